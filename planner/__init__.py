@@ -1,0 +1,1 @@
+"""The reasoning half: draws conclusions from facts and assumptions that are handed to it."""

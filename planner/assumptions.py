@@ -1,0 +1,151 @@
+"""Assumptions: stated beliefs, each with unit, range and source, each open to change.
+
+The table lies in ``planner/facts/assumptions.csv``. A formula takes numbers; whoever calls it looks them up here, so
+that the report can list which beliefs a verdict rests on and which of them the user has overridden.
+"""
+
+from __future__ import annotations
+
+import csv
+import difflib
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cache
+from importlib import resources
+
+from planner.errors import InputError
+
+__all__ = ["Assumption", "Assumptions", "default_assumptions"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assumption:
+    """One belief.
+
+    Attributes
+    ----------
+    name : str
+        Dotted name whose last part ends with the unit (``own.pue_ratio``).
+    value, low, high : float
+        Typical value, and the 10th and 90th percentile (equal to `value` where no range is known).
+    least, most : float
+        Bounds outside of which the value means nothing; an override beyond them is refused.
+    unit : str
+        Unit in words.
+    source, as_of : str
+        Who says so, and when it was said.
+    weak : bool
+        True where the source is second-hand or our own judgement.
+    notes : str
+        What the user should know.
+    overridden : bool
+        True where the user has set the value.
+    """
+
+    name: str
+    value: float
+    low: float
+    high: float
+    least: float
+    most: float
+    unit: str
+    source: str
+    as_of: str
+    weak: bool
+    notes: str = ""
+    overridden: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Assumptions(Mapping[str, float]):
+    """Beliefs by their dotted names; indexing gives the value.
+
+    Examples
+    --------
+    >>> default_assumptions()["money.hours_per_month"]
+    730.0
+    >>> default_assumptions().override({"money.hours_per_month": 720}, "--set")["money.hours_per_month"]
+    720.0
+    """
+
+    rows: Mapping[str, Assumption]
+
+    def __getitem__(self, name: str) -> float:
+        """Return the value of `name`; a name that does not exist is a bug of ours, hence KeyError."""
+        return self.rows[name].value
+
+    def __iter__(self) -> Iterator[str]:
+        """Walk through the names."""
+        return iter(self.rows)
+
+    def __len__(self) -> int:
+        """Count the beliefs."""
+        return len(self.rows)
+
+    def override(self, values: Mapping[str, float], origin: str) -> Assumptions:
+        """Return a copy in which the user's `values` stand.
+
+        Parameters
+        ----------
+        values : mapping of str to float
+            Dotted names and new values.
+        origin : str
+            Where they come from (``--set``, a file's name), shown as their source.
+
+        Raises
+        ------
+        InputError
+            All unknown names and impossible values at once.
+        """
+        faults = []
+        rows = dict(self.rows)
+        for name, value in values.items():
+            row = rows.get(name)
+            if row is None:
+                near = difflib.get_close_matches(name, rows, n=3, cutoff=0.5)
+                faults.append(f"unknown assumption {name!r}" + (f"; did you mean {', '.join(near)}?" if near else ""))
+            elif not math.isfinite(value) or not row.least <= value <= row.most:
+                faults.append(f"{name} must lie between {row.least:g} and {row.most:g} {row.unit}, got {value:g}")
+            else:
+                rows[name] = replace(
+                    row,
+                    value=float(value),
+                    low=float(value),
+                    high=float(value),
+                    source=origin,
+                    as_of="",
+                    weak=False,
+                    overridden=True,
+                )
+        if faults:
+            raise InputError(
+                "\n  ".join(faults), where=origin, hint="`gpuplan plan WORKLOAD --explain` lists every assumption"
+            )
+        return Assumptions(rows)
+
+
+@cache
+def default_assumptions() -> Assumptions:
+    """Return the beliefs that the package ships."""
+    text = resources.files("planner").joinpath("facts", "assumptions.csv").read_text(encoding="utf-8")
+    rows: dict[str, Assumption] = {}
+    for line in csv.DictReader(text.splitlines()):
+        value = float(line["value"])
+        row = Assumption(
+            name=line["name"],
+            value=value,
+            low=float(line["low"] or value),
+            high=float(line["high"] or value),
+            least=float(line["least"] or "-inf"),
+            most=float(line["most"] or "inf"),
+            unit=line["unit"],
+            source=line["source"],
+            as_of=line["as_of"],
+            weak=line["weak"] == "yes",
+            notes=line["notes"],
+        )
+        if row.name in rows:
+            raise ValueError(f"assumption {row.name} stands twice in assumptions.csv")
+        rows[row.name] = row
+    return Assumptions(rows)

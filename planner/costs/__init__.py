@@ -1,0 +1,1 @@
+"""Money over time: renting, owning, paying per token, and where they cross."""

@@ -1,0 +1,1 @@
+"""What the work needs, whatever it runs on."""

@@ -1,0 +1,26 @@
+"""Errors of the reasoning half."""
+
+from __future__ import annotations
+
+from pricing.errors import GpuplanError
+
+__all__ = ["InputError", "NothingFitsError", "PlanningError"]
+
+
+class PlanningError(GpuplanError):
+    """A question that cannot be answered as it was put."""
+
+    code = "planning"
+
+
+class InputError(PlanningError):
+    """A file or an option of the user that has to be mended; the message holds all faults at once."""
+
+    code = "input"
+
+
+class NothingFitsError(PlanningError):
+    """No option meets the needs; the message carries the funnel that says where they were lost."""
+
+    code = "nothing_fits"
+    exit_status = 3

@@ -1,0 +1,1 @@
+"""What machines can do for the work, and how many it takes."""

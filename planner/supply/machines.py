@@ -1,0 +1,192 @@
+"""Machines: what the physics sees of an instance type or of a server, and what the money sees of a sized fleet."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from pricing.accelerators import Accelerator
+
+__all__ = ["Fleet", "Layout", "Machine", "MemoryUse", "Performance", "Range", "Refusal"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Machine:
+    """One box, rented or owned, without its price.
+
+    Machines are keys: two offers with equal machines are sized once.
+
+    Attributes
+    ----------
+    accelerator : Accelerator or None
+        None for a CPU-only machine.
+    accelerator_count : float
+        In the box; a fraction where a slice is sold.
+    vcpus : float or None
+        Hardware threads or cores, as the provider counts them.
+    physical_cores : float or None
+        Cores, where it is known whether a vCPU is half a core or a whole one.
+    memory_gib : float or None
+        Host memory.
+    processor, cpu_arch : str
+        Host chip and instruction set.
+    network : str
+        What joins boxes: ``infiniband``, ``efa``, ``ethernet`` or ``none`` (single machines only).
+    network_gb_per_s_each_way : float
+        Of the whole box, 1e9 bytes per second each way; 0 where boxes cannot be joined.
+    """
+
+    accelerator: Accelerator | None
+    accelerator_count: float
+    vcpus: float | None = None
+    physical_cores: float | None = None
+    memory_gib: float | None = None
+    processor: str = ""
+    cpu_arch: str = ""
+    network: str = "ethernet"
+    network_gb_per_s_each_way: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Range:
+    """A figure with its 80 % band."""
+
+    low: float
+    typical: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemoryUse:
+    """What fills the memory of the fullest accelerator (or of the CPU machine), in bytes, item by item."""
+
+    parts: tuple[tuple[str, float], ...]
+    capacity_bytes: float
+
+    @property
+    def total_bytes(self) -> float:
+        """All items together."""
+        return sum(size for _, size in self.parts)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """How the work is laid over the accelerators.
+
+    Attributes
+    ----------
+    tensor, pipeline, data, expert, context : int
+        Degrees of parallelism; `data` counts replicas for serving.
+    precision, kv_precision : str
+        Formats of weights and computation, and of the KV cache (empty where there is none).
+    micro_batch : int
+        Sequences (or requests in flight) that one replica handles at once.
+    techniques : tuple of str
+        What made it fit or go faster: ``zero3``, ``recompute``, ``offload`` ...
+    """
+
+    tensor: int = 1
+    pipeline: int = 1
+    data: int = 1
+    expert: int = 1
+    context: int = 1
+    precision: str
+    kv_precision: str = ""
+    micro_batch: int = 1
+    techniques: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Performance:
+    """How fast a fleet is, what limits it, and how sure that is.
+
+    Attributes
+    ----------
+    rate_per_s : Range
+        Work done per second by the whole fleet when busy: tokens trained, tokens generated, documents or images.
+    rate_unit : str
+        ``trained_tokens``, ``output_tokens``, ``documents`` or ``images``.
+    tokens_per_s : float or None
+        Tokens per second of the whole fleet (input and output for serving's useful work are told apart in notes).
+    ttft_ms, tpot_ms : Range or None
+        Time to first token and time per further token under the stated load (serving).
+    step_s : float or None
+        Time of one optimizer step (training) or of one decode step.
+    mfu_share : float or None
+        Model FLOP per second over dense peak.
+    bound : str
+        ``compute``, ``memory_bandwidth``, ``memory_size``, ``interconnect``, ``queueing`` or ``stated``.
+    basis : str
+        ``measured_nearby``, ``calibrated``, ``extrapolated`` or ``stated``.
+    evidence : str
+        Which measured rows stand behind it, in words.
+    """
+
+    rate_per_s: Range
+    rate_unit: str
+    tokens_per_s: float | None = None
+    ttft_ms: Range | None = None
+    tpot_ms: Range | None = None
+    step_s: float | None = None
+    mfu_share: float | None = None
+    bound: str
+    basis: str
+    evidence: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fleet:
+    """Enough machines of one sort for the work, and how long they are busy.
+
+    Attributes
+    ----------
+    machine : Machine
+        The sort.
+    instance_count : int
+        Whole machines needed at the busiest time.
+    layout : Layout
+        How the work lies on them.
+    performance : Performance
+        How fast that is.
+    memory : MemoryUse or None
+        What fills the fullest accelerator.
+    accelerators_used : float
+        Accelerators that work; at most `instance_count` times those in a machine, since whole machines are paid.
+    busy_hours_per_run : float or None
+        Clock hours of one run of a job, goodput counted; None for work that never ends.
+    elastic_share : float
+        Share of machine hours that a fleet following the demand from hour to hour pays (1 where it cannot shrink).
+    utilisation_share : float
+        Busy share of the hours of a fleet that does not shrink.
+    notes : tuple of str
+        What the user should know, in sentences.
+    """
+
+    machine: Machine
+    instance_count: int
+    layout: Layout
+    performance: Performance
+    memory: MemoryUse | None = None
+    accelerators_used: float
+    busy_hours_per_run: float | None = None
+    elastic_share: float = 1.0
+    utilisation_share: float = 1.0
+    notes: tuple[str, ...] = field(default=())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """Why a machine cannot do the work.
+
+    Attributes
+    ----------
+    machine : Machine
+        The sort.
+    stage : str
+        Where it was lost: ``memory``, ``precision``, ``ttft``, ``tpot``, ``deadline``, ``interconnect``, ``evidence``, ``max_gpus``.
+    reason : str
+        In a sentence, with the figures.
+    """
+
+    machine: Machine
+    stage: str
+    reason: str

@@ -1,0 +1,1 @@
+"""The knowing half: dated, sourced facts and how they are gathered."""

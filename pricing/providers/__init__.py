@@ -1,0 +1,1 @@
+"""The providers, each behind an adapter of two functions: fetch and normalise."""
