@@ -7,9 +7,9 @@ from them. A workload has one kind of work; the kinds are a union that is read w
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 __all__ = [
     "Batch",
@@ -28,10 +28,23 @@ __all__ = [
     "Workload",
 ]
 
-Positive = Annotated[float, Field(gt=0, le=1e15)]
+
+def _no_truth_value(value: object) -> object:
+    # YAML's `true` would pass as the number 1.
+    if isinstance(value, bool):
+        raise ValueError(f"a number was expected, got {str(value).lower()}")  # noqa: TRY004  pydantic collects ValueError
+    return value
+
+
+def _one_or_many(value: object) -> object:
+    # `precision: fp8` means the same as `precision: [fp8]`.
+    return (value,) if isinstance(value, str) else value
+
+
+Positive = Annotated[float, Field(gt=0, le=1e15), BeforeValidator(_no_truth_value)]
 """More than nothing, and small enough to be meant."""
-Count = Annotated[int, Field(gt=0, le=10**12)]
-Share = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(gt=0, le=10**12), BeforeValidator(_no_truth_value)]
+Names = Annotated[tuple[str, ...], BeforeValidator(_one_or_many)]
 
 
 class _Section(BaseModel):
@@ -51,6 +64,9 @@ class Precision(StrEnum):
     INT4 = "int4"
     NF4 = "nf4"
     FP4 = "fp4"
+
+
+Precisions = Annotated[tuple[Precision, ...], BeforeValidator(_one_or_many)]
 
 
 class Profile(StrEnum):
@@ -279,11 +295,11 @@ class Constraints(_Section):
         Budget.
     """
 
-    providers: tuple[str, ...] = ()
-    countries: tuple[str, ...] = ()
-    regions: tuple[str, ...] = ()
-    gpus: tuple[str, ...] = ()
-    purchase: tuple[str, ...] = ()
+    providers: Names = ()
+    countries: Names = ()
+    regions: Names = ()
+    gpus: Names = ()
+    purchase: Names = ()
     max_gpus: Count | None = None
     min_secure: bool = False
     interconnect: Interconnect = Interconnect.ANY
@@ -322,8 +338,8 @@ class Workload(_Section):
 
     kind: Kind
     model: str | ModelNumbers | None = None
-    precision: tuple[Precision, ...] = ()
-    kv_precision: tuple[Precision, ...] = ()
+    precision: Precisions = ()
+    kv_precision: Precisions = ()
     serve: Serve | None = None
     pretrain: Pretrain | None = None
     finetune: Finetune | None = None
@@ -334,6 +350,28 @@ class Workload(_Section):
     constraints: Constraints = Constraints()
     runs_per_month: Positive | None = None
     horizon_months: Annotated[int, Field(ge=1, le=600)] = 36
+
+    @model_validator(mode="after")
+    def _one_section_and_a_model(self) -> Self:
+        faults = []
+        for kind in type_of_kind:
+            stated = getattr(self, kind) is not None
+            if kind == self.kind and not stated:
+                faults.append(f"kind is {kind!r}, so a section `{kind}:` with its numbers is needed")
+            if kind != self.kind and stated:
+                faults.append(f"kind is {self.kind!r}, so the section `{kind}:` does not belong here")
+        if self.model is None and self.kind != "gpu_hours":
+            faults.append(f"kind {self.kind!r} needs a `model:` (a known name, a config.json, or its numbers)")
+        if self.serve and self.serve.peak_requests_per_s and self.serve.peak_requests_per_s < self.serve.requests_per_s:
+            faults.append(
+                f"serve.peak_requests_per_s ({self.serve.peak_requests_per_s:g}) must not be below "
+                f"serve.requests_per_s ({self.serve.requests_per_s:g})"
+            )
+        if self.runs_per_month and self.kind in {"serve", "diffusion", "gpu_hours"}:
+            faults.append(f"runs_per_month belongs to jobs that end, {self.kind!r} does not")
+        if faults:
+            raise ValueError("; ".join(faults))
+        return self
 
     @property
     def work(self) -> Work:

@@ -1,0 +1,132 @@
+"""Prices of hosted models per token, from the genai-prices package."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
+from decimal import Decimal
+
+__all__ = ["TokenPrice", "same_model", "token_prices"]
+
+NOT_SOLD_TO_ALL = frozenset({"github-copilot", "cursor", "openai-decisions"})
+"""Providers of the package that sell no bare tokens to everyone."""
+LISTING_WORDS = frozenset(
+    ["instruct", "it", "chat", "hf", "turbo", "versatile", "instant", "fast", "lite", "maas", "meta", "v", "latest"]
+)
+"""Words by which sellers tell apart listings of one and the same network."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenPrice:
+    """What a hosted model costs per token.
+
+    Attributes
+    ----------
+    provider, model_id : str
+        The seller, and the seller's own name of the model.
+    input_usd_per_million_tokens, output_usd_per_million_tokens : float
+        Price of 1e6 prompt tokens and of 1e6 generated tokens.
+    cached_input_usd_per_million_tokens : float or None
+        Price of 1e6 prompt tokens found in the seller's prefix cache; None where it grants no discount.
+    priced_on : date
+        Day for which the package was asked.
+    source : str
+        Package and version.
+    note : str
+        The package's remark on the price.
+    """
+
+    provider: str
+    model_id: str
+    input_usd_per_million_tokens: float
+    output_usd_per_million_tokens: float
+    cached_input_usd_per_million_tokens: float | None = None
+    priced_on: date
+    source: str
+    note: str = ""
+
+
+def _words(name: str) -> tuple[str, ...]:
+    text = name.lower().rsplit("/", 1)[-1]
+    text = re.sub(r"^(databricks-|[a-z]+\.)", "", text)
+    text = re.sub(r"(-v?\d+:\d+|-(4096|8192|32768))$", "", text)
+    text = re.sub(r"fp8|fp16|bf16|awq", "", text)
+    text = re.sub(r"(\d)p(\d)", r"\1.\2", text)
+    return tuple(word for word in re.findall(r"[a-z]+|[0-9]+", text) if word not in LISTING_WORDS)
+
+
+def same_model(ours: str, listed: str) -> bool:
+    """Tell whether a seller's listing is the model that we mean.
+
+    Only makers' and tuning words may differ, so that a derived model is never taken for its base.
+
+    Examples
+    --------
+    >>> same_model("llama-3.1-70b", "meta.llama3-1-70b-instruct-v1:0")
+    True
+    >>> same_model("llama-3.1-70b", "nousresearch/hermes-3-llama-3.1-70b")
+    False
+    >>> same_model("llama-3.1-70b", "accounts/llama-v3p1-70b-instruct")
+    True
+    """
+    return _words(ours) == _words(listed)
+
+
+def token_prices(model: str, on: date) -> tuple[TokenPrice, ...]:
+    """Return who sells `model` by the token on a day, cheapest input and output together first.
+
+    Parameters
+    ----------
+    model : str
+        Our name of the model.
+    on : date
+        Day for which prices are wanted; the package knows some of their changes.
+    """
+    from importlib.metadata import version
+
+    from genai_prices import data_snapshot
+    from genai_prices.types import ModelPrice, TieredPrices
+
+    when = datetime.combine(on, time(12), tzinfo=UTC)
+    source = f"genai-prices {version('genai-prices')}"
+
+    def usd(price: ModelPrice, key: str) -> float | None:
+        value: Decimal | TieredPrices | None = getattr(price, key, None)
+        if isinstance(value, TieredPrices):  # the first tier is the one of short prompts
+            value = value.base
+        return None if value is None else float(value)
+
+    found = []
+    for provider in data_snapshot.get_snapshot().providers:
+        if provider.id in NOT_SOLD_TO_ALL:
+            continue
+        for listing in provider.models:
+            comment = listing.price_comments or ""
+            if listing.deprecated or "no longer listed" in comment.lower() or listing.id.endswith(":free"):
+                continue
+            if not same_model(model, listing.id):
+                continue
+            price = listing.get_prices(when)
+            entry, answer = usd(price, "input_mtok"), usd(price, "output_mtok")
+            # A listing without a price for prompts is no offer; an embedding has no output.
+            if not entry or (answer is None and "embed" not in listing.id and "bge" not in listing.id):
+                continue
+            found.append(
+                TokenPrice(
+                    provider=provider.id,
+                    model_id=listing.id,
+                    input_usd_per_million_tokens=entry,
+                    output_usd_per_million_tokens=answer or 0.0,
+                    cached_input_usd_per_million_tokens=usd(price, "cache_read_mtok"),
+                    priced_on=on,
+                    source=source,
+                    note=comment,
+                )
+            )
+    return tuple(
+        sorted(
+            found,
+            key=lambda p: (p.input_usd_per_million_tokens + p.output_usd_per_million_tokens, p.provider, p.model_id),
+        )
+    )
