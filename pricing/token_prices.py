@@ -30,7 +30,7 @@ class TokenPrice:
     cached_input_usd_per_million_tokens : float or None
         Price of 1e6 prompt tokens found in the seller's prefix cache; None where it grants no discount.
     priced_on : date
-        Day for which the package was asked.
+        Day of the newest dated price in the package: it knew of no later change.
     source : str
         Package and version.
     note : str
@@ -86,10 +86,24 @@ def token_prices(model: str, on: date) -> tuple[TokenPrice, ...]:
     from importlib.metadata import version
 
     from genai_prices import data_snapshot
-    from genai_prices.types import ModelPrice, TieredPrices
+    from genai_prices.types import ModelPrice, StartDateConstraint, TieredPrices
 
     when = datetime.combine(on, time(12), tzinfo=UTC)
     source = f"genai-prices {version('genai-prices')}"
+
+    snapshot = data_snapshot.get_snapshot()
+    # The package carries no date of its own; the newest start date of any of its prices tells how fresh it is.
+    known_on = max(
+        (
+            item.constraint.start_date
+            for provider in snapshot.providers
+            for listing in provider.models
+            if isinstance(listing.prices, list)
+            for item in listing.prices
+            if isinstance(item.constraint, StartDateConstraint) and item.constraint.start_date <= on
+        ),
+        default=on,
+    )
 
     def usd(price: ModelPrice, key: str) -> float | None:
         value: Decimal | TieredPrices | None = getattr(price, key, None)
@@ -98,7 +112,7 @@ def token_prices(model: str, on: date) -> tuple[TokenPrice, ...]:
         return None if value is None else float(value)
 
     found = []
-    for provider in data_snapshot.get_snapshot().providers:
+    for provider in snapshot.providers:
         if provider.id in NOT_SOLD_TO_ALL:
             continue
         for listing in provider.models:
@@ -119,7 +133,7 @@ def token_prices(model: str, on: date) -> tuple[TokenPrice, ...]:
                     input_usd_per_million_tokens=entry,
                     output_usd_per_million_tokens=answer or 0.0,
                     cached_input_usd_per_million_tokens=usd(price, "cache_read_mtok"),
-                    priced_on=on,
+                    priced_on=known_on,
                     source=source,
                     note=comment,
                 )

@@ -1,0 +1,65 @@
+"""What a hosted API costs that is paid per token."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from planner.costs.timeline import Timeline
+from planner.errors import PlanningError
+
+__all__ = ["api_timeline", "usd_for_tokens"]
+
+
+def usd_for_tokens(
+    *,
+    input_tokens: float,
+    output_tokens: float,
+    input_usd_per_million_tokens: float,
+    output_usd_per_million_tokens: float,
+    cached_input_usd_per_million_tokens: float | None = None,
+    prefix_cache_hit_share: float = 0.0,
+) -> float:
+    """Return what so many tokens cost.
+
+    Parameters
+    ----------
+    input_tokens, output_tokens : float
+        Prompt tokens (cached ones among them) and generated tokens.
+    input_usd_per_million_tokens, output_usd_per_million_tokens : float
+        Prices.
+    cached_input_usd_per_million_tokens : float, optional
+        Price of prompt tokens that the seller finds in its cache; without it they cost the full price.
+    prefix_cache_hit_share : float
+        Share of the prompt tokens that are found there.
+
+    Examples
+    --------
+    >>> usd_for_tokens(
+    ...     input_tokens=1e6, output_tokens=1e5, input_usd_per_million_tokens=2.5, output_usd_per_million_tokens=10
+    ... )
+    3.5
+    """
+    cached_usd = input_usd_per_million_tokens
+    if cached_input_usd_per_million_tokens is not None:
+        cached_usd = cached_input_usd_per_million_tokens
+    per_input = input_usd_per_million_tokens * (1 - prefix_cache_hit_share) + cached_usd * prefix_cache_hit_share
+    return (input_tokens * per_input + output_tokens * output_usd_per_million_tokens) / 1e6
+
+
+def api_timeline(usd_by_month: np.ndarray[tuple[int], np.dtype[np.float64]]) -> Timeline:
+    """Return the timeline of an API bill; nothing is paid today, each month is paid at its end.
+
+    Parameters
+    ----------
+    usd_by_month : ndarray, shape (months,)
+        Bill of each month.
+
+    Raises
+    ------
+    PlanningError
+        If a bill is negative.
+    """
+    if np.any(usd_by_month < 0):
+        raise PlanningError("an API bill cannot be negative")
+    cash = np.concatenate([[0.0], usd_by_month])
+    return Timeline(("tokens",), cash[None, :], np.zeros_like(cash))

@@ -1,0 +1,99 @@
+"""How much work there is: tokens and images in a month, or in one run of a job."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from planner.demand.workload import Batch, Diffusion, Embed, Finetune, GpuHours, Pretrain, Serve, Workload
+
+__all__ = ["Volume", "volume"]
+
+SECONDS_PER_HOUR = 3600.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Volume:
+    """Work of one month (for work that never ends), or of one run (for a job).
+
+    Attributes
+    ----------
+    is_job : bool
+        True where the figures are those of one run.
+    runs_per_month : float
+        Runs a month; 0 for a job that is run once, 1 for work that never ends.
+    input_tokens, output_tokens : float
+        Read and generated.
+    trained_tokens : float
+        Passed through training, epochs counted.
+    images : float
+        Generated.
+    request_count : float
+        Requests answered or documents embedded.
+    """
+
+    is_job: bool
+    runs_per_month: float
+    input_tokens: float = 0.0
+    output_tokens: float = 0.0
+    trained_tokens: float = 0.0
+    images: float = 0.0
+    request_count: float = 0.0
+
+    @property
+    def tokens(self) -> float:
+        """All tokens, whatever was done with them."""
+        return self.input_tokens + self.output_tokens + self.trained_tokens
+
+    def runs(self, months: int) -> float:
+        """Return how many times the figures come about in so many months."""
+        return self.runs_per_month * months if self.runs_per_month else 1.0
+
+
+def volume(workload: Workload, hours_per_month: float) -> Volume:
+    """Return how much work a workload is.
+
+    Parameters
+    ----------
+    workload : Workload
+        The work.
+    hours_per_month : float
+        Hours in a month (730).
+
+    Examples
+    --------
+    >>> from planner.demand.workload import Workload
+    >>> work = {"kind": "serve", "model": "m", "serve": {"requests_per_s": 1, "input_tokens": 10, "output_tokens": 2}}
+    >>> volume(Workload.model_validate(work), 730).output_tokens
+    5256000.0
+    """
+    seconds_per_month = hours_per_month * SECONDS_PER_HOUR
+    again = workload.runs_per_month or 0.0
+    match workload.work:
+        case Serve() as work:
+            requests = work.requests_per_s * seconds_per_month
+            return Volume(
+                is_job=False,
+                runs_per_month=1.0,
+                input_tokens=requests * work.input_tokens,
+                output_tokens=requests * work.output_tokens,
+                request_count=requests,
+            )
+        case Batch() as work:
+            return Volume(
+                is_job=True,
+                runs_per_month=again,
+                input_tokens=float(work.requests) * work.input_tokens,
+                output_tokens=float(work.requests) * work.output_tokens,
+                request_count=work.requests,
+            )
+        case Embed() as work:
+            tokens = float(work.documents) * work.tokens_per_document
+            return Volume(is_job=True, runs_per_month=again, input_tokens=tokens, request_count=work.documents)
+        case Pretrain() as work:
+            return Volume(is_job=True, runs_per_month=again, trained_tokens=work.tokens_b * 1e9)
+        case Finetune() as work:
+            return Volume(is_job=True, runs_per_month=again, trained_tokens=work.tokens_m * 1e6 * work.epochs)
+        case Diffusion() as work:
+            return Volume(is_job=False, runs_per_month=1.0, images=work.images_per_day * hours_per_month / 24)
+        case GpuHours():
+            return Volume(is_job=False, runs_per_month=1.0)
