@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from enum import StrEnum
 
 __all__ = ["Launchable", "Offer", "Payment", "PricePart", "PurchaseOption"]
@@ -119,6 +119,12 @@ class Offer:
         Version of the reader that made the row.
     flags : tuple of str
         What a reader should know (``spot_equals_on_demand``, ``lowest_ask``).
+    part : str
+        The part of the source that the row came from (``on_demand/us-east-1``): what answers or fails as one.
+    price_median_usd_per_hour, price_high_usd_per_hour : float or None
+        Median and 90th percentile over time of the last 90 days, where a history is kept; None where there is none.
+    price_history : tuple of (datetime, float)
+        Earlier readings that the source itself tells (time in UTC without zone, USD per hour of the whole instance).
     """
 
     provider: str
@@ -152,3 +158,7 @@ class Offer:
     observed_on: date
     adapter_version: str = ""
     flags: tuple[str, ...] = ()
+    part: str = ""
+    price_median_usd_per_hour: float | None = None
+    price_high_usd_per_hour: float | None = None
+    price_history: tuple[tuple[datetime, float], ...] = ()
