@@ -1,0 +1,161 @@
+"""Architecture: the numbers of a model from which parameters, FLOP and bytes follow exactly."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from planner.errors import InputError
+
+__all__ = ["Architecture", "DiffusionPass"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DiffusionPass:
+    """What one pass of a denoiser costs, and the parts around it.
+
+    Attributes
+    ----------
+    pass_flop : float
+        FLOP of one denoising pass over one image of `reference_pixels` (2 x the published MACs).
+    reference_pixels : float
+        Width times height at which `pass_flop` holds.
+    attention_share : float
+        Share of `pass_flop` that grows with the square of the pixels; the rest grows with the pixels.
+    passes_if_guided : int
+        Passes a step under classifier-free guidance: 2, or 1 for guidance-distilled models.
+    denoiser_parameter_count, text_encoder_parameter_count, decoder_parameter_count : float
+        Parameters of the three parts.
+    """
+
+    pass_flop: float
+    reference_pixels: float
+    attention_share: float
+    passes_if_guided: int
+    denoiser_parameter_count: float
+    text_encoder_parameter_count: float
+    decoder_parameter_count: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Architecture:
+    """A transformer by its numbers, or a diffusion model by its passes.
+
+    Attributes
+    ----------
+    name : str
+        How the model is called in reports.
+    kind : str
+        ``decoder`` (generates text), ``encoder`` (turns text into vectors) or ``diffusion`` (makes images).
+    layers, hidden, heads, kv_heads, head_dim, ffn, vocab : int
+        Depth, width, query heads, key-value heads, width of a head, width of the dense MLP, vocabulary.
+    gated_mlp, tied_embeddings : bool
+        Three MLP matrices instead of two; one matrix for input and output embedding.
+    experts, experts_per_token, expert_ffn, shared_ffn, dense_layers, moe_layer_step : int
+        Mixture of experts: routed experts, those that a token visits, their width, the summed width of the experts
+        that every token visits, the number of first layers that stay dense, and every how many layers one is a mixture.
+    q_rank, kv_rank, rope_dim, nope_dim, value_dim : int
+        Multi-head latent attention (DeepSeek): ranks of the compressed query and key-value, widths of the parts of a
+        head with and without rotary position, and of the value. `kv_rank` 0 means ordinary attention.
+    window_tokens, windowed_layers : int
+        Sliding window, and how many layers have it.
+    qkv_bias, output_bias, mlp_bias : bool
+        Which matrices have a bias.
+    norm : str
+        ``rms`` (h parameters), ``layer`` (2h) or ``layer_without_bias`` (h).
+    norms_per_layer : int
+        Norms of width h in a layer.
+    final_norm : bool
+        Whether one more norm stands behind the last layer.
+    qk_norm : bool
+        Norm of width `head_dim` on query and key.
+    learned_positions : int
+        Rows of a learned position table.
+    extra_parameter_count : int
+        What the family adds outside of these rules (poolers, token types, attention sinks, router biases).
+    max_context_tokens : int
+        Longest context that the model was made for; 0 where unknown.
+    stated_parameter_count, stated_active_parameter_count : float
+        Where the source states a count that the numbers do not reproduce (or the numbers were guessed from it); else 0.
+    diffusion : DiffusionPass or None
+        For image models.
+    source, as_of : str
+        Who says so, and when it was read.
+    notes : tuple of str
+        What was filled in.
+    """
+
+    name: str
+    kind: str = "decoder"
+    layers: int = 0
+    hidden: int = 0
+    heads: int = 0
+    kv_heads: int = 0
+    head_dim: int = 0
+    ffn: int = 0
+    vocab: int = 0
+    gated_mlp: bool = True
+    tied_embeddings: bool = False
+    experts: int = 0
+    experts_per_token: int = 0
+    expert_ffn: int = 0
+    shared_ffn: int = 0
+    dense_layers: int = 0
+    moe_layer_step: int = 1
+    q_rank: int = 0
+    kv_rank: int = 0
+    rope_dim: int = 0
+    nope_dim: int = 0
+    value_dim: int = 0
+    window_tokens: int = 0
+    windowed_layers: int = 0
+    qkv_bias: bool = False
+    output_bias: bool = False
+    mlp_bias: bool = False
+    norm: str = "rms"
+    norms_per_layer: int = 2
+    final_norm: bool = True
+    qk_norm: bool = False
+    learned_positions: int = 0
+    extra_parameter_count: int = 0
+    max_context_tokens: int = 0
+    stated_parameter_count: float = 0.0
+    stated_active_parameter_count: float = 0.0
+    diffusion: DiffusionPass | None = None
+    source: str = ""
+    as_of: str = ""
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse numbers that cannot be, all faults at once."""
+        if self.kind == "diffusion":
+            return
+        faults = [
+            f"{name} must be positive, got {getattr(self, name)}"
+            for name in ("layers", "hidden", "heads", "kv_heads", "head_dim", "vocab")
+            if getattr(self, name) <= 0
+        ]
+        if not self.kv_rank and self.kv_heads > 0 and self.heads % self.kv_heads:
+            faults.append(f"heads ({self.heads}) must be a multiple of kv_heads ({self.kv_heads})")
+        if self.experts and not 0 < self.experts_per_token <= self.experts:
+            faults.append(
+                f"experts_per_token must lie between 1 and experts ({self.experts}), got {self.experts_per_token}"
+            )
+        if self.ffn <= 0 and not self.expert_ffn:
+            faults.append(f"ffn must be positive, got {self.ffn}")
+        if faults:
+            raise InputError(f"model {self.name!r}: " + "; ".join(faults), hint="see `gpuplan schema workload`")
+
+    @property
+    def is_moe(self) -> bool:
+        """Whether some layers are mixtures of experts."""
+        return self.experts > 0
+
+    @property
+    def moe_layers(self) -> int:
+        """Layers that are mixtures of experts."""
+        return (self.layers - self.dense_layers) // self.moe_layer_step if self.experts else 0
+
+    @property
+    def group_count(self) -> int:
+        """Key-value heads over which a tensor-parallel group can split the cache (MLA cannot split it: 1)."""
+        return 1 if self.kv_rank else self.kv_heads

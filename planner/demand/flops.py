@@ -1,0 +1,126 @@
+"""FLOP: how much arithmetic a token, a document or an image takes, before any machine is named.
+
+A multiply-add counts as two FLOP. Symbols: L layers, a query heads, d head width, s sequence length.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from planner.demand.architecture import Architecture
+from planner.demand.parameters import matmul_parameter_count
+
+__all__ = [
+    "attention_flop_per_token",
+    "decoder_image_flop",
+    "denoising_pass_flop",
+    "forward_flop_per_token",
+    "image_flop",
+    "mean_attended_tokens",
+    "training_flop_per_token",
+]
+
+FloatArray = NDArray[np.float64]
+
+_DECODER_FLOP_PER_PIXEL = 9.5e6
+"""The Stable Diffusion decoder: 1.24e12 MACs for 512 x 512 pixels."""
+
+
+def _score_width(arch: Architecture) -> float:
+    """Return the summed width of query-key and attention-value products of one layer, over all heads."""
+    if arch.kv_rank:
+        return arch.heads * (arch.nope_dim + arch.rope_dim + arch.value_dim)
+    return 2.0 * arch.heads * arch.head_dim
+
+
+def mean_attended_tokens(arch: Architecture, context_tokens: ArrayLike, *, causal: bool) -> FloatArray:
+    """Return how many tokens one token attends to, averaged over the layers and over the sequence.
+
+    Parameters
+    ----------
+    arch : Architecture
+        Sliding-window layers see at most their window.
+    context_tokens : array_like
+        Length of the sequence (`causal`), or of the context of a token that is being generated.
+    causal : bool
+        True averages over all positions of the sequence, which see half of it.
+    """
+    context = np.asarray(context_tokens, dtype=float)
+    full = context / 2 if causal else context
+    if not arch.windowed_layers:
+        return np.asarray(full, dtype=float)
+    window = float(arch.window_tokens)
+    inside = np.minimum(context, window)
+    # Positions before the window is full see half of it on average, those behind see all of it.
+    seen = inside * (1 - inside / (2 * np.maximum(context, 1.0))) if causal else inside
+    share = arch.windowed_layers / arch.layers
+    return np.asarray(share * seen + (1 - share) * full, dtype=float)
+
+
+def attention_flop_per_token(arch: Architecture, attended_tokens: ArrayLike) -> FloatArray:
+    """Return the FLOP of scores and weighted sums for one token: ``2 L x (widths)``, that is ``4 L a d x`` without MLA."""
+    return np.asarray(2.0 * arch.layers * _score_width(arch) * np.asarray(attended_tokens, dtype=float), dtype=float)
+
+
+def forward_flop_per_token(
+    arch: Architecture, context_tokens: ArrayLike, *, causal: bool = True, with_head: bool = True
+) -> FloatArray:
+    """Return the FLOP of one token's forward pass: ``2 N_mm + 4 L a d x``."""
+    attended = mean_attended_tokens(arch, context_tokens, causal=causal)
+    return 2.0 * matmul_parameter_count(arch, with_head=with_head) + attention_flop_per_token(arch, attended)
+
+
+def training_flop_per_token(
+    arch: Architecture, seq_len: ArrayLike, *, frozen_share: float = 0.0
+) -> tuple[float, FloatArray]:
+    """Return the FLOP of forward and backward per token, in matrix products and in attention.
+
+    ``6 N_mm`` and ``12 L a d s / 2`` (causal): backward costs two forward passes. Where weights are frozen (LoRA) their
+    gradient is not formed: ``4 N_mm``. Sources: Narayanan et al. 2021 (arXiv:2104.04473), MosaicML llm-foundry,
+    Megatron-Bridge for LoRA.
+
+    Parameters
+    ----------
+    arch : Architecture
+        The model.
+    seq_len : array_like
+        Tokens in a sequence.
+    frozen_share : float
+        1 where the base model is frozen (LoRA, QLoRA), 0 where all of it learns.
+
+    Returns
+    -------
+    linear, attention : float, array
+        FLOP per token.
+
+    Examples
+    --------
+    >>> from planner.demand.models import known_model
+    >>> linear, attention = training_flop_per_token(known_model("llama-2-7b"), 4096)
+    >>> f"{linear:.3e} {float(attention):.3e}"
+    '3.964e+10 3.221e+09'
+    """
+    linear = (6.0 - 2.0 * frozen_share) * matmul_parameter_count(arch)
+    attended = mean_attended_tokens(arch, seq_len, causal=arch.kind != "encoder")
+    return linear, 3.0 * attention_flop_per_token(arch, attended)
+
+
+def denoising_pass_flop(arch: Architecture, pixels: ArrayLike) -> FloatArray:
+    """Return the FLOP of one denoising pass over one image: convolutions grow with the pixels, attention with their square."""
+    assert arch.diffusion is not None
+    ratio = np.asarray(pixels, dtype=float) / arch.diffusion.reference_pixels
+    share = arch.diffusion.attention_share
+    return np.asarray(arch.diffusion.pass_flop * ((1 - share) * ratio + share * ratio**2), dtype=float)
+
+
+def decoder_image_flop(pixels: ArrayLike) -> FloatArray:
+    """Return the FLOP of turning one latent into an image."""
+    return np.asarray(_DECODER_FLOP_PER_PIXEL * np.asarray(pixels, dtype=float), dtype=float)
+
+
+def image_flop(arch: Architecture, pixels: ArrayLike, steps: float, *, guided: bool) -> FloatArray:
+    """Return the FLOP of one whole image: all passes and the decoding."""
+    assert arch.diffusion is not None
+    passes = steps * (arch.diffusion.passes_if_guided if guided else 1)
+    return passes * denoising_pass_flop(arch, pixels) + decoder_image_flop(pixels)

@@ -1,0 +1,264 @@
+"""Requirements: what the work takes, whatever machine does it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from planner.demand.architecture import Architecture
+from planner.demand.flops import (
+    attention_flop_per_token,
+    forward_flop_per_token,
+    image_flop,
+    mean_attended_tokens,
+    training_flop_per_token,
+)
+from planner.demand.memory import (
+    WEIGHT_BYTES_BY_PRECISION,
+    adapter_state_bytes,
+    kv_bytes_per_token,
+    model_state_bytes_per_parameter,
+    weight_bytes,
+)
+from planner.demand.models import resolve_model
+from planner.demand.parameters import (
+    active_parameter_count,
+    lora_parameter_count,
+    matmul_parameter_count,
+    parameter_count,
+)
+from planner.demand.profiles import peak_over_mean_ratio
+from planner.demand.workload import Batch, Diffusion, Embed, Finetune, GpuHours, Pretrain, Serve, Workload
+
+__all__ = ["Requirements", "peak_requests_per_s", "requirements"]
+
+_SECONDS_PER_DAY = 86_400.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Requirements:
+    """What the work takes, independent of hardware.
+
+    Attributes
+    ----------
+    kind, model : str
+        Kind of work, and the model's name (empty for `gpu_hours`).
+    parameters, active_parameters, trained_parameters : float
+        All, those that one token passes through, and those that learn.
+    weight_bytes : mapping of str to float
+        Bytes of the weights by format.
+    kv_cache_bytes_per_token : mapping of str to float
+        Bytes of cache per token of context by format; empty where there is none.
+    kv_cache_bytes_per_request : float
+        16-bit cache of one request at its full length.
+    flop_per_token : float
+        FLOP per token: generated (serve, batch), trained, or embedded.
+    flop_per_unit, unit : float, str
+        FLOP of one request, document, image or token, and which of them it is.
+    total_flop : float or None
+        Of the whole job, for work that ends.
+    tokens_total : float or None
+        Tokens of the whole job, for work that ends.
+    units_per_s, peak_units_per_s : float or None
+        Demanded rates: mean over the week and at the busiest time (or what the deadline asks).
+    input_tokens_per_s, output_tokens_per_s, peak_input_tokens_per_s, peak_output_tokens_per_s : float or None
+        The same in tokens.
+    peak_flop_per_s : float or None
+        Ideal FLOP per second at the peak.
+    deadline_s : float or None
+        Seconds in which the job has to be done.
+    least_memory_bytes : float
+        Below this no layout works: weights (the smallest allowed format), states and one sequence.
+    notes : tuple of str
+        What was assumed.
+    """
+
+    kind: str
+    model: str = ""
+    parameters: float = 0.0
+    active_parameters: float = 0.0
+    trained_parameters: float = 0.0
+    weight_bytes: Mapping[str, float] = field(default_factory=dict)
+    kv_cache_bytes_per_token: Mapping[str, float] = field(default_factory=dict)
+    kv_cache_bytes_per_request: float = 0.0
+    flop_per_token: float = 0.0
+    flop_per_unit: float = 0.0
+    unit: str = ""
+    total_flop: float | None = None
+    tokens_total: float | None = None
+    units_per_s: float | None = None
+    peak_units_per_s: float | None = None
+    input_tokens_per_s: float | None = None
+    output_tokens_per_s: float | None = None
+    peak_input_tokens_per_s: float | None = None
+    peak_output_tokens_per_s: float | None = None
+    peak_flop_per_s: float | None = None
+    deadline_s: float | None = None
+    least_memory_bytes: float = 0.0
+    notes: tuple[str, ...] = ()
+
+
+def peak_requests_per_s(work: Serve) -> float:
+    """Return the rate at the busiest time: the stated one, else the mean times the profile's peak."""
+    stated = work.peak_requests_per_s
+    return max(stated, work.requests_per_s) if stated else work.requests_per_s * peak_over_mean_ratio(work.profile)
+
+
+def _request_flop(arch: Architecture, input_tokens: float, output_tokens: float, cached_share: float) -> float:
+    """Return the FLOP of one request: prefill of the part not cached, then one pass per generated token."""
+    body = 2.0 * matmul_parameter_count(arch, with_head=False)
+    head = 2.0 * arch.vocab * arch.hidden
+    read = input_tokens * (1.0 - cached_share)
+    prefill = (
+        read * (body + float(attention_flop_per_token(arch, mean_attended_tokens(arch, input_tokens, causal=True))))
+        + head
+    )
+    middle = input_tokens + output_tokens / 2.0
+    decode = output_tokens * (
+        body + head + float(attention_flop_per_token(arch, mean_attended_tokens(arch, middle, causal=False)))
+    )
+    return prefill + decode
+
+
+def requirements(workload: Workload, architecture: Architecture | None = None) -> Requirements:
+    """Return what the work takes.
+
+    Parameters
+    ----------
+    workload : Workload
+        The work as the user states it.
+    architecture : Architecture, optional
+        The model, where it has been resolved already.
+
+    Raises
+    ------
+    InputError
+        Where the model is missing or unknown.
+    """
+    work = workload.work
+    if isinstance(work, GpuHours):
+        return Requirements(
+            kind=workload.kind,
+            unit="accelerator_hours",
+            notes=("no model of the work: stated accelerator hours alone",),
+        )
+    arch = architecture or resolve_model(workload.model)
+    base = Requirements(
+        kind=workload.kind,
+        model=arch.name,
+        parameters=parameter_count(arch),
+        active_parameters=active_parameter_count(arch),
+        weight_bytes={precision: weight_bytes(arch, precision) for precision in WEIGHT_BYTES_BY_PRECISION},
+        notes=arch.notes,
+    )
+    match work:
+        case Serve() | Batch():
+            return _text(workload, work, arch, base)
+        case Pretrain() | Finetune():
+            return _training(work, arch, base)
+        case Embed():
+            flop = float(
+                forward_flop_per_token(arch, work.tokens_per_document, causal=arch.kind == "decoder", with_head=False)
+            )
+            deadline_s = work.deadline_hours * 3600.0 if work.deadline_hours else None
+            rate = work.documents / deadline_s if deadline_s else None
+            tokens = float(work.documents) * work.tokens_per_document
+            return replace(
+                base,
+                flop_per_token=flop,
+                flop_per_unit=flop * work.tokens_per_document,
+                unit="documents",
+                total_flop=flop * tokens,
+                tokens_total=tokens,
+                units_per_s=rate,
+                peak_units_per_s=rate,
+                peak_flop_per_s=rate * flop * work.tokens_per_document if rate else None,
+                deadline_s=deadline_s,
+                least_memory_bytes=_least_weights(workload, arch),
+            )
+        case Diffusion():
+            flop = float(image_flop(arch, work.width * work.height, work.steps, guided=work.guided))
+            mean = work.images_per_day / _SECONDS_PER_DAY
+            peak = mean * peak_over_mean_ratio(work.profile)
+            return replace(
+                base,
+                flop_per_unit=flop,
+                unit="images",
+                units_per_s=mean,
+                peak_units_per_s=peak,
+                peak_flop_per_s=peak * flop,
+                least_memory_bytes=_least_weights(workload, arch),
+            )
+
+
+def _least_weights(workload: Workload, arch: Architecture) -> float:
+    allowed = [str(precision) for precision in workload.precision] or ["int4"]
+    return min(weight_bytes(arch, precision) for precision in allowed)
+
+
+def _text(workload: Workload, work: Serve | Batch, arch: Architecture, base: Requirements) -> Requirements:
+    flop = _request_flop(arch, work.input_tokens, work.output_tokens, work.prefix_cache_hit_share)
+    context = work.input_tokens + work.output_tokens
+    kv = {precision: float(kv_bytes_per_token(arch, precision, context)) for precision in ("bf16", "fp8")}
+    deadline_s = None
+    if isinstance(work, Serve):
+        mean, peak, total = work.requests_per_s, peak_requests_per_s(work), None
+    else:
+        deadline_s = work.deadline_hours * 3600.0 if work.deadline_hours else None
+        mean = peak = work.requests / deadline_s if deadline_s else 0.0
+        total = float(work.requests)
+    return replace(
+        base,
+        kv_cache_bytes_per_token=kv,
+        kv_cache_bytes_per_request=kv["bf16"] * context,
+        flop_per_token=flop / work.output_tokens,
+        flop_per_unit=flop,
+        unit="requests",
+        total_flop=flop * total if total else None,
+        tokens_total=total * context if total else None,
+        units_per_s=mean or None,
+        peak_units_per_s=peak or None,
+        input_tokens_per_s=mean * work.input_tokens or None,
+        output_tokens_per_s=mean * work.output_tokens or None,
+        peak_input_tokens_per_s=peak * work.input_tokens or None,
+        peak_output_tokens_per_s=peak * work.output_tokens or None,
+        peak_flop_per_s=peak * flop or None,
+        deadline_s=deadline_s,
+        least_memory_bytes=_least_weights(workload, arch) + kv["fp8"] * context,
+    )
+
+
+def _training(work: Pretrain | Finetune, arch: Architecture, base: Requirements) -> Requirements:
+    adapters = isinstance(work, Finetune) and work.method != "full"
+    linear, attention = training_flop_per_token(arch, work.seq_len, frozen_share=1.0 if adapters else 0.0)
+    flop = linear + float(np.asarray(attention))
+    if isinstance(work, Pretrain):
+        tokens, deadline_s = work.tokens_b * 1e9, work.deadline_days * _SECONDS_PER_DAY if work.deadline_days else None
+    else:
+        tokens, deadline_s = (
+            work.tokens_m * 1e6 * work.epochs,
+            work.deadline_hours * 3600.0 if work.deadline_hours else None,
+        )
+    if isinstance(work, Finetune) and adapters:
+        trained = lora_parameter_count(arch, work.rank)
+        least = weight_bytes(arch, "nf4" if work.method == "qlora" else "bf16") + adapter_state_bytes(arch, work.rank)
+    else:
+        trained = parameter_count(arch)
+        least = trained * sum(model_state_bytes_per_parameter(work.optimizer))
+    rate = tokens / deadline_s if deadline_s else None
+    return replace(
+        base,
+        trained_parameters=trained,
+        flop_per_token=flop,
+        flop_per_unit=flop,
+        unit="trained_tokens",
+        total_flop=flop * tokens,
+        tokens_total=tokens,
+        units_per_s=rate,
+        peak_units_per_s=rate,
+        peak_flop_per_s=rate * flop if rate else None,
+        deadline_s=deadline_s,
+        least_memory_bytes=least,
+    )
