@@ -82,7 +82,7 @@ def billed_hours(hours: ArrayLike, minimum_hours: ArrayLike) -> FloatArray:
     used, step = np.broadcast_arrays(np.asarray(hours, dtype=float), np.asarray(minimum_hours, dtype=float))
     steps = np.divide(used, step, out=np.zeros(used.shape), where=step > 0)
     # A hair's breadth above a whole day is rounding of floats, not a second day.
-    return np.where(step > 0, np.ceil(steps - 1e-9) * step, used)
+    return np.where(step > 0, np.ceil((steps - 1e-9).clip(min=0.0)) * step, used)
 
 
 def rent_timeline(

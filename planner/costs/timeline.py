@@ -44,6 +44,7 @@ class Component:
 COMPONENTS: dict[str, Component] = {
     # renting
     "on_demand": Component(meaning="instance hours used", with_use=True, with_rent_price=True),
+    "kept_hours": Component(meaning="instance hours kept, with or without work", with_rent_price=True),
     "in_advance": Component(meaning="instance hours bought ahead", lump=True, with_use=True, with_rent_price=True),
     "commitment": Component(meaning="committed hours, used or not", with_rent_price=True),
     "upfront": Component(meaning="paid at the start of a term", lump=True),
@@ -73,8 +74,9 @@ COMPONENTS: dict[str, Component] = {
     "bridge_fixed": Component(meaning="committed rent until delivery", with_rent_price=True),
     # financing and tax
     "down_payment": Component(meaning="own money at the start", lump=True),
-    "loan": Component(meaning="interest and principal", lump=True),
-    "lease": Component(meaning="lease payments", lump=True),
+    "loan": Component(meaning="interest and principal"),
+    "loan_payoff": Component(meaning="what is still owed when the hardware is sold", lump=True),
+    "lease": Component(meaning="lease payments in advance", lump=True),
     "depreciation_tax_shield": Component(meaning="tax saved by writing hardware off", lump=True),
     "tax_on_resale": Component(meaning="tax on what a sale brings above book value", lump=True),
     # paid services

@@ -1,0 +1,114 @@
+"""Amounts that a user states: a number, or how far it may lie off."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler, model_validator
+from pydantic_core import CoreSchema, core_schema
+
+__all__ = ["Amount", "Section", "Spread", "plain"]
+
+
+class Section(BaseModel):
+    """A part of a file: unknown keys are errors, values do not change, NaN and infinity are no numbers."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Spread(Section):
+    """A number and how far it may lie off.
+
+    Attributes
+    ----------
+    low, typical, high : float
+        10th percentile, most likely value, 90th percentile; all equal for a plain number.
+    """
+
+    low: float
+    typical: float
+    high: float
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Spread:
+        if not self.low <= self.typical <= self.high:
+            raise ValueError(f"low, typical and high must rise, got {self.low:g}, {self.typical:g} and {self.high:g}")
+        return self
+
+    @property
+    def is_range(self) -> bool:
+        """Whether low and high differ."""
+        return self.low < self.high
+
+
+def plain(value: float) -> Spread:
+    """Return a number that is known.
+
+    Examples
+    --------
+    >>> plain(2.0).is_range
+    False
+    """
+    return Spread(low=value, typical=value, high=value)
+
+
+@dataclass(frozen=True, slots=True)
+class Amount:
+    """Reads a number, or ``{low, typical, high}``, and refuses what lies outside its bounds.
+
+    Attributes
+    ----------
+    least, most : float
+        Bounds of each number.
+    above : bool
+        Whether `least` itself is refused.
+    whole : bool
+        Whether only whole numbers are taken.
+    """
+
+    least: float = -math.inf
+    most: float = math.inf
+    above: bool = False
+    whole: bool = False
+
+    def read(self, value: object) -> object:
+        """Turn a plain number into a spread of no width; judge every number."""
+        if isinstance(value, Spread):
+            value = value.model_dump()
+        if isinstance(value, bool) or not isinstance(value, int | float | dict):
+            raise ValueError(f"must be a number or {{low, typical, high}}, got {value!r}")  # noqa: TRY004 - pydantic tells ValueErrors to the user
+        for number in value.values() if isinstance(value, dict) else (value,):
+            if isinstance(number, int | float) and not isinstance(number, bool):
+                self._check(number)
+        return value if isinstance(value, dict) else {"low": value, "typical": value, "high": value}
+
+    def _check(self, number: float) -> None:
+        if not math.isfinite(number):
+            raise ValueError(f"must be a finite number, got {number}")
+        if number < self.least or (self.above and number == self.least):
+            raise ValueError(f"must {'be above' if self.above else 'not be below'} {self.least:g}, got {number:g}")
+        if number > self.most:
+            raise ValueError(f"must not be above {self.most:g}, got {number:g}")
+        if self.whole and number != int(number):
+            raise ValueError(f"must be a whole number, got {number:g}")
+
+    def __get_pydantic_core_schema__(self, source: type[Any], handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Put the reading before the spread's own checks."""
+        return core_schema.no_info_before_validator_function(self.read, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        """Describe both forms to editors."""
+        number: dict[str, Any] = {"type": "integer" if self.whole else "number"}
+        if math.isfinite(self.least):
+            number["exclusiveMinimum" if self.above else "minimum"] = self.least
+        if math.isfinite(self.most):
+            number["maximum"] = self.most
+        spread = {
+            "type": "object",
+            "properties": {"low": number, "typical": number, "high": number},
+            "required": ["low", "typical", "high"],
+            "additionalProperties": False,
+        }
+        return {"anyOf": [number, spread]}

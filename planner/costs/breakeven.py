@@ -1,0 +1,231 @@
+"""Where renting and owning cost the same: in months, in utilisation, in the price of the rent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from planner.costs.timeline import FloatArray, Timeline, discount_factors
+from planner.errors import PlanningError
+
+__all__ = ["BreakEven", "Crossing", "break_even", "crossings", "roots_between"]
+
+Cheaper = Literal["buy", "rent"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Crossing:
+    """A point at which the cheaper side changes.
+
+    Attributes
+    ----------
+    at : float
+        Months from today, or the value of whatever was varied.
+    cheaper_after : {'buy', 'rent'}
+        The side that is cheaper beyond it.
+    """
+
+    at: float
+    cheaper_after: Cheaper
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BreakEven:
+    """When, from which utilisation and from which rent on owning is cheaper; None is never.
+
+    Attributes
+    ----------
+    saving_usd : float
+        Present value of the rent less that of owning; above 0 owning is cheaper over the horizon.
+    month : float or None
+        From this month to the end of the horizon, what has been paid for owning stays at or below what has been paid
+        for renting. Inside a month running costs are spread evenly; purchases and sales happen at its end.
+    discounted_month : float or None
+        The same with money discounted to today. It exists exactly where `saving_usd` is not negative.
+    crossings, discounted_crossings : tuple of Crossing
+        Every month at which the cheaper side changes; a refresh, a term or a resale can bring more than one.
+    utilisation_share : float or None
+        From this share of the clock hours up to 1 owning is cheaper over the horizon; 0 where it always is.
+    utilisation_crossings : tuple of Crossing
+        The share at which the cheaper side changes, with its direction (against a commitment, which is paid used or
+        not, work makes owning dearer).
+    price_usd_per_hour : float or None
+        The rent above which owning is cheaper over the horizon; None where no rent is high enough.
+    """
+
+    saving_usd: float
+    month: float | None
+    discounted_month: float | None
+    crossings: tuple[Crossing, ...]
+    discounted_crossings: tuple[Crossing, ...]
+    utilisation_share: float | None
+    utilisation_crossings: tuple[Crossing, ...]
+    price_usd_per_hour: float | None
+
+
+def crossings(
+    rent: Timeline, buy: Timeline, discount_rate_share_per_year: float = 0.0
+) -> tuple[float | None, tuple[Crossing, ...]]:
+    """Return from which month on owning stays cheaper, and every month at which the cheaper side changes.
+
+    Parameters
+    ----------
+    rent, buy : Timeline
+        One alternative each, of the same months.
+    discount_rate_share_per_year : float
+        Rate by which what is paid in a month counts less.
+
+    Returns
+    -------
+    float or None
+        See `BreakEven.month`.
+    tuple of Crossing
+        In order of time.
+    """
+    if rent.months != buy.months:
+        raise ValueError(f"timelines of {rent.months} and {buy.months} months cannot be compared")
+    factor = discount_factors(discount_rate_share_per_year, rent.months)
+    lumps = (rent.lumps_by_month_usd() - buy.lumps_by_month_usd()) * factor
+    steady = (rent.by_month_usd() - buy.by_month_usd()) * factor - lumps
+    # What owning has saved, before and after the lumps at the end of each month.
+    after = np.cumsum(steady + lumps)
+    before = after - lumps
+    paid = np.cumsum(np.abs(lumps) + np.abs(steady))[-1]
+    return _walk(before, after, tolerance=1e-12 * float(paid))
+
+
+def _walk(before: FloatArray, after: FloatArray, tolerance: float) -> tuple[float | None, tuple[Crossing, ...]]:
+    """Follow the saving from knot to knot; `after[0]` is today."""
+    knots = [(0.0, float(after[0]), True)]
+    for month in range(1, len(after)):
+        knots += [(float(month), float(before[month]), False), (float(month), float(after[month]), True)]
+    # As long as both sides have paid the same, there is no cheaper one to change.
+    first = next((i for i, (_, value, _) in enumerate(knots) if abs(value) > tolerance), None)
+    if first is None:
+        return 0.0, ()
+    found: list[Crossing] = []
+    _, value, _ = knots[first]
+    owning = value > 0
+    for at, target, is_lump in knots[first + 1 :]:
+        reached = target > -tolerance if owning else target >= -tolerance
+        if reached != owning:
+            when = at if is_lump else at - 1.0 + min(max(value / (value - target), 0.0), 1.0)
+            if found and found[-1].at == when:
+                found.pop()  # touched, and not crossed
+            else:
+                found.append(Crossing(at=when, cheaper_after="buy" if reached else "rent"))
+            owning = reached
+        value = target
+    if not owning:
+        return None, tuple(found)
+    return (found[-1].at if found else 0.0), tuple(found)
+
+
+def break_even(
+    rent: Timeline,
+    buy: Timeline,
+    *,
+    discount_rate_share_per_year: float = 0.0,
+    utilisation_share: float = 1.0,
+    price_usd_per_hour: float = 0.0,
+) -> BreakEven:
+    """Compare one rented with one owned alternative.
+
+    Utilisation and price are closed forms: each item of a timeline either moves with use (with the rent) in
+    proportion, or not at all (`planner.costs.timeline.COMPONENTS`), so the saving is a straight line in both. Whole
+    billing steps (the days of a Capacity Block) are smoothed by that.
+
+    Parameters
+    ----------
+    rent, buy : Timeline
+        One alternative each, of the same months.
+    discount_rate_share_per_year : float
+        Effective annual rate.
+    utilisation_share : float
+        Share of the clock hours in which the work of these timelines runs.
+    price_usd_per_hour : float
+        Price that the rent's timeline was made with; scaled to find the price of equal cost.
+
+    Returns
+    -------
+    BreakEven
+    """
+    rate = discount_rate_share_per_year
+    saving = float(rent.present_value_usd(rate) - buy.present_value_usd(rate))
+    month, found = crossings(rent, buy)
+    discounted_month, discounted = (month, found) if rate == 0 else crossings(rent, buy, rate)
+    slope = float(rent.present_value_of_usd(rate, with_use=True) - buy.present_value_of_usd(rate, with_use=True))
+    share, share_crossings = _share_of_equal_cost(saving - slope, slope, utilisation_share)
+    rises = float(
+        rent.present_value_of_usd(rate, with_rent_price=True) - buy.present_value_of_usd(rate, with_rent_price=True)
+    )
+    price = None
+    if rises > 0 and price_usd_per_hour > 0:
+        price = max(price_usd_per_hour * (1.0 - saving / rises), 0.0)
+    return BreakEven(
+        saving_usd=saving,
+        month=month,
+        discounted_month=discounted_month,
+        crossings=found,
+        discounted_crossings=discounted,
+        utilisation_share=share,
+        utilisation_crossings=share_crossings,
+        price_usd_per_hour=price,
+    )
+
+
+def _share_of_equal_cost(
+    saving_idle_usd: float, saving_of_use_usd: float, utilisation_share: float
+) -> tuple[float | None, tuple[Crossing, ...]]:
+    """Find where ``saving_idle + saving_of_use * share / utilisation_share`` is 0, for shares in 0..1."""
+    if utilisation_share <= 0:
+        return (0.0 if saving_idle_usd >= 0 else None), ()
+    slope = saving_of_use_usd / utilisation_share
+    at = -saving_idle_usd / slope if slope else np.inf
+    crossing = (Crossing(at=at, cheaper_after="buy" if slope > 0 else "rent"),) if 0 < at <= 1 else ()
+    if saving_idle_usd >= 0 and saving_idle_usd + slope >= 0:
+        return 0.0, crossing
+    return (at if crossing and slope > 0 else None), crossing
+
+
+def roots_between(function: Callable[[float], float], low: float, high: float, pieces: int = 64) -> tuple[float, ...]:
+    """Return every root that a scan of an interval finds, for functions that are no straight line.
+
+    Parameters
+    ----------
+    function : callable
+        Saving of owning over whatever is varied; continuous.
+    low, high : float
+        The interval.
+    pieces : int
+        Parts in each of which one change of sign is looked for.
+
+    Returns
+    -------
+    tuple of float
+        Rising. Two roots within one piece escape.
+
+    Raises
+    ------
+    PlanningError
+        If the function is not finite somewhere on the interval.
+
+    Examples
+    --------
+    >>> [round(root, 9) for root in roots_between(lambda x: (x - 0.2) * (x - 0.7), 0.0, 1.0)]
+    [0.2, 0.7]
+    """
+    grid = np.linspace(low, high, pieces + 1)
+    values = np.array([function(float(x)) for x in grid])
+    if not np.isfinite(values).all():
+        raise PlanningError(f"the saving has no value at {float(grid[~np.isfinite(values)][0]):g}")
+    roots = [float(x) for x, v in zip(grid, values, strict=True) if v == 0]
+    changes = np.flatnonzero(values[:-1] * values[1:] < 0)
+    if len(changes):
+        from scipy.optimize import brentq
+
+        roots += [float(brentq(function, grid[i], grid[i + 1], xtol=1e-14, rtol=1e-14)) for i in changes]
+    return tuple(sorted(roots))

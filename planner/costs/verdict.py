@@ -1,0 +1,143 @@
+"""What a scenario comes to: both timelines, where they cross, and which side to take."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from planner.costs.breakeven import BreakEven, Crossing, break_even
+from planner.costs.ledger import Terms, own_months, present_value_of_months, rent_months, timeline_of_months, used_hours
+from planner.costs.scenario import Scenario, scenario_terms, typical_values
+from planner.costs.timeline import Timeline
+
+__all__ = ["ScenarioResult", "break_even_of"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScenarioResult:
+    """The answer to a scenario at its typical values.
+
+    Attributes
+    ----------
+    scenario : Scenario
+        The question.
+    rent, buy : Timeline
+        What both sides cost; their useful hours are hours of the stated machine.
+    break_even : BreakEven
+        Where they cross.
+    used_hours_per_month : float
+        Hours of work.
+    """
+
+    scenario: Scenario
+    rent: Timeline
+    buy: Timeline
+    break_even: BreakEven
+    used_hours_per_month: float
+
+    @property
+    def recommendation(self) -> Literal["rent", "buy"]:
+        """The side that costs less over the horizon; renting where both cost the same, since it binds less."""
+        return "buy" if self.break_even.saving_usd > 0 else "rent"
+
+    @property
+    def headline(self) -> str:
+        """The answer in a sentence."""
+        found, horizon = self.break_even, self.scenario.horizon_months
+        gap = f"{abs(found.saving_usd):,.0f} USD"
+        if found.discounted_month is None:
+            return f"Rent: owning never pays for itself within {horizon} months and costs {gap} more."
+        hours = found.discounted_month * self.used_hours_per_month
+        when = f"after {found.discounted_month:.1f} months ({hours:,.0f} used hours)"
+        if found.saving_usd > 0:
+            return f"Buy: owning pays for itself {when} and saves {gap} over {horizon} months."
+        return f"Rent: owning breaks even {when} and saves nothing over {horizon} months."
+
+    def as_record(self) -> dict[str, Any]:
+        """Return the answer in the form of ``gpuplan breakeven --format json``; None means never."""
+        found = self.break_even
+        month, hours = found.discounted_month, self.used_hours_per_month
+        return {
+            "breakeven_hours": None if month is None else month * hours,
+            "breakeven_months": month,
+            "undiscounted_breakeven_months": found.month,
+            "breakeven_utilisation_share": found.utilisation_share,
+            "breakeven_usd_per_hour": found.price_usd_per_hour,
+            "crossings": [_crossing("month", one) for one in found.discounted_crossings],
+            "utilisation_crossings": [_crossing("utilisation_share", one) for one in found.utilisation_crossings],
+            "saving_usd": found.saving_usd,
+            "used_hours_per_month": hours,
+            "rent": self._side(self.rent),
+            "buy": self._side(self.buy),
+            "recommendation": self.recommendation,
+            "headline": self.headline,
+        }
+
+    def _side(self, timeline: Timeline) -> dict[str, Any]:
+        rate = self.scenario.money.discount_rate_share_per_year.typical
+        paid, sums = timeline.by_month_usd(), timeline.cumulative_usd()
+        return {
+            "present_value_usd": float(timeline.present_value_usd(rate)),
+            "total_usd": float(timeline.total_usd()),
+            "usd_per_useful_hour": float(timeline.usd_per_useful_gpu_hour(rate)),
+            "by_component_usd": {
+                name: float(timeline.component_usd(name).sum())
+                for name in timeline.components
+                if timeline.component_usd(name).any()
+            },
+            "by_month": [
+                {"month": month, "cost_usd": float(paid[month]), "cumulative_usd": float(sums[month])}
+                for month in range(timeline.months + 1)
+            ],
+        }
+
+
+def break_even_of(scenario: Scenario) -> ScenarioResult:
+    """Compare renting and owning at the typical values of a scenario.
+
+    Examples
+    --------
+    The Lenovo study of 2025 (LP2225), whose opex is charged for used hours:
+
+    >>> lenovo = Scenario.model_validate({"rent": {"usd_per_hour": 98.32},
+    ...                                   "buy": {"capex_usd": 833806, "opex_usd_per_hour": 0.87}})
+    >>> round(break_even_of(lenovo).as_record()["breakeven_hours"], 2)
+    8556.24
+    """
+    values, terms = typical_values(scenario), scenario_terms(scenario)
+    hours = float(used_hours(dict(values)))
+    rate, price = values["money.discount_rate_share_per_year"], values["rent.usd_per_hour"]
+    rent = timeline_of_months(rent_months(dict(values), terms), hours)
+    buy = timeline_of_months(own_months(dict(values), terms), hours)
+    found = break_even(
+        rent,
+        buy,
+        discount_rate_share_per_year=rate,
+        utilisation_share=hours / values["money.hours_per_month"],
+        price_usd_per_hour=price,
+    )
+    if price == 0:
+        found = replace(found, price_usd_per_hour=_price_of_equal_cost(values, terms))
+    return ScenarioResult(
+        scenario=scenario,
+        rent=rent,
+        buy=buy,
+        break_even=found,
+        used_hours_per_month=hours,
+    )
+
+
+def _price_of_equal_cost(values: dict[str, float], terms: Terms) -> float | None:
+    """Find the hourly price of equal cost from two prices, since the saving is a straight line in the price."""
+    rate = values["money.discount_rate_share_per_year"]
+    free, one = (
+        float(
+            present_value_of_months(rent_months(v, terms), rate) - present_value_of_months(own_months(v, terms), rate)
+        )
+        for v in ({**values, "rent.usd_per_hour": price} for price in (0.0, 1.0))
+    )
+    return max(-free / (one - free), 0.0) if one > free else None
+
+
+def _crossing(axis: str, crossing: Crossing) -> dict[str, Any]:
+    return {axis: crossing.at, "cheaper_after": crossing.cheaper_after}
