@@ -1,11 +1,34 @@
-"""Accelerators: what the data sheets say of each, under one canonical name."""
+"""Accelerators: what the data sheets say of each, under one canonical name, and what people call them."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import difflib
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
+from functools import cache
+from types import MappingProxyType
 
-__all__ = ["Accelerator"]
+from pricing.checks import refuse_faults, refuse_unless_above_zero, refuse_unless_known, refuse_unless_not_negative
+from pricing.errors import PricingError
+from pricing.tables import read_facts
+
+__all__ = ["Accelerator", "Name", "accelerators", "families", "read_name", "resolve", "resolve_all", "split_count"]
+
+MARKET_CLASSES = ("datacenter", "workstation", "consumer")
+RATES = (
+    "fp32_dense_tflop_per_s",
+    "tf32_dense_tflop_per_s",
+    "bf16_dense_tflop_per_s",
+    "fp16_dense_tflop_per_s",
+    "fp8_dense_tflop_per_s",
+    "int8_dense_tflop_per_s",
+    "fp4_dense_tflop_per_s",
+    "measured_bf16_gemm_tflop_per_s",
+    "measured_fp8_gemm_tflop_per_s",
+)
+"""Fields that hold an arithmetic rate."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +68,11 @@ fp8_dense_tflop_per_s, int8_dense_tflop_per_s, fp4_dense_tflop_per_s : float or 
         The day on which it was read.
     notes : str
         Traps.
+
+    Raises
+    ------
+    PricingError
+        A row that cannot be, all its faults at once.
     """
 
     name: str
@@ -72,3 +100,365 @@ fp8_dense_tflop_per_s, int8_dense_tflop_per_s, fp4_dense_tflop_per_s : float or 
     source: str
     retrieved_on: date
     notes: str = ""
+
+    def __post_init__(self) -> None:
+        faults = refuse_unless_above_zero(
+            self,
+            "memory_gib",
+            "memory_nominal_gb",
+            "memory_bandwidth_gb_per_s",
+            *RATES,
+            "scale_up_count",
+            "pcie_generation",
+            "tdp_w",
+            "list_price_usd",
+        )
+        faults += refuse_unless_not_negative(self, "scale_up_gb_per_s_both_ways")
+        faults += refuse_unless_known(self, "market_class", MARKET_CLASSES)
+        if not self.name:
+            faults.append("name must not be empty")
+        if not self.source:
+            faults.append("source must not be empty")
+        if not 1990 <= self.launch_year <= 2100:
+            faults.append(f"launch_year must be a year, got {self.launch_year}")
+        # 2**30 bytes are 7 % more than 1e9: a driver never reports more GiB than the box promises GB.
+        if self.memory_gib > self.memory_nominal_gb:
+            faults.append(f"memory_gib {self.memory_gib:g} is more than memory_nominal_gb {self.memory_nominal_gb:g}")
+        refuse_faults(faults)
+
+    @property
+    def memory_bytes(self) -> float:
+        """Memory that the driver reports, in bytes."""
+        return self.memory_gib * 2**30
+
+    @property
+    def memory_bandwidth_bytes_per_s(self) -> float:
+        """Memory bandwidth in bytes per second."""
+        return self.memory_bandwidth_gb_per_s * 1e9
+
+
+@cache
+def _stated() -> tuple[Accelerator, ...]:
+    """Return the accelerators of the two tables: the one that is made from a survey, and the one kept by hand."""
+    return read_facts(Accelerator, "accelerators.csv") + read_facts(Accelerator, "accelerators_by_hand.csv")
+
+
+def _weakest(name: str, variants: Sequence[Accelerator]) -> Accelerator:
+    """Return the accelerator of which each figure is the worst among `variants`.
+
+    A fabric counts only where every variant has a switched one: the bridge of a PCIe card is an extra that an offer
+    without a form factor does not promise. Board power is the highest, since it is paid for.
+    """
+
+    def least(field: str, of: Callable[[Sequence[float]], float] = min) -> float | None:
+        values = [getattr(variant, field) for variant in variants]
+        known = [value for value in values if value is not None]
+        return of(known) if len(known) == len(values) else None
+
+    switched = all(variant.scale_up_count > 4 for variant in variants)
+    first = variants[0]
+    rates = {field: least(field) for field in RATES}
+    return replace(
+        first,
+        name=name,
+        memory_gib=min(variant.memory_gib for variant in variants),
+        memory_bandwidth_gb_per_s=min(variant.memory_bandwidth_gb_per_s for variant in variants),
+        **rates,  # type: ignore[arg-type]
+        scale_up_gb_per_s_both_ways=min(v.scale_up_gb_per_s_both_ways for v in variants) if switched else 0.0,
+        scale_up_count=min(v.scale_up_count for v in variants) if switched else 1,
+        pcie_generation=min((v.pcie_generation for v in variants if v.pcie_generation), default=None),
+        tdp_w=least("tdp_w", max),
+        launch_year=min(variant.launch_year for variant in variants),
+        list_price_usd=None,
+        source="the weakest figure of " + ", ".join(variant.name for variant in variants),
+        retrieved_on=min(variant.retrieved_on for variant in variants),
+        notes="form factor unknown: every figure is the weakest of the variants with this memory, no bridge assumed",
+    )
+
+
+@cache
+def families() -> Mapping[str, tuple[str, ...]]:
+    """Return the names that stand for a model and memory whose form factor is unknown, with their variants.
+
+    Examples
+    --------
+    >>> families()["A100-80GB"]
+    ('A100-80GB-PCIe', 'A100-80GB-SXM')
+    """
+    groups: dict[str, list[str]] = {}
+    for row in _stated():
+        name = read_name(row.name)
+        if name.form:
+            groups.setdefault(f"{name.model.upper()}-{row.memory_nominal_gb:g}GB", []).append(row.name)
+    return MappingProxyType({name: tuple(sorted(group)) for name, group in sorted(groups.items()) if len(group) > 1})
+
+
+@cache
+def accelerators() -> Mapping[str, Accelerator]:
+    """Return every accelerator by its canonical name, families with an unknown form factor among them.
+
+    Examples
+    --------
+    >>> accelerators()["H100-SXM"].memory_bandwidth_gb_per_s
+    3350.0
+    >>> accelerators()["A100-80GB"].memory_bandwidth_gb_per_s  # the PCIe card's, the weaker of the two
+    1935.0
+    """
+    rows: dict[str, Accelerator] = {}
+    for row in _stated():
+        if row.name in rows:
+            raise ValueError(f"accelerator {row.name} stands twice")
+        rows[row.name] = row
+    for name, variants in families().items():
+        rows[name] = _weakest(name, [rows[variant] for variant in variants])
+    return MappingProxyType(dict(sorted(rows.items())))
+
+
+# --- names ---------------------------------------------------------------------------------------------------------
+
+NOISE = frozenset(
+    "nvidia amd intel google aws amazon habana geforce tesla instinct gpu gpus graphics card generation blackwell server workstation "
+    "edition se wk ws tensor core cores cloud ac oam high freq freq. accelerator nvlink hbm3e the of".split()
+)
+"""Words of a name that tell no two accelerators apart."""
+
+SYNONYMS = {
+    "rtx6000pro": "rtxpro6000",
+    "rtx4500pro": "rtxpro4500",
+    "trn1": "trainium1",
+    "trn2": "trainium2",
+    "trn3": "trainium3",
+    "inf2": "inferentia2",
+    "tpuv5lite": "tpuv5e",
+    "tpuv5litepod": "tpuv5e",
+    "trillium": "tpuv6e",
+    "ironwood": "tpuv7",
+    "m4000": "quadrom4000",
+}
+"""Other words for the same model, after noise and separators are gone."""
+
+FORMS = {"pcie": "pcie", "nvl": "nvl", "hgx": "sxm", "dgx": "sxm"}
+UNKNOWN_FORM = frozenset({"any", "unknown"})
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """What a name of an accelerator says.
+
+    Attributes
+    ----------
+    model : str
+        Letters and digits of the model alone (``rtxpro6000``, ``h100``).
+    memory_gb : float or None
+        Memory, where it is said.
+    form : str
+        ``sxm``, ``pcie``, ``nvl``, ``any`` where it is said to be unknown, or empty.
+    """
+
+    model: str
+    memory_gb: float | None
+    form: str
+
+
+def read_name(text: str) -> Name:
+    """Return what a name says, whether or not such an accelerator is known.
+
+    Examples
+    --------
+    >>> read_name("NVIDIA A100-SXM4-80GB")
+    Name(model='a100', memory_gb=80.0, form='sxm')
+    >>> read_name("NVIDIA H100 80GB HBM3").form  # what the driver calls the SXM module
+    'sxm'
+    """
+    model: list[str] = []
+    memory_gb: float | None = None
+    form = hint = ""
+    for word in re.split(r"[\s_\-/(),+]+", text.lower().strip()):
+        if not word or word in NOISE:
+            continue
+        if size := re.fullmatch(r"(\d+(?:\.\d+)?)?g(?:i?b)?", word):
+            if size[1]:
+                memory_gb = float(size[1])
+            elif model and model[-1].isdigit():  # "80 GB" in two words
+                memory_gb = float(model.pop())
+        elif re.fullmatch(r"sxm\d?", word):
+            form = "sxm"
+        elif word in FORMS or re.fullmatch(r"pcie\d?", word):
+            form = FORMS.get(word, "pcie")
+        elif word in UNKNOWN_FORM:
+            form = "any"
+        elif word in {"hbm3", "hbm2e"}:
+            hint = word
+        else:
+            model.append(word)
+    key = "".join(model)
+    key = SYNONYMS.get(key, key)
+    if not form and key == "h100" and hint:
+        form = "sxm" if hint == "hbm3" else "pcie"
+    return Name(key, memory_gb, form)
+
+
+@cache
+def _variants_by_model() -> Mapping[str, tuple[Accelerator, ...]]:
+    """Return the accelerators that share a model; a GeForce or RTX card answers to its number alone as well."""
+    found: dict[str, list[Accelerator]] = {}
+    for row in _stated():
+        found.setdefault(read_name(row.name).model, []).append(row)
+    short: dict[str, list[Accelerator]] = {}
+    for model, rows in found.items():
+        for prefix in ("rtx", "tpu"):
+            if model.startswith(prefix):
+                short.setdefault(model.removeprefix(prefix), []).extend(rows)
+    return {model: tuple(rows) for model, rows in {**short, **found}.items()}
+
+
+def _matches(text: str) -> tuple[Name, tuple[Accelerator, ...]]:
+    """Return what the name says and every variant that agrees; no variant where the model is unknown."""
+    name = read_name(text)
+    models = _variants_by_model()
+    if (
+        name.model not in models
+        and name.memory_gb is None
+        and (glued := re.fullmatch(r"(.*\D\d+?)(\d{2,3})", name.model))
+    ):
+        # "a100 80": a memory size without its unit
+        known = [m for m in models if name.model.startswith(m) and name.model.removeprefix(m).isdigit()]
+        if known and glued:
+            model = max(known, key=len)
+            name = replace(name, model=model, memory_gb=float(name.model.removeprefix(model)))
+    rows = models.get(name.model, ())
+    if name.memory_gb is not None:
+        size = name.memory_gb
+        exact = [row for row in rows if row.memory_nominal_gb == size]
+        # Some sources count usable or raw memory (B300: 262 of 288); the nearest within a tenth is meant, so 40 is never 80.
+        near = sorted(
+            (row for row in rows if abs(row.memory_nominal_gb - size) <= 0.1 * row.memory_nominal_gb),
+            key=lambda row: abs(row.memory_nominal_gb - size),
+        )
+        rows = tuple(exact or [row for row in near if row.memory_nominal_gb == near[0].memory_nominal_gb])
+    else:
+        # A rare variant that is named after a common one is meant only when its memory is said (H100-SXM-96GB-HBM2e).
+        rows = tuple(row for row in rows if not any(row.name.startswith(f"{other.name}-") for other in rows))
+    if name.form not in {"", "any"}:
+        rows = tuple(row for row in rows if read_name(row.name).form in {"", name.form})
+    return name, rows
+
+
+def split_count(text: str) -> tuple[str, float | None]:
+    """Split ``h100:8``, ``8xH100`` or ``H100 x8`` into the name and how many.
+
+    Returns
+    -------
+    tuple of str and (float or None)
+        The name without the count; None where no count is said.
+
+    Raises
+    ------
+    PricingError
+        A count that is not above 0, or a fraction above 1 (slices are parts of one accelerator).
+
+    Examples
+    --------
+    >>> split_count("8xH100"), split_count("l4:0.5"), split_count("RTX 4090")
+    (('H100', 8.0), ('l4', 0.5), ('RTX 4090', None))
+    """
+    name, count = text.strip(), ""
+    if found := re.fullmatch(r"(.*?)\s*:\s*([^:]*)", name):
+        name, count = found[1], found[2]
+    elif found := re.fullmatch(r"(\d+)\s*[x×*]\s*(\S.*)", name, re.IGNORECASE):
+        name, count = found[2], found[1]
+    elif found := re.fullmatch(r"(.*\S)\s+[x×*]\s*(\d+)", name, re.IGNORECASE):
+        name, count = found[1], found[2]
+    else:
+        return name, None
+    try:
+        number = float(count)
+    except ValueError:
+        number = -1.0
+    if not 0 < number < 1e6 or (number > 1 and number != int(number)):
+        raise PricingError(f"the number of accelerators must be a whole number above 0, got {count!r} in {text!r}")
+    return name, number
+
+
+def resolve_all(text: str) -> tuple[Accelerator, ...]:
+    """Return every accelerator that a name may mean, as a filter needs it; a count in it is passed over.
+
+    Parameters
+    ----------
+    text : str
+        ``H100`` (all of them), ``a100-80gb`` (SXM, PCIe and those whose form factor is unknown), ``RTX 4090``.
+
+    Raises
+    ------
+    PricingError
+        No known accelerator is called so; the nearest names are told.
+
+    Examples
+    --------
+    >>> [row.name for row in resolve_all("a100 40gb")]
+    ['A100-40GB', 'A100-40GB-PCIe', 'A100-40GB-SXM']
+    """
+    wanted, _ = split_count(text)
+    known = accelerators()
+    if wanted in known and wanted not in families():
+        return (known[wanted],)
+    name, rows = _matches(wanted)
+    names = {row.name for row in rows}
+    if not names:
+        raise _unknown(wanted, name)
+    unsure = {family for family, variants in families().items() if names.intersection(variants)}
+    if name.form == "any":
+        names = unsure or names
+    elif not name.form:
+        names |= unsure
+    return tuple(known[each] for each in sorted(names))
+
+
+def resolve(text: str) -> tuple[Accelerator, float | None]:
+    """Return the one accelerator that a name means, and how many are asked for.
+
+    Parameters
+    ----------
+    text : str
+        ``H100-SXM``, ``h100-80gb-sxm:8``, ``8xA100-80GB-PCIe``, ``NVIDIA H100 80GB HBM3``, ``rtx-4090``; with ``any`` for the
+        form factor (``h100-80gb-any``) the weakest of the variants with that memory.
+
+    Returns
+    -------
+    tuple of Accelerator and (float or None)
+        None where no count is said.
+
+    Raises
+    ------
+    PricingError
+        The name is unknown (the nearest known ones are told) or means several (they are listed).
+
+    Examples
+    --------
+    >>> machine, count = resolve("h100-80gb-sxm:8")
+    >>> machine.name, count
+    ('H100-SXM', 8.0)
+    """
+    wanted, count = split_count(text)
+    found = resolve_all(wanted)
+    if read_name(wanted).form != "any":
+        found = tuple(row for row in found if row.name not in families())
+    if len(found) > 1:
+        listed = ", ".join(f"{row.name} ({row.memory_nominal_gb:g} GB)" for row in found)
+        raise PricingError(
+            f"which {wanted} is meant? It comes as {listed}", hint=f"name one of them, for example {found[0].name}"
+        )
+    return found[0], count
+
+
+def _unknown(text: str, name: Name) -> PricingError:
+    rows = _variants_by_model().get(name.model, ())
+    if rows:
+        listed = ", ".join(f"{row.name} ({row.memory_nominal_gb:g} GB)" for row in rows)
+        return PricingError(f"there is no {text}; known of this model: {listed}")
+    keys = {read_name(known).model: known for known in accelerators()}
+    near = [keys[key] for key in difflib.get_close_matches(name.model, keys, n=3, cutoff=0.5)]
+    return PricingError(
+        f"unknown accelerator {text!r}" + (f"; did you mean {', '.join(near)}?" if near else ""),
+        hint="`gpuplan gpus` lists every accelerator that is known",
+    )

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
 
+from pricing.checks import refuse_faults, refuse_unless_above_zero, refuse_unless_known, refuse_unless_not_negative
+
 __all__ = ["Launchable", "Offer", "Payment", "PricePart", "PurchaseOption"]
 
 
@@ -42,6 +44,33 @@ class Launchable(StrEnum):
     UNKNOWN = "unknown"
 
 
+TERM_MONTHS = {
+    PurchaseOption.RESERVED_1Y: 12,
+    PurchaseOption.RESERVED_3Y: 36,
+    PurchaseOption.RESERVED_5Y: 60,
+    PurchaseOption.SAVINGS_PLAN_1Y: 12,
+    PurchaseOption.SAVINGS_PLAN_3Y: 36,
+}
+"""Length of the commitments that have one by name; the other options are bought by the hour or the block."""
+
+FLAGS = {
+    "accelerator_unknown": "no known accelerator fits what the source names; kept and reported, not planned with",
+    "community": "a third party's machine in the provider's community cloud, not its own data centre",
+    "derived_price": "the price of a part times how many of it the machine holds, as the source tells",
+    "form_factor_unknown": "SXM or PCIe is not told; planned with the weaker of the two",
+    "local_zone": "stands in a Local Zone, which an account has to opt into",
+    "lowest_zone": "the lowest of several zones at that moment; the others cost up to three times as much",
+    "lowest_ask": "the lowest ask on a market at that moment, no list price",
+    "memory_disagrees": "the source states a memory size that the accelerator of this name does not have",
+    "move_held_back": "the last reading moved by more than 40 %; the price before it stands until a second reading confirms it",
+    "spot_at_floor": "spot is exactly a tenth of on-demand: a floor, usually capacity that nobody has tried",
+    "spot_equals_on_demand": "spot costs as much as on-demand: there was no discounted capacity at that moment",
+}
+"""What a reader of an offer should know, and what each word means."""
+
+ZONE_KINDS = ("region", "zone", "local_zone", "edge")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PricePart:
     """One summand of a price, as the source sells it (a core, a GiB, a GPU).
@@ -60,6 +89,11 @@ class PricePart:
     sku_id: str = ""
     quantity: float = 1.0
     price_usd_per_hour: float
+
+    def __post_init__(self) -> None:
+        refuse_faults(
+            refuse_unless_above_zero(self, "quantity") + refuse_unless_not_negative(self, "price_usd_per_hour")
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,3 +196,66 @@ class Offer:
     price_median_usd_per_hour: float | None = None
     price_high_usd_per_hour: float | None = None
     price_history: tuple[tuple[datetime, float], ...] = ()
+
+    def __post_init__(self) -> None:
+        faults = [f"{name} must not be empty" for name in IDENTITY if not getattr(self, name)]
+        faults += refuse_unless_above_zero(self, "price_usd_per_hour", "accelerator_memory_gb", "vcpus", "memory_gib")
+        faults += refuse_unless_not_negative(self, "accelerator_count", "term_months", "minimum_hours", "upfront_usd")
+        faults += refuse_unless_known(self, "zone_kind", ZONE_KINDS)
+        faults += [f"unknown flag {flag!r}; add it to FLAGS first" for flag in self.flags if flag not in FLAGS]
+        if self.accelerator_count > 1 and self.accelerator_count != int(self.accelerator_count):
+            faults.append(f"accelerator_count above 1 must be whole, got {self.accelerator_count:g}")
+        if bool(self.accelerator_stated) != (self.accelerator_count > 0):
+            faults.append(
+                f"accelerator_count is {self.accelerator_count:g} and accelerator_stated is {self.accelerator_stated!r}: "
+                "a CPU-only instance has neither, any other has both"
+            )
+        if self.accelerator is not None and not self.accelerator_stated:
+            faults.append(f"accelerator is {self.accelerator!r} although the source states none")
+        if self.launchable is Launchable.NO and not self.launchable_note:
+            faults.append("launchable_note must say why the offer cannot be launched")
+        term_months = TERM_MONTHS.get(self.purchase_option)
+        if term_months is not None and self.term_months != term_months:
+            faults.append(f"term_months must be {term_months} for {self.purchase_option.value}, got {self.term_months}")
+        if self.interruptible and self.term_months:
+            faults.append("an interruptible offer has no term")
+        refuse_faults(faults)
+
+    @property
+    def accelerators_usd_per_hour(self) -> float | None:
+        """Price of one accelerator-hour with its share of the host; None for a CPU-only instance."""
+        return self.price_usd_per_hour / self.accelerator_count if self.accelerator_count else None
+
+    @property
+    def shared_host(self) -> bool:
+        """Whether the machine is a third party's that the provider only brokers (a market, a community cloud)."""
+        return "community" in self.flags or "lowest_ask" in self.flags
+
+
+IDENTITY = ("provider", "instance_type", "region", "source")
+
+
+def offer_id(offer: Offer) -> str:
+    """Return a stable, readable identity: the same offer at another price on another day has the same.
+
+    Returns
+    -------
+    str
+        ``provider/region[@zone]/instance_type/purchase_option``, followed by the class and the payment of a commitment
+        where they are not the usual ones (standard or compute; nothing up front or monthly).
+
+    Examples
+    --------
+    >>> row = Offer(provider="aws", instance_type="p5.48xlarge", region="us-east-1", price_usd_per_hour=55.04,
+    ...             purchase_option=PurchaseOption.ON_DEMAND, source="doctest", observed_on=date(2026, 7, 20))
+    >>> offer_id(row)
+    'aws/us-east-1/p5.48xlarge/on_demand'
+    """
+    place = f"{offer.region}@{offer.zone}" if offer.zone else offer.region
+    parts = [offer.provider, place, offer.instance_type, offer.purchase_option.value]
+    if offer.purchase_option in TERM_MONTHS:
+        if offer.offering_class not in {"", "standard", "compute"}:
+            parts.append(offer.offering_class)
+        if offer.payment in {Payment.PARTIAL, Payment.ALL}:
+            parts.append(offer.payment.value)
+    return "/".join(part.replace("/", "_").replace(" ", "_") for part in parts)

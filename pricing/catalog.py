@@ -1,0 +1,269 @@
+"""The catalogue: all offers of a day, with their dates, and what is left after each filter."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date
+from functools import cache
+
+from pricing.accelerators import Accelerator, accelerators, resolve_all
+from pricing.errors import PricingError
+from pricing.history import points
+from pricing.offers import Launchable, Offer, PurchaseOption
+from pricing.regions import country_of
+from pricing.tables import read_facts
+
+__all__ = ["Catalog", "FunnelStep", "load_bundled"]
+
+
+@dataclass(frozen=True, slots=True)
+class FunnelStep:
+    """How many offers a filter left.
+
+    Attributes
+    ----------
+    name : str
+        The filter in words (``in US, DE``).
+    offer_count : int
+        Offers left after it.
+    """
+
+    name: str
+    offer_count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Catalog:
+    """Offers as they were known at one time; where they come from does not matter here.
+
+    Attributes
+    ----------
+    offers : tuple of Offer
+        One for each identity (`pricing.offers.offer_id`).
+    snapshot : str
+        Name of the state of knowledge (``bundled-2026-09-06``, a snapshot of the store).
+    accelerators : mapping of str to Accelerator
+        Facts of every accelerator that the offers name.
+    funnel : tuple of FunnelStep
+        What each filter left, in their order; empty for a catalogue that was not filtered.
+    """
+
+    offers: tuple[Offer, ...]
+    snapshot: str
+    accelerators: Mapping[str, Accelerator] = field(default_factory=accelerators, repr=False)
+    funnel: tuple[FunnelStep, ...] = ()
+
+    def __len__(self) -> int:
+        """Count the offers."""
+        return len(self.offers)
+
+    @property
+    def oldest_on(self) -> date | None:
+        """The day of the oldest price; None for an empty catalogue."""
+        return min((offer.observed_on for offer in self.offers), default=None)
+
+    @property
+    def newest_on(self) -> date | None:
+        """The day of the newest price; None for an empty catalogue."""
+        return max((offer.observed_on for offer in self.offers), default=None)
+
+    def filtered(self, name: str, keep: Callable[[Offer], bool]) -> Catalog:
+        """Return the offers that `keep` keeps, with one more step in the funnel.
+
+        Parameters
+        ----------
+        name : str
+            The filter in words.
+        keep : callable
+            Says of one offer whether it stays.
+        """
+        left = tuple(offer for offer in self.offers if keep(offer))
+        start = self.funnel or (FunnelStep("offers", len(self.offers)),)
+        return replace(self, offers=left, funnel=(*start, FunnelStep(name, len(left))))
+
+    def as_of(self, day: date) -> Catalog:
+        """Return what was known on `day`: younger prices give way to the last one written down by then, or go.
+
+        Examples
+        --------
+        >>> then = load_bundled().as_of(date(2025, 1, 1))
+        >>> [row.price_usd_per_hour for row in then.offers if row.instance_type == "p5.48xlarge"]
+        [98.32]
+        """
+        offers = []
+        for offer in self.offers:
+            if offer.observed_on <= day:
+                offers.append(offer)
+            elif earlier := [point for point in points(offer) if point.observed_on <= day]:
+                point = earlier[-1]
+                offers.append(
+                    replace(
+                        offer,
+                        price_usd_per_hour=point.price_usd_per_hour,
+                        observed_on=point.observed_on,
+                        source=point.source,
+                        # Said of today's row, not of that day's.
+                        upfront_usd=0.0,
+                        price_parts=(),
+                        effective_on=None,
+                        flags=tuple(flag for flag in offer.flags if flag != "spot_equals_on_demand"),
+                    )
+                )
+        start = self.funnel or (FunnelStep("offers", len(self.offers)),)
+        return replace(
+            self,
+            offers=tuple(offers),
+            snapshot=f"{self.snapshot} as of {day.isoformat()}",
+            funnel=(*start, FunnelStep(f"known on {day.isoformat()}", len(offers))),
+        )
+
+    def select(
+        self,
+        *,
+        providers: Iterable[str] = (),
+        regions: Iterable[str] = (),
+        countries: Iterable[str] = (),
+        accelerators: Iterable[str] = (),
+        min_memory_gib: float | None = None,
+        count: float | None = None,
+        purchase: Iterable[str | PurchaseOption] = (),
+        max_usd_per_hour: float | None = None,
+        secure: bool = False,
+        launchable: bool = False,
+    ) -> Catalog:
+        """Return the offers that meet every filter that is set.
+
+        Parameters
+        ----------
+        providers, regions : iterable of str
+            The provider's own names, in any letter case.
+        countries : iterable of str
+            ISO 3166-1 alpha-2. An offer whose place is not told is in no country.
+        accelerators : iterable of str
+            Names as people write them; ``H100`` means all of them, SXM, PCIe and NVL.
+        min_memory_gib : float, optional
+            Least memory of one accelerator (of the slice, where a slice is sold).
+        count : float, optional
+            Accelerators in one instance, exactly.
+        purchase : iterable of str or PurchaseOption
+            ``on_demand``, ``spot``, ``reserved_1y`` ...; ``reserved`` and ``savings_plan`` mean every term.
+        max_usd_per_hour : float, optional
+            Highest price of the whole instance.
+        secure : bool
+            Leave out third parties' machines: community clouds and markets.
+        launchable : bool
+            Leave out what cannot be started as it is priced.
+
+        Raises
+        ------
+        PricingError
+            A name that no offer and no fact knows, with the nearest known ones.
+
+        Examples
+        --------
+        >>> found = load_bundled().select(accelerators=["H100"], countries=["US"], purchase=["on_demand"], count=8)
+        >>> [step.name for step in found.funnel]
+        ['offers', 'H100', 'in US', 'on_demand', '8 accelerators']
+        """
+        found = self
+        if wanted := [name for text in accelerators for name in resolve_all(text)]:
+            names = {row.name for row in wanted}
+            found = found.filtered(", ".join(accelerators), lambda offer: offer.accelerator in names)
+        if providers := list(providers):
+            chosen = self._known("provider", providers, {offer.provider for offer in self.offers})
+            found = found.filtered(f"from {', '.join(sorted(chosen))}", lambda offer: offer.provider in chosen)
+        if regions := list(regions):
+            places = self._known("region", regions, {offer.region for offer in self.offers})
+            found = found.filtered(f"in {', '.join(sorted(places))}", lambda offer: offer.region in places)
+        if countries := list(countries):
+            lands = self._countries(countries)
+            found = found.filtered(
+                f"in {', '.join(sorted(lands))}", lambda offer: country_of(offer.provider, offer.region) in lands
+            )
+        if purchase := list(purchase):
+            options = _purchase_options(purchase)
+            name = ", ".join(str(option) for option in dict.fromkeys(purchase))
+            found = found.filtered(name, lambda offer: offer.purchase_option in options)
+        if count is not None:
+            found = found.filtered(f"{count:g} accelerators", lambda offer: offer.accelerator_count == count)
+        if min_memory_gib is not None:
+            least_gib = min_memory_gib
+            found = found.filtered(
+                f"at least {least_gib:g} GiB an accelerator", lambda offer: self.accelerator_gib(offer) >= least_gib
+            )
+        if max_usd_per_hour is not None:
+            most = max_usd_per_hour
+            found = found.filtered(f"at most {most:g} USD an hour", lambda offer: offer.price_usd_per_hour <= most)
+        if secure:
+            found = found.filtered("in the provider's own data centres", lambda offer: not offer.shared_host)
+        if launchable:
+            found = found.filtered("can be launched", lambda offer: offer.launchable is not Launchable.NO)
+        return found
+
+    def accelerator_gib(self, offer: Offer) -> float:
+        """Return the usable memory of one accelerator of an offer, or of the slice that is sold; 0 without one."""
+        if not offer.accelerator_count:
+            return 0.0
+        row = self.accelerators.get(offer.accelerator or "")
+        if row is not None and offer.accelerator_count >= 1:
+            return row.memory_gib
+        if offer.accelerator_memory_gb is not None:
+            return offer.accelerator_memory_gb * 1e9 / 2**30
+        return row.memory_gib * offer.accelerator_count if row is not None else 0.0
+
+    def _known(self, what: str, names: Iterable[str], known: set[str]) -> set[str]:
+        by_lower = {name.lower(): name for name in known}
+        chosen = set()
+        faults = []
+        for name in names:
+            if name.lower() in by_lower:
+                chosen.add(by_lower[name.lower()])
+            else:
+                near = difflib.get_close_matches(name.lower(), by_lower, n=3, cutoff=0.5)
+                faults.append(
+                    f"no offer is from {what} {name!r}"
+                    + (f"; did you mean {', '.join(by_lower[n] for n in near)}?" if near else "")
+                )
+        if faults:
+            raise PricingError("\n  ".join(faults), hint=f"known: {', '.join(sorted(known))}")
+        return chosen
+
+    def _countries(self, names: Iterable[str]) -> set[str]:
+        known = {country_of(*place) for place in {(offer.provider, offer.region) for offer in self.offers}} - {None}
+        return self._known("country", names, {land for land in known if land is not None})
+
+
+def _purchase_options(words: Iterable[str | PurchaseOption]) -> set[PurchaseOption]:
+    chosen: set[PurchaseOption] = set()
+    for word in words:
+        text = str(word).strip().lower().replace("-", "_")
+        options = {o for o in PurchaseOption if o.value == text or o.value.startswith(f"{text}_") and text in GROUPS}
+        if not options:
+            known = [*GROUPS, *(option.value for option in PurchaseOption)]
+            near = difflib.get_close_matches(text, known, n=1, cutoff=0.5)
+            raise PricingError(
+                f"unknown purchase option {str(word)!r}" + (f"; did you mean {near[0]}?" if near else ""),
+                hint=f"known: {', '.join(known)}",
+            )
+        chosen |= options
+    return chosen
+
+
+GROUPS = ("reserved", "savings_plan")
+"""Words that stand for a product in all its terms."""
+
+
+@cache
+def load_bundled() -> Catalog:
+    """Return the offers that the package ships.
+
+    Examples
+    --------
+    >>> len(load_bundled()) > 4000
+    True
+    """
+    offers = read_facts(Offer, "offers.csv")
+    newest = max(offer.observed_on for offer in offers)
+    return Catalog(offers=offers, snapshot=f"bundled-{newest.isoformat()}")

@@ -1,0 +1,407 @@
+"""Ownership: what it takes to own machines - servers, power, space, people, resale - with range, source and date."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from types import MappingProxyType
+
+from pricing.checks import refuse_faults, refuse_unless_above_zero, refuse_unless_known
+from pricing.errors import PricingError
+from pricing.tables import read_facts
+
+__all__ = [
+    "USD_PER_EUR_2024",
+    "AcceleratorQuote",
+    "ElectricityTariff",
+    "OwnershipInput",
+    "ResidualPoint",
+    "ServerQuote",
+    "accelerator_quotes",
+    "derived_quote",
+    "electricity_tariff",
+    "electricity_tariffs",
+    "ownership_inputs",
+    "residual_curve",
+    "server_quotes",
+]
+
+USD_PER_EUR_2024 = 1.0824
+"""Average of 2024, European Central Bank euro reference rates; the tariffs in euro are of that year."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnershipInput:
+    """One figure of ownership, in the unit of its source.
+
+    Attributes
+    ----------
+    input_id, key, category, scope : str
+        Identity, what it is, of which kind, and where or for what it holds.
+    low, typical, high : float or None
+        In `unit`; None where not known.
+    unit : str
+        In words (``USD/kW/month``, ``ratio``, ``fraction``).
+    source : str
+        Who says so.
+    as_of : str
+        Year, month or day of the source, ISO 8601.
+    weak : bool
+        True where the source is second-hand or a judgement.
+    notes : str
+        Traps.
+    """
+
+    input_id: str
+    key: str
+    category: str
+    scope: str
+    low: float | None = None
+    typical: float | None = None
+    high: float | None = None
+    unit: str
+    source: str
+    as_of: str
+    weak: bool = False
+    notes: str = ""
+
+    def __post_init__(self) -> None:
+        known = [value for value in (self.low, self.typical, self.high) if value is not None]
+        faults = [] if known else ["low, typical and high are all missing"]
+        if known != sorted(known):
+            faults.append(f"low, typical and high must not fall, got {known}")
+        refuse_faults(faults)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerQuote:
+    """What a server with accelerators costs to buy.
+
+    Attributes
+    ----------
+    name : str
+        The server as the source names it.
+    accelerator : str
+        Canonical name.
+    accelerator_count : int
+        In the server.
+    price_usd, price_low_usd, price_high_usd : float
+        Typical price and range; equal where the source gives one figure.
+    price_kind : str
+        ``street`` (sold for), ``list`` (before discount: never compare it with street) or ``derived`` (cards and overhead).
+    complete : bool
+        False for a baseboard that still needs its chassis.
+    max_power_kw : float or None
+        Highest draw of the whole server, from the data sheet or as back-solved by the source.
+    source, as_of : str
+        Who says so, and when.
+    weak : bool
+        True where the source is second-hand, derived or a judgement.
+    notes : str
+        Traps.
+    """
+
+    name: str
+    accelerator: str
+    accelerator_count: int
+    price_usd: float
+    price_low_usd: float
+    price_high_usd: float
+    price_kind: str
+    complete: bool = True
+    max_power_kw: float | None = None
+    source: str
+    as_of: str
+    weak: bool = False
+    notes: str = ""
+
+    def __post_init__(self) -> None:
+        faults = refuse_unless_above_zero(self, "accelerator_count", "price_usd", "price_low_usd", "max_power_kw")
+        faults += refuse_unless_known(self, "price_kind", ("street", "list", "derived"))
+        if not self.price_low_usd <= self.price_usd <= self.price_high_usd:
+            faults.append(
+                f"price_usd {self.price_usd:g} must lie between {self.price_low_usd:g} and {self.price_high_usd:g}"
+            )
+        refuse_faults(faults)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AcceleratorQuote:
+    """What one accelerator costs to buy, without its server.
+
+    Attributes
+    ----------
+    accelerator : str
+        Canonical name.
+    condition : str
+        ``new`` or ``used``.
+    price_usd, price_low_usd, price_high_usd : float
+        Typical price (the middle of the range where the source gives only that) and range.
+    source, as_of : str
+        Who says so, and when.
+    weak : bool
+        True where the source is second-hand.
+    notes : str
+        Traps.
+    """
+
+    accelerator: str
+    condition: str
+    price_usd: float
+    price_low_usd: float
+    price_high_usd: float
+    source: str
+    as_of: str
+    weak: bool = False
+    notes: str = ""
+
+    def __post_init__(self) -> None:
+        faults = refuse_unless_above_zero(self, "price_usd", "price_low_usd")
+        faults += refuse_unless_known(self, "condition", ("new", "used"))
+        if not self.price_low_usd <= self.price_usd <= self.price_high_usd:
+            faults.append(
+                f"price_usd {self.price_usd:g} must lie between {self.price_low_usd:g} and {self.price_high_usd:g}"
+            )
+        refuse_faults(faults)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ElectricityTariff:
+    """What a kilowatt-hour costs in one place.
+
+    Attributes
+    ----------
+    place : str
+        ``US-Texas``, an ISO country (``DE``), ``EU``, ``US``, ``World`` or a continent.
+    energy_usd_per_kwh, low_usd_per_kwh, high_usd_per_kwh : float
+        For a business customer; low is industrial and high residential where the source tells them apart.
+    customer : str
+        ``commercial``, ``industrial`` or ``business``.
+    source, as_of : str
+        Who says so, and when.
+    weak : bool
+        True where the source is second-hand.
+    notes : str
+        Currency conversion and traps.
+    """
+
+    place: str
+    energy_usd_per_kwh: float
+    low_usd_per_kwh: float
+    high_usd_per_kwh: float
+    customer: str
+    source: str
+    as_of: str
+    weak: bool = False
+    notes: str = ""
+
+    def __post_init__(self) -> None:
+        refuse_faults(refuse_unless_above_zero(self, "energy_usd_per_kwh", "low_usd_per_kwh", "high_usd_per_kwh"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResidualPoint:
+    """What is left of a price after some time.
+
+    Attributes
+    ----------
+    age_months : int
+        Time since the purchase.
+    low_share, residual_share, high_share : float
+        Of the purchase price, 0..1.
+    source, as_of : str
+        Who says so, and when.
+    """
+
+    age_months: int
+    low_share: float
+    residual_share: float
+    high_share: float
+    source: str
+    as_of: str
+
+
+@cache
+def ownership_inputs() -> tuple[OwnershipInput, ...]:
+    """Return every figure, in the order of its identity."""
+    return read_facts(OwnershipInput, "ownership_inputs.csv")
+
+
+def latest(key: str, scope: str) -> OwnershipInput:
+    """Return the newest figure of a key in a scope.
+
+    Raises
+    ------
+    KeyError
+        No such figure; a bug of ours.
+
+    Examples
+    --------
+    >>> latest("pue", "typical colo").typical
+    1.42
+    """
+    rows = [row for row in ownership_inputs() if row.key == key and row.scope == scope]
+    if not rows:
+        raise KeyError(f"{key} / {scope}")
+    return max(rows, key=lambda row: row.as_of)
+
+
+@cache
+def server_quotes() -> tuple[ServerQuote, ...]:
+    """Return what whole servers were sold or listed for."""
+    return read_facts(ServerQuote, "server_quotes.csv")
+
+
+@cache
+def accelerator_quotes() -> tuple[AcceleratorQuote, ...]:
+    """Return what single accelerators were sold for, new and used."""
+    return read_facts(AcceleratorQuote, "accelerator_quotes.csv")
+
+
+def derived_quote(
+    accelerator: str, accelerator_count: int, quotes: Iterable[AcceleratorQuote] | None = None
+) -> ServerQuote:
+    """Return what a server would cost by the price of its cards times the overhead of a server, marked as weak.
+
+    Parameters
+    ----------
+    accelerator : str
+        Canonical name.
+    accelerator_count : int
+        In the server.
+    quotes : iterable of AcceleratorQuote, optional
+        Prices of cards; the bundled ones by default.
+
+    Raises
+    ------
+    PricingError
+        No price of a new card is known.
+
+    References
+    ----------
+    Epoch AI hardware prices: a server costs 1.54 to 1.69 times its cards over four generations (`server_overhead`).
+
+    Examples
+    --------
+    >>> derived_quote("RTX 4090", 2).price_usd == 2 * 1417 * 1.64
+    True
+    """
+    cards = [q for q in (quotes or accelerator_quotes()) if q.accelerator == accelerator and q.condition == "new"]
+    if not cards:
+        raise PricingError(
+            f"no purchase price of {accelerator} is known", hint="state one: own.server_price_usd in the assumptions"
+        )
+    card = max(cards, key=lambda quote: quote.as_of)
+    overhead = next(row for row in ownership_inputs() if row.key == "server_overhead")
+    assert overhead.typical is not None
+    scale_ratio = accelerator_count * overhead.typical
+    return ServerQuote(
+        name=f"server with {accelerator_count} x {accelerator}",
+        accelerator=accelerator,
+        accelerator_count=accelerator_count,
+        price_usd=card.price_usd * scale_ratio,
+        price_low_usd=card.price_low_usd * scale_ratio,
+        price_high_usd=card.price_high_usd * scale_ratio,
+        price_kind="derived",
+        source=f"{card.source}; times {overhead.typical:g} for the server ({overhead.source})",
+        as_of=card.as_of,
+        weak=True,
+        notes="made from the price of single cards",
+    )
+
+
+@cache
+def electricity_tariffs() -> Mapping[str, ElectricityTariff]:
+    """Return the newest tariff of each place, in USD.
+
+    Examples
+    --------
+    >>> electricity_tariffs()["US-Texas"].energy_usd_per_kwh
+    0.0882
+    """
+    customers = {
+        "electricity": "commercial",
+        "electricity_commercial": "commercial",
+        "electricity_business": "business",
+        "electricity_industrial": "industrial",
+    }
+    found: dict[str, ElectricityTariff] = {}
+    for row in sorted(ownership_inputs(), key=lambda row: row.as_of):
+        if row.key not in customers or row.typical is None:
+            continue
+        customer = customers[row.key]
+        if row.scope in found and customer == "industrial" and found[row.scope].customer != "industrial":
+            continue  # a business customer's price describes a server room better
+        rate = USD_PER_EUR_2024 if row.unit.startswith("EUR") else 1.0
+        # "US" commercial states the cheapest and the dearest state as low and high; they are kept as a range.
+        found[row.scope] = ElectricityTariff(
+            place=row.scope,
+            energy_usd_per_kwh=round(row.typical * rate, 6),
+            low_usd_per_kwh=round((row.low if row.low is not None else row.typical) * rate, 6),
+            high_usd_per_kwh=round((row.high if row.high is not None else row.typical) * rate, 6),
+            customer=customer,
+            source=row.source,
+            as_of=row.as_of,
+            weak=row.weak,
+            notes="; ".join(filter(None, (row.notes, f"{rate} USD per EUR (ECB, 2024)" if rate != 1 else ""))),
+        )
+    return MappingProxyType(dict(sorted(found.items())))
+
+
+def electricity_tariff(place: str) -> ElectricityTariff:
+    """Return the tariff of a place, or of the nearest larger place that has one.
+
+    Parameters
+    ----------
+    place : str
+        ISO country (``DE``, ``US``), or a US state as ``US-Texas``.
+
+    Examples
+    --------
+    >>> electricity_tariff("US-Guam").place, electricity_tariff("ES").place, electricity_tariff("JP").place
+    ('US', 'EU', 'Asia')
+    """
+    known = electricity_tariffs()
+    country = place.split("-")[0]
+    if place in known:
+        return known[place]
+    if country in known:
+        return known[country]
+    return known[next((larger for larger, members in LARGER_PLACES.items() if country in members), "World")]
+
+
+LARGER_PLACES = {
+    "EU": frozenset(
+        "AT BE BG HR CY CZ DK EE FI FR DE GR HU IE IT LV LT LU MT NL PL PT RO SK SI ES SE".split()  # noqa: SIM905 (a list of codes reads best as one line)
+    ),
+    "Europe": frozenset("AL BA CH GB IS ME MK NO RS TR UA".split()),  # noqa: SIM905
+    "North America": frozenset("CA MX US".split()),  # noqa: SIM905
+    "South America": frozenset("AR BO BR CL CO EC PE PY UY VE".split()),  # noqa: SIM905
+    "Oceania": frozenset("AU NZ".split()),  # noqa: SIM905
+    "Asia": frozenset("AE BD BH CN HK ID IL IN JP KH KR KW LK MY OM PH PK QA SA SG TH TW VN".split()),  # noqa: SIM905
+    "Africa": frozenset("DZ EG ET GH KE MA NG RW SN TN TZ UG ZA".split()),  # noqa: SIM905
+}
+
+
+@cache
+def residual_curve() -> tuple[ResidualPoint, ...]:
+    """Return what is left of a data-centre GPU's price by age; the curve falls in steps when a generation ships."""
+    points = []
+    for row in ownership_inputs():
+        if row.key == "residual_fraction" and (age := re.search(r"after (\d+) months", row.scope)):
+            assert row.low is not None
+            assert row.typical is not None
+            assert row.high is not None
+            points.append(
+                ResidualPoint(
+                    age_months=int(age[1]),
+                    low_share=row.low,
+                    residual_share=row.typical,
+                    high_share=row.high,
+                    source=row.source,
+                    as_of=row.as_of,
+                )
+            )
+    return tuple(sorted(points, key=lambda point: point.age_months))

@@ -1,0 +1,407 @@
+"""Tables: a row type is the schema; here rows become CSV text or a frame, and come back.
+
+A field's type hint says how its cell is read: numbers, dates, words of an enumeration, yes and no, None for an empty
+cell, tuples of words joined by ``|``, tuples of small row types as JSON.
+"""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import difflib
+import io
+import json
+import math
+import types
+import typing
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from enum import Enum
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pricing.errors import PricingError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Column", "columns", "facts_path", "frame", "read_facts", "read_rows", "rows_of_frame", "text_of_rows"]
+
+Row = TypeVar("Row")
+
+SEPARATOR = "|"
+"""Stands between the words of a tuple; a word that holds it is refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One field of a row type, and how its cell is read and written.
+
+    Attributes
+    ----------
+    name : str
+        Of field and column.
+    read : callable
+        Cell text to value; raises ValueError with the reason in words.
+    write : callable
+        Value to cell text; raises ValueError for what could not be read back.
+    required : bool
+        True where the row type gives no default.
+    plain_text : bool
+        True where the cell is the value.
+    """
+
+    name: str
+    read: Callable[[str], Any]
+    write: Callable[[Any], str]
+    required: bool
+    plain_text: bool
+
+
+def _read_float(cell: str) -> float:
+    try:
+        value = float(cell)
+    except ValueError:
+        raise ValueError(f"expected a number, got {cell!r}") from None
+    if not math.isfinite(value):
+        raise ValueError(f"expected a finite number, got {cell!r}")
+    return value
+
+
+def _write_float(value: float) -> str:
+    if not math.isfinite(value):
+        raise ValueError(f"{value} cannot be written; a missing number is None")
+    return repr(float(value)).removesuffix(".0")
+
+
+def _read_int(cell: str) -> int:
+    try:
+        return int(cell)
+    except ValueError:
+        raise ValueError(f"expected a whole number, got {cell!r}") from None
+
+
+def _read_date(cell: str) -> date:
+    try:
+        return date.fromisoformat(cell)
+    except ValueError:
+        raise ValueError(f"expected a date such as 2026-07-30, got {cell!r}") from None
+
+
+def _read_bool(cell: str) -> bool:
+    if cell not in {"yes", "no"}:
+        raise ValueError(f"expected yes or no, got {cell!r}")
+    return cell == "yes"
+
+
+def _write_bool(value: bool) -> str:
+    return "yes" if value else "no"
+
+
+def _write_text(value: str) -> str:
+    if "\r" in value or "\0" in value:
+        raise ValueError("a carriage return or a null cannot be written")
+    return value
+
+
+def _read_words(cell: str) -> tuple[str, ...]:
+    return tuple(cell.split(SEPARATOR)) if cell else ()
+
+
+def _write_words(words: tuple[str, ...]) -> str:
+    for word in words:
+        if not word or SEPARATOR in word:
+            raise ValueError(f"{word!r} cannot be one of several words: it is empty or holds {SEPARATOR!r}")
+    return SEPARATOR.join(map(_write_text, words))
+
+
+def _enum_codec(kind: type[Enum]) -> tuple[Callable[[str], Any], Callable[[Any], str]]:
+    def read(cell: str) -> Enum:
+        try:
+            return kind(cell)
+        except ValueError:
+            raise ValueError(f"expected one of {', '.join(str(m.value) for m in kind)}, got {cell!r}") from None
+
+    return read, lambda value: str(value.value)
+
+
+def _nested_codec(kind: type[Any]) -> tuple[Callable[[str], Any], Callable[[Any], str]]:
+    def read(cell: str) -> tuple[Any, ...]:
+        if not cell:
+            return ()
+        try:
+            return tuple(kind(**part) for part in json.loads(cell))
+        except (ValueError, TypeError) as error:
+            raise ValueError(f"expected a JSON list of {kind.__name__}, got {cell!r} ({error})") from None
+
+    def write(parts: tuple[Any, ...]) -> str:
+        return json.dumps([dataclasses.asdict(part) for part in parts], sort_keys=True) if parts else ""
+
+    return read, write
+
+
+def _codec(hint: Any) -> tuple[Callable[[str], Any], Callable[[Any], str]]:  # noqa: ANN401 (a type hint is any object)
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin in {types.UnionType, typing.Union}:
+        inner = [argument for argument in arguments if argument is not types.NoneType]
+        if len(inner) == 1 and len(arguments) == 2:
+            read_value, write_value = _codec(inner[0])
+
+            def write_known(value: Any) -> str:  # noqa: ANN401
+                cell = write_value(value)
+                if not cell:
+                    raise ValueError("an empty word would be read back as unknown; use None")
+                return cell
+
+            return lambda cell: None if not cell else read_value(cell), lambda v: "" if v is None else write_known(v)
+    if origin is tuple and len(arguments) == 2 and arguments[1] is Ellipsis:
+        return (_read_words, _write_words) if arguments[0] is str else _nested_codec(arguments[0])
+    match hint:
+        case t if t is str:
+            return str, _write_text
+        case t if t is float:
+            return _read_float, _write_float
+        case t if t is int:
+            return _read_int, str
+        case t if t is bool:
+            return _read_bool, _write_bool
+        case t if t is date:
+            return _read_date, date.isoformat
+        case type() if issubclass(hint, Enum):
+            return _enum_codec(hint)
+    raise TypeError(f"a table cannot hold {hint!r}; extend pricing.tables")
+
+
+@cache
+def columns(row_type: type[Any]) -> tuple[Column, ...]:
+    """Return the columns of a row type, in the order of its fields."""
+    hints = typing.get_type_hints(row_type)
+    found = []
+    for field in dataclasses.fields(row_type):
+        if not field.init:
+            continue
+        read, write = _codec(hints[field.name])
+        required = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+        found.append(Column(field.name, read, write, required, plain_text=hints[field.name] is str))
+    return tuple(found)
+
+
+def facts_path(name: str) -> Path:
+    """Return where a table that the package ships lies."""
+    return Path(__file__).parent / "facts" / name
+
+
+def read_facts(row_type: type[Row], name: str) -> tuple[Row, ...]:
+    """Read a table that the package ships.
+
+    The rows were checked when they were written and are checked again by the tests, so reading them costs no second
+    check: cells are converted column by column, and the slots of the rows are filled directly.
+
+    Parameters
+    ----------
+    row_type : type
+        Frozen dataclass with slots.
+    name : str
+        File in ``pricing/facts``.
+
+    Raises
+    ------
+    PricingError
+        The file is missing or is no table of this row type.
+    """
+    path = facts_path(name)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise PricingError(
+            f"the table {name} is missing from the installation", hint="install gpuplan again", where=str(path)
+        ) from None
+    header, lines = _split(text, name)
+    rows: list[Row] = [row_type.__new__(row_type) for _ in lines]
+    cells = list(zip(*lines, strict=True)) or [()] * len(header)
+    place = {column: index for index, column in enumerate(header)}
+    for column in columns(row_type):
+        if column.name not in place:
+            raise PricingError(f"the column {column.name} is missing", hint="install gpuplan again", where=str(path))
+        values: Sequence[Any] = cells[place[column.name]]
+        if not column.plain_text:
+            # A column repeats few different cells: each is converted once.
+            known = {cell: column.read(cell) for cell in set(values)}
+            values = [known[cell] for cell in values]
+        # The slot's own setter passes by the frozen __setattr__, in C.
+        deque(map(getattr(row_type, column.name).__set__, rows, values), maxlen=0)
+    return tuple(rows)
+
+
+def _split(text: str, where: str) -> tuple[list[str], list[list[str]]]:
+    lines = csv.reader(io.StringIO(text, newline=""))
+    try:
+        header = next(lines, [])
+        return header, [line for line in lines if line]
+    except csv.Error as error:
+        raise PricingError(f"this is no CSV table: {error}", where=where) from None
+
+
+def read_rows(row_type: type[Row], text: str, *, where: str) -> list[Row]:
+    """Read a table that came from outside, judging it whole.
+
+    Parameters
+    ----------
+    row_type : type
+        Frozen dataclass; columns with a default may be absent from the table.
+    text : str
+        CSV with a header.
+    where : str
+        Name of the file, for messages.
+
+    Raises
+    ------
+    PricingError
+        All faults at once, each with line and column.
+
+    Examples
+    --------
+    >>> from pricing.offers import PricePart
+    >>> read_rows(PricePart, "name,price_usd_per_hour\\ncore,0.03\\n", where="parts.csv")[0].price_usd_per_hour
+    0.03
+    """
+    wanted = {column.name: column for column in columns(row_type)}
+    reader = csv.reader(io.StringIO(text.removeprefix("\ufeff"), newline=""))
+    faults: list[str] = []
+    rows: list[Row] = []
+    try:
+        header = [name.strip() for name in next(reader, [])]
+        faults += _header_faults(header, wanted)
+        if not faults:
+            for line in reader:
+                if not line:
+                    continue
+                place = f"line {reader.line_num}"
+                if len(line) != len(header):
+                    faults.append(f"{place}: {len(header)} cells expected, got {len(line)}")
+                    continue
+                values, bad = _values(dict(zip(header, line, strict=True)), wanted, place)
+                faults += bad
+                if not bad:
+                    try:
+                        rows.append(row_type(**values))
+                    except PricingError as error:
+                        faults.append(f"{place}: {error.message}")
+    except csv.Error as error:
+        faults.append(f"line {reader.line_num}: this is no CSV table: {error}")
+    if faults:
+        raise PricingError("\n  ".join(faults), where=where, hint="mend the table; nothing was read from it")
+    return rows
+
+
+def _header_faults(header: list[str], wanted: dict[str, Column]) -> list[str]:
+    faults = []
+    if not header:
+        return ["line 1: the table is empty; its first line must name the columns"]
+    for name in header:
+        if name not in wanted:
+            near = difflib.get_close_matches(name, wanted, n=1)
+            faults.append(f"line 1: unknown column {name!r}" + (f"; did you mean {near[0]}?" if near else ""))
+        elif header.count(name) > 1:
+            faults.append(f"line 1: the column {name} stands twice")
+    faults += [
+        f"line 1: the column {c.name} is missing" for c in wanted.values() if c.required and c.name not in header
+    ]
+    return list(dict.fromkeys(faults))
+
+
+def _values(cells: dict[str, str], wanted: dict[str, Column], place: str) -> tuple[dict[str, Any], list[str]]:
+    values: dict[str, Any] = {}
+    faults = []
+    for name, cell in cells.items():
+        column = wanted[name]
+        text = cell if column.plain_text else cell.strip()
+        if not text and not column.required:
+            continue  # an empty cell means the default
+        try:
+            values[name] = column.read(text)
+        except ValueError as error:
+            faults.append(f"{place}, column {name}: {error}")
+    return values, faults
+
+
+def text_of_rows(row_type: type[Row], rows: Iterable[Row]) -> str:
+    """Return rows as CSV text: a header, fixed columns, line feeds.
+
+    Raises
+    ------
+    ValueError
+        A value that could not be read back as it is; that is a bug of whoever made the row.
+    """
+    out = io.StringIO(newline="")
+    writer = csv.writer(out, lineterminator="\n")
+    found = columns(row_type)
+    writer.writerow([column.name for column in found])
+    writer.writerows([column.write(getattr(row, column.name)) for column in found] for row in rows)
+    return out.getvalue()
+
+
+def frame(row_type: type[Row], rows: Iterable[Row]) -> pd.DataFrame:
+    """Return rows as a pandas frame: one column for each field; words of an enumeration become text."""
+    import pandas as pd
+
+    held = list(rows)
+    return pd.DataFrame(
+        {
+            column.name: [
+                value.value if isinstance(value, Enum) else value
+                for value in (getattr(row, column.name) for row in held)
+            ]
+            for column in columns(row_type)
+        }
+    )
+
+
+def rows_of_frame(row_type: type[Row], table: pd.DataFrame, *, where: str) -> list[Row]:
+    """Return the rows that a frame holds; the inverse of `frame`.
+
+    Raises
+    ------
+    PricingError
+        All faults at once, as `read_rows` tells them; lines are counted from the header, which is line 1.
+    """
+    wanted = {column.name: column for column in columns(row_type)}
+    names = [str(name) for name in table.columns]
+    faults = _header_faults(names, wanted)
+    rows: list[Row] = []
+    records = table.astype(object).where(table.notna(), None).to_dict("records") if not faults else []
+    for number, record in enumerate(records, start=2):
+        cells = {str(name): _cell(value) for name, value in record.items()}
+        values, bad = _values(cells, wanted, f"line {number}")
+        faults += bad
+        if not bad:
+            try:
+                rows.append(row_type(**values))
+            except PricingError as error:
+                faults.append(f"line {number}: {error.message}")
+    if faults:
+        raise PricingError("\n  ".join(faults), where=where)
+    return rows
+
+
+def _cell(value: object) -> str:
+    """Return the cell text of a frame's value, whose type pandas may have changed."""
+    match value:
+        case None:
+            return ""
+        case bool():
+            return _write_bool(value)
+        case tuple() | list():
+            parts = tuple(value)
+            if parts and dataclasses.is_dataclass(parts[0]):
+                return json.dumps([dataclasses.asdict(part) for part in parts], sort_keys=True)
+            return _write_words(parts)
+        case date():
+            return date(value.year, value.month, value.day).isoformat()
+        case float():
+            return _write_float(value)
+        case _:
+            return str(value)
