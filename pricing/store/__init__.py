@@ -1,1 +1,3 @@
-"""Dated facts over years: changes only, with a log of what was asked."""
+"""Dated prices: what changed, when, and which part of which source answered."""
+
+from __future__ import annotations

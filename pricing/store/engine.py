@@ -1,0 +1,367 @@
+"""Two engines under one small interface: an embedded DuckDB file, and a PostgreSQL server.
+
+A session is one transaction: it lands whole or not at all, and a reader sees the state before it or after it. A file is
+opened, used and closed at once, because DuckDB lets one process write or many read, and a scheduler's refresh must never
+find the file held open by a page.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+from pricing.store.errors import StoreBusyError, StoreError, StoreVersionError
+from pricing.store.schema import INDEXES, SCHEMA_VERSION, TABLES
+
+__all__ = ["DuckDbEngine", "Engine", "PostgresEngine", "Session", "StagedColumn"]
+
+StagedColumn = tuple[str, Sequence[Any]]
+"""SQL type and values of one column of a stage."""
+
+STORAGE_VERSION: Final = "v1.0.0"
+"""File format of new stores: DuckDB 2.0's own default cannot be read by 1.x, this one can be read by every release since 1.0."""
+
+NO_DAY: Final = -(2**63)
+EPOCH: Final = 719_163
+"""1970-01-01, counted as Python counts days."""
+
+WRITER_LOCK: Final = 0x67_70_75  # "gpu": the number under which writers queue on a PostgreSQL server
+
+
+class Session(Protocol):
+    """One transaction; parameters are written ``?``."""
+
+    def execute(self, sql: str, parameters: Sequence[Any] = ()) -> None:
+        """Run a statement and drop its answer."""
+
+    def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Run a query and return all its rows."""
+
+    def stage(self, table: str, columns: Mapping[str, StagedColumn]) -> None:
+        """Make a temporary table of columns of equal length."""
+
+
+class Engine(Protocol):
+    """A place where sessions are had."""
+
+    uri: str
+
+    def exists(self) -> bool:
+        """Return whether a store is there."""
+
+    def create(self) -> None:
+        """Make the tables; nothing happens where they are."""
+
+    def reading(self) -> Any:  # noqa: ANN401 - a context manager of Session, as contextmanager types it
+        """Open a session that reads one state of the whole store."""
+
+    def writing(self) -> Any:  # noqa: ANN401
+        """Open a session that is committed at its end, or rolled back on an error."""
+
+
+def check_version(session: Session, where: str) -> None:
+    """Refuse a store that this program would misread.
+
+    Raises
+    ------
+    StoreVersionError
+        Where the schema version is another one, or none is told.
+    """
+    found = session.rows("select value from store_meta where name = 'schema_version'")
+    version = found[0][0] if len(found) == 1 else "none"
+    if version == str(SCHEMA_VERSION):
+        return
+    is_newer = version.isdigit() and int(version) > SCHEMA_VERSION
+    hint = "install a newer gpuplan" if is_newer else "move the file away and refresh anew; its rows are not touched"
+    raise StoreVersionError(
+        f"the store has schema version {version}, this program reads version {SCHEMA_VERSION}", hint=hint, where=where
+    )
+
+
+def _create_tables(session: Session, statements: Sequence[str]) -> None:
+    for statement in statements:
+        session.execute(statement)
+    if not session.rows("select value from store_meta where name = 'schema_version'"):
+        session.execute("insert into store_meta values ('schema_version', ?)", [str(SCHEMA_VERSION)])
+        session.execute("insert into detail values (0, '', '')")
+
+
+class _DuckDbSession:
+    def __init__(self, connection: Any) -> None:  # noqa: ANN401 - duckdb is imported late
+        self.connection = connection
+
+    def execute(self, sql: str, parameters: Sequence[Any] = ()) -> None:
+        self.connection.execute(sql, list(parameters) or None)
+
+    def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        return list(self.connection.execute(sql, list(parameters) or None).fetchall())
+
+    def stage(self, table: str, columns: Mapping[str, StagedColumn]) -> None:
+        import numpy as np
+
+        self.execute(f"create temporary table {table} ({', '.join(f'{n} {t}' for n, (t, _) in columns.items())})")
+        if not len(next(iter(columns.values()))[1]):
+            return
+        arrays = {name: _array(np, kind, values) for name, (kind, values) in columns.items()}
+        casts = ", ".join(f"cast({name} as {kind})" for name, (kind, _) in columns.items())
+        self.connection.register("staged_arrays", arrays)
+        self.execute(f"insert into {table} select {casts} from staged_arrays")  # noqa: S608 - names are ours
+        self.connection.unregister("staged_arrays")
+
+
+def _array(np: Any, kind: str, values: Sequence[Any]) -> Any:  # noqa: ANN401 - numpy is imported late
+    if kind == "double precision" and None not in values:
+        return np.asarray(values, dtype=float)
+    if kind == "integer" and None not in values:
+        return np.asarray(values, dtype=np.int64)
+    if kind == "timestamp":
+        return np.asarray(values, dtype="datetime64[us]")
+    if kind == "date":
+        # By day numbers: numpy reads a list of dates ten times slower. The least integer is its "no date".
+        days = [NO_DAY if value is None else value.toordinal() - EPOCH for value in values]
+        return np.asarray(days, dtype=np.int64).view("datetime64[D]").astype("datetime64[us]")
+    array = np.empty(len(values), dtype=object)
+    array[:] = values
+    return array
+
+
+_PROCESS_LOCKS: dict[str, threading.RLock] = {}
+_PROCESS_LOCKS_GUARD = threading.Lock()
+
+
+class DuckDbEngine:
+    """A store in one file.
+
+    Parameters
+    ----------
+    path : Path
+        The file; made by `create`.
+    wait_s : float
+        How long to wait for another process that has the file open.
+    """
+
+    def __init__(self, path: Path, wait_s: float = 30.0) -> None:
+        self.path = path
+        self.uri = str(path)
+        self.wait_s = wait_s
+        # The file's lock is the process's, so threads of one process queue here.
+        with _PROCESS_LOCKS_GUARD:
+            self._lock = _PROCESS_LOCKS.setdefault(str(path.absolute()), threading.RLock())
+
+    def exists(self) -> bool:
+        """Return whether the file is there."""
+        return self.path.exists()
+
+    def create(self) -> None:
+        """Make the file whole under another name, then let it appear: no one meets half a store."""
+        with self._lock:
+            if self.exists():
+                return
+            draft = self.path.with_name(f".{self.path.name}.{os.getpid()}.new")
+            try:
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+                draft.unlink(missing_ok=True)
+                connection = self._open(draft, read_only=False)
+                try:
+                    _create_tables(_DuckDbSession(connection), TABLES)
+                finally:
+                    connection.close()
+                with suppress(FileExistsError):  # another process was faster: its store is as good
+                    os.link(draft, self.path)
+            except OSError as error:
+                raise StoreError(f"cannot make the store: {error.strerror or error}", where=self.uri) from error
+            finally:
+                draft.unlink(missing_ok=True)
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        """Open the file read-only and close it at the end."""
+        with self._connected(read_only=True) as connection:
+            session = _DuckDbSession(connection)
+            connection.begin()
+            self._check(session)
+            yield session
+
+    @contextmanager
+    def writing(self) -> Iterator[Session]:
+        """Open the file alone, commit at the end, close it."""
+        self.create()
+        import duckdb
+
+        with self._connected(read_only=False) as connection:
+            session = _DuckDbSession(connection)
+            self._check(session)
+            connection.begin()
+            try:
+                yield session
+                connection.commit()
+            except duckdb.Error as error:
+                with suppress(duckdb.Error):
+                    connection.rollback()
+                raise StoreError(
+                    f"the store could not be written, and nothing of this landing was kept: {_first_line(error)}",
+                    hint="is the disk full?",
+                    where=self.uri,
+                ) from error
+            except BaseException:
+                with suppress(duckdb.Error):
+                    connection.rollback()
+                raise
+
+    def _check(self, session: Session) -> None:
+        import duckdb
+
+        try:
+            check_version(session, self.uri)
+        except duckdb.CatalogException as error:
+            raise StoreVersionError(
+                "the file is a DuckDB database, but no store of this program",
+                hint="name another file with --store",
+                where=self.uri,
+            ) from error
+
+    @contextmanager
+    def _connected(self, *, read_only: bool) -> Iterator[Any]:
+        import duckdb
+
+        with self._lock:
+            if not self.exists():
+                raise StoreError("there is no store", hint="fill one: gpuplan prices refresh", where=self.uri)
+            connection = self._open(self.path, read_only=read_only)
+            try:
+                yield connection
+            finally:
+                with suppress(duckdb.Error):  # a full disk fails the checkpoint again; the log beside the file stays
+                    connection.close()
+
+    def _open(self, path: Path, *, read_only: bool) -> Any:  # noqa: ANN401
+        import duckdb
+
+        give_up_at = time.monotonic() + self.wait_s
+        config = {} if read_only else {"storage_compatibility_version": STORAGE_VERSION}
+        while True:
+            try:
+                return duckdb.connect(str(path), read_only=read_only, config=config)
+            except duckdb.IOException as error:
+                text = str(error)
+                if "lock" not in text.lower():
+                    raise StoreError(
+                        f"the store cannot be read: {_first_line(error)}",
+                        hint="is it a store of this program? name another file with --store",
+                        where=self.uri,
+                    ) from error
+                if time.monotonic() > give_up_at:
+                    raise StoreBusyError(
+                        f"another program has held the store for {self.wait_s:.0f} s: {_first_line(error)}",
+                        hint="try again when it is done",
+                        where=self.uri,
+                    ) from error
+                time.sleep(random.uniform(0.005, 0.03))  # noqa: S311 - jitter, so that two waiters do not march in step
+            except duckdb.Error as error:
+                raise StoreError(
+                    f"the store cannot be opened: {_first_line(error)}",
+                    hint="is it a store of this program? name another file with --store",
+                    where=self.uri,
+                ) from error
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
+
+
+class _PostgresSession:
+    def __init__(self, connection: Any) -> None:  # noqa: ANN401 - psycopg is imported late
+        self.connection = connection
+
+    def execute(self, sql: str, parameters: Sequence[Any] = ()) -> None:
+        self.connection.execute(sql.replace("?", "%s"), list(parameters) or None)
+
+    def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        return list(self.connection.execute(sql.replace("?", "%s"), list(parameters) or None).fetchall())
+
+    def stage(self, table: str, columns: Mapping[str, StagedColumn]) -> None:
+        definitions = ", ".join(f"{n} {t}" for n, (t, _) in columns.items())
+        self.execute(f"create temporary table {table} ({definitions}) on commit drop")
+        copy_sql = f"copy {table} ({', '.join(columns)}) from stdin"
+        with self.connection.cursor() as cursor, cursor.copy(copy_sql) as copy:
+            for row in zip(*(values for _, values in columns.values()), strict=True):
+                copy.write_row(row)
+        self.execute(f"analyze {table}")
+
+
+class PostgresEngine:
+    """A store on a PostgreSQL server, for a team.
+
+    Parameters
+    ----------
+    uri : str
+        ``postgresql://user@host/database``; the password comes from the URI, ``PGPASSWORD`` or ``~/.pgpass``.
+    """
+
+    def __init__(self, uri: str) -> None:
+        self._conninfo = uri
+        self.uri = _without_password(uri)
+
+    def exists(self) -> bool:
+        """Return whether the tables are there."""
+        with self._connected() as connection:
+            return bool(_PostgresSession(connection).rows("select to_regclass('store_meta')")[0][0])
+
+    def create(self) -> None:
+        """Make the tables and indexes; two programs that do it at once queue."""
+        with self._connected() as connection:
+            session = _PostgresSession(connection)
+            session.execute(f"select pg_advisory_xact_lock({WRITER_LOCK})")
+            _create_tables(session, (*TABLES, *INDEXES))
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        """Open a transaction that reads one state."""
+        if not self.exists():
+            raise StoreError("there is no store", hint="fill one: gpuplan prices refresh", where=self.uri)
+        with self._connected() as connection:
+            session = _PostgresSession(connection)
+            session.execute("set transaction isolation level repeatable read read only")
+            check_version(session, self.uri)
+            yield session
+
+    @contextmanager
+    def writing(self) -> Iterator[Session]:
+        """Open a transaction behind the other writers; committed at its end."""
+        if not self.exists():
+            self.create()
+        with self._connected() as connection:
+            session = _PostgresSession(connection)
+            session.execute(f"select pg_advisory_xact_lock({WRITER_LOCK})")
+            check_version(session, self.uri)
+            yield session
+
+    @contextmanager
+    def _connected(self) -> Iterator[Any]:
+        try:
+            import psycopg
+        except ImportError as error:
+            raise StoreError(
+                "PostgreSQL needs one more package", hint="pip install 'gpuplan[postgres]'", where=self.uri
+            ) from error
+        try:
+            with psycopg.connect(self._conninfo, connect_timeout=10) as connection:
+                connection.execute("set time zone 'UTC'")
+                yield connection
+        except psycopg.Error as error:
+            raise StoreError(f"the PostgreSQL store failed: {_first_line(error)}", where=self.uri) from error
+
+
+def _without_password(uri: str) -> str:
+    from urllib.parse import urlsplit, urlunsplit
+
+    parts = urlsplit(uri)
+    user = f"{parts.username}@" if parts.username else ""
+    port = f":{parts.port}" if parts.port else ""
+    return urlunsplit((parts.scheme, f"{user}{parts.hostname or ''}{port}", parts.path, "", ""))

@@ -1,0 +1,414 @@
+"""Landing: the answers of one provider enter the store, whole or not at all.
+
+Each function is one step of the sentence in `land`, in SQL that both engines read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from pricing.identity import IDENTITY_COLUMNS
+from pricing.offers import Offer
+from pricing.store.engine import Engine, Session
+from pricing.store.rows import DESCRIPTION_COLUMNS, columns_of
+
+__all__ = ["HELD_MOVE_SHARE", "Landing", "PartAnswer", "PartResult", "land", "utc_now"]
+
+HELD_MOVE_SHARE: Final = 0.4
+"""A move above this waits for a second fetch. Real list prices fell by 44 % (AWS P5, June 2025), so it waits, it is not refused."""
+
+CONFIRMED_SHARE: Final = 0.05
+"""How near the second reading must be to the held one; a spot market moves between two readings, so it gets `SPOT_CONFIRMED_SHARE`."""
+
+SPOT_CONFIRMED_SHARE: Final = 0.4
+
+MILESTONE_AFTER: Final = 3
+"""Changes since the last milestone, in multiples of the current offers, after which all of them are written once more."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartAnswer:
+    """How one part of a source answered.
+
+    Attributes
+    ----------
+    part : str
+        Its name (``on_demand/us-east-1``).
+    status : str
+        ``ok``, ``failed`` or ``skipped``.
+    reason, message : str
+        Machine-readable cause, and what a reader is told.
+    row_count : int
+        Rows that were read; of a failed part too, since a shrunken answer is believed when it comes twice.
+    """
+
+    part: str
+    status: str = "ok"
+    reason: str = ""
+    message: str = ""
+    row_count: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Landing:
+    """One provider's answers of one refresh.
+
+    Attributes
+    ----------
+    provider, adapter_version : str
+        Who was asked, and by which reader.
+    asked_at : datetime
+        When the asking began (UTC without zone); the price holds from then on.
+    parts : tuple of PartAnswer
+        Every part that was asked, answered or not.
+    offers : sequence of Offer
+        Rows of the parts that answered.
+    kept : sequence of str
+        Identities whose new row was refused: what the store holds of them stays.
+    may_hold : bool
+        Whether large moves wait for a second fetch; an import of old data knows what it says.
+    """
+
+    provider: str
+    adapter_version: str = ""
+    asked_at: datetime
+    parts: tuple[PartAnswer, ...]
+    offers: Sequence[Offer]
+    kept: Sequence[str] = ()
+    may_hold: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartResult:
+    """What became of one part.
+
+    Attributes
+    ----------
+    answer : PartAnswer
+        How it answered.
+    row_count, new_count, changed_count, gone_count, held_count : int
+        Rows that it holds, that are new, that changed, that vanished, that wait for a second fetch.
+    held : tuple of (str, float, float)
+        Identity, price kept, price held back.
+    """
+
+    answer: PartAnswer
+    row_count: int = 0
+    new_count: int = 0
+    changed_count: int = 0
+    gone_count: int = 0
+    held_count: int = 0
+    held: tuple[tuple[str, float, float], ...] = field(default=())
+
+
+def utc_now() -> datetime:
+    """Return the time as the store keeps it: UTC, without zone, to the microsecond."""
+    return datetime.now(UTC).replace(tzinfo=None)
+
+
+def land(engine: Engine, landing: Landing) -> list[PartResult]:
+    """Bring one provider's answers into the store, in one transaction.
+
+    Parameters
+    ----------
+    engine : Engine
+        The store; made if it is not there.
+    landing : Landing
+        What was asked and what came back. An identity must not come twice.
+
+    Returns
+    -------
+    list of PartResult
+        One for each part, in order. A part that another refresh, begun later, has landed already is ``superseded``.
+
+    Raises
+    ------
+    StoreError
+        Where nothing could be written; then nothing was.
+    """
+    with engine.writing() as session:
+        late = _superseded(session, landing)
+        answered = [part.part for part in landing.parts if part.status == "ok" and part.part not in late]
+        wanted = frozenset(answered)
+        offers = [offer for offer in landing.offers if offer.part in wanted]
+        _stage(session, offers, answered, landing)
+        _number_new_offers(session)
+        _hold_large_moves(session, landing)
+        _write_changes(session, landing)
+        _add_readings(session)
+        _write_milestone(session, landing)
+        results = _results(session, landing, late)
+        _log(session, landing, results)
+        _drop_stages(session)
+    return results
+
+
+def _superseded(session: Session, landing: Landing) -> set[str]:
+    rows = session.rows(
+        "select distinct part from snapshot where provider = ? and status = 'ok' and asked_at > ?",
+        [landing.provider, landing.asked_at],
+    )
+    if not landing.may_hold:  # an import of older days adds to the past and does not touch the present
+        return set()
+    return {part for (part,) in rows}
+
+
+def _stage(session: Session, offers: Sequence[Offer], answered: Sequence[str], landing: Landing) -> None:
+    columns = columns_of(offers)
+    session.stage("arriving", columns.stage)
+    session.stage("arriving_description", columns.descriptions)
+    session.stage("arriving_reading", columns.readings)
+    session.stage("answered", {"part": ("text", list(answered))})
+    session.stage("kept", {"identity": ("text", list(landing.kept))})
+    unknown = session.rows("select a.identity from arriving a left join offer o on o.identity = a.identity where o.identity is null")
+    session.stage("newcomer", columns.identities(sorted(identity for (identity,) in unknown)))
+
+
+def _number_new_offers(session: Session) -> None:
+    session.execute(
+        f"""insert into offer (offer_id, identity, part, {", ".join(IDENTITY_COLUMNS)})
+        select (select coalesce(max(offer_id), 0) from offer) + row_number() over (order by identity),
+               identity, part, {", ".join(IDENTITY_COLUMNS)} from newcomer"""  # noqa: S608 - column names are ours
+    )
+    session.execute(
+        f"""insert into description (description_id, fingerprint, {", ".join(DESCRIPTION_COLUMNS)})
+        select (select coalesce(max(description_id), 0) from description) + row_number() over (order by a.fingerprint),
+               a.fingerprint, {", ".join(f"a.{name}" for name in DESCRIPTION_COLUMNS)}
+        from arriving_description a left join description d on d.fingerprint = a.fingerprint
+        where d.fingerprint is null"""  # noqa: S608 - column names are ours
+    )
+    session.execute(
+        """insert into detail (detail_id, source_sku_ids, price_parts)
+        select (select max(detail_id) from detail) + row_number() over (order by a.source_sku_ids, a.price_parts),
+               a.source_sku_ids, a.price_parts
+        from (select distinct source_sku_ids, price_parts from arriving) a
+        left join detail d on d.source_sku_ids = a.source_sku_ids and d.price_parts = a.price_parts
+        where d.detail_id is null"""
+    )
+    session.execute(
+        """create temporary table staged as
+        select o.offer_id, o.identity, a.part, a.price_usd_per_hour, a.upfront_usd, a.effective_on,
+               d.description_id, t.detail_id, o.purchase_option
+        from arriving a
+        join offer o on o.identity = a.identity
+        join description d on d.fingerprint = a.fingerprint
+        join detail t on t.source_sku_ids = a.source_sku_ids and t.price_parts = a.price_parts"""
+    )
+    # An adapter may sort its rows into other parts than its last release did.
+    session.execute(
+        """update offer set part = (select s.part from staged s where s.offer_id = offer.offer_id)
+        where offer_id in (select s.offer_id from staged s join offer o on o.offer_id = s.offer_id where s.part <> o.part)"""
+    )
+
+
+def _hold_large_moves(session: Session, landing: Landing) -> None:
+    session.execute(
+        f"""create temporary table moved as
+        select s.offer_id, s.identity, s.part, s.price_usd_per_hour, c.price_usd_per_hour as current_usd_per_hour,
+               c.upfront_usd as current_upfront_usd,
+               case when h.offer_id is null then 0
+                    when h.held_at >= ? then 0
+                    when abs(s.price_usd_per_hour / h.price_usd_per_hour - 1)
+                         <= case when s.purchase_option = 'spot' then {SPOT_CONFIRMED_SHARE} else {CONFIRMED_SHARE} end then 1
+                    else 0 end as is_confirmed
+        from staged s
+        join current_offer c on c.offer_id = s.offer_id
+        left join held_price h on h.offer_id = s.offer_id
+        where abs(s.price_usd_per_hour / c.price_usd_per_hour - 1) > ?""",  # noqa: S608 - numbers are ours
+        [landing.asked_at, HELD_MOVE_SHARE if landing.may_hold else float("inf")],
+    )
+    session.execute("delete from held_price where offer_id in (select offer_id from staged)")
+    session.execute(
+        """insert into held_price select offer_id, price_usd_per_hour, ? from moved where is_confirmed = 0""", [utc_now()]
+    )
+    session.execute(
+        """update staged set
+            price_usd_per_hour = (select m.current_usd_per_hour from moved m where m.offer_id = staged.offer_id),
+            upfront_usd = (select m.current_upfront_usd from moved m where m.offer_id = staged.offer_id)
+        where offer_id in (select offer_id from moved where is_confirmed = 0)"""
+    )
+
+
+def _write_changes(session: Session, landing: Landing) -> None:
+    session.execute(
+        """create temporary table priced as
+        select s.offer_id, s.part, s.price_usd_per_hour, s.upfront_usd, s.effective_on,
+               case when c.offer_id is null then 1 else 0 end as is_new
+        from staged s left join current_offer c on c.offer_id = s.offer_id
+        where c.offer_id is null or c.price_usd_per_hour <> s.price_usd_per_hour or c.upfront_usd <> s.upfront_usd"""
+    )
+    # Gone is only what its own part, answering in full, no longer tells.
+    session.execute(
+        """create temporary table gone as
+        select c.offer_id, o.part from current_offer c join offer o on o.offer_id = c.offer_id
+        where o.provider = ? and o.part in (select part from answered)
+          and not exists (select 1 from staged s where s.offer_id = c.offer_id)
+          and not exists (select 1 from kept k where k.identity = o.identity)""",
+        [landing.provider],
+    )
+    newest = session.rows("select max(asked_at) from snapshot where provider = ? and status = 'ok'", [landing.provider])
+    if not landing.may_hold and newest[0][0] is not None and newest[0][0] > landing.asked_at:
+        _write_past(session, landing)
+        return
+    session.execute(
+        """insert into price_change
+        select offer_id, ?, price_usd_per_hour, upfront_usd, effective_on, false from priced order by offer_id""",
+        [landing.asked_at],
+    )
+    session.execute(
+        "insert into price_change select offer_id, ?, null, 0, null, false from gone order by offer_id", [landing.asked_at]
+    )
+    session.execute(
+        """insert into terms_change
+        select s.offer_id, ?, s.description_id, s.detail_id
+        from staged s left join current_offer c on c.offer_id = s.offer_id
+        where c.offer_id is null or c.description_id <> s.description_id or c.detail_id <> s.detail_id
+        order by s.offer_id""",
+        [landing.asked_at],
+    )
+    session.execute(
+        """create temporary table renewed as
+        select s.offer_id, s.price_usd_per_hour, s.upfront_usd, s.effective_on, s.description_id, s.detail_id,
+               case when p.offer_id is null then c.changed_at else cast(? as timestamp) end as changed_at,
+               case when p.offer_id is null then c.effective_on else s.effective_on end as held_from
+        from staged s left join current_offer c on c.offer_id = s.offer_id left join priced p on p.offer_id = s.offer_id
+        where p.offer_id is not null or c.description_id <> s.description_id or c.detail_id <> s.detail_id""",
+        [landing.asked_at],
+    )
+    session.execute(
+        """delete from current_offer
+        where offer_id in (select offer_id from renewed) or offer_id in (select offer_id from gone)"""
+    )
+    session.execute(
+        """insert into current_offer
+        select offer_id, price_usd_per_hour, upfront_usd, held_from, description_id, detail_id, changed_at
+        from renewed order by offer_id"""
+    )
+
+
+def _write_past(session: Session, landing: Landing) -> None:
+    """Add an older day's prices beside the newer ones; the present is not touched, and nothing is said to be gone."""
+    session.execute("delete from gone")
+    session.execute(
+        """insert into price_change
+        select s.offer_id, ?, s.price_usd_per_hour, s.upfront_usd, s.effective_on, false from staged s
+        where not exists (select 1 from price_change p where p.offer_id = s.offer_id and p.seen_at = ?)
+        order by s.offer_id""",
+        [landing.asked_at, landing.asked_at],
+    )
+    session.execute(
+        """insert into terms_change
+        select s.offer_id, ?, s.description_id, s.detail_id from staged s
+        where not exists (select 1 from terms_change t where t.offer_id = s.offer_id and t.seen_at = ?)""",
+        [landing.asked_at, landing.asked_at],
+    )
+
+
+def _add_readings(session: Session) -> None:
+    session.execute(
+        """insert into reading
+        select o.offer_id, a.read_at, max(a.price_usd_per_hour)
+        from arriving_reading a join offer o on o.identity = a.identity
+        left join (select offer_id, max(read_at) as last_at from reading group by offer_id) r on r.offer_id = o.offer_id
+        where r.last_at is null or a.read_at > r.last_at
+        group by o.offer_id, a.read_at order by o.offer_id, a.read_at"""
+    )
+
+
+def _write_milestone(session: Session, landing: Landing) -> None:
+    # A milestone that lacks a row written into its past would hide it.
+    session.execute("delete from milestone where set_at >= ?", [landing.asked_at])
+    changes = session.rows(
+        "select count(*) from price_change where not is_repeat and seen_at > coalesce((select max(set_at) from milestone), timestamp '1970-01-01')"
+    )[0][0]
+    current = session.rows("select count(*) from current_offer")[0][0]
+    first = not session.rows("select set_at from milestone limit 1")
+    if current == 0 or changes < current * (MILESTONE_AFTER + (1 if first else 0)):
+        return
+    latest = session.rows("select max(seen_at) from price_change")[0][0]
+    if latest > landing.asked_at:
+        return
+    session.execute("insert into milestone values (?)", [landing.asked_at])
+    session.execute(
+        """insert into price_change
+        select offer_id, ?, price_usd_per_hour, upfront_usd, effective_on, true from current_offer
+        where changed_at < ? order by offer_id""",
+        [landing.asked_at, landing.asked_at],
+    )
+
+
+def _results(session: Session, landing: Landing, late: set[str]) -> list[PartResult]:
+    def count(sql: str) -> dict[str, int]:
+        return {part: number for part, number in session.rows(sql)}
+
+    rows = count("select part, count(*) from staged group by part")
+    new = count("select part, count(*) from priced where is_new = 1 group by part")
+    changed = count("select part, count(*) from priced where is_new = 0 group by part")
+    gone = count("select part, count(*) from gone group by part")
+    held: dict[str, list[tuple[str, float, float]]] = {}
+    for part, *move in session.rows(
+        "select part, identity, current_usd_per_hour, price_usd_per_hour from moved where is_confirmed = 0 order by identity"
+    ):
+        held.setdefault(part, []).append((move[0], move[1], move[2]))
+    results = []
+    for answer in landing.parts:
+        name = answer.part
+        if answer.status == "ok" and name in late:
+            message = "another refresh, begun later, landed this part first"
+            results.append(PartResult(answer=PartAnswer(part=name, status="superseded", reason="superseded", message=message)))
+        elif answer.status != "ok":
+            results.append(PartResult(answer=answer, row_count=answer.row_count))
+        else:
+            results.append(
+                PartResult(
+                    answer=answer,
+                    row_count=rows.get(name, 0),
+                    new_count=new.get(name, 0),
+                    changed_count=changed.get(name, 0),
+                    gone_count=gone.get(name, 0),
+                    held_count=len(held.get(name, ())),
+                    held=tuple(held.get(name, ())),
+                )
+            )
+    return results
+
+
+def _log(session: Session, landing: Landing, results: Sequence[PartResult]) -> None:
+    first = session.rows("select coalesce(max(snapshot_id), 0) from snapshot")[0][0] + 1
+    now = utc_now()
+
+    def column(values: Sequence[Any]) -> list[Any]:
+        return list(values)
+
+    session.stage(
+        "logged",
+        {
+            "snapshot_id": ("integer", list(range(first, first + len(results)))),
+            "provider": ("text", [landing.provider] * len(results)),
+            "part": ("text", column([r.answer.part for r in results])),
+            "asked_at": ("timestamp", [landing.asked_at] * len(results)),
+            "landed_at": ("timestamp", [now] * len(results)),
+            "status": ("text", column([r.answer.status for r in results])),
+            "reason": ("text", column([r.answer.reason for r in results])),
+            "message": ("text", column([r.answer.message for r in results])),
+            "row_count": ("integer", column([r.row_count for r in results])),
+            "new_count": ("integer", column([r.new_count for r in results])),
+            "changed_count": ("integer", column([r.changed_count for r in results])),
+            "gone_count": ("integer", column([r.gone_count for r in results])),
+            "held_count": ("integer", column([r.held_count for r in results])),
+            "adapter_version": ("text", [landing.adapter_version] * len(results)),
+        },
+    )
+    session.execute("insert into snapshot select * from logged")
+
+
+def _drop_stages(session: Session) -> None:
+    for table in (
+        *("arriving", "arriving_description", "arriving_reading", "answered", "kept", "newcomer"),
+        *("staged", "moved", "priced", "gone", "logged"),
+    ):
+        session.execute(f"drop table {table}")
+    session.execute("drop table if exists renewed")

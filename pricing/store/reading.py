@@ -1,0 +1,355 @@
+"""Questions to the store: offers of a day, one offer over time, what changed, how old each part is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from typing import Any, Final
+
+from pricing.offers import Offer
+from pricing.store.engine import Engine, Session
+from pricing.store.landing import utc_now
+from pricing.store.rows import offer_of
+
+__all__ = [
+    "HISTORY_DAYS",
+    "Change",
+    "PartStatus",
+    "PriceAt",
+    "changes_between",
+    "end_of_day",
+    "history_of",
+    "offer_rows",
+    "read_offers",
+    "read_statuses",
+]
+
+HISTORY_DAYS: Final = 90
+"""Window of the median and the high percentile: what EC2 itself tells of the past."""
+
+HIGH_SHARE: Final = 0.9
+
+FILTERS: Final = ("provider", "instance_type", "region", "zone", "accelerator", "purchase_option")
+"""Columns by which offers can be asked for."""
+
+OFFER_COLUMNS: Final = (
+    *("identity", "provider", "part", "instance_type", "region", "zone", "purchase_option", "term_months", "payment"),
+    *("offering_class", "minimum_hours", "zone_kind", "accelerator", "accelerator_stated", "accelerator_count"),
+    *("accelerator_memory_gb", "vcpus", "memory_gib", "processor", "cpu_arch", "cancellable", "interruptible"),
+    *("launchable", "launchable_note", "source", "adapter_version", "flags", "source_sku_ids", "price_parts"),
+    *("price_usd_per_hour", "upfront_usd", "effective_on", "changed_at", "held_usd_per_hour"),
+    *("price_median_usd_per_hour", "price_high_usd_per_hour"),
+)
+"""Names of the columns that `offer_rows` returns, in their order."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartStatus:
+    """How old one part is, and whether its last asking went well.
+
+    Attributes
+    ----------
+    provider, part : str
+        Whose, and which.
+    status, reason, message : str
+        Of the last asking.
+    asked_at : datetime
+        When it was last asked.
+    landed_at : datetime or None
+        When it last answered in full; None if it never did.
+    row_count : int
+        Rows that it holds now.
+    """
+
+    provider: str
+    part: str
+    status: str
+    reason: str
+    message: str
+    asked_at: datetime
+    landed_at: datetime | None
+    row_count: int
+
+    def age_days(self, now: datetime) -> float | None:
+        """Return the days since the part last answered in full; None if it never did."""
+        return None if self.landed_at is None else (now - self.landed_at).total_seconds() / 86_400
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PriceAt:
+    """A price from one moment on; None says that the offer was gone."""
+
+    identity: str
+    seen_at: datetime
+    price_usd_per_hour: float | None
+    basis: str
+    """``refresh`` where this program saw it, ``source`` where the provider told it of its past."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One offer on two days; a price of None says that it was not there."""
+
+    identity: str
+    provider: str
+    instance_type: str
+    region: str
+    purchase_option: str
+    before_usd_per_hour: float | None
+    after_usd_per_hour: float | None
+
+    @property
+    def change_share(self) -> float | None:
+        """The move as a share of the earlier price."""
+        if self.before_usd_per_hour is None or self.after_usd_per_hour is None:
+            return None
+        return self.after_usd_per_hour / self.before_usd_per_hour - 1
+
+
+def end_of_day(day: date) -> datetime:
+    """Return the last moment of a day, as the store counts time (UTC)."""
+    return datetime.combine(day, time.max)
+
+
+def offer_rows(
+    engine: Engine, as_of: date | None = None, filters: Mapping[str, Sequence[str]] | None = None
+) -> tuple[list[tuple[Any, ...]], dict[tuple[str, str], datetime]]:
+    """Return the offers of a day as rows, and when each part was last seen to hold.
+
+    Parameters
+    ----------
+    engine : Engine
+        The store.
+    as_of : date, optional
+        The end of this day (UTC); now without it.
+    filters : mapping, optional
+        Column (one of `FILTERS`) to allowed values.
+
+    Returns
+    -------
+    rows : list of tuple
+        With the columns `OFFER_COLUMNS`.
+    landed : dict of (provider, part) to datetime
+        When the part last answered in full, up to that day.
+    """
+    moment = None if as_of is None else end_of_day(as_of)
+    condition, values = _conditions(filters)
+    with engine.reading() as session:
+        landed = {
+            (provider, part): when
+            for provider, part, when in session.rows(
+                """select provider, part, max(asked_at) from snapshot where status = 'ok' and asked_at <= ?
+                group by provider, part""",
+                [moment or datetime.max],  # noqa: DTZ901 - the store's times have no zone
+            )
+        }
+        rows = session.rows(*_offers_query(session, moment, condition, values))
+    return rows, landed
+
+
+def read_offers(
+    engine: Engine, as_of: date | None = None, filters: Mapping[str, Sequence[str]] | None = None
+) -> list[Offer]:
+    """Return the offers of a day, each with the day on which it was last seen to hold.
+
+    Parameters
+    ----------
+    engine, as_of, filters
+        As for `offer_rows`.
+    """
+    rows, landed = offer_rows(engine, as_of, filters)
+    offers = []
+    for row in rows:
+        cells = dict(zip(OFFER_COLUMNS, row, strict=True))
+        seen = landed.get((cells["provider"], cells["part"]), cells["changed_at"])
+        flags = ("move_held_back",) if cells["held_usd_per_hour"] is not None else ()
+        offers.append(offer_of(cells, seen.date(), flags))
+    return offers
+
+
+def _conditions(filters: Mapping[str, Sequence[str]] | None) -> tuple[str, list[Any]]:
+    parts, values = ["1 = 1"], []
+    for column, allowed in (filters or {}).items():
+        if column not in FILTERS:
+            raise ValueError(f"offers cannot be asked for by {column}")
+        table = "d" if column == "accelerator" else "o"
+        parts.append(f"{table}.{column} in ({', '.join('?' for _ in allowed)})")
+        values.extend(allowed)
+    return " and ".join(parts), values
+
+
+_SHOWN = ", ".join(
+    [
+        *(f"o.{name}" for name in OFFER_COLUMNS[:11]),
+        *(f"d.{name}" for name in OFFER_COLUMNS[11:27]),
+        "t.source_sku_ids",
+        "t.price_parts",
+    ]
+)
+
+
+def _offers_query(
+    session: Session, moment: datetime | None, condition: str, values: list[Any]
+) -> tuple[str, list[Any]]:
+    if moment is None:
+        return (
+            f"""select {_SHOWN}, c.price_usd_per_hour, c.upfront_usd, c.effective_on, c.changed_at,
+                h.price_usd_per_hour, cast(null as double precision), cast(null as double precision)
+            from current_offer c join offer o on o.offer_id = c.offer_id
+            join description d on d.description_id = c.description_id
+            join detail t on t.detail_id = c.detail_id
+            left join held_price h on h.offer_id = c.offer_id
+            where {condition}""",  # noqa: S608 - names are ours, values are parameters
+            values,
+        )
+    start = session.rows("select max(set_at) from milestone where set_at <= ?", [moment])[0][0] or datetime.min  # noqa: DTZ901
+    start = max(start, datetime(1970, 1, 1))  # noqa: DTZ001 - the store's times have no zone
+    return (
+        f"""with terms as (
+            select offer_id, description_id, detail_id,
+                   row_number() over (partition by offer_id order by seen_at desc) as place
+            from terms_change where seen_at <= ?),
+        price as (
+            select offer_id, price_usd_per_hour, upfront_usd, effective_on, seen_at,
+                   row_number() over (partition by offer_id order by seen_at desc, is_repeat) as place
+            from price_change where seen_at <= ? and seen_at >= ?)
+        select {_SHOWN}, c.price_usd_per_hour, c.upfront_usd, c.effective_on, c.seen_at,
+            cast(null as double precision), cast(null as double precision), cast(null as double precision)
+        from price c join offer o on o.offer_id = c.offer_id
+        join terms x on x.offer_id = c.offer_id and x.place = 1
+        join description d on d.description_id = x.description_id
+        join detail t on t.detail_id = x.detail_id
+        where c.place = 1 and c.price_usd_per_hour is not null and {condition}""",  # noqa: S608 - as above
+        [moment, moment, start, *values],
+    )
+
+
+def history_of(engine: Engine, filters: Mapping[str, Sequence[str]], since: date | None = None) -> list[PriceAt]:
+    """Return every price of the offers that match, oldest first.
+
+    Parameters
+    ----------
+    engine : Engine
+        The store.
+    filters : mapping
+        As for `offer_rows`; an offer that is gone is found too, but not by its accelerator.
+    since : date, optional
+        The first day.
+    """
+    wanted = {name: allowed for name, allowed in filters.items() if name != "accelerator"}
+    condition, values = _conditions(wanted)
+    if allowed := filters.get("accelerator"):
+        condition += f""" and o.offer_id in (select x.offer_id from terms_change x join description d
+            on d.description_id = x.description_id where d.accelerator in ({", ".join("?" for _ in allowed)}))"""
+        values.extend(allowed)
+    first = datetime.combine(since or date(1970, 1, 1), time.min)
+    with engine.reading() as session:
+        found = dict(session.rows(f"select o.offer_id, o.identity from offer o where {condition}", values))  # noqa: S608 - as above
+        if not found:
+            return []
+        listed = ", ".join(str(int(number)) for number in found)
+        rows = session.rows(
+            f"""select offer_id, seen_at, price_usd_per_hour, 'refresh' from price_change
+            where offer_id in ({listed}) and not is_repeat and seen_at >= ?
+            union all
+            select offer_id, read_at, price_usd_per_hour, 'source' from reading
+            where offer_id in ({listed}) and read_at >= ?""",  # noqa: S608 - numbers
+            [first, first],
+        )
+    prices = [
+        PriceAt(identity=found[number], seen_at=when, price_usd_per_hour=price, basis=basis)
+        for number, when, price, basis in rows
+    ]
+    return sorted(prices, key=lambda price: (price.identity, price.seen_at))
+
+
+def changes_between(
+    engine: Engine, before: date, after: date, filters: Mapping[str, Sequence[str]] | None = None
+) -> list[Change]:
+    """Return the offers whose price differs between the ends of two days, new and gone ones included."""
+    key, price = OFFER_COLUMNS.index("identity"), OFFER_COLUMNS.index("price_usd_per_hour")
+    old = {row[key]: row for row in offer_rows(engine, before, filters)[0]}
+    new = {row[key]: row for row in offer_rows(engine, after, filters)[0]}
+    changes = []
+    for identity in sorted(old.keys() | new.keys()):
+        was, now = old.get(identity), new.get(identity)
+        row = now or was
+        if row is None or (was and now and was[price] == now[price]):
+            continue
+        cells = dict(zip(OFFER_COLUMNS, row, strict=True))
+        changes.append(
+            Change(
+                identity=identity,
+                provider=cells["provider"],
+                instance_type=cells["instance_type"],
+                region=cells["zone"] or cells["region"],
+                purchase_option=cells["purchase_option"],
+                before_usd_per_hour=was[price] if was else None,
+                after_usd_per_hour=now[price] if now else None,
+            )
+        )
+    return changes
+
+
+def read_statuses(engine: Engine) -> list[PartStatus]:
+    """Return how each part was last asked, and when it last answered in full."""
+    with engine.reading() as session:
+        rows = session.rows(
+            """select s.provider, s.part, s.status, s.reason, s.message, s.asked_at, k.landed_at, coalesce(n.row_count, 0)
+            from (select *, row_number() over (partition by provider, part order by snapshot_id desc) as place
+                  from snapshot where status <> 'superseded') s
+            left join (select provider, part, max(asked_at) as landed_at from snapshot where status = 'ok'
+                       group by provider, part) k on k.provider = s.provider and k.part = s.part
+            left join (select o.provider, o.part, count(*) as row_count from current_offer c
+                       join offer o on o.offer_id = c.offer_id group by o.provider, o.part) n
+                   on n.provider = s.provider and n.part = s.part
+            where s.place = 1 order by s.provider, s.part"""
+        )
+    return [
+        PartStatus(
+            provider=provider, part=part, status=status, reason=reason, message=message, asked_at=asked,
+            landed_at=landed, row_count=rows_held,
+        )
+        for provider, part, status, reason, message, asked, landed, rows_held in rows
+    ]
+
+
+def spreads(engine: Engine, now: datetime | None = None, days: int = HISTORY_DAYS) -> dict[str, tuple[float, float]]:
+    """Return the median and the 90th percentile over time of each offer's price, by identity.
+
+    Each price weighs as long as it held. Offers with one price alone in the window are left out: they have no spread.
+
+    Parameters
+    ----------
+    engine : Engine
+        The store.
+    now : datetime, optional
+        End of the window.
+    days : int
+        Length of the window.
+    """
+    end = now or utc_now()
+    start = end - timedelta(days=days)
+    with engine.reading() as session:
+        rows = session.rows(
+            """with told as (
+                select offer_id, read_at as seen_at, price_usd_per_hour as price from reading where read_at <= ?
+                union all
+                select offer_id, seen_at, price_usd_per_hour from price_change where seen_at <= ? and not is_repeat),
+            spans as (
+                select offer_id, price, case when seen_at < ? then cast(? as timestamp) else seen_at end as begins,
+                       lead(seen_at, 1, cast(? as timestamp)) over (partition by offer_id order by seen_at) as ends
+                from told),
+            held as (
+                select offer_id, price, sum(extract(epoch from (ends - begins))) as seconds from spans
+                where ends > begins and price is not null group by offer_id, price),
+            ranked as (
+                select offer_id, price, sum(seconds) over (partition by offer_id order by price)
+                       / sum(seconds) over (partition by offer_id) as share from held)
+            select o.identity, min(case when r.share >= 0.5 then r.price end), min(case when r.share >= ? then r.price end)
+            from ranked r join offer o on o.offer_id = r.offer_id
+            group by o.identity having count(*) > 1""",
+            [end, end, start, start, end, HIGH_SHARE],
+        )
+    return {identity: (median, high) for identity, median, high in rows}
