@@ -10,13 +10,13 @@ import csv
 import difflib
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib import resources
 
 from planner.errors import InputError
 
-__all__ = ["Assumption", "Assumptions", "default_assumptions"]
+__all__ = ["Assumption", "Assumptions", "TracedAssumptions", "default_assumptions"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,6 +123,28 @@ class Assumptions(Mapping[str, float]):
                 "\n  ".join(faults), where=origin, hint="`gpuplan plan WORKLOAD --explain` lists every assumption"
             )
         return Assumptions(rows)
+
+
+@dataclass(frozen=True, slots=True)
+class TracedAssumptions(Assumptions):
+    """Beliefs that note which of them were looked up, so that a report lists those that it rests on.
+
+    Attributes
+    ----------
+    read : set of str
+        Names looked up so far.
+    """
+
+    read: set[str] = field(default_factory=set, compare=False)
+
+    def __getitem__(self, name: str) -> float:
+        """Return the value of `name` and note that it was asked for."""
+        self.read.add(name)
+        return self.rows[name].value
+
+    def used(self) -> tuple[Assumption, ...]:
+        """Return the beliefs that were looked up, by name."""
+        return tuple(self.rows[name] for name in sorted(self.read))
 
 
 @cache

@@ -1,0 +1,115 @@
+"""How figures are written for people: rounded once, in one place, the same in every sentence and table."""
+
+from __future__ import annotations
+
+import math
+
+__all__ = ["bytes_text", "count", "duration", "machines_text", "percent", "significant", "usd"]
+
+
+def significant(value: float, digits: int = 3) -> float:
+    """Round to so many significant digits.
+
+    Examples
+    --------
+    >>> significant(28345.6), significant(0.012345)
+    (28300.0, 0.0123)
+    """
+    if value == 0 or not math.isfinite(value):
+        return value
+    return round(value, digits - 1 - math.floor(math.log10(abs(value))))
+
+
+def usd(value: float | None) -> str:
+    """Write money: three significant digits at least, whole dollars from 100 on, cents below, more below a dollar.
+
+    Examples
+    --------
+    >>> usd(28345.6), usd(12.5), usd(0.0123456), usd(0.0), usd(None)
+    ('28,346', '12.50', '0.0123', '0', '-')
+    """
+    if value is None or not math.isfinite(value):
+        return "-"
+    if value == 0:
+        return "0"
+    size = abs(value)
+    if size >= 100:
+        return f"{value:,.0f}"
+    if size >= 1:
+        return f"{value:,.2f}"
+    return f"{significant(value):.10f}".rstrip("0").rstrip(".")
+
+
+def count(value: float | None) -> str:
+    """Write a count: whole where it is whole, else a slice with its digits.
+
+    Examples
+    --------
+    >>> count(8.0), count(0.125), count(12345.0), count(None)
+    ('8', '0.125', '12,345', '-')
+    """
+    if value is None or not math.isfinite(value):
+        return "-"
+    return f"{value:,.0f}" if value == int(value) else f"{significant(value):g}"
+
+
+def percent(share: float | None) -> str:
+    """Write a share of 0..1 in percent.
+
+    Examples
+    --------
+    >>> percent(0.375), percent(0.0042), percent(None)
+    ('38 %', '0.42 %', '-')
+    """
+    if share is None or not math.isfinite(share):
+        return "-"
+    size = abs(share) * 100
+    return f"{share * 100:.0f} %" if size >= 10 or size == 0 else f"{significant(share * 100, 2):g} %"
+
+
+def duration(hours: float | None) -> str:
+    """Write a span of time in the unit that a person would use.
+
+    Examples
+    --------
+    >>> duration(0.01), duration(0.5), duration(7.25), duration(100), duration(None)
+    ('36 s', '30 min', '7.2 h', '4.2 days', '-')
+    """
+    if hours is None or not math.isfinite(hours):
+        return "-"
+    if hours < 1 / 60:
+        return f"{hours * 3600:.0f} s"
+    if hours < 1:
+        return f"{hours * 60:.0f} min"
+    if hours < 72:
+        return f"{hours:.1f} h"
+    if hours < 24 * 365 * 2:
+        return f"{hours / 24:,.1f} days"
+    return f"{hours / 8760:,.1f} years"
+
+
+def bytes_text(size: float | None) -> str:
+    """Write bytes in GB of 1e9 (TB above a thousand).
+
+    Examples
+    --------
+    >>> bytes_text(70.6e9), bytes_text(1.2e12), bytes_text(3.4e6)
+    ('70.6 GB', '1.20 TB', '0.0034 GB')
+    """
+    if size is None or not math.isfinite(size):
+        return "-"
+    return f"{size / 1e12:.2f} TB" if size >= 1e12 else f"{significant(size / 1e9):g} GB"
+
+
+def machines_text(instance_count: int, instance_type: str, accelerator_count: float, accelerator: str | None) -> str:
+    """Write what is rented or bought: machines, and the accelerators in them.
+
+    Examples
+    --------
+    >>> machines_text(2, "p5.48xlarge", 8, "H100-SXM")
+    '2 x p5.48xlarge (16 H100-SXM)'
+    >>> machines_text(1, "c8g.4xlarge", 0, None)
+    '1 x c8g.4xlarge'
+    """
+    inside = f" ({count(instance_count * accelerator_count)} {accelerator})" if accelerator else ""
+    return f"{instance_count:,} x {instance_type}{inside}"

@@ -1,0 +1,1 @@
+"""The ways to get the work done: rented, owned, hosted, free, or on plain processors."""

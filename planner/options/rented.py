@@ -1,0 +1,157 @@
+"""Rented machines, with or without accelerators, under each purchase option."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from planner.assumptions import Assumptions
+from planner.costs.rent import rent_timeline
+from planner.demand.volume import Volume
+from planner.demand.workload import Workload
+from planner.options.option import Option, OptionKind
+from planner.options.schedule import Schedule, schedule
+from planner.options.unit_costs import unit_costs
+from planner.supply.machines import Fleet, Machine
+from pricing.offers import Offer, PurchaseOption, offer_id
+
+__all__ = ["rented_options"]
+
+LONGEST_CAPACITY_BLOCK_HOURS = 182 * 24.0
+"""AWS sells blocks of at most 182 days."""
+
+
+def _reason_not_chosen(offer: Offer, schedule_: Schedule, workload: Workload) -> str:
+    """Say why an offer is a hint and no recommendation; empty where it may be recommended."""
+    asked_for = offer.purchase_option in workload.constraints.purchase
+    endless = schedule_.fleet.busy_hours_per_run is None
+    if offer.interruptible and endless and not asked_for:
+        return "the provider can take the machines back at any time; a service needs others behind it"
+    if offer.purchase_option is PurchaseOption.CAPACITY_BLOCK:
+        hours = schedule_.fleet.busy_hours_per_run
+        if hours is None or hours > LONGEST_CAPACITY_BLOCK_HOURS:
+            return "sold in dated blocks of at most 182 days at a price of the day, so it cannot be planned for longer"
+    named = offer.provider in workload.constraints.providers
+    if not named and "lowest_ask" in offer.flags:
+        return "a stranger's machine at the lowest ask of one day, not a price list"
+    if not named and "community" in offer.flags:
+        return "a community host, without the guarantees of a data centre"
+    return ""
+
+
+def _notes(offer: Offer, overhead_ratio: float) -> tuple[str, ...]:
+    notes = []
+    if "spot_equals_on_demand" in offer.flags:
+        notes.append("spot costs as much as on demand here: no discounted capacity on the day of the price")
+    if overhead_ratio > 1:
+        notes.append(f"interruptions and checkpoints stretch the run by {overhead_ratio - 1:.0%}")
+    if "form_factor_unknown" in offer.flags:
+        notes.append("the source does not tell the form factor; planned with the slowest of its kind")
+    return tuple(notes)
+
+
+def rented_options(
+    offers: Sequence[Offer],
+    fleets: Mapping[Machine, Fleet],
+    machine_of: Mapping[str, Machine],
+    workload: Workload,
+    work: Volume,
+    beliefs: Assumptions,
+    *,
+    months: int,
+) -> list[Option]:
+    """Return an option for each offer whose machine does the work.
+
+    Parameters
+    ----------
+    offers : sequence of Offer
+        Priced machines.
+    fleets : mapping of Machine to Fleet
+        Sized machines; those that cannot do the work are absent.
+    machine_of : mapping of str to Machine
+        The machine behind each offer, by offer id.
+    workload, work : Workload, Volume
+        What has to be done.
+    beliefs : Assumptions
+        Stated beliefs.
+    months : int
+        Horizon.
+    """
+    from planner.costs.spot import overhead_ratio
+
+    hours_per_month = beliefs["money.hours_per_month"]
+    discount = beliefs["money.discount_rate_share_per_year"]
+    plans: dict[Machine, Schedule] = {
+        machine: schedule(fleet, work, months=months, hours_per_month=hours_per_month)
+        for machine, fleet in fleets.items()
+    }
+    rows = [(offer, plans[machine_of[offer_id(offer)]]) for offer in offers if machine_of[offer_id(offer)] in plans]
+    if not rows:
+        return []
+    stretch = np.array(
+        [
+            overhead_ratio(plan.fleet.instance_count, beliefs)
+            if offer.interruptible and plan.fleet.busy_hours_per_run is not None
+            else 1.0
+            for offer, plan in rows
+        ]
+    )
+    timelines = rent_timeline(
+        price_usd_per_hour=np.array([offer.price_usd_per_hour for offer, _ in rows]),
+        instance_count=np.array([plan.fleet.instance_count for _, plan in rows]),
+        paid_hours_per_month=np.stack([plan.on_hours for _, plan in rows]),
+        useful_gpu_hours_per_month=np.stack([plan.useful_gpu_hours for _, plan in rows]),
+        months=months,
+        upfront_usd=np.array([offer.upfront_usd for offer, _ in rows]),
+        term_months=np.array([offer.term_months for offer, _ in rows]),
+        minimum_hours=np.array([offer.minimum_hours for offer, _ in rows]),
+        paid_in_advance=np.array([offer.purchase_option is PurchaseOption.CAPACITY_BLOCK for offer, _ in rows]),
+        price_change_share_per_year=beliefs["rent.price_change_share_per_year"],
+        overhead_ratio=stretch,
+        storage_usd_per_month=beliefs["rent.storage_gb"] * beliefs["rent.storage_usd_per_gb_month"],
+        egress_usd_per_month=beliefs["rent.egress_gb_per_month"] * beliefs["rent.egress_usd_per_gb"],
+        support_share=beliefs["rent.support_share"],
+        hours_per_month=hours_per_month,
+    )
+    options = []
+    for index, (offer, plan) in enumerate(rows):
+        fleet = plan.fleet
+        timeline = timelines.at(index)
+        paid = fleet.instance_count * (
+            hours_per_month if offer.term_months else float(plan.on_hours[: plan.last_month].mean())
+        )
+        reason = _reason_not_chosen(offer, plan, workload)
+        working = plan.last_month
+        costs = unit_costs(timeline, work, working_months=working, discount_rate_share_per_year=discount)
+        units = max(fleet.machine.accelerator_count, 1.0) * paid
+        used = float(plan.useful_gpu_hours.sum()) / working
+        options.append(
+            Option(
+                id=offer_id(offer),
+                kind=OptionKind.RENT if fleet.machine.accelerator else OptionKind.CPU,
+                provider=offer.provider,
+                region=offer.region,
+                instance_type=offer.instance_type,
+                purchase_option=offer.purchase_option.value,
+                fleet=fleet,
+                price_usd_per_hour=offer.price_usd_per_hour,
+                paid_hours_per_month=paid,
+                timeline=timeline,
+                present_value_usd=costs.present_value_usd,
+                usd_per_month=costs.usd_per_month,
+                usd_per_useful_gpu_hour=costs.usd_per_useful_gpu_hour,
+                usd_per_million_tokens=costs.usd_per_million_tokens,
+                usd_per_thousand_images=costs.usd_per_thousand_images,
+                utilisation_share=min(1.0, used / units) if units else None,
+                hours_per_run=None
+                if fleet.busy_hours_per_run is None
+                else fleet.busy_hours_per_run * float(stretch[index]),
+                priced_on=offer.observed_on,
+                source=offer.source,
+                choosable=not reason,
+                reason_not_chosen=reason,
+                notes=_notes(offer, float(stretch[index])),
+            )
+        )
+    return options

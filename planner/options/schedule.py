@@ -1,0 +1,79 @@
+"""Schedules: in which months a fleet works, and how many hours it is on."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from planner.costs.timeline import FloatArray
+from planner.demand.volume import Volume
+from planner.supply.machines import Fleet
+
+__all__ = ["Schedule", "schedule"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Schedule:
+    """Hours of work by month.
+
+    Attributes
+    ----------
+    fleet : Fleet
+        The machines; more of them than were handed in where runs of a job overlap.
+    on_hours : FloatArray, shape (months,)
+        Hours in which the whole fleet is on when idle machines are given back.
+    busy_share : FloatArray, shape (months,)
+        Busy share of the clock hours of a fleet that is never given back.
+    useful_gpu_hours : FloatArray, shape (months,)
+        Accelerator hours of useful work; machine hours where there are no accelerators.
+    last_month : int
+        The month in which the work ends, counted from 1.
+    """
+
+    fleet: Fleet
+    on_hours: FloatArray
+    busy_share: FloatArray
+    useful_gpu_hours: FloatArray
+    last_month: int
+
+
+def schedule(fleet: Fleet, work: Volume, *, months: int, hours_per_month: float) -> Schedule:
+    """Spread the work over the months of the horizon.
+
+    Parameters
+    ----------
+    fleet : Fleet
+        Machines that hold the load, or that finish one run of a job in `Fleet.busy_hours_per_run`.
+    work : Volume
+        Tells whether the work ends, and how often it comes again.
+    months : int
+        Horizon. A job that would run past it is cut there, and the caller refuses it beforehand.
+    hours_per_month : float
+        Clock hours in a month.
+    """
+    units = fleet.accelerators_used or float(fleet.instance_count)
+    if fleet.busy_hours_per_run is None:
+        on = np.full(months, hours_per_month * fleet.elastic_share)
+        busy = np.full(months, fleet.utilisation_share)
+        return Schedule(fleet, on, busy, busy * hours_per_month * units, months)
+    if not work.runs_per_month:
+        ends = np.minimum(fleet.busy_hours_per_run, hours_per_month * np.arange(1, months + 1))
+        on = np.diff(ends, prepend=0.0)
+        last = max(1, min(months, math.ceil(fleet.busy_hours_per_run / hours_per_month - 1e-9)))
+        return Schedule(fleet, on, on / hours_per_month, on * units, last)
+    hours = fleet.busy_hours_per_run * work.runs_per_month
+    together = max(1, math.ceil(hours / hours_per_month - 1e-9))
+    if together > 1:
+        fleet = replace(
+            fleet,
+            instance_count=fleet.instance_count * together,
+            accelerators_used=fleet.accelerators_used * together,
+            notes=(
+                *fleet.notes,
+                f"{together} runs have to go side by side: one takes {fleet.busy_hours_per_run:,.0f} h",
+            ),
+        )
+    on = np.full(months, hours / together)
+    return Schedule(fleet, on, on / hours_per_month, on * units * together, months)

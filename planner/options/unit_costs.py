@@ -1,0 +1,50 @@
+"""What an option's timeline comes to, for the whole, a month, and a unit of work."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from planner.costs.timeline import Timeline
+from planner.demand.volume import Volume
+
+__all__ = ["UnitCosts", "unit_costs"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnitCosts:
+    """The figures of `planner.options.option.Option` that follow from money and work alone."""
+
+    present_value_usd: float
+    usd_per_month: float
+    usd_per_useful_gpu_hour: float | None
+    usd_per_million_tokens: float | None
+    usd_per_thousand_images: float | None
+
+
+def unit_costs(
+    timeline: Timeline, work: Volume, *, working_months: int, discount_rate_share_per_year: float
+) -> UnitCosts:
+    """Return what a timeline comes to.
+
+    Parameters
+    ----------
+    timeline : Timeline
+        One alternative.
+    work : Volume
+        What is done in a month or a run.
+    working_months : int
+        Months in which there is work; the mean month is taken over these.
+    discount_rate_share_per_year : float
+        For the present value; unit costs are plain money over plain work.
+    """
+    total_usd = float(timeline.total_usd())
+    runs = work.runs(timeline.months)
+    hours = float(timeline.useful_gpu_hours.sum())
+    tokens, images = work.tokens * runs, work.images * runs
+    return UnitCosts(
+        present_value_usd=float(timeline.present_value_usd(discount_rate_share_per_year)),
+        usd_per_month=total_usd / working_months,
+        usd_per_useful_gpu_hour=total_usd / hours if hours > 0 else None,
+        usd_per_million_tokens=total_usd / tokens * 1e6 if tokens > 0 else None,
+        usd_per_thousand_images=total_usd / images * 1e3 if images > 0 else None,
+    )

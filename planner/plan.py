@@ -1,0 +1,263 @@
+"""The plan: from a workload, a catalogue of prices and stated beliefs to a verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from planner.assumptions import Assumption, Assumptions, TracedAssumptions
+from planner.demand.models import resolve_model
+from planner.demand.requirements import Requirements, requirements
+from planner.demand.volume import volume
+from planner.demand.workload import Constraints, Workload
+from planner.errors import NothingFitsError
+from planner.options.free import free_options, lent_machines
+from planner.options.hosted import hosted_options
+from planner.options.option import Option
+from planner.options.owned import owned_options
+from planner.options.rented import rented_options
+from planner.options.servers import ownable_servers
+from planner.supply.candidates import Candidates, find_candidates
+from planner.supply.fleet import size
+from planner.supply.machines import Fleet, Machine, Refusal
+from planner.verdict import BreakEvenPair, Verdict, break_evens, choose
+from pricing.accelerators import resolve_all
+from pricing.catalog import Catalog, FunnelStep
+from pricing.free_tiers import FreeTier
+from pricing.offers import offer_id
+from pricing.token_prices import TokenPrice
+
+__all__ = ["Plan", "Provenance", "make_plan"]
+
+SIEVES = {
+    "interconnect": "joined well enough",
+    "precision": "with a number format that the work allows",
+    "memory": "that hold the work in memory",
+    "ttft": "that meet the limit on the time to first token",
+    "tpot": "that meet the limit on the time per further token",
+    "deadline": "that meet the deadline",
+    "max_gpus": "within max_gpus",
+    "evidence": "of which enough is known",
+}
+"""Stages of `planner.supply.machines.Refusal`, in the order of the funnel."""
+WAYS_OUT = {
+    "memory": "allow a smaller number format (precision: [fp8, int4]) or more accelerators (max_gpus)",
+    "precision": "name another number format, or none so that every one is tried",
+    "ttft": "raise ttft_limit_ms or shorten the prompts",
+    "tpot": "raise tpot_limit_ms",
+    "deadline": "move the deadline or allow more accelerators (max_gpus)",
+    "max_gpus": "raise max_gpus",
+    "interconnect": "allow another interconnect",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provenance:
+    """Where the prices come from.
+
+    Attributes
+    ----------
+    snapshot : str
+        Name of the catalogue.
+    oldest_price_on, newest_price_on : date
+        Of the options shown.
+    """
+
+    snapshot: str
+    oldest_price_on: date
+    newest_price_on: date
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """A workload's options, ranked, with the verdict and everything it rests on.
+
+    Attributes
+    ----------
+    workload : Workload
+        As stated.
+    model : str
+        The model's name; empty for plain GPU hours.
+    planned_on : date
+        Today, as the caller has it.
+    horizon_months : int
+        How far the comparison looks.
+    requirements : Requirements
+        What the work takes.
+    verdict : Verdict
+        What to do, and why.
+    options : tuple of Option
+        Ranked by present value.
+    break_evens : tuple of BreakEvenPair
+        Rents against owning.
+    refusals : tuple of Refusal
+        Machines that cannot do the work.
+    assumptions : tuple of Assumption
+        Beliefs that were looked up on the way.
+    funnel : tuple of FunnelStep
+        Where options were lost.
+    notes : tuple of str
+        What the reader should know.
+    provenance : Provenance
+        Dates of the prices.
+    """
+
+    workload: Workload
+    model: str
+    planned_on: date
+    horizon_months: int
+    requirements: Requirements
+    verdict: Verdict
+    options: tuple[Option, ...]
+    break_evens: tuple[BreakEvenPair, ...]
+    refusals: tuple[Refusal, ...]
+    assumptions: tuple[Assumption, ...]
+    funnel: tuple[FunnelStep, ...]
+    notes: tuple[str, ...]
+    provenance: Provenance
+
+
+def make_plan(
+    workload: Workload,
+    catalog: Catalog,
+    beliefs: Assumptions,
+    *,
+    today: date,
+    token_prices: Sequence[TokenPrice] = (),
+    free_tiers: Sequence[FreeTier] = (),
+) -> Plan:
+    """Return what to do, and everything that the answer rests on.
+
+    Parameters
+    ----------
+    workload : Workload
+        The work, what it has to respect, and how far the comparison looks.
+    catalog : Catalog
+        Offers of a day.
+    beliefs : Assumptions
+        Stated beliefs.
+    today : date
+        The caller's today.
+    token_prices : sequence of TokenPrice
+        Sellers of the same model by the token.
+    free_tiers : sequence of FreeTier
+        Notebooks and credits that cost nothing.
+
+    Raises
+    ------
+    NothingFitsError
+        No option does the work; the message carries the funnel.
+    """
+    traced = TracedAssumptions(beliefs.rows)
+    months = workload.horizon_months
+    architecture = None if workload.model is None else resolve_model(workload.model)
+    needs = requirements(workload, architecture)
+    work = volume(workload, traced["money.hours_per_month"])
+    candidates = find_candidates(catalog, workload.constraints)
+    servers = [s for s in ownable_servers(traced) if is_wanted(s.machine, workload.constraints)]
+    lent = [n for n in lent_machines(free_tiers) if is_wanted(n.machine, workload.constraints)]
+    machines = dict.fromkeys([*candidates.machines, *(s.machine for s in servers), *(n.machine for n in lent)])
+    sized = size(workload, architecture, tuple(machines), traced, max_accelerators=workload.constraints.max_gpus)
+    fleets = {each.machine: each for each in sized if isinstance(each, Fleet)}
+    refusals = tuple(each for each in sized if isinstance(each, Refusal))
+    rented = rented_options(candidates.offers, fleets, candidates.machine_by_id, workload, work, traced, months=months)
+    owned = owned_options(
+        servers, fleets, work, traced, months=months, bridge_usd_per_month=_bridge_usd_per_month(rented)
+    )
+    hosted = hosted_options(token_prices, workload, work, traced, months=months)
+    free = free_options(lent, fleets, work, traced, months=months)
+    options = ranked([*rented, *owned, *hosted, *free], workload.constraints)
+    funnel = (*candidates.funnel, *_sieves(candidates, fleets, refusals, options))
+    if not options:
+        raise NothingFitsError(_nothing_fits(funnel, refusals), hint=_way_out(refusals))
+    pairs = break_evens(options, traced)
+    verdict = choose(options, pairs, refusals, traced, months=months)
+    return Plan(
+        workload=workload,
+        model=needs.model,
+        planned_on=today,
+        horizon_months=months,
+        requirements=needs,
+        verdict=verdict,
+        options=options,
+        break_evens=pairs,
+        refusals=refusals,
+        assumptions=traced.used(),
+        funnel=funnel,
+        notes=(*needs.notes, *_notes(candidates)),
+        provenance=Provenance(
+            snapshot=catalog.snapshot,
+            oldest_price_on=min(option.priced_on for option in options),
+            newest_price_on=max(option.priced_on for option in options),
+        ),
+    )
+
+
+def is_wanted(machine: Machine, constraints: Constraints) -> bool:
+    """Tell whether a machine that is not rented has an accelerator that was asked for."""
+    if not constraints.gpus:
+        return True
+    names = {accelerator.name for gpu in constraints.gpus for accelerator in resolve_all(gpu)}
+    return machine.accelerator is not None and machine.accelerator.name in names
+
+
+def ranked(options: Sequence[Option], constraints: Constraints) -> tuple[Option, ...]:
+    """Return the options within the budget, cheapest present value first; what may be recommended goes before a hint."""
+    budget = constraints.max_usd_per_month
+    kept = [option for option in options if budget is None or option.usd_per_month <= budget]
+    return tuple(sorted(kept, key=lambda o: (o.present_value_usd, not o.choosable, o.hours_per_run or 0.0, o.id)))
+
+
+def _bridge_usd_per_month(rented: Sequence[Option]) -> float | None:
+    """Return the cheapest rent that can be left when the servers arrive."""
+    return min((o.usd_per_month for o in rented if o.choosable and o.purchase_option == "on_demand"), default=None)
+
+
+def _sieves(
+    candidates: Candidates, fleets: Mapping[Machine, Fleet], refusals: Sequence[Refusal], options: Sequence[Option]
+) -> tuple[FunnelStep, ...]:
+    """Follow the candidates through the stages at which machines were refused, in the order of the sizing."""
+    machine_by_id = candidates.machine_by_id
+    lost_at = {refusal.machine: refusal.stage for refusal in refusals}
+    left = [machine_by_id[offer_id(offer)] for offer in candidates.offers]
+    stages = []
+    for stage, words in SIEVES.items():
+        kept = [machine for machine in left if lost_at.get(machine) != stage]
+        if len(kept) != len(left):
+            stages.append(FunnelStep(words, len(kept)))
+            left = kept
+    kept = [machine for machine in left if machine in fleets]
+    if len(kept) != len(left):
+        stages.append(FunnelStep("that do the work", len(kept)))
+    return (*stages, FunnelStep("options, with owned, hosted and free ones", len(options)))
+
+
+def _nothing_fits(funnel: Sequence[FunnelStep], refusals: Sequence[Refusal]) -> str:
+    lines = ["nothing does this work", *(f"  {step.offer_count:>7,}  {step.name}" for step in funnel)]
+    biggest = [refusal for refusal in refusals if refusal.machine.accelerator is not None]
+    if biggest:
+        nearest = max(biggest, key=_memory_gib)
+        accelerator = nearest.machine.accelerator
+        assert accelerator is not None
+        lines.append(f"  even {nearest.machine.accelerator_count:g} x {accelerator.name}: {nearest.reason}")
+    return "\n".join(lines)
+
+
+def _memory_gib(refusal: Refusal) -> float:
+    accelerator = refusal.machine.accelerator
+    return 0.0 if accelerator is None else accelerator.memory_gib * refusal.machine.accelerator_count
+
+
+def _way_out(refusals: Sequence[Refusal]) -> str:
+    stages = [refusal.stage for refusal in refusals]
+    if not stages:
+        return "loosen the constraints"
+    return WAYS_OUT.get(max(set(stages), key=stages.count), "loosen the constraints")
+
+
+def _notes(candidates: Candidates) -> tuple[str, ...]:
+    if not candidates.unknown_accelerators:
+        return ()
+    names = ", ".join(candidates.unknown_accelerators)
+    return (f"offers with {names} are left out, since nothing is known of these accelerators",)

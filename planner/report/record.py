@@ -1,0 +1,201 @@
+"""The plan as a record: plain values under keys that carry units; JSON, and what every other form is made from."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, is_dataclass
+from datetime import date
+from enum import Enum
+from typing import Any
+
+import numpy as np
+
+from planner.errors import InputError
+from planner.options.option import Option
+from planner.plan import Plan
+from planner.supply.machines import Fleet, Range
+
+__all__ = ["SCHEMA_VERSION", "Record", "json_text", "plain", "plan_record", "read_record"]
+
+SCHEMA_VERSION = 1
+Record = dict[str, Any]
+
+
+def plain(value: Any) -> Any:  # noqa: ANN401  any value in, JSON's own types out
+    """Return a value in JSON's own types: dates as ISO text, enums as their value, no NaN, no numpy."""
+    match value:
+        case None | bool() | str() if not isinstance(value, Enum):
+            return value
+        case Enum():
+            return value.value
+        case date():
+            return value.isoformat()
+        case float() | np.floating():
+            number = float(value)
+            return number if math.isfinite(number) else None
+        case int() | np.integer():
+            return int(value)
+        case np.ndarray():
+            return [plain(item) for item in value.tolist()]
+        case Mapping():
+            return {str(key): plain(item) for key, item in value.items()}
+        case list() | tuple() | set() | frozenset():
+            return [plain(item) for item in value]
+        case _ if is_dataclass(value) and not isinstance(value, type):
+            return plain(asdict(value))
+        case _:
+            raise TypeError(f"no JSON form for {type(value).__name__}")
+
+
+def json_text(record: Mapping[str, Any]) -> str:
+    """Return a record as JSON text, indented, keys in their own order."""
+    return json.dumps(plain(record), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _typical(value: Range | None) -> float | None:
+    return None if value is None else value.typical
+
+
+def _performance(fleet: Fleet | None) -> Record | None:
+    if fleet is None:
+        return None
+    speed = fleet.performance
+    return {
+        "tokens_per_s": speed.tokens_per_s,
+        "ttft_ms": _typical(speed.ttft_ms),
+        "tpot_ms": _typical(speed.tpot_ms),
+        "step_s": speed.step_s,
+        "mfu_share": speed.mfu_share,
+        "bound": speed.bound,
+        "basis": speed.basis,
+        "evidence": speed.evidence,
+        "rate_per_s": speed.rate_per_s,
+        "rate_unit": speed.rate_unit,
+        "ttft_range_ms": speed.ttft_ms,
+        "tpot_range_ms": speed.tpot_ms,
+    }
+
+
+def _option(option: Option) -> Record:
+    fleet = option.fleet
+    return {
+        "id": option.id,
+        "kind": option.kind,
+        "provider": option.provider,
+        "region": option.region,
+        "instance_type": option.instance_type,
+        "accelerator": option.accelerator,
+        "accelerator_count": option.accelerator_count,
+        "instance_count": option.instance_count,
+        "accelerators_total_count": option.accelerators_total_count,
+        "accelerators_used_count": fleet.accelerators_used if fleet else 0,
+        "purchase_option": option.purchase_option,
+        "price_usd_per_hour": option.price_usd_per_hour,
+        "paid_hours_per_month": option.paid_hours_per_month,
+        "hours_per_run": option.hours_per_run,
+        "utilisation_share": option.utilisation_share,
+        "layout": fleet.layout if fleet else None,
+        "memory": {
+            "parts_bytes": dict(fleet.memory.parts),
+            "total_bytes": fleet.memory.total_bytes,
+            "capacity_bytes": fleet.memory.capacity_bytes,
+        }
+        if fleet and fleet.memory
+        else None,
+        "performance": _performance(fleet),
+        "cost": {
+            "present_value_usd": option.present_value_usd,
+            "usd_per_month": option.usd_per_month,
+            "usd_per_useful_gpu_hour": option.usd_per_useful_gpu_hour,
+            "usd_per_million_tokens": option.usd_per_million_tokens,
+            "usd_per_thousand_images": option.usd_per_thousand_images,
+        },
+        "co2e_kg_per_month": option.co2e_kg_per_month,
+        "priced_on": option.priced_on,
+        "source": option.source,
+        "choosable": option.choosable,
+        "reason_not_chosen": option.reason_not_chosen,
+        "notes": (*option.notes, *(fleet.notes if fleet else ())),
+    }
+
+
+def plan_record(plan: Plan, *, top: int | None = None) -> Record:
+    """Return a plan as a record.
+
+    Parameters
+    ----------
+    plan : Plan
+        The plan.
+    top : int, optional
+        How many options to keep; those that the verdict and the break-evens name are always kept.
+    """
+    named = {
+        plan.verdict.option_id,
+        *(pair.rent_id for pair in plan.break_evens),
+        *(p.buy_id for p in plan.break_evens),
+    }
+    kept = [o for i, o in enumerate(plan.options) if top is None or i < top or o.id in named]
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "program": f"gpuplan {_version()}",
+        "planned_on": plan.planned_on,
+        "workload": plan.workload.model_dump(mode="json", exclude_none=True),
+        "horizon_months": plan.horizon_months,
+        "model": plan.model,
+        "requirements": plan.requirements,
+        "verdict": plan.verdict,
+        "options": [_option(option) for option in kept],
+        "options_found_count": len(plan.options),
+        "break_evens": plan.break_evens,
+        "timelines": [
+            {
+                "option_id": option.id,
+                "usd_by_month": option.timeline.by_month_usd(),
+                "components_usd": {
+                    name: option.timeline.component_usd(name).sum()
+                    for name in option.timeline.components
+                    if option.timeline.component_usd(name).any()
+                },
+            }
+            for option in plan.options
+            if option.id in named
+        ],
+        "sensitivity": [],
+        "risk": None,
+        "assumptions": [
+            {key: value for key, value in asdict(row).items() if key not in {"least", "most"}}
+            for row in plan.assumptions
+        ],
+        "funnel": plan.funnel,
+        "notes": plan.notes,
+        "provenance": plan.provenance,
+    }
+
+
+def _version() -> str:
+    from planner import __version__
+
+    return __version__
+
+
+def read_record(text: str, where: str) -> Record:
+    """Return a plan's record from its JSON text, for another form without planning again.
+
+    Raises
+    ------
+    InputError
+        The text is no JSON, no plan, or a plan of a newer program.
+    """
+    try:
+        record = json.loads(text)
+    except ValueError as error:
+        raise InputError(f"not valid JSON: {error}", where=where) from None
+    if not isinstance(record, dict) or "verdict" not in record or "options" not in record:
+        raise InputError("this is no plan", where=where, hint="`gpuplan plan WORKLOAD -o plan.json` writes one")
+    if record.get("schema_version") != SCHEMA_VERSION:
+        raise InputError(
+            f"a plan of schema version {record.get('schema_version')}, this program reads {SCHEMA_VERSION}", where=where
+        )
+    return record

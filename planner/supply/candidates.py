@@ -1,0 +1,116 @@
+"""Candidates: the offers that respect the constraints, and the machine behind each of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from planner.demand.workload import Constraints, Interconnect
+from planner.supply.machines import Machine
+from pricing.accelerators import accelerators
+from pricing.catalog import Catalog, FunnelStep
+from pricing.instances import network_of, physical_cores
+from pricing.offers import Offer, offer_id
+
+__all__ = ["Candidates", "find_candidates", "machine_of"]
+
+NETWORKS_THAT_SERVE: Mapping[Interconnect, frozenset[str]] = {
+    Interconnect.ANY: frozenset({"none", "ethernet", "efa", "infiniband"}),
+    Interconnect.ETHERNET: frozenset({"ethernet", "efa", "infiniband"}),
+    Interconnect.EFA: frozenset({"efa", "infiniband"}),
+    Interconnect.INFINIBAND: frozenset({"infiniband"}),
+}
+"""An interconnect is asked for as a minimum."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidates:
+    """Offers that may be asked to do the work.
+
+    Attributes
+    ----------
+    offers : tuple of Offer
+        One for each instance type, provider and purchase option: the region with the lowest price.
+    machine_by_id : mapping of str to Machine
+        The machine behind each offer, by offer id.
+    funnel : tuple of FunnelStep
+        How many were left behind each sieve.
+    unknown_accelerators : tuple of str
+        Stated names of accelerators of which nothing is known; their offers could not be considered.
+    """
+
+    offers: tuple[Offer, ...]
+    machine_by_id: Mapping[str, Machine]
+    funnel: tuple[FunnelStep, ...]
+    unknown_accelerators: tuple[str, ...]
+
+    @property
+    def machines(self) -> tuple[Machine, ...]:
+        """Different machines, each once."""
+        return tuple(dict.fromkeys(self.machine_by_id[offer_id(offer)] for offer in self.offers))
+
+
+def machine_of(offer: Offer) -> Machine:
+    """Return what the physics needs to know of an offer; the caller has made sure that its accelerator is known."""
+    network, each_way = network_of(offer)
+    return Machine(
+        accelerator=accelerators()[offer.accelerator] if offer.accelerator else None,
+        accelerator_count=offer.accelerator_count,
+        vcpus=offer.vcpus,
+        physical_cores=physical_cores(offer),
+        memory_gib=offer.memory_gib,
+        processor=offer.processor,
+        cpu_arch=offer.cpu_arch,
+        network=network,
+        network_gb_per_s_each_way=each_way,
+    )
+
+
+def find_candidates(catalog: Catalog, constraints: Constraints) -> Candidates:
+    """Return the offers that respect the constraints, the cheapest region of each sort.
+
+    Parameters
+    ----------
+    catalog : Catalog
+        All offers of a day.
+    constraints : Constraints
+        What an option has to respect.
+
+    Raises
+    ------
+    PricingError
+        A provider, region, country, accelerator or purchase option that nothing is known of.
+    """
+    found = catalog.select(
+        providers=constraints.providers,
+        regions=constraints.regions,
+        countries=constraints.countries,
+        accelerators=constraints.gpus,
+        purchase=constraints.purchase,
+        secure=constraints.min_secure,
+        launchable=True,
+    )
+    unknown = sorted({o.accelerator_stated for o in found.offers if o.accelerator is None and o.accelerator_stated})
+    if unknown:
+        found = found.filtered(
+            "of known hardware", lambda offer: bool(offer.accelerator) or not offer.accelerator_stated
+        )
+    if constraints.interconnect is not Interconnect.ANY:
+        allowed = NETWORKS_THAT_SERVE[constraints.interconnect]
+        found = found.filtered(f"joined by {constraints.interconnect}", lambda offer: network_of(offer)[0] in allowed)
+    best: dict[tuple[str, str, str], Offer] = {}
+    for offer in found.offers:
+        key = (offer.provider, offer.instance_type, offer.purchase_option)
+        rival = best.get(key)
+        if rival is None or (offer.price_usd_per_hour, offer.region) < (rival.price_usd_per_hour, rival.region):
+            best[key] = offer
+    kept = tuple(sorted(best.values(), key=offer_id))
+    return Candidates(
+        offers=kept,
+        machine_by_id={offer_id(offer): machine_of(offer) for offer in kept},
+        funnel=(
+            *found.funnel,
+            FunnelStep("different machines and ways to pay, each in its cheapest region", len(kept)),
+        ),
+        unknown_accelerators=tuple(unknown),
+    )

@@ -1,0 +1,391 @@
+"""The verdict: which option to take, in one sentence, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from planner.assumptions import Assumptions
+from planner.costs.breakeven import BreakEven, Crossing, break_even
+from planner.errors import NothingFitsError
+from planner.figures import bytes_text, count, duration, machines_text, percent, usd
+from planner.options.option import Option, OptionKind
+from planner.supply.machines import Refusal
+
+__all__ = ["BreakEvenPair", "Verdict", "best_by_kind", "break_evens", "choose", "how_paid"]
+
+PAYMENT_WORDS = {
+    "on_demand": "on demand",
+    "spot": "spot",
+    "reserved_1y": "reserved for 1 year",
+    "reserved_3y": "reserved for 3 years",
+    "reserved_5y": "reserved for 5 years",
+    "savings_plan_1y": "on a 1-year savings plan",
+    "savings_plan_3y": "on a 3-year savings plan",
+    "capacity_block": "as a capacity block",
+    "flex_start": "as flex start",
+    "calendar": "as a calendar reservation",
+    "marketplace": "on the marketplace",
+    "per_token": "per token",
+    "purchase": "bought",
+    "free": "free",
+}
+BOUND_WORDS = {
+    "compute": "arithmetic",
+    "memory_bandwidth": "memory bandwidth",
+    "memory_size": "memory size",
+    "interconnect": "the link between accelerators",
+    "queueing": "queueing",
+    "stated": "what was asked for",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BreakEvenPair:
+    """One rented option against one owned.
+
+    Attributes
+    ----------
+    rent_id, buy_id : str
+        The options.
+    month : float or None
+        Month from which on owning stays cheaper, undiscounted; None means never within the horizon.
+    discounted_month : float or None
+        The same in today's money.
+    utilisation_share : float or None
+        Busy share of the clock hours from which on owning is cheaper over the horizon; None means at none.
+    price_usd_per_hour : float or None
+        Rent of one instance at which both cost the same over the horizon.
+    saving_usd : float
+        What owning saves over the horizon in today's money; negative where it costs more.
+    crossings : tuple of Crossing
+        Every month at which the cheaper side changes.
+    """
+
+    rent_id: str
+    buy_id: str
+    month: float | None
+    discounted_month: float | None
+    utilisation_share: float | None
+    price_usd_per_hour: float | None
+    saving_usd: float
+    crossings: tuple[Crossing, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What to do.
+
+    Attributes
+    ----------
+    needs_gpu : bool
+        Whether the best way takes accelerators of one's own, rented or owned or lent for free.
+    choice : str
+        ``rent``, ``buy``, ``api``, ``free`` or ``cpu``.
+    option_id : str
+        The option to take.
+    headline : str
+        One sentence to act on.
+    because : tuple of str
+        Why, a sentence each.
+    """
+
+    needs_gpu: bool
+    choice: str
+    option_id: str
+    headline: str
+    because: tuple[str, ...]
+
+
+def break_evens(options: Sequence[Option], beliefs: Assumptions) -> tuple[BreakEvenPair, ...]:
+    """Compare the cheapest owned option with the rents that someone would hold against it.
+
+    Those are the cheapest rent of each way to pay that may be recommended, cheapest first.
+
+    Parameters
+    ----------
+    options : sequence of Option
+        Ranked by present value.
+    beliefs : Assumptions
+        Stated beliefs.
+    """
+    owned = next((option for option in options if option.kind is OptionKind.BUY and option.choosable), None)
+    if owned is None:
+        return ()
+    rents: dict[str, Option] = {}
+    for option in options:
+        if option.kind is OptionKind.RENT and option.choosable:
+            rents.setdefault(option.purchase_option, option)
+    return tuple(_pair(rent, owned, beliefs) for rent in rents.values())
+
+
+def _pair(rent: Option, owned: Option, beliefs: Assumptions) -> BreakEvenPair:
+    result: BreakEven = break_even(
+        rent.timeline,
+        owned.timeline,
+        discount_rate_share_per_year=beliefs["money.discount_rate_share_per_year"],
+        utilisation_share=owned.utilisation_share or 0.0,
+        price_usd_per_hour=rent.price_usd_per_hour or 0.0,
+    )
+    return BreakEvenPair(
+        rent_id=rent.id,
+        buy_id=owned.id,
+        month=result.month,
+        discounted_month=result.discounted_month,
+        utilisation_share=result.utilisation_share,
+        price_usd_per_hour=result.price_usd_per_hour,
+        saving_usd=result.saving_usd,
+        crossings=result.crossings,
+    )
+
+
+def best_by_kind(options: Sequence[Option]) -> dict[OptionKind, Option]:
+    """Return the cheapest option of each kind that may be recommended; `options` are ranked."""
+    best: dict[OptionKind, Option] = {}
+    for option in options:
+        if option.choosable:
+            best.setdefault(option.kind, option)
+    return best
+
+
+def _chosen(best: Mapping[OptionKind, Option], beliefs: Assumptions) -> Option:
+    """Take the cheapest; owning binds for years, so it has to be cheaper by a margin."""
+    margin = beliefs["verdict.buy_margin_share"]
+    rest = [option for kind, option in best.items() if kind is not OptionKind.BUY]
+    cheapest = min(rest, key=lambda option: option.present_value_usd, default=None)
+    owned = best.get(OptionKind.BUY)
+    if cheapest is None:
+        assert owned is not None
+        return owned
+    if owned is not None and owned.present_value_usd < cheapest.present_value_usd * (1 - margin):
+        return owned
+    return cheapest
+
+
+def choose(
+    options: Sequence[Option],
+    pairs: Sequence[BreakEvenPair],
+    refusals: Sequence[Refusal],
+    beliefs: Assumptions,
+    *,
+    months: int,
+) -> Verdict:
+    """Return the verdict.
+
+    Parameters
+    ----------
+    options : sequence of Option
+        Ranked by present value; at least one may be recommended.
+    pairs : sequence of BreakEvenPair
+        Rents against owning.
+    refusals : sequence of Refusal
+        Why machines cannot do the work.
+    beliefs : Assumptions
+        Stated beliefs.
+    months : int
+        Horizon.
+
+    Raises
+    ------
+    NothingFitsError
+        No option may be recommended.
+    """
+    best = best_by_kind(options)
+    if not best:
+        raise NothingFitsError(
+            f"nothing that may be recommended does this work; {len(options)} hints were found",
+            hint="name a purchase option in constraints.purchase (such as spot) to allow it",
+        )
+    chosen = _chosen(best, beliefs)
+    once = chosen.hours_per_run is not None and chosen.timeline.by_month_usd()[2:].sum() == 0
+    because = [
+        *_sizing(chosen),
+        *_processors(chosen, best, refusals),
+        *_hosted(chosen, best),
+        *_owning(chosen, best, pairs, options, months),
+        *_larger(chosen, options),
+        *_hints(chosen, options),
+    ]
+    return Verdict(
+        needs_gpu=chosen.accelerator is not None,
+        choice=chosen.kind.value,
+        option_id=chosen.id,
+        headline=_headline(chosen, best, pairs, months, once=once),
+        because=tuple(because),
+    )
+
+
+def _money(option: Option, *, once: bool = False) -> str:
+    if option.hours_per_run is not None and once:
+        return f"{usd(option.present_value_usd)} USD for the run of {duration(option.hours_per_run)}"
+    return f"{usd(option.usd_per_month)} USD a month"
+
+
+def how_paid(option: Option) -> str:
+    """Say how an option is paid for."""
+    return PAYMENT_WORDS.get(option.purchase_option, option.purchase_option.replace("_", " "))
+
+
+def _machines(option: Option) -> str:
+    return machines_text(option.instance_count, option.instance_type, option.accelerator_count, option.accelerator)
+
+
+def _headline(
+    chosen: Option,
+    best: Mapping[OptionKind, Option],
+    pairs: Sequence[BreakEvenPair],
+    months: int,
+    *,
+    once: bool,
+) -> str:
+    place = f"{chosen.provider} {chosen.region}".strip()
+    rival = min(
+        (option for kind, option in best.items() if kind is not chosen.kind),
+        key=lambda option: option.present_value_usd,
+        default=None,
+    )
+    match chosen.kind:
+        case OptionKind.RENT:
+            pair = next((p for p in pairs if p.rent_id == chosen.id), None)
+            if pair is None or pair.month is None:
+                tail = f"buying does not pay off within {months} months" if not once else "buying does not pay off"
+            else:
+                tail = f"buying would pay off from month {pair.month:.0f} on"
+            return f"Rent {_machines(chosen)} at {place}, {how_paid(chosen)}, for {_money(chosen, once=once)}; {tail}."
+        case OptionKind.BUY:
+            pair = min(pairs, key=lambda p: p.saving_usd, default=None)
+            tail = ""
+            if pair is not None and pair.month is not None:
+                tail = f"; against the cheapest rent it pays off from month {pair.month:.0f} on"
+            return f"Buy {_machines(chosen)}, {chosen.region}, for {_money(chosen)} all in{tail}."
+        case OptionKind.CPU:
+            return (
+                f"No GPU needed: {_machines(chosen)} at {place}, {how_paid(chosen)}, for {_money(chosen, once=once)}."
+            )
+        case OptionKind.API:
+            tail = f", against {usd(rival.usd_per_month)} USD for machines of your own" if rival else ""
+            return f"No GPU of your own needed: {chosen.instance_type} at {chosen.provider}, paid per token, for {_money(chosen, once=once)}{tail}."
+        case OptionKind.FREE:
+            rent = best.get(OptionKind.RENT) or best.get(OptionKind.CPU)
+            tail = f"; else {_machines(rent)} at {rent.provider} for {_money(rent, once=once)}" if rent else ""
+            return f"A free tier does it: {chosen.provider} ({_machines(chosen)}) in {duration(chosen.hours_per_run)}{tail}."
+
+
+def _sizing(chosen: Option) -> list[str]:
+    fleet = chosen.fleet
+    if fleet is None:
+        return []
+    said = []
+    speed = fleet.performance
+    used = count(fleet.accelerators_used)
+    if fleet.machine.accelerator is not None:
+        of_total = f"{used} of {count(chosen.accelerators_total_count)} accelerators work"
+        said.append(
+            f"{of_total}, in {fleet.layout.precision or 'no stated precision'}; {BOUND_WORDS.get(speed.bound, speed.bound)} is the limit."
+        )
+    if fleet.memory is not None:
+        largest = sorted(fleet.memory.parts, key=lambda part: -part[1])[:2]
+        parts = " and ".join(f"{name} {bytes_text(size)}" for name, size in largest if size > 0)
+        said.append(
+            f"The fullest one holds {bytes_text(fleet.memory.total_bytes)} of {bytes_text(fleet.memory.capacity_bytes)} ({parts})."
+        )
+    if speed.ttft_ms is not None and speed.tpot_ms is not None:
+        said.append(
+            f"First token after {speed.ttft_ms.typical:,.0f} ms ({speed.ttft_ms.low:,.0f} to {speed.ttft_ms.high:,.0f}), "
+            f"{speed.tpot_ms.typical:,.0f} ms for each further one; {percent(fleet.utilisation_share)} of the capacity is used on average."
+        )
+    return said
+
+
+def _processors(chosen: Option, best: Mapping[OptionKind, Option], refusals: Sequence[Refusal]) -> list[str]:
+    """Say what the work would take without accelerators."""
+    if chosen.kind is OptionKind.CPU:
+        rent = best.get(OptionKind.RENT)
+        if rent is None:
+            return []
+        ratio = rent.present_value_usd / chosen.present_value_usd
+        return [f"The cheapest GPU for it, {_machines(rent)} at {rent.provider}, costs {ratio:.1f} times as much."]
+    cpu = best.get(OptionKind.CPU)
+    if cpu is not None:
+        ratio = cpu.present_value_usd / chosen.present_value_usd if chosen.present_value_usd > 0 else float("inf")
+        times = f", {ratio:,.1f} times as much" if 0 < ratio < float("inf") else ""
+        return [f"Without a GPU it would take {_machines(cpu)} at {cpu.provider} and {_money(cpu)}{times}."]
+    reasons = [refusal.reason for refusal in refusals if refusal.machine.accelerator is None]
+    return [f"CPUs alone do not do it: {reasons[0]}."] if reasons else []
+
+
+def _hosted(chosen: Option, best: Mapping[OptionKind, Option]) -> list[str]:
+    api = best.get(OptionKind.API)
+    if api is None or chosen.kind is OptionKind.API:
+        return []
+    return [
+        f"The same model per token at {api.provider} costs {_money(api)} ({usd(api.usd_per_million_tokens)} USD per million tokens)."
+    ]
+
+
+def _owning(
+    chosen: Option,
+    best: Mapping[OptionKind, Option],
+    pairs: Sequence[BreakEvenPair],
+    options: Sequence[Option],
+    months: int,
+) -> list[str]:
+    owned = best.get(OptionKind.BUY)
+    if owned is None:
+        return []
+    said = []
+    if chosen.kind is not OptionKind.BUY:
+        said.append(f"Owning {_machines(owned)} ({owned.region}) comes to {_money(owned)} over {months} months.")
+    by_id = {option.id: option for option in options}
+    for pair in pairs:
+        rent = by_id[pair.rent_id]
+        when = "never within the horizon" if pair.month is None else f"from month {pair.month:.0f} on"
+        share = (
+            "at no utilisation"
+            if pair.utilisation_share is None
+            else f"above {percent(pair.utilisation_share)} utilisation"
+        )
+        if rent.id == chosen.id or pair is pairs[0] or rent.purchase_option == "on_demand":
+            said.append(
+                f"Against {how_paid(rent)} rent ({rent.provider} {rent.instance_type}, {usd(rent.price_usd_per_hour)} USD/h) owning is cheaper {when}, {share}"
+                + (f", or above {usd(pair.price_usd_per_hour)} USD/h." if pair.price_usd_per_hour else ".")
+            )
+    return said
+
+
+def _larger(chosen: Option, options: Sequence[Option]) -> list[str]:
+    """Say what the bigger or newer accelerators would have cost, since these are what people take."""
+    if chosen.accelerator is None or chosen.fleet is None or chosen.fleet.machine.accelerator is None:
+        return []
+    ours = chosen.fleet.machine.accelerator
+    cheapest: dict[str, Option] = {}
+    for option in options:
+        if option.choosable and option.kind is OptionKind.RENT and option.accelerator:
+            cheapest.setdefault(option.accelerator, option)
+    said = []
+    bigger = [
+        option
+        for name, option in cheapest.items()
+        if name != ours.name
+        and option.fleet
+        and option.fleet.machine.accelerator
+        and option.fleet.machine.accelerator.memory_gib > ours.memory_gib
+        and option.fleet.machine.accelerator.launch_year >= ours.launch_year
+        and option.present_value_usd > chosen.present_value_usd
+    ]
+    if bigger and chosen.present_value_usd > 0:
+        option = min(bigger, key=lambda o: o.present_value_usd)
+        more = option.present_value_usd / chosen.present_value_usd - 1
+        said.append(
+            f"A bigger accelerator buys nothing here: {_machines(option)} at {option.provider} costs {percent(more)} more for the same work."
+        )
+    return said
+
+
+def _hints(chosen: Option, options: Sequence[Option]) -> list[str]:
+    hint = next((option for option in options if not option.choosable), None)
+    if hint is None or hint.present_value_usd >= chosen.present_value_usd:
+        return []
+    return [
+        f"Cheaper, but only a hint: {_machines(hint)} at {hint.provider}, {how_paid(hint)}, for {_money(hint)} ({hint.reason_not_chosen})."
+    ]
