@@ -1,20 +1,20 @@
-"""Accelerators: what the data sheets say of each, under one canonical name, and what people call them."""
+"""Accelerators: what the data sheets say of each, under one canonical name, and which one a name means."""
 
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import cache
 from types import MappingProxyType
 
+from pricing.accelerator_names import Name, read_name, split_count
 from pricing.checks import refuse_faults, refuse_unless_above_zero, refuse_unless_known, refuse_unless_not_negative
 from pricing.errors import PricingError
 from pricing.tables import read_facts
 
-__all__ = ["Accelerator", "Name", "accelerators", "families", "read_name", "resolve", "resolve_all", "split_count"]
+__all__ = ["Accelerator", "accelerators", "families", "resolve", "resolve_all"]
 
 MARKET_CLASSES = ("datacenter", "workstation", "consumer")
 RATES = (
@@ -214,90 +214,6 @@ def accelerators() -> Mapping[str, Accelerator]:
     return MappingProxyType(dict(sorted(rows.items())))
 
 
-# --- names ---------------------------------------------------------------------------------------------------------
-
-NOISE = frozenset(
-    "nvidia amd intel google aws amazon habana geforce tesla instinct gpu gpus graphics card generation blackwell server workstation "
-    "edition se wk ws tensor core cores cloud ac oam high freq freq. accelerator nvlink hbm3e the of".split()
-)
-"""Words of a name that tell no two accelerators apart."""
-
-SYNONYMS = {
-    "rtx6000pro": "rtxpro6000",
-    "rtx4500pro": "rtxpro4500",
-    "trn1": "trainium1",
-    "trn2": "trainium2",
-    "trn3": "trainium3",
-    "inf2": "inferentia2",
-    "tpuv5lite": "tpuv5e",
-    "tpuv5litepod": "tpuv5e",
-    "trillium": "tpuv6e",
-    "ironwood": "tpuv7",
-    "m4000": "quadrom4000",
-}
-"""Other words for the same model, after noise and separators are gone."""
-
-FORMS = {"pcie": "pcie", "nvl": "nvl", "hgx": "sxm", "dgx": "sxm"}
-UNKNOWN_FORM = frozenset({"any", "unknown"})
-
-
-@dataclass(frozen=True, slots=True)
-class Name:
-    """What a name of an accelerator says.
-
-    Attributes
-    ----------
-    model : str
-        Letters and digits of the model alone (``rtxpro6000``, ``h100``).
-    memory_gb : float or None
-        Memory, where it is said.
-    form : str
-        ``sxm``, ``pcie``, ``nvl``, ``any`` where it is said to be unknown, or empty.
-    """
-
-    model: str
-    memory_gb: float | None
-    form: str
-
-
-def read_name(text: str) -> Name:
-    """Return what a name says, whether or not such an accelerator is known.
-
-    Examples
-    --------
-    >>> read_name("NVIDIA A100-SXM4-80GB")
-    Name(model='a100', memory_gb=80.0, form='sxm')
-    >>> read_name("NVIDIA H100 80GB HBM3").form  # what the driver calls the SXM module
-    'sxm'
-    """
-    model: list[str] = []
-    memory_gb: float | None = None
-    form = hint = ""
-    for word in re.split(r"[\s_\-/(),+]+", text.lower().strip()):
-        if not word or word in NOISE:
-            continue
-        if size := re.fullmatch(r"(\d+(?:\.\d+)?)?g(?:i?b)?", word):
-            if size[1]:
-                memory_gb = float(size[1])
-            elif model and model[-1].isdigit():  # "80 GB" in two words
-                memory_gb = float(model.pop())
-        elif re.fullmatch(r"sxm\d?", word):
-            form = "sxm"
-        elif word in FORMS or re.fullmatch(r"pcie\d?", word):
-            form = FORMS.get(word, "pcie")
-        elif word in UNKNOWN_FORM:
-            form = "any"
-        elif word in {"hbm3", "hbm2e"}:
-            hint = word
-        else:
-            model.append(word)
-    key = "".join(model)
-    key = SYNONYMS.get(key, key)
-    if not form and key == "h100" and hint:
-        form = "sxm" if hint == "hbm3" else "pcie"
-    return Name(key, memory_gb, form)
-
-
 @cache
 def _variants_by_model() -> Mapping[str, tuple[Accelerator, ...]]:
     """Return the accelerators that share a model; a GeForce or RTX card answers to its number alone as well."""
@@ -316,14 +232,10 @@ def _matches(text: str) -> tuple[Name, tuple[Accelerator, ...]]:
     """Return what the name says and every variant that agrees; no variant where the model is unknown."""
     name = read_name(text)
     models = _variants_by_model()
-    if (
-        name.model not in models
-        and name.memory_gb is None
-        and (glued := re.fullmatch(r"(.*\D\d+?)(\d{2,3})", name.model))
-    ):
+    if name.model not in models and name.memory_gb is None:
         # "a100 80": a memory size without its unit
         known = [m for m in models if name.model.startswith(m) and name.model.removeprefix(m).isdigit()]
-        if known and glued:
+        if known:
             model = max(known, key=len)
             name = replace(name, model=model, memory_gb=float(name.model.removeprefix(model)))
     rows = models.get(name.model, ())
@@ -342,42 +254,6 @@ def _matches(text: str) -> tuple[Name, tuple[Accelerator, ...]]:
     if name.form not in {"", "any"}:
         rows = tuple(row for row in rows if read_name(row.name).form in {"", name.form})
     return name, rows
-
-
-def split_count(text: str) -> tuple[str, float | None]:
-    """Split ``h100:8``, ``8xH100`` or ``H100 x8`` into the name and how many.
-
-    Returns
-    -------
-    tuple of str and (float or None)
-        The name without the count; None where no count is said.
-
-    Raises
-    ------
-    PricingError
-        A count that is not above 0, or a fraction above 1 (slices are parts of one accelerator).
-
-    Examples
-    --------
-    >>> split_count("8xH100"), split_count("l4:0.5"), split_count("RTX 4090")
-    (('H100', 8.0), ('l4', 0.5), ('RTX 4090', None))
-    """
-    name, count = text.strip(), ""
-    if found := re.fullmatch(r"(.*?)\s*:\s*([^:]*)", name):
-        name, count = found[1], found[2]
-    elif found := re.fullmatch(r"(\d+)\s*[x×*]\s*(\S.*)", name, re.IGNORECASE):
-        name, count = found[2], found[1]
-    elif found := re.fullmatch(r"(.*\S)\s+[x×*]\s*(\d+)", name, re.IGNORECASE):
-        name, count = found[1], found[2]
-    else:
-        return name, None
-    try:
-        number = float(count)
-    except ValueError:
-        number = -1.0
-    if not 0 < number < 1e6 or (number > 1 and number != int(number)):
-        raise PricingError(f"the number of accelerators must be a whole number above 0, got {count!r} in {text!r}")
-    return name, number
 
 
 def resolve_all(text: str) -> tuple[Accelerator, ...]:

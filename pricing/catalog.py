@@ -239,7 +239,7 @@ def _purchase_options(words: Iterable[str | PurchaseOption]) -> set[PurchaseOpti
     chosen: set[PurchaseOption] = set()
     for word in words:
         text = str(word).strip().lower().replace("-", "_")
-        options = {o for o in PurchaseOption if o.value == text or o.value.startswith(f"{text}_") and text in GROUPS}
+        options = {o for o in PurchaseOption if o.value == text or (text in GROUPS and o.value.startswith(f"{text}_"))}
         if not options:
             known = [*GROUPS, *(option.value for option in PurchaseOption)]
             near = difflib.get_close_matches(text, known, n=1, cutoff=0.5)

@@ -9,7 +9,8 @@ from fnmatch import fnmatchcase
 from functools import cache
 from typing import TypeVar
 
-from pricing.accelerators import accelerators, families, read_name, resolve_all
+from pricing.accelerator_names import read_name
+from pricing.accelerators import accelerators, families, resolve_all
 from pricing.checks import refuse_faults, refuse_unless_above_zero, refuse_unless_known, refuse_unless_not_negative
 from pricing.errors import PricingError
 from pricing.offers import Offer

@@ -1,35 +1,28 @@
-"""Ownership: what it takes to own machines - servers, power, space, people, resale - with range, source and date."""
+"""Ownership: what it takes to own machines - servers, space, people, resale - with range, source and date."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
-from types import MappingProxyType
 
 from pricing.checks import refuse_faults, refuse_unless_above_zero, refuse_unless_known
 from pricing.errors import PricingError
 from pricing.tables import read_facts
 
 __all__ = [
-    "USD_PER_EUR_2024",
     "AcceleratorQuote",
-    "ElectricityTariff",
     "OwnershipInput",
     "ResidualPoint",
     "ServerQuote",
     "accelerator_quotes",
     "derived_quote",
-    "electricity_tariff",
-    "electricity_tariffs",
+    "latest",
     "ownership_inputs",
     "residual_curve",
     "server_quotes",
 ]
-
-USD_PER_EUR_2024 = 1.0824
-"""Average of 2024, European Central Bank euro reference rates; the tariffs in euro are of that year."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,40 +161,6 @@ class AcceleratorQuote:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ElectricityTariff:
-    """What a kilowatt-hour costs in one place.
-
-    Attributes
-    ----------
-    place : str
-        ``US-Texas``, an ISO country (``DE``), ``EU``, ``US``, ``World`` or a continent.
-    energy_usd_per_kwh, low_usd_per_kwh, high_usd_per_kwh : float
-        For a business customer; low is industrial and high residential where the source tells them apart.
-    customer : str
-        ``commercial``, ``industrial`` or ``business``.
-    source, as_of : str
-        Who says so, and when.
-    weak : bool
-        True where the source is second-hand.
-    notes : str
-        Currency conversion and traps.
-    """
-
-    place: str
-    energy_usd_per_kwh: float
-    low_usd_per_kwh: float
-    high_usd_per_kwh: float
-    customer: str
-    source: str
-    as_of: str
-    weak: bool = False
-    notes: str = ""
-
-    def __post_init__(self) -> None:
-        refuse_faults(refuse_unless_above_zero(self, "energy_usd_per_kwh", "low_usd_per_kwh", "high_usd_per_kwh"))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ResidualPoint:
     """What is left of a price after some time.
 
@@ -310,79 +269,6 @@ def derived_quote(
         weak=True,
         notes="made from the price of single cards",
     )
-
-
-@cache
-def electricity_tariffs() -> Mapping[str, ElectricityTariff]:
-    """Return the newest tariff of each place, in USD.
-
-    Examples
-    --------
-    >>> electricity_tariffs()["US-Texas"].energy_usd_per_kwh
-    0.0882
-    """
-    customers = {
-        "electricity": "commercial",
-        "electricity_commercial": "commercial",
-        "electricity_business": "business",
-        "electricity_industrial": "industrial",
-    }
-    found: dict[str, ElectricityTariff] = {}
-    for row in sorted(ownership_inputs(), key=lambda row: row.as_of):
-        if row.key not in customers or row.typical is None:
-            continue
-        customer = customers[row.key]
-        if row.scope in found and customer == "industrial" and found[row.scope].customer != "industrial":
-            continue  # a business customer's price describes a server room better
-        rate = USD_PER_EUR_2024 if row.unit.startswith("EUR") else 1.0
-        # "US" commercial states the cheapest and the dearest state as low and high; they are kept as a range.
-        found[row.scope] = ElectricityTariff(
-            place=row.scope,
-            energy_usd_per_kwh=round(row.typical * rate, 6),
-            low_usd_per_kwh=round((row.low if row.low is not None else row.typical) * rate, 6),
-            high_usd_per_kwh=round((row.high if row.high is not None else row.typical) * rate, 6),
-            customer=customer,
-            source=row.source,
-            as_of=row.as_of,
-            weak=row.weak,
-            notes="; ".join(filter(None, (row.notes, f"{rate} USD per EUR (ECB, 2024)" if rate != 1 else ""))),
-        )
-    return MappingProxyType(dict(sorted(found.items())))
-
-
-def electricity_tariff(place: str) -> ElectricityTariff:
-    """Return the tariff of a place, or of the nearest larger place that has one.
-
-    Parameters
-    ----------
-    place : str
-        ISO country (``DE``, ``US``), or a US state as ``US-Texas``.
-
-    Examples
-    --------
-    >>> electricity_tariff("US-Guam").place, electricity_tariff("ES").place, electricity_tariff("JP").place
-    ('US', 'EU', 'Asia')
-    """
-    known = electricity_tariffs()
-    country = place.split("-")[0]
-    if place in known:
-        return known[place]
-    if country in known:
-        return known[country]
-    return known[next((larger for larger, members in LARGER_PLACES.items() if country in members), "World")]
-
-
-LARGER_PLACES = {
-    "EU": frozenset(
-        "AT BE BG HR CY CZ DK EE FI FR DE GR HU IE IT LV LT LU MT NL PL PT RO SK SI ES SE".split()  # noqa: SIM905 (a list of codes reads best as one line)
-    ),
-    "Europe": frozenset("AL BA CH GB IS ME MK NO RS TR UA".split()),  # noqa: SIM905
-    "North America": frozenset("CA MX US".split()),  # noqa: SIM905
-    "South America": frozenset("AR BO BR CL CO EC PE PY UY VE".split()),  # noqa: SIM905
-    "Oceania": frozenset("AU NZ".split()),  # noqa: SIM905
-    "Asia": frozenset("AE BD BH CN HK ID IL IN JP KH KR KW LK MY OM PH PK QA SA SG TH TW VN".split()),  # noqa: SIM905
-    "Africa": frozenset("DZ EG ET GH KE MA NG RW SN TN TZ UG ZA".split()),  # noqa: SIM905
-}
 
 
 @cache

@@ -1,0 +1,163 @@
+"""Names of accelerators: what the words that people, drivers and price lists use say, whether or not such a thing exists."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from pricing.errors import PricingError
+
+__all__ = ["Name", "read_name", "split_count"]
+
+NOISE = frozenset(
+    [
+        "nvidia",
+        "amd",
+        "intel",
+        "google",
+        "aws",
+        "amazon",
+        "habana",
+        "geforce",
+        "tesla",
+        "instinct",
+        "gpu",
+        "gpus",
+        "graphics",
+        "card",
+        "generation",
+        "blackwell",
+        "server",
+        "workstation",
+        "edition",
+        "se",
+        "wk",
+        "ws",
+        "tensor",
+        "core",
+        "cores",
+        "cloud",
+        "ac",
+        "oam",
+        "high",
+        "freq",
+        "freq.",
+        "accelerator",
+        "nvlink",
+        "hbm3e",
+        "the",
+        "of",
+    ]
+)
+"""Words of a name that tell no two accelerators apart."""
+
+SYNONYMS = {
+    "rtx6000pro": "rtxpro6000",
+    "rtx4500pro": "rtxpro4500",
+    "trn1": "trainium1",
+    "trn2": "trainium2",
+    "trn3": "trainium3",
+    "inf2": "inferentia2",
+    "tpuv5lite": "tpuv5e",
+    "tpuv5litepod": "tpuv5e",
+    "trillium": "tpuv6e",
+    "ironwood": "tpuv7",
+    "m4000": "quadrom4000",
+}
+"""Other words for the same model, after noise and separators are gone."""
+
+FORMS = {"pcie": "pcie", "nvl": "nvl", "hgx": "sxm", "dgx": "sxm"}
+UNKNOWN_FORM = frozenset({"any", "unknown"})
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """What a name of an accelerator says.
+
+    Attributes
+    ----------
+    model : str
+        Letters and digits of the model alone (``rtxpro6000``, ``h100``).
+    memory_gb : float or None
+        Memory, where it is said.
+    form : str
+        ``sxm``, ``pcie``, ``nvl``, ``any`` where it is said to be unknown, or empty.
+    """
+
+    model: str
+    memory_gb: float | None
+    form: str
+
+
+def read_name(text: str) -> Name:
+    """Return what a name says, whether or not such an accelerator is known.
+
+    Examples
+    --------
+    >>> read_name("NVIDIA A100-SXM4-80GB")
+    Name(model='a100', memory_gb=80.0, form='sxm')
+    >>> read_name("NVIDIA H100 80GB HBM3").form  # what the driver calls the SXM module
+    'sxm'
+    """
+    model: list[str] = []
+    memory_gb: float | None = None
+    form = hint = ""
+    for word in re.split(r"[\s_\-/(),+]+", text.lower().strip()):
+        if not word or word in NOISE:
+            continue
+        if size := re.fullmatch(r"(\d+(?:\.\d+)?)?g(?:i?b)?", word):
+            if size[1]:
+                memory_gb = float(size[1])
+            elif model and model[-1].isdigit():  # "80 GB" in two words
+                memory_gb = float(model.pop())
+        elif re.fullmatch(r"sxm\d?", word):
+            form = "sxm"
+        elif word in FORMS or re.fullmatch(r"pcie\d?", word):
+            form = FORMS.get(word, "pcie")
+        elif word in UNKNOWN_FORM:
+            form = "any"
+        elif word in {"hbm3", "hbm2e"}:
+            hint = word
+        else:
+            model.append(word)
+    key = "".join(model)
+    key = SYNONYMS.get(key, key)
+    if not form and key == "h100" and hint:
+        form = "sxm" if hint == "hbm3" else "pcie"
+    return Name(key, memory_gb, form)
+
+
+def split_count(text: str) -> tuple[str, float | None]:
+    """Split ``h100:8``, ``8xH100`` or ``H100 x8`` into the name and how many.
+
+    Returns
+    -------
+    tuple of str and (float or None)
+        The name without the count; None where no count is said.
+
+    Raises
+    ------
+    PricingError
+        A count that is not above 0, or a fraction above 1 (slices are parts of one accelerator).
+
+    Examples
+    --------
+    >>> split_count("8xH100"), split_count("l4:0.5"), split_count("RTX 4090")
+    (('H100', 8.0), ('l4', 0.5), ('RTX 4090', None))
+    """
+    name, count = text.strip(), ""
+    if found := re.fullmatch(r"(.*?)\s*:\s*([^:]*)", name):
+        name, count = found[1], found[2]
+    elif found := re.fullmatch(r"(\d+)\s*[x×*]\s*(\S.*)", name, re.IGNORECASE):
+        name, count = found[2], found[1]
+    elif found := re.fullmatch(r"(.*\S)\s+[x×*]\s*(\d+)", name, re.IGNORECASE):
+        name, count = found[1], found[2]
+    else:
+        return name, None
+    try:
+        number = float(count)
+    except ValueError:
+        number = -1.0
+    if not 0 < number < 1e6 or (number > 1 and number != int(number)):
+        raise PricingError(f"the number of accelerators must be a whole number above 0, got {count!r} in {text!r}")
+    return name, number

@@ -1,0 +1,120 @@
+"""Electricity: what a kilowatt-hour costs a business, place by place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from types import MappingProxyType
+
+from pricing.checks import refuse_faults, refuse_unless_above_zero
+from pricing.ownership import ownership_inputs
+
+__all__ = ["USD_PER_EUR_2024", "ElectricityTariff", "electricity_tariff", "electricity_tariffs"]
+
+USD_PER_EUR_2024 = 1.0824
+"""Average of 2024, European Central Bank euro reference rates; the tariffs in euro are of that year."""
+
+CUSTOMERS = {
+    "electricity": "commercial",
+    "electricity_commercial": "commercial",
+    "electricity_business": "business",
+    "electricity_industrial": "industrial",
+}
+"""Key of the ownership input -> whose price it is."""
+
+LARGER_PLACES = {
+    "EU": "AT BE BG HR CY CZ DK EE FI FR DE GR HU IE IT LV LT LU MT NL PL PT RO SK SI ES SE",
+    "Europe": "AL BA CH GB IS ME MK NO RS TR UA",
+    "North America": "CA MX US",
+    "South America": "AR BO BR CL CO EC PE PY UY VE",
+    "Oceania": "AU NZ",
+    "Asia": "AE BD BH CN HK ID IL IN JP KH KR KW LK MY OM PH PK QA SA SG TH TW VN",
+    "Africa": "DZ EG ET GH KE MA NG RW SN TN TZ UG ZA",
+}
+"""A continent or union with a tariff of its own, and the countries that lie in it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ElectricityTariff:
+    """What a kilowatt-hour costs in one place.
+
+    Attributes
+    ----------
+    place : str
+        ``US-Texas``, an ISO country (``DE``), ``EU``, ``US``, ``World`` or a continent.
+    energy_usd_per_kwh, low_usd_per_kwh, high_usd_per_kwh : float
+        For a business customer; low is industrial and high residential where the source tells them apart.
+    customer : str
+        ``commercial``, ``industrial`` or ``business``.
+    source, as_of : str
+        Who says so, and when.
+    weak : bool
+        True where the source is second-hand.
+    notes : str
+        Currency conversion and traps.
+    """
+
+    place: str
+    energy_usd_per_kwh: float
+    low_usd_per_kwh: float
+    high_usd_per_kwh: float
+    customer: str
+    source: str
+    as_of: str
+    weak: bool = False
+    notes: str = ""
+
+    def __post_init__(self) -> None:
+        refuse_faults(refuse_unless_above_zero(self, "energy_usd_per_kwh", "low_usd_per_kwh", "high_usd_per_kwh"))
+
+
+@cache
+def electricity_tariffs() -> Mapping[str, ElectricityTariff]:
+    """Return the newest tariff of each place, in USD.
+
+    Examples
+    --------
+    >>> electricity_tariffs()["US-Texas"].energy_usd_per_kwh
+    0.0882
+    """
+    found: dict[str, ElectricityTariff] = {}
+    for row in sorted(ownership_inputs(), key=lambda row: row.as_of):
+        if row.key not in CUSTOMERS or row.typical is None:
+            continue
+        customer = CUSTOMERS[row.key]
+        if row.scope in found and customer == "industrial" and found[row.scope].customer != "industrial":
+            continue  # a business customer's price describes a server room better
+        usd_per_unit = USD_PER_EUR_2024 if row.unit.startswith("EUR") else 1.0
+        currency = f"{USD_PER_EUR_2024} USD per EUR (ECB, average of 2024)" if row.unit.startswith("EUR") else ""
+        found[row.scope] = ElectricityTariff(
+            place=row.scope,
+            energy_usd_per_kwh=round(row.typical * usd_per_unit, 6),
+            low_usd_per_kwh=round((row.typical if row.low is None else row.low) * usd_per_unit, 6),
+            high_usd_per_kwh=round((row.typical if row.high is None else row.high) * usd_per_unit, 6),
+            customer=customer,
+            source=row.source,
+            as_of=row.as_of,
+            weak=row.weak,
+            notes="; ".join(filter(None, (row.notes, currency))),
+        )
+    return MappingProxyType(dict(sorted(found.items())))
+
+
+def electricity_tariff(place: str) -> ElectricityTariff:
+    """Return the tariff of a place, or of the nearest larger place that has one.
+
+    Parameters
+    ----------
+    place : str
+        ISO country (``DE``, ``US``), or a US state as ``US-Texas``.
+
+    Examples
+    --------
+    >>> electricity_tariff("US-Guam").place, electricity_tariff("ES").place, electricity_tariff("JP").place
+    ('US', 'EU', 'Asia')
+    """
+    known = electricity_tariffs()
+    country = place.split("-", maxsplit=1)[0]
+    larger = (name for name, members in LARGER_PLACES.items() if country in members.split())
+    return next(known[name] for name in (place, country, *larger, "World") if name in known)
