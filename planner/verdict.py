@@ -11,33 +11,9 @@ from planner.errors import NothingFitsError
 from planner.figures import bytes_text, count, duration, machines_text, percent, usd
 from planner.options.option import Option, OptionKind
 from planner.supply.machines import Refusal
+from planner.words import BOUND_WORDS, how_paid
 
-__all__ = ["BreakEvenPair", "Verdict", "best_by_kind", "break_evens", "choose", "how_paid"]
-
-PAYMENT_WORDS = {
-    "on_demand": "on demand",
-    "spot": "spot",
-    "reserved_1y": "reserved for 1 year",
-    "reserved_3y": "reserved for 3 years",
-    "reserved_5y": "reserved for 5 years",
-    "savings_plan_1y": "on a 1-year savings plan",
-    "savings_plan_3y": "on a 3-year savings plan",
-    "capacity_block": "as a capacity block",
-    "flex_start": "as flex start",
-    "calendar": "as a calendar reservation",
-    "marketplace": "on the marketplace",
-    "per_token": "per token",
-    "purchase": "bought",
-    "free": "free",
-}
-BOUND_WORDS = {
-    "compute": "arithmetic",
-    "memory_bandwidth": "memory bandwidth",
-    "memory_size": "memory size",
-    "interconnect": "the link between accelerators",
-    "queueing": "queueing",
-    "stated": "what was asked for",
-}
+__all__ = ["BreakEvenPair", "Verdict", "best_by_kind", "break_evens", "choose"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -221,11 +197,6 @@ def _money(option: Option, *, once: bool = False) -> str:
     return f"{usd(option.usd_per_month)} USD a month"
 
 
-def how_paid(option: Option) -> str:
-    """Say how an option is paid for."""
-    return PAYMENT_WORDS.get(option.purchase_option, option.purchase_option.replace("_", " "))
-
-
 def _machines(option: Option) -> str:
     return machines_text(option.instance_count, option.instance_type, option.accelerator_count, option.accelerator)
 
@@ -251,7 +222,7 @@ def _headline(
                 tail = f"buying does not pay off within {months} months" if not once else "buying does not pay off"
             else:
                 tail = f"buying would pay off from month {pair.month:.0f} on"
-            return f"Rent {_machines(chosen)} at {place}, {how_paid(chosen)}, for {_money(chosen, once=once)}; {tail}."
+            return f"Rent {_machines(chosen)} at {place}, {how_paid(chosen.purchase_option)}, for {_money(chosen, once=once)}; {tail}."
         case OptionKind.BUY:
             pair = min(pairs, key=lambda p: p.saving_usd, default=None)
             tail = ""
@@ -259,9 +230,7 @@ def _headline(
                 tail = f"; against the cheapest rent it pays off from month {pair.month:.0f} on"
             return f"Buy {_machines(chosen)}, {chosen.region}, for {_money(chosen)} all in{tail}."
         case OptionKind.CPU:
-            return (
-                f"No GPU needed: {_machines(chosen)} at {place}, {how_paid(chosen)}, for {_money(chosen, once=once)}."
-            )
+            return f"No GPU needed: {_machines(chosen)} at {place}, {how_paid(chosen.purchase_option)}, for {_money(chosen, once=once)}."
         case OptionKind.API:
             tail = f", against {usd(rival.usd_per_month)} USD for machines of your own" if rival else ""
             return f"No GPU of your own needed: {chosen.instance_type} at {chosen.provider}, paid per token, for {_money(chosen, once=once)}{tail}."
@@ -347,7 +316,7 @@ def _owning(
         )
         if rent.id == chosen.id or pair is pairs[0] or rent.purchase_option == "on_demand":
             said.append(
-                f"Against {how_paid(rent)} rent ({rent.provider} {rent.instance_type}, {usd(rent.price_usd_per_hour)} USD/h) owning is cheaper {when}, {share}"
+                f"Against {how_paid(rent.purchase_option)} rent ({rent.provider} {rent.instance_type}, {usd(rent.price_usd_per_hour)} USD/h) owning is cheaper {when}, {share}"
                 + (f", or above {usd(pair.price_usd_per_hour)} USD/h." if pair.price_usd_per_hour else ".")
             )
     return said
@@ -387,5 +356,5 @@ def _hints(chosen: Option, options: Sequence[Option]) -> list[str]:
     if hint is None or hint.present_value_usd >= chosen.present_value_usd:
         return []
     return [
-        f"Cheaper, but only a hint: {_machines(hint)} at {hint.provider}, {how_paid(hint)}, for {_money(hint)} ({hint.reason_not_chosen})."
+        f"Cheaper, but only a hint: {_machines(hint)} at {hint.provider}, {how_paid(hint.purchase_option)}, for {_money(hint)} ({hint.reason_not_chosen})."
     ]

@@ -1,0 +1,373 @@
+"""The view: a plan's record as rounded text, the same in every form; numbers are rounded here and nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from planner.figures import count, duration, machines_text, percent, significant, usd
+from planner.report.record import Record
+from planner.words import BASIS_WORDS, BOUND_WORDS, how_paid
+
+__all__ = ["Column", "Table", "View", "plan_view"]
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column's heading, its unit, and whether it holds numbers."""
+
+    name: str
+    unit: str = ""
+    is_number: bool = False
+
+    @property
+    def heading(self) -> str:
+        """Name and unit."""
+        return f"{self.name} [{self.unit}]" if self.unit else self.name
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows of text under columns, with what stands above and below them."""
+
+    title: str
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[str, ...], ...]
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """A plan as a reader sees it, in the order of reading.
+
+    Attributes
+    ----------
+    title : str
+        What was asked.
+    headline : str
+        The verdict, one sentence.
+    because : tuple of str
+        Why.
+    options, break_evens, assumptions, sources, funnel : Table
+        The tables below.
+    notes : tuple of str
+        What the reader should know.
+    """
+
+    title: str
+    headline: str
+    because: tuple[str, ...]
+    options: Table
+    break_evens: Table
+    assumptions: Table
+    sources: Table
+    funnel: Table
+    notes: tuple[str, ...]
+
+
+def plan_view(record: Record, *, top: int = 12) -> View:
+    """Return a plan's record as text.
+
+    Parameters
+    ----------
+    record : Record
+        As `planner.report.record.plan_record` makes it, or as read from a file.
+    top : int
+        Rows of the table of options.
+    """
+    shown = _shown(record, top)
+    return View(
+        title=_title(record),
+        headline=record["verdict"]["headline"],
+        because=tuple(record["verdict"]["because"]),
+        options=_options(record, shown),
+        break_evens=_break_evens(record),
+        assumptions=_assumptions(record),
+        sources=_sources(record, shown),
+        funnel=Table(
+            "What was considered",
+            (Column("left", "options", is_number=True), Column("after")),
+            tuple((count(step["offer_count"]), step["name"]) for step in record["funnel"]),
+        ),
+        notes=tuple(record["notes"]),
+    )
+
+
+def _shown(record: Record, top: int) -> list[Record]:
+    """Return the first options, and below them the best of each kind that did not get among them."""
+    options = record["options"]
+    shown = list(options[:top])
+    kinds = {option["kind"] for option in shown}
+    for option in options[top:]:
+        if option["id"] == record["verdict"]["option_id"] or (option["kind"] not in kinds and option["choosable"]):
+            shown.append(option)
+            kinds.add(option["kind"])
+    return shown
+
+
+def _title(record: Record) -> str:
+    workload = record["workload"]
+    kind = workload["kind"]
+    section = workload[kind]
+    model = f" {record['model']}" if record["model"] else ""
+    details = ", ".join(
+        f"{key} {value:,}" if isinstance(value, int) else f"{key} {value}"
+        for key, value in section.items()
+        if not isinstance(value, bool)
+    )
+    return f"{kind}{model}: {details}"
+
+
+def _speed(option: Mapping[str, Any]) -> str:
+    """Return the figure of speed that the kind of work turns on."""
+    performance = option["performance"]
+    if performance is None:
+        return "-"
+    if option["hours_per_run"] is not None:
+        return duration(option["hours_per_run"])
+    if performance["tpot_ms"] is not None:
+        return f"{significant(performance['ttft_ms'], 2):,.0f} / {significant(performance['tpot_ms'], 2):g} ms"
+    if performance["rate_unit"] == "images" and performance["rate_per_s"] is not None:
+        return f"{significant(performance['rate_per_s']['typical'], 2):g} images/s"
+    return "-"
+
+
+def _speed_heading(record: Record) -> Column:
+    match record["workload"]["kind"]:
+        case "serve":
+            return Column("first / next token")
+        case "diffusion":
+            return Column("speed")
+        case _:
+            return Column("run takes")
+
+
+def _what(option: Mapping[str, Any]) -> str:
+    if option["kind"] == "api":
+        return str(option["instance_type"])
+    return machines_text(
+        option["instance_count"], option["instance_type"], option["accelerator_count"], option["accelerator"]
+    )
+
+
+def _where(option: Mapping[str, Any]) -> str:
+    return f"{option['provider']} {option['region']}".strip()
+
+
+def _options(record: Record, shown: Sequence[Mapping[str, Any]]) -> Table:
+    chosen = record["verdict"]["option_id"]
+    once = any(option["hours_per_run"] is not None for option in record["options"]) and not record["workload"].get(
+        "runs_per_month"
+    )
+    money = Column("run", "USD", is_number=True) if once else Column("month", "USD", is_number=True)
+    unit_key, unit_name = (
+        ("usd_per_thousand_images", "1k images")
+        if record["workload"]["kind"] == "diffusion"
+        else ("usd_per_million_tokens", "1M tokens")
+    )
+    if record["workload"]["kind"] == "gpu_hours":
+        unit_key, unit_name = "usd_per_useful_gpu_hour", "useful GPU-h"
+    rows = []
+    ranks = {option["id"]: index for index, option in enumerate(record["options"], 1)}
+    for option in shown:
+        mark = "*" if option["id"] == chosen else "" if option["choosable"] else "?"
+        cost = option["cost"]
+        rows.append(
+            (
+                f"{ranks[option['id']]}{mark}",
+                _what(option),
+                _where(option),
+                how_paid(option["purchase_option"]),
+                usd(cost["present_value_usd"] if once else cost["usd_per_month"]),
+                usd(cost["present_value_usd"]),
+                usd(cost[unit_key]),
+                _speed(option),
+                option["priced_on"],
+            )
+        )
+    legend = ["* the verdict"] + (
+        ["? a hint, not recommended: see notes of the option (--explain)"]
+        if any(not option["choosable"] for option in shown)
+        else []
+    )
+    hidden = record["options_found_count"] - len(shown)
+    if hidden > 0:
+        legend.append(f"{hidden:,} more options (--top)")
+    return Table(
+        "Options, cheapest first",
+        (
+            Column("#", is_number=True),
+            Column("machines"),
+            Column("where"),
+            Column("paid"),
+            money,
+            Column(f"{record['horizon_months']} months today", "USD", is_number=True),
+            Column(unit_name, "USD", is_number=True),
+            _speed_heading(record),
+            Column("priced on"),
+        ),
+        tuple(rows),
+        "; ".join(legend),
+    )
+
+
+def _break_evens(record: Record) -> Table:
+    by_id = {option["id"]: option for option in record["options"]}
+    rows = []
+    for pair in record["break_evens"]:
+        rent, own = by_id[pair["rent_id"]], by_id[pair["buy_id"]]
+        rows.append(
+            (
+                f"{_what(rent)}, {_where(rent)}, {how_paid(rent['purchase_option'])}",
+                f"{_what(own)} {own['region']}",
+                usd(rent["price_usd_per_hour"]),
+                "never" if pair["month"] is None else f"{pair['month']:.1f}",
+                "none" if pair["utilisation_share"] is None else percent(pair["utilisation_share"]),
+                usd(pair["price_usd_per_hour"]),
+                usd(pair["saving_usd"]),
+            )
+        )
+    return Table(
+        "Rent against buy",
+        (
+            Column("rent"),
+            Column("own"),
+            Column("rent", "USD/h", is_number=True),
+            Column("owning pays off", "month", is_number=True),
+            Column("above utilisation", is_number=True),
+            Column("above rent", "USD/h", is_number=True),
+            Column("owning saves", "USD", is_number=True),
+        ),
+        tuple(rows),
+        f"over {record['horizon_months']} months, in today's money; rent per instance"
+        if rows
+        else "nothing to compare: no server was found that does this work",
+    )
+
+
+def _assumptions(record: Record) -> Table:
+    rows = []
+    for row in record["assumptions"]:
+        mark = "set by you" if row["overridden"] else "weak" if row["weak"] else ""
+        spread = "" if row["low"] == row["high"] else f"{row['low']:g} to {row['high']:g}"
+        rows.append((row["name"], f"{row['value']:g}", row["unit"], spread, mark, row["source"], row["as_of"]))
+    rows.sort(key=lambda row: (row[4] != "set by you", row[0]))
+    return Table(
+        "Assumptions (change one with --set NAME=VALUE)",
+        (
+            Column("name"),
+            Column("value", is_number=True),
+            Column("unit"),
+            Column("range"),
+            Column(""),
+            Column("source"),
+            Column("as of"),
+        ),
+        tuple(rows),
+    )
+
+
+def _sources(record: Record, shown: Sequence[Mapping[str, Any]]) -> Table:
+    dates: dict[str, list[str]] = {}
+    for option in shown:
+        dates.setdefault(option["source"], []).append(option["priced_on"])
+    rows = tuple((source, min(days), max(days)) for source, days in sorted(dates.items()))
+    provenance = record["provenance"]
+    return Table(
+        "Sources of the prices shown",
+        (Column("source"), Column("oldest"), Column("newest")),
+        rows,
+        f"catalogue {provenance['snapshot']}; prices of all options from {provenance['oldest_price_on']} to {provenance['newest_price_on']}",
+    )
+
+
+def explained(record: Record, option_id: str) -> Table:
+    """Return each figure of one option with what it is made of.
+
+    Parameters
+    ----------
+    record : Record
+        The plan.
+    option_id : str
+        Which option.
+    """
+    option = next(option for option in record["options"] if option["id"] == option_id)
+    rows: list[tuple[str, str]] = [("option", option["id"])]
+    if option["price_usd_per_hour"]:
+        rows.append(
+            (
+                "price of one instance",
+                f"{option['price_usd_per_hour']:g} USD/h ({option['priced_on']}, {option['source']})",
+            )
+        )
+    layout, memory, speed = option["layout"], option["memory"], option["performance"]
+    if layout:
+        degrees = (
+            ", ".join(
+                f"{key} {layout[key]}" for key in ("tensor", "pipeline", "data", "expert", "context") if layout[key] > 1
+            )
+            or "one accelerator"
+        )
+        rows.append(
+            (
+                "layout",
+                f"{degrees}; {layout['precision']}{', KV cache ' + layout['kv_precision'] if layout['kv_precision'] else ''}; {layout['micro_batch']} at once",
+            )
+        )
+        if layout["techniques"]:
+            rows.append(("made to fit by", ", ".join(layout["techniques"])))
+    if memory:
+        parts = " + ".join(f"{name} {size / 1e9:.2f}" for name, size in memory["parts_bytes"].items() if size)
+        rows.append(
+            (
+                "memory of the fullest, GB",
+                f"{parts} = {memory['total_bytes'] / 1e9:.2f} of {memory['capacity_bytes'] / 1e9:.2f}",
+            )
+        )
+    if speed:
+        if speed["rate_per_s"]:
+            rate = speed["rate_per_s"]
+            rows.append(
+                (
+                    f"{speed['rate_unit'].replace('_', ' ')} per second",
+                    f"{significant(rate['typical']):,g} ({significant(rate['low']):,g} to {significant(rate['high']):,g}, 80 % band)",
+                )
+            )
+        rows.extend(
+            (
+                name,
+                f"{significant(band['typical']):,g} ms ({significant(band['low']):,g} to {significant(band['high']):,g})",
+            )
+            for name, band in (
+                ("time to first token", speed["ttft_range_ms"]),
+                ("time per further token", speed["tpot_range_ms"]),
+            )
+            if band
+        )
+        if speed["mfu_share"] is not None:
+            rows.append(("share of the dense peak", percent(speed["mfu_share"])))
+        rows.append(("limit", BOUND_WORDS.get(speed["bound"], speed["bound"])))
+        rows.append(
+            (
+                "evidence",
+                f"{BASIS_WORDS.get(speed['basis'], speed['basis'])}{': ' + speed['evidence'] if speed['evidence'] else ''}",
+            )
+        )
+    if option["paid_hours_per_month"]:
+        rows.append(("machine hours paid a month", count(round(option["paid_hours_per_month"], 1))))
+    if option["utilisation_share"] is not None:
+        rows.append(("busy share of the paid hours", percent(option["utilisation_share"])))
+    timeline = next((line for line in record["timelines"] if line["option_id"] == option_id), None)
+    if timeline:
+        rows.extend(
+            (f"{name.replace('_', ' ')}, {record['horizon_months']} months", f"{usd(value)} USD")
+            for name, value in timeline["components_usd"].items()
+        )
+    cost = option["cost"]
+    rows.append(("a month", f"{usd(cost['usd_per_month'])} USD"))
+    rows.append(("in today's money", f"{usd(cost['present_value_usd'])} USD"))
+    if option["reason_not_chosen"]:
+        rows.append(("not recommended", option["reason_not_chosen"]))
+    rows.extend(("note", note) for note in option["notes"])
+    return Table("How the figures of the verdict come about", (Column("figure"), Column("made of")), tuple(rows))
