@@ -32,7 +32,7 @@ from planner.demand.parameters import (
 from planner.demand.profiles import peak_over_mean_ratio
 from planner.demand.workload import Batch, Diffusion, Embed, Finetune, GpuHours, Pretrain, Serve, Workload
 
-__all__ = ["Requirements", "peak_requests_per_s", "requirements"]
+__all__ = ["Requirements", "peak_requests_per_s", "request_flop", "requirements"]
 
 _SECONDS_PER_DAY = 86_400.0
 
@@ -106,7 +106,7 @@ def peak_requests_per_s(work: Serve) -> float:
     return max(stated, work.requests_per_s) if stated else work.requests_per_s * peak_over_mean_ratio(work.profile)
 
 
-def _request_flop(arch: Architecture, input_tokens: float, output_tokens: float, cached_share: float) -> float:
+def request_flop(arch: Architecture, input_tokens: float, output_tokens: float, cached_share: float) -> float:
     """Return the FLOP of one request: prefill of the part not cached, then one pass per generated token."""
     body = 2.0 * matmul_parameter_count(arch, with_head=False)
     head = 2.0 * arch.vocab * arch.hidden
@@ -199,7 +199,7 @@ def _least_weights(workload: Workload, arch: Architecture) -> float:
 
 
 def _text(workload: Workload, work: Serve | Batch, arch: Architecture, base: Requirements) -> Requirements:
-    flop = _request_flop(arch, work.input_tokens, work.output_tokens, work.prefix_cache_hit_share)
+    flop = request_flop(arch, work.input_tokens, work.output_tokens, work.prefix_cache_hit_share)
     context = work.input_tokens + work.output_tokens
     kv = {precision: float(kv_bytes_per_token(arch, precision, context)) for precision in ("bf16", "fp8")}
     deadline_s = None

@@ -182,11 +182,15 @@ class Refusal:
     machine : Machine
         The sort.
     stage : str
-        Where it was lost: ``memory``, ``precision``, ``ttft``, ``tpot``, ``deadline``, ``interconnect``, ``evidence``, ``max_gpus``.
+        Where it was lost: ``memory``, ``precision``, ``ttft``, ``tpot``, ``deadline``, ``interconnect``, ``evidence``, ``max_gpus``, \
+``max_machines``.
     reason : str
         In a sentence, with the figures.
+    machines_needed : int or None
+        How many such machines the rate or the deadline alone would take, where that is worth telling (CPU machines).
     """
 
     machine: Machine
     stage: str
     reason: str
+    machines_needed: int | None = None

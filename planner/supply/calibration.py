@@ -1,0 +1,130 @@
+"""Calibration: the few numbers that are fitted rather than derived, each with the rows that it came from.
+
+The table lies in ``planner/facts/calibration.csv`` and is written by ``scripts/calibrate``. A constant is looked up by the
+accelerator's name, then by its generation, then by its maker, then for all: the further away, the weaker the evidence.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+
+import numpy as np
+from numpy.typing import NDArray
+
+from planner.supply.cpu import cpu_numbers
+from planner.supply.machines import Machine
+
+__all__ = ["Calibration", "Constant", "default_calibration"]
+
+FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Constant:
+    """One fitted number.
+
+    Attributes
+    ----------
+    name, scope : str
+        What it is, and for which accelerator, generation or maker it holds (``*`` for all).
+    value : float
+        The number.
+    unit : str
+        Its unit in words.
+    row_count : int
+        Measured rows behind it; 0 for a starting value from the literature.
+    blocks, stack, fitted_on, source : str
+        Which tables they stand in, the software, the day of the fit, and who says so.
+    """
+
+    name: str
+    scope: str
+    value: float
+    unit: str
+    row_count: int
+    blocks: str
+    stack: str
+    fitted_on: str
+    source: str
+
+
+def scopes(machine: Machine) -> tuple[str, ...]:
+    """Return the scopes in which a machine's constants are looked up, nearest first."""
+    chip = machine.accelerator
+    if chip is None:
+        return (f"cpu:{cpu_numbers(machine).instructions}", "cpu")
+    return (chip.name, chip.architecture, chip.vendor, "*")
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """Constants by name and scope."""
+
+    rows: Mapping[tuple[str, str], Constant]
+
+    def constant(self, name: str, machine_scopes: Sequence[str]) -> Constant:
+        """Return the nearest constant; a name without any row is a bug of ours, hence KeyError."""
+        for scope in (*machine_scopes, "*"):
+            found = self.rows.get((name, scope))
+            if found is not None:
+                return found
+        raise KeyError(name)
+
+    def column(self, name: str, machines: Sequence[Machine]) -> FloatArray:
+        """Return the constant for each machine."""
+        known: dict[tuple[str, ...], float] = {}
+        values = []
+        for machine in machines:
+            key = scopes(machine)
+            if key not in known:
+                known[key] = self.constant(name, key).value
+            values.append(known[key])
+        return np.asarray(values, dtype=float)
+
+    def value(self, name: str) -> float:
+        """Return a constant that holds for all."""
+        return self.rows[name, "*"].value
+
+    def distance(self, name: str, machine: Machine) -> int:
+        """Return how far the nearest constant lies: 0 same accelerator, 1 its generation, 2 its maker, 3 none of them."""
+        order = scopes(machine)
+        scope = self.constant(name, order).scope
+        return order.index(scope) if scope in order else len(order)
+
+    def replaced(self, values: Mapping[tuple[str, str], float]) -> Calibration:
+        """Return a copy in which some constants have other values (a fit's trial, a user's own measurement)."""
+        rows = dict(self.rows)
+        for (name, scope), value in values.items():
+            base = rows.get((name, scope)) or self.constant(name, (scope,))
+            rows[name, scope] = Constant(
+                name=name, scope=scope, value=value, unit=base.unit, row_count=base.row_count, blocks=base.blocks,
+                stack=base.stack, fitted_on=base.fitted_on, source=base.source,
+            )  # fmt: skip
+        return Calibration(rows)
+
+
+@cache
+def default_calibration() -> Calibration:
+    """Return the constants that the package ships."""
+    text = resources.files("planner").joinpath("facts", "calibration.csv").read_text(encoding="utf-8")
+    rows: dict[tuple[str, str], Constant] = {}
+    for line in csv.DictReader(text.splitlines()):
+        row = Constant(
+            name=line["name"],
+            scope=line["scope"],
+            value=float(line["value"]),
+            unit=line["unit"],
+            row_count=int(line["row_count"] or 0),
+            blocks=line["blocks"],
+            stack=line["stack"],
+            fitted_on=line["fitted_on"],
+            source=line["source"],
+        )
+        if (row.name, row.scope) in rows:
+            raise ValueError(f"constant {row.name} for {row.scope} stands twice in calibration.csv")
+        rows[row.name, row.scope] = row
+    return Calibration(rows)

@@ -1,0 +1,45 @@
+"""Constants: the calibration's columns in the shapes that the formulas take."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from planner.supply.calibration import Calibration
+from planner.supply.communication import Links
+from planner.supply.machines import Machine
+from planner.supply.serving import ServingConstants
+from planner.supply.training import TrainingConstants
+
+__all__ = ["links", "serving_constants", "take", "training_constants"]
+
+IntArray = NDArray[np.int64]
+Columns = TypeVar("Columns", Links, ServingConstants, TrainingConstants)
+
+
+def take(columns: Columns, index: NDArray[np.intp] | IntArray) -> Columns:
+    """Return the entries at `index` of every column."""
+    names = columns.__dataclass_fields__
+    return type(columns)(**{name: np.asarray(getattr(columns, name))[index] for name in names})
+
+
+def links(calibration: Calibration, machines: Sequence[Machine]) -> Links:
+    """Return the achieved shares and latencies of the machines' links."""
+    return Links(**{name: calibration.column(f"link.{name}", machines) for name in Links.__dataclass_fields__})
+
+
+def serving_constants(calibration: Calibration, machines: Sequence[Machine]) -> ServingConstants:
+    """Return the serving constants of the machines."""
+    return ServingConstants(
+        **{name: calibration.column(f"serve.{name}", machines) for name in ServingConstants.__dataclass_fields__}
+    )
+
+
+def training_constants(calibration: Calibration, machines: Sequence[Machine]) -> TrainingConstants:
+    """Return the training constants of the machines, for 16-bit arithmetic."""
+    return TrainingConstants(
+        **{name: calibration.column(f"train.{name}", machines) for name in TrainingConstants.__dataclass_fields__}
+    )

@@ -1,0 +1,61 @@
+"""Evidence: how wide the band around a figure is, and in words what stands behind it."""
+
+from __future__ import annotations
+
+import math
+
+from planner.supply.calibration import Calibration, scopes
+from planner.supply.machines import Machine, Range
+
+__all__ = ["band", "basis_and_evidence", "spread"]
+
+_NORMAL_80_PERCENT = 1.2816
+"""Half the width of a normal distribution's central 80 %, in standard deviations."""
+
+
+def band(typical: float, spread_log: float) -> Range:
+    """Return the figure with its 80 % band, log-normal: ``typical x exp(-+ 1.28 sigma)``.
+
+    Examples
+    --------
+    >>> found = band(100.0, 0.2)
+    >>> round(found.low, 1), round(found.high, 1)
+    (77.4, 129.2)
+    """
+    factor = math.exp(_NORMAL_80_PERCENT * spread_log)
+    return Range(low=typical / factor, typical=typical, high=typical * factor)
+
+
+def spread(calibration: Calibration, sort: str, constant: str, machine: Machine) -> float:
+    """Return the standard deviation of the logarithm of measured over predicted, wider where evidence lies further away.
+
+    Parameters
+    ----------
+    sort : str
+        Which class of work (``serve.dense``, ``train.fp8`` ...), a constant named ``band.<sort>``.
+    constant : str
+        The constant whose distance from the machine tells how near the evidence is.
+    """
+    base = calibration.value(f"band.{sort}")
+    distance = calibration.distance(constant, machine)
+    elsewhere = calibration.value("band.elsewhere")
+    return math.hypot(base, elsewhere * max(0, distance - 1))
+
+
+def basis_and_evidence(calibration: Calibration, constant: str, machine: Machine) -> tuple[str, str]:
+    """Return ``calibrated`` or ``extrapolated`` (the Performance's basis), and a sentence on the measured rows behind it."""
+    order = scopes(machine)
+    found = calibration.constant(constant, order)
+    distance = calibration.distance(constant, machine)
+    name = machine.accelerator.name if machine.accelerator else machine.processor or "CPU"
+    if found.row_count == 0:
+        return (
+            "extrapolated",
+            f"no measured row of {name}; start values of {found.scope if found.scope != '*' else 'accelerators in general'}",
+        )
+    rows = f"{found.row_count} measured rows of {found.scope if found.scope != '*' else 'all accelerators'} ({found.blocks})"
+    if distance == 0:
+        return "calibrated", rows
+    if distance == 1:
+        return "calibrated", f"no row of {name} itself; {rows}"
+    return "extrapolated", f"no row of {name} or its generation; {rows}"

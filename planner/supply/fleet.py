@@ -1,0 +1,174 @@
+"""Fleets: how many machines of each sort the work takes, whatever its kind."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+from planner.assumptions import Assumptions
+from planner.demand.architecture import Architecture
+from planner.demand.workload import Batch, Diffusion, Embed, Finetune, GpuHours, Pretrain, Serve, Workload
+from planner.errors import PlanningError
+from planner.supply.calibration import Calibration
+from planner.supply.machines import Fleet, Layout, Machine, Performance, Range, Refusal
+from planner.supply.serving_fleet import size_serving
+from planner.supply.throughput_fleet import size_throughput
+from planner.supply.training_fleet import size_training
+
+__all__ = ["estimate", "size"]
+
+_HOURS_PER_MONTH = 730.0
+
+
+def size(
+    workload: Workload,
+    architecture: Architecture | None,
+    machines: Sequence[Machine],
+    assumptions: Assumptions,
+    *,
+    max_accelerators: int | None = None,
+    calibration: Calibration | None = None,
+) -> Sequence[Fleet | Refusal]:
+    """Return the best fleet of each sort of machine for the work, or why there is none.
+
+    Parameters
+    ----------
+    workload : Workload
+        What has to be done, by when, within which limits.
+    architecture : Architecture or None
+        The model; None for ``gpu_hours`` alone.
+    machines : sequence of Machine
+        The sorts, each sized once; pass distinct ones.
+    assumptions : Assumptions
+        Beliefs ``perf.*``.
+    max_accelerators : int, optional
+        Most accelerators that a fleet may have.
+    calibration : Calibration, optional
+        Fitted constants; the shipped ones by default.
+
+    Returns
+    -------
+    sequence of Fleet or Refusal
+        In the order of `machines`. A fleet is the fewest whole machines that meet all limits; ties go to the quicker one.
+    """
+    match workload.work:
+        case GpuHours() as work:
+            return [_stated(work, machine, max_accelerators) for machine in machines]
+        case Serve() | Batch():
+            sizer = size_serving
+        case Pretrain() | Finetune():
+            sizer = size_training
+        case Embed() | Diffusion():
+            sizer = size_throughput
+    arch = _checked(workload, architecture)
+    if not machines:
+        return []
+    return sizer(workload, arch, machines, assumptions, max_accelerators=max_accelerators, calibration=calibration)
+
+
+def estimate(
+    workload: Workload,
+    architecture: Architecture | None,
+    machine: Machine,
+    count: int,
+    assumptions: Assumptions,
+    *,
+    calibration: Calibration | None = None,
+) -> Fleet | Refusal:
+    """Return how fast the work goes on `count` accelerators of a machine's sort, whether or not that is enough.
+
+    Parameters
+    ----------
+    machine : Machine
+        The sort; its `accelerator_count` says how many sit in one box.
+    count : int
+        Accelerators in all. Fewer than a box holds become one smaller box.
+    """
+    boxes = 1
+    if machine.accelerator is not None:
+        each = max(1.0, machine.accelerator_count)
+        if count <= each:
+            machine = replace(machine, accelerator_count=float(count))
+        else:
+            boxes = math.ceil(count / each)
+    else:
+        boxes = count
+    match workload.work:
+        case GpuHours() as work:
+            return _stated(work, machine, None)
+        case Serve() | Batch():
+            sizer = size_serving
+        case Pretrain() | Finetune():
+            sizer = size_training
+        case Embed() | Diffusion():
+            sizer = size_throughput
+    arch = _checked(workload, architecture)
+    return sizer(workload, arch, [machine], assumptions, calibration=calibration, fixed_machines=boxes)[0]
+
+
+def _checked(workload: Workload, architecture: Architecture | None) -> Architecture:
+    """Return the model, after refusing one that cannot do this kind of work."""
+    if architecture is None:
+        raise PlanningError(f"work of kind {workload.kind!r} needs a model", where="model")
+    wanted = {"diffusion": ("diffusion",), "embed": ("encoder", "decoder")}.get(workload.kind, ("decoder", "encoder"))
+    if workload.kind in {"serve", "batch"}:
+        wanted = ("decoder",)
+    if architecture.kind not in wanted:
+        makes = {"decoder": "generates text", "encoder": "turns text into vectors", "diffusion": "makes images"}[
+            architecture.kind
+        ]
+        raise PlanningError(
+            f"{architecture.name} {makes}; it cannot do work of kind {workload.kind!r}",
+            hint={
+                "encoder": "use kind: embed",
+                "diffusion": "use kind: diffusion",
+                "decoder": "use kind: serve or batch",
+            }[architecture.kind],
+            where="model",
+        )
+    return architecture
+
+
+def _stated(work: GpuHours, machine: Machine, max_accelerators: int | None) -> Fleet | Refusal:
+    """Return machines for stated accelerator hours: the count is the user's, nothing is modelled."""
+    from pricing.accelerators import resolve_all
+
+    wanted = resolve_all(work.gpu)
+    names = ", ".join(item.name for item in wanted)
+    chip = machine.accelerator
+    if chip is None or chip.name not in {item.name for item in wanted}:
+        return Refusal(
+            machine=machine,
+            stage="evidence",
+            reason=f"{chip.name if chip else 'a CPU machine'} is not the stated {names}",
+        )
+    if machine.accelerator_count < 1:
+        return Refusal(
+            machine=machine,
+            stage="memory",
+            reason=f"{machine.accelerator_count:g} of a {chip.name} is less than the stated whole one",
+        )
+    instances = math.ceil(work.count / machine.accelerator_count)
+    if max_accelerators is not None and instances * machine.accelerator_count > max_accelerators:
+        reason = f"{instances * machine.accelerator_count:,.0f} {chip.name} come with whole machines, {max_accelerators:,} are allowed"
+        return Refusal(machine=machine, stage="max_gpus", reason=reason)
+    share = work.hours_per_month / _HOURS_PER_MONTH
+    idle = instances * machine.accelerator_count - work.count
+    rate = float(work.count)
+    return Fleet(
+        machine=machine,
+        instance_count=instances,
+        layout=Layout(data=work.count, precision="stated"),
+        performance=Performance(
+            rate_per_s=Range(low=rate, typical=rate, high=rate),
+            rate_unit="accelerators",
+            bound="stated",
+            basis="stated",
+            evidence="the workload states the accelerators and their hours",
+        ),
+        accelerators_used=rate,
+        elastic_share=share,
+        utilisation_share=share,
+        notes=(f"{idle:g} accelerators of the whole machines stay idle, and are paid for",) if idle else (),
+    )

@@ -1,0 +1,259 @@
+"""Throughput fleets: documents to vectors, and images: independent pieces, many at once, no talk between accelerators.
+
+A piece takes ``FLOP / (peak x share)`` or, where the batch is small, the reading of the weights, whichever adds up:
+``t = FLOP / (F eta) + weights / (W mu) / batch``. Williams et al. 2009 (roofline); shares from the calibration.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from planner.assumptions import Assumptions
+from planner.demand.architecture import Architecture
+from planner.demand.flops import decoder_image_flop, denoising_pass_flop, forward_flop_per_token
+from planner.demand.memory import weight_bytes
+from planner.demand.profiles import elastic_share, peak_over_mean_ratio
+from planner.demand.workload import Diffusion, Embed, Workload
+from planner.supply.calibration import Calibration, default_calibration
+from planner.supply.evidence import band, basis_and_evidence, spread
+from planner.supply.hardware import Hardware, hardware
+from planner.supply.machines import Fleet, Layout, Machine, MemoryUse, Performance, Refusal
+
+__all__ = ["image_s", "pieces_per_s", "size_throughput"]
+
+FloatArray = NDArray[np.float64]
+
+_CONTEXT_BYTES = 1.2e9
+_EMBED_BATCH_TOKENS = 16_384.0
+_SECONDS_PER_DAY = 86_400.0
+_LATENT_BYTES_PER_PIXEL = 1_400.0
+"""Peak activations of the image decoder per pixel: Stable Diffusion 1.4 at 512 x 512 takes about 0.4 GB beside its weights."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Pieces:
+    """The work in pieces (documents, images) as one accelerator sees it; arrays per machine."""
+
+    unit: str
+    per_s: FloatArray
+    alone_s: FloatArray
+    batch: int
+    total: float
+    deadline_s: float
+    peak_per_s: float
+    mean_per_s: float
+    load_share: float
+    limit_s: float
+    weights: float
+    activations: float
+    constant: str
+    sort: str
+    precisions: list[str]
+    mfu: FloatArray
+
+
+def image_s(
+    arch: Architecture,
+    pixels: float,
+    steps: float,
+    *,
+    guided: bool,
+    flop_per_s: FloatArray,
+    share: FloatArray,
+    batch: float = 1.0,
+) -> FloatArray:
+    """Return the seconds of one image in a batch: all denoising passes and the decoding, at the achieved share of peak.
+
+    The share is that of a full accelerator; one small image at a time leaves part of it idle, which the ridge
+    ``x / (x + 0.5)`` in units of 1e12 FLOP a launch expresses.
+    """
+    assert arch.diffusion is not None
+    passes = arch.diffusion.passes_if_guided if guided else 1
+    one_pass = denoising_pass_flop(arch, pixels)
+    launch_tera = one_pass * passes * batch / 1e12
+    filled = launch_tera / (launch_tera + 0.5)
+    total = steps * passes * one_pass + decoder_image_flop(pixels)
+    return np.asarray(total / (flop_per_s * share * filled), dtype=float)
+
+
+def pieces_per_s(flop: float, flop_per_s: FloatArray, share: FloatArray) -> FloatArray:
+    """Return how many pieces of `flop` FLOP one accelerator does in a second: ``F eta / C``."""
+    return np.asarray(flop_per_s * share / flop, dtype=float)
+
+
+def _precisions(workload: Workload, hw: Hardware) -> list[str]:
+    """Return each machine's format: the first allowed one that it has, else empty."""
+    chosen = []
+    for row in range(len(hw.row)):
+        allowed = [str(item) for item in workload.precision] or ["fp16", "bf16", "fp32"]
+        have = [
+            name
+            for name in allowed
+            if (hw.is_cpu[row] and name in {"fp32", "bf16", "fp16"}) or not math.isnan(hw.flop_per_s(name)[row])
+        ]
+        chosen.append(have[0] if have else "")
+    return chosen
+
+
+def _embedding(
+    workload: Workload,
+    work: Embed,
+    arch: Architecture,
+    machines: Sequence[Machine],
+    hw: Hardware,
+    a: Assumptions,
+    c: Calibration,
+) -> _Pieces:
+    precisions = _precisions(workload, hw)
+    peak = _peak(hw, precisions)
+    causal = arch.kind == "decoder"
+    flop = (
+        float(forward_flop_per_token(arch, work.tokens_per_document, causal=causal, with_head=False))
+        * work.tokens_per_document
+    )
+    per_s = pieces_per_s(flop, peak, c.column("encode.flop_share", machines)) * a["perf.serving_practice_share"]
+    deadline_s = (work.deadline_hours or math.inf) * 3600.0
+    width = 2.0 * (6.0 * arch.hidden + 2.0 * max(arch.ffn, arch.expert_ffn))
+    return _Pieces(
+        unit="documents", per_s=per_s, alone_s=1.0 / per_s, batch=max(1, int(_EMBED_BATCH_TOKENS // work.tokens_per_document)),
+        total=float(work.documents), deadline_s=deadline_s, peak_per_s=work.documents / deadline_s, mean_per_s=work.documents / deadline_s,
+        load_share=a["perf.batch_load_share"], limit_s=math.inf, weights=weight_bytes(arch, "fp16"),
+        activations=_EMBED_BATCH_TOKENS * width, constant="encode.flop_share", sort="encode", precisions=precisions, mfu=per_s * flop / peak,
+    )  # fmt: skip
+
+
+def _images(
+    workload: Workload,
+    work: Diffusion,
+    arch: Architecture,
+    machines: Sequence[Machine],
+    hw: Hardware,
+    a: Assumptions,
+    c: Calibration,
+) -> _Pieces:
+    precisions = _precisions(workload, hw)
+    peak = _peak(hw, precisions)
+    pixels = float(work.width * work.height)
+    share = c.column("image.flop_share", machines)
+    seconds = (
+        image_s(arch, pixels, work.steps, guided=work.guided, flop_per_s=peak, share=share)
+        / a["perf.serving_practice_share"]
+    )
+    assert arch.diffusion is not None
+    flop = (
+        work.steps * (arch.diffusion.passes_if_guided if work.guided else 1) * float(denoising_pass_flop(arch, pixels))
+    )
+    mean = work.images_per_day / _SECONDS_PER_DAY
+    return _Pieces(
+        unit="images", per_s=1.0 / seconds, alone_s=seconds, batch=1, total=0.0, deadline_s=math.inf,
+        peak_per_s=mean * peak_over_mean_ratio(work.profile), mean_per_s=mean,
+        load_share=a["perf.serving_load_share" if work.seconds_per_image_limit else "perf.relaxed_load_share"],
+        limit_s=work.seconds_per_image_limit or math.inf, weights=weight_bytes(arch, "fp16"), activations=_LATENT_BYTES_PER_PIXEL * 2 * pixels,
+        constant="image.flop_share", sort="image", precisions=precisions, mfu=flop / seconds / peak,
+    )  # fmt: skip
+
+
+def _peak(hw: Hardware, precisions: Sequence[str]) -> FloatArray:
+    values = [
+        hw.flop16_per_s()[row] if hw.is_cpu[row] or not name else hw.flop_per_s(name)[row]
+        for row, name in enumerate(precisions)
+    ]
+    return np.asarray(values, dtype=float)
+
+
+def size_throughput(
+    workload: Workload, arch: Architecture, machines: Sequence[Machine], assumptions: Assumptions, *,
+    max_accelerators: int | None = None, calibration: Calibration | None = None, fixed_machines: int | None = None,
+) -> list[Fleet | Refusal]:  # fmt: skip
+    """Return, for each machine, the fewest whole machines for the documents by their deadline or the images at their peak.
+
+    Parameters and results are those of `planner.supply.fleet.size`.
+    """
+    calibration = calibration or default_calibration()
+    hw = hardware(machines)
+    work = workload.work
+    if isinstance(work, Embed):
+        pieces = _embedding(workload, work, arch, machines, hw, assumptions, calibration)
+    else:
+        assert isinstance(work, Diffusion)
+        pieces = _images(workload, work, arch, machines, hw, assumptions, calibration)
+    return [
+        _one(workload, arch, machine, row, hw, pieces, assumptions, calibration, max_accelerators, fixed_machines)
+        for row, machine in enumerate(machines)
+    ]
+
+
+def _label(machine: Machine) -> str:
+    if machine.accelerator is None:
+        return machine.processor or "a CPU machine"
+    return f"{machine.accelerator_count:g} x {machine.accelerator.name}"
+
+
+def _one(
+    workload: Workload, arch: Architecture, machine: Machine, row: int, hw: Hardware, pieces: _Pieces, assumptions: Assumptions,
+    calibration: Calibration, max_accelerators: int | None, fixed: int | None,
+) -> Fleet | Refusal:  # fmt: skip
+    label = _label(machine)
+    if not pieces.precisions[row]:
+        asked = " or ".join(str(item) for item in workload.precision)
+        return Refusal(machine=machine, stage="precision", reason=f"{label} does not compute in {asked}")
+    capacity = float(hw.memory_bytes[row])
+    memory = (("weights", pieces.weights), ("activations", pieces.activations), ("overhead", _CONTEXT_BYTES))
+    use = MemoryUse(parts=memory, capacity_bytes=capacity)
+    if use.total_bytes > capacity * assumptions["perf.engine_memory_share"]:
+        reason = f"{arch.name} takes {use.total_bytes / 2**30:.1f} GiB, each of {label} has {capacity / 2**30:.1f} GiB"
+        return Refusal(machine=machine, stage="memory", reason=reason)
+    if pieces.alone_s[row] > pieces.limit_s:
+        reason = f"one image takes {pieces.alone_s[row]:.1f} s, the limit is {pieces.limit_s:.1f} s"
+        return Refusal(machine=machine, stage="deadline", reason=reason)
+    count = int(hw.count[row])
+    each = float(pieces.per_s[row]) * count
+    instances = fixed or max(1, math.ceil(pieces.peak_per_s / (each * pieces.load_share) - 1e-9))
+    if (
+        machine.accelerator is not None
+        and max_accelerators is not None
+        and instances * machine.accelerator_count > max_accelerators
+    ):
+        reason = f"{instances * machine.accelerator_count:,.0f} {machine.accelerator.name} are needed, {max_accelerators:,} are allowed"
+        return Refusal(machine=machine, stage="max_gpus", reason=reason)
+    if machine.accelerator is None and instances > assumptions["perf.most_cpu_machines_count"] and not fixed:
+        return Refusal(
+            machine=machine,
+            stage="max_machines",
+            reason=f"the work would take {instances:,} {label} machines",
+            machines_needed=instances,
+        )
+    rate = each * instances
+    sigma = spread(calibration, "cpu" if machine.accelerator is None else pieces.sort, pieces.constant, machine)
+    basis, evidence = basis_and_evidence(calibration, pieces.constant, machine)
+    work = workload.work
+    job = pieces.total > 0
+    ratio = pieces.peak_per_s / pieces.mean_per_s if pieces.mean_per_s > 0 else 1.0
+    return Fleet(
+        machine=machine,
+        instance_count=instances,
+        layout=Layout(data=instances * count, precision=pieces.precisions[row], micro_batch=pieces.batch),
+        performance=Performance(
+            rate_per_s=band(rate, sigma),
+            rate_unit=pieces.unit,
+            tokens_per_s=rate * work.tokens_per_document if isinstance(work, Embed) else None,
+            step_s=float(pieces.alone_s[row]),
+            mfu_share=float(pieces.mfu[row]),
+            bound="compute",
+            basis=basis,
+            evidence=evidence,
+        ),
+        memory=use,
+        accelerators_used=instances * (machine.accelerator_count if machine.accelerator else float(count)),
+        busy_hours_per_run=pieces.total / (rate * pieces.load_share) / 3600.0 if job else None,
+        elastic_share=elastic_share(work.profile, ratio, instances)
+        if isinstance(work, Diffusion) and not fixed
+        else 1.0,
+        utilisation_share=1.0 if job or fixed else min(1.0, pieces.mean_per_s / rate),
+        notes=arch.notes,
+    )
