@@ -1,0 +1,89 @@
+"""Inputs as studies state them: the same quantity goes by several names and in several units."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from planner.errors import PlanningError
+
+__all__ = ["HOURS_PER", "StatedInputs"]
+
+HOURS_PER: dict[str, float] = {
+    "s": 1 / 3600,
+    "sec": 1 / 3600,
+    "seconds": 1 / 3600,
+    "min": 1 / 60,
+    "minutes": 1 / 60,
+    "h": 1.0,
+    "hours": 1.0,
+    "days": 24.0,
+}
+"""Hours in one unit of time, by the ending of a name or a stated unit."""
+
+
+class StatedInputs:
+    """Numbers of a study, asked for by what they mean.
+
+    Parameters
+    ----------
+    values : mapping
+        The study's inputs; text is ignored.
+    """
+
+    def __init__(self, values: Mapping[str, object]) -> None:
+        self.values = {
+            name: float(value)
+            for name, value in values.items()
+            if isinstance(value, int | float) and not isinstance(value, bool)
+        }
+
+    def get(self, *names: str, default: float | None = None) -> float:
+        """Return the first of several names that is stated.
+
+        Raises
+        ------
+        PlanningError
+            If none is stated and there is no default.
+        """
+        for name in names:
+            if name in self.values:
+                return self.values[name]
+        if default is not None:
+            return default
+        raise PlanningError(f"the inputs state no {names[0]}; they hold {', '.join(self.values) or 'nothing'}")
+
+    def one_of(self, pattern: str, *, but: str = "$^") -> float:
+        """Return the only number whose name matches a pattern (and does not match another).
+
+        Raises
+        ------
+        PlanningError
+            If no name matches, or several do.
+        """
+        found = self.named(pattern, but=but)
+        if len(found) != 1:
+            raise PlanningError(
+                f"the inputs state {len(found) or 'no'} numbers named like {pattern!r}, and one is needed"
+            )
+        return next(iter(found.values()))
+
+    def named(self, pattern: str, *, but: str = "$^") -> dict[str, float]:
+        """Return the numbers whose names match a pattern (and do not match another)."""
+        return {
+            name: value for name, value in self.values.items() if re.search(pattern, name) and not re.search(but, name)
+        }
+
+    def hours(self, pattern: str) -> float:
+        """Return the only time whose name matches a pattern, in hours; the ending of its name is its unit."""
+        found = self.named(pattern)
+        if len(found) != 1:
+            raise PlanningError(
+                f"the inputs state {len(found) or 'no'} times named like {pattern!r}, and one is needed"
+            )
+        ((name, value),) = found.items()
+        return value * HOURS_PER.get(name.rsplit("_", 1)[-1], 1.0)
+
+    def __contains__(self, name: object) -> bool:
+        """Tell whether a number of that name is stated."""
+        return name in self.values

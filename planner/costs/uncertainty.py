@@ -1,0 +1,369 @@
+"""Numbers that are not known for sure: how they are drawn together, and what that makes of a choice.
+
+Each uncertain number is a smooth increasing function of a standard normal, so that its 10th percentile, median and
+90th percentile are exactly the stated low, typical and high; correlated normals make them move together (a Gaussian
+copula).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+import numpy as np
+
+from planner.costs.timeline import FloatArray
+from planner.errors import PlanningError
+
+__all__ = [
+    "Correlations",
+    "Draws",
+    "Evaluate",
+    "Risk",
+    "Uncertain",
+    "draw",
+    "maximum_regret",
+    "normal_difference",
+    "risk",
+    "triangular_mean_and_sd",
+    "value_of_waiting_usd",
+]
+
+Draws: TypeAlias = Mapping[str, FloatArray]
+Evaluate: TypeAlias = Callable[[Draws], FloatArray]
+"""From draws, shape (draws,) each, to costs, shape (alternatives, draws)."""
+Correlations: TypeAlias = Mapping[tuple[str, str], float]
+
+Z_OF_90_PERCENT = 1.2815515655446004
+"""The standard normal's 90th percentile."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Uncertain:
+    """A number and how far it may lie off.
+
+    Attributes
+    ----------
+    name : str
+        Dotted name.
+    low, typical, high : float
+        10th percentile, median, 90th percentile.
+    kind : {'amount', 'share', 'change', 'free'}
+        What it can never be: below 0, outside 0..1, at or below -1, or nothing.
+    """
+
+    name: str
+    low: float
+    typical: float
+    high: float
+    kind: Literal["amount", "share", "change", "free"] = "free"
+
+    def __post_init__(self) -> None:
+        """Refuse a range that is none."""
+        if not self.low <= self.typical <= self.high:
+            raise PlanningError(f"{self.name}: low, typical and high must rise")
+
+    def value_at(self, z: FloatArray) -> FloatArray:
+        """Return the value for standard normals.
+
+        Examples
+        --------
+        >>> rent = Uncertain(name="rent", low=2.0, typical=3.0, high=4.5, kind="amount")
+        >>> rent.value_at(np.array([-1.2815515655446004, 0.0, 1.2815515655446004])).round(9).tolist()
+        [2.0, 3.0, 4.5]
+        """
+        if self.kind == "amount" and self.low > 0:
+            # Prices and costs err by factors, so their logarithms are split normals.
+            logs = _split_normal(math.log(self.low), math.log(self.typical), math.log(self.high), z)
+            return np.asarray(np.exp(logs))
+        if self.kind == "change":
+            logs = _split_normal(math.log1p(self.low), math.log1p(self.typical), math.log1p(self.high), z)
+            return np.asarray(np.expm1(logs))
+        values = _split_normal(self.low, self.typical, self.high, z)
+        if self.kind == "share":
+            return np.asarray(values.clip(0.0, 1.0))
+        return np.asarray(values.clip(min=0.0)) if self.kind == "amount" else values
+
+
+def _split_normal(low: float, typical: float, high: float, z: FloatArray) -> FloatArray:
+    down, up = (typical - low) / Z_OF_90_PERCENT, (high - typical) / Z_OF_90_PERCENT
+    return np.asarray(typical + z * np.where(z < 0, down, up))
+
+
+def draw(
+    inputs: Sequence[Uncertain], correlations: Correlations, count: int, rng: np.random.Generator
+) -> dict[str, FloatArray]:
+    """Draw uncertain numbers together.
+
+    Parameters
+    ----------
+    inputs : sequence of Uncertain
+        With different names.
+    correlations : mapping of (name, name) to float
+        Of the underlying normals, -1 to 1; pairs that are absent, or name no input, do not move together.
+    count : int
+        Draws.
+    rng : Generator
+        Seeded by the caller, so that a plan can be repeated.
+
+    Returns
+    -------
+    dict of str to FloatArray, shape (count,)
+
+    Raises
+    ------
+    PlanningError
+        If the correlations contradict each other.
+    """
+    z = rng.standard_normal((len(inputs), count))
+    index = {one.name: i for i, one in enumerate(inputs)}
+    matrix = np.eye(len(inputs))
+    for (a, b), value in correlations.items():
+        if a in index and b in index and a != b:
+            matrix[index[a], index[b]] = matrix[index[b], index[a]] = value
+    if not np.array_equal(matrix, np.eye(len(inputs))):
+        try:
+            z = np.linalg.cholesky(matrix) @ z
+        except np.linalg.LinAlgError:
+            raise PlanningError(
+                "these correlations contradict each other: no numbers can move like that",
+                hint="bring them closer to 0",
+            ) from None
+    return {one.name: one.value_at(row) for one, row in zip(inputs, z, strict=True)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Risk:
+    """What uncertainty does to a choice between alternatives.
+
+    Attributes
+    ----------
+    names : tuple of str
+        Alternatives.
+    draws : int
+        Draws behind the figures.
+    expected_usd, sd_usd : tuple of float
+        Mean and standard deviation of each cost.
+    probability_cheapest_share : tuple of float
+        How often each is the cheapest.
+    expected_regret_usd : tuple of float
+        What each costs more, on average, than the one that turns out to be the cheapest.
+    value_of_knowing_usd : float
+        What it would be worth, on average, to know everything before choosing; never negative.
+    saving_p5_usd, saving_p50_usd, saving_p95_usd : float
+        Percentiles of the first alternative's cost less the second's.
+    """
+
+    names: tuple[str, ...]
+    draws: int
+    expected_usd: tuple[float, ...]
+    sd_usd: tuple[float, ...]
+    probability_cheapest_share: tuple[float, ...]
+    expected_regret_usd: tuple[float, ...]
+    value_of_knowing_usd: float
+    saving_p5_usd: float
+    saving_p50_usd: float
+    saving_p95_usd: float
+
+
+def risk(
+    names: Sequence[str],
+    evaluate: Evaluate,
+    inputs: Sequence[Uncertain],
+    *,
+    correlations: Correlations | None = None,
+    draws: int = 20_000,
+    seed: int = 0,
+    chunk: int = 16_384,
+) -> Risk:
+    """Draw the uncertain numbers many times and look at the costs of all alternatives together.
+
+    Memory does not grow with the number of draws: they are made, used and forgotten in chunks, and percentiles come
+    from a fine histogram whose bins are set by the first chunk (exact to a ten-thousandth of its span).
+
+    Parameters
+    ----------
+    names : sequence of str
+        The alternatives, two or more.
+    evaluate : callable
+        From draws to the costs of all alternatives.
+    inputs : sequence of Uncertain
+        What is not known for sure.
+    correlations : mapping, optional
+        See `draw`.
+    draws, seed, chunk : int
+        How many, from which seed, and how many at once.
+    """
+    totals = _Totals(len(names))
+    for size, rng in _chunks(draws, chunk, seed):
+        totals.add(np.asarray(evaluate(draw(inputs, correlations or {}, size, rng))))
+    return totals.risk(tuple(names))
+
+
+def _chunks(draws: int, chunk: int, seed: int) -> Iterator[tuple[int, np.random.Generator]]:
+    """Yield sizes and generators; each chunk is seeded by its place, so the sum does not depend on who does it."""
+    if draws < 2:
+        raise PlanningError(f"a risk needs two draws or more, got {draws}")
+    for place, start in enumerate(range(0, draws, chunk)):
+        yield min(chunk, draws - start), np.random.Generator(np.random.SFC64([seed, place]))
+
+
+class _Totals:
+    """Sums over draws, of constant size."""
+
+    BINS = 32_768
+
+    def __init__(self, alternatives: int) -> None:
+        self.count = 0
+        self.origin = np.zeros(alternatives)
+        self.sums = np.zeros(alternatives)
+        self.squares = np.zeros(alternatives)
+        self.cheapest = np.zeros(alternatives)
+        self.best = 0.0
+        self.edges = np.zeros(2)
+        self.bins = np.zeros(self.BINS)
+
+    def add(self, costs: FloatArray) -> None:
+        """Take one chunk of costs, shape (alternatives, draws)."""
+        saving = costs[0] - costs[1]
+        if self.count == 0:
+            self.origin = costs.mean(axis=1)
+            low, high = float(saving.min()), float(saving.max())
+            span = max(high - low, 1e-9 * max(abs(low), abs(high), 1.0))
+            self.edges = np.array([low - span, high + span])
+        best = costs.min(axis=0)
+        ties = costs <= best
+        self.count += costs.shape[1]
+        self.cheapest += (ties / ties.sum(axis=0)).sum(axis=1)
+        off = costs - self.origin[:, None]
+        self.sums += off.sum(axis=1)
+        self.squares += (off**2).sum(axis=1)
+        self.best += float(best.sum())
+        place = (saving - self.edges[0]) * (self.BINS / (self.edges[1] - self.edges[0]))
+        self.bins += np.bincount(place.clip(0, self.BINS - 1).astype(np.intp), minlength=self.BINS)
+
+    def risk(self, names: tuple[str, ...]) -> Risk:
+        """Turn the sums into means, shares and percentiles."""
+        shift = self.sums / self.count
+        mean = self.origin + shift
+        variance = (self.squares / self.count - shift**2).clip(min=0.0)
+        regret = (mean - self.best / self.count).clip(min=0.0)
+        p5, p50, p95 = (self._percentile(share) for share in (0.05, 0.5, 0.95))
+        return Risk(
+            names=names,
+            draws=self.count,
+            expected_usd=tuple(mean.tolist()),
+            sd_usd=tuple(np.sqrt(variance).tolist()),
+            probability_cheapest_share=tuple((self.cheapest / self.count).tolist()),
+            expected_regret_usd=tuple(regret.tolist()),
+            value_of_knowing_usd=float(regret.min()),
+            saving_p5_usd=p5,
+            saving_p50_usd=p50,
+            saving_p95_usd=p95,
+        )
+
+    def _percentile(self, share: float) -> float:
+        edges = np.linspace(self.edges[0], self.edges[1], self.BINS + 1)
+        below = np.concatenate([[0.0], np.cumsum(self.bins)])
+        return float(np.interp(share * self.count, below, edges))
+
+
+def normal_difference(
+    *, mean_a: float, sd_a: float, mean_b: float, sd_b: float, correlation: float = 0.0
+) -> tuple[float, float]:
+    """Return how probable it is that a costs less than b, and what choosing a is expected to be regretted by.
+
+    Both costs are normal; ignoring that they move together changes the answer.
+
+    Examples
+    --------
+    >>> p, regret = normal_difference(mean_a=540e3, sd_a=60e3, mean_b=620e3, sd_b=90e3, correlation=0.3)
+    >>> round(p, 4), round(regret)
+    (0.8078, 9761)
+    """
+    if not (sd_a >= 0 and sd_b >= 0 and -1 <= correlation <= 1):
+        raise PlanningError("standard deviations must not be negative, and a correlation lies in -1..1")
+    sd = math.sqrt(max(sd_a**2 + sd_b**2 - 2 * correlation * sd_a * sd_b, 0.0))
+    gap = mean_b - mean_a
+    if sd == 0:
+        return (1.0 if gap > 0 else 0.0), max(-gap, 0.0)
+    z = gap / sd
+    below = 0.5 * math.erfc(-z / math.sqrt(2.0))
+    density = math.exp(-0.5 * z * z) / math.sqrt(2.0 * math.pi)
+    return below, sd * density - gap * (1.0 - below)
+
+
+def triangular_mean_and_sd(low: float, mode: float, high: float) -> tuple[float, float]:
+    """Return mean and standard deviation of a triangular distribution.
+
+    Examples
+    --------
+    >>> mean, sd = triangular_mean_and_sd(12_000, 18_000, 36_000)
+    >>> mean, round(sd, 2)
+    (22000.0, 5099.02)
+    """
+    if not low <= mode <= high:
+        raise PlanningError("low, mode and high must rise")
+    variance = (low**2 + mode**2 + high**2 - low * mode - low * high - mode * high) / 18.0
+    return (low + mode + high) / 3.0, math.sqrt(variance)
+
+
+def value_of_waiting_usd(
+    *,
+    capex: float,
+    capex_next: float,
+    pv_up: float,
+    pv_down: float,
+    p_up: float,
+    rate: float,
+    rent_bridge_cost: float = 0.0,
+) -> tuple[float, float, float]:
+    """Compare buying today with deciding a period later, when it is known what owning saves.
+
+    Parameters
+    ----------
+    capex, capex_next : float
+        Price of the hardware today and a period later.
+    pv_up, pv_down, p_up : float
+        What owning saves in a good and in a bad case, and the probability of the good one.
+    rate : float
+        Of the period.
+    rent_bridge_cost : float
+        What renting costs until then, in today's money.
+
+    Returns
+    -------
+    tuple of float
+        Net present value of buying today, of waiting, and what waiting is worth (never negative).
+
+    Examples
+    --------
+    >>> now, wait, worth = value_of_waiting_usd(capex=300e3, capex_next=220e3, pv_up=420e3, pv_down=180e3, p_up=0.55,
+    ...                                         rate=0.10, rent_bridge_cost=5e3)
+    >>> round(now), round(wait), round(worth)
+    (12000, 95000, 83000)
+    """
+    if not (0 <= p_up <= 1 and rate > -1):
+        raise PlanningError("a probability lies in 0..1 and a rate above -1")
+    now = p_up * pv_up + (1 - p_up) * pv_down - capex
+    later = p_up * max(pv_up - capex_next, 0.0) + (1 - p_up) * max(pv_down - capex_next, 0.0)
+    wait = later / (1 + rate) - rent_bridge_cost
+    return now, wait, max(wait - now, 0.0)
+
+
+def maximum_regret(cost_by_option: Mapping[str, Sequence[float]]) -> tuple[dict[str, float], str]:
+    """Return the largest regret of each option over scenarios, and the option whose largest is smallest (Savage).
+
+    Examples
+    --------
+    >>> maximum_regret({"rent": [260, 610, 980], "own": [540, 520, 500]})
+    ({'rent': 480.0, 'own': 280.0}, 'own')
+    """
+    if not cost_by_option or len({len(costs) for costs in cost_by_option.values()}) != 1:
+        raise PlanningError("every option needs a cost in every scenario")
+    costs = np.array(list(cost_by_option.values()), dtype=float)
+    worst = (costs - costs.min(axis=0)).max(axis=1)
+    regret = dict(zip(cost_by_option, worst.tolist(), strict=True))
+    return regret, min(regret, key=lambda name: regret[name])
