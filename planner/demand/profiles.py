@@ -26,7 +26,7 @@ def hourly_rates(profile: Profile) -> FloatArray:
     --------
     >>> rates = hourly_rates(Profile.OFFICE_HOURS)
     >>> round(float(rates.mean()), 9), round(float(rates.max()), 2)
-    (1.0, 2.52)
+    (1.0, 2.41)
     """
     hour = np.arange(_HOURS) % 24
     weekday = np.arange(_HOURS) // 24 < 5

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from planner.demand.architecture import Architecture
-from planner.demand.flops import attention_flop_per_token, mean_attended_tokens
+from planner.demand.flops import attention_flop_per_token
 from planner.demand.memory import WEIGHT_BYTES_BY_PRECISION, kv_bytes_per_token, weight_bytes
 from planner.demand.parameters import expert_parameter_count, matmul_parameter_count, routed_parameter_count
 from planner.supply.communication import all_reduce_s, all_to_all_s, point_to_point_s
@@ -26,7 +26,8 @@ __all__ = [
     "StepTime",
     "decode_step",
     "experts_read_share",
-    "prefill_s",
+    "prefill",
+    "seen_tokens",
     "served_model",
 ]
 
@@ -35,49 +36,82 @@ FloatArray = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServedModel:
-    """A model in one format, as the steps see it.
+    """A model in one format, as the steps see it; every number may be an array (one entry per row of a table).
 
     Attributes
     ----------
-    shared_bytes, expert_bytes : float
-        Weights that every step reads, and all routed experts.
-    body_flop_per_token, expert_flop_per_token, head_flop_per_token : float
+    shared_bytes, expert_bytes, stored_bytes : ArrayLike
+        Weights that every step reads, all routed experts, and all weights with the input table.
+    body_flop_per_token, expert_flop_per_token, head_flop_per_token : ArrayLike
         FLOP per token of what every token visits, of its routed experts, and of the output head.
-    stored_bytes : float
-        All weights with the input table: what has to lie in memory.
-    precision, kv_precision : str
-        Formats of the weights and of the cache.
+    score_flop_per_token : ArrayLike
+        FLOP of attention per token and token attended to, all layers.
+    decode_score_ratio : ArrayLike
+        How much wider attention is in decode: latent attention works in the compressed space there.
+    cache_bytes_per_token : ArrayLike
+        Cache per token of context, without windows.
+    window_share, window_tokens : ArrayLike
+        Share of the layers that have a sliding window, and its length.
+    layers, moe_layers, hidden, experts_per_token, idle_expert_share, group_count : ArrayLike
+        Depth, mixture layers, width, experts a token visits, ``1 - k / E`` (1 when dense), ranks that can split the cache.
     """
 
-    architecture: Architecture
-    shared_bytes: float
-    expert_bytes: float
-    stored_bytes: float
-    body_flop_per_token: float
-    expert_flop_per_token: float
-    head_flop_per_token: float
-    precision: str
-    kv_precision: str
+    shared_bytes: ArrayLike
+    expert_bytes: ArrayLike
+    stored_bytes: ArrayLike
+    body_flop_per_token: ArrayLike
+    expert_flop_per_token: ArrayLike
+    head_flop_per_token: ArrayLike
+    score_flop_per_token: ArrayLike
+    decode_score_ratio: ArrayLike
+    cache_bytes_per_token: ArrayLike
+    window_share: ArrayLike
+    window_tokens: ArrayLike
+    layers: ArrayLike
+    moe_layers: ArrayLike
+    hidden: ArrayLike
+    ffn: ArrayLike
+    experts_per_token: ArrayLike
+    idle_expert_share: ArrayLike
+    group_count: ArrayLike
 
 
 def served_model(arch: Architecture, precision: str, kv_precision: str) -> ServedModel:
-    """Return what the steps need of a model whose weights are in `precision` and whose cache is in `kv_precision`."""
+    """Return what the steps need of a model whose weights are in `precision` and whose cache is in `kv_precision`.
+
+    Examples
+    --------
+    >>> from planner.demand.models import known_model
+    >>> model = served_model(known_model("llama-3.1-8b"), "bf16", "bf16")
+    >>> float(model.cache_bytes_per_token), round(float(model.shared_bytes) / 1e9, 2)
+    (131072.0, 15.01)
+    """
     per = WEIGHT_BYTES_BY_PRECISION[precision]
     expert_bytes = routed_parameter_count(arch) * per
-    expert_flop = 2.0 * arch.moe_layers * arch.experts_per_token * expert_parameter_count(arch)
     body = 2.0 * matmul_parameter_count(arch, with_head=False)
-    head = 2.0 * arch.vocab * arch.hidden if arch.kind == "decoder" else 0.0
-    expert_flop = min(expert_flop, body)
+    expert_flop = min(2.0 * arch.moe_layers * arch.experts_per_token * expert_parameter_count(arch), body)
+    widen = (
+        (2 * arch.kv_rank + arch.rope_dim) / (arch.nope_dim + arch.rope_dim + arch.value_dim) if arch.kv_rank else 1.0
+    )
     return ServedModel(
-        architecture=arch,
         shared_bytes=max(weight_bytes(arch, precision, include_input_table=False) - expert_bytes, 0.0),
         expert_bytes=expert_bytes,
         stored_bytes=weight_bytes(arch, precision),
         body_flop_per_token=body - expert_flop,
         expert_flop_per_token=expert_flop,
-        head_flop_per_token=head,
-        precision=precision,
-        kv_precision=kv_precision,
+        head_flop_per_token=2.0 * arch.vocab * arch.hidden if arch.kind == "decoder" else 0.0,
+        score_flop_per_token=float(attention_flop_per_token(arch, 1.0)),
+        decode_score_ratio=widen,
+        cache_bytes_per_token=float(kv_bytes_per_token(arch, kv_precision)),
+        window_share=arch.windowed_layers / arch.layers,
+        window_tokens=float(arch.window_tokens),
+        layers=arch.layers,
+        moe_layers=arch.moe_layers,
+        hidden=arch.hidden,
+        ffn=arch.ffn if not arch.experts else arch.experts_per_token * arch.expert_ffn + arch.shared_ffn,
+        experts_per_token=arch.experts_per_token,
+        idle_expert_share=1.0 - arch.experts_per_token / arch.experts if arch.experts else 1.0,
+        group_count=arch.group_count,
     )
 
 
@@ -87,8 +121,10 @@ class ServingConstants:
 
     Attributes
     ----------
-    bandwidth_share, prefill_share, decode_share : FloatArray
-        Achieved over peak memory bandwidth, and over peak FLOP/s in prefill and in decode.
+    bandwidth_share, cache_share : FloatArray
+        Achieved over peak memory bandwidth, reading weights and reading the key-value cache.
+    prefill_share, decode_share : FloatArray
+        Achieved over peak FLOP/s in prefill and in decode.
     attention_share : FloatArray
         Achieved over 16-bit peak FLOP/s of attention in prefill.
     step_s, layer_s, request_s : FloatArray
@@ -98,6 +134,7 @@ class ServingConstants:
     """
 
     bandwidth_share: FloatArray
+    cache_share: FloatArray
     prefill_share: FloatArray
     decode_share: FloatArray
     attention_share: FloatArray
@@ -154,23 +191,39 @@ class StepTime:
         return np.asarray(self.memory_s + self.compute_s + self.communication_s + self.fixed_s, dtype=float)
 
 
-def experts_read_share(arch: Architecture, tokens: ArrayLike) -> FloatArray:
+def experts_read_share(model: ServedModel, tokens: ArrayLike) -> FloatArray:
     """Return the share of the routed experts that `tokens` tokens visit: ``1 - (1 - k / E)^B``.
 
     Examples
     --------
     >>> from planner.demand.models import known_model
-    >>> [round(float(experts_read_share(known_model("mixtral-8x7b"), b)), 3) for b in (1, 16)]
+    >>> mixtral = served_model(known_model("mixtral-8x7b"), "fp8", "fp8")
+    >>> [round(float(experts_read_share(mixtral, b)), 3) for b in (1, 16)]
     [0.25, 0.99]
     """
-    count = np.asarray(tokens, dtype=float)
-    idle = 1.0 - arch.experts_per_token / arch.experts if arch.experts else 1.0
-    return np.asarray(1.0 - idle**count, dtype=float)
+    idle = np.asarray(model.idle_expert_share, dtype=float)
+    return np.asarray(1.0 - np.power(idle, np.asarray(tokens, dtype=float)), dtype=float)
 
 
-def _kv_split(arch: Architecture, layout: ServingLayout) -> FloatArray:
-    """Return over how many accelerators a request's cache is split: no more than there are key-value heads."""
-    return np.minimum(np.asarray(layout.attention_split, dtype=float), float(arch.group_count))
+def seen_tokens(model: ServedModel, context_tokens: ArrayLike) -> FloatArray:
+    """Return how many tokens of the context a new token attends to, averaged over layers with and without a window."""
+    context = np.asarray(context_tokens, dtype=float)
+    share = np.asarray(model.window_share, dtype=float)
+    return np.asarray(context * (1.0 - share) + share * np.minimum(context, model.window_tokens), dtype=float)
+
+
+def _causal_tokens(model: ServedModel, prompt_tokens: FloatArray) -> FloatArray:
+    """Return how many tokens a token of a prompt attends to, averaged over its positions and the layers."""
+    share, window = np.asarray(model.window_share, dtype=float), np.asarray(model.window_tokens, dtype=float)
+    inside = np.minimum(prompt_tokens, window)
+    windowed = inside * (1.0 - inside / (2.0 * np.maximum(prompt_tokens, 1.0)))
+    return np.asarray((1.0 - share) * prompt_tokens / 2.0 + share * windowed, dtype=float)
+
+
+def _imbalance(layout: ServingLayout, constants: ServingConstants) -> FloatArray:
+    """Return how much longer the busiest expert-parallel rank works than the mean one."""
+    spread = np.asarray(layout.group, dtype=float) > np.asarray(layout.attention_split, dtype=float)
+    return np.where(spread, constants.expert_imbalance_ratio, 1.0)
 
 
 def decode_step(
@@ -191,31 +244,38 @@ def decode_step(
     context_tokens : array_like
         Mean tokens in the cache of a request.
     """
-    arch = model.architecture
     group = np.asarray(layout.group, dtype=float)
-    attention_split = np.asarray(layout.attention_split, dtype=float)
+    split = np.asarray(layout.attention_split, dtype=float)
     batch = np.asarray(requests, dtype=float)
-    context = np.asarray(context_tokens, dtype=float)
-    local_batch = batch * attention_split / group
-    kv = kv_bytes_per_token(arch, model.kv_precision, context) * context / _kv_split(arch, layout)
-    experts = model.expert_bytes * experts_read_share(arch, batch) / group
-    read = model.shared_bytes / attention_split + experts + local_batch * kv
-    imbalance = np.where(group > attention_split, constants.expert_imbalance_ratio, 1.0) if arch.experts else 1.0
-    memory_s = read / (np.asarray(layout.bandwidth_bytes_per_s) * constants.bandwidth_share)
-    linear = batch / group * (model.body_flop_per_token + model.expert_flop_per_token * imbalance)
-    head = batch / group * model.head_flop_per_token
-    attended = mean_attended_tokens(arch, context, causal=False)
-    # Latent attention decodes in the compressed space: every head meets r_kv + d_r numbers, not its own d.
-    widen = (
-        2.0 * (2 * arch.kv_rank + arch.rope_dim) / (2.0 * (arch.nope_dim + arch.rope_dim + arch.value_dim))
-        if arch.kv_rank
-        else 1.0
+    seen = seen_tokens(model, context_tokens)
+    # A request's cache is split over no more ranks than there are key-value heads; beyond that it is repeated.
+    cache = (
+        np.asarray(model.cache_bytes_per_token, dtype=float)
+        * seen
+        / np.minimum(split, np.asarray(model.group_count, dtype=float))
     )
-    scores = batch / group * attention_flop_per_token(arch, attended) * widen
-    flop_per_s, flop16 = np.asarray(layout.flop_per_s), np.asarray(layout.flop16_per_s)
+    weights = (
+        np.asarray(model.shared_bytes, dtype=float) / split
+        + np.asarray(model.expert_bytes) * experts_read_share(model, batch) / group
+    )
+    bandwidth = np.asarray(layout.bandwidth_bytes_per_s, dtype=float)
+    memory_s = weights / (bandwidth * constants.bandwidth_share) + batch * split / group * cache / (
+        bandwidth * constants.cache_share
+    )
+    linear = (
+        batch
+        / group
+        * (
+            np.asarray(model.body_flop_per_token)
+            + np.asarray(model.expert_flop_per_token) * _imbalance(layout, constants)
+        )
+    )
+    head = batch / group * np.asarray(model.head_flop_per_token)
+    scores = batch / group * np.asarray(model.score_flop_per_token) * seen * np.asarray(model.decode_score_ratio)
+    flop_per_s, flop16 = np.asarray(layout.flop_per_s, dtype=float), np.asarray(layout.flop16_per_s, dtype=float)
     compute_s = linear / (flop_per_s * constants.decode_share) + (head + scores) / (flop16 * constants.decode_share)
-    communication_s = _collectives_s(arch, layout, batch)
-    fixed_s = constants.step_s + arch.layers * constants.layer_s + batch * constants.request_s
+    communication_s = _collectives_s(model, layout, batch)
+    fixed_s = constants.step_s + np.asarray(model.layers) * constants.layer_s + batch * constants.request_s
     return StepTime(
         memory_s=np.asarray(memory_s, dtype=float),
         compute_s=np.asarray(compute_s, dtype=float),
@@ -224,40 +284,33 @@ def decode_step(
     )
 
 
-def _collectives_s(arch: Architecture, layout: ServingLayout, tokens: ArrayLike) -> FloatArray:
+def _collectives_s(model: ServedModel, layout: ServingLayout, tokens: ArrayLike) -> FloatArray:
     """Return the time of all collectives of one pass over `tokens` tokens of a stage group."""
     group, split = np.asarray(layout.group, dtype=float), np.asarray(layout.attention_split, dtype=float)
-    count = np.asarray(tokens, dtype=float)
-    width = 2.0 * arch.hidden
+    count, width = np.asarray(tokens, dtype=float), 2.0 * np.asarray(model.hidden, dtype=float)
     # Tensor parallel: two all-reduces a layer over all tokens of the group.
+    volume = count * width * split / group
     reduce_s = (
-        2
-        * arch.layers
-        * all_reduce_s(count * width * split / group, split, layout.link_bytes_per_s, layout.link_latency_s)
+        2.0 * np.asarray(model.layers) * all_reduce_s(volume, split, layout.link_bytes_per_s, layout.link_latency_s)
     )
     # Attention data parallel: tokens travel to their experts and back, once each way a mixture layer.
-    exchange = np.where(
-        group > split,
-        2
-        * arch.moe_layers
-        * all_to_all_s(
-            count / group * arch.experts_per_token * width, group, layout.link_bytes_per_s, layout.link_latency_s
-        ),
-        0.0,
+    sent = count / group * np.asarray(model.experts_per_token) * width
+    exchange_s = (
+        2.0 * np.asarray(model.moe_layers) * all_to_all_s(sent, group, layout.link_bytes_per_s, layout.link_latency_s)
     )
     stages = np.asarray(layout.stages, dtype=float)
     hop_s = np.where(
         stages > 1, point_to_point_s(count * width / group, layout.stage_bytes_per_s, layout.stage_latency_s), 0.0
     )
-    return np.asarray(reduce_s + exchange + (stages - 1.0) * hop_s, dtype=float)
+    return np.asarray(reduce_s + np.where(group > split, exchange_s, 0.0) + (stages - 1.0) * hop_s, dtype=float)
 
 
-def prefill_s(
+def prefill(
     model: ServedModel,
     layout: ServingLayout,
     constants: ServingConstants,
     prompt_tokens: ArrayLike,
-    cached_share: float = 0.0,
+    cached_share: ArrayLike = 0.0,
 ) -> StepTime:
     """Return the time that reading one prompt adds to a busy replica: arithmetic and collectives, weights read elsewhere.
 
@@ -265,29 +318,30 @@ def prefill_s(
     ----------
     prompt_tokens : array_like
         Tokens of the prompt.
-    cached_share : float
+    cached_share : array_like
         Part of it found in the prefix cache, which costs nothing.
     """
-    arch = model.architecture
     group = np.asarray(layout.group, dtype=float)
-    prompt = np.asarray(prompt_tokens, dtype=float)
-    fresh = prompt * (1.0 - cached_share)
-    imbalance = (
-        np.where(group > np.asarray(layout.attention_split), constants.expert_imbalance_ratio, 1.0)
-        if arch.experts
-        else 1.0
+    prompt, cached = np.asarray(prompt_tokens, dtype=float), np.asarray(cached_share, dtype=float)
+    fresh = prompt * (1.0 - cached)
+    linear = (
+        fresh
+        / group
+        * (
+            np.asarray(model.body_flop_per_token)
+            + np.asarray(model.expert_flop_per_token) * _imbalance(layout, constants)
+        )
     )
-    linear = fresh / group * (model.body_flop_per_token + model.expert_flop_per_token * imbalance)
-    attended = mean_attended_tokens(arch, prompt, causal=True) * (1.0 + cached_share)
-    scores = fresh / group * attention_flop_per_token(arch, attended)
+    attended = _causal_tokens(model, prompt) * (1.0 + cached)
+    scores = fresh / group * np.asarray(model.score_flop_per_token) * attended
     compute_s = linear / (np.asarray(layout.flop_per_s) * constants.prefill_share) + scores / (
         np.asarray(layout.flop16_per_s) * constants.attention_share
     )
-    communication_s = _collectives_s(arch, layout, fresh)
+    communication_s = _collectives_s(model, layout, fresh)
     zeros = np.zeros_like(np.asarray(compute_s + communication_s, dtype=float))
     return StepTime(
         memory_s=zeros,
         compute_s=np.asarray(compute_s + zeros, dtype=float),
-        communication_s=communication_s + zeros,
+        communication_s=np.asarray(communication_s + zeros, dtype=float),
         fixed_s=zeros,
     )

@@ -25,7 +25,7 @@ from planner.supply.constants import links, serving_constants, take
 from planner.supply.evidence import band, basis_and_evidence, spread
 from planner.supply.hardware import Hardware, hardware
 from planner.supply.machines import Fleet, Layout, Machine, MemoryUse, Performance, Refusal
-from planner.supply.serving import ServedModel, ServingLayout, decode_step, prefill_s, served_model
+from planner.supply.serving import ServedModel, ServingLayout, decode_step, prefill, served_model
 from planner.supply.serving_memory import (
     cache_budget_bytes,
     cached_bytes_per_request,
@@ -70,6 +70,7 @@ class _Replicas:
     stages: IntArray
     machines_each: IntArray
     per_machine: IntArray
+    formats: tuple[tuple[str, str], ...] = ()
 
 
 def _demand(workload: Workload, assumptions: Assumptions) -> _Demand:
@@ -232,7 +233,7 @@ def _grid(
         layout = ServingLayout(**column)
         constants = take(all_constants, machine[:, None])
         step = decode_step(model, layout, constants, _BATCHES[None, :], middle)
-        prompt = prefill_s(model, layout, constants, float(demand.input_tokens), demand.cached_share)
+        prompt = prefill(model, layout, constants, float(demand.input_tokens), demand.cached_share)
         step_s, prompt_s = step.total_s * pace, prompt.total_s * pace
         p = stages[:, None].astype(float)
         # Prefills of all requests interleave with decoding: each output token of one waits for B / out prefills of others.
@@ -355,6 +356,7 @@ def _size_with(
     models = [served_model(arch, name, _kv_precision(workload, name)) for name in names]
     flops = [np.where(hw.is_cpu, hw.flop16_per_s(), hw.flop_per_s(name)) for name in names]
     reps = _enumerate(arch, hw, wanted, most_machines=fixed_machines or _MOST_MACHINES_PER_REPLICA)
+    reps = replace(reps, formats=tuple((name, _kv_precision(workload, name)) for name in names))
     grid = _grid(models, flops, hw, calibration, machines, reps, demand, assumptions)
     rate, column, fits, quick, smooth = _capacity(grid, demand)
     if fixed_machines is not None:
@@ -414,7 +416,7 @@ def _refusal(
 ) -> Refusal:  # fmt: skip
     """Return why none of the machine's candidates holds: memory before time to first token before time per token."""
     if not fits[mine].any():
-        least = min(models[index].stored_bytes for index in set(reps.precision[mine].tolist()))
+        least = min(float(np.asarray(models[index].stored_bytes)) for index in set(reps.precision[mine].tolist()))
         have = (
             (machine.accelerator.memory_gib if machine.accelerator else machine.memory_gib or 0.0)
             * 2**30
@@ -490,7 +492,7 @@ def _fleet(
             machine=machine, stage="max_gpus", reason=f"the rate would take {instances:,} machines of {_label(machine)}"
         )
     model = models[int(reps.precision[pick])]
-    precision = model.precision
+    precision, kv_precision = reps.formats[int(reps.precision[pick])]
     batch_job = demand.requests > 0
     # What each replica sees at the peak, at most its capacity; the batch that carries it follows from the grid.
     asked = demand.peak_per_s / max(replicas, 1)
@@ -537,7 +539,7 @@ def _fleet(
             data=replicas,
             expert=int(reps.group[pick]) if reps.group[pick] > reps.split[pick] else 1,
             precision=precision,
-            kv_precision=model.kv_precision,
+            kv_precision=kv_precision,
             micro_batch=max(1, round(at)),
             techniques=("attention_data_parallel",) if reps.group[pick] > reps.split[pick] else (),
         ),

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from planner.demand.memory import kv_bytes_per_token
-from planner.supply.serving import ServedModel
+from planner.supply.serving import ServedModel, seen_tokens
 
 __all__ = ["cache_budget_bytes", "cached_bytes_per_request", "overhead_bytes", "resident_weight_bytes"]
 
@@ -23,17 +22,17 @@ def resident_weight_bytes(
     model: ServedModel, group: ArrayLike, attention_split: ArrayLike, stages: ArrayLike
 ) -> FloatArray:
     """Return the weights that lie in one accelerator: shared ones over the attention split, experts over the group."""
-    shared = (model.stored_bytes - model.expert_bytes) / np.asarray(attention_split, dtype=float)
-    experts = model.expert_bytes / np.asarray(group, dtype=float)
+    shared = (np.asarray(model.stored_bytes) - np.asarray(model.expert_bytes)) / np.asarray(
+        attention_split, dtype=float
+    )
+    experts = np.asarray(model.expert_bytes) / np.asarray(group, dtype=float)
     return np.asarray((shared + experts) / np.asarray(stages, dtype=float), dtype=float)
 
 
 def overhead_bytes(model: ServedModel, group: ArrayLike) -> FloatArray:
     """Return context, communication buffers and the activations of the largest prefill chunk, per accelerator."""
-    arch = model.architecture
     q = np.asarray(group, dtype=float)
-    width = arch.ffn if not arch.experts else arch.experts_per_token * arch.expert_ffn + arch.shared_ffn
-    activations = _BATCHED_TOKENS * 2.0 * (4.0 * arch.hidden + 2.0 * width / q)
+    activations = _BATCHED_TOKENS * 2.0 * (4.0 * np.asarray(model.hidden) + 2.0 * np.asarray(model.ffn) / q)
     return np.asarray(_CONTEXT_BYTES + np.where(q > 1, _GROUP_BYTES, 0.0) + activations, dtype=float)
 
 
@@ -41,10 +40,8 @@ def cached_bytes_per_request(
     model: ServedModel, attention_split: ArrayLike, stages: ArrayLike, context_tokens: ArrayLike
 ) -> FloatArray:
     """Return the cache that one request of `context_tokens` takes in each accelerator that holds part of it."""
-    arch = model.architecture
-    context = np.asarray(context_tokens, dtype=float)
-    split = np.minimum(np.asarray(attention_split, dtype=float), float(arch.group_count))
-    cached = kv_bytes_per_token(arch, model.kv_precision, context) * context
+    split = np.minimum(np.asarray(attention_split, dtype=float), np.asarray(model.group_count, dtype=float))
+    cached = np.asarray(model.cache_bytes_per_token) * seen_tokens(model, context_tokens)
     return np.asarray(cached / (split * np.asarray(stages, dtype=float)), dtype=float)
 
 
