@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
@@ -234,7 +235,9 @@ def _matches(text: str) -> tuple[Name, tuple[Accelerator, ...]]:
     models = _variants_by_model()
     if name.model not in models and name.memory_gb is None:
         # "a100 80": a memory size without its unit
-        known = [m for m in models if name.model.startswith(m) and name.model.removeprefix(m).isdigit()]
+        known = [
+            m for m in models if name.model.startswith(m) and re.fullmatch(r"[1-9]\d+", name.model.removeprefix(m))
+        ]
         if known:
             model = max(known, key=len)
             name = replace(name, model=model, memory_gb=float(name.model.removeprefix(model)))

@@ -108,6 +108,9 @@ class Catalog:
                         upfront_usd=0.0,
                         price_parts=(),
                         effective_on=None,
+                        price_median_usd_per_hour=None,
+                        price_high_usd_per_hour=None,
+                        price_history=(),
                         flags=tuple(flag for flag in offer.flags if flag != "spot_equals_on_demand"),
                     )
                 )

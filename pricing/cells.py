@@ -9,7 +9,7 @@ import types
 import typing
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime, time
 from enum import Enum
 from typing import Any
 
@@ -74,6 +74,13 @@ def _read_date(cell: str) -> date:
         raise ValueError(f"expected a date such as 2026-07-30, got {cell!r}") from None
 
 
+def _read_time(cell: str) -> datetime:
+    try:
+        return datetime.fromisoformat(cell)
+    except ValueError:
+        raise ValueError(f"expected a time such as 2026-07-30T14:00:00, got {cell!r}") from None
+
+
 def _read_bool(cell: str) -> bool:
     if cell not in {"yes", "no"}:
         raise ValueError(f"expected yes or no, got {cell!r}")
@@ -126,6 +133,26 @@ def _nested_codec(kind: type[Any]) -> tuple[Callable[[str], Any], Callable[[Any]
     return read, write
 
 
+def _pairs_codec(hints: tuple[Any, ...]) -> tuple[Callable[[str], Any], Callable[[Any], str]]:
+    """Return the codec of a tuple of small tuples, such as (time, price): a JSON list of lists of cells."""
+    codecs = [_codec(hint) for hint in hints]
+
+    def read(cell: str) -> tuple[Any, ...]:
+        try:
+            lines = json.loads(cell) if cell else []
+            return tuple(
+                tuple(read_one(part) for (read_one, _), part in zip(codecs, line, strict=True)) for line in lines
+            )
+        except (ValueError, TypeError) as error:
+            raise ValueError(f"expected a JSON list of lists of {len(codecs)} cells, got {cell!r} ({error})") from None
+
+    def write(lines: tuple[tuple[Any, ...], ...]) -> str:
+        cells = [[write_one(part) for (_, write_one), part in zip(codecs, line, strict=True)] for line in lines]
+        return json.dumps(cells) if cells else ""
+
+    return read, write
+
+
 def _codec(hint: Any) -> tuple[Callable[[str], Any], Callable[[Any], str]]:  # noqa: ANN401 (a type hint is any object)
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin in {types.UnionType, typing.Union}:
@@ -141,6 +168,8 @@ def _codec(hint: Any) -> tuple[Callable[[str], Any], Callable[[Any], str]]:  # n
 
             return lambda cell: None if not cell else read_value(cell), lambda v: "" if v is None else write_known(v)
     if origin is tuple and len(arguments) == 2 and arguments[1] is Ellipsis:
+        if typing.get_origin(arguments[0]) is tuple:
+            return _pairs_codec(typing.get_args(arguments[0]))
         return (_read_words, _write_words) if arguments[0] is str else _nested_codec(arguments[0])
     match hint:
         case t if t is str:
@@ -153,6 +182,8 @@ def _codec(hint: Any) -> tuple[Callable[[str], Any], Callable[[Any], str]]:  # n
             return _read_bool, _write_bool
         case t if t is date:
             return _read_date, date.isoformat
+        case t if t is datetime:
+            return _read_time, datetime.isoformat
         case type() if issubclass(hint, Enum):
             return _enum_codec(hint)
     raise TypeError(f"a table cannot hold {hint!r}; extend pricing.tables")
@@ -181,7 +212,7 @@ def _columns(row_type: type[Any]) -> tuple[Column, ...]:
     return tuple(found)
 
 
-def cell_of(value: object) -> str:
+def cell_of(column: Column, value: object) -> str:
     """Return the cell text of a frame's value, whose type pandas may have changed."""
     match value:
         case None:
@@ -189,11 +220,10 @@ def cell_of(value: object) -> str:
         case bool():
             return _write_bool(value)
         case tuple() | list():
-            parts = tuple(value)
-            if parts and dataclasses.is_dataclass(parts[0]):
-                return json.dumps([dataclasses.asdict(part) for part in parts], sort_keys=True)
-            return _write_words(parts)
-        case date():
+            return column.write(tuple(value))
+        case datetime() if value.time() != time():
+            return value.isoformat()
+        case date():  # a date that pandas has made a time at midnight
             return date(value.year, value.month, value.day).isoformat()
         case float():
             return _write_float(value)

@@ -152,13 +152,18 @@ class Offer:
     adapter_version : str
         Version of the reader that made the row.
     flags : tuple of str
-        What a reader should know (``spot_equals_on_demand``, ``lowest_ask``).
+        What a reader should know, words of `FLAGS` (``spot_equals_on_demand``, ``lowest_ask``).
     part : str
         The part of the source that the row came from (``on_demand/us-east-1``): what answers or fails as one.
     price_median_usd_per_hour, price_high_usd_per_hour : float or None
         Median and 90th percentile over time of the last 90 days, where a history is kept; None where there is none.
     price_history : tuple of (datetime, float)
         Earlier readings that the source itself tells (time in UTC without zone, USD per hour of the whole instance).
+
+    Raises
+    ------
+    PricingError
+        A row that cannot be, all its faults at once.
     """
 
     provider: str
@@ -199,7 +204,15 @@ class Offer:
 
     def __post_init__(self) -> None:
         faults = [f"{name} must not be empty" for name in IDENTITY if not getattr(self, name)]
-        faults += refuse_unless_above_zero(self, "price_usd_per_hour", "accelerator_memory_gb", "vcpus", "memory_gib")
+        faults += refuse_unless_above_zero(
+            self,
+            "price_usd_per_hour",
+            "price_median_usd_per_hour",
+            "price_high_usd_per_hour",
+            "accelerator_memory_gb",
+            "vcpus",
+            "memory_gib",
+        )
         faults += refuse_unless_not_negative(self, "accelerator_count", "term_months", "minimum_hours", "upfront_usd")
         faults += refuse_unless_known(self, "zone_kind", ZONE_KINDS)
         faults += [f"unknown flag {flag!r}; add it to FLAGS first" for flag in self.flags if flag not in FLAGS]

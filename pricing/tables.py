@@ -211,7 +211,7 @@ def rows_of_frame(row_type: type[Row], table: pd.DataFrame, *, where: str) -> li
     rows: list[Row] = []
     records = table.astype(object).where(table.notna(), None).to_dict("records") if not faults else []
     for number, record in enumerate(records, start=2):
-        cells = {str(name): cell_of(value) for name, value in record.items()}
+        cells = {str(name): cell_of(wanted[str(name)], value) for name, value in record.items()}
         values, bad = _values(cells, wanted, f"line {number}")
         faults += bad
         if not bad:

@@ -48,6 +48,7 @@ UNITS: dict[str, str] = {
     "usd_per_kwh": "US dollar per kilowatt-hour",
     "usd_per_month": "US dollar per month",
     "usd_per_eur": "US dollar for one euro",
+    "usd_per_million_tokens": "US dollar for 1e6 tokens",
     "units_per_hour": "compute units per hour",
     # ratios
     "share": "0..1",
