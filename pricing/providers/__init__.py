@@ -1,1 +1,36 @@
-"""The providers, each behind an adapter of two functions: fetch and normalise."""
+"""Providers: one module per cloud, each `fetch` (all the asking), `normalise` (pure) and `PROVIDER`."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Final
+
+from pricing.errors import PricingError
+from pricing.providers.contract import Provider
+
+__all__ = ["PROVIDERS", "load_provider"]
+
+PROVIDERS: Final[dict[str, str]] = {
+    "aws": "pricing.providers.aws",
+    "gcp": "pricing.providers.gcp",
+    "azure": "pricing.providers.azure",
+    "runpod": "pricing.providers.runpod",
+    "lambda": "pricing.providers.lambda_cloud",
+    "rate_card": "pricing.providers.rate_card",
+}
+"""Name to module; a module is imported when its provider is asked, and its SDK when it asks."""
+
+
+def load_provider(name: str) -> Provider:
+    """Return one provider's adapter.
+
+    Raises
+    ------
+    PricingError
+        Where the name is none of `PROVIDERS`.
+    """
+    if name not in PROVIDERS:
+        raise PricingError(f"no adapter for the provider {name!r}", hint=f"known: {', '.join(PROVIDERS)}")
+    provider = importlib.import_module(PROVIDERS[name]).PROVIDER
+    assert isinstance(provider, Provider)
+    return provider

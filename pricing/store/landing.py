@@ -7,15 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final
 
+from pricing.clock import utc_now
 from pricing.identity import IDENTITY_COLUMNS
 from pricing.offers import Offer
 from pricing.store.engine import Engine, Session
 from pricing.store.rows import DESCRIPTION_COLUMNS, columns_of
 
-__all__ = ["HELD_MOVE_SHARE", "Landing", "PartAnswer", "PartResult", "land", "utc_now"]
+__all__ = ["HELD_MOVE_SHARE", "Landing", "PartAnswer", "PartResult", "land"]
 
 HELD_MOVE_SHARE: Final = 0.4
 """A move above this waits for a second fetch. Real list prices fell by 44 % (AWS P5, June 2025), so it waits, it is not refused."""
@@ -104,11 +105,6 @@ class PartResult:
     held: tuple[tuple[str, float, float], ...] = field(default=())
 
 
-def utc_now() -> datetime:
-    """Return the time as the store keeps it: UTC, without zone, to the microsecond."""
-    return datetime.now(UTC).replace(tzinfo=None)
-
-
 def land(engine: Engine, landing: Landing) -> list[PartResult]:
     """Bring one provider's answers into the store, in one transaction.
 
@@ -163,7 +159,9 @@ def _stage(session: Session, offers: Sequence[Offer], answered: Sequence[str], l
     session.stage("arriving_reading", columns.readings)
     session.stage("answered", {"part": ("text", list(answered))})
     session.stage("kept", {"identity": ("text", list(landing.kept))})
-    unknown = session.rows("select a.identity from arriving a left join offer o on o.identity = a.identity where o.identity is null")
+    unknown = session.rows(
+        "select a.identity from arriving a left join offer o on o.identity = a.identity where o.identity is null"
+    )
     session.stage("newcomer", columns.identities(sorted(identity for (identity,) in unknown)))
 
 
@@ -222,7 +220,8 @@ def _hold_large_moves(session: Session, landing: Landing) -> None:
     )
     session.execute("delete from held_price where offer_id in (select offer_id from staged)")
     session.execute(
-        """insert into held_price select offer_id, price_usd_per_hour, ? from moved where is_confirmed = 0""", [utc_now()]
+        """insert into held_price select offer_id, price_usd_per_hour, ? from moved where is_confirmed = 0""",
+        [utc_now()],
     )
     session.execute(
         """update staged set
@@ -259,7 +258,8 @@ def _write_changes(session: Session, landing: Landing) -> None:
         [landing.asked_at],
     )
     session.execute(
-        "insert into price_change select offer_id, ?, null, 0, null, false from gone order by offer_id", [landing.asked_at]
+        "insert into price_change select offer_id, ?, null, 0, null, false from gone order by offer_id",
+        [landing.asked_at],
     )
     session.execute(
         """insert into terms_change
@@ -358,7 +358,9 @@ def _results(session: Session, landing: Landing, late: set[str]) -> list[PartRes
         name = answer.part
         if answer.status == "ok" and name in late:
             message = "another refresh, begun later, landed this part first"
-            results.append(PartResult(answer=PartAnswer(part=name, status="superseded", reason="superseded", message=message)))
+            results.append(
+                PartResult(answer=PartAnswer(part=name, status="superseded", reason="superseded", message=message))
+            )
         elif answer.status != "ok":
             results.append(PartResult(answer=answer, row_count=answer.row_count))
         else:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Any, Final
 
+from pricing.clock import utc_now
 from pricing.offers import Offer
 from pricing.store.engine import Engine, Session
-from pricing.store.landing import utc_now
 from pricing.store.rows import offer_of
 
 __all__ = [
@@ -308,8 +308,14 @@ def read_statuses(engine: Engine) -> list[PartStatus]:
         )
     return [
         PartStatus(
-            provider=provider, part=part, status=status, reason=reason, message=message, asked_at=asked,
-            landed_at=landed, row_count=rows_held,
+            provider=provider,
+            part=part,
+            status=status,
+            reason=reason,
+            message=message,
+            asked_at=asked,
+            landed_at=landed,
+            row_count=rows_held,
         )
         for provider, part, status, reason, message, asked, landed, rows_held in rows
     ]

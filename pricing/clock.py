@@ -1,0 +1,12 @@
+"""The clock of the knowing half; nothing else asks what time it is."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+__all__ = ["utc_now"]
+
+
+def utc_now() -> datetime:
+    """Return the time as the store keeps it: UTC, without zone, to the microsecond."""
+    return datetime.now(UTC).replace(tzinfo=None)

@@ -1,0 +1,27 @@
+"""Amazon EC2: price list files, instance types, spot, reserved instances, savings plans, Capacity Blocks."""
+
+from __future__ import annotations
+
+from pricing.providers.aws.fetch import BULK_URL, fetch
+from pricing.providers.aws.normalise import VERSION, normalise
+from pricing.providers.contract import Provider
+
+__all__ = ["PROVIDER", "fetch", "normalise"]
+
+PROVIDER = Provider(
+    name="aws",
+    version=VERSION,
+    fetch=fetch,
+    normalise=normalise,
+    anchors=("p5.48xlarge", "g6.xlarge"),
+    endpoints={
+        "GPUPLAN_AWS_BULK_URL": BULK_URL,
+        "AWS_ENDPOINT_URL_PRICING": "",
+        "AWS_ENDPOINT_URL_EC2": "",
+        "AWS_ENDPOINT_URL_SAVINGSPLANS": "",
+    },
+    needs=(
+        "nothing for list prices; for spot, zones and Capacity Blocks read-only credentials as boto3 finds them "
+        "(ec2:Describe*, pricing:GetProducts, savingsplans:DescribeSavingsPlansOfferingRates)"
+    ),
+)

@@ -1,0 +1,186 @@
+"""Reserved instances and savings plans of AWS as offers; pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import date
+from pathlib import Path
+from typing import Any, Final
+
+from pricing.offers import Payment, PurchaseOption
+from pricing.providers.aws.price_list import read_plan_rates
+from pricing.providers.contract import Normalised, offer_or_refusal
+
+__all__ = ["plan_file_offers", "plan_rate_offers", "reserved_api_offers", "reserved_offers"]
+
+HOURS_PER_MONTH: Final = 730
+SECONDS_PER_MONTH: Final = 365 * 86_400 / 12
+
+PAYMENTS: Final = {
+    "No Upfront": (Payment.NONE, 0.0),
+    "Partial Upfront": (Payment.PARTIAL, 0.5),
+    "All Upfront": (Payment.ALL, 1.0),
+}
+"""AWS's words to ours, with the share that a savings plan takes at the start."""
+
+PLAN_CLASSES: Final = {
+    "ComputeSavingsPlans": "compute",
+    "EC2InstanceSavingsPlans": "ec2_instance",
+    "Compute": "compute",
+    "EC2Instance": "ec2_instance",
+}
+RESERVED: Final = {12: PurchaseOption.RESERVED_1Y, 36: PurchaseOption.RESERVED_3Y}
+PLANS: Final = {12: PurchaseOption.SAVINGS_PLAN_1Y, 36: PurchaseOption.SAVINGS_PLAN_3Y}
+
+SharedFields = Callable[[str], dict[str, Any] | None]
+
+
+def _years_months(text: str) -> int:
+    return {"1yr": 12, "3yr": 36, "1 yr": 12, "3 yr": 36}[text]
+
+
+def _committed(
+    shared: Mapping[str, Any],
+    options: Mapping[int, PurchaseOption],
+    months: int,
+    payment: Payment,
+    offering_class: str,
+    *,
+    hourly_usd: float,
+    upfront_usd: float,
+    sku: str,
+    effective_on: date | None = None,
+) -> Normalised:
+    """Return the offer; its price is the effective one, with what is paid up front spread over the term."""
+    return offer_or_refusal(
+        **shared,
+        purchase_option=options[months],
+        term_months=months,
+        payment=payment,
+        offering_class=offering_class,
+        cancellable=False,
+        price_usd_per_hour=hourly_usd + upfront_usd / (months * HOURS_PER_MONTH),
+        upfront_usd=upfront_usd,
+        source_sku_ids=(sku,),
+        effective_on=effective_on,
+    )
+
+
+def reserved_offers(shared: Mapping[str, Any], sku: str, terms: Mapping[str, Any]) -> Iterator[Normalised]:
+    """Read the reserved terms of one product of the price list."""
+    for term in terms.values():
+        attributes = term["termAttributes"]
+        amounts = {"Hrs": 0.0, "Quantity": 0.0}
+        for dimension in term["priceDimensions"].values():
+            amounts[dimension["unit"]] = float(dimension["pricePerUnit"]["USD"])
+        yield _committed(
+            shared,
+            RESERVED,
+            _years_months(attributes["LeaseContractLength"]),
+            PAYMENTS[attributes["PurchaseOption"]][0],
+            attributes["OfferingClass"],
+            hourly_usd=amounts["Hrs"],
+            upfront_usd=amounts["Quantity"],
+            sku=f"{sku}.{term['offerTermCode']}",
+            effective_on=date.fromisoformat(term["effectiveDate"][:10]),
+        )
+
+
+def reserved_api_offers(shared: Mapping[str, Any], row: Mapping[str, Any]) -> Iterator[Normalised]:
+    """Read one row of `DescribeReservedInstancesOfferings`."""
+    if row.get("Marketplace") or row.get("CurrencyCode", "USD") != "USD" or row.get("Scope") == "Availability Zone":
+        return
+    months = round(row["Duration"] / SECONDS_PER_MONTH)
+    if months not in RESERVED or row["ProductDescription"] not in {"Linux/UNIX", "Linux/UNIX (Amazon VPC)"}:
+        return
+    hourly = sum(float(charge["Amount"]) for charge in row["RecurringCharges"] if charge["Frequency"] == "Hourly")
+    yield _committed(
+        shared,
+        RESERVED,
+        months,
+        PAYMENTS[row["OfferingType"]][0],
+        row["OfferingClass"],
+        hourly_usd=hourly + float(row.get("UsagePrice", 0.0)),
+        upfront_usd=float(row["FixedPrice"]),
+        sku=row["ReservedInstancesOfferingId"],
+    )
+
+
+def plan_file_offers(path: Path, products: Mapping[str, str], shared: SharedFields) -> Iterator[Normalised]:
+    """Read a regional savings plan file.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    products : mapping of str to str
+        On-demand SKU of the plain Linux product to its instance type. A plan has a rate for each licence model, so the join
+        is by SKU; where the price list could not be had, operation and usage type tell plain Linux apart.
+    shared : callable
+        Instance type to the fields of its offers; None where nothing is known of the machine.
+    """
+    for product, terms in read_plan_rates(path):
+        attributes = product["attributes"]
+        offering_class = PLAN_CLASSES.get(product["productFamily"])
+        if offering_class is None:
+            continue
+        months = _years_months(attributes["purchaseTerm"])
+        payment, upfront_share = PAYMENTS[attributes["purchaseOption"]]
+        for rate in terms["rates"]:
+            kind = _plan_type(rate, products)
+            fields = shared(kind) if kind else None
+            if fields is None:
+                continue
+            if rate["discountedRate"]["currency"] != "USD":
+                raise ValueError(f"unknown currency {rate['discountedRate']['currency']}")
+            yield _plan(
+                fields,
+                months,
+                payment,
+                upfront_share,
+                offering_class,
+                float(rate["discountedRate"]["price"]),
+                rate["rateCode"],
+            )
+
+
+def _plan(
+    fields: Mapping[str, Any],
+    months: int,
+    payment: Payment,
+    share: float,
+    offering_class: str,
+    rate_usd: float,
+    sku: str,
+) -> Normalised:
+    upfront_usd = rate_usd * months * HOURS_PER_MONTH * share
+    return _committed(
+        fields, PLANS, months, payment, offering_class,
+        hourly_usd=rate_usd * (1 - share), upfront_usd=upfront_usd, sku=sku,
+    )  # fmt: skip
+
+
+def _plan_type(rate: Mapping[str, Any], products: Mapping[str, str]) -> str:
+    if products:
+        return products.get(rate["discountedSku"], "")
+    usage = re.search(r"(?:^|-)BoxUsage:(\S+)$", rate["discountedUsageType"])
+    return usage.group(1) if usage and rate["discountedOperation"] == "RunInstances" else ""
+
+
+def plan_rate_offers(rows: Sequence[Mapping[str, Any]], shared: SharedFields) -> Iterator[Normalised]:
+    """Read answers of `DescribeSavingsPlansOfferingRates`."""
+    for row in rows:
+        properties = {entry["name"]: entry["value"] for entry in row["properties"]}
+        plan = row["savingsPlanOffering"]
+        if row.get("operation", "RunInstances") != "RunInstances" or properties.get("tenancy", "shared") != "shared":
+            continue
+        fields = shared(properties["instanceType"])
+        offering_class = PLAN_CLASSES.get(plan["planType"])
+        if fields is None or offering_class is None:
+            continue
+        if plan["currency"] != "USD":
+            raise ValueError(f"unknown currency {plan['currency']}")
+        months = round(plan["durationSeconds"] / SECONDS_PER_MONTH)
+        payment, upfront_share = PAYMENTS[plan["paymentOption"]]
+        yield _plan(fields, months, payment, upfront_share, offering_class, float(row["rate"]), plan["offeringId"])

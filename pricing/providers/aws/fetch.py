@@ -1,0 +1,390 @@
+"""All the asking of AWS: public files without credentials, and the EC2, pricing and savings plans APIs with them.
+
+Parts: ``on_demand/REGION`` (on-demand and reserved, from the price list file, or from the pricing API where the file cannot
+be had), ``savings_plans/REGION``, ``types/REGION``, ``spot/REGION``, ``reserved/REGION``, ``capacity_block/REGION``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from datetime import timedelta
+from functools import partial
+from typing import Any, Final
+
+from pricing.clock import utc_now
+from pricing.providers.contract import Fetched, PartFault, RawPage, Request, SourceError, is_loopback
+from pricing.providers.http import Http
+from pricing.providers.pool import side_by_side
+
+__all__ = ["BULK_SERVICE", "BULK_URL", "fetch", "is_wanted_type"]
+
+BULK_URL: Final = "https://pricing.us-east-1.amazonaws.com"
+BULK_SERVICE: Final = "/offers/v1.0/aws/AmazonEC2/current/region_index.json"
+PLANS_SERVICE: Final = "/savingsPlan/v1.0/aws/AWSComputeSavingsPlan/current/region_index.json"
+
+PRICING_REGION: Final = (
+    "us-east-1"  # the pricing API answers in three regions alone: us-east-1, eu-central-1, ap-south-1
+)
+CAPACITY_BLOCK_HOURS: Final = (24, 168)
+"""A day, the shortest that is sold, and a week."""
+
+TYPES_PER_CALL: Final = 100
+
+_ACCELERATED: Final = re.compile(r"^(p\d|g\d|gr\d|u-p\d|trn\d|inf\d|dl\d)[a-z0-9-]*\.")
+_HOSTS: Final = re.compile(r"^[cmr][78][a-z]*\.(?!metal)")
+
+
+def is_wanted_type(name: str) -> bool:
+    """Return whether an instance type has an accelerator, or is of a CPU family that is compared with.
+
+    Examples
+    --------
+    >>> [is_wanted_type(name) for name in ("p5.48xlarge", "u-p6e-gb200x36", "c8g.4xlarge", "t3.micro", "r8i.metal-48xl")]
+    [True, True, True, False, False]
+    """
+    return is_accelerated_type(name) or bool(_HOSTS.match(name))
+
+
+def is_accelerated_type(name: str) -> bool:
+    """Return whether an instance type's name is of a family with accelerators."""
+    return bool(_ACCELERATED.match(name))
+
+
+def fetch(request: Request) -> Iterator[Fetched]:
+    """Ask AWS for everything in the wanted regions; what cannot be asked without credentials is skipped and said so."""
+    http = Http(request)
+    client_of = _clients(request)
+    try:
+        regions = _bulk_regions(http, request)
+    except SourceError as error:
+        if client_of is None:
+            yield PartFault.of("on_demand/*", error)
+            return
+        regions = {}
+    wanted = list(request.regions) or [name for name in regions if not name.startswith("us-gov-")]
+    if not wanted and client_of is not None:
+        yield from _asked_regions(request, client_of, wanted)
+    plans, plans_fault = _plan_regions(http, request)
+    jobs: dict[str, Callable[[], Iterable[RawPage]]] = {}
+    for region in wanted:
+        jobs[f"on_demand/{region}"] = partial(_on_demand, request, http, client_of, region, regions.get(region))
+        if plans_fault is None or client_of is not None:
+            jobs[f"savings_plans/{region}"] = partial(
+                _savings_plans, request, http, client_of, region, plans.get(region)
+            )
+        # A Local Zone has a price list of its own; the EC2 API tells of it under its parent.
+        if client_of is not None and re.fullmatch(r"[a-z]+(-[a-z]+)+-\d+", region):
+            jobs[f"types/{region}"] = partial(_types, request, client_of, region)
+            jobs[f"spot/{region}"] = partial(_spot, request, client_of, region)
+            jobs[f"reserved/{region}"] = partial(_reserved, request, client_of, region)
+            jobs[f"capacity_block/{region}"] = partial(_capacity_blocks, request, client_of, region)
+    yield from side_by_side(request, jobs)
+    if plans_fault is not None and client_of is None:
+        yield PartFault.of("savings_plans/*", plans_fault)
+    if client_of is None:
+        for part in ("spot/*", "capacity_block/*"):
+            message = "needs AWS credentials (read-only is enough); list prices were had without"
+            yield PartFault(part=part, status="skipped", reason="credentials", message=message)
+
+
+def _asked_regions(request: Request, client_of: Callable[[str, str], Any], wanted: list[str]) -> Iterator[PartFault]:
+    try:
+        answer = _called(lambda: client_of("ec2", PRICING_REGION).describe_regions())
+        wanted.extend(region["RegionName"] for region in answer["Regions"])
+    except SourceError as error:
+        yield PartFault.of("on_demand/*", error)
+
+
+def _bulk_base(request: Request) -> str:
+    return request.settings.get("GPUPLAN_AWS_BULK_URL", BULK_URL).rstrip("/")
+
+
+def _uses_files(request: Request) -> bool:
+    # Someone who points the API at a server of their own, and not the files, means the API.
+    return "GPUPLAN_AWS_BULK_URL" in request.settings or "AWS_ENDPOINT_URL_PRICING" not in request.settings
+
+
+def _bulk_regions(http: Http, request: Request) -> dict[str, str]:
+    if not _uses_files(request):
+        raise SourceError("the price list files were not asked", reason="not_asked")
+    answer = http.get_json(_bulk_base(request) + BULK_SERVICE)
+    try:
+        return {name: str(entry["currentVersionUrl"]) for name, entry in answer["regions"].items()}
+    except (KeyError, TypeError, AttributeError) as error:
+        raise _changed_shape("the region index of the price list", error) from error
+
+
+def _plan_regions(http: Http, request: Request) -> tuple[dict[str, str], SourceError | None]:
+    if not _uses_files(request):
+        return {}, None
+    try:
+        answer = http.get_json(_bulk_base(request) + PLANS_SERVICE)
+        return {entry["regionCode"]: str(entry["versionUrl"]) for entry in answer["regions"]}, None
+    except SourceError as error:
+        return {}, error
+    except (KeyError, TypeError) as error:
+        return {}, _changed_shape("the region index of the savings plans", error)
+
+
+def _changed_shape(what: str, error: Exception) -> SourceError:
+    return SourceError(f"{what} has another shape than it had: {type(error).__name__} {error}", reason="shape")
+
+
+def _page(part: str, kind: str, body: Any, url: str) -> RawPage:  # noqa: ANN401 - parsed answers differ
+    return RawPage(part=part, kind=kind, body=body, url=url, fetched_at=utc_now())
+
+
+def _on_demand(
+    request: Request, http: Http, client_of: Callable[[str, str], Any] | None, region: str, path: str | None
+) -> Iterator[RawPage]:
+    part = f"on_demand/{region}"
+    fault = SourceError(f"no price list file for {region}", reason="missing_region", where=region)
+    if path is not None:
+        try:
+            yield _spooled(request, http, part, "price_list", path)
+        except SourceError as error:
+            fault = error
+        else:
+            return
+    if client_of is None:
+        raise fault
+    yield from _products(request, client_of, region)
+
+
+def _spooled(request: Request, http: Http, part: str, kind: str, path: str) -> RawPage:
+    url = _bulk_base(request) + path
+    target = request.spool / f"aws-{part.replace('/', '-')}.json"
+    http.download(url, target)
+    return _page(part, kind, target, url)
+
+
+def _products(request: Request, client_of: Callable[[str, str], Any], region: str) -> Iterator[RawPage]:
+    client = client_of("pricing", PRICING_REGION)
+    filters = {
+        "regionCode": region,
+        "operatingSystem": "Linux",
+        "tenancy": "Shared",
+        "preInstalledSw": "NA",
+        "capacitystatus": "Used",
+        "licenseModel": "No License required",
+        "marketoption": "OnDemand",
+    }
+    listed = [{"Type": "TERM_MATCH", "Field": field, "Value": value} for field, value in filters.items()]
+    pages = client.get_paginator("get_products").paginate(ServiceCode="AmazonEC2", Filters=listed)
+    for page in _each(request, pages):
+        yield _page(f"on_demand/{region}", "products", page["PriceList"], "pricing:GetProducts")
+
+
+def _savings_plans(
+    request: Request, http: Http, client_of: Callable[[str, str], Any] | None, region: str, path: str | None
+) -> Iterator[RawPage]:
+    part = f"savings_plans/{region}"
+    if path is not None:
+        yield _spooled(request, http, part, "plan_list", path)
+        return
+    if client_of is None:
+        raise SourceError(f"no savings plan file for {region}", reason="missing_region", where=region)
+    client = client_of("savingsplans", PRICING_REGION)
+    arguments: dict[str, Any] = {
+        "products": ["EC2"],
+        "serviceCodes": ["AmazonEC2"],
+        "savingsPlanTypes": ["Compute", "EC2Instance"],
+        "operations": ["RunInstances"],
+        "filters": [
+            {"name": "region", "values": [region]},
+            {"name": "tenancy", "values": ["shared"]},
+            {"name": "productDescription", "values": ["Linux/UNIX"]},
+        ],
+        "maxResults": 1000,
+    }
+    while True:  # boto3 has no paginator for it
+        answer = _called(lambda: client.describe_savings_plans_offering_rates(**arguments))
+        yield _page(part, "plan_rates", answer["searchResults"], "savingsplans:DescribeSavingsPlansOfferingRates")
+        request.time_left_s()
+        if not answer.get("nextToken"):
+            return
+        arguments["nextToken"] = answer["nextToken"]
+
+
+def _types(request: Request, client_of: Callable[[str, str], Any], region: str) -> Iterator[RawPage]:
+    part, client = f"types/{region}", client_of("ec2", region)
+    zones = _called(lambda: client.describe_availability_zones(AllAvailabilityZones=True))
+    yield _page(part, "zones", zones["AvailabilityZones"], "ec2:DescribeAvailabilityZones")
+    pages = client.get_paginator("describe_instance_type_offerings").paginate(LocationType="availability-zone-id")
+    offerings = [entry for page in _each(request, pages) for entry in page["InstanceTypeOfferings"]]
+    kept = [entry for entry in offerings if is_wanted_type(entry["InstanceType"])]
+    yield _page(part, "offerings", kept, "ec2:DescribeInstanceTypeOfferings")
+    names = sorted({entry["InstanceType"] for entry in kept})
+    for start in range(0, len(names), TYPES_PER_CALL):
+        types = _described(client, names[start : start + TYPES_PER_CALL])
+        request.time_left_s()
+        yield _page(part, "types", types, "ec2:DescribeInstanceTypes")
+
+
+def _described(client: Any, names: list[str]) -> list[Any]:  # noqa: ANN401 - a boto3 client
+    """Describe named types; one that the service does not describe is left out, instead of failing the other 99."""
+    from botocore.exceptions import ClientError
+
+    remaining = list(names)
+    while remaining:
+        try:
+            return list(client.describe_instance_types(InstanceTypes=remaining)["InstanceTypes"])
+        except ClientError as error:
+            unknown = set(re.findall(r"[a-z0-9-]+\.[a-z0-9-]+", str(error))) & set(remaining)
+            if error.response["Error"]["Code"] != "InvalidInstanceType" or not unknown:
+                raise _source_error(error) from error
+            remaining = [name for name in remaining if name not in unknown]
+        except Exception as error:
+            raise _source_error(error) from error
+    return []
+
+
+def _spot(request: Request, client_of: Callable[[str, str], Any], region: str) -> Iterator[RawPage]:
+    part, client = f"spot/{region}", client_of("ec2", region)
+    pages = client.get_paginator("describe_instance_type_offerings").paginate(LocationType="region")
+    offered = {entry["InstanceType"] for page in _each(request, pages) for entry in page["InstanceTypeOfferings"]}
+    names = sorted(name for name in offered if is_wanted_type(name))
+    yield _page(
+        part, "spot", [], "ec2:DescribeSpotPriceHistory"
+    )  # a region that offers no such type answers, with nothing
+    # Of hosts the price now is enough; of accelerators the past too, since no one plans on a single reading.
+    for wanted, days in (
+        ([name for name in names if is_accelerated_type(name)], request.spot_days),
+        ([name for name in names if not is_accelerated_type(name)], 0),
+    ):
+        if not wanted:
+            continue
+        pages = client.get_paginator("describe_spot_price_history").paginate(
+            StartTime=utc_now() - timedelta(days=days),
+            ProductDescriptions=["Linux/UNIX"],
+            InstanceTypes=wanted,  # named types: a tenth of the rows of a whole region
+        )
+        for page in _each(request, pages):
+            yield _page(part, "spot", page["SpotPriceHistory"], "ec2:DescribeSpotPriceHistory")
+
+
+def _reserved(request: Request, client_of: Callable[[str, str], Any], region: str) -> Iterator[RawPage]:
+    client = client_of("ec2", region)
+    pages = client.get_paginator("describe_reserved_instances_offerings").paginate(
+        IncludeMarketplace=False,  # third parties sell the rest of theirs there
+        InstanceTenancy="default",
+        ProductDescription="Linux/UNIX",
+        Filters=[{"Name": "scope", "Values": ["Region"]}],
+    )
+    for page in _each(request, pages):
+        rows = [row for row in page["ReservedInstancesOfferings"] if is_wanted_type(row["InstanceType"])]
+        yield _page(f"reserved/{region}", "reserved", rows, "ec2:DescribeReservedInstancesOfferings")
+
+
+def _capacity_blocks(request: Request, client_of: Callable[[str, str], Any], region: str) -> Iterator[RawPage]:
+    part, client = f"capacity_block/{region}", client_of("ec2", region)
+    zones = _called(lambda: client.describe_availability_zones(AllAvailabilityZones=True))
+    yield _page(part, "zones", zones["AvailabilityZones"], "ec2:DescribeAvailabilityZones")
+    pages = client.get_paginator("describe_instance_type_offerings").paginate(LocationType="region")
+    offered = sorted(
+        {entry["InstanceType"] for page in _each(request, pages) for entry in page["InstanceTypeOfferings"]}
+    )
+    described = _described(client, [name for name in offered if re.match(r"^(p\d|trn\d|u-p\d)", name)])
+    sold = [entry["InstanceType"] for entry in described if "capacity-block" in entry.get("SupportedUsageClasses", [])]
+    for name in sold:
+        for hours in CAPACITY_BLOCK_HOURS:
+            pages = client.get_paginator("describe_capacity_block_offerings").paginate(
+                InstanceType=name, InstanceCount=1, CapacityDurationHours=hours
+            )
+            for page in _each(request, pages):
+                rows = page["CapacityBlockOfferings"]
+                yield _page(part, "capacity_blocks", rows, "ec2:DescribeCapacityBlockOfferings")
+
+
+def _clients(request: Request) -> Callable[[str, str], Any] | None:
+    """Return what makes a client for a service in a region; None where there are no credentials or no SDK."""
+    try:
+        import boto3
+        from botocore.config import Config
+    except ImportError:
+        return None
+    import threading
+
+    guard = threading.Lock()
+    session = boto3.session.Session()
+    has_credentials = session.get_credentials() is not None
+    retries = Config(
+        retries={"mode": "standard", "max_attempts": 6}, connect_timeout=15, read_timeout=60, user_agent_extra="gpuplan"
+    )
+    own = {
+        service: request.settings.get(
+            f"AWS_ENDPOINT_URL_{service.upper()}", request.settings.get("AWS_ENDPOINT_URL", "")
+        )
+        for service in ("ec2", "pricing", "savingsplans")
+    }
+    if not has_credentials and not any(is_loopback(url) for url in own.values()):
+        return None
+
+    def client_of(service: str, region: str) -> Any:  # noqa: ANN401 - a boto3 client
+        anonymous = {"aws_access_key_id": "anonymous", "aws_secret_access_key": "anonymous"}
+        endpoint = own[service]
+        if not has_credentials and not is_loopback(endpoint):
+            raise SourceError(f"{service} needs AWS credentials", reason="credentials")
+        with guard:  # a session is not made for threads; the clients that it makes are
+            return session.client(
+                service,
+                region_name=region,
+                config=retries,
+                endpoint_url=endpoint or None,
+                **({} if has_credentials else anonymous),
+            )
+
+    return client_of
+
+
+def _each(request: Request, pages: Iterable[Any]) -> Iterator[Any]:
+    """Walk a paginator; its errors become ours."""
+    walk = iter(pages)
+    while True:
+        request.time_left_s()
+        try:
+            page = next(walk)
+        except StopIteration:
+            return
+        except SourceError:
+            raise
+        except Exception as error:
+            raise _source_error(error) from error
+        yield page
+
+
+def _called(ask: Callable[[], Any]) -> Any:  # noqa: ANN401 - an SDK's answer
+    try:
+        return ask()
+    except SourceError:
+        raise
+    except Exception as error:
+        raise _source_error(error) from error
+
+
+CREDENTIAL_CODES: Final = frozenset(
+    {
+        "AuthFailure",
+        "UnauthorizedOperation",
+        "AccessDenied",
+        "AccessDeniedException",
+        "OptInRequired",
+        "InvalidClientTokenId",
+    }
+)
+
+
+def _source_error(error: Exception) -> SourceError:
+    """Turn what boto3 raises into a fault of the source; a bug keeps its own type."""
+    from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, ParamValidationError
+
+    if isinstance(error, ClientError):
+        code = str(error.response.get("Error", {}).get("Code", "error"))
+        reason = "refused" if code in CREDENTIAL_CODES else "answered_with_error"
+        return SourceError(f"AWS answered {code}: {error}", reason=reason)
+    if isinstance(error, NoCredentialsError):
+        return SourceError("AWS credentials are missing", reason="credentials")
+    if isinstance(error, ParamValidationError) or not isinstance(error, BotoCoreError | OSError):
+        raise error
+    return SourceError(f"AWS could not be read: {error}", reason="unreachable")

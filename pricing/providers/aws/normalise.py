@@ -1,0 +1,288 @@
+"""AWS's answers as offers; pure. One region at a time, since prices, machines and zones meet there."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from pricing.identity import identity_of, identity_text
+from pricing.offers import Launchable, Offer, Payment, PurchaseOption
+from pricing.providers.aws.commitments import plan_file_offers, plan_rate_offers, reserved_api_offers, reserved_offers
+from pricing.providers.aws.hardware import hardware_from_attributes, hardware_from_type
+from pricing.providers.aws.price_list import is_wanted_product, read_price_list
+from pricing.providers.contract import Normalised, PartFault, RawPage, RefusedRow, offer_or_refusal
+from pricing.providers.hardware import Hardware, guarded
+
+__all__ = ["VERSION", "Region", "normalise"]
+
+VERSION: Final = "aws-1"
+
+
+@dataclass(slots=True)
+class Region:
+    """What is known of one region while its parts are read.
+
+    Attributes
+    ----------
+    name : str
+        Region, or Local Zone with a price list of its own.
+    hardware : dict
+        By instance type.
+    zones : dict of str to (str, str)
+        Zone name to stable id and kind (names differ from account to account, ids do not).
+    offered : dict of str to set of str, or None
+        Instance type to the ids of the zones that offer it; None where the account could not be asked.
+    not_on_demand : set of str
+        Types whose usage classes do not hold on-demand.
+    products : dict of str to str
+        On-demand SKU to instance type.
+    """
+
+    name: str
+    hardware: dict[str, Hardware] = field(default_factory=dict)
+    zones: dict[str, tuple[str, str]] = field(default_factory=dict)
+    offered: dict[str, set[str]] | None = None
+    not_on_demand: set[str] = field(default_factory=set)
+    products: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def place(self) -> dict[str, str]:
+        """The offer's region, zone and kind of zone: a Local Zone counts under its parent."""
+        parent = re.match(r"^([a-z]+(?:-[a-z]+)+-\d+)-", self.name)
+        if parent is None:
+            return {"region": self.name}
+        kind = "edge" if "wl" in self.name else "local_zone"
+        return {"region": parent.group(1), "zone": self.name, "zone_kind": kind}
+
+    def launchable(self, instance_type: str) -> tuple[Launchable, str]:
+        """Return whether a type can be started on demand here, and why not."""
+        if instance_type in self.not_on_demand:
+            return Launchable.NO, "EC2 does not list on-demand among its usage classes"
+        if self.offered is None:
+            return Launchable.UNKNOWN, ""
+        if not self.offered.get(instance_type):
+            return Launchable.NO, "priced, but offered in no zone of the region"
+        return Launchable.YES, ""
+
+
+def normalise(pages: Iterable[RawPage]) -> Iterator[Normalised]:
+    """Read pages into offers; a part that has another shape than known is a fault, its siblings are read all the same."""
+    by_region: dict[str, dict[str, list[RawPage]]] = defaultdict(lambda: defaultdict(list))
+    for page in pages:
+        what, _, where = page.part.partition("/")
+        by_region[where][what].append(page)
+    for name, parts in sorted(by_region.items()):
+        yield from _region_offers(Region(name), parts)
+
+
+def _region_offers(region: Region, parts: Mapping[str, Sequence[RawPage]]) -> Iterator[Normalised]:
+    def part(what: str) -> str:
+        return f"{what}/{region.name}"
+
+    yield from guarded(
+        part("types"), lambda: _read_types(region, [*parts.get("types", ()), *parts.get("capacity_block", ())])
+    )
+    listed: list[Offer | RefusedRow] = []
+    for row in guarded(part("on_demand"), lambda: _listed(region, parts.get("on_demand", ()))):
+        if isinstance(row, PartFault):
+            yield row
+        else:
+            listed.append(row)
+    reserved = list(guarded(part("reserved"), lambda: _reserved(region, parts.get("reserved", ()))))
+    # Where the EC2 API told the reservations, it says what can be bought; the list may still carry the others.
+    told = {identity_of(row) for row in reserved if isinstance(row, Offer)}
+    yield from (row for row in listed if not (isinstance(row, Offer) and row.term_months and identity_of(row) in told))
+    yield from reserved
+    yield from guarded(part("savings_plans"), lambda: _plans(region, parts.get("savings_plans", ())))
+    yield from guarded(part("spot"), lambda: _spot(region, parts.get("spot", ())))
+    yield from guarded(part("capacity_block"), lambda: _capacity_blocks(region, parts.get("capacity_block", ())))
+
+
+def _read_types(region: Region, pages: Sequence[RawPage]) -> Iterator[Normalised]:
+    for page in pages:
+        match page.kind:
+            case "zones":
+                for zone in page.body:
+                    region.zones[zone["ZoneName"]] = (
+                        zone["ZoneId"],
+                        _zone_kind(zone.get("ZoneType", "availability-zone")),
+                    )
+            case "offerings":
+                region.offered = region.offered or {}
+                for entry in page.body:
+                    region.offered.setdefault(entry["InstanceType"], set()).add(entry["Location"])
+            case "types":
+                for entry in page.body:
+                    region.hardware[entry["InstanceType"]] = hardware_from_type(entry)
+                    if "on-demand" not in entry.get("SupportedUsageClasses", ["on-demand"]):
+                        region.not_on_demand.add(entry["InstanceType"])
+    yield from ()
+
+
+def _zone_kind(zone_type: str) -> str:
+    return {"availability-zone": "zone", "local-zone": "local_zone"}.get(zone_type, "edge")
+
+
+def _listed(region: Region, pages: Sequence[RawPage]) -> Iterator[Normalised]:
+    for page in pages:
+        for entry in _products(page):
+            attributes = entry["product"]["attributes"]
+            kind, sku = attributes["instanceType"], entry["product"]["sku"]
+            region.hardware.setdefault(kind, hardware_from_attributes(attributes))
+            region.products[sku] = kind
+            if attributes.get("regionCode", region.name) != region.name:
+                raise ValueError(f"the list of {region.name} tells prices of {attributes['regionCode']}")
+            shared = _shared(region, kind, page)
+            for price, effective_on in _hourly(entry["terms"].get("OnDemand", {})):
+                yield offer_or_refusal(
+                    **shared,
+                    purchase_option=PurchaseOption.ON_DEMAND,
+                    price_usd_per_hour=price,
+                    effective_on=effective_on,
+                    source_sku_ids=(sku,),
+                )
+            yield from reserved_offers(shared, sku, entry["terms"].get("Reserved", {}))
+
+
+def _products(page: RawPage) -> Iterator[dict[str, Any]]:
+    if page.kind == "price_list":
+        yield from read_price_list(Path(page.body))
+        return
+    for text in page.body:  # the pricing API answers with JSON in JSON
+        entry = json.loads(text)
+        if is_wanted_product(entry["product"]):
+            yield entry
+
+
+def _shared(region: Region, kind: str, page: RawPage) -> dict[str, Any]:
+    """Return the fields of an offer that do not depend on how it is paid for."""
+    launchable, note = region.launchable(kind)
+    place = region.place
+    flag = "local_zone" if place.get("zone_kind") == "local_zone" else ""
+    return {
+        "provider": "aws",
+        "instance_type": kind,
+        **place,
+        **region.hardware[kind].fields(flag),
+        "launchable": launchable,
+        "launchable_note": note,
+        "source": _source(page),
+        "observed_on": page.fetched_at.date(),
+        "adapter_version": VERSION,
+        "part": page.part,
+    }
+
+
+def _source(page: RawPage) -> str:
+    return "AWS price list file" if page.kind in {"price_list", "plan_list"} else f"AWS {page.url}"
+
+
+def _hourly(terms: Mapping[str, Any]) -> Iterator[tuple[float, date | None]]:
+    for term in terms.values():
+        for dimension in term["priceDimensions"].values():
+            if dimension["unit"] != "Hrs":
+                continue
+            if "USD" not in dimension["pricePerUnit"]:
+                raise ValueError(f"unknown currency {', '.join(dimension['pricePerUnit'])}")
+            yield float(dimension["pricePerUnit"]["USD"]), _day(term.get("effectiveDate"))
+
+
+def _day(text: str | None) -> date | None:
+    return date.fromisoformat(text[:10]) if text else None
+
+
+def _reserved(region: Region, pages: Sequence[RawPage]) -> Iterator[Normalised]:
+    for page in pages:
+        for row in page.body:
+            kind = row["InstanceType"]
+            if kind not in region.hardware:
+                yield _without_hardware(page.part, region, kind, "reserved")
+                continue
+            yield from reserved_api_offers(_shared(region, kind, page), row)
+
+
+def _plans(region: Region, pages: Sequence[RawPage]) -> Iterator[Normalised]:
+    for page in pages:
+
+        def shared(kind: str, page: RawPage = page) -> dict[str, Any] | None:
+            return _shared(region, kind, page) if kind in region.hardware else None
+
+        if page.kind == "plan_list":
+            yield from plan_file_offers(Path(page.body), region.products, shared)
+        else:
+            yield from plan_rate_offers(page.body, shared)
+
+
+def _without_hardware(part: str, region: Region, kind: str, option: str) -> RefusedRow:
+    identity = identity_text("aws", kind, region.name, purchase_option=option)
+    return RefusedRow(part=part, identity=identity, reason="no_hardware", message="no source told what the machine is")
+
+
+def _spot(region: Region, pages: Sequence[RawPage]) -> Iterator[Normalised]:
+    readings: dict[tuple[str, str], list[tuple[datetime, float]]] = defaultdict(list)
+    zone_ids: dict[str, str] = {}
+    last_page: RawPage | None = None
+    for page in pages:
+        last_page = page
+        for row in page.body:
+            if row["ProductDescription"] not in {"Linux/UNIX", "Linux/UNIX (Amazon VPC)"}:
+                continue
+            when = row["Timestamp"].replace(tzinfo=None) if row["Timestamp"].tzinfo else row["Timestamp"]
+            readings[row["InstanceType"], row["AvailabilityZone"]].append((when, float(row["SpotPrice"])))
+            if row.get("AvailabilityZoneId"):
+                zone_ids[row["AvailabilityZone"]] = row["AvailabilityZoneId"]
+    if last_page is None:
+        return
+    for (kind, zone), told in sorted(readings.items()):
+        if kind not in region.hardware:
+            yield _without_hardware(last_page.part, region, kind, "spot")
+            continue
+        zone_id, zone_kind = region.zones.get(zone, (zone_ids.get(zone, zone), "zone"))
+        told.sort()
+        shared = _shared(region, kind, last_page)
+        shared |= {"region": region.name, "zone": zone_id, "zone_kind": zone_kind}
+        shared |= region.hardware[kind].fields("local_zone" if zone_kind == "local_zone" else "")
+        shared |= {"launchable": Launchable.YES, "launchable_note": ""}
+        yield offer_or_refusal(
+            **shared,
+            purchase_option=PurchaseOption.SPOT,
+            interruptible=True,
+            price_usd_per_hour=told[-1][1],
+            effective_on=told[-1][0].date(),  # the price has held since its last change
+            price_history=tuple(told),
+        )
+
+
+def _capacity_blocks(region: Region, pages: Sequence[RawPage]) -> Iterator[Normalised]:
+    cheapest: dict[tuple[str, str, int], tuple[float, Mapping[str, Any], RawPage]] = {}
+    for page in pages:
+        if page.kind != "capacity_blocks":
+            continue
+        for row in page.body:
+            if row["CurrencyCode"] != "USD":
+                raise ValueError(f"unknown currency {row['CurrencyCode']}")
+            hours = int(row["CapacityBlockDurationHours"])
+            price = float(row["UpfrontFee"]) / (hours * int(row["InstanceCount"]))
+            key = row["InstanceType"], row["AvailabilityZone"], hours
+            if key not in cheapest or price < cheapest[key][0]:
+                cheapest[key] = price, row, page
+    for (kind, zone, hours), (price, row, page) in sorted(cheapest.items(), key=lambda item: item[0]):
+        zone_id, zone_kind = region.zones.get(zone, (zone, "zone"))
+        shared = _shared(region, kind, page)
+        shared |= {"region": region.name, "zone": zone_id, "zone_kind": zone_kind, "launchable": Launchable.YES}
+        shared["launchable_note"] = f"the cheapest block found starts on {row['StartDate'].date().isoformat()}"
+        yield offer_or_refusal(
+            **shared,
+            purchase_option=PurchaseOption.CAPACITY_BLOCK,
+            payment=Payment.ALL,
+            minimum_hours=float(hours),
+            cancellable=False,
+            price_usd_per_hour=price,
+            upfront_usd=price * hours,
+        )

@@ -1,0 +1,228 @@
+"""What an adapter is: two functions over pages, offers and faults.
+
+``fetch(request)`` does all the asking and judges nothing; it yields a `RawPage` for everything that answered and a `PartFault`
+for each part that did not. ``normalise(pages)`` is pure: it reads the pages and yields an `Offer` for each row, a `RefusedRow`
+for each row that cannot be one, a `PartFault` for each part that it cannot trust. A part is what answers or fails as one
+(``on_demand/us-east-1``): offers vanish from the store only where their own part answered in full.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+from pricing.errors import PricingError
+from pricing.identity import identity_text
+from pricing.offers import Offer
+
+__all__ = [
+    "Fetched",
+    "Normalised",
+    "PartFault",
+    "Provider",
+    "RawPage",
+    "RefusedRow",
+    "Request",
+    "SourceError",
+    "is_loopback",
+    "offer_or_refusal",
+]
+
+
+class SourceError(PricingError):
+    """A source that did not answer, or answered what cannot be used.
+
+    Attributes
+    ----------
+    reason : str
+        Machine-readable cause: ``unreachable``, ``http_503``, ``truncated``, ``shape``, ``time_limit``, ``credentials`` ...
+    """
+
+    code = "source"
+    exit_status = 5
+
+    def __init__(self, message: str, *, reason: str, hint: str = "", where: str = "") -> None:
+        super().__init__(message, hint=hint, where=where)
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What an adapter is asked for.
+
+    Attributes
+    ----------
+    regions : tuple of str
+        All that the provider has, where empty.
+    give_up_at : float
+        When the time for the whole is over, on `time.monotonic`'s clock.
+    spool : Path
+        A folder of its own for answers too large to hold in memory; removed after the refresh.
+    spot_days : int
+        How much of the spot history is asked for.
+    rate_cards : tuple of Path
+        Folders with rate cards of the user's own.
+    settings : mapping of str to str
+        Endpoints and credentials, as the environment holds them.
+    """
+
+    regions: tuple[str, ...] = ()
+    give_up_at: float = float("inf")
+    spool: Path = Path()
+    spot_days: int = 90
+    rate_cards: tuple[Path, ...] = ()
+    settings: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+
+    def time_left_s(self) -> float:
+        """Return the seconds that are left.
+
+        Raises
+        ------
+        SourceError
+            When none are.
+        """
+        left = self.give_up_at - time.monotonic()
+        if left <= 0:
+            raise SourceError(
+                "the time limit of the refresh was reached", reason="time_limit", hint="--time-limit gives more"
+            )
+        return left
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RawPage:
+    """One answer as it came.
+
+    Attributes
+    ----------
+    part : str
+        What it is a piece of.
+    kind : str
+        The adapter's own word for its shape.
+    body : Any
+        Parsed JSON, or the path of a spooled file.
+    url : str
+        Where it came from.
+    fetched_at : datetime
+        When (UTC without zone).
+    """
+
+    part: str
+    kind: str
+    body: Any
+    url: str
+    fetched_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartFault:
+    """A part that did not answer, or whose answer cannot be trusted; its last good rows stay.
+
+    Attributes
+    ----------
+    part : str
+        Which; ``*`` for all of the provider.
+    status : str
+        ``failed``, or ``skipped`` where nothing was tried (no credentials).
+    reason, message : str
+        Machine-readable cause, and what the reader is told.
+    """
+
+    part: str
+    status: str = "failed"
+    reason: str
+    message: str
+
+    @classmethod
+    def of(cls, part: str, error: SourceError) -> PartFault:
+        """Return the fault that an error means for a part."""
+        status = "skipped" if error.reason == "credentials" else "failed"
+        return cls(part=part, status=status, reason=error.reason, message=str(error))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefusedRow:
+    """A row that cannot be an offer, or not be believed; what the store holds of it stays."""
+
+    part: str
+    identity: str
+    reason: str
+    message: str
+
+
+Fetched = RawPage | PartFault
+Normalised = Offer | RefusedRow | PartFault
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provider:
+    """One adapter.
+
+    Attributes
+    ----------
+    name : str
+        As in offers.
+    version : str
+        Of the reader; told by every row that it makes.
+    fetch : callable
+        ``fetch(request)`` yields pages and faults; all the I/O.
+    normalise : callable
+        ``normalise(pages)`` yields offers, refused rows and faults; pure.
+    anchors : tuple of str
+        Instance types without which a full answer is not believed.
+    endpoints : mapping of str to str
+        Setting to the public address that it replaces.
+    needs : str
+        What it takes to ask, in words.
+    """
+
+    name: str
+    version: str
+    fetch: Callable[[Request], Iterator[Fetched]]
+    normalise: Callable[[Iterable[RawPage]], Iterator[Normalised]]
+    anchors: tuple[str, ...] = ()
+    endpoints: Mapping[str, str] = field(default_factory=dict)
+    needs: str = "nothing"
+
+
+_IDENTITY_DEFAULTS: Final = {
+    "zone": "",
+    "term_months": 0,
+    "payment": "none",
+    "offering_class": "",
+    "minimum_hours": 0.0,
+}
+
+
+def offer_or_refusal(**fields: Any) -> Offer | RefusedRow:  # noqa: ANN401 - the fields of Offer
+    """Return the offer, or, where its type refuses it (a price of 0), the refused row with the reason in words."""
+    try:
+        return Offer(**fields)
+    except PricingError as error:
+        named = {**_IDENTITY_DEFAULTS, **{k: v for k, v in fields.items() if k in _IDENTITY_DEFAULTS}}
+        identity = identity_text(
+            fields["provider"],
+            fields["instance_type"],
+            fields["region"],
+            purchase_option=fields["purchase_option"],
+            **named,
+        )
+        return RefusedRow(part=fields.get("part", ""), identity=identity, reason="impossible", message=error.message)
+
+
+def is_loopback(url: str) -> bool:
+    """Return whether an address is this machine's own, where anonymous credentials are used.
+
+    Examples
+    --------
+    >>> is_loopback("http://127.0.0.1:8123/x"), is_loopback("https://api.example.org")
+    (True, False)
+    """
+    from urllib.parse import urlsplit
+
+    return urlsplit(url).scheme == "http" and urlsplit(url).hostname in {"127.0.0.1", "localhost", "::1"}

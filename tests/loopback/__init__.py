@@ -1,0 +1,1 @@
+"""Clouds of our own on this machine, so that the real client code can be driven without a network."""
