@@ -24,6 +24,7 @@ __all__ = [
     "own_months",
     "paid_hours",
     "present_value_of_months",
+    "price_path",
     "rent_months",
     "timeline_of_months",
     "used_hours",
@@ -48,6 +49,8 @@ class Terms:
         From delivery to the end of a server's life; from order to delivery.
     refresh_months : tuple of int
         Months at which the hardware is bought again before the end of its life.
+    price_steps : tuple of (month, share)
+        Changes of the rent's price at the start of a month, besides the steady one.
     opex_charged : {'used_hours', 'clock_hours'}
         For which hours the owner pays running costs and power.
     idle_hours : {'given_back', 'paid'}
@@ -67,6 +70,7 @@ class Terms:
     life_months: int = 60
     lead_time_months: int = 0
     refresh_months: tuple[int, ...] = ()
+    price_steps: tuple[tuple[int, float], ...] = ()
     opex_charged: Literal["used_hours", "clock_hours"] = "used_hours"
     idle_hours: Literal["given_back", "paid"] = "given_back"
     financing: Literal["cash", "loan", "lease"] = "cash"
@@ -111,23 +115,39 @@ def rent_months(v: Values, terms: Terms) -> Iterator[Month]:
     name = "commitment" if term else "on_demand" if given_back else "kept_hours"
     hours = v["money.hours_per_month"] if term else paid_hours(v, terms)
     monthly_usd = v["rent.usd_per_hour"] * hours * keep
-    step = (1.0 + v["rent.price_change_share_per_year"]) ** (1.0 / 12.0)
-    path: Number = 1.0  # price of the coming month over today's
     locked: Number = 1.0
     steady: Entries = {}
-    yield Month({}, {"upfront": upfront})
-    for month in range(1, horizon + 1):
-        begins = not term or (month - 1) % term == 0
-        if begins and (not steady or not _always_one(step)):
-            locked = path
-            steady = {name: monthly_usd * locked}
-        path = path if _always_one(step) else path * step
-        lumps: Entries = {}
-        if term and month < horizon and month % term == 0:
-            lumps["upfront"] = upfront * path
-        elif term and month == horizon and horizon % term:
-            lumps["upfront"] = -upfront * locked * (1.0 - horizon % term / term)
-        yield Month(steady, lumps)
+    held = Month({}, {"upfront": upfront})
+    for month, price in enumerate(price_path(v, terms), start=1):
+        if not term or (month - 1) % term == 0:
+            if month > 1 and term:
+                # A renewal is paid in advance: with the last month of the term before it.
+                held.lumps["upfront"] = upfront * price
+            if price is not locked or not steady:
+                locked = price
+                steady = {name: monthly_usd * locked}
+        yield held
+        held = Month(steady, {})
+    if term and horizon % term:
+        held.lumps["upfront"] = -upfront * locked * (1.0 - horizon % term / term)
+    yield held
+
+
+def price_path(v: Values, terms: Terms) -> Iterator[Number]:
+    """Yield the rent of each month over today's: a steady change, agreed steps, and a drawn walk where there is one.
+
+    Months with the same price yield the same object.
+    """
+    step = (1.0 + v["rent.price_change_share_per_year"]) ** (1.0 / 12.0)
+    jumps = dict(terms.price_steps)
+    walk = v.get("rent.walk")
+    path: Number = 1.0
+    for month in range(1, terms.horizon_months + 1):
+        if month in jumps:
+            path = path * (1.0 + jumps[month])
+        yield path if walk is None else path * np.asarray(walk)[month - 1]
+        if not _always_one(step):
+            path = path * step
 
 
 def own_months(v: Values, terms: Terms) -> Iterator[Month]:
@@ -143,13 +163,13 @@ def own_months(v: Values, terms: Terms) -> Iterator[Month]:
         for month, entries in _machine_lumps(v, terms, machine):
             for name, usd in entries.items():
                 lumps[month][name] = lumps[month].get(name, 0.0) + usd
-    step = (1.0 + v["rent.price_change_share_per_year"]) ** (1.0 / 12.0)
     rent_usd = v["rent.usd_per_hour"] * paid_hours(v, terms) * keep
     bridge = "bridge_rent" if terms.idle_hours == "given_back" else "bridge_fixed"
     yield Month({}, lumps[0])
+    prices = price_path(v, terms)
     for month in range(1, terms.horizon_months + 1):
         waits = month <= terms.lead_time_months
-        yield Month({bridge: rent_usd * step ** (month - 1)} if waits else running, lumps[month])
+        yield Month({bridge: rent_usd * next(prices)} if waits else running, lumps[month])
 
 
 def present_value_of_months(months: Iterator[Month], discount_rate_share_per_year: Number) -> Number:

@@ -15,12 +15,30 @@ from planner.costs.amount import Amount, Section, Spread, plain
 from planner.costs.depreciation import Depreciation
 from planner.costs.ledger import Terms
 
-__all__ = ["Buy", "Money", "Rent", "Scenario", "Use", "scenario_terms", "spreads", "typical_values"]
+__all__ = [
+    "Buy",
+    "Money",
+    "PriceStep",
+    "Rent",
+    "Scenario",
+    "Use",
+    "bounds",
+    "scenario_terms",
+    "spreads",
+    "typical_values",
+]
 
 Usd = Annotated[Spread, Amount(least=0, most=1e13)]
 Share = Annotated[Spread, Amount(least=0, most=1)]
 Change = Annotated[Spread, Amount(least=-1, most=100, above=True)]
 WholeMonths = Annotated[Spread, Amount(least=0, most=600, whole=True)]
+
+
+class PriceStep(Section):
+    """A change of the rent from the start of a month on."""
+
+    month: Annotated[int, Field(ge=1, le=600)]
+    change_share: Annotated[float, Field(gt=-1, le=100)]
 
 
 class Rent(Section):
@@ -36,12 +54,18 @@ class Rent(Section):
         Length of the commitment, whose clock hours are paid whether used or not; 0 pays hours used.
     price_change_share_per_year : Spread
         How the price moves; a term keeps the price of its first month.
+    price_volatility_share_per_year : Spread
+        Standard deviation of a year's change around that, for drawn price paths; the verdict itself does not use it.
+    price_steps : tuple of PriceStep
+        Changes that are known or feared, by month.
     """
 
     usd_per_hour: Usd
     upfront_usd: Usd = plain(0)
     term_months: WholeMonths = plain(0)
     price_change_share_per_year: Change = plain(0)
+    price_volatility_share_per_year: Annotated[Spread, Amount(least=0, most=5)] = plain(0)
+    price_steps: tuple[PriceStep, ...] = ()
 
 
 class Buy(Section):
@@ -176,9 +200,26 @@ class Scenario(Section):
         return self
 
 
+def _price_steps(scenario: Scenario) -> tuple[tuple[int, float], ...]:
+    """Return the changes by month, those of one month together."""
+    by_month: dict[int, float] = {}
+    for step in scenario.rent.price_steps:
+        by_month[step.month] = (1 + by_month.get(step.month, 0.0)) * (1 + step.change_share) - 1
+    return tuple(sorted(by_month.items()))
+
+
 def spreads(scenario: Scenario) -> dict[str, Spread]:
     """Return every amount of a scenario by its dotted name."""
     return dict(_amounts(scenario, ""))
+
+
+def bounds() -> dict[str, Amount]:
+    """Return what every amount of a scenario may be, by its dotted name."""
+    found: dict[str, Amount] = {}
+    for prefix, section in (("rent", Rent), ("buy", Buy), ("use", Use), ("money", Money)):
+        for name, field in section.model_fields.items():
+            found |= {f"{prefix}.{name}": one for one in field.metadata if isinstance(one, Amount)}
+    return found
 
 
 def typical_values(scenario: Scenario) -> dict[str, float]:
@@ -196,6 +237,7 @@ def scenario_terms(scenario: Scenario, whole_months: dict[str, int] | None = Non
         life_months=life,
         lead_time_months=months["buy.lead_time_months"],
         refresh_months=scenario.buy.refresh_months,
+        price_steps=_price_steps(scenario),
         opex_charged=scenario.buy.opex_charged,
         idle_hours=scenario.use.idle_hours,
         financing=scenario.money.financing,

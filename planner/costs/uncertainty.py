@@ -50,15 +50,19 @@ class Uncertain:
         Dotted name.
     low, typical, high : float
         10th percentile, median, 90th percentile.
-    kind : {'amount', 'share', 'change', 'free'}
-        What it can never be: below 0, outside 0..1, at or below -1, or nothing.
+    kind : {'amount', 'change', 'free'}
+        Whether it errs by factors (prices, costs), by factors of one plus itself (rates, changes), or by differences.
+    least, most : float
+        What it can never be below or above.
     """
 
     name: str
     low: float
     typical: float
     high: float
-    kind: Literal["amount", "share", "change", "free"] = "free"
+    kind: Literal["amount", "change", "free"] = "free"
+    least: float = -math.inf
+    most: float = math.inf
 
     def __post_init__(self) -> None:
         """Refuse a range that is none."""
@@ -75,16 +79,16 @@ class Uncertain:
         [2.0, 3.0, 4.5]
         """
         if self.kind == "amount" and self.low > 0:
-            # Prices and costs err by factors, so their logarithms are split normals.
             logs = _split_normal(math.log(self.low), math.log(self.typical), math.log(self.high), z)
-            return np.asarray(np.exp(logs))
-        if self.kind == "change":
+            values = np.exp(logs)
+        elif self.kind == "change" and self.low > -1:
             logs = _split_normal(math.log1p(self.low), math.log1p(self.typical), math.log1p(self.high), z)
-            return np.asarray(np.expm1(logs))
-        values = _split_normal(self.low, self.typical, self.high, z)
-        if self.kind == "share":
-            return np.asarray(values.clip(0.0, 1.0))
-        return np.asarray(values.clip(min=0.0)) if self.kind == "amount" else values
+            values = np.expm1(logs)
+        else:
+            values = _split_normal(self.low, self.typical, self.high, z)
+        if self.least == -math.inf and self.most == math.inf:
+            return np.asarray(values)
+        return np.asarray(values.clip(self.least, self.most))
 
 
 def _split_normal(low: float, typical: float, high: float, z: FloatArray) -> FloatArray:

@@ -1,0 +1,290 @@
+"""Which assumption turns the verdict, how sure it is, and what knowing more would be worth."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from planner.costs.ledger import Number, Terms, own_months, present_value_of_months, rent_months
+from planner.costs.scenario import WHOLE_MONTH_NAMES, Scenario, bounds, scenario_terms, spreads, typical_values
+from planner.costs.timeline import FloatArray
+from planner.costs.uncertainty import Correlations, Draws, Evaluate, Risk, Uncertain, risk
+from planner.errors import PlanningError
+
+__all__ = [
+    "DEFAULT_CORRELATIONS",
+    "Bar",
+    "SobolIndex",
+    "scenario_costs",
+    "scenario_inputs",
+    "scenario_risk",
+    "scenario_sobol",
+    "scenario_tornado",
+    "sobol",
+    "tornado",
+]
+
+ALTERNATIVES = ("rent", "buy")
+
+DEFAULT_CORRELATIONS: Correlations = {
+    ("rent.usd_per_hour", "buy.resale_share"): 0.5,
+    ("rent.price_change_share_per_year", "buy.resale_share"): 0.5,
+    ("rent.price_change_share_per_year", "use.utilisation_share"): 0.3,
+    ("rent.usd_per_hour", "use.utilisation_share"): 0.3,
+    ("use.utilisation_share", "buy.resale_share"): 0.2,
+}
+"""When accelerators are scarce, rents, used prices and use rise together; how strongly is our judgement."""
+
+WALK_TERMS = 6
+"""Sine waves that make up a drawn price path; six carry 97 % of its variance."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bar:
+    """One bar of a tornado: the saving of owning when one number alone is low or high.
+
+    Attributes
+    ----------
+    name : str
+        What is varied.
+    low, high : float
+        Its 10th and 90th percentile.
+    saving_at_low_usd, saving_at_high_usd : float
+        Present value of the rent less that of owning.
+    turns_verdict : bool
+        Whether the cheaper side differs between the two, or from the typical case.
+    """
+
+    name: str
+    low: float
+    high: float
+    saving_at_low_usd: float
+    saving_at_high_usd: float
+    turns_verdict: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SobolIndex:
+    """How much of the variance of the saving one number explains.
+
+    Attributes
+    ----------
+    name : str
+        The number.
+    first_order_share : float
+        Alone.
+    total_share : float
+        With everything in which it takes part.
+    """
+
+    name: str
+    first_order_share: float
+    total_share: float
+
+
+def tornado(evaluate: Evaluate, inputs: Sequence[Uncertain]) -> tuple[Bar, ...]:
+    """Vary one number at a time between its 10th and 90th percentile.
+
+    Parameters
+    ----------
+    evaluate : callable
+        From draws to costs; the saving is the first alternative's cost less the second's.
+    inputs : sequence of Uncertain
+        What is not known for sure.
+
+    Returns
+    -------
+    tuple of Bar
+        The widest first.
+    """
+    # One evaluation for all: column 0 is the typical case, then low and high of each number in turn.
+    count = 2 * len(inputs) + 1
+    draws = {one.name: np.full(count, one.typical) for one in inputs}
+    for i, one in enumerate(inputs):
+        draws[one.name][2 * i + 1] = one.low
+        draws[one.name][2 * i + 2] = one.high
+    costs = evaluate(draws)
+    saving = np.broadcast_to(costs[0] - costs[1], (count,))
+    bars = [
+        Bar(
+            name=one.name,
+            low=one.low,
+            high=one.high,
+            saving_at_low_usd=float(saving[2 * i + 1]),
+            saving_at_high_usd=float(saving[2 * i + 2]),
+            turns_verdict=len({bool(saving[j] > 0) for j in (0, 2 * i + 1, 2 * i + 2)}) > 1,
+        )
+        for i, one in enumerate(inputs)
+    ]
+    return tuple(sorted(bars, key=lambda bar: -abs(bar.saving_at_high_usd - bar.saving_at_low_usd)))
+
+
+def sobol(
+    evaluate: Evaluate, inputs: Sequence[Uncertain], *, points: int = 1024, seed: int = 0
+) -> tuple[SobolIndex, ...]:
+    """Split the variance of the saving between the numbers, taken as independent (Saltelli's estimator).
+
+    Parameters
+    ----------
+    evaluate : callable
+        From draws to costs.
+    inputs : sequence of Uncertain
+        What is not known for sure; one or more.
+    points : int
+        A power of two; ``points * (len(inputs) + 2)`` evaluations are made.
+    seed : int
+        Of the scrambled Sobol sequence.
+
+    Returns
+    -------
+    tuple of SobolIndex
+        The largest total first; empty where the saving does not vary.
+
+    Raises
+    ------
+    PlanningError
+        If `points` is not a power of two.
+    """
+    if points < 2 or points & (points - 1):
+        raise PlanningError(f"the number of points must be a power of two, got {points}")
+    from scipy.stats import norm, sobol_indices
+
+    def saving(z: FloatArray) -> FloatArray:
+        flat = z.reshape(len(inputs), -1)
+        costs = evaluate({one.name: one.value_at(row) for one, row in zip(inputs, flat, strict=True)})
+        return np.asarray(costs[0] - costs[1]).reshape(1, *z.shape[1:])
+
+    if np.ptp(saving(np.random.default_rng(seed).standard_normal((len(inputs), 64)))) == 0:
+        return ()
+    normals: list[Any] = [norm()] * len(inputs)
+    found = sobol_indices(func=saving, n=points, dists=normals, rng=np.random.default_rng(seed))
+    first, total = np.ravel(found.first_order), np.ravel(found.total_order)
+    indices = [
+        SobolIndex(name=one.name, first_order_share=float(s), total_share=float(t))
+        for one, s, t in zip(inputs, first, total, strict=True)
+    ]
+    return tuple(sorted(indices, key=lambda index: -index.total_share))
+
+
+def scenario_inputs(scenario: Scenario) -> tuple[Uncertain, ...]:
+    """Return the numbers of a scenario that are stated as ranges, and the walk of the rent where it has volatility."""
+    allowed, found = bounds(), []
+    for name, spread in spreads(scenario).items():
+        if spread.is_range:
+            limit = allowed[name]
+            kind: Literal["amount", "change", "free"] = "amount"
+            if limit.least == -1:
+                kind = "change"
+            elif limit.most <= 24 or limit.whole:
+                kind = "free"
+            found.append(
+                Uncertain(
+                    name=name,
+                    low=spread.low,
+                    typical=spread.typical,
+                    high=spread.high,
+                    kind=kind,
+                    least=limit.least,
+                    most=limit.most,
+                )
+            )
+    if scenario.rent.price_volatility_share_per_year.high > 0:
+        found += [
+            Uncertain(name=f"rent.walk_{k}", low=-1.2815515655446004, typical=0.0, high=1.2815515655446004)
+            for k in range(1, WALK_TERMS + 1)
+        ]
+    return tuple(found)
+
+
+def scenario_costs(scenario: Scenario) -> Evaluate:
+    """Return a function from draws of a scenario's uncertain numbers to present values, rows ``rent`` and ``buy``.
+
+    Draws that differ in whole months (term, life, lead time) have books of different shape and are kept in groups.
+    """
+    typical = typical_values(scenario)
+
+    def evaluate(draws: Draws) -> FloatArray:
+        count = len(next(iter(draws.values()))) if draws else 1
+        costs = np.empty((2, count))
+        for chosen, terms in _groups(scenario, draws, count):
+            values: dict[str, Number] = {**typical, **{name: drawn[chosen] for name, drawn in draws.items()}}
+            walk = _walk(values, terms.horizon_months)
+            if walk is not None:
+                values["rent.walk"] = walk
+            rate = values["money.discount_rate_share_per_year"]
+            costs[0, chosen] = present_value_of_months(rent_months(values, terms), rate)
+            costs[1, chosen] = present_value_of_months(own_months(values, terms), rate)
+        return costs
+
+    return evaluate
+
+
+def scenario_risk(
+    scenario: Scenario,
+    *,
+    correlations: Correlations = DEFAULT_CORRELATIONS,
+    draws: int = 20_000,
+    seed: int = 0,
+) -> Risk | None:
+    """Return what the ranges of a scenario make of its verdict; None where nothing is stated as a range."""
+    inputs = scenario_inputs(scenario)
+    if not inputs:
+        return None
+    return risk(ALTERNATIVES, scenario_costs(scenario), inputs, correlations=correlations, draws=draws, seed=seed)
+
+
+def scenario_tornado(scenario: Scenario) -> tuple[Bar, ...]:
+    """Return what each range of a scenario alone does to the saving of owning."""
+    inputs = [one for one in scenario_inputs(scenario) if not one.name.startswith("rent.walk_")]
+    return tornado(scenario_costs(scenario), inputs) if inputs else ()
+
+
+def scenario_sobol(scenario: Scenario, *, points: int = 1024, seed: int = 0) -> tuple[SobolIndex, ...]:
+    """Return how much of the variance each range of a scenario explains."""
+    inputs = scenario_inputs(scenario)
+    return sobol(scenario_costs(scenario), inputs, points=points, seed=seed) if inputs else ()
+
+
+def _groups(scenario: Scenario, draws: Draws, count: int) -> Iterator[tuple[slice | NDArray[np.intp], Terms]]:
+    """Yield the draws that share their whole months."""
+    names = [name for name in WHOLE_MONTH_NAMES if name in draws]
+    if not names:
+        yield slice(None), scenario_terms(scenario)
+        return
+    whole = np.stack([np.rint(draws[name]).astype(int) for name in names])
+    kinds, group = np.unique(whole, axis=1, return_inverse=True)
+    horizon = scenario.horizon_months
+    for i, kind in enumerate(kinds.T):
+        months = dict(zip(names, map(int, kind), strict=True))
+        # The tail of a drawn lead time or term must not reach the end of the comparison.
+        if "buy.lead_time_months" in months:
+            months["buy.lead_time_months"] = min(months["buy.lead_time_months"], horizon - 1)
+        if "rent.term_months" in months:
+            months["rent.term_months"] = min(months["rent.term_months"], horizon)
+        yield np.flatnonzero(group.reshape(count) == i), scenario_terms(scenario, months)
+
+
+def _walk(values: dict[str, Number], horizon: int) -> FloatArray | None:
+    """Return a drawn price path over the expected one, shape (months, draws); None where there is no volatility.
+
+    A random walk over the horizon is a sum of sine waves with independent normal heights (Karhunen-Loeve); its mean
+    is kept at 1, so that volatility does not make rents dearer by itself.
+    """
+    names = [name for name in values if name.startswith("rent.walk_")]
+    if not names:
+        return None
+    volatility = np.asarray(values["rent.price_volatility_share_per_year"])
+    years = horizon / 12.0
+    at = np.arange(horizon) / horizon
+    log_path: FloatArray = np.zeros(())
+    variance: FloatArray = np.zeros(())
+    for name in names:
+        wave = (int(name.rsplit("_", 1)[1]) - 0.5) * np.pi
+        shape = (np.sqrt(2.0 * years) * np.sin(wave * at) / wave)[:, None]
+        log_path = log_path + shape * values[name]
+        variance = variance + shape**2
+    return np.asarray(np.exp(volatility * log_path - 0.5 * volatility**2 * variance))
