@@ -50,7 +50,7 @@ def count(value: float | None) -> str:
     """
     if value is None or not math.isfinite(value):
         return "-"
-    return f"{value:,.0f}" if value == int(value) else f"{significant(value):g}"
+    return f"{value:,.0f}" if value == int(value) else f"{significant(value, 4):,.10g}"
 
 
 def percent(share: float | None) -> str:

@@ -14,9 +14,10 @@ from pydantic import BaseModel, ValidationError
 
 from planner.errors import InputError
 
-__all__ = ["Document", "read_document", "validated"]
+__all__ = ["Document", "read_document", "read_text", "validated"]
 
 LARGEST_FILE_BYTES = 1_000_000
+LARGEST_PLAN_BYTES = 200_000_000
 MOST_NODES = 100_000
 MOST_DEPTH = 50
 UNION_BRANCHES = frozenset({"str", "int", "float", "ModelNumbers", "Spread"})
@@ -75,13 +76,13 @@ class Document:
         return f"{self.name}:1:1"
 
 
-def _bytes_of(source: str) -> tuple[bytes, str]:
+def _bytes_of(source: str, largest_bytes: int) -> tuple[bytes, str]:
     if source == "-":
-        return sys.stdin.buffer.read(LARGEST_FILE_BYTES + 1), "<stdin>"
+        return sys.stdin.buffer.read(largest_bytes + 1), "<stdin>"
     path = Path(source)
     try:
         with path.open("rb") as file:
-            return file.read(LARGEST_FILE_BYTES + 1), source
+            return file.read(largest_bytes + 1), source
     except FileNotFoundError:
         near = difflib.get_close_matches(path.name, _neighbours(path), n=1, cutoff=0.6)
         hint = (
@@ -123,6 +124,30 @@ def _walk(
             _walk(value, (*path, index), lines, faults, name, depth + 1)
 
 
+def read_text(source: str, largest_bytes: int = LARGEST_PLAN_BYTES) -> tuple[str, str]:
+    """Return the text of a file, and its name for messages.
+
+    Parameters
+    ----------
+    source : str
+        Path of the file, or ``-`` for standard input.
+    largest_bytes : int
+        A longer file is refused.
+
+    Raises
+    ------
+    InputError
+        The file is missing, too large, or not text.
+    """
+    raw, name = _bytes_of(source, largest_bytes)
+    if len(raw) > largest_bytes:
+        raise InputError(f"larger than {largest_bytes:,} bytes, which is more than such a file needs", where=name)
+    try:
+        return raw.decode("utf-8-sig"), name
+    except UnicodeDecodeError as error:
+        raise InputError(f"not UTF-8 text (byte {error.start} cannot be read)", where=name) from None
+
+
 def read_document(source: str) -> Document:
     """Read a YAML or JSON file and note where each value stands.
 
@@ -136,13 +161,7 @@ def read_document(source: str) -> Document:
     InputError
         The file is missing, empty, too large, not text, not YAML, or no mapping of keys to values; a key stands twice.
     """
-    raw, name = _bytes_of(source)
-    if len(raw) > LARGEST_FILE_BYTES:
-        raise InputError(f"larger than {LARGEST_FILE_BYTES:,} bytes; a workload is a page of text", where=name)
-    try:
-        text = raw.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InputError(f"not UTF-8 text (byte {error.start} cannot be read)", where=name) from None
+    text, name = read_text(source, LARGEST_FILE_BYTES)
     if not text.strip():
         raise InputError(
             "the file is empty", where=name, hint="`gpuplan init serve` prints a commented workload to start from"

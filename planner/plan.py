@@ -172,7 +172,7 @@ def make_plan(
     if not options:
         raise NothingFitsError(_nothing_fits(funnel, refusals), hint=_way_out(refusals))
     pairs = break_evens(options, traced)
-    verdict = choose(options, pairs, refusals, traced, months=months)
+    verdict = choose(options, pairs, refusals, traced, months=months, once=work.is_job and not work.runs_per_month)
     return Plan(
         workload=workload,
         model=needs.model,
@@ -203,10 +203,22 @@ def is_wanted(machine: Machine, constraints: Constraints) -> bool:
 
 
 def ranked(options: Sequence[Option], constraints: Constraints) -> tuple[Option, ...]:
-    """Return the options within the budget, cheapest present value first; what may be recommended goes before a hint."""
+    """Return the options within the budget: first those that may be recommended, then the hints; each cheapest first."""
     budget = constraints.max_usd_per_month
     kept = [option for option in options if budget is None or option.usd_per_month <= budget]
-    return tuple(sorted(kept, key=lambda o: (o.present_value_usd, not o.choosable, o.hours_per_run or 0.0, o.id)))
+    return tuple(
+        sorted(kept, key=lambda o: (not o.choosable, o.present_value_usd, _size(o), o.hours_per_run or 0.0, o.id))
+    )
+
+
+def _size(option: Option) -> float:
+    """Return how much hardware an option takes up; of two that cost the same, the smaller one is enough."""
+    machine = option.fleet.machine if option.fleet else None
+    if machine is None or machine.accelerator is None:
+        return 0.0
+    accelerator = machine.accelerator
+    rate = accelerator.bf16_dense_tflop_per_s or accelerator.fp16_dense_tflop_per_s or 0.0
+    return rate * option.accelerators_total_count
 
 
 def _bridge_usd_per_month(rented: Sequence[Option]) -> float | None:

@@ -25,9 +25,9 @@ class BreakEvenPair:
     rent_id, buy_id : str
         The options.
     month : float or None
-        Month from which on owning stays cheaper, undiscounted; None means never within the horizon.
-    discounted_month : float or None
-        The same in today's money.
+        Month from which on owning stays cheaper, in today's money; None means never within the horizon.
+    undiscounted_month : float or None
+        The same in plain sums.
     utilisation_share : float or None
         Busy share of the clock hours from which on owning is cheaper over the horizon; None means at none.
     price_usd_per_hour : float or None
@@ -41,7 +41,7 @@ class BreakEvenPair:
     rent_id: str
     buy_id: str
     month: float | None
-    discounted_month: float | None
+    undiscounted_month: float | None
     utilisation_share: float | None
     price_usd_per_hour: float | None
     saving_usd: float
@@ -106,12 +106,12 @@ def _pair(rent: Option, owned: Option, beliefs: Assumptions) -> BreakEvenPair:
     return BreakEvenPair(
         rent_id=rent.id,
         buy_id=owned.id,
-        month=result.month,
-        discounted_month=result.discounted_month,
+        month=result.discounted_month,
+        undiscounted_month=result.month,
         utilisation_share=result.utilisation_share,
         price_usd_per_hour=result.price_usd_per_hour,
         saving_usd=result.saving_usd,
-        crossings=result.crossings,
+        crossings=result.discounted_crossings,
     )
 
 
@@ -145,6 +145,7 @@ def choose(
     beliefs: Assumptions,
     *,
     months: int,
+    once: bool,
 ) -> Verdict:
     """Return the verdict.
 
@@ -160,6 +161,8 @@ def choose(
         Stated beliefs.
     months : int
         Horizon.
+    once : bool
+        Whether the work is a job that is run once.
 
     Raises
     ------
@@ -173,14 +176,13 @@ def choose(
             hint="name a purchase option in constraints.purchase (such as spot) to allow it",
         )
     chosen = _chosen(best, beliefs)
-    once = chosen.hours_per_run is not None and chosen.timeline.by_month_usd()[2:].sum() == 0
     because = [
         *_sizing(chosen),
-        *_processors(chosen, best, refusals),
-        *_hosted(chosen, best),
-        *_owning(chosen, best, pairs, options, months),
+        *_processors(chosen, best, refusals, once=once),
+        *_hosted(chosen, best, once=once),
+        *_owning(chosen, best, pairs, options, months, once=once),
         *_larger(chosen, options),
-        *_hints(chosen, options),
+        *_hints(chosen, options, once=once),
     ]
     return Verdict(
         needs_gpu=chosen.accelerator is not None,
@@ -191,9 +193,10 @@ def choose(
     )
 
 
-def _money(option: Option, *, once: bool = False) -> str:
-    if option.hours_per_run is not None and once:
-        return f"{usd(option.present_value_usd)} USD for the run of {duration(option.hours_per_run)}"
+def _money(option: Option, *, once: bool) -> str:
+    if once:
+        took = f" of {duration(option.hours_per_run)}" if option.hours_per_run is not None else ""
+        return f"{usd(option.present_value_usd)} USD for the run{took}"
     return f"{usd(option.usd_per_month)} USD a month"
 
 
@@ -228,7 +231,7 @@ def _headline(
             tail = ""
             if pair is not None and pair.month is not None:
                 tail = f"; against the cheapest rent it pays off from month {pair.month:.0f} on"
-            return f"Buy {_machines(chosen)}, {chosen.region}, for {_money(chosen)} all in{tail}."
+            return f"Buy {_machines(chosen)}, {chosen.region}, for {_money(chosen, once=once)} all in{tail}."
         case OptionKind.CPU:
             return f"No GPU needed: {_machines(chosen)} at {place}, {how_paid(chosen.purchase_option)}, for {_money(chosen, once=once)}."
         case OptionKind.API:
@@ -278,17 +281,17 @@ def _processors(chosen: Option, best: Mapping[OptionKind, Option], refusals: Seq
     if cpu is not None:
         ratio = cpu.present_value_usd / chosen.present_value_usd if chosen.present_value_usd > 0 else float("inf")
         times = f", {ratio:,.1f} times as much" if 0 < ratio < float("inf") else ""
-        return [f"Without a GPU it would take {_machines(cpu)} at {cpu.provider} and {_money(cpu)}{times}."]
+        return [f"Without a GPU it would take {_machines(cpu)} at {cpu.provider} and {_money(cpu, once=once)}{times}."]
     reasons = [refusal.reason for refusal in refusals if refusal.machine.accelerator is None]
     return [f"CPUs alone do not do it: {reasons[0]}."] if reasons else []
 
 
-def _hosted(chosen: Option, best: Mapping[OptionKind, Option]) -> list[str]:
+def _hosted(chosen: Option, best: Mapping[OptionKind, Option], *, once: bool) -> list[str]:
     api = best.get(OptionKind.API)
     if api is None or chosen.kind is OptionKind.API:
         return []
     return [
-        f"The same model per token at {api.provider} costs {_money(api)} ({usd(api.usd_per_million_tokens)} USD per million tokens)."
+        f"The same model per token at {api.provider} costs {_money(api, once=once)} ({usd(api.usd_per_million_tokens)} USD per million tokens)."
     ]
 
 
@@ -298,22 +301,29 @@ def _owning(
     pairs: Sequence[BreakEvenPair],
     options: Sequence[Option],
     months: int,
+    *,
+    once: bool,
 ) -> list[str]:
     owned = best.get(OptionKind.BUY)
     if owned is None:
         return []
     said = []
     if chosen.kind is not OptionKind.BUY:
-        said.append(f"Owning {_machines(owned)} ({owned.region}) comes to {_money(owned)} over {months} months.")
+        said.append(
+            f"Owning {_machines(owned)} ({owned.region}) comes to {_money(owned, once=once)} over {months} months."
+        )
     by_id = {option.id: option for option in options}
     for pair in pairs:
         rent = by_id[pair.rent_id]
         when = "never within the horizon" if pair.month is None else f"from month {pair.month:.0f} on"
-        share = (
-            "at no utilisation"
-            if pair.utilisation_share is None
-            else f"above {percent(pair.utilisation_share)} utilisation"
-        )
+        if pair.utilisation_share is None:
+            share = "at no utilisation"
+        else:
+            share = (
+                f"above {percent(pair.utilisation_share)} utilisation"
+                if pair.utilisation_share
+                else "at any utilisation"
+            )
         if rent.id == chosen.id or pair is pairs[0] or rent.purchase_option == "on_demand":
             said.append(
                 f"Against {how_paid(rent.purchase_option)} rent ({rent.provider} {rent.instance_type}, {usd(rent.price_usd_per_hour)} USD/h) owning is cheaper {when}, {share}"
@@ -351,10 +361,10 @@ def _larger(chosen: Option, options: Sequence[Option]) -> list[str]:
     return said
 
 
-def _hints(chosen: Option, options: Sequence[Option]) -> list[str]:
+def _hints(chosen: Option, options: Sequence[Option], *, once: bool) -> list[str]:
     hint = next((option for option in options if not option.choosable), None)
     if hint is None or hint.present_value_usd >= chosen.present_value_usd:
         return []
     return [
-        f"Cheaper, but only a hint: {_machines(hint)} at {hint.provider}, {how_paid(hint.purchase_option)}, for {_money(hint)} ({hint.reason_not_chosen})."
+        f"Cheaper, but only a hint: {_machines(hint)} at {hint.provider}, {how_paid(hint.purchase_option)}, for {_money(hint, once=once)} ({hint.reason_not_chosen})."
     ]

@@ -94,6 +94,9 @@ def free_options(
                 continue
             notes.append(f"takes {hours:.1f} of {tier.quota_hours:g} h a {tier.period}")
         reason = "" if tier.quota_hours is not None else "the hours it grants are not published"
+        if tier.kind == "credit":
+            notes.append(f"paid from a monthly credit; beyond it {tier.price_usd:g} USD/h")
+            reason = reason or "a credit is a price reduction, and is gone when something else has used it"
         if tier.max_session_hours is not None and hours > tier.max_session_hours:
             if reason:
                 continue

@@ -112,7 +112,9 @@ def _option(
     elif lead_months >= end:
         reason = f"delivery takes {lead_months} months, the horizon ends after {end}"
         lead_months = 0
-    elif bridge_usd_per_month is not None and lead_months:
+    elif site == "home" and not work.is_job:
+        reason = "a service needs a second power feed and someone on call, which a home has not"
+    if bridge_usd_per_month is not None and lead_months:
         notes.append(f"the first {lead_months} months, until delivery, are rented")
     fleet = plan.fleet
     timeline = buy_timeline(

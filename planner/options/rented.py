@@ -8,6 +8,7 @@ import numpy as np
 
 from planner.assumptions import Assumptions
 from planner.costs.rent import rent_timeline
+from planner.costs.spot import spot_overhead_ratio
 from planner.demand.volume import Volume
 from planner.demand.workload import Workload
 from planner.options.option import Option, OptionKind
@@ -40,7 +41,7 @@ def _reason_not_chosen(offer: Offer, schedule_: Schedule, workload: Workload) ->
     return ""
 
 
-def _notes(offer: Offer, overhead_ratio: float) -> tuple[str, ...]:
+def _notes(offer: Offer, fleet: Fleet, overhead_ratio: float) -> tuple[str, ...]:
     notes = []
     if "spot_equals_on_demand" in offer.flags:
         notes.append("spot costs as much as on demand here: no discounted capacity on the day of the price")
@@ -48,6 +49,9 @@ def _notes(offer: Offer, overhead_ratio: float) -> tuple[str, ...]:
         notes.append(f"interruptions and checkpoints stretch the run by {overhead_ratio - 1:.0%}")
     if "form_factor_unknown" in offer.flags:
         notes.append("the source does not tell the form factor; planned with the slowest of its kind")
+    apart = fleet.performance.basis == "stated" and fleet.instance_count > 1 and fleet.machine.accelerator is not None
+    if apart:
+        notes.append(f"{fleet.instance_count} separate machines: no fast link joins their accelerators")
     return tuple(notes)
 
 
@@ -78,8 +82,6 @@ def rented_options(
     months : int
         Horizon.
     """
-    from planner.costs.spot import overhead_ratio
-
     hours_per_month = beliefs["money.hours_per_month"]
     discount = beliefs["money.discount_rate_share_per_year"]
     plans: dict[Machine, Schedule] = {
@@ -89,17 +91,27 @@ def rented_options(
     rows = [(offer, plans[machine_of[offer_id(offer)]]) for offer in offers if machine_of[offer_id(offer)] in plans]
     if not rows:
         return []
-    stretch = np.array(
-        [
-            overhead_ratio(plan.fleet.instance_count, beliefs)
-            if offer.interruptible and plan.fleet.busy_hours_per_run is not None
-            else 1.0
-            for offer, plan in rows
-        ]
+    # A service runs on while one machine is replaced by another; a job loses what it did since its last checkpoint.
+    interrupted = np.array([o.interruptible and plan.fleet.busy_hours_per_run is not None for o, plan in rows])
+    gang = np.array([plan.fleet.instance_count for _, plan in rows])
+    stretch = np.where(
+        interrupted,
+        spot_overhead_ratio(
+            checkpoint_hours=beliefs["rent.spot_checkpoint_hours"],
+            hours_between_of_one=beliefs["rent.spot_hours_between_interruptions"],
+            restart_hours=beliefs["rent.spot_restart_hours"],
+            instance_count=gang,
+        ),
+        1.0,
+    )
+    # Data of a job that is run once is stored while it runs; all other work keeps it.
+    once = work.is_job and not work.runs_per_month
+    kept = np.array(
+        [float(plan.on_hours.sum()) / (hours_per_month * plan.last_month) if once else 1.0 for _, plan in rows]
     )
     timelines = rent_timeline(
         price_usd_per_hour=np.array([offer.price_usd_per_hour for offer, _ in rows]),
-        instance_count=np.array([plan.fleet.instance_count for _, plan in rows]),
+        instance_count=gang,
         paid_hours_per_month=np.stack([plan.on_hours for _, plan in rows]),
         useful_gpu_hours_per_month=np.stack([plan.useful_gpu_hours for _, plan in rows]),
         months=months,
@@ -109,7 +121,7 @@ def rented_options(
         paid_in_advance=np.array([offer.purchase_option is PurchaseOption.CAPACITY_BLOCK for offer, _ in rows]),
         price_change_share_per_year=beliefs["rent.price_change_share_per_year"],
         overhead_ratio=stretch,
-        storage_usd_per_month=beliefs["rent.storage_gb"] * beliefs["rent.storage_usd_per_gb_month"],
+        storage_usd_per_month=beliefs["rent.storage_gb"] * beliefs["rent.storage_usd_per_gb_month"] * kept,
         egress_usd_per_month=beliefs["rent.egress_gb_per_month"] * beliefs["rent.egress_usd_per_gb"],
         support_share=beliefs["rent.support_share"],
         hours_per_month=hours_per_month,
@@ -151,7 +163,7 @@ def rented_options(
                 source=offer.source,
                 choosable=not reason,
                 reason_not_chosen=reason,
-                notes=_notes(offer, float(stretch[index])),
+                notes=_notes(offer, fleet, float(stretch[index])),
             )
         )
     return options

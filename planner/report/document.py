@@ -6,7 +6,7 @@ import re
 
 from planner.report.view import Table, View
 
-__all__ = ["markdown"]
+__all__ = ["markdown", "table_text"]
 
 
 def markdown(view: View) -> str:
@@ -15,7 +15,7 @@ def markdown(view: View) -> str:
         f"# {_inline(view.headline)}",
         f"_{_inline(view.title)}_",
         "\n".join(f"- {_inline(reason)}" for reason in view.because),
-        *(_table(table) for table in (view.options, view.break_evens, view.assumptions, view.sources, view.funnel)),
+        *(table_text(table) for table in (view.options, view.break_evens, view.assumptions, view.sources, view.funnel)),
     ]
     if view.notes:
         parts.append("## Notes\n\n" + "\n".join(f"- {_inline(note)}" for note in view.notes))
@@ -28,7 +28,8 @@ def _inline(text: str) -> str:
     return re.sub(r"([\\`*_\[\]<>|])", r"\\\1", flat)
 
 
-def _table(table: Table) -> str:
+def table_text(table: Table) -> str:
+    """Return one table under its title."""
     lines = [f"## {_inline(table.title)}", ""]
     if table.rows:
         lines.append("| " + " | ".join(_inline(column.heading) for column in table.columns) + " |")

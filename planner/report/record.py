@@ -17,7 +17,7 @@ from planner.options.option import Option
 from planner.plan import Plan
 from planner.supply.machines import Fleet, Range
 
-__all__ = ["SCHEMA_VERSION", "Record", "json_text", "plain", "plan_record", "read_record"]
+__all__ = ["SCHEMA_VERSION", "Record", "json_text", "performance_record", "plain", "plan_record", "read_record"]
 
 SCHEMA_VERSION = 1
 Record = dict[str, Any]
@@ -58,7 +58,8 @@ def _typical(value: Range | None) -> float | None:
     return None if value is None else value.typical
 
 
-def _performance(fleet: Fleet | None) -> Record | None:
+def performance_record(fleet: Fleet | None) -> Record | None:
+    """Return the figures of speed, typical values and their ranges."""
     if fleet is None:
         return None
     speed = fleet.performance
@@ -104,7 +105,7 @@ def _option(option: Option) -> Record:
         }
         if fleet and fleet.memory
         else None,
-        "performance": _performance(fleet),
+        "performance": performance_record(fleet),
         "cost": {
             "present_value_usd": option.present_value_usd,
             "usd_per_month": option.usd_per_month,
@@ -144,7 +145,7 @@ def plan_record(plan: Plan, *, top: int | None = None) -> Record:
         "workload": plan.workload.model_dump(mode="json", exclude_none=True),
         "horizon_months": plan.horizon_months,
         "model": plan.model,
-        "requirements": plan.requirements,
+        "requirements": _requirements(plan),
         "verdict": plan.verdict,
         "options": [_option(option) for option in kept],
         "options_found_count": len(plan.options),
@@ -171,6 +172,28 @@ def plan_record(plan: Plan, *, top: int | None = None) -> Record:
         "funnel": plan.funnel,
         "notes": plan.notes,
         "provenance": plan.provenance,
+    }
+
+
+def _requirements(plan: Plan) -> Record:
+    """Return what the work takes; bytes of weights and cache in the formats of the verdict's own layout."""
+    needs = asdict(plan.requirements)
+    by_format, per_token = needs.pop("weight_bytes"), needs.pop("kv_cache_bytes_per_token")
+    chosen = next((option for option in plan.options if option.id == plan.verdict.option_id), None)
+    layout = chosen.fleet.layout if chosen and chosen.fleet else None
+    precision = layout.precision if layout else "bf16"
+    cache = (layout.kv_precision if layout else "") or "bf16"
+    per_request = (
+        plan.requirements.kv_cache_bytes_per_request * per_token.get(cache, 0.0) / (per_token.get("bf16") or 1.0)
+    )
+    in_flight = layout.micro_batch * layout.data if layout and per_token else 0
+    return {
+        **needs,
+        "weight_bytes": by_format.get(precision),
+        "weight_bytes_by_precision": by_format,
+        "kv_cache_bytes": per_request * max(in_flight, 1) if per_token else 0.0,
+        "kv_cache_bytes_per_token": per_token,
+        "requests_in_flight": in_flight,
     }
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rich import box
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
@@ -10,9 +12,8 @@ from rich.text import Text
 
 from planner.report.view import Column, Table, View
 
-__all__ = ["NARROWEST", "render"]
+__all__ = ["render", "render_tables"]
 
-NARROWEST = 80
 SHORT_ASSUMPTIONS = 8
 
 
@@ -50,6 +51,14 @@ def render(view: View, console: Console, *, explained: Table | None = None) -> N
         console.print(Text("Notes", style="bold"))
         for note in view.notes:
             console.print(Padding(_bullet(note), (0, 0, 0, 2)))
+
+
+def render_tables(tables: Sequence[Table], console: Console) -> None:
+    """Write tables of facts, one below the other."""
+    for index, table in enumerate(tables):
+        if index:
+            console.print()
+        console.print(_titled(table, _plain(table)) if table.title else _plain(table))
 
 
 def _bullet(text: str) -> RichTable:

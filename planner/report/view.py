@@ -10,7 +10,10 @@ from planner.figures import count, duration, machines_text, percent, significant
 from planner.report.record import Record
 from planner.words import BASIS_WORDS, BOUND_WORDS, how_paid
 
-__all__ = ["Column", "Table", "View", "plan_view"]
+__all__ = ["Column", "Table", "View", "explained", "plan_view"]
+
+HINTS = 3
+"""Hints shown below the options that may be recommended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,24 +98,27 @@ def plan_view(record: Record, *, top: int = 12) -> View:
 
 
 def _shown(record: Record, top: int) -> list[Record]:
-    """Return the first options, and below them the best of each kind that did not get among them."""
-    options = record["options"]
-    shown = list(options[:top])
+    """Return the first options, the best of each kind that did not get among them, and the cheapest hints."""
+    recommendable = [option for option in record["options"] if option["choosable"]]
+    shown = recommendable[:top]
     kinds = {option["kind"] for option in shown}
-    for option in options[top:]:
-        if option["id"] == record["verdict"]["option_id"] or (option["kind"] not in kinds and option["choosable"]):
+    for option in recommendable[top:]:
+        if option["kind"] not in kinds or option["id"] == record["verdict"]["option_id"]:
             shown.append(option)
             kinds.add(option["kind"])
-    return shown
+    dearest = max((option["cost"]["present_value_usd"] for option in shown), default=0.0)
+    hints = [option for option in record["options"] if not option["choosable"]]
+    return shown + [option for option in hints[:HINTS] if option["cost"]["present_value_usd"] < dearest]
 
 
 def _title(record: Record) -> str:
     workload = record["workload"]
     kind = workload["kind"]
     section = workload[kind]
-    model = f" {record['model']}" if record["model"] else ""
+    stated = workload.get("model")
+    model = f" {stated if isinstance(stated, str) else record['model']}" if record["model"] else ""
     details = ", ".join(
-        f"{key} {value:,}" if isinstance(value, int) else f"{key} {value}"
+        f"{key} {count(value) if isinstance(value, int | float) else value}"
         for key, value in section.items()
         if not isinstance(value, bool)
     )
@@ -187,9 +193,7 @@ def _options(record: Record, shown: Sequence[Mapping[str, Any]]) -> Table:
             )
         )
     legend = ["* the verdict"] + (
-        ["? a hint, not recommended: see notes of the option (--explain)"]
-        if any(not option["choosable"] for option in shown)
-        else []
+        ["? a hint, not recommended (why: -f json)"] if any(not option["choosable"] for option in shown) else []
     )
     hidden = record["options_found_count"] - len(shown)
     if hidden > 0:
@@ -223,7 +227,7 @@ def _break_evens(record: Record) -> Table:
                 f"{_what(own)} {own['region']}",
                 usd(rent["price_usd_per_hour"]),
                 "never" if pair["month"] is None else f"{pair['month']:.1f}",
-                "none" if pair["utilisation_share"] is None else percent(pair["utilisation_share"]),
+                _above(pair["utilisation_share"]),
                 usd(pair["price_usd_per_hour"]),
                 usd(pair["saving_usd"]),
             )
@@ -244,6 +248,12 @@ def _break_evens(record: Record) -> Table:
         if rows
         else "nothing to compare: no server was found that does this work",
     )
+
+
+def _above(utilisation_share: float | None) -> str:
+    if utilisation_share is None:
+        return "never"
+    return percent(utilisation_share) if utilisation_share > 0 else "any"
 
 
 def _assumptions(record: Record) -> Table:

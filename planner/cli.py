@@ -1,0 +1,44 @@
+"""The command line: a table of commands, each imported when it is called, so that ``--help`` costs nothing."""
+
+from __future__ import annotations
+
+import click
+
+from planner import __version__
+from pricing.console import LazyGroup, run
+
+__all__ = ["COMMANDS", "gpuplan", "main"]
+
+COMMANDS = {
+    "plan": ("planner.commands.plan:plan", "Does it need a GPU, which, how many, where, how to pay, rent or buy?"),
+    "estimate": ("planner.commands.estimate:estimate", "How fast and how much memory on one given machine; no money."),
+    "breakeven": ("planner.commands.breakeven:breakeven", "Rent against buy from your own prices and hours."),
+    "offers": ("planner.commands.offers:offers", "Priced offers, filtered and sorted."),
+    "gpus": ("planner.commands.gpus:gpus", "Accelerator facts with their sources."),
+    "assumptions": ("planner.commands.assumptions:assumptions", "Every assumption with its range and source."),
+    "prices": ("pricing.cli:prices", "Gather prices; see how old they are and what changed."),
+    "report": ("planner.commands.report:report", "A plan's JSON as another form, without planning again."),
+    "verify": ("planner.commands.verify:verify", "This program's predictions against measured rows."),
+    "init": ("planner.commands.init:init", "A commented workload file to start from."),
+    "schema": ("planner.commands.schema:schema", "JSON Schema of the files, for editors and scripts."),
+}
+
+
+@click.group(
+    cls=LazyGroup,
+    table=COMMANDS,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Start: gpuplan init serve > workload.yaml; gpuplan plan workload.yaml",
+)
+@click.version_option(__version__, prog_name="gpuplan")
+def gpuplan() -> None:
+    """Tell whether a GPU workload should be rented or bought, where, and from which month on.
+
+    Every price has a date and a source, every speed a range, every assumption is open to change. Nothing but
+    `gpuplan prices refresh` touches the network.
+    """
+
+
+def main(args: list[str] | None = None) -> int:
+    """Run the command line and return its exit status."""
+    return run(gpuplan, args)

@@ -1,0 +1,40 @@
+"""``gpuplan breakeven``: rent against buy from prices and hours stated by the user."""
+
+from __future__ import annotations
+
+import click
+
+from pricing.console import Output, Talk, common_options, output_options
+
+__all__ = ["breakeven"]
+
+
+@click.command()
+@click.argument("scenario", metavar="SCENARIO")
+@click.option(
+    "--horizon", type=click.IntRange(1, 600), metavar="MONTHS", envvar="GPUPLAN_HORIZON", help="How far to look."
+)
+@output_options("table", "json", "csv", "md")
+@common_options
+def breakeven(scenario: str, horizon: int | None, *, output: Output, talk: Talk) -> None:
+    """Say from which month, utilisation and rent on owning is cheaper, from your own numbers.
+
+    SCENARIO is a YAML or JSON file (see examples/scenario-8x-h100.yaml), or - for standard input.
+    """
+    from planner.costs.scenario import Scenario
+    from planner.costs.verdict import break_even_of
+    from planner.inputs import read_document, validated
+    from planner.report.record import json_text
+
+    del talk
+    stated = validated(read_document(scenario), Scenario)
+    if horizon:
+        stated = stated.model_copy(update={"horizon_months": horizon})
+    answer = break_even_of(stated).as_record()
+    if output.format == "json":
+        output.write(json_text({"schema_version": 1, **answer}))
+        return
+    from planner.commands.tables import show_rows
+    from planner.report.scenario import month_rows, scenario_tables
+
+    show_rows(output, month_rows(answer), "months", scenario_tables(answer))

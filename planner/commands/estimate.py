@@ -1,0 +1,51 @@
+"""``gpuplan estimate``: speed and memory on one given machine; no money."""
+
+from __future__ import annotations
+
+import click
+
+from planner.commands.options import belief_options, beliefs_of
+from pricing.console import Output, Talk, common_options, output_options
+
+__all__ = ["estimate"]
+
+
+@click.command()
+@click.argument("workload", metavar="WORKLOAD")
+@click.option("--on", "on", required=True, metavar="GPU[:COUNT]", help="The machine: h100-sxm:8, 2xL40S, RTX 4090.")
+@belief_options
+@output_options("table", "json")
+@common_options
+def estimate(
+    workload: str, on: str, settings: tuple[str, ...], assumptions_file: str | None, *, output: Output, talk: Talk
+) -> None:
+    """Say how fast a workload runs on one given machine, what limits it, and what fills the memory."""
+    from planner.commands.tables import show_text
+    from planner.demand.models import resolve_model
+    from planner.demand.workload import Workload
+    from planner.errors import NothingFitsError
+    from planner.inputs import read_document, validated
+    from planner.report.estimate import estimate_record, estimate_tables
+    from planner.report.record import json_text
+    from planner.supply.fleet import estimate as estimated
+    from planner.supply.machines import Machine, Refusal
+    from pricing.accelerators import resolve
+
+    del talk
+    beliefs = beliefs_of(settings, assumptions_file)
+    work = validated(read_document(workload), Workload)
+    accelerator, count = resolve(on)
+    architecture = None if work.model is None else resolve_model(work.model)
+    machine = Machine(accelerator=accelerator, accelerator_count=count or 1.0, network="none")
+    answer = estimated(work, architecture, machine, 1, beliefs)
+    if isinstance(answer, Refusal):
+        raise NothingFitsError(
+            f"{count or 1:g} x {accelerator.name}: {answer.reason}",
+            where="--on",
+            hint="try more accelerators, or a smaller number format (precision: [fp8, int4])",
+        )
+    record = estimate_record(work, answer)
+    if output.format == "json":
+        output.write(json_text(record))
+    else:
+        show_text(output, estimate_tables(record))

@@ -1,0 +1,149 @@
+"""``gpuplan offers``: priced offers, filtered and sorted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from planner.commands.options import day_of, filter_options, split_names, store_options
+from pricing.console import Output, Talk, common_options, output_options
+
+if TYPE_CHECKING:
+    from planner.report.view import Table
+    from pricing.offers import Offer
+
+__all__ = ["offers"]
+
+SORTS: dict[str, Callable[[Offer], Any]] = {
+    "price": lambda offer: offer.price_usd_per_hour,
+    "price_per_gpu": lambda offer: (
+        offer.price_usd_per_hour / offer.accelerator_count if offer.accelerator_count else 1e9
+    ),
+    "gpu": lambda offer: offer.accelerator or offer.accelerator_stated,
+    "provider": lambda offer: (offer.provider, offer.instance_type),
+    "date": lambda offer: offer.observed_on,
+}
+SHOWN = 40
+
+
+@click.command()
+@click.option("--gpu", "gpus", multiple=True, help="Accelerator by any of its names: h100, A100-80GB, 'RTX 4090'.")
+@click.option("--min-memory-gib", type=click.FloatRange(min=0, min_open=True), help="Least memory of one accelerator.")
+@click.option("--count", type=click.FloatRange(min=0), help="Accelerators in one instance, exactly; 0 for CPU-only.")
+@filter_options
+@click.option("--max-usd-per-hour", type=click.FloatRange(min=0, min_open=True), help="Highest price of the instance.")
+@click.option("--sort", type=click.Choice(list(SORTS)), default="price", show_default=True, help="Order of the rows.")
+@click.option("--secure", is_flag=True, help="Leave out community hosts and marketplaces.")
+@store_options
+@click.option(
+    "--top",
+    type=click.IntRange(min=1),
+    metavar="N",
+    envvar="GPUPLAN_TOP",
+    help=f"Rows to show; {SHOWN} in a table, all else.",
+)
+@output_options("table", "json", "csv", "md")
+@common_options
+def offers(
+    gpus: tuple[str, ...],
+    min_memory_gib: float | None,
+    count: float | None,
+    providers: tuple[str, ...],
+    regions: tuple[str, ...],
+    countries: tuple[str, ...],
+    purchase: str | None,
+    max_usd_per_hour: float | None,
+    sort: str,
+    store_uri: str | None,
+    as_of: datetime | None,
+    max_age_days: int | None,
+    top: int | None,
+    *,
+    secure: bool,
+    output: Output,
+    talk: Talk,
+) -> None:
+    """List priced offers, the cheapest first; each price has its date and its source."""
+    from planner.commands.prices import catalog_of
+    from planner.commands.tables import show_rows
+    from planner.errors import NothingFitsError
+
+    catalog = catalog_of(store_uri, as_of, max_age_days, day_of(as_of), talk)
+    found = catalog.select(
+        accelerators=gpus,
+        min_memory_gib=min_memory_gib,
+        count=count,
+        providers=providers,
+        regions=regions,
+        countries=countries,
+        purchase=split_names(purchase),
+        max_usd_per_hour=max_usd_per_hour,
+        secure=secure,
+    )
+    if not found.offers:
+        steps = "\n".join(f"  {step.offer_count:>7,}  {step.name}" for step in found.funnel)
+        raise NothingFitsError(f"no offer is left\n{steps}", hint="leave out one of the options")
+    rows = sorted(found.offers, key=SORTS[sort])
+    shown = rows[: top or (SHOWN if output.format in {"table", "md"} else len(rows))]
+    show_rows(output, [_record(offer) for offer in shown], "offers", [_table(shown, len(rows), found.snapshot)])
+
+
+def _record(offer: Offer) -> dict[str, Any]:
+    from dataclasses import fields
+
+    from pricing.offers import offer_id
+    from pricing.regions import country_of
+
+    row: dict[str, Any] = {"id": offer_id(offer)}
+    row |= {
+        each.name: getattr(offer, each.name)
+        for each in fields(offer)
+        if each.name not in {"price_parts", "price_history", "source_sku_ids", "flags"}
+    }
+    row["flags"] = " ".join(offer.flags)
+    row["country"] = country_of(offer.provider, offer.region)
+    row["price_usd_per_gpu_hour"] = offer.accelerators_usd_per_hour
+    return row
+
+
+def _table(shown: list[Offer], total: int, snapshot: str) -> Table:
+    from planner.figures import count, usd
+    from planner.report.view import Column, Table
+    from planner.words import how_paid
+
+    rows = tuple(
+        (
+            offer.provider,
+            offer.instance_type,
+            f"{count(offer.accelerator_count)} x {offer.accelerator or offer.accelerator_stated + ' (unknown)'}"
+            if offer.accelerator_count
+            else f"{count(offer.vcpus)} vCPU",
+            offer.region,
+            how_paid(offer.purchase_option),
+            usd(offer.price_usd_per_hour),
+            usd(offer.price_usd_per_hour / offer.accelerator_count) if offer.accelerator_count else "-",
+            offer.observed_on.isoformat(),
+            ("not on sale so; " if offer.launchable == "no" else "")
+            + ", ".join(flag.replace("_", " ") for flag in offer.flags),
+        )
+        for offer in shown
+    )
+    return Table(
+        "",
+        (
+            Column("provider"),
+            Column("instance type"),
+            Column("has"),
+            Column("region"),
+            Column("paid"),
+            Column("price", "USD/h", is_number=True),
+            Column("each GPU", "USD/h", is_number=True),
+            Column("priced on"),
+            Column("remarks"),
+        ),
+        rows,
+        f"{len(shown):,} of {total:,} offers, catalogue {snapshot}; sources with -f json",
+    )

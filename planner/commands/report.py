@@ -1,0 +1,26 @@
+"""``gpuplan report``: a plan's JSON as another form, without planning again."""
+
+from __future__ import annotations
+
+import click
+
+from pricing.console import Output, Talk, common_options, output_options
+
+__all__ = ["report"]
+
+
+@click.command()
+@click.argument("plan", metavar="PLAN.json")
+@click.option("--top", type=click.IntRange(min=1), metavar="N", envvar="GPUPLAN_TOP", help="Options to show.")
+@click.option("--explain", is_flag=True, help="Walk through the figures of the verdict, and list every assumption.")
+@output_options("table", "json", "csv", "md")
+@common_options
+def report(plan: str, top: int | None, *, explain: bool, output: Output, talk: Talk) -> None:
+    """Write PLAN.json (from `gpuplan plan -o plan.json`) as a table, CSV or Markdown."""
+    from planner.commands.show import show_records
+    from planner.inputs import read_text
+    from planner.report.record import read_record
+
+    del talk
+    text, name = read_text(plan)
+    show_records([read_record(text, name)], output, top=top, explain=explain)

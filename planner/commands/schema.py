@@ -1,0 +1,33 @@
+"""``gpuplan schema``: JSON Schema of the files, for editors and scripts."""
+
+from __future__ import annotations
+
+import click
+
+from pricing.console import Output, Talk, common_options, output_options
+
+__all__ = ["schema"]
+
+
+@click.command()
+@click.argument("name", type=click.Choice(["workload", "scenario", "plan"]))
+@output_options("json")
+@common_options
+def schema(name: str, *, output: Output, talk: Talk) -> None:
+    """Print the JSON Schema of a file; editors check and complete with it as one types."""
+    from planner.report.record import json_text
+    from planner.report.schema import plan_schema
+
+    del talk
+    match name:
+        case "workload":
+            from planner.demand.workload import Workload
+
+            document = Workload.model_json_schema()
+        case "scenario":
+            from planner.costs.scenario import Scenario
+
+            document = Scenario.model_json_schema()
+        case _:
+            document = plan_schema()
+    output.write(json_text({"$schema": "https://json-schema.org/draft/2020-12/schema", **document}))
