@@ -269,7 +269,9 @@ def _sizing(chosen: Option) -> list[str]:
     return said
 
 
-def _processors(chosen: Option, best: Mapping[OptionKind, Option], refusals: Sequence[Refusal]) -> list[str]:
+def _processors(
+    chosen: Option, best: Mapping[OptionKind, Option], refusals: Sequence[Refusal], *, once: bool
+) -> list[str]:
     """Say what the work would take without accelerators."""
     if chosen.kind is OptionKind.CPU:
         rent = best.get(OptionKind.RENT)
