@@ -44,6 +44,8 @@ NOISE = frozenset(
         "freq.",
         "accelerator",
         "nvlink",
+        "nvl36",
+        "nvl72",
         "hbm3e",
         "the",
         "of",
@@ -66,7 +68,9 @@ SYNONYMS = {
 }
 """Other words for the same model, after noise and separators are gone."""
 
-FORMS = {"pcie": "pcie", "nvl": "nvl", "hgx": "sxm", "dgx": "sxm"}
+FORMS = {"pcie": "pcie", "nvl": "nvl", "hgx": "sxm", "dgx": "sxm", "mega": "sxm"}
+"""Words that tell a form factor; Google calls the H100 of its A3 Mega machines ``nvidia-h100-mega-80gb``."""
+
 UNKNOWN_FORM = frozenset({"any", "unknown"})
 
 
@@ -122,6 +126,8 @@ def read_name(text: str) -> Name:
             model.append(word)
     key = "".join(model)
     key = SYNONYMS.get(key, key)
+    if key == "gh200" and memory_gb == 480:
+        memory_gb = 96.0  # the driver's name counts the processor's memory: 96 GB HBM3 beside 480 GB LPDDR5X
     if not form and key == "h100" and hint:
         form = "sxm" if hint == "hbm3" else "pcie"
     return Name(key, memory_gb, form)

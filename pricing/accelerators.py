@@ -335,8 +335,9 @@ def _unknown(text: str, name: Name) -> PricingError:
     if rows:
         listed = ", ".join(f"{row.name} ({row.memory_nominal_gb:g} GB)" for row in rows)
         return PricingError(f"there is no {text}; known of this model: {listed}")
-    keys = {read_name(known).model: known for known in accelerators()}
-    near = [keys[key] for key in difflib.get_close_matches(name.model, keys, n=3, cutoff=0.5)]
+    models = _variants_by_model()
+    near = [row.name for key in difflib.get_close_matches(name.model, models, n=3, cutoff=0.6) for row in models[key]]
+    near = list(dict.fromkeys(near))
     return PricingError(
         f"unknown accelerator {text!r}" + (f"; did you mean {', '.join(near)}?" if near else ""),
         hint="`gpuplan gpus` lists every accelerator that is known",

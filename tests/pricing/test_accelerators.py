@@ -59,6 +59,10 @@ SINGLE = [name for name in accelerators() if name not in families()]
         ("v5p", "TPU v5p", None),
         ("trn2", "Trainium2", None),
         ("B300 SXM6 AC", "B300", None),
+        ("nvidia-h100-mega-80gb", "H100-SXM", None),
+        ("NVIDIA GH200 480GB", "GH200-96GB", None),
+        ("GB200 NVL72", "GB200", None),
+        ("Tesla V100-PCIE-16GB", "V100-16GB-PCIe", None),
         ("h100-80gb-any", "H100-80GB", None),
     ],
 )

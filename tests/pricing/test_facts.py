@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import date
+from typing import Any
 
 import pytest
 
-from pricing.accelerators import accelerators
+from pricing.accelerators import Accelerator, accelerators
 from pricing.catalog import load_bundled
+from pricing.cells import columns
 from pricing.electricity import USD_PER_EUR_2024, electricity_tariff, electricity_tariffs
 from pricing.errors import PricingError
 from pricing.free_tiers import FreeTier, free_tiers
-from pricing.history import points, price_history
-from pricing.offers import offer_id
+from pricing.history import PricePoint, points, price_history
+from pricing.instances import InstanceAccelerator, InstanceCores, InstanceNetwork
+from pricing.offers import Offer, offer_id
 from pricing.ownership import (
+    AcceleratorQuote,
     OwnershipInput,
     ServerQuote,
     accelerator_quotes,
@@ -24,8 +28,9 @@ from pricing.ownership import (
     residual_curve,
     server_quotes,
 )
-from pricing.processors import processor_of, processors
+from pricing.processors import Processor, processor_of, processors
 from pricing.regions import Region, country_of, regions
+from pricing.tables import facts_path, read_rows, text_of_rows
 
 OFFERS = load_bundled().offers
 
@@ -254,3 +259,49 @@ def test_a_quota_without_a_period_is_refused() -> None:
 
 def test_no_fact_is_dated_after_the_survey() -> None:
     assert all(o.observed_on <= date(2026, 11, 21) for o in OFFERS)
+
+
+TABLES: dict[str, type[Any]] = {
+    "accelerator_quotes.csv": AcceleratorQuote,
+    "accelerators.csv": Accelerator,
+    "accelerators_by_hand.csv": Accelerator,
+    "free_tiers.csv": FreeTier,
+    "instance_accelerators.csv": InstanceAccelerator,
+    "instance_cores.csv": InstanceCores,
+    "instance_networks.csv": InstanceNetwork,
+    "offers.csv": Offer,
+    "ownership_inputs.csv": OwnershipInput,
+    "price_history.csv": PricePoint,
+    "processors.csv": Processor,
+    "regions.csv": Region,
+    "server_quotes.csv": ServerQuote,
+}
+
+
+def test_every_table_in_the_folder_has_a_row_type_and_no_other() -> None:
+    assert {path.name for path in facts_path("").iterdir() if path.suffix == ".csv"} == set(TABLES)
+
+
+@pytest.mark.parametrize("name", sorted(TABLES))
+def test_a_table_is_written_as_it_is_read(name: str) -> None:
+    text = facts_path(name).read_text(encoding="utf-8")
+    row_type = TABLES[name]
+    rows: list[Any] = read_rows(row_type, text, where=name)
+    assert rows
+    assert text_of_rows(row_type, rows) == text
+
+
+@pytest.mark.parametrize("name", sorted(TABLES))
+def test_the_readme_names_every_table_with_all_its_columns(name: str) -> None:
+    readme = facts_path("README.md").read_text(encoding="utf-8")
+    row_type = TABLES[name]
+    assert f"| `{name}` | `{row_type.__module__}.{row_type.__name__}` |" in readme
+    listed = " ".join(readme.split())
+    assert f"{', '.join(column.name for column in columns(row_type))} " in listed + " "
+
+
+def test_the_readme_counts_the_rows() -> None:
+    readme = facts_path("README.md").read_text(encoding="utf-8")
+    with_accelerators = sum(bool(offer.accelerator_stated) for offer in OFFERS)
+    assert f"{len(OFFERS):,} priced offers of {len({o.provider for o in OFFERS})} providers" in readme
+    assert f"{with_accelerators:,} with accelerators, {len(OFFERS) - with_accelerators:,} CPU-only" in readme
