@@ -29,7 +29,8 @@ class BreakEvenPair:
     undiscounted_month : float or None
         The same in plain sums.
     utilisation_share : float or None
-        Busy share of the clock hours from which on owning is cheaper over the horizon; None means at none.
+        Share of the clock hours in which the machines are needed, from which on owning is cheaper over the horizon; None
+        means at none.
     price_usd_per_hour : float or None
         Rent of one instance at which both cost the same over the horizon.
     saving_usd : float
@@ -100,7 +101,7 @@ def _pair(rent: Option, owned: Option, beliefs: Assumptions) -> BreakEvenPair:
         rent.timeline,
         owned.timeline,
         discount_rate_share_per_year=beliefs["money.discount_rate_share_per_year"],
-        utilisation_share=owned.utilisation_share or 0.0,
+        utilisation_share=owned.needed_share,
         price_usd_per_hour=rent.price_usd_per_hour or 0.0,
     )
     return BreakEvenPair(
@@ -317,21 +318,27 @@ def _owning(
     by_id = {option.id: option for option in options}
     for pair in pairs:
         rent = by_id[pair.rent_id]
-        when = "never within the horizon" if pair.month is None else f"from month {pair.month:.0f} on"
-        if pair.utilisation_share is None:
-            share = "at no utilisation"
-        else:
-            share = (
-                f"above {percent(pair.utilisation_share)} utilisation"
-                if pair.utilisation_share
-                else "at any utilisation"
-            )
         if rent.id == chosen.id or pair is pairs[0] or rent.purchase_option == "on_demand":
             said.append(
-                f"Against {how_paid(rent.purchase_option)} rent ({rent.provider} {rent.instance_type}, {usd(rent.price_usd_per_hour)} USD/h) owning is cheaper {when}, {share}"
-                + (f", or above {usd(pair.price_usd_per_hour)} USD/h." if pair.price_usd_per_hour else ".")
+                f"Against {rent.provider} {rent.instance_type}, {how_paid(rent.purchase_option)}, at "
+                f"{usd(rent.price_usd_per_hour)} USD/h {_crossing(pair, months)}."
             )
     return said
+
+
+def _crossing(pair: BreakEvenPair, months: int) -> str:
+    """Say when owning pays off, or what would make it."""
+    share = pair.utilisation_share
+    if pair.month is not None:
+        when = f"owning pays off from month {pair.month:.0f} on"
+        return f"{when}, as long as the machines are needed {percent(share)} of the time" if share else when
+    would = []
+    if share:
+        would.append(f"if the machines were needed {percent(share)} of the time")
+    if pair.price_usd_per_hour:
+        would.append(f"at a rent above {usd(pair.price_usd_per_hour)} USD/h")
+    tail = f"; it would {' or '.join(would)}" if would else ""
+    return f"owning does not pay off within {months} months{tail}"
 
 
 def _larger(chosen: Option, options: Sequence[Option]) -> list[str]:

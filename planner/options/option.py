@@ -48,6 +48,8 @@ class Option:
         Cost of an hour of useful work of one accelerator, of 1e6 tokens, and of 1e3 images.
     utilisation_share : float or None
         Busy share of the paid hours.
+    needed_share : float
+        Share of the clock hours in which the machines are needed; 1 for a service that never closes.
     hours_per_run : float or None
         Clock hours of one run of a job.
     co2e_kg_per_month : float or None
@@ -80,6 +82,7 @@ class Option:
     usd_per_million_tokens: float | None = None
     usd_per_thousand_images: float | None = None
     utilisation_share: float | None = None
+    needed_share: float = 1.0
     hours_per_run: float | None = None
     co2e_kg_per_month: float | None = None
     priced_on: date

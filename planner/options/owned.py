@@ -11,7 +11,7 @@ from planner.assumptions import Assumptions
 from planner.costs.buy import Site, buy_timeline, fits_at_home, ownership_terms
 from planner.demand.volume import Volume
 from planner.options.option import Option, OptionKind
-from planner.options.schedule import Schedule, schedule
+from planner.options.schedule import Schedule, needed_share, schedule
 from planner.options.unit_costs import unit_costs
 from planner.supply.machines import Fleet, Machine
 
@@ -153,6 +153,7 @@ def _option(
         usd_per_million_tokens=costs.usd_per_million_tokens,
         usd_per_thousand_images=costs.usd_per_thousand_images,
         utilisation_share=float(plan.busy_share[:end].mean()),
+        needed_share=needed_share(plan, hours_of(beliefs)),
         hours_per_run=fleet.busy_hours_per_run,
         priced_on=server.priced_on,
         source=server.source,

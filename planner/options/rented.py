@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -10,9 +11,9 @@ from planner.assumptions import Assumptions
 from planner.costs.rent import rent_timeline
 from planner.costs.spot import spot_overhead_ratio
 from planner.demand.volume import Volume
-from planner.demand.workload import Workload
+from planner.demand.workload import Batch, Embed, Finetune, Pretrain, Workload
 from planner.options.option import Option, OptionKind
-from planner.options.schedule import Schedule, schedule
+from planner.options.schedule import Schedule, needed_share, schedule
 from planner.options.unit_costs import unit_costs
 from planner.supply.machines import Fleet, Machine
 from pricing.offers import Offer, PurchaseOption, offer_id
@@ -23,7 +24,17 @@ LONGEST_CAPACITY_BLOCK_HOURS = 182 * 24.0
 """AWS sells blocks of at most 182 days."""
 
 
-def _reason_not_chosen(offer: Offer, schedule_: Schedule, workload: Workload) -> str:
+def _deadline_hours(workload: Workload) -> float:
+    match workload.work:
+        case Pretrain() as work:
+            return (work.deadline_days or math.inf) * 24
+        case Finetune() | Batch() | Embed() as work:
+            return work.deadline_hours or math.inf
+        case _:
+            return math.inf
+
+
+def _reason_not_chosen(offer: Offer, schedule_: Schedule, workload: Workload, overhead_ratio: float) -> str:
     """Say why an offer is a hint and no recommendation; empty where it may be recommended."""
     asked_for = offer.purchase_option in workload.constraints.purchase
     endless = schedule_.fleet.busy_hours_per_run is None
@@ -33,6 +44,9 @@ def _reason_not_chosen(offer: Offer, schedule_: Schedule, workload: Workload) ->
         hours = schedule_.fleet.busy_hours_per_run
         if hours is None or hours > LONGEST_CAPACITY_BLOCK_HOURS:
             return "sold in dated blocks of at most 182 days at a price of the day, so it cannot be planned for longer"
+    hours = schedule_.fleet.busy_hours_per_run
+    if hours is not None and hours * overhead_ratio > _deadline_hours(workload) * (1 + 1e-9):
+        return "interruptions would push it past the deadline"
     named = offer.provider in workload.constraints.providers
     if not named and "lowest_ask" in offer.flags:
         return "a stranger's machine at the lowest ask of one day, not a price list"
@@ -133,7 +147,7 @@ def rented_options(
         paid = fleet.instance_count * (
             hours_per_month if offer.term_months else float(plan.on_hours[: plan.last_month].mean())
         )
-        reason = _reason_not_chosen(offer, plan, workload)
+        reason = _reason_not_chosen(offer, plan, workload, float(stretch[index]))
         working = plan.last_month
         costs = unit_costs(timeline, work, working_months=working, discount_rate_share_per_year=discount)
         units = max(fleet.machine.accelerator_count, 1.0) * paid
@@ -156,6 +170,7 @@ def rented_options(
                 usd_per_million_tokens=costs.usd_per_million_tokens,
                 usd_per_thousand_images=costs.usd_per_thousand_images,
                 utilisation_share=min(1.0, used / units) if units else None,
+                needed_share=needed_share(plan, hours_per_month),
                 hours_per_run=None
                 if fleet.busy_hours_per_run is None
                 else fleet.busy_hours_per_run * float(stretch[index]),

@@ -11,7 +11,7 @@ from planner.costs.timeline import FloatArray
 from planner.demand.volume import Volume
 from planner.supply.machines import Fleet
 
-__all__ = ["Schedule", "schedule"]
+__all__ = ["Schedule", "needed_share", "schedule"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,3 +77,8 @@ def schedule(fleet: Fleet, work: Volume, *, months: int, hours_per_month: float)
         )
     on = np.full(months, hours / together)
     return Schedule(fleet, on, on / hours_per_month, on * units * together, months)
+
+
+def needed_share(plan: Schedule, hours_per_month: float) -> float:
+    """Return the share of the clock hours, up to the end of the work, in which the machines are needed."""
+    return min(1.0, float(plan.on_hours[: plan.last_month].mean()) / hours_per_month)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from planner.errors import InputError
+from planner.figures import count
 from planner.options.option import Option
 from planner.plan import Plan
 from planner.supply.machines import Fleet, Range
@@ -142,6 +143,7 @@ def plan_record(plan: Plan, *, top: int | None = None) -> Record:
         "schema_version": SCHEMA_VERSION,
         "program": f"gpuplan {_version()}",
         "planned_on": plan.planned_on,
+        "title": _title(plan),
         "workload": plan.workload.model_dump(mode="json", exclude_none=True),
         "horizon_months": plan.horizon_months,
         "model": plan.model,
@@ -173,6 +175,15 @@ def plan_record(plan: Plan, *, top: int | None = None) -> Record:
         "notes": plan.notes,
         "provenance": plan.provenance,
     }
+
+
+def _title(plan: Plan) -> str:
+    """Say what was asked, in the words of the file."""
+    workload = plan.workload
+    stated = workload.work.model_dump(mode="json", exclude_unset=True)
+    details = ", ".join(f"{key} {count(v) if isinstance(v, int | float) else v}" for key, v in stated.items())
+    name = workload.model if isinstance(workload.model, str) else plan.model
+    return f"{workload.kind} {name}: {details}" if name else f"{workload.kind}: {details}"
 
 
 def _requirements(plan: Plan) -> Record:

@@ -125,6 +125,7 @@ def plan_schema() -> Schema:
                 "schema_version": {"const": SCHEMA_VERSION},
                 "program": TEXT,
                 "planned_on": DATE,
+                "title": TEXT,
                 "workload": {"type": "object"},
                 "horizon_months": COUNT,
                 "model": TEXT,

@@ -81,7 +81,7 @@ def plan_view(record: Record, *, top: int = 12) -> View:
     """
     shown = _shown(record, top)
     return View(
-        title=_title(record),
+        title=record["title"],
         headline=record["verdict"]["headline"],
         because=tuple(record["verdict"]["because"]),
         options=_options(record, shown),
@@ -109,20 +109,6 @@ def _shown(record: Record, top: int) -> list[Record]:
     dearest = max((option["cost"]["present_value_usd"] for option in shown), default=0.0)
     hints = [option for option in record["options"] if not option["choosable"]]
     return shown + [option for option in hints[:HINTS] if option["cost"]["present_value_usd"] < dearest]
-
-
-def _title(record: Record) -> str:
-    workload = record["workload"]
-    kind = workload["kind"]
-    section = workload[kind]
-    stated = workload.get("model")
-    model = f" {stated if isinstance(stated, str) else record['model']}" if record["model"] else ""
-    details = ", ".join(
-        f"{key} {count(value) if isinstance(value, int | float) else value}"
-        for key, value in section.items()
-        if not isinstance(value, bool)
-    )
-    return f"{kind}{model}: {details}"
 
 
 def _speed(option: Mapping[str, Any]) -> str:
