@@ -22,6 +22,7 @@ __all__ = [
     "InstanceCores",
     "InstanceNetwork",
     "accelerator_of",
+    "instance_network",
     "network_of",
     "physical_cores",
 ]
@@ -210,12 +211,13 @@ def network_of(offer: Offer) -> tuple[str, float]:
         ``infiniband``, ``efa``, ``ethernet`` or ``none``, and 1e9 bytes per second each way of the whole machine. Where
         nothing is published the machines count as not joined: ``("none", 0.0)``.
     """
-    row = _network(offer.provider, offer.instance_type)
+    row = instance_network(offer.provider, offer.instance_type)
     return (row.network, row.network_gb_per_s_each_way) if row is not None else ("none", 0.0)
 
 
 @cache
-def _network(provider: str, instance_type: str) -> InstanceNetwork | None:
+def instance_network(provider: str, instance_type: str) -> InstanceNetwork | None:
+    """Return all that is known of a machine type's network (`rdma`, source, traps); None where nothing is published."""
     return _first(_by_provider(InstanceNetwork, "instance_networks.csv").get(provider, ()), instance_type)
 
 
