@@ -200,7 +200,9 @@ def training_step(model: TrainedModel, layout: TrainingLayout, constants: Traini
     overlap = np.asarray(constants.overlap_share, dtype=float)
     exposed_gather_s = np.where(layout.sharded, np.maximum(0.0, gather_s - overlap * micro_compute_s), 0.0)
     micro_s = micro_compute_s + tensor_s + routed_s + stage_s + exposed_gather_s
-    bubble_s = (p - 1.0) / np.asarray(layout.chunks, dtype=float) * micro_s
+    # Without stages nothing waits, also where a micro-batch never ends (a number format that the machine has not).
+    waiting = (p - 1.0) / np.asarray(layout.chunks, dtype=float)
+    bubble_s = np.where(waiting > 0, waiting * np.where(waiting > 0, micro_s, 0.0), 0.0)
     gradient = (
         2.0 * np.asarray(model.trained_count) * (1.0 - np.asarray(model.expert_share) * (1.0 - 1.0 / e)) / (t * p)
     )
@@ -220,7 +222,7 @@ def training_step(model: TrainedModel, layout: TrainingLayout, constants: Traini
         ),
         bubble_s=np.asarray(bubble_s * scale, dtype=float),
         update_s=np.asarray(update_s, dtype=float),
-        fixed_s=np.asarray(constants.step_s + 0.0 * bubble_s, dtype=float),
+        fixed_s=np.asarray(np.broadcast_to(constants.step_s, bubble_s.shape), dtype=float),
     )
 
 

@@ -392,6 +392,13 @@ def _best(
     fits = allowed[outcome.fits[allowed]]
     if not fits.size:
         return _does_not_fit(scene, machine, allowed, outcome)
+    fits = fits[np.isfinite(outcome.wall_s[fits])]
+    if not fits.size:
+        return Refusal(
+            machine=machine,
+            stage="precision",
+            reason=f"{_label(machine)} has no unit for any number format that the work allows",
+        )
     timely = fits[outcome.wall_s[fits] <= deadline_s]
     if not timely.size:
         pick = int(fits[np.argmin(outcome.wall_s[fits])])
