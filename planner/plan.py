@@ -212,13 +212,8 @@ def ranked(options: Sequence[Option], constraints: Constraints) -> tuple[Option,
 
 
 def _size(option: Option) -> float:
-    """Return how much hardware an option takes up; of two that cost the same, the smaller one is enough."""
-    machine = option.fleet.machine if option.fleet else None
-    if machine is None or machine.accelerator is None:
-        return 0.0
-    accelerator = machine.accelerator
-    rate = accelerator.bf16_dense_tflop_per_s or accelerator.fp16_dense_tflop_per_s or 0.0
-    return rate * option.accelerators_total_count
+    """Return how many accelerators an option takes up; of two that cost the same, fewer are enough."""
+    return option.accelerators_total_count
 
 
 def _bridge_usd_per_month(rented: Sequence[Option]) -> float | None:

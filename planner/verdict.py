@@ -86,7 +86,8 @@ def break_evens(options: Sequence[Option], beliefs: Assumptions) -> tuple[BreakE
     beliefs : Assumptions
         Stated beliefs.
     """
-    owned = next((option for option in options if option.kind is OptionKind.BUY and option.choosable), None)
+    # Options that may be recommended go first; a hint is compared too, so that its "never" is seen.
+    owned = next((option for option in options if option.kind is OptionKind.BUY), None)
     if owned is None:
         return ()
     rents: dict[str, Option] = {}

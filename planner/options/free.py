@@ -98,15 +98,15 @@ def free_options(
             notes.append(f"paid from a monthly credit; beyond it {tier.price_usd:g} USD/h")
             reason = reason or "a credit is a price reduction, and is gone when something else has used it"
         if tier.max_session_hours is not None and hours > tier.max_session_hours:
-            if reason:
-                continue
-            notes.append(f"a session ends after {tier.max_session_hours:g} h: save checkpoints and go on")
+            reason = reason or f"a session ends after {tier.max_session_hours:g} h, the run takes {hours:.1f} h"
+        if each.machine.accelerator is not None and each.machine.accelerator.vendor == "Google":
+            reason = reason or "a TPU runs programs written for XLA, which most notebooks are not"
         plan = schedule(fleet, work, months=months, hours_per_month=beliefs["money.hours_per_month"])
         options.append(
             Option(
                 id=f"free/{tier.service}/{tier.plan}/{tier.accelerator}".replace(" ", "-"),
                 kind=OptionKind.FREE,
-                provider=f"{tier.service} ({tier.plan})",
+                provider=f"{tier.service} ({tier.plan})" if tier.plan else tier.service,
                 instance_type="notebook" if tier.kind == "quota" else "credit",
                 purchase_option="free",
                 fleet=plan.fleet,

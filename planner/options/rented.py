@@ -20,6 +20,8 @@ from pricing.offers import Offer, PurchaseOption, offer_id
 
 __all__ = ["rented_options"]
 
+MOST_OF_A_DEADLINE_ON_SPOT = 0.5
+"""A run on a machine that can be taken back leaves as much time again, so that it can be repeated."""
 LONGEST_CAPACITY_BLOCK_HOURS = 182 * 24.0
 """AWS sells blocks of at most 182 days."""
 
@@ -44,9 +46,13 @@ def _reason_not_chosen(offer: Offer, schedule_: Schedule, workload: Workload, ov
         hours = schedule_.fleet.busy_hours_per_run
         if hours is None or hours > LONGEST_CAPACITY_BLOCK_HOURS:
             return "sold in dated blocks of at most 182 days at a price of the day, so it cannot be planned for longer"
+    deadline = _deadline_hours(workload)
     hours = schedule_.fleet.busy_hours_per_run
-    if hours is not None and hours * overhead_ratio > _deadline_hours(workload) * (1 + 1e-9):
-        return "interruptions would push it past the deadline"
+    if hours is not None and offer.interruptible and deadline < math.inf and not asked_for:
+        if schedule_.fleet.instance_count > 1:
+            return "one machine taken back stops all of them, and nobody promises another before the deadline"
+        if hours * overhead_ratio > deadline * MOST_OF_A_DEADLINE_ON_SPOT:
+            return "taken back near the end, it could not be done again before the deadline"
     named = offer.provider in workload.constraints.providers
     if not named and "lowest_ask" in offer.flags:
         return "a stranger's machine at the lowest ask of one day, not a price list"
@@ -99,7 +105,13 @@ def rented_options(
     hours_per_month = beliefs["money.hours_per_month"]
     discount = beliefs["money.discount_rate_share_per_year"]
     plans: dict[Machine, Schedule] = {
-        machine: schedule(fleet, work, months=months, hours_per_month=hours_per_month)
+        machine: schedule(
+            fleet,
+            work,
+            months=months,
+            hours_per_month=hours_per_month,
+            start_hours=beliefs["rent.start_hours"],
+        )
         for machine, fleet in fleets.items()
     }
     rows = [(offer, plans[machine_of[offer_id(offer)]]) for offer in offers if machine_of[offer_id(offer)] in plans]

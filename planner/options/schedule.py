@@ -39,7 +39,7 @@ class Schedule:
     last_month: int
 
 
-def schedule(fleet: Fleet, work: Volume, *, months: int, hours_per_month: float) -> Schedule:
+def schedule(fleet: Fleet, work: Volume, *, months: int, hours_per_month: float, start_hours: float = 0.0) -> Schedule:
     """Spread the work over the months of the horizon.
 
     Parameters
@@ -52,6 +52,8 @@ def schedule(fleet: Fleet, work: Volume, *, months: int, hours_per_month: float)
         Horizon. A job that would run past it is cut there, and the caller refuses it beforehand.
     hours_per_month : float
         Clock hours in a month.
+    start_hours : float
+        Hours before a job's first step in which machines are on: boot, image, weights and data.
     """
     units = fleet.accelerators_used or float(fleet.instance_count)
     if fleet.busy_hours_per_run is None:
@@ -59,12 +61,14 @@ def schedule(fleet: Fleet, work: Volume, *, months: int, hours_per_month: float)
         busy = np.full(months, fleet.utilisation_share)
         return Schedule(fleet, on, busy, busy * hours_per_month * units, months)
     if not work.runs_per_month:
-        ends = np.minimum(fleet.busy_hours_per_run, hours_per_month * np.arange(1, months + 1))
-        on = np.diff(ends, prepend=0.0)
-        last = max(1, min(months, math.ceil(fleet.busy_hours_per_run / hours_per_month - 1e-9)))
-        return Schedule(fleet, on, on / hours_per_month, on * units, last)
+        on_hours = fleet.busy_hours_per_run + start_hours
+        on = np.diff(np.minimum(on_hours, hours_per_month * np.arange(1, months + 1)), prepend=0.0)
+        busy = on * (fleet.busy_hours_per_run / on_hours)
+        last = max(1, min(months, math.ceil(on_hours / hours_per_month - 1e-9)))
+        return Schedule(fleet, on, busy / hours_per_month, busy * units, last)
+    on_hours = (fleet.busy_hours_per_run + start_hours) * work.runs_per_month
     hours = fleet.busy_hours_per_run * work.runs_per_month
-    together = max(1, math.ceil(hours / hours_per_month - 1e-9))
+    together = max(1, math.ceil(on_hours / hours_per_month - 1e-9))
     if together > 1:
         fleet = replace(
             fleet,
@@ -75,8 +79,8 @@ def schedule(fleet: Fleet, work: Volume, *, months: int, hours_per_month: float)
                 f"{together} runs have to go side by side: one takes {fleet.busy_hours_per_run:,.0f} h",
             ),
         )
-    on = np.full(months, hours / together)
-    return Schedule(fleet, on, on / hours_per_month, on * units * together, months)
+    on, busy = np.full(months, on_hours / together), np.full(months, hours / together)
+    return Schedule(fleet, on, busy / hours_per_month, busy * units * together, months)
 
 
 def needed_share(plan: Schedule, hours_per_month: float) -> float:

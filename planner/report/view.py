@@ -232,7 +232,7 @@ def _break_evens(record: Record) -> Table:
         tuple(rows),
         f"over {record['horizon_months']} months, in today's money; rent per instance"
         if rows
-        else "nothing to compare: no server was found that does this work",
+        else "nothing to compare: no server for this work, or nothing to rent",
     )
 
 

@@ -1,0 +1,48 @@
+"""What all tests share: no settings of the person who runs them, and plans of the examples, made once."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from datetime import date
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from planner.assumptions import default_assumptions
+from planner.demand.workload import Workload
+from planner.inputs import read_document, validated
+from planner.plan import Plan, make_plan
+from pricing.catalog import load_bundled
+from pricing.free_tiers import free_tiers
+from pricing.token_prices import token_prices
+
+ROOT = Path(__file__).parent.parent
+EXAMPLES = ROOT / "examples"
+TODAY = date(2026, 11, 21)
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_of_this_machine(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    for name in list(os.environ):
+        if name.startswith("GPUPLAN_") and name != "GPUPLAN_UPDATE_GOLDEN":
+            monkeypatch.delenv(name)
+    home = tmp_path_factory.getbasetemp() / "home"
+    for name in ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME", "HOME"):
+        monkeypatch.setenv(name, str(home))
+
+
+@cache
+def _plan(name: str) -> Plan:
+    work = validated(read_document(str(EXAMPLES / f"{name}.yaml")), Workload)
+    prices = token_prices(work.model, TODAY) if isinstance(work.model, str) else ()
+    return make_plan(
+        work, load_bundled(), default_assumptions(), today=TODAY, token_prices=prices, free_tiers=free_tiers()
+    )
+
+
+@pytest.fixture
+def plan_of() -> Callable[[str], Plan]:
+    """Return a function from the name of an example to its plan, on the bundled facts of a fixed day."""
+    return _plan
