@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import queue
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
 from pricing.providers.contract import Fetched, PartFault, RawPage, Request, SourceError
 
 __all__ = ["side_by_side"]
 
+Job = Callable[[], Iterable[RawPage]]
 
-def side_by_side(
-    request: Request, jobs: Mapping[str, Callable[[], Iterable[RawPage]]], *, workers: int = 8
-) -> Iterator[Fetched]:
+
+def side_by_side(request: Request, jobs: Mapping[str, Job], *, workers: int = 8) -> Iterator[Fetched]:
     """Run one job for each part, a few at a time, and yield the pages of a part only when all of them are there.
+
+    The threads are daemons: one that hangs in a socket when the time limit is reached does not keep the program from ending.
 
     Parameters
     ----------
@@ -24,29 +27,41 @@ def side_by_side(
     workers : int
         How many are asked at once.
     """
-    pool = ThreadPoolExecutor(max_workers=workers, thread_name_prefix="ask")
-    waiting: dict[Future[list[RawPage]], str] = {
-        pool.submit(lambda job=job: list(job())): part for part, job in jobs.items()
-    }
-    try:
-        while waiting:
+    waiting: queue.SimpleQueue[tuple[str, Job]] = queue.SimpleQueue()
+    done: queue.SimpleQueue[tuple[str, list[Fetched]]] = queue.SimpleQueue()
+    for part, job in jobs.items():
+        waiting.put((part, job))
+    is_over = threading.Event()
+
+    def work() -> None:
+        while not is_over.is_set():
             try:
-                left_s = request.time_left_s()
-            except SourceError as error:
-                yield from (PartFault.of(part, error) for part in waiting.values())
+                part, job = waiting.get_nowait()
+            except queue.Empty:
                 return
-            done, _ = wait(waiting, timeout=min(left_s, 1.0), return_when=FIRST_COMPLETED)
-            for future in done:
-                part = waiting.pop(future)
-                yield from _outcome(part, future)
+            done.put((part, _outcome(part, job)))
+
+    for number in range(min(workers, len(jobs))):
+        threading.Thread(target=work, name=f"ask-{number}", daemon=True).start()
+    missing = set(jobs)
+    try:
+        while missing:
+            try:
+                part, answers = done.get(timeout=min(1.0, request.time_left_s()))
+            except queue.Empty:
+                continue
+            missing.discard(part)
+            yield from answers
+    except SourceError as error:
+        yield from (PartFault.of(part, error) for part in sorted(missing))
     finally:
-        pool.shutdown(wait=False, cancel_futures=True)
+        is_over.set()
 
 
-def _outcome(part: str, future: Future[list[RawPage]]) -> Iterable[Fetched]:
-    error = future.exception()
-    if error is None:
-        return future.result()
-    if isinstance(error, SourceError):
+def _outcome(part: str, job: Job) -> list[Fetched]:
+    try:
+        return list(job())
+    except SourceError as error:
         return [PartFault.of(part, error)]
-    return [PartFault(part=part, reason="surprise", message=f"{type(error).__name__}: {error}")]
+    except Exception as error:  # noqa: BLE001 - whatever it is, it costs one part and is told by its name
+        return [PartFault(part=part, reason="surprise", message=f"{type(error).__name__}: {error}")]

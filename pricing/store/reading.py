@@ -60,6 +60,8 @@ class PartStatus:
         When it last answered in full; None if it never did.
     row_count : int
         Rows that it holds now.
+    answered_count : int
+        Rows that the last asking brought, believed or not.
     """
 
     provider: str
@@ -70,6 +72,7 @@ class PartStatus:
     asked_at: datetime
     landed_at: datetime | None
     row_count: int
+    answered_count: int = 0
 
     def age_days(self, now: datetime) -> float | None:
         """Return the days since the part last answered in full; None if it never did."""
@@ -296,7 +299,8 @@ def read_statuses(engine: Engine) -> list[PartStatus]:
     """Return how each part was last asked, and when it last answered in full."""
     with engine.reading() as session:
         rows = session.rows(
-            """select s.provider, s.part, s.status, s.reason, s.message, s.asked_at, k.landed_at, coalesce(n.row_count, 0)
+            """select s.provider, s.part, s.status, s.reason, s.message, s.asked_at, k.landed_at,
+                coalesce(n.row_count, 0), s.row_count
             from (select *, row_number() over (partition by provider, part order by snapshot_id desc) as place
                   from snapshot where status <> 'superseded') s
             left join (select provider, part, max(asked_at) as landed_at from snapshot where status = 'ok'
@@ -306,18 +310,22 @@ def read_statuses(engine: Engine) -> list[PartStatus]:
                    on n.provider = s.provider and n.part = s.part
             where s.place = 1 order by s.provider, s.part"""
         )
-    return [
+    statuses = [
         PartStatus(
-            provider=provider,
-            part=part,
-            status=status,
-            reason=reason,
-            message=message,
-            asked_at=asked,
-            landed_at=landed,
-            row_count=rows_held,
+            provider=provider, part=part, status=status, reason=reason, message=message, asked_at=asked,
+            landed_at=landed, row_count=held, answered_count=answered,
         )
-        for provider, part, status, reason, message, asked, landed, rows_held in rows
+        for provider, part, status, reason, message, asked, landed, held, answered in rows
+    ]  # fmt: skip
+    # A fault of parts that nobody knew by name yet is over once one of them has answered.
+    answered_at: dict[str, datetime] = {}
+    for each in statuses:
+        if each.landed_at is not None:
+            answered_at[each.provider] = max(each.landed_at, answered_at.get(each.provider, each.landed_at))
+    return [
+        each
+        for each in statuses
+        if "*" not in each.part or each.asked_at >= answered_at.get(each.provider, datetime.min)  # noqa: DTZ901
     ]
 
 

@@ -1,0 +1,216 @@
+"""Azure's answers as offers; pure. The price list holds placeholders, superseded rows and whole-term totals."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any, Final
+
+from pricing.offers import Launchable, Payment, PurchaseOption
+from pricing.providers.contract import Normalised, RawPage, offer_or_refusal
+from pricing.providers.hardware import Hardware, guarded, hardware_of
+from pricing.providers.known import known_hardware
+
+__all__ = ["VERSION", "normalise"]
+
+VERSION: Final = "azure-1"
+
+HOURS: Final = {"1 Year": 8_760, "3 Years": 26_280, "5 Years": 43_800}
+"""A reservation's price is for the whole term, although its unit says one hour."""
+
+TERMS: Final[Mapping[str, tuple[PurchaseOption, int]]] = {
+    "1 Year": (PurchaseOption.RESERVED_1Y, 12),
+    "3 Years": (PurchaseOption.RESERVED_3Y, 36),
+    "5 Years": (PurchaseOption.RESERVED_5Y, 60),
+}
+PLANS: Final[Mapping[str, tuple[PurchaseOption, int]]] = {
+    "1 Year": (PurchaseOption.SAVINGS_PLAN_1Y, 12),
+    "3 Years": (PurchaseOption.SAVINGS_PLAN_3Y, 36),
+}
+
+SLICES: Final = {
+    "Standard_NV6ads_A10_v5": 1 / 6, "Standard_NV12ads_A10_v5": 1 / 3, "Standard_NV18ads_A10_v5": 1 / 2,
+    "Standard_NV4ads_V710_v5": 1 / 6, "Standard_NV8ads_V710_v5": 1 / 3, "Standard_NV12ads_V710_v5": 1 / 2,
+}  # fmt: skip
+"""Sizes that hold a part of a GPU; their capability says one."""
+
+COUNTS: Final = {"Standard_ND128isr_NDR_GB200_v6": 4.0}
+"""Sizes whose capabilities forget their GPUs."""
+
+_NO_LINUX: Final = re.compile(r" windows| win$|cloud services|dedicated host|low priority|_type1", re.IGNORECASE)
+_CARD: Final = re.compile(r"(GB[23]00|H[12]00|A100|MI\d+X|A10|V710|T4|V100)", re.IGNORECASE)
+
+
+@dataclass(slots=True)
+class Sizes:
+    """What a subscription tells of sizes.
+
+    Attributes
+    ----------
+    hardware : dict
+        By size.
+    locations : dict of str to set of str
+        Where the subscription lists it, in small letters.
+    restricted : dict of str to set of str
+        Where it may not be started.
+    """
+
+    hardware: dict[str, Hardware] = field(default_factory=dict)
+    locations: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    restricted: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+
+    def launchable(self, name: str, region: str) -> tuple[Launchable, str]:
+        """Return whether a size can be started in a region, and why not."""
+        if not self.locations:
+            return Launchable.UNKNOWN, ""
+        if region in self.restricted[name]:
+            return Launchable.NO, "not available for this subscription: ask for quota"
+        if region not in self.locations[name]:
+            return Launchable.NO, "priced, but not listed in this region for this subscription"
+        return Launchable.YES, ""
+
+
+def normalise(pages: Iterable[RawPage]) -> Iterator[Normalised]:
+    """Read pages into offers, region by region."""
+    by_part: dict[str, list[RawPage]] = defaultdict(list)
+    for page in pages:
+        by_part[page.part].append(page)
+    sizes = Sizes()
+    yield from guarded("sizes", lambda: _read_sizes(sizes, by_part.pop("sizes", [])))
+    for part, kept in sorted(by_part.items()):
+        yield from guarded(part, lambda part=part, kept=kept: _offers(part, kept, sizes))  # type: ignore[misc]
+
+
+def _read_sizes(sizes: Sizes, pages: Sequence[RawPage]) -> Iterator[Normalised]:
+    for page in pages:
+        for row in page.body:
+            name = row["name"]
+            sizes.locations[name].update(place.lower() for place in row["locations"])
+            sizes.hardware[name] = _hardware(name, row["family"], row["capabilities"])
+            for restriction in row["restrictions"]:
+                if "NotAvailableForSubscription" in restriction["reason"] and "location" in restriction["type"].lower():
+                    sizes.restricted[name].update(place.lower() for place in restriction["locations"])
+    yield from ()
+
+
+def _hardware(name: str, family: str, capabilities: Mapping[str, str]) -> Hardware:
+    known = known_hardware("azure").get(name)
+    count = SLICES.get(name) or COUNTS.get(name) or float(capabilities.get("GPUs", 0))
+    if known is not None and (known.accelerator_count or not count):
+        return known
+    found = _CARD.search(name)
+    return hardware_of(
+        "azure",
+        name,
+        vcpus=float(capabilities.get("vCPUs", 0)) or None,
+        memory_gib=float(capabilities.get("MemoryGB", 0)) or None,
+        cpu_arch={"Arm64": "arm64", "x64": "x86_64"}.get(capabilities.get("CpuArchitectureType", ""), ""),
+        stated=found.group(1).upper() if found else f"GPU of {family or name}",
+        count=count,
+    )
+
+
+def _unlisted(name: str) -> Hardware:
+    """Return what is known of a size that no subscription told of: the bundled facts, else what its name says."""
+    known = known_hardware("azure").get(name)
+    if known is not None:
+        return known
+    cores = re.match(r"^Standard_[A-Z]+(\d+)", name)
+    found = _CARD.search(name)
+    is_gpu = name.startswith("Standard_N")
+    hardware = hardware_of("azure", name, vcpus=float(cores.group(1)) if cores else None)
+    if not is_gpu:
+        return hardware
+    # Neither the price list nor the name tells how many GPUs a size holds, so it is kept and not planned with.
+    return Hardware(
+        vcpus=hardware.vcpus,
+        accelerator_stated=found.group(1).upper() if found else name,
+        accelerator_count=1.0,
+        flags=("accelerator_unknown",),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """One price of one size: the newest that holds already, the larger of two of one day (the other is a placeholder)."""
+
+    effective_on: date
+    price: float
+    row: Mapping[str, Any]
+
+    @property
+    def rank(self) -> tuple[date, bool, float]:
+        return self.effective_on, bool(self.row.get("isPrimaryMeterRegion", True)), self.price
+
+
+def _offers(part: str, pages: Sequence[RawPage], sizes: Sizes) -> Iterator[Normalised]:
+    best: dict[tuple[str, str, str], _Row] = {}
+    today = pages[-1].fetched_at.date()
+    for page in pages:
+        for row in page.body:
+            found = _kind(row)
+            price = float(row["retailPrice"])
+            effective_on = date.fromisoformat(row["effectiveStartDate"][:10])
+            if not found or price == 0.0 or effective_on > today:  # 0.0 is a meter that is not sold yet
+                continue
+            if row["currencyCode"] != "USD":
+                raise ValueError(f"unknown currency {row['currencyCode']}")
+            if row["unitOfMeasure"] != "1 Hour":
+                raise ValueError(f"unknown unit {row['unitOfMeasure']}")
+            key = row["armSkuName"].strip(), *found
+            candidate = _Row(effective_on, price, row)
+            if key not in best or candidate.rank > best[key].rank:
+                best[key] = candidate
+    for (name, kind, term), held in sorted(best.items()):
+        hardware = sizes.hardware.get(name) or _unlisted(name)
+        yield from _priced(part, name, kind, term, held, hardware, sizes, today)
+
+
+def _kind(row: Mapping[str, Any]) -> tuple[str, str] | None:
+    """Return ``consumption``, ``spot`` or ``reservation`` with its term; None for what is no plain Linux machine."""
+    texts = f"{row.get('productName', '')}|{row.get('skuName', '')}|{row.get('meterName', '')}|{row['armSkuName']}"
+    if any(_NO_LINUX.search(text) for text in texts.split("|")):
+        return None
+    if row["type"] == "Reservation":
+        return ("reservation", row["reservationTerm"]) if row["reservationTerm"] in TERMS else None
+    if row["type"] != "Consumption":
+        return None
+    is_spot = row["skuName"].endswith(" Spot") or row.get("meterName", "").endswith(" Spot")
+    return ("spot", "") if is_spot else ("consumption", "")
+
+
+def _priced(
+    part: str, name: str, kind: str, term: str, held: _Row, hardware: Hardware, sizes: Sizes, today: date
+) -> Iterator[Normalised]:
+    region = part.partition("/")[2]
+    launchable, note = sizes.launchable(name, region)
+    shared: dict[str, Any] = {
+        "provider": "azure", "instance_type": name, "region": region, **hardware.fields(),
+        "launchable": launchable, "launchable_note": note, "source": "Azure Retail Prices API",
+        "source_sku_ids": tuple(text for text in (held.row.get("skuId"), held.row.get("meterId")) if text),
+        "effective_on": held.effective_on, "observed_on": today, "adapter_version": VERSION, "part": part,
+    }  # fmt: skip
+    match kind:
+        case "spot":
+            yield offer_or_refusal(
+                **shared, purchase_option=PurchaseOption.SPOT, interruptible=True, price_usd_per_hour=held.price
+            )
+        case "reservation":
+            option, months = TERMS[term]
+            yield offer_or_refusal(
+                **shared, purchase_option=option, term_months=months, payment=Payment.MONTHLY, cancellable=False,
+                offering_class="", price_usd_per_hour=held.price / HOURS[term],
+            )  # fmt: skip
+        case _:
+            yield offer_or_refusal(**shared, purchase_option=PurchaseOption.ON_DEMAND, price_usd_per_hour=held.price)
+            for plan in held.row.get("savingsPlan") or ():
+                if plan["term"] not in PLANS:
+                    continue
+                option, months = PLANS[plan["term"]]
+                yield offer_or_refusal(
+                    **shared, purchase_option=option, term_months=months, payment=Payment.NONE, cancellable=False,
+                    offering_class="compute", price_usd_per_hour=float(plan["retailPrice"]),
+                )  # fmt: skip

@@ -1,0 +1,22 @@
+"""Google Compute Engine: machine types, accelerators, and the billing catalogue."""
+
+from __future__ import annotations
+
+from pricing.providers.contract import Provider
+from pricing.providers.gcp.fetch import BILLING_URL, COMPUTE_URL, fetch
+from pricing.providers.gcp.normalise import VERSION, normalise
+
+__all__ = ["PROVIDER", "fetch", "normalise"]
+
+PROVIDER = Provider(
+    name="gcp",
+    version=VERSION,
+    fetch=fetch,
+    normalise=normalise,
+    anchors=("a3-highgpu-8g", "g2-standard-4"),
+    endpoints={"GPUPLAN_GCP_COMPUTE_URL": COMPUTE_URL, "GPUPLAN_GCP_BILLING_URL": BILLING_URL},
+    needs=(
+        "application default credentials and a project (GOOGLE_CLOUD_PROJECT) with the Compute and Cloud Billing APIs on; "
+        "roles/compute.viewer is enough"
+    ),
+)

@@ -1,0 +1,210 @@
+"""All the asking of Google Cloud, with its own client libraries over REST.
+
+Parts: ``prices`` alone. A price is a sum over SKUs of the whole catalogue and a machine of the whole fleet, so a page that is
+missing anywhere may make any price too small: all of it answers, or none of it counts.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final
+
+from pricing.clock import utc_now
+from pricing.providers.contract import Fetched, PartFault, RawPage, Request, SourceError, is_loopback
+from pricing.providers.retry import RETRIED_STATUSES, TryAgainError, retried, retry_after_s
+
+__all__ = ["BILLING_URL", "COMPUTE_URL", "PART", "fetch"]
+
+COMPUTE_URL: Final = "https://compute.googleapis.com"
+BILLING_URL: Final = "https://cloudbilling.googleapis.com"
+COMPUTE_ENGINE: Final = "services/6F81-5844-456A"
+PART: Final = "prices"
+PAGE_SIZE: Final = 5000
+MACHINES_PER_PAGE: Final = 500
+
+
+def fetch(request: Request) -> Iterator[Fetched]:
+    """Ask for machine types, accelerator types and SKUs; without credentials the part is skipped."""
+    try:
+        yield from _machines(request)
+        yield from _accelerators(request)
+        yield from _skus(request)
+    except SourceError as error:
+        yield PartFault.of(PART, error)
+
+
+def _page(kind: str, rows: list[dict[str, Any]], url: str) -> RawPage:
+    return RawPage(part=PART, kind=kind, body=rows, url=url, fetched_at=utc_now())
+
+
+def _client(request: Request, name: str, setting: str) -> tuple[Any, str]:
+    """Return a client over REST and its project; anonymous on this machine's own address."""
+    try:
+        import google.auth
+        from google.auth.credentials import AnonymousCredentials
+        from google.auth.exceptions import GoogleAuthError
+    except ImportError as error:
+        raise SourceError(
+            "Google's client libraries are not installed", reason="credentials", hint="pip install 'gpuplan[gcp]'"
+        ) from error
+    url = request.settings.get(setting, "")
+    project = request.settings.get("GOOGLE_CLOUD_PROJECT", "")
+    if is_loopback(url):
+        credentials: Any = AnonymousCredentials()  # type: ignore[no-untyped-call]
+    else:
+        try:
+            credentials, found = google.auth.default(scopes=["https://www.googleapis.com/auth/cloud-platform"])
+        except GoogleAuthError as error:
+            hint = "gcloud auth application-default login, or GOOGLE_APPLICATION_CREDENTIALS"
+            raise SourceError("needs Google Cloud credentials", reason="credentials", hint=hint) from error
+        project = project or found or ""
+    if not project and not is_loopback(url):
+        raise SourceError(
+            "needs a project to list machine types", reason="credentials", hint="set GOOGLE_CLOUD_PROJECT"
+        )
+    options = {"api_endpoint": url} if url else {}
+    if name == "CloudCatalogClient":
+        from google.cloud import billing_v1
+
+        return billing_v1.CloudCatalogClient(credentials=credentials, client_options=options, transport="rest"), ""
+    from google.cloud import compute_v1
+
+    client = getattr(compute_v1, name)(credentials=credentials, client_options=options, transport="rest")
+    return client, project or "gpuplan"
+
+
+def _asked(request: Request, ask: Callable[[float], Any]) -> Any:  # noqa: ANN401 - a pager
+    """Ask for one page. The library's own retries do not honour `Retry-After`, so they are off and ours are on."""
+    import requests.exceptions as transport
+    from google.api_core import exceptions as faults
+    from google.auth.exceptions import RefreshError, TransportError
+
+    def once(timeout_s: float) -> Any:  # noqa: ANN401
+        try:
+            return ask(timeout_s)
+        except faults.GoogleAPICallError as error:
+            status = int(error.code or 0)
+            if status not in RETRIED_STATUSES:
+                raise SourceError(f"Google answered {status}: {error.message}", reason=f"http_{status}") from error
+            headers: Mapping[str, str] = getattr(error.response, "headers", None) or {}
+            pause_s = retry_after_s(headers.get("Retry-After"))
+            raise TryAgainError(f"Google answered {status}", f"http_{status}", pause_s) from error
+        except RefreshError as error:
+            raise SourceError(f"Google refused the credentials: {error}", reason="refused") from error
+        except (transport.Timeout, TimeoutError) as error:
+            raise TryAgainError(f"no answer within {timeout_s:.0f} s", "timeout") from error
+        except (transport.ChunkedEncodingError, transport.ContentDecodingError) as error:
+            raise TryAgainError(f"the answer breaks off: {error}", "truncated") from error
+        except (transport.RequestException, TransportError) as error:
+            raise TryAgainError(f"cannot be reached: {error}", "unreachable") from error
+        except ValueError as error:  # not the JSON that the service's model has
+            raise TryAgainError(f"the answer cannot be read: {error}", "truncated") from error
+
+    return retried(request, once)
+
+
+def _machines(request: Request) -> Iterator[RawPage]:
+    client, project = _client(request, "MachineTypesClient", "GPUPLAN_GCP_COMPUTE_URL")
+    from google.cloud import compute_v1
+
+    yield from _aggregated(
+        request, client, compute_v1.AggregatedListMachineTypesRequest, project, "machines", _machine_rows
+    )
+
+
+def _accelerators(request: Request) -> Iterator[RawPage]:
+    client, project = _client(request, "AcceleratorTypesClient", "GPUPLAN_GCP_COMPUTE_URL")
+    from google.cloud import compute_v1
+
+    yield from _aggregated(
+        request, client, compute_v1.AggregatedListAcceleratorTypesRequest, project, "accelerators", _accelerator_rows
+    )
+
+
+def _aggregated(
+    request: Request, client: Any, ask_type: Any, project: str, kind: str, rows_of: Callable[[str, Any], list[dict[str, Any]]]
+) -> Iterator[RawPage]:  # fmt: skip
+    token = ""
+    while True:
+        ask = ask_type(project=project, max_results=MACHINES_PER_PAGE, page_token=token)
+        pager = _asked(
+            request, lambda timeout_s, ask=ask: client.aggregated_list(request=ask, retry=None, timeout=timeout_s)
+        )
+        answer = next(iter(pager.pages))
+        rows: list[dict[str, Any]] = []
+        for place, scoped in answer.items.items():
+            if scoped.warning.code not in {"", "NO_RESULTS_ON_PAGE"}:
+                raise SourceError(f"{place} answered in part: {scoped.warning.message}", reason="partial")
+            rows += rows_of(place, scoped)
+        yield _page(kind, rows, f"compute:{kind}.aggregatedList")
+        token = answer.next_page_token
+        if not token:
+            return
+
+
+def _machine_rows(place: str, scoped: Any) -> list[dict[str, Any]]:  # noqa: ANN401 - a protocol buffer
+    return [
+        {
+            "name": machine.name,
+            "zone": place.removeprefix("zones/"),
+            "guestCpus": machine.guest_cpus,
+            "memoryMb": machine.memory_mb,
+            "architecture": machine.architecture,
+            "localSsdCount": machine.bundled_local_ssds.partition_count,
+            "deprecated": machine.deprecated.state,
+            "accelerators": [
+                [each.guest_accelerator_type, each.guest_accelerator_count] for each in machine.accelerators
+            ],
+        }
+        for machine in scoped.machine_types
+    ]
+
+
+def _accelerator_rows(place: str, scoped: Any) -> list[dict[str, Any]]:  # noqa: ANN401 - a protocol buffer
+    zone = place.removeprefix("zones/")
+    return [
+        {"name": each.name, "zone": zone, "most": each.maximum_cards_per_instance} for each in scoped.accelerator_types
+    ]
+
+
+def _skus(request: Request) -> Iterator[RawPage]:
+    os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
+    client, _ = _client(request, "CloudCatalogClient", "GPUPLAN_GCP_BILLING_URL")
+    from google.cloud import billing_v1
+
+    token = ""
+    while True:  # by page and token: the pager's own `.skus` is the first page alone
+        ask = billing_v1.ListSkusRequest(
+            parent=COMPUTE_ENGINE, page_size=PAGE_SIZE, page_token=token, currency_code="USD"
+        )
+        pager = _asked(request, lambda timeout_s, ask=ask: client.list_skus(request=ask, retry=None, timeout=timeout_s))
+        answer = next(iter(pager.pages))
+        yield _page(
+            "skus",
+            [_sku_row(sku) for sku in answer.skus if sku.category.resource_family == "Compute"],
+            "cloudbilling:skus.list",
+        )
+        token = answer.next_page_token
+        if not token:
+            return
+
+
+def _sku_row(sku: Any) -> dict[str, Any]:  # noqa: ANN401 - a protocol buffer
+    row: dict[str, Any] = {
+        "skuId": sku.sku_id,
+        "description": sku.description,
+        "usageType": sku.category.usage_type,
+        "resourceGroup": sku.category.resource_group,
+        "regions": list(sku.service_regions),
+    }
+    if sku.pricing_info:
+        told = sku.pricing_info[-1]
+        rates = told.pricing_expression.tiered_rates
+        row["usageUnit"] = told.pricing_expression.usage_unit
+        row["effectiveOn"] = told.effective_time.date().isoformat() if told.effective_time else ""
+        row["rates"] = [
+            [rate.start_usage_amount, rate.unit_price.currency_code, rate.unit_price.units, rate.unit_price.nanos]
+            for rate in rates
+        ]
+    return row

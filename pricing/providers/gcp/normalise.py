@@ -1,0 +1,200 @@
+"""Google's answers as offers; pure. A price is a sum of parts, and the parts stay with it."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Final
+
+from pricing.identity import IDENTITY_COLUMNS, identity_text
+from pricing.offers import Launchable, Payment, PricePart, PurchaseOption
+from pricing.providers.contract import Normalised, RawPage, RefusedRow, offer_or_refusal
+from pricing.providers.gcp.fetch import PART
+from pricing.providers.gcp.skus import Rate, Rates, read_rates
+from pricing.providers.hardware import guarded, hardware_of
+
+__all__ = ["VERSION", "normalise"]
+
+VERSION: Final = "gcp-1"
+
+LOCAL_SSD_GIB: Final = 375
+"""Size of one local SSD partition."""
+
+HOST_FAMILIES: Final = {"a3-megagpu": "a3plus", "a3-ultragpu": "a3ultra"}
+"""Machine families whose SKUs go by another name than their first letters."""
+
+CPU_FAMILIES: Final = re.compile(r"^(n2|c3|c3d|c4|c4a|c4d)-(standard|highcpu|highmem)-\d+$")
+
+ATTACHED: Final = {1: ("n1-standard-8", 8, 30.0), 2: ("n1-standard-16", 16, 60.0), 4: ("n1-standard-32", 32, 120.0)}
+"""Hosts for the accelerators that are attached to N1 machines: name, cores and GiB by number of accelerators."""
+
+ATTACHABLE: Final = ("nvidia-tesla-t4", "nvidia-tesla-v100", "nvidia-tesla-p100", "nvidia-tesla-p4")
+
+NOT_ON_DEMAND: Final = re.compile(r"^(a3-highgpu-[124]g|a3-ultragpu-8g|a4-.*|a4x-.*)$")
+"""Machines whose SKUs have an on-demand price, although Google does not sell them so."""
+
+MODES: Final[Mapping[str, dict[str, Any]]] = {
+    "on_demand": {"purchase_option": PurchaseOption.ON_DEMAND},
+    "spot": {"purchase_option": PurchaseOption.SPOT, "interruptible": True},
+    "commit_1y": {
+        "purchase_option": PurchaseOption.RESERVED_1Y, "term_months": 12, "payment": Payment.MONTHLY, "cancellable": False,
+    },
+    "commit_3y": {
+        "purchase_option": PurchaseOption.RESERVED_3Y, "term_months": 36, "payment": Payment.MONTHLY, "cancellable": False,
+    },
+    "flex_start": {"purchase_option": PurchaseOption.FLEX_START},
+    "calendar": {"purchase_option": PurchaseOption.CALENDAR, "minimum_hours": 24.0, "cancellable": False},
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Machine:
+    """One machine type in one region, with what its price is summed over."""
+
+    name: str
+    region: str
+    zones: tuple[str, ...]
+    vcpus: float
+    memory_gib: float
+    cpu_arch: str = ""
+    stated: str = ""
+    count: float = 0.0
+    local_ssd_count: int = 0
+
+    @property
+    def needs(self) -> list[tuple[str, str, float]]:
+        """Return what is paid for: part, resource of the catalogue, quantity."""
+        family = HOST_FAMILIES.get(self.name.rsplit("-", 1)[0], self.name.split("-")[0])
+        parts = []
+        if not self.name.startswith("a4-"):  # a B200 slice is priced with its share of the host
+            parts = [("core", f"core:{family}", self.vcpus), ("memory", f"memory:{family}", self.memory_gib)]
+        if self.count:
+            parts.append(("accelerator", f"gpu:{self.stated}", self.count))
+        if self.local_ssd_count:
+            parts.append(("local_ssd", "local_ssd", float(self.local_ssd_count * LOCAL_SSD_GIB)))
+        return parts
+
+
+def normalise(pages: Iterable[RawPage]) -> Iterator[Normalised]:
+    """Read pages into offers; a catalogue that cannot be read is a fault of the whole."""
+    kept = list(pages)
+    if kept:
+        yield from guarded(PART, lambda: _offers(kept))
+
+
+def _offers(pages: Sequence[RawPage]) -> Iterator[Normalised]:
+    rows: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
+    for page in pages:
+        rows[page.kind].extend(page.body)
+    if not {"machines", "skus"} <= rows.keys():
+        raise ValueError(f"an answer is missing: there is {', '.join(sorted(rows)) or 'nothing'}")
+    rates = read_rates(rows["skus"])
+    observed_on = pages[-1].fetched_at.date()
+    for machine in [*_machines(rows["machines"]), *_attached(rows["accelerators"])]:
+        for mode in MODES:
+            yield from _priced(machine, mode, rates, observed_on)
+
+
+def _machines(rows: Sequence[Mapping[str, Any]]) -> Iterator[Machine]:
+    by_region: dict[tuple[str, str], list[Mapping[str, Any]]] = defaultdict(list)
+    for row in rows:
+        is_host = CPU_FAMILIES.match(row["name"])
+        if (
+            row["deprecated"] in {"DELETED", "OBSOLETE"}
+            or not (row["accelerators"] or is_host)
+            or "-vws" in str(row["accelerators"])
+        ):
+            continue
+        by_region[row["name"], row["zone"].rsplit("-", 1)[0]].append(row)
+    for (name, region), found in sorted(by_region.items()):
+        row = found[0]
+        stated, count = row["accelerators"][0] if row["accelerators"] else ("", 0)
+        yield Machine(
+            name=name,
+            region=region,
+            zones=tuple(sorted(each["zone"] for each in found)),
+            vcpus=float(row["guestCpus"]),
+            memory_gib=row["memoryMb"] / 1024,
+            cpu_arch={"ARM64": "arm64", "X86_64": "x86_64"}.get(row["architecture"], ""),
+            stated=stated,
+            count=_slice(name, float(row["guestCpus"])) if stated and name.startswith("g4-") else float(count),
+            local_ssd_count=int(row["localSsdCount"]),
+        )
+
+
+def _slice(name: str, vcpus: float) -> float:
+    """Return how many GPUs a G4 machine holds: one to each 48 cores, and a slice below (the API counts whole ones)."""
+    return vcpus / 48 if name.startswith("g4-") else 1.0
+
+
+def _attached(rows: Sequence[Mapping[str, Any]]) -> Iterator[Machine]:
+    zones: dict[tuple[str, str], list[Mapping[str, Any]]] = defaultdict(list)
+    for row in rows:
+        if row["name"] in ATTACHABLE:
+            zones[row["name"], row["zone"].rsplit("-", 1)[0]].append(row)
+    for (name, region), found in sorted(zones.items()):
+        for count, (host, vcpus, memory_gib) in ATTACHED.items():
+            if count > max(row["most"] for row in found):
+                continue
+            yield Machine(
+                name=f"{host}+{count}x-{name}",
+                region=region,
+                zones=tuple(sorted(row["zone"] for row in found)),
+                vcpus=vcpus,
+                memory_gib=memory_gib,
+                cpu_arch="x86_64",
+                stated=name,
+                count=float(count),
+            )
+
+
+def _priced(machine: Machine, mode: str, rates: Rates, observed_on: date) -> Iterator[Normalised]:
+    found: list[tuple[str, float, Rate]] = []
+    for part, resource, quantity in machine.needs:
+        told = rates.find(resource, mode, machine.region)
+        if not told and part == "local_ssd":  # disks have no commitment or spot SKU in every region
+            told = rates.find(resource, "on_demand", machine.region)
+        if not told:
+            return  # priced in part: a host without its GPUs is the classic wrong price, so there is none
+        if len(told) > 1:
+            sold = {name: value for name, value in MODES[mode].items() if name in IDENTITY_COLUMNS}
+            identity = identity_text("gcp", machine.name, machine.region, **sold)
+            skus = ", ".join(f"{rate.sku_id} at {rate.price_usd_per_hour:g}" for rate in told)
+            yield RefusedRow(
+                part=PART, identity=identity, reason="duplicate", message=f"two prices for {resource}: {skus}"
+            )
+            return
+        found.append((part, quantity, told[0]))
+    if not found:
+        return
+    hardware = hardware_of(
+        "gcp", machine.name, vcpus=machine.vcpus, memory_gib=machine.memory_gib, cpu_arch=machine.cpu_arch,
+        stated=machine.stated, count=machine.count,
+    )  # fmt: skip
+    launchable, note = Launchable.YES, f"in {', '.join(machine.zones)}"
+    if mode == "on_demand" and NOT_ON_DEMAND.match(machine.name):
+        launchable, note = Launchable.NO, "has a price, but is sold as spot, flex-start, calendar or reservation alone"
+    days = [rate.effective_on for _, _, rate in found if rate.effective_on]
+    yield offer_or_refusal(
+        provider="gcp",
+        instance_type=machine.name,
+        region=machine.region,
+        **hardware.fields(),
+        **MODES[mode],
+        launchable=launchable,
+        launchable_note=note,
+        price_usd_per_hour=sum(quantity * rate.price_usd_per_hour for _, quantity, rate in found),
+        price_parts=tuple(
+            PricePart(name=part, sku_id=rate.sku_id, quantity=quantity, price_usd_per_hour=rate.price_usd_per_hour)
+            for part, quantity, rate in found
+        ),
+        source="Google Cloud Billing catalogue and Compute API",
+        source_sku_ids=tuple(rate.sku_id for _, _, rate in found),
+        effective_on=max(days, default=None),
+        observed_on=observed_on,
+        adapter_version=VERSION,
+        part=PART,
+    )

@@ -1,0 +1,105 @@
+"""Lambda: one price everywhere, and a list of the regions that have machines left."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from pricing.clock import utc_now
+from pricing.offers import Launchable, PurchaseOption
+from pricing.providers.contract import (
+    Fetched,
+    Normalised,
+    PartFault,
+    Provider,
+    RawPage,
+    Request,
+    SourceError,
+    is_loopback,
+    offer_or_refusal,
+)
+from pricing.providers.hardware import guarded, hardware_of
+from pricing.providers.http import Http
+
+__all__ = ["PROVIDER", "fetch", "normalise"]
+
+URL: Final = "https://cloud.lambda.ai"
+PATH: Final = "/api/v1/instance-types"
+PART: Final = "instance_types"
+VERSION: Final = "lambda-1"
+
+_MEMORY: Final = re.compile(r"\((\d+) GB\b")
+
+
+def fetch(request: Request) -> Iterator[Fetched]:
+    """Ask for the instance types; without a key the part is skipped."""
+    base = request.settings.get("GPUPLAN_LAMBDA_URL", URL).rstrip("/").removesuffix(PATH)
+    key = request.settings.get("LAMBDA_API_KEY", "")
+    if not key and not is_loopback(base):
+        yield PartFault(part=PART, status="skipped", reason="credentials", message="needs LAMBDA_API_KEY")
+        return
+    http = Http(request, {"Authorization": f"Bearer {key or 'anonymous'}"})
+    try:
+        answer = http.get_json(base + PATH)
+        rows = list(answer["data"].values())
+    except SourceError as error:
+        yield PartFault.of(PART, error)
+        return
+    except (KeyError, TypeError, AttributeError) as error:
+        yield PartFault(
+            part=PART, reason="shape", message=f"the answer has another shape: {type(error).__name__}: {error}"
+        )
+        return
+    yield RawPage(part=PART, kind="instance_types", body=rows, url=base + PATH, fetched_at=utc_now())
+
+
+def normalise(pages: Iterable[RawPage]) -> Iterator[Normalised]:
+    """Read instance types into offers; where there is capacity is told beside the price, since it comes and goes."""
+    for page in pages:
+        yield from guarded(PART, lambda page=page: _offers(page))  # type: ignore[misc]
+
+
+def _offers(page: RawPage) -> Iterator[Normalised]:
+    for row in page.body:
+        kind, specs = row["instance_type"], row["instance_type"]["specs"]
+        count = float(specs.get("gpus", 0))
+        memory = _MEMORY.search(kind.get("gpu_description", ""))
+        hardware = hardware_of(
+            "lambda",
+            kind["name"],
+            vcpus=float(specs["vcpus"]),
+            memory_gib=float(specs["memory_gib"]),
+            stated=kind.get("gpu_description", "") or kind["name"],
+            count=count,
+            memory_gb=float(memory.group(1)) if memory else None,
+        )
+        places = sorted(place["name"] for place in row["regions_with_capacity_available"])
+        yield offer_or_refusal(
+            provider="lambda",
+            instance_type=kind["name"],
+            region="global",
+            **hardware.fields(),
+            purchase_option=PurchaseOption.ON_DEMAND,
+            launchable=Launchable.YES if places else Launchable.NO,
+            launchable_note=f"capacity in {', '.join(places)}"
+            if places
+            else "no capacity in any region when it was asked",
+            price_usd_per_hour=kind["price_cents_per_hour"] / 100,
+            source="Lambda Cloud API instance-types",
+            source_sku_ids=(kind["name"],),
+            observed_on=page.fetched_at.date(),
+            adapter_version=VERSION,
+            part=page.part,
+        )
+
+
+PROVIDER = Provider(
+    name="lambda",
+    version=VERSION,
+    fetch=fetch,
+    normalise=normalise,
+    anchors=("gpu_8x_h100_sxm5",),
+    endpoints={"GPUPLAN_LAMBDA_URL": URL},
+    needs="LAMBDA_API_KEY",
+)

@@ -1,0 +1,124 @@
+"""RunPod: GPU pods, priced for each GPU, in its own data centres and in its community's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final
+
+from pricing.clock import utc_now
+from pricing.offers import Launchable, PurchaseOption
+from pricing.providers.contract import (
+    Fetched,
+    Normalised,
+    PartFault,
+    Provider,
+    RawPage,
+    Request,
+    SourceError,
+    offer_or_refusal,
+)
+from pricing.providers.hardware import guarded, hardware_of
+from pricing.providers.http import Http
+
+__all__ = ["PROVIDER", "fetch", "normalise"]
+
+URL: Final = "https://api.runpod.io"
+PART: Final = "gpu_types"
+VERSION: Final = "runpod-1"
+
+CLOUDS: Final = {
+    "secure": ("securePrice", "secureSpotPrice", "true"),
+    "community": ("communityPrice", "communitySpotPrice", "false"),
+}
+"""Region to the fields of its prices, and the value that asks for its stock."""
+
+QUERY: Final = """query GpuTypes { gpuTypes { id displayName manufacturer memoryInGb maxGpuCount
+ securePrice communityPrice secureSpotPrice communitySpotPrice
+ secure: lowestPrice(input: {gpuCount: 1, secureCloud: true}) { stockStatus minVcpu minMemory uninterruptablePrice }
+ community: lowestPrice(input: {gpuCount: 1, secureCloud: false}) { stockStatus minVcpu minMemory uninterruptablePrice } } }"""
+
+
+def fetch(request: Request) -> Iterator[Fetched]:
+    """Ask once for all GPU types, prices and stock together, so that no answer can be laid beside the wrong question."""
+    base = request.settings.get("GPUPLAN_RUNPOD_URL", URL).rstrip("/").removesuffix("/graphql") + "/graphql"
+    key = request.settings.get("RUNPOD_API_KEY", "")
+    http = Http(request, {"Authorization": f"Bearer {key}"} if key else {})
+    try:
+        answer = http.post_json(base, {"query": QUERY})
+        if answer.get("errors"):
+            raise SourceError(
+                f"the query was refused: {answer['errors'][0].get('message', '')}", reason="shape", where=base
+            )
+        rows = answer["data"]["gpuTypes"]
+    except SourceError as error:
+        yield PartFault.of(PART, error)
+        return
+    except (KeyError, TypeError, AttributeError) as error:
+        yield PartFault(
+            part=PART, reason="shape", message=f"the answer has another shape: {type(error).__name__}: {error}"
+        )
+        return
+    yield RawPage(part=PART, kind="gpu_types", body=rows, url=base, fetched_at=utc_now())
+
+
+def normalise(pages: Iterable[RawPage]) -> Iterator[Normalised]:
+    """Read GPU types into offers of one GPU each."""
+    for page in pages:
+        yield from guarded(PART, lambda page=page: _offers(page))  # type: ignore[misc]
+
+
+def _offers(page: RawPage) -> Iterator[Normalised]:
+    for row in page.body:
+        if row["id"] == "unknown":
+            continue
+        for region, (price_field, spot_field, _) in CLOUDS.items():
+            stock = row.get(region) or {}
+            for option, price in (
+                (PurchaseOption.ON_DEMAND, row[price_field]),
+                (PurchaseOption.SPOT, row.get(spot_field)),
+            ):
+                # Null means that it is not sold so. Spot pods ended in September 2026; the fields stayed.
+                if price is not None:
+                    yield _offer(page, row, region, stock, option, price)
+
+
+def _offer(
+    page: RawPage, row: Mapping[str, Any], region: str, stock: Mapping[str, Any], option: PurchaseOption, price: float
+) -> Normalised:
+    hardware = hardware_of(
+        "runpod",
+        row["id"],
+        vcpus=stock.get("minVcpu"),
+        memory_gib=stock.get("minMemory"),
+        stated=row["id"],
+        count=1.0,
+        memory_gb=float(row["memoryInGb"]),
+    )
+    status = stock.get("stockStatus")
+    return offer_or_refusal(
+        provider="runpod",
+        instance_type=row["id"],
+        region=region,
+        **hardware.fields("community" if region == "community" else ""),
+        purchase_option=option,
+        interruptible=option is PurchaseOption.SPOT,
+        launchable=Launchable.YES if status else Launchable.NO,
+        launchable_note=f"stock {status}" if status else "out of stock when it was asked",
+        price_usd_per_hour=float(price),
+        source="RunPod GraphQL gpuTypes",
+        source_sku_ids=(row["id"].replace(" ", "_"),),
+        observed_on=page.fetched_at.date(),
+        adapter_version=VERSION,
+        part=page.part,
+    )
+
+
+PROVIDER = Provider(
+    name="runpod",
+    version=VERSION,
+    fetch=fetch,
+    normalise=normalise,
+    anchors=("NVIDIA H100 80GB HBM3",),
+    endpoints={"GPUPLAN_RUNPOD_URL": URL},
+    needs="nothing; RUNPOD_API_KEY is used where it is set",
+)

@@ -1,0 +1,319 @@
+"""A refresh: ask, read, check, store, provider by provider, all of them side by side."""
+
+from __future__ import annotations
+
+import queue
+import tempfile
+import threading
+import time
+import traceback
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Final
+
+from pricing.clock import utc_now
+from pricing.offers import Offer
+from pricing.providers import PROVIDERS, load_provider
+from pricing.providers.contract import PartFault, Provider, RawPage, RefusedRow, Request
+from pricing.quality import has_shrunk, judge, missing_anchors
+from pricing.store.engine import Engine
+from pricing.store.errors import StoreError
+from pricing.store.landing import Landing, PartAnswer, PartResult, land
+from pricing.store.reading import PartStatus, read_statuses
+
+__all__ = ["RefreshSummary", "SourceSummary", "refresh"]
+
+EXIT_PARTIAL: Final = 5
+EXIT_FAILED: Final = 6
+EXIT_NOTHING_ASKED: Final = 4
+
+GRACE_S: Final = 5.0
+"""Time after the limit for what was fetched before it to land."""
+
+Progress = Callable[[str, str, int], None]
+"""Told of a provider, what it does (``asking``, ``reading``, ``storing``, ``done``), and how many pages came."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceSummary:
+    """What became of one provider.
+
+    Attributes
+    ----------
+    provider : str
+        Its name.
+    parts : tuple of PartResult
+        Each part.
+    refused : tuple of RefusedRow
+        Rows that were not believed.
+    seconds : float
+        How long it took.
+    trace : str
+        Where a surprise came from; empty without one.
+    """
+
+    provider: str
+    parts: tuple[PartResult, ...]
+    refused: tuple[RefusedRow, ...] = ()
+    seconds: float = 0.0
+    trace: str = ""
+
+    @property
+    def status(self) -> str:
+        """``ok``, ``partial`` (some part failed), ``failed`` (all did) or ``skipped`` (nothing could be asked)."""
+        told = {part.answer.status for part in self.parts}
+        if "failed" in told:
+            return "partial" if told & {"ok", "superseded"} else "failed"
+        return "ok" if told & {"ok", "superseded"} else "skipped"
+
+    def total(self, name: str) -> int:
+        """Add up one count (``new_count`` ...) over the parts."""
+        return sum(getattr(part, name) for part in self.parts)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefreshSummary:
+    """What became of a refresh."""
+
+    asked_at: datetime
+    sources: tuple[SourceSummary, ...]
+    seconds: float = 0.0
+
+    @property
+    def exit_status(self) -> int:
+        """0 all well, 5 some source failed in part or whole, 6 every one did, 4 none could be asked."""
+        told = {source.status for source in self.sources} - {"skipped"}
+        if not told:
+            return EXIT_NOTHING_ASKED
+        if told == {"failed"}:
+            return EXIT_FAILED
+        return 0 if told == {"ok"} else EXIT_PARTIAL
+
+
+@dataclass(slots=True)
+class _Gathered:
+    """What one provider answered, before and after the gates."""
+
+    pages: list[RawPage] = field(default_factory=list)
+    faults: list[PartFault] = field(default_factory=list)
+    offers: list[Offer] = field(default_factory=list)
+    refused: list[RefusedRow] = field(default_factory=list)
+
+
+def refresh(
+    engine: Engine,
+    providers: Sequence[str] = tuple(PROVIDERS),
+    *,
+    regions: Sequence[str] = (),
+    settings: Mapping[str, str] | None = None,
+    rate_cards: Sequence[Path] = (),
+    time_limit_s: float = 1800.0,
+    on_progress: Progress = lambda _provider, _stage, _pages: None,
+) -> RefreshSummary:
+    """Ask all providers at once, check what they say, and store it, each one whole or not at all.
+
+    Parameters
+    ----------
+    engine : Engine
+        The store; made if it is not there.
+    providers : sequence of str
+        Names of `pricing.providers.PROVIDERS`.
+    regions : sequence of str
+        All, where empty.
+    settings : mapping, optional
+        Endpoints and credentials; the environment by default.
+    rate_cards : sequence of Path
+        Folders with rate cards.
+    time_limit_s : float
+        For the whole; what is not there by then has failed.
+    on_progress : callable
+        Told how it goes.
+
+    Raises
+    ------
+    StoreError
+        Where the store cannot be made or opened; nothing is asked then.
+    """
+    engine.create()
+    asked_at, start = utc_now(), time.monotonic()
+    known = [load_provider(name) for name in providers]
+    statuses = read_statuses(engine)
+    finished: queue.SimpleQueue[SourceSummary] = queue.SimpleQueue()
+    with tempfile.TemporaryDirectory(prefix="gpuplan-", ignore_cleanup_errors=True) as spool:
+        request = Request(
+            regions=tuple(regions),
+            give_up_at=start + time_limit_s,
+            rate_cards=tuple(rate_cards),
+            spot_days=_spot_days(statuses, asked_at),
+            **({} if settings is None else {"settings": dict(settings)}),
+        )
+        for provider in known:
+            folder = Path(spool) / provider.name
+            folder.mkdir()
+            run = _Run(engine, provider, replace(request, spool=folder), asked_at, statuses, on_progress)
+            threading.Thread(target=lambda run=run: finished.put(run.whole()), name=provider.name, daemon=True).start()
+        sources = _collected(finished, [provider.name for provider in known], start + time_limit_s + GRACE_S)
+    return RefreshSummary(asked_at=asked_at, sources=tuple(sources), seconds=time.monotonic() - start)
+
+
+def _spot_days(statuses: Sequence[PartStatus], now: datetime) -> int:
+    """Return how far back the spot history is asked for: 90 days, or since the oldest part that has answered before."""
+    ages = [status.age_days(now) for status in statuses if status.part.startswith("spot/")]
+    if not ages or None in ages:
+        return 90
+    return min(90, int(max(age for age in ages if age is not None)) + 2)
+
+
+def _collected(finished: queue.SimpleQueue[SourceSummary], names: list[str], give_up_at: float) -> list[SourceSummary]:
+    found: dict[str, SourceSummary] = {}
+    while len(found) < len(names):
+        try:
+            source = finished.get(timeout=max(0.01, give_up_at - time.monotonic()))
+        except queue.Empty:
+            answer = PartAnswer(part="*", status="failed", reason="time_limit", message="the time limit was reached")
+            for name in names:
+                found.setdefault(name, SourceSummary(provider=name, parts=(PartResult(answer=answer),)))
+            break
+        found[source.provider] = source
+    return [found[name] for name in names]
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """One provider's way through a refresh."""
+
+    engine: Engine
+    provider: Provider
+    request: Request
+    asked_at: datetime
+    statuses: Sequence[PartStatus]
+    on_progress: Progress
+
+    def whole(self) -> SourceSummary:
+        """Ask, read, check and store; whatever goes wrong becomes part of the summary."""
+        start, trace = time.monotonic(), ""
+        gathered = _Gathered()
+        try:
+            self._ask(gathered)
+            self._read(gathered)
+            self._check(gathered)
+        except Exception as error:  # noqa: BLE001 - a surprise in one adapter must not cost the others, and is told
+            trace = traceback.format_exc()
+            gathered.offers.clear()
+            gathered.pages.clear()
+            gathered.faults.append(PartFault(part="*", reason="surprise", message=f"{type(error).__name__}: {error}"))
+        try:
+            self.on_progress(self.provider.name, "storing", len(gathered.pages))
+            results = self._store(gathered)
+        except StoreError as error:
+            answer = PartAnswer(part="*", status="failed", reason="store", message=str(error))
+            results = [PartResult(answer=answer)]
+        except Exception as error:  # noqa: BLE001 - as above
+            trace = traceback.format_exc()
+            message = f"{type(error).__name__}: {error}"
+            results = [PartResult(answer=PartAnswer(part="*", status="failed", reason="surprise", message=message))]
+        self.on_progress(self.provider.name, "done", len(gathered.pages))
+        return SourceSummary(
+            provider=self.provider.name,
+            parts=tuple(results),
+            refused=tuple(gathered.refused),
+            seconds=time.monotonic() - start,
+            trace=trace,
+        )
+
+    def _ask(self, gathered: _Gathered) -> None:
+        for answer in self.provider.fetch(self.request):
+            if isinstance(answer, PartFault):
+                gathered.faults.append(answer)
+            else:
+                gathered.pages.append(answer)
+            self.on_progress(self.provider.name, "asking", len(gathered.pages))
+        broken = {fault.part for fault in gathered.faults}
+        gathered.pages = [page for page in gathered.pages if page.part not in broken]  # half a part is none
+
+    def _read(self, gathered: _Gathered) -> None:
+        self.on_progress(self.provider.name, "reading", len(gathered.pages))
+        for row in self.provider.normalise(gathered.pages):
+            if isinstance(row, PartFault):
+                gathered.faults.append(row)
+            elif isinstance(row, RefusedRow):
+                gathered.refused.append(row)
+            else:
+                gathered.offers.append(row)
+        broken = {fault.part for fault in gathered.faults}
+        gathered.offers = [offer for offer in gathered.offers if offer.part not in broken]
+
+    def _check(self, gathered: _Gathered) -> None:
+        judged = judge(gathered.offers, gathered.refused)
+        gathered.offers, gathered.refused = list(judged.offers), list(judged.refused)
+        gathered.faults += judged.faults
+        is_full = not self.request.regions and not gathered.faults
+        missing = missing_anchors(gathered.offers, self.provider.anchors) if is_full else []
+        if missing and gathered.pages:
+            message = f"a full answer without {', '.join(missing)} is not believed"
+            gathered.faults += [
+                PartFault(part=part, reason="anchor", message=message)
+                for part in sorted({offer.part for offer in gathered.offers} or {page.part for page in gathered.pages})
+            ]
+        broken = {fault.part for fault in gathered.faults}
+        gathered.offers = [offer for offer in gathered.offers if offer.part not in broken]
+
+    def _store(self, gathered: _Gathered) -> list[PartResult]:
+        by_provider: dict[str, list[Offer]] = defaultdict(list)
+        for offer in gathered.offers:
+            by_provider[offer.provider].append(offer)  # a rate card lists the offers of many
+        answers = self._answers(gathered)
+        results: list[PartResult] = []
+        for name in sorted(by_provider.keys() | {self.provider.name}):
+            offers = by_provider[name]
+            parts = (
+                answers if name == self.provider.name else {offer.part: PartAnswer(part=offer.part) for offer in offers}
+            )
+            if name == self.provider.name and self.provider.name == "rate_card":
+                parts = {part: answer for part, answer in parts.items() if answer.status != "ok"}
+            landing = Landing(
+                provider=name,
+                adapter_version=self.provider.version,
+                asked_at=self.asked_at,
+                parts=tuple(parts.values()),
+                offers=offers,
+                kept=[row.identity for row in gathered.refused],
+            )
+            if parts:
+                results += land(self.engine, landing)
+        return results
+
+    def _answers(self, gathered: _Gathered) -> dict[str, PartAnswer]:
+        """Return how each part answered; a shrunken one has failed."""
+        counts: dict[str, int] = defaultdict(int)
+        for offer in gathered.offers:
+            counts[offer.part] += 1
+        held = {status.part: status for status in self.statuses if status.provider == self.provider.name}
+        answers: dict[str, PartAnswer] = {}
+        for part in dict.fromkeys([*(page.part for page in gathered.pages), *counts]):
+            count, last = counts[part], held.get(part)
+            answers[part] = PartAnswer(part=part, row_count=count)
+            if last and has_shrunk(count, last.row_count, last.reason, last.answered_count):
+                message = (
+                    f"{count} rows came where {last.row_count} are held; believed if the next refresh says the same"
+                )
+                answers[part] = PartAnswer(
+                    part=part, status="failed", reason="shrunk", message=message, row_count=count
+                )
+        for fault in gathered.faults:
+            for part in _meant(fault.part, held):
+                answers[part] = PartAnswer(
+                    part=part, status=fault.status, reason=fault.reason, message=fault.message, row_count=counts[part]
+                )
+        return answers
+
+
+def _meant(part: str, held: Iterable[str]) -> list[str]:
+    """Return the known parts that a fault of many (``spot/*``) means; itself where none is known."""
+    if "*" not in part:
+        return [part]
+    return sorted(name for name in held if fnmatchcase(name, part) and "*" not in name) or [part]
