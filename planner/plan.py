@@ -156,7 +156,8 @@ def make_plan(
     work = volume(workload, traced["money.hours_per_month"])
     candidates = find_candidates(catalog, workload.constraints)
     servers = [s for s in ownable_servers(traced) if is_wanted(s.machine, workload.constraints)]
-    lent = [n for n in lent_machines(free_tiers) if is_wanted(n.machine, workload.constraints)]
+    tiers = () if workload.constraints.providers else free_tiers
+    lent = [n for n in lent_machines(tiers) if is_wanted(n.machine, workload.constraints)]
     machines = dict.fromkeys([*candidates.machines, *(s.machine for s in servers), *(n.machine for n in lent)])
     sized = size(workload, architecture, tuple(machines), traced, max_accelerators=workload.constraints.max_gpus)
     fleets = {each.machine: each for each in sized if isinstance(each, Fleet)}
@@ -165,7 +166,10 @@ def make_plan(
     owned = owned_options(
         servers, fleets, work, traced, months=months, bridge_usd_per_month=_bridge_usd_per_month(rented)
     )
-    hosted = hosted_options(token_prices, workload, work, traced, months=months)
+    # Who names providers means sellers of machines and of tokens alike; a free tier is neither.
+    providers = workload.constraints.providers
+    sellers = [price for price in token_prices if not providers or price.provider in providers]
+    hosted = hosted_options(sellers, workload, work, traced, months=months)
     free = free_options(lent, fleets, work, traced, months=months)
     options = ranked([*rented, *owned, *hosted, *free], workload.constraints)
     funnel = (*candidates.funnel, *_sieves(candidates, fleets, refusals, options))

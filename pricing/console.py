@@ -91,16 +91,18 @@ class LazyGroup(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import and return one command; its defaults are the group's, overlaid with its own table of the config."""
-        if ctx.default_map is not None:
+        command = self._imported(cmd_name) if cmd_name in self.table else super().get_command(ctx, cmd_name)
+        if command is not None and ctx.default_map is not None:
             shared = {key: value for key, value in ctx.default_map.items() if not isinstance(value, dict)}
             own = ctx.default_map.get(cmd_name)
-            ctx.default_map[cmd_name] = {**shared, **(own if isinstance(own, dict) else {})}
-        if cmd_name not in self.table:
-            return super().get_command(ctx, cmd_name)
-        module, attribute = self.table[cmd_name][0].split(":")
+            ctx.default_map[cmd_name] = _by_parameter(command, {**shared, **(own if isinstance(own, dict) else {})})
+        return command
+
+    def _imported(self, name: str) -> click.Command:
+        module, attribute = self.table[name][0].split(":")
         command = getattr(importlib.import_module(module), attribute)
         if not isinstance(command, click.Command):
-            raise TypeError(f"{self.table[cmd_name][0]} is not a click command")
+            raise TypeError(f"{self.table[name][0]} is not a click command")
         return command
 
     def resolve_command(
@@ -125,6 +127,20 @@ class LazyGroup(click.Group):
         if rows:
             with formatter.section("Commands"):
                 formatter.write_dl(rows)
+
+
+def _by_parameter(command: click.Command, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings under the names of a command's parameters; people write the long names of options."""
+    if isinstance(command, click.Group):
+        return dict(settings)
+    names = {
+        option.lstrip("-").replace("-", "_"): str(parameter.name)
+        for parameter in command.params
+        for option in parameter.opts
+        if option.startswith("--")
+    }
+    named = {names.get(key, key): value for key, value in settings.items()}
+    return {name: value for name, value in named.items() if name in set(names.values())}
 
 
 @dataclass(frozen=True, slots=True)
