@@ -218,7 +218,8 @@ def equivalent_annual_cost(costs: ArrayLike, rate: float) -> float:
     flows = _flows(costs)
     if len(flows) < 2:
         raise PlanningError("an equivalent annual cost needs a life of a year or more")
-    return float(-npf.pmt(rate, len(flows) - 1, net_present_value(flows, rate)))  # type: ignore[no-untyped-call]
+    annuity = np.sum((1.0 + _above(rate, -1.0)) ** -np.arange(1.0, len(flows)))
+    return net_present_value(flows, rate) / float(annuity)
 
 
 def equivalent_annual_cost_by_life(

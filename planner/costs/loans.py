@@ -6,6 +6,7 @@ contrast, are effective (`planner.costs.timeline.discount_factors`).
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 import numpy as np
@@ -67,8 +68,9 @@ def payment_usd(
             f"a loan needs a month or more and a rate of 0 or more, got {months!r} months at {rate_share_per_year!r}"
         )
     safe = np.where(rate > 0, rate, 1.0)
-    growth = (1.0 + safe) ** n
-    level = (principal * growth - balloon) * safe / (growth - 1.0)
+    # Growth less 1 without loss of digits, so that a tiny rate is as good as none.
+    gained = np.expm1(n * np.log1p(safe))
+    level = (principal * (1.0 + gained) - balloon) * safe / gained
     if when == "begin":
         level = level / (1.0 + safe)
     return np.asarray(np.where(rate > 0, level, (principal - balloon) / n))
@@ -90,8 +92,8 @@ def balance_after_usd(
     level = float(payment_usd(principal_usd, rate_share_per_year, months, balloon_usd=balloon_usd))
     if rate == 0:
         return principal_usd - level * month
-    growth = (1.0 + rate) ** month
-    return float(principal_usd * growth - level * (growth - 1.0) / rate)
+    gained = math.expm1(month * math.log1p(rate))
+    return principal_usd * (1.0 + gained) - level * gained / rate
 
 
 def interest_usd(

@@ -1,0 +1,372 @@
+"""The cheapest mix of owned, committed, spot and on-demand capacity for an hourly demand curve."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from planner.errors import NothingFitsError, PlanningError
+from planner.milp import Program
+from planner.tiers import DemandCurve, Limits, Tier
+
+__all__ = ["MixResult", "TierUse", "cheapest_mix", "single_tier_costs_usd"]
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TierUse:
+    """What the mix takes of one tier; expected over scenarios.
+
+    Attributes
+    ----------
+    name : str
+        Of the tier.
+    machines : float
+        Chosen; the most at one time where terms are short. 0 for tiers taken by the hour.
+    unit_hours : float
+        Useful hours served.
+    idle_unit_hours : float
+        Paid and not used.
+    fixed_usd, variable_usd : float
+        Paid for having and for using.
+    """
+
+    name: str
+    machines: float
+    unit_hours: float
+    idle_unit_hours: float
+    fixed_usd: float
+    variable_usd: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MixResult:
+    """The cheapest mix.
+
+    Attributes
+    ----------
+    total_usd : float
+        Expected cost over the curve.
+    tail_usd : float
+        Mean cost of the worst scenarios; equal to the total where there is one scenario.
+    tiers : tuple of TierUse
+        In the order of the question.
+    single_tier_usd : dict of str to float
+        What each tier would cost that could do everything alone.
+    gap_share : float
+        How far the optimum may lie below.
+    rounded_to_units : float
+        Step to which demand was rounded up, since machines taken by the hour come whole; 0 where it was not.
+    dispatch_units : FloatArray, shape (tiers, scenarios, hours)
+        Units at work.
+    """
+
+    total_usd: float
+    tail_usd: float
+    tiers: tuple[TierUse, ...]
+    single_tier_usd: dict[str, float]
+    gap_share: float
+    rounded_to_units: float
+    dispatch_units: FloatArray = field(repr=False, compare=False)
+
+
+@dataclass(slots=True)
+class _Slots:
+    """Hours that are planned for together: equal demand is equal work, so only its frequency counts."""
+
+    demand: FloatArray
+    hours: FloatArray
+    scenario: IntArray
+    of_hour: IntArray
+
+
+@dataclass(slots=True)
+class _TierColumns:
+    """Where a tier's variables lie."""
+
+    machines: IntArray
+    begins: IntArray
+    ends: IntArray
+    units: IntArray
+    taken: IntArray | None
+
+
+def cheapest_mix(
+    curve: DemandCurve, tiers: Sequence[Tier], limits: Limits | None = None, *, time_limit_s: float = 60.0
+) -> MixResult:
+    """Find the cheapest mix that serves every hour.
+
+    Parameters
+    ----------
+    curve : DemandCurve
+        Units needed by hour.
+    tiers : sequence of Tier
+        Ways to have capacity, names different.
+    limits : Limits, optional
+        Budget, power, risk.
+    time_limit_s : float
+        The best mix found until then is returned, with its gap.
+
+    Returns
+    -------
+    MixResult
+
+    Raises
+    ------
+    NothingFitsError
+        If all tiers together cannot serve some hour within the limits.
+    PlanningError
+        If two tiers share a name, or the time ran out.
+
+    Examples
+    --------
+    >>> from planner.tiers import TierKind
+    >>> steady = DemandCurve(units=np.array([2.0, 2.0, 5.0]))
+    >>> mix = cheapest_mix(steady, [Tier(name="reserved", kind=TierKind.COMMITTED, fixed_usd_per_machine_hour=1.9),
+    ...                             Tier(name="on demand", kind=TierKind.ON_DEMAND, usd_per_unit_hour=3.4)])
+    >>> [round(tier.machines) for tier in mix.tiers], round(mix.total_usd, 6)
+    ([2, 0], 21.6)
+    """
+    limits = limits or Limits()
+    if not tiers or len({tier.name for tier in tiers}) != len(tiers):
+        raise PlanningError("a mix needs tiers, each with its own name")
+    _check_reach(curve, tiers)
+    rounded = _rounding(curve, tiers)
+    curve = curve.rounded_up(rounded)
+    hours = curve.scenarios.shape[1]
+    defers = curve.deferrable_share > 0 and curve.deadline_hours > 0
+    by_hour = defers or any(tier.is_chosen_once and 0 < tier.term_hours < hours for tier in tiers)
+    slots = _slots(curve, by_hour=by_hour)
+    program = Program()
+    weights = curve.weights
+    costs = program.add_columns(len(weights), lower=-np.inf, cost=weights * (1 - limits.risk_weight_share))
+    pay = program.add_rows(len(weights), lower=0.0, upper=0.0)
+    program.put(pay, costs, -1.0)
+    served = program.add_rows(len(slots.demand), lower=slots.demand * (1 - curve.deferrable_share * defers))
+    columns = [_add_tier(program, tier, slots, hours, served, pay) for tier in tiers]
+    if defers:
+        _add_waiting(program, curve, slots, served)
+    _add_limits(program, tiers, columns, limits)
+    if limits.risk_weight_share > 0:
+        _add_tail(program, costs, weights, limits)
+    solution = program.solve(time_limit_s=time_limit_s)
+    if solution is None:
+        raise NothingFitsError(
+            "no mix serves this demand within the limits",
+            hint="raise the budget or the power limit, or add a tier without a limit (on demand)",
+        )
+    by_scenario = solution.values[costs]
+    uses, dispatch = [], []
+    for tier, found in zip(tiers, columns, strict=True):
+        use, units = _use(tier, found, solution.values, slots, weights, hours)
+        uses.append(use)
+        dispatch.append(units)
+    return MixResult(
+        total_usd=float(weights @ by_scenario),
+        tail_usd=_tail_mean(by_scenario, weights, limits.risk_tail_share),
+        tiers=tuple(uses),
+        single_tier_usd=single_tier_costs_usd(curve, tiers, limits),
+        gap_share=solution.gap_share,
+        rounded_to_units=rounded,
+        dispatch_units=np.stack(dispatch),
+    )
+
+
+def single_tier_costs_usd(curve: DemandCurve, tiers: Sequence[Tier], limits: Limits | None = None) -> dict[str, float]:
+    """Return the expected cost of each tier that could do everything alone, nothing deferred."""
+    limits = limits or Limits()
+    hours = curve.scenarios.shape[1]
+    costs = {}
+    for tier in tiers:
+        needed = curve.scenarios / (tier.availability_share * tier.units_per_machine)
+        machines = np.ceil(needed - 1e-9) if tier.whole else needed
+        most = float(machines.max())
+        if tier.max_share_of_demand < 1 or (tier.max_machines is not None and most > tier.max_machines):
+            continue
+        if tier.is_chosen_once:
+            if most * tier.capex_usd_per_machine > limits.max_capex_usd or most * tier.kw_per_machine > limits.max_kw:
+                continue
+            paid_hours = hours if tier.term_hours == 0 else _term_hours(tier, hours)
+            work = curve.weights @ (curve.scenarios / tier.availability_share).sum(axis=1)
+            costs[tier.name] = most * tier.fixed_usd_per_machine_hour * paid_hours + work * tier.usd_per_unit_hour
+        else:
+            taken = curve.weights @ machines.sum(axis=1)
+            costs[tier.name] = float(taken) * tier.units_per_machine * tier.usd_per_unit_hour
+    return {name: float(usd) for name, usd in costs.items()}
+
+
+def _term_hours(tier: Tier, hours: int) -> int:
+    """Return the hours that are paid for a machine kept through the curve."""
+    return hours if tier.term_hours >= hours else math.ceil(hours / tier.term_hours) * tier.term_hours
+
+
+def _check_reach(curve: DemandCurve, tiers: Sequence[Tier]) -> None:
+    """Say at once when even all tiers together cannot serve the busiest hour."""
+    if curve.deferrable_share > 0 or any(tier.max_machines is None and tier.max_share_of_demand == 1 for tier in tiers):
+        return
+    units = curve.scenarios
+    reach = np.zeros_like(units)
+    for tier in tiers:
+        most = math.inf if tier.max_machines is None else tier.max_machines * tier.units_per_machine
+        reach += np.minimum(most * tier.availability_share, tier.max_share_of_demand * units)
+    short = units > reach * (1 + 1e-9)
+    if short.any():
+        scenario, hour = np.argwhere(short)[0]
+        raise NothingFitsError(
+            f"hour {int(hour)} needs {units[scenario, hour]:g} units, and all tiers together reach {reach[scenario, hour]:g}",
+            hint="add a tier without a limit (on demand), or raise max_machines",
+        )
+
+
+def _rounding(curve: DemandCurve, tiers: Sequence[Tier]) -> float:
+    """Return the step to round demand up to: whole units, or a six-hundredth of the peak, and 0 for no rounding.
+
+    A machine of several units that is taken by the hour makes one whole number for each level of demand. A part of
+    an accelerator cannot be had anyway, and many levels are more than any solver should be asked for.
+    """
+    if all(tier.is_chosen_once or tier.units_per_machine == 1 or not tier.whole for tier in tiers):
+        return 0.0
+    return float(max(1.0, math.ceil(float(curve.units.max()) / 600.0)))
+
+
+def _slots(curve: DemandCurve, *, by_hour: bool) -> _Slots:
+    scenarios, hours = curve.scenarios.shape
+    if by_hour:
+        demand = curve.scenarios.ravel()
+        return _Slots(
+            demand,
+            np.ones(demand.size),
+            np.repeat(np.arange(scenarios), hours),
+            np.arange(demand.size).reshape(scenarios, hours),
+        )
+    demand_parts, hour_parts, scenario_parts, of_hour, first = [], [], [], [], 0
+    for scenario, units in enumerate(curve.scenarios):
+        levels, inverse, counts = np.unique(units, return_inverse=True, return_counts=True)
+        demand_parts.append(levels)
+        hour_parts.append(counts.astype(float))
+        scenario_parts.append(np.full(len(levels), scenario))
+        of_hour.append(inverse.reshape(hours) + first)
+        first += len(levels)
+    return _Slots(
+        np.concatenate(demand_parts), np.concatenate(hour_parts), np.concatenate(scenario_parts), np.stack(of_hour)
+    )
+
+
+def _add_tier(program: Program, tier: Tier, slots: _Slots, hours: int, served: IntArray, pay: IntArray) -> _TierColumns:
+    """Add a tier's machines and the units that work in each slot."""
+    count = len(slots.demand)
+    none = np.zeros(0, dtype=np.int64)
+    most = math.inf if tier.max_machines is None else float(tier.max_machines)
+    limit = slots.demand * tier.max_share_of_demand / tier.availability_share
+    units = program.add_columns(count, upper=limit if tier.max_share_of_demand < 1 else np.inf)
+    program.put(served, units, tier.availability_share)
+    if not tier.is_chosen_once:
+        if tier.units_per_machine == 1 or not tier.whole:
+            program.put(pay[slots.scenario], units, slots.hours * tier.usd_per_unit_hour)
+            if math.isfinite(most):
+                cap = program.add_rows(count, upper=most * tier.units_per_machine)
+                program.put(cap, units, 1.0)
+            return _TierColumns(none, none, none, units, None)
+        taken = program.add_columns(count, upper=most, whole=True)
+        program.put(pay[slots.scenario], taken, slots.hours * tier.usd_per_unit_hour * tier.units_per_machine)
+        within = program.add_rows(count, upper=0.0)
+        program.put(within, units, 1.0)
+        program.put(within, taken, -tier.units_per_machine)
+        return _TierColumns(none, none, none, units, taken)
+    program.put(pay[slots.scenario], units, slots.hours * tier.usd_per_unit_hour)
+    short = 0 < tier.term_hours < hours
+    begins = np.arange(0, hours, tier.start_every_hours) if short else np.zeros(1, dtype=np.int64)
+    ends = np.minimum(begins + tier.term_hours, hours) if short else np.array([hours])
+    machines = program.add_columns(len(begins), upper=most, whole=tier.whole)
+    paid = tier.fixed_usd_per_machine_hour * (tier.term_hours if short else hours)
+    program.put(pay[:, None], machines[None, :], paid)
+    within = program.add_rows(count, upper=0.0)
+    program.put(within, units, 1.0)
+    if not short:
+        program.put(within, machines, -tier.units_per_machine)
+        return _TierColumns(machines, begins, ends, units, None)
+    total = program.add_rows(hours, upper=most)
+    for column, begin, end in zip(machines, begins, ends, strict=True):
+        program.put(within[slots.of_hour[:, begin:end].ravel()], column, -tier.units_per_machine)
+        program.put(total[begin:end], column, 1.0)
+    return _TierColumns(machines, begins, ends, units, None)
+
+
+def _add_waiting(program: Program, curve: DemandCurve, slots: _Slots, served: IntArray) -> None:
+    """Let part of the demand wait: what has been served lies between what has arrived and what has fallen due."""
+    for scenario, units in enumerate(curve.scenarios):
+        arrived = np.cumsum(units * curve.deferrable_share)
+        due = np.concatenate([np.zeros(curve.deadline_hours), arrived])[: len(arrived)]
+        due[-1] = arrived[-1]  # nothing is left over at the end of the curve
+        done = program.add_columns(len(arrived), lower=due, upper=arrived)
+        here = served[slots.of_hour[scenario]]
+        program.put(here, done, -1.0)
+        program.put(here[1:], done[:-1], 1.0)
+
+
+def _add_limits(program: Program, tiers: Sequence[Tier], columns: Sequence[_TierColumns], limits: Limits) -> None:
+    for limit, of_machine in (
+        (limits.max_capex_usd, [tier.capex_usd_per_machine for tier in tiers]),
+        (limits.max_kw, [tier.kw_per_machine for tier in tiers]),
+    ):
+        if math.isfinite(limit):
+            row = program.add_rows(1, upper=limit)
+            for found, each in zip(columns, of_machine, strict=True):
+                program.put(row, found.machines, each)
+
+
+def _add_tail(program: Program, costs: IntArray, weights: FloatArray, limits: Limits) -> None:
+    """Add the mean cost of the worst scenarios (Rockafellar and Uryasev 2000)."""
+    threshold = program.add_columns(1, lower=-np.inf, cost=limits.risk_weight_share)
+    excess = program.add_columns(len(costs), cost=limits.risk_weight_share * weights / limits.risk_tail_share)
+    rows = program.add_rows(len(costs), upper=0.0)
+    program.put(rows, costs, 1.0)
+    program.put(rows, threshold, -1.0)
+    program.put(rows, excess, -1.0)
+
+
+def _tail_mean(costs: FloatArray, weights: FloatArray, tail: float) -> float:
+    """Return the mean of the worst part of a distribution."""
+    order = np.argsort(-costs)
+    left, total = tail, 0.0
+    for i in order:
+        taken = min(left, float(weights[i]))
+        total += taken * float(costs[i])
+        left -= taken
+    return total / (tail - left)
+
+
+def _use(
+    tier: Tier, found: _TierColumns, values: FloatArray, slots: _Slots, weights: FloatArray, hours: int
+) -> tuple[TierUse, FloatArray]:
+    """Read a tier's part from the solution."""
+    frequency = slots.hours * weights[slots.scenario]
+    units = values[found.units]
+    machines = np.rint(values[found.machines]) if tier.whole else values[found.machines]
+    worked = float(frequency @ units)
+    present = np.zeros(hours)
+    for count, begin, end in zip(machines, found.begins, found.ends, strict=True):
+        present[begin:end] += count
+    if tier.is_chosen_once:
+        short = 0 < tier.term_hours < hours
+        fixed = float(machines.sum()) * tier.fixed_usd_per_machine_hour * (tier.term_hours if short else hours)
+        paid, variable = float(present.sum()) * tier.units_per_machine, worked * tier.usd_per_unit_hour
+    else:
+        taken = units if found.taken is None else values[found.taken] * tier.units_per_machine
+        fixed, paid = 0.0, float(frequency @ taken)
+        variable = paid * tier.usd_per_unit_hour
+    use = TierUse(
+        name=tier.name,
+        machines=float(present.max()) if present.any() else 0.0,
+        unit_hours=worked * tier.availability_share,
+        idle_unit_hours=max(paid - worked, 0.0),
+        fixed_usd=fixed,
+        variable_usd=variable,
+    )
+    return use, units[slots.of_hour]
