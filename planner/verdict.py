@@ -252,6 +252,8 @@ def _sizing(chosen: Option) -> list[str]:
     said = []
     speed = fleet.performance
     used = count(fleet.accelerators_used)
+    if speed.basis == "stated":
+        return []
     if fleet.machine.accelerator is not None:
         of_total = f"{used} of {count(chosen.accelerators_total_count)} accelerators work"
         said.append(
@@ -281,6 +283,8 @@ def _processors(
             return []
         ratio = rent.present_value_usd / chosen.present_value_usd
         return [f"The cheapest GPU for it, {_machines(rent)} at {rent.provider}, costs {ratio:.1f} times as much."]
+    if chosen.fleet is not None and chosen.fleet.performance.basis == "stated":
+        return []  # who states the accelerator has answered this
     cpu = best.get(OptionKind.CPU)
     if cpu is not None:
         ratio = cpu.present_value_usd / chosen.present_value_usd if chosen.present_value_usd > 0 else float("inf")

@@ -41,7 +41,7 @@ def _reason_not_chosen(offer: Offer, schedule_: Schedule, workload: Workload, ov
     asked_for = offer.purchase_option in workload.constraints.purchase
     endless = schedule_.fleet.busy_hours_per_run is None
     if offer.interruptible and endless and not asked_for:
-        return "the provider can take the machines back at any time; a service needs others behind it"
+        return "the provider can take the machines back at any time"
     if offer.purchase_option is PurchaseOption.CAPACITY_BLOCK:
         hours = schedule_.fleet.busy_hours_per_run
         if hours is None or hours > LONGEST_CAPACITY_BLOCK_HOURS:

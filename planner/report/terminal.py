@@ -37,7 +37,7 @@ def render(view: View, console: Console, *, explained: Table | None = None) -> N
         console.print(Padding(_bullet(reason), (0, 0, 0, 2)))
     for block in (
         _titled(view.options, _stacked(view.options)),
-        _titled(view.break_evens, _break_evens(view.break_evens)),
+        _titled(view.break_evens, _plain(view.break_evens, widest=0)),
         _titled(explained, _plain(explained)) if explained else None,
         _assumptions(view.assumptions, every=explained is not None),
         _titled(view.funnel, _plain(view.funnel)) if explained else None,
@@ -91,8 +91,8 @@ def _grid(*columns: Column, widest: int = 0) -> RichTable:
     return grid
 
 
-def _plain(table: Table) -> RichTable:
-    grid = _grid(*table.columns, widest=len(table.columns) - 1)
+def _plain(table: Table, widest: int = -1) -> RichTable:
+    grid = _grid(*table.columns, widest=widest % len(table.columns))
     for row in table.rows:
         grid.add_row(*(Text(cell) for cell in row))
     return grid
@@ -101,22 +101,19 @@ def _plain(table: Table) -> RichTable:
 def _stacked(table: Table) -> RichTable:
     """Put machines, place and payment into one cell of two lines, so that the figures fit beside it."""
     rank, machines, _, _, month, today, unit, speed, _ = table.columns
-    grid = _grid(rank, Column(machines.name), month, today, unit, Column(speed.name, is_number=True), widest=1)
+    has_speed = any(row[7] != "-" for row in table.rows)
+    figures = [month, today, unit, *([Column(speed.name, speed.unit, is_number=True)] if has_speed else [])]
+    grid = _grid(rank, Column(machines.name), *figures, widest=1)
     for number, what, where, paid, month_usd, today_usd, unit_usd, fast, priced_on in table.rows:
         cell = Text(what)
         cell.append(f"\n{where}, {paid}, {priced_on}" if where else f"\n{paid}, {priced_on}", style="dim")
         style = "bold" if number.endswith("*") else "dim" if number.endswith("?") else ""
-        grid.add_row(Text(number), cell, Text(month_usd), Text(today_usd), Text(unit_usd), Text(fast), style=style)
-    return grid
-
-
-def _break_evens(table: Table) -> RichTable:
-    rent, own, *figures = table.columns
-    grid = _grid(Column(f"{rent.name} / {own.name}"), *figures, widest=0)
-    for renting, owning, *cells in table.rows:
-        cell = Text(renting)
-        cell.append(f"\nown: {owning}", style="dim")
-        grid.add_row(cell, *(Text(text) for text in cells))
+        grid.add_row(
+            Text(number),
+            cell,
+            *(Text(each) for each in (month_usd, today_usd, unit_usd, *([fast] if has_speed else []))),
+            style=style,
+        )
     return grid
 
 

@@ -128,7 +128,7 @@ def _speed(option: Mapping[str, Any]) -> str:
 def _speed_heading(record: Record) -> Column:
     match record["workload"]["kind"]:
         case "serve":
-            return Column("first / next token")
+            return Column("first / next", "token")
         case "diffusion":
             return Column("speed")
         case _:
@@ -192,7 +192,7 @@ def _options(record: Record, shown: Sequence[Mapping[str, Any]]) -> Table:
             Column("where"),
             Column("paid"),
             money,
-            Column(f"{record['horizon_months']} months today", "USD", is_number=True),
+            Column(f"{record['horizon_months']} months", "USD today", is_number=True),
             Column(unit_name, "USD", is_number=True),
             _speed_heading(record),
             Column("priced on"),
@@ -206,11 +206,10 @@ def _break_evens(record: Record) -> Table:
     by_id = {option["id"]: option for option in record["options"]}
     rows = []
     for pair in record["break_evens"]:
-        rent, own = by_id[pair["rent_id"]], by_id[pair["buy_id"]]
+        rent = by_id[pair["rent_id"]]
         rows.append(
             (
                 f"{_what(rent)}, {_where(rent)}, {how_paid(rent['purchase_option'])}",
-                f"{_what(own)} {own['region']}",
                 usd(rent["price_usd_per_hour"]),
                 "never" if pair["month"] is None else f"{pair['month']:.1f}",
                 _above(pair["utilisation_share"]),
@@ -218,21 +217,27 @@ def _break_evens(record: Record) -> Table:
                 usd(pair["saving_usd"]),
             )
         )
+    if rows:
+        own = by_id[record["break_evens"][0]["buy_id"]]
+        note = (
+            f"against owning {_what(own)}, {own['region']}; over {record['horizon_months']} months, in today's money. "
+            "Equal: the share of the time in which the machines are needed, and the rent of one instance, at which both "
+            "cost the same; above it owning is cheaper"
+        )
+    else:
+        note = "nothing to compare: no server for this work, or nothing to rent"
     return Table(
         "Rent against buy",
         (
             Column("rent"),
-            Column("own"),
             Column("rent", "USD/h", is_number=True),
-            Column("owning pays off", "month", is_number=True),
-            Column("above utilisation", is_number=True),
-            Column("above rent", "USD/h", is_number=True),
-            Column("owning saves", "USD", is_number=True),
+            Column("pays off", "month", is_number=True),
+            Column("equal", "needed", is_number=True),
+            Column("equal", "USD/h", is_number=True),
+            Column("owning", "saves USD", is_number=True),
         ),
         tuple(rows),
-        f"over {record['horizon_months']} months, in today's money; rent per instance"
-        if rows
-        else "nothing to compare: no server for this work, or nothing to rent",
+        note,
     )
 
 

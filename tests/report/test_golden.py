@@ -1,0 +1,82 @@
+"""Golden files: each form of one plan, kept where a reader can open it.
+
+The plan is the one of plain GPU hours, so that the files move with prices and reports alone, not with the model of speed.
+Write them anew with GPUPLAN_UPDATE_GOLDEN=1 and read the difference.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from planner.commands.tables import trimmed
+from planner.plan import Plan
+from planner.report.document import markdown
+from planner.report.record import Record, json_text, plain, plan_record
+from planner.report.sheet import options_csv
+from planner.report.terminal import render
+from planner.report.view import explained, plan_view
+
+GOLDEN = Path(__file__).parent.parent / "golden"
+
+
+def _terminal(record: Record, width: int) -> str:
+    buffer = io.StringIO()
+    render(plan_view(record, top=5), Console(file=buffer, width=width, no_color=True))
+    return trimmed(buffer)
+
+
+def _explained(record: Record) -> str:
+    buffer = io.StringIO()
+    table = explained(record, record["verdict"]["option_id"])
+    render(plan_view(record, top=5), Console(file=buffer, width=100, no_color=True), explained=table)
+    return trimmed(buffer)
+
+
+FORMS: dict[str, Callable[[Record], str]] = {
+    "plan-80-columns.txt": lambda record: _terminal(record, 80),
+    "plan-110-columns.txt": lambda record: _terminal(record, 110),
+    "plan-explained.txt": _explained,
+    "plan.md": lambda record: markdown(plan_view(record, top=5)),
+    "plan.csv": options_csv,
+    "plan.json": json_text,
+}
+
+
+@pytest.mark.parametrize("name", sorted(FORMS))
+def test_each_form_is_as_it_was_last_looked_at(name: str, plan_of: Callable[[str], Plan]) -> None:
+    text = FORMS[name](plain(plan_record(plan_of("gpu-hours-h100"), top=5)))
+    path = GOLDEN / name
+    if os.environ.get("GPUPLAN_UPDATE_GOLDEN"):
+        path.write_text(text, encoding="utf-8")
+    assert text == path.read_text(encoding="utf-8")
+
+
+def test_a_table_of_80_columns_stays_within_them(plan_of: Callable[[str], Plan]) -> None:
+    for name in ("serve-llama-70b", "pretrain-7b", "diffusion-sdxl"):
+        text = _terminal(plain(plan_record(plan_of(name))), 80)
+        assert max(len(line) for line in text.splitlines()) <= 80
+
+
+def test_text_from_outside_stays_text(plan_of: Callable[[str], Plan]) -> None:
+    record = plain(plan_record(plan_of("gpu-hours-h100"), top=5))
+    record["options"][0]["provider"] = "=cmd|' /C calc'!A0"
+    record["options"][0]["instance_type"] = "<img src=x onerror=alert(1)>|[link](javascript:alert(1))"
+    assert "'=cmd" in options_csv(record)
+    document = markdown(plan_view(record, top=5))
+    assert "<img" not in document.replace("\\<img", "")
+    assert "](javascript" not in document.replace("\\](javascript", "")
+    assert "\\|" in document
+
+
+def test_the_view_rounds_every_form_alike(plan_of: Callable[[str], Plan]) -> None:
+    record = plain(plan_record(plan_of("gpu-hours-h100"), top=5))
+    view = plan_view(record, top=5)
+    money = view.options.rows[0][4]
+    assert money in markdown(view)
+    assert money in _terminal(record, 110)
