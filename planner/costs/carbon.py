@@ -1,0 +1,205 @@
+"""Energy and carbon beside the money: kilowatt-hours of an option, and what the grid emits for them.
+
+Counted is the electricity of running (scope 2, and the cloud's share of it), by what the grid of the place emits on
+average over a year. Making the hardware is not counted, nor what a provider buys in certificates.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from types import MappingProxyType
+from typing import Literal
+
+import numpy as np
+
+from planner.costs.buy import server_power_kw
+from planner.errors import PlanningError
+
+__all__ = ["Footprint", "GridIntensity", "footprint", "grid_intensities", "grid_intensity", "place_of"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GridIntensity:
+    """What a kilowatt-hour emits in one place.
+
+    Attributes
+    ----------
+    place : str
+        ``gcp/us-central1``, ``US-Texas``, an ISO country (``DE``), or ``World``.
+    g_co2e_per_kwh : float
+        Grams of CO2 equivalent per kilowatt-hour, mean of the year.
+    basis : {'life_cycle', 'direct', 'location_based'}
+        Whether building plants and bringing fuel is counted, only the chimney, or what a provider states for its region.
+    year : int or None
+        Of the electricity; None where the source does not say.
+    source, source_url, retrieved_on : str
+        Who says so, and when it was read.
+    """
+
+    place: str
+    g_co2e_per_kwh: float
+    basis: Literal["life_cycle", "direct", "location_based"]
+    year: int | None
+    source: str
+    source_url: str
+    retrieved_on: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Footprint:
+    """Electricity and emissions of an option in a month.
+
+    Attributes
+    ----------
+    kwh_per_month, co2e_kg_per_month : float
+        Of the whole fleet, the site's overhead counted.
+    grid : GridIntensity
+        What the emissions rest on.
+    """
+
+    kwh_per_month: float
+    co2e_kg_per_month: float
+    grid: GridIntensity
+
+
+STATE_OF_CITY = {
+    "Ashburn": "Virginia",
+    "Atlanta": "Georgia",
+    "Boardman": "Oregon",
+    "Columbus": "Ohio",
+    "Council Bluffs": "Iowa",
+    "Dallas": "Texas",
+    "Las Vegas": "Nevada",
+    "Los Angeles": "California",
+    "Moncks Corner": "SouthCarolina",
+    "Phoenix": "Arizona",
+    "Salt Lake City": "Utah",
+    "The Dalles": "Oregon",
+    "Washington DC": "DistrictOfColumbia",
+}
+"""US states of cities that providers name instead of the state."""
+
+
+@cache
+def grid_intensities() -> Mapping[str, GridIntensity]:
+    """Return what a kilowatt-hour emits, by place."""
+    text = resources.files("planner").joinpath("facts", "grid_intensity.csv").read_text(encoding="utf-8")
+    rows = (
+        GridIntensity(
+            place=line["place"],
+            g_co2e_per_kwh=float(line["g_co2e_per_kwh"]),
+            basis=line["basis"],  # type: ignore[arg-type]  # the table is ours and checked by a test
+            year=int(line["year"]) if line["year"] else None,
+            source=line["source"],
+            source_url=line["source_url"],
+            retrieved_on=line["retrieved_on"],
+        )
+        for line in csv.DictReader(text.splitlines())
+    )
+    return MappingProxyType({row.place: row for row in rows})
+
+
+def place_of(*, provider: str = "", region: str = "", city: str = "", country: str | None = None) -> str:
+    """Return the nearest place whose grid is known.
+
+    Parameters
+    ----------
+    provider, region : str
+        Of a rented machine.
+    city : str
+        City or state, as the provider tells it.
+    country : str, optional
+        ISO 3166-1 alpha-2.
+
+    Examples
+    --------
+    >>> place_of(provider="gcp", region="us-central1", country="US")
+    'gcp/us-central1'
+    >>> place_of(provider="aws", region="us-east-1", city="Northern Virginia", country="US")
+    'US-Virginia'
+    >>> place_of(country="FR"), place_of()
+    ('FR', 'World')
+    """
+    known = grid_intensities()
+    candidates = [f"{provider}/{region}"]
+    if country == "US" and city:
+        plain = city.replace(" ", "")
+        states = [name for name in known if name.startswith("US-")]
+        # The longest first: West Virginia is not Virginia.
+        named = sorted((name for name in states if name.removeprefix("US-") in plain), key=len, reverse=True)
+        candidates += [f"US-{state}" for key, state in STATE_OF_CITY.items() if key in city] or named[:1]
+    candidates += [country or ""]
+    return next((name for name in candidates if name in known), "World")
+
+
+def grid_intensity(place: str) -> GridIntensity:
+    """Return what a kilowatt-hour emits in a place, in its country where the place is not known, else in the world.
+
+    Examples
+    --------
+    >>> grid_intensity("SE").g_co2e_per_kwh < grid_intensity("PL").g_co2e_per_kwh
+    True
+    >>> grid_intensity("US-Atlantis").place, grid_intensity("Atlantis").place
+    ('US', 'World')
+    """
+    known = grid_intensities()
+    return next(known[name] for name in (place, place.split("-", maxsplit=1)[0], "World") if name in known)
+
+
+def footprint(
+    *,
+    max_kw: float,
+    instance_count: float,
+    hours_per_month: float,
+    busy_share: float,
+    pue_ratio: float,
+    place: str,
+    idle_power_share: float = 0.25,
+    busy_power_share: float = 0.75,
+) -> Footprint:
+    """Return the electricity and emissions of machines in a month.
+
+    Parameters
+    ----------
+    max_kw : float
+        Highest draw of one machine with its host.
+    instance_count : float
+        Machines.
+    hours_per_month : float
+        Hours in which each of them is on: those paid for a rented one, all for an owned one.
+    busy_share : float
+        Share of these hours in which it works.
+    pue_ratio : float
+        Power of the site over power of its machines.
+    place : str
+        See `place_of`.
+    idle_power_share, busy_power_share : float
+        Draw of a waiting and of a working machine over its highest.
+
+    Returns
+    -------
+    Footprint
+
+    Raises
+    ------
+    PlanningError
+        If an amount is negative or a share lies outside 0..1.
+
+    Examples
+    --------
+    >>> eight = footprint(max_kw=10.2, instance_count=1, hours_per_month=730, busy_share=1.0, pue_ratio=1.1, place="FR")
+    >>> round(eight.kwh_per_month), round(eight.co2e_kg_per_month)
+    (6143, 344)
+    """
+    if not (max_kw >= 0 and instance_count >= 0 and hours_per_month >= 0 and pue_ratio >= 1 and 0 <= busy_share <= 1):
+        raise PlanningError(
+            "power, machines and hours must not be negative, the busy share lies in 0..1, the site's ratio is at least 1"
+        )
+    kw = float(np.asarray(server_power_kw(max_kw, busy_share, idle_power_share, busy_power_share)))
+    kwh = kw * instance_count * hours_per_month * pue_ratio
+    grid = grid_intensity(place)
+    return Footprint(kwh_per_month=kwh, co2e_kg_per_month=kwh * grid.g_co2e_per_kwh / 1000.0, grid=grid)
