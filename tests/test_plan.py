@@ -13,8 +13,9 @@ from planner.assumptions import default_assumptions
 from planner.demand.workload import Workload
 from planner.options.option import OptionKind
 from planner.plan import Plan, make_plan
-from planner.report.record import json_text, plan_record
+from planner.report.record import plan_record
 from planner.report.schema import plan_schema
+from planner.report.values import json_text
 from pricing.catalog import load_bundled
 from tests.conftest import EXAMPLES, TODAY
 

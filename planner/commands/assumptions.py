@@ -23,7 +23,7 @@ def assumptions(
     """List the assumptions whose name contains PART, with range, source and date."""
     from planner.commands.tables import show_rows
     from planner.errors import InputError
-    from planner.report.view import Column, Table
+    from planner.report.table import Column, Table
 
     del talk
     beliefs = beliefs_of(settings, assumptions_file)

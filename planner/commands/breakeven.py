@@ -24,7 +24,7 @@ def breakeven(scenario: str, horizon: int | None, *, output: Output, talk: Talk)
     from planner.costs.scenario import Scenario
     from planner.costs.verdict import break_even_of
     from planner.inputs import read_document, validated
-    from planner.report.record import json_text
+    from planner.report.values import json_text
 
     del talk
     stated = validated(read_document(scenario), Scenario)

@@ -26,7 +26,7 @@ def estimate(
     from planner.errors import NothingFitsError
     from planner.inputs import read_document, validated
     from planner.report.estimate import estimate_record, estimate_tables
-    from planner.report.record import json_text
+    from planner.report.values import json_text
     from planner.supply.fleet import estimate as estimated
     from planner.supply.machines import Machine, Refusal
     from pricing.accelerators import resolve

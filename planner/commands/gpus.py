@@ -10,7 +10,7 @@ import click
 from pricing.console import Output, Talk, common_options, output_options
 
 if TYPE_CHECKING:
-    from planner.report.view import Table
+    from planner.report.table import Table
     from pricing.accelerators import Accelerator
 
 __all__ = ["gpus"]
@@ -33,7 +33,7 @@ def gpus(name: str | None, *, output: Output, talk: Talk) -> None:
 
 def _table(rows: list[Accelerator]) -> Table:
     from planner.figures import count
-    from planner.report.view import Column, Table
+    from planner.report.table import Column, Table
 
     return Table(
         "",
@@ -68,7 +68,7 @@ def _table(rows: list[Accelerator]) -> Table:
 
 
 def _detail(row: Accelerator) -> Table:
-    from planner.report.view import Column, Table
+    from planner.report.table import Column, Table
 
     facts = tuple((key.replace("_", " "), str(value)) for key, value in asdict(row).items() if value not in {None, ""})
     return Table(row.name, (Column("fact"), Column("value")), facts)

@@ -12,7 +12,7 @@ from planner.commands.options import day_of, filter_options, split_names, store_
 from pricing.console import Output, Talk, common_options, output_options
 
 if TYPE_CHECKING:
-    from planner.report.view import Table
+    from planner.report.table import Table
     from pricing.offers import Offer
 
 __all__ = ["offers"]
@@ -111,7 +111,7 @@ def _record(offer: Offer) -> dict[str, Any]:
 
 def _table(shown: list[Offer], total: int, snapshot: str) -> Table:
     from planner.figures import count, usd
-    from planner.report.view import Column, Table
+    from planner.report.table import Column, Table
     from planner.words import how_paid
 
     rows = tuple(

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import date, datetime
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from planner.assumptions import Assumptions, default_assumptions
 from planner.errors import InputError
-from planner.inputs import read_document
 from pricing.console import CommandLineError
+
+if TYPE_CHECKING:
+    from planner.assumptions import Assumptions
 
 __all__ = ["belief_options", "beliefs_of", "filter_options", "split_names", "store_options"]
 
@@ -123,8 +124,12 @@ def beliefs_of(settings: tuple[str, ...], assumptions_file: str | None) -> Assum
     InputError
         Unknown names, values that are no numbers or mean nothing; all at once for each origin.
     """
+    from planner.assumptions import default_assumptions
+
     beliefs = default_assumptions()
     if assumptions_file:
+        from planner.inputs import read_document
+
         document = read_document(assumptions_file)
         values = {name: _number(name, value, document.name) for name, value in _flat(document.content).items()}
         beliefs = beliefs.override(values, document.name)

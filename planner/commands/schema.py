@@ -15,8 +15,8 @@ __all__ = ["schema"]
 @common_options
 def schema(name: str, *, output: Output, talk: Talk) -> None:
     """Print the JSON Schema of a file; editors check and complete with it as one types."""
-    from planner.report.record import json_text
     from planner.report.schema import plan_schema
+    from planner.report.values import json_text
 
     del talk
     match name:

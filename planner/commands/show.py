@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 from planner.commands.tables import text_console, trimmed
 from planner.plan import Plan
-from planner.report.record import Record, json_text, plain, plan_record
+from planner.report.record import plan_record
+from planner.report.values import Record, json_text, plain
 from planner.report.view import explained, plan_view
 from pricing.console import Output
 

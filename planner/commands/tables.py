@@ -8,9 +8,9 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from planner.report.record import json_text
 from planner.report.sheet import csv_text
-from planner.report.view import Table
+from planner.report.table import Table
+from planner.report.values import json_text
 from pricing.console import Output
 
 if TYPE_CHECKING:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from planner.report.view import Table, View
+from planner.report.table import Table
+from planner.report.view import View
 
 __all__ = ["markdown", "table_text"]
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from planner.demand.workload import Workload
 from planner.figures import bytes_text, count, duration, percent, significant
-from planner.report.record import SCHEMA_VERSION, Record, performance_record, plain
-from planner.report.view import Column, Table
+from planner.report.record import performance_record
+from planner.report.table import Column, Table
+from planner.report.values import SCHEMA_VERSION, Record, plain
 from planner.supply.machines import Fleet
 from planner.words import BASIS_WORDS, BOUND_WORDS
 

@@ -3,56 +3,16 @@
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Mapping
-from dataclasses import asdict, is_dataclass
-from datetime import date
-from enum import Enum
-from typing import Any
-
-import numpy as np
+from dataclasses import asdict
 
 from planner.errors import InputError
 from planner.figures import count
 from planner.options.option import Option
 from planner.plan import Plan
+from planner.report.values import SCHEMA_VERSION, Record
 from planner.supply.machines import Fleet, Range
 
-__all__ = ["SCHEMA_VERSION", "Record", "json_text", "performance_record", "plain", "plan_record", "read_record"]
-
-SCHEMA_VERSION = 1
-Record = dict[str, Any]
-
-
-def plain(value: Any) -> Any:  # noqa: ANN401  any value in, JSON's own types out
-    """Return a value in JSON's own types: dates as ISO text, enums as their value, no NaN, no numpy."""
-    match value:
-        case None | bool() | str() if not isinstance(value, Enum):
-            return value
-        case Enum():
-            return value.value
-        case date():
-            return value.isoformat()
-        case float() | np.floating():
-            number = float(value)
-            return number if math.isfinite(number) else None
-        case int() | np.integer():
-            return int(value)
-        case np.ndarray():
-            return [plain(item) for item in value.tolist()]
-        case Mapping():
-            return {str(key): plain(item) for key, item in value.items()}
-        case list() | tuple() | set() | frozenset():
-            return [plain(item) for item in value]
-        case _ if is_dataclass(value) and not isinstance(value, type):
-            return plain(asdict(value))
-        case _:
-            raise TypeError(f"no JSON form for {type(value).__name__}")
-
-
-def json_text(record: Mapping[str, Any]) -> str:
-    """Return a record as JSON text, indented, keys in their own order."""
-    return json.dumps(plain(record), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+__all__ = ["performance_record", "plan_record", "read_record"]
 
 
 def _typical(value: Range | None) -> float | None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from planner.figures import count, percent, usd
-from planner.report.view import Column, Table
+from planner.report.table import Column, Table
 
 __all__ = ["month_rows", "scenario_tables"]
 

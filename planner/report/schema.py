@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from planner.options.option import OptionKind
-from planner.report.record import SCHEMA_VERSION
+from planner.report.values import SCHEMA_VERSION
 
 __all__ = ["plan_schema"]
 

@@ -7,7 +7,7 @@ import io
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from planner.report.record import Record, plain
+from planner.report.values import Record, plain
 
 __all__ = ["csv_text", "options_csv", "safe_text"]
 

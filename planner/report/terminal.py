@@ -10,7 +10,8 @@ from rich.padding import Padding
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from planner.report.view import Column, Table, View
+from planner.report.table import Column, Table
+from planner.report.view import View
 
 __all__ = ["render", "render_tables"]
 

@@ -7,37 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from planner.figures import count, duration, machines_text, percent, significant, usd
-from planner.report.record import Record
+from planner.report.table import Column, Table
+from planner.report.values import Record
 from planner.words import BASIS_WORDS, BOUND_WORDS, how_paid
 
-__all__ = ["Column", "Table", "View", "explained", "plan_view"]
+__all__ = ["View", "explained", "plan_view"]
 
 HINTS = 3
 """Hints shown below the options that may be recommended."""
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """A column's heading, its unit, and whether it holds numbers."""
-
-    name: str
-    unit: str = ""
-    is_number: bool = False
-
-    @property
-    def heading(self) -> str:
-        """Name and unit."""
-        return f"{self.name} [{self.unit}]" if self.unit else self.name
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """Rows of text under columns, with what stands above and below them."""
-
-    title: str
-    columns: tuple[Column, ...]
-    rows: tuple[tuple[str, ...], ...]
-    note: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,48 @@
+"""Values as JSON has them: what every record is written with."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, is_dataclass
+from datetime import date
+from enum import Enum
+from typing import Any
+
+__all__ = ["SCHEMA_VERSION", "Record", "json_text", "plain"]
+
+SCHEMA_VERSION = 1
+Record = dict[str, Any]
+
+
+def plain(value: Any) -> Any:  # noqa: ANN401  any value in, JSON's own types out
+    """Return a value in JSON's own types: dates as ISO text, enums as their value, no NaN, no numpy."""
+    match value:
+        case None | bool() | str() if not isinstance(value, Enum):
+            return value
+        case Enum():
+            return value.value
+        case date():
+            return value.isoformat()
+        case int():
+            return int(value)
+        case float():
+            return value if math.isfinite(value) else None
+        case Mapping():
+            return {str(key): plain(item) for key, item in value.items()}
+        case list() | tuple() | set() | frozenset():
+            return [plain(item) for item in value]
+        case _ if hasattr(
+            value, "tolist"
+        ):  # numpy's scalars and arrays, without importing numpy for commands that need none
+            return plain(value.tolist())
+        case _ if is_dataclass(value) and not isinstance(value, type):
+            return plain(asdict(value))
+        case _:
+            raise TypeError(f"no JSON form for {type(value).__name__}")
+
+
+def json_text(record: Mapping[str, Any]) -> str:
+    """Return a record as JSON text, indented, keys in their own order."""
+    return json.dumps(plain(record), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
