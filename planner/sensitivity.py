@@ -9,6 +9,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from planner.assumptions import Assumptions
+from planner.costs.drivers import Alternative, plan_correlations, plan_costs, plan_inputs
 from planner.costs.ledger import Number, Terms, own_months, present_value_of_months, rent_months
 from planner.costs.scenario import WHOLE_MONTH_NAMES, Scenario, bounds, scenario_terms, spreads, typical_values
 from planner.costs.timeline import FloatArray
@@ -19,6 +21,8 @@ __all__ = [
     "DEFAULT_CORRELATIONS",
     "Bar",
     "SobolIndex",
+    "plan_risk",
+    "plan_tornado",
     "scenario_costs",
     "scenario_inputs",
     "scenario_risk",
@@ -247,6 +251,39 @@ def scenario_sobol(scenario: Scenario, *, points: int = 1024, seed: int = 0) -> 
     """Return how much of the variance each range of a scenario explains."""
     inputs = scenario_inputs(scenario)
     return sobol(scenario_costs(scenario), inputs, points=points, seed=seed) if inputs else ()
+
+
+def plan_risk(
+    alternatives: Sequence[Alternative], beliefs: Assumptions, *, draws: int = 20_000, seed: int = 0
+) -> Risk | None:
+    """Return what the ranges of the beliefs make of a choice between options; None for a single one.
+
+    Parameters
+    ----------
+    alternatives : sequence of Alternative
+        The options; `Risk`'s percentiles compare the first two.
+    beliefs : Assumptions
+        With their ranges; one that the user has set has none.
+    draws, seed : int
+        How many, from which seed.
+    """
+    inputs = plan_inputs(alternatives, beliefs)
+    if len(alternatives) < 2 or not inputs:
+        return None
+    return risk(
+        [one.name for one in alternatives],
+        plan_costs(alternatives, beliefs),
+        inputs,
+        correlations=plan_correlations(alternatives, beliefs),
+        draws=draws,
+        seed=seed,
+    )
+
+
+def plan_tornado(first: Alternative, second: Alternative, beliefs: Assumptions) -> tuple[Bar, ...]:
+    """Return what each belief alone does to the first option's cost less the second's."""
+    pair = (first, second)
+    return tornado(plan_costs(pair, beliefs), plan_inputs(pair, beliefs))
 
 
 def _groups(scenario: Scenario, draws: Draws, count: int) -> Iterator[tuple[slice | NDArray[np.intp], Terms]]:
