@@ -48,12 +48,15 @@ class Catalog:
         Facts of every accelerator that the offers name.
     funnel : tuple of FunnelStep
         What each filter left, in their order; empty for a catalogue that was not filtered.
+    notes : tuple of str
+        What weakens the prices: their age, a source that failed, a part that comes from the bundled facts.
     """
 
     offers: tuple[Offer, ...]
     snapshot: str
     accelerators: Mapping[str, Accelerator] = field(default_factory=accelerators, repr=False)
     funnel: tuple[FunnelStep, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         """Count the offers."""

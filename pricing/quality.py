@@ -116,7 +116,7 @@ def _fault(offer: Offer, on_demand: float | None, one_year: float | None) -> tup
     price = offer.price_usd_per_hour
     if (band := _band_fault(offer)) is not None:
         return "out_of_band", band
-    if on_demand is not None and price > on_demand * (1 + SAME_SHARE) and not offer.zone_kind == "local_zone":
+    if on_demand is not None and price > on_demand * (1 + SAME_SHARE) and offer.zone_kind != "local_zone":
         if offer.purchase_option is PurchaseOption.SPOT:
             return "spot_above_on_demand", f"spot at {price:g} above on-demand at {on_demand:g}"
         if offer.term_months:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import queue
 import tempfile
 import threading
@@ -23,7 +24,7 @@ from pricing.quality import has_shrunk, judge, missing_anchors
 from pricing.store.engine import Engine
 from pricing.store.errors import StoreError
 from pricing.store.landing import Landing, PartAnswer, PartResult, land
-from pricing.store.reading import PartStatus, read_statuses
+from pricing.store.reading import PartStatus, read_statuses, renew_spreads
 
 __all__ = ["RefreshSummary", "SourceSummary", "refresh"]
 
@@ -149,7 +150,7 @@ def refresh(
             give_up_at=start + time_limit_s,
             rate_cards=tuple(rate_cards),
             spot_days=_spot_days(statuses, asked_at),
-            **({} if settings is None else {"settings": dict(settings)}),
+            settings=dict(os.environ if settings is None else settings),
         )
         for provider in known:
             folder = Path(spool) / provider.name
@@ -157,6 +158,8 @@ def refresh(
             run = _Run(engine, provider, replace(request, spool=folder), asked_at, statuses, on_progress)
             threading.Thread(target=lambda run=run: finished.put(run.whole()), name=provider.name, daemon=True).start()
         sources = _collected(finished, [provider.name for provider in known], start + time_limit_s + GRACE_S)
+    if any(source.total("row_count") for source in sources):
+        renew_spreads(engine)
     return RefreshSummary(asked_at=asked_at, sources=tuple(sources), seconds=time.monotonic() - start)
 
 

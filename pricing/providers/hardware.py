@@ -60,7 +60,7 @@ def hardware_of(
     provider, instance_type : str
         The provider's own names.
     vcpus, memory_gib, processor, cpu_arch
-        Of the host.
+        Of the host; where the bundled facts name the chip of this instance type, theirs is more exact than any source's.
     stated : str
         The accelerator as the source names it; empty for a CPU-only instance.
     count : float
@@ -68,7 +68,10 @@ def hardware_of(
     memory_gb : float or None
         Memory of one accelerator, or of the slice, 1e9 bytes.
     """
-    host = {"vcpus": vcpus or None, "memory_gib": memory_gib or None, "processor": processor, "cpu_arch": cpu_arch}
+    from pricing.providers.known import known_processor
+
+    chip = known_processor(provider, instance_type) or processor
+    host = {"vcpus": vcpus or None, "memory_gib": memory_gib or None, "processor": chip, "cpu_arch": cpu_arch}
     if not count:
         return Hardware(**host)  # type: ignore[arg-type]
     name, flags = accelerator_of(provider, instance_type, stated, memory_gb, min(count, 1.0))

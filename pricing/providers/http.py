@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from pricing.providers.contract import Request, SourceError
-from pricing.providers.retry import RETRIED_STATUSES, TryAgainError, retried, retry_after_s
+from pricing.providers.retry import RETRIED_STATUSES, TryAgainError, brief, retried, retry_after_s
 
 __all__ = ["Http"]
 
@@ -30,7 +30,8 @@ class Http:
 
         self._request = request
         self._session = niquests.Session()
-        self._session.headers.update({"User-Agent": "gpuplan (price refresh)", **(headers or {})})
+        for name, value in {"User-Agent": "gpuplan (price refresh)", **dict(headers or {})}.items():
+            self._session.headers[name] = value
 
     def get_json(self, url: str, params: Mapping[str, str] | None = None) -> Any:  # noqa: ANN401 - parsed JSON
         """Return the parsed answer to a GET."""
@@ -79,7 +80,7 @@ class Http:
             except (faults.ChunkedEncodingError, faults.ContentDecodingError) as error:
                 raise TryAgainError(f"the answer breaks off: {error}", "truncated") from error
             except faults.RequestException as error:
-                raise TryAgainError(f"cannot be reached: {error}", "unreachable") from error
+                raise TryAgainError(f"cannot be reached: {brief(error)}", "unreachable") from error
 
         return retried(self._request, guarded, where=url.split("?", 1)[0])
 

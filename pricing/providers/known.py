@@ -9,7 +9,7 @@ from pricing.offers import Offer
 from pricing.providers.hardware import Hardware
 from pricing.tables import read_facts
 
-__all__ = ["known_hardware", "known_regions"]
+__all__ = ["known_hardware", "known_processor", "known_regions"]
 
 
 @cache
@@ -30,6 +30,12 @@ def known_hardware(provider: str) -> Mapping[str, Hardware]:
         for offer in read_facts(Offer, "offers.csv")
         if offer.provider == provider
     }
+
+
+def known_processor(provider: str, instance_type: str) -> str:
+    """Return the host's chip as the bundled facts name it; empty where they do not."""
+    known = known_hardware(provider).get(instance_type)
+    return known.processor if known else ""
 
 
 def known_regions(provider: str) -> tuple[str, ...]:

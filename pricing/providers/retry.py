@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import email.utils
 import random
+import re
 import time
 from collections.abc import Callable
 from typing import Final, TypeVar
@@ -11,7 +12,7 @@ from typing import Final, TypeVar
 from pricing.clock import utc_now
 from pricing.providers.contract import Request, SourceError
 
-__all__ = ["RETRIED_STATUSES", "TryAgainError", "retried", "retry_after_s"]
+__all__ = ["RETRIED_STATUSES", "TryAgainError", "brief", "retried", "retry_after_s"]
 
 T = TypeVar("T")
 
@@ -71,6 +72,19 @@ def retried(request: Request, once: Callable[[float], T], where: str = "") -> T:
             break
         time.sleep(pause_s)
     raise SourceError(message, reason=reason, where=where)
+
+
+def brief(error: BaseException) -> str:
+    """Return what went wrong in one breath: the system's own words where there are some.
+
+    Examples
+    --------
+    >>> brief(OSError("HTTPConnectionPool(host='h'): Max retries exceeded (Caused by: [Errno 111] Connection refused'))"))
+    'Connection refused'
+    """
+    text = str(error)
+    told = re.search(r"\[Errno -?\d+\] ([^'\")]+)", text)
+    return told.group(1) if told else text if len(text) < 160 else text[:157] + "..."
 
 
 def retry_after_s(value: str | None) -> float | None:

@@ -44,21 +44,22 @@ def fetch(request: Request) -> Iterator[Fetched]:
     key = request.settings.get("RUNPOD_API_KEY", "")
     http = Http(request, {"Authorization": f"Bearer {key}"} if key else {})
     try:
-        answer = http.post_json(base, {"query": QUERY})
-        if answer.get("errors"):
-            raise SourceError(
-                f"the query was refused: {answer['errors'][0].get('message', '')}", reason="shape", where=base
-            )
-        rows = answer["data"]["gpuTypes"]
+        rows = _rows(http.post_json(base, {"query": QUERY}), base)
     except SourceError as error:
         yield PartFault.of(PART, error)
         return
-    except (KeyError, TypeError, AttributeError) as error:
-        yield PartFault(
-            part=PART, reason="shape", message=f"the answer has another shape: {type(error).__name__}: {error}"
-        )
-        return
     yield RawPage(part=PART, kind="gpu_types", body=rows, url=base, fetched_at=utc_now())
+
+
+def _rows(answer: Any, where: str) -> list[Any]:  # noqa: ANN401 - parsed JSON
+    """Return the GPU types of an answer; GraphQL tells its errors with a status of 200."""
+    if not isinstance(answer, dict) or answer.get("errors"):
+        told = answer["errors"][0].get("message", "") if isinstance(answer, dict) else "no object came"
+        raise SourceError(f"the query was refused: {told}", reason="shape", where=where)
+    rows = (answer.get("data") or {}).get("gpuTypes")
+    if not isinstance(rows, list):
+        raise SourceError("the answer holds no gpuTypes", reason="shape", where=where)
+    return rows
 
 
 def normalise(pages: Iterable[RawPage]) -> Iterator[Normalised]:

@@ -244,7 +244,7 @@ class DuckDbEngine:
         import duckdb
 
         give_up_at = time.monotonic() + self.wait_s
-        config = {} if read_only else {"storage_compatibility_version": STORAGE_VERSION}
+        config: dict[str, Any] = {} if read_only else {"storage_compatibility_version": STORAGE_VERSION}
         while True:
             try:
                 return duckdb.connect(str(path), read_only=read_only, config=config)

@@ -69,8 +69,9 @@ class Landing:
         Rows of the parts that answered.
     kept : sequence of str
         Identities whose new row was refused: what the store holds of them stays.
-    may_hold : bool
-        Whether large moves wait for a second fetch; an import of old data knows what it says.
+    is_import : bool
+        Whether the rows come from a file: large moves are not held back then, nothing is said to be gone, and an older day is
+        added to the past.
     """
 
     provider: str
@@ -79,7 +80,7 @@ class Landing:
     parts: tuple[PartAnswer, ...]
     offers: Sequence[Offer]
     kept: Sequence[str] = ()
-    may_hold: bool = True
+    is_import: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,7 +148,7 @@ def _superseded(session: Session, landing: Landing) -> set[str]:
         "select distinct part from snapshot where provider = ? and status = 'ok' and asked_at > ?",
         [landing.provider, landing.asked_at],
     )
-    if not landing.may_hold:  # an import of older days adds to the past and does not touch the present
+    if landing.is_import:  # an import of older days adds to the past and does not touch the present
         return set()
     return {part for (part,) in rows}
 
@@ -216,7 +217,7 @@ def _hold_large_moves(session: Session, landing: Landing) -> None:
         join current_offer c on c.offer_id = s.offer_id
         left join held_price h on h.offer_id = s.offer_id
         where abs(s.price_usd_per_hour / c.price_usd_per_hour - 1) > ?""",  # noqa: S608 - numbers are ours
-        [landing.asked_at, HELD_MOVE_SHARE if landing.may_hold else float("inf")],
+        [landing.asked_at, float("inf") if landing.is_import else HELD_MOVE_SHARE],
     )
     session.execute("delete from held_price where offer_id in (select offer_id from staged)")
     session.execute(
@@ -249,7 +250,9 @@ def _write_changes(session: Session, landing: Landing) -> None:
         [landing.provider],
     )
     newest = session.rows("select max(asked_at) from snapshot where provider = ? and status = 'ok'", [landing.provider])
-    if not landing.may_hold and newest[0][0] is not None and newest[0][0] > landing.asked_at:
+    if landing.is_import:
+        session.execute("delete from gone")
+    if landing.is_import and newest[0][0] is not None and newest[0][0] > landing.asked_at:
         _write_past(session, landing)
         return
     session.execute(
@@ -291,7 +294,6 @@ def _write_changes(session: Session, landing: Landing) -> None:
 
 def _write_past(session: Session, landing: Landing) -> None:
     """Add an older day's prices beside the newer ones; the present is not touched, and nothing is said to be gone."""
-    session.execute("delete from gone")
     session.execute(
         """insert into price_change
         select s.offer_id, ?, s.price_usd_per_hour, s.upfront_usd, s.effective_on, false from staged s
@@ -342,7 +344,7 @@ def _write_milestone(session: Session, landing: Landing) -> None:
 
 def _results(session: Session, landing: Landing, late: set[str]) -> list[PartResult]:
     def count(sql: str) -> dict[str, int]:
-        return {part: number for part, number in session.rows(sql)}
+        return dict(session.rows(sql))
 
     rows = count("select part, count(*) from staged group by part")
     new = count("select part, count(*) from priced where is_new = 1 group by part")

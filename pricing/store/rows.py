@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from operator import attrgetter
@@ -19,6 +20,7 @@ __all__ = [
     "OfferColumns",
     "columns_of",
     "offer_of",
+    "offers_of",
 ]
 
 DESCRIPTION_COLUMNS: Final = (
@@ -164,6 +166,61 @@ def _parts_text(parts: tuple[PricePart, ...]) -> str:
     )
 
 
+def offers_of(
+    names: Sequence[str], rows: Sequence[tuple[Any, ...]], landed: Mapping[tuple[str, str], datetime]
+) -> list[Offer]:
+    """Build offers from rows of the store, column by column.
+
+    The rows were checked when they landed, so the slots are filled directly: ten times as fast as one object after the other,
+    which is what lets a plan read a hundred thousand offers.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Names of the columns.
+    rows : sequence of tuple
+        Their cells.
+    landed : mapping of (provider, part) to datetime
+        When each part was last seen to hold; a row of another part has the day of its own last change.
+    """
+    offers: list[Offer] = [Offer.__new__(Offer) for _ in rows]
+    cells = dict(zip(names, zip(*rows, strict=True), strict=True)) if rows else dict.fromkeys(names, ())
+    places = zip(cells["provider"], cells["part"], strict=True)
+    seen = [landed.get(place, changed) for place, changed in zip(places, cells["changed_at"], strict=True)]
+    flags = [
+        (*flags.split(), "move_held_back") if held is not None else tuple(flags.split())
+        for flags, held in zip(cells["flags"], cells["held_usd_per_hour"], strict=True)
+    ]
+    converted: dict[str, Sequence[Any]] = {
+        **{name: cells[name] for name in Offer.__slots__ if name in cells},
+        "purchase_option": _each(PurchaseOption, cells["purchase_option"]),
+        "payment": _each(Payment, cells["payment"]),
+        "launchable": _each(Launchable, cells["launchable"]),
+        "price_parts": _each(_parts_of, cells["price_parts"]),
+        "source_sku_ids": [tuple(text.split()) for text in cells["source_sku_ids"]],
+        "effective_on": [_day(value) for value in cells["effective_on"]],
+        "observed_on": [value.date() for value in seen],
+        "flags": flags,
+        "price_history": [()] * len(rows),
+    }
+    for name in Offer.__slots__:
+        deque(map(getattr(Offer, name).__set__, offers, converted[name]), maxlen=0)
+    return offers
+
+
+def _each(convert: Callable[[str], Any], values: Sequence[str]) -> list[Any]:
+    known = {value: convert(value) for value in set(values)}
+    return [known[value] for value in values]
+
+
+def _parts_of(text: str) -> tuple[PricePart, ...]:
+    parts = json.loads(text) if text else []
+    return tuple(
+        PricePart(name=name, sku_id=sku, quantity=quantity, price_usd_per_hour=price)
+        for name, sku, quantity, price in parts
+    )
+
+
 def offer_of(row: Mapping[str, Any], observed_on: date, flags: Sequence[str] = ()) -> Offer:
     """Build an offer from a row of the store.
 
@@ -176,7 +233,6 @@ def offer_of(row: Mapping[str, Any], observed_on: date, flags: Sequence[str] = (
     flags : sequence of str
         To be added to the row's own.
     """
-    parts = json.loads(row["price_parts"]) if row["price_parts"] else []
     return Offer(
         provider=row["provider"],
         instance_type=row["instance_type"],
@@ -202,10 +258,7 @@ def offer_of(row: Mapping[str, Any], observed_on: date, flags: Sequence[str] = (
         launchable_note=row["launchable_note"],
         price_usd_per_hour=row["price_usd_per_hour"],
         upfront_usd=row["upfront_usd"],
-        price_parts=tuple(
-            PricePart(name=name, sku_id=sku, quantity=quantity, price_usd_per_hour=price)
-            for name, sku, quantity, price in parts
-        ),
+        price_parts=_parts_of(row["price_parts"]),
         source=row["source"],
         source_sku_ids=tuple(row["source_sku_ids"].split()),
         effective_on=_day(row["effective_on"]),

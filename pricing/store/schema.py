@@ -48,6 +48,10 @@ TABLES: Final[tuple[str, ...]] = (
     # What a source itself tells of the past (EC2's 90 days of spot prices).
     """create table if not exists reading (
         offer_id integer not null, read_at timestamp not null, price_usd_per_hour double precision not null)""",
+    # Made anew by each refresh, so that a plan reads it instead of three months of changes.
+    """create table if not exists spread (
+        offer_id integer not null, price_median_usd_per_hour double precision not null,
+        price_high_usd_per_hour double precision not null)""",
     """create table if not exists snapshot (
         snapshot_id integer not null, provider text not null, part text not null, asked_at timestamp not null,
         landed_at timestamp not null, status text not null, reason text not null, message text not null,
@@ -66,6 +70,7 @@ INDEXES: Final[tuple[str, ...]] = (
     "create index if not exists price_change_time on price_change (seen_at)",
     "create index if not exists terms_change_offer on terms_change (offer_id, seen_at)",
     "create unique index if not exists current_offer_number on current_offer (offer_id)",
+    "create unique index if not exists spread_number on spread (offer_id)",
     "create index if not exists reading_offer on reading (offer_id, read_at)",
     "create index if not exists snapshot_part on snapshot (provider, part, asked_at)",
 )

@@ -28,7 +28,7 @@ def fixture(name: str) -> Any:
 def ec2_model() -> Any:
     import botocore.session
 
-    return botocore.session.get_session().get_service_model("ec2")
+    return botocore.session.get_session().get_service_model("ec2")  # type: ignore[no-untyped-call]
 
 
 def ec2_xml(operation: str, value: dict[str, Any]) -> bytes:
@@ -254,10 +254,10 @@ class AwsCloud(LoopbackServer):
         answer = getattr(self, f"ec2_{operation}")(region, form)
         return Answer(ec2_xml(operation, answer), content_type="text/xml")
 
-    def ec2_DescribeRegions(self, region: str, form: dict[str, str]) -> dict[str, Any]:
+    def ec2_DescribeRegions(self, _region: str, _form: dict[str, str]) -> dict[str, Any]:
         return {"Regions": [{"RegionName": name} for name in self.prices["regions"]]}
 
-    def ec2_DescribeAvailabilityZones(self, region: str, form: dict[str, str]) -> dict[str, Any]:
+    def ec2_DescribeAvailabilityZones(self, region: str, _form: dict[str, str]) -> dict[str, Any]:
         return {
             "AvailabilityZones": [
                 {"ZoneName": name, "ZoneId": identity, "ZoneType": kind, "RegionName": region, "State": "available"}
@@ -286,18 +286,18 @@ class AwsCloud(LoopbackServer):
         token = str(start + PAGE) if start + PAGE < len(rows) else ""
         return {name: rows[start : start + PAGE], "NextToken": token}
 
-    def ec2_DescribeInstanceTypes(self, region: str, form: dict[str, str]) -> dict[str, Any]:
+    def ec2_DescribeInstanceTypes(self, _region: str, form: dict[str, str]) -> dict[str, Any]:
         wanted = {value for name, value in form.items() if name.startswith("InstanceType.")}
         return {"InstanceTypes": [entry for entry in self.types if entry["InstanceType"] in wanted]}
 
     def ec2_DescribeSpotPriceHistory(self, region: str, form: dict[str, str]) -> dict[str, Any]:
         wanted = {value for name, value in form.items() if name.startswith("InstanceType.")}
-        since = datetime.fromisoformat(form["StartTime"].replace("Z", "+00:00"))
+        since = datetime.fromisoformat(form["StartTime"])
         rows = []
         for place, kind, zone, *told in self.prices["spot"]:
             if place != region or kind not in wanted:
                 continue
-            times = [datetime.fromisoformat(when.replace("Z", "+00:00")) for when, _ in told]
+            times = [datetime.fromisoformat(when) for when, _ in told]
             # The last change before the start is told too.
             first = max((n for n, when in enumerate(times) if when <= since), default=0)
             rows += [

@@ -64,7 +64,7 @@ def fetch(request: Request) -> Iterator[Fetched]:
         regions = {}
     wanted = list(request.regions) or [name for name in regions if not name.startswith("us-gov-")]
     if not wanted and client_of is not None:
-        yield from _asked_regions(request, client_of, wanted)
+        yield from _asked_regions(client_of, wanted)
     plans, plans_fault = _plan_regions(http, request)
     jobs: dict[str, Callable[[], Iterable[RawPage]]] = {}
     for region in wanted:
@@ -88,7 +88,7 @@ def fetch(request: Request) -> Iterator[Fetched]:
             yield PartFault(part=part, status="skipped", reason="credentials", message=message)
 
 
-def _asked_regions(request: Request, client_of: Callable[[str, str], Any], wanted: list[str]) -> Iterator[PartFault]:
+def _asked_regions(client_of: Callable[[str, str], Any], wanted: list[str]) -> Iterator[PartFault]:
     try:
         answer = _called(lambda: client_of("ec2", PRICING_REGION).describe_regions())
         wanted.extend(region["RegionName"] for region in answer["Regions"])
@@ -307,9 +307,9 @@ def _clients(request: Request) -> Callable[[str, str], Any] | None:
     import threading
 
     guard = threading.Lock()
-    session = boto3.session.Session()
+    session: Any = boto3.session.Session()  # type: ignore[no-untyped-call]
     has_credentials = session.get_credentials() is not None
-    retries = Config(
+    retries = Config(  # type: ignore[no-untyped-call]
         retries={"mode": "standard", "max_attempts": 6}, connect_timeout=15, read_timeout=60, user_agent_extra="gpuplan"
     )
     own = {

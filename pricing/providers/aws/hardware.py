@@ -28,7 +28,6 @@ def hardware_from_type(entry: Mapping[str, Any]) -> Hardware:
         name,
         vcpus=float(entry["VCpuInfo"]["DefaultVCpus"]),
         memory_gib=entry["MemoryInfo"]["SizeInMiB"] / 1024,
-        processor=entry.get("ProcessorInfo", {}).get("Manufacturer", ""),
         cpu_arch=_architecture(" ".join(entry.get("ProcessorInfo", {}).get("SupportedArchitectures", []))),
         stated=stated,
         count=count,

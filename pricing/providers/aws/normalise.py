@@ -6,7 +6,7 @@ import json
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -134,7 +134,9 @@ def _listed(region: Region, pages: Sequence[RawPage]) -> Iterator[Normalised]:
         for entry in _products(page):
             attributes = entry["product"]["attributes"]
             kind, sku = attributes["instanceType"], entry["product"]["sku"]
-            region.hardware.setdefault(kind, hardware_from_attributes(attributes))
+            known = region.hardware.setdefault(kind, hardware_from_attributes(attributes))
+            if not known.processor:
+                region.hardware[kind] = replace(known, processor=attributes.get("physicalProcessor", ""))
             region.products[sku] = kind
             if attributes.get("regionCode", region.name) != region.name:
                 raise ValueError(f"the list of {region.name} tells prices of {attributes['regionCode']}")

@@ -146,13 +146,13 @@ def _sizes(request: Request) -> Iterator[RawPage]:
         read_timeout=60,
     )
     # A bearer token is not sent over http but where this is said, and it counts for one call alone.
-    arguments = {"enforce_https": False} if is_loopback(url) else {}
+    arguments: dict[str, Any] = {"enforce_https": False} if is_loopback(url) else {}
     try:
         for page in client.resource_skus.list(**arguments).by_page():
             rows = [
                 _size_row(size)
                 for size in page
-                if size.resource_type == "virtualMachines" and is_wanted_size(size.name)
+                if size.resource_type == "virtualMachines" and is_wanted_size(size.name or "")
             ]
             yield RawPage(part="sizes", kind="sizes", body=rows, url="compute:resourceSkus", fetched_at=utc_now())
             request.time_left_s()

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any, Final
 
 from pricing.clock import utc_now
 from pricing.providers.contract import Fetched, PartFault, RawPage, Request, SourceError, is_loopback
-from pricing.providers.retry import RETRIED_STATUSES, TryAgainError, retried, retry_after_s
+from pricing.providers.retry import RETRIED_STATUSES, TryAgainError, brief, retried, retry_after_s
 
 __all__ = ["BILLING_URL", "COMPUTE_URL", "PART", "fetch"]
 
@@ -97,11 +98,15 @@ def _asked(request: Request, ask: Callable[[float], Any]) -> Any:  # noqa: ANN40
         except (transport.ChunkedEncodingError, transport.ContentDecodingError) as error:
             raise TryAgainError(f"the answer breaks off: {error}", "truncated") from error
         except (transport.RequestException, TransportError) as error:
-            raise TryAgainError(f"cannot be reached: {error}", "unreachable") from error
+            raise TryAgainError(f"cannot be reached: {brief(error)}", "unreachable") from error
         except ValueError as error:  # not the JSON that the service's model has
             raise TryAgainError(f"the answer cannot be read: {error}", "truncated") from error
 
     return retried(request, once)
+
+
+def _listed(method: Any, ask: Any, timeout_s: float) -> Any:  # noqa: ANN401 - of the client library
+    return method(request=ask, retry=None, timeout=timeout_s)
 
 
 def _machines(request: Request) -> Iterator[RawPage]:
@@ -123,14 +128,17 @@ def _accelerators(request: Request) -> Iterator[RawPage]:
 
 
 def _aggregated(
-    request: Request, client: Any, ask_type: Any, project: str, kind: str, rows_of: Callable[[str, Any], list[dict[str, Any]]]
-) -> Iterator[RawPage]:  # fmt: skip
+    request: Request,
+    client: Any,  # noqa: ANN401 - a client of the library
+    ask_type: Any,  # noqa: ANN401 - its request type
+    project: str,
+    kind: str,
+    rows_of: Callable[[str, Any], list[dict[str, Any]]],
+) -> Iterator[RawPage]:
     token = ""
     while True:
         ask = ask_type(project=project, max_results=MACHINES_PER_PAGE, page_token=token)
-        pager = _asked(
-            request, lambda timeout_s, ask=ask: client.aggregated_list(request=ask, retry=None, timeout=timeout_s)
-        )
+        pager = _asked(request, partial(_listed, client.aggregated_list, ask))
         answer = next(iter(pager.pages))
         rows: list[dict[str, Any]] = []
         for place, scoped in answer.items.items():
@@ -178,7 +186,7 @@ def _skus(request: Request) -> Iterator[RawPage]:
         ask = billing_v1.ListSkusRequest(
             parent=COMPUTE_ENGINE, page_size=PAGE_SIZE, page_token=token, currency_code="USD"
         )
-        pager = _asked(request, lambda timeout_s, ask=ask: client.list_skus(request=ask, retry=None, timeout=timeout_s))
+        pager = _asked(request, partial(_listed, client.list_skus, ask))
         answer = next(iter(pager.pages))
         yield _page(
             "skus",

@@ -142,7 +142,7 @@ def _hourly_usd(row: Mapping[str, Any]) -> float:
     start, currency, units, nanos = row["rates"][0]
     if currency != "USD":
         raise ValueError(f"{row['skuId']}: unknown currency {currency}")
-    price = float(units) + nanos / 1e9
+    price = float(units) + float(nanos) / 1e9
     match row["usageUnit"]:
         case "h" | "GiBy.h":
             return price

@@ -1,0 +1,11 @@
+"""``python -m pricing``: the scheduled half alone."""
+
+from __future__ import annotations
+
+import sys
+
+from pricing.cli import prices
+from pricing.console import run
+
+if __name__ == "__main__":
+    sys.exit(run(prices, name="python -m pricing"))

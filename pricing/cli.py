@@ -1,0 +1,343 @@
+"""``gpuplan prices ...``: arguments in, text out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from datetime import date
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from pricing.console import LazyGroup, Output, Talk, common_options, output_options
+
+__all__ = ["prices"]
+
+R = TypeVar("R")
+
+TABLE = {
+    "refresh": ("pricing.cli:refresh", "Ask every source for its prices and store what changed."),
+    "status": ("pricing.cli:status", "Tell how old each part is and how its source last answered."),
+    "history": ("pricing.cli:history", "Show the price of offers over time."),
+    "diff": ("pricing.cli:diff", "Show what changed between two days."),
+    "schedule": ("pricing.cli:schedule", "Print a cron line, systemd timer, GitHub workflow or Kubernetes CronJob."),
+    "import": ("pricing.cli:import_", "Bring offers from a CSV or Parquet file into the store."),
+    "export": ("pricing.cli:export", "Write the offers of a day as Parquet, CSV or JSON."),
+}
+
+
+class Day(click.ParamType[date]):
+    """A day, written ``2026-11-01``."""
+
+    name = "date"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> date:  # noqa: ANN401 - click's own signature
+        """Read it, or say how it is written."""
+        if isinstance(value, date):
+            return value
+        try:
+            return date.fromisoformat(str(value))
+        except ValueError:
+            self.fail(f"'{value}' is not a day; write it as 2026-11-01", param, ctx)
+
+
+def store_option(function: Callable[..., R]) -> Callable[..., R]:
+    """Add ``--store``."""
+    return click.option(
+        "--store", envvar="GPUPLAN_STORE", help="File, or postgresql://user@host/database; the user's own by default."
+    )(function)
+
+
+def filter_options(function: Callable[..., R]) -> Callable[..., R]:
+    """Add the filters of offers; the command gets ``provider``, ``region``, ``gpu``, ``instance_type``, ``purchase``."""
+    for option in (
+        click.option("--purchase", help="on_demand,spot,reserved_1y,... (several with commas)."),
+        click.option("--instance-type", multiple=True, help="The provider's own name (repeatable)."),
+        click.option("--gpu", multiple=True, help="Accelerator (repeatable)."),
+        click.option("--region", multiple=True, help="Region (repeatable)."),
+        click.option("--provider", multiple=True, help="Provider (repeatable)."),
+    ):
+        function = option(function)
+    return function
+
+
+def _filters(
+    provider: Sequence[str],
+    region: Sequence[str],
+    gpu: Sequence[str],
+    instance_type: Sequence[str],
+    purchase: str | None,
+) -> dict[str, Sequence[str]]:
+    from pricing.accelerators import resolve_all
+
+    asked: dict[str, Sequence[str]] = {
+        "provider": provider,
+        "region": region,
+        "accelerator": [each.name for name in gpu for each in resolve_all(name)],
+        "instance_type": instance_type,
+        "purchase_option": [word.strip() for word in (purchase or "").split(",") if word.strip()],
+    }
+    return {name: values for name, values in asked.items() if values}
+
+
+@click.group(cls=LazyGroup, table=TABLE, context_settings={"help_option_names": ["-h", "--help"]})
+def prices() -> None:
+    """Gather prices, keep them, show their age and their past."""
+
+
+@click.command()
+@click.option("--provider", multiple=True, help="Ask this one alone (repeatable); all by default.")
+@click.option("--region", multiple=True, help="Ask for this region alone (repeatable).")
+@click.option(
+    "--time-limit", "time_limit_s", default=1800.0, show_default=True, metavar="SECONDS", help="For the whole."
+)
+@click.option("--rate-cards", type=click.Path(path_type=Path, file_okay=False), multiple=True, envvar="GPUPLAN_RATE_CARDS",
+              help="Folder with rate cards (repeatable); the one in the user's data folder is always read.")  # fmt: skip
+@store_option
+@output_options("table", "json")
+@common_options
+def refresh(
+    provider: tuple[str, ...],
+    region: tuple[str, ...],
+    time_limit_s: float,
+    rate_cards: tuple[Path, ...],
+    store: str | None,
+    output: Output,
+    talk: Talk,
+) -> int:
+    """Ask every source for its prices and store what changed.
+
+    A source without credentials is skipped; one that fails keeps its last prices, and their age. Exit status 5: some source
+    failed, 6: all of them did.
+    """
+    from platformdirs import user_data_path
+
+    from pricing.console import CommandLineError
+    from pricing.progress import watched
+    from pricing.providers import PROVIDERS
+    from pricing.refresh import refresh as run_refresh
+    from pricing.store.open import open_store
+    from pricing.views import refresh_record, refresh_table
+
+    unknown = [name for name in provider if name not in PROVIDERS]
+    if unknown:
+        raise CommandLineError(
+            f"no adapter for the provider {', '.join(unknown)}",
+            hint=f"known: {', '.join(PROVIDERS)}",
+            where="--provider",
+        )
+    engine = open_store(store)
+    talk.detail(f"store: {engine.uri}")
+    names = list(dict.fromkeys(provider)) or list(PROVIDERS)
+    with watched(talk, names) as on_progress:
+        summary = run_refresh(
+            engine,
+            names,
+            regions=region,
+            settings=dict(os.environ),
+            rate_cards=(*rate_cards, user_data_path("gpuplan") / "rate_cards"),
+            time_limit_s=time_limit_s,
+            on_progress=on_progress,
+        )
+    for source in summary.sources:
+        if source.trace:
+            talk.detail(source.trace)
+    if output.format == "json":
+        output.write(refresh_record(summary, engine.uri))
+    elif not talk.is_quiet or output.path:
+        output.write(refresh_table(summary, output, is_verbose=talk.is_verbose))
+    if talk.is_quiet:
+        for source in summary.sources:
+            for part in source.parts:
+                if part.answer.status == "failed":
+                    talk.warn(f"{source.provider} {part.answer.part}: {part.answer.message}")
+    return summary.exit_status
+
+
+@click.command()
+@click.option(
+    "--max-age", "max_age_days", type=float, envvar="GPUPLAN_MAX_AGE", help="Fail with status 4 above this many days."
+)
+@click.option("--provider", multiple=True, help="This one alone (repeatable).")
+@store_option
+@output_options("table", "json", "csv")
+@common_options
+def status(max_age_days: float | None, provider: tuple[str, ...], store: str | None, output: Output, talk: Talk) -> int:
+    """Tell how old each part is and how its source last answered."""
+    from pricing.clock import utc_now
+    from pricing.freshness import too_old
+    from pricing.store.open import open_store
+    from pricing.store.reading import read_statuses
+    from pricing.views import status_view
+
+    engine = open_store(store)
+    now = utc_now()
+    found = [each for each in read_statuses(engine) if not provider or each.provider in provider]
+    output.write(status_view(found, now, engine.uri, output))
+    stale = too_old(found, now, max_age_days)
+    for line in stale:
+        talk.warn(line)
+    return 4 if stale and max_age_days is not None else 0
+
+
+@click.command()
+@filter_options
+@click.option("--zone", multiple=True, help="Stable id of a zone (repeatable).")
+@click.option("--since", type=Day(), help="First day.")
+@store_option
+@output_options("table", "json", "csv")
+@common_options
+def history(
+    provider: tuple[str, ...],
+    region: tuple[str, ...],
+    gpu: tuple[str, ...],
+    instance_type: tuple[str, ...],
+    purchase: str | None,
+    zone: tuple[str, ...],
+    since: date | None,
+    store: str | None,
+    output: Output,
+    talk: Talk,
+) -> int:
+    """Show the price of offers over time, as this program saw it and as the source tells its own past."""
+    from pricing.console import CommandLineError
+    from pricing.store.open import open_store
+    from pricing.store.reading import history_of
+    from pricing.views import history_view
+
+    filters = _filters(provider, region, gpu, instance_type, purchase)
+    if zone:
+        filters["zone"] = zone
+    if not filters:
+        raise CommandLineError(
+            "history of which offers?", hint="name some: --gpu h100 --provider aws, or --instance-type"
+        )
+    found = history_of(open_store(store), filters, since)
+    output.write(history_view(found, output))
+    if not found:
+        talk.warn("no offer of the store matches")
+        return 3
+    return 0
+
+
+@click.command()
+@click.argument("before", type=Day())
+@click.argument("after", type=Day(), required=False)
+@filter_options
+@store_option
+@output_options("table", "json", "csv")
+@common_options
+def diff(
+    before: date,
+    after: date | None,
+    provider: tuple[str, ...],
+    region: tuple[str, ...],
+    gpu: tuple[str, ...],
+    instance_type: tuple[str, ...],
+    purchase: str | None,
+    store: str | None,
+    output: Output,
+    talk: Talk,
+) -> int:
+    """Show what changed between the ends of two days (UTC); the second is today without it."""
+    from pricing.clock import utc_now
+    from pricing.store.open import open_store
+    from pricing.store.reading import changes_between
+    from pricing.views import diff_view
+
+    found = changes_between(
+        open_store(store), before, after or utc_now().date(), _filters(provider, region, gpu, instance_type, purchase)
+    )
+    output.write(diff_view(found, output))
+    talk.say(f"{len(found)} offers differ")
+    return 0
+
+
+@click.command()
+@click.argument("kind", type=click.Choice(["cron", "systemd", "github", "kubernetes"]))
+@click.option("--at", default="03:17", show_default=True, metavar="HH:MM", help="Time of the day.")
+@click.option("--provider", multiple=True, help="Ask this one alone (repeatable).")
+@click.option("--command", default="gpuplan", show_default=True, help="How the program is called there.")
+@click.option("--image", default="registry.example.org/gpuplan:latest", help="Container image, for Kubernetes.")
+@store_option
+@click.option("-o", "--output", "path", type=click.Path(path_type=Path, dir_okay=False), help="File to write.")
+@common_options
+def schedule(
+    kind: str,
+    at: str,
+    provider: tuple[str, ...],
+    command: str,
+    image: str,
+    store: str | None,
+    path: Path | None,
+    talk: Talk,
+) -> int:
+    """Print the text that makes a scheduler run the refresh every day."""
+    from pricing.console import write_output
+    from pricing.schedule import Schedule, read_time, schedule_text
+
+    hour, minute = read_time(at)
+    arguments = tuple(word for name in provider for word in ("--provider", name))
+    plan = Schedule(hour=hour, minute=minute, command=command, arguments=arguments, store=store or "", image=image)
+    write_output(schedule_text(kind, plan), path)
+    talk.detail("nothing was installed: this is text to place")
+    return 0
+
+
+@click.command(name="import")
+@click.argument("source", type=click.Path(path_type=Path, exists=True))
+@store_option
+@common_options
+def import_(source: Path, store: str | None, talk: Talk) -> int:
+    """Bring offers from a CSV file, a Parquet file or a folder of them into the store."""
+    from pricing.store.exchange import import_offers, read_offer_file
+    from pricing.store.open import open_store
+
+    engine = open_store(store)
+    offers = read_offer_file(source)
+    results = import_offers(engine, offers, source.stem)
+    new, changed = (sum(getattr(part, name) for part in results) for name in ("new_count", "changed_count"))
+    talk.say(f"{len(offers)} offers read, {new} new, {changed} with another price; store: {engine.uri}")
+    return 0
+
+
+@click.command()
+@click.argument("target", type=click.Path(path_type=Path))
+@click.option("--as-of", type=Day(), envvar="GPUPLAN_AS_OF", help="As on that day (UTC).")
+@filter_options
+@store_option
+@common_options
+def export(
+    target: Path,
+    as_of: date | None,
+    provider: tuple[str, ...],
+    region: tuple[str, ...],
+    gpu: tuple[str, ...],
+    instance_type: tuple[str, ...],
+    purchase: str | None,
+    store: str | None,
+    talk: Talk,
+) -> int:
+    """Write the offers of a day: to TARGET.csv or TARGET.json as one table, else into the folder TARGET as Parquet."""
+    import json
+
+    from pricing.clock import utc_now
+    from pricing.console import write_output
+    from pricing.store.exchange import offers_as_csv, offers_as_json, write_parquet
+    from pricing.store.open import open_store
+    from pricing.store.reading import read_offers
+
+    offers = read_offers(open_store(store), as_of, _filters(provider, region, gpu, instance_type, purchase))
+    if not offers:
+        talk.warn("no offer of the store matches; nothing was written")
+        return 3
+    match target.suffix.lower():
+        case ".csv":
+            write_output(offers_as_csv(offers), target)
+        case ".json":
+            write_output(json.dumps({"schema_version": 1, "offers": offers_as_json(offers)}, indent=1), target)
+        case _:
+            write_parquet(offers, target, as_of or utc_now().date())
+    talk.say(f"{len(offers)} offers written to {target}")
+    return 0

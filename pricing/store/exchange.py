@@ -1,0 +1,178 @@
+"""Moving prices in and out: partitioned Parquet to publish and exchange, CSV and JSON for one table."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, replace
+from datetime import UTC, date, datetime, time
+from pathlib import Path
+from typing import Any, Final
+
+from pricing.clock import utc_now
+from pricing.offers import Offer
+from pricing.store.engine import Engine
+from pricing.store.errors import StoreError
+from pricing.store.landing import Landing, PartAnswer, PartResult, land
+from pricing.store.rows import columns_of, offer_of
+from pricing.tables import read_rows, text_of_rows
+
+__all__ = ["import_offers", "offers_as_json", "read_offer_file", "write_parquet"]
+
+PARTITIONS: Final = "snapshot, provider"
+
+
+def offers_as_json(offers: Sequence[Offer]) -> list[dict[str, Any]]:
+    """Return offers as plain values: dates as text, enumerations as their words."""
+    return [json.loads(json.dumps(asdict(offer), default=_plain)) for offer in offers]
+
+
+def _plain(value: object) -> str:
+    return value.isoformat() if isinstance(value, date | datetime) else str(value)
+
+
+def write_parquet(offers: Sequence[Offer], target: Path, snapshot: date) -> list[Path]:
+    """Write offers as ``TARGET/snapshot=DAY/provider=NAME/*.parquet``; each partition lands whole or not at all.
+
+    Parameters
+    ----------
+    offers : sequence of Offer
+        To write.
+    target : Path
+        Folder; partitions of other days and providers in it stay.
+    snapshot : date
+        The day that the offers are of.
+
+    Returns
+    -------
+    list of Path
+        The partitions written.
+    """
+    import duckdb
+
+    from pricing.store.engine import _DuckDbSession
+
+    rows = _flat_columns(offers, snapshot)
+    target.mkdir(parents=True, exist_ok=True)
+    draft = Path(tempfile.mkdtemp(dir=target, prefix=".part-"))
+    try:
+        with duckdb.connect(":memory:") as connection:
+            _DuckDbSession(connection).stage("exported", rows)
+            connection.execute(  # COPY takes no parameter for its target
+                f"copy (select * from exported order by identity) to '{str(draft).replace(chr(39), chr(39) * 2)}' "  # noqa: S608 - our own temporary name
+                f"(format parquet, compression zstd, partition_by ({PARTITIONS}), overwrite_or_ignore)"
+            )
+        written: list[Path] = []
+        for made in sorted(draft.glob("snapshot=*/provider=*")):
+            place = target / made.relative_to(draft)
+            place.parent.mkdir(exist_ok=True)
+            old = draft / f"old-{len(written)}"
+            if place.exists():
+                place.rename(old)
+            made.rename(place)
+            written.append(place)
+    except (duckdb.Error, OSError) as error:
+        raise StoreError(f"cannot write the Parquet files: {str(error).splitlines()[0]}", where=str(target)) from error
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    return written
+
+
+def _flat_columns(offers: Sequence[Offer], snapshot: date) -> dict[str, tuple[str, Sequence[Any]]]:
+    columns = columns_of(offers)
+    identities = columns.identities(columns.stage["identity"][1])
+    by_fingerprint = dict(
+        zip(
+            columns.descriptions["fingerprint"][1],
+            zip(*(v for _, v in columns.descriptions.values()), strict=True),
+            strict=True,
+        )
+    )
+    picked = [by_fingerprint[key] for key in columns.stage["fingerprint"][1]]
+    flat = {**identities, **{name: column for name, column in columns.stage.items() if name != "fingerprint"}}
+    for place, (name, (kind, _)) in enumerate(columns.descriptions.items()):
+        if name != "fingerprint":
+            flat[name] = (kind, [row[place] for row in picked])
+    flat["observed_on"] = ("date", [offer.observed_on for offer in offers])
+    flat["snapshot"] = ("text", [snapshot.isoformat()] * len(offers))
+    return flat
+
+
+def read_offer_file(path: Path) -> list[Offer]:
+    """Read offers from a CSV file, or from Parquet: one file, or a folder as `write_parquet` makes it.
+
+    Raises
+    ------
+    StoreError
+        Where nothing is there, or it cannot be read.
+    """
+    if path.is_file() and path.suffix.lower() == ".csv":
+        return read_rows(Offer, path.read_text(encoding="utf-8-sig"), where=str(path))
+    import duckdb
+
+    files = sorted(path.glob("**/*.parquet")) if path.is_dir() else [path]
+    if not files or not files[0].exists():
+        raise StoreError(
+            "there is nothing to import", hint="name a CSV file, a Parquet file or a folder of them", where=str(path)
+        )
+    try:
+        with duckdb.connect(":memory:") as connection:
+            read = connection.execute(
+                "select * from read_parquet($files, hive_partitioning = true, hive_types_autocast = false)",
+                {"files": [os.fspath(file) for file in files]},
+            )
+            names = [column[0] for column in read.description]
+            rows = [dict(zip(names, row, strict=True)) for row in read.fetchall()]
+            return [offer_of(row, _day(row["observed_on"])) for row in rows]
+    except duckdb.Error as error:
+        raise StoreError(f"cannot be read as Parquet: {str(error).splitlines()[0]}", where=str(path)) from error
+    except KeyError as error:
+        raise StoreError(
+            f"the column {error} is missing", hint="is it an export of this program?", where=str(path)
+        ) from error
+
+
+def _day(value: date | datetime) -> date:
+    return value.date() if isinstance(value, datetime) else value
+
+
+def import_offers(engine: Engine, offers: Iterable[Offer], name: str) -> list[PartResult]:
+    """Bring offers from a file into the store, oldest day first; nothing that the file does not tell is said to be gone.
+
+    Parameters
+    ----------
+    engine : Engine
+        The store; made if it is not there.
+    offers : iterable of Offer
+        Of one day or many, of one provider or many.
+    name : str
+        Part for the rows that have none.
+    """
+    engine.create()
+    by_day: dict[tuple[date, str], list[Offer]] = defaultdict(list)
+    for offer in offers:
+        part = offer.part or f"import/{name}"
+        by_day[offer.observed_on, offer.provider].append(replace(offer, part=part))
+    results: list[PartResult] = []
+    for (day, provider), rows in sorted(by_day.items(), key=lambda item: item[0]):
+        parts = sorted({row.part for row in rows})
+        landing = Landing(
+            provider=provider,
+            adapter_version="import",
+            # An import says a day; noon of it, or now where that has not come yet.
+            asked_at=min(datetime.combine(day, time(12)), utc_now()) if day <= datetime.now(UTC).date() else utc_now(),
+            parts=tuple(PartAnswer(part=part, reason="import", row_count=len(rows)) for part in parts),
+            offers=rows,
+            is_import=True,
+        )
+        results += land(engine, landing)
+    return results
+
+
+def offers_as_csv(offers: Sequence[Offer]) -> str:
+    """Return offers as the table that `read_offer_file` reads."""
+    return text_of_rows(Offer, offers)

@@ -1,0 +1,199 @@
+"""What the price commands show: each a pure function to text."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import date, datetime
+from typing import Any
+
+from pricing.console import Output
+from pricing.refresh import RefreshSummary, SourceSummary
+from pricing.store.reading import Change, PartStatus, PriceAt
+
+__all__ = ["diff_view", "history_view", "refresh_record", "refresh_table", "status_view"]
+
+Row = dict[str, Any]
+
+
+def _shown(rows: Sequence[Row], columns: Sequence[str], output: Output, key: str, **around: Any) -> str:  # noqa: ANN401 - JSON values
+    match output.format:
+        case "json":
+            return json.dumps({"schema_version": 1, **around, key: rows}, indent=2, default=_plain, ensure_ascii=False)
+        case "csv":
+            buffer = io.StringIO()
+            writer = csv.DictWriter(buffer, columns, lineterminator="\n", extrasaction="ignore")
+            writer.writeheader()
+            writer.writerows({name: _cell(value) for name, value in row.items()} for row in rows)
+            return buffer.getvalue()
+        case _:
+            return _table(rows, columns, output)
+
+
+def _cell(value: Any) -> Any:  # noqa: ANN401 - a cell
+    """Return a cell that a spreadsheet does not take for a formula."""
+    text = _plain(value) if isinstance(value, date) else value
+    return f"'{text}" if isinstance(text, str) and text[:1] in {"=", "+", "-", "@", "\t", "\r"} else text
+
+
+def _plain(value: object) -> str:
+    return value.isoformat(sep=" ", timespec="seconds") if isinstance(value, datetime) else str(value)
+
+
+def _table(rows: Sequence[Row], columns: Sequence[str], output: Output) -> str:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for name in columns:
+        is_number = any(isinstance(row.get(name), int | float) for row in rows)
+        table.add_column(name.replace("_", " "), justify="right" if is_number else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(_text(row.get(name))) for name in columns))
+    buffer = io.StringIO()
+    output.table_console(buffer).print(table)
+    return "\n".join(line.rstrip() for line in buffer.getvalue().splitlines())
+
+
+def _text(value: Any) -> str:  # noqa: ANN401 - a cell
+    match value:
+        case None:
+            return "-"
+        case float():
+            return f"{value:,.4f}".rstrip("0").rstrip(".") if abs(value) < 1000 else f"{value:,.2f}"
+        case datetime():
+            return value.strftime("%Y-%m-%d %H:%M")
+    return str(value)
+
+
+def _source_row(source: SourceSummary) -> Row:
+    return {
+        "source": source.provider,
+        "status": source.status,
+        "rows": source.total("row_count"),
+        "new": source.total("new_count"),
+        "changed": source.total("changed_count"),
+        "gone": source.total("gone_count"),
+        "held_back": source.total("held_count"),
+        "refused": len(source.refused),
+        "seconds": round(source.seconds, 1),
+    }
+
+
+def refresh_table(summary: RefreshSummary, output: Output, *, is_verbose: bool = False) -> str:
+    """Show a refresh: a line for each source, then what went wrong and what waits."""
+    rows = [_source_row(source) for source in summary.sources]
+    lines = [_table(rows, list(rows[0]) if rows else ["source"], output), ""]
+    for source in summary.sources:
+        for part in source.parts:
+            if part.answer.status != "ok":
+                lines.append(f"{source.provider} {part.answer.part}: {part.answer.status}: {part.answer.message}")
+            for identity, kept, held in part.held:
+                change = f"{held / kept - 1:+.0%}"
+                lines.append(
+                    f"{source.provider}: {identity} moved {change} ({kept:g} to {held:g}): held back until the next refresh says it too"
+                )
+        shown = source.refused if is_verbose else source.refused[:3]
+        lines += [f"{source.provider}: refused {row.identity}: {row.message}" for row in shown]
+        if len(shown) < len(source.refused):
+            lines.append(f"{source.provider}: {len(source.refused) - len(shown)} more refused (--verbose shows them)")
+    return "\n".join(lines).rstrip()
+
+
+def refresh_record(summary: RefreshSummary, store: str) -> str:
+    """Return a refresh as JSON."""
+    sources = [
+        _source_row(source)
+        | {
+            "parts": [
+                {
+                    **{name: value for name, value in asdict(part.answer).items() if name != "row_count"},
+                    "row_count": part.row_count,
+                    "new_count": part.new_count,
+                    "changed_count": part.changed_count,
+                    "gone_count": part.gone_count,
+                    "held": [
+                        {"identity": identity, "kept_usd_per_hour": kept, "held_usd_per_hour": held}
+                        for identity, kept, held in part.held
+                    ],
+                }
+                for part in source.parts
+            ],
+            "refused_rows": [asdict(row) for row in source.refused],
+        }
+        for source in summary.sources
+    ]
+    record = {
+        "schema_version": 1,
+        "store": store,
+        "asked_at": _plain(summary.asked_at),
+        "seconds": round(summary.seconds, 2),
+        "exit_status": summary.exit_status,
+        "sources": sources,
+    }
+    return json.dumps(record, indent=2, ensure_ascii=False)
+
+
+def status_view(statuses: Sequence[PartStatus], now: datetime, store: str, output: Output) -> str:
+    """Show how old each part is and how its source last answered."""
+    rows: list[Row] = []
+    for each in statuses:
+        age = each.age_days(now)
+        rows.append(
+            {
+                "provider": each.provider,
+                "part": each.part,
+                "status": each.status,
+                "rows": each.row_count,
+                "age_days": None if age is None else round(age, 2),
+                "last_good": each.landed_at,
+                "last_asked": each.asked_at,
+                "reason": each.reason,
+                "message": each.message,
+            }
+        )
+    columns = ["provider", "part", "status", "rows", "age_days", "last_good", "last_asked", "message"]
+    return _shown(rows, columns, output, "parts", store=store)
+
+
+def history_view(prices: Sequence[PriceAt], output: Output) -> str:
+    """Show prices over time."""
+    rows: list[Row] = [
+        {
+            "offer": each.identity,
+            "from": each.seen_at,
+            "price_usd_per_hour": each.price_usd_per_hour,
+            "basis": each.basis,
+        }
+        for each in prices
+    ]
+    return _shown(rows, ["offer", "from", "price_usd_per_hour", "basis"], output, "prices")
+
+
+def diff_view(changes: Sequence[Change], output: Output) -> str:
+    """Show what changed, the largest moves first; new and gone offers after them."""
+    rows: list[Row] = [
+        {
+            "provider": each.provider,
+            "instance_type": each.instance_type,
+            "place": each.region,
+            "purchase_option": each.purchase_option,
+            "before_usd_per_hour": each.before_usd_per_hour,
+            "after_usd_per_hour": each.after_usd_per_hour,
+            "change_share": None if each.change_share is None else round(each.change_share, 4),
+            "what": "changed"
+            if each.change_share is not None
+            else "new"
+            if each.before_usd_per_hour is None
+            else "gone",
+            "offer": each.identity,
+        }
+        for each in sorted(
+            changes, key=lambda each: (each.change_share is None, -abs(each.change_share or 0.0), each.identity)
+        )
+    ]
+    return _shown(rows, list(rows[0])[:-1] if rows else ["provider", "instance_type"], output, "changes")
