@@ -1,0 +1,136 @@
+"""Options: when work runs, what is paid, and what may be recommended."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from planner.assumptions import default_assumptions
+from planner.demand.volume import Volume, volume
+from planner.demand.workload import Workload
+from planner.options.hosted import hosted_options
+from planner.options.option import Option, OptionKind
+from planner.options.schedule import needed_share, schedule
+from planner.options.servers import ownable_servers
+from planner.plan import Plan, make_plan
+from planner.supply.machines import Fleet, Layout, Machine, Performance, Range
+from pricing.accelerators import accelerators
+from pricing.catalog import load_bundled
+from pricing.token_prices import TokenPrice
+from tests.conftest import TODAY
+
+PlanOf = Callable[[str], Plan]
+ONCE = Volume(is_job=True, runs_per_month=0.0, trained_tokens=1e9)
+
+
+def _fleet(hours_per_run: float | None = None, *, instance_count: int = 2, elastic_share: float = 1.0) -> Fleet:
+    return Fleet(
+        machine=Machine(accelerator=accelerators()["H100-SXM"], accelerator_count=8),
+        instance_count=instance_count,
+        layout=Layout(precision="bf16"),
+        performance=Performance(
+            rate_per_s=Range(low=1, typical=1, high=1), rate_unit="trained_tokens", bound="compute", basis="stated"
+        ),
+        accelerators_used=8.0 * instance_count,
+        busy_hours_per_run=hours_per_run,
+        elastic_share=elastic_share,
+        utilisation_share=0.5,
+    )
+
+
+@given(hours=st.floats(0.01, 3000), start=st.floats(0, 5), months=st.integers(1, 60))
+def test_a_job_run_once_pays_its_hours_and_no_more(hours: float, start: float, months: int) -> None:
+    plan = schedule(_fleet(hours), ONCE, months=months, hours_per_month=730, start_hours=start)
+    assert float(plan.on_hours.sum()) == pytest.approx(min(hours + start, 730 * months))
+    assert (plan.on_hours[plan.last_month :] == 0).all()
+    assert float(plan.useful_gpu_hours.sum()) <= 16 * hours * (1 + 1e-9)
+
+
+def test_a_service_pays_the_hours_that_its_demand_asks_for() -> None:
+    service = Volume(is_job=False, runs_per_month=1.0)
+    plan = schedule(_fleet(elastic_share=0.4), service, months=3, hours_per_month=730)
+    assert plan.on_hours.tolist() == [292.0, 292.0, 292.0]
+    assert needed_share(plan, 730) == pytest.approx(0.4)
+
+
+def test_runs_that_overlap_take_a_second_fleet() -> None:
+    often = Volume(is_job=True, runs_per_month=10.0, trained_tokens=1e9)
+    plan = schedule(_fleet(100.0), often, months=2, hours_per_month=730)
+    assert plan.fleet.instance_count == 4
+    assert plan.on_hours.tolist() == [500.0, 500.0]
+    assert plan.useful_gpu_hours.tolist() == [16_000.0, 16_000.0]
+
+
+def test_tokens_of_a_hosted_model_cost_their_price_by_hand() -> None:
+    """2 requests/s x 730 h x 3600 s = 5,256,000 requests; 1,000 in at 0.50 and 200 out at 2.00 USD per million tokens."""
+    work = Workload.model_validate(
+        {"kind": "serve", "model": "m", "serve": {"requests_per_s": 2, "input_tokens": 1000, "output_tokens": 200}}
+    )
+    price = TokenPrice(
+        provider="p",
+        model_id="m",
+        input_usd_per_million_tokens=0.5,
+        output_usd_per_million_tokens=2.0,
+        priced_on=date(2026, 11, 1),
+        source="by hand",
+    )
+    (option,) = hosted_options([price], work, volume(work, 730), default_assumptions(), months=12)
+    assert option.usd_per_month == pytest.approx(5_256_000 * (1000 * 0.5 + 200 * 2.0) / 1e6)
+    assert option.usd_per_million_tokens == pytest.approx(0.75)
+
+
+def test_spot_is_a_hint_under_a_service_unless_it_was_asked_for(plan_of: PlanOf) -> None:
+    plan = plan_of("serve-llama-70b")
+    assert not any(o.choosable for o in plan.options if o.purchase_option == "spot")
+    asked = plan.workload.model_copy(
+        update={"constraints": plan.workload.constraints.model_copy(update={"purchase": ("spot",)})}
+    )
+    again = make_plan(asked, load_bundled(), default_assumptions(), today=TODAY)
+    assert any(o.choosable for o in again.options if o.purchase_option == "spot")
+
+
+def test_a_hint_always_says_why(plan_of: PlanOf) -> None:
+    for name in ("serve-llama-70b", "pretrain-7b", "qlora-llama-8b-notebook", "diffusion-sdxl"):
+        assert all(bool(o.reason_not_chosen) != o.choosable for o in plan_of(name).options)
+
+
+def test_a_commitment_is_paid_to_its_end_whatever_the_job_takes(plan_of: PlanOf) -> None:
+    plan = plan_of("lora-llama-8b")
+    committed = [o for o in plan.options if o.purchase_option == "reserved_1y"]
+    assert committed
+    for option in committed:
+        assert option.price_usd_per_hour is not None
+        assert (
+            float(option.timeline.total_usd()) >= option.instance_count * option.price_usd_per_hour * 730 * 12 * 0.999
+        )
+
+
+def test_on_demand_by_hand(plan_of: PlanOf) -> None:
+    """8 H100 for 438 hours a month: instances x hours x price, and 200 GB at 0.07 USD a month kept."""
+    plan = plan_of("gpu-hours-h100")
+    option = next(o for o in plan.options if o.id.startswith("aws/us-east-1/p5.48xlarge/on_demand"))
+    assert option.price_usd_per_hour is not None
+    assert option.usd_per_month == pytest.approx(438 * option.price_usd_per_hour + 14.0)
+    months = np.arange(1, 37)
+    assert option.present_value_usd == pytest.approx(option.usd_per_month * float((1.1 ** (-months / 12)).sum()))
+
+
+def test_list_prices_and_bare_boards_are_no_servers() -> None:
+    servers = {server.name: server for server in ownable_servers(default_assumptions())}
+    assert servers["8x-H100-SXM-server"].price_usd < 400_000
+    assert not any("A100-80GB-SXM" in name for name in servers)
+    assert all(server.source and server.price_usd > 0 and server.max_kw > 0 for server in servers.values())
+
+
+def _kinds(options: tuple[Option, ...]) -> set[OptionKind]:
+    return {option.kind for option in options}
+
+
+def test_rented_owned_hosted_and_processors_stand_in_one_ranking(plan_of: PlanOf) -> None:
+    assert {OptionKind.RENT, OptionKind.BUY, OptionKind.API} <= _kinds(plan_of("serve-llama-70b").options)
+    assert _kinds(plan_of("embed-10m-documents").options) == set(OptionKind)
