@@ -9,6 +9,7 @@ from datetime import date
 from planner.assumptions import Assumption, Assumptions, TracedAssumptions
 from planner.demand.models import resolve_model
 from planner.demand.requirements import Requirements, requirements
+from planner.demand.suitability import suitable_model
 from planner.demand.volume import volume
 from planner.demand.workload import Constraints, Workload
 from planner.errors import NothingFitsError
@@ -151,7 +152,7 @@ def make_plan(
     """
     traced = TracedAssumptions(beliefs.rows)
     months = workload.horizon_months
-    architecture = None if workload.model is None else resolve_model(workload.model)
+    architecture = None if workload.model is None else suitable_model(workload, resolve_model(workload.model))
     needs = requirements(workload, architecture)
     work = volume(workload, traced["money.hours_per_month"])
     candidates = find_candidates(catalog, workload.constraints)

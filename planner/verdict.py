@@ -282,16 +282,20 @@ def _processors(
         if rent is None:
             return []
         ratio = rent.present_value_usd / chosen.present_value_usd
-        return [f"The cheapest GPU for it, {_machines(rent)} at {rent.provider}, costs {ratio:.1f} times as much."]
+        return [f"The cheapest GPU for it, {_machines(rent)} at {rent.provider}, costs {_times(ratio)}."]
     if chosen.fleet is not None and chosen.fleet.performance.basis == "stated":
         return []  # who states the accelerator has answered this
     cpu = best.get(OptionKind.CPU)
     if cpu is not None:
         ratio = cpu.present_value_usd / chosen.present_value_usd if chosen.present_value_usd > 0 else float("inf")
-        times = f", {ratio:,.1f} times as much" if 0 < ratio < float("inf") else ""
+        times = f", {_times(ratio)}" if 0 < ratio < float("inf") else ""
         return [f"Without a GPU it would take {_machines(cpu)} at {cpu.provider} and {_money(cpu, once=once)}{times}."]
     reasons = [refusal.reason for refusal in refusals if refusal.machine.accelerator is None]
     return [f"CPUs alone do not do it: {reasons[0]}."] if reasons else []
+
+
+def _times(ratio: float) -> str:
+    return f"{ratio:,.1f} times as much" if ratio < 1000 else "more than a thousand times as much"
 
 
 def _hosted(chosen: Option, best: Mapping[OptionKind, Option], *, once: bool) -> list[str]:

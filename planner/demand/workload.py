@@ -43,6 +43,8 @@ def _one_or_many(value: object) -> object:
 
 Positive = Annotated[float, Field(gt=0, le=1e15), BeforeValidator(_no_truth_value)]
 """More than nothing, and small enough to be meant."""
+Rate = Annotated[float, Field(gt=0, le=1e6), BeforeValidator(_no_truth_value)]
+"""Requests per second; the largest services of the world stay below a million."""
 Count = Annotated[int, Field(gt=0, le=10**12), BeforeValidator(_no_truth_value)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_one_or_many)]
 
@@ -145,8 +147,8 @@ class Serve(_Section):
         Share of the prompt's tokens found in the cache of earlier prompts.
     """
 
-    requests_per_s: Positive
-    peak_requests_per_s: Positive | None = None
+    requests_per_s: Rate
+    peak_requests_per_s: Rate | None = None
     input_tokens: Count
     output_tokens: Count
     ttft_limit_ms: Positive | None = None

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, cast
 
 from planner.demand.workload import Constraints, Interconnect
+from planner.errors import InputError
 from planner.supply.machines import Machine
 from pricing.accelerators import accelerators
 from pricing.catalog import Catalog, FunnelStep
+from pricing.errors import PricingError
 from pricing.instances import network_of, physical_cores
 from pricing.offers import Offer, offer_id
 
@@ -66,6 +69,19 @@ def machine_of(offer: Offer) -> Machine:
     )
 
 
+def _refuse_unknown(catalog: Catalog, wanted: Mapping[str, tuple[str, ...]]) -> None:
+    """Tell the unknown names of all filters at once; the catalogue itself stops at the first."""
+    faults = []
+    for name, values in wanted.items():
+        if values:
+            try:
+                catalog.select(**cast("dict[str, Any]", {name: values}))
+            except PricingError as error:
+                faults.append(f"{error.message}\n  {error.hint}" if error.hint else error.message)
+    if faults:
+        raise InputError("\n".join(faults), where="constraints")
+
+
 def find_candidates(catalog: Catalog, constraints: Constraints) -> Candidates:
     """Return the offers that respect the constraints, the cheapest region of each sort.
 
@@ -78,18 +94,18 @@ def find_candidates(catalog: Catalog, constraints: Constraints) -> Candidates:
 
     Raises
     ------
-    PricingError
+    InputError
         A provider, region, country, accelerator or purchase option that nothing is known of.
     """
-    found = catalog.select(
-        providers=constraints.providers,
-        regions=constraints.regions,
-        countries=constraints.countries,
-        accelerators=constraints.gpus,
-        purchase=constraints.purchase,
-        secure=constraints.min_secure,
-        launchable=True,
-    )
+    wanted: dict[str, Any] = {
+        "providers": constraints.providers,
+        "regions": constraints.regions,
+        "countries": constraints.countries,
+        "accelerators": constraints.gpus,
+        "purchase": constraints.purchase,
+    }
+    _refuse_unknown(catalog, wanted)
+    found = catalog.select(**wanted, secure=constraints.min_secure, launchable=True)
     unknown = sorted({o.accelerator_stated for o in found.offers if o.accelerator is None and o.accelerator_stated})
     if unknown:
         found = found.filtered(

@@ -8,8 +8,8 @@ from dataclasses import replace
 
 from planner.assumptions import Assumptions
 from planner.demand.architecture import Architecture
+from planner.demand.suitability import suitable_model
 from planner.demand.workload import Batch, Diffusion, Embed, Finetune, GpuHours, Pretrain, Serve, Workload
-from planner.errors import PlanningError
 from planner.supply.calibration import Calibration
 from planner.supply.machines import Fleet, Layout, Machine, Performance, Range, Refusal
 from planner.supply.serving_fleet import size_serving
@@ -61,7 +61,7 @@ def size(
             sizer = size_training
         case Embed() | Diffusion():
             sizer = size_throughput
-    arch = _checked(workload, architecture)
+    arch = suitable_model(workload, architecture)
     if not machines:
         return []
     return sizer(workload, arch, machines, assumptions, max_accelerators=max_accelerators, calibration=calibration)
@@ -103,31 +103,8 @@ def estimate(
             sizer = size_training
         case Embed() | Diffusion():
             sizer = size_throughput
-    arch = _checked(workload, architecture)
+    arch = suitable_model(workload, architecture)
     return sizer(workload, arch, [machine], assumptions, calibration=calibration, fixed_machines=boxes)[0]
-
-
-def _checked(workload: Workload, architecture: Architecture | None) -> Architecture:
-    """Return the model, after refusing one that cannot do this kind of work."""
-    if architecture is None:
-        raise PlanningError(f"work of kind {workload.kind!r} needs a model", where="model")
-    wanted = {"diffusion": ("diffusion",), "embed": ("encoder", "decoder")}.get(workload.kind, ("decoder", "encoder"))
-    if workload.kind in {"serve", "batch"}:
-        wanted = ("decoder",)
-    if architecture.kind not in wanted:
-        makes = {"decoder": "generates text", "encoder": "turns text into vectors", "diffusion": "makes images"}[
-            architecture.kind
-        ]
-        raise PlanningError(
-            f"{architecture.name} {makes}; it cannot do work of kind {workload.kind!r}",
-            hint={
-                "encoder": "use kind: embed",
-                "diffusion": "use kind: diffusion",
-                "decoder": "use kind: serve or batch",
-            }[architecture.kind],
-            where="model",
-        )
-    return architecture
 
 
 def _stated(work: GpuHours, machine: Machine, max_accelerators: int | None) -> Fleet | Refusal:

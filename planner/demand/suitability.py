@@ -1,0 +1,59 @@
+"""Suitability: whether a model can do a kind of work at all."""
+
+from __future__ import annotations
+
+from planner.demand.architecture import Architecture
+from planner.demand.workload import Batch, Embed, Finetune, Pretrain, Serve, Workload
+from planner.errors import InputError
+
+__all__ = ["suitable_model"]
+
+SORTS_OF_MODEL = {
+    "serve": ("decoder",),
+    "batch": ("decoder",),
+    "embed": ("encoder", "decoder"),
+    "diffusion": ("diffusion",),
+    "pretrain": ("decoder", "encoder"),
+    "finetune": ("decoder", "encoder"),
+}
+MAKES = {"decoder": "generates text", "encoder": "turns text into vectors", "diffusion": "makes images"}
+KINDS = {"encoder": "use kind: embed", "diffusion": "use kind: diffusion", "decoder": "use kind: serve or batch"}
+
+
+def longest_sequence_tokens(workload: Workload) -> int:
+    """Return the longest sequence that the work puts through the model, 0 where there is none."""
+    match workload.work:
+        case Serve() | Batch() as work:
+            return work.input_tokens + work.output_tokens
+        case Pretrain() | Finetune() as work:
+            return work.seq_len
+        case Embed() as work:
+            return work.tokens_per_document
+        case _:
+            return 0
+
+
+def suitable_model(workload: Workload, architecture: Architecture | None) -> Architecture:
+    """Return the model, after refusing one that cannot do this work.
+
+    Raises
+    ------
+    InputError
+        There is no model; it makes something else; or the sequences are longer than it was made for.
+    """
+    if architecture is None:
+        raise InputError(f"work of kind {workload.kind!r} needs a model", where="model")
+    if architecture.kind not in SORTS_OF_MODEL[workload.kind]:
+        raise InputError(
+            f"{architecture.name} {MAKES[architecture.kind]}; it cannot do work of kind {workload.kind!r}",
+            hint=KINDS[architecture.kind],
+            where="model",
+        )
+    longest, most = longest_sequence_tokens(workload), architecture.max_context_tokens
+    if most and longest > most and workload.kind != "pretrain":
+        raise InputError(
+            f"sequences of {longest:,} tokens are longer than the {most:,} that {architecture.name} was made for",
+            hint="shorten them, cut documents into pieces, or take a model of longer context",
+            where=workload.kind,
+        )
+    return architecture
