@@ -15,6 +15,7 @@ COMMANDS = {
     "breakeven": ("planner.commands.breakeven:breakeven", "Rent against buy from your own prices and hours."),
     "offers": ("planner.commands.offers:offers", "Priced offers, filtered and sorted."),
     "gpus": ("planner.commands.gpus:gpus", "Accelerator facts with their sources."),
+    "models": ("planner.commands.models:models", "Models known by name."),
     "assumptions": ("planner.commands.assumptions:assumptions", "Every assumption with its range and source."),
     "prices": ("pricing.cli:prices", "Gather prices; see how old they are and what changed."),
     "report": ("planner.commands.report:report", "A plan's JSON as another form, without planning again."),

@@ -125,7 +125,7 @@ def known_model(name: str) -> Architecture:
         raise InputError(
             f"unknown model {name!r}",
             hint=(f"did you mean {', '.join(dict.fromkeys(near))}? " if near else "")
-            + "A path to a Hugging Face config.json or the numbers themselves ({parameters_b: 7, ...}) are read too.",
+            + "`gpuplan models` lists them; a config.json or the numbers ({parameters_b: 7, ...}) are read too.",
             where="model",
         )
     return _architecture(_rows()[found])
