@@ -1,0 +1,154 @@
+"""The economics: draws, rates, mixes, and what a plan pays for its timelines."""
+
+from __future__ import annotations
+
+import time
+import tracemalloc
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from planner.assumptions import default_assumptions
+from planner.costs.breakeven import break_even
+from planner.costs.buy import buy_timeline, ownership_terms
+from planner.costs.rent import rent_timeline
+from planner.costs.scenario import Scenario
+from planner.mix import cheapest_mix
+from planner.sensitivity import scenario_risk
+from planner.tiers import DemandCurve, Tier, TierKind
+
+__all__ = ["measure"]
+
+SCENARIO = Scenario.model_validate(
+    {
+        "rent": {
+            "usd_per_hour": {"low": 18, "typical": 23.92, "high": 30},
+            "price_change_share_per_year": {"low": -0.2, "typical": 0, "high": 0.2},
+        },
+        "buy": {
+            "capex_usd": {"low": 280_000, "typical": 320_000, "high": 350_000},
+            "opex_usd_per_hour": 1.1,
+            "power_kw": 10.2,
+            "electricity_usd_per_kwh": {"low": 0.08, "typical": 0.14, "high": 0.24},
+            "staff_usd_per_year": {"low": 15_000, "typical": 25_000, "high": 60_000},
+            "support_share_per_year": {"low": 0.05, "typical": 0.12, "high": 0.15},
+            "resale_share": {"low": 0.05, "typical": 0.15, "high": 0.3},
+            "lead_time_months": 2,
+        },
+        "use": {"utilisation_share": {"low": 0.4, "typical": 0.7, "high": 0.95}},
+        "money": {"discount_rate_share_per_year": {"low": 0.08, "typical": 0.1, "high": 0.15}},
+        "horizon_months": 60,
+    }
+)
+
+
+def measure() -> Iterator[tuple[str, str, str]]:
+    """Time each part on this machine."""
+    yield (
+        "1,000,000 draws, rent or buy over 60 months",
+        _seconds(lambda: scenario_risk(SCENARIO, draws=1_000_000)),
+        "< 2 s",
+    )
+    walk = SCENARIO.model_copy(
+        update={"rent": Scenario.model_validate(
+            {"rent": {"usd_per_hour": 20, "price_volatility_share_per_year": 0.3}, "buy": {"capex_usd": 1}}
+        ).rent}
+    )  # fmt: skip
+    yield "the same with drawn price paths", _seconds(lambda: scenario_risk(walk, draws=1_000_000)), "< 2 s"
+    few, many = (_peak_mb(draws) for draws in (50_000, 1_000_000))
+    yield "peak memory of 50,000 and of 1,000,000 draws", f"{few:.1f} and {many:.1f} MB", "flat"
+    count = 500
+    offers = rent_timeline(
+        price_usd_per_hour=np.linspace(2, 100, count),
+        instance_count=1,
+        paid_hours_per_month=438.0,
+        useful_gpu_hours_per_month=3504.0,
+        months=36,
+        term_months=np.tile([0, 12, 36, 60], count // 4),
+    )
+    rates = np.linspace(0.0, 0.3, 1000)
+    yield "1,000 discount rates x 500 options", _seconds(lambda: offers.present_value_usd(rates)), "< 0.1 s"
+    yield "timelines of 500 rented options", _seconds(_offers), "< 0.05 s"
+    own = buy_timeline(
+        server_price_usd=320_000,
+        accelerator_count=8,
+        server_max_kw=10.2,
+        server_count=1,
+        busy_share=0.6,
+        useful_gpu_hours_per_month=3504.0,
+        months=36,
+        terms=ownership_terms(default_assumptions(), "colocation"),
+    )
+    first = offers.at(0)
+    yield (
+        "one break-even of two timelines",
+        _seconds(lambda: break_even(first, own, discount_rate_share_per_year=0.1)),
+        "",
+    )
+    whole, fractions = _demand()
+    tiers = _tiers()
+    yield (
+        "mix of 5 tiers, 8,760 hours, whole units",
+        _seconds(lambda: cheapest_mix(DemandCurve(units=whole), tiers)),
+        "< 10 s",
+    )
+    loose = [replace(tier, units_per_machine=1) if tier.kind is TierKind.ON_DEMAND else tier for tier in tiers]
+    yield (
+        "the same, 8,760 different demands",
+        _seconds(lambda: cheapest_mix(DemandCurve(units=fractions), loose)),
+        "< 10 s",
+    )
+    waiting = DemandCurve(units=whole, deferrable_share=0.3, deadline_hours=12)
+    yield "the same, hour by hour, a third may wait", _seconds(lambda: cheapest_mix(waiting, loose)), "< 10 s"
+
+
+def _offers() -> object:
+    return rent_timeline(
+        price_usd_per_hour=np.linspace(2, 100, 500),
+        instance_count=1,
+        paid_hours_per_month=438.0,
+        useful_gpu_hours_per_month=3504.0,
+        months=36,
+        term_months=np.tile([0, 12, 36, 60], 125),
+    )
+
+
+def _tiers() -> list[Tier]:
+    committed, on_demand = TierKind.COMMITTED, TierKind.ON_DEMAND
+    return [
+        Tier(name="own", kind=TierKind.OWNED, fixed_usd_per_machine_hour=14.0, usd_per_unit_hour=0.1,
+             units_per_machine=8, max_machines=3),
+        Tier(name="3 years", kind=committed, fixed_usd_per_machine_hour=17.0, units_per_machine=8),
+        Tier(name="1 year", kind=committed, fixed_usd_per_machine_hour=2.4),
+        Tier(name="spot", kind=TierKind.SPOT, usd_per_unit_hour=1.5, max_share_of_demand=0.4, availability_share=0.85),
+        Tier(name="on demand", kind=on_demand, usd_per_unit_hour=3.4, units_per_machine=8),
+    ]  # fmt: skip
+
+
+def _demand() -> tuple[np.ndarray, np.ndarray]:
+    hour = np.arange(8760)
+    rng = np.random.default_rng(1)
+    wave = 30 + 15 * np.sin(hour / 24 * 2 * np.pi) + 10 * np.sin(hour / 168 * 2 * np.pi)
+    units = np.maximum(wave + rng.normal(0, 5, 8760), 0)
+    return np.round(units), units
+
+
+def _seconds(work: Callable[[], object]) -> str:
+    work()  # imports and caches
+    best = min(_once(work) for _ in range(3))
+    return f"{best:.3f} s"
+
+
+def _once(work: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
+
+
+def _peak_mb(draws: int) -> float:
+    tracemalloc.start()
+    scenario_risk(SCENARIO, draws=draws)
+    peak = tracemalloc.get_traced_memory()[1] / 1e6
+    tracemalloc.stop()
+    return peak
