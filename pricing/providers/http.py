@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from pricing.providers.contract import Request, SourceError
 from pricing.providers.retry import RETRIED_STATUSES, TryAgainError, brief, retried, retry_after_s
@@ -32,6 +32,14 @@ class Http:
         self._session = niquests.Session()
         for name, value in {"User-Agent": "gpuplan (price refresh)", **dict(headers or {})}.items():
             self._session.headers[name] = value
+
+    def __enter__(self) -> Self:
+        """Use it as a context, so that its connections are closed at the end."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the connections."""
+        self._session.close()
 
     def get_json(self, url: str, params: Mapping[str, str] | None = None) -> Any:  # noqa: ANN401 - parsed JSON
         """Return the parsed answer to a GET."""

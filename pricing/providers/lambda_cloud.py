@@ -39,9 +39,9 @@ def fetch(request: Request) -> Iterator[Fetched]:
     if not key and not is_loopback(base):
         yield PartFault(part=PART, status="skipped", reason="credentials", message="needs LAMBDA_API_KEY")
         return
-    http = Http(request, {"Authorization": f"Bearer {key or 'anonymous'}"})
     try:
-        answer = http.get_json(base + PATH)
+        with Http(request, {"Authorization": f"Bearer {key or 'anonymous'}"}) as http:
+            answer = http.get_json(base + PATH)
         rows = list(answer["data"].values())
     except SourceError as error:
         yield PartFault.of(PART, error)

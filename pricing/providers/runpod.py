@@ -42,9 +42,9 @@ def fetch(request: Request) -> Iterator[Fetched]:
     """Ask once for all GPU types, prices and stock together, so that no answer can be laid beside the wrong question."""
     base = request.settings.get("GPUPLAN_RUNPOD_URL", URL).rstrip("/").removesuffix("/graphql") + "/graphql"
     key = request.settings.get("RUNPOD_API_KEY", "")
-    http = Http(request, {"Authorization": f"Bearer {key}"} if key else {})
     try:
-        rows = _rows(http.post_json(base, {"query": QUERY}), base)
+        with Http(request, {"Authorization": f"Bearer {key}"} if key else {}) as http:
+            rows = _rows(http.post_json(base, {"query": QUERY}), base)
     except SourceError as error:
         yield PartFault.of(PART, error)
         return

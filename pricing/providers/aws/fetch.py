@@ -7,10 +7,11 @@ be had), ``savings_plans/REGION``, ``types/REGION``, ``spot/REGION``, ``reserved
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from pricing.clock import utc_now
 from pricing.providers.contract import Fetched, PartFault, RawPage, Request, SourceError, is_loopback
@@ -53,39 +54,39 @@ def is_accelerated_type(name: str) -> bool:
 
 def fetch(request: Request) -> Iterator[Fetched]:
     """Ask AWS for everything in the wanted regions; what cannot be asked without credentials is skipped and said so."""
-    http = Http(request)
-    client_of = _clients(request)
-    try:
-        regions = _bulk_regions(http, request)
-    except SourceError as error:
+    with Http(request) as http, _Clients(request) as clients:
+        client_of = clients.of if clients.can_ask else None
+        try:
+            regions = _bulk_regions(http, request)
+        except SourceError as error:
+            if client_of is None:
+                yield PartFault.of("on_demand/*", error)
+                return
+            regions = {}
+        wanted = list(request.regions) or [name for name in regions if not name.startswith("us-gov-")]
+        if not wanted and client_of is not None:
+            yield from _asked_regions(client_of, wanted)
+        plans, plans_fault = _plan_regions(http, request)
+        jobs: dict[str, Callable[[], Iterable[RawPage]]] = {}
+        for region in wanted:
+            jobs[f"on_demand/{region}"] = partial(_on_demand, request, http, client_of, region, regions.get(region))
+            if plans_fault is None or client_of is not None:
+                jobs[f"savings_plans/{region}"] = partial(
+                    _savings_plans, request, http, client_of, region, plans.get(region)
+                )
+            # A Local Zone has a price list of its own; the EC2 API tells of it under its parent.
+            if client_of is not None and re.fullmatch(r"[a-z]+(-[a-z]+)+-\d+", region):
+                jobs[f"types/{region}"] = partial(_types, request, client_of, region)
+                jobs[f"spot/{region}"] = partial(_spot, request, client_of, region)
+                jobs[f"reserved/{region}"] = partial(_reserved, request, client_of, region)
+                jobs[f"capacity_block/{region}"] = partial(_capacity_blocks, request, client_of, region)
+        yield from side_by_side(request, jobs)
+        if plans_fault is not None and client_of is None:
+            yield PartFault.of("savings_plans/*", plans_fault)
         if client_of is None:
-            yield PartFault.of("on_demand/*", error)
-            return
-        regions = {}
-    wanted = list(request.regions) or [name for name in regions if not name.startswith("us-gov-")]
-    if not wanted and client_of is not None:
-        yield from _asked_regions(client_of, wanted)
-    plans, plans_fault = _plan_regions(http, request)
-    jobs: dict[str, Callable[[], Iterable[RawPage]]] = {}
-    for region in wanted:
-        jobs[f"on_demand/{region}"] = partial(_on_demand, request, http, client_of, region, regions.get(region))
-        if plans_fault is None or client_of is not None:
-            jobs[f"savings_plans/{region}"] = partial(
-                _savings_plans, request, http, client_of, region, plans.get(region)
-            )
-        # A Local Zone has a price list of its own; the EC2 API tells of it under its parent.
-        if client_of is not None and re.fullmatch(r"[a-z]+(-[a-z]+)+-\d+", region):
-            jobs[f"types/{region}"] = partial(_types, request, client_of, region)
-            jobs[f"spot/{region}"] = partial(_spot, request, client_of, region)
-            jobs[f"reserved/{region}"] = partial(_reserved, request, client_of, region)
-            jobs[f"capacity_block/{region}"] = partial(_capacity_blocks, request, client_of, region)
-    yield from side_by_side(request, jobs)
-    if plans_fault is not None and client_of is None:
-        yield PartFault.of("savings_plans/*", plans_fault)
-    if client_of is None:
-        for part in ("spot/*", "capacity_block/*"):
-            message = "needs AWS credentials (read-only is enough); list prices were had without"
-            yield PartFault(part=part, status="skipped", reason="credentials", message=message)
+            for part in ("spot/*", "capacity_block/*"):
+                message = "needs AWS credentials (read-only is enough); list prices were had without"
+                yield PartFault(part=part, status="skipped", reason="credentials", message=message)
 
 
 def _asked_regions(client_of: Callable[[str, str], Any], wanted: list[str]) -> Iterator[PartFault]:
@@ -297,45 +298,65 @@ def _capacity_blocks(request: Request, client_of: Callable[[str, str], Any], reg
                 yield _page(part, "capacity_blocks", rows, "ec2:DescribeCapacityBlockOfferings")
 
 
-def _clients(request: Request) -> Callable[[str, str], Any] | None:
-    """Return what makes a client for a service in a region; None where there are no credentials or no SDK."""
-    try:
-        import boto3
+class _Clients:
+    """Clients of AWS's services, made when they are asked for, closed at the end."""
+
+    def __init__(self, request: Request) -> None:
+        self._settings = request.settings
+        self._guard = threading.Lock()
+        self._made: dict[tuple[str, str], Any] = {}
+        self._session: Any = None
+        try:
+            import boto3
+        except ImportError:
+            return
+        self._session = boto3.session.Session()  # type: ignore[no-untyped-call]
+        # Looked for once: without any, the search ends at a machine that answers in clouds alone.
+        self._has_credentials = self._session.get_credentials() is not None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for client in self._made.values():
+            client.close()
+
+    def _endpoint(self, service: str) -> str:
+        own = self._settings.get("AWS_ENDPOINT_URL", "")
+        return self._settings.get(f"AWS_ENDPOINT_URL_{service.upper()}", own)
+
+    @property
+    def can_ask(self) -> bool:
+        """Whether there are credentials, or a service of this machine's own that needs none."""
+        if self._session is None:
+            return False
+        own = [self._endpoint(service) for service in ("ec2", "pricing", "savingsplans")]
+        return self._has_credentials or any(is_loopback(url) for url in own)
+
+    def of(self, service: str, region: str) -> Any:  # noqa: ANN401 - a boto3 client
+        """Return the client of a service in a region."""
         from botocore.config import Config
-    except ImportError:
-        return None
-    import threading
 
-    guard = threading.Lock()
-    session: Any = boto3.session.Session()  # type: ignore[no-untyped-call]
-    has_credentials = session.get_credentials() is not None
-    retries = Config(  # type: ignore[no-untyped-call]
-        retries={"mode": "standard", "max_attempts": 6}, connect_timeout=15, read_timeout=60, user_agent_extra="gpuplan"
-    )
-    own = {
-        service: request.settings.get(
-            f"AWS_ENDPOINT_URL_{service.upper()}", request.settings.get("AWS_ENDPOINT_URL", "")
-        )
-        for service in ("ec2", "pricing", "savingsplans")
-    }
-    if not has_credentials and not any(is_loopback(url) for url in own.values()):
-        return None
-
-    def client_of(service: str, region: str) -> Any:  # noqa: ANN401 - a boto3 client
-        anonymous = {"aws_access_key_id": "anonymous", "aws_secret_access_key": "anonymous"}
-        endpoint = own[service]
-        if not has_credentials and not is_loopback(endpoint):
+        endpoint = self._endpoint(service)
+        if not self._has_credentials and not is_loopback(endpoint):
             raise SourceError(f"{service} needs AWS credentials", reason="credentials")
-        with guard:  # a session is not made for threads; the clients that it makes are
-            return session.client(
-                service,
-                region_name=region,
-                config=retries,
-                endpoint_url=endpoint or None,
-                **({} if has_credentials else anonymous),
-            )
-
-    return client_of
+        anonymous = {"aws_access_key_id": "anonymous", "aws_secret_access_key": "anonymous"}
+        retries = Config(  # type: ignore[no-untyped-call]
+            retries={"mode": "standard", "max_attempts": 6},
+            connect_timeout=15,
+            read_timeout=60,
+            user_agent_extra="gpuplan",
+        )
+        with self._guard:  # a session is not made for threads; the clients that it makes are
+            if (service, region) not in self._made:
+                self._made[service, region] = self._session.client(
+                    service,
+                    region_name=region,
+                    config=retries,
+                    endpoint_url=endpoint or None,
+                    **({} if self._has_credentials else anonymous),
+                )
+            return self._made[service, region]
 
 
 def _each(request: Request, pages: Iterable[Any]) -> Iterator[Any]:

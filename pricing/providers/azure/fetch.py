@@ -63,7 +63,6 @@ def is_wanted_size(name: str) -> bool:
 
 def fetch(request: Request) -> Iterator[Fetched]:
     """Ask for sizes, where there is a subscription, and for the prices of each region."""
-    http = Http(request)
     locations: set[str] = set()
     try:
         for page in _sizes(request):
@@ -72,9 +71,9 @@ def fetch(request: Request) -> Iterator[Fetched]:
     except SourceError as error:
         yield PartFault.of("sizes", error)
     wanted = list(request.regions) or sorted(locations) or list(known_regions("azure"))
-    yield from side_by_side(
-        request, {f"prices/{name}": partial(_prices, request, http, name) for name in wanted}, workers=WORKERS
-    )
+    with Http(request) as http:
+        jobs = {f"prices/{name}": partial(_prices, request, http, name) for name in wanted}
+        yield from side_by_side(request, jobs, workers=WORKERS)
 
 
 def _prices(request: Request, http: Http, region: str) -> Iterator[RawPage]:
@@ -164,6 +163,8 @@ def _sizes(request: Request) -> Iterator[RawPage]:
         ) from error
     except AzureError as error:
         raise SourceError(f"Azure could not be read: {error.message}", reason="unreachable") from error
+    finally:
+        client.close()
 
 
 def _size_row(size: Any) -> dict[str, Any]:  # noqa: ANN401 - a model of the SDK

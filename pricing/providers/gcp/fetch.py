@@ -113,18 +113,25 @@ def _machines(request: Request) -> Iterator[RawPage]:
     client, project = _client(request, "MachineTypesClient", "GPUPLAN_GCP_COMPUTE_URL")
     from google.cloud import compute_v1
 
-    yield from _aggregated(
-        request, client, compute_v1.AggregatedListMachineTypesRequest, project, "machines", _machine_rows
-    )
+    with client:
+        yield from _aggregated(
+            request, client, compute_v1.AggregatedListMachineTypesRequest, project, "machines", _machine_rows
+        )
 
 
 def _accelerators(request: Request) -> Iterator[RawPage]:
     client, project = _client(request, "AcceleratorTypesClient", "GPUPLAN_GCP_COMPUTE_URL")
     from google.cloud import compute_v1
 
-    yield from _aggregated(
-        request, client, compute_v1.AggregatedListAcceleratorTypesRequest, project, "accelerators", _accelerator_rows
-    )
+    with client:
+        yield from _aggregated(
+            request,
+            client,
+            compute_v1.AggregatedListAcceleratorTypesRequest,
+            project,
+            "accelerators",
+            _accelerator_rows,
+        )
 
 
 def _aggregated(
@@ -181,21 +188,22 @@ def _skus(request: Request) -> Iterator[RawPage]:
     client, _ = _client(request, "CloudCatalogClient", "GPUPLAN_GCP_BILLING_URL")
     from google.cloud import billing_v1
 
-    token = ""
-    while True:  # by page and token: the pager's own `.skus` is the first page alone
-        ask = billing_v1.ListSkusRequest(
-            parent=COMPUTE_ENGINE, page_size=PAGE_SIZE, page_token=token, currency_code="USD"
-        )
-        pager = _asked(request, partial(_listed, client.list_skus, ask))
-        answer = next(iter(pager.pages))
-        yield _page(
-            "skus",
-            [_sku_row(sku) for sku in answer.skus if sku.category.resource_family == "Compute"],
-            "cloudbilling:skus.list",
-        )
-        token = answer.next_page_token
-        if not token:
-            return
+    with client:
+        token = ""
+        while True:  # by page and token: the pager's own `.skus` is the first page alone
+            ask = billing_v1.ListSkusRequest(
+                parent=COMPUTE_ENGINE, page_size=PAGE_SIZE, page_token=token, currency_code="USD"
+            )
+            pager = _asked(request, partial(_listed, client.list_skus, ask))
+            answer = next(iter(pager.pages))
+            yield _page(
+                "skus",
+                [_sku_row(sku) for sku in answer.skus if sku.category.resource_family == "Compute"],
+                "cloudbilling:skus.list",
+            )
+            token = answer.next_page_token
+            if not token:
+                return
 
 
 def _sku_row(sku: Any) -> dict[str, Any]:  # noqa: ANN401 - a protocol buffer
