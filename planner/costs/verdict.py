@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from planner.costs.breakeven import BreakEven, Crossing, break_even
+from planner.costs.curve import CurvePoint, utilisation_curve
 from planner.costs.ledger import Terms, own_months, present_value_of_months, rent_months, timeline_of_months, used_hours
 from planner.costs.scenario import Scenario, scenario_terms, typical_values
 from planner.costs.timeline import Timeline
@@ -65,6 +66,7 @@ class ScenarioResult:
             "breakeven_usd_per_hour": found.price_usd_per_hour,
             "crossings": [_crossing("month", one) for one in found.discounted_crossings],
             "utilisation_crossings": [_crossing("utilisation_share", one) for one in found.utilisation_crossings],
+            "curve": [asdict(point) for point in self.curve()],
             "saving_usd": found.saving_usd,
             "used_hours_per_month": hours,
             "rent": self._side(self.rent),
@@ -72,6 +74,18 @@ class ScenarioResult:
             "recommendation": self.recommendation,
             "headline": self.headline,
         }
+
+    def curve(self) -> tuple[CurvePoint, ...]:
+        """Return both sides over shares of the hours used, from 5 to 100 %."""
+        values = typical_values(self.scenario)
+        return utilisation_curve(
+            self.rent,
+            self.buy,
+            utilisation_share=self.used_hours_per_month / values["money.hours_per_month"],
+            price_usd_per_hour=values["rent.usd_per_hour"],
+            discount_rate_share_per_year=values["money.discount_rate_share_per_year"],
+            hours_per_month=values["money.hours_per_month"],
+        )
 
     def _side(self, timeline: Timeline) -> dict[str, Any]:
         rate = self.scenario.money.discount_rate_share_per_year.typical
