@@ -7,6 +7,7 @@ accelerator's name, then by its generation, then by its maker, then for all: the
 from __future__ import annotations
 
 import csv
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 from planner.supply.cpu import cpu_numbers
 from planner.supply.machines import Machine
 
-__all__ = ["Calibration", "Constant", "default_calibration"]
+__all__ = ["Calibration", "Constant", "default_calibration", "scopes"]
 
 FloatArray = NDArray[np.float64]
 
@@ -56,7 +57,9 @@ def scopes(machine: Machine) -> tuple[str, ...]:
     """Return the scopes in which a machine's constants are looked up, nearest first."""
     chip = machine.accelerator
     if chip is None:
-        return (f"cpu:{cpu_numbers(machine).instructions}", "cpu")
+        return (f"cpu-{cpu_numbers(machine).instructions}", "cpu", "*")
+    if chip.architecture.startswith("cpu"):
+        return (chip.name, chip.architecture, "cpu", "*")
     return (chip.name, chip.architecture, chip.vendor, "*")
 
 
@@ -74,14 +77,24 @@ class Calibration:
                 return found
         raise KeyError(name)
 
-    def column(self, name: str, machines: Sequence[Machine]) -> FloatArray:
+    def ratio(self, name: str, tags: Sequence[str]) -> float:
+        """Return by how much the tags of the work (``@moe``, ``@fp8``, an engine's ``@vllm``) change a constant; 1 without rows."""
+        found = [self.rows[name, tag].value for tag in tags if (name, tag) in self.rows]
+        return math.prod(found)
+
+    def value_at(self, name: str, machine_scopes: Sequence[str], tags: Sequence[str] = ()) -> float:
+        """Return the constant for a machine and the tags of its work; a tag may hold for one generation (``@fp8|Hopper``)."""
+        narrowed = [f"{tag}|{machine_scopes[1]}" for tag in tags if "|" not in tag] if len(machine_scopes) > 1 else []
+        return self.constant(name, machine_scopes).value * self.ratio(name, [*tags, *narrowed])
+
+    def column(self, name: str, machines: Sequence[Machine], tags: Sequence[str] = ()) -> FloatArray:
         """Return the constant for each machine."""
         known: dict[tuple[str, ...], float] = {}
         values = []
         for machine in machines:
             key = scopes(machine)
             if key not in known:
-                known[key] = self.constant(name, key).value
+                known[key] = self.value_at(name, key, tags)
             values.append(known[key])
         return np.asarray(values, dtype=float)
 
@@ -94,6 +107,10 @@ class Calibration:
         order = scopes(machine)
         scope = self.constant(name, order).scope
         return order.index(scope) if scope in order else len(order)
+
+    def with_rows(self, rows: Mapping[tuple[str, str], Constant]) -> Calibration:
+        """Return a copy in which `rows` stand as well, in place of those of the same name and scope."""
+        return Calibration({**self.rows, **rows})
 
     def replaced(self, values: Mapping[tuple[str, str], float]) -> Calibration:
         """Return a copy in which some constants have other values (a fit's trial, a user's own measurement)."""

@@ -102,8 +102,8 @@ def group_bandwidth(
     """
     q, r = np.asarray(group, dtype=float), np.asarray(inside, dtype=float)
     fast = (q <= hardware.scale_up_count) & (hardware.scale_up_bytes_per_s > 0)
-    # Over PCIe the cards of a host share its root complex: beyond a pair, each gets less.
-    pcie = hardware.pcie_bytes_per_s * links.pcie_share / np.maximum(1.0, np.minimum(r, q) / 2.0)
+    # Over PCIe the cards of a host share its root complexes: beyond four, rings cross between the sockets.
+    pcie = hardware.pcie_bytes_per_s * links.pcie_share / np.maximum(1.0, np.minimum(r, q) / 4.0)
     local = np.where(fast, hardware.scale_up_bytes_per_s * links.scale_up_share, pcie)
     share = np.where(hardware.is_rdma, links.rdma_share, links.ethernet_share)
     # r ranks of a group in a node form one ring through it: its traffic enters and leaves the node once.

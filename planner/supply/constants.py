@@ -26,20 +26,25 @@ def take(columns: Columns, index: NDArray[np.intp] | IntArray) -> Columns:
     return type(columns)(**{name: np.asarray(getattr(columns, name))[index] for name in names})
 
 
-def links(calibration: Calibration, machines: Sequence[Machine]) -> Links:
-    """Return the achieved shares and latencies of the machines' links."""
-    return Links(**{name: calibration.column(f"link.{name}", machines) for name in Links.__dataclass_fields__})
+def links(calibration: Calibration, machines: Sequence[Machine], *, serving: bool = False) -> Links:
+    """Return the achieved shares and latencies of the machines' links; engines' collectives differ from training's."""
+    prefix = "serve_link" if serving else "link"
+    return Links(**{name: calibration.column(f"{prefix}.{name}", machines) for name in Links.__dataclass_fields__})
 
 
-def serving_constants(calibration: Calibration, machines: Sequence[Machine]) -> ServingConstants:
-    """Return the serving constants of the machines."""
+def serving_constants(
+    calibration: Calibration, machines: Sequence[Machine], tags: Sequence[str] = ()
+) -> ServingConstants:
+    """Return the serving constants of the machines for work with these tags."""
     return ServingConstants(
-        **{name: calibration.column(f"serve.{name}", machines) for name in ServingConstants.__dataclass_fields__}
+        **{name: calibration.column(f"serve.{name}", machines, tags) for name in ServingConstants.__dataclass_fields__}
     )
 
 
-def training_constants(calibration: Calibration, machines: Sequence[Machine]) -> TrainingConstants:
-    """Return the training constants of the machines, for 16-bit arithmetic."""
+def training_constants(
+    calibration: Calibration, machines: Sequence[Machine], tags: Sequence[str] = ()
+) -> TrainingConstants:
+    """Return the training constants of the machines for work with these tags."""
     return TrainingConstants(
-        **{name: calibration.column(f"train.{name}", machines) for name in TrainingConstants.__dataclass_fields__}
+        **{name: calibration.column(f"train.{name}", machines, tags) for name in TrainingConstants.__dataclass_fields__}
     )

@@ -198,8 +198,8 @@ def _grid(
         name: np.full(size, np.nan) for name in ("ttft", "tpot", "rate", "memory", "compute", "comm", "prefill", "step")
     }
     most = np.full(len(reps.row), -1.0)
-    all_links, all_constants = links(calibration, machines), serving_constants(calibration, machines)
-    pace = 1.0 / assumptions["perf.serving_practice_share"]
+    all_links = links(calibration, machines, serving=True)
+    paces = calibration.column("serve.pace_ratio", machines) / assumptions["perf.serving_practice_share"]
     load = demand.load_share
     variation = assumptions["perf.arrival_variation_ratio"]
     for index, model in enumerate(models):
@@ -231,9 +231,11 @@ def _grid(
             "stage_latency_s": stage_latency,
         }.items()}  # fmt: skip
         layout = ServingLayout(**column)
-        constants = take(all_constants, machine[:, None])
+        tags = [f"@{reps.formats[index][0]}"] + ["@moe"] * bool(float(np.asarray(model.moe_layers)))
+        constants = take(serving_constants(calibration, machines, tags), machine[:, None])
         step = decode_step(model, layout, constants, _BATCHES[None, :], middle)
         prompt = prefill(model, layout, constants, float(demand.input_tokens), demand.cached_share)
+        pace = paces[machine][:, None]
         step_s, prompt_s = step.total_s * pace, prompt.total_s * pace
         p = stages[:, None].astype(float)
         # Prefills of all requests interleave with decoding: each output token of one waits for B / out prefills of others.

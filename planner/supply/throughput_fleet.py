@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from planner.assumptions import Assumptions
 from planner.demand.architecture import Architecture
@@ -31,8 +31,8 @@ FloatArray = NDArray[np.float64]
 _CONTEXT_BYTES = 1.2e9
 _EMBED_BATCH_TOKENS = 16_384.0
 _SECONDS_PER_DAY = 86_400.0
-_LATENT_BYTES_PER_PIXEL = 1_400.0
-"""Peak activations of the image decoder per pixel: Stable Diffusion 1.4 at 512 x 512 takes about 0.4 GB beside its weights."""
+_LATENT_BYTES_PER_PIXEL = 2_000.0
+"""Activations of a U-Net and its decoder per pixel and byte of the format (Lambda's Stable Diffusion 1.4 table)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,26 +59,38 @@ class _Pieces:
 
 def image_s(
     arch: Architecture,
-    pixels: float,
-    steps: float,
+    pixels: ArrayLike,
+    steps: ArrayLike,
     *,
     guided: bool,
     flop_per_s: FloatArray,
     share: FloatArray,
-    batch: float = 1.0,
+    knee_tflop: FloatArray,
+    step_s: FloatArray,
+    batch: ArrayLike = 1.0,
 ) -> FloatArray:
-    """Return the seconds of one image in a batch: all denoising passes and the decoding, at the achieved share of peak.
+    """Return the seconds of one image in a batch: all denoising passes and the decoding.
 
-    The share is that of a full accelerator; one small image at a time leaves part of it idle, which the ridge
-    ``x / (x + 0.5)`` in units of 1e12 FLOP a launch expresses.
+    ``t = C / (F eta x / (x + knee)) + steps t_0 / batch`` with x the FLOP that one step launches: a small image at a time
+    leaves part of a large accelerator idle, and each step has a host time that the batch shares.
+
+    Parameters
+    ----------
+    pixels, steps, batch : array_like
+        Width times height, denoising steps, images made at once.
+    flop_per_s, share : FloatArray
+        Dense peak, and the achieved share of it when full.
+    knee_tflop, step_s : FloatArray
+        1e12 FLOP a launch at which half of the share is reached; host time of a step.
     """
     assert arch.diffusion is not None
     passes = arch.diffusion.passes_if_guided if guided else 1
+    count, together = np.asarray(steps, dtype=float), np.asarray(batch, dtype=float)
     one_pass = denoising_pass_flop(arch, pixels)
-    launch_tera = one_pass * passes * batch / 1e12
-    filled = launch_tera / (launch_tera + 0.5)
-    total = steps * passes * one_pass + decoder_image_flop(pixels)
-    return np.asarray(total / (flop_per_s * share * filled), dtype=float)
+    launch_tflop = one_pass * passes * together / 1e12
+    total = count * passes * one_pass + decoder_image_flop(pixels)
+    busy_s = total / (flop_per_s * share * launch_tflop / (launch_tflop + knee_tflop))
+    return np.asarray(busy_s + count * step_s / together, dtype=float)
 
 
 def pieces_per_s(flop: float, flop_per_s: FloatArray, share: FloatArray) -> FloatArray:
@@ -141,7 +153,16 @@ def _images(
     pixels = float(work.width * work.height)
     share = c.column("image.flop_share", machines)
     seconds = (
-        image_s(arch, pixels, work.steps, guided=work.guided, flop_per_s=peak, share=share)
+        image_s(
+            arch,
+            pixels,
+            work.steps,
+            guided=work.guided,
+            flop_per_s=peak,
+            share=share,
+            knee_tflop=c.column("image.knee_tflop", machines),
+            step_s=c.column("image.step_s", machines),
+        )
         / a["perf.serving_practice_share"]
     )
     assert arch.diffusion is not None

@@ -34,8 +34,10 @@ class TrainedModel:
         All parameters, and those that learn.
     expert_share : ArrayLike
         Share of the parameters that lie in routed experts.
-    routed_hidden : ArrayLike
-        Numbers that one token sends to its experts in one layer, over all mixture layers: ``k h``; 0 when dense.
+    expert_flop_share : ArrayLike
+        Share of the linear FLOP that runs in routed experts.
+    experts, experts_per_token, expert_ffn, moe_layers : ArrayLike
+        Mixture of experts: experts of a layer, those a token visits, their width, layers; 0 when dense.
     """
 
     linear_flop_per_token: ArrayLike
@@ -46,9 +48,11 @@ class TrainedModel:
     parameter_count: ArrayLike
     trained_count: ArrayLike
     expert_share: ArrayLike = 0.0
-    routed_hidden: ArrayLike = 0.0
-    moe_layers: ArrayLike = 0.0
+    expert_flop_share: ArrayLike = 0.0
+    experts: ArrayLike = 0.0
+    experts_per_token: ArrayLike = 0.0
     expert_ffn: ArrayLike = 0.0
+    moe_layers: ArrayLike = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +73,12 @@ class TrainingConstants:
         Fixed host time of a layer's pass in a micro-batch, and of a step.
     scale_loss_share : ArrayLike
         Speed lost with each doubling of the machines.
+    tensor_exposed_share : ArrayLike
+        Share of tensor-parallel collectives that does not hide under compute.
+    context_waste_ratio : ArrayLike
+        Attention time over the ideal with many context-parallel ranks: an unbalanced causal ring waits for its last rank.
+    pace_ratio : ArrayLike
+        Time over the formula's: what a framework adds or saves throughout.
     """
 
     matmul_share: ArrayLike
@@ -79,6 +89,9 @@ class TrainingConstants:
     layer_s: ArrayLike
     step_s: ArrayLike
     scale_loss_share: ArrayLike
+    tensor_exposed_share: ArrayLike
+    context_waste_ratio: ArrayLike
+    pace_ratio: ArrayLike
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,8 +112,9 @@ class TrainingLayout:
         Micro-batches per pipeline and step.
     flop_per_s, flop16_per_s, bandwidth_bytes_per_s : ArrayLike
         Peaks of one accelerator.
-    tensor_bytes_per_s, tensor_latency_s, data_bytes_per_s, data_latency_s, stage_bytes_per_s, stage_latency_s : ArrayLike
-        Achieved bandwidth each way and start-up time of the three sorts of groups.
+    tensor_bytes_per_s, tensor_latency_s, data_bytes_per_s, data_latency_s, stage_bytes_per_s, stage_latency_s, \
+expert_bytes_per_s, expert_latency_s : ArrayLike
+        Achieved bandwidth each way and start-up time of the four sorts of groups.
     machines : ArrayLike
         Machines in the job.
     """
@@ -121,6 +135,8 @@ class TrainingLayout:
     data_latency_s: ArrayLike
     stage_bytes_per_s: ArrayLike
     stage_latency_s: ArrayLike
+    expert_bytes_per_s: ArrayLike
+    expert_latency_s: ArrayLike
     machines: ArrayLike
     chunks: ArrayLike = 1
     context: ArrayLike = 1
@@ -171,23 +187,27 @@ def training_step(model: TrainedModel, layout: TrainingLayout, constants: Traini
     forward = np.asarray(model.forward_share, dtype=float)
     again = 1.0 + forward * np.asarray(layout.recompute, dtype=float)
     local = tokens / c
-    share = matmul_efficiency(constants, hidden / t, local)
-    linear_s = (
-        again * np.asarray(model.linear_flop_per_token) * local / (t * p) / (np.asarray(layout.flop_per_s) * share)
+    # Experts see fewer tokens each (T k e / E), and are narrow: their products reach less of the peak.
+    routed = np.asarray(model.expert_flop_share, dtype=float)
+    per_expert = (
+        local * np.asarray(model.experts_per_token) * e / np.maximum(np.asarray(model.experts, dtype=float), 1.0)
     )
+    share = matmul_efficiency(constants, hidden / t, local)
+    expert_share = matmul_efficiency(
+        constants, np.maximum(np.asarray(model.expert_ffn, dtype=float), 1.0), np.maximum(per_expert, 1.0)
+    )
+    linear = again * np.asarray(model.linear_flop_per_token) * local / (t * p)
+    linear_s = linear * ((1.0 - routed) / share + routed / expert_share) / np.asarray(layout.flop_per_s)
+    waste = 1.0 + (np.asarray(constants.context_waste_ratio, dtype=float) - 1.0) * (1.0 - 1.0 / c)
     attention_s = (
-        again * np.asarray(model.attention_flop_per_token) * local / (t * p)
+        again * np.asarray(model.attention_flop_per_token) * local / (t * p) * waste
         / (np.asarray(layout.flop16_per_s) * np.asarray(constants.attention_share))
     )  # fmt: skip
     launch_s = np.asarray(constants.layer_s) * layers / p * (2.0 + again)
     micro_compute_s = linear_s + attention_s + launch_s
     reductions = 4.0 + 2.0 * np.asarray(layout.recompute, dtype=float)
-    tensor_s = (
-        layers
-        / p
-        * reductions
-        * all_reduce_s(2.0 * local * hidden, t, layout.tensor_bytes_per_s, layout.tensor_latency_s)
-    )
+    once_s = all_reduce_s(2.0 * local * hidden, t, layout.tensor_bytes_per_s, layout.tensor_latency_s)
+    tensor_s = layers / p * reductions * once_s * np.asarray(constants.tensor_exposed_share)
     routed_s = _routing_s(model, layout, local / t) * np.where(e > 1, 1.0, 0.0)
     stage_s = np.where(
         p > 1, 2.0 * point_to_point_s(2.0 * local * hidden / t, layout.stage_bytes_per_s, layout.stage_latency_s), 0.0
@@ -228,7 +248,12 @@ def training_step(model: TrainedModel, layout: TrainingLayout, constants: Traini
 
 def _routing_s(model: TrainedModel, layout: TrainingLayout, tokens: ArrayLike) -> FloatArray:
     """Return the time in which `tokens` tokens travel to their experts and back, forward and backward, in 16 bit."""
-    volume = 2.0 * np.asarray(tokens, dtype=float) * np.asarray(model.routed_hidden, dtype=float)
+    volume = (
+        2.0
+        * np.asarray(tokens, dtype=float)
+        * np.asarray(model.experts_per_token)
+        * np.asarray(model.hidden, dtype=float)
+    )
     e = np.asarray(layout.expert, dtype=float)
-    one = all_gather_s(volume, e, layout.data_bytes_per_s, layout.data_latency_s)
+    one = all_gather_s(volume, e, layout.expert_bytes_per_s, layout.expert_latency_s)
     return np.asarray(4.0 * np.asarray(model.moe_layers) / np.asarray(layout.pipeline, dtype=float) * one, dtype=float)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,9 @@ from planner.assumptions import Assumptions
 from planner.demand.architecture import Architecture
 from planner.demand.flops import training_flop_per_token
 from planner.demand.parameters import (
+    expert_parameter_count,
     lora_parameter_count,
+    matmul_parameter_count,
     parameter_count,
     routed_parameter_count,
 )
@@ -30,7 +32,7 @@ from planner.supply.evidence import band, basis_and_evidence, spread
 from planner.supply.goodput import goodput_share
 from planner.supply.hardware import Hardware, hardware
 from planner.supply.machines import Fleet, Layout, Machine, MemoryUse, Performance, Refusal
-from planner.supply.training import StepParts, TrainedModel, TrainingLayout, training_step
+from planner.supply.training import StepParts, TrainedModel, TrainingConstants, TrainingLayout, training_step
 from planner.supply.training_memory import TrainingStates, activation_bytes_per_token, fixed_bytes, training_states
 
 __all__ = ["size_training", "trained_model"]
@@ -106,10 +108,17 @@ def trained_model(arch: Architecture, seq_len: int, *, adapters: bool, rank: int
         parameter_count=parameter_count(arch),
         trained_count=trained,
         expert_share=routed_parameter_count(arch) / parameter_count(arch),
-        routed_hidden=arch.experts_per_token * arch.hidden,
-        moe_layers=arch.moe_layers,
+        expert_flop_share=_expert_flop_share(arch),
+        experts=arch.experts,
+        experts_per_token=arch.experts_per_token,
         expert_ffn=arch.expert_ffn,
+        moe_layers=arch.moe_layers,
     )
+
+
+def _expert_flop_share(arch: Architecture) -> float:
+    routed = float(arch.moe_layers * arch.experts_per_token * expert_parameter_count(arch))
+    return min(routed / matmul_parameter_count(arch), 1.0)
 
 
 def _job(workload: Workload) -> _Job:
@@ -183,7 +192,7 @@ class _Scene:
     layouts: _Layouts
     here: Hardware
     flops: FloatArray
-    shares: FloatArray
+    constants: TrainingConstants
     activation: FloatArray
     usable_share: float
     assumptions: Assumptions
@@ -223,6 +232,9 @@ def _outcome(scene: _Scene, instances: FloatArray) -> _Outcome:
     data_bw, data_latency = group_bandwidth(
         here, all_links, group, inside=np.where(machines_used > 1, np.minimum(data_inside, group), group)
     )
+    expert_bw, expert_latency = group_bandwidth(
+        here, all_links, e, inside=np.minimum(e, np.maximum(here.count / t, 1.0))
+    )
     stage_bw, stage_latency = group_bandwidth(
         here, all_links, np.where(p > 1, 2.0, 1.0), inside=np.where((machines_used > 1) & (p > 1), 1.0, 2.0)
     )
@@ -232,12 +244,17 @@ def _outcome(scene: _Scene, instances: FloatArray) -> _Outcome:
         micro_batch_tokens=micro * job.work.seq_len, micro_batches=micro_batches, flop_per_s=scene.flops,
         flop16_per_s=here.flop16_per_s(), bandwidth_bytes_per_s=here.bandwidth_bytes_per_s,
         tensor_bytes_per_s=tensor_bw, tensor_latency_s=tensor_latency, data_bytes_per_s=data_bw, data_latency_s=data_latency,
-        stage_bytes_per_s=stage_bw, stage_latency_s=stage_latency, machines=machines_used,
+        stage_bytes_per_s=stage_bw, stage_latency_s=stage_latency, expert_bytes_per_s=expert_bw, expert_latency_s=expert_latency,
+        machines=machines_used,
     )  # fmt: skip
-    constants = replace(take(training_constants(scene.calibration, scene.machines), lay.row), matmul_share=scene.shares)
+    constants = scene.constants
     step = training_step(scene.model, layout, constants)
     slower = np.where(lay.chunked, _CHUNKED_LOSS_SLOWDOWN, 1.0)
-    if isinstance(job.work, Finetune) and job.work.method == "qlora":
+    if (
+        isinstance(job.work, Finetune)
+        and job.work.method == "qlora"
+        and ("train.pace_ratio", "@qlora") not in scene.calibration.rows
+    ):
         slower = slower * _QLORA_SLOWDOWN
     # Offloaded states: gradients go down and weights come up once a step over PCIe, then the CPU updates.
     offload_s = np.where(
@@ -330,9 +347,7 @@ def _scene(
         [layouts.precision == i for i in range(len(names))], [hw.flop_per_s(n)[layouts.row] for n in names], np.nan
     )
     flops = np.where(here.is_cpu, here.flop16_per_s(), flops)
-    by_format = {"fp8": "train.matmul_share_fp8", "fp4": "train.matmul_share_fp4"}
-    columns = [calibration.column(by_format.get(name, "train.matmul_share"), machines)[layouts.row] for name in names]
-    shares = np.select([layouts.precision == i for i in range(len(names))], columns, np.nan)
+    constants = _constants(calibration, machines, names, layouts, _tags(arch, job))
     work = job.work
     activation = activation_bytes_per_token(
         arch,
@@ -345,9 +360,27 @@ def _scene(
     rank = work.rank if isinstance(work, Finetune) else 16
     return _Scene(
         arch=arch, job=job, model=trained_model(arch, work.seq_len, adapters=job.adapters, rank=rank),
-        states=training_states(arch, work), layouts=layouts, here=here, flops=flops, shares=shares, activation=activation,
+        states=training_states(arch, work), layouts=layouts, here=here, flops=flops, constants=constants, activation=activation,
         usable_share=assumptions["perf.training_memory_share"], assumptions=assumptions, calibration=calibration, machines=machines,
     )  # fmt: skip
+
+
+def _tags(arch: Architecture, job: _Job) -> list[str]:
+    """Return what the calibration should know of the job beside its machine."""
+    tags = ["@moe"] * bool(arch.experts) + ["@adapters"] * job.adapters + ["@encoder"] * (arch.kind == "encoder")
+    return tags + ["@qlora"] * (isinstance(job.work, Finetune) and job.work.method == "qlora")
+
+
+def _constants(
+    calibration: Calibration, machines: Sequence[Machine], names: Sequence[str], layouts: _Layouts, tags: Sequence[str]
+) -> TrainingConstants:
+    """Return every row's constants: those of its machine, its number format and the job's tags."""
+    sets = [training_constants(calibration, machines, [*tags, f"@{name}"]) for name in names]
+    columns = {}
+    for field in TrainingConstants.__dataclass_fields__:
+        stacked = np.stack([np.asarray(getattr(one, field), dtype=float) for one in sets])
+        columns[field] = stacked[layouts.precision, layouts.row]
+    return TrainingConstants(**columns)
 
 
 def _most_machines(
@@ -514,7 +547,7 @@ def _fleet(
 
 def _sort(scene: _Scene, machine: Machine, precision: str) -> tuple[str, str]:
     """Return the class whose spread holds, and the constant whose evidence counts."""
-    constant = {"fp8": "train.matmul_share_fp8", "fp4": "train.matmul_share_fp4"}.get(precision, "train.matmul_share")
+    constant = "train.matmul_share"
     if machine.accelerator is None:
         return "cpu", constant
     if scene.arch.experts:

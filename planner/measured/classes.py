@@ -1,0 +1,48 @@
+"""Classes of measured rows: rows whose errors are of one kind, and whose band is one."""
+
+from __future__ import annotations
+
+from planner.measured.rows import Row, accelerator_of
+
+__all__ = ["row_class"]
+
+_SERVING_METRICS = ("", "", "ttft", "prefill")
+
+
+def row_class(problem: str, row: Row, metric: int = 0) -> str:
+    """Return the class of a row, a name under ``band.`` in the calibration.
+
+    Parameters
+    ----------
+    problem : str
+        ``serving``, ``training``, ``memory`` or ``images``.
+    row : Row
+        The measured row.
+    metric : int
+        Which of the problem's metrics (serving: 0 throughput, 1 time per token, 2 time to first token, 3 prompt speed).
+    """
+    if problem == "memory":
+        return "memory"
+    if problem == "images":
+        return "image"
+    chip = accelerator_of(row.get("gpu", ""))
+    usual = chip is not None and chip.vendor == "NVIDIA" and chip.market_class == "datacenter"
+    cpu = chip is not None and chip.architecture.startswith("cpu")
+    moe = row.get("arch", "") == "moe" or bool(row.get("n_experts", ""))
+    if problem == "serving":
+        if metric >= 2:
+            return f"serve.{_SERVING_METRICS[metric]}"
+        if cpu:
+            return "cpu"
+        if moe:
+            return "serve.moe"
+        return "serve.dense" if usual and "llama.cpp" not in row.get("framework", "") else "serve.consumer"
+    if row.get("kind") == "campaign":
+        return "train.campaign"
+    if moe:
+        return "train.moe"
+    if row.get("method", "") in {"lora", "qlora", "dora", "ia3"}:
+        return "train.adapters"
+    if not usual:
+        return "train.consumer"
+    return "train.dense" if row.get("precision", "") in {"bf16", "fp16", "tf32", "fp32"} else "train.fp8"

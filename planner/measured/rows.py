@@ -1,0 +1,232 @@
+"""Rows: a measured table read line by line, and what its columns say of model and machine."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import date
+from functools import cache
+from importlib import resources
+from pathlib import Path
+
+from planner.demand.architecture import Architecture
+from planner.demand.models import known_model
+from planner.errors import InputError
+from planner.supply.machines import Machine
+from pricing.accelerators import Accelerator, accelerators, resolve_all
+from pricing.errors import GpuplanError
+
+__all__ = ["Row", "accelerator_of", "architecture_of", "machine_of", "number", "read_rows", "shipped_rows"]
+
+Row = Mapping[str, str]
+
+KINDS = {
+    "training": {"tokens_per_s_per_gpu", "method", "seq_len"},
+    "inference": {"input_len", "output_len"},
+    "memory": {"value", "unit", "memory_metric"},
+}
+"""Columns by which a table's sort is known."""
+
+
+def kind_of(columns: Sequence[str]) -> str | None:
+    """Return ``training``, ``inference`` or ``memory`` by the columns, or None.
+
+    Examples
+    --------
+    >>> kind_of(["id", "input_len", "output_len", "ttft_ms"])
+    'inference'
+    """
+    return next((kind for kind, needed in KINDS.items() if needed <= set(columns)), None)
+
+
+def read_rows(path: Path) -> tuple[str, list[Row]]:
+    """Return what sort of table a file holds, and its rows.
+
+    Raises
+    ------
+    InputError
+        Where the file cannot be read, is empty, or has none of the three sets of columns.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"cannot read {path}: {error}", where=str(path)) from None
+    return _parse(text, str(path))
+
+
+def _parse(text: str, where: str) -> tuple[str, list[Row]]:
+    reader = csv.DictReader(text.splitlines())
+    kind = kind_of(reader.fieldnames or [])
+    if kind is None:
+        needed = "; ".join(f"{name}: {', '.join(sorted(columns))}" for name, columns in KINDS.items())
+        raise InputError(
+            "these are not the columns of measured rows",
+            hint=f"needed, beside id, model and gpu, are {needed}",
+            where=where,
+        )
+    rows: list[Row] = [
+        {key: (value or "").strip() for key, value in line.items() if key is not None} for line in reader
+    ]
+    if not rows:
+        raise InputError("the file has a header and no rows", where=where)
+    return kind, rows
+
+
+@cache
+def shipped_rows(kind: str) -> tuple[Row, ...]:
+    """Return the measured rows that the package ships: ``training``, ``inference`` or ``memory``."""
+    text = resources.files("planner").joinpath("facts", f"measured_{kind}.csv").read_text(encoding="utf-8")
+    return tuple(_parse(text, f"measured_{kind}.csv")[1])
+
+
+def number(row: Row, *names: str, default: float = float("nan")) -> float:
+    """Return the first of the columns that holds a number."""
+    for name in names:
+        text = row.get(name, "")
+        if text:
+            try:
+                return float(text)
+            except ValueError:
+                raise InputError(f"{name} must be a number, got {text!r}", where=f"row {row.get('id', '?')}") from None
+    return default
+
+
+@cache
+def _hosts() -> tuple[tuple[str, Accelerator], ...]:
+    """Return hosts that no cloud sells as accelerators (Apple, Jetson, CPUs), with the pattern that names them."""
+    text = resources.files("planner").joinpath("facts", "hosts.csv").read_text(encoding="utf-8")
+    found = []
+    for line in csv.DictReader(text.splitlines()):
+        chip = Accelerator(
+            name=line["name"],
+            vendor=line["architecture"],
+            architecture=line["architecture"],
+            market_class="consumer",
+            memory_gib=float(line["memory_gib"]),
+            memory_nominal_gb=float(line["memory_gib"]),
+            memory_bandwidth_gb_per_s=float(line["memory_bandwidth_gb_per_s"]),
+            fp32_dense_tflop_per_s=float(line["fp32_dense_tflop_per_s"]),
+            fp16_dense_tflop_per_s=float(line["fp16_dense_tflop_per_s"]) if line["fp16_dense_tflop_per_s"] else None,
+            bf16_dense_tflop_per_s=float(line["bf16_dense_tflop_per_s"]) if line["bf16_dense_tflop_per_s"] else None,
+            launch_year=2020,
+            source=line["source"],
+            retrieved_on=date.fromisoformat(line["retrieved_on"]),
+        )
+        found.append((line["pattern"], chip))
+    return tuple(sorted(found, key=lambda item: -len(item[0])))
+
+
+def accelerator_of(name: str) -> Accelerator | None:
+    """Return the accelerator (or host) that a row names, or None."""
+    if name in accelerators():
+        return accelerators()[name]
+    plain = re.sub(r"[^a-z0-9. ]", " ", name.lower())
+    core = re.search(r"(\d+) core gpu", re.sub(r"[ -]+", " ", plain))
+    for pattern, chip in _hosts():
+        words = pattern.split()
+        if all(re.search(rf"\b{re.escape(word)}\b", plain) for word in words if not (core and word.isdigit())):
+            if core and words[-1].isdigit() and words[-1] != core.group(1):
+                continue
+            return chip
+    try:
+        found = resolve_all(name)
+    except GpuplanError:
+        return None
+    return found[0] if found else None
+
+
+def machine_of(row: Row, chip: Accelerator) -> Machine:
+    """Return the box that a row's accelerators sat in: eight of them, or all, with the network that the row states."""
+    count = number(row, "n_gpus", default=1.0)
+    nodes = number(row, "nodes", default=0.0)
+    each = count / nodes if nodes > 1 else min(count, 8.0)
+    if 8 < chip.scale_up_count < 1024:
+        each = min(count, float(chip.scale_up_count))  # racks that are one domain count as one machine
+    network, speed = _network(row.get("interconnect", ""), chip, each)
+    return Machine(
+        accelerator=chip,
+        accelerator_count=max(1.0, each),
+        network=network,
+        network_gb_per_s_each_way=speed,
+        memory_gib=2048.0,
+    )
+
+
+_MODERN = {"Hopper": 50.0, "Blackwell": 50.0, "Blackwell Ultra": 100.0, "Ampere": 25.0, "CDNA3": 50.0, "Volta": 12.5}
+"""One-way GB/s of the network card that a data-centre accelerator of that generation usually has for itself."""
+
+
+def _network(text: str, chip: Accelerator, each: float) -> tuple[str, float]:
+    """Return kind and one-way GB/s of a box's network out of the words of the source."""
+    low = text.lower()
+    per_node = re.search(r"(\d+)\s*gb/s (roce|tcpx|[a-z ]*)per node", low) or re.search(
+        r"(\d+) gb/s roce per node", low
+    )
+    cards = re.search(r"(\d+)\s*x\s*(\d+)\s*gb/s", low)
+    per_gpu = re.search(r"(\d+)\s*gb/s[a-z ]*per gpu", low)
+    if "tcpx" in low or "tcp" in low:
+        return "ethernet", 200.0
+    if cards:
+        return "infiniband", float(cards.group(1)) * float(cards.group(2)) / 8.0
+    if per_gpu:
+        return "infiniband", float(per_gpu.group(1)) / 8.0 * each
+    if per_node:
+        return "infiniband", float(per_node.group(1)) / 8.0
+    return "infiniband", _MODERN.get(chip.architecture, 12.5) * each
+
+
+def architecture_of(row: Row) -> Architecture:
+    """Return the model that a row names, else the one that its numbers describe.
+
+    Raises
+    ------
+    InputError
+        Where neither the name nor the numbers tell.
+    """
+    name = row.get("model", "")
+    seq = int(number(row, "seq_len", default=2048.0) or 2048)
+    layers, hidden = number(row, "layers", default=0.0), number(row, "hidden", default=0.0)
+    heads = number(row, "heads", default=0.0)
+    try:
+        arch = known_model(name)
+    except InputError:
+        if not (layers and hidden and heads):
+            raise InputError(
+                f"unknown model {name!r}, and its layers, hidden and heads are not all stated",
+                where=f"row {row.get('id', '?')}",
+            ) from None
+        return _from_numbers(row, int(layers), int(hidden), int(heads))
+    if layers and int(layers) != arch.layers:
+        return _from_numbers(row, int(layers), int(hidden), int(heads))
+    if name.startswith("mpt") and seq > 1:
+        arch = replace(arch, learned_positions=seq, max_context_tokens=0)
+    return arch
+
+
+def _from_numbers(row: Row, layers: int, hidden: int, heads: int) -> Architecture:
+    experts = int(number(row, "n_experts", default=0.0) or 0)
+    ffn = int(number(row, "ffn", default=4.0 * hidden) or 4 * hidden)
+    gated = row.get("gated_mlp", "") not in {"0", "0.0"}
+    head_dim = int(number(row, "head_dim", default=hidden / heads) or hidden // heads)
+    return Architecture(
+        name=row.get("model", "") or "unnamed",
+        layers=layers,
+        hidden=hidden,
+        heads=heads,
+        kv_heads=int(number(row, "kv_heads", default=float(heads)) or heads),
+        head_dim=head_dim,
+        ffn=0 if experts else ffn,
+        vocab=int(number(row, "vocab", default=32_000.0) or 32_000),
+        gated_mlp=gated,
+        tied_embeddings=row.get("tied_embeddings", "") in {"1", "1.0"},
+        experts=experts,
+        experts_per_token=int(number(row, "top_k", default=1.0) or 1) if experts else 0,
+        expert_ffn=int(number(row, "moe_ffn", default=float(ffn)) or ffn) if experts else 0,
+        norm="rms" if gated else "layer",
+        qkv_bias=not gated,
+        output_bias=not gated,
+        mlp_bias=not gated,
+        source="numbers of the row",
+    )
