@@ -10,6 +10,7 @@ from planner.assumptions import Assumptions
 from planner.costs.api import api_timeline, usd_for_tokens
 from planner.demand.volume import Volume
 from planner.demand.workload import Batch, Embed, Serve, Workload
+from planner.options.book import TokenBook
 from planner.options.option import Option, OptionKind
 from planner.options.unit_costs import unit_costs
 from pricing.token_prices import TokenPrice
@@ -71,6 +72,10 @@ def hosted_options(
                 instance_type=price.model_id,
                 purchase_option="per_token",
                 timeline=timeline,
+                book=TokenBook(
+                    usd_per_month=per_run_usd * work.runs_per_month,
+                    run_usd=0.0 if work.runs_per_month else per_run_usd,
+                ),
                 present_value_usd=costs.present_value_usd,
                 usd_per_month=costs.usd_per_month,
                 usd_per_million_tokens=costs.usd_per_million_tokens,

@@ -7,6 +7,7 @@ from datetime import date
 from enum import StrEnum
 
 from planner.costs.timeline import Timeline
+from planner.options.book import Book
 from planner.supply.machines import Fleet
 
 __all__ = ["Option", "OptionKind"]
@@ -42,6 +43,8 @@ class Option:
         Machine hours paid in a month (of one run, for a job that is run once), all instances together.
     timeline : Timeline
         Money and useful hours by month.
+    book : Book or None
+        What the timeline was made from besides beliefs; None where nothing is paid.
     present_value_usd, usd_per_month : float
         Cost over the horizon in today's money, and the plain mean of a month (of the run, for a job run once).
     usd_per_useful_gpu_hour, usd_per_million_tokens, usd_per_thousand_images : float or None
@@ -76,6 +79,7 @@ class Option:
     price_usd_per_hour: float | None = None
     paid_hours_per_month: float = 0.0
     timeline: Timeline
+    book: Book | None = None
     present_value_usd: float
     usd_per_month: float
     usd_per_useful_gpu_hour: float | None = None

@@ -10,6 +10,7 @@ from typing import get_args
 from planner.assumptions import Assumptions
 from planner.costs.buy import Site, buy_timeline, fits_at_home, ownership_terms
 from planner.demand.volume import Volume
+from planner.options.book import BuyBook, hours_of_work
 from planner.options.option import Option, OptionKind
 from planner.options.schedule import Schedule, needed_share, schedule
 from planner.options.unit_costs import unit_costs
@@ -104,7 +105,8 @@ def _option(
     notes = list(server.notes)
     reason = ""
     end = plan.last_month
-    if work.is_job and not work.runs_per_month:
+    once = work.is_job and not work.runs_per_month
+    if once:
         # Nobody waits for a server to start a job that rent would have finished: it counts from delivery, and is sold after.
         lead_months = 0
         reason = "a server is not bought for one run; it would arrive after the work is done elsewhere"
@@ -131,6 +133,7 @@ def _option(
         sold_after_months=end,
         hours_per_month=hours_of(beliefs),
     )
+    on_hours_per_month, run_hours, busy_ratio = hours_of_work(plan, hours_of(beliefs), once=once)
     costs = unit_costs(
         timeline,
         work,
@@ -147,6 +150,16 @@ def _option(
         fleet=fleet,
         paid_hours_per_month=fleet.instance_count * hours_of(beliefs),
         timeline=timeline,
+        book=BuyBook(
+            site=site,
+            server_price_usd=server.price_usd,
+            server_max_kw=server.max_kw,
+            accelerator_count=fleet.machine.accelerator_count,
+            server_count=fleet.instance_count,
+            hours_per_month=on_hours_per_month,
+            run_hours=run_hours,
+            busy_ratio=busy_ratio,
+        ),
         present_value_usd=costs.present_value_usd,
         usd_per_month=costs.usd_per_month,
         usd_per_useful_gpu_hour=costs.usd_per_useful_gpu_hour,

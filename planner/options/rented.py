@@ -12,6 +12,7 @@ from planner.costs.rent import rent_timeline
 from planner.costs.spot import spot_overhead_ratio
 from planner.demand.volume import Volume
 from planner.demand.workload import Batch, Embed, Finetune, Pretrain, Workload
+from planner.options.book import RentBook, hours_of_work
 from planner.options.option import Option, OptionKind
 from planner.options.schedule import Schedule, needed_share, schedule
 from planner.options.unit_costs import unit_costs
@@ -164,6 +165,7 @@ def rented_options(
         costs = unit_costs(timeline, work, working_months=working, discount_rate_share_per_year=discount)
         units = max(fleet.machine.accelerator_count, 1.0) * paid
         used = float(plan.useful_gpu_hours.sum()) / working
+        on_hours_per_month, run_hours, _ = hours_of_work(plan, hours_per_month, once=once)
         options.append(
             Option(
                 id=offer_id(offer),
@@ -176,6 +178,17 @@ def rented_options(
                 price_usd_per_hour=offer.price_usd_per_hour,
                 paid_hours_per_month=paid,
                 timeline=timeline,
+                book=RentBook(
+                    price_usd_per_hour=offer.price_usd_per_hour,
+                    upfront_usd=offer.upfront_usd,
+                    instance_count=fleet.instance_count,
+                    hours_per_month=on_hours_per_month,
+                    run_hours=run_hours,
+                    term_months=offer.term_months,
+                    minimum_hours=offer.minimum_hours,
+                    paid_in_advance=offer.purchase_option is PurchaseOption.CAPACITY_BLOCK,
+                    overhead_ratio=float(stretch[index]),
+                ),
                 present_value_usd=costs.present_value_usd,
                 usd_per_month=costs.usd_per_month,
                 usd_per_useful_gpu_hour=costs.usd_per_useful_gpu_hour,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 
+from planner.demand.volume import volume
 from planner.errors import InputError
 from planner.figures import count
 from planner.options.option import Option
@@ -58,6 +59,7 @@ def _option(option: Option) -> Record:
         "paid_hours_per_month": option.paid_hours_per_month,
         "hours_per_run": option.hours_per_run,
         "utilisation_share": option.utilisation_share,
+        "needed_share": option.needed_share,
         "layout": fleet.layout if fleet else None,
         "memory": {
             "parts_bytes": dict(fleet.memory.parts),
@@ -80,6 +82,7 @@ def _option(option: Option) -> Record:
         "choosable": option.choosable,
         "reason_not_chosen": option.reason_not_chosen,
         "notes": (*option.notes, *(fleet.notes if fleet else ())),
+        "book": option.book,
     }
 
 
@@ -98,6 +101,7 @@ def plan_record(plan: Plan, *, top: int | None = None) -> Record:
         *(pair.rent_id for pair in plan.break_evens),
         *(p.buy_id for p in plan.break_evens),
     }
+    work = volume(plan.workload, 730.0)
     kept = [o for i, o in enumerate(plan.options) if top is None or i < top or o.id in named]
     return {
         "schema_version": SCHEMA_VERSION,
@@ -106,6 +110,7 @@ def plan_record(plan: Plan, *, top: int | None = None) -> Record:
         "title": _title(plan),
         "workload": plan.workload.model_dump(mode="json", exclude_none=True),
         "horizon_months": plan.horizon_months,
+        "runs_once": work.is_job and not work.runs_per_month,
         "model": plan.model,
         "requirements": _requirements(plan),
         "verdict": plan.verdict,

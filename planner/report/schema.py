@@ -79,6 +79,7 @@ OPTION = _object(
         },
         "hours_per_run": {**MAYBE, "description": "clock hours of one run of a job"},
         "utilisation_share": {**SHARE, "description": "busy share of the paid hours"},
+        "needed_share": {**SHARE, "description": "share of the clock hours in which the machines are needed"},
         "performance": _maybe(PERFORMANCE),
         "cost": COST,
         "co2e_kg_per_month": MONEY,
@@ -87,6 +88,7 @@ OPTION = _object(
         "choosable": {"type": "boolean", "description": "whether the verdict may recommend it"},
         "reason_not_chosen": TEXT,
         "notes": TEXTS,
+        "book": {"type": ["object", "null"], "description": "what the timeline was made from, besides the assumptions"},
     }
 )
 BREAK_EVEN = _object(
@@ -128,6 +130,7 @@ def plan_schema() -> Schema:
                 "title": TEXT,
                 "workload": {"type": "object"},
                 "horizon_months": COUNT,
+                "runs_once": {"type": "boolean", "description": "whether the work is a job that is run once"},
                 "model": TEXT,
                 "requirements": {"type": "object"},
                 "verdict": _object(
