@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -23,8 +23,10 @@ __all__ = [
     "SobolIndex",
     "plan_risk",
     "plan_tornado",
+    "risk_record",
     "scenario_costs",
     "scenario_inputs",
+    "scenario_record",
     "scenario_risk",
     "scenario_sobol",
     "scenario_tornado",
@@ -251,6 +253,45 @@ def scenario_sobol(scenario: Scenario, *, points: int = 1024, seed: int = 0) -> 
     """Return how much of the variance each range of a scenario explains."""
     inputs = scenario_inputs(scenario)
     return sobol(scenario_costs(scenario), inputs, points=points, seed=seed) if inputs else ()
+
+
+def risk_record(found: Risk, buy: str) -> dict[str, Any]:
+    """Return a risk in the form of the JSON output.
+
+    Parameters
+    ----------
+    found : Risk
+        Of two or more alternatives.
+    buy : str
+        The name of the owned one.
+    """
+    at = found.names.index(buy)
+    return {
+        "draws": found.draws,
+        "probability_buy_cheaper_share": found.probability_cheapest_share[at],
+        "expected_usd": dict(zip(found.names, found.expected_usd, strict=True)),
+        "regret_usd": dict(zip(found.names, found.expected_regret_usd, strict=True)),
+        "value_of_knowing_usd": found.value_of_knowing_usd,
+        "saving_p5_usd": found.saving_p5_usd,
+        "saving_p50_usd": found.saving_p50_usd,
+        "saving_p95_usd": found.saving_p95_usd,
+    }
+
+
+def scenario_record(
+    scenario: Scenario, *, draws: int = 20_000, seed: int = 0, with_sobol: bool = False
+) -> dict[str, Any]:
+    """Return what the ranges of a scenario say, for ``gpuplan breakeven --format json``; empty without ranges."""
+    found = scenario_risk(scenario, draws=draws, seed=seed)
+    if found is None:
+        return {}
+    record: dict[str, Any] = {
+        "risk": risk_record(found, "buy"),
+        "tornado": [asdict(bar) for bar in scenario_tornado(scenario)],
+    }
+    if with_sobol:
+        record["sobol"] = [asdict(index) for index in scenario_sobol(scenario, seed=seed)]
+    return record
 
 
 def plan_risk(

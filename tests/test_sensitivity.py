@@ -14,6 +14,7 @@ from planner.errors import PlanningError
 from planner.sensitivity import (
     scenario_costs,
     scenario_inputs,
+    scenario_record,
     scenario_risk,
     scenario_sobol,
     scenario_tornado,
@@ -127,3 +128,13 @@ def test_memory_does_not_grow_with_the_number_of_draws() -> None:
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert peaks[1] < peaks[0] * 1.2
+
+
+def test_the_record_tells_probability_regret_and_what_turns_the_verdict() -> None:
+    record = scenario_record(ranged(), with_sobol=True)
+    assert set(record) == {"risk", "tornado", "sobol"}
+    assert 0 < record["risk"]["probability_buy_cheaper_share"] < 1
+    assert set(record["risk"]["regret_usd"]) == {"rent", "buy"}
+    assert record["risk"]["saving_p5_usd"] < record["risk"]["saving_p50_usd"] < record["risk"]["saving_p95_usd"]
+    plain = Scenario.model_validate({"rent": {"usd_per_hour": 10}, "buy": {"capex_usd": 1000}})
+    assert scenario_record(plain) == {}

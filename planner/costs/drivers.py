@@ -35,6 +35,8 @@ class Alternative:
         Where owned machines stand; None for what is not owned.
     owned_months : int, optional
         Age at which owned hardware is sold; the horizon without it.
+    price_belief : str
+        The belief by which its rent moves; spot prices move by one of their own.
     """
 
     name: str
@@ -42,6 +44,7 @@ class Alternative:
     term_months: int = 0
     site: Site | None = None
     owned_months: int | None = None
+    price_belief: str = "rent.price_change_share_per_year"
 
 
 def plan_inputs(alternatives: Sequence[Alternative], beliefs: Assumptions) -> tuple[Uncertain, ...]:
@@ -55,14 +58,18 @@ def plan_inputs(alternatives: Sequence[Alternative], beliefs: Assumptions) -> tu
     for name in _belief_names(alternatives):
         row = beliefs.rows[name]
         low, high = row.low, row.high
-        if name == "rent.price_change_share_per_year":
+        if name.endswith("price_change_share_per_year"):
             years = max(months / 12.0, 1.0)
             low, high = (
                 math.expm1(math.log1p(row.value) + (math.log1p(edge) - math.log1p(row.value)) / math.sqrt(years))
                 for edge in (low, high)
             )
         if low < high:
-            kind = "change" if name.startswith(("rent.price_change", "money.discount")) else "amount"
+            kind = (
+                "change"
+                if name.endswith("price_change_share_per_year") or name.startswith("money.discount")
+                else "amount"
+            )
             found.append(
                 Uncertain(
                     name=name,
@@ -79,11 +86,11 @@ def plan_inputs(alternatives: Sequence[Alternative], beliefs: Assumptions) -> tu
 
 def plan_correlations(alternatives: Sequence[Alternative], beliefs: Assumptions) -> Correlations:
     """Return how rents, used prices and demand move together."""
-    rent = "rent.price_change_share_per_year"
-    found = {(rent, "risk.demand_ratio"): beliefs["risk.correlation_rent_demand_share"]}
+    rents = dict.fromkeys(one.price_belief for one in alternatives)
+    found = {(rent, "risk.demand_ratio"): beliefs["risk.correlation_rent_demand_share"] for rent in rents}
     for one in alternatives:
         if one.site is not None:
-            found[rent, _resale_belief(one)] = beliefs["risk.correlation_rent_resale_share"]
+            found |= {(rent, _resale_belief(one)): beliefs["risk.correlation_rent_resale_share"] for rent in rents}
     return found
 
 
@@ -106,9 +113,10 @@ def _present_value(one: Alternative, beliefs: Assumptions, draws: Draws) -> Floa
     column = np.arange(months + 1)
     rate = np.atleast_1d(draws.get("money.discount_rate_share_per_year", beliefs["money.discount_rate_share_per_year"]))
     factors = _powers((1.0 + rate) ** (-1.0 / 12.0), months)
-    growth = 1.0 + np.atleast_1d(draws.get("rent.price_change_share_per_year", np.zeros(1)))
-    base = 1.0 + beliefs["rent.price_change_share_per_year"]
-    path = _powers((growth / base) ** (1.0 / 12.0), months) if "rent.price_change_share_per_year" in draws else None
+    path = None
+    if one.price_belief in draws:
+        growth = (1.0 + draws[one.price_belief]) / (1.0 + beliefs[one.price_belief])
+        path = _powers(growth ** (1.0 / 12.0), months)
     ratios = {name: draws[name] / beliefs[name] for name in draws if beliefs.get(name)}
     total: FloatArray = np.zeros(1)
     for name in one.timeline.components:
@@ -169,13 +177,12 @@ def _moves(one: Alternative) -> dict[str, tuple[str, ...]]:
 
 def _belief_names(alternatives: Sequence[Alternative]) -> list[str]:
     names = dict.fromkeys(belief for one in alternatives for belief in _moves(one))
-    for name, flag in (("risk.demand_ratio", "with_use"), ("rent.price_change_share_per_year", "with_rent_price")):
-        if any(
-            getattr(COMPONENTS[component], flag) and _paid(one, component)
-            for one in alternatives
-            for component in one.timeline.components
-        ):
-            names[name] = None
+    for one in alternatives:
+        paid = [COMPONENTS[name] for name in one.timeline.components if _paid(one, name)]
+        if any(component.with_use for component in paid):
+            names["risk.demand_ratio"] = None
+        if any(component.with_rent_price for component in paid):
+            names[one.price_belief] = None
     names["money.discount_rate_share_per_year"] = None
     return list(names)
 
