@@ -10,14 +10,10 @@ from planner.errors import PlanningError
 __all__ = ["HOURS_PER", "StatedInputs"]
 
 HOURS_PER: dict[str, float] = {
-    "s": 1 / 3600,
-    "sec": 1 / 3600,
-    "seconds": 1 / 3600,
-    "min": 1 / 60,
-    "minutes": 1 / 60,
-    "h": 1.0,
-    "hours": 1.0,
-    "days": 24.0,
+    **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), 1 / 3600),
+    **dict.fromkeys(("m", "min", "mins", "minute", "minutes"), 1 / 60),
+    **dict.fromkeys(("h", "hr", "hrs", "hour", "hours"), 1.0),
+    **dict.fromkeys(("d", "day", "days"), 24.0),
 }
 """Hours in one unit of time, by the ending of a name or a stated unit."""
 
@@ -75,14 +71,16 @@ class StatedInputs:
         }
 
     def hours(self, pattern: str) -> float:
-        """Return the only time whose name matches a pattern, in hours; the ending of its name is its unit."""
+        """Return the only time whose name matches a pattern, in hours; a word of its name is its unit."""
         found = self.named(pattern)
         if len(found) != 1:
             raise PlanningError(
                 f"the inputs state {len(found) or 'no'} times named like {pattern!r}, and one is needed"
             )
         ((name, value),) = found.items()
-        return value * HOURS_PER.get(name.rsplit("_", 1)[-1], 1.0)
+        # The last word that is a unit: mtbf_hours as well as mtbf_hours_reference.
+        unit = next((word for word in reversed(name.split("_")) if word in HOURS_PER), "hours")
+        return value * HOURS_PER[unit]
 
     def __contains__(self, name: object) -> bool:
         """Tell whether a number of that name is stated."""

@@ -196,10 +196,15 @@ def _server_year_cost(x: StatedInputs, _output: str, _unit: str) -> float:
     return x.get("server_usd") / x.get("depreciation_years") + running
 
 
+MEAN_TIME = r"mtbf|mttf|mean_time|between"
+REFERENCE = r"(^|_)(base|baseline|reference|ref|measured|known|from|observed|original|source|old|1|a)(_|$)"
+WANTED = r"(^|_)(target|scaled|new|other|wanted|to|at|larger|2|b)(_|$)"
+
+
 def _mtbf_hours(x: StatedInputs) -> float:
-    if x.named(r"mtbf|mttf"):
-        return x.hours(r"mtbf|mttf")
-    return x.get("days") * 24.0 / x.one_of(r"interruption|event|failure")
+    if x.named(MEAN_TIME):
+        return x.hours(MEAN_TIME)
+    return x.get("days") * 24.0 / x.one_of(r"interruption|event|failure", but="per_gpu")
 
 
 def _cluster_mtbf(x: StatedInputs, _output: str, unit: str) -> float:
@@ -208,14 +213,22 @@ def _cluster_mtbf(x: StatedInputs, _output: str, unit: str) -> float:
 
 def _cluster_mtbf_scaled(x: StatedInputs, _output: str, unit: str) -> float:
     """Mean time between interruptions falls as accelerators are added."""
-    other = r"target|scaled|new|other|want|(^|_)to(_|$)|(^|_)at(_|$)|2$|_b$"
-    counts = x.named(r"gpu|chip|accelerator", but="hour|usd")
-    wanted = {name: value for name, value in counts.items() if name in x.named(other)}
-    known = {name: value for name, value in counts.items() if name not in wanted}
-    if len(wanted) != 1 or len(known) != 1:
+    counts = x.named(r"gpu|chip|accelerator", but="hour|usd|year|day|rate")
+    rates = x.named(r"per_gpu_year|per_gpu_and_year|per_gpu_yr")
+    if len(counts) == 1 and len(rates) == 1:
+        (count,), (rate,) = counts.values(), rates.values()
+        return _in_unit(float(cluster_hours_between_interruptions(cf.HOURS_PER_YEAR / rate, count)), unit)
+    if len(counts) == 1 and x.named(r"(per|single|one)_gpu|gpu_mt[bt]f"):
+        (count,) = counts.values()
+        return _in_unit(float(cluster_hours_between_interruptions(_mtbf_hours(x), count)), unit)
+    wanted = {name for name in counts if name in x.named(WANTED)}
+    known = {name for name in counts if name in x.named(REFERENCE)}
+    wanted = wanted or set(counts) - known
+    known = known or set(counts) - wanted
+    if len(wanted) != 1 or len(known) != 1 or wanted == known:
         raise PlanningError(f"the inputs must state the measured and the wanted number of GPUs, got {list(counts)}")
-    (measured,), (scaled,) = known.values(), wanted.values()
-    return _in_unit(float(cluster_hours_between_interruptions(_mtbf_hours(x), scaled / measured)), unit)
+    ratio = counts[wanted.pop()] / counts[known.pop()]
+    return _in_unit(float(cluster_hours_between_interruptions(_mtbf_hours(x), ratio)), unit)
 
 
 def _young_interval(x: StatedInputs, _output: str, unit: str) -> float:

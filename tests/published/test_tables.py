@@ -72,6 +72,10 @@ def study(formula_id: str, inputs: Mapping[str, object], value: float, unit: str
         ("cluster_mtbf_scaled", {"mtbf_hours": 3.1, "gpus": 16384, "target_gpus": 1024}, 49.6, "h", "mtbf_hours"),
         ("cluster_mtbf_scaled", {"days": 54, "unexpected_interruptions": 419, "gpus": 16384, "gpus_scaled": 32768},
          1.5465, "h", ""),
+        ("cluster_mtbf_scaled", {"mttf_hours_reference": 7.9, "gpus_reference": 1024, "gpus": 16384}, 0.49375, "h", ""),
+        ("cluster_mtbf_scaled", {"base_mtbf_hours": 7.9, "base_gpus": 1024, "gpus": 2048}, 237.0, "min", ""),
+        # 8,760 h a year over 0.173 interruptions per GPU and year, at 16,384 GPUs
+        ("cluster_mtbf_scaled", {"interruptions_per_gpu_year": 0.173, "gpus": 16384}, 3.0905, "h", ""),
         # sqrt(2 x 5 min x 360 min) = 60 min
         ("young_interval", {"checkpoint_minutes": 5, "mtbf_hours": 6}, 1.0, "h", ""),
         ("young_interval", {"checkpoint_s": 300, "mtbf_h": 6}, 60.0, "min", "interval_minutes"),
