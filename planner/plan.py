@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 from planner.assumptions import Assumption, Assumptions, TracedAssumptions
@@ -15,7 +15,7 @@ from planner.demand.workload import Constraints, Workload
 from planner.errors import NothingFitsError
 from planner.options.free import free_options, lent_machines
 from planner.options.hosted import hosted_options
-from planner.options.option import Option
+from planner.options.option import Option, OptionKind
 from planner.options.owned import owned_options
 from planner.options.rented import rented_options
 from planner.options.servers import ownable_servers
@@ -172,12 +172,20 @@ def make_plan(
     sellers = [price for price in token_prices if not providers or price.provider in providers]
     hosted = hosted_options(sellers, workload, work, traced, months=months)
     free = free_options(lent, fleets, work, traced, months=months)
-    options = ranked([*rented, *owned, *hosted, *free], workload.constraints)
+    options = ranked(well_founded([*rented, *owned, *hosted, *free]), workload.constraints)
     funnel = (*candidates.funnel, *_sieves(candidates, fleets, refusals, options))
     if not options:
         raise NothingFitsError(_nothing_fits(funnel, refusals), hint=_way_out(refusals))
     pairs = break_evens(options, traced)
-    verdict = choose(options, pairs, refusals, traced, months=months, once=work.is_job and not work.runs_per_month)
+    verdict = choose(
+        options,
+        pairs,
+        refusals,
+        traced,
+        months=months,
+        once=work.is_job and not work.runs_per_month,
+        deadline_hours=workload.deadline_hours,
+    )
     return Plan(
         workload=workload,
         model=needs.model,
@@ -190,7 +198,7 @@ def make_plan(
         refusals=refusals,
         assumptions=traced.used(),
         funnel=funnel,
-        notes=(*needs.notes, *_notes(candidates)),
+        notes=(*catalog.notes, *needs.notes, *_notes(candidates)),
         provenance=Provenance(
             snapshot=catalog.snapshot,
             oldest_price_on=min(option.priced_on for option in options),
@@ -205,6 +213,25 @@ def is_wanted(machine: Machine, constraints: Constraints) -> bool:
         return True
     names = {accelerator.name for gpu in constraints.gpus for accelerator in resolve_all(gpu)}
     return machine.accelerator is not None and machine.accelerator.name in names
+
+
+def well_founded(options: Sequence[Option]) -> list[Option]:
+    """Return the options, machines whose speed nobody measured anything near marked as hints where others are known."""
+    machines = {OptionKind.RENT, OptionKind.BUY}
+    extrapolated = {
+        option.id
+        for option in options
+        if option.kind in machines and option.fleet is not None and option.fleet.performance.basis == "extrapolated"
+    }
+    if not any(o.choosable and o.kind is OptionKind.RENT and o.id not in extrapolated for o in options):
+        return list(options)
+    reason = "no measured speed is near, so it is extrapolated: try it before you rely on it"
+    return [
+        replace(option, choosable=False, reason_not_chosen=option.reason_not_chosen or reason)
+        if option.id in extrapolated
+        else option
+        for option in options
+    ]
 
 
 def ranked(options: Sequence[Option], constraints: Constraints) -> tuple[Option, ...]:

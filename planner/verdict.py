@@ -148,6 +148,7 @@ def choose(
     *,
     months: int,
     once: bool,
+    deadline_hours: float,
 ) -> Verdict:
     """Return the verdict.
 
@@ -165,6 +166,8 @@ def choose(
         Horizon.
     once : bool
         Whether the work is a job that is run once.
+    deadline_hours : float
+        Hours in which one run has to be done; infinite without a deadline.
 
     Raises
     ------
@@ -179,7 +182,7 @@ def choose(
         )
     chosen = _chosen(best, beliefs)
     because = [
-        *_sizing(chosen),
+        *_sizing(chosen, deadline_hours),
         *_processors(chosen, best, refusals, once=once),
         *_hosted(chosen, best, once=once),
         *_owning(chosen, best, pairs, options, months, once=once),
@@ -245,7 +248,7 @@ def _headline(
             return f"A free tier does it: {chosen.provider} ({_machines(chosen)}) in {duration(chosen.hours_per_run)}{tail}."
 
 
-def _sizing(chosen: Option) -> list[str]:
+def _sizing(chosen: Option, deadline_hours: float) -> list[str]:
     fleet = chosen.fleet
     if fleet is None:
         return []
@@ -264,6 +267,16 @@ def _sizing(chosen: Option) -> list[str]:
         parts = " and ".join(f"{name} {bytes_text(size)}" for name, size in largest if size > 0)
         said.append(
             f"The fullest one holds {bytes_text(fleet.memory.total_bytes)} of {bytes_text(fleet.memory.capacity_bytes)} ({parts})."
+        )
+    if chosen.hours_per_run is not None and speed.rate_per_s.low > 0:
+        slow_hours = chosen.hours_per_run * speed.rate_per_s.typical / speed.rate_per_s.low
+        late = (
+            f", past the deadline of {duration(deadline_hours)}: take more machines, or begin earlier"
+            if slow_hours > deadline_hours
+            else ""
+        )
+        said.append(
+            f"The run takes {duration(chosen.hours_per_run)}, at the slow end of the 80 % band {duration(slow_hours)}{late}."
         )
     if speed.ttft_ms is not None and speed.tpot_ms is not None:
         said.append(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from planner.commands.options import day_of, filter_options, split_names, store_options
+from planner.commands.options import filter_options, split_names, store_options
 from pricing.console import Output, Talk, common_options, output_options
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def offers(
     from planner.commands.tables import show_rows
     from planner.errors import NothingFitsError
 
-    catalog = catalog_of(store_uri, as_of, max_age_days, day_of(as_of), talk)
+    catalog = catalog_of(store_uri, as_of, max_age_days, talk)
     found = catalog.select(
         accelerators=gpus,
         min_memory_gib=min_memory_gib,

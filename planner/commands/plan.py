@@ -69,7 +69,7 @@ def plan(
     beliefs = beliefs_of(settings, assumptions_file)
     today = day_of(as_of)
     works = [validated(read_document(source), Workload) for source in workloads]
-    catalog = catalog_of(store_uri, as_of, max_age_days, today, talk)
+    catalog = catalog_of(store_uri, as_of, max_age_days, talk)
     overrides: dict[str, Any] = {
         name: value
         for name, value in (

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import datetime
 
-from pricing.catalog import Catalog, load_bundled
+from pricing.catalog import Catalog
 from pricing.console import Talk
+from pricing.latest import load
 
 __all__ = ["catalog_of"]
 
 
-def catalog_of(
-    store_uri: str | None, as_of: datetime | None, max_age_days: int | None, today: date, talk: Talk
-) -> Catalog:
-    """Return the catalogue of a day, and say what makes it weaker."""
-    del store_uri, max_age_days, today, talk
-    catalog = load_bundled()
-    return catalog.as_of(as_of.date()) if as_of else catalog
+def catalog_of(store_uri: str | None, as_of: datetime | None, max_age_days: int | None, talk: Talk) -> Catalog:
+    """Return the catalogue of a day; what weakens it is said on standard error, and stands in the plan's notes."""
+    catalog = load(store_uri, as_of.date() if as_of else None, max_age_days=max_age_days)
+    for note in catalog.notes:
+        talk.detail(note)
+    return catalog

@@ -6,6 +6,7 @@ from them. A workload has one kind of work; the kinds are a union that is read w
 
 from __future__ import annotations
 
+import math
 from enum import StrEnum
 from typing import Annotated, Literal, Self
 
@@ -374,6 +375,17 @@ class Workload(_Section):
         if faults:
             raise ValueError("; ".join(faults))
         return self
+
+    @property
+    def deadline_hours(self) -> float:
+        """Hours in which one run has to be done; infinite without a deadline."""
+        match self.work:
+            case Pretrain() as work:
+                return (work.deadline_days or math.inf) * 24
+            case Finetune() | Batch() | Embed() as work:
+                return work.deadline_hours or math.inf
+            case _:
+                return math.inf
 
     @property
     def work(self) -> Work:

@@ -11,7 +11,7 @@ from planner.assumptions import Assumptions
 from planner.costs.rent import rent_timeline
 from planner.costs.spot import spot_overhead_ratio
 from planner.demand.volume import Volume
-from planner.demand.workload import Batch, Embed, Finetune, Pretrain, Workload
+from planner.demand.workload import Workload
 from planner.options.book import RentBook, hours_of_work
 from planner.options.option import Option, OptionKind
 from planner.options.schedule import Schedule, needed_share, schedule
@@ -27,16 +27,6 @@ LONGEST_CAPACITY_BLOCK_HOURS = 182 * 24.0
 """AWS sells blocks of at most 182 days."""
 
 
-def _deadline_hours(workload: Workload) -> float:
-    match workload.work:
-        case Pretrain() as work:
-            return (work.deadline_days or math.inf) * 24
-        case Finetune() | Batch() | Embed() as work:
-            return work.deadline_hours or math.inf
-        case _:
-            return math.inf
-
-
 def _reason_not_chosen(offer: Offer, schedule_: Schedule, workload: Workload, overhead_ratio: float) -> str:
     """Say why an offer is a hint and no recommendation; empty where it may be recommended."""
     asked_for = offer.purchase_option in workload.constraints.purchase
@@ -47,7 +37,7 @@ def _reason_not_chosen(offer: Offer, schedule_: Schedule, workload: Workload, ov
         hours = schedule_.fleet.busy_hours_per_run
         if hours is None or hours > LONGEST_CAPACITY_BLOCK_HOURS:
             return "sold in dated blocks of at most 182 days at a price of the day, so it cannot be planned for longer"
-    deadline = _deadline_hours(workload)
+    deadline = workload.deadline_hours
     hours = schedule_.fleet.busy_hours_per_run
     if hours is not None and offer.interruptible and deadline < math.inf and not asked_for:
         if schedule_.fleet.instance_count > 1:
