@@ -13,10 +13,10 @@ import numpy as np
 
 from planner.costs.capital_cases import CAPITAL_TOPICS, Answer, Case
 from planner.costs.studies import study_value
+from planner.costs.tornado import sobol
 from planner.costs.uncertainty import Draws, Uncertain
 from planner.errors import InputError, PlanningError
 from planner.mix import cheapest_mix
-from planner.sensitivity import sobol
 from planner.tiers import DemandCurve, Tier, TierKind
 
 __all__ = ["Judgement", "check_table", "table_kind"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -14,13 +14,12 @@ from planner.costs.drivers import Alternative, plan_correlations, plan_costs, pl
 from planner.costs.ledger import Number, Terms, own_months, present_value_of_months, rent_months
 from planner.costs.scenario import WHOLE_MONTH_NAMES, Scenario, bounds, scenario_terms, spreads, typical_values
 from planner.costs.timeline import FloatArray
+from planner.costs.tornado import Bar, SobolIndex, sobol, tornado
 from planner.costs.uncertainty import Correlations, Draws, Evaluate, Risk, Uncertain, risk
 from planner.errors import PlanningError
 
 __all__ = [
     "DEFAULT_CORRELATIONS",
-    "Bar",
-    "SobolIndex",
     "plan_risk",
     "plan_tornado",
     "risk_record",
@@ -30,8 +29,7 @@ __all__ = [
     "scenario_risk",
     "scenario_sobol",
     "scenario_tornado",
-    "sobol",
-    "tornado",
+    "scenario_value_of_waiting_usd",
 ]
 
 ALTERNATIVES = ("rent", "buy")
@@ -45,135 +43,11 @@ DEFAULT_CORRELATIONS: Correlations = {
 }
 """When accelerators are scarce, rents, used prices and use rise together; how strongly is our judgement."""
 
+WAIT_MONTHS = 12
+"""How long the value of waiting is told for."""
+
 WALK_TERMS = 6
 """Sine waves that make up a drawn price path; six carry 97 % of its variance."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bar:
-    """One bar of a tornado: the saving of owning when one number alone is low or high.
-
-    Attributes
-    ----------
-    name : str
-        What is varied.
-    low, high : float
-        Its 10th and 90th percentile.
-    saving_at_low_usd, saving_at_high_usd : float
-        Present value of the rent less that of owning.
-    turns_verdict : bool
-        Whether the cheaper side differs between the two, or from the typical case.
-    """
-
-    name: str
-    low: float
-    high: float
-    saving_at_low_usd: float
-    saving_at_high_usd: float
-    turns_verdict: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SobolIndex:
-    """How much of the variance of the saving one number explains.
-
-    Attributes
-    ----------
-    name : str
-        The number.
-    first_order_share : float
-        Alone.
-    total_share : float
-        With everything in which it takes part.
-    """
-
-    name: str
-    first_order_share: float
-    total_share: float
-
-
-def tornado(evaluate: Evaluate, inputs: Sequence[Uncertain]) -> tuple[Bar, ...]:
-    """Vary one number at a time between its 10th and 90th percentile.
-
-    Parameters
-    ----------
-    evaluate : callable
-        From draws to costs; the saving is the first alternative's cost less the second's.
-    inputs : sequence of Uncertain
-        What is not known for sure.
-
-    Returns
-    -------
-    tuple of Bar
-        The widest first.
-    """
-    # One evaluation for all: column 0 is the typical case, then low and high of each number in turn.
-    count = 2 * len(inputs) + 1
-    draws = {one.name: np.full(count, one.typical) for one in inputs}
-    for i, one in enumerate(inputs):
-        draws[one.name][2 * i + 1] = one.low
-        draws[one.name][2 * i + 2] = one.high
-    costs = evaluate(draws)
-    saving = np.broadcast_to(costs[0] - costs[1], (count,))
-    bars = [
-        Bar(
-            name=one.name,
-            low=one.low,
-            high=one.high,
-            saving_at_low_usd=float(saving[2 * i + 1]),
-            saving_at_high_usd=float(saving[2 * i + 2]),
-            turns_verdict=len({bool(saving[j] > 0) for j in (0, 2 * i + 1, 2 * i + 2)}) > 1,
-        )
-        for i, one in enumerate(inputs)
-    ]
-    return tuple(sorted(bars, key=lambda bar: -abs(bar.saving_at_high_usd - bar.saving_at_low_usd)))
-
-
-def sobol(
-    evaluate: Evaluate, inputs: Sequence[Uncertain], *, points: int = 1024, seed: int = 0
-) -> tuple[SobolIndex, ...]:
-    """Split the variance of the saving between the numbers, taken as independent (Saltelli's estimator).
-
-    Parameters
-    ----------
-    evaluate : callable
-        From draws to costs.
-    inputs : sequence of Uncertain
-        What is not known for sure; one or more.
-    points : int
-        A power of two; ``points * (len(inputs) + 2)`` evaluations are made.
-    seed : int
-        Of the scrambled Sobol sequence.
-
-    Returns
-    -------
-    tuple of SobolIndex
-        The largest total first; empty where the saving does not vary.
-
-    Raises
-    ------
-    PlanningError
-        If `points` is not a power of two.
-    """
-    if points < 2 or points & (points - 1):
-        raise PlanningError(f"the number of points must be a power of two, got {points}")
-    from scipy.stats import norm, sobol_indices
-
-    def saving(z: FloatArray) -> FloatArray:
-        flat = z.reshape(len(inputs), -1)
-        costs = evaluate({one.name: one.value_at(row) for one, row in zip(inputs, flat, strict=True)})
-        return np.asarray(costs[0] - costs[1]).reshape(1, *z.shape[1:])
-
-    if np.ptp(saving(np.random.default_rng(seed).standard_normal((len(inputs), 64)))) == 0:
-        return ()
-    normals: list[Any] = [norm()] * len(inputs)
-    found = sobol_indices(func=saving, n=points, dists=normals, rng=np.random.default_rng(seed))
-    first, total = np.ravel(found.first_order), np.ravel(found.total_order)
-    indices = [
-        SobolIndex(name=one.name, first_order_share=float(s), total_share=float(t))
-        for one, s, t in zip(inputs, first, total, strict=True)
-    ]
-    return tuple(sorted(indices, key=lambda index: -index.total_share))
 
 
 def scenario_inputs(scenario: Scenario) -> tuple[Uncertain, ...]:
@@ -206,8 +80,10 @@ def scenario_inputs(scenario: Scenario) -> tuple[Uncertain, ...]:
     return tuple(found)
 
 
-def scenario_costs(scenario: Scenario) -> Evaluate:
+def scenario_costs(scenario: Scenario, *, wait_months: int = 0) -> Evaluate:
     """Return a function from draws of a scenario's uncertain numbers to present values, rows ``rent`` and ``buy``.
+
+    With `wait_months`, buying begins with so many months of renting.
 
     Draws that differ in whole months (term, life, lead time) have books of different shape and are kept in groups.
     """
@@ -216,7 +92,8 @@ def scenario_costs(scenario: Scenario) -> Evaluate:
     def evaluate(draws: Draws) -> FloatArray:
         count = len(next(iter(draws.values()))) if draws else 1
         costs = np.empty((2, count))
-        for chosen, terms in _groups(scenario, draws, count):
+        for chosen, agreed in _groups(scenario, draws, count):
+            terms = replace(agreed, wait_months=wait_months)
             values: dict[str, Number] = {**typical, **{name: drawn[chosen] for name, drawn in draws.items()}}
             walk = _walk(values, terms.horizon_months)
             if walk is not None:
@@ -241,6 +118,39 @@ def scenario_risk(
     if not inputs:
         return None
     return risk(ALTERNATIVES, scenario_costs(scenario), inputs, correlations=correlations, draws=draws, seed=seed)
+
+
+def scenario_value_of_waiting_usd(
+    scenario: Scenario, *, wait_months: int = WAIT_MONTHS, draws: int = 20_000, seed: int = 0
+) -> float:
+    """Return what renting for some months is worth, if by then everything is known and the cheaper side is taken.
+
+    Compared are the cheaper of renting and buying today, on average, and the average of the cheaper of renting on and
+    buying then; the rent until then is paid in both. Never negative: who gains nothing by waiting does not wait.
+
+    Raises
+    ------
+    PlanningError
+        If nothing would be owned within the horizon after waiting.
+    """
+    lead = scenario.buy.lead_time_months.high
+    if wait_months < 0 or wait_months + lead >= scenario.horizon_months:
+        raise PlanningError(
+            f"waiting {wait_months} months, and {lead:g} for delivery, reaches the horizon of {scenario.horizon_months}"
+        )
+    today = scenario_risk(scenario, draws=draws, seed=seed)
+    if today is None:
+        return 0.0
+    later = risk(
+        ALTERNATIVES,
+        scenario_costs(scenario, wait_months=wait_months),
+        scenario_inputs(scenario),
+        correlations=DEFAULT_CORRELATIONS,
+        draws=draws,
+        seed=seed,
+    )
+    known_then = later.expected_usd[0] - later.expected_regret_usd[0]
+    return max(min(today.expected_usd) - known_then, 0.0)
 
 
 def scenario_tornado(scenario: Scenario) -> tuple[Bar, ...]:
@@ -289,6 +199,11 @@ def scenario_record(
         "risk": risk_record(found, "buy"),
         "tornado": [asdict(bar) for bar in scenario_tornado(scenario)],
     }
+    if scenario.horizon_months > WAIT_MONTHS + scenario.buy.lead_time_months.high:
+        record["risk"]["wait_months"] = WAIT_MONTHS
+        record["risk"]["value_of_waiting_usd"] = scenario_value_of_waiting_usd(
+            scenario, wait_months=WAIT_MONTHS, draws=draws, seed=seed
+        )
     if with_sobol:
         record["sobol"] = [asdict(index) for index in scenario_sobol(scenario, seed=seed)]
     return record

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from planner.costs.scenario import Scenario
+from planner.costs.tornado import sobol
 from planner.costs.verdict import break_even_of
 from planner.errors import PlanningError
 from planner.sensitivity import (
@@ -18,7 +19,7 @@ from planner.sensitivity import (
     scenario_risk,
     scenario_sobol,
     scenario_tornado,
-    sobol,
+    scenario_value_of_waiting_usd,
 )
 
 RANGED: dict[str, Any] = {
@@ -138,3 +139,24 @@ def test_the_record_tells_probability_regret_and_what_turns_the_verdict() -> Non
     assert record["risk"]["saving_p5_usd"] < record["risk"]["saving_p50_usd"] < record["risk"]["saving_p95_usd"]
     plain = Scenario.model_validate({"rent": {"usd_per_hour": 10}, "buy": {"capex_usd": 1000}})
     assert scenario_record(plain) == {}
+
+
+def test_buying_later_rents_first_and_is_paid_when_it_is_ordered() -> None:
+    certain = Scenario.model_validate(
+        {"rent": {"usd_per_hour": 10}, "buy": {"capex_usd": 100_000}, "horizon_months": 24}
+    )
+    now, later = (scenario_costs(certain, wait_months=months)({})[:, 0] for months in (0, 6))
+    assert now.tolist() == [10 * 730 * 24, 100_000]
+    assert later.tolist() == [10 * 730 * 24, 100_000 + 6 * 10 * 730]
+
+
+def test_waiting_is_worth_most_where_most_is_unknown() -> None:
+    def worth(low: float, high: float) -> float:
+        return scenario_value_of_waiting_usd(ranged(rent={"usd_per_hour": {"low": low, "typical": 24, "high": high}}))
+
+    assert worth(10, 40) > worth(23, 25) >= 0.0
+
+
+def test_waiting_beyond_the_horizon_is_refused() -> None:
+    with pytest.raises(PlanningError, match="reaches the horizon"):
+        scenario_value_of_waiting_usd(ranged(), wait_months=60)

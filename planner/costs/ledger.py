@@ -47,6 +47,8 @@ class Terms:
         Length of the renter's commitment; 0 without one.
     life_months, lead_time_months : int
         From delivery to the end of a server's life; from order to delivery.
+    wait_months : int
+        Months of renting before the hardware is ordered.
     refresh_months : tuple of int
         Months at which the hardware is bought again before the end of its life.
     price_steps : tuple of (month, share)
@@ -69,6 +71,7 @@ class Terms:
     term_months: int = 0
     life_months: int = 60
     lead_time_months: int = 0
+    wait_months: int = 0
     refresh_months: tuple[int, ...] = ()
     price_steps: tuple[tuple[int, float], ...] = ()
     opex_charged: Literal["used_hours", "clock_hours"] = "used_hours"
@@ -168,7 +171,7 @@ def own_months(v: Values, terms: Terms) -> Iterator[Month]:
     yield Month({}, lumps[0])
     prices = price_path(v, terms)
     for month in range(1, terms.horizon_months + 1):
-        waits = month <= terms.lead_time_months
+        waits = month <= terms.wait_months + terms.lead_time_months
         yield Month({bridge: rent_usd * next(prices)} if waits else running, lumps[month])
 
 
@@ -210,7 +213,7 @@ class _Machine:
 
 def _machines(terms: Terms) -> Iterator[_Machine]:
     """Yield the servers of the horizon, one after the other."""
-    ordered, delivered = 0, terms.lead_time_months
+    ordered, delivered = terms.wait_months, terms.wait_months + terms.lead_time_months
     while True:
         ends = [delivered + terms.life_months, terms.horizon_months]
         ends += [month for month in terms.refresh_months if month > delivered]
@@ -247,7 +250,7 @@ def _machine_lumps(v: Values, terms: Terms, machine: _Machine) -> Iterator[tuple
             yield month, {"lease": level}
         return
     if terms.financing == "cash":
-        yield machine.ordered, {"refresh" if machine.ordered else "servers": capex}
+        yield machine.ordered, {"refresh" if machine.ordered > terms.wait_months else "servers": capex}
     else:
         yield machine.ordered, {"down_payment": capex * v["money.down_payment_share"]}
         yield from _loan_lumps(capex * (1.0 - v["money.down_payment_share"]), rate, tax, terms.loan_months, machine)
