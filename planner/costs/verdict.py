@@ -47,12 +47,31 @@ class ScenarioResult:
         found, horizon = self.break_even, self.scenario.horizon_months
         gap = f"{abs(found.saving_usd):,.0f} USD"
         if found.discounted_month is None:
-            return f"Rent: owning never pays for itself within {horizon} months and costs {gap} more."
+            simple = self.simple_break_even_hours
+            months = simple / self.used_hours_per_month if simple is not None else 0.0
+            longer = f" (one machine kept for good would take {months:,.0f})" if months > horizon else ""
+            return f"Rent: owning never pays for itself within {horizon} months{longer} and costs {gap} more."
         hours = found.discounted_month * self.used_hours_per_month
         when = f"after {found.discounted_month:.1f} months ({hours:,.0f} used hours)"
         if found.saving_usd > 0:
             return f"Buy: owning pays for itself {when} and saves {gap} over {horizon} months."
         return f"Rent: owning breaks even {when} and saves nothing over {horizon} months."
+
+    @property
+    def simple_break_even_hours(self) -> float | None:
+        """Used hours after which one machine kept for good has cost less than today's rent; None for never.
+
+        Plain dollars, no resale, no replacement and no end: the figure that studies print, to be held against life and
+        horizon.
+        """
+        rent_usd = float((self.rent.by_month_usd() - self.rent.lumps_by_month_usd())[1])
+        own_usd = float((self.buy.by_month_usd() - self.buy.lumps_by_month_usd())[-1])
+        own_usd -= float(self.buy.component_usd("loan")[-1])
+        keep = 1.0 - self.scenario.money.tax_share.typical
+        months = None
+        if rent_usd > own_usd:
+            months = self.scenario.buy.capex_usd.typical * keep / (rent_usd - own_usd)
+        return None if months is None else months * self.used_hours_per_month
 
     def as_record(self) -> dict[str, Any]:
         """Return the answer in the form of ``gpuplan breakeven --format json``; None means never."""
@@ -61,6 +80,7 @@ class ScenarioResult:
         return {
             "breakeven_hours": None if month is None else month * hours,
             "breakeven_months": month,
+            "simple_breakeven_hours": self.simple_break_even_hours,
             "undiscounted_breakeven_months": found.month,
             "breakeven_utilisation_share": found.utilisation_share,
             "breakeven_usd_per_hour": found.price_usd_per_hour,

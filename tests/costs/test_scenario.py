@@ -49,6 +49,13 @@ def test_fewer_hours_a_day_stretch_the_time_and_not_the_hours(hours_per_day: int
     assert record["breakeven_hours"] == pytest.approx(8556.2442, abs=1e-3)
 
 
+def test_a_break_even_beyond_the_horizon_is_no_break_even_but_its_hours_are_told() -> None:
+    record = answer(use={"hours_per_day": 4})
+    assert record["breakeven_hours"] is None
+    assert record["simple_breakeven_hours"] == pytest.approx(8556.2442, abs=1e-3)
+    assert "within 60 months (one machine kept for good would take 70)" in record["headline"]
+
+
 def test_opex_by_the_clock_is_paid_in_idle_hours_too() -> None:
     used = answer(use={"hours_per_day": 8})
     clock = answer(use={"hours_per_day": 8}, buy={"opex_charged": "clock_hours"})
