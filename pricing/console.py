@@ -398,7 +398,7 @@ def _wants_json(args: Sequence[str]) -> bool:
     """Return whether JSON was asked for; read from the words themselves, since the parsing may be what failed."""
     if os.environ.get("GPUPLAN_FORMAT") == "json" and not any(a.startswith(("-f", "--format")) for a in args):
         return True
-    pairs = zip(args, [*args[1:], ""], strict=True)
+    pairs = zip(args, [*args, ""][1:], strict=True)
     asked = [word for word in args if word in {"--format=json", "-fjson", "-f=json"}]
     return bool(asked) or any(word in {"-f", "--format"} and value == "json" for word, value in pairs)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from pricing.providers.contract import Request, SourceError
-from pricing.providers.retry import RETRIED_STATUSES, TryAgainError, brief, retried, retry_after_s
+from pricing.providers.retry import RETRIED_STATUSES, TRIES, TryAgainError, brief, retried, retry_after_s
 
 __all__ = ["Http"]
 
@@ -29,6 +29,8 @@ class Http:
         import niquests
 
         self._request = request
+        self._was_reached = False
+        self._is_given_up = False
         self._session = niquests.Session()
         for name, value in {"User-Agent": "gpuplan (price refresh)", **dict(headers or {})}.items():
             self._session.headers[name] = value
@@ -82,15 +84,23 @@ class Http:
 
         def guarded(timeout_s: float) -> Any:  # noqa: ANN401
             try:
-                return once(timeout_s)
+                answer = once(timeout_s)
             except faults.Timeout as error:
                 raise TryAgainError(f"no answer within {timeout_s:.0f} s", "timeout") from error
             except (faults.ChunkedEncodingError, faults.ContentDecodingError) as error:
                 raise TryAgainError(f"the answer breaks off: {error}", "truncated") from error
             except faults.RequestException as error:
                 raise TryAgainError(f"cannot be reached: {brief(error)}", "unreachable") from error
+            self._was_reached = True
+            return answer
 
-        return retried(self._request, guarded, where=url.split("?", 1)[0])
+        # A host that was never reached, five times over, is tried once for each further part: 57 regions would take minutes.
+        tries = 1 if self._is_given_up and not self._was_reached else TRIES
+        try:
+            return retried(self._request, guarded, where=url.split("?", 1)[0], tries=tries)
+        except SourceError as error:
+            self._is_given_up |= error.reason == "unreachable"
+            raise
 
 
 def _check(response: Any, url: str) -> None:  # noqa: ANN401 - niquests is imported late

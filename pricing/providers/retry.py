@@ -18,6 +18,9 @@ T = TypeVar("T")
 
 RETRIED_STATUSES: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
 TRIES: Final = 5
+FIRST_PAUSE_S = 0.4
+"""Doubled with each try; half of it is left to chance, so that many who failed together do not come back together."""
+
 LONGEST_PAUSE_S: Final = 120.0
 """A source that asks for a longer pause is asked again by the next refresh."""
 
@@ -41,8 +44,8 @@ class TryAgainError(Exception):
         self.pause_s = pause_s
 
 
-def retried(request: Request, once: Callable[[float], T], where: str = "") -> T:
-    """Ask until there is an answer, five times at most and within the time limit.
+def retried(request: Request, once: Callable[[float], T], where: str = "", tries: int = TRIES) -> T:
+    """Ask until there is an answer, within the time limit.
 
     Parameters
     ----------
@@ -52,21 +55,23 @@ def retried(request: Request, once: Callable[[float], T], where: str = "") -> T:
         Asks once, with the seconds that it may take; raises `TryAgainError` where asking again makes sense.
     where : str
         The address, for the message.
+    tries : int
+        How often at most.
 
     Raises
     ------
     SourceError
         Where there was none.
     """
-    for attempt in range(1, TRIES + 1):
+    for attempt in range(1, tries + 1):
         try:
             return once(min(TIMEOUT_S, request.time_left_s()))
         except TryAgainError as error:
             message, reason, pause_s = str(error), error.reason, error.pause_s
-        if attempt == TRIES:
+        if attempt == tries:
             break
         if pause_s is None:
-            pause_s = 0.2 * 2**attempt * random.uniform(0.5, 1.0)  # noqa: S311 - jitter, no secret
+            pause_s = FIRST_PAUSE_S * 2 ** (attempt - 1) * random.uniform(0.5, 1.0)  # noqa: S311 - jitter, no secret
         if pause_s > min(LONGEST_PAUSE_S, request.time_left_s()):
             message += f", and asks to wait {pause_s:.0f} s"
             break

@@ -96,6 +96,11 @@ def test_a_bug_is_status_1_and_shows_its_traceback_only_with_debug(capsys: pytes
     assert "Traceback" not in capsys.readouterr().err
 
 
+def test_a_program_that_fails_without_any_words_tells_its_error(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(fail, []) == 2
+    assert "no such GPU" in capsys.readouterr().err
+
+
 def test_an_interruption_is_status_130() -> None:
     assert run(program(), ["stop"]) == 130
 
