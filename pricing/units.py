@@ -69,6 +69,8 @@ UNITS: dict[str, str] = {
     "usd_per_machine_hour": "US dollar per machine and hour, used or not",
     "usd_per_unit_hour": "US dollar per unit of demand that is served for an hour",
     "usd_per_kw_month": "US dollar per kilowatt of contract and month",
+    "usd_per_gpu_hour": "US dollar per accelerator and hour",
+    "usd_per_used_hour": "US dollar per hour of a machine's work",
     "usd_per_useful_gpu_hour": "US dollar per hour in which one accelerator did useful work",
     "usd_per_thousand_images": "US dollar for 1e3 images",
     "usd_per_eur": "US dollar for one euro",
@@ -81,6 +83,8 @@ UNITS: dict[str, str] = {
     # rates of work, and what it leaves behind
     "tokens_per_s": "tokens per second",
     "kg_per_month": "kilogram per month",
+    "kwh_per_month": "kilowatt-hour in a month",
+    "g_co2e_per_kwh": "gram of CO2 equivalent per kilowatt-hour",
 }
 """Suffix of a name -> what it means. A new unit enters here first."""
 

@@ -24,7 +24,7 @@ class Rival:
         The rent, paid for hours used only.
     utilisation_share : float or None
         Share of the clock hours from which on owning is cheaper over the horizon; None for never.
-    month_at_full_use : float or None
+    full_use_month : float or None
         Month from which on an always busy server has cost less, in today's money; None for never.
     because : str
         Why, in a sentence with the figures.
@@ -32,7 +32,7 @@ class Rival:
 
     usd_per_gpu_hour: float
     utilisation_share: float | None
-    month_at_full_use: float | None
+    full_use_month: float | None
     because: str
 
 
@@ -112,7 +112,7 @@ def rivals(
             Rival(
                 usd_per_gpu_hour=price,
                 utilisation_share=share,
-                month_at_full_use=month,
+                full_use_month=month,
                 because=_because(price, full, share),
             )
         )

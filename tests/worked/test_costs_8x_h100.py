@@ -77,8 +77,8 @@ def test_an_hour_of_an_always_busy_gpu_costs_three_dollars() -> None:
 def test_against_a_list_price_owning_wins_from_a_quarter_of_the_time_and_against_a_cheap_rent_never() -> None:
     dear, cheap = rivals(server(), [12.29, 2.49], gpu_count=8, discount_rate_share_per_year=RATE)
     assert dear.utilisation_share == pytest.approx(0.24, abs=0.01)
-    assert dear.month_at_full_use == pytest.approx(5.3, abs=0.1)
-    assert (cheap.utilisation_share, cheap.month_at_full_use) == (None, None)
+    assert dear.full_use_month == pytest.approx(5.3, abs=0.1)
+    assert (cheap.utilisation_share, cheap.full_use_month) == (None, None)
     assert "3.07" in cheap.because
     assert "2.49" in cheap.because
 
