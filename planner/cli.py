@@ -13,6 +13,8 @@ COMMANDS = {
     "plan": ("planner.commands.plan:plan", "Does it need a GPU, which, how many, where, how to pay, rent or buy?"),
     "estimate": ("planner.commands.estimate:estimate", "How fast and how much memory on one given machine; no money."),
     "breakeven": ("planner.commands.breakeven:breakeven", "Rent against buy from your own prices and hours."),
+    "mix": ("planner.commands.mix:mix", "The cheapest mix of owned, committed, spot and on-demand capacity."),
+    "server": ("planner.commands.server:server", "One owned server against every rental of the catalogue."),
     "offers": ("planner.commands.offers:offers", "Priced offers, filtered and sorted."),
     "gpus": ("planner.commands.gpus:gpus", "Accelerator facts with their sources."),
     "models": ("planner.commands.models:models", "Models known by name."),

@@ -10,7 +10,7 @@ __all__ = ["schema"]
 
 
 @click.command()
-@click.argument("name", type=click.Choice(["workload", "scenario", "plan"]))
+@click.argument("name", type=click.Choice(["workload", "scenario", "demand", "plan"]))
 @output_options("json")
 @common_options
 def schema(name: str, *, output: Output, talk: Talk) -> None:
@@ -28,6 +28,10 @@ def schema(name: str, *, output: Output, talk: Talk) -> None:
             from planner.costs.scenario import Scenario
 
             document = Scenario.model_json_schema()
+        case "demand":
+            from planner.mix_request import MixRequest
+
+            document = MixRequest.model_json_schema()
         case _:
             document = plan_schema()
     output.write(json_text({"$schema": "https://json-schema.org/draft/2020-12/schema", **document}))

@@ -1,0 +1,227 @@
+"""``gpuplan mix``: the cheapest mix of owned, committed, spot and on-demand capacity for an hourly demand curve."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from planner.commands.options import belief_options, beliefs_of, filter_options, split_names, store_options
+from pricing.console import CommandLineError, Output, Talk, common_options, output_options
+
+if TYPE_CHECKING:
+    from planner.assumptions import Assumptions
+    from planner.mix import MixResult
+    from planner.mix_request import MixRequest
+    from planner.report.table import Table
+    from planner.tiers import DemandCurve, Tier
+    from pricing.catalog import Catalog
+
+__all__ = ["mix"]
+
+PROFILES = ("steady", "office_hours", "batch_nights", "bursty")
+
+
+@click.command()
+@click.argument("demand", metavar="DEMAND")
+@click.option("--gpu", help="Accelerator whose offers and servers make the tiers: h100-sxm.")
+@click.option("--mean-gpus", type=click.FloatRange(min=0, min_open=True), help="Mean size of a named profile.")
+@click.option("--peak-gpus", type=click.FloatRange(min=0, min_open=True), help="Peak of a named profile.")
+@click.option(
+    "--horizon",
+    type=click.IntRange(1, 600),
+    default=36,
+    metavar="MONTHS",
+    envvar="GPUPLAN_HORIZON",
+    help="Over which an owned server is counted.",
+)
+@click.option(
+    "--time-limit",
+    type=click.FloatRange(min=1),
+    default=60.0,
+    metavar="SECONDS",
+    show_default=True,
+    help="Then the best mix found so far is told, with its gap.",
+)
+@click.option("--secure", is_flag=True, help="Leave out community hosts and marketplaces.")
+@filter_options
+@belief_options
+@store_options
+@output_options("table", "json", "csv", "md")
+@common_options
+def mix(
+    demand: str,
+    gpu: str | None,
+    mean_gpus: float | None,
+    peak_gpus: float | None,
+    horizon: int,
+    time_limit: float,
+    providers: tuple[str, ...],
+    regions: tuple[str, ...],
+    countries: tuple[str, ...],
+    purchase: str | None,
+    settings: tuple[str, ...],
+    assumptions_file: str | None,
+    store_uri: str | None,
+    as_of: datetime | None,
+    max_age_days: int | None,
+    *,
+    secure: bool,
+    output: Output,
+    talk: Talk,
+) -> None:
+    """Find the cheapest mix that serves every hour of DEMAND.
+
+    DEMAND is a CSV file with a line an hour (column gpus), a named profile (steady, office_hours, batch_nights, bursty)
+    with --mean-gpus or --peak-gpus, or a YAML file with demand, tiers and limits (`gpuplan schema demand`).
+    """
+    from planner.commands.prices import catalog_of
+    from planner.commands.tables import show_rows
+    from planner.mix import cheapest_mix
+    from planner.report.values import json_text
+
+    request = _request(demand, gpu, mean_gpus, peak_gpus)
+    curve = request.curve(lambda name: _text_beside(demand, name))
+    tiers = request.stated_tiers()
+    if not tiers:
+        catalog = catalog_of(store_uri, as_of, max_age_days, talk).select(
+            accelerators=[request.gpu],
+            providers=providers,
+            regions=regions,
+            countries=countries,
+            purchase=split_names(purchase),
+            secure=secure,
+            launchable=True,
+        )
+        tiers = _tiers(catalog, request.gpu, beliefs_of(settings, assumptions_file), horizon)
+    found = cheapest_mix(curve, tiers, request.stated_limits(), time_limit_s=time_limit)
+    record = _record(curve, tiers, found)
+    if output.format == "json":
+        output.write(json_text(record))
+    else:
+        show_rows(output, record["tiers"], "tiers", _tables(record))
+
+
+def _request(demand: str, gpu: str | None, mean_gpus: float | None, peak_gpus: float | None) -> MixRequest:
+    from planner.inputs import read_document, validated
+    from planner.mix_request import MixRequest
+
+    is_csv = demand.lower().endswith(".csv")
+    if demand not in PROFILES and not is_csv:
+        request = validated(read_document(demand), MixRequest)
+        return request.model_copy(update={"gpu": gpu}) if gpu else request
+    if not gpu:
+        raise CommandLineError(
+            "the accelerator is missing whose prices are to be used", where="--gpu", hint="--gpu h100-sxm"
+        )
+    if is_csv:
+        return MixRequest.model_validate({"demand": {"csv": demand}, "gpu": gpu})
+    if (mean_gpus is None) == (peak_gpus is None):
+        raise CommandLineError(
+            "a profile needs its size", where=demand, hint="say --mean-gpus or --peak-gpus, and not both"
+        )
+    return MixRequest.model_validate(
+        {"demand": {"profile": demand, "mean_gpus": mean_gpus, "peak_gpus": peak_gpus}, "gpu": gpu}
+    )
+
+
+def _text_beside(demand: str, name: str) -> str:
+    """Read the file that a request names, beside the request itself."""
+    from planner.inputs import read_text
+
+    path = name if demand in {name, "-"} else str(Path(demand).parent / name)
+    return read_text(path)[0]
+
+
+def _tiers(catalog: Catalog, gpu: str, beliefs: Assumptions, horizon: int) -> tuple[Tier, ...]:
+    from planner.mix_tiers import tiers_of_offers
+    from planner.options.servers import ownable_servers
+    from pricing.accelerators import resolve_all
+
+    names = {accelerator.name for accelerator in resolve_all(gpu)}
+    servers = [s for s in ownable_servers(beliefs) if s.machine.accelerator and s.machine.accelerator.name in names]
+    return tiers_of_offers(catalog, servers, beliefs, months=horizon)
+
+
+def _record(curve: DemandCurve, tiers: tuple[Tier, ...], found: MixResult) -> dict[str, Any]:
+    by_name = {tier.name: tier for tier in tiers}
+    hours = curve.scenarios.shape[1]
+    best_single = min(found.single_tier_usd.items(), key=lambda item: item[1], default=None)
+    return {
+        "schema_version": 1,
+        "total_usd": found.total_usd,
+        "tail_usd": found.tail_usd,
+        "hours": hours,
+        "gpu_hours": float(curve.weights @ curve.scenarios.sum(axis=1)),
+        "peak_gpus": float(curve.scenarios.max()),
+        "mean_gpus": float(curve.weights @ curve.scenarios.mean(axis=1)),
+        "best_single_tier": best_single[0] if best_single else None,
+        "saving_usd": best_single[1] - found.total_usd if best_single else None,
+        "single_tier_usd": found.single_tier_usd,
+        "gap_share": found.gap_share,
+        "rounded_to_gpus": found.rounded_to_units,
+        "tiers": [
+            {
+                "name": use.name,
+                "kind": by_name[use.name].kind,
+                "machines": use.machines,
+                "gpus": use.machines * by_name[use.name].units_per_machine,
+                "gpu_hours": use.unit_hours,
+                "idle_gpu_hours": use.idle_unit_hours,
+                "fixed_usd": use.fixed_usd,
+                "variable_usd": use.variable_usd,
+                "fixed_usd_per_machine_hour": by_name[use.name].fixed_usd_per_machine_hour,
+                "usd_per_gpu_hour": by_name[use.name].usd_per_unit_hour,
+            }
+            for use in found.tiers
+        ],
+    }
+
+
+def _tables(record: dict[str, Any]) -> list[Table]:
+    from planner.figures import count, percent, usd
+    from planner.report.table import Column, Table
+
+    used = [tier for tier in record["tiers"] if tier["gpu_hours"] > 0 or tier["machines"] > 0]
+    title = f"{usd(record['total_usd'])} USD for {count(round(record['gpu_hours']))} GPU-hours over {record['hours']:,} hours"
+    if record["best_single_tier"] is not None:
+        title += f", {usd(record['saving_usd'])} USD less than {record['best_single_tier']} alone"
+    rows = tuple(
+        (
+            tier["name"],
+            str(tier["kind"]).replace("_", " "),
+            count(round(tier["machines"], 2)) if tier["machines"] else "by the hour",
+            count(round(tier["gpu_hours"])),
+            percent(tier["gpu_hours"] / record["gpu_hours"]) if record["gpu_hours"] else "-",
+            count(round(tier["idle_gpu_hours"])),
+            usd(tier["fixed_usd"] + tier["variable_usd"]),
+        )
+        for tier in used
+    )
+    alone = tuple(
+        (name, usd(cost)) for name, cost in sorted(record["single_tier_usd"].items(), key=lambda item: item[1])
+    )
+    note = f"peak {count(record['peak_gpus'])} GPUs, mean {count(round(record['mean_gpus'], 1))}"
+    if record["gap_share"] > 1e-6:
+        note += f"; the optimum may be {percent(record['gap_share'])} lower (--time-limit)"
+    tables = [
+        Table(
+            title,
+            (
+                Column("tier"),
+                Column("kind"),
+                Column("machines", is_number=True),
+                Column("served", "GPU-h", is_number=True),
+                Column("share", is_number=True),
+                Column("idle", "GPU-h", is_number=True),
+                Column("cost", "USD", is_number=True),
+            ),
+            rows,
+            note,
+        )
+    ]
+    if alone:
+        tables.append(Table("Each tier alone", (Column("tier"), Column("cost", "USD", is_number=True)), alone))
+    return tables

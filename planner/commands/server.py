@@ -1,0 +1,228 @@
+"""``gpuplan server``: one owned server against every rental of the catalogue."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from planner.commands.options import belief_options, beliefs_of, filter_options, split_names, store_options
+from pricing.console import Output, Talk, common_options, output_options
+
+if TYPE_CHECKING:
+    from planner.assumptions import Assumptions
+    from planner.options.owned import OwnableServer
+    from planner.report.table import Table
+
+__all__ = ["server"]
+
+SHARES = (0.1, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
+SHOWN = 25
+
+
+@click.command()
+@click.argument("gpu", metavar="GPU[:COUNT]")
+@click.option(
+    "--rent",
+    "rents",
+    multiple=True,
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="USD",
+    help="A rent of your own, USD per GPU-hour; repeatable.",
+)
+@click.option(
+    "--price",
+    "price_usd",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="USD",
+    help="What you are quoted for the server, in place of the bundled price.",
+)
+@click.option(
+    "--horizon",
+    type=click.IntRange(1, 600),
+    default=36,
+    metavar="MONTHS",
+    envvar="GPUPLAN_HORIZON",
+    show_default=True,
+    help="How far the comparison looks.",
+)
+@filter_options
+@belief_options
+@store_options
+@click.option("--top", type=click.IntRange(min=1), metavar="N", envvar="GPUPLAN_TOP", help="Rents to show.")
+@output_options("table", "json", "csv", "md")
+@common_options
+def server(
+    gpu: str,
+    rents: tuple[float, ...],
+    price_usd: float | None,
+    horizon: int,
+    providers: tuple[str, ...],
+    regions: tuple[str, ...],
+    countries: tuple[str, ...],
+    purchase: str | None,
+    settings: tuple[str, ...],
+    assumptions_file: str | None,
+    store_uri: str | None,
+    as_of: datetime | None,
+    max_age_days: int | None,
+    top: int | None,
+    *,
+    output: Output,
+    talk: Talk,
+) -> None:
+    """Hold one server with COUNT GPUs (8 where it is not said) against every rent: where owning wins, and why not."""
+    from planner.commands.prices import catalog_of
+    from planner.commands.tables import show_rows
+    from planner.costs.rivals import own_usd_per_gpu_hour, rivals
+    from planner.mix_tiers import owned_timeline_of
+    from planner.report.values import json_text, plain
+    from pricing.accelerators import resolve
+    from pricing.offers import offer_id
+
+    beliefs = beliefs_of(settings, assumptions_file)
+    accelerator, stated = resolve(gpu)
+    owned = _server(accelerator.name, round(stated or 8), price_usd, beliefs)
+    count = owned.machine.accelerator_count
+    catalog = catalog_of(store_uri, as_of, max_age_days, talk).select(
+        accelerators=[accelerator.name],
+        providers=providers,
+        regions=regions,
+        countries=countries,
+        purchase=split_names(purchase),
+        launchable=True,
+    )
+    offers = [offer for offer in catalog.offers if offer.accelerator_count >= 1 and not offer.term_months]
+    named: list[tuple[str, float, date | None, str]] = [
+        (offer_id(o), o.price_usd_per_hour / o.accelerator_count, o.observed_on, o.source) for o in offers
+    ]
+    named += [(f"stated rent of {rent:g}", rent, None, "you") for rent in rents]
+    named.sort(key=lambda row: row[1])
+    money = {
+        "discount_rate_share_per_year": beliefs["money.discount_rate_share_per_year"],
+        "hours_per_month": beliefs["money.hours_per_month"],
+    }
+    busy = owned_timeline_of(owned, beliefs, months=horizon)
+    found = rivals(busy, [price for _, price, _, _ in named], gpu_count=count, **money)
+    own = own_usd_per_gpu_hour(busy, gpu_count=count, utilisation_share=_array(SHARES), **money)
+    rows = [
+        {
+            "rent_id": name,
+            "usd_per_gpu_hour": price,
+            "utilisation_share": rival.utilisation_share,
+            "full_use_month": rival.full_use_month,
+            "because": rival.because,
+            "priced_on": priced_on,
+            "source": source,
+        }
+        for (name, price, priced_on, source), rival in zip(named, found, strict=True)
+    ]
+    curve = [
+        {"utilisation_share": share, "own_usd_per_gpu_hour": float(cost)}
+        for share, cost in zip(SHARES, own, strict=True)
+    ]
+    if output.format == "json":
+        server_record = {
+            "name": owned.name,
+            "price_usd": owned.price_usd,
+            "max_kw": owned.max_kw,
+            "priced_on": owned.priced_on,
+            "source": owned.source,
+            "notes": owned.notes,
+        }
+        output.write(
+            json_text(
+                {"schema_version": 1, "horizon_months": horizon, "server": server_record, "curve": curve, "rents": rows}
+            )
+        )
+        return
+    shown = rows if top is None else rows[:top]
+    show_rows(output, rows, "rents", _tables(owned, plain(curve), plain(_spread(shown, rents)), len(rows), horizon))
+
+
+def _spread(rows: list[dict[str, Any]], rents: tuple[float, ...]) -> list[dict[str, Any]]:
+    """Return at most so many rows as a screen holds, evenly over the range of prices, the user's own among them."""
+    if len(rows) <= SHOWN:
+        return rows
+    step = (len(rows) - 1) / (SHOWN - 1)
+    picked = {round(index * step) for index in range(SHOWN)}
+    return [row for index, row in enumerate(rows) if index in picked or (rents and row["source"] == "you")]
+
+
+def _array(values: tuple[float, ...]) -> Any:  # noqa: ANN401  numpy is imported where it is needed
+    import numpy as np
+
+    return np.array(values)
+
+
+def _server(name: str, count: int, price_usd: float | None, beliefs: Assumptions) -> OwnableServer:
+    from dataclasses import replace
+
+    from planner.errors import InputError
+    from planner.options.servers import ownable_servers
+
+    fitting = [
+        one for one in ownable_servers(beliefs) if one.machine.accelerator and one.machine.accelerator.name == name
+    ]
+    match = next((one for one in fitting if one.machine.accelerator_count == count), None)
+    if match is None:
+        known = ", ".join(f"{one.machine.accelerator_count:g}" for one in fitting)
+        raise InputError(
+            f"no price of a server with {count} x {name} is known",
+            hint=f"servers are known with {known} of them" if known else "`gpuplan breakeven` takes your own quote",
+            where="GPU",
+        )
+    if price_usd is None:
+        return match
+    return replace(match, price_usd=price_usd, source="you", priced_on=date(9999, 12, 31), notes=())
+
+
+def _tables(
+    owned: OwnableServer, curve: list[dict[str, Any]], rows: list[dict[str, Any]], total: int, horizon: int
+) -> list[Table]:
+    from planner.figures import percent, usd
+    from planner.report.table import Column, Table
+
+    widest = max(point["own_usd_per_gpu_hour"] for point in curve)
+    points = tuple(
+        (
+            percent(point["utilisation_share"]),
+            usd(point["own_usd_per_gpu_hour"]),
+            "#" * max(1, round(40 * point["own_usd_per_gpu_hour"] / widest)),
+        )
+        for point in curve
+    )
+    found = tuple(
+        (
+            row["rent_id"],
+            usd(row["usd_per_gpu_hour"]),
+            "never" if row["utilisation_share"] is None else percent(row["utilisation_share"]),
+            "never" if row["full_use_month"] is None else f"{row['full_use_month']:.1f}",
+            row["priced_on"] or "",
+        )
+        for row in rows
+    )
+    count = owned.machine.accelerator_count
+    full = usd(curve[-1]["own_usd_per_gpu_hour"])
+    return [
+        Table(
+            f"{owned.name}: {usd(owned.price_usd)} USD, in colocation, over {horizon} months",
+            (Column("used"), Column("own", "USD/GPU-h", is_number=True), Column("")),
+            points,
+            f"{count:g} GPUs; {owned.source}",
+        ),
+        Table(
+            "Owning against rents that are paid by the hour used",
+            (
+                Column("rent"),
+                Column("rent", "USD/GPU-h", is_number=True),
+                Column("owning wins", "above use", is_number=True),
+                Column("always busy", "from month", is_number=True),
+                Column("priced on"),
+            ),
+            found,
+            f"{len(rows)} of {total} rents (-f json has all); an owned hour costs {full} USD per GPU even when every hour is used, "
+            "so owning never wins below that rent",
+        ),
+    ]
