@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import importlib
 import json
 import sys
 from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from planner.assumptions import default_assumptions
 from planner.errors import PlanningError
@@ -56,14 +55,15 @@ def check(path: Path) -> dict[str, Any] | None:
 
 def measured(path: Path) -> dict[str, Any]:
     """Return how far predictions lie from measurements: there is no tolerance, so no row is wrong."""
-    verify = importlib.import_module("planner.verify").verify
+    from planner.verify import verify
+
     none = {"file": path.name, "kind": "measured", "rows": 0, "right": 0, "wrong": 0, "refused": 0}
     try:
-        (found,) = verify([path], default_assumptions())
+        report = verify([path], default_assumptions()).record()
     except PlanningError as error:
         return {**none, "note": str(error)}
-    record = found if isinstance(found, dict) else asdict(found)
-    return {**none, "right": record.get("predicted", 0), **record, "file": path.name}
+    (found,) = cast("list[dict[str, Any]]", report["files"])
+    return {**none, **found, "file": path.name}
 
 
 def show(file: dict[str, Any]) -> None:
