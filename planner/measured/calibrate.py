@@ -122,7 +122,7 @@ def serving_problem(rows: Sequence[Row]) -> Problem:
     starts = {
         "bandwidth_share": 0.65, "cache_share": 0.6, "prefill_share": 0.55, "attention_share": 0.35, "decode_share": 0.5, "step_s": 1e-3,
         "layer_s": 1e-5, "request_s": 6e-6, "expert_imbalance_ratio": 1.2, "scale_up_share": 0.6, "pcie_share": 0.5, "rdma_share": 0.75,
-        "ethernet_share": 0.6, "scale_up_latency_s": 2e-5, "pcie_latency_s": 3e-5, "network_latency_s": 5e-5, "pace_ratio": 1.0, "burst_share": 0.1,
+        "ethernet_share": 0.6, "scale_up_latency_s": 2e-5, "pcie_latency_s": 3e-5, "network_latency_s": 5e-5, "pace_ratio": 1.0, "burst_share": 0.3, "wait_steps_ratio": 3.0, "entry_s": 0.03,
     }  # fmt: skip
     fixed = {"rdma_share", "ethernet_share", "network_latency_s", "pace_ratio"}
     machine = {
@@ -144,6 +144,8 @@ def serving_problem(rows: Sequence[Row]) -> Problem:
         "layer_s",
         "request_s",
         "burst_share",
+        "wait_steps_ratio",
+        "entry_s",
         "scale_up_latency_s",
         "pcie_latency_s",
     }
@@ -179,12 +181,14 @@ def serving_problem(rows: Sequence[Row]) -> Problem:
                 links=Links(**{name: constants[name] for name in LINKS}),
                 pace_ratio=constants["pace_ratio"],
                 burst_share=constants["burst_share"],
+                wait_steps_ratio=constants["wait_steps_ratio"],
+                entry_s=constants["entry_s"],
             ),
         )
         return np.stack([found[metric] for metric in METRICS])
 
     prefixes = {name: f"serve_link.{name}" if name in LINKS else f"serve.{name}" for name in starts}
-    return _problem("serving", table.rows, of, predict, observed, (1.0, 0.6, 0.3, 0.7), prefixes)
+    return _problem("serving", table.rows, of, predict, observed, (1.0, 0.6, 0.35, 0.7), prefixes)
 
 
 def training_problem(rows: Sequence[Row]) -> Problem:
@@ -291,16 +295,14 @@ def memory_problem(rows: Sequence[Row]) -> Problem:
 def image_problem(rows: Sequence[Row]) -> Problem:
     """Return the fit of image generation."""
     table, _ = image_table([row for row in rows if row.get("kind") == "diffusion" and row.get("quality") != "C"])
-    starts = {"flop_share": 0.4, "knee_tflop": 0.5, "step_s": 0.008}
+    starts = {"flop_share": 0.4, "knee_tflop": 0.2, "step_s": 0.012}
 
     def spreads(name: str, tag: str) -> float:
-        return (
-            (0.5 if tag == "*" else 0.3 if tag.startswith("@") else 0.25)
-            if name == "flop_share"
-            else 0.5
-            if tag == "*"
-            else 0.25
-        )
+        if name == "knee_tflop":
+            return 0.05
+        if tag == "*":
+            return 0.4
+        return 0.4 if tag == "@fp32_vector" else 0.3 if tag.startswith("@") else 0.2
 
     tags = _tag_rows(
         table.scopes,

@@ -75,7 +75,7 @@ def _one(row: Row) -> tuple[tuple[str, ...], tuple[str, ...], Architecture, tupl
     if arch.diffusion is None:
         raise InputError(f"{arch.name} makes no images", where=where)
     pixels = float(size.group(1)) * float(size.group(2)) if size else arch.diffusion.reference_pixels
-    steps = re.search(r"(\d+)(?: \w+)? steps", text)
+    steps = re.search(r"(\d+)(?: [A-Za-z]+)? steps", text)
     per_step = "steps_per_s" in row.get("metric", "")
     count = 1.0 if per_step else float(steps.group(1)) if steps else _USUAL_STEPS
     batch = number(row, "batch", default=4.0 if "offline" in row.get("load", "").lower() else 1.0)
@@ -88,6 +88,8 @@ def _one(row: Row) -> tuple[tuple[str, ...], tuple[str, ...], Architecture, tupl
         peak = float(hw.flop16_per_s()[0])
     framework = row.get("framework", "").lower()
     tags = [f"@{form}"] if form != "16" else []
+    if form == "fp32" and chip.tf32_dense_tflop_per_s is None:
+        tags = ["@fp32_vector"]  # without tensor cores for it, single precision reaches far more of its peak
     for word, tag in (
         ("tensorrt", "@tensorrt"),
         ("stable-fast", "@compiled"),
@@ -96,7 +98,8 @@ def _one(row: Row) -> tuple[tuple[str, ...], tuple[str, ...], Architecture, tupl
         ("neuron", "@neuron"),
     ):
         tags += [tag] if word in framework and tag not in tags else []
-    tags += ["@eager"] * (len(tags) == 0 or tags == [f"@{form}"]) + ["@server"] * (
+    tags += ["@eager2022"] * ("diffusers 0." in framework)
+    tags += ["@eager"] * (not set(tags) & {"@tensorrt", "@compiled", "@neuron"}) + ["@server"] * (
         "server" in row.get("load", "").lower()
     )
     observed = number(row, "images_per_s", "value")
@@ -104,7 +107,7 @@ def _one(row: Row) -> tuple[tuple[str, ...], tuple[str, ...], Architecture, tupl
         observed = number(row, "value")
     elif "latency" in row.get("metric", "") and np.isnan(number(row, "images_per_s")):
         observed = batch / number(row, "value")
-    numbers = (pixels, count, batch, peak * number(row, "n_gpus", default=1.0), 1.0)
+    numbers = (pixels, count, batch, peak, number(row, "n_gpus", default=1.0))
     return scopes(machine), tuple(tags), arch, numbers, observed
 
 
@@ -122,10 +125,10 @@ def predict_images(table: ImageTable, constants: dict[str, FloatArray]) -> Float
     rates = np.empty(len(table.rows))
     for arch in set(table.architectures):
         mine = np.asarray([other == arch for other in table.architectures])
-        pixels, steps, batch, peak, _ = table.numbers[mine].T
+        pixels, steps, batch, peak, count = table.numbers[mine].T
         seconds = image_s(
             arch, pixels, steps, guided=True, flop_per_s=peak, share=constants["flop_share"][mine],
             knee_tflop=constants["knee_tflop"][mine], step_s=constants["step_s"][mine], batch=batch,
         )  # fmt: skip
-        rates[mine] = 1.0 / seconds
+        rates[mine] = count / seconds
     return rates

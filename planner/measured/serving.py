@@ -39,6 +39,7 @@ _PRECISIONS = {
 METRICS = ("out_tok_s_total", "tpot_ms", "ttft_ms", "prefill_tok_s")
 CONSTANTS = tuple(item.name for item in fields(ServingConstants))
 LINKS = tuple(item.name for item in fields(Links))
+_BURST_POWER = 0.6
 MOST_REQUESTS = 2048.0
 """Requests in flight that engines are built for in maximum-throughput tables."""
 
@@ -118,6 +119,8 @@ class ServingConstantsOfRows:
     links: Links
     pace_ratio: FloatArray
     burst_share: FloatArray
+    wait_steps_ratio: FloatArray
+    entry_s: FloatArray
 
 
 def _layout(row: Row, arch_experts: int, count: float) -> tuple[float, float, float]:
@@ -300,6 +303,8 @@ def constants_of_rows(table: ServingTable, calibration: Calibration) -> ServingC
         links=Links(**{name: column(f"serve_link.{name}") for name in LINKS}),
         pace_ratio=column("serve.pace_ratio"),
         burst_share=column("serve.burst_share"),
+        wait_steps_ratio=column("serve.wait_steps_ratio"),
+        entry_s=column("serve.entry_s"),
     )
 
 
@@ -345,10 +350,13 @@ def predict_serving(table: ServingTable, constants: ServingConstantsOfRows) -> M
     wait_s = np.where(np.isfinite(table.live), np.maximum(table.live - live, 0.0), 0.0)
     rate = live / (floor_s + tokens_out * tpot_s)
     backlog_s = np.where(table.sort == "closed", wait_s / np.maximum(rate, 1e-12), 0.0)
-    burst_s = np.where(table.sort == "closed", constants.burst_share * (live - 1.0) * prompt_s, 0.0)
+    # Prompts that arrive together are read together: the wait grows more slowly than their number.
+    closed = table.sort == "closed"
+    burst_s = np.where(closed, constants.burst_share * np.maximum(live - 1.0, 0.0) ** _BURST_POWER * prompt_s, 0.0)
+    entry_s = np.where(closed | (table.sort == "open"), constants.entry_s + constants.wait_steps_ratio * step_s, 0.0)
     load = np.clip(live * prompt_s / np.maximum(tokens_out * tpot_s, 1e-12), 0.0, 0.95)
     queue_s = np.where(table.sort == "open", prompt_s * load / (1.0 - load), 0.0)
-    ttft_s = floor_s + backlog_s + burst_s + queue_s + np.where(table.sort == "prompt", 0.0, 0.5 * step_s * (live > 1))
+    ttft_s = floor_s + backlog_s + burst_s + queue_s + entry_s
     static_s = live * prompt_s / stages + tokens_out * step_s
     total = np.select(
         [
@@ -362,7 +370,7 @@ def predict_serving(table: ServingTable, constants: ServingConstantsOfRows) -> M
         [
             live / tpot_s,
             live * tokens_out / static_s,
-            live * tokens_out / (floor_s + burst_s + tokens_out * tpot_s),
+            live * tokens_out / (floor_s + burst_s + entry_s + tokens_out * tpot_s),
             np.fmin(table.rate_per_s * tokens_out, live / tpot_s),
             live / step_s,
             live * tokens_out / static_s,

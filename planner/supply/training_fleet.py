@@ -356,6 +356,9 @@ def _scene(
         recompute=layouts.recompute,
         chunked_loss=layouts.chunked,
         frozen=job.adapters,
+        activation_ratio=calibration.value_at("memory.activation_ratio", ("*",))
+        * np.where(layouts.recompute, calibration.ratio("memory.activation_ratio", ["@recompute"]), 1.0),
+        logits_ratio=calibration.value_at("memory.logits_ratio", ("*",)),
     )
     rank = work.rank if isinstance(work, Finetune) else 16
     return _Scene(

@@ -1,0 +1,139 @@
+"""Models: names, configuration files and stated numbers."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from planner.demand.models import known_model, known_models, resolve_model
+from planner.demand.parameters import parameter_count
+from planner.demand.profiles import elastic_share, hourly_rates
+from planner.demand.requirements import requirements
+from planner.demand.workload import GpuHours, ModelNumbers, Profile, Workload
+from planner.errors import InputError
+
+CONFIGS: dict[str, dict[str, object]] = {
+    "llama-3.1-8b": {
+        "model_type": "llama", "num_hidden_layers": 32, "hidden_size": 4096, "num_attention_heads": 32, "num_key_value_heads": 8,
+        "intermediate_size": 14336, "vocab_size": 128256, "tie_word_embeddings": False,
+    },
+    "qwen3-30b-a3b": {
+        "model_type": "qwen3_moe", "num_hidden_layers": 48, "hidden_size": 2048, "num_attention_heads": 32, "num_key_value_heads": 4, "head_dim": 128,
+        "intermediate_size": 6144, "moe_intermediate_size": 768, "num_experts": 128, "num_experts_per_tok": 8, "vocab_size": 151936, "tie_word_embeddings": False,
+    },
+    "deepseek-v3": {
+        "model_type": "deepseek_v3", "num_hidden_layers": 61, "hidden_size": 7168, "num_attention_heads": 128, "num_key_value_heads": 128,
+        "intermediate_size": 18432, "moe_intermediate_size": 2048, "n_routed_experts": 256, "n_shared_experts": 1, "num_experts_per_tok": 8,
+        "first_k_dense_replace": 3, "q_lora_rank": 1536, "kv_lora_rank": 512, "qk_rope_head_dim": 64, "qk_nope_head_dim": 128, "v_head_dim": 128,
+        "vocab_size": 129280, "tie_word_embeddings": False,
+    },
+    "gpt2-124m": {"model_type": "gpt2", "n_layer": 12, "n_embd": 768, "n_head": 12, "n_positions": 1024, "vocab_size": 50257},
+    "bert-base": {
+        "model_type": "bert", "num_hidden_layers": 12, "hidden_size": 768, "num_attention_heads": 12, "intermediate_size": 3072, "vocab_size": 30522,
+        "max_position_embeddings": 512, "type_vocab_size": 2,
+    },
+    "gemma-2-9b": {
+        "model_type": "gemma2", "num_hidden_layers": 42, "hidden_size": 3584, "num_attention_heads": 16, "num_key_value_heads": 8, "head_dim": 256,
+        "intermediate_size": 14336, "vocab_size": 256000, "sliding_window": 4096,
+    },
+    "phi-2": {
+        "model_type": "phi", "num_hidden_layers": 32, "hidden_size": 2560, "num_attention_heads": 32, "intermediate_size": 10240, "vocab_size": 51200,
+        "tie_word_embeddings": False,
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_a_config_file_gives_the_same_count_as_the_known_name(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps(CONFIGS[name]), encoding="utf-8")
+    assert parameter_count(resolve_model(str(path))) == parameter_count(known_model(name))
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("{", "not JSON"),
+        ("[1]", "holds an object"),
+        ('{"model_type": "unet", "hidden_size": 3}', "no text transformer"),
+        ('{"_class_name": "UNet2DConditionModel"}', "no text transformer"),
+        ('{"model_type": "llama", "hidden_size": 4096}', "num_hidden_layers, num_attention_heads, vocab_size"),
+        ('{"num_hidden_layers": 2, "hidden_size": 100, "num_attention_heads": 3, "vocab_size": 10}', "no multiple"),
+        ('{"num_hidden_layers": "many", "hidden_size": 96, "num_attention_heads": 3, "vocab_size": 10}', "a number"),
+    ],
+)
+def test_a_config_that_is_no_transformers_is_refused_in_words(text: str, told: str, tmp_path: Path) -> None:
+    path = tmp_path / "config.json"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(InputError, match=told):
+        resolve_model(str(path))
+
+
+@pytest.mark.parametrize(
+    ("written", "name"),
+    [
+        ("meta-llama/Llama-3.1-70B-Instruct", "llama-3.1-70b"),
+        ("Llama 3.1 8B", "llama-3.1-8b"),
+        ("llama3.1-8b", "llama-3.1-8b"),
+        ("mistralai/Mistral-7B-v0.1", "mistral-7b"),
+        ("Qwen/Qwen2.5-72B-Instruct", "qwen2.5-72b"),
+        ("deepseek-ai/DeepSeek-R1", "deepseek-r1"),
+        ("BAAI/bge-large-en-v1.5", "bert-large"),
+        ("stable-diffusion-xl-base-1.0", "sdxl"),
+    ],
+)
+def test_a_model_is_known_by_the_names_that_people_write(written: str, name: str) -> None:
+    assert parameter_count(resolve_model(written)) == parameter_count(known_model(name))
+
+
+def test_an_unknown_name_is_answered_with_the_nearest_known_ones() -> None:
+    with pytest.raises(InputError) as caught:
+        resolve_model("lama-3.1-70b")
+    assert "llama-3.1-70b" in caught.value.hint
+
+
+def test_every_known_model_can_be_counted_and_required() -> None:
+    assert len(known_models()) > 140
+    for name in known_models():
+        assert parameter_count(known_model(name)) > 1e6
+
+
+@given(billions=st.floats(0.01, 3000))
+def test_missing_numbers_are_filled_in_and_said_so(billions: float) -> None:
+    arch = resolve_model(ModelNumbers(parameters_b=billions))
+    assert parameter_count(arch) == billions * 1e9
+    assert "filled in" in arch.notes[0]
+
+
+def test_more_active_than_all_parameters_are_refused() -> None:
+    with pytest.raises(InputError, match="must not exceed"):
+        resolve_model(ModelNumbers(parameters_b=7, active_parameters_b=8))
+
+
+def test_heads_that_do_not_divide_the_width_are_refused() -> None:
+    with pytest.raises(InputError, match="multiple"):
+        resolve_model(ModelNumbers(parameters_b=7, hidden=4096, heads=33))
+
+
+@pytest.mark.parametrize("profile", list(Profile))
+def test_a_profile_has_a_week_of_hours_with_mean_one(profile: Profile) -> None:
+    rates = hourly_rates(profile)
+    assert rates.shape == (168,)
+    assert rates.mean() == pytest.approx(1.0)
+    assert rates.min() >= 0
+
+
+@given(profile=st.sampled_from(list(Profile)), peak=st.floats(1, 10), machines=st.integers(1, 500))
+def test_a_fleet_that_follows_demand_pays_between_one_machine_and_all(
+    profile: Profile, peak: float, machines: int
+) -> None:
+    assert 1 / machines - 1e-9 <= elastic_share(profile, peak, machines) <= 1
+
+
+def test_stated_hours_need_no_model() -> None:
+    need = requirements(Workload(kind="gpu_hours", gpu_hours=GpuHours(gpu="h100")))
+    assert need.unit == "accelerator_hours"

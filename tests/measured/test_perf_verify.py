@@ -1,0 +1,130 @@
+"""Verify: measured rows in, predictions with their errors out; the shipped rows hold the accuracy that the docs state."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from planner.assumptions import default_assumptions
+from planner.errors import InputError
+from planner.measured.rows import accelerator_of, shipped_rows
+from planner.supply.calibration import default_calibration
+from planner.verify import FileReport, recalibrate, verify, verify_rows
+
+HEADER = "id,block,kind,model,precision,gpu,n_gpus,tp,input_len,output_len,concurrency,load,framework,out_tok_s_total,ttft_ms,tpot_ms,quality\n"
+ROW = "a1,mine,llm,llama-3.1-8b,bf16,H100-SXM,1,1,1000,500,32,closed loop at concurrency,vllm,2000,,,A\n"
+
+
+def _report(kind: str) -> FileReport:
+    return verify_rows(kind, shipped_rows(kind), default_calibration())
+
+
+def _median(report: FileReport, sort: str, metric: str) -> float:
+    return next(
+        item for item in report.by_class if (item.name, item.metric) == (sort, metric)
+    ).median_abs_relative_error_share
+
+
+def test_shipped_training_rows_are_met_within_a_tenth() -> None:
+    report = _report("training")
+    assert report.refused == 0
+    assert _median(report, "train.dense", "tokens_per_s_per_gpu") < 0.10
+    assert report.median_abs_relative_error_share is not None
+    assert report.median_abs_relative_error_share < 0.12
+
+
+def test_shipped_serving_rows_are_met_within_the_stated_limits() -> None:
+    report = _report("inference")
+    assert report.refused <= 0.05 * report.rows
+    assert _median(report, "serve.dense", "out_tok_s_total") < 0.10
+    assert _median(report, "serve.moe", "out_tok_s_total") < 0.16
+    assert _median(report, "cpu", "out_tok_s_total") < 0.10
+
+
+def test_parameter_counts_of_the_shipped_rows_are_exact_and_most_fit_verdicts_right() -> None:
+    report = _report("memory")
+    counts = [item for item in report.detail if item.metric == "param_count"]
+    assert counts
+    assert all(item.relative_error_share == 0 for item in counts)
+    assert report.verdict_right_share is not None
+    assert report.verdict_right_share > 0.9
+
+
+def test_a_row_of_quality_c_is_kept_and_not_scored() -> None:
+    report = _report("training")
+    kept = [item for item in report.detail if "quality C" in item.reason]
+    assert kept
+    assert all(item.predicted is None and not item.primary for item in kept)
+
+
+def test_the_report_is_plain_json(tmp_path: Path) -> None:
+    path = tmp_path / "mine.csv"
+    path.write_text(HEADER + ROW, encoding="utf-8")
+    text = json.dumps(verify([path], default_assumptions()).record(), allow_nan=False)
+    record = json.loads(text)["files"][0]
+    assert {
+        "file",
+        "kind",
+        "rows",
+        "predicted",
+        "refused",
+        "median_abs_relative_error_share",
+        "p90_abs_relative_error_share",
+        "bias_share",
+        "detail",
+    } <= set(record)
+    assert {"id", "metric", "expected", "predicted", "relative_error_share", "reason"} <= set(record["detail"][0])
+    assert record["detail"][0]["low"] < record["detail"][0]["predicted"] < record["detail"][0]["high"]
+
+
+def test_a_row_that_cannot_be_predicted_says_why_and_counts_as_refused(tmp_path: Path) -> None:
+    path = tmp_path / "mine.csv"
+    path.write_text(
+        HEADER + ROW.replace("H100-SXM", "Abacus 3000") + ROW.replace("a1", "a2").replace("llama-3.1-8b", "nobody-7b"),
+        encoding="utf-8",
+    )
+    report = verify([path]).files[0]
+    assert report.refused == 2
+    assert report.median_abs_relative_error_share is None
+    assert "Abacus 3000" in report.detail[0].reason
+    assert "nobody-7b" in report.detail[1].reason
+
+
+@pytest.mark.parametrize(("text", "told"), [("", "columns"), ("a,b\n1,2\n", "columns"), (HEADER, "no rows")])
+def test_a_file_of_other_columns_is_refused_in_words(text: str, told: str, tmp_path: Path) -> None:
+    path = tmp_path / "mine.csv"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(InputError, match=told):
+        verify([path])
+
+
+def test_ones_own_row_recalibrates_the_estimate(tmp_path: Path) -> None:
+    path = tmp_path / "mine.csv"
+    path.write_text(HEADER + ROW, encoding="utf-8")
+    before = verify([path]).files[0].bias_share
+    own = recalibrate([path], default_assumptions())
+    after = verify([path], calibration=own).files[0].bias_share
+    assert before is not None
+    assert after is not None
+    # The belief about usual users (0.85) stays outside of verify, which compares steady engines.
+    assert own.rows["serve.pace_ratio", "H100-SXM"].blocks == "your own rows"
+    assert after != pytest.approx(before)
+
+
+def test_every_constant_says_where_it_comes_from() -> None:
+    for constant in default_calibration().rows.values():
+        assert constant.source
+        assert constant.fitted_on
+        assert constant.row_count == 0 or constant.blocks or constant.name.startswith("band.")
+
+
+@pytest.mark.parametrize(
+    ("written", "name"),
+    [("H100-SXM", "H100-SXM"), ("Apple M1 Max 32-core GPU", "Apple M1 Max"), ("CPU m7i.16xlarge (Sapphire Rapids, AMX, 32 cores)", "m7i.16xlarge")],
+)  # fmt: skip
+def test_rows_name_their_hosts_freely(written: str, name: str) -> None:
+    found = accelerator_of(written)
+    assert found is not None
+    assert found.name == name
