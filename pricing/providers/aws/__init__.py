@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from pricing.providers.aws.fetch import BULK_URL, fetch
-from pricing.providers.aws.normalise import VERSION, normalise
+from pricing.providers.aws.asking import BULK_URL, fetch
+from pricing.providers.aws.reading import VERSION, normalise
 from pricing.providers.contract import Provider
 
 __all__ = ["PROVIDER", "fetch", "normalise"]

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any, Final
 
-from pricing.providers.aws.fetch import is_wanted_type
+from pricing.providers.aws.asking import is_wanted_type
 
 __all__ = ["is_wanted_product", "read_plan_rates", "read_price_list"]
 

@@ -113,7 +113,7 @@ def read_rates(rows: Iterable[Mapping[str, Any]]) -> Rates:
     Parameters
     ----------
     rows : iterable of mapping
-        As `pricing.providers.gcp.fetch` makes them.
+        As `pricing.providers.gcp.asking` makes them.
 
     Raises
     ------

@@ -12,7 +12,7 @@ from typing import Any, Final
 from pricing.identity import IDENTITY_COLUMNS, identity_text
 from pricing.offers import Launchable, Payment, PricePart, PurchaseOption
 from pricing.providers.contract import Normalised, RawPage, RefusedRow, offer_or_refusal
-from pricing.providers.gcp.fetch import PART
+from pricing.providers.gcp.asking import PART
 from pricing.providers.gcp.skus import Rate, Rates, read_rates
 from pricing.providers.hardware import guarded, hardware_of
 
