@@ -12,6 +12,7 @@ from planner.demand.requirements import Requirements, requirements
 from planner.demand.suitability import suitable_model
 from planner.demand.volume import volume
 from planner.demand.workload import Constraints, Workload
+from planner.doubt import Doubt, doubt
 from planner.errors import NothingFitsError
 from planner.options.free import free_options, lent_machines
 from planner.options.hosted import hosted_options
@@ -22,7 +23,7 @@ from planner.options.servers import ownable_servers
 from planner.supply.candidates import Candidates, find_candidates
 from planner.supply.fleet import size
 from planner.supply.machines import Fleet, Machine, Refusal
-from planner.verdict import BreakEvenPair, Verdict, break_evens, choose
+from planner.verdict import BreakEvenPair, Verdict, best_by_kind, break_evens, choose
 from pricing.accelerators import resolve_all
 from pricing.catalog import Catalog, FunnelStep
 from pricing.free_tiers import FreeTier
@@ -92,6 +93,8 @@ class Plan:
         Ranked by present value.
     break_evens : tuple of BreakEvenPair
         Rents against owning.
+    doubt : Doubt
+        How sure it is that renting or owning is cheaper, and which belief would turn it.
     refusals : tuple of Refusal
         Machines that cannot do the work.
     assumptions : tuple of Assumption
@@ -112,6 +115,7 @@ class Plan:
     verdict: Verdict
     options: tuple[Option, ...]
     break_evens: tuple[BreakEvenPair, ...]
+    doubt: Doubt
     refusals: tuple[Refusal, ...]
     assumptions: tuple[Assumption, ...]
     funnel: tuple[FunnelStep, ...]
@@ -176,6 +180,7 @@ def make_plan(
     funnel = (*candidates.funnel, *_sieves(candidates, fleets, refusals, options))
     if not options:
         raise NothingFitsError(_nothing_fits(funnel, refusals), hint=_way_out(refusals))
+    once = work.is_job and not work.runs_per_month
     pairs = break_evens(options, traced)
     verdict = choose(
         options,
@@ -183,9 +188,12 @@ def make_plan(
         refusals,
         traced,
         months=months,
-        once=work.is_job and not work.runs_per_month,
+        once=once,
         deadline_hours=workload.deadline_hours,
     )
+    best = best_by_kind(options)
+    # One run is over before anything can move; over a horizon rents, demand and used prices do.
+    doubts = Doubt() if once else doubt(best.get(OptionKind.RENT), best.get(OptionKind.BUY), traced)
     return Plan(
         workload=workload,
         model=needs.model,
@@ -195,6 +203,7 @@ def make_plan(
         verdict=verdict,
         options=options,
         break_evens=pairs,
+        doubt=doubts,
         refusals=refusals,
         assumptions=traced.used(),
         funnel=funnel,

@@ -14,9 +14,20 @@ __all__ = ["breakeven"]
 @click.option(
     "--horizon", type=click.IntRange(1, 600), metavar="MONTHS", envvar="GPUPLAN_HORIZON", help="How far to look."
 )
+@click.option(
+    "--draws",
+    type=click.IntRange(100, 10_000_000),
+    default=20_000,
+    show_default=True,
+    help="Draws of the values that are stated as ranges.",
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="The same seed draws the same.")
+@click.option("--sobol", is_flag=True, help="Also tell how much of the variance each range explains.")
 @output_options("table", "json", "csv", "md")
 @common_options
-def breakeven(scenario: str, horizon: int | None, *, output: Output, talk: Talk) -> None:
+def breakeven(
+    scenario: str, horizon: int | None, draws: int, seed: int, *, sobol: bool, output: Output, talk: Talk
+) -> None:
     """Say from which month, utilisation and rent on owning is cheaper, from your own numbers.
 
     SCENARIO is a YAML or JSON file (see examples/scenario-8x-h100.yaml), or - for standard input.
@@ -25,12 +36,15 @@ def breakeven(scenario: str, horizon: int | None, *, output: Output, talk: Talk)
     from planner.costs.verdict import break_even_of
     from planner.inputs import read_document, validated
     from planner.report.values import json_text
+    from planner.sensitivity import scenario_record
 
     del talk
-    stated = validated(read_document(scenario), Scenario)
+    document = read_document(scenario)
     if horizon:
-        stated = stated.model_copy(update={"horizon_months": horizon})
+        document.content["horizon_months"] = horizon
+    stated = validated(document, Scenario)
     answer = break_even_of(stated).as_record()
+    answer |= scenario_record(stated, draws=draws, seed=seed, with_sobol=sobol)
     if output.format == "json":
         output.write(json_text({"schema_version": 1, **answer}))
         return

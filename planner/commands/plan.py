@@ -36,7 +36,7 @@ __all__ = ["plan"]
 @store_options
 @click.option("--top", type=click.IntRange(min=1), metavar="N", envvar="GPUPLAN_TOP", help="Options to show.")
 @click.option("--explain", is_flag=True, help="Walk through the figures of the verdict, and list every assumption.")
-@output_options("table", "json", "csv", "md")
+@output_options("table", "json", "csv", "md", "html")
 @common_options
 def plan(
     workloads: tuple[str, ...],

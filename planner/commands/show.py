@@ -10,7 +10,7 @@ from planner.plan import Plan
 from planner.report.record import plan_record
 from planner.report.values import Record, json_text, plain
 from planner.report.view import explained, plan_view
-from pricing.console import Output
+from pricing.console import CommandLineError, Output
 
 __all__ = ["show_plans", "show_records"]
 
@@ -27,6 +27,10 @@ def show_records(records: Sequence[Record], output: Output, *, top: int | None, 
     match output.format:
         case "json":
             output.write(json_text(records[0] if len(records) == 1 else {"schema_version": 1, "plans": list(records)}))
+        case "html":
+            from planner.report.page import page
+
+            output.write(page(_only(records, "an HTML page")))
         case "csv":
             from planner.report.sheet import options_csv
 
@@ -46,3 +50,12 @@ def show_records(records: Sequence[Record], output: Output, *, top: int | None, 
                 detail = explained(record, record["verdict"]["option_id"]) if explain else None
                 render(plan_view(record, top=top or SHOWN), console, explained=detail)
             output.write(trimmed(buffer))
+
+
+def _only(records: Sequence[Record], form: str) -> Record:
+    """Return the one plan that a file of this form can hold."""
+    if len(records) != 1:
+        raise CommandLineError(
+            f"{form} holds one plan, {len(records)} were asked for", hint="run it once for each workload"
+        )
+    return records[0]

@@ -9,6 +9,7 @@ from datetime import date
 from planner.assumptions import Assumptions
 from planner.costs.api import api_timeline
 from planner.demand.volume import Volume
+from planner.options.book import TokenBook
 from planner.options.option import Option, OptionKind
 from planner.options.schedule import schedule
 from planner.supply.machines import Fleet, Machine
@@ -112,6 +113,7 @@ def free_options(
                 fleet=plan.fleet,
                 price_usd_per_hour=0.0,
                 timeline=api_timeline(plan.on_hours * 0.0),
+                book=TokenBook(usd_per_month=0.0, run_usd=0.0),
                 present_value_usd=0.0,
                 usd_per_month=0.0,
                 usd_per_useful_gpu_hour=0.0,

@@ -55,8 +55,8 @@ class Option:
         Share of the clock hours in which the machines are needed; 1 for a service that never closes.
     hours_per_run : float or None
         Clock hours of one run of a job.
-    co2e_kg_per_month : float or None
-        Emissions of the electricity used.
+    kwh_per_month, co2e_kg_per_month : float or None
+        Electricity used, the site's overhead counted, and its emissions; None where nobody states the draw.
     priced_on : date
         Date of the price.
     source : str
@@ -88,6 +88,7 @@ class Option:
     utilisation_share: float | None = None
     needed_share: float = 1.0
     hours_per_run: float | None = None
+    kwh_per_month: float | None = None
     co2e_kg_per_month: float | None = None
     priced_on: date
     source: str

@@ -11,6 +11,7 @@ from planner.assumptions import Assumptions
 from planner.costs.buy import Site, buy_timeline, fits_at_home, ownership_terms
 from planner.demand.volume import Volume
 from planner.options.book import BuyBook, hours_of_work
+from planner.options.energy import owned_footprint
 from planner.options.option import Option, OptionKind
 from planner.options.schedule import Schedule, needed_share, schedule
 from planner.options.unit_costs import unit_costs
@@ -140,6 +141,10 @@ def _option(
         working_months=end,
         discount_rate_share_per_year=beliefs["money.discount_rate_share_per_year"],
     )
+    busy_share = float(plan.busy_share[:end].mean())
+    energy = owned_footprint(
+        server.max_kw, site, server_count=fleet.instance_count, busy_share=busy_share, beliefs=beliefs
+    )
     return Option(
         id=f"own/{server.name}/{site}",
         kind=OptionKind.BUY,
@@ -165,7 +170,9 @@ def _option(
         usd_per_useful_gpu_hour=costs.usd_per_useful_gpu_hour,
         usd_per_million_tokens=costs.usd_per_million_tokens,
         usd_per_thousand_images=costs.usd_per_thousand_images,
-        utilisation_share=float(plan.busy_share[:end].mean()),
+        utilisation_share=busy_share,
+        kwh_per_month=energy.kwh_per_month,
+        co2e_kg_per_month=energy.co2e_kg_per_month,
         needed_share=needed_share(plan, hours_of(beliefs)),
         hours_per_run=fleet.busy_hours_per_run,
         priced_on=server.priced_on,

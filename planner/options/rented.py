@@ -8,11 +8,13 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from planner.assumptions import Assumptions
+from planner.costs.products import product_of
 from planner.costs.rent import rent_timeline
 from planner.costs.spot import spot_overhead_ratio
 from planner.demand.volume import Volume
 from planner.demand.workload import Workload
 from planner.options.book import RentBook, hours_of_work
+from planner.options.energy import rented_footprint
 from planner.options.option import Option, OptionKind
 from planner.options.schedule import Schedule, needed_share, schedule
 from planner.options.unit_costs import unit_costs
@@ -58,6 +60,9 @@ def _notes(offer: Offer, fleet: Fleet, overhead_ratio: float) -> tuple[str, ...]
         notes.append("spot costs as much as on demand here: no discounted capacity on the day of the price")
     if overhead_ratio > 1:
         notes.append(f"interruptions and checkpoints stretch the run by {overhead_ratio - 1:.0%}")
+    product = product_of(offer.provider, offer.purchase_option.value, offer.offering_class)
+    if product is not None:
+        notes.append(f"{product.product}: {product.way_out}")
     if "form_factor_unknown" in offer.flags:
         notes.append("the source does not tell the form factor; planned with the slowest of its kind")
     apart = fleet.performance.basis == "stated" and fleet.instance_count > 1 and fleet.machine.accelerator is not None
@@ -155,6 +160,15 @@ def rented_options(
         costs = unit_costs(timeline, work, working_months=working, discount_rate_share_per_year=discount)
         units = max(fleet.machine.accelerator_count, 1.0) * paid
         used = float(plan.useful_gpu_hours.sum()) / working
+        busy_share = min(1.0, used / units) if units else None
+        energy = rented_footprint(
+            fleet.machine,
+            offer.provider,
+            offer.region,
+            machine_hours_per_month=paid,
+            busy_share=busy_share or 0.0,
+            beliefs=beliefs,
+        )
         on_hours_per_month, run_hours, _ = hours_of_work(plan, hours_per_month, once=once)
         options.append(
             Option(
@@ -184,7 +198,9 @@ def rented_options(
                 usd_per_useful_gpu_hour=costs.usd_per_useful_gpu_hour,
                 usd_per_million_tokens=costs.usd_per_million_tokens,
                 usd_per_thousand_images=costs.usd_per_thousand_images,
-                utilisation_share=min(1.0, used / units) if units else None,
+                utilisation_share=busy_share,
+                kwh_per_month=energy.kwh_per_month if energy else None,
+                co2e_kg_per_month=energy.co2e_kg_per_month if energy else None,
                 needed_share=needed_share(plan, hours_per_month),
                 hours_per_run=None
                 if fleet.busy_hours_per_run is None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from planner.assumptions import Assumptions
+from planner.options.energy import machine_max_kw
 from planner.options.owned import OwnableServer
 from planner.supply.machines import Machine
 from pricing.accelerators import Accelerator, accelerators
@@ -70,20 +71,16 @@ def ownable_servers(beliefs: Assumptions) -> tuple[OwnableServer, ...]:
     known = accelerators()
     servers = []
     for quote in _quotes():
-        accelerator = known[quote.accelerator]
+        machine = _machine(known[quote.accelerator], quote.accelerator_count)
         notes = [quote.notes] if quote.notes else []
         if quote.max_power_kw is not None:
             max_kw = quote.max_power_kw
         else:
-            host = (
-                "own.host_w_per_gpu" if accelerator.market_class == "datacenter" else "own.workstation_host_w_per_gpu"
-            )
-            watts = (accelerator.tdp_w or 0.0) + beliefs[host]
-            max_kw = quote.accelerator_count * watts / 1000
-            notes.append(f"highest draw worked out: {quote.accelerator_count} x {watts:,.0f} W")
+            max_kw = machine_max_kw(machine, beliefs) or 0.0
+            notes.append(f"highest draw worked out from the accelerators: {max_kw:.2f} kW")
         servers.append(
             OwnableServer(
-                machine=_machine(accelerator, quote.accelerator_count),
+                machine=machine,
                 name=f"{quote.accelerator_count}x-{quote.accelerator.replace(' ', '-')}-server",
                 price_usd=quote.price_usd,
                 max_kw=max_kw,

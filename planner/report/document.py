@@ -16,7 +16,11 @@ def markdown(view: View) -> str:
         f"# {_inline(view.headline)}",
         f"_{_inline(view.title)}_",
         "\n".join(f"- {_inline(reason)}" for reason in view.because),
-        *(table_text(table) for table in (view.options, view.break_evens, view.assumptions, view.sources, view.funnel)),
+        *(
+            table_text(table)
+            for table in (view.options, view.break_evens, view.sensitivity, view.assumptions, view.sources, view.funnel)
+            if table.rows or table.note
+        ),
     ]
     if view.notes:
         parts.append("## Notes\n\n" + "\n".join(f"- {_inline(note)}" for note in view.notes))

@@ -76,6 +76,7 @@ def _option(option: Option) -> Record:
             "usd_per_million_tokens": option.usd_per_million_tokens,
             "usd_per_thousand_images": option.usd_per_thousand_images,
         },
+        "kwh_per_month": option.kwh_per_month,
         "co2e_kg_per_month": option.co2e_kg_per_month,
         "priced_on": option.priced_on,
         "source": option.source,
@@ -130,8 +131,8 @@ def plan_record(plan: Plan, *, top: int | None = None) -> Record:
             for option in plan.options
             if option.id in named
         ],
-        "sensitivity": [],
-        "risk": None,
+        "sensitivity": plan.doubt.sensitivity,
+        "risk": plan.doubt.risk,
         "assumptions": [
             {key: value for key, value in asdict(row).items() if key not in {"least", "most"}}
             for row in plan.assumptions

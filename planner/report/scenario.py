@@ -65,7 +65,7 @@ def scenario_tables(answer: Mapping[str, Any]) -> list[Table]:
         for row in month_rows(answer)
         if row["month"] % 12 == 0 or row["month"] == len(rent["by_month"]) - 1
     )
-    return [
+    tables = [
         Table(answer["headline"], (Column("question"), Column("answer")), facts),
         Table(
             "Both sides",
@@ -83,3 +83,56 @@ def scenario_tables(answer: Mapping[str, Any]) -> list[Table]:
             years,
         ),
     ]
+    return tables + _doubt(answer)
+
+
+def _doubt(answer: Mapping[str, Any]) -> list[Table]:
+    """Return what the ranges of the scenario make of the verdict; nothing where none is stated."""
+    tables = []
+    risk = answer.get("risk")
+    if risk:
+        facts = [
+            ("owning is cheaper", f"in {percent(risk['probability_buy_cheaper_share'])} of {risk['draws']:,} draws"),
+            (
+                "owning saves",
+                f"{usd(risk['saving_p50_usd'])} USD ({usd(risk['saving_p5_usd'])} to {usd(risk['saving_p95_usd'])}, 5 to 95 %)",
+            ),
+            ("expected regret of renting", f"{usd(risk['regret_usd']['rent'])} USD"),
+            ("expected regret of buying", f"{usd(risk['regret_usd']['buy'])} USD"),
+            ("knowing for certain is worth", f"{usd(risk['value_of_knowing_usd'])} USD"),
+        ]
+        if "value_of_waiting_usd" in risk:
+            facts.append((f"waiting {risk['wait_months']} months is worth", f"{usd(risk['value_of_waiting_usd'])} USD"))
+        tables.append(Table("How sure that is", (Column("question"), Column("answer")), tuple(facts)))
+    if answer.get("tornado"):
+        bars = tuple(
+            (
+                bar["name"],
+                f"{bar['low']:g} to {bar['high']:g}",
+                usd(bar["saving_at_low_usd"]),
+                usd(bar["saving_at_high_usd"]),
+                "turns it" if bar["turns_verdict"] else "",
+            )
+            for bar in answer["tornado"]
+        )
+        columns = (
+            Column("value"),
+            Column("from to"),
+            Column("owning saves", "USD, at low", is_number=True),
+            Column("owning saves", "USD, at high", is_number=True),
+            Column(""),
+        )
+        tables.append(Table("What would turn it", columns, bars))
+    if answer.get("sobol"):
+        indices = tuple(
+            (index["name"], percent(max(index["first_order_share"], 0.0)), percent(max(index["total_share"], 0.0)))
+            for index in answer["sobol"]
+        )
+        tables.append(
+            Table(
+                "What the variance comes from",
+                (Column("value"), Column("alone", is_number=True), Column("with others", is_number=True)),
+                indices,
+            )
+        )
+    return tables

@@ -82,6 +82,7 @@ OPTION = _object(
         "needed_share": {**SHARE, "description": "share of the clock hours in which the machines are needed"},
         "performance": _maybe(PERFORMANCE),
         "cost": COST,
+        "kwh_per_month": MONEY,
         "co2e_kg_per_month": MONEY,
         "priced_on": DATE,
         "source": TEXT,

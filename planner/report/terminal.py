@@ -39,6 +39,7 @@ def render(view: View, console: Console, *, explained: Table | None = None) -> N
     for block in (
         _titled(view.options, _stacked(view.options)),
         _titled(view.break_evens, _plain(view.break_evens, widest=0)),
+        _titled(view.sensitivity, _plain(view.sensitivity, widest=0)) if view.sensitivity.rows else None,
         _titled(explained, _plain(explained)) if explained else None,
         _assumptions(view.assumptions, every=explained is not None),
         _titled(view.funnel, _plain(view.funnel)) if explained else None,

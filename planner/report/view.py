@@ -13,6 +13,8 @@ from planner.words import BASIS_WORDS, BOUND_WORDS, how_paid
 
 __all__ = ["View", "explained", "plan_view"]
 
+BARS = 5
+"""Beliefs shown of those that move the saving."""
 HINTS = 3
 """Hints shown below the options that may be recommended."""
 
@@ -29,7 +31,7 @@ class View:
         The verdict, one sentence.
     because : tuple of str
         Why.
-    options, break_evens, assumptions, sources, funnel : Table
+    options, break_evens, sensitivity, assumptions, sources, funnel : Table
         The tables below.
     notes : tuple of str
         What the reader should know.
@@ -40,6 +42,7 @@ class View:
     because: tuple[str, ...]
     options: Table
     break_evens: Table
+    sensitivity: Table
     assumptions: Table
     sources: Table
     funnel: Table
@@ -63,6 +66,7 @@ def plan_view(record: Record, *, top: int = 12) -> View:
         because=tuple(record["verdict"]["because"]),
         options=_options(record, shown),
         break_evens=_break_evens(record),
+        sensitivity=_sensitivity(record),
         assumptions=_assumptions(record),
         sources=_sources(record, shown),
         funnel=Table(
@@ -218,6 +222,40 @@ def _break_evens(record: Record) -> Table:
     )
 
 
+def _sensitivity(record: Record) -> Table:
+    """Return the beliefs that move the saving of owning most, and how sure the comparison is."""
+    rows = tuple(
+        (
+            bar["name"],
+            f"{significant(bar['low']):,g} to {significant(bar['high']):,g}",
+            usd(bar["saving_at_low_usd"]),
+            usd(bar["saving_at_high_usd"]),
+            "turns it" if bar["turns_verdict"] else "",
+        )
+        for bar in record["sensitivity"][:BARS]
+    )
+    risk = record["risk"]
+    note = ""
+    if risk:
+        note = (
+            f"with all beliefs within their ranges owning is cheaper in {percent(risk['probability_buy_cheaper_share'])} of "
+            f"{risk['draws']:,} draws; it saves {usd(risk['saving_p5_usd'])} to {usd(risk['saving_p95_usd'])} USD (5 to 95 %), "
+            f"against {risk['rent_id']}"
+        )
+    return Table(
+        "What would turn rent against buy",
+        (
+            Column("belief"),
+            Column("from to"),
+            Column("owning saves", "USD, at low", is_number=True),
+            Column("owning saves", "USD, at high", is_number=True),
+            Column(""),
+        ),
+        rows,
+        note,
+    )
+
+
 def _above(utilisation_share: float | None) -> str:
     if utilisation_share is None:
         return "never"
@@ -341,6 +379,13 @@ def explained(record: Record, option_id: str) -> Table:
         rows.extend(
             (f"{name.replace('_', ' ')}, {record['horizon_months']} months", f"{usd(value)} USD")
             for name, value in timeline["components_usd"].items()
+        )
+    if option.get("co2e_kg_per_month") is not None:
+        rows.append(
+            (
+                "electricity and emissions a month",
+                f"{usd(option['kwh_per_month'])} kWh, {usd(option['co2e_kg_per_month'])} kg CO2e",
+            )
         )
     cost = option["cost"]
     rows.append(("a month", f"{usd(cost['usd_per_month'])} USD"))

@@ -20,7 +20,7 @@ def main(names: list[str]) -> int:
     known = sorted(
         path.stem
         for path in FOLDER.glob("*.py")
-        if path.stem != "main" and "def measure(" in path.read_text(encoding="utf-8")
+        if path.stem != "main" and "def measure()" in path.read_text(encoding="utf-8")
     )
     unknown = [name for name in names if name not in known]
     if unknown:
