@@ -40,7 +40,7 @@ def _cell(value: Any) -> Any:  # noqa: ANN401 - a cell
 
 
 def _plain(value: object) -> str:
-    return value.isoformat(sep=" ", timespec="seconds") if isinstance(value, datetime) else str(value)
+    return value.isoformat(timespec="milliseconds") + "Z" if isinstance(value, datetime) else str(value)
 
 
 def _table(rows: Sequence[Row], columns: Sequence[str], output: Output) -> str:

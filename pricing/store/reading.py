@@ -253,8 +253,8 @@ def history_of(engine: Engine, filters: Mapping[str, Sequence[str]], since: date
     if allowed := filters.get("accelerator"):
         marks = ", ".join("?" for _ in allowed)
         condition += (
-            " and o.offer_id in (select x.offer_id from terms_change x join description d"
-            f" on d.description_id = x.description_id where d.accelerator in ({marks}))"  # noqa: S608 - parameter marks
+            " and o.offer_id in (select x.offer_id from terms_change x join description d"  # noqa: S608 - parameter marks
+            f" on d.description_id = x.description_id where d.accelerator in ({marks}))"
         )
         values.extend(allowed)
     first = datetime.combine(since or date(1970, 1, 1), time.min)

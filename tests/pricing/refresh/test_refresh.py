@@ -1,0 +1,233 @@
+"""A refresh: all clouds side by side, each whole or not at all, and the truth about what failed."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from pricing.offers import PurchaseOption
+from pricing.providers.contract import PartFault
+from pricing.store.engine import DuckDbEngine
+from pricing.store.reading import read_offers, read_statuses
+from tests.loopback.aws import AwsCloud
+from tests.loopback.clouds import CLOUDS, Clouds
+from tests.loopback.lambda_cloud import LambdaCloud
+from tests.loopback.runpod import RunpodCloud
+from tests.loopback.server import Fault
+from tests.pricing.refresh.conftest import Refresh
+
+ROOT = Path(__file__).parents[3]
+
+
+def test_an_empty_store_is_filled_from_all_five_clouds_and_a_second_refresh_stores_nothing(
+    refreshed: Refresh, store: DuckDbEngine
+) -> None:
+    first = refreshed()
+    assert first.exit_status == 0
+    assert {source.provider: source.status for source in first.sources} == dict.fromkeys(CLOUDS, "ok")
+    offers = read_offers(store)
+    assert {offer.provider for offer in offers} == set(CLOUDS)
+    assert set(PurchaseOption) - {offer.purchase_option for offer in offers} == {
+        PurchaseOption.RESERVED_5Y,
+        PurchaseOption.MARKETPLACE,
+    }
+    second = refreshed()
+    assert [
+        sum(source.total(name) for source in second.sources) for name in ("new_count", "changed_count", "gone_count")
+    ] == [0, 0, 0]
+    with store.reading() as session:
+        assert session.rows("select count(*) from price_change") == [(len(offers),)]
+
+
+def test_only_what_changed_is_stored(refreshed: Refresh, clouds: Clouds) -> None:
+    refreshed()
+    cloud = clouds["lambda"]
+    assert isinstance(cloud, LambdaCloud)
+    cloud.types["gpu_1x_a10"]["instance_type"]["price_cents_per_hour"] = 119
+    del cloud.types["gpu_1x_zeta9"]
+    summary = refreshed()
+    by_name = {source.provider: source for source in summary.sources}
+    assert (by_name["lambda"].total("changed_count"), by_name["lambda"].total("gone_count")) == (1, 1)
+    assert sum(source.total("changed_count") for source in summary.sources) == 1
+
+
+def test_a_provider_that_fails_keeps_its_last_good_prices_and_their_age(
+    refreshed: Refresh, clouds: Clouds, store: DuckDbEngine
+) -> None:
+    refreshed()
+    before = {status.part: status for status in read_statuses(store) if status.provider == "runpod"}
+    clouds["runpod"].faults.append(Fault(status=500, times=999))
+    summary = refreshed()
+    assert summary.exit_status == 5
+    assert {s.provider: s.status for s in summary.sources} == dict.fromkeys(CLOUDS, "ok") | {"runpod": "failed"}
+    (status,) = [status for status in read_statuses(store) if status.provider == "runpod"]
+    assert (status.status, status.reason, status.row_count) == ("failed", "http_500", 9)
+    assert status.landed_at == before["gpu_types"].landed_at
+    assert status.asked_at > before["gpu_types"].asked_at
+    assert len([offer for offer in read_offers(store) if offer.provider == "runpod"]) == 9
+
+
+def test_one_region_that_fails_costs_that_region_alone(refreshed: Refresh, clouds: Clouds, store: DuckDbEngine) -> None:
+    refreshed("azure")
+    clouds["azure"].faults.append(Fault(match="westeurope", cut_bytes=60, times=999))
+    clouds["azure"].items = [row for row in clouds["azure"].items if "Standard_D16s" not in row["armSkuName"]]  # type: ignore[attr-defined]
+    (source,) = refreshed("azure").sources
+    assert source.status == "partial"
+    assert source.total("gone_count") == 3  # in eastus, which answered; westeurope keeps its own
+    left = [offer.region for offer in read_offers(store) if offer.instance_type == "Standard_D16s_v5"]
+    assert set(left) == {"westeurope"}
+
+
+def test_when_every_source_fails_the_status_is_6_and_the_store_is_as_it_was(
+    refreshed: Refresh, clouds: Clouds, store: DuckDbEngine
+) -> None:
+    refreshed()
+    before = len(read_offers(store))
+    for cloud in clouds.by_name.values():
+        cloud.faults.append(Fault(status=404, times=9999))
+    summary = refreshed()
+    assert summary.exit_status == 6
+    assert len(read_offers(store)) == before
+
+
+def test_a_source_that_is_slow_costs_the_others_no_time(
+    refreshed: Refresh, clouds: Clouds, store: DuckDbEngine
+) -> None:
+    clouds["gcp"].faults.append(Fault(delay_s=30, times=99))
+    start = time.monotonic()
+    summary = refreshed(time_limit_s=6)
+    assert time.monotonic() - start < 15
+    told = {source.provider: source.status for source in summary.sources}
+    assert told == dict.fromkeys(CLOUDS, "ok") | {"gcp": "failed"}
+    assert "gcp" not in {offer.provider for offer in read_offers(store)}
+
+
+def test_a_surprise_in_one_adapter_is_told_by_its_name_and_costs_no_other(
+    refreshed: Refresh, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dataclasses import replace
+
+    from pricing.providers import runpod
+
+    def broken(_request: object) -> None:
+        raise ZeroDivisionError("an adapter's own mistake")
+
+    monkeypatch.setattr(runpod, "PROVIDER", replace(runpod.PROVIDER, fetch=broken))  # type: ignore[arg-type]
+    summary = refreshed("runpod", "lambda")
+    by_name = {source.provider: source for source in summary.sources}
+    assert "ZeroDivisionError" in by_name["runpod"].parts[0].answer.message
+    assert "Traceback" in by_name["runpod"].trace
+    assert by_name["lambda"].status == "ok"
+
+
+def test_a_full_answer_without_its_best_known_machine_is_not_believed(
+    refreshed: Refresh, clouds: Clouds, store: DuckDbEngine
+) -> None:
+    refreshed("runpod")
+    cloud = clouds["runpod"]
+    assert isinstance(cloud, RunpodCloud)
+    cloud.types = [row for row in cloud.types if "H100" not in row["id"]]
+    (source,) = refreshed("runpod").sources
+    assert source.parts[0].answer.reason == "anchor"
+    assert any(offer.instance_type == "NVIDIA H100 80GB HBM3" for offer in read_offers(store))
+
+
+def test_an_answer_that_shrank_is_believed_when_it_comes_twice(
+    refreshed: Refresh, clouds: Clouds, store: DuckDbEngine
+) -> None:
+    refreshed("azure")
+    clouds["azure"].items = [row for row in clouds["azure"].items if "H100" in row["armSkuName"]]  # type: ignore[attr-defined]
+    (first,) = refreshed("azure").sources
+    assert {part.answer.reason for part in first.parts if part.answer.status == "failed"} == {"shrunk"}
+    assert len(read_offers(store)) == 31
+    (second,) = refreshed("azure").sources
+    assert second.status == "ok"
+    assert {offer.instance_type for offer in read_offers(store)} == {"Standard_ND96isr_H100_v5"}
+
+
+def test_a_halved_price_is_held_back_until_a_second_refresh(
+    refreshed: Refresh, clouds: Clouds, store: DuckDbEngine
+) -> None:
+    refreshed("aws")
+    cloud = clouds["aws"]
+    assert isinstance(cloud, AwsCloud)
+    p4d = next(product for product in cloud.prices["products"] if product["instanceType"] == "p4d.24xlarge")
+    # A real cut of 44 %, reservations with it.
+    p4d["on_demand"], p4d["reserved"] = "12.2900000000", {}
+
+    def price() -> float:
+        (offer,) = [
+            offer
+            for offer in read_offers(store)
+            if offer.instance_type == "p4d.24xlarge" and offer.purchase_option == "on_demand"
+        ]
+        return offer.price_usd_per_hour
+
+    (first,) = refreshed("aws").sources
+    assert first.total("held_count") == 1
+    assert price() == pytest.approx(21.9576424)
+    (second,) = refreshed("aws").sources
+    assert second.total("changed_count") == 1
+    assert price() == 12.29
+
+
+def test_what_a_provider_sells_in_a_part_that_was_not_asked_stays(refreshed: Refresh, store: DuckDbEngine) -> None:
+    refreshed("aws")
+    before = len(read_offers(store))
+    summary = refreshed("aws", regions=("eu-west-1",))
+    assert summary.exit_status == 0
+    assert len(read_offers(store)) == before
+
+
+def test_a_wrong_fault_of_many_parts_is_told_of_the_parts_that_are_known(
+    refreshed: Refresh, clouds: Clouds, store: DuckDbEngine
+) -> None:
+    refreshed("aws")
+    clouds["aws"].faults.append(Fault(status=404, times=9999))
+    refreshed("aws")
+    told = {status.part: status.status for status in read_statuses(store)}
+    assert told["on_demand/us-east-1"] == "failed"
+    assert not [part for part in told if "*" in part]
+    assert isinstance(PartFault(part="x", reason="y", message="z"), PartFault)
+
+
+def test_two_refreshes_at_once_do_not_harm_each_other(refreshed: Refresh, store: DuckDbEngine) -> None:
+    summaries: list[int] = []
+    threads = [threading.Thread(target=lambda: summaries.append(refreshed().exit_status)) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert summaries == [0, 0]
+    offers = read_offers(store)
+    assert len(offers) == 117
+    with store.reading() as session:
+        assert session.rows("select count(*) from price_change") == [(117,)]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_refresh_killed_at_any_moment_leaves_whole_providers_or_none(
+    seed: int, clouds: Clouds, store: DuckDbEngine
+) -> None:
+    environment = {**os.environ, **clouds.settings(), "PYTHONPATH": str(ROOT)}
+    words = [sys.executable, "-m", "pricing", "refresh", "--quiet", "--store", str(store.path)]
+    process = subprocess.Popen(words, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    time.sleep(random.Random(seed).uniform(0.8, 4.0))
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    whole = {"aws": 35, "gcp": 37, "azure": 31, "runpod": 9, "lambda": 5}
+    if store.exists():
+        offers = read_offers(store)
+        for name in {offer.provider for offer in offers}:
+            assert len([offer for offer in offers if offer.provider == name]) == whole[name]
+    done = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    assert len(read_offers(store)) == sum(whole.values())
