@@ -15,8 +15,6 @@ from planner.commands.options import (
     split_names,
     store_options,
 )
-from planner.commands.prices import catalog_of
-from planner.commands.show import show_plans
 from pricing.console import Output, Talk, common_options, output_options
 
 __all__ = ["plan"]
@@ -60,6 +58,8 @@ def plan(
 
     WORKLOAD is a YAML or JSON file (`gpuplan init` writes one), or - for standard input.
     """
+    from planner.commands.prices import catalog_of
+    from planner.commands.show import show_plans
     from planner.demand.workload import Workload
     from planner.inputs import read_document, validated
     from planner.plan import make_plan
