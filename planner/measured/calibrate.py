@@ -206,7 +206,9 @@ def training_problem(rows: Sequence[Row]) -> Problem:
     def tagged(name: str, tag: str) -> bool:
         if name == "rdma_share":
             return tag == "@zero3-2021"
-        return name == "pace_ratio" or (name in {"layer_s", "tensor_exposed_share"} and tag in engines)
+        return (name == "pace_ratio" and tag not in {"@moe", "@megatron25", "@megatron26"}) or (
+            name in {"layer_s", "tensor_exposed_share"} and tag in engines
+        )
 
     def narrowed(name: str, tag: str) -> bool:
         return name == "pace_ratio" and tag not in {"@misaligned", "@offload", "@moe"}
@@ -220,7 +222,9 @@ def training_problem(rows: Sequence[Row]) -> Problem:
             return 0.1 if tag == "*" else 1.0
         if tag == "*":
             return 0.4
-        return 0.15 if not tag.startswith("@") else 0.6 if tag == "@offload" else 0.2 if "|" in tag else 0.35
+        if name == "layer_s" and tag in {"@moe", "@megatron25", "@megatron26"}:
+            return 0.9
+        return 0.15 if not tag.startswith("@") else 0.6 if tag == "@offload" else 0.1 if "|" in tag else 0.2
 
     tags = _tag_rows(table.scopes, table.tags, list(starts), machine, tagged, narrowed)
     of = design(tags, starts, spreads, {("rdma_share", "@zero3-2021"): 0.1})

@@ -186,6 +186,8 @@ class _Grid:
     most_requests: FloatArray
     prefill_s: FloatArray
     step_s: FloatArray
+    unloaded_s: FloatArray
+    waited_steps: FloatArray
 
 
 def _grid(
@@ -195,12 +197,17 @@ def _grid(
     """Return times and rates of every candidate at every batch size, shape (candidates, batches)."""
     size = (len(reps.row), len(_BATCHES))
     out = {
-        name: np.full(size, np.nan) for name in ("ttft", "tpot", "rate", "memory", "compute", "comm", "prefill", "step")
+        name: np.full(size, np.nan)
+        for name in ("ttft", "tpot", "rate", "memory", "compute", "comm", "prefill", "step", "entry", "waits")
     }
     most = np.full(len(reps.row), -1.0)
     all_links = links(calibration, machines, serving=True)
     paces = calibration.column("serve.pace_ratio", machines) / assumptions["perf.serving_practice_share"]
     load = demand.load_share
+    entries, steps = (
+        calibration.column("serve.entry_s", machines),
+        calibration.column("serve.wait_steps_ratio", machines),
+    )
     variation = assumptions["perf.arrival_variation_ratio"]
     for index, model in enumerate(models):
         chosen = np.flatnonzero(reps.precision == index)
@@ -243,9 +250,12 @@ def _grid(
         tpot = step_s + _BATCHES[None, :] * prompt_s / demand.output_tokens
         floor_s = pace * step.memory_s[:, :1] + prompt_s
         wait_s = busy_prefill_s * load / (1.0 - load) * (1.0 + variation) / 2.0
-        ttft = floor_s + wait_s + step_s
+        # A new prompt is taken in between steps, after its text has been cut into tokens.
+        entry_s, waited_steps = entries[machine][:, None], steps[machine][:, None]
+        ttft = floor_s + wait_s + entry_s + waited_steps * step_s
         live = _BATCHES[None, :] * p
         out["ttft"][chosen], out["tpot"][chosen] = ttft, tpot
+        out["entry"][chosen], out["waits"][chosen] = floor_s + entry_s, np.broadcast_to(waited_steps, step_s.shape)
         out["rate"][chosen] = live / (floor_s + demand.output_tokens * tpot)
         share = _BATCHES[None, :] / demand.output_tokens
         out["memory"][chosen] = step.memory_s
@@ -255,6 +265,7 @@ def _grid(
     return _Grid(
         ttft_s=out["ttft"], tpot_s=out["tpot"], rate_per_s=out["rate"], memory_s=out["memory"], compute_s=out["compute"],
         communication_s=out["comm"], most_requests=most, prefill_s=out["prefill"], step_s=out["step"],
+        unloaded_s=out["entry"], waited_steps=out["waits"],
     )  # fmt: skip
 
 
@@ -503,13 +514,12 @@ def _fleet(
     tpot = float(np.interp(at, _BATCHES, grid.tpot_s[pick]))
     load = min(each / rate, 0.98)
     prompt = float(grid.prefill_s[pick, column])
-    alone = (
-        float(grid.ttft_s[pick, 0])
-        - float(grid.step_s[pick, 0])
-        - _wait(prompt, demand.load_share, assumptions, reps.stages[pick])
-    )
     step = float(np.interp(at, _BATCHES, grid.step_s[pick]))
-    ttft = alone + _wait(prompt, load, assumptions, reps.stages[pick]) + step
+    ttft = (
+        float(grid.unloaded_s[pick, column])
+        + _wait(prompt, load, assumptions, reps.stages[pick])
+        + step * float(grid.waited_steps[pick, column])
+    )
     sort = "serve.moe" if arch.experts else "serve.dense"
     if machine.accelerator is None:
         sort = "cpu"

@@ -235,6 +235,7 @@ def training_step(model: TrainedModel, layout: TrainingLayout, constants: Traini
     scale = (1.0 + np.asarray(constants.scale_loss_share)) ** np.log2(
         np.maximum(np.asarray(layout.machines, dtype=float), 1.0)
     )
+    scale = scale * np.asarray(constants.pace_ratio, dtype=float)
     return StepParts(
         compute_s=np.asarray(m * micro_compute_s * scale, dtype=float),
         communication_s=np.asarray(

@@ -36,7 +36,7 @@ def serving(
     rate: float = 20.0, prompt: int = 1000, answer: int = 300, tpot_ms: float = 50.0, **more: object
 ) -> Workload:
     work = Serve(requests_per_s=rate, input_tokens=prompt, output_tokens=answer, tpot_limit_ms=tpot_ms)
-    return Workload(kind="serve", model="llama-3.1-8b", serve=work, **more)  # type: ignore[arg-type]
+    return Workload(kind="serve", model="llama-3.1-8b", serve=work, **more)
 
 
 def fleet(workload: Workload, box: Machine) -> Fleet:
@@ -100,7 +100,7 @@ def test_more_memory_bandwidth_never_slows(factor: float, name: str) -> None:
 
 
 def pretraining(days: float | None = 30, model: str = "llama-2-7b", **more: object) -> Workload:
-    return Workload(kind="pretrain", model=model, pretrain=Pretrain(tokens_b=1000, deadline_days=days), **more)  # type: ignore[arg-type]
+    return Workload(kind="pretrain", model=model, pretrain=Pretrain(tokens_b=1000, deadline_days=days), **more)
 
 
 @quick
