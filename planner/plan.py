@@ -189,6 +189,7 @@ def make_plan(
         traced,
         months=months,
         once=once,
+        peak_flop_per_s=needs.peak_flop_per_s,
         deadline_hours=workload.deadline_hours,
     )
     best = best_by_kind(options)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from planner.assumptions import Assumptions
 from planner.costs.breakeven import BreakEven, Crossing, break_even
 from planner.errors import NothingFitsError
-from planner.figures import bytes_text, count, duration, machines_text, percent, usd
+from planner.figures import bytes_text, count, duration, machines_text, percent, significant, usd
 from planner.options.option import Option, OptionKind
 from planner.supply.machines import Refusal
 from planner.words import BOUND_WORDS, how_paid
@@ -148,6 +148,7 @@ def choose(
     *,
     months: int,
     once: bool,
+    peak_flop_per_s: float | None,
     deadline_hours: float,
 ) -> Verdict:
     """Return the verdict.
@@ -166,6 +167,8 @@ def choose(
         Horizon.
     once : bool
         Whether the work is a job that is run once.
+    peak_flop_per_s : float or None
+        FLOP per second that the work takes at its busiest time, by arithmetic alone.
     deadline_hours : float
         Hours in which one run has to be done; infinite without a deadline.
 
@@ -182,7 +185,7 @@ def choose(
         )
     chosen = _chosen(best, beliefs)
     because = [
-        *_sizing(chosen, deadline_hours),
+        *_sizing(chosen, peak_flop_per_s, deadline_hours),
         *_processors(chosen, best, refusals, once=once),
         *_hosted(chosen, best, once=once),
         *_owning(chosen, best, pairs, options, months, once=once),
@@ -248,7 +251,7 @@ def _headline(
             return f"A free tier does it: {chosen.provider} ({_machines(chosen)}) in {duration(chosen.hours_per_run)}{tail}."
 
 
-def _sizing(chosen: Option, deadline_hours: float) -> list[str]:
+def _sizing(chosen: Option, peak_flop_per_s: float | None, deadline_hours: float) -> list[str]:
     fleet = chosen.fleet
     if fleet is None:
         return []
@@ -261,6 +264,14 @@ def _sizing(chosen: Option, deadline_hours: float) -> list[str]:
         of_total = f"{used} of {count(chosen.accelerators_total_count)} accelerators work"
         said.append(
             f"{of_total}, in {fleet.layout.precision or 'no stated precision'}; {BOUND_WORDS.get(speed.bound, speed.bound)} is the limit."
+        )
+    accelerator = fleet.machine.accelerator
+    peak = accelerator.dense_flop_per_s(fleet.layout.precision) if accelerator else None
+    if accelerator is not None and peak and peak_flop_per_s:
+        said.append(
+            f"By arithmetic alone {significant(peak_flop_per_s / peak, 2):g} {accelerator.name} would do "
+            f"({significant(peak_flop_per_s / 1e12):,g} TFLOP/s of {significant(peak / 1e12, 4):,g} dense each); what kernels reach, "
+            "the limits, the headroom and whole machines make it more."
         )
     if fleet.memory is not None:
         largest = sorted(fleet.memory.parts, key=lambda part: -part[1])[:2]

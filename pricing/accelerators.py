@@ -137,6 +137,21 @@ fp8_dense_tflop_per_s, int8_dense_tflop_per_s, fp4_dense_tflop_per_s : float or 
         """Memory bandwidth in bytes per second."""
         return self.memory_bandwidth_gb_per_s * 1e9
 
+    def dense_flop_per_s(self, precision: str) -> float | None:
+        """Return the dense rate in a number format; weight-only formats (int8, int4, nf4) are multiplied in 16 bit.
+
+        Examples
+        --------
+        >>> accelerators()["H100-SXM"].dense_flop_per_s("fp8")
+        1979000000000000.0
+        """
+        rate = {
+            "fp32": self.fp32_dense_tflop_per_s,
+            "fp8": self.fp8_dense_tflop_per_s,
+            "fp4": self.fp4_dense_tflop_per_s,
+        }.get(precision, self.bf16_dense_tflop_per_s or self.fp16_dense_tflop_per_s)
+        return None if rate is None else rate * 1e12
+
 
 @cache
 def _stated() -> tuple[Accelerator, ...]:

@@ -9,6 +9,9 @@ from pricing.console import Output, Talk, common_options, output_options
 
 __all__ = ["estimate"]
 
+MOST_IN_A_BOX = 8
+"""More accelerators than this are several boxes, joined by the network of their maker's reference design."""
+
 
 @click.command()
 @click.argument("workload", metavar="WORKLOAD")
@@ -25,10 +28,11 @@ def estimate(
     from planner.demand.workload import Workload
     from planner.errors import NothingFitsError
     from planner.inputs import read_document, validated
+    from planner.options.servers import own_machine
     from planner.report.estimate import estimate_record, estimate_tables
     from planner.report.values import json_text
     from planner.supply.fleet import estimate as estimated
-    from planner.supply.machines import Machine, Refusal
+    from planner.supply.machines import Refusal
     from pricing.accelerators import resolve
 
     del talk
@@ -36,11 +40,12 @@ def estimate(
     work = validated(read_document(workload), Workload)
     accelerator, count = resolve(on)
     architecture = None if work.model is None else resolve_model(work.model)
-    machine = Machine(accelerator=accelerator, accelerator_count=count or 1.0, network="none")
-    answer = estimated(work, architecture, machine, 1, beliefs)
+    total = max(1, round(count or 1))
+    machine = own_machine(accelerator, min(total, max(accelerator.scale_up_count, MOST_IN_A_BOX)))
+    answer = estimated(work, architecture, machine, total, beliefs)
     if isinstance(answer, Refusal):
         raise NothingFitsError(
-            f"{count or 1:g} x {accelerator.name}: {answer.reason}",
+            f"{total} x {accelerator.name}: {answer.reason}",
             where="--on",
             hint="try more accelerators, or a smaller number format (precision: [fp8, int4])",
         )

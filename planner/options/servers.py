@@ -12,7 +12,7 @@ from pricing.accelerators import Accelerator, accelerators
 from pricing.dates import first_day
 from pricing.ownership import ServerQuote, accelerator_quotes, derived_quote, server_quotes
 
-__all__ = ["ownable_servers"]
+__all__ = ["own_machine", "ownable_servers"]
 
 CARDS_IN_A_SERVER = (1, 2, 4, 8)
 CARDS_IN_A_WORKSTATION = (1, 2, 4)
@@ -49,7 +49,8 @@ def _quotes() -> Iterator[ServerQuote]:
                 yield derived_quote(accelerator.name, number)
 
 
-def _machine(accelerator: Accelerator, number: int) -> Machine:
+def own_machine(accelerator: Accelerator, number: int) -> Machine:
+    """Return a box of so many accelerators, joined to others as its maker would join it."""
     has_fabric = accelerator.scale_up_count >= FABRIC_ACCELERATORS and number >= FABRIC_ACCELERATORS
     network, each_way = NETWORK_OF_OWN_CLUSTER if has_fabric else NETWORK_OF_OWN_SERVERS
     return Machine(
@@ -71,7 +72,7 @@ def ownable_servers(beliefs: Assumptions) -> tuple[OwnableServer, ...]:
     known = accelerators()
     servers = []
     for quote in _quotes():
-        machine = _machine(known[quote.accelerator], quote.accelerator_count)
+        machine = own_machine(known[quote.accelerator], quote.accelerator_count)
         notes = [quote.notes] if quote.notes else []
         if quote.max_power_kw is not None:
             max_kw = quote.max_power_kw

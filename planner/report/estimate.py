@@ -95,5 +95,5 @@ def estimate_tables(record: Record) -> list[Table]:
             Table("Memory of the fullest accelerator", (Column("item"), Column("size", is_number=True)), tuple(parts))
         )
     if record["notes"]:
-        tables.append(Table("Notes", (Column(""),), tuple((note,) for note in record["notes"])))
+        tables.append(Table("Notes", (Column("what to know"),), tuple((note,) for note in record["notes"])))
     return tables

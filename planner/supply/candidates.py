@@ -12,15 +12,15 @@ from planner.supply.machines import Machine
 from pricing.accelerators import accelerators
 from pricing.catalog import Catalog, FunnelStep
 from pricing.errors import PricingError
-from pricing.instances import network_of, physical_cores
+from pricing.instances import instance_network, network_of, physical_cores
 from pricing.offers import Offer, offer_id
 
 __all__ = ["Candidates", "find_candidates", "machine_of"]
 
 NETWORKS_THAT_SERVE: Mapping[Interconnect, frozenset[str]] = {
-    Interconnect.ANY: frozenset({"none", "ethernet", "efa", "infiniband"}),
-    Interconnect.ETHERNET: frozenset({"ethernet", "efa", "infiniband"}),
-    Interconnect.EFA: frozenset({"efa", "infiniband"}),
+    Interconnect.ANY: frozenset({"none", "ethernet", "roce", "efa", "infiniband"}),
+    Interconnect.ETHERNET: frozenset({"ethernet", "roce", "efa", "infiniband"}),
+    Interconnect.EFA: frozenset({"roce", "efa", "infiniband"}),
     Interconnect.INFINIBAND: frozenset({"infiniband"}),
 }
 """An interconnect is asked for as a minimum."""
@@ -53,9 +53,17 @@ class Candidates:
         return tuple(dict.fromkeys(self.machine_by_id[offer_id(offer)] for offer in self.offers))
 
 
+def network_kind(offer: Offer) -> str:
+    """Return what joins machines of an offer; Ethernet that reaches into memory past the processor is told apart."""
+    known = instance_network(offer.provider, offer.instance_type)
+    if known is None:
+        return "none"
+    return "roce" if known.network == "ethernet" and known.rdma else known.network
+
+
 def machine_of(offer: Offer) -> Machine:
     """Return what the physics needs to know of an offer; the caller has made sure that its accelerator is known."""
-    network, each_way = network_of(offer)
+    network, each_way = network_kind(offer), network_of(offer)[1]
     return Machine(
         accelerator=accelerators()[offer.accelerator] if offer.accelerator else None,
         accelerator_count=offer.accelerator_count,
@@ -113,7 +121,7 @@ def find_candidates(catalog: Catalog, constraints: Constraints) -> Candidates:
         )
     if constraints.interconnect is not Interconnect.ANY:
         allowed = NETWORKS_THAT_SERVE[constraints.interconnect]
-        found = found.filtered(f"joined by {constraints.interconnect}", lambda offer: network_of(offer)[0] in allowed)
+        found = found.filtered(f"joined by {constraints.interconnect}", lambda offer: network_kind(offer) in allowed)
     best: dict[tuple[str, str, str], Offer] = {}
     for offer in found.offers:
         key = (offer.provider, offer.instance_type, offer.purchase_option)

@@ -105,7 +105,7 @@ def _numbers(machine: Machine, row: int) -> tuple[float, ...]:
     """Return one machine's entries in the order of the fields of `Hardware`."""
     network = machine.network_gb_per_s_each_way * 1e9 if machine.network != "none" else 0.0
     host = (machine.memory_gib or 0.0) * 2**30
-    rdma = machine.network in {"infiniband", "efa"}
+    rdma = machine.network in {"infiniband", "efa", "roce"}
     chip = machine.accelerator
     if chip is None:
         cpu = cpu_numbers(machine)

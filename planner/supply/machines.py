@@ -30,7 +30,8 @@ class Machine:
     processor, cpu_arch : str
         Host chip and instruction set.
     network : str
-        What joins boxes: ``infiniband``, ``efa``, ``ethernet`` or ``none`` (single machines only).
+        What joins boxes: ``infiniband``, ``efa``, ``roce`` (Ethernet with remote direct memory access), ``ethernet`` or
+        ``none`` (single machines only).
     network_gb_per_s_each_way : float
         Of the whole box, 1e9 bytes per second each way; 0 where boxes cannot be joined.
     """
