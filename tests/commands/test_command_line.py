@@ -75,7 +75,11 @@ def test_an_ambiguous_accelerator_asks_which_is_meant(capsys: pytest.CaptureFixt
 
 def test_nothing_fits_shows_the_funnel_and_status_3(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "w.yaml"
-    path.write_text(Path(SERVE).read_text().replace("horizon_months: 36", "constraints: {gpus: [t4], max_gpus: 1, providers: [azure]}"))
+    path.write_text(
+        Path(SERVE)
+        .read_text()
+        .replace("horizon_months: 36", "constraints: {gpus: [t4], max_gpus: 1, providers: [azure]}")
+    )
     assert main(["plan", str(path)]) == 3
     told = capsys.readouterr().err
     assert "nothing does this work" in told
