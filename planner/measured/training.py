@@ -18,7 +18,7 @@ from planner.supply.communication import Links, group_bandwidth
 from planner.supply.hardware import Hardware, hardware
 from planner.supply.machines import Machine
 from planner.supply.training import TrainedModel, TrainingConstants, TrainingLayout, training_step
-from planner.supply.training_fleet import trained_model
+from planner.supply.training_candidates import trained_model
 from pricing.errors import GpuplanError
 
 __all__ = ["TRAINING_CONSTANTS", "TrainingTable", "constants_of_rows", "predict_training", "training_table"]

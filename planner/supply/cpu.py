@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from planner.supply.machines import Machine
+from pricing.processors import processor_of
 
 __all__ = ["CpuNumbers", "cpu_numbers"]
 
@@ -42,7 +43,7 @@ class CpuNumbers:
     bf16_flop_per_s: float
 
 
-# (part of the processor's name, cores a socket, GB/s a socket, all-core GHz, instructions, fp32 and bf16 FLOP per core and cycle)
+# For a chip that the facts do not know by its full name: (part of the processor's name, cores a socket, GB/s a socket, all-core GHz, instructions, fp32 and bf16 FLOP per core and cycle)
 _PROCESSORS = (
     ("granite rapids", 96, 614.0, 2.7, "amx", 64, 2048),
     ("emerald rapids", 60, 358.0, 2.6, "amx", 64, 2048),
@@ -68,12 +69,32 @@ _GB_PER_S_OF_ONE_CORE = 12.0
 @lru_cache(maxsize=4096)
 def cpu_numbers(machine: Machine) -> CpuNumbers:
     """Return a CPU machine's numbers; an unknown processor counts as a plain older one of its instruction set."""
+    cores = machine.physical_cores or (machine.vcpus or 2.0) / 2.0
+    chip = processor_of(machine.processor)
+    if chip is not None:
+        sockets = chip.sockets(cores)
+        in_socket = cores / sockets
+        bf16 = chip.peak_flop_per_s("bf16", in_socket)
+        units = set(chip.extensions)
+        return CpuNumbers(
+            sockets=sockets,
+            cores=in_socket,
+            instructions="amx"
+            if "amx" in units
+            else "avx512"
+            if "avx512" in units
+            else "avx2"
+            if "avx2" in units
+            else "neon",
+            bandwidth_bytes_per_s=min(chip.memory_bandwidth_gb_per_s, in_socket * _GB_PER_S_OF_ONE_CORE) * 1e9,
+            fp32_flop_per_s=chip.peak_flop_per_s("fp32", in_socket) or 0.0,
+            bf16_flop_per_s=math.nan if bf16 is None else bf16,
+        )
     name = machine.processor.lower()
     known = next((row for row in _PROCESSORS if row[0] in name), None)
     if known is None:
         known = _ARM_UNKNOWN if machine.cpu_arch.startswith(("arm", "aarch")) else _X86_UNKNOWN
     _, socket_cores, socket_gb_per_s, gigahertz, instructions, fp32_per_cycle, bf16_per_cycle = known
-    cores = machine.physical_cores or (machine.vcpus or 2.0) / 2.0
     sockets = max(1, math.ceil(cores / socket_cores - 0.05))
     in_socket = cores / sockets
     return CpuNumbers(

@@ -39,7 +39,9 @@ def spread(calibration: Calibration, sort: str, constant: str, machine: Machine)
     base = calibration.value(f"band.{sort}")
     distance = calibration.distance(constant, machine)
     elsewhere = calibration.value("band.elsewhere")
-    return math.hypot(base, elsewhere * max(0, distance - 1))
+    # Without any measured row the start value itself is uncertain, however near its scope.
+    unmeasured = calibration.constant(constant, scopes(machine)).row_count == 0
+    return math.hypot(base, elsewhere * max(0, distance - 1), elsewhere if unmeasured else 0.0)
 
 
 def basis_and_evidence(calibration: Calibration, constant: str, machine: Machine) -> tuple[str, str]:

@@ -250,7 +250,7 @@ def _one(
             machines_needed=instances,
         )
     rate = each * instances
-    sigma = spread(calibration, "cpu" if machine.accelerator is None else pieces.sort, pieces.constant, machine)
+    sigma = spread(calibration, pieces.sort, pieces.constant, machine)
     basis, evidence = basis_and_evidence(calibration, pieces.constant, machine)
     work = workload.work
     job = pieces.total > 0

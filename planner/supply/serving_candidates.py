@@ -1,0 +1,292 @@
+"""Serving candidates: every replica worth trying on every machine, and what each does at every batch size.
+
+Replicas (format, tensor-parallel degree, stages) of all machines are rows, batch sizes are columns.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from planner.assumptions import Assumptions
+from planner.demand.architecture import Architecture
+from planner.demand.requirements import peak_requests_per_s
+from planner.demand.workload import Batch, Serve, Workload
+from planner.supply.calibration import Calibration
+from planner.supply.communication import group_bandwidth
+from planner.supply.constants import links, serving_constants, take
+from planner.supply.hardware import Hardware
+from planner.supply.machines import Machine
+from planner.supply.serving import ServedModel, ServingLayout, decode_step, prefill
+from planner.supply.serving_memory import (
+    cache_budget_bytes,
+    cached_bytes_per_request,
+)
+
+__all__ = [
+    "BATCHES",
+    "MOST_FLEET",
+    "MOST_MACHINES_PER_REPLICA",
+    "Demand",
+    "Grid",
+    "Replicas",
+    "capacity_of",
+    "demand_of",
+    "evaluate",
+    "format_choices",
+    "format_on",
+    "replicas_of",
+]
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+BoolArray = NDArray[np.bool_]
+
+BATCHES = np.unique(np.round(np.geomspace(1, 2048, 40))).astype(float)
+MOST_MACHINES_PER_REPLICA = 8
+MOST_FLEET = 100_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Demand:
+    """What is asked: rates, lengths, limits, and the load that may be planned."""
+
+    peak_per_s: float
+    mean_per_s: float
+    input_tokens: int
+    output_tokens: int
+    cached_share: float
+    ttft_limit_s: float
+    tpot_limit_s: float
+    load_share: float
+    requests: float
+    deadline_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replicas:
+    """Rows of candidate replicas; `precision` indexes the list of formats, `row` the machine."""
+
+    row: IntArray
+    precision: IntArray
+    group: IntArray
+    split: IntArray
+    stages: IntArray
+    machines_each: IntArray
+    per_machine: IntArray
+    formats: tuple[tuple[str, str], ...] = ()
+
+
+def demand_of(workload: Workload, assumptions: Assumptions) -> Demand:
+    """Return what serving or batch work asks of its replicas."""
+    work = workload.work
+    if isinstance(work, Serve):
+        limits = [limit for limit in (work.ttft_limit_ms, work.tpot_limit_ms) if limit]
+        load = assumptions["perf.serving_load_share" if limits else "perf.relaxed_load_share"]
+        return Demand(
+            peak_per_s=peak_requests_per_s(work),
+            mean_per_s=work.requests_per_s,
+            input_tokens=work.input_tokens,
+            output_tokens=work.output_tokens,
+            cached_share=work.prefix_cache_hit_share,
+            ttft_limit_s=work.ttft_limit_ms / 1e3 if work.ttft_limit_ms else math.inf,
+            tpot_limit_s=work.tpot_limit_ms / 1e3 if work.tpot_limit_ms else math.inf,
+            load_share=load,
+            requests=0.0,
+            deadline_s=math.inf,
+        )
+    assert isinstance(work, Batch)
+    deadline_s = work.deadline_hours * 3600.0 if work.deadline_hours else math.inf
+    rate = work.requests / deadline_s
+    return Demand(
+        peak_per_s=rate,
+        mean_per_s=rate,
+        input_tokens=work.input_tokens,
+        output_tokens=work.output_tokens,
+        cached_share=work.prefix_cache_hit_share,
+        ttft_limit_s=math.inf,
+        tpot_limit_s=math.inf,
+        load_share=assumptions["perf.batch_load_share"],
+        requests=float(work.requests),
+        deadline_s=deadline_s,
+    )
+
+
+def format_choices(workload: Workload) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the formats to try first, and those to fall back on where none of them fits."""
+    if workload.precision:
+        return tuple(str(item) for item in workload.precision), ()
+    return ("16", "fp8"), ("int8", "int4")
+
+
+def format_on(precision: str, hw: Hardware, index: int) -> str | None:
+    """Return the format that a machine would run, or None where its chip has no such arithmetic."""
+    if precision == "16":
+        if not math.isnan(hw.bf16_flop_per_s[index]):
+            return "bf16"
+        if not math.isnan(hw.fp16_flop_per_s[index]):
+            return "fp16"
+        return "bf16" if hw.is_cpu[index] else "fp32"
+    if hw.is_cpu[index]:
+        return precision if precision in {"fp32", "bf16", "int8", "int4"} else None
+    return None if math.isnan(hw.flop_per_s(precision)[index]) else precision
+
+
+def _degrees(arch: Architecture, count: int) -> list[int]:
+    """Return the tensor-parallel degrees that divide the heads and fit in the machine."""
+    return [q for q in (1, 2, 3, 4, 6, 8, 16, 32, 64) if q <= count and arch.heads % q == 0]
+
+
+def replicas_of(
+    arch: Architecture, hw: Hardware, formats: Sequence[tuple[int, int]], *, most_machines: int
+) -> Replicas:
+    """Return every replica worth trying on every machine and format.
+
+    Parameters
+    ----------
+    formats : sequence of (int, int)
+        Machine's row and index of the format.
+    most_machines : int
+        Machines that one replica may span (1 keeps it inside of one).
+    """
+    rows: list[tuple[int, int, int, int, int, int, int]] = []
+    for row, fmt in formats:
+        count = int(hw.count[row])
+        domain = int(hw.scale_up_count[row]) if hw.scale_up_bytes_per_s[row] > 0 else 1
+        degrees = _degrees(arch, count)
+        if hw.is_cpu[row]:
+            degrees = [1]
+        for q in degrees:
+            splits = [q, 1] if arch.experts and q > 1 and q <= max(domain, 1) else [q]
+            for stages in (1, 2, 4, 8):
+                if q * stages > count or (stages > 1 and arch.layers < stages):
+                    break
+                # Stages inside of one machine help where the fabric does not reach: over PCIe.
+                if stages > 1 and q < min(domain, count):
+                    continue
+                rows += [(row, fmt, q, split, stages, 1, count // (q * stages)) for split in splits]
+        # Between machines the fabric has to carry activations in microseconds: plain Ethernet does not.
+        if most_machines > 1 and hw.network_bytes_per_s[row] > 0 and hw.is_rdma[row]:
+            q = degrees[-1]
+            rows += [
+                (row, fmt, q, q, span * (count // q), span, 0) for span in (2, 3, 4, 6, 8) if span <= most_machines
+            ]
+    table = np.asarray(rows, dtype=np.int64).reshape(-1, 7)
+    return Replicas(
+        row=table[:, 0], precision=table[:, 1], group=table[:, 2], split=table[:, 3], stages=table[:, 4],
+        machines_each=table[:, 5], per_machine=np.maximum(table[:, 6], 0),
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grid:
+    """Candidates by batch sizes: what each would do."""
+
+    ttft_s: FloatArray
+    tpot_s: FloatArray
+    rate_per_s: FloatArray
+    memory_s: FloatArray
+    compute_s: FloatArray
+    communication_s: FloatArray
+    most_requests: FloatArray
+    prefill_s: FloatArray
+    step_s: FloatArray
+    unloaded_s: FloatArray
+    waited_steps: FloatArray
+
+
+def evaluate(
+    models: Sequence[ServedModel], flops: Sequence[FloatArray], hw: Hardware, calibration: Calibration, machines: Sequence[Machine],
+    reps: Replicas, demand: Demand, assumptions: Assumptions,
+) -> Grid:  # fmt: skip
+    """Return times and rates of every candidate at every batch size, shape (candidates, batches)."""
+    size = (len(reps.row), len(BATCHES))
+    out = {
+        name: np.full(size, np.nan)
+        for name in ("ttft", "tpot", "rate", "memory", "compute", "comm", "prefill", "step", "entry", "waits")
+    }
+    most = np.full(len(reps.row), -1.0)
+    all_links = links(calibration, machines, serving=True)
+    paces = calibration.column("serve.pace_ratio", machines) / assumptions["perf.serving_practice_share"]
+    load = demand.load_share
+    entries, steps = (
+        calibration.column("serve.entry_s", machines),
+        calibration.column("serve.wait_steps_ratio", machines),
+    )
+    variation = assumptions["perf.arrival_variation_ratio"]
+    for index, model in enumerate(models):
+        chosen = np.flatnonzero(reps.precision == index)
+        if not chosen.size:
+            continue
+        machine = reps.row[chosen]
+        here = hw.take(machine)
+        group, split, stages = reps.group[chosen], reps.split[chosen], reps.stages[chosen]
+        budget = cache_budget_bytes(
+            model, here.memory_bytes, group, split, stages, usable_share=assumptions["perf.engine_memory_share"]
+        )
+        middle = demand.input_tokens + demand.output_tokens / 2.0
+        each = cached_bytes_per_request(model, split, stages, middle)
+        # With several stages, that many batches are under way at once.
+        most[chosen] = np.floor(budget / each) * (group / split) / stages
+        whole = cached_bytes_per_request(model, split, stages, demand.input_tokens + demand.output_tokens)
+        most[chosen] = np.where(budget >= whole, np.maximum(most[chosen], 1.0), -1.0)
+        link = take(all_links, machine)
+        bandwidth, latency = group_bandwidth(here, link, group, inside=group)
+        spans = reps.machines_each[chosen]
+        stage_bandwidth, stage_latency = group_bandwidth(
+            here, link, np.where(stages > 1, np.maximum(group + 1, 2), 1), inside=np.where(spans > 1, 1, group + 1)
+        )
+        column = {name: np.asarray(value)[:, None] for name, value in {
+            "group": group, "attention_split": split, "stages": stages, "flop_per_s": flops[index][machine],
+            "flop16_per_s": here.flop16_per_s(), "bandwidth_bytes_per_s": here.bandwidth_bytes_per_s,
+            "link_bytes_per_s": bandwidth, "link_latency_s": latency, "stage_bytes_per_s": stage_bandwidth,
+            "stage_latency_s": stage_latency,
+        }.items()}  # fmt: skip
+        layout = ServingLayout(**column)
+        tags = [f"@{reps.formats[index][0]}"] + ["@moe"] * bool(float(np.asarray(model.moe_layers)))
+        constants = take(serving_constants(calibration, machines, tags), machine[:, None])
+        step = decode_step(model, layout, constants, BATCHES[None, :], middle)
+        prompt = prefill(model, layout, constants, float(demand.input_tokens), demand.cached_share)
+        pace = paces[machine][:, None]
+        step_s, prompt_s = step.total_s * pace, prompt.total_s * pace
+        p = stages[:, None].astype(float)
+        # Prefills of all requests interleave with decoding: each output token of one waits for B / out prefills of others.
+        busy_prefill_s = prompt_s / p
+        tpot = step_s + BATCHES[None, :] * prompt_s / demand.output_tokens
+        floor_s = pace * step.memory_s[:, :1] + prompt_s
+        wait_s = busy_prefill_s * load / (1.0 - load) * (1.0 + variation) / 2.0
+        # A new prompt is taken in between steps, after its text has been cut into tokens.
+        entry_s, waited_steps = entries[machine][:, None], steps[machine][:, None]
+        ttft = floor_s + wait_s + entry_s + waited_steps * step_s
+        live = BATCHES[None, :] * p
+        out["ttft"][chosen], out["tpot"][chosen] = ttft, tpot
+        out["entry"][chosen], out["waits"][chosen] = floor_s + entry_s, np.broadcast_to(waited_steps, step_s.shape)
+        out["rate"][chosen] = live / (floor_s + demand.output_tokens * tpot)
+        share = BATCHES[None, :] / demand.output_tokens
+        out["memory"][chosen] = step.memory_s
+        out["compute"][chosen] = step.compute_s + share * prompt.compute_s
+        out["comm"][chosen] = step.communication_s + share * prompt.communication_s
+        out["prefill"][chosen], out["step"][chosen] = np.broadcast_to(prompt_s, step_s.shape), step_s
+    return Grid(
+        ttft_s=out["ttft"], tpot_s=out["tpot"], rate_per_s=out["rate"], memory_s=out["memory"], compute_s=out["compute"],
+        communication_s=out["comm"], most_requests=most, prefill_s=out["prefill"], step_s=out["step"],
+        unloaded_s=out["entry"], waited_steps=out["waits"],
+    )  # fmt: skip
+
+
+def capacity_of(
+    grid: Grid, demand: Demand
+) -> tuple[FloatArray, IntArray, NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_]]:
+    """Return each candidate's largest rate within all limits, its batch's column, and whether memory, TTFT, TPOT allow any."""
+    fits = BATCHES[None, :] <= np.maximum(grid.most_requests, 0.0)[:, None]
+    quick = grid.ttft_s <= demand.ttft_limit_s
+    smooth = grid.tpot_s <= demand.tpot_limit_s
+    rate = np.where(fits & quick & smooth, grid.rate_per_s, -1.0)
+    best = np.argmax(rate, axis=1)
+    rows = np.arange(len(rate))
+    any_of = [np.asarray(mask.any(axis=1), dtype=np.bool_) for mask in (fits, fits & quick, fits & smooth)]
+    return np.asarray(rate[rows, best], dtype=float), np.asarray(best, dtype=np.int64), any_of[0], any_of[1], any_of[2]
