@@ -201,7 +201,7 @@ class DuckDbEngine:
             try:
                 yield session
                 connection.commit()
-            except duckdb.Error as error:
+            except (duckdb.OperationalError, duckdb.FatalException) as error:
                 with suppress(duckdb.Error):
                     connection.rollback()
                 raise StoreError(

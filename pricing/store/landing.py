@@ -155,6 +155,8 @@ def _superseded(session: Session, landing: Landing) -> set[str]:
 
 def _stage(session: Session, offers: Sequence[Offer], answered: Sequence[str], landing: Landing) -> None:
     columns = columns_of(offers)
+    if len(columns.offers_by_identity) != len(offers):
+        raise ValueError("an identity comes twice; the gates let none through")
     session.stage("arriving", columns.stage)
     session.stage("arriving_description", columns.descriptions)
     session.stage("arriving_reading", columns.readings)

@@ -19,6 +19,7 @@ __all__ = [
     "PartStatus",
     "PriceAt",
     "changes_between",
+    "cheapest_rows",
     "end_of_day",
     "history_of",
     "offer_rows",
@@ -200,39 +201,46 @@ _SHOWN = ", ".join(
 
 
 def _offers_query(
-    session: Session, moment: datetime | None, condition: str, values: list[Any]
+    session: Session, moment: datetime | None, condition: str, values: list[Any], limit: int | None = None
 ) -> tuple[str, list[Any]]:
+    """Return the query of offers, now or at a moment; with a limit the cheapest are picked before anything else is read."""
+    cheapest = "" if limit is None else f" order by c.price_usd_per_hour, c.offer_id limit {int(limit)}"
     if moment is None:
         return (
-            f"""select {_SHOWN}, c.price_usd_per_hour, c.upfront_usd, c.effective_on, c.changed_at,
+            f"""with picked as (
+                select c.* from current_offer c join offer o on o.offer_id = c.offer_id
+                join description d on d.description_id = c.description_id where {condition}{cheapest})
+            select {_SHOWN}, c.price_usd_per_hour, c.upfront_usd, c.effective_on, c.changed_at,
                 h.price_usd_per_hour, w.price_median_usd_per_hour, w.price_high_usd_per_hour
-            from current_offer c join offer o on o.offer_id = c.offer_id
+            from picked c join offer o on o.offer_id = c.offer_id
             join description d on d.description_id = c.description_id
             join detail t on t.detail_id = c.detail_id
             left join held_price h on h.offer_id = c.offer_id
-            left join spread w on w.offer_id = c.offer_id
-            where {condition}""",  # noqa: S608 - names are ours, values are parameters
+            left join spread w on w.offer_id = c.offer_id{cheapest}""",  # noqa: S608 - names are ours, values are parameters
             values,
         )
-    start = session.rows("select max(set_at) from milestone where set_at <= ?", [moment])[0][0] or datetime.min  # noqa: DTZ901
-    start = max(start, datetime(1970, 1, 1))  # noqa: DTZ001 - the store's times have no zone
+    start = session.rows("select max(set_at) from milestone where set_at <= ?", [moment])[0][0] or datetime(1970, 1, 1)  # noqa: DTZ001
     return (
         f"""with terms as (
             select offer_id, description_id, detail_id,
                    row_number() over (partition by offer_id order by seen_at desc) as place
             from terms_change where seen_at <= ?),
+        fitting as (
+            select x.offer_id, x.description_id, x.detail_id from terms x join offer o on o.offer_id = x.offer_id
+            join description d on d.description_id = x.description_id where x.place = 1 and {condition}),
         price as (
             select offer_id, price_usd_per_hour, upfront_usd, effective_on, seen_at,
                    row_number() over (partition by offer_id order by seen_at desc, is_repeat) as place
-            from price_change where seen_at <= ? and seen_at >= ?)
+            from price_change where seen_at <= ? and seen_at >= ? and offer_id in (select offer_id from fitting)),
+        picked as (
+            select * from price c where c.place = 1 and c.price_usd_per_hour is not null{cheapest})
         select {_SHOWN}, c.price_usd_per_hour, c.upfront_usd, c.effective_on, c.seen_at,
             cast(null as double precision), cast(null as double precision), cast(null as double precision)
-        from price c join offer o on o.offer_id = c.offer_id
-        join terms x on x.offer_id = c.offer_id and x.place = 1
+        from picked c join offer o on o.offer_id = c.offer_id
+        join fitting x on x.offer_id = c.offer_id
         join description d on d.description_id = x.description_id
-        join detail t on t.detail_id = x.detail_id
-        where c.place = 1 and c.price_usd_per_hour is not null and {condition}""",  # noqa: S608 - as above
-        [moment, moment, start, *values],
+        join detail t on t.detail_id = x.detail_id{cheapest}""",  # noqa: S608 - as above
+        [moment, *values, moment, start],
     )
 
 
@@ -397,3 +405,22 @@ def renew_spreads(engine: Engine, now: datetime | None = None) -> None:
             f"insert into spread select * from ({_SPREADS}) r",  # noqa: S608 - constant
             _spread_parameters(session, now or utc_now(), HISTORY_DAYS),
         )
+
+
+def cheapest_rows(
+    engine: Engine, filters: Mapping[str, Sequence[str]], as_of: date | None = None, limit: int = 50
+) -> list[tuple[Any, ...]]:
+    """Return the cheapest offers that match, with the columns `OFFER_COLUMNS`, without reading all the others.
+
+    Parameters
+    ----------
+    engine, as_of, filters
+        As for `offer_rows`.
+    limit : int
+        How many.
+    """
+    moment = None if as_of is None else end_of_day(as_of)
+    condition, values = _conditions(filters)
+    with engine.reading() as session:
+        sql, parameters = _offers_query(session, moment, condition, values, limit)
+        return session.rows(sql, parameters)
