@@ -277,9 +277,8 @@ def schedule(
     from pricing.console import write_output
     from pricing.schedule import Schedule, read_time, schedule_text
 
-    hour, minute = read_time(at)
     arguments = tuple(word for name in provider for word in ("--provider", name))
-    plan = Schedule(hour=hour, minute=minute, command=command, arguments=arguments, store=store or "", image=image)
+    plan = Schedule(at=read_time(at), command=command, arguments=arguments, store=store or "", image=image)
     write_output(schedule_text(kind, plan), path)
     talk.detail("nothing was installed: this is text to place")
     return 0

@@ -51,7 +51,7 @@ class SourceSummary:
         Each part.
     refused : tuple of RefusedRow
         Rows that were not believed.
-    seconds : float
+    duration_s : float
         How long it took.
     trace : str
         Where a surprise came from; empty without one.
@@ -60,7 +60,7 @@ class SourceSummary:
     provider: str
     parts: tuple[PartResult, ...]
     refused: tuple[RefusedRow, ...] = ()
-    seconds: float = 0.0
+    duration_s: float = 0.0
     trace: str = ""
 
     @property
@@ -82,7 +82,7 @@ class RefreshSummary:
 
     asked_at: datetime
     sources: tuple[SourceSummary, ...]
-    seconds: float = 0.0
+    duration_s: float = 0.0
 
     @property
     def exit_status(self) -> int:
@@ -160,7 +160,7 @@ def refresh(
         sources = _collected(finished, [provider.name for provider in known], start + time_limit_s + GRACE_S)
     if any(source.total("row_count") for source in sources):
         renew_spreads(engine)
-    return RefreshSummary(asked_at=asked_at, sources=tuple(sources), seconds=time.monotonic() - start)
+    return RefreshSummary(asked_at=asked_at, sources=tuple(sources), duration_s=time.monotonic() - start)
 
 
 def _spot_days(statuses: Sequence[PartStatus], now: datetime) -> int:
@@ -224,7 +224,7 @@ class _Run:
             provider=self.provider.name,
             parts=tuple(results),
             refused=tuple(gathered.refused),
-            seconds=time.monotonic() - start,
+            duration_s=time.monotonic() - start,
             trace=trace,
         )
 

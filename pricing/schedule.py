@@ -8,6 +8,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime, time
 from typing import Final
 
 from pricing.errors import PricingError
@@ -21,7 +22,7 @@ class Schedule:
 
     Attributes
     ----------
-    hour, minute : int
+    at : time
         Time of the day, UTC where the scheduler knows zones.
     command : str
         The program.
@@ -33,16 +34,11 @@ class Schedule:
         Container image with the program, for Kubernetes.
     """
 
-    hour: int = 3
-    minute: int = 17  # not on the hour, when everyone asks
+    at: time = time(3, 17)  # not on the hour, when everyone asks
     command: str = "gpuplan"
     arguments: tuple[str, ...] = ()
     store: str = ""
     image: str = "registry.example.org/gpuplan:latest"
-
-    def __post_init__(self) -> None:
-        if not (0 <= self.hour < 24 and 0 <= self.minute < 60):
-            raise PricingError(f"there is no time {self.hour:02d}:{self.minute:02d}", where="--at")
 
     @property
     def words(self) -> list[str]:
@@ -59,7 +55,7 @@ class Schedule:
 def _cron(schedule: Schedule) -> str:
     # In a crontab a percent sign ends the command.
     line = schedule.line.replace("%", "\\%")
-    return f"# m h dom mon dow  command\n{schedule.minute} {schedule.hour} * * *  {line}\n"
+    return f"# m h dom mon dow  command\n{schedule.at.minute} {schedule.at.hour} * * *  {line}\n"
 
 
 def _systemd(schedule: Schedule) -> str:
@@ -86,7 +82,7 @@ Nice=10
 Description=Refresh the prices of cloud GPUs every day
 
 [Timer]
-OnCalendar=*-*-* {schedule.hour:02d}:{schedule.minute:02d}:00 UTC
+OnCalendar=*-*-* {schedule.at:%H:%M}:00 UTC
 RandomizedDelaySec=15min
 Persistent=true
 
@@ -123,7 +119,7 @@ def _github(schedule: Schedule) -> str:
     ]
     workflow: dict[str, object] = {
         "name": "prices",
-        "on": {"schedule": [{"cron": f"{schedule.minute} {schedule.hour} * * *"}], "workflow_dispatch": {}},
+        "on": {"schedule": [{"cron": f"{schedule.at.minute} {schedule.at.hour} * * *"}], "workflow_dispatch": {}},
         "concurrency": {"group": "prices", "cancel-in-progress": False},
         "permissions": {"contents": "read"},
         "jobs": {"refresh": {"runs-on": "ubuntu-latest", "timeout-minutes": 60, "steps": steps}},
@@ -160,7 +156,7 @@ def _kubernetes(schedule: Schedule) -> str:
         "kind": "CronJob",
         "metadata": {"name": "gpuplan-prices"},
         "spec": {
-            "schedule": f"{schedule.minute} {schedule.hour} * * *",
+            "schedule": f"{schedule.at.minute} {schedule.at.hour} * * *",
             "timeZone": "Etc/UTC",
             "concurrencyPolicy": "Forbid",
             "successfulJobsHistoryLimit": 3,
@@ -199,15 +195,22 @@ def schedule_text(kind: str, schedule: Schedule) -> str:
     return SCHEDULES[kind](schedule)
 
 
-def read_time(text: str) -> tuple[int, int]:
+def read_time(text: str) -> time:
     """Read a time of the day.
+
+    Raises
+    ------
+    PricingError
+        Where it is none.
 
     Examples
     --------
     >>> read_time("03:17")
-    (3, 17)
+    datetime.time(3, 17)
     """
-    hour, separator, minute = text.partition(":")
-    if not (separator and hour.isdigit() and minute.isdigit()):
-        raise PricingError(f"not a time of the day: {text!r}", hint="write HH:MM, for example 03:17", where="--at")
-    return int(hour), int(minute)
+    try:
+        return datetime.strptime(text, "%H:%M").time()  # noqa: DTZ007 - a time of any day
+    except ValueError:
+        raise PricingError(
+            f"not a time of the day: {text!r}", hint="write HH:MM, for example 03:17", where="--at"
+        ) from None

@@ -80,7 +80,7 @@ def _source_row(source: SourceSummary) -> Row:
         "gone": source.total("gone_count"),
         "held_back": source.total("held_count"),
         "refused": len(source.refused),
-        "seconds": round(source.seconds, 1),
+        "duration_s": round(source.duration_s, 1),
     }
 
 
@@ -131,7 +131,7 @@ def refresh_record(summary: RefreshSummary, store: str) -> str:
         "schema_version": 1,
         "store": store,
         "asked_at": _plain(summary.asked_at),
-        "seconds": round(summary.seconds, 2),
+        "duration_s": round(summary.duration_s, 2),
         "exit_status": summary.exit_status,
         "sources": sources,
     }

@@ -422,5 +422,5 @@ def cheapest_rows(
     moment = None if as_of is None else end_of_day(as_of)
     condition, values = _conditions(filters)
     with engine.reading() as session:
-        sql, parameters = _offers_query(session, moment, condition, values, limit)
-        return session.rows(sql, parameters)
+        rows: list[tuple[Any, ...]] = session.rows(*_offers_query(session, moment, condition, values, limit))
+    return rows

@@ -32,7 +32,7 @@ CAPACITY_BLOCK_HOURS: Final = (24, 168)
 
 TYPES_PER_CALL: Final = 100
 
-_ACCELERATED: Final = re.compile(r"^(p\d|g\d|gr\d|u-p\d|trn\d|inf\d|dl\d)[a-z0-9-]*\.")
+_ACCELERATED: Final = re.compile(r"^(p\d|g\d|gr\d|u-p\d|trn\d|inf\d|dl\d)[a-z0-9-]*(\.|$)")
 _HOSTS: Final = re.compile(r"^[cmr][78][a-z]*\.(?!metal)")
 
 

@@ -6,6 +6,7 @@ import re
 import shlex
 import shutil
 import subprocess
+from datetime import time
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ import yaml
 from pricing.errors import PricingError
 from pricing.schedule import SCHEDULES, Schedule, read_time, schedule_text
 
-PLAN = Schedule(hour=4, minute=5, arguments=("--provider", "aws"), store="/data/my prices.duckdb")
+PLAN = Schedule(at=time(4, 5), arguments=("--provider", "aws"), store="/data/my prices.duckdb")
 
 
 def test_a_cron_line_has_its_five_fields_and_the_command() -> None:
@@ -82,4 +83,4 @@ def test_every_kind_calls_the_refresh_quietly(kind: str) -> None:
 @pytest.mark.parametrize("text", ["25:00", "3", "03:61", "noon"])
 def test_a_time_that_is_none_is_refused(text: str) -> None:
     with pytest.raises(PricingError):
-        Schedule(hour=read_time(text)[0], minute=read_time(text)[1])
+        read_time(text)
