@@ -228,9 +228,9 @@ def _with_machines(
     if machine.accelerator is not None:
         return Refusal(machine=machine, stage=stage, reason=reason)
     fits = BATCHES[None, :] <= grid.most_requests[inside][:, None]
-    best = float(
-        np.max(np.where(fits, grid.rate_per_s[inside], 0.0) * np.maximum(reps.per_machine[inside], 1)[:, None])
-    )
+    # A replica over several machines gives each of them its part of the rate.
+    each = np.where(reps.per_machine[inside] > 0, reps.per_machine[inside], 1.0 / reps.machines_each[inside])
+    best = float(np.max(np.where(fits, grid.rate_per_s[inside], 0.0) * each[:, None]))
     needed = math.ceil(demand.peak_per_s / (demand.load_share * best)) if best > 0 else None
     if needed:
         reason += f"; without limits the rate would take {needed:,} such machines"
