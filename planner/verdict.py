@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -12,6 +13,11 @@ from planner.figures import bytes_text, count, duration, machines_text, percent,
 from planner.options.option import Option, OptionKind
 from planner.supply.machines import Refusal
 from planner.words import BOUND_WORDS, how_paid
+
+OTHERS_TOLD = 3
+"""Other accelerators whose count is told."""
+WORTH_TELLING_SHARE = 0.05
+"""Costs nearer than this are the same."""
 
 __all__ = ["BreakEvenPair", "Verdict", "best_by_kind", "break_evens", "choose"]
 
@@ -186,6 +192,7 @@ def choose(
     chosen = _chosen(best, beliefs)
     because = [
         *_sizing(chosen, peak_flop_per_s, deadline_hours),
+        *_other_counts(chosen, options, deadline_hours),
         *_processors(chosen, best, refusals, once=once),
         *_hosted(chosen, best, once=once),
         *_owning(chosen, best, pairs, options, months, once=once),
@@ -267,7 +274,7 @@ def _sizing(chosen: Option, peak_flop_per_s: float | None, deadline_hours: float
         )
     accelerator = fleet.machine.accelerator
     peak = accelerator.dense_flop_per_s(fleet.layout.precision) if accelerator else None
-    if accelerator is not None and peak and peak_flop_per_s:
+    if accelerator is not None and peak and peak_flop_per_s and chosen.accelerators_total_count > 1:
         said.append(
             f"By arithmetic alone {significant(peak_flop_per_s / peak, 2):g} {accelerator.name} would do "
             f"({significant(peak_flop_per_s / 1e12):,g} TFLOP/s of {significant(peak / 1e12, 4):,g} dense each); what kernels reach, "
@@ -297,6 +304,23 @@ def _sizing(chosen: Option, peak_flop_per_s: float | None, deadline_hours: float
     return said
 
 
+def _other_counts(chosen: Option, options: Sequence[Option], deadline_hours: float) -> list[str]:
+    """Say how many of the other accelerators the deadline asks for."""
+    if not math.isfinite(deadline_hours) or chosen.accelerators_total_count <= 1:
+        return []
+    cheapest: dict[str, Option] = {}
+    for option in options:
+        if option.choosable and option.kind is OptionKind.RENT and option.accelerator not in {None, chosen.accelerator}:
+            cheapest.setdefault(str(option.accelerator), option)
+    counts = [
+        f"{count(option.accelerators_total_count)} {name} ({duration(option.hours_per_run)}, {usd(option.present_value_usd)} USD)"
+        for name, option in list(cheapest.items())[:OTHERS_TOLD]
+    ]
+    if not counts:
+        return []
+    return [f"The deadline of {duration(deadline_hours)} would also be met by {' or '.join(counts)}."]
+
+
 def _processors(
     chosen: Option, best: Mapping[OptionKind, Option], refusals: Sequence[Refusal], *, once: bool
 ) -> list[str]:
@@ -314,8 +338,15 @@ def _processors(
         ratio = cpu.present_value_usd / chosen.present_value_usd if chosen.present_value_usd > 0 else float("inf")
         times = f", {_times(ratio)}" if 0 < ratio < float("inf") else ""
         return [f"Without a GPU it would take {_machines(cpu)} at {cpu.provider} and {_money(cpu, once=once)}{times}."]
-    reasons = [refusal.reason for refusal in refusals if refusal.machine.accelerator is None]
-    return [f"CPUs alone do not do it: {reasons[0]}."] if reasons else []
+    without = [refusal for refusal in refusals if refusal.machine.accelerator is None]
+    if not without:
+        return []
+    nearest = min(without, key=lambda refusal: refusal.machines_needed or math.inf)
+    if nearest.machines_needed and nearest.machines_needed > 1:
+        processor = nearest.machine.processor or "processors alone"
+        why = nearest.reason.split(";")[0]
+        return [f"Without a GPU it would take {nearest.machines_needed:,} machines of {processor}, and still: {why}."]
+    return [f"Without a GPU it cannot be done: {nearest.reason}."]
 
 
 def _times(ratio: float) -> str:
@@ -383,7 +414,6 @@ def _larger(chosen: Option, options: Sequence[Option]) -> list[str]:
     for option in options:
         if option.choosable and option.kind is OptionKind.RENT and option.accelerator:
             cheapest.setdefault(option.accelerator, option)
-    said = []
     bigger = [
         option
         for name, option in cheapest.items()
@@ -394,13 +424,15 @@ def _larger(chosen: Option, options: Sequence[Option]) -> list[str]:
         and option.fleet.machine.accelerator.launch_year >= ours.launch_year
         and option.present_value_usd > chosen.present_value_usd
     ]
-    if bigger and chosen.present_value_usd > 0:
-        option = min(bigger, key=lambda o: o.present_value_usd)
-        more = option.present_value_usd / chosen.present_value_usd - 1
-        said.append(
-            f"A bigger accelerator buys nothing here: {_machines(option)} at {option.provider} costs {percent(more)} more for the same work."
-        )
-    return said
+    if not bigger or chosen.present_value_usd <= 0:
+        return []
+    option = min(bigger, key=lambda o: o.present_value_usd)
+    more = option.present_value_usd / chosen.present_value_usd - 1
+    if more < WORTH_TELLING_SHARE:
+        return []
+    took = f", done in {duration(option.hours_per_run)}" if option.hours_per_run is not None else ""
+    what = f"{_machines(option)} at {option.provider}"
+    return [f"A bigger accelerator is not needed: {what} costs {percent(more)} more for the same work{took}."]
 
 
 def _hints(chosen: Option, options: Sequence[Option], *, once: bool) -> list[str]:
