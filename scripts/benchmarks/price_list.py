@@ -130,7 +130,17 @@ def parse(path: Path) -> tuple[int, float, float]:
 
     start = time.perf_counter()
     kept = sum(1 for _ in read_price_list(path))
-    return kept, time.perf_counter() - start, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return kept, time.perf_counter() - start, _peak_mb()
+
+
+def _peak_mb() -> float:
+    """Return this program's own peak; `getrusage` would count that of the program which started it, too."""
+    try:
+        status = Path("/proc/self/status").read_text(encoding="ascii")
+    except OSError:
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    (line,) = [line for line in status.splitlines() if line.startswith("VmHWM")]
+    return float(line.split()[1]) / 1024
 
 
 def measure() -> Iterator[tuple[str, str, str]]:
