@@ -32,6 +32,9 @@ WITHOUT_UNIT: dict[str, tuple[str, str]] = {
     "Refusal": ("machines_needed", "machines are counted by their name"),
     "Crossing": ("at", "its own field says what is crossed: a month, a share or a price"),
     "Solution": ("objective", "the solved problem says what it adds up"),
+    "Job": ("sequences", "sequences are counted by their name"),
+    "Detail": ("expected predicted low high", "the row's metric says the unit, as in the measured tables"),
+    "FileReport": ("rows predicted refused not_scored", "rows are counted by their name"),
     "Request": ("give_up_at", "a reading of the monotonic clock, in its own seconds"),
 }
 """Row types that hold numbers whose name cannot end in a unit: which, and why."""

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import time
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
@@ -152,20 +149,3 @@ def test_the_bundled_reader_and_the_judging_reader_give_the_same_offers() -> Non
 def test_a_missing_table_says_which() -> None:
     with pytest.raises(PricingError, match=r"no_such\.csv is missing"):
         read_facts(Offer, "no_such.csv")
-
-
-def test_reading_all_offers_costs_a_few_times_the_parsing_of_their_text() -> None:
-    text = facts_path("offers.csv").read_text(encoding="utf-8")
-
-    def best(action: object) -> float:
-        assert callable(action)
-        times = []
-        for _ in range(5):
-            start = time.perf_counter()
-            action()
-            times.append(time.perf_counter() - start)
-        return min(times)
-
-    parsing = best(lambda: list(csv.reader(io.StringIO(text))))
-    # Measured: 2.5 times. Objects made one by one through their checks cost more than 10 times.
-    assert best(lambda: read_facts(Offer, "offers.csv")) < 6 * parsing
