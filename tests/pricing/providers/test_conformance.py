@@ -297,6 +297,7 @@ def test_an_accelerator_that_nobody_knows_is_kept_and_told(name: str, cloud: Loo
     assert "accelerator_unknown" in offer.flags
 
 
+@pytest.mark.slow
 def test_a_server_that_says_nothing_is_left_at_the_time_limit(name: str, cloud: LoopbackServer, ask: Ask) -> None:
     cloud.faults.append(Fault(match=CASES[name].price_ask, delay_s=30, times=999))
     start = time.monotonic()

@@ -98,6 +98,7 @@ def test_when_every_source_fails_the_status_is_6_and_the_store_is_as_it_was(
     assert len(read_offers(store)) == before
 
 
+@pytest.mark.slow
 def test_a_source_that_is_slow_costs_the_others_no_time(
     refreshed: Refresh, clouds: Clouds, store: DuckDbEngine
 ) -> None:
@@ -213,6 +214,7 @@ def test_two_refreshes_at_once_do_not_harm_each_other(refreshed: Refresh, store:
         assert session.rows("select count(*) from price_change") == [(117,)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_a_refresh_killed_at_any_moment_leaves_whole_providers_or_none(
     seed: int, clouds: Clouds, store: DuckDbEngine

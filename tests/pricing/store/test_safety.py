@@ -54,6 +54,7 @@ def assert_whole(engine: Engine) -> int:
     return round((prices.pop() - 10.0) * 1000) if prices else 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(4))
 def test_a_refresh_killed_at_any_moment_loses_nothing_that_had_landed(seed: int, engine: Engine) -> None:
     engine.create()
@@ -73,6 +74,7 @@ def test_a_refresh_killed_at_any_moment_loses_nothing_that_had_landed(seed: int,
     assert len(read_statuses(engine)) == 1
 
 
+@pytest.mark.slow
 def test_a_first_refresh_killed_while_it_makes_the_store_leaves_none_or_a_good_one(file_engine: DuckDbEngine) -> None:
     dice = random.Random(3)
     for _ in range(6):
@@ -84,6 +86,7 @@ def test_a_first_refresh_killed_while_it_makes_the_store_leaves_none_or_a_good_o
             offer_rows(file_engine)
 
 
+@pytest.mark.slow
 def test_a_reader_never_sees_half_of_a_refresh(engine: Engine) -> None:
     land_day(engine, 0, [offer(f"t{number}.large", 10.0) for number in range(ROWS)])
     process = writer(engine)
