@@ -19,10 +19,10 @@ from planner.measured.images import constants_of_rows as image_constants
 from planner.measured.images import image_table, predict_images
 from planner.measured.memory import (
     MEMORY_CONSTANTS,
-    device_bytes,
     exact_count,
     expected_bytes,
     file_bytes,
+    fits_device,
     memory_table,
     predict_memory,
 )
@@ -37,8 +37,6 @@ from pricing.errors import GpuplanError
 __all__ = ["BlockReport", "Detail", "FileReport", "VerifyReport", "recalibrate", "verify", "verify_rows"]
 
 _HALF_80_PERCENT = 1.2816
-_FITS_SHARE = 0.97
-"""A run whose predicted peak takes more of the device than this is called too large."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -301,13 +299,7 @@ def _memory(rows: Sequence[Row], calibration: Calibration) -> list[Detail]:
     for row, value in zip(table.rows, predict_memory(table, constants), strict=True):
         unit = expected_bytes(row) / number(row, "value")
         failed = row.get("kind") == "oom"
-        try:
-            room = device_bytes(row)
-        except GpuplanError:
-            room = math.inf
-        if failed:
-            room = min(room, expected_bytes(row) * 1.08)
-        fits = value <= _FITS_SHARE * room
+        fits = fits_device(row, float(value))
         one = _detail(
             row,
             "oom" if failed else "peak_memory",
@@ -317,7 +309,7 @@ def _memory(rows: Sequence[Row], calibration: Calibration) -> list[Detail]:
             calibration,
             primary=not failed,
         )
-        found.append(_with_verdict(one, right=bool(fits != failed), failed=failed))
+        found.append(_with_verdict(one, right=fits != failed, failed=failed))
     return found
 
 

@@ -34,7 +34,7 @@ from planner.errors import InputError
 from planner.measured.rows import Row, accelerator_of, architecture_of, number
 from pricing.errors import GpuplanError
 
-__all__ = ["MEMORY_CONSTANTS", "MemoryTable", "expected_bytes", "memory_table", "predict_memory"]
+__all__ = ["MEMORY_CONSTANTS", "MemoryTable", "expected_bytes", "fits_device", "memory_table", "predict_memory"]
 
 FloatArray = NDArray[np.float64]
 
@@ -43,6 +43,9 @@ _GGUF_BITS = {"F16": 16.0, "Q8_0": 8.5, "Q6_K": 6.5625, "Q5_K_M": 5.68, "Q5_K_S"
 """Mean bits per weight of llama.cpp's file formats (its own quantize table; mixed formats round by model)."""
 _IMAGE_BYTES_PER_PIXEL_AND_BYTE = 2000.0
 """Activations of a U-Net with its decoder per pixel and byte of the format (Lambda's Stable Diffusion 1.4 table)."""
+_FITS_SHARE = 0.95
+"""A run whose predicted peak takes more of the device than this is called too large: allocators leave 3 to 10 % in pieces."""
+_MORE_THAN_AT_FAILURE = 1.08
 _ADAPTERS = {"lora", "qlora", "dora", "ia3", "adapter", "prompt_tuning"}
 _NF4 = {"nf4": 0.5625, "nf4-dq": 0.516, "fp4": 0.5625, "int8": 1.0, "int4": 0.53}
 
@@ -162,7 +165,8 @@ def _one(row: Row) -> tuple[tuple[str, ...], float, float, float]:
     if arch.diffusion is not None:
         return _image(row, arch, method, micro, tags)
     quantization = row.get("quantization", "").lower()
-    weights = _weights(arch, quantization or ("nf4" if kind == "qlora" else ""), row)
+    quantization = quantization or ("nf4" if kind == "qlora" else "")
+    weights = _weights(arch, quantization, row)
     sharding = row.get("sharding", "").lower()
     full_shard = any(word in sharding for word in ("zero3", "fsdp"))
     if kind == "inference":
@@ -180,6 +184,7 @@ def _one(row: Row) -> tuple[tuple[str, ...], float, float, float]:
     routed = routed_parameter_count(arch) / parameter_count(arch)
     local = (1.0 - routed) / (t * p) + routed / max(t * p, expert)
     lightning = full_shard and "litgpt" in block
+    shards = d * c  # ranks of one context are shards of the states as well
     if kind in _ADAPTERS:
         tags.append("@adapters")
         rank = number(row, "lora_rank", default=16.0) or 16.0
@@ -187,17 +192,19 @@ def _one(row: Row) -> tuple[tuple[str, ...], float, float, float]:
             arch, int(rank), all_linear="litgpt-2023" not in block and "metamath" not in block
         )
         held = weights * local * (0.3 if "offload" in method else 1.0)
-        # That framework's sharded adapters keep the frozen weights whole on every rank.
-        states = held / (d if full_shard and not lightning else 1.0) + 16.0 * trained / (t * p)
-        states += min(2.0 * unit / t, weights) if full_shard and d > 1 and not lightning else 0.0
+        states = held / (shards if full_shard else 1.0) + 16.0 * trained / (t * p)
+        if full_shard and shards > 1:
+            # Without frequent freeing, the gathered whole of frozen weights stays beside each rank's shard.
+            states += held if lightning else min(2.0 * unit / t, weights)
     else:
         weight, gradient, optimizer = _states_per_parameter(row)
         count_here = parameter_count(arch) * local
         if full_shard:
-            # Stages, and accumulation without exchange, keep gathered weights (and their gradients) until the step ends.
-            kept_whole = 4.0 if lightning else 2.0 if p > 1 else 0.0
+            # Stages, and accumulation without exchange, keep gathered weights and their whole gradients until the step ends:
+            # 16-bit weights with gradients in the format of the exchange (32 bit in torchtitan).
+            kept_whole = 4.0 if lightning else 2.0 + gradient if p > 1 else 0.0
             gathered = kept_whole * count_here if kept_whole else 2.0 * unit / t
-            states = count_here * (weight + gradient + optimizer) / d + (gathered if d > 1 else 0.0)
+            states = count_here * (weight + gradient + optimizer) / shards + (gathered if shards > 1 else 0.0)
         elif "1" in sharding or "distributed" in sharding:
             states = count_here * (weight + gradient + optimizer / d)
         else:
@@ -214,7 +221,9 @@ def _one(row: Row) -> tuple[tuple[str, ...], float, float, float]:
     if "torchtitan" in block and p > 1:
         tokens = max(1.0, micro / p) * seq / (t * c)
     per_layer = float(activation_bytes_per_token_and_layer(arch, recompute=full))
-    kept = per_layer * arch.layers * tokens + (
+    # Before sequence parallelism (2022) every tensor-parallel rank kept the checkpointed inputs of its layers whole.
+    whole = t if full and "bigscience" in block else 1.0
+    kept = per_layer * arch.layers * tokens * whole + (
         float(activation_bytes_per_token_and_layer(arch)) * tokens if full else 0.0
     )
     tags += (
@@ -226,9 +235,21 @@ def _one(row: Row) -> tuple[tuple[str, ...], float, float, float]:
     tags += ["@selective"] * ("selective" in row.get("recompute", "").lower())
     logits = logits_bytes_per_token(arch) * micro * seq / (t * c) if p <= 1 else 0.0
     tags += ["@unpacked"] * ("unpacked" in notes) + ["@sharded_whole"] * lightning
-    if "chunked" in notes:
+    if kind in _ADAPTERS and quantization in _NF4:
+        tags.append("@quantised_base")
+    if _is_chunked(block, notes):
         tags.append("@chunked")
     return tuple(tags), states, kept, logits
+
+
+def _is_chunked(block: str, notes: str) -> bool:
+    """Return whether the loss is formed piece by piece: in litgpt's fine-tuning and torchtune's recipes it is.
+
+    The rungs of torchtune's ladder add up: those after the chunked loss have it too.
+    """
+    if block == "torchtune-ladder":
+        return any(rung in notes for rung in ("chunked", "activation", "optimizer", "lora"))
+    return "chunked" in notes or "litgpt" in block or block == "torchtune"
 
 
 def _weights(arch: Architecture, quantization: str, row: Row) -> float:
@@ -272,3 +293,17 @@ def device_bytes(row: Row) -> float:
     if chip is None:
         raise InputError(f"unknown accelerator {row.get('gpu', '')!r}", where=f"row {row.get('id', '?')}")
     return chip.memory_gib * 2**30
+
+
+def fits_device(row: Row, predicted_bytes: float) -> bool:
+    """Return whether a run with that peak would be said to fit the row's device.
+
+    Of a run that failed the row tells what it had at the time; a little more is what it could have had at most.
+    """
+    try:
+        room = device_bytes(row)
+    except GpuplanError:
+        room = np.inf
+    if row.get("kind") == "oom":
+        room = min(room, expected_bytes(row) * _MORE_THAN_AT_FAILURE)
+    return bool(predicted_bytes <= _FITS_SHARE * room)

@@ -27,6 +27,7 @@ def estimate_record(workload: Workload, fleet: Fleet) -> Record:
             "memory": {
                 "parts_bytes": dict(fleet.memory.parts),
                 "total_bytes": fleet.memory.total_bytes,
+                "upper_bytes": fleet.memory.upper_bytes,
                 "capacity_bytes": fleet.memory.capacity_bytes,
             }
             if fleet.memory
@@ -91,6 +92,8 @@ def estimate_tables(record: Record) -> list[Table]:
                 f"{bytes_text(memory['total_bytes'])} ({percent(share)} of {bytes_text(memory['capacity_bytes'])})",
             )
         )
+        if memory["upper_bytes"]:
+            parts.append(("at the upper end, by which a fit is judged", bytes_text(memory["upper_bytes"])))
         tables.append(
             Table("Memory of the fullest accelerator", (Column("item"), Column("size", is_number=True)), tuple(parts))
         )

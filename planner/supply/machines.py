@@ -58,10 +58,21 @@ class Range:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MemoryUse:
-    """What fills the memory of the fullest accelerator (or of the CPU machine), in bytes, item by item."""
+    """What fills the memory of the fullest accelerator (or of the CPU machine), in bytes, item by item.
+
+    Attributes
+    ----------
+    parts : tuple of (str, float)
+        Typical sizes.
+    capacity_bytes : float
+        What the accelerator holds.
+    upper_bytes : float or None
+        All items together at the upper end of what varies, by which a fit is judged; None where all is arithmetic.
+    """
 
     parts: tuple[tuple[str, float], ...]
     capacity_bytes: float
+    upper_bytes: float | None = None
 
     @property
     def total_bytes(self) -> float:

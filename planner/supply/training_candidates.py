@@ -178,7 +178,11 @@ def layouts_of(arch: Architecture, hw: Hardware, formats: Sequence[tuple[int, in
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scene:
-    """Everything that does not depend on the number of machines."""
+    """Everything that does not depend on the number of machines.
+
+    `activation` is the typical number of bytes per token; whether a layout fits is judged by `reserve_ratio` times as many,
+    the upper end of the band, since a run that dies of memory costs more than a smaller micro-batch. States are exact.
+    """
 
     arch: Architecture
     job: Job
@@ -189,6 +193,7 @@ class Scene:
     flops: FloatArray
     constants: TrainingConstants
     activation: FloatArray
+    reserve_ratio: float
     usable_share: float
     assumptions: Assumptions
     calibration: Calibration
@@ -210,7 +215,7 @@ def outcome_of(scene: Scene, instances: FloatArray) -> Outcome:
     room = capacity - weights - gradients - optimizer - overhead
     each = scene.activation * job.work.seq_len
     most = np.minimum(
-        np.minimum(np.floor(room / each), np.ceil(job.sequences / data)),
+        np.minimum(np.floor(room / (each * scene.reserve_ratio)), np.ceil(job.sequences / data)),
         max(1.0, _MOST_MICRO_BATCH_TOKENS // job.work.seq_len),
     )
     fits = reachable & (most >= 1)

@@ -119,14 +119,15 @@ def _scene(
     flops = np.where(here.is_cpu, here.flop16_per_s(), flops)
     constants = _constants(calibration, machines, names, layouts, _tags(arch, job))
     work = job.work
+    quantised = isinstance(work, Finetune) and work.method == "qlora"
+    kept = ["@adapters"] * job.adapters + ["@quantised_base"] * quantised
     activation = activation_bytes_per_token(
         arch,
         tensor=layouts.tensor,
         pipeline=layouts.pipeline,
         recompute=layouts.recompute,
         chunked_loss=layouts.chunked,
-        frozen=job.adapters,
-        activation_ratio=calibration.value_at("memory.activation_ratio", ("*",))
+        activation_ratio=calibration.value_at("memory.activation_ratio", ("*",), kept)
         * np.where(layouts.recompute, calibration.ratio("memory.activation_ratio", ["@recompute"]), 1.0),
         logits_ratio=calibration.value_at("memory.logits_ratio", ("*",)),
     )
@@ -134,6 +135,7 @@ def _scene(
     return Scene(
         arch=arch, job=job, model=trained_model(arch, work.seq_len, adapters=job.adapters, rank=rank),
         states=training_states(arch, work), layouts=layouts, here=here, flops=flops, constants=constants, activation=activation,
+        reserve_ratio=calibration.value("memory.reserve_ratio"),
         usable_share=assumptions["perf.training_memory_share"], assumptions=assumptions, calibration=calibration, machines=machines,
     )  # fmt: skip
 
@@ -230,7 +232,7 @@ def _best(
 def _does_not_fit(scene: Scene, machine: Machine, allowed: NDArray[np.intp], outcome: Outcome) -> Refusal:
     needed = (
         sum(part[allowed] for part in (*outcome.memory[:3], outcome.memory[4]))
-        + scene.activation[allowed] * scene.job.work.seq_len
+        + scene.activation[allowed] * scene.reserve_ratio * scene.job.work.seq_len
     )
     least = float(np.min(needed))
     have = float(scene.here.memory_bytes[allowed[0]]) * scene.usable_share
@@ -311,6 +313,7 @@ def _fleet(
         memory=MemoryUse(
             parts=tuple((name, float(part[pick])) for name, part in zip(items, memory, strict=True) if part[pick] > 0),
             capacity_bytes=float(scene.here.memory_bytes[pick]),
+            upper_bytes=float(sum(part[pick] for part in memory) + (scene.reserve_ratio - 1.0) * memory[3][pick]),
         ),
         accelerators_used=used * (min(1.0, machine.accelerator_count) if machine.accelerator else 1.0),
         busy_hours_per_run=wall_s / 3600.0,

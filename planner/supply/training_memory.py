@@ -149,15 +149,13 @@ def activation_bytes_per_token(
     pipeline: ArrayLike,
     recompute: ArrayLike,
     chunked_loss: ArrayLike,
-    frozen: bool = False,
     activation_ratio: ArrayLike = 1.0,
     logits_ratio: ArrayLike = 1.0,
 ) -> FloatArray:
     """Return activations and logits that one token of a micro-batch costs on the first stage.
 
     The first of p stages holds p micro-batches of ``L / p`` layers each, hence L layers' worth whatever p is; with one
-    stage the logits stand beside them. Sequence parallelism splits all of it over the tensor-parallel ranks. Adapters keep
-    the inputs of the adapted matrices but not those of frozen products: about four fifths.
+    stage the logits stand beside them. Sequence parallelism splits all of it over the tensor-parallel ranks.
 
     Parameters
     ----------
@@ -165,7 +163,7 @@ def activation_bytes_per_token(
         What frameworks really leave behind over the formula (``memory.*`` in the calibration).
     """
     t, p = np.asarray(tensor, dtype=float), np.asarray(pipeline, dtype=float)
-    kept = activation_bytes_per_token_and_layer(arch, recompute=recompute) * arch.layers * (0.8 if frozen else 1.0)
+    kept = activation_bytes_per_token_and_layer(arch, recompute=recompute) * arch.layers
     once = np.where(np.asarray(recompute, dtype=bool), activation_bytes_per_token_and_layer(arch), 0.0)
     logits = np.where(
         chunked_loss, logits_bytes_per_token(arch, chunked=True), logits_bytes_per_token(arch)
