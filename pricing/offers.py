@@ -248,6 +248,10 @@ class Offer:
 IDENTITY = ("provider", "instance_type", "region", "source")
 
 
+SHORTEST_BLOCK_HOURS = 24
+"""Capacity Blocks are sold by the day; longer ones are offers of their own."""
+
+
 def offer_id(offer: Offer) -> str:
     """Return a stable, readable identity: the same offer at another price on another day has the same.
 
@@ -255,7 +259,8 @@ def offer_id(offer: Offer) -> str:
     -------
     str
         ``provider/region[@zone]/instance_type/purchase_option``, followed by the class and the payment of a commitment
-        where they are not the usual ones (standard or compute; nothing up front or monthly).
+        where they are not the usual ones (standard or compute; nothing up front or monthly), and by the hours of a block
+        that is longer than a day.
 
     Examples
     --------
@@ -271,4 +276,6 @@ def offer_id(offer: Offer) -> str:
             parts.append(offer.offering_class)
         if offer.payment in {Payment.PARTIAL, Payment.ALL}:
             parts.append(offer.payment.value)
+    if offer.purchase_option is PurchaseOption.CAPACITY_BLOCK and offer.minimum_hours > SHORTEST_BLOCK_HOURS:
+        parts.append(f"{offer.minimum_hours:g}h")
     return "/".join(part.replace("/", "_").replace(" ", "_") for part in parts)

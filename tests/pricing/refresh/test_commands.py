@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from pricing.latest import load
+from pricing.offers import offer_id
 from pricing.store.engine import DuckDbEngine
 from pricing.store.errors import NoPricesError
 from pricing.store.reading import read_offers
@@ -161,6 +162,7 @@ def test_the_newest_catalogue_is_the_stores_filled_up_from_the_bundled_facts(com
     gathered = [offer for offer in catalog.offers if offer.provider == "lambda"]
     assert {offer.part for offer in gathered} == {"instance_types"}
     assert any(offer.provider == "oci" for offer in catalog.offers)
+    assert len({offer_id(offer) for offer in catalog.offers}) == len(catalog.offers)
     assert "oci" in " ".join(catalog.notes)
     (spot,) = [
         o
