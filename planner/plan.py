@@ -20,6 +20,7 @@ from planner.options.option import Option, OptionKind
 from planner.options.owned import owned_options
 from planner.options.rented import rented_options
 from planner.options.servers import ownable_servers
+from planner.supply.calibration import Calibration
 from planner.supply.candidates import Candidates, find_candidates
 from planner.supply.fleet import size
 from planner.supply.machines import Fleet, Machine, Refusal
@@ -131,6 +132,7 @@ def make_plan(
     today: date,
     token_prices: Sequence[TokenPrice] = (),
     free_tiers: Sequence[FreeTier] = (),
+    calibration: Calibration | None = None,
 ) -> Plan:
     """Return what to do, and everything that the answer rests on.
 
@@ -148,6 +150,8 @@ def make_plan(
         Sellers of the same model by the token.
     free_tiers : sequence of FreeTier
         Notebooks and credits that cost nothing.
+    calibration : Calibration, optional
+        Fitted constants, where the user measured for himself; the shipped ones by default.
 
     Raises
     ------
@@ -164,7 +168,14 @@ def make_plan(
     tiers = () if workload.constraints.providers else free_tiers
     lent = [n for n in lent_machines(tiers) if is_wanted(n.machine, workload.constraints)]
     machines = dict.fromkeys([*candidates.machines, *(s.machine for s in servers), *(n.machine for n in lent)])
-    sized = size(workload, architecture, tuple(machines), traced, max_accelerators=workload.constraints.max_gpus)
+    sized = size(
+        workload,
+        architecture,
+        tuple(machines),
+        traced,
+        max_accelerators=workload.constraints.max_gpus,
+        calibration=calibration,
+    )
     fleets = {each.machine: each for each in sized if isinstance(each, Fleet)}
     refusals = tuple(each for each in sized if isinstance(each, Refusal))
     rented = rented_options(candidates.offers, fleets, candidates.machine_by_id, workload, work, traced, months=months)
@@ -208,7 +219,7 @@ def make_plan(
         refusals=refusals,
         assumptions=traced.used(),
         funnel=funnel,
-        notes=(*catalog.notes, *needs.notes, *_notes(candidates)),
+        notes=(*(calibration.notes() if calibration else ()), *catalog.notes, *needs.notes, *_notes(candidates)),
         provenance=Provenance(
             snapshot=catalog.snapshot,
             oldest_price_on=min(option.priced_on for option in options),

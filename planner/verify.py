@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from planner.assumptions import Assumptions
+from planner.errors import InputError
 from planner.measured.classes import row_class
 from planner.measured.images import constants_of_rows as image_constants
 from planner.measured.images import image_table, predict_images
@@ -26,110 +27,26 @@ from planner.measured.memory import (
     memory_table,
     predict_memory,
 )
-from planner.measured.rows import Row, number, read_rows
+from planner.measured.rows import Row, accelerator_of, number, read_rows
+from planner.measured.scores import BlockReport, Detail, FileReport, VerifyReport, file_report
 from planner.measured.serving import METRICS, predict_serving, serving_table
 from planner.measured.serving import constants_of_rows as serving_constants
 from planner.measured.training import constants_of_rows as training_constants
 from planner.measured.training import predict_training, training_table
-from planner.supply.calibration import Calibration, default_calibration
+from planner.supply.calibration import OWN_ROWS, Calibration, default_calibration
 from pricing.errors import GpuplanError
 
-__all__ = ["BlockReport", "Detail", "FileReport", "VerifyReport", "recalibrate", "verify", "verify_rows"]
+__all__ = [
+    "BlockReport",
+    "Detail",
+    "FileReport",
+    "VerifyReport",
+    "recalibrate",
+    "verify",
+    "verify_rows",
+]
 
 _HALF_80_PERCENT = 1.2816
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Detail:
-    """One figure of one row.
-
-    Attributes
-    ----------
-    id, block, metric : str
-        The row, its table, and the column (or the sort of memory row) that is compared.
-    expected, predicted : float or None
-        In the row's own unit; None where nothing is predicted.
-    low, high : float or None
-        The stated 80 % band.
-    relative_error_share : float or None
-        ``predicted / expected - 1``.
-    sort : str
-        Class of rows whose errors are of one kind.
-    primary : bool
-        Whether the figure counts in the file's medians: one per row does.
-    verdict_right : bool or None
-        For memory: whether "fits" or "does not fit" was said rightly.
-    reason : str
-        Why nothing is predicted or scored.
-    """
-
-    id: str
-    block: str
-    metric: str
-    expected: float | None
-    predicted: float | None
-    low: float | None = None
-    high: float | None = None
-    relative_error_share: float | None = None
-    sort: str = ""
-    primary: bool = True
-    verdict_right: bool | None = None
-    reason: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BlockReport:
-    """Errors of one block, or of one class and metric."""
-
-    name: str
-    metric: str
-    count: int
-    median_abs_relative_error_share: float
-    mean_abs_relative_error_share: float
-    p90_abs_relative_error_share: float
-    bias_share: float
-    within_25_percent_share: float
-    within_band_share: float
-    worst_id: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FileReport:
-    """What came of one file; shares are of primary figures of scored rows."""
-
-    file: str
-    kind: str
-    rows: int
-    predicted: int
-    refused: int
-    not_scored: int
-    median_abs_relative_error_share: float | None
-    p90_abs_relative_error_share: float | None
-    bias_share: float | None
-    within_band_share: float | None
-    verdict_right_share: float | None
-    by_block: tuple[BlockReport, ...]
-    by_class: tuple[BlockReport, ...]
-    detail: tuple[Detail, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VerifyReport:
-    """All files."""
-
-    files: tuple[FileReport, ...]
-
-    def record(self) -> dict[str, object]:
-        """Return the report as plain values: the JSON of ``gpuplan verify --format json``."""
-        return {"schema_version": 1, "files": [_plain(item) for item in self.files]}
-
-
-def _plain(item: object) -> object:
-    """Return a dataclass as a dictionary, tuples as lists; the keys are the field names."""
-    fields = getattr(item, "__dataclass_fields__", None)
-    if fields is not None:
-        return {name: _plain(getattr(item, name)) for name in fields}
-    return [_plain(one) for one in item] if isinstance(item, tuple) else item
 
 
 def verify(
@@ -174,7 +91,7 @@ def verify_rows(kind: str, rows: Sequence[Row], calibration: Calibration, *, fil
             details = _serving(text, calibration) + _images(images, calibration)
         case _:
             details = _memory(scored, calibration)
-    return _report(kind, file, named, scored, details)
+    return file_report(kind, file, named, scored, details)
 
 
 def _detail(
@@ -321,114 +238,52 @@ def _with_verdict(one: Detail, *, right: bool, failed: bool) -> Detail:
     )  # fmt: skip
 
 
-def _report(kind: str, file: str, rows: Sequence[Row], scored: Sequence[Row], details: Sequence[Detail]) -> FileReport:
-    order = {row["id"]: place for place, row in enumerate(rows)}
-    ordered = sorted(details, key=lambda item: order[item.id])
-    counted = [item for item in ordered if item.primary and item.relative_error_share is not None]
-    errors = np.asarray([abs(item.relative_error_share or 0.0) for item in counted])
-    refused = [item for item in ordered if item.predicted is None and item.primary]
-    untold = {item.id for item in ordered if item.predicted is None and not item.primary}
-    set_aside = [
-        Detail(id=row["id"], block=row.get("block", ""), metric="", expected=None, predicted=None, primary=False, reason="quality C: kept for the record, not scored")
-        for row in rows
-        if row.get("quality", "") == "C"
-    ]  # fmt: skip
-    verdicts = [item.verdict_right for item in ordered if item.verdict_right is not None]
-    bands = [
-        item.low <= item.expected <= item.high
-        for item in counted
-        if item.low is not None and item.high is not None and item.expected is not None
-    ]
-    return FileReport(
-        file=file,
-        kind=kind,
-        rows=len(rows),
-        predicted=len({item.id for item in ordered if item.predicted is not None}),
-        refused=len({item.id for item in refused}),
-        not_scored=len(rows) - len(scored) + len(untold),
-        median_abs_relative_error_share=float(np.median(errors)) if errors.size else None,
-        p90_abs_relative_error_share=float(np.quantile(errors, 0.9)) if errors.size else None,
-        bias_share=float(np.median([item.relative_error_share or 0.0 for item in counted])) if errors.size else None,
-        within_band_share=float(np.mean(bands)) if bands else None,
-        verdict_right_share=float(np.mean(verdicts)) if verdicts else None,
-        by_block=_grouped(ordered, lambda item: item.block),
-        by_class=_grouped(ordered, lambda item: item.sort),
-        detail=(*ordered, *set_aside),
-    )
-
-
-def _grouped(details: Sequence[Detail], key: object) -> tuple[BlockReport, ...]:
-    assert callable(key)
-    groups: dict[tuple[str, str], list[Detail]] = {}
-    for item in details:
-        if item.relative_error_share is not None:
-            groups.setdefault((str(key(item)), item.metric), []).append(item)
-    found = []
-    for (name, metric), items in sorted(groups.items()):
-        errors = np.asarray([item.relative_error_share for item in items], dtype=float)
-        sizes = np.abs(errors)
-        inside = [(item.low or 0.0) <= (item.expected or 0.0) <= (item.high or math.inf) for item in items]
-        found.append(
-            BlockReport(
-                name=name, metric=metric, count=len(items), median_abs_relative_error_share=float(np.median(sizes)),
-                mean_abs_relative_error_share=float(sizes.mean()), p90_abs_relative_error_share=float(np.quantile(sizes, 0.9)),
-                bias_share=float(np.median(errors)), within_25_percent_share=float(np.mean(sizes < 0.25)),
-                within_band_share=float(np.mean(inside)), worst_id=items[int(np.argmax(sizes))].id,
-            )
-        )  # fmt: skip
-    return tuple(found)
-
-
 def recalibrate(
-    paths: Sequence[Path], assumptions: Assumptions, *, calibration: Calibration | None = None
+    paths: Sequence[Path], assumptions: Assumptions | None = None, *, calibration: Calibration | None = None
 ) -> Calibration:
     """Return constants that meet the user's own measured rows on the accelerators that they name.
 
-    For each accelerator the median ratio of measured to predicted time becomes its pace; the general belief that users are
-    slower than published tables (``perf.serving_practice_share``) no longer applies to it.
+    For each accelerator the median ratio of measured to predicted time becomes its pace.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        Tables of the user's own rows.
+    assumptions : Assumptions, optional
+        For sizing: the general belief that users are slower than published tables (``perf.serving_practice_share``) is
+        cancelled on these accelerators, since the rows are the user's. Without it the constants are those of `verify`.
+    calibration : Calibration, optional
+        Constants to begin with; the shipped ones by default.
 
     Raises
     ------
     InputError
         Where a file cannot be read, or none of its rows can be predicted.
     """
-    from dataclasses import replace
-
-    from planner.errors import InputError
-    from planner.measured.rows import accelerator_of
-
     used = calibration or default_calibration()
     ratios: dict[tuple[str, str], list[float]] = {}
     for path in paths:
         kind, rows = read_rows(path)
+        if kind == "memory":
+            continue
         report = verify_rows(kind, rows, used, file=str(path))
         gpu_of = {row.get("id", "") or str(index + 1): row.get("gpu", "") for index, row in enumerate(rows)}
+        name = "train.pace_ratio" if kind == "training" else "serve.pace_ratio"
         for item in report.detail:
             chip = accelerator_of(gpu_of.get(item.id, ""))
-            if (
-                chip is None
-                or not item.primary
-                or not item.predicted
-                or not item.expected
-                or kind == "memory"
-                or item.sort == "image"
-            ):
+            if chip is None or not item.primary or not item.predicted or not item.expected or item.sort == "image":
                 continue
             slower = item.expected / item.predicted if item.metric.endswith("_ms") else item.predicted / item.expected
-            ratios.setdefault(("train.pace_ratio" if kind == "training" else "serve.pace_ratio", chip.name), []).append(
-                slower
-            )
+            ratios.setdefault((name, chip.name), []).append(slower)
+    where = ", ".join(str(path) for path in paths)
     if not ratios:
-        raise InputError(
-            "none of these rows can be predicted, so nothing is calibrated",
-            where=", ".join(str(path) for path in paths),
-        )
+        raise InputError("none of these rows can be predicted, so nothing is calibrated", where=where)
     new = {}
     for (name, scope), values in ratios.items():
-        practice = assumptions["perf.serving_practice_share"] if name.startswith("serve") else 1.0
+        practice = assumptions["perf.serving_practice_share"] if assumptions and name.startswith("serve") else 1.0
         base = used.constant(name, (scope,))
         new[name, scope] = replace(
-            base, scope=scope, value=base.value * float(np.median(values)) * practice, row_count=len(values), blocks="your own rows",
-            stack="", source=", ".join(str(path) for path in paths),
+            base, scope=scope, value=base.value * float(np.median(values)) * practice, row_count=len(values), blocks=OWN_ROWS,
+            stack="", source=where,
         )  # fmt: skip
     return used.with_rows(new)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import click
 
-from planner.commands.options import belief_options, beliefs_of
+from planner.commands.options import belief_options, beliefs_of, calibration_of, calibration_option
 from pricing.console import Output, Talk, common_options, output_options
 
 __all__ = ["estimate"]
@@ -17,10 +19,18 @@ MOST_IN_A_BOX = 8
 @click.argument("workload", metavar="WORKLOAD")
 @click.option("--on", "on", required=True, metavar="GPU[:COUNT]", help="The machine: h100-sxm:8, 2xL40S, RTX 4090.")
 @belief_options
+@calibration_option
 @output_options("table", "json")
 @common_options
 def estimate(
-    workload: str, on: str, settings: tuple[str, ...], assumptions_file: str | None, *, output: Output, talk: Talk
+    workload: str,
+    on: str,
+    settings: tuple[str, ...],
+    assumptions_file: str | None,
+    calibration_files: tuple[str, ...],
+    *,
+    output: Output,
+    talk: Talk,
 ) -> None:
     """Say how fast a workload runs on one given machine, what limits it, and what fills the memory."""
     from planner.commands.tables import show_text
@@ -37,19 +47,21 @@ def estimate(
 
     del talk
     beliefs = beliefs_of(settings, assumptions_file)
+    calibration = calibration_of(calibration_files, beliefs)
     work = validated(read_document(workload), Workload)
     accelerator, count = resolve(on)
     architecture = None if work.model is None else resolve_model(work.model)
     total = max(1, round(count or 1))
     machine = own_machine(accelerator, min(total, max(accelerator.scale_up_count, MOST_IN_A_BOX)))
-    answer = estimated(work, architecture, machine, total, beliefs)
+    answer = estimated(work, architecture, machine, total, beliefs, calibration=calibration)
     if isinstance(answer, Refusal):
         raise NothingFitsError(
             f"{total} x {accelerator.name}: {answer.reason}",
             where="--on",
             hint="try more accelerators, or a smaller number format (precision: [fp8, int4])",
         )
-    record = estimate_record(work, answer)
+    notes = calibration.notes() if calibration else ()
+    record = estimate_record(work, replace(answer, notes=(*notes, *answer.notes)))
     if output.format == "json":
         output.write(json_text(record))
     else:

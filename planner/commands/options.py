@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import date, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -13,8 +14,17 @@ from pricing.console import CommandLineError
 
 if TYPE_CHECKING:
     from planner.assumptions import Assumptions
+    from planner.supply.calibration import Calibration
 
-__all__ = ["belief_options", "beliefs_of", "filter_options", "split_names", "store_options"]
+__all__ = [
+    "belief_options",
+    "beliefs_of",
+    "calibration_of",
+    "calibration_option",
+    "filter_options",
+    "split_names",
+    "store_options",
+]
 
 R = TypeVar("R")
 
@@ -82,6 +92,35 @@ def belief_options(function: Callable[..., R]) -> Callable[..., R]:
     ):
         function = option(function)
     return function
+
+
+def calibration_option(function: Callable[..., R]) -> Callable[..., R]:
+    """Add ``--calibration``."""
+    return click.option(
+        "--calibration",
+        "calibration_files",
+        multiple=True,
+        metavar="FILE",
+        envvar="GPUPLAN_CALIBRATION",
+        help="Your own measured rows (CSV as for `gpuplan verify`): their accelerators' speeds are taken from them.",
+    )(function)
+
+
+def calibration_of(files: tuple[str, ...], beliefs: Assumptions | None = None) -> Calibration | None:
+    """Return the constants that meet the user's own rows; None where there are none.
+
+    Parameters
+    ----------
+    files : tuple of str
+        Tables of measured rows.
+    beliefs : Assumptions, optional
+        For sizing; without them the constants are for comparing with measured rows.
+    """
+    if not files:
+        return None
+    from planner.verify import recalibrate
+
+    return recalibrate([Path(file) for file in files], beliefs)
 
 
 def split_names(text: str | None) -> tuple[str, ...]:

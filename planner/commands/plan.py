@@ -10,6 +10,8 @@ import click
 from planner.commands.options import (
     belief_options,
     beliefs_of,
+    calibration_of,
+    calibration_option,
     day_of,
     filter_options,
     split_names,
@@ -31,10 +33,11 @@ __all__ = ["plan"]
 )
 @filter_options
 @belief_options
+@calibration_option
 @store_options
 @click.option("--top", type=click.IntRange(min=1), metavar="N", envvar="GPUPLAN_TOP", help="Options to show.")
 @click.option("--explain", is_flag=True, help="Walk through the figures of the verdict, and list every assumption.")
-@output_options("table", "json", "csv", "md", "html")
+@output_options("table", "json", "csv", "md", "html", "xlsx")
 @common_options
 def plan(
     workloads: tuple[str, ...],
@@ -45,6 +48,7 @@ def plan(
     purchase: str | None,
     settings: tuple[str, ...],
     assumptions_file: str | None,
+    calibration_files: tuple[str, ...],
     store_uri: str | None,
     as_of: datetime | None,
     max_age_days: int | None,
@@ -67,6 +71,7 @@ def plan(
     from pricing.token_prices import token_prices
 
     beliefs = beliefs_of(settings, assumptions_file)
+    calibration = calibration_of(calibration_files, beliefs)
     today = day_of(as_of)
     works = [validated(read_document(source), Workload) for source in workloads]
     catalog = catalog_of(store_uri, as_of, max_age_days, talk)
@@ -89,5 +94,15 @@ def plan(
             if isinstance(asked.model, str) and asked.kind in {"serve", "batch", "embed"}
             else ()
         )
-        plans.append(make_plan(asked, catalog, beliefs, today=today, token_prices=hosted, free_tiers=free_tiers()))
+        plans.append(
+            make_plan(
+                asked,
+                catalog,
+                beliefs,
+                today=today,
+                token_prices=hosted,
+                free_tiers=free_tiers(),
+                calibration=calibration,
+            )
+        )
     show_plans(plans, output, top=top, explain=explain)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from planner.commands.options import calibration_of, calibration_option
 from pricing.console import Output, Talk, common_options, output_options
 
 if TYPE_CHECKING:
@@ -21,9 +22,10 @@ WORST = 10
 
 @click.command()
 @click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@calibration_option
 @output_options("table", "json", "csv", "md")
 @common_options
-def verify(files: tuple[Path, ...], *, output: Output, talk: Talk) -> None:
+def verify(files: tuple[Path, ...], calibration_files: tuple[str, ...], *, output: Output, talk: Talk) -> None:
     """Predict the measured rows of FILE..., and show the error of each.
 
     A file is CSV in the columns of planner/facts/measured_training.csv, measured_inference.csv or measured_memory.csv; your
@@ -33,8 +35,10 @@ def verify(files: tuple[Path, ...], *, output: Output, talk: Talk) -> None:
     from planner.report.values import json_text
     from planner.verify import verify as verified
 
-    del talk
-    report = verified(files)
+    calibration = calibration_of(calibration_files)
+    for note in calibration.notes() if calibration else ():
+        talk.say(note)
+    report = verified(files, calibration=calibration)
     if output.format == "json":
         output.write(json_text(report.record()))
         return

@@ -19,9 +19,11 @@ from numpy.typing import NDArray
 from planner.supply.cpu import cpu_numbers
 from planner.supply.machines import Machine
 
-__all__ = ["Calibration", "Constant", "default_calibration", "scopes"]
+__all__ = ["OWN_ROWS", "Calibration", "Constant", "default_calibration", "scopes"]
 
 FloatArray = NDArray[np.float64]
+OWN_ROWS = "your own rows"
+"""Stands as `Constant.blocks` where the user measured for himself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +109,24 @@ class Calibration:
         order = scopes(machine)
         scope = self.constant(name, order).scope
         return order.index(scope) if scope in order else len(order)
+
+    def own_rows(self, name: str, machine: Machine) -> Constant | None:
+        """Return the constant that the user's own rows gave for the machine's accelerator, if they did."""
+        found = self.rows.get((name, scopes(machine)[0]))
+        return found if found is not None and found.blocks == OWN_ROWS else None
+
+    def notes(self) -> tuple[str, ...]:
+        """Return in words what the user's own rows changed; nothing for the shipped constants."""
+        shipped = default_calibration()
+        found = []
+        for (name, scope), row in sorted(self.rows.items()):
+            if row.blocks == OWN_ROWS:
+                change = shipped.constant(name, (scope,)).value / row.value - 1.0
+                found.append(
+                    f"{'training' if name.startswith('train') else 'serving'} on {scope} is calibrated on {row.row_count:,} "
+                    f"of your own rows ({row.source}): {abs(change):.0%} {'faster' if change >= 0 else 'slower'} than without"
+                )
+        return tuple(found)
 
     def with_rows(self, rows: Mapping[tuple[str, str], Constant]) -> Calibration:
         """Return a copy in which `rows` stand as well, in place of those of the same name and scope."""

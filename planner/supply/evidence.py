@@ -45,8 +45,14 @@ def spread(calibration: Calibration, sort: str, constant: str, machine: Machine)
 
 
 def basis_and_evidence(calibration: Calibration, constant: str, machine: Machine) -> tuple[str, str]:
-    """Return ``calibrated`` or ``extrapolated`` (the Performance's basis), and a sentence on the measured rows behind it."""
+    """Return the Performance's basis, and a sentence on the measured rows behind it.
+
+    ``measured_nearby`` where the user measured the accelerator himself, else ``calibrated`` or ``extrapolated``.
+    """
     order = scopes(machine)
+    own = calibration.own_rows(f"{constant.split('.', maxsplit=1)[0]}.pace_ratio", machine)
+    if own is not None:
+        return "measured_nearby", f"{own.row_count:,} of your own rows of {own.scope} ({own.source})"
     found = calibration.constant(constant, order)
     distance = calibration.distance(constant, machine)
     name = machine.accelerator.name if machine.accelerator else machine.processor or "CPU"

@@ -102,17 +102,37 @@ def test_a_file_of_other_columns_is_refused_in_words(text: str, told: str, tmp_p
         verify([path])
 
 
-def test_ones_own_row_recalibrates_the_estimate(tmp_path: Path) -> None:
+def test_ones_own_row_recalibrates_the_prediction_and_says_so(tmp_path: Path) -> None:
     path = tmp_path / "mine.csv"
     path.write_text(HEADER + ROW, encoding="utf-8")
     before = verify([path]).files[0].bias_share
-    own = recalibrate([path], default_assumptions())
+    own = recalibrate([path])
     after = verify([path], calibration=own).files[0].bias_share
     assert before is not None
-    assert after is not None
-    # The belief about usual users (0.85) stays outside of verify, which compares steady engines.
+    assert abs(before) > 0.02
+    assert after == pytest.approx(0.0, abs=0.01)
     assert own.rows["serve.pace_ratio", "H100-SXM"].blocks == "your own rows"
-    assert after != pytest.approx(before)
+    assert "serving on H100-SXM is calibrated on 1 of your own rows" in own.notes()[0]
+    assert default_calibration().notes() == ()
+
+
+def test_own_rows_cancel_the_belief_about_usual_users_when_sizing(tmp_path: Path) -> None:
+    path = tmp_path / "mine.csv"
+    path.write_text(HEADER + ROW, encoding="utf-8")
+    beliefs = default_assumptions()
+    compared, sized = (recalibrate([path], each).rows["serve.pace_ratio", "H100-SXM"].value for each in (None, beliefs))
+    assert sized == pytest.approx(compared * beliefs["perf.serving_practice_share"])
+
+
+def test_memory_rows_alone_calibrate_no_speed(tmp_path: Path) -> None:
+    path = tmp_path / "mine.csv"
+    path.write_text(
+        "id,kind,model,method,precision,gpu,value,unit,memory_metric\n"
+        "a1,peak_memory,llama-3.1-8b,lora,bf16,L40S,20,GiB,peak\n",
+        encoding="utf-8",
+    )
+    with pytest.raises(InputError, match="nothing is calibrated"):
+        recalibrate([path])
 
 
 def test_every_constant_says_where_it_comes_from() -> None:
