@@ -13,7 +13,7 @@ __all__ = ["report"]
 @click.argument("plan", metavar="PLAN.json")
 @click.option("--top", type=click.IntRange(min=1), metavar="N", envvar="GPUPLAN_TOP", help="Options to show.")
 @click.option("--explain", is_flag=True, help="Walk through the figures of the verdict, and list every assumption.")
-@output_options("table", "json", "csv", "md", "html")
+@output_options("table", "json", "csv", "md", "html", "xlsx")
 @common_options
 def report(plan: str, top: int | None, *, explain: bool, output: Output, talk: Talk) -> None:
     """Write PLAN.json (from `gpuplan plan -o plan.json`) as a table, CSV or Markdown."""

@@ -31,6 +31,10 @@ def show_records(records: Sequence[Record], output: Output, *, top: int | None, 
             from planner.report.page import page
 
             output.write(page(_only(records, "an HTML page")))
+        case "xlsx":
+            from planner.report.workbook import workbook
+
+            output.write(workbook(_only(records, "a workbook")))
         case "csv":
             from planner.report.sheet import options_csv
 

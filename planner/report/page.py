@@ -11,7 +11,6 @@ from html import escape
 from importlib import resources
 from typing import Any
 
-from planner.figures import machines_text
 from planner.report.chart_rows import cost_over_time_rows, crossing_month, equal_price_rows, speed_rows
 from planner.report.charts import (
     CPU,
@@ -27,11 +26,11 @@ from planner.report.charts import (
 )
 from planner.report.live import Inputs, Live, book_values, is_bridge, site_names
 from planner.report.model_script import models_script
+from planner.report.page_words import heading, label
 from planner.report.table import Table
 from planner.report.tornado import bars_of
 from planner.report.values import Record, plain
 from planner.report.view import View, plan_view
-from planner.words import how_paid
 
 __all__ = ["ENGINE", "Assets", "asset", "page", "policy"]
 
@@ -124,18 +123,6 @@ def page(record: Record, *, around: str = "", links: Assets | None = None, top: 
     )
 
 
-def _label(option: Mapping[str, Any]) -> str:
-    place = f"{option['provider']} {option['region']}".strip()
-    if option["kind"] == "api":
-        return f"{option['instance_type']} at {place}, per token"
-    machines = machines_text(
-        option["instance_count"], option["instance_type"], option["accelerator_count"], option["accelerator"]
-    )
-    if option["kind"] == "buy":
-        return f"{machines}, {option['region']}"
-    return f"{machines} at {place}, {how_paid(option['purchase_option'])}"
-
-
 def _charts(live: Live) -> dict[str, Spec]:
     """Return the charts that this plan has something to show in, by the id of their place in the page."""
     record, found = live.record, {}
@@ -166,7 +153,7 @@ def _charts(live: Live) -> dict[str, Spec]:
     if bars:
         found["tornado"] = tornado(bars)
     history = [
-        {"what": _label(live.by_id[line["option_id"]]), "day": point["day"], "usd_per_hour": point["usd_per_hour"]}
+        {"what": label(live.by_id[line["option_id"]]), "day": point["day"], "usd_per_hour": point["usd_per_hour"]}
         for line in record.get("price_history") or ()
         if line["option_id"] in live.by_id
         for point in line["points"]
@@ -179,14 +166,13 @@ def _charts(live: Live) -> dict[str, Spec]:
 def _payload(live: Live, charts: Mapping[str, Spec]) -> dict[str, Any]:
     """Return what the script needs: numbers of the options, assumptions, charts."""
     record, pair = live.record, live.pair()
-    heads = {"rent": "Rent ", "buy": "Buy ", "cpu": "No GPU needed: ", "api": "No GPU of your own needed: "}
     options = [
         {
             "id": option["id"],
             "kind": option["kind"],
             "model": option["book"]["kind"],
-            "label": _label(option),
-            "head": heads.get(option["kind"], "") + _label(option).replace(", per token", ", paid per token"),
+            "label": label(option),
+            "head": heading(option),
             "hours": option["hours_per_run"],
             "eligible": live.is_eligible(option, Inputs(horizon_months=10**6)),
             "bridge": is_bridge(option),
@@ -261,7 +247,7 @@ def _controls(live: Live) -> str:
     needed = own["needed_share"] * 100
     compared = [each["rent_id"] for each in live.record["break_evens"] if each["rent_id"] in live.by_id]
     choices = "".join(
-        f'<option value="{escape(each, quote=True)}"{" selected" if each == rent["id"] else ""}>{escape(_label(live.by_id[each]))}</option>'
+        f'<option value="{escape(each, quote=True)}"{" selected" if each == rent["id"] else ""}>{escape(label(live.by_id[each]))}</option>'
         for each in compared
     )
     first = live.beliefs["own.resale_after_12_months_share"]
@@ -275,10 +261,10 @@ def _controls(live: Live) -> str:
     if not live.once:
         sliders.insert(0, ("needed", "Time in which the machines are needed", "%", 1, 100, 0.5, needed))
     rows = "".join(
-        f'<div class="slider"><label for="{key}">{escape(label)}</label>'
+        f'<div class="slider"><label for="{key}">{escape(words)}</label>'
         f'<input type="range" id="{key}" min="{least:g}" max="{most:g}" step="any" data-step="{step:g}" value="{value!r}">'
         f'<output for="{key}" id="{key}-shown" data-unit="{escape(unit)}"></output></div>'
-        for key, label, unit, least, most, step, value in sliders
+        for key, words, unit, least, most, step, value in sliders
     )
     return (
         '<section class="controls" aria-labelledby="controls-title" id="controls" hidden><h2 id="controls-title">What if</h2>'

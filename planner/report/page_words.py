@@ -1,0 +1,40 @@
+"""How page and workbook name an option."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from planner.figures import machines_text
+from planner.words import how_paid
+
+__all__ = ["heading", "label"]
+
+HEADS = {
+    "rent": "Rent ",
+    "buy": "Buy ",
+    "cpu": "No GPU needed: ",
+    "api": "No GPU of your own needed: ",
+    "free": "A free tier does it: ",
+}
+
+
+def label(option: Mapping[str, Any]) -> str:
+    """Return an option in one line: machines, place, payment."""
+    place = f"{option['provider']} {option['region']}".strip()
+    if option["kind"] == "api":
+        return f"{option['instance_type']} at {place}, per token"
+    machines = machines_text(
+        option["instance_count"], option["instance_type"], option["accelerator_count"], option["accelerator"]
+    )
+    if option["kind"] == "buy":
+        return f"{machines}, {option['region']}"
+    return f"{machines} at {place}, {how_paid(option['purchase_option'])}"
+
+
+def heading(option: Mapping[str, Any]) -> str:
+    """Return how a verdict for an option begins."""
+    text = label(option)
+    return HEADS[option["kind"]] + (
+        f"{text.removesuffix(', per token')}, paid per token" if option["kind"] == "api" else text
+    )

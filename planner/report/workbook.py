@@ -1,0 +1,106 @@
+"""The plan as a workbook: formulas that follow the inputs, with the plan's own values until someone changes one."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
+from typing import Any
+
+from xlsxwriter.workbook import Workbook
+
+from planner.report.live import Cost, Live
+from planner.report.tornado import bars_of
+from planner.report.values import Record
+from planner.report.view import plan_view
+from planner.report.workbook_breakeven import BREAK_EVEN, write_break_even
+from planner.report.workbook_cells import Book
+from planner.report.workbook_facts import write_prices, write_reading, write_sensitivity
+from planner.report.workbook_inputs import ASSUMPTIONS, write_assumptions
+from planner.report.workbook_months import CALENDAR, OWN, RENT, write_calendar, write_own_months, write_rent_months
+from planner.report.workbook_options import OPTIONS, SERVERS, labels_of, write_options, write_servers
+from planner.report.workbook_verdict import VERDICT, write_verdict
+
+__all__ = ["workbook"]
+
+MOST_LIVE = 200
+"""Options with formulas; more make the file slow and are read by no one."""
+
+
+def workbook(record: Record) -> bytes:
+    """Return a plan as an Excel file (Office Open XML).
+
+    Parameters
+    ----------
+    record : Record
+        The plan, in JSON's own types.
+    """
+    live = Live(record, most=MOST_LIVE)
+    costs = live.costs()
+    labels = labels_of(live.options)
+    target = io.BytesIO()
+    with Workbook(target, {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False}) as file:
+        _describe(file, record)
+        _write(Book(file), live, costs, labels)
+    return target.getvalue()
+
+
+def _describe(file: Workbook, record: Record) -> None:
+    made_on = date.fromisoformat(record["planned_on"])
+    file.set_properties(
+        {
+            "title": record["title"][:250],
+            "comments": f"Made by {record['program']}",
+            # The plan's own day: the same plan makes the same file.
+            "created": datetime(made_on.year, made_on.month, made_on.day, tzinfo=UTC),
+        }
+    )
+    file.set_calc_mode("auto")
+
+
+def _write(book: Book, live: Live, costs: Mapping[str, Cost], labels: Mapping[str, str]) -> None:
+    """Make the sheets in the order of reading, and fill them in the order in which they need each other's names."""
+    pair = pair_of(live)
+    owned = [option for option in live.options if option["kind"] == "buy"]
+    names = [VERDICT, ASSUMPTIONS, OPTIONS]
+    names += [SERVERS] if owned else []
+    names += [RENT, OWN, BREAK_EVEN] if pair else []
+    sheets = {name: book.sheet(name) for name in (*names, "Sensitivity", "Prices", "How to read", CALENDAR)}
+    book.references |= {
+        "input.horizon_months": "horizon_months",
+        "input.use_ratio": "use_ratio",
+        "input.bridge_usd_per_month": "bridge_usd_per_month",
+    }
+    write_assumptions(book, sheets[ASSUMPTIONS], live)
+    write_calendar(book, sheets[CALENDAR], live)
+    last_option = write_options(book, sheets[OPTIONS], live, costs, labels, _unit(live.record))
+    last_server = write_servers(book, sheets[SERVERS], live, costs, labels) if owned else 0
+    if pair is not None:
+        rent, own = pair
+        write_rent_months(
+            book, sheets[RENT], live, rent, costs[rent["id"]], last_option=last_option, label=labels[rent["id"]]
+        )
+        write_own_months(
+            book, sheets[OWN], live, own, costs[own["id"]], last_server=last_server, label=labels[own["id"]]
+        )
+        write_break_even(book, sheets[BREAK_EVEN], live, pair, costs)
+    write_verdict(book, sheets[VERDICT], live, pair, costs, labels, last_option=last_option, last_server=last_server)
+    view = plan_view(live.record, top=MOST_LIVE)
+    write_sensitivity(book, sheets["Sensitivity"], bars_of(live))
+    write_prices(sheets["Prices"], live.record)
+    write_reading(sheets["How to read"], view)
+    sheets[VERDICT].page.activate()
+
+
+def _unit(record: Record) -> tuple[str, str]:
+    units: dict[str, tuple[str, str]] = {
+        "diffusion": ("usd_per_thousand_images", "1,000 images"),
+        "gpu_hours": ("usd_per_useful_gpu_hour", "useful GPU hour"),
+    }
+    return units.get(record["workload"]["kind"], ("usd_per_million_tokens", "1M tokens"))
+
+
+def pair_of(live: Live) -> tuple[Mapping[str, Any], Mapping[str, Any]] | None:
+    """Return the rent and the server of the workbook; none where the rent is no machine."""
+    pair = live.pair()
+    return pair if pair is not None and pair[0]["book"]["kind"] == "rent" else None

@@ -1,0 +1,234 @@
+"""The break-even of the workbook: when the two lines of cost meet, and at which use and rent they would."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from xlsxwriter.utility import xl_rowcol_to_cell
+
+from planner.report.chart_rows import break_even_price_usd_per_hour
+from planner.report.charts import OWN as OWN_COLOUR
+from planner.report.charts import RENT as RENT_COLOUR
+from planner.report.live import Cost, Live
+from planner.report.workbook_cells import Book, Sheet, column_range
+from planner.report.workbook_months import paid_rows
+
+__all__ = ["BREAK_EVEN", "cost_chart", "equal_figures", "write_break_even"]
+
+BREAK_EVEN = "Break-even"
+FIRST_ROW = 4
+USE_COLUMN = 10
+USES = [step / 20 for step in range(1, 21)]
+HAIR_SHARE = 1e-12
+"""What counts as nothing saved, as a share of all that is paid; see `planner.costs.breakeven.crossings`."""
+
+
+def write_break_even(
+    book: Book, sheet: Sheet, live: Live, pair: tuple[Mapping[str, Any], Mapping[str, Any]], costs: Mapping[str, Cost]
+) -> None:
+    """Write the saving by month, and the costs and the break-even rent by use.
+
+    Parameters
+    ----------
+    book, sheet : Book, Sheet
+        Where to; ``break_even_month``, ``equal_share``, ``equal_usd_per_hour`` and ``saving_usd`` become names.
+    live : Live
+        The plan.
+    pair : tuple of option
+        The rent and the server.
+    costs : mapping of str to Cost
+        Of every option.
+    """
+    rent, own = costs[pair[0]["id"]], costs[pair[1]["id"]]
+    months, horizon = live.months, live.record["horizon_months"]
+    rows = paid_rows(rent, own, months)
+    sheet.put(0, 0, "Where rent and purchase cost the same", "title")
+    sheet.put(
+        1,
+        0,
+        "In today's money. Below zero renting has been cheaper so far; a step is a purchase, a refresh or a sale.",
+        "soft",
+    )
+    heads = ["month", "rent, paid by then", "own, paid by then", "owning has saved, before steps", "and after them",
+             "owning catches up in month", "month (chart)", "rent (chart)", "own (chart)"]  # fmt: skip
+    sheet.heads(FIRST_ROW - 1, heads, numbers=True)
+    last = FIRST_ROW + months
+    paid = float(np.abs(rent.lines["total"] - own.lines["total"]).sum())
+    sheet.put(2, 3, "counts as nothing, USD", "soft")
+    sheet.compute(
+        2, 4, f"{HAIR_SHARE:.0E}*SUMPRODUCT(ABS(rent_total_by_month-own_total_by_month))", HAIR_SHARE * paid, "factor"
+    )
+    book.define("hair_usd", sheet, 2, 4)
+    for month in range(months + 1):
+        _month(sheet, month, rows, horizon, HAIR_SHARE * paid)
+    _results(book, sheet, pair, (rent, own), last, rows)
+    _by_use(sheet, pair, rent, own)
+    sheet.page.set_column(0, 0, 9)
+    sheet.page.set_column(1, 8, 15)
+    sheet.page.set_column(9, 9, 3)
+    sheet.page.set_column(USE_COLUMN, USE_COLUMN + 3, 17)
+    sheet.page.insert_chart(FIRST_ROW + len(USES) + 3, USE_COLUMN, _use_chart(book, sheet))
+    sheet.page.insert_chart(FIRST_ROW + len(USES) + 22, USE_COLUMN, _equal_chart(book, sheet))
+    sheet.set_up(freeze=(FIRST_ROW, 1), repeat=(FIRST_ROW - 1, FIRST_ROW - 1))
+
+
+def _month(sheet: Sheet, month: int, rows: Mapping[str, Any], horizon: int, hair: float) -> None:
+    row, at = FIRST_ROW + month, month + 1
+    sheet.put(row, 0, month, "count")
+    rent, own = f"INDEX(rent_paid_by_month,{at})", f"INDEX(own_paid_by_month,{at})"
+    sheet.compute(row, 1, rent, float(rows["rent"][month]))
+    sheet.compute(row, 2, own, float(rows["own"][month]))
+    here = {c: str(xl_rowcol_to_cell(row, c)) for c in range(9)}
+    steps = f"(INDEX(rent_lumps_by_month,{at})-INDEX(own_lumps_by_month,{at}))*INDEX(discount_ratio,{at})"
+    sheet.compute(row, 4, f"{here[1]}-{here[2]}", float(rows["after"][month]))
+    sheet.compute(row, 3, f"{here[4]}-{steps}", float(rows["before"][month]))
+    if month:
+        was = xl_rowcol_to_cell(row - 1, 4)
+        inside = f"{here[0]}-1+MIN(MAX({was}/({was}-{here[3]}),0),1)"
+        formula = (
+            f"IF(AND({was}<-hair_usd,{here[3]}>=-hair_usd),{inside},"
+            f'IF(AND({here[3]}<-hair_usd,{here[4]}>=-hair_usd),{here[0]},""))'
+        )
+        before, start, after = rows["before"][month], rows["after"][month - 1], rows["after"][month]
+        value: float | str = ""
+        if start < -hair <= before:
+            value = month - 1 + min(max(start / (start - before), 0), 1)
+        elif before < -hair <= after:
+            value = month
+        sheet.compute(row, 5, formula, value, "month")
+    # A point without a value ends the chart at the horizon, on both axes.
+    for column, source, value_now in (
+        (6, 0, float(month)),
+        (7, 1, float(rows["rent"][month])),
+        (8, 2, float(rows["own"][month])),
+    ):
+        shown = value_now if month <= horizon else "#N/A"
+        sheet.compute(row, column, f"IF({here[0]}<=horizon_months,{here[source]},NA())", shown, "usd")
+
+
+def equal_figures(rent: Cost, own: Cost, price: float, needed: float) -> tuple[float, float | str, float | str]:
+    """Return the saving of owning, the share of use and the rent at which both cost the same, as the sheet has them."""
+    saving = rent.present_value_usd - own.present_value_usd
+    slope = rent.present_value_of_usd(with_use=True) - own.present_value_of_usd(with_use=True)
+    idle, per_share = saving - slope, slope / needed
+    at = -idle / per_share if per_share else -1.0
+    share: float | str = "never"
+    if idle >= 0 and idle + per_share >= 0:
+        share = 0.0
+    elif per_share > 0 and 0 < at <= 1:
+        share = at
+    found = break_even_price_usd_per_hour(rent, own, price, np.array([needed]), needed)[0]
+    return saving, share, float(found) if np.isfinite(found) else "none"
+
+
+def _results(
+    book: Book,
+    sheet: Sheet,
+    pair: tuple[Mapping[str, Any], Mapping[str, Any]],
+    costs: tuple[Cost, Cost],
+    last: int,
+    rows: Mapping[str, Any],
+) -> None:
+    """Write the answers above the table by use."""
+    needed = pair[1]["needed_share"]
+    price = pair[0]["book"].get("price_usd_per_hour", 0.0)
+    saving, share, equal = equal_figures(*costs, price, needed)
+    column = USE_COLUMN
+    never = rows["month"] is None
+    ends, found = xl_rowcol_to_cell(last, 4), column_range(sheet.name, 5, FIRST_ROW + 1, last)
+    month = f'IF({ends}<-hair_usd,"never",IF(COUNT({found})=0,0,MAX({found})))'
+    idle, slope = "(rent_kept_usd-own_kept_usd)", "((rent_use_usd-own_use_usd)/needed_share)"
+    at = f"IF({slope}=0,-1,-{idle}/{slope})"
+    share_text = f'IF(AND({idle}>=0,{idle}+{slope}>=0),0,IF(AND({slope}>0,{at}>0,{at}<=1),{at},"never"))'
+    rises = "(rent_price_kept_usd+rent_price_use_usd-own_price_kept_usd-own_price_use_usd)"
+    equal_text = f'IF({rises}>0,MAX(rent_usd_per_hour*(1-saving_usd/{rises}),0),"none")'
+    answers = (
+        ("owning saves, USD today", "saving_usd", xl_rowcol_to_cell(last, 4), saving, "usd_bold"),
+        ("owning pays off from month", "break_even_month", month, "never" if never else rows["month"], "month"),
+        ("needed share of equal cost", "equal_share", share_text, share, "share"),
+        ("rent of equal cost, USD/h", "equal_usd_per_hour", equal_text, equal, "price"),
+    )
+    for i, (words, name, formula, value, style) in enumerate(answers):
+        sheet.put(0, column + i, words, "head")
+        sheet.compute(1, column + i, formula, value, style)
+        book.define(name, sheet, 1, column + i)
+
+
+def _by_use(sheet: Sheet, pair: tuple[Mapping[str, Any], Mapping[str, Any]], rent: Cost, own: Cost) -> None:
+    needed = pair[1]["needed_share"]
+    price = pair[0]["book"].get("price_usd_per_hour", 0.0)
+    sheet.heads(
+        FIRST_ROW - 1,
+        ["time needed", "rent, USD today", "own, USD today", "rent of equal cost, USD/h"],
+        USE_COLUMN,
+        numbers=True,
+    )
+    equal = break_even_price_usd_per_hour(rent, own, price, np.array(USES), needed)
+    for i, use in enumerate(USES):
+        row = FIRST_ROW + i
+        sheet.put(row, USE_COLUMN, use, "share")
+        cell = str(xl_rowcol_to_cell(row, USE_COLUMN, col_abs=True))
+        for column, side, cost in ((1, "rent", rent), (2, "own", own)):
+            value = cost.present_value_of_usd(with_use=False) + cost.present_value_of_usd(with_use=True) * use / needed
+            sheet.compute(row, USE_COLUMN + column, f"{side}_kept_usd+{side}_use_usd*{cell}/needed_share", value)
+        scale = f"*{cell}/needed_share"
+        rises = f"(rent_price_kept_usd-own_price_kept_usd+(rent_price_use_usd-own_price_use_usd){scale})"
+        saving = f"({xl_rowcol_to_cell(row, USE_COLUMN + 1)}-{xl_rowcol_to_cell(row, USE_COLUMN + 2)})"
+        shown = float(equal[i]) if np.isfinite(equal[i]) else "#N/A"
+        sheet.compute(
+            row, USE_COLUMN + 3, f"IF({rises}>0,MAX(rent_usd_per_hour*(1-{saving}/{rises}),0),NA())", shown, "price"
+        )
+
+
+def cost_chart(book: Book, months: int) -> Any:  # noqa: ANN401 - XlsxWriter has no type for charts
+    """Return the chart of what has been paid over time."""
+    chart: Any = book.file.add_chart({"type": "scatter", "subtype": "straight"})
+    for column, name, colour in ((7, "rent", RENT_COLOUR), (8, "own", OWN_COLOUR)):
+        chart.add_series(
+            {
+                "name": name,
+                "categories": f"={column_range(BREAK_EVEN, 6, FIRST_ROW, FIRST_ROW + months)}",
+                "values": f"={column_range(BREAK_EVEN, column, FIRST_ROW, FIRST_ROW + months)}",
+                "line": {"color": colour, "width": 2.25},
+            }
+        )
+    _dress(chart, "What has been paid, in today's money", "months from today", "USD", "#,##0")
+    return chart
+
+
+def _use_chart(book: Book, sheet: Sheet) -> Any:  # noqa: ANN401
+    chart: Any = book.file.add_chart({"type": "scatter", "subtype": "straight"})
+    for column, name, colour in ((1, "rent", RENT_COLOUR), (2, "own", OWN_COLOUR)):
+        chart.add_series(_use_series(sheet, column, name, colour))
+    _dress(chart, "Cost over the time in which machines are needed", "time needed", "USD today", "#,##0", "0%")
+    return chart
+
+
+def _equal_chart(book: Book, sheet: Sheet) -> Any:  # noqa: ANN401
+    chart: Any = book.file.add_chart({"type": "scatter", "subtype": "smooth"})
+    chart.add_series(_use_series(sheet, 3, "rent of equal cost", OWN_COLOUR))
+    _dress(chart, "Above the line buy, below it rent", "time needed", "USD/h of one instance", "#,##0.00", "0%")
+    return chart
+
+
+def _use_series(sheet: Sheet, column: int, name: str, colour: str) -> dict[str, Any]:
+    last = FIRST_ROW + len(USES) - 1
+    return {
+        "name": name,
+        "categories": f"={column_range(sheet.name, USE_COLUMN, FIRST_ROW, last)}",
+        "values": f"={column_range(sheet.name, USE_COLUMN + column, FIRST_ROW, last)}",
+        "line": {"color": colour, "width": 2.25},
+    }
+
+
+def _dress(chart: Any, title: str, x: str, y: str, y_format: str, x_format: str = "0") -> None:  # noqa: ANN401
+    chart.set_title({"name": title, "name_font": {"size": 12}})
+    chart.set_x_axis({"name": x, "num_format": x_format, "min": 0, "major_gridlines": {"visible": False}})
+    chart.set_y_axis(
+        {"name": y, "num_format": y_format, "major_gridlines": {"visible": True, "line": {"color": "#DDDDDD"}}}
+    )
+    chart.set_legend({"position": "bottom"})
+    chart.set_size({"width": 620, "height": 340})
+    chart.show_na_as_empty_cell()

@@ -1,0 +1,167 @@
+"""Cells of the workbook: formats, names, and text that never becomes a formula."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from xlsxwriter.utility import xl_col_to_name, xl_rowcol_to_cell
+from xlsxwriter.workbook import Workbook
+from xlsxwriter.worksheet import Worksheet
+
+from planner.report.formulas import Expr, spreadsheet
+
+__all__ = ["FORMATS", "Book", "Format", "Sheet", "Value", "cell_name", "column_range", "safe_reference"]
+
+Value: TypeAlias = "str | float | int | bool | None"
+Format: TypeAlias = Any
+
+INK, SOFT, FILL, LINE = "#1A1D21", "#55606C", "#E9EEF4", "#C9D1DA"
+INPUT_FILL, INPUT_INK = "#FFF2CC", "#1F3FBF"
+FORMATS: dict[str, dict[str, Any]] = {
+    "text": {},
+    "wrap": {"text_wrap": True, "valign": "top"},
+    "soft": {"font_color": SOFT},
+    "soft_wrap": {"font_color": SOFT, "text_wrap": True, "valign": "top"},
+    "title": {"bold": True, "font_size": 16},
+    "verdict": {"bold": True, "font_size": 14, "text_wrap": True, "valign": "top"},
+    "section_right": {"bold": True, "font_size": 12, "bottom": 1, "bottom_color": LINE, "align": "right"},
+    "section": {"bold": True, "font_size": 12, "bottom": 1, "bottom_color": LINE},
+    "head": {"bold": True, "bg_color": FILL, "text_wrap": True, "valign": "top", "bottom": 1, "bottom_color": LINE},
+    "head_right": {
+        "bold": True,
+        "bg_color": FILL,
+        "text_wrap": True,
+        "valign": "top",
+        "align": "right",
+        "bottom": 1,
+        "bottom_color": LINE,
+    },
+    "usd": {"num_format": "#,##0;[Red]-#,##0", "align": "right"},
+    "usd_bold": {"num_format": "#,##0;[Red]-#,##0", "bold": True, "align": "right"},
+    "cents": {"num_format": "#,##0.00;[Red]-#,##0.00"},
+    "price": {"num_format": "#,##0.00##", "align": "right"},
+    "number": {"num_format": "#,##0.####"},
+    "count": {"num_format": "#,##0"},
+    "share": {"num_format": "0.0%", "align": "right"},
+    "month": {"num_format": "0.0", "align": "right"},
+    "factor": {"num_format": "0.000000"},
+    "input": {"num_format": "#,##0.######", "bg_color": INPUT_FILL, "font_color": INPUT_INK, "border": 1, "border_color": LINE},
+    "input_share": {"num_format": "0.0%", "bg_color": INPUT_FILL, "font_color": INPUT_INK, "border": 1, "border_color": LINE},
+    "input_text": {"bg_color": INPUT_FILL, "font_color": INPUT_INK, "border": 1, "border_color": LINE},
+}  # fmt: skip
+
+
+def cell_name(row: int, column: int) -> str:
+    """Return a cell with a fixed row and column, such as ``$C$5``."""
+    return str(xl_rowcol_to_cell(row, column, row_abs=True, col_abs=True))
+
+
+def safe_reference(sheet: str, cell: str) -> str:
+    """Return a cell of a named sheet."""
+    return f"'{sheet}'!{cell}"
+
+
+def column_range(sheet: str, column: int, first_row: int, last_row: int) -> str:
+    """Return part of a column of a named sheet."""
+    name = xl_col_to_name(column)
+    return safe_reference(sheet, f"${name}${first_row + 1}:${name}${last_row + 1}")
+
+
+@dataclass(slots=True)
+class Sheet:
+    """A sheet that is written cell by cell; every formula brings the value that it has when the file is made."""
+
+    name: str
+    page: Worksheet
+    formats: Mapping[str, Format]
+
+    def put(self, row: int, column: int, value: Value, style: str = "text") -> None:
+        """Write a value; text is text, whatever it starts with."""
+        shape = self.formats[style]
+        if value is None or value == "":
+            self.page.write_blank(row, column, None, shape)
+        elif isinstance(value, str):
+            self.page.write_string(row, column, value, shape)
+        else:
+            self.page.write_number(row, column, float(value), shape)
+
+    def compute(self, row: int, column: int, formula: str, value: Value, style: str = "usd") -> str:
+        """Write a formula with its value of now; return the cell."""
+        cached = "" if value is None else value
+        self.page.write_formula(row, column, f"={formula}", self.formats[style], cached)
+        return safe_reference(self.name, cell_name(row, column))
+
+    def heads(self, row: int, names: Sequence[str], first_column: int = 0, numbers: bool = False) -> None:
+        """Write headings, in a row high enough for long ones."""
+        self.page.set_row(row, 46)
+        for i, text in enumerate(names):
+            self.put(row, first_column + i, text, "head_right" if numbers and i else "head")
+
+    def set_up(
+        self,
+        *,
+        freeze: tuple[int, int],
+        landscape: bool = True,
+        repeat: tuple[int, int] | None = None,
+        pages_high: int = 0,
+    ) -> None:
+        """Set panes that stay and how the sheet is printed: one page wide, headings repeated, name and page below."""
+        self.page.freeze_panes(*freeze)
+        if landscape:
+            self.page.set_landscape()
+        self.page.set_paper(9)
+        self.page.set_margins(left=0.4, right=0.4, top=0.6, bottom=0.6)
+        self.page.fit_to_pages(1, pages_high)
+        self.page.set_footer("&L&A&RPage &P of &N")
+        if repeat is not None:
+            self.page.repeat_rows(*repeat)
+
+
+@dataclass(slots=True)
+class Book:
+    """The workbook while it is written: its sheets, and the names that formulas may use.
+
+    Attributes
+    ----------
+    file : Workbook
+        XlsxWriter's own.
+    formats : dict of str to Format
+        By the keys of `FORMATS`.
+    references : dict of str to str
+        From a name of the formulas (``money.hours_per_month``) to a defined name or a cell.
+    """
+
+    file: Workbook
+    formats: dict[str, Format] = field(default_factory=dict)
+    references: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Make every format."""
+        self.formats = {
+            key: self.file.add_format({"font_name": "Calibri", "font_size": 11, **shape})
+            for key, shape in FORMATS.items()
+        }
+
+    def sheet(self, name: str) -> Sheet:
+        """Return a new sheet."""
+        return Sheet(name, self.file.add_worksheet(name), self.formats)
+
+    def define(self, name: str, sheet: Sheet, row: int, column: int, formula_name: str | None = None) -> str:
+        """Give a cell a name that formulas, and people, can use; return it."""
+        self.file.define_name(name, f"={safe_reference(sheet.name, cell_name(row, column))}")
+        if formula_name is not None:
+            self.references[formula_name] = name
+        return name
+
+    def text(self, expr: Expr, local: Mapping[str, str] | None = None, *, over_months: bool = False) -> str:
+        """Return a formula as the text of a cell.
+
+        Raises
+        ------
+        KeyError
+            A name of the formula has no cell; a bug of ours.
+        """
+        found = {**self.references, **(local or {})}
+        return spreadsheet(expr, found.__getitem__, over_months=over_months)

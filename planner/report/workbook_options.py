@@ -1,0 +1,314 @@
+"""The options of the workbook: one row each, worked out by formulas over the months."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from xlsxwriter.utility import xl_rowcol_to_cell
+
+from planner.report.formulas import Expr, number, substituted
+from planner.report.live import WAITS, Cost, Live, book_values, is_bridge, site_names
+from planner.report.model import Model
+from planner.report.page_words import heading, label
+from planner.report.workbook_cells import Book, Sheet, column_range
+
+__all__ = [
+    "FIRST_ROW",
+    "OPTIONS",
+    "SERVERS",
+    "labels_of",
+    "option_range",
+    "server_range",
+    "write_options",
+    "write_servers",
+]
+
+OPTIONS, SERVERS = "Options", "Servers"
+FIRST_ROW = 4
+FIXED_FACTS = {"book.term_months", "book.minimum_hours", "book.paid_in_advance", "book.overhead_ratio"}
+"""Facts of an offer that nobody changes: they are put into its formula, so that it says nothing of what it has not."""
+
+Columns = dict[str, int]
+OPTION_COLUMNS: Columns = {
+    key: i
+    for i, key in enumerate(
+        (
+            "rank",
+            "label",
+            "kind",
+            "eligible",
+            "book.price_usd_per_hour",
+            "usd_per_month",
+            "usd_today",
+            "usd_per_unit",
+            "utilisation_share",
+            "priced_on",
+            "source",
+            "why_not",
+            "listed_usd_per_hour",
+            "book.instance_count",
+            "book.hours_per_month",
+            "book.run_hours",
+            "book.upfront_usd",
+            "book.term_months",
+            "book.minimum_hours",
+            "book.paid_in_advance",
+            "book.overhead_ratio",
+            "book.usd_per_month",
+            "book.run_usd",
+            "last_month",
+            "stored_ratio",
+            "hourly_unsnapped",
+            "monthly_usd",
+            "total_usd",
+            "running_usd",
+            "bridge_usd",
+            "words",
+        )
+    )
+}
+OPTION_HEADS = (
+    "#", "option", "kind", "may be chosen", "USD/h of one instance", "USD a month", "USD today, all of it", "USD per unit",
+    "busy share of paid hours", "priced on", "source", "why it is a hint only", "listed USD/h", "instances", "hours on a month",
+    "hours of the run", "upfront USD of one", "term months", "shortest hours sold", "paid in advance", "spot overhead",
+    "tokens USD a month", "tokens USD for the run", "works until month", "storage kept", "USD/h after upfront",
+    "commitment USD a month", "USD, plain sum", "in the running", "bridges delivery", "in words",
+)  # fmt: skip
+SERVER_HEADS = (
+    "#", "server", "site", "may be chosen", "USD for one server", "USD a month", "USD today, all of it", "priced on", "source",
+    "why it is a hint only", "listed USD", "highest kW of one", "accelerators in one", "servers", "hours on a month",
+    "hours of the run", "busy of hours on", "works until month", "delivered after months", "servers USD", "network USD",
+    "hardware USD", "power kW", "staff", "replacements", "last bought in month", "resale at replacement", "resale at the end",
+    "USD, plain sum", "in the running", "in words",
+)  # fmt: skip
+SERVER_COLUMNS: Columns = {
+    key: i
+    for i, key in enumerate(
+        (
+            "rank",
+            "label",
+            "site",
+            "eligible",
+            "book.server_price_usd",
+            "usd_per_month",
+            "usd_today",
+            "priced_on",
+            "source",
+            "why_not",
+            "listed_usd",
+            "book.server_max_kw",
+            "book.accelerator_count",
+            "book.server_count",
+            "book.hours_per_month",
+            "book.run_hours",
+            "book.busy_ratio",
+            "last_month",
+            "lead_months",
+            "servers_usd",
+            "network_usd",
+            "hardware_usd",
+            "power_kw",
+            "staff_fte",
+            "refresh_count",
+            "last_bought_month",
+            "resale_share_at_replacement",
+            "resale_share_at_end",
+            "total_usd",
+            "running_usd",
+            "words",
+        )
+    )
+}
+
+
+def labels_of(options: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """Return a text for each option's id that no other option has."""
+    found: dict[str, str] = {}
+    for option in options:
+        text, taken, i = label(option), set(found.values()), 2
+        unique = text
+        while unique in taken:
+            unique, i = f"{text} ({i})", i + 1
+        found[option["id"]] = unique
+    return found
+
+
+def _month_total(model: Model, known: Mapping[str, Expr | float]) -> Expr:
+    total = number(0.0)
+    for line in model.lines.values():
+        total = total + substituted(line, known)
+    return total
+
+
+def _sums(
+    book: Book, sheet: Sheet, row: int, columns: Columns, month: Expr, local: Mapping[str, str], cost: Cost
+) -> None:
+    """Write what a row comes to: the plain sum, the mean month, today's money."""
+    formula = book.text(month, local, over_months=True)
+    # SUMPRODUCT of one plain number would not repeat it for each month.
+    whole = f"SUMPRODUCT(({formula})*(month_no>=0))"
+    total = float(cost.lines["total"].sum())
+    sheet.compute(row, columns["total_usd"], whole, total, "cents")
+    cell = str(xl_rowcol_to_cell(row, columns["total_usd"], col_abs=True))
+    last = str(xl_rowcol_to_cell(row, columns["last_month"], col_abs=True))
+    sheet.compute(row, columns["usd_per_month"], f"{cell}/{last}", cost.usd_per_month)
+    sheet.compute(row, columns["usd_today"], f"SUMPRODUCT(({formula})*discount_ratio)", cost.present_value_usd)
+
+
+def write_options(
+    book: Book, sheet: Sheet, live: Live, costs: Mapping[str, Cost], labels: Mapping[str, str], unit: tuple[str, str]
+) -> int:
+    """Write the options that are not owned; return the last row.
+
+    Parameters
+    ----------
+    book, sheet : Book, Sheet
+        Where to.
+    live, costs : Live, mapping of str to Cost
+        The plan, and what each option costs.
+    labels : mapping of str to str
+        Text of each option, by id.
+    unit : tuple of str
+        Key of the cost of a unit of this work, and how the unit is called.
+    """
+    columns = OPTION_COLUMNS
+    _head(sheet, "Options that are not bought", [*OPTION_HEADS[:7], f"USD per {unit[1]}", *OPTION_HEADS[8:]])
+    ranks = {option["id"]: i for i, option in enumerate(live.record["options"], 1)}
+    rows = [option for option in live.options if option["kind"] != "buy"]
+    for row, option in enumerate(rows, FIRST_ROW):
+        cost, model = costs[option["id"]], live.model(option)
+        local = {key: str(xl_rowcol_to_cell(row, column, col_abs=True)) for key, column in columns.items()}
+        local["month"] = "month_no"
+        _common(sheet, row, columns, option, ranks, labels)
+        sheet.put(row, columns["kind"], option["kind"])
+        sheet.put(row, columns["utilisation_share"], option["utilisation_share"], "share")
+        sheet.put(row, columns["eligible"], int(live.is_eligible(option, live.planned)), "count")
+        values = book_values(option)
+        for key, value in values.items():
+            if key in columns and key != "book.price_usd_per_hour":
+                sheet.put(row, columns[key], value, "number")
+        if "book.price_usd_per_hour" in values:
+            price = values["book.price_usd_per_hour"]
+            sheet.put(row, columns["listed_usd_per_hour"], price, "price")
+            mine = f"IF(AND({local['label']}=rent_option,ISNUMBER(rent_own_price)),rent_own_price,{local['listed_usd_per_hour']})"
+            sheet.compute(row, columns["book.price_usd_per_hour"], mine, price, "price")
+        known: dict[str, Expr | float] = {key: value for key, value in values.items() if key in FIXED_FACTS}
+        if values.get("book.upfront_usd") == 0:
+            known["book.upfront_usd"] = 0.0
+        for key, expr in model.scalars.items():
+            said = substituted(expr, known)
+            sheet.compute(row, columns[key], book.text(said, local), float(cost.lines[key]), "number")
+        _sums(book, sheet, row, columns, _month_total(model, known), local, cost)
+        _unit_cost(sheet, row, option, unit[0], local, live, cost)
+        # An empty text is no number: MIN passes it over.
+        chosen = f'IF({local["eligible"]}=1,{local["usd_today"]},"")'
+        eligible = live.is_eligible(option, live.planned)
+        sheet.compute(row, columns["running_usd"], chosen, cost.present_value_usd if eligible else "", "usd")
+        if is_bridge(option):
+            sheet.compute(row, columns["bridge_usd"], local["usd_per_month"], cost.usd_per_month, "usd")
+        sheet.put(row, columns["words"], heading(option))
+    last = FIRST_ROW + len(rows) - 1
+    _shape(sheet, columns, last, wide={"label": 58, "source": 40, "why_not": 40}, first_hidden="listed_usd_per_hour")
+    return last
+
+
+def _unit_cost(
+    sheet: Sheet, row: int, option: Mapping[str, Any], key: str, local: Mapping[str, str], live: Live, cost: Cost
+) -> None:
+    """Write the cost of a unit: as planned, moved as the bill moves against the work done."""
+    planned = option["cost"][key]
+    total = float(cost.lines["total"].sum())
+    column = OPTION_COLUMNS["usd_per_unit"]
+    if planned is None or not total:
+        sheet.put(row, column, planned, "price")
+        return
+    work = "" if live.once else f"/use_ratio*{live.record['horizon_months']}/horizon_months"
+    # Kept as a ratio of two cells' worth of digits, so that the value of now is the plan's own.
+    sheet.compute(row, column, f"{planned!r}*{local['total_usd']}/{total!r}{work}", planned, "price")
+
+
+def write_servers(book: Book, sheet: Sheet, live: Live, costs: Mapping[str, Cost], labels: Mapping[str, str]) -> int:
+    """Write the options that are owned; return the last row."""
+    columns = SERVER_COLUMNS
+    _head(sheet, "Servers that can be bought", SERVER_HEADS)
+    ranks = {option["id"]: i for i, option in enumerate(live.record["options"], 1)}
+    rows = [option for option in live.options if option["kind"] == "buy"]
+    for row, option in enumerate(rows, FIRST_ROW):
+        cost, model = costs[option["id"]], live.model(option)
+        site = option["book"]["site"]
+        local = {key: str(xl_rowcol_to_cell(row, column, col_abs=True)) for key, column in columns.items()}
+        local |= {name: belief.replace(".", "_") for name, belief in site_names(site).items()}
+        local |= {"month": "month_no", "input.bridge_usd_per_month": "bridge_usd_per_month"}
+        known: dict[str, Expr | float] = {} if site == "colocation" else {"site.usd_per_kw_month": 0.0}
+        _common(sheet, row, columns, option, ranks, labels)
+        sheet.put(row, columns["site"], site)
+        values = book_values(option)
+        for key, value in values.items():
+            if key != "book.server_price_usd":
+                sheet.put(row, columns[key], value, "number")
+        price = values["book.server_price_usd"]
+        sheet.put(row, columns["listed_usd"], price, "usd")
+        mine = f"IF(AND({local['label']}=own_option,ISNUMBER(own_server_price)),own_server_price,{local['listed_usd']})"
+        sheet.compute(row, columns["book.server_price_usd"], mine, price, "usd")
+        for key, expr in model.scalars.items():
+            text = book.text(substituted(expr, known), local)
+            sheet.compute(row, columns[key], text, float(cost.lines[key]), "number")
+        _sums(book, sheet, row, columns, _month_total(model, known), local, cost)
+        # A late delivery is the one reason against a server that inputs can change.
+        may = option["choosable"] or option["reason_not_chosen"].startswith(WAITS)
+        eligible = live.is_eligible(option, live.planned)
+        arrives = "0" if not may else "1" if live.once else f"IF(own_lead_time_months<{local['last_month']},1,0)"
+        sheet.compute(row, columns["eligible"], arrives, int(eligible), "count")
+        chosen = f'IF({local["eligible"]}=1,{local["usd_today"]},"")'
+        sheet.compute(row, columns["running_usd"], chosen, cost.present_value_usd if eligible else "", "usd")
+        sheet.put(row, columns["words"], heading(option))
+    last = max(FIRST_ROW + len(rows) - 1, FIRST_ROW)
+    _shape(sheet, columns, last, wide={"label": 44, "source": 40, "why_not": 40}, first_hidden="listed_usd")
+    return last
+
+
+def _head(sheet: Sheet, title: str, heads: Sequence[str]) -> None:
+    sheet.put(0, 0, title, "title")
+    sheet.put(
+        1,
+        0,
+        "Every figure in USD is a formula: it follows the inputs. The numbers behind are to the right (+ above).",
+        "soft",
+    )
+    sheet.heads(FIRST_ROW - 1, list(heads))
+
+
+def _common(
+    sheet: Sheet,
+    row: int,
+    columns: Columns,
+    option: Mapping[str, Any],
+    ranks: Mapping[str, int],
+    labels: Mapping[str, str],
+) -> None:
+    sheet.put(row, columns["rank"], ranks[option["id"]], "count")
+    sheet.put(row, columns["label"], labels[option["id"]])
+    sheet.put(row, columns["priced_on"], option["priced_on"])
+    sheet.put(row, columns["source"], option["source"], "soft")
+    sheet.put(row, columns["why_not"], option["reason_not_chosen"], "soft")
+
+
+def _shape(sheet: Sheet, columns: Columns, last: int, *, wide: Mapping[str, int], first_hidden: str) -> None:
+    for key, column in columns.items():
+        folded = {"level": 1, "hidden": True} if column >= columns[first_hidden] else {}
+        sheet.page.set_column(column, column, wide.get(key, 6 if key == "rank" else 13), None, folded)
+    sheet.page.set_column(len(columns), len(columns), 3, None, {"collapsed": True})
+    sheet.page.autofilter(FIRST_ROW - 1, 0, last, columns[first_hidden] - 1)
+    sheet.page.print_area(0, 0, last, columns[first_hidden] - 1)
+    sheet.set_up(freeze=(FIRST_ROW, 2), repeat=(FIRST_ROW - 1, FIRST_ROW - 1))
+
+
+def option_range(key: str, last: int) -> str:
+    """Return a column of the options."""
+    return column_range(OPTIONS, OPTION_COLUMNS[key], FIRST_ROW, last)
+
+
+def server_range(key: str, last: int) -> str:
+    """Return a column of the servers."""
+    return column_range(SERVERS, SERVER_COLUMNS[key], FIRST_ROW, last)

@@ -1,0 +1,313 @@
+"""The first sheet of the workbook: the verdict, and the few cells that most people want to change."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from planner.figures import count
+from planner.report.chart_rows import crossing_month
+from planner.report.live import Cost, Live, is_bridge
+from planner.report.page_words import heading
+from planner.report.workbook_breakeven import cost_chart, equal_figures
+from planner.report.workbook_cells import Book, Sheet, Value, cell_name, column_range, safe_reference
+from planner.report.workbook_months import CALENDAR, OWN, RENT, last_month_cell
+from planner.report.workbook_options import labels_of, option_range, server_range
+
+__all__ = ["VERDICT", "money_text", "write_verdict"]
+
+VERDICT = "Verdict"
+FIRST_INPUT = 7
+LIST_COLUMNS = {"rent": 3, "own": 4}
+Pair = tuple[Mapping[str, Any], Mapping[str, Any]]
+
+
+def money_text(value: float) -> str:
+    """Write money as the cells' own formula does."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:,.2f}" if value >= 1 else f"{value:,.4f}"
+
+
+def _money_formula(cell: str) -> str:
+    # FIXED writes digits as the reader's own country does; TEXT would want its codes translated.
+    return f"IF({cell}>=100,FIXED({cell},0),IF({cell}>=1,FIXED({cell},2),FIXED({cell},4)))"
+
+
+def write_verdict(
+    book: Book,
+    sheet: Sheet,
+    live: Live,
+    pair: Pair | None,
+    costs: Mapping[str, Cost],
+    labels: Mapping[str, str],
+    *,
+    last_option: int,
+    last_server: int,
+) -> None:
+    """Write the verdict, the inputs, what the chosen pair comes to, and the plan as it was made."""
+    record = live.record
+    sheet.put(0, 0, "Rent or buy", "title")
+    sheet.put(1, 0, record["title"], "soft")
+    row = _inputs(book, sheet, live, pair, labels)
+    row = _choice(book, sheet, live, costs, row + 2, last_option=last_option, last_server=last_server)
+    if pair is not None:
+        row = _comparison(sheet, live, pair, costs, row + 2)
+        chart = cost_chart(book, live.months)
+        sheet.page.insert_chart(
+            FIRST_INPUT - 1,
+            3,
+            chart,
+            {"description": "What rent and purchase have cost by each month, in today's money."},
+        )
+    row += 2
+    sheet.put(row, 0, f"The plan as it was made on {record['planned_on']}", "section")
+    for text in (record["verdict"]["headline"], *record["verdict"]["because"]):
+        row += 1
+        sheet.page.merge_range(row, 0, row, 7, "", sheet.formats["wrap"])
+        sheet.put(row, 0, text, "wrap")
+        sheet.page.set_row(row, 15 * (1 + len(text) // 150))
+    sheet.page.set_column(0, 0, 44)
+    sheet.page.set_column(1, 1, 54)
+    sheet.page.set_column(2, 2, 36)
+    sheet.page.set_column(3, 7, 16)
+    sheet.set_up(freeze=(2, 0), pages_high=1)
+
+
+def _inputs(book: Book, sheet: Sheet, live: Live, pair: Pair | None, labels: Mapping[str, str]) -> int:
+    """Write the cells to change, each with its name and its bounds; return the last row."""
+    row = FIRST_INPUT - 1
+    sheet.put(row, 0, "What you can change (coloured cells)", "section")
+    sheet.put(row, 1, "", "section")
+    sheet.put(row, 2, "", "section")
+
+    def cell(
+        words: str, name: str, value: Value, style: str, rule: dict[str, Any] | None = None, unit: str = ""
+    ) -> None:
+        nonlocal row
+        row += 1
+        sheet.put(row, 0, words)
+        sheet.put(row, 1, value, style)
+        sheet.put(row, 2, unit, "soft")
+        book.define(name, sheet, row, 1)
+        if rule is not None:
+            sheet.page.data_validation(row, 1, row, 1, rule)
+
+    at_least_0 = {
+        "validate": "decimal",
+        "criteria": ">=",
+        "value": 0,
+        "ignore_blank": True,
+        "error_title": "Out of bounds",
+        "error_message": "Give a price of 0 or more, or clear the cell.",
+    }
+    needed = 1.0
+    if pair is not None:
+        rent, own = pair
+        needed = own["needed_share"]
+        lists = {
+            "rent": [labels[o["id"]] for o in live.options if o["book"]["kind"] == "rent"],
+            "own": [labels[o["id"]] for o in live.options if o["kind"] == "buy"],
+        }
+        cell("Rent to look at", "rent_option", labels[rent["id"]], "input_text", _listed(book, lists["rent"], "rent"))
+        cell(
+            "Your own price for it",
+            "rent_own_price",
+            None,
+            "input",
+            at_least_0,
+            "USD/h of one instance; empty: as listed",
+        )
+        cell("Server to look at", "own_option", labels[own["id"]], "input_text", _listed(book, lists["own"], "own"))
+        cell("Your own price for one server", "own_server_price", None, "input", at_least_0, "USD; empty: as listed")
+    else:
+        for name in ("rent_option", "rent_own_price", "own_option", "own_server_price"):
+            book.file.define_name(name, '=""')
+    if pair is not None and not live.once:
+        rule = {
+            "validate": "decimal",
+            "criteria": "between",
+            "minimum": 0.001,
+            "maximum": 1,
+            "error_title": "Out of bounds",
+            "error_message": "Give a share of the time above 0 %, at most 100 %.",
+        }
+        cell("Time in which the machines are needed", "needed_share", needed, "input_share", rule, "of all hours")
+    horizon = live.record["horizon_months"]
+    rule = {
+        "validate": "integer",
+        "criteria": "between",
+        "minimum": 1,
+        "maximum": live.months,
+        "error_title": "Out of bounds",
+        "error_message": f"Give whole months from 1 to {live.months}.",
+    }
+    cell("How far to look", "horizon_months", horizon, "input", rule, f"months, at most {live.months}")
+    row += 1
+    sheet.page.write_url(
+        row,
+        0,
+        "internal:'Assumptions'!A1",
+        sheet.formats["soft"],
+        "Electricity, resale, staff and all else: sheet Assumptions",
+    )
+    if pair is None or live.once:
+        book.file.define_name("use_ratio", "=1")
+        book.file.define_name("needed_share", f"={needed!r}")
+    else:
+        row += 1
+        sheet.put(row, 0, "needed, over what was planned", "soft")
+        sheet.compute(row, 1, f"needed_share/{needed!r}", 1.0, "number")
+        book.define("use_ratio", sheet, row, 1)
+    return row
+
+
+def _listed(book: Book, texts: Sequence[str], key: str) -> dict[str, Any]:
+    """Write the choices beside the calendar, and return the rule of a cell that takes one of them."""
+    page = book.file.get_worksheet_by_name(CALENDAR)
+    assert page is not None
+    column = LIST_COLUMNS[key]
+    page.write_string(3, column, f"choices: {key}", book.formats["head"])
+    for i, text in enumerate(texts):
+        page.write_string(4 + i, column, text, book.formats["text"])
+    page.set_column(column, column, 50)
+    return {
+        "validate": "list",
+        "source": f"={column_range(CALENDAR, column, 4, 3 + len(texts))}",
+        "error_title": "Not in the list",
+        "error_message": "Choose one of the list (sheet Calendar).",
+    }
+
+
+def _choice(
+    book: Book, sheet: Sheet, live: Live, costs: Mapping[str, Cost], row: int, *, last_option: int, last_server: int
+) -> int:
+    """Write what to take, by the rule of `planner.verdict`: owning binds for years, so it must be cheaper by a margin."""
+    sheet.put(row, 0, "What to take", "section")
+    sheet.put(row, 1, "USD today", "section_right")
+    sheet.put(row, 2, "row of its table", "section_right")
+    eligible = [o for o in live.options if live.is_eligible(o, live.planned)]
+    sides = {
+        "rest": (
+            "cheapest that is not bought",
+            [o for o in live.options if o["kind"] != "buy"],
+            option_range,
+            last_option,
+        ),
+        "owned": ("cheapest server", [o for o in live.options if o["kind"] == "buy"], server_range, last_server),
+    }
+    for key, (words, options, ranged, last) in sides.items():
+        row += 1
+        mine = [o for o in options if o in eligible]
+        best = min(mine, key=lambda o: costs[o["id"]].present_value_usd, default=None)
+        sheet.put(row, 0, words)
+        if not options:
+            sheet.put(row, 1, "none")
+            sheet.put(row, 2, 0, "count")
+        else:
+            running = ranged("running_usd", last)
+            value = costs[best["id"]].present_value_usd if best else "none"
+            sheet.compute(row, 1, f'IF(COUNT({running})=0,"none",MIN({running}))', value)
+            where = 1 + options.index(best) if best else 0
+            sheet.compute(row, 2, f"IF(COUNT({running})=0,0,MATCH(MIN({running}),{running},0))", where, "count")
+        book.define(f"best_{key}_usd", sheet, row, 1)
+        book.define(f"best_{key}_row", sheet, row, 2)
+    row += 1
+    bridges = [costs[o["id"]].usd_per_month for o in live.options if is_bridge(o)]
+    bridge = option_range("bridge_usd", last_option)
+    sheet.put(row, 0, "rent a month until a server is delivered")
+    sheet.compute(row, 1, f"IF(COUNT({bridge})=0,0,MIN({bridge}))", min(bridges, default=0.0))
+    book.define("bridge_usd_per_month", sheet, row, 1)
+    row += 1
+    _headline(book, sheet, live, costs, row, last_option=last_option, last_server=last_server)
+    return row
+
+
+def _headline(
+    book: Book, sheet: Sheet, live: Live, costs: Mapping[str, Cost], row: int, *, last_option: int, last_server: int
+) -> None:
+    """Write the verdict as a sentence that follows the inputs."""
+    chosen = live.by_id.get(live.choice(costs))
+    assert chosen is not None
+    has_servers = last_server > 0
+    buy = (
+        "AND(ISNUMBER(best_owned_usd),OR(NOT(ISNUMBER(best_rest_usd)),"
+        "best_owned_usd<N(best_rest_usd)*(1-verdict_buy_margin_share)))"
+    )
+    figure = "usd_today" if live.once else "usd_per_month"
+
+    def taken(key: str) -> str:
+        rest = f"INDEX({option_range(key, last_option)},MAX(best_rest_row,1))"
+        if not has_servers:
+            return rest
+        return f"IF({buy},INDEX({server_range(key, last_server)},MAX(best_owned_row,1)),{rest})"
+
+    cost = costs[chosen["id"]]
+    amount = cost.present_value_usd if live.once else cost.usd_per_month
+    # The figure stands in a cell of its own, so that the sentence stays short enough to read.
+    sheet.put(row, 0, f"the verdict, {'USD for the run' if live.once else 'USD a month'}")
+    sheet.compute(row, 1, taken(figure), amount, "usd_bold")
+    book.define("verdict_usd", sheet, row, 1)
+    unit = "USD for the run" if live.once else "USD a month"
+    text = f'{taken("words")}&", for "&{_money_formula("verdict_usd")}&" {unit}."'
+    sheet.page.merge_range(3, 0, 3, 7, "", sheet.formats["verdict"])
+    sheet.compute(3, 0, text, f"{heading(chosen)}, for {money_text(amount)} {unit}.", "verdict")
+    sheet.page.set_row(3, 24)
+    book.define("verdict", sheet, 3, 0)
+
+
+def _comparison(sheet: Sheet, live: Live, pair: Pair, costs: Mapping[str, Cost], row: int) -> int:
+    """Write the chosen rent against the chosen server, in figures and in a sentence."""
+    rent, own = (costs[option["id"]] for option in pair)
+    price, needed = pair[0]["book"]["price_usd_per_hour"], pair[1]["needed_share"]
+    saving, share, equal = equal_figures(rent, own, price, needed)
+    month = crossing_month(rent, own)
+    heads = ("The two looked at", "rent", "own")
+    for column, text in enumerate(heads):
+        sheet.put(row, column, text, "section_right" if column else "section")
+    rows: list[tuple[str, tuple[str, float | str] | None, tuple[str, float | str] | None, str]] = [
+        (
+            "USD a month, plain mean",
+            (f"SUM(rent_total_by_month)/{_last(RENT, live, pair[0])}", rent.usd_per_month),
+            (f"SUM(own_total_by_month)/{_last(OWN, live, pair[1])}", own.usd_per_month),
+            "usd",
+        ),
+        (
+            "USD today, over the whole time",
+            ("SUMPRODUCT(rent_total_by_month*discount_ratio)", rent.present_value_usd),
+            ("SUMPRODUCT(own_total_by_month*discount_ratio)", own.present_value_usd),
+            "usd",
+        ),
+        ("rent of one instance, USD/h", ("rent_usd_per_hour", price), None, "price"),
+        ("owning saves, USD today", None, ("saving_usd", saving), "usd_bold"),
+        ("owning pays off from month", None, ("break_even_month", "never" if month is None else month), "month"),
+        ("both cost the same if needed", None, ("equal_share", share), "share"),
+        ("both cost the same at a rent of, USD/h", ("equal_usd_per_hour", equal), None, "price"),
+    ]
+    for words, left, right, style in rows:
+        row += 1
+        sheet.put(row, 0, words)
+        for column, filled in ((1, left), (2, right)):
+            if filled is not None:
+                sheet.compute(row, column, filled[0], filled[1], style)
+    sentence = (
+        '"Owning "&own_option&IF(ISNUMBER(break_even_month)," pays off from month "&FIXED(break_even_month,1)&" on",'
+        '" does not pay off")&" against "&rent_option&" within "&horizon_months&" months."'
+    )
+    labels = dict(zip(("rent", "own"), _labels(live, pair), strict=True))
+    paid = f" pays off from month {month:,.1f} on" if month is not None else " does not pay off"
+    said = (
+        f"Owning {labels['own']}{paid} against {labels['rent']} within {count(live.record['horizon_months'])} months."
+    )
+    sheet.page.merge_range(4, 0, 4, 7, "", sheet.formats["wrap"])
+    sheet.compute(4, 0, sentence, said, "wrap")
+    sheet.page.set_row(4, 18)
+    return row
+
+
+def _labels(live: Live, pair: Pair) -> tuple[str, str]:
+    found = labels_of(live.options)
+    return found[pair[0]["id"]], found[pair[1]["id"]]
+
+
+def _last(sheet: str, live: Live, option: Mapping[str, Any]) -> str:
+    """Return the cell of the month in which the work ends."""
+    return safe_reference(sheet, cell_name(*last_month_cell(live.model(option))))
