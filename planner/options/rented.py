@@ -54,10 +54,22 @@ def _reason_not_chosen(offer: Offer, schedule_: Schedule, workload: Workload, ov
     return ""
 
 
+def planned_price_usd_per_hour(offer: Offer) -> float:
+    """Return the price to plan with: spot by the median of its past, where one is kept, since one reading is luck."""
+    if offer.interruptible and offer.price_median_usd_per_hour is not None:
+        return offer.price_median_usd_per_hour
+    return offer.price_usd_per_hour
+
+
 def _notes(offer: Offer, fleet: Fleet, overhead_ratio: float) -> tuple[str, ...]:
     notes = []
     if "spot_equals_on_demand" in offer.flags:
         notes.append("spot costs as much as on demand here: no discounted capacity on the day of the price")
+    if offer.interruptible and offer.price_median_usd_per_hour is not None:
+        high = f", in the dearest tenth {offer.price_high_usd_per_hour:g}" if offer.price_high_usd_per_hour else ""
+        notes.append(
+            f"planned with the median of 90 days; {offer.price_usd_per_hour:g} USD/h at the last reading{high}"
+        )
     if overhead_ratio > 1:
         notes.append(f"interruptions and checkpoints stretch the run by {overhead_ratio - 1:.0%}")
     product = product_of(offer.provider, offer.purchase_option.value, offer.offering_class)
@@ -132,7 +144,7 @@ def rented_options(
         [float(plan.on_hours.sum()) / (hours_per_month * plan.last_month) if once else 1.0 for _, plan in rows]
     )
     timelines = rent_timeline(
-        price_usd_per_hour=np.array([offer.price_usd_per_hour for offer, _ in rows]),
+        price_usd_per_hour=np.array([planned_price_usd_per_hour(offer) for offer, _ in rows]),
         instance_count=gang,
         paid_hours_per_month=np.stack([plan.on_hours for _, plan in rows]),
         useful_gpu_hours_per_month=np.stack([plan.useful_gpu_hours for _, plan in rows]),
@@ -179,11 +191,11 @@ def rented_options(
                 instance_type=offer.instance_type,
                 purchase_option=offer.purchase_option.value,
                 fleet=fleet,
-                price_usd_per_hour=offer.price_usd_per_hour,
+                price_usd_per_hour=planned_price_usd_per_hour(offer),
                 paid_hours_per_month=paid,
                 timeline=timeline,
                 book=RentBook(
-                    price_usd_per_hour=offer.price_usd_per_hour,
+                    price_usd_per_hour=planned_price_usd_per_hour(offer),
                     upfront_usd=offer.upfront_usd,
                     instance_count=fleet.instance_count,
                     hours_per_month=on_hours_per_month,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date
 
 import numpy as np
@@ -15,6 +16,7 @@ from planner.demand.volume import Volume, volume
 from planner.demand.workload import Workload
 from planner.options.hosted import hosted_options
 from planner.options.option import Option, OptionKind
+from planner.options.rented import planned_price_usd_per_hour
 from planner.options.schedule import needed_share, schedule
 from planner.options.servers import ownable_servers
 from planner.plan import Plan, make_plan
@@ -134,3 +136,11 @@ def _kinds(options: tuple[Option, ...]) -> set[OptionKind]:
 def test_rented_owned_hosted_and_processors_stand_in_one_ranking(plan_of: PlanOf) -> None:
     assert {OptionKind.RENT, OptionKind.BUY, OptionKind.API} <= _kinds(plan_of("serve-llama-70b").options)
     assert _kinds(plan_of("embed-10m-documents").options) == set(OptionKind)
+
+
+def test_spot_is_planned_with_the_median_of_its_past() -> None:
+    catalog = load_bundled()
+    offer = next(o for o in catalog.offers if o.interruptible and o.accelerator == "H100-SXM")
+    assert planned_price_usd_per_hour(offer) == offer.price_usd_per_hour
+    kept = replace(offer, price_median_usd_per_hour=2 * offer.price_usd_per_hour)
+    assert planned_price_usd_per_hour(kept) == 2 * offer.price_usd_per_hour
