@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 
 from planner.assumptions import Assumption, Assumptions, TracedAssumptions
+from planner.demand.architecture import Architecture
 from planner.demand.models import resolve_model
 from planner.demand.requirements import Requirements, requirements
 from planner.demand.suitability import suitable_model
@@ -24,6 +25,7 @@ from planner.supply.calibration import Calibration
 from planner.supply.candidates import Candidates, find_candidates
 from planner.supply.fleet import size
 from planner.supply.machines import Fleet, Machine, Refusal
+from planner.supply.scaling import relief, relief_sentence
 from planner.verdict import BreakEvenPair, Verdict, best_by_kind, break_evens, choose
 from pricing.accelerators import resolve_all
 from pricing.catalog import Catalog, FunnelStep
@@ -203,6 +205,10 @@ def make_plan(
         peak_flop_per_s=needs.peak_flop_per_s,
         deadline_hours=workload.deadline_hours,
     )
+    options = tuple(
+        _with_relief(option, workload, architecture, traced, calibration) if option.id == verdict.option_id else option
+        for option in options
+    )
     best = best_by_kind(options)
     # One run is over before anything can move; over a horizon rents, demand and used prices do.
     doubts = Doubt() if once else doubt(best.get(OptionKind.RENT), best.get(OptionKind.BUY), traced)
@@ -262,6 +268,22 @@ def ranked(options: Sequence[Option], constraints: Constraints) -> tuple[Option,
     return tuple(
         sorted(kept, key=lambda o: (not o.choosable, o.present_value_usd, _size(o), o.hours_per_run or 0.0, o.id))
     )
+
+
+def _with_relief(
+    option: Option,
+    workload: Workload,
+    architecture: Architecture | None,
+    beliefs: Assumptions,
+    calibration: Calibration | None,
+) -> Option:
+    """Return the chosen option with a note on what relieving its limit would bring."""
+    if option.fleet is None or architecture is None:
+        return option
+    machine = option.fleet.machine
+    accelerators = round(option.fleet.instance_count * machine.accelerator_count)
+    told = relief_sentence(relief(workload, architecture, machine, accelerators, beliefs, calibration=calibration))
+    return replace(option, notes=(*option.notes, told)) if told else option
 
 
 def _size(option: Option) -> float:

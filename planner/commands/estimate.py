@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import click
 
 from planner.commands.options import belief_options, beliefs_of, calibration_of, calibration_option
 from pricing.console import Output, Talk, common_options, output_options
 
+if TYPE_CHECKING:
+    from planner.supply.scaling import ScalePoint
+
 __all__ = ["estimate"]
 
 MOST_IN_A_BOX = 8
 """More accelerators than this are several boxes, joined by the network of their maker's reference design."""
+MOST_MACHINES_ON_A_CURVE = 64
 
 
 @click.command()
 @click.argument("workload", metavar="WORKLOAD")
 @click.option("--on", "on", required=True, metavar="GPU[:COUNT]", help="The machine: h100-sxm:8, 2xL40S, RTX 4090.")
+@click.option("--curve", is_flag=True, help="Also time and accelerator hours on 1, 2, 4 ... machines, the knee marked.")
 @belief_options
 @calibration_option
 @output_options("table", "json")
@@ -29,6 +37,7 @@ def estimate(
     assumptions_file: str | None,
     calibration_files: tuple[str, ...],
     *,
+    curve: bool,
     output: Output,
     talk: Talk,
 ) -> None:
@@ -43,6 +52,7 @@ def estimate(
     from planner.report.values import json_text
     from planner.supply.fleet import estimate as estimated
     from planner.supply.machines import Refusal
+    from planner.supply.scaling import fewest_that_suffice, relief, scaling_curve
     from pricing.accelerators import resolve
 
     del talk
@@ -60,8 +70,20 @@ def estimate(
             where="--on",
             hint="try more accelerators, or a smaller number format (precision: [fp8, int4])",
         )
-    notes = calibration.notes() if calibration else ()
-    record = estimate_record(work, replace(answer, notes=(*notes, *answer.notes)))
+    notes = list(calibration.notes()) if calibration else []
+    gains: Mapping[str, float] = {}
+    points: Sequence[ScalePoint] = ()
+    if architecture is not None:
+        gains = relief(work, architecture, machine, total, beliefs, calibration=calibration)
+        enough = fewest_that_suffice(work, architecture, machine, total, beliefs, calibration=calibration)
+        if enough is not None and enough < total:
+            notes.append(f"over-provisioned: {enough:,} of these {total:,} do the stated work within all its limits")
+        if curve:
+            most = max(math.ceil(total / machine.accelerator_count), MOST_MACHINES_ON_A_CURVE)
+            points = scaling_curve(work, architecture, machine, beliefs, most_machines=most, calibration=calibration)
+            notes += [] if points else ["no curve: only a job that ends takes less time on more machines"]
+    shown = replace(answer, notes=(*notes, *answer.notes))
+    record = estimate_record(work, shown, relief=gains, curve=points)
     if output.format == "json":
         output.write(json_text(record))
     else:

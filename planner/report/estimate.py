@@ -2,19 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+
 from planner.demand.workload import Workload
 from planner.figures import bytes_text, count, duration, percent, significant
 from planner.report.record import performance_record
 from planner.report.table import Column, Table
 from planner.report.values import SCHEMA_VERSION, Record, plain
 from planner.supply.machines import Fleet
+from planner.supply.scaling import ScalePoint, relief_sentence
 from planner.words import BASIS_WORDS, BOUND_WORDS
 
 __all__ = ["estimate_record", "estimate_tables"]
 
 
-def estimate_record(workload: Workload, fleet: Fleet) -> Record:
-    """Return what a machine does for a workload, in plain values under keys with units."""
+def estimate_record(
+    workload: Workload, fleet: Fleet, *, relief: Mapping[str, float] | None = None, curve: Sequence[ScalePoint] = ()
+) -> Record:
+    """Return what a machine does for a workload, in plain values under keys with units.
+
+    Parameters
+    ----------
+    workload : Workload
+        The work.
+    fleet : Fleet
+        The machine, and how the work lies on it.
+    relief : mapping of str to float, optional
+        Speed gained, as a share, if a part of the machine were twice as good.
+    curve : sequence of ScalePoint
+        The job on more and fewer machines.
+    """
     accelerator = fleet.machine.accelerator
     record: Record = plain(
         {
@@ -34,6 +52,11 @@ def estimate_record(workload: Workload, fleet: Fleet) -> Record:
             else None,
             "hours_per_run": fleet.busy_hours_per_run,
             "utilisation_share": fleet.utilisation_share,
+            "relief_speed_gain_share": dict(relief or {}),
+            "curve": [
+                {"accelerator_count": point.machine_count * fleet.machine.accelerator_count, **asdict(point)}
+                for point in curve
+            ],
             "notes": fleet.notes,
         }
     )
@@ -70,6 +93,9 @@ def estimate_tables(record: Record) -> list[Table]:
     if speed["mfu_share"] is not None:
         rows.append(("share of the dense peak", percent(speed["mfu_share"]), ""))
     rows.append(("limit", BOUND_WORDS.get(speed["bound"], speed["bound"]), ""))
+    sentence = relief_sentence(record["relief_speed_gain_share"])
+    if sentence:
+        rows.append(("relief", "", sentence))
     rows.append(("evidence", BASIS_WORDS.get(speed["basis"], speed["basis"]), speed["evidence"]))
     degrees = [
         f"{name} {layout[name]}" for name in ("tensor", "pipeline", "data", "expert", "context") if layout[name] > 1
@@ -97,6 +123,30 @@ def estimate_tables(record: Record) -> list[Table]:
         tables.append(
             Table("Memory of the fullest accelerator", (Column("item"), Column("size", is_number=True)), tuple(parts))
         )
+    if record["curve"]:
+        tables.append(_curve(record))
     if record["notes"]:
         tables.append(Table("Notes", (Column("what to know"),), tuple((note,) for note in record["notes"])))
     return tables
+
+
+def _curve(record: Record) -> Table:
+    """Return the table of time against accelerator hours."""
+    rows = tuple(
+        (
+            count(point["accelerator_count"]),
+            duration(point["hours"]),
+            count(significant(point["accelerator_hours"])),
+            percent(point["efficiency_share"]),
+            "knee: more cost clearly more from here on" if point["is_knee"] else "",
+        )
+        for point in record["curve"]
+    )
+    columns = (
+        Column("accelerators", is_number=True),
+        Column("one run", is_number=True),
+        Column("accelerator hours", is_number=True),
+        Column("efficiency", is_number=True),
+        Column(""),
+    )
+    return Table("Time against accelerator hours", columns, rows)

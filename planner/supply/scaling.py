@@ -15,10 +15,10 @@ from planner.assumptions import Assumptions
 from planner.demand.architecture import Architecture
 from planner.demand.workload import Workload
 from planner.supply.calibration import Calibration
-from planner.supply.fleet import estimate
+from planner.supply.fleet import estimate, size
 from planner.supply.machines import Fleet, Machine
 
-__all__ = ["ScalePoint", "relief", "scaling_curve"]
+__all__ = ["ScalePoint", "fewest_that_suffice", "relief", "relief_sentence", "scaling_curve"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +72,8 @@ def scaling_curve(
     """
     each = machine.accelerator_count if machine.accelerator else 1.0
     counts = [2**power for power in range(20) if 2**power <= most_machines]
+    if most_machines not in counts:
+        counts.append(most_machines)
     points: list[ScalePoint] = []
     for count in counts:
         fleet = estimate(workload, architecture, machine, round(count * each), assumptions, calibration=calibration)
@@ -151,3 +153,65 @@ def relief(
         if isinstance(better, Fleet):
             gains[name] = better.performance.rate_per_s.typical / base.performance.rate_per_s.typical - 1.0
     return gains
+
+
+_PARTS = {
+    "compute": "the arithmetic",
+    "memory_bandwidth": "the memory bandwidth",
+    "memory_size": "the memory",
+    "interconnect": "the links between accelerators",
+}
+
+
+def relief_sentence(gains: Mapping[str, float]) -> str:
+    """Return in words what twice as much of each part would bring, most first; empty where nothing is known.
+
+    Examples
+    --------
+    >>> relief_sentence({"compute": 0.55, "memory_bandwidth": 0.267, "memory_size": 0.001, "interconnect": 0.0})
+    'twice the arithmetic would be 55 % faster, twice the memory bandwidth 27 % faster; more of the memory or of the links \
+between accelerators would not help'
+    """
+    worth = sorted((name for name, gain in gains.items() if gain >= 0.01), key=lambda name: -gains[name])
+    rest = [_PARTS[name] for name, gain in gains.items() if gain < 0.01]
+    useless = f"more of {' or of '.join(rest)} would not help" if rest else ""
+    if not worth:
+        return useless
+    told = ", ".join(
+        f"twice {_PARTS[name]} {'would be ' if name == worth[0] else ''}{100 * gains[name]:.0f} % faster"
+        for name in worth
+    )
+    return f"{told}; {useless}" if useless else told
+
+
+def fewest_that_suffice(
+    workload: Workload,
+    architecture: Architecture,
+    machine: Machine,
+    accelerator_count: int,
+    assumptions: Assumptions,
+    *,
+    calibration: Calibration | None = None,
+) -> int | None:
+    """Return the fewest accelerators of a machine's sort, in boxes of 1, 2, 4 ..., that do the work within all its limits.
+
+    Parameters
+    ----------
+    accelerator_count : int
+        Most accelerators to look at.
+
+    Returns
+    -------
+    int or None
+        None where not even that many are enough.
+    """
+    whole = round(machine.accelerator_count)
+    boxes = [2**power for power in range(10) if 2**power < whole] + [whole]
+    sorts = [replace(machine, accelerator_count=float(count)) for count in boxes]
+    sized = size(
+        workload, architecture, sorts, assumptions, max_accelerators=accelerator_count, calibration=calibration
+    )
+    counts = [
+        round(fleet.instance_count * fleet.machine.accelerator_count) for fleet in sized if isinstance(fleet, Fleet)
+    ]
+    return min((count for count in counts if count <= accelerator_count), default=None)
