@@ -21,7 +21,7 @@ def _ms(action: Callable[[], object]) -> float:
 
 def measure() -> Iterator[tuple[str, str, str]]:
     """Ask both for the H100 offers, cheapest first."""
-    from gpuhunt import CatalogItem, QueryFilter
+    from gpuhunt import AcceleratorVendor, CatalogItem, QueryFilter
     from gpuhunt._internal.constraints import matches
 
     from pricing.accelerators import accelerators
@@ -37,13 +37,15 @@ def measure() -> Iterator[tuple[str, str, str]]:
             price=offer.price_usd_per_hour,
             cpu=round(offer.vcpus or 0),
             memory=offer.memory_gib or 0.0,
-            gpu_count=round(offer.accelerator_count),
-            gpu_name=(offer.accelerator or "").split("-")[0] or None,
+            gpu_count=max(1, round(offer.accelerator_count)),
+            gpu_name=str(offer.accelerator).split("-")[0],
             gpu_memory=offer.accelerator_memory_gb,
             spot=offer.purchase_option is PurchaseOption.SPOT,
             disk_size=None,
+            gpu_vendor=AcceleratorVendor.NVIDIA,
         )
         for offer in catalog.offers
+        if offer.accelerator
     ]
     wanted = QueryFilter(gpu_name=["H100"])
     accelerators()
