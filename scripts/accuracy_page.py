@@ -1,0 +1,205 @@
+"""The page docs/accuracy.md: how far predictions lie from measured rows, and which goals are missed.
+
+Errors of rows that the constants were fitted on are worked out here; those of rows left out stand in planner/facts/accuracy.csv,
+where scripts/calibrate wrote them.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from importlib import resources
+
+from planner.measured.rows import shipped_rows
+from planner.measured.scores import BlockReport, Detail, FileReport
+from planner.supply.calibration import default_calibration
+from planner.verify import verify_rows
+
+__all__ = ["accuracy_page"]
+
+WORST_ROWS = 8
+TITLES = {"training": "Training", "inference": "Serving, images and CPUs", "memory": "Memory"}
+CLASSES = {
+    "train.all": "training, all rows",
+    "train.dense": "training, dense, 16 bit",
+    "train.fp8": "training, 8 and 4 bit",
+    "train.moe": "training, mixture of experts",
+    "train.adapters": "training, adapters",
+    "train.consumer": "training, other cards",
+    "train.campaign": "training, whole campaigns",
+    "serve.all": "serving, all rows: tokens per second, time per token",
+    "serve.dense": "serving, dense",
+    "serve.moe": "serving, mixture of experts",
+    "serve.consumer": "serving, other cards and makers, llama.cpp",
+    "serve.prefill": "serving, reading prompts",
+    "serve.ttft": "serving, time to first token",
+    "cpu": "serving on CPUs",
+    "image": "images per second",
+    "memory": "peak memory",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Goal:
+    """What the score of a class should be on rows left out."""
+
+    sort: str
+    column: str
+    limit: float
+    words: str
+    at_most: bool = True
+
+
+GOALS = (
+    Goal(sort="train.dense", column="median_abs_relative_error_share", limit=0.12, words="median error"),
+    Goal(sort="train.dense", column="within_25_percent_share", limit=0.85, words="within 25 %", at_most=False),
+    Goal(sort="train.all", column="median_abs_relative_error_share", limit=0.14, words="median error"),
+    Goal(sort="train.all", column="mean_over_blocks_share", limit=0.20, words="mean over tables"),
+    Goal(sort="train.all", column="within_25_percent_share", limit=0.75, words="within 25 %", at_most=False),
+    Goal(sort="serve.dense", column="median_abs_relative_error_share", limit=0.10, words="median error"),
+    Goal(sort="serve.dense", column="mean_abs_relative_error_share", limit=0.15, words="mean error"),
+    Goal(sort="serve.moe", column="median_abs_relative_error_share", limit=0.22, words="median error"),
+    Goal(sort="serve.moe", column="mean_abs_relative_error_share", limit=0.28, words="mean error"),
+    Goal(sort="serve.all", column="median_abs_relative_error_share", limit=0.14, words="median error"),
+    Goal(sort="serve.all", column="within_30_percent_share", limit=0.80, words="within 30 %", at_most=False),
+    Goal(sort="serve.ttft", column="median_abs_relative_error_share", limit=0.40, words="median error"),
+    Goal(sort="memory", column="median_abs_relative_error_share", limit=0.10, words="median error"),
+    Goal(sort="memory", column="below_by_5_percent_share", limit=0.05, words="predicted low by over 5 %"),
+    Goal(sort="memory", column="fit_told_rightly_share", limit=0.95, words="fit told rightly", at_most=False),
+    Goal(sort="image", column="median_abs_relative_error_share", limit=0.20, words="median error"),
+    Goal(sort="cpu", column="median_abs_relative_error_share", limit=0.20, words="median error"),
+)
+
+
+def accuracy_page() -> str:
+    """Return the page."""
+    reports = [verify_rows(kind, shipped_rows(kind), default_calibration(), file=kind) for kind in TITLES]
+    with resources.files("planner").joinpath("facts", "accuracy.csv").open(encoding="utf-8") as handle:
+        scores = {(row["class"], row["split"]): row for row in csv.DictReader(handle)}
+    lines = [*_head(reports, scores), *_left_out(scores), *_goals(scores)]
+    for report in reports:
+        lines += [*_summary(report), *_blocks(report), *_worst(report.detail)]
+    return "\n".join(lines) + "\n"
+
+
+def _percent(text: str | float | None) -> str:
+    return "-" if text in {"", None} else f"{100 * float(text or 0.0):.1f} %"
+
+
+def _head(reports: Sequence[FileReport], scores: dict[tuple[str, str], dict[str, str]]) -> Iterator[str]:
+    days = sorted({row["scored_on"] for row in scores.values()})
+    rows, refused = sum(report.rows for report in reports), sum(report.refused for report in reports)
+    yield from (
+        "# Accuracy",
+        "",
+        f"Made by `scripts/make_docs`. The program predicts {rows:,} measured rows that it ships (`planner/facts/measured_*.csv`, each",
+        f"with its source) and shows the error. {refused:,} rows ({refused / rows:.1%}) are refused. Your own rows: `gpuplan verify my.csv`;",
+        "to plan with them: `--calibration my.csv`.",
+        "",
+        "*By group*: all rows of one model on one accelerator in one published table were left out of the fit, then predicted: what",
+        "another row of a known kind looks like. Stated 80 % bands come from these. *By block*: a whole table was left out, as if",
+        "nobody had published it: what a stranger's table looks like. *In sample*: rows that the constants were fitted on.",
+        f"Rows left out were scored on {', '.join(days)} by `scripts/calibrate`.",
+        "",
+    )
+
+
+def _left_out(scores: dict[tuple[str, str], dict[str, str]]) -> Iterator[str]:
+    yield from (
+        "## By class",
+        "",
+        "| class | rows | in sample: median | by group: median | mean | bias | within 25 % | by block: median |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+    )
+    for sort, words in CLASSES.items():
+        if (sort, "by group") not in scores:
+            continue
+        inside, group, block = (scores[sort, split] for split in ("in sample", "by group", "by block"))
+        median = "median_abs_relative_error_share"
+        yield (
+            f"| {words} | {group['row_count']} | {_percent(inside[median])} | {_percent(group[median])} | "
+            f"{_percent(group['mean_abs_relative_error_share'])} | {_percent(group['bias_share'])} | "
+            f"{_percent(group['within_25_percent_share'])} | {_percent(block[median])} |"
+        )
+    yield ""
+
+
+def _goals(scores: dict[tuple[str, str], dict[str, str]]) -> Iterator[str]:
+    yield from (
+        "## Goals",
+        "",
+        "On rows left out by group.",
+        "",
+        "| class | figure | goal | reached | |",
+        "| --- | --- | ---: | ---: | --- |",
+    )
+    for goal in GOALS:
+        reached = float(scores[goal.sort, "by group"][goal.column])
+        met = reached <= goal.limit if goal.at_most else reached >= goal.limit
+        sign = "at most" if goal.at_most else "at least"
+        yield (
+            f"| {CLASSES[goal.sort]} | {goal.words} | {sign} {100 * goal.limit:.0f} % | {_percent(reached)} | "
+            f"{'met' if met else '**missed**'} |"
+        )
+    reserve = default_calibration().value("memory.reserve_ratio")
+    yield from (
+        "",
+        f"Whether a training run fits is judged by the upper end: activations and logits times {reserve:.2f}, so that eight of ten",
+        "left-out peaks stay below. The table above judges typical values, which published runs near a full device sit on.",
+        "",
+    )
+
+
+def _summary(report: FileReport) -> Iterator[str]:
+    told = (
+        f", fit told rightly {_percent(report.verdict_right_share)}" if report.verdict_right_share is not None else ""
+    )
+    yield from (
+        f"## {TITLES[report.kind]}: in sample, by published table",
+        "",
+        f"{report.rows:,} rows: {report.predicted:,} predicted, {report.refused:,} refused, {report.not_scored:,} kept and not scored. Median error",
+        f"{_percent(report.median_abs_relative_error_share)}, nine of ten within {_percent(report.p90_abs_relative_error_share)}, inside the 80 % band {_percent(report.within_band_share)}{told}.",
+        "",
+    )
+
+
+def _blocks(report: FileReport) -> Iterator[str]:
+    yield "| table | figure | rows | median | mean | bias | within 25 % | in band | worst row |"
+    yield "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | --- |"
+    yield from (_block(one) for one in report.by_block)
+    yield ""
+
+
+def _block(one: BlockReport) -> str:
+    return (
+        f"| {one.name} | `{one.metric}` | {one.count} | {_percent(one.median_abs_relative_error_share)} | "
+        f"{_percent(one.mean_abs_relative_error_share)} | {_percent(one.bias_share)} | {_percent(one.within_25_percent_share)} | "
+        f"{_percent(one.within_band_share)} | {one.worst_id} |"
+    )
+
+
+def _worst(details: Sequence[Detail]) -> Iterator[str]:
+    scored = [one for one in details if one.relative_error_share is not None and one.primary]
+    scored.sort(key=lambda one: (-abs(one.relative_error_share or 0.0), one.id))
+    yield from (
+        "The worst rows:",
+        "",
+        "| row | table | figure | measured | predicted | error |",
+        "| --- | --- | --- | ---: | ---: | ---: |",
+    )
+    for one in scored[:WORST_ROWS]:
+        yield (
+            f"| {one.id} | {one.block} | `{one.metric}` | {one.expected:,.4g} | {one.predicted:,.4g} | "
+            f"{_percent(one.relative_error_share)} |"
+        )
+    refused = [one for one in details if one.predicted is None and one.primary and one.reason]
+    if refused:
+        reasons: dict[str, list[str]] = {}
+        for one in refused:
+            reasons.setdefault(one.reason, []).append(one.id)
+        yield from ("", "Refused:", "")
+        for reason, ids in sorted(reasons.items(), key=lambda item: (-len(item[1]), item[0])):
+            shown = ", ".join(ids[:6]) + (f" and {len(ids) - 6} more" if len(ids) > 6 else "")
+            yield f"- {reason}: {shown}"
+    yield ""
