@@ -19,6 +19,7 @@ from planner.options.free import free_options, lent_machines
 from planner.options.hosted import hosted_options
 from planner.options.option import Option, OptionKind
 from planner.options.owned import owned_options
+from planner.options.place import beliefs_at
 from planner.options.rented import rented_options
 from planner.options.servers import ownable_servers
 from planner.supply.calibration import Calibration
@@ -160,7 +161,9 @@ def make_plan(
     NothingFitsError
         No option does the work; the message carries the funnel.
     """
-    traced = TracedAssumptions(beliefs.rows)
+    traced = TracedAssumptions(
+        beliefs_at(beliefs, workload.own.place).rows if workload.own.place != "US" else beliefs.rows
+    )
     months = workload.horizon_months
     architecture = None if workload.model is None else suitable_model(workload, resolve_model(workload.model))
     needs = requirements(workload, architecture)
@@ -182,7 +185,13 @@ def make_plan(
     refusals = tuple(each for each in sized if isinstance(each, Refusal))
     rented = rented_options(candidates.offers, fleets, candidates.machine_by_id, workload, work, traced, months=months)
     owned = owned_options(
-        servers, fleets, work, traced, months=months, bridge_usd_per_month=_bridge_usd_per_month(rented)
+        servers,
+        fleets,
+        work,
+        traced,
+        place=workload.own.place,
+        months=months,
+        bridge_usd_per_month=_bridge_usd_per_month(rented),
     )
     # Who names providers means sellers of machines and of tokens alike; a free tier is neither.
     providers = workload.constraints.providers

@@ -21,6 +21,7 @@ __all__ = [
     "GpuHours",
     "Interconnect",
     "ModelNumbers",
+    "Own",
     "Precision",
     "Pretrain",
     "Profile",
@@ -309,6 +310,18 @@ class Constraints(_Section):
     max_usd_per_month: Positive | None = None
 
 
+class Own(_Section):
+    """Where owned machines would stand.
+
+    Attributes
+    ----------
+    place : str
+        ISO country (``DE``) or a US state (``US-Texas``): its tariff and its grid.
+    """
+
+    place: str = Field(default="US", min_length=2, max_length=40)
+
+
 type_of_kind = {
     "serve": Serve,
     "pretrain": Pretrain,
@@ -333,6 +346,8 @@ class Workload(_Section):
         A known name, a path to a Hugging Face ``config.json``, or the numbers; ``gpu_hours`` needs none.
     precision, kv_precision : tuple of Precision
         Formats to choose from; empty means all that the kind of work and the accelerator allow.
+    own : Own
+        Where owned machines would stand.
     runs_per_month : float, optional
         How often a job (pretrain, finetune, batch, embed) is repeated; without it, it is run once.
     horizon_months : int
@@ -351,6 +366,7 @@ class Workload(_Section):
     diffusion: Diffusion | None = None
     gpu_hours: GpuHours | None = None
     constraints: Constraints = Constraints()
+    own: Own = Own()
     runs_per_month: Positive | None = None
     horizon_months: Annotated[int, Field(ge=1, le=600)] = 36
 

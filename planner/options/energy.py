@@ -65,19 +65,16 @@ def rented_footprint(
 
 
 def owned_footprint(
-    max_kw: float, site: str, *, server_count: int, busy_share: float, beliefs: Assumptions
+    max_kw: float, site: str, place: str, *, server_count: int, busy_share: float, beliefs: Assumptions
 ) -> Footprint:
-    """Return energy and emissions of owned servers, which are always on; the grid is that of the United States.
-
-    The tariffs of the default sites are American; who owns elsewhere overrides both.
-    """
+    """Return energy and emissions of owned servers, which are always on, from the grid of a place."""
     return footprint(
         max_kw=max_kw,
         instance_count=server_count,
         hours_per_month=beliefs["money.hours_per_month"],
         busy_share=busy_share,
         pue_ratio=beliefs[f"site.{site}.pue_ratio"],
-        place=place_of(country="US"),
+        place=place,
         idle_power_share=beliefs["own.idle_power_share"],
         busy_power_share=beliefs["own.busy_power_share"],
     )

@@ -57,6 +57,7 @@ def owned_options(
     work: Volume,
     beliefs: Assumptions,
     *,
+    place: str,
     months: int,
     bridge_usd_per_month: float | None,
 ) -> list[Option]:
@@ -72,6 +73,8 @@ def owned_options(
         What has to be done.
     beliefs : Assumptions
         Stated beliefs.
+    place : str
+        Where they stand: tells the grid.
     months : int
         Horizon.
     bridge_usd_per_month : float or None
@@ -85,7 +88,9 @@ def owned_options(
             continue
         plan = schedule(fleet, work, months=months, hours_per_month=hours_per_month)
         options += [
-            _option(server, plan, site, work, beliefs, months=months, bridge_usd_per_month=bridge_usd_per_month)
+            _option(
+                server, plan, site, work, beliefs, place=place, months=months, bridge_usd_per_month=bridge_usd_per_month
+            )
             for site in get_args(Site)
             if site != "home" or fits_at_home(plan.fleet.instance_count, server.max_kw, beliefs)
         ]
@@ -99,6 +104,7 @@ def _option(
     work: Volume,
     beliefs: Assumptions,
     *,
+    place: str,
     months: int,
     bridge_usd_per_month: float | None,
 ) -> Option:
@@ -143,7 +149,7 @@ def _option(
     )
     busy_share = float(plan.busy_share[:end].mean())
     energy = owned_footprint(
-        server.max_kw, site, server_count=fleet.instance_count, busy_share=busy_share, beliefs=beliefs
+        server.max_kw, site, place, server_count=fleet.instance_count, busy_share=busy_share, beliefs=beliefs
     )
     return Option(
         id=f"own/{server.name}/{site}",

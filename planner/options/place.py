@@ -1,0 +1,65 @@
+"""The place where owned machines stand: its tariff and its grid."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import replace
+
+from planner.assumptions import Assumptions
+from planner.costs.carbon import grid_intensities
+from planner.errors import InputError
+from pricing.electricity import electricity_tariff, electricity_tariffs
+
+__all__ = ["beliefs_at"]
+
+
+def beliefs_at(beliefs: Assumptions, place: str) -> Assumptions:
+    """Return the beliefs with the electricity tariffs of a place; what the user has set stays.
+
+    Colocation pays what businesses pay there, a home the higher end of it (households, where the source tells them).
+
+    Parameters
+    ----------
+    beliefs : Assumptions
+        Stated beliefs.
+    place : str
+        ISO country (``DE``) or a US state (``US-Texas``).
+
+    Raises
+    ------
+    InputError
+        Nothing is known of the place.
+
+    Examples
+    --------
+    >>> from planner.assumptions import default_assumptions
+    >>> beliefs_at(default_assumptions(), "US-Texas")["site.colocation.electricity_usd_per_kwh"]
+    0.0882
+    """
+    known = {*electricity_tariffs(), *grid_intensities()}
+    if place not in known:
+        near = difflib.get_close_matches(place, sorted(known), n=3, cutoff=0.5)
+        raise InputError(
+            f"nothing is known of the place {place!r}" + (f"; did you mean {', '.join(near)}?" if near else ""),
+            hint="an ISO country (DE) or a US state (US-Texas)",
+            where="own.place",
+        )
+    tariff = electricity_tariff(place)
+    rows = dict(beliefs.rows)
+    for name, typical, high in (
+        ("site.colocation.electricity_usd_per_kwh", tariff.energy_usd_per_kwh, tariff.high_usd_per_kwh),
+        ("site.home.electricity_usd_per_kwh", tariff.high_usd_per_kwh, tariff.high_usd_per_kwh),
+    ):
+        row = rows[name]
+        if not row.overridden:
+            rows[name] = replace(
+                row,
+                value=typical,
+                low=min(tariff.low_usd_per_kwh, typical),
+                high=high,
+                source=f"{tariff.place}: {tariff.source}",
+                as_of=tariff.as_of,
+                weak=tariff.weak,
+                notes=tariff.notes,
+            )
+    return Assumptions(rows)

@@ -1,0 +1,45 @@
+"""Where owned machines stand: tariff and grid."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from planner.assumptions import default_assumptions
+from planner.errors import InputError
+from planner.options.option import OptionKind
+from planner.options.place import beliefs_at
+from planner.plan import Plan, make_plan
+from pricing.catalog import load_bundled
+from tests.conftest import TODAY
+
+TARIFF = "site.colocation.electricity_usd_per_kwh"
+
+
+def test_power_in_germany_is_dearer_and_its_source_is_told() -> None:
+    german = beliefs_at(default_assumptions(), "DE")
+    assert german[TARIFF] > default_assumptions()[TARIFF]
+    assert german.rows[TARIFF].source.startswith("DE: ")
+
+
+def test_a_tariff_of_the_user_s_own_stays() -> None:
+    mine = default_assumptions().override({TARIFF: 0.01}, "--set")
+    assert beliefs_at(mine, "DE")[TARIFF] == 0.01
+
+
+def test_a_place_of_which_nothing_is_known_names_the_nearest() -> None:
+    with pytest.raises(InputError, match="US-Texas"):
+        beliefs_at(default_assumptions(), "US-Texass")
+
+
+def test_owning_in_sweden_emits_less_than_in_poland(plan_of: Callable[[str], Plan]) -> None:
+    workload = plan_of("gpu-hours-h100").workload
+    emitted = []
+    for place in ("SE", "PL"):
+        there = workload.model_copy(update={"own": workload.own.model_copy(update={"place": place})})
+        plan = make_plan(there, load_bundled(), default_assumptions(), today=TODAY)
+        own = next(option for option in plan.options if option.kind is OptionKind.BUY)
+        assert own.co2e_kg_per_month is not None
+        emitted.append(own.co2e_kg_per_month)
+    assert emitted[0] < emitted[1] / 5
