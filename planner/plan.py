@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 
 from planner.assumptions import Assumption, Assumptions, TracedAssumptions
+from planner.comparison import BreakEvenPair, best_by_kind, break_evens
 from planner.demand.architecture import Architecture
 from planner.demand.models import resolve_model
 from planner.demand.requirements import Requirements, requirements
@@ -27,7 +28,7 @@ from planner.supply.candidates import Candidates, find_candidates
 from planner.supply.fleet import size
 from planner.supply.machines import Fleet, Machine, Refusal
 from planner.supply.scaling import relief, relief_sentence
-from planner.verdict import BreakEvenPair, Verdict, best_by_kind, break_evens, choose
+from planner.verdict import Verdict, choose
 from pricing.accelerators import resolve_all
 from pricing.catalog import Catalog, FunnelStep
 from pricing.free_tiers import FreeTier
