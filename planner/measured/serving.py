@@ -120,7 +120,7 @@ class ServingConstantsOfRows:
     pace_ratio: FloatArray
     burst_share: FloatArray
     wait_steps_ratio: FloatArray
-    entry_s: FloatArray
+    entry_layer_s: FloatArray
 
 
 def _layout(row: Row, arch_experts: int, count: float) -> tuple[float, float, float]:
@@ -304,7 +304,7 @@ def constants_of_rows(table: ServingTable, calibration: Calibration) -> ServingC
         pace_ratio=column("serve.pace_ratio"),
         burst_share=column("serve.burst_share"),
         wait_steps_ratio=column("serve.wait_steps_ratio"),
-        entry_s=column("serve.entry_s"),
+        entry_layer_s=column("serve.entry_layer_s"),
     )
 
 
@@ -353,7 +353,9 @@ def predict_serving(table: ServingTable, constants: ServingConstantsOfRows) -> M
     # Prompts that arrive together are read together: the wait grows more slowly than their number.
     closed = table.sort == "closed"
     burst_s = np.where(closed, constants.burst_share * np.maximum(live - 1.0, 0.0) ** _BURST_POWER * prompt_s, 0.0)
-    entry_s = np.where(closed | (table.sort == "open"), constants.entry_s + constants.wait_steps_ratio * step_s, 0.0)
+    # Prompts differ in shape, so their kernels are started one by one rather than replayed: a time per layer, long with experts.
+    started_s = constants.entry_layer_s * np.asarray(model.layers, dtype=float)
+    entry_s = np.where(closed | (table.sort == "open"), started_s + constants.wait_steps_ratio * step_s, 0.0)
     load = np.clip(live * prompt_s / np.maximum(tokens_out * tpot_s, 1e-12), 0.0, 0.95)
     queue_s = np.where(table.sort == "open", prompt_s * load / (1.0 - load), 0.0)
     ttft_s = floor_s + backlog_s + burst_s + queue_s + entry_s

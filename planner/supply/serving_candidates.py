@@ -213,10 +213,7 @@ def evaluate(
     all_links = links(calibration, machines, serving=True)
     paces = calibration.column("serve.pace_ratio", machines) / assumptions["perf.serving_practice_share"]
     load = demand.load_share
-    entries, steps = (
-        calibration.column("serve.entry_s", machines),
-        calibration.column("serve.wait_steps_ratio", machines),
-    )
+    steps = calibration.column("serve.wait_steps_ratio", machines)
     variation = assumptions["perf.arrival_variation_ratio"]
     for index, model in enumerate(models):
         chosen = np.flatnonzero(reps.precision == index)
@@ -259,8 +256,9 @@ def evaluate(
         tpot = step_s + BATCHES[None, :] * prompt_s / demand.output_tokens
         floor_s = pace * step.memory_s[:, :1] + prompt_s
         wait_s = busy_prefill_s * load / (1.0 - load) * (1.0 + variation) / 2.0
-        # A new prompt is taken in between steps, after its text has been cut into tokens.
-        entry_s, waited_steps = entries[machine][:, None], steps[machine][:, None]
+        # A new prompt is taken in between steps, and its kernels are started one by one, layer after layer.
+        started_s = calibration.column("serve.entry_layer_s", machines, tags[1:]) * float(np.asarray(model.layers))
+        entry_s, waited_steps = started_s[machine][:, None], steps[machine][:, None]
         ttft = floor_s + wait_s + entry_s + waited_steps * step_s
         live = BATCHES[None, :] * p
         out["ttft"][chosen], out["tpot"][chosen] = ttft, tpot

@@ -36,6 +36,7 @@ IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
 
 _MOST_MICRO_BATCH_TOKENS = 32_768.0
+_LEAST_TOKENS_IN_A_RING = 8_192
 _CHUNKED_LOSS_SLOWDOWN = 1.02
 """Chunked cross-entropy: 2 % slower (torchtune's optimization flags table, Llama 3.2 3B on an A100)."""
 _QLORA_SLOWDOWN = 1.12
@@ -62,6 +63,7 @@ class Layouts:
     tensor: IntArray
     pipeline: IntArray
     expert: IntArray
+    context: IntArray
     stage: IntArray
     recompute: BoolArray
     chunked: BoolArray
@@ -84,6 +86,7 @@ class Outcome:
     data: FloatArray
     used: FloatArray
     memory: tuple[FloatArray, FloatArray, FloatArray, FloatArray, FloatArray]
+    reachable: BoolArray
     fits: BoolArray
 
 
@@ -144,6 +147,8 @@ def formats_on(workload: Workload, hw: Hardware, row: int) -> list[str]:
 def layouts_of(arch: Architecture, hw: Hardware, formats: Sequence[tuple[int, int]], job: Job) -> Layouts:
     """Return every layout worth trying."""
     rows: list[tuple[int, ...]] = []
+    # Rings over the sequence are worth trying where one sequence alone is long.
+    rings = tuple(c for c in (1, 2, 4, 8) if c == 1 or (job.work.seq_len / c >= _LEAST_TOKENS_IN_A_RING and arch.heads))
     ladder = ((0, 0), (1, 0), (1, 1)) if arch.kind != "encoder" else ((0, 0), (0, 1))
     for row, fmt in formats:
         count = int(hw.count[row])
@@ -163,15 +168,16 @@ def layouts_of(arch: Architecture, hw: Hardware, formats: Sequence[tuple[int, in
                     for e in (1, 8) if arch.experts >= 8 else (1,):
                         if e > 1 and (count % e and not joined):
                             continue
-                        for chunk, again in ladder:
-                            smalls = (0, 1) if p > 1 else (0,)
-                            rows.extend((row, fmt, t, p, e, stage, again, chunk, 0, small) for small in smalls)
+                        for c in [c for c in rings if c == 1 or (stage == 3 and (joined or t * c <= count))]:
+                            for chunk, again in ladder:
+                                smalls = (0, 1) if p > 1 else (0,)
+                                rows.extend((row, fmt, t, p, e, c, stage, again, chunk, 0, small) for small in smalls)
                         if p == 1 and t == 1 and not job.adapters and not hw.is_cpu[row]:
-                            rows.append((row, fmt, t, p, e, stage, 1, 1, 1, 0))
-    table = np.asarray(rows, dtype=np.int64).reshape(-1, 10)
-    flags = table[:, 6:] > 0
+                            rows.append((row, fmt, t, p, e, 1, stage, 1, 1, 1, 0))
+    table = np.asarray(rows, dtype=np.int64).reshape(-1, 11)
+    flags = table[:, 7:] > 0
     return Layouts(
-        row=table[:, 0], precision=table[:, 1], tensor=table[:, 2], pipeline=table[:, 3], expert=table[:, 4], stage=table[:, 5],
+        row=table[:, 0], precision=table[:, 1], tensor=table[:, 2], pipeline=table[:, 3], expert=table[:, 4], context=table[:, 5], stage=table[:, 6],
         recompute=flags[:, 0], chunked=flags[:, 1], offload=flags[:, 2], small=flags[:, 3],
     )  # fmt: skip
 
@@ -203,31 +209,31 @@ class Scene:
 def outcome_of(scene: Scene, instances: FloatArray) -> Outcome:
     """Return time and memory of every row on its number of machines (infinite time where it does not fit)."""
     lay, here, job = scene.layouts, scene.here, scene.job
-    t, p, e = lay.tensor.astype(float), lay.pipeline.astype(float), lay.expert.astype(float)
+    t, p, e, c = (each.astype(float) for each in (lay.tensor, lay.pipeline, lay.expert, lay.context))
     total = instances * here.count
-    data = np.minimum(np.floor(total / (t * p)), job.sequences)
-    reachable = (data >= 1) & ((instances <= 1) | (here.network_bytes_per_s > 0)) & (e <= np.maximum(data * t, 1.0))
+    data = np.minimum(np.floor(total / (t * p * c)), job.sequences)
+    reachable = (data >= 1) & ((instances <= 1) | (here.network_bytes_per_s > 0)) & (e <= np.maximum(data * t * c, 1.0))
     data = np.maximum(data, 1.0)
     weights, gradients, optimizer, overhead = fixed_bytes(
-        scene.states, tensor=t, pipeline=p, data=data, expert=e, stage=lay.stage, offload=lay.offload
+        scene.states, tensor=t, pipeline=p, data=data * c, expert=e, stage=lay.stage, offload=lay.offload
     )
     capacity = here.memory_bytes * scene.usable_share
     room = capacity - weights - gradients - optimizer - overhead
-    each = scene.activation * job.work.seq_len
+    each = scene.activation * job.work.seq_len / c
     most = np.minimum(
         np.minimum(np.floor(room / (each * scene.reserve_ratio)), np.ceil(job.sequences / data)),
         max(1.0, _MOST_MICRO_BATCH_TOKENS // job.work.seq_len),
     )
+    host_needed = scene.states.optimizer_bytes / (t * p) * np.where(lay.stage >= 1, 1.0 / (data * c), 1.0) * here.count
+    reachable &= ~lay.offload | (host_needed <= 0.8 * here.host_memory_bytes)
     fits = reachable & (most >= 1)
-    host_needed = scene.states.optimizer_bytes / (t * p) * np.where(lay.stage >= 1, 1.0 / data, 1.0) * here.count
-    fits &= ~lay.offload | (host_needed <= 0.8 * here.host_memory_bytes)
     micro = np.where(lay.small, 1.0, 2.0 ** np.floor(np.log2(np.maximum(most, 1.0))))
     micro_batches = np.ceil(job.sequences / (data * micro))
-    machines_used = np.ceil(data * t * p / here.count)
+    machines_used = np.ceil(data * t * p * c / here.count)
     all_links = take(links(scene.calibration, scene.machines), lay.row)
     inside_tensor = np.minimum(t, here.count)
     tensor_bw, tensor_latency = group_bandwidth(here, all_links, t, inside=inside_tensor)
-    group = data * 1.0
+    group = data * c
     data_inside = np.clip(np.floor(here.count / t), 1.0, group)
     data_bw, data_latency = group_bandwidth(
         here, all_links, group, inside=np.where(machines_used > 1, np.minimum(data_inside, group), group)
@@ -240,7 +246,7 @@ def outcome_of(scene: Scene, instances: FloatArray) -> Outcome:
     )
     # All accelerators of a node hand over to the next stage at once: each has its part of the network cards already.
     layout = TrainingLayout(
-        tensor=t, pipeline=p, data=data, expert=e, sharded=lay.stage >= 3, recompute=lay.recompute.astype(float),
+        tensor=t, pipeline=p, data=data, context=c, expert=e, sharded=lay.stage >= 3, recompute=lay.recompute.astype(float),
         micro_batch_tokens=micro * job.work.seq_len, micro_batches=micro_batches, flop_per_s=scene.flops,
         flop16_per_s=here.flop16_per_s(), bandwidth_bytes_per_s=here.bandwidth_bytes_per_s,
         tensor_bytes_per_s=tensor_bw, tensor_latency_s=tensor_latency, data_bytes_per_s=data_bw, data_latency_s=data_latency,
@@ -259,7 +265,7 @@ def outcome_of(scene: Scene, instances: FloatArray) -> Outcome:
     # Offloaded states: gradients go down and weights come up once a step over PCIe, then the CPU updates.
     offload_s = np.where(
         lay.offload,
-        4.0 * parameter_count(scene.arch) / (t * p * data) / np.maximum(here.pcie_bytes_per_s * 0.6, 1.0) * 2.0,
+        4.0 * parameter_count(scene.arch) / (t * p * c * data) / np.maximum(here.pcie_bytes_per_s * 0.6, 1.0) * 2.0,
         0.0,
     )
     step_s = step.total_s * slower + offload_s
@@ -268,5 +274,13 @@ def outcome_of(scene: Scene, instances: FloatArray) -> Outcome:
     wall = np.where(fits, np.maximum(steps, 1.0) * step_s / good, np.inf)
     memory = (weights, gradients, optimizer, micro * each, overhead)
     return Outcome(
-        wall_s=wall, step=step, step_s=step_s, micro_batch=micro, data=data, used=data * t * p, memory=memory, fits=fits
+        wall_s=wall,
+        step=step,
+        step_s=step_s,
+        micro_batch=micro,
+        data=data,
+        used=data * t * p * c,
+        memory=memory,
+        reachable=reachable,
+        fits=fits,
     )

@@ -230,9 +230,11 @@ def _best(
 
 
 def _does_not_fit(scene: Scene, machine: Machine, allowed: NDArray[np.intp], outcome: Outcome) -> Refusal:
+    possible = allowed[outcome.reachable[allowed]]
+    allowed = possible if possible.size else allowed
     needed = (
         sum(part[allowed] for part in (*outcome.memory[:3], outcome.memory[4]))
-        + scene.activation[allowed] * scene.reserve_ratio * scene.job.work.seq_len
+        + scene.activation[allowed] * scene.reserve_ratio * scene.job.work.seq_len / scene.layouts.context[allowed]
     )
     least = float(np.min(needed))
     have = float(scene.here.memory_bytes[allowed[0]]) * scene.usable_share
@@ -296,6 +298,7 @@ def _fleet(
             pipeline=int(lay.pipeline[pick]),
             data=int(outcome.data[pick]),
             expert=int(lay.expert[pick]),
+            context=int(lay.context[pick]),
             precision=precision,
             micro_batch=int(outcome.micro_batch[pick]),
             techniques=tuple(techniques),
