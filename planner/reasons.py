@@ -43,7 +43,11 @@ def reasons(
     peak_flop_per_s: float | None,
     deadline_hours: float,
 ) -> tuple[str, ...]:
-    """Return why an option was chosen, a sentence each; the parameters are those of `planner.verdict.choose`."""
+    """Return why an option was chosen, a sentence each.
+
+    The parameters are those of `planner.verdict.choose`: `months` is the horizon, `once` says whether it is one run,
+    `deadline_hours` is infinite without a deadline.
+    """
     best = best_by_kind(options)
     return (
         *_sizing(chosen, peak_flop_per_s, deadline_hours),

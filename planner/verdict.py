@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from planner.assumptions import Assumptions
 from planner.comparison import BreakEvenPair, best_by_kind
+from planner.demand.workload import Workload
 from planner.errors import NothingFitsError
 from planner.figures import duration, usd
 from planner.options.option import Option, OptionKind
@@ -62,10 +63,8 @@ def choose(
     refusals: Sequence[Refusal],
     beliefs: Assumptions,
     *,
-    months: int,
-    once: bool,
+    workload: Workload,
     peak_flop_per_s: float | None,
-    deadline_hours: float,
 ) -> Verdict:
     """Return the verdict.
 
@@ -79,14 +78,10 @@ def choose(
         Why machines cannot do the work.
     beliefs : Assumptions
         Stated beliefs.
-    months : int
-        Horizon.
-    once : bool
-        Whether the work is a job that is run once.
+    workload : Workload
+        The work, its horizon and its deadline.
     peak_flop_per_s : float or None
         FLOP per second that the work takes at its busiest time, by arithmetic alone.
-    deadline_hours : float
-        Hours in which one run has to be done; infinite without a deadline.
 
     Raises
     ------
@@ -100,6 +95,7 @@ def choose(
             hint="name a purchase option in constraints.purchase (such as spot) to allow it",
         )
     chosen = _chosen(best, beliefs)
+    months, once = workload.horizon_months, workload.runs_once
     return Verdict(
         needs_gpu=chosen.accelerator is not None,
         choice=chosen.kind.value,
@@ -113,7 +109,7 @@ def choose(
             months=months,
             once=once,
             peak_flop_per_s=peak_flop_per_s,
-            deadline_hours=deadline_hours,
+            deadline_hours=workload.deadline_hours,
         ),
     )
 

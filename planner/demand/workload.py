@@ -393,6 +393,11 @@ class Workload(_Section):
         return self
 
     @property
+    def runs_once(self) -> bool:
+        """Whether this is a job that ends and does not come again."""
+        return self.kind in {"pretrain", "finetune", "batch", "embed"} and not self.runs_per_month
+
+    @property
     def deadline_hours(self) -> float:
         """Hours in which one run has to be done; infinite without a deadline."""
         match self.work:

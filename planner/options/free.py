@@ -9,6 +9,7 @@ from datetime import date
 from planner.assumptions import Assumptions
 from planner.costs.api import api_timeline
 from planner.demand.volume import Volume
+from planner.demand.workload import Workload
 from planner.options.book import TokenBook
 from planner.options.option import Option, OptionKind
 from planner.options.schedule import schedule
@@ -59,10 +60,9 @@ def lent_machines(tiers: Sequence[FreeTier]) -> tuple[LentMachine, ...]:
 def free_options(
     lent: Sequence[LentMachine],
     fleets: Mapping[Machine, Fleet],
+    workload: Workload,
     work: Volume,
     beliefs: Assumptions,
-    *,
-    months: int,
 ) -> list[Option]:
     """Return an option for each free tier under whose cap one machine does the job.
 
@@ -72,15 +72,15 @@ def free_options(
         Free tiers.
     fleets : mapping of Machine to Fleet
         Sized machines.
-    work : Volume
+    workload, work : Workload, Volume
         What has to be done; only jobs that end fit into a notebook.
     beliefs : Assumptions
         Stated beliefs.
-    months : int
-        Horizon.
     """
-    if not work.is_job:
+    # Who names providers asks for sellers, and a free tier is none.
+    if not work.is_job or workload.constraints.providers:
         return []
+    months = workload.horizon_months
     options = []
     for each in lent:
         fleet, tier = fleets.get(each.machine), each.tier

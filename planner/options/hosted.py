@@ -19,7 +19,7 @@ __all__ = ["hosted_options"]
 
 
 def hosted_options(
-    prices: Sequence[TokenPrice], workload: Workload, work: Volume, beliefs: Assumptions, *, months: int
+    prices: Sequence[TokenPrice], workload: Workload, work: Volume, beliefs: Assumptions
 ) -> list[Option]:
     """Return an option for each seller of the model by the token; none for work that is no inference.
 
@@ -31,9 +31,11 @@ def hosted_options(
         What has to be done.
     beliefs : Assumptions
         Stated beliefs.
-    months : int
-        Horizon.
     """
+    months = workload.horizon_months
+    # Who names providers means sellers of machines and of tokens alike.
+    named = workload.constraints.providers
+    prices = [price for price in prices if not named or price.provider in named]
     match workload.work:
         case Serve() | Batch() as inference:
             hit_share = inference.prefix_cache_hit_share

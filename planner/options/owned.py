@@ -10,6 +10,7 @@ from typing import get_args
 from planner.assumptions import Assumptions
 from planner.costs.buy import Site, buy_timeline, fits_at_home, ownership_terms
 from planner.demand.volume import Volume
+from planner.demand.workload import Workload
 from planner.options.book import BuyBook, hours_of_work
 from planner.options.energy import owned_footprint
 from planner.options.option import Option, OptionKind
@@ -54,11 +55,10 @@ class OwnableServer:
 def owned_options(
     servers: Sequence[OwnableServer],
     fleets: Mapping[Machine, Fleet],
+    workload: Workload,
     work: Volume,
     beliefs: Assumptions,
     *,
-    place: str,
-    months: int,
     bridge_usd_per_month: float | None,
 ) -> list[Option]:
     """Return an option for each server that does the work, at each site that can feed it.
@@ -69,18 +69,15 @@ def owned_options(
         What can be bought.
     fleets : mapping of Machine to Fleet
         Sized machines; those that cannot do the work are absent.
-    work : Volume
+    workload, work : Workload, Volume
         What has to be done.
     beliefs : Assumptions
         Stated beliefs.
-    place : str
-        Where they stand: tells the grid.
-    months : int
-        Horizon.
     bridge_usd_per_month : float or None
         Cheapest rent without a commitment, paid until the servers are delivered; None where nothing can be rented.
     """
     hours_per_month = beliefs["money.hours_per_month"]
+    place, months = workload.own.place, workload.horizon_months
     options = []
     for server in servers:
         fleet = fleets.get(server.machine)

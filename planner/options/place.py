@@ -12,6 +12,9 @@ from pricing.electricity import electricity_tariff, electricity_tariffs
 
 __all__ = ["beliefs_at"]
 
+HOME_OF_THE_DEFAULTS = "US"
+"""The bundled tariffs are American averages."""
+
 
 def beliefs_at(beliefs: Assumptions, place: str) -> Assumptions:
     """Return the beliefs with the electricity tariffs of a place; what the user has set stays.
@@ -36,6 +39,8 @@ def beliefs_at(beliefs: Assumptions, place: str) -> Assumptions:
     >>> beliefs_at(default_assumptions(), "US-Texas")["site.colocation.electricity_usd_per_kwh"]
     0.0882
     """
+    if place == HOME_OF_THE_DEFAULTS:
+        return beliefs
     known = {*electricity_tariffs(), *grid_intensities()}
     if place not in known:
         near = difflib.get_close_matches(place, sorted(known), n=3, cutoff=0.5)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from planner.options.energy import rented_footprint
 from planner.options.option import Option, OptionKind
 from planner.options.schedule import Schedule, needed_share, schedule
 from planner.options.unit_costs import unit_costs
+from planner.supply.candidates import Candidates
 from planner.supply.machines import Fleet, Machine
 from pricing.offers import Offer, PurchaseOption, offer_id
 
@@ -84,32 +85,23 @@ def _notes(offer: Offer, fleet: Fleet, overhead_ratio: float) -> tuple[str, ...]
 
 
 def rented_options(
-    offers: Sequence[Offer],
-    fleets: Mapping[Machine, Fleet],
-    machine_of: Mapping[str, Machine],
-    workload: Workload,
-    work: Volume,
-    beliefs: Assumptions,
-    *,
-    months: int,
+    candidates: Candidates, fleets: Mapping[Machine, Fleet], workload: Workload, work: Volume, beliefs: Assumptions
 ) -> list[Option]:
     """Return an option for each offer whose machine does the work.
 
     Parameters
     ----------
-    offers : sequence of Offer
-        Priced machines.
+    candidates : Candidates
+        Offers, and the machine behind each.
     fleets : mapping of Machine to Fleet
         Sized machines; those that cannot do the work are absent.
-    machine_of : mapping of str to Machine
-        The machine behind each offer, by offer id.
     workload, work : Workload, Volume
         What has to be done.
     beliefs : Assumptions
         Stated beliefs.
-    months : int
-        Horizon.
     """
+    months = workload.horizon_months
+    machine_of = candidates.machine_by_id
     hours_per_month = beliefs["money.hours_per_month"]
     discount = beliefs["money.discount_rate_share_per_year"]
     plans: dict[Machine, Schedule] = {
@@ -122,7 +114,11 @@ def rented_options(
         )
         for machine, fleet in fleets.items()
     }
-    rows = [(offer, plans[machine_of[offer_id(offer)]]) for offer in offers if machine_of[offer_id(offer)] in plans]
+    rows = [
+        (offer, plans[machine_of[offer_id(offer)]])
+        for offer in candidates.offers
+        if machine_of[offer_id(offer)] in plans
+    ]
     if not rows:
         return []
     # A service runs on while one machine is replaced by another; a job loses what it did since its last checkpoint.
@@ -139,7 +135,7 @@ def rented_options(
         1.0,
     )
     # Data of a job that is run once is stored while it runs; all other work keeps it.
-    once = work.is_job and not work.runs_per_month
+    once = workload.runs_once
     kept = np.array(
         [float(plan.on_hours.sum()) / (hours_per_month * plan.last_month) if once else 1.0 for _, plan in rows]
     )

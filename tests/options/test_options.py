@@ -81,7 +81,7 @@ def test_tokens_of_a_hosted_model_cost_their_price_by_hand() -> None:
         priced_on=date(2026, 11, 1),
         source="by hand",
     )
-    (option,) = hosted_options([price], work, volume(work, 730), default_assumptions(), months=12)
+    (option,) = hosted_options([price], work, volume(work, 730), default_assumptions())
     assert option.usd_per_month == pytest.approx(5_256_000 * (1000 * 0.5 + 200 * 2.0) / 1e6)
     assert option.usd_per_million_tokens == pytest.approx(0.75)
 

@@ -1,0 +1,82 @@
+"""The funnel: where options were lost, and what to do where all of them were."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from planner.errors import NothingFitsError
+from planner.options.option import Option
+from planner.supply.candidates import Candidates
+from planner.supply.machines import Fleet, Machine, Refusal
+from pricing.catalog import FunnelStep
+from pricing.offers import offer_id
+
+__all__ = ["funnel_of", "nothing_fits"]
+
+SIEVES = {
+    "interconnect": "joined well enough",
+    "precision": "with a number format that the work allows",
+    "memory": "that hold the work in memory",
+    "ttft": "that meet the limit on the time to first token",
+    "tpot": "that meet the limit on the time per further token",
+    "deadline": "that meet the deadline",
+    "max_gpus": "within max_gpus",
+    "evidence": "of which enough is known",
+}
+"""Stages of `planner.supply.machines.Refusal`, in the order of the funnel."""
+WAYS_OUT = {
+    "memory": "allow a smaller number format (precision: [fp8, int4]) or more accelerators (max_gpus)",
+    "precision": "name another number format, or none so that every one is tried",
+    "ttft": "raise ttft_limit_ms or shorten the prompts",
+    "tpot": "raise tpot_limit_ms",
+    "deadline": "move the deadline or allow more accelerators (max_gpus)",
+    "max_gpus": "raise max_gpus",
+    "interconnect": "allow another interconnect",
+}
+
+
+def funnel_of(
+    candidates: Candidates, fleets: Mapping[Machine, Fleet], refusals: Sequence[Refusal], options: Sequence[Option]
+) -> tuple[FunnelStep, ...]:
+    """Follow the candidates through the stages at which machines were refused, in the order of the sizing."""
+    machine_by_id = candidates.machine_by_id
+    lost_at = {refusal.machine: refusal.stage for refusal in refusals}
+    left = [machine_by_id[offer_id(offer)] for offer in candidates.offers]
+    stages = []
+    for stage, words in SIEVES.items():
+        kept = [machine for machine in left if lost_at.get(machine) != stage]
+        if len(kept) != len(left):
+            stages.append(FunnelStep(words, len(kept)))
+            left = kept
+    kept = [machine for machine in left if machine in fleets]
+    if len(kept) != len(left):
+        stages.append(FunnelStep("that do the work", len(kept)))
+    return (*candidates.funnel, *stages, FunnelStep("options, with owned, hosted and free ones", len(options)))
+
+
+def nothing_fits(funnel: Sequence[FunnelStep], refusals: Sequence[Refusal]) -> NothingFitsError:
+    """Return the error that says where every option was lost."""
+    return NothingFitsError(_nothing_fits(funnel, refusals), hint=_way_out(refusals))
+
+
+def _nothing_fits(funnel: Sequence[FunnelStep], refusals: Sequence[Refusal]) -> str:
+    lines = ["nothing does this work", *(f"  {step.offer_count:>7,}  {step.name}" for step in funnel)]
+    biggest = [refusal for refusal in refusals if refusal.machine.accelerator is not None]
+    if biggest:
+        nearest = max(biggest, key=_memory_gib)
+        accelerator = nearest.machine.accelerator
+        assert accelerator is not None
+        lines.append(f"  even {nearest.machine.accelerator_count:g} x {accelerator.name}: {nearest.reason}")
+    return "\n".join(lines)
+
+
+def _memory_gib(refusal: Refusal) -> float:
+    accelerator = refusal.machine.accelerator
+    return 0.0 if accelerator is None else accelerator.memory_gib * refusal.machine.accelerator_count
+
+
+def _way_out(refusals: Sequence[Refusal]) -> str:
+    stages = [refusal.stage for refusal in refusals]
+    if not stages:
+        return "loosen the constraints"
+    return WAYS_OUT.get(max(set(stages), key=stages.count), "loosen the constraints")
