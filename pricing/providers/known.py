@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cache
 
+from pricing.instances import accelerator_of
 from pricing.offers import Offer
 from pricing.providers.hardware import Hardware
 from pricing.tables import read_facts
 
-__all__ = ["known_hardware", "known_processor", "known_regions"]
+__all__ = ["hardware_of", "known_hardware", "known_processor", "known_regions"]
 
 
 @cache
@@ -43,3 +44,45 @@ def known_regions(provider: str) -> tuple[str, ...]:
     from pricing.regions import regions
 
     return tuple(sorted(region for name, region in regions() if name == provider and region != "global"))
+
+
+def hardware_of(
+    provider: str,
+    instance_type: str,
+    *,
+    vcpus: float | None = None,
+    memory_gib: float | None = None,
+    processor: str = "",
+    cpu_arch: str = "",
+    stated: str = "",
+    count: float = 0.0,
+    memory_gb: float | None = None,
+) -> Hardware:
+    """Return the hardware with its accelerator under the canonical name; an unknown one is kept as stated.
+
+    Parameters
+    ----------
+    provider, instance_type : str
+        The provider's own names.
+    vcpus, memory_gib, processor, cpu_arch
+        Of the host; where the bundled facts name the chip of this instance type, theirs is more exact than any source's.
+    stated : str
+        The accelerator as the source names it; empty for a CPU-only instance.
+    count : float
+        How many; a fraction where a slice is sold.
+    memory_gb : float or None
+        Memory of one accelerator, or of the slice, 1e9 bytes.
+    """
+    chip = known_processor(provider, instance_type) or processor
+    host = {"vcpus": vcpus or None, "memory_gib": memory_gib or None, "processor": chip, "cpu_arch": cpu_arch}
+    if not count:
+        return Hardware(**host)  # type: ignore[arg-type]
+    name, flags = accelerator_of(provider, instance_type, stated, memory_gb, min(count, 1.0))
+    return Hardware(
+        **host,  # type: ignore[arg-type]
+        accelerator=name,
+        accelerator_stated=stated or "unknown",
+        accelerator_count=count,
+        accelerator_memory_gb=memory_gb,
+        flags=flags,
+    )

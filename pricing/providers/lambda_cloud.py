@@ -19,8 +19,9 @@ from pricing.providers.contract import (
     is_loopback,
     offer_or_refusal,
 )
-from pricing.providers.hardware import guarded, hardware_of
+from pricing.providers.hardware import guarded
 from pricing.providers.http import Http
+from pricing.providers.known import hardware_of
 
 __all__ = ["PROVIDER", "fetch", "normalise"]
 

@@ -6,7 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from pricing.providers.hardware import Hardware, hardware_of
+from pricing.providers.hardware import Hardware
+from pricing.providers.known import hardware_of
 
 __all__ = ["hardware_from_attributes", "hardware_from_type"]
 

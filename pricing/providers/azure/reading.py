@@ -11,8 +11,8 @@ from typing import Any, Final
 
 from pricing.offers import Launchable, Payment, PurchaseOption
 from pricing.providers.contract import Normalised, RawPage, offer_or_refusal
-from pricing.providers.hardware import Hardware, guarded, hardware_of
-from pricing.providers.known import known_hardware
+from pricing.providers.hardware import Hardware, guarded
+from pricing.providers.known import hardware_of, known_hardware
 
 __all__ = ["VERSION", "normalise"]
 

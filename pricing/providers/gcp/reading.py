@@ -14,7 +14,8 @@ from pricing.offers import Launchable, Payment, PricePart, PurchaseOption
 from pricing.providers.contract import Normalised, RawPage, RefusedRow, offer_or_refusal
 from pricing.providers.gcp.asking import PART
 from pricing.providers.gcp.skus import Rate, Rates, read_rates
-from pricing.providers.hardware import guarded, hardware_of
+from pricing.providers.hardware import guarded
+from pricing.providers.known import hardware_of
 
 __all__ = ["VERSION", "normalise"]
 
