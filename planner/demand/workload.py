@@ -147,6 +147,8 @@ class Serve(_Section):
         How the rate moves over the week.
     prefix_cache_hit_share : float
         Share of the prompt's tokens found in the cache of earlier prompts.
+    drafted_tokens : int
+        Speculative decoding: tokens that a small draft model proposes each step; 0 is none.
     """
 
     requests_per_s: Rate
@@ -157,6 +159,7 @@ class Serve(_Section):
     tpot_limit_ms: Positive | None = None
     profile: Profile = Profile.STEADY
     prefix_cache_hit_share: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    drafted_tokens: Annotated[int, Field(ge=0, le=16), BeforeValidator(_no_truth_value)] = 0
 
 
 class Pretrain(_Section):

@@ -24,6 +24,7 @@ __all__ = [
     "ServingConstants",
     "ServingLayout",
     "StepTime",
+    "accepted_tokens",
     "decode_step",
     "experts_read_share",
     "prefill",
@@ -232,8 +233,10 @@ def decode_step(
     constants: ServingConstants,
     requests: ArrayLike,
     context_tokens: ArrayLike,
+    *,
+    drafted_tokens: int = 0,
 ) -> StepTime:
-    """Return the time in which each of `requests` requests of one stage group gets one more token.
+    """Return the time in which each of `requests` requests of one stage group gets one more token, or is checked for more.
 
     Parameters
     ----------
@@ -243,10 +246,14 @@ def decode_step(
         Requests of the step (over all accelerators of the group).
     context_tokens : array_like
         Mean tokens in the cache of a request.
+    drafted_tokens : int
+        Further tokens of each request that are checked in the same pass (speculative decoding): weights and cache are
+        read once for all of them, arithmetic and exchange grow with them.
     """
     group = np.asarray(layout.group, dtype=float)
     split = np.asarray(layout.attention_split, dtype=float)
     batch = np.asarray(requests, dtype=float)
+    tokens = batch * (1.0 + drafted_tokens)
     seen = seen_tokens(model, context_tokens)
     # A request's cache is split over no more ranks than there are key-value heads; beyond that it is repeated.
     cache = (
@@ -256,25 +263,25 @@ def decode_step(
     )
     weights = (
         np.asarray(model.shared_bytes, dtype=float) / split
-        + np.asarray(model.expert_bytes) * experts_read_share(model, batch) / group
+        + np.asarray(model.expert_bytes) * experts_read_share(model, tokens) / group
     )
     bandwidth = np.asarray(layout.bandwidth_bytes_per_s, dtype=float)
     memory_s = weights / (bandwidth * constants.bandwidth_share) + batch * split / group * cache / (
         bandwidth * constants.cache_share
     )
     linear = (
-        batch
+        tokens
         / group
         * (
             np.asarray(model.body_flop_per_token)
             + np.asarray(model.expert_flop_per_token) * _imbalance(layout, constants)
         )
     )
-    head = batch / group * np.asarray(model.head_flop_per_token)
-    scores = batch / group * np.asarray(model.score_flop_per_token) * seen * np.asarray(model.decode_score_ratio)
+    head = tokens / group * np.asarray(model.head_flop_per_token)
+    scores = tokens / group * np.asarray(model.score_flop_per_token) * seen * np.asarray(model.decode_score_ratio)
     flop_per_s, flop16 = np.asarray(layout.flop_per_s, dtype=float), np.asarray(layout.flop16_per_s, dtype=float)
     compute_s = linear / (flop_per_s * constants.decode_share) + (head + scores) / (flop16 * constants.decode_share)
-    communication_s = _collectives_s(model, layout, batch)
+    communication_s = _collectives_s(model, layout, tokens)
     fixed_s = constants.step_s + np.asarray(model.layers) * constants.layer_s + batch * constants.request_s
     return StepTime(
         memory_s=np.asarray(memory_s, dtype=float),
@@ -282,6 +289,22 @@ def decode_step(
         communication_s=communication_s,
         fixed_s=np.asarray(fixed_s + np.zeros_like(communication_s), dtype=float),
     )
+
+
+def accepted_tokens(drafted_tokens: int, acceptance_share: float) -> float:
+    """Return the mean tokens that one checked step yields: ``(1 - a^(k+1)) / (1 - a)``.
+
+    Each drafted token is accepted with chance a, up to the first refusal, which the step mends itself; tokens are taken as
+    independent. Source: Leviathan, Kalman and Matias 2023 (arXiv:2211.17192), equation 1.
+
+    Examples
+    --------
+    >>> accepted_tokens(0, 0.7), round(accepted_tokens(4, 0.7), 3), accepted_tokens(4, 1.0)
+    (1.0, 2.773, 5.0)
+    """
+    if acceptance_share >= 1.0:
+        return drafted_tokens + 1.0
+    return (1.0 - acceptance_share ** (drafted_tokens + 1)) / (1.0 - acceptance_share)
 
 
 def _collectives_s(model: ServedModel, layout: ServingLayout, tokens: ArrayLike) -> FloatArray:

@@ -21,7 +21,7 @@ from planner.supply.communication import group_bandwidth
 from planner.supply.constants import links, serving_constants, take
 from planner.supply.hardware import Hardware
 from planner.supply.machines import Machine
-from planner.supply.serving import ServedModel, ServingLayout, decode_step, prefill
+from planner.supply.serving import ServedModel, ServingLayout, accepted_tokens, decode_step, prefill
 from planner.supply.serving_memory import (
     cache_budget_bytes,
     cached_bytes_per_request,
@@ -65,6 +65,7 @@ class Demand:
     load_share: float
     requests: float
     deadline_s: float
+    drafted_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +99,7 @@ def demand_of(workload: Workload, assumptions: Assumptions) -> Demand:
             load_share=load,
             requests=0.0,
             deadline_s=math.inf,
+            drafted_tokens=work.drafted_tokens,
         )
     assert isinstance(work, Batch)
     deadline_s = work.deadline_hours * 3600.0 if work.deadline_hours else math.inf
@@ -225,6 +227,10 @@ def evaluate(
         budget = cache_budget_bytes(
             model, here.memory_bytes, group, split, stages, usable_share=assumptions["perf.engine_memory_share"]
         )
+        if demand.drafted_tokens:
+            # A draft's step is reading its weights too: it takes the same share of memory as of time.
+            stored = float(np.asarray(model.stored_bytes)) / (group * stages)
+            budget = budget - assumptions["perf.draft_step_share"] * stored
         middle = demand.input_tokens + demand.output_tokens / 2.0
         each = cached_bytes_per_request(model, split, stages, middle)
         # With several stages, that many batches are under way at once.
@@ -246,14 +252,19 @@ def evaluate(
         layout = ServingLayout(**column)
         tags = [f"@{reps.formats[index][0]}"] + ["@moe"] * bool(float(np.asarray(model.moe_layers)))
         constants = take(serving_constants(calibration, machines, tags), machine[:, None])
-        step = decode_step(model, layout, constants, BATCHES[None, :], middle)
+        drafted = demand.drafted_tokens
+        step = decode_step(model, layout, constants, BATCHES[None, :], middle, drafted_tokens=drafted)
         prompt = prefill(model, layout, constants, float(demand.input_tokens), demand.cached_share)
         pace = paces[machine][:, None]
         step_s, prompt_s = step.total_s * pace, prompt.total_s * pace
+        yielded = accepted_tokens(drafted, assumptions["perf.draft_acceptance_share"] if drafted else 0.0)
+        if drafted:
+            plain_s = decode_step(model, layout, constants, BATCHES[None, :], middle).total_s * pace
+            step_s = step_s + drafted * assumptions["perf.draft_step_share"] * plain_s
         p = stages[:, None].astype(float)
         # Prefills of all requests interleave with decoding: each output token of one waits for B / out prefills of others.
         busy_prefill_s = prompt_s / p
-        tpot = step_s + BATCHES[None, :] * prompt_s / demand.output_tokens
+        tpot = step_s / yielded + BATCHES[None, :] * prompt_s / demand.output_tokens
         floor_s = pace * step.memory_s[:, :1] + prompt_s
         wait_s = busy_prefill_s * load / (1.0 - load) * (1.0 + variation) / 2.0
         # A new prompt is taken in between steps, and its kernels are started one by one, layer after layer.
@@ -264,7 +275,7 @@ def evaluate(
         out["ttft"][chosen], out["tpot"][chosen] = ttft, tpot
         out["entry"][chosen], out["waits"][chosen] = floor_s + entry_s, np.broadcast_to(waited_steps, step_s.shape)
         out["rate"][chosen] = live / (floor_s + demand.output_tokens * tpot)
-        share = BATCHES[None, :] / demand.output_tokens
+        share = BATCHES[None, :] / demand.output_tokens * yielded
         out["memory"][chosen] = step.memory_s
         out["compute"][chosen] = step.compute_s + share * prompt.compute_s
         out["comm"][chosen] = step.communication_s + share * prompt.communication_s

@@ -319,7 +319,10 @@ def _fleet(
             precision=precision,
             kv_precision=kv_precision,
             micro_batch=max(1, round(at)),
-            techniques=("attention_data_parallel",) if reps.group[pick] > reps.split[pick] else (),
+            techniques=(
+                *(("attention_data_parallel",) if reps.group[pick] > reps.split[pick] else ()),
+                *(("speculative_decoding",) if demand.drafted_tokens else ()),
+            ),
         ),
         performance=Performance(
             rate_per_s=band(total_rate, sigma),
