@@ -16,6 +16,7 @@ from planner.demand.volume import volume
 from planner.demand.workload import Constraints, Workload
 from planner.doubt import Doubt, doubt
 from planner.funnel import funnel_of, nothing_fits
+from planner.leaner import leaner_note
 from planner.options.free import free_options, lent_machines
 from planner.options.hosted import hosted_options
 from planner.options.option import Option, OptionKind
@@ -162,6 +163,8 @@ def make_plan(
         raise nothing_fits(funnel, refusals)
     pairs = break_evens(options, traced)
     verdict = choose(options, pairs, refusals, traced, workload=workload, peak_flop_per_s=needs.peak_flop_per_s)
+    chosen = next(option for option in options if option.id == verdict.option_id)
+    leaner = leaner_note(workload, architecture, candidates, work, chosen, traced, calibration=calibration)
     return Plan(
         workload=workload,
         model=needs.model,
@@ -180,7 +183,13 @@ def make_plan(
         refusals=refusals,
         assumptions=traced.used(),
         funnel=funnel,
-        notes=(*(calibration.notes() if calibration else ()), *catalog.notes, *needs.notes, *_notes(candidates)),
+        notes=(
+            *(calibration.notes() if calibration else ()),
+            *([leaner] if leaner else []),
+            *catalog.notes,
+            *needs.notes,
+            *_notes(candidates),
+        ),
         provenance=Provenance(
             snapshot=catalog.snapshot,
             oldest_price_on=min(option.priced_on for option in options),
