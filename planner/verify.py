@@ -29,7 +29,7 @@ from planner.measured.memory import (
 )
 from planner.measured.rows import Row, accelerator_of, number, read_rows
 from planner.measured.scores import BlockReport, Detail, FileReport, VerifyReport, file_report
-from planner.measured.serving import METRICS, predict_serving, serving_table
+from planner.measured.serving import METRICS, is_overloaded, predict_serving, serving_table
 from planner.measured.serving import constants_of_rows as serving_constants
 from planner.measured.training import constants_of_rows as training_constants
 from planner.measured.training import predict_training, training_table
@@ -157,7 +157,7 @@ def _serving(rows: Sequence[Row], calibration: Calibration) -> list[Detail]:
         primary = True
         for place, metric in enumerate(METRICS):
             expected, value = number(row, metric), float(predicted[metric][index])
-            if metric in {"ttft_ms", "tpot_ms"} and table.sort[index] == "queue":
+            if metric in {"ttft_ms", "tpot_ms"} and (table.sort[index] == "queue" or is_overloaded(row)):
                 continue  # a burst's times tell of its length, not of the server
             if not expected > 0 or not math.isfinite(value):
                 continue

@@ -100,6 +100,7 @@ def _head(reports: Sequence[FileReport], scores: dict[tuple[str, str], dict[str,
         "*By group*: all rows of one model on one accelerator in one published table were left out of the fit, then predicted: what",
         "another row of a known kind looks like. Stated 80 % bands come from these. *By block*: a whole table was left out, as if",
         "nobody had published it: what a stranger's table looks like. *In sample*: rows that the constants were fitted on.",
+        "Times of an open load that outran its server (under four fifths of it was delivered) have no steady value and are not scored.",
         f"Rows left out were scored on {', '.join(days)} by `scripts/calibrate`.",
         "",
     )

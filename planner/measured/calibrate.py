@@ -16,7 +16,15 @@ from planner.measured.fit import Constants, Design, Fitted, block_weights, desig
 from planner.measured.images import IMAGE_CONSTANTS, image_table, predict_images
 from planner.measured.memory import MEMORY_CONSTANTS, expected_bytes, memory_table, predict_memory
 from planner.measured.rows import Row, number
-from planner.measured.serving import CONSTANTS, LINKS, METRICS, ServingConstantsOfRows, predict_serving, serving_table
+from planner.measured.serving import (
+    CONSTANTS,
+    LINKS,
+    METRICS,
+    ServingConstantsOfRows,
+    is_overloaded,
+    predict_serving,
+    serving_table,
+)
 from planner.measured.training import TRAINING_CONSTANTS, predict_training, training_table
 from planner.supply.communication import Links
 from planner.supply.serving import ServingConstants
@@ -177,6 +185,7 @@ def serving_problem(rows: Sequence[Row]) -> Problem:
     observed = np.stack([[number(row, metric) for row in table.rows] for metric in METRICS])
     # Bursts of 500 requests say little of times; some rows give the same figure twice.
     observed[1:3, table.sort == "queue"] = np.nan
+    observed[1:3, [is_overloaded(row) for row in table.rows]] = np.nan
     observed[0, table.sort == "open"] = np.nan
     observed[1, (table.sort == "decode") & np.isfinite(observed[0])] = np.nan
     observed[1, [stack == "neuron" for stack in table.stacks]] = np.nan

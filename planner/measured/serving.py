@@ -22,7 +22,14 @@ from planner.supply.serving import ServedModel, ServingConstants, ServingLayout,
 from planner.supply.serving_memory import cache_budget_bytes, cached_bytes_per_request
 from pricing.errors import GpuplanError
 
-__all__ = ["ServingConstantsOfRows", "ServingTable", "constants_of_rows", "predict_serving", "serving_table"]
+__all__ = [
+    "ServingConstantsOfRows",
+    "ServingTable",
+    "constants_of_rows",
+    "is_overloaded",
+    "predict_serving",
+    "serving_table",
+]
 
 FloatArray = NDArray[np.float64]
 
@@ -40,6 +47,8 @@ METRICS = ("out_tok_s_total", "tpot_ms", "ttft_ms", "prefill_tok_s")
 CONSTANTS = tuple(item.name for item in fields(ServingConstants))
 LINKS = tuple(item.name for item in fields(Links))
 _BURST_POWER = 0.6
+_STEADY_SHARE = 0.8
+"""Of the offered tokens an open load has to deliver, else the queue grew to the end of the run."""
 MOST_REQUESTS = 2048.0
 """Requests in flight that engines are built for in maximum-throughput tables."""
 
@@ -289,6 +298,12 @@ def _one(row: Row) -> tuple[Row, Machine, ServedModel, str, tuple[float, ...], s
         1.0 if group * stages > machine_count else 0.0,
     )
     return row, machine, model, precision, numbers, sort, stack
+
+
+def is_overloaded(row: Row) -> bool:
+    """Tell whether requests came faster than they were served: such a run is all ramp, its times have no steady value."""
+    offered = number(row, "request_rate") * number(row, "output_len")
+    return bool(number(row, "out_tok_s_total") < _STEADY_SHARE * offered)
 
 
 def constants_of_rows(table: ServingTable, calibration: Calibration) -> ServingConstantsOfRows:

@@ -94,6 +94,19 @@ def test_a_row_that_cannot_be_predicted_says_why_and_counts_as_refused(tmp_path:
     assert "nobody-7b" in report.detail[1].reason
 
 
+def test_times_of_a_load_that_outruns_its_server_are_not_compared(tmp_path: Path) -> None:
+    header = "id,kind,model,precision,gpu,n_gpus,tp,input_len,output_len,request_rate,load,framework,out_tok_s_total,ttft_ms,tpot_ms,quality\n"
+    row = "{},llm,llama-3.1-8b,bf16,H100-SXM,1,1,500,250,{},open loop,tensorrt-llm,1500,400,30,A\n"
+    path = tmp_path / "mine.csv"
+    path.write_text(header + row.format("steady", 6.5) + row.format("outrun", 20), encoding="utf-8")
+    metrics = {
+        one.id: {item.metric for item in verify([path]).files[0].detail if item.id == one.id}
+        for one in verify([path]).files[0].detail
+    }
+    assert {"ttft_ms", "tpot_ms"} <= metrics["steady"]
+    assert not {"ttft_ms", "tpot_ms"} & metrics["outrun"]
+
+
 @pytest.mark.parametrize(("text", "told"), [("", "columns"), ("a,b\n1,2\n", "columns"), (HEADER, "no rows")])
 def test_a_file_of_other_columns_is_refused_in_words(text: str, told: str, tmp_path: Path) -> None:
     path = tmp_path / "mine.csv"
