@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 
 from planner.errors import InputError
 
-__all__ = ["Document", "read_document", "read_text", "validated"]
+__all__ = ["Document", "document_of", "read_document", "read_text", "validated"]
 
 LARGEST_FILE_BYTES = 1_000_000
 LARGEST_PLAN_BYTES = 200_000_000
@@ -161,7 +161,24 @@ def read_document(source: str) -> Document:
     InputError
         The file is missing, empty, too large, not text, not YAML, or no mapping of keys to values; a key stands twice.
     """
-    text, name = read_text(source, LARGEST_FILE_BYTES)
+    return document_of(*read_text(source, LARGEST_FILE_BYTES))
+
+
+def document_of(text: str, name: str) -> Document:
+    """Read YAML or JSON text and note where each value stands; see `read_document`.
+
+    Parameters
+    ----------
+    text : str
+        The text.
+    name : str
+        What messages call it.
+
+    Raises
+    ------
+    InputError
+        As `read_document`.
+    """
     if not text.strip():
         raise InputError(
             "the file is empty", where=name, hint="`gpuplan init serve` prints a commented workload to start from"

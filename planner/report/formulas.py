@@ -246,7 +246,9 @@ def substituted(expr: Expr, values: Mapping[str, Value]) -> Expr:
             return _call(expr.op, *args)
 
 
-def evaluate(expr: Expr, values: Mapping[str, float | FloatArray]) -> FloatArray:
+def evaluate(
+    expr: Expr, values: Mapping[str, float | FloatArray], known: dict[int, FloatArray] | None = None
+) -> FloatArray:
     """Return what a formula comes to.
 
     Parameters
@@ -255,6 +257,8 @@ def evaluate(expr: Expr, values: Mapping[str, float | FloatArray]) -> FloatArray
         The formula.
     values : mapping of str to float or array
         What its names stand for; arrays of one shape are worked out element by element.
+    known : dict, optional
+        What parts of formulas have come to already, by their identity; filled here. Formulas share parts.
 
     Examples
     --------
@@ -262,12 +266,19 @@ def evaluate(expr: Expr, values: Mapping[str, float | FloatArray]) -> FloatArray
     >>> evaluate(choose(x > 2, x**2, 10 - x), {"x": np.array([1.0, 2.0, 3.0])}).tolist()
     [9.0, 8.0, 9.0]
     """
-    if expr.op == "number":
-        return np.asarray(expr.args[0])
-    if expr.op == "name":
-        return np.asarray(values[expr.args[0]], dtype=float)
+    found = {} if known is None else known
+
+    def value(each: Expr) -> Any:  # noqa: ANN401 - numbers and arrays
+        if each.op == "number":
+            return each.args[0]
+        if each.op == "name":
+            return values[each.args[0]]
+        if id(each) not in found:
+            found[id(each)] = ARITHMETIC[each.op](*(value(arg) for arg in each.args))
+        return found[id(each)]
+
     with np.errstate(all="ignore"):  # the branch of a choice that is not taken may divide by zero
-        return np.asarray(ARITHMETIC[expr.op](*(evaluate(arg, values) for arg in expr.args)), dtype=float)
+        return np.asarray(value(expr), dtype=float)
 
 
 STRENGTH = {"<": 1, "<=": 1, "=": 1, ">": 1, ">=": 1, "+": 2, "-": 2, "*": 3, "/": 3, "^": 5}

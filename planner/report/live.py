@@ -187,6 +187,14 @@ class Live:
         found = [each for each in self.options if is_bridge(each)]
         return sorted(found, key=lambda each: float(each["cost"]["usd_per_month"]))[:3]
 
+    def bridged_cost(
+        self, option: Mapping[str, Any], inputs: Inputs, beliefs: Mapping[str, float] | None = None
+    ) -> Cost:
+        """Return what one owned option costs, with the cheapest rent on demand until it is delivered."""
+        # A run that is done once waits for no delivery, so nothing bridges it.
+        found = [] if self.once else [self.cost(each, inputs, beliefs).usd_per_month for each in self.bridges()]
+        return self.cost(option, inputs, beliefs, min(found, default=0.0))
+
     def is_eligible(
         self, option: Mapping[str, Any], inputs: Inputs, beliefs: Mapping[str, float] | None = None
     ) -> bool:

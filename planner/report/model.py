@@ -86,9 +86,12 @@ def run(model: Model, values: Mapping[str, float], months: int) -> dict[str, Flo
     known: dict[str, float | FloatArray] = dict(values)
     for key, expr in model.scalars.items():
         known[key] = evaluate(expr, known)
+    parts: dict[int, FloatArray] = {}
     known["month"] = np.arange(months + 1, dtype=float)
-    for key, expr in {**model.lines, "total": model.total, "lumps": model.lumps, "discount_ratio": DISCOUNT}.items():
-        known[key] = np.broadcast_to(evaluate(expr, known), (months + 1,)).astype(float)
+    # Kept while parts are remembered by their identity: a formula made on the way could take the place of one that is gone.
+    wanted = {**model.lines, "total": model.total, "lumps": model.lumps, "discount_ratio": DISCOUNT}
+    for key, expr in wanted.items():
+        known[key] = np.broadcast_to(evaluate(expr, known, parts), (months + 1,)).astype(float)
     return {key: np.asarray(value) for key, value in known.items() if key not in values}
 
 

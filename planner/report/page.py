@@ -106,7 +106,7 @@ def page(record: Record, *, around: str = "", links: Assets | None = None, top: 
         security = (
             f'<meta http-equiv="Content-Security-Policy" content="{escape(policy([*scripts], [style]), quote=True)}">'
         )
-        head = f"{security}\n<style>{style}</style>"
+        head = f'{security}\n<meta name="referrer" content="no-referrer">\n<style>{style}</style>'
         foot = "\n".join(f"<script>{text}</script>" for text in scripts)
     else:
         models = "page-once.js" if live.once else "page-steady.js"
@@ -117,7 +117,7 @@ def page(record: Record, *, around: str = "", links: Assets | None = None, top: 
         "<!doctype html>\n"
         f'<html lang="en"><head><meta charset="utf-8"><title>{escape(view.headline)}</title>\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        '<meta name="color-scheme" content="light dark"><meta name="referrer" content="no-referrer">\n'
+        '<meta name="color-scheme" content="light dark">\n'
         f"{head}</head>\n<body>\n{around}{body}\n"
         f'<script type="application/json" id="plan">{data}</script>\n{foot}\n</body></html>\n'
     )
@@ -126,14 +126,13 @@ def page(record: Record, *, around: str = "", links: Assets | None = None, top: 
 def _charts(live: Live) -> dict[str, Spec]:
     """Return the charts that this plan has something to show in, by the id of their place in the page."""
     record, found = live.record, {}
-    costs = live.costs()
     pair = live.pair()
     if pair is not None:
         rent, own = pair
-        shown = {"rent": costs[rent["id"]], "own": costs[own["id"]]}
+        shown = {"rent": live.cost(rent, live.planned), "own": live.bridged_cost(own, live.planned)}
         chosen = live.by_id.get(record["verdict"]["option_id"])
         if chosen is not None and chosen["kind"] not in {"rent", "buy"}:
-            shown["verdict"] = costs[chosen["id"]]
+            shown["verdict"] = live.cost(chosen, live.planned)
         month = crossing_month(shown["rent"], shown["own"])
         names = {"rent": "rent", "own": "own", "verdict": "the verdict"}
         months = record["horizon_months"]

@@ -75,6 +75,5 @@ def _saving_usd(live: Live, beliefs: dict[str, float]) -> float:
         for name, value in beliefs.items()
     }
     inputs = live.planned
-    bridges = [live.cost(each, inputs, whole).usd_per_month for each in live.bridges()]
-    bought = live.cost(own, inputs, whole, min(bridges, default=0.0))
+    bought = live.bridged_cost(own, inputs, whole)
     return live.cost(rent, inputs, whole).present_value_usd - bought.present_value_usd

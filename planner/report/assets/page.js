@@ -241,7 +241,7 @@
         ast: true, renderer: "svg", actions: false, defaultStyle: false, tooltip: { disableDefaultStyle: true },
       }).then((result) => {
         views[key] = result.view;
-        document.documentElement.dataset.charts = String(Object.keys(views).length);
+        if (Object.keys(views).length === Object.keys(plan.charts).length) document.documentElement.dataset.ready = "yes";
       });
     }
     if (!form) return;

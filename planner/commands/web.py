@@ -1,0 +1,74 @@
+"""``gpuplan web``: the same planner as a local page."""
+
+from __future__ import annotations
+
+import click
+
+from pricing.console import CommandLineError, Talk, common_options
+
+__all__ = ["web"]
+
+MOST_AT_ONCE = 500
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True, envvar="GPUPLAN_HOST", help="Address to listen on.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8765,
+    show_default=True,
+    envvar="GPUPLAN_PORT",
+    help="0 takes a free one.",
+)
+@click.option(
+    "--allow-host",
+    "hosts",
+    multiple=True,
+    metavar="NAME",
+    envvar="GPUPLAN_ALLOW_HOST",
+    help="A name under which browsers reach this server, if not localhost (repeatable).",
+)
+@click.option("--workers", type=click.IntRange(1, 64), default=2, show_default=True, help="Processes that plan.")
+@click.option("--store", "store_uri", metavar="URI", envvar="GPUPLAN_STORE", help="Where prices are kept.")
+@common_options
+def web(host: str, port: int, hosts: tuple[str, ...], workers: int, store_uri: str | None, talk: Talk) -> None:
+    """Serve the planner as a page: a form, sliders, and every form of the plan to download.
+
+    It listens on this machine alone unless told otherwise, keeps nothing, and fetches nothing.
+    """
+    try:
+        import uvicorn
+
+        from planner.web.app import create_app
+    except ModuleNotFoundError as error:
+        raise CommandLineError(
+            f"the page needs {error.name}, which is not installed", hint="pip install 'gpuplan[web]'"
+        ) from None
+    from planner.web.guard import LOOPBACK
+
+    if host not in LOOPBACK and not hosts:
+        raise CommandLineError(
+            f"{host} can be reached from elsewhere, and by which name is not known",
+            where="--host",
+            hint="add --allow-host NAME for each name that browsers will use; there is no login, so put a proxy in front",
+        )
+    config = uvicorn.Config(
+        create_app(store_uri, hosts=hosts, workers=workers),
+        host=host,
+        port=port,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        limit_concurrency=MOST_AT_ONCE,
+        timeout_keep_alive=15,
+        timeout_graceful_shutdown=5,
+        h11_max_incomplete_event_size=32 * 1024,
+        ws="none",
+    )
+    server = uvicorn.Server(config)
+    socket = config.bind_socket()
+    socket.listen(MOST_AT_ONCE)  # before anyone is told the address
+    shown = f"[{host}]" if ":" in host else host
+    talk.say(f"gpuplan is at http://{shown}:{socket.getsockname()[1]}/ (stop with Ctrl+C)")
+    server.run(sockets=[socket])

@@ -1,0 +1,108 @@
+"""The form as HTML: works without a script, keeps what was typed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from html import escape
+
+from planner.assumptions import default_assumptions
+from planner.demand.models import known_models
+from planner.web.fields import BELIEFS, KIND_WORDS, Field, fields_of
+
+__all__ = ["DOWNLOADS", "form", "kinds"]
+
+DOWNLOADS = {"xlsx": "Workbook", "html": "Page", "json": "Data", "md": "Text", "csv": "Table"}
+"""Forms that the page hands out, by the ending of the file."""
+
+
+def form(values: Mapping[str, str], *, fault: str = "", is_planned: bool = False) -> str:
+    """Return the form, filled.
+
+    Parameters
+    ----------
+    values : mapping of str to str
+        What was typed, with ``kind``.
+    fault : str
+        What has to be mended.
+    is_planned : bool
+        Whether a plan stands below, so that it can be downloaded and the form is folded.
+    """
+    kind = values.get("kind", "serve")
+    kind = kind if kind in KIND_WORDS else "serve"
+    parts = "".join(
+        f"<fieldset><legend>{escape(title)}</legend><div class=grid>{''.join(_field(each, values) for each in fields)}</div></fieldset>"
+        for title, fields in fields_of(kind)
+    )
+    said = f'<p class="fault" role="alert">{escape(fault)}</p>' if fault else ""
+    downloads = "".join(
+        f'<button formaction="download/plan.{ending}">{words} (.{ending})</button> '
+        for ending, words in DOWNLOADS.items()
+    )
+    buttons = f'<p class="buttons"><button class="main">Plan</button> {downloads if is_planned else ""}</p>'
+    body = f"{parts}{_beliefs(values)}{_yaml(values)}"
+    if is_planned:
+        body = f"<details><summary>Change the workload</summary>{body}</details>"
+    return (
+        f'<form class="workload" method="post" action="plan" aria-label="Workload" novalidate>{kinds(kind)}{said}'
+        f'<input type="hidden" name="kind" value="{kind}">{body}{buttons}{_models()}</form>'
+    )
+
+
+def kinds(chosen: str) -> str:
+    """Return links to the forms of all kinds of work."""
+    links = " ".join(
+        f'<a href="./?kind={kind}"{" aria-current=page" if kind == chosen else ""}>{escape(words)}</a>'
+        for kind, words in KIND_WORDS.items()
+    )
+    return f'<nav class="kinds" aria-label="Kind of work">{links}</nav>'
+
+
+def _field(field: Field, values: Mapping[str, str]) -> str:
+    name = escape(field.name, quote=True)
+    value = values.get(field.name, "")
+    need = " required" if field.is_required else ""
+    if field.kind == "choice":
+        options = "".join(
+            f'<option{" selected" if value == choice else ""} value="{escape(choice, quote=True)}">{escape(choice.replace("_", " "))}</option>'
+            for choice in (*(() if field.is_required else ("",)), *field.choices)
+        )
+        control = f'<select id="{name}" name="{name}"{need}>{options}</select>'
+    else:
+        listed = ' list="models"' if field.name == "model" else ""
+        mode = ' inputmode="decimal"' if field.kind == "number" else ""
+        control = f'<input id="{name}" name="{name}" value="{escape(value, quote=True)}" maxlength="300" autocomplete="off"{mode}{listed}{need}>'
+    return f'<div><label for="{name}">{escape(field.label)}</label>{control}</div>'
+
+
+def _beliefs(values: Mapping[str, str]) -> str:
+    rows = []
+    for name in BELIEFS:
+        belief = default_assumptions().rows[name]
+        key = escape(f"set.{name}", quote=True)
+        typed = escape(values.get(f"set.{name}", ""), quote=True)
+        rows.append(
+            f'<div><label for="{key}">{escape(name)} <small>({escape(belief.unit)})</small></label>'
+            f'<input id="{key}" name="{key}" value="{typed}" placeholder="{belief.value:g}" inputmode="decimal" maxlength="40"></div>'
+        )
+    more = escape(values.get("more", ""))
+    return (
+        f"<details><summary>Assumptions</summary><fieldset><legend>Empty means as assumed</legend><div class=grid>{''.join(rows)}</div>"
+        '<label for="more">any other assumption, NAME=VALUE, one a line</label>'
+        f'<textarea id="more" name="more" rows="3" maxlength="4000">{more}</textarea></fieldset></details>'
+    )
+
+
+def _yaml(values: Mapping[str, str]) -> str:
+    text = escape(values.get("yaml", ""))
+    opened = " open" if text else ""
+    return (
+        f"<details{opened}><summary>Paste a workload file instead</summary><fieldset><legend>YAML, stands instead of the fields above</legend>"
+        f'<label for="yaml">workload file</label><textarea id="yaml" name="yaml" rows="10" maxlength="40000" spellcheck="false">{text}</textarea>'
+        "</fieldset></details>"
+    )
+
+
+@cache
+def _models() -> str:
+    return f'<datalist id="models">{"".join(f"<option>{escape(name)}</option>" for name in known_models())}</datalist>'
