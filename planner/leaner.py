@@ -17,7 +17,6 @@ from planner.supply.machines import Fleet
 
 __all__ = ["leaner_note"]
 
-SMALLER = (Precision.FP8, Precision.INT8, Precision.INT4)
 WORTH_TELLING_SHARE = 0.8
 
 
@@ -50,7 +49,8 @@ def leaner_note(
     calibration : Calibration, optional
         Fitted constants; the shipped ones by default.
     """
-    smaller = tuple(form for form in SMALLER if form not in workload.precision)
+    has_a_byte = bool({Precision.FP8, Precision.INT8} & set(workload.precision))
+    smaller = (Precision.INT4,) if has_a_byte else (Precision.FP8, Precision.INT8, Precision.INT4)
     if (
         not isinstance(workload.work, Serve | Batch)
         or architecture is None
