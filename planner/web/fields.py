@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, Union, cast, get_args, get_origin
 from pydantic import BaseModel
 
 from planner.assumptions import default_assumptions
-from planner.demand.workload import Constraints, Workload, type_of_kind
+from planner.demand.workload import Constraints, Own, Workload, type_of_kind
 from planner.errors import InputError
 from planner.inputs import Document, document_of
 
@@ -107,7 +107,7 @@ def fields_of(kind: str) -> tuple[tuple[str, tuple[Field, ...]], ...]:
     kind : str
         One of `KIND_WORDS`.
     """
-    skip = {"kind", "constraints", *type_of_kind}
+    skip = {"kind", "constraints", "own", *type_of_kind}
     if kind == "gpu_hours":
         skip |= {"model", "precision", "kv_precision"}
     if kind in {"serve", "diffusion", "gpu_hours"}:
@@ -116,6 +116,7 @@ def fields_of(kind: str) -> tuple[tuple[str, tuple[Field, ...]], ...]:
         ("The work", tuple(_fields(cast("type[BaseModel]", type_of_kind[kind]), f"{kind}.", set()))),
         ("Model and time", tuple(_fields(Workload, "", skip))),
         ("What an option has to respect", tuple(_fields(Constraints, "constraints.", set()))),
+        ("If servers are bought", tuple(_fields(Own, "own.", set()))),
     )
 
 

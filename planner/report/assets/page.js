@@ -176,7 +176,7 @@
   const tidy = (input) => {
     // A slider starts at the plan's own number, which need not be on a step; moved, it keeps to steps.
     const step = Number(input.dataset.step);
-    if (input.value !== input.defaultValue) input.value = String(Number((Math.round(input.value / step) * step).toPrecision(12)));
+    if (Number(input.value) !== Number(input.defaultValue)) input.value = String(Number((Math.round(input.value / step) * step).toPrecision(12)));
   };
   const show = (input) => {
     const output = element(`${input.id}-shown`);
@@ -222,7 +222,7 @@
   };
   const sliders = form ? [...form.querySelectorAll("input[type=range]")] : [];
   const isPlanned = () =>
-    sliders.every((input) => input.value === input.defaultValue) && (!element("compared") || element("compared").value === plan.rent);
+    sliders.every((input) => Number(input.value) === Number(input.defaultValue)) && (!element("compared") || element("compared").value === plan.rent);
   const take = (id) => {
     // Another rent brings its own price.
     const slider = element("price");

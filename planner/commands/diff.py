@@ -1,0 +1,39 @@
+"""``gpuplan diff``: what changed between two plans, with an exit status for CI."""
+
+from __future__ import annotations
+
+import click
+
+from pricing.console import Output, Talk, common_options, output_options
+
+__all__ = ["VERDICT_CHANGED", "diff"]
+
+VERDICT_CHANGED = 7
+"""Exit status when another option is to be taken; 1 to 6 mean other things everywhere in this program."""
+
+
+@click.command()
+@click.argument("old", metavar="OLD.json")
+@click.argument("new", metavar="NEW.json")
+@output_options("table", "json", "md")
+@common_options
+def diff(old: str, new: str, *, output: Output, talk: Talk) -> int:
+    """Say what changed from one plan to another, and which price, assumption or work did it.
+
+    OLD.json and NEW.json come from `gpuplan plan -o`. The exit status is 0 while the verdict takes the same option, and 7
+    when it takes another, so that a scheduled job can tell someone.
+    """
+    from planner.commands.tables import show_text
+    from planner.inputs import read_text
+    from planner.report.difference import difference, difference_tables
+    from planner.report.record import read_record
+    from planner.report.values import json_text
+
+    del talk
+    before, after = (read_record(*read_text(path)) for path in (old, new))
+    found = difference(before, after)
+    if output.format == "json":
+        output.write(json_text(found))
+    else:
+        show_text(output, difference_tables(found))
+    return VERDICT_CHANGED if found["verdict"]["changed"] else 0

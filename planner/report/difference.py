@@ -1,0 +1,262 @@
+"""What changed between two plans: the verdict, and the prices, assumptions and work that did it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from planner.figures import significant, usd
+from planner.report.page_words import label
+from planner.report.table import Column, Table
+from planner.report.values import Record
+
+__all__ = ["difference", "difference_tables"]
+
+MOST_ROWS = 20
+LEAST_CHANGE_SHARE = 1e-9
+"""Smaller changes are rounding of floats."""
+
+
+def difference(old: Record, new: Record) -> Record:
+    """Return what changed from one plan to another.
+
+    Parameters
+    ----------
+    old, new : Record
+        Two plans of the same work, or of two versions of it.
+
+    Returns
+    -------
+    Record
+        ``verdict`` {``changed``, ``old``, ``new``, ``old_usd_per_month``, ``new_usd_per_month``, ``why``}, ``prices``,
+        ``assumptions``, ``workload``, ``break_evens``, ``options`` {``only_old``, ``only_new``}; each change names both values.
+    """
+    prices = _prices(old, new)
+    assumptions = _assumptions(old, new)
+    workload = _flat_changes(_flat(old["workload"]), _flat(new["workload"]))
+    if old["horizon_months"] != new["horizon_months"] and not any(row["name"] == "horizon_months" for row in workload):
+        workload.append({"name": "horizon_months", "old": old["horizon_months"], "new": new["horizon_months"]})
+    by_id = {option["id"]: option for option in new["options"]}
+    was, now = _chosen(old), _chosen(new)
+    same_choice = old["verdict"]["option_id"] == new["verdict"]["option_id"]
+    changed = not same_choice or old["verdict"]["choice"] != new["verdict"]["choice"]
+    return {
+        "schema_version": 1,
+        "verdict": {
+            "changed": changed,
+            "old": old["verdict"]["headline"],
+            "new": new["verdict"]["headline"],
+            "old_option_id": old["verdict"]["option_id"],
+            "new_option_id": new["verdict"]["option_id"],
+            "old_usd_per_month": was["cost"]["usd_per_month"] if was else None,
+            "new_usd_per_month": now["cost"]["usd_per_month"] if now else None,
+            "why": _why(old, new, by_id, prices, assumptions, workload) if changed else [],
+        },
+        "prices": prices,
+        "assumptions": assumptions,
+        "workload": workload,
+        "break_evens": _break_evens(old, new),
+        "options": {
+            "only_old": sorted({o["id"] for o in old["options"]} - set(by_id)),
+            "only_new": sorted(set(by_id) - {o["id"] for o in old["options"]}),
+        },
+    }
+
+
+def _chosen(record: Record) -> Mapping[str, Any] | None:
+    return next((o for o in record["options"] if o["id"] == record["verdict"]["option_id"]), None)
+
+
+def _share(old: float, new: float) -> float | None:
+    return (new - old) / abs(old) if old else None
+
+
+def _differs(old: object, new: object) -> bool:
+    if isinstance(old, int | float) and isinstance(new, int | float):
+        return abs(new - old) > LEAST_CHANGE_SHARE * max(abs(old), abs(new))
+    return old != new
+
+
+def _price(option: Mapping[str, Any]) -> tuple[float | None, str]:
+    """Return what an option is priced by: an hour, a server, or the month of a service that is paid per token."""
+    book = option.get("book") or {}
+    if option["kind"] == "buy":
+        return book.get("server_price_usd"), "USD for a server"
+    if option["kind"] == "api":
+        return option["cost"]["usd_per_million_tokens"], "USD per million tokens"
+    return option["price_usd_per_hour"], "USD/h"
+
+
+def _prices(old: Record, new: Record) -> list[Record]:
+    """Return prices of the same option that moved, the weightiest first: those that the verdicts name, then by change."""
+    before = {option["id"]: option for option in old["options"]}
+    named = {record["verdict"]["option_id"] for record in (old, new)}
+    named |= {pair[key] for record in (old, new) for pair in record["break_evens"] for key in ("rent_id", "buy_id")}
+    found = []
+    for option in new["options"]:
+        was = before.get(option["id"])
+        if was is None:
+            continue
+        (old_usd, unit), (new_usd, _) = _price(was), _price(option)
+        if old_usd is None or new_usd is None or not _differs(old_usd, new_usd):
+            continue
+        found.append(
+            {
+                "option_id": option["id"],
+                "option": label(option),
+                "unit": unit,
+                "old_usd": old_usd,
+                "new_usd": new_usd,
+                "change_share": _share(old_usd, new_usd),
+                "old_priced_on": was["priced_on"],
+                "new_priced_on": option["priced_on"],
+                "source": option["source"],
+                "is_named": option["id"] in named,
+            }
+        )
+    return sorted(found, key=lambda row: (not row["is_named"], -abs(row["change_share"] or 0.0), row["option_id"]))
+
+
+def _assumptions(old: Record, new: Record) -> list[Record]:
+    before = {row["name"]: row for row in old["assumptions"]}
+    return [
+        {
+            "name": row["name"],
+            "unit": row["unit"],
+            "old": before[row["name"]]["value"],
+            "new": row["value"],
+            "source": row["source"],
+        }
+        for row in new["assumptions"]
+        if row["name"] in before and _differs(before[row["name"]]["value"], row["value"])
+    ]
+
+
+def _flat(content: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in content.items():
+        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
+    return flat
+
+
+def _flat_changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Record]:
+    return [
+        {"name": name, "old": old.get(name), "new": new.get(name)}
+        for name in dict.fromkeys([*old, *new])
+        if _differs(old.get(name), new.get(name))
+    ]
+
+
+def _break_evens(old: Record, new: Record) -> list[Record]:
+    before = {(pair["rent_id"], pair["buy_id"]): pair for pair in old["break_evens"]}
+    return [
+        {
+            "rent_id": pair["rent_id"],
+            "buy_id": pair["buy_id"],
+            "old_month": was["month"],
+            "new_month": pair["month"],
+            "old_saving_usd": was["saving_usd"],
+            "new_saving_usd": pair["saving_usd"],
+        }
+        for pair in new["break_evens"]
+        if (was := before.get((pair["rent_id"], pair["buy_id"]))) and _differs(was["saving_usd"], pair["saving_usd"])
+    ]
+
+
+def _why(
+    old: Record,
+    new: Record,
+    by_id: Mapping[str, Mapping[str, Any]],
+    prices: list[Record],
+    assumptions: list[Record],
+    workload: list[Record],
+) -> list[str]:
+    """Say in sentences what turned the verdict, as far as two plans can tell."""
+    said = []
+    was_id, now_id = old["verdict"]["option_id"], new["verdict"]["option_id"]
+    gone, come = by_id.get(was_id), next((o for o in old["options"] if o["id"] == now_id), None)
+    if gone is None:
+        said.append(f"{was_id} is no longer among the options.")
+    elif not gone["choosable"]:
+        said.append(f"{was_id} may no longer be chosen: {gone['reason_not_chosen']}.")
+    if come is None:
+        said.append(f"{now_id} was not among the options before.")
+    elif not come["choosable"]:
+        said.append(f"{now_id} might not be chosen before: {come['reason_not_chosen']}.")
+    said += [f"{row['option']}: {_price_change(row)}." for row in prices if row["option_id"] in {was_id, now_id}]
+    said += [
+        f"{row['name']} went from {_text(row['old'])} to {_text(row['new'])}." for row in (*assumptions, *workload)
+    ]
+    return said or ["Neither price nor assumption nor work changed: the program did."]
+
+
+def _price_change(row: Mapping[str, Any]) -> str:
+    share = row["change_share"]
+    moved = "" if share is None else f" ({share * 100:+.3g} %)"
+    return f"{usd(row['old_usd'])} to {usd(row['new_usd'])} {row['unit']}{moved}"
+
+
+def _text(value: object) -> str:
+    if value is None:
+        return "-"
+    return f"{significant(value, 6):g}" if isinstance(value, float) else str(value)
+
+
+def difference_tables(found: Record) -> tuple[Table, ...]:
+    """Return a difference as tables of text, the verdict first.
+
+    Parameters
+    ----------
+    found : Record
+        As `difference` returns it.
+    """
+    verdict = found["verdict"]
+    rows = [("old", verdict["old"]), ("new", verdict["new"]), *(("why", text) for text in verdict["why"])]
+    head = Table(
+        "The verdict has changed" if verdict["changed"] else "The verdict is the same",
+        (Column(""), Column("verdict")),
+        tuple(rows),
+        f"{usd(verdict['old_usd_per_month'])} to {usd(verdict['new_usd_per_month'])} USD a month",
+    )
+    tables = [head]
+    if found["workload"]:
+        cells = tuple((row["name"], _text(row["old"]), _text(row["new"])) for row in found["workload"])
+        tables.append(Table("The work has changed", (Column("what"), Column("old"), Column("new")), cells))
+    if found["assumptions"]:
+        cells4 = tuple((row["name"], _text(row["old"]), _text(row["new"]), row["unit"]) for row in found["assumptions"])
+        columns = (Column("assumption"), Column("old", is_number=True), Column("new", is_number=True), Column("unit"))
+        tables.append(Table("Assumptions that have changed", columns, cells4))
+    if found["prices"]:
+        shown = found["prices"][:MOST_ROWS]
+        hidden = len(found["prices"]) - len(shown)
+        priced = (
+            Column("option"),
+            Column("old", "USD", is_number=True),
+            Column("new", "USD", is_number=True),
+            Column("change", "%", is_number=True),
+            Column("per"),
+            Column("priced on"),
+        )
+        tables.append(
+            Table(
+                "Prices that have changed",
+                priced,
+                tuple(
+                    (
+                        row["option"],
+                        usd(row["old_usd"]),
+                        usd(row["new_usd"]),
+                        "" if row["change_share"] is None else f"{row['change_share'] * 100:+.3g}",
+                        row["unit"],
+                        row["new_priced_on"],
+                    )
+                    for row in shown
+                ),
+                f"{hidden:,} more with -f json" if hidden > 0 else "",
+            )
+        )
+    only = found["options"]
+    counts = f"{len(only['only_new']):,} options came, {len(only['only_old']):,} went"
+    if only["only_new"] or only["only_old"]:
+        tables.append(Table("Options", (Column(""),), (), counts))
+    return tuple(tables)

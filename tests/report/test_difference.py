@@ -1,0 +1,102 @@
+"""The difference of two plans: what changed, what did it, and the exit status that a scheduled job reads."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from planner.cli import main
+from planner.commands.diff import VERDICT_CHANGED
+from planner.plan import Plan
+from planner.report.difference import difference
+from planner.report.record import plan_record
+from planner.report.values import Record, json_text, plain
+
+
+@pytest.fixture
+def old(plan_of: Callable[[str], Plan]) -> Record:
+    return dict(plain(plan_record(plan_of("gpu-hours-h100"))))
+
+
+def with_verdict_on(record: Record, index: int) -> Record:
+    new = copy.deepcopy(record)
+    option = new["options"][index]
+    new["verdict"] |= {"option_id": option["id"], "choice": option["kind"], "headline": f"Take {option['id']}."}
+    return new
+
+
+def test_a_plan_differs_in_nothing_from_itself(old: Record) -> None:
+    found = difference(old, copy.deepcopy(old))
+    assert not found["verdict"]["changed"]
+    assert found["prices"] == found["assumptions"] == found["workload"] == found["break_evens"] == []
+    assert found["options"] == {"only_old": [], "only_new": []}
+
+
+def test_the_price_that_turned_the_verdict_is_named_with_its_change(old: Record) -> None:
+    new = with_verdict_on(old, 1)
+    new["options"][0]["price_usd_per_hour"] *= 1.5
+    found = difference(old, new)
+    assert found["verdict"]["changed"]
+    assert found["prices"][0]["option_id"] == old["verdict"]["option_id"]
+    assert found["prices"][0]["change_share"] == pytest.approx(0.5)
+    assert "(+50 %)" in found["verdict"]["why"][0]
+
+
+def test_prices_that_the_verdict_rests_on_come_before_larger_changes_elsewhere(old: Record) -> None:
+    new = copy.deepcopy(old)
+    new["options"][0]["price_usd_per_hour"] *= 1.01
+    paired = {pair["rent_id"] for pair in old["break_evens"]}
+    far = next(i for i, o in enumerate(old["options"]) if i > 0 and o["kind"] == "rent" and o["id"] not in paired)
+    new["options"][far]["price_usd_per_hour"] *= 3
+    found = difference(old, new)
+    assert [row["is_named"] for row in found["prices"]] == [True, False]
+    assert not found["verdict"]["changed"]
+
+
+def test_assumptions_work_and_options_that_came_or_went_are_told(old: Record) -> None:
+    new = with_verdict_on(old, 1)
+    gone = new["options"].pop(0)
+    new["assumptions"][0]["value"] += 1
+    new["workload"]["gpu_hours"]["count"] = 16
+    found = difference(old, new)
+    assert found["options"]["only_old"] == [gone["id"]]
+    assert found["assumptions"][0]["name"] == old["assumptions"][0]["name"]
+    assert found["workload"] == [{"name": "gpu_hours.count", "old": 8, "new": 16}]
+    why = " ".join(found["verdict"]["why"])
+    assert "no longer among the options" in why
+    assert "gpu_hours.count went from 8 to 16." in why
+
+
+def test_where_nothing_changed_but_the_verdict_the_program_did(old: Record) -> None:
+    assert difference(old, with_verdict_on(old, 1))["verdict"]["why"] == [
+        "Neither price nor assumption nor work changed: the program did."
+    ]
+
+
+@pytest.mark.parametrize("form", ["table", "json", "md"])
+def test_the_exit_status_tells_whether_the_verdict_changed(
+    form: str, old: Record, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    paths = [tmp_path / "old.json", tmp_path / "new.json"]
+    for path, record in zip(paths, (old, with_verdict_on(old, 1)), strict=True):
+        path.write_text(json_text(record), encoding="utf-8")
+    assert main(["diff", str(paths[0]), str(paths[0]), "-f", form]) == 0
+    capsys.readouterr()
+    assert main(["diff", str(paths[0]), str(paths[1]), "-f", form]) == VERDICT_CHANGED
+    said = capsys.readouterr().out
+    if form == "json":
+        assert json.loads(said)["verdict"]["changed"]
+    else:
+        assert "The verdict has changed" in said
+
+
+def test_what_is_no_plan_is_refused(tmp_path: Path, old: Record, capsys: pytest.CaptureFixture[str]) -> None:
+    good, bad = tmp_path / "old.json", tmp_path / "bad.json"
+    good.write_text(json_text(old), encoding="utf-8")
+    bad.write_text("{}", encoding="utf-8")
+    assert main(["diff", str(good), str(bad)]) == 2
+    assert "this is no plan" in capsys.readouterr().err
