@@ -214,7 +214,7 @@ def _best(
         joined = scene.here.network_bytes_per_s[pick] > 0
         stage = "deadline" if joined or count[pick] > 1 else "interconnect"
         reason = (
-            f"{count[pick]:,.0f} machines of {_label(machine)} take {_duration(outcome.wall_s[pick])}, "
+            f"{count[pick]:,.0f} x {_label(machine)} take {_duration(outcome.wall_s[pick])}, "
             f"the deadline is {_duration(deadline_s)}" + ("" if joined else "; they cannot be joined for one job")
         )
         return Refusal(machine=machine, stage=stage, reason=reason, machines_needed=needed)

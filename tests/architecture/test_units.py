@@ -35,6 +35,7 @@ WITHOUT_UNIT: dict[str, tuple[str, str]] = {
     "Job": ("sequences", "sequences are counted by their name"),
     "Detail": ("expected predicted low high", "the row's metric says the unit, as in the measured tables"),
     "FileReport": ("rows predicted refused not_scored", "rows are counted by their name"),
+    "Answer": ("status", "HTTP's own status code"),
     "Request": ("give_up_at", "a reading of the monotonic clock, in its own seconds"),
 }
 """Row types that hold numbers whose name cannot end in a unit: which, and why."""
