@@ -25,7 +25,9 @@ MEDIA_TYPES = {
     "md": "text/markdown; charset=utf-8",
     "csv": "text/csv; charset=utf-8",
 }
-OPTIONS_KEPT = 300
+OPTIONS_KEPT = {"page": 120}
+"""Options that a form of the plan holds at most; those on the page are read by eye."""
+OPTIONS_IN_A_FILE = 500
 LONGEST_ANSWER_S = 30.0
 """A plan takes a fraction of a second; with all who may wait before it, some seconds."""
 MEND = 422
@@ -78,7 +80,7 @@ def answer(store_uri: str | None, form: str, values: Mapping[str, str], links: M
     from planner.web.form import form as form_html
 
     try:
-        record = _planned(store_uri, values)
+        record = _planned(store_uri, values, OPTIONS_KEPT.get(form, OPTIONS_IN_A_FILE))
     except GpuplanError as error:
         if form == "json":
             told = {"code": error.code, "message": error.message, "hint": error.hint, "where": error.where}
@@ -120,7 +122,7 @@ def shell(body: str, links: Mapping[str, str]) -> str:
     )
 
 
-def _planned(store_uri: str | None, values: Mapping[str, str]) -> dict[str, Any]:
+def _planned(store_uri: str | None, values: Mapping[str, str], top: int) -> dict[str, Any]:
     from planner.assumptions import default_assumptions
     from planner.demand.models import known_model
     from planner.demand.workload import Workload
@@ -148,7 +150,7 @@ def _planned(store_uri: str | None, values: Mapping[str, str]) -> dict[str, Any]
         if work.kind in {"serve", "batch", "embed"}:
             hosted = token_prices(name, today)
     plan = make_plan(work, _catalog[store_uri], beliefs, today=today, token_prices=hosted, free_tiers=free_tiers())
-    return dict(plain(plan_record(plan, top=OPTIONS_KEPT)))
+    return dict(plain(plan_record(plan, top=top)))
 
 
 def _today() -> date:
