@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
@@ -13,7 +13,7 @@ from planner.demand.models import resolve_model
 from planner.demand.requirements import Requirements, requirements
 from planner.demand.suitability import suitable_model
 from planner.demand.volume import volume
-from planner.demand.workload import Constraints, Workload
+from planner.demand.workload import Constraints, Precision, Workload
 from planner.doubt import Doubt, doubt
 from planner.funnel import funnel_of, nothing_fits
 from planner.leaner import leaner_note
@@ -37,6 +37,8 @@ from pricing.free_tiers import FreeTier
 from pricing.token_prices import TokenPrice
 
 __all__ = ["Plan", "Provenance", "make_plan"]
+
+FORMATS_OF_ACCELERATORS = frozenset({Precision.FP8, Precision.FP4})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,7 +152,11 @@ def make_plan(
     lent = [n for n in lent_machines(free_tiers) if is_wanted(n.machine, workload.constraints)]
     machines = dict.fromkeys([*candidates.machines, *(s.machine for s in servers), *(n.machine for n in lent)])
     most = workload.constraints.max_gpus
-    sized = size(workload, architecture, tuple(machines), traced, max_accelerators=most, calibration=calibration)
+    sized = [
+        each
+        for asked, sort in _by_format(workload, tuple(machines))
+        for each in size(asked, architecture, sort, traced, max_accelerators=most, calibration=calibration)
+    ]
     fleets = {each.machine: each for each in sized if isinstance(each, Fleet)}
     refusals = tuple(each for each in sized if isinstance(each, Refusal))
     rented = rented_options(candidates, fleets, workload, work, traced)
@@ -196,6 +202,15 @@ def make_plan(
             newest_price_on=max(option.priced_on for option in options),
         ),
     )
+
+
+def _by_format(workload: Workload, machines: Sequence[Machine]) -> Iterator[tuple[Workload, tuple[Machine, ...]]]:
+    """Ask processors for 16 bit where only formats are allowed that no processor computes in; it loses nothing by it."""
+    yield workload, tuple(machine for machine in machines if machine.accelerator is not None)
+    asked = workload
+    if workload.precision and set(workload.precision) <= FORMATS_OF_ACCELERATORS:
+        asked = workload.model_copy(update={"precision": (Precision.BF16,), "kv_precision": ()})
+    yield asked, tuple(machine for machine in machines if machine.accelerator is None)
 
 
 def _needs(workload: Workload) -> tuple[Requirements, Architecture | None]:
