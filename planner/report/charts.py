@@ -339,8 +339,9 @@ def history_of_prices(rows: Rows) -> Spec:
     rows : list of dict
         ``what``, ``day`` (ISO text) and ``usd_per_hour`` each.
     """
+    names = list(dict.fromkeys(row["what"] for row in rows))
     return _chart(
-        "What these offers have cost",
+        "What offers like these have cost",
         "Hourly prices of the options compared, over time, as they were observed.",
         rows,
         "prices",
@@ -352,8 +353,8 @@ def history_of_prices(rows: Rows) -> Spec:
             "color": {
                 "field": "what",
                 "type": "nominal",
-                "scale": {"range": [RENT, OWN, TOKENS, CPU, FREE]},
-                "legend": {"title": None},
+                "scale": {"domain": names, "range": [RENT, OWN, TOKENS, CPU][: len(names)]},
+                "legend": {"title": None, "columns": 1},
             },
         },
     )

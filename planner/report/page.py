@@ -151,10 +151,11 @@ def _charts(live: Live) -> dict[str, Spec]:
     bars = bars_of(live)
     if bars:
         found["tornado"] = tornado(bars)
+    options = {option["id"]: option for option in record["options"]}
     history = [
-        {"what": label(live.by_id[line["option_id"]]), "day": point["day"], "usd_per_hour": point["usd_per_hour"]}
+        {"what": label(options[line["option_id"]]), "day": point["day"], "usd_per_hour": point["usd_per_hour"]}
         for line in record.get("price_history") or ()
-        if line["option_id"] in live.by_id
+        if line["option_id"] in options
         for point in line["points"]
     ]
     if history:
@@ -210,7 +211,7 @@ CAPTIONS = {
     "equal": "The break-even curve: for each share of time in which the machines are needed, the rent at which both cost the same.",
     "speed": "Each option by its speed and its cost over the horizon; the line joins those that no other beats in both. Pale ones are hints.",
     "tornado": "What owning saves over the rent it is compared with, when one assumption alone moves through its range. Coloured bars turn the cheaper side; the dashed line is the plan.",
-    "history": "Prices of the compared offers as they were observed.",
+    "history": "Hourly prices of one instance as they were observed: of the offers compared, else of the cheapest whose past is known.",
 }
 
 

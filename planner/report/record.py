@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 
 from planner.demand.volume import volume
@@ -12,6 +13,7 @@ from planner.options.option import Option
 from planner.plan import Plan
 from planner.report.values import SCHEMA_VERSION, Record
 from planner.supply.machines import Fleet, Range
+from pricing.history import price_history
 
 __all__ = ["performance_record", "plan_record", "read_record"]
 
@@ -139,8 +141,27 @@ def plan_record(plan: Plan, *, top: int | None = None) -> Record:
         ],
         "funnel": plan.funnel,
         "notes": plan.notes,
+        "price_history": _price_history(sorted(kept, key=lambda option: option.id not in named)),
         "provenance": plan.provenance,
     }
+
+
+HISTORIES_KEPT = 4
+"""Lines that one chart can show."""
+
+
+def _price_history(options: Sequence[Option]) -> list[Record]:
+    """Return what the first few of these have cost over time, of those where someone wrote it down."""
+    known = {(*key[:3], key[3].value): points for key, points in price_history().items()}
+    found: list[Record] = []
+    for option in options:
+        if len(found) == HISTORIES_KEPT:
+            break
+        points = known.get((option.provider, option.instance_type, option.region, option.purchase_option), ())
+        if points:
+            rows = [{"day": point.observed_on, "usd_per_hour": point.price_usd_per_hour} for point in points]
+            found.append({"option_id": option.id, "points": rows})
+    return found
 
 
 def _title(plan: Plan) -> str:

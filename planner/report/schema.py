@@ -152,6 +152,9 @@ def plan_schema() -> Schema:
                 "assumptions": _list(ASSUMPTION),
                 "funnel": _list(_object({"name": TEXT, "offer_count": COUNT})),
                 "notes": TEXTS,
+                "price_history": _list(
+                    _object({"option_id": TEXT, "points": _list(_object({"day": DATE, "usd_per_hour": NUMBER}))})
+                ),
                 "provenance": _object({"snapshot": TEXT, "oldest_price_on": DATE, "newest_price_on": DATE}),
             }
         ),

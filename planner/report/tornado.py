@@ -29,6 +29,11 @@ def bars_of(live: Live) -> list[dict[str, Any]]:
     if pair is None:
         return []
     base = _saving_usd(live, live.beliefs)
+    held = live.record["risk"]
+    if given and held:
+        # The plan's own bars are about the pair that it held against each other, which need not be ours.
+        by_id = {option["id"]: option["cost"]["present_value_usd"] for option in live.record["options"]}
+        base = by_id.get(held["rent_id"], 0.0) - by_id.get(held["buy_id"], 0.0)
     if given:
         bars = [
             {
