@@ -12,8 +12,8 @@ __all__ = ["catalog_of"]
 
 
 def catalog_of(store_uri: str | None, as_of: datetime | None, max_age_days: int | None, talk: Talk) -> Catalog:
-    """Return the catalogue of a day; what weakens it is said on standard error, and stands in the plan's notes."""
+    """Return the catalogue of a day; what weakens it (its age, its gaps) is said on standard error."""
     catalog = load(store_uri, as_of.date() if as_of else None, max_age_days=max_age_days)
     for note in catalog.notes:
-        talk.detail(note)
+        talk.say(f"note: {note}")
     return catalog

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from planner.commands.options import belief_options, beliefs_of, filter_options, split_names, store_options
+from planner.commands.options import belief_options, beliefs_of, day_of, filter_options, split_names, store_options
 from pricing.console import Output, Talk, common_options, output_options
 
 if TYPE_CHECKING:
@@ -175,7 +175,7 @@ def _server(name: str, count: int, price_usd: float | None, beliefs: Assumptions
         )
     if price_usd is None:
         return match
-    return replace(match, price_usd=price_usd, source="you", priced_on=date(9999, 12, 31), notes=())
+    return replace(match, price_usd=price_usd, source="you", priced_on=day_of(None), notes=())
 
 
 def _tables(

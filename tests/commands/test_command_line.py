@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -179,3 +180,44 @@ def test_a_closed_pipe_ends_quietly() -> None:
     command = f'"{sys.executable}" -m planner gpus | head -1'
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, cwd=ROOT, check=False)
     assert "Traceback" not in done.stderr
+
+
+def test_a_server_is_held_against_every_rent_and_your_own(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["server", "h100-sxm:8", "--rent", "12.29", "--rent", "2.49", "-f", "json"]) == 0
+    rents = {row["rent_id"]: row for row in json.loads(capsys.readouterr().out)["rents"]}
+    assert 0.15 < rents["stated rent of 12.29"]["utilisation_share"] < 0.30
+    assert rents["stated rent of 2.49"]["utilisation_share"] is None
+    assert "more than the rent" in rents["stated rent of 2.49"]["because"]
+
+
+def test_a_quote_of_your_own_is_dated_today(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["server", "h100-sxm:8", "--price", "200000", "-f", "json"]) == 0
+    server = json.loads(capsys.readouterr().out)["server"]
+    assert server["price_usd"] == 200000
+    assert server["priced_on"] == datetime.now().astimezone().date().isoformat()
+
+
+def test_a_mix_is_never_dearer_than_its_best_single_tier(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["mix", "office_hours", "--gpu", "h100-sxm", "--peak-gpus", "20", "-f", "json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["total_usd"] <= min(found["single_tier_usd"].values()) * (1 + 1e-6)
+    assert sum(tier["gpu_hours"] for tier in found["tiers"]) >= found["gpu_hours"] * (1 - 1e-6)
+
+
+def test_a_mix_without_a_size_says_what_is_missing(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["mix", "office_hours", "--gpu", "h100-sxm"]) == 2
+    assert "--peak-gpus" in capsys.readouterr().err
+
+
+def test_ranges_of_a_scenario_tell_how_sure_the_verdict_is(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["breakeven", str(EXAMPLES / "scenario-ranges.yaml"), "-f", "json", "--draws", "2000"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert 0 < answer["risk"]["probability_buy_cheaper_share"] < 1
+    assert any(bar["turns_verdict"] for bar in answer["tornado"])
+
+
+def test_offers_say_that_the_bundled_prices_answer_and_how_old_they_are(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["offers", "--gpu", "h100", "--top", "1"]) == 0
+    assert "bundled" in capsys.readouterr().err
+    assert main(["offers", "--gpu", "h100", "--top", "1", "--quiet"]) == 0
+    assert capsys.readouterr().err == ""
