@@ -1,0 +1,72 @@
+"""How training speed is fitted: its constants, where each may differ, and how far."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from planner.measured.fit import Constants, design
+from planner.measured.problem import Problem, problem_of, tag_rows
+from planner.measured.rows import Row, number
+from planner.measured.training import TRAINING_CONSTANTS, predict_training, training_table
+from planner.supply.communication import Links
+from planner.supply.training import TrainingConstants
+
+__all__ = ["training_problem"]
+
+FloatArray = NDArray[np.float64]
+
+
+def training_problem(rows: Sequence[Row]) -> Problem:
+    """Return the fit of training speed: tokens per second and accelerator."""
+    table, _ = training_table([row for row in rows if row.get("quality") != "C" and row.get("tokens_per_s_per_gpu")])
+    starts = {
+        "matmul_share": 0.7, "width_knee": 400.0, "token_knee": 600.0, "attention_share": 0.4, "overlap_share": 0.9, "layer_s": 1.2e-4, "step_s": 0.02,
+        "scale_loss_share": 0.012, "tensor_exposed_share": 0.7, "context_waste_ratio": 1.5, "pace_ratio": 1.0, "scale_up_share": 0.6, "pcie_share": 0.5,
+        "rdma_share": 0.75, "ethernet_share": 0.6, "scale_up_latency_s": 2e-5, "pcie_latency_s": 3e-5, "network_latency_s": 5e-5,
+    }  # fmt: skip
+    fixed = {"overlap_share", "scale_up_latency_s", "pcie_latency_s", "network_latency_s", "ethernet_share"}
+    machine = {"matmul_share", "attention_share", "scale_up_share", "layer_s"}
+    engines = {"@megatron", "@torchtitan", "@llm-foundry", "@megatron25", "@megatron26", "@moe"}
+
+    def tagged(name: str, tag: str) -> bool:
+        if name == "rdma_share":
+            return tag == "@zero3-2021"
+        return (name == "pace_ratio" and tag not in {"@moe", "@megatron25", "@megatron26"}) or (
+            name in {"layer_s", "tensor_exposed_share"} and tag in engines
+        )
+
+    def narrowed(name: str, tag: str) -> bool:
+        return name == "pace_ratio" and tag not in {"@misaligned", "@offload", "@moe"}
+
+    def spreads(name: str, tag: str) -> float:
+        if name in fixed or (name == "pace_ratio" and tag == "*"):
+            return 0.01
+        if name == "pcie_share":
+            return 0.15
+        if name == "rdma_share":
+            return 0.1 if tag == "*" else 1.0
+        if tag == "*":
+            return 0.4
+        if name == "layer_s" and tag in {"@moe", "@megatron25", "@megatron26"}:
+            return 0.9
+        return 0.15 if not tag.startswith("@") else 0.6 if tag == "@offload" else 0.1 if "|" in tag else 0.2
+
+    tags = tag_rows(table.scopes, table.tags, list(starts), machine, tagged, narrowed)
+    of = design(tags, starts, spreads, {("rdma_share", "@zero3-2021"): 0.1})
+    observed = np.asarray([[number(row, "tokens_per_s_per_gpu") for row in table.rows]])
+    link_names = tuple(Links.__dataclass_fields__)
+
+    def predict(constants: Constants) -> FloatArray:
+        found = predict_training(
+            table,
+            TrainingConstants(**{name: constants[name] for name in TRAINING_CONSTANTS}),
+            Links(**{name: constants[name] for name in link_names}),
+        )
+        return found[None, :]
+
+    campaign = np.where([row.get("kind") == "campaign" for row in table.rows], 0.05, 1.0)
+    prefixes = {name: f"link.{name}" if name in link_names else f"train.{name}" for name in starts}
+    return problem_of("training", table.rows, of, predict, observed, (1.0,), prefixes, campaign)
