@@ -13,13 +13,16 @@ from planner.commands.options import belief_options, beliefs_of, calibration_of,
 from pricing.console import Output, Talk, common_options, output_options
 
 if TYPE_CHECKING:
+    from planner.supply.machines import Refusal
     from planner.supply.scaling import ScalePoint
+    from pricing.accelerators import Accelerator
 
 __all__ = ["estimate"]
 
 MOST_IN_A_BOX = 8
 """More accelerators than this are several boxes, joined by the network of their maker's reference design."""
 MOST_MACHINES_ON_A_CURVE = 64
+FORMATS = ("bf16", "fp16", "fp8", "int8", "fp4")
 
 
 @click.command()
@@ -51,7 +54,7 @@ def estimate(
     from planner.report.estimate import estimate_record, estimate_tables
     from planner.report.values import json_text
     from planner.supply.fleet import estimate as estimated
-    from planner.supply.machines import Refusal
+    from planner.supply.machines import Refusal as Refused
     from planner.supply.scaling import fewest_that_suffice, relief, scaling_curve
     from pricing.accelerators import resolve
 
@@ -64,11 +67,11 @@ def estimate(
     total = max(1, round(count or 1))
     machine = own_machine(accelerator, min(total, max(accelerator.scale_up_count, MOST_IN_A_BOX)))
     answer = estimated(work, architecture, machine, total, beliefs, calibration=calibration)
-    if isinstance(answer, Refusal):
+    if isinstance(answer, Refused):
         raise NothingFitsError(
-            f"{total} x {accelerator.name}: {answer.reason}",
+            answer.reason if accelerator.name in answer.reason else f"{total} x {accelerator.name}: {answer.reason}",
             where="--on",
-            hint="try more accelerators, or a smaller number format (precision: [fp8, int4])",
+            hint=_way_out(answer, accelerator),
         )
     notes = list(calibration.notes()) if calibration else []
     gains: Mapping[str, float] = {}
@@ -88,3 +91,10 @@ def estimate(
         output.write(json_text(record))
     else:
         show_text(output, estimate_tables(record))
+
+
+def _way_out(refusal: Refusal, accelerator: Accelerator) -> str:
+    if refusal.stage == "precision":
+        formats = [name for name in FORMATS if getattr(accelerator, f"{name}_dense_tflop_per_s")]
+        return f"{accelerator.name} computes in {', '.join(formats)}; weights of int4 (precision: int4) work on any GPU"
+    return "try more accelerators, or a smaller number format (precision: [fp8, int4])"
