@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -122,6 +123,35 @@ def processors() -> Mapping[str, Processor]:
     return MappingProxyType({row.name: row for row in read_facts(Processor, "processors.csv")})
 
 
+@cache
 def processor_of(name: str) -> Processor | None:
-    """Return the processor that an offer names, None where it is not known."""
-    return processors().get(name)
+    """Return the processor that an offer names, None where it is not known.
+
+    Clouds spell one chip in several ways (``Intel Xeon Platinum 8488C``, ``AMD EPYC 7R13 Processor``). Where no name is the
+    same, a part number that both share decides, then a code name or core design; of several, the slowest answers.
+
+    Examples
+    --------
+    >>> processor_of("Intel Xeon Platinum 8488C").name
+    'Intel Xeon 8488C (Sapphire Rapids)'
+    >>> processor_of("Intel Xeon Scalable (Emerald Rapids)").architecture
+    'Emerald Rapids'
+    >>> processor_of("MOS 6502") is None
+    True
+    """
+    known = processors()
+    if name in known:
+        return known[name]
+    for marks in (_part_numbers, _code_names):
+        alike = [chip for chip in known.values() if any(mark in name.lower() for mark in marks(chip))]
+        if alike:
+            return min(alike, key=lambda chip: (chip.memory_bandwidth_gb_per_s, chip.sustained_ghz, chip.name))
+    return None
+
+
+def _part_numbers(chip: Processor) -> list[str]:
+    return re.findall(r"[0-9][0-9a-z]{3,}(?:-[a-z])?|graviton[0-9]|cobalt|axion|altra", chip.name.lower())
+
+
+def _code_names(chip: Processor) -> list[str]:
+    return [*re.findall(r"\(([^)]+)\)", chip.name.lower()), chip.architecture.lower()]
