@@ -1,0 +1,242 @@
+"""Where large tables are computed: embedded by default, or on an engine that already runs; one expression for both."""
+
+from __future__ import annotations
+
+import socket
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from planner.errors import PlanningError
+
+if TYPE_CHECKING:
+    from ibis.backends import BaseBackend
+    from pyspark.sql import SparkSession
+
+__all__ = ["Engine", "EngineAddress", "EngineError", "connect", "read_address"]
+
+DUCKDB_SETTINGS = {"threads": "threads", "memory": "memory_limit"}
+SPARK_PORT = 15002
+"""The port that Spark Connect listens on where nobody says another one."""
+ANSWER_TIMEOUT_S = 5.0
+
+
+class EngineError(PlanningError):
+    """An engine that cannot be reached, or whose client is not installed."""
+
+    code = "engine"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineAddress:
+    """What the text behind ``--engine`` says.
+
+    Attributes
+    ----------
+    kind : str
+        ``duckdb`` or ``spark``.
+    uri : str
+        As it was given.
+    path : str
+        DuckDB's file; empty for one in memory.
+    host, port : str, int
+        Of the Spark Connect server.
+    settings : dict of str to str
+        DuckDB's own settings.
+    """
+
+    kind: str
+    uri: str
+    path: str = ""
+    host: str = ""
+    port: int = 0
+    settings: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Engine:
+    """An open connection.
+
+    Attributes
+    ----------
+    address : EngineAddress
+        What was asked for.
+    ibis : BaseBackend
+        The connection that runs Ibis expressions.
+    spark : SparkSession or None
+        The session, where the engine is Spark.
+    start_s : float
+        Seconds until it answered; told apart from those of the work.
+    notes : tuple of str
+        What weakens the answer (an engine of another version).
+    """
+
+    address: EngineAddress
+    ibis: BaseBackend
+    spark: SparkSession | None = None
+    start_s: float = 0.0
+    notes: tuple[str, ...] = ()
+
+    @property
+    def is_spark(self) -> bool:
+        """Whether the work runs on Spark."""
+        return self.spark is not None
+
+    def close(self) -> None:
+        """Leave the engine; a cluster goes on running."""
+        with suppress(Exception):  # a server that is gone cannot be told that we go
+            if self.spark is not None:
+                self.spark.stop()
+            else:
+                self.ibis.disconnect()
+
+
+def read_address(uri: str | None) -> EngineAddress:
+    """Return what an engine's address says.
+
+    Parameters
+    ----------
+    uri : str or None
+        ``duckdb`` (the default), ``duckdb:///path/to/file.duckdb?threads=2&memory=900MB``, or ``sc://host:15002`` for
+        Spark Connect (with the parameters of its own client, ``sc://host:443/;use_ssl=true;token=...``).
+
+    Raises
+    ------
+    EngineError
+        Any other text.
+
+    Examples
+    --------
+    >>> read_address(None).kind, read_address("sc://spark.example:15002").host
+    ('duckdb', 'spark.example')
+    >>> read_address("duckdb:?threads=2").settings
+    {'threads': '2'}
+    """
+    text = (uri or "duckdb").strip()
+    parts = urlsplit(text if ":" in text else f"{text}:")
+    match parts.scheme:
+        case "duckdb" if not parts.netloc:
+            return _duckdb_address(text, parts.path, parts.query)
+        case "sc":
+            try:
+                port = parts.port or SPARK_PORT
+            except ValueError:
+                raise EngineError(f"the port of the engine is no number: {text}", where="--engine") from None
+            if parts.hostname:
+                return EngineAddress(kind="spark", uri=text, host=parts.hostname, port=port)
+        case _:
+            pass
+    raise EngineError(
+        f"no engine is called {text!r}",
+        hint="duckdb (the default), duckdb:///path/to/file.duckdb?threads=2, or sc://host:15002 for Spark Connect",
+        where="--engine",
+    )
+
+
+def _duckdb_address(text: str, path: str, query: str) -> EngineAddress:
+    settings = dict(parse_qsl(query, keep_blank_values=True))
+    if unknown := sorted(set(settings) - set(DUCKDB_SETTINGS)):
+        raise EngineError(
+            f"unknown setting of DuckDB: {', '.join(unknown)}",
+            hint=f"known: {', '.join(DUCKDB_SETTINGS)}",
+            where="--engine",
+        )
+    if not (settings.get("threads", "1").isascii() and settings.get("threads", "1").isdigit()):
+        raise EngineError(f"threads must be a whole number, got {settings['threads']!r}", where="--engine")
+    # Three slashes are a path from the root, as in every other URI; duckdb:file.duckdb is beside us.
+    return EngineAddress(kind="duckdb", uri=text, path=unquote(path), settings=settings)
+
+
+def connect(uri: str | None = None) -> Engine:
+    """Open an engine.
+
+    Parameters
+    ----------
+    uri : str or None
+        See `read_address`.
+
+    Raises
+    ------
+    EngineError
+        An address that cannot be read, a client that is not installed, a server that does not answer.
+    """
+    address = read_address(uri)
+    start = time.perf_counter()
+    return _spark(address, start) if address.kind == "spark" else _duckdb(address, start)
+
+
+def _duckdb(address: EngineAddress, start: float) -> Engine:
+    try:
+        import duckdb
+        import ibis
+    except ImportError as error:
+        raise EngineError(
+            f"reading bills needs a package that is not installed: {error.name}",
+            hint="pip install 'gpuplan[usage]'",
+            where=f"--engine {address.uri}",
+        ) from error
+    if address.path and not Path(address.path).resolve().parent.is_dir():
+        raise EngineError("the folder of DuckDB's file does not exist", where=address.path)
+    options: dict[str, Any] = {DUCKDB_SETTINGS[name]: value for name, value in address.settings.items()}
+    if "threads" in options:
+        options["threads"] = max(1, int(options["threads"]))
+    try:
+        backend = ibis.duckdb.connect(address.path or ":memory:", **options)
+    except duckdb.Error as error:
+        raise EngineError(f"DuckDB cannot be opened: {error}", where=f"--engine {address.uri}") from error
+    backend.raw_sql("SET TimeZone = 'UTC'")
+    # Rows of a bill have no order of their own, and keeping one costs memory.
+    backend.raw_sql("SET preserve_insertion_order = false")
+    return Engine(address=address, ibis=backend, start_s=time.perf_counter() - start)
+
+
+def _spark(address: EngineAddress, start: float) -> Engine:
+    try:
+        import ibis
+        import pyspark
+        from pyspark.sql.connect.session import SparkSession as RemoteSession
+    except ImportError as error:
+        raise EngineError(
+            f"the client of Spark Connect is not installed: {error.name}",
+            hint="pip install 'gpuplan[spark]'",
+            where=f"--engine {address.uri}",
+        ) from error
+    _refuse_unless_answered(address)
+    try:
+        # `create`, and not `getOrCreate`: a session whose server is gone must not come back.
+        session: Any = RemoteSession.builder.remote(address.uri).create()
+        version = str(session.version)
+        session.conf.set("spark.sql.session.timeZone", "UTC")
+        backend = ibis.pyspark.connect(session)
+    except EngineError:
+        raise
+    except Exception as error:
+        # gRPC's and Spark's own errors have no common ancestor.
+        raise EngineError(
+            f"Spark Connect does not answer as it should: {_first_line(error)}", where=f"--engine {address.uri}"
+        ) from error
+    notes: tuple[str, ...] = ()
+    if version.split(".")[:2] != pyspark.__version__.split(".")[:2]:
+        notes = (f"Spark {version} answers a client of {pyspark.__version__}; only equal versions are tested",)
+    return Engine(address=address, ibis=backend, spark=session, start_s=time.perf_counter() - start, notes=notes)
+
+
+def _refuse_unless_answered(address: EngineAddress) -> None:
+    """Say at once that nothing listens; Spark's own client tries for ten minutes."""
+    try:
+        with socket.create_connection((address.host, address.port), timeout=ANSWER_TIMEOUT_S):
+            return
+    except OSError as error:
+        raise EngineError(
+            f"no engine answers at {address.host}:{address.port}: {error.strerror or error}",
+            hint="start it (a local one to try: scripts/engine start), or leave --engine away",
+            where=f"--engine {address.uri}",
+        ) from error
+
+
+def _first_line(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0][:300] if lines else type(error).__name__
