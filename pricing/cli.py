@@ -10,7 +10,8 @@ from typing import Any, TypeVar
 
 import click
 
-from pricing.console import LazyGroup, Output, Talk, common_options, output_options
+from pricing.console import CommandLineError, LazyGroup, Output, Talk, common_options, output_options
+from pricing.follow_up import FollowUp, ThenCommand, placed, run_follow_up, then_option
 
 __all__ = ["prices"]
 
@@ -86,7 +87,7 @@ def prices() -> None:
     """Gather prices, keep them, show their age and their past."""
 
 
-@click.command()
+@click.command(cls=ThenCommand)
 @click.option("--provider", multiple=True, help="Ask this one alone (repeatable); all by default.")
 @click.option("--region", multiple=True, help="Ask for this region alone (repeatable).")
 @click.option(
@@ -95,25 +96,29 @@ def prices() -> None:
 @click.option("--rate-cards", type=click.Path(path_type=Path, file_okay=False), multiple=True, envvar="GPUPLAN_RATE_CARDS",
               help="Folder with rate cards (repeatable); the one in the user's data folder is always read.")  # fmt: skip
 @store_option
+@then_option
 @output_options("table", "json")
 @common_options
+@click.pass_context
 def refresh(
+    ctx: click.Context,
     provider: tuple[str, ...],
     region: tuple[str, ...],
     time_limit_s: float,
     rate_cards: tuple[Path, ...],
     store: str | None,
+    then: FollowUp | None,
     output: Output,
     talk: Talk,
 ) -> int:
     """Ask every source for its prices and store what changed.
 
     A source without credentials is skipped; one that fails keeps its last prices, and their age. Exit status 5: some source
-    failed, 6: all of them did.
+    failed, 6: all of them did. With --then the plan is made whatever became of the sources, from the newest prices that are
+    kept; the exit status is the plan's where that fails, else the refresh's.
     """
     from platformdirs import user_data_path
 
-    from pricing.console import CommandLineError
     from pricing.progress import watched
     from pricing.providers import PROVIDERS
     from pricing.refresh import refresh as run_refresh
@@ -127,6 +132,7 @@ def refresh(
             hint=f"known: {', '.join(PROVIDERS)}",
             where="--provider",
         )
+    store = _one_store(store, then)
     engine = open_store(store)
     talk.detail(f"store: {engine.uri}")
     names = list(dict.fromkeys(provider)) or list(PROVIDERS)
@@ -152,7 +158,23 @@ def refresh(
             for part in source.parts:
                 if part.answer.status == "failed":
                     talk.warn(f"{source.provider} {part.answer.part}: {part.answer.message}")
-    return summary.exit_status
+    if then is None:
+        return summary.exit_status
+    from pricing.clock import today
+
+    failed = run_follow_up(ctx, then, today=today(), store=store, is_quiet=talk.is_quiet)
+    return failed or summary.exit_status
+
+
+def _one_store(store: str | None, then: FollowUp | None) -> str | None:
+    """Return where prices are put and read; the plan's own where it alone names one."""
+    if then is not None and then.store and store and _from_anywhere(then.store) != _from_anywhere(store):
+        raise CommandLineError(
+            "the plan would not see the new prices: it reads another store",
+            where="--store",
+            hint="name one store, once",
+        )
+    return store or (then.store if then is not None else None) or None
 
 
 @click.command()
@@ -254,34 +276,72 @@ def diff(
     return 0
 
 
-@click.command()
-@click.argument("kind", type=click.Choice(["cron", "systemd", "github", "kubernetes"]))
+@click.command(cls=ThenCommand)
+@click.argument("kind", type=click.Choice(["cron", "systemd", "github", "kubernetes"]), default="cron")
 @click.option("--at", default="03:17", show_default=True, metavar="HH:MM", help="Time of the day.")
 @click.option("--provider", multiple=True, help="Ask this one alone (repeatable).")
-@click.option("--command", default="gpuplan", show_default=True, help="How the program is called there.")
+@click.option("--command", help="How the program is called there; for cron and systemd it is this one by its path.")
 @click.option("--image", default="registry.example.org/gpuplan:latest", help="Container image, for Kubernetes.")
+@click.option("--log", metavar="FILE", help="Where cron or systemd put what is said; mail or the journal without it.")
 @store_option
+@then_option
 @click.option("-o", "--output", "path", type=click.Path(path_type=Path, dir_okay=False), help="File to write.")
 @common_options
 def schedule(
     kind: str,
     at: str,
     provider: tuple[str, ...],
-    command: str,
+    command: str | None,
     image: str,
+    log: str | None,
     store: str | None,
+    then: FollowUp | None,
     path: Path | None,
     talk: Talk,
 ) -> int:
-    """Print the text that makes a scheduler run the refresh every day."""
+    """Print the text that makes a scheduler run the refresh every day: KIND is a cron line unless told.
+
+    With --then it plans in the same run, so that a fresh report lies there every morning:
+    gpuplan prices schedule --then plan workload.yaml -o plan.xlsx
+    """
     from pricing.console import write_output
     from pricing.schedule import Schedule, read_time, schedule_text
 
     arguments = tuple(word for name in provider for word in ("--provider", name))
-    plan = Schedule(at=read_time(at), command=command, arguments=arguments, store=store or "", image=image)
+    is_here = kind in {"cron", "systemd"}
+    if log is not None and not is_here:
+        raise CommandLineError(f"{kind} keeps the log of a run itself", where="--log", hint="leave --log out")
+    store = _one_store(store, then)
+    plan = Schedule(
+        at=read_time(at),
+        command=command or (_this_program() if is_here else "gpuplan"),
+        arguments=arguments,
+        store=_from_anywhere(store) if store and is_here else store or "",
+        image=image,
+        log=str(Path(log).expanduser().absolute()) if log else "",
+    )
+    plan = plan if then is None else placed(kind, plan, then, Path.cwd())
     write_output(schedule_text(kind, plan), path)
     talk.detail("nothing was installed: this is text to place")
     return 0
+
+
+def _this_program() -> str:
+    """Return how this program is called from anywhere: a scheduler searches few folders."""
+    import shlex
+    import sys
+
+    beside = Path(sys.executable).with_name("gpuplan")
+    if beside.is_file():
+        return shlex.quote(str(beside))
+    spec = getattr(sys.modules["__main__"], "__spec__", None)  # python -m planner, in a checkout
+    package = "" if spec is None else spec.parent or ""
+    return "gpuplan" if package in {"", "pricing"} else shlex.join([sys.executable, "-P", "-m", package])
+
+
+def _from_anywhere(store: str) -> str:
+    """Return the address of a store with the whole path of a file: a scheduler starts in another folder."""
+    return store if "://" in store else str(Path(store).expanduser().absolute())
 
 
 @click.command(name="import")

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
-__all__ = ["utc_now"]
+__all__ = ["today", "utc_now"]
 
 
 def utc_now() -> datetime:
     """Return the time as the store keeps it: UTC, without zone, to the microsecond."""
     return datetime.now(UTC).replace(tzinfo=None)
+
+
+def today() -> date:
+    """Return the day where the reader is, by which files are named."""
+    return datetime.now().astimezone().date()

@@ -33,6 +33,7 @@ __all__ = [
     "Talk",
     "common_options",
     "error_object",
+    "format_of",
     "output_options",
     "run",
     "write_output",
@@ -277,7 +278,7 @@ def output_options(*formats: str) -> Callable[[Callable[..., R]], Callable[..., 
         @functools.wraps(function)
         def wrapped(*args: Any, format_name: str | None, output_path: Path | None, **kwargs: Any) -> R:  # noqa: ANN401 - passed through
             path = None if output_path is None or str(output_path) == "-" else output_path
-            chosen = format_name or _format_of(path, formats)
+            chosen = format_name or format_of(path, formats)
             context = click.get_current_context(silent=True)
             colored = _may_color(bool(context and context.params.get("is_plain")))
             return function(*args, output=Output(chosen, path, colored), **kwargs)
@@ -287,7 +288,14 @@ def output_options(*formats: str) -> Callable[[Callable[..., R]], Callable[..., 
     return decorate
 
 
-def _format_of(path: Path | None, formats: Sequence[str]) -> str:
+def format_of(path: Path | None, formats: Sequence[str]) -> str:
+    """Return the form that a file's ending names; the first one without a file.
+
+    Raises
+    ------
+    CommandLineError
+        The ending names none of them.
+    """
     if path is None:
         return formats[0]
     named = ENDINGS.get(path.suffix.lower())

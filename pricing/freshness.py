@@ -8,11 +8,13 @@ from typing import Final
 
 from pricing.store.reading import PartStatus
 
-__all__ = ["LIST_PRICE_DAYS", "SPOT_DAYS", "too_old"]
+__all__ = ["LIST_PRICE_DAYS", "SPOT_DAYS", "not_renewed", "too_old"]
 
 LIST_PRICE_DAYS: Final = 30.0
 SPOT_DAYS: Final = 2.0
 """A spot price of two days ago is no price any more."""
+TOLD: Final = 5
+"""Parts that one line names."""
 
 
 def too_old(statuses: Iterable[PartStatus], now: datetime, max_age_days: float | None = None) -> list[str]:
@@ -41,3 +43,24 @@ def too_old(statuses: Iterable[PartStatus], now: datetime, max_age_days: float |
             why = f"; the last asking failed: {status.message}" if status.status == "failed" else ""
             lines.append(f"{status.provider} {status.part}: prices are {age:.0f} days old (more than {limit:g}){why}")
     return lines
+
+
+def not_renewed(statuses: Iterable[PartStatus], now: datetime) -> list[str]:
+    """Return a line on the parts that answer with kept prices because their last asking failed; none where all went well.
+
+    Parts that are too old have their own lines (`too_old`) and are passed over here.
+    """
+    kept = [
+        status
+        for status in statuses
+        if status.status == "failed" and status.row_count and status.landed_at and not too_old([status], now)
+    ]
+    if not kept:
+        return []
+    told = ", ".join(
+        f"{each.provider} {each.part} (of {each.landed_at:%Y-%m-%d}: {each.message})" for each in kept[:TOLD]
+    )
+    more = f" and {len(kept) - TOLD} more" if len(kept) > TOLD else ""
+    return [
+        f"gave no new prices when last asked on {max(each.asked_at for each in kept):%Y-%m-%d}, kept ones answer: {told}{more}"
+    ]

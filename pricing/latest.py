@@ -8,7 +8,7 @@ from datetime import date
 
 from pricing.catalog import Catalog, load_bundled
 from pricing.clock import utc_now
-from pricing.freshness import too_old
+from pricing.freshness import not_renewed, too_old
 from pricing.store.errors import NoPricesError
 from pricing.store.open import default_store, open_store
 from pricing.store.reading import end_of_day, read_offers, read_statuses
@@ -59,7 +59,8 @@ def load(
         status.provider for status in statuses if status.row_count and as_of is None
     }
     others = [offer for offer in bundled.offers if offer.provider not in held]
-    notes = [] if as_of is not None else too_old(statuses, utc_now(), max_age_days)
+    now = utc_now()
+    notes = [] if as_of is not None else [*too_old(statuses, now, max_age_days), *not_renewed(statuses, now)]
     if others:
         names = ", ".join(sorted({offer.provider for offer in others}))
         oldest = min(offer.observed_on for offer in others)
