@@ -22,26 +22,22 @@ from planner.supply.calibration import Calibration, default_calibration
 from planner.supply.evidence import band, basis_and_evidence, spread
 from planner.supply.hardware import Hardware, hardware
 from planner.supply.machines import Fleet, Layout, Machine, MemoryUse, Performance, Refusal
-from planner.supply.serving import ServedModel, served_model
+from planner.supply.serving import ServedModel
 from planner.supply.serving_candidates import (
     BATCHES,
     MOST_FLEET,
-    MOST_MACHINES_PER_REPLICA,
     Demand,
     Grid,
     Replicas,
-    capacity_of,
     demand_of,
-    evaluate,
     format_choices,
-    format_on,
-    replicas_of,
 )
 from planner.supply.serving_memory import (
     cached_bytes_per_request,
     overhead_bytes,
     resident_weight_bytes,
 )
+from planner.supply.serving_prospects import prospects
 
 __all__ = ["fixed_serving", "size_serving"]
 
@@ -110,34 +106,15 @@ def size_serving(
     return [fleet for fleet in fleets if fleet is not None]
 
 
-def _kv_precision(workload: Workload, precision: str) -> str:
-    """Return the cache's format: the stated one, else 8 bit beside 8- and 4-bit floating weights, else 16 bit."""
-    if workload.kv_precision:
-        return str(workload.kv_precision[0])
-    return "fp8" if precision in {"fp8", "fp4"} else "fp32" if precision == "fp32" else "bf16"
-
-
 def _size_with(
     formats: tuple[str, ...], workload: Workload, arch: Architecture, machines: Sequence[Machine], hw: Hardware, demand: Demand,
     assumptions: Assumptions, calibration: Calibration, todo: Sequence[int], max_accelerators: int | None, fixed_machines: int | None,
 ) -> list[Fleet | Refusal]:  # fmt: skip
-    names: list[str] = []
-    wanted: list[tuple[int, int]] = []
-    lacking: set[int] = set()
-    for row in todo:
-        usable = [name for name in (format_on(item, hw, row) for item in formats) if name is not None]
-        if not usable:
-            lacking.add(row)
-        for name in dict.fromkeys(usable):
-            if name not in names:
-                names.append(name)
-            wanted.append((row, names.index(name)))
-    models = [served_model(arch, name, _kv_precision(workload, name)) for name in names]
-    flops = [np.where(hw.is_cpu, hw.flop16_per_s(), hw.flop_per_s(name)) for name in names]
-    reps = replicas_of(arch, hw, wanted, most_machines=fixed_machines or MOST_MACHINES_PER_REPLICA)
-    reps = replace(reps, formats=tuple((name, _kv_precision(workload, name)) for name in names))
-    grid = evaluate(models, flops, hw, calibration, machines, reps, demand, assumptions)
-    rate, column, fits, quick, smooth = capacity_of(grid, demand)
+    found = prospects(
+        formats, workload, arch, machines, hw, demand, assumptions, calibration, todo, most_machines=fixed_machines
+    )
+    models, reps, grid, lacking = found.models, found.reps, found.grid, found.lacking
+    rate, column, fits, quick, smooth = found.rate, found.column, found.fits, found.quick, found.smooth
     if fixed_machines is not None:
         replicas = np.where(
             reps.machines_each > 1, fixed_machines // reps.machines_each, fixed_machines * reps.per_machine
