@@ -16,9 +16,9 @@ from planner.supply.serving_fleet import size_serving
 from planner.supply.throughput_fleet import size_throughput
 from planner.supply.training_fleet import size_training
 
-__all__ = ["estimate", "size"]
+__all__ = ["HOURS_PER_MONTH", "estimate", "size"]
 
-_HOURS_PER_MONTH = 730.0
+HOURS_PER_MONTH = 730.0
 
 
 def size(
@@ -130,7 +130,7 @@ def _stated(work: GpuHours, machine: Machine, max_accelerators: int | None) -> F
     if max_accelerators is not None and instances * machine.accelerator_count > max_accelerators:
         reason = f"{instances * machine.accelerator_count:,.0f} {chip.name} come with whole machines, {max_accelerators:,} are allowed"
         return Refusal(machine=machine, stage="max_gpus", reason=reason)
-    share = work.hours_per_month / _HOURS_PER_MONTH
+    share = work.hours_per_month / HOURS_PER_MONTH
     idle = instances * machine.accelerator_count - work.count
     rate = float(work.count)
     return Fleet(
