@@ -268,19 +268,19 @@ def recalibrate(
             continue
         report = verify_rows(kind, rows, used, file=str(path))
         gpu_of = {row.get("id", "") or str(index + 1): row.get("gpu", "") for index, row in enumerate(rows)}
-        name = "train.pace_ratio" if kind == "training" else "serve.pace_ratio"
         for item in report.detail:
             chip = accelerator_of(gpu_of.get(item.id, ""))
-            if chip is None or not item.primary or not item.predicted or not item.expected or item.sort == "image":
+            if chip is None or not item.primary or not item.predicted or not item.expected:
                 continue
+            work = "train" if kind == "training" else "image" if item.sort == "image" else "serve"
             slower = item.expected / item.predicted if item.metric.endswith("_ms") else item.predicted / item.expected
-            ratios.setdefault((name, chip.name), []).append(slower)
+            ratios.setdefault((f"{work}.pace_ratio", chip.name), []).append(slower)
     where = ", ".join(str(path) for path in paths)
     if not ratios:
         raise InputError("none of these rows can be predicted, so nothing is calibrated", where=where)
     new = {}
     for (name, scope), values in ratios.items():
-        practice = assumptions["perf.serving_practice_share"] if assumptions and name.startswith("serve") else 1.0
+        practice = assumptions["perf.serving_practice_share"] if assumptions and not name.startswith("train") else 1.0
         base = used.constant(name, (scope,))
         new[name, scope] = replace(
             base, scope=scope, value=base.value * float(np.median(values)) * practice, row_count=len(values), blocks=OWN_ROWS,

@@ -20,11 +20,17 @@ class DiffusionPass:
     reference_pixels : float
         Width times height at which `pass_flop` holds.
     attention_share : float
-        Share of `pass_flop` that grows with the square of the pixels; the rest grows with the pixels.
+        Share of `pass_flop` that is products of attention: it grows with the square of the tokens, the rest with the tokens.
     passes_if_guided : int
         Passes a step under classifier-free guidance: 2, or 1 for guidance-distilled models.
     denoiser_parameter_count, text_encoder_parameter_count, decoder_parameter_count : float
         Parameters of the three parts.
+    text_token_share : float
+        Share of the tokens at `reference_pixels` that are text and stay as they are when the image grows; 0 of a U-Net.
+    block_count : int
+        Residual and attention blocks that run one after another in a pass (a block of two streams counts as two).
+    decoder_in_fp32 : bool
+        Whether the latent is decoded in single precision, as the SDXL family's decoder must be.
     """
 
     pass_flop: float
@@ -34,6 +40,9 @@ class DiffusionPass:
     denoiser_parameter_count: float
     text_encoder_parameter_count: float
     decoder_parameter_count: float
+    text_token_share: float = 0.0
+    block_count: int = 38
+    decoder_in_fp32: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

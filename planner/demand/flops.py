@@ -14,6 +14,8 @@ from planner.demand.parameters import matmul_parameter_count
 __all__ = [
     "attention_flop_per_token",
     "decoder_image_flop",
+    "denoising_attention_flop",
+    "denoising_linear_flop",
     "denoising_pass_flop",
     "forward_flop_per_token",
     "image_flop",
@@ -106,12 +108,44 @@ def training_flop_per_token(
     return linear, 3.0 * attention_flop_per_token(arch, attended)
 
 
-def denoising_pass_flop(arch: Architecture, pixels: ArrayLike) -> FloatArray:
-    """Return the FLOP of one denoising pass over one image: convolutions grow with the pixels, attention with their square."""
+def denoising_linear_flop(arch: Architecture, pixels: ArrayLike) -> FloatArray:
+    """Return the FLOP of one denoising pass in convolutions and linear layers: they grow with the tokens.
+
+    Tokens are of the image, which grow with its pixels, and of the text, which do not.
+    """
     assert arch.diffusion is not None
-    ratio = np.asarray(pixels, dtype=float) / arch.diffusion.reference_pixels
-    share = arch.diffusion.attention_share
-    return np.asarray(arch.diffusion.pass_flop * ((1 - share) * ratio + share * ratio**2), dtype=float)
+    return np.asarray(
+        arch.diffusion.pass_flop * (1.0 - arch.diffusion.attention_share) * _token_ratio(arch, pixels), dtype=float
+    )
+
+
+def denoising_attention_flop(arch: Architecture, pixels: ArrayLike) -> FloatArray:
+    """Return the FLOP of one denoising pass in products of attention (``4 L a d s^2``): they grow with the tokens' square."""
+    assert arch.diffusion is not None
+    return np.asarray(
+        arch.diffusion.pass_flop * arch.diffusion.attention_share * _token_ratio(arch, pixels) ** 2, dtype=float
+    )
+
+
+def _token_ratio(arch: Architecture, pixels: ArrayLike) -> FloatArray:
+    """Return the tokens of an image and its text over those of an image of the reference size."""
+    assert arch.diffusion is not None
+    text = arch.diffusion.text_token_share
+    return np.asarray(
+        text + (1.0 - text) * np.asarray(pixels, dtype=float) / arch.diffusion.reference_pixels, dtype=float
+    )
+
+
+def denoising_pass_flop(arch: Architecture, pixels: ArrayLike) -> FloatArray:
+    """Return the FLOP of one denoising pass over one image.
+
+    Examples
+    --------
+    >>> from planner.demand.models import known_model
+    >>> f"{float(denoising_pass_flop(known_model('sd1.5'), 512 * 512)):.3e}"
+    '8.001e+11'
+    """
+    return denoising_linear_flop(arch, pixels) + denoising_attention_flop(arch, pixels)
 
 
 def decoder_image_flop(pixels: ArrayLike) -> FloatArray:

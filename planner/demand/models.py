@@ -51,6 +51,9 @@ def _architecture(row: Mapping[str, str]) -> Architecture:
             denoiser_parameter_count=float(row["denoiser_parameter_count"]),
             text_encoder_parameter_count=float(row["text_encoder_parameter_count"]),
             decoder_parameter_count=float(row["decoder_parameter_count"]),
+            text_token_share=float(row["text_token_share"]),
+            block_count=int(row["block_count"]),
+            decoder_in_fp32=row["decoder_in_fp32"] == "1",
         )
     values: dict[str, object] = {}
     for field in fields(Architecture):

@@ -1,10 +1,15 @@
-"""Measured image rows: predicted by the formula of `planner.supply.throughput_fleet`."""
+"""Measured image rows: predicted by the formulas of `planner.supply.images`.
+
+A row's convention is read first: steps or whole images per second (a row of steps has no decoding), of the batch or of the
+image, the steps, the size, the guidance that the model needs; then how it was run: launched kernel by kernel (eager),
+compiled, or by a maker's engine.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,100 +20,167 @@ from planner.errors import InputError
 from planner.measured.rows import Row, accelerator_of, machine_of, number
 from planner.supply.calibration import Calibration, scopes
 from planner.supply.hardware import hardware
-from planner.supply.throughput_fleet import image_s
+from planner.supply.images import IMAGE_CONSTANTS, ImageConstants, ImageRates, image_rates, image_s, step_time
+from planner.supply.machines import Machine
 from pricing.errors import GpuplanError
 
-__all__ = ["IMAGE_CONSTANTS", "ImageTable", "constants_of_rows", "image_table", "predict_images"]
+__all__ = ["ImageTable", "constants_of_rows", "image_table", "predict_images"]
 
 FloatArray = NDArray[np.float64]
 
-IMAGE_CONSTANTS = ("flop_share", "knee_tflop", "step_s")
 _USUAL_STEPS = 50.0
 """The diffusers library's default, where a table does not state the steps."""
+_USUAL_LOADED_BATCH = 4.0
+"""Images at once under an unlimited queue (offline) or many users (server), where a table does not state it."""
+_COMPILED = ("compile", "stable-fast", "oneflow", "flax", "tensorrt", "neuron")
+"""Words of a framework that replays a graph instead of launching kernel by kernel."""
+_ENGINES = {"tensorrt": "@tensorrt", "neuron": "@neuron"}
+_HALF_SUMS = ("stable-fast", "oneflow", "tensorrt", "flumina")
+"""Frameworks that sum products in half precision where the card does so at twice the rate."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageTable:
-    """Rows as columns; `observed` is images per second of all accelerators together."""
+    """Rows as columns.
+
+    Attributes
+    ----------
+    rows, scopes, tags, architectures : tuple
+        The rows; where their constants are looked up; how they were run; their models.
+    pixels, steps, batch, count : FloatArray
+        Width times height, steps of an image, images made at once on an accelerator, accelerators.
+    rates : ImageRates
+        Of each row's accelerator.
+    is_steps, is_eager : NDArray of bool
+        Whether the row states steps of a batch, not whole images; whether a host launches kernel by kernel.
+    observed : FloatArray
+        Images, or steps of a batch, per second of all accelerators together: the row's own unit.
+    """
 
     rows: tuple[Row, ...]
     scopes: tuple[tuple[str, ...], ...]
     tags: tuple[tuple[str, ...], ...]
     architectures: tuple[Architecture, ...]
-    numbers: FloatArray
+    pixels: FloatArray
+    steps: FloatArray
+    batch: FloatArray
+    count: FloatArray
+    rates: ImageRates
+    is_steps: NDArray[np.bool_]
+    is_eager: NDArray[np.bool_]
     observed: FloatArray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Read:
+    """One row, read."""
+
+    row: Row
+    machine: Machine
+    arch: Architecture
+    tags: tuple[str, ...]
+    form: str
+    half_sums: bool
+    pixels: float
+    steps: float
+    batch: float
+    count: float
+    is_steps: bool
+    observed: float
 
 
 def image_table(rows: Sequence[Row]) -> tuple[ImageTable, dict[str, str]]:
     """Return the rows that can be predicted as columns, and for every other one why not."""
     refusals: dict[str, str] = {}
-    kept = []
+    kept: list[_Read] = []
     for index, row in enumerate(rows):
         try:
-            kept.append((row, *_one(row)))
+            kept.append(_read(row))
         except GpuplanError as error:
             refusals[row.get("id", "") or str(index + 1)] = error.message
+    machines = [item.machine for item in kept]
     return ImageTable(
-        rows=tuple(item[0] for item in kept),
-        scopes=tuple(item[1] for item in kept),
-        tags=tuple(item[2] for item in kept),
-        architectures=tuple(item[3] for item in kept),
-        numbers=np.asarray([item[4] for item in kept], dtype=float).reshape(-1, 5),
-        observed=np.asarray([item[5] for item in kept], dtype=float),
+        rows=tuple(item.row for item in kept),
+        scopes=tuple(scopes(item) for item in machines),
+        tags=tuple(item.tags for item in kept),
+        architectures=tuple(item.arch for item in kept),
+        pixels=np.asarray([item.pixels for item in kept], dtype=float),
+        steps=np.asarray([item.steps for item in kept], dtype=float),
+        batch=np.asarray([item.batch for item in kept], dtype=float),
+        count=np.asarray([item.count for item in kept], dtype=float),
+        rates=image_rates(
+            machines, hardware(machines), [item.form for item in kept], [item.half_sums for item in kept]
+        ),
+        is_steps=np.asarray([item.is_steps for item in kept], dtype=bool),
+        is_eager=np.asarray(["@eager" in item.tags for item in kept], dtype=bool),
+        observed=np.asarray([item.observed for item in kept], dtype=float),
     ), refusals
 
 
-def _one(row: Row) -> tuple[tuple[str, ...], tuple[str, ...], Architecture, tuple[float, ...], float]:
+def _model_and_size(row: Row) -> tuple[Architecture, float]:
+    """Return the model of a row, and its pixels: stated beside the name, in the load or in the notes."""
+    text = " ".join([row.get("model", ""), row.get("load", ""), row.get("notes", "")])
+    size = re.search(r"(\d{3,4})x(\d{3,4})", text)
+    name = re.sub(r"\s*\d{3,4}x\d{3,4}", "", row.get("model", ""))
+    arch = known_model(name.replace(" base", "").replace(" Base", "").replace(" XL", "-xl"))
+    if arch.diffusion is None:
+        raise InputError(f"{arch.name} makes no images", where=f"row {row.get('id', '?')}")
+    pixels = float(size.group(1)) * float(size.group(2)) if size else arch.diffusion.reference_pixels
+    return arch, pixels
+
+
+def _form(row: Row) -> str:
+    """Return the number format of the products: of ``a/b`` the first."""
+    text = row.get("precision", "").lower() or "fp16"
+    return "fp32" if text.startswith(("fp32", "tf32")) else "fp8" if text.startswith(("fp8", "int8")) else "fp16"
+
+
+def _tags(row: Row, form: str, *, has_tensor_single: bool) -> tuple[str, ...]:
+    """Return how a row was run, in the calibration's words."""
+    framework = row.get("framework", "").lower()
+    tags = ["@compiled" if any(word in framework for word in _COMPILED) else "@eager"]
+    tags += [tag for word, tag in _ENGINES.items() if word in framework]
+    if form == "fp8":
+        tags.append("@fp8")
+    if form == "fp32":
+        tags.append("@fp32" if has_tensor_single else "@fp32_vector")
+    if "server" in row.get("load", "").lower():
+        tags.append("@server")
+    return tuple(tags)
+
+
+def _read(row: Row) -> _Read:
     where = f"row {row.get('id', '?')}"
     chip = accelerator_of(row.get("gpu", ""))
     if chip is None:
         raise InputError(f"unknown accelerator {row.get('gpu', '')!r}", where=where)
-    text = " ".join([row.get("model", ""), row.get("load", ""), row.get("notes", "")])
-    size = re.search(r"(\d{3,4})x(\d{3,4})", text)
-    name = (
-        re.sub(r"\s*\d{3,4}x\d{3,4}", "", row.get("model", ""))
-        .replace(" base", "")
-        .replace(" Base", "")
-        .replace(" XL", "-xl")
+    arch, pixels = _model_and_size(row)
+    form = _form(row)
+    metric, load = row.get("metric", ""), row.get("load", "")
+    steps = re.search(r"(\d+)(?: [A-Za-z]+)? steps", f"{load} {row.get('notes', '')}")
+    is_steps = "steps_per_s" in metric
+    loaded = any(word in load.lower() for word in ("offline", "server"))
+    batch = number(row, "batch", default=_USUAL_LOADED_BATCH if loaded else 1.0)
+    observed = number(row, "value") if is_steps else number(row, "images_per_s")
+    if not observed > 0:
+        stated = number(row, "value")
+        observed = batch / stated if "latency" in metric else stated
+    if not observed > 0:
+        raise InputError("neither images_per_s nor value holds a speed", where=where)
+    return _Read(
+        row=row,
+        machine=machine_of(row, chip),
+        arch=arch,
+        tags=_tags(row, form, has_tensor_single=chip.tf32_dense_tflop_per_s is not None),
+        form=form,
+        half_sums=any(word in row.get("framework", "").lower() for word in _HALF_SUMS),
+        pixels=pixels,
+        steps=float(steps.group(1)) if steps else _USUAL_STEPS,
+        batch=batch,
+        count=number(row, "n_gpus", default=1.0),
+        is_steps=is_steps,
+        observed=observed,
     )
-    arch = known_model(name)
-    if arch.diffusion is None:
-        raise InputError(f"{arch.name} makes no images", where=where)
-    pixels = float(size.group(1)) * float(size.group(2)) if size else arch.diffusion.reference_pixels
-    steps = re.search(r"(\d+)(?: [A-Za-z]+)? steps", text)
-    per_step = "steps_per_s" in row.get("metric", "")
-    count = 1.0 if per_step else float(steps.group(1)) if steps else _USUAL_STEPS
-    batch = number(row, "batch", default=4.0 if "offline" in row.get("load", "").lower() else 1.0)
-    machine = machine_of(row, chip)
-    hw = hardware([machine])
-    precision = row.get("precision", "fp16").lower()
-    form = "fp32" if precision.startswith(("fp32", "tf32")) else "fp8" if precision.startswith("fp8") else "16"
-    peak = float(hw.flop_per_s(form)[0])
-    if not np.isfinite(peak):
-        peak = float(hw.flop16_per_s()[0])
-    framework = row.get("framework", "").lower()
-    tags = [f"@{form}"] if form != "16" else []
-    if form == "fp32" and chip.tf32_dense_tflop_per_s is None:
-        tags = ["@fp32_vector"]  # without tensor cores for it, single precision reaches far more of its peak
-    for word, tag in (
-        ("tensorrt", "@tensorrt"),
-        ("stable-fast", "@compiled"),
-        ("compile", "@compiled"),
-        ("flax", "@compiled"),
-        ("neuron", "@neuron"),
-    ):
-        tags += [tag] if word in framework and tag not in tags else []
-    tags += ["@eager2022"] * ("diffusers 0." in framework)
-    tags += ["@eager"] * (not set(tags) & {"@tensorrt", "@compiled", "@neuron"}) + ["@server"] * (
-        "server" in row.get("load", "").lower()
-    )
-    observed = number(row, "images_per_s", "value")
-    if per_step:
-        observed = number(row, "value")
-    elif "latency" in row.get("metric", "") and np.isnan(number(row, "images_per_s")):
-        observed = batch / number(row, "value")
-    numbers = (pixels, count, batch, peak, number(row, "n_gpus", default=1.0))
-    return scopes(machine), tuple(tags), arch, numbers, observed
 
 
 def constants_of_rows(table: ImageTable, calibration: Calibration) -> dict[str, FloatArray]:
@@ -120,15 +192,17 @@ def constants_of_rows(table: ImageTable, calibration: Calibration) -> dict[str, 
     }
 
 
-def predict_images(table: ImageTable, constants: dict[str, FloatArray]) -> FloatArray:
-    """Return predicted images (or steps) per second of every row."""
-    rates = np.empty(len(table.rows))
+def predict_images(table: ImageTable, constants: Mapping[str, FloatArray]) -> FloatArray:
+    """Return predicted images, or steps of a batch, per second of every row: in the unit of `ImageTable.observed`."""
+    found = np.empty(len(table.rows))
     for arch in set(table.architectures):
         mine = np.asarray([other == arch for other in table.architectures])
-        pixels, steps, batch, peak, count = table.numbers[mine].T
-        seconds = image_s(
-            arch, pixels, steps, guided=True, flop_per_s=peak, share=constants["flop_share"][mine],
-            knee_tflop=constants["knee_tflop"][mine], step_s=constants["step_s"][mine], batch=batch,
-        )  # fmt: skip
-        rates[mine] = count / seconds
-    return rates
+        rates = ImageRates(**{item.name: getattr(table.rates, item.name)[mine] for item in fields(ImageRates)})
+        values = {name: constants[name][mine] for name in IMAGE_CONSTANTS}
+        values["host_block_s"] = values["host_block_s"] * table.is_eager[mine]
+        held = ImageConstants(**values)
+        pixels, batch = table.pixels[mine], table.batch[mine]
+        steps_s = step_time(arch, pixels, guided=True, rates=rates, constants=held, batch=batch).total_s
+        whole_s = image_s(arch, pixels, table.steps[mine], guided=True, rates=rates, constants=held, batch=batch)
+        found[mine] = table.count[mine] / np.where(table.is_steps[mine], steps_s, whole_s)
+    return found

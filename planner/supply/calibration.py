@@ -24,6 +24,8 @@ __all__ = ["OWN_ROWS", "Calibration", "Constant", "default_calibration", "scopes
 FloatArray = NDArray[np.float64]
 OWN_ROWS = "your own rows"
 """Stands as `Constant.blocks` where the user measured for himself."""
+_WORK = {"train": "training", "image": "image generation"}
+"""What a user's own rows speak of, by the first part of the constant's name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,8 +124,9 @@ class Calibration:
         for (name, scope), row in sorted(self.rows.items()):
             if row.blocks == OWN_ROWS:
                 change = shipped.constant(name, (scope,)).value / row.value - 1.0
+                work = _WORK.get(name.split(".", maxsplit=1)[0], "serving")
                 found.append(
-                    f"{'training' if name.startswith('train') else 'serving'} on {scope} is calibrated on {row.row_count:,} "
+                    f"{work} on {scope} is calibrated on {row.row_count:,} "
                     f"of your own rows ({row.source}): {abs(change):.0%} {'faster' if change >= 0 else 'slower'} than without"
                 )
         return tuple(found)

@@ -1,7 +1,7 @@
 """Throughput fleets: documents to vectors, and images: independent pieces, many at once, no talk between accelerators.
 
-A piece takes ``FLOP / (peak x share)`` or, where the batch is small, the reading of the weights, whichever adds up:
-``t = FLOP / (F eta) + weights / (W mu) / batch``. Williams et al. 2009 (roofline); shares from the calibration.
+A document takes ``FLOP / (peak x share)`` (Williams et al. 2009, roofline; shares from the calibration); an image's time stands
+in `planner.supply.images`.
 """
 
 from __future__ import annotations
@@ -11,38 +11,46 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from planner.assumptions import Assumptions
 from planner.demand.architecture import Architecture
-from planner.demand.flops import decoder_image_flop, denoising_pass_flop, forward_flop_per_token
+from planner.demand.flops import denoising_pass_flop, forward_flop_per_token
 from planner.demand.memory import weight_bytes
 from planner.demand.profiles import elastic_share, peak_over_mean_ratio
 from planner.demand.workload import Diffusion, Embed, Workload
 from planner.supply.calibration import Calibration, default_calibration
 from planner.supply.evidence import band, basis_and_evidence, spread
 from planner.supply.hardware import Hardware, hardware
+from planner.supply.images import image_constants, image_rates, image_s, step_time
 from planner.supply.machines import Fleet, Layout, Machine, MemoryUse, Performance, Refusal
 
-__all__ = ["image_s", "pieces_per_s", "size_throughput"]
+__all__ = ["pieces_per_s", "size_throughput"]
 
 FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
 
 _CONTEXT_BYTES = 1.2e9
 _EMBED_BATCH_TOKENS = 16_384.0
 _SECONDS_PER_DAY = 86_400.0
 _LATENT_BYTES_PER_PIXEL = 2_000.0
 """Activations of a U-Net and its decoder per pixel and byte of the format (Lambda's Stable Diffusion 1.4 table)."""
+_BATCHES = (8, 4, 2, 1)
+"""Images made at once where memory and the limit of seconds allow: beyond eight hardly anything is gained."""
+_EIGHT_BIT = frozenset({"fp8", "int8"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Pieces:
-    """The work in pieces (documents, images) as one accelerator sees it; arrays per machine."""
+    """The work in pieces (documents, images) as one accelerator sees it; arrays per machine.
+
+    `alone_s` is the time of one piece by itself, `batch` how many are made at once when there are enough of them.
+    """
 
     unit: str
     per_s: FloatArray
     alone_s: FloatArray
-    batch: int
+    batch: IntArray
     total: float
     deadline_s: float
     peak_per_s: float
@@ -50,47 +58,13 @@ class _Pieces:
     load_share: float
     limit_s: float
     weights: float
-    activations: float
+    activations: FloatArray
     constant: str
     sort: str
     precisions: list[str]
     mfu: FloatArray
-
-
-def image_s(
-    arch: Architecture,
-    pixels: ArrayLike,
-    steps: ArrayLike,
-    *,
-    guided: bool,
-    flop_per_s: FloatArray,
-    share: FloatArray,
-    knee_tflop: FloatArray,
-    step_s: FloatArray,
-    batch: ArrayLike = 1.0,
-) -> FloatArray:
-    """Return the seconds of one image in a batch: all denoising passes and the decoding.
-
-    ``t = C / (F eta x / (x + knee)) + steps t_0 / batch`` with x the FLOP that one step launches: a small image at a time
-    leaves part of a large accelerator idle, and each step has a host time that the batch shares.
-
-    Parameters
-    ----------
-    pixels, steps, batch : array_like
-        Width times height, denoising steps, images made at once.
-    flop_per_s, share : FloatArray
-        Dense peak, and the achieved share of it when full.
-    knee_tflop, step_s : FloatArray
-        1e12 FLOP a launch at which half of the share is reached; host time of a step.
-    """
-    assert arch.diffusion is not None
-    passes = arch.diffusion.passes_if_guided if guided else 1
-    count, together = np.asarray(steps, dtype=float), np.asarray(batch, dtype=float)
-    one_pass = denoising_pass_flop(arch, pixels)
-    launch_tflop = one_pass * passes * together / 1e12
-    total = count * passes * one_pass + decoder_image_flop(pixels)
-    busy_s = total / (flop_per_s * share * launch_tflop / (launch_tflop + knee_tflop))
-    return np.asarray(busy_s + count * step_s / together, dtype=float)
+    bound: list[str]
+    notes: list[str] | None = None
 
 
 def pieces_per_s(flop: float, flop_per_s: FloatArray, share: FloatArray) -> FloatArray:
@@ -132,10 +106,11 @@ def _embedding(
     deadline_s = (work.deadline_hours or math.inf) * 3600.0
     width = 2.0 * (6.0 * arch.hidden + 2.0 * max(arch.ffn, arch.expert_ffn))
     return _Pieces(
-        unit="documents", per_s=per_s, alone_s=1.0 / per_s, batch=max(1, int(_EMBED_BATCH_TOKENS // work.tokens_per_document)),
+        unit="documents", per_s=per_s, alone_s=1.0 / per_s, batch=np.full(len(machines), max(1, int(_EMBED_BATCH_TOKENS // work.tokens_per_document))),
         total=float(work.documents), deadline_s=deadline_s, peak_per_s=work.documents / deadline_s, mean_per_s=work.documents / deadline_s,
         load_share=a["perf.batch_load_share"], limit_s=math.inf, weights=weight_bytes(arch, "fp16"),
-        activations=_EMBED_BATCH_TOKENS * width, constant="encode.flop_share", sort="encode", precisions=precisions, mfu=per_s * flop / peak,
+        activations=np.full(len(machines), _EMBED_BATCH_TOKENS * width), constant="encode.flop_share", sort="encode", precisions=precisions,
+        mfu=per_s * flop / peak, bound=["compute"] * len(machines),
     )  # fmt: skip
 
 
@@ -148,34 +123,49 @@ def _images(
     a: Assumptions,
     c: Calibration,
 ) -> _Pieces:
+    """Return images as compiled denoisers make them, as many at once as memory and the limit of seconds allow."""
+    assert arch.diffusion is not None
     precisions = _precisions(workload, hw)
     peak = _peak(hw, precisions)
-    pixels = float(work.width * work.height)
-    share = c.column("image.flop_share", machines)
-    seconds = (
-        image_s(
-            arch,
-            pixels,
-            work.steps,
-            guided=work.guided,
-            flop_per_s=peak,
-            share=share,
-            knee_tflop=c.column("image.knee_tflop", machines),
-            step_s=c.column("image.step_s", machines),
+    pixels, practice = float(work.width * work.height), a["perf.serving_practice_share"]
+    rates = image_rates(machines, hw, precisions)
+    tags = [("@compiled", "@fp8") if name in _EIGHT_BIT else ("@compiled",) for name in precisions]
+    constants = image_constants(c, machines, tags)
+    limit_s = work.seconds_per_image_limit or math.inf
+
+    def each_s(batch: float | IntArray) -> FloatArray:
+        return (
+            image_s(arch, pixels, work.steps, guided=work.guided, rates=rates, constants=constants, batch=batch)
+            / practice
         )
-        / a["perf.serving_practice_share"]
-    )
-    assert arch.diffusion is not None
-    flop = (
-        work.steps * (arch.diffusion.passes_if_guided if work.guided else 1) * float(denoising_pass_flop(arch, pixels))
-    )
+
+    weights, activations = weight_bytes(arch, "fp16"), _LATENT_BYTES_PER_PIXEL * 2 * pixels
+    room = hw.memory_bytes * a["perf.engine_memory_share"] - weights - _CONTEXT_BYTES
+    chosen = np.ones(len(machines), dtype=np.int64)
+    for batch in _BATCHES:
+        can = (chosen == 1) & (batch * activations <= room) & (batch * each_s(batch) <= limit_s)
+        chosen = np.where(can, batch, chosen)
+    seconds, alone_s = each_s(chosen), each_s(1.0)
+    step = step_time(arch, pixels, guided=work.guided, rates=rates, constants=constants, batch=chosen)
+    passes = work.steps * (arch.diffusion.passes_if_guided if work.guided else 1)
+    flop = passes * float(denoising_pass_flop(arch, pixels))
     mean = work.images_per_day / _SECONDS_PER_DAY
+    eager = image_constants(c, machines, [()] * len(machines), eager=True)
+    slower = (
+        step_time(arch, pixels, guided=work.guided, rates=rates, constants=eager, batch=chosen).total_s / step.total_s
+    )
+    notes = [
+        "images are made by a compiled model; launched kernel by kernel (PyTorch without torch.compile) a step takes "
+        f"{ratio:.1f} times as long"
+        for ratio in slower
+    ]
     return _Pieces(
-        unit="images", per_s=1.0 / seconds, alone_s=seconds, batch=1, total=0.0, deadline_s=math.inf,
+        unit="images", per_s=1.0 / seconds, alone_s=alone_s, batch=chosen, total=0.0, deadline_s=math.inf,
         peak_per_s=mean * peak_over_mean_ratio(work.profile), mean_per_s=mean,
         load_share=a["perf.serving_load_share" if work.seconds_per_image_limit else "perf.relaxed_load_share"],
-        limit_s=work.seconds_per_image_limit or math.inf, weights=weight_bytes(arch, "fp16"), activations=_LATENT_BYTES_PER_PIXEL * 2 * pixels,
-        constant="image.flop_share", sort="image", precisions=precisions, mfu=flop / seconds / peak,
+        limit_s=limit_s, weights=weights, activations=np.asarray(activations * chosen, dtype=float), constant="image.flop_share", sort="image",
+        precisions=precisions, mfu=flop / seconds / peak,
+        bound=["memory_bandwidth" if slow else "compute" for slow in step.memory_s > step.arithmetic_s + step.blocks_s], notes=notes,
     )  # fmt: skip
 
 
@@ -224,7 +214,11 @@ def _one(
         asked = " or ".join(str(item) for item in workload.precision)
         return Refusal(machine=machine, stage="precision", reason=f"{label} does not compute in {asked}")
     capacity = float(hw.memory_bytes[row])
-    memory = (("weights", pieces.weights), ("activations", pieces.activations), ("overhead", _CONTEXT_BYTES))
+    memory = (
+        ("weights", pieces.weights),
+        ("activations", float(pieces.activations[row])),
+        ("overhead", _CONTEXT_BYTES),
+    )
     use = MemoryUse(parts=memory, capacity_bytes=capacity)
     if use.total_bytes > capacity * assumptions["perf.engine_memory_share"]:
         reason = f"{arch.name} takes {use.total_bytes / 2**30:.1f} GiB, each of {label} has {capacity / 2**30:.1f} GiB"
@@ -258,14 +252,14 @@ def _one(
     return Fleet(
         machine=machine,
         instance_count=instances,
-        layout=Layout(data=instances * count, precision=pieces.precisions[row], micro_batch=pieces.batch),
+        layout=Layout(data=instances * count, precision=pieces.precisions[row], micro_batch=int(pieces.batch[row])),
         performance=Performance(
             rate_per_s=band(rate, sigma),
             rate_unit=pieces.unit,
             tokens_per_s=rate * work.tokens_per_document if isinstance(work, Embed) else None,
             step_s=float(pieces.alone_s[row]),
             mfu_share=float(pieces.mfu[row]),
-            bound="compute",
+            bound=pieces.bound[row],
             basis=basis,
             evidence=evidence,
         ),
@@ -276,5 +270,5 @@ def _one(
         if isinstance(work, Diffusion) and not fixed
         else 1.0,
         utilisation_share=1.0 if job or fixed else min(1.0, pieces.mean_per_s / rate),
-        notes=arch.notes,
+        notes=(*arch.notes, *(pieces.notes[row : row + 1] if pieces.notes else ())),
     )

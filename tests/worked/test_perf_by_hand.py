@@ -6,7 +6,12 @@ import numpy as np
 import pytest
 
 from planner.assumptions import default_assumptions
-from planner.demand.flops import forward_flop_per_token, image_flop, training_flop_per_token
+from planner.demand.flops import (
+    denoising_attention_flop,
+    forward_flop_per_token,
+    image_flop,
+    training_flop_per_token,
+)
 from planner.demand.memory import kv_bytes_per_token, weight_bytes
 from planner.demand.models import known_model
 from planner.demand.parameters import active_parameter_count, lora_parameter_count, parameter_count
@@ -14,6 +19,7 @@ from planner.demand.requirements import requirements
 from planner.demand.workload import Serve, Workload
 from planner.supply.communication import all_reduce_s
 from planner.supply.goodput import goodput_share
+from planner.supply.images import ImageConstants, ImageRates, image_s, step_time
 from planner.supply.serving import ServingConstants, ServingLayout, decode_step, served_model
 
 
@@ -107,9 +113,43 @@ def test_4_bit_weights_of_a_70b_model_fit_in_48_gb() -> None:
     assert weight_bytes(known_model("llama-3.1-70b"), "int4") < 48e9 < weight_bytes(known_model("llama-3.1-70b"), "fp8")
 
 
-def test_an_sdxl_image_of_25_guided_steps_is_299_teraflop_of_passes() -> None:
+def test_an_sdxl_image_of_25_guided_steps_is_336_teraflop_of_passes() -> None:
+    # 149.438e12 published multiply-adds of convolutions and linear layers; attention: 10 layers of width 640 see 64 x 64
+    # tokens, 60 of width 1280 see 32 x 32, each 4 s^2 w FLOP a pass.
+    attention = 4 * (10 * 640 * 4096**2 + 60 * 1280 * 1024**2)
     flop = float(image_flop(known_model("sdxl"), 1024 * 1024, 25, guided=True))
-    assert flop == pytest.approx(2 * 149.438e12 + 9.5e6 * 1024 * 1024, rel=1e-3)
+    assert flop == pytest.approx(2 * 149.438e12 + 50 * attention + 9.5e6 * 1024 * 1024, rel=1e-3)
+
+
+def test_attention_of_a_flux_image_of_512_pixels_sees_1536_tokens() -> None:
+    # 512 of text stay; the image's 4096 become 1024. 57 blocks of width 3072.
+    by_hand = 4 * 57 * 3072 * 1536**2
+    assert float(denoising_attention_flop(known_model("flux.1-dev"), 512 * 512)) == pytest.approx(by_hand, rel=0.01)
+
+
+def test_a_guided_sd15_step_adds_arithmetic_traffic_weights_and_blocks() -> None:
+    one = np.asarray([1.0])
+    rates = ImageRates(
+        linear_flop_per_s=one * 100e12, attention_flop_per_s=one * 50e12, single_flop_per_s=one * 10e12,
+        bandwidth_bytes_per_s=one * 1e12, element_bytes=one * 2.0,
+    )  # fmt: skip
+    constants = ImageConstants(
+        flop_share=one * 0.5,
+        traffic_bytes_per_flop=one * 0.01,
+        block_s=one * 1e-4,
+        host_block_s=one * 0.0,
+        pace_ratio=one,
+    )
+    sd = known_model("sd1.5")
+    step = step_time(sd, 512 * 512, guided=True, rates=rates, constants=constants)
+    linear, attention = 2 * 0.8001e12 * (1 - 0.1531), 2 * 0.8001e12 * 0.1531
+    by_hand = (linear / 100e12 + attention / 50e12) / 0.5
+    by_hand += (linear + attention) * 0.01 / 1e12 + 859.5e6 * 2 / 1e12 + 38 * 1e-4
+    assert float(step.total_s[0]) == pytest.approx(by_hand)
+    # Fifty steps and the decoding of 262,144 pixels, 9.5e6 FLOP each, in 16 bit.
+    decoding = 9.5e6 * 262_144 * (1 / (50e12 * 0.5) + 0.01 / 1e12)
+    whole = image_s(sd, 512 * 512, 50, guided=True, rates=rates, constants=constants)
+    assert float(whole[0]) == pytest.approx(50 * by_hand + decoding)
 
 
 def test_a_forward_pass_of_an_encoder_has_no_output_head() -> None:
