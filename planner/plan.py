@@ -36,7 +36,7 @@ from pricing.catalog import Catalog, FunnelStep
 from pricing.free_tiers import FreeTier
 from pricing.token_prices import TokenPrice
 
-__all__ = ["Plan", "Provenance", "make_plan"]
+__all__ = ["Plan", "Provenance", "asked_of_processors", "is_wanted", "make_plan"]
 
 FORMATS_OF_ACCELERATORS = frozenset({Precision.FP8, Precision.FP4})
 
@@ -207,10 +207,14 @@ def make_plan(
 def _by_format(workload: Workload, machines: Sequence[Machine]) -> Iterator[tuple[Workload, tuple[Machine, ...]]]:
     """Ask processors for 16 bit where only formats are allowed that no processor computes in; it loses nothing by it."""
     yield workload, tuple(machine for machine in machines if machine.accelerator is not None)
-    asked = workload
+    yield asked_of_processors(workload), tuple(machine for machine in machines if machine.accelerator is None)
+
+
+def asked_of_processors(workload: Workload) -> Workload:
+    """Return the work as processors are asked for it: in 16 bit where only formats are allowed that none computes in."""
     if workload.precision and set(workload.precision) <= FORMATS_OF_ACCELERATORS:
-        asked = workload.model_copy(update={"precision": (Precision.BF16,), "kv_precision": ()})
-    yield asked, tuple(machine for machine in machines if machine.accelerator is None)
+        return workload.model_copy(update={"precision": (Precision.BF16,), "kv_precision": ()})
+    return workload
 
 
 def _needs(workload: Workload) -> tuple[Requirements, Architecture | None]:

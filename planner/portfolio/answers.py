@@ -1,0 +1,257 @@
+"""Answers: the rows of a portfolio's result, worked out shape by shape."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from planner.demand.architecture import Architecture
+from planner.demand.models import resolve_model
+from planner.demand.suitability import suitable_model
+from planner.demand.workload import Workload
+from planner.errors import NothingFitsError
+from planner.options.option import OptionKind
+from planner.options.place import beliefs_at
+from planner.plan import asked_of_processors
+from planner.portfolio.choice import choices_of
+from planner.portfolio.exact import break_even_month, first_by_plan
+from planner.portfolio.market import Market, Shelf
+from planner.portfolio.pools import Pool, add_to_pools
+from planner.portfolio.shape import Group, fleets_of, group_of, money_key, physics_key
+from planner.portfolio.ways import Ways, ways_of, work_of
+from planner.supply.machines import Machine
+from planner.supply.sizes import Fleets, nothing, together
+from pricing.errors import GpuplanError
+
+__all__ = ["Answers", "Asked", "answers_of"]
+
+FloatArray = NDArray[np.float64]
+
+CHUNK = 512
+"""Workloads of one shape that are worked out at once: the arrays of options stay within a processor's cache."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A workload of the portfolio.
+
+    Attributes
+    ----------
+    row : int
+        Its place in the input, from 0.
+    content : dict
+        As it is written down.
+    workload : Workload or None
+        As it was read; None where it cannot be.
+    fault : str
+        Why not.
+    """
+
+    row: int
+    content: Mapping[str, Any]
+    workload: Workload | None
+    fault: str = ""
+
+
+@dataclass(slots=True)
+class Answers:
+    """What came out.
+
+    Attributes
+    ----------
+    rows : list of dict
+        One for each workload, with the columns of `planner.portfolio.result`.
+    pools : dict of str to Pool
+        Machines that several workloads could share.
+    shapes, evaluations, near, one_by_one : int
+        Shapes of work; options weighed, for all workloads together; decisions left to the single plan's arithmetic; workloads
+        planned one by one.
+    """
+
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    pools: dict[str, Pool] = field(default_factory=dict)
+    shapes: int = 0
+    evaluations: int = 0
+    near: int = 0
+    one_by_one: int = 0
+
+
+def answers_of(asked: Sequence[Asked], market: Market) -> Answers:
+    """Answer each workload exactly once.
+
+    Parameters
+    ----------
+    asked : sequence of Asked
+        Workloads; those of one shape need not stand together.
+    market : Market
+        What they are planned against.
+    """
+    answers = Answers()
+    by_physics: dict[str, list[Asked]] = defaultdict(list)
+    for one in asked:
+        if one.workload is None:
+            answers.rows.append(_without_answer(one, "refused", one.fault))
+        else:
+            by_physics[physics_key(one.content)].append(one)
+    for group in by_physics.values():
+        answers.shapes += 1
+        _answer_shape(group, market, answers)
+    return answers
+
+
+def _answer_shape(asked: list[Asked], market: Market, answers: Answers) -> None:
+    """Answer workloads that every machine does equally fast."""
+    by_money: dict[str, list[Asked]] = defaultdict(list)
+    for one in asked:
+        by_money[money_key(one.content)].append(one)
+    shelves: dict[str, Shelf] = {}
+    architecture: Architecture | None = None
+    for key, some in list(by_money.items()):
+        workload = _asked(some[0], market)
+        try:
+            beliefs_at(market.beliefs, workload.own.place)
+            architecture = None if workload.model is None else suitable_model(workload, resolve_model(workload.model))
+            shelves[key] = market.shelf(workload.constraints)
+        except GpuplanError as error:
+            reason = f"{error.message} ({error.hint})" if error.hint else error.message
+            answers.rows += [_without_answer(one, "refused", reason) for one in some]
+            del by_money[key]
+    if not by_money:
+        return
+    machines = list(dict.fromkeys(machine for shelf in shelves.values() for machine in shelf.machines))
+    row_of = {machine: row for row, machine in enumerate(machines)}
+    index = {key: np.array([row_of[m] for m in shelf.machines], dtype=np.intp) for key, shelf in shelves.items()}
+    flat = [(key, one) for key, some in by_money.items() for one in some]
+    for begin in range(0, len(flat), CHUNK):
+        chunk = flat[begin : begin + CHUNK]
+        whole = group_of([_asked(one, market) for _, one in chunk], market.beliefs["money.hours_per_month"])
+        fleets = _sized(whole, architecture, machines, market)
+        first = 0
+        for key, some in groupby(chunk, key=lambda pair: pair[0]):
+            part = [one for _, one in some]
+            columns = slice(first, first + len(part))
+            first += len(part)
+            _answer_group(part, whole.part(columns), shelves[key], _taken(fleets, index[key], columns), market, answers)
+
+
+def _asked(one: Asked, market: Market) -> Workload:
+    assert one.workload is not None
+    return market.asked(one.workload)
+
+
+def _taken(fleets: Fleets, index: NDArray[np.intp], columns: slice = slice(None)) -> Fleets:
+    """Return the fleets of some of the machines, for some of the workloads."""
+    names = [name for name in Fleets.__dataclass_fields__ if name != "basis"]
+    return Fleets(
+        **{name: getattr(fleets, name)[index, columns] for name in names},
+        basis=tuple(fleets.basis[row] for row in index),
+    )
+
+
+def _sized(group: Group, architecture: Architecture | None, machines: Sequence[Machine], market: Market) -> Fleets:
+    """Return the fleets of all machines; processors are asked for 16 bit where nothing else would suit them."""
+    with_cards = [row for row, machine in enumerate(machines) if machine.accelerator is not None]
+    without = [row for row, machine in enumerate(machines) if machine.accelerator is None]
+    parts = []
+    for rows, shape in ((with_cards, group.first), (without, asked_of_processors(group.first))):
+        some = [machines[row] for row in rows]
+        parts.append(
+            fleets_of(group, architecture, some, market.beliefs, shape=shape, calibration=market.calibration)
+            if some
+            else nothing(0, len(group.workloads))
+        )
+    order = np.argsort(np.array([*with_cards, *without]), kind="stable")
+    return _taken(together(parts), order)
+
+
+def _answer_group(
+    asked: Sequence[Asked], group: Group, shelf: Shelf, fleets: Fleets, market: Market, answers: Answers
+) -> None:
+    """Answer workloads of one shape under the same constraints."""
+    purse = market.purse(group.first)
+    work = work_of(group, fleets, purse)
+    ways = ways_of(group, shelf, work, purse, market)
+    answers.evaluations += ways.is_open.size
+    found = choices_of(
+        ways,
+        market.beliefs["verdict.buy_margin_share"],
+        lambda rows, column: first_by_plan(
+            ways, [int(row) for row in rows], group.workloads[column], column, shelf, work, purse
+        ),
+    )
+    answers.near += found.near
+    reason = ""
+    for column, one in enumerate(asked):
+        chosen, runner_up = int(found.chosen[column]), int(found.runner_up[column])
+        if chosen < 0:
+            reason = reason or _why_nothing(one, market)
+            answers.rows.append(_without_answer(one, "nothing_fits", reason))
+            continue
+        rent, owned = int(found.rent[column]), int(found.owned[column])
+        month = None
+        # There is a month exactly where owning saves something over the horizon.
+        if (
+            rent >= 0
+            and owned >= 0
+            and ways.present_value_usd[rent, column] >= ways.present_value_usd[owned, column]
+            and ways.kind[chosen] in {OptionKind.RENT, OptionKind.BUY}
+        ):
+            month = break_even_month(ways, rent, owned, group.workloads[column], column, shelf, work, purse)
+        answers.rows.append(_answer(one, ways, chosen, runner_up, column, month, runs_once=group.first.runs_once))
+    add_to_pools(answers.pools, group, ways, found.chosen)
+
+
+def _number(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)
+
+
+def _answer(
+    one: Asked, ways: Ways, chosen: int, runner_up: int, column: int, month: float | None, *, runs_once: bool
+) -> dict[str, Any]:
+    kind = str(ways.kind[chosen])
+    count = float(ways.instance_count[chosen, column])
+    return {
+        "row": one.row,
+        "status": "planned",
+        "reason": None,
+        "needs_gpu": bool(ways.accelerator[chosen]),
+        "choice": kind,
+        "option_id": ways.ids[chosen],
+        "provider": ways.provider[chosen],
+        "region": ways.region[chosen],
+        "instance_type": ways.instance_type[chosen],
+        "accelerator": ways.accelerator[chosen] or None,
+        "accelerators_total_count": float(ways.accelerator_count[chosen]) * count,
+        "instance_count": int(count),
+        "purchase_option": ways.purchase_option[chosen],
+        "runs_once": runs_once,
+        "present_value_usd": float(ways.present_value_usd[chosen, column]),
+        "usd_per_month": float(ways.usd_per_month[chosen, column]),
+        "hours_per_run": _number(ways.hours_per_run[chosen, column]),
+        "runner_up_id": ways.ids[runner_up] if runner_up >= 0 else None,
+        "runner_up_present_value_usd": float(ways.present_value_usd[runner_up, column]) if runner_up >= 0 else None,
+        "break_even_month": month,
+        "basis": ways.basis[chosen] or None,
+        "priced_on": ways.priced_on[chosen],
+    }
+
+
+def _without_answer(one: Asked, status: str, reason: str) -> dict[str, Any]:
+    return {"row": one.row, "status": status, "reason": reason}
+
+
+def _why_nothing(one: Asked, market: Market) -> str:
+    """Return why nothing does a workload, in the words of its own plan; the first of a group speaks for all."""
+    try:
+        plan = market.plan(_asked(one, market))
+    except NothingFitsError as error:
+        lines = error.message.splitlines()
+        told = f"{lines[0]}; {lines[-1].strip()}" if len(lines) > 1 else lines[0]
+        return f"{told} ({error.hint})" if error.hint else told
+    raise AssertionError(f"nothing was found for row {one.row}, but its own plan takes {plan.verdict.option_id}")
