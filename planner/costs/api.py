@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import numpy as np
 
-from planner.costs.timeline import Timeline
+from planner.costs.timeline import FloatArray, Timeline
 from planner.errors import PlanningError
 
 __all__ = ["api_timeline", "usd_for_tokens"]
 
+Amount = TypeVar("Amount", float, FloatArray)
+
 
 def usd_for_tokens(
     *,
-    input_tokens: float,
-    output_tokens: float,
+    input_tokens: Amount,
+    output_tokens: Amount,
     input_usd_per_million_tokens: float,
     output_usd_per_million_tokens: float,
     cached_input_usd_per_million_tokens: float | None = None,
     prefix_cache_hit_share: float = 0.0,
-) -> float:
+) -> Amount:
     """Return what so many tokens cost.
 
     Parameters
     ----------
-    input_tokens, output_tokens : float
+    input_tokens, output_tokens : float or FloatArray
         Prompt tokens (cached ones among them) and generated tokens.
     input_usd_per_million_tokens, output_usd_per_million_tokens : float
         Prices.

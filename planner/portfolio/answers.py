@@ -133,8 +133,8 @@ def _answer_shape(asked: list[Asked], market: Market, answers: Answers) -> None:
         whole = group_of([_asked(one, market) for _, one in chunk], market.beliefs["money.hours_per_month"])
         fleets = _sized(whole, architecture, machines, market)
         first = 0
-        for key, some in groupby(chunk, key=lambda pair: pair[0]):
-            part = [one for _, one in some]
+        for key, same in groupby(chunk, key=lambda pair: pair[0]):
+            part = [one for _, one in same]
             columns = slice(first, first + len(part))
             first += len(part)
             _answer_group(part, whole.part(columns), shelves[key], _taken(fleets, index[key], columns), market, answers)

@@ -20,6 +20,7 @@ IntArray = NDArray[np.intp]
 NEAR_SHARE = 1e-9
 """Costs that differ by less are told apart by the arithmetic of the single plan, to its last digit."""
 NONE = -1
+WITH_MACHINES = frozenset({OptionKind.RENT, OptionKind.CPU, OptionKind.BUY})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +112,8 @@ def choices_of(ways: Ways, margin_share: float, exact: Callable[[IntArray, int],
     near_count = 0
     for kind in OptionKind:
         first, near = first_of(ways, ways.is_open & (ways.kind == kind.value)[:, None])
-        for workload in np.flatnonzero(near.any(axis=0)):
+        # Free tiers cost nothing, and a seller's bill is one product: there is no rounding to look into.
+        for workload in np.flatnonzero(near.any(axis=0)) if kind in WITH_MACHINES else ():
             first[workload] = exact(np.flatnonzero(near[:, workload]), int(workload))
             near_count += 1
         best[kind.value] = first

@@ -191,46 +191,40 @@ def ways_of(group: Group, shelf: Shelf, work: Work, purse: Purse, market: Market
         _hosted(group, purse, market),
         _free(group, shelf, work),
     ]
-    joined = {
-        name: sum((list(getattr(part, name)) for part in parts), [])
-        for name in (
-            "kind",
-            "ids",
-            "provider",
-            "region",
-            "instance_type",
-            "purchase_option",
-            "accelerator",
-            "basis",
-            "priced_on",
-        )
-    }
+    kind = np.array([name for part in parts for name in part.kind], dtype="<U8")
+    basis = tuple(name for part in parts for name in part.basis)
     usd = np.concatenate([part.usd for part in parts], axis=1)
-    stacked = {
-        name: np.concatenate([getattr(part, name) for part in parts])
-        for name in ("accelerator_count", "offer", "is_open", "instance_count", "hours_per_run", "on_hours")
-    }
-    kind = np.array(joined.pop("kind"), dtype="<U8")
-    is_open = stacked.pop("is_open")
-    is_open &= ~_without_ground(kind, joined["basis"], is_open)
+    is_open = np.concatenate([part.is_open for part in parts])
+    is_open &= ~_without_ground(kind, basis, is_open)
     is_open &= usd[1] <= group.max_usd_per_month
-    names = {name: tuple(values) for name, values in joined.items()}
     return Ways(
         kind=kind,
+        ids=tuple(name for part in parts for name in part.ids),
+        provider=tuple(name for part in parts for name in part.provider),
+        region=tuple(name for part in parts for name in part.region),
+        instance_type=tuple(name for part in parts for name in part.instance_type),
+        purchase_option=tuple(name for part in parts for name in part.purchase_option),
+        accelerator=tuple(name for part in parts for name in part.accelerator),
+        basis=basis,
+        accelerator_count=np.concatenate([part.accelerator_count for part in parts]),
+        priced_on=tuple(day for part in parts for day in part.priced_on),
+        offer=np.concatenate([part.offer for part in parts]),
         is_open=is_open,
         present_value_usd=np.where(is_open, usd[0], np.inf),
         usd_per_month=np.where(is_open, usd[1], np.inf),
+        instance_count=np.concatenate([part.instance_count for part in parts]),
+        hours_per_run=np.concatenate([part.hours_per_run for part in parts]),
+        on_hours=np.concatenate([part.on_hours for part in parts]),
         bridge_usd_per_month=np.where(np.isfinite(bridge), bridge, np.nan),
-        **names,
-        **stacked,
     )
 
 
 def _without_ground(kind: NDArray[np.str_], basis: Sequence[str], is_open: BoolArray) -> BoolArray:
     """Return which options rest on extrapolated speed while a rent on measured ground is open (`planner.ranking`)."""
     extrapolated = np.array([one == "extrapolated" for one in basis], dtype=bool)
-    grounded = (is_open & ((kind == OptionKind.RENT) & ~extrapolated)[:, None]).any(axis=0)
-    concerned = extrapolated & ((kind == OptionKind.RENT) | (kind == OptionKind.BUY))
+    is_rent = np.asarray(kind == OptionKind.RENT.value, dtype=bool)
+    grounded = (is_open & (is_rent & ~extrapolated)[:, None]).any(axis=0)
+    concerned = np.asarray(extrapolated & (is_rent | (kind == OptionKind.BUY.value)), dtype=bool)
     return np.asarray(concerned[:, None] & grounded)
 
 
@@ -381,8 +375,8 @@ def _hosted(group: Group, purse: Purse, market: Market) -> _Part:
     for index, price in enumerate(sellers):
         per_run = np.asarray(
             usd_for_tokens(
-                input_tokens=group.input_tokens,  # type: ignore[arg-type]  the formula takes arrays as well
-                output_tokens=group.output_tokens,  # type: ignore[arg-type]
+                input_tokens=group.input_tokens,
+                output_tokens=group.output_tokens,
                 input_usd_per_million_tokens=price.input_usd_per_million_tokens,
                 output_usd_per_million_tokens=price.output_usd_per_million_tokens,
                 cached_input_usd_per_million_tokens=price.cached_input_usd_per_million_tokens,
