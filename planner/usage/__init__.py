@@ -1,0 +1,1 @@
+"""What was really used: bills and cluster records as accelerator-hours, by hour."""

@@ -1,0 +1,57 @@
+"""What could not be read, said and counted; and the error when nothing could."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from planner.errors import InputError, PlanningError
+
+__all__ = ["Fault", "NoUsageError", "UsageError", "fault_text"]
+
+
+class UsageError(InputError):
+    """A bill or a record that cannot be read at all."""
+
+    code = "usage_input"
+
+
+class NoUsageError(PlanningError):
+    """Everything was read, and no accelerator was used; the message carries the funnel."""
+
+    code = "no_usage"
+    exit_status = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """Something that could not be read, and is missing from the answer.
+
+    Attributes
+    ----------
+    what : str
+        In words.
+    where : str
+        The first place: file, with its line or row where that is known.
+    rows : int or None
+        How many rows; None where nobody can know (the end of a file that is cut off).
+    hint : str
+        The way out.
+    """
+
+    what: str
+    where: str = ""
+    rows: int | None = None
+    hint: str = ""
+
+
+def fault_text(fault: Fault) -> str:
+    """Say a fault in one line.
+
+    Examples
+    --------
+    >>> fault_text(Fault(what="EffectiveCost is no number", where="bill.csv:7", rows=2))
+    'bill.csv:7: EffectiveCost is no number (2 rows left out)'
+    """
+    place = f"{fault.where}: " if fault.where else ""
+    rows = "" if fault.rows is None else f" ({fault.rows:,} row{'s' if fault.rows != 1 else ''} left out)"
+    return f"{place}{fault.what}{rows}"

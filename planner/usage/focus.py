@@ -1,0 +1,474 @@
+"""A FOCUS bill as accelerator-hours and costs by hour."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from planner.engine import Engine
+from planner.usage import query
+from planner.usage.columns import missing_columns, version_of
+from planner.usage.faults import Fault, UsageError, fault_text
+from planner.usage.hours import HourTable, coded, spread_evenly
+from planner.usage.relations import first_line, relations_of, rows_of
+from planner.usage.skus import Sku, SkuReader, hours_per_unit, provider_of
+from planner.usage.sources import Source
+
+__all__ = ["Apart", "Bill", "Rate", "read_bill"]
+
+NANO = float(query.NANO)
+PLAN_SKU = "commitment"
+"""What an unused commitment is of that is tied to no instance type (a savings plan)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rate:
+    """What one unit of a currency is worth.
+
+    Attributes
+    ----------
+    usd : float
+        US dollars.
+    source : str
+        Who says so.
+    as_of : date or None
+        Of the rate, where it was told.
+    """
+
+    usd: float
+    source: str = "--rate"
+    as_of: date | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Apart:
+    """Charges that are no cost of use and are told apart from it: credits, taxes, purchases, refunds, corrections.
+
+    Attributes
+    ----------
+    category, charge_class : str
+        The bill's own words.
+    rows : int
+        Charges.
+    effective_usd, billed_usd : float
+        Never to be added to each other.
+    is_gpu : bool
+        Whether the charge names an accelerator.
+    """
+
+    category: str
+    charge_class: str
+    rows: int
+    effective_usd: float
+    billed_usd: float
+    is_gpu: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bill:
+    """What a bill says of accelerators.
+
+    Attributes
+    ----------
+    table : HourTable
+        Words ``gpu``, ``instance_type``, ``account``, ``region``, ``provider``, ``option``, ``state`` (used or unused),
+        ``tag``, ``commitment``, ``charge_class``; values ``gpu_hours``, ``effective_usd``, ``list_usd``,
+        ``contracted_usd``, ``billed_usd``.
+    rows, gpu_rows, unreadable_rows, copied_rows : int
+        Of all files; of accelerators or their commitments; left out; exported more than once, and counted once.
+    effective_usd : float
+        Of the whole bill, use alone.
+    apart : tuple of Apart
+        What is no use.
+    versions : tuple of str
+        Of the specification.
+    rates : mapping of str to Rate
+        Those that were needed.
+    skus : tuple of Sku
+        What was found.
+    span_hours : int
+        Longest charge; above 1 the bill is coarser than an hour.
+    faults : tuple of Fault
+        What is missing from the answer.
+    notes : tuple of str
+        What has to be known of it.
+    """
+
+    table: HourTable
+    rows: int
+    gpu_rows: int
+    unreadable_rows: int
+    copied_rows: int
+    effective_usd: float
+    apart: tuple[Apart, ...]
+    versions: tuple[str, ...]
+    rates: Mapping[str, Rate]
+    skus: tuple[Sku, ...]
+    span_hours: int
+    faults: tuple[Fault, ...]
+    notes: tuple[str, ...] = field(default=())
+
+
+def read_bill(
+    engine: Engine,
+    sources: Sequence[Source],
+    reader: SkuReader,
+    *,
+    rates: Mapping[str, Rate] | None = None,
+    tag: str = "",
+    folder: Path | None = None,
+    keep_copies: bool = False,
+) -> Bill:
+    """Read a bill.
+
+    Parameters
+    ----------
+    engine : Engine
+        Where it is added up.
+    sources : sequence of Source
+        FOCUS files of one or several versions.
+    reader : SkuReader
+        Knows which instance types have which accelerators.
+    rates : mapping of str to Rate, optional
+        Of the currencies other than USD.
+    tag : str
+        The tag by which the answer is to be divided.
+    folder : Path, optional
+        For what is laid down on the way; a temporary one by default.
+    keep_copies : bool
+        Count charges as often as they were exported.
+
+    Raises
+    ------
+    UsageError
+        Nothing can be read: no file has the columns, or no currency a rate.
+    """
+    if folder is None:
+        with tempfile.TemporaryDirectory(prefix="gpuplan-usage-") as made:
+            return read_bill(engine, sources, reader, rates=rates, tag=tag, folder=Path(made), keep_copies=keep_copies)
+    faults: list[Fault] = []
+    whole = _whole(sources, faults)
+    if not whole:
+        raise UsageError("no file can be read:\n  " + "\n  ".join(fault_text(one) for one in faults))
+    relations = relations_of(engine, whole, folder, faults)
+    rows = rows_of(engine, relations, tag)
+    kinds = engine.table(query.profile(engine, rows)).to_pylist()
+    known = {"USD": Rate(usd=1.0, source="")} | dict(rates or {})
+    left_out, no_rate = _left_out(kinds, known, whole, faults)
+    skus, table = _skus(kinds, reader)
+    found = _Found(rates=known, no_rate=no_rate)
+    if skus:
+        _put_skus(engine, table)
+        sku_table = _sku_table(engine)
+        found.words = {row["mark"]: row for row in engine.table(query.dimensions(engine, rows, sku_table)).to_pylist()}
+        found.hourly = engine.table(query.hourly(engine, rows, sku_table, keep_copies=keep_copies))
+    readable = [row for row in kinds if not row["unreadable"] and row["currency"] not in no_rate]
+    if not readable:
+        raise UsageError("no row can be read:\n  " + "\n  ".join(fault_text(one) for one in faults))
+    hours, copied, span, without_hours = _hours(found, skus, _gpu_shares(readable))
+    notes = _notes(readable, hours, span, copied, keep_copies=keep_copies)
+    if without_hours:
+        notes.append(
+            f"{without_hours:,} charges of accelerators state no quantity in hours; their cost counts, their hours are missing"
+        )
+    return Bill(
+        table=hours,
+        rows=int(sum(row["rows"] for row in kinds)),
+        gpu_rows=int(found.rows),
+        unreadable_rows=left_out,
+        copied_rows=copied,
+        effective_usd=sum(_usd(row, "effective_cost", known) for row in readable if row["category"] == "Usage"),
+        apart=_apart(readable, known),
+        versions=tuple(sorted({version_of(source.columns) for source in whole})),
+        rates={name: known[name] for name in sorted({row["currency"] for row in readable}) if name != "USD"},
+        skus=tuple(dict.fromkeys(sku for sku in skus.values() if sku.basis != PLAN_SKU)),
+        span_hours=span,
+        faults=tuple(faults),
+        notes=tuple(notes),
+    )
+
+
+@dataclass(slots=True)
+class _Found:
+    """What the engine answered, and what it takes to read it."""
+
+    rates: Mapping[str, Rate]
+    no_rate: set[str]
+    words: dict[Any, dict[str, Any]] = field(default_factory=dict)
+    hourly: Any = None
+    rows: float = 0.0
+
+
+def _whole(sources: Sequence[Source], faults: list[Fault]) -> list[Source]:
+    """Return the files that have every column that a row cannot do without."""
+    whole = []
+    for source in sources:
+        if missing := missing_columns(source.columns):
+            columns = "column" if len(missing) == 1 else "columns"
+            hint = "export it with all mandatory columns of FOCUS"
+            faults.append(Fault(what=f"the {columns} {', '.join(missing)} is missing", where=source.name, hint=hint))
+        else:
+            whole.append(source)
+    return whole
+
+
+def _usd(row: Mapping[str, Any], name: str, rates: Mapping[str, Rate]) -> float:
+    return float(row[f"{name}_nano"] or 0.0) / NANO * rates[row["currency"]].usd
+
+
+def _left_out(
+    kinds: Sequence[Mapping[str, Any]], rates: Mapping[str, Rate], sources: Sequence[Source], faults: list[Fault]
+) -> tuple[int, set[str]]:
+    """Tell the rows that cannot be read or have no rate, with the first place of each kind."""
+    unreadable: dict[str, int] = defaultdict(int)
+    without: dict[str, int] = defaultdict(int)
+    for row in kinds:
+        if row["unreadable"]:
+            unreadable[row["unreadable"]] += row["rows"]
+        elif row["currency"] not in rates:
+            without[row["currency"]] += row["rows"]
+    for column, count in sorted(unreadable.items()):
+        where = first_line(sources, lambda row, header, c=column: _is_unreadable(row, header, c))  # type: ignore[misc]
+        faults.append(Fault(what=f"{column} holds nothing that can be read", where=where, rows=count))
+    for currency, count in sorted(without.items()):
+        where = first_line(sources, lambda row, header, c=currency: _cell(row, header, "BillingCurrency") == c)  # type: ignore[misc]
+        hint = f"--rate {currency}=1.08"
+        what = f"{currency} has no rate to the US dollar ({hint})"
+        faults.append(Fault(what=what, where=where or _first_name(sources), rows=count, hint=hint))
+    return sum(unreadable.values()) + sum(without.values()), set(without)
+
+
+def _first_name(sources: Sequence[Source]) -> str:
+    return sources[0].name if len(sources) == 1 else ""
+
+
+def _cell(row: Sequence[str], header: Sequence[str], column: str) -> str:
+    place = header.index(column) if column in header else -1
+    return row[place] if 0 <= place < len(row) else ""
+
+
+def _is_unreadable(row: Sequence[str], header: Sequence[str], column: str) -> bool:
+    """Judge a cell as the engines do, closely enough to find the place."""
+    from datetime import datetime
+
+    text = _cell(row, header, column)
+    if not text or text in {"NULL", "null", "None"}:
+        return True
+    try:
+        if column.startswith("ChargePeriod"):
+            datetime.fromisoformat(text)
+        elif column == "EffectiveCost":
+            return not np.isfinite(float(text))
+    except ValueError:
+        return True
+    return False
+
+
+def _skus(kinds: Sequence[dict[str, Any]], reader: SkuReader) -> tuple[dict[int, Sku], list[dict[str, Any]]]:
+    """Read what each kind of charge is of, and number those that are of an accelerator."""
+    numbers: dict[Any, int] = {}
+    found: dict[int, Sku] = {}
+    table: list[dict[str, Any]] = []
+    unused_marks = {row["sku_mark"] for row in kinds if (row["commitment_status"] or "") == "Unused"}
+    for row in kinds:
+        mark = row["sku_mark"]
+        row["is_gpu"] = mark in numbers and found[numbers[mark]].basis != PLAN_SKU
+        if mark in numbers or row["unreadable"]:
+            continue
+        texts = [row[name] or "" for name in ("meter", "resource_type", "description")]
+        sku = reader.read(provider_of(row["provider"] or ""), row["details"] or "", texts)
+        if sku is None and mark in unused_marks:
+            sku = Sku("", 0.0, "", PLAN_SKU)
+        if sku is None:
+            continue
+        number = numbers[mark] = len(numbers)
+        found[number] = sku
+        row["is_gpu"] = sku.basis != PLAN_SKU
+        factors = {}
+        for name in ("consumed", "pricing"):
+            hours = hours_per_unit(row[f"{name}_unit"] or "")
+            factors[f"{name}_factor"] = hours * sku.gpus if hours is not None else None
+        table.append({"sku_mark": mark, "sku_number": number} | factors)
+    return found, table
+
+
+SKU_COLUMNS = {"sku_number": "int64", "consumed_factor": "float64", "pricing_factor": "float64"}
+
+
+def _put_skus(engine: Engine, table: list[dict[str, Any]]) -> None:
+    import pyarrow as pa
+
+    types = {"sku_mark": engine.mark_type} | SKU_COLUMNS
+    schema = pa.schema([(name, getattr(pa, kind)()) for name, kind in types.items()])
+    engine.put("gpu_skus", pa.Table.from_pylist(table, schema=schema))
+
+
+def _sku_table(engine: Engine) -> Any:  # noqa: ANN401  Ibis' table
+    import ibis
+
+    return ibis.table({"sku_mark": engine.mark_type} | SKU_COLUMNS, name="gpu_skus")
+
+
+def _gpu_shares(kinds: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    """Return for each commitment how much of what it covered was of accelerators, by cost.
+
+    What a savings plan did not use is of no instance type; it counts as accelerators' as far as its use was.
+    """
+    used: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
+    for row in kinds:
+        if row["commitment_id"] and (row["commitment_status"] or "") == "Used":
+            cost = float(row["effective_cost_nano"])
+            used[row["commitment_id"]][0] += cost if row["is_gpu"] else 0.0
+            used[row["commitment_id"]][1] += cost
+    return {name: gpu / total for name, (gpu, total) in used.items() if total > 0}
+
+
+def _hours(found: _Found, skus: Mapping[int, Sku], shares: Mapping[str, float]) -> tuple[HourTable, int, int, int]:
+    """Return the hours, how many rows were copies, the longest charge, and how many charges have no hours."""
+    names = ("gpu", "instance_type", "account", "region", "provider", "option", "state", "tag", "commitment", "charge_class")  # fmt: skip
+    marks, texts, weights, rates = [], [], [], []
+    for mark, row in found.words.items():
+        sku = skus[int(row["sku_number"])]
+        status = row["commitment_status"] or ""
+        weight = 1.0
+        if sku.basis == PLAN_SKU:
+            # Charges of no instance type that are no unused commitment are none of ours.
+            weight = shares.get(row["commitment_id"] or "", 0.0) if status == "Unused" else 0.0
+        if weight == 0.0 or row["currency"] in found.no_rate:
+            continue
+        unused = status == "Unused" or row["reservation_status"] == "Unused"
+        marks.append(mark)
+        weights.append(weight)
+        rates.append(found.rates[row["currency"]].usd)
+        texts.append(
+            (
+                sku.gpu or "any (savings plan)",
+                sku.instance_type,
+                row["account"] or "",
+                row["region"] or "",
+                provider_of(row["provider"] or ""),
+                option_of(row),
+                "unused" if unused else "used",
+                _tag_text(row["tag"] or ""),
+                row["commitment_id"] or "",
+                row["charge_class"] or "",
+            )
+        )
+    codes, words = {}, {}
+    columns = list(zip(*texts, strict=True)) if texts else [()] * len(names)
+    for name, column in zip(names, columns, strict=True):
+        codes[name], words[name] = coded(column)
+    if found.hourly is None or not marks:
+        empty = HourTable(np.zeros(0, dtype=np.int64), {n: np.zeros(0, dtype=np.int64) for n in names}, words, {v: np.zeros(0) for v in VALUES})  # fmt: skip
+        return empty, 0, 1, 0
+    table = found.hourly
+    of_mark = np.asarray(table["mark"])
+    order = np.argsort(np.array(marks, dtype=of_mark.dtype))
+    sorted_marks = np.array(marks, dtype=of_mark.dtype)[order]
+    place = np.minimum(np.searchsorted(sorted_marks, of_mark), len(marks) - 1)
+    ours = sorted_marks[place] == of_mark
+    which = order[place][ours]
+    rows, charges = np.asarray(table["rows"])[ours], np.asarray(table["charges"])[ours]
+    found.rows = float(rows.sum())
+    scale = np.array(weights)[which] / NANO
+    money = scale * np.array(rates)[which]
+    values = {
+        f"{name}_usd": np.asarray(table[f"{name}_cost_nano"])[ours] * money
+        for name in ("effective", "list", "contracted", "billed")
+    }
+    values["gpu_hours"] = np.asarray(table["gpu_hours_nano"])[ours] / NANO
+    is_machine = np.array([skus[int(found.words[mark]["sku_number"])].gpus > 0 for mark in marks])[which]
+    is_correction = (np.array([text[-1] for text in texts]) == "Correction")[which]
+    without = charges[is_machine & ~is_correction & (values["gpu_hours"] == 0)].sum()
+    hour, span = np.asarray(table["hour"])[ours], np.asarray(table["span"])[ours]
+    longest = int(span.max(initial=1))
+    if longest > 1:
+        hour, origin, values = spread_evenly(hour, span, values)
+        which = which[origin]
+    return (
+        HourTable(hour, {name: codes[name][which] for name in names}, words, values),
+        int(rows.sum() - charges.sum()),
+        longest,
+        int(without),
+    )
+
+
+VALUES = ("gpu_hours", "effective_usd", "list_usd", "contracted_usd", "billed_usd")
+
+
+def option_of(row: Mapping[str, Any]) -> str:
+    """Return how a charge was bought, in this program's words.
+
+    Examples
+    --------
+    >>> blank = dict.fromkeys(("commitment_category", "commitment_id", "pricing_category"))
+    >>> option_of(blank | {"pricing_category": "Dynamic"}), option_of(blank | {"commitment_category": "Spend"})
+    ('spot', 'savings_plan')
+    """
+    match row["commitment_category"] or "", row["pricing_category"] or "":
+        case "Usage", _:
+            return "reserved"
+        case "Spend", _:
+            return "savings_plan"
+        case _, "Committed":
+            return "committed"
+        case _, "Dynamic":
+            return "spot"
+        case _, "Standard":
+            return "on_demand"
+        case _:
+            return "committed" if row["commitment_id"] else "not_stated"
+
+
+def _tag_text(raw: str) -> str:
+    """Return a tag's value without JSON's escapes."""
+    if "\\" in raw:
+        with suppress(ValueError):
+            return str(json.loads(f'"{raw}"'))
+    return raw
+
+
+def _apart(kinds: Sequence[Mapping[str, Any]], rates: Mapping[str, Rate]) -> tuple[Apart, ...]:
+    sums: dict[tuple[str, str, bool], list[float]] = defaultdict(lambda: [0, 0.0, 0.0])
+    for row in kinds:
+        if row["category"] == "Usage" and not row["charge_class"]:
+            continue
+        each = sums[row["category"], row["charge_class"] or "", bool(row["is_gpu"])]
+        each[0] += row["rows"]
+        each[1] += _usd(row, "effective_cost", rates)
+        each[2] += _usd(row, "billed_cost", rates)
+    return tuple(
+        Apart(category=c, charge_class=k, rows=int(n), effective_usd=e, billed_usd=b, is_gpu=g)
+        for (c, k, g), (n, e, b) in sorted(sums.items())
+    )
+
+
+def _notes(
+    kinds: Sequence[Mapping[str, Any]], hours: HourTable, span: int, copied: int, *, keep_copies: bool
+) -> list[str]:
+    notes = []
+    if span > 1:
+        notes.append(
+            f"charges of up to {span:,} hours are spread evenly over them: the curve by hour is smoother than the use was"
+        )
+    if copied and not keep_copies:
+        notes.append(
+            f"{copied:,} rows are copies of others in every column that is read, and count once (--keep-copies)"
+        )
+    if any(row["category"] == "Usage" and (row["charge_class"] or "") == "Correction" for row in kinds):
+        notes.append("corrections count in the hour that they correct, not in the one in which they were billed")
+    plans = hours.equals("gpu", "any (savings plan)") if len(hours) else np.zeros(0, dtype=bool)
+    if plans.any():
+        notes.append(
+            "what savings plans did not use is tied to no machine; it counts as far as their use was of accelerators"
+        )
+    return notes

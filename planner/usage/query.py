@@ -1,0 +1,115 @@
+"""The questions to a bill, each one expression that every engine answers alike.
+
+Money and hours are added up as whole billionths: sums of whole numbers do not depend on their order, so an engine that
+adds in parallel, or on many machines, returns the same digits.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from planner.engine import Engine
+
+if TYPE_CHECKING:
+    from ibis.expr.types import Column, Table
+
+__all__ = ["COSTS", "HOURLY_WORDS", "NANO", "SKU_WORDS", "SUMS", "dimensions", "hourly", "profile"]
+
+NANO = 1_000_000_000
+COSTS = ("effective_cost", "list_cost", "contracted_cost", "billed_cost")
+SUMS = (*(f"{name}_nano" for name in COSTS), "gpu_hours_nano")
+SKU_WORDS = ("provider", "details", "meter", "resource_type", "description", "consumed_unit", "pricing_unit")
+"""What a charge is of; everything that is read with the catalogue's help is read of these, once for each combination."""
+PROFILE_WORDS = (*SKU_WORDS, "category", "charge_class", "currency", "commitment_id", "commitment_category", "commitment_status", "unreadable")  # fmt: skip
+HOURLY_WORDS = ("account", "region", "provider", "currency", "charge_class", "pricing_category", "commitment_category", "commitment_id", "commitment_status", "reservation_status", "tag")  # fmt: skip
+IDENTITY = ("sku_number", *HOURLY_WORDS, "resource", "sku", "frequency", "tags", "starts_s", "ends_s", *COSTS, "consumed_quantity", "pricing_quantity")  # fmt: skip
+"""Rows that agree in all of these are one charge that was exported more than once."""
+
+
+def _nano(column: Column) -> Column:
+    """Return billionths; what is no number (NaN) counts as nothing, and neither engine stumbles over it."""
+    return (column * NANO).round().try_cast("int64").fill_null(0)
+
+
+def profile(engine: Engine, rows: Table) -> Table:
+    """Ask what there is: rows and sums for each kind of charge, category, currency and commitment.
+
+    Returns
+    -------
+    Table
+        `PROFILE_WORDS`, their sums, and `sku_mark`, by which `hourly` finds a kind of charge again.
+    """
+    sums = {f"{name}_nano": _nano(rows[name]).sum().cast("float64") for name in COSTS}
+    found = rows.group_by(list(PROFILE_WORDS)).agg(
+        rows=rows.count(), first_s=rows.starts_s.min(), last_s=rows.ends_s.max(), **sums
+    )
+    return found.mutate(sku_mark=_sku_mark(engine, found))
+
+
+def _sku_mark(engine: Engine, rows: Table) -> Column:
+    return engine.hash_of(*(rows[name] for name in SKU_WORDS))
+
+
+def _of_gpus(engine: Engine, rows: Table, skus: Table) -> Table:
+    """Keep the charges that are of an accelerator or of an unused commitment, with what is known of their kind."""
+    readable = rows.filter((rows.unreadable == "") & (rows.category == "Usage"))
+    marked = readable.mutate(sku_mark=_sku_mark(engine, readable))
+    return marked.inner_join(skus, "sku_mark")
+
+
+def _words_mark(engine: Engine, rows: Table) -> Column:
+    return engine.hash_of(rows.sku_number, *(rows[name] for name in HOURLY_WORDS))
+
+
+def dimensions(engine: Engine, rows: Table, skus: Table) -> Table:
+    """Ask which combinations of words the charges of accelerators have.
+
+    Returns
+    -------
+    Table
+        ``sku_number``, `HOURLY_WORDS`, and `mark`, by which `hourly` names them: whole numbers are grouped far faster
+        than text, and the text of a month fits no memory.
+    """
+    found = _of_gpus(engine, rows, skus)
+    words = {name: found[name].arbitrary() for name in ("sku_number", *HOURLY_WORDS)}
+    return found.mutate(mark=_words_mark(engine, found)).group_by("mark").agg(**words)
+
+
+def hourly(engine: Engine, rows: Table, skus: Table, *, keep_copies: bool = False) -> Table:
+    """Ask for accelerator-hours and costs by hour (since 1970), length in hours, and mark of the words.
+
+    A charge of an hour or less that crosses the full hour counts where it begins. Charges that agree in every column of
+    `IDENTITY` are one that was exported more than once, and count once.
+
+    Returns
+    -------
+    Table
+        `rows` as exported, `charges` without copies, and sums over the charges.
+    """
+    import ibis
+
+    found = _of_gpus(engine, rows, skus)
+    hour = (found.starts_s // 3600).cast("int64")
+    whole = ((found.ends_s + 3599) // 3600).cast("int64") - hour
+    span = ibis.cases((found.ends_s - found.starts_s <= 3600, 1), else_=whole).cast("int64")
+    hours = ibis.coalesce(
+        found.consumed_quantity * found.consumed_factor, found.pricing_quantity * found.pricing_factor
+    )
+    timed = found.select(
+        hour=hour,
+        span=span,
+        mark=_words_mark(engine, found),
+        copy_mark=engine.hash_of(*(found[name] for name in IDENTITY)),
+        gpu_hours_nano=_nano(hours),
+        **{f"{name}_nano": _nano(found[name]) for name in COSTS},
+    )
+    once = timed.group_by(["hour", "span", "mark", "copy_mark"]).agg(
+        found=timed.count(), **{name: timed[name].arbitrary() for name in SUMS}
+    )
+    if keep_copies:
+        once = once.mutate(**{name: once[name] * once.found for name in SUMS})
+    return once.group_by(["hour", "span", "mark"]).agg(
+        rows=once.found.sum().cast("float64"),
+        charges=once.count().cast("float64"),
+        **{name: once[name].sum().cast("float64") for name in SUMS},
+    )
