@@ -22,10 +22,15 @@ __all__ = [
     "WEIGHT_BYTES_BY_PRECISION",
     "activation_bytes_per_token_and_layer",
     "adapter_state_bytes",
+    "gathered_bytes_per_token",
     "kv_bytes_per_token",
     "kv_elements_per_token",
     "logits_bytes_per_token",
     "model_state_bytes_per_parameter",
+    "peak_bytes",
+    "score_bytes_per_token_and_layer",
+    "selective_activation_bytes_per_token_and_layer",
+    "unsplit_layer_bytes_per_token",
     "weight_bytes",
 ]
 
@@ -46,6 +51,10 @@ WEIGHT_BYTES_BY_PRECISION = {
 one byte per 16 weights (QLoRA arXiv:2305.14314: 0.5 + 4/64; NVFP4: 0.5 + 1/16)."""
 
 _KV_BYTES = {"fp32": 4.0, "bf16": 2.0, "fp16": 2.0, "fp8": 1.0, "int8": 1.0, "int4": 0.53, "nf4": 0.5625, "fp4": 0.5625}
+
+_CAPPED_SCORES = ("gemma-2-", "gemma2-")
+_FEWEST_NORMS = 2
+"""Layers whose attention and MLP share one norm (phi) keep as much as others: measured rows show no less."""
 
 _STATES = {
     # optimizer: (weight, gradient, optimizer state and master copy) bytes per learning parameter, 16-bit mixed precision
@@ -124,27 +133,104 @@ def model_state_bytes_per_parameter(optimizer: Optimizer) -> tuple[float, float,
 def activation_bytes_per_token_and_layer(arch: Architecture, *, recompute: ArrayLike = False) -> FloatArray:
     """Return the activations that one token leaves in one layer for the backward pass, in 16 bit with flash attention.
 
-    ``16 h + 4 h (1 + 2 g / a) + 8 f`` for gated MLPs, ``34 h`` for the GPT layer with dropout replaced by its equal without
-    (Korthikanti et al. 2022, arXiv:2205.05198, less the ``5 a s / h`` term that flash attention does not keep). With full
+    A norm keeps its input and its output, the input in 32 bit where an RMS norm is computed eagerly (``6 h``, else ``4 h``);
+    attention keeps query and output (``4 a d``), key and value (``4 g d``); a gated MLP keeps both branches, the activated
+    one and their product (``8 f``), a plain one ``4 f``; two more ``2 h`` are dropout's and the residual's. For a GPT layer
+    that is ``30 h`` of the ``34 h`` of Korthikanti et al. 2022 (arXiv:2205.05198), whose dropout masks today's models lack. With full
     recomputation the layer's input alone is kept: ``2 h``.
     """
     h = arch.hidden
     width = arch.ffn if not arch.experts else arch.experts_per_token * arch.expert_ffn + arch.shared_ffn
-    mlp = (8.0 if arch.gated_mlp else 4.5) * width
-    heads = arch.heads * (arch.head_dim if not arch.kv_rank else arch.nope_dim + arch.rope_dim)
-    kv = 2 * (arch.kv_heads * arch.head_dim if not arch.kv_rank else arch.kv_rank + arch.rope_dim)
+    norm = (6.0 if arch.norm == "rms" else 4.0) * max(arch.norms_per_layer, _FEWEST_NORMS)
+    mlp = (8.0 if arch.gated_mlp else 4.0) * width
     dispatch = 4.0 * arch.experts_per_token * h if arch.experts else 0.0
-    kept = 12.0 * h + 4.0 * heads + 2.0 * kv + 2.0 * h + mlp + dispatch
+    kept = norm * h + 4.0 * _query_width(arch) + 2.0 * _cache_width(arch) + 2.0 * h + mlp + dispatch
     return np.where(np.asarray(recompute, dtype=bool), 2.0 * h, kept)
 
 
-def logits_bytes_per_token(arch: Architecture, *, chunked: bool = False) -> float:
-    """Return the bytes of one token's logits in training: 16-bit logits, their 32-bit copy and its gradient, ``10 V``.
+def selective_activation_bytes_per_token_and_layer(arch: Architecture) -> float:
+    """Return what one token leaves in one layer where operators are recomputed selectively, every second product kept.
 
-    Chunked or fused cross-entropy forms them piece by piece: an eighth is counted.
+    Kept are the layer's input (``2 h``), attention's output (``2 a d``) and half of the outputs of the layer's matrices
+    (query ``2 a d``, key and value ``4 g d``, projection ``2 h``, MLP ``4 f`` gated or ``2 f``, and ``2 h`` back): torchtitan's
+    policy (arXiv:2410.06511, section on activation checkpointing).
     """
-    full = 10.0 * arch.vocab
-    return full / 8.0 if chunked else full
+    h = arch.hidden
+    width = arch.ffn if not arch.experts else arch.experts_per_token * arch.expert_ffn + arch.shared_ffn
+    products = 2.0 * _query_width(arch) + 2.0 * _cache_width(arch) + 4.0 * h + (4.0 if arch.gated_mlp else 2.0) * width
+    return 2.0 * h + 2.0 * _query_width(arch) + 0.5 * products
+
+
+def score_bytes_per_token_and_layer(arch: Architecture, seq_len: ArrayLike) -> FloatArray:
+    """Return the attention scores that one token keeps in one layer where no fused kernel can be used: ``8 a s``, else 0.
+
+    Scores that are capped by a tanh (Gemma 2) are formed whole: the capped ones in 16 bit, their softmax in 32 and in 16 bit
+    (Korthikanti et al. 2022 count ``5 a s``: softmax in 16 bit with dropout and its mask).
+    """
+    scores = 8.0 * arch.heads if arch.name.startswith(_CAPPED_SCORES) else 0.0
+    return np.asarray(scores * np.asarray(seq_len, dtype=float), dtype=float)
+
+
+def gathered_bytes_per_token(arch: Architecture, tensor: ArrayLike) -> FloatArray:
+    """Return the whole tensors that tensor parallelism holds beside its shard in the layer at work: ``12 h (1 - 1/t)``.
+
+    Sequence parallelism keeps a t-th of what lies between the matrices, but attention and MLP each take a whole input and
+    give a whole sum before it is scattered (Korthikanti et al. 2022, arXiv:2205.05198, section 4.2.2): four tensors of
+    ``2 h``, and two more for the gradients of the one at work.
+    """
+    return np.asarray(12.0 * arch.hidden * (1.0 - 1.0 / np.asarray(tensor, dtype=float)), dtype=float)
+
+
+def unsplit_layer_bytes_per_token(arch: Architecture, tensor: ArrayLike, seq_len: ArrayLike) -> FloatArray:
+    """Return one layer's activations under tensor parallelism alone: ``h (10 + 24 / t) + 5 a s / t``.
+
+    Without sequence parallelism (before 2022) norms, dropout and the inputs of the matrices are whole on every rank, and
+    without fused attention so are the scores of a rank's heads (Korthikanti et al. 2022, arXiv:2205.05198, equation 2).
+    """
+    t = np.asarray(tensor, dtype=float)
+    return np.asarray(
+        arch.hidden * (10.0 + 24.0 / t) + 5.0 * arch.heads * np.asarray(seq_len, dtype=float) / t, dtype=float
+    )
+
+
+def logits_bytes_per_token(arch: Architecture, *, chunked: bool = False) -> float:
+    """Return the bytes of one token's logits in training: ``14 V``, or ``4 V`` where the loss is formed piece by piece.
+
+    Eager cross-entropy holds the 16-bit logits, their 32-bit copy, its log-softmax and its gradient (``2 + 4 + 4 + 4``);
+    in pieces only the 16-bit logits and their 16-bit gradient are whole.
+    """
+    return (4.0 if chunked else 14.0) * arch.vocab
+
+
+def peak_bytes(lasting: ArrayLike, gradients: ArrayLike, kept: ArrayLike, *, overlap: ArrayLike = True) -> FloatArray:
+    """Return the peak of a step: what lasts, and the larger of gradients and activations, or both.
+
+    Activations are let go layer by layer while gradients appear: a single backward pass has all of the ones or all of the
+    others, never both. Where gradients outlast the pass (they accumulate over micro-batches), both add up.
+
+    Parameters
+    ----------
+    lasting, gradients, kept : array_like
+        Bytes of weights and optimizer states, of gradients, of activations and logits.
+    overlap : array_like
+        True where gradients live from one backward pass to its update alone.
+
+    Examples
+    --------
+    >>> float(peak_bytes(12.0, 4.0, 3.0)), float(peak_bytes(12.0, 4.0, 3.0, overlap=False))
+    (16.0, 19.0)
+    """
+    grads, acts = np.asarray(gradients, dtype=float), np.asarray(kept, dtype=float)
+    both = np.where(np.asarray(overlap, dtype=bool), np.maximum(grads, acts), grads + acts)
+    return np.asarray(np.asarray(lasting, dtype=float) + both, dtype=float)
+
+
+def _query_width(arch: Architecture) -> int:
+    return arch.heads * (arch.head_dim if not arch.kv_rank else arch.nope_dim + arch.rope_dim)
+
+
+def _cache_width(arch: Architecture) -> int:
+    return 2 * (arch.kv_heads * arch.head_dim if not arch.kv_rank else arch.kv_rank + arch.rope_dim)
 
 
 def adapter_state_bytes(arch: Architecture, rank: int) -> float:

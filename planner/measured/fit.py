@@ -128,6 +128,7 @@ def fit(
     *,
     loss_scale: float = 0.2,
     most_steps: int = 60,
+    low_weight_ratio: float = 1.0,
 ) -> Fitted:
     """Return the parameters that make predictions meet observations, in logarithms, robustly.
 
@@ -141,6 +142,9 @@ def fit(
         What was measured (NaN where nothing was), and how much it counts.
     loss_scale : float
         Residual from which on a row counts linearly (soft L1).
+    low_weight_ratio : float
+        How much more a row counts that is predicted too low: above 1 the constants lean to the high side by as much as
+        their rows scatter (an expectile in place of a mean).
     """
     seen = np.isfinite(observed) & (observed > 0) & (weights > 0)
     target = np.log(np.where(seen, observed, 1.0))
@@ -155,7 +159,8 @@ def fit(
 
     def cost(theta: FloatArray, residual: FloatArray) -> float:
         data = 2.0 * loss_scale**2 * (np.sqrt(1.0 + (residual / loss_scale) ** 2) - 1.0)
-        return float((data * scale**2).sum() + (((theta - of.start) / of.spread) ** 2).sum())
+        lean = np.where(residual < 0.0, low_weight_ratio, 1.0)
+        return float((data * lean * scale**2).sum() + (((theta - of.start) / of.spread) ** 2).sum())
 
     theta, damping = of.start.copy(), 1e-2
     residual = raw(log_constants(of, theta)) - target[metric, row]
@@ -164,7 +169,9 @@ def fit(
         constants = log_constants(of, theta)
         base = residual + target[metric, row]
         # Soft L1 as reweighted least squares: far rows count linearly.
-        weight = scale**2 / np.sqrt(1.0 + (residual / loss_scale) ** 2)
+        weight = (
+            np.where(residual < 0.0, low_weight_ratio, 1.0) * scale**2 / np.sqrt(1.0 + (residual / loss_scale) ** 2)
+        )
         slope = np.zeros((len(row), len(of.nodes)))
         for name in of.names:
             moved = raw({**constants, name: constants[name] * np.exp(_STEP)})

@@ -40,6 +40,8 @@ class Problem:
         The rows.
     prefixes : mapping of str to str
         Name in the calibration table of each constant.
+    low_weight_ratio : float
+        How much more a row counts that is predicted too low (see `fit`).
     """
 
     name: str
@@ -51,6 +53,7 @@ class Problem:
     groups: tuple[str, ...]
     rows: tuple[Row, ...]
     prefixes: Mapping[str, str]
+    low_weight_ratio: float = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +108,14 @@ def problem_of(name: str, rows: Sequence[Row], of: Design, predict: Callable[[Co
 def solve(problem: Problem, *, without: NDArray[np.bool_] | None = None, most_steps: int = 60) -> Fitted:
     """Return the fit of a problem, leaving out the rows marked by `without`."""
     weights = problem.weights if without is None else np.where(without, 0.0, problem.weights)
-    return fit(problem.design, problem.predict, problem.observed, weights, most_steps=most_steps)
+    return fit(
+        problem.design,
+        problem.predict,
+        problem.observed,
+        weights,
+        most_steps=most_steps,
+        low_weight_ratio=problem.low_weight_ratio,
+    )
 
 
 def residuals(problem: Problem, theta: FloatArray) -> FloatArray:

@@ -120,15 +120,20 @@ def _scene(
     constants = _constants(calibration, machines, names, layouts, _tags(arch, job))
     work = job.work
     quantised = isinstance(work, Finetune) and work.method == "qlora"
-    kept = ["@adapters"] * job.adapters + ["@quantised_base"] * quantised
+    base = ["@quantised_base"] * quantised
     activation = activation_bytes_per_token(
         arch,
         tensor=layouts.tensor,
         pipeline=layouts.pipeline,
         recompute=layouts.recompute,
         chunked_loss=layouts.chunked,
-        activation_ratio=calibration.value_at("memory.activation_ratio", ("*",), kept)
-        * np.where(layouts.recompute, calibration.ratio("memory.activation_ratio", ["@recompute"]), 1.0),
+        seq_len=float(work.seq_len),
+        activation_ratio=calibration.value_at("memory.activation_ratio", ("*",), base)
+        * np.where(
+            layouts.recompute,
+            calibration.ratio("memory.activation_ratio", ["@recompute"]),
+            calibration.ratio("memory.activation_ratio", ["@adapters"] * job.adapters),
+        ),
         logits_ratio=calibration.value_at("memory.logits_ratio", ("*",)),
     )
     rank = work.rank if isinstance(work, Finetune) else 16

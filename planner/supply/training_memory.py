@@ -14,8 +14,10 @@ from numpy.typing import ArrayLike, NDArray
 from planner.demand.architecture import Architecture
 from planner.demand.memory import (
     activation_bytes_per_token_and_layer,
+    gathered_bytes_per_token,
     logits_bytes_per_token,
     model_state_bytes_per_parameter,
+    score_bytes_per_token_and_layer,
     weight_bytes,
 )
 from planner.demand.parameters import (
@@ -149,26 +151,33 @@ def activation_bytes_per_token(
     pipeline: ArrayLike,
     recompute: ArrayLike,
     chunked_loss: ArrayLike,
+    seq_len: float = 0.0,
     activation_ratio: ArrayLike = 1.0,
     logits_ratio: ArrayLike = 1.0,
 ) -> FloatArray:
     """Return activations and logits that one token of a micro-batch costs on the first stage.
 
     The first of p stages holds p micro-batches of ``L / p`` layers each, hence L layers' worth whatever p is; with one
-    stage the logits stand beside them. Sequence parallelism splits all of it over the tensor-parallel ranks.
+    stage the logits stand beside them. Sequence parallelism splits all of it over the tensor-parallel ranks, but for the
+    whole inputs of the layer at work.
 
     Parameters
     ----------
+    seq_len : float
+        Tokens of a sequence: models whose capped attention scores no fused kernel forms keep so many of them per head.
     activation_ratio, logits_ratio : array_like
-        What frameworks really leave behind over the formula (``memory.*`` in the calibration).
+        What frameworks really leave behind over the formulas (``memory.*`` in the calibration).
     """
     t, p = np.asarray(tensor, dtype=float), np.asarray(pipeline, dtype=float)
-    kept = activation_bytes_per_token_and_layer(arch, recompute=recompute) * arch.layers
-    once = np.where(np.asarray(recompute, dtype=bool), activation_bytes_per_token_and_layer(arch), 0.0)
+    again, ratio = np.asarray(recompute, dtype=bool), np.asarray(activation_ratio)
+    layer = activation_bytes_per_token_and_layer(arch) + score_bytes_per_token_and_layer(arch, seq_len)
+    kept = np.where(again, activation_bytes_per_token_and_layer(arch, recompute=True), layer) * arch.layers
+    once = np.where(again, layer, 0.0)
     logits = np.where(
         chunked_loss, logits_bytes_per_token(arch, chunked=True), logits_bytes_per_token(arch)
     ) * np.asarray(logits_ratio)
     # With stages, the last one holds the logits but a single micro-batch of activations.
-    first = (kept + once) * np.asarray(activation_ratio)
-    last = (kept / p + once) * np.asarray(activation_ratio) + logits
-    return np.asarray(np.maximum(first + np.where(p > 1, 0.0, logits), last) / t, dtype=float)
+    first = (kept + once) * ratio
+    last = (kept / p + once) * ratio + logits
+    split = np.maximum(first + np.where(p > 1, 0.0, logits), last) / t
+    return np.asarray(split + gathered_bytes_per_token(arch, t) * ratio, dtype=float)
