@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from planner.costs.resale import ResaleCurve
 from planner.costs.timeline import FloatArray, Timeline, by_month
@@ -233,9 +233,11 @@ def server_price_from_gpu(
     )
 
 
-def fits_at_home(server_count: float, server_max_kw: float, assumptions: Mapping[str, float]) -> bool:
+def fits_at_home(
+    server_count: ArrayLike, server_max_kw: ArrayLike, assumptions: Mapping[str, float]
+) -> NDArray[np.bool_]:
     """Tell whether the machines can be fed from the circuits of a flat or a small office."""
-    return server_count * server_max_kw <= assumptions["site.home.max_kw"]
+    return np.asarray(np.asarray(server_count) * np.asarray(server_max_kw) <= assumptions["site.home.max_kw"])
 
 
 def server_power_kw(

@@ -15,7 +15,6 @@ from planner.demand.architecture import Architecture
 from planner.demand.models import resolve_model
 from planner.demand.suitability import suitable_model
 from planner.demand.workload import Workload
-from planner.errors import NothingFitsError
 from planner.options.option import OptionKind
 from planner.options.place import beliefs_at
 from planner.plan import asked_of_processors
@@ -25,8 +24,7 @@ from planner.portfolio.market import Market, Shelf
 from planner.portfolio.pools import Pool, add_to_pools
 from planner.portfolio.shape import Group, fleets_of, group_of, money_key, physics_key
 from planner.portfolio.ways import Ways, ways_of, work_of
-from planner.supply.machines import Machine
-from planner.supply.sizes import Fleets, nothing, together
+from planner.supply.sizes import Fleets, together
 from pricing.errors import GpuplanError
 
 __all__ = ["Answers", "Asked", "answers_of"]
@@ -124,20 +122,17 @@ def _answer_shape(asked: list[Asked], market: Market, answers: Answers) -> None:
             del by_money[key]
     if not by_money:
         return
-    machines = list(dict.fromkeys(machine for shelf in shelves.values() for machine in shelf.machines))
-    row_of = {machine: row for row, machine in enumerate(machines)}
-    index = {key: np.array([row_of[m] for m in shelf.machines], dtype=np.intp) for key, shelf in shelves.items()}
     flat = [(key, one) for key, some in by_money.items() for one in some]
     for begin in range(0, len(flat), CHUNK):
         chunk = flat[begin : begin + CHUNK]
         whole = group_of([_asked(one, market) for _, one in chunk], market.beliefs["money.hours_per_month"])
-        fleets = _sized(whole, architecture, machines, market)
+        fleets = _sized(whole, architecture, market)
         first = 0
         for key, same in groupby(chunk, key=lambda pair: pair[0]):
             part = [one for _, one in same]
             columns = slice(first, first + len(part))
             first += len(part)
-            _answer_group(part, whole.part(columns), shelves[key], _taken(fleets, index[key], columns), market, answers)
+            _answer_group(part, whole.part(columns), shelves[key], _taken(fleets, columns), market, answers)
 
 
 def _asked(one: Asked, market: Market) -> Workload:
@@ -145,29 +140,24 @@ def _asked(one: Asked, market: Market) -> Workload:
     return market.asked(one.workload)
 
 
-def _taken(fleets: Fleets, index: NDArray[np.intp], columns: slice = slice(None)) -> Fleets:
-    """Return the fleets of some of the machines, for some of the workloads."""
+def _taken(fleets: Fleets, columns: slice) -> Fleets:
+    """Return the fleets for some of the workloads."""
     names = [name for name in Fleets.__dataclass_fields__ if name != "basis"]
-    return Fleets(
-        **{name: getattr(fleets, name)[index, columns] for name in names},
-        basis=tuple(fleets.basis[row] for row in index),
-    )
+    return Fleets(**{name: getattr(fleets, name)[:, columns] for name in names}, basis=fleets.basis)
 
 
-def _sized(group: Group, architecture: Architecture | None, machines: Sequence[Machine], market: Market) -> Fleets:
+def _sized(group: Group, architecture: Architecture | None, market: Market) -> Fleets:
     """Return the fleets of all machines; processors are asked for 16 bit where nothing else would suit them."""
-    with_cards = [row for row, machine in enumerate(machines) if machine.accelerator is not None]
-    without = [row for row, machine in enumerate(machines) if machine.accelerator is None]
-    parts = []
-    for rows, shape in ((with_cards, group.first), (without, asked_of_processors(group.first))):
-        some = [machines[row] for row in rows]
-        parts.append(
-            fleets_of(group, architecture, some, market.beliefs, shape=shape, calibration=market.calibration)
-            if some
-            else nothing(0, len(group.workloads))
-        )
-    order = np.argsort(np.array([*with_cards, *without]), kind="stable")
-    return _taken(together(parts), order)
+    return together(
+        [
+            fleets_of(group, architecture, machines, market.beliefs, shape=shape, calibration=market.constants)
+            for machines, shape in (
+                (market.with_accelerators, group.first),
+                (market.processors_only, asked_of_processors(group.first)),
+            )
+            if machines
+        ]
+    )
 
 
 def _answer_group(
@@ -186,12 +176,10 @@ def _answer_group(
         ),
     )
     answers.near += found.near
-    reason = ""
     for column, one in enumerate(asked):
         chosen, runner_up = int(found.chosen[column]), int(found.runner_up[column])
         if chosen < 0:
-            reason = reason or _why_nothing(one, market)
-            answers.rows.append(_without_answer(one, "nothing_fits", reason))
+            answers.rows.append(_without_answer(one, "nothing_fits", _why_nothing(group, ways, fleets, column)))
             continue
         rent, owned = int(found.rent[column]), int(found.owned[column])
         month = None
@@ -246,12 +234,14 @@ def _without_answer(one: Asked, status: str, reason: str) -> dict[str, Any]:
     return {"row": one.row, "status": status, "reason": reason}
 
 
-def _why_nothing(one: Asked, market: Market) -> str:
-    """Return why nothing does a workload, in the words of its own plan; the first of a group speaks for all."""
-    try:
-        plan = market.plan(_asked(one, market))
-    except NothingFitsError as error:
-        lines = error.message.splitlines()
-        told = f"{lines[0]}; {lines[-1].strip()}" if len(lines) > 1 else lines[0]
-        return f"{told} ({error.hint})" if error.hint else told
-    raise AssertionError(f"nothing was found for row {one.row}, but its own plan takes {plan.verdict.option_id}")
+def _why_nothing(group: Group, ways: Ways, fleets: Fleets, column: int) -> str:
+    """Return why nothing that may be recommended does a workload; its own plan tells where every offer was lost."""
+    if not (fleets.instance_count[:, column] > 0).any():
+        why = "no machine does this work within its limits, its deadline and max_gpus"
+    elif np.isfinite(group.max_usd_per_month[column]) and ways.is_affordable_at_all[column]:
+        why = (
+            f"every option costs more than the {group.max_usd_per_month[column]:,.0f} USD a month of max_usd_per_month"
+        )
+    else:
+        why = "only hints are left: machines that can be taken back, or sold by strangers or in dated blocks"
+    return f"{why}; plan this workload alone to see where each offer was lost"

@@ -78,7 +78,9 @@ def refuse_unknown_columns(columns: Sequence[str], where: str) -> None:
     if "kind" not in columns and not faults:
         faults.append("there is no column 'kind', which says what each row is (serve, batch, finetune, ...)")
     if faults:
-        raise InputError("\n".join(faults), where=where, hint="columns are the keys of workload.yaml with dots: serve.requests_per_s")
+        raise InputError(
+            "\n".join(faults), where=where, hint="columns are the keys of workload.yaml with dots: serve.requests_per_s"
+        )
 
 
 def tag_columns(columns: Sequence[str]) -> tuple[str, ...]:

@@ -22,9 +22,10 @@ from planner.options.rented import planned_price_usd_per_hour
 from planner.options.servers import ownable_servers
 from planner.plan import is_wanted, make_plan
 from planner.portfolio.money import Purse, purse_of
-from planner.supply.calibration import Calibration
-from planner.supply.candidates import Candidates, find_candidates
+from planner.supply.calibration import Calibration, default_calibration
+from planner.supply.candidates import Candidates, find_candidates, machine_of
 from planner.supply.machines import Machine
+from planner.supply.remembered import RememberedCalibration
 from pricing.accelerators import accelerators
 from pricing.catalog import Catalog
 from pricing.free_tiers import FreeTier, free_tiers
@@ -51,9 +52,9 @@ class Shelf:
     ids : tuple of str
         Of the offers.
     machine : ndarray of int
-        The machine behind each, as a row of `machines`.
+        The machine behind each, as a row of the market's machines.
     machines : tuple of Machine
-        Rented, owned and lent ones, each once.
+        Those of the market.
     price, upfront, term_months, step_hours : FloatArray
         Of one instance.
     interruptible, is_block, asked_for, is_stranger, is_cpu, on_demand : ndarray of bool
@@ -191,6 +192,37 @@ class Market:
         """What is lent for free."""
         return tuple(free_tiers())
 
+    @cached_property
+    def machines(self) -> tuple[Machine, ...]:
+        """Every machine that can be rented, owned or had for free, each once: those with accelerators before the others."""
+        return (*self.with_accelerators, *self.processors_only)
+
+    @cached_property
+    def with_accelerators(self) -> tuple[Machine, ...]:
+        """Machines with accelerators."""
+        return tuple(machine for machine in self._all if machine.accelerator is not None)
+
+    @cached_property
+    def processors_only(self) -> tuple[Machine, ...]:
+        """Machines without accelerators."""
+        return tuple(machine for machine in self._all if machine.accelerator is None)
+
+    @cached_property
+    def _all(self) -> dict[Machine, None]:
+        known = [o for o in self.catalog.select(launchable=True).offers if o.accelerator or not o.accelerator_stated]
+        servers, lent = ownable_servers(self.beliefs), lent_machines(self.free_tiers)
+        found = [*map(machine_of, known), *(s.machine for s in servers), *(one.machine for one in lent)]
+        return dict.fromkeys(found)
+
+    @cached_property
+    def _rows(self) -> dict[Machine, int]:
+        return {machine: row for row, machine in enumerate(self.machines)}
+
+    @cached_property
+    def constants(self) -> RememberedCalibration:
+        """The constants of the machines, looked up once."""
+        return RememberedCalibration((self.calibration or default_calibration()).rows)
+
     def plan(self, workload: Workload) -> Any:  # noqa: ANN401  a Plan, or the error that make_plan raises
         """Return the whole plan of one workload, as ``gpuplan plan`` makes it."""
         return make_plan(
@@ -224,15 +256,14 @@ class Market:
         servers = tuple(s for s in ownable_servers(self.beliefs) if is_wanted(s.machine, constraints))
         lent = tuple(one for one in lent_machines(self.free_tiers) if is_wanted(one.machine, constraints))
         offers = candidates.offers
-        machine_of = [candidates.machine_by_id[offer_id(offer)] for offer in offers]
-        machines = tuple(dict.fromkeys([*machine_of, *(s.machine for s in servers), *(one.machine for one in lent)]))
-        row_of = {machine: row for row, machine in enumerate(machines)}
+        behind = [candidates.machine_by_id[offer_id(offer)] for offer in offers]
+        row_of = self._rows
         return Shelf(
             candidates=candidates,
             offers=offers,
             ids=tuple(offer_id(offer) for offer in offers),
-            machine=np.array([row_of[machine] for machine in machine_of], dtype=np.intp),
-            machines=machines,
+            machine=np.array([row_of[machine] for machine in behind], dtype=np.intp),
+            machines=self.machines,
             price=np.array([planned_price_usd_per_hour(offer) for offer in offers], dtype=float),
             upfront=np.array([offer.upfront_usd for offer in offers], dtype=float),
             term_months=np.array([offer.term_months for offer in offers], dtype=float),
@@ -243,7 +274,7 @@ class Market:
             is_stranger=np.array(
                 [offer.shared_host and offer.provider not in constraints.providers for offer in offers], dtype=bool
             ),
-            is_cpu=np.array([machine.accelerator is None for machine in machine_of], dtype=bool),
+            is_cpu=np.array([machine.accelerator is None for machine in behind], dtype=bool),
             on_demand=np.array([offer.purchase_option is PurchaseOption.ON_DEMAND for offer in offers], dtype=bool),
             servers=servers,
             lent=lent,

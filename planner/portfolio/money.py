@@ -7,6 +7,7 @@ plain sum.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -142,22 +143,35 @@ class Purse:
         return np.asarray((gb_usd * share + egress_usd) * self.kept[:, begun])
 
     def owned(
-        self, server: OwnableServer, site: Site, server_count: FloatArray, busy_share: FloatArray, bridge_usd_per_month: FloatArray, lead_months: int
-    ) -> FloatArray:  # fmt: skip
-        """Return what owned servers cost, shape (2, workloads).
+        self,
+        servers: Sequence[OwnableServer],
+        site: Site,
+        server_count: FloatArray,
+        busy_share: FloatArray,
+        bridge_usd_per_month: FloatArray,
+        lead_months: int,
+    ) -> FloatArray:
+        """Return what owned servers cost at a site, shape (2, servers, workloads).
 
         Parameters
         ----------
-        server_count, busy_share, bridge_usd_per_month : FloatArray, shape (workloads,)
-            Servers, the busy share of their hours, and rent until delivery.
+        servers : sequence of OwnableServer
+            The sorts, at least one.
+        server_count, busy_share : FloatArray, shape (servers, workloads)
+            How many, and the busy share of their hours.
+        bridge_usd_per_month : FloatArray, shape (workloads,)
+            Rent until delivery.
         """
-        counts, of_workload = np.unique(server_count, return_inverse=True)
+        # Equal numbers of equal servers cost the same but for the power that work takes.
+        most = float(server_count.max(initial=0.0)) + 1.0
+        keys, of_workload = np.unique(np.arange(len(servers))[:, None] * most + server_count, return_inverse=True)
+        sort, counts = (keys // most).astype(np.intp), keys % most
         idle, busy = (
             self.both(
                 buy_timeline(
-                    server_price_usd=server.price_usd,
-                    accelerator_count=server.machine.accelerator_count,
-                    server_max_kw=server.max_kw,
+                    server_price_usd=np.array([server.price_usd for server in servers])[sort],
+                    accelerator_count=np.array([server.machine.accelerator_count for server in servers])[sort],
+                    server_max_kw=np.array([server.max_kw for server in servers])[sort],
                     server_count=counts,
                     busy_share=share,
                     useful_gpu_hours_per_month=0.0,
@@ -166,10 +180,11 @@ class Purse:
                     lead_time_months=lead_months,
                     hours_per_month=self.hours_per_month,
                 )
-            )[:, of_workload]
+            )[:, of_workload.reshape(server_count.shape)]
             for share in (0.0, 1.0)
         )
-        return np.asarray(idle + busy_share * (busy - idle) + bridge_usd_per_month * self.kept[:, lead_months][:, None])
+        bridge = bridge_usd_per_month * self.kept[:, lead_months][:, None, None]
+        return np.asarray(idle + busy_share * (busy - idle) + bridge)
 
     def both(self, timeline: Timeline) -> FloatArray:
         """Return present value and plain sum, along a first axis."""

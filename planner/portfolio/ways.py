@@ -34,6 +34,10 @@ FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
 
 
+WORST_STRETCH = 1e12
+"""Thousands of machines of which each can be taken back get no work done; the cost stays a number."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
     """A group's work on every machine of a shelf: fleets, and the hours in which they are on.
@@ -85,6 +89,8 @@ class Ways:
         Machines, hours of one run (NaN for work that never ends), hours on in each month (in all, for a run).
     bridge_usd_per_month : FloatArray, shape (workloads,)
         Rent until delivery; NaN where nothing can be rented.
+    is_affordable_at_all : ndarray of bool, shape (workloads,)
+        Whether some option would be open with any budget.
     """
 
     kind: NDArray[np.str_]
@@ -105,6 +111,7 @@ class Ways:
     hours_per_run: FloatArray
     on_hours: FloatArray
     bridge_usd_per_month: FloatArray
+    is_affordable_at_all: BoolArray
 
 
 def work_of(group: Group, fleets: Fleets, purse: Purse) -> Work:
@@ -196,6 +203,7 @@ def ways_of(group: Group, shelf: Shelf, work: Work, purse: Purse, market: Market
     usd = np.concatenate([part.usd for part in parts], axis=1)
     is_open = np.concatenate([part.is_open for part in parts])
     is_open &= ~_without_ground(kind, basis, is_open)
+    is_possible = np.asarray(is_open.any(axis=0), dtype=bool)
     is_open &= usd[1] <= group.max_usd_per_month
     return Ways(
         kind=kind,
@@ -216,6 +224,7 @@ def ways_of(group: Group, shelf: Shelf, work: Work, purse: Purse, market: Market
         hours_per_run=np.concatenate([part.hours_per_run for part in parts]),
         on_hours=np.concatenate([part.on_hours for part in parts]),
         bridge_usd_per_month=np.where(np.isfinite(bridge), bridge, np.nan),
+        is_affordable_at_all=is_possible,
     )
 
 
@@ -224,7 +233,7 @@ def _without_ground(kind: NDArray[np.str_], basis: Sequence[str], is_open: BoolA
     extrapolated = np.array([one == "extrapolated" for one in basis], dtype=bool)
     is_rent = np.asarray(kind == OptionKind.RENT.value, dtype=bool)
     grounded = (is_open & (is_rent & ~extrapolated)[:, None]).any(axis=0)
-    concerned = np.asarray(extrapolated & (is_rent | (kind == OptionKind.BUY.value)), dtype=bool)
+    concerned: BoolArray = np.asarray(extrapolated & (is_rent | (kind == OptionKind.BUY.value)), dtype=bool)
     return np.asarray(concerned[:, None] & grounded)
 
 
@@ -245,12 +254,13 @@ def _rented(group: Group, shelf: Shelf, work: Work, purse: Purse) -> _Part:
         taken = shelf.interruptible[offer]
         # A service runs on while one machine is replaced by another; a job loses what it did since its last checkpoint.
         if taken.any():
-            stretch[taken] = spot_overhead_ratio(
+            ratio = spot_overhead_ratio(
                 checkpoint_hours=purse.beliefs["rent.spot_checkpoint_hours"],
                 hours_between_of_one=purse.beliefs["rent.spot_hours_between_interruptions"],
                 restart_hours=purse.beliefs["rent.spot_restart_hours"],
                 instance_count=np.maximum(count[taken], 1.0),
             )
+            stretch[taken] = np.minimum(ratio, WORST_STRETCH)
         deadline = group.deadline_hours
         risky = (count > 1) | (busy * stretch > deadline * MOST_OF_A_DEADLINE_ON_SPOT)
         unasked = (taken & ~shelf.asked_for[offer])[:, None]
@@ -327,17 +337,17 @@ def _owned(group: Group, shelf: Shelf, work: Work, purse: Purse, bridge: FloatAr
     usd, counts, hours = np.zeros((2, *shape)), np.zeros(shape), np.zeros(shape)
     on, is_open = np.zeros(shape), np.zeros(shape, dtype=bool)
     rent_until = np.where(np.isfinite(bridge), bridge, 0.0) if lead else np.zeros(len(group.workloads))
-    for index, (_, row, site) in enumerate(open_ways):
-        server, machine = shelf.servers[row], shelf.server_machine[row]
-        count = work.owned_count[machine]
-        possible = count > 0
+    for site in dict.fromkeys(site for _, _, site in open_ways):
+        at = np.array([index for index, way in enumerate(open_ways) if way[2] == site], dtype=np.intp)
+        some = [shelf.servers[open_ways[index][1]] for index in at]
+        machine = np.array([shelf.server_machine[open_ways[index][1]] for index in at], dtype=np.intp)
+        counts[at], hours[at], on[at] = work.owned_count[machine], work.busy_hours[machine], work.owned.on[machine]
+        is_open[at] = counts[at] > 0
         if site == "home":
-            possible &= np.array([fits_at_home(float(one), server.max_kw, purse.beliefs) for one in count], dtype=bool)
-        is_open[index], counts[index] = possible, count
-        hours[index] = work.busy_hours[machine]
-        on[index] = work.owned.on[machine]
-        busy = np.where(possible, work.busy_share[machine], 0.0)
-        usd[:, index] = purse.owned(server, site, count, busy, rent_until, lead)
+            max_kw = np.array([server.max_kw for server in some])[:, None]
+            is_open[at] &= fits_at_home(counts[at], max_kw, purse.beliefs)
+        busy = np.where(is_open[at], work.busy_share[machine], 0.0)
+        usd[:, at] = purse.owned(some, site, counts[at], busy, rent_until, lead)
     usd[1] /= purse.months
     servers = [shelf.servers[row] for _, row, _ in open_ways]
     return _Part(

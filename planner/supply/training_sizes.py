@@ -196,11 +196,15 @@ def _best(
     # The bisection ends at the most machines that are allowed, whether or not these are quick enough.
     first = np.maximum(leaves.first, np.searchsorted(budgets_s, step_s, side="left"))
     good = np.flatnonzero(np.isfinite(step_s) & (first < leaves.last))
-    # Fewest machines first, then the quickest, then the first layout: whoever comes first takes the budgets that are free.
-    for leaf in good[np.lexsort((leaves.layout[good], step_s[good], leaves.high[good]))]:
-        row, begin, end = machine[leaf], first[leaf], leaves.last[leaf]
-        free = np.flatnonzero(np.isinf(count[row, begin:end])) + begin
-        if free.size:
-            count[row, free], seconds[row, free] = leaves.high[leaf], step_s[leaf]
-            cards[row, free], layout[row, free] = used[leaf], leaves.layout[leaf]
+    # Fewest machines first, then the quickest, then the first layout; written worst first, so that the best stands in the end.
+    order = good[np.lexsort((leaves.layout[good], step_s[good], leaves.high[good]))][::-1]
+    leaf_of = np.full(shape, -1, dtype=np.intp)
+    for leaf, row, begin, end in zip(
+        order.tolist(), machine[order].tolist(), first[order].tolist(), leaves.last[order].tolist(), strict=True
+    ):
+        leaf_of[row, begin:end] = leaf
+    found = leaf_of >= 0
+    best = leaf_of[found]
+    count[found], seconds[found] = leaves.high[best], step_s[best]
+    cards[found], layout[found] = used[best], leaves.layout[best]
     return count, seconds, cards, layout
