@@ -16,11 +16,11 @@ __all__ = ["report"]
 @output_options("table", "json", "csv", "md", "html", "xlsx")
 @common_options
 def report(plan: str, top: int | None, *, explain: bool, output: Output, talk: Talk) -> None:
-    """Write PLAN.json (from `gpuplan plan -o plan.json`) as a table, CSV or Markdown."""
+    """Write PLAN.json (from `gpuplan plan -o plan.json`, of one workload or several) in any other form."""
     from planner.commands.show import show_records
     from planner.inputs import read_text
-    from planner.report.record import read_record
+    from planner.report.record import read_records
 
     del talk
     text, name = read_text(plan)
-    show_records([read_record(text, name)], output, top=top, explain=explain)
+    show_records(read_records(text, name), output, top=top, explain=explain)

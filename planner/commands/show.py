@@ -15,6 +15,8 @@ from pricing.console import CommandLineError, Output
 __all__ = ["show_plans", "show_records"]
 
 SHOWN = 12
+MOST_TOGETHER = 12
+"""Plans in one page or workbook; each brings charts or ten sheets."""
 
 
 def show_plans(plans: Sequence[Plan], output: Output, *, top: int | None, explain: bool) -> None:
@@ -28,21 +30,29 @@ def show_records(records: Sequence[Record], output: Output, *, top: int | None, 
         case "json":
             output.write(json_text(records[0] if len(records) == 1 else {"schema_version": 1, "plans": list(records)}))
         case "html":
-            from planner.report.page import page
+            from planner.report.page import page, pages
 
-            output.write(page(_only(records, "an HTML page")))
+            _few(records, "a page")
+            output.write(page(records[0]) if len(records) == 1 else pages(records))
         case "xlsx":
-            from planner.report.workbook import workbook
+            from planner.report.workbook import workbook, workbook_of_many
 
-            output.write(workbook(_only(records, "a workbook")))
+            _few(records, "a workbook")
+            output.write(workbook(records[0]) if len(records) == 1 else workbook_of_many(records))
         case "csv":
             from planner.report.sheet import options_csv
 
-            output.write("".join(options_csv(record) for record in records))
+            output.write(options_csv(*records))
         case "md":
             from planner.report.document import markdown
 
-            output.write("\n".join(markdown(plan_view(record, top=top or SHOWN)) for record in records))
+            texts = [markdown(plan_view(record, top=top or SHOWN)) for record in records]
+            if len(records) > 1:
+                from planner.report.document import table_text
+                from planner.report.overview import overview
+
+                texts.insert(0, table_text(overview(records)) + "\n")
+            output.write("\n".join(texts))
         case _:
             from planner.report.terminal import render
 
@@ -53,13 +63,20 @@ def show_records(records: Sequence[Record], output: Output, *, top: int | None, 
                     console.rule()
                 detail = explained(record, record["verdict"]["option_id"]) if explain else None
                 render(plan_view(record, top=top or SHOWN), console, explained=detail)
+            if len(records) > 1:
+                from planner.report.overview import overview
+                from planner.report.terminal import render_tables
+
+                console.rule()
+                render_tables([overview(records)], console)
             output.write(trimmed(buffer))
 
 
-def _only(records: Sequence[Record], form: str) -> Record:
-    """Return the one plan that a file of this form can hold."""
-    if len(records) != 1:
+def _few(records: Sequence[Record], form: str) -> None:
+    """Refuse more plans than a file of this form can be read with."""
+    if len(records) > MOST_TOGETHER:
         raise CommandLineError(
-            f"{form} holds one plan, {len(records)} were asked for", hint="run it once for each workload"
+            f"{form} holds at most {MOST_TOGETHER} plans, {len(records)} were asked for",
+            where="--output",
+            hint="-o plans.csv or plans.json holds any number; or run it for a few workloads at a time",
         )
-    return records[0]

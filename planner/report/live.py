@@ -23,6 +23,7 @@ __all__ = [
     "is_bridge",
     "names_in",
     "priced_names",
+    "runs_once",
     "site_names",
 ]
 
@@ -101,6 +102,11 @@ class Cost:
         return float((np.sum(chosen, axis=0) * self.lines["discount_ratio"]).sum()) if chosen else 0.0
 
 
+def runs_once(record: Record) -> bool:
+    """Tell whether the work of a plan is a job that is run once."""
+    return bool(record.get("runs_once"))
+
+
 class Live:
     """The options of a plan that can be worked out anew.
 
@@ -114,7 +120,7 @@ class Live:
 
     def __init__(self, record: Record, *, most: int = 60) -> None:
         self.record = record
-        self.once = bool(record.get("runs_once"))
+        self.once = runs_once(record)
         self.beliefs = dict(default_assumptions()) | {row["name"]: row["value"] for row in record["assumptions"]}
         self.months = max(LONGEST_MONTHS, record["horizon_months"])
         named = {record["verdict"]["option_id"]}

@@ -14,7 +14,7 @@ __all__ = ["models_script"]
 
 @cache
 def models_script(*, once: bool) -> str:
-    """Return a script that defines ``MODELS``: by kind of book, a function from values and months to sums by month.
+    """Return a script that puts one entry into ``MODELS``: by kind of book, a function from values and months to sums by month.
 
     Parameters
     ----------
@@ -23,7 +23,8 @@ def models_script(*, once: bool) -> str:
     """
     kinds = {"rent": rent_model(once=once), "buy": buy_model(once=once), "tokens": token_model(once=once)}
     functions = ",\n".join(f"{kind}: {_function(model)}" for kind, model in kinds.items())
-    return f'"use strict";\nconst MODELS = {{\n{functions}\n}};\n'
+    kind = "once" if once else "steady"
+    return f'"use strict";\nglobalThis.MODELS ??= {{}};\nMODELS.{kind} = {{\n{functions}\n}};\n'
 
 
 def _function(model: Model) -> str:

@@ -4,40 +4,22 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cache
 from html import escape
 from importlib import resources
-from typing import Any
 
-from planner.report.chart_rows import cost_over_time_rows, crossing_month, equal_price_rows, speed_rows
-from planner.report.charts import (
-    CPU,
-    KIND_COLOURS,
-    OWN,
-    RENT,
-    Spec,
-    cost_over_time,
-    equal_price_over_use,
-    history_of_prices,
-    speed_against_cost,
-    tornado,
-)
-from planner.report.live import Inputs, Live, book_values, is_bridge, site_names
+from planner.report.live import runs_once
 from planner.report.model_script import models_script
-from planner.report.page_words import heading, label
-from planner.report.table import Table
-from planner.report.tornado import bars_of
-from planner.report.values import Record, plain
-from planner.report.view import View, plan_view
+from planner.report.overview import overview
+from planner.report.page_body import plan_parts, table_html
+from planner.report.values import Record
 
-__all__ = ["ENGINE", "Assets", "asset", "page", "policy"]
+__all__ = ["ENGINE", "Assets", "asset", "page", "pages", "policy"]
 
 ENGINE = ("vega/vega.min.js", "vega/vega-lite.min.js", "vega/vega-embed.min.js")
 """The chart engine, in the order of loading; pinned by hash in ``assets/vega/SHA256SUMS``."""
 OPTIONS_SHOWN = 60
-ELECTRICITY_MOST_USD_PER_KWH = 0.5
 Assets = Mapping[str, str]
 
 
@@ -94,221 +76,51 @@ def page(record: Record, *, around: str = "", links: Assets | None = None, top: 
     top : int
         Rows of the table of options.
     """
-    view = plan_view(record, top=top)
-    live = Live(record)
-    charts = _charts(live)
-    payload = json.dumps(_payload(live, charts), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    data = payload.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
-    scripts = [_in_script(text) for text in (*map(asset, ENGINE), models_script(once=live.once), asset("page.js"))]
-    style = asset("page.css")
-    body = _body(view, live, charts)
+    body, data = plan_parts(record, top=top)
+    whole = f'{around}<main id="main">{body}{_made_by(record)}</main>\n{data}'
+    return _document(record["verdict"]["headline"], whole, {runs_once(record)}, links)
+
+
+def pages(records: Sequence[Record], *, top: int = OPTIONS_SHOWN) -> str:
+    """Return several plans as one page: all verdicts in a table with their sum, then each plan with its own sliders."""
+    table = overview(records)
+    parts = [plan_parts(record, top=top, prefix=f"w{i}-", level=2) for i, record in enumerate(records, 1)]
+    sections = "".join(f'<section class="plan" id="w{i}-main">{body}</section>' for i, (body, _) in enumerate(parts, 1))
+    rows = table_html(table, "overview", level=2)
+    for i in range(1, len(records) + 1):  # from a row of the table to its plan
+        rows = rows.replace(f"<td class=n>{i}</td>", f'<td class=n><a href="#w{i}-main">{i}</a></td>', 1)
+    title = f"{len(records)} workloads"
+    whole = f'<main id="main"><header><h1>{title}</h1></header>{rows}{sections}{_made_by(records[0])}</main>\n'
+    return _document(
+        title, whole + "\n".join(data for _, data in parts), {runs_once(record) for record in records}, None
+    )
+
+
+def _made_by(record: Record) -> str:
+    return (
+        f"<footer><p>Made by {escape(record['program'])} on {escape(record['planned_on'])}. This page asks for nothing "
+        "from anywhere: keep it, mail it, print it.</p></footer>"
+    )
+
+
+def _document(title: str, whole: str, kinds: Collection[bool], links: Assets | None) -> str:
+    """Return the page around its content, with scripts and styles in it or linked."""
+    models = {"page-once.js" if once else "page-steady.js": models_script(once=once) for once in sorted(kinds)}
     if links is None:
-        security = (
-            f'<meta http-equiv="Content-Security-Policy" content="{escape(policy([*scripts], [style]), quote=True)}">'
-        )
-        head = f'{security}\n<meta name="referrer" content="no-referrer">\n<style>{style}</style>'
+        scripts = [_in_script(text) for text in (*map(asset, ENGINE), *models.values(), asset("page.js"))]
+        style = asset("page.css")
+        security = escape(policy(scripts, [style]), quote=True)
+        head = f'<meta http-equiv="Content-Security-Policy" content="{security}">\n<meta name="referrer" content="no-referrer">\n<style>{style}</style>'
         foot = "\n".join(f"<script>{text}</script>" for text in scripts)
     else:
-        models = "page-once.js" if live.once else "page-steady.js"
-        names = (*ENGINE, models, "page.js")
         head = f'<link rel="stylesheet" href="{escape(links["page.css"], quote=True)}">'
-        foot = "\n".join(f'<script src="{escape(links[name], quote=True)}"></script>' for name in names)
+        foot = "\n".join(
+            f'<script src="{escape(links[name], quote=True)}"></script>' for name in (*ENGINE, *models, "page.js")
+        )
     return (
         "<!doctype html>\n"
-        f'<html lang="en"><head><meta charset="utf-8"><title>{escape(view.headline)}</title>\n'
+        f'<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         '<meta name="color-scheme" content="light dark">\n'
-        f"{head}</head>\n<body>\n{around}{body}\n"
-        f'<script type="application/json" id="plan">{data}</script>\n{foot}\n</body></html>\n'
+        f"{head}</head>\n<body>\n{whole}\n{foot}\n</body></html>\n"
     )
-
-
-def _charts(live: Live) -> dict[str, Spec]:
-    """Return the charts that this plan has something to show in, by the id of their place in the page."""
-    record, found = live.record, {}
-    pair = live.pair()
-    if pair is not None:
-        rent, own = pair
-        shown = {"rent": live.cost(rent, live.planned), "own": live.bridged_cost(own, live.planned)}
-        chosen = live.by_id.get(record["verdict"]["option_id"])
-        if chosen is not None and chosen["kind"] not in {"rent", "buy"}:
-            shown["verdict"] = live.cost(chosen, live.planned)
-        month = crossing_month(shown["rent"], shown["own"])
-        names = {"rent": "rent", "own": "own", "verdict": "the verdict"}
-        months = record["horizon_months"]
-        if live.once:  # after the run there is nothing to see
-            months = min(months, int(max(cost.lines["last_month"] for cost in shown.values())) + 2)
-        rows = cost_over_time_rows({names[key]: cost for key, cost in shown.items()}, months)
-        third = KIND_COLOURS[chosen["kind"]] if chosen else CPU
-        found["paid"] = cost_over_time(rows, [names[key] for key in shown], month, [RENT, OWN, third][: len(shown)])
-        if not live.once and rent["book"]["kind"] == "rent":
-            price, needed = rent["price_usd_per_hour"], own["needed_share"]
-            curve = equal_price_rows(shown["rent"], shown["own"], price, needed)
-            found["equal"] = equal_price_over_use(curve, needed * 100, price)
-    axis, rows = speed_rows(record)
-    if rows:
-        found["speed"] = speed_against_cost(axis, rows, record["horizon_months"])
-    bars = bars_of(live)
-    if bars:
-        found["tornado"] = tornado(bars)
-    options = {option["id"]: option for option in record["options"]}
-    history = [
-        {"what": label(options[line["option_id"]]), "day": point["day"], "usd_per_hour": point["usd_per_hour"]}
-        for line in record.get("price_history") or ()
-        if line["option_id"] in options
-        for point in line["points"]
-    ]
-    if history:
-        found["history"] = history_of_prices(history)
-    return found
-
-
-def _payload(live: Live, charts: Mapping[str, Spec]) -> dict[str, Any]:
-    """Return what the script needs: numbers of the options, assumptions, charts."""
-    record, pair = live.record, live.pair()
-    options = [
-        {
-            "id": option["id"],
-            "kind": option["kind"],
-            "model": option["book"]["kind"],
-            "label": label(option),
-            "head": heading(option),
-            "hours": option["hours_per_run"],
-            "eligible": live.is_eligible(option, Inputs(horizon_months=10**6)),
-            "bridge": is_bridge(option),
-            "needed": option["needed_share"],
-            "book": book_values(option),
-            "site": option["book"].get("site"),
-        }
-        for option in live.options
-    ]
-    names = {name for site in ("home", "colocation") for name in site_names(site).values()}
-    used = {
-        key: value for key, value in live.beliefs.items() if key.split(".")[0] in {"money", "own", "rent", "verdict"}
-    }
-    return dict(
-        plain(
-            {
-                "horizon_months": record["horizon_months"],
-                "months": live.months,
-                "once": live.once,
-                "headline": record["verdict"]["headline"],
-                "choice": record["verdict"]["option_id"],
-                "beliefs": used | {name: live.beliefs[name] for name in sorted(names)},
-                "sites": {site: site_names(site) for site in ("home", "colocation")},
-                "options": options,
-                "rent": pair[0]["id"] if pair else None,
-                "own": pair[1]["id"] if pair else None,
-                "compared": [each["rent_id"] for each in record["break_evens"] if each["rent_id"] in live.by_id],
-                "charts": charts,
-            }
-        )
-    )
-
-
-CAPTIONS = {
-    "paid": "What renting and owning have cost by each month, discounted to today. Steps are purchases, refreshes and sales.",
-    "equal": "The break-even curve: for each share of time in which the machines are needed, the rent at which both cost the same.",
-    "speed": "Each option by its speed and its cost over the horizon; the line joins those that no other beats in both. Pale ones are hints.",
-    "tornado": "What owning saves over the rent it is compared with, when one assumption alone moves through its range. Coloured bars turn the cheaper side; the dashed line is the plan.",
-    "history": "Hourly prices of one instance as they were observed: of the offers compared, else of the cheapest whose past is known.",
-}
-
-
-def _body(view: View, live: Live, charts: Mapping[str, Spec]) -> str:
-    figures = "".join(
-        f'<figure id="figure-{key}"><div class="chart" id="chart-{key}"></div><figcaption>{escape(CAPTIONS[key])}</figcaption></figure>'
-        for key in charts
-    )
-    notes = "".join(f"<li>{escape(note)}</li>" for note in view.notes)
-    tables = (view.options, view.break_evens, view.assumptions, view.sources, view.funnel)
-    return (
-        '<main id="main"><header>'
-        f'<p class="asked">{escape(view.title)}</p><h1 id="headline">{escape(view.headline)}</h1>'
-        f"<ul>{''.join(f'<li>{escape(reason)}</li>' for reason in view.because)}</ul></header>"
-        f"{_controls(live)}"
-        f'<section class="charts" aria-label="Charts">{figures}</section>'
-        f"{''.join(_table(table, f'table-{i}', is_long=i >= 2) for i, table in enumerate(tables))}"
-        f"{f'<section><h2>Notes</h2><ul>{notes}</ul></section>' if notes else ''}"
-        f"<footer><p>Made by {escape(live.record['program'])} on {escape(live.record['planned_on'])}. This page asks for nothing "
-        "from anywhere: keep it, mail it, print it.</p></footer></main>"
-    )
-
-
-def _controls(live: Live) -> str:
-    """Return the sliders; without a rent and a server to compare there is nothing to move."""
-    pair = live.pair()
-    if pair is None:
-        return ""
-    rent, own = pair
-    site = site_names(own["book"].get("site", "colocation"))
-    tariff = live.beliefs[site["site.electricity_usd_per_kwh"]]
-    price = rent["price_usd_per_hour"] or 1.0
-    needed = own["needed_share"] * 100
-    compared = [each["rent_id"] for each in live.record["break_evens"] if each["rent_id"] in live.by_id]
-    choices = "".join(
-        f'<option value="{escape(each, quote=True)}"{" selected" if each == rent["id"] else ""}>{escape(label(live.by_id[each]))}</option>'
-        for each in compared
-    )
-    first = live.beliefs["own.resale_after_12_months_share"]
-    most_resale = min(2.0, 1 / first) if first > 0 else 2.0
-    sliders = [
-        ("horizon", "How far to look", "months", 1, live.months, 1, live.record["horizon_months"]),
-        ("price", "Rent of one instance", "USD/h", 0, _nice(price * 4), _nice(price * 4) / 400, price),
-        ("electricity", "Electricity where the servers stand", "USD/kWh", 0, max(ELECTRICITY_MOST_USD_PER_KWH, _nice(2 * tariff)), 0.001, tariff),
-        ("resale", "Price of used servers, of the assumed", "times", 0, round(most_resale, 2), 0.01, 1),
-    ]  # fmt: skip
-    if not live.once:
-        sliders.insert(0, ("needed", "Time in which the machines are needed", "%", 1, 100, 0.5, needed))
-    rows = "".join(
-        f'<div class="slider"><label for="{key}">{escape(words)}</label>'
-        f'<input type="range" id="{key}" min="{least:g}" max="{most:g}" step="any" data-step="{step:g}" value="{value!r}">'
-        f'<output for="{key}" id="{key}-shown" data-unit="{escape(unit)}"></output></div>'
-        for key, words, unit, least, most, step, value in sliders
-    )
-    return (
-        '<section class="controls" aria-labelledby="controls-title" id="controls" hidden><h2 id="controls-title">What if</h2>'
-        f'<div class="slider wide"><label for="compared">Rent to hold against owning</label><select id="compared">{choices}</select></div>'
-        f'{rows}<p id="pair" class="said"></p><p id="live" role="status" aria-live="polite"></p>'
-        '<p class="buttons"><button type="button" id="reset">Back to the plan</button></p></section>'
-    )
-
-
-def _nice(value: float) -> float:
-    """Return a round number at or above."""
-    import math
-
-    step = 10.0 ** math.floor(math.log10(value)) / 2 if value > 0 else 1.0
-    return math.ceil(value / step) * step
-
-
-def _table(table: Table, key: str, *, is_long: bool) -> str:
-    """Return a table that sorts by a click on a heading; long ones are folded."""
-    if not table.rows and not table.note:
-        return ""
-    title, note = f"<h2>{escape(table.title)}</h2>", f'<p class="note">{escape(table.note)}</p>' if table.note else ""
-    if not table.rows:
-        return f"<section>{title}{note}</section>"
-    heads = "".join(
-        f'<th scope="col"{" class=n" if column.is_number else ""}><button type="button">{escape(column.name or "mark")}'
-        f"{f'<small>{escape(column.unit)}</small>' if column.unit else ''}</button></th>"
-        for column in table.columns
-    )
-    rows = "".join(_row(table, row) for row in table.rows)
-    grid = (
-        f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(table.title, quote=True)}">'
-        f'<table id="{key}"><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>'
-    )
-    if is_long:
-        return f"<section><details><summary>{title}</summary>{grid}{note}</details></section>"
-    return f"<section>{title}{grid}{note}</section>"
-
-
-def _row(table: Table, row: Sequence[str]) -> str:
-    mark = row[0][-1:] if table.columns[0].name == "#" else ""
-    kind = {"*": ' class="chosen"', "?": ' class="hint"'}.get(mark, "")
-    cells = "".join(
-        f"<td{' class=n' if column.is_number else ''}>{escape(cell)}</td>"
-        for column, cell in zip(table.columns, row, strict=True)
-    )
-    return f"<tr{kind}>{cells}</tr>"

@@ -15,7 +15,7 @@ from planner.report.values import SCHEMA_VERSION, Record
 from planner.supply.machines import Fleet, Range
 from pricing.history import price_history
 
-__all__ = ["performance_record", "plan_record", "read_record"]
+__all__ = ["performance_record", "plan_record", "read_record", "read_records"]
 
 
 def _typical(value: Range | None) -> float | None:
@@ -207,16 +207,38 @@ def read_record(text: str, where: str) -> Record:
     Raises
     ------
     InputError
+        The text is no JSON, no plan, several plans, or a plan of a newer program.
+    """
+    records = read_records(text, where)
+    if len(records) != 1:
+        raise InputError(
+            f"one plan is wanted, this file holds {len(records)}",
+            where=where,
+            hint="plan each workload into a file of its own",
+        )
+    return records[0]
+
+
+def read_records(text: str, where: str) -> list[Record]:
+    """Return the plans of a JSON text: one, or several under ``plans`` as `gpuplan plan A B -o plans.json` writes them.
+
+    Raises
+    ------
+    InputError
         The text is no JSON, no plan, or a plan of a newer program.
     """
     try:
-        record = json.loads(text)
+        content = json.loads(text)
     except ValueError as error:
         raise InputError(f"not valid JSON: {error}", where=where) from None
-    if not isinstance(record, dict) or "verdict" not in record or "options" not in record:
-        raise InputError("this is no plan", where=where, hint="`gpuplan plan WORKLOAD -o plan.json` writes one")
-    if record.get("schema_version") != SCHEMA_VERSION:
-        raise InputError(
-            f"a plan of schema version {record.get('schema_version')}, this program reads {SCHEMA_VERSION}", where=where
-        )
-    return record
+    listed = content.get("plans") if isinstance(content, dict) else None
+    records = listed if isinstance(listed, list) and listed else [content]
+    for record in records:
+        if not isinstance(record, dict) or "verdict" not in record or "options" not in record:
+            raise InputError("this is no plan", where=where, hint="`gpuplan plan WORKLOAD -o plan.json` writes one")
+        if record.get("schema_version") != SCHEMA_VERSION:
+            raise InputError(
+                f"a plan of schema version {record.get('schema_version')}, this program reads {SCHEMA_VERSION}",
+                where=where,
+            )
+    return records

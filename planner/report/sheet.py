@@ -70,7 +70,12 @@ def csv_text(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:
     return out.getvalue()
 
 
-def options_csv(record: Record) -> str:
-    """Return the options of a plan, unrounded, one a row."""
-    rows = [{**option, **option["cost"], **(option["performance"] or {})} for option in record["options"]]
-    return csv_text(OPTION_COLUMNS, rows)
+def options_csv(*records: Record) -> str:
+    """Return the options of a plan, unrounded, one a row; of several plans with the number and title of each in front."""
+    several = ("plan", "work") if len(records) > 1 else ()
+    rows = [
+        {**option, **option["cost"], **(option["performance"] or {}), "plan": number, "work": record["title"]}
+        for number, record in enumerate(records, 1)
+        for option in record["options"]
+    ]
+    return csv_text((*several, *OPTION_COLUMNS), rows)

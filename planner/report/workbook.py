@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import Any, Self
 
 from xlsxwriter.workbook import Workbook
 
-from planner.report.live import Cost, Live
+from planner.report.live import Live
 from planner.report.tornado import bars_of
 from planner.report.values import Record
 from planner.report.view import plan_view
@@ -19,12 +19,15 @@ from planner.report.workbook_facts import write_prices, write_reading, write_sen
 from planner.report.workbook_inputs import ASSUMPTIONS, write_assumptions
 from planner.report.workbook_months import CALENDAR, OWN, RENT, write_calendar, write_own_months, write_rent_months
 from planner.report.workbook_options import OPTIONS, SERVERS, labels_of, write_options, write_servers
+from planner.report.workbook_overview import OVERVIEW, write_overview
 from planner.report.workbook_verdict import VERDICT, write_verdict
 
-__all__ = ["workbook"]
+__all__ = ["workbook", "workbook_of_many"]
 
 MOST_LIVE = 200
 """Options with formulas; more make the file slow and are read by no one."""
+MOST_LIVE_EACH = 60
+"""The same where a file holds several plans."""
 
 
 def workbook(record: Record) -> bytes:
@@ -35,31 +38,59 @@ def workbook(record: Record) -> bytes:
     record : Record
         The plan, in JSON's own types.
     """
-    live = Live(record, most=MOST_LIVE)
-    costs = live.costs()
-    labels = labels_of(live.options)
-    target = io.BytesIO()
-    with Workbook(target, {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False}) as file:
-        _describe(file, record)
-        _write(Book(file), live, costs, labels)
-    return target.getvalue()
+    with _File(record, record["title"]) as file:
+        _write(Book(file.workbook), record, MOST_LIVE)
+    return file.content()
 
 
-def _describe(file: Workbook, record: Record) -> None:
-    made_on = date.fromisoformat(record["planned_on"])
-    file.set_properties(
-        {
-            "title": record["title"][:250],
-            "comments": f"Made by {record['program']}",
-            # The plan's own day: the same plan makes the same file.
-            "created": datetime(made_on.year, made_on.month, made_on.day, tzinfo=UTC),
-        }
-    )
-    file.set_calc_mode("auto")
+def workbook_of_many(records: Sequence[Record]) -> bytes:
+    """Return several plans as one Excel file: a sheet with all verdicts and their sum, then the sheets of each plan.
+
+    Sheets and names carry the number of their plan (``2 Verdict``, ``work2_horizon_months``).
+    """
+    with _File(records[0], f"{len(records)} workloads") as file:
+        book = Book(file.workbook)
+        sheet = book.sheet(OVERVIEW)
+        written = [_write(book.for_plan(i), record, MOST_LIVE_EACH) for i, record in enumerate(records, 1)]
+        write_overview(book, sheet, written)
+    return file.content()
 
 
-def _write(book: Book, live: Live, costs: Mapping[str, Cost], labels: Mapping[str, str]) -> None:
+class _File:
+    """An Excel file in memory."""
+
+    def __init__(self, record: Record, title: str) -> None:
+        self._target = io.BytesIO()
+        self.workbook = Workbook(
+            self._target, {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
+        )
+        made_on = date.fromisoformat(record["planned_on"])
+        self.workbook.set_properties(
+            {
+                "title": title[:250],
+                "comments": f"Made by {record['program']}",
+                # The plan's own day: the same plan makes the same file.
+                "created": datetime(made_on.year, made_on.month, made_on.day, tzinfo=UTC),
+            }
+        )
+        self.workbook.set_calc_mode("auto")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        if kind is None:
+            self.workbook.close()
+
+    def content(self) -> bytes:
+        """Return the file; it is closed then."""
+        return self._target.getvalue()
+
+
+def _write(book: Book, record: Record, most: int) -> Live:
     """Make the sheets in the order of reading, and fill them in the order in which they need each other's names."""
+    live = Live(record, most=most)
+    costs, labels = live.costs(), labels_of(live.options)
     pair = pair_of(live)
     owned = [option for option in live.options if option["kind"] == "buy"]
     names = [VERDICT, ASSUMPTIONS, OPTIONS]
@@ -89,7 +120,7 @@ def _write(book: Book, live: Live, costs: Mapping[str, Cost], labels: Mapping[st
     write_sensitivity(book, sheets["Sensitivity"], bars_of(live))
     write_prices(sheets["Prices"], live.record)
     write_reading(sheets["How to read"], view)
-    sheets[VERDICT].page.activate()
+    return live
 
 
 def _unit(record: Record) -> tuple[str, str]:

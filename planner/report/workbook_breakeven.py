@@ -12,7 +12,7 @@ from planner.report.chart_rows import break_even_price_usd_per_hour
 from planner.report.charts import OWN as OWN_COLOUR
 from planner.report.charts import RENT as RENT_COLOUR
 from planner.report.live import Cost, Live
-from planner.report.workbook_cells import Book, Sheet, column_range
+from planner.report.workbook_cells import Book, Sheet, column_range, of_plan
 from planner.report.workbook_months import paid_rows
 
 __all__ = ["BREAK_EVEN", "cost_chart", "equal_figures", "write_break_even"]
@@ -189,8 +189,8 @@ def cost_chart(book: Book, months: int) -> Any:  # noqa: ANN401 - XlsxWriter has
         chart.add_series(
             {
                 "name": name,
-                "categories": f"={column_range(BREAK_EVEN, 6, FIRST_ROW, FIRST_ROW + months)}",
-                "values": f"={column_range(BREAK_EVEN, column, FIRST_ROW, FIRST_ROW + months)}",
+                "categories": book.here(f"={column_range(BREAK_EVEN, 6, FIRST_ROW, FIRST_ROW + months)}"),
+                "values": book.here(f"={column_range(BREAK_EVEN, column, FIRST_ROW, FIRST_ROW + months)}"),
                 "line": {"color": colour, "width": 2.25},
             }
         )
@@ -217,8 +217,8 @@ def _use_series(sheet: Sheet, column: int, name: str, colour: str) -> dict[str, 
     last = FIRST_ROW + len(USES) - 1
     return {
         "name": name,
-        "categories": f"={column_range(sheet.name, USE_COLUMN, FIRST_ROW, last)}",
-        "values": f"={column_range(sheet.name, USE_COLUMN + column, FIRST_ROW, last)}",
+        "categories": of_plan(f"={column_range(sheet.name, USE_COLUMN, FIRST_ROW, last)}", sheet.number),
+        "values": of_plan(f"={column_range(sheet.name, USE_COLUMN + column, FIRST_ROW, last)}", sheet.number),
         "line": {"color": colour, "width": 2.25},
     }
 

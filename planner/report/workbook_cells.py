@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
@@ -12,7 +13,7 @@ from xlsxwriter.worksheet import Worksheet
 
 from planner.report.formulas import Expr, spreadsheet
 
-__all__ = ["FORMATS", "Book", "Format", "Sheet", "Value", "cell_name", "column_range", "safe_reference"]
+__all__ = ["FORMATS", "Book", "Format", "Sheet", "Value", "cell_name", "column_range", "of_plan", "safe_reference"]
 
 Value: TypeAlias = "str | float | int | bool | None"
 Format: TypeAlias = Any
@@ -41,12 +42,17 @@ FORMATS: dict[str, dict[str, Any]] = {
     "usd": {"num_format": "#,##0;[Red]-#,##0", "align": "right"},
     "usd_bold": {"num_format": "#,##0;[Red]-#,##0", "bold": True, "align": "right"},
     "cents": {"num_format": "#,##0.00;[Red]-#,##0.00"},
-    "price": {"num_format": "#,##0.00##", "align": "right"},
+    "price": {"num_format": "[<1]0.0000;#,##0.00", "align": "right"},
+    "money": {"num_format": "[<100]#,##0.00;#,##0", "align": "right"},
+    "unit": {"font_color": SOFT, "indent": 1},
     "number": {"num_format": "#,##0.####"},
     "count": {"num_format": "#,##0"},
     "share": {"num_format": "0.0%", "align": "right"},
     "month": {"num_format": "0.0", "align": "right"},
     "factor": {"num_format": "0.000000"},
+    "total": {"bold": True, "top": 1},
+    "total_usd": {"num_format": "[<100]#,##0.00;#,##0", "bold": True, "top": 1, "align": "right"},
+    "link": {"font_color": "#1F5F99", "underline": 1, "align": "left", "valign": "top"},
     "input": {"num_format": "#,##0.######", "bg_color": INPUT_FILL, "font_color": INPUT_INK, "border": 1, "border_color": LINE},
     "input_share": {"num_format": "0.0%", "bg_color": INPUT_FILL, "font_color": INPUT_INK, "border": 1, "border_color": LINE},
     "input_text": {"bg_color": INPUT_FILL, "font_color": INPUT_INK, "border": 1, "border_color": LINE},
@@ -69,13 +75,55 @@ def column_range(sheet: str, column: int, first_row: int, last_row: int) -> str:
     return safe_reference(sheet, f"${name}${first_row + 1}:${name}${last_row + 1}")
 
 
+PARTS_OF_A_FORMULA = re.compile(r"""("(?:[^"]|"")*")|'((?:[^']|'')*)'!|([a-z][a-z0-9_]*)""")
+"""A text, the name of a sheet, a defined name; functions and cells are in capitals."""
+
+
+def of_plan(formula: str, number: int) -> str:
+    r"""Return a formula as it stands in a workbook of several plans: sheets and names carry the number of their plan.
+
+    Parameters
+    ----------
+    formula : str
+        As in a workbook of one plan.
+    number : int
+        Of the plan; 0 where it is the only one.
+
+    Examples
+    --------
+    >>> of_plan("IF(SUM('Options'!$A$5)>horizon_months,\"per month\",0)", 2)
+    'IF(SUM(\'2 Options\'!$A$5)>work2_horizon_months,"per month",0)'
+    """
+
+    def numbered(part: re.Match[str]) -> str:
+        text, sheet, name = part.groups()
+        if text is not None:
+            return str(text)
+        return f"'{number} {sheet}'!" if sheet is not None else f"work{number}_{name}"
+
+    return PARTS_OF_A_FORMULA.sub(numbered, formula) if number else formula
+
+
 @dataclass(slots=True)
 class Sheet:
-    """A sheet that is written cell by cell; every formula brings the value that it has when the file is made."""
+    """A sheet that is written cell by cell; every formula brings the value that it has when the file is made.
+
+    Attributes
+    ----------
+    name : str
+        As the formulas of one plan call it.
+    page : Worksheet
+        XlsxWriter's own.
+    formats : mapping of str to Format
+        By the keys of `FORMATS`.
+    number : int
+        Of the plan that it belongs to; see `of_plan`.
+    """
 
     name: str
     page: Worksheet
     formats: Mapping[str, Format]
+    number: int = 0
 
     def put(self, row: int, column: int, value: Value, style: str = "text") -> None:
         """Write a value; text is text, whatever it starts with."""
@@ -90,7 +138,7 @@ class Sheet:
     def compute(self, row: int, column: int, formula: str, value: Value, style: str = "usd") -> str:
         """Write a formula with its value of now; return the cell."""
         cached = "" if value is None else value
-        self.page.write_formula(row, column, f"={formula}", self.formats[style], cached)
+        self.page.write_formula(row, column, f"={of_plan(formula, self.number)}", self.formats[style], cached)
         return safe_reference(self.name, cell_name(row, column))
 
     def heads(self, row: int, names: Sequence[str], first_column: int = 0, numbers: bool = False) -> None:
@@ -131,26 +179,46 @@ class Book:
         By the keys of `FORMATS`.
     references : dict of str to str
         From a name of the formulas (``money.hours_per_month``) to a defined name or a cell.
+    number : int
+        Of the plan whose sheets are written; 0 where it is the only one.
     """
 
     file: Workbook
     formats: dict[str, Format] = field(default_factory=dict)
     references: dict[str, str] = field(default_factory=dict)
+    number: int = 0
 
     def __post_init__(self) -> None:
         """Make every format."""
-        self.formats = {
-            key: self.file.add_format({"font_name": "Calibri", "font_size": 11, **shape})
-            for key, shape in FORMATS.items()
-        }
+        if not self.formats:
+            self.formats = {
+                key: self.file.add_format({"font_name": "Calibri", "font_size": 11, "valign": "top", **shape})
+                for key, shape in FORMATS.items()
+            }
+
+    def for_plan(self, number: int) -> Book:
+        """Return the same file for the sheets of one plan."""
+        return Book(self.file, self.formats, number=number)
+
+    def here(self, formula: str) -> str:
+        """Return a formula, a range or a name as this plan's sheets have it."""
+        return of_plan(formula, self.number)
+
+    def title(self, name: str) -> str:
+        """Return what a sheet is called in the file."""
+        return f"{self.number} {name}" if self.number else name
 
     def sheet(self, name: str) -> Sheet:
         """Return a new sheet."""
-        return Sheet(name, self.file.add_worksheet(name), self.formats)
+        return Sheet(name, self.file.add_worksheet(self.title(name)), self.formats, self.number)
+
+    def define_name(self, name: str, formula: str) -> None:
+        """Give a formula or a range a name."""
+        self.file.define_name(self.here(name), f"={self.here(formula)}")
 
     def define(self, name: str, sheet: Sheet, row: int, column: int, formula_name: str | None = None) -> str:
         """Give a cell a name that formulas, and people, can use; return it."""
-        self.file.define_name(name, f"={safe_reference(sheet.name, cell_name(row, column))}")
+        self.define_name(name, safe_reference(sheet.name, cell_name(row, column)))
         if formula_name is not None:
             self.references[formula_name] = name
         return name

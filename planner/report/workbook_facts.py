@@ -69,8 +69,8 @@ def write_sensitivity(book: Book, sheet: Sheet, bars: Sequence[dict[str, Any]]) 
             chart.add_series(
                 {
                     "name": name,
-                    "categories": f"={column_range(sheet.name, 0, FIRST_ROW, last)}",
-                    "values": f"={column_range(sheet.name, column, FIRST_ROW, last)}",
+                    "categories": book.here(f"={column_range(sheet.name, 0, FIRST_ROW, last)}"),
+                    "values": book.here(f"={column_range(sheet.name, column, FIRST_ROW, last)}"),
                     "fill": {"color": colour},
                     "gap": 60,
                 }

@@ -56,7 +56,7 @@ def write_assumptions(book: Book, sheet: Sheet, live: Live) -> None:
         sheet.put(row, 7, line["source"] if line else belief.source if belief else "", "soft")
         if is_live and belief is not None:
             defined = name.replace(".", "_")
-            sheet.put(row, 8, defined, "soft")
+            sheet.put(row, 8, book.here(defined), "soft")
             book.define(defined, sheet, row, 1, name)
             least, most = max(belief.least, -UNBOUNDED), min(belief.most, UNBOUNDED)
             sheet.page.data_validation(

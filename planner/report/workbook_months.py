@@ -42,8 +42,8 @@ def write_calendar(book: Book, sheet: Sheet, live: Live) -> None:
         here = str(xl_rowcol_to_cell(row, 0, col_abs=True))
         sheet.compute(row, 1, book.text(DISCOUNT, {"month": here}), float(factors[month]), "factor")
     last = FIRST_ROW + live.months
-    book.file.define_name("month_no", f"={column_range(sheet.name, 0, FIRST_ROW, last)}")
-    book.file.define_name("discount_ratio", f"={column_range(sheet.name, 1, FIRST_ROW, last)}")
+    book.define_name("month_no", column_range(sheet.name, 0, FIRST_ROW, last))
+    book.define_name("discount_ratio", column_range(sheet.name, 1, FIRST_ROW, last))
     sheet.page.set_column(0, 1, 14)
     sheet.set_up(freeze=(FIRST_ROW, 1), landscape=False, repeat=(FIRST_ROW - 1, FIRST_ROW - 1))
 
@@ -158,7 +158,7 @@ def _write(
     last = FIRST_ROW + live.months
     for key, column in (("total", total), ("lumps", lumps), ("paid", paid)):
         name = f"{label[0].split('_')[0]}_{key}_by_month"
-        book.file.define_name(name, f"={column_range(sheet.name, column, FIRST_ROW, last)}")
+        book.define_name(name, column_range(sheet.name, column, FIRST_ROW, last))
     sheet.page.set_column(0, 1, 10)
     sheet.page.set_column(FIRST_ITEM, paid, 14)
     sheet.page.set_column(side, side, 34)

@@ -47,6 +47,8 @@ def write_verdict(
     record = live.record
     sheet.put(0, 0, "Rent or buy", "title")
     sheet.put(1, 0, record["title"], "soft")
+    seen = record["provenance"]
+    sheet.put(2, 0, f"Prices of {seen['oldest_price_on']} to {seen['newest_price_on']} ({seen['snapshot']})", "soft")
     row = _inputs(book, sheet, live, pair, labels)
     row = _choice(book, sheet, live, costs, row + 2, last_option=last_option, last_server=last_server)
     if pair is not None:
@@ -64,7 +66,7 @@ def write_verdict(
         row += 1
         sheet.page.merge_range(row, 0, row, 7, "", sheet.formats["wrap"])
         sheet.put(row, 0, text, "wrap")
-        sheet.page.set_row(row, 15 * (1 + len(text) // 150))
+        sheet.page.set_row(row, 15 * (1 + len(text) // 190))
     sheet.page.set_column(0, 0, 44)
     sheet.page.set_column(1, 1, 54)
     sheet.page.set_column(2, 2, 36)
@@ -86,7 +88,7 @@ def _inputs(book: Book, sheet: Sheet, live: Live, pair: Pair | None, labels: Map
         row += 1
         sheet.put(row, 0, words)
         sheet.put(row, 1, value, style)
-        sheet.put(row, 2, unit, "soft")
+        sheet.put(row, 2, unit, "unit")
         book.define(name, sheet, row, 1)
         if rule is not None:
             sheet.page.data_validation(row, 1, row, 1, rule)
@@ -120,7 +122,7 @@ def _inputs(book: Book, sheet: Sheet, live: Live, pair: Pair | None, labels: Map
         cell("Your own price for one server", "own_server_price", None, "input", at_least_0, "USD; empty: as listed")
     else:
         for name in ("rent_option", "rent_own_price", "own_option", "own_server_price"):
-            book.file.define_name(name, '=""')
+            book.define_name(name, '""')
     if pair is not None and not live.once:
         rule = {
             "validate": "decimal",
@@ -145,13 +147,13 @@ def _inputs(book: Book, sheet: Sheet, live: Live, pair: Pair | None, labels: Map
     sheet.page.write_url(
         row,
         0,
-        "internal:'Assumptions'!A1",
+        f"internal:'{book.title('Assumptions')}'!A1",
         sheet.formats["soft"],
         "Electricity, resale, staff and all else: sheet Assumptions",
     )
     if pair is None or live.once:
-        book.file.define_name("use_ratio", "=1")
-        book.file.define_name("needed_share", f"={needed!r}")
+        book.define_name("use_ratio", "1")
+        book.define_name("needed_share", f"{needed!r}")
     else:
         row += 1
         sheet.put(row, 0, "needed, over what was planned", "soft")
@@ -162,7 +164,7 @@ def _inputs(book: Book, sheet: Sheet, live: Live, pair: Pair | None, labels: Map
 
 def _listed(book: Book, texts: Sequence[str], key: str) -> dict[str, Any]:
     """Write the choices beside the calendar, and return the rule of a cell that takes one of them."""
-    page = book.file.get_worksheet_by_name(CALENDAR)
+    page = book.file.get_worksheet_by_name(book.title(CALENDAR))
     assert page is not None
     column = LIST_COLUMNS[key]
     page.write_string(3, column, f"choices: {key}", book.formats["head"])
@@ -171,7 +173,7 @@ def _listed(book: Book, texts: Sequence[str], key: str) -> dict[str, Any]:
     page.set_column(column, column, 50)
     return {
         "validate": "list",
-        "source": f"={column_range(CALENDAR, column, 4, 3 + len(texts))}",
+        "source": book.here(f"={column_range(CALENDAR, column, 4, 3 + len(texts))}"),
         "error_title": "Not in the list",
         "error_message": "Choose one of the list (sheet Calendar).",
     }
@@ -183,7 +185,7 @@ def _choice(
     """Write what to take, by the rule of `planner.verdict`: owning binds for years, so it must be cheaper by a margin."""
     sheet.put(row, 0, "What to take", "section")
     sheet.put(row, 1, "USD today", "section_right")
-    sheet.put(row, 2, "row of its table", "section_right")
+    sheet.put(row, 2, "its row in the table", "section_right")
     eligible = [o for o in live.options if live.is_eligible(o, live.planned)]
     sides = {
         "rest": (
@@ -216,15 +218,13 @@ def _choice(
     sheet.put(row, 0, "rent a month until a server is delivered")
     sheet.compute(row, 1, f"IF(COUNT({bridge})=0,0,MIN({bridge}))", min(bridges, default=0.0))
     book.define("bridge_usd_per_month", sheet, row, 1)
-    row += 1
-    _headline(book, sheet, live, costs, row, last_option=last_option, last_server=last_server)
-    return row
+    return _headline(book, sheet, live, costs, row + 1, last_option=last_option, last_server=last_server)
 
 
 def _headline(
     book: Book, sheet: Sheet, live: Live, costs: Mapping[str, Cost], row: int, *, last_option: int, last_server: int
-) -> None:
-    """Write the verdict as a sentence that follows the inputs."""
+) -> int:
+    """Write the verdict as a sentence that follows the inputs; return the last row."""
     chosen = live.by_id.get(live.choice(costs))
     assert chosen is not None
     has_servers = last_server > 0
@@ -242,16 +242,26 @@ def _headline(
 
     cost = costs[chosen["id"]]
     amount = cost.present_value_usd if live.once else cost.usd_per_month
-    # The figure stands in a cell of its own, so that the sentence stays short enough to read.
+    sheet.put(row, 0, "the verdict")
+    sheet.compute(row, 1, taken("words"), heading(chosen), "wrap")
+    book.define("verdict_words", sheet, row, 1)
+    sheet.page.set_row(row, 15 * (1 + len(heading(chosen)) // 54))
+    row += 1
+    # Words and figure stand in cells of their own, so that the sentence stays short enough to read.
     sheet.put(row, 0, f"the verdict, {'USD for the run' if live.once else 'USD a month'}")
     sheet.compute(row, 1, taken(figure), amount, "usd_bold")
     book.define("verdict_usd", sheet, row, 1)
     unit = "USD for the run" if live.once else "USD a month"
-    text = f'{taken("words")}&", for "&{_money_formula("verdict_usd")}&" {unit}."'
+    row += 1
+    sheet.put(row, 0, "the verdict, USD today, all of it")
+    sheet.compute(row, 1, taken("usd_today"), cost.present_value_usd)
+    book.define("verdict_usd_today", sheet, row, 1)
+    text = f'verdict_words&", for "&{_money_formula("verdict_usd")}&" {unit}."'
     sheet.page.merge_range(3, 0, 3, 7, "", sheet.formats["verdict"])
     sheet.compute(3, 0, text, f"{heading(chosen)}, for {money_text(amount)} {unit}.", "verdict")
     sheet.page.set_row(3, 24)
     book.define("verdict", sheet, 3, 0)
+    return row
 
 
 def _comparison(sheet: Sheet, live: Live, pair: Pair, costs: Mapping[str, Cost], row: int) -> int:

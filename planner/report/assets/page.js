@@ -1,10 +1,12 @@
 "use strict";
 // The page's own script: sliders in, verdict and charts out. The arithmetic is MODELS, made from the planner's formulas.
-(() => {
-  const plan = JSON.parse(document.getElementById("plan").textContent);
+// Ids of a plan's elements start with its prefix, so that a page can hold several.
+const startPlan = (plan, prefix) => {
   const views = {};
   const byId = new Map(plan.options.map((option) => [option.id, option]));
-  const element = (id) => document.getElementById(id);
+  const element = (id) => document.getElementById(prefix + id);
+  const keyOf = (node) => node.id.slice(prefix.length);
+  const models = MODELS[plan.once ? "once" : "steady"];
 
   // --- figures, as planner/figures.py writes them
   const significant = (value, digits = 3) => {
@@ -48,7 +50,7 @@
   const sum = (cells) => cells.reduce((a, b) => a + b, 0);
   const discounted = (cost, group) => cost[group].reduce((a, b, month) => a + b * cost.discount[month], 0);
   const costOf = (option, inputs, bridge = 0) => {
-    const cost = MODELS[option.model](values(option, inputs, bridge), plan.months);
+    const cost = models[option.model](values(option, inputs, bridge), plan.months);
     cost.today = discounted(cost, "total");
     cost.month = sum(cost.total) / cost.last;
     return cost;
@@ -179,9 +181,9 @@
     if (Number(input.value) !== Number(input.defaultValue)) input.value = String(Number((Math.round(input.value / step) * step).toPrecision(12)));
   };
   const show = (input) => {
-    const output = element(`${input.id}-shown`);
+    const output = element(`${keyOf(input)}-shown`);
     const value = Number(input.value);
-    const text = input.id === "horizon" ? String(Math.round(value)) : String(significant(value));
+    const text = keyOf(input) === "horizon" ? String(Math.round(value)) : String(significant(value));
     output.textContent = `${text} ${output.dataset.unit}`;
     input.setAttribute("aria-valuetext", output.textContent);
   };
@@ -235,20 +237,18 @@
   };
 
   const start = () => {
-    for (const [key, spec] of Object.entries(plan.charts)) {
-      const place = element(`chart-${key}`);
-      vegaEmbed(place, spec, {
+    const drawn = Object.entries(plan.charts).map(([key, spec]) =>
+      vegaEmbed(element(`chart-${key}`), spec, {
         ast: true, renderer: "svg", actions: false, defaultStyle: false, tooltip: { disableDefaultStyle: true },
-      }).then((result) => {
-        views[key] = result.view;
-        if (Object.keys(views).length === Object.keys(plan.charts).length) document.documentElement.dataset.ready = "yes";
-      });
-    }
-    if (!form) return;
+      }).then((result) => { views[key] = result.view; }));
+    if (form) listen();
+    return Promise.all(drawn).then(() => { if (form && !isPlanned()) update(); });
+  };
+  const listen = () => {
     form.hidden = false;
     let waiting = 0;
     form.addEventListener("input", (event) => {
-      if (event.target.id === "compared") take(event.target.value);
+      if (keyOf(event.target) === "compared") take(event.target.value);
       else { tidy(event.target); show(event.target); }
       cancelAnimationFrame(waiting);
       waiting = requestAnimationFrame(update);
@@ -268,7 +268,7 @@
     const number = Number(cell.replace(/[,%]/g, "").trim());
     return cell.trim() !== "" && Number.isFinite(number) ? number : cell;
   };
-  for (const table of document.querySelectorAll("main table")) {
+  for (const table of element("main").querySelectorAll("table")) {
     [...table.tHead.rows[0].cells].forEach((head, index) => {
       head.querySelector("button").addEventListener("click", () => {
         const isUp = head.getAttribute("aria-sort") !== "ascending";
@@ -289,10 +289,17 @@
       });
     });
   }
-  window.addEventListener("beforeprint", () => {
-    for (const details of document.querySelectorAll("details")) details.open = true;
-  });
   // For those who want the figures from the console, and for tests.
-  window.gpuplan = { plan, read, allCosts, choose, headline, crossing, equalRows };
-  start();
+  window.gpuplan ??= { plan, read, allCosts, choose, headline, crossing, equalRows };
+  return start();
+};
+window.addEventListener("beforeprint", () => {
+  for (const details of document.querySelectorAll("details")) details.open = true;
+});
+(async () => {
+  for (const data of document.querySelectorAll("script[type='application/json']")) {
+    // One after the other: the first can be read while the others are drawn.
+    await startPlan(JSON.parse(data.textContent), data.id.slice(0, -"plan".length));
+  }
+  document.documentElement.dataset.ready = "yes";
 })();

@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import openpyxl
 import pytest
 import yaml
 
@@ -21,6 +20,7 @@ from pricing.console import run
 from tests.loopback.clouds import Clouds
 from tests.loopback.lambda_cloud import LambdaCloud
 from tests.loopback.server import Fault
+from tests.report.office import book_of
 
 WORK = "kind: gpu_hours\ngpu_hours: {gpu: a10, count: 1, hours_per_month: 400}\nconstraints: {providers: [lambda]}\n"
 ROOT = Path(__file__).parents[3]
@@ -85,7 +85,7 @@ def unit(text: str, key: str) -> str:
 
 def listed(path: Path) -> dict[tuple[str, str], Any]:
     """Return the rent of each machine of a workbook, by provider and machine."""
-    sheet = openpyxl.load_workbook(path, data_only=True)["Prices"]
+    sheet = book_of(path, values=True)["Prices"]
     rows = list(sheet.iter_rows(min_row=4, values_only=True))
     provider, machine, price = (rows[0].index(name) for name in ("provider", "machine", "USD/h of one"))
     return {(str(row[provider]), str(row[machine])): row[price] for row in rows[1:]}

@@ -1,0 +1,84 @@
+"""Several plans beside each other: what each takes, what it costs, and what all of them cost together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from planner.figures import count, usd
+from planner.report.live import runs_once
+from planner.report.page_words import heading
+from planner.report.table import Column, Table
+from planner.report.values import Record
+
+__all__ = ["chosen_of", "overview", "pays_off_month", "together"]
+
+
+def chosen_of(record: Record) -> Mapping[str, Any] | None:
+    """Return the option that a plan takes; None where it takes none."""
+    chosen = record["verdict"]["option_id"]
+    return next((option for option in record["options"] if option["id"] == chosen), None)
+
+
+def pays_off_month(record: Record) -> float | None:
+    """Return from which month on owning pays off in the pair that the verdict is about; None means never."""
+    chosen = record["verdict"]["option_id"]
+    pairs = record["break_evens"]
+    mine = next((pair for pair in pairs if chosen in {pair["rent_id"], pair["buy_id"]}), None)
+    return None if mine is None else mine["month"]
+
+
+def together(records: Sequence[Record]) -> dict[str, float]:
+    """Return the sums: a month of the work that goes on, the runs that are done once, and today's money of all."""
+    sums = {"usd_per_month": 0.0, "run_usd": 0.0, "present_value_usd": 0.0}
+    for record in records:
+        chosen = chosen_of(record)
+        if chosen is None:
+            continue
+        today = chosen["cost"]["present_value_usd"]
+        sums["present_value_usd"] += today
+        if runs_once(record):
+            sums["run_usd"] += today
+        else:
+            sums["usd_per_month"] += chosen["cost"]["usd_per_month"]
+    return sums
+
+
+def overview(records: Sequence[Record]) -> Table:
+    """Return one row for each plan, and their sum.
+
+    A run that is done once has no month; its cost is today's money alone.
+    """
+    rows = []
+    for number, record in enumerate(records, 1):
+        chosen = chosen_of(record)
+        month = pays_off_month(record)
+        cost = chosen["cost"] if chosen else {"usd_per_month": None, "present_value_usd": None}
+        rows.append(
+            (
+                str(number),
+                record["title"],
+                heading(chosen) if chosen else record["verdict"]["headline"],
+                "once" if runs_once(record) else usd(cost["usd_per_month"]),
+                usd(cost["present_value_usd"]),
+                "never" if month is None else f"{month:,.1f}",
+            )
+        )
+    sums = together(records)
+    rows.append(("", "together", "", usd(sums["usd_per_month"]), usd(sums["present_value_usd"]), ""))
+    horizons = sorted({record["horizon_months"] for record in records})
+    looked = f"{count(horizons[0])}" if len(horizons) == 1 else f"{count(horizons[0])} to {count(horizons[-1])}"
+    return Table(
+        "All workloads",
+        (
+            Column("#", is_number=True),
+            Column("work"),
+            Column("verdict"),
+            Column("a month", "USD", is_number=True),
+            Column("in all", "USD today", is_number=True),
+            Column("owning pays off", "month", is_number=True),
+        ),
+        tuple(rows),
+        f"In all: over each plan's own horizon ({looked} months), in today's money. Each is planned by itself: machines are "
+        "not shared between workloads, and a price for many is not asked for.",
+    )

@@ -1,0 +1,248 @@
+"""What a page shows of one plan: header, sliders, charts, tables; and the numbers that its script plays with."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any
+
+from planner.report.chart_rows import cost_over_time_rows, crossing_month, equal_price_rows, speed_rows
+from planner.report.charts import (
+    CPU,
+    KIND_COLOURS,
+    OWN,
+    RENT,
+    Spec,
+    cost_over_time,
+    equal_price_over_use,
+    history_of_prices,
+    speed_against_cost,
+    tornado,
+)
+from planner.report.live import Inputs, Live, book_values, is_bridge, site_names
+from planner.report.page_words import heading, label
+from planner.report.table import Table
+from planner.report.tornado import bars_of
+from planner.report.values import Record, plain
+from planner.report.view import View, plan_view
+
+__all__ = ["plan_parts", "table_html"]
+
+ELECTRICITY_MOST_USD_PER_KWH = 0.5
+
+
+def plan_parts(record: Record, *, top: int, prefix: str = "", level: int = 1) -> tuple[str, str]:
+    """Return the HTML of a plan, and the element with its numbers for the script.
+
+    Parameters
+    ----------
+    record : Record
+        The plan, in JSON's own types.
+    top : int
+        Rows of the table of options.
+    prefix : str
+        What the ids of its elements start with, where a page holds several plans.
+    level : int
+        Of its headline; what stands below is one deeper.
+    """
+    view = plan_view(record, top=top)
+    live = Live(record)
+    charts = _charts(live)
+    payload = json.dumps(_payload(live, charts), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    data = payload.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+    script = f'<script type="application/json" id="{prefix}plan">{data}</script>'
+    return _body(view, live, charts, prefix, level), script
+
+
+def _charts(live: Live) -> dict[str, Spec]:
+    """Return the charts that this plan has something to show in, by the id of their place in the page."""
+    record, found = live.record, {}
+    pair = live.pair()
+    if pair is not None:
+        rent, own = pair
+        shown = {"rent": live.cost(rent, live.planned), "own": live.bridged_cost(own, live.planned)}
+        chosen = live.by_id.get(record["verdict"]["option_id"])
+        if chosen is not None and chosen["kind"] not in {"rent", "buy"}:
+            shown["verdict"] = live.cost(chosen, live.planned)
+        month = crossing_month(shown["rent"], shown["own"])
+        names = {"rent": "rent", "own": "own", "verdict": "the verdict"}
+        months = record["horizon_months"]
+        if live.once:  # after the run there is nothing to see
+            months = min(months, int(max(cost.lines["last_month"] for cost in shown.values())) + 2)
+        rows = cost_over_time_rows({names[key]: cost for key, cost in shown.items()}, months)
+        third = KIND_COLOURS[chosen["kind"]] if chosen else CPU
+        found["paid"] = cost_over_time(rows, [names[key] for key in shown], month, [RENT, OWN, third][: len(shown)])
+        if not live.once and rent["book"]["kind"] == "rent":
+            price, needed = rent["price_usd_per_hour"], own["needed_share"]
+            curve = equal_price_rows(shown["rent"], shown["own"], price, needed)
+            found["equal"] = equal_price_over_use(curve, needed * 100, price)
+    axis, rows = speed_rows(record)
+    if rows:
+        found["speed"] = speed_against_cost(axis, rows, record["horizon_months"])
+    bars = bars_of(live)
+    if bars:
+        found["tornado"] = tornado(bars)
+    options = {option["id"]: option for option in record["options"]}
+    history = [
+        {"what": label(options[line["option_id"]]), "day": point["day"], "usd_per_hour": point["usd_per_hour"]}
+        for line in record.get("price_history") or ()
+        if line["option_id"] in options
+        for point in line["points"]
+    ]
+    if history:
+        found["history"] = history_of_prices(history)
+    return found
+
+
+def _payload(live: Live, charts: Mapping[str, Spec]) -> dict[str, Any]:
+    """Return what the script needs: numbers of the options, assumptions, charts."""
+    record, pair = live.record, live.pair()
+    options = [
+        {
+            "id": option["id"],
+            "kind": option["kind"],
+            "model": option["book"]["kind"],
+            "label": label(option),
+            "head": heading(option),
+            "hours": option["hours_per_run"],
+            "eligible": live.is_eligible(option, Inputs(horizon_months=10**6)),
+            "bridge": is_bridge(option),
+            "needed": option["needed_share"],
+            "book": book_values(option),
+            "site": option["book"].get("site"),
+        }
+        for option in live.options
+    ]
+    names = {name for site in ("home", "colocation") for name in site_names(site).values()}
+    used = {
+        key: value for key, value in live.beliefs.items() if key.split(".")[0] in {"money", "own", "rent", "verdict"}
+    }
+    return dict(
+        plain(
+            {
+                "horizon_months": record["horizon_months"],
+                "months": live.months,
+                "once": live.once,
+                "headline": record["verdict"]["headline"],
+                "choice": record["verdict"]["option_id"],
+                "beliefs": used | {name: live.beliefs[name] for name in sorted(names)},
+                "sites": {site: site_names(site) for site in ("home", "colocation")},
+                "options": options,
+                "rent": pair[0]["id"] if pair else None,
+                "own": pair[1]["id"] if pair else None,
+                "compared": [each["rent_id"] for each in record["break_evens"] if each["rent_id"] in live.by_id],
+                "charts": charts,
+            }
+        )
+    )
+
+
+CAPTIONS = {
+    "paid": "What renting and owning have cost by each month, discounted to today. Steps are purchases, refreshes and sales.",
+    "equal": "The break-even curve: for each share of time in which the machines are needed, the rent at which both cost the same.",
+    "speed": "Each option by its speed and its cost over the horizon; the line joins those that no other beats in both. Pale ones are hints.",
+    "tornado": "What owning saves over the rent it is compared with, when one assumption alone moves through its range. Coloured bars turn the cheaper side; the dashed line is the plan.",
+    "history": "Hourly prices of one instance as they were observed: of the offers compared, else of the cheapest whose past is known.",
+}
+
+
+def _body(view: View, live: Live, charts: Mapping[str, Spec], prefix: str, level: int) -> str:
+    figures = "".join(
+        f'<figure id="{prefix}figure-{key}"><div class="chart" id="{prefix}chart-{key}"></div><figcaption>{escape(CAPTIONS[key])}</figcaption></figure>'
+        for key in charts
+    )
+    notes = "".join(f"<li>{escape(note)}</li>" for note in view.notes)
+    tables = (view.options, view.break_evens, view.assumptions, view.sources, view.funnel)
+    below = level + 1
+    return (
+        f'<header><p class="asked">{escape(view.title)}</p><h{level} id="{prefix}headline">{escape(view.headline)}</h{level}>'
+        f"<ul>{''.join(f'<li>{escape(reason)}</li>' for reason in view.because)}</ul></header>"
+        f"{_controls(live, prefix, below)}"
+        f'<section class="charts" aria-label="Charts">{figures}</section>'
+        f"{''.join(table_html(table, f'{prefix}table-{i}', level=below, is_long=i >= 2) for i, table in enumerate(tables))}"
+        f"{f'<section><h{below}>Notes</h{below}><ul>{notes}</ul></section>' if notes else ''}"
+    )
+
+
+def _controls(live: Live, prefix: str, level: int) -> str:
+    """Return the sliders; without a rent and a server to compare there is nothing to move."""
+    pair = live.pair()
+    if pair is None:
+        return ""
+    rent, own = pair
+    site = site_names(own["book"].get("site", "colocation"))
+    tariff = live.beliefs[site["site.electricity_usd_per_kwh"]]
+    price = rent["price_usd_per_hour"] or 1.0
+    needed = own["needed_share"] * 100
+    compared = [each["rent_id"] for each in live.record["break_evens"] if each["rent_id"] in live.by_id]
+    choices = "".join(
+        f'<option value="{escape(each, quote=True)}"{" selected" if each == rent["id"] else ""}>{escape(label(live.by_id[each]))}</option>'
+        for each in compared
+    )
+    first = live.beliefs["own.resale_after_12_months_share"]
+    most_resale = min(2.0, 1 / first) if first > 0 else 2.0
+    sliders = [
+        ("horizon", "How far to look", "months", 1, live.months, 1, live.record["horizon_months"]),
+        ("price", "Rent of one instance", "USD/h", 0, _nice(price * 4), _nice(price * 4) / 400, price),
+        ("electricity", "Electricity where the servers stand", "USD/kWh", 0, max(ELECTRICITY_MOST_USD_PER_KWH, _nice(2 * tariff)), 0.001, tariff),
+        ("resale", "Price of used servers, of the assumed", "times", 0, round(most_resale, 2), 0.01, 1),
+    ]  # fmt: skip
+    if not live.once:
+        sliders.insert(0, ("needed", "Time in which the machines are needed", "%", 1, 100, 0.5, needed))
+    rows = "".join(
+        f'<div class="slider"><label for="{prefix}{key}">{escape(words)}</label>'
+        f'<input type="range" id="{prefix}{key}" min="{least:g}" max="{most:g}" step="any" data-step="{step:g}" value="{value!r}">'
+        f'<output for="{prefix}{key}" id="{prefix}{key}-shown" data-unit="{escape(unit)}"></output></div>'
+        for key, words, unit, least, most, step, value in sliders
+    )
+    return (
+        f'<section class="controls" aria-labelledby="{prefix}controls-title" id="{prefix}controls" hidden>'
+        f'<h{level} id="{prefix}controls-title">What if</h{level}>'
+        f'<div class="slider wide"><label for="{prefix}compared">Rent to hold against owning</label>'
+        f'<select id="{prefix}compared">{choices}</select></div>'
+        f'{rows}<p id="{prefix}pair" class="said"></p><p id="{prefix}live" class="live" role="status" aria-live="polite"></p>'
+        f'<p class="buttons"><button type="button" id="{prefix}reset">Back to the plan</button></p></section>'
+    )
+
+
+def _nice(value: float) -> float:
+    """Return a round number at or above."""
+    step = 10.0 ** math.floor(math.log10(value)) / 2 if value > 0 else 1.0
+    return math.ceil(value / step) * step
+
+
+def table_html(table: Table, key: str, *, level: int = 2, is_long: bool = False) -> str:
+    """Return a table that sorts by a click on a heading; long ones are folded."""
+    if not table.rows and not table.note:
+        return ""
+    title = f"<h{level}>{escape(table.title)}</h{level}>"
+    note = f'<p class="note">{escape(table.note)}</p>' if table.note else ""
+    if not table.rows:
+        return f"<section>{title}{note}</section>"
+    heads = "".join(
+        f'<th scope="col"{" class=n" if column.is_number else ""}><button type="button">{escape(column.name or "mark")}'
+        f"{f'<small>{escape(column.unit)}</small>' if column.unit else ''}</button></th>"
+        for column in table.columns
+    )
+    rows = "".join(_row(table, row) for row in table.rows)
+    grid = (
+        f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(table.title, quote=True)}">'
+        f'<table id="{key}"><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>'
+    )
+    if is_long:
+        return f"<section><details><summary>{title}</summary>{grid}{note}</details></section>"
+    return f"<section>{title}{grid}{note}</section>"
+
+
+def _row(table: Table, row: Sequence[str]) -> str:
+    kind = ""
+    if table.columns[0].name == "#":
+        marks = {"*": ' class="chosen"', "?": ' class="hint"', "": ' class="total"'}
+        kind = marks.get(row[0][-1:], "")
+    cells = "".join(
+        f"<td{' class=n' if column.is_number else ''}>{escape(cell)}</td>"
+        for column, cell in zip(table.columns, row, strict=True)
+    )
+    return f"<tr{kind}>{cells}</tr>"
