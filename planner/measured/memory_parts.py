@@ -155,7 +155,8 @@ def parts_of(row: Row, arch: Architecture) -> MemoryParts:
     sort = next((tag for word, tag in _METRICS.items() if word in metric), "@peak")
     if arch.diffusion is not None:
         return _image(row, arch, preset, method, sort)
-    tags = [f"@{row['block']}"] * bool(row.get("block")) + [sort]
+    block = row.get("block", "")
+    tags = [f"@{block}", sort] if block else [sort]
     if preset.unties and arch.tied_embeddings:
         arch = replace(arch, tied_embeddings=False, stated_parameter_count=0.0)
     quantization = row.get("quantization", "").lower() or ("nf4" if kind == "qlora" else "")
