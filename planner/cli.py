@@ -14,6 +14,7 @@ COMMANDS = {
     "estimate": ("planner.commands.estimate:estimate", "How fast and how much memory on one given machine; no money."),
     "breakeven": ("planner.commands.breakeven:breakeven", "Rent against buy from your own prices and hours."),
     "mix": ("planner.commands.mix:mix", "The cheapest mix of owned, committed, spot and on-demand capacity."),
+    "usage": ("planner.commands.usage:usage", "GPU hours used, idle and wasted, from a bill or a cluster's records."),
     "server": ("planner.commands.server:server", "One owned server against every rental of the catalogue."),
     "offers": ("planner.commands.offers:offers", "Priced offers, filtered and sorted."),
     "gpus": ("planner.commands.gpus:gpus", "Accelerator facts with their sources."),

@@ -162,6 +162,8 @@ def read_bill(
     relations = relations_of(engine, whole, folder, faults)
     rows = rows_of(engine, relations, tag)
     kinds = engine.table(query.profile(engine, rows)).to_pylist()
+    # In an order of ours: sums of floats depend on it, and each engine answers in its own.
+    kinds.sort(key=lambda row: tuple(row[name] or "" for name in query.PROFILE_WORDS))
     known = {"USD": Rate(usd=1.0, source="")} | dict(rates or {})
     left_out, no_rate = _left_out(kinds, known, whole, faults)
     skus, table = _skus(kinds, reader)
@@ -336,7 +338,7 @@ def _hours(found: _Found, skus: Mapping[int, Sku], shares: Mapping[str, float]) 
     """Return the hours, how many rows were copies, the longest charge, and how many charges have no hours."""
     names = ("gpu", "instance_type", "account", "region", "provider", "option", "state", "tag", "commitment", "charge_class")  # fmt: skip
     marks, texts, weights, rates = [], [], [], []
-    for mark, row in found.words.items():
+    for mark, row in sorted(found.words.items(), key=lambda item: _word_order(item[1], skus)):
         sku = skus[int(row["sku_number"])]
         status = row["commitment_status"] or ""
         weight = 1.0
@@ -377,6 +379,8 @@ def _hours(found: _Found, skus: Mapping[int, Sku], shares: Mapping[str, float]) 
     place = np.minimum(np.searchsorted(sorted_marks, of_mark), len(marks) - 1)
     ours = sorted_marks[place] == of_mark
     which = order[place][ours]
+    in_order = np.lexsort((np.asarray(table["span"])[ours], which, np.asarray(table["hour"])[ours]))
+    which, ours = which[in_order], np.flatnonzero(ours)[in_order]
     rows, charges = np.asarray(table["rows"])[ours], np.asarray(table["charges"])[ours]
     found.rows = float(rows.sum())
     scale = np.array(weights)[which] / NANO
@@ -400,6 +404,11 @@ def _hours(found: _Found, skus: Mapping[int, Sku], shares: Mapping[str, float]) 
         longest,
         int(without),
     )
+
+
+def _word_order(row: Mapping[str, Any], skus: Mapping[int, Sku]) -> tuple[str, ...]:
+    sku = skus[int(row["sku_number"])]
+    return (sku.gpu, sku.instance_type, sku.basis, *(row[name] or "" for name in query.HOURLY_WORDS))
 
 
 VALUES = ("gpu_hours", "effective_usd", "list_usd", "contracted_usd", "billed_usd")

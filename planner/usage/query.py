@@ -13,7 +13,7 @@ from planner.engine import Engine
 if TYPE_CHECKING:
     from ibis.expr.types import Column, Table
 
-__all__ = ["COSTS", "HOURLY_WORDS", "NANO", "SKU_WORDS", "SUMS", "dimensions", "hourly", "profile"]
+__all__ = ["COSTS", "HOURLY_WORDS", "NANO", "PROFILE_WORDS", "SKU_WORDS", "SUMS", "dimensions", "hourly", "profile"]
 
 NANO = 1_000_000_000
 COSTS = ("effective_cost", "list_cost", "contracted_cost", "billed_cost")

@@ -1,0 +1,265 @@
+"""``gpuplan usage``: accelerator-hours really used, idle and wasted, from bills and a cluster's own records."""
+
+from __future__ import annotations
+
+import tempfile
+from contextlib import contextmanager
+from datetime import date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from planner.commands.options import belief_options, beliefs_of, filter_options, split_names, store_options
+from pricing.console import CommandLineError, Output, Talk, common_options, output_options, write_output
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from planner.usage.focus import Bill, Rate
+    from planner.usage.records import Records
+    from planner.usage.sources import Source
+    from planner.usage.summary import Usage
+    from pricing.catalog import Catalog
+
+__all__ = ["usage"]
+
+
+@click.command()
+@click.argument("files", metavar="FILE...", nargs=-1, required=True)
+@click.option("--kind", type=click.Choice(("focus", "slurm", "dcgm", "plain")), help="What the files are, where their header does not tell.")  # fmt: skip
+@click.option("--tag", default="", metavar="KEY", help="Also divide by the value of this tag: --tag team.")
+@click.option("--rate", "rates", multiple=True, metavar="CUR=USD[@DATE]", help="What a currency is worth: --rate EUR=1.08@2026-11-01; repeatable.")  # fmt: skip
+@click.option("--timezone", default="", metavar="ZONE", help="Of records that state none: Europe/Berlin.")
+@click.option("--basis", type=click.Choice(("allocated", "present", "busy", "useful")), help="Which hours the tables and the curve are of.")  # fmt: skip
+@click.option("--keep-copies", is_flag=True, help="Count charges as often as they were exported.")
+@click.option("--engine", "engine_uri", metavar="URI", envvar="GPUPLAN_ENGINE", help="duckdb (the default), or sc://host:15002 for Spark Connect.")  # fmt: skip
+@click.option("--gpu", help="The accelerator for --to-demand, --to-workload and --decide, where there are several.")
+@click.option("--to-demand", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Write the hourly curve as `gpuplan mix` reads it.")  # fmt: skip
+@click.option("--to-workload", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Write a workload as `gpuplan plan` reads it.")  # fmt: skip
+@click.option("--decide", is_flag=True, help="Say what to own, commit, keep on demand and switch off.")
+@click.option("--resamples", type=click.IntRange(0, 10_000), default=100, show_default=True, help="Resamples of the curve's weeks and of prices behind --decide.")  # fmt: skip
+@click.option("--seed", type=int, default=0, show_default=True, help="The same seed resamples the same.")
+@click.option("--horizon", type=click.IntRange(1, 600), default=36, metavar="MONTHS", envvar="GPUPLAN_HORIZON", help="Over which an owned server is counted.")  # fmt: skip
+@click.option("--secure", is_flag=True, help="Leave out community hosts and marketplaces.")
+@filter_options
+@belief_options
+@store_options
+@output_options("table", "json", "csv", "md")
+@common_options
+def usage(
+    files: tuple[str, ...],
+    kind: str | None,
+    tag: str,
+    rates: tuple[str, ...],
+    timezone: str,
+    basis: str | None,
+    engine_uri: str | None,
+    gpu: str | None,
+    to_demand: Path | None,
+    to_workload: Path | None,
+    resamples: int,
+    seed: int,
+    horizon: int,
+    providers: tuple[str, ...],
+    regions: tuple[str, ...],
+    countries: tuple[str, ...],
+    purchase: str | None,
+    settings: tuple[str, ...],
+    assumptions_file: str | None,
+    store_uri: str | None,
+    as_of: datetime | None,
+    max_age_days: int | None,
+    *,
+    keep_copies: bool,
+    decide: bool,
+    secure: bool,
+    output: Output,
+    talk: Talk,
+) -> None:
+    """Tell how many GPU-hours were used, idle and wasted, what they cost, and what they would cost elsewhere.
+
+    FILE is a FOCUS bill (CSV, CSV.gz, Parquet, a folder of them, or s3://, gs://, abfs://), the output of Slurm's
+    `sacct -P`, a CSV of DCGM counters from Prometheus, or a CSV of timestamp,gpus; several kinds may be given at once.
+    """
+    from planner.commands.prices import catalog_of
+    from planner.commands.tables import show_rows
+    from planner.report.usage import usage_record, usage_tables
+    from planner.report.values import json_text
+    from planner.usage.faults import fault_text
+
+    catalog = catalog_of(store_uri, as_of, max_age_days, talk)
+    found = _read(
+        files, kind or "", tag, _rates(rates), timezone, basis or "", engine_uri, catalog, talk, keep_copies=keep_copies
+    )
+    for fault in found.faults:
+        talk.warn(f"partial: {fault_text(fault)}")
+    if to_demand:
+        _write_demand(found, gpu, to_demand, talk)
+    if to_workload:
+        _write_workload(found, gpu, to_workload, talk)
+    decision = None
+    extra = []
+    if decide:
+        from planner.decision import decide as decided
+        from planner.report.decision import decision_record, decision_tables
+
+        choice = catalog.select(
+            providers=providers, regions=regions, countries=countries, purchase=split_names(purchase), secure=secure,
+            launchable=True,
+        )  # fmt: skip
+        answer = decided(
+            found, choice, beliefs_of(settings, assumptions_file), gpu=gpu or "", months=horizon, resamples=resamples,
+            seed=seed,
+        )  # fmt: skip
+        decision, extra = decision_record(answer), decision_tables(answer)
+    record = usage_record(found, tag=tag, decision=decision)
+    if output.format == "json":
+        output.write(json_text(record))
+        return
+    show_rows(output, _csv_rows(found), "hours", [*extra, *usage_tables(found, tag=tag)])
+
+
+def _rates(texts: Sequence[str]) -> dict[str, Rate]:
+    from planner.usage.focus import Rate
+
+    found = {}
+    for text in texts:
+        name, equals, worth = text.partition("=")
+        number, at, day = worth.partition("@")
+        try:
+            usd = float(number)
+            as_of = date.fromisoformat(day.strip()) if at else None
+        except ValueError:
+            usd, as_of = 0.0, None
+        if not equals or not (0 < usd < float("inf")) or len(name.strip()) != 3:
+            raise CommandLineError(
+                f"CUR=USD was expected, got {text!r}",
+                where="--rate",
+                hint="--rate EUR=1.08 or --rate EUR=1.08@2026-11-01",
+            )
+        found[name.strip().upper()] = Rate(usd=usd, source="--rate", as_of=as_of)
+    return found
+
+
+def _read(
+    files: Sequence[str],
+    kind: str,
+    tag: str,
+    rates: dict[str, Rate],
+    timezone: str,
+    basis: str,
+    engine_uri: str | None,
+    catalog: Catalog,
+    talk: Talk,
+    *,
+    keep_copies: bool,
+) -> Usage:
+    from planner.engine import connect, read_address
+    from planner.usage.faults import UsageError, fault_text
+    from planner.usage.sources import find_sources
+    from planner.usage.summary import summarised
+
+    is_remote = read_address(engine_uri).kind == "spark"
+    with tempfile.TemporaryDirectory(prefix="gpuplan-usage-") as made, _told(talk) as step:
+        folder = Path(made)
+        step("looking into the files")
+        sources, faults = find_sources(files, kind=kind, folder=folder, is_remote=is_remote)
+        if not sources:
+            raise UsageError(
+                "no file can be read:\n  " + "\n  ".join(fault_text(one) for one in faults),
+                hint=next((one.hint for one in faults if one.hint), ""),
+            )
+        bill: Bill | None = None
+        focus = [one for one in sources if one.kind == "focus"]
+        if focus:
+            from planner.usage.focus import read_bill
+            from planner.usage.skus import SkuReader
+
+            step(f"reading {len(focus):,} files of a bill")
+            engine = connect(engine_uri)
+            for note in engine.notes:
+                talk.warn(note)
+            talk.detail(f"the engine answered after {engine.start_s:.1f} s")
+            try:
+                bill = read_bill(
+                    engine,
+                    focus,
+                    SkuReader(catalog.offers),
+                    rates=rates,
+                    tag=tag,
+                    folder=folder,
+                    keep_copies=keep_copies,
+                )
+            finally:
+                engine.close()
+        records = _records(sources, timezone, basis, step)
+        step("adding up")
+        return summarised(bill, records, catalog, faults=faults, basis=basis)
+
+
+def _records(sources: Sequence[Source], timezone: str, basis: str, step: Any) -> list[Records]:  # noqa: ANN401  a function
+    from planner.usage.dcgm import read_dcgm
+    from planner.usage.plain import read_plain
+    from planner.usage.slurm import read_slurm
+
+    found = []
+    by_kind = {name: [one for one in sources if one.kind == name] for name in ("slurm", "dcgm", "plain")}
+    if by_kind["slurm"]:
+        step("reading Slurm's records")
+        found.append(read_slurm(by_kind["slurm"], timezone=timezone))
+    if by_kind["dcgm"]:
+        step("reading counters")
+        found.append(read_dcgm(by_kind["dcgm"], timezone=timezone))
+    if by_kind["plain"]:
+        found.append(read_plain(by_kind["plain"], basis=basis or "allocated", timezone=timezone))
+    return found
+
+
+@contextmanager
+def _told(talk: Talk) -> Iterator[Any]:
+    """Show on a terminal what is being done; an engine tells no share of its work."""
+    if not talk.is_interactive():
+        yield lambda _text: None
+        return
+    with talk.console().status("") as status:
+        yield lambda text: status.update(f"{text} ...")
+
+
+def _level(found: Usage, gpu: str | None) -> tuple[str, Any]:
+    """Return the accelerator that was asked for and its curve; there is no curve of two kinds."""
+    from planner.usage.choice import chosen_gpu
+
+    name = chosen_gpu(found, gpu or "")
+    return name, found.levels[name]
+
+
+def _write_demand(found: Usage, gpu: str | None, path: Path, talk: Talk) -> None:
+    name, level = _level(found, gpu)
+    lines = ["hour,gpus", *(f"{hour},{value:.6g}" for hour, value in enumerate(level))]
+    write_output("\n".join(lines), path)
+    talk.say(f"wrote {len(level):,} hours of {name or 'accelerators'}: gpuplan mix {path} --gpu {name or 'GPU'}")
+
+
+def _write_workload(found: Usage, gpu: str | None, path: Path, talk: Talk) -> None:
+    from planner.usage.choice import workload_text
+
+    name, level = _level(found, gpu)
+    write_output(workload_text(name, level, found.measures[0].basis), path)
+    talk.say(f"wrote a workload of {name or 'accelerators'}: gpuplan plan {path}")
+
+
+def _csv_rows(found: Usage) -> list[dict[str, Any]]:
+    """Return one row for each hour and accelerator."""
+    from datetime import UTC
+
+    return [
+        {
+            "hour": datetime.fromtimestamp((found.first_hour + hour) * 3600, UTC).strftime("%Y-%m-%dT%H:%MZ"),
+            "gpu": name,
+            "basis": found.measures[0].basis,
+            "gpus": float(value),
+        }
+        for name, level in found.levels.items()
+        for hour, value in enumerate(level)
+    ]

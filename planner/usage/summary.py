@@ -1,0 +1,357 @@
+"""The answer of ``gpuplan usage``: totals, groups, curves, commitments, savings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from planner.usage.curve import Curve, curve_of
+from planner.usage.elsewhere import Elsewhere, elsewhere
+from planner.usage.faults import Fault, NoUsageError
+from planner.usage.focus import Bill
+from planner.usage.hours import HourTable, concatenated
+from planner.usage.records import Records
+from pricing.catalog import Catalog
+
+__all__ = ["COMMITTED", "Commitments", "Group", "Measure", "Usage", "summarised"]
+
+FloatArray = NDArray[np.float64]
+COMMITTED = ("reserved", "savings_plan", "committed")
+GROUPS = ("gpu", "option", "account", "region", "provider", "tag")
+SOURCE_ORDER = ("bill", "slurm", "dcgm", "plain")
+BASIS_ORDER = ("allocated", "present", "busy", "useful")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measure:
+    """Accelerator-hours of one basis, as one kind of file tells them.
+
+    Attributes
+    ----------
+    source : str
+        ``bill``, ``slurm``, ``dcgm`` or ``plain``.
+    basis : str
+        ``allocated``, ``present``, ``busy`` or ``useful`` (`planner.usage.records.BASES`).
+    gpu_hours : float
+        In all.
+    curve : Curve
+        By hour.
+    """
+
+    source: str
+    basis: str
+    gpu_hours: float
+    curve: Curve
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """One account, tag, region, accelerator or way to pay.
+
+    Attributes
+    ----------
+    name : str
+        Empty where nothing is told.
+    gpu_hours, unused_gpu_hours : float
+        Allocated; and paid under a commitment or reservation that nothing used.
+    effective_usd, list_usd, unused_usd : float or None
+        Amortised cost, unused commitments included; what the used hours cost at list price; the unused part of the cost.
+        None where no bill was read.
+    usd_per_gpu_hour : float or None
+        Effective cost of an allocated hour.
+    """
+
+    name: str
+    gpu_hours: float
+    unused_gpu_hours: float
+    effective_usd: float | None
+    list_usd: float | None
+    unused_usd: float | None
+    usd_per_gpu_hour: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Commitments:
+    """How commitments were used.
+
+    Attributes
+    ----------
+    coverage_share : float or None
+        Allocated hours under a commitment, of those under one or on demand; spot cannot be committed to.
+    utilisation_share : float or None
+        Cost of what was used, of all that was committed.
+    used_usd, unused_usd : float
+        The two parts.
+    used_gpu_hours, unused_gpu_hours : float
+        The same in hours; what a savings plan left unused has none.
+    unused_reservation_usd : float
+        Capacity that was reserved without a discount, paid and not used; part of the waste, not of `unused_usd`.
+    by_commitment : tuple of (str, float, float)
+        Name, used and unused cost, the most wasteful first.
+    """
+
+    coverage_share: float | None
+    utilisation_share: float | None
+    used_usd: float
+    unused_usd: float
+    used_gpu_hours: float
+    unused_gpu_hours: float
+    unused_reservation_usd: float
+    by_commitment: tuple[tuple[str, float, float], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """What was really used.
+
+    Attributes
+    ----------
+    measures : tuple of Measure
+        Hours by basis; the first is the one that groups and curve are of.
+    first_hour, hours : int
+        Span of time: first hour since 1970 (UTC), and how many.
+    gpu_hours, unused_gpu_hours : float
+        Of the first measure.
+    effective_usd, list_usd, contracted_usd, unused_usd : float or None
+        From the bill; see `Group`.
+    savings_rate_share : float or None
+        1 less effective cost over the list price of the used hours; below 0 unused commitments ate the discounts.
+    groups : mapping of str to tuple of Group
+        By ``gpu``, ``option``, ``account``, ``region``, ``provider``, ``tag``.
+    levels : mapping of str to FloatArray, shape (hours,)
+        Accelerators in use by hour, of each kind.
+    level : FloatArray, shape (hours,)
+        Of all kinds.
+    commitments : Commitments or None
+        Where the bill has any.
+    elsewhere : tuple of Elsewhere
+        The same hours at each provider.
+    idle_gpu_hours, idle_share : float or None
+        Allocated hours that were not busy, where both were recorded.
+    bill : Bill or None
+        What was read.
+    faults, notes
+        What is missing, and what has to be known.
+    table : HourTable
+        Everything by hour.
+    """
+
+    measures: tuple[Measure, ...]
+    first_hour: int
+    hours: int
+    gpu_hours: float
+    unused_gpu_hours: float
+    effective_usd: float | None
+    list_usd: float | None
+    contracted_usd: float | None
+    unused_usd: float | None
+    savings_rate_share: float | None
+    groups: Mapping[str, tuple[Group, ...]]
+    levels: Mapping[str, FloatArray] = field(repr=False)
+    level: FloatArray = field(repr=False)
+    commitments: Commitments | None
+    elsewhere: tuple[Elsewhere, ...]
+    idle_gpu_hours: float | None
+    idle_share: float | None
+    bill: Bill | None = field(repr=False)
+    energy_kwh: float | None
+    faults: tuple[Fault, ...]
+    notes: tuple[str, ...]
+    table: HourTable = field(repr=False)
+
+
+def summarised(
+    bill: Bill | None, records: Sequence[Records], catalog: Catalog, *, faults: Sequence[Fault] = (), basis: str = ""
+) -> Usage:
+    """Return the answer.
+
+    Parameters
+    ----------
+    bill : Bill or None
+        What was paid.
+    records : sequence of Records
+        The cluster's own.
+    catalog : Catalog
+        For the same hours elsewhere.
+    faults : sequence of Fault
+        Files that could not be looked into.
+    basis : str
+        Which hours groups and curve are of; by default the first there is of allocated, present, busy, useful.
+
+    Raises
+    ------
+    NoUsageError
+        There is no accelerator-hour; the message has the funnel.
+    """
+    tables = [one.table for one in records]
+    if bill is not None:
+        tables.insert(0, _with_basis(bill.table))
+    table = concatenated(tables)
+    used = table.equals("state", "used") if len(table) else np.zeros(0, dtype=bool)
+    if not len(table) or not (table.values["gpu_hours"][used] > 0).any():
+        raise NoUsageError("no accelerator was used:\n  " + "\n  ".join(_funnel(bill, records)), hint=NO_USE_HINT)
+    span = table.hour[table.values["gpu_hours"] != 0]
+    first, hours = int(span.min()), int(span.max() - span.min() + 1)
+    measures = _measures(table, used, first, hours)
+    main = next((one for one in measures if not basis or one.basis == basis), None)
+    if main is None:
+        there = ", ".join(sorted({one.basis for one in measures}))
+        raise NoUsageError(f"no file tells {basis} hours", where="--basis", hint=f"there are {there}")
+    measures = (main, *(one for one in measures if one is not main))
+    ours = table.equals("source", main.source) & table.equals("basis", main.basis)
+    part = table.where(ours)
+    part_used = part.equals("state", "used")
+    money = bill is not None and main.source == "bill"
+    levels = {
+        gpu: part.level("gpu_hours", first, hours, part_used & part.equals("gpu", gpu))
+        for gpu in sorted(part.by("gpu", "gpu_hours", part_used))
+    }
+    effective = part.total("effective_usd") if money else None
+    listed = part.total("list_usd", part_used) if money else None
+    by_gpu = {name: value for name, value in part.by("gpu", "gpu_hours", part_used).items() if value > 0}
+    idle_hours, idle_share = _idle(table, used, measures, first, hours)
+    return Usage(
+        measures=measures,
+        first_hour=first,
+        hours=hours,
+        gpu_hours=part.total("gpu_hours", part_used),
+        unused_gpu_hours=part.total("gpu_hours", ~part_used),
+        effective_usd=effective,
+        list_usd=listed,
+        contracted_usd=part.total("contracted_usd", part_used) if money else None,
+        unused_usd=part.total("effective_usd", ~part_used) if money else None,
+        savings_rate_share=1.0 - effective / listed if effective is not None and listed else None,
+        groups={kind: _groups(part, part_used, kind, money=money) for kind in GROUPS if kind in part.codes},
+        levels=levels,
+        level=part.level("gpu_hours", first, hours, part_used),
+        commitments=_commitments(part, part_used) if money else None,
+        elsewhere=elsewhere(catalog, by_gpu),
+        idle_gpu_hours=idle_hours,
+        idle_share=idle_share,
+        bill=bill,
+        energy_kwh=next((one.energy_kwh for one in records if one.energy_kwh is not None), None),
+        faults=(*faults, *(bill.faults if bill else ()), *(fault for one in records for fault in one.faults)),
+        notes=(
+            *(bill.notes if bill else ()),
+            *(note for one in records for note in one.notes),
+            *_own_notes(part, money=money),
+        ),
+        table=part,
+    )
+
+
+NO_USE_HINT = "GPU charges are found by instance type (SkuPriceDetails), meter or description; `gpuplan offers` lists the known ones"
+
+
+def _with_basis(table: HourTable) -> HourTable:
+    none = np.zeros(len(table), dtype=np.int64)
+    codes = {**table.codes, "basis": none, "source": none}
+    return HourTable(table.hour, codes, {**table.words, "basis": ("allocated",), "source": ("bill",)}, table.values)
+
+
+def _funnel(bill: Bill | None, records: Sequence[Records]) -> list[str]:
+    lines = []
+    if bill is not None:
+        readable = bill.rows - bill.unreadable_rows
+        lines.append(f"{bill.rows:,} rows in the bill, {readable:,} readable, {bill.gpu_rows:,} of accelerators")
+    lines += [f"{one.rows:,} rows of records, none with an accelerator at work" for one in records]
+    return lines
+
+
+def _measures(table: HourTable, used: NDArray[np.bool_], first: int, hours: int) -> tuple[Measure, ...]:
+    found = []
+    for source in SOURCE_ORDER:
+        for basis in BASIS_ORDER:
+            mask = used & table.equals("source", source) & table.equals("basis", basis)
+            curve = curve_of(table.level("gpu_hours", first, hours, mask)) if mask.any() else None
+            if curve is not None:
+                found.append(Measure(source=source, basis=basis, gpu_hours=table.total("gpu_hours", mask), curve=curve))
+    # A cluster without owners' labels tells no allocated hours; what was present is then the wider of what is left.
+    return tuple(sorted(found, key=lambda one: (SOURCE_ORDER.index(one.source), BASIS_ORDER.index(one.basis))))
+
+
+def _groups(part: HourTable, used: NDArray[np.bool_], kind: str, *, money: bool) -> tuple[Group, ...]:
+    hours, unused = part.by(kind, "gpu_hours", used), part.by(kind, "gpu_hours", ~used)
+    paid = part.by(kind, "effective_usd") if money else {}
+    listed = part.by(kind, "list_usd", used) if money else {}
+    wasted = part.by(kind, "effective_usd", ~used) if money else {}
+    groups = []
+    for name in sorted({*hours, *unused, *paid}):
+        effective = paid.get(name, 0.0) if money else None
+        allocated = hours.get(name, 0.0)
+        groups.append(
+            Group(
+                name=name,
+                gpu_hours=allocated,
+                unused_gpu_hours=unused.get(name, 0.0),
+                effective_usd=effective,
+                list_usd=listed.get(name, 0.0) if money else None,
+                unused_usd=wasted.get(name, 0.0) if money else None,
+                usd_per_gpu_hour=effective / allocated if effective is not None and allocated > 0 else None,
+            )
+        )
+    if len(groups) == 1 and not groups[0].name:
+        return ()
+    return tuple(sorted(groups, key=lambda one: (-(one.effective_usd or 0.0), -one.gpu_hours, one.name)))
+
+
+def _commitments(part: HourTable, used: NDArray[np.bool_]) -> Commitments | None:
+    committed = part.equals("option", *COMMITTED)
+    reserved = ~used & ~committed
+    if not committed.any() and not reserved.any():
+        return None
+    on_demand = part.equals("option", "on_demand", "not_stated")
+    covered = part.total("gpu_hours", used & committed)
+    open_hours = part.total("gpu_hours", used & on_demand)
+    used_usd, unused_usd = part.total("effective_usd", used & committed), part.total("effective_usd", ~used & committed)
+    of_used, of_unused = (part.by("commitment", "effective_usd", mask & committed) for mask in (used, ~used))
+    names = sorted({*of_used, *of_unused})
+    rows = [(name, of_used.get(name, 0.0), of_unused.get(name, 0.0)) for name in names]
+    return Commitments(
+        coverage_share=covered / (covered + open_hours) if covered + open_hours > 0 else None,
+        utilisation_share=used_usd / (used_usd + unused_usd) if used_usd + unused_usd > 0 else None,
+        used_usd=used_usd,
+        unused_usd=unused_usd,
+        used_gpu_hours=covered,
+        unused_gpu_hours=part.total("gpu_hours", ~used & committed),
+        unused_reservation_usd=part.total("effective_usd", reserved),
+        by_commitment=tuple(sorted(rows, key=lambda row: (-row[2], row[0]))),
+    )
+
+
+def _idle(
+    table: HourTable, used: NDArray[np.bool_], measures: Sequence[Measure], first: int, hours: int
+) -> tuple[float | None, float | None]:
+    """Return allocated hours that were not busy, over those hours of the clock in which counters tell."""
+    busy = next((one for one in measures if one.basis == "busy"), None)
+    allocated = [one for one in measures if one.basis == "allocated"]
+    # The counters' own word for whose an accelerator was is nearer to them than a bill.
+    own = next((one for one in allocated if busy and one.source == busy.source), next(iter(allocated), None))
+    if own is None or busy is None:
+        return None, None
+
+    def level(source: str, basis: str) -> FloatArray:
+        mask = used & table.equals("source", source) & table.equals("basis", basis)
+        return table.level("gpu_hours", first, hours, mask)
+
+    counted = level(busy.source, "present") + level(busy.source, "busy") > 0
+    held = float(level(own.source, own.basis)[counted].sum())
+    if held <= 0:
+        return None, None
+    idle = max(held - float(level(busy.source, "busy")[counted].sum()), 0.0)
+    return idle, idle / held
+
+
+def _own_notes(part: HourTable, *, money: bool) -> list[str]:
+    notes = []
+    unknown = sorted(word for word in part.by("gpu", "gpu_hours") if word.startswith("unknown ("))
+    if unknown:
+        notes.append(
+            f"the catalogue does not know {', '.join(unknown)}; its hours count, and it is compared with nothing"
+        )
+    if money and not part.total("list_usd"):
+        notes.append("the bill has no list prices: savings rate and on-demand equivalent are not told")
+    return notes
