@@ -53,6 +53,7 @@ TEXT_FORMATS = ("table", "json", "csv", "md", "html")
 ENDINGS = {
     ".json": "json",
     ".csv": "csv",
+    ".parquet": "parquet",
     ".md": "md",
     ".html": "html",
     ".htm": "html",

@@ -7,7 +7,7 @@ import random
 from collections.abc import Iterator
 from typing import Any
 
-__all__ = ["COLUMNS", "portfolio_rows"]
+__all__ = ["COLUMNS", "content", "portfolio_rows"]
 
 TEAMS = ("search", "assistant", "ads", "vision", "speech", "research", "support", "security", "maps", "finance")
 KINDS = {"serve": 45, "batch": 12, "embed": 10, "finetune": 10, "pretrain": 2, "diffusion": 9, "gpu_hours": 12}
@@ -97,16 +97,25 @@ def _size(rng: random.Random, shape: dict[str, Any]) -> dict[str, Any]:
             peak = round(rate * rng.uniform(1.5, 6), 6) if rng.random() < 0.3 else None
             size: dict[str, Any] = {"serve.requests_per_s": rate, "serve.peak_requests_per_s": peak}
         case "batch":
-            size = {"batch.requests": int(_between(rng, 1e3, 1e8)), "batch.deadline_hours": _between(rng, 4, 720, 2) if hurry else None}
+            size = {
+                "batch.requests": int(_between(rng, 1e3, 1e8)),
+                "batch.deadline_hours": _between(rng, 4, 720, 2) if hurry else None,
+            }
         case "embed":
-            size = {"embed.documents": int(_between(rng, 1e4, 1e9)), "embed.deadline_hours": _between(rng, 4, 720, 2) if hurry else None}
+            size = {
+                "embed.documents": int(_between(rng, 1e4, 1e9)),
+                "embed.deadline_hours": _between(rng, 4, 720, 2) if hurry else None,
+            }
         case "finetune":
             size = {
                 "finetune.tokens_m": _between(rng, 1, 2000), "finetune.epochs": float(rng.choice([1, 2, 3])),
                 "finetune.deadline_hours": _between(rng, 8, 720, 2) if hurry else None,
             }  # fmt: skip
         case "pretrain":
-            size = {"pretrain.tokens_b": _between(rng, 1, 2000), "pretrain.deadline_days": _between(rng, 7, 120, 2) if hurry else None}
+            size = {
+                "pretrain.tokens_b": _between(rng, 1, 2000),
+                "pretrain.deadline_days": _between(rng, 7, 120, 2) if hurry else None,
+            }
         case "diffusion":
             size = {"diffusion.images_per_day": _between(rng, 10, 1e6)}
         case _:
@@ -132,7 +141,7 @@ def portfolio_rows(count: int, *, shapes: int = 300, seed: int = 1) -> Iterator[
     seed : int
         Of the random numbers.
     """
-    rng = random.Random(seed)
+    rng = random.Random(seed)  # noqa: S311  a made-up table is no secret
     known = [_shape(rng) for _ in range(shapes)]
     # Few shapes are common, most are rare.
     weights = [1.0 / (rank + 10) for rank in range(shapes)]
@@ -145,3 +154,18 @@ def portfolio_rows(count: int, *, shapes: int = 300, seed: int = 1) -> Iterator[
             "cost_centre": f"cc{rng.randint(100, 120)}",
             **{name: row.get(name) for name in COLUMNS[3:]},
         }
+
+
+def content(row: dict[str, Any]) -> dict[str, Any]:
+    """Return a row as the mapping that its own file would hold."""
+    nested: dict[str, Any] = {}
+    for name, value in row.items():
+        section, dot, key = name.partition(".")
+        if value is None or name in {"id", "team", "cost_centre"}:
+            continue
+        listed = value.split(";") if name in {"constraints.providers", "constraints.countries"} else value
+        if dot:
+            nested.setdefault(section, {})[key] = listed
+        else:
+            nested[name] = listed
+    return nested

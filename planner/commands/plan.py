@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
+from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -17,7 +19,10 @@ from planner.commands.options import (
     split_names,
     store_options,
 )
-from pricing.console import Output, Talk, common_options, output_options
+from pricing.console import CommandLineError, Output, Talk, common_options, output_options
+
+if TYPE_CHECKING:
+    from planner.plan import Plan
 
 __all__ = ["plan"]
 
@@ -37,7 +42,24 @@ __all__ = ["plan"]
 @store_options
 @click.option("--top", type=click.IntRange(min=1), metavar="N", envvar="GPUPLAN_TOP", help="Options to show.")
 @click.option("--explain", is_flag=True, help="Walk through the figures of the verdict, and list every assumption.")
-@output_options("table", "json", "csv", "md", "html", "xlsx")
+@click.option(
+    "--second-opinion", is_flag=True, help="Also ask aiconfigurator, where installed, about the verdict's machines."
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    metavar="N",
+    envvar="GPUPLAN_WORKERS",
+    help="Processes for a table or folder of workloads; as many as cores.",
+)
+@click.option(
+    "--engine",
+    "engine_uri",
+    metavar="URI",
+    envvar="GPUPLAN_ENGINE",
+    help="Spark cluster for a table or folder of workloads: sc://host:15002.",
+)
+@output_options("table", "json", "csv", "md", "html", "xlsx", "parquet")
 @common_options
 def plan(
     workloads: tuple[str, ...],
@@ -53,27 +75,35 @@ def plan(
     as_of: datetime | None,
     max_age_days: int | None,
     top: int | None,
+    workers: int | None,
+    engine_uri: str | None,
     *,
     explain: bool,
+    second_opinion: bool,
     output: Output,
     talk: Talk,
-) -> None:
+) -> int | None:
     """Take a workload to a verdict: does it need a GPU, which, how many, where, how to pay, rent or buy.
 
-    WORKLOAD is a YAML or JSON file (`gpuplan init` writes one), or - for standard input.
+    WORKLOAD is a YAML or JSON file (`gpuplan init` writes one), or - for standard input; or many at once: a table (CSV, Parquet)
+    with a workload a row, or a folder of files.
     """
     from planner.commands.prices import catalog_of
     from planner.commands.show import show_plans
     from planner.demand.workload import Workload
     from planner.inputs import read_document, validated
     from planner.plan import make_plan
+    from planner.portfolio.sources import is_portfolio
     from pricing.free_tiers import free_tiers
     from pricing.token_prices import token_prices
 
     beliefs = beliefs_of(settings, assumptions_file)
     calibration = calibration_of(calibration_files, beliefs)
     today = day_of(as_of)
-    works = [validated(read_document(source), Workload) for source in workloads]
+    many = is_portfolio(workloads)
+    if not many:
+        _refuse_portfolio_options(output, workers)
+    works = [] if many else [validated(read_document(source), Workload) for source in workloads]
     catalog = catalog_of(store_uri, as_of, max_age_days, talk)
     overrides: dict[str, Any] = {
         name: value
@@ -85,6 +115,22 @@ def plan(
         )
         if value
     }
+    if many:
+        from planner.commands.portfolio import show_portfolio
+
+        return show_portfolio(
+            workloads,
+            output,
+            talk,
+            catalog=catalog,
+            beliefs=beliefs,
+            calibration=calibration,
+            today=today,
+            overrides=overrides,
+            horizon=horizon,
+            workers=workers,
+            engine_uri=engine_uri,
+        )
     plans = []
     for work in works:
         constraints = work.constraints.model_copy(update=overrides)
@@ -105,4 +151,33 @@ def plan(
                 calibration=calibration,
             )
         )
+    if second_opinion:
+        talk.say("asking aiconfigurator ...")
+        plans = [_with_second_opinion(each) for each in plans]
     show_plans(plans, output, top=top, explain=explain)
+    return None
+
+
+def _refuse_portfolio_options(output: Output, workers: int | None) -> None:
+    """Stop at what only a table or a folder of workloads can be asked for."""
+    if output.format == "parquet":
+        raise CommandLineError(
+            "Parquet holds the answers of many workloads",
+            hint="for single ones: json, csv, md, html or xlsx",
+            where="--format",
+        )
+    if workers is not None and workers > 1 and not os.environ.get("GPUPLAN_WORKERS"):
+        raise CommandLineError("one workload is planned by one process", hint="leave it away", where="--workers")
+
+
+def _with_second_opinion(plan: Plan) -> Plan:
+    """Return a plan with what aiconfigurator says of the verdict's machines, in the notes and as a value of its own."""
+    from planner.demand.models import resolve_model
+    from planner.second_opinion.beside import second_opinion
+
+    chosen = next((option for option in plan.options if option.id == plan.verdict.option_id), None)
+    model = plan.workload.model
+    opinion = second_opinion(
+        plan.workload, None if model is None else resolve_model(model), chosen.fleet if chosen else None
+    )
+    return replace(plan, second_opinion=opinion, notes=(*plan.notes, opinion.sentence()))

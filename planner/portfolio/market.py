@@ -20,7 +20,7 @@ from planner.options.owned import OwnableServer
 from planner.options.place import beliefs_at
 from planner.options.rented import planned_price_usd_per_hour
 from planner.options.servers import ownable_servers
-from planner.plan import is_wanted, make_plan
+from planner.plan import Plan, is_wanted, make_plan
 from planner.portfolio.money import Purse, purse_of
 from planner.supply.calibration import Calibration, default_calibration
 from planner.supply.candidates import Candidates, find_candidates, machine_of
@@ -223,7 +223,7 @@ class Market:
         """The constants of the machines, looked up once."""
         return RememberedCalibration((self.calibration or default_calibration()).rows)
 
-    def plan(self, workload: Workload) -> Any:  # noqa: ANN401  a Plan, or the error that make_plan raises
+    def plan(self, workload: Workload) -> Plan:
         """Return the whole plan of one workload, as ``gpuplan plan`` makes it."""
         return make_plan(
             workload,

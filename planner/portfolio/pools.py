@@ -28,6 +28,7 @@ FloatArray = NDArray[np.float64]
 
 HOURS_OF_WEEK = 168
 LEAST_SHARERS = 2
+USUAL_MONTHS = 36
 MIX_TIME_LIMIT_S = 20.0
 LEVELS = 400
 """A sum of many workloads is rounded up to so many steps of its peak: no program should be asked for more."""
@@ -180,8 +181,12 @@ def shared_capacity(pools: Mapping[str, Pool], market: Market, *, most: int = 50
 
 
 def _place(asked: Mapping[str, Any]) -> str:
-    parts = [", ".join(asked[name]) for name in ("providers", "regions", "countries") if asked[name]]
-    return "; ".join(parts) or "anywhere"
+    """Say what binds a pool: where its machines may stand, and what else tells it from others."""
+    parts = [", ".join(asked[name]) for name in ("providers", "regions", "countries", "purchase") if asked[name]]
+    said = "; ".join(parts) or "anywhere"
+    extra = ["secure"] * bool(asked["secure"]) + [f"{asked['months']} months"] * (asked["months"] != USUAL_MONTHS)
+    extra += [f"own in {asked['own']}"] * (asked["own"] != "US")
+    return f"{said} ({', '.join(extra)})" if extra else said
 
 
 def _shared(key: str, pool: Pool, market: Market) -> Shared:

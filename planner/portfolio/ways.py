@@ -243,7 +243,8 @@ def _rented(group: Group, shelf: Shelf, work: Work, purse: Purse) -> _Part:
     keep = ~shelf.is_stranger
     if endless:
         keep &= ~shelf.is_block & (~shelf.interruptible | shelf.asked_for)
-    keep &= (work.rented_count > 0).any(axis=1)[shelf.machine]
+    possible: BoolArray = np.asarray((work.rented_count > 0).any(axis=1), dtype=bool)
+    keep &= possible[shelf.machine]
     offer = np.flatnonzero(keep)
     machine = shelf.machine[offer]
     count, busy = work.rented_count[machine], work.busy_hours[machine]

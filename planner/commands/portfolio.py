@@ -1,0 +1,308 @@
+"""``gpuplan plan`` with a table or a folder of workloads: one verdict each, totals by team."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pricing.console import CommandLineError, Output, Talk
+
+if TYPE_CHECKING:
+    from planner.assumptions import Assumptions
+    from planner.portfolio.run import PortfolioResult, Watcher
+    from planner.report.table import Table
+    from planner.supply.calibration import Calibration
+    from pricing.catalog import Catalog
+
+__all__ = ["show_portfolio"]
+
+EXIT_NOTHING = 3
+EXIT_PARTLY = 5
+EXIT_UNREADABLE = 2
+ENDINGS = (".parquet", ".csv")
+TEAMS_SHOWN = 25
+POOLS_SHOWN = 15
+CHOICE_WORDS = {"rent": "rent", "buy": "buy", "api": "by the token", "cpu": "no GPU", "free": "free"}
+
+
+def show_portfolio(
+    sources: Sequence[str],
+    output: Output,
+    talk: Talk,
+    *,
+    catalog: Catalog,
+    beliefs: Assumptions,
+    calibration: Calibration | None,
+    today: date,
+    overrides: Mapping[str, tuple[str, ...]],
+    horizon: int | None,
+    workers: int | None,
+    engine_uri: str | None,
+) -> int:
+    """Plan a portfolio, write all answers where that was asked for, and show the totals.
+
+    Parameters
+    ----------
+    sources : sequence of str
+        Tables, folders and files of workloads.
+    output, talk : Output, Talk
+        Where to, and what is said on the way.
+    catalog, beliefs, calibration, today : Catalog, Assumptions, Calibration or None, date
+        What everything is planned against.
+    overrides, horizon : mapping, int or None
+        Constraints and horizon from the command line.
+    workers : int, optional
+        Processes; as many as there are cores without it.
+    engine_uri : str, optional
+        A Spark cluster that works instead.
+
+    Returns
+    -------
+    int
+        Exit status: 0 where every workload was read, 5 where some were not, 2 where none was, 3 where nothing fits any.
+    """
+    from planner.portfolio.market import Market
+
+    target, form = _target(output)
+    market = Market(
+        catalog=catalog,
+        beliefs=beliefs,
+        today=today,
+        calibration=calibration,
+        overrides=dict(overrides),
+        horizon_months=horizon,
+    )
+    with tempfile.TemporaryDirectory(prefix="gpuplan-") as spare:
+        rows = Path(spare) / "rows.csv" if form == "csv" and target is None else target
+        result = _planned(sources, market, rows, talk, workers or os.cpu_count() or 1, engine_uri)
+        if form == "csv" and target is None:
+            assert rows is not None
+            with rows.open(encoding="utf-8") as file:
+                shutil.copyfileobj(file, _Stream())
+    _tell(result, target, talk)
+    if form == "json":
+        from planner.report.values import json_text
+
+        Output("json").write(json_text(_record(result, target)))
+    elif not (form == "csv" and target is None):
+        from planner.commands.tables import show_text
+
+        show_text(Output("table", None, output.is_colored), _tables(result))
+    return _exit_status(result)
+
+
+class _Stream:
+    """Standard output, as a file that text is copied to."""
+
+    def write(self, text: str) -> None:
+        import click
+
+        click.echo(text, nl=False)
+
+
+def _target(output: Output) -> tuple[Path | None, str]:
+    """Return the file for all answers, and the form of the summary."""
+    if output.path is not None and output.path.suffix.lower() not in ENDINGS:
+        raise CommandLineError(
+            f"the answers of a portfolio are a table; the ending '{output.path.suffix}' is none",
+            hint="-o result.parquet or -o result.csv; the totals are shown besides, as JSON with --format json",
+            where=str(output.path),
+        )
+    if output.format not in {"table", "json", "csv", "parquet"}:
+        raise CommandLineError(
+            f"a portfolio is not written as {output.format}",
+            hint="-o result.parquet or -o result.csv, and --format json for the totals",
+            where="--format",
+        )
+    if output.format == "parquet" and output.path is None:
+        raise CommandLineError("Parquet is not written to a terminal or a pipe", hint="name a file: -o result.parquet")
+    return output.path, output.format
+
+
+def _planned(
+    sources: Sequence[str],
+    market: Any,
+    rows: Path | None,
+    talk: Talk,
+    workers: int,
+    engine_uri: str | None,  # noqa: ANN401  a Market, imported late
+) -> PortfolioResult:
+    from planner.engine import connect, read_address
+    from planner.portfolio.run import plan_portfolio
+
+    engine = None
+    if engine_uri and read_address(engine_uri).kind == "spark":
+        engine = connect(engine_uri)
+        for note in engine.notes:
+            talk.say(f"note: {note}")
+        talk.detail(f"the engine answered after {engine.start_s:.1f} s")
+    try:
+        with _watched(talk) as watcher:
+            return plan_portfolio(sources, market, rows, workers=workers, engine=engine, watcher=watcher)
+    except KeyboardInterrupt:
+        if rows is not None:
+            talk.warn("interrupted; what is done is kept: run the same command again, it goes on from there")
+        raise
+    finally:
+        if engine is not None:
+            engine.close()
+
+
+@contextmanager
+def _watched(talk: Talk) -> Iterator[Watcher]:
+    """Show a bar on a terminal; elsewhere say what is worth knowing."""
+    from planner.portfolio.run import Watcher
+
+    if not talk.is_interactive():
+        yield Watcher(say=talk.say)
+        return
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        TextColumn("workloads"), BarColumn(bar_width=30), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(),
+    )  # fmt: skip
+    with Progress(*columns, console=talk.console(), transient=True) as bar:
+        task = bar.add_task("workloads", total=None)
+        yield Watcher(
+            say=bar.console.print,
+            progress=lambda done, every: bar.update(task, completed=done, total=every),
+        )
+
+
+def _tell(result: PortfolioResult, target: Path | None, talk: Talk) -> None:
+    for fault in result.totals.faults:
+        talk.warn(fault)
+    refused = sum(count for status, count in result.totals.statuses.items() if status in {"refused", "failed"})
+    if refused > len(result.totals.faults):
+        talk.warn(f"and {refused - len(result.totals.faults):,} more that could not be answered; see the column reason")
+    if target is None:
+        talk.say("note: -o result.parquet (or .csv) keeps the verdict of each workload")
+    else:
+        talk.say(f"{result.totals.whole.workloads:,} answers written to {target}")
+    rate = result.evaluations / result.work_s if result.work_s > 0 else 0.0
+    talk.detail(
+        f"{result.shapes:,} shapes of work, {result.evaluations:,} options weighed ({rate:,.0f} a second), "
+        f"{result.near:,} near ties told apart, {result.one_by_one:,} planned one by one; "
+        f"read {result.read_s:.1f} s, worked {result.work_s:.1f} s ({result.core_s:.1f} s of all workers), rest {result.rest_s:.1f} s"
+    )
+
+
+def _exit_status(result: PortfolioResult) -> int:
+    statuses = result.totals.statuses
+    bad = statuses.get("refused", 0) + statuses.get("failed", 0)
+    if bad == result.totals.whole.workloads:
+        return EXIT_UNREADABLE
+    if bad:
+        return EXIT_PARTLY
+    return 0 if statuses.get("planned") else EXIT_NOTHING
+
+
+def _record(result: PortfolioResult, target: Path | None) -> dict[str, Any]:
+    totals = result.totals
+    return {
+        "schema_version": 1,
+        "output": str(target) if target else None,
+        "workloads": totals.whole.workloads,
+        "statuses": totals.statuses,
+        "totals": asdict(totals.whole),
+        "teams": [asdict(team) for team in totals.teams],
+        "shared_capacity": [asdict(shared) for shared in result.shared],
+        "faults": list(totals.faults),
+        "work": {
+            "shapes": result.shapes,
+            "evaluations": result.evaluations,
+            "near_ties": result.near,
+            "planned_one_by_one": result.one_by_one,
+            "blocks": result.blocks,
+            "blocks_kept": result.kept_blocks,
+            "read_s": result.read_s,
+            "work_s": result.work_s,
+            "core_s": result.core_s,
+            "rest_s": result.rest_s,
+        },
+    }
+
+
+def _tables(result: PortfolioResult) -> list[Table]:
+    from planner.figures import count, percent, usd
+    from planner.report.table import Column, Table
+
+    totals = result.totals
+    whole = totals.whole
+
+    def cells(name: str, team: Any) -> tuple[str, ...]:  # noqa: ANN401  a Team, imported late
+        ways = ", ".join(f"{CHOICE_WORDS[way]} {number:,}" for way, number in team.choices.items())
+        return (
+            name, f"{team.workloads:,}", ways or "-", f"{team.no_answer:,}", count(round(team.gpus, 1)), usd(team.usd_per_month),
+            usd(team.once_usd), usd(team.present_value_usd),
+        )  # fmt: skip
+
+    shown = totals.teams[:TEAMS_SHOWN]
+    rest = len(totals.teams) - len(shown)
+    tables = [
+        Table(
+            f"{whole.workloads:,} workloads: {usd(whole.usd_per_month)} USD a month, and {usd(whole.once_usd)} USD for jobs that are run once",
+            (
+                Column("team"),
+                Column("workloads", is_number=True),
+                Column("verdicts"),
+                Column("no answer", is_number=True),
+                Column("GPUs", is_number=True),
+                Column("cost", "USD/month", is_number=True),
+                Column("run once", "USD", is_number=True),
+                Column("present value", "USD", is_number=True),
+            ),
+            (*(cells(team.name or "(no team)", team) for team in shown), cells("all", whole)),
+            f"and {rest:,} more teams (--format json)" if rest > 0 else "",
+        )
+    ]
+    shared = [one for one in result.shared if one.together_usd_per_month is not None][:POOLS_SHOWN]
+    if shared:
+        tables.append(
+            Table(
+                "Machines that several workloads could share",
+                (
+                    Column("accelerator"),
+                    Column("where"),
+                    Column("workloads", is_number=True),
+                    Column("GPUs apart", is_number=True),
+                    Column("peak together", is_number=True),
+                    Column("apart", "USD/month", is_number=True),
+                    Column("together", "USD/month", is_number=True),
+                    Column("own", "GPUs", is_number=True),
+                    Column("commit", "GPUs", is_number=True),
+                    Column("by the hour", is_number=True),
+                ),
+                tuple(
+                    (
+                        one.accelerator,
+                        one.place,
+                        f"{one.workloads:,}",
+                        count(round(one.apart_gpus, 1)),
+                        count(round(one.peak_gpus, 1)),
+                        usd(one.apart_usd_per_month),
+                        usd(one.together_usd_per_month),
+                        count(round(one.owned_gpus, 1)),
+                        count(round(one.committed_gpus, 1)),
+                        percent(one.on_demand_share),
+                    )
+                    for one in shared
+                ),
+                "the cheapest mix for all of them together (as `gpuplan mix` finds it), where any of their accelerators serves any of them",
+            )
+        )
+    return tables

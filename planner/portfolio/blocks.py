@@ -1,0 +1,242 @@
+"""Blocks: the portfolio cut into pieces that can be worked out anywhere, in any order, and again."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from planner.errors import NothingFitsError
+from planner.portfolio.answers import Answers, Asked, answers_of
+from planner.portfolio.market import Market
+from planner.portfolio.pools import Pool, united
+from planner.portfolio.reading import Row, asked_of
+from planner.portfolio.result import land, part_table, write_table
+from planner.portfolio.shape import physics_key
+from pricing.errors import GpuplanError
+
+__all__ = ["Block", "Report", "blocks_of", "landed", "part_path", "report_of", "reports_in", "work", "work_rows"]
+
+TARGET_S = 1.0
+"""A block takes about as long on one core: short enough to lose, long enough to hand out."""
+SHAPE_S: Mapping[str, float] = {"pretrain": 0.25, "finetune": 0.25}
+OTHER_SHAPE_S = 0.05
+ROW_S: Mapping[str, float] = {"pretrain": 0.003, "finetune": 0.003}
+OTHER_ROW_S = 0.0003
+MOST_ROWS = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Workloads that are worked out together.
+
+    Attributes
+    ----------
+    number : int
+        Of the block; its results stand under it.
+    rows : tuple of Row
+        Shape after shape.
+    """
+
+    number: int
+    rows: tuple[Row, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What working a block out took.
+
+    Attributes
+    ----------
+    number, rows, shapes, evaluations, near, one_by_one : int
+        See `planner.portfolio.answers.Answers`.
+    seconds : float
+        On one core.
+    pools : dict
+        Machines that could be shared.
+    """
+
+    number: int
+    rows: int
+    shapes: int
+    evaluations: int
+    near: int
+    one_by_one: int
+    seconds: float
+    pools: dict[str, Pool]
+
+
+def blocks_of(rows: Sequence[Row]) -> list[Block]:
+    """Cut the workloads into blocks; the same workloads are always cut in the same way.
+
+    Workloads of one shape stay together, since a shape is worked out once, unless there are very many of them.
+    """
+    by_shape: dict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        by_shape["" if row.fault else _shape_of(row)].append(row)
+    cut: list[list[Row]] = []
+    room = 0.0
+    for key in sorted(by_shape):
+        kind = json.loads(key)["kind"] if key else ""
+        some = by_shape[key]
+        for begin in range(0, len(some), MOST_ROWS):
+            part = some[begin : begin + MOST_ROWS]
+            seconds = SHAPE_S.get(kind, OTHER_SHAPE_S) + ROW_S.get(kind, OTHER_ROW_S) * len(part)
+            if not cut or room < seconds:
+                cut.append([])
+                room = max(TARGET_S, seconds)
+            cut[-1] += part
+            room -= seconds
+    # The longest first would be best; what is certain is that the costly kinds do not all come last.
+    return [Block(number, tuple(part)) for number, part in enumerate(cut)]
+
+
+def _shape_of(row: Row) -> str:
+    try:
+        return physics_key(json.loads(row.content))
+    except (ValueError, TypeError, AttributeError):
+        return ""
+
+
+def part_path(folder: Path, number: int) -> Path:
+    """Return where a block's answers stand."""
+    return folder / f"part-{number:06d}.parquet"
+
+
+def report_path(folder: Path, number: int) -> Path:
+    """Return where a block's report stands."""
+    return folder / f"report-{number:06d}.json"
+
+
+@lru_cache(maxsize=2)
+def _market(path: str) -> Market:
+    market = pickle.loads(Path(path).read_bytes())  # noqa: S301  our own file, written by this run
+    assert isinstance(market, Market)
+    return market
+
+
+def work(folder: str, block: Block) -> Report:
+    """Work a block out and leave its answers in the working folder.
+
+    Parameters
+    ----------
+    folder : str
+        The working folder, with the market in it.
+    block : Block
+        The workloads.
+    """
+    started = time.perf_counter()
+    answers = work_rows(block.rows, _market(str(Path(folder) / "market.pickle")))
+    report = report_of(block.number, answers, time.perf_counter() - started)
+    landed(Path(folder), report, answers.rows)
+    return report
+
+
+def report_of(number: int, answers: Answers, seconds: float) -> Report:
+    """Return what working a block out took."""
+    return Report(
+        number=number,
+        rows=len(answers.rows),
+        shapes=answers.shapes,
+        evaluations=answers.evaluations,
+        near=answers.near,
+        one_by_one=answers.one_by_one,
+        seconds=seconds,
+        pools=answers.pools,
+    )
+
+
+def landed(folder: Path, report: Report, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Leave a block's report and then its answers: where the answers are, the block is done."""
+    record = asdict(report)
+    for pool in record["pools"].values():
+        pool["gpus_by_hour"] = [float(value) for value in pool["gpus_by_hour"]]
+    land(report_path(folder, report.number), json.dumps(record).encode())
+    write_table(part_path(folder, report.number), part_table(rows))
+
+
+def reports_in(folder: Path, numbers: Iterable[int]) -> list[Report]:
+    """Return the reports of blocks that are done."""
+    found = []
+    for number in numbers:
+        record = json.loads(report_path(folder, number).read_text())
+        pools = {
+            key: Pool(**{**pool, "gpus_by_hour": np.array(pool["gpus_by_hour"])})
+            for key, pool in record.pop("pools").items()
+        }
+        found.append(Report(**record, pools=pools))
+    return found
+
+
+def work_rows(rows: Sequence[Row], market: Market) -> Answers:
+    """Answer each row exactly once.
+
+    Where the arrays of a block meet something that they were not made for, its workloads are answered one by one; the one that is
+    to blame is planned on its own, and if that fails too it is answered with what went wrong.
+    """
+    asked = [asked_of(row) for row in rows]
+    try:
+        return answers_of(asked, market)
+    except GpuplanError:
+        raise
+    except Exception:  # noqa: BLE001  a bug in one workload must not take the others with it
+        whole = Answers()
+    for one in asked:
+        try:
+            part = answers_of([one], market)
+        except Exception:  # noqa: BLE001  as above
+            part = _by_its_own_plan(one, market)
+        whole.rows += part.rows
+        whole.evaluations += part.evaluations
+        whole.near += part.near
+        united(part.pools, whole.pools)
+        whole.one_by_one += 1
+    return whole
+
+
+def _by_its_own_plan(one: Asked, market: Market) -> Answers:
+    """Answer one workload by the plan that ``gpuplan plan`` makes of it; nothing of it is shared."""
+    assert one.workload is not None
+    row: dict[str, Any] = {"row": one.row}
+    try:
+        plan = market.plan(market.asked(one.workload))
+    except NothingFitsError as error:
+        return Answers(rows=[{**row, "status": "nothing_fits", "reason": error.message}])
+    except GpuplanError as error:
+        return Answers(rows=[{**row, "status": "refused", "reason": error.message}])
+    except Exception as error:  # noqa: BLE001  the last resort: this workload alone has no answer
+        return Answers(
+            rows=[{**row, "status": "failed", "reason": f"a bug of this program: {type(error).__name__}: {error}"}]
+        )
+    option = next(each for each in plan.options if each.id == plan.verdict.option_id)
+    other = next((each for each in plan.options if each.choosable and each.id != option.id), None)
+    answer = {
+        "status": "planned",
+        "needs_gpu": plan.verdict.needs_gpu,
+        "choice": plan.verdict.choice,
+        "option_id": option.id,
+        "provider": option.provider,
+        "region": option.region,
+        "instance_type": option.instance_type,
+        "accelerator": option.accelerator,
+        "accelerators_total_count": option.accelerators_total_count,
+        "instance_count": option.instance_count,
+        "purchase_option": option.purchase_option,
+        "runs_once": plan.workload.runs_once,
+        "present_value_usd": option.present_value_usd,
+        "usd_per_month": option.usd_per_month,
+        "hours_per_run": option.hours_per_run,
+        "runner_up_id": other.id if other else None,
+        "runner_up_present_value_usd": other.present_value_usd if other else None,
+        "basis": option.fleet.performance.basis if option.fleet else None,
+        "priced_on": option.priced_on,
+    }
+    return Answers(rows=[{**row, **answer}])

@@ -1,0 +1,251 @@
+"""Reading: tables and folders of workloads, row by row, each with the place that it came from."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from planner.demand.workload import Workload
+from planner.errors import InputError
+from planner.inputs import Document, read_document, validated
+from planner.portfolio.answers import Asked
+from planner.portfolio.cells import content_of_cells, refuse_unknown_columns, tag_columns
+from planner.portfolio.sources import DOCUMENTS, TABLES
+
+__all__ = ["Portfolio", "Row", "asked_of", "read_portfolio"]
+
+MOST_FAULTS = 10
+BATCH_ROWS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One workload as it was found.
+
+    Attributes
+    ----------
+    row : int
+        Its place among all, from 0.
+    where : str
+        File and line (a table of Parquet: row).
+    content : str
+        The workload as JSON; empty where it could not be read at all.
+    fault : str
+        Why not.
+    """
+
+    row: int
+    where: str
+    content: str
+    fault: str = ""
+
+
+@dataclass(slots=True)
+class Portfolio:
+    """All workloads of a run.
+
+    Attributes
+    ----------
+    rows : list of Row
+        In the order of the input.
+    ids, teams : list of str
+        What each is called, and whose it is; an empty team where none is said.
+    tags : dict of str to list of str
+        Other columns, passed on as they are.
+    digest : str
+        Equal for equal workloads in equal order.
+    """
+
+    rows: list[Row] = field(default_factory=list)
+    ids: list[str] = field(default_factory=list)
+    teams: list[str] = field(default_factory=list)
+    tags: dict[str, list[str | None]] = field(default_factory=dict)
+    digest: str = ""
+
+
+class _RowDocument(Document):
+    """A row of a table; faults are told with its place."""
+
+    def place(self, path: tuple[str | int, ...]) -> str:
+        """Return the row's place; the fault itself names the column."""
+        del path
+        return self.name
+
+
+def read_portfolio(sources: Sequence[str]) -> Portfolio:
+    """Read workloads from tables, folders and single files, in this order.
+
+    Parameters
+    ----------
+    sources : sequence of str
+        CSV (also gzipped; commas, semicolons or tabs), Parquet, folders of YAML and JSON files, or such files themselves.
+
+    Raises
+    ------
+    InputError
+        A file that is missing or no table, unknown columns, ids that stand twice, no workload at all. A single row that cannot
+        be read is no reason to stop: it is kept with its fault.
+    """
+    found = Portfolio()
+    digest = hashlib.sha256()
+    taken: dict[str, str] = {}
+    twice: list[str] = []
+    for source in sources:
+        for name, team, tags, where, content, fault in _found(source):
+            number = len(found.rows)
+            called = name or str(number + 1)
+            if called in taken and len(twice) <= MOST_FAULTS:
+                twice.append(f"{where}: the id {called!r} stands twice (first at {taken[called]})")
+            taken.setdefault(called, where)
+            found.rows.append(Row(number, where, content, fault))
+            found.ids.append(called)
+            found.teams.append(team)
+            for tag in tags:
+                if tag not in found.tags:
+                    found.tags[tag] = [None] * number
+            for tag, values in found.tags.items():
+                values.append(tags.get(tag))
+            digest.update(f"{called}\0{content}\0{fault}\0{team}\n".encode())
+    if twice:
+        more = [f"and more than {MOST_FAULTS} others"] if len(twice) > MOST_FAULTS else []
+        raise InputError(
+            "\n".join([*twice[:MOST_FAULTS], *more]), hint="give each workload its own id, or leave the column out"
+        )
+    if not found.rows:
+        raise InputError(
+            "there is no workload in it", where=", ".join(sources), hint="one workload a row, or a file for each"
+        )
+    found.digest = digest.hexdigest()
+    return found
+
+
+Found = tuple[str, str, dict[str, str | None], str, str, str]
+"""Id, team, tags, place, content as JSON, fault."""
+
+
+def _found(source: str) -> Iterator[Found]:
+    path = Path(source)
+    lower = source.lower()
+    if path.is_dir():
+        files = sorted(
+            file
+            for file in path.rglob("*")
+            if file.suffix.lower() in DOCUMENTS
+            and not any(part.startswith(".") for part in file.relative_to(path).parts)
+        )
+        for file in files:
+            relative = file.relative_to(path)
+            yield _of_document(str(file), relative.as_posix(), relative.parts[0] if len(relative.parts) > 1 else "")
+    elif not lower.endswith(TABLES):
+        yield _of_document(source, path.name, "")
+    elif not path.is_file():
+        read_document(source)  # says what is missing, and what may have been meant
+    elif lower.endswith(".parquet"):
+        yield from _of_parquet(path)
+    else:
+        yield from _of_csv(path)
+
+
+def _of_document(source: str, name: str, team: str) -> Found:
+    try:
+        document = read_document(source)
+        validated(document, Workload)
+    except InputError as error:
+        if not Path(source).is_file():
+            raise
+        return name, team, {}, source, "", str(error)
+    return name, team, {}, source, json.dumps(document.content), ""
+
+
+def _of_cells(cells: dict[str, Any], tags: Sequence[str], where: str, fault: str = "") -> Found:
+    kept = {tag: _text(cells.get(tag)) for tag in tags}
+    content = "" if fault else json.dumps(content_of_cells(cells), default=str)
+    return _text(cells.get("id")) or "", _text(cells.get("team")) or "", kept, where, content, fault
+
+
+def _text(value: object) -> str | None:
+    return None if value is None or value == "" else str(value).strip()
+
+
+def _of_csv(path: Path) -> Iterator[Found]:
+    name = str(path)
+    try:
+        with (
+            gzip.open(path, "rt", encoding="utf-8-sig", newline="")
+            if name.lower().endswith(".gz")
+            else path.open(encoding="utf-8-sig", newline="")
+        ) as file:
+            head = file.readline()
+            if not head.strip():
+                raise InputError(
+                    "the file is empty", where=name, hint="the first line names the columns: id,team,kind,model,..."
+                )
+            marks = max(",;\t", key=head.count)
+            columns = [column.strip() for column in next(csv.reader([head], delimiter=marks))]
+            refuse_unknown_columns(columns, f"{name}:1")
+            tags = tag_columns(columns)
+            reader = csv.reader(file, delimiter=marks)
+            for cells in reader:
+                if not any(cells):
+                    continue
+                where = f"{name}:{reader.line_num + 1}"
+                fault = "" if len(cells) == len(columns) else f"{where}: {len(cells)} cells, but {len(columns)} columns"
+                yield _of_cells(dict(zip(columns, cells, strict=False)), tags, where, fault)
+    except UnicodeDecodeError as error:
+        raise InputError(f"not UTF-8 text (byte {error.start} cannot be read)", where=name) from None
+    except (csv.Error, EOFError, gzip.BadGzipFile) as error:
+        raise InputError(f"this table cannot be read to its end: {error}", where=name) from None
+    except OSError as error:
+        raise InputError(f"cannot be read: {error.strerror or error}", where=name) from None
+
+
+def _of_parquet(path: Path) -> Iterator[Found]:
+    name = str(path)
+    try:
+        import pyarrow as pa
+        from pyarrow import parquet
+    except ImportError as error:
+        raise InputError(
+            f"Parquet needs {error.name}, which is not installed", where=name, hint="pip install 'gpuplan[usage]'"
+        ) from None
+    try:
+        with parquet.ParquetFile(path) as file:
+            number = 0
+            columns: list[str] = []
+            tags: tuple[str, ...] = ()
+            for batch in file.iter_batches(BATCH_ROWS):
+                table = pa.Table.from_batches([batch])
+                while any(pa.types.is_struct(kind) for kind in table.schema.types):
+                    table = table.flatten()
+                if not columns:
+                    columns = table.column_names
+                    refuse_unknown_columns(columns, name)
+                    tags = tag_columns(columns)
+                for cells in table.to_pylist():
+                    number += 1
+                    yield _of_cells(cells, tags, f"{name}, row {number}")
+    except (pa.ArrowException, OSError) as error:
+        raise InputError(
+            f"this is no Parquet file that can be read: {str(error).splitlines()[0]}", where=name
+        ) from None
+
+
+def asked_of(row: Row) -> Asked:
+    """Return a row as a workload, or with all its faults."""
+    if row.fault:
+        return Asked(row.row, {}, None, row.fault)
+    content = json.loads(row.content)
+    try:
+        return Asked(row.row, content, Workload.model_validate(content))
+    except ValueError:
+        pass
+    try:
+        return Asked(row.row, content, validated(_RowDocument(content, row.where, {}), Workload))
+    except InputError as error:
+        return Asked(row.row, content, None, error.message)
