@@ -13,7 +13,15 @@ from numpy.typing import ArrayLike, NDArray
 
 from planner.supply.hardware import Hardware
 
-__all__ = ["Links", "all_gather_s", "all_reduce_s", "all_to_all_s", "group_bandwidth", "point_to_point_s"]
+__all__ = [
+    "Links",
+    "all_gather_s",
+    "all_reduce_s",
+    "all_to_all_s",
+    "exchange_bandwidth",
+    "group_bandwidth",
+    "point_to_point_s",
+]
 
 FloatArray = NDArray[np.float64]
 
@@ -101,7 +109,8 @@ def group_bandwidth(
         Bytes per second (0 where machines cannot be joined), seconds.
     """
     q, r = np.asarray(group, dtype=float), np.asarray(inside, dtype=float)
-    fast = (q <= hardware.scale_up_count) & (hardware.scale_up_bytes_per_s > 0)
+    # What counts is how far the group reaches inside of a machine; beyond it the network takes over.
+    fast = (np.minimum(q, r) <= hardware.scale_up_count) & (hardware.scale_up_bytes_per_s > 0)
     # Over PCIe the cards of a host share its root complexes: beyond four, rings cross between the sockets.
     pcie = hardware.pcie_bytes_per_s * links.pcie_share / np.maximum(1.0, np.minimum(r, q) / 4.0)
     local = np.where(fast, hardware.scale_up_bytes_per_s * links.scale_up_share, pcie)
@@ -112,3 +121,47 @@ def group_bandwidth(
     bandwidth = np.where(spans, np.where(r > 1, np.minimum(network, local), network), local)
     latency = np.where(spans, links.network_latency_s, np.where(fast, links.scale_up_latency_s, links.pcie_latency_s))
     return np.asarray(bandwidth, dtype=float), np.asarray(latency, dtype=float)
+
+
+def exchange_bandwidth(
+    hardware: Hardware, links: Links, group: ArrayLike, *, inside: ArrayLike, copies: ArrayLike
+) -> tuple[FloatArray, FloatArray]:
+    """Return the bandwidth and the latency of an all-to-all in which tokens travel to their experts.
+
+    Inside a machine every copy takes the fast fabric. Between machines each accelerator has its own part of the network cards,
+    and a token crosses once to each other machine in which it has an expert (DeepEP, HybridEP, node-limited routing), to be
+    passed on inside: of `M` machines and `k` experts drawn evenly it visits ``(M - 1) (1 - (1 - 1/M)^k)`` others.
+
+    Parameters
+    ----------
+    hardware, links
+        Machines and the achieved shares of their links.
+    group, inside : array_like
+        Accelerators over which the experts lie, and how many of them sit in one machine.
+    copies : array_like
+        Experts that a token visits.
+
+    Returns
+    -------
+    bandwidth, latency : FloatArray
+        Bytes per second at which ``(q - 1) / q`` of all copies arrive (as `all_to_all_s` takes it), seconds.
+
+    References
+    ----------
+    DeepSeek-V3 (arXiv:2412.19437), section 3.2.2: cross-node all-to-all.
+    """
+    q = np.asarray(group, dtype=float)
+    r = np.minimum(q, np.asarray(inside, dtype=float))
+    k = np.maximum(np.asarray(copies, dtype=float), 1.0)
+    local, near_s = group_bandwidth(hardware, links, r, inside=r)
+    share = np.where(hardware.is_rdma, links.rdma_share, links.ethernet_share)
+    card = hardware.network_bytes_per_s * share / hardware.count
+    machines = q / r
+    crossing = (machines - 1.0) * (1.0 - (1.0 - 1.0 / machines) ** k)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        mixed = k * (q - 1.0) / q / (crossing / card + k * (r - 1.0) / r / local)
+    spans = q > r + 1e-9
+    return (
+        np.asarray(np.where(spans, mixed, local), dtype=float),
+        np.asarray(np.where(spans, links.network_latency_s, near_s), dtype=float),
+    )

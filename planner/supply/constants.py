@@ -13,6 +13,7 @@ from planner.supply.communication import Links
 from planner.supply.machines import Machine
 from planner.supply.serving import ServingConstants
 from planner.supply.training import TrainingConstants
+from planner.supply.training_hardware import matmul_ceiling_share
 
 __all__ = ["links", "serving_constants", "take", "training_constants"]
 
@@ -44,7 +45,9 @@ def serving_constants(
 def training_constants(
     calibration: Calibration, machines: Sequence[Machine], tags: Sequence[str] = ()
 ) -> TrainingConstants:
-    """Return the training constants of the machines for work with these tags."""
-    return TrainingConstants(
-        **{name: calibration.column(f"train.{name}", machines, tags) for name in TrainingConstants.__dataclass_fields__}
-    )
+    """Return the training constants of the machines for work with these tags; `matmul_share` is of the data sheet's peak."""
+    columns = {
+        name: calibration.column(f"train.{name}", machines, tags) for name in TrainingConstants.__dataclass_fields__
+    }
+    ceilings = np.asarray([matmul_ceiling_share(machine) for machine in machines], dtype=float)
+    return TrainingConstants(**{**columns, "matmul_share": columns["matmul_share"] * ceilings})

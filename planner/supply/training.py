@@ -1,7 +1,8 @@
 """Training: time of one optimizer step from arithmetic, communication by topology, and the pipeline's bubble.
 
 Sources: Narayanan et al. 2021 (arXiv:2104.04473) for tensor and pipeline parallelism, ZeRO (arXiv:1910.02054) for sharding,
-Korthikanti et al. 2022 (arXiv:2205.05198) for recomputation. Scalars and arrays alike; seconds, bytes, FLOP per second.
+Korthikanti et al. 2022 (arXiv:2205.05198) for recomputation, QLoRA (arXiv:2305.14314) for 4-bit bases. Scalars and arrays alike;
+seconds, bytes, FLOP per second.
 """
 
 from __future__ import annotations
@@ -11,11 +12,24 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from planner.supply.communication import all_gather_s, all_reduce_s, point_to_point_s
+from planner.supply.communication import all_gather_s, all_reduce_s, all_to_all_s, point_to_point_s
 
-__all__ = ["StepParts", "TrainedModel", "TrainingConstants", "TrainingLayout", "matmul_efficiency", "training_step"]
+__all__ = [
+    "StepParts",
+    "TrainedModel",
+    "TrainingConstants",
+    "TrainingLayout",
+    "exposed_s",
+    "matmul_efficiency",
+    "training_step",
+]
 
 FloatArray = NDArray[np.float64]
+
+_USUAL_FLOP_PER_BYTE = 300.0
+"""Ridge at which the knees are stated."""
+_MEMORY_SHARE = 0.7
+"""Achieved over nominal memory bandwidth of long streams."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,8 +50,12 @@ class TrainedModel:
         Share of the parameters that lie in routed experts.
     expert_flop_share : ArrayLike
         Share of the linear FLOP that runs in routed experts.
+    head_flop_share : ArrayLike
+        Share of the linear FLOP in the output head, which stays 16 bit where the rest is narrower.
     experts, experts_per_token, expert_ffn, moe_layers : ArrayLike
         Mixture of experts: experts of a layer, those a token visits, their width, layers; 0 when dense.
+    weight_bytes_per_parameter : ArrayLike
+        2, or about half a byte for a frozen 4-bit base, which every pass turns back into 16 bit.
     """
 
     linear_flop_per_token: ArrayLike
@@ -49,10 +67,12 @@ class TrainedModel:
     trained_count: ArrayLike
     expert_share: ArrayLike = 0.0
     expert_flop_share: ArrayLike = 0.0
+    head_flop_share: ArrayLike = 0.0
     experts: ArrayLike = 0.0
     experts_per_token: ArrayLike = 0.0
     expert_ffn: ArrayLike = 0.0
     moe_layers: ArrayLike = 0.0
+    weight_bytes_per_parameter: ArrayLike = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +84,8 @@ class TrainingConstants:
     matmul_share : ArrayLike
         Achieved over peak FLOP/s of wide matrix products over many tokens.
     width_knee, token_knee : ArrayLike
-        Width per tensor rank, and tokens per micro-batch, at which half of it is reached.
+        Width per tensor rank, and tokens per micro-batch, at which the bytes beside a product take as long as the product,
+        on a chip of 300 FLOP per byte of memory bandwidth (an H100 or B200 in 16 bit; 8 bit has twice as many).
     attention_share : ArrayLike
         Achieved over 16-bit peak of attention.
     overlap_share : ArrayLike
@@ -74,7 +95,7 @@ class TrainingConstants:
     scale_loss_share : ArrayLike
         Speed lost with each doubling of the machines.
     tensor_exposed_share : ArrayLike
-        Share of tensor-parallel collectives that does not hide under compute.
+        Share of tensor-parallel collectives, and of tokens' way to their experts, that does not hide under compute.
     context_waste_ratio : ArrayLike
         Attention time over the ideal with many context-parallel ranks: an unbalanced causal ring waits for its last rank.
     pace_ratio : ArrayLike
@@ -117,6 +138,10 @@ expert_bytes_per_s, expert_latency_s : ArrayLike
         Achieved bandwidth each way and start-up time of the four sorts of groups.
     machines : ArrayLike
         Machines in the job.
+    update_bytes_per_parameter : ArrayLike
+        What the optimizer reads and writes once a step: 28 with 32-bit masters and moments, 14 with all of it in 16 bit.
+    offload_s : ArrayLike
+        What a step takes longer where states lie in host memory.
     """
 
     tensor: ArrayLike
@@ -141,6 +166,8 @@ expert_bytes_per_s, expert_latency_s : ArrayLike
     chunks: ArrayLike = 1
     context: ArrayLike = 1
     expert: ArrayLike = 1
+    update_bytes_per_parameter: ArrayLike = 28.0
+    offload_s: ArrayLike = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,14 +188,46 @@ class StepParts:
         )
 
 
-def matmul_efficiency(constants: TrainingConstants, width: ArrayLike, tokens: ArrayLike) -> FloatArray:
-    """Return achieved over peak of matrix products: saturating in the width per rank and in the tokens at once.
+def matmul_efficiency(
+    constants: TrainingConstants, width: ArrayLike, tokens: ArrayLike, flop_per_byte: ArrayLike
+) -> FloatArray:
+    """Return achieved over peak of matrix products with the reading and writing around them.
 
-    ``share * w / (w + knee_w) * T / (T + knee_T)``; the two factors are the ridge of the GEMM roofline in either dimension.
+    A product of width `w` over `T` tokens takes ``w^2 T / F``; activations that are normed, gated, cast and moved around it
+    take time in proportion to ``w T / W``, weights to ``w^2 / W``. Hence ``share / (1 + R / 300 (knee_w / w + knee_T / T))``
+    with the chip's ridge ``R = F / W``: narrow formats compute faster and move no faster, so that they gain less than their
+    peaks say, and never lose.
+
+    Parameters
+    ----------
+    width, tokens : array_like
+        Of the product on one accelerator.
+    flop_per_byte : array_like
+        Peak in the format over memory bandwidth.
+
+    References
+    ----------
+    Williams et al. 2009, Roofline (doi:10.1145/1498765.1498785), in its additive form.
     """
-    w, t = np.asarray(width, dtype=float), np.asarray(tokens, dtype=float)
-    knee_w, knee_t = np.asarray(constants.width_knee), np.asarray(constants.token_knee)
-    return np.asarray(np.asarray(constants.matmul_share) * w / (w + knee_w) * t / (t + knee_t), dtype=float)
+    ridge = np.asarray(flop_per_byte, dtype=float) / _USUAL_FLOP_PER_BYTE
+    beside = np.asarray(constants.width_knee) / np.asarray(width, dtype=float)
+    weights = np.asarray(constants.token_knee) / np.asarray(tokens, dtype=float)
+    return np.asarray(np.asarray(constants.matmul_share) / (1.0 + ridge * (beside + weights)), dtype=float)
+
+
+def exposed_s(transfer_s: ArrayLike, cover_s: ArrayLike) -> FloatArray:
+    """Return what of a transfer shows although it runs under compute: ``sqrt(transfer^2 + cover^2) - cover``.
+
+    A transfer much shorter than its cover hides, a much longer one shows whole; in between they take from each other, since
+    collectives occupy multiprocessors and memory too. Our reading of published FSDP ladders; it never falls with the transfer.
+
+    Examples
+    --------
+    >>> [round(float(exposed_s(each, 4.0)), 2) for each in (0.0, 1.0, 3.0, 40.0)]
+    [0.0, 0.12, 1.0, 36.2]
+    """
+    cover = np.asarray(cover_s, dtype=float)
+    return np.asarray(np.hypot(np.asarray(transfer_s, dtype=float), cover) - cover, dtype=float)
 
 
 def training_step(model: TrainedModel, layout: TrainingLayout, constants: TrainingConstants) -> StepParts:
@@ -176,8 +235,9 @@ def training_step(model: TrainedModel, layout: TrainingLayout, constants: Traini
 
     Compute, tensor-parallel collectives (two all-reduces forward, two backward, two more where all is recomputed) and stage
     hand-overs repeat for every micro-batch; the pipeline idles for ``(p - 1) / (v m)`` of them; gradients are reduced under
-    the last backward pass as far as they fit; sharded parameters are gathered twice and scattered once per micro-batch
-    (ZeRO-3), hidden under compute as far as it lasts.
+    the last backward pass as far as they fit; sharded parameters are gathered twice per micro-batch (ZeRO-3), and the
+    gradients of those that learn are scattered once, hidden under compute as far as it lasts. Attention, the output head, the
+    optimizer and all that is sent stay 16 bit.
     """
     t, p = np.asarray(layout.tensor, dtype=float), np.asarray(layout.pipeline, dtype=float)
     c, e = np.asarray(layout.context, dtype=float), np.asarray(layout.expert, dtype=float)
@@ -192,46 +252,59 @@ def training_step(model: TrainedModel, layout: TrainingLayout, constants: Traini
     per_expert = (
         local * np.asarray(model.experts_per_token) * e / np.maximum(np.asarray(model.experts, dtype=float), 1.0)
     )
-    share = matmul_efficiency(constants, hidden / t, local)
+    flop, flop16 = np.asarray(layout.flop_per_s, dtype=float), np.asarray(layout.flop16_per_s, dtype=float)
+    memory = np.asarray(layout.bandwidth_bytes_per_s, dtype=float)
+    share = matmul_efficiency(constants, hidden / t, local, flop / memory)
+    head_share = matmul_efficiency(constants, hidden / t, local, flop16 / memory)
     expert_share = matmul_efficiency(
-        constants, np.maximum(np.asarray(model.expert_ffn, dtype=float), 1.0), np.maximum(per_expert, 1.0)
+        constants,
+        np.maximum(np.asarray(model.expert_ffn, dtype=float), 1.0),
+        np.maximum(per_expert, 1.0),
+        flop / memory,
     )
+    head = np.asarray(model.head_flop_share, dtype=float)
     linear = again * np.asarray(model.linear_flop_per_token) * local / (t * p)
-    linear_s = linear * ((1.0 - routed) / share + routed / expert_share) / np.asarray(layout.flop_per_s)
+    linear_s = linear * (
+        (1.0 - routed - head) / share / flop + routed / expert_share / flop + head / head_share / flop16
+    )
     waste = 1.0 + (np.asarray(constants.context_waste_ratio, dtype=float) - 1.0) * (1.0 - 1.0 / c)
     attention_s = (
         again * np.asarray(model.attention_flop_per_token) * local / (t * p) * waste
-        / (np.asarray(layout.flop16_per_s) * np.asarray(constants.attention_share))
+        / (flop16 * np.asarray(constants.attention_share))
     )  # fmt: skip
     launch_s = np.asarray(constants.layer_s) * layers / p * (2.0 + again)
-    micro_compute_s = linear_s + attention_s + launch_s
+    # A frozen base in few bits is written out in 16 bit, and read again, in every pass.
+    held = np.asarray(model.weight_bytes_per_parameter, dtype=float)
+    passes = 2.0 + np.asarray(layout.recompute, dtype=float)
+    unpacked = np.where(held < 2.0, (held + 4.0) * passes * np.asarray(model.parameter_count) / (t * p), 0.0)
+    micro_compute_s = linear_s + attention_s + launch_s + unpacked / (memory * _MEMORY_SHARE)
     reductions = 4.0 + 2.0 * np.asarray(layout.recompute, dtype=float)
     once_s = all_reduce_s(2.0 * local * hidden, t, layout.tensor_bytes_per_s, layout.tensor_latency_s)
     tensor_s = layers / p * reductions * once_s * np.asarray(constants.tensor_exposed_share)
-    routed_s = _routing_s(model, layout, local / t) * np.where(e > 1, 1.0, 0.0)
+    routed_s = np.where(e > 1, _routing_s(model, layout, local / t), 0.0) * np.asarray(constants.tensor_exposed_share)
     stage_s = np.where(
         p > 1, 2.0 * point_to_point_s(2.0 * local * hidden / t, layout.stage_bytes_per_s, layout.stage_latency_s), 0.0
     )
-    # Sharded parameters: two gathers and one scatter of 16-bit weights, each micro-batch.
-    dense_local = (
-        2.0 * np.asarray(model.parameter_count) * (1.0 - np.asarray(model.expert_share) * (1.0 - 1.0 / e)) / (t * p)
-    )
-    gather_s = 3.0 * all_gather_s(dense_local, d * c, layout.data_bytes_per_s, layout.data_latency_s)
+    # Sharded parameters: two gathers of the weights and one scatter of the gradients, each micro-batch.
+    kept_share = 1.0 - np.asarray(model.expert_share) * (1.0 - 1.0 / e)
+    dense_local = held * np.asarray(model.parameter_count) * kept_share / (t * p)
+    learning = np.minimum(np.asarray(model.trained_count, dtype=float) / np.asarray(model.parameter_count), 1.0)
+    gather_s = (2.0 + learning) * all_gather_s(dense_local, d * c, layout.data_bytes_per_s, layout.data_latency_s)
     overlap = np.asarray(constants.overlap_share, dtype=float)
-    exposed_gather_s = np.where(layout.sharded, np.maximum(0.0, gather_s - overlap * micro_compute_s), 0.0)
+    exposed_gather_s = np.where(layout.sharded, exposed_s(gather_s, overlap * micro_compute_s), 0.0)
     micro_s = micro_compute_s + tensor_s + routed_s + stage_s + exposed_gather_s
     # Without stages nothing waits, also where a micro-batch never ends (a number format that the machine has not).
     waiting = (p - 1.0) / np.asarray(layout.chunks, dtype=float)
     bubble_s = np.where(waiting > 0, waiting * np.where(waiting > 0, micro_s, 0.0), 0.0)
-    gradient = (
-        2.0 * np.asarray(model.trained_count) * (1.0 - np.asarray(model.expert_share) * (1.0 - 1.0 / e)) / (t * p)
-    )
+    gradient = 2.0 * np.asarray(model.trained_count) * kept_share / (t * p)
     reduce_s = all_reduce_s(gradient, d * c, layout.data_bytes_per_s, layout.data_latency_s)
     backward_s = micro_compute_s * (1.0 - forward / again)
-    exposed_reduce_s = np.where(layout.sharded, 0.0, np.maximum(0.0, reduce_s - overlap * backward_s))
+    exposed_reduce_s = np.where(layout.sharded, 0.0, exposed_s(reduce_s, overlap * backward_s))
     # The optimizer reads and writes its states once a step; they are sharded over the data-parallel ranks.
-    states = 28.0 * np.asarray(model.trained_count) / (t * p * np.maximum(d, 1.0))
-    update_s = states / (np.asarray(layout.bandwidth_bytes_per_s) * 0.7)
+    states = (
+        np.asarray(layout.update_bytes_per_parameter) * np.asarray(model.trained_count) / (t * p * np.maximum(d, 1.0))
+    )
+    update_s = states / (memory * _MEMORY_SHARE) + np.asarray(layout.offload_s)
     scale = (1.0 + np.asarray(constants.scale_loss_share)) ** np.log2(
         np.maximum(np.asarray(layout.machines, dtype=float), 1.0)
     )
@@ -256,5 +329,5 @@ def _routing_s(model: TrainedModel, layout: TrainingLayout, tokens: ArrayLike) -
         * np.asarray(model.hidden, dtype=float)
     )
     e = np.asarray(layout.expert, dtype=float)
-    one = all_gather_s(volume, e, layout.expert_bytes_per_s, layout.expert_latency_s)
+    one = all_to_all_s(volume, e, layout.expert_bytes_per_s, layout.expert_latency_s)
     return np.asarray(4.0 * np.asarray(model.moe_layers) / np.asarray(layout.pipeline, dtype=float) * one, dtype=float)

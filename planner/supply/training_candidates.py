@@ -21,12 +21,13 @@ from planner.demand.parameters import (
 )
 from planner.demand.workload import Finetune, Pretrain, Workload
 from planner.supply.calibration import Calibration
-from planner.supply.communication import group_bandwidth
+from planner.supply.communication import exchange_bandwidth, group_bandwidth
 from planner.supply.constants import links, take
 from planner.supply.goodput import goodput_share
 from planner.supply.hardware import Hardware
 from planner.supply.machines import Machine
 from planner.supply.training import StepParts, TrainedModel, TrainingConstants, TrainingLayout, training_step
+from planner.supply.training_hardware import offloaded_update_s
 from planner.supply.training_memory import TrainingStates, fixed_bytes
 
 __all__ = ["Job", "Layouts", "Outcome", "Scene", "formats_on", "job_of", "layouts_of", "outcome_of", "trained_model"]
@@ -39,8 +40,8 @@ _MOST_MICRO_BATCH_TOKENS = 32_768.0
 _LEAST_TOKENS_IN_A_RING = 8_192
 _CHUNKED_LOSS_SLOWDOWN = 1.02
 """Chunked cross-entropy: 2 % slower (torchtune's optimization flags table, Llama 3.2 3B on an A100)."""
-_QLORA_SLOWDOWN = 1.12
-"""Dequantising 4-bit weights: 2 % (3B, A100) to 22 % (8B, RTX 4090) in torchtune's tables."""
+_FOUR_BIT_BYTES = 0.5625
+"""A 4-bit weight with its part of the scales (QLoRA, arXiv:2305.14314)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,8 +91,18 @@ class Outcome:
     fits: BoolArray
 
 
-def trained_model(arch: Architecture, seq_len: int, *, adapters: bool, rank: int = 16) -> TrainedModel:
-    """Return a model under a method, as the step's formula takes it."""
+def trained_model(
+    arch: Architecture, seq_len: int, *, adapters: bool, rank: int = 16, quantised: bool = False
+) -> TrainedModel:
+    """Return a model under a method, as the step's formula takes it.
+
+    Parameters
+    ----------
+    adapters : bool
+        Whether the base is frozen and adapters of this `rank` learn.
+    quantised : bool
+        Whether the frozen base is held in 4 bit.
+    """
     linear, attention = training_flop_per_token(arch, seq_len, frozen_share=1.0 if adapters else 0.0)
     trained = lora_parameter_count(arch, rank) if adapters else parameter_count(arch)
     if adapters:
@@ -106,16 +117,23 @@ def trained_model(arch: Architecture, seq_len: int, *, adapters: bool, rank: int
         trained_count=trained,
         expert_share=routed_parameter_count(arch) / parameter_count(arch),
         expert_flop_share=_expert_flop_share(arch),
+        head_flop_share=_head_flop_share(arch),
         experts=arch.experts,
         experts_per_token=arch.experts_per_token,
         expert_ffn=arch.expert_ffn,
         moe_layers=arch.moe_layers,
+        weight_bytes_per_parameter=_FOUR_BIT_BYTES if quantised else 2.0,
     )
 
 
 def _expert_flop_share(arch: Architecture) -> float:
     routed = float(arch.moe_layers * arch.experts_per_token * expert_parameter_count(arch))
     return min(routed / matmul_parameter_count(arch), 1.0)
+
+
+def _head_flop_share(arch: Architecture) -> float:
+    whole = matmul_parameter_count(arch)
+    return 1.0 - matmul_parameter_count(arch, with_head=False) / whole if arch.kind == "decoder" else 0.0
 
 
 def job_of(workload: Workload) -> Job:
@@ -238,11 +256,14 @@ def outcome_of(scene: Scene, instances: FloatArray) -> Outcome:
     data_bw, data_latency = group_bandwidth(
         here, all_links, group, inside=np.where(machines_used > 1, np.minimum(data_inside, group), group)
     )
-    expert_bw, expert_latency = group_bandwidth(
-        here, all_links, e, inside=np.minimum(e, np.maximum(here.count / t, 1.0))
+    expert_bw, expert_latency = exchange_bandwidth(
+        here, all_links, e, inside=np.minimum(e, np.maximum(here.count / t, 1.0)), copies=scene.arch.experts_per_token
     )
     stage_bw, stage_latency = group_bandwidth(
         here, all_links, np.where(p > 1, 2.0, 1.0), inside=np.where((machines_used > 1) & (p > 1), 1.0, 2.0)
+    )
+    offload_s = offloaded_update_s(
+        parameter_count(scene.arch), t * p * c * data, machines_used, pcie_bytes_per_s=here.pcie_bytes_per_s
     )
     # All accelerators of a node hand over to the next stage at once: each has its part of the network cards already.
     layout = TrainingLayout(
@@ -251,24 +272,10 @@ def outcome_of(scene: Scene, instances: FloatArray) -> Outcome:
         flop16_per_s=here.flop16_per_s(), bandwidth_bytes_per_s=here.bandwidth_bytes_per_s,
         tensor_bytes_per_s=tensor_bw, tensor_latency_s=tensor_latency, data_bytes_per_s=data_bw, data_latency_s=data_latency,
         stage_bytes_per_s=stage_bw, stage_latency_s=stage_latency, expert_bytes_per_s=expert_bw, expert_latency_s=expert_latency,
-        machines=machines_used,
+        machines=machines_used, offload_s=np.where(lay.offload, offload_s, 0.0),
     )  # fmt: skip
-    constants = scene.constants
-    step = training_step(scene.model, layout, constants)
-    slower = np.where(lay.chunked, _CHUNKED_LOSS_SLOWDOWN, 1.0)
-    if (
-        isinstance(job.work, Finetune)
-        and job.work.method == "qlora"
-        and ("train.pace_ratio", "@qlora") not in scene.calibration.rows
-    ):
-        slower = slower * _QLORA_SLOWDOWN
-    # Offloaded states: gradients go down and weights come up once a step over PCIe, then the CPU updates.
-    offload_s = np.where(
-        lay.offload,
-        4.0 * parameter_count(scene.arch) / (t * p * c * data) / np.maximum(here.pcie_bytes_per_s * 0.6, 1.0) * 2.0,
-        0.0,
-    )
-    step_s = step.total_s * slower + offload_s
+    step = training_step(scene.model, layout, scene.constants)
+    step_s = step.total_s * np.where(lay.chunked, _CHUNKED_LOSS_SLOWDOWN, 1.0)
     steps = job.tokens / (job.sequences * job.work.seq_len)
     good = goodput_share(machines_used * here.count, scene.assumptions)
     wall = np.where(fits, np.maximum(steps, 1.0) * step_s / good, np.inf)

@@ -138,7 +138,7 @@ def _scene(
     )
     rank = work.rank if isinstance(work, Finetune) else 16
     return Scene(
-        arch=arch, job=job, model=trained_model(arch, work.seq_len, adapters=job.adapters, rank=rank),
+        arch=arch, job=job, model=trained_model(arch, work.seq_len, adapters=job.adapters, rank=rank, quantised=quantised),
         states=training_states(arch, work), layouts=layouts, here=here, flops=flops, constants=constants, activation=activation,
         reserve_ratio=calibration.value("memory.reserve_ratio"),
         usable_share=assumptions["perf.training_memory_share"], assumptions=assumptions, calibration=calibration, machines=machines,
