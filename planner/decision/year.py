@@ -1,0 +1,63 @@
+"""A year of demand from what was recorded: the record repeated, and resampled by weeks."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["HOURS_PER_WEEK", "HOURS_PER_YEAR", "block_hours", "resampled_hours", "year_of"]
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+HOURS_PER_YEAR = 8760
+HOURS_PER_WEEK = 168
+HOURS_PER_DAY = 24
+
+
+def year_of(level: FloatArray) -> FloatArray:
+    """Return a year of demand: the last year where there is one, else whole weeks, repeated.
+
+    Parameters
+    ----------
+    level : FloatArray, shape (hours,)
+        As recorded. Less than a week is repeated as it is.
+
+    Examples
+    --------
+    >>> year_of(np.arange(400.0))[[0, 335, 336]].tolist()
+    [64.0, 399.0, 64.0]
+    """
+    if len(level) >= HOURS_PER_YEAR:
+        return level[-HOURS_PER_YEAR:]
+    weeks = len(level) // HOURS_PER_WEEK
+    return np.resize(level[-weeks * HOURS_PER_WEEK :] if weeks else level, HOURS_PER_YEAR)
+
+
+def block_hours(hours: int) -> int:
+    """Return what is resampled as one: weeks where there are two or more, else days, else single hours."""
+    if hours >= 2 * HOURS_PER_WEEK:
+        return HOURS_PER_WEEK
+    return HOURS_PER_DAY if hours >= 2 * HOURS_PER_DAY else 1
+
+
+def resampled_hours(hours: int, rng: np.random.Generator) -> IntArray:
+    """Return a year as hours of a record: whole blocks, drawn with replacement (block bootstrap, Kunsch 1989).
+
+    Parameters
+    ----------
+    hours : int
+        Length of the record.
+    rng : Generator
+        Seeded by the caller.
+
+    Returns
+    -------
+    IntArray, shape (8760,)
+        Each block begins where a block of the record's end does, so weekdays stay weekdays.
+    """
+    block = block_hours(hours)
+    count = hours // block
+    first = hours - count * block
+    drawn = rng.integers(0, count, -(-HOURS_PER_YEAR // block))
+    picked: IntArray = (first + drawn[:, None] * block + np.arange(block)).ravel()[:HOURS_PER_YEAR]
+    return picked
