@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
-from planner.report.live import Live, priced_names
+from planner.report.live import Cost, Inputs, Live, priced_names
 
-__all__ = ["bars_of"]
+__all__ = ["DEMAND", "SERVER_PRICE", "WHOLE", "Moved", "bars_of", "moved"]
+
+DEMAND, SERVER_PRICE = "risk.demand_ratio", "risk.server_price_ratio"
+"""Beliefs about what comes over what was planned: the use of the machines, the price of a server."""
+WHOLE = {"own.life_months", "own.lead_time_months"}
+"""Beliefs that are whole months."""
 
 MOST_BARS = 12
 LEAST_SHARE = 0.002
@@ -70,15 +77,75 @@ def bars_of(live: Live) -> list[dict[str, Any]]:
     return [bar for bar in bars if abs(bar["high_usd"] - bar["low_usd"]) > LEAST_SHARE * widest][:MOST_BARS]
 
 
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """A plan with one belief at another value, and all else as it was.
+
+    Attributes
+    ----------
+    live : Live
+        The plan.
+    inputs : Inputs
+        What a reader changes, with the demand that comes.
+    beliefs : mapping of str to float
+        With the one that moved.
+    server_price_ratio : float
+        Price of a server over its listed one.
+    """
+
+    live: Live
+    inputs: Inputs
+    beliefs: Mapping[str, float]
+    server_price_ratio: float = 1.0
+
+    def rent(self, option: Mapping[str, Any]) -> Cost:
+        """Return what a rented option costs."""
+        return self.live.cost(option, self.inputs, self.beliefs)
+
+    def own(self, option: Mapping[str, Any]) -> Cost:
+        """Return what an owned option costs, with the cheapest rent until it is delivered."""
+        price = option["book"]["server_price_usd"] * self.server_price_ratio
+        return self.live.bridged_cost(
+            {**option, "book": {**option["book"], "server_price_usd": price}}, self.inputs, self.beliefs
+        )
+
+    def bridge_usd_per_month(self) -> float:
+        """Return the cheapest rent without a commitment."""
+        return min((self.rent(each).usd_per_month for each in self.live.bridges()), default=0.0)
+
+
+def moved(
+    live: Live, name: str, value: float, inputs: Inputs | None = None, beliefs: Mapping[str, float] | None = None
+) -> Moved:
+    """Return a plan with one belief at another value.
+
+    Parameters
+    ----------
+    live : Live
+        The plan.
+    name : str
+        A belief of `planner.report.live.priced_names`, `DEMAND` or `SERVER_PRICE`.
+    value : float
+        What it is instead.
+    inputs, beliefs : Inputs, mapping of str to float, optional
+        All else; the plan's own by default.
+    """
+    asked, held = inputs or live.planned, dict(beliefs or live.beliefs)
+    match name:
+        case "risk.demand_ratio":
+            return Moved(live, replace(asked, use_ratio=asked.use_ratio * value), held)
+        case "risk.server_price_ratio":
+            return Moved(live, asked, held, value)
+        case _:
+            return Moved(live, asked, held | {name: round(value) if name in WHOLE else value})
+
+
 def _saving_usd(live: Live, beliefs: dict[str, float]) -> float:
     """Return what owning saves over the rent that it is held against."""
     pair = live.pair()
     assert pair is not None
     rent, own = pair
-    whole = {
-        name: round(value) if name in {"own.life_months", "own.lead_time_months"} else value
-        for name, value in beliefs.items()
-    }
+    whole = {name: round(value) if name in WHOLE else value for name, value in beliefs.items()}
     inputs = live.planned
     bought = live.bridged_cost(own, inputs, whole)
     return live.cost(rent, inputs, whole).present_value_usd - bought.present_value_usd

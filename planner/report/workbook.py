@@ -20,6 +20,7 @@ from planner.report.workbook_inputs import ASSUMPTIONS, write_assumptions
 from planner.report.workbook_months import CALENDAR, OWN, RENT, write_calendar, write_own_months, write_rent_months
 from planner.report.workbook_options import OPTIONS, SERVERS, labels_of, write_options, write_servers
 from planner.report.workbook_overview import OVERVIEW, write_overview
+from planner.report.workbook_sensitivity import SENSITIVITY, Chosen, write_live_sensitivity
 from planner.report.workbook_verdict import VERDICT, write_verdict
 
 __all__ = ["workbook", "workbook_of_many"]
@@ -96,7 +97,7 @@ def _write(book: Book, record: Record, most: int) -> Live:
     names = [VERDICT, ASSUMPTIONS, OPTIONS]
     names += [SERVERS] if owned else []
     names += [RENT, OWN, BREAK_EVEN] if pair else []
-    sheets = {name: book.sheet(name) for name in (*names, "Sensitivity", "Prices", "How to read", CALENDAR)}
+    sheets = {name: book.sheet(name) for name in (*names, SENSITIVITY, "Prices", "How to read", CALENDAR)}
     book.references |= {
         "input.horizon_months": "horizon_months",
         "input.use_ratio": "use_ratio",
@@ -108,16 +109,20 @@ def _write(book: Book, record: Record, most: int) -> Live:
     last_server = write_servers(book, sheets[SERVERS], live, costs, labels) if owned else 0
     if pair is not None:
         rent, own = pair
-        write_rent_months(
+        rent_cells = write_rent_months(
             book, sheets[RENT], live, rent, costs[rent["id"]], last_option=last_option, label=labels[rent["id"]]
         )
-        write_own_months(
+        own_cells = write_own_months(
             book, sheets[OWN], live, own, costs[own["id"]], last_server=last_server, label=labels[own["id"]]
         )
         write_break_even(book, sheets[BREAK_EVEN], live, pair, costs)
     write_verdict(book, sheets[VERDICT], live, pair, costs, labels, last_option=last_option, last_server=last_server)
     view = plan_view(live.record, top=MOST_LIVE)
-    write_sensitivity(book, sheets["Sensitivity"], bars_of(live))
+    if pair is not None:
+        chosen = Chosen(pair=pair, rent_cells=rent_cells, own_cells=own_cells, last_server=last_server)
+        write_live_sensitivity(book, sheets[SENSITIVITY], live, chosen)
+    else:
+        write_sensitivity(book, sheets[SENSITIVITY], bars_of(live))
     write_prices(sheets["Prices"], live.record)
     write_reading(sheets["How to read"], view)
     return live

@@ -12,13 +12,14 @@ from planner.costs.timeline import COMPONENTS
 from planner.report.chart_rows import crossing_month
 from planner.report.live import Cost, Live, names_in, site_names
 from planner.report.model import DISCOUNT, Model
-from planner.report.workbook_cells import Book, Sheet, cell_name, column_range
+from planner.report.workbook_cells import Book, Sheet, cell_name, column_range, safe_reference
 from planner.report.workbook_options import SERVER_COLUMNS, option_range, server_range
 
 __all__ = [
     "CALENDAR",
     "OWN",
     "RENT",
+    "is_home",
     "last_month_cell",
     "paid_rows",
     "write_calendar",
@@ -50,8 +51,8 @@ def write_calendar(book: Book, sheet: Sheet, live: Live) -> None:
 
 def write_rent_months(
     book: Book, sheet: Sheet, live: Live, option: Mapping[str, Any], cost: Cost, *, last_option: int, label: str
-) -> None:
-    """Write the months of the rent that the reader has chosen on the first sheet."""
+) -> dict[str, str]:
+    """Write the months of the rent that the reader has chosen on the first sheet; return where its numbers stand."""
     row_now = 1 + [each["id"] for each in live.options if each["kind"] != "buy"].index(option["id"])
     model = live.model(option)
     values = live.values(option, live.planned, live.beliefs)
@@ -60,7 +61,7 @@ def write_rent_months(
         for name in sorted(_names(model, "book."))
     }
     lookup = (f"MATCH(rent_option,{option_range('label', last_option)},0)", row_now)
-    _write(
+    return _write(
         book,
         sheet,
         live,
@@ -75,8 +76,8 @@ def write_rent_months(
 
 def write_own_months(
     book: Book, sheet: Sheet, live: Live, option: Mapping[str, Any], cost: Cost, *, last_server: int, label: str
-) -> None:
-    """Write the months of the server that the reader has chosen on the first sheet."""
+) -> dict[str, str]:
+    """Write the months of the server that the reader has chosen on the first sheet; return where its numbers stand."""
     row_now = 1 + [each["id"] for each in live.options if each["kind"] == "buy"].index(option["id"])
     model = live.model(option)
     values = live.values(option, live.planned, live.beliefs)
@@ -85,13 +86,13 @@ def write_own_months(
         for name in sorted(_names(model, "book."))
         if name in SERVER_COLUMNS
     }
-    home = f'INDEX({server_range("site", last_server)},own_row)="home"'
+    home = is_home(last_server)
     at_home, hosted = site_names("home"), site_names("colocation")
     for name in sorted(hosted):
         mine = at_home[name].replace(".", "_") if name in at_home else "0"
         given[name] = (f"IF({home},{mine},{hosted[name].replace('.', '_')})", values[name])
     lookup = (f"MATCH(own_option,{server_range('label', last_server)},0)", row_now)
-    _write(
+    return _write(
         book,
         sheet,
         live,
@@ -102,6 +103,11 @@ def write_own_months(
         given=given,
         lookup=("own_row", *lookup),
     )
+
+
+def is_home(last_server: int) -> str:
+    """Return the formula of whether the chosen server stands at home."""
+    return f'INDEX({server_range("site", last_server)},own_row)="home"'
 
 
 def _names(model: Model, start: str) -> set[str]:
@@ -122,8 +128,8 @@ def _write(
     label: tuple[str, str],
     given: Mapping[str, tuple[str, float]],
     lookup: tuple[str, str, float],
-) -> None:
-    """Write the items by month, and to their right the numbers that they are made from."""
+) -> dict[str, str]:
+    """Write the items by month, and to their right the numbers that they are made from; return where those stand."""
     items = list(model.lines)
     total, lumps, paid = FIRST_ITEM + len(items), FIRST_ITEM + len(items) + 1, FIRST_ITEM + len(items) + 2
     side = _side_column(model)
@@ -165,6 +171,7 @@ def _write(
     sheet.page.set_column(side + 1, side + 1, 16)
     sheet.page.print_area(0, 0, last, paid)
     sheet.set_up(freeze=(FIRST_ROW, 1), repeat=(FIRST_ROW - 1, FIRST_ROW - 1))
+    return {name: safe_reference(sheet.name, local[name]) for name in given}
 
 
 def _side(

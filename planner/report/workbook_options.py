@@ -18,6 +18,7 @@ __all__ = [
     "OPTIONS",
     "SERVERS",
     "labels_of",
+    "month_total",
     "option_range",
     "server_range",
     "write_options",
@@ -134,7 +135,8 @@ def labels_of(options: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     return found
 
 
-def _month_total(model: Model, known: Mapping[str, Expr | float]) -> Expr:
+def month_total(model: Model, known: Mapping[str, Expr | float]) -> Expr:
+    """Return all items of a month in one formula, with what is known of an option put in its place."""
     total = number(0.0)
     for line in model.lines.values():
         total = total + substituted(line, known)
@@ -199,7 +201,7 @@ def write_options(
         for key, expr in model.scalars.items():
             said = substituted(expr, known)
             sheet.compute(row, columns[key], book.text(said, local), float(cost.lines[key]), "number")
-        _sums(book, sheet, row, columns, _month_total(model, known), local, cost)
+        _sums(book, sheet, row, columns, month_total(model, known), local, cost)
         _unit_cost(sheet, row, option, unit[0], local, live, cost)
         # An empty text is no number: MIN passes it over.
         chosen = f'IF({local["eligible"]}=1,{local["usd_today"]},"")'
@@ -254,7 +256,7 @@ def write_servers(book: Book, sheet: Sheet, live: Live, costs: Mapping[str, Cost
         for key, expr in model.scalars.items():
             text = book.text(substituted(expr, known), local)
             sheet.compute(row, columns[key], text, float(cost.lines[key]), "number")
-        _sums(book, sheet, row, columns, _month_total(model, known), local, cost)
+        _sums(book, sheet, row, columns, month_total(model, known), local, cost)
         # A late delivery is the one reason against a server that inputs can change.
         may = option["choosable"] or option["reason_not_chosen"].startswith(WAITS)
         eligible = live.is_eligible(option, live.planned)

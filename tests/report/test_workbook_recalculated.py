@@ -15,9 +15,10 @@ from planner.plan import Plan, make_plan
 from planner.report.chart_rows import crossing_month
 from planner.report.live import Inputs, Live
 from planner.report.record import plan_record
+from planner.report.tornado import moved
 from planner.report.values import plain
 from planner.report.workbook import MOST_LIVE, workbook
-from planner.report.workbook_options import OPTION_COLUMNS, SERVER_COLUMNS
+from planner.report.workbook_options import OPTION_COLUMNS, SERVER_COLUMNS, labels_of
 from pricing.catalog import load_bundled
 from pricing.free_tiers import free_tiers
 from pricing.token_prices import token_prices
@@ -178,3 +179,41 @@ def test_a_finance_person_types_in_a_tariff_and_reads_what_the_planner_would_say
     assert named(target, "verdict_usd") == pytest.approx(verdict.usd_per_month, abs=CENT)
     unit = column(values, "Options", OPTION_COLUMNS, "usd_per_unit")
     assert unit == pytest.approx([o.usd_per_million_tokens for o in others], rel=1e-9)
+
+
+@pytest.mark.parametrize("name", ["serve-llama-70b-office", "pretrain-7b"])
+def test_the_sensitivity_follows_the_inputs_and_the_pair_that_is_looked_at(
+    name: str, plan_of: Callable[[str], Plan], tmp_path: Path
+) -> None:
+    record = plain(plan_record(plan_of(name)))
+    live = Live(record, most=MOST_LIVE)
+    labels = labels_of(live.options)
+    # Another pair than the plan's own: a commitment with its terms, and the last of the servers.
+    rents = [option for option in live.options if option["book"]["kind"] == "rent"]
+    rent = next((o for o in rents if o["purchase_option"].startswith("reserved")), rents[-1])
+    own = [option for option in live.options if option["kind"] == "buy"][-1]
+    beliefs = {
+        "money.discount_rate_share_per_year": 0.04,
+        "rent.price_change_share_per_year": 0.07,
+        "own.lead_time_months": 5.0,
+        "own.resale_after_24_months_share": 0.6,
+    }
+    path = tmp_path / "plan.xlsx"
+    path.write_bytes(workbook(record))
+    cell_values: dict[str, float | str] = {each.replace(".", "_"): value for each, value in beliefs.items()}
+    cell_values |= {"rent_option": labels[rent["id"]], "own_option": labels[own["id"]], "horizon_months": 30}
+    values = cells(recalculated(changed(path, cell_values, tmp_path / "changed.xlsx"), tmp_path))
+    asked = Inputs(horizon_months=30)
+    rows = [row for row in range(5, 40) if ("Sensitivity", f"A{row}") in values]
+    assert len(rows) > 8
+    seen = set()
+    for row in rows:
+        belief = values["Sensitivity", f"A{row}"]
+        seen.add(belief)
+        for end, place in (("B", "E"), ("C", "F")):
+            there = moved(live, belief, values["Sensitivity", f"{end}{row}"], asked, live.beliefs | beliefs)
+            saving = there.rent(rent).present_value_usd - there.own(own).present_value_usd
+            assert values["Sensitivity", f"{place}{row}"] == pytest.approx(saving, abs=CENT), (belief, end)
+    # A run that is done once is soon sold, and waits for no server; the other kind brings the plan's own ranges.
+    wanted = {"own.resale_after_12_months_share"} if live.once else {"risk.demand_ratio", "risk.server_price_ratio"}
+    assert wanted <= seen

@@ -1,0 +1,260 @@
+"""The sensitivity of the workbook: each assumption alone at both ends of its range, worked out by formulas.
+
+Each row is worked out from the formulas of `planner.report.model` as the sheets of months are, with one name standing for
+the cell of the low or the high end. It follows every other input; the numbers behind are folded away to the right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from xlsxwriter.utility import xl_rowcol_to_cell
+
+from planner.assumptions import default_assumptions
+from planner.report.live import Cost, Live, book_values, names_in, priced_names, site_names
+from planner.report.model import DISCOUNT, Model, inlined
+from planner.report.tornado import DEMAND, SERVER_PRICE, WHOLE, Moved, bars_of, moved
+from planner.report.workbook_cells import Book, Sheet, column_range
+from planner.report.workbook_months import is_home
+from planner.report.workbook_options import FIRST_ROW as FIRST_OPTION_ROW
+from planner.report.workbook_options import OPTION_COLUMNS, OPTIONS, month_total
+
+__all__ = ["SENSITIVITY", "Chosen", "write_live_sensitivity"]
+
+SENSITIVITY = "Sensitivity"
+FIRST_ROW = 4
+LOW, HIGH = 1, 2
+FOLDED = 10
+"""Where the numbers behind begin."""
+UNBOUNDED = 1e12
+Pair = tuple[Mapping[str, Any], Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chosen:
+    """The pair that the reader looks at, and where its numbers stand.
+
+    Attributes
+    ----------
+    pair : tuple of option
+        The rent and the server, as the file is made.
+    rent_cells, own_cells : mapping of str to str
+        From the names of their books and sites to cells.
+    last_server : int
+        Last row of the sheet of servers.
+    """
+
+    pair: Pair
+    rent_cells: Mapping[str, str]
+    own_cells: Mapping[str, str]
+    last_server: int
+
+
+def write_live_sensitivity(book: Book, sheet: Sheet, live: Live, chosen: Chosen) -> None:
+    """Write the table and the chart of what each assumption alone does to the saving of the chosen pair.
+
+    Parameters
+    ----------
+    book, sheet : Book, Sheet
+        Where to.
+    live : Live
+        The plan.
+    chosen : Chosen
+        What is held against each other.
+    """
+    bars = [bar for bar in bars_of(live) if bar["name"] in {*priced_names(), DEMAND, SERVER_PRICE}]
+    sheet.put(0, 0, "Which assumption turns it", "title")
+    text = (
+        "What the server saves over the rent chosen on the sheet Verdict, in today's money, with one assumption alone at the low "
+        "and the high end of its range. Follows every input; the ends can be changed too."
+    )
+    sheet.put(1, 0, text, "soft")
+    heads = [
+        "assumption",
+        "low",
+        "high",
+        "unit",
+        "saving at low, USD",
+        "saving at high, USD",
+        "as it stands, USD",
+        "turns it",
+    ]
+    sheet.heads(FIRST_ROW - 1, heads)
+    for column in (1, 2, 4, 5, 6):
+        sheet.put(FIRST_ROW - 1, column, heads[column], "head_right")
+    blocks = {
+        end: _Block(book, sheet, live, chosen, end, FOLDED + 3 + i * _width(live, chosen))
+        for i, end in enumerate((LOW, HIGH))
+    }
+    sheet.put(FIRST_ROW - 1, FOLDED, "low adds, USD", "head_right")
+    sheet.put(FIRST_ROW - 1, FOLDED + 1, "high adds, USD", "head_right")
+    for row, bar in enumerate(bars, FIRST_ROW):
+        _row(sheet, row, bar, live, chosen, blocks)
+    if bars:
+        _chart(book, sheet, FIRST_ROW + len(bars) - 1)
+    sheet.page.set_column(0, 0, 44)
+    sheet.page.set_column(1, 2, 12)
+    sheet.page.set_column(3, 7, 16)
+    last = FOLDED + 3 + 2 * _width(live, chosen)
+    sheet.page.set_column(FOLDED, last, 13, None, {"level": 1, "hidden": True})
+    sheet.page.set_column(last + 1, last + 1, 3, None, {"collapsed": True})
+    sheet.page.print_area(0, 0, FIRST_ROW + len(bars) + 10 + 2 * len(bars), 7)
+    sheet.set_up(freeze=(FIRST_ROW, 1), pages_high=1)
+
+
+def _width(live: Live, chosen: Chosen) -> int:
+    return sum(len(live.model(option).scalars) + 1 for option in chosen.pair) + 1
+
+
+def _row(
+    sheet: Sheet, row: int, bar: Mapping[str, Any], live: Live, chosen: Chosen, blocks: Mapping[int, _Block]
+) -> None:
+    """Write one assumption: its ends, what is saved at each, whether it turns the cheaper side."""
+    name = bar["name"]
+    known = default_assumptions().rows[name]
+    sheet.put(row, 0, name)
+    sheet.put(row, 3, known.unit, "unit")
+    rent, own = chosen.pair
+    now = live.cost(rent, live.planned).present_value_usd - live.bridged_cost(own, live.planned).present_value_usd
+    rule = {
+        "validate": "decimal",
+        "criteria": "between",
+        "minimum": max(known.least, -UNBOUNDED),
+        "maximum": min(known.most, UNBOUNDED),
+        "error_title": "Out of bounds",
+        "error_message": f"Give a number from {known.least:g} to {known.most:g}.",
+    }
+    savings = []
+    for end, key in ((LOW, "low"), (HIGH, "high")):
+        sheet.put(row, end, bar[key], "input")
+        sheet.page.data_validation(row, end, row, end, rule)
+        formula, saving = blocks[end].saving(row, name, moved(live, name, bar[key]))
+        sheet.compute(row, end + 3, formula, saving)
+        savings.append(saving)
+    low, high, base = (str(xl_rowcol_to_cell(row, column, col_abs=True)) for column in (4, 5, 6))
+    sheet.compute(row, 6, "saving_usd", now)
+    turns = len({saving > 0 for saving in (*savings, now)}) > 1
+    sheet.compute(row, 7, f'IF(OR(({low}>0)<>({base}>0),({high}>0)<>({base}>0)),"yes","")', "yes" if turns else "")
+    for i, cell in enumerate((low, high)):
+        sheet.compute(row, FOLDED + i, f"{cell}-{base}", savings[i] - now)
+
+
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """The numbers behind one end of the ranges: columns for what the chosen rent and server come to.
+
+    Attributes
+    ----------
+    end : int
+        Column of the end.
+    first : int
+        First of its own columns.
+    """
+
+    book: Book
+    sheet: Sheet
+    live: Live
+    chosen: Chosen
+    end: int
+    first: int
+
+    def saving(self, row: int, name: str, now: Moved) -> tuple[str, float]:
+        """Write what is worked out for a row; return the formula of the saving, and its value of now."""
+        cell = str(xl_rowcol_to_cell(row, self.end, col_abs=True))
+        instead = self._instead(name, f"ROUND({cell},0)" if name in WHOLE else cell)
+        rent, own = self.chosen.pair
+        costs = now.rent(rent), now.own(own)
+        bridge = "bridge_usd_per_month"
+        if not self.live.once and self.live.bridges() and _names(self.live.model(rent)) & set(instead):
+            self._head(0, "rent until delivery, USD a month")
+            self.sheet.compute(row, self.first, self._bridge(instead), now.bridge_usd_per_month())
+            bridge = str(xl_rowcol_to_cell(row, self.first, col_abs=True))
+        after_rent = 2 + len(self.live.model(rent).scalars)
+        rented = self._side(row, 1, rent, costs[0], {**self.chosen.rent_cells, **instead}, "rent")
+        local = {**self.chosen.own_cells, "input.bridge_usd_per_month": bridge, **instead}
+        owned = self._side(row, after_rent, own, costs[1], local, "own")
+        return f"{rented}-{owned}", costs[0].present_value_usd - costs[1].present_value_usd
+
+    def _instead(self, name: str, cell: str) -> dict[str, str]:
+        """Return what stands for which name of the formulas when a belief is what a cell says."""
+        if name == DEMAND:
+            return {"input.use_ratio": f"(use_ratio*{cell})"}
+        if name == SERVER_PRICE:
+            return {"book.server_price_usd": f"({self.chosen.own_cells['book.server_price_usd']}*{cell})"}
+        for site in ("home", "colocation"):
+            for key, belief in site_names(site).items():
+                if belief == name:
+                    there = is_home(self.chosen.last_server)
+                    kept = self.chosen.own_cells[key]
+                    return {key: f"IF({there},{cell},{kept})" if site == "home" else f"IF({there},{kept},{cell})"}
+        return {name: cell}
+
+    def _bridge(self, instead: Mapping[str, str]) -> str:
+        """Return the formula of the cheapest rent without a commitment: of the few that may be it."""
+        rows = [option["id"] for option in self.live.options if option["kind"] != "buy"]
+        price = OPTION_COLUMNS["book.price_usd_per_hour"]
+        months = []
+        for option in self.live.bridges():
+            values = {key: value for key, value in book_values(option).items() if key != "book.price_usd_per_hour"}
+            at = FIRST_OPTION_ROW + rows.index(option["id"])
+            local = {"book.price_usd_per_hour": column_range(OPTIONS, price, at, at), "month": "month_no", **instead}
+            text = self.book.text(inlined(self.live.model(option), values), local, over_months=True)
+            months.append(f"SUMPRODUCT(({text})*(month_no>=0))/horizon_months")
+        return f"MIN({','.join(months)})"
+
+    def _side(
+        self, row: int, offset: int, option: Mapping[str, Any], cost: Cost, local: Mapping[str, str], words: str
+    ) -> str:
+        """Write the figures of the whole timeline and today's money of one of the pair; return the cell of the money."""
+        model = self.live.model(option)
+        found = dict(local)
+        for i, (key, expr) in enumerate(model.scalars.items()):
+            self._head(offset + i, f"{words}: {key.replace('_', ' ')}")
+            column = self.first + offset + i
+            self.sheet.compute(row, column, self.book.text(expr, found), float(cost.lines[key]), "number")
+            found[key] = str(xl_rowcol_to_cell(row, column, col_abs=True))
+        found["month"] = "month_no"
+        month = self.book.text(month_total(model, {}), found, over_months=True)
+        worth = self.book.text(DISCOUNT, found, over_months=True)
+        column = self.first + offset + len(model.scalars)
+        self._head(offset + len(model.scalars), f"{words}, USD today")
+        self.sheet.compute(row, column, f"SUMPRODUCT(({month})*{worth})", cost.present_value_usd)
+        return str(xl_rowcol_to_cell(row, column, col_abs=True))
+
+    def _head(self, offset: int, words: str) -> None:
+        end = "low" if self.end == LOW else "high"
+        self.sheet.put(FIRST_ROW - 1, self.first + offset, f"{end}, {words}", "head_right")
+
+
+def _names(model: Model) -> set[str]:
+    return set().union(*(names_in(expr) for expr in (*model.scalars.values(), *model.lines.values())))
+
+
+def _chart(book: Book, sheet: Sheet, last: int) -> None:
+    """Draw what each end adds to the saving or takes from it: bars to both sides of what is planned."""
+    chart: Any = book.file.add_chart({"type": "bar"})
+    for column, words, colour in ((FOLDED, "at low", "#8C8C8C"), (FOLDED + 1, "at high", "#C8690A")):
+        chart.add_series(
+            {
+                "name": words,
+                "categories": book.here(f"={column_range(sheet.name, 0, FIRST_ROW, last)}"),
+                "values": book.here(f"={column_range(sheet.name, column, FIRST_ROW, last)}"),
+                "fill": {"color": colour},
+                "gap": 50,
+                "overlap": 100,
+            }
+        )
+    chart.show_hidden_data()
+    chart.set_title({"name": "What each end adds to the saving of owning, USD today", "name_font": {"size": 12}})
+    chart.set_y_axis({"reverse": True, "label_position": "low"})
+    chart.set_x_axis({"num_format": "#,##0", "major_gridlines": {"visible": True, "line": {"color": "#DDDDDD"}}})
+    chart.set_legend({"position": "bottom"})
+    chart.set_size({"width": 1000, "height": 120 + 28 * (last - FIRST_ROW + 1)})
+    sheet.page.insert_chart(
+        last + 2,
+        0,
+        chart,
+        {"description": "What the low and the high end of each assumption add to the saving of owning."},
+    )
