@@ -25,6 +25,7 @@ from planner.options.place import beliefs_at
 from planner.options.rented import rented_options
 from planner.options.servers import ownable_servers
 from planner.ranking import ranked, well_founded
+from planner.second_opinion.opinion import SecondOpinion
 from planner.supply.calibration import Calibration
 from planner.supply.candidates import Candidates, find_candidates
 from planner.supply.fleet import size
@@ -92,6 +93,8 @@ class Plan:
         What the reader should know.
     provenance : Provenance
         Dates of the prices.
+    second_opinion : SecondOpinion or None
+        What another program says of the verdict's machines, where it was asked; the verdict does not hang on it.
     """
 
     workload: Workload
@@ -108,6 +111,7 @@ class Plan:
     funnel: tuple[FunnelStep, ...]
     notes: tuple[str, ...]
     provenance: Provenance
+    second_opinion: SecondOpinion | None = None
 
 
 def make_plan(

@@ -29,6 +29,7 @@ FORMATS = ("bf16", "fp16", "fp8", "int8", "fp4")
 @click.argument("workload", metavar="WORKLOAD")
 @click.option("--on", "on", required=True, metavar="GPU[:COUNT]", help="The machine: h100-sxm:8, 2xL40S, RTX 4090.")
 @click.option("--curve", is_flag=True, help="Also time and accelerator hours on 1, 2, 4 ... machines, the knee marked.")
+@click.option("--second-opinion", is_flag=True, help="Also ask aiconfigurator, where installed; takes up to a minute.")
 @belief_options
 @calibration_option
 @output_options("table", "json")
@@ -41,6 +42,7 @@ def estimate(
     calibration_files: tuple[str, ...],
     *,
     curve: bool,
+    second_opinion: bool,
     output: Output,
     talk: Talk,
 ) -> None:
@@ -58,7 +60,6 @@ def estimate(
     from planner.supply.scaling import fewest_that_suffice, relief, scaling_curve
     from pricing.accelerators import resolve
 
-    del talk
     beliefs = beliefs_of(settings, assumptions_file)
     calibration = calibration_of(calibration_files, beliefs)
     work = validated(read_document(workload), Workload)
@@ -86,7 +87,13 @@ def estimate(
             points = scaling_curve(work, architecture, machine, beliefs, most_machines=most, calibration=calibration)
             notes += [] if points else ["no curve: only a job that ends takes less time on more machines"]
     shown = replace(answer, notes=(*notes, *answer.notes))
-    record = estimate_record(work, shown, relief=gains, curve=points)
+    opinion = None
+    if second_opinion:
+        from planner.second_opinion.beside import second_opinion as ask
+
+        talk.say("asking aiconfigurator ...")
+        opinion = ask(work, architecture, answer)
+    record = estimate_record(work, shown, relief=gains, curve=points, opinion=opinion)
     if output.format == "json":
         output.write(json_text(record))
     else:

@@ -143,6 +143,7 @@ def plan_record(plan: Plan, *, top: int | None = None) -> Record:
         "notes": plan.notes,
         "price_history": _price_history(sorted(kept, key=lambda option: option.id not in named)),
         "provenance": plan.provenance,
+        **({"second_opinion": plan.second_opinion} if plan.second_opinion else {}),
     }
 
 

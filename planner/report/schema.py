@@ -20,9 +20,9 @@ MONEY: Schema = {"type": ["number", "null"], "minimum": 0}
 TEXTS: Schema = {"type": "array", "items": TEXT}
 
 
-def _object(properties: Schema, **rest: Any) -> Schema:  # noqa: ANN401  further keywords of JSON Schema
-    """Return an object with these keys required; more keys may come in later versions."""
-    return {"type": "object", "properties": properties, "required": list(properties), **rest}
+def _object(properties: Schema, optional: Schema | None = None, **rest: Any) -> Schema:  # noqa: ANN401  further keywords of JSON Schema
+    """Return an object with these keys required, and others that may be there; more keys may come in later versions."""
+    return {"type": "object", "properties": properties | (optional or {}), "required": list(properties), **rest}
 
 
 def _list(items: Schema) -> Schema:
@@ -119,6 +119,23 @@ ASSUMPTION = _object(
 )
 
 
+FIGURES: Schema = {"type": "object", "additionalProperties": NUMBER}
+SECOND_OPINION = _object(
+    {
+        "tool": TEXT,
+        "version": TEXT,
+        "engine": TEXT,
+        "request_count": COUNT,
+        "theirs": FIGURES,
+        "ours": FIGURES,
+        "ratio": FIGURES,
+        "reason": TEXT,
+        "warning": TEXT,
+    },
+    description="what another program says of the verdict's machines; there only where it was asked for",
+)
+
+
 def plan_schema() -> Schema:
     """Return the JSON Schema of what ``gpuplan plan --format json`` writes."""
     return {
@@ -156,6 +173,7 @@ def plan_schema() -> Schema:
                     _object({"option_id": TEXT, "points": _list(_object({"day": DATE, "usd_per_hour": NUMBER}))})
                 ),
                 "provenance": _object({"snapshot": TEXT, "oldest_price_on": DATE, "newest_price_on": DATE}),
-            }
+            },
+            optional={"second_opinion": SECOND_OPINION},
         ),
     }

@@ -28,6 +28,7 @@ WITHOUT_UNIT: dict[str, tuple[str, str]] = {
     "DiffusionPass": ("passes_if_guided", "passes are counted by their name"),
     "Requirements": ("tokens_total", "tokens are counted by their name"),
     "Layout": ("*", "degrees of parallelism, in the words of the trade"),
+    "Question": ("*", "degrees of parallelism and lengths of a request, in the words of the program that is asked"),
     "Recipe": ("*", "degrees of parallelism of a measured run, as Layout"),
     "Fleet": ("accelerators_used", "accelerators are counted by their name"),
     "Refusal": ("machines_needed", "machines are counted by their name"),
