@@ -15,7 +15,7 @@ import numpy as np
 
 from planner.assumptions import Assumptions
 from planner.errors import InputError
-from planner.measured.classes import row_class
+from planner.measured.classes import band_name, row_class
 from planner.measured.images import constants_of_rows as image_constants
 from planner.measured.images import image_table, predict_images
 from planner.measured.memory import (
@@ -34,6 +34,7 @@ from planner.measured.serving import constants_of_rows as serving_constants
 from planner.measured.training import constants_of_rows as training_constants
 from planner.measured.training import predict_training, training_table
 from planner.supply.calibration import OWN_ROWS, Calibration, default_calibration
+from planner.supply.evidence import spread
 from pricing.errors import GpuplanError
 
 __all__ = [
@@ -103,9 +104,10 @@ def _detail(
     calibration: Calibration,
     *,
     primary: bool = True,
+    spread_log: float | None = None,
 ) -> Detail:
-    spread = calibration.rows.get((f"band.{sort}", "*"))
-    factor = math.exp(_HALF_80_PERCENT * (spread.value if spread else 0.35))
+    stated = calibration.rows.get((f"band.{sort}", "*"))
+    factor = math.exp(_HALF_80_PERCENT * (spread_log or (stated.value if stated else 0.35)))
     return Detail(
         id=row["id"], block=row.get("block", ""), metric=metric, expected=expected, predicted=predicted, low=predicted / factor,
         high=predicted * factor, relative_error_share=predicted / expected - 1.0 if expected else None, sort=sort, primary=primary,
@@ -139,10 +141,10 @@ def _training(rows: Sequence[Row], calibration: Calibration) -> list[Detail]:
     ]  # fmt: skip
     if table.rows:
         predicted = predict_training(table, *training_constants(table, calibration))
-        for row, value in zip(table.rows, predicted, strict=True):
-            found.append(
-                _detail(row, metric, number(row, metric), float(value), row_class("training", row), calibration)
-            )
+        for row, machine, value in zip(table.rows, table.machines, predicted, strict=True):
+            around = spread(calibration, band_name("training", row), "train.matmul_share", machine)
+            sort = row_class("training", row)
+            found.append(_detail(row, metric, number(row, metric), float(value), sort, calibration, spread_log=around))
     return found
 
 

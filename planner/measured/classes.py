@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from planner.measured.rows import Row, accelerator_of
+from functools import cache
 
-__all__ = ["row_class"]
+from planner.measured.rows import Row, accelerator_of, shipped_rows
+from planner.measured.training_recipe import stack_of
+
+__all__ = ["STRANGER", "band_name", "family_of", "row_class"]
+
+STRANGER = ".stranger"
+"""Ending of the band of training rows whose software was measured by nobody on such a chip: they lie twice as far off."""
 
 _SERVING_METRICS = ("", "", "ttft", "prefill")
 
@@ -46,3 +52,31 @@ def row_class(problem: str, row: Row, metric: int = 0) -> str:
     if not usual:
         return "train.consumer"
     return "train.dense" if row.get("precision", "") in {"bf16", "fp16", "tf32", "fp32"} else "train.fp8"
+
+
+def family_of(row: Row) -> tuple[str, str]:
+    """Return the software and the generation of chips that a training row is of.
+
+    Examples
+    --------
+    >>> family_of({"framework": "NeMo 24.04", "gpu": "H100-SXM"})
+    ('megatron', 'Hopper')
+    """
+    framework, chip = row.get("framework", ""), accelerator_of(row.get("gpu", ""))
+    return stack_of(framework) or framework.lower(), chip.architecture if chip else ""
+
+
+@cache
+def _known_families() -> frozenset[tuple[str, str]]:
+    return frozenset(
+        family_of(row)
+        for row in shipped_rows("training")
+        if row.get("quality") != "C" and row.get("tokens_per_s_per_gpu") and row.get("framework")
+    )
+
+
+def band_name(problem: str, row: Row, metric: int = 0) -> str:
+    """Return the name under ``band.`` of the spread around a row's prediction: its class, or that of strangers to the fit."""
+    sort = row_class(problem, row, metric)
+    strange = problem == "training" and sort != "train.campaign" and family_of(row) not in _known_families()
+    return f"{sort}{STRANGER}" if strange else sort

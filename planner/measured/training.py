@@ -60,6 +60,7 @@ class TrainingTable:
     """
 
     rows: tuple[Row, ...]
+    machines: tuple[Machine, ...]
     scopes: tuple[tuple[str, ...], ...]
     tags: tuple[tuple[str, ...], ...]
     model: TrainedModel
@@ -97,6 +98,7 @@ def training_table(rows: Sequence[Row]) -> tuple[TrainingTable, dict[str, str]]:
     })  # fmt: skip
     return TrainingTable(
         rows=tuple(item.row for item in kept),
+        machines=tuple(item.machine for item in kept),
         scopes=tuple(scopes(item.machine) for item in kept),
         tags=tuple(item.tags for item in kept),
         model=model,

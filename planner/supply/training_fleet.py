@@ -330,14 +330,22 @@ def _fleet(
 
 
 def _sort(scene: Scene, machine: Machine, precision: str) -> tuple[str, str]:
-    """Return the class whose spread holds, and the constant whose evidence counts."""
+    """Return the class whose spread holds, and the constant whose evidence counts.
+
+    A job that is planned is a stranger to the published tables, unless the user measured the accelerator himself.
+    """
     constant = "train.matmul_share"
+    own = scene.calibration.own_rows("train.pace_ratio", machine) is not None
+    return _class(scene, machine, precision) + ("" if own else ".stranger"), constant
+
+
+def _class(scene: Scene, machine: Machine, precision: str) -> str:
     if machine.accelerator is None:
-        return "train.adapters", constant  # no measured row of a CPU: the widest class of training
+        return "train.adapters"  # no measured row of a CPU: the widest class of training
     if scene.arch.experts:
-        return "train.moe", constant
+        return "train.moe"
     if scene.job.adapters:
-        return "train.adapters", constant
+        return "train.adapters"
     if machine.accelerator.market_class != "datacenter":
-        return "train.consumer", constant
-    return ("train.fp8" if precision in {"fp8", "fp4"} else "train.dense"), constant
+        return "train.consumer"
+    return "train.fp8" if precision in {"fp8", "fp4"} else "train.dense"
