@@ -116,6 +116,8 @@ def plan(
         if value
     }
     if many:
+        if second_opinion:
+            raise CommandLineError("a second opinion is asked for one workload at a time", where="--second-opinion")
         from planner.commands.portfolio import show_portfolio
 
         return show_portfolio(

@@ -69,3 +69,8 @@ def test_without_it_one_line_says_how_to_install_it(capsys: pytest.CaptureFixtur
     found = _json(capsys, "estimate", SERVE, "--on", "h100-sxm:8", "--second-opinion")
     assert isinstance(found["second_opinion"], dict)
     assert found["second_opinion"]["reason"] == "aiconfigurator is not installed; pip install 'gpuplan[aic]'"
+
+
+def test_a_folder_of_workloads_has_no_second_opinion(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["plan", str(EXAMPLES), "--second-opinion"]) == 2
+    assert "one workload at a time" in capsys.readouterr().err
