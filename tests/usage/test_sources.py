@@ -1,0 +1,127 @@
+"""Files of usage are found and told apart, on disk and in an object store, and what is wrong with them is said."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from planner.engine import connect
+from planner.usage.faults import NoUsageError, UsageError
+from planner.usage.focus import Rate, read_bill
+from planner.usage.skus import SkuReader
+from planner.usage.sources import find_sources, kind_of_header
+from planner.usage.summary import summarised
+from pricing.catalog import load_bundled
+from tests.usage.objects import object_store
+
+
+@pytest.mark.parametrize(
+    ("header", "kind"),
+    [
+        ("BilledCost,ChargeCategory,ChargePeriodStart,EffectiveCost", "focus"),
+        ("JobID|Start|End|State|AllocTRES", "slurm"),
+        ("timestamp,metric,gpu,value", "dcgm"),
+        ('Time,"DCGM_FI_DEV_GPU_UTIL{gpu=""0""}"', "dcgm"),
+        ("timestamp,gpus", "plain"),
+        ("name,colour", ""),
+    ],
+)
+def test_a_header_tells_what_a_file_is(header: str, kind: str) -> None:
+    columns = header.split("|") if "|" in header else header.split(",")
+    assert kind_of_header(columns) == kind
+
+
+def test_a_wrong_delimiter_is_told_with_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "bill.csv"
+    path.write_text(
+        "BilledCost;ChargeCategory;ChargePeriodStart;EffectiveCost\n1;Usage;2026-10-01;1\n", encoding="utf-8"
+    )
+    sources, faults = find_sources([str(path)], folder=tmp_path)
+    assert sources == []
+    assert faults[0].where == f"{path}:1"
+    assert "separated by ';'" in faults[0].what
+
+
+def test_an_empty_file_and_one_of_no_known_kind_are_told(tmp_path: Path) -> None:
+    (tmp_path / "empty.csv").write_text("", encoding="utf-8")
+    (tmp_path / "other.csv").write_text("name,colour\nsky,blue\n", encoding="utf-8")
+    (tmp_path / "broken.parquet").write_bytes(b"PAR1 and nothing more")
+    _, faults = find_sources([str(tmp_path)], folder=tmp_path)
+    said = {Path(fault.where).name: fault.what for fault in faults}
+    assert said["empty.csv"] == "the file is empty"
+    assert "no kind of usage" in said["other.csv"]
+    assert "no whole Parquet file" in said["broken.parquet"]
+
+
+def test_a_path_that_does_not_exist_and_a_folder_without_files_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no such file"):
+        find_sources([str(tmp_path / "nothing.csv")], folder=tmp_path)
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(UsageError, match="holds no file of usage"):
+        find_sources([str(tmp_path / "folder")], folder=tmp_path)
+
+
+def test_a_bill_in_an_object_store_is_read_where_it_lies(
+    bills: ModuleType, made: tuple[Any, dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    objects: dict[str, bytes] = {}
+    for number, table in enumerate(bills.tables(made[0], "1.2", seed=3, rows_each=4000)):
+        local = tmp_path / f"{number}.{('parquet', 'csv.gz')[number % 2]}"
+        if number % 2:
+            bills.write_csv(table, local)
+        else:
+            pq.write_table(table, local)
+        objects[f"bucket/focus/month=2026-10/{local.name}"] = local.read_bytes()
+    objects["bucket/focus/manifest.json"] = b"{}"
+    work = tmp_path / "work"
+    work.mkdir()
+    with object_store(objects) as address:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", address)
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "any")
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "any")
+        monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+        sources, faults = find_sources(["s3://bucket/focus"], folder=work)
+        assert (len(sources), faults) == (len(objects) - 1, [])
+        engine = connect("duckdb:?threads=1")
+        reader = SkuReader(load_bundled().offers)
+        bill = read_bill(engine, sources, reader, rates={"EUR": Rate(usd=bills.EUR_USD)}, folder=work)
+        engine.close()
+    usage = summarised(bill, [], load_bundled())
+    assert usage.effective_usd == pytest.approx(made[1]["effective_usd"], abs=0.005)
+    assert usage.gpu_hours == pytest.approx(made[1]["gpu_hours"])
+
+
+@pytest.mark.parametrize(("provider", "version"), [("aws", "1.2"), ("gcp", "1.3")])
+def test_a_bill_of_another_maker_is_read_and_without_accelerators_says_so_with_its_funnel(
+    tmp_path: Path, provider: str, version: str
+) -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "focus_data_toolkit",
+        "generate",
+        "--provider",
+        provider,
+        "--focus-version",
+        version,
+    ]
+    subprocess.run([*command, "--rows", "400", "--seed", "1", "--out", str(tmp_path)], check=True, capture_output=True, timeout=300)  # fmt: skip
+    files = [str(path) for path in tmp_path.rglob("*.csv") if "commit" not in path.name]
+    assert files
+    work = tmp_path / "work"
+    work.mkdir()
+    sources, _ = find_sources(files, folder=work)
+    engine = connect()
+    rates = {name: Rate(usd=1.0) for name in ("EUR", "GBP", "JPY", "INR", "CAD", "AUD")}
+    bill = read_bill(engine, sources, SkuReader(load_bundled().offers), rates=rates, folder=work)
+    engine.close()
+    assert bill.rows >= 400
+    with pytest.raises(NoUsageError, match=f"{bill.rows:,} rows in the bill.*0 of accelerators") as told:
+        summarised(bill, [], load_bundled())
+    assert told.value.exit_status == 3
