@@ -96,7 +96,8 @@ def estimate_tables(record: Record) -> list[Table]:
                 )
             )
     if speed["step_s"] is not None:
-        rows.append(("one step", f"{significant(speed['step_s']):g} s", ""))
+        label = "one image by itself" if speed["rate_unit"] == "images" else "one step"
+        rows.append((label, f"{significant(speed['step_s']):g} s", ""))
     if record["hours_per_run"] is not None:
         rows.append(("the whole run", duration(record["hours_per_run"]), ""))
     if speed["mfu_share"] is not None:

@@ -129,8 +129,9 @@ def relief(
         return {}
     rates = (
         "fp32_dense_tflop_per_s", "tf32_dense_tflop_per_s", "bf16_dense_tflop_per_s", "fp16_dense_tflop_per_s", "fp8_dense_tflop_per_s",
-        "fp4_dense_tflop_per_s",
+        "fp4_dense_tflop_per_s", "measured_bf16_gemm_tflop_per_s", "measured_fp8_gemm_tflop_per_s", "tdp_w",
     )  # fmt: skip
+    # Twice the arithmetic is meant as held: what was measured of it, and the power that feeds it, double as well.
     doubled = {name: 2.0 * value for name in rates if (value := getattr(chip, name)) is not None}
     variants = {
         "compute": replace(machine, accelerator=replace(chip, **doubled)),

@@ -25,6 +25,7 @@ from planner.supply.images import (
     sustained_share,
 )
 from planner.supply.machines import Fleet, Machine, Refusal
+from planner.supply.scaling import relief
 from pricing.accelerators import accelerators
 
 SDXL = known_model("sdxl")
@@ -173,3 +174,9 @@ def test_the_fleet_says_what_running_without_a_compiler_would_cost() -> None:
 def test_twice_the_images_take_about_twice_the_machines() -> None:
     one, two = (fleet(images(per_day=count)).instance_count for count in (2e6, 4e6))
     assert two == pytest.approx(2 * one, abs=1)
+
+
+def test_twice_the_arithmetic_helps_even_a_chip_that_power_holds_back() -> None:
+    for name in ("T4", "A100-80GB-SXM"):
+        gains = relief(images(per_day=1000.0), SDXL, machine(name), 1, BELIEFS)
+        assert gains["compute"] > gains["memory_bandwidth"] > 0
