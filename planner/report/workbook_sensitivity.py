@@ -7,7 +7,7 @@ the cell of the low or the high end. It follows every other input; the numbers b
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from xlsxwriter.utility import xl_rowcol_to_cell
@@ -16,7 +16,7 @@ from planner.assumptions import default_assumptions
 from planner.report.live import Cost, Live, book_values, names_in, priced_names, site_names
 from planner.report.model import DISCOUNT, Model, inlined
 from planner.report.tornado import DEMAND, SERVER_PRICE, WHOLE, Moved, bars_of, moved
-from planner.report.workbook_cells import Book, Sheet, column_range
+from planner.report.workbook_cells import Book, Sheet, cell_name, column_range
 from planner.report.workbook_months import is_home
 from planner.report.workbook_options import FIRST_ROW as FIRST_OPTION_ROW
 from planner.report.workbook_options import OPTION_COLUMNS, OPTIONS, month_total
@@ -84,8 +84,10 @@ def write_live_sensitivity(book: Book, sheet: Sheet, live: Live, chosen: Chosen)
     sheet.heads(FIRST_ROW - 1, heads)
     for column in (1, 2, 4, 5, 6):
         sheet.put(FIRST_ROW - 1, column, heads[column], "head_right")
+    last = FOLDED + 3 + 2 * _width(live, chosen)
+    last, near = _near(sheet, last, live, chosen)
     blocks = {
-        end: _Block(book, sheet, live, chosen, end, FOLDED + 3 + i * _width(live, chosen))
+        end: _Block(book, sheet, live, near, end, FOLDED + 3 + i * _width(live, chosen))
         for i, end in enumerate((LOW, HIGH))
     }
     sheet.put(FIRST_ROW - 1, FOLDED, "low adds, USD", "head_right")
@@ -97,7 +99,6 @@ def write_live_sensitivity(book: Book, sheet: Sheet, live: Live, chosen: Chosen)
     sheet.page.set_column(0, 0, 44)
     sheet.page.set_column(1, 2, 12)
     sheet.page.set_column(3, 7, 16)
-    last = FOLDED + 3 + 2 * _width(live, chosen)
     sheet.page.set_column(FOLDED, last, 13, None, {"level": 1, "hidden": True})
     sheet.page.set_column(last + 1, last + 1, 3, None, {"collapsed": True})
     sheet.page.print_area(0, 0, FIRST_ROW + len(bars) + 10 + 2 * len(bars), 7)
@@ -106,6 +107,22 @@ def write_live_sensitivity(book: Book, sheet: Sheet, live: Live, chosen: Chosen)
 
 def _width(live: Live, chosen: Chosen) -> int:
     return sum(len(live.model(option).scalars) + 1 for option in chosen.pair) + 1
+
+
+def _near(sheet: Sheet, column: int, live: Live, chosen: Chosen) -> tuple[int, Chosen]:
+    """Repeat the numbers of the pair on this sheet; a formula with the names of other sheets in it grows beyond 8,192 signs."""
+    sides = []
+    for option, there in zip(chosen.pair, (chosen.rent_cells, chosen.own_cells), strict=True):
+        values = live.values(option, live.planned, live.beliefs)
+        here = {}
+        for name, cell in there.items():
+            words = name.split(".", 1)[1].replace("_", " ")
+            sheet.put(FIRST_ROW - 1, column, f"{'own' if option['kind'] == 'buy' else 'rent'}: {words}", "head_right")
+            sheet.compute(FIRST_ROW, column, cell, values[name], "number")
+            here[name] = cell_name(FIRST_ROW, column)
+            column += 1
+        sides.append(here)
+    return column, replace(chosen, rent_cells=sides[0], own_cells=sides[1])
 
 
 def _row(
@@ -136,7 +153,7 @@ def _row(
     low, high, base = (str(xl_rowcol_to_cell(row, column, col_abs=True)) for column in (4, 5, 6))
     sheet.compute(row, 6, "saving_usd", now)
     turns = len({saving > 0 for saving in (*savings, now)}) > 1
-    sheet.compute(row, 7, f'IF(OR(({low}>0)<>({base}>0),({high}>0)<>({base}>0)),"yes","")', "yes" if turns else "")
+    sheet.compute(row, 7, f'IF(OR(({low}>0)<>({base}>0),({high}>0)<>({base}>0)),"yes","no")', "yes" if turns else "no")
     for i, cell in enumerate((low, high)):
         sheet.compute(row, FOLDED + i, f"{cell}-{base}", savings[i] - now)
 
