@@ -42,6 +42,10 @@ _CAMPAIGN_ACCELERATORS = 512.0
 _CAMPAIGN_GOODPUT_SHARE = 0.85
 """A campaign's hours hold evaluation, restarts and other phases: model cards imply 0.7 to 0.95 of the steady speed."""
 
+_EVALUATED_SHARE, _EVALUATED_ADAPTERS_SHARE = 0.93, 0.83
+"""Training's part where minutes include evaluation, by the rules of MLPerf: forward passes over 5,760 sequences each 24,576
+(GPT-3), and over 173 each 384 (Llama 2 70B LoRA, whose forward pass is half of its work)."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingTable:
@@ -103,17 +107,29 @@ def training_table(rows: Sequence[Row]) -> tuple[TrainingTable, dict[str, str]]:
         tags=tuple(item.tags for item in kept),
         model=model,
         hardware=hw,
-        flop_per_s=np.asarray([_peak(hw, index, item.form) for index, item in enumerate(kept)], dtype=float),
+        flop_per_s=np.asarray([_peak(hw, index, item) for index, item in enumerate(kept)], dtype=float),
         ceiling_share=np.asarray([matmul_ceiling_share(item.machine) for item in kept], dtype=float),
         recipes={
             field.name: np.asarray([getattr(item.recipe, field.name) for item in kept], dtype=float) for field in fields(Recipe)
         },
-        good=np.asarray([_CAMPAIGN_GOODPUT_SHARE if item.row.get("kind") == "campaign" else 1.0 for item in kept]),
+        good=np.asarray([_productive_share(item.row) for item in kept], dtype=float),
     ), refusals  # fmt: skip
 
 
-def _peak(hw: Hardware, index: int, form: str) -> float:
-    peak = float(hw.flop_per_s(form)[index])
+def _productive_share(row: Row) -> float:
+    """Return the share of a row's hours in which it trained."""
+    if row.get("kind") == "campaign":
+        return _CAMPAIGN_GOODPUT_SHARE
+    if re.search(r"includes? evaluation", row.get("notes", "").lower()):
+        return _EVALUATED_ADAPTERS_SHARE if row.get("method", "").lower() in ADAPTERS else _EVALUATED_SHARE
+    return 1.0
+
+
+def _peak(hw: Hardware, index: int, item: _Kept) -> float:
+    chip = item.machine.accelerator
+    if item.form == "int8" and chip is not None and chip.int8_dense_tflop_per_s:
+        return chip.int8_dense_tflop_per_s * 1e12
+    peak = float(hw.flop_per_s(item.form)[index])
     return peak if np.isfinite(peak) else float(hw.flop16_per_s()[index])
 
 
@@ -134,6 +150,8 @@ def _one(row: Row) -> _Kept:
     method = row.get("method", "").lower()
     text = row.get("precision", "bf16").lower().split("/")[0].replace("amp ", "")
     form = _FORMATS.get(text, "bf16")
+    if text == "int8" and method.startswith("pretrain"):
+        form = "int8"  # products in int8, as on TPUs; elsewhere it names a frozen base
     model = trained_model(
         arch, int(seq), adapters=method in ADAPTERS, rank=16, quantised=method == "qlora" or text in {"nf4", "int4"}
     )

@@ -34,7 +34,7 @@ def _tagged(name: str, tag: str) -> bool:
     """Return whether a tag of the work may change a constant."""
     match name:
         case "pace_ratio":
-            return tag not in {"@moe", *_YEARS, *_FORMATS}
+            return tag not in {"@moe", "@qlora", *_YEARS, *_FORMATS}
         case "matmul_share":
             return tag in _FORMATS  # number formats speed up products alone, so that they never slow the rest
         case "rdma_share":
