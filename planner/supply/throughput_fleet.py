@@ -37,7 +37,7 @@ _LATENT_BYTES_PER_PIXEL = 2_000.0
 """Activations of a U-Net and its decoder per pixel and byte of the format (Lambda's Stable Diffusion 1.4 table)."""
 _BATCHES = (8, 4, 2, 1)
 """Images made at once where memory and the limit of seconds allow: beyond eight hardly anything is gained."""
-_EIGHT_BIT = frozenset({"fp8", "int8"})
+_SIXTEEN_BIT_BYTES = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,7 +129,8 @@ def _images(
     peak = _peak(hw, precisions)
     pixels, practice = float(work.width * work.height), a["perf.serving_practice_share"]
     rates = image_rates(machines, hw, precisions)
-    tags = [("@compiled", "@fp8") if name in _EIGHT_BIT else ("@compiled",) for name in precisions]
+    # Eight-bit weights on a chip without such arithmetic are multiplied in sixteen.
+    tags = [("@compiled", "@fp8") if size < _SIXTEEN_BIT_BYTES else ("@compiled",) for size in rates.element_bytes]
     constants = image_constants(c, machines, tags)
     limit_s = work.seconds_per_image_limit or math.inf
 

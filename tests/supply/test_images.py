@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from planner.assumptions import default_assumptions
 from planner.demand.models import known_model
-from planner.demand.workload import Diffusion, Workload
+from planner.demand.workload import Diffusion, Precision, Workload
 from planner.supply.calibration import default_calibration
 from planner.supply.fleet import size
 from planner.supply.hardware import hardware
@@ -180,3 +180,11 @@ def test_twice_the_arithmetic_helps_even_a_chip_that_power_holds_back() -> None:
     for name in ("T4", "A100-80GB-SXM"):
         gains = relief(images(per_day=1000.0), SDXL, machine(name), 1, BELIEFS)
         assert gains["compute"] > gains["memory_bandwidth"] > 0
+
+
+def test_int8_weights_on_a_chip_without_such_arithmetic_are_as_fast_as_sixteen_bits() -> None:
+    speeds = [
+        fleet(images().model_copy(update={"precision": (name,)}), "A100-80GB-SXM").performance.rate_per_s.typical
+        for name in (Precision.INT8, Precision.FP16)
+    ]
+    assert speeds[0] == pytest.approx(speeds[1])
