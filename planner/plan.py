@@ -259,6 +259,8 @@ def _with_relief(
         return option
     machine = option.fleet.machine
     accelerators = round(option.fleet.instance_count * machine.accelerator_count)
+    if machine.accelerator is not None and accelerators < 1:
+        return option  # a slice of one has nothing to be relieved by itself
     told = relief_sentence(relief(workload, architecture, machine, accelerators, beliefs, calibration=calibration))
     return replace(option, notes=(*option.notes, told)) if told else option
 

@@ -168,13 +168,18 @@ def _answer_group(
     work = work_of(group, fleets, purse)
     ways = ways_of(group, shelf, work, purse, market)
     answers.evaluations += ways.is_open.size
-    found = choices_of(
-        ways,
-        market.beliefs["verdict.buy_margin_share"],
-        lambda rows, column: first_by_plan(
-            ways, [int(row) for row in rows], group.workloads[column], column, shelf, work, purse
-        ),
-    )
+    told: dict[tuple[bytes, ...], int] = {}
+
+    def exact(rows: NDArray[np.intp], column: int) -> int:
+        # Equal machines in equal hours cost the same, whoever asks.
+        figures = (ways.instance_count, ways.on_hours, ways.hours_per_run)
+        key = (rows.tobytes(), *(figure[rows, column].tobytes() for figure in figures))
+        if key not in told:
+            workload = group.workloads[column]
+            told[key] = first_by_plan(ways, rows.tolist(), workload, column, shelf, work, purse)
+        return told[key]
+
+    found = choices_of(ways, market.beliefs["verdict.buy_margin_share"], exact)
     answers.near += found.near
     for column, one in enumerate(asked):
         chosen, runner_up = int(found.chosen[column]), int(found.runner_up[column])

@@ -59,7 +59,7 @@ class Report:
     number, rows, shapes, evaluations, near, one_by_one : int
         See `planner.portfolio.answers.Answers`.
     seconds : float
-        On one core.
+        Of the processor.
     pools : dict
         Machines that could be shared.
     """
@@ -133,9 +133,9 @@ def work(folder: str, block: Block) -> Report:
     block : Block
         The workloads.
     """
-    started = time.perf_counter()
+    started = time.process_time()
     answers = work_rows(block.rows, _market(str(Path(folder) / "market.pickle")))
-    report = report_of(block.number, answers, time.perf_counter() - started)
+    report = report_of(block.number, answers, time.process_time() - started)
     landed(Path(folder), report, answers.rows)
     return report
 

@@ -38,9 +38,9 @@ def _answered(market_text: str) -> Callable[[Iterator[pd.DataFrame]], Iterator[p
         for frame in frames:
             numbers, texts = [], []
             for number, content in zip(frame["number"], frame["content"], strict=True):
-                started = time.perf_counter()
+                started = time.process_time()
                 answers = work_rows([Row(**row) for row in json.loads(content)], market)
-                report = asdict(report_of(int(number), answers, time.perf_counter() - started))
+                report = asdict(report_of(int(number), answers, time.process_time() - started))
                 for pool in report["pools"].values():
                     pool["gpus_by_hour"] = [float(value) for value in pool["gpus_by_hour"]]
                 numbers.append(int(number))
