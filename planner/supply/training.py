@@ -56,6 +56,8 @@ class TrainedModel:
         Mixture of experts: experts of a layer, those a token visits, their width, layers; 0 when dense.
     weight_bytes_per_parameter : ArrayLike
         2, or about half a byte for a frozen 4-bit base, which every pass turns back into 16 bit.
+    score_bytes_per_token : ArrayLike
+        What attention writes and reads of its scores, forward and backward; 0 where one kernel keeps them on the chip.
     """
 
     linear_flop_per_token: ArrayLike
@@ -73,6 +75,7 @@ class TrainedModel:
     expert_ffn: ArrayLike = 0.0
     moe_layers: ArrayLike = 0.0
     weight_bytes_per_parameter: ArrayLike = 2.0
+    score_bytes_per_token: ArrayLike = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -277,7 +280,8 @@ def training_step(model: TrainedModel, layout: TrainingLayout, constants: Traini
     held = np.asarray(model.weight_bytes_per_parameter, dtype=float)
     passes = 2.0 + np.asarray(layout.recompute, dtype=float)
     unpacked = np.where(held < 2.0, (held + 4.0) * passes * np.asarray(model.parameter_count) / (t * p), 0.0)
-    micro_compute_s = linear_s + attention_s + launch_s + unpacked / (memory * _MEMORY_SHARE)
+    scores = again * np.asarray(model.score_bytes_per_token, dtype=float) * local / (t * p)
+    micro_compute_s = linear_s + attention_s + launch_s + (unpacked + scores) / (memory * _MEMORY_SHARE)
     reductions = 4.0 + 2.0 * np.asarray(layout.recompute, dtype=float)
     once_s = all_reduce_s(2.0 * local * hidden, t, layout.tensor_bytes_per_s, layout.tensor_latency_s)
     tensor_s = layers / p * reductions * once_s * np.asarray(constants.tensor_exposed_share)

@@ -40,6 +40,10 @@ _MOST_MICRO_BATCH_TOKENS = 32_768.0
 _LEAST_TOKENS_IN_A_RING = 8_192
 _CHUNKED_LOSS_SLOWDOWN = 1.02
 """Chunked cross-entropy: 2 % slower (torchtune's optimization flags table, Llama 3.2 3B on an A100)."""
+_SINKS = ("gpt-oss",)
+"""Families whose softmax has a learned sink: training kernels do not fuse it, the scores go through memory."""
+_UNFUSED_SCORE_BYTES = 22.0
+"""Of one score: written, normed, read forward (8 bytes), its gradient and its recomputed softmax backward (14)."""
 _FOUR_BIT_BYTES = 0.5625
 """A 4-bit weight with its part of the scales (QLoRA, arXiv:2305.14314)."""
 
@@ -123,6 +127,7 @@ def trained_model(
         expert_ffn=arch.expert_ffn,
         moe_layers=arch.moe_layers,
         weight_bytes_per_parameter=_FOUR_BIT_BYTES if quantised else 2.0,
+        score_bytes_per_token=_score_bytes_per_token(arch, seq_len),
     )
 
 
@@ -134,6 +139,11 @@ def _expert_flop_share(arch: Architecture) -> float:
 def _head_flop_share(arch: Architecture) -> float:
     whole = matmul_parameter_count(arch)
     return 1.0 - matmul_parameter_count(arch, with_head=False) / whole if arch.kind == "decoder" else 0.0
+
+
+def _score_bytes_per_token(arch: Architecture, seq_len: int) -> float:
+    """Return the traffic of unfused attention; a window is a mask there, so that every layer scores the whole sequence."""
+    return _UNFUSED_SCORE_BYTES * arch.layers * arch.heads * seq_len if arch.name.startswith(_SINKS) else 0.0
 
 
 def job_of(workload: Workload) -> Job:

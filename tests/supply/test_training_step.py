@@ -134,6 +134,16 @@ def test_a_4_bit_base_costs_its_unpacking_and_an_adapter_saves_the_gradients_of_
     assert plain < step_s()
 
 
+def test_attention_with_sinks_moves_its_scores_by_hand() -> None:
+    model = trained_model(known_model("gpt-oss-120b"), 4096, adapters=False)
+    bytes_per_token = 22 * 36 * 64 * 4096
+    assert float(np.asarray(model.score_bytes_per_token)) == bytes_per_token
+    fused = float(training_step(replace(model, score_bytes_per_token=0.0), LAYOUT, CONSTANTS).compute_s)
+    unfused = float(training_step(model, LAYOUT, CONSTANTS).compute_s)
+    assert unfused - fused == pytest.approx(4 * 8192 * bytes_per_token / (0.7 * 3e12))
+    assert float(np.asarray(trained_model(known_model("llama-2-7b"), 4096, adapters=False).score_bytes_per_token)) == 0
+
+
 def test_8_bit_leaves_the_output_head_in_16_bit() -> None:
     small = trained_model(known_model("llama-3.2-1b"), 4096, adapters=False)
     large = trained_model(known_model("llama-3.1-70b"), 4096, adapters=False)
