@@ -408,7 +408,8 @@ def _hours(found: _Found, skus: Mapping[int, Sku], shares: Mapping[str, float]) 
 
 def _word_order(row: Mapping[str, Any], skus: Mapping[int, Sku]) -> tuple[str, ...]:
     sku = skus[int(row["sku_number"])]
-    return (sku.gpu, sku.instance_type, sku.basis, *(row[name] or "" for name in query.HOURLY_WORDS))
+    words = (row[name] or "" for name in query.HOURLY_WORDS)
+    return (sku.gpu, sku.instance_type, sku.basis, *words, f"{row['sku_number']:09d}")
 
 
 VALUES = ("gpu_hours", "effective_usd", "list_usd", "contracted_usd", "billed_usd")

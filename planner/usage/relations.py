@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -167,7 +168,9 @@ def _spark_view(engine: Engine, name: str, group: Sequence[Source], faults: list
         fields = [StructField(column, StringType()) for column in (*group[0].columns, corrupt)]
         options = {"header": True, "quote": '"', "escape": '"', "multiLine": True, "mode": "PERMISSIVE", "columnNameOfCorruptRecord": corrupt, "enforceSchema": True}  # fmt: skip
         frame = spark.read.schema(StructType(fields)).options(**options).csv(paths)
-        broken = frame.where(frame[corrupt].isNotNull()).count()
+        # Spark refuses to look at nothing but the broken lines; another column keeps it company.
+        found = frame.agg({corrupt: "count", group[0].columns[0]: "max"}).toArrow()
+        broken = int(found[f"count({corrupt})"][0].as_py())
         if broken:
             where = first_line(group, lambda row, header: len(row) != len(header))
             faults.append(Fault(what="lines that are no rows of this table", where=where, rows=broken))
@@ -177,7 +180,8 @@ def _spark_view(engine: Engine, name: str, group: Sequence[Source], faults: list
 
 def _spark_path(source: Source) -> str:
     if source.filesystem is None:
-        return Path(source.path).resolve().as_uri()
+        # Spark reads brackets and stars of a path as patterns, and does not decode a URI's escapes.
+        return "file://" + re.sub(r"([\\\[\]{}*?])", r"\\\1", str(Path(source.path).resolve()))
     return source.name.replace("s3://", "s3a://", 1)
 
 

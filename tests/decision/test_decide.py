@@ -1,0 +1,181 @@
+"""From a curve and what was paid to a decision: laws that hold, and a case worked by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from planner.assumptions import default_assumptions
+from planner.decision import decide
+from planner.decision.dispatch import dispatched_usd
+from planner.decision.year import block_hours, resampled_hours, year_of
+from planner.errors import InputError, NothingFitsError
+from planner.mix import cheapest_mix
+from planner.tiers import DemandCurve, Tier, TierKind
+from planner.usage.focus import Bill
+from planner.usage.hours import HourTable
+from planner.usage.records import Stretch, records_of
+from planner.usage.summary import Usage, summarised
+from pricing.catalog import Catalog, load_bundled
+
+OWN = Tier(name="own", kind=TierKind.OWNED, fixed_usd_per_machine_hour=8.0, usd_per_unit_hour=0.1, units_per_machine=8)
+KEPT = Tier(name="kept", kind=TierKind.COMMITTED, fixed_usd_per_machine_hour=1.8)
+SPOT = Tier(name="spot", kind=TierKind.SPOT, usd_per_unit_hour=1.0, max_share_of_demand=0.5, availability_share=0.8)
+RENT = Tier(name="rent", kind=TierKind.ON_DEMAND, usd_per_unit_hour=3.0)
+
+
+def _bill(level: np.ndarray, usd_per_gpu_hour: float, *, unused: float = 0.0, gpu: str = "H100-SXM") -> Bill:
+    """Return a bill of one accelerator on demand, and a reservation of which so many are never used."""
+    hours = len(level)
+    hour = np.concatenate([np.arange(hours), np.arange(hours)]) + 497_000
+    state = np.repeat([1, 0], hours)
+    words: dict[str, tuple[str, ...]] = {
+        "state": ("unused", "used"), "option": ("on_demand", "reserved"), "gpu": (gpu,), "instance_type": ("",),
+        "account": ("a",), "region": ("us-east-1",), "provider": ("aws",), "tag": ("",), "commitment": ("ri", ""),
+        "charge_class": ("",),
+    }  # fmt: skip
+    codes = {name: np.zeros(2 * hours, dtype=np.int64) for name in words}
+    codes["state"] = state
+    codes["option"] = 1 - state
+    codes["commitment"] = state
+    gpu_hours = np.concatenate([level, np.full(hours, unused)])
+    usd = gpu_hours * usd_per_gpu_hour
+    values = {
+        "gpu_hours": gpu_hours,
+        "effective_usd": usd,
+        "list_usd": usd * state,
+        "contracted_usd": usd,
+        "billed_usd": usd,
+    }
+    return Bill(
+        table=HourTable(hour, codes, words, values), rows=2 * hours, gpu_rows=2 * hours, unreadable_rows=0, copied_rows=0,
+        effective_usd=float(usd.sum()), apart=(), versions=("1.2",), rates={}, skus=(), span_hours=1, faults=(),
+    )  # fmt: skip
+
+
+def _usage(level: np.ndarray, usd_per_gpu_hour: float, **options: object) -> Usage:
+    return summarised(_bill(level, usd_per_gpu_hour, **options), [], load_bundled())  # type: ignore[arg-type]
+
+
+STEADY = np.full(672, 16.0)
+
+
+def test_a_steady_fleet_that_pays_on_demand_is_told_to_own_or_commit_all_of_it() -> None:
+    found = decide(_usage(STEADY, 6.88), load_bundled(), default_assumptions(), resamples=0)
+    parts = found.gpus[0].parts
+    assert {part.kind for part in parts} <= {"owned", "committed", "spot"}
+    assert found.saving_usd_per_month == pytest.approx(16 * 730 * 6.88 - sum(part.usd_per_month for part in parts))
+    assert found.saving_usd_per_month > 0
+    assert found.now_saving_usd_per_month == pytest.approx(found.saving_usd_per_month)
+
+
+def test_unused_commitments_are_paid_until_their_end_and_saved_after_it() -> None:
+    with_waste = decide(_usage(STEADY, 6.88, unused=4.0), load_bundled(), default_assumptions(), resamples=0)
+    without = decide(_usage(STEADY, 6.88), load_bundled(), default_assumptions(), resamples=0)
+    waste = 4 * 730 * 6.88
+    assert with_waste.saving_usd_per_month == pytest.approx(without.saving_usd_per_month + waste)
+    assert with_waste.switch_off[0].usd_per_month == pytest.approx(waste)
+    # Four of the sixteen could run on what is paid anyway.
+    assert with_waste.now_saving_usd_per_month > without.now_saving_usd_per_month
+
+
+@settings(max_examples=8, deadline=None)
+@given(st.floats(1.0, 20.0), st.floats(0.1, 10.0))
+def test_who_paid_more_never_saves_less(paid: float, more: float) -> None:
+    def saving(price: float) -> float:
+        try:
+            found = decide(_usage(STEADY, price), load_bundled(), default_assumptions(), resamples=0)
+        except NothingFitsError:
+            return 0.0
+        return found.saving_usd_per_month
+
+    assert saving(paid + more) >= saving(paid) - 1e-6
+
+
+def test_who_pays_less_than_any_offer_keeps_what_he_has() -> None:
+    with pytest.raises(NothingFitsError, match="less than any mix"):
+        decide(_usage(STEADY, 0.01), load_bundled(), default_assumptions(), resamples=0)
+
+
+def test_the_same_seed_is_equally_sure_and_the_range_holds_the_middle() -> None:
+    level = np.tile(np.concatenate([np.full(84, 8.0), np.full(84, 24.0)]), 4)
+    usage = _usage(level, 6.88)
+    one, two = (decide(usage, load_bundled(), default_assumptions(), resamples=12, seed=4) for _ in range(2))
+    assert one == two
+    assert one.saving_low_usd_per_month is not None
+    assert one.saving_high_usd_per_month is not None
+    assert one.saving_low_usd_per_month < one.saving_high_usd_per_month
+    assert one.gpus[0].saves_share is not None
+    assert one.resamples == 12
+
+
+def test_certain_prices_and_demand_of_a_steady_fleet_leave_no_doubt() -> None:
+    sure = default_assumptions().override(
+        {"rent.price_change_share_per_year": 0.0, "risk.server_price_ratio": 1.0, "risk.demand_ratio": 1.0}, "test"
+    )
+    found = decide(_usage(STEADY, 6.88), load_bundled(), sure, resamples=5)
+    assert found.holds_share == 1.0
+    assert found.saving_low_usd_per_month == pytest.approx(found.saving_usd_per_month)
+    assert found.saving_high_usd_per_month == pytest.approx(found.saving_usd_per_month)
+
+
+def test_idle_allocation_is_told_with_its_price() -> None:
+    records = records_of([Stretch(497_000 * 3600.0, (497_000 + 672) * 3600.0, 4.0, "busy")], "dcgm", rows=1)
+    usage = summarised(_bill(STEADY, 6.88), [records], load_bundled())
+    found = decide(usage, load_bundled(), default_assumptions(), resamples=0)
+    idle = next(one for one in found.switch_off if "not busy" in one.what)
+    assert idle.gpu_hours_per_month == pytest.approx(12 * 730)
+    assert idle.usd_per_month == pytest.approx(12 * 730 * 6.88)
+    assert not idle.is_saved_by_mix
+
+
+def test_an_accelerator_that_nobody_offers_keeps_what_it_has() -> None:
+    with pytest.raises(NothingFitsError, match="the catalogue does not know it"):
+        decide(_usage(STEADY, 5.0, gpu="unknown (p9.48xlarge)"), load_bundled(), default_assumptions(), resamples=0)
+
+
+def test_records_without_a_bill_are_refused() -> None:
+    records = records_of([Stretch(0.0, 7200.0, 8.0, "allocated", gpu="H100-SXM")], "slurm", rows=1)
+    with pytest.raises(InputError, match="needs a bill"):
+        decide(summarised(None, [records], load_bundled()), load_bundled(), default_assumptions())
+
+
+def test_a_catalogue_that_its_user_narrowed_is_taken_as_it_is() -> None:
+    narrowed: Catalog = load_bundled().select(providers=["gcp"])
+    found = decide(_usage(STEADY, 20.0), narrowed, default_assumptions(), resamples=0)
+    assert found.providers == ("gcp",)
+    assert decide(_usage(STEADY, 20.0), load_bundled(), default_assumptions(), resamples=0).providers == ("aws",)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.integers(0, 40), min_size=1, max_size=48))
+def test_dispatching_the_cheapest_mix_costs_what_the_mix_says(level: list[int]) -> None:
+    curve = np.array(level, dtype=float)
+    tiers = [OWN, KEPT, RENT]
+    best = cheapest_mix(DemandCurve(units=curve), tiers)
+    machines = {use.name: use.machines for use in best.tiers}
+    assert dispatched_usd(curve, tiers, machines) == pytest.approx(best.total_usd, rel=1e-6, abs=1e-6)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.integers(0, 40), min_size=1, max_size=24), st.integers(0, 5), st.integers(0, 20))
+def test_no_other_set_of_machines_is_cheaper_than_the_mix(level: list[int], own: int, kept: int) -> None:
+    curve = np.array(level, dtype=float)
+    tiers = [OWN, KEPT, SPOT, RENT]
+    best = cheapest_mix(DemandCurve(units=curve), tiers).total_usd
+    assert dispatched_usd(curve, tiers, {"own": own, "kept": kept}) >= best - 1e-6 * max(best, 1.0)
+
+
+def test_machines_without_an_open_tier_cannot_serve_more_than_they_are() -> None:
+    assert dispatched_usd(np.array([16.0]), [OWN], {"own": 1}) == float("inf")
+
+
+def test_a_year_keeps_weekdays_in_their_places() -> None:
+    week = np.arange(168.0)
+    assert np.array_equal(year_of(np.tile(week, 4))[: 5 * 168], np.tile(week, 5))
+    picked = resampled_hours(4 * 168, np.random.default_rng(0))
+    assert len(picked) == 8760
+    assert np.array_equal(picked % 168, np.resize(np.arange(168), 8760))
+    assert (block_hours(336), block_hours(100), block_hours(30)) == (168, 24, 1)

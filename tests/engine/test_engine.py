@@ -1,0 +1,123 @@
+"""One address opens the embedded engine or one that already runs; anything else is refused with its way out."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from planner.engine import EngineError, connect, read_address
+
+ROOT = Path(__file__).resolve().parents[2]
+SCRIPT = ROOT / "scripts" / "engine"
+
+
+def test_the_embedded_engine_is_the_default() -> None:
+    assert read_address(None).kind == read_address("duckdb").kind == "duckdb"
+    assert read_address("duckdb:///data/a%20b.duckdb?threads=2").path == "/data/a b.duckdb"
+
+
+def test_spark_connect_is_named_by_host_and_port() -> None:
+    address = read_address("sc://spark.example/;use_ssl=true;token=abc")
+    assert (address.kind, address.host, address.port) == ("spark", "spark.example", 15002)
+
+
+@pytest.mark.parametrize("uri", ["ray://host", "spark://host:7077", "sc://", "postgresql://host/db", "/data/file"])
+def test_any_other_address_is_refused_with_the_known_ones(uri: str) -> None:
+    with pytest.raises(EngineError, match="no engine is called") as told:
+        read_address(uri)
+    assert "sc://host:15002" in told.value.hint
+    assert told.value.exit_status == 2
+
+
+@pytest.mark.parametrize("uri", ["duckdb:?cores=2", "duckdb:?threads=many", "sc://host:port"])
+def test_a_setting_that_cannot_be_read_is_refused(uri: str) -> None:
+    with pytest.raises(EngineError):
+        read_address(uri)
+
+
+def test_an_engine_that_does_not_answer_is_told_at_once() -> None:
+    start = time.monotonic()
+    with pytest.raises(EngineError, match="no engine answers at 127"):
+        connect("sc://127.0.0.1:1")
+    assert time.monotonic() - start < 10
+
+
+def test_a_missing_client_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    import sys
+
+    monkeypatch.setitem(sys.modules, "pyspark", None)
+    with pytest.raises(EngineError) as told:
+        connect("sc://127.0.0.1:1")
+    assert told.value.hint == "pip install 'gpuplan[spark]'"
+    monkeypatch.setitem(sys.modules, "ibis", None)
+    with pytest.raises(EngineError) as told:
+        connect()
+    assert told.value.hint == "pip install 'gpuplan[usage]'"
+
+
+def test_a_folder_that_does_not_exist_is_told(tmp_path: Path) -> None:
+    with pytest.raises(EngineError, match="folder"):
+        connect(f"duckdb://{tmp_path}/nowhere/file.duckdb")
+
+
+@pytest.fixture
+def cluster() -> Iterator[str]:
+    """Return the address of the local cluster, whole again afterwards."""
+    state = subprocess.run([str(SCRIPT), "status"], capture_output=True, check=False, timeout=60)
+    if state.returncode != 0:
+        pytest.skip("the local Spark engine does not run (scripts/engine start)")
+    yield subprocess.run([str(SCRIPT), "uri"], capture_output=True, text=True, check=True, timeout=60).stdout.strip()
+    subprocess.run([str(SCRIPT), "start"], capture_output=True, check=True, timeout=300)
+
+
+@pytest.mark.slow
+def test_a_query_survives_the_death_of_a_worker(cluster: str) -> None:
+    import ibis
+
+    engine = connect(cluster)
+    assert engine.spark is not None
+    engine.spark.range(40_000_000).repartition(16).createOrReplaceTempView("many")
+    numbers = ibis.table({"id": "int64"}, name="many")
+    heavy = numbers.group_by(rest=numbers.id % 1000).agg(
+        total=(numbers.id * numbers.id % 977).sum(), found=numbers.count()
+    )
+    lines = (ROOT / ".engine" / "run" / "worker-1.pid").read_text(encoding="utf-8").split()
+    killed = threading.Event()
+
+    def kill() -> None:
+        time.sleep(1.5)
+        for pid in [int(lines[0]), *_children(int(lines[0]))]:
+            os.kill(pid, signal.SIGKILL)
+        killed.set()
+
+    thread = threading.Thread(target=kill)
+    thread.start()
+    rows = engine.table(heavy.order_by("rest")).to_pylist()
+    thread.join()
+    engine.close()
+    assert killed.is_set()
+    assert len(rows) == 1000
+    assert sum(row["found"] for row in rows) == 40_000_000
+    assert [row["total"] for row in rows[:3]] == [
+        sum(number * number % 977 for number in range(rest, 40_000_000, 1000)) for rest in range(3)
+    ]
+
+
+def _children(pid: int) -> list[int]:
+    """Return a process's children: a worker's executors are programs of their own."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = path.read_text(encoding="utf-8").rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(fields[1]) == pid:
+            found.append(int(path.parent.name))
+    return found

@@ -1,0 +1,141 @@
+"""A cluster's own records: what a job held, what an accelerator did, and what a plain table says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from planner.usage.dcgm import read_dcgm
+from planner.usage.faults import UsageError
+from planner.usage.plain import read_plain
+from planner.usage.records import Records
+from planner.usage.slurm import gpus_of_tres, read_slurm
+from planner.usage.sources import Source, find_sources
+
+
+def _sources(tmp_path: Path, name: str, text: str) -> list[Source]:
+    path = tmp_path / name
+    path.write_text(text, encoding="utf-8")
+    sources, faults = find_sources([str(path)], folder=tmp_path)
+    assert faults == []
+    return sources
+
+
+def _hours(records: Records, basis: str) -> float:
+    return records.table.total("gpu_hours", records.table.equals("basis", basis))
+
+
+SACCT = """\
+JobID|Start|End|State|AllocTRES|ElapsedRaw|Partition|Account
+100|2026-10-01T00:30:00|2026-10-01T02:30:00|COMPLETED|billing=96,cpu=96,gres/gpu:h100=8,gres/gpu=8,node=1|7200|gpu|ml
+100.batch|2026-10-01T00:30:00|2026-10-01T02:30:00|COMPLETED|cpu=96,gres/gpu:h100=8,gres/gpu=8|7200|gpu|ml
+100.0|2026-10-01T00:30:00|2026-10-01T02:30:00|COMPLETED|cpu=96,gres/gpu=8|7200|gpu|ml
+101_1|2026-10-01T01:00:00|2026-10-01T02:00:00|CANCELLED by 1001|cpu=8,gres/gpu=2,gres/gpuutil=50|3600|gpu|bio
+101_[2-9]|Unknown|Unknown|PENDING|cpu=8,gres/gpu=2|0|gpu|bio
+102|2026-10-01T01:00:00|Unknown|RUNNING|cpu=8,gres/gpu=1|5400|gpu|bio
+103|2026-10-01T01:00:00|2026-10-01T09:00:00|COMPLETED|cpu=64,node=1|28800|cpu|bio
+"""
+
+
+def test_jobs_hold_their_accelerators_and_steps_none_again(tmp_path: Path) -> None:
+    records = read_slurm(_sources(tmp_path, "sacct.txt", SACCT), timezone="UTC")
+    # 8 GPUs for 2 h, 2 for 1 h, and 1 for the hour and a half that it has run.
+    assert records.table.by("account", "gpu_hours") == {"ml": 16.0, "bio": 3.5}
+    first = int(records.table.hour.min())
+    assert records.table.level("gpu_hours", first, 3).tolist() == [4.0, 11.0, 4.5]
+    assert records.table.by("gpu", "gpu_hours") == {"h100": 16.0, "": 3.5}
+    assert [note for note in records.notes if "never started" in note]
+    assert [note for note in records.notes if "still ran" in note]
+
+
+def test_records_without_a_header_say_the_same(tmp_path: Path) -> None:
+    with_header = read_slurm(_sources(tmp_path, "a.txt", SACCT), timezone="UTC")
+    bare = read_slurm(_sources(tmp_path, "b.txt", SACCT.split("\n", 1)[1]), timezone="UTC")
+    assert bare.table.total("gpu_hours") >= with_header.table.total("gpu_hours") - 1.5  # no ElapsedRaw: the running job
+    assert bare.table.level("gpu_hours", int(bare.table.hour.min()), 1).tolist() == [4.0]
+
+
+def test_the_cluster_s_time_zone_moves_its_hours(tmp_path: Path) -> None:
+    utc = read_slurm(_sources(tmp_path, "a.txt", SACCT), timezone="UTC")
+    berlin = read_slurm(_sources(tmp_path, "b.txt", SACCT), timezone="Europe/Berlin")
+    assert int(utc.table.hour.min()) - int(berlin.table.hour.min()) == 2
+    assert any("no zone" in note for note in read_slurm(_sources(tmp_path, "c.txt", SACCT)).notes)
+    with pytest.raises(UsageError, match="no time zone is called"):
+        read_slurm(_sources(tmp_path, "d.txt", SACCT), timezone="Mars/Olympus")
+
+
+def test_typed_and_untyped_accelerators_count_once() -> None:
+    assert gpus_of_tres("gres/gpu=8,gres/gpu:a100=4,gres/gpu:h100=4") == {"a100": 4, "h100": 4}
+    assert gpus_of_tres("gres/gpu=8,gres/gpu:a100=4") == {"a100": 4, "": 4}
+    assert gpus_of_tres("cpu=1") == {}
+
+
+def test_lines_that_are_no_jobs_are_told(tmp_path: Path) -> None:
+    text = SACCT + "104|2026-10-01T01:00:00\n"
+    records = read_slurm(_sources(tmp_path, "sacct.txt", text), timezone="UTC")
+    assert [(one.rows, one.where.endswith(":9")) for one in records.faults] == [(1, True)]
+
+
+LONG = """\
+timestamp,metric,Hostname,gpu,modelName,pod,value
+1790000000,DCGM_FI_PROF_GR_ENGINE_ACTIVE,n1,0,NVIDIA H100 80GB HBM3,train-1,1.0
+1790000000,DCGM_FI_PROF_SM_ACTIVE,n1,0,NVIDIA H100 80GB HBM3,train-1,0.5
+1790000000,DCGM_FI_DEV_POWER_USAGE,n1,0,NVIDIA H100 80GB HBM3,train-1,600
+1790001800,DCGM_FI_PROF_GR_ENGINE_ACTIVE,n1,0,NVIDIA H100 80GB HBM3,train-1,0.5
+1790001800,DCGM_FI_PROF_SM_ACTIVE,n1,0,NVIDIA H100 80GB HBM3,train-1,0.25
+1790001800,DCGM_FI_DEV_POWER_USAGE,n1,0,NVIDIA H100 80GB HBM3,train-1,400
+1790000000,DCGM_FI_DEV_GPU_UTIL,n1,1,NVIDIA H100 80GB HBM3,,0
+1790001800,DCGM_FI_DEV_GPU_UTIL,n1,1,NVIDIA H100 80GB HBM3,,0
+"""
+
+
+def test_counters_tell_present_allocated_busy_and_useful_hours_apart(tmp_path: Path) -> None:
+    records = read_dcgm(_sources(tmp_path, "dcgm.csv", LONG))
+    # Two accelerators over two half hours; one of them had an owner.
+    assert _hours(records, "present") == pytest.approx(2.0)
+    assert _hours(records, "allocated") == pytest.approx(1.0)
+    assert _hours(records, "busy") == pytest.approx(0.75)
+    assert _hours(records, "useful") == pytest.approx(0.375)
+    assert records.energy_kwh == pytest.approx(0.5)
+    assert set(records.table.by("gpu", "gpu_hours")) == {"H100-SXM"}
+
+
+def test_a_column_for_each_metric_and_one_for_each_series_say_the_same(tmp_path: Path) -> None:
+    wide = (
+        "timestamp,Hostname,gpu,DCGM_FI_DEV_GPU_UTIL\n"
+        "2026-10-01T00:00:00Z,n1,0,100\n2026-10-01T00:30:00Z,n1,0,50\n2026-10-01T00:00:00Z,n1,1,0\n2026-10-01T00:30:00Z,n1,1,20\n"
+    )
+    series = (
+        'Time,"DCGM_FI_DEV_GPU_UTIL{gpu=""0"", Hostname=""n1""}","DCGM_FI_DEV_GPU_UTIL{gpu=""1"", Hostname=""n1""}"\n'
+        "1790812800000,100,0\n1790814600000,50,20\n"
+    )
+    found = [read_dcgm(_sources(tmp_path, f"{n}.csv", text)) for n, text in enumerate((wide, series))]
+    assert [_hours(one, "busy") for one in found] == pytest.approx([0.85, 0.85])
+    assert [_hours(one, "present") for one in found] == pytest.approx([2.0, 2.0])
+    assert all(any("GPU_UTIL alone" in note for note in one.notes) for one in found)
+
+
+def test_a_gap_in_the_counters_is_no_use(tmp_path: Path) -> None:
+    text = "timestamp,gpu,DCGM_FI_DEV_GPU_UTIL\n" + "".join(
+        f"{1_790_000_000 + at},0,100\n" for at in (0, 60, 120, 7200, 7260)
+    )
+    records = read_dcgm(_sources(tmp_path, "dcgm.csv", text))
+    assert _hours(records, "busy") == pytest.approx(5 / 60)
+
+
+def test_a_plain_table_holds_each_number_until_the_next(tmp_path: Path) -> None:
+    text = "timestamp,gpus,gpu\n2026-10-01T00:00:00Z,8,h100-sxm\n2026-10-01T01:00:00Z,4,h100-sxm\n2026-10-01T02:00:00Z,0,h100-sxm\n"
+    records = read_plain(_sources(tmp_path, "plain.csv", text), basis="busy")
+    assert records.table.by("gpu", "gpu_hours") == {"H100-SXM": 12.0}
+    assert records.table.words["basis"] == ("busy",)
+
+
+def test_a_demand_file_is_read_back_as_hours(tmp_path: Path) -> None:
+    records = read_plain(_sources(tmp_path, "demand.csv", "hour,gpus\n0,4\n1,8\n2,6\n"))
+    assert records.table.level("gpu_hours", 0, 3).tolist() == [4.0, 8.0, 6.0]
+
+
+def test_a_plain_line_without_a_number_is_told(tmp_path: Path) -> None:
+    records = read_plain(_sources(tmp_path, "plain.csv", "timestamp,gpus\n2026-10-01T00:00:00Z,8\nyesterday,4\n"))
+    assert [(one.rows, one.where.endswith(":3")) for one in records.faults] == [(1, True)]
