@@ -66,12 +66,15 @@ def write_break_even(
     _results(book, sheet, pair, (rent, own), last, rows)
     _by_use(sheet, pair, rent, own)
     sheet.page.set_column(0, 0, 9)
-    sheet.page.set_column(1, 8, 15)
+    sheet.page.set_column(1, 5, 15)
+    # What the charts are drawn from has holes where they end: nothing to read.
+    sheet.page.set_column(6, 8, 15, None, {"level": 1, "hidden": True})
+    sheet.fade_beyond(FIRST_ROW, last, 8)
     sheet.page.set_column(9, 9, 3)
-    sheet.page.set_column(USE_COLUMN, USE_COLUMN + 3, 17)
+    sheet.page.set_column(USE_COLUMN, USE_COLUMN + 3, 24)
     sheet.page.insert_chart(FIRST_ROW + len(USES) + 3, USE_COLUMN, _use_chart(book, sheet))
     sheet.page.insert_chart(FIRST_ROW + len(USES) + 22, USE_COLUMN, _equal_chart(book, sheet))
-    sheet.set_up(freeze=(FIRST_ROW, 1), repeat=(FIRST_ROW - 1, FIRST_ROW - 1))
+    sheet.set_up(freeze=(FIRST_ROW, 1), repeat=(FIRST_ROW - 1, FIRST_ROW - 1), pages_high=1)
 
 
 def _month(sheet: Sheet, month: int, rows: Mapping[str, Any], horizon: int, hair: float) -> None:
@@ -207,7 +210,7 @@ def _use_chart(book: Book, sheet: Sheet) -> Any:  # noqa: ANN401
 
 
 def _equal_chart(book: Book, sheet: Sheet) -> Any:  # noqa: ANN401
-    chart: Any = book.file.add_chart({"type": "scatter", "subtype": "smooth"})
+    chart: Any = book.file.add_chart({"type": "scatter", "subtype": "straight"})
     chart.add_series(_use_series(sheet, 3, "rent of equal cost", OWN_COLOUR))
     _dress(chart, "Above the line buy, below it rent", "time needed", "USD/h of one instance", "#,##0.00", "0%")
     return chart
@@ -225,10 +228,12 @@ def _use_series(sheet: Sheet, column: int, name: str, colour: str) -> dict[str, 
 
 def _dress(chart: Any, title: str, x: str, y: str, y_format: str, x_format: str = "0") -> None:  # noqa: ANN401
     chart.set_title({"name": title, "name_font": {"size": 12}})
-    chart.set_x_axis({"name": x, "num_format": x_format, "min": 0, "major_gridlines": {"visible": False}})
+    whole = {"max": 1} if x_format == "0%" else {}
+    chart.set_x_axis({"name": x, "num_format": x_format, "min": 0, **whole, "major_gridlines": {"visible": False}})
     chart.set_y_axis(
         {"name": y, "num_format": y_format, "major_gridlines": {"visible": True, "line": {"color": "#DDDDDD"}}}
     )
     chart.set_legend({"position": "bottom"})
     chart.set_size({"width": 620, "height": 340})
     chart.show_na_as_empty_cell()
+    chart.show_hidden_data()

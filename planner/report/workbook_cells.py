@@ -41,10 +41,14 @@ FORMATS: dict[str, dict[str, Any]] = {
     },
     "usd": {"num_format": "#,##0;[Red]-#,##0", "align": "right"},
     "usd_bold": {"num_format": "#,##0;[Red]-#,##0", "bold": True, "align": "right"},
-    "cents": {"num_format": "#,##0.00;[Red]-#,##0.00"},
+    "cents": {"num_format": '#,##0.00;[Red]-#,##0.00;"-"', "align": "right"},
     "price": {"num_format": "[<1]0.0000;#,##0.00", "align": "right"},
     "money": {"num_format": "[<100]#,##0.00;#,##0", "align": "right"},
-    "unit": {"font_color": SOFT, "indent": 1},
+    "unit": {"font_color": SOFT, "align": "left", "indent": 1},
+    "indented": {"align": "left", "indent": 1},
+    "yes_no": {"num_format": '[=1]"yes";"no"', "align": "right"},
+    "beyond": {"font_color": "#A7B0BA"},
+    "input_end": {"num_format": "#,##0.####", "bg_color": INPUT_FILL, "font_color": INPUT_INK, "border": 1, "border_color": LINE},
     "number": {"num_format": "#,##0.####"},
     "count": {"num_format": "#,##0"},
     "share": {"num_format": "0.0%", "align": "right"},
@@ -75,6 +79,7 @@ def column_range(sheet: str, column: int, first_row: int, last_row: int) -> str:
     return safe_reference(sheet, f"${name}${first_row + 1}:${name}${last_row + 1}")
 
 
+TITLE_HEIGHT = 30
 PARTS_OF_A_FORMULA = re.compile(r"""("(?:[^"]|"")*")|'((?:[^']|'')*)'!|([a-z][a-z0-9_]*)""")
 """A text, the name of a sheet, a defined name; functions and cells are in capitals."""
 
@@ -147,6 +152,15 @@ class Sheet:
         for i, text in enumerate(names):
             self.put(row, first_column + i, text, "head_right" if numbers and i else "head")
 
+    def fade_beyond(self, first_row: int, last_row: int, last_column: int) -> None:
+        """Show the months after the horizon in a pale colour; the first column holds the month."""
+        rule = {
+            "type": "formula",
+            "criteria": of_plan(f"=$A{first_row + 1}>horizon_months", self.number),
+            "format": self.formats["beyond"],
+        }
+        self.page.conditional_format(first_row, 0, last_row, last_column, rule)
+
     def set_up(
         self,
         *,
@@ -156,6 +170,7 @@ class Sheet:
         pages_high: int = 0,
     ) -> None:
         """Set panes that stay and how the sheet is printed: one page wide, headings repeated, name and page below."""
+        self.page.set_row(0, TITLE_HEIGHT)
         self.page.freeze_panes(*freeze)
         if landscape:
             self.page.set_landscape()

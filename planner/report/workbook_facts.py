@@ -110,11 +110,11 @@ def write_prices(sheet: Sheet, record: Record) -> None:
             sheet.put(row, column, text)
         sheet.put(row, 4, option["accelerator_count"] or None, "number")
         sheet.put(row, 5, option["instance_count"] or None, "count")
-        sheet.put(row, 6, how_paid(option["purchase_option"]))
+        sheet.put(row, 6, how_paid(option["purchase_option"]), "indented")
         sheet.put(row, 7, option["price_usd_per_hour"], "price")
         sheet.put(row, 8, cost["usd_per_month"], "usd")
         sheet.put(row, 9, cost["present_value_usd"], "usd")
-        sheet.put(row, 10, "yes" if option["choosable"] else "no")
+        sheet.put(row, 10, "yes" if option["choosable"] else "no", "indented")
         sheet.put(row, 11, option["priced_on"])
         sheet.put(row, 12, option["source"])
         sheet.put(row, 13, option["reason_not_chosen"])
@@ -122,6 +122,7 @@ def write_prices(sheet: Sheet, record: Record) -> None:
     for column, width in enumerate((18, 16, 30, 16, 8, 10, 20, 12, 12, 14, 10, 12, 50, 40, 60)):
         sheet.page.set_column(column, column, width)
     sheet.page.autofilter(FIRST_ROW - 1, 0, row, len(heads) - 1)
+    sheet.page.print_area(0, 0, row, 12)  # the sentences to the right would make the print too small to read
     sheet.set_up(freeze=(FIRST_ROW, 3), repeat=(FIRST_ROW - 1, FIRST_ROW - 1))
 
 

@@ -46,12 +46,12 @@ def write_assumptions(book: Book, sheet: Sheet, live: Live) -> None:
         is_live = name in changeable
         sheet.put(row, 0, name)
         sheet.put(row, 1, value, "input" if is_live else "number")
-        sheet.put(row, 2, line["unit"] if line else belief.unit if belief else "")
+        sheet.put(row, 2, line["unit"] if line else belief.unit if belief else "", "unit")
         if line and line["low"] != line["high"]:
             sheet.put(row, 3, line["low"], "number")
             sheet.put(row, 4, line["high"], "number")
         overridden, weak = bool(line and line["overridden"]), bool(line["weak"] if line else belief and belief.weak)
-        sheet.put(row, 5, "set by you" if overridden else "weak" if weak else "", "soft")
+        sheet.put(row, 5, "set by you" if overridden else "weak" if weak else "", "unit")
         sheet.put(row, 6, line["as_of"] if line else belief.as_of if belief else "", "soft")
         sheet.put(row, 7, line["source"] if line else belief.source if belief else "", "soft")
         if is_live and belief is not None:

@@ -169,6 +169,7 @@ def _write(
     sheet.page.set_column(FIRST_ITEM, paid, 14)
     sheet.page.set_column(side, side, 34)
     sheet.page.set_column(side + 1, side + 1, 16)
+    sheet.fade_beyond(FIRST_ROW, last, paid)
     sheet.page.print_area(0, 0, last, paid)
     sheet.set_up(freeze=(FIRST_ROW, 1), repeat=(FIRST_ROW - 1, FIRST_ROW - 1))
     return {name: safe_reference(sheet.name, local[name]) for name in given}

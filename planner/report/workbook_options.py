@@ -185,7 +185,7 @@ def write_options(
         _common(sheet, row, columns, option, ranks, labels)
         sheet.put(row, columns["kind"], option["kind"])
         sheet.put(row, columns["utilisation_share"], option["utilisation_share"], "share")
-        sheet.put(row, columns["eligible"], int(live.is_eligible(option, live.planned)), "count")
+        sheet.put(row, columns["eligible"], int(live.is_eligible(option, live.planned)), "yes_no")
         values = book_values(option)
         for key, value in values.items():
             if key in columns and key != "book.price_usd_per_hour":
@@ -211,7 +211,7 @@ def write_options(
             sheet.compute(row, columns["bridge_usd"], local["usd_per_month"], cost.usd_per_month, "usd")
         sheet.put(row, columns["words"], heading(option))
     last = FIRST_ROW + len(rows) - 1
-    _shape(sheet, columns, last, wide={"label": 58, "source": 40, "why_not": 40}, first_hidden="listed_usd_per_hour")
+    _shape(sheet, columns, last, wide={"label": 72, "source": 40, "why_not": 40}, first_hidden="listed_usd_per_hour")
     return last
 
 
@@ -261,12 +261,12 @@ def write_servers(book: Book, sheet: Sheet, live: Live, costs: Mapping[str, Cost
         may = option["choosable"] or option["reason_not_chosen"].startswith(WAITS)
         eligible = live.is_eligible(option, live.planned)
         arrives = "0" if not may else "1" if live.once else f"IF(own_lead_time_months<{local['last_month']},1,0)"
-        sheet.compute(row, columns["eligible"], arrives, int(eligible), "count")
+        sheet.compute(row, columns["eligible"], arrives, int(eligible), "yes_no")
         chosen = f'IF({local["eligible"]}=1,{local["usd_today"]},"")'
         sheet.compute(row, columns["running_usd"], chosen, cost.present_value_usd if eligible else "", "usd")
         sheet.put(row, columns["words"], heading(option))
     last = max(FIRST_ROW + len(rows) - 1, FIRST_ROW)
-    _shape(sheet, columns, last, wide={"label": 44, "source": 40, "why_not": 40}, first_hidden="listed_usd")
+    _shape(sheet, columns, last, wide={"label": 50, "source": 40, "why_not": 40}, first_hidden="listed_usd")
     return last
 
 
@@ -290,8 +290,8 @@ def _common(
     labels: Mapping[str, str],
 ) -> None:
     sheet.put(row, columns["rank"], ranks[option["id"]], "count")
-    sheet.put(row, columns["label"], labels[option["id"]])
-    sheet.put(row, columns["priced_on"], option["priced_on"])
+    sheet.put(row, columns["label"], labels[option["id"]], "indented")
+    sheet.put(row, columns["priced_on"], option["priced_on"], "indented")
     sheet.put(row, columns["source"], option["source"], "soft")
     sheet.put(row, columns["why_not"], option["reason_not_chosen"], "soft")
 

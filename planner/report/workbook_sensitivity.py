@@ -70,7 +70,9 @@ def write_live_sensitivity(book: Book, sheet: Sheet, live: Live, chosen: Chosen)
         "What the server saves over the rent chosen on the sheet Verdict, in today's money, with one assumption alone at the low "
         "and the high end of its range. Follows every input; the ends can be changed too."
     )
-    sheet.put(1, 0, text, "soft")
+    sheet.page.merge_range(1, 0, 1, 7, "", sheet.formats["soft_wrap"])
+    sheet.put(1, 0, text, "soft_wrap")
+    sheet.page.set_row(1, 32)
     heads = [
         "assumption",
         "low",
@@ -145,7 +147,7 @@ def _row(
     }
     savings = []
     for end, key in ((LOW, "low"), (HIGH, "high")):
-        sheet.put(row, end, bar[key], "input")
+        sheet.put(row, end, bar[key], "input_end")
         sheet.page.data_validation(row, end, row, end, rule)
         formula, saving = blocks[end].saving(row, name, moved(live, name, bar[key]))
         sheet.compute(row, end + 3, formula, saving)
@@ -153,7 +155,9 @@ def _row(
     low, high, base = (str(xl_rowcol_to_cell(row, column, col_abs=True)) for column in (4, 5, 6))
     sheet.compute(row, 6, "saving_usd", now)
     turns = len({saving > 0 for saving in (*savings, now)}) > 1
-    sheet.compute(row, 7, f'IF(OR(({low}>0)<>({base}>0),({high}>0)<>({base}>0)),"yes","no")', "yes" if turns else "no")
+    sheet.compute(
+        row, 7, f'IF(OR(({low}>0)<>({base}>0),({high}>0)<>({base}>0)),"yes","no")', "yes" if turns else "no", "indented"
+    )
     for i, cell in enumerate((low, high)):
         sheet.compute(row, FOLDED + i, f"{cell}-{base}", savings[i] - now)
 
