@@ -4,14 +4,22 @@ from __future__ import annotations
 
 from functools import cache
 
-from planner.measured.rows import Row, accelerator_of, shipped_rows
+from planner.demand.models import known_model
+from planner.errors import InputError
+from planner.measured.rows import Row, accelerator_of, number, shipped_rows
+from planner.measured.serving_rows import stack_of as engine_of
 from planner.measured.training_recipe import stack_of
 
 __all__ = ["STRANGER", "band_name", "family_of", "row_class"]
 
 STRANGER = ".stranger"
-"""Ending of the band of training rows whose software was measured by nobody on such a chip: they lie twice as far off."""
+"""Ending of the band of rows whose software was measured by nobody on such a chip: they lie up to twice as far off."""
 
+_MEASURED = {
+    "training": ("training", ("tokens_per_s_per_gpu",)),
+    "serving": ("inference", ("out_tok_s_total", "tpot_ms", "ttft_ms", "prefill_tok_s")),
+}
+"""Of which rows families are told, and the columns of which one is filled where a row was measured."""
 _SERVING_METRICS = ("", "", "ttft", "prefill")
 
 
@@ -34,7 +42,7 @@ def row_class(problem: str, row: Row, metric: int = 0) -> str:
     chip = accelerator_of(row.get("gpu", ""))
     usual = chip is not None and chip.vendor == "NVIDIA" and chip.market_class == "datacenter"
     cpu = chip is not None and chip.architecture.startswith("cpu")
-    moe = row.get("arch", "") == "moe" or bool(row.get("n_experts", ""))
+    moe = row.get("arch", "") == "moe" or bool(row.get("n_experts", "")) or _has_experts(row.get("model", ""))
     if problem == "serving":
         if metric >= 2:
             return f"serve.{_SERVING_METRICS[metric]}"
@@ -51,32 +59,46 @@ def row_class(problem: str, row: Row, metric: int = 0) -> str:
         return "train.adapters"
     if not usual:
         return "train.consumer"
-    return "train.dense" if row.get("precision", "") in {"bf16", "fp16", "tf32", "fp32"} else "train.fp8"
+    narrow = any(form in row.get("precision", "").lower() for form in ("fp8", "fp4", "int8"))
+    return "train.fp8" if narrow else "train.dense"
 
 
-def family_of(row: Row) -> tuple[str, str]:
-    """Return the software and the generation of chips that a training row is of.
+@cache
+def _has_experts(model: str) -> bool:
+    try:
+        return known_model(model).is_moe
+    except InputError:
+        return False
+
+
+def family_of(row: Row, problem: str = "training") -> tuple[str, str]:
+    """Return the software and the generation of chips that a row of training or of serving is of.
 
     Examples
     --------
     >>> family_of({"framework": "NeMo 24.04", "gpu": "H100-SXM"})
     ('megatron', 'Hopper')
+    >>> family_of({"framework": "vLLM 0.9", "gpu": "B200"}, "serving")
+    ('vllm', 'Blackwell')
     """
     framework, chip = row.get("framework", ""), accelerator_of(row.get("gpu", ""))
-    return stack_of(framework) or framework.lower(), chip.architecture if chip else ""
+    stack = engine_of(framework) if problem == "serving" else stack_of(framework)
+    return stack or framework.lower(), chip.architecture if chip else ""
 
 
 @cache
-def _known_families() -> frozenset[tuple[str, str]]:
+def _known_families(problem: str) -> frozenset[tuple[str, str]]:
+    kind, columns = _MEASURED[problem]
     return frozenset(
-        family_of(row)
-        for row in shipped_rows("training")
-        if row.get("quality") != "C" and row.get("tokens_per_s_per_gpu") and row.get("framework")
+        family_of(row, problem)
+        for row in shipped_rows(kind)
+        if row.get("quality") != "C" and row.get("framework") and number(row, *columns) > 0
     )
 
 
 def band_name(problem: str, row: Row, metric: int = 0) -> str:
     """Return the name under ``band.`` of the spread around a row's prediction: its class, or that of strangers to the fit."""
     sort = row_class(problem, row, metric)
-    strange = problem == "training" and sort != "train.campaign" and family_of(row) not in _known_families()
-    return f"{sort}{STRANGER}" if strange else sort
+    if problem not in _MEASURED or sort == "train.campaign":
+        return sort
+    return sort if family_of(row, problem) in _known_families(problem) else f"{sort}{STRANGER}"

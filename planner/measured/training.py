@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from planner.demand.architecture import Architecture
+from planner.demand.models import resolve_model
+from planner.demand.workload import ModelNumbers
 from planner.errors import InputError
 from planner.measured.rows import Row, accelerator_of, architecture_of, machine_of, number
 from planner.measured.training_recipe import ADAPTERS, Recipe, recipe_of, stack_of
@@ -39,6 +41,8 @@ _FORMATS = {
     "bf16": "bf16",
 }
 _CAMPAIGN_ACCELERATORS = 512.0
+_USUAL_SEQUENCE = 4096
+"""Tokens, where a row does not say."""
 _CAMPAIGN_GOODPUT_SHARE = 0.85
 """A campaign's hours hold evaluation, restarts and other phases: model cards imply 0.7 to 0.95 of the steady speed."""
 
@@ -140,10 +144,11 @@ def _one(row: Row) -> _Kept:
         raise InputError(f"unknown accelerator {row.get('gpu', '')!r}", where=where)
     if "diffusion" in row.get("method", ""):
         raise InputError("training of diffusion models is not modelled", where=where)
-    arch = architecture_of(row)
-    seq = number(row, "seq_len")
+    arch = _architecture(row)
+    seq = number(row, "seq_len") or float("nan")
     if np.isnan(seq):
-        raise InputError("the sequence length is not stated", where=where)
+        seq = min(arch.max_context_tokens or _USUAL_SEQUENCE, _USUAL_SEQUENCE)
+        row = {**row, "seq_len": f"{seq:g}"}
     count = number(row, "n_gpus", default=_CAMPAIGN_ACCELERATORS if row.get("kind") == "campaign" else 1.0)
     machine = machine_of({**row, "n_gpus": f"{count:g}"}, chip)
     recipe = recipe_of(row, arch, machine, count)
@@ -161,6 +166,18 @@ def _one(row: Row) -> _Kept:
     )  # fmt: skip
 
 
+def _architecture(row: Row) -> Architecture:
+    """Return the model that a row names or describes; with a number of parameters alone, one of the usual shape."""
+    try:
+        return architecture_of(row)
+    except InputError:
+        parameters, active = number(row, "params_b", default=0.0), number(row, "active_params_b", default=0.0)
+        # What a token passes through has no usual shape: experts have to be told.
+        if parameters <= 0 or 0 < active < 0.95 * parameters:
+            raise
+        return resolve_model(ModelNumbers(parameters_b=parameters))
+
+
 def _tags(row: Row, arch: Architecture, machine: Machine, recipe: Recipe, precision: str) -> tuple[str, ...]:
     """Return what the calibration should know of a row beside its machine: framework and its age, number format, method."""
     chip, framework, method = machine.accelerator, row.get("framework", ""), row.get("method", "").lower()
@@ -169,6 +186,8 @@ def _tags(row: Row, arch: Architecture, machine: Machine, recipe: Recipe, precis
     stack = stack_of(framework) if chip.vendor == "NVIDIA" else ""
     if stack == "zero3-2021" and not (precision == "fp16" and chip.architecture in {"Ampere", "Volta"}):
         stack = "deepspeed"  # later versions gather ahead
+    if stack == "megatron-lm" and chip.architecture not in {"Ampere", "Volta"}:
+        stack = "megatron"  # the same kernels as NeMo and Megatron-Bridge by then
     narrow = _FORMATS.get(precision, "bf16") in {"fp8", "fp4"}
     year = re.search(r"\b2[56](?=\.\d\d)", framework)
     parts = (

@@ -23,9 +23,9 @@ ADAPTERS = {"lora", "qlora", "dora", "ia3"}
 _STACKS = (
     ("llm-foundry", "llm-foundry"), ("composer", "llm-foundry"), ("megatron-deepspeed", "megatron-deepspeed"), ("deepspeed zero", "zero3-2021"),
     ("megatron-lm", "megatron-lm"), ("megatron-bridge", "megatron"), ("megatron-core", "megatron"), ("nemo", "megatron"),
-    ("torchtitan", "torchtitan"), ("torchtune", "torchtune"), ("peft", "peft"), ("maxtext", "maxtext"), ("deepspeed", "deepspeed"),
+    ("transformer engine", "megatron"), ("megatron", "megatron"), ("torchtitan", "torchtitan"), ("torchtune", "torchtune"), ("peft", "peft"), ("maxtext", "maxtext"), ("deepspeed", "deepspeed"),
 )  # fmt: skip
-_SHARDING_STACKS = ("maxtext", "torchtitan", "foundry", "torchtune", "fsdp")
+_SHARDING_STACKS = ("maxtext", "torchtitan", "foundry", "torchtune", "fsdp", "zero3", "zero-3", "levanter")
 """Frameworks whose own way is to shard parameters."""
 _STAGED_STACKS = ("nemo", "megatron")
 """Frameworks that recompute nothing unless told so; those for fine-tuning do."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from planner.measured.classes import STRANGER, band_name, family_of
+from planner.measured.classes import STRANGER, band_name, family_of, row_class
 from planner.measured.rows import Row, accelerator_of, architecture_of, machine_of
 from planner.measured.training_recipe import Recipe, recipe_of
 from planner.supply.calibration import default_calibration
@@ -92,3 +92,21 @@ def test_a_row_that_names_little_is_predicted_all_the_same() -> None:
         report = verify_rows("training", [{**bare, "model": model, "n_gpus": "256"}], default_calibration())
         assert report.refused == 0
         assert report.detail[0].predicted
+
+
+def test_a_row_is_classed_by_its_model_and_its_format_even_where_columns_are_empty() -> None:
+    bare = {"model": "llama-3.1-8b", "gpu": "H100-SXM", "method": "pretrain"}
+    assert row_class("training", bare) == "train.dense"
+    assert row_class("training", {**bare, "precision": "MXFP8"}) == "train.fp8"
+    assert row_class("training", {**bare, "model": "mixtral-8x7b"}) == "train.moe"
+    assert row_class("training", {**bare, "model": "nobody-knows-it"}) == "train.dense"
+
+
+def test_a_model_told_by_its_parameters_alone_and_a_sequence_untold_are_no_refusal() -> None:
+    told = {key: ROW[key] for key in ("id", "method", "gpu", "n_gpus", "tokens_per_s_per_gpu")}
+    report = verify_rows("training", [{**told, "model": "ours", "params_b": "13"}], default_calibration())
+    assert report.refused == 0
+    sparse = verify_rows(
+        "training", [{**told, "model": "ours", "params_b": "47", "active_params_b": "13"}], default_calibration()
+    )
+    assert sparse.refused == 1
