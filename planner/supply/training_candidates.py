@@ -266,9 +266,12 @@ def outcome_of(scene: Scene, instances: FloatArray) -> Outcome:
     data_bw, data_latency = group_bandwidth(
         here, all_links, group, inside=np.where(machines_used > 1, np.minimum(data_inside, group), group)
     )
-    expert_bw, expert_latency = exchange_bandwidth(
-        here, all_links, e, inside=np.minimum(e, np.maximum(here.count / t, 1.0)), copies=scene.arch.experts_per_token
-    )
+    expert_bw, expert_latency = tensor_bw, tensor_latency
+    if scene.arch.experts:
+        inside_expert = np.minimum(e, np.maximum(here.count / t, 1.0))
+        expert_bw, expert_latency = exchange_bandwidth(
+            here, all_links, e, inside=inside_expert, copies=scene.arch.experts_per_token
+        )
     stage_bw, stage_latency = group_bandwidth(
         here, all_links, np.where(p > 1, 2.0, 1.0), inside=np.where((machines_used > 1) & (p > 1), 1.0, 2.0)
     )
