@@ -16,6 +16,7 @@ DECODERS = ("llama-3.2-1b", "llama-3.1-8b", "qwen2.5-7b", "mistral-7b", "qwen2.5
 ENCODERS = ("bge-m3", "bge-small", "modernbert-base")
 PAINTERS = ("sdxl", "sd1.5", "flux.1-dev")
 CARDS = ("h100-80gb-sxm", "a100-80gb-sxm", "l4", "l40s", "h200", "b200")
+LISTS = frozenset({"precision", "constraints.providers", "constraints.countries"})
 LENGTHS = ((300, 60), (1000, 300), (2000, 200), (4000, 500), (500, 800))
 
 COLUMNS = (
@@ -163,7 +164,7 @@ def content(row: dict[str, Any]) -> dict[str, Any]:
         section, dot, key = name.partition(".")
         if value is None or name in {"id", "team", "cost_centre"}:
             continue
-        listed = value.split(";") if name in {"constraints.providers", "constraints.countries"} else value
+        listed = value.split(";") if name in LISTS else value
         if dot:
             nested.setdefault(section, {})[key] = listed
         else:

@@ -117,8 +117,7 @@ def _answer_shape(asked: list[Asked], market: Market, answers: Answers) -> None:
             architecture = None if workload.model is None else suitable_model(workload, resolve_model(workload.model))
             shelves[key] = market.shelf(workload.constraints)
         except GpuplanError as error:
-            reason = f"{error.message} ({error.hint})" if error.hint else error.message
-            answers.rows += [_without_answer(one, "refused", reason) for one in some]
+            answers.rows += [_without_answer(one, "refused", _reason(error)) for one in some]
             del by_money[key]
     if not by_money:
         return
@@ -126,13 +125,21 @@ def _answer_shape(asked: list[Asked], market: Market, answers: Answers) -> None:
     for begin in range(0, len(flat), CHUNK):
         chunk = flat[begin : begin + CHUNK]
         whole = group_of([_asked(one, market) for _, one in chunk], market.beliefs["money.hours_per_month"])
-        fleets = _sized(whole, architecture, market)
+        try:
+            fleets = _sized(whole, architecture, market)
+        except GpuplanError as error:  # an accelerator that nothing is known of
+            answers.rows += [_without_answer(one, "refused", _reason(error)) for _, one in chunk]
+            continue
         first = 0
         for key, same in groupby(chunk, key=lambda pair: pair[0]):
             part = [one for _, one in same]
             columns = slice(first, first + len(part))
             first += len(part)
             _answer_group(part, whole.part(columns), shelves[key], _taken(fleets, columns), market, answers)
+
+
+def _reason(error: GpuplanError) -> str:
+    return f"{error.message} ({error.hint})" if error.hint else error.message
 
 
 def _asked(one: Asked, market: Market) -> Workload:

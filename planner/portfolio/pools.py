@@ -217,8 +217,8 @@ def _shared(key: str, pool: Pool, market: Market) -> Shared:
             if server.machine.accelerator and server.machine.accelerator.name == asked["accelerator"]
         ]
         tiers = tiers_of_offers(offers, servers, market.beliefs, months=asked["months"])
-        step = max(1.0, float(np.ceil(pool.gpus_by_hour.max() / LEVELS)))
-        curve = DemandCurve(units=np.ceil(pool.gpus_by_hour / step - 1e-9) * step)
+        step = float(np.ceil(pool.gpus_by_hour.max() / LEVELS))
+        curve = DemandCurve(units=pool.gpus_by_hour).rounded_up(step if step > 1 else 0.0)
         mix = cheapest_mix(curve, tiers, time_limit_s=MIX_TIME_LIMIT_S)
     except GpuplanError as error:
         return Shared(**facts, note=error.message)

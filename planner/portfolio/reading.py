@@ -6,6 +6,7 @@ import csv
 import gzip
 import hashlib
 import json
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -199,7 +200,7 @@ def _of_csv(path: Path) -> Iterator[Found]:
                 yield _of_cells(dict(zip(columns, cells, strict=False)), tags, where, fault)
     except UnicodeDecodeError as error:
         raise InputError(f"not UTF-8 text (byte {error.start} cannot be read)", where=name) from None
-    except (csv.Error, EOFError, gzip.BadGzipFile) as error:
+    except (csv.Error, EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise InputError(f"this table cannot be read to its end: {error}", where=name) from None
     except OSError as error:
         raise InputError(f"cannot be read: {error.strerror or error}", where=name) from None

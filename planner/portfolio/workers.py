@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import closing
+from itertools import islice
+from multiprocessing import active_children, get_context
 from typing import TypeVar
-
-from planner.errors import InputError
 
 __all__ = ["MOST_KILLS", "run_blocks"]
 
 T = TypeVar("T")
 R = TypeVar("R")
 
+WATCH_S = 1.0
 MOST_KILLS = 3
 """A piece of work that takes its worker with it so many times is given up."""
 
@@ -52,60 +60,60 @@ def run_blocks(
         # Nobody says which of the tasks in hand had the killed worker; alone, the next killing tells.
         suspects = [number for number in left if kills[number]]
         turn = [number for number in left if not kills[number]] or suspects[:1]
-        in_hand: list[int] = []
+        in_hand: set[int] = set()
         try:
-            # One worker of a pool would be this very process, which no killing may take along.
-            for number, result in _results(turn, tasks, do, max(2, min(workers, len(turn))), in_hand):
-                done(tasks[number], result)
-                left.remove(number)
-                in_hand.remove(number)
-        except _killed() as error:
-            _end_workers()
+            with closing(_results(turn, tasks, do, min(workers, len(turn)), in_hand)) as results:
+                for number, result in results:
+                    done(tasks[number], result)
+                    left.remove(number)
+                    in_hand.remove(number)
+        except BrokenProcessPool:
             for number in in_hand:
                 kills[number] += 1
             said(f"a worker was killed; its work is done again ({len(left):,} blocks left)")
             for number in [one for one in in_hand if kills[one] >= MOST_KILLS]:
-                given_up(tasks[number], f"its worker was killed {MOST_KILLS} times: {str(error).splitlines()[0]}")
+                given_up(tasks[number], f"its worker was killed {MOST_KILLS} times (for want of memory, perhaps)")
                 left.remove(number)
-        except BaseException:
-            _end_workers()
-            raise
 
 
 def _results(
-    turn: Sequence[int], tasks: Sequence[T], do: Callable[[T], R], workers: int, in_hand: list[int]
-) -> Iterator[tuple[int, R]]:
+    turn: Sequence[int], tasks: Sequence[T], do: Callable[[T], R], workers: int, in_hand: set[int]
+) -> Generator[tuple[int, R], None, None]:
     """Yield each task's number and result as they come; `in_hand` holds those that are handed out."""
+    waiting = iter(turn)
+    pool = ProcessPoolExecutor(
+        workers, mp_context=get_context("spawn"), initializer=_begin_worker, initargs=(os.getpid(),)
+    )
+    futures: dict[Future[R], int] = {}
+
+    def hand_out(most: int) -> None:
+        for number in islice(waiting, most):
+            in_hand.add(number)
+            futures[pool.submit(do, tasks[number])] = number
+
     try:
-        from joblib import Parallel, delayed
-    except ImportError as error:
-        raise InputError(
-            f"several workers need {error.name}, which is not installed",
-            hint="pip install 'gpuplan[usage]', or --workers 1",
-            where="--workers",
-        ) from None
-
-    def handed_out() -> Iterator[object]:
-        for number in turn:
-            in_hand.append(number)
-            yield delayed(_numbered)(do, number, tasks[number])
-
-    pool = Parallel(n_jobs=workers, backend="loky", return_as="generator_unordered", pre_dispatch=workers, batch_size=1)
-    yield from pool(handed_out())
+        # One more than there are workers, so that none waits for this process.
+        hand_out(workers + 1)
+        while futures:
+            finished, _ = wait(futures, return_when=FIRST_COMPLETED)
+            for future in finished:
+                # Asked before the next one is handed out: a broken pool takes nothing more.
+                result = future.result()
+                yield futures.pop(future), result
+                hand_out(1)
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+        for process in active_children():
+            process.terminate()
 
 
-def _numbered(do: Callable[[T], R], number: int, task: T) -> tuple[int, R]:
-    return number, do(task)
+def _begin_worker(parent: int) -> None:
+    """Leave Ctrl-C to the process that is asked, and do not outlive it, however it ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(WATCH_S)
+        os._exit(1)
 
-def _killed() -> type[Exception]:
-    from concurrent.futures.process import BrokenProcessPool
-
-    return BrokenProcessPool
-
-
-def _end_workers() -> None:
-    """Leave no process behind: those of a broken pool cannot be used, those of an interrupted one should not go on."""
-    from joblib.externals.loky import get_reusable_executor
-
-    get_reusable_executor(reuse=True).shutdown(wait=True, kill_workers=True)
+    threading.Thread(target=watch, daemon=True).start()
