@@ -29,8 +29,10 @@ from planner.measured.memory import (
 )
 from planner.measured.rows import Row, accelerator_of, number, read_rows
 from planner.measured.scores import BlockReport, Detail, FileReport, VerifyReport, file_report
-from planner.measured.serving import METRICS, is_overloaded, predict_serving, serving_table
+from planner.measured.serving import METRICS, predict_serving
 from planner.measured.serving import constants_of_rows as serving_constants
+from planner.measured.serving_rows import is_overloaded
+from planner.measured.serving_table import serving_table
 from planner.measured.training import constants_of_rows as training_constants
 from planner.measured.training import predict_training, training_table
 from planner.supply.calibration import OWN_ROWS, Calibration, default_calibration
@@ -163,9 +165,9 @@ def _serving(rows: Sequence[Row], calibration: Calibration) -> list[Detail]:
                 continue  # a burst's times tell of its length, not of the server
             if not expected > 0 or not math.isfinite(value):
                 continue
-            found.append(
-                _detail(row, metric, expected, value, row_class("serving", row, place), calibration, primary=primary)
-            )
+            sort, stated = row_class("serving", row, place), band_name("serving", row, place)
+            around = calibration.value(f"band.{stated}")
+            found.append(_detail(row, metric, expected, value, sort, calibration, primary=primary, spread_log=around))
             primary = False
         if primary:
             reason = "no figure of this row is one that is predicted for its load"

@@ -27,6 +27,7 @@ __all__ = [
     "accepted_tokens",
     "decode_step",
     "experts_read_share",
+    "pipelined_share",
     "prefill",
     "seen_tokens",
     "served_model",
@@ -334,6 +335,8 @@ def prefill(
     constants: ServingConstants,
     prompt_tokens: ArrayLike,
     cached_share: ArrayLike = 0.0,
+    *,
+    is_alone: bool = False,
 ) -> StepTime:
     """Return the time that reading one prompt adds to a busy replica: arithmetic and collectives, weights read elsewhere.
 
@@ -343,20 +346,20 @@ def prefill(
         Tokens of the prompt.
     cached_share : array_like
         Part of it found in the prefix cache, which costs nothing.
+    is_alone : bool
+        How long the prompt itself takes, not what it adds to the replica's work: with attention data parallelism one
+        accelerator reads it while the others wait for prompts of their own, and only its experts are spread.
     """
     group = np.asarray(layout.group, dtype=float)
     prompt, cached = np.asarray(prompt_tokens, dtype=float), np.asarray(cached_share, dtype=float)
     fresh = prompt * (1.0 - cached)
-    linear = (
-        fresh
-        / group
-        * (
-            np.asarray(model.body_flop_per_token)
-            + np.asarray(model.expert_flop_per_token) * _imbalance(layout, constants)
-        )
+    ranks = np.asarray(layout.attention_split, dtype=float) if is_alone else group
+    linear = fresh * (
+        np.asarray(model.body_flop_per_token) / ranks
+        + np.asarray(model.expert_flop_per_token) * _imbalance(layout, constants) / group
     )
     attended = _causal_tokens(model, prompt) * (1.0 + cached)
-    scores = fresh / group * np.asarray(model.score_flop_per_token) * attended
+    scores = fresh / ranks * np.asarray(model.score_flop_per_token) * attended
     compute_s = linear / (np.asarray(layout.flop_per_s) * constants.prefill_share) + scores / (
         np.asarray(layout.flop16_per_s) * constants.attention_share
     )
@@ -368,3 +371,18 @@ def prefill(
         communication_s=np.asarray(communication_s + zeros, dtype=float),
         fixed_s=zeros,
     )
+
+
+def pipelined_share(chunks: ArrayLike, stages: ArrayLike) -> FloatArray:
+    """Return how long a prompt of `chunks` chunks takes through `stages` stages, over the stages one after another.
+
+    While one chunk is in the second stage, the next is in the first: ``(c + p - 1) / (c p)``, the bubble of a pipeline with c
+    micro-batches (Huang et al. 2019, arXiv:1811.06965); a prompt of one chunk or less gains nothing.
+
+    Examples
+    --------
+    >>> [round(float(pipelined_share(c, 4)), 3) for c in (0.5, 1, 2, 16)], float(pipelined_share(7, 1))
+    ([1.0, 1.0, 0.625, 0.297], 1.0)
+    """
+    count, p = np.maximum(np.asarray(chunks, dtype=float), 1.0), np.asarray(stages, dtype=float)
+    return np.asarray((count + p - 1.0) / (count * p), dtype=float)

@@ -263,13 +263,10 @@ def _fleet(
         + _wait(prompt, load, assumptions, reps.stages[pick])
         + step * float(grid.waited_steps[pick, column])
     )
-    sort = "serve.moe" if arch.experts else "serve.dense"
-    if machine.accelerator is None:
-        sort = "cpu"
-    elif machine.accelerator.market_class != "datacenter":
-        sort = "serve.consumer"
-    sigma = spread(calibration, sort, "serve.bandwidth_share", machine)
     basis, evidence = basis_and_evidence(calibration, "serve.bandwidth_share", machine)
+    # The engine that will run is not known: the band is that of tables whose software was left out of the fit.
+    known = "" if basis == "measured_nearby" else ".stranger"
+    sigma = spread(calibration, _sort(arch, machine) + known, "serve.bandwidth_share", machine)
     parts = {
         "memory_bandwidth": float(grid.memory_s[pick, column]),
         "compute": float(grid.compute_s[pick, column]),
@@ -305,7 +302,7 @@ def _fleet(
             rate_per_s=band(total_rate, sigma),
             rate_unit="output_tokens",
             tokens_per_s=total_rate,
-            ttft_ms=band(ttft * 1e3, calibration.value("band.serve.ttft")) if not batch_job else None,
+            ttft_ms=band(ttft * 1e3, calibration.value(f"band.serve.ttft{known}")) if not batch_job else None,
             tpot_ms=band(tpot * 1e3, sigma),
             step_s=step,
             mfu_share=_mfu(arch, demand, rate, hw, row, precision, used / max(replicas, 1)),
@@ -320,6 +317,15 @@ def _fleet(
         utilisation_share=utilisation,
         notes=_notes(arch, demand, rate * replicas, used, count * instances, fixed=fixed),
     )
+
+
+def _sort(arch: Architecture, machine: Machine) -> str:
+    """Return the class of measured rows whose errors such work has."""
+    if machine.accelerator is None:
+        return "cpu"
+    if machine.accelerator.market_class != "datacenter":
+        return "serve.consumer"
+    return "serve.moe" if arch.experts else "serve.dense"
 
 
 def _wait(prompt_s: float, load: float, assumptions: Assumptions, stages: int) -> float:

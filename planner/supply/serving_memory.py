@@ -7,14 +7,20 @@ from numpy.typing import ArrayLike, NDArray
 
 from planner.supply.serving import ServedModel, seen_tokens
 
-__all__ = ["cache_budget_bytes", "cached_bytes_per_request", "overhead_bytes", "resident_weight_bytes"]
+__all__ = [
+    "BATCHED_TOKENS",
+    "cache_budget_bytes",
+    "cached_bytes_per_request",
+    "overhead_bytes",
+    "resident_weight_bytes",
+]
 
 FloatArray = NDArray[np.float64]
 
 _CONTEXT_BYTES = 1.5e9
 """CUDA context, graphs and the engine's own buffers: 1.5 to 3.5 GB on published runs with the group's buffers."""
 _GROUP_BYTES = 0.6e9
-_BATCHED_TOKENS = 8192.0
+BATCHED_TOKENS = 8192.0
 """Tokens that an engine prefills at once (vLLM and TensorRT-LLM default to 2048 to 8192)."""
 
 
@@ -32,7 +38,7 @@ def resident_weight_bytes(
 def overhead_bytes(model: ServedModel, group: ArrayLike) -> FloatArray:
     """Return context, communication buffers and the activations of the largest prefill chunk, per accelerator."""
     q = np.asarray(group, dtype=float)
-    activations = _BATCHED_TOKENS * 2.0 * (4.0 * np.asarray(model.hidden) + 2.0 * np.asarray(model.ffn) / q)
+    activations = BATCHED_TOKENS * 2.0 * (4.0 * np.asarray(model.hidden) + 2.0 * np.asarray(model.ffn) / q)
     return np.asarray(_CONTEXT_BYTES + np.where(q > 1, _GROUP_BYTES, 0.0) + activations, dtype=float)
 
 
