@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from ibis.expr.types import Column as IbisColumn
     from ibis.expr.types import Table as IbisTable
     from pyarrow import Table as ArrowTable
-    from pyspark.sql import SparkSession
 
 __all__ = ["Engine", "EngineAddress", "EngineError", "connect", "read_address"]
 
@@ -68,7 +67,7 @@ class Engine:
         What was asked for.
     ibis : ibis.backends.BaseBackend
         The connection that runs Ibis expressions.
-    spark : SparkSession or None
+    spark : pyspark.sql.SparkSession or None
         The session, where the engine is Spark.
     start_s : float
         Seconds until it answered; told apart from those of the work.
@@ -78,7 +77,7 @@ class Engine:
 
     address: EngineAddress
     ibis: Any
-    spark: SparkSession | None = None
+    spark: Any = None
     start_s: float = 0.0
     notes: tuple[str, ...] = ()
 

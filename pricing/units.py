@@ -83,6 +83,7 @@ UNITS: dict[str, str] = {
     # rates of work, and what it leaves behind
     "tokens_per_s": "tokens per second",
     "kg_per_month": "kilogram per month",
+    "kwh": "kilowatt-hour",
     "kwh_per_month": "kilowatt-hour in a month",
     "g_co2e_per_kwh": "gram of CO2 equivalent per kilowatt-hour",
 }

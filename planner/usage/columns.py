@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from planner.engine import Engine
@@ -10,7 +10,7 @@ from planner.engine import Engine
 if TYPE_CHECKING:
     from ibis.expr.types import Column, Table
 
-__all__ = ["MANDATORY", "NEEDED", "canonical", "missing_columns", "version_of"]
+__all__ = ["MANDATORY", "NEEDED", "UNREADABLE", "Columns", "missing_columns", "version_of"]
 
 MANDATORY = ("BillingCurrency", "ChargeCategory", "ChargePeriodEnd", "ChargePeriodStart", "EffectiveCost")
 """Without these a row has no time, no cost or no meaning."""
@@ -20,13 +20,13 @@ QUANTITY = ("ConsumedQuantity", "PricingQuantity")
 METER = ("SkuMeter", "x_SkuMeterName", "x_UsageType", "x_SkuDescription", "x_InstanceType", "x_SkuInstanceType")
 DESCRIPTION = ("ChargeDescription",)
 """Read only where no other column says what was bought (FOCUS 1.0): it is long, and some write of each resource its own."""
-NUMBERS = ("EffectiveCost", "ListCost", "ContractedCost", "BilledCost", "ConsumedQuantity", "PricingQuantity", "CommitmentDiscountQuantity")  # fmt: skip
-TIMES = ("ChargePeriodStart", "ChargePeriodEnd")
+NUMBERS = {"effective_cost": "EffectiveCost", "list_cost": "ListCost", "contracted_cost": "ContractedCost", "billed_cost": "BilledCost", "consumed_quantity": "ConsumedQuantity", "pricing_quantity": "PricingQuantity"}  # fmt: skip
+TIMES = {"starts_s": "ChargePeriodStart", "ends_s": "ChargePeriodEnd"}
 TEXTS = {
     "category": ("ChargeCategory",),
     "charge_class": ("ChargeClass",),
     "currency": ("BillingCurrency",),
-    "provider": PROVIDER,
+    "provider": PROVIDER[:2],
     "account": ("SubAccountId", "BillingAccountId"),
     "region": ("RegionId", "RegionName"),
     "details": ("SkuPriceDetails", "x_SkuDetails"),
@@ -37,22 +37,22 @@ TEXTS = {
     "pricing_category": ("PricingCategory",),
     "commitment_id": ("CommitmentDiscountId",),
     "commitment_category": ("CommitmentDiscountCategory",),
-    "commitment_type": ("CommitmentDiscountType",),
     "commitment_status": ("CommitmentDiscountStatus",),
-    "commitment_unit": ("CommitmentDiscountUnit",),
     "reservation_status": ("CapacityReservationStatus",),
     "resource": ("ResourceId",),
     "sku": ("SkuPriceId", "SkuId"),
-    "frequency": ("ChargeFrequency",),
 }
 """Our name of a text, and the columns that may hold it; the first that does counts."""
 
 NEEDED = tuple(
-    dict.fromkeys([*MANDATORY, *NUMBERS, *(name for names in TEXTS.values() for name in names), *DESCRIPTION, "Tags"])
+    dict.fromkeys(
+        [*MANDATORY, *NUMBERS.values(), *(name for names in TEXTS.values() for name in names), *DESCRIPTION, "Tags"]
+    )
 )
 """Every column that is read; a bill has some fifty."""
 
 VERSION_SIGNS = (("1.3", ("ServiceProviderName", "AllocatedMethodId", "ContractApplied")), ("1.2", ("InvoiceId", "PricingCurrency", "BillingAccountType")), ("1.1", ("SkuPriceDetails", "SkuMeter", "CapacityReservationId")))  # fmt: skip
+UNREADABLE = ("", "ChargePeriodStart", "ChargePeriodEnd", "EffectiveCost", "BillingCurrency", "ChargeCategory")
 EMPTY_WORDS = ("NULL", "null", "None")
 
 
@@ -81,93 +81,120 @@ def missing_columns(columns: Iterable[str]) -> tuple[str, ...]:
     return tuple(missing)
 
 
-def canonical(engine: Engine, raw: Table, schema: Mapping[str, Any], *, is_text: bool, tag: str = "") -> Table:
-    """Return the rows of one group of files under our own names and types.
+class Columns:
+    """Our own columns over a table that has a bill's; each is made when it is asked for.
+
+    A query asks for the cheap ones, filters by them, and then for the others over what is left: an engine computes what
+    stands below a filter for every row.
 
     Parameters
     ----------
     engine : Engine
         Where the expression will run.
-    raw : Table
-        The files' columns as they are stored.
+    table : Table
+        Has the columns of `schema`, perhaps among others.
     schema : mapping of str to ibis data type
-        Of `raw`.
+        The bill's columns.
     is_text : bool
         Whether the files are CSV, where every value is text that may be empty or unreadable.
     tag : str
         The tag whose value is wanted.
-
-    Returns
-    -------
-    Table
-        Text (null, or empty, where nothing stands), numbers, times in seconds since 1970, and `unreadable`: the first
-        column that a row cannot do without and that holds nothing readable, empty where there is none.
     """
-    import ibis
 
-    def text_of(name: str) -> Column:
-        column = raw[name] if schema[name].is_string() else raw[name].cast("string")
-        if is_text:
+    def __init__(
+        self, engine: Engine, table: Table, schema: Mapping[str, Any], *, is_text: bool, tag: str = ""
+    ) -> None:
+        self.engine = engine
+        self.table = table
+        self.schema = schema
+        self.is_text = is_text
+        self.tag = tag
+
+    def of(self, name: str) -> Column:
+        """Return one column: text (null, or empty, where nothing stands), a number, or seconds since 1970."""
+        import ibis
+
+        match name:
+            case "starts_s" | "ends_s":
+                return self.engine.seconds_of(self._time(TIMES[name]))
+            case "tag":
+                return self._tag() if self.tag else ibis.null("string")
+            case "unreadable":
+                return self._unreadable()
+            case "description":
+                has_better = {*METER, "SkuPriceDetails", "x_SkuDetails"} & set(self.schema)
+                return ibis.null("string") if has_better else self._text(DESCRIPTION)
+            case _ if name in NUMBERS:
+                return self._number(NUMBERS[name])
+            case _:
+                return self._text(TEXTS[name])
+
+    def named(self, names: Iterable[str]) -> dict[str, Column]:
+        """Return several columns by their names."""
+        return {name: self.of(name) for name in names}
+
+    def is_readable(self) -> list[Column]:
+        """Return the conditions of a row that can be read; one for each column, so that a store can pass over pages."""
+        currency = self.of("currency")
+        conditions: list[Column] = [self._time(name).notnull() for name in TIMES.values()]
+        cost = self.of("effective_cost")
+        return [*conditions, cost.notnull(), ~cost.isnan(), currency.notnull(), currency != ""]
+
+    def _text_of(self, name: str) -> Column:
+        import ibis
+
+        column = self.table[name] if self.schema[name].is_string() else self.table[name].cast("string")
+        if self.is_text:
             column = ibis.cases(*((column == word, None) for word in EMPTY_WORDS), else_=column)
         return column
 
-    def text(names: Iterable[str]) -> Column:
-        there = [name for name in names if name in schema]
+    def _text(self, names: Iterable[str]) -> Column:
+        import ibis
+
+        there = [name for name in names if name in self.schema]
         if not there:
             return ibis.null("string")
         # Columns are handed on as they are stored where that is possible: engines group dictionaries far faster than text.
-        return text_of(there[0]) if len(there) == 1 else ibis.coalesce(*(text_of(name).nullif("") for name in there))
+        if len(there) == 1:
+            return self._text_of(there[0])
+        return ibis.coalesce(*(self._text_of(name).nullif("") for name in there))
 
-    def number(name: str) -> Column:
-        if name not in schema:
+    def _number(self, name: str) -> Column:
+        import ibis
+
+        if name not in self.schema:
             return ibis.null("float64")
-        return text_of(name).try_cast("float64") if schema[name].is_string() else raw[name].cast("float64")
+        if self.schema[name].is_string():
+            return self._text_of(name).try_cast("float64")
+        return self.table[name].cast("float64")
 
-    def time(name: str) -> Column:
-        column = raw[name]
-        if schema[name].is_string():
-            column = text_of(name).try_cast("timestamp('UTC')")
-        return engine.seconds_of(column)
+    def _time(self, name: str) -> Column:
+        if self.schema[name].is_string():
+            return self._text_of(name).try_cast("timestamp('UTC')")
+        return self.table[name]
 
-    columns: dict[str, Column] = {ours: text(names) for ours, names in TEXTS.items()}
-    columns["description"] = ibis.null("string")
-    if not {*METER, "SkuPriceDetails", "x_SkuDetails"} & set(schema):
-        columns["description"] = text(DESCRIPTION)
-    columns |= {_snake(name): number(name) for name in NUMBERS}
-    columns |= {"starts_s": time(TIMES[0]), "ends_s": time(TIMES[1])}
-    has_text_tags = "Tags" in schema and schema["Tags"].is_string()
-    # A map has no text that two engines agree on; of a row's copies it is equal anyway.
-    columns["tags"] = text_of("Tags") if has_text_tags else ibis.null("string")
-    columns["tag"] = _tag(raw, schema, text_of, tag) if tag else ibis.null("string")
-    named = raw.select(**columns)
-    return named.mutate(unreadable=_unreadable(named))
+    def _tag(self) -> Column:
+        import re
 
+        import ibis
 
-def _snake(name: str) -> str:
-    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name).removeprefix("_")
+        if "Tags" not in self.schema:
+            return ibis.null("string")
+        if self.schema["Tags"].is_map():
+            return self.table["Tags"].get(self.tag).cast("string")
+        pattern = rf'"{re.escape(self.tag)}"\s*:\s*"((?:[^"\\]|\\.)*)"'
+        return self._text_of("Tags").re_extract(pattern, 1)
 
+    def _unreadable(self) -> Column:
+        """Return the place in `UNREADABLE` of the first column that holds nothing readable; 0 is none."""
+        import ibis
 
-def _unreadable(rows: Table) -> Column:
-    import ibis
-
-    return ibis.cases(
-        (rows.starts_s.isnull(), "ChargePeriodStart"),
-        (rows.ends_s.isnull(), "ChargePeriodEnd"),
-        (rows.effective_cost.isnull() | rows.effective_cost.isnan(), "EffectiveCost"),
-        (rows.currency.isnull() | (rows.currency == ""), "BillingCurrency"),
-        (rows.category.isnull() | (rows.category == ""), "ChargeCategory"),
-        else_="",
-    )
-
-
-def _tag(raw: Table, schema: Mapping[str, Any], text_of: Callable[[str], Column], tag: str) -> Column:
-    import re
-
-    import ibis
-
-    if "Tags" not in schema:
-        return ibis.null("string")
-    if schema["Tags"].is_map():
-        return raw["Tags"].get(tag).cast("string")
-    pattern = rf'"{re.escape(tag)}"\s*:\s*"((?:[^"\\]|\\.)*)"'
-    return text_of("Tags").re_extract(pattern, 1)
+        cost, currency, category = self.of("effective_cost"), self.of("currency"), self.of("category")
+        return ibis.cases(
+            (self._time("ChargePeriodStart").isnull(), 1),
+            (self._time("ChargePeriodEnd").isnull(), 2),
+            (cost.isnull() | cost.isnan(), 3),
+            (currency.isnull() | (currency == ""), 4),
+            (category.isnull() | (category == ""), 5),
+            else_=0,
+        ).cast("int64")

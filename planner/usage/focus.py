@@ -16,10 +16,10 @@ import numpy as np
 
 from planner.engine import Engine
 from planner.usage import query
-from planner.usage.columns import missing_columns, version_of
+from planner.usage.columns import UNREADABLE, missing_columns, version_of
 from planner.usage.faults import Fault, UsageError, fault_text
 from planner.usage.hours import HourTable, coded, spread_evenly
-from planner.usage.relations import first_line, relations_of, rows_of
+from planner.usage.relations import first_line, relations_of
 from planner.usage.skus import Sku, SkuReader, hours_per_unit, provider_of
 from planner.usage.sources import Source
 
@@ -160,10 +160,10 @@ def read_bill(
     if not whole:
         raise UsageError("no file can be read:\n  " + "\n  ".join(fault_text(one) for one in faults))
     relations = relations_of(engine, whole, folder, faults)
-    rows = rows_of(engine, relations, tag)
-    kinds = engine.table(query.profile(engine, rows)).to_pylist()
+    rows = query.Rows(engine, tuple(relations), tag)
+    kinds = engine.table(query.profile(rows)).to_pylist()
     # In an order of ours: sums of floats depend on it, and each engine answers in its own.
-    kinds.sort(key=lambda row: tuple(row[name] or "" for name in query.PROFILE_WORDS))
+    kinds.sort(key=lambda row: tuple(str(row[name] or "") for name in query.PROFILE_WORDS))
     known = {"USD": Rate(usd=1.0, source="")} | dict(rates or {})
     left_out, no_rate = _left_out(kinds, known, whole, faults)
     skus, table = _skus(kinds, reader)
@@ -171,8 +171,8 @@ def read_bill(
     if skus:
         _put_skus(engine, table)
         sku_table = _sku_table(engine)
-        found.words = {row["mark"]: row for row in engine.table(query.dimensions(engine, rows, sku_table)).to_pylist()}
-        found.hourly = engine.table(query.hourly(engine, rows, sku_table, keep_copies=keep_copies))
+        found.words = {row["mark"]: row for row in engine.table(query.dimensions(rows, sku_table)).to_pylist()}
+        found.hourly = engine.table(query.hourly(rows, sku_table, keep_copies=keep_copies))
     readable = [row for row in kinds if not row["unreadable"] and row["currency"] not in no_rate]
     if not readable:
         raise UsageError("no row can be read:\n  " + "\n  ".join(fault_text(one) for one in faults))
@@ -235,7 +235,7 @@ def _left_out(
     without: dict[str, int] = defaultdict(int)
     for row in kinds:
         if row["unreadable"]:
-            unreadable[row["unreadable"]] += row["rows"]
+            unreadable[UNREADABLE[row["unreadable"]]] += row["rows"]
         elif row["currency"] not in rates:
             without[row["currency"]] += row["rows"]
     for column, count in sorted(unreadable.items()):
@@ -472,7 +472,7 @@ def _notes(
         )
     if copied and not keep_copies:
         notes.append(
-            f"{copied:,} rows are copies of others in every column that is read, and count once (--keep-copies)"
+            f"{copied:,} rows are copies of others in time, resource, kind, quantity and every cost, and count once (--keep-copies)"
         )
     if any(row["category"] == "Usage" and (row["charge_class"] or "") == "Correction" for row in kinds):
         notes.append("corrections count in the hour that they correct, not in the one in which they were billed")

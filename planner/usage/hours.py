@@ -119,6 +119,8 @@ def spread_evenly(
 
 def concatenated(tables: Sequence[HourTable]) -> HourTable:
     """Return several tables as one; a kind of word that a table lacks is empty there, a value is 0."""
+    if len(tables) == 1:
+        return tables[0]
     kinds = sorted({kind for table in tables for kind in table.codes})
     names = sorted({name for table in tables for name in table.values})
     words = {kind: tuple(sorted({w for t in tables for w in t.words.get(kind, ("",))})) for kind in kinds}

@@ -7,17 +7,14 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from planner.engine import Engine
-from planner.usage.columns import NEEDED, canonical
+from planner.usage.columns import NEEDED
 from planner.usage.faults import Fault
 from planner.usage.sources import Source
 
-if TYPE_CHECKING:
-    from ibis.expr.types import Table
-
-__all__ = ["Relation", "relations_of", "rows_of"]
+__all__ = ["Relation", "first_line", "relations_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,17 +70,6 @@ def relations_of(engine: Engine, sources: Sequence[Source], folder: Path, faults
             _duckdb_parquet(engine, name, group)
         found.append(Relation(name, _schema(group[0]), tuple(group), is_text))
     return found
-
-
-def rows_of(engine: Engine, relations: Iterable[Relation], tag: str = "") -> Table:
-    """Return all files' rows under our own names, as one expression that any engine can run."""
-    import ibis
-
-    parts = [
-        canonical(engine, ibis.table(one.schema, name=one.name), one.schema, is_text=one.is_text, tag=tag)
-        for one in relations
-    ]
-    return parts[0] if len(parts) == 1 else ibis.union(*parts)
 
 
 def _schema(source: Source) -> dict[str, Any]:

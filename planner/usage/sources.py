@@ -42,7 +42,7 @@ class Source:
         The header; Parquet's column names.
     kind : str
         One of `KINDS`; empty where the header tells none.
-    filesystem : FileSystem or None
+    filesystem : pyarrow.fs.FileSystem or None
         Of an object store.
     schema : pyarrow.Schema or None
         Of a Parquet file.
@@ -53,7 +53,7 @@ class Source:
     form: str
     columns: tuple[str, ...]
     kind: str
-    filesystem: FileSystem | None = None
+    filesystem: Any = None
     schema: Any = None
 
 
