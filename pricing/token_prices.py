@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
+from functools import cache
 
 __all__ = ["TokenPrice", "same_model", "token_prices"]
 
@@ -47,6 +48,7 @@ class TokenPrice:
     note: str = ""
 
 
+@cache
 def _words(name: str) -> tuple[str, ...]:
     text = name.lower().rsplit("/", 1)[-1]
     text = re.sub(r"^(databricks-|[a-z]+\.)", "", text)

@@ -103,6 +103,7 @@ def grid_intensities() -> Mapping[str, GridIntensity]:
     return MappingProxyType({row.place: row for row in rows})
 
 
+@cache
 def place_of(*, provider: str = "", region: str = "", city: str = "", country: str | None = None) -> str:
     """Return the nearest place whose grid is known.
 

@@ -7,6 +7,7 @@ Column 0 is today and is never discounted; column t is paid at the end of month 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TypeAlias
 
 import numpy as np
@@ -110,6 +111,21 @@ def discount_factors(discount_rate_share_per_year: ArrayLike, months: int) -> Fl
     >>> discount_factors(0.21, 24)[[0, 12, 24]].round(6).tolist()
     [1.0, 0.826446, 0.683013]
     """
+    rate: object = discount_rate_share_per_year
+    if isinstance(rate, float):
+        return _factors_of_one(rate, months)
+    return _factors(discount_rate_share_per_year, months)
+
+
+@lru_cache(maxsize=64)
+def _factors_of_one(rate: float, months: int) -> FloatArray:
+    """Return the factors of a single rate, which thousands of timelines of one plan share; nobody may write into them."""
+    factors = _factors(rate, months)
+    factors.flags.writeable = False
+    return factors
+
+
+def _factors(discount_rate_share_per_year: ArrayLike, months: int) -> FloatArray:
     rate = np.asarray(discount_rate_share_per_year, dtype=float)
     if not np.all(np.isfinite(rate)) or np.any(rate <= -1):
         raise PlanningError(

@@ -114,11 +114,8 @@ def rented_options(
         )
         for machine, fleet in fleets.items()
     }
-    rows = [
-        (offer, plans[machine_of[offer_id(offer)]])
-        for offer in candidates.offers
-        if machine_of[offer_id(offer)] in plans
-    ]
+    behind = ((offer, plans.get(machine_of[offer_id(offer)])) for offer in candidates.offers)
+    rows = [(offer, plan) for offer, plan in behind if plan is not None]
     if not rows:
         return []
     # A service runs on while one machine is replaced by another; a job loses what it did since its last checkpoint.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, is_dataclass
+from dataclasses import fields, is_dataclass
 from datetime import date
 from enum import Enum
 from typing import Any
@@ -14,10 +14,18 @@ __all__ = ["SCHEMA_VERSION", "Record", "json_text", "plain"]
 
 SCHEMA_VERSION = 1
 Record = dict[str, Any]
+PLAIN = {str, int, bool, type(None)}
 
 
 def plain(value: Any) -> Any:  # noqa: ANN401  any value in, JSON's own types out
     """Return a value in JSON's own types: dates as ISO text, enums as their value, no NaN, no numpy."""
+    kind = type(value)
+    if kind in PLAIN:  # most values are these; a match tries its cases one by one
+        return value
+    if kind is float:
+        return value if math.isfinite(value) else None
+    if kind is dict:
+        return {str(key): plain(item) for key, item in value.items()}
     match value:
         case None | bool() | str() if not isinstance(value, Enum):
             return value
@@ -38,7 +46,7 @@ def plain(value: Any) -> Any:  # noqa: ANN401  any value in, JSON's own types ou
         ):  # numpy's scalars and arrays, without importing numpy for commands that need none
             return plain(value.tolist())
         case _ if is_dataclass(value) and not isinstance(value, type):
-            return plain(asdict(value))
+            return {each.name: plain(getattr(value, each.name)) for each in fields(value)}
         case _:
             raise TypeError(f"no JSON form for {type(value).__name__}")
 

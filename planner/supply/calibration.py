@@ -93,14 +93,18 @@ class Calibration:
 
     def column(self, name: str, machines: Sequence[Machine], tags: Sequence[str] = ()) -> FloatArray:
         """Return the constant for each machine."""
-        known: dict[tuple[str, ...], float] = {}
-        values = []
-        for machine in machines:
-            key = scopes(machine)
-            if key not in known:
-                known[key] = self.value_at(name, key, tags)
-            values.append(known[key])
-        return np.asarray(values, dtype=float)
+        return self.columns([name], machines, tags)[name]
+
+    def columns(
+        self, names: Sequence[str], machines: Sequence[Machine], tags: Sequence[str] = ()
+    ) -> dict[str, FloatArray]:
+        """Return several constants for each machine; machines share few scopes, so each is looked up once."""
+        keys = [scopes(machine) for machine in machines]
+        order = {key: i for i, key in enumerate(dict.fromkeys(keys))}
+        index = np.asarray([order[key] for key in keys], dtype=np.intp)
+        return {
+            name: np.asarray([self.value_at(name, key, tags) for key in order], dtype=float)[index] for name in names
+        }
 
     def value(self, name: str) -> float:
         """Return a constant that holds for all."""

@@ -17,6 +17,7 @@ from planner.supply.training_hardware import matmul_ceiling_share
 
 __all__ = ["links", "serving_constants", "take", "training_constants"]
 
+FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 Columns = TypeVar("Columns", Links, ServingConstants, TrainingConstants)
 
@@ -30,7 +31,7 @@ def take(columns: Columns, index: NDArray[np.intp] | IntArray) -> Columns:
 def links(calibration: Calibration, machines: Sequence[Machine], *, serving: bool = False) -> Links:
     """Return the achieved shares and latencies of the machines' links; engines' collectives differ from training's."""
     prefix = "serve_link" if serving else "link"
-    return Links(**{name: calibration.column(f"{prefix}.{name}", machines) for name in Links.__dataclass_fields__})
+    return Links(**_columns(calibration, prefix, tuple(Links.__dataclass_fields__), machines))
 
 
 def serving_constants(
@@ -38,7 +39,7 @@ def serving_constants(
 ) -> ServingConstants:
     """Return the serving constants of the machines for work with these tags."""
     return ServingConstants(
-        **{name: calibration.column(f"serve.{name}", machines, tags) for name in ServingConstants.__dataclass_fields__}
+        **_columns(calibration, "serve", tuple(ServingConstants.__dataclass_fields__), machines, tags)
     )
 
 
@@ -46,8 +47,17 @@ def training_constants(
     calibration: Calibration, machines: Sequence[Machine], tags: Sequence[str] = ()
 ) -> TrainingConstants:
     """Return the training constants of the machines for work with these tags; `matmul_share` is of the data sheet's peak."""
-    columns = {
-        name: calibration.column(f"train.{name}", machines, tags) for name in TrainingConstants.__dataclass_fields__
-    }
+    columns = _columns(calibration, "train", tuple(TrainingConstants.__dataclass_fields__), machines, tags)
     ceilings = np.asarray([matmul_ceiling_share(machine) for machine in machines], dtype=float)
     return TrainingConstants(**{**columns, "matmul_share": columns["matmul_share"] * ceilings})
+
+
+def _columns(
+    calibration: Calibration,
+    prefix: str,
+    names: Sequence[str],
+    machines: Sequence[Machine],
+    tags: Sequence[str] = (),
+) -> dict[str, FloatArray]:
+    found = calibration.columns([f"{prefix}.{name}" for name in names], machines, tags)
+    return {name: found[f"{prefix}.{name}"] for name in names}

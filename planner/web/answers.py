@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections import OrderedDict
 from collections.abc import Mapping
 from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
@@ -30,6 +31,8 @@ OPTIONS_KEPT = {"page": 120}
 OPTIONS_IN_A_FILE = 500
 LONGEST_ANSWER_S = 30.0
 """A plan takes a fraction of a second; with all who may wait before it, some seconds."""
+LOOK_EVERY_S = 60.0
+"""How often the store is looked at for newer prices, at most."""
 MEND = 422
 
 
@@ -153,6 +156,18 @@ def _planned(store_uri: str | None, values: Mapping[str, str], top: int) -> dict
     return dict(plain(plan_record(plan, top=top)))
 
 
+def newest_prices(store_uri: str | None) -> str | None:
+    """Return what is different after a refresh; None where that cannot be told now (someone writes, or the server is away)."""
+    from pricing.store.open import open_store
+    from pricing.store.reading import newest_snapshot
+
+    try:
+        engine = open_store(store_uri)
+        return newest_snapshot(engine) if engine.exists() else ""
+    except GpuplanError:
+        return None
+
+
 def _today() -> date:
     return datetime.now().astimezone().date()
 
@@ -196,6 +211,9 @@ class Planners:
         self.waiting = 0
         self._known: OrderedDict[str, Answer] = OrderedDict()
         self._made_on = _today()
+        self._looked_at = time.monotonic()
+        self._prices = newest_prices(store_uri)
+        self._looking: asyncio.Task[None] | None = None
         self._pool = self._new_pool()
 
     def _new_pool(self) -> ProcessPoolExecutor:
@@ -216,11 +234,7 @@ class Planners:
         BusyError
             Too many wait already.
         """
-        if self._made_on != _today():  # new prices, perhaps; free tiers and tokens by date
-            self._made_on = _today()
-            self._known.clear()
-            old, self._pool = self._pool, self._new_pool()
-            old.shutdown(wait=False)
+        self._renew()
         key = json.dumps([form, sorted(values.items())])
         if key in self._known:
             self._known.move_to_end(key)
@@ -228,15 +242,38 @@ class Planners:
         if self.waiting >= self.most_waiting:
             raise BusyError
         self.waiting += 1
+        pool = self._pool
         try:
             found = await self._run(form, values)
         finally:
             self.waiting -= 1
-        if found.status == 200:
+        if found.status == 200 and pool is self._pool:  # else it may come from older prices
             self._known[key] = found
             while len(self._known) > self.remembered:
                 self._known.popitem(last=False)
         return found
+
+    def _renew(self) -> None:
+        """Start anew on a new day (free tiers and tokens go by date), and look now and then whether the store has new prices."""
+        if self._made_on != _today():
+            self._start_anew()
+        if time.monotonic() - self._looked_at >= LOOK_EVERY_S:
+            self._looked_at = time.monotonic()
+            # Beside the requests: a refresh that writes may keep the store for a while.
+            self._looking = asyncio.create_task(self._look())
+
+    async def _look(self) -> None:
+        found = await asyncio.to_thread(newest_prices, self.store_uri)
+        if found is not None and found != self._prices:
+            self._prices = found
+            self._start_anew()
+
+    def _start_anew(self) -> None:
+        """Let new processes read the prices; who waits already gets an answer from the old ones."""
+        self._made_on = _today()
+        self._known.clear()
+        old, self._pool = self._pool, self._new_pool()
+        old.shutdown(wait=False)
 
     async def _run(self, form: str, values: Mapping[str, str]) -> Answer:
         loop = asyncio.get_running_loop()

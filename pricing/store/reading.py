@@ -22,6 +22,7 @@ __all__ = [
     "cheapest_rows",
     "end_of_day",
     "history_of",
+    "newest_snapshot",
     "offer_rows",
     "read_offers",
     "read_statuses",
@@ -312,6 +313,13 @@ def changes_between(
             )
         )
     return changes
+
+
+def newest_snapshot(engine: Engine) -> str:
+    """Return a text that is another one after every refresh; empty for a store that holds nothing."""
+    with engine.reading() as session:
+        ((newest,),) = session.rows("select max(snapshot_id) from snapshot")
+    return "" if newest is None else str(newest)
 
 
 def read_statuses(engine: Engine) -> list[PartStatus]:

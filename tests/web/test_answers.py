@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from planner.web import answers
 from planner.web.answers import Answer, BusyError, Planners
+from pricing.catalog import load_bundled
+from pricing.offers import Offer
+from pricing.store.exchange import import_offers
+from pricing.store.open import open_store
 from tests.web.client import GPU_HOURS
 
 LINKS = {"page.css": "assets/page.css"}
@@ -87,6 +94,40 @@ def test_a_process_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch) -> No
         try:
             with pytest.raises(BusyError):
                 await planners.ask("json", GPU_HOURS)
+        finally:
+            planners.close()
+
+    asyncio.run(lived())
+
+
+def test_prices_that_a_refresh_has_brought_are_seen_without_a_restart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(answers, "LOOK_EVERY_S", 0.0)
+    uri = str(tmp_path / "prices.duckdb")
+
+    def offers(price: float) -> list[Offer]:
+        chosen = [o for o in load_bundled().offers if o.instance_type == "p5.48xlarge"]
+        return [
+            replace(o, price_usd_per_hour=price, price_parts=()) for o in chosen if o.purchase_option == "on_demand"
+        ]
+
+    import_offers(open_store(uri), offers(50.0), "first")
+
+    async def price(planners: Planners) -> float:
+        found = await planners.ask("json", GPU_HOURS)
+        options = json.loads(found.body)["options"]
+        return min(float(o["price_usd_per_hour"]) for o in options if o["instance_type"] == "p5.48xlarge")
+
+    async def lived() -> None:
+        planners = Planners(uri, LINKS, workers=1)
+        try:
+            assert await price(planners) == 50.0
+            import_offers(open_store(uri), offers(51.0), "second")
+            await price(planners)  # this one has the store looked at
+            assert planners._looking is not None
+            await planners._looking
+            assert await price(planners) == 51.0
         finally:
             planners.close()
 
