@@ -23,7 +23,18 @@ from planner.portfolio.result import land, part_table, write_table
 from planner.portfolio.shape import physics_key
 from pricing.errors import GpuplanError
 
-__all__ = ["Block", "Report", "blocks_of", "landed", "part_path", "report_of", "reports_in", "work", "work_rows"]
+__all__ = [
+    "Block",
+    "Report",
+    "blocks_of",
+    "landed",
+    "part_path",
+    "record_of",
+    "report_of",
+    "reports_in",
+    "work",
+    "work_rows",
+]
 
 TARGET_S = 1.0
 """A block takes about as long on one core: short enough to lose, long enough to hand out."""
@@ -156,24 +167,29 @@ def report_of(number: int, answers: Answers, seconds: float) -> Report:
 
 def landed(folder: Path, report: Report, rows: Sequence[Mapping[str, Any]]) -> None:
     """Leave a block's report and then its answers: where the answers are, the block is done."""
+    land(report_path(folder, report.number), json.dumps(record_of(report)).encode())
+    write_table(part_path(folder, report.number), part_table(rows))
+
+
+def record_of(report: Report) -> dict[str, Any]:
+    """Return a report as JSON holds it."""
     record = asdict(report)
     for pool in record["pools"].values():
         pool["gpus_by_hour"] = [float(value) for value in pool["gpus_by_hour"]]
-    land(report_path(folder, report.number), json.dumps(record).encode())
-    write_table(part_path(folder, report.number), part_table(rows))
+    return record
+
+
+def report_of_record(record: Mapping[str, Any]) -> Report:
+    """Return the report that a record holds."""
+    pools = {
+        key: Pool(**{**pool, "gpus_by_hour": np.array(pool["gpus_by_hour"])}) for key, pool in record["pools"].items()
+    }
+    return Report(**{**record, "pools": pools})
 
 
 def reports_in(folder: Path, numbers: Iterable[int]) -> list[Report]:
     """Return the reports of blocks that are done."""
-    found = []
-    for number in numbers:
-        record = json.loads(report_path(folder, number).read_text())
-        pools = {
-            key: Pool(**{**pool, "gpus_by_hour": np.array(pool["gpus_by_hour"])})
-            for key, pool in record.pop("pools").items()
-        }
-        found.append(Report(**record, pools=pools))
-    return found
+    return [report_of_record(json.loads(report_path(folder, number).read_text())) for number in numbers]
 
 
 def work_rows(rows: Sequence[Row], market: Market) -> Answers:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
@@ -185,7 +185,24 @@ class Market:
         model = workload.model
         if not isinstance(model, str) or workload.kind not in PRICED_BY_TOKEN:
             return ()
+        return self._sellers_of(model)
+
+    def _sellers_of(self, model: str) -> tuple[TokenPrice, ...]:
         return _remembered(self._sellers, model, lambda: token_prices(model, self.today))
+
+    def know_all_sellers(self, contents: Iterable[str]) -> None:
+        """Look up who sells the models of workloads by the token, for workers that cannot do it themselves.
+
+        Parameters
+        ----------
+        contents : iterable of str
+            Workloads as JSON.
+        """
+        for content in contents:
+            found = json.loads(content) if content else {}
+            model = found.get("model")
+            if isinstance(model, str) and found.get("kind") in PRICED_BY_TOKEN:
+                self._sellers_of(model)
 
     @cached_property
     def free_tiers(self) -> tuple[FreeTier, ...]:

@@ -1,51 +1,110 @@
-"""The same blocks on Spark: each goes to an executor as text and comes back as rows; the driver writes the parts."""
+"""The same blocks on Spark: each goes to an executor as text and comes back as rows; the driver writes the parts.
+
+The executors get this very program with the work, as a zip of its two packages; of others' packages they need numpy, pandas,
+pyarrow, pydantic and PyYAML.
+"""
 
 from __future__ import annotations
 
 import base64
+import hashlib
+import io
 import json
 import pickle
+import time
+import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
+from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from planner.portfolio.blocks import Block, Report, landed, report_of, work_rows
+from planner.portfolio.blocks import Block, Report, landed, report_of_record, work_rows
 from planner.portfolio.market import Market
-from planner.portfolio.pools import Pool
 from planner.portfolio.reading import Row
+from planner.portfolio.result import PortfolioError
 
 if TYPE_CHECKING:
-    import pandas as pd
     from pyspark.sql import SparkSession
 
-__all__ = ["run_on_spark"]
+__all__ = ["answer_text", "run_on_spark"]
 
 ROUND_BLOCKS = 64
 """Blocks handed over at once: what a driver that dies loses."""
+PACKAGES = ("planner", "pricing")
+NOT_NEEDED = ("assets", "__pycache__", "templates")
 SCHEMA = "number long, answer string"
 
 
-def _answered(market_text: str) -> Callable[[Iterator[pd.DataFrame]], Iterator[pd.DataFrame]]:
-    """Return what an executor does with its blocks; everything it needs is in the text."""
+def _program() -> bytes:
+    """Return the two packages as a zip."""
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w", zipfile.ZIP_DEFLATED) as archive:
+        for package in PACKAGES:
+            with resources.as_file(resources.files(package)) as folder:
+                for file in sorted(Path(folder).rglob("*")):
+                    inside = file.relative_to(folder)
+                    if file.is_file() and not any(part in NOT_NEEDED for part in inside.parts):
+                        archive.write(file, f"{package}/{inside.as_posix()}")
+    return data.getvalue()
 
-    def answered(frames: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
-        import time
+
+def answer_text(content: str, number: int, market: Market) -> str:
+    """Return a block's report and answers as text; the block is text as well.
+
+    Parameters
+    ----------
+    content : str
+        The rows, as JSON.
+    number : int
+        Of the block.
+    market : Market
+        What they are planned against.
+    """
+    from planner.portfolio.blocks import record_of, report_of
+
+    started = time.process_time()
+    answers = work_rows([Row(**row) for row in json.loads(content)], market)
+    report = report_of(number, answers, time.process_time() - started)
+    return json.dumps({"report": record_of(report), "rows": answers.rows}, default=str)
+
+
+def _executor(program: str, digest: str, market: str) -> Callable[[Iterator[Any]], Iterator[Any]]:
+    """Return what an executor does: the program is unpacked once, then each block is worked out.
+
+    Nothing of this module may be named inside: the function is sent by its value, to where this program is not installed.
+    """
+
+    def answered(frames: Iterator[Any]) -> Iterator[Any]:
+        import base64 as text
+        import io as memory
+        import pickle as pickled
+        import sys
+        import tempfile
+        import zipfile as zipped
+        from pathlib import Path as Place
 
         import pandas as pd
 
-        market: Market = pickle.loads(base64.b64decode(market_text))  # noqa: S301  sent by our own driver
+        home = Place(tempfile.gettempdir()) / f"gpuplan-{digest}"
+        if not home.is_dir():
+            # Two executors of one machine may come here together: whoever is second leaves what the first has put there.
+            spare = tempfile.mkdtemp(prefix="gpuplan-")
+            zipped.ZipFile(memory.BytesIO(text.b64decode(program))).extractall(spare)
+            try:
+                Place(spare).rename(home)
+            except OSError:
+                import shutil
+
+                shutil.rmtree(spare, ignore_errors=True)
+        if str(home) not in sys.path:
+            sys.path.insert(0, str(home))
+        from planner.portfolio.spark import answer_text as answer
+
+        against = pickled.loads(text.b64decode(market))  # noqa: S301  sent by our own driver
         for frame in frames:
-            numbers, texts = [], []
-            for number, content in zip(frame["number"], frame["content"], strict=True):
-                started = time.process_time()
-                answers = work_rows([Row(**row) for row in json.loads(content)], market)
-                report = asdict(report_of(int(number), answers, time.process_time() - started))
-                for pool in report["pools"].values():
-                    pool["gpus_by_hour"] = [float(value) for value in pool["gpus_by_hour"]]
-                numbers.append(int(number))
-                texts.append(json.dumps({"report": report, "rows": answers.rows}, default=str))
-            yield pd.DataFrame({"number": numbers, "answer": texts})
+            done = [answer(c, int(n), against) for n, c in zip(frame["number"], frame["content"], strict=True)]
+            yield pd.DataFrame({"number": frame["number"], "answer": done})
 
     return answered
 
@@ -63,7 +122,7 @@ def run_on_spark(
     Parameters
     ----------
     session : SparkSession
-        Of `planner.engine.connect`; its executors need this package and what it imports.
+        Of `planner.engine.connect`.
     blocks : sequence of Block
         The workloads.
     market : Market
@@ -72,31 +131,52 @@ def run_on_spark(
         The working folder, on the driver.
     done : callable
         Gets each block and its report.
-    """
-    import numpy as np
 
-    text = base64.b64encode(pickle.dumps(market)).decode()
+    Raises
+    ------
+    PortfolioError
+        The cluster could not do it.
+    """
+    import sys
+
+    from pyspark import cloudpickle
+    from pyspark.errors import PySparkException
+
+    # By value: the executors do not have this module until the function has unpacked it.
+    cloudpickle.register_pickle_by_value(sys.modules[__name__])
+    packed = _program()
+    market.know_all_sellers(row.content for block in blocks for row in block.rows)
+    do = _executor(
+        base64.b64encode(packed).decode(),
+        hashlib.sha256(packed).hexdigest()[:16],
+        base64.b64encode(pickle.dumps(market)).decode(),
+    )
     by_number = {block.number: block for block in blocks}
-    for begin in range(0, len(blocks), ROUND_BLOCKS):
-        some = blocks[begin : begin + ROUND_BLOCKS]
-        sent: Any = session.createDataFrame(
-            [(block.number, json.dumps([asdict(row) for row in block.rows])) for block in some],
-            "number long, content string",
-        )
-        answered = sent.repartition(len(some), "number").mapInPandas(_answered(text), SCHEMA)
-        for number, answer in answered.toLocalIterator():
-            found = json.loads(answer)
-            record = found["report"]
-            pools = {
-                key: Pool(**{**pool, "gpus_by_hour": np.array(pool["gpus_by_hour"])})
-                for key, pool in record.pop("pools").items()
-            }
-            report = Report(**record, pools=pools)
-            landed(folder, report, [_dated(row) for row in found["rows"]])
-            done(by_number[int(number)], report)
+    try:
+        for begin in range(0, len(blocks), ROUND_BLOCKS):
+            some = blocks[begin : begin + ROUND_BLOCKS]
+            sent: Any = session.createDataFrame(
+                [(block.number, json.dumps([asdict(row) for row in block.rows])) for block in some],
+                "number long, content string",
+            )
+            answers = sent.repartition(len(some), "number").mapInPandas(do, SCHEMA)
+            for number, text in answers.toLocalIterator():
+                found = json.loads(text)
+                report = report_of_record(found["report"])
+                landed(folder, report, [_dated(row) for row in found["rows"]])
+                done(by_number[int(number)], report)
+    except PySparkException as error:
+        raise PortfolioError(
+            f"the cluster could not do it: {str(error).strip().splitlines()[0][:300]}",
+            where="--engine",
+            hint="its workers need numpy, pandas, pyarrow, pydantic and pyyaml; what is done is kept",
+        ) from error
+    finally:
+        cloudpickle.unregister_pickle_by_value(sys.modules[__name__])
 
 
 def _dated(row: dict[str, Any]) -> dict[str, Any]:
+    """Return a row that came as text with its date as one."""
     from datetime import date
 
     day = row.get("priced_on")

@@ -70,9 +70,12 @@ def run_blocks(
         except BrokenProcessPool:
             for number in in_hand:
                 kills[number] += 1
-            said(f"a worker was killed; its work is done again ({len(left):,} blocks left)")
+            said(f"a worker was killed; what it had in hand is done again ({len(left):,} blocks left)")
             for number in [one for one in in_hand if kills[one] >= MOST_KILLS]:
-                given_up(tasks[number], f"its worker was killed {MOST_KILLS} times (for want of memory, perhaps)")
+                given_up(
+                    tasks[number],
+                    f"its worker ended {MOST_KILLS} times before it was done (killed, perhaps for want of memory)",
+                )
                 left.remove(number)
 
 
