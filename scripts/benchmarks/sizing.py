@@ -11,7 +11,7 @@ from planner.assumptions import default_assumptions
 from planner.demand.models import resolve_model
 from planner.demand.workload import Workload
 from planner.options.servers import own_machine
-from planner.supply import serving_candidates, serving_fleet, training_fleet
+from planner.supply import serving_candidates, serving_prospects, training_fleet
 from planner.supply.candidates import find_candidates
 from planner.supply.fleet import estimate, size
 from pricing.accelerators import resolve
@@ -77,7 +77,7 @@ class Counter:
         stack = ExitStack()
         batches = len(serving_candidates.BATCHES)
         stack.enter_context(
-            patch.object(serving_fleet, "evaluate", self._counted(serving_fleet.evaluate, lambda a: len(a[5].row) * batches))
+            patch.object(serving_prospects, "evaluate", self._counted(serving_prospects.evaluate, lambda a: len(a[5].row) * batches))
         )  # fmt: skip
         stack.enter_context(
             patch.object(training_fleet, "outcome_of", self._counted(training_fleet.outcome_of, lambda a: len(a[0].layouts.row)))
