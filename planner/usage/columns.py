@@ -169,8 +169,13 @@ class Columns:
         return self.table[name].cast("float64")
 
     def _time(self, name: str) -> Column:
+        import ibis
+
         if self.schema[name].is_string():
-            return self._text_of(name).try_cast("timestamp('UTC')")
+            # Azure writes 2026-10-01T00:00Z; Spark reads no time without its seconds.
+            text = self._text_of(name)
+            is_short = (text.length() == 17) & text.endswith("Z")
+            return ibis.cases((is_short, text.substr(0, 16) + ":00Z"), else_=text).try_cast("timestamp('UTC')")
         return self.table[name]
 
     def _tag(self) -> Column:

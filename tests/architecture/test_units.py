@@ -48,6 +48,7 @@ WITHOUT_UNIT: dict[str, tuple[str, str]] = {
     "Apart": ("rows", "rows are counted by their name"),
     "Bill": ("rows gpu_rows unreadable_rows copied_rows", "rows are counted by their name"),
     "Records": ("rows", "rows are counted by their name"),
+    "Usage": ("first_hour", "a point in time, in hours since 1970"),
     "Answer": ("status", "HTTP's own status code"),
     "Request": ("give_up_at", "a reading of the monotonic clock, in its own seconds"),
 }

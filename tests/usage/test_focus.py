@@ -91,6 +91,18 @@ def test_text_with_times_of_several_zones_says_the_same(
     assert bill.faults == ()
 
 
+def test_times_without_seconds_are_read(
+    read: Read, made: tuple[Any, dict[str, Any]], bills: ModuleType, tmp_path: Path
+) -> None:
+    path = tmp_path / "bill.csv"
+    lines = _text(bills, made, path)
+    assert ":00:00Z" in lines[1]
+    path.write_text("\n".join(line.replace(":00:00Z", ":00Z") for line in lines) + "\n", encoding="utf-8")
+    bill = read(path)
+    assert bill.faults == ()
+    _agrees(bill, made[1])
+
+
 def test_a_folder_of_mixed_versions_and_storages_is_one_bill(
     read: Read, made: tuple[Any, dict[str, Any]], bills: ModuleType, tmp_path: Path
 ) -> None:
