@@ -107,10 +107,12 @@ def test_prices_that_a_refresh_has_brought_are_seen_without_a_restart(
     uri = str(tmp_path / "prices.duckdb")
 
     def offers(price: float) -> list[Offer]:
-        chosen = [o for o in load_bundled().offers if o.instance_type == "p5.48xlarge"]
-        return [
-            replace(o, price_usd_per_hour=price, price_parts=()) for o in chosen if o.purchase_option == "on_demand"
+        (chosen,) = [
+            offer
+            for offer in load_bundled().offers
+            if (offer.instance_type, offer.region, offer.purchase_option) == ("p5.48xlarge", "us-east-1", "on_demand")
         ]
+        return [replace(chosen, price_usd_per_hour=price, price_parts=())]
 
     import_offers(open_store(uri), offers(50.0), "first")
 
