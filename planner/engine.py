@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import time
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 __all__ = ["Engine", "EngineAddress", "EngineError", "connect", "read_address"]
 
 DUCKDB_SETTINGS = {"threads": "threads", "memory": "memory_limit"}
+DUCKDB_TYPES = {"int64": "BIGINT", "uint64": "UBIGINT", "float64": "DOUBLE", "string": "VARCHAR"}
+SPARK_TYPES = {"int64": "bigint", "float64": "double", "string": "string"}
 SPARK_PORT = 15002
 """The port that Spark Connect listens on where nobody says another one."""
 ANSWER_TIMEOUT_S = 5.0
@@ -97,12 +100,27 @@ class Engine:
             return found
         return self.ibis.con.sql(query).to_arrow_table()
 
-    def put(self, name: str, table: ArrowTable) -> None:
-        """Make a small Arrow table known to the engine under a name."""
+    def put(self, name: str, types: Mapping[str, str], rows: Sequence[Sequence[object]]) -> None:
+        """Make a small table known to the engine.
+
+        Parameters
+        ----------
+        name : str
+            Of the table.
+        types : mapping of str to str
+            Columns and what they hold: ``int64``, ``uint64`` (not on Spark), ``float64``, ``string``.
+        rows : sequence of sequence
+            Some hundreds. Handing over an Arrow table would import pandas, which takes longer than the rows do.
+        """
         if self.spark is not None:
-            self.spark.createDataFrame(table).createOrReplaceTempView(name)
-        else:
-            self.ibis.con.register(name, table)
+            schema = ", ".join(f"`{column}` {SPARK_TYPES[kind]}" for column, kind in types.items())
+            self.spark.createDataFrame([tuple(row) for row in rows], schema).createOrReplaceTempView(name)
+            return
+        columns = ", ".join(f'"{column}" {DUCKDB_TYPES[kind]}' for column, kind in types.items())
+        self.ibis.con.execute(f'CREATE OR REPLACE TEMP TABLE "{name}" ({columns})')
+        if rows:
+            places = ", ".join("?" for _ in types)
+            self.ibis.con.executemany(f'INSERT INTO "{name}" VALUES ({places})', [list(row) for row in rows])  # noqa: S608  our own names
 
     def hash_of(self, *columns: IbisColumn) -> IbisColumn:
         """Return 64 bits that are equal where all columns are equal (Ibis' own hash has 32 bits on Spark)."""

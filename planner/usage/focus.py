@@ -307,11 +307,8 @@ SKU_COLUMNS = {"sku_number": "int64", "consumed_factor": "float64", "pricing_fac
 
 
 def _put_skus(engine: Engine, table: list[dict[str, Any]]) -> None:
-    import pyarrow as pa
-
     types = {"sku_mark": engine.mark_type} | SKU_COLUMNS
-    schema = pa.schema([(name, getattr(pa, kind)()) for name, kind in types.items()])
-    engine.put("gpu_skus", pa.Table.from_pylist(table, schema=schema))
+    engine.put("gpu_skus", types, [[row[name] for name in types] for row in table])
 
 
 def _sku_table(engine: Engine) -> Any:  # noqa: ANN401  Ibis' table
@@ -373,27 +370,27 @@ def _hours(found: _Found, skus: Mapping[int, Sku], shares: Mapping[str, float]) 
         empty = HourTable(np.zeros(0, dtype=np.int64), {n: np.zeros(0, dtype=np.int64) for n in names}, words, {v: np.zeros(0) for v in VALUES})  # fmt: skip
         return empty, 0, 1, 0
     table = found.hourly
-    of_mark = np.asarray(table["mark"])
+    of_mark = _column(table, "mark")
     order = np.argsort(np.array(marks, dtype=of_mark.dtype))
     sorted_marks = np.array(marks, dtype=of_mark.dtype)[order]
     place = np.minimum(np.searchsorted(sorted_marks, of_mark), len(marks) - 1)
     ours = sorted_marks[place] == of_mark
     which = order[place][ours]
-    in_order = np.lexsort((np.asarray(table["span"])[ours], which, np.asarray(table["hour"])[ours]))
+    in_order = np.lexsort((_column(table, "span")[ours], which, _column(table, "hour")[ours]))
     which, ours = which[in_order], np.flatnonzero(ours)[in_order]
-    rows, charges = np.asarray(table["rows"])[ours], np.asarray(table["charges"])[ours]
+    rows, charges = _column(table, "rows")[ours], _column(table, "charges")[ours]
     found.rows = float(rows.sum())
     scale = np.array(weights)[which] / NANO
     money = scale * np.array(rates)[which]
     values = {
-        f"{name}_usd": np.asarray(table[f"{name}_cost_nano"])[ours] * money
+        f"{name}_usd": _column(table, f"{name}_cost_nano")[ours] * money
         for name in ("effective", "list", "contracted", "billed")
     }
-    values["gpu_hours"] = np.asarray(table["gpu_hours_nano"])[ours] / NANO
+    values["gpu_hours"] = _column(table, "gpu_hours_nano")[ours] / NANO
     is_machine = np.array([skus[int(found.words[mark]["sku_number"])].gpus > 0 for mark in marks])[which]
     is_correction = (np.array([text[-1] for text in texts]) == "Correction")[which]
     without = charges[is_machine & ~is_correction & (values["gpu_hours"] == 0)].sum()
-    hour, span = np.asarray(table["hour"])[ours], np.asarray(table["span"])[ours]
+    hour, span = _column(table, "hour")[ours], _column(table, "span")[ours]
     longest = int(span.max(initial=1))
     if longest > 1:
         hour, origin, values = spread_evenly(hour, span, values)
@@ -404,6 +401,12 @@ def _hours(found: _Found, skus: Mapping[int, Sku], shares: Mapping[str, float]) 
         longest,
         int(without),
     )
+
+
+def _column(table: Any, name: str) -> Any:  # noqa: ANN401  Arrow's table, numpy's array
+    """Return a column of numbers without nulls; Arrow's own way to numpy imports pandas."""
+    chunks = [np.from_dlpack(chunk) for chunk in table[name].chunks]
+    return np.concatenate(chunks) if chunks else np.zeros(0)
 
 
 def _word_order(row: Mapping[str, Any], skus: Mapping[int, Sku]) -> tuple[str, ...]:
