@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from planner.measured.serving_table import ServingTable
 from planner.supply.calibration import Calibration
 from planner.supply.communication import Links, group_bandwidth
-from planner.supply.serving import ServingConstants, ServingLayout, decode_step, pipelined_share, prefill
+from planner.supply.serving import ServingConstants, ServingLayout, decode_step, pipelined_share, prefill, started_s
 
 __all__ = ["METRICS", "ServingConstantsOfRows", "constants_of_rows", "predict_serving"]
 
@@ -36,6 +36,7 @@ class ServingConstantsOfRows:
     burst_share: FloatArray
     wait_steps_ratio: FloatArray
     entry_layer_s: FloatArray
+    mixed_layer_s: FloatArray
 
 
 def constants_of_rows(table: ServingTable, calibration: Calibration) -> ServingConstantsOfRows:
@@ -52,6 +53,7 @@ def constants_of_rows(table: ServingTable, calibration: Calibration) -> ServingC
         burst_share=column("serve.burst_share"),
         wait_steps_ratio=column("serve.wait_steps_ratio"),
         entry_layer_s=column("serve.entry_layer_s"),
+        mixed_layer_s=column("serve.mixed_layer_s"),
     )
 
 
@@ -95,7 +97,10 @@ def predict_serving(table: ServingTable, constants: ServingConstantsOfRows) -> M
     step = decode_step(model, layout, constants.step, each_stage, middle)
     step_s = step.total_s * pace
     shared = ~decode_only & (table.sort != "static")
-    tpot_s = step_s + np.where(shared, each_stage * prompt_s / tokens_out, 0.0)
+    added_s = each_stage * prompt_s / tokens_out + pace * started_s(
+        model, constants.mixed_layer_s, each_stage, tokens_out
+    )
+    tpot_s = step_s + np.where(shared, added_s, 0.0)
     wait_s = np.where(np.isfinite(table.live), np.maximum(table.live - live, 0.0), 0.0)
     rate = live / (floor_s + tokens_out * tpot_s)
     backlog_s = np.where(table.sort == "closed", wait_s / np.maximum(rate, 1e-12), 0.0)
@@ -103,8 +108,8 @@ def predict_serving(table: ServingTable, constants: ServingConstantsOfRows) -> M
     closed = table.sort == "closed"
     burst_s = np.where(closed, constants.burst_share * np.maximum(live - 1.0, 0.0) ** _BURST_POWER * prompt_s, 0.0)
     # Prompts differ in shape, so their kernels are started one by one rather than replayed: a time per layer, long with experts.
-    started_s = constants.entry_layer_s * np.asarray(model.layers, dtype=float)
-    entry_s = np.where(closed | (table.sort == "open"), started_s + constants.wait_steps_ratio * step_s, 0.0)
+    launch_s = constants.entry_layer_s * np.asarray(model.layers, dtype=float)
+    entry_s = np.where(closed | (table.sort == "open"), launch_s + constants.wait_steps_ratio * step_s, 0.0)
     # The prompts of one batch are read together, and all their answers start together.
     together_s = np.where(table.sort == "static", (live - 1.0) * prompt_s / stages, 0.0)
     load = np.clip(live * prompt_s / np.maximum(tokens_out * tpot_s, 1e-12), 0.0, 0.95)
@@ -148,7 +153,9 @@ def _open_load(
     rate = np.where(np.isnan(table.rate_per_s), 0.0, table.rate_per_s)
     for _ in range(30):
         step = decode_step(table.model, layout, constants.step, np.maximum(live / table.stages, 1.0), middle)
-        tpot = step.total_s * pace + live / table.stages * prompt_s / table.output_tokens
+        batch = live / table.stages
+        tpot = step.total_s * pace + batch * prompt_s / table.output_tokens
+        tpot = tpot + pace * started_s(table.model, constants.mixed_layer_s, batch, table.output_tokens)
         wanted = np.clip(rate * (floor_s + table.output_tokens * tpot), 1e-3, table.limit)
         live = 0.5 * live + 0.5 * wanted
     return np.maximum(live, 1e-3)

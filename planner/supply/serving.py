@@ -31,6 +31,7 @@ __all__ = [
     "prefill",
     "seen_tokens",
     "served_model",
+    "started_s",
 ]
 
 FloatArray = NDArray[np.float64]
@@ -386,3 +387,31 @@ def pipelined_share(chunks: ArrayLike, stages: ArrayLike) -> FloatArray:
     """
     count, p = np.maximum(np.asarray(chunks, dtype=float), 1.0), np.asarray(stages, dtype=float)
     return np.asarray((count + p - 1.0) / (count * p), dtype=float)
+
+
+def started_s(
+    model: ServedModel, mixed_layer_s: ArrayLike, requests: ArrayLike, output_tokens: ArrayLike
+) -> FloatArray:
+    """Return what starting kernels one by one adds to a mean step: a step that takes in a prompt is no replay of a graph.
+
+    Engines replay steps of known shapes; prompts differ in shape, so that the layers of a step that reads one are started from
+    the host. In steady state ``B / out`` requests come in each step: about that share of the steps is mixed, at most all.
+
+    Parameters
+    ----------
+    model : ServedModel
+        How many layers there are.
+    mixed_layer_s : array_like
+        Host time per layer of a mixed step beyond a replayed one.
+    requests, output_tokens : array_like
+        Requests of a step, and tokens of an answer.
+
+    Examples
+    --------
+    >>> from planner.demand.models import known_model
+    >>> model = served_model(known_model("llama-3.1-8b"), "bf16", "bf16")
+    >>> [round(1e3 * float(started_s(model, 1e-4, requests, 128)), 3) for requests in (1, 64, 2048)]
+    [0.025, 1.6, 3.2]
+    """
+    share = np.minimum(np.asarray(requests, dtype=float) / np.asarray(output_tokens, dtype=float), 1.0)
+    return np.asarray(np.asarray(mixed_layer_s) * np.asarray(model.layers, dtype=float) * share, dtype=float)

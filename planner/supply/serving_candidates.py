@@ -21,7 +21,15 @@ from planner.supply.communication import group_bandwidth
 from planner.supply.constants import links, serving_constants, take
 from planner.supply.hardware import Hardware
 from planner.supply.machines import Machine
-from planner.supply.serving import ServedModel, ServingLayout, accepted_tokens, decode_step, pipelined_share, prefill
+from planner.supply.serving import (
+    ServedModel,
+    ServingLayout,
+    accepted_tokens,
+    decode_step,
+    pipelined_share,
+    prefill,
+    started_s,
+)
 from planner.supply.serving_memory import (
     BATCHED_TOKENS,
     cache_budget_bytes,
@@ -265,14 +273,16 @@ def evaluate(
         p = stages[:, None].astype(float)
         # Prefills of all requests interleave with decoding: each output token of one waits for B / out prefills of others.
         busy_prefill_s = prompt_s / p
-        tpot = step_s / yielded + BATCHES[None, :] * prompt_s / demand.output_tokens
+        mixed_layer_s = calibration.column("serve.mixed_layer_s", machines, tags[1:])[machine][:, None]
+        added_s = pace * started_s(model, mixed_layer_s, BATCHES[None, :], demand.output_tokens)
+        tpot = step_s / yielded + BATCHES[None, :] * prompt_s / demand.output_tokens + added_s
         alone = prefill(model, layout, constants, float(demand.input_tokens), demand.cached_share, is_alone=True)
         fresh = demand.input_tokens * (1.0 - demand.cached_share)
         floor_s = pace * (step.memory_s[:, :1] + alone.total_s * pipelined_share(fresh / BATCHED_TOKENS, p))
         wait_s = busy_prefill_s * load / (1.0 - load) * (1.0 + variation) / 2.0
         # A new prompt is taken in between steps, and its kernels are started one by one, layer after layer.
-        started_s = calibration.column("serve.entry_layer_s", machines, tags[1:]) * float(np.asarray(model.layers))
-        entry_s, waited_steps = started_s[machine][:, None], steps[machine][:, None]
+        launch_s = calibration.column("serve.entry_layer_s", machines, tags[1:]) * float(np.asarray(model.layers))
+        entry_s, waited_steps = launch_s[machine][:, None], steps[machine][:, None]
         ttft = floor_s + wait_s + entry_s + waited_steps * step_s
         live = BATCHES[None, :] * p
         out["ttft"][chosen], out["tpot"][chosen] = ttft, tpot

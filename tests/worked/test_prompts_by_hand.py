@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from planner.demand.models import known_model
-from planner.supply.serving import ServingConstants, ServingLayout, pipelined_share, prefill, served_model
+from planner.supply.serving import ServingConstants, ServingLayout, pipelined_share, prefill, served_model, started_s
 
 IDEAL = ServingConstants(
     bandwidth_share=np.array(1.0), cache_share=np.array(1.0), prefill_share=np.array(1.0), decode_share=np.array(1.0),
@@ -57,3 +57,10 @@ def test_a_prompt_alone_is_never_quicker_than_its_share_of_the_replica(group: in
         assert float(alone) >= float(shared) * (1 - 1e-12)
         if split == group:
             assert float(alone) == pytest.approx(float(shared))
+
+
+def test_a_quarter_of_the_steps_takes_in_a_prompt_where_64_requests_write_256_tokens() -> None:
+    model = served_model(known_model("llama-3.1-70b"), "fp8", "fp8")
+    # 80 layers at 0.1 ms each are 8 ms a mixed step, and 64 / 256 of the steps are mixed; beyond one a step, all are.
+    assert float(started_s(model, 1e-4, 64, 256)) == pytest.approx(0.25 * 8e-3)
+    assert float(started_s(model, 1e-4, 1024, 256)) == pytest.approx(8e-3)
