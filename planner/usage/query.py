@@ -136,7 +136,7 @@ def hourly(rows: Rows, skus: Table, *, keep_copies: bool = False) -> Table:
     found = _of_gpus(rows, skus, IDENTITY[1:])
     hour = (found.starts_s // 3600).cast("int64")
     whole = ((found.ends_s + 3599) // 3600).cast("int64") - hour
-    span = ibis.cases((found.ends_s - found.starts_s <= 3600, 1), else_=whole).cast("int64")
+    span = ibis.cases((found.ends_s - found.starts_s <= 3600, 1), else_=ibis.greatest(whole, 1)).cast("int64")
     hours = ibis.coalesce(
         found.consumed_quantity * found.consumed_factor, found.pricing_quantity * found.pricing_factor
     )

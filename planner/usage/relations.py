@@ -53,6 +53,9 @@ def relations_of(engine: Engine, sources: Sequence[Source], folder: Path, faults
     faults : list of Fault
         Lines that are no rows are added here.
     """
+    if not engine.is_spark:
+        # What does not fit its memory is laid down here, and not in the folder that the user stands in.
+        engine.ibis.raw_sql(f"SET temp_directory = {_quoted(str(folder))}")
     groups: dict[tuple[Any, ...], list[Source]] = {}
     for source in sources:
         types = tuple(str(source.schema.field(name).type) for name in source.columns) if source.schema else ()

@@ -298,6 +298,16 @@ def test_charges_of_a_day_are_spread_over_its_hours_and_that_is_said(
     assert found.table.total("effective_usd") == pytest.approx(240.0)
 
 
+def test_a_charge_that_ends_before_it_begins_counts_in_its_hour(read: Read, bills: ModuleType, tmp_path: Path) -> None:
+    bill = bills.Bill()
+    row = bills.sku(bills.AWS_P5) | {"PricingCategory": "Standard", "SubAccountId": "a"}
+    bill.add(row, np.array([10]), 1.0, [bills.NANO] * 4, span=-5)
+    bill.known["gpu_rows"] = 1
+    pq.write_table(next(iter(bills.tables(bill, "1.2", seed=1))), tmp_path / "bill.parquet")
+    found = read(tmp_path / "bill.parquet")
+    assert found.table.values["gpu_hours"].tolist() == [8.0]
+
+
 def test_both_engines_answer_row_by_row_the_same(
     read: Read, engine: Engine, made: tuple[Any, dict[str, Any]], bills: ModuleType, tmp_path: Path, rates: dict[str, Rate]
 ) -> None:  # fmt: skip
