@@ -7,9 +7,10 @@ from collections.abc import Sequence
 
 from planner.commands.tables import text_console, trimmed
 from planner.plan import Plan
+from planner.report.explained import explained
 from planner.report.record import plan_record
 from planner.report.values import Record, json_text, plain
-from planner.report.view import explained, plan_view
+from planner.report.view import plan_view
 from pricing.console import CommandLineError, Output
 
 __all__ = ["show_plans", "show_records"]

@@ -149,10 +149,13 @@ def _flat_changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Record
 
 def _break_evens(old: Record, new: Record) -> list[Record]:
     before = {(pair["rent_id"], pair["buy_id"]): pair for pair in old["break_evens"]}
+    names = {option["id"]: label(option) for option in new["options"]}
     return [
         {
             "rent_id": pair["rent_id"],
             "buy_id": pair["buy_id"],
+            "rent": names.get(pair["rent_id"], pair["rent_id"]),
+            "own": names.get(pair["buy_id"], pair["buy_id"]),
             "old_month": was["month"],
             "new_month": pair["month"],
             "old_saving_usd": was["saving_usd"],
@@ -202,6 +205,17 @@ def _text(value: object) -> str:
     return f"{significant(value, 6):g}" if isinstance(value, float) else str(value)
 
 
+def _amounts(old: float | None, new: float | None) -> str:
+    if old is None or new is None or not _differs(old, new):
+        return f"{usd(new)} USD a month, as before" if new is not None and old is not None else ""
+    share = _share(old, new)
+    return f"{usd(old)} to {usd(new)} USD a month" + ("" if share is None else f" ({share * 100:+.3g} %)")
+
+
+def _month(value: float | None) -> str:
+    return "never" if value is None else f"{value:,.1f}"
+
+
 def difference_tables(found: Record) -> tuple[Table, ...]:
     """Return a difference as tables of text, the verdict first.
 
@@ -216,9 +230,30 @@ def difference_tables(found: Record) -> tuple[Table, ...]:
         "The verdict has changed" if verdict["changed"] else "The verdict is the same",
         (Column(""), Column("verdict")),
         tuple(rows),
-        f"{usd(verdict['old_usd_per_month'])} to {usd(verdict['new_usd_per_month'])} USD a month",
+        _amounts(verdict["old_usd_per_month"], verdict["new_usd_per_month"]),
     )
     tables = [head]
+    if found["break_evens"]:
+        pairs = tuple(
+            (
+                row["rent"],
+                row["own"],
+                _month(row["old_month"]),
+                _month(row["new_month"]),
+                usd(row["old_saving_usd"]),
+                usd(row["new_saving_usd"]),
+            )
+            for row in found["break_evens"]
+        )
+        columns6 = (
+            Column("rent"),
+            Column("against owning"),
+            Column("paid off", "month, old", is_number=True),
+            Column("", "new", is_number=True),
+            Column("owning saves", "USD, old", is_number=True),
+            Column("", "new", is_number=True),
+        )
+        tables.append(Table("Rent against buy has moved", columns6, pairs))
     if found["workload"]:
         cells = tuple((row["name"], _text(row["old"]), _text(row["new"])) for row in found["workload"])
         tables.append(Table("The work has changed", (Column("what"), Column("old"), Column("new")), cells))
@@ -255,6 +290,8 @@ def difference_tables(found: Record) -> tuple[Table, ...]:
                 f"{hidden:,} more with -f json" if hidden > 0 else "",
             )
         )
+    if len(tables) == 1 and not verdict["changed"]:
+        tables.append(Table("Nothing else has changed", (Column(""),), (), "no price, no assumption, not the work"))
     only = found["options"]
     counts = f"{len(only['only_new']):,} options came, {len(only['only_old']):,} went"
     if only["only_new"] or only["only_old"]:

@@ -193,6 +193,10 @@ class Live:
         found = [each for each in self.options if is_bridge(each)]
         return sorted(found, key=lambda each: float(each["cost"]["usd_per_month"]))[:3]
 
+    def bridge_as_planned(self) -> float:
+        """Return the cheapest rent a month, as planned, until servers are delivered."""
+        return min((self.cost(each, self.planned).usd_per_month for each in self.bridges()), default=0.0)
+
     def bridged_cost(
         self, option: Mapping[str, Any], inputs: Inputs, beliefs: Mapping[str, float] | None = None
     ) -> Cost:

@@ -127,7 +127,10 @@ def _assumptions(table: Table, *, every: bool) -> Group:
     name, value, unit, spread, mark, _, as_of = table.columns
     grid = _grid(name, value, unit, spread, mark, as_of)
     for row in rows:
-        grid.add_row(*(Text(row[index]) for index in (0, 1, 2, 3, 4, 6)))
+        first = Text(row[0])
+        if every and row[5]:
+            first.append(f"\n{row[5]}", style="dim")
+        grid.add_row(first, *(Text(row[index]) for index in (1, 2, 3, 4, 6)))
     hidden = len(table.rows) - len(rows)
     note = f"{hidden} more, and the source of each, with --explain" if hidden else ""
     return _titled(Table(table.title, table.columns, tuple(rows), note), grid)

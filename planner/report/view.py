@@ -9,9 +9,9 @@ from typing import Any
 from planner.figures import count, duration, machines_text, percent, significant, usd
 from planner.report.table import Column, Table
 from planner.report.values import Record
-from planner.words import BASIS_WORDS, BOUND_WORDS, how_paid
+from planner.words import how_paid
 
-__all__ = ["View", "explained", "plan_view"]
+__all__ = ["View", "plan_view"]
 
 BARS = 5
 """Beliefs shown of those that move the saving."""
@@ -296,101 +296,3 @@ def _sources(record: Record, shown: Sequence[Mapping[str, Any]]) -> Table:
         rows,
         f"catalogue {provenance['snapshot']}; prices of all options from {provenance['oldest_price_on']} to {provenance['newest_price_on']}",
     )
-
-
-def explained(record: Record, option_id: str) -> Table:
-    """Return each figure of one option with what it is made of.
-
-    Parameters
-    ----------
-    record : Record
-        The plan.
-    option_id : str
-        Which option.
-    """
-    option = next(option for option in record["options"] if option["id"] == option_id)
-    rows: list[tuple[str, str]] = [("option", option["id"])]
-    if option["price_usd_per_hour"]:
-        rows.append(
-            (
-                "price of one instance",
-                f"{option['price_usd_per_hour']:g} USD/h ({option['priced_on']}, {option['source']})",
-            )
-        )
-    layout, memory, speed = option["layout"], option["memory"], option["performance"]
-    if layout:
-        degrees = (
-            ", ".join(
-                f"{key} {layout[key]}" for key in ("tensor", "pipeline", "data", "expert", "context") if layout[key] > 1
-            )
-            or "one accelerator"
-        )
-        rows.append(
-            (
-                "layout",
-                f"{degrees}; {layout['precision']}{', KV cache ' + layout['kv_precision'] if layout['kv_precision'] else ''}; {layout['micro_batch']} at once",
-            )
-        )
-        if layout["techniques"]:
-            rows.append(("made to fit by", ", ".join(layout["techniques"])))
-    if memory:
-        parts = " + ".join(f"{name} {size / 1e9:.2f}" for name, size in memory["parts_bytes"].items() if size)
-        rows.append(
-            (
-                "memory of the fullest, GB",
-                f"{parts} = {memory['total_bytes'] / 1e9:.2f} of {memory['capacity_bytes'] / 1e9:.2f}",
-            )
-        )
-    if speed:
-        if speed["rate_per_s"]:
-            rate = speed["rate_per_s"]
-            rows.append(
-                (
-                    f"{speed['rate_unit'].replace('_', ' ')} per second",
-                    f"{significant(rate['typical']):,g} ({significant(rate['low']):,g} to {significant(rate['high']):,g}, 80 % band)",
-                )
-            )
-        rows.extend(
-            (
-                name,
-                f"{significant(band['typical']):,g} ms ({significant(band['low']):,g} to {significant(band['high']):,g})",
-            )
-            for name, band in (
-                ("time to first token", speed["ttft_range_ms"]),
-                ("time per further token", speed["tpot_range_ms"]),
-            )
-            if band
-        )
-        if speed["mfu_share"] is not None:
-            rows.append(("share of the dense peak", percent(speed["mfu_share"])))
-        rows.append(("limit", BOUND_WORDS.get(speed["bound"], speed["bound"])))
-        rows.append(
-            (
-                "evidence",
-                f"{BASIS_WORDS.get(speed['basis'], speed['basis'])}{': ' + speed['evidence'] if speed['evidence'] else ''}",
-            )
-        )
-    if option["paid_hours_per_month"]:
-        rows.append(("machine hours paid a month", count(round(option["paid_hours_per_month"], 1))))
-    if option["utilisation_share"] is not None:
-        rows.append(("busy share of the paid hours", percent(option["utilisation_share"])))
-    timeline = next((line for line in record["timelines"] if line["option_id"] == option_id), None)
-    if timeline:
-        rows.extend(
-            (f"{name.replace('_', ' ')}, {record['horizon_months']} months", f"{usd(value)} USD")
-            for name, value in timeline["components_usd"].items()
-        )
-    if option.get("co2e_kg_per_month") is not None:
-        rows.append(
-            (
-                "electricity and emissions a month",
-                f"{usd(option['kwh_per_month'])} kWh, {usd(option['co2e_kg_per_month'])} kg CO2e",
-            )
-        )
-    cost = option["cost"]
-    rows.append(("a month", f"{usd(cost['usd_per_month'])} USD"))
-    rows.append(("in today's money", f"{usd(cost['present_value_usd'])} USD"))
-    if option["reason_not_chosen"]:
-        rows.append(("not recommended", option["reason_not_chosen"]))
-    rows.extend(("note", note) for note in option["notes"])
-    return Table("How the figures of the verdict come about", (Column("figure"), Column("made of")), tuple(rows))

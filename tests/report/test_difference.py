@@ -12,7 +12,7 @@ import pytest
 from planner.cli import main
 from planner.commands.diff import VERDICT_CHANGED
 from planner.plan import Plan
-from planner.report.difference import difference
+from planner.report.difference import difference, difference_tables
 from planner.report.record import plan_record
 from planner.report.values import Record, json_text, plain
 
@@ -100,3 +100,16 @@ def test_what_is_no_plan_is_refused(tmp_path: Path, old: Record, capsys: pytest.
     bad.write_text("{}", encoding="utf-8")
     assert main(["diff", str(good), str(bad)]) == 2
     assert "this is no plan" in capsys.readouterr().err
+
+
+def test_the_text_tells_how_rent_against_buy_has_moved_and_what_has_not(old: Record) -> None:
+    new = copy.deepcopy(old)
+    pair = new["break_evens"][0]
+    pair["saving_usd"] += 5000.0
+    pair["month"] = 12.5
+    texts = {table.title: table for table in difference_tables(difference(old, new))}
+    (row,) = texts["Rent against buy has moved"].rows
+    assert row[2:4] == ("never", "12.5")
+    assert texts["The verdict is the same"].note.endswith("a month, as before")
+    same = difference_tables(difference(old, copy.deepcopy(old)))
+    assert [table.title for table in same] == ["The verdict is the same", "Nothing else has changed"]

@@ -1,0 +1,232 @@
+"""Each figure of one option walked back to what it is made of: its formula, its inputs, its source."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from planner.figures import count, percent, significant, usd
+from planner.report.live import Live
+from planner.report.table import Column, Table
+from planner.report.values import Record
+from planner.words import BASIS_WORDS, BOUND_WORDS
+
+__all__ = ["explained", "workings"]
+
+NEAR_SHARE = 1e-3
+"""A working is shown where it comes to the figure; where prices move over the months, no product of a few numbers does."""
+Working = tuple[str, float]
+
+
+def explained(record: Record, option_id: str) -> Table:
+    """Return each figure of one option with what it is made of.
+
+    Parameters
+    ----------
+    record : Record
+        The plan.
+    option_id : str
+        Which option.
+    """
+    option = next(option for option in record["options"] if option["id"] == option_id)
+    rows: list[tuple[str, str]] = [("option", option["id"])]
+    if option["price_usd_per_hour"]:
+        rows.append(
+            (
+                "price of one instance",
+                f"{option['price_usd_per_hour']:g} USD/h ({option['priced_on']}, {option['source']})",
+            )
+        )
+    layout, memory, speed = option["layout"], option["memory"], option["performance"]
+    if layout:
+        degrees = (
+            ", ".join(
+                f"{key} {layout[key]}" for key in ("tensor", "pipeline", "data", "expert", "context") if layout[key] > 1
+            )
+            or "one accelerator"
+        )
+        rows.append(
+            (
+                "layout",
+                f"{degrees}; {layout['precision']}{', KV cache ' + layout['kv_precision'] if layout['kv_precision'] else ''}; {layout['micro_batch']} at once",
+            )
+        )
+        if layout["techniques"]:
+            rows.append(("made to fit by", ", ".join(layout["techniques"])))
+    if memory:
+        parts = " + ".join(f"{name} {size / 1e9:.2f}" for name, size in memory["parts_bytes"].items() if size)
+        rows.append(
+            (
+                "memory of the fullest, GB",
+                f"{parts} = {memory['total_bytes'] / 1e9:.2f} of {memory['capacity_bytes'] / 1e9:.2f}",
+            )
+        )
+    if speed:
+        if speed["rate_per_s"]:
+            rate = speed["rate_per_s"]
+            rows.append(
+                (
+                    f"{speed['rate_unit'].replace('_', ' ')} per second",
+                    f"{significant(rate['typical']):,g} ({significant(rate['low']):,g} to {significant(rate['high']):,g}, 80 % band)",
+                )
+            )
+        rows.extend(
+            (
+                name,
+                f"{significant(band['typical']):,g} ms ({significant(band['low']):,g} to {significant(band['high']):,g})",
+            )
+            for name, band in (
+                ("time to first token", speed["ttft_range_ms"]),
+                ("time per further token", speed["tpot_range_ms"]),
+            )
+            if band
+        )
+        if speed["mfu_share"] is not None:
+            rows.append(("share of the dense peak", percent(speed["mfu_share"])))
+        rows.append(("limit", BOUND_WORDS.get(speed["bound"], speed["bound"])))
+        rows.append(
+            (
+                "evidence",
+                f"{BASIS_WORDS.get(speed['basis'], speed['basis'])}{': ' + speed['evidence'] if speed['evidence'] else ''}",
+            )
+        )
+    if option["paid_hours_per_month"]:
+        each = option["paid_hours_per_month"] / (option["instance_count"] or 1)
+        rows.append(
+            (
+                "machine hours paid a month",
+                f"{count(round(option['paid_hours_per_month'], 1))} = {count(option['instance_count'])} x {significant(each, 4):,g} h",
+            )
+        )
+    if option["utilisation_share"] is not None:
+        rows.append(("busy share of the paid hours", percent(option["utilisation_share"])))
+    timeline = next((line for line in record["timelines"] if line["option_id"] == option_id), None)
+    if timeline:
+        ways = workings(record, option)
+        rows.extend(
+            (
+                f"{name.replace('_', ' ')}, {record['horizon_months']} months",
+                f"{usd(value)} USD{_worked(ways.get(name), value)}",
+            )
+            for name, value in timeline["components_usd"].items()
+        )
+    if option.get("co2e_kg_per_month") is not None:
+        rows.append(
+            (
+                "electricity and emissions a month",
+                f"{usd(option['kwh_per_month'])} kWh, {usd(option['co2e_kg_per_month'])} kg CO2e",
+            )
+        )
+    cost = option["cost"]
+    rows.append(("a month", f"{usd(cost['usd_per_month'])} USD{_mean(record, timeline, cost['usd_per_month'])}"))
+    rate = next(
+        (row["value"] for row in record["assumptions"] if row["name"] == "money.discount_rate_share_per_year"), None
+    )
+    how = "" if rate is None else f": what is paid in month m over {1 + rate:g} to the power m/12"
+    rows.append(("in today's money", f"{usd(cost['present_value_usd'])} USD{how}"))
+    if option["reason_not_chosen"]:
+        rows.append(("not recommended", option["reason_not_chosen"]))
+    rows.extend(("note", note) for note in option["notes"])
+    return Table("How the figures of the verdict come about", (Column("figure"), Column("made of")), tuple(rows))
+
+
+def _worked(working: Working | None, value: float) -> str:
+    """Return how a figure comes about, where that is what it comes to."""
+    if working is None or abs(working[1] - value) > NEAR_SHARE * abs(value):
+        return ""
+    return f" = {working[0]}"
+
+
+def _plural(word: str, count_of: float) -> str:
+    return word if count_of == 1 else f"{word}s"
+
+
+def _mean(record: Record, timeline: Mapping[str, Any] | None, usd_per_month: float) -> str:
+    if timeline is None:
+        return ""
+    total, months = sum(timeline["components_usd"].values()), record["horizon_months"]
+    return _worked((f"{usd(total)} USD / {months} months", total / months), usd_per_month)
+
+
+def _times(*factors: tuple[float, str]) -> Working:
+    """Return a product in words, and what it comes to."""
+    value = 1.0
+    for factor, _ in factors:
+        value *= factor
+    return " x ".join(f"{significant(factor, 6):,g}{f' {unit}' if unit else ''}" for factor, unit in factors), value
+
+
+def workings(record: Record, option: Mapping[str, Any]) -> dict[str, Working]:
+    """Return how the items of an option's money come about: a product in words, and its value in USD.
+
+    Parameters
+    ----------
+    record : Record
+        The plan.
+    option : option of the plan
+        Which.
+    """
+    live = Live(record)
+    if not option.get("book") or option["book"]["kind"] == "tokens":
+        return {}
+    own = option["kind"] == "buy"
+    cost = live.bridged_cost(option, live.planned) if own else live.cost(option, live.planned)
+    values = live.values(option, live.planned, live.beliefs)
+    known = {name: float(value) for name, value in cost.lines.items() if value.ndim == 0} | values
+    return _own(known, live) if own else _rent(known, live)
+
+
+def _rent(v: Mapping[str, float], live: Live) -> dict[str, Working]:
+    months, count_of = (
+        (v["last_month"], "months"),
+        (v["book.instance_count"], _plural("instance", v["book.instance_count"])),
+    )
+    hours = (v["book.run_hours"] if live.once else v["book.hours_per_month"]) * v["book.overhead_ratio"]
+    step = v["book.minimum_hours"]
+    billed = math.ceil(hours / step - 1e-9) * step if step else hours  # blocks are sold whole
+    used = [count_of, (v["book.price_usd_per_hour"], "USD/h"), (billed, "h")]
+    paid = _times(*used) if live.once else _times(*used, months)
+    kept_months = v["last_month"] * v["stored_ratio"]
+    term = v["book.term_months"]
+    bound = min(math.ceil(v["last_month"] / term) * term, v["input.horizon_months"]) if term else v["last_month"]
+    commitment = (v["hourly_unsnapped"], "USD/h"), (v["money.hours_per_month"], "h")
+    return {
+        "on_demand": paid,
+        "in_advance": paid,
+        "commitment": _times(count_of, *commitment, (bound, "months")),
+        "upfront": _times(count_of, (v["book.upfront_usd"], "USD")),
+        "storage": _times(
+            (v["rent.storage_gb"], "GB"), (v["rent.storage_usd_per_gb_month"], "USD/GB"), (kept_months, "months")
+        ),
+        "egress": _times((v["rent.egress_gb_per_month"], "GB"), (v["rent.egress_usd_per_gb"], "USD/GB"), months),
+    }
+
+
+def _own(v: Mapping[str, float], live: Live) -> dict[str, Working]:
+    months = (v["last_month"] - v["lead_months"], "months")
+    hardware = (v["hardware_usd"], "USD of hardware")
+    power = (v["power_kw"], "kW")
+    energy = (v["site.pue_ratio"], "PUE"), (v["site.electricity_usd_per_kwh"], "USD/kWh")
+    hours = v["book.run_hours"] if live.once else v["book.hours_per_month"]
+    busy = (hours * v["book.busy_ratio"], "busy h")
+    more = (v["own.busy_power_share"] - v["own.idle_power_share"], "more than idle")
+    share = v["network_usd"] / v["servers_usd"] if v["servers_usd"] else 0.0
+    kept = 1.0 - v["own.selling_cost_share"]
+    return {
+        "servers": _times(
+            (v["book.server_count"], _plural("server", v["book.server_count"])), (v["book.server_price_usd"], "USD")
+        ),
+        "network": _times((v["servers_usd"], "USD of servers"), (share, "")),
+        "install": _times(hardware, (v["own.install_share"], "")),
+        "resale": _times((-1.0, ""), hardware, (v["resale_share_at_end"], "of its price"), (kept, "after selling it")),
+        "idle_power": _times(
+            power, (v["own.idle_power_share"], "idle"), *energy, (v["money.hours_per_month"], "h"), months
+        ),
+        "busy_power": _times(power, more, *energy, busy, *(() if live.once else (months,))),
+        "colocation": _times(power, (v["site.usd_per_kw_month"], "USD/kW"), months),
+        "staff": _times((v["staff_fte"], "full-time roles"), (v["own.fte_usd_per_year"] / 12, "USD"), months),
+        "support": _times(hardware, (v["site.support_share_per_year"] / 12, "a month"), months),
+        "spares": _times(hardware, (v["own.spares_share_per_year"] / 12, "a month"), months),
+        "bridge_rent": _times((v["lead_months"], "months until delivery"), (live.bridge_as_planned(), "USD of rent")),
+    }
