@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from planner.commands.tables import text_console, trimmed
 from planner.plan import Plan
-from planner.report.explained import explained
 from planner.report.record import plan_record
+from planner.report.table import Table
 from planner.report.values import Record, json_text, plain
 from planner.report.view import plan_view
 from pricing.console import CommandLineError, Output
@@ -62,7 +62,7 @@ def show_records(records: Sequence[Record], output: Output, *, top: int | None, 
             for index, record in enumerate(records):
                 if index:
                     console.rule()
-                detail = explained(record, record["verdict"]["option_id"]) if explain else None
+                detail = _explained(record) if explain else None
                 render(plan_view(record, top=top or SHOWN), console, explained=detail)
             if len(records) > 1:
                 from planner.report.overview import overview
@@ -71,6 +71,13 @@ def show_records(records: Sequence[Record], output: Output, *, top: int | None, 
                 console.rule()
                 render_tables([overview(records)], console)
             output.write(trimmed(buffer))
+
+
+def _explained(record: Record) -> Table:
+    """Return how the figures of the verdict come about."""
+    from planner.report.explained import explained
+
+    return explained(record, record["verdict"]["option_id"])
 
 
 def _few(records: Sequence[Record], form: str) -> None:
