@@ -21,34 +21,88 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 NANO = 10**9
 EUR_USD = 1.25
 """A rate that binary fractions hold exactly, so that answers are exact to the cent."""
 START = datetime(2026, 10, 1, tzinfo=UTC)
 
-COLUMNS_1_0 = (
-    "AvailabilityZone BilledCost BillingAccountId BillingAccountName BillingCurrency BillingPeriodEnd BillingPeriodStart "
-    "ChargeCategory ChargeClass ChargeDescription ChargeFrequency ChargePeriodEnd ChargePeriodStart "
-    "CommitmentDiscountCategory CommitmentDiscountId CommitmentDiscountName CommitmentDiscountStatus CommitmentDiscountType "
-    "ConsumedQuantity ConsumedUnit ContractedCost ContractedUnitPrice EffectiveCost InvoiceIssuerName ListCost ListUnitPrice "
-    "PricingCategory PricingQuantity PricingUnit ProviderName PublisherName RegionId RegionName ResourceId ResourceName "
-    "ResourceType ServiceCategory ServiceName SkuId SkuPriceId SubAccountId SubAccountName Tags"
-).split()
+COLUMNS_1_0 = [
+    "AvailabilityZone",
+    "BilledCost",
+    "BillingAccountId",
+    "BillingAccountName",
+    "BillingCurrency",
+    "BillingPeriodEnd",
+    "BillingPeriodStart",
+    "ChargeCategory",
+    "ChargeClass",
+    "ChargeDescription",
+    "ChargeFrequency",
+    "ChargePeriodEnd",
+    "ChargePeriodStart",
+    "CommitmentDiscountCategory",
+    "CommitmentDiscountId",
+    "CommitmentDiscountName",
+    "CommitmentDiscountStatus",
+    "CommitmentDiscountType",
+    "ConsumedQuantity",
+    "ConsumedUnit",
+    "ContractedCost",
+    "ContractedUnitPrice",
+    "EffectiveCost",
+    "InvoiceIssuerName",
+    "ListCost",
+    "ListUnitPrice",
+    "PricingCategory",
+    "PricingQuantity",
+    "PricingUnit",
+    "ProviderName",
+    "PublisherName",
+    "RegionId",
+    "RegionName",
+    "ResourceId",
+    "ResourceName",
+    "ResourceType",
+    "ServiceCategory",
+    "ServiceName",
+    "SkuId",
+    "SkuPriceId",
+    "SubAccountId",
+    "SubAccountName",
+    "Tags",
+]
 ADDED = {
     "1.0": [],
-    "1.1": (
-        "CapacityReservationId CapacityReservationStatus CommitmentDiscountQuantity CommitmentDiscountUnit "
-        "ServiceSubcategory SkuMeter SkuPriceDetails"
-    ).split(),
-    "1.2": (
-        "BillingAccountType InvoiceId PricingCurrency PricingCurrencyContractedUnitPrice PricingCurrencyEffectiveCost "
-        "PricingCurrencyListUnitPrice SubAccountType"
-    ).split(),
-    "1.3": (
-        "AllocatedMethodDetails AllocatedMethodId AllocatedResourceId AllocatedResourceName AllocatedTags ContractApplied "
-        "HostProviderName ServiceProviderName"
-    ).split(),
+    "1.1": [
+        "CapacityReservationId",
+        "CapacityReservationStatus",
+        "CommitmentDiscountQuantity",
+        "CommitmentDiscountUnit",
+        "ServiceSubcategory",
+        "SkuMeter",
+        "SkuPriceDetails",
+    ],
+    "1.2": [
+        "BillingAccountType",
+        "InvoiceId",
+        "PricingCurrency",
+        "PricingCurrencyContractedUnitPrice",
+        "PricingCurrencyEffectiveCost",
+        "PricingCurrencyListUnitPrice",
+        "SubAccountType",
+    ],
+    "1.3": [
+        "AllocatedMethodDetails",
+        "AllocatedMethodId",
+        "AllocatedResourceId",
+        "AllocatedResourceName",
+        "AllocatedTags",
+        "ContractApplied",
+        "HostProviderName",
+        "ServiceProviderName",
+    ],
 }
 VERSIONS = tuple(ADDED)
 NUMBERS = {
@@ -109,7 +163,7 @@ class Bill:
     nano: list[np.ndarray] = field(default_factory=list)
     known: dict[str, Any] = field(default_factory=dict)
 
-    def add(self, constants: dict[str, Any], hours: np.ndarray, quantity: Any, nano: Any, span: int = 1) -> None:
+    def add(self, constants: dict[str, Any], hours: np.ndarray, quantity: ArrayLike, nano: ArrayLike, span: int = 1) -> None:  # fmt: skip
         """Add rows of one template; `nano` is effective, list, contracted and billed cost, of each row or of all."""
         count = len(hours)
         if not count:
@@ -396,7 +450,7 @@ def _coded(values: list[Any]) -> tuple[np.ndarray, list[str]]:
     return np.array([-1 if value is None else place[value] for value in values], dtype=np.int32), words
 
 
-def write_csv(table: Any, path: Path, *, offset_hours: int = 0) -> None:
+def write_csv(table: Any, path: Path, *, offset_hours: int = 0) -> None:  # noqa: ANN401  Arrow's table
     """Write a table as CSV (gzip where the name says so), its times as ISO 8601 with the offset of a time zone."""
     import csv
 
