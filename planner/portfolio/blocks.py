@@ -18,9 +18,8 @@ from planner.errors import NothingFitsError
 from planner.portfolio.answers import Answers, Asked, answers_of
 from planner.portfolio.market import Market
 from planner.portfolio.pools import Pool, united
-from planner.portfolio.reading import Row, asked_of
+from planner.portfolio.reading import Portfolio, Row, asked_of
 from planner.portfolio.result import land, part_table, write_table
-from planner.portfolio.shape import physics_key
 from pricing.errors import GpuplanError
 
 __all__ = [
@@ -85,14 +84,14 @@ class Report:
     pools: dict[str, Pool]
 
 
-def blocks_of(rows: Sequence[Row]) -> list[Block]:
+def blocks_of(portfolio: Portfolio) -> list[Block]:
     """Cut the workloads into blocks; the same workloads are always cut in the same way.
 
     Workloads of one shape stay together, since a shape is worked out once, unless there are very many of them.
     """
     by_shape: dict[str, list[Row]] = defaultdict(list)
-    for row in rows:
-        by_shape["" if row.fault else _shape_of(row)].append(row)
+    for row, shape in zip(portfolio.rows, portfolio.shapes, strict=True):
+        by_shape[shape].append(row)
     cut: list[list[Row]] = []
     room = 0.0
     for key in sorted(by_shape):
@@ -108,13 +107,6 @@ def blocks_of(rows: Sequence[Row]) -> list[Block]:
             room -= seconds
     # The longest first would be best; what is certain is that the costly kinds do not all come last.
     return [Block(number, tuple(part)) for number, part in enumerate(cut)]
-
-
-def _shape_of(row: Row) -> str:
-    try:
-        return physics_key(json.loads(row.content))
-    except (ValueError, TypeError, AttributeError):
-        return ""
 
 
 def part_path(folder: Path, number: int) -> Path:

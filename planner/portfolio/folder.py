@@ -119,14 +119,7 @@ def _write_names(path: Path, portfolio: Portfolio) -> None:
         "id": pa.array(portfolio.ids, pa.string()),
         "team": pa.array([team or None for team in portfolio.teams], pa.string()),
         **{tag: pa.array(values, pa.string()) for tag, values in portfolio.tags.items()},
-        "kind": pa.array([_text_of(row.content, "kind") for row in portfolio.rows], pa.string()),
-        "model": pa.array([_text_of(row.content, "model") for row in portfolio.rows], pa.string()),
+        "kind": pa.array([kind or None for kind in portfolio.kinds], pa.string()),
+        "model": pa.array([model or None for model in portfolio.models], pa.string()),
     }
     write_table(path / "names.parquet", pa.table(columns))
-
-
-def _text_of(content: str, key: str) -> str | None:
-    if not content:
-        return None
-    value = json.loads(content).get(key)
-    return None if value is None else value if isinstance(value, str) else json.dumps(value)

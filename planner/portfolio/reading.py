@@ -6,6 +6,7 @@ import csv
 import gzip
 import hashlib
 import json
+import sys
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from planner.errors import InputError
 from planner.inputs import Document, read_document, validated
 from planner.portfolio.answers import Asked
 from planner.portfolio.cells import content_of_cells, refuse_unknown_columns, tag_columns
+from planner.portfolio.shape import physics_key
 from planner.portfolio.sources import DOCUMENTS, TABLES
 
 __all__ = ["Portfolio", "Row", "asked_of", "read_portfolio"]
@@ -57,6 +59,8 @@ class Portfolio:
         In the order of the input.
     ids, teams : list of str
         What each is called, and whose it is; an empty team where none is said.
+    kinds, models, shapes : list of str
+        Kind of work, model, and what tells one shape of work from another; empty where a row could not be read.
     tags : dict of str to list of str
         Other columns, passed on as they are.
     digest : str
@@ -66,6 +70,9 @@ class Portfolio:
     rows: list[Row] = field(default_factory=list)
     ids: list[str] = field(default_factory=list)
     teams: list[str] = field(default_factory=list)
+    kinds: list[str] = field(default_factory=list)
+    models: list[str] = field(default_factory=list)
+    shapes: list[str] = field(default_factory=list)
     tags: dict[str, list[str | None]] = field(default_factory=dict)
     digest: str = ""
 
@@ -104,15 +111,19 @@ def read_portfolio(sources: Sequence[str]) -> Portfolio:
             if called in taken and len(twice) <= MOST_FAULTS:
                 twice.append(f"{where}: the id {called!r} stands twice (first at {taken[called]})")
             taken.setdefault(called, where)
-            found.rows.append(Row(number, where, content, fault))
+            text = "" if content is None else json.dumps(content, default=str)
+            found.rows.append(Row(number, where, text, fault))
             found.ids.append(called)
             found.teams.append(team)
+            found.kinds.append(_said(content, "kind"))
+            found.models.append(_said(content, "model"))
+            found.shapes.append(sys.intern(physics_key(content)) if content is not None else "")
             for tag in tags:
                 if tag not in found.tags:
                     found.tags[tag] = [None] * number
             for tag, values in found.tags.items():
                 values.append(tags.get(tag))
-            digest.update(f"{called}\0{content}\0{fault}\0{team}\n".encode())
+            digest.update(f"{called}\0{text}\0{fault}\0{team}\n".encode())
     if twice:
         more = [f"and more than {MOST_FAULTS} others"] if len(twice) > MOST_FAULTS else []
         raise InputError(
@@ -126,8 +137,13 @@ def read_portfolio(sources: Sequence[str]) -> Portfolio:
     return found
 
 
-Found = tuple[str, str, dict[str, str | None], str, str, str]
-"""Id, team, tags, place, content as JSON, fault."""
+Found = tuple[str, str, dict[str, str | None], str, dict[str, Any] | None, str]
+"""Id, team, tags, place, content (None where there is none), fault."""
+
+
+def _said(content: dict[str, Any] | None, key: str) -> str:
+    value = (content or {}).get(key, "")
+    return value if isinstance(value, str) else json.dumps(value, default=str)
 
 
 def _found(source: str) -> Iterator[Found]:
@@ -160,13 +176,13 @@ def _of_document(source: str, name: str, team: str) -> Found:
     except InputError as error:
         if not Path(source).is_file():
             raise
-        return name, team, {}, source, "", str(error)
-    return name, team, {}, source, json.dumps(document.content), ""
+        return name, team, {}, source, None, str(error)
+    return name, team, {}, source, document.content, ""
 
 
 def _of_cells(cells: dict[str, Any], tags: Sequence[str], where: str, fault: str = "") -> Found:
     kept = {tag: _text(cells.get(tag)) for tag in tags}
-    content = "" if fault else json.dumps(content_of_cells(cells), default=str)
+    content = None if fault else content_of_cells(cells)
     return _text(cells.get("id")) or "", _text(cells.get("team")) or "", kept, where, content, fault
 
 

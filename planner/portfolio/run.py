@@ -115,7 +115,7 @@ def plan_portfolio(
     watcher = watcher or Watcher()
     started = time.perf_counter()
     portfolio = read_portfolio(sources)
-    blocks = blocks_of(portfolio.rows)
+    blocks = blocks_of(portfolio)
     read_s = time.perf_counter() - started
     with ExitStack() as stack:
         if output is None:

@@ -74,11 +74,11 @@ def test_totals_are_the_sums_of_the_rows(tmp_path: Path) -> None:
 
 
 def test_blocks_hold_each_workload_once_and_keep_shapes_together(tmp_path: Path, small_blocks: None) -> None:
-    rows = read_portfolio([str(_table(tmp_path / "jobs.csv"))]).rows
-    cut = blocks_of(rows)
+    portfolio = read_portfolio([str(_table(tmp_path / "jobs.csv"))])
+    cut = blocks_of(portfolio)
     assert sorted(row.row for block in cut for row in block.rows) == list(range(60))
     assert len(cut) > 3
-    assert [block.rows for block in blocks_of(rows)] == [block.rows for block in cut]
+    assert [block.rows for block in blocks_of(portfolio)] == [block.rows for block in cut]
 
 
 def test_two_workers_and_one_give_the_same_rows(tmp_path: Path, small_blocks: None) -> None:
