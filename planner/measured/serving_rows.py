@@ -16,7 +16,7 @@ from planner.demand.memory import WEIGHT_BYTES_BY_PRECISION
 from planner.errors import InputError
 from planner.measured.rows import Row, accelerator_of, architecture_of, machine_of, number
 from planner.supply.machines import Machine
-from planner.supply.serving import ServedModel, served_model
+from planner.supply.served_model import ServedModel, served_model
 from planner.supply.serving_memory import BATCHED_TOKENS
 from pricing.accelerators import Accelerator
 

@@ -12,7 +12,7 @@ from planner.measured.rows import Row
 from planner.measured.serving_rows import ServedRow, served_row
 from planner.supply.calibration import scopes
 from planner.supply.hardware import Hardware, hardware
-from planner.supply.serving import ServedModel
+from planner.supply.served_model import ServedModel
 from planner.supply.serving_memory import cache_budget_bytes, cached_bytes_per_request
 from pricing.errors import GpuplanError
 

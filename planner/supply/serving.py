@@ -13,109 +13,21 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from planner.demand.architecture import Architecture
-from planner.demand.flops import attention_flop_per_token
-from planner.demand.memory import WEIGHT_BYTES_BY_PRECISION, kv_bytes_per_token, weight_bytes
-from planner.demand.parameters import expert_parameter_count, matmul_parameter_count, routed_parameter_count
 from planner.supply.communication import all_reduce_s, all_to_all_s, point_to_point_s
+from planner.supply.served_model import ServedModel, causal_tokens, experts_read_share, seen_tokens
 
 __all__ = [
-    "ServedModel",
     "ServingConstants",
     "ServingLayout",
     "StepTime",
     "accepted_tokens",
     "decode_step",
-    "experts_read_share",
     "pipelined_share",
     "prefill",
-    "seen_tokens",
-    "served_model",
     "started_s",
 ]
 
 FloatArray = NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ServedModel:
-    """A model in one format, as the steps see it; every number may be an array (one entry per row of a table).
-
-    Attributes
-    ----------
-    shared_bytes, expert_bytes, stored_bytes : ArrayLike
-        Weights that every step reads, all routed experts, and all weights with the input table.
-    body_flop_per_token, expert_flop_per_token, head_flop_per_token : ArrayLike
-        FLOP per token of what every token visits, of its routed experts, and of the output head.
-    score_flop_per_token : ArrayLike
-        FLOP of attention per token and token attended to, all layers.
-    decode_score_ratio : ArrayLike
-        How much wider attention is in decode: latent attention works in the compressed space there.
-    cache_bytes_per_token : ArrayLike
-        Cache per token of context, without windows.
-    window_share, window_tokens : ArrayLike
-        Share of the layers that have a sliding window, and its length.
-    layers, moe_layers, hidden, experts_per_token, idle_expert_share, group_count : ArrayLike
-        Depth, mixture layers, width, experts a token visits, ``1 - k / E`` (1 when dense), ranks that can split the cache.
-    """
-
-    shared_bytes: ArrayLike
-    expert_bytes: ArrayLike
-    stored_bytes: ArrayLike
-    body_flop_per_token: ArrayLike
-    expert_flop_per_token: ArrayLike
-    head_flop_per_token: ArrayLike
-    score_flop_per_token: ArrayLike
-    decode_score_ratio: ArrayLike
-    cache_bytes_per_token: ArrayLike
-    window_share: ArrayLike
-    window_tokens: ArrayLike
-    layers: ArrayLike
-    moe_layers: ArrayLike
-    hidden: ArrayLike
-    ffn: ArrayLike
-    experts_per_token: ArrayLike
-    idle_expert_share: ArrayLike
-    group_count: ArrayLike
-
-
-def served_model(arch: Architecture, precision: str, kv_precision: str) -> ServedModel:
-    """Return what the steps need of a model whose weights are in `precision` and whose cache is in `kv_precision`.
-
-    Examples
-    --------
-    >>> from planner.demand.models import known_model
-    >>> model = served_model(known_model("llama-3.1-8b"), "bf16", "bf16")
-    >>> float(model.cache_bytes_per_token), round(float(model.shared_bytes) / 1e9, 2)
-    (131072.0, 15.01)
-    """
-    per = WEIGHT_BYTES_BY_PRECISION[precision]
-    expert_bytes = routed_parameter_count(arch) * per
-    body = 2.0 * matmul_parameter_count(arch, with_head=False)
-    expert_flop = min(2.0 * arch.moe_layers * arch.experts_per_token * expert_parameter_count(arch), body)
-    widen = (
-        (2 * arch.kv_rank + arch.rope_dim) / (arch.nope_dim + arch.rope_dim + arch.value_dim) if arch.kv_rank else 1.0
-    )
-    return ServedModel(
-        shared_bytes=max(weight_bytes(arch, precision, include_input_table=False) - expert_bytes, 0.0),
-        expert_bytes=expert_bytes,
-        stored_bytes=weight_bytes(arch, precision),
-        body_flop_per_token=body - expert_flop,
-        expert_flop_per_token=expert_flop,
-        head_flop_per_token=2.0 * arch.vocab * arch.hidden if arch.kind == "decoder" else 0.0,
-        score_flop_per_token=float(attention_flop_per_token(arch, 1.0)),
-        decode_score_ratio=widen,
-        cache_bytes_per_token=float(kv_bytes_per_token(arch, kv_precision)),
-        window_share=arch.windowed_layers / arch.layers,
-        window_tokens=float(arch.window_tokens),
-        layers=arch.layers,
-        moe_layers=arch.moe_layers,
-        hidden=arch.hidden,
-        ffn=arch.ffn if not arch.experts else arch.experts_per_token * arch.expert_ffn + arch.shared_ffn,
-        experts_per_token=arch.experts_per_token,
-        idle_expert_share=1.0 - arch.experts_per_token / arch.experts if arch.experts else 1.0,
-        group_count=arch.group_count,
-    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,35 +104,6 @@ class StepTime:
     def total_s(self) -> FloatArray:
         """All parts, one after another."""
         return np.asarray(self.memory_s + self.compute_s + self.communication_s + self.fixed_s, dtype=float)
-
-
-def experts_read_share(model: ServedModel, tokens: ArrayLike) -> FloatArray:
-    """Return the share of the routed experts that `tokens` tokens visit: ``1 - (1 - k / E)^B``.
-
-    Examples
-    --------
-    >>> from planner.demand.models import known_model
-    >>> mixtral = served_model(known_model("mixtral-8x7b"), "fp8", "fp8")
-    >>> [round(float(experts_read_share(mixtral, b)), 3) for b in (1, 16)]
-    [0.25, 0.99]
-    """
-    idle = np.asarray(model.idle_expert_share, dtype=float)
-    return np.asarray(1.0 - np.power(idle, np.asarray(tokens, dtype=float)), dtype=float)
-
-
-def seen_tokens(model: ServedModel, context_tokens: ArrayLike) -> FloatArray:
-    """Return how many tokens of the context a new token attends to, averaged over layers with and without a window."""
-    context = np.asarray(context_tokens, dtype=float)
-    share = np.asarray(model.window_share, dtype=float)
-    return np.asarray(context * (1.0 - share) + share * np.minimum(context, model.window_tokens), dtype=float)
-
-
-def _causal_tokens(model: ServedModel, prompt_tokens: FloatArray) -> FloatArray:
-    """Return how many tokens a token of a prompt attends to, averaged over its positions and the layers."""
-    share, window = np.asarray(model.window_share, dtype=float), np.asarray(model.window_tokens, dtype=float)
-    inside = np.minimum(prompt_tokens, window)
-    windowed = inside * (1.0 - inside / (2.0 * np.maximum(prompt_tokens, 1.0)))
-    return np.asarray((1.0 - share) * prompt_tokens / 2.0 + share * windowed, dtype=float)
 
 
 def _imbalance(layout: ServingLayout, constants: ServingConstants) -> FloatArray:
@@ -359,7 +242,7 @@ def prefill(
         np.asarray(model.body_flop_per_token) / ranks
         + np.asarray(model.expert_flop_per_token) * _imbalance(layout, constants) / group
     )
-    attended = _causal_tokens(model, prompt) * (1.0 + cached)
+    attended = causal_tokens(model, prompt) * (1.0 + cached)
     scores = fresh / ranks * np.asarray(model.score_flop_per_token) * attended
     compute_s = linear / (np.asarray(layout.flop_per_s) * constants.prefill_share) + scores / (
         np.asarray(layout.flop16_per_s) * constants.attention_share
@@ -409,6 +292,7 @@ def started_s(
     Examples
     --------
     >>> from planner.demand.models import known_model
+    >>> from planner.supply.served_model import served_model
     >>> model = served_model(known_model("llama-3.1-8b"), "bf16", "bf16")
     >>> [round(1e3 * float(started_s(model, 1e-4, requests, 128)), 3) for requests in (1, 64, 2048)]
     [0.025, 1.6, 3.2]

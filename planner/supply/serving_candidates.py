@@ -21,15 +21,8 @@ from planner.supply.communication import group_bandwidth
 from planner.supply.constants import links, serving_constants, take
 from planner.supply.hardware import Hardware
 from planner.supply.machines import Machine
-from planner.supply.serving import (
-    ServedModel,
-    ServingLayout,
-    accepted_tokens,
-    decode_step,
-    pipelined_share,
-    prefill,
-    started_s,
-)
+from planner.supply.served_model import ServedModel
+from planner.supply.serving import ServingLayout, accepted_tokens, decode_step, pipelined_share, prefill, started_s
 from planner.supply.serving_memory import (
     BATCHED_TOKENS,
     cache_budget_bytes,
@@ -226,6 +219,9 @@ def evaluate(
     load = demand.load_share
     steps = calibration.column("serve.wait_steps_ratio", machines)
     variation = assumptions["perf.arrival_variation_ratio"]
+    experts = ["@moe"] * any(float(np.asarray(model.moe_layers)) > 0 for model in models)
+    launches = calibration.column("serve.entry_layer_s", machines, experts)
+    mixed = calibration.column("serve.mixed_layer_s", machines, experts)
     for index, model in enumerate(models):
         chosen = np.flatnonzero(reps.precision == index)
         if not chosen.size:
@@ -259,7 +255,7 @@ def evaluate(
             "stage_latency_s": stage_latency,
         }.items()}  # fmt: skip
         layout = ServingLayout(**column)
-        tags = [f"@{reps.formats[index][0]}"] + ["@moe"] * bool(float(np.asarray(model.moe_layers)))
+        tags = [f"@{reps.formats[index][0]}", *experts]
         constants = take(serving_constants(calibration, machines, tags), machine[:, None])
         drafted = demand.drafted_tokens
         step = decode_step(model, layout, constants, BATCHES[None, :], middle, drafted_tokens=drafted)
@@ -273,16 +269,19 @@ def evaluate(
         p = stages[:, None].astype(float)
         # Prefills of all requests interleave with decoding: each output token of one waits for B / out prefills of others.
         busy_prefill_s = prompt_s / p
-        mixed_layer_s = calibration.column("serve.mixed_layer_s", machines, tags[1:])[machine][:, None]
-        added_s = pace * started_s(model, mixed_layer_s, BATCHES[None, :], demand.output_tokens)
+        added_s = pace * started_s(model, mixed[machine][:, None], BATCHES[None, :], demand.output_tokens)
         tpot = step_s / yielded + BATCHES[None, :] * prompt_s / demand.output_tokens + added_s
-        alone = prefill(model, layout, constants, float(demand.input_tokens), demand.cached_share, is_alone=True)
+        # Where attention is not data parallel, a prompt takes what it adds.
+        alone = prompt
+        if (split < group).any():
+            alone = prefill(model, layout, constants, float(demand.input_tokens), demand.cached_share, is_alone=True)
         fresh = demand.input_tokens * (1.0 - demand.cached_share)
-        floor_s = pace * (step.memory_s[:, :1] + alone.total_s * pipelined_share(fresh / BATCHED_TOKENS, p))
+        through = pipelined_share(fresh / BATCHED_TOKENS, p) if fresh > BATCHED_TOKENS else 1.0
+        floor_s = pace * (step.memory_s[:, :1] + alone.total_s * through)
         wait_s = busy_prefill_s * load / (1.0 - load) * (1.0 + variation) / 2.0
         # A new prompt is taken in between steps, and its kernels are started one by one, layer after layer.
-        launch_s = calibration.column("serve.entry_layer_s", machines, tags[1:]) * float(np.asarray(model.layers))
-        entry_s, waited_steps = launch_s[machine][:, None], steps[machine][:, None]
+        launch_s = launches[machine] * float(np.asarray(model.layers))
+        entry_s, waited_steps = launch_s[:, None], steps[machine][:, None]
         ttft = floor_s + wait_s + entry_s + waited_steps * step_s
         live = BATCHES[None, :] * p
         out["ttft"][chosen], out["tpot"][chosen] = ttft, tpot

@@ -22,7 +22,7 @@ from planner.supply.calibration import Calibration, default_calibration
 from planner.supply.evidence import band, basis_and_evidence, spread
 from planner.supply.hardware import Hardware, hardware
 from planner.supply.machines import Fleet, Layout, Machine, MemoryUse, Performance, Refusal
-from planner.supply.serving import ServedModel
+from planner.supply.served_model import ServedModel
 from planner.supply.serving_candidates import (
     BATCHES,
     MOST_FLEET,

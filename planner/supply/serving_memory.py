@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from planner.supply.serving import ServedModel, seen_tokens
+from planner.supply.served_model import ServedModel, seen_tokens
 
 __all__ = [
     "BATCHED_TOKENS",

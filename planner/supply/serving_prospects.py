@@ -14,7 +14,7 @@ from planner.demand.workload import Workload
 from planner.supply.calibration import Calibration
 from planner.supply.hardware import Hardware
 from planner.supply.machines import Machine
-from planner.supply.serving import ServedModel, served_model
+from planner.supply.served_model import ServedModel, served_model
 from planner.supply.serving_candidates import (
     MOST_MACHINES_PER_REPLICA,
     Demand,

@@ -20,7 +20,8 @@ from planner.demand.workload import Serve, Workload
 from planner.supply.communication import all_reduce_s
 from planner.supply.goodput import goodput_share
 from planner.supply.images import ImageConstants, ImageRates, image_s, step_time
-from planner.supply.serving import ServingConstants, ServingLayout, decode_step, served_model
+from planner.supply.served_model import served_model
+from planner.supply.serving import ServingConstants, ServingLayout, decode_step
 
 
 def test_parameters_of_llama_3_1_8b_add_up_by_hand() -> None:

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from planner.demand.models import known_model
-from planner.supply.serving import ServingConstants, ServingLayout, pipelined_share, prefill, served_model, started_s
+from planner.supply.served_model import served_model
+from planner.supply.serving import ServingConstants, ServingLayout, pipelined_share, prefill, started_s
 
 IDEAL = ServingConstants(
     bandwidth_share=np.array(1.0), cache_share=np.array(1.0), prefill_share=np.array(1.0), decode_share=np.array(1.0),
