@@ -16,7 +16,7 @@ from pricing.console import CommandLineError, Output, Talk, common_options, outp
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from planner.usage.focus import Bill, Rate
+    from planner.usage.bill import Bill, Rate
     from planner.usage.records import Records
     from planner.usage.sources import Source
     from planner.usage.summary import Usage
@@ -121,7 +121,7 @@ def usage(
 
 
 def _rates(texts: Sequence[str]) -> dict[str, Rate]:
-    from planner.usage.focus import Rate
+    from planner.usage.bill import Rate
 
     found = {}
     for text in texts:

@@ -1,5 +1,6 @@
 """From what was used and paid to what to own, commit to, keep on demand and switch off."""
 
-from planner.decision.decide import Decision, GpuDecision, Part, SwitchOff, decide
+from planner.decision.answer import Decision, GpuDecision, Part, SwitchOff
+from planner.decision.decide import decide
 
 __all__ = ["Decision", "GpuDecision", "Part", "SwitchOff", "decide"]

@@ -8,7 +8,6 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ import numpy as np
 
 from planner.engine import Engine
 from planner.usage import query
+from planner.usage.bill import Apart, Bill, Rate
 from planner.usage.columns import UNREADABLE, missing_columns, version_of
 from planner.usage.faults import Fault, UsageError, fault_text
 from planner.usage.hours import HourTable, coded, spread_evenly
@@ -23,99 +23,11 @@ from planner.usage.relations import first_line, relations_of
 from planner.usage.skus import Sku, SkuReader, hours_per_unit, provider_of
 from planner.usage.sources import Source
 
-__all__ = ["Apart", "Bill", "Rate", "read_bill"]
+__all__ = ["read_bill"]
 
 NANO = float(query.NANO)
 PLAN_SKU = "commitment"
 """What an unused commitment is of that is tied to no instance type (a savings plan)."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rate:
-    """What one unit of a currency is worth.
-
-    Attributes
-    ----------
-    usd : float
-        US dollars.
-    source : str
-        Who says so.
-    as_of : date or None
-        Of the rate, where it was told.
-    """
-
-    usd: float
-    source: str = "--rate"
-    as_of: date | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Apart:
-    """Charges that are no cost of use and are told apart from it: credits, taxes, purchases, refunds, corrections.
-
-    Attributes
-    ----------
-    category, charge_class : str
-        The bill's own words.
-    rows : int
-        Charges.
-    effective_usd, billed_usd : float
-        Never to be added to each other.
-    is_gpu : bool
-        Whether the charge names an accelerator.
-    """
-
-    category: str
-    charge_class: str
-    rows: int
-    effective_usd: float
-    billed_usd: float
-    is_gpu: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bill:
-    """What a bill says of accelerators.
-
-    Attributes
-    ----------
-    table : HourTable
-        Words ``gpu``, ``instance_type``, ``account``, ``region``, ``provider``, ``option``, ``state`` (used or unused),
-        ``tag``, ``commitment``, ``charge_class``; values ``gpu_hours``, ``effective_usd``, ``list_usd``,
-        ``contracted_usd``, ``billed_usd``.
-    rows, gpu_rows, unreadable_rows, copied_rows : int
-        Of all files; of accelerators or their commitments; left out; exported more than once, and counted once.
-    effective_usd : float
-        Of the whole bill, use alone.
-    apart : tuple of Apart
-        What is no use.
-    versions : tuple of str
-        Of the specification.
-    rates : mapping of str to Rate
-        Those that were needed.
-    skus : tuple of Sku
-        What was found.
-    span_hours : int
-        Longest charge; above 1 the bill is coarser than an hour.
-    faults : tuple of Fault
-        What is missing from the answer.
-    notes : tuple of str
-        What has to be known of it.
-    """
-
-    table: HourTable
-    rows: int
-    gpu_rows: int
-    unreadable_rows: int
-    copied_rows: int
-    effective_usd: float
-    apart: tuple[Apart, ...]
-    versions: tuple[str, ...]
-    rates: Mapping[str, Rate]
-    skus: tuple[Sku, ...]
-    span_hours: int
-    faults: tuple[Fault, ...]
-    notes: tuple[str, ...] = field(default=())
 
 
 def read_bill(

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from planner.usage.bill import Bill
 from planner.usage.curve import Curve, curve_of
 from planner.usage.elsewhere import Elsewhere, elsewhere
 from planner.usage.faults import Fault, NoUsageError
-from planner.usage.focus import Bill
 from planner.usage.hours import HourTable, concatenated
 from planner.usage.records import Records
 from pricing.catalog import Catalog

@@ -14,7 +14,7 @@ from planner.decision.year import block_hours, resampled_hours, year_of
 from planner.errors import InputError, NothingFitsError
 from planner.mix import cheapest_mix
 from planner.tiers import DemandCurve, Tier, TierKind
-from planner.usage.focus import Bill
+from planner.usage.bill import Bill
 from planner.usage.hours import HourTable
 from planner.usage.records import Stretch, records_of
 from planner.usage.summary import Usage, summarised

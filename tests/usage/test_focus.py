@@ -14,8 +14,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from planner.engine import Engine
+from planner.usage.bill import Bill, Rate
 from planner.usage.faults import UsageError
-from planner.usage.focus import Bill, Rate
 from planner.usage.summary import summarised
 from pricing.catalog import load_bundled
 

@@ -12,8 +12,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from planner.engine import connect
+from planner.usage.bill import Rate
 from planner.usage.faults import NoUsageError, UsageError
-from planner.usage.focus import Rate, read_bill
+from planner.usage.focus import read_bill
 from planner.usage.skus import SkuReader
 from planner.usage.sources import find_sources, kind_of_header
 from planner.usage.summary import summarised

@@ -1,0 +1,173 @@
+"""What a decision says: the parts of each fleet, what is to be switched off, what is saved, and how sure it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+__all__ = ["Decision", "GpuDecision", "OwnBreakEven", "Part", "SwitchOff"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """One way to have a part of the fleet.
+
+    Attributes
+    ----------
+    kind : str
+        ``owned``, ``committed``, ``spot`` or ``on_demand``.
+    name : str
+        Offer or server.
+    machines, gpus : float
+        Kept all the time; 0 for what is taken by the hour.
+    gpu_hours_per_month, idle_gpu_hours_per_month, usd_per_month : float
+        Served, paid and idle, and its cost.
+    """
+
+    kind: str
+    name: str
+    machines: float
+    gpus: float
+    gpu_hours_per_month: float
+    idle_gpu_hours_per_month: float
+    usd_per_month: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnBreakEven:
+    """Owning the base load against what an hour was paid.
+
+    Attributes
+    ----------
+    server : str
+        What would be bought.
+    paid_usd_per_gpu_hour : float
+        Effective cost of an hour used.
+    utilisation_share : float or None
+        Share of the hours from which on owning is cheaper than that; None is never.
+    month : float or None
+        From which an always busy server has cost less.
+    base_use_share : float
+        Share of the hours in which the accelerators of the base load worked.
+    because : str
+        In a sentence.
+    """
+
+    server: str
+    paid_usd_per_gpu_hour: float
+    utilisation_share: float | None
+    month: float | None
+    base_use_share: float
+    because: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GpuDecision:
+    """What to do with one accelerator.
+
+    Attributes
+    ----------
+    gpu : str
+        Canonical name.
+    mean_gpus, peak_gpus, base_gpus : float
+        Of the curve.
+    paid_usd_per_month, mix_usd_per_month, saving_usd_per_month : float
+        Effective cost of the hours used and of what was committed and not used, the mix's, and the difference.
+    now_paid_usd_per_month, now_saving_usd_per_month : float
+        What is paid beside today's commitments, and what the same choice saves of that while they last: they are paid
+        either way.
+    parts : tuple of Part
+        The mix.
+    break_even : OwnBreakEven or None
+        None where no server of it is known.
+    saving_low_usd_per_month, saving_high_usd_per_month : float or None
+        10th and 90th percentile over the resamples.
+    holds_share, saves_share : float or None
+        Resamples in which the mix is within 5 % of the best, and in which it saves at all.
+    """
+
+    gpu: str
+    mean_gpus: float
+    peak_gpus: float
+    base_gpus: float
+    paid_usd_per_month: float
+    mix_usd_per_month: float
+    saving_usd_per_month: float
+    now_paid_usd_per_month: float
+    now_saving_usd_per_month: float
+    parts: tuple[Part, ...]
+    break_even: OwnBreakEven | None
+    saving_low_usd_per_month: float | None
+    saving_high_usd_per_month: float | None
+    holds_share: float | None
+    saves_share: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SwitchOff:
+    """Something that is paid for and does nothing.
+
+    Attributes
+    ----------
+    what : str
+        In words.
+    usd_per_month : float
+        Its cost; of idle allocation, at the price of an allocated hour.
+    gpu_hours_per_month : float
+        Where it has hours.
+    when : str
+        When it can end.
+    is_saved_by_mix : bool
+        Whether the mix's saving holds it already (an unused commitment is part of what was paid).
+    """
+
+    what: str
+    usd_per_month: float
+    gpu_hours_per_month: float
+    when: str
+    is_saved_by_mix: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What to own, commit to, keep on demand and switch off.
+
+    Attributes
+    ----------
+    gpus : tuple of GpuDecision
+        The dearest first.
+    switch_off : tuple of SwitchOff
+        The dearest first.
+    paid_usd_per_month, after_usd_per_month, saving_usd_per_month : float
+        Of all accelerators, those that keep what they have included.
+    now_saving_usd_per_month : float
+        While today's commitments last.
+    saving_share : float
+        Of what was paid.
+    saving_low_usd_per_month, saving_high_usd_per_month : float or None
+        10th and 90th percentile of the sum over the resamples; the accelerators' prices and demand move together.
+    holds_share : float or None
+        Resamples in which the whole is within 5 % of the best.
+    kept : tuple of (str, str)
+        Accelerators for which nothing was decided, and why.
+    providers : tuple of str
+        Whose offers were considered.
+    resamples : int
+        How many.
+    notes : tuple of str
+        What has to be known.
+    """
+
+    gpus: tuple[GpuDecision, ...]
+    switch_off: tuple[SwitchOff, ...]
+    paid_usd_per_month: float
+    after_usd_per_month: float
+    saving_usd_per_month: float
+    now_saving_usd_per_month: float
+    saving_share: float
+    saving_low_usd_per_month: float | None
+    saving_high_usd_per_month: float | None
+    holds_share: float | None
+    kept: tuple[tuple[str, str], ...]
+    providers: tuple[str, ...]
+    resamples: int
+    notes: tuple[str, ...] = field(default=())
