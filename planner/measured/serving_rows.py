@@ -30,6 +30,10 @@ _PRECISIONS = {
     "mxfp4": "fp4",
     "nvfp4": "fp4",
     "awq": "int4",
+    "gptq": "int4",
+    "w4a16": "int4",
+    "w8a8": "int8",
+    "w8a16": "int8",
     "fp32/tf32": "fp32",
 }
 _PUBLISHED_IN_FP4 = ("gpt-oss",)
@@ -153,7 +157,7 @@ def is_overloaded(row: Row) -> bool:
 
 def _formats(row: Row, chip: Accelerator, where: str) -> tuple[str, str]:
     """Return the formats of weights and cache; an unstated cache has 8 bits beside 8- and 4-bit floating weights."""
-    text = row.get("precision", "") or "bf16"
+    text = (row.get("precision", "") or "bf16").lower()
     precision = _PRECISIONS.get(text, text.split("/")[0].split(" ")[0])
     if row.get("model", "").startswith(_PUBLISHED_IN_FP4):
         precision = "fp4"

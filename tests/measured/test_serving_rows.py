@@ -63,6 +63,21 @@ def test_a_model_published_in_four_bits_is_read_in_four_bits_whatever_the_table_
 
 
 @pytest.mark.parametrize(
+    ("said", "read"),
+    [
+        ("", "bf16"),
+        ("FP8", "fp8"),
+        ("W4A16", "int4"),
+        ("int4/int8 weights", "int4"),
+        ("NVFP4", "fp4"),
+        ("q8_0", "int8"),
+    ],
+)
+def test_formats_are_read_by_the_names_that_tables_give_them(said: str, read: str) -> None:
+    assert served_row({**ROW, "precision": said}).precision == read
+
+
+@pytest.mark.parametrize(
     ("gpu", "framework", "ratio"),
     [("RTX 4090", "llama.cpp", 2.0), ("RTX 4090", "vllm", 1.0), ("RTX A6000", "llama.cpp", 1.0)],
 )
