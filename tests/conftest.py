@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import subprocess
+from collections.abc import Callable, Iterator
 from datetime import date
 from functools import cache
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from planner.assumptions import default_assumptions
 from planner.demand.workload import Workload
@@ -46,3 +48,20 @@ def _plan(name: str) -> Plan:
 def plan_of() -> Callable[[str], Plan]:
     """Return a function from the name of an example to its plan, on the bundled facts of a fixed day."""
     return _plan
+
+
+@pytest.fixture
+def cluster() -> Iterator[str]:
+    """Return the address of the local Spark cluster, one test's at a time and whole again afterwards; skip where none runs."""
+    script = ROOT / "scripts" / "engine"
+    folder = ROOT / ".engine" / "run"
+    if not folder.is_dir():
+        pytest.skip("the local Spark engine does not run (scripts/engine start)")
+    with FileLock(folder / "tests.lock", timeout=600):
+        state = subprocess.run([str(script), "status"], capture_output=True, check=False, timeout=60)
+        if state.returncode != 0:
+            pytest.skip("the local Spark engine does not run (scripts/engine start)")
+        yield subprocess.run(
+            [str(script), "uri"], capture_output=True, text=True, check=True, timeout=60
+        ).stdout.strip()
+        subprocess.run([str(script), "start"], capture_output=True, check=True, timeout=300)

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -65,16 +63,6 @@ def test_a_missing_client_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> No
 def test_a_folder_that_does_not_exist_is_told(tmp_path: Path) -> None:
     with pytest.raises(EngineError, match="folder"):
         connect(f"duckdb://{tmp_path}/nowhere/file.duckdb")
-
-
-@pytest.fixture
-def cluster() -> Iterator[str]:
-    """Return the address of the local cluster, whole again afterwards."""
-    state = subprocess.run([str(SCRIPT), "status"], capture_output=True, check=False, timeout=60)
-    if state.returncode != 0:
-        pytest.skip("the local Spark engine does not run (scripts/engine start)")
-    yield subprocess.run([str(SCRIPT), "uri"], capture_output=True, text=True, check=True, timeout=60).stdout.strip()
-    subprocess.run([str(SCRIPT), "start"], capture_output=True, check=True, timeout=300)
 
 
 @pytest.mark.slow

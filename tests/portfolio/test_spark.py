@@ -5,8 +5,6 @@ from __future__ import annotations
 import csv
 import os
 import signal
-import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,17 +15,6 @@ from tests.portfolio.equal import tables, usual_market
 
 SCRIPT = ROOT / "scripts" / "engine"
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")]
-
-
-@pytest.fixture
-def cluster() -> Iterator[str]:
-    """Return the address of the local cluster, whole again afterwards."""
-    pytest.importorskip("pyspark")
-    state = subprocess.run([str(SCRIPT), "status"], capture_output=True, check=False, timeout=60)
-    if state.returncode != 0:
-        pytest.skip("the local Spark engine does not run (scripts/engine start)")
-    yield subprocess.run([str(SCRIPT), "uri"], capture_output=True, text=True, check=True, timeout=60).stdout.strip()
-    subprocess.run([str(SCRIPT), "start"], capture_output=True, check=True, timeout=300)
 
 
 def _table(path: Path, count: int, shapes: int) -> Path:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
@@ -53,20 +52,10 @@ def reader() -> SkuReader:
     return SkuReader(load_bundled().offers)
 
 
-@pytest.fixture(scope="session")
-def spark_uri() -> str:
-    """Return the address of the local Spark engine; tests that need it are skipped where it does not run."""
-    script = ROOT / "scripts" / "engine"
-    state = subprocess.run([str(script), "status"], capture_output=True, text=True, check=False, timeout=60)
-    if state.returncode != 0:
-        pytest.skip("the local Spark engine does not run (scripts/engine start)")
-    return subprocess.run([str(script), "uri"], capture_output=True, text=True, check=True, timeout=60).stdout.strip()
-
-
 @pytest.fixture(params=["duckdb", pytest.param("spark", marks=pytest.mark.slow)])
 def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
     """Return each engine in turn: one suite for both."""
-    uri = request.getfixturevalue("spark_uri") if request.param == "spark" else "duckdb:?threads=2"
+    uri = request.getfixturevalue("cluster") if request.param == "spark" else "duckdb:?threads=2"
     opened = connect(uri)
     yield opened
     opened.close()

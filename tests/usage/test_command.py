@@ -157,7 +157,7 @@ def test_the_decision_says_what_it_saves_of_what_was_paid_and_how_sure_it_is(
 
 @pytest.mark.slow
 def test_the_same_command_with_an_engine_gives_the_same_answer(
-    bill: Path, spark_uri: str, capsys: pytest.CaptureFixture[str]
+    bill: Path, cluster: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     args = ("usage", str(bill), "--rate", RATE, "--tag", "team", "--decide", "--resamples", "3")
-    assert _json(capsys, *args) == _json(capsys, *args, "--engine", spark_uri)
+    assert _json(capsys, *args) == _json(capsys, *args, "--engine", cluster)
