@@ -68,7 +68,7 @@ class Report:
     ----------
     number, rows, shapes, evaluations, near, one_by_one : int
         See `planner.portfolio.answers.Answers`.
-    seconds : float
+    core_s : float
         Of the processor.
     pools : dict
         Machines that could be shared.
@@ -80,7 +80,7 @@ class Report:
     evaluations: int
     near: int
     one_by_one: int
-    seconds: float
+    core_s: float
     pools: dict[str, Pool]
 
 
@@ -152,7 +152,7 @@ def report_of(number: int, answers: Answers, seconds: float) -> Report:
         evaluations=answers.evaluations,
         near=answers.near,
         one_by_one=answers.one_by_one,
-        seconds=seconds,
+        core_s=seconds,
         pools=answers.pools,
     )
 

@@ -60,7 +60,7 @@ class Purse:
         Cost of one hour in each month at 1 USD today, paid at its end, or when it begins.
     kept : FloatArray, shape (2, months + 1)
         Cost of 1 USD paid at the end of each of the first 0, 1, 2 ... months.
-    upfront : float
+    upfront_ratio : float
         Cost of 1 USD paid today.
     """
 
@@ -70,7 +70,7 @@ class Purse:
     use: FloatArray
     ahead: FloatArray
     kept: FloatArray
-    upfront: float
+    upfront_ratio: float
 
     def used(
         self,
@@ -219,5 +219,5 @@ def purse_of(beliefs: Assumptions, months: int) -> Purse:
         use=weights[False],
         ahead=weights[True],
         kept=np.concatenate([np.zeros((2, 1)), by_rate[:, 1:].cumsum(axis=1)], axis=1),
-        upfront=1.0 + beliefs["rent.support_share"],
+        upfront_ratio=1.0 + beliefs["rent.support_share"],
     )

@@ -152,7 +152,7 @@ def plan_portfolio(
         one_by_one=sum(report.one_by_one for report in reports),
         read_s=read_s,
         work_s=work_s,
-        core_s=sum(report.seconds for report in reports),
+        core_s=sum(report.core_s for report in reports),
         rest_s=time.perf_counter() - began,
         blocks=len(blocks),
         kept_blocks=len(folder.kept),

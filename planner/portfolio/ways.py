@@ -308,7 +308,7 @@ def _rents_usd(
             usd[:, mine] = purse.used(
                 price[mine, None] * count[mine], part, stretch[mine], step[mine, None], in_advance=in_advance
             )
-            usd[:, mine] += (upfront[mine, None] * count[mine]) * purse.upfront
+            usd[:, mine] += (upfront[mine, None] * count[mine]) * purse.upfront_ratio
     mine = np.flatnonzero(term > 0)
     if mine.size and not hours.once:
         each = purse.committed(price[mine], upfront[mine], term[mine], purse.months)

@@ -103,7 +103,7 @@ def elastic_shares(profile: Profile, peak_over_mean: FloatArray, machine_count: 
     Examples
     --------
     >>> elastic_shares(Profile.OFFICE_HOURS, np.array([2.4137931034482762]), np.array([[1.0], [10.0]])).round(4).tolist()
-    [[1.0], [0.4143]]
+    [[1.0], [0.4155]]
     """
     rates = hourly_rates(profile)
     levels, hours = np.unique(rates, return_counts=True)
