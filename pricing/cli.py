@@ -11,7 +11,15 @@ from typing import Any, TypeVar
 import click
 
 from pricing.console import CommandLineError, LazyGroup, Output, Talk, common_options, output_options
-from pricing.follow_up import FollowUp, ThenCommand, placed, run_follow_up, then_option
+from pricing.follow_up import (
+    FollowUp,
+    ThenCommand,
+    from_anywhere,
+    placed,
+    run_follow_up,
+    then_option,
+    this_program,
+)
 
 __all__ = ["prices"]
 
@@ -168,7 +176,7 @@ def refresh(
 
 def _one_store(store: str | None, then: FollowUp | None) -> str | None:
     """Return where prices are put and read; the plan's own where it alone names one."""
-    if then is not None and then.store and store and _from_anywhere(then.store) != _from_anywhere(store):
+    if then is not None and then.store and store and from_anywhere(then.store) != from_anywhere(store):
         raise CommandLineError(
             "the plan would not see the new prices: it reads another store",
             where="--store",
@@ -314,9 +322,9 @@ def schedule(
     store = _one_store(store, then)
     plan = Schedule(
         at=read_time(at),
-        command=command or (_this_program() if is_here else "gpuplan"),
+        command=command or (this_program() if is_here else "gpuplan"),
         arguments=arguments,
-        store=_from_anywhere(store) if store and is_here else store or "",
+        store=from_anywhere(store) if store and is_here else store or "",
         image=image,
         log=str(Path(log).expanduser().absolute()) if log else "",
     )
@@ -324,24 +332,6 @@ def schedule(
     write_output(schedule_text(kind, plan), path)
     talk.detail("nothing was installed: this is text to place")
     return 0
-
-
-def _this_program() -> str:
-    """Return how this program is called from anywhere: a scheduler searches few folders."""
-    import shlex
-    import sys
-
-    beside = Path(sys.executable).with_name("gpuplan")
-    if beside.is_file():
-        return shlex.quote(str(beside))
-    spec = getattr(sys.modules["__main__"], "__spec__", None)  # python -m planner, in a checkout
-    package = "" if spec is None else spec.parent or ""
-    return "gpuplan" if package in {"", "pricing"} else shlex.join([sys.executable, "-P", "-m", package])
-
-
-def _from_anywhere(store: str) -> str:
-    """Return the address of a store with the whole path of a file: a scheduler starts in another folder."""
-    return store if "://" in store else str(Path(store).expanduser().absolute())
 
 
 @click.command(name="import")

@@ -6,6 +6,7 @@ The command that follows is found by its name in the program that is running, so
 from __future__ import annotations
 
 import shlex
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
@@ -17,7 +18,17 @@ import click
 from pricing.console import CommandLineError, format_of
 from pricing.schedule import Schedule
 
-__all__ = ["DAY", "FollowUp", "ThenCommand", "follow_up", "placed", "run_follow_up", "then_option"]
+__all__ = [
+    "DAY",
+    "FollowUp",
+    "ThenCommand",
+    "follow_up",
+    "from_anywhere",
+    "placed",
+    "run_follow_up",
+    "then_option",
+    "this_program",
+]
 
 R = TypeVar("R")
 
@@ -223,3 +234,18 @@ def _contents(names: Sequence[str], folder: Path) -> dict[str, bytes]:
             hint="put them on the claim, and name them by --then with their path on it from inside a pod",
         )
     return found
+
+
+def this_program() -> str:
+    """Return how this program is called from anywhere: a scheduler searches few folders."""
+    beside = Path(sys.executable).with_name("gpuplan")
+    if beside.is_file():
+        return shlex.quote(str(beside))
+    spec = getattr(sys.modules["__main__"], "__spec__", None)  # python -m planner, in a checkout
+    package = "" if spec is None else spec.parent or ""
+    return "gpuplan" if package in {"", "pricing"} else shlex.join([sys.executable, "-P", "-m", package])
+
+
+def from_anywhere(store: str) -> str:
+    """Return the address of a store with the whole path of a file: a scheduler starts in another folder."""
+    return store if "://" in store else str(Path(store).expanduser().absolute())
