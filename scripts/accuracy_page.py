@@ -33,6 +33,7 @@ CLASSES = {
     "serve.moe": "serving, mixture of experts",
     "serve.consumer": "serving, other cards and makers, llama.cpp",
     "serve.prefill": "serving, reading prompts",
+    "serve.tpot": "serving, time per token",
     "serve.ttft": "serving, time to first token",
     "cpu": "serving on CPUs",
     "image": "images per second",
@@ -63,7 +64,9 @@ GOALS = (
     Goal(sort="serve.moe", column="mean_abs_relative_error_share", limit=0.28, words="mean error"),
     Goal(sort="serve.all", column="median_abs_relative_error_share", limit=0.14, words="median error"),
     Goal(sort="serve.all", column="within_30_percent_share", limit=0.80, words="within 30 %", at_most=False),
+    Goal(sort="serve.tpot", column="median_abs_relative_error_share", limit=0.15, words="median error"),
     Goal(sort="serve.ttft", column="median_abs_relative_error_share", limit=0.40, words="median error"),
+    Goal(sort="serve.ttft", column="in_band_share", limit=0.80, words="inside the 80 % band", at_most=False),
     Goal(sort="memory", column="median_abs_relative_error_share", limit=0.10, words="median error"),
     Goal(sort="memory", column="below_by_5_percent_share", limit=0.05, words="predicted low by over 5 %"),
     Goal(sort="memory", column="fit_told_rightly_share", limit=0.95, words="fit told rightly", at_most=False),
@@ -130,19 +133,30 @@ def _goals(scores: dict[tuple[str, str], dict[str, str]]) -> Iterator[str]:
     yield from (
         "## Goals",
         "",
-        "On rows left out by group.",
+        "On rows left out: by group, and by whole published table, which is the harder and the more honest test.",
         "",
-        "| class | figure | goal | reached | |",
-        "| --- | --- | ---: | ---: | --- |",
+        "| class | figure | goal | by group | | by table | |",
+        "| --- | --- | ---: | ---: | --- | ---: | --- |",
     )
     for goal in GOALS:
-        reached = float(scores[goal.sort, "by group"][goal.column])
-        met = reached <= goal.limit if goal.at_most else reached >= goal.limit
+        cells = []
+        for split in ("by group", "by block"):
+            reached = float(scores[goal.sort, split][goal.column])
+            met = reached <= goal.limit if goal.at_most else reached >= goal.limit
+            cells.append(f"{_percent(reached)} | {'met' if met else '**missed**'}")
         sign = "at most" if goal.at_most else "at least"
-        yield (
-            f"| {CLASSES[goal.sort]} | {goal.words} | {sign} {100 * goal.limit:.0f} % | {_percent(reached)} | "
-            f"{'met' if met else '**missed**'} |"
-        )
+        yield f"| {CLASSES[goal.sort]} | {goal.words} | {sign} {100 * goal.limit:.0f} % | {' | '.join(cells)} |"
+    yield from (
+        "",
+        "A stated 80 % band should hold 75 to 88 % of rows:",
+        "",
+        "| class | by group | by table |",
+        "| --- | ---: | ---: |",
+    )
+    for sort, words in CLASSES.items():
+        if (sort, "by group") in scores:
+            held = [_percent(scores[sort, split]["in_band_share"]) for split in ("by group", "by block")]
+            yield f"| {words} | {' | '.join(held)} |"
     reserve = default_calibration().value("memory.reserve_ratio")
     margin = default_calibration().value("memory.margin_ratio")
     yield from (
