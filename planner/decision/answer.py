@@ -73,8 +73,8 @@ class GpuDecision:
     paid_usd_per_month, mix_usd_per_month, saving_usd_per_month : float
         Effective cost of the hours used and of what was committed and not used, the mix's, and the difference.
     now_paid_usd_per_month, now_saving_usd_per_month : float
-        What is paid beside today's commitments, and what the same choice saves of that while they last: they are paid
-        either way.
+        What is paid beside today's commitments, and what the cheapest mix for the hours outside them saves of that while
+        they last: they are paid either way.
     parts : tuple of Part
         The mix.
     break_even : OwnBreakEven or None

@@ -15,22 +15,23 @@ HOURS_PER_DAY = 24
 
 
 def year_of(level: FloatArray) -> FloatArray:
-    """Return a year of demand: the last year where there is one, else whole weeks, repeated.
+    """Return up to a year of demand: the last year where there is one, else the whole record as often as it fits.
+
+    Every hour counts as often as every other, so what was paid for a record can be held against what is found for it.
+    A year is not filled up with a part of the record, nor overrun: a term of a year has to reach over the curve.
 
     Parameters
     ----------
     level : FloatArray, shape (hours,)
-        As recorded. Less than a week is repeated as it is.
+        As recorded.
 
     Examples
     --------
-    >>> year_of(np.arange(400.0))[[0, 335, 336]].tolist()
-    [64.0, 399.0, 64.0]
+    >>> year_of(np.arange(400.0))[[0, 399, 400]].tolist(), len(year_of(np.arange(400.0)))
+    ([0.0, 399.0, 0.0], 8400)
     """
-    if len(level) >= HOURS_PER_YEAR:
-        return level[-HOURS_PER_YEAR:]
-    weeks = len(level) // HOURS_PER_WEEK
-    return np.resize(level[-weeks * HOURS_PER_WEEK :] if weeks else level, HOURS_PER_YEAR)
+    last = level[-HOURS_PER_YEAR:]
+    return np.tile(last, HOURS_PER_YEAR // len(last))
 
 
 def block_hours(hours: int) -> int:

@@ -38,14 +38,13 @@ def headline(decision: Decision) -> str:
     off = sum(one.usd_per_month for one in decision.switch_off if one.is_saved_by_mix)
     if off > 0:
         said.append(f"let go of what is committed and not used ({usd(off)} USD a month)")
+    if not decision.gpus:
+        return f"Keep what you have: none of these offers is cheaper than the {usd(decision.paid_usd_per_month)} USD a month paid; nothing is saved"
     first = ", ".join(said)
-    verb = "saves" if decision.saving_usd_per_month >= 0 else "costs"
     text = (
-        f"{first[:1].upper()}{first[1:]}: {verb} {usd(abs(decision.saving_usd_per_month))} USD a month "
-        f"({percent(abs(decision.saving_share))}) of the {usd(decision.paid_usd_per_month)} paid"
+        f"{first[:1].upper()}{first[1:]}: saves {usd(decision.saving_usd_per_month)} USD a month "
+        f"({percent(decision.saving_share)}) of the {usd(decision.paid_usd_per_month)} paid"
     )
-    if verb == "costs":
-        text = f"Keep what you have: the cheapest mix of these offers would cost {usd(-decision.saving_usd_per_month)} USD a month more than was paid"
     if decision.holds_share is not None:
         text += (
             f"; between {usd(decision.saving_low_usd_per_month)} and {usd(decision.saving_high_usd_per_month)} in 8 of 10 "
@@ -59,7 +58,10 @@ def decision_tables(decision: Decision) -> list[Table]:
     whole = [
         ("paid today", f"{usd(decision.paid_usd_per_month)} USD a month"),
         ("after, when today's commitments have ended", f"{usd(decision.after_usd_per_month)} USD a month"),
-        ("saved at once, while they last", f"{usd(decision.now_saving_usd_per_month)} USD a month"),
+        (
+            "could be saved at once, by a mix for the hours outside them",
+            f"{usd(decision.now_saving_usd_per_month)} USD a month",
+        ),
     ]
     tables = [Table(headline(decision), (Column(""), Column("")), tuple(whole), "; ".join(decision.notes))]
     tables += [_parts(gpu) for gpu in decision.gpus]
@@ -71,7 +73,7 @@ def decision_tables(decision: Decision) -> list[Table]:
         columns = (Column("what"), Column("costs", "USD/month", is_number=True), Column("hours", "GPU-h/month", is_number=True), Column("when"))  # fmt: skip
         tables.append(Table("Switch off", columns, rows))
     if decision.kept:
-        tables.append(Table("Nothing decided", (Column("gpu"), Column("because")), decision.kept))
+        tables.append(Table("Stays as it is", (Column("gpu"), Column("because")), decision.kept))
     return tables
 
 
@@ -94,7 +96,7 @@ def _parts(gpu: GpuDecision) -> Table:
     notes = []
     if gpu.break_even is not None:
         notes.append(
-            f"{gpu.break_even.because} an hour was paid; the base load works in {percent(gpu.break_even.base_use_share)} of the hours"
+            f"paid for an hour were {usd(gpu.break_even.paid_usd_per_gpu_hour)} USD: {gpu.break_even.because}; the base load works in {percent(gpu.break_even.base_use_share)} of the hours"
         )
     if gpu.holds_share is not None:
         notes.append(

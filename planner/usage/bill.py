@@ -10,7 +10,10 @@ from planner.usage.faults import Fault
 from planner.usage.hours import HourTable
 from planner.usage.skus import Sku
 
-__all__ = ["Apart", "Bill", "Rate"]
+__all__ = ["PLAN_WORD", "Apart", "Bill", "Rate"]
+
+PLAN_WORD = "any (savings plan)"
+"""The accelerator of what a savings plan did not use: it is tied to no machine."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +83,9 @@ class Bill:
         What was found.
     span_hours : int
         Longest charge; above 1 the bill is coarser than an hour.
+    first_hour, end_hour : int or None
+        Of all use in the bill, of accelerators or not, since 1970: the time that the bill is of. None where no charge of
+        use is of a day or less.
     faults : tuple of Fault
         What is missing from the answer.
     notes : tuple of str
@@ -99,3 +105,5 @@ class Bill:
     span_hours: int
     faults: tuple[Fault, ...]
     notes: tuple[str, ...] = field(default=())
+    first_hour: int | None = None
+    end_hour: int | None = None

@@ -53,6 +53,10 @@ NEEDED = tuple(
 
 VERSION_SIGNS = (("1.3", ("ServiceProviderName", "AllocatedMethodId", "ContractApplied")), ("1.2", ("InvoiceId", "PricingCurrency", "BillingAccountType")), ("1.1", ("SkuPriceDetails", "SkuMeter", "CapacityReservationId")))  # fmt: skip
 UNREADABLE = ("", "ChargePeriodStart", "ChargePeriodEnd", "EffectiveCost", "BillingCurrency", "ChargeCategory")
+MOST = 9e9
+"""No charge costs so much in any currency; as billionths it would fit no whole number of 64 bits."""
+SINCE_S, UNTIL_S = 946_684_800, 4_102_444_800
+"""2000 and 2100: a time outside of these is an error, and a charge that reaches there would be spread over ages."""
 EMPTY_WORDS = ("NULL", "null", "None")
 
 
@@ -137,8 +141,9 @@ class Columns:
         """Return the conditions of a row that can be read; one for each column, so that a store can pass over pages."""
         currency = self.of("currency")
         conditions: list[Column] = [self._time(name).notnull() for name in TIMES.values()]
+        conditions += [self.of(name).between(SINCE_S, UNTIL_S) for name in TIMES]
         cost = self.of("effective_cost")
-        return [*conditions, cost.notnull(), ~cost.isnan(), currency.notnull(), currency != ""]
+        return [*conditions, cost.notnull(), cost.abs() < MOST, currency.notnull(), currency != ""]
 
     def _text_of(self, name: str) -> Column:
         import ibis
@@ -195,10 +200,11 @@ class Columns:
         import ibis
 
         cost, currency, category = self.of("effective_cost"), self.of("currency"), self.of("category")
+        starts, ends = (self.of(name) for name in TIMES)
         return ibis.cases(
-            (self._time("ChargePeriodStart").isnull(), 1),
-            (self._time("ChargePeriodEnd").isnull(), 2),
-            (cost.isnull() | cost.isnan(), 3),
+            (starts.isnull() | (starts < SINCE_S) | (starts > UNTIL_S), 1),
+            (ends.isnull() | (ends < SINCE_S) | (ends > UNTIL_S), 2),
+            (cost.isnull() | (cost.abs() >= MOST), 3),  # both engines hold NaN for larger than any number
             (currency.isnull() | (currency == ""), 4),
             (category.isnull() | (category == ""), 5),
             else_=0,

@@ -15,7 +15,7 @@ import numpy as np
 
 from planner.engine import Engine
 from planner.usage import query
-from planner.usage.bill import Apart, Bill, Rate
+from planner.usage.bill import PLAN_WORD, Apart, Bill, Rate
 from planner.usage.columns import UNREADABLE, missing_columns, version_of
 from planner.usage.faults import Fault, UsageError, fault_text
 from planner.usage.hours import HourTable, coded, spread_evenly
@@ -86,6 +86,8 @@ def read_bill(
         found.words = {row["mark"]: row for row in engine.table(query.dimensions(rows, sku_table)).to_pylist()}
         found.hourly = engine.table(query.hourly(rows, sku_table, keep_copies=keep_copies))
     readable = [row for row in kinds if not row["unreadable"] and row["currency"] not in no_rate]
+    if not kinds:
+        faults.append(Fault(what="there is a header and no row", where=_first_name(whole), rows=0))
     if not readable:
         raise UsageError("no row can be read:\n  " + "\n  ".join(fault_text(one) for one in faults))
     hours, copied, span, without_hours = _hours(found, skus, _gpu_shares(readable))
@@ -108,7 +110,17 @@ def read_bill(
         span_hours=span,
         faults=tuple(faults),
         notes=tuple(notes),
+        **_time_of(readable),
     )
+
+
+def _time_of(kinds: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    """Return the hours that the bill is of, by all its charges of use; nothing where none is of a day or less."""
+    rows = [row for row in kinds if row["category"] == "Usage" and row["first_s"] is not None]
+    if not rows:
+        return {}
+    first, last = min(int(row["first_s"]) for row in rows), max(int(row["last_s"]) for row in rows)
+    return {"first_hour": first // 3600, "end_hour": max(-(-last // 3600), first // 3600 + 1)}
 
 
 @dataclass(slots=True)
@@ -262,7 +274,7 @@ def _hours(found: _Found, skus: Mapping[int, Sku], shares: Mapping[str, float]) 
         rates.append(found.rates[row["currency"]].usd)
         texts.append(
             (
-                sku.gpu or "any (savings plan)",
+                sku.gpu or PLAN_WORD,
                 sku.instance_type,
                 row["account"] or "",
                 row["region"] or "",
@@ -391,7 +403,7 @@ def _notes(
         )
     if any(row["category"] == "Usage" and (row["charge_class"] or "") == "Correction" for row in kinds):
         notes.append("corrections count in the hour that they correct, not in the one in which they were billed")
-    plans = hours.equals("gpu", "any (savings plan)") if len(hours) else np.zeros(0, dtype=bool)
+    plans = hours.equals("gpu", PLAN_WORD) if len(hours) else np.zeros(0, dtype=bool)
     if plans.any():
         notes.append(
             "what savings plans did not use is tied to no machine; it counts as far as their use was of accelerators"

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from planner.engine import Engine
-from planner.usage.columns import Columns
+from planner.usage.columns import MOST, Columns
 from planner.usage.relations import Relation
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ __all__ = [
 ]
 
 NANO = 1_000_000_000
+DAY_S = 86_400
 COSTS = ("effective_cost", "list_cost", "contracted_cost", "billed_cost")
 SUMS = (*(f"{name}_nano" for name in COSTS), "gpu_hours_nano")
 SKU_WORDS = ("provider", "details", "meter", "resource_type", "description", "consumed_unit", "pricing_unit")
@@ -42,8 +43,10 @@ IDENTITY = ("sku_number", *HOURLY_WORDS, "resource", "sku", "starts_s", "ends_s"
 
 
 def _nano(column: Column) -> Column:
-    """Return billionths; what is no number (NaN) counts as nothing, and neither engine stumbles over it."""
-    return (column * NANO).round().try_cast("int64").fill_null(0)
+    """Return billionths; what is no number, or none that can be (NaN), counts as nothing: engines stumble over it."""
+    import ibis
+
+    return ibis.cases((column.abs() < MOST, (column * NANO).round()), else_=0).cast("int64")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,13 +81,17 @@ def profile(rows: Rows) -> Table:
     Returns
     -------
     Table
-        `PROFILE_WORDS`, their sums, and `sku_mark`, by which `hourly` finds a kind of charge again.
+        `PROFILE_WORDS`, their sums, when charges of a day or less begin and end, and `sku_mark`, by which `hourly` finds
+        a kind of charge again.
     """
-    names = (*PROFILE_WORDS, "effective_cost", "billed_cost")
+    names = (*PROFILE_WORDS, "effective_cost", "billed_cost", "starts_s", "ends_s")
     parts = [table.select(**rows.columns(relation, table).named(names)) for relation, table in rows.tables()]
     whole = _union(parts)
     sums = {f"{name}_nano": _nano(whole[name]).sum().cast("float64") for name in ("effective_cost", "billed_cost")}
-    found = whole.group_by(list(PROFILE_WORDS)).agg(rows=whole.count(), **sums)
+    # A subscription of a month says nothing of which days the bill is of.
+    is_short = whole.ends_s - whole.starts_s <= DAY_S
+    times = {"first_s": whole.starts_s.min(where=is_short), "last_s": whole.ends_s.max(where=is_short)}
+    found = whole.group_by(list(PROFILE_WORDS)).agg(rows=whole.count(), **sums, **times)
     return found.mutate(sku_mark=rows.engine.hash_of(*(found[name] for name in SKU_WORDS)))
 
 

@@ -13,6 +13,7 @@ from planner.usage.curve import Curve, curve_of
 from planner.usage.elsewhere import Elsewhere, elsewhere
 from planner.usage.faults import Fault, NoUsageError
 from planner.usage.hours import HourTable, concatenated
+from planner.usage.idle import Idle, idle_of
 from planner.usage.records import Records
 from pricing.catalog import Catalog
 
@@ -112,7 +113,8 @@ class Usage:
     measures : tuple of Measure
         Hours by basis; the first is the one that groups and curve are of.
     first_hour, hours : int
-        Span of time: first hour since 1970 (UTC), and how many.
+        Span of time of the first measure's source: first hour since 1970 (UTC), and how many. A bill's is that of all its
+        charges of use, of accelerators or not.
     gpu_hours, unused_gpu_hours : float
         Of the first measure.
     effective_usd, list_usd, contracted_usd, unused_usd : float or None
@@ -129,8 +131,11 @@ class Usage:
         Where the bill has any.
     elsewhere : tuple of Elsewhere
         The same hours at each provider.
+    idle : tuple of Idle
+        The same for each accelerator.
     idle_gpu_hours, idle_share : float or None
-        Allocated hours that were not busy, where both were recorded.
+        Allocated hours that were not busy, where both were recorded; and their share of the allocated hours that the
+        counters saw.
     bill : Bill or None
         What was read.
     faults, notes
@@ -154,6 +159,7 @@ class Usage:
     level: FloatArray = field(repr=False)
     commitments: Commitments | None
     elsewhere: tuple[Elsewhere, ...]
+    idle: tuple[Idle, ...]
     idle_gpu_hours: float | None
     idle_share: float | None
     bill: Bill | None = field(repr=False)
@@ -193,14 +199,13 @@ def summarised(
     used = table.equals("state", "used") if len(table) else np.zeros(0, dtype=bool)
     if not len(table) or not (table.values["gpu_hours"][used] > 0).any():
         raise NoUsageError("no accelerator was used:\n  " + "\n  ".join(_funnel(bill, records)), hint=NO_USE_HINT)
-    span = table.hour[table.values["gpu_hours"] != 0]
-    first, hours = int(span.min()), int(span.max() - span.min() + 1)
-    measures = _measures(table, used, first, hours)
+    measures = _measures(table, used, bill)
     main = next((one for one in measures if not basis or one.basis == basis), None)
     if main is None:
         there = ", ".join(sorted({one.basis for one in measures}))
         raise NoUsageError(f"no file tells {basis} hours", where="--basis", hint=f"there are {there}")
     measures = (main, *(one for one in measures if one is not main))
+    first, hours = _span(table, main.source, bill)
     ours = table.equals("source", main.source) & table.equals("basis", main.basis)
     part = table.where(ours)
     part_used = part.equals("state", "used")
@@ -212,7 +217,8 @@ def summarised(
     effective = part.total("effective_usd") if money else None
     listed = part.total("list_usd", part_used) if money else None
     by_gpu = {name: value for name, value in part.by("gpu", "gpu_hours", part_used).items() if value > 0}
-    idle_hours, idle_share = _idle(table, used, measures, first, hours)
+    idle = _idle(table, measures, bill)
+    seen = sum(one.seen_gpu_hours for one in idle)
     return Usage(
         measures=measures,
         first_hour=first,
@@ -229,8 +235,9 @@ def summarised(
         level=part.level("gpu_hours", first, hours, part_used),
         commitments=_commitments(part, part_used) if money else None,
         elsewhere=elsewhere(catalog, by_gpu),
-        idle_gpu_hours=idle_hours,
-        idle_share=idle_share,
+        idle=idle,
+        idle_gpu_hours=sum(one.gpu_hours for one in idle) if idle else None,
+        idle_share=sum(one.gpu_hours for one in idle) / seen if seen > 0 else None,
         bill=bill,
         energy_kwh=next((one.energy_kwh for one in records if one.energy_kwh is not None), None),
         faults=(*faults, *(bill.faults if bill else ()), *(fault for one in records for fault in one.faults)),
@@ -261,12 +268,16 @@ def _funnel(bill: Bill | None, records: Sequence[Records]) -> list[str]:
     return lines
 
 
-def _measures(table: HourTable, used: NDArray[np.bool_], first: int, hours: int) -> tuple[Measure, ...]:
+def _measures(table: HourTable, used: NDArray[np.bool_], bill: Bill | None) -> tuple[Measure, ...]:
     found = []
     for source in SOURCE_ORDER:
         for basis in BASIS_ORDER:
             mask = used & table.equals("source", source) & table.equals("basis", basis)
-            curve = curve_of(table.level("gpu_hours", first, hours, mask)) if mask.any() else None
+            curve = (
+                curve_of(table.level("gpu_hours", *_span(table, source, bill), mask))
+                if table.values["gpu_hours"][mask].any()
+                else None
+            )
             if curve is not None:
                 found.append(Measure(source=source, basis=basis, gpu_hours=table.total("gpu_hours", mask), curve=curve))
     # A cluster without owners' labels tells no allocated hours; what was present is then the wider of what is left.
@@ -322,27 +333,27 @@ def _commitments(part: HourTable, used: NDArray[np.bool_]) -> Commitments | None
     )
 
 
-def _idle(
-    table: HourTable, used: NDArray[np.bool_], measures: Sequence[Measure], first: int, hours: int
-) -> tuple[float | None, float | None]:
-    """Return allocated hours that were not busy, over those hours of the clock in which counters tell."""
+def _span(table: HourTable, source: str, bill: Bill | None) -> tuple[int, int]:
+    """Return the first hour of a source and how many it has.
+
+    A bill's time is that of all its charges of use: accelerators that ran on three days of a month cost three days a
+    month, not thirty.
+    """
+    hour = table.hour[(table.values["gpu_hours"] != 0) & table.equals("source", source)]
+    first, end = int(hour.min()), int(hour.max()) + 1
+    if source == "bill" and bill is not None and bill.first_hour is not None and bill.end_hour is not None:
+        first, end = min(first, bill.first_hour), max(end, bill.end_hour)
+    return first, end - first
+
+
+def _idle(table: HourTable, measures: Sequence[Measure], bill: Bill | None) -> tuple[Idle, ...]:
     busy = next((one for one in measures if one.basis == "busy"), None)
     allocated = [one for one in measures if one.basis == "allocated"]
     # The counters' own word for whose an accelerator was is nearer to them than a bill.
     own = next((one for one in allocated if busy and one.source == busy.source), next(iter(allocated), None))
     if own is None or busy is None:
-        return None, None
-
-    def level(source: str, basis: str) -> FloatArray:
-        mask = used & table.equals("source", source) & table.equals("basis", basis)
-        return table.level("gpu_hours", first, hours, mask)
-
-    counted = level(busy.source, "present") + level(busy.source, "busy") > 0
-    held = float(level(own.source, own.basis)[counted].sum())
-    if held <= 0:
-        return None, None
-    idle = max(held - float(level(busy.source, "busy")[counted].sum()), 0.0)
-    return idle, idle / held
+        return ()
+    return idle_of(table, own.source, busy.source, lambda source: _span(table, source, bill))
 
 
 def _own_notes(part: HourTable, *, money: bool) -> list[str]:

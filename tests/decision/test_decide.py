@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -10,9 +12,11 @@ from hypothesis import strategies as st
 from planner.assumptions import default_assumptions
 from planner.decision import decide
 from planner.decision.dispatch import dispatched_usd
+from planner.decision.resampling import _scaled
 from planner.decision.year import block_hours, resampled_hours, year_of
 from planner.errors import InputError, NothingFitsError
 from planner.mix import cheapest_mix
+from planner.report.decision import headline
 from planner.tiers import DemandCurve, Tier, TierKind
 from planner.usage.bill import Bill
 from planner.usage.hours import HourTable
@@ -94,9 +98,63 @@ def test_who_paid_more_never_saves_less(paid: float, more: float) -> None:
     assert saving(paid + more) >= saving(paid) - 1e-6
 
 
-def test_who_pays_less_than_any_offer_keeps_what_he_has() -> None:
-    with pytest.raises(NothingFitsError, match="less than any mix"):
-        decide(_usage(STEADY, 0.01), load_bundled(), default_assumptions(), resamples=0)
+def test_who_pays_less_than_any_offer_keeps_what_he_has_and_is_told_so() -> None:
+    found = decide(_usage(STEADY, 0.01), load_bundled(), default_assumptions(), resamples=4)
+    assert found.gpus == ()
+    assert found.saving_usd_per_month == found.now_saving_usd_per_month == 0.0
+    assert found.after_usd_per_month == found.paid_usd_per_month == pytest.approx(16 * 730 * 0.01)
+    assert "less than any mix" in found.kept[0][1]
+    assert headline(found).startswith("Keep what you have")
+
+
+def test_an_hour_a_day_is_never_worth_owning_and_saves_nothing_on_todays_price() -> None:
+    # 744 hours are no whole weeks: a part of the record must not be held against the price of all of it.
+    level = np.where(np.arange(744) % 24 == 9, 8.0, 0.0)
+    price = min(
+        offer.price_usd_per_hour / offer.accelerator_count
+        for offer in load_bundled().select(providers=["aws"], accelerators=["h100-sxm"], purchase=["on_demand"]).offers
+    )
+    found = decide(_usage(level, price), load_bundled(), default_assumptions(), resamples=0)
+    assert found.gpus == ()
+    assert found.saving_usd_per_month == 0.0
+
+
+def test_three_days_of_a_month_cost_three_days_a_month() -> None:
+    bill = _bill(np.full(72, 8.0), 6.88)
+    whole = replace(bill, first_hour=497_000, end_hour=497_000 + 744)
+    usage = summarised(whole, [], load_bundled())
+    assert usage.hours == 744
+    found = decide(usage, load_bundled(), default_assumptions(), resamples=0)
+    assert found.paid_usd_per_month == pytest.approx(72 * 8 * 6.88 * 730 / 744)
+    assert not any(part.kind == "owned" for gpu in found.gpus for part in gpu.parts)
+
+
+def test_counters_of_one_cluster_say_nothing_of_the_rest_of_the_company() -> None:
+    span = (497_000 * 3600.0, (497_000 + 100) * 3600.0)
+    seen = [Stretch(*span, 4.0, "present"), Stretch(*span, 1.0, "busy")]
+    usage = summarised(_bill(STEADY, 6.88), [records_of(seen, "dcgm", rows=1)], load_bundled())
+    assert usage.idle_gpu_hours == pytest.approx(3.0 * 100)
+    assert usage.idle_share == pytest.approx(0.75)
+    found = decide(usage, load_bundled(), default_assumptions(), resamples=0)
+    idle = next(one for one in found.switch_off if "not busy" in one.what)
+    assert idle.usd_per_month == pytest.approx(3.0 * 730 * 6.88)
+
+
+def test_counters_of_another_month_do_not_stretch_the_bill() -> None:
+    later = (500_000 * 3600.0, 500_100 * 3600.0)
+    records = records_of([Stretch(*later, 4.0, "present"), Stretch(*later, 1.0, "busy")], "dcgm", rows=1)
+    usage = summarised(_bill(STEADY, 6.88), [records], load_bundled())
+    assert (usage.hours, usage.idle) == (672, ())
+    assert [one.curve.hours for one in usage.measures] == [672, 100, 100]
+
+
+@given(st.floats(0.5, 2.0), st.sampled_from([1.0, 4.0, 8.0]))
+def test_another_demand_keeps_the_fleets_steps_and_is_right_on_average(ratio: float, step: float) -> None:
+    level = np.tile(np.array([0.0, 1.0, 2.0, 3.0]) * step, 2000)
+    found = _scaled(level, ratio, np.random.default_rng(0))
+    assert np.all(np.abs(found / step - np.rint(found / step)) < 1e-9)
+    assert np.all(found[level == 0] == 0)
+    assert found.mean() == pytest.approx(level.mean() * ratio, rel=0.05)
 
 
 def test_the_same_seed_is_equally_sure_and_the_range_holds_the_middle() -> None:

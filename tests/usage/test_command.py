@@ -110,8 +110,9 @@ def test_bill_and_counters_together_tell_idle_hours(
     record = _json(capsys, "usage", str(bill), str(counters), "--rate", RATE)
     bases = {(one["source"], one["basis"]): one["gpu_hours"] for one in record["measures"]}
     assert bases["dcgm", "busy"] == pytest.approx(24.0)
-    held = sum(sum(level[24:30]) for level in record["gpus_by_hour"].values())
-    assert record["idle_gpu_hours"] == pytest.approx(held - 24.0)
+    # Eight accelerators report; what the rest of the company did, no counter saw.
+    assert record["idle_gpu_hours"] == pytest.approx(8 * 6 - 24.0)
+    assert record["idle_share"] == pytest.approx(0.5)
 
 
 @pytest.mark.parametrize("rate", ["EUR", "EUR=much", "EURO=1", "EUR=-1", "EUR=1@soon"])

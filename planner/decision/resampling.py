@@ -1,0 +1,100 @@
+"""How sure a decision is: the record's weeks drawn again, with other prices and another demand."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from planner.assumptions import Assumptions
+from planner.costs.uncertainty import Uncertain, draw
+from planner.decision.case import Case
+from planner.decision.dispatch import dispatched_usd
+from planner.decision.year import resampled_hours
+from planner.errors import PlanningError
+from planner.mix import cheapest_mix
+from planner.tiers import DemandCurve, Tier, TierKind
+
+__all__ = ["resampled_costs_usd"]
+
+FloatArray = NDArray[np.float64]
+
+
+def resampled_costs_usd(cases: Sequence[Case], beliefs: Assumptions, resamples: int, seed: int) -> FloatArray | None:
+    """Return paid, mix and best cost of each resample and case in USD a year, shape (3, cases, resamples).
+
+    Each resample draws weeks of the record, and how prices and demand go on; all accelerators share both.
+
+    Parameters
+    ----------
+    cases : sequence of Case
+        With curves of one length.
+    beliefs : Assumptions
+        How far rents, server prices and demand may go.
+    resamples : int
+        0 for none: then there is no array.
+    seed : int
+        The same draws the same.
+    """
+    if resamples == 0 or not cases:
+        return None
+    rng = np.random.default_rng(seed)
+    inputs = [_uncertain(beliefs, name) for name in ("risk.server_price_ratio", "risk.demand_ratio")]
+    inputs.append(_uncertain(beliefs, "rent.price_change_share_per_year"))
+    together = {
+        ("rent.price_change_share_per_year", "risk.demand_ratio"): beliefs["risk.correlation_rent_demand_share"]
+    }
+    drawn = draw(inputs, together, resamples, rng)
+    costs = np.zeros((3, len(cases), resamples))
+    hours = len(cases[0].level)
+    for number in range(resamples):
+        picked = resampled_hours(hours, rng)
+        rent = (1.0 + drawn["rent.price_change_share_per_year"][number]) ** 0.5  # the mean of a year is its middle
+        server, demand = drawn["risk.server_price_ratio"][number], drawn["risk.demand_ratio"][number]
+        for row, case in enumerate(cases):
+            tiers = [_repriced(tier, rent, server) for tier in case.tiers]
+            before = case.level[picked]
+            level = _scaled(before, demand, rng)
+            # Who needs more pays more, as for the rest; what is committed is paid either way.
+            ratio = np.divide(level, before, out=np.ones(len(level)), where=before > 0)
+            open_usd, fixed_usd = case.open_usd[picked] * ratio, case.fixed_usd[picked]
+            costs[0, row, number] = float(open_usd.sum()) * rent + float(fixed_usd.sum())
+            costs[1, row, number] = dispatched_usd(level, tiers, case.machines())
+            try:
+                best = cheapest_mix(DemandCurve(units=level), tiers, time_limit_s=5.0).total_usd if level.any() else 0.0
+            except PlanningError:
+                best = costs[1, row, number]
+            costs[2, row, number] = min(best, costs[1, row, number])
+    return costs
+
+
+def _scaled(level: FloatArray, demand_ratio: float, rng: np.random.Generator) -> FloatArray:
+    """Return another demand in the steps of the record (a fleet of 8-GPU machines moves by 8), right on average.
+
+    Rounding up would make every fleet a machine larger, and every mix dearer than what was paid.
+    """
+    near = np.rint(level)
+    step = float(np.gcd.reduce(near.astype(np.int64))) if np.allclose(level, near, atol=1e-6) else 1.0
+    if demand_ratio == 1.0 or step == 0.0:
+        return level
+    return step * np.floor(level * demand_ratio / step + rng.random(len(level)))
+
+
+def _uncertain(beliefs: Assumptions, name: str) -> Uncertain:
+    row = beliefs.rows[name]
+    kind: Literal["amount", "change"] = "amount" if name.endswith("_ratio") else "change"
+    return Uncertain(name=name, low=row.low, typical=row.value, high=row.high, kind=kind)
+
+
+def _repriced(tier: Tier, rent_ratio: float, server_ratio: float) -> Tier:
+    """Return a tier at other prices; a commitment holds its price, which is what it is bought for."""
+    match tier.kind:
+        case TierKind.OWNED:
+            return replace(tier, fixed_usd_per_machine_hour=tier.fixed_usd_per_machine_hour * server_ratio)
+        case TierKind.COMMITTED:
+            return tier
+        case _:
+            return replace(tier, usd_per_unit_hour=tier.usd_per_unit_hour * rent_ratio)

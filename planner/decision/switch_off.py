@@ -1,0 +1,79 @@
+"""What is paid for and does nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+
+from planner.decision.answer import SwitchOff
+from planner.usage.summary import COMMITTED, Usage
+
+__all__ = ["switch_off_of"]
+
+
+def switch_off_of(
+    usage: Usage, to_months: float, gpus: Collection[str], changed: Collection[str]
+) -> tuple[SwitchOff, ...]:
+    """Return what is paid for and does nothing, the dearest first.
+
+    Parameters
+    ----------
+    usage : Usage
+        From a bill, perhaps with counters.
+    to_months : float
+        A month's hours over those of the record.
+    gpus : collection of str
+        The accelerators that are asked about.
+    changed : collection of str
+        Those for which a mix was found: its saving holds what they leave unused already.
+    """
+    found = [*_commitments(usage, to_months, gpus, changed)]
+    each = _usd_per_used_hour(usage)
+    found += [
+        SwitchOff(
+            what=f"{one.gpu or 'accelerators'} allocated and not busy: {one.share:.0%} of the {one.seen_gpu_hours:,.0f} GPU-hours that the cluster's own counters saw",
+            usd_per_month=one.gpu_hours_per_month * each.get(one.gpu, each[""]),
+            gpu_hours_per_month=one.gpu_hours_per_month,
+            when="as jobs allow: time limits on idle allocations, smaller allocations, sharing",
+            is_saved_by_mix=False,
+        )
+        for one in usage.idle
+        if one.gpu_hours > 0 and (not one.gpu or one.gpu in gpus)
+    ]
+    return tuple(sorted(found, key=lambda one: -one.usd_per_month))
+
+
+def _usd_per_used_hour(usage: Usage) -> dict[str, float]:
+    """Return what an hour in use cost, by accelerator and (under no name) of all; what nothing used is told apart."""
+    table = usage.table
+    used = table.equals("state", "used")
+    hours, cost = table.by("gpu", "gpu_hours", used), table.by("gpu", "effective_usd", used)
+    found = {name: cost[name] / value for name, value in hours.items() if name and value > 0}
+    return found | {"": sum(cost.values()) / sum(hours.values())}
+
+
+def _commitments(
+    usage: Usage, to_months: float, gpus: Collection[str], changed: Collection[str]
+) -> Iterator[SwitchOff]:
+    if usage.commitments is None:
+        return
+    table = usage.table
+    hours = table.by("commitment", "gpu_hours", table.equals("state", "unused"))
+    asked, moved = (set(table.by("commitment", "gpu_hours", table.equals("gpu", *names))) for names in (gpus, changed))
+    for name, used, unused in usage.commitments.by_commitment:
+        if unused > 0 and name in asked:
+            yield SwitchOff(
+                what=f"commitment {name or '(no name)'}: {unused / (used + unused):.0%} of it is not used",
+                usd_per_month=unused * to_months,
+                gpu_hours_per_month=hours.get(name, 0.0) * to_months,
+                when="at its end, or by exchange or sale where its terms allow it; do not renew this part",
+                is_saved_by_mix=name in moved,
+            )
+    reserved = table.equals("state", "unused") & ~table.equals("option", *COMMITTED) & table.equals("gpu", *gpus)
+    if (cost := table.total("effective_usd", reserved)) > 0:
+        yield SwitchOff(
+            what="capacity reservations that nothing runs in",
+            usd_per_month=cost * to_months,
+            gpu_hours_per_month=table.total("gpu_hours", reserved) * to_months,
+            when="now: cancel them",
+            is_saved_by_mix=not table.total("effective_usd", reserved & ~table.equals("gpu", *changed)),
+        )
