@@ -67,6 +67,7 @@ def test_a_workbook_of_several_keeps_their_names_apart_and_brings_every_value(
     assert all("'1 " in text or "'2 " in text or "'3 " in text for text in charts)
 
 
+@pytest.mark.slow
 @needs_office
 def test_a_changed_input_of_one_plan_moves_that_plan_and_the_sum_alone(records: list[Record], tmp_path: Path) -> None:
     path = tmp_path / "plans.xlsx"

@@ -33,7 +33,13 @@ def named(path: Path, name: str, *, formulas: bool = False) -> Any:
     return book[sheet][place.replace("$", "")].value
 
 
-@pytest.mark.parametrize("name", EXAMPLES)
+EVERYDAY_EXAMPLES = ("gpu-hours-h100", "serve-llama-70b-office")
+"""The others take their seconds in scripts/test --all."""
+
+
+@pytest.mark.parametrize(
+    "name", [name if name in EVERYDAY_EXAMPLES else pytest.param(name, marks=pytest.mark.slow) for name in EXAMPLES]
+)
 def test_every_formula_brings_its_value_and_the_plans_own(
     name: str, plan_of: Callable[[str], Plan], tmp_path: Path
 ) -> None:

@@ -95,6 +95,7 @@ def test_a_crash_or_nonsense_becomes_a_sentence(source: str, told: str, fake: Pa
     assert "\n" not in found
 
 
+@pytest.mark.slow
 def test_a_hang_is_ended_with_all_that_it_started(fake: Path, tmp_path: Path) -> None:
     mark = tmp_path / "still-running"
     grandchild = f"import time, pathlib; time.sleep(3); pathlib.Path({str(mark)!r}).touch()"
