@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from planner.errors import PlanningError
+from pricing.errors import GpuplanError
 
 if TYPE_CHECKING:
     from ibis.expr.types import Column as IbisColumn
@@ -26,6 +27,8 @@ SPARK_TYPES = {"int64": "bigint", "float64": "double", "string": "string"}
 SPARK_PORT = 15002
 """The port that Spark Connect listens on where nobody says another one."""
 ANSWER_TIMEOUT_S = 5.0
+RETRIES = 5
+"""Of a call to Spark that fails on the way: 0.05 s, and each time four times as long."""
 
 
 class EngineError(PlanningError):
@@ -93,12 +96,33 @@ class Engine:
         """Run an expression and return its rows as an Arrow table.
 
         Neither way goes through pandas: one copy less, and no warning of a version that pandas leaves behind.
+
+        Raises
+        ------
+        EngineError
+            The engine gave up: its memory or disk is full, or its server is gone.
         """
         query = self.ibis.compile(expression)
-        if self.spark is not None:
-            found: ArrowTable = self.spark.sql(query).toArrow()
-            return found
-        return self.ibis.con.sql(query).to_arrow_table()
+        with self.told():
+            if self.spark is not None:
+                found: ArrowTable = self.spark.sql(query).toArrow()
+                return found
+            return self.ibis.con.sql(query).to_arrow_table()
+
+    @contextmanager
+    def told(self) -> Iterator[None]:
+        """Say what an engine of another's make ran into as an error that its user can mend."""
+        try:
+            yield
+        except GpuplanError:
+            raise
+        except Exception as error:
+            hint = _hint_of(error, is_spark=self.is_spark)
+            if not hint:
+                raise
+            raise EngineError(
+                f"the engine gave up: {_first_line(error)}", hint=hint, where=f"--engine {self.address.uri}"
+            ) from error
 
     def put(self, name: str, types: Mapping[str, str], rows: Sequence[Sequence[object]]) -> None:
         """Make a small table known to the engine.
@@ -270,6 +294,7 @@ def _spark(address: EngineAddress, start: float) -> Engine:
     try:
         import ibis
         import pyspark
+        from pyspark.sql.connect.client.retries import DefaultPolicy
         from pyspark.sql.connect.session import SparkSession as RemoteSession
     except ImportError as error:
         raise EngineError(
@@ -282,6 +307,8 @@ def _spark(address: EngineAddress, start: float) -> Engine:
         # `create`, and not `getOrCreate`: a session whose server is gone must not come back.
         session: Any = RemoteSession.builder.remote(address.uri).create()
         version = str(session.version)
+        # Some ten seconds for a server that is gone, instead of ten minutes.
+        session.client.set_retry_policies([DefaultPolicy(max_retries=RETRIES)])
         session.conf.set("spark.sql.session.timeZone", "UTC")
         backend = ibis.pyspark.connect(session)
     except EngineError:
@@ -298,18 +325,45 @@ def _spark(address: EngineAddress, start: float) -> Engine:
 
 
 def _refuse_unless_answered(address: EngineAddress) -> None:
-    """Say at once that nothing listens; Spark's own client tries for ten minutes."""
+    """Say at once that nothing listens, or nothing that speaks gRPC; Spark's own client tries for ten minutes."""
+    import grpc  # type: ignore[import-untyped]
+    from pyspark.errors import PySparkException
+    from pyspark.sql.connect.client import DefaultChannelBuilder
+
     try:
         with socket.create_connection((address.host, address.port), timeout=ANSWER_TIMEOUT_S):
-            return
-    except OSError as error:
+            pass
+        with DefaultChannelBuilder(address.uri).toChannel() as channel:
+            grpc.channel_ready_future(channel).result(timeout=ANSWER_TIMEOUT_S)
+    except (OSError, grpc.FutureTimeoutError, PySparkException) as error:
+        why = "what listens there speaks no gRPC" if isinstance(error, grpc.FutureTimeoutError) else _first_line(error)
         raise EngineError(
-            f"no engine answers at {address.host}:{address.port}: {error.strerror or error}",
+            f"no engine answers at {address.host}:{address.port}: {getattr(error, 'strerror', None) or why}",
             hint="start it (a local one to try: scripts/engine start), or leave --engine away",
             where=f"--engine {address.uri}",
         ) from error
 
 
+def _hint_of(error: Exception, *, is_spark: bool) -> str:
+    """Return the way out of what an engine ran into; nothing for what must be a bug of ours (a query it refuses)."""
+    name = type(error).__name__
+    if is_spark:
+        is_ours = name in {"AnalysisException", "ParseException", "TypeError", "AttributeError", "AssertionError"}
+        return "" if is_ours else "see the server's own log; is it still there, and does it see the files?"
+    match name:
+        case "OutOfMemoryException":
+            return "give it more: --engine 'duckdb:?memory=4GB', or a folder for what does not fit (TMPDIR)"
+        case "IOException" | "HTTPException" | "PermissionException":
+            return "see the disk, and whether the files are still there"
+        case "InvalidInputException" | "ConversionException" | "InvalidConfigurationException":
+            return "a file holds what its header does not say; give the files one by one to find it"
+        case _:
+            return ""
+
+
 def _first_line(error: Exception) -> str:
+    details = getattr(error, "details", None)  # gRPC's own text has its words in the third line
+    if callable(details) and (said := details()):
+        return str(said).splitlines()[0][:300]
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[0][:300] if lines else type(error).__name__

@@ -16,10 +16,11 @@ import numpy as np
 from planner.engine import Engine
 from planner.usage import query
 from planner.usage.bill import PLAN_WORD, Apart, Bill, Rate
-from planner.usage.columns import UNREADABLE, missing_columns, version_of
+from planner.usage.columns import version_of
 from planner.usage.faults import Fault, UsageError, fault_text
 from planner.usage.hours import HourTable, coded, spread_evenly
-from planner.usage.relations import first_line, relations_of
+from planner.usage.readable import first_name, left_out_of, whole_sources
+from planner.usage.relations import relations_of
 from planner.usage.skus import Sku, SkuReader, hours_per_unit, provider_of
 from planner.usage.sources import Source
 
@@ -68,7 +69,7 @@ def read_bill(
         with tempfile.TemporaryDirectory(prefix="gpuplan-usage-") as made:
             return read_bill(engine, sources, reader, rates=rates, tag=tag, folder=Path(made), keep_copies=keep_copies)
     faults: list[Fault] = []
-    whole = _whole(sources, faults)
+    whole = whole_sources(sources, faults)
     if not whole:
         raise UsageError("no file can be read:\n  " + "\n  ".join(fault_text(one) for one in faults))
     relations = relations_of(engine, whole, folder, faults)
@@ -77,7 +78,7 @@ def read_bill(
     # In an order of ours: sums of floats depend on it, and each engine answers in its own.
     kinds.sort(key=lambda row: tuple(str(row[name] or "") for name in query.PROFILE_WORDS))
     known = {"USD": Rate(usd=1.0, source="")} | dict(rates or {})
-    left_out, no_rate = _left_out(kinds, known, whole, faults)
+    left_out, no_rate = left_out_of(kinds, known, whole, faults)
     skus, table = _skus(kinds, reader)
     found = _Found(rates=known, no_rate=no_rate)
     if skus:
@@ -87,7 +88,7 @@ def read_bill(
         found.hourly = engine.table(query.hourly(rows, sku_table, keep_copies=keep_copies))
     readable = [row for row in kinds if not row["unreadable"] and row["currency"] not in no_rate]
     if not kinds:
-        faults.append(Fault(what="there is a header and no row", where=_first_name(whole), rows=0))
+        faults.append(Fault(what="there is a header and no row", where=first_name(whole)))
     if not readable:
         raise UsageError("no row can be read:\n  " + "\n  ".join(fault_text(one) for one in faults))
     hours, copied, span, without_hours = _hours(found, skus, _gpu_shares(readable))
@@ -134,69 +135,8 @@ class _Found:
     rows: float = 0.0
 
 
-def _whole(sources: Sequence[Source], faults: list[Fault]) -> list[Source]:
-    """Return the files that have every column that a row cannot do without."""
-    whole = []
-    for source in sources:
-        if missing := missing_columns(source.columns):
-            columns = "column" if len(missing) == 1 else "columns"
-            hint = "export it with all mandatory columns of FOCUS"
-            faults.append(Fault(what=f"the {columns} {', '.join(missing)} is missing", where=source.name, hint=hint))
-        else:
-            whole.append(source)
-    return whole
-
-
 def _usd(row: Mapping[str, Any], name: str, rates: Mapping[str, Rate]) -> float:
     return float(row[f"{name}_nano"] or 0.0) / NANO * rates[row["currency"]].usd
-
-
-def _left_out(
-    kinds: Sequence[Mapping[str, Any]], rates: Mapping[str, Rate], sources: Sequence[Source], faults: list[Fault]
-) -> tuple[int, set[str]]:
-    """Tell the rows that cannot be read or have no rate, with the first place of each kind."""
-    unreadable: dict[str, int] = defaultdict(int)
-    without: dict[str, int] = defaultdict(int)
-    for row in kinds:
-        if row["unreadable"]:
-            unreadable[UNREADABLE[row["unreadable"]]] += row["rows"]
-        elif row["currency"] not in rates:
-            without[row["currency"]] += row["rows"]
-    for column, count in sorted(unreadable.items()):
-        where = first_line(sources, lambda row, header, c=column: _is_unreadable(row, header, c))  # type: ignore[misc]
-        faults.append(Fault(what=f"{column} holds nothing that can be read", where=where, rows=count))
-    for currency, count in sorted(without.items()):
-        where = first_line(sources, lambda row, header, c=currency: _cell(row, header, "BillingCurrency") == c)  # type: ignore[misc]
-        hint = f"--rate {currency}=1.08"
-        what = f"{currency} has no rate to the US dollar ({hint})"
-        faults.append(Fault(what=what, where=where or _first_name(sources), rows=count, hint=hint))
-    return sum(unreadable.values()) + sum(without.values()), set(without)
-
-
-def _first_name(sources: Sequence[Source]) -> str:
-    return sources[0].name if len(sources) == 1 else ""
-
-
-def _cell(row: Sequence[str], header: Sequence[str], column: str) -> str:
-    place = header.index(column) if column in header else -1
-    return row[place] if 0 <= place < len(row) else ""
-
-
-def _is_unreadable(row: Sequence[str], header: Sequence[str], column: str) -> bool:
-    """Judge a cell as the engines do, closely enough to find the place."""
-    from datetime import datetime
-
-    text = _cell(row, header, column)
-    if not text or text in {"NULL", "null", "None"}:
-        return True
-    try:
-        if column.startswith("ChargePeriod"):
-            datetime.fromisoformat(text)
-        elif column == "EffectiveCost":
-            return not np.isfinite(float(text))
-    except ValueError:
-        return True
-    return False
 
 
 def _skus(kinds: Sequence[dict[str, Any]], reader: SkuReader) -> tuple[dict[int, Sku], list[dict[str, Any]]]:

@@ -65,12 +65,13 @@ def relations_of(engine: Engine, sources: Sequence[Source], folder: Path, faults
     for number, group in enumerate(groups.values()):
         name = f"bill_{number}"
         is_text = group[0].form == "csv"
-        if engine.is_spark:
-            _spark_view(engine, name, group, faults)
-        elif is_text:
-            _duckdb_text(engine, name, group, folder, faults)
-        else:
-            _duckdb_parquet(engine, name, group)
+        with engine.told():
+            if engine.is_spark:
+                _spark_view(engine, name, group, faults)
+            elif is_text:
+                _duckdb_text(engine, name, group, folder, faults)
+            else:
+                _duckdb_parquet(engine, name, group)
         found.append(Relation(name, _schema(group[0]), tuple(group), is_text))
     return found
 
@@ -81,20 +82,20 @@ def _schema(source: Source) -> dict[str, Any]:
 
     if source.schema is None:
         return {name: dt.string for name in source.columns if name in NEEDED}
-    return {name: _type(source.schema.field(name).type) for name in source.columns if name in NEEDED}
+    return {name: _type(source.schema.field(name).type, name) for name in source.columns if name in NEEDED}
 
 
-def _type(arrow: Any) -> Any:  # noqa: ANN401  Arrow's types have none of their own here
+def _type(arrow: Any, name: str) -> Any:  # noqa: ANN401  Arrow's types have none of their own here
     import ibis.expr.datatypes as dt
     import pyarrow.types as kinds
 
     if kinds.is_dictionary(arrow):
-        return _type(arrow.value_type)
+        return _type(arrow.value_type, name)
     if kinds.is_timestamp(arrow):
         return dt.Timestamp(timezone="UTC" if arrow.tz else None)
     if kinds.is_date(arrow):
         return dt.date
-    if kinds.is_map(arrow):
+    if kinds.is_map(arrow) and name == "Tags":
         return dt.Map(dt.string, dt.string)
     if kinds.is_decimal(arrow):
         return dt.Decimal(arrow.precision, arrow.scale)
@@ -108,7 +109,20 @@ def _quoted(text: str) -> str:
 
 
 def _columns(source: Source) -> str:
-    return ", ".join('"' + name.replace('"', '""') + '"' for name in source.columns if name in NEEDED)
+    """Return the needed columns as SQL; what is nested (SkuPriceDetails as a struct) as the JSON that FOCUS asks for."""
+    nested = _nested(source)
+    return ", ".join(f'CAST(to_json("{name}") AS VARCHAR) AS "{name}"' if name in nested else f'"{name}"' for name in source.columns if name in NEEDED)  # fmt: skip
+
+
+def _nested(source: Source) -> set[str]:
+    import pyarrow.types as kinds
+
+    if source.schema is None:
+        return set()
+    types = {name: source.schema.field(name).type for name in source.columns if name in NEEDED}
+    return {
+        name for name, kind in types.items() if kinds.is_nested(kind) and not (kinds.is_map(kind) and name == "Tags")
+    }
 
 
 def _duckdb_parquet(engine: Engine, name: str, group: Sequence[Source]) -> None:
@@ -116,7 +130,10 @@ def _duckdb_parquet(engine: Engine, name: str, group: Sequence[Source]) -> None:
         import pyarrow.dataset as ds
 
         # DuckDB's own reader of object stores is a download; Arrow's is in its wheel.
-        engine.ibis.con.register(name, ds.dataset([one.path for one in group], filesystem=group[0].filesystem))
+        engine.ibis.con.register(
+            f"{name}_there", ds.dataset([one.path for one in group], filesystem=group[0].filesystem)
+        )
+        engine.ibis.raw_sql(f"CREATE OR REPLACE TEMP VIEW {name} AS SELECT {_columns(group[0])} FROM {name}_there")  # noqa: S608  our own names
         return
     paths = ", ".join(_quoted(one.path) for one in group)
     engine.ibis.raw_sql(f"CREATE OR REPLACE TEMP VIEW {name} AS SELECT {_columns(group[0])} FROM read_parquet([{paths}], hive_partitioning = false)")  # fmt: skip  # noqa: S608  our own names, quoted paths
@@ -164,7 +181,8 @@ def _spark_view(engine: Engine, name: str, group: Sequence[Source], faults: list
             where = first_line(group, lambda row, header: len(row) != len(header))
             faults.append(Fault(what="lines that are no rows of this table", where=where, rows=broken))
         frame = frame.where(frame[corrupt].isNull())
-    frame.select(*(f"`{column}`" for column in needed)).createOrReplaceTempView(name)
+    nested = _nested(group[0])
+    frame.selectExpr(*(f"to_json(`{column}`) AS `{column}`" if column in nested else f"`{column}`" for column in needed)).createOrReplaceTempView(name)  # fmt: skip
 
 
 def _spark_path(source: Source) -> str:

@@ -111,7 +111,11 @@ def find_sources(
         else:
             listed = ((str(path), str(path), None) for path in _files(Path(given)))
         for name, path, filesystem in listed:
-            found = _look(name, path, filesystem, folder, faults, is_remote=is_remote)
+            try:
+                found = _look(name, path, filesystem, folder, faults, is_remote=is_remote)
+            except OSError as error:
+                faults.append(Fault(what=f"it cannot be opened: {error.strerror or error}", where=name))
+                continue
             if found is not None:
                 told = kind or kind_of_header(found.columns) or _headerless_kind(found)
                 if not told:
@@ -140,11 +144,15 @@ def _headerless_kind(source: Source) -> str:
 
 
 def _files(path: Path) -> Iterator[Path]:
-    if path.is_file():
-        yield path
-        return
-    if not path.is_dir():
-        raise UsageError("there is no such file or folder", where=str(path))
+    try:
+        if path.is_file():
+            yield path
+            return
+        if not path.is_dir():
+            raise UsageError("there is no such file or folder", where=str(path))
+        next(path.iterdir(), None)
+    except OSError as error:  # a folder that may not be looked into seems empty to `rglob`
+        raise UsageError(f"the folder cannot be read: {error.strerror or error}", where=str(path)) from error
     found = sorted(
         one
         for one in path.rglob("*")
@@ -237,6 +245,13 @@ def _look(
 
 
 def _look_text(name: str, path: str, filesystem: FileSystem | None, first: str, faults: list[Fault]) -> Source | None:
+    if "\0" in first or first.startswith("\ufffd\ufffd"):
+        faults.append(
+            Fault(
+                what="it is no text in UTF-8", where=f"{name}:1", hint="spreadsheets write UTF-16: save it as CSV UTF-8"
+            )
+        )
+        return None
     if not first.strip():
         faults.append(Fault(what="the file is empty", where=name))
         return None

@@ -47,6 +47,31 @@ def test_an_engine_that_does_not_answer_is_told_at_once() -> None:
     assert time.monotonic() - start < 10
 
 
+def test_a_server_that_speaks_another_language_is_told_within_seconds() -> None:
+    import socket
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        start = time.monotonic()
+        with pytest.raises(EngineError, match=f"no engine answers at 127.0.0.1:{port}: .*gRPC"):
+            connect(f"sc://127.0.0.1:{port}")
+    assert time.monotonic() - start < 20
+
+
+def test_an_embedded_engine_without_memory_says_what_helps() -> None:
+    import ibis
+
+    engine = connect("duckdb:?threads=1&memory=20MB")
+    engine.ibis.raw_sql("SET temp_directory = ''")
+    engine.ibis.raw_sql("CREATE TEMP VIEW numbers AS SELECT range AS n, hash(range)::VARCHAR AS t FROM range(20000000)")
+    numbers = ibis.table({"n": "int64", "t": "string"}, name="numbers")
+    with pytest.raises(EngineError, match="the engine gave up") as told:
+        engine.table(numbers.group_by("t").agg(n=numbers.n.sum()).order_by(ibis.desc("n")))
+    assert "memory=" in told.value.hint
+    assert told.value.exit_status == 2
+    engine.close()
+
+
 def test_a_missing_client_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     import sys
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gzip
+import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -332,3 +334,76 @@ def test_both_engines_answer_row_by_row_the_same(
     for name, values in ours.table.values.items():
         assert np.array_equal(values, theirs.table.values[name]), name
     assert (ours.apart, ours.rows, ours.copied_rows, ours.notes) == (theirs.apart, theirs.rows, theirs.copied_rows, theirs.notes)  # fmt: skip
+
+
+def test_numbers_and_times_that_cannot_be_are_left_out_and_told(
+    read: Read, bills: ModuleType, made: Any, tmp_path: Path
+) -> None:
+    path = tmp_path / "bill.csv"
+    lines = _text(bills, made, path)
+    header = lines[0].split(",")
+    cost, start, end = (header.index(name) for name in ("EffectiveCost", "ChargePeriodStart", "ChargePeriodEnd"))
+    for line, (place, text) in enumerate([(cost, "1e300"), (cost, "inf"), (start, "0001-01-01T00:00:00Z"), (end, "9999-12-31T00:00:00Z")], 1):  # fmt: skip
+        cells = _cells(lines[line])
+        cells[place] = text
+        lines[line] = _line(cells)
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    bill = read(path)
+    assert bill.unreadable_rows == 4
+    assert sorted((one.what.split()[0], one.where, one.rows) for one in bill.faults) == [
+        ("ChargePeriodEnd", f"{path}:5", 1),
+        ("ChargePeriodStart", f"{path}:4", 1),
+        ("EffectiveCost", f"{path}:2", 2),
+    ]
+
+
+def test_details_as_a_struct_or_a_map_say_what_their_json_says(
+    read: Read, bills: ModuleType, made: Any, tmp_path: Path
+) -> None:
+    bill, known = made
+    table = next(bills.tables(bill, "1.2", seed=3))
+    details = [json.loads(text) if text else None for text in table["SkuPriceDetails"].to_pylist()]
+    pairs = [None if one is None else [(key, str(value)) for key, value in one.items()] for one in details]
+    place = table.column_names.index("SkuPriceDetails")
+    for name, column in (("struct", pa.array(details)), ("map", pa.array(pairs, pa.map_(pa.string(), pa.string())))):
+        pq.write_table(table.set_column(place, "SkuPriceDetails", column), tmp_path / f"{name}.parquet")
+        assert read(tmp_path / f"{name}.parquet").table.total("gpu_hours") == pytest.approx(
+            known["gpu_hours"] + known["unused_gpu_hours"]
+        )
+
+
+def test_times_as_numbers_and_columns_that_come_twice_are_refused_with_the_file(
+    read: Read, bills: ModuleType, made: Any, tmp_path: Path
+) -> None:
+    table = next(bills.tables(made[0], "1.2", seed=3))
+    place = table.column_names.index("ChargePeriodStart")
+    pq.write_table(table.set_column(place, "ChargePeriodStart", table["ChargePeriodStart"].cast("int64")), tmp_path / "numbers.parquet")  # fmt: skip
+    with pytest.raises(UsageError, match=r"numbers.parquet: ChargePeriodStart is of type int64, which is no time"):
+        read(tmp_path / "numbers.parquet")
+    lines = _text(bills, made, tmp_path / "twice.csv")
+    (tmp_path / "twice.csv").write_text("\n".join(line + ",EffectiveCost" for line in lines[:3]), encoding="utf-8")
+    with pytest.raises(UsageError, match=r"twice.csv: EffectiveCost comes twice"):
+        read(tmp_path / "twice.csv")
+
+
+def test_a_header_without_rows_is_told(read: Read, bills: ModuleType, made: Any, tmp_path: Path) -> None:
+    header = _text(bills, made, tmp_path / "bill.csv")[0]
+    (tmp_path / "bill.csv").write_text(header + "\n", encoding="utf-8")
+    with pytest.raises(UsageError, match=r"bill.csv: there is a header and no row"):
+        read(tmp_path / "bill.csv")
+
+
+def test_the_time_of_a_bill_is_that_of_all_its_use(read: Read, bills: ModuleType, made: Any, tmp_path: Path) -> None:
+    path = tmp_path / "bill.csv"
+    lines = _text(bills, made, path)
+    header = lines[0].split(",")
+    other = dict(zip(header, _cells(next(line for line in lines[1:] if "m7i." in line)), strict=True))
+    months = [
+        other | {"ChargePeriodStart": "2026-09-01T00:00:00Z", "ChargePeriodEnd": "2026-09-01T01:00:00Z"},
+        # A subscription of a year says nothing of which days were exported.
+        other | {"ChargePeriodStart": "2026-01-01T00:00:00Z", "ChargePeriodEnd": "2027-01-01T00:00:00Z"},
+    ]
+    path.write_text("\n".join([*lines, *(_line(list(row.values())) for row in months)]) + "\n", encoding="utf-8")
+    bill = read(path)
+    assert bill.first_hour == int(datetime(2026, 9, 1, tzinfo=UTC).timestamp()) // 3600
+    assert bill.end_hour == int(bill.table.hour.max()) + 1

@@ -126,3 +126,42 @@ def test_a_bill_of_another_maker_is_read_and_without_accelerators_says_so_with_i
     with pytest.raises(NoUsageError, match=f"{bill.rows:,} rows in the bill.*0 of accelerators") as told:
         summarised(bill, [], load_bundled())
     assert told.value.exit_status == 3
+
+
+def test_another_encoding_is_told_and_no_riddle_of_columns(tmp_path: Path) -> None:
+    path = tmp_path / "bill.csv"
+    path.write_bytes("BilledCost,ChargeCategory,ChargePeriodStart,EffectiveCost\n".encode("utf-16"))
+    sources, faults = find_sources([str(path)], folder=tmp_path)
+    assert sources == []
+    assert "UTF-8" in faults[0].what
+
+
+def test_a_file_that_may_not_be_read_is_told_and_the_others_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a.csv", "b.csv"):
+        (tmp_path / name).write_text("timestamp,gpus\n2026-10-01,1\n", encoding="utf-8")
+    usual = Path.open
+
+    def opened(path: Path, *args: Any, **options: Any) -> Any:
+        if path.name == "a.csv":
+            raise PermissionError(13, "Permission denied")
+        return usual(path, *args, **options)
+
+    monkeypatch.setattr(Path, "open", opened)
+    sources, faults = find_sources([str(tmp_path)], folder=tmp_path / "work")
+    assert [one.name for one in sources] == [str(tmp_path / "b.csv")]
+    assert [(one.what, one.where) for one in faults] == [
+        ("it cannot be opened: Permission denied", str(tmp_path / "a.csv"))
+    ]
+
+
+def test_a_folder_that_may_not_be_looked_into_is_not_called_empty(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(_: Path) -> Any:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "iterdir", refused)
+    with pytest.raises(UsageError, match="cannot be read: Permission denied"):
+        find_sources([str(tmp_path)], folder=tmp_path)

@@ -1,0 +1,103 @@
+"""What of a bill can be read: files with all that a row needs, and the rows that cannot, with their first place."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from planner.usage.bill import Rate
+from planner.usage.columns import MOST, NEEDED, SINCE_S, TIMES, UNREADABLE, UNTIL_S, missing_columns
+from planner.usage.faults import Fault
+from planner.usage.relations import first_line
+from planner.usage.sources import Source
+
+__all__ = ["first_name", "left_out_of", "whole_sources"]
+
+
+def whole_sources(sources: Sequence[Source], faults: list[Fault]) -> list[Source]:
+    """Return the files that have every column that a row cannot do without; the others are added to the faults."""
+    whole = []
+    for source in sources:
+        twice = sorted({name for name in source.columns if name in NEEDED and source.columns.count(name) > 1})
+        odd = [] if twice else _odd_times(source)
+        if twice:
+            faults.append(Fault(what=f"{', '.join(twice)} comes twice among its columns", where=source.name))
+        elif odd:
+            hint = "a timestamp, a date, or text in ISO 8601"
+            faults.append(Fault(what=f"{' and '.join(odd)}, which is no time", where=source.name, hint=hint))
+        elif missing := missing_columns(source.columns):
+            columns = "column" if len(missing) == 1 else "columns"
+            hint = "export it with all mandatory columns of FOCUS"
+            faults.append(Fault(what=f"the {columns} {', '.join(missing)} is missing", where=source.name, hint=hint))
+        else:
+            whole.append(source)
+    return whole
+
+
+def _odd_times(source: Source) -> list[str]:
+    """Return which columns of time a Parquet file keeps as something else."""
+    import pyarrow.types as kinds
+
+    if source.schema is None:
+        return []
+    found = []
+    for name in TIMES.values():
+        kind = source.schema.field(name).type if name in source.columns else None
+        kind = kind.value_type if kind is not None and kinds.is_dictionary(kind) else kind
+        is_text = kind is not None and (
+            kinds.is_string(kind) or kinds.is_large_string(kind) or kinds.is_string_view(kind)
+        )
+        if kind is not None and not (is_text or kinds.is_timestamp(kind) or kinds.is_date(kind)):
+            found.append(f"{name} is of type {kind}")
+    return found
+
+
+def left_out_of(
+    kinds: Sequence[Mapping[str, Any]], rates: Mapping[str, Rate], sources: Sequence[Source], faults: list[Fault]
+) -> tuple[int, set[str]]:
+    """Tell the rows that cannot be read or have no rate, with the first place of each kind."""
+    unreadable: dict[str, int] = defaultdict(int)
+    without: dict[str, int] = defaultdict(int)
+    for row in kinds:
+        if row["unreadable"]:
+            unreadable[UNREADABLE[row["unreadable"]]] += row["rows"]
+        elif row["currency"] not in rates:
+            without[row["currency"]] += row["rows"]
+    for column, count in sorted(unreadable.items()):
+        where = first_line(sources, lambda row, header, c=column: _is_unreadable(row, header, c))  # type: ignore[misc]
+        faults.append(Fault(what=f"{column} holds nothing that can be read", where=where, rows=count))
+    for currency, count in sorted(without.items()):
+        where = first_line(sources, lambda row, header, c=currency: _cell(row, header, "BillingCurrency") == c)  # type: ignore[misc]
+        hint = f"--rate {currency}=1.08"
+        what = f"{currency} has no rate to the US dollar ({hint})"
+        faults.append(Fault(what=what, where=where or first_name(sources), rows=count, hint=hint))
+    return sum(unreadable.values()) + sum(without.values()), set(without)
+
+
+def first_name(sources: Sequence[Source]) -> str:
+    """Return the name of the one file; of several, none."""
+    return sources[0].name if len(sources) == 1 else ""
+
+
+def _cell(row: Sequence[str], header: Sequence[str], column: str) -> str:
+    place = header.index(column) if column in header else -1
+    return row[place] if 0 <= place < len(row) else ""
+
+
+def _is_unreadable(row: Sequence[str], header: Sequence[str], column: str) -> bool:
+    """Judge a cell as the engines do, closely enough to find the place."""
+    text = _cell(row, header, column)
+    if not text or text in {"NULL", "null", "None"}:
+        return True
+    try:
+        if column.startswith("ChargePeriod"):
+            told = datetime.fromisoformat(text)
+            seconds = (told if told.tzinfo else told.replace(tzinfo=UTC)).timestamp()
+            return not SINCE_S <= seconds <= UNTIL_S
+        if column == "EffectiveCost":
+            return not abs(float(text)) < MOST
+    except (ValueError, OverflowError):
+        return True
+    return False
