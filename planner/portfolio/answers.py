@@ -23,7 +23,8 @@ from planner.portfolio.exact import break_even_month, first_by_plan
 from planner.portfolio.market import Market, Shelf
 from planner.portfolio.pools import Pool, add_to_pools
 from planner.portfolio.shape import Group, fleets_of, group_of, money_key, physics_key
-from planner.portfolio.ways import Ways, ways_of, work_of
+from planner.portfolio.ways import Ways, ways_of
+from planner.portfolio.work import work_of
 from planner.supply.sizes import Fleets, together
 from pricing.errors import GpuplanError
 

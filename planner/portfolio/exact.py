@@ -14,7 +14,8 @@ from planner.options.owned import owned_options
 from planner.options.rented import rented_options
 from planner.portfolio.market import Shelf
 from planner.portfolio.money import Purse
-from planner.portfolio.ways import Ways, Work
+from planner.portfolio.ways import Ways
+from planner.portfolio.work import Work
 from planner.ranking import ranked
 from planner.supply.machines import Fleet, Layout, Machine, Performance, Range
 

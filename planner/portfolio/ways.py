@@ -25,10 +25,10 @@ from planner.options.rented import LONGEST_CAPACITY_BLOCK_HOURS, MOST_OF_A_DEADL
 from planner.portfolio.market import Market, Shelf
 from planner.portfolio.money import Hours, Purse
 from planner.portfolio.shape import Group
-from planner.supply.sizes import Fleets
+from planner.portfolio.work import Work
 from pricing.dates import first_day
 
-__all__ = ["Ways", "Work", "ways_of", "work_of"]
+__all__ = ["Ways", "ways_of"]
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
@@ -36,33 +36,6 @@ BoolArray = NDArray[np.bool_]
 
 WORST_STRETCH = 1e12
 """Thousands of machines of which each can be taken back get no work done; the cost stays a number."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Work:
-    """A group's work on every machine of a shelf: fleets, and the hours in which they are on.
-
-    Attributes
-    ----------
-    count : FloatArray, shape (machines, workloads)
-        Machines, with those that run side by side where runs of a job overlap; 0 where the machine cannot do it.
-    busy_hours : FloatArray
-        Of one run; NaN for work that never ends.
-    rented, owned : Hours
-        Hours on, with and without the start of a rented machine.
-    rented_count, owned_count : FloatArray
-        Machines in both cases (a start may make one more run overlap).
-    busy_share : FloatArray
-        Busy share of the clock hours of owned machines.
-    """
-
-    fleets: Fleets
-    busy_hours: FloatArray
-    rented: Hours
-    owned: Hours
-    rented_count: FloatArray
-    owned_count: FloatArray
-    busy_share: FloatArray
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,43 +85,6 @@ class Ways:
     on_hours: FloatArray
     bridge_usd_per_month: FloatArray
     is_affordable_at_all: BoolArray
-
-
-def work_of(group: Group, fleets: Fleets, purse: Purse) -> Work:
-    """Return when the fleets of a group are on, as `planner.options.schedule` spreads their work."""
-    months, clock = purse.months, purse.hours_per_month
-    start = purse.beliefs["rent.start_hours"]
-    count, busy = fleets.instance_count, fleets.busy_hours_per_run
-    whole = np.full(count.shape, months)
-    if not group.is_job:
-        hours = Hours(on=clock * fleets.elastic_share, once=False, last_month=whole)
-        return Work(fleets=fleets, busy_hours=busy, rented=hours, owned=hours, rented_count=count, owned_count=count, busy_share=fleets.utilisation_share)  # fmt: skip
-    busy = np.where(count > 0, busy, 0.0)
-    if group.first.runs_once:
-
-        def once(extra: float) -> Hours:
-            on = busy + extra
-            last = np.clip(np.ceil(on / clock - 1e-9), 1, months).astype(np.int64)
-            return Hours(on=on, once=True, last_month=last)
-
-        return Work(fleets=fleets, busy_hours=busy, rented=once(start), owned=once(0.0), rented_count=count, owned_count=count, busy_share=busy / clock)  # fmt: skip
-    runs = group.runs_per_month
-
-    def again(extra: float) -> tuple[Hours, FloatArray]:
-        on = (busy + extra) * runs
-        side_by_side = np.maximum(1.0, np.ceil(on / clock - 1e-9))
-        return Hours(on=on / side_by_side, once=False, last_month=whole), side_by_side
-
-    (rented, by_rent), (owned, by_own) = again(start), again(0.0)
-    return Work(
-        fleets=fleets,
-        busy_hours=busy,
-        rented=rented,
-        owned=owned,
-        rented_count=count * by_rent,
-        owned_count=count * by_own,
-        busy_share=busy * runs / by_own / clock,
-    )
 
 
 @dataclass(slots=True)
