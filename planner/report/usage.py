@@ -114,7 +114,7 @@ def usage_tables(usage: Usage, *, tag: str = "") -> list[Table]:
     """Return the same for people: what was used, for what money, by whom, how evenly, and what it would cost elsewhere."""
     tables = [_totals(usage), _measures(usage), _duration(usage)]
     for kind, groups in usage.groups.items():
-        if groups and (len(groups) > 1 or kind in {"gpu", "option"}):
+        if groups and (len(groups) > 1 or kind in {"gpu", "option"} or (kind == "tag" and tag)):
             title = f"By tag {tag}" if kind == "tag" and tag else GROUP_TITLES[kind]
             tables.append(_groups(title, kind, groups))
     tables += [*_commitment_tables(usage), *_apart(usage), *_elsewhere(usage)]

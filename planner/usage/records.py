@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import csv
 import gzip
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from planner.usage.faults import Fault, UsageError
-from planner.usage.hours import HourTable, coded
+from planner.usage.faults import Fault, UsageError, fault_text
+from planner.usage.hours import FloatArray, HourTable, IntArray, coded
 from planner.usage.sources import Source
 from planner.usage.times import parts_of_hours
 from pricing.accelerators import resolve_all
 from pricing.errors import PricingError
 
-__all__ = ["BASES", "Records", "Stretch", "gpu_called", "records_of", "rows_of_file"]
+BLOCK = 1 << 17
+"""Stretches that are cut into hours at a time."""
+
+__all__ = ["BASES", "Records", "Stretch", "gpu_called", "records_of", "refuse_if_nothing", "rows_of_file", "table_of"]
 
 BASES = {
     "allocated": "given to somebody: the machine ran and was paid for (bill), a job held it (Slurm), a pod did (Kubernetes)",
@@ -90,21 +93,70 @@ def records_of(
     UsageError
         There is none, and something could not be read.
     """
-    if not stretches and faults:
-        from planner.usage.faults import fault_text
-
-        raise UsageError("no record can be read:\n  " + "\n  ".join(fault_text(one) for one in faults))
-    starts = np.array([one.start_s for one in stretches], dtype=float)
-    ends = np.array([one.end_s for one in stretches], dtype=float)
-    hour, which, hours = parts_of_hours(starts, ends, np.array([one.gpus for one in stretches], dtype=float))
-    codes, words = {}, {}
-    for kind in ("gpu", "account", "region", "tag", "basis"):
-        each, words[kind] = coded([getattr(one, kind) for one in stretches])
-        codes[kind] = each[which]
-    codes["source"], words["source"] = np.zeros(len(hour), dtype=np.int64), (source,)
-    codes["state"], words["state"] = np.zeros(len(hour), dtype=np.int64), ("used",)
-    table = HourTable(hour, codes, words, {"gpu_hours": hours})
+    if not stretches:
+        refuse_if_nothing(faults)
+    words = {kind: coded([getattr(one, kind) for one in stretches]) for kind in ("gpu", "account", "region", "tag", "basis")}  # fmt: skip
+    table = table_of(
+        np.array([one.start_s for one in stretches], dtype=float),
+        np.array([one.end_s for one in stretches], dtype=float),
+        np.array([one.gpus for one in stretches], dtype=float),
+        words,
+        source,
+    )
     return Records(table=table, rows=rows, faults=tuple(faults), notes=tuple(notes), energy_kwh=energy_kwh)
+
+
+def refuse_if_nothing(faults: Sequence[Fault]) -> None:
+    """Refuse where nothing was read and there is a reason.
+
+    Raises
+    ------
+    UsageError
+        With all reasons.
+    """
+    if faults:
+        raise UsageError("no record can be read:\n  " + "\n  ".join(fault_text(one) for one in faults))
+
+
+def table_of(
+    start_s: FloatArray, end_s: FloatArray, gpus: FloatArray, words: Mapping[str, tuple[IntArray, tuple[str, ...]]],
+    source: str,
+) -> HourTable:  # fmt: skip
+    """Return stretches of time as hours, those of the same hour and words added up.
+
+    Parameters
+    ----------
+    start_s, end_s : FloatArray, shape (stretches,)
+        Seconds since 1970.
+    gpus : FloatArray, shape (stretches,)
+        Accelerators, or the part of one that was busy.
+    words : mapping of str to (IntArray of shape (stretches,), tuple of str)
+        For each kind of word which one each stretch has, and the words; see `planner.usage.hours.coded`.
+    source : str
+        ``slurm``, ``dcgm`` or ``plain``.
+    """
+    kinds = list(words)
+    blocks = []
+    # A month of counters has millions of samples and thousands of hours: block by block the memory stays small.
+    for first in range(0, max(len(start_s), 1), BLOCK):
+        block = slice(first, first + BLOCK)
+        hour, which, hours = parts_of_hours(start_s[block], end_s[block], gpus[block])
+        blocks.append(_added_up(np.stack([hour, *(words[kind][0][block][which] for kind in kinds)]), hours))
+    keys, sums = _added_up(np.concatenate([key for key, _ in blocks], axis=1), np.concatenate([x for _, x in blocks]))
+    none = np.zeros(len(sums), dtype=np.int64)
+    codes = {kind: keys[number] for number, kind in enumerate(kinds, 1)} | {"source": none, "state": none}
+    texts = {kind: words[kind][1] for kind in kinds} | {"source": (source,), "state": ("used",)}
+    return HourTable(keys[0], codes, texts, {"gpu_hours": sums})
+
+
+def _added_up(keys: IntArray, values: FloatArray) -> tuple[IntArray, FloatArray]:
+    """Return each key once, in order, and the sum of its values; keys of shape (parts, rows)."""
+    order = np.lexsort(keys[::-1])
+    keys, values = keys[:, order], values[order]
+    is_new = np.ones(len(values), dtype=bool)
+    is_new[1:] = (keys[:, 1:] != keys[:, :-1]).any(axis=0)
+    begins = np.flatnonzero(is_new)
+    return keys[:, begins], np.add.reduceat(values, begins) if len(begins) else values
 
 
 def gpu_called(text: str) -> str:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from planner.usage import records as records_module
 from planner.usage.dcgm import read_dcgm
 from planner.usage.faults import UsageError
 from planner.usage.plain import read_plain
-from planner.usage.records import Records
+from planner.usage.records import Records, Stretch, records_of
 from planner.usage.slurm import gpus_of_tres, read_slurm
 from planner.usage.sources import Source, find_sources
 
@@ -139,3 +141,33 @@ def test_a_demand_file_is_read_back_as_hours(tmp_path: Path) -> None:
 def test_a_plain_line_without_a_number_is_told(tmp_path: Path) -> None:
     records = read_plain(_sources(tmp_path, "plain.csv", "timestamp,gpus\n2026-10-01T00:00:00Z,8\nyesterday,4\n"))
     assert [(one.rows, one.where.endswith(":3")) for one in records.faults] == [(1, True)]
+
+
+def test_hours_do_not_depend_on_how_many_stretches_are_cut_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    starts = rng.uniform(0, 1e6, 500)
+    stretches = [Stretch(s, s + 4000.0, 1.0, "busy", account=f"a{i % 3}") for i, s in enumerate(starts)]
+    whole = records_of(stretches, "dcgm", rows=500).table
+    monkeypatch.setattr(records_module, "BLOCK", 7)
+    parts = records_of(stretches, "dcgm", rows=500).table
+    assert np.array_equal(whole.hour, parts.hour)
+    assert np.allclose(whole.values["gpu_hours"], parts.values["gpu_hours"])
+    assert whole.total("gpu_hours") == pytest.approx(500 * 4000 / 3600)
+
+
+def test_an_accelerator_that_changes_hands_counts_for_each_in_turn(tmp_path: Path) -> None:
+    lines = ["timestamp,Hostname,gpu,namespace,pod,DCGM_FI_PROF_GR_ENGINE_ACTIVE"]
+    lines += [f"2026-10-01T{hour:02d}:00:00Z,n,0,{'ours' if hour < 6 else 'theirs'},p,1" for hour in range(8)]
+    found = read_dcgm(_sources(tmp_path, "dcgm.csv", "\n".join(lines)))
+    assert found.table.by("account", "gpu_hours", found.table.equals("basis", "allocated")) == {
+        "ours": 6.0,
+        "theirs": 2.0,
+    }
+
+
+def test_a_sample_that_was_exported_twice_counts_once(tmp_path: Path) -> None:
+    lines = [f"2026-10-01T{hour:02d}:00:00Z,n,0,0.5" for hour in range(4)]
+    header = "timestamp,Hostname,gpu,DCGM_FI_PROF_GR_ENGINE_ACTIVE"
+    found = read_dcgm(_sources(tmp_path, "dcgm.csv", "\n".join([header, *lines, *lines])))
+    assert found.table.total("gpu_hours", found.table.equals("basis", "busy")) == pytest.approx(2.0)
+    assert found.table.total("gpu_hours", found.table.equals("basis", "present")) == pytest.approx(4.0)

@@ -1,0 +1,224 @@
+"""Samples of DCGM's counters as arrays, from any of the three shapes in which they are exported.
+
+Lines with a metric and a value; lines with one column for each metric; or a column for each series, named like
+``DCGM_FI_DEV_GPU_UTIL{gpu="0",Hostname="n1"}``.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from array import array
+from collections.abc import Sequence
+from dataclasses import dataclass
+from zoneinfo import ZoneInfo
+
+import numpy as np
+
+from planner.usage.faults import Fault
+from planner.usage.hours import FloatArray, IntArray
+from planner.usage.records import rows_of_file
+from planner.usage.sources import Source
+from planner.usage.times import seconds_of_text
+
+__all__ = ["METRICS", "Card", "Owner", "Samples", "read_samples"]
+
+METRICS = ("DCGM_FI_PROF_GR_ENGINE_ACTIVE", "DCGM_FI_DEV_GPU_UTIL", "DCGM_FI_PROF_SM_ACTIVE", "DCGM_FI_DEV_POWER_USAGE")
+NUMBER_OF = {name: number for number, name in enumerate(METRICS)}
+TIME = ("timestamp", "time", "ts", "date")
+METRIC = ("metric", "__name__", "metric_name", "name")
+LABELS = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
+WHICH = ("uuid", "gpu_uuid", "gpu", "device")
+HOST = ("hostname", "instance", "node", "kubernetes_node", "exported_instance")
+MODEL = ("modelname", "model", "gpu_model")
+POD = ("exported_pod", "pod", "pod_name", "hpc_job", "exported_container", "container")
+OWNER = ("exported_namespace", "namespace", "account", "team")
+READ = frozenset((*WHICH, *HOST, *MODEL, *POD, *OWNER))
+"""Labels that are read; the others (a job of Prometheus, a driver's version) may differ in every line."""
+
+
+@dataclass(slots=True)
+class Card:
+    """One accelerator: on which machine it is, and its model where a label tells it."""
+
+    host: str
+    model: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Whose an accelerator was at a time.
+
+    Attributes
+    ----------
+    card : int
+        Place in `Samples.cards`.
+    account : str
+        Namespace or account.
+    has_pod : int
+        1 where a label names a pod or job, 0 where that label is empty, -1 where there is none.
+    """
+
+    card: int
+    account: str
+    has_pod: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Samples:
+    """Samples, as they came.
+
+    Attributes
+    ----------
+    owner, metric : IntArray, shape (samples,)
+        Places in `owners` and `METRICS`.
+    at_s, value : FloatArray, shape (samples,)
+        Seconds since 1970, and what was measured.
+    owners : tuple of Owner
+        Whose.
+    cards : tuple of Card
+        Of what.
+    rows : int
+        Lines.
+    """
+
+    owner: IntArray
+    metric: IntArray
+    at_s: FloatArray
+    value: FloatArray
+    owners: tuple[Owner, ...]
+    cards: tuple[Card, ...]
+    rows: int
+
+
+class _Reader:
+    """Collects samples; a label text is looked into once."""
+
+    def __init__(self, zone: ZoneInfo) -> None:
+        self.zone = zone
+        self.owner, self.metric = array("q"), array("q")
+        self.at_s, self.value = array("d"), array("d")
+        self.owners: dict[Owner, int] = {}
+        self.cards: list[Card] = []
+        self.number_of: dict[tuple[str, str], int] = {}
+        self.seen: dict[tuple[str, ...], int] = {}
+        self.times: dict[str, float | None] = {}
+        self.rows = 0
+
+    def owner_of(self, labels: dict[str, str]) -> int:
+        """Return the number of whoever has these labels."""
+        key = (_first(labels, HOST), _first(labels, WHICH))
+        if key not in self.number_of:
+            self.number_of[key] = len(self.cards)
+            self.cards.append(Card(key[0]))
+        card = self.number_of[key]
+        self.cards[card].model = _first(labels, MODEL) or self.cards[card].model
+        told = [name for name in POD if name in labels]
+        has_pod = int(any(labels[name] for name in told)) if told else -1
+        return self.owners.setdefault(Owner(card, _first(labels, OWNER), has_pod), len(self.owners))
+
+    def time_of(self, text: str) -> float | None:
+        """Return a time in seconds; all accelerators of a scrape have the same text."""
+        if text not in self.times:
+            if len(self.times) > 100_000:
+                self.times.clear()
+            self.times[text] = seconds_of_text(text, self.zone)
+        return self.times[text]
+
+    def read(self, source: Source, faults: list[Fault]) -> None:
+        """Read one file."""
+        lines = rows_of_file(source)
+        _, header = next(lines, (0, []))
+        names = [cell.strip() for cell in header]
+        lower = [name.lower() for name in names]
+        time = next((lower.index(name) for name in TIME if name in lower), None)
+        if time is None:
+            faults.append(Fault(what="it has no column of time", where=source.name, hint="timestamp"))
+            return
+        metric = next((lower.index(name) for name in METRIC if name in lower), None) if "value" in lower else None
+        value = lower.index("value") if metric is not None else -1
+        labels = [(place, name) for place, name in enumerate(lower) if name in READ]
+        columns = []
+        for place, name in enumerate(names):
+            number = NUMBER_OF.get(name.split("{", 1)[0].strip().upper())
+            if number is not None:
+                told = {key.lower(): text for key, text in LABELS.findall(name)}
+                columns.append((place, number, self.owner_of(told) if "{" in name else None))
+        first_bad = bad = 0
+        for line, cells in lines:
+            self.rows += 1
+            at = self.time_of(cells[time]) if len(cells) == len(names) else None
+            if at is None:
+                first_bad, bad = first_bad or line, bad + 1
+                continue
+            owner = self._owner_of_line(labels, cells) if labels or metric is not None else None
+            is_bad = False
+            if metric is not None and (said := cells[metric].strip().upper()).startswith("DCGM_FI_"):
+                number = NUMBER_OF.get(said)
+                if number is not None:
+                    is_bad = not self._add(owner, number, at, cells[value])
+            else:
+                for place, number, own in columns:
+                    whose = own if own is not None else owner
+                    is_bad |= not self._add(self.owner_of({}) if whose is None else whose, number, at, cells[place])
+            if is_bad:
+                first_bad, bad = first_bad or line, bad + 1
+        if bad:
+            faults.append(Fault(what="lines without a time or with a value that is no number", where=f"{source.name}:{first_bad}", rows=bad))  # fmt: skip
+
+    def _owner_of_line(self, labels: Sequence[tuple[int, str]], cells: Sequence[str]) -> int:
+        key = tuple([cells[place] for place, _ in labels])
+        found = self.seen.get(key)
+        if found is None:
+            found = self.owner_of({name: cells[place].strip() for place, name in labels})
+            if len(self.seen) > 100_000:
+                self.seen.clear()
+            self.seen[key] = found
+        return found
+
+    def _add(self, owner: int | None, metric: int, at: float, text: str) -> bool:
+        """Keep a sample; say whether the text is a number, or nothing (NaN and an empty cell measure nothing)."""
+        try:
+            value = float(text)
+        except ValueError:
+            return not text.strip()
+        if math.isnan(value):
+            return True
+        if math.isinf(value) or owner is None:
+            return False
+        self.owner.append(owner)
+        self.metric.append(metric)
+        self.at_s.append(at)
+        self.value.append(value)
+        return True
+
+
+def read_samples(sources: Sequence[Source], zone: ZoneInfo, faults: list[Fault]) -> Samples:
+    """Read the samples of the four counters that are used.
+
+    Parameters
+    ----------
+    sources : sequence of Source
+        CSV.
+    zone : ZoneInfo
+        Of times that do not say theirs.
+    faults : list of Fault
+        What cannot be read is added here.
+    """
+    reader = _Reader(zone)
+    for source in sources:
+        reader.seen.clear()  # another file's labels stand in another order
+        reader.read(source, faults)
+    return Samples(
+        owner=np.frombuffer(reader.owner, dtype=np.int64),
+        metric=np.frombuffer(reader.metric, dtype=np.int64),
+        at_s=np.frombuffer(reader.at_s, dtype=float),
+        value=np.frombuffer(reader.value, dtype=float),
+        owners=tuple(reader.owners),
+        cards=tuple(reader.cards),
+        rows=reader.rows,
+    )
+
+
+def _first(labels: dict[str, str], names: Sequence[str]) -> str:
+    return next((labels[name] for name in names if labels.get(name)), "")
