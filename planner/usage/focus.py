@@ -216,13 +216,13 @@ def _hours(found: _Found, skus: Mapping[int, Sku], shares: Mapping[str, float]) 
             (
                 sku.gpu or PLAN_WORD,
                 sku.instance_type,
-                row["account"] or "",
-                row["region"] or "",
+                _printable(row["account"] or ""),
+                _printable(row["region"] or ""),
                 provider_of(row["provider"] or ""),
                 option_of(row),
                 "unused" if unused else "used",
-                _tag_text(row["tag"] or ""),
-                row["commitment_id"] or "",
+                _printable(_tag_text(row["tag"] or "")),
+                _printable(row["commitment_id"] or ""),
                 row["charge_class"] or "",
             )
         )
@@ -304,6 +304,11 @@ def option_of(row: Mapping[str, Any]) -> str:
             return "on_demand"
         case _:
             return "committed" if row["commitment_id"] else "not_stated"
+
+
+def _printable(text: str) -> str:
+    """Return a name without characters that would steer a terminal."""
+    return text if text.isprintable() else "".join(letter if letter.isprintable() else " " for letter in text)
 
 
 def _tag_text(raw: str) -> str:

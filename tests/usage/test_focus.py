@@ -407,3 +407,12 @@ def test_the_time_of_a_bill_is_that_of_all_its_use(read: Read, bills: ModuleType
     bill = read(path)
     assert bill.first_hour == int(datetime(2026, 9, 1, tzinfo=UTC).timestamp()) // 3600
     assert bill.end_hour == int(bill.table.hour.max()) + 1
+
+
+def test_a_name_cannot_steer_a_terminal(read: Read, bills: ModuleType, made: Any, tmp_path: Path) -> None:
+    path = tmp_path / "bill.csv"
+    lines = _text(bills, made, path)
+    path.write_text(
+        "\n".join(line.replace("acct-000", "acct\x1b[31m\u202e") for line in lines) + "\n", encoding="utf-8"
+    )
+    assert all(name.isprintable() for name in read(path).table.words["account"])
