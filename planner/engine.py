@@ -117,6 +117,9 @@ class Engine:
         except GpuplanError:
             raise
         except Exception as error:
+            if type(error).__name__ == "InterruptException" or "Query interrupted" in str(error):
+                # DuckDB takes Ctrl-C for an error of its own.
+                raise KeyboardInterrupt from error
             hint = _hint_of(error, is_spark=self.is_spark)
             if not hint:
                 raise

@@ -72,6 +72,21 @@ def test_an_embedded_engine_without_memory_says_what_helps() -> None:
     engine.close()
 
 
+def test_whoever_stops_a_query_stops_the_program() -> None:
+    import ibis
+
+    engine = connect("duckdb:?threads=1")
+    engine.ibis.raw_sql("CREATE TEMP VIEW numbers AS SELECT a.range AS n FROM range(100000) a, range(1000000) b")
+    stop = threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT))
+    stop.start()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            engine.table(ibis.table({"n": "int64"}, name="numbers").agg(n=ibis._.n.hash().sum()))
+    finally:
+        stop.cancel()
+        engine.close()
+
+
 def test_a_missing_client_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     import sys
 
