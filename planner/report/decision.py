@@ -96,7 +96,7 @@ def _parts(gpu: GpuDecision) -> Table:
     notes = []
     if gpu.break_even is not None:
         notes.append(
-            f"paid for an hour were {usd(gpu.break_even.paid_usd_per_gpu_hour)} USD: {gpu.break_even.because}; the base load works in {percent(gpu.break_even.base_use_share)} of the hours"
+            f"an hour in use cost {usd(gpu.break_even.paid_usd_per_gpu_hour)} USD, with what was committed and not used; {gpu.break_even.because}; the base load works in {percent(gpu.break_even.base_use_share)} of the hours"
         )
     if gpu.holds_share is not None:
         notes.append(

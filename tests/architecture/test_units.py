@@ -46,7 +46,10 @@ WITHOUT_UNIT: dict[str, tuple[str, str]] = {
     "EngineAddress": ("port", "a port has a number and no unit"),
     "Fault": ("rows", "rows are counted by their name"),
     "Apart": ("rows", "rows are counted by their name"),
-    "Bill": ("rows gpu_rows unreadable_rows copied_rows first_hour end_hour", "rows, and points in time in hours since 1970"),
+    "Bill": (
+        "rows gpu_rows unreadable_rows copied_rows first_hour end_hour",
+        "rows, and points in time in hours since 1970",
+    ),
     "Owner": ("card has_pod", "a place in a list, and yes, no or not told"),
     "Samples": ("rows", "rows are counted by their name"),
     "Records": ("rows", "rows are counted by their name"),

@@ -162,3 +162,18 @@ def test_the_same_command_with_an_engine_gives_the_same_answer(
 ) -> None:
     args = ("usage", str(bill), "--rate", RATE, "--tag", "team", "--decide", "--resamples", "3")
     assert _json(capsys, *args) == _json(capsys, *args, "--engine", cluster)
+
+
+def test_a_bill_that_nothing_beats_is_answered_and_not_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    header = "BillingCurrency,ChargeCategory,ChargePeriodStart,ChargePeriodEnd,ConsumedQuantity,ConsumedUnit,EffectiveCost,ListCost,PricingCategory,ProviderName,SkuPriceDetails"
+    details = '"{""InstanceType"": ""p5.48xlarge""}"'
+    rows = [f"USD,Usage,2026-10-01T{hour:02d}:00:00Z,2026-10-01T{hour:02d}:59:59Z,1,Hours,1,55,Standard,AWS,{details}" for hour in range(24)]  # fmt: skip
+    path = tmp_path / "bill.csv"
+    path.write_text("\n".join([header, *rows]) + "\n", encoding="utf-8")
+    record = _json(capsys, "usage", str(path), "--decide", "--resamples", "3")
+    assert record["decision"]["saving_usd_per_month"] == 0
+    assert record["decision"]["after_usd_per_month"] == record["decision"]["paid_usd_per_month"] == pytest.approx(730)
+    assert record["decision"]["headline"].startswith("Keep what you have")
+    assert "less than any mix" in record["decision"]["kept"][0]["because"]
