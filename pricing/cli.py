@@ -336,18 +336,25 @@ def schedule(
 
 @click.command(name="import")
 @click.argument("source", type=click.Path(path_type=Path, exists=True))
+@click.option("--now", "is_now", is_flag=True,
+              help="The prices hold from this moment on, whatever day the file tells.")  # fmt: skip
 @store_option
 @common_options
-def import_(source: Path, store: str | None, talk: Talk) -> int:
-    """Bring offers from a CSV file, a Parquet file or a folder of them into the store."""
+def import_(source: Path, is_now: bool, store: str | None, talk: Talk) -> int:
+    """Bring offers from a CSV file, a Parquet file or a folder of them into the store.
+
+    Each row holds from its observed_on on. What is older than the store's own knowledge of an offer is kept as history and
+    leaves today's price alone; this is told, and --now makes the file's prices the ones in force.
+    """
     from pricing.store.exchange import import_offers, read_offer_file
     from pricing.store.open import open_store
+    from pricing.views import import_lines
 
     engine = open_store(store)
-    offers = read_offer_file(source)
-    results = import_offers(engine, offers, source.stem)
-    new, changed = (sum(getattr(part, name) for part in results) for name in ("new_count", "changed_count"))
-    talk.say(f"{len(offers)} offers read, {new} new, {changed} with another price; store: {engine.uri}")
+    results = import_offers(engine, read_offer_file(source), source.stem, is_now=is_now)
+    for line in import_lines(results):
+        talk.say(line)
+    talk.say(f"store: {engine.uri}")
     return 0
 
 

@@ -12,9 +12,10 @@ from typing import Any
 
 from pricing.console import Output
 from pricing.refresh import RefreshSummary, SourceSummary
+from pricing.store.landing import PartResult
 from pricing.store.reading import Change, PartStatus, PriceAt
 
-__all__ = ["diff_view", "history_view", "refresh_record", "refresh_table", "status_view"]
+__all__ = ["diff_view", "history_view", "import_lines", "refresh_record", "refresh_table", "status_view"]
 
 Row = dict[str, Any]
 
@@ -136,6 +137,40 @@ def refresh_record(summary: RefreshSummary, store: str) -> str:
         "sources": sources,
     }
     return json.dumps(record, indent=2, ensure_ascii=False)
+
+
+def import_lines(results: Sequence[PartResult]) -> list[str]:
+    """Return what became of a file's rows: every row is counted once, and what did not take effect is told with its reason."""
+
+    def total(name: str) -> int:
+        return sum(getattr(part, name) for part in results)
+
+    rows, new, changed, kept, known = (
+        total(name) for name in ("row_count", "new_count", "changed_count", "older_count", "known_count")
+    )
+    same = rows - new - changed - kept - known
+    told = [
+        f"{rows} offers read: {new} new",
+        f"{changed} with another price from now on",
+        f"{same} as they were",
+        f"{kept} older than what the store knows and kept as history",
+        f"{known} older and known already",
+    ]
+    lines = [", ".join(told)]
+    since = max((part.newest_at for part in results if part.newest_at), default=None)
+    if since is None:
+        return lines
+    if outdated := total("outdated_count"):
+        lines.append(
+            f"{outdated} of the older ones differ from today's price, which stays in force: the store has seen it since"
+            f" (last on {since:%Y-%m-%d}). If the file's prices hold now, import them with --now"
+        )
+    if unlisted := total("unlisted_count"):
+        lines.append(
+            f"{unlisted} of the older ones are of offers that the answers since (last on {since:%Y-%m-%d}) no longer tell: they stay"
+            " history. If they can be had now, import them with --now"
+        )
+    return lines
 
 
 def status_view(statuses: Sequence[PartStatus], now: datetime, store: str, output: Output) -> str:

@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, date, datetime, time
@@ -14,10 +14,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from pricing.clock import utc_now
+from pricing.identity import identity_of
 from pricing.offers import Offer
 from pricing.store.engine import Engine
 from pricing.store.errors import StoreError
 from pricing.store.landing import Landing, PartAnswer, PartResult, land
+from pricing.store.reading import renew_spreads
 from pricing.store.rows import columns_of, offer_of
 from pricing.tables import read_rows, text_of_rows
 
@@ -140,8 +142,11 @@ def _day(value: date | datetime) -> date:
     return value.date() if isinstance(value, datetime) else value
 
 
-def import_offers(engine: Engine, offers: Iterable[Offer], name: str) -> list[PartResult]:
+def import_offers(engine: Engine, offers: Iterable[Offer], name: str, *, is_now: bool = False) -> list[PartResult]:
     """Bring offers from a file into the store, oldest day first; nothing that the file does not tell is said to be gone.
+
+    What is older than the store's own knowledge of an offer becomes its past and leaves the present alone; the results count
+    it (`pricing.store.past` has the rule).
 
     Parameters
     ----------
@@ -151,26 +156,54 @@ def import_offers(engine: Engine, offers: Iterable[Offer], name: str) -> list[Pa
         Of one day or many, of one provider or many.
     name : str
         Part for the rows that have none.
+    is_now : bool
+        Whether the prices are those of this moment, whatever day the rows tell: they take effect.
+
+    Raises
+    ------
+    StoreError
+        Where one offer comes twice for one day; then nothing is written.
     """
-    engine.create()
+    now = utc_now()
+    today = datetime.now(UTC).date()
     by_day: dict[tuple[date, str], list[Offer]] = defaultdict(list)
     for offer in offers:
         part = offer.part or f"import/{name}"
-        by_day[offer.observed_on, offer.provider].append(replace(offer, part=part))
+        day = today if is_now else offer.observed_on
+        by_day[day, offer.provider].append(replace(offer, part=part))
+    for (day, _), rows in by_day.items():
+        _refuse_repeated(rows, day, is_now=is_now)
+    engine.create()
     results: list[PartResult] = []
     for (day, provider), rows in sorted(by_day.items(), key=lambda item: item[0]):
-        parts = sorted({row.part for row in rows})
-        landing = Landing(
-            provider=provider,
-            adapter_version="import",
-            # An import says a day; noon of it, or now where that has not come yet.
-            asked_at=min(datetime.combine(day, time(12)), utc_now()) if day <= datetime.now(UTC).date() else utc_now(),
-            parts=tuple(PartAnswer(part=part, reason="import", row_count=len(rows)) for part in parts),
-            offers=rows,
-            is_import=True,
+        # A file says a day; noon of it, or now where that has not come yet.
+        noon = datetime.combine(day, time(12))
+        results += land(
+            engine,
+            Landing(
+                provider=provider,
+                adapter_version="import",
+                asked_at=now if is_now or day > today else min(noon, now),
+                parts=tuple(
+                    PartAnswer(part=part, row_count=count)
+                    for part, count in sorted(Counter(row.part for row in rows).items())
+                ),
+                offers=rows,
+                is_import=True,
+            ),
         )
-        results += land(engine, landing)
+    if by_day:
+        renew_spreads(engine)  # a past that was filled in has another median
     return results
+
+
+def _refuse_repeated(rows: Sequence[Offer], day: date, *, is_now: bool) -> None:
+    counts = Counter(identity_of(row) for row in rows)
+    repeated = sorted(identity for identity, count in counts.items() if count > 1)
+    if repeated:
+        more = f" (and {len(repeated) - 1} more)" if len(repeated) > 1 else ""
+        hint = "with --now a file has one row for each offer" if is_now else "leave one of the rows"
+        raise StoreError(f"the offer {repeated[0]}{more} comes twice for {day}", hint=hint)
 
 
 def offers_as_csv(offers: Sequence[Offer]) -> str:

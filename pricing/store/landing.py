@@ -14,6 +14,7 @@ from pricing.clock import utc_now
 from pricing.identity import IDENTITY_COLUMNS
 from pricing.offers import Offer
 from pricing.store.engine import Engine, Session
+from pricing.store.past import IMPORTED, PARTIAL, drop_past, older_counts, partial_parts, set_older_aside, write_past
 from pricing.store.rows import DESCRIPTION_COLUMNS, columns_of
 
 __all__ = ["HELD_MOVE_SHARE", "Landing", "PartAnswer", "PartResult", "land"]
@@ -70,8 +71,8 @@ class Landing:
     kept : sequence of str
         Identities whose new row was refused: what the store holds of them stays.
     is_import : bool
-        Whether the rows come from a file: large moves are not held back then, nothing is said to be gone, and an older day is
-        added to the past.
+        Whether the rows come from a file: large moves are not held back then, nothing is said to be gone, and what is older
+        than the store's own knowledge of an offer is added to the past (`pricing.store.past`).
     """
 
     provider: str
@@ -92,7 +93,15 @@ class PartResult:
     answer : PartAnswer
         How it answered.
     row_count, new_count, changed_count, gone_count, held_count : int
-        Rows that it holds, that are new, that changed, that vanished, that wait for a second fetch.
+        Rows that came, that are new, that changed, that vanished, that wait for a second fetch.
+    older_count, known_count : int
+        Rows of an import that are older than what the store knows: added to the past, and known there already.
+    outdated_count : int
+        How many of the older ones differ from the price that stays in force.
+    unlisted_count : int
+        How many of the older ones are of offers that newer answers no longer tell.
+    newest_at : datetime or None
+        When the newest of what stays in force against them was seen.
     held : tuple of (str, float, float)
         Identity, price kept, price held back.
     """
@@ -103,6 +112,11 @@ class PartResult:
     changed_count: int = 0
     gone_count: int = 0
     held_count: int = 0
+    older_count: int = 0
+    known_count: int = 0
+    outdated_count: int = 0
+    unlisted_count: int = 0
+    newest_at: datetime | None = None
     held: tuple[tuple[str, float, float], ...] = field(default=())
 
 
@@ -133,13 +147,20 @@ def land(engine: Engine, landing: Landing) -> list[PartResult]:
         offers = [offer for offer in landing.offers if offer.part in wanted]
         _stage(session, offers, answered, landing)
         _number_new_offers(session)
+        if landing.is_import:
+            set_older_aside(session, landing.provider, landing.asked_at)
+        _file_under_parts(session, landing)
         _hold_large_moves(session, landing)
         _write_changes(session, landing)
+        if landing.is_import:
+            write_past(session, landing.asked_at)
         _add_readings(session)
         _write_milestone(session, landing)
         results = _results(session, landing, late)
         _log(session, landing, results)
         _drop_stages(session)
+        if landing.is_import:
+            drop_past(session)
     return results
 
 
@@ -198,10 +219,16 @@ def _number_new_offers(session: Session) -> None:
         join description d on d.fingerprint = a.fingerprint
         join detail t on t.source_sku_ids = a.source_sku_ids and t.price_parts = a.price_parts"""
     )
-    # An adapter may sort its rows into other parts than its last release did.
+
+
+def _file_under_parts(session: Session, landing: Landing) -> None:
+    # An adapter may sort its rows into other parts than its last release did. A file moves nothing out of a source's part:
+    # the source could no longer say that it is gone.
+    movable = "substr(o.part, 1, 7) = 'import/'" if landing.is_import else "1 = 1"
     session.execute(
-        """update offer set part = (select s.part from staged s where s.offer_id = offer.offer_id)
-        where offer_id in (select s.offer_id from staged s join offer o on o.offer_id = s.offer_id where s.part <> o.part)"""
+        f"""update offer set part = (select s.part from staged s where s.offer_id = offer.offer_id)
+        where offer_id in (select s.offer_id from staged s join offer o on o.offer_id = s.offer_id
+                           where s.part <> o.part and {movable})"""  # noqa: S608 - constant
     )
 
 
@@ -242,6 +269,12 @@ def _write_changes(session: Session, landing: Landing) -> None:
         from staged s left join current_offer c on c.offer_id = s.offer_id
         where c.offer_id is null or c.price_usd_per_hour <> s.price_usd_per_hour or c.upfront_usd <> s.upfront_usd"""
     )
+    session.execute(
+        """create temporary table retermed as
+        select s.offer_id, s.description_id, s.detail_id
+        from staged s left join current_offer c on c.offer_id = s.offer_id
+        where c.offer_id is null or c.description_id <> s.description_id or c.detail_id <> s.detail_id"""
+    )
     # Gone is only what its own part, answering in full, no longer tells.
     session.execute(
         """create temporary table gone as
@@ -251,12 +284,17 @@ def _write_changes(session: Session, landing: Landing) -> None:
           and not exists (select 1 from kept k where k.identity = o.identity)""",
         [landing.provider],
     )
-    newest = session.rows("select max(asked_at) from snapshot where provider = ? and status = 'ok'", [landing.provider])
     if landing.is_import:
         session.execute("delete from gone")
-    if landing.is_import and newest[0][0] is not None and newest[0][0] > landing.asked_at:
-        _write_past(session, landing)
-        return
+        # A corrected file of a day replaces what the first one told: two prices of one moment have no order.
+        session.execute(
+            "delete from price_change where seen_at = ? and offer_id in (select offer_id from priced)",
+            [landing.asked_at],
+        )
+        session.execute(
+            "delete from terms_change where seen_at = ? and offer_id in (select offer_id from retermed)",
+            [landing.asked_at],
+        )
     session.execute(
         """insert into price_change
         select offer_id, ?, price_usd_per_hour, upfront_usd, effective_on, false from priced order by offer_id""",
@@ -267,11 +305,7 @@ def _write_changes(session: Session, landing: Landing) -> None:
         [landing.asked_at],
     )
     session.execute(
-        """insert into terms_change
-        select s.offer_id, ?, s.description_id, s.detail_id
-        from staged s left join current_offer c on c.offer_id = s.offer_id
-        where c.offer_id is null or c.description_id <> s.description_id or c.detail_id <> s.detail_id
-        order by s.offer_id""",
+        "insert into terms_change select offer_id, ?, description_id, detail_id from retermed order by offer_id",
         [landing.asked_at],
     )
     session.execute(
@@ -291,23 +325,6 @@ def _write_changes(session: Session, landing: Landing) -> None:
         """insert into current_offer
         select offer_id, price_usd_per_hour, upfront_usd, held_from, description_id, detail_id, changed_at
         from renewed order by offer_id"""
-    )
-
-
-def _write_past(session: Session, landing: Landing) -> None:
-    """Add an older day's prices beside the newer ones; the present is not touched, and nothing is said to be gone."""
-    session.execute(
-        """insert into price_change
-        select s.offer_id, ?, s.price_usd_per_hour, s.upfront_usd, s.effective_on, false from staged s
-        where not exists (select 1 from price_change p where p.offer_id = s.offer_id and p.seen_at = ?)
-        order by s.offer_id""",
-        [landing.asked_at, landing.asked_at],
-    )
-    session.execute(
-        """insert into terms_change
-        select s.offer_id, ?, s.description_id, s.detail_id from staged s
-        where not exists (select 1 from terms_change t where t.offer_id = s.offer_id and t.seen_at = ?)""",
-        [landing.asked_at, landing.asked_at],
     )
 
 
@@ -352,6 +369,7 @@ def _results(session: Session, landing: Landing, late: set[str]) -> list[PartRes
     new = count("select part, count(*) from priced where is_new = 1 group by part")
     changed = count("select part, count(*) from priced where is_new = 0 group by part")
     gone = count("select part, count(*) from gone group by part")
+    older = older_counts(session) if landing.is_import else {}
     held: dict[str, list[tuple[str, float, float]]] = {}
     for part, *move in session.rows(
         "select part, identity, current_usd_per_hour, price_usd_per_hour from moved where is_confirmed = 0 order by identity"
@@ -371,12 +389,13 @@ def _results(session: Session, landing: Landing, late: set[str]) -> list[PartRes
             results.append(
                 PartResult(
                     answer=answer,
-                    row_count=rows.get(name, 0),
+                    row_count=rows.get(name, 0) + older.get(name, {}).get("row_count", 0),
                     new_count=new.get(name, 0),
                     changed_count=changed.get(name, 0),
                     gone_count=gone.get(name, 0),
                     held_count=len(held.get(name, ())),
                     held=tuple(held.get(name, ())),
+                    **{count: value for count, value in older.get(name, {}).items() if count != "row_count"},
                 )
             )
     return results
@@ -385,6 +404,12 @@ def _results(session: Session, landing: Landing, late: set[str]) -> list[PartRes
 def _log(session: Session, landing: Landing, results: Sequence[PartResult]) -> None:
     first = session.rows("select coalesce(max(snapshot_id), 0) from snapshot")[0][0] + 1
     now = utc_now()
+    partial = partial_parts(session, landing.provider) if landing.is_import else set()
+
+    def reason(answer: PartAnswer) -> str:
+        if not landing.is_import:
+            return answer.reason
+        return PARTIAL if answer.part in partial else IMPORTED
 
     def column(values: Sequence[Any]) -> list[Any]:
         return list(values)
@@ -398,7 +423,7 @@ def _log(session: Session, landing: Landing, results: Sequence[PartResult]) -> N
             "asked_at": ("timestamp", [landing.asked_at] * len(results)),
             "landed_at": ("timestamp", [now] * len(results)),
             "status": ("text", column([r.answer.status for r in results])),
-            "reason": ("text", column([r.answer.reason for r in results])),
+            "reason": ("text", column([reason(r.answer) for r in results])),
             "message": ("text", column([r.answer.message for r in results])),
             "row_count": ("integer", column([r.row_count for r in results])),
             "new_count": ("integer", column([r.new_count for r in results])),
@@ -414,7 +439,7 @@ def _log(session: Session, landing: Landing, results: Sequence[PartResult]) -> N
 def _drop_stages(session: Session) -> None:
     for table in (
         *("arriving", "arriving_description", "arriving_reading", "answered", "kept", "newcomer"),
-        *("staged", "moved", "priced", "gone", "logged"),
+        *("staged", "moved", "priced", "retermed", "gone", "logged"),
     ):
         session.execute(f"drop table {table}")
     session.execute("drop table if exists renewed")

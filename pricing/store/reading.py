@@ -11,6 +11,7 @@ from pricing.clock import utc_now
 from pricing.identity import identity_of
 from pricing.offers import Offer
 from pricing.store.engine import Engine, Session
+from pricing.store.past import FULL, REFRESHED
 from pricing.store.rows import offers_of
 
 __all__ = [
@@ -147,8 +148,8 @@ def offer_rows(
         landed = {
             (provider, part): when
             for provider, part, when in session.rows(
-                """select provider, part, max(asked_at) from snapshot where status = 'ok' and asked_at <= ?
-                group by provider, part""",
+                f"""select provider, part, max(asked_at) from snapshot where status = 'ok' and asked_at <= ? and {FULL}
+                group by provider, part""",  # noqa: S608 - constant
                 [moment or datetime.max],  # noqa: DTZ901 - the store's times have no zone
             )
         }
@@ -325,17 +326,21 @@ def newest_snapshot(engine: Engine) -> str:
 def read_statuses(engine: Engine) -> list[PartStatus]:
     """Return how each part was last asked, and when it last answered in full."""
     with engine.reading() as session:
+        # An import is no asking where a source is asked too: it must not hide that the last one failed.
         rows = session.rows(
-            """select s.provider, s.part, s.status, s.reason, s.message, s.asked_at, k.landed_at,
+            f"""select s.provider, s.part, s.status, s.reason, s.message, s.asked_at, k.landed_at,
                 coalesce(n.row_count, 0), s.row_count
-            from (select *, row_number() over (partition by provider, part order by snapshot_id desc) as place
+            from (select *, row_number() over (
+                      partition by provider, part
+                      order by case when {REFRESHED} then 0 else 1 end,
+                               case when {REFRESHED} then null else asked_at end desc, snapshot_id desc) as place
                   from snapshot where status <> 'superseded') s
-            left join (select provider, part, max(asked_at) as landed_at from snapshot where status = 'ok'
+            left join (select provider, part, max(asked_at) as landed_at from snapshot where status = 'ok' and {FULL}
                        group by provider, part) k on k.provider = s.provider and k.part = s.part
             left join (select o.provider, o.part, count(*) as row_count from current_offer c
                        join offer o on o.offer_id = c.offer_id group by o.provider, o.part) n
                    on n.provider = s.provider and n.part = s.part
-            where s.place = 1 order by s.provider, s.part"""
+            where s.place = 1 order by s.provider, s.part"""  # noqa: S608 - constants
         )
     statuses = [
         PartStatus(

@@ -186,7 +186,10 @@ def offers_of(
     offers: list[Offer] = [Offer.__new__(Offer) for _ in rows]
     cells = dict(zip(names, zip(*rows, strict=True), strict=True)) if rows else dict.fromkeys(names, ())
     places = zip(cells["provider"], cells["part"], strict=True)
-    seen = [landed.get(place, changed) for place, changed in zip(places, cells["changed_at"], strict=True)]
+    # A file may bring one row of a part, younger than the part's last full answer.
+    seen = [
+        max(landed.get(place, changed), changed) for place, changed in zip(places, cells["changed_at"], strict=True)
+    ]
     flags = [
         (*flags.split(), "move_held_back") if held is not None else tuple(flags.split())
         for flags, held in zip(cells["flags"], cells["held_usd_per_hour"], strict=True)

@@ -1,6 +1,7 @@
 """The tables of the store, in SQL that DuckDB and PostgreSQL both read.
 
-Prices are kept as changes. ``price_change`` and ``terms_change`` are only ever added to; ``current_offer`` is what they add
+Prices are kept as changes. ``price_change`` and ``terms_change`` are only ever added to (but that a file corrects what an
+import told of the same moment); ``current_offer`` is what they add
 up to now; ``snapshot`` says of each part of each source when it was asked and how it answered, which tells "unchanged" from
 "not asked". Times are UTC without a zone (DuckDB needs a further package to hand out a zoned one).
 """

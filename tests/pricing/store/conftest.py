@@ -93,7 +93,7 @@ def offer(kind: str = "p5.48xlarge", price: float = 55.04, part: str = "on_deman
 
 
 def land_day(
-    engine: Engine, day: int, offers: list[Offer], *parts: PartAnswer, provider: str = "aws", **fields: Any
+    engine: Engine, day: float, offers: list[Offer], *parts: PartAnswer, provider: str = "aws", **fields: Any
 ) -> list[PartResult]:
     """Land offers as of the n-th day; parts are those of the offers unless others are told."""
     told = parts or tuple(PartAnswer(part=name) for name in sorted({each.part for each in offers}))
