@@ -123,9 +123,9 @@ class Engine:
             hint = _hint_of(error, is_spark=self.is_spark)
             if not hint:
                 raise
-            raise EngineError(
-                f"the engine gave up: {_first_line(error)}", hint=hint, where=f"--engine {self.address.uri}"
-            ) from error
+            is_gone = "RETRIES_EXCEEDED" in str(error)
+            what = "the server does not answer any more" if is_gone else f"the engine gave up: {_first_line(error)}"
+            raise EngineError(what, hint=hint, where=f"--engine {self.address.uri}") from error
 
     def put(self, name: str, types: Mapping[str, str], rows: Sequence[Sequence[object]]) -> None:
         """Make a small table known to the engine.
@@ -310,7 +310,7 @@ def _spark(address: EngineAddress, start: float) -> Engine:
         # `create`, and not `getOrCreate`: a session whose server is gone must not come back.
         session: Any = RemoteSession.builder.remote(address.uri).create()
         version = str(session.version)
-        # Some ten seconds for a server that is gone, instead of ten minutes.
+        # Half a minute for a server that is gone, instead of ten.
         session.client.set_retry_policies([DefaultPolicy(max_retries=RETRIES)])
         session.conf.set("spark.sql.session.timeZone", "UTC")
         backend = ibis.pyspark.connect(session)
