@@ -16,6 +16,7 @@ from pricing.console import CommandLineError, Output, Talk
 
 if TYPE_CHECKING:
     from planner.assumptions import Assumptions
+    from planner.portfolio.market import Market
     from planner.portfolio.run import PortfolioResult, Watcher
     from planner.report.table import Table
     from planner.supply.calibration import Calibration
@@ -128,11 +129,11 @@ def _target(output: Output) -> tuple[Path | None, str]:
 
 def _planned(
     sources: Sequence[str],
-    market: Any,
+    market: Market,
     rows: Path | None,
     talk: Talk,
     workers: int,
-    engine_uri: str | None,  # noqa: ANN401  a Market, imported late
+    engine_uri: str | None,
 ) -> PortfolioResult:
     from planner.engine import connect, read_address
     from planner.portfolio.run import plan_portfolio
