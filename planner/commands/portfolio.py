@@ -268,7 +268,7 @@ def _tables(result: PortfolioResult) -> list[Table]:
                 Column("present value", "USD", is_number=True),
             ),
             (*(cells(team.name or "(no team)", team) for team in shown), cells("all", whole)),
-            f"and {rest:,} more teams (--format json)" if rest > 0 else "",
+            "; ".join(_below(rest, whole.choices.get("free", 0))),
         )
     ]
     shared = [one for one in result.shared if one.together_usd_per_month is not None][:POOLS_SHOWN]
@@ -277,21 +277,19 @@ def _tables(result: PortfolioResult) -> list[Table]:
             Table(
                 "Machines that several workloads could share",
                 (
-                    Column("accelerator"),
-                    Column("where"),
-                    Column("workloads", is_number=True),
-                    Column("GPUs apart", is_number=True),
-                    Column("peak together", is_number=True),
+                    Column("accelerator, where"),
+                    Column("work", "loads", is_number=True),
+                    Column("apart", "GPUs", is_number=True),
+                    Column("peak", "GPUs", is_number=True),
                     Column("apart", "USD/month", is_number=True),
                     Column("together", "USD/month", is_number=True),
                     Column("own", "GPUs", is_number=True),
                     Column("commit", "GPUs", is_number=True),
-                    Column("by the hour", is_number=True),
+                    Column("hourly", "share", is_number=True),
                 ),
                 tuple(
                     (
-                        one.accelerator,
-                        one.place,
+                        f"{one.accelerator}, {one.place}",
                         f"{one.workloads:,}",
                         count(round(one.apart_gpus, 1)),
                         count(round(one.peak_gpus, 1)),
@@ -303,7 +301,19 @@ def _tables(result: PortfolioResult) -> list[Table]:
                     )
                     for one in shared
                 ),
-                "the cheapest mix for all of them together (as `gpuplan mix` finds it), where any of their accelerators serves any of them",
+                "apart: each workload on its own; peak: the most they need in the same hour; together: the cheapest mix for all of them (as `gpuplan mix` "
+                "finds it), where any of their accelerators serves any of them; hourly: the part of the work on machines rented by the hour",
             )
         )
     return tables
+
+
+def _below(more_teams: int, free: int) -> list[str]:
+    """Return what stands below the totals."""
+    told = [f"{more_teams:,} more teams with --format json"] if more_teams > 0 else []
+    if free > 1:
+        told.append(
+            f"{free:,} workloads were given free machines, each as if it were alone: these are lent to one person at a time, so "
+            "count on them for a few; who names sellers with --provider gets none"
+        )
+    return told

@@ -129,3 +129,16 @@ def test_options_of_the_command_line_bind_all_workloads(jobs: Path, capsys: pyte
         rows = list(csv.DictReader(file))
     assert {row["provider"] for row in rows} <= {"aws", "own"}
     capsys.readouterr()
+
+
+def test_free_machines_for_several_workloads_are_told_to_be_lent_to_one_person_at_a_time(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    jobs = tmp_path / "small.csv"
+    jobs.write_text(
+        "id,kind,model,embed.documents,embed.tokens_per_document,embed.deadline_hours\n"
+        "a,embed,bge-small,100000,100,24\nb,embed,bge-small,200000,100,24\n",
+        encoding="utf-8",
+    )
+    assert main(["plan", str(jobs), "--quiet"]) == 0
+    assert "2 workloads were given free machines" in " ".join(capsys.readouterr().out.split())
