@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
+import threading
 from collections.abc import Callable, Iterator
 from datetime import date
 from functools import cache
@@ -11,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from filelock import FileLock
+from hypothesis import settings
 
 from planner.assumptions import default_assumptions
 from planner.demand.workload import Workload
@@ -23,6 +26,17 @@ from pricing.token_prices import token_prices
 ROOT = Path(__file__).parent.parent
 EXAMPLES = ROOT / "examples"
 TODAY = date(2026, 11, 21)
+
+
+# A busy machine is no fault of a formula.
+settings.register_profile("gpuplan", deadline=None)
+settings.load_profile("gpuplan")
+
+
+def pytest_configure() -> None:
+    """Listen to Ctrl-C: a shell that starts the tests in the background hands on that it is to be ignored."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
