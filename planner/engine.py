@@ -290,6 +290,8 @@ def _duckdb(address: EngineAddress, start: float) -> Engine:
     backend.raw_sql("SET TimeZone = 'UTC'")
     # Rows of a bill have no order of their own, and keeping one costs memory.
     backend.raw_sql("SET preserve_insertion_order = false")
+    # Its bar would be drawn on standard output, which is for data.
+    backend.raw_sql("SET enable_progress_bar = false")
     return Engine(address=address, ibis=backend, start_s=time.perf_counter() - start)
 
 
