@@ -1,7 +1,7 @@
-"""Assumptions: stated beliefs, each with unit, range and source, each open to change.
+"""Assumptions: stated assumptions, each with unit, range and source, each open to change.
 
 The table lies in ``planner/facts/assumptions.csv``. A formula takes numbers; whoever calls it looks them up here, so
-that the report can list which beliefs a verdict rests on and which of them the user has overridden.
+that the report can list which assumptions a verdict rests on and which of them the user has overridden.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from importlib import resources
 
 from planner.errors import InputError
 
-__all__ = ["Assumption", "Assumptions", "TracedAssumptions", "default_assumptions"]
+__all__ = ["IMPLIED_RATIOS", "Assumption", "Assumptions", "TracedAssumptions", "default_assumptions"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assumption:
-    """One belief.
+    """One assumption.
 
     Attributes
     ----------
@@ -56,10 +56,27 @@ class Assumption:
     notes: str = ""
     overridden: bool = False
 
+    def stated(self, value: float, origin: str) -> Assumption:
+        """Return the assumption as the user has stated it, without a range."""
+        number = float(value)
+        return replace(
+            self, value=number, low=number, high=number, source=origin, as_of="", weak=False, overridden=True
+        )
+
+
+IMPLIED_RATIOS: Mapping[str, Mapping[str, float]] = {
+    "site.colocation.usd_per_kw_month": {
+        "site.colocation.rack_usd_per_month": 0.0,
+        "site.colocation.rack_usd_per_kw_month": 0.0,
+        "site.colocation.wholesale_usd_per_kw_month": 1.0,
+    }
+}
+"""What a stated value says of others that are not stated, over that value: a quotation for a kW holds at any size of deal."""
+
 
 @dataclass(frozen=True, slots=True)
 class Assumptions(Mapping[str, float]):
-    """Beliefs by their dotted names; indexing gives the value.
+    """Assumptions by their dotted names; indexing gives the value.
 
     Examples
     --------
@@ -80,7 +97,7 @@ class Assumptions(Mapping[str, float]):
         return iter(self.rows)
 
     def __len__(self) -> int:
-        """Count the beliefs."""
+        """Count the assumptions."""
         return len(self.rows)
 
     def override(self, values: Mapping[str, float], origin: str) -> Assumptions:
@@ -108,16 +125,10 @@ class Assumptions(Mapping[str, float]):
             elif not math.isfinite(value) or not row.least <= value <= row.most:
                 faults.append(f"{name} must lie between {row.least:g} and {row.most:g} {row.unit}, got {value:g}")
             else:
-                rows[name] = replace(
-                    row,
-                    value=float(value),
-                    low=float(value),
-                    high=float(value),
-                    source=origin,
-                    as_of="",
-                    weak=False,
-                    overridden=True,
-                )
+                rows[name] = row.stated(value, origin)
+                for other, ratio in IMPLIED_RATIOS.get(name, {}).items():
+                    if other not in values:
+                        rows[other] = rows[other].stated(value * ratio, origin)
         if faults:
             raise InputError(
                 "\n  ".join(faults), where=origin, hint="`gpuplan plan WORKLOAD --explain` lists every assumption"
@@ -127,7 +138,7 @@ class Assumptions(Mapping[str, float]):
 
 @dataclass(frozen=True, slots=True)
 class TracedAssumptions(Assumptions):
-    """Beliefs that note which of them were looked up, so that a report lists those that it rests on.
+    """Assumptions that note which of them were looked up, so that a report lists those that it rests on.
 
     Attributes
     ----------
@@ -143,13 +154,13 @@ class TracedAssumptions(Assumptions):
         return self.rows[name].value
 
     def used(self) -> tuple[Assumption, ...]:
-        """Return the beliefs that were looked up, by name."""
+        """Return the assumptions that were looked up, by name."""
         return tuple(self.rows[name] for name in sorted(self.read))
 
 
 @cache
 def default_assumptions() -> Assumptions:
-    """Return the beliefs that the package ships."""
+    """Return the assumptions that the package ships."""
     text = resources.files("planner").joinpath("facts", "assumptions.csv").read_text(encoding="utf-8")
     rows: dict[str, Assumption] = {}
     for line in csv.DictReader(text.splitlines()):

@@ -17,8 +17,9 @@ COMMANDS = {
     "usage": ("planner.commands.usage:usage", "GPU hours used, idle and wasted, from a bill or a cluster's records."),
     "server": ("planner.commands.server:server", "One owned server against every rental of the catalogue."),
     "offers": ("planner.commands.offers:offers", "Priced offers, filtered and sorted."),
+    "providers": ("planner.commands.providers:providers", "Who is in the catalogue: tier, rating, age of prices."),
     "gpus": ("planner.commands.gpus:gpus", "Accelerator facts with their sources."),
-    "models": ("planner.commands.models:models", "Models known by name."),
+    "models": ("planner.commands.models:models", "Models known by name, or one by its config.json."),
     "assumptions": ("planner.commands.assumptions:assumptions", "Every assumption with its range and source."),
     "prices": ("pricing.cli:prices", "Gather prices; see how old they are and what changed."),
     "report": ("planner.commands.report:report", "A plan's JSON as another form, without planning again."),
@@ -30,19 +31,33 @@ COMMANDS = {
 }
 
 
+START = """Which GPU, where, and rent or buy? Ask in one line:
+
+  gpuplan plan serve --model llama-3.1-70b --rps 20 --in 1000 --out 300
+  gpuplan plan finetune --model llama-3.1-8b --method lora --tokens 50M
+  gpuplan plan gpu_hours --gpu h100-sxm --count 8 --hours 438
+
+gpuplan plan serve --help   every option of a kind of work
+gpuplan --help              all commands"""
+
+
 @click.group(
     cls=LazyGroup,
     table=COMMANDS,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Start: gpuplan init serve > workload.yaml; gpuplan plan workload.yaml",
+    epilog="Start: gpuplan plan serve --model llama-3.1-70b --rps 20 --in 1000 --out 300",
+    invoke_without_command=True,
 )
 @click.version_option(__version__, prog_name="gpuplan")
-def gpuplan() -> None:
-    """Tell whether a GPU workload should be rented or bought, where, and from which month on.
+@click.pass_context
+def gpuplan(ctx: click.Context) -> None:
+    """Plan a GPU workload: which GPU, how many, where, how to pay, and whether to rent or buy.
 
-    Every price has a date and a source, every speed a range, every assumption is open to change. Nothing but
-    `gpuplan prices refresh` touches the network.
+    Every price has a date and a source, every speed a range, and every assumption can be changed. Only `gpuplan prices refresh`
+    uses the network.
     """
+    if ctx.invoked_subcommand is None:
+        click.echo(START)
 
 
 def main(args: list[str] | None = None) -> int:

@@ -149,6 +149,25 @@ class Engine:
             places = ", ".join("?" for _ in types)
             self.ibis.con.executemany(f'INSERT INTO "{name}" VALUES ({places})', [list(row) for row in rows])  # noqa: S608  our own names
 
+    def keep(self, name: str, expression: IbisTable) -> IbisTable:
+        """Run an expression once and keep its rows with the engine, in memory or (DuckDB) where there is no room on disk.
+
+        Raises
+        ------
+        EngineError
+            The engine gave up.
+        """
+        import ibis
+
+        query = self.ibis.compile(expression)
+        with self.told():
+            if self.spark is not None:
+                self.spark.sql(query).persist().createOrReplaceTempView(name)
+            else:
+                self.ibis.con.execute(f'CREATE OR REPLACE TEMP TABLE "{name}" AS {query}')
+        kept: IbisTable = ibis.table(expression.schema(), name=name)
+        return kept
+
     def hash_of(self, *columns: IbisColumn) -> IbisColumn:
         """Return 64 bits that are equal where all columns are equal (Ibis' own hash has 32 bits on Spark)."""
         # One argument a column: a row of columns as one argument costs DuckDB three times as much.
@@ -269,15 +288,9 @@ def connect(uri: str | None = None) -> Engine:
 
 
 def _duckdb(address: EngineAddress, start: float) -> Engine:
-    try:
-        import duckdb
-        import ibis
-    except ImportError as error:
-        raise EngineError(
-            f"reading bills needs a package that is not installed: {error.name}",
-            hint="pip install 'gpuplan[usage]'",
-            where=f"--engine {address.uri}",
-        ) from error
+    import duckdb
+    import ibis
+
     if address.path and not Path(address.path).resolve().parent.is_dir():
         raise EngineError("the folder of DuckDB's file does not exist", where=address.path)
     options: dict[str, Any] = {DUCKDB_SETTINGS[name]: value for name, value in address.settings.items()}
@@ -296,17 +309,11 @@ def _duckdb(address: EngineAddress, start: float) -> Engine:
 
 
 def _spark(address: EngineAddress, start: float) -> Engine:
-    try:
-        import ibis
-        import pyspark
-        from pyspark.sql.connect.client.retries import DefaultPolicy
-        from pyspark.sql.connect.session import SparkSession as RemoteSession
-    except ImportError as error:
-        raise EngineError(
-            f"the client of Spark Connect is not installed: {error.name}",
-            hint="pip install 'gpuplan[spark]'",
-            where=f"--engine {address.uri}",
-        ) from error
+    import ibis
+    import pyspark
+    from pyspark.sql.connect.client.retries import DefaultPolicy
+    from pyspark.sql.connect.session import SparkSession as RemoteSession
+
     _refuse_unless_answered(address)
     try:
         # `create`, and not `getOrCreate`: a session whose server is gone must not come back.

@@ -102,14 +102,24 @@ def bytes_text(size: float | None) -> str:
 
 
 def machines_text(instance_count: int, instance_type: str, accelerator_count: float, accelerator: str | None) -> str:
-    """Write what is rented or bought: machines, and the accelerators in them.
+    """Write what is rented or bought: machines, and the accelerators in them where the machine's own name does not tell.
 
     Examples
     --------
     >>> machines_text(2, "p5.48xlarge", 8, "H100-SXM")
     '2 x p5.48xlarge (16 H100-SXM)'
-    >>> machines_text(1, "c8g.4xlarge", 0, None)
-    '1 x c8g.4xlarge'
+    >>> machines_text(4, "B200 (per GPU, from)", 1, "B200"), machines_text(1, "c8g.4xlarge", 0, None)
+    ('4 x B200', '1 x c8g.4xlarge')
+    >>> machines_text(2, "8x-B200-server", 8, "B200")
+    '2 servers with 8 B200'
     """
-    inside = f" ({count(instance_count * accelerator_count)} {accelerator})" if accelerator else ""
-    return f"{instance_count:,} x {instance_type}{inside}"
+    if accelerator and instance_type.endswith("-server"):
+        return f"{instance_count:,} server{'s' if instance_count > 1 else ''} with {count(accelerator_count)} {accelerator}"
+    name = instance_type.partition(" (per GPU")[0]
+    is_told = accelerator is not None and accelerator_count == 1 and _letters(accelerator) in _letters(name)
+    inside = f" ({count(instance_count * accelerator_count)} {accelerator})" if accelerator and not is_told else ""
+    return f"{instance_count:,} x {name}{inside}"
+
+
+def _letters(name: str) -> str:
+    return "".join(character for character in name.lower() if character.isalnum())

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import copy
 import difflib
+import re
 import sys
-from collections.abc import Hashable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from planner.document import Document, Path_
 from planner.errors import InputError
+from planner.faults import MOST_FAULTS, NOT_A_NUMBER, described, faults_of, is_in_file
+from planner.quantities import quantity
 
 __all__ = ["Document", "document_of", "read_document", "read_text", "validated"]
 
@@ -20,60 +23,41 @@ LARGEST_FILE_BYTES = 1_000_000
 LARGEST_PLAN_BYTES = 200_000_000
 MOST_NODES = 100_000
 MOST_DEPTH = 50
-UNION_BRANCHES = frozenset({"str", "int", "float", "ModelNumbers", "Spread"})
+TEXT_TAG = "tag:yaml.org,2002:str"
+MOST_DIGITS = 40
+"""A whole number of more digits is a slip of the hand, and more than a float holds from 309 on."""
+RANGE_KEYS = frozenset({"low", "typical", "high", "mean", "cv", "p50", "p90", "p95", "p99"})
+"""Keys of a range or a distribution, whose unit the key around them tells."""
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
-Path_ = tuple[str | int, ...]
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML with the scalars of version 1.2: `NO` is a country, not false; 1e9 is a number; 12:30 is text."""
+    """YAML with the scalars of version 1.2: `NO` is a country, not false; 1e9 is a number; 12:30 is text; 010 is ten."""
 
     yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012  the library's own way to say it
 
+    def whole_number(self, node: yaml.ScalarNode) -> int:
+        """Read a whole number; the library's own reader takes a leading 0 for octal, as YAML 1.1 did."""
+        text = node.value.replace("_", "")
+        return int(text, 0) if text.startswith(("0o", "0x")) else int(text)
+
+
+_Loader.add_constructor("tag:yaml.org,2002:int", _Loader.whole_number)
+
 
 def _resolve(tag: str, pattern: str, first: str) -> None:
-    import re
-
     _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{tag}", re.compile(pattern), list(first))
 
 
 _resolve("bool", r"^(?:true|True|TRUE|false|False|FALSE)$", "tTfF")
 _resolve("null", r"^(?:~|null|Null|NULL|)$", "~nN\0")
-_resolve("int", r"^[-+]?[0-9]+(?:_[0-9]+)*$", "-+0123456789")
+_resolve("int", r"^[-+]?[0-9]+(?:_[0-9]+)*$|^0o[0-7]+$|^0x[0-9a-fA-F]+$", "-+0123456789")
 _resolve(
     "float",
     r"^[-+]?(?:(?:[0-9][0-9_]*)?\.[0-9]+|[0-9][0-9_]*\.?)(?:[eE][-+]?[0-9]+)?$|^[-+]?\.(?:inf|Inf|INF)$|^\.(?:nan|NaN|NAN)$",
     "-+0123456789.",
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Document:
-    """A file's content and where each part of it stands.
-
-    Attributes
-    ----------
-    content : dict
-        The top-level mapping.
-    name : str
-        File name for messages.
-    lines : mapping of path to (line, column)
-        Place of each value; a path that ends in ``@key`` gives the place of the key itself.
-    """
-
-    content: dict[str, Any]
-    name: str
-    lines: Mapping[tuple[str | int, ...], tuple[int, int]]
-
-    def place(self, path: Path_) -> str:
-        """Return ``file:line:column`` of the key at `path`, or of the nearest part around it."""
-        for end in range(len(path), 0, -1):
-            for candidate in ((*path[:end], "@key"), path[:end]):
-                if candidate in self.lines:
-                    line, column = self.lines[candidate]
-                    return f"{self.name}:{line}:{column}"
-        return f"{self.name}:1:1"
 
 
 def _bytes_of(source: str, largest_bytes: int) -> tuple[bytes, str]:
@@ -84,17 +68,16 @@ def _bytes_of(source: str, largest_bytes: int) -> tuple[bytes, str]:
         with path.open("rb") as file:
             return file.read(largest_bytes + 1), source
     except FileNotFoundError:
+        if path.is_symlink():
+            raise InputError(f"this link leads to {path.readlink()}, which is not there", where=source) from None
         near = difflib.get_close_matches(path.name, _neighbours(path), n=1, cutoff=0.6)
-        hint = (
-            f"did you mean {path.with_name(near[0])}?"
-            if near
-            else "`gpuplan init` writes a workload file to start from"
-        )
+        hint = f"did you mean {path.with_name(near[0])}?" if near else "`gpuplan init -o FILE` writes one to start from"
         raise InputError("no such file", where=source, hint=hint) from None
     except IsADirectoryError:
         raise InputError("this is a folder, a file was expected", where=source) from None
-    except OSError as error:
-        raise InputError(f"cannot be read: {error.strerror or error}", where=source) from None
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        reason = error.strerror if isinstance(error, OSError) else None
+        raise InputError(f"cannot be read: {(reason or str(error)).lower()}", where=described(source)) from None
 
 
 def _neighbours(path: Path) -> list[str]:
@@ -104,24 +87,52 @@ def _neighbours(path: Path) -> list[str]:
         return []
 
 
+def _fault_of(node: yaml.Node, loader: _Loader) -> str:
+    """Say why a value cannot be read; empty where it can."""
+    if not isinstance(node, yaml.ScalarNode):
+        own = loader.resolve(type(node), None, (True, True))  # type: ignore[no-untyped-call]
+        return "" if node.tag == own else f"the tag {described(node.tag)} is not read here; leave it out"
+    plain = loader.resolve(yaml.ScalarNode, node.value, (node.style is None, True))  # type: ignore[no-untyped-call]
+    if node.tag not in {plain, TEXT_TAG}:
+        return f"the tag {described(node.tag)} is not read here; write the value alone"
+    if node.tag.endswith(":int") and len(node.value) > MOST_DIGITS:
+        return f"a whole number of {len(node.value):,} digits is more than can be meant here (at most {MOST_DIGITS})"
+    if any("\ud800" <= character <= "\udfff" for character in node.value):
+        return "half of a surrogate pair (\\ud800 to \\udfff) is no character"
+    return ""
+
+
 def _walk(
-    node: yaml.Node, path: Path_, lines: dict[Path_, tuple[int, int]], faults: list[str], name: str, depth: int
+    node: yaml.Node,
+    path: Path_,
+    lines: dict[Path_, tuple[int, int]],
+    faults: list[str],
+    name: str,
+    loader: _Loader,
+    depth: int = 0,
 ) -> None:
-    lines[path] = (node.start_mark.line + 1, node.start_mark.column + 1)
+    place = (node.start_mark.line + 1, node.start_mark.column + 1)
+    lines[path] = place
     if depth > MOST_DEPTH or len(lines) > MOST_NODES:
         raise InputError(f"nested deeper than {MOST_DEPTH} levels or longer than {MOST_NODES} values", where=name)
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
-            here = (*path, str(key.value))
             line, column = key.start_mark.line + 1, key.start_mark.column + 1
+            if not isinstance(key, yaml.ScalarNode) or key.value == "":
+                faults.append(f"{name}:{line}:{column}: a key must be a word")
+                continue
+            key.tag = TEXT_TAG
+            here = (*path, key.value)
             if (*here, "@key") in lines:
                 first = lines[*here, "@key"][0]
                 faults.append(f"{name}:{line}:{column}: {key.value!r} stands twice (first on line {first}); keep one")
             lines[*here, "@key"] = (line, column)
-            _walk(value, here, lines, faults, name, depth + 1)
+            _walk(value, here, lines, faults, name, loader, depth + 1)
     elif isinstance(node, yaml.SequenceNode):
         for index, value in enumerate(node.value):
-            _walk(value, (*path, index), lines, faults, name, depth + 1)
+            _walk(value, (*path, index), lines, faults, name, loader, depth + 1)
+    if fault := _fault_of(node, loader):
+        faults.append(f"{name}:{place[0]}:{place[1]}: {fault}")
 
 
 def read_text(source: str, largest_bytes: int = LARGEST_PLAN_BYTES) -> tuple[str, str]:
@@ -145,26 +156,35 @@ def read_text(source: str, largest_bytes: int = LARGEST_PLAN_BYTES) -> tuple[str
     try:
         return raw.decode("utf-8-sig"), name
     except UnicodeDecodeError as error:
-        raise InputError(f"not UTF-8 text (byte {error.start} cannot be read)", where=name) from None
+        before = raw[: error.start]
+        line, column = before.count(b"\n") + 1, error.start - before.rfind(b"\n")
+        encoding = "UTF-16" if raw.startswith((b"\xff\xfe", b"\xfe\xff")) else "Latin-1 or Windows-1252"
+        raise InputError(
+            f"not UTF-8 text: byte 0x{raw[error.start]:02x} cannot be read",
+            where=f"{name}:{line}:{column}",
+            hint=f"is it {encoding}? Save it as UTF-8",
+        ) from None
 
 
-def read_document(source: str) -> Document:
+def read_document(source: str, *, example: str = "serve") -> Document:
     """Read a YAML or JSON file and note where each value stands.
 
     Parameters
     ----------
     source : str
         Path of the file, or ``-`` for standard input.
+    example : str
+        Where such a file begins, told when there is none: a kind of ``gpuplan init``, or words of its own.
 
     Raises
     ------
     InputError
         The file is missing, empty, too large, not text, not YAML, or no mapping of keys to values; a key stands twice.
     """
-    return document_of(*read_text(source, LARGEST_FILE_BYTES))
+    return document_of(*read_text(source, LARGEST_FILE_BYTES), example=example)
 
 
-def document_of(text: str, name: str) -> Document:
+def document_of(text: str, name: str, *, example: str = "serve") -> Document:
     """Read YAML or JSON text and note where each value stands; see `read_document`.
 
     Parameters
@@ -173,124 +193,46 @@ def document_of(text: str, name: str) -> Document:
         The text.
     name : str
         What messages call it.
+    example : str
+        As `read_document`.
 
     Raises
     ------
     InputError
         As `read_document`.
     """
+    start = f"`gpuplan init {example}` prints one to start from" if " " not in example else example
     if not text.strip():
-        raise InputError(
-            "the file is empty", where=name, hint="`gpuplan init serve` prints a commented workload to start from"
-        )
+        raise InputError("the file is empty", where=name, hint=start)
     try:
         node = yaml.compose(text, Loader=_Loader)
         if not isinstance(node, yaml.MappingNode):
-            raise InputError(
-                "keys with values were expected, such as `kind: serve`",
-                where=f"{name}:1:1",
-                hint="`gpuplan init serve` prints one",
-            )
+            raise InputError("keys with values were expected (`key: value`)", where=f"{name}:1:1", hint=start)
         lines: dict[Path_, tuple[int, int]] = {}
         faults: list[str] = []
-        _walk(node, (), lines, faults, name, 0)
-        if faults:
-            raise InputError("\n".join(faults))
         loader = _Loader("")
+        _walk(node, (), lines, faults, name, loader)
+        if faults:
+            more = [f"{name}: and more faults like these"] if len(faults) > MOST_FAULTS else []
+            raise InputError("\n".join(faults[:MOST_FAULTS] + more))
         content = loader.construct_document(node)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f"{name}:{mark.line + 1}:{mark.column + 1}" if mark else name
         raise InputError(f"not valid YAML: {error.problem or error.context}", where=where) from None
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise InputError(f"not valid YAML: {error}".splitlines()[0], where=name) from None
+    except yaml.reader.ReaderError as error:
+        before = text[: error.position]
+        raise InputError(
+            f"not valid YAML: the character U+{error.character:04X} cannot stand in it; delete it",
+            where=f"{name}:{before.count(chr(10)) + 1}:{error.position - before.rfind(chr(10))}",
+        ) from None
+    except RecursionError:
+        raise InputError(f"nested deeper than {MOST_DEPTH} levels", where=name) from None
     return Document(content, name, lines)
 
 
-def _keys_at(model: type[BaseModel], path: Path_) -> list[str]:
-    """Keys that the schema knows where `path` points; empty where it cannot be told."""
-    schema = model.model_json_schema()
-    node: Any = schema
-    for part in path:
-        node = _deref(node, schema)
-        node = node.get("properties", {}).get(part) if isinstance(part, str) else node.get("items")
-        if node is None:
-            return []
-    return list(_deref(node, schema).get("properties", {}))
-
-
-def _deref(node: Any, schema: Any) -> Any:  # noqa: ANN401  a JSON Schema is untyped
-    for option in (node, *node.get("anyOf", ()), *node.get("allOf", ())):
-        if "$ref" in option:
-            return schema["$defs"][option["$ref"].rsplit("/", 1)[-1]]
-    return node
-
-
-def _described(value: Hashable) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
-
-
-def _sentence(fault: Mapping[str, Any], model: type[BaseModel]) -> str:
-    """Say what pydantic found in the words of the file."""
-    path: Path_ = fault["loc"]
-    dotted = ".".join(str(part) for part in path) or "the file"
-    context = fault.get("ctx", {})
-    found = _described(fault.get("input"))
-    match fault["type"]:
-        case "extra_forbidden":
-            known = _keys_at(model, path[:-1])
-            near = difflib.get_close_matches(str(path[-1]), known, n=1, cutoff=0.5)
-            hint = f"did you mean {near[0]!r}?" if near else "known here: " + ", ".join(known)
-            return f"unknown key {path[-1]!r}; {hint}"
-        case "missing":
-            return f"{dotted} is missing"
-        case "literal_error" | "enum":
-            options = [word.strip("' ") for word in str(context.get("expected", "")).replace(" or ", ", ").split(", ")]
-            near = difflib.get_close_matches(str(fault.get("input")), options, n=1, cutoff=0.5)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
-            return f"{dotted} must be one of {', '.join(options)}, got {found}{hint}"
-        case "greater_than":
-            return f"{dotted} must be above {context['gt']:g}, got {found}"
-        case "greater_than_equal":
-            return f"{dotted} must be at least {context['ge']:g}, got {found}"
-        case "less_than":
-            return f"{dotted} must be below {context['lt']:g}, got {found}"
-        case "less_than_equal":
-            return f"{dotted} must be at most {context['le']:g}, got {found}"
-        case "finite_number":
-            return f"{dotted} must be a finite number, got {found}"
-        case "int_from_float":
-            return f"{dotted} must be a whole number, got {found}"
-        case "float_parsing" | "float_type" | "int_parsing" | "int_type" | "int_parsing_size":
-            return f"{dotted} must be a plain number, its unit is in the key's name; got {found}"
-        case "value_error":
-            said = str(context.get("error", fault["msg"]))
-            return f"{dotted}: {said}" if path else said
-        case _:
-            return f"{dotted}: {fault['msg'][0].lower()}{fault['msg'][1:]}, got {found}"
-
-
-def _faults(error: ValidationError, document: Document, model: type[BaseModel]) -> Iterator[str]:
-    # A union reports each of its branches under the branch's own name, which does not stand in the file; where a
-    # branch was entered (a mapping, faults inside it), that the others wanted something else is no news.
-    found = [(tuple(part for part in fault["loc"] if _in_file(part)), fault) for fault in error.errors()]
-    seen = set()
-    for path, fault in found:
-        if any(len(other) > len(path) and other[: len(path)] == path for other, _ in found):
-            continue
-        text = f"{document.place(path)}: {_sentence({**fault, 'loc': path}, model)}"
-        if text not in seen:
-            seen.add(text)
-            yield text
-
-
-def _in_file(part: str | int) -> bool:
-    return isinstance(part, int) or (part not in UNION_BRANCHES and not part.startswith(("function-", "constrained-")))
-
-
 def validated(document: Document, model: type[ModelT]) -> ModelT:
-    """Return the document as `model`.
+    """Return the document as `model`; where a number belongs, ``10k``, ``50M`` and ``1T`` are read as one.
 
     Raises
     ------
@@ -298,12 +240,45 @@ def validated(document: Document, model: type[ModelT]) -> ModelT:
         All faults at once, each with file, line and column.
     """
     try:
-        return model.model_validate(document.content)
+        try:
+            return model.model_validate(document.content)
+        except ValidationError as error:
+            content = _with_quantities(document.content, error)
+            if content is None:
+                raise
+            return model.model_validate(content)
     except ValidationError as error:
-        faults = sorted(_faults(error, document, model), key=_place_key)
+        faults = sorted(faults_of(error, document, model), key=_place_key)
         raise InputError("\n".join(faults)) from None
+
+
+def _with_quantities(content: dict[str, Any], error: ValidationError) -> dict[str, Any] | None:
+    """Return the content with numbers where quantities were written in their place; None where none was."""
+    numbers = {
+        tuple(part for part in fault["loc"] if is_in_file(part)): number
+        for fault in error.errors()
+        if fault["type"] in NOT_A_NUMBER and isinstance(fault["input"], str)
+        if (number := quantity(fault["input"], _key_of(fault["loc"]))) is not None
+    }
+    if not numbers:
+        return None
+    changed = copy.deepcopy(content)
+    for path, number in numbers.items():
+        *outer, last = path
+        target: Any = changed
+        for part in outer:
+            target = target[part]
+        target[last] = number
+    return changed
+
+
+def _key_of(path: Path_) -> str:
+    """Return the innermost key of a path: the one that a list's entry or a range's end stands under."""
+    words = [part for part in path if isinstance(part, str) and is_in_file(part) and part not in RANGE_KEYS]
+    return words[-1] if words else ""
 
 
 def _place_key(fault: str) -> tuple[int, int]:
     parts = fault.split(": ", 1)[0].rsplit(":", 2)
-    return (int(parts[-2]), int(parts[-1])) if len(parts) == 3 and parts[-1].isdigit() else (0, 0)
+    placed = len(parts) == 3 and parts[-2].isdigit() and parts[-1].isdigit()
+    return (int(parts[-2]), int(parts[-1])) if placed else (MOST_NODES**2, 0)  # what has no place comes last

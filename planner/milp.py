@@ -1,7 +1,12 @@
-"""A mixed-integer linear program, put together in blocks and solved by HiGHS."""
+"""A mixed-integer linear program, put together in blocks and solved by HiGHS through SciPy."""
 
 from __future__ import annotations
 
+import ctypes
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +16,8 @@ from planner.errors import PlanningError
 
 __all__ = ["Program", "Solution"]
 
+INFEASIBLE, UNBOUNDED = 2, 3
+"""Of SciPy's statuses."""
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
@@ -89,44 +96,53 @@ class Program:
         PlanningError
             If the time runs out before any point is found, or the cost has no lower bound.
         """
-        import highspy
+        from scipy.optimize import Bounds, LinearConstraint, milp
         from scipy.sparse import coo_array
 
         rows, columns, factors = (np.concatenate(part) for part in zip(*self._entries, strict=True))
         matrix = coo_array((factors, (rows, columns)), shape=(self.rows, self.columns)).tocsc()
-        lp = highspy.HighsLp()
-        lp.num_col_, lp.num_row_ = self.columns, self.rows
-        lp.col_cost_ = np.concatenate(self._cost)
-        lp.col_lower_ = np.concatenate(self._lower)
-        lp.col_upper_ = np.concatenate(self._upper)
-        lp.row_lower_ = np.concatenate(self._row_lower)
-        lp.row_upper_ = np.concatenate(self._row_upper)
-        lp.a_matrix_.format_ = highspy.MatrixFormat.kColwise
-        lp.a_matrix_.num_col_, lp.a_matrix_.num_row_ = self.columns, self.rows
-        lp.a_matrix_.start_ = matrix.indptr
-        lp.a_matrix_.index_ = matrix.indices
-        lp.a_matrix_.value_ = matrix.data
         whole = np.concatenate(self._whole)
-        if whole.any():
-            kinds = (highspy.HighsVarType.kContinuous, highspy.HighsVarType.kInteger)
-            lp.integrality_ = [kinds[int(one)] for one in whole]
-        solver = highspy.Highs()  # type: ignore[no-untyped-call]
-        options = {"output_flag": False, "time_limit": time_limit_s, "mip_rel_gap": relative_gap, "threads": 1}
-        for name, value in options.items():
-            solver.setOptionValue(name, value)
-        solver.passModel(lp)
-        solver.run()
-        status = solver.getModelStatus()
-        known = highspy.HighsModelStatus
-        if status in {known.kInfeasible, known.kUnboundedOrInfeasible}:
+        start = time.perf_counter()
+        with _silent_standard_output():
+            found = milp(
+                np.concatenate(self._cost),
+                integrality=whole.astype(np.uint8),
+                bounds=Bounds(np.concatenate(self._lower), np.concatenate(self._upper)),
+                constraints=LinearConstraint(matrix, np.concatenate(self._row_lower), np.concatenate(self._row_upper)),
+                options={"time_limit": time_limit_s, "mip_rel_gap": relative_gap},
+            )
+        if found.status == INFEASIBLE:
             return None
-        if status == known.kUnbounded:
+        if found.status == UNBOUNDED:
             raise PlanningError("the cheapest mix has no lower bound: some tier must have a negative price")
-        info = solver.getInfo()
-        if info.primal_solution_status != highspy.SolutionStatus.kSolutionStatusFeasible:
+        if found.x is None:
+            if time.perf_counter() - start < time_limit_s:
+                raise PlanningError(
+                    f"the solver found no mix: {str(found.message).splitlines()[0]}",
+                    hint="sizes and prices far apart are hard for it: state GPUs in thousands, or fewer tiers",
+                )
             raise PlanningError(
                 f"no mix was found within {time_limit_s:g} s",
                 hint="use fewer hours or tiers, or allow more time",
             )
-        gap = float(info.mip_gap) if whole.any() and np.isfinite(info.mip_gap) else 0.0
-        return Solution(float(info.objective_function_value), np.array(solver.getSolution().col_value), max(gap, 0.0))
+        gap = float(found.mip_gap or 0.0) if whole.any() else 0.0
+        return Solution(float(found.fun), np.asarray(found.x), max(gap, 0.0) if np.isfinite(gap) else 0.0)
+
+
+@contextmanager
+def _silent_standard_output() -> Iterator[None]:
+    """Keep what HiGHS prints for its own makers off standard output, which is for data; it has no option for that."""
+    try:
+        kept = os.dup(1)
+    except OSError:  # standard output is closed
+        yield
+        return
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    try:
+        yield
+    finally:
+        ctypes.CDLL(None).fflush(None)
+        os.dup2(kept, 1)
+        os.close(kept)
+        os.close(nowhere)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,12 @@ __all__ = ["MixResult", "TierUse", "cheapest_mix", "single_tier_costs_usd"]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
+MOST_LEVELS = 600
+"""Different sizes of demand that are kept where it has to be rounded."""
+MOST_WHOLE_UNITS = 1e6
+"""Of more, a part of a machine is nothing, and whole numbers are beyond the solver."""
+MOST_UNKNOWNS = 600_000
+"""Hours that differ times tiers; the solver takes some 3 GB for these."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,11 +84,15 @@ class MixResult:
 
 @dataclass(slots=True)
 class _Slots:
-    """Hours that are planned for together: equal demand is equal work, so only its frequency counts."""
+    """Hours that are planned for together: equal demand under the same terms is equal work, so only its frequency counts.
+
+    `first_hour` is one of the hours of each slot.
+    """
 
     demand: FloatArray
     hours: FloatArray
     scenario: IntArray
+    first_hour: IntArray
     of_hour: IntArray
 
 
@@ -137,12 +147,22 @@ def cheapest_mix(
     if not tiers or len({tier.name for tier in tiers}) != len(tiers):
         raise PlanningError("a mix needs tiers, each with its own name")
     _check_reach(curve, tiers)
-    rounded = _rounding(curve, tiers)
-    curve = curve.rounded_up(rounded)
+    if curve.units.max() > MOST_WHOLE_UNITS:
+        tiers = [replace(tier, whole=False) for tier in tiers]
     hours = curve.scenarios.shape[1]
     defers = curve.deferrable_share > 0 and curve.deadline_hours > 0
-    by_hour = defers or any(tier.is_chosen_once and 0 < tier.term_hours < hours for tier in tiers)
-    slots = _slots(curve, by_hour=by_hour)
+    period = np.arange(hours) if defers else _periods(tiers, hours)
+    rounded = _rounding(curve, tiers)
+    slots = _slots(curve.rounded_up(rounded), period)
+    if not rounded and len(slots.demand) * len(tiers) > MOST_UNKNOWNS:
+        rounded = float(curve.units.max()) / MOST_LEVELS
+        slots = _slots(curve.rounded_up(rounded), period)
+    if len(slots.demand) * len(tiers) > MOST_UNKNOWNS:
+        raise PlanningError(
+            f"{len(slots.demand):,} different hours and {len(tiers)} tiers are more than a solver can hold",
+            hint="give fewer hours (a year), or fewer tiers",
+        )
+    curve = curve.rounded_up(rounded)
     program = Program()
     weights = curve.weights
     costs = program.add_columns(len(weights), lower=-np.inf, cost=weights * (1 - limits.risk_weight_share))
@@ -232,29 +252,45 @@ def _rounding(curve: DemandCurve, tiers: Sequence[Tier]) -> float:
     """
     if all(tier.is_chosen_once or tier.units_per_machine == 1 or not tier.whole for tier in tiers):
         return 0.0
-    return float(max(1.0, math.ceil(float(curve.units.max()) / 600.0)))
+    return float(max(1.0, math.ceil(float(curve.units.max()) / MOST_LEVELS)))
 
 
-def _slots(curve: DemandCurve, *, by_hour: bool) -> _Slots:
-    scenarios, hours = curve.scenarios.shape
-    if by_hour:
-        demand = curve.scenarios.ravel()
-        return _Slots(
-            demand,
-            np.ones(demand.size),
-            np.repeat(np.arange(scenarios), hours),
-            np.arange(demand.size).reshape(scenarios, hours),
-        )
-    demand_parts, hour_parts, scenario_parts, of_hour, first = [], [], [], [], 0
+def _terms(tier: Tier, hours: int) -> tuple[IntArray, IntArray]:
+    """Return when a tier's machines may begin and when those end; the whole curve where a term is as long."""
+    if not 0 < tier.term_hours < hours:
+        return np.zeros(1, dtype=np.int64), np.array([hours])
+    begins = np.arange(0, hours, tier.start_every_hours)
+    return begins, np.minimum(begins + tier.term_hours, hours)
+
+
+def _periods(tiers: Sequence[Tier], hours: int) -> IntArray:
+    """Return for each hour the number of its period, in which no term begins or ends."""
+    changes = np.zeros(hours + 1, dtype=np.int64)
+    for tier in tiers:
+        if tier.is_chosen_once:
+            changes[np.concatenate(_terms(tier, hours))] = 1
+    return np.cumsum(changes[:hours])
+
+
+def _slots(curve: DemandCurve, period: IntArray) -> _Slots:
+    demand_parts, hour_parts, scenario_parts, first_parts, of_hour, before = [], [], [], [], [], 0
     for scenario, units in enumerate(curve.scenarios):
-        levels, inverse, counts = np.unique(units, return_inverse=True, return_counts=True)
-        demand_parts.append(levels)
+        levels, level = np.unique(units, return_inverse=True)
+        _, first, slot, counts = np.unique(
+            period * len(levels) + level, return_index=True, return_inverse=True, return_counts=True
+        )
+        demand_parts.append(units[first])
         hour_parts.append(counts.astype(float))
-        scenario_parts.append(np.full(len(levels), scenario))
-        of_hour.append(inverse.reshape(hours) + first)
-        first += len(levels)
+        scenario_parts.append(np.full(len(first), scenario))
+        first_parts.append(first)
+        of_hour.append(slot + before)
+        before += len(first)
     return _Slots(
-        np.concatenate(demand_parts), np.concatenate(hour_parts), np.concatenate(scenario_parts), np.stack(of_hour)
+        np.concatenate(demand_parts),
+        np.concatenate(hour_parts),
+        np.concatenate(scenario_parts),
+        np.concatenate(first_parts),
+        np.stack(of_hour),
     )
 
 
@@ -281,21 +317,37 @@ def _add_tier(program: Program, tier: Tier, slots: _Slots, hours: int, served: I
         return _TierColumns(none, none, none, units, taken)
     program.put(pay[slots.scenario], units, slots.hours * tier.usd_per_unit_hour)
     short = 0 < tier.term_hours < hours
-    begins = np.arange(0, hours, tier.start_every_hours) if short else np.zeros(1, dtype=np.int64)
-    ends = np.minimum(begins + tier.term_hours, hours) if short else np.array([hours])
+    begins, ends = _terms(tier, hours)
     machines = program.add_columns(len(begins), upper=most, whole=tier.whole)
     paid = tier.fixed_usd_per_machine_hour * (tier.term_hours if short else hours)
     program.put(pay[:, None], machines[None, :], paid)
     within = program.add_rows(count, upper=0.0)
     program.put(within, units, 1.0)
-    if not short:
+    if short:
+        breaks, present = _add_present(program, machines, begins, ends, hours, most)
+        there = present[np.searchsorted(breaks, slots.first_hour, side="right") - 1]
+        program.put(within, there, -tier.units_per_machine)
+    else:
         program.put(within, machines, -tier.units_per_machine)
-        return _TierColumns(machines, begins, ends, units, None)
-    total = program.add_rows(hours, upper=most)
-    for column, begin, end in zip(machines, begins, ends, strict=True):
-        program.put(within[slots.of_hour[:, begin:end].ravel()], column, -tier.units_per_machine)
-        program.put(total[begin:end], column, 1.0)
     return _TierColumns(machines, begins, ends, units, None)
+
+
+def _add_present(
+    program: Program, machines: IntArray, begins: IntArray, ends: IntArray, hours: int, most: float
+) -> tuple[IntArray, IntArray]:
+    """Add how many machines there are between one begin or end of a term and the next; return those hours, and the numbers.
+
+    The program then grows with the hours, and not with the hours times the terms that overlap in each.
+    """
+    breaks = np.unique(np.concatenate([begins, ends[ends < hours]]))
+    present = program.add_columns(len(breaks), upper=most)
+    change = program.add_rows(len(breaks), lower=0.0, upper=0.0)
+    program.put(change, present, 1.0)
+    program.put(change[1:], present[:-1], -1.0)
+    program.put(change[np.searchsorted(breaks, begins)], machines, -1.0)
+    over = ends < hours
+    program.put(change[np.searchsorted(breaks, ends[over])], machines[over], 1.0)
+    return breaks, present
 
 
 def _add_waiting(program: Program, curve: DemandCurve, slots: _Slots, served: IntArray) -> None:

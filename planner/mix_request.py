@@ -181,7 +181,7 @@ def owned_tier(
     name : str
         Of the tier.
     timeline : Timeline
-        Of one server that is always busy (`planner.costs.buy.buy_timeline` with a busy share of 1 and no lead time).
+        Of one server that is always busy (`planner.costs.evaluate.timelines` with a busy share of 1 and no lead time).
     gpus_per_machine : int
         In the server.
     capex_usd, max_kw : float

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from planner.assumptions import Assumptions
-from planner.costs.buy import buy_timeline, ownership_terms
+from planner.costs.evaluate import timelines
+from planner.costs.inputs import BuyInputs
 from planner.costs.spot import spot_overhead_ratio
 from planner.costs.timeline import Timeline
 from planner.errors import NothingFitsError
@@ -13,23 +14,20 @@ from planner.mix_request import owned_tier
 from planner.options.owned import OwnableServer
 from planner.tiers import Tier, TierKind
 from pricing.catalog import Catalog
-from pricing.offers import Offer, PurchaseOption, offer_id
+from pricing.offers import TERM_MONTHS, Offer, PurchaseOption, offer_id
 
 __all__ = ["owned_timeline_of", "tiers_of_offers"]
 
 KINDS = {
     PurchaseOption.ON_DEMAND: TierKind.ON_DEMAND,
     PurchaseOption.SPOT: TierKind.SPOT,
-    PurchaseOption.RESERVED_1Y: TierKind.COMMITTED,
-    PurchaseOption.RESERVED_3Y: TierKind.COMMITTED,
-    PurchaseOption.SAVINGS_PLAN_1Y: TierKind.COMMITTED,
-    PurchaseOption.SAVINGS_PLAN_3Y: TierKind.COMMITTED,
+    **dict.fromkeys(TERM_MONTHS, TierKind.COMMITTED),
 }
 """Ways to pay that an hourly curve can be served from; dated blocks and queues cannot follow one."""
 
 
 def tiers_of_offers(
-    catalog: Catalog, servers: Sequence[OwnableServer], beliefs: Assumptions, *, months: int
+    catalog: Catalog, servers: Sequence[OwnableServer], assumptions: Assumptions, *, months: int
 ) -> tuple[Tier, ...]:
     """Return a tier for the cheapest offer of each way to pay, and one for the cheapest server.
 
@@ -39,8 +37,8 @@ def tiers_of_offers(
         Offers of one accelerator, filtered as the user wants them.
     servers : sequence of OwnableServer
         Servers of the same accelerator.
-    beliefs : Assumptions
-        Stated beliefs.
+    assumptions : Assumptions
+        Stated assumptions.
     months : int
         Over which an owned server is counted.
 
@@ -56,18 +54,18 @@ def tiers_of_offers(
         each = offer.price_usd_per_hour / offer.accelerator_count
         if offer.purchase_option not in best or each < best[offer.purchase_option][0]:
             best[offer.purchase_option] = (each, offer)
-    tiers = [_tier(offer, beliefs) for _, offer in best.values()]
+    tiers = [_tier(offer, assumptions) for _, offer in best.values()]
     if servers:
         server = min(servers, key=lambda one: one.price_usd / one.machine.accelerator_count)
         tiers.append(
             owned_tier(
                 f"own {server.name}",
-                owned_timeline_of(server, beliefs, months=months),
+                owned_timeline_of(server, assumptions, months=months),
                 gpus_per_machine=round(server.machine.accelerator_count),
                 capex_usd=server.price_usd,
                 max_kw=server.max_kw,
-                discount_rate_share_per_year=beliefs["money.discount_rate_share_per_year"],
-                hours_per_month=beliefs["money.hours_per_month"],
+                discount_rate_share_per_year=assumptions["money.discount_rate_share_per_year"],
+                hours_per_month=assumptions["money.hours_per_month"],
             )
         )
     if not tiers:
@@ -75,7 +73,7 @@ def tiers_of_offers(
     return tuple(sorted(tiers, key=lambda tier: tier.name))
 
 
-def _tier(offer: Offer, beliefs: Assumptions) -> Tier:
+def _tier(offer: Offer, assumptions: Assumptions) -> Tier:
     kind = KINDS[offer.purchase_option]
     units = round(offer.accelerator_count)
     each = offer.price_usd_per_hour / units
@@ -83,9 +81,9 @@ def _tier(offer: Offer, beliefs: Assumptions) -> Tier:
     if kind is TierKind.SPOT:
         stretch = float(
             spot_overhead_ratio(
-                checkpoint_hours=beliefs["rent.spot_checkpoint_hours"],
-                hours_between_of_one=beliefs["rent.spot_hours_between_interruptions"],
-                restart_hours=beliefs["rent.spot_restart_hours"],
+                checkpoint_hours=assumptions["rent.spot_checkpoint_hours"],
+                hours_between_of_one=assumptions["rent.spot_hours_between_interruptions"],
+                restart_hours=assumptions["rent.spot_restart_hours"],
                 instance_count=1,
             )
         )
@@ -96,23 +94,22 @@ def _tier(offer: Offer, beliefs: Assumptions) -> Tier:
         fixed_usd_per_machine_hour=offer.price_usd_per_hour if committed else 0.0,
         usd_per_unit_hour=0.0 if committed else each,
         units_per_machine=units,
-        max_share_of_demand=beliefs["mix.spot_share"] if kind is TierKind.SPOT else 1.0,
+        max_share_of_demand=assumptions["mix.spot_share"] if kind is TierKind.SPOT else 1.0,
         availability_share=1.0 / stretch,
-        term_hours=round(offer.term_months * beliefs["money.hours_per_month"]),
+        term_hours=round(offer.term_months * assumptions["money.hours_per_month"]),
     )
 
 
-def owned_timeline_of(server: OwnableServer, beliefs: Assumptions, *, months: int) -> Timeline:
+def owned_timeline_of(server: OwnableServer, assumptions: Assumptions, *, months: int) -> Timeline:
     """Return what one server costs in colocation that is always busy and delivered at once."""
-    hours = beliefs["money.hours_per_month"]
-    return buy_timeline(
+    hours = assumptions["money.hours_per_month"]
+    cost_inputs = BuyInputs(
+        site="colocation",
         server_price_usd=server.price_usd,
-        accelerator_count=server.machine.accelerator_count,
         server_max_kw=server.max_kw,
-        server_count=1,
-        busy_share=1.0,
-        useful_gpu_hours_per_month=server.machine.accelerator_count * hours,
-        months=months,
-        terms=ownership_terms(beliefs, "colocation"),
+        accelerator_count=server.machine.accelerator_count,
         hours_per_month=hours,
     )
+    at_once = {**assumptions, "own.lead_time_months": 0.0}
+    useful = server.machine.accelerator_count * hours
+    return timelines([cost_inputs], at_once, months=months, useful_gpu_hours_per_month=useful).at(0)

@@ -1,45 +1,88 @@
-"""The plan: from a workload, a catalogue of prices and stated beliefs to a verdict."""
+"""The plan: from a workload, a catalogue of prices and stated assumptions to a verdict."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from typing import TYPE_CHECKING
 
 from planner.assumptions import Assumption, Assumptions, TracedAssumptions
-from planner.comparison import BreakEvenPair, best_by_kind, break_evens
 from planner.demand.architecture import Architecture
+from planner.demand.defaults import with_limits
 from planner.demand.models import resolve_model
 from planner.demand.requirements import Requirements, requirements
 from planner.demand.suitability import suitable_model
-from planner.demand.volume import volume
-from planner.demand.workload import Constraints, Precision, Workload
-from planner.doubt import Doubt, doubt
-from planner.funnel import funnel_of, nothing_fits
-from planner.leaner import leaner_note
-from planner.options.free import free_options, lent_machines
-from planner.options.hosted import hosted_options
+from planner.demand.volume import Volume, volume
+from planner.demand.workload import Workload
+from planner.errors import InputError
+from planner.options.evidence import Evidence
+from planner.options.free import free_machines
+from planner.options.held import held_machines
+from planner.options.hosted import admitted_sellers
 from planner.options.option import Option, OptionKind
-from planner.options.owned import owned_options
-from planner.options.place import beliefs_at
+from planner.options.place import assumptions_at
 from planner.options.rented import rented_options
-from planner.options.servers import ownable_servers
-from planner.ranking import ranked, well_founded
-from planner.second_opinion.opinion import SecondOpinion
+from planner.options.servers import dropped_prices, ownable_servers
+from planner.options.sized import is_wanted
 from planner.supply.calibration import Calibration
 from planner.supply.candidates import Candidates, find_candidates
-from planner.supply.fleet import size
-from planner.supply.machines import Fleet, Machine, Refusal
+from planner.supply.machines import Refusal
 from planner.supply.scaling import relief, relief_sentence
-from planner.verdict import Verdict, choose
-from pricing.accelerators import resolve_all
+from planner.uncertainty import JointDraws, PlanRisk, plan_risk
+from planner.verdict.alternatives import alternatives_of
+from planner.verdict.break_evens import BreakEvenPair, best_by_kind, break_even_of, break_evens
+from planner.verdict.choice import (
+    Choice,
+    Verdict,
+    choose,
+    contenders,
+    refuse_unless_recommended,
+    verdict_of,
+    without_passed_over,
+)
+from planner.verdict.funnel import funnel_of, nothing_fits
+from planner.verdict.ranking import ranked
+from planner.verdict.remarks import Remark, remarks_of
+from planner.verdict.smaller_weights import smaller_weights_note
+from planner.verdict.supply import Supply
+from planner.verdict.turns import Turn, cost_ranges, rivals_of, turns_of
+from planner.verdict.variants import Variants, variants_of
 from pricing.catalog import Catalog, FunnelStep
+from pricing.dates import Dropped, Window, first_day
 from pricing.free_tiers import FreeTier
+from pricing.store.errors import NoPricesError
 from pricing.token_prices import TokenPrice
 
-__all__ = ["Plan", "Provenance", "asked_of_processors", "is_wanted", "make_plan"]
+if TYPE_CHECKING:
+    import pandas as pd
 
-FORMATS_OF_ACCELERATORS = frozenset({Precision.FP8, Precision.FP4})
+__all__ = ["FewOffers", "Plan", "Provenance", "choice_of", "make_plan"]
+
+FRAME_COLUMNS = (
+    "id",
+    "kind",
+    "choosable",
+    "provider",
+    "region",
+    "instance_type",
+    "accelerator",
+    "accelerators_total_count",
+    "purchase_option",
+    "term_months",
+    "price_usd_per_hour",
+    "present_value_usd",
+    "usd_per_month",
+    "usd_per_useful_gpu_hour",
+    "usd_per_million_tokens",
+    "utilisation_share",
+    "priced_on",
+    "source",
+)
+"""What `Plan.to_frame` tells of each option."""
+RENTS = frozenset({OptionKind.RENT, OptionKind.CPU})
+MOST_TAKEN_OUT_SHARE = 0.75
+"""Where the dates of prices take out more of the offers than this, the answer says so first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +102,20 @@ class Provenance:
     newest_price_on: date
 
 
+@dataclass(frozen=True, slots=True)
+class FewOffers:
+    """How few offers are left of all, so that an answer may say more of the filter than of the market.
+
+    Attributes
+    ----------
+    left_count, of_count : int
+        Offers within the days that may be used, and all that are known.
+    """
+
+    left_count: int
+    of_count: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """A workload's options, ranked, with the verdict and everything it rests on.
@@ -67,6 +124,8 @@ class Plan:
     ----------
     workload : Workload
         As stated.
+    in_force : Workload
+        With the limits and spare replicas that were filled in for what is not stated.
     model : str
         The model's name; empty for plain GPU hours.
     planned_on : date
@@ -81,23 +140,34 @@ class Plan:
         Ranked by present value.
     break_evens : tuple of BreakEvenPair
         Rents against owning.
-    doubt : Doubt
-        How sure it is that renting or owning is cheaper, and which belief would turn it.
+    uncertainty : PlanRisk
+        How sure it is that renting or owning is cheaper, and which assumption would turn it.
+    turns : tuple of Turn
+        Prices and use at which the verdict would be another one.
+    cost_ranges : mapping of str to (float, float)
+        10th and 90th percentile of what the verdict and its rivals cost in joint draws, over what is planned, by option id.
+    remarks : tuple of Remark
+        What has to be known of the verdict's option.
+    variants : Variants
+        The same work asked a little differently.
     refusals : tuple of Refusal
         Machines that cannot do the work.
     assumptions : tuple of Assumption
-        Beliefs that were looked up on the way.
+        Assumptions that were looked up on the way.
     funnel : tuple of FunnelStep
         Where options were lost.
+    dropped : tuple of Dropped
+        Offers and other dated facts that a filter took out.
+    few_offers : FewOffers or None
+        How few offers ``--as-of`` and ``--max-age`` have left, where they took out most of them.
     notes : tuple of str
         What the reader should know.
     provenance : Provenance
         Dates of the prices.
-    second_opinion : SecondOpinion or None
-        What another program says of the verdict's machines, where it was asked; the verdict does not hang on it.
     """
 
     workload: Workload
+    in_force: Workload
     model: str
     planned_on: date
     horizon_months: int
@@ -105,24 +175,44 @@ class Plan:
     verdict: Verdict
     options: tuple[Option, ...]
     break_evens: tuple[BreakEvenPair, ...]
-    doubt: Doubt
+    uncertainty: PlanRisk
+    turns: tuple[Turn, ...]
+    cost_ranges: Mapping[str, tuple[float, float]]
+    remarks: tuple[Remark, ...]
+    variants: Variants
     refusals: tuple[Refusal, ...]
     assumptions: tuple[Assumption, ...]
     funnel: tuple[FunnelStep, ...]
+    dropped: tuple[Dropped, ...]
+    few_offers: FewOffers | None
     notes: tuple[str, ...]
     provenance: Provenance
-    second_opinion: SecondOpinion | None = None
+
+    @property
+    def chosen(self) -> Option:
+        """The option that the verdict takes."""
+        return next(option for option in self.options if option.id == self.verdict.option_id)
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return the options as a pandas frame, one a row in the plan's own order, unrounded."""
+        import pandas as pd
+
+        return pd.DataFrame(
+            {name: getattr(option, name) for name in FRAME_COLUMNS} | {"is_chosen": option.id == self.verdict.option_id}
+            for option in self.options
+        )
 
 
 def make_plan(
     workload: Workload,
     catalog: Catalog,
-    beliefs: Assumptions,
+    assumptions: Assumptions,
     *,
     today: date,
     token_prices: Sequence[TokenPrice] = (),
     free_tiers: Sequence[FreeTier] = (),
     calibration: Calibration | None = None,
+    with_turns: bool = True,
 ) -> Plan:
     """Return what to do, and everything that the answer rests on.
 
@@ -132,8 +222,8 @@ def make_plan(
         The work, what it has to respect, and how far the comparison looks.
     catalog : Catalog
         Offers of a day.
-    beliefs : Assumptions
-        Stated beliefs.
+    assumptions : Assumptions
+        Stated assumptions.
     today : date
         The caller's today.
     token_prices : sequence of TokenPrice
@@ -142,41 +232,58 @@ def make_plan(
         Notebooks and credits that cost nothing.
     calibration : Calibration, optional
         Fitted constants, where the user measured for himself; the shipped ones by default.
+    with_turns : bool
+        Whether to find the ranges of costs and the values at which the verdict turns, which takes as long as the rest.
 
     Raises
     ------
     NothingFitsError
         No option does the work; the message carries the funnel.
+    NoPricesError
+        Rents that do the work are known, and all of them are too old or of a later day.
     """
-    traced = TracedAssumptions(beliefs_at(beliefs, workload.own.place).rows)
+    window = catalog.window
+    token_prices, old_token_prices = window.split(token_prices, lambda price: price.priced_on, "prices per token")
+    free_tiers, old_free_tiers = window.split(free_tiers, lambda tier: tier.day, "free tiers")
+    token_prices, barred_sellers = admitted_sellers(token_prices, workload.constraints)
+    traced = TracedAssumptions(assumptions_at(assumptions, workload.own.tariff_place).rows)
+    stated, workload = workload, with_limits(workload, traced)
     needs, architecture = _needs(workload)
+    evidence = Evidence.of(catalog.offers, traced, today=today)
+    candidates = find_candidates(catalog, workload.constraints, evidence.is_old)
+    supply = Supply(
+        candidates=candidates,
+        servers=[s for s in ownable_servers(traced, window) if is_wanted(s.machine, workload.constraints)],
+        free=[n for n in free_machines(free_tiers) if is_wanted(n.machine, workload.constraints)],
+        held=held_machines(workload, catalog.offers, today),
+        token_prices=token_prices,
+        evidence=evidence,
+        architecture=architecture,
+        assumptions=traced,
+        calibration=calibration,
+    )
+    fleets, refusals = supply.sized(workload)
     work = volume(workload, traced["money.hours_per_month"])
-    candidates = find_candidates(catalog, workload.constraints)
-    servers = [s for s in ownable_servers(traced) if is_wanted(s.machine, workload.constraints)]
-    lent = [n for n in lent_machines(free_tiers) if is_wanted(n.machine, workload.constraints)]
-    machines = dict.fromkeys([*candidates.machines, *(s.machine for s in servers), *(n.machine for n in lent)])
-    most = workload.constraints.max_gpus
-    sized = [
-        each
-        for asked, sort in _by_format(workload, tuple(machines))
-        for each in size(asked, architecture, sort, traced, max_accelerators=most, calibration=calibration)
-    ]
-    fleets = {each.machine: each for each in sized if isinstance(each, Fleet)}
-    refusals = tuple(each for each in sized if isinstance(each, Refusal))
-    rented = rented_options(candidates, fleets, workload, work, traced)
-    owned = owned_options(servers, fleets, workload, work, traced, bridge_usd_per_month=_bridge_usd_per_month(rented))
-    hosted = hosted_options(token_prices, workload, work, traced)
-    free = free_options(lent, fleets, workload, work, traced)
-    options = ranked(well_founded([*rented, *owned, *hosted, *free]), workload.constraints)
-    funnel = funnel_of(candidates, fleets, refusals, options)
-    if not options:
+    found = supply.options(workload, fleets)
+    funnel = funnel_of(candidates, fleets, refusals, found)
+    kinds = {option.kind for option in found if option.choosable}
+    if not kinds & RENTS and kinds <= {OptionKind.BUY}:
+        _refuse_rents_out_of_window(workload, work, catalog, supply)
+    if not found:
         raise nothing_fits(funnel, refusals)
-    pairs = break_evens(options, traced)
-    verdict = choose(options, pairs, refusals, traced, workload=workload, peak_flop_per_s=needs.peak_flop_per_s)
+    refuse_unless_recommended(found)
+    choice = choice_of(found, workload, traced, evidence)
+    options = ranked(without_passed_over(found, choice), workload.constraints)
+    pairs = break_evens(found, traced)
+    verdict = verdict_of(choice, traced)
     chosen = next(option for option in options if option.id == verdict.option_id)
-    leaner = leaner_note(workload, architecture, candidates, work, chosen, traced, calibration=calibration)
+    turns, ranges = _turns(workload, chosen, found, supply) if with_turns else ((), {})
+    smaller = smaller_weights_note(
+        workload, architecture, candidates, work, chosen, traced, evidence, calibration=calibration
+    )
     return Plan(
-        workload=workload,
+        workload=stated,
+        in_force=workload,
         model=needs.model,
         planned_on=today,
         horizon_months=workload.horizon_months,
@@ -189,16 +296,23 @@ def make_plan(
             for option in options
         ),
         break_evens=pairs,
-        doubt=_doubt(options, workload, traced),
+        uncertainty=_uncertainty(found, workload, traced),
+        turns=turns,
+        cost_ranges=ranges,
+        remarks=remarks_of(workload, chosen, options, needs, traced),
+        variants=variants_of(workload, chosen, options, supply) if with_turns else Variants(),
         refusals=refusals,
         assumptions=traced.used(),
         funnel=funnel,
+        dropped=(*candidates.dropped, *dropped_prices(window), *old_token_prices, *barred_sellers, *old_free_tiers),
+        few_offers=_few_offers(catalog),
         notes=(
             *(calibration.notes() if calibration else ()),
-            *([leaner] if leaner else []),
+            *([smaller] if smaller else []),
             *catalog.notes,
             *needs.notes,
             *_notes(candidates),
+            *_assumptions_out_of_window(traced, window),
         ),
         provenance=Provenance(
             snapshot=catalog.snapshot,
@@ -208,17 +322,87 @@ def make_plan(
     )
 
 
-def _by_format(workload: Workload, machines: Sequence[Machine]) -> Iterator[tuple[Workload, tuple[Machine, ...]]]:
-    """Ask processors for 16 bit where only formats are allowed that no processor computes in; it loses nothing by it."""
-    yield workload, tuple(machine for machine in machines if machine.accelerator is not None)
-    yield asked_of_processors(workload), tuple(machine for machine in machines if machine.accelerator is None)
+def _turns(
+    workload: Workload, chosen: Option, options: Sequence[Option], supply: Supply
+) -> tuple[tuple[Turn, ...], dict[str, tuple[float, float]]]:
+    """Return where the verdict turns, and how far the costs of what it is held against may differ."""
+    named = [option for option in (chosen, *alternatives_of(options).values()) if option is not None]
+    draws = JointDraws.of(
+        rivals_of(options, named),
+        supply.assumptions,
+        supply.evidence,
+        months=workload.horizon_months,
+        once=workload.runs_once,
+    )
+    return turns_of(workload, chosen, draws, supply, options), cost_ranges(draws)
 
 
-def asked_of_processors(workload: Workload) -> Workload:
-    """Return the work as processors are asked for it: in 16 bit where only formats are allowed that none computes in."""
-    if workload.precision and set(workload.precision) <= FORMATS_OF_ACCELERATORS:
-        return workload.model_copy(update={"precision": (Precision.BF16,), "kv_precision": ()})
-    return workload
+def choice_of(options: Sequence[Option], workload: Workload, assumptions: Assumptions, evidence: Evidence) -> Choice:
+    """Return which of ranked options to take.
+
+    Parameters
+    ----------
+    options : sequence of Option
+        Ranked; at least one may be recommended.
+    workload : Workload
+        Tells the horizon, and whether the work is one run.
+    assumptions : Assumptions
+        With their ranges.
+    evidence : Evidence
+        How far prices may have moved.
+    """
+    months, once = workload.horizon_months, workload.runs_once
+    return choose(
+        contenders(options),
+        assumptions,
+        lambda best: JointDraws.of(best, assumptions, evidence, months=months, once=once).costs_usd(),
+        lambda rent, owned: break_even_of(rent, owned, assumptions).month,
+        months=months,
+    )
+
+
+def _refuse_rents_out_of_window(
+    workload: Workload,
+    work: Volume,
+    catalog: Catalog,
+    supply: Supply,
+) -> None:
+    """Stop where no rent is left to compare with, and only because of its date: a gap in the data is no reason to buy."""
+    if not catalog.out_of_window:
+        return
+    taken_out = replace(catalog, offers=catalog.out_of_window, funnel=())
+    try:
+        candidates = find_candidates(taken_out, workload.constraints)
+    except InputError:
+        return  # a provider or place that none of these has
+    fleets, _ = replace(supply, candidates=candidates, servers=(), free=(), held=()).sized(workload)
+    rents = rented_options(candidates, fleets, workload, work, supply.assumptions, supply.evidence)
+    days = [option.priced_on for option in rents if option.choosable]
+    if days:
+        first, last = catalog.window.first_on, catalog.window.last_on
+        bounds = f"from {first} on" if first and not last else f"until {last}" if not first else f"{first} to {last}"
+        raise NoPricesError(
+            f"rents that do this work are known, but none with a price of the days asked for ({bounds}); "
+            f"theirs are of {min(days)} to {max(days)}",
+            hint="allow older prices (--max-age), ask for another day (--as-of), or `gpuplan prices refresh`",
+            where=catalog.snapshot,
+        )
+
+
+def _few_offers(catalog: Catalog) -> FewOffers | None:
+    """Return how many offers are left, where their dates have taken out most of them."""
+    left, taken_out = len(catalog.offers), len(catalog.out_of_window)
+    return FewOffers(left, left + taken_out) if taken_out > MOST_TAKEN_OUT_SHARE * (left + taken_out) else None
+
+
+def _assumptions_out_of_window(assumptions: TracedAssumptions, window: Window) -> tuple[str, ...]:
+    """Say how many assumptions are of other days; a plan cannot do without them, so they are used all the same."""
+    dated = [row for row in assumptions.used() if row.as_of]
+    _, dropped = window.split(dated, lambda row: first_day(row.as_of), "assumptions")
+    return tuple(
+        f"{each.count} {each.reason} are used all the same, since there are no others; --set states what you know of that time"
+        for each in dropped
+    )
 
 
 def _needs(workload: Workload) -> tuple[Requirements, Architecture | None]:
@@ -226,32 +410,19 @@ def _needs(workload: Workload) -> tuple[Requirements, Architecture | None]:
     return requirements(workload, architecture), architecture
 
 
-def _doubt(options: Sequence[Option], workload: Workload, beliefs: Assumptions) -> Doubt:
+def _uncertainty(options: Sequence[Option], workload: Workload, assumptions: Assumptions) -> PlanRisk:
     """Return how sure the verdict is; one run is over before rents, demand and used prices can move."""
     if workload.runs_once:
-        return Doubt()
+        return PlanRisk()
     best = best_by_kind(options)
-    return doubt(best.get(OptionKind.RENT), best.get(OptionKind.BUY), beliefs)
-
-
-def is_wanted(machine: Machine, constraints: Constraints) -> bool:
-    """Tell whether a machine that is not rented has an accelerator that was asked for."""
-    if not constraints.gpus:
-        return True
-    names = {accelerator.name for gpu in constraints.gpus for accelerator in resolve_all(gpu)}
-    return machine.accelerator is not None and machine.accelerator.name in names
-
-
-def _bridge_usd_per_month(rented: Sequence[Option]) -> float | None:
-    """Return the cheapest rent that can be left when the servers arrive."""
-    return min((o.usd_per_month for o in rented if o.choosable and o.purchase_option == "on_demand"), default=None)
+    return plan_risk(best.get(OptionKind.RENT), best.get(OptionKind.BUY), assumptions, months=workload.horizon_months)
 
 
 def _with_relief(
     option: Option,
     workload: Workload,
     architecture: Architecture | None,
-    beliefs: Assumptions,
+    assumptions: Assumptions,
     calibration: Calibration | None,
 ) -> Option:
     """Return the chosen option with a note on what relieving its limit would bring."""
@@ -261,7 +432,7 @@ def _with_relief(
     accelerators = round(option.fleet.instance_count * machine.accelerator_count)
     if machine.accelerator is not None and accelerators < 1:
         return option  # a slice of one has nothing to be relieved by itself
-    told = relief_sentence(relief(workload, architecture, machine, accelerators, beliefs, calibration=calibration))
+    told = relief_sentence(relief(workload, architecture, machine, accelerators, assumptions, calibration=calibration))
     return replace(option, notes=(*option.notes, told)) if told else option
 
 

@@ -1,27 +1,23 @@
-"""Which assumption turns the verdict, how sure it is, and what knowing more would be worth."""
+"""Of a scenario: which range changes the cheaper side, how sure that is, and what knowing more would be worth."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import asdict, replace
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from planner.assumptions import Assumptions
-from planner.costs.drivers import Alternative, plan_correlations, plan_costs, plan_inputs
 from planner.costs.ledger import Number, Terms, own_months, present_value_of_months, rent_months
 from planner.costs.scenario import WHOLE_MONTH_NAMES, Scenario, bounds, scenario_terms, spreads, typical_values
 from planner.costs.timeline import FloatArray
 from planner.costs.tornado import Bar, SobolIndex, sobol, tornado
-from planner.costs.uncertainty import Correlations, Draws, Evaluate, Risk, Uncertain, risk
+from planner.costs.uncertainty import Z_OF_90_PERCENT, Correlations, Draws, Evaluate, Risk, Uncertain, risk
 from planner.errors import PlanningError
 
 __all__ = [
     "DEFAULT_CORRELATIONS",
-    "plan_risk",
-    "plan_tornado",
     "risk_record",
     "scenario_costs",
     "scenario_inputs",
@@ -74,7 +70,7 @@ def scenario_inputs(scenario: Scenario) -> tuple[Uncertain, ...]:
             )
     if scenario.rent.price_volatility_share_per_year.high > 0:
         found += [
-            Uncertain(name=f"rent.walk_{k}", low=-1.2815515655446004, typical=0.0, high=1.2815515655446004)
+            Uncertain(name=f"rent.walk_{k}", low=-Z_OF_90_PERCENT, typical=0.0, high=Z_OF_90_PERCENT)
             for k in range(1, WALK_TERMS + 1)
         ]
     return tuple(found)
@@ -207,39 +203,6 @@ def scenario_record(
     if with_sobol:
         record["sobol"] = [asdict(index) for index in scenario_sobol(scenario, seed=seed)]
     return record
-
-
-def plan_risk(
-    alternatives: Sequence[Alternative], beliefs: Assumptions, *, draws: int = 20_000, seed: int = 0
-) -> Risk | None:
-    """Return what the ranges of the beliefs make of a choice between options; None for a single one.
-
-    Parameters
-    ----------
-    alternatives : sequence of Alternative
-        The options; `Risk`'s percentiles compare the first two.
-    beliefs : Assumptions
-        With their ranges; one that the user has set has none.
-    draws, seed : int
-        How many, from which seed.
-    """
-    inputs = plan_inputs(alternatives, beliefs)
-    if len(alternatives) < 2 or not inputs:
-        return None
-    return risk(
-        [one.name for one in alternatives],
-        plan_costs(alternatives, beliefs),
-        inputs,
-        correlations=plan_correlations(alternatives, beliefs),
-        draws=draws,
-        seed=seed,
-    )
-
-
-def plan_tornado(first: Alternative, second: Alternative, beliefs: Assumptions) -> tuple[Bar, ...]:
-    """Return what each belief alone does to the first option's cost less the second's."""
-    pair = (first, second)
-    return tornado(plan_costs(pair, beliefs), plan_inputs(pair, beliefs))
 
 
 def _groups(scenario: Scenario, draws: Draws, count: int) -> Iterator[tuple[slice | NDArray[np.intp], Terms]]:

@@ -65,11 +65,32 @@ SYNONYMS = {
     "trillium": "tpuv6e",
     "ironwood": "tpuv7",
     "m4000": "quadrom4000",
+    "spark": "gb10",
+    "sparkgb10": "gb10",
+    "strixhalo": "ryzenaimax395",
+    "ryzenaimax395strixhalo": "ryzenaimax395",
+    "jetsonorin": "jetsonagxorin",
+    "jetsonthor": "jetsonagxthor",
+    "rubin": "vr200",
+    "arcb60": "arcprob60",
+    "radeon7900xtx": "radeonrx7900xtx",
+    "radeon7900xt": "radeonrx7900xt",
+    "radeon9070xt": "radeonrx9070xt",
 }
 """Other words for the same model, after noise and separators are gone."""
 
-FORMS = {"pcie": "pcie", "nvl": "nvl", "hgx": "sxm", "dgx": "sxm", "mega": "sxm"}
-"""Words that tell a form factor; Google calls the H100 of its A3 Mega machines ``nvidia-h100-mega-80gb``."""
+FORMS = {"pcie": "pcie", "nvl": "nvl", "hgx": "sxm", "dgx": "sxm"}
+"""Words that tell a form factor."""
+
+VENDORS = {
+    "nvidia": "NVIDIA",
+    "geforce": "NVIDIA",
+    "amd": "AMD",
+    "instinct": "AMD",
+    "intel": "Intel",
+    "habana": "Intel",
+}
+"""Makers that a name may state; clouds put their own names before anybody's chips."""
 
 UNKNOWN_FORM = frozenset({"any", "unknown"})
 
@@ -86,11 +107,14 @@ class Name:
         Memory, where it is said.
     form : str
         ``sxm``, ``pcie``, ``nvl``, ``any`` where it is said to be unknown, or empty.
+    vendor : str
+        The maker, where it is said.
     """
 
     model: str
     memory_gb: float | None
     form: str
+    vendor: str = ""
 
 
 def read_name(text: str) -> Name:
@@ -99,14 +123,15 @@ def read_name(text: str) -> Name:
     Examples
     --------
     >>> read_name("NVIDIA A100-SXM4-80GB")
-    Name(model='a100', memory_gb=80.0, form='sxm')
+    Name(model='a100', memory_gb=80.0, form='sxm', vendor='NVIDIA')
     >>> read_name("NVIDIA H100 80GB HBM3").form  # what the driver calls the SXM module
     'sxm'
     """
     model: list[str] = []
     memory_gb: float | None = None
-    form = hint = ""
+    form = hint = vendor = ""
     for word in re.split(r"[\s_\-/(),+]+", text.lower().strip()):
+        vendor = VENDORS.get(word, vendor)
         if not word or word in NOISE:
             continue
         if size := re.fullmatch(r"(\d+(?:\.\d+)?)?g(?:i?b)?", word):
@@ -118,6 +143,8 @@ def read_name(text: str) -> Name:
             form = "sxm"
         elif word in FORMS or re.fullmatch(r"pcie\d?", word):
             form = FORMS.get(word, "pcie")
+        elif word == "mega" and model == ["h100"]:
+            form = "sxm"  # Google calls the H100 of its A3 Mega machines nvidia-h100-mega-80gb
         elif word in UNKNOWN_FORM:
             form = "any"
         elif word in {"hbm3", "hbm2e"}:
@@ -130,7 +157,7 @@ def read_name(text: str) -> Name:
         memory_gb = 96.0  # the driver's name counts the processor's memory: 96 GB HBM3 beside 480 GB LPDDR5X
     if not form and key == "h100" and hint:
         form = "sxm" if hint == "hbm3" else "pcie"
-    return Name(key, memory_gb, form)
+    return Name(key, memory_gb, form, vendor)
 
 
 def split_count(text: str) -> tuple[str, float | None]:
@@ -154,10 +181,10 @@ def split_count(text: str) -> tuple[str, float | None]:
     name, count = text.strip(), ""
     if found := re.fullmatch(r"(.*?)\s*:\s*([^:]*)", name):
         name, count = found[1], found[2]
-    elif found := re.fullmatch(r"(\d+)\s*[x×*]\s*(\S.*)", name, re.IGNORECASE):
+    elif found := re.fullmatch(r"(\d+)(?:[x×*]|\s+[x×*](?=\s))\s*(\S.*)", name, re.IGNORECASE):
         name, count = found[2], found[1]
-    elif found := re.fullmatch(r"(.*\S)\s+[x×*]\s*(\d+)", name, re.IGNORECASE):
-        name, count = found[1], found[2]
+    elif found := re.fullmatch(r"(.*\S)\s+[x×*]\s*(\d+)|(.*\d)[x×*](\d+)", name, re.IGNORECASE):
+        name, count = found[1] or found[3], found[2] or found[4]
     else:
         return name, None
     try:
@@ -165,5 +192,7 @@ def split_count(text: str) -> tuple[str, float | None]:
     except ValueError:
         number = -1.0
     if not 0 < number < 1e6 or (number > 1 and number != int(number)):
-        raise PricingError(f"the number of accelerators must be a whole number above 0, got {count!r} in {text!r}")
+        raise PricingError(
+            f"the number of accelerators must be a whole number from 1 to 999,999, or a part of one, got {count[:40]!r} in {text[:80]!r}"
+        )
     return name, number

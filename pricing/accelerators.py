@@ -15,7 +15,7 @@ from pricing.checks import refuse_faults, refuse_unless_above_zero, refuse_unles
 from pricing.errors import PricingError
 from pricing.tables import read_facts
 
-__all__ = ["Accelerator", "accelerators", "families", "resolve", "resolve_all"]
+__all__ = ["Accelerator", "Slice", "accelerators", "families", "resolve", "resolve_all", "slice_of", "slices"]
 
 MARKET_CLASSES = ("datacenter", "workstation", "consumer")
 RATES = (
@@ -132,11 +132,6 @@ fp8_dense_tflop_per_s, int8_dense_tflop_per_s, fp4_dense_tflop_per_s : float or 
         """Memory that the driver reports, in bytes."""
         return self.memory_gib * 2**30
 
-    @property
-    def memory_bandwidth_bytes_per_s(self) -> float:
-        """Memory bandwidth in bytes per second."""
-        return self.memory_bandwidth_gb_per_s * 1e9
-
     def dense_flop_per_s(self, precision: str) -> float | None:
         """Return the dense rate in a number format; weight-only formats (int8, int4, nf4) are multiplied in 16 bit.
 
@@ -151,6 +146,94 @@ fp8_dense_tflop_per_s, int8_dense_tflop_per_s, fp4_dense_tflop_per_s : float or 
             "fp4": self.fp4_dense_tflop_per_s,
         }.get(precision, self.bf16_dense_tflop_per_s or self.fp16_dense_tflop_per_s)
         return None if rate is None else rate * 1e12
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slice:
+    """A part of an accelerator that is used, or sold, as if it were one.
+
+    Attributes
+    ----------
+    accelerator, profile : str
+        The whole, and the name of the part: a MIG profile (``3g.40gb``) or a machine type that a cloud sells.
+    kind : str
+        ``mig`` (parted in hardware) or ``vgpu`` (shared over time).
+    compute_share, bandwidth_share : float
+        Its parts of the arithmetic and of the memory bandwidth; arithmetic by multiprocessors, where these are known.
+    memory_gib : float
+        Memory that the driver reports.
+    max_instances : int or None
+        How many of them the whole holds.
+    source : str
+        Who says so.
+    retrieved_on : date
+        The day on which it was read.
+    notes : str
+        Traps.
+    """
+
+    accelerator: str
+    profile: str
+    kind: str
+    compute_share: float
+    memory_gib: float
+    bandwidth_share: float
+    max_instances: int | None = None
+    source: str
+    retrieved_on: date
+    notes: str = ""
+
+    def __post_init__(self) -> None:
+        faults = refuse_unless_above_zero(self, "compute_share", "memory_gib", "bandwidth_share", "max_instances")
+        refuse_faults(faults + refuse_unless_known(self, "kind", ("mig", "vgpu")))
+
+
+def slices() -> tuple[Slice, ...]:
+    """Return the parts into which accelerators are cut."""
+    return read_facts(Slice, "accelerator_slices.csv")
+
+
+def slice_of(whole: Accelerator, profile: str) -> Accelerator:
+    """Return a part of an accelerator as an accelerator of its own.
+
+    Raises
+    ------
+    PricingError
+        The accelerator is not cut into such parts; those that it is cut into are told.
+
+    Examples
+    --------
+    >>> part = slice_of(accelerators()["H100-SXM"], "3g.40gb")
+    >>> part.memory_bandwidth_gb_per_s, round(part.bf16_dense_tflop_per_s)
+    (1675.0, 450)
+    """
+    known = {part.profile.lower(): part for part in slices() if part.accelerator == whole.name}
+    part = known.get(profile.strip().lower())
+    if part is None:
+        raise PricingError(
+            f"{whole.name} has no part {profile[:40]!r}"
+            + (f"; it is cut into {', '.join(known)}" if known else ": it is sold whole"),
+            hint="name the whole accelerator, or one of its parts: h100-sxm/3g.40gb",
+        )
+    rates = {
+        field: None if value is None else value * part.compute_share
+        for field, value in ((field, getattr(whole, field)) for field in RATES)
+    }
+    return replace(
+        whole,
+        name=f"{whole.name}/{part.profile}",
+        memory_gib=part.memory_gib,
+        memory_nominal_gb=max(part.memory_gib, whole.memory_nominal_gb * part.memory_gib / whole.memory_gib),
+        memory_bandwidth_gb_per_s=whole.memory_bandwidth_gb_per_s * part.bandwidth_share,
+        **rates,  # type: ignore[arg-type]
+        scale_up_gb_per_s_both_ways=0.0,
+        scale_up_count=1,
+        tdp_w=None if whole.tdp_w is None else whole.tdp_w * part.compute_share,
+        list_price_usd=None,
+        source=part.source,
+        retrieved_on=part.retrieved_on,
+        notes=part.notes,
+    )
 
 
 @cache
@@ -238,7 +321,7 @@ def _variants_by_model() -> Mapping[str, tuple[Accelerator, ...]]:
         found.setdefault(read_name(row.name).model, []).append(row)
     short: dict[str, list[Accelerator]] = {}
     for model, rows in found.items():
-        for prefix in ("rtx", "tpu"):
+        for prefix in ("rtx", "gtx", "tpu", "radeon", "radeonrx", "radeonpro", "radeonaipro", "arc", "arcpro"):
             if model.startswith(prefix):
                 short.setdefault(model.removeprefix(prefix), []).extend(rows)
     return {model: tuple(rows) for model, rows in {**short, **found}.items()}
@@ -256,7 +339,7 @@ def _matches(text: str) -> tuple[Name, tuple[Accelerator, ...]]:
         if known:
             model = max(known, key=len)
             name = replace(name, model=model, memory_gb=float(name.model.removeprefix(model)))
-    rows = models.get(name.model, ())
+    rows = tuple(row for row in models.get(name.model, ()) if name.vendor in {"", row.vendor})
     if name.memory_gb is not None:
         size = name.memory_gb
         exact = [row for row in rows if row.memory_nominal_gb == size]
@@ -314,7 +397,7 @@ def resolve(text: str) -> tuple[Accelerator, float | None]:
     Parameters
     ----------
     text : str
-        ``H100-SXM``, ``h100-80gb-sxm:8``, ``8xA100-80GB-PCIe``, ``NVIDIA H100 80GB HBM3``, ``rtx-4090``; with ``any`` for the
+        ``H100-SXM``, ``h100-80gb-sxm:8``, ``h100-sxm/3g.40gb`` (a MIG slice), ``8xA100-80GB-PCIe``, ``NVIDIA H100 80GB HBM3``, ``rtx-4090``; with ``any`` for the
         form factor (``h100-80gb-any``) the weakest of the variants with that memory.
 
     Returns
@@ -334,13 +417,17 @@ def resolve(text: str) -> tuple[Accelerator, float | None]:
     ('H100-SXM', 8.0)
     """
     wanted, count = split_count(text)
+    name, _, part = wanted.partition("/")
+    if part and re.match(r"\dg\.|standard|g\dr?f?\.", part.strip().lower()):
+        whole, _ = resolve(name)
+        return slice_of(whole, part), count
     found = resolve_all(wanted)
     if read_name(wanted).form != "any":
         found = tuple(row for row in found if row.name not in families())
     if len(found) > 1:
         listed = ", ".join(f"{row.name} ({row.memory_nominal_gb:g} GB)" for row in found)
         raise PricingError(
-            f"which {wanted} is meant? It comes as {listed}", hint=f"name one of them, for example {found[0].name}"
+            f"which {wanted[:60]} is meant? It comes as {listed}", hint=f"name one of them, for example {found[0].name}"
         )
     return found[0], count
 
@@ -349,11 +436,13 @@ def _unknown(text: str, name: Name) -> PricingError:
     rows = _variants_by_model().get(name.model, ())
     if rows:
         listed = ", ".join(f"{row.name} ({row.memory_nominal_gb:g} GB)" for row in rows)
-        return PricingError(f"there is no {text}; known of this model: {listed}")
+        return PricingError(f"there is no {text[:60]}; known of this model: {listed}")
     models = _variants_by_model()
-    near = [row.name for key in difflib.get_close_matches(name.model, models, n=3, cutoff=0.6) for row in models[key]]
-    near = list(dict.fromkeys(near))
+    close = difflib.get_close_matches(name.model, models, n=3, cutoff=0.6)
+    # A word too many ("M3 Ultra") or too few ("RTX"): the models that begin as it does.
+    close = close or sorted(key for key in models if name.model.startswith(key) or key.startswith(name.model))[:3]
+    near = list(dict.fromkeys(row.name for key in close for row in models[key]))
     return PricingError(
-        f"unknown accelerator {text!r}" + (f"; did you mean {', '.join(near)}?" if near else ""),
+        f"unknown accelerator {text[:60]!r}" + (f"; did you mean {', '.join(near)}?" if near else ""),
         hint="`gpuplan gpus` lists every accelerator that is known",
     )

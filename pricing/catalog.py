@@ -7,15 +7,22 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cache
+from itertools import pairwise
+from typing import TYPE_CHECKING
 
 from pricing.accelerators import Accelerator, accelerators, resolve_all
+from pricing.dates import EVERY_DAY, Dropped, Window
 from pricing.errors import PricingError
 from pricing.history import points
 from pricing.offers import Launchable, Offer, PurchaseOption
-from pricing.regions import country_of
-from pricing.tables import read_facts
+from pricing.regions import countries_named, country_of
+from pricing.sellers import sellers
+from pricing.tables import frame, read_facts
 
-__all__ = ["Catalog", "FunnelStep", "load_bundled"]
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Catalog", "FunnelStep", "load_bundled", "names_among"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +57,10 @@ class Catalog:
         What each filter left, in their order; empty for a catalogue that was not filtered.
     notes : tuple of str
         What weakens the prices: their age, a source that failed, a part that comes from the bundled facts.
+    window : Window
+        The days whose facts may be used; servers, token prices and free tiers are held to it as well.
+    out_of_window : tuple of Offer
+        Offers that it took out.
     """
 
     offers: tuple[Offer, ...]
@@ -57,6 +68,8 @@ class Catalog:
     accelerators: Mapping[str, Accelerator] = field(default_factory=accelerators, repr=False)
     funnel: tuple[FunnelStep, ...] = ()
     notes: tuple[str, ...] = ()
+    window: Window = EVERY_DAY
+    out_of_window: tuple[Offer, ...] = field(default=(), repr=False)
 
     def __len__(self) -> int:
         """Count the offers."""
@@ -72,6 +85,10 @@ class Catalog:
         """The day of the newest price; None for an empty catalogue."""
         return max((offer.observed_on for offer in self.offers), default=None)
 
+    def to_frame(self) -> pd.DataFrame:
+        """Return the offers as a pandas frame, one a row."""
+        return frame(Offer, self.offers)
+
     def filtered(self, name: str, keep: Callable[[Offer], bool]) -> Catalog:
         """Return the offers that `keep` keeps, with one more step in the funnel.
 
@@ -86,6 +103,21 @@ class Catalog:
         start = self.funnel or (FunnelStep("offers", len(self.offers)),)
         return replace(self, offers=left, funnel=(*start, FunnelStep(name, len(left))))
 
+    @property
+    def dropped(self) -> tuple[Dropped, ...]:
+        """What each filter took out, where it took out something."""
+        return tuple(
+            Dropped(before.offer_count - after.offer_count, f"offers not {after.name}")
+            for before, after in pairwise(self.funnel)
+            if before.offer_count > after.offer_count
+        )
+
+    def not_before(self, day: date) -> Catalog:
+        """Return the offers that were seen on `day` or later."""
+        young = self.filtered(f"dated {day.isoformat()} or later", lambda offer: offer.observed_on >= day)
+        old = tuple(offer for offer in self.offers if offer.observed_on < day)
+        return replace(young, window=replace(self.window, first_on=day), out_of_window=(*self.out_of_window, *old))
+
     def as_of(self, day: date) -> Catalog:
         """Return what was known on `day`: younger prices give way to the last one written down by then, or go.
 
@@ -95,7 +127,7 @@ class Catalog:
         >>> [row.price_usd_per_hour for row in then.offers if row.instance_type == "p5.48xlarge"]
         [98.32]
         """
-        offers = []
+        offers, later = [], []
         for offer in self.offers:
             if offer.observed_on <= day:
                 offers.append(offer)
@@ -117,18 +149,23 @@ class Catalog:
                         flags=tuple(flag for flag in offer.flags if flag != "spot_equals_on_demand"),
                     )
                 )
+            else:
+                later.append(offer)
         start = self.funnel or (FunnelStep("offers", len(self.offers)),)
         return replace(
             self,
             offers=tuple(offers),
             snapshot=f"{self.snapshot} as of {day.isoformat()}",
             funnel=(*start, FunnelStep(f"known on {day.isoformat()}", len(offers))),
+            window=replace(self.window, last_on=day),
+            out_of_window=(*self.out_of_window, *later),
         )
 
     def select(
         self,
         *,
         providers: Iterable[str] = (),
+        exclude_providers: Iterable[str] = (),
         regions: Iterable[str] = (),
         countries: Iterable[str] = (),
         accelerators: Iterable[str] = (),
@@ -145,8 +182,11 @@ class Catalog:
         ----------
         providers, regions : iterable of str
             The provider's own names, in any letter case.
+        exclude_providers : iterable of str
+            Leave out what these sell.
         countries : iterable of str
-            ISO 3166-1 alpha-2. An offer whose place is not told is in no country.
+            Codes (ISO 3166-1 alpha-2), names, continents, and groups such as ``EU``. An offer whose place is not told is in
+            no country, which the funnel tells by a step of its own.
         accelerators : iterable of str
             Names as people write them; ``H100`` means all of them, SXM, PCIe and NVL.
         min_memory_gib : float, optional
@@ -170,23 +210,33 @@ class Catalog:
         Examples
         --------
         >>> found = load_bundled().select(accelerators=["H100"], countries=["US"], purchase=["on_demand"], count=8)
-        >>> [step.name for step in found.funnel]
-        ['offers', 'H100', 'in US', 'on_demand', '8 accelerators']
+        >>> [step.name.partition(" (")[0] for step in found.funnel]
+        ['offers', 'H100', 'in a stated place', 'in US', 'on_demand', '8 accelerators']
         """
         found = self
         if wanted := [name for text in accelerators for name in resolve_all(text)]:
             names = {row.name for row in wanted}
             found = found.filtered(", ".join(accelerators), lambda offer: offer.accelerator in names)
         if providers := list(providers):
-            chosen = self._known("provider", providers, {offer.provider for offer in self.offers})
+            chosen = names_among("provider", providers, {offer.provider for offer in self.offers})
             found = found.filtered(f"from {', '.join(sorted(chosen))}", lambda offer: offer.provider in chosen)
+        if exclude_providers := list(exclude_providers):
+            barred = names_among(
+                "provider", exclude_providers, {offer.provider for offer in self.offers} | set(sellers())
+            )
+            found = found.filtered(f"not from {', '.join(sorted(barred))}", lambda offer: offer.provider not in barred)
         if regions := list(regions):
-            places = self._known("region", regions, {offer.region for offer in self.offers})
+            places = names_among("region", regions, {offer.region for offer in self.offers})
             found = found.filtered(f"in {', '.join(sorted(places))}", lambda offer: offer.region in places)
         if countries := list(countries):
-            lands = self._countries(countries)
+            lands = countries_named(countries)
+            nowhere = sorted({offer.provider for offer in found.offers if not country_of(offer.provider, offer.region)})
             found = found.filtered(
-                f"in {', '.join(sorted(lands))}", lambda offer: country_of(offer.provider, offer.region) in lands
+                f"in a stated place (not stated by {_shortened(nowhere)})" if nowhere else "in a stated place",
+                lambda offer: bool(country_of(offer.provider, offer.region)),
+            )
+            found = found.filtered(
+                f"in {', '.join(countries)}", lambda offer: country_of(offer.provider, offer.region) in lands
             )
         if purchase := list(purchase):
             options = _purchase_options(purchase)
@@ -205,7 +255,7 @@ class Catalog:
         if secure:
             found = found.filtered("in the provider's own data centres", lambda offer: not offer.shared_host)
         if launchable:
-            found = found.filtered("can be launched", lambda offer: offer.launchable is not Launchable.NO)
+            found = found.filtered("launchable", lambda offer: offer.launchable is not Launchable.NO)
         return found
 
     def accelerator_gib(self, offer: Offer) -> float:
@@ -219,26 +269,34 @@ class Catalog:
             return offer.accelerator_memory_gb * 1e9 / 2**30
         return row.memory_gib * offer.accelerator_count if row is not None else 0.0
 
-    def _known(self, what: str, names: Iterable[str], known: set[str]) -> set[str]:
-        by_lower = {name.lower(): name for name in known}
-        chosen = set()
-        faults = []
-        for name in names:
-            if name.lower() in by_lower:
-                chosen.add(by_lower[name.lower()])
-            else:
-                near = difflib.get_close_matches(name.lower(), by_lower, n=3, cutoff=0.5)
-                faults.append(
-                    f"no offer is from {what} {name!r}"
-                    + (f"; did you mean {', '.join(by_lower[n] for n in near)}?" if near else "")
-                )
-        if faults:
-            raise PricingError("\n  ".join(faults), hint=f"known: {', '.join(sorted(known))}")
-        return chosen
 
-    def _countries(self, names: Iterable[str]) -> set[str]:
-        known = {country_of(*place) for place in {(offer.provider, offer.region) for offer in self.offers}} - {None}
-        return self._known("country", names, {land for land in known if land is not None})
+def names_among(what: str, names: Iterable[str], known: Iterable[str]) -> set[str]:
+    """Return the known spelling of names that were written in any letter case.
+
+    Raises
+    ------
+    PricingError
+        All names that are not known, each with the nearest known ones.
+    """
+    by_lower = {name.lower(): name for name in known}
+    chosen = set()
+    faults = []
+    for name in names:
+        if name.lower() in by_lower:
+            chosen.add(by_lower[name.lower()])
+        else:
+            near = difflib.get_close_matches(name.lower(), by_lower, n=3, cutoff=0.5)
+            faults.append(
+                f"no offer is from {what} {name!r}"
+                + (f"; did you mean {', '.join(by_lower[n] for n in near)}?" if near else "")
+            )
+    if faults:
+        raise PricingError("\n  ".join(faults), hint=f"known: {', '.join(sorted(known))}")
+    return chosen
+
+
+def _shortened(names: list[str], most: int = 3) -> str:
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
 def _purchase_options(words: Iterable[str | PurchaseOption]) -> set[PurchaseOption]:

@@ -82,9 +82,10 @@ def _read_time(cell: str) -> datetime:
 
 
 def _read_bool(cell: str) -> bool:
-    if cell not in {"yes", "no"}:
+    word = cell.lower()
+    if word not in {"yes", "no", "true", "false"}:
         raise ValueError(f"expected yes or no, got {cell!r}")
-    return cell == "yes"
+    return word in {"yes", "true"}
 
 
 def _write_bool(value: bool) -> str:

@@ -6,8 +6,16 @@ import math
 from collections.abc import Iterable
 
 from pricing.errors import PricingError
+from pricing.plain_text import controls_in
 
-__all__ = ["refuse_faults", "refuse_unless_above_zero", "refuse_unless_known", "refuse_unless_not_negative"]
+__all__ = [
+    "refuse_faults",
+    "refuse_unless_above_zero",
+    "refuse_unless_country",
+    "refuse_unless_known",
+    "refuse_unless_not_negative",
+    "refuse_unless_plain",
+]
 
 
 def refuse_unless_above_zero(row: object, *names: str) -> list[str]:
@@ -42,6 +50,23 @@ def refuse_unless_known(row: object, name: str, known: Iterable[str]) -> list[st
     value = getattr(row, name)
     words = tuple(known)
     return [] if value in words else [f"{name} must be one of {', '.join(words)}, got {value!r}"]
+
+
+def refuse_unless_country(row: object, name: str) -> list[str]:
+    """Say when a row's country is no ISO 3166-1 alpha-2 code; None is no fault."""
+    value = getattr(row, name)
+    if value is None or (len(value) == 2 and value.isalpha() and value.isupper()):
+        return []
+    return [f"{name} must be two capital letters (ISO 3166-1 alpha-2), got {value!r}"]
+
+
+def refuse_unless_plain(row: object, *names: str) -> list[str]:
+    """Say which of a row's texts hold characters that steer a terminal."""
+    return [
+        f"{name} holds a control character ({controls_in(text)})"
+        for name in names
+        if isinstance(text := getattr(row, name), str) and not text.isprintable() and controls_in(text)
+    ]
 
 
 def refuse_faults(faults: list[str]) -> None:

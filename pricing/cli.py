@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import click
 
 from pricing.console import CommandLineError, LazyGroup, Output, Talk, common_options, output_options
+from pricing.errors import PricingError
 from pricing.follow_up import (
     FollowUp,
     ThenCommand,
@@ -20,8 +21,9 @@ from pricing.follow_up import (
     then_option,
     this_program,
 )
+from pricing.plain_text import without_secrets
 
-__all__ = ["prices"]
+__all__ = ["Day", "asked_filters", "filter_options", "prices", "store_option"]
 
 R = TypeVar("R")
 
@@ -31,8 +33,8 @@ TABLE = {
     "history": ("pricing.cli:history", "Show the price of offers over time."),
     "diff": ("pricing.cli:diff", "Show what changed between two days."),
     "schedule": ("pricing.cli:schedule", "Print a cron line, systemd timer, GitHub workflow or Kubernetes CronJob."),
-    "import": ("pricing.cli:import_", "Bring offers from a CSV or Parquet file into the store."),
-    "export": ("pricing.cli:export", "Write the offers of a day as Parquet, CSV or JSON."),
+    "import": ("pricing.cli_files:import_", "Bring offers from a CSV or Parquet file into the store."),
+    "export": ("pricing.cli_files:export", "Write the offers of a day as Parquet, CSV or JSON."),
 }
 
 
@@ -49,6 +51,24 @@ class Day(click.ParamType[date]):
             return date.fromisoformat(str(value))
         except ValueError:
             self.fail(f"'{value}' is not a day; write it as 2026-11-01", param, ctx)
+
+
+class RateOfExchange(click.ParamType[str]):
+    """Dollars per euro and their day, written ``1.16@2026-11-20``; nothing where it is empty."""
+
+    name = "rate"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:  # noqa: ANN401 - click's own signature
+        """Check it, or say how it is written."""
+        from pricing.exchange_rate import read_rate
+
+        text = str(value).strip()
+        if text:
+            try:
+                read_rate(text)
+            except PricingError as error:
+                self.fail(f"{error.message}; {error.hint}", param, ctx)
+        return text
 
 
 def store_option(function: Callable[..., R]) -> Callable[..., R]:
@@ -71,13 +91,14 @@ def filter_options(function: Callable[..., R]) -> Callable[..., R]:
     return function
 
 
-def _filters(
+def asked_filters(
     provider: Sequence[str],
     region: Sequence[str],
     gpu: Sequence[str],
     instance_type: Sequence[str],
     purchase: str | None,
 ) -> dict[str, Sequence[str]]:
+    """Return the filters that are set, by column of the store."""
     from pricing.accelerators import resolve_all
 
     asked: dict[str, Sequence[str]] = {
@@ -103,6 +124,8 @@ def prices() -> None:
 )
 @click.option("--rate-cards", type=click.Path(path_type=Path, file_okay=False), multiple=True, envvar="GPUPLAN_RATE_CARDS",
               help="Folder with rate cards (repeatable); the one in the user's data folder is always read.")  # fmt: skip
+@click.option("--usd-per-eur", type=RateOfExchange(), envvar="GPUPLAN_USD_PER_EUR", metavar="RATE@DAY", default="",
+              help="Rate of exchange and its day, for prices in euros: 1.16@2026-11-20.")  # fmt: skip
 @store_option
 @then_option
 @output_options("table", "json")
@@ -114,6 +137,7 @@ def refresh(
     region: tuple[str, ...],
     time_limit_s: float,
     rate_cards: tuple[Path, ...],
+    usd_per_eur: str,
     store: str | None,
     then: FollowUp | None,
     output: Output,
@@ -131,7 +155,7 @@ def refresh(
     from pricing.providers import PROVIDERS
     from pricing.refresh import refresh as run_refresh
     from pricing.store.open import open_store
-    from pricing.views import refresh_record, refresh_table
+    from pricing.views import refresh_record, refresh_table, refresh_warnings
 
     unknown = [name for name in provider if name not in PROVIDERS]
     if unknown:
@@ -149,7 +173,7 @@ def refresh(
             engine,
             names,
             regions=region,
-            settings=dict(os.environ),
+            settings={**os.environ, "GPUPLAN_USD_PER_EUR": usd_per_eur},
             rate_cards=(*rate_cards, user_data_path("gpuplan") / "rate_cards"),
             time_limit_s=time_limit_s,
             on_progress=on_progress,
@@ -162,6 +186,8 @@ def refresh(
     elif not talk.is_quiet or output.path:
         output.write(refresh_table(summary, output, is_verbose=talk.is_verbose))
     if talk.is_quiet:
+        for line in refresh_warnings(summary):
+            talk.warn(line.removeprefix("warning: "))
         for source in summary.sources:
             for part in source.parts:
                 if part.answer.status == "failed":
@@ -185,6 +211,9 @@ def _one_store(store: str | None, then: FollowUp | None) -> str | None:
     return store or (then.store if then is not None else None) or None
 
 
+MOST_TOLD = 5
+
+
 @click.command()
 @click.option(
     "--max-age", "max_age_days", type=float, envvar="GPUPLAN_MAX_AGE", help="Fail with status 4 above this many days."
@@ -194,20 +223,23 @@ def _one_store(store: str | None, then: FollowUp | None) -> str | None:
 @output_options("table", "json", "csv")
 @common_options
 def status(max_age_days: float | None, provider: tuple[str, ...], store: str | None, output: Output, talk: Talk) -> int:
-    """Tell how old each part is and how its source last answered."""
+    """Tell how old each source's prices are and how it last answered; --verbose, JSON and CSV tell each part."""
     from pricing.clock import utc_now
     from pricing.freshness import too_old
+    from pricing.store.answers import read_statuses
     from pricing.store.open import open_store
-    from pricing.store.reading import read_statuses
     from pricing.views import status_view
 
     engine = open_store(store)
     now = utc_now()
     found = [each for each in read_statuses(engine) if not provider or each.provider in provider]
-    output.write(status_view(found, now, engine.uri, output))
+    output.write(status_view(found, now, engine.uri, output, is_verbose=talk.is_verbose))
     stale = too_old(found, now, max_age_days)
-    for line in stale:
+    shown = stale if talk.is_verbose else stale[:MOST_TOLD]
+    for line in shown:
         talk.warn(line)
+    if len(shown) < len(stale):
+        talk.warn(f"and {len(stale) - len(shown)} more parts are too old (--verbose shows them)")
     return 4 if stale and max_age_days is not None else 0
 
 
@@ -236,7 +268,7 @@ def history(
     from pricing.store.reading import history_of
     from pricing.views import history_view
 
-    filters = _filters(provider, region, gpu, instance_type, purchase)
+    filters = asked_filters(provider, region, gpu, instance_type, purchase)
     if zone:
         filters["zone"] = zone
     if not filters:
@@ -277,7 +309,10 @@ def diff(
     from pricing.views import diff_view
 
     found = changes_between(
-        open_store(store), before, after or utc_now().date(), _filters(provider, region, gpu, instance_type, purchase)
+        open_store(store),
+        before,
+        after or utc_now().date(),
+        asked_filters(provider, region, gpu, instance_type, purchase),
     )
     output.write(diff_view(found, output))
     talk.say(f"{len(found)} offers differ")
@@ -320,80 +355,22 @@ def schedule(
     if log is not None and not is_here:
         raise CommandLineError(f"{kind} keeps the log of a run itself", where="--log", hint="leave --log out")
     store = _one_store(store, then)
+    has_password = store is not None and without_secrets(store) != store
+    if has_password:
+        talk.warn(
+            "the address of the store holds a password, which is not written into this text: set GPUPLAN_STORE to it in "
+            "the environment of the job"
+        )
     plan = Schedule(
         at=read_time(at),
         command=command or (this_program() if is_here else "gpuplan"),
         arguments=arguments,
-        store=from_anywhere(store) if store and is_here else store or "",
+        store="GPUPLAN_STORE" if has_password else from_anywhere(store) if store and is_here else store or "",
+        store_in_environment=has_password,
         image=image,
         log=str(Path(log).expanduser().absolute()) if log else "",
     )
     plan = plan if then is None else placed(kind, plan, then, Path.cwd())
     write_output(schedule_text(kind, plan), path)
     talk.detail("nothing was installed: this is text to place")
-    return 0
-
-
-@click.command(name="import")
-@click.argument("source", type=click.Path(path_type=Path, exists=True))
-@click.option("--now", "is_now", is_flag=True,
-              help="The prices hold from this moment on, whatever day the file tells.")  # fmt: skip
-@store_option
-@common_options
-def import_(source: Path, is_now: bool, store: str | None, talk: Talk) -> int:
-    """Bring offers from a CSV file, a Parquet file or a folder of them into the store.
-
-    Each row holds from its observed_on on. What is older than the store's own knowledge of an offer is kept as history and
-    leaves today's price alone; this is told, and --now makes the file's prices the ones in force.
-    """
-    from pricing.store.exchange import import_offers, read_offer_file
-    from pricing.store.open import open_store
-    from pricing.views import import_lines
-
-    engine = open_store(store)
-    results = import_offers(engine, read_offer_file(source), source.stem, is_now=is_now)
-    for line in import_lines(results):
-        talk.say(line)
-    talk.say(f"store: {engine.uri}")
-    return 0
-
-
-@click.command()
-@click.argument("target", type=click.Path(path_type=Path))
-@click.option("--as-of", type=Day(), envvar="GPUPLAN_AS_OF", help="As on that day (UTC).")
-@filter_options
-@store_option
-@common_options
-def export(
-    target: Path,
-    as_of: date | None,
-    provider: tuple[str, ...],
-    region: tuple[str, ...],
-    gpu: tuple[str, ...],
-    instance_type: tuple[str, ...],
-    purchase: str | None,
-    store: str | None,
-    talk: Talk,
-) -> int:
-    """Write the offers of a day: to TARGET.csv or TARGET.json as one table, else into the folder TARGET as Parquet."""
-    import json
-
-    from pricing.clock import utc_now
-    from pricing.console import write_output
-    from pricing.store.exchange import offers_as_csv, offers_as_json, write_parquet
-    from pricing.store.open import open_store
-    from pricing.store.reading import read_offers
-
-    offers = read_offers(open_store(store), as_of, _filters(provider, region, gpu, instance_type, purchase))
-    if not offers:
-        talk.warn("no offer of the store matches; nothing was written")
-        return 3
-    match target.suffix.lower():
-        case ".csv":
-            write_output(offers_as_csv(offers), target)
-        case ".json":
-            write_output(json.dumps({"schema_version": 1, "offers": offers_as_json(offers)}, indent=1), target)
-        case _:
-            write_parquet(offers, target, as_of or utc_now().date())
-    talk.say(f"{len(offers)} offers written to {target}")
     return 0

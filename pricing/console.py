@@ -6,10 +6,13 @@ where JSON was asked for) and an exit status; a bug keeps its traceback, shown w
 
 from __future__ import annotations
 
+import errno
 import functools
 import importlib
+import io
 import json
 import os
+import re
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -20,7 +23,8 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import click
 
-from pricing.errors import GpuplanError
+from pricing.errors import GpuplanError, MissingLibraryError
+from pricing.plain_text import inert, without_secrets
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -47,6 +51,9 @@ EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
 EXIT_PIPE_CLOSED = 141
 """What a shell reports of a program that wrote into a closed pipe (128 + SIGPIPE)."""
+
+LONG_WORD = re.compile(r"(\S{1000})\S+")
+"""What somebody pasted in place of a name is not said back whole."""
 
 CONFIG_FILE = "gpuplan.toml"
 TEXT_FORMATS = ("table", "json", "csv", "md", "html")
@@ -156,16 +163,19 @@ class Talk:
     def say(self, message: str) -> None:
         """Say what is worth knowing; silent with ``--quiet``."""
         if not self.is_quiet:
-            click.echo(message, err=True)
+            self._echo(message)
 
     def detail(self, message: str) -> None:
         """Say what helps to find a fault; spoken with ``--verbose`` alone."""
         if self.is_verbose and not self.is_quiet:
-            click.echo(message, err=True)
+            self._echo(message)
 
     def warn(self, message: str) -> None:
         """Say what makes the answer weaker; ``--quiet`` does not silence it."""
-        click.echo(f"{self._tint('warning', 'yellow')}: {message}", err=True)
+        click.echo(f"{self._tint('warning', 'yellow')}: {inert(without_secrets(message))}", err=True)
+
+    def _echo(self, message: str) -> None:
+        click.echo(inert(without_secrets(message)), err=True)
 
     def _tint(self, text: str, color: str) -> str:
         return click.style(text, fg=color) if self.is_colored and sys.stderr.isatty() else text
@@ -239,16 +249,15 @@ def write_output(content: str | bytes, path: Path | None = None) -> None:
 
 
 def _replace(path: Path, data: bytes) -> None:
-    target = path.resolve()  # through a link, so that the link stays one
+    target = Path(os.path.realpath(path))  # through a link, so that the link stays one
     handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part")
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        mask = os.umask(0)
-        os.umask(mask)
-        Path(name).chmod(target.stat().st_mode & 0o777 if target.exists() else 0o666 & ~mask)
+        if target.exists():  # a new file stays its owner's alone, as it was made
+            Path(name).chmod(target.stat().st_mode & 0o777)
         Path(name).replace(target)
     except BaseException:
         Path(name).unlink(missing_ok=True)
@@ -352,8 +361,9 @@ def run(group: click.Command, args: Sequence[str] | None = None, *, name: str = 
         0 an answer, 1 a bug, 2 a wrong command line, 130 interrupted; else the error's own status.
     """
     given = list(sys.argv[1:] if args is None else args)
+    _mend_streams()
     try:
-        defaults = read_config(Path.cwd() / CONFIG_FILE, _user_config())
+        defaults = _settings(group, given)
         result = group.main(given, prog_name=name, standalone_mode=False, default_map=defaults)
         sys.stdout.flush()
     except BrokenPipeError:
@@ -374,13 +384,66 @@ def run(group: click.Command, args: Sequence[str] | None = None, *, name: str = 
         _show_traceback(given)
         _tell(given, error.code, error.message, error.hint, error.where)
         return error.exit_status
+    except OSError as error:
+        if error.filename is not None:  # a name too long, a folder that may not be looked into, a loop of links
+            _show_traceback(given)
+            reason = (error.strerror or str(error)).lower()
+            _tell(given, "input", f"cannot be used: {reason}", "name another file", str(error.filename))
+            return EXIT_USAGE
+        if error.errno not in {errno.ENOSPC, errno.EBADF, errno.EIO}:
+            return _bug(given, error)
+        _abandon_stdout()
+        _tell(given, "output", f"standard output cannot be written: {error.strerror}", "name a file: -o FILE")
+        return EXIT_USAGE
     except Exception as error:  # noqa: BLE001 - the last line of defence: a bug becomes a message and status 1
-        if not _show_traceback(given):
-            _tell(given, "bug", f"a bug of this program: {type(error).__name__}: {error}", "run it again with --debug")
-        elif _wants_json(given):
-            _tell(given, "bug", f"{type(error).__name__}: {error}")
-        return EXIT_BUG
+        return _bug(given, error)
     return result if isinstance(result, int) and not isinstance(result, bool) else 0
+
+
+def _bug(given: Sequence[str], error: Exception) -> int:
+    """Say what nobody foresaw; the lack of an extra's library is none of it."""
+    if (missing := MissingLibraryError.of(error)) is not None:
+        _tell(given, missing.code, missing.message, missing.hint)
+        return missing.exit_status
+    if not _show_traceback(given):
+        _tell(given, "bug", f"a bug of this program: {type(error).__name__}: {error}", "run it again with --debug")
+    elif _wants_json(given):
+        _tell(given, "bug", f"{type(error).__name__}: {error}")
+    return EXIT_BUG
+
+
+class _ClosedStream(io.TextIOBase):
+    """Standard output that was closed before the program began: whatever is written to it is an error that is told."""
+
+    def write(self, _text: str) -> int:
+        """Refuse."""
+        raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+
+
+def _mend_streams() -> None:
+    """Make standard streams that are closed, or cannot show every character, do what can be done with them."""
+    if sys.stdin is None:
+        sys.stdin = Path(os.devnull).open(encoding="utf-8")  # noqa: SIM115  as long as the program
+    if sys.stdout is None:
+        sys.stdout = _ClosedStream()
+    if sys.stderr is None:
+        sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115  the same
+    for stream, errors in ((sys.stdout, "replace"), (sys.stderr, "backslashreplace")):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors=errors)
+
+
+def _settings(group: click.Command, given: Sequence[str]) -> dict[str, Any]:
+    """Return the defaults of the settings files, and say on standard error which ones are used."""
+    files = (Path.cwd() / CONFIG_FILE, _user_config())
+    if not isinstance(group, click.Group) or not any(path.is_file() for path in files):
+        return {}
+    from pricing.settings import read_settings
+
+    defaults, used = read_settings(group, *files)
+    if not {"--quiet", "--help", "-h", "--version"} & set(given) and not os.environ.get("GPUPLAN_QUIET"):
+        click.echo(f"settings: {', '.join(str(path) for path in used)}", err=True)
+    return defaults
 
 
 def _show_traceback(args: Sequence[str]) -> bool:
@@ -393,6 +456,9 @@ def _show_traceback(args: Sequence[str]) -> bool:
 
 
 def _tell(args: Sequence[str], code: str, message: str, hint: str = "", where: str = "", *, preface: str = "") -> None:
+    message, hint, where, preface = (
+        LONG_WORD.sub(r"\1...", inert(without_secrets(text))) for text in (message, hint, where, preface)
+    )
     with suppress(BrokenPipeError):
         if _wants_json(args):
             click.echo(error_object(code, message, hint, where))
@@ -422,44 +488,3 @@ def _user_config() -> Path:
     from platformdirs import user_config_path
 
     return user_config_path("gpuplan") / "config.toml"
-
-
-def read_config(*paths: Path) -> dict[str, Any]:
-    """Read the defaults that a user wrote down; an earlier file wins over a later one.
-
-    Parameters
-    ----------
-    *paths : Path
-        TOML files; those that do not exist are passed over. A key is an option's long name; a table named after a
-        command holds for that command alone.
-
-    Raises
-    ------
-    CommandLineError
-        Where a file is not TOML.
-    """
-    import tomllib
-
-    merged: dict[str, Any] = {}
-    for path in reversed(paths):
-        if not path.is_file():
-            continue
-        try:
-            with path.open("rb") as file:
-                merged = _overlay(merged, tomllib.load(file))
-        except (tomllib.TOMLDecodeError, OSError) as error:
-            raise CommandLineError(f"cannot read the settings: {error}", where=str(path)) from error
-    return merged
-
-
-def _overlay(base: dict[str, Any], top: dict[str, Any]) -> dict[str, Any]:
-    merged = dict(base)
-    for key, value in top.items():
-        name = key.replace("-", "_")
-        if isinstance(value, dict) and isinstance(merged.get(name), dict):
-            merged[name] = _overlay(merged[name], value)
-        elif isinstance(value, dict):
-            merged[name] = _overlay({}, value)
-        else:
-            merged[name] = value
-    return merged

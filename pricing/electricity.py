@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 from pricing.checks import refuse_faults, refuse_unless_above_zero
 from pricing.ownership import ownership_inputs
+from pricing.regions import countries
 
 __all__ = ["USD_PER_EUR_2024", "ElectricityTariff", "electricity_tariff", "electricity_tariffs"]
 
@@ -22,17 +23,6 @@ CUSTOMERS = {
     "electricity_industrial": "industrial",
 }
 """Key of the ownership input -> whose price it is."""
-
-LARGER_PLACES = {
-    "EU": "AT BE BG HR CY CZ DK EE FI FR DE GR HU IE IT LV LT LU MT NL PL PT RO SK SI ES SE",
-    "Europe": "AL BA CH GB IS ME MK NO RS TR UA",
-    "North America": "CA MX US",
-    "South America": "AR BO BR CL CO EC PE PY UY VE",
-    "Oceania": "AU NZ",
-    "Asia": "AE BD BH CN HK ID IL IN JP KH KR KW LK MY OM PH PK QA SA SG TH TW VN",
-    "Africa": "DZ EG ET GH KE MA NG RW SN TN TZ UG ZA",
-}
-"""A continent or union with a tariff of its own, and the countries that lie in it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,5 +106,6 @@ def electricity_tariff(place: str) -> ElectricityTariff:
     """
     known = electricity_tariffs()
     country = place.split("-", maxsplit=1)[0]
-    larger = (name for name, members in LARGER_PLACES.items() if country in members.split())
+    row = countries().get(country)
+    larger = (*row.groups, row.continent) if row else ()
     return next(known[name] for name in (place, country, *larger, "World") if name in known)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["GpuplanError", "PricingError"]
+__all__ = ["GpuplanError", "MissingLibraryError", "PricingError"]
 
 
 class GpuplanError(Exception):
@@ -40,3 +40,43 @@ class PricingError(GpuplanError):
     """A fact, a price or a store that cannot be read or found."""
 
     code = "pricing"
+
+
+EXTRAS = {
+    "azure": "azure",
+    "boto3": "aws",
+    "botocore": "aws",
+    "google": "gcp",
+    "grpc": "spark",
+    "ibis": "usage",
+    "psycopg": "postgres",
+    "pyarrow": "usage",
+    "pyspark": "spark",
+    "starlette": "web",
+    "uvicorn": "web",
+}
+"""Which extra of the package brings a library that a base install lacks."""
+
+
+class MissingLibraryError(GpuplanError):
+    """A command needs a library that comes with an extra."""
+
+    code = "missing_library"
+
+    @classmethod
+    def of(cls, error: BaseException) -> MissingLibraryError | None:
+        """Return what to install where an error is the lack of an extra's library; None for any other.
+
+        Examples
+        --------
+        >>> print(MissingLibraryError.of(ModuleNotFoundError("No module named 'pyarrow'", name="pyarrow")))
+        this needs the libraries of the extra 'usage': No module named 'pyarrow'
+          pip install 'gpuplan[usage]', or in a checkout: .venv/bin/pip install --requirement requirements/all.txt
+        """
+        extra = EXTRAS.get((error.name or "").partition(".")[0]) if isinstance(error, ImportError) else None
+        if extra is None:
+            return None
+        return cls(
+            f"this needs the libraries of the extra '{extra}': {error}",
+            hint=f"pip install 'gpuplan[{extra}]', or in a checkout: .venv/bin/pip install --requirement requirements/all.txt",
+        )

@@ -6,9 +6,11 @@ They change without notice, are not guaranteed and often forbid commercial or un
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 from functools import cache
 
 from pricing.checks import refuse_faults, refuse_unless_above_zero, refuse_unless_known, refuse_unless_not_negative
+from pricing.dates import first_day
 from pricing.tables import read_facts
 
 __all__ = ["KINDS", "FreeTier", "free_tiers"]
@@ -91,6 +93,11 @@ class FreeTier:
         if self.quota_hours is not None and not self.period:
             faults.append("quota_hours needs a period in which it renews itself")
         refuse_faults(faults)
+
+    @property
+    def day(self) -> date | None:
+        """The first day of its source's date; None where the source is undated."""
+        return first_day(self.as_of) if self.as_of else None
 
     @property
     def free(self) -> bool:

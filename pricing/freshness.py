@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Final
 
-from pricing.store.reading import PartStatus
+from pricing.store.answers import PartStatus
 
 __all__ = ["LIST_PRICE_DAYS", "SPOT_DAYS", "not_renewed", "too_old"]
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from pricing.offers import Offer
 
-__all__ = ["IDENTITY_COLUMNS", "identity_of", "identity_text"]
+__all__ = ["IDENTITY_COLUMNS", "identity_key", "identity_of", "identity_text"]
 
 IDENTITY_COLUMNS: Final = (
     "provider",
@@ -22,7 +22,8 @@ IDENTITY_COLUMNS: Final = (
 )
 """The fields of an offer that say what is sold; all others may change while it stays the same thing."""
 
-_values = attrgetter(*IDENTITY_COLUMNS)
+identity_key = attrgetter(*IDENTITY_COLUMNS)
+"""The same as a tuple: faster than the text where many offers are compared."""
 
 
 def identity_of(offer: Offer) -> str:
@@ -36,7 +37,7 @@ def identity_of(offer: Offer) -> str:
     ...     purchase_option=PurchaseOption.ON_DEMAND, price_usd_per_hour=55.04, observed_on=date(2026, 11, 1)))
     'aws|p5.48xlarge|us-east-1||on_demand|0|none||0'
     """
-    return identity_text(*_values(offer))
+    return identity_text(*identity_key(offer))
 
 
 def identity_text(

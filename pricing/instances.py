@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from fnmatch import fnmatchcase
 from functools import cache
 from typing import TypeVar
 
 from pricing.accelerator_names import read_name
-from pricing.accelerators import accelerators, families, resolve_all
+from pricing.accelerators import Accelerator, accelerators, families, resolve_all, slice_of, slices
 from pricing.checks import refuse_faults, refuse_unless_above_zero, refuse_unless_known, refuse_unless_not_negative
 from pricing.errors import PricingError
 from pricing.offers import Offer
@@ -22,7 +23,12 @@ __all__ = [
     "InstanceCores",
     "InstanceNetwork",
     "accelerator_of",
+    "instance_accelerator",
+    "instance_accelerators",
     "instance_network",
+    "machine_type",
+    "memory_agrees",
+    "named",
     "network_of",
     "physical_cores",
 ]
@@ -39,7 +45,13 @@ class InstanceAccelerator:
     provider, instance_pattern : str
         Provider, and its instance types as a shell pattern (``p4d.*``); the longest pattern that fits counts.
     accelerator : str
-        Canonical name.
+        Canonical name, or the maker's where no data sheet of it is known.
+    accelerator_count : float or None
+        How many one instance holds, a fraction where it is a slice; None for the pattern of a family.
+    accelerator_memory_gb : float or None
+        Nominal memory of one accelerator, or of the slice, 1e9 bytes.
+    vcpus, memory_gib : float or None
+        Of the whole instance.
     source : str
         Who says so.
     retrieved_on : date
@@ -51,9 +63,17 @@ class InstanceAccelerator:
     provider: str
     instance_pattern: str
     accelerator: str
+    accelerator_count: float | None = None
+    accelerator_memory_gb: float | None = None
+    vcpus: float | None = None
+    memory_gib: float | None = None
     source: str
     retrieved_on: date
     notes: str = ""
+
+    def __post_init__(self) -> None:
+        names = ("accelerator_count", "accelerator_memory_gb", "vcpus", "memory_gib")
+        refuse_faults(refuse_unless_above_zero(self, *names))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,6 +161,52 @@ def _first(rows: Iterable[Fact], instance_type: str) -> Fact | None:
     return next((row for row in rows if fnmatchcase(instance_type, row.instance_pattern)), None)
 
 
+def instance_accelerators(provider: str) -> tuple[InstanceAccelerator, ...]:
+    """Return what is published of the accelerators of a provider's machine types, the longest pattern first."""
+    return _by_provider(InstanceAccelerator, "instance_accelerators.csv").get(provider, ())
+
+
+def instance_accelerator(provider: str, instance_type: str) -> InstanceAccelerator | None:
+    """Return what is published of the accelerators of a machine type; None where nothing is."""
+    return _first(instance_accelerators(provider), instance_type)
+
+
+def machine_type(name: str) -> tuple[Accelerator, float, str, float] | None:
+    """Return the accelerator of a machine type that a cloud sells, how many are in it, and what joins several machines.
+
+    Returns
+    -------
+    tuple or None
+        Accelerator (a slice where a part is sold), count, network and its 1e9 bytes per second each way; None where no
+        cloud is known to sell a machine of that name.
+
+    Examples
+    --------
+    >>> chip, count, network, _ = machine_type("p5.48xlarge")
+    >>> chip.name, count, network
+    ('H100-SXM', 8.0, 'efa')
+    >>> machine_type("v5litepod-8")[1], machine_type("h100-sxm")
+    (8.0, None)
+    """
+    known, wanted = accelerators(), name.strip()
+    for provider in _by_provider(InstanceAccelerator, "instance_accelerators.csv"):
+        row = instance_accelerator(provider, wanted)
+        if row is None or row.accelerator not in known:
+            continue
+        chips = re.fullmatch(r"(?:v5litepod|v6e)-(\d+)", wanted)
+        count = float(chips[1]) if chips else row.accelerator_count
+        if not count:
+            continue
+        chip = known[row.accelerator]
+        network = instance_network(provider, wanted)
+        joined = (network.network, network.network_gb_per_s_each_way) if network else ("none", 0.0)
+        part = next((part.profile for part in slices() if part.profile.lower() == wanted.lower()), None)
+        if part is not None and count < 1:
+            return slice_of(chip, part), 1.0, *joined
+        return chip, count, *joined
+    return None
+
+
 @cache
 def accelerator_of(
     provider: str, instance_type: str, stated: str, memory_gb: float | None, slice_share: float = 1.0
@@ -175,14 +241,16 @@ def accelerator_of(
     """
     whole_gb = memory_gb / slice_share if memory_gb is not None and slice_share < 1 else memory_gb
     known = accelerators()
-    row = _first(_by_provider(InstanceAccelerator, "instance_accelerators.csv").get(provider, ()), instance_type)
+    row = instance_accelerator(provider, instance_type)
     if row is not None:
-        if whole_gb is not None and not _memory_agrees(known[row.accelerator].memory_nominal_gb, whole_gb):
+        if row.accelerator not in known:
+            return None, ("accelerator_unknown",)
+        if whole_gb is not None and not memory_agrees(known[row.accelerator].memory_nominal_gb, whole_gb):
             return None, ("accelerator_unknown", "memory_disagrees")
         return row.accelerator, ()
     size = f" {whole_gb:g}gb" if whole_gb is not None and slice_share == 1 else ""
     said, typed = read_name(stated), read_name(instance_type)
-    form = said.form or (typed.form if typed.model == said.model else "")
+    form = said.form or (typed.form if typed.model.startswith(said.model) else "")
     for words in (f"{stated} {form}{size}", f"{stated}{size}"):
         try:
             rows = resolve_all(words)
@@ -197,7 +265,18 @@ def accelerator_of(
     return None, ("accelerator_unknown",)
 
 
-def _memory_agrees(nominal_gb: float, stated_gb: float) -> bool:
+def named(offer: Offer) -> Offer:
+    """Return an offer of a table with the canonical name of the accelerator that the table states, where it gives none."""
+    if offer.accelerator is not None or not offer.accelerator_count:
+        return offer
+    share = min(offer.accelerator_count, 1.0)
+    name, unsure = accelerator_of(
+        offer.provider, offer.instance_type, offer.accelerator_stated, offer.accelerator_memory_gb, share
+    )
+    return replace(offer, accelerator=name, flags=tuple(dict.fromkeys((*offer.flags, *unsure))))
+
+
+def memory_agrees(nominal_gb: float, stated_gb: float) -> bool:
     """Say whether a stated size may be this accelerator's; sources count raw or usable memory, within a tenth."""
     return abs(stated_gb - nominal_gb) <= 0.1 * nominal_gb
 

@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
+from typing import Final
 
-from pricing.catalog import Catalog, load_bundled
+from pricing.catalog import Catalog, FunnelStep, load_bundled
 from pricing.clock import utc_now
 from pricing.freshness import not_renewed, too_old
+from pricing.history import points
+from pricing.identity import identity_key
+from pricing.offers import Offer
+from pricing.providers import PROVIDERS, load_provider
+from pricing.store.answers import answered_parts, read_statuses, told_options
 from pricing.store.errors import NoPricesError
-from pricing.store.open import default_store, open_store
-from pricing.store.reading import end_of_day, read_offers, read_statuses
+from pricing.store.open import open_store
+from pricing.store.reading import read_offers
 
 __all__ = ["load"]
+
+MOST_TOLD: Final = 5
+"""Parts that are told to be too old, each in a note of its own."""
+
+ONE_DAY: Final = timedelta(days=1)
+"""Somewhere it is tomorrow already."""
 
 
 def load(
@@ -25,7 +37,8 @@ def load(
 ) -> Catalog:
     """Return all offers that are known now, or were known at the end of a day; ``notes`` says what weakens them.
 
-    Offers of providers that the store does not hold come from the bundled facts, with the dates of those.
+    Offers of parts that have not answered yet come from the bundled facts, with the dates of those; what a file or a rate card
+    brings replaces the same offers alone.
 
     Parameters
     ----------
@@ -42,50 +55,111 @@ def load(
     Raises
     ------
     NoPricesError
-        Where every price is older than `max_age_days`.
+        Where no price was known on that day, or every price is older than `max_age_days`.
     StoreError
         Where the store cannot be read, or a named one is not there.
     """
     bundled = load_bundled()
-    if as_of is not None:
-        bundled = bundled.as_of(as_of)
     engine = open_store(store_uri)
     if store_uri is None and not engine.exists():
+        bundled = bundled if as_of is None else bundled.as_of(as_of)
         note = f"no prices were gathered yet, so the bundled ones answer (up to {bundled.newest_on}); gpuplan prices refresh gathers"
-        return _young_enough(replace(bundled, notes=(note,)), as_of, max_age_days)
+        return _usable(replace(bundled, notes=(note,)), max_age_days)
     gathered = read_offers(engine, as_of, filters)
     statuses = read_statuses(engine)
-    held = {offer.provider for offer in gathered} | {
-        status.provider for status in statuses if status.row_count and as_of is None
-    }
-    others = [offer for offer in bundled.offers if offer.provider not in held]
+    answered = answered_parts(engine, as_of)
+    others = replace(
+        bundled, offers=_not_gathered(bundled.offers, gathered, answered, told_options(engine, answered, as_of))
+    )
+    others = others if as_of is None else others.as_of(as_of)
     now = utc_now()
-    notes = [] if as_of is not None else [*too_old(statuses, now, max_age_days), *not_renewed(statuses, now)]
-    if others:
-        names = ", ".join(sorted({offer.provider for offer in others}))
-        oldest = min(offer.observed_on for offer in others)
-        notes.append(f"not gathered, from the bundled facts (oldest of {oldest}): {names}")
+    notes = [] if as_of is not None else [*_first(too_old(statuses, now, max_age_days)), *not_renewed(statuses, now)]
+    if others.offers:
+        notes.append(f"not gathered, from the bundled facts (oldest of {others.oldest_on}): {_named(others, answered)}")
     newest = max((status.landed_at for status in statuses if status.landed_at), default=None)
     snapshot = f"store of {newest:%Y-%m-%d %H:%M} UTC" if newest and as_of is None else f"store as of {as_of}"
-    if not gathered:
-        snapshot = bundled.snapshot
-    catalog = Catalog(offers=(*gathered, *others), snapshot=snapshot, notes=tuple(notes))
-    return _young_enough(catalog, as_of, max_age_days)
+    catalog = replace(
+        others,
+        offers=(*gathered, *others.offers),
+        snapshot=snapshot if gathered else others.snapshot,
+        funnel=tuple(FunnelStep(step.name, step.offer_count + len(gathered)) for step in others.funnel),
+        notes=tuple(notes),
+    )
+    return _usable(catalog, max_age_days)
 
 
-def _young_enough(catalog: Catalog, as_of: date | None, max_age_days: float | None) -> Catalog:
-    """Return the offers within an age, or refuse where none is."""
+def _first(lines: Sequence[str]) -> list[str]:
+    """Return the first lines and how many more there are: an outage of a large cloud has hundreds."""
+    more = (
+        [f"and {len(lines) - MOST_TOLD} more parts are too old: gpuplan prices status"]
+        if len(lines) > MOST_TOLD
+        else []
+    )
+    return [*lines[:MOST_TOLD], *more]
+
+
+def _not_gathered(
+    bundled: Sequence[Offer],
+    gathered: Sequence[Offer],
+    answered: Mapping[str, Collection[str]],
+    told: Collection[tuple[str, str]],
+) -> tuple[Offer, ...]:
+    """Return the bundled offers that no part of a source and no file has replaced.
+
+    A source replaces what it tells: a purchase option that it has never told (reservations, mostly) stays bundled.
+    """
+    part_of = {name: load_provider(name).part_of for name in answered if name in PROVIDERS}
+
+    def is_replaced(offer: Offer) -> bool:
+        parts = answered.get(offer.provider)
+        if not parts or (offer.provider, offer.purchase_option.value) not in told:
+            return False
+        find = part_of.get(offer.provider)
+        return find is None or find(offer) in parts
+
+    left = [offer for offer in bundled if not is_replaced(offer)]
+    machines = {(offer.provider, offer.instance_type) for offer in left}
+    held = {identity_key(offer) for offer in gathered if (offer.provider, offer.instance_type) in machines}
+    return tuple(offer for offer in left if identity_key(offer) not in held)
+
+
+def _named(others: Catalog, answered: Mapping[str, Collection[str]]) -> str:
+    """Return the providers that an adapter could ask for the bundled offers, what is meant of those that answered, and how many others."""
+    sellers = {offer.provider for offer in others.offers}
+    names = []
+    for name in sorted(sellers & PROVIDERS.keys()):
+        options = {offer.purchase_option.value for offer in others.offers if offer.provider == name}
+        names.append(f"{name} in part ({', '.join(sorted(options))})" if name in answered else name)
+    if rest := len(sellers - PROVIDERS.keys()):
+        names.append(f"{rest} sellers without an adapter (gpuplan providers)")
+    return ", ".join(names)
+
+
+def _usable(catalog: Catalog, max_age_days: float | None) -> Catalog:
+    """Return the offers within an age, or refuse where none is left."""
+    as_of = catalog.window.last_on
+    if not catalog.offers:
+        dates = [
+            [offer.observed_on, *(point.observed_on for point in points(offer))] for offer in catalog.out_of_window
+        ]
+        oldest = min((day for days in dates for day in days), default=None)
+        raise NoPricesError(
+            f"no price is known that was written down by {as_of}" + (f"; the oldest is of {oldest}" if oldest else ""),
+            hint="choose a later --as-of; gpuplan prices import brings in older prices",
+            where="--as-of",
+        )
+    today = as_of or utc_now().date()
+    if as_of is None and catalog.newest_on and catalog.newest_on > today + ONE_DAY:
+        note = f"the newest price is of {catalog.newest_on}, after today ({today}): is the clock of this machine right?"
+        catalog = replace(catalog, notes=(*catalog.notes, note))
     if max_age_days is None:
         return catalog
-    today = end_of_day(as_of).date() if as_of else utc_now().date()
-    young = tuple(offer for offer in catalog.offers if (today - offer.observed_on).days <= max_age_days)
-    if not young:
-        newest = catalog.newest_on
+    first_on = today - timedelta(days=min(max_age_days, (today - date.min).days))
+    young = catalog.not_before(first_on)
+    if not young.offers:
         raise NoPricesError(
-            f"every price is older than {max_age_days:g} days" + (f"; the newest is of {newest}" if newest else ""),
+            f"every price is older than {max_age_days:g} days; the newest is of {catalog.newest_on}",
             hint="gpuplan prices refresh gathers new ones; a larger --max-age answers from these",
-            where=default_store() if newest is None else catalog.snapshot,
+            where=catalog.snapshot,
         )
-    left = len(catalog.offers) - len(young)
-    note = (f"{left} offers older than {max_age_days:g} days are left out",) if left else ()
-    return replace(catalog, offers=young, notes=(*catalog.notes, *note))
+    return young

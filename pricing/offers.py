@@ -6,9 +6,15 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
 
-from pricing.checks import refuse_faults, refuse_unless_above_zero, refuse_unless_known, refuse_unless_not_negative
+from pricing.checks import (
+    refuse_faults,
+    refuse_unless_above_zero,
+    refuse_unless_known,
+    refuse_unless_not_negative,
+    refuse_unless_plain,
+)
 
-__all__ = ["Launchable", "Offer", "Payment", "PricePart", "PurchaseOption"]
+__all__ = ["TEXTS", "Launchable", "Offer", "Payment", "PricePart", "PurchaseOption"]
 
 
 class PurchaseOption(StrEnum):
@@ -16,15 +22,21 @@ class PurchaseOption(StrEnum):
 
     ON_DEMAND = "on_demand"
     SPOT = "spot"
+    RESERVED_1M = "reserved_1m"
+    RESERVED_3M = "reserved_3m"
+    RESERVED_6M = "reserved_6m"
     RESERVED_1Y = "reserved_1y"
+    RESERVED_2Y = "reserved_2y"
     RESERVED_3Y = "reserved_3y"
     RESERVED_5Y = "reserved_5y"
+    RESERVED_UNSPECIFIED = "reserved_unspecified"
     SAVINGS_PLAN_1Y = "savings_plan_1y"
     SAVINGS_PLAN_3Y = "savings_plan_3y"
     CAPACITY_BLOCK = "capacity_block"
     FLEX_START = "flex_start"
     CALENDAR = "calendar"
     MARKETPLACE = "marketplace"
+    SERVERLESS = "serverless"
 
 
 class Payment(StrEnum):
@@ -45,28 +57,43 @@ class Launchable(StrEnum):
 
 
 TERM_MONTHS = {
+    PurchaseOption.RESERVED_1M: 1,
+    PurchaseOption.RESERVED_3M: 3,
+    PurchaseOption.RESERVED_6M: 6,
     PurchaseOption.RESERVED_1Y: 12,
+    PurchaseOption.RESERVED_2Y: 24,
     PurchaseOption.RESERVED_3Y: 36,
     PurchaseOption.RESERVED_5Y: 60,
     PurchaseOption.SAVINGS_PLAN_1Y: 12,
     PurchaseOption.SAVINGS_PLAN_3Y: 36,
 }
-"""Length of the commitments that have one by name; the other options are bought by the hour or the block."""
+"""Length of the commitments that have one by name; the other options are bought by the hour or the block.
+
+A ``serverless`` machine is billed by the second and given back when it has nothing to do. A ``reserved_unspecified`` price is a "starting from": term and volume are told on request.
+"""
 
 FLAGS = {
     "accelerator_unknown": "no known accelerator fits what the source names; kept and reported, not planned with",
     "community": "a third party's machine in the provider's community cloud, not its own data centre",
     "derived_price": "the price of a part times how many of it the machine holds, as the source tells",
+    "excludes_host": "price of the GPU alone; processor and memory are billed on top",
+    "far_below_others": "more than 40 % below every other seller of this accelerator, and no second source confirms it",
+    "floor_price": 'a "from" price: the least that the seller takes, not the price of a stated machine',
     "form_factor_unknown": "SXM or PCIe is not told; planned with the weaker of the two",
     "local_zone": "stands in a Local Zone, which an account has to opt into",
     "lowest_zone": "the lowest of several zones at that moment; the others cost up to three times as much",
     "lowest_ask": "the lowest ask on a market at that moment, no list price",
+    "median_ask": "the median of the live asks on a market, no list price",
     "memory_disagrees": "the source states a memory size that the accelerator of this name does not have",
     "move_held_back": "the last reading moved by more than 40 %; the price before it stands until a second reading confirms it",
+    "out_of_stock": "not to be had when the price was read",
     "spot_at_floor": "spot is exactly a tenth of on-demand: a floor, usually capacity that nobody has tried",
     "spot_equals_on_demand": "spot costs as much as on-demand: there was no discounted capacity at that moment",
 }
 """What a reader of an offer should know, and what each word means."""
+
+SHARED_HOSTS = frozenset({"community", "lowest_ask", "median_ask"})
+"""Flags of a third party's machine."""
 
 ZONE_KINDS = ("region", "zone", "local_zone", "edge")
 
@@ -94,6 +121,13 @@ class PricePart:
         refuse_faults(
             refuse_unless_above_zero(self, "quantity") + refuse_unless_not_negative(self, "price_usd_per_hour")
         )
+
+
+TEXTS = (
+    "provider", "instance_type", "region", "zone", "accelerator_stated", "processor", "offering_class",
+    "launchable_note", "source", "adapter_version", "part",
+)  # fmt: skip
+"""Fields of free text: what stands in them reaches terminals, tables and pages."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -215,6 +249,7 @@ class Offer:
         )
         faults += refuse_unless_not_negative(self, "accelerator_count", "term_months", "minimum_hours", "upfront_usd")
         faults += refuse_unless_known(self, "zone_kind", ZONE_KINDS)
+        faults += refuse_unless_plain(self, *TEXTS)
         faults += [f"unknown flag {flag!r}; add it to FLAGS first" for flag in self.flags if flag not in FLAGS]
         if self.accelerator_count > 1 and self.accelerator_count != int(self.accelerator_count):
             faults.append(f"accelerator_count above 1 must be whole, got {self.accelerator_count:g}")
@@ -242,7 +277,7 @@ class Offer:
     @property
     def shared_host(self) -> bool:
         """Whether the machine is a third party's that the provider only brokers (a market, a community cloud)."""
-        return "community" in self.flags or "lowest_ask" in self.flags
+        return not SHARED_HOSTS.isdisjoint(self.flags)
 
 
 IDENTITY = ("provider", "instance_type", "region", "source")

@@ -2,27 +2,37 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import date
 from functools import cache
 
+from pricing.accelerators import accelerators
 from pricing.checks import refuse_faults, refuse_unless_above_zero, refuse_unless_known
+from pricing.dates import first_day
 from pricing.errors import PricingError
 from pricing.tables import read_facts
 
 __all__ = [
     "AcceleratorQuote",
     "OwnershipInput",
+    "ResaleQuote",
     "ResidualPoint",
     "ServerQuote",
     "accelerator_quotes",
     "derived_quote",
     "latest",
     "ownership_inputs",
+    "resale_quotes",
     "residual_curve",
+    "residual_evidence",
     "server_quotes",
+    "sold_over_asked_ratios",
 ]
+
+
+PRICE_KINDS = ("street", "quotation", "range", "list", "plan", "estimate", "derived")
+STATUSES = ("", "on_sale", "phased_out", "not_yet", "used")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +86,8 @@ class ServerQuote:
     ----------
     name : str
         The server as the source names it.
+    vendor : str
+        Who makes or sells it; empty where the source does not say.
     accelerator : str
         Canonical name.
     accelerator_count : int
@@ -83,7 +95,11 @@ class ServerQuote:
     price_usd, price_low_usd, price_high_usd : float
         Typical price and range; equal where the source gives one figure.
     price_kind : str
-        ``street`` (sold for), ``list`` (before discount: never compare it with street) or ``derived`` (cards and overhead).
+        ``street`` (sold for), ``quotation`` (offered to a buyer), ``range`` (only a range is known; the typical price is its
+        middle), ``list`` (before discount: never compare it with street), ``plan`` or ``estimate`` (nobody sells at it), or
+        ``derived`` (cards and overhead).
+    status : str
+        ``on_sale``, ``phased_out``, ``not_yet`` (announced or ordered ahead), ``used``; empty where the source does not say.
     complete : bool
         False for a baseboard that still needs its chassis.
     max_power_kw : float or None
@@ -97,12 +113,14 @@ class ServerQuote:
     """
 
     name: str
+    vendor: str = ""
     accelerator: str
     accelerator_count: int
     price_usd: float
     price_low_usd: float
     price_high_usd: float
     price_kind: str
+    status: str = ""
     complete: bool = True
     max_power_kw: float | None = None
     source: str
@@ -112,12 +130,29 @@ class ServerQuote:
 
     def __post_init__(self) -> None:
         faults = refuse_unless_above_zero(self, "accelerator_count", "price_usd", "price_low_usd", "max_power_kw")
-        faults += refuse_unless_known(self, "price_kind", ("street", "list", "derived"))
+        faults += refuse_unless_known(self, "price_kind", PRICE_KINDS)
+        faults += refuse_unless_known(self, "status", STATUSES)
         if not self.price_low_usd <= self.price_usd <= self.price_high_usd:
             faults.append(
                 f"price_usd {self.price_usd:g} must lie between {self.price_low_usd:g} and {self.price_high_usd:g}"
             )
         refuse_faults(faults)
+
+    @property
+    def is_for_sale(self) -> bool:
+        """Whether a whole server can be bought at about this price."""
+        sold = self.price_kind in {"street", "quotation", "range", "derived"}
+        return sold and self.complete and self.status in {"", "on_sale"}
+
+    @property
+    def is_firm(self) -> bool:
+        """Whether somebody named this price for this server, and not a range or a rounded figure."""
+        return self.price_kind in {"street", "quotation"} and not self.weak
+
+    @property
+    def day(self) -> date:
+        """First day of the stated year or month."""
+        return first_day(self.as_of)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,6 +192,48 @@ class AcceleratorQuote:
             faults.append(
                 f"price_usd {self.price_usd:g} must lie between {self.price_low_usd:g} and {self.price_high_usd:g}"
             )
+        refuse_faults(faults)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResaleQuote:
+    """What a used accelerator brings, or a published share of its price when new.
+
+    Attributes
+    ----------
+    accelerator : str
+        Canonical name.
+    basis : str
+        ``sold``, ``asked`` (no sale came of it yet), or ``curve`` (a published share by age).
+    price_usd, price_low_usd, price_high_usd : float or None
+        Where a price is stated.
+    age_months : int or None
+        Time since the purchase, where it is stated.
+    new_price_share : float or None
+        Of the price when new, where it is stated.
+    is_recalled : bool
+        True where the source repeats what others said without showing it.
+    source, as_of : str
+        Who says so, and when.
+    notes : str
+        Traps.
+    """
+
+    accelerator: str
+    basis: str
+    price_usd: float | None = None
+    price_low_usd: float | None = None
+    price_high_usd: float | None = None
+    age_months: int | None = None
+    new_price_share: float | None = None
+    is_recalled: bool = False
+    source: str
+    as_of: str
+    notes: str = ""
+
+    def __post_init__(self) -> None:
+        faults = refuse_unless_above_zero(self, "price_usd", "price_low_usd", "age_months", "new_price_share")
+        faults += refuse_unless_known(self, "basis", ("sold", "asked", "curve"))
         refuse_faults(faults)
 
 
@@ -204,7 +281,7 @@ def latest(key: str, scope: str) -> OwnershipInput:
     rows = [row for row in ownership_inputs() if row.key == key and row.scope == scope]
     if not rows:
         raise KeyError(f"{key} / {scope}")
-    return max(rows, key=lambda row: row.as_of)
+    return max(rows, key=lambda row: first_day(row.as_of))
 
 
 @cache
@@ -252,7 +329,7 @@ def derived_quote(
         raise PricingError(
             f"no purchase price of {accelerator} is known", hint="state one: own.server_price_usd in the assumptions"
         )
-    card = max(cards, key=lambda quote: quote.as_of)
+    card = max(cards, key=lambda quote: first_day(quote.as_of))
     overhead = next(row for row in ownership_inputs() if row.key == "server_overhead")
     assert overhead.typical is not None
     scale_ratio = accelerator_count * overhead.typical
@@ -272,22 +349,87 @@ def derived_quote(
 
 
 @cache
+def resale_quotes() -> tuple[ResaleQuote, ...]:
+    """Return what used accelerators were sold and offered for, and published curves."""
+    return read_facts(ResaleQuote, "resale_quotes.csv")
+
+
+def sold_over_asked_ratios() -> tuple[float, ...]:
+    """Return what cards were sold for over what was asked for the same ones, in the same record of the same day; rising.
+
+    Examples
+    --------
+    >>> [round(ratio, 2) for ratio in sold_over_asked_ratios()]
+    [0.51, 0.68, 0.7, 0.71, 0.74]
+    """
+    asked = {(q.accelerator, q.source, q.as_of): q.price_usd for q in resale_quotes() if q.basis == "asked"}
+    pairs = [(q.price_usd, asked.get((q.accelerator, q.source, q.as_of))) for q in resale_quotes() if q.basis == "sold"]
+    return tuple(sorted(sold / ask for sold, ask in pairs if sold and ask))
+
+
+def residual_evidence() -> tuple[tuple[float, float, ResaleQuote], ...]:
+    """Return age in months, share of the price when new, and where that is from: cards sold, and curves published.
+
+    A price that was asked is no evidence (`sold_over_asked_ratios`), nor is what was recalled. Where a sale does not state the
+    share, it is over the newest price of a new card; where it does not state the age, the card is as old as its model, from
+    the middle of the year in which that came out.
+    """
+    new: dict[str, AcceleratorQuote] = {}
+    for card in sorted((q for q in accelerator_quotes() if q.condition == "new" and not q.weak), key=lambda q: q.as_of):
+        new[card.accelerator] = card
+    found = []
+    for quote in resale_quotes():
+        model = accelerators()[quote.accelerator]
+        if quote.basis == "asked" or quote.is_recalled or model.market_class != "datacenter":
+            continue
+        share, age = quote.new_price_share, float(quote.age_months or 0)
+        if share is None and quote.price_usd and quote.accelerator in new:
+            share = quote.price_usd / new[quote.accelerator].price_usd
+        if not age:
+            day = first_day(quote.as_of)
+            age = (day.year - model.launch_year) * 12.0 + day.month - 7
+        if share is not None:
+            found.append((age, share, quote))
+    return tuple(found)
+
+
+RESIDUAL_AGES_MONTHS = (12, 24, 36, 48, 60)
+
+
+@cache
 def residual_curve() -> tuple[ResidualPoint, ...]:
-    """Return what is left of a data-centre GPU's price by age; the curve falls in steps when a generation ships."""
-    points = []
-    for row in ownership_inputs():
-        if row.key == "residual_fraction" and (age := re.search(r"after (\d+) months", row.scope)):
-            assert row.low is not None
-            assert row.typical is not None
-            assert row.high is not None
-            points.append(
-                ResidualPoint(
-                    age_months=int(age[1]),
-                    low_share=row.low,
-                    residual_share=row.typical,
-                    high_share=row.high,
-                    source=row.source,
-                    as_of=row.as_of,
-                )
+    """Return what is left of the price of a data-center GPU by age, from what used ones were sold for and published curves.
+
+    At each age the median of the evidence that is nearest to it, within half a year, with the 10th and 90th percentile; an
+    older card is never worth more than a younger one.
+    """
+    points: list[ResidualPoint] = []
+    evidence = [each for each in residual_evidence() if 6 <= each[0] <= 66]
+    nearest = [min(RESIDUAL_AGES_MONTHS, key=lambda at: (abs(at - age), -at)) for age, _, _ in evidence]
+    for at in RESIDUAL_AGES_MONTHS:
+        here = [each for each, age in zip(evidence, nearest, strict=True) if age == at]
+        low, typical, high = (_quantile(sorted(share for _, share, _ in here), part) for part in (0.1, 0.5, 0.9))
+        if points:
+            low = min(low, points[-1].low_share)
+            typical = min(typical, points[-1].residual_share)
+            high = min(high, points[-1].high_share)
+        quotes = [quote for _, _, quote in here]
+        points.append(
+            ResidualPoint(
+                age_months=at,
+                low_share=low,
+                residual_share=typical,
+                high_share=high,
+                source="; ".join(sorted({quote.source for quote in quotes})),
+                as_of=max((quote.as_of for quote in quotes), key=first_day),
             )
-    return tuple(sorted(points, key=lambda point: point.age_months))
+        )
+    return tuple(points)
+
+
+def _quantile(rising: Sequence[float], part: float) -> float:
+    """Return a quantile by straight lines between neighbors."""
+    place = part * (len(rising) - 1)
+    below = int(place)
+    above = min(below + 1, len(rising) - 1)
+    return rising[below] + (rising[above] - rising[below]) * (place - below)

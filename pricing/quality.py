@@ -7,18 +7,35 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 from typing import Final
 
 from pricing.identity import identity_of
-from pricing.offers import Offer, PurchaseOption
+from pricing.offers import TERM_MONTHS, Offer, PurchaseOption
 from pricing.providers.contract import PartFault, RefusedRow
 
-__all__ = ["Judged", "has_shrunk", "judge", "missing_anchors"]
+__all__ = [
+    "CONFIRMING_DAYS",
+    "Judged",
+    "Market",
+    "has_shrunk",
+    "is_confirmed_shrink",
+    "judge",
+    "judge_table",
+    "missing_anchors",
+]
 
-ACCELERATOR_USD_PER_HOUR: Final = (0.02, 40.0)
-"""Band of a whole accelerator's hour: a consumer card on a market stands at the low end, a GB300 far below the high one."""
+ACCELERATOR_USD_PER_HOUR: Final = (0.02, 80.0)
+"""Band of a whole accelerator's hour: a consumer card on a market stands at the low end, a GB300 in a dear region at half the high one."""
+
+FAR_BELOW: Final = "far_below_others"
+SPOT_EQUALS_ON_DEMAND: Final = "spot_equals_on_demand"
+SPOT_AT_FLOOR: Final = "spot_at_floor"
+FAR_BELOW_SHARE: Final = 0.6
+LEAST_SELLERS: Final = 2
+"""Other sellers without whom nothing can be said to be far below all."""
 
 VCPU_USD_PER_HOUR: Final = (0.0005, 1.0)
 
@@ -27,11 +44,14 @@ SAME_SHARE: Final = 1e-4
 
 LEAST_ROW_SHARE: Final = 0.8
 LEAST_ROWS_COUNTED: Final = 10
+SAME_SIZE_SHARE: Final = 0.05
+CONFIRMING_DAYS: Final = 3
+"""A source that lost its rows in an outage has them back within a day or two; a smaller catalogue stays smaller."""
 MOST_REFUSED_SHARE: Final = 0.2
 MOST_REFUSED_ROWS: Final = 3
 
-RESERVED: Final = {PurchaseOption.RESERVED_1Y, PurchaseOption.RESERVED_3Y, PurchaseOption.RESERVED_5Y}
 PLANS: Final = {PurchaseOption.SAVINGS_PLAN_1Y, PurchaseOption.SAVINGS_PLAN_3Y}
+RESERVED: Final = set(TERM_MONTHS) - PLANS
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,50 +63,128 @@ class Judged:
     faults: tuple[PartFault, ...]
 
 
-def judge(offers: Iterable[Offer], refused: Sequence[RefusedRow] = ()) -> Judged:
-    """Pass every offer of one provider through the gates.
+@dataclass(frozen=True, slots=True)
+class Market:
+    """What sellers take for an accelerator-hour.
+
+    Attributes
+    ----------
+    lowest : mapping of (accelerator, how it is paid) to mapping of str to float
+        The lowest price of each seller, USD per accelerator and hour.
+    listed : mapping of (accelerator, how it is paid) to mapping of str to float
+        The same of the bundled offers alone, whose sources are others.
+    """
+
+    lowest: Mapping[tuple[str, str], Mapping[str, float]]
+    listed: Mapping[tuple[str, str], Mapping[str, float]]
+
+    @classmethod
+    def of(cls, listed: Iterable[Offer], gathered: Iterable[Offer] = ()) -> Market:
+        """Return the market that the bundled offers and those of the store make."""
+        facts = list(listed)
+        return cls(_lowest_prices([*facts, *gathered]), _lowest_prices(facts))
+
+    def is_far_below(self, offer: Offer) -> bool:
+        """Return whether an offer is far below every other seller of its accelerator, and no other source confirms it."""
+        price = offer.accelerators_usd_per_hour
+        if price is None or offer.accelerator is None:
+            return False
+        key = offer.accelerator, _paid(offer)
+        others = [least for seller, least in self.lowest.get(key, {}).items() if seller != offer.provider]
+        own = self.listed.get(key, {}).get(offer.provider, math.inf)
+        return (
+            len(others) >= LEAST_SELLERS
+            and price < FAR_BELOW_SHARE * min(others)
+            and not own * FAR_BELOW_SHARE <= price
+        )
+
+
+def _paid(offer: Offer) -> str:
+    """Return the class within which prices are compared."""
+    if offer.interruptible or offer.purchase_option is PurchaseOption.MARKETPLACE:
+        return "spot"
+    return "committed" if offer.term_months else "firm"
+
+
+def _lowest_prices(offers: Iterable[Offer]) -> dict[tuple[str, str], dict[str, float]]:
+    found: dict[tuple[str, str], dict[str, float]] = defaultdict(dict)
+    for offer in offers:
+        price = offer.accelerators_usd_per_hour
+        if price is None or offer.accelerator is None or FAR_BELOW in offer.flags:
+            continue
+        sellers = found[offer.accelerator, _paid(offer)]
+        sellers[offer.provider] = min(price, sellers.get(offer.provider, math.inf))
+    return found
+
+
+def judge(
+    offers: Iterable[Offer],
+    refused: Sequence[RefusedRow] = (),
+    market: Market | None = None,
+    *,
+    today: date = date.max,
+) -> Judged:
+    """Pass every offer of one provider, card or file through the gates.
 
     Parameters
     ----------
     offers : iterable of Offer
-        All that was read in one refresh.
+        All that was read in one refresh, or that a file tells of one day.
     refused : sequence of RefusedRow
         Rows that the adapter itself refused; they count where a part has too many.
+    market : Market, optional
+        What other sellers take; without it no price is held against theirs.
+    today : date
+        The day (UTC); a price of a later one is none, but for the next, which has begun somewhere.
 
     Returns
     -------
     Judged
         Offers with their flags, all refused rows, and the parts that fail.
     """
-    single, faults = _without_duplicates(list(offers))
+    single, doubles = _without_duplicates(list(offers))
     on_demand = _on_demand_prices(single)
     first_year = _one_year_prices(single)
     passed: list[Offer] = []
-    told = list(refused)
+    told = [*refused, *doubles]
     for offer in single:
-        fault = _fault(offer, on_demand.get(_place(offer)), first_year.get(_commitment(offer)))
+        fault = _date_fault(offer, today) or _fault(
+            offer, on_demand.get(_place(offer)), first_year.get(_commitment(offer))
+        )
         if fault:
             told.append(RefusedRow(part=offer.part, identity=identity_of(offer), reason=fault[0], message=fault[1]))
         else:
-            passed.append(_flagged(offer, on_demand.get(_place(offer))))
-    faults += _overfull(passed, told)
+            passed.append(_flagged(offer, on_demand.get(_place(offer)), market))
+    faults = _overfull(passed, told)
     broken = {fault.part for fault in faults}
     return Judged(tuple(offer for offer in passed if offer.part not in broken), tuple(told), tuple(faults))
 
 
-def _without_duplicates(offers: list[Offer]) -> tuple[list[Offer], list[PartFault]]:
-    """Keep one of equal rows; two prices for one thing are a fault of their parts, since nobody knows which is right."""
+def judge_table(offers: Iterable[Offer], market: Market | None = None, *, today: date = date.max) -> Judged:
+    """Pass the offers of a file through the same gates, day by day; a price of another day is no second price."""
+    by_day: dict[date, list[Offer]] = defaultdict(list)
+    for offer in offers:
+        by_day[offer.observed_on].append(offer)
+    judged = [judge(rows, market=market, today=today) for _, rows in sorted(by_day.items())]
+    return Judged(
+        tuple(offer for each in judged for offer in each.offers),
+        tuple(row for each in judged for row in each.refused),
+        tuple(fault for each in judged for fault in each.faults),
+    )
+
+
+def _without_duplicates(offers: list[Offer]) -> tuple[list[Offer], list[RefusedRow]]:
+    """Keep one of equal rows; of two prices for one thing nobody knows which is right, so neither is kept."""
     by_identity: dict[str, Offer] = {}
-    faults: dict[str, PartFault] = {}
+    doubles: dict[str, RefusedRow] = {}
     for offer in offers:
         identity = identity_of(offer)
         known = by_identity.setdefault(identity, offer)
-        if known is offer or math.isclose(known.price_usd_per_hour, offer.price_usd_per_hour, rel_tol=SAME_SHARE):
+        if math.isclose(known.price_usd_per_hour, offer.price_usd_per_hour, rel_tol=SAME_SHARE):
             continue
-        message = f"two prices for {identity}: {known.price_usd_per_hour:g} and {offer.price_usd_per_hour:g}"
-        for part in (known.part, offer.part):
-            faults[part] = PartFault(part=part, reason="duplicate", message=message)
-    return list(by_identity.values()), list(faults.values())
+        message = f"two prices: {known.price_usd_per_hour:g} and {offer.price_usd_per_hour:g} USD/h"
+        doubles[identity] = RefusedRow(part=known.part, identity=identity, reason="duplicate", message=message)
+    return [offer for identity, offer in by_identity.items() if identity not in doubles], list(doubles.values())
 
 
 def _place(offer: Offer) -> tuple[str, str, str]:
@@ -109,6 +207,13 @@ def _on_demand_prices(offers: Sequence[Offer]) -> dict[tuple[str, str, str], flo
 
 def _one_year_prices(offers: Sequence[Offer]) -> dict[tuple[str, str, str, str, str, str], float]:
     return {_commitment(offer): offer.price_usd_per_hour for offer in offers if offer.term_months == 12}
+
+
+def _date_fault(offer: Offer, today: date) -> tuple[str, str] | None:
+    """Return that a price is dated after today; such a one would stay the newest until that day has passed."""
+    if (offer.observed_on - today).days <= 1:
+        return None
+    return "future_date", f"dated {offer.observed_on}, after today ({today}); is the clock of this machine right?"
 
 
 def _fault(offer: Offer, on_demand: float | None, one_year: float | None) -> tuple[str, str] | None:
@@ -141,14 +246,19 @@ def _band_fault(offer: Offer) -> str | None:
     return f"{each:g} USD per {unit} and hour is outside {low:g} to {high:g}"
 
 
-def _flagged(offer: Offer, on_demand: float | None) -> Offer:
-    if offer.purchase_option is not PurchaseOption.SPOT or on_demand is None:
-        return offer
-    if math.isclose(offer.price_usd_per_hour, on_demand, rel_tol=SAME_SHARE):
-        return replace(offer, flags=(*offer.flags, "spot_equals_on_demand"))
-    if math.isclose(offer.price_usd_per_hour, on_demand / 10, rel_tol=SAME_SHARE):
-        return replace(offer, flags=(*offer.flags, "spot_at_floor"))
-    return offer
+def _flagged(offer: Offer, on_demand: float | None, market: Market | None) -> Offer:
+    """Set the flags that come from comparing prices anew: an exported offer brings those of its first check along."""
+    flags = [flag for flag in offer.flags if flag not in {FAR_BELOW, SPOT_EQUALS_ON_DEMAND, SPOT_AT_FLOOR}]
+    if market is not None and market.is_far_below(offer):
+        flags.append(FAR_BELOW)
+    if offer.purchase_option is PurchaseOption.SPOT:
+        if on_demand is None:
+            flags.extend(flag for flag in offer.flags if flag in {SPOT_EQUALS_ON_DEMAND, SPOT_AT_FLOOR})
+        elif math.isclose(offer.price_usd_per_hour, on_demand, rel_tol=SAME_SHARE):
+            flags.append(SPOT_EQUALS_ON_DEMAND)
+        elif math.isclose(offer.price_usd_per_hour, on_demand / 10, rel_tol=SAME_SHARE):
+            flags.append(SPOT_AT_FLOOR)
+    return offer if tuple(flags) == offer.flags else replace(offer, flags=tuple(flags))
 
 
 def _overfull(passed: Sequence[Offer], refused: Sequence[RefusedRow]) -> list[PartFault]:
@@ -156,6 +266,7 @@ def _overfull(passed: Sequence[Offer], refused: Sequence[RefusedRow]) -> list[Pa
     bad: dict[str, list[RefusedRow]] = defaultdict(list)
     for row in refused:
         bad[row.part].append(row)
+    causes = {part: len({row.cause or row.identity for row in rows}) for part, rows in bad.items()}
     return [
         PartFault(
             part=part,
@@ -163,30 +274,42 @@ def _overfull(passed: Sequence[Offer], refused: Sequence[RefusedRow]) -> list[Pa
             message=f"{len(rows)} of {len(rows) + good[part]} rows refused; the first: {rows[0].identity}: {rows[0].message}",
         )
         for part, rows in bad.items()
-        if len(rows) > MOST_REFUSED_ROWS and len(rows) > MOST_REFUSED_SHARE * (len(rows) + good[part])
+        if causes[part] > MOST_REFUSED_ROWS and causes[part] > MOST_REFUSED_SHARE * (causes[part] + good[part])
     ]
 
 
-def has_shrunk(row_count: int, held_count: int, last_reason: str, last_count: int) -> bool:
-    """Return whether a part's answer is too small to believe; a second answer of the same size is believed.
+def has_shrunk(row_count: int, held_count: int) -> bool:
+    """Return whether an answer is too small to be believed at once.
 
     Parameters
     ----------
     row_count, held_count : int
         Rows that came, and rows that the store holds.
-    last_reason : str
-        Why the last asking failed, if it did.
-    last_count : int
-        How many rows it had.
 
     Examples
     --------
-    >>> has_shrunk(60, 100, "", 100), has_shrunk(60, 100, "shrunk", 60), has_shrunk(85, 100, "", 100)
-    (True, False, False)
+    >>> has_shrunk(60, 100), has_shrunk(85, 100), has_shrunk(1, 9), has_shrunk(0, 9)
+    (True, False, False, True)
     """
-    if held_count < LEAST_ROWS_COUNTED or row_count >= LEAST_ROW_SHARE * held_count:
-        return False
-    return not (last_reason == "shrunk" and math.isclose(row_count, last_count, rel_tol=0.05))
+    if not row_count:
+        return held_count > 0
+    return held_count >= LEAST_ROWS_COUNTED and row_count < LEAST_ROW_SHARE * held_count
+
+
+def is_confirmed_shrink(row_count: int, earlier: Iterable[tuple[date, int]], today: date) -> bool:
+    """Return whether the same smaller answer has come on `CONFIRMING_DAYS` days, today included; an empty one never counts.
+
+    Parameters
+    ----------
+    row_count : int
+        Rows that came today.
+    earlier : iterable of (date, int)
+        Day and size of each answer that was found too small since the part was last believed.
+    today : date
+        The day (UTC).
+    """
+    days = {day for day, count in earlier if math.isclose(count, row_count, rel_tol=SAME_SIZE_SHARE)}
+    return row_count > 0 and len(days | {today}) >= CONFIRMING_DAYS
 
 
 def missing_anchors(offers: Iterable[Offer], anchors: Sequence[str]) -> list[str]:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 import queue
-import tempfile
 import threading
 import time
 import traceback
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -16,15 +15,28 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Final
 
+from pricing.catalog import load_bundled
 from pricing.clock import utc_now
-from pricing.offers import Offer
+from pricing.offers import Offer, PurchaseOption
 from pricing.providers import PROVIDERS, load_provider
 from pricing.providers.contract import PartFault, Provider, RawPage, RefusedRow, Request
-from pricing.quality import has_shrunk, judge, missing_anchors
+from pricing.quality import CONFIRMING_DAYS, Market, has_shrunk, is_confirmed_shrink, judge, missing_anchors
+from pricing.spool import spool_folder
+from pricing.store.answers import (
+    Doubted,
+    PartAnswer,
+    PartStatus,
+    answered_parts,
+    held_types,
+    read_doubted,
+    read_statuses,
+    stamp_ahead,
+)
 from pricing.store.engine import Engine
 from pricing.store.errors import StoreError
-from pricing.store.landing import Landing, PartAnswer, PartResult, land
-from pricing.store.reading import PartStatus, read_statuses, renew_spreads
+from pricing.store.landing import Landing, PartResult, land
+from pricing.store.reading import read_offers
+from pricing.store.spreads import renew_spreads
 
 __all__ = ["RefreshSummary", "SourceSummary", "refresh"]
 
@@ -51,6 +63,8 @@ class SourceSummary:
         Each part.
     refused : tuple of RefusedRow
         Rows that were not believed.
+    warnings : tuple of str
+        What was believed although it is odd: a smaller answer, a machine that is no longer told.
     duration_s : float
         How long it took.
     trace : str
@@ -60,6 +74,7 @@ class SourceSummary:
     provider: str
     parts: tuple[PartResult, ...]
     refused: tuple[RefusedRow, ...] = ()
+    warnings: tuple[str, ...] = ()
     duration_s: float = 0.0
     trace: str = ""
 
@@ -78,21 +93,23 @@ class SourceSummary:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefreshSummary:
-    """What became of a refresh."""
+    """What became of a refresh; `warnings` are of the store as a whole."""
 
     asked_at: datetime
     sources: tuple[SourceSummary, ...]
+    warnings: tuple[str, ...] = ()
     duration_s: float = 0.0
 
     @property
     def exit_status(self) -> int:
-        """0 all well, 5 some source failed in part or whole, 6 every one did, 4 none could be asked."""
+        """0 all well, 5 some source failed in part or whole or is warned of, 6 every one failed, 4 none could be asked."""
         told = {source.status for source in self.sources} - {"skipped"}
         if not told:
             return EXIT_NOTHING_ASKED
         if told == {"failed"}:
             return EXIT_FAILED
-        return 0 if told == {"ok"} else EXIT_PARTIAL
+        is_warned = bool(self.warnings) or any(source.warnings for source in self.sources)
+        return 0 if told == {"ok"} and not is_warned else EXIT_PARTIAL
 
 
 @dataclass(slots=True)
@@ -103,6 +120,7 @@ class _Gathered:
     faults: list[PartFault] = field(default_factory=list)
     offers: list[Offer] = field(default_factory=list)
     refused: list[RefusedRow] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
 
 
 def refresh(
@@ -143,8 +161,10 @@ def refresh(
     asked_at, start = utc_now(), time.monotonic()
     known = [load_provider(name) for name in providers]
     statuses = read_statuses(engine)
+    market = Market.of(load_bundled().offers, read_offers(engine))
+    warnings = _clock_warnings(stamp_ahead(engine, asked_at), asked_at)
     finished: queue.SimpleQueue[SourceSummary] = queue.SimpleQueue()
-    with tempfile.TemporaryDirectory(prefix="gpuplan-", ignore_cleanup_errors=True) as spool:
+    with spool_folder() as spool:
         request = Request(
             regions=tuple(regions),
             give_up_at=start + time_limit_s,
@@ -153,14 +173,26 @@ def refresh(
             settings=dict(os.environ if settings is None else settings),
         )
         for provider in known:
-            folder = Path(spool) / provider.name
+            folder = spool / provider.name
             folder.mkdir()
-            run = _Run(engine, provider, replace(request, spool=folder), asked_at, statuses, on_progress)
+            run = _Run(engine, provider, replace(request, spool=folder), asked_at, statuses, market, on_progress)
             threading.Thread(target=lambda run=run: finished.put(run.whole()), name=provider.name, daemon=True).start()
         sources = _collected(finished, [provider.name for provider in known], start + time_limit_s + GRACE_S)
     if any(source.total("row_count") for source in sources):
         renew_spreads(engine)
-    return RefreshSummary(asked_at=asked_at, sources=tuple(sources), duration_s=time.monotonic() - start)
+    return RefreshSummary(
+        asked_at=asked_at, sources=tuple(sources), warnings=warnings, duration_s=time.monotonic() - start
+    )
+
+
+def _clock_warnings(ahead: datetime | None, now: datetime) -> tuple[str, ...]:
+    if ahead is None:
+        return ()
+    line = (
+        f"the store was last written at {ahead:%Y-%m-%d %H:%M} UTC, ahead of this machine's clock, which says"
+        f" {now:%Y-%m-%d %H:%M} UTC: one of the two was wrong; the new prices landed all the same"
+    )
+    return (line,)
 
 
 def _spot_days(statuses: Sequence[PartStatus], now: datetime) -> int:
@@ -194,6 +226,7 @@ class _Run:
     request: Request
     asked_at: datetime
     statuses: Sequence[PartStatus]
+    market: Market
     on_progress: Progress
 
     def whole(self) -> SourceSummary:
@@ -224,6 +257,7 @@ class _Run:
             provider=self.provider.name,
             parts=tuple(results),
             refused=tuple(gathered.refused),
+            warnings=tuple(gathered.warnings),
             duration_s=time.monotonic() - start,
             trace=trace,
         )
@@ -251,19 +285,30 @@ class _Run:
         gathered.offers = [offer for offer in gathered.offers if offer.part not in broken]
 
     def _check(self, gathered: _Gathered) -> None:
-        judged = judge(gathered.offers, gathered.refused)
+        judged = judge(gathered.offers, gathered.refused, self.market, today=self.asked_at.date())
         gathered.offers, gathered.refused = list(judged.offers), list(judged.refused)
         gathered.faults += judged.faults
-        is_full = not self.request.regions and not gathered.faults
-        missing = missing_anchors(gathered.offers, self.provider.anchors) if is_full else []
-        if missing and gathered.pages:
-            message = f"a full answer without {', '.join(missing)} is not believed"
-            gathered.faults += [
-                PartFault(part=part, reason="anchor", message=message)
-                for part in sorted({offer.part for offer in gathered.offers} or {page.part for page in gathered.pages})
-            ]
+        if not self.request.regions and not gathered.faults and gathered.pages:
+            self._check_anchors(gathered)
         broken = {fault.part for fault in gathered.faults}
         gathered.offers = [offer for offer in gathered.offers if offer.part not in broken]
+
+    def _check_anchors(self, gathered: _Gathered) -> None:
+        """Fail a full answer that lacks a well-known machine, unless the last one lacked it too."""
+        anchors = self.provider.anchors
+        if self.provider.name in answered_parts(self.engine):  # one that is gone is not asked for again
+            anchors = tuple(held_types(self.engine, self.provider.name, anchors))
+        missing = missing_anchors(gathered.offers, anchors)
+        if not missing:
+            return
+        parts = sorted({offer.part for offer in gathered.offers} or {page.part for page in gathered.pages})
+        told = f"a full answer without {', '.join(missing)}"
+        doubted = read_doubted(self.engine, self.provider.name)
+        if all(any(each.reason == "anchor" for each in doubted.get(part, ())) for part in parts):
+            gathered.warnings.append(f"{told} came twice and is believed: renamed, or no longer sold")
+            return
+        message = f"{told} is not believed until a second one says the same"
+        gathered.faults += [PartFault(part=part, reason="anchor", message=message) for part in parts]
 
     def _store(self, gathered: _Gathered) -> list[PartResult]:
         by_provider: dict[str, list[Offer]] = defaultdict(list)
@@ -291,28 +336,57 @@ class _Run:
         return results
 
     def _answers(self, gathered: _Gathered) -> dict[str, PartAnswer]:
-        """Return how each part answered; a shrunken one has failed."""
+        """Return how each part answered; an empty one and one that shrank have failed."""
         counts: dict[str, int] = defaultdict(int)
         for offer in gathered.offers:
             counts[offer.part] += 1
+        refused = Counter(row.part for row in gathered.refused)
         held = {status.part: status for status in self.statuses if status.provider == self.provider.name}
+        doubted = read_doubted(self.engine, self.provider.name)
+        bundled = _bundled_counts(self.provider)
         answers: dict[str, PartAnswer] = {}
         for part in dict.fromkeys([*(page.part for page in gathered.pages), *counts]):
-            count, last = counts[part], held.get(part)
-            answers[part] = PartAnswer(part=part, row_count=count)
-            if last and has_shrunk(count, last.row_count, last.reason, last.answered_count):
-                message = (
-                    f"{count} rows came where {last.row_count} are held; believed if the next refresh says the same"
-                )
-                answers[part] = PartAnswer(
-                    part=part, status="failed", reason="shrunk", message=message, row_count=count
-                )
+            known_count = held[part].row_count if part in held else 0
+            if not counts[part]:
+                known_count = known_count or bundled[part]
+            answers[part] = self._answer(part, counts[part], refused[part], known_count, doubted.get(part, ()))
+            if answers[part].message and answers[part].status == "ok":
+                gathered.warnings.append(f"{part}: {answers[part].message}")
         for fault in gathered.faults:
             for part in _meant(fault.part, held):
                 answers[part] = PartAnswer(
                     part=part, status=fault.status, reason=fault.reason, message=fault.message, row_count=counts[part]
                 )
         return answers
+
+    def _answer(
+        self, part: str, count: int, refused_count: int, known_count: int, doubted: Iterable[Doubted]
+    ) -> PartAnswer:
+        """Return how a part answered: fewer rows than are known are believed after days, none never."""
+        if not has_shrunk(count and count + refused_count, known_count):  # what is refused has come, and is kept
+            return PartAnswer(part=part, row_count=count)
+        if not count:
+            message = f"no row came where {known_count} are known; an empty answer is never believed"
+            return PartAnswer(part=part, status="failed", reason="empty", message=message)
+        told = f"{count} rows came where {known_count} are known"
+        earlier = [(each.asked_at.date(), each.row_count) for each in doubted if each.reason == "shrunk"]
+        if is_confirmed_shrink(count, earlier, self.asked_at.date()):
+            message = f"{told}, the same on {CONFIRMING_DAYS} days: believed, the others are gone"
+            return PartAnswer(part=part, reason="shrunk", message=message, row_count=count)
+        message = f"{told}; believed when the same comes on {CONFIRMING_DAYS} days"
+        return PartAnswer(part=part, status="failed", reason="shrunk", message=message, row_count=count)
+
+
+def _bundled_counts(provider: Provider) -> Mapping[str, int]:
+    """Return how many bundled list prices a part is known to have, where the adapter tells parts apart; others come and go."""
+    if provider.part_of is None:
+        return Counter()
+    find = provider.part_of
+    return Counter(
+        find(offer)
+        for offer in load_bundled().offers
+        if offer.provider == provider.name and offer.purchase_option is PurchaseOption.ON_DEMAND
+    )
 
 
 def _meant(part: str, held: Iterable[str]) -> list[str]:

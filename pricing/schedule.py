@@ -32,6 +32,8 @@ class Schedule:
         After ``prices refresh``.
     store : str
         Address of the store; empty for the user's own.
+    store_in_environment : bool
+        Whether ``GPUPLAN_STORE`` of the job's environment names it, since its address holds a password.
     image : str
         Container image with the program, for Kubernetes.
     then : tuple of str
@@ -51,6 +53,7 @@ class Schedule:
     command: str = "gpuplan"
     arguments: tuple[str, ...] = ()
     store: str = ""
+    store_in_environment: bool = False
     image: str = "registry.example.org/gpuplan:latest"
     then: tuple[str, ...] = ()
     folder: str = ""
@@ -61,7 +64,7 @@ class Schedule:
     @property
     def words(self) -> list[str]:
         """The command line, word by word."""
-        store = ["--store", self.store] if self.store else []
+        store = ["--store", self.store] if self.store and not self.store_in_environment else []
         quiet = [] if self.log else ["--quiet"]  # a log without a line a day tells nothing
         then = ["--then", *self.then] if self.then else []
         return [*shlex.split(self.command), "prices", "refresh", *quiet, *store, *self.arguments, *then]
@@ -148,7 +151,9 @@ def _github(schedule: Schedule) -> str:
     folder = str(PurePosixPath(schedule.folder, "prices"))
     words = replace(schedule, store=schedule.store or "prices/prices.duckdb").words
     here = {"working-directory": schedule.folder} if schedule.folder else {}
-    secrets = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "LAMBDA_API_KEY", "RUNPOD_API_KEY")
+    secrets = (
+        "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "DIGITALOCEAN_TOKEN", "HYPERSTACK_API_KEY", "LAMBDA_API_KEY", "RUNPOD_API_KEY",
+    )  # fmt: skip
     steps: list[dict[str, object]] = [
         {"uses": "actions/checkout@v4"},
         {"uses": "actions/setup-python@v5", "with": {"python-version": "3.12"}},

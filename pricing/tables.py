@@ -6,6 +6,7 @@ cell, tuples of words joined by ``|``, tuples of small row types as JSON.
 
 from __future__ import annotations
 
+import codecs
 import csv
 import difflib
 import io
@@ -21,9 +22,10 @@ from pricing.errors import PricingError
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["facts_path", "frame", "read_facts", "read_rows", "rows_of_frame", "text_of_rows"]
+__all__ = ["facts_path", "frame", "read_facts", "read_rows", "read_text", "rows_of_frame", "text_of_rows"]
 
 Row = TypeVar("Row")
+MOST_BYTES = 256 << 20
 
 
 def facts_path(name: str) -> Path:
@@ -80,6 +82,32 @@ def _split(text: str, where: str) -> tuple[list[str], list[list[str]]]:
         return header, [line for line in lines if line]
     except csv.Error as error:
         raise PricingError(f"this is no CSV table: {error}", where=where) from None
+
+
+def read_text(path: Path) -> str:
+    """Return the text of a table that a user brings.
+
+    Raises
+    ------
+    PricingError
+        There is no such file, it is larger than `MOST_BYTES`, or it is no UTF-8 text.
+    """
+    try:
+        with path.open("rb") as file:
+            data = file.read(MOST_BYTES + 1)
+    except OSError as error:
+        raise PricingError(f"cannot be read: {error.strerror or error}", where=str(path)) from None
+    if len(data) > MOST_BYTES:
+        raise PricingError(f"larger than {MOST_BYTES >> 20} MiB, which no price table is", where=str(path))
+    try:
+        return data.decode("utf-16" if data[:2] in {codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE} else "utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        raise PricingError(
+            f"not UTF-8 text: byte {data[error.start]:#04x} cannot be read",
+            hint="save the table as 'CSV UTF-8'",
+            where=f"{path}, line {line}",
+        ) from None
 
 
 def read_rows(row_type: type[Row], text: str, *, where: str) -> list[Row]:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from functools import cache
+
+from pricing.clock import utc_now
 
 __all__ = ["TokenPrice", "same_model", "token_prices"]
 
@@ -31,7 +34,8 @@ class TokenPrice:
     cached_input_usd_per_million_tokens : float or None
         Price of 1e6 prompt tokens found in the seller's prefix cache; None where it grants no discount.
     priced_on : date
-        Day of the newest dated price in the package: it knew of no later change.
+        Day of the newest dated price in the package by then: it knew of no later change. The package keeps no start of most
+        prices; one of a day in the past for which it has none has the day on which the package was last brought up to date.
     source : str
         Package and version.
     note : str
@@ -75,7 +79,7 @@ def same_model(ours: str, listed: str) -> bool:
     return _words(ours) == _words(listed)
 
 
-def token_prices(model: str, on: date) -> tuple[TokenPrice, ...]:
+def token_prices(model: str, on: date, *, today: date | None = None) -> tuple[TokenPrice, ...]:
     """Return who sells `model` by the token on a day, cheapest input and output together first.
 
     Parameters
@@ -84,28 +88,32 @@ def token_prices(model: str, on: date) -> tuple[TokenPrice, ...]:
         Our name of the model.
     on : date
         Day for which prices are wanted; the package knows some of their changes.
+    today : date, optional
+        Changes of the package up to this day have happened, later ones are announced; the clock's day (UTC) without it.
     """
     from importlib.metadata import version
 
     from genai_prices import data_snapshot
-    from genai_prices.types import ModelPrice, StartDateConstraint, TieredPrices
+    from genai_prices.types import ModelInfo, ModelPrice, StartDateConstraint, TieredPrices
 
     when = datetime.combine(on, time(12), tzinfo=UTC)
     source = f"genai-prices {version('genai-prices')}"
 
     snapshot = data_snapshot.get_snapshot()
-    # The package carries no date of its own; the newest start date of any of its prices tells how fresh it is.
-    known_on = max(
-        (
+
+    def starts(listings: Iterable[ModelInfo]) -> list[date]:
+        return [
             item.constraint.start_date
-            for provider in snapshot.providers
-            for listing in provider.models
+            for listing in listings
             if isinstance(listing.prices, list)
             for item in listing.prices
-            if isinstance(item.constraint, StartDateConstraint) and item.constraint.start_date <= on
-        ),
-        default=on,
-    )
+            if isinstance(item.constraint, StartDateConstraint)
+        ]
+
+    # The package carries no date of its own; the newest start date of any of its prices tells how fresh it is. Some lie ahead.
+    dates = starts(listing for provider in snapshot.providers for listing in provider.models)
+    known_on = max((day for day in dates if day <= on), default=on)
+    renewed_on = max((day for day in dates if day <= (today or utc_now().date())), default=known_on)
 
     def usd(price: ModelPrice, key: str) -> float | None:
         value: Decimal | TieredPrices | None = getattr(price, key, None)
@@ -135,7 +143,7 @@ def token_prices(model: str, on: date) -> tuple[TokenPrice, ...]:
                     input_usd_per_million_tokens=entry,
                     output_usd_per_million_tokens=answer or 0.0,
                     cached_input_usd_per_million_tokens=usd(price, "cache_read_mtok"),
-                    priced_on=known_on,
+                    priced_on=known_on if any(day <= on for day in starts([listing])) else max(known_on, renewed_on),
                     source=source,
                     note=comment,
                 )

@@ -5,19 +5,33 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from datetime import date, datetime
 from typing import Any
 
 from pricing.console import Output
+from pricing.providers.contract import RefusedRow
 from pricing.refresh import RefreshSummary, SourceSummary
+from pricing.store.answers import PartStatus
 from pricing.store.landing import PartResult
-from pricing.store.reading import Change, PartStatus, PriceAt
+from pricing.store.reading import Change, PriceAt
 
-__all__ = ["diff_view", "history_view", "import_lines", "refresh_record", "refresh_table", "status_view"]
+__all__ = [
+    "diff_view",
+    "history_view",
+    "import_lines",
+    "refresh_record",
+    "refresh_table",
+    "refresh_warnings",
+    "status_view",
+]
 
 Row = dict[str, Any]
+
+MOST_CAUSES_SHOWN = 3
+"""Of what was refused, without ``--verbose``."""
 
 
 def _shown(rows: Sequence[Row], columns: Sequence[str], output: Output, key: str, **around: Any) -> str:  # noqa: ANN401 - JSON values
@@ -88,21 +102,43 @@ def _source_row(source: SourceSummary) -> Row:
 def refresh_table(summary: RefreshSummary, output: Output, *, is_verbose: bool = False) -> str:
     """Show a refresh: a line for each source, then what went wrong and what waits."""
     rows = [_source_row(source) for source in summary.sources]
-    lines = [_table(rows, list(rows[0]) if rows else ["source"], output), ""]
+    lines = [_table(rows, list(rows[0]) if rows else ["source"], output), "", *refresh_warnings(summary)]
     for source in summary.sources:
+        answers = [part.answer for part in source.parts if part.answer.status != "ok"]
+        odd = [(source.provider, each.part, each.status, each.reason, each.message) for each in answers]
+        lines += (
+            [f"{provider} {part}: {status}: {message}" for provider, part, status, _, message in odd]
+            if is_verbose
+            else grouped_faults(odd)
+        )
         for part in source.parts:
-            if part.answer.status != "ok":
-                lines.append(f"{source.provider} {part.answer.part}: {part.answer.status}: {part.answer.message}")
             for identity, kept, held in part.held:
                 change = f"{held / kept - 1:+.0%}"
                 lines.append(
                     f"{source.provider}: {identity} moved {change} ({kept:g} to {held:g}): held back until the next refresh says it too"
                 )
-        shown = source.refused if is_verbose else source.refused[:3]
-        lines += [f"{source.provider}: refused {row.identity}: {row.message}" for row in shown]
-        if len(shown) < len(source.refused):
-            lines.append(f"{source.provider}: {len(source.refused) - len(shown)} more refused (--verbose shows them)")
+        lines += _refused_lines(source, is_verbose=is_verbose)
     return "\n".join(lines).rstrip()
+
+
+def _refused_lines(source: SourceSummary, *, is_verbose: bool) -> list[str]:
+    """Return a line for each refused row; in short, one for each of the first causes, with how many rows it spoils."""
+    by_cause: dict[str, list[RefusedRow]] = defaultdict(list)
+    for number, row in enumerate(source.refused):
+        by_cause[f"row {number}" if is_verbose else row.cause or row.identity].append(row)
+    told = list(by_cause.values())[: None if is_verbose else MOST_CAUSES_SHOWN]
+    lines = []
+    for first, *others in told:
+        more = f" and {len(others)} more" if others else ""
+        lines.append(f"{source.provider}: refused {first.identity}{more}: {first.message}")
+    left = len(source.refused) - sum(len(rows) for rows in told)
+    return [*lines, f"{source.provider}: {left} more refused (--verbose shows them)"] if left else lines
+
+
+def refresh_warnings(summary: RefreshSummary) -> list[str]:
+    """Return what was believed although it is odd: it stands beside what failed, and in the exit status."""
+    told = [f"{source.provider} {line}" for source in summary.sources for line in source.warnings]
+    return [f"warning: {line}" for line in (*summary.warnings, *told)]
 
 
 def refresh_record(summary: RefreshSummary, store: str) -> str:
@@ -134,6 +170,7 @@ def refresh_record(summary: RefreshSummary, store: str) -> str:
         "asked_at": _plain(summary.asked_at),
         "duration_s": round(summary.duration_s, 2),
         "exit_status": summary.exit_status,
+        "warnings": refresh_warnings(summary),
         "sources": sources,
     }
     return json.dumps(record, indent=2, ensure_ascii=False)
@@ -173,8 +210,10 @@ def import_lines(results: Sequence[PartResult]) -> list[str]:
     return lines
 
 
-def status_view(statuses: Sequence[PartStatus], now: datetime, store: str, output: Output) -> str:
-    """Show how old each part is and how its source last answered."""
+def status_view(
+    statuses: Sequence[PartStatus], now: datetime, store: str, output: Output, *, is_verbose: bool = False
+) -> str:
+    """Show how old prices are and how each source last answered: a line for each provider, or for each part."""
     rows: list[Row] = []
     for each in statuses:
         age = each.age_days(now)
@@ -191,8 +230,69 @@ def status_view(statuses: Sequence[PartStatus], now: datetime, store: str, outpu
                 "message": each.message,
             }
         )
+    if output.format == "table" and not is_verbose:
+        return _status_summary(rows, output)
     columns = ["provider", "part", "status", "rows", "age_days", "last_good", "last_asked", "message"]
     return _shown(rows, columns, output, "parts", store=store)
+
+
+def _status_summary(rows: Sequence[Row], output: Output) -> str:
+    """Return a line for each provider, then one for each way in which parts of it failed."""
+    by_provider: dict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        by_provider[row["provider"]].append(row)
+    told: list[Row] = []
+    for provider, parts in by_provider.items():
+        counts = Counter(part["status"] for part in parts)
+        ages = [part["age_days"] for part in parts if part["rows"] and part["age_days"] is not None]
+        told.append(
+            {
+                "provider": provider,
+                "parts": len(parts),
+                "ok": counts["ok"],
+                "failed": counts["failed"],
+                "skipped": counts["skipped"],
+                "rows": sum(part["rows"] for part in parts),
+                "oldest_days": max(ages, default=None),
+                "newest_days": min(ages, default=None),
+                "last_asked": max(part["last_asked"] for part in parts),
+            }
+        )
+    odd = [
+        (row["provider"], row["part"], row["status"], row["reason"], row["message"])
+        for row in rows
+        if row["status"] != "ok"
+    ]
+    columns = ["provider", "parts", "ok", "failed", "skipped", "rows", "oldest_days", "newest_days", "last_asked"]
+    lines = [_table(told, columns, output), "", *grouped_faults(odd, most=MOST_FAULTS_SHOWN)]
+    return "\n".join([*lines, "--verbose shows every part"]).strip()
+
+
+MOST_FAULTS_SHOWN = 10
+MOST_PARTS_NAMED = 3
+
+
+def grouped_faults(odd: Iterable[tuple[str, str, str, str, str]], most: int | None = None) -> list[str]:
+    """Return a line for each provider, status and reason, with the first message and the parts that it is of.
+
+    Parameters
+    ----------
+    odd : iterable of (provider, part, status, reason, message)
+        What did not answer as it should.
+    most : int, optional
+        Lines at most; all without it.
+    """
+    groups: dict[tuple[str, str, str], list[tuple[str, str]]] = defaultdict(list)
+    for provider, part, status, reason, message in odd:
+        groups[provider, status, reason].append((part, message))
+    lines = []
+    for (provider, status, _), told in groups.items():
+        names = ", ".join(part for part, _ in told[:MOST_PARTS_NAMED])
+        more = f" and {len(told) - MOST_PARTS_NAMED} more" if len(told) > MOST_PARTS_NAMED else ""
+        lines.append(f"{provider} {names}{more}: {status}: {told[0][1]}")
+    if most is not None and len(lines) > most:
+        return [*lines[:most], f"and {len(lines) - most} more (--verbose shows them)"]
+    return lines
 
 
 def history_view(prices: Sequence[PriceAt], output: Output) -> str:

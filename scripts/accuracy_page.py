@@ -13,8 +13,8 @@ from importlib import resources
 
 from planner.measured.rows import shipped_rows
 from planner.measured.scores import BlockReport, Detail, FileReport
+from planner.measured.verify import verify_rows
 from planner.supply.calibration import default_calibration
-from planner.verify import verify_rows
 
 __all__ = ["accuracy_page"]
 
@@ -163,7 +163,7 @@ def _goals(scores: dict[tuple[str, str], dict[str, str]]) -> Iterator[str]:
         "",
         "Peaks lean to the high side on purpose, since one told too low kills a run: in the fit a peak told too low counts six times",
         f"one told too high, and {margin - 1:.0%} are added last, the least that leaves one left-out peak in 25 or fewer over 3 % above",
-        "what was told. Their bias above is that lean. What a framework does by itself (`planner/measured/memory_presets.py`) was",
+        "what was told. Their bias above is that lean. What a framework does by itself (`planner/measured/memory/presets.py`) was",
         "written with these tables in sight, the ratios alone were fitted without the rows left out.",
         f"Whether a planned training run fits is judged by its upper end: activations and logits times {reserve:.2f}, so that nine of ten",
         "left-out peaks stay below.",

@@ -12,7 +12,7 @@ from typing import Any, cast
 
 from planner.assumptions import default_assumptions
 from planner.errors import PlanningError
-from planner.published import check_table, table_kind
+from tests.published.tables import check_table, table_kind
 
 
 def main() -> int:
@@ -55,7 +55,7 @@ def check(path: Path) -> dict[str, Any] | None:
 
 def measured(path: Path) -> dict[str, Any]:
     """Return how far predictions lie from measurements: there is no tolerance, so no row is wrong."""
-    from planner.verify import verify
+    from planner.measured.verify import verify
 
     none = {"file": path.name, "kind": "measured", "rows": 0, "right": 0, "wrong": 0, "refused": 0}
     try:

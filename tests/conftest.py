@@ -6,17 +6,20 @@ import os
 import signal
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Iterator
-from datetime import date
+from datetime import UTC, date, datetime
 from functools import cache
 from pathlib import Path
 
 import pytest
+import time_machine
 from filelock import FileLock
 from hypothesis import settings
 
 from planner.assumptions import default_assumptions
 from planner.demand.workload import Workload
+from planner.engine import EngineError, connect
 from planner.inputs import read_document, validated
 from planner.plan import Plan, make_plan
 from pricing.catalog import load_bundled
@@ -26,6 +29,8 @@ from pricing.token_prices import token_prices
 ROOT = Path(__file__).parent.parent
 EXAMPLES = ROOT / "examples"
 TODAY = date(2026, 11, 21)
+CLOCK_DAY = date.fromisoformat(os.environ.get("TEST_CLOCK", f"{TODAY}")[:10])
+"""The day of the tests' clock, for what is made before it is started: pytest imports the conftests of the files it is given first."""
 
 
 # A busy machine is no fault of a formula.
@@ -33,10 +38,36 @@ settings.register_profile("gpuplan", deadline=None)
 settings.load_profile("gpuplan")
 
 
-def pytest_configure() -> None:
-    """Listen to Ctrl-C: a shell that starts the tests in the background hands on that it is to be ignored."""
+def pytest_configure(config: pytest.Config) -> None:
+    """Put clock, time zone and locale where the tests want them, and listen to Ctrl-C.
+
+    A shell that starts the tests in the background hands on that Ctrl-C is to be ignored.
+    """
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    _leave_the_real_clock(runs_tests=hasattr(config, "workerinput") or not config.getoption("numprocesses", None))
+    os.environ["TZ"] = os.environ.get("TEST_TZ", "UTC")
+    time.tzset()
+    os.environ["LC_ALL"] = os.environ.get("TEST_LOCALE", "C.UTF-8")
+
+
+_clock: list[time_machine.travel] = []
+
+
+def _start_clock(offset_s: float) -> None:
+    _clock[:] = [time_machine.travel(time.time() + offset_s, tick=True)]
+    _clock[0].start()
+
+
+def _leave_the_real_clock(*, runs_tests: bool) -> None:
+    """Start the tests' clock, here and in every Python process that a test starts; workers of one run share it."""
+    day = datetime.fromisoformat(os.environ.get("TEST_CLOCK", f"{TODAY}T09:00")).replace(tzinfo=UTC)
+    offset_s = float(os.environ.setdefault("TEST_CLOCK_OFFSET_S", str(day.timestamp() - time.time())))
+    if not runs_tests:
+        return  # the workers of this process start their own
+    _start_clock(offset_s)
+    paths = (str(ROOT / "tests" / "clock"), str(ROOT), os.environ.get("PYTHONPATH", ""))
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
 
 
 @pytest.fixture(autouse=True)
@@ -52,7 +83,7 @@ def _no_settings_of_this_machine(monkeypatch: pytest.MonkeyPatch, tmp_path_facto
 @cache
 def _plan(name: str) -> Plan:
     work = validated(read_document(str(EXAMPLES / f"{name}.yaml")), Workload)
-    prices = token_prices(work.model, TODAY) if isinstance(work.model, str) else ()
+    prices = token_prices(work.model, TODAY, today=TODAY) if isinstance(work.model, str) else ()
     return make_plan(
         work, load_bundled(), default_assumptions(), today=TODAY, token_prices=prices, free_tiers=free_tiers()
     )
@@ -75,7 +106,25 @@ def cluster() -> Iterator[str]:
         state = subprocess.run([str(script), "status"], capture_output=True, check=False, timeout=60)
         if state.returncode != 0:
             pytest.skip("the local Spark engine does not run (scripts/engine start)")
-        yield subprocess.run(
-            [str(script), "uri"], capture_output=True, text=True, check=True, timeout=60
-        ).stdout.strip()
+        address = subprocess.run([str(script), "uri"], capture_output=True, text=True, check=True, timeout=60).stdout
+        # gRPC hands deadlines on the clock of Python to a core that reads the machine's: here both have to be one.
+        _clock[0].stop()
+        try:
+            _wait_until_it_answers(address.strip())
+            yield address.strip()
+        finally:
+            _start_clock(float(os.environ["TEST_CLOCK_OFFSET_S"]))
         subprocess.run([str(script), "start"], capture_output=True, check=True, timeout=300)
+
+
+def _wait_until_it_answers(address: str, tries: int = 12) -> None:
+    """Wait for an engine that is busy with what the test before this one did to it."""
+    for attempt in range(tries):
+        try:
+            connect(address).close()
+        except EngineError:
+            if attempt == tries - 1:
+                raise
+            time.sleep(5)
+        else:
+            return

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from importlib import resources
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import BaseModel
 
+from planner.commands.init import KINDS
+from planner.costs.scenario import Scenario
 from planner.demand.workload import Workload
 from planner.errors import InputError
-from planner.inputs import read_document, validated
+from planner.inputs import document_of, read_document, validated
+from planner.mix_request import MixRequest
 
 
 def _read(tmp_path: Path, text: str | bytes) -> Workload:
@@ -69,7 +74,27 @@ def test_all_faults_are_told_at_once_with_line_and_nearest_key(tmp_path: Path) -
         ("just text", "keys with values"),
         ("kind: serve\nkind: batch\n", "stands twice"),
         ("a: [1", "not valid YAML"),
-        ("\x00", "not valid YAML"),
+        ("a: 1\nb: \x00", "w.yaml:2:4: not valid YAML: the character U+0000"),
+        ("kind: serve\nx: caf\xe9".encode("latin-1"), "w.yaml:2:7: not UTF-8 text: byte 0xe9"),
+        ("kind: serve".encode("utf-16"), "is it UTF-16? Save it as UTF-8"),
+        ("kind: !!bool maybe", "w.yaml:1:7: the tag"),
+        ("kind: !!int ''", "w.yaml:1:7: the tag"),
+        ("kind: !!float ''", "the tag"),
+        ("kind: !!timestamp x", "the tag"),
+        ("kind: !!binary aGk=", "the tag"),
+        ("kind: !!set {serve}", "the tag"),
+        ("!!python/object:os.system {a: 1}", "the tag"),
+        ("? [kind]\n: serve", "a key must be a word"),
+        ("horizon_months: " + "1" * 5_000, "w.yaml:1:17: a whole number of 5,000 digits"),
+        ("horizon_months: " + "1" * 400, "a whole number of 400 digits"),
+        ('model: "\\ud800"', "surrogate"),
+        ("serve: &x [*x]", "nested deeper"),
+        ("constraints: 5", "constraints must be keys with values, got 5"),
+        ("constraints: {min_secure: maybe}", "must be true or false, got 'maybe'"),
+        ("constraints: {gpus: 3}", "must be a list, got 3"),
+        ("precision: 5", "precision must be a list, got 5"),
+        ("kind: gpu_hours\ngpu_hours: {gpu: ''}", "at least 1 characters, got 0"),
+        ("model: ~\nserve: ~\nkind: ~", "got nothing"),
         (b"\xff\xfe\xff", "not UTF-8"),
         ("kind: serv\n", "did you mean 'serve'"),
         ("kind: serve\nmodel: x\n", "section `serve:`"),
@@ -87,6 +112,77 @@ def test_a_broken_file_gets_one_clear_message(tmp_path: Path, text: str | bytes,
         _read(tmp_path, text)
     assert words in str(caught.value)
     assert "w.yaml" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("written", "count"),
+    [("010", 10), ("08", 8), ("+007", 7), ("0o17", 15), ("0x1F", 31), ("1_000", 1000), ("!!str 8", 8), ("1e1", 10)],
+)
+def test_numbers_are_those_of_yaml_1_2(tmp_path: Path, written: str, count: int) -> None:
+    work = _read(tmp_path, f"kind: gpu_hours\ngpu_hours: {{gpu: h100-sxm, count: {written}}}\n")
+    assert work.gpu_hours is not None
+    assert work.gpu_hours.count == count
+
+
+def test_no_message_about_a_users_file_is_in_the_words_of_the_library(tmp_path: Path) -> None:
+    for value in ("~", "5", "x", "[1]", "{a: 1}", "true", ".nan", "1e400", "2026-01-01", "''"):
+        for key in ("kind", "model", "precision", "constraints", "own", "serve", "horizon_months", "runs_per_month"):
+            with pytest.raises(InputError) as caught:
+                _read(tmp_path, f"{key}: {value}\n")
+            for word in ("Input", "input should", "instance", "dictionary", "valid ", "parse", "unable"):
+                assert word not in str(caught.value), (key, value)
+
+
+def test_a_link_that_leads_nowhere_is_told_as_one(tmp_path: Path) -> None:
+    (tmp_path / "w.yaml").symlink_to("gone.yaml")
+    with pytest.raises(InputError, match=r"leads to gone\.yaml"):
+        read_document(str(tmp_path / "w.yaml"))
+
+
+@pytest.mark.parametrize("name", ["x" * 300 + ".yaml", "a\0b", ""])
+def test_a_name_that_no_file_can_have_is_told(name: str) -> None:
+    with pytest.raises(InputError):
+        read_document(name)
+
+
+def test_an_endless_file_is_read_to_a_bound() -> None:
+    with pytest.raises(InputError, match="larger than"):
+        read_document("/dev/zero")
+
+
+@pytest.mark.parametrize(("example", "told"), [("scenario", "gpuplan init scenario"), ("write a: b", "write a: b")])
+def test_an_empty_file_is_answered_with_where_to_begin(example: str, told: str) -> None:
+    with pytest.raises(InputError) as caught:
+        read_document("/dev/null", example=example)
+    assert told in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("\n".join(f"k{number}: 1" for number in range(5_000)), "and more faults like these"),
+        (SERVE + "own: {" + ", ".join(f"k{number}: 1" for number in range(5_000)) + "}\n", "and more faults"),
+        ("? " + "k" * 100_000 + "\n: 1", "unknown key 'kkk"),
+        ("kind: " + "s" * 100_000, "must be one of"),
+        (SERVE + f"precision: [{', '.join(['fp8'] * 5_000)}]\n", "at most 20 entries, got 5000"),
+        (SERVE + f"constraints: {{gpus: [{', '.join(['h100'] * 5_000)}]}}\n", "at most 200 entries"),
+        (SERVE + f"constraints: {{providers: [{'x' * 100_000}]}}\n", "at most 100 characters, got 100,000"),
+    ],
+)
+def test_a_file_of_very_many_or_very_long_parts_is_refused_at_once_and_briefly(
+    tmp_path: Path, text: str, words: str
+) -> None:
+    with pytest.raises(InputError) as caught:
+        _read(tmp_path, text)
+    assert words in str(caught.value)
+    assert len(str(caught.value)) < 20_000
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_init_prints_is_read_by_the_command_it_names(kind: str) -> None:
+    text = resources.files("planner").joinpath(f"templates/{kind}.yaml").read_text(encoding="utf-8")
+    models: dict[str, type[BaseModel]] = {"scenario": Scenario, "demand": MixRequest}
+    assert validated(document_of(text, kind), models.get(kind, Workload)).model_fields_set
 
 
 def test_norway_is_a_country(tmp_path: Path) -> None:

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from planner.costs.capital_cases import reserved_units_normal
 from planner.errors import NothingFitsError, PlanningError
 from planner.mix import cheapest_mix, single_tier_costs_usd
 from planner.tiers import DemandCurve, Limits, Tier, TierKind
+from tests.published.capital_cases import reserved_units_normal
 
 OWN = Tier(name="own", kind=TierKind.OWNED, fixed_usd_per_machine_hour=1.1, usd_per_unit_hour=0.15, max_machines=4)
 RESERVED = Tier(name="reserved", kind=TierKind.COMMITTED, fixed_usd_per_machine_hour=1.9)
@@ -191,3 +191,69 @@ def test_a_tier_that_cannot_do_it_alone_is_not_among_the_single_ones() -> None:
         "reserved",
         "on demand",
     }
+
+
+def test_terms_that_overlap_are_begun_as_the_demand_rises_and_falls() -> None:
+    reserved = replace(RESERVED, fixed_usd_per_machine_hour=1.0, term_hours=4, start_every_hours=2)
+    mix = cheapest_mix(DemandCurve(units=np.array([1.0, 1, 2, 2, 2, 2, 1, 1])), [reserved])
+    assert mix.total_usd == pytest.approx(3 * 4)  # from the hours 0, 2 and 4
+    assert mix.tiers[0].machines == 2
+    assert mix.tiers[0].idle_unit_hours == pytest.approx(0)
+
+
+@settings(max_examples=10)
+@given(
+    st.lists(st.integers(0, 4), min_size=6, max_size=30),
+    st.integers(1, 12),
+    st.integers(1, 6),
+    st.integers(1, 8),
+    st.integers(2, 5),
+)
+def test_hours_planned_for_together_cost_what_they_cost_one_by_one(
+    demand: list[int], term: int, every: int, other_term: int, most: int
+) -> None:
+    tiers = [
+        replace(RESERVED, term_hours=term, start_every_hours=every, max_machines=most),
+        replace(RESERVED, name="longer", fixed_usd_per_machine_hour=1.2, term_hours=other_term, units_per_machine=2),
+        ON_DEMAND,
+    ]
+    curve = DemandCurve(units=np.array(demand, dtype=float))
+    together = cheapest_mix(curve, tiers)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("planner.mix._periods", lambda _tiers, hours: np.arange(hours))
+        one_by_one = cheapest_mix(curve, tiers)
+    assert together.total_usd == pytest.approx(one_by_one.total_usd, rel=1e-6, abs=1e-6)
+    assert (together.dispatch_units.sum(axis=0)[0] >= np.array(demand) - 1e-6).all()
+
+
+def test_a_curve_of_decades_with_terms_of_years_is_a_small_program() -> None:
+    year = replace(RESERVED, term_hours=8760)
+    week = np.tile(np.repeat([100.0, 320.0], 84), 596)[:100_000]
+    mix = cheapest_mix(DemandCurve(units=week), [year, ON_DEMAND], time_limit_s=30)
+    assert mix.gap_share < 1e-6
+    assert mix.tiers[0].machines >= 100
+    assert mix.total_usd < mix.single_tier_usd["on demand"]
+
+
+def test_more_different_hours_than_a_solver_holds_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("planner.mix.MOST_UNKNOWNS", 50)
+    curve = DemandCurve(units=np.arange(1.0, 101.0))
+    with pytest.raises(PlanningError, match="different hours"):
+        cheapest_mix(curve, [RESERVED, ON_DEMAND])
+    monkeypatch.setattr("planner.mix.MOST_LEVELS", 10)
+    rounded = cheapest_mix(curve, [RESERVED, ON_DEMAND])
+    assert rounded.rounded_to_units == 10
+
+
+@pytest.mark.parametrize("size", [1e6, 1e7, 1e9])
+def test_sizes_beyond_whole_numbers_are_answered(size: float) -> None:
+    mix = cheapest_mix(DemandCurve(units=DAY * size), [replace(OWN, max_machines=None), RESERVED, SPOT, ON_DEMAND])
+    small = cheapest_mix(DemandCurve(units=DAY * 1e4), [replace(OWN, max_machines=None), RESERVED, SPOT, ON_DEMAND])
+    assert mix.total_usd / size == pytest.approx(small.total_usd / 1e4, rel=1e-3)
+
+
+def test_a_time_that_is_too_short_is_told() -> None:
+    tiers = [replace(RESERVED, term_hours=500, start_every_hours=1, units_per_machine=7), ON_DEMAND]
+    units = np.random.default_rng(0).gamma(2.0, 10.0, 3000)
+    with pytest.raises(PlanningError, match="no mix was found within"):
+        cheapest_mix(DemandCurve(units=units), tiers, time_limit_s=0.001)

@@ -8,12 +8,12 @@ import pytest
 from pydantic import ValidationError
 
 from planner.assumptions import default_assumptions
-from planner.costs.buy import buy_timeline, ownership_terms
 from planner.demand.curve import curve_from_csv, curve_from_profile
 from planner.demand.workload import Profile
 from planner.errors import InputError
 from planner.mix import cheapest_mix
 from planner.mix_request import MixRequest, owned_tier
+from tests.published.owning import buy_timeline, ownership_terms
 
 TIERS = [
     {"name": "1 year", "kind": "committed", "fixed_usd_per_machine_hour": 16.0, "gpus_per_machine": 8},
@@ -119,3 +119,10 @@ def test_an_owned_tier_that_always_works_costs_what_its_timeline_costs() -> None
     )
     per_gpu_hour = tier.fixed_usd_per_machine_hour / 8 + tier.usd_per_unit_hour
     assert per_gpu_hour == pytest.approx(float(timeline.usd_per_useful_gpu_hour(0.1)))
+
+
+@pytest.mark.parametrize("text", ["gpus,scenario\n1,a\n1,{long}\n1,{long}\n", "{long},b\n1,2\n", "gpus\n1\n{long}\n"])
+def test_a_fault_of_a_demand_file_is_short_however_long_its_cells_are(text: str) -> None:
+    with pytest.raises(InputError) as refused:
+        curve_from_csv(text.replace("{long}", "x" * 100_000))
+    assert len(refused.value.message) < 400

@@ -13,10 +13,12 @@ from planner.assumptions import default_assumptions
 from planner.demand.workload import Workload
 from planner.options.option import Option, OptionKind
 from planner.plan import Plan, make_plan
+from planner.report.because import because, headline
 from planner.report.record import plan_record
 from planner.report.schema import plan_schema
 from planner.report.values import json_text
 from pricing.catalog import load_bundled
+from pricing.offers import Launchable
 from tests.conftest import EXAMPLES, TODAY
 
 PlanOf = Callable[[str], Plan]
@@ -31,8 +33,8 @@ def _chosen(plan: Plan) -> Option:
 def test_each_example_has_a_verdict_with_reasons_and_dated_sources(name: str, plan_of: PlanOf) -> None:
     plan = plan_of(name)
     chosen = _chosen(plan)
-    assert plan.verdict.headline.endswith(".")
-    assert plan.verdict.because
+    assert headline(plan).endswith(".")
+    assert because(plan)
     assert chosen.choosable
     for option in plan.options:
         assert option.source
@@ -40,7 +42,10 @@ def test_each_example_has_a_verdict_with_reasons_and_dated_sources(name: str, pl
         assert option.present_value_usd > 0 or option.kind in {OptionKind.FREE, OptionKind.BUY}
 
 
-@pytest.mark.parametrize("name", WORKLOADS)
+@pytest.mark.parametrize(
+    "name",
+    [name if name.startswith(("serve", "gpu")) else pytest.param(name, marks=pytest.mark.slow) for name in WORKLOADS],
+)
 def test_the_json_of_each_example_keeps_the_published_schema(name: str, plan_of: PlanOf) -> None:
     record = json.loads(json_text(plan_record(plan_of(name))))
     faults = list(jsonschema.Draft202012Validator(plan_schema()).iter_errors(record))
@@ -64,7 +69,8 @@ def test_serving_a_70b_takes_as_many_accelerators_as_its_flop_and_its_limits_ask
         if accelerator.name in {"H100-SXM", "H200-SXM", "B200"} and option.fleet.layout.tensor > 1:
             assert accelerator.fp8_dense_tflop_per_s is not None
             peak = accelerator.fp8_dense_tflop_per_s * 1e12
-            assert 0.08 < flop_per_s / (peak * option.fleet.accelerators_used) < 0.6, option.id
+            without_spares = 1 - option.fleet.spare_instance_count / option.fleet.instance_count
+            assert 0.08 < flop_per_s / (peak * option.fleet.accelerators_used * without_spares) < 0.6, option.id
 
 
 def test_prefill_is_charged_a_longer_prompt_costs_more(plan_of: PlanOf) -> None:
@@ -125,6 +131,7 @@ def test_a_small_service_needs_no_gpu_of_its_own(plan_of: PlanOf) -> None:
     assert not plan_of("serve-small-cpu").verdict.needs_gpu
 
 
+@pytest.mark.slow
 def test_without_hosted_sellers_a_small_service_runs_on_a_processor_for_the_price_of_a_gpu(plan_of: PlanOf) -> None:
     plan = make_plan(plan_of("serve-small-cpu").workload, load_bundled(), default_assumptions(), today=TODAY)
     best = {
@@ -134,6 +141,7 @@ def test_without_hosted_sellers_a_small_service_runs_on_a_processor_for_the_pric
     assert best[OptionKind.CPU].present_value_usd < 1.5 * best[OptionKind.RENT].present_value_usd
 
 
+@pytest.mark.slow
 def test_doubling_all_prices_changes_no_ranking_of_rents(plan_of: PlanOf) -> None:
     catalog = load_bundled()
     doubled = replace(
@@ -163,11 +171,14 @@ def test_every_purchase_option_of_the_facts_is_in_the_ranking(plan_of: PlanOf) -
         for name in ("serve-llama-70b", "lora-llama-8b", "embed-10m-documents")
         for option in plan_of(name).options
     }
-    facts = {offer.purchase_option.value for offer in load_bundled().offers}
+    # One that cannot be started at its price is not planned with: so is every "starting from" price.
+    facts = {offer.purchase_option.value for offer in load_bundled().offers if offer.launchable is not Launchable.NO}
     assert facts <= seen
+    assert facts >= {"reserved_3m", "reserved_6m", "reserved_2y", "flex_start", "calendar", "serverless"}
     assert {"purchase", "per_token", "free"} <= seen
 
 
+@pytest.mark.slow
 def test_an_owner_who_pays_less_for_power_pays_less(plan_of: PlanOf) -> None:
     workload = plan_of("gpu-hours-h100").workload
     cheap = default_assumptions().override({"site.colocation.electricity_usd_per_kwh": 0.05}, "test")
@@ -181,7 +192,7 @@ def test_an_owner_who_pays_less_for_power_pays_less(plan_of: PlanOf) -> None:
 def test_a_budget_leaves_out_what_is_dearer(plan_of: PlanOf) -> None:
     workload = plan_of("gpu-hours-h100").workload
     within = workload.model_copy(
-        update={"constraints": workload.constraints.model_copy(update={"max_usd_per_month": 9000.0})}
+        update={"constraints": workload.constraints.model_copy(update={"max_usd_per_month": 20_000.0})}
     )
     plan = make_plan(Workload.model_validate(within.model_dump()), load_bundled(), default_assumptions(), today=TODAY)
-    assert all(option.usd_per_month <= 9000 for option in plan.options)
+    assert all(option.usd_per_month <= 20_000 for option in plan.options)

@@ -1,4 +1,4 @@
-"""``gpuplan assumptions``: every belief with its range and source."""
+"""``gpuplan assumptions``: every assumption with its range and source."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 import click
 
-from planner.commands.options import belief_options, beliefs_of
+from planner.commands.options import assumption_options, assumptions_of
 from pricing.console import Output, Talk, common_options, output_options
 
 __all__ = ["assumptions"]
@@ -14,7 +14,7 @@ __all__ = ["assumptions"]
 
 @click.command()
 @click.argument("part", required=False)
-@belief_options
+@assumption_options
 @output_options("table", "json", "csv", "md")
 @common_options
 def assumptions(
@@ -26,14 +26,14 @@ def assumptions(
     from planner.report.table import Column, Table
 
     del talk
-    beliefs = beliefs_of(settings, assumptions_file)
-    rows = [row for row in beliefs.rows.values() if not part or part in row.name]
+    assumptions = assumptions_of(settings, assumptions_file)
+    rows = [row for row in assumptions.rows.values() if not part or part in row.name]
     if not rows:
         raise InputError(f"no assumption has {part!r} in its name", hint="`gpuplan assumptions` lists them all")
     table = Table(
         "",
         (
-            Column("name"),
+            Column("name", is_whole=True),
             Column("value", is_number=True),
             Column("unit"),
             Column("range"),

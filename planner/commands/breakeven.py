@@ -21,7 +21,9 @@ __all__ = ["breakeven"]
     show_default=True,
     help="Draws of the values that are stated as ranges.",
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="The same seed draws the same.")
+@click.option(
+    "--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="The same seed draws the same."
+)
 @click.option("--sobol", is_flag=True, help="Also tell how much of the variance each range explains.")
 @output_options("table", "json", "csv", "md")
 @common_options
@@ -39,7 +41,7 @@ def breakeven(
     from planner.sensitivity import scenario_record
 
     del talk
-    document = read_document(scenario)
+    document = read_document(scenario, example="scenario")
     if horizon:
         document.content["horizon_months"] = horizon
     stated = validated(document, Scenario)

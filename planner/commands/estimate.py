@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from planner.commands.options import belief_options, beliefs_of, calibration_of, calibration_option
+from planner.commands.ask import AskCommand, asked_workload, kind_of, workload_of_file
+from planner.commands.completion import completing, kinds_and_files
+from planner.commands.options import assumption_options, assumptions_of, calibration_of, calibration_option
 from pricing.console import Output, Talk, common_options, output_options
 
 if TYPE_CHECKING:
-    from planner.supply.machines import Refusal
+    from planner.supply.machines import Machine, Refusal
     from planner.supply.scaling import ScalePoint
     from pricing.accelerators import Accelerator
 
@@ -25,12 +27,18 @@ MOST_MACHINES_ON_A_CURVE = 64
 FORMATS = ("bf16", "fp16", "fp8", "int8", "fp4")
 
 
-@click.command()
-@click.argument("workload", metavar="WORKLOAD")
-@click.option("--on", "on", required=True, metavar="GPU[:COUNT]", help="The machine: h100-sxm:8, 2xL40S, RTX 4090.")
+@click.command(cls=AskCommand, with_constraints=False)
+@click.argument("workload", metavar="KIND|WORKLOAD", shell_complete=kinds_and_files)
+@click.option(
+    "--on",
+    "on",
+    required=True,
+    metavar="GPU[:COUNT]|TYPE[:COUNT]",
+    shell_complete=completing("gpus"),
+    help="The machine: h100-sxm:8, 2xL40S, RTX 4090, h100-sxm/3g.40gb (a MIG slice), p5.48xlarge:2 (machines of a cloud).",
+)
 @click.option("--curve", is_flag=True, help="Also time and accelerator hours on 1, 2, 4 ... machines, the knee marked.")
-@click.option("--second-opinion", is_flag=True, help="Also ask aiconfigurator, where installed; takes up to a minute.")
-@belief_options
+@assumption_options
 @calibration_option
 @output_options("table", "json")
 @common_options
@@ -42,32 +50,32 @@ def estimate(
     calibration_files: tuple[str, ...],
     *,
     curve: bool,
-    second_opinion: bool,
     output: Output,
     talk: Talk,
 ) -> None:
-    """Say how fast a workload runs on one given machine, what limits it, and what fills the memory."""
+    """Say how fast a workload runs on one given machine, what limits it, and what fills the memory.
+
+    KIND is a kind of work, whose keys are options; WORKLOAD is a file, or - for standard input.
+    """
+    del talk
     from planner.commands.tables import show_text
     from planner.demand.models import resolve_model
-    from planner.demand.workload import Workload
     from planner.errors import NothingFitsError
-    from planner.inputs import read_document, validated
-    from planner.options.servers import own_machine
     from planner.report.estimate import estimate_record, estimate_tables
     from planner.report.values import json_text
     from planner.supply.fleet import estimate as estimated
     from planner.supply.machines import Refusal as Refused
     from planner.supply.scaling import fewest_that_suffice, relief, scaling_curve
-    from pricing.accelerators import resolve
 
-    beliefs = beliefs_of(settings, assumptions_file)
-    calibration = calibration_of(calibration_files, beliefs)
-    work = validated(read_document(workload), Workload)
-    accelerator, count = resolve(on)
+    assumptions = assumptions_of(settings, assumptions_file)
+    calibration = calibration_of(calibration_files, assumptions)
+    ctx = click.get_current_context()
+    work = workload_of_file(workload) if kind_of(ctx) is None else asked_workload(ctx, (workload,), {})
+    machine, total = _machine(on)
+    accelerator = machine.accelerator
+    assert accelerator is not None
     architecture = None if work.model is None else resolve_model(work.model)
-    total = max(1, round(count or 1))
-    machine = own_machine(accelerator, min(total, max(accelerator.scale_up_count, MOST_IN_A_BOX)))
-    answer = estimated(work, architecture, machine, total, beliefs, calibration=calibration)
+    answer = estimated(work, architecture, machine, total, assumptions, calibration=calibration)
     if isinstance(answer, Refused):
         raise NothingFitsError(
             answer.reason if accelerator.name in answer.reason else f"{total} x {accelerator.name}: {answer.reason}",
@@ -78,26 +86,40 @@ def estimate(
     gains: Mapping[str, float] = {}
     points: Sequence[ScalePoint] = ()
     if architecture is not None:
-        gains = relief(work, architecture, machine, total, beliefs, calibration=calibration)
-        enough = fewest_that_suffice(work, architecture, machine, total, beliefs, calibration=calibration)
+        gains = relief(work, architecture, machine, total, assumptions, calibration=calibration)
+        enough = fewest_that_suffice(work, architecture, machine, total, assumptions, calibration=calibration)
         if enough is not None and enough < total:
             notes.append(f"over-provisioned: {enough:,} of these {total:,} do the stated work within all its limits")
         if curve:
             most = max(math.ceil(total / machine.accelerator_count), MOST_MACHINES_ON_A_CURVE)
-            points = scaling_curve(work, architecture, machine, beliefs, most_machines=most, calibration=calibration)
+            points = scaling_curve(
+                work, architecture, machine, assumptions, most_machines=most, calibration=calibration
+            )
             notes += [] if points else ["no curve: only a job that ends takes less time on more machines"]
     shown = replace(answer, notes=(*notes, *answer.notes))
-    opinion = None
-    if second_opinion:
-        from planner.second_opinion.beside import second_opinion as ask
-
-        talk.say("asking aiconfigurator ...")
-        opinion = ask(work, architecture, answer)
-    record = estimate_record(work, shown, relief=gains, curve=points, opinion=opinion)
+    record = estimate_record(work, shown, relief=gains, curve=points)
     if output.format == "json":
         output.write(json_text(record))
     else:
         show_text(output, estimate_tables(record))
+
+
+def _machine(on: str) -> tuple[Machine, int]:
+    """Return the machine that is meant, and how many accelerators: a cloud's machine type, or so many of one's own."""
+    from planner.options.servers import own_machine
+    from planner.supply.machines import Machine
+    from pricing.accelerator_names import split_count
+    from pricing.accelerators import resolve
+    from pricing.instances import machine_type
+
+    name, count = split_count(on)
+    if found := machine_type(name):
+        accelerator, each, network, speed = found
+        machine = Machine(accelerator=accelerator, accelerator_count=each, network=network, network_gb_per_s_each_way=speed)  # fmt: skip
+        return machine, max(1, round(each * (count or 1)))
+    accelerator, _ = resolve(name)
+    total = max(1, round(count or 1))
+    return own_machine(accelerator, min(total, max(accelerator.scale_up_count, MOST_IN_A_BOX))), total
 
 
 def _way_out(refusal: Refusal, accelerator: Accelerator) -> str:

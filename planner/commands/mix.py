@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from planner.commands.options import belief_options, beliefs_of, filter_options, split_names, store_options
+from planner.commands.options import (
+    NumberRange,
+    assumption_options,
+    assumptions_of,
+    filter_options,
+    split_names,
+    store_options,
+)
 from pricing.console import CommandLineError, Output, Talk, common_options, output_options
 
 if TYPE_CHECKING:
@@ -18,6 +25,7 @@ if TYPE_CHECKING:
     from planner.report.table import Table
     from planner.tiers import DemandCurve, Tier
     from pricing.catalog import Catalog
+    from pricing.dates import Dropped
 
 __all__ = ["mix"]
 
@@ -27,8 +35,8 @@ PROFILES = ("steady", "office_hours", "batch_nights", "bursty")
 @click.command()
 @click.argument("demand", metavar="DEMAND")
 @click.option("--gpu", help="Accelerator whose offers and servers make the tiers: h100-sxm.")
-@click.option("--mean-gpus", type=click.FloatRange(min=0, min_open=True), help="Mean size of a named profile.")
-@click.option("--peak-gpus", type=click.FloatRange(min=0, min_open=True), help="Peak of a named profile.")
+@click.option("--mean-gpus", type=NumberRange(min=0, max=1e9, min_open=True), help="Mean size of a named profile.")
+@click.option("--peak-gpus", type=NumberRange(min=0, max=1e9, min_open=True), help="Peak of a named profile.")
 @click.option(
     "--horizon",
     type=click.IntRange(1, 600),
@@ -39,7 +47,7 @@ PROFILES = ("steady", "office_hours", "batch_nights", "bursty")
 )
 @click.option(
     "--time-limit",
-    type=click.FloatRange(min=1),
+    type=NumberRange(min=1, max=86_400),
     default=60.0,
     metavar="SECONDS",
     show_default=True,
@@ -47,7 +55,7 @@ PROFILES = ("steady", "office_hours", "batch_nights", "bursty")
 )
 @click.option("--secure", is_flag=True, help="Leave out community hosts and marketplaces.")
 @filter_options
-@belief_options
+@assumption_options
 @store_options
 @output_options("table", "json", "csv", "md")
 @common_options
@@ -85,6 +93,7 @@ def mix(
     request = _request(demand, gpu, mean_gpus, peak_gpus)
     curve = request.curve(lambda name: _text_beside(demand, name))
     tiers = request.stated_tiers()
+    dropped: tuple[Dropped, ...] = ()
     if not tiers:
         catalog = catalog_of(store_uri, as_of, max_age_days, talk).select(
             accelerators=[request.gpu],
@@ -95,9 +104,10 @@ def mix(
             secure=secure,
             launchable=True,
         )
-        tiers = _tiers(catalog, request.gpu, beliefs_of(settings, assumptions_file), horizon)
+        tiers = _tiers(catalog, request.gpu, assumptions_of(settings, assumptions_file), horizon)
+        dropped = catalog.dropped
     found = cheapest_mix(curve, tiers, request.stated_limits(), time_limit_s=time_limit)
-    record = _record(curve, tiers, found)
+    record = {**_record(curve, tiers, found), "dropped": dropped}
     if output.format == "json":
         output.write(json_text(record))
     else:
@@ -110,7 +120,7 @@ def _request(demand: str, gpu: str | None, mean_gpus: float | None, peak_gpus: f
 
     is_csv = demand.lower().endswith(".csv")
     if demand not in PROFILES and not is_csv:
-        request = validated(read_document(demand), MixRequest)
+        request = validated(read_document(demand, example="demand"), MixRequest)
         return request.model_copy(update={"gpu": gpu}) if gpu else request
     if not gpu:
         raise CommandLineError(
@@ -135,14 +145,18 @@ def _text_beside(demand: str, name: str) -> str:
     return read_text(path)[0]
 
 
-def _tiers(catalog: Catalog, gpu: str, beliefs: Assumptions, horizon: int) -> tuple[Tier, ...]:
+def _tiers(catalog: Catalog, gpu: str, assumptions: Assumptions, horizon: int) -> tuple[Tier, ...]:
     from planner.mix_tiers import tiers_of_offers
     from planner.options.servers import ownable_servers
     from pricing.accelerators import resolve_all
 
     names = {accelerator.name for accelerator in resolve_all(gpu)}
-    servers = [s for s in ownable_servers(beliefs) if s.machine.accelerator and s.machine.accelerator.name in names]
-    return tiers_of_offers(catalog, servers, beliefs, months=horizon)
+    servers = [
+        s
+        for s in ownable_servers(assumptions, catalog.window)
+        if s.machine.accelerator and s.machine.accelerator.name in names
+    ]
+    return tiers_of_offers(catalog, servers, assumptions, months=horizon)
 
 
 def _record(curve: DemandCurve, tiers: tuple[Tier, ...], found: MixResult) -> dict[str, Any]:

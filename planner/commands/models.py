@@ -1,49 +1,51 @@
-"""``gpuplan models``: the models known by name."""
+"""``gpuplan models``: the models known by name, and any other by its config.json."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from pricing.console import Output, Talk, common_options, output_options
 
+if TYPE_CHECKING:
+    from planner.demand.architecture import Architecture
+
 __all__ = ["models"]
+
+CONTEXT_TOKENS = 131_072
 
 
 @click.command()
-@click.argument("part", required=False)
+@click.argument("part", required=False, metavar="[PART|PATH]")
+@click.option(
+    "--context",
+    "context_tokens",
+    type=click.IntRange(1, 2_000_000_000),
+    default=CONTEXT_TOKENS,
+    show_default=True,
+    help="Tokens of context over which the KV cache per token is averaged: sliding windows hold part of it.",
+)
 @output_options("table", "json", "csv", "md")
 @common_options
-def models(part: str | None, *, output: Output, talk: Talk) -> None:
-    """List the models whose name contains PART; any other is told by its config.json or its numbers."""
+def models(part: str | None, *, context_tokens: int, output: Output, talk: Talk) -> None:
+    """List the models whose name contains PART, or tell the numbers of one by the PATH of its config.json."""
     from planner.commands.tables import show_rows
-    from planner.demand.memory import kv_bytes_per_token, weight_bytes
-    from planner.demand.models import known_model, known_models
-    from planner.demand.parameters import active_parameter_count, parameter_count
+    from planner.demand.models import configuration_path, known_model, known_models, resolve_model
     from planner.errors import InputError
     from planner.figures import bytes_text, count, significant
     from planner.report.table import Column, Table
 
     del talk
-    names = [name for name in known_models() if not part or part.lower() in name]
-    if not names:
+    if part and configuration_path(part):
+        architectures = {(model := resolve_model(part)).name: model}
+    else:
+        architectures = {name: known_model(name) for name in known_models() if not part or part.lower() in name}
+        if not architectures and part:
+            architectures = {(model := resolve_model(part)).name: model}
+    if not architectures:
         raise InputError(f"no known model has {part!r} in its name", hint="`gpuplan models` lists them all")
-    rows: list[dict[str, Any]] = []
-    for name in names:
-        architecture = known_model(name)
-        generates = architecture.kind == "decoder"
-        rows.append(
-            {
-                "name": name,
-                "kind": architecture.kind,
-                "parameter_count": parameter_count(architecture),
-                "active_parameter_count": active_parameter_count(architecture),
-                "weight_bytes_bf16": weight_bytes(architecture, "bf16"),
-                "kv_cache_bytes_per_token_bf16": float(kv_bytes_per_token(architecture, "bf16")) if generates else None,
-                "max_context_tokens": architecture.max_context_tokens or None,
-            }
-        )
+    rows = [{"name": name, **_numbers(model, context_tokens)} for name, model in architectures.items()]
     table = Table(
         "",
         (
@@ -52,6 +54,7 @@ def models(part: str | None, *, output: Output, talk: Talk) -> None:
             Column("parameters", "1e9", is_number=True),
             Column("active", "1e9", is_number=True),
             Column("weights", "bf16", is_number=True),
+            Column("KV/token", "bf16", is_number=True),
             Column("context", "tokens", is_number=True),
         ),
         tuple(
@@ -61,10 +64,37 @@ def models(part: str | None, *, output: Output, talk: Talk) -> None:
                 f"{significant(row['parameter_count'] / 1e9):g}",
                 f"{significant(row['active_parameter_count'] / 1e9):g}",
                 bytes_text(row["weight_bytes_bf16"]),
+                bytes_text(row["kv_cache_bytes_per_token_bf16"])
+                if row["kv_cache_bytes_per_token_bf16"] is not None
+                else "-",
                 count(row["max_context_tokens"]),
             )
             for row in rows
         ),
-        "`model:` also takes a path to a Hugging Face config.json, or the numbers themselves",
+        " ".join(
+            (
+                "`model:` also takes a path to a Hugging Face config.json, or the numbers themselves",
+                *(note for model in architectures.values() for note in model.notes),
+            )
+        ),
     )
     show_rows(output, rows, "models", [table])
+
+
+def _numbers(architecture: Architecture, context_tokens: int) -> dict[str, Any]:
+    """Return what is told of a model."""
+    from planner.demand.memory import kv_bytes_per_token, weight_bytes
+    from planner.demand.parameters import active_parameter_count, parameter_count
+
+    generates = architecture.kind in {"decoder", "speech"}
+    cache = float(kv_bytes_per_token(architecture, "bf16", context_tokens)) if generates else None
+    return {
+        "kind": architecture.kind,
+        "parameter_count": parameter_count(architecture),
+        "active_parameter_count": active_parameter_count(architecture),
+        "weight_bytes_bf16": weight_bytes(architecture, "bf16"),
+        "kv_cache_bytes_per_token_bf16": cache,
+        "state_bytes_per_sequence": architecture.state_bytes_per_sequence,
+        "native_precision": architecture.native_precision or None,
+        "max_context_tokens": architecture.max_context_tokens or None,
+    }

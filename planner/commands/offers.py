@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from planner.commands.options import filter_options, split_names, store_options
+from planner.commands.options import NumberRange, filter_options, split_names, store_options
 from pricing.console import Output, Talk, common_options, output_options
 
 if TYPE_CHECKING:
     from planner.report.table import Table
+    from pricing.catalog import Catalog
     from pricing.offers import Offer
 
 __all__ = ["offers"]
 
 SORTS: dict[str, Callable[[Offer], Any]] = {
-    "price": lambda offer: offer.price_usd_per_hour,
+    "price": lambda offer: (offer.price_usd_per_hour, -offer.accelerator_count),
     "price_per_gpu": lambda offer: (
-        offer.price_usd_per_hour / offer.accelerator_count if offer.accelerator_count else 1e9
+        offer.price_usd_per_hour / offer.accelerator_count if offer.accelerator_count else 1e9,
+        -offer.accelerator_count,
     ),
     "gpu": lambda offer: offer.accelerator or offer.accelerator_stated,
     "provider": lambda offer: (offer.provider, offer.instance_type),
@@ -31,10 +33,10 @@ SHOWN = 40
 
 @click.command()
 @click.option("--gpu", "gpus", multiple=True, help="Accelerator by any of its names: h100, A100-80GB, 'RTX 4090'.")
-@click.option("--min-memory-gib", type=click.FloatRange(min=0, min_open=True), help="Least memory of one accelerator.")
-@click.option("--count", type=click.FloatRange(min=0), help="Accelerators in one instance, exactly; 0 for CPU-only.")
+@click.option("--min-memory-gib", type=NumberRange(min=0, min_open=True), help="Least memory of one accelerator.")
+@click.option("--count", type=NumberRange(min=0), help="Accelerators in one instance, exactly; 0 for CPU-only.")
 @filter_options
-@click.option("--max-usd-per-hour", type=click.FloatRange(min=0, min_open=True), help="Highest price of the instance.")
+@click.option("--max-usd-per-hour", type=NumberRange(min=0, min_open=True), help="Highest price of the instance.")
 @click.option("--sort", type=click.Choice(list(SORTS)), default="price", show_default=True, help="Order of the rows.")
 @click.option("--secure", is_flag=True, help="Leave out community hosts and marketplaces.")
 @store_options
@@ -70,6 +72,7 @@ def offers(
     from planner.commands.prices import catalog_of
     from planner.commands.tables import show_rows
     from planner.errors import NothingFitsError
+    from pricing.clock import today
 
     catalog = catalog_of(store_uri, as_of, max_age_days, talk)
     found = catalog.select(
@@ -88,14 +91,17 @@ def offers(
         raise NothingFitsError(f"no offer is left\n{steps}", hint="leave out one of the options")
     rows = sorted(found.offers, key=SORTS[sort])
     shown = rows[: top or (SHOWN if output.format in {"table", "md"} else len(rows))]
-    show_rows(output, [_record(offer) for offer in shown], "offers", [_table(shown, len(rows), found.snapshot)])
+    day = as_of.date() if as_of else today()
+    table = _table(shown, len(rows), found, day)
+    show_rows(output, [_record(offer, day) for offer in shown], "offers", [table], dropped=found.dropped)
 
 
-def _record(offer: Offer) -> dict[str, Any]:
+def _record(offer: Offer, day: date) -> dict[str, Any]:
     from dataclasses import fields
 
     from pricing.offers import offer_id
     from pricing.regions import country_of
+    from pricing.sellers import tier_of
 
     row: dict[str, Any] = {"id": offer_id(offer)}
     row |= {
@@ -105,45 +111,63 @@ def _record(offer: Offer) -> dict[str, Any]:
     }
     row["flags"] = " ".join(offer.flags)
     row["country"] = country_of(offer.provider, offer.region)
+    row["tier"], row["tier_reason"] = tier_of(offer.provider, shared_host=offer.shared_host)
+    row["price_age_days"] = (day - offer.observed_on).days
     row["price_usd_per_gpu_hour"] = offer.accelerators_usd_per_hour
     return row
 
 
-def _table(shown: list[Offer], total: int, snapshot: str) -> Table:
-    from planner.figures import count, usd
-    from planner.report.table import Column, Table
+def _table(shown: list[Offer], total: int, found: Catalog, day: date) -> Table:
+    from planner.figures import usd
+    from planner.report.table import Column, Drop, Table
+    from planner.report.wording import dropped_text
     from planner.words import how_paid
+    from pricing.sellers import tier_of
 
     rows = tuple(
         (
             offer.provider,
+            tier_of(offer.provider, shared_host=offer.shared_host).letter,
             offer.instance_type,
-            f"{count(offer.accelerator_count)} x {offer.accelerator or offer.accelerator_stated + ' (unknown)'}"
-            if offer.accelerator_count
-            else f"{count(offer.vcpus)} vCPU",
+            _hardware(offer),
             offer.region,
             how_paid(offer.purchase_option),
             usd(offer.price_usd_per_hour),
             usd(offer.price_usd_per_hour / offer.accelerator_count) if offer.accelerator_count else "-",
             offer.observed_on.isoformat(),
-            ("not on sale so; " if offer.launchable == "no" else "")
-            + ", ".join(flag.replace("_", " ") for flag in offer.flags),
+            str((day - offer.observed_on).days),
+            "; ".join(_remarks(offer)),
         )
         for offer in shown
     )
     return Table(
         "",
         (
-            Column("provider"),
-            Column("instance type"),
-            Column("has"),
-            Column("region"),
+            Column("provider", is_whole=True),
+            Column("tier", drop=Drop.FIRST),
+            Column("machine"),
+            Column("GPUs", is_whole=True, drop=Drop.THIRD),
+            Column("region", is_whole=True),
             Column("paid"),
             Column("price", "USD/h", is_number=True),
-            Column("each GPU", "USD/h", is_number=True),
-            Column("priced on"),
-            Column("remarks"),
+            Column("each GPU", "USD/h", is_number=True, drop=Drop.SECOND),
+            Column("priced on", is_number=True),
+            Column("age", "days", is_number=True, drop=Drop.FIRST),
+            Column("remarks", drop=Drop.FIRST),
         ),
         rows,
-        f"{len(shown):,} of {total:,} offers, catalogue {snapshot}; sources with -f json",
+        f"{len(shown):,} of {total:,} offers, catalogue {found.snapshot}; sources with -f json; tiers: gpuplan providers"
+        + (f"; left out: {dropped_text(found.dropped)}" if found.dropped else ""),
     )
+
+
+def _hardware(offer: Offer) -> str:
+    from planner.figures import count
+
+    if not offer.accelerator_count:
+        return f"{count(offer.vcpus)} vCPU"
+    return f"{count(offer.accelerator_count)} x {offer.accelerator or offer.accelerator_stated + ' (unknown)'}"
+
+
+def _remarks(offer: Offer) -> list[str]:
+    return ["not on sale so"] * (offer.launchable == "no") + [flag.replace("_", " ") for flag in offer.flags]

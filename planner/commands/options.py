@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from datetime import date, datetime
 from pathlib import Path
@@ -9,7 +10,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from planner.commands.completion import completing
 from planner.errors import InputError
+from planner.quantities import quantity
+from pricing.clock import today
 from pricing.console import CommandLineError
 
 if TYPE_CHECKING:
@@ -17,8 +21,9 @@ if TYPE_CHECKING:
     from planner.supply.calibration import Calibration
 
 __all__ = [
-    "belief_options",
-    "beliefs_of",
+    "NumberRange",
+    "assumption_options",
+    "assumptions_of",
     "calibration_of",
     "calibration_option",
     "filter_options",
@@ -29,18 +34,50 @@ __all__ = [
 R = TypeVar("R")
 
 
+class NumberRange(click.FloatRange):
+    """A range that takes finite numbers alone (``10k`` is one): to click, ``nan`` and ``inf`` lie within most ranges."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:  # noqa: ANN401  click's own
+        """Read a number, and refuse one that is none."""
+        written = quantity(value) if isinstance(value, str) else None
+        number = float(super().convert(value if written is None else written, param, ctx))
+        if not math.isfinite(number):
+            self.fail(f"{value!r} is not a finite number", param, ctx)
+        return number
+
+
 def filter_options(function: Callable[..., R]) -> Callable[..., R]:
     """Add ``--provider``, ``--region``, ``--country`` and ``--purchase``."""
     for option in (
         click.option(
-            "--purchase", envvar="GPUPLAN_PURCHASE", help="Ways to pay, with commas: on_demand,spot,reserved_1y."
+            "--purchase",
+            envvar="GPUPLAN_PURCHASE",
+            shell_complete=completing("purchase"),
+            help="Purchase options, with commas: on_demand,spot,reserved_1y.",
         ),
         click.option(
-            "--country", "countries", multiple=True, envvar="GPUPLAN_COUNTRY", help="Only in this country (DE)."
+            "--country",
+            "countries",
+            multiple=True,
+            envvar="GPUPLAN_COUNTRY",
+            shell_complete=completing("countries"),
+            help="Only in this country (DE), continent or group (EU, EEA, APAC).",
         ),
-        click.option("--region", "regions", multiple=True, envvar="GPUPLAN_REGION", help="Only in this region."),
         click.option(
-            "--provider", "providers", multiple=True, envvar="GPUPLAN_PROVIDER", help="Only from this provider."
+            "--region",
+            "regions",
+            multiple=True,
+            envvar="GPUPLAN_REGION",
+            shell_complete=completing("regions"),
+            help="Only in this region.",
+        ),
+        click.option(
+            "--provider",
+            "providers",
+            multiple=True,
+            envvar="GPUPLAN_PROVIDER",
+            shell_complete=completing("providers"),
+            help="Only from this provider.",
         ),
     ):
         function = option(function)
@@ -56,7 +93,7 @@ def store_options(function: Callable[..., R]) -> Callable[..., R]:
             type=click.IntRange(min=0),
             metavar="DAYS",
             envvar="GPUPLAN_MAX_AGE",
-            help="Refuse prices older than this.",
+            help="Use no price, of rents, servers or tokens, that is older than this.",
         ),
         click.option(
             "--as-of",
@@ -64,7 +101,7 @@ def store_options(function: Callable[..., R]) -> Callable[..., R]:
             type=click.DateTime(["%Y-%m-%d"]),
             metavar="DATE",
             envvar="GPUPLAN_AS_OF",
-            help="Answer as on that day.",
+            help="Answer as on that day: nothing dated later is used.",
         ),
         click.option("--store", "store_uri", metavar="URI", envvar="GPUPLAN_STORE", help="Where prices are kept."),
     ):
@@ -72,7 +109,7 @@ def store_options(function: Callable[..., R]) -> Callable[..., R]:
     return function
 
 
-def belief_options(function: Callable[..., R]) -> Callable[..., R]:
+def assumption_options(function: Callable[..., R]) -> Callable[..., R]:
     """Add ``--set`` and ``--assumptions``."""
     for option in (
         click.option(
@@ -87,6 +124,7 @@ def belief_options(function: Callable[..., R]) -> Callable[..., R]:
             "settings",
             multiple=True,
             metavar="NAME=VALUE",
+            shell_complete=completing("assumptions"),
             help="Override an assumption; `gpuplan assumptions` lists them.",
         ),
     ):
@@ -106,21 +144,21 @@ def calibration_option(function: Callable[..., R]) -> Callable[..., R]:
     )(function)
 
 
-def calibration_of(files: tuple[str, ...], beliefs: Assumptions | None = None) -> Calibration | None:
+def calibration_of(files: tuple[str, ...], assumptions: Assumptions | None = None) -> Calibration | None:
     """Return the constants that meet the user's own rows; None where there are none.
 
     Parameters
     ----------
     files : tuple of str
         Tables of measured rows.
-    beliefs : Assumptions, optional
+    assumptions : Assumptions, optional
         For sizing; without them the constants are for comparing with measured rows.
     """
     if not files:
         return None
-    from planner.verify import recalibrate
+    from planner.measured.verify import recalibrate
 
-    return recalibrate([Path(file) for file in files], beliefs)
+    return recalibrate([Path(file) for file in files], assumptions)
 
 
 def split_names(text: str | None) -> tuple[str, ...]:
@@ -137,8 +175,9 @@ def split_names(text: str | None) -> tuple[str, ...]:
 def _number(name: str, value: Any, origin: str) -> float:  # noqa: ANN401  a YAML value or an option's text
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         raise InputError(f"{name} must be a number, got {value!r}", where=origin)
+    written = quantity(value) if isinstance(value, str) else None
     try:
-        return float(value)
+        return float(value) if written is None else written
     except ValueError:
         raise InputError(f"{name} must be a number, got {value!r}", where=origin) from None
 
@@ -155,8 +194,8 @@ def _flat(content: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def beliefs_of(settings: tuple[str, ...], assumptions_file: str | None) -> Assumptions:
-    """Return the bundled beliefs with a file's and then the command line's laid over them.
+def assumptions_of(settings: tuple[str, ...], assumptions_file: str | None) -> Assumptions:
+    """Return the bundled assumptions with a file's and then the command line's laid over them.
 
     Raises
     ------
@@ -165,13 +204,15 @@ def beliefs_of(settings: tuple[str, ...], assumptions_file: str | None) -> Assum
     """
     from planner.assumptions import default_assumptions
 
-    beliefs = default_assumptions()
+    assumptions = default_assumptions()
     if assumptions_file:
         from planner.inputs import read_document
 
-        document = read_document(assumptions_file)
+        document = read_document(
+            assumptions_file, example="`gpuplan assumptions` lists the names to write, as `name: value`"
+        )
         values = {name: _number(name, value, document.name) for name, value in _flat(document.content).items()}
-        beliefs = beliefs.override(values, document.name)
+        assumptions = assumptions.override(values, document.name)
     chosen = {}
     for setting in settings:
         name, equals, value = setting.partition("=")
@@ -180,9 +221,9 @@ def beliefs_of(settings: tuple[str, ...], assumptions_file: str | None) -> Assum
                 f"NAME=VALUE was expected, got {setting!r}", where="--set", hint="--set own.pue_ratio=1.2"
             )
         chosen[name.strip()] = _number(name.strip(), value.strip(), "--set")
-    return beliefs.override(chosen, "--set") if chosen else beliefs
+    return assumptions.override(chosen, "--set") if chosen else assumptions
 
 
 def day_of(as_of: datetime | None) -> date:
     """Return the day that was asked for, else today: this is the program's one look at the clock."""
-    return as_of.date() if as_of else datetime.now().astimezone().date()
+    return as_of.date() if as_of else today()

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
+import shlex
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from planner.commands.ask import AskCommand, asked_workload, kind_of, save_workload, workload_of_file
+from planner.commands.completion import kinds_and_files
 from planner.commands.options import (
-    belief_options,
-    beliefs_of,
+    assumption_options,
+    assumptions_of,
     calibration_of,
     calibration_option,
     day_of,
@@ -22,13 +25,20 @@ from planner.commands.options import (
 from pricing.console import CommandLineError, Output, Talk, common_options, output_options
 
 if TYPE_CHECKING:
-    from planner.plan import Plan
+    from planner.demand.workload import Workload
 
 __all__ = ["plan"]
 
 
-@click.command()
-@click.argument("workloads", metavar="WORKLOAD...", nargs=-1, required=True)
+@click.command(cls=AskCommand)
+@click.argument("workloads", metavar="KIND|WORKLOAD...", nargs=-1, required=True, shell_complete=kinds_and_files)
+@click.option(
+    "--save",
+    "saved_path",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Write the question as a workload file.",
+)
 @click.option(
     "--horizon",
     type=click.IntRange(1, 600),
@@ -37,14 +47,14 @@ __all__ = ["plan"]
     help="How far the comparison looks; without it, what the workload says.",
 )
 @filter_options
-@belief_options
+@assumption_options
 @calibration_option
 @store_options
-@click.option("--top", type=click.IntRange(min=1), metavar="N", envvar="GPUPLAN_TOP", help="Options to show.")
-@click.option("--explain", is_flag=True, help="Walk through the figures of the verdict, and list every assumption.")
 @click.option(
-    "--second-opinion", is_flag=True, help="Also ask aiconfigurator, where installed, about the verdict's machines."
+    "--top", type=click.IntRange(min=1), metavar="N", envvar="GPUPLAN_TOP", help="Also list the N cheapest options."
 )
+@click.option("--full", is_flag=True, help="Print all tables, not only the short answer.")
+@click.option("--explain", is_flag=True, help="Walk through the figures of the verdict, and list every assumption.")
 @click.option(
     "--workers",
     type=click.IntRange(min=1),
@@ -77,34 +87,34 @@ def plan(
     top: int | None,
     workers: int | None,
     engine_uri: str | None,
+    saved_path: Path | None,
     *,
+    full: bool,
     explain: bool,
-    second_opinion: bool,
     output: Output,
     talk: Talk,
 ) -> int | None:
     """Take a workload to a verdict: does it need a GPU, which, how many, where, how to pay, rent or buy.
 
-    WORKLOAD is a YAML or JSON file (`gpuplan init` writes one), or - for standard input; or many at once: a table (CSV, Parquet)
-    with a workload a row, or a folder of files.
+    KIND is a kind of work, asked in one line: its keys are options, with 10k, 50M and 1T for numbers. WORKLOAD is a YAML or JSON
+    file (`gpuplan init` writes one), or - for standard input; or many at once: a table (CSV, Parquet) with a workload a row, or a
+    folder of files.
     """
     from planner.commands.prices import catalog_of
-    from planner.commands.show import show_plans
-    from planner.demand.workload import Workload
-    from planner.inputs import read_document, validated
+    from planner.commands.show import refuse_too_many, show_plans
     from planner.plan import make_plan
     from planner.portfolio.sources import is_portfolio
     from pricing.free_tiers import free_tiers
     from pricing.token_prices import token_prices
 
-    beliefs = beliefs_of(settings, assumptions_file)
-    calibration = calibration_of(calibration_files, beliefs)
+    assumptions = assumptions_of(settings, assumptions_file)
+    calibration = calibration_of(calibration_files, assumptions)
     today = day_of(as_of)
-    many = is_portfolio(workloads)
+    ctx = click.get_current_context()
+    many = kind_of(ctx) is None and is_portfolio(workloads)
     if not many:
         _refuse_portfolio_options(output, workers)
-    works = [] if many else [validated(read_document(source), Workload) for source in workloads]
-    catalog = catalog_of(store_uri, as_of, max_age_days, talk)
+        refuse_too_many(len(workloads), output)
     overrides: dict[str, Any] = {
         name: value
         for name, value in (
@@ -115,9 +125,11 @@ def plan(
         )
         if value
     }
+    works = [] if many else _workloads(ctx, workloads, overrides, horizon)
+    if saved_path is not None:
+        save_workload(works, saved_path, talk)
+    catalog = catalog_of(store_uri, as_of, max_age_days, talk)
     if many:
-        if second_opinion:
-            raise CommandLineError("a second opinion is asked for one workload at a time", where="--second-opinion")
         from planner.commands.portfolio import show_portfolio
 
         return show_portfolio(
@@ -125,7 +137,7 @@ def plan(
             output,
             talk,
             catalog=catalog,
-            beliefs=beliefs,
+            assumptions=assumptions,
             calibration=calibration,
             today=today,
             overrides=overrides,
@@ -134,9 +146,7 @@ def plan(
             engine_uri=engine_uri,
         )
     plans = []
-    for work in works:
-        constraints = work.constraints.model_copy(update=overrides)
-        asked = work.model_copy(update={"constraints": constraints, **({"horizon_months": horizon} if horizon else {})})
+    for asked in works:
         hosted = (
             token_prices(asked.model, today)
             if isinstance(asked.model, str) and asked.kind in {"serve", "batch", "embed"}
@@ -146,18 +156,41 @@ def plan(
             make_plan(
                 asked,
                 catalog,
-                beliefs,
+                assumptions,
                 today=today,
                 token_prices=hosted,
                 free_tiers=free_tiers(),
                 calibration=calibration,
             )
         )
-    if second_opinion:
-        talk.say("asking aiconfigurator ...")
-        plans = [_with_second_opinion(each) for each in plans]
-    show_plans(plans, output, top=top, explain=explain)
+    show_plans(plans, output, top=top, full=full, explain=explain, extra=_extra(ctx))
     return None
+
+
+def _workloads(
+    ctx: click.Context, sources: tuple[str, ...], overrides: dict[str, Any], horizon: int | None
+) -> list[Workload]:
+    """Return the workloads that are asked about, with what the options shared by all say."""
+    if kind_of(ctx) is not None:
+        stated = {f"constraints.{name}": value for name, value in overrides.items()}
+        return [asked_workload(ctx, sources, stated | ({"horizon_months": horizon} if horizon else {}))]
+    works = [workload_of_file(source) for source in sources]
+    extra = {"horizon_months": horizon} if horizon else {}
+    return [
+        work.model_copy(update={"constraints": work.constraints.model_copy(update=overrides), **extra})
+        for work in works
+    ]
+
+
+def _extra(ctx: click.Context) -> str:
+    """Return the options of this command line that change the answer and that a plan does not know."""
+    words = []
+    for option, name in (("--store", "store_uri"), ("--max-age", "max_age_days")):
+        if ctx.params.get(name) is not None:
+            words += [option, str(ctx.params[name])]
+    for file in ctx.params.get("calibration_files") or ():
+        words += ["--calibration", file]
+    return f" {shlex.join(words)}" if words else ""
 
 
 def _refuse_portfolio_options(output: Output, workers: int | None) -> None:
@@ -170,16 +203,3 @@ def _refuse_portfolio_options(output: Output, workers: int | None) -> None:
         )
     if workers is not None and workers > 1 and not os.environ.get("GPUPLAN_WORKERS"):
         raise CommandLineError("one workload is planned by one process", hint="leave it away", where="--workers")
-
-
-def _with_second_opinion(plan: Plan) -> Plan:
-    """Return a plan with what aiconfigurator says of the verdict's machines, in the notes and as a value of its own."""
-    from planner.demand.models import resolve_model
-    from planner.second_opinion.beside import second_opinion
-
-    chosen = next((option for option in plan.options if option.id == plan.verdict.option_id), None)
-    model = plan.workload.model
-    opinion = second_opinion(
-        plan.workload, None if model is None else resolve_model(model), chosen.fleet if chosen else None
-    )
-    return replace(plan, second_opinion=opinion, notes=(*plan.notes, opinion.sentence()))

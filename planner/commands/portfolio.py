@@ -30,7 +30,14 @@ EXIT_UNREADABLE = 2
 ENDINGS = (".parquet", ".csv")
 TEAMS_SHOWN = 25
 POOLS_SHOWN = 15
-CHOICE_WORDS = {"rent": "rent", "buy": "buy", "api": "by the token", "cpu": "no GPU", "free": "free"}
+CHOICE_WORDS = {
+    "rent": "rent",
+    "buy": "buy",
+    "api": "by the token",
+    "cpu": "no GPU",
+    "free": "free",
+    "have": "what you have",
+}
 
 
 def show_portfolio(
@@ -39,7 +46,7 @@ def show_portfolio(
     talk: Talk,
     *,
     catalog: Catalog,
-    beliefs: Assumptions,
+    assumptions: Assumptions,
     calibration: Calibration | None,
     today: date,
     overrides: Mapping[str, tuple[str, ...]],
@@ -55,7 +62,7 @@ def show_portfolio(
         Tables, folders and files of workloads.
     output, talk : Output, Talk
         Where to, and what is said on the way.
-    catalog, beliefs, calibration, today : Catalog, Assumptions, Calibration or None, date
+    catalog, assumptions, calibration, today : Catalog, Assumptions, Calibration or None, date
         What everything is planned against.
     overrides, horizon : mapping, int or None
         Constraints and horizon from the command line.
@@ -74,7 +81,7 @@ def show_portfolio(
     target, form = _target(output)
     market = Market(
         catalog=catalog,
-        beliefs=beliefs,
+        assumptions=assumptions,
         today=today,
         calibration=calibration,
         overrides=dict(overrides),
@@ -246,9 +253,9 @@ def _tables(result: PortfolioResult) -> list[Table]:
     whole = totals.whole
 
     def cells(name: str, team: Any) -> tuple[str, ...]:  # noqa: ANN401  a Team, imported late
-        ways = ", ".join(f"{CHOICE_WORDS[way]} {number:,}" for way, number in team.choices.items())
+        choices = ", ".join(f"{CHOICE_WORDS[choice]} {number:,}" for choice, number in team.choices.items())
         return (
-            name, f"{team.workloads:,}", ways or "-", f"{team.no_answer:,}", count(round(team.gpus, 1)), usd(team.usd_per_month),
+            name, f"{team.workloads:,}", choices or "-", f"{team.no_answer:,}", count(round(team.gpus, 1)), usd(team.usd_per_month),
             usd(team.once_usd), usd(team.present_value_usd),
         )  # fmt: skip
 
@@ -313,7 +320,7 @@ def _below(more_teams: int, free: int) -> list[str]:
     told = [f"{more_teams:,} more teams with --format json"] if more_teams > 0 else []
     if free > 1:
         told.append(
-            f"{free:,} workloads were given free machines, each as if it were alone: these are lent to one person at a time, so "
+            f"{free:,} workloads were given free machines, each as if it were alone: these are for one person at a time, so "
             "count on them for a few; who names sellers with --provider gets none"
         )
     return told

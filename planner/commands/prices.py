@@ -16,4 +16,6 @@ def catalog_of(store_uri: str | None, as_of: datetime | None, max_age_days: int 
     catalog = load(store_uri, as_of.date() if as_of else None, max_age_days=max_age_days)
     for note in catalog.notes:
         talk.say(f"note: {note}")
+    for dropped in catalog.dropped:
+        talk.say(f"note: left out: {dropped.count:,} {dropped.reason}")
     return catalog

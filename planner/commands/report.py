@@ -11,11 +11,14 @@ __all__ = ["report"]
 
 @click.command()
 @click.argument("plan", metavar="PLAN.json")
-@click.option("--top", type=click.IntRange(min=1), metavar="N", envvar="GPUPLAN_TOP", help="Options to show.")
+@click.option(
+    "--top", type=click.IntRange(min=1), metavar="N", envvar="GPUPLAN_TOP", help="Also list the N cheapest options."
+)
+@click.option("--full", is_flag=True, help="Print all tables, not only the short answer.")
 @click.option("--explain", is_flag=True, help="Walk through the figures of the verdict, and list every assumption.")
 @output_options("table", "json", "csv", "md", "html", "xlsx")
 @common_options
-def report(plan: str, top: int | None, *, explain: bool, output: Output, talk: Talk) -> None:
+def report(plan: str, top: int | None, *, full: bool, explain: bool, output: Output, talk: Talk) -> None:
     """Write PLAN.json (from `gpuplan plan -o plan.json`, of one workload or several) in any other form."""
     from planner.commands.show import show_records
     from planner.inputs import read_text
@@ -23,4 +26,4 @@ def report(plan: str, top: int | None, *, explain: bool, output: Output, talk: T
 
     del talk
     text, name = read_text(plan)
-    show_records(read_records(text, name), output, top=top, explain=explain)
+    show_records(read_records(text, name), output, top=top, full=full, explain=explain)

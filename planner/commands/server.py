@@ -7,13 +7,22 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from planner.commands.options import belief_options, beliefs_of, day_of, filter_options, split_names, store_options
+from planner.commands.options import (
+    NumberRange,
+    assumption_options,
+    assumptions_of,
+    day_of,
+    filter_options,
+    split_names,
+    store_options,
+)
 from pricing.console import Output, Talk, common_options, output_options
 
 if TYPE_CHECKING:
     from planner.assumptions import Assumptions
     from planner.options.owned import OwnableServer
     from planner.report.table import Table
+    from pricing.dates import Window
 
 __all__ = ["server"]
 
@@ -27,14 +36,14 @@ SHOWN = 25
     "--rent",
     "rents",
     multiple=True,
-    type=click.FloatRange(min=0, min_open=True),
+    type=NumberRange(min=0, min_open=True),
     metavar="USD",
     help="A rent of your own, USD per GPU-hour; repeatable.",
 )
 @click.option(
     "--price",
     "price_usd",
-    type=click.FloatRange(min=0, min_open=True),
+    type=NumberRange(min=0, min_open=True),
     metavar="USD",
     help="What you are quoted for the server, in place of the bundled price.",
 )
@@ -48,7 +57,7 @@ SHOWN = 25
     help="How far the comparison looks.",
 )
 @filter_options
-@belief_options
+@assumption_options
 @store_options
 @click.option("--top", type=click.IntRange(min=1), metavar="N", envvar="GPUPLAN_TOP", help="Rents to show.")
 @output_options("table", "json", "csv", "md")
@@ -77,15 +86,18 @@ def server(
     from planner.commands.tables import show_rows
     from planner.costs.rivals import own_usd_per_gpu_hour, rivals
     from planner.mix_tiers import owned_timeline_of
+    from planner.options.servers import dropped_prices
     from planner.report.values import json_text, plain
     from pricing.accelerators import resolve
     from pricing.offers import offer_id
+    from pricing.store.errors import NoPricesError
 
-    beliefs = beliefs_of(settings, assumptions_file)
+    assumptions = assumptions_of(settings, assumptions_file)
     accelerator, stated = resolve(gpu)
-    owned = _server(accelerator.name, round(stated or 8), price_usd, beliefs)
+    whole = catalog_of(store_uri, as_of, max_age_days, talk)
+    owned = _server(accelerator.name, round(stated or 8), price_usd, assumptions, whole.window)
     count = owned.machine.accelerator_count
-    catalog = catalog_of(store_uri, as_of, max_age_days, talk).select(
+    catalog = whole.select(
         accelerators=[accelerator.name],
         providers=providers,
         regions=regions,
@@ -98,12 +110,18 @@ def server(
         (offer_id(o), o.price_usd_per_hour / o.accelerator_count, o.observed_on, o.source) for o in offers
     ]
     named += [(f"stated rent of {rent:g}", rent, None, "you") for rent in rents]
+    if not named and whole.window:
+        raise NoPricesError(
+            f"no rent of {accelerator.name} that these filters allow has a price of the days asked for",
+            hint="allow older prices (--max-age), ask for another day (--as-of), or state your own (--rent)",
+            where=whole.snapshot,
+        )
     named.sort(key=lambda row: row[1])
     money = {
-        "discount_rate_share_per_year": beliefs["money.discount_rate_share_per_year"],
-        "hours_per_month": beliefs["money.hours_per_month"],
+        "discount_rate_share_per_year": assumptions["money.discount_rate_share_per_year"],
+        "hours_per_month": assumptions["money.hours_per_month"],
     }
-    busy = owned_timeline_of(owned, beliefs, months=horizon)
+    busy = owned_timeline_of(owned, assumptions, months=horizon)
     found = rivals(busy, [price for _, price, _, _ in named], gpu_count=count, **money)
     own = own_usd_per_gpu_hour(busy, gpu_count=count, utilisation_share=_array(SHARES), **money)
     rows = [
@@ -133,7 +151,14 @@ def server(
         }
         output.write(
             json_text(
-                {"schema_version": 1, "horizon_months": horizon, "server": server_record, "curve": curve, "rents": rows}
+                {
+                    "schema_version": 1,
+                    "horizon_months": horizon,
+                    "server": server_record,
+                    "curve": curve,
+                    "rents": rows,
+                    "dropped": [*catalog.dropped, *dropped_prices(whole.window)],
+                }
             )
         )
         return
@@ -156,16 +181,28 @@ def _array(values: tuple[float, ...]) -> Any:  # noqa: ANN401  numpy is imported
     return np.array(values)
 
 
-def _server(name: str, count: int, price_usd: float | None, beliefs: Assumptions) -> OwnableServer:
+def _server(name: str, count: int, price_usd: float | None, assumptions: Assumptions, window: Window) -> OwnableServer:
     from dataclasses import replace
 
     from planner.errors import InputError
     from planner.options.servers import ownable_servers
+    from pricing.dates import EVERY_DAY
+    from pricing.store.errors import NoPricesError
 
+    # Whoever states a price needs the machine alone.
+    usable = EVERY_DAY if price_usd is not None else window
     fitting = [
-        one for one in ownable_servers(beliefs) if one.machine.accelerator and one.machine.accelerator.name == name
+        one
+        for one in ownable_servers(assumptions, usable)
+        if one.machine.accelerator and one.machine.accelerator.name == name
     ]
     match = next((one for one in fitting if one.machine.accelerator_count == count), None)
+    if match is None and usable:
+        raise NoPricesError(
+            f"no price of a server with {count} x {name} is of the days asked for",
+            hint="state one with --price, or ask for other days (--max-age, --as-of)",
+            where="GPU",
+        )
     if match is None:
         known = ", ".join(f"{one.machine.accelerator_count:g}" for one in fitting)
         raise InputError(

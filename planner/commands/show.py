@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 
-from planner.commands.tables import text_console, trimmed
+from planner.commands.tables import shows_only_ascii, text_console, trimmed
 from planner.plan import Plan
 from planner.report.record import plan_record
 from planner.report.table import Table
@@ -13,32 +13,54 @@ from planner.report.values import Record, json_text, plain
 from planner.report.view import plan_view
 from pricing.console import CommandLineError, Output
 
-__all__ = ["show_plans", "show_records"]
+__all__ = ["refuse_too_many", "show_plans", "show_records"]
 
 SHOWN = 12
 MOST_TOGETHER = 12
 """Plans in one page or workbook; each brings charts or ten sheets."""
 
 
-def show_plans(plans: Sequence[Plan], output: Output, *, top: int | None, explain: bool) -> None:
-    """Write plans: as text one below the other, as JSON one object (or a list of them under ``plans``)."""
-    show_records([plain(plan_record(plan, top=top)) for plan in plans], output, top=top, explain=explain)
+def show_plans(
+    plans: Sequence[Plan], output: Output, *, top: int | None, full: bool = False, explain: bool, extra: str = ""
+) -> None:
+    """Write plans: as text one below the other, as JSON one object (or a list of them under ``plans``).
+
+    Parameters
+    ----------
+    plans : sequence of Plan
+        What was planned.
+    output : Output
+        Where to, and in which form.
+    top : int or None
+        Options to show.
+    full : bool
+        Whether text holds all tables instead of the short answer.
+    explain : bool
+        Whether text tells how each figure comes about; that is more than all tables.
+    extra : str
+        Options of the command line that a plan does not know, for the command that asks again.
+    """
+    records = [plain(plan_record(plan, top=top)) for plan in plans]
+    for record in records:
+        record["verdict"]["command"] += extra
+    show_records(records, output, top=top, full=full, explain=explain)
 
 
-def show_records(records: Sequence[Record], output: Output, *, top: int | None, explain: bool) -> None:
-    """Write plans from their records."""
+def show_records(
+    records: Sequence[Record], output: Output, *, top: int | None, full: bool = False, explain: bool
+) -> None:
+    """Write plans from their records; see `show_plans`."""
+    refuse_too_many(len(records), output)
     match output.format:
         case "json":
             output.write(json_text(records[0] if len(records) == 1 else {"schema_version": 1, "plans": list(records)}))
         case "html":
             from planner.report.page import page, pages
 
-            _few(records, "a page")
             output.write(page(records[0]) if len(records) == 1 else pages(records))
         case "xlsx":
             from planner.report.workbook import workbook, workbook_of_many
 
-            _few(records, "a workbook")
             output.write(workbook(records[0]) if len(records) == 1 else workbook_of_many(records))
         case "csv":
             from planner.report.sheet import options_csv
@@ -55,22 +77,27 @@ def show_records(records: Sequence[Record], output: Output, *, top: int | None, 
                 texts.insert(0, table_text(overview(records)) + "\n")
             output.write("\n".join(texts))
         case _:
-            from planner.report.terminal import render
+            from planner.report.short import short_answer
+            from planner.report.terminal import render, render_short
 
             buffer = io.StringIO()
             console = text_console(output, buffer)
             for index, record in enumerate(records):
                 if index:
                     console.rule()
-                detail = _explained(record) if explain else None
-                render(plan_view(record, top=top or SHOWN), console, explained=detail)
+                if full or explain:
+                    detail = _explained(record) if explain else None
+                    render(plan_view(record, top=top or SHOWN), console, explained=detail)
+                else:
+                    below = plan_view(record, top=top).options if top else None
+                    render_short(short_answer(record), console, below=below)
             if len(records) > 1:
                 from planner.report.overview import overview
                 from planner.report.terminal import render_tables
 
                 console.rule()
                 render_tables([overview(records)], console)
-            output.write(trimmed(buffer))
+            output.write(trimmed(buffer, is_ascii=shows_only_ascii(output)))
 
 
 def _explained(record: Record) -> Table:
@@ -80,11 +107,12 @@ def _explained(record: Record) -> Table:
     return explained(record, record["verdict"]["option_id"])
 
 
-def _few(records: Sequence[Record], form: str) -> None:
+def refuse_too_many(count: int, output: Output) -> None:
     """Refuse more plans than a file of this form can be read with."""
-    if len(records) > MOST_TOGETHER:
+    form = {"html": "a page", "xlsx": "a workbook"}.get(output.format)
+    if form and count > MOST_TOGETHER:
         raise CommandLineError(
-            f"{form} holds at most {MOST_TOGETHER} plans, {len(records)} were asked for",
+            f"{form} holds at most {MOST_TOGETHER} plans, {count} were asked for",
             where="--output",
             hint="-o plans.csv or plans.json holds any number; or run it for a few workloads at a time",
         )

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import os
 import shutil
 import sys
+import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -16,13 +18,24 @@ from pricing.console import Output
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["show_rows", "show_text", "text_console", "trimmed"]
+    from pricing.dates import Dropped
 
-NARROWEST = 80
+__all__ = ["as_ascii", "show_rows", "show_text", "shows_only_ascii", "text_console", "trimmed"]
+
+NARROWEST = 60
 PAGE_WIDTH = 110
+ASCII = str.maketrans(
+    {"─": "-", "━": "-", "│": "|", "–": "-", "—": "-", "•": "-", "×": "x", "≤": "<=", "≥": ">=", "→": "->", "µ": "u"}
+)
 
 
-def show_rows(output: Output, rows: Sequence[Mapping[str, Any]], key: str, tables: Sequence[Table]) -> None:
+def show_rows(
+    output: Output,
+    rows: Sequence[Mapping[str, Any]],
+    key: str,
+    tables: Sequence[Table],
+    dropped: Sequence[Dropped] | None = None,
+) -> None:
     """Write rows as JSON (under `key`) or CSV, unrounded, or as tables of text.
 
     Parameters
@@ -35,10 +48,13 @@ def show_rows(output: Output, rows: Sequence[Mapping[str, Any]], key: str, table
         What the rows are called in JSON.
     tables : sequence of Table
         The same for people.
+    dropped : sequence of Dropped, optional
+        What filters took out, for JSON.
     """
     match output.format:
         case "json":
-            output.write(json_text({"schema_version": 1, key: list(rows)}))
+            told = {} if dropped is None else {"dropped": list(dropped)}
+            output.write(json_text({"schema_version": 1, key: list(rows), **told}))
         case "csv":
             output.write(csv_text(list(rows[0]) if rows else [], rows))
         case _:
@@ -56,20 +72,49 @@ def show_text(output: Output, tables: Sequence[Table]) -> None:
 
     buffer = io.StringIO()
     render_tables(tables, text_console(output, buffer))
-    output.write(trimmed(buffer))
+    output.write(trimmed(buffer, is_ascii=shows_only_ascii(output)))
 
 
 def text_console(output: Output, buffer: io.StringIO) -> Console:
-    """Return a console that writes text as wide as the terminal, or as a page where it goes elsewhere."""
+    """Return a console that writes text as wide as the terminal or as COLUMNS says, or as a page where it goes elsewhere."""
     from rich.console import Console
 
     on_terminal = output.path is None and sys.stdout.isatty()
-    width = max(NARROWEST, shutil.get_terminal_size().columns) if on_terminal else PAGE_WIDTH
+    page = (PAGE_WIDTH, 24)
+    width = max(NARROWEST, shutil.get_terminal_size(page).columns) if on_terminal else _stated_width() or PAGE_WIDTH
     return Console(
         file=buffer, width=width, force_terminal=on_terminal and output.is_colored, no_color=not output.is_colored
     )
 
 
-def trimmed(buffer: io.StringIO) -> str:
-    """Return what was written, without blanks at the ends of lines."""
-    return "\n".join(line.rstrip() for line in buffer.getvalue().splitlines()) + "\n"
+def _stated_width() -> int:
+    """Return the width that COLUMNS states; 0 where it states none."""
+    stated = os.environ.get("COLUMNS", "")
+    return max(NARROWEST, int(stated)) if stated.isdecimal() and len(stated) < 5 and int(stated) else 0
+
+
+def trimmed(buffer: io.StringIO, *, is_ascii: bool = False) -> str:
+    """Return what was written, without blanks at the ends of lines; in ASCII alone where that was asked for."""
+    text = "\n".join(line.rstrip() for line in buffer.getvalue().splitlines()) + "\n"
+    return as_ascii(text) if is_ascii else text
+
+
+def shows_only_ascii(output: Output) -> bool:
+    """Tell whether what is written goes to a standard output that is not known to show UTF-8."""
+    if output.path is not None:
+        return False
+    locale = next((os.environ[name] for name in ("LC_ALL", "LC_CTYPE", "LANG") if os.environ.get(name)), "")
+    encoding = str(getattr(sys.stdout, "encoding", None) or "utf-8").lower().replace("-", "")
+    return "utf8" not in encoding or (locale.partition(".")[0] in {"C", "POSIX"} and "utf" not in locale.lower())
+
+
+def as_ascii(text: str) -> str:
+    """Write text in ASCII: lines as dashes, letters without their accents, anything else as a question mark.
+
+    Examples
+    --------
+    >>> as_ascii("Zürich ── 3 µs …")
+    'Zurich -- 3 us ...'
+    """
+    spelled = unicodedata.normalize("NFKD", text.translate(ASCII))
+    return "".join(c for c in spelled if not unicodedata.combining(c)).encode("ascii", "replace").decode()

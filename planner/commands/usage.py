@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import tempfile
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from planner.commands.options import belief_options, beliefs_of, filter_options, split_names, store_options
+from planner.commands.options import assumption_options, assumptions_of, filter_options, split_names, store_options
 from pricing.console import CommandLineError, Output, Talk, common_options, output_options, write_output
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from planner.decision import Decision
     from planner.usage.bill import Bill, Rate
+    from planner.usage.faults import Fault
     from planner.usage.records import Records
     from planner.usage.sources import Source
     from planner.usage.summary import Usage
@@ -31,6 +32,12 @@ __all__ = ["usage"]
 @click.option("--tag", default="", metavar="KEY", help="Also divide by the value of this tag: --tag team.")
 @click.option("--rate", "rates", multiple=True, metavar="CUR=USD[@DATE]", help="What a currency is worth: --rate EUR=1.08@2026-11-01; repeatable.")  # fmt: skip
 @click.option("--timezone", default="", metavar="ZONE", help="Of records that state none: Europe/Berlin.")
+@click.option(
+    "--columns",
+    default="",
+    metavar="A,B,...",
+    help="Names of sacct's columns, where there is no header: JobID,Start,End,AllocTRES.",
+)
 @click.option("--basis", type=click.Choice(("allocated", "present", "busy", "useful")), help="Which hours the tables and the curve are of.")  # fmt: skip
 @click.option("--keep-copies", is_flag=True, help="Count charges as often as they were exported.")
 @click.option("--engine", "engine_uri", metavar="URI", envvar="GPUPLAN_ENGINE", help="duckdb (the default), or sc://host:15002 for Spark Connect.")  # fmt: skip
@@ -38,14 +45,17 @@ __all__ = ["usage"]
 @click.option("--to-demand", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Write the hourly curve as `gpuplan mix` reads it.")  # fmt: skip
 @click.option("--to-workload", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Write a workload as `gpuplan plan` reads it.")  # fmt: skip
 @click.option("--decide", is_flag=True, help="Say what to own, commit, keep on demand and switch off.")
+@click.option("--no-own", is_flag=True, help="With --decide: leave out buying servers.")
 @click.option("--resamples", type=click.IntRange(0, 10_000), default=100, show_default=True, help="Resamples of the curve's weeks and of prices behind --decide.")  # fmt: skip
-@click.option("--seed", type=int, default=0, show_default=True, help="The same seed resamples the same.")
+@click.option(
+    "--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="The same seed resamples the same."
+)
 @click.option("--horizon", type=click.IntRange(1, 600), default=36, metavar="MONTHS", envvar="GPUPLAN_HORIZON", help="Over which an owned server is counted.")  # fmt: skip
 @click.option("--secure", is_flag=True, help="Leave out community hosts and marketplaces.")
 @filter_options
-@belief_options
+@assumption_options
 @store_options
-@output_options("table", "json", "csv", "md")
+@output_options("table", "json", "csv", "md", "html", "xlsx")
 @common_options
 def usage(
     files: tuple[str, ...],
@@ -53,6 +63,7 @@ def usage(
     tag: str,
     rates: tuple[str, ...],
     timezone: str,
+    columns: str,
     basis: str | None,
     engine_uri: str | None,
     gpu: str | None,
@@ -73,51 +84,79 @@ def usage(
     *,
     keep_copies: bool,
     decide: bool,
+    no_own: bool,
     secure: bool,
     output: Output,
     talk: Talk,
 ) -> None:
     """Tell how many GPU-hours were used, idle and wasted, what they cost, and what they would cost elsewhere.
 
-    FILE is a FOCUS bill (CSV, CSV.gz, Parquet, a folder of them, or s3://, gs://, abfs://), the output of Slurm's
+    FILE is a FOCUS bill (CSV, CSV.gz, Parquet, a folder of them, s3://, gs://, abfs://, or catalog.schema.table of --engine), the output of Slurm's
     `sacct -P`, a CSV of DCGM counters from Prometheus, or a CSV of timestamp,gpus; several kinds may be given at once.
     """
     from planner.commands.prices import catalog_of
-    from planner.commands.tables import show_rows
-    from planner.report.usage import usage_record, usage_tables
-    from planner.report.values import json_text
     from planner.usage.faults import fault_text
+    from planner.usage.summary import summarised
 
     catalog = catalog_of(store_uri, as_of, max_age_days, talk)
-    found = _read(
-        files, kind or "", tag, _rates(rates), timezone, basis or "", engine_uri, catalog, talk, keep_copies=keep_copies
+    bill, records, faults = _read(
+        files,
+        kind or "",
+        tag,
+        _rates(rates),
+        timezone,
+        columns,
+        basis or "",
+        engine_uri,
+        catalog,
+        talk,
+        keep_copies=keep_copies,
     )
+    found = summarised(bill, records, catalog, faults=faults, basis=basis or "")
     for fault in found.faults:
         talk.warn(f"partial: {fault_text(fault)}")
     if to_demand:
         _write_demand(found, gpu, to_demand, talk)
     if to_workload:
         _write_workload(found, gpu, to_workload, talk)
-    decision = None
-    extra = []
+    answer = None
     if decide:
         from planner.decision import decide as decided
-        from planner.report.decision import decision_record, decision_tables
 
         choice = catalog.select(
             providers=providers, regions=regions, countries=countries, purchase=split_names(purchase), secure=secure,
             launchable=True,
         )  # fmt: skip
+        # A decision is of what was paid, whichever hours the tables are of.
+        paid = summarised(bill, records, catalog, faults=faults) if bill is not None and basis else found
         answer = decided(
-            found, choice, beliefs_of(settings, assumptions_file), gpu=gpu or "", months=horizon, resamples=resamples,
-            seed=seed,
+            paid, choice, assumptions_of(settings, assumptions_file), gpu=gpu or "", months=horizon, resamples=resamples,
+            seed=seed, no_own=no_own, basis=basis or "",
         )  # fmt: skip
-        decision, extra = decision_record(answer), decision_tables(answer)
-    record = usage_record(found, tag=tag, decision=decision)
-    if output.format == "json":
-        output.write(json_text(record))
-        return
-    show_rows(output, _csv_rows(found), "hours", [*extra, *usage_tables(found, tag=tag)])
+    _show(output, found, answer, tag)
+
+
+def _show(output: Output, found: Usage, answer: Decision | None, tag: str) -> None:
+    from planner.commands.tables import show_rows
+    from planner.report.decision import decision_record, decision_tables
+    from planner.report.usage.tables import usage_record, usage_tables
+    from planner.report.values import json_text
+
+    match output.format:
+        case "json":
+            decision = decision_record(answer) if answer else None
+            output.write(json_text(usage_record(found, tag=tag, decision=decision)))
+        case "html":
+            from planner.report.usage.page import usage_page
+
+            output.write(usage_page(found, answer, tag=tag))
+        case "xlsx":
+            from planner.report.usage.workbook import usage_workbook
+
+            output.write(usage_workbook(found, answer, tag=tag))
+        case _:
+            tables = [*(decision_tables(answer) if answer else ()), *usage_tables(found, tag=tag)]
+            show_rows(output, _csv_rows(found), "hours", tables)
 
 
 def _rates(texts: Sequence[str]) -> dict[str, Rate]:
@@ -148,23 +187,32 @@ def _read(
     tag: str,
     rates: dict[str, Rate],
     timezone: str,
+    columns: str,
     basis: str,
     engine_uri: str | None,
     catalog: Catalog,
     talk: Talk,
     *,
     keep_copies: bool,
-) -> Usage:
+) -> tuple[Bill | None, list[Records], list[Fault]]:
     from planner.engine import connect, read_address
     from planner.usage.faults import UsageError, fault_text
-    from planner.usage.sources import find_sources
-    from planner.usage.summary import summarised
+    from planner.usage.sources import find_sources, known_source, working_folder
+    from planner.usage.tables import is_table_name, table_source
 
     is_remote = read_address(engine_uri).kind == "spark"
-    with tempfile.TemporaryDirectory(prefix="gpuplan-usage-") as made, _told(talk) as step:
-        folder = Path(made)
+    tables = [name for name in files if engine_uri and is_table_name(name)]
+    with working_folder() as folder, _told(talk) as step, ExitStack() as stack:
         step("looking into the files")
-        sources, faults = find_sources(files, kind=kind, folder=folder, is_remote=is_remote)
+        sources, faults = find_sources([name for name in files if name not in tables], kind=kind, folder=folder, is_remote=is_remote)  # fmt: skip
+        engine = None
+        if tables or any(one.kind == "focus" for one in sources):
+            engine = stack.enter_context(closing(connect(engine_uri)))
+            talk.detail(f"the engine answered after {engine.start_s:.1f} s")
+            for note in engine.notes:
+                talk.warn(note)
+            for name in tables:
+                sources += known_source(table_source(engine, name), kind, faults)
         if not sources:
             raise UsageError(
                 "no file can be read:\n  " + "\n  ".join(fault_text(one) for one in faults),
@@ -172,33 +220,18 @@ def _read(
             )
         bill: Bill | None = None
         focus = [one for one in sources if one.kind == "focus"]
-        if focus:
+        if focus and engine is not None:
             from planner.usage.focus import read_bill
             from planner.usage.skus import SkuReader
 
             step(f"reading {len(focus):,} files of a bill")
-            engine = connect(engine_uri)
-            for note in engine.notes:
-                talk.warn(note)
-            talk.detail(f"the engine answered after {engine.start_s:.1f} s")
-            try:
-                bill = read_bill(
-                    engine,
-                    focus,
-                    SkuReader(catalog.offers),
-                    rates=rates,
-                    tag=tag,
-                    folder=folder,
-                    keep_copies=keep_copies,
-                )
-            finally:
-                engine.close()
-        records = _records(sources, timezone, basis, step)
-        step("adding up")
-        return summarised(bill, records, catalog, faults=faults, basis=basis)
+            reader = SkuReader(catalog.offers)
+            bill = read_bill(engine, focus, reader, rates=rates, tag=tag, folder=folder, keep_copies=keep_copies)
+        records = _records(sources, timezone, columns, basis, step)
+        return bill, records, faults
 
 
-def _records(sources: Sequence[Source], timezone: str, basis: str, step: Any) -> list[Records]:  # noqa: ANN401  a function
+def _records(sources: Sequence[Source], timezone: str, columns: str, basis: str, step: Any) -> list[Records]:  # noqa: ANN401  a function
     from planner.usage.dcgm import read_dcgm
     from planner.usage.plain import read_plain
     from planner.usage.slurm import read_slurm
@@ -207,7 +240,9 @@ def _records(sources: Sequence[Source], timezone: str, basis: str, step: Any) ->
     by_kind = {name: [one for one in sources if one.kind == name] for name in ("slurm", "dcgm", "plain")}
     if by_kind["slurm"]:
         step("reading Slurm's records")
-        found.append(read_slurm(by_kind["slurm"], timezone=timezone))
+        found.append(
+            read_slurm(by_kind["slurm"], timezone=timezone, columns=[name for name in columns.split(",") if name])
+        )
     if by_kind["dcgm"]:
         step("reading counters")
         found.append(read_dcgm(by_kind["dcgm"], timezone=timezone))

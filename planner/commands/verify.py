@@ -12,8 +12,8 @@ from planner.commands.options import calibration_of, calibration_option
 from pricing.console import Output, Talk, common_options, output_options
 
 if TYPE_CHECKING:
+    from planner.measured.verify import BlockReport, FileReport
     from planner.report.table import Table
-    from planner.verify import BlockReport, FileReport
 
 __all__ = ["verify"]
 
@@ -32,8 +32,8 @@ def verify(files: tuple[Path, ...], calibration_files: tuple[str, ...], *, outpu
     own rows need only the columns that they fill. A row that is not predicted says why and counts as refused.
     """
     from planner.commands.tables import show_rows
+    from planner.measured.verify import verify as verified
     from planner.report.values import json_text
-    from planner.verify import verify as verified
 
     calibration = calibration_of(calibration_files)
     for note in calibration.notes() if calibration else ():

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import socket
+
 import click
 
 from pricing.console import CommandLineError, Talk, common_options
@@ -37,15 +40,11 @@ def web(host: str, port: int, hosts: tuple[str, ...], workers: int, store_uri: s
 
     It listens on this machine alone unless told otherwise, keeps nothing, and fetches nothing.
     """
-    try:
-        import uvicorn
+    import uvicorn
 
-        from planner.web.app import create_app
-    except ModuleNotFoundError as error:
-        raise CommandLineError(
-            f"the page needs {error.name}, which is not installed", hint="pip install 'gpuplan[web]'"
-        ) from None
+    from planner.web.app import create_app
     from planner.web.guard import LOOPBACK
+    from planner.web.patience import PatientProtocol
 
     if host not in LOOPBACK and not hosts:
         raise CommandLineError(
@@ -65,10 +64,35 @@ def web(host: str, port: int, hosts: tuple[str, ...], workers: int, store_uri: s
         timeout_graceful_shutdown=5,
         h11_max_incomplete_event_size=32 * 1024,
         ws="none",
+        http=PatientProtocol,
     )
     server = uvicorn.Server(config)
-    socket = config.bind_socket()
-    socket.listen(MOST_AT_ONCE)  # before anyone is told the address
+    listening = _bound(host, port)
+    listening.listen(MOST_AT_ONCE)  # before anyone is told the address
     shown = f"[{host}]" if ":" in host else host
-    talk.say(f"gpuplan is at http://{shown}:{socket.getsockname()[1]}/ (stop with Ctrl+C)")
-    server.run(sockets=[socket])
+    talk.say(f"gpuplan is at http://{shown}:{listening.getsockname()[1]}/ (stop with Ctrl+C)")
+    server.run(sockets=[listening])
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    """Return a socket bound to the address, or say why there is none."""
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        bound = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            bound.bind(address)
+        except OSError:
+            bound.close()
+            raise
+    except (OSError, UnicodeError, OverflowError) as error:
+        in_use = isinstance(error, OSError) and error.errno == errno.EADDRINUSE
+        reason = getattr(error, "strerror", None) or str(error)
+        raise CommandLineError(
+            f"port {port} of {host} is in use by another program" if in_use else f"cannot listen on {host}: {reason}",
+            hint=f"choose another one: --port {port + 1 if port < 65535 else 0}"
+            if in_use
+            else "name an address of this machine: --host 127.0.0.1",
+            where="--port" if in_use else "--host",
+        ) from None
+    return bound

@@ -9,6 +9,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler, model_validator
 from pydantic_core import CoreSchema, core_schema
 
+from planner.quantities import quantity
+
 __all__ = ["Amount", "Section", "Spread", "plain"]
 
 
@@ -54,6 +56,12 @@ def plain(value: float) -> Spread:
     return Spread(low=value, typical=value, high=value)
 
 
+def _number(value: object) -> object:
+    """Read a quantity such as ``250k``; anything else stays as it is."""
+    number = quantity(value) if isinstance(value, str) else None
+    return value if number is None else number
+
+
 @dataclass(frozen=True, slots=True)
 class Amount:
     """Reads a number, or ``{low, typical, high}``, and refuses what lies outside its bounds.
@@ -77,14 +85,19 @@ class Amount:
         """Turn a plain number into a spread of no width; judge every number."""
         if isinstance(value, Spread):
             value = value.model_dump()
+        value = {key: _number(each) for key, each in value.items()} if isinstance(value, dict) else _number(value)
         if isinstance(value, bool) or not isinstance(value, int | float | dict):
-            raise ValueError(f"must be a number or {{low, typical, high}}, got {value!r}")  # noqa: TRY004 - pydantic tells ValueErrors to the user
+            raise ValueError(f"must be a number or {{low, typical, high}}, got {str(value)[:60]!r}")  # noqa: TRY004 - pydantic tells ValueErrors to the user
         for number in value.values() if isinstance(value, dict) else (value,):
             if isinstance(number, int | float) and not isinstance(number, bool):
                 self._check(number)
         return value if isinstance(value, dict) else {"low": value, "typical": value, "high": value}
 
-    def _check(self, number: float) -> None:
+    def _check(self, stated: float) -> None:
+        try:
+            number = float(stated)
+        except OverflowError:
+            raise ValueError("must be a number below 1e308") from None
         if not math.isfinite(number):
             raise ValueError(f"must be a finite number, got {number}")
         if number < self.least or (self.above and number == self.least):

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from typing import TypeVar
 
-import numpy as np
+from planner.costs.timeline import FloatArray
 
-from planner.costs.timeline import FloatArray, Timeline
-from planner.errors import PlanningError
-
-__all__ = ["api_timeline", "usd_for_tokens"]
+__all__ = ["usd_for_tokens"]
 
 Amount = TypeVar("Amount", float, FloatArray)
 
@@ -48,22 +45,3 @@ def usd_for_tokens(
         cached_usd = cached_input_usd_per_million_tokens
     per_input = input_usd_per_million_tokens * (1 - prefix_cache_hit_share) + cached_usd * prefix_cache_hit_share
     return (input_tokens * per_input + output_tokens * output_usd_per_million_tokens) / 1e6
-
-
-def api_timeline(usd_by_month: np.ndarray[tuple[int], np.dtype[np.float64]]) -> Timeline:
-    """Return the timeline of an API bill; nothing is paid today, each month is paid at its end.
-
-    Parameters
-    ----------
-    usd_by_month : ndarray, shape (months,)
-        Bill of each month.
-
-    Raises
-    ------
-    PlanningError
-        If a bill is negative.
-    """
-    if np.any(usd_by_month < 0):
-        raise PlanningError("an API bill cannot be negative")
-    cash = np.concatenate([[0.0], usd_by_month])
-    return Timeline(("tokens",), cash[None, :], np.zeros_like(cash))

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
 from planner.costs.timeline import FloatArray, Timeline, discount_factors
-from planner.errors import PlanningError
 
-__all__ = ["BreakEven", "Crossing", "break_even", "crossings", "roots_between"]
+__all__ = ["BreakEven", "Crossing", "break_even", "crossings"]
 
 Cheaper = Literal["buy", "rent"]
 
@@ -189,43 +187,3 @@ def _share_of_equal_cost(
     if saving_idle_usd >= 0 and saving_idle_usd + slope >= 0:
         return 0.0, crossing
     return (at if crossing and slope > 0 else None), crossing
-
-
-def roots_between(function: Callable[[float], float], low: float, high: float, pieces: int = 64) -> tuple[float, ...]:
-    """Return every root that a scan of an interval finds, for functions that are no straight line.
-
-    Parameters
-    ----------
-    function : callable
-        Saving of owning over whatever is varied; continuous.
-    low, high : float
-        The interval.
-    pieces : int
-        Parts in each of which one change of sign is looked for.
-
-    Returns
-    -------
-    tuple of float
-        Rising. Two roots within one piece escape.
-
-    Raises
-    ------
-    PlanningError
-        If the function is not finite somewhere on the interval.
-
-    Examples
-    --------
-    >>> [round(root, 9) for root in roots_between(lambda x: (x - 0.2) * (x - 0.7), 0.0, 1.0)]
-    [0.2, 0.7]
-    """
-    grid = np.linspace(low, high, pieces + 1)
-    values = np.array([function(float(x)) for x in grid])
-    if not np.isfinite(values).all():
-        raise PlanningError(f"the saving has no value at {float(grid[~np.isfinite(values)][0]):g}")
-    roots = [float(x) for x, v in zip(grid, values, strict=True) if v == 0]
-    changes = np.flatnonzero(values[:-1] * values[1:] < 0)
-    if len(changes):
-        from scipy.optimize import brentq
-
-        roots += [float(brentq(function, grid[i], grid[i + 1], xtol=1e-14, rtol=1e-14)) for i in changes]
-    return tuple(sorted(roots))

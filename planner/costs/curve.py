@@ -28,7 +28,7 @@ class CurvePoint:
     breakeven_usd_per_hour : float or None
         Hourly rent at which both cost the same over the horizon; None where no rent does.
     breakeven_month : float or None
-        Month from which on owning stays cheaper, in today's money; None for never.
+        Month from which on owning stays cheaper (NPV); None for never.
     rent_usd_per_used_hour, buy_usd_per_used_hour : float
         Cost of an hour of work on either side.
     """

@@ -11,12 +11,10 @@ from planner.errors import PlanningError
 
 __all__ = [
     "Depreciation",
-    "after_tax_proceeds_usd",
     "declining_balance_usd",
     "depreciation_shares",
     "straight_line_usd",
     "sum_of_years_usd",
-    "tax_shield_usd",
 ]
 
 Depreciation = Literal["straight_line", "declining_balance", "sum_of_years", "macrs5", "bonus"]
@@ -110,29 +108,6 @@ def depreciation_shares(method: Depreciation, years: int = 5) -> FloatArray:
             return np.array(MACRS_5_SHARES)
         case "bonus":
             return np.array([1.0])
-
-
-def tax_shield_usd(written_off_usd: FloatArray, tax_share: float, rate_share_per_year: float) -> float:
-    """Return today's value of the tax that writing off saves, the first at the end of year 1.
-
-    Examples
-    --------
-    >>> round(tax_shield_usd(np.array([100.0, 100.0]), 0.5, 0.25), 6)
-    72.0
-    """
-    years = np.arange(1, len(written_off_usd) + 1)
-    return float(np.sum(tax_share * written_off_usd / (1.0 + rate_share_per_year) ** years))
-
-
-def after_tax_proceeds_usd(sale_usd: float, book_usd: float, tax_share: float) -> float:
-    """Return what a sale leaves after tax: a gain over book value is taxed, a loss saves tax.
-
-    Examples
-    --------
-    >>> after_tax_proceeds_usd(100.0, 40.0, 0.25)
-    85.0
-    """
-    return sale_usd - tax_share * (sale_usd - book_usd)
 
 
 def _check(cost_usd: float, salvage_usd: float, years: int) -> None:

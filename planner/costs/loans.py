@@ -6,7 +6,6 @@ contrast, are effective (`planner.costs.timeline.discount_factors`).
 
 from __future__ import annotations
 
-import math
 from typing import Literal
 
 import numpy as np
@@ -15,7 +14,7 @@ from numpy.typing import ArrayLike
 from planner.costs.timeline import FloatArray
 from planner.errors import PlanningError
 
-__all__ = ["balance_after_usd", "interest_usd", "payment_usd"]
+__all__ = ["payment_usd"]
 
 When = Literal["end", "begin"]
 
@@ -74,37 +73,3 @@ def payment_usd(
     if when == "begin":
         level = level / (1.0 + safe)
     return np.asarray(np.where(rate > 0, level, (principal - balloon) / n))
-
-
-def balance_after_usd(
-    principal_usd: float, rate_share_per_year: float, months: int, month: int, *, balloon_usd: float = 0.0
-) -> float:
-    """Return what is owed after a month's payment, for payments at month ends.
-
-    Examples
-    --------
-    >>> round(balance_after_usd(250_141.8, 0.09, 36, 12), 2)
-    174115.95
-    """
-    if not 0 <= month <= months:
-        raise PlanningError(f"the loan runs for {months} months; month {month} lies outside")
-    rate = rate_share_per_year / 12.0
-    level = float(payment_usd(principal_usd, rate_share_per_year, months, balloon_usd=balloon_usd))
-    if rate == 0:
-        return principal_usd - level * month
-    gained = math.expm1(month * math.log1p(rate))
-    return principal_usd * (1.0 + gained) - level * gained / rate
-
-
-def interest_usd(
-    principal_usd: float, rate_share_per_year: float, months: int, month: int, *, balloon_usd: float = 0.0
-) -> float:
-    """Return the interest within a month's payment; the first month is 1.
-
-    Examples
-    --------
-    >>> round(interest_usd(250_141.8, 0.09, 36, 12), 2)
-    1355.36
-    """
-    owed = balance_after_usd(principal_usd, rate_share_per_year, months, month - 1, balloon_usd=balloon_usd)
-    return owed * rate_share_per_year / 12.0

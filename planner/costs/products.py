@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 import csv
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from types import MappingProxyType
 
-from planner.costs.commitments import cost_if_kept_usd, cost_with_refund_usd, cost_with_resale_usd
-from planner.errors import PlanningError
-
-__all__ = ["CommitmentProduct", "block_days", "commitment_products", "exit_costs_usd", "product_of", "why_not_together"]
-
-HOURS_PER_DAY = 24
+__all__ = ["CommitmentProduct", "commitment_products", "product_of"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +38,11 @@ class CommitmentProduct:
         Fee of such a sale; most that is refunded in twelve months (0 for no refund).
     return_days : int
         Days after the purchase in which it can be undone.
+    weekly_above_days, longest_days : float or None
+        A dated block is sold by the day up to so many days, then by whole weeks, up to so many days in all; None where its
+        seller sets no such rule.
+    most_at_once_count, most_count : int or None
+        Most instances in one block, and in all blocks of one customer.
     excludes : tuple of str
         Products that do not apply to the same hours.
     discount_least_share, discount_most_share : float or None
@@ -65,6 +64,10 @@ class CommitmentProduct:
     marketplace_fee_share: float
     refund_cap_usd: float
     return_days: int
+    weekly_above_days: float | None
+    longest_days: float | None
+    most_at_once_count: int | None
+    most_count: int | None
     excludes: tuple[str, ...]
     discount_least_share: float | None
     discount_most_share: float | None
@@ -76,16 +79,16 @@ class CommitmentProduct:
     @property
     def way_out(self) -> str:
         """How the rest of a term can be left, in words."""
-        ways = []
+        exits = []
         if self.can_be_sold:
-            ways.append(f"the rest can be sold for a fee of {self.marketplace_fee_share:.0%}")
+            exits.append(f"the rest can be sold for a fee of {self.marketplace_fee_share:.0%}")
         if self.refund_cap_usd > 0:
-            ways.append(f"up to {self.refund_cap_usd:,.0f} USD a year are refunded")
+            exits.append(f"up to {self.refund_cap_usd:,.0f} USD a year are refunded")
         if self.can_be_exchanged:
-            ways.append("it can be exchanged")
+            exits.append("it can be exchanged")
         if self.return_days:
-            ways.append(f"small ones can be returned within {self.return_days} days")
-        return "; ".join(ways) or "there is no way out: the rest is paid, used or not"
+            exits.append(f"small ones can be returned within {self.return_days} days")
+        return "; ".join(exits) or "there is no way out: the rest is paid, used or not"
 
 
 @cache
@@ -102,6 +105,9 @@ def _read(line: Mapping[str, str]) -> CommitmentProduct:
     def share(name: str) -> float | None:
         return float(line[name]) if line[name] else None
 
+    def count(name: str) -> int | None:
+        return int(line[name]) if line[name] else None
+
     return CommitmentProduct(
         product=line["product"],
         provider=line["provider"],
@@ -116,6 +122,10 @@ def _read(line: Mapping[str, str]) -> CommitmentProduct:
         marketplace_fee_share=float(line["marketplace_fee_share"]),
         refund_cap_usd=float(line["refund_cap_usd"]),
         return_days=int(line["return_days"]),
+        weekly_above_days=share("weekly_above_days"),
+        longest_days=share("longest_days"),
+        most_at_once_count=count("most_at_once_count"),
+        most_count=count("most_count"),
         excludes=words("excludes"),
         discount_least_share=share("discount_least_share"),
         discount_most_share=share("discount_most_share"),
@@ -150,93 +160,3 @@ def product_of(provider: str, purchase_option: str, offering_class: str = "") ->
         ),
         None,
     )
-
-
-def why_not_together(first: CommitmentProduct, second: CommitmentProduct) -> str:
-    """Return why two products do not apply to the same hours; empty where they do.
-
-    Examples
-    --------
-    >>> block, plan = (commitment_products()[name] for name in ("aws-capacity-block", "aws-savings-plan-compute"))
-    >>> why_not_together(plan, block)
-    'aws-savings-plan-compute does not apply to hours of aws-capacity-block'
-    """
-    if first.provider != second.provider:
-        return f"{first.product} and {second.product} are of different providers"
-    if second.product in first.excludes or first.product in second.excludes:
-        return f"{first.product} does not apply to hours of {second.product}"
-    return ""
-
-
-def exit_costs_usd(
-    product: CommitmentProduct,
-    monthly_usd: float,
-    term_months: int,
-    exit_month: int,
-    *,
-    resale_price_share: float = 0.6,
-    refunded_before_usd: float = 0.0,
-) -> dict[str, float]:
-    """Return what a commitment costs in all by each way of leaving it that its product allows.
-
-    Parameters
-    ----------
-    product : CommitmentProduct
-        With its rules.
-    monthly_usd, term_months, exit_month : float, int, int
-        Payment, term, and the month after which it is not needed any more.
-    resale_price_share : float
-        What buyers pay for the rest; a market price, hence not in the rules.
-    refunded_before_usd : float
-        Refunds of the last twelve months, which count against the cap.
-
-    Returns
-    -------
-    dict of str to float
-        ``kept`` always; ``sold`` and ``refunded`` where they are possible.
-
-    Examples
-    --------
-    >>> exit_costs_usd(commitment_products()["azure-reservation"], 10_400.0, 36, 14)
-    {'kept': 374400.0, 'refunded': 324400.0}
-    """
-    costs = {"kept": cost_if_kept_usd(monthly_usd, term_months)}
-    if product.can_be_sold:
-        costs["sold"] = cost_with_resale_usd(
-            monthly_usd,
-            term_months,
-            exit_month,
-            resale_price_share=resale_price_share,
-            marketplace_fee_share=product.marketplace_fee_share,
-        )
-    if product.refund_cap_usd > 0:
-        cap = max(product.refund_cap_usd - refunded_before_usd, 0.0)
-        costs["refunded"] = cost_with_refund_usd(monthly_usd, term_months, exit_month, refund_cap_usd=cap)
-    return costs
-
-
-def block_days(hours: float) -> int:
-    """Return the days of the shortest Capacity Block that holds so many hours in a row.
-
-    Blocks are sold for 1 to 14 days, and for whole weeks up to 182 days.
-
-    Raises
-    ------
-    PlanningError
-        If no block is that long.
-
-    Examples
-    --------
-    >>> [block_days(hours) for hours in (1, 24, 25, 14 * 24, 14 * 24 + 1)]
-    [1, 1, 2, 14, 21]
-    """
-    if not hours > 0:
-        raise PlanningError(f"a capacity block holds an hour or more, got {hours:g}")
-    days = math.ceil(hours / HOURS_PER_DAY - 1e-9)
-    if days > 14:
-        days = math.ceil(days / 7) * 7
-    if days > 182:
-        raise PlanningError(
-            f"no capacity block is {days} days long: the longest is 182", hint="split the work into several blocks"
-        )
-    return days

@@ -25,7 +25,7 @@ class Rival:
     utilisation_share : float or None
         Share of the clock hours from which on owning is cheaper over the horizon; None for never.
     full_use_month : float or None
-        Month from which on an always busy server has cost less, in today's money; None for never.
+        Month from which on an always busy server has cost less (NPV); None for never.
     because : str
         Why, in a sentence with the figures.
     """

@@ -8,8 +8,6 @@ J. T. Daly, A higher order estimate of the optimum checkpoint interval for resta
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -17,30 +15,13 @@ from planner.costs.timeline import FloatArray
 from planner.errors import PlanningError
 
 __all__ = [
-    "break_even_hours_between_interruptions",
     "cluster_hours_between_interruptions",
     "daly_interval_hours",
     "slowdown_ratio",
     "spot_overhead_ratio",
-    "young_interval_hours",
 ]
 
-
-def young_interval_hours(checkpoint_hours: ArrayLike, hours_between: ArrayLike) -> FloatArray:
-    """Return the time between checkpoints that loses least, to first order: ``sqrt(2 * delta * M)``.
-
-    Parameters
-    ----------
-    checkpoint_hours, hours_between : array_like
-        Time to write a checkpoint (delta), and mean time between interruptions of the job (M).
-
-    Examples
-    --------
-    >>> float(young_interval_hours(0.05, 6.0).round(6))
-    0.774597
-    """
-    delta, mean = _positive(checkpoint_hours, hours_between)
-    return np.asarray(np.sqrt(2.0 * delta * mean))
+NOTHING_DONE_RATIO = 1e6
 
 
 def daly_interval_hours(checkpoint_hours: ArrayLike, hours_between: ArrayLike) -> FloatArray:
@@ -110,6 +91,8 @@ def spot_overhead_ratio(
 ) -> FloatArray:
     """Return by how much interruptions stretch the hours of jobs on one or more spot machines each.
 
+    At most `NOTHING_DONE_RATIO`: so many machines are taken back before any work gets done, and money still counts.
+
     Examples
     --------
     >>> spot_overhead_ratio(checkpoint_hours=0.05, hours_between_of_one=24, restart_hours=0.25,
@@ -117,33 +100,7 @@ def spot_overhead_ratio(
     [1.079, 1.312]
     """
     mean = cluster_hours_between_interruptions(hours_between_of_one, instance_count)
-    return slowdown_ratio(checkpoint_hours, mean, restart_hours)
-
-
-def break_even_hours_between_interruptions(
-    *, checkpoint_hours: float, restart_hours: float, spot_usd_per_hour: float, on_demand_usd_per_hour: float
-) -> float | None:
-    """Return the mean time between interruptions below which on-demand is cheaper; None where spot never is cheaper.
-
-    Examples
-    --------
-    >>> round(break_even_hours_between_interruptions(checkpoint_hours=0.05, restart_hours=0.25, spot_usd_per_hour=1.2,
-    ...                                              on_demand_usd_per_hour=2.9), 4)
-    0.5755
-    """
-    if not 0 < spot_usd_per_hour < on_demand_usd_per_hour:
-        return None
-    from scipy.optimize import brentq
-
-    allowed = on_demand_usd_per_hour / spot_usd_per_hour
-
-    def excess(log_mean: float) -> float:
-        ratio = float(slowdown_ratio(checkpoint_hours, math.exp(log_mean), restart_hours))
-        return min(ratio, 1e30) - allowed
-
-    # The slowdown falls from beyond any price ratio towards 1 as interruptions become rare.
-    scale = checkpoint_hours + restart_hours
-    return math.exp(float(brentq(excess, math.log(scale / 500.0), math.log(scale * 1e9), xtol=1e-13)))
+    return np.minimum(slowdown_ratio(checkpoint_hours, mean, restart_hours), NOTHING_DONE_RATIO)
 
 
 def _positive(first: ArrayLike, second: ArrayLike) -> tuple[FloatArray, FloatArray]:

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from planner.errors import PlanningError
 
-__all__ = ["COMPONENTS", "Component", "FloatArray", "Timeline", "by_month", "discount_factors", "present_value_usd"]
+__all__ = ["COMPONENTS", "Component", "FloatArray", "Timeline", "discount_factors", "present_value_usd"]
 
 FloatArray: TypeAlias = NDArray[np.float64]
 
@@ -49,6 +49,7 @@ COMPONENTS: dict[str, Component] = {
     "in_advance": Component(meaning="instance hours bought ahead", lump=True, with_use=True, with_rent_price=True),
     "commitment": Component(meaning="committed hours, used or not", with_rent_price=True),
     "upfront": Component(meaning="paid at the start of a term", lump=True),
+    "credit": Component(meaning="provider's credits used"),
     "rest_of_term": Component(meaning="months of a term that outlast the horizon", lump=True, with_rent_price=True),
     "support_of_use": Component(meaning="support plan on hours used", with_use=True, with_rent_price=True),
     "support_of_commitment": Component(meaning="support plan on commitments", with_rent_price=True),
@@ -72,6 +73,7 @@ COMPONENTS: dict[str, Component] = {
     "running": Component(meaning="running costs per clock hour"),
     "running_with_use": Component(meaning="running costs per used hour", with_use=True),
     "bridge_rent": Component(meaning="rent until delivery", with_use=True, with_rent_price=True),
+    "bridge_ahead": Component(meaning="rent until delivery, paid ahead", lump=True, with_rent_price=True),
     "bridge_fixed": Component(meaning="committed rent until delivery", with_rent_price=True),
     # financing and tax
     "down_payment": Component(meaning="own money at the start", lump=True),
@@ -159,35 +161,6 @@ def present_value_usd(cash_usd: ArrayLike, discount_rate_share_per_year: ArrayLi
     factors = discount_factors(discount_rate_share_per_year, cash.shape[-1] - 1)
     value: FloatArray = np.tensordot(cash, factors, axes=(-1, -1))
     return np.asarray(value)
-
-
-def by_month(value: ArrayLike, months: int, option_axes: int) -> FloatArray:
-    """Give a value a last axis of months: its own where it has one axis more than the options, else a constant one.
-
-    Parameters
-    ----------
-    value : array_like, shape options or options + (months,)
-        Of each option, or of each option and month.
-    months : int
-        Horizon.
-    option_axes : int
-        Number of axes of the options.
-
-    Returns
-    -------
-    FloatArray, shape options + (months,)
-
-    Examples
-    --------
-    >>> by_month(2.0, 3, 0).tolist(), by_month([1.0, 0.0, 0.0], 3, 0).tolist()
-    ([2.0, 2.0, 2.0], [1.0, 0.0, 0.0])
-    """
-    array = np.asarray(value, dtype=float)
-    if array.ndim <= option_axes:
-        return np.repeat(array[..., None], months, axis=-1)
-    if array.shape[-1] != months:
-        raise ValueError(f"values by month must have {months} months, got {array.shape[-1]}")
-    return array
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -132,6 +132,8 @@ def sobol(
 
     if np.ptp(saving(np.random.default_rng(seed).standard_normal((len(inputs), 64)))) == 0:
         return ()
+    if len(inputs) == 1:  # SciPy's estimator needs two; a single number explains everything
+        return (SobolIndex(name=inputs[0].name, first_order_share=1.0, total_share=1.0),)
     normals: list[Any] = [norm()] * len(inputs)
     found = sobol_indices(func=saving, n=points, dists=normals, rng=np.random.default_rng(seed))
     first, total = np.ravel(found.first_order), np.ravel(found.total_order)

@@ -24,10 +24,7 @@ __all__ = [
     "Risk",
     "Uncertain",
     "draw",
-    "maximum_regret",
-    "normal_difference",
     "risk",
-    "triangular_mean_and_sd",
     "value_of_waiting_usd",
 ]
 
@@ -274,46 +271,6 @@ class _Totals:
         return float(np.interp(share * self.count, below, edges))
 
 
-def normal_difference(
-    *, mean_a: float, sd_a: float, mean_b: float, sd_b: float, correlation: float = 0.0
-) -> tuple[float, float]:
-    """Return how probable it is that a costs less than b, and what choosing a is expected to be regretted by.
-
-    Both costs are normal; ignoring that they move together changes the answer.
-
-    Examples
-    --------
-    >>> p, regret = normal_difference(mean_a=540e3, sd_a=60e3, mean_b=620e3, sd_b=90e3, correlation=0.3)
-    >>> round(p, 4), round(regret)
-    (0.8078, 9761)
-    """
-    if not (sd_a >= 0 and sd_b >= 0 and -1 <= correlation <= 1):
-        raise PlanningError("standard deviations must not be negative, and a correlation lies in -1..1")
-    sd = math.sqrt(max(sd_a**2 + sd_b**2 - 2 * correlation * sd_a * sd_b, 0.0))
-    gap = mean_b - mean_a
-    if sd == 0:
-        return (1.0 if gap > 0 else 0.0), max(-gap, 0.0)
-    z = gap / sd
-    below = 0.5 * math.erfc(-z / math.sqrt(2.0))
-    density = math.exp(-0.5 * z * z) / math.sqrt(2.0 * math.pi)
-    return below, sd * density - gap * (1.0 - below)
-
-
-def triangular_mean_and_sd(low: float, mode: float, high: float) -> tuple[float, float]:
-    """Return mean and standard deviation of a triangular distribution.
-
-    Examples
-    --------
-    >>> mean, sd = triangular_mean_and_sd(12_000, 18_000, 36_000)
-    >>> mean, round(sd, 2)
-    (22000.0, 5099.02)
-    """
-    if not low <= mode <= high:
-        raise PlanningError("low, mode and high must rise")
-    variance = (low**2 + mode**2 + high**2 - low * mode - low * high - mode * high) / 18.0
-    return (low + mode + high) / 3.0, math.sqrt(variance)
-
-
 def value_of_waiting_usd(
     *,
     capex: float,
@@ -335,7 +292,7 @@ def value_of_waiting_usd(
     rate : float
         Of the period.
     rent_bridge_cost : float
-        What renting costs until then, in today's money.
+        What renting costs until then (NPV).
 
     Returns
     -------
@@ -355,19 +312,3 @@ def value_of_waiting_usd(
     later = p_up * max(pv_up - capex_next, 0.0) + (1 - p_up) * max(pv_down - capex_next, 0.0)
     wait = later / (1 + rate) - rent_bridge_cost
     return now, wait, max(wait - now, 0.0)
-
-
-def maximum_regret(cost_by_option: Mapping[str, Sequence[float]]) -> tuple[dict[str, float], str]:
-    """Return the largest regret of each option over scenarios, and the option whose largest is smallest (Savage).
-
-    Examples
-    --------
-    >>> maximum_regret({"rent": [260, 610, 980], "own": [540, 520, 500]})
-    ({'rent': 480.0, 'own': 280.0}, 'own')
-    """
-    if not cost_by_option or len({len(costs) for costs in cost_by_option.values()}) != 1:
-        raise PlanningError("every option needs a cost in every scenario")
-    costs = np.array(list(cost_by_option.values()), dtype=float)
-    worst = (costs - costs.min(axis=0)).max(axis=1)
-    regret = dict(zip(cost_by_option, worst.tolist(), strict=True))
-    return regret, min(regret, key=lambda name: regret[name])

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import date
 
-__all__ = ["Decision", "GpuDecision", "OwnBreakEven", "Part", "SwitchOff"]
+__all__ = ["Decision", "GpuDecision", "OwnBreakEven", "Part", "Step", "SwitchOff"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,13 +62,53 @@ class OwnBreakEven:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """A step of the ladder: the cheapest mix with this and every earlier way to pay.
+
+    Attributes
+    ----------
+    kind : str
+        ``on_demand``, ``committed``, ``spot`` or ``owned``.
+    usd_per_month, saving_usd_per_month : float
+        Its cost, and what it saves of what is paid.
+    committed_usd_per_month : float
+        Paid whether used or not.
+    capex_usd : float
+        Of what would be bought.
+    break_even_use_share : float or None
+        Share of the hours from which on the step's own machines cost less than on demand; None where it takes none.
+    """
+
+    kind: str
+    usd_per_month: float
+    saving_usd_per_month: float
+    committed_usd_per_month: float
+    capex_usd: float
+    break_even_use_share: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GpuDecision:
-    """What to do with one accelerator.
+    """What to do with one kind of machine at one place.
 
     Attributes
     ----------
     gpu : str
         Canonical name.
+    place : str
+        Provider, region and machine type, as far as the bill tells.
+    gpus_per_machine : int
+        Accelerators in a machine; 0 where that is not told.
+    idle_gpus : float
+        Accelerators in machines that ran and on which counters saw nothing at work, on average; the mix is without them.
+    capex_usd : float
+        Of what would be bought.
+    spot_share : float
+        Largest part of the demand that might rest on spot: what did already, or ``mix.spot_share`` where it was set.
+    trend_first_gpus, trend_last_gpus : float or None
+        Where use went up or down by half or more: the record's first weeks, and its last, which the mix is for.
+    recent_hours : int
+        What of the record counts.
     mean_gpus, peak_gpus, base_gpus : float
         Of the curve.
     paid_usd_per_month, mix_usd_per_month, saving_usd_per_month : float
@@ -82,7 +123,8 @@ class GpuDecision:
     saving_low_usd_per_month, saving_high_usd_per_month : float or None
         10th and 90th percentile over the resamples.
     holds_share, saves_share : float or None
-        Resamples in which the mix is within 5 % of the best, and in which it saves at all.
+        Resamples in which the mix is within 5 % of the best, keeping what there is among the choices, and in which it saves
+        at all.
     """
 
     gpu: str
@@ -100,6 +142,14 @@ class GpuDecision:
     saving_high_usd_per_month: float | None
     holds_share: float | None
     saves_share: float | None
+    place: str = ""
+    gpus_per_machine: int = 0
+    idle_gpus: float = 0.0
+    capex_usd: float = 0.0
+    spot_share: float = 0.0
+    trend_first_gpus: float | None = None
+    trend_last_gpus: float | None = None
+    recent_hours: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,6 +205,12 @@ class Decision:
         How many.
     notes : tuple of str
         What has to be known.
+    ladder : tuple of Step
+        What each further way to pay would save.
+    oldest_price_on : date or None
+        Of the offers that were considered.
+    is_short : bool
+        Whether the record is too short to own or to commit on, and to say how sure anything is.
     """
 
     gpus: tuple[GpuDecision, ...]
@@ -171,3 +227,6 @@ class Decision:
     providers: tuple[str, ...]
     resamples: int
     notes: tuple[str, ...] = field(default=())
+    ladder: tuple[Step, ...] = field(default=())
+    oldest_price_on: date | None = None
+    is_short: bool = False

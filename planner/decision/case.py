@@ -1,15 +1,17 @@
-"""One accelerator on its way to a decision: its curve, what was paid for it by hour, and the cheapest mix."""
+"""One kind of machine at one place on its way to a decision: its curve, what was paid for it by hour, the cheapest mix."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from planner.assumptions import Assumptions
-from planner.decision.year import HOURS_PER_YEAR, year_of
+from planner.decision.place import Place
+from planner.decision.trend import Trend, trend_of
+from planner.decision.year import HOURS_PER_WEEK, HOURS_PER_YEAR, year_of
 from planner.errors import NothingFitsError
 from planner.mix import MixResult, cheapest_mix
 from planner.mix_tiers import tiers_of_offers
@@ -20,21 +22,27 @@ from planner.usage.summary import COMMITTED, Usage
 from pricing.catalog import Catalog
 from pricing.errors import PricingError
 
-__all__ = ["Case", "case_of"]
+__all__ = ["LEAST_RECORD_HOURS", "TODAY", "Case", "case_of"]
 
 FloatArray = NDArray[np.float64]
+TODAY = "today's"
+"""Begins the name of a tier at the price that the bill itself shows."""
+LEAST_RECORD_HOURS = 2 * HOURS_PER_WEEK
+"""Of less nobody buys or commits: a few days know nothing of the next year."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """One accelerator on its way to a decision.
+    """One kind of machine at one place on its way to a decision.
 
     Attributes
     ----------
-    gpu : str
-        Canonical name.
+    place : Place
+        Which.
     level : FloatArray, shape (hours,)
-        Accelerators in use; of a record of more than a year the last year.
+        Accelerators needed in what counts of the record: its last year, or what runs now where there is a trend.
+    allocated : FloatArray, shape (hours,)
+        Accelerators that ran; above `level` where counters saw whole machines idle.
     open_usd, fixed_usd : FloatArray, shape (hours,)
         Effective cost by hour: outside commitments; and of what was committed or reserved, used or not.
     tiers : tuple of Tier
@@ -45,16 +53,31 @@ class Case:
         The cheapest mix for the whole curve.
     now_usd_per_hour : float
         The cheapest mix for the hours outside today's commitments.
+    spot_share : float
+        Largest part of the demand that may rest on spot.
+    trend : Trend or None
+        Where use went up or down so far that only its end counts.
+    is_short : bool
+        Whether the record is too short to own or to commit on.
     """
 
-    gpu: str
+    place: Place
     level: FloatArray
+    allocated: FloatArray
     open_usd: FloatArray
     fixed_usd: FloatArray
     tiers: tuple[Tier, ...]
     servers: tuple[OwnableServer, ...]
     best: MixResult
     now_usd_per_hour: float
+    spot_share: float
+    trend: Trend | None
+    is_short: bool
+
+    @property
+    def gpu(self) -> str:
+        """The accelerator."""
+        return self.place.gpu
 
     @property
     def hours(self) -> int:
@@ -72,6 +95,11 @@ class Case:
         return float(self.open_usd.mean() + self.fixed_usd.mean())
 
     @property
+    def idle_gpus(self) -> float:
+        """Accelerators in machines on which nothing worked, on average."""
+        return float((self.allocated - self.level).mean())
+
+    @property
     def mix_usd_per_hour(self) -> float:
         """What an hour of the mix costs."""
         return self.best.total_usd / self.hours
@@ -80,41 +108,46 @@ class Case:
         """Return how many of each tier are kept."""
         return {use.name: use.machines for use in self.best.tiers}
 
+    def mixed(self, *kinds: TierKind) -> Case:
+        """Return the same with the cheapest mix of some kinds of tiers alone; those by the hour are always among them."""
+        tiers = tuple(tier for tier in self.tiers if tier.kind in (*kinds, TierKind.ON_DEMAND))
+        return replace(self, tiers=tiers, best=cheapest_mix(DemandCurve(units=year_of(self.level)), tiers))
+
 
 def case_of(
-    usage: Usage, gpu: str, catalog: Catalog, servers: Sequence[OwnableServer], beliefs: Assumptions, months: int
-) -> Case | str:
-    """Return what is known of one accelerator and its cheapest mix, or why there is none.
+    usage: Usage, place: Place, catalog: Catalog, servers: Sequence[OwnableServer], assumptions: Assumptions, months: int,
+    *, anywhere: bool, basis: str = "",
+) -> Case | str:  # fmt: skip
+    """Return what is known of one kind of machine and its cheapest mix, or why there is none.
 
     Parameters
     ----------
     usage : Usage
         From a bill.
-    gpu : str
-        One of its accelerators.
+    place : Place
+        One of its places.
     catalog : Catalog
         Offers to choose from.
     servers : sequence of OwnableServer
         Servers to choose from.
-    beliefs : Assumptions
+    assumptions : Assumptions
         Ownership, money, spot.
     months : int
         Over which an owned server is counted.
+    anywhere : bool
+        Whether offers of other places may stand in.
+    basis : str
+        ``allocated`` sizes for all that ran, whatever counters saw.
     """
     try:
-        offers = catalog.select(accelerators=[gpu])
+        offers = catalog.select(accelerators=[place.gpu])
     except PricingError:
         return "the catalogue does not know it"
-    own = tuple(one for one in servers if one.machine.accelerator and one.machine.accelerator.name == gpu)
-    try:
-        tiers = tiers_of_offers(offers, own, beliefs, months=months)
-    except NothingFitsError:
-        return "no offer and no server of it is known"
-    if not any(tier.kind is TierKind.ON_DEMAND for tier in tiers):
-        return "no on-demand offer is left to serve its peaks"
+    offers = offers.filtered("of this shape and place", lambda offer: place.takes(offer, anywhere=anywhere))
+    own = tuple(one for one in servers if one.machine.accelerator and one.machine.accelerator.name == place.gpu)
     table = usage.table
-    mine = table.equals("gpu", gpu)
     used, committed = table.equals("state", "used"), table.equals("option", *COMMITTED)
+    mine, effective = place.rows, table.values["effective_usd"]
 
     def by_hour(values: FloatArray, mask: NDArray[np.bool_]) -> FloatArray:
         hour = table.hour[mask] - usage.first_hour
@@ -122,25 +155,98 @@ def case_of(
         level: FloatArray = np.bincount(hour[inside], weights=values[mask][inside], minlength=usage.hours).astype(float)
         return level[-HOURS_PER_YEAR:]
 
-    level = usage.levels[gpu][-HOURS_PER_YEAR:]
+    gpu_hours = table.values["gpu_hours"]
+    allocated = by_hour(gpu_hours, mine & used)
+    trend = trend_of(allocated)
+    window = slice(-trend.recent_hours, None) if trend else slice(None)
+    level = allocated if basis == "allocated" else _needed(usage, place, allocated)
+    held = by_hour(gpu_hours, mine & committed)
+    open_usd = by_hour(effective, mine & used & ~committed)
+    fixed_usd = by_hour(effective, mine & ~(used & ~committed)) + by_hour(*_plan_waste(usage, mine & used))
+    allocated, level, held, open_usd, fixed_usd = (x[window] for x in (allocated, level, held, open_usd, fixed_usd))
     if not level.any():
-        return "it was not used in the last year"
+        return "nothing works on it" if allocated.any() else "it was not used in the last year"
+    spot = used & mine & table.equals("option", "spot")
+    share = assumptions["mix.spot_share"] if assumptions.rows["mix.spot_share"].overridden else 0.0
+    share = max(share, float(gpu_hours[spot].sum() / gpu_hours[used & mine].sum()))
+    try:
+        listed = tiers_of_offers(offers, own, assumptions, months=months)
+    except NothingFitsError:
+        listed = ()
+    prices = {
+        TierKind.SPOT: _price(effective, gpu_hours, spot),
+        TierKind.ON_DEMAND: _price(
+            effective, gpu_hours, used & mine & table.equals("option", "on_demand", "not_stated")
+        ),
+    }
+    tiers = _tiers(listed, prices, place, share)
+    if not listed and not any(tier.kind is not TierKind.ON_DEMAND for tier in tiers):
+        return "no offer and no server of it is known"
+    if not any(tier.kind is TierKind.ON_DEMAND for tier in tiers):
+        return "no on-demand offer is left to serve its peaks"
+    is_short = usage.hours < LEAST_RECORD_HOURS
     # What is committed and not used could serve first: it is paid either way.
-    left = np.maximum(level - by_hour(table.values["gpu_hours"], mine & committed), 0.0)
-    best = cheapest_mix(DemandCurve(units=year_of(level)), tiers)
-    now = cheapest_mix(DemandCurve(units=year_of(left)), tiers).total_usd if left.any() else 0.0
-    effective = table.values["effective_usd"]
-    open_now = used & ~committed
+    left = np.maximum(level - held, 0.0)
+    by_hours = tuple(tier for tier in tiers if not tier.is_chosen_once) if is_short else tiers
+    best = cheapest_mix(DemandCurve(units=year_of(level)), by_hours)
+    now = cheapest_mix(DemandCurve(units=year_of(left)), by_hours).total_usd if left.any() else 0.0
     return Case(
-        gpu=gpu,
+        place=place,
         level=level,
-        open_usd=by_hour(effective, mine & open_now),
-        fixed_usd=by_hour(effective, mine & ~open_now) + by_hour(*_plan_waste(usage, mine & used)),
+        allocated=allocated,
+        open_usd=open_usd,
+        fixed_usd=fixed_usd,
         tiers=tiers,
         servers=own,
         best=best,
         now_usd_per_hour=now / len(year_of(level)),
+        spot_share=share,
+        trend=trend,
+        is_short=is_short,
     )
+
+
+def _needed(usage: Usage, place: Place, allocated: FloatArray) -> FloatArray:
+    """Return what was needed of what ran: whole machines on which counters saw nothing at work are not."""
+    busy, present = usage.counted(place.gpu)
+    if not present.any():
+        return allocated
+    of_gpu = usage.levels.get(place.gpu, usage.level)
+    busy, present, of_gpu = (x[-len(allocated) :] for x in (busy, present, of_gpu))
+    mine = np.divide(allocated, of_gpu, out=np.zeros(len(allocated)), where=of_gpu > 0)
+    endless = np.isinf(present)
+    seen = np.where(endless, allocated, np.minimum(allocated, np.where(endless, 0.0, present) * mine))
+    step = float(max(place.gpus_per_machine, 1))
+    worked = np.ceil(busy * mine / step - 1e-9) * step
+    return allocated - np.maximum(seen - worked, 0.0)
+
+
+def _price(effective: FloatArray, gpu_hours: FloatArray, mask: NDArray[np.bool_]) -> float:
+    hours = float(gpu_hours[mask].sum())
+    return float(effective[mask].sum()) / hours if hours > 0 else 0.0
+
+
+def _tiers(listed: Sequence[Tier], prices: dict[TierKind, float], place: Place, spot_share: float) -> tuple[Tier, ...]:
+    """Return what can be chosen: the catalogue's tiers and today's prices; no more spot than there is already or was asked."""
+    found = [
+        # Lost work is done again in another hour; it takes no machine more in its own.
+        replace(tier, max_share_of_demand=spot_share, availability_share=1.0, usd_per_unit_hour=tier.usd_per_unit_hour / tier.availability_share)
+        if tier.kind is TierKind.SPOT else tier
+        for tier in listed
+        if tier.kind is not TierKind.SPOT or spot_share > 0
+    ]  # fmt: skip
+    for kind, price in prices.items():
+        if price > 0:
+            found.append(
+                Tier(
+                    name=f"{TODAY} {kind.value.replace('_', '-')} machines",
+                    kind=kind,
+                    usd_per_unit_hour=price,
+                    units_per_machine=max(place.gpus_per_machine, 1),
+                    max_share_of_demand=spot_share if kind is TierKind.SPOT else 1.0,
+                )
+            )
+    return tuple(sorted(found, key=lambda tier: tier.name))
 
 
 def _plan_waste(usage: Usage, mine: NDArray[np.bool_]) -> tuple[FloatArray, NDArray[np.bool_]]:

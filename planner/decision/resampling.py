@@ -23,16 +23,18 @@ __all__ = ["resampled_costs_usd"]
 FloatArray = NDArray[np.float64]
 
 
-def resampled_costs_usd(cases: Sequence[Case], beliefs: Assumptions, resamples: int, seed: int) -> FloatArray | None:
+def resampled_costs_usd(
+    cases: Sequence[Case], assumptions: Assumptions, resamples: int, seed: int
+) -> FloatArray | None:
     """Return paid, mix and best cost of each resample and case in USD a year, shape (3, cases, resamples).
 
-    Each resample draws weeks of the record, and how prices and demand go on; all accelerators share both.
+    The best is the cheapest of keeping what there is, the mix, and any other mix. Each resample draws weeks of the record, and how prices and demand go on; all accelerators share both.
 
     Parameters
     ----------
     cases : sequence of Case
-        With curves of one length.
-    beliefs : Assumptions
+        Those with curves of one length share the weeks that are drawn.
+    assumptions : Assumptions
         How far rents, server prices and demand may go.
     resamples : int
         0 for none: then there is no array.
@@ -42,19 +44,20 @@ def resampled_costs_usd(cases: Sequence[Case], beliefs: Assumptions, resamples: 
     if resamples == 0 or not cases:
         return None
     rng = np.random.default_rng(seed)
-    inputs = [_uncertain(beliefs, name) for name in ("risk.server_price_ratio", "risk.demand_ratio")]
-    inputs.append(_uncertain(beliefs, "rent.price_change_share_per_year"))
+    inputs = [_uncertain(assumptions, name) for name in ("risk.server_price_ratio", "risk.demand_ratio")]
+    inputs.append(_uncertain(assumptions, "rent.price_change_share_per_year"))
     together = {
-        ("rent.price_change_share_per_year", "risk.demand_ratio"): beliefs["risk.correlation_rent_demand_share"]
+        ("rent.price_change_share_per_year", "risk.demand_ratio"): assumptions["risk.correlation_rent_demand_share"]
     }
     drawn = draw(inputs, together, resamples, rng)
     costs = np.zeros((3, len(cases), resamples))
-    hours = len(cases[0].level)
+    lengths = sorted({len(case.level) for case in cases})
     for number in range(resamples):
-        picked = resampled_hours(hours, rng)
+        weeks = {hours: resampled_hours(hours, rng) for hours in lengths}
         rent = (1.0 + drawn["rent.price_change_share_per_year"][number]) ** 0.5  # the mean of a year is its middle
         server, demand = drawn["risk.server_price_ratio"][number], drawn["risk.demand_ratio"][number]
         for row, case in enumerate(cases):
+            picked = weeks[len(case.level)]
             tiers = [_repriced(tier, rent, server) for tier in case.tiers]
             before = case.level[picked]
             level = _scaled(before, demand, rng)
@@ -67,7 +70,7 @@ def resampled_costs_usd(cases: Sequence[Case], beliefs: Assumptions, resamples: 
                 best = cheapest_mix(DemandCurve(units=level), tiers, time_limit_s=5.0).total_usd if level.any() else 0.0
             except PlanningError:
                 best = costs[1, row, number]
-            costs[2, row, number] = min(best, costs[1, row, number])
+            costs[2, row, number] = min(best, costs[1, row, number], costs[0, row, number])
     return costs
 
 
@@ -83,8 +86,8 @@ def _scaled(level: FloatArray, demand_ratio: float, rng: np.random.Generator) ->
     return step * np.floor(level * demand_ratio / step + rng.random(len(level)))
 
 
-def _uncertain(beliefs: Assumptions, name: str) -> Uncertain:
-    row = beliefs.rows[name]
+def _uncertain(assumptions: Assumptions, name: str) -> Uncertain:
+    row = assumptions.rows[name]
     kind: Literal["amount", "change"] = "amount" if name.endswith("_ratio") else "change"
     return Uncertain(name=name, low=row.low, typical=row.value, high=row.high, kind=kind)
 

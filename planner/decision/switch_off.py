@@ -11,7 +11,7 @@ __all__ = ["switch_off_of"]
 
 
 def switch_off_of(
-    usage: Usage, to_months: float, gpus: Collection[str], changed: Collection[str]
+    usage: Usage, to_months: float, gpus: Collection[str], changed: Collection[str], sized: Collection[str] = ()
 ) -> tuple[SwitchOff, ...]:
     """Return what is paid for and does nothing, the dearest first.
 
@@ -25,6 +25,8 @@ def switch_off_of(
         The accelerators that are asked about.
     changed : collection of str
         Those for which a mix was found: its saving holds what they leave unused already.
+    sized : collection of str
+        Those whose mix is for the machines on which something worked.
     """
     found = [*_commitments(usage, to_months, gpus, changed)]
     each = _usd_per_used_hour(usage)
@@ -34,7 +36,7 @@ def switch_off_of(
             usd_per_month=one.gpu_hours_per_month * each.get(one.gpu, each[""]),
             gpu_hours_per_month=one.gpu_hours_per_month,
             when="as jobs allow: time limits on idle allocations, smaller allocations, sharing",
-            is_saved_by_mix=False,
+            is_saved_by_mix=one.gpu in sized or (not one.gpu and bool(sized)),
         )
         for one in usage.idle
         if one.gpu_hours > 0 and (not one.gpu or one.gpu in gpus)
@@ -48,7 +50,8 @@ def _usd_per_used_hour(usage: Usage) -> dict[str, float]:
     used = table.equals("state", "used")
     hours, cost = table.by("gpu", "gpu_hours", used), table.by("gpu", "effective_usd", used)
     found = {name: cost[name] / value for name, value in hours.items() if name and value > 0}
-    return found | {"": sum(cost.values()) / sum(hours.values())}
+    total = sum(hours.values())
+    return found | {"": sum(cost.values()) / total if total > 0 else 0.0}
 
 
 def _commitments(

@@ -54,19 +54,29 @@ class Architecture:
     name : str
         How the model is called in reports.
     kind : str
-        ``decoder`` (generates text), ``encoder`` (turns text into vectors) or ``diffusion`` (makes images).
+        ``decoder`` (generates text), ``encoder`` (turns text into vectors), ``speech`` (turns speech into text) or
+        ``diffusion`` (makes images).
     layers, hidden, heads, kv_heads, head_dim, ffn, vocab : int
         Depth, width, query heads, key-value heads, width of a head, width of the dense MLP, vocabulary.
     gated_mlp, tied_embeddings : bool
         Three MLP matrices instead of two; one matrix for input and output embedding.
-    experts, experts_per_token, expert_ffn, shared_ffn, dense_layers, moe_layer_step : int
-        Mixture of experts: routed experts, those that a token visits, their width, the summed width of the experts
-        that every token visits, the number of first layers that stay dense, and every how many layers one is a mixture.
+    experts, experts_per_token, expert_ffn, expert_hidden, shared_ffn, dense_layers : int
+        Mixture of experts: routed experts, those that a token visits, their width, the width that they take in where it
+        is not the model's (else 0), the summed width of the experts that every token visits, and how many layers are no
+        mixture, wherever they stand.
     q_rank, kv_rank, rope_dim, nope_dim, value_dim : int
         Multi-head latent attention (DeepSeek): ranks of the compressed query and key-value, widths of the parts of a
-        head with and without rotary position, and of the value. `kv_rank` 0 means ordinary attention.
-    window_tokens, windowed_layers : int
-        Sliding window, and how many layers have it.
+        head with and without rotary position, and of the value. `kv_rank` 0 means ordinary attention, in which
+        `value_dim` is the width of a value where it is not `head_dim`.
+    window_tokens, windowed_layers, linear_layers : int
+        Sliding window, how many layers have it, and how many have no growing cache at all (Mamba, linear attention).
+    mixer_parameter_count : int
+        Elements of what mixes tokens in all layers, where these are not `layers` times ordinary attention; else 0.
+    cache_elements_per_token, window_elements_per_token : float
+        Numbers cached for each token by the layers that see all, and by those that see a window, where these do not
+        follow from heads and layers; else 0.
+    state_bytes_per_sequence : float
+        Bytes that a sequence takes whatever its length: recurrent states, keys and values of what it heard.
     qkv_bias, output_bias, mlp_bias : bool
         Which matrices have a bias.
     norm : str
@@ -81,6 +91,10 @@ class Architecture:
         Rows of a learned position table.
     extra_parameter_count : int
         What the family adds outside of these rules (poolers, token types, attention sinks, router biases).
+    tower_parameter_count : int
+        Weights beside the text model that no token passes through: towers for images and sound.
+    native_precision : str
+        Format in which the maker publishes the weights, where it is not 16 bit; else empty.
     max_context_tokens : int
         Longest context that the model was made for; 0 where unknown.
     stated_parameter_count, stated_active_parameter_count : float
@@ -108,8 +122,8 @@ class Architecture:
     experts_per_token: int = 0
     expert_ffn: int = 0
     shared_ffn: int = 0
+    expert_hidden: int = 0
     dense_layers: int = 0
-    moe_layer_step: int = 1
     q_rank: int = 0
     kv_rank: int = 0
     rope_dim: int = 0
@@ -117,6 +131,11 @@ class Architecture:
     value_dim: int = 0
     window_tokens: int = 0
     windowed_layers: int = 0
+    linear_layers: int = 0
+    mixer_parameter_count: int = 0
+    cache_elements_per_token: float = 0.0
+    window_elements_per_token: float = 0.0
+    state_bytes_per_sequence: float = 0.0
     qkv_bias: bool = False
     output_bias: bool = False
     mlp_bias: bool = False
@@ -126,6 +145,8 @@ class Architecture:
     qk_norm: bool = False
     learned_positions: int = 0
     extra_parameter_count: int = 0
+    tower_parameter_count: int = 0
+    native_precision: str = ""
     max_context_tokens: int = 0
     stated_parameter_count: float = 0.0
     stated_active_parameter_count: float = 0.0
@@ -136,7 +157,7 @@ class Architecture:
 
     def __post_init__(self) -> None:
         """Refuse numbers that cannot be, all faults at once."""
-        if self.kind == "diffusion":
+        if self.kind == "diffusion" or (self.stated_parameter_count and not self.layers):
             return
         faults = [
             f"{name} must be positive, got {getattr(self, name)}"
@@ -149,7 +170,7 @@ class Architecture:
             faults.append(
                 f"experts_per_token must lie between 1 and experts ({self.experts}), got {self.experts_per_token}"
             )
-        if self.ffn <= 0 and not self.expert_ffn:
+        if self.ffn <= 0 and not self.expert_ffn and not self.linear_layers:
             faults.append(f"ffn must be positive, got {self.ffn}")
         if faults:
             raise InputError(f"model {self.name!r}: " + "; ".join(faults), hint="see `gpuplan schema workload`")
@@ -162,7 +183,17 @@ class Architecture:
     @property
     def moe_layers(self) -> int:
         """Layers that are mixtures of experts."""
-        return (self.layers - self.dense_layers) // self.moe_layer_step if self.experts else 0
+        return self.layers - self.dense_layers if self.experts else 0
+
+    @property
+    def attending_layers(self) -> int:
+        """Layers that look back at tokens, all of them or a window."""
+        return self.layers - self.linear_layers
+
+    @property
+    def value_width(self) -> int:
+        """Width of a value in ordinary attention."""
+        return self.value_dim or self.head_dim
 
     @property
     def group_count(self) -> int:

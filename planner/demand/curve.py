@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 import math
 from collections.abc import Sequence
 
 import numpy as np
 
+from planner.delimited import rows_of
 from planner.demand.profiles import FloatArray, hourly_rates
 from planner.demand.workload import Profile
 from planner.errors import InputError
@@ -86,7 +86,7 @@ def curve_from_csv(text: str, name: str = "demand") -> FloatArray:
     >>> curve_from_csv("gpus;4;6.5".replace(";", chr(10))).tolist()
     [4.0, 6.5]
     """
-    lines = [(number, row) for number, row in enumerate(csv.reader(text.lstrip("\ufeff").splitlines()), 1) if any(row)]
+    lines = [(number, row) for number, row in rows_of(text.lstrip("\ufeff").splitlines(), name) if any(row)]
     if not lines:
         raise InputError("the demand file is empty", where=name, hint="one line an hour: hour,gpus")
     header = [cell.strip().lower() for cell in lines[0][1]]
@@ -111,7 +111,8 @@ def curve_from_csv(text: str, name: str = "demand") -> FloatArray:
         raise InputError("\n  ".join(faults[:MOST_FAULTS]) + more, where=name)
     lengths = {key: len(values) for key, values in curves.items()}
     if len(set(lengths.values())) > 1:
-        raise InputError(f"scenarios must have equally many hours, got {lengths}", where=name)
+        told = ", ".join(f"{key[:60]!r}: {hours:,}" for key, hours in list(lengths.items())[:MOST_FAULTS])
+        raise InputError(f"scenarios must have equally many hours, got {told}", where=name)
     units = np.array(list(curves.values()))
     return np.asarray(units[0] if len(units) == 1 else units)
 
@@ -120,7 +121,7 @@ def _columns(header: Sequence[str], name: str) -> tuple[int, int | None]:
     found = [i for i, column in enumerate(header) if column in AMOUNT_COLUMNS]
     if not found:
         raise InputError(
-            f"no column of the demand file says how many accelerators are needed; it has {', '.join(header)}",
+            f"no column of the demand file says how many accelerators are needed; it has {', '.join(header)[:200]}",
             where=f"{name}:1",
             hint="name it gpus",
         )
@@ -134,7 +135,7 @@ def _amount(row: Sequence[str], column: int) -> float | str:
     except IndexError:
         return "too few columns"
     except ValueError:
-        return f"{row[column]!r} is no number"
+        return f"{row[column][:60]!r} is no number"
     if not math.isfinite(value) or value < 0:
         return f"demand must be a finite number and not negative, got {value:g}"
     return value

@@ -33,11 +33,11 @@ def _score_width(arch: Architecture) -> float:
     """Return the summed width of query-key and attention-value products of one layer, over all heads."""
     if arch.kv_rank:
         return arch.heads * (arch.nope_dim + arch.rope_dim + arch.value_dim)
-    return 2.0 * arch.heads * arch.head_dim
+    return float(arch.heads * (arch.head_dim + arch.value_width))
 
 
 def mean_attended_tokens(arch: Architecture, context_tokens: ArrayLike, *, causal: bool) -> FloatArray:
-    """Return how many tokens one token attends to, averaged over the layers and over the sequence.
+    """Return how many tokens one token attends to, averaged over the layers that attend and over the sequence.
 
     Parameters
     ----------
@@ -56,13 +56,15 @@ def mean_attended_tokens(arch: Architecture, context_tokens: ArrayLike, *, causa
     inside = np.minimum(context, window)
     # Positions before the window is full see half of it on average, those behind see all of it.
     seen = inside * (1 - inside / (2 * np.maximum(context, 1.0))) if causal else inside
-    share = arch.windowed_layers / arch.layers
+    share = arch.windowed_layers / max(arch.attending_layers, 1)
     return np.asarray(share * seen + (1 - share) * full, dtype=float)
 
 
 def attention_flop_per_token(arch: Architecture, attended_tokens: ArrayLike) -> FloatArray:
     """Return the FLOP of scores and weighted sums for one token: ``2 L x (widths)``, that is ``4 L a d x`` without MLA."""
-    return np.asarray(2.0 * arch.layers * _score_width(arch) * np.asarray(attended_tokens, dtype=float), dtype=float)
+    return np.asarray(
+        2.0 * arch.attending_layers * _score_width(arch) * np.asarray(attended_tokens, dtype=float), dtype=float
+    )
 
 
 def forward_flop_per_token(

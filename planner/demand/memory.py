@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from planner.demand.architecture import Architecture
+from planner.demand.formats import FORMATS, GGUF_HEAD_BYTES
 from planner.demand.parameters import (
     embedding_parameter_count,
     head_parameter_count,
@@ -37,20 +38,8 @@ __all__ = [
 FloatArray = NDArray[np.float64]
 Optimizer = Literal["adamw", "adamw_8bit", "adafactor", "sgd"]
 
-WEIGHT_BYTES_BY_PRECISION = {
-    "fp32": 4.0,
-    "bf16": 2.0,
-    "fp16": 2.0,
-    "fp8": 1.0,
-    "int8": 1.0,
-    "int4": 0.53,
-    "nf4": 0.5625,
-    "fp4": 0.5625,
-}
-"""Bytes per quantised weight, scales included: int4 in groups of 128 with a 16-bit scale and zero point, nf4 and nvfp4 with
-one byte per 16 weights (QLoRA arXiv:2305.14314: 0.5 + 4/64; NVFP4: 0.5 + 1/16)."""
-
-_KV_BYTES = {"fp32": 4.0, "bf16": 2.0, "fp16": 2.0, "fp8": 1.0, "int8": 1.0, "int4": 0.53, "nf4": 0.5625, "fp4": 0.5625}
+WEIGHT_BYTES_BY_PRECISION = {name: form.weight_bytes for name, form in FORMATS.items()}
+"""Bytes per weight that is quantized, scales included; a number of the cache takes as many."""
 
 _CAPPED_SCORES = ("gemma-2-", "gemma2-")
 _FEWEST_NORMS = 2
@@ -66,14 +55,14 @@ _STATES = {
 
 
 def weight_bytes(arch: Architecture, precision: str, *, include_input_table: bool = True) -> float:
-    """Return the bytes of the weights in that format; quantised formats leave embedding, head and norms at 16 bit.
+    """Return the bytes of the weights in that format; quantised formats leave embedding, head and norms at 16 bit, but for llama.cpp's.
 
     Parameters
     ----------
     arch : Architecture
         The model.
     precision : str
-        ``fp32``, ``bf16``, ``fp16``, ``fp8``, ``int8``, ``int4``, ``nf4`` or ``fp4``.
+        One of `planner.demand.formats.FORMATS`.
     include_input_table : bool
         False leaves out the embedding table: what a pass over the model reads.
 
@@ -86,27 +75,38 @@ def weight_bytes(arch: Architecture, precision: str, *, include_input_table: boo
     total = parameter_count(arch)
     per = WEIGHT_BYTES_BY_PRECISION[precision]
     if arch.diffusion is not None:
-        return total * max(per, 2.0) if precision != "fp32" else total * per
+        # The denoiser alone is narrowed: text encoder and decoder are read once an image.
+        denoiser = arch.diffusion.denoiser_parameter_count
+        return denoiser * per + (total - denoiser) * max(per, 2.0)
+    towers = arch.tower_parameter_count * max(per, 2.0)
+    total -= arch.tower_parameter_count
     table = float(embedding_parameter_count(arch))
     head = float(head_parameter_count(arch))
-    wide = max(2.0, per) if per < 2.0 else per
+    is_gguf = FORMATS[precision].quantizes_tables
+    wide = max(per, GGUF_HEAD_BYTES) if is_gguf else max(2.0, per)
     body = max(total - table - (0.0 if arch.tied_embeddings else head), 0.0)
     read_head = head * wide
-    stored_table = table * wide
+    stored_table = table * (per if is_gguf and not arch.tied_embeddings else wide)
     if include_input_table:
-        return body * per + stored_table + (0.0 if arch.tied_embeddings else read_head)
+        return body * per + stored_table + (0.0 if arch.tied_embeddings else read_head) + towers
     return body * per + read_head
 
 
-def kv_elements_per_token(arch: Architecture) -> float:
-    """Return the cached numbers per token over all layers: ``2 L g d``, or ``L (r_kv + d_r)`` with latent attention."""
-    if arch.kv_rank:
-        return float(arch.layers * (arch.kv_rank + arch.rope_dim))
-    return float(2 * arch.layers * arch.kv_heads * arch.head_dim)
+def kv_elements_per_token(arch: Architecture) -> tuple[float, float]:
+    """Return the cached numbers per token of the layers that see the whole context, and of those that see a window.
+
+    ``2 g d`` a layer, or ``r_kv + d_r`` with latent attention, where the architecture does not state them.
+    """
+    each = arch.kv_rank + arch.rope_dim if arch.kv_rank else arch.kv_heads * (arch.head_dim + arch.value_width)
+    if arch.cache_elements_per_token or arch.window_elements_per_token:
+        return arch.cache_elements_per_token, arch.window_elements_per_token
+    return float((arch.attending_layers - arch.windowed_layers) * each), float(arch.windowed_layers * each)
 
 
 def kv_bytes_per_token(arch: Architecture, precision: str, context_tokens: ArrayLike | None = None) -> FloatArray:
     """Return the cache's bytes per token of context, sliding windows counted where the context is given.
+
+    States that do not grow (`Architecture.state_bytes_per_sequence`) are not among them.
 
     Examples
     --------
@@ -114,12 +114,11 @@ def kv_bytes_per_token(arch: Architecture, precision: str, context_tokens: Array
     >>> float(kv_bytes_per_token(known_model("llama-3.1-8b"), "bf16"))
     131072.0
     """
-    full = kv_elements_per_token(arch) * _KV_BYTES[precision]
-    if context_tokens is None or not arch.windowed_layers:
-        return np.asarray(full, dtype=float)
+    full, windowed = (elements * WEIGHT_BYTES_BY_PRECISION[precision] for elements in kv_elements_per_token(arch))
+    if context_tokens is None:
+        return np.asarray(full + windowed, dtype=float)
     context = np.maximum(np.asarray(context_tokens, dtype=float), 1.0)
-    share = arch.windowed_layers / arch.layers
-    return np.asarray(full * (1 - share + share * np.minimum(1.0, arch.window_tokens / context)), dtype=float)
+    return np.asarray(full + windowed * np.minimum(1.0, arch.window_tokens / context), dtype=float)
 
 
 def model_state_bytes_per_parameter(optimizer: Optimizer) -> tuple[float, float, float]:

@@ -5,38 +5,47 @@ from __future__ import annotations
 import csv
 import difflib
 import re
-from collections.abc import Mapping
-from dataclasses import fields
+from collections.abc import Iterator, Mapping
+from dataclasses import fields, replace
 from functools import cache
 from importlib import resources
 from pathlib import Path
 
 from planner.demand.architecture import Architecture, DiffusionPass
 from planner.demand.configuration import architecture_from_config
+from planner.demand.formats import GGUF_FORMATS
+from planner.demand.parameters import parameter_count
 from planner.demand.stated import architecture_from_numbers
-from planner.demand.workload import ModelNumbers
+from planner.demand.workload import ModelNumbers, Workload
 from planner.errors import InputError
 
-__all__ = ["known_model", "known_models", "resolve_model"]
+__all__ = ["anchored", "configuration_path", "known_model", "known_models", "resolve_model"]
 
-_TEXT = {"name", "kind", "norm", "source", "as_of"}
+_TEXT = {"name", "kind", "norm", "native_precision", "source", "as_of"}
 _FLAGS = {"gated_mlp", "tied_embeddings", "qkv_bias", "output_bias", "mlp_bias", "final_norm", "qk_norm"}
-_SUFFIXES = (
-    "-instruct",
-    "-chat",
-    "-it",
-    "-hf",
-    "-fp8",
-    "-nvfp4",
-    "-fp4",
-    "-base",
-    "-bf16",
-    "-awq",
-    "-gptq",
-    "-v1",
-    "-pretrain",
+
+
+def _dashed(text: str) -> str:
+    """Return a name whose words stand apart by dashes; ``3_1`` is a number of two parts."""
+    return re.sub(r"[-_\s]+", "-", re.sub(r"(?<=\d)_(?=\d(\D|$))", ".", text)).strip("-")
+
+
+_SAME_ARCHITECTURE = re.compile(
+    r"-(instruct|chat|it|hf|base|pretrain|pt|sft|rl|thinking|think|reasoning|preview|unsloth|mlx|abliterated|dynamic|bf16|fp16|fp32|v\d+(\.\d+)?"
+    r"|(20)?\d{4}|\d{2}-20\d{2})$"
 )
+"""Endings of a name that do not change the architecture; a name that has a row of its own is found before they are cut."""
+_FORMAT_ENDINGS = {
+    "nvfp4": "nvfp4", "mxfp4": "mxfp4", "fp4": "nvfp4", "fp8": "fp8", "awq": "awq", "gptq": "gptq", "gguf": "q4_k_m", "nf4": "nf4", "int8": "int8", "int4": "int4",
+    "8bit": "int8", "4bit": "int4", "bnb": "nf4", "w4a16": "awq", "w8a8": "int8", "w8a16": "int8", "quantized": "", "marlin": "", "kv": "", "bnb-4bit": "nf4",
+    **{_dashed(name): name for name in GGUF_FORMATS},
+}  # fmt: skip
+"""Endings of a name that say in which format its weights are."""
 _OWNERS = ("meta-", "google-", "microsoft-", "openai-")
+_LONGEST_FIRST = sorted(_FORMAT_ENDINGS, key=len, reverse=True)
+MOST_PARAMETERS = 1e15
+LONGEST_NAME = 255
+"""Longest name of a model, as of a file."""
 
 
 def _architecture(row: Mapping[str, str]) -> Architecture:
@@ -65,7 +74,7 @@ def _architecture(row: Mapping[str, str]) -> Architecture:
         elif field.name in _FLAGS:
             values[field.name] = text == "1"
         else:
-            values[field.name] = float(text) if field.name.startswith("stated_") else int(text)
+            values[field.name] = float(text) if field.type == "float" else int(text)
     return Architecture(diffusion=diffusion, **values)  # type: ignore[arg-type]
 
 
@@ -77,29 +86,54 @@ def _rows() -> Mapping[str, Mapping[str, str]]:
 
 @cache
 def _names() -> Mapping[str, str]:
-    """Return every name and alias, in its plain form, with the name of its row."""
+    """Return every name and alias, without punctuation, with the name of its row."""
     names: dict[str, str] = {}
     for name, row in _rows().items():
         for alias in (name, *row["aliases"].split()):
-            plain = _plain(alias)
+            plain = _squeezed(_light(alias))
             if names.setdefault(plain, name) != name:
                 raise ValueError(f"model name {alias!r} stands for {names[plain]!r} and {name!r}")
     return names
 
 
-def _plain(name: str) -> str:
-    """Return a name without owner, case, punctuation and the endings that do not change the architecture."""
-    text = name.strip().lower().rsplit("/", 1)[-1].replace("_", "-").replace(" ", "-")
-    text = text.replace("meta-llama", "llama")
+def _light(name: str) -> str:
+    """Return a name without owner and case, its words apart by dashes."""
+    text = _dashed(name.strip().lower().rsplit("/", 1)[-1])
+    text = text.removesuffix(".gguf").replace("meta-llama", "llama")
     for owner in _OWNERS:
         text = text.removeprefix(owner)
-    before = ""
-    while before != text:
-        before = text
-        for suffix in _SUFFIXES:
-            text = text.removesuffix(suffix)
-        text = re.sub(r"-(instruct|chat)?-?(20)?\d{4}$", "", text)
-    return re.sub(r"[^a-z0-9.]", "", re.sub(r"^llama(\d)", r"llama-\1", text))
+    return re.sub(r"^llama(\d)", r"llama-\1", text)
+
+
+def _squeezed(text: str) -> str:
+    return re.sub(r"[^a-z0-9.]", "", text)
+
+
+def _forms(name: str) -> Iterator[tuple[str, str]]:
+    """Return a name, and what is left of it as its endings are cut one by one, each with the format that was cut.
+
+    Examples
+    --------
+    >>> list(_forms("Qwen/Qwen3-4B-Instruct-2507-FP8"))
+    [('qwen34binstruct2507fp8', ''), ('qwen34binstruct2507', 'fp8'), ('qwen34binstruct', 'fp8'), ('qwen34b', 'fp8')]
+    """
+    text, precision = _light(name), ""
+    while text:
+        yield _squeezed(text), precision
+        format_said = next((ending for ending in _LONGEST_FIRST if re.search(rf"[-.]{re.escape(ending)}$", text)), None)
+        if format_said is not None:
+            text = text[: -len(format_said) - 1]
+            if precision != "int8":  # GPTQ-Int8: the tool's name says no more than the bits do
+                precision = _FORMAT_ENDINGS[format_said] or precision
+        elif cut := _SAME_ARCHITECTURE.search(text):
+            text = text[: cut.start()]
+        else:
+            return
+
+
+def _row_of(name: str) -> tuple[str, str]:
+    """Return the name of the row that a name means, and the format that the name says; empty where there is none."""
+    return next(((_names()[form], precision) for form, precision in _forms(name) if form in _names()), ("", ""))
 
 
 def known_models() -> tuple[str, ...]:
@@ -121,17 +155,23 @@ def known_model(name: str) -> Architecture:
     >>> known_model("meta-llama/Llama-3.1-8B-Instruct").layers
     32
     """
-    plain = _plain(name)
-    found = _names().get(plain)
-    if found is None:
-        near = [_names()[key] for key in difflib.get_close_matches(plain, _names(), n=5, cutoff=0.5)]
+    if len(name) > LONGEST_NAME or not name.isprintable():
+        raise InputError(
+            f"{name[:40]!r}... is no name of a model: names are printable and have at most {LONGEST_NAME} characters, got {len(name):,}",
+            hint="`gpuplan models` lists the known ones",
+            where="model",
+        )
+    found, precision = _row_of(name)
+    if not found:
+        near = [_names()[key] for key in difflib.get_close_matches(_squeezed(_light(name)), _names(), n=5, cutoff=0.5)]
         raise InputError(
             f"unknown model {name!r}",
             hint=(f"did you mean {', '.join(dict.fromkeys(near))}? " if near else "")
             + "`gpuplan models` lists them; a config.json or the numbers ({parameters_b: 7, ...}) are read too.",
             where="model",
         )
-    return _architecture(_rows()[found])
+    architecture = _architecture(_rows()[found])
+    return replace(architecture, native_precision=precision) if precision else architecture
 
 
 def resolve_model(model: str | ModelNumbers | None, *, folder: Path | None = None) -> Architecture:
@@ -154,10 +194,36 @@ def resolve_model(model: str | ModelNumbers | None, *, folder: Path | None = Non
             "this kind of work needs a model", hint="add `model: llama-3.1-8b`, for example", where="model"
         )
     if isinstance(model, ModelNumbers):
-        return architecture_from_numbers(model)
-    path = Path(model).expanduser()
-    if folder is not None and not path.is_absolute() and (folder / path).exists():
-        path = folder / path
-    if model.endswith(".json") or (path.is_dir() and (path / "config.json").is_file()):
-        return architecture_from_config(path / "config.json" if path.is_dir() else path)
-    return known_model(model)
+        architecture = architecture_from_numbers(model)
+    elif path := configuration_path(model, folder):
+        architecture = architecture_from_config(path)
+    else:
+        return known_model(model)
+    if not MOST_PARAMETERS >= parameter_count(architecture) > 0:
+        raise InputError(
+            f"{architecture.name} would have {parameter_count(architecture):.3g} parameters, which is more than can be meant",
+            where="model",
+        )
+    return architecture
+
+
+def anchored(workload: Workload, source: str) -> Workload:
+    """Return a workload that was read from a file, its model's relative path taken from the folder of that file."""
+    if not isinstance(workload.model, str) or source == "-":
+        return workload
+    path = configuration_path(workload.model, Path(source).parent)
+    return workload if path is None else workload.model_copy(update={"model": str(path)})
+
+
+def configuration_path(model: str, folder: Path | None = None) -> Path | None:
+    """Return the configuration file that a model's name points to; None where it is a plain name."""
+    try:
+        path = Path(model).expanduser()
+        if folder is not None and not path.is_absolute() and (folder / path).exists():
+            path = folder / path
+        if path.is_dir():
+            path /= "config.json"
+            return path if path.is_file() else None
+    except (OSError, RuntimeError, ValueError):  # too long a name, an unknown ~user, a NUL: no path at all
+        return None
+    return path if model.endswith(".json") else None

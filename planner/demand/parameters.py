@@ -16,13 +16,14 @@ __all__ = [
     "head_parameter_count",
     "lora_parameter_count",
     "matmul_parameter_count",
+    "mixer_parameter_count",
     "parameter_count",
     "routed_parameter_count",
 ]
 
 
 def attention_parameter_count(arch: Architecture) -> int:
-    """Return the elements of one layer's attention matrices and their biases.
+    """Return the elements of the attention matrices, and of their biases, of one layer that sees the whole context.
 
     Ordinary attention: ``h a d + 2 h g d + a d h``; latent attention (DeepSeek): ``h r_q + r_q + r_q a (d_n + d_r) +
     h (r_kv + d_r) + r_kv + r_kv a (d_n + d_v) + a d_v h`` (without query compression, ``h a (d_n + d_r)`` instead).
@@ -41,9 +42,10 @@ def attention_parameter_count(arch: Architecture) -> int:
         compressed = h * (arch.kv_rank + arch.rope_dim) + arch.kv_rank
         expanded = arch.kv_rank * a * (arch.nope_dim + arch.value_dim)
         return query + compressed + expanded + a * arch.value_dim * h
-    count = h * a * d + 2 * h * g * d + a * d * h
+    v = arch.value_width
+    count = h * a * d + h * g * (d + v) + a * v * h
     if arch.qkv_bias:
-        count += a * d + 2 * g * d
+        count += a * d + g * (d + v)
     if arch.output_bias:
         count += h
     if arch.qk_norm:
@@ -51,16 +53,21 @@ def attention_parameter_count(arch: Architecture) -> int:
     return count
 
 
-def _mlp(arch: Architecture, width: int) -> int:
+def mixer_parameter_count(arch: Architecture) -> int:
+    """Return the elements of all layers' attention, or of what stands in its place."""
+    return arch.mixer_parameter_count or arch.layers * attention_parameter_count(arch)
+
+
+def _mlp(arch: Architecture, width: int, hidden: int = 0) -> int:
     """Return the elements of one MLP of that width, biases included."""
-    matrices = 3 if arch.gated_mlp else 2
-    biases = (matrices - 1) * width + arch.hidden if arch.mlp_bias else 0
-    return matrices * arch.hidden * width + biases
+    matrices, hidden = 3 if arch.gated_mlp else 2, hidden or arch.hidden
+    biases = (matrices - 1) * width + hidden if arch.mlp_bias else 0
+    return matrices * hidden * width + biases
 
 
 def expert_parameter_count(arch: Architecture) -> int:
     """Return the elements of one routed expert."""
-    return _mlp(arch, arch.expert_ffn) if arch.experts else 0
+    return _mlp(arch, arch.expert_ffn, arch.expert_hidden) if arch.experts else 0
 
 
 def routed_parameter_count(arch: Architecture) -> int:
@@ -89,7 +96,7 @@ def _shared_mlp(arch: Architecture) -> int:
     if not arch.experts:
         return dense
     shared = _mlp(arch, arch.shared_ffn) if arch.shared_ffn else 0
-    router = arch.hidden * arch.experts
+    router = arch.hidden * arch.experts + 2 * arch.hidden * arch.expert_hidden
     return dense + arch.moe_layers * (shared + router)
 
 
@@ -111,13 +118,11 @@ def parameter_count(arch: Architecture) -> float:
 
 
 def active_parameter_count(arch: Architecture) -> float:
-    """Return the parameters that one token passes through (all of them in a dense model)."""
+    """Return the parameters that one token passes through: all of a dense text model, towers left out."""
     if arch.stated_active_parameter_count:
         return arch.stated_active_parameter_count
-    if not arch.experts:
-        return parameter_count(arch)
     idle = arch.moe_layers * (arch.experts - arch.experts_per_token) * expert_parameter_count(arch)
-    return parameter_count(arch) - idle
+    return parameter_count(arch) - arch.tower_parameter_count - idle
 
 
 def matmul_parameter_count(arch: Architecture, *, with_head: bool = True) -> float:
@@ -128,7 +133,7 @@ def matmul_parameter_count(arch: Architecture, *, with_head: bool = True) -> flo
     if arch.diffusion is not None:
         return arch.diffusion.denoiser_parameter_count
     body = (
-        arch.layers * attention_parameter_count(arch)
+        mixer_parameter_count(arch)
         + _shared_mlp(arch)
         + arch.moe_layers * arch.experts_per_token * expert_parameter_count(arch)
     )
@@ -137,17 +142,21 @@ def matmul_parameter_count(arch: Architecture, *, with_head: bool = True) -> flo
         scale = arch.stated_active_parameter_count / max(_computed_active(arch), 1.0)
         return total * scale
     if arch.stated_parameter_count and not arch.experts:
-        scale = arch.stated_parameter_count / max(_computed_total(arch), 1.0)
+        scale = (arch.stated_parameter_count - arch.tower_parameter_count) / max(_computed_text(arch), 1.0)
         return total * scale
     return total
 
 
 def _computed_total(arch: Architecture) -> float:
+    return _computed_text(arch) + arch.tower_parameter_count
+
+
+def _computed_text(arch: Architecture) -> float:
     untied_head = 0 if arch.tied_embeddings else head_parameter_count(arch)
     return float(
         embedding_parameter_count(arch)
         + untied_head
-        + arch.layers * attention_parameter_count(arch)
+        + mixer_parameter_count(arch)
         + _shared_mlp(arch)
         + routed_parameter_count(arch)
         + _norms(arch)
@@ -157,7 +166,7 @@ def _computed_total(arch: Architecture) -> float:
 
 def _computed_active(arch: Architecture) -> float:
     idle = arch.moe_layers * (arch.experts - arch.experts_per_token) * expert_parameter_count(arch)
-    return _computed_total(arch) - idle
+    return _computed_text(arch) - idle
 
 
 def lora_parameter_count(arch: Architecture, rank: int, *, all_linear: bool = True) -> float:

@@ -67,6 +67,8 @@ class Requirements:
         The same in tokens.
     peak_flop_per_s : float or None
         Ideal FLOP per second at the peak.
+    dimension_count : int
+        Numbers in the vector of a document; 0 for other work.
     deadline_s : float or None
         Seconds in which the job has to be done.
     least_memory_bytes : float
@@ -96,6 +98,7 @@ class Requirements:
     peak_output_tokens_per_s: float | None = None
     peak_flop_per_s: float | None = None
     deadline_s: float | None = None
+    dimension_count: int = 0
     least_memory_bytes: float = 0.0
     notes: tuple[str, ...] = ()
 
@@ -170,6 +173,7 @@ def requirements(workload: Workload, architecture: Architecture | None = None) -
                 flop_per_token=flop,
                 flop_per_unit=flop * work.tokens_per_document,
                 unit="documents",
+                dimension_count=arch.hidden,
                 total_flop=flop * tokens,
                 tokens_total=tokens,
                 units_per_s=rate,

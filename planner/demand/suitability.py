@@ -16,8 +16,18 @@ SORTS_OF_MODEL = {
     "pretrain": ("decoder", "encoder"),
     "finetune": ("decoder", "encoder"),
 }
-MAKES = {"decoder": "generates text", "encoder": "turns text into vectors", "diffusion": "makes images"}
-KINDS = {"encoder": "use kind: embed", "diffusion": "use kind: diffusion", "decoder": "use kind: serve or batch"}
+MAKES = {
+    "decoder": "generates text",
+    "encoder": "turns text into vectors",
+    "speech": "turns speech into text",
+    "diffusion": "makes images",
+}
+KINDS = {
+    "encoder": "use kind: embed",
+    "speech": "its size and cache are known (`gpuplan models`); its speed is not",
+    "diffusion": "use kind: diffusion",
+    "decoder": "use kind: serve or batch",
+}
 
 
 def longest_sequence_tokens(workload: Workload) -> int:
@@ -47,6 +57,12 @@ def suitable_model(workload: Workload, architecture: Architecture | None) -> Arc
         raise InputError(
             f"{architecture.name} {MAKES[architecture.kind]}; it cannot do work of kind {workload.kind!r}",
             hint=KINDS[architecture.kind],
+            where="model",
+        )
+    if not architecture.layers and architecture.diffusion is None:
+        raise InputError(
+            f"only the size of {architecture.name} is known, not what it is made of",
+            hint="take a model of the same kind whose numbers are known, or give its config.json",
             where="model",
         )
     longest, most = longest_sequence_tokens(workload), architecture.max_context_tokens

@@ -7,21 +7,25 @@ from them. A workload has one kind of work; the kinds are a union that is read w
 from __future__ import annotations
 
 import math
+from datetime import date
 from enum import StrEnum
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, cast
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 __all__ = [
     "Batch",
+    "Commitment",
     "Constraints",
     "Diffusion",
     "Embed",
     "Finetune",
     "GpuHours",
+    "Have",
     "Interconnect",
     "ModelNumbers",
     "Own",
+    "OwnedMachines",
     "Precision",
     "Pretrain",
     "Profile",
@@ -48,7 +52,12 @@ Positive = Annotated[float, Field(gt=0, le=1e15), BeforeValidator(_no_truth_valu
 Rate = Annotated[float, Field(gt=0, le=1e6), BeforeValidator(_no_truth_value)]
 """Requests per second; the largest services of the world stay below a million."""
 Count = Annotated[int, Field(gt=0, le=10**12), BeforeValidator(_no_truth_value)]
-Names = Annotated[tuple[str, ...], BeforeValidator(_one_or_many)]
+Layers = Annotated[int, Field(gt=0, le=10_000), BeforeValidator(_no_truth_value)]
+Width = Annotated[int, Field(gt=0, le=1_000_000), BeforeValidator(_no_truth_value)]
+Tokens = Annotated[int, Field(gt=0, le=100_000_000), BeforeValidator(_no_truth_value)]
+"""Tokens of one request or sequence; the longest contexts hold ten million."""
+Name = Annotated[str, Field(max_length=100)]
+Names = Annotated[tuple[Name, ...], Field(max_length=200), BeforeValidator(_one_or_many)]
 
 
 class _Section(BaseModel):
@@ -58,7 +67,7 @@ class _Section(BaseModel):
 
 
 class Precision(StrEnum):
-    """Number format of weights, of computation, or of the KV cache."""
+    """Number format of weights, of computation, or of the KV cache; from ``q8_0`` on the formats of llama.cpp's files."""
 
     FP32 = "fp32"
     BF16 = "bf16"
@@ -68,9 +77,42 @@ class Precision(StrEnum):
     INT4 = "int4"
     NF4 = "nf4"
     FP4 = "fp4"
+    MXFP4 = "mxfp4"
+    NVFP4 = "nvfp4"
+    AWQ = "awq"
+    GPTQ = "gptq"
+    Q8_0 = "q8_0"
+    Q6_K = "q6_k"
+    Q5_K_M = "q5_k_m"
+    Q5_K_S = "q5_k_s"
+    Q5_1 = "q5_1"
+    Q5_0 = "q5_0"
+    Q4_K_M = "q4_k_m"
+    Q4_K_S = "q4_k_s"
+    Q4_1 = "q4_1"
+    Q4_0 = "q4_0"
+    IQ4_NL = "iq4_nl"
+    IQ4_XS = "iq4_xs"
+    Q3_K_L = "q3_k_l"
+    Q3_K_M = "q3_k_m"
+    Q3_K_S = "q3_k_s"
+    IQ3_M = "iq3_m"
+    IQ3_S = "iq3_s"
+    IQ3_XS = "iq3_xs"
+    IQ3_XXS = "iq3_xxs"
+    Q2_K = "q2_k"
+    Q2_K_S = "q2_k_s"
+    IQ2_M = "iq2_m"
+    IQ2_S = "iq2_s"
+    IQ2_XS = "iq2_xs"
+    IQ2_XXS = "iq2_xxs"
+    IQ1_M = "iq1_m"
+    IQ1_S = "iq1_s"
 
 
-Precisions = Annotated[tuple[Precision, ...], BeforeValidator(_one_or_many)]
+CACHE_FORMATS = frozenset({"fp32", "bf16", "fp16", "fp8", "int8", "int4", "fp4", "nvfp4", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0", "iq4_nl"})  # fmt: skip
+"""Formats in which engines keep the KV cache; those of llama.cpp are what its ``--cache-type-k`` takes."""
+Precisions = Annotated[tuple[Precision, ...], Field(max_length=20), BeforeValidator(_one_or_many)]
 
 
 class Profile(StrEnum):
@@ -112,22 +154,22 @@ class ModelNumbers(_Section):
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, protected_namespaces=())
 
-    parameters_b: Positive
-    active_parameters_b: Positive | None = None
-    layers: Count | None = None
-    hidden: Count | None = None
-    heads: Count | None = None
-    kv_heads: Count | None = None
-    head_dim: Count | None = None
-    ffn: Count | None = None
-    vocab: Count | None = None
+    parameters_b: Annotated[float, Field(gt=0, le=1e6), BeforeValidator(_no_truth_value)]
+    active_parameters_b: Annotated[float, Field(gt=0, le=1e6), BeforeValidator(_no_truth_value)] | None = None
+    layers: Layers | None = None
+    hidden: Width | None = None
+    heads: Width | None = None
+    kv_heads: Width | None = None
+    head_dim: Width | None = None
+    ffn: Width | None = None
+    vocab: Annotated[int, Field(gt=0, le=10_000_000), BeforeValidator(_no_truth_value)] | None = None
     gated_mlp: bool = True
     tied_embeddings: bool = False
     experts: int = Field(default=0, ge=0, le=100_000)
     experts_per_token: int = Field(default=0, ge=0, le=100_000)
-    expert_ffn: int = Field(default=0, ge=0)
-    shared_experts: int = Field(default=0, ge=0)
-    max_context_tokens: int = Field(default=0, ge=0)
+    expert_ffn: int = Field(default=0, ge=0, le=1_000_000)
+    shared_experts: int = Field(default=0, ge=0, le=100_000)
+    max_context_tokens: int = Field(default=0, ge=0, le=2_000_000_000)
 
 
 class Serve(_Section):
@@ -139,10 +181,16 @@ class Serve(_Section):
         Mean arrival rate over the whole week, requests per second.
     peak_requests_per_s : float, optional
         Rate that has to be held at the busiest time; without it the profile tells.
-    input_tokens, output_tokens : int
-        Mean prompt and answer length.
-    ttft_limit_ms, tpot_limit_ms : float, optional
-        Longest mean time to first token, and longest mean time per further token.
+    input_tokens : int
+        Mean length of a prompt, in tokens.
+    output_tokens : int
+        Mean length of an answer, in tokens.
+    ttft_limit_ms : float, optional
+        Longest mean time to first token; `planner.demand.defaults` fills in what is not stated.
+    tpot_limit_ms : float, optional
+        Longest mean time per output token after the first; likewise.
+    spare_replicas : int, optional
+        Replicas that may fail, each with the machine it runs on, without a limit being missed; 1 where a limit is stated, else 0.
     profile : Profile
         How the rate moves over the week.
     prefix_cache_hit_share : float
@@ -153,10 +201,11 @@ class Serve(_Section):
 
     requests_per_s: Rate
     peak_requests_per_s: Rate | None = None
-    input_tokens: Count
-    output_tokens: Count
+    input_tokens: Tokens
+    output_tokens: Tokens
     ttft_limit_ms: Positive | None = None
     tpot_limit_ms: Positive | None = None
+    spare_replicas: Annotated[int, Field(ge=0, le=1000), BeforeValidator(_no_truth_value)] | None = None
     profile: Profile = Profile.STEADY
     prefix_cache_hit_share: Annotated[float, Field(ge=0, lt=1)] = 0.0
     drafted_tokens: Annotated[int, Field(ge=0, le=16), BeforeValidator(_no_truth_value)] = 0
@@ -180,7 +229,7 @@ class Pretrain(_Section):
     """
 
     tokens_b: Positive
-    seq_len: Count = 4096
+    seq_len: Tokens = 4096
     global_batch_tokens_m: Positive = 4.0
     deadline_days: Positive | None = None
     optimizer: Literal["adamw", "adamw_8bit", "adafactor", "sgd"] = "adamw"
@@ -210,30 +259,54 @@ class Finetune(_Section):
     """
 
     method: Literal["lora", "qlora", "full"] = "lora"
-    rank: Count = 16
+    rank: Width = 16
     tokens_m: Positive
     epochs: Positive = 1.0
-    seq_len: Count = 2048
+    seq_len: Tokens = 2048
     global_batch_tokens_m: Positive = 0.128
     deadline_hours: Positive | None = None
     optimizer: Literal["adamw", "adamw_8bit", "adafactor", "sgd"] = "adamw"
 
 
 class Batch(_Section):
-    """Answer a heap of requests by a deadline; nobody waits for the single answer."""
+    """Answer many requests by a deadline; nobody waits for the single answer.
+
+    Attributes
+    ----------
+    requests : int
+        Requests to answer.
+    input_tokens : int
+        Mean length of a prompt, in tokens.
+    output_tokens : int
+        Mean length of an answer, in tokens.
+    deadline_hours : float, optional
+        Hours in which they have to be answered.
+    prefix_cache_hit_share : float
+        Share of the prompt's tokens found in the cache of earlier prompts.
+    """
 
     requests: Count
-    input_tokens: Count
-    output_tokens: Count
+    input_tokens: Tokens
+    output_tokens: Tokens
     deadline_hours: Positive | None = None
     prefix_cache_hit_share: Annotated[float, Field(ge=0, lt=1)] = 0.0
 
 
 class Embed(_Section):
-    """Turn documents into vectors with an encoder."""
+    """Turn documents into vectors with an encoder.
+
+    Attributes
+    ----------
+    documents : int
+        Documents to embed.
+    tokens_per_document : int
+        Mean length of a document, in tokens.
+    deadline_hours : float, optional
+        Hours in which it has to be done.
+    """
 
     documents: Count
-    tokens_per_document: Count = 300
+    tokens_per_document: Tokens = 300
     deadline_hours: Positive | None = None
 
 
@@ -245,7 +318,7 @@ class Diffusion(_Section):
     images_per_day : float
         Images needed a day.
     width, height : int
-        Size in pixels.
+        Size of an image, in pixels.
     steps : int
         Denoising steps.
     guided : bool
@@ -288,8 +361,12 @@ class Constraints(_Section):
 
     Attributes
     ----------
-    providers, countries, regions, gpus : tuple of str
-        Only these; empty means any. Countries are ISO 3166 codes of two letters.
+    providers, regions : tuple of str
+        Only these; empty means any.
+    countries : tuple of str
+        Only these; empty means any. ISO 3166 codes of two letters, names, continents, or EU, EEA and APAC.
+    gpus : tuple of str
+        Only these accelerators, by any of their names; empty means any.
     purchase : tuple of str
         Only these purchase options; empty means any.
     max_gpus : int, optional
@@ -299,10 +376,19 @@ class Constraints(_Section):
     interconnect : Interconnect
         What joins the machines of one job, at least.
     max_usd_per_month : float, optional
-        Budget.
+        Budget; it holds for the rent until owned servers are delivered as well.
+    max_capex_usd : float, optional
+        Most that servers may cost to buy, with network and installation.
+    exclude_providers : tuple of str
+        Never these.
+    min_tier : str, optional
+        Lowest tier of seller that is recommended, ``A`` to ``D`` (`pricing.sellers`); ``B`` where it is not stated.
+    free_tiers : bool
+        True lets a free tier be the answer; its terms are for individuals and trials.
     """
 
     providers: Names = ()
+    exclude_providers: Names = ()
     countries: Names = ()
     regions: Names = ()
     gpus: Names = ()
@@ -311,6 +397,21 @@ class Constraints(_Section):
     min_secure: bool = False
     interconnect: Interconnect = Interconnect.ANY
     max_usd_per_month: Positive | None = None
+    max_capex_usd: Positive | None = None
+    min_tier: Literal["A", "B", "C", "D"] | None = None
+    free_tiers: bool = False
+
+    @property
+    def names_sellers(self) -> bool:
+        """Whether only some sellers or places are allowed."""
+        return bool(self.providers or self.countries or self.regions)
+
+
+SITES = ("home", "colocation", "own_room")
+OwnSite = Literal["home", "colocation", "own_room"]
+Usd = Annotated[float, Field(ge=0, le=1e12), BeforeValidator(_no_truth_value)]
+Share = Annotated[float, Field(ge=0, lt=1), BeforeValidator(_no_truth_value)]
+HAVE_PLACE: OwnSite = "colocation"
 
 
 class Own(_Section):
@@ -319,10 +420,106 @@ class Own(_Section):
     Attributes
     ----------
     place : str
-        ISO country (``DE``) or a US state (``US-Texas``): its tariff and its grid.
+        ISO country (``DE``) or a US state (``US-Texas``): its tariff and its grid; or ``home``, ``colocation`` or ``own_room`` (a
+        room of one's own, whose space costs nothing) where only one of these will do.
+    country : str
+        The tariff and the grid, where `place` says what it is.
     """
 
     place: str = Field(default="US", min_length=2, max_length=40)
+    country: str = Field(default="US", min_length=2, max_length=40)
+
+    @property
+    def tariff_place(self) -> str:
+        """The country or state."""
+        return self.country if self.place in SITES else self.place
+
+    @property
+    def site(self) -> OwnSite | None:
+        """The only site that will do; None where any will."""
+        return cast("OwnSite", self.place) if self.place in SITES else None
+
+
+class OwnedMachines(_Section):
+    """Accelerators that are owned already.
+
+    Attributes
+    ----------
+    gpu : str
+        Accelerator by any of its names.
+    count : int
+        How many.
+    place : str
+        Where they stand.
+    remaining_months : int
+        How long they will still work; without it, to the end of the horizon.
+    resale_usd : float
+        What they would bring today, all together: what keeping them costs besides running them.
+    """
+
+    gpu: str = Field(min_length=1, max_length=100)
+    count: Count = 1
+    place: OwnSite = HAVE_PLACE
+    remaining_months: Annotated[int, Field(ge=1, le=600)] | None = None
+    resale_usd: Usd = 0.0
+
+
+class Commitment(_Section):
+    """Instances that are committed to, and paid whether they are used or not.
+
+    Attributes
+    ----------
+    provider, instance_type : str
+        The provider's own names.
+    count : int
+        Instances.
+    usd_per_hour : float
+        Of one instance, as committed.
+    until : date
+        The last day.
+    """
+
+    provider: Name
+    instance_type: Name
+    count: Count = 1
+    usd_per_hour: Usd
+    until: date
+
+
+class Credit(_Section):
+    """Credit with a provider of machines.
+
+    Attributes
+    ----------
+    provider : str
+        Whose machines it pays.
+    usd : float
+        How much is left.
+    expires : date
+        The last day on which it can be used.
+    """
+
+    provider: Name
+    usd: Annotated[float, Field(gt=0, le=1e12), BeforeValidator(_no_truth_value)]
+    expires: date
+
+
+class Have(_Section):
+    """What is paid for already: it enters at what using it costs from now on.
+
+    Attributes
+    ----------
+    owned : tuple of OwnedMachines
+        Machines.
+    committed : tuple of Commitment
+        Commitments.
+    credits : tuple of Credit
+        Credits.
+    """
+
+    owned: Annotated[tuple[OwnedMachines, ...], Field(max_length=100)] = ()
+    committed: Annotated[tuple[Commitment, ...], Field(max_length=100)] = ()
+    credits: Annotated[tuple[Credit, ...], Field(max_length=100)] = ()
 
 
 type_of_kind = {
@@ -351,6 +548,10 @@ class Workload(_Section):
         Formats to choose from; empty means all that the kind of work and the accelerator allow.
     own : Own
         Where owned machines would stand.
+    have : Have
+        What is paid for already.
+    discounts : dict of str to float
+        Negotiated discounts by provider, as shares of list prices; not of spot prices and capacity blocks.
     runs_per_month : float, optional
         How often a job (pretrain, finetune, batch, embed) is repeated; without it, it is run once.
     horizon_months : int
@@ -370,6 +571,8 @@ class Workload(_Section):
     gpu_hours: GpuHours | None = None
     constraints: Constraints = Constraints()
     own: Own = Own()
+    have: Have = Have()
+    discounts: Annotated[dict[Name, Share], Field(max_length=200)] = {}
     runs_per_month: Positive | None = None
     horizon_months: Annotated[int, Field(ge=1, le=600)] = 36
 
@@ -389,11 +592,19 @@ class Workload(_Section):
                 f"serve.peak_requests_per_s ({self.serve.peak_requests_per_s:g}) must not be below "
                 f"serve.requests_per_s ({self.serve.requests_per_s:g})"
             )
+        odd = sorted({str(item) for item in self.kv_precision} - CACHE_FORMATS)
+        if odd:
+            faults.append(f"kv_precision must be one of {', '.join(sorted(CACHE_FORMATS))}, got {', '.join(odd)}")
         if self.runs_per_month and self.kind in {"serve", "diffusion", "gpu_hours"}:
             faults.append(f"runs_per_month belongs to jobs that end, {self.kind!r} does not")
         if faults:
             raise ValueError("; ".join(faults))
         return self
+
+    @property
+    def has_own_terms(self) -> bool:
+        """Whether it says what is paid for already, or what was negotiated: it is planned by itself."""
+        return bool(self.have != Have() or self.discounts or self.own.site)
 
     @property
     def runs_once(self) -> bool:

@@ -7,13 +7,13 @@ from functools import cache
 from planner.demand.models import known_model
 from planner.errors import InputError
 from planner.measured.rows import Row, accelerator_of, number, shipped_rows
-from planner.measured.serving_rows import stack_of as engine_of
-from planner.measured.training_recipe import stack_of
+from planner.measured.serving.rows import stack_of as engine_of
+from planner.measured.training.recipe import ADAPTERS, stack_of
 
 __all__ = ["STRANGER", "band_name", "family_of", "row_class"]
 
 STRANGER = ".stranger"
-"""Ending of the band of rows whose software was measured by nobody on such a chip: they lie up to twice as far off."""
+"""Ending of the band of rows whose software was measured by nobody on that chip with that method: they lie up to twice as far off."""
 
 _MEASURED = {
     "training": ("training", ("tokens_per_s_per_gpu",)),
@@ -55,7 +55,7 @@ def row_class(problem: str, row: Row, metric: int = 0) -> str:
         return "train.campaign"
     if moe:
         return "train.moe"
-    if row.get("method", "") in {"lora", "qlora", "dora", "ia3"}:
+    if row.get("method", "").lower() in ADAPTERS:
         return "train.adapters"
     if not usual:
         return "train.consumer"
@@ -71,23 +71,24 @@ def _has_experts(model: str) -> bool:
         return False
 
 
-def family_of(row: Row, problem: str = "training") -> tuple[str, str]:
-    """Return the software and the generation of chips that a row of training or of serving is of.
+def family_of(row: Row, problem: str = "training") -> tuple[str, str, str]:
+    """Return the software, the chip and the method that a row of training or of serving is of.
 
     Examples
     --------
-    >>> family_of({"framework": "NeMo 24.04", "gpu": "H100-SXM"})
-    ('megatron', 'Hopper')
+    >>> family_of({"framework": "NeMo 24.04", "gpu": "H100-SXM", "method": "lora"})
+    ('megatron', 'H100-SXM', 'adapters')
     >>> family_of({"framework": "vLLM 0.9", "gpu": "B200"}, "serving")
-    ('vllm', 'Blackwell')
+    ('vllm', 'B200', '')
     """
     framework, chip = row.get("framework", ""), accelerator_of(row.get("gpu", ""))
     stack = engine_of(framework) if problem == "serving" else stack_of(framework)
-    return stack or framework.lower(), chip.architecture if chip else ""
+    method = "adapters" if row.get("method", "").lower() in ADAPTERS else ""
+    return stack or framework.lower(), chip.name if chip else "", method
 
 
 @cache
-def _known_families(problem: str) -> frozenset[tuple[str, str]]:
+def _known_families(problem: str) -> frozenset[tuple[str, str, str]]:
     kind, columns = _MEASURED[problem]
     return frozenset(
         family_of(row, problem)

@@ -1,4 +1,4 @@
-"""Measured image rows: predicted by the formulas of `planner.supply.images`.
+"""Measured image rows: predicted by the formulas of `planner.supply.throughput.images`.
 
 A row's convention is read first: steps or whole images per second (a row of steps has no decoding), of the batch or of the
 image, the steps, the size, the guidance that the model needs; then how it was run: launched kernel by kernel (eager),
@@ -20,8 +20,15 @@ from planner.errors import InputError
 from planner.measured.rows import Row, accelerator_of, machine_of, number
 from planner.supply.calibration import Calibration, scopes
 from planner.supply.hardware import hardware
-from planner.supply.images import IMAGE_CONSTANTS, ImageConstants, ImageRates, image_rates, image_s, step_time
 from planner.supply.machines import Machine
+from planner.supply.throughput.images import (
+    IMAGE_CONSTANTS,
+    ImageConstants,
+    ImageRates,
+    image_rates,
+    image_s,
+    step_time,
+)
 from pricing.errors import GpuplanError
 
 __all__ = ["ImageTable", "constants_of_rows", "image_table", "predict_images"]

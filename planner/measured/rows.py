@@ -9,11 +9,14 @@ from dataclasses import replace
 from datetime import date
 from functools import cache
 from importlib import resources
+from itertools import zip_longest
 from pathlib import Path
 
+from planner.delimited import rows_of
 from planner.demand.architecture import Architecture
 from planner.demand.models import known_model
 from planner.errors import InputError
+from planner.inputs import read_text
 from planner.supply.machines import Machine
 from pricing.accelerators import Accelerator, accelerators, resolve_all
 from pricing.errors import GpuplanError
@@ -22,6 +25,7 @@ __all__ = ["Row", "accelerator_of", "architecture_of", "machine_of", "number", "
 
 Row = Mapping[str, str]
 
+LARGEST_TABLE_BYTES = 50_000_000
 KINDS = {
     "training": {"tokens_per_s_per_gpu", "method", "seq_len"},
     "inference": {"input_len", "output_len"},
@@ -49,16 +53,13 @@ def read_rows(path: Path) -> tuple[str, list[Row]]:
     InputError
         Where the file cannot be read, is empty, or has none of the three sets of columns.
     """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"cannot read {path}: {error}", where=str(path)) from None
-    return _parse(text, str(path))
+    return _parse(*read_text(str(path), LARGEST_TABLE_BYTES))
 
 
 def _parse(text: str, where: str) -> tuple[str, list[Row]]:
-    reader = csv.DictReader(text.splitlines())
-    kind = kind_of(reader.fieldnames or [])
+    lines = rows_of(text.splitlines(), where)
+    _, header = next(lines, (0, []))
+    kind = kind_of(header)
     if kind is None:
         needed = "; ".join(f"{name}: {', '.join(sorted(columns))}" for name, columns in KINDS.items())
         raise InputError(
@@ -67,7 +68,9 @@ def _parse(text: str, where: str) -> tuple[str, list[Row]]:
             where=where,
         )
     rows: list[Row] = [
-        {key: (value or "").strip() for key, value in line.items() if key is not None} for line in reader
+        {key: value.strip() for key, value in zip_longest(header, cells[: len(header)], fillvalue="")}
+        for _, cells in lines
+        if cells
     ]
     if not rows:
         raise InputError("the file has a header and no rows", where=where)
@@ -81,15 +84,22 @@ def shipped_rows(kind: str) -> tuple[Row, ...]:
     return tuple(_parse(text, f"measured_{kind}.csv")[1])
 
 
+LARGEST_NUMBER = 1e15
+"""No column of a measured table holds more."""
+
+
 def number(row: Row, *names: str, default: float = float("nan")) -> float:
     """Return the first of the columns that holds a number."""
     for name in names:
         text = row.get(name, "")
         if text:
             try:
-                return float(text)
+                value = float(text)
             except ValueError:
-                raise InputError(f"{name} must be a number, got {text!r}", where=f"row {row.get('id', '?')}") from None
+                value = float("nan")
+            if not abs(value) <= LARGEST_NUMBER:  # refuses NaN, too
+                raise InputError(f"{name} must be a number, got {text[:60]!r}", where=f"row {row.get('id', '?')}")
+            return value
     return default
 
 
@@ -118,17 +128,22 @@ def _hosts() -> tuple[tuple[str, Accelerator], ...]:
     return tuple(sorted(found, key=lambda item: -len(item[0])))
 
 
+def _is_detail(word: str, chip: Accelerator) -> bool:
+    """Tell whether a word says nothing of which chip it is: its cores, its sockets, memory that it comes with."""
+    if size := re.fullmatch(r"(\d+)gb", word):
+        return chip.architecture == "Apple" or abs(float(size[1]) - chip.memory_gib) <= 0.15 * chip.memory_gib
+    return word.isdigit() or word in {"cpu", "1s", "core", "cores", "gpu"}
+
+
 def accelerator_of(name: str) -> Accelerator | None:
     """Return the accelerator (or host) that a row names, or None."""
     if name in accelerators():
         return accelerators()[name]
-    plain = re.sub(r"[^a-z0-9. ]", " ", name.lower())
-    core = re.search(r"(\d+) core gpu", re.sub(r"[ -]+", " ", plain))
-    for pattern, chip in _hosts():
-        words = pattern.split()
-        if all(re.search(rf"\b{re.escape(word)}\b", plain) for word in words if not (core and word.isdigit())):
-            if core and words[-1].isdigit() and words[-1] != core.group(1):
-                continue
+    stated = set(re.findall(r"[a-z0-9.]+", re.sub(r"\(.*?\)", " ", name.lower())))
+    for pattern, chip in _hosts():  # the longest pattern first
+        rest = stated - set(pattern.split())
+        # A word that is left over names another chip ("Apple M3 Ultra" is no M3), unless it says how much there is of it.
+        if stated.issuperset(pattern.split()) and all(_is_detail(word, chip) for word in rest):
             return chip
     try:
         found = resolve_all(name)

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from planner.assumptions import Assumptions
 from planner.costs.carbon import Footprint, footprint, place_of
+from planner.costs.formulas import site_names
 from planner.supply.machines import Machine
 from pricing.regions import regions
 
 __all__ = ["machine_max_kw", "owned_footprint", "rented_footprint"]
 
 
-def machine_max_kw(machine: Machine, beliefs: Assumptions) -> float | None:
+def machine_max_kw(machine: Machine, assumptions: Assumptions) -> float | None:
     """Return the highest draw of a machine, worked out from its accelerators; None for one without, or of unknown power."""
     accelerator = machine.accelerator
     if accelerator is None or accelerator.tdp_w is None:
         return None
     host = "own.host_w_per_gpu" if accelerator.market_class == "datacenter" else "own.workstation_host_w_per_gpu"
-    return machine.accelerator_count * (accelerator.tdp_w + beliefs[host]) / 1000
+    return machine.accelerator_count * (accelerator.tdp_w + assumptions[host]) / 1000
 
 
 def rented_footprint(
@@ -26,7 +27,7 @@ def rented_footprint(
     *,
     machine_hours_per_month: float,
     busy_share: float,
-    beliefs: Assumptions,
+    assumptions: Assumptions,
 ) -> Footprint | None:
     """Return energy and emissions of rented machines; None where nobody states what they draw.
 
@@ -40,10 +41,10 @@ def rented_footprint(
         Hours paid, all instances together.
     busy_share : float
         Share of these in which they work.
-    beliefs : Assumptions
+    assumptions : Assumptions
         Power shares and overhead of a cloud's site.
     """
-    max_kw = machine_max_kw(machine, beliefs)
+    max_kw = machine_max_kw(machine, assumptions)
     if max_kw is None:
         return None
     known = regions().get((provider, region))
@@ -52,29 +53,29 @@ def rented_footprint(
         instance_count=1,
         hours_per_month=machine_hours_per_month,
         busy_share=busy_share,
-        pue_ratio=beliefs["rent.pue_ratio"],
+        pue_ratio=assumptions["rent.pue_ratio"],
         place=place_of(
             provider=provider,
             region=region,
             city=known.city if known else "",
             country=known.country if known else None,
         ),
-        idle_power_share=beliefs["own.idle_power_share"],
-        busy_power_share=beliefs["own.busy_power_share"],
+        idle_power_share=assumptions["own.idle_power_share"],
+        busy_power_share=assumptions["own.busy_power_share"],
     )
 
 
 def owned_footprint(
-    max_kw: float, site: str, place: str, *, server_count: int, busy_share: float, beliefs: Assumptions
+    max_kw: float, site: str, place: str, *, server_count: int, busy_share: float, assumptions: Assumptions
 ) -> Footprint:
     """Return energy and emissions of owned servers, which are always on, from the grid of a place."""
     return footprint(
         max_kw=max_kw,
         instance_count=server_count,
-        hours_per_month=beliefs["money.hours_per_month"],
+        hours_per_month=assumptions["money.hours_per_month"],
         busy_share=busy_share,
-        pue_ratio=beliefs[f"site.{site}.pue_ratio"],
+        pue_ratio=assumptions[site_names(site)["site.pue_ratio"]],
         place=place,
-        idle_power_share=beliefs["own.idle_power_share"],
-        busy_power_share=beliefs["own.busy_power_share"],
+        idle_power_share=assumptions["own.idle_power_share"],
+        busy_power_share=assumptions["own.busy_power_share"],
     )

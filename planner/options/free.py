@@ -7,18 +7,19 @@ from dataclasses import dataclass
 from datetime import date
 
 from planner.assumptions import Assumptions
-from planner.costs.api import api_timeline
+from planner.costs.evaluate import timelines
+from planner.costs.inputs import TokenInputs
 from planner.demand.volume import Volume
 from planner.demand.workload import Workload
-from planner.options.book import TokenBook
 from planner.options.option import Option, OptionKind
+from planner.options.reason import Reason, ReasonCode
 from planner.options.schedule import schedule
 from planner.supply.machines import Fleet, Machine
 from pricing.accelerators import accelerators
 from pricing.dates import first_day
 from pricing.free_tiers import FreeTier
 
-__all__ = ["LentMachine", "free_options", "lent_machines"]
+__all__ = ["FreeMachine", "free_machines", "free_options"]
 
 ONE_CALL_SERVICES = frozenset({"Hugging Face ZeroGPU"})
 """They lend an accelerator for a function call of a web page, not for a job."""
@@ -27,8 +28,8 @@ UNDATED_READ_ON = date(2026, 11, 21)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LentMachine:
-    """A machine that is lent for free, and under which cap.
+class FreeMachine:
+    """A machine that is offered for free, and under which cap.
 
     Attributes
     ----------
@@ -42,47 +43,47 @@ class LentMachine:
     tier: FreeTier
 
 
-def lent_machines(tiers: Sequence[FreeTier]) -> tuple[LentMachine, ...]:
+def free_machines(tiers: Sequence[FreeTier]) -> tuple[FreeMachine, ...]:
     """Return the free tiers that lend whole accelerators known to us."""
-    lent = []
+    free = []
     for tier in tiers:
         accelerator = accelerators().get(tier.accelerator or "")
         count = tier.accelerator_count or 0.0
         if tier.free and accelerator is not None and count >= 1 and tier.service not in ONE_CALL_SERVICES:
-            lent.append(
-                LentMachine(
+            free.append(
+                FreeMachine(
                     machine=Machine(accelerator=accelerator, accelerator_count=count, network="none"), tier=tier
                 )
             )
-    return tuple(lent)
+    return tuple(free)
 
 
 def free_options(
-    lent: Sequence[LentMachine],
+    free: Sequence[FreeMachine],
     fleets: Mapping[Machine, Fleet],
     workload: Workload,
     work: Volume,
-    beliefs: Assumptions,
+    assumptions: Assumptions,
 ) -> list[Option]:
     """Return an option for each free tier under whose cap one machine does the job.
 
     Parameters
     ----------
-    lent : sequence of LentMachine
+    free : sequence of FreeMachine
         Free tiers.
     fleets : mapping of Machine to Fleet
         Sized machines.
     workload, work : Workload, Volume
         What has to be done; only jobs that end fit into a notebook.
-    beliefs : Assumptions
-        Stated beliefs.
+    assumptions : Assumptions
+        Stated assumptions.
     """
-    # Who names providers asks for sellers, and a free tier is none.
-    if not work.is_job or workload.constraints.providers:
+    # A free tier is no seller that one could name, and says nothing of its place.
+    if not work.is_job or workload.constraints.names_sellers:
         return []
     months = workload.horizon_months
     options = []
-    for each in lent:
+    for each in free:
         fleet, tier = fleets.get(each.machine), each.tier
         if fleet is None or fleet.instance_count != 1 or fleet.busy_hours_per_run is None:
             continue
@@ -94,15 +95,17 @@ def free_options(
             if hours > tier.quota_hours or hours * runs > month_hours:
                 continue
             notes.append(f"takes {hours:.1f} of {tier.quota_hours:g} h a {tier.period}")
-        reason = "" if tier.quota_hours is not None else "the hours it grants are not published"
+        reasons = [] if workload.constraints.free_tiers else [Reason(ReasonCode.FREE_TIER)]
+        if tier.quota_hours is None:
+            reasons.append(Reason(ReasonCode.QUOTA_UNPUBLISHED))
         if tier.kind == "credit":
             notes.append(f"paid from a monthly credit; beyond it {tier.price_usd:g} USD/h")
-            reason = reason or "a credit is a price reduction, and is gone when something else has used it"
+            reasons.append(Reason(ReasonCode.CREDIT))
         if tier.max_session_hours is not None and hours > tier.max_session_hours:
-            reason = reason or f"a session ends after {tier.max_session_hours:g} h, the run takes {hours:.1f} h"
-        if each.machine.accelerator is not None and each.machine.accelerator.vendor == "Google":
-            reason = reason or "a TPU runs programs written for XLA, which most notebooks are not"
-        plan = schedule(fleet, work, months=months, hours_per_month=beliefs["money.hours_per_month"])
+            reasons.append(Reason(ReasonCode.SESSION_TOO_SHORT, (tier.max_session_hours, hours)))
+        if each.machine.needs_xla:
+            reasons.append(Reason(ReasonCode.NEEDS_XLA))
+        plan = schedule(fleet, work, months=months, hours_per_month=assumptions["money.hours_per_month"])
         options.append(
             Option(
                 id=f"free/{tier.service}/{tier.plan}/{tier.accelerator}".replace(" ", "-"),
@@ -112,8 +115,8 @@ def free_options(
                 purchase_option="free",
                 fleet=plan.fleet,
                 price_usd_per_hour=0.0,
-                timeline=api_timeline(plan.on_hours * 0.0),
-                book=TokenBook(usd_per_month=0.0, run_usd=0.0),
+                timeline=timelines([TokenInputs()], assumptions, months=months).at(0),
+                book=TokenInputs(),
                 present_value_usd=0.0,
                 usd_per_month=0.0,
                 usd_per_useful_gpu_hour=0.0,
@@ -121,8 +124,8 @@ def free_options(
                 hours_per_run=hours,
                 priced_on=first_day(tier.as_of) if tier.as_of else UNDATED_READ_ON,
                 source=f"{tier.source} ({tier.confidence.replace('_', ' ')})",
-                choosable=not reason,
-                reason_not_chosen=reason,
+                tier="D",
+                not_recommended=tuple(reasons),
                 notes=tuple(notes),
             )
         )

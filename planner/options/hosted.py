@@ -3,48 +3,82 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-
-import numpy as np
+from dataclasses import replace
 
 from planner.assumptions import Assumptions
-from planner.costs.api import api_timeline, usd_for_tokens
+from planner.costs.api import usd_for_tokens
+from planner.costs.evaluate import timelines
+from planner.costs.inputs import TokenInputs
 from planner.demand.volume import Volume
-from planner.demand.workload import Batch, Embed, Serve, Workload
-from planner.options.book import TokenBook
+from planner.demand.workload import Batch, Constraints, Embed, Finetune, Serve, Workload
+from planner.options.evidence import against_token_seller, is_seller
 from planner.options.option import Option, OptionKind
+from planner.options.reason import Reason, ReasonCode
 from planner.options.unit_costs import unit_costs
+from pricing.dates import Dropped, first_day
+from pricing.regions import countries_named, country_of_seller
+from pricing.sellers import tier_of
 from pricing.token_prices import TokenPrice
+from pricing.tuning_prices import tuning_prices
 
-__all__ = ["hosted_options"]
+__all__ = ["TUNING", "admitted_sellers", "hosted_options", "tuning_options"]
+
+TUNING = "fine-tuning"
+"""How products of hosted fine-tuning are called."""
+
+
+def admitted_sellers(
+    prices: Sequence[TokenPrice], constraints: Constraints
+) -> tuple[list[TokenPrice], tuple[Dropped, ...]]:
+    """Return the sellers of tokens that the constraints allow, and how many they leave out.
+
+    Who names providers or places means sellers of machines and of tokens alike. A seller that does not say where it computes
+    is in no country, and none sells by a cloud's region.
+    """
+    named, lands = constraints.providers, countries_named(constraints.countries)
+    excluded = constraints.exclude_providers
+    kept = [p for p in prices if (not named or p.provider in named) and not is_seller(p.provider, excluded)]
+    placed = [
+        price for price in kept if not constraints.regions and (not lands or country_of_seller(price.provider) in lands)
+    ]
+    dropped = (
+        Dropped(
+            len(prices) - len(kept),
+            f"prices per token {' and '.join((*(['not from ' + ', '.join(named)] if named else []), *(['from ' + ', '.join(excluded)] if excluded else [])))}",
+        ),
+        Dropped(
+            len(kept) - len(placed),
+            f"prices per token of sellers not known to compute in {', '.join((*constraints.countries, *constraints.regions))}",
+        ),
+    )
+    return placed, tuple(each for each in dropped if each.count)
 
 
 def hosted_options(
-    prices: Sequence[TokenPrice], workload: Workload, work: Volume, beliefs: Assumptions
+    prices: Sequence[TokenPrice], workload: Workload, work: Volume, assumptions: Assumptions
 ) -> list[Option]:
     """Return an option for each seller of the model by the token; none for work that is no inference.
 
     Parameters
     ----------
     prices : sequence of TokenPrice
-        Sellers of this model.
+        Sellers of this model that the constraints allow.
     workload, work : Workload, Volume
         What has to be done.
-    beliefs : Assumptions
-        Stated beliefs.
+    assumptions : Assumptions
+        Stated assumptions.
     """
+    if not isinstance(workload.work, Serve | Batch | Embed):
+        return []
+    return _options(prices, workload, work, assumptions)
+
+
+def _options(prices: Sequence[TokenPrice], workload: Workload, work: Volume, assumptions: Assumptions) -> list[Option]:
+    """Return an option for each seller, whatever is done with the tokens."""
     months = workload.horizon_months
-    # Who names providers means sellers of machines and of tokens alike.
-    named = workload.constraints.providers
-    prices = [price for price in prices if not named or price.provider in named]
-    match workload.work:
-        case Serve() | Batch() as inference:
-            hit_share = inference.prefix_cache_hit_share
-        case Embed():
-            hit_share = 0.0
-        case _:
-            return []
+    hit_share = getattr(workload.work, "prefix_cache_hit_share", 0.0)
     limits = ["the seller's rate limits apply; ask for your peak rate"]
-    if isinstance(workload.work, Serve) and (workload.work.ttft_limit_ms or workload.work.tpot_limit_ms):
+    if isinstance(workload.work, Serve):
         limits.append("latency is the seller's: measure it against your limits")
     options = []
     for price in prices:
@@ -55,16 +89,16 @@ def hosted_options(
             output_usd_per_million_tokens=price.output_usd_per_million_tokens,
             cached_input_usd_per_million_tokens=price.cached_input_usd_per_million_tokens,
             prefix_cache_hit_share=hit_share,
+        ) * (1.0 - workload.discounts.get(price.provider, 0.0))
+        cost_inputs = TokenInputs(
+            usd_per_month=per_run_usd * work.runs_per_month, run_usd=0.0 if work.runs_per_month else per_run_usd
         )
-        bills = np.full(months, per_run_usd * work.runs_per_month)
-        if not work.runs_per_month:
-            bills[0] = per_run_usd
-        timeline = api_timeline(bills)
+        timeline = timelines([cost_inputs], assumptions, months=months, once=not work.runs_per_month).at(0)
         costs = unit_costs(
             timeline,
             work,
             working_months=months if work.runs_per_month else 1,
-            discount_rate_share_per_year=beliefs["money.discount_rate_share_per_year"],
+            discount_rate_share_per_year=assumptions["money.discount_rate_share_per_year"],
         )
         options.append(
             Option(
@@ -74,16 +108,51 @@ def hosted_options(
                 instance_type=price.model_id,
                 purchase_option="per_token",
                 timeline=timeline,
-                book=TokenBook(
-                    usd_per_month=per_run_usd * work.runs_per_month,
-                    run_usd=0.0 if work.runs_per_month else per_run_usd,
-                ),
+                book=cost_inputs,
                 present_value_usd=costs.present_value_usd,
                 usd_per_month=costs.usd_per_month,
                 usd_per_million_tokens=costs.usd_per_million_tokens,
                 priced_on=price.priced_on,
                 source=price.source,
+                tier=tier_of(price.provider).letter,
+                not_recommended=tuple(against_token_seller(price.provider, workload.constraints)),
                 notes=(*limits, *([price.note] if price.note else [])),
             )
         )
     return options
+
+
+def tuning_options(workload: Workload, work: Volume, parameters: float, assumptions: Assumptions) -> list[Option]:
+    """Return an option for each seller that fine-tunes a model of this size by the token; shown, since no list is dated.
+
+    Parameters
+    ----------
+    workload, work : Workload, Volume
+        What has to be done; of other kinds there is none.
+    parameters : float
+        Of the model.
+    assumptions : Assumptions
+        Stated numbers.
+    """
+    tuned = workload.work
+    if not isinstance(tuned, Finetune):
+        return []
+    prices = [
+        TokenPrice(
+            provider=price.provider,
+            model_id=f"{TUNING} up to {price.most_parameter_count / 1e9:g}B",
+            input_usd_per_million_tokens=price.usd_per_million_tokens,
+            output_usd_per_million_tokens=0.0,
+            priced_on=first_day(price.as_of),
+            source=price.source,
+            note=price.notes,
+        )
+        for price in tuning_prices(tuned.method, parameters)
+    ]
+    admitted, _ = admitted_sellers(prices, workload.constraints)
+    read = replace(work, input_tokens=work.trained_tokens, trained_tokens=0.0)
+    reason = Reason(ReasonCode.UNDATED_PRICE)
+    return [
+        replace(option, not_recommended=(*option.not_recommended, reason))
+        for option in _options(admitted, workload, read, assumptions)
+    ]

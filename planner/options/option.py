@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
 
+from planner.costs.inputs import BuyInputs, CostInputs, RentInputs
 from planner.costs.timeline import Timeline
-from planner.options.book import Book
+from planner.options.reason import Reason
 from planner.supply.machines import Fleet
 
-__all__ = ["Option", "OptionKind"]
+__all__ = ["LONGEST_FREE_TERM_MONTHS", "Option", "OptionKind"]
+
+
+NO_END_MONTHS = 1200
+LONGEST_FREE_TERM_MONTHS = 12
+"""A commitment of up to a year needs no margin."""
 
 
 class OptionKind(StrEnum):
-    """What sort of answer an option is."""
+    """What sort of answer an option is; ``have`` is what is paid for already."""
 
     RENT = "rent"
     BUY = "buy"
     API = "api"
     FREE = "free"
+    HAVE = "have"
     CPU = "cpu"
 
 
@@ -43,16 +51,18 @@ class Option:
         Machine hours paid in a month (of one run, for a job that is run once), all instances together.
     timeline : Timeline
         Money and useful hours by month.
-    book : Book or None
-        What the timeline was made from besides beliefs; None where nothing is paid.
+    book : CostInputs or None
+        What the timeline was made from besides assumptions; None where nothing is paid.
     present_value_usd, usd_per_month : float
-        Cost over the horizon in today's money, and the plain mean of a month (of the run, for a job run once).
+        Cost over the horizon (NPV), and the plain mean of a month (of the run, for a job run once).
+    spare_usd_per_month : float
+        Part of the mean month that machines on standby add.
     usd_per_useful_gpu_hour, usd_per_million_tokens, usd_per_thousand_images : float or None
         Cost of an hour of useful work of one accelerator, of 1e6 tokens, and of 1e3 images.
     utilisation_share : float or None
         Busy share of the paid hours.
     needed_share : float
-        Share of the clock hours in which the machines are needed; 1 for a service that never closes.
+        Share of the clock hours in use; 1 for a service that never closes.
     hours_per_run : float or None
         Clock hours of one run of a job.
     kwh_per_month, co2e_kg_per_month : float or None
@@ -61,10 +71,16 @@ class Option:
         Date of the price.
     source : str
         Who states it.
-    choosable : bool
-        Whether the verdict may recommend it; `reason_not_chosen` says why not.
-    reason_not_chosen : str
-        Why it is shown as a hint only.
+    tier : str
+        Tier of the seller, ``A`` to ``D`` (`pricing.sellers`); empty for what is owned.
+    is_price_old : bool
+        Whether the price is older than its class of price may be.
+    is_floor_price : bool
+        Whether the price is a "from" price, which names no machine.
+    most_accelerators : float
+        How many accelerators of this kind can be counted on without a commitment or a quote.
+    not_recommended : tuple of Reason
+        Why the verdict may not recommend it; empty where it may.
     notes : tuple of str
         What the user should know, in sentences.
     """
@@ -79,9 +95,10 @@ class Option:
     price_usd_per_hour: float | None = None
     paid_hours_per_month: float = 0.0
     timeline: Timeline
-    book: Book | None = None
+    book: CostInputs | None = None
     present_value_usd: float
     usd_per_month: float
+    spare_usd_per_month: float = 0.0
     usd_per_useful_gpu_hour: float | None = None
     usd_per_million_tokens: float | None = None
     usd_per_thousand_images: float | None = None
@@ -92,14 +109,52 @@ class Option:
     co2e_kg_per_month: float | None = None
     priced_on: date
     source: str
-    choosable: bool = True
-    reason_not_chosen: str = ""
+    tier: str = ""
+    is_price_old: bool = False
+    is_floor_price: bool = False
+    most_accelerators: float = math.inf
+    not_recommended: tuple[Reason, ...] = ()
     notes: tuple[str, ...] = field(default=())
+
+    @property
+    def choosable(self) -> bool:
+        """Whether the verdict may recommend it."""
+        return not self.not_recommended
+
+    @property
+    def size(self) -> tuple[float, int]:
+        """Accelerators and machines that it takes up; of two options at one price the smaller is enough, and one node's GPUs are joined."""
+        return self.accelerators_total_count, self.fleet.instance_count if self.fleet else 0
+
+    @property
+    def term_months(self) -> int:
+        """For how long it binds: its commitment; an owned server binds beyond any horizon."""
+        if isinstance(self.book, BuyInputs):
+            return NO_END_MONTHS
+        return int(self.book.term_months) if isinstance(self.book, RentInputs) else 0
+
+    @property
+    def capex_usd(self) -> float | None:
+        """What owned servers cost before they work, by the first month's payments; None for what is not bought."""
+        if not isinstance(self.book, BuyInputs):
+            return None
+        names = [name for name in ("servers", "network", "install") if name in self.timeline.components]
+        return float(sum(self.timeline.component_usd(name).sum() for name in names))
+
+    @property
+    def binds(self) -> bool:
+        """Whether it binds for more than a year, so that it has to be cheaper by a margin and with confidence."""
+        return self.term_months > LONGEST_FREE_TERM_MONTHS
 
     @property
     def instance_count(self) -> int:
         """Whole machines."""
         return self.fleet.instance_count if self.fleet else 0
+
+    @property
+    def spare_instance_count(self) -> int:
+        """Whole machines of these that stand by."""
+        return self.fleet.spare_instance_count if self.fleet else 0
 
     @property
     def accelerator(self) -> str | None:

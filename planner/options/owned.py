@@ -3,22 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
-from typing import get_args
+
+import numpy as np
 
 from planner.assumptions import Assumptions
-from planner.costs.buy import Site, buy_timeline, fits_at_home, ownership_terms
+from planner.costs.buy import capex_usd, fits_at_home
+from planner.costs.evaluate import timelines
+from planner.costs.inputs import Bridge, BuyInputs, Site
+from planner.costs.timeline import Timeline
 from planner.demand.volume import Volume
 from planner.demand.workload import Workload
-from planner.options.book import BuyBook, hours_of_work
+from planner.options.bridge import lead_months_of
 from planner.options.energy import owned_footprint
 from planner.options.option import Option, OptionKind
-from planner.options.schedule import Schedule, needed_share, schedule
+from planner.options.reason import Reason, ReasonCode
+from planner.options.schedule import Schedule, hours_of_work, needed_share, schedule
+from planner.options.spares import spare_costs_usd_per_month
 from planner.options.unit_costs import unit_costs
 from planner.supply.machines import Fleet, Machine
 
-__all__ = ["OwnableServer", "owned_options"]
+__all__ = ["ANYWHERE", "OwnableServer", "owned_options"]
+
+ANYWHERE: tuple[Site, ...] = ("home", "colocation")
+"""Where servers may stand unless the workload says where."""
+REGIONS: dict[Site, str] = {"home": "at home", "colocation": "in colocation", "own_room": "in your own room"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,9 +67,9 @@ def owned_options(
     fleets: Mapping[Machine, Fleet],
     workload: Workload,
     work: Volume,
-    beliefs: Assumptions,
+    assumptions: Assumptions,
     *,
-    bridge_usd_per_month: float | None,
+    bridge: Bridge | None,
 ) -> list[Option]:
     """Return an option for each server that does the work, at each site that can feed it.
 
@@ -71,103 +81,143 @@ def owned_options(
         Sized machines; those that cannot do the work are absent.
     workload, work : Workload, Volume
         What has to be done.
-    beliefs : Assumptions
-        Stated beliefs.
-    bridge_usd_per_month : float or None
-        Cheapest rent without a commitment, paid until the servers are delivered; None where nothing can be rented.
+    assumptions : Assumptions
+        Stated assumptions.
+    bridge : Bridge or None
+        What does the work until the servers are delivered; None where nothing may.
     """
-    hours_per_month = beliefs["money.hours_per_month"]
-    place, months = workload.own.place, workload.horizon_months
-    options = []
+    hours_per_month = assumptions["money.hours_per_month"]
+    months, once = workload.horizon_months, work.is_job and not work.runs_per_month
+    sites: tuple[Site, ...] = (workload.own.site,) if workload.own.site else ANYWHERE
+    rows: list[tuple[OwnableServer, Schedule, BuyInputs]] = []
     for server in servers:
         fleet = fleets.get(server.machine)
         if fleet is None:
             continue
         plan = schedule(fleet, work, months=months, hours_per_month=hours_per_month)
-        options += [
-            _option(
-                server, plan, site, work, beliefs, place=place, months=months, bridge_usd_per_month=bridge_usd_per_month
+        rows += [
+            (
+                server,
+                plan,
+                _book(server, plan, site, hours_per_month, Bridge() if once else bridge or Bridge(), once=once),
             )
-            for site in get_args(Site)
-            if site != "home" or fits_at_home(plan.fleet.instance_count, server.max_kw, beliefs)
+            for site in sites
+            if site != "home" or fits_at_home(plan.fleet.instance_count, server.max_kw, assumptions)
         ]
-    return options
+    cost_of: dict[int, Timeline] = {}
+    spare_usd_of: dict[int, float] = {}
+    for site in sites:
+        here = [index for index, (_, _, cost_inputs) in enumerate(rows) if cost_inputs.site == site]
+        if not here:
+            continue
+        together = timelines(
+            [rows[index][2] for index in here],
+            assumptions,
+            months=months,
+            once=once,
+            useful_gpu_hours_per_month=np.stack([rows[index][1].useful_gpu_hours for index in here]),
+        )
+        cost_of |= {index: together.at(place) for place, index in enumerate(here)}
+        some = [rows[index] for index in here]
+        spares_usd = spare_costs_usd_per_month(
+            [cost_inputs for *_, cost_inputs in some],
+            [plan.fleet for _, plan, _ in some],
+            assumptions,
+            together.total_usd(),
+            months=months,
+        )
+        spare_usd_of |= dict(zip(here, spares_usd.tolist(), strict=True))
+    return [
+        replace(
+            _option(server, plan, cost_inputs, cost_of[index], workload, work, assumptions, has_bridge=bridge is not None),
+            spare_usd_per_month=spare_usd_of[index],
+        )
+        for index, (server, plan, cost_inputs) in enumerate(rows)
+    ]  # fmt: skip
+
+
+def _book(
+    server: OwnableServer, plan: Schedule, site: Site, hours_per_month: float, bridge: Bridge, *, once: bool
+) -> BuyInputs:
+    on_hours_per_month, run_hours, busy_ratio = hours_of_work(plan, hours_per_month, once=once)
+    return BuyInputs(
+        site=site,
+        server_price_usd=server.price_usd,
+        server_max_kw=server.max_kw,
+        accelerator_count=plan.fleet.machine.accelerator_count,
+        server_count=plan.fleet.instance_count,
+        hours_per_month=on_hours_per_month,
+        run_hours=run_hours,
+        busy_ratio=busy_ratio,
+        bridge=bridge,
+    )
 
 
 def _option(
     server: OwnableServer,
     plan: Schedule,
-    site: Site,
+    cost_inputs: BuyInputs,
+    timeline: Timeline,
+    workload: Workload,
     work: Volume,
-    beliefs: Assumptions,
+    assumptions: Assumptions,
     *,
-    place: str,
-    months: int,
-    bridge_usd_per_month: float | None,
+    has_bridge: bool,
 ) -> Option:
-    lead_months = round(beliefs["own.lead_time_months"])
+    site = cost_inputs.site
+    lead_months = lead_months_of(assumptions)
     notes = list(server.notes)
-    reason = ""
+    reasons: tuple[Reason, ...] = ()
     end = plan.last_month
     once = work.is_job and not work.runs_per_month
     if once:
         # Nobody waits for a server to start a job that rent would have finished: it counts from delivery, and is sold after.
         lead_months = 0
-        reason = "a server is not bought for one run; it would arrive after the work is done elsewhere"
+        reasons = (Reason(ReasonCode.SINGLE_RUN),)
         notes.append("sold when the run is done, at the price of used hardware")
     elif lead_months >= end:
-        reason = f"delivery takes {lead_months} months, the horizon ends after {end}"
+        reasons = (Reason(ReasonCode.DELIVERED_TOO_LATE, (lead_months, end)),)
         lead_months = 0
+    elif lead_months and not has_bridge:
+        reasons = (Reason(ReasonCode.NO_BRIDGE, (lead_months,)),)
     elif site == "home" and not work.is_job:
-        reason = "a service needs a second power feed and someone on call, which a home has not"
-    if bridge_usd_per_month is not None and lead_months:
-        notes.append(f"the first {lead_months} months, until delivery, are rented")
+        reasons = (Reason(ReasonCode.SERVICE_AT_HOME),)
+    if cost_inputs.bridge.option_id and lead_months:
+        until_usd = timeline.component_usd("bridge_rent").sum() + timeline.component_usd("bridge_ahead").sum()
+        notes.append(
+            f"until delivery, {lead_months} months, {cost_inputs.bridge.option_id} does the work, for {until_usd:,.0f} USD"
+        )
     fleet = plan.fleet
-    timeline = buy_timeline(
-        server_price_usd=server.price_usd,
-        accelerator_count=fleet.machine.accelerator_count,
-        server_max_kw=server.max_kw,
-        server_count=fleet.instance_count,
-        busy_share=plan.busy_share,
-        useful_gpu_hours_per_month=plan.useful_gpu_hours,
-        months=months,
-        terms=ownership_terms(beliefs, site),
-        lead_time_months=lead_months,
-        bridge_rent_usd_per_month=(bridge_usd_per_month or 0.0) if lead_months else 0.0,
-        sold_after_months=end,
-        hours_per_month=hours_of(beliefs),
-    )
-    on_hours_per_month, run_hours, busy_ratio = hours_of_work(plan, hours_of(beliefs), once=once)
+    capex = float(capex_usd(server.price_usd, fleet.instance_count, assumptions))
+    limit = workload.constraints.max_capex_usd
+    if limit is not None and capex > limit:
+        reasons = (*reasons, Reason(ReasonCode.CAPEX_ABOVE_LIMIT, (capex, limit)))
     costs = unit_costs(
         timeline,
         work,
         working_months=end,
-        discount_rate_share_per_year=beliefs["money.discount_rate_share_per_year"],
+        discount_rate_share_per_year=assumptions["money.discount_rate_share_per_year"],
     )
     busy_share = float(plan.busy_share[:end].mean())
     energy = owned_footprint(
-        server.max_kw, site, place, server_count=fleet.instance_count, busy_share=busy_share, beliefs=beliefs
+        server.max_kw,
+        site,
+        workload.own.tariff_place,
+        server_count=fleet.instance_count,
+        busy_share=busy_share,
+        assumptions=assumptions,
     )
     return Option(
         id=f"own/{server.name}/{site}",
         kind=OptionKind.BUY,
         provider="own",
-        region="at home" if site == "home" else "in colocation",
+        region=REGIONS[site],
         instance_type=server.name,
         purchase_option="purchase",
         fleet=fleet,
-        paid_hours_per_month=fleet.instance_count * hours_of(beliefs),
+        paid_hours_per_month=fleet.instance_count * hours_of(assumptions),
         timeline=timeline,
-        book=BuyBook(
-            site=site,
-            server_price_usd=server.price_usd,
-            server_max_kw=server.max_kw,
-            accelerator_count=fleet.machine.accelerator_count,
-            server_count=fleet.instance_count,
-            hours_per_month=on_hours_per_month,
-            run_hours=run_hours,
-            busy_ratio=busy_ratio,
-        ),
+        book=cost_inputs,
         present_value_usd=costs.present_value_usd,
         usd_per_month=costs.usd_per_month,
         usd_per_useful_gpu_hour=costs.usd_per_useful_gpu_hour,
@@ -176,16 +226,15 @@ def _option(
         utilisation_share=busy_share,
         kwh_per_month=energy.kwh_per_month,
         co2e_kg_per_month=energy.co2e_kg_per_month,
-        needed_share=needed_share(plan, hours_of(beliefs)),
+        needed_share=needed_share(plan, hours_of(assumptions)),
         hours_per_run=fleet.busy_hours_per_run,
         priced_on=server.priced_on,
         source=server.source,
-        choosable=not reason,
-        reason_not_chosen=reason,
+        not_recommended=reasons,
         notes=tuple(notes),
     )
 
 
-def hours_of(beliefs: Assumptions) -> float:
+def hours_of(assumptions: Assumptions) -> float:
     """Return the clock hours of a month."""
-    return beliefs["money.hours_per_month"]
+    return assumptions["money.hours_per_month"]

@@ -10,21 +10,21 @@ from planner.costs.carbon import grid_intensities
 from planner.errors import InputError
 from pricing.electricity import electricity_tariff, electricity_tariffs
 
-__all__ = ["beliefs_at"]
+__all__ = ["assumptions_at"]
 
 HOME_OF_THE_DEFAULTS = "US"
 """The bundled tariffs are American averages."""
 
 
-def beliefs_at(beliefs: Assumptions, place: str) -> Assumptions:
-    """Return the beliefs with the electricity tariffs of a place; what the user has set stays.
+def assumptions_at(assumptions: Assumptions, place: str) -> Assumptions:
+    """Return the assumptions with the electricity tariffs of a place; what the user has set stays.
 
     Colocation pays what businesses pay there, a home the higher end of it (households, where the source tells them).
 
     Parameters
     ----------
-    beliefs : Assumptions
-        Stated beliefs.
+    assumptions : Assumptions
+        Stated assumptions.
     place : str
         ISO country (``DE``) or a US state (``US-Texas``).
 
@@ -36,11 +36,11 @@ def beliefs_at(beliefs: Assumptions, place: str) -> Assumptions:
     Examples
     --------
     >>> from planner.assumptions import default_assumptions
-    >>> beliefs_at(default_assumptions(), "US-Texas")["site.colocation.electricity_usd_per_kwh"]
+    >>> assumptions_at(default_assumptions(), "US-Texas")["site.colocation.electricity_usd_per_kwh"]
     0.0882
     """
     if place == HOME_OF_THE_DEFAULTS:
-        return beliefs
+        return assumptions
     known = {*electricity_tariffs(), *grid_intensities()}
     if place not in known:
         near = difflib.get_close_matches(place, sorted(known), n=3, cutoff=0.5)
@@ -50,7 +50,7 @@ def beliefs_at(beliefs: Assumptions, place: str) -> Assumptions:
             where="own.place",
         )
     tariff = electricity_tariff(place)
-    rows = dict(beliefs.rows)
+    rows = dict(assumptions.rows)
     for name, typical, high in (
         ("site.colocation.electricity_usd_per_kwh", tariff.energy_usd_per_kwh, tariff.high_usd_per_kwh),
         ("site.home.electricity_usd_per_kwh", tariff.high_usd_per_kwh, tariff.high_usd_per_kwh),

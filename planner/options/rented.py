@@ -3,56 +3,86 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from datetime import date
 
 import numpy as np
 
 from planner.assumptions import Assumptions
+from planner.costs.evaluate import timelines
+from planner.costs.inputs import RentInputs
 from planner.costs.products import product_of
-from planner.costs.rent import rent_timeline
 from planner.costs.spot import spot_overhead_ratio
 from planner.demand.volume import Volume
-from planner.demand.workload import Workload
-from planner.options.book import RentBook, hours_of_work
+from planner.demand.workload import Serve, Workload
+from planner.options.credits import with_credits
 from planner.options.energy import rented_footprint
+from planner.options.evidence import Evidence
 from planner.options.option import Option, OptionKind
-from planner.options.schedule import Schedule, needed_share, schedule
+from planner.options.reason import Reason, ReasonCode
+from planner.options.schedule import Schedule, hours_of_work, needed_share, schedule
+from planner.options.spares import spare_costs_usd_per_month
 from planner.options.unit_costs import unit_costs
 from planner.supply.candidates import Candidates
 from planner.supply.machines import Fleet, Machine
 from pricing.offers import Offer, PurchaseOption, offer_id
+from pricing.sellers import tier_of
 
 __all__ = ["rented_options"]
 
+MS_PER_HOUR = 3.6e6
+MOST_AWAKE_SHARE = 0.9
+"""A service that is awake for more of the hours gains nothing by sleeping."""
+SCALED_TO_ZERO = "/scaled_to_zero"
 MOST_OF_A_DEADLINE_ON_SPOT = 0.5
 """A run on a machine that can be taken back leaves as much time again, so that it can be repeated."""
-LONGEST_CAPACITY_BLOCK_HOURS = 182 * 24.0
-"""AWS sells blocks of at most 182 days."""
+BLOCK = product_of("aws", "capacity_block")
+assert BLOCK is not None
+MOST_BLOCK_HOURS = 24.0 * (BLOCK.longest_days or math.inf)
+MOST_BLOCK_INSTANCES = BLOCK.most_count or math.inf
 
 
-def _reason_not_chosen(offer: Offer, schedule_: Schedule, workload: Workload, overhead_ratio: float) -> str:
-    """Say why an offer is a hint and no recommendation; empty where it may be recommended."""
-    asked_for = offer.purchase_option in workload.constraints.purchase
-    endless = schedule_.fleet.busy_hours_per_run is None
-    if offer.interruptible and endless and not asked_for:
-        return "the provider can take the machines back at any time"
-    if offer.purchase_option is PurchaseOption.CAPACITY_BLOCK:
-        hours = schedule_.fleet.busy_hours_per_run
-        if hours is None or hours > LONGEST_CAPACITY_BLOCK_HOURS:
-            return "sold in dated blocks of at most 182 days at a price of the day, so it cannot be planned for longer"
-    deadline = workload.deadline_hours
-    hours = schedule_.fleet.busy_hours_per_run
-    if hours is not None and offer.interruptible and deadline < math.inf and not asked_for:
-        if schedule_.fleet.instance_count > 1:
-            return "one machine taken back stops all of them, and nobody promises another before the deadline"
-        if hours * overhead_ratio > deadline * MOST_OF_A_DEADLINE_ON_SPOT:
-            return "taken back near the end, it could not be done again before the deadline"
-    named = offer.provider in workload.constraints.providers
-    if not named and "lowest_ask" in offer.flags:
-        return "a stranger's machine at the lowest ask of one day, not a price list"
-    if not named and "community" in offer.flags:
-        return "a community host, without the guarantees of a data centre"
-    return ""
+def _scaled_to_zero(offer: Offer, plan: Schedule, work: Volume, hours_per_month: float) -> Schedule | None:
+    """Return the schedule of a serverless service that is paid only while it answers; None where that saves nothing or is no service.
+
+    A replica is awake while it has a request, and requests come at random: of so many a second that each take so long, one is
+    being answered for the share 1 - exp(-rate x time) of the hours. Bursts overlap more; the idle timeout, which is not stated, adds.
+    """
+    speed = plan.fleet.performance
+    if offer.purchase_option is not PurchaseOption.SERVERLESS or plan.fleet.busy_hours_per_run is not None:
+        return None
+    if speed.ttft_ms is None or speed.tpot_ms is None or not work.request_count:
+        return None
+    output_tokens = work.output_tokens / work.request_count
+    answer_hours = (speed.ttft_ms.typical + output_tokens * speed.tpot_ms.typical) / MS_PER_HOUR
+    awake_share = -math.expm1(-work.request_count / hours_per_month / plan.fleet.instance_count * answer_hours)
+    awake_hours = np.minimum(plan.on_hours, hours_per_month * awake_share)
+    return replace(plan, on_hours=awake_hours) if awake_share < MOST_AWAKE_SHARE else None
+
+
+def _not_recommended(
+    offer: Offer, fleet: Fleet, workload: Workload, overhead_ratio: float, *, scales_to_zero: bool
+) -> Iterator[Reason]:
+    """Say which rules of this work speak against an offer."""
+    hours = fleet.busy_hours_per_run
+    if offer.interruptible and offer.purchase_option not in workload.constraints.purchase:
+        deadline = workload.deadline_hours
+        if hours is None:
+            yield Reason(ReasonCode.RECLAIMABLE)
+        elif deadline < math.inf and fleet.instance_count > 1:
+            yield Reason(ReasonCode.GANG_RECLAIMABLE)
+        elif deadline < math.inf and hours * overhead_ratio > deadline * MOST_OF_A_DEADLINE_ON_SPOT:
+            yield Reason(ReasonCode.NO_TIME_TO_REPEAT)
+    longest = longest_hours(offer)
+    if longest < (hours or math.inf):
+        yield Reason(ReasonCode.BLOCK_TOO_SHORT, (longest / 24,))
+    if offer.purchase_option is PurchaseOption.CAPACITY_BLOCK and fleet.instance_count > MOST_BLOCK_INSTANCES:
+        yield Reason(ReasonCode.BLOCK_TOO_LARGE, (MOST_BLOCK_INSTANCES,))
+    if scales_to_zero and isinstance(workload.work, Serve) and workload.work.ttft_limit_ms is not None:
+        yield Reason(ReasonCode.COLD_START_UNKNOWN)
+    if fleet.machine.needs_xla and not workload.constraints.gpus and workload.kind != "gpu_hours":
+        yield Reason(ReasonCode.NEEDS_XLA)
 
 
 def planned_price_usd_per_hour(offer: Offer) -> float:
@@ -62,7 +92,19 @@ def planned_price_usd_per_hour(offer: Offer) -> float:
     return offer.price_usd_per_hour
 
 
-def _notes(offer: Offer, fleet: Fleet, overhead_ratio: float) -> tuple[str, ...]:
+def longest_hours(offer: Offer) -> float:
+    """Return how long a machine can be kept at most; infinite for no such rule."""
+    product = product_of(offer.provider, offer.purchase_option.value, offer.offering_class)
+    return 24.0 * (product.longest_days or math.inf) if product else math.inf
+
+
+def weekly_above_hours(offer: Offer) -> float:
+    """Return the length beyond which an offer is sold by whole weeks; 0 for no such rule."""
+    product = product_of(offer.provider, offer.purchase_option.value, offer.offering_class)
+    return 24.0 * (product.weekly_above_days or 0.0) if product else 0.0
+
+
+def _notes(offer: Offer, fleet: Fleet, overhead_ratio: float, *, scales_to_zero: bool) -> tuple[str, ...]:
     notes = []
     if "spot_equals_on_demand" in offer.flags:
         notes.append("spot costs as much as on demand here: no discounted capacity on the day of the price")
@@ -76,6 +118,18 @@ def _notes(offer: Offer, fleet: Fleet, overhead_ratio: float) -> tuple[str, ...]
     product = product_of(offer.provider, offer.purchase_option.value, offer.offering_class)
     if product is not None:
         notes.append(f"{product.product}: {product.way_out}")
+        most = product.most_at_once_count
+        if most and fleet.instance_count > most:
+            blocks = math.ceil(fleet.instance_count / most)
+            notes.append(
+                f"bought as {blocks} blocks, of at most {most} instances each: ask whether one fabric joins them"
+            )
+    if offer.purchase_option is PurchaseOption.SERVERLESS:
+        is_warm = not fleet.busy_hours_per_run and not scales_to_zero
+        warm = "; counted as always warm, though it can scale to zero" if is_warm else ""
+        if scales_to_zero:
+            warm = "; counted only while it answers, so that the first request after a pause waits for a cold start"
+        notes.append(f"billed by the second{warm}; cold start, idle timeout and minimum charge are not stated")
     if "form_factor_unknown" in offer.flags:
         notes.append("the source does not tell the form factor; planned with the slowest of its kind")
     apart = fleet.performance.basis == "stated" and fleet.instance_count > 1 and fleet.machine.accelerator is not None
@@ -84,8 +138,52 @@ def _notes(offer: Offer, fleet: Fleet, overhead_ratio: float) -> tuple[str, ...]
     return tuple(notes)
 
 
+NOT_NEGOTIATED = frozenset({PurchaseOption.SPOT, PurchaseOption.CAPACITY_BLOCK, PurchaseOption.MARKETPLACE})
+"""Priced by supply and demand: a negotiated discount does not hold for them."""
+
+
+def _kept_share(offer: Offer, workload: Workload) -> float:
+    """Return what is left of a list price after the negotiated discount."""
+    is_negotiated = offer.purchase_option not in NOT_NEGOTIATED
+    return 1.0 - (workload.discounts.get(offer.provider, 0.0) if is_negotiated else 0.0)
+
+
+def _book(
+    offer: Offer, plan: Schedule, overhead_ratio: float, hours_per_month: float, workload: Workload, today: date
+) -> RentInputs:
+    on_hours_per_month, run_hours, _ = hours_of_work(plan, hours_per_month, once=workload.runs_once)
+    kept_share = _kept_share(offer, workload)
+    book = RentInputs(
+        price_usd_per_hour=planned_price_usd_per_hour(offer) * kept_share,
+        upfront_usd=offer.upfront_usd * kept_share,
+        instance_count=plan.fleet.instance_count,
+        hours_per_month=on_hours_per_month,
+        run_hours=run_hours,
+        term_months=offer.term_months,
+        minimum_hours=offer.minimum_hours,
+        weekly_above_hours=weekly_above_hours(offer),
+        paid_in_advance=offer.purchase_option is PurchaseOption.CAPACITY_BLOCK,
+        overhead_ratio=overhead_ratio,
+        interruptible=offer.interruptible,
+    )
+    return with_credits(book, offer.provider, workload.have.credits, today)
+
+
+def _own_terms(offer: Offer, book: RentInputs, workload: Workload) -> Iterator[str]:
+    """Say what a price holds of the user's own terms."""
+    if (share := 1.0 - _kept_share(offer, workload)) > 0:
+        yield f"{share:.0%} negotiated discount, of {planned_price_usd_per_hour(offer):g} USD/h"
+    if book.credit_usd > 0:
+        yield f"paid from {book.credit_usd:,.0f} USD of credit first, for {book.credit_months:.1f} months at most"
+
+
 def rented_options(
-    candidates: Candidates, fleets: Mapping[Machine, Fleet], workload: Workload, work: Volume, beliefs: Assumptions
+    candidates: Candidates,
+    fleets: Mapping[Machine, Fleet],
+    workload: Workload,
+    work: Volume,
+    assumptions: Assumptions,
+    evidence: Evidence,
 ) -> list[Option]:
     """Return an option for each offer whose machine does the work.
 
@@ -97,20 +195,22 @@ def rented_options(
         Sized machines; those that cannot do the work are absent.
     workload, work : Workload, Volume
         What has to be done.
-    beliefs : Assumptions
-        Stated beliefs.
+    assumptions : Assumptions
+        Stated assumptions.
+    evidence : Evidence
+        What speaks for and against the prices.
     """
     months = workload.horizon_months
     machine_of = candidates.machine_by_id
-    hours_per_month = beliefs["money.hours_per_month"]
-    discount = beliefs["money.discount_rate_share_per_year"]
+    hours_per_month = assumptions["money.hours_per_month"]
+    discount = assumptions["money.discount_rate_share_per_year"]
     plans: dict[Machine, Schedule] = {
         machine: schedule(
             fleet,
             work,
             months=months,
             hours_per_month=hours_per_month,
-            start_hours=beliefs["rent.start_hours"],
+            start_hours=assumptions["rent.start_hours"],
         )
         for machine, fleet in fleets.items()
     }
@@ -118,49 +218,44 @@ def rented_options(
     rows = [(offer, plan) for offer, plan in behind if plan is not None]
     if not rows:
         return []
+    warm_count = len(rows)
+    asleep = ((offer, _scaled_to_zero(offer, plan, work, hours_per_month)) for offer, plan in rows)
+    rows += [(offer, plan) for offer, plan in asleep if plan is not None]
     # A service runs on while one machine is replaced by another; a job loses what it did since its last checkpoint.
     interrupted = np.array([o.interruptible and plan.fleet.busy_hours_per_run is not None for o, plan in rows])
     gang = np.array([plan.fleet.instance_count for _, plan in rows])
     stretch = np.where(
         interrupted,
         spot_overhead_ratio(
-            checkpoint_hours=beliefs["rent.spot_checkpoint_hours"],
-            hours_between_of_one=beliefs["rent.spot_hours_between_interruptions"],
-            restart_hours=beliefs["rent.spot_restart_hours"],
+            checkpoint_hours=assumptions["rent.spot_checkpoint_hours"],
+            hours_between_of_one=assumptions["rent.spot_hours_between_interruptions"],
+            restart_hours=assumptions["rent.spot_restart_hours"],
             instance_count=gang,
         ),
         1.0,
     )
-    # Data of a job that is run once is stored while it runs; all other work keeps it.
     once = workload.runs_once
-    kept = np.array(
-        [float(plan.on_hours.sum()) / (hours_per_month * plan.last_month) if once else 1.0 for _, plan in rows]
-    )
-    timelines = rent_timeline(
-        price_usd_per_hour=np.array([planned_price_usd_per_hour(offer) for offer, _ in rows]),
-        instance_count=gang,
-        paid_hours_per_month=np.stack([plan.on_hours for _, plan in rows]),
-        useful_gpu_hours_per_month=np.stack([plan.useful_gpu_hours for _, plan in rows]),
+    all_inputs = [
+        _book(offer, plan, ratio, hours_per_month, workload, evidence.today)
+        for (offer, plan), ratio in zip(rows, stretch.tolist(), strict=True)
+    ]
+    costs_by_month = timelines(
+        all_inputs,
+        assumptions,
         months=months,
-        upfront_usd=np.array([offer.upfront_usd for offer, _ in rows]),
-        term_months=np.array([offer.term_months for offer, _ in rows]),
-        minimum_hours=np.array([offer.minimum_hours for offer, _ in rows]),
-        paid_in_advance=np.array([offer.purchase_option is PurchaseOption.CAPACITY_BLOCK for offer, _ in rows]),
-        price_change_share_per_year=beliefs["rent.price_change_share_per_year"],
-        overhead_ratio=stretch,
-        storage_usd_per_month=beliefs["rent.storage_gb"] * beliefs["rent.storage_usd_per_gb_month"] * kept,
-        egress_usd_per_month=beliefs["rent.egress_gb_per_month"] * beliefs["rent.egress_usd_per_gb"],
-        support_share=beliefs["rent.support_share"],
-        hours_per_month=hours_per_month,
+        once=once,
+        useful_gpu_hours_per_month=np.stack([plan.useful_gpu_hours for _, plan in rows]),
+    )
+    spares_usd = spare_costs_usd_per_month(
+        all_inputs, [plan.fleet for _, plan in rows], assumptions, costs_by_month.total_usd(), months=months
     )
     options = []
     for index, (offer, plan) in enumerate(rows):
-        fleet = plan.fleet
-        timeline = timelines.at(index)
+        fleet, scales_to_zero = plan.fleet, index >= warm_count
+        timeline = costs_by_month.at(index)
         paid = fleet.instance_count * (
             hours_per_month if offer.term_months else float(plan.on_hours[: plan.last_month].mean())
         )
-        reason = _reason_not_chosen(offer, plan, workload, float(stretch[index]))
         working = plan.last_month
         costs = unit_costs(timeline, work, working_months=working, discount_rate_share_per_year=discount)
         units = max(fleet.machine.accelerator_count, 1.0) * paid
@@ -172,34 +267,24 @@ def rented_options(
             offer.region,
             machine_hours_per_month=paid,
             busy_share=busy_share or 0.0,
-            beliefs=beliefs,
+            assumptions=assumptions,
         )
-        on_hours_per_month, run_hours, _ = hours_of_work(plan, hours_per_month, once=once)
         options.append(
             Option(
-                id=offer_id(offer),
+                id=offer_id(offer) + SCALED_TO_ZERO * scales_to_zero,
                 kind=OptionKind.RENT if fleet.machine.accelerator else OptionKind.CPU,
                 provider=offer.provider,
                 region=offer.region,
                 instance_type=offer.instance_type,
                 purchase_option=offer.purchase_option.value,
                 fleet=fleet,
-                price_usd_per_hour=planned_price_usd_per_hour(offer),
+                price_usd_per_hour=all_inputs[index].price_usd_per_hour,
                 paid_hours_per_month=paid,
                 timeline=timeline,
-                book=RentBook(
-                    price_usd_per_hour=planned_price_usd_per_hour(offer),
-                    upfront_usd=offer.upfront_usd,
-                    instance_count=fleet.instance_count,
-                    hours_per_month=on_hours_per_month,
-                    run_hours=run_hours,
-                    term_months=offer.term_months,
-                    minimum_hours=offer.minimum_hours,
-                    paid_in_advance=offer.purchase_option is PurchaseOption.CAPACITY_BLOCK,
-                    overhead_ratio=float(stretch[index]),
-                ),
+                book=all_inputs[index],
                 present_value_usd=costs.present_value_usd,
                 usd_per_month=costs.usd_per_month,
+                spare_usd_per_month=float(spares_usd[index]),
                 usd_per_useful_gpu_hour=costs.usd_per_useful_gpu_hour,
                 usd_per_million_tokens=costs.usd_per_million_tokens,
                 usd_per_thousand_images=costs.usd_per_thousand_images,
@@ -212,9 +297,18 @@ def rented_options(
                 else fleet.busy_hours_per_run * float(stretch[index]),
                 priced_on=offer.observed_on,
                 source=offer.source,
-                choosable=not reason,
-                reason_not_chosen=reason,
-                notes=_notes(offer, fleet, float(stretch[index])),
+                tier=tier_of(offer.provider, shared_host=offer.shared_host).letter,
+                is_price_old=evidence.is_old(offer),
+                is_floor_price="floor_price" in offer.flags,
+                most_accelerators=evidence.most_accelerators(offer, workload.constraints),
+                not_recommended=(
+                    *evidence.against(offer, workload.constraints),
+                    *_not_recommended(offer, fleet, workload, float(stretch[index]), scales_to_zero=scales_to_zero),
+                ),
+                notes=(
+                    *_own_terms(offer, all_inputs[index], workload),
+                    *_notes(offer, fleet, float(stretch[index]), scales_to_zero=scales_to_zero),
+                ),
             )
         )
     return options

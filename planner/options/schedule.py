@@ -11,7 +11,7 @@ from planner.costs.timeline import FloatArray
 from planner.demand.volume import Volume
 from planner.supply.machines import Fleet
 
-__all__ = ["Schedule", "needed_share", "schedule"]
+__all__ = ["Schedule", "hours_of_work", "needed_share", "schedule"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,5 +84,22 @@ def schedule(fleet: Fleet, work: Volume, *, months: int, hours_per_month: float,
 
 
 def needed_share(plan: Schedule, hours_per_month: float) -> float:
-    """Return the share of the clock hours, up to the end of the work, in which the machines are needed."""
+    """Return the share of the clock hours in use, up to the end of the work."""
     return min(1.0, float(plan.on_hours[: plan.last_month].mean()) / hours_per_month)
+
+
+def hours_of_work(plan: Schedule, hours_per_month: float, *, once: bool) -> tuple[float, float, float]:
+    """Return the hours on in each month, the hours on of a job that is run once, and busy hours over hours on.
+
+    Parameters
+    ----------
+    plan : Schedule
+        Months of work.
+    hours_per_month : float
+        Clock hours in a month.
+    once : bool
+        Whether the work is a job that is run once.
+    """
+    on_hours = float(plan.on_hours.sum())
+    busy_ratio = float(plan.busy_share.sum()) * hours_per_month / on_hours if on_hours > 0 else 0.0
+    return (0.0, on_hours, busy_ratio) if once else (float(plan.on_hours[0]), 0.0, busy_ratio)

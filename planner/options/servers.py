@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import date
 
 from planner.assumptions import Assumptions
 from planner.options.energy import machine_max_kw
 from planner.options.owned import OwnableServer
 from planner.supply.machines import Machine
 from pricing.accelerators import Accelerator, accelerators
-from pricing.dates import first_day
-from pricing.ownership import ServerQuote, accelerator_quotes, derived_quote, server_quotes
+from pricing.dates import EVERY_DAY, Dropped, Window, first_day
+from pricing.ownership import AcceleratorQuote, ServerQuote, accelerator_quotes, derived_quote, server_quotes
 
-__all__ = ["own_machine", "ownable_servers"]
+__all__ = ["dropped_prices", "own_machine", "ownable_servers"]
 
 CARDS_IN_A_SERVER = (1, 2, 4, 8)
 CARDS_IN_A_WORKSTATION = (1, 2, 4)
@@ -25,28 +27,48 @@ NETWORK_OF_OWN_SERVERS = ("ethernet", 12.5)
 """One 100 Gb/s card in each server of loose cards."""
 
 
-def _quotes() -> Iterator[ServerQuote]:
-    """Return one quote for each accelerator and count: the newest street price of a whole server, else a derived one."""
+def _day(quote: ServerQuote | AcceleratorQuote) -> date:
+    return first_day(quote.as_of)
+
+
+def dropped_prices(window: Window) -> tuple[Dropped, ...]:
+    """Return how many prices of servers and of cards may not be used, and why."""
+    return (
+        *window.split(server_quotes(), _day, "server prices")[1],
+        *window.split(accelerator_quotes(), _day, "prices of single accelerators")[1],
+    )
+
+
+def _quotes(window: Window) -> Iterator[ServerQuote]:
+    """Return one quote for each accelerator and count: the newest firm price, else the newest of the others, else a derived one."""
     newest: dict[tuple[str, int], ServerQuote] = {}
-    for quote in server_quotes():
-        # A list price is no street price, and a baseboard is no server.
-        if quote.price_kind != "street" or not quote.complete:
-            continue
-        key = (quote.accelerator, quote.accelerator_count)
-        rival = newest.get(key)
-        if rival is None or (quote.as_of, not quote.weak) > (rival.as_of, not rival.weak):
-            newest[key] = quote
-    yield from newest.values()
+    cards = window.split(accelerator_quotes(), _day, "")[0]
+    quotes = [quote for quote in window.split(server_quotes(), _day, "")[0] if quote.is_for_sale]
+    for quote in sorted(quotes, key=lambda quote: (quote.is_firm, quote.day, not quote.weak, -quote.price_usd)):
+        newest[quote.accelerator, quote.accelerator_count] = quote
+    for key, chosen in newest.items():
+        asked = [quote for quote in quotes if (quote.accelerator, quote.accelerator_count) == key]
+        yield replace(chosen, notes="; ".join(filter(None, (chosen.notes, *_cautions(chosen, asked)))))
     known = accelerators()
-    for card in accelerator_quotes():
-        accelerator = known[card.accelerator]
+    for accelerator in dict.fromkeys(known[card.accelerator] for card in cards):
         # Cards on a baseboard with a fabric of their own are not sold one by one.
-        if card.condition != "new" or accelerator.name.endswith("-SXM") or accelerator.name in {"B200", "B300"}:
+        if accelerator.name.endswith("-SXM") or accelerator.name in {"B200", "B300"}:
             continue
         counts = CARDS_IN_A_SERVER if accelerator.market_class == "datacenter" else CARDS_IN_A_WORKSTATION
         for number in counts:
             if (accelerator.name, number) not in newest:
-                yield derived_quote(accelerator.name, number)
+                yield derived_quote(accelerator.name, number, cards)
+
+
+def _cautions(chosen: ServerQuote, asked: Sequence[ServerQuote]) -> Iterator[str]:
+    """Say where a price is not firm, and where others have asked for another one since."""
+    if not chosen.is_firm and chosen.price_kind != "derived":
+        yield f"no firm price: {chosen.price_low_usd:,.0f} to {chosen.price_high_usd:,.0f} USD are asked; get a quotation"
+    later = max((quote for quote in asked if quote.day > chosen.day), key=lambda quote: quote.day, default=None)
+    if later is not None and not later.price_low_usd <= chosen.price_usd <= later.price_high_usd:
+        yield (
+            f"{later.price_low_usd:,.0f} to {later.price_high_usd:,.0f} USD are asked since ({later.as_of}, {later.source})"
+        )
 
 
 def own_machine(accelerator: Accelerator, number: int) -> Machine:
@@ -61,23 +83,25 @@ def own_machine(accelerator: Accelerator, number: int) -> Machine:
     )
 
 
-def ownable_servers(beliefs: Assumptions) -> tuple[OwnableServer, ...]:
-    """Return what can be bought.
+def ownable_servers(assumptions: Assumptions, window: Window = EVERY_DAY) -> tuple[OwnableServer, ...]:
+    """Return what can be bought, at the newest price of each server.
 
     Parameters
     ----------
-    beliefs : Assumptions
+    assumptions : Assumptions
         Tells the power of what surrounds an accelerator, where nobody states that of the server.
+    window : Window
+        The days whose prices may be used.
     """
     known = accelerators()
     servers = []
-    for quote in _quotes():
+    for quote in _quotes(window):
         machine = own_machine(known[quote.accelerator], quote.accelerator_count)
         notes = [quote.notes] if quote.notes else []
         if quote.max_power_kw is not None:
             max_kw = quote.max_power_kw
         else:
-            max_kw = machine_max_kw(machine, beliefs) or 0.0
+            max_kw = machine_max_kw(machine, assumptions) or 0.0
             notes.append(f"highest draw worked out from the accelerators: {max_kw:.2f} kW")
         servers.append(
             OwnableServer(

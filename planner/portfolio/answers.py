@@ -16,17 +16,18 @@ from planner.demand.models import resolve_model
 from planner.demand.suitability import suitable_model
 from planner.demand.workload import Workload
 from planner.options.option import OptionKind
-from planner.options.place import beliefs_at
-from planner.plan import asked_of_processors
-from planner.portfolio.choice import choices_of
-from planner.portfolio.exact import break_even_month, first_by_plan
-from planner.portfolio.market import Market, Shelf
+from planner.options.place import assumptions_at
+from planner.options.sized import asked_of_processors
+from planner.portfolio.choice import Choices, choices_of
+from planner.portfolio.exact import break_even_month, chosen_by_plan, first_by_plan
+from planner.portfolio.groups import Group, fleets_of, group_of, money_key, physics_key
+from planner.portfolio.market import AllowedMarket, Market
+from planner.portfolio.options import OptionTable, option_table
 from planner.portfolio.pools import Pool, add_to_pools
-from planner.portfolio.shape import Group, fleets_of, group_of, money_key, physics_key
-from planner.portfolio.ways import Ways, ways_of
 from planner.portfolio.work import work_of
-from planner.supply.sizes import Fleets, together
+from planner.supply.sizes.fleets import Fleets, together
 from pricing.errors import GpuplanError
+from pricing.store.errors import NoPricesError
 
 __all__ = ["Answers", "Asked", "answers_of"]
 
@@ -109,14 +110,14 @@ def _answer_shape(asked: list[Asked], market: Market, answers: Answers) -> None:
     by_money: dict[str, list[Asked]] = defaultdict(list)
     for one in asked:
         by_money[money_key(one.content)].append(one)
-    shelves: dict[str, Shelf] = {}
+    allowed_by_key: dict[str, AllowedMarket] = {}
     architecture: Architecture | None = None
     for key, some in list(by_money.items()):
         workload = _asked(some[0], market)
         try:
-            beliefs_at(market.beliefs, workload.own.place)
+            assumptions_at(market.assumptions, workload.own.place)
             architecture = None if workload.model is None else suitable_model(workload, resolve_model(workload.model))
-            shelves[key] = market.shelf(workload.constraints)
+            allowed_by_key[key] = market.allowed(workload.constraints)
         except GpuplanError as error:
             answers.rows += [_without_answer(one, "refused", _reason(error)) for one in some]
             del by_money[key]
@@ -125,7 +126,7 @@ def _answer_shape(asked: list[Asked], market: Market, answers: Answers) -> None:
     flat = [(key, one) for key, some in by_money.items() for one in some]
     for begin in range(0, len(flat), CHUNK):
         chunk = flat[begin : begin + CHUNK]
-        whole = group_of([_asked(one, market) for _, one in chunk], market.beliefs["money.hours_per_month"])
+        whole = group_of([_asked(one, market) for _, one in chunk], market.assumptions["money.hours_per_month"])
         try:
             fleets = _sized(whole, architecture, market)
         except GpuplanError as error:  # an accelerator that nothing is known of
@@ -136,7 +137,7 @@ def _answer_shape(asked: list[Asked], market: Market, answers: Answers) -> None:
             part = [one for _, one in same]
             columns = slice(first, first + len(part))
             first += len(part)
-            _answer_group(part, whole.part(columns), shelves[key], _taken(fleets, columns), market, answers)
+            _answer_group(part, whole.part(columns), allowed_by_key[key], _taken(fleets, columns), market, answers)
 
 
 def _reason(error: GpuplanError) -> str:
@@ -158,7 +159,7 @@ def _sized(group: Group, architecture: Architecture | None, market: Market) -> F
     """Return the fleets of all machines; processors are asked for 16 bit where nothing else would suit them."""
     return together(
         [
-            fleets_of(group, architecture, machines, market.beliefs, shape=shape, calibration=market.constants)
+            fleets_of(group, architecture, machines, market.assumptions, shape=shape, calibration=market.constants)
             for machines, shape in (
                 (market.with_accelerators, group.first),
                 (market.processors_only, asked_of_processors(group.first)),
@@ -169,30 +170,44 @@ def _sized(group: Group, architecture: Architecture | None, market: Market) -> F
 
 
 def _answer_group(
-    asked: Sequence[Asked], group: Group, shelf: Shelf, fleets: Fleets, market: Market, answers: Answers
+    asked: Sequence[Asked], group: Group, allowed: AllowedMarket, fleets: Fleets, market: Market, answers: Answers
 ) -> None:
     """Answer workloads of one shape under the same constraints."""
-    purse = market.purse(group.first)
-    work = work_of(group, fleets, purse)
-    ways = ways_of(group, shelf, work, purse, market)
-    answers.evaluations += ways.is_open.size
+    costs = market.costs(group.first)
+    work = work_of(group, fleets, costs)
+    options = option_table(group, allowed, work, costs, market)
+    answers.evaluations += options.is_open.size
     told: dict[tuple[bytes, ...], int] = {}
 
     def exact(rows: NDArray[np.intp], column: int) -> int:
         # Equal machines in equal hours cost the same, whoever asks.
-        figures = (ways.instance_count, ways.on_hours, ways.hours_per_run)
+        figures = (options.instance_count, options.on_hours, options.hours_per_run)
         key = (rows.tobytes(), *(figure[rows, column].tobytes() for figure in figures))
         if key not in told:
             workload = group.workloads[column]
-            told[key] = first_by_plan(ways, rows.tolist(), workload, column, shelf, work, purse)
+            told[key] = first_by_plan(options, rows.tolist(), workload, column, allowed, work, costs)
         return told[key]
 
-    found = choices_of(ways, market.beliefs["verdict.buy_margin_share"], exact)
+    taken: dict[tuple[bytes, ...], tuple[int, frozenset[tuple[str, bool]]]] = {}
+
+    def bound(rows: NDArray[np.intp], column: int) -> tuple[int, frozenset[tuple[str, bool]]]:
+        figures = (options.instance_count, options.on_hours, options.present_value_usd)
+        key = (rows.tobytes(), *(figure[rows, column].tobytes() for figure in figures))
+        if key not in taken:
+            workload = group.workloads[column]
+            taken[key] = chosen_by_plan(options, rows.tolist(), workload, column, allowed, work, costs, market)
+        return taken[key]
+
+    found = choices_of(options, exact, bound)
     answers.near += found.near
+    refused = _refused_for_dates(options, found, group, market)
     for column, one in enumerate(asked):
+        if column in refused:
+            answers.rows.append(_without_answer(one, "refused", refused[column]))
+            continue
         chosen, runner_up = int(found.chosen[column]), int(found.runner_up[column])
         if chosen < 0:
-            answers.rows.append(_without_answer(one, "nothing_fits", _why_nothing(group, ways, fleets, column)))
+            answers.rows.append(_without_answer(one, "nothing_fits", _why_nothing(group, options, fleets, column)))
             continue
         rent, owned = int(found.rent[column]), int(found.owned[column])
         month = None
@@ -200,12 +215,27 @@ def _answer_group(
         if (
             rent >= 0
             and owned >= 0
-            and ways.present_value_usd[rent, column] >= ways.present_value_usd[owned, column]
-            and ways.kind[chosen] in {OptionKind.RENT, OptionKind.BUY}
+            and options.present_value_usd[rent, column] >= options.present_value_usd[owned, column]
+            and options.kind[chosen] in {OptionKind.RENT, OptionKind.BUY}
         ):
-            month = break_even_month(ways, rent, owned, group.workloads[column], column, shelf, work, purse)
-        answers.rows.append(_answer(one, ways, chosen, runner_up, column, month, runs_once=group.first.runs_once))
-    add_to_pools(answers.pools, group, ways, found.chosen)
+            month = break_even_month(options, rent, owned, group.workloads[column], column, allowed, work, costs)
+        answers.rows.append(_answer(one, options, chosen, runner_up, column, month, runs_once=group.first.runs_once))
+    add_to_pools(answers.pools, group, options, found.chosen)
+
+
+def _refused_for_dates(options: OptionTable, found: Choices, group: Group, market: Market) -> dict[int, str]:
+    """Return the workloads for which rents are known, but none of the days asked for; their own plan says so."""
+    refused: dict[int, str] = {}
+    for column, chosen in enumerate(found.chosen) if market.catalog.out_of_window else ():
+        if found.rent[column] < 0 and (chosen < 0 or options.kind[chosen] == OptionKind.BUY):
+            try:
+                market.plan(group.workloads[column])
+            except NoPricesError as error:
+                refused[column] = _reason(error)
+                found.chosen[column] = -1
+            except GpuplanError:
+                pass  # told as nothing that fits
+    return refused
 
 
 def _number(value: float) -> float | None:
@@ -213,33 +243,33 @@ def _number(value: float) -> float | None:
 
 
 def _answer(
-    one: Asked, ways: Ways, chosen: int, runner_up: int, column: int, month: float | None, *, runs_once: bool
+    one: Asked, options: OptionTable, chosen: int, runner_up: int, column: int, month: float | None, *, runs_once: bool
 ) -> dict[str, Any]:
-    kind = str(ways.kind[chosen])
-    count = float(ways.instance_count[chosen, column])
+    kind = str(options.kind[chosen])
+    count = float(options.instance_count[chosen, column])
     return {
         "row": one.row,
         "status": "planned",
         "reason": None,
-        "needs_gpu": bool(ways.accelerator[chosen]),
+        "needs_gpu": bool(options.accelerator[chosen]),
         "choice": kind,
-        "option_id": ways.ids[chosen],
-        "provider": ways.provider[chosen],
-        "region": ways.region[chosen],
-        "instance_type": ways.instance_type[chosen],
-        "accelerator": ways.accelerator[chosen] or None,
-        "accelerators_total_count": float(ways.accelerator_count[chosen]) * count,
+        "option_id": options.ids[chosen],
+        "provider": options.provider[chosen],
+        "region": options.region[chosen],
+        "instance_type": options.instance_type[chosen],
+        "accelerator": options.accelerator[chosen] or None,
+        "accelerators_total_count": float(options.accelerator_count[chosen]) * count,
         "instance_count": int(count),
-        "purchase_option": ways.purchase_option[chosen],
+        "purchase_option": options.purchase_option[chosen],
         "runs_once": runs_once,
-        "present_value_usd": float(ways.present_value_usd[chosen, column]),
-        "usd_per_month": float(ways.usd_per_month[chosen, column]),
-        "hours_per_run": _number(ways.hours_per_run[chosen, column]),
-        "runner_up_id": ways.ids[runner_up] if runner_up >= 0 else None,
-        "runner_up_present_value_usd": float(ways.present_value_usd[runner_up, column]) if runner_up >= 0 else None,
+        "present_value_usd": float(options.present_value_usd[chosen, column]),
+        "usd_per_month": float(options.usd_per_month[chosen, column]),
+        "hours_per_run": _number(options.hours_per_run[chosen, column]),
+        "runner_up_id": options.ids[runner_up] if runner_up >= 0 else None,
+        "runner_up_present_value_usd": float(options.present_value_usd[runner_up, column]) if runner_up >= 0 else None,
         "break_even_month": month,
-        "basis": ways.basis[chosen] or None,
-        "priced_on": ways.priced_on[chosen],
+        "basis": options.basis[chosen] or None,
+        "priced_on": options.priced_on[chosen],
     }
 
 
@@ -247,14 +277,14 @@ def _without_answer(one: Asked, status: str, reason: str) -> dict[str, Any]:
     return {"row": one.row, "status": status, "reason": reason}
 
 
-def _why_nothing(group: Group, ways: Ways, fleets: Fleets, column: int) -> str:
+def _why_nothing(group: Group, options: OptionTable, fleets: Fleets, column: int) -> str:
     """Return why nothing that may be recommended does a workload; its own plan tells where every offer was lost."""
     if not (fleets.instance_count[:, column] > 0).any():
         why = "no machine does this work within its limits, its deadline and max_gpus"
-    elif np.isfinite(group.max_usd_per_month[column]) and ways.is_affordable_at_all[column]:
+    elif np.isfinite(group.max_usd_per_month[column]) and options.is_affordable_at_all[column]:
         why = (
             f"every option costs more than the {group.max_usd_per_month[column]:,.0f} USD a month of max_usd_per_month"
         )
     else:
-        why = "only hints are left: machines that can be taken back, or sold by strangers or in dated blocks"
+        why = "only options that are not recommended are left: machines that can be taken back, or sold by third parties or in dated blocks"
     return f"{why}; plan this workload alone to see where each offer was lost"

@@ -7,6 +7,7 @@ import pickle
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -19,7 +20,7 @@ from planner.portfolio.answers import Answers, Asked, answers_of
 from planner.portfolio.market import Market
 from planner.portfolio.pools import Pool, united
 from planner.portfolio.reading import Portfolio, Row, asked_of
-from planner.portfolio.result import land, part_table, write_table
+from planner.portfolio.result import land, write_rows
 from pricing.errors import GpuplanError
 
 __all__ = [
@@ -111,7 +112,7 @@ def blocks_of(portfolio: Portfolio) -> list[Block]:
 
 def part_path(folder: Path, number: int) -> Path:
     """Return where a block's answers stand."""
-    return folder / f"part-{number:06d}.parquet"
+    return folder / f"part-{number:06d}.jsonl"
 
 
 def report_path(folder: Path, number: int) -> Path:
@@ -160,7 +161,7 @@ def report_of(number: int, answers: Answers, seconds: float) -> Report:
 def landed(folder: Path, report: Report, rows: Sequence[Mapping[str, Any]]) -> None:
     """Leave a block's report and then its answers: where the answers are, the block is done."""
     land(report_path(folder, report.number), json.dumps(record_of(report)).encode())
-    write_table(part_path(folder, report.number), part_table(rows))
+    write_rows(part_path(folder, report.number), sorted(rows, key=lambda row: int(row["row"])))
 
 
 def record_of(report: Report) -> dict[str, Any]:
@@ -190,11 +191,19 @@ def work_rows(rows: Sequence[Row], market: Market) -> Answers:
     Where the arrays of a block meet something that they were not made for, its workloads are answered one by one; the one that is
     to blame is planned on its own, and if that fails too it is answered with what went wrong.
     """
-    asked = [asked_of(row) for row in rows]
-    try:
-        return answers_of(asked, market)
-    except Exception:  # noqa: BLE001  what is wrong with one workload must not take the others with it
-        whole = Answers()
+    every = [asked_of(row) for row in rows]
+    # What is paid for already, or was negotiated, is that workload's own: nothing of it is shared.
+    apart = [one for one in every if one.workload is not None and one.workload.has_own_terms]
+    asked = [one for one in every if one.workload is None or not one.workload.has_own_terms]
+    whole = Answers()
+    for one in apart:
+        whole.rows += _by_its_own_plan(one, market).rows
+        whole.one_by_one += 1
+    with suppress(Exception):  # what is wrong with one workload must not take the others with it
+        answers = answers_of(asked, market)
+        answers.rows += whole.rows
+        answers.one_by_one += whole.one_by_one
+        return answers
     for one in asked:
         try:
             part = answers_of([one], market)

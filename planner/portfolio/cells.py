@@ -12,12 +12,14 @@ from typing import Any
 from planner.demand.workload import Workload
 from planner.errors import InputError
 
-__all__ = ["content_of_cells", "known_columns", "refuse_unknown_columns", "tag_columns"]
+__all__ = ["content_of_cells", "decimal_comma_cells", "known_columns", "refuse_unknown_columns", "tag_columns"]
 
 LISTS = frozenset({"precision", "kv_precision", *(f"constraints.{name}" for name in ("providers", "countries", "regions", "gpus", "purchase"))})  # fmt: skip
 OWN_COLUMNS = frozenset({"id", "team"})
 """What a row is called and whose it is."""
 NUMBER = re.compile(r"^[-+]?(?:\d[\d_]*\.?\d*|\.\d+)(?:[eE][-+]?\d+)?$")
+GROUPED = re.compile(r"^[-+]?[1-9]\d{0,2}(?:[.,]\d{3})+$")
+DECIMAL_COMMA = re.compile(r"^[-+]?(?:\d{1,3}(?:\.\d{3})+|\d+),\d+$")
 NEAR = 0.8
 """A name this near to a known one is a slip of the pen, and no tag."""
 TEXTS = frozenset({"kind", "model", "own.place", "gpu_hours.gpu", *LISTS})
@@ -87,6 +89,35 @@ def tag_columns(columns: Sequence[str]) -> tuple[str, ...]:
     """Return the columns that are passed on to the result as they are."""
     known = {*known_columns(), *OWN_COLUMNS}
     return tuple(name for name in columns if name not in known)
+
+
+def decimal_comma_cells(cells: Mapping[str, str]) -> tuple[dict[str, str], str]:
+    """Return the cells of a row between semicolons, decimal commas as points, and which of them may mean two numbers.
+
+    Programs that divide cells by semicolons write one and a half as ``1,5``, and many write a thousand as ``1.000``.
+
+    Examples
+    --------
+    >>> decimal_comma_cells({"gpu_hours.hours_per_month": "437,5"})
+    ({'gpu_hours.hours_per_month': '437.5'}, '')
+    >>> decimal_comma_cells({"gpu_hours.hours_per_month": "1.000"})[1]
+    "gpu_hours.hours_per_month: '1.000' is 1000 to some and 1 to others; write 1000 or 1 without a point or comma between thousands"
+    """
+    found, faults = dict(cells), []
+    for name, cell in cells.items():
+        if name in TEXTS or name in OWN_COLUMNS or name not in known_columns():
+            continue
+        text = cell.strip()
+        if GROUPED.match(text):
+            plain = re.sub(r"[.,]", "", text)
+            other = text.replace(",", ".") if len(re.findall(r"[.,]", text)) == 1 else ""
+            faults.append(
+                f"{name}: {text!r} is {plain} to some and {f'{float(other):g}' if other else 'no number'} to others; "
+                f"write {plain}{f' or {float(other):g}' if other else ''} without a point or comma between thousands"
+            )
+        elif DECIMAL_COMMA.match(text):
+            found[name] = text.replace(".", "").replace(",", ".")
+    return found, "; ".join(faults)
 
 
 def _value(name: str, cell: Any) -> Any:  # noqa: ANN401  a cell may hold anything

@@ -1,4 +1,4 @@
-"""Choice: which way each workload takes, by the ranking and the verdict's rules of a single plan."""
+"""Choice: which option each workload takes, by the ranking and the verdict's rules of a single plan."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from planner.options.option import OptionKind
-from planner.portfolio.ways import Ways
+from planner.portfolio.options import OptionTable
 
 __all__ = ["NEAR_SHARE", "Choices", "choices_of", "first_of"]
 
@@ -25,7 +25,7 @@ WITH_MACHINES = frozenset({OptionKind.RENT, OptionKind.CPU, OptionKind.BUY})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choices:
-    """What each workload takes; entries are rows of `planner.portfolio.ways.Ways`, -1 where there is none.
+    """What each workload takes; entries are rows of `planner.portfolio.options.OptionTable`, -1 where there is none.
 
     Attributes
     ----------
@@ -46,12 +46,12 @@ class Choices:
     near: int
 
 
-def first_of(ways: Ways, among: BoolArray) -> tuple[IntArray, BoolArray]:
-    """Return the first option by `planner.ranking` of each workload, and which others cost nearly the same.
+def first_of(options: OptionTable, among: BoolArray) -> tuple[IntArray, BoolArray]:
+    """Return the first option by `planner.verdict.ranking` of each workload, and which others cost nearly the same.
 
     Parameters
     ----------
-    ways : Ways
+    options : OptionTable
         Options by workload.
     among : ndarray of bool, shape (options, workloads)
         Those to choose from.
@@ -65,7 +65,7 @@ def first_of(ways: Ways, among: BoolArray) -> tuple[IntArray, BoolArray]:
     """
     if not among.shape[0]:
         return np.full(among.shape[1], NONE, dtype=np.intp), among
-    usd = np.where(among, ways.present_value_usd, np.inf)
+    usd = np.where(among, options.present_value_usd, np.inf)
     least = usd.min(axis=0)
     found = np.isfinite(least)
     tied = among & (usd == least)
@@ -74,14 +74,14 @@ def first_of(ways: Ways, among: BoolArray) -> tuple[IntArray, BoolArray]:
     if several.size:
         # Equal sums of equal machines are equal in the plan as well; all others are left to its own arithmetic.
         part = near[:, several]
-        count = ways.instance_count[:, several]
+        count = options.instance_count[:, several]
         same = (np.where(part, count, -np.inf).max(axis=0) == np.where(part, count, np.inf).min(axis=0)) & (
             (part == tied[:, several]).all(axis=0)
         )
-        alike = _same_sort(ways, part)
+        alike = _same_sort(options, part)
         near[:, several[same & alike]] = False
-        size = ways.accelerator_count[:, None] * count
-        for figure in (size, np.nan_to_num(ways.hours_per_run[:, several])):
+        size = options.accelerator_count[:, None] * count
+        for figure in (size, np.nan_to_num(options.hours_per_run[:, several])):
             kept = tied[:, several]
             figure = np.where(kept, figure, np.inf)  # noqa: PLW2901  the figure of those that are left
             tied[:, several] = kept & (figure == figure.min(axis=0))
@@ -90,52 +90,64 @@ def first_of(ways: Ways, among: BoolArray) -> tuple[IntArray, BoolArray]:
     return np.where(found, np.argmax(tied, axis=0), NONE).astype(np.intp), near
 
 
-def _same_sort(ways: Ways, part: BoolArray) -> BoolArray:
+def _same_sort(options: OptionTable, part: BoolArray) -> BoolArray:
     """Return where all options marked are of one sort of machine (accelerator and number), so that equal sums are no chance."""
-    each = np.where(part, ways.accelerator_count[:, None], np.nan)
+    each = np.where(part, options.accelerator_count[:, None], np.nan)
     return np.asarray(np.nanmax(each, axis=0) == np.nanmin(each, axis=0))
 
 
-def choices_of(ways: Ways, margin_share: float, exact: Callable[[IntArray, int], int]) -> Choices:
+def choices_of(
+    options: OptionTable,
+    exact: Callable[[IntArray, int], int],
+    bound: Callable[[IntArray, int], tuple[int, frozenset[tuple[str, bool]]]],
+) -> Choices:
     """Return what each workload takes.
 
     Parameters
     ----------
-    ways : Ways
+    options : OptionTable
         Options by workload.
-    margin_share : float
-        By how much owning has to be cheaper, since it binds for years.
     exact : callable
         Takes rows of options and a workload, and returns the one that the single plan ranks first.
+    bound : callable
+        Takes the best row of each sort and a workload for which the cheapest one binds for more than a year, and returns the
+        one that the single plan takes, and of which sorts nothing that costs less is recommended.
     """
-    best: dict[str, IntArray] = {}
+    best: dict[tuple[str, bool], IntArray] = {}
     near_count = 0
     for kind in OptionKind:
-        first, near = first_of(ways, ways.is_open & (ways.kind == kind.value)[:, None])
-        # Free tiers cost nothing, and a seller's bill is one product: there is no rounding to look into.
-        for workload in np.flatnonzero(near.any(axis=0)) if kind in WITH_MACHINES else ():
-            first[workload] = exact(np.flatnonzero(near[:, workload]), int(workload))
-            near_count += 1
-        best[kind.value] = first
-    owned = best[OptionKind.BUY.value]
-    rest = np.stack([best[kind.value] for kind in OptionKind if kind is not OptionKind.BUY])
-    columns = np.arange(rest.shape[1])
-    usd = _usd(ways, rest, columns)
-    chosen = rest[np.argmin(usd, axis=0), columns]
-    owned_usd = _usd(ways, owned, columns)
-    cheapest = usd.min(axis=0)
-    with np.errstate(invalid="ignore"):
-        buys = (owned >= 0) & (owned_usd < np.where(np.isfinite(cheapest), cheapest * (1 - margin_share), np.inf))
-    chosen = np.where(buys, owned, chosen)
-    others = ways.is_open.copy()
-    there = np.flatnonzero(chosen >= 0)
-    others[chosen[there], there] = False
-    runner_up, _ = first_of(ways, others)
-    return Choices(chosen=chosen, runner_up=runner_up, rent=best[OptionKind.RENT.value], owned=owned, near=near_count)
+        for binds in (False, True):
+            among = options.is_open & ((options.kind == kind.value) & (options.binds == binds))[:, None]
+            first, near = first_of(options, among)
+            # Free tiers cost nothing, and a seller's bill is one product: there is no rounding to look into.
+            for workload in np.flatnonzero(near.any(axis=0)) if kind in WITH_MACHINES else ():
+                first[workload] = exact(np.flatnonzero(near[:, workload]), int(workload))
+                near_count += 1
+            best[kind.value, binds] = first
+    rows = np.stack(list(best.values()))
+    columns = np.arange(rows.shape[1])
+    usd = _usd(options, rows, columns)
+    chosen = rows[np.argmin(usd, axis=0), columns]
+    others = options.is_open.copy()
+    for column in np.flatnonzero((chosen >= 0) & options.binds[chosen]) if len(options.binds) else ():
+        there = np.sort(rows[rows[:, column] >= 0, column])
+        if len(there) > 1:
+            chosen[column], barred = bound(there, int(column))
+            cheaper = options.present_value_usd[:, column] < options.present_value_usd[chosen[column], column]
+            for kind_name, is_bound in barred:
+                others[(options.kind == kind_name) & (options.binds == is_bound) & cheaper, column] = False
+    taken = np.flatnonzero(chosen >= 0)
+    others[chosen[taken], taken] = False
+    runner_up, _ = first_of(options, others)
+    rents = np.stack([best[OptionKind.RENT.value, False], best[OptionKind.RENT.value, True]])
+    rent = rents[np.argmin(_usd(options, rents, columns), axis=0), columns]
+    return Choices(
+        chosen=chosen, runner_up=runner_up, rent=rent, owned=best[OptionKind.BUY.value, True], near=near_count
+    )
 
 
-def _usd(ways: Ways, rows: IntArray, columns: IntArray) -> FloatArray:
+def _usd(options: OptionTable, rows: IntArray, columns: IntArray) -> FloatArray:
     """Return the costs of chosen rows, infinite where there is none."""
-    if not ways.present_value_usd.shape[0]:
+    if not options.present_value_usd.shape[0]:
         return np.full(rows.shape, np.inf)
-    return np.where(rows >= 0, ways.present_value_usd[rows, columns], np.inf)
+    return np.where(rows >= 0, options.present_value_usd[rows, columns], np.inf)

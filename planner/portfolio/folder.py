@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import pickle
 import shutil
 from collections.abc import Sequence
@@ -14,7 +15,7 @@ from planner import __version__
 from planner.portfolio.blocks import Block, part_path
 from planner.portfolio.market import Market
 from planner.portfolio.reading import Portfolio
-from planner.portfolio.result import PortfolioError, land, write_table
+from planner.portfolio.result import PortfolioError, land, write_rows
 
 __all__ = ["WorkFolder", "open_folder"]
 
@@ -86,6 +87,7 @@ def open_folder(path: Path, portfolio: Portfolio, blocks: Sequence[Block], marke
     PortfolioError
         The folder cannot be written.
     """
+    _refuse_foreign(path)
     manifest = _manifest(portfolio, blocks, market)
     earlier = _earlier(path)
     note, kept = "", frozenset[int]()
@@ -97,7 +99,7 @@ def open_folder(path: Path, portfolio: Portfolio, blocks: Sequence[Block], marke
         note = f"an earlier run that was cut off is begun anew: {'; '.join(why) or 'its notes cannot be read'}"
         shutil.rmtree(path, ignore_errors=True)
     try:
-        path.mkdir(parents=True, exist_ok=True)
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise PortfolioError(
             f"the working folder cannot be made: {error.strerror or error}",
@@ -112,14 +114,27 @@ def open_folder(path: Path, portfolio: Portfolio, blocks: Sequence[Block], marke
 
 def _write_names(path: Path, portfolio: Portfolio) -> None:
     """Write what each row is called, whose it is, and its tags: they are put to the answers in the end."""
-    import pyarrow as pa
-
     columns = {
-        "row": pa.array(range(len(portfolio.ids)), pa.int64()),
-        "id": pa.array(portfolio.ids, pa.string()),
-        "team": pa.array([team or None for team in portfolio.teams], pa.string()),
-        **{tag: pa.array(values, pa.string()) for tag, values in portfolio.tags.items()},
-        "kind": pa.array([kind or None for kind in portfolio.kinds], pa.string()),
-        "model": pa.array([model or None for model in portfolio.models], pa.string()),
+        "row": range(len(portfolio.ids)),
+        "id": portfolio.ids,
+        "team": [team or None for team in portfolio.teams],
+        **portfolio.tags,
+        "kind": [kind or None for kind in portfolio.kinds],
+        "model": [model or None for model in portfolio.models],
     }
-    write_table(path / "names.parquet", pa.table(columns))
+    write_rows(
+        path / "names.jsonl", (dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True))
+    )
+
+
+def _refuse_foreign(path: Path) -> None:
+    """Refuse a folder that another user owns or may write: what lies in it is run by the workers."""
+    if not path.exists():
+        return
+    held = path.lstat()
+    if held.st_uid != os.geteuid() or held.st_mode & 0o022 or path.is_symlink():
+        raise PortfolioError(
+            "the working folder belongs to another user, or others may write into it",
+            where=str(path),
+            hint="remove it, or choose another place with -o",
+        )

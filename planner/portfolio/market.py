@@ -14,25 +14,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from planner.assumptions import Assumptions
+from planner.demand.defaults import with_limits
 from planner.demand.workload import Constraints, Workload
-from planner.options.free import LentMachine, lent_machines
+from planner.options.bridge import lead_months_of
+from planner.options.evidence import Evidence
+from planner.options.free import FreeMachine, free_machines
 from planner.options.owned import OwnableServer
-from planner.options.place import beliefs_at
-from planner.options.rented import planned_price_usd_per_hour
+from planner.options.place import assumptions_at
+from planner.options.rented import longest_hours, planned_price_usd_per_hour, weekly_above_hours
 from planner.options.servers import ownable_servers
-from planner.plan import Plan, is_wanted, make_plan
-from planner.portfolio.money import Purse, purse_of
+from planner.options.sized import is_wanted
+from planner.plan import Plan, make_plan
+from planner.portfolio.money import HorizonCosts, horizon_costs
+from planner.supply.cached_calibration import RememberedCalibration
 from planner.supply.calibration import Calibration, default_calibration
 from planner.supply.candidates import Candidates, find_candidates, machine_of
 from planner.supply.machines import Machine
-from planner.supply.remembered import RememberedCalibration
 from pricing.accelerators import accelerators
 from pricing.catalog import Catalog
 from pricing.free_tiers import FreeTier, free_tiers
 from pricing.offers import Offer, PurchaseOption, offer_id
 from pricing.token_prices import TokenPrice, token_prices
 
-__all__ = ["Market", "Shelf"]
+__all__ = ["AllowedMarket", "Market"]
 
 T = TypeVar("T")
 FloatArray = NDArray[np.float64]
@@ -40,13 +44,15 @@ PRICED_BY_TOKEN = frozenset({"serve", "batch", "embed"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Shelf:
+class AllowedMarket:
     """What one set of constraints leaves, as columns; one entry for each offer.
 
     Attributes
     ----------
     candidates : Candidates
         The offers themselves.
+    evidence : Evidence
+        What speaks for and against their prices.
     offers : tuple of Offer
         In the order of their ids.
     ids : tuple of str
@@ -55,18 +61,22 @@ class Shelf:
         The machine behind each, as a row of the market's machines.
     machines : tuple of Machine
         Those of the market.
-    price, upfront, term_months, step_hours : FloatArray
-        Of one instance.
-    interruptible, is_block, asked_for, is_stranger, is_cpu, on_demand : ndarray of bool
-        Whether it can be taken back; is sold in dated blocks; is paid in a way that the user named; is a stranger's machine
-        whose provider the user did not name; has processors only; binds no one.
-    servers, lent : tuple
-        What can be bought, and what is lent for free.
-    server_machine, lent_machine : ndarray of int
+    price, upfront, term_months, step_hours, weekly_above_hours, longest_hours : FloatArray
+        Of one instance; `weekly_above_hours` as in `planner.costs.inputs.RentInputs`, `longest_hours` how long it can be kept.
+    interruptible, is_block, asked_for, is_barred, needs_xla, is_cpu : ndarray of bool
+        Whether it can be taken back; is sold in dated blocks; is paid in a way that the user named; is not to be recommended
+        for any work (`planner.options.evidence`); runs programs for XLA alone, and the user named no accelerator; has
+        processors only.
+    is_old, is_floor_price, most_accelerators : ndarray
+        Whether the price is too old; is a "from" price; how many accelerators can be counted on without a commitment.
+    servers, free : tuple
+        What can be bought, and what is free.
+    server_machine, free_machine : ndarray of int
         Their machines, as rows of `machines`.
     """
 
     candidates: Candidates
+    evidence: Evidence
     offers: tuple[Offer, ...]
     ids: tuple[str, ...]
     machine: NDArray[np.intp]
@@ -75,16 +85,21 @@ class Shelf:
     upfront: FloatArray
     term_months: FloatArray
     step_hours: FloatArray
+    weekly_above_hours: FloatArray
+    longest_hours: FloatArray
     interruptible: NDArray[np.bool_]
     is_block: NDArray[np.bool_]
     asked_for: NDArray[np.bool_]
-    is_stranger: NDArray[np.bool_]
+    is_barred: NDArray[np.bool_]
+    is_old: NDArray[np.bool_]
+    is_floor_price: NDArray[np.bool_]
+    most_accelerators: FloatArray
+    needs_xla: NDArray[np.bool_]
     is_cpu: NDArray[np.bool_]
-    on_demand: NDArray[np.bool_]
     servers: tuple[OwnableServer, ...]
-    lent: tuple[LentMachine, ...]
+    free: tuple[FreeMachine, ...]
     server_machine: NDArray[np.intp]
-    lent_machine: NDArray[np.intp]
+    free_machine: NDArray[np.intp]
 
 
 def _remembered(kept: dict[Any, T], key: Any, make: Callable[[], T]) -> T:  # noqa: ANN401  any key that can be hashed
@@ -95,14 +110,14 @@ def _remembered(kept: dict[Any, T], key: Any, make: Callable[[], T]) -> T:  # no
 
 @dataclass(kw_only=True)
 class Market:
-    """Offers, beliefs and the day; what was worked out of them is kept for the next shape.
+    """Offers, assumptions and the day; what was worked out of them is kept for the next shape.
 
     Attributes
     ----------
     catalog : Catalog
         All offers.
-    beliefs : Assumptions
-        Stated beliefs.
+    assumptions : Assumptions
+        Stated assumptions.
     today : date
         The caller's today.
     calibration : Calibration, optional
@@ -114,25 +129,27 @@ class Market:
     """
 
     catalog: Catalog
-    beliefs: Assumptions
+    assumptions: Assumptions
     today: date
     calibration: Calibration | None = None
     overrides: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     horizon_months: int | None = None
-    _shelves: dict[Constraints, Shelf] = field(default_factory=dict, repr=False)
-    _purses: dict[tuple[str, int], Purse] = field(default_factory=dict, repr=False)
+    _allowed: dict[Constraints, AllowedMarket] = field(default_factory=dict, repr=False)
+    _costs: dict[tuple[str, int], HorizonCosts] = field(default_factory=dict, repr=False)
     _sellers: dict[str, tuple[TokenPrice, ...]] = field(default_factory=dict, repr=False)
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave what was worked out at home; a worker works it out again. Facts are in the package."""
         state = {
-            name: getattr(self, name) for name in ("beliefs", "today", "calibration", "overrides", "horizon_months")
+            name: getattr(self, name) for name in ("assumptions", "today", "calibration", "overrides", "horizon_months")
         }
         return {
             **state,
             "offers": self.catalog.offers,
             "snapshot": self.catalog.snapshot,
             "notes": self.catalog.notes,
+            "window": self.catalog.window,
+            "out_of_window": self.catalog.out_of_window,
             "sellers": self._sellers,
         }
 
@@ -142,6 +159,8 @@ class Market:
             snapshot=state.pop("snapshot"),
             accelerators=accelerators(),
             notes=state.pop("notes"),
+            window=state.pop("window"),
+            out_of_window=state.pop("out_of_window"),
         )
         sellers = state.pop("sellers")
         self.__init__(catalog=catalog, **state, _sellers=sellers)  # type: ignore[misc]
@@ -163,8 +182,9 @@ class Market:
         )
         said = [
             self.catalog.snapshot,
+            str(self.catalog.window),
             str(self.today),
-            sorted((name, row.value) for name, row in self.beliefs.rows.items()),
+            sorted((name, row.value) for name, row in self.assumptions.rows.items()),
             repr(self.calibration and sorted(self.calibration.rows.items(), key=str)),
             {name: list(value) for name, value in sorted(self.overrides.items())},
             self.horizon_months,
@@ -173,7 +193,8 @@ class Market:
         return hashlib.sha256(json.dumps(said, sort_keys=True, default=str).encode()).hexdigest()
 
     def asked(self, workload: Workload) -> Workload:
-        """Return the workload under the command line's constraints and horizon."""
+        """Return the workload under the command line's constraints and horizon, with the limits that it does not state."""
+        workload = with_limits(workload, self.assumptions)
         if not self.overrides and self.horizon_months is None:
             return workload
         constraints = workload.constraints.model_copy(update=dict(self.overrides))
@@ -188,7 +209,12 @@ class Market:
         return self._sellers_of(model)
 
     def _sellers_of(self, model: str) -> tuple[TokenPrice, ...]:
-        return _remembered(self._sellers, model, lambda: token_prices(model, self.today))
+        window = self.catalog.window
+        return _remembered(
+            self._sellers,
+            model,
+            lambda: window.split(token_prices(model, self.today), lambda price: price.priced_on, "prices per token")[0],
+        )
 
     def know_all_sellers(self, contents: Iterable[str]) -> None:
         """Look up who sells the models of workloads by the token, for workers that cannot do it themselves.
@@ -205,9 +231,14 @@ class Market:
                 self._sellers_of(model)
 
     @cached_property
+    def evidence(self) -> Evidence:
+        """What speaks for and against the prices."""
+        return Evidence.of(self.catalog.offers, self.assumptions, today=self.today)
+
+    @cached_property
     def free_tiers(self) -> tuple[FreeTier, ...]:
-        """What is lent for free."""
-        return tuple(free_tiers())
+        """What is free."""
+        return self.catalog.window.split(free_tiers(), lambda tier: tier.day, "free tiers")[0]
 
     @cached_property
     def machines(self) -> tuple[Machine, ...]:
@@ -227,8 +258,8 @@ class Market:
     @cached_property
     def _all(self) -> dict[Machine, None]:
         known = [o for o in self.catalog.select(launchable=True).offers if o.accelerator or not o.accelerator_stated]
-        servers, lent = ownable_servers(self.beliefs), lent_machines(self.free_tiers)
-        found = [*map(machine_of, known), *(s.machine for s in servers), *(one.machine for one in lent)]
+        servers, free = ownable_servers(self.assumptions, self.catalog.window), free_machines(self.free_tiers)
+        found = [*map(machine_of, known), *(s.machine for s in servers), *(one.machine for one in free)]
         return dict.fromkeys(found)
 
     @cached_property
@@ -245,38 +276,50 @@ class Market:
         return make_plan(
             workload,
             self.catalog,
-            self.beliefs,
+            self.assumptions,
             today=self.today,
             token_prices=self.sellers(workload),
             free_tiers=self.free_tiers,
             calibration=self.calibration,
+            with_turns=False,
         )
 
-    def purse(self, workload: Workload) -> Purse:
+    def costs(self, workload: Workload) -> HorizonCosts:
         """Return how money is counted at the workload's place over its horizon."""
-        place, months = workload.own.place, workload.horizon_months
-        return _remembered(self._purses, (place, months), lambda: purse_of(beliefs_at(self.beliefs, place), months))
+        return self._costs_over(workload.own.place, workload.horizon_months)
 
-    def shelf(self, constraints: Constraints) -> Shelf:
-        """Return what the constraints leave; limits on number and budget play no part.
+    def costs_until_delivery(self, workload: Workload) -> HorizonCosts:
+        """Return how money is counted at the workload's place until owned servers are delivered."""
+        return self._costs_over(workload.own.place, lead_months_of(self.assumptions))
+
+    def _costs_over(self, place: str, months: int) -> HorizonCosts:
+        return _remembered(
+            self._costs, (place, months), lambda: horizon_costs(assumptions_at(self.assumptions, place), months)
+        )
+
+    def allowed(self, constraints: Constraints) -> AllowedMarket:
+        """Return what the constraints leave; limits on number, budget and capital play no part.
 
         Raises
         ------
         InputError, PricingError
             A name that nothing is known of.
         """
-        wide = constraints.model_copy(update={"max_gpus": None, "max_usd_per_month": None})
-        return _remembered(self._shelves, wide, lambda: self._shelf(wide))
+        wide = constraints.model_copy(update=dict.fromkeys(("max_gpus", "max_usd_per_month", "max_capex_usd")))
+        return _remembered(self._allowed, wide, lambda: self._allowed_by(wide))
 
-    def _shelf(self, constraints: Constraints) -> Shelf:
-        candidates = find_candidates(self.catalog, constraints)
-        servers = tuple(s for s in ownable_servers(self.beliefs) if is_wanted(s.machine, constraints))
-        lent = tuple(one for one in lent_machines(self.free_tiers) if is_wanted(one.machine, constraints))
+    def _allowed_by(self, constraints: Constraints) -> AllowedMarket:
+        candidates = find_candidates(self.catalog, constraints, self.evidence.is_old)
+        servers = tuple(
+            s for s in ownable_servers(self.assumptions, self.catalog.window) if is_wanted(s.machine, constraints)
+        )
+        free = tuple(one for one in free_machines(self.free_tiers) if is_wanted(one.machine, constraints))
         offers = candidates.offers
         behind = [candidates.machine_by_id[offer_id(offer)] for offer in offers]
         row_of = self._rows
-        return Shelf(
+        return AllowedMarket(
             candidates=candidates,
+            evidence=self.evidence,
             offers=offers,
             ids=tuple(offer_id(offer) for offer in offers),
             machine=np.array([row_of[machine] for machine in behind], dtype=np.intp),
@@ -285,16 +328,21 @@ class Market:
             upfront=np.array([offer.upfront_usd for offer in offers], dtype=float),
             term_months=np.array([offer.term_months for offer in offers], dtype=float),
             step_hours=np.array([offer.minimum_hours for offer in offers], dtype=float),
+            weekly_above_hours=np.array([weekly_above_hours(offer) for offer in offers], dtype=float),
+            longest_hours=np.array([longest_hours(offer) for offer in offers], dtype=float),
             interruptible=np.array([offer.interruptible for offer in offers], dtype=bool),
             is_block=np.array([offer.purchase_option is PurchaseOption.CAPACITY_BLOCK for offer in offers], dtype=bool),
             asked_for=np.array([offer.purchase_option in constraints.purchase for offer in offers], dtype=bool),
-            is_stranger=np.array(
-                [offer.shared_host and offer.provider not in constraints.providers for offer in offers], dtype=bool
+            is_barred=np.array([any(self.evidence.against(offer, constraints)) for offer in offers], dtype=bool),
+            is_floor_price=np.array(["floor_price" in offer.flags for offer in offers], dtype=bool),
+            is_old=np.array([self.evidence.is_old(offer) for offer in offers], dtype=bool),
+            most_accelerators=np.array(
+                [self.evidence.most_accelerators(offer, constraints) for offer in offers], dtype=float
             ),
+            needs_xla=np.array([machine.needs_xla and not constraints.gpus for machine in behind], dtype=bool),
             is_cpu=np.array([machine.accelerator is None for machine in behind], dtype=bool),
-            on_demand=np.array([offer.purchase_option is PurchaseOption.ON_DEMAND for offer in offers], dtype=bool),
             servers=servers,
-            lent=lent,
+            free=free,
             server_machine=np.array([row_of[server.machine] for server in servers], dtype=np.intp),
-            lent_machine=np.array([row_of[one.machine] for one in lent], dtype=np.intp),
+            free_machine=np.array([row_of[one.machine] for one in free], dtype=np.intp),
         )

@@ -1,28 +1,32 @@
-"""Money at many sizes: what one machine costs for an hour or a month, from the same timelines as a single plan.
+"""Money at many sizes: what one machine costs for an hour or a month, from the same formulas as a single plan.
 
-A timeline of `planner.costs` is a straight line in the number of machines, and in the hours of each month: its slope is asked of
+A timeline of `planner.costs.formulas` is a straight line in the number of machines, and in the hours of each month: its slope is asked of
 it once (a timeline of one machine, or of one hour), and every size is a product. Figures come in pairs: present value, and
 plain sum.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from planner.assumptions import Assumptions
-from planner.costs.buy import Site, buy_timeline, ownership_terms
-from planner.costs.rent import billed_hours, rent_timeline
-from planner.costs.timeline import Timeline, discount_factors, present_value_usd
+from planner.costs.evaluate import Value, own_values, present_value_usd, run, values_of
+from planner.costs.expression import evaluate
+from planner.costs.formulas import BILLED_HOURS, Model, buy_model, rent_model
+from planner.costs.inputs import BuyInputs, RentInputs, Site
+from planner.costs.timeline import FloatArray, discount_factors
 from planner.options.owned import OwnableServer
 
-__all__ = ["Hours", "Purse", "purse_of"]
+__all__ = ["HorizonCosts", "Hours", "billed", "horizon_costs"]
 
-FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
+
+NOT_KEPT = {"rent.storage_gb": 0.0, "rent.egress_gb_per_month": 0.0}
+"""Storage is that of a workload, not of a machine (`HorizonCosts.storage`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,29 +49,30 @@ class Hours:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Purse:
+class HorizonCosts:
     """How money is counted over a horizon.
 
     Attributes
     ----------
-    beliefs : Assumptions
-        Stated beliefs, with the tariffs of the place.
+    assumptions : Assumptions
+        Stated assumptions, with the tariffs of the place.
     months : int
         Horizon.
     hours_per_month : float
         Clock hours of a month.
-    use, ahead : FloatArray, shape (2, months)
-        Cost of one hour in each month at 1 USD today, paid at its end, or when it begins.
+    use, use_of_spot, ahead : FloatArray, shape (2, months)
+        Cost of one hour in each month at 1 USD today, paid at its end (on demand or spot), or when it begins.
     kept : FloatArray, shape (2, months + 1)
         Cost of 1 USD paid at the end of each of the first 0, 1, 2 ... months.
     upfront_ratio : float
         Cost of 1 USD paid today.
     """
 
-    beliefs: Assumptions
+    assumptions: Assumptions
     months: int
     hours_per_month: float
     use: FloatArray
+    use_of_spot: FloatArray
     ahead: FloatArray
     kept: FloatArray
     upfront_ratio: float
@@ -79,7 +84,8 @@ class Purse:
         overhead_ratio: FloatArray,
         step_hours: FloatArray,
         *,
-        in_advance: bool,
+        weights: FloatArray,
+        weekly_above_hours: FloatArray | None = None,
     ) -> FloatArray:
         """Return what hours cost that are paid as they are used, or bought ahead.
 
@@ -91,49 +97,50 @@ class Purse:
             Wall time over useful time.
         step_hours : FloatArray, shape (offers, 1)
             Shortest time that is sold.
+        weights : FloatArray
+            `use`, `use_of_spot` or `ahead`.
+        weekly_above_hours : FloatArray, shape (offers, 1), optional
+            Of dated blocks, which are bought ahead: length beyond which they are sold by whole weeks.
 
         Returns
         -------
         FloatArray, shape (2, offers, workloads)
         """
-        weights = self.ahead if in_advance else self.use
         if not hours.once:
             return np.asarray(
                 weights.sum(axis=1)[:, None, None]
-                * (usd_per_hour * billed_hours(hours.on * overhead_ratio, step_hours))
+                * (usd_per_hour * billed(hours.on * overhead_ratio, step_hours, weekly_above_hours))
             )
+        if weekly_above_hours is not None:
+            # A run is one block, bought as a whole when it begins.
+            block = billed(hours.on * overhead_ratio, step_hours, weekly_above_hours)
+            return np.asarray(weights[:, 0][:, None, None] * (usd_per_hour * block))
         until = np.concatenate([np.zeros((2, 1)), weights.cumsum(axis=1)], axis=1)
         padded = np.concatenate([weights, np.zeros((2, 1))], axis=1)
         full = np.minimum(np.floor(hours.on / self.hours_per_month), self.months).astype(np.intp)
         rest = np.where(full < self.months, hours.on - full * self.hours_per_month, 0.0)
-        whole = billed_hours(self.hours_per_month * overhead_ratio, step_hours)
-        part = billed_hours(rest * overhead_ratio, step_hours)
+        whole = billed(self.hours_per_month * overhead_ratio, step_hours)
+        part = billed(rest * overhead_ratio, step_hours)
         return np.asarray(usd_per_hour * (whole * until[:, full] + part * padded[:, full]))
 
     def committed(
         self, price: FloatArray, upfront: FloatArray, term_months: FloatArray, working_months: int
     ) -> FloatArray:
         """Return what one machine under a commitment costs that is needed in the first so many months, shape (2, offers)."""
-        hours = np.where(np.arange(self.months) < working_months, 1.0, 0.0)[None, :]
-        timeline = rent_timeline(
-            price_usd_per_hour=price,
-            instance_count=1.0,
-            paid_hours_per_month=hours,
-            useful_gpu_hours_per_month=hours,
-            months=self.months,
-            upfront_usd=upfront,
-            term_months=term_months,
-            price_change_share_per_year=self.beliefs["rent.price_change_share_per_year"],
-            support_share=self.beliefs["rent.support_share"],
-            hours_per_month=self.hours_per_month,
-        )
-        return self.both(timeline)
+        once = working_months < self.months
+        own: dict[str, Value] = {
+            **own_values(RentInputs(price_usd_per_hour=0.0, run_hours=working_months * self.hours_per_month)),
+            "book.price_usd_per_hour": price[:, None],
+            "book.upfront_usd": upfront[:, None],
+            "book.term_months": term_months[:, None],
+        }
+        return self.both(rent_model(once=once), own)
 
     def storage(self, hours: Hours) -> FloatArray:
         """Return what storage and egress cost, shape (2, machines, workloads) or (2, 1, 1)."""
-        beliefs = self.beliefs
-        gb_usd = beliefs["rent.storage_gb"] * beliefs["rent.storage_usd_per_gb_month"]
-        egress_usd = beliefs["rent.egress_gb_per_month"] * beliefs["rent.egress_usd_per_gb"]
+        assumptions = self.assumptions
+        gb_usd = assumptions["rent.storage_gb"] * assumptions["rent.storage_usd_per_gb_month"]
+        egress_usd = assumptions["rent.egress_gb_per_month"] * assumptions["rent.egress_usd_per_gb"]
         if not hours.once:
             return np.asarray((gb_usd + egress_usd) * self.kept[:, self.months][:, None, None])
         most = self.hours_per_month * self.months
@@ -148,10 +155,8 @@ class Purse:
         site: Site,
         server_count: FloatArray,
         busy_share: FloatArray,
-        bridge_usd_per_month: FloatArray,
-        lead_months: int,
     ) -> FloatArray:
-        """Return what owned servers cost at a site, shape (2, servers, workloads).
+        """Return what owned servers cost at a site without the bridge until delivery, shape (2, servers, workloads).
 
         Parameters
         ----------
@@ -159,65 +164,64 @@ class Purse:
             The sorts, at least one.
         server_count, busy_share : FloatArray, shape (servers, workloads)
             How many, and the busy share of their hours.
-        bridge_usd_per_month : FloatArray, shape (workloads,)
-            Rent until delivery.
         """
         # Equal numbers of equal servers cost the same but for the power that work takes.
         most = float(server_count.max(initial=0.0)) + 1.0
         keys, of_workload = np.unique(np.arange(len(servers))[:, None] * most + server_count, return_inverse=True)
         sort, counts = (keys // most).astype(np.intp), keys % most
+        first = BuyInputs(site=site, server_price_usd=0.0, server_max_kw=0.0, accelerator_count=0.0)
+        numbers: dict[str, Value] = {
+            **own_values(first),
+            "book.server_price_usd": np.array([server.price_usd for server in servers])[sort][:, None],
+            "book.accelerator_count": np.array([server.machine.accelerator_count for server in servers])[sort][:, None],
+            "book.server_max_kw": np.array([server.max_kw for server in servers])[sort][:, None],
+            "book.server_count": counts[:, None],
+        }
         idle, busy = (
-            self.both(
-                buy_timeline(
-                    server_price_usd=np.array([server.price_usd for server in servers])[sort],
-                    accelerator_count=np.array([server.machine.accelerator_count for server in servers])[sort],
-                    server_max_kw=np.array([server.max_kw for server in servers])[sort],
-                    server_count=counts,
-                    busy_share=share,
-                    useful_gpu_hours_per_month=0.0,
-                    months=self.months,
-                    terms=ownership_terms(self.beliefs, site),
-                    lead_time_months=lead_months,
-                    hours_per_month=self.hours_per_month,
-                )
-            )[:, of_workload.reshape(server_count.shape)]
-            for share in (0.0, 1.0)
+            self.both(buy_model(once=False), {**numbers, "book.hours_per_month": hours}, site)[
+                :, of_workload.reshape(server_count.shape)
+            ]
+            for hours in (0.0, self.hours_per_month)
         )
-        bridge = bridge_usd_per_month * self.kept[:, lead_months][:, None, None]
-        return np.asarray(idle + busy_share * (busy - idle) + bridge)
+        return np.asarray(idle + busy_share * (busy - idle))
 
-    def both(self, timeline: Timeline) -> FloatArray:
-        """Return present value and plain sum, along a first axis."""
-        cash = timeline.by_month_usd()
-        rate = self.beliefs["money.discount_rate_share_per_year"]
-        return np.stack([present_value_usd(cash, rate), cash.sum(axis=-1)])
+    def both(self, model: Model, own: Mapping[str, Value], site: str = "") -> FloatArray:
+        """Return present value and plain sum, along a first axis; storage and bridges are counted apart."""
+        values = values_of(model, own, {**self.assumptions, **NOT_KEPT}, horizon_months=float(self.months), site=site)
+        return np.stack(present_value_usd(model, values, self.months))
 
 
-def purse_of(beliefs: Assumptions, months: int) -> Purse:
+def billed(
+    hours: FloatArray | float, minimum_hours: FloatArray, weekly_above_hours: FloatArray | None = None
+) -> FloatArray:
+    """Return hours rounded up to what is sold (`planner.costs.formulas.billed_hours`)."""
+    weekly = 0.0 if weekly_above_hours is None else weekly_above_hours
+    return evaluate(BILLED_HOURS, {"hours": hours, "minimum_hours": minimum_hours, "weekly_above_hours": weekly})
+
+
+def horizon_costs(assumptions: Assumptions, months: int) -> HorizonCosts:
     """Return how money is counted over so many months."""
-    hours_per_month = beliefs["money.hours_per_month"]
-    rate = beliefs["money.discount_rate_share_per_year"]
+    hours_per_month = assumptions["money.hours_per_month"]
+    rate = assumptions["money.discount_rate_share_per_year"]
     by_rate = np.stack([discount_factors(rate, months), np.ones(months + 1)])
-    weights = {}
-    for in_advance in (False, True):
-        each = rent_timeline(
-            price_usd_per_hour=np.ones(months),
-            instance_count=1.0,
-            paid_hours_per_month=np.eye(months),
-            useful_gpu_hours_per_month=np.eye(months),
-            months=months,
-            paid_in_advance=in_advance,
-            price_change_share_per_year=beliefs["rent.price_change_share_per_year"],
-            support_share=beliefs["rent.support_share"],
-            hours_per_month=hours_per_month,
+
+    def of_an_hour(*, in_advance: bool, interruptible: bool) -> FloatArray:
+        """Return the cost of one hour in each month at 1 USD."""
+        cost_inputs = RentInputs(
+            price_usd_per_hour=1.0, hours_per_month=1.0, paid_in_advance=in_advance, interruptible=interruptible
         )
-        weights[in_advance] = by_rate @ each.by_month_usd().T
-    return Purse(
-        beliefs=beliefs,
+        model = rent_model(once=False)
+        values = values_of(model, own_values(cost_inputs), {**assumptions, **NOT_KEPT}, horizon_months=float(months))
+        each = by_rate * run(model, values, months)["total"]
+        return each[:, :-1] if in_advance else each[:, 1:]
+
+    return HorizonCosts(
+        assumptions=assumptions,
         months=months,
         hours_per_month=hours_per_month,
-        use=weights[False],
-        ahead=weights[True],
+        use=of_an_hour(in_advance=False, interruptible=False),
+        use_of_spot=of_an_hour(in_advance=False, interruptible=True),
+        ahead=of_an_hour(in_advance=True, interruptible=False),
         kept=np.concatenate([np.zeros((2, 1)), by_rate[:, 1:].cumsum(axis=1)], axis=1),
-        upfront_ratio=1.0 + beliefs["rent.support_share"],
+        upfront_ratio=1.0 + assumptions["rent.support_share"],
     )

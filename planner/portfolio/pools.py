@@ -16,9 +16,9 @@ from planner.mix import cheapest_mix
 from planner.mix_tiers import tiers_of_offers
 from planner.options.option import OptionKind
 from planner.options.servers import ownable_servers
+from planner.portfolio.groups import Group
 from planner.portfolio.market import Market
-from planner.portfolio.shape import Group
-from planner.portfolio.ways import Ways
+from planner.portfolio.options import OptionTable
 from planner.tiers import DemandCurve, TierKind
 from pricing.errors import GpuplanError
 
@@ -76,7 +76,7 @@ class Shared:
     apart_gpus, peak_gpus, mean_gpus : float
         Accelerators that they take apart; at the busiest hour and in the mean when they share.
     apart_usd_per_month, together_usd_per_month : float
-        The sum of their own choices, and the cheapest mix for all of them; None where no mix was found.
+        The sum of their own choices, and the cheapest for all of them, shared or kept apart; None where no mix was found.
     owned_gpus, committed_gpus, on_demand_share : float
         What the mix takes: machines that are had all the time, and the share of the hours served without binding.
     note : str
@@ -111,7 +111,7 @@ def _week(profile: Profile, peak_over_mean: FloatArray, machine_count: FloatArra
     return np.asarray(np.maximum(needed, 1.0))
 
 
-def add_to_pools(pools: dict[str, Pool], group: Group, ways: Ways, chosen: NDArray[np.intp]) -> None:
+def add_to_pools(pools: dict[str, Pool], group: Group, options: OptionTable, chosen: NDArray[np.intp]) -> None:
     """Add the accelerators of workloads that last; a job that is run once leaves nothing to share.
 
     Parameters
@@ -120,24 +120,24 @@ def add_to_pools(pools: dict[str, Pool], group: Group, ways: Ways, chosen: NDArr
         By key, added to.
     group : Group
         Workloads of one shape under the same constraints.
-    ways, chosen : Ways, ndarray of int
+    options, chosen : OptionTable, ndarray of int
         Their options, and what each takes.
     """
     first = group.first
-    if first.runs_once or not ways.ids:
+    if first.runs_once or not options.ids:
         return
     columns = np.arange(len(chosen))
-    lasts = np.isin(ways.kind[chosen], [OptionKind.RENT.value, OptionKind.BUY.value]) & (chosen >= 0)
+    lasts = np.isin(options.kind[chosen], [OptionKind.RENT.value, OptionKind.BUY.value]) & (chosen >= 0)
     limits = first.constraints
     place: dict[str, Any] = {
         "providers": limits.providers, "countries": limits.countries, "regions": limits.regions, "secure": limits.min_secure,
         "purchase": limits.purchase, "own": first.own.place, "months": first.horizon_months,
     }  # fmt: skip
-    names = np.array(ways.accelerator, dtype=object)
+    names = np.array(options.accelerator, dtype=object)
     for name in dict.fromkeys(names[chosen[lasts]]):
         mine = columns[lasts & (names[chosen] == name)]
-        way = chosen[mine]
-        count, each = ways.instance_count[way, mine], ways.accelerator_count[way]
+        option = chosen[mine]
+        count, each = options.instance_count[option, mine], options.accelerator_count[option]
         if isinstance(first.work, Serve | Diffusion):
             mean, peak = group.mean_per_s[mine], group.peak_per_s[mine]
             ratio = np.divide(peak, mean, out=np.ones_like(mean), where=mean > 0)
@@ -146,12 +146,12 @@ def add_to_pools(pools: dict[str, Pool], group: Group, ways: Ways, chosen: NDArr
             share = (
                 group.hours_per_month[mine] / 730.0
                 if not group.is_job
-                else np.minimum(ways.on_hours[way, mine] / 730.0, 1.0)
+                else np.minimum(options.on_hours[option, mine] / 730.0, 1.0)
             )
             by_hour = np.full(HOURS_OF_WEEK, float((count * each * share).sum()))
         key = json.dumps({"accelerator": name, **place}, sort_keys=True)
         pools.setdefault(key, Pool()).add(
-            Pool(len(mine), float(ways.usd_per_month[way, mine].sum()), by_hour, float((count * each).sum()))
+            Pool(len(mine), float(options.usd_per_month[option, mine].sum()), by_hour, float((count * each).sum()))
         )
 
 
@@ -169,7 +169,7 @@ def shared_capacity(pools: Mapping[str, Pool], market: Market, *, most: int = 50
     pools : mapping of str to Pool
         From `add_to_pools`.
     market : Market
-        Offers and beliefs.
+        Offers and assumptions.
     most : int
         Pools that are looked at; the rest costs least.
     """
@@ -213,10 +213,10 @@ def _shared(key: str, pool: Pool, market: Market) -> Shared:
         offers = offers.filtered("this accelerator", lambda offer: offer.accelerator == asked["accelerator"])
         servers = [
             server
-            for server in ownable_servers(market.beliefs)
+            for server in ownable_servers(market.assumptions, market.catalog.window)
             if server.machine.accelerator and server.machine.accelerator.name == asked["accelerator"]
         ]
-        tiers = tiers_of_offers(offers, servers, market.beliefs, months=asked["months"])
+        tiers = tiers_of_offers(offers, servers, market.assumptions, months=asked["months"])
         step = float(np.ceil(pool.gpus_by_hour.max() / LEVELS))
         curve = DemandCurve(units=pool.gpus_by_hour).rounded_up(step if step > 1 else 0.0)
         mix = cheapest_mix(curve, tiers, time_limit_s=MIX_TIME_LIMIT_S)
@@ -226,13 +226,15 @@ def _shared(key: str, pool: Pool, market: Market) -> Shared:
     had = {kind: sum(use.machines * by_name[use.name].units_per_machine for use in mix.tiers if by_name[use.name].kind is kind) for kind in TierKind}  # fmt: skip
     served = sum(use.unit_hours for use in mix.tiers)
     free = sum(use.unit_hours for use in mix.tiers if not by_name[use.name].is_chosen_once)
-    weeks_per_month = market.beliefs["money.hours_per_month"] / HOURS_OF_WEEK
+    weeks_per_month = market.assumptions["money.hours_per_month"] / HOURS_OF_WEEK
     together = mix.total_usd * weeks_per_month
+    if together >= pool.usd_per_month:
+        # Nobody has to share: together they cost no more than apart.
+        return Shared(**facts, together_usd_per_month=pool.usd_per_month, note="kept apart: sharing is no cheaper")
     return Shared(
         **facts,
         together_usd_per_month=together,
         owned_gpus=had[TierKind.OWNED],
         committed_gpus=had[TierKind.COMMITTED],
         on_demand_share=free / served if served else 0.0,
-        note="each on its own is cheaper" if together > pool.usd_per_month else "",
     )

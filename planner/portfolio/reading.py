@@ -13,12 +13,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from planner.delimited import encoding_of, sheet_rows
+from planner.demand.models import anchored
 from planner.demand.workload import Workload
 from planner.errors import InputError
 from planner.inputs import Document, read_document, validated
 from planner.portfolio.answers import Asked
-from planner.portfolio.cells import content_of_cells, refuse_unknown_columns, tag_columns
-from planner.portfolio.shape import physics_key
+from planner.portfolio.cells import content_of_cells, decimal_comma_cells, refuse_unknown_columns, tag_columns
+from planner.portfolio.groups import physics_key
 from planner.portfolio.sources import DOCUMENTS, TABLES
 
 __all__ = ["Portfolio", "Row", "asked_of", "read_portfolio"]
@@ -137,6 +139,8 @@ def read_portfolio(sources: Sequence[str]) -> Portfolio:
     return found
 
 
+MOST_FILES = 100_000
+
 Found = tuple[str, str, dict[str, str | None], str, dict[str, Any] | None, str]
 """Id, team, tags, place, content (None where there is none), fault."""
 
@@ -152,7 +156,7 @@ def _found(source: str) -> Iterator[Found]:
     if path.is_dir():
         files = sorted(
             file
-            for file in path.rglob("*")
+            for file in _inside(path)
             if file.suffix.lower() in DOCUMENTS
             and not any(part.startswith(".") for part in file.relative_to(path).parts)
         )
@@ -165,19 +169,34 @@ def _found(source: str) -> Iterator[Found]:
         read_document(source)  # says what is missing, and what may have been meant
     elif lower.endswith(".parquet"):
         yield from _of_parquet(path)
+    elif lower.endswith(".xlsx"):
+        yield from _of_sheet(path)
     else:
         yield from _of_csv(path)
+
+
+def _inside(folder: Path) -> Iterator[Path]:
+    """Yield what lies in a folder and those below it, up to a bound: a whole disk is no folder of workloads."""
+    for count, file in enumerate(folder.rglob("*")):
+        if count == MOST_FILES:
+            raise InputError(
+                f"the folder holds more than {MOST_FILES:,} files",
+                hint="name the folder that holds the workloads alone",
+                where=str(folder),
+            )
+        yield file
 
 
 def _of_document(source: str, name: str, team: str) -> Found:
     try:
         document = read_document(source)
-        validated(document, Workload)
+        work = anchored(validated(document, Workload), source)
     except InputError as error:
         if not Path(source).is_file():
             raise
         return name, team, {}, source, None, str(error)
-    return name, team, {}, source, document.content, ""
+    content = {**document.content, "model": work.model} if isinstance(work.model, str) else document.content
+    return name, team, {}, source, content, ""
 
 
 def _of_cells(cells: dict[str, Any], tags: Sequence[str], where: str, fault: str = "") -> Found:
@@ -196,7 +215,7 @@ def _of_csv(path: Path) -> Iterator[Found]:
         with (
             gzip.open(path, "rt", encoding="utf-8-sig", newline="")
             if name.lower().endswith(".gz")
-            else path.open(encoding="utf-8-sig", newline="")
+            else path.open(encoding=encoding_of(name), newline="")
         ) as file:
             head = file.readline()
             if not head.strip():
@@ -213,7 +232,11 @@ def _of_csv(path: Path) -> Iterator[Found]:
                     continue
                 where = f"{name}:{reader.line_num + 1}"
                 fault = "" if len(cells) == len(columns) else f"{where}: {len(cells)} cells, but {len(columns)} columns"
-                yield _of_cells(dict(zip(columns, cells, strict=False)), tags, where, fault)
+                row = dict(zip(columns, cells, strict=False))
+                if marks == ";" and not fault:
+                    row, said = decimal_comma_cells(row)
+                    fault = f"{where}: {said}" if said else ""
+                yield _of_cells(row, tags, where, fault)
     except UnicodeDecodeError as error:
         raise InputError(f"not UTF-8 text (byte {error.start} cannot be read)", where=name) from None
     except (csv.Error, EOFError, gzip.BadGzipFile, zlib.error) as error:
@@ -222,15 +245,20 @@ def _of_csv(path: Path) -> Iterator[Found]:
         raise InputError(f"cannot be read: {error.strerror or error}", where=name) from None
 
 
+def _of_sheet(path: Path) -> Iterator[Found]:
+    rows = sheet_rows(str(path), str(path))
+    columns = [str(cell).strip() for cell in next(rows, [])]
+    refuse_unknown_columns(columns, f"{path}:1")
+    tags = tag_columns(columns)
+    for number, cells in enumerate(rows, 2):
+        yield _of_cells(dict(zip(columns, cells, strict=False)), tags, f"{path}:{number}")
+
+
 def _of_parquet(path: Path) -> Iterator[Found]:
     name = str(path)
-    try:
-        import pyarrow as pa
-        from pyarrow import parquet
-    except ImportError as error:
-        raise InputError(
-            f"Parquet needs {error.name}, which is not installed", where=name, hint="pip install 'gpuplan[usage]'"
-        ) from None
+    import pyarrow as pa
+    from pyarrow import parquet
+
     try:
         with parquet.ParquetFile(path) as file:
             number = 0

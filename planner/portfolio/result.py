@@ -1,73 +1,49 @@
-"""The result's columns, and parts of it as Parquet files that land whole or not at all."""
+"""The result's columns, and parts of it as files that land whole or not at all."""
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from planner.errors import PlanningError
 
-if TYPE_CHECKING:
-    import pyarrow as pa
-
-__all__ = ["COLUMNS", "PortfolioError", "land", "part_table", "schema", "write_table"]
+__all__ = ["COLUMNS", "PortfolioError", "land", "write_rows"]
 
 COLUMNS: Mapping[str, str] = {
-    "row": "int64",
-    "status": "string",
-    "reason": "string",
-    "needs_gpu": "bool",
-    "choice": "string",
-    "option_id": "string",
-    "provider": "string",
-    "region": "string",
-    "instance_type": "string",
-    "accelerator": "string",
-    "accelerators_total_count": "float64",
-    "instance_count": "int64",
-    "purchase_option": "string",
-    "runs_once": "bool",
-    "present_value_usd": "float64",
-    "usd_per_month": "float64",
-    "hours_per_run": "float64",
-    "runner_up_id": "string",
-    "runner_up_present_value_usd": "float64",
-    "break_even_month": "float64",
-    "basis": "string",
-    "priced_on": "date32",
+    "row": "BIGINT",
+    "status": "VARCHAR",
+    "reason": "VARCHAR",
+    "needs_gpu": "BOOLEAN",
+    "choice": "VARCHAR",
+    "option_id": "VARCHAR",
+    "provider": "VARCHAR",
+    "region": "VARCHAR",
+    "instance_type": "VARCHAR",
+    "accelerator": "VARCHAR",
+    "accelerators_total_count": "DOUBLE",
+    "instance_count": "BIGINT",
+    "purchase_option": "VARCHAR",
+    "runs_once": "BOOLEAN",
+    "present_value_usd": "DOUBLE",
+    "usd_per_month": "DOUBLE",
+    "hours_per_run": "DOUBLE",
+    "runner_up_id": "VARCHAR",
+    "runner_up_present_value_usd": "DOUBLE",
+    "break_even_month": "DOUBLE",
+    "basis": "VARCHAR",
+    "priced_on": "DATE",
 }
-"""Columns of an answer and their types in Parquet."""
+"""Columns of an answer and their types in SQL."""
 
 
 class PortfolioError(PlanningError):
     """A portfolio's work that cannot go on: a folder that cannot be written, a full disk."""
 
     code = "portfolio"
-
-
-def schema() -> pa.Schema:
-    """Return the columns as Arrow has them."""
-    import pyarrow as pa
-
-    types = {
-        "int64": pa.int64(),
-        "string": pa.string(),
-        "bool": pa.bool_(),
-        "float64": pa.float64(),
-        "date32": pa.date32(),
-    }
-    return pa.schema([(name, types[kind]) for name, kind in COLUMNS.items()])
-
-
-def part_table(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
-    """Return answers as a table, in the order of the input."""
-    import pyarrow as pa
-
-    ordered = sorted(rows, key=lambda row: int(row["row"]))
-    return pa.Table.from_pylist([dict(row) for row in ordered], schema=schema())
 
 
 def land(path: Path, data: bytes) -> None:
@@ -94,11 +70,6 @@ def land(path: Path, data: bytes) -> None:
         ) from error
 
 
-def write_table(path: Path, table: pa.Table) -> None:
-    """Write a table as Parquet, whole or not at all; see `land`."""
-    import pyarrow as pa
-    from pyarrow import parquet
-
-    sink = pa.BufferOutputStream()
-    parquet.write_table(table, sink, compression="zstd")
-    land(path, sink.getvalue().to_pybytes())
+def write_rows(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Write rows as lines of JSON, whole or not at all; see `land`."""
+    land(path, "".join(f"{json.dumps(row, default=str)}\n" for row in rows).encode())

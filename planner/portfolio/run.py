@@ -18,7 +18,7 @@ from planner.portfolio.market import Market
 from planner.portfolio.pools import Pool, Shared, shared_capacity, united
 from planner.portfolio.reading import Portfolio, read_portfolio
 from planner.portfolio.result import PortfolioError
-from planner.portfolio.union import Totals, totals_of, write_result
+from planner.portfolio.totals import Totals, totals_of, write_result
 from planner.portfolio.workers import run_blocks
 
 if TYPE_CHECKING:

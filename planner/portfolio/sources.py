@@ -7,7 +7,7 @@ from pathlib import Path
 
 __all__ = ["DOCUMENTS", "TABLES", "is_portfolio"]
 
-TABLES = (".csv", ".csv.gz", ".tsv", ".parquet")
+TABLES = (".csv", ".csv.gz", ".tsv", ".parquet", ".xlsx")
 """Endings of tables."""
 DOCUMENTS = frozenset({".yaml", ".yml", ".json"})
 """Endings of single workloads in a folder."""
@@ -21,4 +21,11 @@ def is_portfolio(sources: Sequence[str]) -> bool:
     >>> is_portfolio(["serve.yaml"]), is_portfolio(["jobs.csv"]), is_portfolio(["-"])
     (False, True, False)
     """
-    return any(source.lower().endswith(TABLES) or (source != "-" and Path(source).is_dir()) for source in sources)
+    return any(source.lower().endswith(TABLES) or (source != "-" and _is_folder(source)) for source in sources)
+
+
+def _is_folder(source: str) -> bool:
+    try:
+        return Path(source).is_dir()
+    except (OSError, ValueError):  # a name that no file can have
+        return False

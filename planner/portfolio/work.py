@@ -1,4 +1,4 @@
-"""Work: what a group of workloads takes on every machine of a shelf, before any money."""
+"""Work: what a group of workloads takes on every machine of an allowed market, before any money."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from planner.portfolio.money import Hours, Purse
-from planner.portfolio.shape import Group
-from planner.supply.sizes import Fleets
+from planner.portfolio.groups import Group
+from planner.portfolio.money import HorizonCosts, Hours
+from planner.supply.sizes.fleets import Fleets
 
 __all__ = ["Work", "work_of"]
 
@@ -18,7 +18,7 @@ FloatArray = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
-    """A group's work on every machine of a shelf: fleets, and the hours in which they are on.
+    """A group's work on every machine of an allowed market: fleets, and the hours in which they are on.
 
     Attributes
     ----------
@@ -43,10 +43,10 @@ class Work:
     busy_share: FloatArray
 
 
-def work_of(group: Group, fleets: Fleets, purse: Purse) -> Work:
+def work_of(group: Group, fleets: Fleets, costs: HorizonCosts) -> Work:
     """Return when the fleets of a group are on, as `planner.options.schedule` spreads their work."""
-    months, clock = purse.months, purse.hours_per_month
-    start = purse.beliefs["rent.start_hours"]
+    months, clock = costs.months, costs.hours_per_month
+    start = costs.assumptions["rent.start_hours"]
     count, busy = fleets.instance_count, fleets.busy_hours_per_run
     whole = np.full(count.shape, months)
     if not group.is_job:

@@ -25,13 +25,20 @@ __all__ = [
 
 Rows = list[dict[str, Any]]
 
-KIND_WORDS = {"rent": "rented", "buy": "owned", "api": "per token", "cpu": "CPU only", "free": "free"}
+KIND_WORDS = {
+    "rent": "rented",
+    "buy": "owned",
+    "api": "per token",
+    "cpu": "CPU only",
+    "free": "free",
+    "have": "paid for already",
+}
 USE_STEPS = 50
 MOST_POINTS = 300
 
 
 def crossing_month(rent: Cost, own: Cost) -> float | None:
-    """Return from which month on owning stays cheaper in today's money; None means never."""
+    """Return from which month on owning stays cheaper (NPV); None means never."""
     return crossings(_discounted(rent), _discounted(own))[0]
 
 
@@ -42,7 +49,7 @@ def _discounted(cost: Cost) -> Timeline:
 
 
 def cost_over_time_rows(costs: Mapping[str, Cost], months: int) -> Rows:
-    """Return what has been paid up to each month, in today's money, before and after the lumps at its end."""
+    """Return what has been paid up to each month (NPV), before and after the lumps at its end."""
     rows: Rows = []
     for what, cost in costs.items():
         factor = cost.lines["discount_ratio"]
@@ -58,7 +65,7 @@ def cost_over_time_rows(costs: Mapping[str, Cost], months: int) -> Rows:
 def break_even_price_usd_per_hour(
     rent: Cost, own: Cost, price_usd_per_hour: float, use: FloatArray, use_now: float
 ) -> FloatArray:
-    """Return the rent of one instance at which both cost the same, for shares of time in which machines are needed.
+    """Return the rent of one instance at which both cost the same, for shares of time in use.
 
     Parameters
     ----------

@@ -9,6 +9,7 @@ from planner.report.chart_rows import KIND_WORDS, Rows
 
 __all__ = [
     "Spec",
+    "chart_of",
     "cost_over_time",
     "equal_price_over_use",
     "history_of_prices",
@@ -22,11 +23,18 @@ SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
 """The name of the language; nothing is fetched from there."""
 RENT, OWN, TOKENS, CPU, FREE = "#2f7fc1", "#c8690a", "#4f9a3c", "#8a6fc0", "#8c8c8c"
 """Colours that keep a contrast of 3 to 1 on white and on black, and differ for eyes that see no red or no green."""
-KIND_COLOURS = {"rent": RENT, "buy": OWN, "api": TOKENS, "cpu": CPU, "free": FREE}
-KIND_SHAPES = {"rent": "circle", "buy": "square", "api": "triangle-up", "cpu": "diamond", "free": "cross"}
+KIND_COLOURS = {"rent": RENT, "buy": OWN, "api": TOKENS, "cpu": CPU, "free": FREE, "have": FREE}
+KIND_SHAPES = {
+    "rent": "circle",
+    "buy": "square",
+    "api": "triangle-up",
+    "cpu": "diamond",
+    "free": "cross",
+    "have": "cross",
+}
 
 
-def _chart(title: str, description: str, rows: Rows, dataset: str, **rest: Any) -> Spec:  # noqa: ANN401 - keywords of Vega-Lite
+def chart_of(title: str, description: str, rows: Rows, dataset: str, **rest: Any) -> Spec:  # noqa: ANN401 - keywords of Vega-Lite
     """Return a chart that takes the colours of the page around it."""
     return {
         "$schema": SCHEMA,
@@ -78,8 +86,8 @@ def cost_over_time(rows: Rows, names: Sequence[str], month: float | None, colour
     said = "owning never pays off" if month is None else f"owning pays off from month {month:.1f} on"
     # Always one row, so that the axis has something to hold on to; without a crossing it is not drawn.
     crossing: Rows = [{"month": month or 0.0, "label": "" if month is None else f"month {month:.1f}"}]
-    chart = _chart(
-        "What has been paid, in today's money",
+    chart = chart_of(
+        "What has been paid (NPV)",
         f"Lines of cost over months, one for each way; {said}.",
         rows,
         "paid",
@@ -144,14 +152,14 @@ def equal_price_over_use(rows: Rows, needed_percent: float, price_usd_per_hour: 
         "x": {
             "field": "needed_percent",
             "type": "quantitative",
-            "title": "time in which the machines are needed, %",
+            "title": "time in use, %",
             "scale": {"domain": [0, 100]},
         },
         "y": {"field": "usd_per_hour", "type": "quantitative", "title": "rent of one instance, USD/h"},
     }
-    chart = _chart(
+    chart = chart_of(
         "Rent at which both cost the same",
-        "The break-even rent over the share of time in which the machines are needed. Above the line owning is cheaper, "
+        "The break-even rent over the share of time in use. Above the line owning is cheaper, "
         "below it renting; the dot is where you are.",
         rows,
         "equal",
@@ -222,12 +230,12 @@ def speed_against_cost(axis: str, rows: Rows, months: int) -> Spec:
     y = {
         "field": "usd",
         "type": "quantitative",
-        "title": f"USD today, {months} months",
+        "title": f"NPV in USD, {months} months",
         "scale": {"type": "log", "nice": False},
         "axis": {"format": "~s", "grid": False},
     }
     words = [KIND_WORDS[kind] for kind in kinds]
-    return _chart(
+    return chart_of(
         "Cost against speed",
         "Every option by speed and cost. The line joins those that no other beats in both; left and low is good.",
         rows,
@@ -288,8 +296,8 @@ def tornado(bars: Rows) -> Spec:
         ``name``, ``low_usd``, ``high_usd``, ``base_usd`` and ``turns_verdict`` each.
     """
     y = {"field": "name", "type": "nominal", "sort": None, "title": None}
-    zero = {"type": "quantitative", "title": "saving of owning, USD today", "axis": {"format": "~s"}}
-    chart = _chart(
+    zero = {"type": "quantitative", "title": "saving of owning, NPV in USD", "axis": {"format": "~s"}}
+    chart = chart_of(
         "Which assumption turns it",
         "Bars show what owning saves when one assumption alone is at the low and at the high end of its range.",
         bars,
@@ -340,7 +348,7 @@ def history_of_prices(rows: Rows) -> Spec:
         ``what``, ``day`` (ISO text) and ``usd_per_hour`` each.
     """
     names = list(dict.fromkeys(row["what"] for row in rows))
-    return _chart(
+    return chart_of(
         "What offers like these have cost",
         "Hourly prices of the options compared, over time, as they were observed.",
         rows,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 
 from planner.decision import Decision, GpuDecision
@@ -9,8 +10,18 @@ from planner.figures import count, percent, usd
 from planner.report.table import Column, Table
 from planner.report.values import Record
 
-__all__ = ["decision_record", "decision_tables", "headline"]
+__all__ = ["LADDER_WORDS", "decision_record", "decision_tables", "headline"]
 
+AT_ONCE_SHARE = 0.99
+"""Whose saving waits for the end of commitments is told so."""
+MOST_PLACES_SAID = 3
+"""Of more, the verdict tells the sum, and the tables each."""
+LADDER_WORDS = {
+    "on_demand": "on demand alone",
+    "committed": "and commitments",
+    "spot": "and spot",
+    "owned": "and own servers",
+}
 KIND_WORDS = {"owned": "own", "committed": "commit", "spot": "spot", "on_demand": "on demand"}
 
 
@@ -23,34 +34,73 @@ def decision_record(decision: Decision) -> Record:
 
 
 def headline(decision: Decision) -> str:
-    """Return the verdict in a sentence or two."""
-    amounts = {"owned": 0.0, "committed": 0.0}
-    rest = {"spot": 0.0, "on_demand": 0.0}
-    for gpu in decision.gpus:
-        for part in gpu.parts:
-            if part.kind in amounts:
-                amounts[part.kind] += part.gpus
-            else:
-                rest[part.kind] += part.gpu_hours_per_month
-    said = [f"own {count(amounts['owned'])} GPUs"] if amounts["owned"] else []
-    said += [f"commit to {count(amounts['committed'])} GPUs"] if amounts["committed"] else []
-    said += [f"take {count(round(hours))} GPU-hours a month {'as spot' if kind == 'spot' else 'on demand'}" for kind, hours in rest.items() if hours >= 0.5]  # fmt: skip
-    off = sum(one.usd_per_month for one in decision.switch_off if one.is_saved_by_mix)
+    """Return the verdict in a sentence or two: what to stop first, then place by place what to have."""
+    said = []
+    idle = sum(gpu.idle_gpus for gpu in decision.gpus)
+    if idle > 0:
+        said.append(f"stop idle machines first ({count(round(idle, 1))} GPUs on average run with nothing at work)")
+    several = len(decision.gpus) > 1
+    if len(decision.gpus) > MOST_PLACES_SAID:
+        places = dict.fromkeys(", ".join(gpu.place.split(", ")[:2]) for gpu in decision.gpus if gpu.place)
+        where = f" ({'; '.join(places)})" if places else ""
+        said.append(f"for {len(decision.gpus)} kinds of machines{where}: {', '.join(_parts_said(decision.gpus))}")
+    else:
+        for gpu in decision.gpus:
+            place = f"for {gpu.gpu} at {gpu.place}: " if several and gpu.place else ""
+            said.append(place + ", ".join(_parts_said([gpu])))
+    off = sum(one.usd_per_month for one in decision.switch_off if one.is_saved_by_mix and "not busy" not in one.what)
     if off > 0:
-        said.append(f"let go of what is committed and not used ({usd(off)} USD a month)")
+        said.append(f"do not renew the unused part of commitments ({usd(off)} USD a month)")
     if not decision.gpus:
-        return f"Keep what you have: none of these offers is cheaper than the {usd(decision.paid_usd_per_month)} USD a month paid; nothing is saved"
-    first = ", ".join(said)
+        return _keep_said(decision)
+    first = ("; " if several else ", ").join(said)
     text = (
         f"{first[:1].upper()}{first[1:]}: saves {usd(decision.saving_usd_per_month)} USD a month "
         f"({percent(decision.saving_share)}) of the {usd(decision.paid_usd_per_month)} paid"
     )
+    if decision.now_saving_usd_per_month < AT_ONCE_SHARE * decision.saving_usd_per_month:
+        text += f" when today's commitments have ended, {usd(decision.now_saving_usd_per_month)} of it at once"
+    text += "".join(
+        f"; use went from {count(round(gpu.trend_first_gpus))} to {count(round(gpu.trend_last_gpus))} GPUs, and this is for what runs now"
+        for gpu in decision.gpus
+        if gpu.trend_first_gpus is not None and gpu.trend_last_gpus is not None
+    )
     if decision.holds_share is not None:
         text += (
             f"; between {usd(decision.saving_low_usd_per_month)} and {usd(decision.saving_high_usd_per_month)} in 8 of 10 "
-            f"resamples, and the choice holds in {percent(decision.holds_share)} of them"
+            f"resamples, and the choice, held against keeping what there is too, holds in {percent(decision.holds_share)} of them"
         )
+    elif decision.is_short:
+        text += "; the record is too short to say how sure that is"
     return text
+
+
+def _parts_said(gpus: Sequence[GpuDecision]) -> list[str]:
+    parts = [part for gpu in gpus for part in gpu.parts]
+    capex_usd, spot_share = sum(gpu.capex_usd for gpu in gpus), max(gpu.spot_share for gpu in gpus)
+    said = []
+    for kind, verb in (("owned", "own"), ("committed", "commit to")):
+        kept = sum(part.gpus for part in parts if part.kind == kind)
+        capex = f" ({usd(capex_usd)} USD of capex)" if kind == "owned" and capex_usd else ""
+        said += [f"{verb} {count(round(kept, 2))} GPUs{capex}"] if kept else []
+    for kind, words in (("spot", "as spot"), ("on_demand", "on demand")):
+        hours = sum(part.gpu_hours_per_month for part in parts if part.kind == kind)
+        limit = f" (at most {percent(spot_share)} of the demand)" if kind == "spot" and spot_share < 1 else ""
+        said += [f"take {count(round(hours))} GPU-hours a month {words}{limit}"] if hours >= 0.5 else []
+    return said
+
+
+def _keep_said(decision: Decision) -> str:
+    unused = sum(one.usd_per_month for one in decision.switch_off)
+    text = "Keep what you have"
+    if unused > 0:
+        text = f"Switch off what does nothing ({usd(unused)} USD a month), and keep the rest"
+    doubtful = [f"{name} is {why}" for name, why in decision.kept if why.startswith("a close call")]
+    if doubtful:
+        return f"{text}: {'; '.join(doubtful)}"
+    if decision.is_short:
+        return f"{text}: the record is too short to own or to commit on, and by the hour none of these offers is cheaper than the {usd(decision.paid_usd_per_month)} USD a month paid"
+    return f"{text}: none of these offers is cheaper than the {usd(decision.paid_usd_per_month)} USD a month paid; nothing is saved"
 
 
 def decision_tables(decision: Decision) -> list[Table]:
@@ -65,6 +115,7 @@ def decision_tables(decision: Decision) -> list[Table]:
     ]
     tables = [Table(headline(decision), (Column(""), Column("")), tuple(whole), "; ".join(decision.notes))]
     tables += [_parts(gpu) for gpu in decision.gpus]
+    tables += _ladder(decision)
     if decision.switch_off:
         rows = tuple(
             (one.what, usd(one.usd_per_month), count(round(one.gpu_hours_per_month)), one.when)
@@ -77,9 +128,37 @@ def decision_tables(decision: Decision) -> list[Table]:
     return tables
 
 
+def _ladder(decision: Decision) -> list[Table]:
+    if len(decision.ladder) < 2:
+        return []
+    rows = tuple(
+        (
+            LADDER_WORDS[step.kind],
+            usd(step.usd_per_month),
+            usd(step.saving_usd_per_month),
+            usd(step.committed_usd_per_month),
+            usd(step.capex_usd),
+            percent(step.break_even_use_share),
+        )
+        for step in decision.ladder
+    )
+    columns = (
+        Column("with"),
+        Column("cost", "USD/month", is_number=True),
+        Column("saves", "USD/month", is_number=True),
+        Column("committed", "USD/month", is_number=True),
+        Column("capex", "USD", is_number=True),
+        Column("pays from", "of the hours", is_number=True),
+    )
+    note = "each step is the cheapest mix of it and the steps above; of what is paid today"
+    if decision.oldest_price_on:
+        note += f"; the oldest price is of {decision.oldest_price_on.isoformat()}"
+    return [Table("The ladder: what each further way to pay would save", columns, rows, note)]
+
+
 def _parts(gpu: GpuDecision) -> Table:
     title = (
-        f"{gpu.gpu}: {usd(gpu.paid_usd_per_month)} USD a month paid, {usd(gpu.mix_usd_per_month)} with this mix "
+        f"{gpu.gpu}{f' at {gpu.place}' if gpu.place else ''}: {usd(gpu.paid_usd_per_month)} USD a month paid, {usd(gpu.mix_usd_per_month)} with this mix "
         f"({count(round(gpu.base_gpus))} base, {count(round(gpu.mean_gpus, 1))} mean, {count(round(gpu.peak_gpus))} peak GPUs)"
     )
     rows = tuple(

@@ -18,7 +18,16 @@ def markdown(view: View) -> str:
         "\n".join(f"- {_inline(reason)}" for reason in view.because),
         *(
             table_text(table)
-            for table in (view.options, view.break_evens, view.sensitivity, view.assumptions, view.sources, view.funnel)
+            for table in (
+                view.alternatives,
+                view.options,
+                view.break_evens,
+                view.turns,
+                view.sensitivity,
+                view.assumptions,
+                view.sources,
+                view.funnel,
+            )
             if table.rows or table.note
         ),
     ]

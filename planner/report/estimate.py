@@ -10,7 +10,6 @@ from planner.figures import bytes_text, count, duration, percent, significant
 from planner.report.record import performance_record
 from planner.report.table import Column, Table
 from planner.report.values import SCHEMA_VERSION, Record, plain
-from planner.second_opinion.opinion import SecondOpinion
 from planner.supply.machines import Fleet
 from planner.supply.scaling import ScalePoint, relief_sentence
 from planner.words import BASIS_WORDS, BOUND_WORDS
@@ -24,7 +23,6 @@ def estimate_record(
     *,
     relief: Mapping[str, float] | None = None,
     curve: Sequence[ScalePoint] = (),
-    opinion: SecondOpinion | None = None,
 ) -> Record:
     """Return what a machine does for a workload, in plain values under keys with units.
 
@@ -38,8 +36,6 @@ def estimate_record(
         Speed gained, as a share, if a part of the machine were twice as good.
     curve : sequence of ScalePoint
         The job on more and fewer machines.
-    opinion : SecondOpinion, optional
-        What another program says of the same; without it the record has no such key.
     """
     accelerator = fleet.machine.accelerator
     record: Record = plain(
@@ -66,7 +62,6 @@ def estimate_record(
                 for point in curve
             ],
             "notes": fleet.notes,
-            **({"second_opinion": opinion} if opinion else {}),
         }
     )
     return record
@@ -113,7 +108,9 @@ def estimate_tables(record: Record) -> list[Table]:
     rows.append(
         (
             "layout",
-            f"{layout['precision']}{', ' + ', '.join(degrees) if degrees else ''}",
+            ", ".join(
+                [layout["precision"], *[f"KV cache {layout['kv_precision']}"] * bool(layout["kv_precision"]), *degrees]
+            ),
             ", ".join(layout["techniques"]),
         )
     )
@@ -135,34 +132,9 @@ def estimate_tables(record: Record) -> list[Table]:
         )
     if record["curve"]:
         tables.append(_curve(record))
-    if "second_opinion" in record:
-        tables.append(_second_opinion(record["second_opinion"]))
     if record["notes"]:
         tables.append(Table("Notes", (Column("what to know"),), tuple((note,) for note in record["notes"])))
     return tables
-
-
-def _second_opinion(opinion: Record) -> Table:
-    """Return the table of another program's figures beside ours, or its reason for having none."""
-    columns = (Column("figure"), Column("theirs", is_number=True), Column("ours", is_number=True), Column("theirs / ours", is_number=True))  # fmt: skip
-    if opinion["reason"]:
-        return Table("Second opinion", columns, (), opinion["reason"])
-    rows = tuple(
-        (
-            words,
-            f"{significant(opinion['theirs'][name], 3):,g}",
-            f"{significant(opinion['ours'][name], 3):,g}" if name in opinion["ours"] else "-",
-            f"{opinion['ratio'][name]:.2f}" if name in opinion["ratio"] else "-",
-        )
-        for name, words in (
-            ("tokens_per_s_per_gpu", "tokens/s per GPU"),
-            ("ttft_ms", "time to first token, ms"),
-            ("tpot_ms", "time per further token, ms"),
-        )
-    )
-    load = f"a replica with {count(opinion['request_count'])} requests in flight; it changes no figure above"
-    note = f"{load}; {opinion['warning']}" if opinion["warning"] else load
-    return Table(f"Second opinion: {opinion['tool']} {opinion['version']}, {opinion['engine']}", columns, rows, note)
 
 
 def _curve(record: Record) -> Table:

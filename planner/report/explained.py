@@ -6,8 +6,10 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from planner.costs.expression import evaluate
+from planner.costs.formulas import BILLED_HOURS
 from planner.figures import count, percent, significant, usd
-from planner.report.live import Live
+from planner.report.live import Cost, Live
 from planner.report.table import Column, Table
 from planner.report.values import Record
 from planner.words import BASIS_WORDS, BOUND_WORDS
@@ -103,11 +105,11 @@ def explained(record: Record, option_id: str) -> Table:
         rows.append(("busy share of the paid hours", percent(option["utilisation_share"])))
     timeline = next((line for line in record["timelines"] if line["option_id"] == option_id), None)
     if timeline:
-        ways = workings(record, option)
+        worked = workings(record, option)
         rows.extend(
             (
                 f"{name.replace('_', ' ')}, {record['horizon_months']} months",
-                f"{usd(value)} USD{_worked(ways.get(name), value)}",
+                f"{usd(value)} USD{_worked(worked.get(name), value)}",
             )
             for name, value in timeline["components_usd"].items()
         )
@@ -124,7 +126,7 @@ def explained(record: Record, option_id: str) -> Table:
         (row["value"] for row in record["assumptions"] if row["name"] == "money.discount_rate_share_per_year"), None
     )
     how = "" if rate is None else f": what is paid in month m over {1 + rate:g} to the power m/12"
-    rows.append(("in today's money", f"{usd(cost['present_value_usd'])} USD{how}"))
+    rows.append(("NPV", f"{usd(cost['present_value_usd'])} USD{how}"))
     if option["reason_not_chosen"]:
         rows.append(("not recommended", option["reason_not_chosen"]))
     rows.extend(("note", note) for note in option["notes"])
@@ -171,10 +173,10 @@ def workings(record: Record, option: Mapping[str, Any]) -> dict[str, Working]:
     if not option.get("book") or option["book"]["kind"] == "tokens":
         return {}
     own = option["kind"] == "buy"
-    cost = live.bridged_cost(option, live.planned) if own else live.cost(option, live.planned)
-    values = live.values(option, live.planned, live.beliefs)
+    cost = live.cost(option, live.planned)
+    values = live.values(option, live.planned, live.assumptions)
     known = {name: float(value) for name, value in cost.lines.items() if value.ndim == 0} | values
-    return _own(known, live) if own else _rent(known, live)
+    return _own(known, live, cost) if own else _rent(known, live)
 
 
 def _rent(v: Mapping[str, float], live: Live) -> dict[str, Working]:
@@ -183,8 +185,8 @@ def _rent(v: Mapping[str, float], live: Live) -> dict[str, Working]:
         (v["book.instance_count"], _plural("instance", v["book.instance_count"])),
     )
     hours = (v["book.run_hours"] if live.once else v["book.hours_per_month"]) * v["book.overhead_ratio"]
-    step = v["book.minimum_hours"]
-    billed = math.ceil(hours / step - 1e-9) * step if step else hours  # blocks are sold whole
+    sold = {"minimum_hours": v["book.minimum_hours"], "weekly_above_hours": v["book.weekly_above_hours"]}
+    billed = float(evaluate(BILLED_HOURS, {**sold, "hours": hours}))
     used = [count_of, (v["book.price_usd_per_hour"], "USD/h"), (billed, "h")]
     paid = _times(*used) if live.once else _times(*used, months)
     kept_months = v["last_month"] * v["stored_ratio"]
@@ -203,7 +205,7 @@ def _rent(v: Mapping[str, float], live: Live) -> dict[str, Working]:
     }
 
 
-def _own(v: Mapping[str, float], live: Live) -> dict[str, Working]:
+def _own(v: Mapping[str, float], live: Live, cost: Cost) -> dict[str, Working]:
     months = (v["last_month"] - v["lead_months"], "months")
     hardware = (v["hardware_usd"], "USD of hardware")
     power = (v["power_kw"], "kW")
@@ -213,6 +215,7 @@ def _own(v: Mapping[str, float], live: Live) -> dict[str, Working]:
     more = (v["own.busy_power_share"] - v["own.idle_power_share"], "more than idle")
     share = v["network_usd"] / v["servers_usd"] if v["servers_usd"] else 0.0
     kept = 1.0 - v["own.selling_cost_share"]
+    until_usd = float(cost.lines["bridge_rent"].sum()) / max(v["lead_months"], 1.0)
     return {
         "servers": _times(
             (v["book.server_count"], _plural("server", v["book.server_count"])), (v["book.server_price_usd"], "USD")
@@ -224,9 +227,15 @@ def _own(v: Mapping[str, float], live: Live) -> dict[str, Working]:
             power, (v["own.idle_power_share"], "idle"), *energy, (v["money.hours_per_month"], "h"), months
         ),
         "busy_power": _times(power, more, *energy, busy, *(() if live.once else (months,))),
-        "colocation": _times(power, (v["site.usd_per_kw_month"], "USD/kW"), months),
+        "colocation": _times(
+            power, (v["colocation_usd_per_month"] / v["power_kw"] if v["power_kw"] else 0.0, "USD/kW"), months
+        ),
         "staff": _times((v["staff_fte"], "full-time roles"), (v["own.fte_usd_per_year"] / 12, "USD"), months),
         "support": _times(hardware, (v["site.support_share_per_year"] / 12, "a month"), months),
-        "spares": _times(hardware, (v["own.spares_share_per_year"] / 12, "a month"), months),
-        "bridge_rent": _times((v["lead_months"], "months until delivery"), (live.bridge_as_planned(), "USD of rent")),
+        "spares": _times(
+            hardware,
+            (max(v["own.spares_share_per_year"] - v["site.support_share_per_year"], 0.0) / 12, "a month"),
+            months,
+        ),
+        "bridge_rent": _times((v["lead_months"], "months until delivery"), (until_usd, "USD of rent")),
     }

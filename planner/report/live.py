@@ -9,9 +9,12 @@ from typing import Any
 import numpy as np
 
 from planner.assumptions import default_assumptions
+from planner.costs.evaluate import bridge_values, model_of, run, values_of
+from planner.costs.expression import substituted
+from planner.costs.formulas import Model, buy_model, rent_model, site_names
+from planner.costs.inputs import Bridge
 from planner.costs.timeline import COMPONENTS, FloatArray
-from planner.report.formulas import Expr
-from planner.report.model import DISCOUNT, Model, buy_model, rent_model, run, token_model
+from planner.options.reason import ReasonCode
 from planner.report.values import Record
 
 __all__ = [
@@ -20,47 +23,45 @@ __all__ = [
     "Inputs",
     "Live",
     "book_values",
-    "is_bridge",
-    "names_in",
+    "bridge_id_of",
+    "may_be_eligible",
     "priced_names",
     "runs_once",
-    "site_names",
 ]
 
 LONGEST_MONTHS = 60
 """Months that a reader can look ahead, or the plan's own horizon where that is longer."""
-WAITS = "delivery takes"
-"""How the reason starts that goes away when the horizon grows."""
 
 
-def names_in(expr: Expr) -> set[str]:
-    """Return the names that a formula uses."""
-    if expr.op == "name":
-        return {expr.args[0]}
-    return set().union(*(names_in(arg) for arg in expr.args if isinstance(arg, Expr)), set())
+LATER_FACTS = ("book.weekly_above_hours", "book.first_months", "book.first_usd_per_hour", "book.credit_usd", "book.credit_months")  # fmt: skip
+"""Facts of a rent that older plans do not state, since there were none."""
 
 
 def priced_names() -> tuple[str, ...]:
     """Return the assumptions by which a plan can be made anew without sizing machines again, ``site.`` for each site."""
-    found = names_in(DISCOUNT)
-    for model in (rent_model(once=False), rent_model(once=True), buy_model(once=False), buy_model(once=True)):
-        for expr in (*model.scalars.values(), *model.lines.values()):
-            found |= names_in(expr)
+    models = (rent_model(once=False), rent_model(once=True), buy_model(once=False), buy_model(once=True))
+    found = frozenset().union(*(model.names for model in models))
     plain = {each for each in found if "." in each and each.split(".")[0] in {"money", "own", "rent"}}
     sites = {name for site in ("home", "colocation") for name in site_names(site).values()}
     return tuple(sorted(plain | sites | {"verdict.buy_margin_share"}))
 
 
-def site_names(site: str) -> dict[str, str]:
-    """Return the assumptions behind the names ``site.*`` of the formulas; a home pays no rent for space."""
-    keys = ("electricity_usd_per_kwh", "pue_ratio", "support_share_per_year", "staff_floor_fte", "staff_share")
-    names = {f"site.{key}": f"site.{site}.{key}" for key in keys}
-    return names | ({"site.usd_per_kw_month": "site.colocation.usd_per_kw_month"} if site == "colocation" else {})
-
-
 def book_values(option: Mapping[str, Any]) -> dict[str, float]:
     """Return an option's own numbers under the names that the formulas use."""
-    return {f"book.{key}": float(value) for key, value in option["book"].items() if isinstance(value, int | float)}
+    book = option["book"]
+    # Older plans do not say which rent is spot, which is sold by the week, and what does the work until delivery.
+    missing = (
+        bridge_values(Bridge())
+        if book["kind"] == "buy"
+        else {"book.interruptible": float(option["purchase_option"] == "spot"), **dict.fromkeys(LATER_FACTS, 0.0)}
+        if book["kind"] == "rent"
+        else {}
+    )
+    return (
+        missing
+        | {f"book.{key}": float(value) for key, value in book.items() if isinstance(value, int | float)}
+        | {f"book.bridge_{key}": float(value) for key, value in book.get("bridge", {}).items() if key != "option_id"}
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +85,7 @@ class Inputs:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Cost:
-    """What an option costs under some inputs; `lines` holds its items by month, as `planner.report.model.run` does."""
+    """What an option costs under some inputs; `lines` holds its items by month, as `planner.costs.formulas.run` does."""
 
     present_value_usd: float
     usd_per_month: float
@@ -121,7 +122,7 @@ class Live:
     def __init__(self, record: Record, *, most: int = 60) -> None:
         self.record = record
         self.once = runs_once(record)
-        self.beliefs = dict(default_assumptions()) | {row["name"]: row["value"] for row in record["assumptions"]}
+        self.assumptions = dict(default_assumptions()) | {row["name"]: row["value"] for row in record["assumptions"]}
         self.months = max(LONGEST_MONTHS, record["horizon_months"])
         named = {record["verdict"]["option_id"]}
         named |= {pair[key] for pair in record["break_evens"] for key in ("rent_id", "buy_id")}
@@ -129,40 +130,49 @@ class Live:
         others = [option for option in booked if option["kind"] != "buy"]
         kept = {option["id"] for option in others[:most]} | named
         self.options = [option for option in booked if option["kind"] == "buy" or option["id"] in kept]
+        self._models: dict[tuple[float, ...], Model] = {}
         self.by_id = {option["id"]: option for option in self.options}
 
     def model(self, option: Mapping[str, Any]) -> Model:
-        """Return the formulas of an option."""
-        models = {"rent": rent_model, "buy": buy_model, "tokens": token_model}
-        return models[option["book"]["kind"]](once=self.once)
+        """Return the formulas of an option; what does the work until delivery is a fact of the plan, but for its price."""
+        model = model_of(option["book"]["kind"], once=self.once)
+        facts = {key: value for key, value in book_values(option).items() if key.startswith("book.bridge_")}
+        facts.pop("book.bridge_usd_per_hour", None)
+        if not facts:
+            return model
+        key = tuple(facts.values())
+        if key not in self._models:
+            lines = {line: substituted(expr, facts) for line, expr in model.lines.items()}
+            self._models[key] = Model(model.scalars, lines)
+        return self._models[key]
 
-    def values(
-        self, option: Mapping[str, Any], inputs: Inputs, beliefs: Mapping[str, float], bridge_usd_per_month: float = 0.0
-    ) -> dict[str, float]:
+    def values(self, option: Mapping[str, Any], inputs: Inputs, assumptions: Mapping[str, float]) -> dict[str, float]:
         """Return what the names of an option's formulas stand for."""
         own = book_values(option)
         if option["id"] in inputs.price_usd_per_hour:
             own["book.price_usd_per_hour"] = inputs.price_usd_per_hour[option["id"]]
-        site = {name: beliefs[belief] for name, belief in site_names(option["book"].get("site", "home")).items()}
-        return {
-            "site.usd_per_kw_month": 0.0,
-            **beliefs,
-            **site,
-            **own,
-            "input.horizon_months": inputs.horizon_months,
-            "input.use_ratio": inputs.use_ratio,
-            "input.bridge_usd_per_month": bridge_usd_per_month,
-        }
+        bridge_id = bridge_id_of(option)
+        if bridge_id in inputs.price_usd_per_hour and bridge_id in self.by_id:
+            listed = self.by_id[bridge_id]["price_usd_per_hour"]
+            own["book.bridge_usd_per_hour"] *= inputs.price_usd_per_hour[bridge_id] / listed
+        values = values_of(
+            self.model(option),
+            own,
+            assumptions,
+            horizon_months=inputs.horizon_months,
+            site=option["book"].get("site", ""),
+            use_ratio=inputs.use_ratio,
+        )
+        return {name: float(value) for name, value in values.items()}
 
     def cost(
         self,
         option: Mapping[str, Any],
         inputs: Inputs,
-        beliefs: Mapping[str, float] | None = None,
-        bridge_usd_per_month: float = 0.0,
+        assumptions: Mapping[str, float] | None = None,
     ) -> Cost:
         """Return what one option costs."""
-        values = self.values(option, inputs, beliefs or self.beliefs, bridge_usd_per_month)
+        values = self.values(option, inputs, assumptions or self.assumptions)
         lines = run(self.model(option), values, self.months)
         return Cost(
             float((lines["total"] * lines["discount_ratio"]).sum()),
@@ -170,59 +180,33 @@ class Live:
             lines,
         )
 
-    def costs(self, inputs: Inputs | None = None, beliefs: Mapping[str, float] | None = None) -> dict[str, Cost]:
-        """Return what every option costs, with the cheapest rent on demand until servers are delivered."""
-        chosen = inputs or self.planned
-        found = {each["id"]: self.cost(each, chosen, beliefs) for each in self.options if each["kind"] != "buy"}
-        bridge = self.bridge_usd_per_month(found)
-        owned = {each["id"]: self.cost(each, chosen, beliefs, bridge) for each in self.options if each["kind"] == "buy"}
-        return {each["id"]: (found | owned)[each["id"]] for each in self.options}
+    def costs(self, inputs: Inputs | None = None, assumptions: Mapping[str, float] | None = None) -> dict[str, Cost]:
+        """Return what every option costs."""
+        return {each["id"]: self.cost(each, inputs or self.planned, assumptions) for each in self.options}
 
     @property
     def planned(self) -> Inputs:
         """The inputs of the plan itself."""
         return Inputs(horizon_months=self.record["horizon_months"])
 
-    def bridge_usd_per_month(self, costs: Mapping[str, Cost]) -> float:
-        """Return the cheapest rent without a commitment."""
-        bridges = [costs[each["id"]].usd_per_month for each in self.options if is_bridge(each)]
-        return min(bridges, default=0.0)
-
-    def bridges(self) -> list[Mapping[str, Any]]:
-        """Return the few cheapest rents without a commitment; with other inputs one of them stays the cheapest."""
-        found = [each for each in self.options if is_bridge(each)]
-        return sorted(found, key=lambda each: float(each["cost"]["usd_per_month"]))[:3]
-
-    def bridge_as_planned(self) -> float:
-        """Return the cheapest rent a month, as planned, until servers are delivered."""
-        return min((self.cost(each, self.planned).usd_per_month for each in self.bridges()), default=0.0)
-
-    def bridged_cost(
-        self, option: Mapping[str, Any], inputs: Inputs, beliefs: Mapping[str, float] | None = None
-    ) -> Cost:
-        """Return what one owned option costs, with the cheapest rent on demand until it is delivered."""
-        # A run that is done once waits for no delivery, so nothing bridges it.
-        found = [] if self.once else [self.cost(each, inputs, beliefs).usd_per_month for each in self.bridges()]
-        return self.cost(option, inputs, beliefs, min(found, default=0.0))
-
     def is_eligible(
-        self, option: Mapping[str, Any], inputs: Inputs, beliefs: Mapping[str, float] | None = None
+        self, option: Mapping[str, Any], inputs: Inputs, assumptions: Mapping[str, float] | None = None
     ) -> bool:
         """Tell whether the verdict may take an option."""
         if option["kind"] != "buy" or self.once:
             return bool(option["choosable"])
-        arrives = (beliefs or self.beliefs)["own.lead_time_months"] < inputs.horizon_months
-        return arrives and (option["choosable"] or option["reason_not_chosen"].startswith(WAITS))
+        arrives = (assumptions or self.assumptions)["own.lead_time_months"] < inputs.horizon_months
+        return arrives and may_be_eligible(option)
 
     def choice(
         self,
         costs: Mapping[str, Cost],
         inputs: Inputs | None = None,
-        beliefs: Mapping[str, float] | None = None,
+        assumptions: Mapping[str, float] | None = None,
     ) -> str:
-        """Return the id of the option to take, by the rule of `planner.verdict`."""
-        eligible = [each for each in self.options if self.is_eligible(each, inputs or self.planned, beliefs)]
-        margin = (beliefs or self.beliefs)["verdict.buy_margin_share"]
+        """Return the id of the option to take, by the rule of `planner.verdict.choice`."""
+        eligible = [each for each in self.options if self.is_eligible(each, inputs or self.planned, assumptions)]
+        margin = (assumptions or self.assumptions)["verdict.buy_margin_share"]
         rest = _cheapest([each for each in eligible if each["kind"] != "buy"], costs)
         owned = _cheapest([each for each in eligible if each["kind"] == "buy"], costs)
         if rest is None or owned is None:
@@ -242,9 +226,14 @@ class Live:
         return self.by_id[mine["rent_id"]], self.by_id[mine["buy_id"]]
 
 
-def is_bridge(option: Mapping[str, Any]) -> bool:
-    """Tell whether an option can be rented until servers are delivered."""
-    return bool(option["kind"] in {"rent", "cpu"} and option["choosable"] and option["purchase_option"] == "on_demand")
+def may_be_eligible(option: Mapping[str, Any]) -> bool:
+    """Tell whether nothing speaks against an option but a late delivery, which a longer horizon mends."""
+    return all(reason["code"] == ReasonCode.DELIVERED_TOO_LATE for reason in option["not_recommended"])
+
+
+def bridge_id_of(option: Mapping[str, Any]) -> str:
+    """Return the id of the option that does the work until a server is delivered; empty where there is none."""
+    return str(option["book"].get("bridge", {}).get("option_id", ""))
 
 
 def _cheapest(options: Sequence[Mapping[str, Any]], costs: Mapping[str, Cost]) -> str | None:

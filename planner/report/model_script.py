@@ -1,13 +1,13 @@
-"""The formulas of `planner.report.model` as a script for the page: made from them, never written by hand."""
+"""The formulas of `planner.costs.formulas` as a script for the page: made from them, never written by hand."""
 
 from __future__ import annotations
 
 import json
 from functools import cache
 
+from planner.costs.expression import Expr, javascript
+from planner.costs.formulas import DISCOUNT, Model, buy_model, rent_model, token_model
 from planner.costs.timeline import COMPONENTS
-from planner.report.formulas import Expr, javascript
-from planner.report.model import DISCOUNT, Model, buy_model, rent_model, token_model
 
 __all__ = ["models_script"]
 

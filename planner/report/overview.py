@@ -75,10 +75,10 @@ def overview(records: Sequence[Record]) -> Table:
             Column("work"),
             Column("verdict"),
             Column("a month", "USD", is_number=True),
-            Column("in all", "USD today", is_number=True),
+            Column("in all", "NPV, USD", is_number=True),
             Column("owning pays off", "month", is_number=True),
         ),
         tuple(rows),
-        f"In all: over each plan's own horizon ({looked} months), in today's money. Each is planned by itself: machines are "
+        f"In all: over each plan's own horizon ({looked} months), as NPV. Each is planned by itself: machines are "
         "not shared between workloads, and a price for many is not asked for.",
     )

@@ -15,7 +15,7 @@ from planner.report.overview import overview
 from planner.report.page_body import plan_parts, table_html
 from planner.report.values import Record
 
-__all__ = ["ENGINE", "Assets", "asset", "page", "pages", "policy"]
+__all__ = ["ENGINE", "Assets", "asset", "html_document", "page", "pages", "policy"]
 
 ENGINE = ("vega/vega.min.js", "vega/vega-lite.min.js", "vega/vega-embed.min.js")
 """The chart engine, in the order of loading; pinned by hash in ``assets/vega/SHA256SUMS``."""
@@ -78,7 +78,7 @@ def page(record: Record, *, around: str = "", links: Assets | None = None, top: 
     """
     body, data = plan_parts(record, top=top)
     whole = f'{around}<main id="main">{body}{_made_by(record)}</main>\n{data}'
-    return _document(record["verdict"]["headline"], whole, {runs_once(record)}, links)
+    return html_document(record["verdict"]["headline"], whole, {runs_once(record)}, links)
 
 
 def pages(records: Sequence[Record], *, top: int = OPTIONS_SHOWN) -> str:
@@ -91,7 +91,7 @@ def pages(records: Sequence[Record], *, top: int = OPTIONS_SHOWN) -> str:
         rows = rows.replace(f"<td class=n>{i}</td>", f'<td class=n><a href="#w{i}-main">{i}</a></td>', 1)
     title = f"{len(records)} workloads"
     whole = f'<main id="main"><header><h1>{title}</h1></header>{rows}{sections}{_made_by(records[0])}</main>\n'
-    return _document(
+    return html_document(
         title, whole + "\n".join(data for _, data in parts), {runs_once(record) for record in records}, None
     )
 
@@ -103,7 +103,7 @@ def _made_by(record: Record) -> str:
     )
 
 
-def _document(title: str, whole: str, kinds: Collection[bool], links: Assets | None) -> str:
+def html_document(title: str, whole: str, kinds: Collection[bool], links: Assets | None) -> str:
     """Return the page around its content, with scripts and styles in it or linked."""
     models = {"page-once.js" if once else "page-steady.js": models_script(once=once) for once in sorted(kinds)}
     if links is None:

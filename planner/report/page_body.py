@@ -6,8 +6,10 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from html import escape
-from typing import Any
+from typing import Any, get_args
 
+from planner.costs.formulas import site_names
+from planner.costs.inputs import Site
 from planner.report.chart_rows import cost_over_time_rows, crossing_month, equal_price_rows, speed_rows
 from planner.report.charts import (
     CPU,
@@ -21,14 +23,14 @@ from planner.report.charts import (
     speed_against_cost,
     tornado,
 )
-from planner.report.live import Inputs, Live, book_values, is_bridge, site_names
+from planner.report.live import Inputs, Live, book_values, bridge_id_of
 from planner.report.page_words import heading, label
 from planner.report.table import Table
 from planner.report.tornado import bars_of
 from planner.report.values import Record, plain
 from planner.report.view import View, plan_view
 
-__all__ = ["plan_parts", "table_html"]
+__all__ = ["data_script", "figure_html", "plan_parts", "table_html"]
 
 ELECTRICITY_MOST_USD_PER_KWH = 0.5
 
@@ -50,10 +52,22 @@ def plan_parts(record: Record, *, top: int, prefix: str = "", level: int = 1) ->
     view = plan_view(record, top=top)
     live = Live(record)
     charts = _charts(live)
-    payload = json.dumps(_payload(live, charts), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    data = payload.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
-    script = f'<script type="application/json" id="{prefix}plan">{data}</script>'
-    return _body(view, live, charts, prefix, level), script
+    return _body(view, live, charts, prefix, level), data_script(_payload(live, charts), prefix)
+
+
+def data_script(payload: Mapping[str, Any], prefix: str = "") -> str:
+    """Return the element with what the page's script reads; text in it cannot end it."""
+    text = json.dumps(payload, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    data = text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+    return f'<script type="application/json" id="{prefix}plan">{data}</script>'
+
+
+def figure_html(key: str, caption: str, prefix: str = "") -> str:
+    """Return the place of a chart."""
+    return (
+        f'<figure id="{prefix}figure-{key}"><div class="chart" id="{prefix}chart-{key}"></div>'
+        f"<figcaption>{escape(caption)}</figcaption></figure>"
+    )
 
 
 def _charts(live: Live) -> dict[str, Spec]:
@@ -62,7 +76,7 @@ def _charts(live: Live) -> dict[str, Spec]:
     pair = live.pair()
     if pair is not None:
         rent, own = pair
-        shown = {"rent": live.cost(rent, live.planned), "own": live.bridged_cost(own, live.planned)}
+        shown = {"rent": live.cost(rent, live.planned), "own": live.cost(own, live.planned)}
         chosen = live.by_id.get(record["verdict"]["option_id"])
         if chosen is not None and chosen["kind"] not in {"rent", "buy"}:
             shown["verdict"] = live.cost(chosen, live.planned)
@@ -108,7 +122,7 @@ def _payload(live: Live, charts: Mapping[str, Spec]) -> dict[str, Any]:
             "head": heading(option),
             "hours": option["hours_per_run"],
             "eligible": live.is_eligible(option, Inputs(horizon_months=10**6)),
-            "bridge": is_bridge(option),
+            "bridge": bridge_id_of(option),
             "needed": option["needed_share"],
             "book": book_values(option),
             "site": option["book"].get("site"),
@@ -117,7 +131,9 @@ def _payload(live: Live, charts: Mapping[str, Spec]) -> dict[str, Any]:
     ]
     names = {name for site in ("home", "colocation") for name in site_names(site).values()}
     used = {
-        key: value for key, value in live.beliefs.items() if key.split(".")[0] in {"money", "own", "rent", "verdict"}
+        key: value
+        for key, value in live.assumptions.items()
+        if key.split(".")[0] in {"money", "own", "rent", "verdict"}
     }
     return dict(
         plain(
@@ -127,8 +143,8 @@ def _payload(live: Live, charts: Mapping[str, Spec]) -> dict[str, Any]:
                 "once": live.once,
                 "headline": record["verdict"]["headline"],
                 "choice": record["verdict"]["option_id"],
-                "beliefs": used | {name: live.beliefs[name] for name in sorted(names)},
-                "sites": {site: site_names(site) for site in ("home", "colocation")},
+                "assumptions": used | {name: live.assumptions[name] for name in sorted(names)},
+                "sites": {site: site_names(site) for site in get_args(Site)},
                 "options": options,
                 "rent": pair[0]["id"] if pair else None,
                 "own": pair[1]["id"] if pair else None,
@@ -141,27 +157,32 @@ def _payload(live: Live, charts: Mapping[str, Spec]) -> dict[str, Any]:
 
 CAPTIONS = {
     "paid": "What renting and owning have cost by each month, discounted to today. Steps are purchases, refreshes and sales.",
-    "equal": "The break-even curve: for each share of time in which the machines are needed, the rent at which both cost the same.",
-    "speed": "Each option by its speed and its cost over the horizon; the line joins those that no other beats in both. Pale ones are hints.",
-    "tornado": "What owning saves over the rent it is compared with, when one assumption alone moves through its range. Coloured bars turn the cheaper side; the dashed line is the plan.",
+    "equal": "The break-even curve: for each share of time in use, the rent at which both cost the same.",
+    "speed": "Each option by its speed and its cost over the horizon; the line joins those that no other beats in both. Pale ones are not recommended.",
+    "tornado": "What owning saves over the rent it is compared with, when one assumption alone moves through its range. Colored bars turn the cheaper side; the dashed line is the plan.",
     "history": "Hourly prices of one instance as they were observed: of the offers compared, else of the cheapest whose past is known.",
 }
 
 
 def _body(view: View, live: Live, charts: Mapping[str, Spec], prefix: str, level: int) -> str:
-    figures = "".join(
-        f'<figure id="{prefix}figure-{key}"><div class="chart" id="{prefix}chart-{key}"></div><figcaption>{escape(CAPTIONS[key])}</figcaption></figure>'
-        for key in charts
-    )
+    figures = "".join(figure_html(key, CAPTIONS[key], prefix) for key in charts)
     notes = "".join(f"<li>{escape(note)}</li>" for note in view.notes)
-    tables = (view.options, view.break_evens, view.assumptions, view.sources, view.funnel)
+    tables = (
+        view.options,
+        view.break_evens,
+        view.turns,
+        view.assumptions,
+        view.sources,
+        view.funnel,
+    )
     below = level + 1
     return (
         f'<header><p class="asked">{escape(view.title)}</p><h{level} id="{prefix}headline">{escape(view.headline)}</h{level}>'
         f"<ul>{''.join(f'<li>{escape(reason)}</li>' for reason in view.because)}</ul></header>"
+        f"{table_html(view.alternatives, f'{prefix}table-alternatives', level=below)}"
         f"{_controls(live, prefix, below)}"
         f'<section class="charts" aria-label="Charts">{figures}</section>'
-        f"{''.join(table_html(table, f'{prefix}table-{i}', level=below, is_long=i >= 2) for i, table in enumerate(tables))}"
+        f"{''.join(table_html(table, f'{prefix}table-{i}', level=below, is_long=i >= 3) for i, table in enumerate(tables))}"
         f"{f'<section><h{below}>Notes</h{below}><ul>{notes}</ul></section>' if notes else ''}"
     )
 
@@ -173,7 +194,7 @@ def _controls(live: Live, prefix: str, level: int) -> str:
         return ""
     rent, own = pair
     site = site_names(own["book"].get("site", "colocation"))
-    tariff = live.beliefs[site["site.electricity_usd_per_kwh"]]
+    tariff = live.assumptions[site["site.electricity_usd_per_kwh"]]
     price = rent["price_usd_per_hour"] or 1.0
     needed = own["needed_share"] * 100
     compared = [each["rent_id"] for each in live.record["break_evens"] if each["rent_id"] in live.by_id]
@@ -181,7 +202,7 @@ def _controls(live: Live, prefix: str, level: int) -> str:
         f'<option value="{escape(each, quote=True)}"{" selected" if each == rent["id"] else ""}>{escape(label(live.by_id[each]))}</option>'
         for each in compared
     )
-    first = live.beliefs["own.resale_after_12_months_share"]
+    first = live.assumptions["own.resale_after_12_months_share"]
     most_resale = min(2.0, 1 / first) if first > 0 else 2.0
     sliders = [
         ("horizon", "How far to look", "months", 1, live.months, 1, live.record["horizon_months"]),
@@ -190,7 +211,7 @@ def _controls(live: Live, prefix: str, level: int) -> str:
         ("resale", "Price of used servers, of the assumed", "times", 0, round(most_resale, 2), 0.01, 1),
     ]  # fmt: skip
     if not live.once:
-        sliders.insert(0, ("needed", "Time in which the machines are needed", "%", 1, 100, 0.5, needed))
+        sliders.insert(0, ("needed", "Time in use", "%", 1, 100, 0.5, needed))
     rows = "".join(
         f'<div class="slider"><label for="{prefix}{key}">{escape(words)}</label>'
         f'<input type="range" id="{prefix}{key}" min="{least:g}" max="{most:g}" step="any" data-step="{step:g}" value="{value!r}">'

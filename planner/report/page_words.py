@@ -15,13 +15,14 @@ HEADS = {
     "buy": "Buy ",
     "cpu": "No GPU needed: ",
     "api": "No GPU of your own needed: ",
-    "free": "A free tier does it: ",
+    "free": "A free tier is enough: ",
+    "have": "Use what you have: ",
 }
 
 
 def label(option: Mapping[str, Any]) -> str:
     """Return an option in one line: machines, place, payment."""
-    place = f"{option['provider']} {option['region']}".strip()
+    place = f"{option['provider']} {'' if option['region'] == 'global' else option['region']}".strip()
     if option["kind"] == "api":
         return f"{option['instance_type']} at {place}, per token"
     machines = machines_text(

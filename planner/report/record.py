@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from datetime import date
 
 from planner.demand.volume import volume
 from planner.errors import InputError
-from planner.figures import count
 from planner.options.option import Option
 from planner.plan import Plan
+from planner.report.because import because, headline
+from planner.report.question import command_of, defaults_of, title_of
+from planner.report.remarks import remark_text
 from planner.report.values import SCHEMA_VERSION, Record
+from planner.report.wording import dropped_text, reason_text
 from planner.supply.machines import Fleet, Range
+from planner.verdict.alternatives import alternatives_of
 from pricing.history import price_history
 
 __all__ = ["performance_record", "plan_record", "read_record", "read_records"]
@@ -43,8 +48,12 @@ def performance_record(fleet: Fleet | None) -> Record | None:
     }
 
 
-def _option(option: Option) -> Record:
+NONE_OF_THIS_SORT = "none that does this work within the constraints"
+
+
+def _option(option: Option, planned_on: date, ranges: Mapping[str, tuple[float, float]]) -> Record:
     fleet = option.fleet
+    low, high = ranges.get(option.id, (None, None))
     return {
         "id": option.id,
         "kind": option.kind,
@@ -54,6 +63,7 @@ def _option(option: Option) -> Record:
         "accelerator": option.accelerator,
         "accelerator_count": option.accelerator_count,
         "instance_count": option.instance_count,
+        "spare_instance_count": option.spare_instance_count,
         "accelerators_total_count": option.accelerators_total_count,
         "accelerators_used_count": fleet.accelerators_used if fleet else 0,
         "purchase_option": option.purchase_option,
@@ -74,6 +84,9 @@ def _option(option: Option) -> Record:
         "cost": {
             "present_value_usd": option.present_value_usd,
             "usd_per_month": option.usd_per_month,
+            "low_usd_per_month": None if low is None else option.usd_per_month * low,
+            "high_usd_per_month": None if high is None else option.usd_per_month * high,
+            "spare_usd_per_month": option.spare_usd_per_month,
             "usd_per_useful_gpu_hour": option.usd_per_useful_gpu_hour,
             "usd_per_million_tokens": option.usd_per_million_tokens,
             "usd_per_thousand_images": option.usd_per_thousand_images,
@@ -81,9 +94,13 @@ def _option(option: Option) -> Record:
         "kwh_per_month": option.kwh_per_month,
         "co2e_kg_per_month": option.co2e_kg_per_month,
         "priced_on": option.priced_on,
+        "price_age_days": (planned_on - option.priced_on).days,
+        "tier": option.tier or None,
+        "capex_usd": option.capex_usd,
         "source": option.source,
         "choosable": option.choosable,
-        "reason_not_chosen": option.reason_not_chosen,
+        "reason_not_chosen": reason_text(option.not_recommended[0]) if option.not_recommended else "",
+        "not_recommended": [{"code": each.code, "text": reason_text(each)} for each in option.not_recommended],
         "notes": (*option.notes, *(fleet.notes if fleet else ())),
         "book": option.book,
     }
@@ -103,6 +120,8 @@ def plan_record(plan: Plan, *, top: int | None = None) -> Record:
         plan.verdict.option_id,
         *(pair.rent_id for pair in plan.break_evens),
         *(p.buy_id for p in plan.break_evens),
+        *(option.id for option in alternatives_of(plan.options).values() if option),
+        *(name for turn in plan.turns for name in (turn.option_id, turn.then) if name),
     }
     work = volume(plan.workload, 730.0)
     kept = [o for i, o in enumerate(plan.options) if top is None or i < top or o.id in named]
@@ -110,14 +129,15 @@ def plan_record(plan: Plan, *, top: int | None = None) -> Record:
         "schema_version": SCHEMA_VERSION,
         "program": f"gpuplan {_version()}",
         "planned_on": plan.planned_on,
-        "title": _title(plan),
+        "title": title_of(plan.workload, plan.model),
         "workload": plan.workload.model_dump(mode="json", exclude_none=True),
+        "defaults": defaults_of(plan.workload, plan.in_force),
         "horizon_months": plan.horizon_months,
         "runs_once": work.is_job and not work.runs_per_month,
         "model": plan.model,
         "requirements": _requirements(plan),
-        "verdict": plan.verdict,
-        "options": [_option(option) for option in kept],
+        "verdict": {**_verdict(plan), "headline": headline(plan), "because": because(plan)},
+        "options": [_option(option, plan.planned_on, plan.cost_ranges) for option in kept],
         "options_found_count": len(plan.options),
         "break_evens": plan.break_evens,
         "timelines": [
@@ -133,17 +153,17 @@ def plan_record(plan: Plan, *, top: int | None = None) -> Record:
             for option in plan.options
             if option.id in named
         ],
-        "sensitivity": plan.doubt.sensitivity,
-        "risk": plan.doubt.risk,
+        "sensitivity": plan.uncertainty.sensitivity,
+        "risk": plan.uncertainty.risk,
         "assumptions": [
             {key: value for key, value in asdict(row).items() if key not in {"least", "most"}}
             for row in plan.assumptions
         ],
         "funnel": plan.funnel,
-        "notes": plan.notes,
+        "dropped": plan.dropped,
+        "notes": (*([f"left out: {dropped_text(plan.dropped)}"] if plan.dropped else []), *plan.notes),
         "price_history": _price_history(sorted(kept, key=lambda option: option.id not in named)),
         "provenance": plan.provenance,
-        **({"second_opinion": plan.second_opinion} if plan.second_opinion else {}),
     }
 
 
@@ -165,13 +185,27 @@ def _price_history(options: Sequence[Option]) -> list[Record]:
     return found
 
 
-def _title(plan: Plan) -> str:
-    """Say what was asked, in the words of the file."""
-    workload = plan.workload
-    stated = workload.work.model_dump(mode="json", exclude_unset=True)
-    details = ", ".join(f"{key} {count(v) if isinstance(v, int | float) else v}" for key, v in stated.items())
-    name = workload.model if isinstance(workload.model, str) else plan.model
-    return f"{workload.kind} {name}: {details}" if name else f"{workload.kind}: {details}"
+def _verdict(plan: Plan) -> Record:
+    """Return the verdict; what was passed over with its reason in words."""
+    passed_over = [
+        {"option_id": name, "code": reason.code, "text": reason_text(reason)}
+        for name, reason in plan.verdict.passed_over
+    ]
+    found = alternatives_of(plan.options)
+    if found["have"] is None:
+        del found["have"]  # nothing is missing where nothing was stated
+    missing = {name: NONE_OF_THIS_SORT for name, option in found.items() if option is None}
+    return {
+        **asdict(plan.verdict),
+        "passed_over": passed_over,
+        "turns_at": plan.turns,
+        "command": command_of(
+            plan.workload, {row.name: row.value for row in plan.assumptions if row.overridden}, plan.planned_on
+        ),
+        "remarks": [{"code": each.code, "figures": each.figures, "text": remark_text(each)} for each in plan.remarks],
+        **asdict(plan.variants),
+        "alternatives": {**{name: option and option.id for name, option in found.items()}, "reason": missing},
+    }
 
 
 def _requirements(plan: Plan) -> Record:
@@ -228,18 +262,23 @@ def read_records(text: str, where: str) -> list[Record]:
     InputError
         The text is no JSON, no plan, or a plan of a newer program.
     """
+    from planner.report.schema import check_record
+
     try:
         content = json.loads(text)
-    except ValueError as error:
-        raise InputError(f"not valid JSON: {error}", where=where) from None
+    except (ValueError, RecursionError) as error:
+        told = "brackets are nested too deeply" if isinstance(error, RecursionError) else str(error)
+        raise InputError(f"not valid JSON: {told}", where=where) from None
     listed = content.get("plans") if isinstance(content, dict) else None
     records = listed if isinstance(listed, list) and listed else [content]
-    for record in records:
+    for number, record in enumerate(records):
+        place = f"{where}, plan {number + 1}" if len(records) > 1 else where
         if not isinstance(record, dict) or "verdict" not in record or "options" not in record:
-            raise InputError("this is no plan", where=where, hint="`gpuplan plan WORKLOAD -o plan.json` writes one")
+            raise InputError("this is no plan", where=place, hint="`gpuplan plan WORKLOAD -o plan.json` writes one")
         if record.get("schema_version") != SCHEMA_VERSION:
             raise InputError(
                 f"a plan of schema version {record.get('schema_version')}, this program reads {SCHEMA_VERSION}",
-                where=where,
+                where=place,
             )
+        check_record(json.dumps(record), place)
     return records

@@ -44,7 +44,7 @@ def scenario_tables(answer: Mapping[str, Any]) -> list[Table]:
     )
     sides = (
         ("total", usd(rent["total_usd"]), usd(buy["total_usd"])),
-        ("in today's money", usd(rent["present_value_usd"]), usd(buy["present_value_usd"])),
+        ("NPV", usd(rent["present_value_usd"]), usd(buy["present_value_usd"])),
         ("a useful hour", usd(rent["usd_per_useful_hour"]), usd(buy["usd_per_useful_hour"])),
         *(
             (
@@ -83,10 +83,10 @@ def scenario_tables(answer: Mapping[str, Any]) -> list[Table]:
             years,
         ),
     ]
-    return tables + _doubt(answer)
+    return tables + _risk_tables(answer)
 
 
-def _doubt(answer: Mapping[str, Any]) -> list[Table]:
+def _risk_tables(answer: Mapping[str, Any]) -> list[Table]:
     """Return what the ranges of the scenario make of the verdict; nothing where none is stated."""
     tables = []
     risk = answer.get("risk")

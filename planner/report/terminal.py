@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import re
 from collections.abc import Sequence
 
 from rich import box
@@ -10,12 +12,78 @@ from rich.padding import Padding
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from planner.report.short import ShortAnswer, without_empty
 from planner.report.table import Column, Table
 from planner.report.view import View
 
-__all__ = ["render", "render_tables"]
+__all__ = ["render", "render_short", "render_tables"]
 
 SHORT_ASSUMPTIONS = 8
+MOST_LINES, ITS_WIDTH = 30, 100
+"""The short answer is at most so long at that width."""
+BETWEEN = 2
+"""Blanks between two columns."""
+
+
+def render_short(answer: ShortAnswer, console: Console, *, below: Table | None = None) -> None:
+    """Write a short answer, with as many of its reasons as one screen takes.
+
+    Parameters
+    ----------
+    answer : ShortAnswer
+        The plan on one screen.
+    console : Console
+        Where to.
+    below : Table, optional
+        Options, where a number of them was asked for.
+    """
+    console.print(_fitting(answer, console.width))
+    if below is not None:
+        console.print()
+        console.print(_titled(below, _stacked(below, console.width)))
+
+
+def _fitting(answer: ShortAnswer, width: int) -> Group:
+    """Return the answer with the fewest of its last bullets left out that make it fit on a screen."""
+    why, changes = list(answer.why), list(answer.changes)
+    while True:
+        page = io.StringIO()
+        Console(width=ITS_WIDTH, file=page).print(_short(answer, why, changes, ITS_WIDTH))
+        if page.getvalue().count("\n") <= MOST_LINES or not (why or changes):
+            return _short(answer, why, changes, width)
+        (why if len(why) >= max(len(changes), 2) or not changes else changes).pop()
+
+
+def _short(answer: ShortAnswer, why: Sequence[str], changes: Sequence[str], width: int) -> Group:
+    parts: list[RenderableType] = [Text(answer.question)]
+    if answer.defaults:
+        parts.append(Text(f"Defaults: {answer.defaults}", style="dim"))
+    parts += [Text(), Text(answer.headline, style="bold"), Text()]
+    if answer.alternatives.rows:
+        parts += [_titled(answer.alternatives, _plain(answer.alternatives, width, widest=1))]
+    for heading, bullets in (("Why", why), ("What would change the decision", changes)):
+        if bullets:
+            parts += [Text(heading, style="bold"), *(_bullet(text) for text in bullets)]
+    parts.append(Text())
+    if answer.left_out:
+        parts.append(Text(f"Left out: {answer.left_out}", style="dim"))
+    if answer.command:
+        parts += [*(Text(line, style="dim") for line in _shell_lines(answer.command, width))]
+    parts.append(Text("More: --full for all tables, --explain for how each figure comes about.", style="dim"))
+    return Group(*parts)
+
+
+def _shell_lines(command: str, width: int) -> list[str]:
+    """Break a command where a shell reads on; an option stays with its value."""
+    words = re.split(r" (?=--)", command)
+    lines = [words[0]]
+    for word in words[1:]:
+        if len(lines[-1]) + len(word) + 3 <= width:
+            lines[-1] += f" {word}"
+        else:
+            lines[-1] += " \\"
+            lines.append(f"  {word}")
+    return lines
 
 
 def render(view: View, console: Console, *, explained: Table | None = None) -> None:
@@ -37,12 +105,16 @@ def render(view: View, console: Console, *, explained: Table | None = None) -> N
     for reason in view.because:
         console.print(Padding(_bullet(reason), (0, 0, 0, 2)))
     for block in (
-        _titled(view.options, _stacked(view.options)),
-        _titled(view.break_evens, _plain(view.break_evens, widest=0)),
-        _titled(view.sensitivity, _plain(view.sensitivity, widest=0)) if view.sensitivity.rows else None,
-        _titled(explained, _plain(explained)) if explained else None,
+        _titled(view.alternatives, _plain(view.alternatives, console.width, widest=1))
+        if view.alternatives.rows
+        else None,
+        _titled(view.options, _stacked(view.options, console.width)),
+        _titled(view.break_evens, _plain(view.break_evens, console.width, widest=0)),
+        _titled(view.turns, _plain(view.turns, console.width, widest=0)) if view.turns.rows else None,
+        _titled(view.sensitivity, _plain(view.sensitivity, console.width, widest=0)) if view.sensitivity.rows else None,
+        _titled(explained, _plain(explained, console.width)) if explained else None,
         _assumptions(view.assumptions, every=explained is not None),
-        _titled(view.funnel, _plain(view.funnel)) if explained else None,
+        _titled(view.funnel, _plain(view.funnel, console.width)) if explained else None,
         _titled(view.sources, _sources(view.sources)),
     ):
         if block is not None:
@@ -60,7 +132,7 @@ def render_tables(tables: Sequence[Table], console: Console) -> None:
     for index, table in enumerate(tables):
         if index:
             console.print()
-        console.print(_titled(table, _plain(table)) if table.title else _plain(table))
+        console.print(_titled(table, _plain(without_empty(table), console.width)))
 
 
 def _bullet(text: str) -> RichTable:
@@ -72,7 +144,7 @@ def _bullet(text: str) -> RichTable:
 
 
 def _titled(table: Table, body: RenderableType) -> Group:
-    parts: list[RenderableType] = [Text(table.title, style="bold")]
+    parts: list[RenderableType] = [Text(table.title, style="bold")] if table.title else []
     if table.rows:
         parts.append(body)
     if table.note:
@@ -87,35 +159,74 @@ def _grid(*columns: Column, widest: int = 0) -> RichTable:
         grid.add_column(
             heading,
             justify="right" if column.is_number else "left",
-            no_wrap=column.is_number,
+            no_wrap=column.is_number or column.is_whole,
+            overflow="fold",  # a name that is cut cannot be copied
             ratio=1 if index == widest else None,
         )
     return grid
 
 
-def _plain(table: Table, widest: int = -1) -> RichTable:
-    grid = _grid(*table.columns, widest=widest % len(table.columns))
+def _plain(table: Table, width: int, widest: int | None = None) -> RichTable:
+    """Return a table that fits: columns leave in the order of their priority before any cell is broken."""
+    flexible = _longest_text(table) if widest is None else widest
+    kept = _kept_columns(table, width, flexible)
+    grid = _grid(*(table.columns[i] for i in kept), widest=kept.index(flexible) if flexible in kept else 0)
     for row in table.rows:
-        grid.add_row(*(Text(cell) for cell in row))
+        grid.add_row(*(Text(row[i]) for i in kept), style="bold" if row[0].startswith("> ") else "")
     return grid
 
 
-def _stacked(table: Table) -> RichTable:
+def _longest_text(table: Table) -> int:
+    """Return the column of text that may be broken and takes the most space."""
+
+    def length(index: int) -> int:
+        column = table.columns[index]
+        if column.is_number or column.is_whole:
+            return -1
+        return max((len(row[index]) for row in table.rows), default=0)
+
+    return max(range(len(table.columns)), key=length)
+
+
+def _kept_columns(table: Table, width: int, widest: int) -> list[int]:
+    """Return the columns that fit into a width; the widest one may be broken where it takes more than 44 % of the space."""
+
+    def needed(index: int) -> int:
+        column = table.columns[index]
+        cells = [column.name, column.unit, *(row[index] for row in table.rows)]
+        natural = max(len(cell) for cell in cells)
+        if index != widest or column.is_whole:
+            return natural
+        longest_word = max(len(word) for cell in cells for word in cell.split() or [""])
+        return max(min(natural, width * 44 // 100), longest_word)
+
+    kept = list(range(len(table.columns)))
+    while sum(map(needed, kept)) + BETWEEN * (len(kept) - 1) > width:
+        droppable = [i for i in kept if table.columns[i].drop]
+        if not droppable:
+            break
+        kept.remove(max(droppable, key=lambda i: table.columns[i].drop))
+    return kept
+
+
+def _stacked(table: Table, width: int) -> RichTable:
     """Put machines, place and payment into one cell of two lines, so that the figures fit beside it."""
-    rank, machines, _, _, month, today, unit, speed, _ = table.columns
-    has_speed = any(row[7] != "-" for row in table.rows)
-    figures = [month, today, unit, *([Column(speed.name, speed.unit, is_number=True)] if has_speed else [])]
-    grid = _grid(rank, Column(machines.name), *figures, widest=1)
-    for number, what, where, paid, month_usd, today_usd, unit_usd, fast, priced_on in table.rows:
-        cell = Text(what)
-        cell.append(f"\n{where}, {paid}, {priced_on}" if where else f"\n{paid}, {priced_on}", style="dim")
-        style = "bold" if number.endswith("*") else "dim" if number.endswith("?") else ""
-        grid.add_row(
-            Text(number),
-            cell,
-            *(Text(each) for each in (month_usd, today_usd, unit_usd, *([fast] if has_speed else []))),
-            style=style,
-        )
+    rank, machines, _, _, *figures, _ = table.columns
+    rows = [
+        (number, what, ", ".join(part for part in (where, paid, priced_on) if part), *numbers)
+        for number, what, where, paid, *numbers, priced_on in table.rows
+    ]
+    shown = without_empty(Table("", (rank, machines, Column("place"), *figures), tuple(rows)))
+    below = shown.columns.index(Column("place"))
+    one_line = Table("", shown.columns, tuple((*row[:below], *row[below + 1 :]) for row in shown.rows))
+    columns = tuple(column for index, column in enumerate(shown.columns) if index != below)
+    kept = _kept_columns(Table("", columns, one_line.rows), width, widest=1)
+    grid = _grid(*(columns[i] for i in kept), widest=1)
+    for full, row in zip(shown.rows, one_line.rows, strict=True):
+        cell = Text(row[1])
+        cell.append(f"\n{full[below]}", style="dim")
+        style = "bold" if row[0].endswith("*") else "dim" if row[0].endswith("?") else ""
+        grid.add_row(*(cell if i == 1 else Text(row[i]) for i in kept), style=style)
     return grid
 
 
@@ -124,13 +235,14 @@ def _assumptions(table: Table, *, every: bool) -> Group:
     mine = [row for row in table.rows if row[4] == "set by you"]
     weak = [row for row in table.rows if row[4] == "weak"]
     rows = list(table.rows) if every else [*mine, *weak[:SHORT_ASSUMPTIONS]]
-    name, value, unit, spread, mark, _, as_of = table.columns
-    grid = _grid(name, value, unit, spread, mark, as_of)
+    shown = (0, 1, 2, 3, 4) if every else (0, 1, 2, 4)
+    grid = _grid(*(table.columns[index] for index in shown))
+    grid.columns[0].min_width = max((len(row[0]) for row in rows), default=0)  # a name that is cut cannot be copied
     for row in rows:
         first = Text(row[0])
         if every and row[5]:
-            first.append(f"\n{row[5]}", style="dim")
-        grid.add_row(first, *(Text(row[index]) for index in (1, 2, 3, 4, 6)))
+            first.append(f"\n{row[5]} ({row[6]})" if row[6] else f"\n{row[5]}", style="dim")
+        grid.add_row(first, *(Text(row[index]) for index in shown[1:]))
     hidden = len(table.rows) - len(rows)
     note = f"{hidden} more, and the source of each, with --explain" if hidden else ""
     return _titled(Table(table.title, table.columns, tuple(rows), note), grid)

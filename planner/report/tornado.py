@@ -11,9 +11,9 @@ from planner.report.live import Cost, Inputs, Live, priced_names
 __all__ = ["DEMAND", "SERVER_PRICE", "WHOLE", "Moved", "bars_of", "moved"]
 
 DEMAND, SERVER_PRICE = "risk.demand_ratio", "risk.server_price_ratio"
-"""Beliefs about what comes over what was planned: the use of the machines, the price of a server."""
+"""Assumptions about what comes over what was planned: the use of the machines, the price of a server."""
 WHOLE = {"own.life_months", "own.lead_time_months"}
-"""Beliefs that are whole months."""
+"""Assumptions that are whole months."""
 
 MOST_BARS = 12
 LEAST_SHARE = 0.002
@@ -35,7 +35,7 @@ def bars_of(live: Live) -> list[dict[str, Any]]:
     pair = live.pair()
     if pair is None:
         return []
-    base = _saving_usd(live, live.beliefs)
+    base = _saving_usd(live, live.assumptions)
     held = live.record["risk"]
     if given and held:
         # The plan's own bars are about the pair that it held against each other, which need not be ours.
@@ -60,7 +60,7 @@ def bars_of(live: Live) -> list[dict[str, Any]]:
         for row in live.record["assumptions"]:
             if row["name"] not in names or row["low"] == row["high"]:
                 continue
-            low, high = (_saving_usd(live, live.beliefs | {row["name"]: row[end]}) for end in ("low", "high"))
+            low, high = (_saving_usd(live, live.assumptions | {row["name"]: row[end]}) for end in ("low", "high"))
             bars.append(
                 {
                     "name": row["name"],
@@ -79,7 +79,7 @@ def bars_of(live: Live) -> list[dict[str, Any]]:
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """A plan with one belief at another value, and all else as it was.
+    """A plan with one assumption at another value, and all else as it was.
 
     Attributes
     ----------
@@ -87,7 +87,7 @@ class Moved:
         The plan.
     inputs : Inputs
         What a reader changes, with the demand that comes.
-    beliefs : mapping of str to float
+    assumptions : mapping of str to float
         With the one that moved.
     server_price_ratio : float
         Price of a server over its listed one.
@@ -95,42 +95,38 @@ class Moved:
 
     live: Live
     inputs: Inputs
-    beliefs: Mapping[str, float]
+    assumptions: Mapping[str, float]
     server_price_ratio: float = 1.0
 
     def rent(self, option: Mapping[str, Any]) -> Cost:
         """Return what a rented option costs."""
-        return self.live.cost(option, self.inputs, self.beliefs)
+        return self.live.cost(option, self.inputs, self.assumptions)
 
     def own(self, option: Mapping[str, Any]) -> Cost:
-        """Return what an owned option costs, with the cheapest rent until it is delivered."""
+        """Return what an owned option costs."""
         price = option["book"]["server_price_usd"] * self.server_price_ratio
-        return self.live.bridged_cost(
-            {**option, "book": {**option["book"], "server_price_usd": price}}, self.inputs, self.beliefs
+        return self.live.cost(
+            {**option, "book": {**option["book"], "server_price_usd": price}}, self.inputs, self.assumptions
         )
-
-    def bridge_usd_per_month(self) -> float:
-        """Return the cheapest rent without a commitment."""
-        return min((self.rent(each).usd_per_month for each in self.live.bridges()), default=0.0)
 
 
 def moved(
-    live: Live, name: str, value: float, inputs: Inputs | None = None, beliefs: Mapping[str, float] | None = None
+    live: Live, name: str, value: float, inputs: Inputs | None = None, assumptions: Mapping[str, float] | None = None
 ) -> Moved:
-    """Return a plan with one belief at another value.
+    """Return a plan with one assumption at another value.
 
     Parameters
     ----------
     live : Live
         The plan.
     name : str
-        A belief of `planner.report.live.priced_names`, `DEMAND` or `SERVER_PRICE`.
+        An assumption of `planner.report.live.priced_names`, `DEMAND` or `SERVER_PRICE`.
     value : float
         What it is instead.
-    inputs, beliefs : Inputs, mapping of str to float, optional
+    inputs, assumptions : Inputs, mapping of str to float, optional
         All else; the plan's own by default.
     """
-    asked, held = inputs or live.planned, dict(beliefs or live.beliefs)
+    asked, held = inputs or live.planned, dict(assumptions or live.assumptions)
     match name:
         case "risk.demand_ratio":
             return Moved(live, replace(asked, use_ratio=asked.use_ratio * value), held)
@@ -140,12 +136,12 @@ def moved(
             return Moved(live, asked, held | {name: round(value) if name in WHOLE else value})
 
 
-def _saving_usd(live: Live, beliefs: dict[str, float]) -> float:
+def _saving_usd(live: Live, assumptions: dict[str, float]) -> float:
     """Return what owning saves over the rent that it is held against."""
     pair = live.pair()
     assert pair is not None
     rent, own = pair
-    whole = {name: round(value) if name in WHOLE else value for name, value in beliefs.items()}
+    whole = {name: round(value) if name in WHOLE else value for name, value in assumptions.items()}
     inputs = live.planned
-    bought = live.bridged_cost(own, inputs, whole)
+    bought = live.cost(own, inputs, whole)
     return live.cost(rent, inputs, whole).present_value_usd - bought.present_value_usd

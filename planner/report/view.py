@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from planner.figures import count, duration, machines_text, percent, significant, usd
-from planner.report.table import Column, Table
+from planner.report.short import SORTS, alternatives_table
+from planner.report.table import Column, Drop, Table
 from planner.report.values import Record
 from planner.words import how_paid
 
-__all__ = ["View", "plan_view"]
+__all__ = ["SORTS", "View", "plan_view"]
 
 BARS = 5
-"""Beliefs shown of those that move the saving."""
+"""Assumptions shown of those that move the saving."""
 HINTS = 3
 """Hints shown below the options that may be recommended."""
 
@@ -31,7 +32,7 @@ class View:
         The verdict, one sentence.
     because : tuple of str
         Why.
-    options, break_evens, sensitivity, assumptions, sources, funnel : Table
+    alternatives, options, break_evens, turns, sensitivity, assumptions, sources, funnel : Table
         The tables below.
     notes : tuple of str
         What the reader should know.
@@ -40,8 +41,10 @@ class View:
     title: str
     headline: str
     because: tuple[str, ...]
+    alternatives: Table
     options: Table
     break_evens: Table
+    turns: Table
     sensitivity: Table
     assumptions: Table
     sources: Table
@@ -64,8 +67,10 @@ def plan_view(record: Record, *, top: int = 12) -> View:
         title=record["title"],
         headline=record["verdict"]["headline"],
         because=tuple(record["verdict"]["because"]),
+        alternatives=_alternatives(record),
         options=_options(record, shown),
         break_evens=_break_evens(record),
+        turns=_turns(record),
         sensitivity=_sensitivity(record),
         assumptions=_assumptions(record),
         sources=_sources(record, shown),
@@ -76,6 +81,19 @@ def plan_view(record: Record, *, top: int = 12) -> View:
         ),
         notes=tuple(record["notes"]),
     )
+
+
+def _alternatives(record: Record) -> Table:
+    """Return the best option of each sort side by side, with why some of them are not recommended."""
+    table = alternatives_table(record)
+    by_id = {option["id"]: option for option in record["options"]}
+    barred: dict[str, list[str]] = {}
+    for sort, words in SORTS.items():
+        option = by_id.get((record["verdict"].get("alternatives") or {}).get(sort) or "")
+        if option is not None and option["reason_not_chosen"]:
+            barred.setdefault(option["reason_not_chosen"], []).append(words)
+    notes = [f"{', '.join(sorts)} not recommended: {reason}" for reason, sorts in barred.items()]
+    return replace(table, title="Side by side", note="; ".join([table.note, *notes]) if table.rows else "")
 
 
 def _shown(record: Record, top: int) -> list[Record]:
@@ -99,7 +117,7 @@ def _speed(option: Mapping[str, Any]) -> str:
         return "-"
     if option["hours_per_run"] is not None:
         return duration(option["hours_per_run"])
-    if performance["tpot_ms"] is not None:
+    if performance["ttft_ms"] is not None and performance["tpot_ms"] is not None:
         return f"{significant(performance['ttft_ms'], 2):,.0f} / {significant(performance['tpot_ms'], 2):g} ms"
     if performance["rate_unit"] == "images" and performance["rate_per_s"] is not None:
         return f"{significant(performance['rate_per_s']['typical'], 2):g} images/s"
@@ -109,11 +127,11 @@ def _speed(option: Mapping[str, Any]) -> str:
 def _speed_heading(record: Record) -> Column:
     match record["workload"]["kind"]:
         case "serve":
-            return Column("first / next", "token")
+            return Column("TTFT / TPOT", is_number=True, drop=Drop.THIRD)
         case "diffusion":
-            return Column("speed")
+            return Column("speed", is_number=True, drop=Drop.THIRD)
         case _:
-            return Column("run takes")
+            return Column("run takes", is_number=True, drop=Drop.THIRD)
 
 
 def _what(option: Mapping[str, Any]) -> str:
@@ -125,7 +143,21 @@ def _what(option: Mapping[str, Any]) -> str:
 
 
 def _where(option: Mapping[str, Any]) -> str:
-    return f"{option['provider']} {option['region']}".strip()
+    region = "" if option["region"] == "global" else option["region"]
+    return f"{option['provider']} {region}".strip()
+
+
+def _sameness(option: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Return what two offers share that are one to a buyer: 1 x 8, 2 x 4 and 8 x 1 of the same GPUs at one price."""
+    return (
+        option["kind"],
+        _where(option),
+        option["accelerator"] or option["id"],
+        option["accelerators_total_count"],
+        option["purchase_option"],
+        usd(option["cost"]["present_value_usd"]),
+        option["choosable"],
+    )
 
 
 def _options(record: Record, shown: Sequence[Mapping[str, Any]]) -> Table:
@@ -143,24 +175,28 @@ def _options(record: Record, shown: Sequence[Mapping[str, Any]]) -> Table:
         unit_key, unit_name = "usd_per_useful_gpu_hour", "useful GPU-h"
     rows = []
     ranks = {option["id"]: index for index, option in enumerate(record["options"], 1)}
+    groups: dict[tuple[Any, ...], list[Mapping[str, Any]]] = {}
     for option in shown:
+        groups.setdefault(_sameness(option), []).append(option)
+    for same in groups.values():
+        option = next((each for each in same if each["id"] == chosen), same[0])
         mark = "*" if option["id"] == chosen else "" if option["choosable"] else "?"
         cost = option["cost"]
         rows.append(
             (
                 f"{ranks[option['id']]}{mark}",
-                _what(option),
+                " or ".join(dict.fromkeys(_what(each) for each in same)),
                 _where(option),
                 how_paid(option["purchase_option"]),
                 usd(cost["present_value_usd"] if once else cost["usd_per_month"]),
-                usd(cost["present_value_usd"]),
+                *([] if once else [usd(cost["present_value_usd"])]),
                 usd(cost[unit_key]),
                 _speed(option),
                 option["priced_on"],
             )
         )
     legend = ["* the verdict"] + (
-        ["? a hint, not recommended (why: -f json)"] if any(not option["choosable"] for option in shown) else []
+        ["? not recommended (why: -f json)"] if any(not option["choosable"] for option in shown) else []
     )
     hidden = record["options_found_count"] - len(shown)
     if hidden > 0:
@@ -173,8 +209,12 @@ def _options(record: Record, shown: Sequence[Mapping[str, Any]]) -> Table:
             Column("where"),
             Column("paid"),
             money,
-            Column(f"{record['horizon_months']} months", "USD today", is_number=True),
-            Column(unit_name, "USD", is_number=True),
+            *(
+                []
+                if once
+                else [Column(f"{record['horizon_months']} months", "NPV, USD", is_number=True, drop=Drop.SECOND)]
+            ),
+            Column(unit_name, "USD", is_number=True, drop=Drop.FIRST),
             _speed_heading(record),
             Column("priced on"),
         ),
@@ -201,9 +241,8 @@ def _break_evens(record: Record) -> Table:
     if rows:
         own = by_id[record["break_evens"][0]["buy_id"]]
         note = (
-            f"against owning {_what(own)}, {own['region']}; over {record['horizon_months']} months, in today's money. "
-            "Equal: the share of the time in which the machines are needed, and the rent of one instance, at which both "
-            "cost the same; above it owning is cheaper"
+            f"against owning {_what(own)}, {own['region']}; over {record['horizon_months']} months (NPV). "
+            "Equal: the utilization, and the rent of one instance, at which both cost the same; above it owning is cheaper"
         )
     else:
         note = "nothing to compare: no server for this work, or nothing to rent"
@@ -213,7 +252,7 @@ def _break_evens(record: Record) -> Table:
             Column("rent"),
             Column("rent", "USD/h", is_number=True),
             Column("pays off", "month", is_number=True),
-            Column("equal", "needed", is_number=True),
+            Column("equal", "utilization", is_number=True),
             Column("equal", "USD/h", is_number=True),
             Column("owning", "saves USD", is_number=True),
         ),
@@ -222,8 +261,39 @@ def _break_evens(record: Record) -> Table:
     )
 
 
+def _turns(record: Record) -> Table:
+    """Return the prices and the use at which the verdict would be another one."""
+    by_id = {option["id"]: option for option in record["options"]}
+
+    def name(option_id: str) -> str:
+        option = by_id.get(option_id)
+        return f"{_what(option)}, {_where(option)}, {how_paid(option['purchase_option'])}" if option else option_id
+
+    rows = []
+    for turn in record["verdict"].get("turns_at") or ():  # a plan of an older program has none
+        match turn["what"]:
+            case "price":
+                what = f"price of {name(turn['option_id'])}"
+            case "rents":
+                what = "all rents, over today's"
+            case other:
+                what = other.replace("_", " ")
+        side = "above" if turn["value"] >= turn["planned"] else "below"
+        value = f"{side} {significant(turn['value']):,g}"
+        rows.append((what, f"{significant(turn['planned']):,g}", value, turn["unit"], name(turn["then"])))
+    columns = (
+        Column("what"),
+        Column("planned", is_number=True),
+        Column("turns at", is_number=True),
+        Column("unit"),
+        Column("then"),
+    )
+    note = "each alone, everything else as planned; looked at from a quarter to four times of it" if rows else ""
+    return Table("Where the verdict turns", columns, tuple(rows), note)
+
+
 def _sensitivity(record: Record) -> Table:
-    """Return the beliefs that move the saving of owning most, and how sure the comparison is."""
+    """Return the assumptions that move the saving of owning most, and how sure the comparison is."""
     rows = tuple(
         (
             bar["name"],
@@ -238,14 +308,14 @@ def _sensitivity(record: Record) -> Table:
     note = ""
     if risk:
         note = (
-            f"with all beliefs within their ranges owning is cheaper in {percent(risk['probability_buy_cheaper_share'])} of "
+            f"with all assumptions within their ranges owning is cheaper in {percent(risk['probability_buy_cheaper_share'])} of "
             f"{risk['draws']:,} draws; it saves {usd(risk['saving_p5_usd'])} to {usd(risk['saving_p95_usd'])} USD (5 to 95 %), "
             f"against {risk['rent_id']}"
         )
     return Table(
-        "What would turn rent against buy",
+        "What would change the decision",
         (
-            Column("belief"),
+            Column("assumption"),
             Column("from to"),
             Column("owning saves", "USD, at low", is_number=True),
             Column("owning saves", "USD, at high", is_number=True),

@@ -13,6 +13,7 @@ from planner.report.live import Live
 from planner.report.tornado import bars_of
 from planner.report.values import Record
 from planner.report.view import plan_view
+from planner.report.workbook_alternatives import ALTERNATIVES, write_alternatives
 from planner.report.workbook_breakeven import BREAK_EVEN, write_break_even
 from planner.report.workbook_cells import Book
 from planner.report.workbook_facts import write_prices, write_reading, write_sensitivity
@@ -23,7 +24,7 @@ from planner.report.workbook_overview import OVERVIEW, write_overview
 from planner.report.workbook_sensitivity import SENSITIVITY, Chosen, write_live_sensitivity
 from planner.report.workbook_verdict import VERDICT, write_verdict
 
-__all__ = ["workbook", "workbook_of_many"]
+__all__ = ["ExcelFile", "workbook", "workbook_of_many"]
 
 MOST_LIVE = 200
 """Options with formulas; more make the file slow and are read by no one."""
@@ -39,7 +40,7 @@ def workbook(record: Record) -> bytes:
     record : Record
         The plan, in JSON's own types.
     """
-    with _File(record, record["title"]) as file:
+    with _file_of(record, record["title"]) as file:
         _write(Book(file.workbook), record, MOST_LIVE)
     return file.content()
 
@@ -49,7 +50,7 @@ def workbook_of_many(records: Sequence[Record]) -> bytes:
 
     Sheets and names carry the number of their plan (``2 Verdict``, ``work2_horizon_months``).
     """
-    with _File(records[0], f"{len(records)} workloads") as file:
+    with _file_of(records[0], f"{len(records)} workloads") as file:
         book = Book(file.workbook)
         sheet = book.sheet(OVERVIEW)
         written = [_write(book.for_plan(i), record, MOST_LIVE_EACH) for i, record in enumerate(records, 1)]
@@ -57,20 +58,22 @@ def workbook_of_many(records: Sequence[Record]) -> bytes:
     return file.content()
 
 
-class _File:
-    """An Excel file in memory."""
+def _file_of(record: Record, title: str) -> ExcelFile:
+    return ExcelFile(title, date.fromisoformat(record["planned_on"]), record["program"])
 
-    def __init__(self, record: Record, title: str) -> None:
+
+class ExcelFile:
+    """An Excel file in memory, dated by what it is of: the same answer makes the same file."""
+
+    def __init__(self, title: str, made_on: date, program: str = "gpuplan") -> None:
         self._target = io.BytesIO()
         self.workbook = Workbook(
             self._target, {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
         )
-        made_on = date.fromisoformat(record["planned_on"])
         self.workbook.set_properties(
             {
                 "title": title[:250],
-                "comments": f"Made by {record['program']}",
-                # The plan's own day: the same plan makes the same file.
+                "comments": f"Made by {program}",
                 "created": datetime(made_on.year, made_on.month, made_on.day, tzinfo=UTC),
             }
         )
@@ -94,14 +97,13 @@ def _write(book: Book, record: Record, most: int) -> Live:
     costs, labels = live.costs(), labels_of(live.options)
     pair = pair_of(live)
     owned = [option for option in live.options if option["kind"] == "buy"]
-    names = [VERDICT, ASSUMPTIONS, OPTIONS]
+    names = [VERDICT, ALTERNATIVES, ASSUMPTIONS, OPTIONS]
     names += [SERVERS] if owned else []
     names += [RENT, OWN, BREAK_EVEN] if pair else []
     sheets = {name: book.sheet(name) for name in (*names, SENSITIVITY, "Prices", "How to read", CALENDAR)}
     book.references |= {
         "input.horizon_months": "horizon_months",
         "input.use_ratio": "use_ratio",
-        "input.bridge_usd_per_month": "bridge_usd_per_month",
     }
     write_assumptions(book, sheets[ASSUMPTIONS], live)
     write_calendar(book, sheets[CALENDAR], live)
@@ -123,6 +125,7 @@ def _write(book: Book, record: Record, most: int) -> Live:
         write_live_sensitivity(book, sheets[SENSITIVITY], live, chosen)
     else:
         write_sensitivity(book, sheets[SENSITIVITY], bars_of(live))
+    write_alternatives(sheets[ALTERNATIVES], live.record, view)
     write_prices(sheets["Prices"], live.record)
     write_reading(sheets["How to read"], view)
     return live

@@ -48,7 +48,7 @@ def write_break_even(
     sheet.put(
         1,
         0,
-        "In today's money. Below zero renting has been cheaper so far; a step is a purchase, a refresh or a sale.",
+        "NPV. Below zero renting has been cheaper so far; a step is a purchase, a refresh or a sale.",
         "soft",
     )
     heads = ["month", "rent, paid by then", "own, paid by then", "owning has saved, before steps", "and after them",
@@ -148,7 +148,7 @@ def _results(
     rises = "(rent_price_kept_usd+rent_price_use_usd-own_price_kept_usd-own_price_use_usd)"
     equal_text = f'IF({rises}>0,MAX(rent_usd_per_hour*(1-saving_usd/{rises}),0),"none")'
     answers = (
-        ("owning saves, USD today", "saving_usd", xl_rowcol_to_cell(last, 4), saving, "usd_bold"),
+        ("owning saves, NPV in USD", "saving_usd", xl_rowcol_to_cell(last, 4), saving, "usd_bold"),
         ("owning pays off from month", "break_even_month", month, "never" if never else rows["month"], "month"),
         ("needed share of equal cost", "equal_share", share_text, share, "share"),
         ("rent of equal cost, USD/h", "equal_usd_per_hour", equal_text, equal, "price"),
@@ -164,7 +164,7 @@ def _by_use(sheet: Sheet, pair: tuple[Mapping[str, Any], Mapping[str, Any]], ren
     price = pair[0]["book"].get("price_usd_per_hour", 0.0)
     sheet.heads(
         FIRST_ROW - 1,
-        ["time needed", "rent, USD today", "own, USD today", "rent of equal cost, USD/h"],
+        ["time needed", "rent, NPV in USD", "own, NPV in USD", "rent of equal cost, USD/h"],
         USE_COLUMN,
         numbers=True,
     )
@@ -197,7 +197,7 @@ def cost_chart(book: Book, months: int) -> Any:  # noqa: ANN401 - XlsxWriter has
                 "line": {"color": colour, "width": 2.25},
             }
         )
-    _dress(chart, "What has been paid, in today's money", "months from today", "USD", "#,##0")
+    _dress(chart, "What has been paid (NPV)", "months from today", "USD", "#,##0")
     return chart
 
 
@@ -205,7 +205,7 @@ def _use_chart(book: Book, sheet: Sheet) -> Any:  # noqa: ANN401
     chart: Any = book.file.add_chart({"type": "scatter", "subtype": "straight"})
     for column, name, colour in ((1, "rent", RENT_COLOUR), (2, "own", OWN_COLOUR)):
         chart.add_series(_use_series(sheet, column, name, colour))
-    _dress(chart, "Cost over the time in which machines are needed", "time needed", "USD today", "#,##0", "0%")
+    _dress(chart, "Cost over the time in use", "time needed", "NPV, USD", "#,##0", "0%")
     return chart
 
 

@@ -20,11 +20,11 @@ READING = (
     ),
     "The machines (which, how many, how fast) are as planned. If the work itself changes, run gpuplan plan again.",
     (
-        "Time in which the machines are needed: share of all hours of a month. Hours on demand and the electricity of work follow it; "
+        "Time in use: share of all hours of a month. Hours on demand and the electricity of work follow it; "
         "a commitment, a server and its place are paid whether used or not."
     ),
     (
-        "Today's money: what is paid in a month counts less the later it is, by the discount rate. Month 0 is today and is not discounted. "
+        "NPV: what is paid in a month counts less the later it is, by the discount rate. Month 0 is today and is not discounted. "
         "A spreadsheet's own NPV() would discount the first payment too, so it is not used."
     ),
     (
@@ -75,7 +75,7 @@ def write_sensitivity(book: Book, sheet: Sheet, bars: Sequence[dict[str, Any]]) 
                     "gap": 60,
                 }
             )
-        chart.set_title({"name": "What owning saves, USD today", "name_font": {"size": 12}})
+        chart.set_title({"name": "What owning saves, NPV in USD", "name_font": {"size": 12}})
         chart.set_y_axis({"reverse": True, "label_position": "low"})
         chart.set_x_axis({"num_format": "#,##0", "major_gridlines": {"visible": True, "line": {"color": "#DDDDDD"}}})
         chart.set_legend({"position": "bottom"})
@@ -99,7 +99,7 @@ def write_prices(sheet: Sheet, record: Record) -> None:
         "soft",
     )
     heads = ["provider", "region", "machine", "accelerator", "in one", "instances", "paid", "USD/h of one", "USD a month",
-             "USD today", "may be chosen", "priced on", "source", "why it is a hint only", "notes"]  # fmt: skip
+             "NPV, USD", "may be chosen", "priced on", "source", "not recommended, because", "notes"]  # fmt: skip
     sheet.heads(FIRST_ROW - 1, heads)
     row = FIRST_ROW - 1
     for option in record["options"]:

@@ -40,25 +40,28 @@ def write_assumptions(book: Book, sheet: Sheet, live: Live) -> None:
     sheet.heads(3, ["assumption", "value", "unit", "low", "high", "", "as of", "source", "name for formulas"])
     row = 4
     for name in [*changeable, *sorted(set(stated) - set(changeable))]:
-        belief = known.get(name)
+        assumption = known.get(name)
         line = stated.get(name)
-        value = live.beliefs[name]
+        value = live.assumptions[name]
         is_live = name in changeable
         sheet.put(row, 0, name)
         sheet.put(row, 1, value, "input" if is_live else "number")
-        sheet.put(row, 2, line["unit"] if line else belief.unit if belief else "", "unit")
+        sheet.put(row, 2, line["unit"] if line else assumption.unit if assumption else "", "unit")
         if line and line["low"] != line["high"]:
             sheet.put(row, 3, line["low"], "number")
             sheet.put(row, 4, line["high"], "number")
-        overridden, weak = bool(line and line["overridden"]), bool(line["weak"] if line else belief and belief.weak)
+        overridden, weak = (
+            bool(line and line["overridden"]),
+            bool(line["weak"] if line else assumption and assumption.weak),
+        )
         sheet.put(row, 5, "set by you" if overridden else "weak" if weak else "", "unit")
-        sheet.put(row, 6, line["as_of"] if line else belief.as_of if belief else "", "soft")
-        sheet.put(row, 7, line["source"] if line else belief.source if belief else "", "soft")
-        if is_live and belief is not None:
+        sheet.put(row, 6, line["as_of"] if line else assumption.as_of if assumption else "", "soft")
+        sheet.put(row, 7, line["source"] if line else assumption.source if assumption else "", "soft")
+        if is_live and assumption is not None:
             defined = name.replace(".", "_")
             sheet.put(row, 8, book.here(defined), "soft")
             book.define(defined, sheet, row, 1, name)
-            least, most = max(belief.least, -UNBOUNDED), min(belief.most, UNBOUNDED)
+            least, most = max(assumption.least, -UNBOUNDED), min(assumption.most, UNBOUNDED)
             sheet.page.data_validation(
                 row,
                 1,
@@ -70,7 +73,7 @@ def write_assumptions(book: Book, sheet: Sheet, live: Live) -> None:
                     "minimum": least,
                     "maximum": most,
                     "input_title": name[:32],
-                    "input_message": f"{least:g} to {most:g} {belief.unit}"[:255],
+                    "input_message": f"{least:g} to {most:g} {assumption.unit}"[:255],
                     "error_title": "Out of bounds",
                     "error_message": f"Give a number from {least:g} to {most:g}.",
                 },

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from xlsxwriter.utility import xl_rowcol_to_cell
 
+from planner.costs.formulas import DISCOUNT, Model, site_names
 from planner.costs.timeline import COMPONENTS
 from planner.report.chart_rows import crossing_month
-from planner.report.live import Cost, Live, names_in, site_names
-from planner.report.model import DISCOUNT, Model
+from planner.report.live import Cost, Live
 from planner.report.workbook_cells import Book, Sheet, cell_name, column_range, safe_reference
 from planner.report.workbook_options import SERVER_COLUMNS, option_range, server_range
 
@@ -36,7 +36,7 @@ def write_calendar(book: Book, sheet: Sheet, live: Live) -> None:
     """Write the months and what a dollar in each is worth today; every other sheet looks here."""
     sheet.put(0, 0, "Months, and what a dollar at the end of each is worth today", "title")
     sheet.heads(FIRST_ROW - 1, ["month", "worth today"])
-    factors = (1 + live.beliefs["money.discount_rate_share_per_year"]) ** (-np.arange(live.months + 1) / 12)
+    factors = (1 + live.assumptions["money.discount_rate_share_per_year"]) ** (-np.arange(live.months + 1) / 12)
     for month in range(live.months + 1):
         row = FIRST_ROW + month
         sheet.put(row, 0, month, "count")
@@ -55,7 +55,7 @@ def write_rent_months(
     """Write the months of the rent that the reader has chosen on the first sheet; return where its numbers stand."""
     row_now = 1 + [each["id"] for each in live.options if each["kind"] != "buy"].index(option["id"])
     model = live.model(option)
-    values = live.values(option, live.planned, live.beliefs)
+    values = live.values(option, live.planned, live.assumptions)
     given = {
         name: (f"INDEX({option_range(name, last_option)},rent_row)", values[name])
         for name in sorted(_names(model, "book."))
@@ -80,7 +80,7 @@ def write_own_months(
     """Write the months of the server that the reader has chosen on the first sheet; return where its numbers stand."""
     row_now = 1 + [each["id"] for each in live.options if each["kind"] == "buy"].index(option["id"])
     model = live.model(option)
-    values = live.values(option, live.planned, live.beliefs)
+    values = live.values(option, live.planned, live.assumptions)
     given: dict[str, tuple[str, float]] = {
         name: (f"INDEX({server_range(name, last_server)},own_row)", values[name])
         for name in sorted(_names(model, "book."))
@@ -89,8 +89,11 @@ def write_own_months(
     home = is_home(last_server)
     at_home, hosted = site_names("home"), site_names("colocation")
     for name in sorted(hosted):
-        mine = at_home[name].replace(".", "_") if name in at_home else "0"
-        given[name] = (f"IF({home},{mine},{hosted[name].replace('.', '_')})", values[name])
+        there = hosted[name].replace(".", "_")
+        if name in at_home:
+            given[name] = (f"IF({home},{at_home[name].replace('.', '_')},{there})", values[name])
+        else:
+            given[name] = (f'IF({_site(last_server)}="colocation",{there},0)', values[name])
     lookup = (f"MATCH(own_option,{server_range('label', last_server)},0)", row_now)
     return _write(
         book,
@@ -107,14 +110,16 @@ def write_own_months(
 
 def is_home(last_server: int) -> str:
     """Return the formula of whether the chosen server stands at home."""
-    return f'INDEX({server_range("site", last_server)},own_row)="home"'
+    return f'{_site(last_server)}="home"'
+
+
+def _site(last_server: int) -> str:
+    """Return the formula of where the chosen server stands."""
+    return f"INDEX({server_range('site', last_server)},own_row)"
 
 
 def _names(model: Model, start: str) -> set[str]:
-    found: set[str] = set()
-    for expr in (*model.scalars.values(), *model.lines.values()):
-        found |= {name for name in names_in(expr) if name.startswith(start)}
-    return found
+    return {name for name in model.names if name.startswith(start)}
 
 
 def _write(
@@ -138,7 +143,7 @@ def _write(
     heads = [COMPONENTS[item].meaning for item in items]
     sheet.heads(
         FIRST_ROW - 1,
-        ["month", "worth today", *heads, "all items", "of it at one instant", "paid by then, in today's money"],
+        ["month", "worth today", *heads, "all items", "of it at one instant", "paid by then (NPV)"],
         numbers=True,
     )
     local = _side(book, sheet, model, cost, given, lookup, side)
@@ -199,7 +204,6 @@ def _side(
         local[name] = cell_name(row, column + 1)
         if name == "book.price_usd_per_hour":
             book.define("rent_usd_per_hour", sheet, row, column + 1)
-    local["input.bridge_usd_per_month"] = "bridge_usd_per_month"
     for name, expr in model.scalars.items():
         row += 1
         sheet.put(row, column, name.replace("_", " "))

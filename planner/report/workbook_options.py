@@ -7,9 +7,9 @@ from typing import Any
 
 from xlsxwriter.utility import xl_rowcol_to_cell
 
-from planner.report.formulas import Expr, number, substituted
-from planner.report.live import WAITS, Cost, Live, book_values, is_bridge, site_names
-from planner.report.model import Model
+from planner.costs.expression import Expr, number, substituted
+from planner.costs.formulas import COLOCATION, Model, site_names
+from planner.report.live import Cost, Live, book_values, bridge_id_of, may_be_eligible
 from planner.report.page_words import heading, label
 from planner.report.workbook_cells import Book, Sheet, column_range
 
@@ -27,7 +27,18 @@ __all__ = [
 
 OPTIONS, SERVERS = "Options", "Servers"
 FIRST_ROW = 4
-FIXED_FACTS = {"book.term_months", "book.minimum_hours", "book.paid_in_advance", "book.overhead_ratio"}
+FIXED_FACTS = {
+    "book.term_months",
+    "book.minimum_hours",
+    "book.weekly_above_hours",
+    "book.paid_in_advance",
+    "book.overhead_ratio",
+    "book.interruptible",
+    "book.first_months",
+    "book.first_usd_per_hour",
+    "book.credit_usd",
+    "book.credit_months",
+}
 """Facts of an offer that nobody changes: they are put into its formula, so that it says nothing of what it has not."""
 
 Columns = dict[str, int]
@@ -54,33 +65,40 @@ OPTION_COLUMNS: Columns = {
             "book.upfront_usd",
             "book.term_months",
             "book.minimum_hours",
+            "book.weekly_above_hours",
             "book.paid_in_advance",
             "book.overhead_ratio",
+            "book.interruptible",
+            "book.first_months",
+            "book.first_usd_per_hour",
+            "book.credit_usd",
+            "book.credit_months",
             "book.usd_per_month",
             "book.run_usd",
             "last_month",
             "stored_ratio",
             "hourly_unsnapped",
             "monthly_usd",
+            "used_usd",
             "total_usd",
             "running_usd",
-            "bridge_usd",
             "words",
         )
     )
 }
 OPTION_HEADS = (
-    "#", "option", "kind", "may be chosen", "USD/h of one instance", "USD a month", "USD today, all of it", "USD per unit",
-    "busy share of paid hours", "priced on", "source", "why it is a hint only", "listed USD/h", "instances", "hours on a month",
-    "hours of the run", "upfront USD of one", "term months", "shortest hours sold", "paid in advance", "spot overhead",
+    "#", "option", "kind", "may be chosen", "USD/h of one instance", "USD a month", "NPV, USD", "USD per unit",
+    "busy share of paid hours", "priced on", "source", "not recommended, because", "listed USD/h", "instances", "hours on a month",
+    "hours of the run", "upfront USD of one", "term months", "shortest hours sold", "by weeks above hours", "paid in advance", "spot overhead", "spot",
+    "first months at another price", "USD/h in these", "credit USD", "months of the credit",
     "tokens USD a month", "tokens USD for the run", "works until month", "storage kept", "USD/h after upfront",
-    "commitment USD a month", "USD, plain sum", "in the running", "bridges delivery", "in words",
+    "commitment USD a month", "USD, plain sum", "in the running", "in words",
 )  # fmt: skip
 SERVER_HEADS = (
-    "#", "server", "site", "may be chosen", "USD for one server", "USD a month", "USD today, all of it", "priced on", "source",
-    "why it is a hint only", "listed USD", "highest kW of one", "accelerators in one", "servers", "hours on a month",
-    "hours of the run", "busy of hours on", "works until month", "delivered after months", "servers USD", "network USD",
-    "hardware USD", "power kW", "staff", "replacements", "last bought in month", "resale at replacement", "resale at the end",
+    "#", "server", "site", "may be chosen", "USD for one server", "USD a month", "NPV, USD", "priced on", "source",
+    "not recommended, because", "listed USD", "highest kW of one", "accelerators in one", "servers", "hours on a month",
+    "hours of the run", "busy of hours on", "USD/h until delivery", "works until month", "delivered after months", "servers USD", "network USD",
+    "hardware USD", "power kW", "space USD a month", "staff", "replacements", "last bought in month", "resale at replacement", "resale at the end",
     "USD, plain sum", "in the running", "in words",
 )  # fmt: skip
 SERVER_COLUMNS: Columns = {
@@ -104,12 +122,15 @@ SERVER_COLUMNS: Columns = {
             "book.hours_per_month",
             "book.run_hours",
             "book.busy_ratio",
+            "bridge_option",
+            "book.bridge_usd_per_hour",
             "last_month",
             "lead_months",
             "servers_usd",
             "network_usd",
             "hardware_usd",
             "power_kw",
+            "colocation_usd_per_month",
             "staff_fte",
             "refresh_count",
             "last_bought_month",
@@ -207,8 +228,6 @@ def write_options(
         chosen = f'IF({local["eligible"]}=1,{local["usd_today"]},"")'
         eligible = live.is_eligible(option, live.planned)
         sheet.compute(row, columns["running_usd"], chosen, cost.present_value_usd if eligible else "", "usd")
-        if is_bridge(option):
-            sheet.compute(row, columns["bridge_usd"], local["usd_per_month"], cost.usd_per_month, "usd")
         sheet.put(row, columns["words"], heading(option))
     last = FIRST_ROW + len(rows) - 1
     _shape(sheet, columns, last, wide={"label": 72, "source": 40, "why_not": 40}, first_hidden="listed_usd_per_hour")
@@ -240,15 +259,25 @@ def write_servers(book: Book, sheet: Sheet, live: Live, costs: Mapping[str, Cost
         cost, model = costs[option["id"]], live.model(option)
         site = option["book"]["site"]
         local = {key: str(xl_rowcol_to_cell(row, column, col_abs=True)) for key, column in columns.items()}
-        local |= {name: belief.replace(".", "_") for name, belief in site_names(site).items()}
-        local |= {"month": "month_no", "input.bridge_usd_per_month": "bridge_usd_per_month"}
-        known: dict[str, Expr | float] = {} if site == "colocation" else {"site.usd_per_kw_month": 0.0}
+        local |= {name: assumption.replace(".", "_") for name, assumption in site_names(site).items()}
+        local |= {"month": "month_no"}
+        known: dict[str, Expr | float] = {} if site == "colocation" else {f"site.{key}": 0.0 for key in COLOCATION}
         _common(sheet, row, columns, option, ranks, labels)
         sheet.put(row, columns["site"], site)
         values = book_values(option)
         for key, value in values.items():
-            if key != "book.server_price_usd":
+            if key in columns and key not in {"book.server_price_usd", "book.bridge_usd_per_hour"}:
                 sheet.put(row, columns[key], value, "number")
+        listed = values.get("book.bridge_usd_per_hour", 0.0)
+        bridge = live.by_id.get(bridge_id_of(option))
+        if bridge is not None and bridge["price_usd_per_hour"]:
+            own_ratio = f"rent_own_price/{bridge['price_usd_per_hour']!r}"
+            sheet.put(row, columns["bridge_option"], labels[bridge["id"]])
+            is_priced = f"AND(rent_option={local['bridge_option']},ISNUMBER(rent_own_price))"
+            text = f"{listed!r}*IF({is_priced},{own_ratio},1)"
+            sheet.compute(row, columns["book.bridge_usd_per_hour"], text, listed, "number")
+        else:
+            sheet.put(row, columns["book.bridge_usd_per_hour"], listed, "number")
         price = values["book.server_price_usd"]
         sheet.put(row, columns["listed_usd"], price, "usd")
         mine = f"IF(AND({local['label']}=own_option,ISNUMBER(own_server_price)),own_server_price,{local['listed_usd']})"
@@ -258,7 +287,7 @@ def write_servers(book: Book, sheet: Sheet, live: Live, costs: Mapping[str, Cost
             sheet.compute(row, columns[key], text, float(cost.lines[key]), "number")
         _sums(book, sheet, row, columns, month_total(model, known), local, cost)
         # A late delivery is the one reason against a server that inputs can change.
-        may = option["choosable"] or option["reason_not_chosen"].startswith(WAITS)
+        may = may_be_eligible(option)
         eligible = live.is_eligible(option, live.planned)
         arrives = "0" if not may else "1" if live.once else f"IF(own_lead_time_months<{local['last_month']},1,0)"
         sheet.compute(row, columns["eligible"], arrives, int(eligible), "yes_no")

@@ -15,7 +15,7 @@ __all__ = ["OVERVIEW", "write_overview"]
 
 OVERVIEW = "Overview"
 FIRST_ROW = 4
-HEADS = ("#", "work", "verdict", "USD a month", "USD for the run", "USD today, all of it", "owning pays off from month",
+HEADS = ("#", "work", "verdict", "USD a month", "USD for the run", "NPV, USD", "owning pays off from month",
          "months looked at", "prices from", "to")  # fmt: skip
 MONTH, RUN, TODAY = 3, 4, 5
 

@@ -1,6 +1,6 @@
 """The sensitivity of the workbook: each assumption alone at both ends of its range, worked out by formulas.
 
-Each row is worked out from the formulas of `planner.report.model` as the sheets of months are, with one name standing for
+Each row is worked out from the formulas of `planner.costs.formulas` as the sheets of months are, with one name standing for
 the cell of the low or the high end. It follows every other input; the numbers behind are folded away to the right.
 """
 
@@ -13,13 +13,12 @@ from typing import Any
 from xlsxwriter.utility import xl_rowcol_to_cell
 
 from planner.assumptions import default_assumptions
-from planner.report.live import Cost, Live, book_values, names_in, priced_names, site_names
-from planner.report.model import DISCOUNT, Model, inlined
+from planner.costs.expression import substituted
+from planner.costs.formulas import DISCOUNT, site_names
+from planner.report.live import Cost, Live, book_values, priced_names
 from planner.report.tornado import DEMAND, SERVER_PRICE, WHOLE, Moved, bars_of, moved
 from planner.report.workbook_cells import Book, Sheet, cell_name, column_range
 from planner.report.workbook_months import is_home
-from planner.report.workbook_options import FIRST_ROW as FIRST_OPTION_ROW
-from planner.report.workbook_options import OPTION_COLUMNS, OPTIONS, month_total
 
 __all__ = ["SENSITIVITY", "Chosen", "write_live_sensitivity"]
 
@@ -67,7 +66,7 @@ def write_live_sensitivity(book: Book, sheet: Sheet, live: Live, chosen: Chosen)
     bars = [bar for bar in bars_of(live) if bar["name"] in {*priced_names(), DEMAND, SERVER_PRICE}]
     sheet.put(0, 0, "Which assumption turns it", "title")
     text = (
-        "What the server saves over the rent chosen on the sheet Verdict, in today's money, with one assumption alone at the low "
+        "What the server saves over the rent chosen on the sheet Verdict (NPV), with one assumption alone at the low "
         "and the high end of its range. Follows every input; the ends can be changed too."
     )
     sheet.page.merge_range(1, 0, 1, 7, "", sheet.formats["soft_wrap"])
@@ -108,14 +107,20 @@ def write_live_sensitivity(book: Book, sheet: Sheet, live: Live, chosen: Chosen)
 
 
 def _width(live: Live, chosen: Chosen) -> int:
-    return sum(len(live.model(option).scalars) + 1 for option in chosen.pair) + 1
+    return sum(_columns(live, option) for option in chosen.pair)
+
+
+def _columns(live: Live, option: Mapping[str, Any]) -> int:
+    """Return how many columns one of the pair takes: its scalars, its items, and their sum."""
+    model = live.model(option)
+    return len(model.scalars) + len(model.lines) + 1
 
 
 def _near(sheet: Sheet, column: int, live: Live, chosen: Chosen) -> tuple[int, Chosen]:
     """Repeat the numbers of the pair on this sheet; a formula with the names of other sheets in it grows beyond 8,192 signs."""
     sides = []
     for option, there in zip(chosen.pair, (chosen.rent_cells, chosen.own_cells), strict=True):
-        values = live.values(option, live.planned, live.beliefs)
+        values = live.values(option, live.planned, live.assumptions)
         here = {}
         for name, cell in there.items():
             words = name.split(".", 1)[1].replace("_", " ")
@@ -136,7 +141,7 @@ def _row(
     sheet.put(row, 0, name)
     sheet.put(row, 3, known.unit, "unit")
     rent, own = chosen.pair
-    now = live.cost(rent, live.planned).present_value_usd - live.bridged_cost(own, live.planned).present_value_usd
+    now = live.cost(rent, live.planned).present_value_usd - live.cost(own, live.planned).present_value_usd
     rule = {
         "validate": "decimal",
         "criteria": "between",
@@ -187,48 +192,30 @@ class _Block:
         instead = self._instead(name, f"ROUND({cell},0)" if name in WHOLE else cell)
         rent, own = self.chosen.pair
         costs = now.rent(rent), now.own(own)
-        bridge = "bridge_usd_per_month"
-        if not self.live.once and self.live.bridges() and _names(self.live.model(rent)) & set(instead):
-            self._head(0, "rent until delivery, USD a month")
-            self.sheet.compute(row, self.first, self._bridge(instead), now.bridge_usd_per_month())
-            bridge = str(xl_rowcol_to_cell(row, self.first, col_abs=True))
-        after_rent = 2 + len(self.live.model(rent).scalars)
-        rented = self._side(row, 1, rent, costs[0], {**self.chosen.rent_cells, **instead}, "rent")
-        local = {**self.chosen.own_cells, "input.bridge_usd_per_month": bridge, **instead}
+        after_rent = _columns(self.live, rent)
+        rented = self._side(row, 0, rent, costs[0], {**self.chosen.rent_cells, **instead}, "rent")
+        local = {**self.chosen.own_cells, **instead}
         owned = self._side(row, after_rent, own, costs[1], local, "own")
         return f"{rented}-{owned}", costs[0].present_value_usd - costs[1].present_value_usd
 
     def _instead(self, name: str, cell: str) -> dict[str, str]:
-        """Return what stands for which name of the formulas when a belief is what a cell says."""
+        """Return what stands for which name of the formulas when an assumption is what a cell says."""
         if name == DEMAND:
             return {"input.use_ratio": f"(use_ratio*{cell})"}
         if name == SERVER_PRICE:
             return {"book.server_price_usd": f"({self.chosen.own_cells['book.server_price_usd']}*{cell})"}
         for site in ("home", "colocation"):
-            for key, belief in site_names(site).items():
-                if belief == name:
+            for key, assumption in site_names(site).items():
+                if assumption == name:
                     there = is_home(self.chosen.last_server)
                     kept = self.chosen.own_cells[key]
                     return {key: f"IF({there},{cell},{kept})" if site == "home" else f"IF({there},{kept},{cell})"}
         return {name: cell}
 
-    def _bridge(self, instead: Mapping[str, str]) -> str:
-        """Return the formula of the cheapest rent without a commitment: of the few that may be it."""
-        rows = [option["id"] for option in self.live.options if option["kind"] != "buy"]
-        price = OPTION_COLUMNS["book.price_usd_per_hour"]
-        months = []
-        for option in self.live.bridges():
-            values = {key: value for key, value in book_values(option).items() if key != "book.price_usd_per_hour"}
-            at = FIRST_OPTION_ROW + rows.index(option["id"])
-            local = {"book.price_usd_per_hour": column_range(OPTIONS, price, at, at), "month": "month_no", **instead}
-            text = self.book.text(inlined(self.live.model(option), values), local, over_months=True)
-            months.append(f"SUMPRODUCT(({text})*(month_no>=0))/horizon_months")
-        return f"MIN({','.join(months)})"
-
     def _side(
         self, row: int, offset: int, option: Mapping[str, Any], cost: Cost, local: Mapping[str, str], words: str
     ) -> str:
-        """Write the figures of the whole timeline and today's money of one of the pair; return the cell of the money."""
+        """Write the figures of the whole timeline and the items of one of the pair, as NPV; return the cell of their sum."""
         model = self.live.model(option)
         found = dict(local)
         for i, (key, expr) in enumerate(model.scalars.items()):
@@ -237,20 +224,29 @@ class _Block:
             self.sheet.compute(row, column, self.book.text(expr, found), float(cost.lines[key]), "number")
             found[key] = str(xl_rowcol_to_cell(row, column, col_abs=True))
         found["month"] = "month_no"
-        month = self.book.text(month_total(model, {}), found, over_months=True)
         worth = self.book.text(DISCOUNT, found, over_months=True)
-        column = self.first + offset + len(model.scalars)
-        self._head(offset + len(model.scalars), f"{words}, USD today")
-        self.sheet.compute(row, column, f"SUMPRODUCT(({month})*{worth})", cost.present_value_usd)
+        absent, cells = self._absent(option), []
+        # Each item in a cell of its own: all of them in one formula are more than the 8,192 signs that a spreadsheet takes.
+        for i, (key, expr) in enumerate(model.lines.items(), len(model.scalars)):
+            self._head(offset + i, f"{words}: {key.replace('_', ' ')}, NPV")
+            column = self.first + offset + i
+            item = self.book.text(substituted(expr, absent), found, over_months=True)
+            value = float((cost.lines[key] * cost.lines["discount_ratio"]).sum())
+            self.sheet.compute(row, column, f"SUMPRODUCT(({item})*{worth})", value)
+            cells.append(str(xl_rowcol_to_cell(row, column, col_abs=True)))
+        column += 1
+        self._head(column - self.first, f"{words}, NPV in USD")
+        self.sheet.compute(row, column, "+".join(cells), cost.present_value_usd)
         return str(xl_rowcol_to_cell(row, column, col_abs=True))
+
+    def _absent(self, option: Mapping[str, Any]) -> dict[str, float]:
+        """Return what no option of this kind has: left in a formula, it would make it longer than a spreadsheet takes."""
+        alike = [book_values(each) for each in self.live.options if each["kind"] == option["kind"]]
+        return {name: 0.0 for name in alike[0] if name.startswith("book.") and not any(own.get(name) for own in alike)}
 
     def _head(self, offset: int, words: str) -> None:
         end = "low" if self.end == LOW else "high"
         self.sheet.put(FIRST_ROW - 1, self.first + offset, f"{end}, {words}", "head_right")
-
-
-def _names(model: Model) -> set[str]:
-    return set().union(*(names_in(expr) for expr in (*model.scalars.values(), *model.lines.values())))
 
 
 def _chart(book: Book, sheet: Sheet, last: int) -> None:
@@ -268,7 +264,7 @@ def _chart(book: Book, sheet: Sheet, last: int) -> None:
             }
         )
     chart.show_hidden_data()
-    chart.set_title({"name": "What each end adds to the saving of owning, USD today", "name_font": {"size": 12}})
+    chart.set_title({"name": "What each end adds to the saving of owning, NPV in USD", "name_font": {"size": 12}})
     chart.set_y_axis({"reverse": True, "label_position": "low"})
     chart.set_x_axis({"num_format": "#,##0", "major_gridlines": {"visible": True, "line": {"color": "#DDDDDD"}}})
     chart.set_legend({"position": "bottom"})

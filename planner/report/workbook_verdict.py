@@ -7,7 +7,7 @@ from typing import Any
 
 from planner.figures import count
 from planner.report.chart_rows import crossing_month
-from planner.report.live import Cost, Live, is_bridge
+from planner.report.live import Cost, Live
 from planner.report.page_words import heading
 from planner.report.workbook_breakeven import cost_chart, equal_figures
 from planner.report.workbook_cells import Book, Sheet, Value, cell_name, column_range, safe_reference
@@ -58,7 +58,7 @@ def write_verdict(
             FIRST_INPUT - 1,
             3,
             chart,
-            {"description": "What rent and purchase have cost by each month, in today's money."},
+            {"description": "What rent and purchase have cost by each month (NPV)."},
         )
     row += 2
     sheet.put(row, 0, f"The plan as it was made on {record['planned_on']}", "section")
@@ -132,7 +132,7 @@ def _inputs(book: Book, sheet: Sheet, live: Live, pair: Pair | None, labels: Map
             "error_title": "Out of bounds",
             "error_message": "Give a share of the time above 0 %, at most 100 %.",
         }
-        cell("Time in which the machines are needed", "needed_share", needed, "input_share", rule, "of all hours")
+        cell("Time in use", "needed_share", needed, "input_share", rule, "of all hours")
     horizon = live.record["horizon_months"]
     rule = {
         "validate": "integer",
@@ -182,9 +182,9 @@ def _listed(book: Book, texts: Sequence[str], key: str) -> dict[str, Any]:
 def _choice(
     book: Book, sheet: Sheet, live: Live, costs: Mapping[str, Cost], row: int, *, last_option: int, last_server: int
 ) -> int:
-    """Write what to take, by the rule of `planner.verdict`: owning binds for years, so it must be cheaper by a margin."""
+    """Write what to take, by the rule of `planner.verdict.choice`: owning binds for years, so it must be cheaper by a margin."""
     sheet.put(row, 0, "What to take", "section")
-    sheet.put(row, 1, "USD today", "section_right")
+    sheet.put(row, 1, "NPV, USD", "section_right")
     sheet.put(row, 2, "its row in the table", "section_right")
     eligible = [o for o in live.options if live.is_eligible(o, live.planned)]
     sides = {
@@ -213,12 +213,7 @@ def _choice(
         book.define(f"best_{key}_usd", sheet, row, 1)
         book.define(f"best_{key}_row", sheet, row, 2)
     row += 1
-    bridges = [costs[o["id"]].usd_per_month for o in live.options if is_bridge(o)]
-    bridge = option_range("bridge_usd", last_option)
-    sheet.put(row, 0, "rent a month until a server is delivered")
-    sheet.compute(row, 1, f"IF(COUNT({bridge})=0,0,MIN({bridge}))", min(bridges, default=0.0))
-    book.define("bridge_usd_per_month", sheet, row, 1)
-    return _headline(book, sheet, live, costs, row + 1, last_option=last_option, last_server=last_server)
+    return _headline(book, sheet, live, costs, row, last_option=last_option, last_server=last_server)
 
 
 def _headline(
@@ -253,7 +248,7 @@ def _headline(
     book.define("verdict_usd", sheet, row, 1)
     unit = "USD for the run" if live.once else "USD a month"
     row += 1
-    sheet.put(row, 0, "the verdict, USD today, all of it")
+    sheet.put(row, 0, "the verdict, NPV in USD")
     sheet.compute(row, 1, taken("usd_today"), cost.present_value_usd)
     book.define("verdict_usd_today", sheet, row, 1)
     text = f'verdict_words&", for "&{_money_formula("verdict_usd")}&" {unit}."'
@@ -281,13 +276,13 @@ def _comparison(sheet: Sheet, live: Live, pair: Pair, costs: Mapping[str, Cost],
             "usd",
         ),
         (
-            "USD today, over the whole time",
+            "NPV in USD, over the whole time",
             ("SUMPRODUCT(rent_total_by_month*discount_ratio)", rent.present_value_usd),
             ("SUMPRODUCT(own_total_by_month*discount_ratio)", own.present_value_usd),
             "usd",
         ),
         ("rent of one instance, USD/h", ("rent_usd_per_hour", price), None, "price"),
-        ("owning saves, USD today", None, ("saving_usd", saving), "usd_bold"),
+        ("owning saves, NPV in USD", None, ("saving_usd", saving), "usd_bold"),
         ("owning pays off from month", None, ("break_even_month", "never" if month is None else month), "month"),
         ("both cost the same if needed", None, ("equal_share", share), "share"),
         ("both cost the same at a rent of, USD/h", ("equal_usd_per_hour", equal), None, "price"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -11,6 +11,7 @@ from planner.errors import InputError
 from planner.supply.machines import Machine
 from pricing.accelerators import accelerators
 from pricing.catalog import Catalog, FunnelStep
+from pricing.dates import Dropped
 from pricing.errors import PricingError
 from pricing.instances import instance_network, network_of, physical_cores
 from pricing.offers import Offer, offer_id
@@ -38,6 +39,8 @@ class Candidates:
         The machine behind each offer, by offer id.
     funnel : tuple of FunnelStep
         How many were left behind each sieve.
+    dropped : tuple of Dropped
+        How many offers each filter took out, dates and constraints.
     unknown_accelerators : tuple of str
         Stated names of accelerators of which nothing is known; their offers could not be considered.
     """
@@ -45,6 +48,7 @@ class Candidates:
     offers: tuple[Offer, ...]
     machine_by_id: Mapping[str, Machine]
     funnel: tuple[FunnelStep, ...]
+    dropped: tuple[Dropped, ...]
     unknown_accelerators: tuple[str, ...]
 
     @property
@@ -90,7 +94,9 @@ def _refuse_unknown(catalog: Catalog, wanted: Mapping[str, tuple[str, ...]]) -> 
         raise InputError("\n".join(faults), where="constraints")
 
 
-def find_candidates(catalog: Catalog, constraints: Constraints) -> Candidates:
+def find_candidates(
+    catalog: Catalog, constraints: Constraints, is_old: Callable[[Offer], bool] = lambda _: False
+) -> Candidates:
     """Return the offers that respect the constraints, the cheapest region of each sort.
 
     Parameters
@@ -99,6 +105,8 @@ def find_candidates(catalog: Catalog, constraints: Constraints) -> Candidates:
         All offers of a day.
     constraints : Constraints
         What an option has to respect.
+    is_old : callable
+        Whether an offer's price is too old to win over a fresher one of the same sort.
 
     Raises
     ------
@@ -107,6 +115,7 @@ def find_candidates(catalog: Catalog, constraints: Constraints) -> Candidates:
     """
     wanted: dict[str, Any] = {
         "providers": constraints.providers,
+        "exclude_providers": constraints.exclude_providers,
         "regions": constraints.regions,
         "countries": constraints.countries,
         "accelerators": constraints.gpus,
@@ -122,13 +131,13 @@ def find_candidates(catalog: Catalog, constraints: Constraints) -> Candidates:
     if constraints.interconnect is not Interconnect.ANY:
         allowed = NETWORKS_THAT_SERVE[constraints.interconnect]
         found = found.filtered(f"joined by {constraints.interconnect}", lambda offer: network_kind(offer) in allowed)
-    best: dict[tuple[str, str, str], Offer] = {}
+    best: dict[tuple[str, str, str], tuple[tuple[bool, float, str], Offer]] = {}
     for offer in found.offers:
         key = (offer.provider, offer.instance_type, offer.purchase_option)
-        rival = best.get(key)
-        if rival is None or (offer.price_usd_per_hour, offer.region) < (rival.price_usd_per_hour, rival.region):
-            best[key] = offer
-    kept = tuple(sorted(best.values(), key=offer_id))
+        rank = (is_old(offer), offer.price_usd_per_hour, offer.region)
+        if key not in best or rank < best[key][0]:
+            best[key] = rank, offer
+    kept = tuple(sorted((offer for _, offer in best.values()), key=offer_id))
     return Candidates(
         offers=kept,
         machine_by_id={offer_id(offer): machine_of(offer) for offer in kept},
@@ -136,5 +145,6 @@ def find_candidates(catalog: Catalog, constraints: Constraints) -> Candidates:
             *found.funnel,
             FunnelStep("different machines and ways to pay, each in its cheapest region", len(kept)),
         ),
+        dropped=found.dropped,
         unknown_accelerators=tuple(unknown),
     )

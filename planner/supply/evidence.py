@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import math
+from statistics import NormalDist
 
 from planner.supply.calibration import Calibration, scopes
-from planner.supply.machines import Machine, Range
+from planner.supply.machines import NORMAL_80_PERCENT, Machine, Range
 
-__all__ = ["band", "basis_and_evidence", "spread"]
-
-_NORMAL_80_PERCENT = 1.2816
-"""Half the width of a normal distribution's central 80 %, in standard deviations."""
+__all__ = ["band", "basis_and_evidence", "slow_ratio", "spread"]
 
 
 def band(typical: float, spread_log: float) -> Range:
@@ -22,8 +20,19 @@ def band(typical: float, spread_log: float) -> Range:
     >>> round(found.low, 1), round(found.high, 1)
     (77.4, 129.2)
     """
-    factor = math.exp(_NORMAL_80_PERCENT * spread_log)
+    factor = math.exp(NORMAL_80_PERCENT * spread_log)
     return Range(low=typical / factor, typical=typical, high=typical * factor)
+
+
+def slow_ratio(percentile: float, spread_log: float) -> float:
+    """Return the time at a percentile of the speed band over the typical time.
+
+    Examples
+    --------
+    >>> round(slow_ratio(80, 0.2), 3), slow_ratio(50, 0.2)
+    (1.183, 1.0)
+    """
+    return math.exp(NormalDist().inv_cdf(percentile / 100.0) * spread_log)
 
 
 def spread(calibration: Calibration, sort: str, constant: str, machine: Machine) -> float:

@@ -12,9 +12,9 @@ from planner.demand.suitability import suitable_model
 from planner.demand.workload import Batch, Diffusion, Embed, Finetune, GpuHours, Pretrain, Serve, Workload
 from planner.supply.calibration import Calibration
 from planner.supply.machines import Fleet, Layout, Machine, Performance, Range, Refusal
-from planner.supply.serving_fleet import size_serving
-from planner.supply.throughput_fleet import size_throughput
-from planner.supply.training_fleet import size_training
+from planner.supply.serving.fleet import size_serving
+from planner.supply.throughput.fleet import size_throughput
+from planner.supply.training.fleet import size_training
 
 __all__ = ["HOURS_PER_MONTH", "estimate", "size"]
 
@@ -41,7 +41,7 @@ def size(
     machines : sequence of Machine
         The sorts, each sized once; pass distinct ones.
     assumptions : Assumptions
-        Beliefs ``perf.*``.
+        Assumptions ``perf.*``.
     max_accelerators : int, optional
         Most accelerators that a fleet may have.
     calibration : Calibration, optional

@@ -9,6 +9,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
+from planner.demand.formats import FORMATS
 from planner.supply.cpu import cpu_numbers
 from planner.supply.machines import Machine
 
@@ -18,18 +19,18 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
 _PCIE_GB_PER_S_EACH_WAY = {3: 16.0, 4: 31.0, 5: 63.0, 6: 121.0}
-_MATH = {"fp32": "fp32", "bf16": "bf16", "fp16": "fp16", "fp8": "fp8", "fp4": "fp4"}
+_WIDENED = frozenset({"fp8", "fp4"})
 
 
 def math_format(precision: str) -> str:
-    """Return the format in which a weight format is multiplied; int8, int4 and nf4 are weight-only, hence 16 bit.
+    """Return the format in which a weight format is multiplied where the chip can; int8, int4 and their kin are weight-only, hence 16 bit.
 
     Examples
     --------
-    >>> math_format("fp8"), math_format("int4")
-    ('fp8', '16')
+    >>> math_format("fp8"), math_format("mxfp4"), math_format("int4")
+    ('fp8', 'fp4', '16')
     """
-    return _MATH.get(precision, "16")
+    return FORMATS[precision].arithmetic
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +91,18 @@ class Hardware:
         if form == "16":
             return self.flop16_per_s()
         return np.asarray(getattr(self, f"{form}_flop_per_s"), dtype=float)
+
+    def widened_flop_per_s(self, precision: str) -> FloatArray:
+        """Return the dense peak for weights stored in `precision`: a chip without that arithmetic widens them to 16 bit.
+
+        NaN where no kernel does: 8- and 4-bit floating weights are widened on chips with bfloat16 (the Marlin kernels of vLLM,
+        Ampere and later), not before.
+        """
+        own, form = self.flop_per_s(precision), math_format(precision)
+        widened = np.where(np.isnan(self.bf16_flop_per_s) | (form not in _WIDENED), own, self.flop16_per_s())
+        return np.asarray(
+            np.where(self.is_cpu, self.flop16_per_s(), np.where(np.isnan(own), widened, own)), dtype=float
+        )
 
     def flop16_per_s(self) -> FloatArray:
         """Return the dense 16-bit peak: bfloat16 where the chip has it, else half precision, else single."""

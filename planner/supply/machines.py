@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import math
+from dataclasses import dataclass, field, replace
 
 from pricing.accelerators import Accelerator
 
-__all__ = ["Fleet", "Layout", "Machine", "MemoryUse", "Performance", "Range", "Refusal"]
+__all__ = [
+    "NORMAL_80_PERCENT",
+    "Fleet",
+    "Layout",
+    "Machine",
+    "MemoryUse",
+    "Performance",
+    "Range",
+    "Refusal",
+    "with_spares",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +57,15 @@ class Machine:
     network: str = "ethernet"
     network_gb_per_s_each_way: float = 0.0
 
+    @property
+    def needs_xla(self) -> bool:
+        """Whether it runs programs that were compiled by XLA alone: TPU, Trainium, Inferentia."""
+        return self.accelerator is not None and self.accelerator.vendor in {"Google", "AWS"}
+
+
+NORMAL_80_PERCENT = 1.2816
+"""Half the width of a normal distribution's central 80 %, in standard deviations."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Range:
@@ -54,6 +74,11 @@ class Range:
     low: float
     typical: float
     high: float
+
+    @property
+    def spread_log(self) -> float:
+        """Standard deviation of the logarithm, of which the band holds the central 80 %."""
+        return math.log(self.high / self.low) / (2.0 * NORMAL_80_PERCENT) if self.low > 0 else 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,7 +179,9 @@ class Fleet:
     machine : Machine
         The sort.
     instance_count : int
-        Whole machines needed at the busiest time.
+        Whole machines: those needed at the busiest time, and those that stand by.
+    spare_instance_count : int
+        Machines of these that stand by: the figures of speed hold with so many of them lost.
     layout : Layout
         How the work lies on them.
     performance : Performance
@@ -182,7 +209,23 @@ class Fleet:
     busy_hours_per_run: float | None = None
     elastic_share: float = 1.0
     utilisation_share: float = 1.0
+    spare_instance_count: int = 0
     notes: tuple[str, ...] = field(default=())
+
+
+def with_spares(fleet: Fleet, count: int) -> Fleet:
+    """Return a fleet with so many more machines that stand by: they are on and share the work, so that one may fail."""
+    if not count:
+        return fleet
+    ratio = (fleet.instance_count + count) / fleet.instance_count
+    return replace(
+        fleet,
+        instance_count=fleet.instance_count + count,
+        spare_instance_count=count,
+        accelerators_used=fleet.accelerators_used * ratio,
+        elastic_share=(fleet.elastic_share * fleet.instance_count + count) / (fleet.instance_count + count),
+        utilisation_share=fleet.utilisation_share / ratio,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

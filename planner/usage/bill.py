@@ -10,7 +10,7 @@ from planner.usage.faults import Fault
 from planner.usage.hours import HourTable
 from planner.usage.skus import Sku
 
-__all__ = ["PLAN_WORD", "Apart", "Bill", "Rate"]
+__all__ = ["PLAN_WORD", "Apart", "Bill", "Check", "Rate"]
 
 PLAN_WORD = "any (savings plan)"
 """The accelerator of what a savings plan did not use: it is tied to no machine."""
@@ -60,6 +60,37 @@ class Apart:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """Something that does not add up in a bill, with its money.
+
+    Attributes
+    ----------
+    code : str
+        ``above_one_machine`` (hours above one machine's were cut, costs stayed), ``replaced_export`` (left out for a newer
+        one), ``purchase_counted`` (cost that no use carries), ``purchase_not_counted`` (use carries it), ``split_allocation``
+        (machines divided among owners), ``not_counted`` (speaks of accelerators, and none is known), ``no_list_price``,
+        ``no_cost``.
+    usd : float
+        Effective cost that it is about.
+    gpu_hours : float
+        Hours that it is about; 0 where they are not known.
+    rows : int
+        Charges.
+    is_counted : bool
+        Whether the money is in the answer.
+    items : tuple of str
+        Which: SKUs, files.
+    """
+
+    code: str
+    usd: float
+    gpu_hours: float = 0.0
+    rows: int = 0
+    is_counted: bool = True
+    items: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Bill:
     """What a bill says of accelerators.
 
@@ -67,8 +98,8 @@ class Bill:
     ----------
     table : HourTable
         Words ``gpu``, ``instance_type``, ``account``, ``region``, ``provider``, ``option``, ``state`` (used or unused),
-        ``tag``, ``commitment``, ``charge_class``; values ``gpu_hours``, ``effective_usd``, ``list_usd``,
-        ``contracted_usd``, ``billed_usd``.
+        ``tag``, ``commitment``, ``charge_class``, ``role`` (`planner.usage.roles.role_of`); values ``gpu_hours``, ``effective_usd``, ``list_usd``,
+        ``contracted_usd``, ``billed_usd``, ``unlisted_usd`` (effective cost of charges without a list price).
     rows, gpu_rows, unreadable_rows, copied_rows : int
         Of all files; of accelerators or their commitments; left out; exported more than once, and counted once.
     effective_usd : float
@@ -90,6 +121,8 @@ class Bill:
         What is missing from the answer.
     notes : tuple of str
         What has to be known of it.
+    checks : tuple of Check
+        What does not add up in it.
     """
 
     table: HourTable
@@ -105,5 +138,6 @@ class Bill:
     span_hours: int
     faults: tuple[Fault, ...]
     notes: tuple[str, ...] = field(default=())
+    checks: tuple[Check, ...] = field(default=())
     first_hour: int | None = None
     end_hour: int | None = None

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from planner.engine import Engine
+from planner.usage.roles import SIGN_WORDS
+from planner.usage.times import LONGEST_S, SINCE_S, UNTIL_S
 
 if TYPE_CHECKING:
     from ibis.expr.types import Column, Table
@@ -16,11 +18,19 @@ MANDATORY = ("BillingCurrency", "ChargeCategory", "ChargePeriodEnd", "ChargePeri
 """Without these a row has no time, no cost or no meaning."""
 
 PROVIDER = ("ServiceProviderName", "ProviderName", "HostProviderName", "PublisherName")
-QUANTITY = ("ConsumedQuantity", "PricingQuantity")
+QUANTITY = ("ConsumedQuantity", "PricingQuantity", "UsageQuantity")
+"""The last is FOCUS 1.0-preview's, as Region, UsageUnit and ChargeSubcategory are."""
 METER = ("SkuMeter", "x_SkuMeterName", "x_UsageType", "x_SkuDescription", "x_InstanceType", "x_SkuInstanceType")
 DESCRIPTION = ("ChargeDescription",)
 """Read only where no other column says what was bought (FOCUS 1.0): it is long, and some write of each resource its own."""
-NUMBERS = {"effective_cost": "EffectiveCost", "list_cost": "ListCost", "contracted_cost": "ContractedCost", "billed_cost": "BilledCost", "consumed_quantity": "ConsumedQuantity", "pricing_quantity": "PricingQuantity"}  # fmt: skip
+NUMBERS = {
+    "effective_cost": ("EffectiveCost",),
+    "list_cost": ("ListCost",),
+    "contracted_cost": ("ContractedCost",),
+    "billed_cost": ("BilledCost",),
+    "consumed_quantity": ("ConsumedQuantity", "UsageQuantity"),
+    "pricing_quantity": ("PricingQuantity",),
+}
 TIMES = {"starts_s": "ChargePeriodStart", "ends_s": "ChargePeriodEnd"}
 TEXTS = {
     "category": ("ChargeCategory",),
@@ -28,25 +38,34 @@ TEXTS = {
     "currency": ("BillingCurrency",),
     "provider": PROVIDER[:2],
     "account": ("SubAccountId", "BillingAccountId"),
-    "region": ("RegionId", "RegionName"),
+    "region": ("RegionId", "RegionName", "Region"),
+    "service": ("ServiceName",),
     "details": ("SkuPriceDetails", "x_SkuDetails"),
     "meter": METER,
     "resource_type": ("ResourceType",),
-    "consumed_unit": ("ConsumedUnit",),
+    "consumed_unit": ("ConsumedUnit", "UsageUnit"),
     "pricing_unit": ("PricingUnit",),
     "pricing_category": ("PricingCategory",),
     "commitment_id": ("CommitmentDiscountId",),
     "commitment_category": ("CommitmentDiscountCategory",),
-    "commitment_status": ("CommitmentDiscountStatus",),
+    "commitment_status": ("CommitmentDiscountStatus", "ChargeSubcategory"),
+    "reservation_id": ("CapacityReservationId",),
     "reservation_status": ("CapacityReservationStatus",),
     "resource": ("ResourceId",),
+    "allocated": ("AllocatedResourceId",),
     "sku": ("SkuPriceId", "SkuId"),
 }
 """Our name of a text, and the columns that may hold it; the first that does counts."""
 
 NEEDED = tuple(
     dict.fromkeys(
-        [*MANDATORY, *NUMBERS.values(), *(name for names in TEXTS.values() for name in names), *DESCRIPTION, "Tags"]
+        [
+            *MANDATORY,
+            *(name for names in (*NUMBERS.values(), *TEXTS.values()) for name in names),
+            *DESCRIPTION,
+            "Tags",
+            "AllocatedTags",
+        ]
     )
 )
 """Every column that is read; a bill has some fifty."""
@@ -55,8 +74,6 @@ VERSION_SIGNS = (("1.3", ("ServiceProviderName", "AllocatedMethodId", "ContractA
 UNREADABLE = ("", "ChargePeriodStart", "ChargePeriodEnd", "EffectiveCost", "BillingCurrency", "ChargeCategory")
 MOST = 9e9
 """No charge costs so much in any currency; as billionths it would fit no whole number of 64 bits."""
-SINCE_S, UNTIL_S = 946_684_800, 4_102_444_800
-"""2000 and 2100: a time outside of these is an error, and a charge that reaches there would be spread over ages."""
 EMPTY_WORDS = ("NULL", "null", "None")
 
 
@@ -125,9 +142,21 @@ class Columns:
                 return self._tag() if self.tag else ibis.null("string")
             case "unreadable":
                 return self._unreadable()
+            case "charge_words":
+                return self._charge_words()
+            case "commitment_status":
+                return self._commitment_status()
+            case "is_costless":
+                return self._is_blank("EffectiveCost").cast("int64")
+            case "is_split":
+                name = "AllocatedResourceId"
+                return (~self._is_blank(name)).cast("int64") if name in self.schema else ibis.literal(0).cast("int64")
             case "description":
                 has_better = {*METER, "SkuPriceDetails", "x_SkuDetails"} & set(self.schema)
                 return ibis.null("string") if has_better else self._text(DESCRIPTION)
+            case "effective_cost":
+                # GPU clouds export quantities without a cost; what is blank is told, what is no number is left out.
+                return ibis.cases((self._is_blank("EffectiveCost"), 0.0), else_=self._number(NUMBERS[name]))
             case _ if name in NUMBERS:
                 return self._number(NUMBERS[name])
             case _:
@@ -142,6 +171,7 @@ class Columns:
         currency = self.of("currency")
         conditions: list[Column] = [self._time(name).notnull() for name in TIMES.values()]
         conditions += [self.of(name).between(SINCE_S, UNTIL_S) for name in TIMES]
+        conditions.append(self.of("ends_s") - self.of("starts_s") <= LONGEST_S)
         cost = self.of("effective_cost")
         return [*conditions, cost.notnull(), cost.abs() < MOST, currency.notnull(), currency != ""]
 
@@ -164,14 +194,39 @@ class Columns:
             return self._text_of(there[0])
         return ibis.coalesce(*(self._text_of(name).nullif("") for name in there))
 
-    def _number(self, name: str) -> Column:
+    def _number(self, names: Iterable[str]) -> Column:
         import ibis
 
-        if name not in self.schema:
+        there = [name for name in names if name in self.schema]
+        if not there:
             return ibis.null("float64")
-        if self.schema[name].is_string():
-            return self._text_of(name).try_cast("float64")
-        return self.table[name].cast("float64")
+        columns = [
+            self._text_of(name).try_cast("float64")
+            if self.schema[name].is_string()
+            else self.table[name].cast("float64")
+            for name in there
+        ]
+        return columns[0] if len(columns) == 1 else ibis.coalesce(*columns)
+
+    def _is_blank(self, name: str) -> Column:
+        column = self._text_of(name) if self.schema[name].is_string() else self.table[name]
+        return (column.isnull() | (column == "")) if self.schema[name].is_string() else column.isnull()
+
+    def _charge_words(self) -> Column:
+        """Return what of a charge's description tells its role; of the description itself there may be millions."""
+        import ibis
+
+        if "ChargeDescription" not in self.schema:
+            return ibis.null("string")
+        return self._text_of("ChargeDescription").re_extract(SIGN_WORDS, 1).nullif("")
+
+    def _commitment_status(self) -> Column:
+        if "ChargeSubcategory" not in self.schema:
+            return self._text(TEXTS["commitment_status"])
+        import ibis
+
+        said = self._text(TEXTS["commitment_status"])
+        return ibis.cases((said == "Used Commitment", "Used"), (said == "Unused Commitment", "Unused"), else_=said)
 
     def _time(self, name: str) -> Column:
         import ibis
@@ -184,16 +239,23 @@ class Columns:
         return self.table[name]
 
     def _tag(self) -> Column:
+        import ibis
+
+        found = [self._tag_in(name) for name in ("AllocatedTags", "Tags") if name in self.schema]
+        return ibis.coalesce(*found) if found else ibis.null("string")
+
+    def _tag_in(self, name: str) -> Column:
         import re
 
         import ibis
 
-        if "Tags" not in self.schema:
-            return ibis.null("string")
-        if self.schema["Tags"].is_map():
-            return self.table["Tags"].get(self.tag).cast("string")
-        pattern = rf'"{re.escape(self.tag)}"\s*:\s*"((?:[^"\\]|\\.)*)"'
-        return self._text_of("Tags").re_extract(pattern, 1)
+        if self.schema[name].is_map():
+            return self.table[name].get(self.tag).cast("string")
+        key, text = re.escape(self.tag), r'((?:[^"\\]|\\.)*)'
+        # An object, or (BigQuery) a list of records with a key and a value each.
+        patterns = (rf'"{key}"\s*:\s*"{text}"', rf'"key"\s*:\s*"{key}"[^{{}}]*?"value"\s*:\s*"{text}"')
+        said = self._text_of(name)
+        return ibis.coalesce(*(said.re_extract(pattern, 1).nullif("") for pattern in patterns))
 
     def _unreadable(self) -> Column:
         """Return the place in `UNREADABLE` of the first column that holds nothing readable; 0 is none."""
@@ -204,6 +266,7 @@ class Columns:
         return ibis.cases(
             (starts.isnull() | (starts < SINCE_S) | (starts > UNTIL_S), 1),
             (ends.isnull() | (ends < SINCE_S) | (ends > UNTIL_S), 2),
+            ((category == "Usage") & (ends - starts > LONGEST_S), 2),  # what is bought for years is no use
             (cost.isnull() | (cost.abs() >= MOST), 3),  # both engines hold NaN for larger than any number
             (currency.isnull() | (currency == ""), 4),
             (category.isnull() | (category == ""), 5),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["BASE_SHARE", "Curve", "curve_of", "duration_points", "level_held"]
+__all__ = ["BASE_SHARE", "Curve", "curve_of", "described", "duration_points", "level_held"]
 
 FloatArray = NDArray[np.float64]
 BASE_SHARE = 0.9
@@ -73,13 +73,18 @@ def curve_of(level: FloatArray) -> Curve | None:
     """Return what a curve says; None for one without use."""
     if not level.size or not level.any():
         return None
+    return described(level)
+
+
+def described(level: FloatArray) -> Curve:
+    """Return what a curve says, also of one that is 0 all the time; a share of nothing is 0."""
     mean, peak = float(level.mean()), float(level.max())
     return Curve(
         hours=len(level),
         mean_gpus=mean,
         peak_gpus=peak,
         base_gpus=level_held(level, BASE_SHARE),
-        utilisation_share=mean / peak,
-        variation_share=float(level.std()) / mean,
+        utilisation_share=mean / peak if peak > 0 else 0.0,
+        variation_share=float(level.std()) / mean if mean > 0 else 0.0,
         duration=duration_points(level),
     )

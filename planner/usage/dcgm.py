@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from planner.usage.faults import Fault
 from planner.usage.hours import FloatArray, IntArray, coded
@@ -18,6 +20,8 @@ __all__ = ["read_dcgm"]
 ENGINE_ACTIVE, GPU_UTIL, SM_ACTIVE, POWER = range(len(METRICS))
 PERCENT_FROM = 1.5
 """Some dashboards show the profiling counters in percent; a share is never so large."""
+LONGEST_STEP_S = 86_400.0
+"""Who samples less than daily does not watch an accelerator; a mistyped date must not count for years."""
 ALONE_S = 60.0
 """How long the only sample of an accelerator counts."""
 
@@ -63,9 +67,17 @@ def _records(samples: Samples, faults: Sequence[Fault]) -> Records:
     point_card, point_at, point_owner = card[points], at[points], owner[points]
     ends = _ends(point_card, point_at)
 
-    parts: list[tuple[IntArray, FloatArray, str]] = [(np.arange(len(points)), np.ones(len(points)), "present")]
+    holders = _holders(point_of_sample, owner, point_owner, has_pod == 1)
+    own = np.array([one.share for one in samples.cards])
+    whole = np.array([one.whole for one in samples.cards])
+    is_slice = np.array([one.is_slice for one in samples.cards])
+    # A GPU that is divided is there once, however many slices report; itself it reports what its slices do.
+    slices = np.bincount(whole, weights=is_slice, minlength=int(whole.max(initial=0)) + 1)[whole]
+    own = np.where(~is_slice & (slices > 0), 0.0, own)
+    there_share = np.where(slices > 0, is_slice / np.maximum(slices, 1), 1.0)
+    parts: list[tuple[IntArray, FloatArray, str]] = [(np.arange(len(points)), there_share[point_card], "present")]
     held = np.flatnonzero(has_pod[point_owner] == 1)
-    parts.append((held, np.ones(len(held)), "allocated"))
+    parts.append((held, own[point_card[held]], "allocated"))
 
     cards = len(samples.cards)
     of_metric: list[tuple[IntArray, FloatArray]] = []
@@ -83,24 +95,34 @@ def _records(samples: Samples, faults: Sequence[Fault]) -> Records:
         most = np.zeros(cards)
         np.maximum.at(most, point_card[where], measured)
         scale = np.where((number == GPU_UTIL) | (most > PERCENT_FROM), 100.0, 1.0)
-        share = np.clip(measured / scale[point_card[where]], 0.0, 1.0)
+        share = np.clip(measured / scale[point_card[where]], 0.0, 1.0) * own[point_card[where]]
         parts.append((where[share > 0], share[share > 0], basis))
 
     which = np.concatenate([where for where, _, _ in parts])
+    basis_codes, basis_names = coded([basis for _, _, basis in parts])
+    basis_of = np.repeat(basis_codes, [len(where) for where, _, _ in parts])
+    amount = np.concatenate([share for _, share, _ in parts])
+    # Each part once for everybody who shared the accelerator at that time.
+    first, count = holders.first[which], holders.count[which]
+    again = np.repeat(np.arange(len(which)), count)
+    whose = holders.owner[first[again] + np.arange(len(again)) - np.repeat(np.cumsum(count) - count, count)]
+    which, basis_of, amount = which[again], basis_of[again], (amount / count)[again]
     texts = [
         (gpu_called(samples.cards[one.card].model), one.account, samples.cards[one.card].host) for one in samples.owners
     ]
     words = {}
     for number, kind in enumerate(("gpu", "account", "region")):
         codes, names = coded([text[number] for text in texts])
-        words[kind] = (codes[point_owner[which]], names)
-    basis_codes, basis_names = coded([basis for _, _, basis in parts])
-    words["basis"] = (np.repeat(basis_codes, [len(where) for where, _, _ in parts]), basis_names)
+        words[kind] = (codes[whose], names)
+    words["basis"] = (basis_of, basis_names)
     words["tag"] = (np.zeros(len(which), dtype=np.int64), ("",))
-    amount = np.concatenate([share for _, share, _ in parts])
     table = table_of(point_at[which], ends[which], amount, words, "dcgm")
     where, watts = of_metric[POWER]
-    energy_kwh = float(np.sum(watts * (ends[where] - point_at[where])) / 3.6e6) if len(where) else None
+    energy_kwh = (
+        float(np.sum(watts * there_share[point_card[where]] * (ends[where] - point_at[where])) / 3.6e6)
+        if len(where)
+        else None
+    )
     coarse = int(np.sum(there[GPU_UTIL] & ~there[ENGINE_ACTIVE]))
     return Records(
         table=table,
@@ -111,13 +133,33 @@ def _records(samples: Samples, faults: Sequence[Fault]) -> Records:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Holders:
+    """Who had the accelerator of each point: `count` of `owner` from `first` on."""
+
+    owner: IntArray
+    first: IntArray
+    count: IntArray
+
+
+def _holders(point: IntArray, owner: IntArray, point_owner: IntArray, has_pod: NDArray[np.bool_]) -> _Holders:
+    """Return the pods of each point, or its one owner where there is no pod."""
+    points = len(point_owner)
+    pairs = np.unique(np.stack([point[has_pod[owner]], owner[has_pod[owner]]]), axis=1)
+    alone = np.flatnonzero(np.bincount(pairs[0], minlength=points) == 0)
+    pairs = np.concatenate([pairs, np.stack([alone, point_owner[alone]])], axis=1)
+    pairs = pairs[:, np.lexsort((pairs[1], pairs[0]))]
+    count = np.bincount(pairs[0], minlength=points)
+    return _Holders(pairs[1], np.cumsum(count) - count, count)
+
+
 def _ends(card: IntArray, at_s: FloatArray) -> FloatArray:
     """Return until when each sample counts; samples in the order of accelerator and time."""
     ends = np.empty(len(at_s))
     begins = np.flatnonzero(np.append(True, card[1:] != card[:-1]))
     for begin, end in zip(begins, [*begins[1:], len(card)], strict=True):
         gaps = np.diff(at_s[begin:end])
-        step = float(np.median(gaps)) if len(gaps) else ALONE_S
+        step = min(float(np.median(gaps)), LONGEST_STEP_S) if len(gaps) else ALONE_S
         ends[begin:end] = at_s[begin:end] + np.append(np.where(gaps <= 2 * step, gaps, step), step)
     return ends
 

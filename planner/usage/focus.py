@@ -3,30 +3,31 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from planner.engine import Engine
-from planner.usage import query
-from planner.usage.bill import PLAN_WORD, Apart, Bill, Rate
+from planner.usage import ledger, query
+from planner.usage.bill import PLAN_WORD, Apart, Bill, Check, Rate
 from planner.usage.columns import version_of
 from planner.usage.faults import Fault, UsageError, fault_text
 from planner.usage.hours import HourTable, coded, spread_evenly
 from planner.usage.readable import first_name, left_out_of, whole_sources
 from planner.usage.relations import relations_of
-from planner.usage.skus import Sku, SkuReader, hours_per_unit, provider_of
-from planner.usage.sources import Source
+from planner.usage.skus import Sku, SkuReader, gpus_per_unit, hours_per_unit, provider_of
+from planner.usage.sources import Source, working_folder
 
 __all__ = ["read_bill"]
 
 NANO = float(query.NANO)
+MOST_SPREAD_ROWS = 1 << 25
+"""Charges of several hours count in each of them; more rows than these would take gigabytes."""
 PLAN_SKU = "commitment"
 """What an unused commitment is of that is tied to no instance type (a savings plan)."""
 
@@ -66,32 +67,40 @@ def read_bill(
         Nothing can be read: no file has the columns, or no currency a rate.
     """
     if folder is None:
-        with tempfile.TemporaryDirectory(prefix="gpuplan-usage-") as made:
-            return read_bill(engine, sources, reader, rates=rates, tag=tag, folder=Path(made), keep_copies=keep_copies)
+        with working_folder() as made:
+            return read_bill(engine, sources, reader, rates=rates, tag=tag, folder=made, keep_copies=keep_copies)
     faults: list[Fault] = []
     whole = whole_sources(sources, faults)
     if not whole:
         raise UsageError("no file can be read:\n  " + "\n  ".join(fault_text(one) for one in faults))
     relations = relations_of(engine, whole, folder, faults)
     rows = query.Rows(engine, tuple(relations), tag)
-    kinds = engine.table(query.profile(rows)).to_pylist()
-    # In an order of ours: sums of floats depend on it, and each engine answers in its own.
-    kinds.sort(key=lambda row: tuple(str(row[name] or "") for name in query.PROFILE_WORDS))
     known = {"USD": Rate(usd=1.0, source="")} | dict(rates or {})
+    kinds, skus, charges = _kinds_of(rows, reader)
+    checks: list[Check] = []
+    if charges is not None and len(whole) > 1 and not keep_copies:
+        replaced = ledger.replaced_exports(engine, charges.table, whole)
+        if replaced is not None:
+            checks.append(replaced)
+            rows = replace(rows, has_replaced=True)
+            kinds, skus, charges = _kinds_of(rows, reader)
     left_out, no_rate = left_out_of(kinds, known, whole, faults)
-    skus, table = _skus(kinds, reader)
     found = _Found(rates=known, no_rate=no_rate)
-    if skus:
-        _put_skus(engine, table)
-        sku_table = _sku_table(engine)
-        found.words = {row["mark"]: row for row in engine.table(query.dimensions(rows, sku_table)).to_pylist()}
-        found.hourly = engine.table(query.hourly(rows, sku_table, keep_copies=keep_copies))
+    if charges is not None:
+        found.words = {row["mark"]: row for row in engine.table(query.dimensions(rows, charges.skus)).to_pylist()}
+        crowded = None if keep_copies else ledger.crowded_machines(engine, charges.table, whole)
+        checks += [crowded] if crowded is not None else []
+        found.hourly = engine.table(
+            query.hourly(charges.table, keep_copies=keep_copies, is_crowded=crowded is not None)
+        )
     readable = [row for row in kinds if not row["unreadable"] and row["currency"] not in no_rate]
     if not kinds:
         faults.append(Fault(what="there is a header and no row", where=first_name(whole)))
     if not readable:
         raise UsageError("no row can be read:\n  " + "\n  ".join(fault_text(one) for one in faults))
-    hours, copied, span, without_hours = _hours(found, skus, _gpu_shares(readable))
+    carried = ledger.carried_purchases(readable, skus)
+    hours, copied, span, without_hours = _hours(found, skus, _gpu_shares(readable), carried)
+    checks += ledger.checks_of(readable, hours, known)
     notes = _notes(readable, hours, span, copied, keep_copies=keep_copies)
     if without_hours:
         notes.append(
@@ -105,14 +114,39 @@ def read_bill(
         copied_rows=copied,
         effective_usd=sum(_usd(row, "effective_cost", known) for row in readable if row["category"] == "Usage"),
         apart=_apart(readable, known),
-        versions=tuple(sorted({version_of(source.columns) for source in whole})),
+        versions=tuple(sorted({_version(source) for source in whole})),
         rates={name: known[name] for name in sorted({row["currency"] for row in readable}) if name != "USD"},
         skus=tuple(dict.fromkeys(sku for sku in skus.values() if sku.basis != PLAN_SKU)),
         span_hours=span,
         faults=tuple(faults),
         notes=tuple(notes),
+        checks=tuple(checks),
         **_time_of(readable),
     )
+
+
+def _version(source: Source) -> str:
+    return source.export.name if source.export else version_of(source.columns)
+
+
+@dataclass(frozen=True, slots=True)
+class _Charges:
+    """The charges of accelerators, as the engine keeps them, and what is known of their kinds."""
+
+    skus: Any
+    table: Any
+
+
+def _kinds_of(rows: query.Rows, reader: SkuReader) -> tuple[list[dict[str, Any]], dict[int, Sku], _Charges | None]:
+    """Return the kinds of charges, what each is of, and the charges of accelerators."""
+    kinds = rows.engine.table(query.profile(rows)).to_pylist()
+    # In an order of ours: sums of floats depend on it, and each engine answers in its own.
+    kinds.sort(key=lambda row: tuple(str(row[name] or "") for name in query.PROFILE_WORDS))
+    skus, known = _skus(kinds, reader)
+    if not skus:
+        return kinds, skus, None
+    table = ledger.put_skus(rows.engine, known)
+    return kinds, skus, _Charges(table, rows.engine.keep("gpu_charges", query.charges(rows, table)))
 
 
 def _time_of(kinds: Sequence[Mapping[str, Any]]) -> dict[str, int]:
@@ -143,42 +177,60 @@ def _skus(kinds: Sequence[dict[str, Any]], reader: SkuReader) -> tuple[dict[int,
     """Read what each kind of charge is of, and number those that are of an accelerator."""
     numbers: dict[Any, int] = {}
     found: dict[int, Sku] = {}
-    table: list[dict[str, Any]] = []
+    rows: dict[int, dict[str, Any]] = {}
     unused_marks = {row["sku_mark"] for row in kinds if (row["commitment_status"] or "") == "Unused"}
     for row in kinds:
         mark = row["sku_mark"]
         row["is_gpu"] = mark in numbers and found[numbers[mark]].basis != PLAN_SKU
+        row["sku_number"] = numbers.get(mark)
         if mark in numbers or row["unreadable"]:
             continue
-        texts = [row[name] or "" for name in ("meter", "resource_type", "description")]
-        sku = reader.read(provider_of(row["provider"] or ""), row["details"] or "", texts)
+        sku = _sku_of(row, reader)
         if sku is None and mark in unused_marks:
             sku = Sku("", 0.0, "", PLAN_SKU)
         if sku is None:
             continue
-        number = numbers[mark] = len(numbers)
+        number = numbers[mark] = row["sku_number"] = len(numbers)
         found[number] = sku
+        rows[number] = row
         row["is_gpu"] = sku.basis != PLAN_SKU
-        factors = {}
-        for name in ("consumed", "pricing"):
-            hours = hours_per_unit(row[f"{name}_unit"] or "")
-            factors[f"{name}_factor"] = hours * sku.gpus if hours is not None else None
-        table.append({"sku_mark": mark, "sku_number": number} | factors)
+    seen = {(provider_of(rows[n]["provider"] or ""), sku.gpu) for n, sku in found.items() if sku.role == "machine" and sku.gpus}  # fmt: skip
+    machines: dict[tuple[str, str], int] = {}
+    table = []
+    for number, sku in found.items():
+        row = rows[number]
+        provider = provider_of(row["provider"] or "")
+        # What holds machines has their hours only where the bill does not have them itself.
+        has_hours = sku.role == "machine" or (sku.role in HOLDERS and (provider, sku.gpu) not in seen)
+        has_hours |= sku.is_unused and sku.role == "reservation"
+        machine = machines.setdefault((provider, sku.gpu if sku.basis == "text" else sku.instance_type), len(machines))
+        table.append(
+            {"sku_mark": row["sku_mark"], "sku_number": number, "machine_number": machine, "gpus": sku.gpus if has_hours else 0.0}
+            | _factors(row, sku if has_hours else replace(sku, gpus=0.0))
+        )  # fmt: skip
     return found, table
 
 
-SKU_COLUMNS = {"sku_number": "int64", "consumed_factor": "float64", "pricing_factor": "float64"}
+HOLDERS = frozenset({"purchase", "host"})
 
 
-def _put_skus(engine: Engine, table: list[dict[str, Any]]) -> None:
-    types = {"sku_mark": engine.mark_type} | SKU_COLUMNS
-    engine.put("gpu_skus", types, [[row[name] for name in types] for row in table])
+def _sku_of(row: Mapping[str, Any], reader: SkuReader) -> Sku | None:
+    texts = [row[name] or "" for name in ("meter", "resource_type", "description", "charge_words")]
+    provider = provider_of(row["provider"] or "")
+    return reader.read(provider, row["details"] or "", texts, category=row["category"] or "", service=row["service"] or "")  # fmt: skip
 
 
-def _sku_table(engine: Engine) -> Any:  # noqa: ANN401  Ibis' table
-    import ibis
-
-    return ibis.table({"sku_mark": engine.mark_type} | SKU_COLUMNS, name="gpu_skus")
+def _factors(row: Mapping[str, Any], sku: Sku) -> dict[str, float | None]:
+    """Return how many accelerator-hours a unit is; of months, that is a matter of the charge's period."""
+    found: dict[str, float | None] = {"month_gpus": None}
+    for name in ("consumed", "pricing"):
+        unit = row[f"{name}_unit"] or ""
+        hours, gpus = hours_per_unit(unit), gpus_per_unit(unit, sku.gpus)
+        is_month = hours is not None and hours % 730 == 0
+        if hours is not None and is_month:
+            found["month_gpus"] = gpus * hours / 730
+        found[f"{name}_factor"] = hours * gpus if hours is not None and not is_month else None
+    return found
 
 
 def _gpu_shares(kinds: Sequence[Mapping[str, Any]]) -> dict[str, float]:
@@ -195,9 +247,11 @@ def _gpu_shares(kinds: Sequence[Mapping[str, Any]]) -> dict[str, float]:
     return {name: gpu / total for name, (gpu, total) in used.items() if total > 0}
 
 
-def _hours(found: _Found, skus: Mapping[int, Sku], shares: Mapping[str, float]) -> tuple[HourTable, int, int, int]:
+def _hours(
+    found: _Found, skus: Mapping[int, Sku], shares: Mapping[str, float], carried: ledger.Carried
+) -> tuple[HourTable, int, int, int]:
     """Return the hours, how many rows were copies, the longest charge, and how many charges have no hours."""
-    names = ("gpu", "instance_type", "account", "region", "provider", "option", "state", "tag", "commitment", "charge_class")  # fmt: skip
+    names = ("gpu", "instance_type", "account", "region", "provider", "option", "state", "tag", "commitment", "charge_class", "role")  # fmt: skip
     marks, texts, weights, rates = [], [], [], []
     for mark, row in sorted(found.words.items(), key=lambda item: _word_order(item[1], skus)):
         sku = skus[int(row["sku_number"])]
@@ -206,9 +260,9 @@ def _hours(found: _Found, skus: Mapping[int, Sku], shares: Mapping[str, float]) 
         if sku.basis == PLAN_SKU:
             # Charges of no instance type that are no unused commitment are none of ours.
             weight = shares.get(row["commitment_id"] or "", 0.0) if status == "Unused" else 0.0
-        if weight == 0.0 or row["currency"] in found.no_rate:
+        if weight == 0.0 or row["currency"] in found.no_rate or carried.holds(sku, row):
             continue
-        unused = status == "Unused" or row["reservation_status"] == "Unused"
+        unused = status == "Unused" or row["reservation_status"] == "Unused" or sku.is_unused
         marks.append(mark)
         weights.append(weight)
         rates.append(found.rates[row["currency"]].usd)
@@ -224,6 +278,7 @@ def _hours(found: _Found, skus: Mapping[int, Sku], shares: Mapping[str, float]) 
                 _printable(_tag_text(row["tag"] or "")),
                 _printable(row["commitment_id"] or ""),
                 row["charge_class"] or "",
+                sku.role,
             )
         )
     codes, words = {}, {}
@@ -250,12 +305,19 @@ def _hours(found: _Found, skus: Mapping[int, Sku], shares: Mapping[str, float]) 
         f"{name}_usd": _column(table, f"{name}_cost_nano")[ours] * money
         for name in ("effective", "list", "contracted", "billed")
     }
+    values["unlisted_usd"] = _column(table, "unlisted_nano")[ours] * money
     values["gpu_hours"] = _column(table, "gpu_hours_nano")[ours] / NANO
-    is_machine = np.array([skus[int(found.words[mark]["sku_number"])].gpus > 0 for mark in marks])[which]
-    is_correction = (np.array([text[-1] for text in texts]) == "Correction")[which]
+    machine = [skus[int(found.words[mark]["sku_number"])] for mark in marks]
+    is_machine = np.array([sku.gpus > 0 and sku.role == "machine" for sku in machine])[which]
+    is_correction = (np.array([text[-2] for text in texts]) == "Correction")[which]
     without = charges[is_machine & ~is_correction & (values["gpu_hours"] == 0)].sum()
     hour, span = _column(table, "hour")[ours], _column(table, "span")[ours]
     longest = int(span.max(initial=1))
+    if int(span.sum()) > MOST_SPREAD_ROWS:
+        raise UsageError(
+            f"the bill's charges of several hours would be spread over {int(span.sum()):,} rows",
+            hint="give its files in parts, by month or by account",
+        )
     if longest > 1:
         hour, origin, values = spread_evenly(hour, span, values)
         which = which[origin]
@@ -279,7 +341,7 @@ def _word_order(row: Mapping[str, Any], skus: Mapping[int, Sku]) -> tuple[str, .
     return (sku.gpu, sku.instance_type, sku.basis, *words, f"{row['sku_number']:09d}")
 
 
-VALUES = ("gpu_hours", "effective_usd", "list_usd", "contracted_usd", "billed_usd")
+VALUES = ("gpu_hours", "effective_usd", "list_usd", "contracted_usd", "billed_usd", "unlisted_usd")
 
 
 def option_of(row: Mapping[str, Any]) -> str:
@@ -296,11 +358,11 @@ def option_of(row: Mapping[str, Any]) -> str:
             return "reserved"
         case "Spend", _:
             return "savings_plan"
-        case _, "Committed":
+        case _, "Committed" | "Commitment-Based":  # FOCUS 1.0-preview's words
             return "committed"
         case _, "Dynamic":
             return "spot"
-        case _, "Standard":
+        case _, "Standard" | "On-Demand":
             return "on_demand"
         case _:
             return "committed" if row["commitment_id"] else "not_stated"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from planner.engine import Engine
 from planner.usage.columns import MOST, Columns
-from planner.usage.relations import Relation
+from planner.usage.relations import FILE, Relation
 
 if TYPE_CHECKING:
     from ibis.expr.types import Column, Table
@@ -25,21 +25,32 @@ __all__ = [
     "SKU_WORDS",
     "SUMS",
     "Rows",
+    "charges",
+    "crowded",
     "dimensions",
+    "exports",
     "hourly",
     "profile",
+    "shared",
 ]
 
 NANO = 1_000_000_000
 DAY_S = 86_400
 COSTS = ("effective_cost", "list_cost", "contracted_cost", "billed_cost")
-SUMS = (*(f"{name}_nano" for name in COSTS), "gpu_hours_nano")
-SKU_WORDS = ("provider", "details", "meter", "resource_type", "description", "consumed_unit", "pricing_unit")
+SUMS = (*(f"{name}_nano" for name in COSTS), "unlisted_nano", "gpu_hours_nano")
+SKU_WORDS = ("category", "provider", "service", "details", "meter", "resource_type", "description", "charge_words", "consumed_unit", "pricing_unit")  # fmt: skip
 """What a charge is of; everything that is read with the catalogue's help is read of these, once for each combination."""
-PROFILE_WORDS = (*SKU_WORDS, "category", "charge_class", "currency", "commitment_id", "commitment_status", "unreadable")  # fmt: skip
-HOURLY_WORDS = ("account", "region", "provider", "currency", "charge_class", "pricing_category", "commitment_category", "commitment_id", "commitment_status", "reservation_status", "tag")  # fmt: skip
-IDENTITY = ("sku_number", *HOURLY_WORDS, "resource", "sku", "starts_s", "ends_s", *COSTS, "consumed_quantity", "pricing_quantity")  # fmt: skip
+PROFILE_WORDS = (*SKU_WORDS, "charge_class", "currency", "commitment_id", "commitment_status", "reservation_id", "is_costless", "is_split", "unreadable")  # fmt: skip
+HOURLY_WORDS = ("account", "region", "provider", "currency", "charge_class", "pricing_category", "commitment_category", "commitment_id", "commitment_status", "reservation_id", "reservation_status", "tag")  # fmt: skip
+IDENTITY = ("sku_number", *HOURLY_WORDS, "resource", "allocated", "sku", "starts_s", "ends_s", *COSTS, "consumed_quantity", "pricing_quantity")  # fmt: skip
 """Rows that agree in all of these are one charge that was exported more than once."""
+SKU_FACTS = ("sku_number", "machine_number", "gpus", "consumed_factor", "pricing_factor", "month_gpus")
+LONG_MONTH_S = 27 * DAY_S
+ABOVE_ONE = 1.01
+"""A machine's own hours in an hour; clocks of two meters differ by seconds."""
+GROUP_WORDS = r"(?i)scaleset|agentpool|node-?(?:group|pool)|autoscaling|instancegroup|endpoint|\bjob|-job|fleet|cluster"
+"""Resources that are several machines under one name."""
+RESERVATION_WORDS = r"(?i)(?:^|[/:])cr-[0-9a-z]|capacity-?reservation"
 
 
 def _nano(column: Column) -> Column:
@@ -56,17 +67,30 @@ class Rows:
     engine: Engine
     relations: tuple[Relation, ...]
     tag: str = ""
+    has_replaced: bool = False
 
     def tables(self) -> Iterator[tuple[Relation, Table]]:
         """Return each relation with its table."""
         import ibis
 
         for relation in self.relations:
-            yield relation, ibis.table(relation.schema, name=relation.name)
+            table = ibis.table(relation.schema, name=relation.name)
+            if self.has_replaced:
+                columns = self.columns(relation, table)
+                marked = table.mutate(slice_mark=_slice_mark(self.engine, columns))
+                gone = ibis.table({"file": "string", "slice_mark": self.engine.mark_type}, name="replaced_slices")
+                kept = marked.anti_join(gone, [marked[FILE] == gone.file, marked.slice_mark == gone.slice_mark])
+                table = kept.select(*relation.schema)
+            yield relation, table
 
     def columns(self, relation: Relation, table: Table) -> Columns:
         """Return our own columns over a table that has a relation's."""
         return Columns(self.engine, table, relation.schema, is_text=relation.is_text, tag=self.tag)
+
+
+def _slice_mark(engine: Engine, columns: Columns) -> Column:
+    """Mark an account's day: of each, the newest export counts."""
+    return engine.hash_of(columns.of("account"), columns.of("starts_s") // DAY_S)
 
 
 def _union(parts: Sequence[Table]) -> Table:
@@ -100,12 +124,18 @@ def _of_gpus(rows: Rows, skus: Table, names: Sequence[str]) -> Table:
     parts = []
     for relation, table in rows.tables():
         columns = rows.columns(relation, table)
-        readable = table.filter(columns.of("category") == "Usage", *columns.is_readable())
+        category = columns.of("category")
+        # What is bought and not billed as use has a cost of its own; what is amortized has none.
+        counts = (category == "Usage") | ((category == "Purchase") & (columns.of("effective_cost") != 0))
+        readable = table.filter(counts, *columns.is_readable())
         columns = rows.columns(relation, readable)
         marked = readable.mutate(sku_mark=rows.engine.hash_of(*(columns.of(name) for name in SKU_WORDS)))
         joined = marked.inner_join(skus, "sku_mark")
-        known = {name: joined[name] for name in ("sku_number", "consumed_factor", "pricing_factor")}
-        parts.append(joined.select(**known, **rows.columns(relation, joined).named(names)))
+        known = {name: joined[name] for name in SKU_FACTS}
+        columns = rows.columns(relation, joined)
+        if "file" in names:
+            known |= {"file": joined[FILE], "slice_mark": _slice_mark(rows.engine, columns)}
+        parts.append(joined.select(**known, **columns.named(name for name in names if name != "file")))
     return _union(parts)
 
 
@@ -127,41 +157,192 @@ def dimensions(rows: Rows, skus: Table) -> Table:
     return found.mutate(mark=_words_mark(rows.engine, found)).group_by("mark").agg(**words)
 
 
-def hourly(rows: Rows, skus: Table, *, keep_copies: bool = False) -> Table:
+def charges(rows: Rows, skus: Table) -> Table:
+    """Ask for the charges of accelerators as numbers and marks, which an engine can keep: the bill is read for them once.
+
+    Returns
+    -------
+    Table
+        Hour, span, sums and marks of each: of its words, of all that makes copies of it, of its machine, and of the
+        charge whatever it costs; ``file`` and ``slice_mark`` tell which export it is from.
+    """
+    found = _of_gpus(rows, skus, (*IDENTITY[1:], "file"))
+    charge = ("machine_number", "account", "resource", "allocated", "starts_s", "ends_s")
+    return found.select(
+        "file",
+        "slice_mark",
+        charge_mark=rows.engine.hash_of(*(found[name] for name in charge)),
+        hour=(found.starts_s // 3600).cast("int64"),
+        span=_span(found),
+        mark=_words_mark(rows.engine, found),
+        copy_mark=rows.engine.hash_of(*(found[name] for name in IDENTITY)),
+        gpu_hours_nano=_nano(_gpu_hours(found)),
+        unlisted_nano=_nano(_unlisted(found)),
+        has_resource=(found.resource.fill_null("") != ""),
+        **{f"{name}_nano": _nano(found[name]) for name in COSTS},
+        **_machine(rows.engine, found),
+    )
+
+
+def hourly(charges: Table, *, keep_copies: bool = False, is_crowded: bool = False) -> Table:
     """Ask for accelerator-hours and costs by hour (since 1970), length in hours, and mark of the words.
 
     A charge of an hour or less that crosses the full hour counts where it begins. Charges that agree in every column of
-    `IDENTITY` are one that was exported more than once, and count once.
+    `IDENTITY` are one that was exported more than once, and count once. Where `crowded` found machines with more than an
+    hour in an hour (`is_crowded`), their hours are cut to one machine's; costs are not.
+
+    Parameters
+    ----------
+    charges : Table
+        See `charges`.
 
     Returns
     -------
     Table
         `rows` as exported, `charges` without copies, and sums over the charges.
     """
-    import ibis
-
-    found = _of_gpus(rows, skus, IDENTITY[1:])
-    hour = (found.starts_s // 3600).cast("int64")
-    whole = ((found.ends_s + 3599) // 3600).cast("int64") - hour
-    span = ibis.cases((found.ends_s - found.starts_s <= 3600, 1), else_=ibis.greatest(whole, 1)).cast("int64")
-    hours = ibis.coalesce(
-        found.consumed_quantity * found.consumed_factor, found.pricing_quantity * found.pricing_factor
-    )
-    timed = found.select(
-        hour=hour,
-        span=span,
-        mark=_words_mark(rows.engine, found),
-        copy_mark=rows.engine.hash_of(*(found[name] for name in IDENTITY)),
-        gpu_hours_nano=_nano(hours),
-        **{f"{name}_nano": _nano(found[name]) for name in COSTS},
-    )
-    once = timed.group_by(["hour", "span", "mark", "copy_mark"]).agg(
-        found=timed.count(), **{name: timed[name].arbitrary() for name in SUMS}
+    keys = ["hour", "span", "mark", "copy_mark"]
+    once = charges.group_by(keys).agg(
+        found=charges.count(),
+        **{name: charges[name].arbitrary() for name in (*SUMS, *(MACHINE if is_crowded else ()))},
     )
     if keep_copies:
         once = once.mutate(**{name: once[name] * once.found for name in SUMS})
+    if is_crowded:
+        once = _one_machine_each(once)
     return once.group_by(["hour", "span", "mark"]).agg(
         rows=once.found.sum().cast("float64"),
         charges=once.count().cast("float64"),
         **{name: once[name].sum().cast("float64") for name in SUMS},
+    )
+
+
+MACHINE = ("resource_mark", "machine_number", "one_nano")
+
+
+def _span(found: Table) -> Column:
+    """Return the hours that a charge is of, 1 at least."""
+    import ibis
+
+    whole = ((found.ends_s + 3599) // 3600).cast("int64") - (found.starts_s // 3600).cast("int64")
+    return ibis.cases((found.ends_s - found.starts_s <= 3600, 1), else_=ibis.greatest(whole, 1)).cast("int64")
+
+
+def _gpu_hours(found: Table) -> Column:
+    """Return a charge's accelerator-hours: none where it takes money back, or is a reservation's copy of them at no cost."""
+    import ibis
+
+    seconds = found.ends_s - found.starts_s
+    quantity = ibis.coalesce(found.consumed_quantity, found.pricing_quantity)
+    hours = ibis.coalesce(
+        found.consumed_quantity * found.consumed_factor,
+        found.pricing_quantity * found.pricing_factor,
+        quantity * found.month_gpus * ibis.cases((seconds >= LONG_MONTH_S, seconds / 3600.0), else_=730.0),
+    )
+    is_correction = found.charge_class.fill_null("") == "Correction"
+    takes_back = (found.effective_cost < 0) & (quantity > 0) & ~is_correction
+    is_kept_free = (
+        (found.effective_cost == 0)
+        & (found.reservation_status.fill_null("") != "Unused")
+        & (found.commitment_status.fill_null("") == "")
+        & (found.resource.fill_null("").re_search(RESERVATION_WORDS))
+    )
+    return ibis.cases((takes_back | is_kept_free, 0.0), else_=hours)
+
+
+def _unlisted(found: Table) -> Column:
+    """Return the cost of a charge that states no list price."""
+    import ibis
+
+    return ibis.cases(
+        ((found.list_cost.fill_null(0.0) <= 0) & (found.effective_cost > 0) & (found.gpus > 0), found.effective_cost),
+        else_=0.0,
+    )
+
+
+def _machine(engine: Engine, found: Table) -> dict[str, Column]:
+    """Return which machine a charge is of (null for several under one name), and its accelerators."""
+    import ibis
+
+    name = found.resource.fill_null("")
+    is_one = (name != "") & ~name.re_search(GROUP_WORDS)
+    mark = engine.hash_of(found.resource, found.machine_number)
+    return {
+        "resource_mark": ibis.cases((is_one, mark), else_=None),
+        "machine_number": found.machine_number,
+        "one_nano": _nano(found.gpus),
+    }
+
+
+def _crowds(charges: Table) -> Table:
+    """Return machines that have more than an hour in an hour, though no charge of theirs alone does."""
+    ours = charges.filter(charges.resource_mark.notnull(), charges.gpu_hours_nano > 0)
+    each = ours.group_by(["resource_mark", "hour", "span"]).agg(
+        total_nano=ours.gpu_hours_nano.sum().cast("int64"),
+        largest_nano=ours.gpu_hours_nano.max(),
+        most_nano=ours.one_nano.max(),
+        charged_nano=ours.effective_cost_nano.sum().cast("int64"),
+    )
+    most = each.most_nano * each.span
+    return each.filter(each.total_nano > most * ABOVE_ONE, each.largest_nano <= most * ABOVE_ONE)
+
+
+def _one_machine_each(once: Table) -> Table:
+    """Cut the hours of machines that have more than an hour in an hour to what a machine can have."""
+    import ibis
+
+    crowds = _crowds(once).rename(crowd_hour="hour", crowd_span="span", crowd_mark="resource_mark")
+    joined = once.left_join(
+        crowds,
+        [once.resource_mark == crowds.crowd_mark, once.hour == crowds.crowd_hour, once.span == crowds.crowd_span],
+    )
+    share = joined.most_nano * joined.span / joined.total_nano
+    cut = ibis.cases((joined.total_nano.isnull(), joined.gpu_hours_nano), else_=(joined.gpu_hours_nano * share).round())
+    return joined.select(
+        *("hour", "span", "mark", "found"),
+        gpu_hours_nano=cut.cast("int64"),
+        **{name: joined[name] for name in SUMS if name != "gpu_hours_nano"},
+    )
+
+
+def crowded(charges: Table) -> Table:
+    """Ask how many machine-hours there are above one machine in an hour, and what the charges of those hours cost.
+
+    Returns
+    -------
+    Table
+        One row: `machines` (with an hour too many), `extra_nano` (accelerator-hours above one machine) and
+        `charged_nano`; copies of charges count each.
+    """
+    crowds = _crowds(charges)
+    return crowds.agg(
+        machines=crowds.resource_mark.nunique().cast("float64"),
+        extra_nano=(crowds.total_nano - crowds.most_nano * crowds.span).sum().cast("float64"),
+        charged_nano=crowds.charged_nano.sum().cast("float64"),
+    )
+
+
+def exports(charges: Table) -> Table:
+    """Ask how many machines' charges each file has of each account and day."""
+    found = _charges_of_files(charges)
+    return found.group_by(["file", "slice_mark"]).agg(charges=found.count().cast("float64"), usd_nano=found.usd_nano.sum().cast("float64"))  # fmt: skip
+
+
+def shared(charges: Table) -> Table:
+    """Ask how many charges of an account and day two files both have, whatever they cost."""
+    one = _charges_of_files(charges)
+    other = _charges_of_files(charges).rename(
+        other_file="file", other_slice="slice_mark", other_mark="charge_mark", other_nano="usd_nano"
+    )
+    both = one.inner_join(
+        other,
+        [one.charge_mark == other.other_mark, one.slice_mark == other.other_slice, one.file < other.other_file],
+    )
+    return both.group_by(["slice_mark", "file", "other_file"]).agg(charges=both.count().cast("float64"))
+
+
+def _charges_of_files(charges: Table) -> Table:
+    found = charges.filter(charges.has_resource, charges.one_nano > 0)
+    return found.group_by(["file", "slice_mark", "charge_mark"]).agg(
+        usd_nano=found.effective_cost_nano.sum().cast("int64")
     )

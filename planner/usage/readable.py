@@ -8,10 +8,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from planner.usage.bill import Rate
-from planner.usage.columns import MOST, NEEDED, SINCE_S, TIMES, UNREADABLE, UNTIL_S, missing_columns
+from planner.usage.columns import MOST, NEEDED, TIMES, UNREADABLE, missing_columns
 from planner.usage.faults import Fault
 from planner.usage.relations import first_line
 from planner.usage.sources import Source
+from planner.usage.times import LONGEST_S, SINCE_S, UNTIL_S
 
 __all__ = ["first_name", "left_out_of", "whole_sources"]
 
@@ -93,11 +94,17 @@ def _is_unreadable(row: Sequence[str], header: Sequence[str], column: str) -> bo
         return True
     try:
         if column.startswith("ChargePeriod"):
-            told = datetime.fromisoformat(text)
-            seconds = (told if told.tzinfo else told.replace(tzinfo=UTC)).timestamp()
-            return not SINCE_S <= seconds <= UNTIL_S
+            seconds = _seconds(text)
+            is_end = column == "ChargePeriodEnd" and _cell(row, header, "ChargeCategory") == "Usage"
+            begins = _seconds(_cell(row, header, "ChargePeriodStart")) if is_end else seconds
+            return not SINCE_S <= seconds <= UNTIL_S or (begins >= SINCE_S and seconds - begins > LONGEST_S)
         if column == "EffectiveCost":
             return not abs(float(text)) < MOST
     except (ValueError, OverflowError):
         return True
     return False
+
+
+def _seconds(text: str) -> float:
+    told = datetime.fromisoformat(text)
+    return (told if told.tzinfo else told.replace(tzinfo=UTC)).timestamp()

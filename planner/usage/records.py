@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import gzip
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from itertools import pairwise
 
 import numpy as np
 
+from planner.delimited import lines_of, rows_of
 from planner.usage.faults import Fault, UsageError, fault_text
 from planner.usage.hours import FloatArray, HourTable, IntArray, coded
 from planner.usage.sources import Source
@@ -17,8 +16,10 @@ from planner.usage.times import parts_of_hours
 from pricing.accelerators import resolve_all
 from pricing.errors import PricingError
 
-BLOCK = 1 << 17
-"""Stretches that are cut into hours at a time."""
+BLOCK = 1 << 18
+"""Hours that stretches are cut into at a time."""
+MOST_ROWS = 1 << 24
+"""Hours and words that differ; more would take gigabytes."""
 
 __all__ = ["BASES", "Records", "Stretch", "gpu_called", "records_of", "refuse_if_nothing", "rows_of_file", "table_of"]
 
@@ -136,17 +137,30 @@ def table_of(
         ``slurm``, ``dcgm`` or ``plain``.
     """
     kinds = list(words)
-    blocks = []
+    blocks: list[tuple[IntArray, FloatArray]] = []
     # A month of counters has millions of samples and thousands of hours: block by block the memory stays small.
-    for first in range(0, max(len(start_s), 1), BLOCK):
-        block = slice(first, first + BLOCK)
+    hours_before = np.cumsum(np.maximum(end_s - start_s, 0.0) / 3600.0 + 2.0)
+    edges = np.searchsorted(hours_before, np.arange(BLOCK, hours_before[-1] if len(start_s) else 0.0, BLOCK))
+    for first, last in pairwise([0, *np.unique(edges).tolist(), len(start_s)]):
+        block = slice(first, last)
         hour, which, hours = parts_of_hours(start_s[block], end_s[block], gpus[block])
         blocks.append(_added_up(np.stack([hour, *(words[kind][0][block][which] for kind in kinds)]), hours))
-    keys, sums = _added_up(np.concatenate([key for key, _ in blocks], axis=1), np.concatenate([x for _, x in blocks]))
+        if sum(len(sums) for _, sums in blocks) > MOST_ROWS:
+            blocks = [_merged(blocks)]
+            if len(blocks[0][1]) > MOST_ROWS // 2:
+                raise UsageError(
+                    f"these records are of more than {MOST_ROWS // 2:,} hours of different accelerators and owners",
+                    hint="give them in parts, by month or by owner",
+                )
+    keys, sums = _merged(blocks)
     none = np.zeros(len(sums), dtype=np.int64)
     codes = {kind: keys[number] for number, kind in enumerate(kinds, 1)} | {"source": none, "state": none}
     texts = {kind: words[kind][1] for kind in kinds} | {"source": (source,), "state": ("used",)}
     return HourTable(keys[0], codes, texts, {"gpu_hours": sums})
+
+
+def _merged(blocks: Sequence[tuple[IntArray, FloatArray]]) -> tuple[IntArray, FloatArray]:
+    return _added_up(np.concatenate([key for key, _ in blocks], axis=1), np.concatenate([x for _, x in blocks]))
 
 
 def _added_up(keys: IntArray, values: FloatArray) -> tuple[IntArray, FloatArray]:
@@ -178,17 +192,8 @@ def gpu_called(text: str) -> str:
 
 def rows_of_file(source: Source, delimiter: str = ",") -> Iterator[tuple[int, list[str]]]:
     """Return line numbers and cells of a text file, header included."""
-    is_gzip = source.path.lower().endswith(".gz")
-    with (
-        gzip.open(source.path, "rt", encoding="utf-8-sig", errors="replace", newline="")
-        if is_gzip
-        else Path(source.path).open(encoding="utf-8-sig", errors="replace", newline="")
-    ) as file:
-        # Slurm quotes nothing; a name with a quotation mark in it must not swallow the lines after it.
-        if delimiter == "|":
-            reader = csv.reader(file, delimiter=delimiter, quoting=csv.QUOTE_NONE)
-        else:
-            reader = csv.reader(file, delimiter=delimiter)
-        for row in reader:
-            if any(cell.strip() for cell in row):
-                yield reader.line_num, row
+    # Slurm quotes nothing; a name with a quotation mark in it must not swallow the lines after it.
+    lines = lines_of(source.path, source.name)
+    for line, row in rows_of(lines, source.name, delimiter=delimiter, is_quoted=delimiter != "|"):
+        if any(cell.strip() for cell in row):
+            yield line, row

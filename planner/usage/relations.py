@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
+from planner.delimited import lines_of, rows_of
 from planner.engine import Engine
 from planner.usage.columns import NEEDED
+from planner.usage.exports import projection
 from planner.usage.faults import Fault
 from planner.usage.sources import Source
+from planner.usage.tables import quoted_table
 
-__all__ = ["Relation", "first_line", "relations_of"]
+__all__ = ["FILE", "Relation", "first_line", "relations_of", "source_of_file"]
+
+FILE = "gpuplan_file"
+"""The column that says which file a row is from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,15 +66,17 @@ def relations_of(engine: Engine, sources: Sequence[Source], folder: Path, faults
     for source in sources:
         types = tuple(str(source.schema.field(name).type) for name in source.columns) if source.schema else ()
         is_object = source.filesystem is not None
-        groups.setdefault((source.form, source.columns, types, is_object), []).append(source)
+        groups.setdefault((source.form, source.columns, source.raw_columns, types, is_object), []).append(source)
     found = []
     for number, group in enumerate(groups.values()):
         name = f"bill_{number}"
-        is_text = group[0].form == "csv"
+        is_text = group[0].form == "csv" or group[0].export is not None
         with engine.told():
-            if engine.is_spark:
+            if group[0].form == "table":
+                _table_view(engine, name, group)
+            elif engine.is_spark:
                 _spark_view(engine, name, group, faults)
-            elif is_text:
+            elif group[0].form == "csv":
                 _duckdb_text(engine, name, group, folder, faults)
             else:
                 _duckdb_parquet(engine, name, group)
@@ -81,8 +89,10 @@ def _schema(source: Source) -> dict[str, Any]:
     import ibis.expr.datatypes as dt
 
     if source.schema is None:
-        return {name: dt.string for name in source.columns if name in NEEDED}
-    return {name: _type(source.schema.field(name).type, name) for name in source.columns if name in NEEDED}
+        types = {name: dt.string for name in source.columns if name in NEEDED}
+    else:
+        types = {name: _type(source.schema.field(name).type, name) for name in source.columns if name in NEEDED}
+    return types | {FILE: dt.string}
 
 
 def _type(arrow: Any, name: str) -> Any:  # noqa: ANN401  Arrow's types have none of their own here
@@ -108,10 +118,34 @@ def _quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def _columns(source: Source) -> str:
+def _name(text: str) -> str:
+    return '"' + text.replace('"', '""') + '"'
+
+
+def _columns(source: Source, *, is_spark: bool = False) -> str:
     """Return the needed columns as SQL; what is nested (SkuPriceDetails as a struct) as the JSON that FOCUS asks for."""
+    quoted = (lambda name: f"`{name}`") if is_spark else _name
+    if source.export is not None:
+        found = projection(source.export, source.raw_columns, source.raw_schema, quoted, is_spark=is_spark)
+        return ", ".join(f"{text} AS {quoted(name)}" for name, text in found.items())
     nested = _nested(source)
-    return ", ".join(f'CAST(to_json("{name}") AS VARCHAR) AS "{name}"' if name in nested else f'"{name}"' for name in source.columns if name in NEEDED)  # fmt: skip
+    json = "to_json({})" if is_spark else "CAST(to_json({}) AS VARCHAR)"
+    names = [(name, quoted(name)) for name in source.columns if name in NEEDED]
+    return ", ".join(f"{json.format(text)} AS {text}" if name in nested else text for name, text in names)
+
+
+def _table_view(engine: Engine, name: str, group: Sequence[Source]) -> None:
+    """Make a view of tables that the engine has; each goes under its own name, as a file does."""
+    is_spark = engine.is_spark
+    parts = [
+        f"SELECT {_columns(one, is_spark=is_spark)}, {_quoted(one.name)} AS {FILE} FROM {quoted_table(one.path, is_spark=is_spark)}"  # noqa: S608  quoted names
+        for one in group
+    ]
+    query = " UNION ALL ".join(parts)
+    if is_spark:
+        engine.spark.sql(query).createOrReplaceTempView(name)
+    else:
+        engine.ibis.raw_sql(f"CREATE OR REPLACE TEMP VIEW {name} AS {query}")
 
 
 def _nested(source: Source) -> set[str]:
@@ -133,10 +167,12 @@ def _duckdb_parquet(engine: Engine, name: str, group: Sequence[Source]) -> None:
         engine.ibis.con.register(
             f"{name}_there", ds.dataset([one.path for one in group], filesystem=group[0].filesystem)
         )
-        engine.ibis.raw_sql(f"CREATE OR REPLACE TEMP VIEW {name} AS SELECT {_columns(group[0])} FROM {name}_there")  # noqa: S608  our own names
+        engine.ibis.raw_sql(
+            f"CREATE OR REPLACE TEMP VIEW {name} AS SELECT {_columns(group[0])}, '' AS {FILE} FROM {name}_there"  # noqa: S608  our own names
+        )
         return
     paths = ", ".join(_quoted(one.path) for one in group)
-    engine.ibis.raw_sql(f"CREATE OR REPLACE TEMP VIEW {name} AS SELECT {_columns(group[0])} FROM read_parquet([{paths}], hive_partitioning = false)")  # fmt: skip  # noqa: S608  our own names, quoted paths
+    engine.ibis.raw_sql(f"CREATE OR REPLACE TEMP VIEW {name} AS SELECT {_columns(group[0])}, filename AS {FILE} FROM read_parquet([{paths}], hive_partitioning = false, filename = true)")  # fmt: skip  # noqa: S608  our own names, quoted paths
 
 
 def _duckdb_text(engine: Engine, name: str, group: Sequence[Source], folder: Path, faults: list[Fault]) -> None:
@@ -144,12 +180,19 @@ def _duckdb_text(engine: Engine, name: str, group: Sequence[Source], folder: Pat
     names = {one.path: one.name for one in group}
     paths = ", ".join(_quoted(path) for path in names)
     target = folder / f"{name}.parquet"
-    columns = "{" + ", ".join(f"{_quoted(column)}: 'VARCHAR'" for column in group[0].columns) + "}"
+    # Columns that are not read may share a name, or differ from another's by capitals alone; DuckDB takes neither.
+    raw = group[0].raw_columns or group[0].columns
+    wanted = set(raw) if group[0].export else NEEDED
+    called = [
+        column if column in wanted and raw.index(column) == place else f"column_{place}"
+        for place, column in enumerate(raw)
+    ]
+    columns = "{" + ", ".join(f"{_quoted(column)}: 'VARCHAR'" for column in called) + "}"
     options = (
         "header = true, delim = ',', quote = '\"', escape = '\"', auto_detect = false, max_line_size = 16777216, "
         f"store_rejects = true, rejects_table = 'rejects_{name}', rejects_scan = 'scans_{name}'"
     )
-    engine.ibis.raw_sql(f"COPY (SELECT {_columns(group[0])} FROM read_csv([{paths}], columns = {columns}, {options})) TO {_quoted(str(target))} (FORMAT parquet)")  # fmt: skip  # noqa: S608  our own names, quoted paths
+    engine.ibis.raw_sql(f"COPY (SELECT {_columns(group[0])}, filename AS {FILE} FROM read_csv([{paths}], columns = {columns}, filename = true, {options})) TO {_quoted(str(target))} (FORMAT parquet)")  # fmt: skip  # noqa: S608  our own names, quoted paths
     rejected = engine.ibis.raw_sql(
         f"SELECT s.file_path, min(r.line), count(DISTINCT r.line), min_by(r.error_message, r.line) FROM rejects_{name} r "  # noqa: S608  our own names
         f"JOIN scans_{name} s ON r.scan_id = s.scan_id AND r.file_id = s.file_id GROUP BY 1 ORDER BY 1"
@@ -164,25 +207,28 @@ def _spark_view(engine: Engine, name: str, group: Sequence[Source], faults: list
     spark = engine.spark
     assert spark is not None
     paths = [_spark_path(one) for one in group]
-    needed = [column for column in group[0].columns if column in NEEDED]
     if group[0].form == "parquet":
         frame = spark.read.parquet(*paths)
     else:
         from pyspark.sql.types import StringType, StructField, StructType
 
         corrupt = "_corrupt_line"
-        fields = [StructField(column, StringType()) for column in (*group[0].columns, corrupt)]
+        raw = group[0].raw_columns or group[0].columns
+        fields = [StructField(column, StringType()) for column in (*raw, corrupt)]
         options = {"header": True, "quote": '"', "escape": '"', "multiLine": True, "mode": "PERMISSIVE", "columnNameOfCorruptRecord": corrupt, "enforceSchema": True}  # fmt: skip
         frame = spark.read.schema(StructType(fields)).options(**options).csv(paths)
         # Spark refuses to look at nothing but the broken lines; another column keeps it company.
-        found = frame.agg({corrupt: "count", group[0].columns[0]: "max"}).toArrow()
+        found = frame.agg({corrupt: "count", raw[0]: "max"}).toArrow()
         broken = int(found[f"count({corrupt})"][0].as_py())
         if broken:
             where = first_line(group, lambda row, header: len(row) != len(header))
             faults.append(Fault(what="lines that are no rows of this table", where=where, rows=broken))
         frame = frame.where(frame[corrupt].isNull())
-    nested = _nested(group[0])
-    frame.selectExpr(*(f"to_json(`{column}`) AS `{column}`" if column in nested else f"`{column}`" for column in needed)).createOrReplaceTempView(name)  # fmt: skip
+    from pyspark.sql.functions import expr
+
+    frame.select("*", expr("_metadata.file_path").alias("_file")).createOrReplaceTempView(f"{name}_there")
+    query = f"SELECT {_columns(group[0], is_spark=True)}, _file AS {FILE} FROM {name}_there"  # noqa: S608  our own names
+    spark.sql(query).createOrReplaceTempView(name)
 
 
 def _spark_path(source: Source) -> str:
@@ -190,6 +236,16 @@ def _spark_path(source: Source) -> str:
         # Spark reads brackets and stars of a path as patterns, and does not decode a URI's escapes.
         return "file://" + re.sub(r"([\\\[\]{}*?])", r"\\\1", str(Path(source.path).resolve()))
     return source.name.replace("s3://", "s3a://", 1)
+
+
+def source_of_file(file: str, sources: Sequence[Source]) -> Source | None:
+    """Return the source whose rows an engine says are from this file."""
+    # Spark writes file:/x and file:///x, with escapes; DuckDB the path as it was given.
+    path = re.sub(r"^file:/+", "/", unquote(file)) if file.startswith("file:") else file
+    for source in sources:
+        if path in (source.path, source.name) or Path(path) == Path(source.path).resolve():
+            return source
+    return None
 
 
 def first_line(sources: Iterable[Source], is_wrong: Callable[[Sequence[str], Sequence[str]], bool]) -> str:
@@ -202,20 +258,17 @@ def first_line(sources: Iterable[Source], is_wrong: Callable[[Sequence[str], Seq
     is_wrong : callable
         Says it of a row's cells and the header.
     """
-    import gzip
-
     for source in sources:
-        if source.form != "csv" or source.filesystem is not None or not Path(source.path).exists():
+        if (
+            source.export is not None
+            or source.form != "csv"
+            or source.filesystem is not None
+            or not Path(source.path).exists()
+        ):
             continue
-        is_gzip = source.path.lower().endswith(".gz")
-        with (
-            gzip.open(source.path, "rt", encoding="utf-8-sig", errors="replace", newline="")
-            if is_gzip
-            else Path(source.path).open(encoding="utf-8-sig", errors="replace", newline="")
-        ) as file:
-            reader = csv.reader(file)
-            header = next(reader, [])
-            for row in reader:
-                if row and is_wrong(row, header):
-                    return f"{source.name}:{reader.line_num}"
+        rows = rows_of(lines_of(source.path, source.name), source.name)
+        _, header = next(rows, (0, []))
+        for line, row in rows:
+            if row and is_wrong(row, header):
+                return f"{source.name}:{line}"
     return ""

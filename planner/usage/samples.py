@@ -18,31 +18,39 @@ import numpy as np
 from planner.usage.faults import Fault
 from planner.usage.hours import FloatArray, IntArray
 from planner.usage.records import rows_of_file
+from planner.usage.slices import slice_of
 from planner.usage.sources import Source
-from planner.usage.times import seconds_of_text
+from planner.usage.times import time_of_text
 
 __all__ = ["METRICS", "Card", "Owner", "Samples", "read_samples"]
 
 METRICS = ("DCGM_FI_PROF_GR_ENGINE_ACTIVE", "DCGM_FI_DEV_GPU_UTIL", "DCGM_FI_PROF_SM_ACTIVE", "DCGM_FI_DEV_POWER_USAGE")
-NUMBER_OF = {name: number for number, name in enumerate(METRICS)}
+NUMBER_OF = {name: number for number, name in enumerate(METRICS)} | {"UTILIZATION.GPU": 1, "POWER.DRAW": 3}
+"""The last two are columns of ``nvidia-smi --query-gpu``."""
+UNITS = re.compile(r"\s*(?:%|W|percent|watts?)$", re.IGNORECASE)
+NOTHING = ("[N/A]", "[Not Supported]", "N/A")
 TIME = ("timestamp", "time", "ts", "date")
 METRIC = ("metric", "__name__", "metric_name", "name")
 LABELS = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
-WHICH = ("uuid", "gpu_uuid", "gpu", "device")
+WHICH = ("uuid", "gpu_uuid", "gpu", "device", "index")
+SLICE, PROFILE = ("gpu_i_id",), ("gpu_i_profile",)
 HOST = ("hostname", "instance", "node", "kubernetes_node", "exported_instance")
-MODEL = ("modelname", "model", "gpu_model")
+MODEL = ("modelname", "model", "gpu_model", "gpu_name")
 POD = ("exported_pod", "pod", "pod_name", "hpc_job", "exported_container", "container")
 OWNER = ("exported_namespace", "namespace", "account", "team")
-READ = frozenset((*WHICH, *HOST, *MODEL, *POD, *OWNER))
+READ = frozenset((*WHICH, *SLICE, *PROFILE, *HOST, *MODEL, *POD, *OWNER))
 """Labels that are read; the others (a job of Prometheus, a driver's version) may differ in every line."""
 
 
 @dataclass(slots=True)
 class Card:
-    """One accelerator: on which machine it is, and its model where a label tells it."""
+    """One accelerator or slice of one: on which machine it is, its model where a label tells it, its part of `whole`."""
 
     host: str
     model: str = ""
+    whole: int = 0
+    share: float = 1.0
+    is_slice: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +65,14 @@ class Owner:
         Namespace or account.
     has_pod : int
         1 where a label names a pod or job, 0 where that label is empty, -1 where there is none.
+    pod : str
+        Its name; several may share an accelerator at a time.
     """
 
     card: int
     account: str
     has_pod: int
+    pod: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,29 +111,32 @@ class _Reader:
         self.at_s, self.value = array("d"), array("d")
         self.owners: dict[Owner, int] = {}
         self.cards: list[Card] = []
-        self.number_of: dict[tuple[str, str], int] = {}
+        self.number_of: dict[tuple[str, str, str], int] = {}
         self.seen: dict[tuple[str, ...], int] = {}
         self.times: dict[str, float | None] = {}
         self.rows = 0
 
     def owner_of(self, labels: dict[str, str]) -> int:
         """Return the number of whoever has these labels."""
-        key = (_first(labels, HOST), _first(labels, WHICH))
+        key = (_first(labels, HOST), _first(labels, WHICH), _first(labels, SLICE))
         if key not in self.number_of:
+            whole = self.number_of.setdefault((key[0], key[1], "whole"), len(self.number_of))
             self.number_of[key] = len(self.cards)
-            self.cards.append(Card(key[0]))
+            part = slice_of(_first(labels, PROFILE)) if key[2] else None
+            self.cards.append(Card(key[0], whole=whole, share=part[1] if part else 1.0, is_slice=bool(key[2])))
         card = self.number_of[key]
         self.cards[card].model = _first(labels, MODEL) or self.cards[card].model
         told = [name for name in POD if name in labels]
         has_pod = int(any(labels[name] for name in told)) if told else -1
-        return self.owners.setdefault(Owner(card, _first(labels, OWNER), has_pod), len(self.owners))
+        owner = Owner(card, _first(labels, OWNER), has_pod, _first(labels, POD))
+        return self.owners.setdefault(owner, len(self.owners))
 
     def time_of(self, text: str) -> float | None:
         """Return a time in seconds; all accelerators of a scrape have the same text."""
         if text not in self.times:
             if len(self.times) > 100_000:
                 self.times.clear()
-            self.times[text] = seconds_of_text(text, self.zone)
+            self.times[text] = time_of_text(text, self.zone)
         return self.times[text]
 
     def read(self, source: Source, faults: list[Fault]) -> None:
@@ -136,13 +150,16 @@ class _Reader:
             faults.append(Fault(what="it has no column of time", where=source.name, hint="timestamp"))
             return
         metric = next((lower.index(name) for name in METRIC if name in lower), None) if "value" in lower else None
+        if "utilization.gpu [%]" in lower or "utilization.gpu" in lower:
+            lower = ["modelname" if name == "name" else name for name in lower]
         value = lower.index("value") if metric is not None else -1
         labels = [(place, name) for place, name in enumerate(lower) if name in READ]
         columns = []
         for place, name in enumerate(names):
-            number = NUMBER_OF.get(name.split("{", 1)[0].strip().upper())
+            told = {key.lower(): text for key, text in LABELS.findall(name)}
+            called = re.split(r"[{\[]", name, maxsplit=1)[0].strip() or told.get("__name__", "")
+            number = NUMBER_OF.get(called.upper())
             if number is not None:
-                told = {key.lower(): text for key, text in LABELS.findall(name)}
                 columns.append((place, number, self.owner_of(told) if "{" in name else None))
         first_bad = bad = 0
         for line, cells in lines:
@@ -164,7 +181,7 @@ class _Reader:
             if is_bad:
                 first_bad, bad = first_bad or line, bad + 1
         if bad:
-            faults.append(Fault(what="lines without a time or with a value that is no number", where=f"{source.name}:{first_bad}", rows=bad))  # fmt: skip
+            faults.append(Fault(what="lines without a time (2000 to 2100) or with a value that is no number", where=f"{source.name}:{first_bad}", rows=bad))  # fmt: skip
 
     def _owner_of_line(self, labels: Sequence[tuple[int, str]], cells: Sequence[str]) -> int:
         key = tuple([cells[place] for place, _ in labels])
@@ -179,9 +196,9 @@ class _Reader:
     def _add(self, owner: int | None, metric: int, at: float, text: str) -> bool:
         """Keep a sample; say whether the text is a number, or nothing (NaN and an empty cell measure nothing)."""
         try:
-            value = float(text)
+            value = float(UNITS.sub("", text.strip()))
         except ValueError:
-            return not text.strip()
+            return not text.strip() or text.strip() in NOTHING
         if math.isnan(value):
             return True
         if math.isinf(value) or owner is None:

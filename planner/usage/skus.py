@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from fractions import Fraction
 
+from planner.usage.machines import machine_of, plain_type
+from planner.usage.roles import COST_ROLES, is_unused_capacity, role_of
 from pricing.accelerators import resolve_all
 from pricing.errors import PricingError
 from pricing.instances import accelerator_of
 from pricing.offers import Offer
 
-__all__ = ["Sku", "SkuReader", "hours_per_unit", "provider_of"]
+__all__ = ["Sku", "SkuReader", "gpus_per_unit", "hours_per_unit", "provider_of"]
 
 PROVIDERS = {
     "aws": "aws",
@@ -31,16 +34,32 @@ PROVIDERS = {
 }
 """How bills spell the providers of the catalogue."""
 
+CLOUDS = ("aws", "azure", "gcp", "oci")
+"""A GPU's name in their texts may be that of a machine's; sellers of GPUs alone name GPUs."""
+
 HOURS = {"hour": 1.0, "hr": 1.0, "h": 1.0, "minute": 1 / 60, "min": 1 / 60, "second": 1 / 3600, "sec": 1 / 3600, "s": 1 / 3600, "day": 24.0, "month": 730.0}  # fmt: skip
-UNIT = re.compile(r"(?:1/)?([\d,]*)\s*(?:(?:gpu|instance|vm|node|machine|vcpu|compute|unit)s?[\s-]+)?([a-z]+?)s?")
+UNIT = re.compile(
+    r"(?:1/)?([\d,]*)\s*((?:gpu|instance|vm|node|machine|vcpu|compute|unit|chip|accelerator|server|host)s?[\s_*·-]*)?(?:per[\s_-]+)?([a-z]+?)s?"
+)
+ONE_BY_ONE = ("gpu", "chip", "accelerator")
 INSTANCE_KEYS = ("InstanceType", "instanceType", "ServiceType", "VMSize", "machineType")
 GPU_WORDS = re.compile(r"\bgpus?\b|\bnvidia\b|\baccelerator", re.IGNORECASE)
 HOST_WORDS = re.compile(r"\b(?:core|cores|ram|cpu|vcpu|memory|ssd)\b", re.IGNORECASE)
 GPU_NAME = re.compile(
-    r"\b((?:tesla |rtx (?:pro )?)?(?:[ablhtpv]\d{1,4}s?g?|gb\d{3}|gh\d{3}|mi\d{3}[ax]?|6000)(?:[ -]+\d+ ?gb)?)\b",
+    r"\b((?:tesla |rtx (?:pro )?)?(?:[ablhtp]\d{1,4}s?g?|v\d{3}|gb\d{3}|gh\d{3}|mi\d{3}[ax]?|6000)(?:[ -]+\d+ ?gb)?)\b",
     re.IGNORECASE,
 )
-FAMILY = re.compile(r"^(?:spot preemptible |preemptible |commitment v1: )?([a-z]\d[a-z]?)(?:plus|mega|ultra)? ", re.IGNORECASE)  # fmt: skip
+HOST_FAMILY = re.compile(r"\bhostusage:(\w[\w-]*)", re.IGNORECASE)
+CHIP = r"(?:nvidia[\s_-]*)?((?:[abhlv]\d{2,3}s?|gb\d{3}|gh\d{3}|mi\d{3}x?|t4)(?![\d]))"
+MANY = re.compile(rf"(?<![\d.])(\d{{1,2}})\s?x[\s_-]*{CHIP}", re.IGNORECASE)
+MANY_AFTER = re.compile(
+    rf"(?<![a-z0-9]){CHIP}[\w\s-]{{0,24}}?[\s_.-](?:(\d{{1,2}})x|x[\s_-]?(\d{{1,2}}))\b", re.IGNORECASE
+)
+AWS_TYPE = re.compile(
+    r"(?<![\w.])(?:ml\.)?((?:u-)?[a-z]+\d[a-z0-9-]*\.(?:\d*x?large|\d*metal|small|medium|\d+xlarge))", re.IGNORECASE
+)
+CHIP_WORDS = re.compile(r"\b(?:cloud )?tpu[ -]?(v\d+[a-z]*)\b|\b(trainium|inferentia|gaudi)[ -]?(\d)?\b", re.IGNORECASE)
+FAMILY = re.compile(r"(?:^(?:spot preemptible |preemptible |commitment v1: )?|attached to (?:spot preemptible )?)([a-z]\d[a-z]?(?:ultra)?)(?:plus|mega)? ", re.IGNORECASE)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +77,18 @@ class Sku:
     basis : str
         ``catalogue`` (instance type found there), ``details`` (the bill's own GpuCount), ``text`` (a GPU's own SKU) or
         ``host`` (cores and memory of a machine with accelerators, billed apart).
+    role : str
+        What the row is (`planner.usage.roles.role_of`); only machines carry hours.
+    is_unused : bool
+        Capacity that was reserved and not used, by the row's own words.
     """
 
     gpu: str
     gpus: float
     instance_type: str
     basis: str
+    role: str = "machine"
+    is_unused: bool = False
 
 
 def provider_of(name: str) -> str:
@@ -86,14 +111,22 @@ def hours_per_unit(unit: str) -> float | None:
     (1.0, 100.0, None, 1.0)
     """
     found = UNIT.fullmatch(unit.strip().lower())
-    if found is None or found[2] not in HOURS:
+    if found is None or found[3] not in HOURS:
         return None
-    return float(found[1].replace(",", "") or 1) * HOURS[found[2]]
+    return float(found[1].replace(",", "") or 1) * HOURS[found[3]]
 
 
-def _plain(instance_type: str) -> str:
-    """Return an instance type as all spellings of it agree on (``Standard_ND96isr_H100_v5``, ``ND96isr H100 v5``)."""
-    return re.sub(r"[\s_]+", "_", instance_type.strip().lower()).removeprefix("standard_")
+def gpus_per_unit(unit: str, gpus: float) -> float:
+    """Return the accelerators that a unit of time is of: a GPU-hour is of one, whatever machine it is in.
+
+    Examples
+    --------
+    >>> gpus_per_unit("Hours", 8.0), gpus_per_unit("GPU-Hours", 8.0), gpus_per_unit("GPU Hours", 0.0)
+    (8.0, 1.0, 0.0)
+    """
+    found = UNIT.fullmatch(unit.strip().lower())
+    is_single = found is not None and (found[2] or "").startswith(ONE_BY_ONE)
+    return min(gpus, 1.0) if is_single else gpus
 
 
 class SkuReader:
@@ -113,14 +146,21 @@ class SkuReader:
                 continue
             name = offer.accelerator or offer.accelerator_stated
             types = self.known.setdefault(offer.provider, {})
-            types[_plain(offer.instance_type)] = (offer.instance_type, name, offer.accelerator_count)
+            # Price lists round a sixth of a card.
+            count = float(Fraction(offer.accelerator_count).limit_denominator(8))
+            types[plain_type(offer.instance_type)] = (offer.instance_type, name, count or offer.accelerator_count)
             if offer.provider == "gcp":
-                families.setdefault(("gcp", offer.instance_type.split("-")[0]), set()).add(name)
+                family = offer.instance_type.split("-")[0]
+                # Google bills an A3 Ultra's cores as A3Ultra, those of every other A3 as A3 or A3Plus.
+                family += "ultra" * offer.instance_type.startswith("a3-ultragpu")
+                families.setdefault(("gcp", family), set()).add(name)
         # A family with one accelerator tells it (A3), one with two does not (A2).
         self.families = {key: next(iter(names)) for key, names in families.items() if len(names) == 1}
 
-    def read(self, provider: str, details: str, texts: Sequence[str]) -> Sku | None:
-        """Return what a charge is of; None where it is of no accelerator.
+    def read(
+        self, provider: str, details: str, texts: Sequence[str], *, category: str = "Usage", service: str = ""
+    ) -> Sku | None:
+        """Return what a charge is of; None where it is of no accelerator, or no part of one's cost.
 
         Parameters
         ----------
@@ -130,44 +170,99 @@ class SkuReader:
             ``SkuPriceDetails``: JSON.
         texts : sequence of str
             Meter, resource type, description: whatever else the bill says of the SKU.
+        category, service : str
+            ``ChargeCategory`` and ``ServiceName``.
         """
-        said = _details(details)
-        instance = next((str(said[key]) for key in INSTANCE_KEYS if said.get(key)), "")
         text = " | ".join(texts)
-        found = self._machine(provider, instance, texts)
-        is_part = provider == "gcp" or (provider not in self.known and not instance)
-        if is_part and GPU_WORDS.search(text) and not (HOST_WORDS.search(text) and not _gpu_name(text)):
-            named = _gpu_name(text)
+        role = role_of(category, service, f"{text} | ComputeHR_SW" if "ComputeHR_SW" in details else text)
+        found = self._hardware(provider, _details(details), texts) if role in COST_ROLES else None
+        if found is None:
+            return None
+        return replace(found, role=role, is_unused=is_unused_capacity(text))
+
+    def _hardware(self, provider: str, said: Mapping[str, object], texts: Sequence[str]) -> Sku | None:
+        named_types = [str(said[key]) for key in INSTANCE_KEYS if said.get(key)]
+        text = " | ".join(texts)
+        types = ((name, self._machine(provider, name, texts)) for name in named_types or [""])
+        instance, found = next((pair for pair in types if pair[1]), (named_types[0] if named_types else "", None))
+        is_part = provider == "gcp" or not found
+        if is_part and provider not in CLOUDS and (several := _counted(f"{instance} {text}")):
+            return Sku(*several, instance, "text")
+        speaks = GPU_WORDS.search(text) or (provider not in CLOUDS and _gpu_name(text))
+        if is_part and speaks and not (HOST_WORDS.search(text) and not _gpu_name(text)):
+            named = _gpu_name(text) or self._family(provider, texts)
             if named or found:
                 # The machine tells the form factor that the SKU's text does not.
                 return Sku(found[1] if found else named, 1.0, found[0] if found else instance, "text")
+        if is_part and (chip := _chip_name(text)):
+            return Sku(chip, 1.0, instance, "text")
         if is_part and HOST_WORDS.search(text):
             gpu = found[1] if found else self._family(provider, texts)
             return Sku(gpu, 0.0, found[0] if found else instance, "host") if gpu else None
         if found:
             return Sku(found[1], found[2], found[0], "catalogue")
         count = _number(said.get("GpuCount"))
-        if count and instance:
-            stated = str(said.get("GpuType") or said.get("GpuModel") or "")
+        stated = str(said.get("GpuType") or said.get("GpuModel") or "")
+        if count and (instance or stated):
             name, _ = accelerator_of(provider, instance, stated, None)
-            return Sku(name or f"unknown ({instance})", count, instance, "details")
+            return Sku(name or f"unknown ({instance or stated})", count, instance, "details")
         return None
 
     def _machine(self, provider: str, instance: str, texts: Sequence[str]) -> tuple[str, str, float] | None:
+        # A platform that sells on top of a cloud names the cloud's machines.
+        clouds = (provider,) if provider in self.known else CLOUDS
         types = self.known.get(provider, {})
-        if instance:
-            return types.get(_plain(instance))
-        for text in texts:
-            for words in (text, *re.split(r"[\s:,;|()/]+", text)):
-                if words and (found := types.get(_plain(words))):
+
+        def of_name(name: str) -> tuple[str, str, float] | None:
+            plain = plain_type(name)
+            for cloud in clouds:
+                if found := self.known.get(cloud, {}).get(plain):
                     return found
+                if rare := machine_of(cloud, name):
+                    return plain, *rare
+            return None
+
+        if instance and (found := of_name(instance)):
+            return found
+        if instance:
+            return None
+        for text in texts:
+            parts = (part.removesuffix(" spot").removesuffix(" low priority") for part in text.lower().split("/"))
+            for words in (text, *parts, *re.split(r"[\s:,;|()/]+", text), *AWS_TYPE.findall(text)):
+                if words and (found := of_name(words)):
+                    return found
+            if provider == "aws" and (host := HOST_FAMILY.search(text)):
+                family = f"{host[1].lower()}."
+                largest = max((one for name, one in types.items() if name.startswith(family)), key=lambda one: one[2], default=None)  # fmt: skip
+                if largest:
+                    return largest
         return None
 
     def _family(self, provider: str, texts: Sequence[str]) -> str:
         for text in texts:
-            if found := FAMILY.match(text):
+            if found := FAMILY.search(text):
                 return self.families.get((provider, found[1].lower()), "")
         return ""
+
+
+def _counted(text: str) -> tuple[str, float] | None:
+    """Return accelerator and number of a machine whose name tells both (``gd-8xh100ib``, ``b200-8x``)."""
+    before, after = MANY.search(text), MANY_AFTER.search(text)
+    if before:
+        chip, number = before[2], before[1]
+    elif after:
+        chip, number = after[1], after[2] or after[3]
+    else:
+        return None
+    name = _gpu_name(chip)
+    return (name, float(number)) if name and float(number) else None
+
+
+def _chip_name(text: str) -> str:
+    found = CHIP_WORDS.search(text)
+    if found is None or HOST_WORDS.search(text):
+        return ""
+    return f"TPU {found[1].lower()}" if found[1] else f"{found[2].title()}{found[3] or ''}"
 
 
 def _gpu_name(text: str) -> str:

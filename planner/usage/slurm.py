@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from itertools import product
+from zoneinfo import ZoneInfo
 
 from planner.usage.faults import Fault, UsageError
 from planner.usage.records import Records, Stretch, gpu_called, records_of, rows_of_file
+from planner.usage.slices import slice_of
 from planner.usage.sources import Source
-from planner.usage.times import seconds_of_text, zone_of
+from planner.usage.times import LONGEST_S, SINCE_S, UNTIL_S, seconds_of_text, zone_of
 
 __all__ = ["gpus_of_tres", "read_slurm"]
 
-GPU = re.compile(r"(?:^|,)gres/gpu(?::([^=,]+))?=(\d+)")
+GPU = re.compile(r"(?:^|,)gres/(?:gpu(?::([^=,]+))?|(?P<mig>[^:=,/]*\dg\.\d+gb[^=,]*))=(\d+)")
+GRES = re.compile(r"(?:^|,)(?:gres[:/])?gpu(?::([^:=,(]+))?[:=](\d+)(?![\w.])")
 STATES = frozenset(
     [
         "BOOT_FAIL",
@@ -32,8 +37,11 @@ STATES = frozenset(
         "TIMEOUT",
     ]
 )
-TRES_COLUMNS = ("alloctres", "tresalloc")
+TRES_COLUMNS = ("alloctres", "tresalloc", "allocgres", "reqtres", "reqgres")
 USUAL_COLUMNS = ("jobid", "submit", "start", "end", "state", "alloctres", "elapsedraw", "nnodes", "partition", "qos")
+MOST_GPUS = 10**9
+NO_TIME = ("", "unknown", "none", "n/a")
+"""What stands for the start of a job that waits."""
 HINT = "sacct -X -P -o JobID,Start,End,State,AllocTRES,ElapsedRaw,Partition,Account"
 
 
@@ -49,24 +57,29 @@ def gpus_of_tres(text: str) -> dict[str, int]:
     """
     typed: dict[str, int] = {}
     untyped = 0
-    for kind, number in GPU.findall(text):
+    found = [(kind or mig, number) for kind, mig, number in GPU.findall(text)]
+    if not found and "gres/gpu" not in text:
+        found = GRES.findall(text)
+    for kind, number in found:
         if kind:
-            typed[kind] = typed.get(kind, 0) + int(number)
+            typed[kind] = typed.get(kind, 0) + int(number[:20])
         else:
-            untyped = max(untyped, int(number))
+            untyped = max(untyped, int(number[:20]))
     rest = untyped - sum(typed.values())
     return typed | ({"": rest} if rest > 0 else {})
 
 
-def read_slurm(sources: Sequence[Source], *, timezone: str = "") -> Records:
+def read_slurm(sources: Sequence[Source], *, timezone: str = "", columns: Sequence[str] = ()) -> Records:
     """Read job records; steps are left out, since their job holds what they use.
 
     Parameters
     ----------
     sources : sequence of Source
-        Output of ``sacct -P``, with or without its header.
+        Output of ``sacct``: ``-P``, with another delimiter, or in columns of a fixed width; with or without its header.
     timezone : str
         Of the cluster; Slurm writes local times without their zone. UTC by default.
+    columns : sequence of str
+        Names of the columns where there is no header.
 
     Raises
     ------
@@ -76,57 +89,79 @@ def read_slurm(sources: Sequence[Source], *, timezone: str = "") -> Records:
     zone = zone_of(timezone or "UTC")
     stretches: list[Stretch] = []
     faults: list[Fault] = []
-    rows = waiting = running = 0
+    rows = waiting = running = sliced = cut = 0
     for source in sources:
-        lines = rows_of_file(source, "|")
+        lines = _lines(source)
         first = next(lines, None)
         if first is None:
             faults.append(Fault(what="the file is empty", where=source.name))
             continue
         has_header = "jobid" in {cell.strip().lower() for cell in first[1]}
         body = list(lines) if has_header else [first, *lines]
-        columns = [cell.strip().lower() for cell in first[1]] if has_header else _guessed(body)
-        place = {name: number for number, name in enumerate(columns) if name}
+        if has_header:
+            named = [cell.strip().lower() for cell in first[1]]
+        else:
+            named = [name.strip().lower() for name in columns] or _guessed(body)
+        place = {name: number for number, name in enumerate(named) if name}
         tres = next((place[name] for name in TRES_COLUMNS if name in place), None)
         if tres is None or "start" not in place or not {"end", "elapsedraw"} & set(place):
             faults.append(Fault(what="it lacks Start, End or ElapsedRaw, or AllocTRES", where=source.name, hint=HINT))
             continue
         bad: list[int] = []
+        endless: list[int] = []
         told = [(line, cells) for line, cells in body if not _is_step(cells, place)]
-        latest = max((t for _, c in told for n in ("start", "end") if (t := _time(c, place, n, zone)) is not None), default=0.0)  # fmt: skip
+        latest = max((t for _, c in told for n in ("start", "end") for t in _moments(_cell(c, place, n), zone)), default=0.0)  # fmt: skip
         for line, cells in told:
             rows += 1
-            if len(cells) < len(columns):
+            if len([name for name in named if name]) > len(cells):
                 bad.append(line)
                 continue
             gpus = gpus_of_tres(cells[tres])
+            cut += cells[tres].rstrip().endswith("+") and not gpus
             if not gpus:
                 continue
-            start = _time(cells, place, "start", zone)
+            start, end = _from_and_to(cells, place, zone, latest)
             if start is None:
-                waiting += 1
+                if _cell(cells, place, "start").lower() in NO_TIME:
+                    waiting += 1
+                else:
+                    bad.append(line)
                 continue
-            end = _end(cells, place, zone, start, latest)
             running += _cell(cells, place, "state").startswith("RUNNING")
             if end is None:
                 bad.append(line)
                 continue
+            if not (SINCE_S <= start <= UNTIL_S and end - start <= LONGEST_S) or max(gpus.values()) > MOST_GPUS:
+                endless.append(line)
+                continue
+            parts = {kind: slice_of(kind) for kind in gpus}
+            sliced += any(parts.values())
             stretches += [
                 Stretch(
                     start,
                     end,
-                    float(number),
+                    number * (part[1] if part else 1.0),
                     "allocated",
-                    gpu=gpu_called(kind),
+                    gpu=gpu_called(part[0]) or f"slices of {kind}" if part else gpu_called(kind),
                     account=_cell(cells, place, "account"),
                     region=_cell(cells, place, "partition"),
                     tag=_cell(cells, place, "user"),
                 )
                 for kind, number in gpus.items()
+                for part in [parts[kind]]
             ]
+        if endless:
+            what = "jobs of more than a year, outside of 2000 to 2100, or of more GPUs than there are"
+            faults.append(Fault(what=what, where=f"{source.name}:{endless[0]}", rows=len(endless), hint="is a date mistyped?"))  # fmt: skip
         if bad:
             faults.append(Fault(what="lines that are no jobs", where=f"{source.name}:{bad[0]}", rows=len(bad)))
     notes = [] if timezone else ["Slurm's times carry no zone and count as UTC (--timezone)"]
+    if sliced:
+        notes.append(f"{sliced:,} jobs held slices of accelerators (MIG): a slice counts as its share of one")
+    if cut:
+        notes.append(
+            f"{cut:,} jobs' resources were cut off by a narrow column: write them with sacct -P, or AllocTRES%200"
+        )
     if waiting:
         notes.append(f"{waiting:,} jobs never started and hold nothing")
     if running:
@@ -144,18 +179,56 @@ def _is_step(cells: Sequence[str], place: dict[str, int]) -> bool:
     return "." in _cell(cells, place, "jobid")
 
 
-def _time(cells: Sequence[str], place: dict[str, int], name: str, zone: object) -> float | None:
-    return seconds_of_text(_cell(cells, place, name), zone)  # type: ignore[arg-type]
+def _lines(source: Source) -> Iterator[tuple[int, list[str]]]:
+    """Return lines and their cells, whatever divides them: a bar, a comma, or columns as wide as the dashes under a header."""
+    lines = list(rows_of_file(source, "\0"))
+    if len(lines) > 1 and set(lines[1][1][0].strip()) <= {"-", " "} and "-" in lines[1][1][0]:
+        edges = [(found.start(), found.end()) for found in re.finditer(r"-+", lines[1][1][0])]
+        for line, cells in (lines[0], *lines[2:]):
+            yield line, [cells[0][begin:end].strip() for begin, end in edges]
+        return
+    head = lines[0][1][0] if lines else ""
+    delimiter = next((letter for letter in "|;\t" if letter in head), ",")
+    yield from rows_of_file(source, delimiter)
 
 
-def _end(cells: Sequence[str], place: dict[str, int], zone: object, start: float, latest: float) -> float | None:
-    end = _time(cells, place, "end", zone)
-    if end is not None:
-        return end
-    elapsed = _cell(cells, place, "elapsedraw")
-    if elapsed.isdigit():
-        return start + float(elapsed)
-    return max(latest, start) if _cell(cells, place, "state").startswith("RUNNING") else None
+def _moments(text: str, zone: ZoneInfo) -> list[float]:
+    """Return the times that a text may mean: two in the hour that comes twice when summer time ends."""
+    first = seconds_of_text(text, zone)
+    if first is None:
+        return []
+    try:
+        told = datetime.fromisoformat(text.strip())
+    except ValueError:
+        return [first]
+    again = told.replace(tzinfo=zone, fold=1).astimezone(UTC).timestamp() if told.tzinfo is None else first
+    return [first] if again == first else [first, again]
+
+
+def _seconds_long(cells: Sequence[str], place: dict[str, int]) -> float | None:
+    """Return how long a job ran: ``ElapsedRaw``, or ``Elapsed`` as [days-]hours:minutes:seconds."""
+    raw, text = _cell(cells, place, "elapsedraw"), _cell(cells, place, "elapsed")
+    if raw.isdecimal():
+        return float(raw)
+    found = re.fullmatch(r"(?:(\d+)-)?(\d+):(\d\d):(\d\d)", text)
+    return None if found is None else float(sum(int(part or 0) * unit for part, unit in zip(found.groups(), (86_400, 3600, 60, 1), strict=True)))  # fmt: skip
+
+
+def _from_and_to(
+    cells: Sequence[str], place: dict[str, int], zone: ZoneInfo, latest: float
+) -> tuple[float | None, float | None]:
+    starts, ends = (_moments(_cell(cells, place, name), zone) for name in ("start", "end"))
+    elapsed = _seconds_long(cells, place)
+    if not starts:
+        return None, None
+    if ends:
+        if elapsed is None:
+            return starts[0], ends[0]
+        # How long the job ran tells which of the two hours is meant.
+        return min(product(starts, ends), key=lambda pair: abs(pair[1] - pair[0] - elapsed))
+    if elapsed is not None:
+        return starts[0], starts[0] + elapsed
+    return starts[0], max(latest, starts[0]) if _cell(cells, place, "state").startswith("RUNNING") else None
 
 
 def _guessed(body: Sequence[tuple[int, list[str]]]) -> list[str]:
@@ -171,7 +244,7 @@ def _guessed(body: Sequence[tuple[int, list[str]]]) -> list[str]:
             columns[number] = columns[number] or "alloctres"
         elif any(cell.split(" ")[0] in STATES for cell in cells):
             columns[number] = "state"
-        elif any(re.match(r"\d{4}-\d\d-\d\dT", cell) for cell in cells):
+        elif any(re.match(r"\d{4}-\d\d-\d\dT|1\d{9}$", cell) for cell in cells):
             times.append(number)
     names = {2: ("start", "end"), 3: ("submit", "start", "end")}.get(len(times))
     if names is None:

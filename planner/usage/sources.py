@@ -2,26 +2,55 @@
 
 from __future__ import annotations
 
-import csv
+import codecs
 import gzip
 import os
+import re
+import shutil
+import sys
+import tempfile
 import zlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, replace
+from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
+from planner.delimited import rows_of
+from planner.usage.exports import Export, export_of
 from planner.usage.faults import Fault, UsageError
+from planner.usage.lakes import live_files
+from planner.usage.packed import unpacked
 
 if TYPE_CHECKING:
     from pyarrow.fs import FileSystem
 
-__all__ = ["KINDS", "Source", "find_sources", "kind_of_header"]
+__all__ = ["KINDS", "Source", "find_sources", "kind_of_header", "known_source", "working_folder"]
 
 KINDS = ("focus", "slurm", "dcgm", "plain")
-ENDINGS = (".csv", ".csv.gz", ".parquet", ".parquet.snappy", ".snappy.parquet", ".gz", ".txt", ".psv")
+ENDINGS = (
+    ".csv",
+    ".csv.gz",
+    ".parquet",
+    ".parquet.snappy",
+    ".snappy.parquet",
+    ".gz",
+    ".txt",
+    ".psv",
+    ".zip",
+    ".zst",
+    ".xlsx",
+)
+RETRY_LIMIT_S = 30
+"""Google's client would try for 15 minutes."""
 OBJECT_STORES = ("s3://", "gs://", "gcs://", "abfs://", "abfss://")
 BLOCK_BYTES = 1 << 20
+LARGEST_STREAM_BYTES = 1 << 32
+"""A pipe is laid down before it is read; one that never ends must not fill the disk."""
+GZIP, PARQUET = b"\x1f\x8b", b"PAR1"
+UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+PATTERN_LETTERS = frozenset("*?[")
 DELIMITERS = (";", "\t", "|")
 FOCUS_SIGNS = {"chargeperiodstart", "chargecategory", "effectivecost", "billedcost", "billingcurrency"}
 
@@ -37,7 +66,7 @@ class Source:
     path : str
         Where it can be read from this machine; for an object, its path inside `filesystem`.
     form : str
-        ``csv`` or ``parquet``.
+        ``csv``, ``parquet``, or ``table`` (of an engine's catalog; `path` is then its name).
     columns : tuple of str
         The header; Parquet's column names.
     kind : str
@@ -46,6 +75,12 @@ class Source:
         Of an object store.
     schema : pyarrow.Schema or None
         Of a Parquet file.
+    export : Export or None
+        Where it is a cloud's own export and no FOCUS file: `columns` are then those of FOCUS that it becomes, all of text.
+    raw_columns : tuple of str
+        The file's own, as they stand.
+    raw_schema : pyarrow.Schema or None
+        Of them.
     """
 
     name: str
@@ -55,6 +90,17 @@ class Source:
     kind: str
     filesystem: Any = None
     schema: Any = None
+    export: Export | None = None
+    raw_columns: tuple[str, ...] = ()
+    raw_schema: Any = None
+
+
+def _as_focus(source: Source) -> Source:
+    """Return a cloud's own export as the FOCUS file that it is read as; any other as it stands."""
+    export = export_of(source.columns, source.schema)
+    if export is None:
+        return replace(source, raw_columns=source.columns, raw_schema=source.schema)
+    return replace(source, kind="focus", export=export, columns=tuple(export.columns), schema=None, raw_columns=source.columns, raw_schema=source.schema)  # fmt: skip
 
 
 def kind_of_header(columns: Iterable[str]) -> str:
@@ -68,13 +114,38 @@ def kind_of_header(columns: Iterable[str]) -> str:
     names = {name.strip().strip('"').lower() for name in columns}
     if len(names & FOCUS_SIGNS) >= 2:
         return "focus"
+    if "jobid" in names and names & {"reqtres", "allocgres", "reqgres", "tresalloc"}:
+        return "slurm"
     if {"jobid", "alloctres"} <= names or {"jobid", "elapsedraw"} <= names or {"jobidraw", "alloctres"} <= names:
         return "slurm"
-    if any("dcgm_fi_" in name for name in names) or {"metric", "value"} <= names or {"__name__", "value"} <= names:
+    if (
+        any("dcgm_fi_" in name or name.startswith("utilization.gpu") for name in names)
+        or {"metric", "value"} <= names
+        or {"__name__", "value"} <= names
+    ):
         return "dcgm"
+    if {"start", "end", "gpu_hours"} <= names or {"start", "end", "gpuhours"} <= names:
+        return "plain"
     if names & {"gpus", "gpu_count", "units", "accelerators"} and names & {"timestamp", "time", "hour", "date", "ts"}:
         return "plain"
     return ""
+
+
+@contextmanager
+def working_folder() -> Iterator[Path]:
+    """Make a temporary folder whose name DuckDB takes as it stands.
+
+    Raises
+    ------
+    UsageError
+        The place for temporary files has letters in its name that DuckDB reads as a pattern.
+    """
+    with tempfile.TemporaryDirectory(prefix="gpuplan-usage-") as made:
+        if PATTERN_LETTERS & set(made):
+            raise UsageError(
+                "the folder of temporary files has one of * ? [ in its name", where=made, hint="TMPDIR=/tmp"
+            )
+        yield Path(made)
 
 
 def find_sources(
@@ -85,13 +156,15 @@ def find_sources(
     Parameters
     ----------
     paths : iterable of str
-        Files, folders (also with hive's ``month=2026-10`` folders inside) and object-storage URIs.
+        Files, pipes (``-`` is standard input), folders (also with hive's ``month=2026-10`` folders inside) and
+        object-storage URIs. What a file holds decides how it is read, not its name.
     kind : str
         Forces what the files are.
     folder : Path
-        Where readable parts of broken files, and tables of text from object stores, may be laid down.
+        Of `working_folder`. Every file gets a plain name in it, since DuckDB takes ``[``, ``*`` and ``?`` in a path for a
+        pattern; pipes, texts in UTF-16 and readable parts of broken files are laid down there.
     is_remote : bool
-        Whether the engine reads the files itself, from where it stands; then objects stay where they are.
+        Whether the engine reads the files itself, from where they stand.
 
     Returns
     -------
@@ -105,36 +178,73 @@ def find_sources(
     """
     sources: list[Source] = []
     faults: list[Fault] = []
+    made = Path(tempfile.mkdtemp(dir=folder))
+    places = (made / str(number) for number in count(1))
     for given in paths:
-        if given.startswith(OBJECT_STORES):
-            listed = _objects(given)
-        else:
-            listed = ((str(path), str(path), None) for path in _files(Path(given)))
-        for name, path, filesystem in listed:
+        is_object = given.startswith(OBJECT_STORES)
+        listed = _objects(given) if is_object else ((str(path), str(path), None) for path in _files(given))
+        inside = folder / "unpacked"
+        inside.mkdir(exist_ok=True)
+        whole = (
+            listed
+            if is_object or is_remote
+            else ((n, p, None) for name, path, _ in listed for n, p in unpacked(name, path, inside))
+        )
+        for name, path, filesystem in whole:
             try:
-                found = _look(name, path, filesystem, folder, faults, is_remote=is_remote)
+                with _told_of_store(name) if is_object else nullcontext():
+                    source = _look(name, path, filesystem, next(places), faults, is_remote=is_remote)
             except OSError as error:
-                faults.append(Fault(what=f"it cannot be opened: {error.strerror or error}", where=name))
+                faults.append(Fault(what=f"it cannot be read: {error.strerror or error}", where=name))
                 continue
-            if found is not None:
-                told = kind or kind_of_header(found.columns) or _headerless_kind(found)
-                if not told:
-                    faults.append(
-                        Fault(
-                            what="its columns are of no kind of usage that is known: " + ", ".join(found.columns[:6]),
-                            where=name,
-                            hint=f"say --kind {'|'.join(KINDS)}",
-                        )
-                    )
-                    continue
-                sources.append(_with_kind(found, told))
+            if source is None:
+                continue
+            sources += known_source(source, kind, faults)
     return sources, faults
 
 
-def _with_kind(source: Source, kind: str) -> Source:
-    from dataclasses import replace
+def known_source(source: Source, kind: str, faults: list[Fault]) -> list[Source]:
+    """Return a source as what it is: of the kind that is forced, or else told by its columns; none, and a fault, where neither is."""
+    is_scrape = not kind and SCRAPE.search(source.columns[0] if source.columns else "") is not None
+    told = kind or (kind_of_header(source.columns) or _headerless_kind(source) if not is_scrape else "")
+    read = _as_focus(source) if not told else source
+    if told and read.export is None:
+        return [replace(source, kind=told, raw_columns=source.columns, raw_schema=source.schema)]
+    if read.export is not None:
+        return [read]
+    if known := _known_export(source.columns):
+        faults.append(Fault(what=known[0], where=source.name, hint=known[1]))
+        return []
+    first = ", ".join(_shown(column) for column in source.columns[:6])
+    what, hint = f"its columns are of no kind of usage that is known: {first}", f"say --kind {'|'.join(KINDS)}"
+    faults.append(Fault(what=what, where=source.name, hint=hint))
+    return []
 
-    return replace(source, kind=kind)
+
+SCRAPE = re.compile(r"^# (?:HELP|TYPE) |^[a-z_:]+\{.*\} [\d.e+-]+$", re.IGNORECASE)
+KNOWN_EXPORTS = (
+    (SCRAPE, "it is one scrape in Prometheus' text format, and says of no time", "ask Prometheus for a range (/api/v1/query_range) and save its JSON"),
+    (re.compile(r"lineitem/usagestartdate|line_item_usage_start_date", re.IGNORECASE), "it is a Cost and Usage Report without the columns that are read", "export FOCUS 1.2 with AWS Data Exports"),
+    (re.compile(r"metercategory|metersubcategory", re.IGNORECASE), "it is an Azure cost export without the columns that are read", "create an export of type FOCUS in Cost Management"),
+    (re.compile(r"lineitem/intervalusagestart|cost/mycost", re.IGNORECASE), "it is an Oracle cost report without the columns that are read", "take the FOCUS reports beside it (FOCUS Reports/...)"),
+    (re.compile(r"^_?runtime$|system\.gpu\.|^_step$", re.IGNORECASE), "it is a table of Weights & Biases", "export DCGM's counters from Prometheus, or write timestamp,gpus"),
+    (re.compile(r"^cluster\|account\|login|^jobid partition", re.IGNORECASE), "it is a list of Slurm's that holds no times of jobs", "sacct -X -P -o JobID,Start,End,State,AllocTRES,ElapsedRaw,Partition,Account"),
+)  # fmt: skip
+"""Files that people bring and that are not read, and the way to the right ones."""
+
+
+def _known_export(columns: Iterable[str]) -> tuple[str, str] | None:
+    """Return what a file is that is not read, and how to get one that is."""
+    names = list(columns)
+    texts = (*names, ",".join(names), "|".join(names))
+    return next(
+        ((what, hint) for sign, what, hint in KNOWN_EXPORTS if any(sign.search(t.strip()) for t in texts)), None
+    )
+
+
+def _shown(column: str) -> str:
+    text = "".join(letter if letter.isprintable() else "?" for letter in column[:61])
+    return text if len(text) <= 60 else text[:57] + "..."
 
 
 def _headerless_kind(source: Source) -> str:
@@ -143,19 +253,28 @@ def _headerless_kind(source: Source) -> str:
     return "slurm" if "gres/gpu" in joined or ("billing=" in joined and "cpu=" in joined) else ""
 
 
-def _files(path: Path) -> Iterator[Path]:
+def _files(given: str) -> Iterator[Path]:
+    path = Path(given)
+    if given == "-":  # standard input, whatever lies in this folder under that name
+        yield path
+        return
     try:
-        if path.is_file():
+        if not path.is_dir():
+            if not path.exists():
+                raise UsageError(
+                    "there is no such file or folder",
+                    where=given,
+                    hint="a table of a catalog (catalog.schema.table) is read through its engine: --engine",
+                )
             yield path
             return
-        if not path.is_dir():
-            raise UsageError("there is no such file or folder", where=str(path))
         next(path.iterdir(), None)
     except OSError as error:  # a folder that may not be looked into seems empty to `rglob`
-        raise UsageError(f"the folder cannot be read: {error.strerror or error}", where=str(path)) from error
+        raise UsageError(f"it cannot be read: {error.strerror or error}", where=given) from error
+    live = live_files(path)
     found = sorted(
         one
-        for one in path.rglob("*")
+        for one in (path.rglob("*") if live is None else live)
         if one.is_file() and one.name.lower().endswith(ENDINGS) and not one.name.startswith((".", "_"))
     )
     if not found:
@@ -188,10 +307,25 @@ def file_system(uri: str) -> tuple[FileSystem, str]:
                 region=os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1",
             )
             return store, uri.removeprefix("s3://").rstrip("/")
-        store, path = arrow_fs.FileSystem.from_uri(uri.replace("gcs://", "gs://"))
+        uri = uri.replace("gcs://", "gs://")
+        if uri.startswith("gs://") and "retry_limit_seconds" not in uri:  # its client tries for 15 minutes
+            uri += f"{'&' if '?' in uri else '?'}retry_limit_seconds={RETRY_LIMIT_S}"
+        store, path = arrow_fs.FileSystem.from_uri(uri)
     except (ArrowException, OSError, ValueError) as error:
         raise UsageError(f"the object store cannot be opened: {error}", where=uri) from error
     return store, path
+
+
+@contextmanager
+def _told_of_store(uri: str) -> Iterator[None]:
+    """Say what an object store, or Arrow's client of it, has to say of itself."""
+    from pyarrow import ArrowException
+
+    try:
+        yield
+    except (ArrowException, OSError) as error:
+        said = next(iter(str(error).splitlines()), type(error).__name__)
+        raise UsageError(f"the object store does not answer as it should: {said}", where=uri) from error
 
 
 def _objects(uri: str) -> Iterator[tuple[str, str, FileSystem]]:
@@ -199,14 +333,12 @@ def _objects(uri: str) -> Iterator[tuple[str, str, FileSystem]]:
 
     store, path = file_system(uri)
     scheme = uri.split("://", maxsplit=1)[0]
-    try:
-        info = store.get_file_info(path)
-        if info.type == arrow_fs.FileType.File:
-            yield uri, path, store
-            return
-        infos = store.get_file_info(arrow_fs.FileSelector(path, recursive=True))
-    except OSError as error:
-        raise UsageError(f"the object store does not answer as it should: {error}", where=uri) from error
+    with _told_of_store(uri):
+        is_file = store.get_file_info(path).type == arrow_fs.FileType.File
+        infos = () if is_file else store.get_file_info(arrow_fs.FileSelector(path, recursive=True))
+    if is_file:
+        yield uri, path, store
+        return
     found = sorted(
         one.path
         for one in infos
@@ -221,46 +353,102 @@ def _objects(uri: str) -> Iterator[tuple[str, str, FileSystem]]:
 
 
 def _look(
-    name: str, path: str, filesystem: FileSystem | None, folder: Path, faults: list[Fault], *, is_remote: bool
+    name: str, path: str, filesystem: FileSystem | None, place: Path, faults: list[Fault], *, is_remote: bool
 ) -> Source | None:
-    lower = path.lower()
-    if ".parquet" in lower.rsplit("/", 1)[-1]:
-        return _look_parquet(name, path, filesystem, faults)
-    if filesystem is not None and not is_remote:
-        # DuckDB's own reader of object stores is a download; text is small beside what is made of it.
-        path = _copied(path, filesystem, folder)
-        filesystem = None
-    if filesystem is not None:
+    is_parquet = ".parquet" in path.lower().rsplit("/", 1)[-1]
+    if filesystem is not None and (is_parquet or is_remote):
+        if is_parquet:
+            return _look_parquet(name, path, filesystem, faults)
         with filesystem.open_input_stream(path, compression=None) as stream:
             head = stream.read(BLOCK_BYTES)
-        first = _first_line(zlib.decompressobj(47).decompress(head) if lower.endswith(".gz") else head)
+        return _look_text(name, path, filesystem, _first_line(_text_of(head)), faults)
+    if not is_remote:
+        path = _laid_down(name, path, filesystem, place, faults)
+    elif not Path(path).is_file():
+        faults.append(Fault(what="a pipe cannot be read by a cluster", where=name, hint="write it to a file first"))
+        return None
+    if path.lower().endswith(".parquet") or (is_remote and is_parquet):
+        return _look_parquet(name, path, None, faults)
+    if path.lower().endswith(".gz"):
+        path = _whole_gzip(name, path, place, faults)
+    if not path:
+        return None
+    with _opened(path) as file:
+        first = _first_line(file.read(BLOCK_BYTES))
+    return _look_text(name, path, None, first, faults)
+
+
+def _laid_down(name: str, path: str, filesystem: FileSystem | None, place: Path, faults: list[Fault]) -> str:
+    """Give a file a plain name whose ending says what it holds; lay down what is no file, or no UTF-8.
+
+    Returns nothing, and adds a fault, where a pipe does not end.
+    """
+    with _binary(path, filesystem) as file:
+        head: bytes = file.read(BLOCK_BYTES)
+        is_parquet = head.startswith(PARQUET) or (b"\0" not in head and ".parquet" in name.lower().rsplit("/", 1)[-1])
+        target = place.with_suffix(".parquet" if is_parquet else ".csv.gz" if head.startswith(GZIP) else ".csv")
+        if head.startswith(UTF_16):
+            with target.open("w", encoding="utf-8", newline="") as text:
+                encoding = "utf-16-le" if head.startswith(UTF_16[0]) else "utf-16-be"
+                text.write(head[2 : len(head) // 2 * 2].decode(encoding, errors="replace"))
+                shutil.copyfileobj(codecs.getreader(encoding)(file, "replace"), text)
+        elif filesystem is None and path != "-" and Path(path).is_file():
+            target.symlink_to(Path(path).absolute())
+        else:
+            with target.open("wb") as out:
+                written = out.write(head)
+                is_text = target.suffix == ".csv"
+                while (
+                    not (is_text and b"\0" in head)
+                    and written <= LARGEST_STREAM_BYTES
+                    and (block := file.read(BLOCK_BYTES))
+                ):
+                    written += out.write(block)
+            if written > LARGEST_STREAM_BYTES:
+                target.unlink()
+                what = f"it is a pipe of more than {LARGEST_STREAM_BYTES:,} bytes"
+                faults.append(Fault(what=what, where=name, hint="write it to a file first"))
+                return ""
+    return str(target)
+
+
+@contextmanager
+def _binary(path: str, filesystem: FileSystem | None) -> Iterator[BinaryIO]:
+    if filesystem is not None:
+        with filesystem.open_input_stream(path, compression=None) as stream:
+            yield stream
+    elif path == "-":
+        if sys.stdin is None:
+            raise OSError("standard input is closed")
+        yield sys.stdin.buffer
     else:
-        if lower.endswith(".gz"):
-            path = _whole_gzip(name, path, folder, faults)
-            if not path:
-                return None
-        with _opened(path) as file:
-            first = _first_line(file.read(BLOCK_BYTES))
-    return _look_text(name, path, filesystem, first, faults)
+        with Path(path).open("rb") as file:
+            yield file
+
+
+def _text_of(head: bytes) -> bytes:
+    """Return the beginning of a text that may be compressed."""
+    try:
+        return zlib.decompressobj(47).decompress(head, BLOCK_BYTES) if head.startswith(GZIP) else head
+    except zlib.error:
+        return b""
 
 
 def _look_text(name: str, path: str, filesystem: FileSystem | None, first: str, faults: list[Fault]) -> Source | None:
     if "\0" in first or first.startswith("\ufffd\ufffd"):
-        faults.append(
-            Fault(
-                what="it is no text in UTF-8", where=f"{name}:1", hint="spreadsheets write UTF-16: save it as CSV UTF-8"
-            )
-        )
+        faults.append(Fault(what="it is not text in UTF-8", where=f"{name}:1", hint="save it as CSV UTF-8"))
         return None
     if not first.strip():
         faults.append(Fault(what="the file is empty", where=name))
         return None
-    columns = next(csv.reader([first]))
-    if "|" in first and (kind_of_header(first.split("|")) == "slurm" or "gres/gpu" in first or "cpu=" in first):
+    columns = _cells(first, name)
+    if SCRAPE.search(first) or re.fullmatch(r"\s*JobID\w*(\s+\S+)+\s*", first):
+        columns = first.split() if "{" not in first and not first.startswith("#") else [first]
+    elif "|" in first and (kind_of_header(first.split("|")) == "slurm" or "gres/gpu" in first or "cpu=" in first):
         columns = first.split("|")
     elif len(columns) == 1 or not kind_of_header(columns):
         for delimiter in DELIMITERS:
-            if kind_of_header(next(csv.reader([first], delimiter=delimiter))):
+            if kind_of_header(_cells(first, name, delimiter)):
                 faults.append(
                     Fault(
                         what=f"its columns are separated by {delimiter!r}, and not by a comma",
@@ -292,12 +480,8 @@ def _look_parquet(name: str, path: str, filesystem: FileSystem | None, faults: l
     )
 
 
-def _copied(path: str, filesystem: FileSystem, folder: Path) -> str:
-    target = folder / f"{abs(hash(path)):x}-{path.rsplit('/', 1)[-1]}"
-    with filesystem.open_input_stream(path, compression=None) as stream, target.open("wb") as out:
-        while block := stream.read(BLOCK_BYTES):
-            out.write(block)
-    return str(target)
+def _cells(line: str, name: str, delimiter: str = ",") -> list[str]:
+    return next(rows_of([line], name, delimiter=delimiter))[1]
 
 
 def _opened(path: str) -> Any:  # noqa: ANN401  two kinds of binary file
@@ -305,10 +489,10 @@ def _opened(path: str) -> Any:  # noqa: ANN401  two kinds of binary file
 
 
 def _first_line(head: bytes) -> str:
-    return head.split(b"\n", 1)[0].decode("utf-8-sig", errors="replace").rstrip("\r")
+    return head.replace(b"\r", b"\n").lstrip(b"\n").split(b"\n", 1)[0].decode("utf-8-sig", errors="replace")
 
 
-def _whole_gzip(name: str, path: str, folder: Path, faults: list[Fault]) -> str:
+def _whole_gzip(name: str, path: str, place: Path, faults: list[Fault]) -> str:
     """Return the path of a gzip that is whole; of a broken one, that of its readable lines, or nothing."""
     lines = 0
     try:
@@ -316,7 +500,7 @@ def _whole_gzip(name: str, path: str, folder: Path, faults: list[Fault]) -> str:
             while file.read(BLOCK_BYTES):
                 pass
     except (EOFError, OSError, zlib.error) as error:
-        salvaged = folder / f"{Path(path).stem}-{len(faults)}.csv"
+        salvaged = place.with_suffix(".csv")
         lines = _salvage(path, salvaged)
         what = "the gzip file is cut off" if isinstance(error, EOFError) else f"the gzip file is damaged ({error})"
         faults.append(Fault(what=f"{what}; nothing after its line {lines} can be read", where=f"{name}:{lines + 1}"))

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 import numpy as np
 from numpy.typing import NDArray
 
 from planner.usage.bill import Bill
-from planner.usage.curve import Curve, curve_of
+from planner.usage.curve import Curve, curve_of, described
 from planner.usage.elsewhere import Elsewhere, elsewhere
-from planner.usage.faults import Fault, NoUsageError
+from planner.usage.faults import Fault, NoUsageError, UsageError
 from planner.usage.hours import HourTable, concatenated
 from planner.usage.idle import Idle, idle_of
 from planner.usage.records import Records
@@ -21,7 +22,9 @@ __all__ = ["COMMITTED", "Commitments", "Group", "Measure", "Usage", "summarised"
 
 FloatArray = NDArray[np.float64]
 COMMITTED = ("reserved", "savings_plan", "committed")
-GROUPS = ("gpu", "option", "account", "region", "provider", "tag")
+MOST_HOURS = 20 * 8766
+MOST_CURVE_VALUES = 1 << 26
+GROUPS = ("gpu", "option", "account", "region", "provider", "tag", "role")
 SOURCE_ORDER = ("bill", "slurm", "dcgm", "plain")
 BASIS_ORDER = ("allocated", "present", "busy", "useful")
 
@@ -167,6 +170,14 @@ class Usage:
     faults: tuple[Fault, ...]
     notes: tuple[str, ...]
     table: HourTable = field(repr=False)
+    counters: Mapping[str, tuple[FloatArray, FloatArray]] = field(default_factory=dict, repr=False)
+
+    def counted(self, gpu: str) -> tuple[FloatArray, FloatArray]:
+        """Return the accelerators that counters saw busy and present in each hour; zeros where none looked."""
+        names = [name for name in self.counters if name == gpu] or [name for name in self.counters if not name]
+        if names:
+            return self.counters[names[0]]
+        return np.zeros(self.hours), np.zeros(self.hours)
 
 
 def summarised(
@@ -197,9 +208,13 @@ def summarised(
         tables.insert(0, _with_basis(bill.table))
     table = concatenated(tables)
     used = table.equals("state", "used") if len(table) else np.zeros(0, dtype=bool)
-    if not len(table) or not (table.values["gpu_hours"][used] > 0).any():
+    paid = bill is not None and len(table) and (table.values["gpu_hours"][~used] > 0).any()
+    if not len(table) or not ((table.values["gpu_hours"][used] > 0).any() or paid):
         raise NoUsageError("no accelerator was used:\n  " + "\n  ".join(_funnel(bill, records)), hint=NO_USE_HINT)
     measures = _measures(table, used, bill)
+    if not measures and bill is not None:  # everything that was paid for stood unused
+        nothing = np.zeros(_span(table, "bill", bill)[1])
+        measures = (Measure(source="bill", basis="allocated", gpu_hours=0.0, curve=described(nothing)),)
     main = next((one for one in measures if not basis or one.basis == basis), None)
     if main is None:
         there = ", ".join(sorted({one.basis for one in measures}))
@@ -210,12 +225,19 @@ def summarised(
     part = table.where(ours)
     part_used = part.equals("state", "used")
     money = bill is not None and main.source == "bill"
+    if (kinds := len(part.words["gpu"])) * hours > MOST_CURVE_VALUES:
+        raise UsageError(
+            f"{kinds:,} names of accelerators over {hours:,} hours are more curves than are kept",
+            hint="is an accelerator's own number taken for its model?",
+        )
     levels = {
         gpu: part.level("gpu_hours", first, hours, part_used & part.equals("gpu", gpu))
         for gpu in sorted(part.by("gpu", "gpu_hours", part_used))
     }
     effective = part.total("effective_usd") if money else None
     listed = part.total("list_usd", part_used) if money else None
+    # What has no list price is in neither side of the rate.
+    unlisted = part.total("unlisted_usd", part_used) if money and "unlisted_usd" in part.values else 0.0
     by_gpu = {name: value for name, value in part.by("gpu", "gpu_hours", part_used).items() if value > 0}
     idle = _idle(table, measures, bill)
     seen = sum(one.seen_gpu_hours for one in idle)
@@ -229,7 +251,7 @@ def summarised(
         list_usd=listed,
         contracted_usd=part.total("contracted_usd", part_used) if money else None,
         unused_usd=part.total("effective_usd", ~part_used) if money else None,
-        savings_rate_share=1.0 - effective / listed if effective is not None and listed else None,
+        savings_rate_share=1.0 - (effective - unlisted) / listed if effective is not None and listed else None,
         groups={kind: _groups(part, part_used, kind, money=money) for kind in GROUPS if kind in part.codes},
         levels=levels,
         level=part.level("gpu_hours", first, hours, part_used),
@@ -247,6 +269,7 @@ def summarised(
             *_own_notes(part, money=money),
         ),
         table=part,
+        counters=_counters(table, measures, first, hours),
     )
 
 
@@ -264,6 +287,11 @@ def _funnel(bill: Bill | None, records: Sequence[Records]) -> list[str]:
     if bill is not None:
         readable = bill.rows - bill.unreadable_rows
         lines.append(f"{bill.rows:,} rows in the bill, {readable:,} readable, {bill.gpu_rows:,} of accelerators")
+        lines += [
+            f"{check.usd:,.2f} USD of charges that speak of accelerators, and none that is known: {', '.join(check.items)}"
+            for check in bill.checks
+            if check.code == "not_counted"
+        ]
     lines += [f"{one.rows:,} rows of records, none with an accelerator at work" for one in records]
     return lines
 
@@ -343,7 +371,16 @@ def _span(table: HourTable, source: str, bill: Bill | None) -> tuple[int, int]:
     first, end = int(hour.min()), int(hour.max()) + 1
     if source == "bill" and bill is not None and bill.first_hour is not None and bill.end_hour is not None:
         first, end = min(first, bill.first_hour), max(end, bill.end_hour)
+    if end - first > MOST_HOURS:
+        raise UsageError(
+            f"the {source} hours reach from {_day(first)} to {_day(end)}; {MOST_HOURS // 8766} years are the most",
+            hint="mend the date that is mistyped, or give the years one by one",
+        )
     return first, end - first
+
+
+def _day(hour: int) -> str:
+    return datetime.fromtimestamp(hour * 3600, UTC).date().isoformat()
 
 
 def _idle(table: HourTable, measures: Sequence[Measure], bill: Bill | None) -> tuple[Idle, ...]:
@@ -354,6 +391,29 @@ def _idle(table: HourTable, measures: Sequence[Measure], bill: Bill | None) -> t
     if own is None or busy is None:
         return ()
     return idle_of(table, own.source, busy.source, lambda source: _span(table, source, bill))
+
+
+def _counters(
+    table: HourTable, measures: Sequence[Measure], first: int, hours: int
+) -> dict[str, tuple[FloatArray, FloatArray]]:
+    """Return busy and present accelerators by hour, of each kind; under no name where bill and counters call them differently."""
+    busy = next((one for one in measures if one.basis == "busy"), None)
+    if busy is None or busy.source == measures[0].source:
+        return {}
+    ours = table.equals("source", busy.source)
+    names = set(table.by("gpu", "gpu_hours", ours))
+    alike = names <= set(table.by("gpu", "gpu_hours", table.equals("source", measures[0].source)))
+    found = {}
+    for gpu in sorted(names) if alike and "" not in names else [""]:
+        mask = ours & table.equals("gpu", gpu) if gpu else ours
+        level = {
+            basis: table.level("gpu_hours", first, hours, mask & table.equals("basis", basis))
+            for basis in ("busy", "present")
+        }
+        # Records that tell no presence tell all there was.
+        present = level["present"] if level["present"].any() else np.where(level["busy"] > 0, np.inf, 0.0)
+        found[gpu] = (level["busy"], present)
+    return found
 
 
 def _own_notes(part: HourTable, *, money: bool) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -10,12 +11,18 @@ from numpy.typing import NDArray
 
 from planner.usage.faults import UsageError
 
-__all__ = ["parts_of_hours", "seconds_of_text", "zone_of"]
+__all__ = ["LONGEST_S", "SINCE_S", "UNTIL_S", "parts_of_hours", "seconds_of_text", "time_of_text", "zone_of"]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 MILLISECONDS_FROM = 1e11
-"""Numbers from here on are milliseconds: as seconds they would lie after the year 5000."""
+"""Numbers from here on are milliseconds, a thousand times more microseconds, and so on: as seconds they would lie after the
+year 5000."""
+SLASHES = re.compile(r"^(\d{4})/(\d\d)/(\d\d)")
+SINCE_S, UNTIL_S = 946_684_800, 4_102_444_800
+"""2000 and 2100: no accelerator was used before, and a time after is mistyped."""
+LONGEST_S = 366 * 86_400
+"""One record holds for a year at most; a longer one has a mistyped end, and would be spread over ages."""
 
 
 def zone_of(name: str) -> ZoneInfo:
@@ -38,7 +45,7 @@ def seconds_of_text(text: str, zone: ZoneInfo) -> float | None:
     Parameters
     ----------
     text : str
-        ISO 8601 with or without zone, or seconds or milliseconds since 1970.
+        ISO 8601 with or without zone, or seconds, milliseconds, microseconds or nanoseconds since 1970.
     zone : ZoneInfo
         Of times that do not say theirs.
 
@@ -55,12 +62,20 @@ def seconds_of_text(text: str, zone: ZoneInfo) -> float | None:
     else:
         if not np.isfinite(number):
             return None
-        return number / 1000 if abs(number) >= MILLISECONDS_FROM else number
+        for _ in range(3):
+            number = number / 1000 if abs(number) >= MILLISECONDS_FROM else number
+        return number
     try:
-        told = datetime.fromisoformat(word.replace(" UTC", "+00:00"))
-    except ValueError:
+        told = datetime.fromisoformat(SLASHES.sub(r"\1-\2-\3", word.replace(" UTC", "+00:00")))
+        return (told if told.tzinfo else told.replace(tzinfo=zone)).astimezone(UTC).timestamp()
+    except (ValueError, OverflowError):
         return None
-    return (told if told.tzinfo else told.replace(tzinfo=zone)).astimezone(UTC).timestamp()
+
+
+def time_of_text(text: str, zone: ZoneInfo) -> float | None:
+    """Return a time as `seconds_of_text`; None also for one that lies outside of `SINCE_S` and `UNTIL_S`."""
+    seconds = seconds_of_text(text, zone)
+    return seconds if seconds is not None and SINCE_S <= seconds <= UNTIL_S else None
 
 
 def parts_of_hours(start_s: FloatArray, end_s: FloatArray, amount: FloatArray) -> tuple[IntArray, IntArray, FloatArray]:

@@ -9,12 +9,15 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
 from dataclasses import dataclass
-from datetime import date, datetime
 from html import escape
 from multiprocessing import get_context
 from typing import Any
 
+from planner.demand.models import known_model
+from planner.errors import InputError
+from planner.web.fields import values_of_template
 from pricing.catalog import Catalog
+from pricing.clock import today
 from pricing.errors import GpuplanError
 
 __all__ = ["MEDIA_TYPES", "Answer", "BusyError", "Planners", "answer"]
@@ -29,8 +32,10 @@ MEDIA_TYPES = {
 OPTIONS_KEPT = {"page": 120}
 """Options that a form of the plan holds at most; those on the page are read by eye."""
 OPTIONS_IN_A_FILE = 500
+LONGEST_WAIT_S = 2.5
+"""How long a question waits for a process before its sender is told to come again."""
 LONGEST_ANSWER_S = 30.0
-"""A plan takes a fraction of a second; with all who may wait before it, some seconds."""
+"""A plan takes a fraction of a second; what takes longer than this hangs, and its process is replaced."""
 LOOK_EVERY_S = 60.0
 """How often the store is looked at for newer prices, at most."""
 MEND = 422
@@ -127,7 +132,6 @@ def shell(body: str, links: Mapping[str, str]) -> str:
 
 def _planned(store_uri: str | None, values: Mapping[str, str], top: int) -> dict[str, Any]:
     from planner.assumptions import default_assumptions
-    from planner.demand.models import known_model
     from planner.demand.workload import Workload
     from planner.inputs import validated
     from planner.plan import make_plan
@@ -139,37 +143,42 @@ def _planned(store_uri: str | None, values: Mapping[str, str], top: int) -> dict
 
     if store_uri not in _catalog:
         prepare(store_uri)
-    beliefs = default_assumptions()
+    assumptions = default_assumptions()
     settings = settings_from(values)
     if settings:
-        beliefs = beliefs.override(settings, "the page")
+        assumptions = assumptions.override(settings, "the page")
     work = validated(document_from(values), Workload)
-    today = _today()
     hosted: tuple[TokenPrice, ...] = ()
     if isinstance(work.model, str):
         # A path would be a file of the server's; the page knows models by name alone.
-        name = known_model(work.model).name
+        name = _named_model(work.model)
         work = work.model_copy(update={"model": name})
         if work.kind in {"serve", "batch", "embed"}:
-            hosted = token_prices(name, today)
-    plan = make_plan(work, _catalog[store_uri], beliefs, today=today, token_prices=hosted, free_tiers=free_tiers())
+            hosted = token_prices(name, today())
+    plan = make_plan(
+        work, _catalog[store_uri], assumptions, today=today(), token_prices=hosted, free_tiers=free_tiers()
+    )
     return dict(plain(plan_record(plan, top=top)))
+
+
+def _named_model(name: str) -> str:
+    """Return the full name of a model; the page reads no files, so it does not offer to."""
+    try:
+        return known_model(name).name
+    except GpuplanError as error:
+        raise InputError(error.message, hint=error.hint.partition("; a config.json")[0], where=error.where) from None
 
 
 def newest_prices(store_uri: str | None) -> str | None:
     """Return what is different after a refresh; None where that cannot be told now (someone writes, or the server is away)."""
+    from pricing.store.answers import newest_snapshot
     from pricing.store.open import open_store
-    from pricing.store.reading import newest_snapshot
 
     try:
         engine = open_store(store_uri)
         return newest_snapshot(engine) if engine.exists() else ""
     except GpuplanError:
         return None
-
-
-def _today() -> date:
-    return datetime.now().astimezone().date()
 
 
 def _end(pool: ProcessPoolExecutor) -> None:
@@ -208,23 +217,53 @@ class Planners:
     ) -> None:
         self.store_uri, self.links = store_uri, dict(links)
         self.workers, self.most_waiting, self.remembered = workers, most_waiting, remembered
-        self.waiting = 0
         self._known: OrderedDict[str, Answer] = OrderedDict()
-        self._made_on = _today()
+        self._asked: dict[str, asyncio.Task[Answer]] = {}
+        self._made_on = today()
         self._looked_at = time.monotonic()
         self._prices = newest_prices(store_uri)
         self._looking: asyncio.Task[None] | None = None
-        self._pool = self._new_pool()
+        self._idle: asyncio.Queue[ProcessPoolExecutor] = asyncio.Queue()
+        self._hire()
 
-    def _new_pool(self) -> ProcessPoolExecutor:
-        # A fresh interpreter for each: a fork would copy the server's threads and sockets.
-        return ProcessPoolExecutor(
-            self.workers, mp_context=get_context("spawn"), initializer=prepare, initargs=(self.store_uri,)
-        )
+    def _hire(self) -> None:
+        """Start with new processes; old ones that are busy end with what they do."""
+        self._processes: set[ProcessPoolExecutor] = set()
+        for _ in range(self.workers):
+            self._add()
+
+    def _add(self) -> None:
+        # A pool of one for each, so that ending one that hangs ends nobody else's work. A fresh interpreter, since a fork
+        # would copy the server's threads and sockets.
+        process = ProcessPoolExecutor(1, mp_context=get_context("spawn"))
+        # A first plan that nobody asked for: prices and modules are read before anyone waits.
+        process.submit(answer, self.store_uri, "page", values_of_template("serve"), self.links)
+        self._processes.add(process)
+        self._idle.put_nowait(process)
+
+    def _replace(self, process: ProcessPoolExecutor) -> None:
+        """End a process that hangs or was killed; a new one takes its place."""
+        _end(process)
+        if process in self._processes:
+            self._processes.remove(process)
+            self._add()
+
+    def _release(self, process: ProcessPoolExecutor) -> None:
+        """Give a process that is done to the next who waits; one that has older prices ends."""
+        if process in self._processes:
+            self._idle.put_nowait(process)
+        else:
+            process.shutdown(wait=False)
 
     def close(self) -> None:
         """End the processes."""
-        _end(self._pool)
+        for process in self._processes:
+            _end(process)
+
+    @property
+    def waiting(self) -> int:
+        """Questions that are being worked out or wait for it."""
+        return len(self._asked)
 
     async def ask(self, form: str, values: Mapping[str, str]) -> Answer:
         """Return an answer.
@@ -239,15 +278,19 @@ class Planners:
         if key in self._known:
             self._known.move_to_end(key)
             return self._known[key]
-        if self.waiting >= self.most_waiting:
-            raise BusyError
-        self.waiting += 1
-        pool = self._pool
+        if key not in self._asked:
+            if self.waiting >= self.most_waiting:
+                raise BusyError
+            self._asked[key] = asyncio.create_task(self._remembered(key, form, values))
+        return await asyncio.shield(self._asked[key])  # of several who ask the same, one may leave
+
+    async def _remembered(self, key: str, form: str, values: Mapping[str, str]) -> Answer:
+        processes = self._processes
         try:
             found = await self._run(form, values)
         finally:
-            self.waiting -= 1
-        if found.status == 200 and pool is self._pool:  # else it may come from older prices
+            del self._asked[key]
+        if found.status == 200 and processes is self._processes:  # else it may come from older prices
             self._known[key] = found
             while len(self._known) > self.remembered:
                 self._known.popitem(last=False)
@@ -255,7 +298,7 @@ class Planners:
 
     def _renew(self) -> None:
         """Start anew on a new day (free tiers and tokens go by date), and look now and then whether the store has new prices."""
-        if self._made_on != _today():
+        if self._made_on != today():
             self._start_anew()
         if time.monotonic() - self._looked_at >= LOOK_EVERY_S:
             self._looked_at = time.monotonic()
@@ -270,28 +313,34 @@ class Planners:
 
     def _start_anew(self) -> None:
         """Let new processes read the prices; who waits already gets an answer from the old ones."""
-        self._made_on = _today()
+        self._made_on = today()
         self._known.clear()
-        old, self._pool = self._pool, self._new_pool()
-        old.shutdown(wait=False)
+        while not self._idle.empty():
+            self._idle.get_nowait().shutdown(wait=False)
+        self._hire()
 
     async def _run(self, form: str, values: Mapping[str, str]) -> Answer:
         loop = asyncio.get_running_loop()
-        for attempt in range(2):
-            pool = self._pool
+        for _ in range(2):
             try:
-                work = loop.run_in_executor(pool, answer, self.store_uri, form, dict(values), self.links)
-                return await asyncio.wait_for(work, LONGEST_ANSWER_S)
+                async with asyncio.timeout(LONGEST_WAIT_S):
+                    process = await self._idle.get()
             except TimeoutError:
-                # A process that hangs is not coming back: everyone gets new ones.
-                if pool is self._pool:
-                    self._pool = self._new_pool()
-                    _end(pool)
                 raise BusyError from None
-            except BrokenExecutor:
-                # A process was killed (by the kernel, say): its work is done again by a new one, once.
-                if pool is self._pool:
-                    self._pool = self._new_pool()
-                if attempt:
-                    raise
-        raise AssertionError
+            try:
+                work = loop.run_in_executor(process, answer, self.store_uri, form, dict(values), self.links)
+                found = await asyncio.wait_for(work, LONGEST_ANSWER_S)
+            except BrokenExecutor:  # killed (by the kernel, say): its work is done again by a new one, once
+                self._replace(process)
+            except (TimeoutError, asyncio.CancelledError) as error:
+                self._replace(process)
+                if isinstance(error, TimeoutError):
+                    raise BusyError from None
+                raise
+            except Exception:
+                self._release(process)
+                raise
+            else:
+                self._release(process)
+                return found
+        raise BusyError

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from functools import cache
@@ -85,6 +86,10 @@ async def _answered(request: Request, kind: str, headers: dict[str, str]) -> Res
         found = await planners.ask(kind, values)
     except BusyError:
         return PlainTextResponse("busy; come again", 503, headers={"retry-after": str(COME_AGAIN_S)})
+    except Exception:
+        # Answered here, inside the guard, so that this answer carries the rules for browsers too.
+        logging.getLogger("uvicorn.error").exception("a bug of this program")
+        return PlainTextResponse("a bug of this program; its log says where", 500)
     shown = headers if found.status == 200 else {}
     return Response(found.body, found.status, {**shown, "cache-control": "no-store"}, media_type=found.media_type)
 

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import types
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from enum import Enum
+from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
-from typing import Annotated, Any, Literal, Union, cast, get_args, get_origin
-
-from pydantic import BaseModel
+from typing import Any
 
 from planner.assumptions import default_assumptions
-from planner.demand.workload import Constraints, Own, Workload, type_of_kind
+from planner.demand.fields import fields_of
 from planner.errors import InputError
 from planner.inputs import Document, document_of
 
-__all__ = ["BELIEFS", "KIND_WORDS", "Field", "document_from", "fields_of", "settings_from", "values_of_template"]
+__all__ = ["ASSUMPTIONS", "KIND_WORDS", "document_from", "settings_from", "values_of_template"]
 
 KIND_WORDS = {
     "serve": "serve answers",
@@ -28,7 +23,7 @@ KIND_WORDS = {
     "diffusion": "generate images",
     "gpu_hours": "plain GPU hours",
 }
-BELIEFS = (
+ASSUMPTIONS = (
     "site.colocation.electricity_usd_per_kwh",
     "site.colocation.usd_per_kw_month",
     "own.lead_time_months",
@@ -38,86 +33,7 @@ BELIEFS = (
     "rent.price_change_share_per_year",
 )
 """Assumptions with a field of their own; the others are set by name."""
-LISTS = {"precision", "kv_precision", "providers", "countries", "regions", "gpus", "purchase"}
 MOST_SETTINGS = 100
-
-
-@dataclass(frozen=True, slots=True)
-class Field:
-    """One field of the form.
-
-    Attributes
-    ----------
-    name : str
-        Dotted place in the workload file (``serve.requests_per_s``).
-    label : str
-        For people.
-    kind : str
-        ``number``, ``text`` or ``choice``.
-    choices : tuple of str
-        Of a choice.
-    is_required : bool
-        Whether the work cannot be planned without it.
-    """
-
-    name: str
-    label: str
-    kind: str
-    choices: tuple[str, ...] = ()
-    is_required: bool = False
-
-
-def _arms(annotation: Any) -> Iterator[Any]:  # noqa: ANN401 - a type
-    """Return the plain types that an annotation allows."""
-    origin = get_origin(annotation)
-    if origin is Annotated:
-        yield from _arms(get_args(annotation)[0])
-    elif origin in {Union, types.UnionType}:
-        for arm in get_args(annotation):
-            yield from _arms(arm)
-    elif annotation is not type(None):
-        yield annotation
-
-
-def _fields(model: type[BaseModel], prefix: str, skip: set[str]) -> Iterator[Field]:
-    for name, info in model.model_fields.items():
-        if name in skip:
-            continue
-        arms = list(_arms(info.annotation))
-        kind = "text"
-        choices: tuple[str, ...] = ()
-        if any(get_origin(arm) is Literal for arm in arms):
-            kind, choices = "choice", get_args(next(arm for arm in arms if get_origin(arm) is Literal))
-        elif any(isinstance(arm, type) and issubclass(arm, Enum) for arm in arms):
-            kind = "choice"
-            choices = tuple(each.value for each in next(a for a in arms if isinstance(a, type) and issubclass(a, Enum)))
-        elif bool in arms:
-            kind, choices = "choice", ("true", "false")
-        elif {int, float} & set(arms):
-            kind = "number"
-        yield Field(f"{prefix}{name}", name.replace("_", " "), kind, choices, info.is_required())
-
-
-@cache
-def fields_of(kind: str) -> tuple[tuple[str, tuple[Field, ...]], ...]:
-    """Return the fields of a kind of work, by their headings.
-
-    Parameters
-    ----------
-    kind : str
-        One of `KIND_WORDS`.
-    """
-    skip = {"kind", "constraints", "own", *type_of_kind}
-    if kind == "gpu_hours":
-        skip |= {"model", "precision", "kv_precision"}
-    if kind in {"serve", "diffusion", "gpu_hours"}:
-        skip |= {"runs_per_month"}
-    return (
-        ("The work", tuple(_fields(cast("type[BaseModel]", type_of_kind[kind]), f"{kind}.", set()))),
-        ("Model and time", tuple(_fields(Workload, "", skip))),
-        ("What an option has to respect", tuple(_fields(Constraints, "constraints.", set()))),
-        ("If servers are bought", tuple(_fields(Own, "own.", set()))),
-    )
 
 
 @cache
@@ -159,7 +75,7 @@ def document_from(values: Mapping[str, str]) -> Document:
             if not text:
                 continue
             value: Any = text
-            if each.name.rsplit(".", 1)[-1] in LISTS:
+            if each.is_list:
                 value = [word.strip() for word in text.split(",") if word.strip()]
             section, _, inner = each.name.rpartition(".")
             target = content.setdefault(section, {}) if section else content
@@ -175,7 +91,7 @@ def settings_from(values: Mapping[str, str]) -> dict[str, float]:
     InputError
         A line that is no ``NAME=VALUE``, or a value that is no number; unknown names are found later.
     """
-    lines = [f"{name}={values[f'set.{name}']}" for name in BELIEFS if values.get(f"set.{name}", "").strip()]
+    lines = [f"{name}={values[f'set.{name}']}" for name in ASSUMPTIONS if values.get(f"set.{name}", "").strip()]
     lines += [line for line in values.get("more", "").splitlines() if line.strip()]
     if len(lines) > MOST_SETTINGS:
         raise InputError(f"more than {MOST_SETTINGS} assumptions are set", where="form")

@@ -7,8 +7,10 @@ from functools import cache
 from html import escape
 
 from planner.assumptions import default_assumptions
+from planner.demand.fields import Field, fields_of
 from planner.demand.models import known_models
-from planner.web.fields import BELIEFS, KIND_WORDS, Field, fields_of
+from planner.web.fields import ASSUMPTIONS, KIND_WORDS
+from planner.words import label
 
 __all__ = ["DOWNLOADS", "form", "kinds"]
 
@@ -40,7 +42,7 @@ def form(values: Mapping[str, str], *, fault: str = "", is_planned: bool = False
         for ending, words in DOWNLOADS.items()
     )
     buttons = f'<p class="buttons"><button class="main">Plan</button> {downloads if is_planned else ""}</p>'
-    body = f"{parts}{_beliefs(values)}{_yaml(values)}"
+    body = f"{parts}{_assumptions(values)}{_yaml(values)}"
     if is_planned:
         body = f"<details><summary>Change the workload</summary>{body}</details>"
     return (
@@ -62,28 +64,29 @@ def _field(field: Field, values: Mapping[str, str]) -> str:
     name = escape(field.name, quote=True)
     value = values.get(field.name, "")
     need = " required" if field.is_required else ""
-    if field.kind == "choice":
+    choices = ("true", "false") if field.kind == "flag" else () if field.is_list else field.choices
+    if choices:
         options = "".join(
             f'<option{" selected" if value == choice else ""} value="{escape(choice, quote=True)}">{escape(choice.replace("_", " "))}</option>'
-            for choice in (*(() if field.is_required else ("",)), *field.choices)
+            for choice in (*(() if field.is_required else ("",)), *choices)
         )
         control = f'<select id="{name}" name="{name}"{need}>{options}</select>'
     else:
         listed = ' list="models"' if field.name == "model" else ""
         mode = ' inputmode="decimal"' if field.kind == "number" else ""
         control = f'<input id="{name}" name="{name}" value="{escape(value, quote=True)}" maxlength="300" autocomplete="off"{mode}{listed}{need}>'
-    return f'<div><label for="{name}">{escape(field.label)}</label>{control}</div>'
+    return f'<div><label for="{name}">{escape(label(field.key))}</label>{control}</div>'
 
 
-def _beliefs(values: Mapping[str, str]) -> str:
+def _assumptions(values: Mapping[str, str]) -> str:
     rows = []
-    for name in BELIEFS:
-        belief = default_assumptions().rows[name]
+    for name in ASSUMPTIONS:
+        assumption = default_assumptions().rows[name]
         key = escape(f"set.{name}", quote=True)
         typed = escape(values.get(f"set.{name}", ""), quote=True)
         rows.append(
-            f'<div><label for="{key}">{escape(name)} <small>({escape(belief.unit)})</small></label>'
-            f'<input id="{key}" name="{key}" value="{typed}" placeholder="{belief.value:g}" inputmode="decimal" maxlength="40"></div>'
+            f'<div><label for="{key}">{escape(name)} <small>({escape(assumption.unit)})</small></label>'
+            f'<input id="{key}" name="{key}" value="{typed}" placeholder="{assumption.value:g}" inputmode="decimal" maxlength="40"></div>'
         )
     more = escape(values.get("more", ""))
     return (

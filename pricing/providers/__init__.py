@@ -16,6 +16,15 @@ PROVIDERS: Final[dict[str, str]] = {
     "azure": "pricing.providers.azure",
     "runpod": "pricing.providers.runpod",
     "lambda": "pricing.providers.lambda_cloud",
+    "verda": "pricing.providers.verda",
+    "oci": "pricing.providers.oci",
+    "vultr": "pricing.providers.vultr",
+    "vast": "pricing.providers.vast",
+    "hyperstack": "pricing.providers.hyperstack",
+    "digitalocean": "pricing.providers.digitalocean",
+    "scaleway": "pricing.providers.scaleway",
+    "nebius": "pricing.providers.nebius",
+    "cloudrift": "pricing.providers.cloudrift",
     "rate_card": "pricing.providers.rate_card",
 }
 """Name to module; a module is imported when its provider is asked, and its SDK when it asks."""

@@ -8,19 +8,23 @@ for each row that cannot be one, a `PartFault` for each part that it cannot trus
 
 from __future__ import annotations
 
+import csv
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
-from pricing.errors import PricingError
+from pricing.errors import MissingLibraryError, PricingError
 from pricing.identity import identity_text
-from pricing.offers import Offer
+from pricing.offers import TEXTS, Offer
+from pricing.plain_text import inert, without_secrets
 
 __all__ = [
+    "SHAPE_ERRORS",
     "Fetched",
     "Normalised",
     "PartFault",
@@ -29,9 +33,14 @@ __all__ = [
     "RefusedRow",
     "Request",
     "SourceError",
+    "client_library",
     "is_loopback",
     "offer_or_refusal",
 ]
+
+
+SHAPE_ERRORS: Final = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, csv.Error, PricingError)
+"""What reading an answer of another shape than the reader knows ends in."""
 
 
 class SourceError(PricingError):
@@ -49,6 +58,18 @@ class SourceError(PricingError):
     def __init__(self, message: str, *, reason: str, hint: str = "", where: str = "") -> None:
         super().__init__(message, hint=hint, where=where)
         self.reason = reason
+
+
+@contextmanager
+def client_library() -> Iterator[None]:
+    """Turn the lack of a cloud's client library, imported within, into a `SourceError` that names the extra."""
+    try:
+        yield
+    except ImportError as error:
+        missing = MissingLibraryError.of(error)
+        if missing is None:
+            raise
+        raise SourceError(missing.message, reason=missing.code, hint=missing.hint) from error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +98,23 @@ class Request:
     spot_days: int = 90
     rate_cards: tuple[Path, ...] = ()
     settings: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+
+    def endpoint(self, setting: str, address: str) -> str:
+        """Return where to ask: what a setting says, else the public address."""
+        return (self.settings.get(setting) or address).rstrip("/")
+
+    def key(self, setting: str, base: str) -> str:
+        """Return a key; an anonymous one where the loopback address is asked.
+
+        Raises
+        ------
+        SourceError
+            Where there is none: the part is skipped.
+        """
+        key = self.settings.get(setting) or ("anonymous" if is_loopback(base) else "")
+        if not key:
+            raise SourceError(f"needs {setting}", reason="credentials")
+        return key
 
     def time_left_s(self) -> float:
         """Return the seconds that are left.
@@ -128,7 +166,7 @@ class PartFault:
     part : str
         Which; ``*`` for all of the provider.
     status : str
-        ``failed``, or ``skipped`` where nothing was tried (no credentials).
+        ``failed``, or ``skipped`` where nothing was tried (no credentials, no rate of exchange, no client library).
     reason, message : str
         Machine-readable cause, and what the reader is told.
     """
@@ -138,21 +176,48 @@ class PartFault:
     reason: str
     message: str
 
+    def __post_init__(self) -> None:
+        # Endpoints echo what they were asked, credentials and all, and the message is kept in the store.
+        object.__setattr__(self, "message", inert(without_secrets(self.message)))
+
+    @classmethod
+    def of_shape(cls, part: str, error: Exception) -> PartFault:
+        """Return the fault that one of `SHAPE_ERRORS` means for a part."""
+        message = f"the answer has another shape than this reader knows: {type(error).__name__}: {error}"
+        return cls(part=part, reason="shape", message=message)
+
     @classmethod
     def of(cls, part: str, error: SourceError) -> PartFault:
         """Return the fault that an error means for a part."""
-        status = "skipped" if error.reason == "credentials" else "failed"
+        status = "skipped" if error.reason in {"credentials", "exchange_rate", MissingLibraryError.code} else "failed"
         return cls(part=part, status=status, reason=error.reason, message=str(error))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefusedRow:
-    """A row that cannot be an offer, or not be believed; what the store holds of it stays."""
+    """A row that cannot be an offer, or not be believed; what the store holds of it stays.
+
+    Attributes
+    ----------
+    part, identity : str
+        What it is a row of, and which offer it would have been.
+    reason, message : str
+        Machine-readable cause, and what the reader is told.
+    cause : str
+        The one thing that spoils this row and others, such as a SKU that prices a part of many machines; empty for a row
+        that fails by itself. Whether a part has too many refused rows is counted in causes.
+    """
 
     part: str
     identity: str
     reason: str
     message: str
+    cause: str = ""
+
+    def __post_init__(self) -> None:
+        # Both may carry the source's own words, and are shown in a terminal.
+        object.__setattr__(self, "identity", inert(self.identity))
+        object.__setattr__(self, "message", inert(without_secrets(self.message)))
 
 
 Fetched = RawPage | PartFault
@@ -174,7 +239,11 @@ class Provider:
     normalise : callable
         ``normalise(pages)`` yields offers, refused rows and faults; pure.
     anchors : tuple of str
-        Instance types without which a full answer is not believed.
+        Instance types without which a full answer is not believed, until a second full answer lacks them too.
+    part_of : callable or None
+        ``part_of(offer)`` names the part that tells an offer, so that the bundled offers of a part stay in force until it has
+        answered. None where any answered part replaces all bundled offers of the provider. Purchase options that the source
+        has never told stay bundled in any case.
     endpoints : mapping of str to str
         Setting to the public address that it replaces.
     needs : str
@@ -186,6 +255,7 @@ class Provider:
     fetch: Callable[[Request], Iterator[Fetched]]
     normalise: Callable[[Iterable[RawPage]], Iterator[Normalised]]
     anchors: tuple[str, ...] = ()
+    part_of: Callable[[Offer], str] | None = None
     endpoints: Mapping[str, str] = field(default_factory=dict)
     needs: str = "nothing"
 
@@ -200,7 +270,15 @@ _IDENTITY_DEFAULTS: Final = {
 
 
 def offer_or_refusal(**fields: Any) -> Offer | RefusedRow:  # noqa: ANN401 - the fields of Offer
-    """Return the offer, or, where its type refuses it (a price of 0), the refused row with the reason in words."""
+    """Return the offer, or, where its type refuses it (a price of 0), the refused row with the reason in words.
+
+    Raises
+    ------
+    TypeError
+        Where a name is no text: the answer has another shape.
+    """
+    if odd := [name for name in TEXTS if not isinstance(fields.get(name, ""), str)]:
+        raise TypeError(f"{odd[0]} is no text: {str(fields[odd[0]])[:80]!r}")
     try:
         return Offer(**fields)
     except PricingError as error:

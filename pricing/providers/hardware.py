@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from pricing.providers.contract import Normalised, PartFault, RefusedRow
+from pricing.providers.contract import SHAPE_ERRORS, Normalised, PartFault, RawPage, RefusedRow
 
-__all__ = ["Hardware", "guarded"]
+__all__ = ["Hardware", "guarded", "read_parts"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,11 +44,20 @@ def guarded(part: str, rows: Callable[[], Iterable[Normalised]]) -> Iterator[Nor
     """Read all rows of a part or none: an answer of another shape is a fault of the part, never half a catalogue."""
     try:
         read = list(rows())
-    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
-        message = f"the answer has another shape than this reader knows: {type(error).__name__}: {error}"
-        yield PartFault(part=part, reason="shape", message=message)
+    except SHAPE_ERRORS as error:
+        yield PartFault.of_shape(part, error)
         return
     yield from read
+
+
+def read_parts(pages: Iterable[RawPage], rows: Callable[[list[RawPage]], Iterable[Normalised]]) -> Iterator[Normalised]:
+    """Read the pages of each part together, `guarded`; a part in which nothing is sold is not believed."""
+    parts: dict[str, list[RawPage]] = {}
+    for page in pages:
+        parts.setdefault(page.part, []).append(page)
+    for part, found in parts.items():
+        read = list(guarded(part, lambda found=found: rows(found)))  # type: ignore[misc]
+        yield from read or [PartFault(part=part, reason="empty", message="the answer holds nothing that is sold")]
 
 
 def refused(part: str, identity: str, reason: str, message: str) -> RefusedRow:

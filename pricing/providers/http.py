@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, Self
 
-from pricing.providers.contract import Request, SourceError
+from pricing.clock import utc_now
+from pricing.providers.contract import SHAPE_ERRORS, RawPage, Request, SourceError
 from pricing.providers.retry import RETRIED_STATUSES, TRIES, TryAgainError, brief, retried, retry_after_s
 
 __all__ = ["Http"]
@@ -26,12 +28,12 @@ class Http:
     """
 
     def __init__(self, request: Request, headers: Mapping[str, str] | None = None) -> None:
-        import niquests
+        import requests
 
         self._request = request
         self._was_reached = False
         self._is_given_up = False
-        self._session = niquests.Session()
+        self._session = requests.Session()
         for name, value in {"User-Agent": "gpuplan (price refresh)", **dict(headers or {})}.items():
             self._session.headers[name] = value
 
@@ -47,47 +49,65 @@ class Http:
         """Return the parsed answer to a GET."""
         return self._ask("GET", url, params=params)
 
+    def page(self, part: str, kind: str, url: str, params: Mapping[str, str] | None = None) -> RawPage:
+        """Return the answer to a GET as a page of a part."""
+        return RawPage(part=part, kind=kind, body=self.get_json(url, params), url=url, fetched_at=utc_now())
+
     def post_json(self, url: str, body: Any) -> Any:  # noqa: ANN401 - parsed JSON
         """Return the parsed answer to a POST of JSON."""
         return self._ask("POST", url, json=body)
 
-    def download(self, url: str, target: Path) -> None:
-        """Bring a file onto disk as it comes; a file that breaks off is asked for again, and never handed on."""
-        self._retried(url, lambda timeout: self._download_once(url, target, timeout))
+    def download(self, url: str, target: Path, read: Callable[[Path], object] = lambda _path: None) -> None:
+        """Bring a file onto disk as it comes, and read it; one that breaks off or has another shape is asked for again.
+
+        Parameters
+        ----------
+        url : str
+            Its address.
+        target : Path
+            Where it lands.
+        read : callable
+            Reads it; raises one of `SHAPE_ERRORS` where it is not what was asked for.
+        """
+
+        def once(timeout_s: float) -> None:
+            with target.open("wb") as file:
+                file.writelines(self._body("GET", url, timeout_s))
+            try:
+                read(target)
+            except SHAPE_ERRORS as error:
+                raise TryAgainError(f"the file is not what was asked for: {error}", "shape") from error
+
+        self._retried(url, once)
 
     def _ask(self, method: str, url: str, **arguments: Any) -> Any:  # noqa: ANN401
         def once(timeout_s: float) -> Any:  # noqa: ANN401
-            response = self._session.request(method, url, timeout=timeout_s, **arguments)
-            _check(response, url)
+            body = b"".join(self._body(method, url, timeout_s, **arguments))
             try:
-                return response.json()
-            except ValueError as error:
+                return json.loads(body)
+            except (ValueError, RecursionError) as error:
                 raise TryAgainError(f"the answer is no JSON or breaks off: {error}", "truncated") from error
 
         return self._retried(url, once)
 
-    def _download_once(self, url: str, target: Path, timeout_s: float) -> None:
-        with self._session.get(url, timeout=timeout_s, stream=True) as response:
+    def _body(self, method: str, url: str, timeout_s: float, **arguments: Any) -> Iterator[bytes]:  # noqa: ANN401
+        """Yield an answer as it comes: a server that sends a byte now and then is left at the time limit too."""
+        with self._session.request(method, url, timeout=timeout_s, stream=True, **arguments) as response:
             _check(response, url)
-            declared = response.headers.get("Content-Length")
-            is_packed = bool(response.headers.get("Content-Encoding"))
-            size = 0
-            with target.open("wb") as file:
-                for chunk in response.iter_content(CHUNK_BYTES):
-                    size += file.write(chunk)
-                    self._request.time_left_s()
-            if declared is not None and not is_packed and size != int(declared):
-                raise TryAgainError(f"the file breaks off after {size} of {declared} bytes", "truncated")
+            while chunk := response.raw.read1(CHUNK_BYTES, decode_content=True):
+                yield chunk
+                self._request.time_left_s()
 
     def _retried(self, url: str, once: Callable[[float], Any]) -> Any:  # noqa: ANN401 - whatever it returns
-        import niquests.exceptions as faults
+        import requests.exceptions as faults
+        import urllib3.exceptions as body_faults
 
         def guarded(timeout_s: float) -> Any:  # noqa: ANN401
             try:
                 answer = once(timeout_s)
-            except faults.Timeout as error:
+            except (faults.Timeout, body_faults.TimeoutError) as error:
                 raise TryAgainError(f"no answer within {timeout_s:.0f} s", "timeout") from error
-            except (faults.ChunkedEncodingError, faults.ContentDecodingError) as error:
+            except body_faults.HTTPError as error:
                 raise TryAgainError(f"the answer breaks off: {error}", "truncated") from error
             except faults.RequestException as error:
                 raise TryAgainError(f"cannot be reached: {brief(error)}", "unreachable") from error
@@ -103,7 +123,7 @@ class Http:
             raise
 
 
-def _check(response: Any, url: str) -> None:  # noqa: ANN401 - niquests is imported late
+def _check(response: Any, url: str) -> None:  # noqa: ANN401 - requests is imported late
     status, where = int(response.status_code), url.split("?", 1)[0]
     if status in RETRIED_STATUSES:
         raise TryAgainError(f"answered {status}", f"http_{status}", retry_after_s(response.headers.get("Retry-After")))
@@ -111,4 +131,5 @@ def _check(response: Any, url: str) -> None:  # noqa: ANN401 - niquests is impor
         hint = "is the key right, and may it read prices?"
         raise SourceError(f"refused the credentials ({status})", reason=f"http_{status}", where=where, hint=hint)
     if status >= 400:
-        raise SourceError(f"answered {status}: {response.text[:200]}", reason=f"http_{status}", where=where)
+        words = response.raw.read1(200, decode_content=True).decode(errors="replace")
+        raise SourceError(f"answered {status}: {words}", reason=f"http_{status}", where=where)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cache
 
-from pricing.instances import accelerator_of
+from pricing.instances import accelerator_of, instance_accelerator, memory_agrees
 from pricing.offers import Offer
 from pricing.providers.hardware import Hardware
 from pricing.tables import read_facts
 
-__all__ = ["hardware_of", "known_hardware", "known_processor", "known_regions"]
+__all__ = ["hardware_of", "known_hardware", "known_regions"]
 
 
 @cache
@@ -31,12 +31,6 @@ def known_hardware(provider: str) -> Mapping[str, Hardware]:
         for offer in read_facts(Offer, "offers.csv")
         if offer.provider == provider
     }
-
-
-def known_processor(provider: str, instance_type: str) -> str:
-    """Return the host's chip as the bundled facts name it; empty where they do not."""
-    known = known_hardware(provider).get(instance_type)
-    return known.processor if known else ""
 
 
 def known_regions(provider: str) -> tuple[str, ...]:
@@ -60,6 +54,9 @@ def hardware_of(
 ) -> Hardware:
     """Return the hardware with its accelerator under the canonical name; an unknown one is kept as stated.
 
+    What the source leaves out comes from the published shape of the instance type, then from the bundled facts. A slice is
+    always counted as published: price lists count it as none or as a whole one.
+
     Parameters
     ----------
     provider, instance_type : str
@@ -73,16 +70,29 @@ def hardware_of(
     memory_gb : float or None
         Memory of one accelerator, or of the slice, 1e9 bytes.
     """
-    chip = known_processor(provider, instance_type) or processor
-    host = {"vcpus": vcpus or None, "memory_gib": memory_gib or None, "processor": chip, "cpu_arch": cpu_arch}
+    shape = instance_accelerator(provider, instance_type)
+    known = known_hardware(provider).get(instance_type, Hardware())
+    host = {
+        "vcpus": vcpus or (shape and shape.vcpus) or known.vcpus,
+        "memory_gib": memory_gib or (shape and shape.memory_gib) or known.memory_gib,
+        "processor": known.processor or processor,
+        "cpu_arch": cpu_arch or known.cpu_arch,
+    }
+    published = (shape and shape.accelerator_count) or 0.0
+    count = published if 0 < published < 1 else count or published or known.accelerator_count
     if not count:
         return Hardware(**host)  # type: ignore[arg-type]
+    published_gb = (shape and shape.accelerator_memory_gb) or None
+    disagrees = bool(published and published_gb and memory_gb and not memory_agrees(published_gb, memory_gb))
+    memory_gb = published_gb if disagrees else memory_gb or published_gb
     name, flags = accelerator_of(provider, instance_type, stated, memory_gb, min(count, 1.0))
+    if name is None and known.accelerator is not None:
+        name, flags = known.accelerator, known.flags
     return Hardware(
         **host,  # type: ignore[arg-type]
         accelerator=name,
-        accelerator_stated=stated or "unknown",
+        accelerator_stated=stated or (shape and shape.accelerator) or known.accelerator_stated or "unknown",
         accelerator_count=count,
         accelerator_memory_gb=memory_gb,
-        flags=flags,
+        flags=(*flags, "memory_disagrees") if disagrees else flags,
     )

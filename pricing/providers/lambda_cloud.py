@@ -6,22 +6,12 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from pricing.clock import utc_now
 from pricing.offers import Launchable, PurchaseOption
-from pricing.providers.contract import (
-    Fetched,
-    Normalised,
-    PartFault,
-    Provider,
-    RawPage,
-    Request,
-    SourceError,
-    is_loopback,
-    offer_or_refusal,
-)
-from pricing.providers.hardware import guarded
+from pricing.providers.contract import Fetched, Normalised, Provider, RawPage, Request, offer_or_refusal
+from pricing.providers.hardware import read_parts
 from pricing.providers.http import Http
 from pricing.providers.known import hardware_of
+from pricing.providers.pool import side_by_side
 
 __all__ = ["PROVIDER", "fetch", "normalise"]
 
@@ -34,35 +24,23 @@ _MEMORY: Final = re.compile(r"\((\d+) GB\b")
 
 
 def fetch(request: Request) -> Iterator[Fetched]:
-    """Ask for the instance types; without a key the part is skipped."""
-    base = request.settings.get("GPUPLAN_LAMBDA_URL", URL).rstrip("/").removesuffix(PATH)
-    key = request.settings.get("LAMBDA_API_KEY", "")
-    if not key and not is_loopback(base):
-        yield PartFault(part=PART, status="skipped", reason="credentials", message="needs LAMBDA_API_KEY")
-        return
-    try:
-        with Http(request, {"Authorization": f"Bearer {key or 'anonymous'}"}) as http:
-            answer = http.get_json(base + PATH)
-        rows = list(answer["data"].values())
-    except SourceError as error:
-        yield PartFault.of(PART, error)
-        return
-    except (KeyError, TypeError, AttributeError) as error:
-        yield PartFault(
-            part=PART, reason="shape", message=f"the answer has another shape: {type(error).__name__}: {error}"
-        )
-        return
-    yield RawPage(part=PART, kind="instance_types", body=rows, url=base + PATH, fetched_at=utc_now())
+    """Ask for the instance types."""
+    base = request.endpoint("GPUPLAN_LAMBDA_URL", URL).removesuffix(PATH)
+
+    def ask() -> Iterator[RawPage]:
+        with Http(request, {"Authorization": f"Bearer {request.key('LAMBDA_API_KEY', base)}"}) as http:
+            yield http.page(PART, "instance_types", base + PATH)
+
+    yield from side_by_side(request, {PART: ask})
 
 
 def normalise(pages: Iterable[RawPage]) -> Iterator[Normalised]:
     """Read instance types into offers; where there is capacity is told beside the price, since it comes and goes."""
-    for page in pages:
-        yield from guarded(PART, lambda page=page: _offers(page))  # type: ignore[misc]
+    return read_parts(pages, lambda found: (offer for page in found for offer in _offers(page)))
 
 
 def _offers(page: RawPage) -> Iterator[Normalised]:
-    for row in page.body:
+    for row in page.body["data"].values():
         kind, specs = row["instance_type"], row["instance_type"]["specs"]
         count = float(specs.get("gpus", 0))
         memory = _MEMORY.search(kind.get("gpu_description", ""))

@@ -6,7 +6,7 @@ import queue
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from pricing.providers.contract import Fetched, PartFault, RawPage, Request, SourceError
+from pricing.providers.contract import SHAPE_ERRORS, Fetched, PartFault, RawPage, Request, SourceError
 
 __all__ = ["side_by_side"]
 
@@ -23,7 +23,7 @@ def side_by_side(request: Request, jobs: Mapping[str, Job], *, workers: int = 8)
     request : Request
         Gives the time limit; parts that are not done by then are faults.
     jobs : mapping of str to callable
-        Part to what asks for it. A `SourceError` makes the part a fault; so does any other surprise, under its own name.
+        Part to what asks for it. A `SourceError` makes the part a fault; an answer of another shape is one too, and so is any other surprise.
     workers : int
         How many are asked at once.
     """
@@ -63,5 +63,7 @@ def _outcome(part: str, job: Job) -> list[Fetched]:
         return list(job())
     except SourceError as error:
         return [PartFault.of(part, error)]
+    except SHAPE_ERRORS as error:
+        return [PartFault.of_shape(part, error)]
     except Exception as error:  # noqa: BLE001 - whatever it is, it costs one part and is told by its name
         return [PartFault(part=part, reason="surprise", message=f"{type(error).__name__}: {error}")]

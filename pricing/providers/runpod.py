@@ -79,8 +79,8 @@ def _offers(page: RawPage) -> Iterator[Normalised]:
                 (PurchaseOption.ON_DEMAND, row[price_field]),
                 (PurchaseOption.SPOT, row.get(spot_field)),
             ):
-                # Null means that it is not sold so. Spot pods ended in September 2026; the fields stayed.
-                if price is not None:
+                # Null or 0 means that it is not sold so. Spot pods ended in September 2026; the fields stayed.
+                if price:
                     yield _offer(page, row, region, stock, option, price)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,8 +17,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, Protocol
 
+from pricing.plain_text import without_secrets
 from pricing.store.errors import StoreBusyError, StoreError, StoreVersionError
-from pricing.store.schema import INDEXES, SCHEMA_VERSION, TABLES
+from pricing.store.schema import ADDED, INDEXES, SCHEMA_VERSION, TABLES
 
 __all__ = ["DuckDbEngine", "Engine", "PostgresEngine", "Session", "StagedColumn"]
 
@@ -156,7 +158,11 @@ class DuckDbEngine:
 
     def exists(self) -> bool:
         """Return whether the file is there."""
-        return self.path.exists()
+        try:
+            return self.path.exists()
+        except (OSError, ValueError) as error:  # a name that no file can have
+            reason = getattr(error, "strerror", None) or str(error)
+            raise StoreError(f"no store can be there: {reason}", where=f"{self.uri:.80}") from None
 
     def create(self) -> None:
         """Make the file whole under another name, then let it appear: no one meets half a store."""
@@ -172,12 +178,14 @@ class DuckDbEngine:
                     _create_tables(_DuckDbSession(connection), TABLES)
                 finally:
                     connection.close()
+                draft.chmod(0o600)
                 with suppress(FileExistsError):  # another process was faster: its store is as good
                     os.link(draft, self.path)
             except OSError as error:
                 raise StoreError(f"cannot make the store: {error.strerror or error}", where=self.uri) from error
             finally:
-                draft.unlink(missing_ok=True)
+                with suppress(OSError):  # where the folder cannot be written, that has been said
+                    draft.unlink(missing_ok=True)
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
@@ -199,6 +207,7 @@ class DuckDbEngine:
             self._check(session)
             connection.begin()
             try:
+                session.execute(ADDED)
                 yield session
                 connection.commit()
             except (duckdb.OperationalError, duckdb.FatalException) as error:
@@ -236,6 +245,14 @@ class DuckDbEngine:
             connection = self._open(self.path, read_only=read_only)
             try:
                 yield connection
+            except (duckdb.ProgrammingError, duckdb.IntegrityError):
+                raise  # a wrong statement is a bug of ours
+            except duckdb.Error as error:  # a block that fails its checksum is told by the bare class
+                raise StoreError(
+                    f"the store is damaged, or its disk is: {_first_line(error)}",
+                    hint="put a copy of the file back, or move it away and refresh anew: gpuplan prices refresh",
+                    where=self.uri,
+                ) from error
             finally:
                 with suppress(duckdb.Error):  # a full disk fails the checkpoint again; the log beside the file stays
                     connection.close()
@@ -306,7 +323,7 @@ class PostgresEngine:
 
     def __init__(self, uri: str) -> None:
         self._conninfo = uri
-        self.uri = _without_password(uri)
+        self.uri = without_secrets(uri)
 
     def exists(self) -> bool:
         """Return whether the tables are there."""
@@ -340,28 +357,24 @@ class PostgresEngine:
             session = _PostgresSession(connection)
             session.execute(f"select pg_advisory_xact_lock({WRITER_LOCK})")
             check_version(session, self.uri)
+            session.execute(ADDED)
             yield session
 
     @contextmanager
     def _connected(self) -> Iterator[Any]:
-        try:
-            import psycopg
-        except ImportError as error:
-            raise StoreError(
-                "PostgreSQL needs one more package", hint="pip install 'gpuplan[postgres]'", where=self.uri
-            ) from error
+        import psycopg
+
         try:
             with psycopg.connect(self._conninfo, connect_timeout=10) as connection:
                 connection.execute("set time zone 'UTC'")
                 yield connection
         except psycopg.Error as error:
-            raise StoreError(f"the PostgreSQL store failed: {_first_line(error)}", where=self.uri) from error
+            raise StoreError(f"the PostgreSQL store failed: {self._told(error)}", where=self.uri) from None
 
-
-def _without_password(uri: str) -> str:
-    from urllib.parse import urlsplit, urlunsplit
-
-    parts = urlsplit(uri)
-    user = f"{parts.username}@" if parts.username else ""
-    port = f":{parts.port}" if parts.port else ""
-    return urlunsplit((parts.scheme, f"{user}{parts.hostname or ''}{port}", parts.path, "", ""))
+    def _told(self, error: BaseException) -> str:
+        """Return the server's words without the pieces of a password that libpq took for something else."""
+        text = _first_line(error)
+        login = self._conninfo.partition("//")[2].rpartition("@")[0]
+        for piece in re.split("[:@/]", login.partition(":")[2]):
+            text = text.replace(piece, "***") if piece else text
+        return without_secrets(text)

@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
+import csv
+import glob
+import io
 import json
 import os
 import shutil
 import tempfile
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
-from datetime import UTC, date, datetime, time
+from datetime import date, datetime, time
 from pathlib import Path
+from types import NoneType
 from typing import Any, Final
 
+from pricing.cells import SEPARATOR, columns
 from pricing.clock import utc_now
+from pricing.errors import PricingError
 from pricing.identity import identity_of
-from pricing.offers import Offer
+from pricing.instances import named
+from pricing.offers import TEXTS, Launchable, Offer, Payment, PurchaseOption
+from pricing.store.answers import PartAnswer
 from pricing.store.engine import Engine
 from pricing.store.errors import StoreError
-from pricing.store.landing import Landing, PartAnswer, PartResult, land
-from pricing.store.reading import renew_spreads
+from pricing.store.landing import Landing, PartResult, land
 from pricing.store.rows import columns_of, offer_of
-from pricing.tables import read_rows, text_of_rows
+from pricing.store.spreads import renew_spreads
+from pricing.tables import read_rows, read_text, text_of_rows
 
 __all__ = ["import_offers", "offers_as_json", "read_offer_file", "write_parquet"]
 
@@ -112,30 +120,86 @@ def read_offer_file(path: Path) -> list[Offer]:
     StoreError
         Where nothing is there, or it cannot be read.
     """
-    if path.is_file() and path.suffix.lower() == ".csv":
-        return read_rows(Offer, path.read_text(encoding="utf-8-sig"), where=str(path))
-    import duckdb
-
+    if path.suffix.lower() == ".csv":
+        rows = read_rows(Offer, _as_table(_without_quotes(read_text(path))), where=str(path))
+        return [named(row) for row in rows]
     files = sorted(path.glob("**/*.parquet")) if path.is_dir() else [path]
-    if not files or not files[0].exists():
+    if not files or not all(file.is_file() for file in files):
         raise StoreError(
             "there is nothing to import", hint="name a CSV file, a Parquet file or a folder of them", where=str(path)
         )
+    return [offer for file in files for offer in _offers_of_parquet(file)]
+
+
+def _as_table(text: str) -> str:
+    """Return a listing of ``gpuplan offers -f csv`` as the table behind it: what is worked out is left out."""
+    if not text.startswith("id,"):
+        return text
+    reader = csv.DictReader(io.StringIO(text, newline=""))
+    known = {column.name for column in columns(Offer)}
+    kept = [name for name in reader.fieldnames or () if name in known]
+    out = io.StringIO(newline="")
+    writer = csv.DictWriter(out, kept, extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    for row in reader:
+        writer.writerow(row | {"flags": SEPARATOR.join((row.get("flags") or "").split())})
+    return out.getvalue()
+
+
+def _offers_of_parquet(file: Path) -> list[Offer]:
+    import duckdb
+
     try:
         with duckdb.connect(":memory:") as connection:
             read = connection.execute(
-                "select * from read_parquet($files, hive_partitioning = true, hive_types_autocast = false)",
-                {"files": [os.fspath(file) for file in files]},
+                "select * from read_parquet($file, hive_partitioning = true, hive_types_autocast = false)",
+                {"file": glob.escape(os.fspath(file))},  # a name is a name, and no pattern
             )
             names = [column[0] for column in read.description]
             rows = [dict(zip(names, row, strict=True)) for row in read.fetchall()]
-            return [offer_of(row, _day(row["observed_on"])) for row in rows]
     except duckdb.Error as error:
-        raise StoreError(f"cannot be read as Parquet: {str(error).splitlines()[0]}", where=str(path)) from error
-    except KeyError as error:
-        raise StoreError(
-            f"the column {error} is missing", hint="is it an export of this program?", where=str(path)
-        ) from error
+        raise StoreError(f"cannot be read as Parquet: {str(error).splitlines()[0]}", where=str(file)) from error
+    faults: list[str] = []
+    offers: list[Offer] = []
+    for number, row in enumerate(rows, 1):
+        try:
+            offers.append(_offer_of_row(row))
+        except (PricingError, ValueError, TypeError, AttributeError, OverflowError) as error:
+            faults.append(f"row {number}: {error.message if isinstance(error, PricingError) else error}")
+    if faults:
+        more = [f"and {len(faults) - MOST_FAULTS_TOLD} more rows"] if len(faults) > MOST_FAULTS_TOLD else []
+        told = "\n  ".join([*faults[:MOST_FAULTS_TOLD], *more])
+        raise StoreError(told, hint="mend the table; nothing was read from it", where=str(file))
+    return offers
+
+
+TEXT_COLUMNS: Final = (*TEXTS, "zone_kind", "purchase_option", "payment", "launchable", "price_parts", "source_sku_ids", "flags")  # fmt: skip
+NUMBER_COLUMNS: Final = ("accelerator_count", "term_months", "minimum_hours", "price_usd_per_hour", "upfront_usd")
+MAYBE_NUMBER_COLUMNS: Final = ("accelerator_memory_gb", "vcpus", "memory_gib")
+MOST_FAULTS_TOLD: Final = 10
+
+
+def _offer_of_row(row: Mapping[str, Any]) -> Offer:
+    """Return the offer of a row of an export, each cell of the type that the export writes."""
+    wanted: list[tuple[Sequence[str], type | tuple[type, ...], str]] = [
+        (TEXT_COLUMNS, str, "text"),
+        (NUMBER_COLUMNS, (int, float), "a number"),
+        (MAYBE_NUMBER_COLUMNS, (int, float, NoneType), "a number or nothing"),
+        (("accelerator",), (str, NoneType), "text or nothing"),
+        (("cancellable", "interruptible"), (bool, NoneType), "true or false"),
+        (("observed_on",), date, "a day"),
+        (("effective_on",), (date, NoneType), "a day or nothing"),
+    ]
+    for names, kinds, said in wanted:
+        for name in names:
+            if name not in row:
+                raise PricingError(f"the column {name} is missing; is it an export of this program?")
+            if not isinstance(row[name], kinds):
+                raise PricingError(f"column {name}: expected {said}, got {row[name]!r:.60}")
+    for name, words in (("purchase_option", PurchaseOption), ("payment", Payment), ("launchable", Launchable)):
+        if row[name] not in {word.value for word in words}:
+            raise PricingError(f"column {name}: {row[name]!r:.60} is none of {', '.join(word.value for word in words)}")
+    return offer_of(row, _day(row["observed_on"]))
 
 
 def _day(value: date | datetime) -> date:
@@ -165,12 +229,13 @@ def import_offers(engine: Engine, offers: Iterable[Offer], name: str, *, is_now:
         Where one offer comes twice for one day; then nothing is written.
     """
     now = utc_now()
-    today = datetime.now(UTC).date()
+    today = now.date()
     by_day: dict[tuple[date, str], list[Offer]] = defaultdict(list)
     for offer in offers:
         part = offer.part or f"import/{name}"
         day = today if is_now else offer.observed_on
-        by_day[day, offer.provider].append(replace(offer, part=part))
+        dated = replace(offer, part=part, observed_on=today) if is_now else replace(offer, part=part)
+        by_day[day, offer.provider].append(dated)
     for (day, _), rows in by_day.items():
         _refuse_repeated(rows, day, is_now=is_now)
     engine.create()
@@ -206,6 +271,36 @@ def _refuse_repeated(rows: Sequence[Offer], day: date, *, is_now: bool) -> None:
         raise StoreError(f"the offer {repeated[0]}{more} comes twice for {day}", hint=hint)
 
 
+FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+
+
 def offers_as_csv(offers: Sequence[Offer]) -> str:
-    """Return offers as the table that `read_offer_file` reads."""
-    return text_of_rows(Offer, offers)
+    """Return offers as the table that `read_offer_file` reads; text that a spreadsheet would take for a formula is quoted."""
+    return _each_cell(text_of_rows(Offer, offers), lambda cell: f"'{cell}" if _is_formula(cell.lstrip("'")) else cell)
+
+
+def _without_quotes(text: str) -> str:
+    """Return a table without the quotes that `offers_as_csv` puts before what looks like a formula."""
+    return _each_cell(text, lambda cell: cell[1:] if cell[:1] == "'" and _is_formula(cell.lstrip("'")) else cell)
+
+
+def _is_formula(cell: str) -> bool:
+    if not cell.startswith(FORMULA):
+        return False
+    try:
+        float(cell)
+    except ValueError:
+        return True
+    return False
+
+
+def _each_cell(text: str, change: Callable[[str], str]) -> str:
+    if not any(f"{mark}" in text for mark in FORMULA):
+        return text
+    out = io.StringIO(newline="")
+    reader = csv.reader(io.StringIO(text, newline=""))
+    try:
+        csv.writer(out, lineterminator="\n").writerows([change(cell) for cell in row] for row in reader)
+    except csv.Error:
+        return text  # the reader of rows says what is wrong, with its line
+    return out.getvalue()

@@ -7,17 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from pricing.clock import utc_now
-from pricing.identity import IDENTITY_COLUMNS
 from pricing.offers import Offer
+from pricing.store.answers import PartAnswer
 from pricing.store.engine import Engine, Session
 from pricing.store.past import IMPORTED, PARTIAL, drop_past, older_counts, partial_parts, set_older_aside, write_past
-from pricing.store.rows import DESCRIPTION_COLUMNS, columns_of
+from pricing.store.staging import drop_stages, number_new_offers, stage
 
-__all__ = ["HELD_MOVE_SHARE", "Landing", "PartAnswer", "PartResult", "land"]
+__all__ = ["HELD_MOVE_SHARE", "Landing", "PartResult", "land"]
 
 HELD_MOVE_SHARE: Final = 0.4
 """A move above this waits for a second fetch. Real list prices fell by 44 % (AWS P5, June 2025), so it waits, it is not refused."""
@@ -29,29 +29,6 @@ SPOT_CONFIRMED_SHARE: Final = 0.4
 
 MILESTONE_AFTER: Final = 3
 """Changes since the last milestone, in multiples of the current offers, after which all of them are written once more."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PartAnswer:
-    """How one part of a source answered.
-
-    Attributes
-    ----------
-    part : str
-        Its name (``on_demand/us-east-1``).
-    status : str
-        ``ok``, ``failed`` or ``skipped``.
-    reason, message : str
-        Machine-readable cause, and what a reader is told.
-    row_count : int
-        Rows that were read; of a failed part too, since a shrunken answer is believed when it comes twice.
-    """
-
-    part: str
-    status: str = "ok"
-    reason: str = ""
-    message: str = ""
-    row_count: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,14 +119,16 @@ def land(engine: Engine, landing: Landing) -> list[PartResult]:
     """
     with engine.writing() as session:
         late = _superseded(session, landing)
+        _bring_back_stamps(session, landing)
         answered = [part.part for part in landing.parts if part.status == "ok" and part.part not in late]
         wanted = frozenset(answered)
         offers = [offer for offer in landing.offers if offer.part in wanted]
-        _stage(session, offers, answered, landing)
-        _number_new_offers(session)
+        stage(session, offers, answered, landing.kept)
+        number_new_offers(session)
         if landing.is_import:
             set_older_aside(session, landing.provider, landing.asked_at)
         _file_under_parts(session, landing)
+        _write_days(session, landing)
         _hold_large_moves(session, landing)
         _write_changes(session, landing)
         if landing.is_import:
@@ -158,67 +137,29 @@ def land(engine: Engine, landing: Landing) -> list[PartResult]:
         _write_milestone(session, landing)
         results = _results(session, landing, late)
         _log(session, landing, results)
-        _drop_stages(session)
+        drop_stages(session)
         if landing.is_import:
             drop_past(session)
     return results
 
 
 def _superseded(session: Session, landing: Landing) -> set[str]:
-    rows = session.rows(
-        "select distinct part from snapshot where provider = ? and status = 'ok' and asked_at > ?",
-        [landing.provider, landing.asked_at],
-    )
     if landing.is_import:  # an import of older days adds to the past and does not touch the present
         return set()
+    # A stamp ahead of the clock was written under a wrong one: it blocks nothing, and `stamp_ahead` names it.
+    rows = session.rows(
+        "select distinct part from snapshot where provider = ? and status = 'ok' and asked_at > ? and asked_at <= ?",
+        [landing.provider, landing.asked_at, utc_now()],
+    )
     return {part for (part,) in rows}
 
 
-def _stage(session: Session, offers: Sequence[Offer], answered: Sequence[str], landing: Landing) -> None:
-    columns = columns_of(offers)
-    if len(columns.offers_by_identity) != len(offers):
-        raise ValueError("an identity comes twice; the gates let none through")
-    session.stage("arriving", columns.stage)
-    session.stage("arriving_description", columns.descriptions)
-    session.stage("arriving_reading", columns.readings)
-    session.stage("answered", {"part": ("text", list(answered))})
-    session.stage("kept", {"identity": ("text", list(landing.kept))})
-    unknown = session.rows(
-        "select a.identity from arriving a left join offer o on o.identity = a.identity where o.identity is null"
-    )
-    session.stage("newcomer", columns.identities(sorted(identity for (identity,) in unknown)))
-
-
-def _number_new_offers(session: Session) -> None:
-    session.execute(
-        f"""insert into offer (offer_id, identity, part, {", ".join(IDENTITY_COLUMNS)})
-        select (select coalesce(max(offer_id), 0) from offer) + row_number() over (order by identity),
-               identity, part, {", ".join(IDENTITY_COLUMNS)} from newcomer"""  # noqa: S608 - column names are ours
-    )
-    session.execute(
-        f"""insert into description (description_id, fingerprint, {", ".join(DESCRIPTION_COLUMNS)})
-        select (select coalesce(max(description_id), 0) from description) + row_number() over (order by a.fingerprint),
-               a.fingerprint, {", ".join(f"a.{name}" for name in DESCRIPTION_COLUMNS)}
-        from arriving_description a left join description d on d.fingerprint = a.fingerprint
-        where d.fingerprint is null"""  # noqa: S608 - column names are ours
-    )
-    session.execute(
-        """insert into detail (detail_id, source_sku_ids, price_parts)
-        select (select max(detail_id) from detail) + row_number() over (order by a.source_sku_ids, a.price_parts),
-               a.source_sku_ids, a.price_parts
-        from (select distinct source_sku_ids, price_parts from arriving) a
-        left join detail d on d.source_sku_ids = a.source_sku_ids and d.price_parts = a.price_parts
-        where d.detail_id is null"""
-    )
-    session.execute(
-        """create temporary table staged as
-        select o.offer_id, o.identity, a.part, a.price_usd_per_hour, a.upfront_usd, a.effective_on,
-               d.description_id, t.detail_id, o.purchase_option
-        from arriving a
-        join offer o on o.identity = a.identity
-        join description d on d.fingerprint = a.fingerprint
-        join detail t on t.source_sku_ids = a.source_sku_ids and t.price_parts = a.price_parts"""
-    )
+def _bring_back_stamps(session: Session, landing: Landing) -> None:
+    """Date what was written under a clock that was ahead as just before this landing; the history keeps its stamps."""
+    now, before = utc_now(), landing.asked_at - timedelta(seconds=1)
+    if not landing.is_import:
+        session.execute("update current_offer set changed_at = ? where changed_at > ?", [before, now])
+        session.execute("update held_price set held_at = ? where held_at > ?", [before, now])
 
 
 def _file_under_parts(session: Session, landing: Landing) -> None:
@@ -229,6 +170,23 @@ def _file_under_parts(session: Session, landing: Landing) -> None:
         f"""update offer set part = (select s.part from staged s where s.offer_id = offer.offer_id)
         where offer_id in (select s.offer_id from staged s join offer o on o.offer_id = s.offer_id
                            where s.part <> o.part and {movable})"""  # noqa: S608 - constant
+    )
+
+
+def _write_days(session: Session, landing: Landing) -> None:
+    """Write down the day of offers that are not of the day of the asking; those that are again have their part's."""
+    session.execute(
+        "delete from observation where told_at = ? and offer_id in (select offer_id from staged)", [landing.asked_at]
+    )
+    session.execute(
+        """insert into observation
+        select s.offer_id, ?, s.own_on
+        from (select offer_id, case when ? or observed_on < ? then observed_on end as own_on from staged) s
+        left join (select offer_id, observed_on, row_number() over (partition by offer_id order by told_at desc) as place
+                   from observation where told_at <= ?) l on l.offer_id = s.offer_id and l.place = 1
+        where coalesce(l.observed_on, date '0001-01-01') <> coalesce(s.own_on, date '0001-01-01')
+        order by s.offer_id""",
+        [landing.asked_at, landing.is_import, landing.asked_at.date(), landing.asked_at],
     )
 
 
@@ -434,12 +392,3 @@ def _log(session: Session, landing: Landing, results: Sequence[PartResult]) -> N
         },
     )
     session.execute("insert into snapshot select * from logged")
-
-
-def _drop_stages(session: Session) -> None:
-    for table in (
-        *("arriving", "arriving_description", "arriving_reading", "answered", "kept", "newcomer"),
-        *("staged", "moved", "priced", "retermed", "gone", "logged"),
-    ):
-        session.execute(f"drop table {table}")
-    session.execute("drop table if exists renewed")

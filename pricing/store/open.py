@@ -41,13 +41,13 @@ def open_store(uri: str | None = None) -> Engine:
     >>> open_store("prices.duckdb").uri
     'prices.duckdb'
     >>> open_store("postgresql://planner:secret@db.example.org/prices").uri
-    'postgresql://planner@db.example.org/prices'
+    'postgresql://planner:***@db.example.org/prices'
     """
     address = uri or default_store()
     scheme, separator, rest = address.partition("://")
     if not separator:
         return DuckDbEngine(Path(address).expanduser())
-    match scheme:
+    match scheme.lower():
         case "duckdb" | "file":
             return DuckDbEngine(Path("/" + rest.lstrip("/")) if rest.startswith("/") else Path(rest))
         case "postgresql" | "postgres":

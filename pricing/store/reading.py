@@ -1,40 +1,33 @@
-"""Questions to the store: offers of a day, one offer over time, what changed, how old each part is."""
+"""Questions to the store: offers of a day, one offer over time, what changed between two days."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import gc
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, time
 from typing import Any, Final
 
 from pricing.clock import utc_now
 from pricing.identity import identity_of
 from pricing.offers import Offer
+from pricing.store.answers import LAST_ASKED, end_of_day, own_days
 from pricing.store.engine import Engine, Session
-from pricing.store.past import FULL, REFRESHED
+from pricing.store.past import FULL
 from pricing.store.rows import offers_of
+from pricing.store.spreads import spreads
 
 __all__ = [
-    "HISTORY_DAYS",
+    "OFFER_COLUMNS",
     "Change",
-    "PartStatus",
     "PriceAt",
     "changes_between",
     "cheapest_rows",
-    "end_of_day",
     "history_of",
-    "newest_snapshot",
     "offer_rows",
     "read_offers",
-    "read_statuses",
-    "renew_spreads",
-    "spreads",
 ]
-
-HISTORY_DAYS: Final = 90
-"""Window of the median and the high percentile: what EC2 itself tells of the past."""
-
-HIGH_SHARE: Final = 0.9
 
 FILTERS: Final = ("provider", "instance_type", "region", "zone", "accelerator", "purchase_option")
 """Columns by which offers can be asked for."""
@@ -48,41 +41,6 @@ OFFER_COLUMNS: Final = (
     *("price_median_usd_per_hour", "price_high_usd_per_hour"),
 )
 """Names of the columns that `offer_rows` returns, in their order."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PartStatus:
-    """How old one part is, and whether its last asking went well.
-
-    Attributes
-    ----------
-    provider, part : str
-        Whose, and which.
-    status, reason, message : str
-        Of the last asking.
-    asked_at : datetime
-        When it was last asked.
-    landed_at : datetime or None
-        When it last answered in full; None if it never did.
-    row_count : int
-        Rows that it holds now.
-    answered_count : int
-        Rows that the last asking brought, believed or not.
-    """
-
-    provider: str
-    part: str
-    status: str
-    reason: str
-    message: str
-    asked_at: datetime
-    landed_at: datetime | None
-    row_count: int
-    answered_count: int = 0
-
-    def age_days(self, now: datetime) -> float | None:
-        """Return the days since the part last answered in full; None if it never did."""
-        return None if self.landed_at is None else (now - self.landed_at).total_seconds() / 86_400
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,15 +74,10 @@ class Change:
         return self.after_usd_per_hour / self.before_usd_per_hour - 1
 
 
-def end_of_day(day: date) -> datetime:
-    """Return the last moment of a day, as the store counts time (UTC)."""
-    return datetime.combine(day, time.max)
-
-
 def offer_rows(
     engine: Engine, as_of: date | None = None, filters: Mapping[str, Sequence[str]] | None = None
-) -> tuple[list[tuple[Any, ...]], dict[tuple[str, str], datetime]]:
-    """Return the offers of a day as rows, and when each part was last seen to hold.
+) -> tuple[list[tuple[Any, ...]], dict[tuple[str, str], datetime], dict[str, date]]:
+    """Return the offers of a day as rows, when each part was last seen to hold, and the day of offers that tell their own.
 
     Parameters
     ----------
@@ -141,6 +94,8 @@ def offer_rows(
         With the columns `OFFER_COLUMNS`.
     landed : dict of (provider, part) to datetime
         When the part last answered in full, up to that day.
+    observed : dict of str to date
+        Identity to the offer's own day.
     """
     moment = None if as_of is None else end_of_day(as_of)
     condition, values = _conditions(filters)
@@ -148,13 +103,14 @@ def offer_rows(
         landed = {
             (provider, part): when
             for provider, part, when in session.rows(
-                f"""select provider, part, max(asked_at) from snapshot where status = 'ok' and asked_at <= ? and {FULL}
-                group by provider, part""",  # noqa: S608 - constant
-                [moment or datetime.max],  # noqa: DTZ901 - the store's times have no zone
+                f"""select provider, part, {LAST_ASKED} from snapshot where status = 'ok' and asked_at <= ? and {FULL}
+                group by provider, part""",  # noqa: S608 - constants
+                [utc_now(), moment or datetime.max],  # noqa: DTZ901 - the store's times have no zone
             )
         }
         rows = session.rows(*_offers_query(session, moment, condition, values))
-    return rows, landed
+        observed = own_days(session, moment)
+    return rows, landed, observed
 
 
 def read_offers(
@@ -167,8 +123,9 @@ def read_offers(
     engine, as_of, filters
         As for `offer_rows`.
     """
-    rows, landed = offer_rows(engine, as_of, filters)
-    offers = offers_of(OFFER_COLUMNS, rows, landed)
+    with _no_garbage_collected():
+        rows, landed, observed = offer_rows(engine, as_of, filters)
+        offers = offers_of(OFFER_COLUMNS, rows, landed, observed)
     if as_of is None:
         return offers
     told = spreads(engine, end_of_day(as_of))
@@ -178,6 +135,18 @@ def read_offers(
         else offer
         for offer in offers
     ]
+
+
+@contextmanager
+def _no_garbage_collected() -> Iterator[None]:
+    """Pause the collector: it would look at hundreds of thousands of new objects again and again, none of which is garbage."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def _conditions(filters: Mapping[str, Sequence[str]] | None) -> tuple[str, list[Any]]:
@@ -314,110 +283,6 @@ def changes_between(
             )
         )
     return changes
-
-
-def newest_snapshot(engine: Engine) -> str:
-    """Return a text that is another one after every refresh; empty for a store that holds nothing."""
-    with engine.reading() as session:
-        ((newest,),) = session.rows("select max(snapshot_id) from snapshot")
-    return "" if newest is None else str(newest)
-
-
-def read_statuses(engine: Engine) -> list[PartStatus]:
-    """Return how each part was last asked, and when it last answered in full."""
-    with engine.reading() as session:
-        # An import is no asking where a source is asked too: it must not hide that the last one failed.
-        rows = session.rows(
-            f"""select s.provider, s.part, s.status, s.reason, s.message, s.asked_at, k.landed_at,
-                coalesce(n.row_count, 0), s.row_count
-            from (select *, row_number() over (
-                      partition by provider, part
-                      order by case when {REFRESHED} then 0 else 1 end,
-                               case when {REFRESHED} then null else asked_at end desc, snapshot_id desc) as place
-                  from snapshot where status <> 'superseded') s
-            left join (select provider, part, max(asked_at) as landed_at from snapshot where status = 'ok' and {FULL}
-                       group by provider, part) k on k.provider = s.provider and k.part = s.part
-            left join (select o.provider, o.part, count(*) as row_count from current_offer c
-                       join offer o on o.offer_id = c.offer_id group by o.provider, o.part) n
-                   on n.provider = s.provider and n.part = s.part
-            where s.place = 1 order by s.provider, s.part"""  # noqa: S608 - constants
-        )
-    statuses = [
-        PartStatus(
-            provider=provider, part=part, status=status, reason=reason, message=message, asked_at=asked,
-            landed_at=landed, row_count=held, answered_count=answered,
-        )
-        for provider, part, status, reason, message, asked, landed, held, answered in rows
-    ]  # fmt: skip
-    # A fault of parts that nobody knew by name yet is over once one of them has answered.
-    answered_at: dict[str, datetime] = {}
-    for each in statuses:
-        if each.landed_at is not None:
-            answered_at[each.provider] = max(each.landed_at, answered_at.get(each.provider, each.landed_at))
-    return [
-        each
-        for each in statuses
-        if "*" not in each.part or each.asked_at >= answered_at.get(each.provider, datetime.min)  # noqa: DTZ901
-    ]
-
-
-_SPREADS = """with told as (
-        select offer_id, read_at as seen_at, price_usd_per_hour as price from reading where read_at <= ?
-        union all
-        select offer_id, seen_at, price_usd_per_hour from price_change where seen_at <= ? and seen_at >= ?),
-    spans as (
-        select offer_id, price, case when seen_at < ? then cast(? as timestamp) else seen_at end as begins,
-               lead(seen_at, 1, cast(? as timestamp)) over (partition by offer_id order by seen_at) as ends
-        from told),
-    held as (
-        select offer_id, price, sum(extract(epoch from (ends - begins))) as seconds from spans
-        where ends > begins and price is not null group by offer_id, price),
-    ranked as (
-        select offer_id, price, sum(seconds) over (partition by offer_id order by price)
-               / sum(seconds) over (partition by offer_id) as share from held)
-    select offer_id, min(case when share >= 0.5 then price end) as price_median_usd_per_hour,
-           min(case when share >= ? then price end) as price_high_usd_per_hour
-    from ranked group by offer_id having count(*) > 1"""
-
-
-def _spread_parameters(session: Session, end: datetime, days: int) -> list[Any]:
-    start = end - timedelta(days=days)
-    # The price at the window's start is found from the last milestone on; rows before it add nothing.
-    first = session.rows("select max(set_at) from milestone where set_at <= ?", [start])[0][0]
-    return [end, end, first or datetime(1970, 1, 1), start, start, end, HIGH_SHARE]  # noqa: DTZ001 - the store's times have no zone
-
-
-def spreads(engine: Engine, now: datetime | None = None, days: int = HISTORY_DAYS) -> dict[str, tuple[float, float]]:
-    """Return the median and the 90th percentile over time of each offer's price, by identity.
-
-    Each price weighs as long as it held. Offers with one price alone in the window are left out: they have no spread.
-
-    Parameters
-    ----------
-    engine : Engine
-        The store.
-    now : datetime, optional
-        End of the window.
-    days : int
-        Length of the window.
-    """
-    with engine.reading() as session:
-        rows = session.rows(
-            f"""select o.identity, r.price_median_usd_per_hour, r.price_high_usd_per_hour
-            from ({_SPREADS}) r join offer o on o.offer_id = r.offer_id""",  # noqa: S608 - constant
-            _spread_parameters(session, now or utc_now(), days),
-        )
-    return {identity: (median, high) for identity, median, high in rows}
-
-
-def renew_spreads(engine: Engine, now: datetime | None = None) -> None:
-    """Write the median and the 90th percentile of each current offer down, for readers in a hurry."""
-    with engine.writing() as session:
-        session.execute("delete from spread")
-        session.execute(
-            f"insert into spread select * from ({_SPREADS}) r",  # noqa: S608 - constant
-            _spread_parameters(session, now or utc_now(), HISTORY_DAYS),
-        )
 
 
 def cheapest_rows(

@@ -129,6 +129,7 @@ def columns_of(offers: Sequence[Offer]) -> OfferColumns:
             "price_usd_per_hour": ("double precision", _rounded([offer.price_usd_per_hour for offer in offers])),
             "upfront_usd": ("double precision", _rounded([offer.upfront_usd for offer in offers])),
             "effective_on": ("date", [offer.effective_on for offer in offers]),
+            "observed_on": ("date", [offer.observed_on for offer in offers]),
             "fingerprint": ("text", keys),
             "source_sku_ids": ("text", [" ".join(offer.source_sku_ids) for offer in offers]),
             "price_parts": ("text", [_parts_text(offer.price_parts) for offer in offers]),
@@ -167,7 +168,10 @@ def _parts_text(parts: tuple[PricePart, ...]) -> str:
 
 
 def offers_of(
-    names: Sequence[str], rows: Sequence[tuple[Any, ...]], landed: Mapping[tuple[str, str], datetime]
+    names: Sequence[str],
+    rows: Sequence[tuple[Any, ...]],
+    landed: Mapping[tuple[str, str], datetime],
+    observed: Mapping[str, date],
 ) -> list[Offer]:
     """Build offers from rows of the store, column by column.
 
@@ -182,14 +186,19 @@ def offers_of(
         Their cells.
     landed : mapping of (provider, part) to datetime
         When each part was last seen to hold; a row of another part has the day of its own last change.
+    observed : mapping of str to date
+        The day of offers that tell their own, by identity.
     """
     offers: list[Offer] = [Offer.__new__(Offer) for _ in rows]
     cells = dict(zip(names, zip(*rows, strict=True), strict=True)) if rows else dict.fromkeys(names, ())
     places = zip(cells["provider"], cells["part"], strict=True)
     # A file may bring one row of a part, younger than the part's last full answer.
     seen = [
-        max(landed.get(place, changed), changed) for place, changed in zip(places, cells["changed_at"], strict=True)
+        max(landed.get(place, changed), changed).date()
+        for place, changed in zip(places, cells["changed_at"], strict=True)
     ]
+    if observed:
+        seen = [observed.get(identity, day) for identity, day in zip(cells["identity"], seen, strict=True)]
     flags = [
         (*flags.split(), "move_held_back") if held is not None else tuple(flags.split())
         for flags, held in zip(cells["flags"], cells["held_usd_per_hour"], strict=True)
@@ -202,7 +211,7 @@ def offers_of(
         "price_parts": _each(_parts_of, cells["price_parts"]),
         "source_sku_ids": [tuple(text.split()) for text in cells["source_sku_ids"]],
         "effective_on": [_day(value) for value in cells["effective_on"]],
-        "observed_on": [value.date() for value in seen],
+        "observed_on": seen,
         "flags": flags,
         "price_history": [()] * len(rows),
     }

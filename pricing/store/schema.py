@@ -10,11 +10,17 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["INDEXES", "SCHEMA_VERSION", "TABLES"]
+__all__ = ["ADDED", "INDEXES", "SCHEMA_VERSION", "TABLES"]
 
 SCHEMA_VERSION: Final = 1
 
+ADDED: Final = """create table if not exists observation (
+        offer_id integer not null, told_at timestamp not null, observed_on date)"""
+"""The day of offers that tell their own: rate cards, files, a catalogue that somebody else gathered. From a row without a day on,
+the offer is as young as its part again. A store made before this table was known gets it when it is next written to."""
+
 TABLES: Final[tuple[str, ...]] = (
+    ADDED,
     "create table if not exists store_meta (name text not null, value text not null)",
     # One row per identity: the thing that is sold. Numbered from 1 up, since small numbers pack ten times better than hashes.
     """create table if not exists offer (

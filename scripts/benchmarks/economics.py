@@ -11,9 +11,10 @@ import numpy as np
 
 from planner.assumptions import default_assumptions
 from planner.costs.breakeven import break_even
-from planner.costs.buy import buy_timeline, ownership_terms
-from planner.costs.rent import rent_timeline
+from planner.costs.evaluate import timelines
+from planner.costs.inputs import BuyInputs, RentInputs
 from planner.costs.scenario import Scenario
+from planner.costs.timeline import Timeline
 from planner.mix import cheapest_mix
 from planner.sensitivity import scenario_risk
 from planner.tiers import DemandCurve, Tier, TierKind
@@ -58,28 +59,14 @@ def measure() -> Iterator[tuple[str, str, str]]:
     yield "the same with drawn price paths", _seconds(lambda: scenario_risk(walk, draws=1_000_000)), "< 2 s"
     few, many = (_peak_mb(draws) for draws in (50_000, 1_000_000))
     yield "peak memory of 50,000 and of 1,000,000 draws", f"{few:.1f} and {many:.1f} MB", "flat"
-    count = 500
-    offers = rent_timeline(
-        price_usd_per_hour=np.linspace(2, 100, count),
-        instance_count=1,
-        paid_hours_per_month=438.0,
-        useful_gpu_hours_per_month=3504.0,
-        months=36,
-        term_months=np.tile([0, 12, 36, 60], count // 4),
-    )
+    offers = _offers()
     rates = np.linspace(0.0, 0.3, 1000)
     yield "1,000 discount rates x 500 options", _seconds(lambda: offers.present_value_usd(rates)), "< 0.1 s"
     yield "timelines of 500 rented options", _seconds(_offers), "< 0.05 s"
-    own = buy_timeline(
-        server_price_usd=320_000,
-        accelerator_count=8,
-        server_max_kw=10.2,
-        server_count=1,
-        busy_share=0.6,
-        useful_gpu_hours_per_month=3504.0,
-        months=36,
-        terms=ownership_terms(default_assumptions(), "colocation"),
+    server = BuyInputs(
+        site="colocation", server_price_usd=320_000, accelerator_count=8, server_max_kw=10.2, hours_per_month=438.0
     )
+    own = timelines([server], default_assumptions(), months=36).at(0)
     first = offers.at(0)
     yield (
         "one break-even of two timelines",
@@ -103,15 +90,13 @@ def measure() -> Iterator[tuple[str, str, str]]:
     yield "the same, hour by hour, a third may wait", _seconds(lambda: cheapest_mix(waiting, loose)), "< 10 s"
 
 
-def _offers() -> object:
-    return rent_timeline(
-        price_usd_per_hour=np.linspace(2, 100, 500),
-        instance_count=1,
-        paid_hours_per_month=438.0,
-        useful_gpu_hours_per_month=3504.0,
-        months=36,
-        term_months=np.tile([0, 12, 36, 60], 125),
-    )
+def _offers() -> Timeline:
+    prices, terms = np.linspace(2, 100, 500).tolist(), (0, 12, 36, 60)
+    rents = [
+        RentInputs(price_usd_per_hour=price, hours_per_month=438.0, term_months=terms[index % 4])
+        for index, price in enumerate(prices)
+    ]
+    return timelines(rents, default_assumptions(), months=36, useful_gpu_hours_per_month=3504.0)
 
 
 def _tiers() -> list[Tier]:

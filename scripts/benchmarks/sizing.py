@@ -11,9 +11,11 @@ from planner.assumptions import default_assumptions
 from planner.demand.models import resolve_model
 from planner.demand.workload import Workload
 from planner.options.servers import own_machine
-from planner.supply import serving_candidates, serving_prospects, training_fleet
 from planner.supply.candidates import find_candidates
 from planner.supply.fleet import estimate, size
+from planner.supply.serving.speed import candidates as serving_candidates
+from planner.supply.serving.speed import replica_rates as serving_prospects
+from planner.supply.training.speed import fleet as training_fleet
 from pricing.accelerators import resolve
 from pricing.catalog import Catalog
 from pricing.latest import load
@@ -43,7 +45,7 @@ WORKLOADS = {
 
 def measure() -> Iterator[tuple[str, str, str]]:
     """Time estimates and searches on this machine."""
-    beliefs = default_assumptions()
+    assumptions = default_assumptions()
     catalog = load()
     offers = tuple(catalog.offers)[:OFFERS]
     for name, stated in WORKLOADS.items():
@@ -52,7 +54,7 @@ def measure() -> Iterator[tuple[str, str, str]]:
         machines = find_candidates(Catalog(offers=offers, snapshot="bench"), workload.constraints).machines
         count = Counter()
         with count.watching():
-            seconds = _best(lambda w=workload, a=architecture, m=machines: size(w, a, m, beliefs))
+            seconds = _best(lambda w=workload, a=architecture, m=machines: size(w, a, m, assumptions))
         points = count.points / 3
         yield (
             f"{name}: {len(offers):,} offers, {len(machines):,} sorts",
@@ -60,7 +62,7 @@ def measure() -> Iterator[tuple[str, str, str]]:
             f"< 1 s; {points:,.0f} layouts and batches, {points / seconds:,.0f}/s",
         )
         box = own_machine(resolve("h100-sxm")[0], 8)
-        one = _best(lambda w=workload, a=architecture, b=box: estimate(w, a, b, 8, beliefs), times=20)
+        one = _best(lambda w=workload, a=architecture, b=box: estimate(w, a, b, 8, assumptions), times=20)
         yield f"{name}: one whole answer on 8 H100", f"{one * 1e3:.1f} ms", "< 1 ms"
 
 

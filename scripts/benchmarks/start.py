@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -39,3 +41,19 @@ def measure() -> Iterator[tuple[str, str, str]]:
     for name, arguments, goal in cases:
         took = _seconds("-P", "-m", "planner", *arguments)
         yield f"gpuplan {name}", f"{took:.3f} s = {took / pandas:.2f} x", goal
+    yield from _base_install()
+
+
+def _base_install() -> Iterator[tuple[str, str, str]]:
+    """Make the environment of a first `scripts/run plan` anew, in a folder of its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        venv = Path(folder, "venv")
+        start = time.perf_counter()
+        subprocess.run(
+            [ROOT / "scripts" / "run", "--version"],
+            cwd=ROOT, env={**os.environ, "GPUPLAN_VENV": str(venv)}, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        took = time.perf_counter() - start
+        size = sum(path.stat().st_size for path in venv.rglob("*") if path.is_file() and not path.is_symlink())
+    yield "base install: time", f"{took:.0f} s", "under 25 s"
+    yield "base install: size", f"{size / 1e6:.0f} MB", "under 450 MB"

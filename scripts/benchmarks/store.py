@@ -75,8 +75,9 @@ def fill(path: Path, days: int) -> list[tuple[float, float]]:
     as landings would have left them: a landing writes what changed, and what changed is known here.
     """
     from pricing.identity import identity_of
+    from pricing.store.answers import PartAnswer
     from pricing.store.engine import DuckDbEngine
-    from pricing.store.landing import Landing, PartAnswer, _write_milestone, land
+    from pricing.store.landing import Landing, _write_milestone, land
 
     engine, offers = DuckDbEngine(path), offers_of_one_day()
     parts = tuple(PartAnswer(part=f"part/{number}") for number in range(REGIONS))

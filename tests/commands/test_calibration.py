@@ -40,6 +40,7 @@ def test_a_slow_engine_of_ones_own_slows_the_estimate_on_that_accelerator_alone(
     assert other["performance"] == same["performance"]
 
 
+@pytest.mark.slow
 def test_the_plan_tells_what_ones_own_rows_changed(own: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["plan", SERVE, "--calibration", own, "-f", "json"]) == 0
     record = json.loads(capsys.readouterr().out)

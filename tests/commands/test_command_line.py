@@ -34,6 +34,7 @@ def test_every_command_has_a_help(name: str, capsys: pytest.CaptureFixture[str])
     assert "Usage: gpuplan" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_planning_imports_neither_pandas_nor_a_cloud_s_client() -> None:
     script = (
         "import sys; from planner.cli import main; status = main(['plan', sys.argv[1], '-f', 'csv']); "
@@ -87,6 +88,7 @@ def test_nothing_fits_shows_the_funnel_and_status_3(tmp_path: Path, capsys: pyte
     assert "T4" in told
 
 
+@pytest.mark.slow
 def test_a_file_lands_whole_and_its_ending_picks_the_form(tmp_path: Path) -> None:
     for ending, start in (("json", "{"), ("csv", "id,kind"), ("md", "# ")):
         path = tmp_path / f"plan.{ending}"
@@ -95,6 +97,7 @@ def test_a_file_lands_whole_and_its_ending_picks_the_form(tmp_path: Path) -> Non
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["plan.csv", "plan.json", "plan.md"]
 
 
+@pytest.mark.slow
 def test_a_plan_can_be_reported_again_from_its_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "plan.json"
     assert main(["plan", SERVE, "-o", str(path)]) == 0
@@ -112,6 +115,7 @@ def test_a_file_that_is_no_plan_is_refused(text: str, tmp_path: Path) -> None:
     assert main(["report", str(path)]) == 2
 
 
+@pytest.mark.slow
 def test_a_workload_comes_through_standard_input(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -125,6 +129,7 @@ def test_a_workload_comes_through_standard_input(
     assert capsys.readouterr().out.startswith("id,kind")
 
 
+@pytest.mark.slow
 def test_settings_of_the_folder_give_way_to_options(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -153,7 +158,14 @@ def test_no_offer_left_tells_the_funnel(capsys: pytest.CaptureFixture[str]) -> N
     assert "no offer is left" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("kind", ["serve", "pretrain", "finetune", "batch", "embed", "diffusion", "gpu_hours"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "pretrain",
+        "gpu_hours",
+        *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("serve", "finetune", "batch", "embed", "diffusion")),
+    ],
+)
 def test_the_file_to_start_from_can_be_planned(kind: str, tmp_path: Path) -> None:
     path = tmp_path / "w.yaml"
     assert main(["init", kind, "-o", str(path)]) == 0
@@ -221,3 +233,39 @@ def test_offers_say_that_the_bundled_prices_answer_and_how_old_they_are(capsys: 
     assert "bundled" in capsys.readouterr().err
     assert main(["offers", "--gpu", "h100", "--top", "1", "--quiet"]) == 0
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("command", [["breakeven", "x.yaml"], ["usage", "x.csv", "--decide"]])
+@pytest.mark.parametrize("seed", ["-1", "99999999999999999999", "x"])
+def test_a_seed_that_no_generator_takes_is_refused(
+    command: list[str], seed: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*command, "--seed", seed]) == 2
+    assert "--seed" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        "mix steady --gpu h100-sxm --mean-gpus",
+        "mix steady --gpu h100-sxm --peak-gpus",
+        "mix steady --gpu h100-sxm --mean-gpus 3 --time-limit",
+        "offers --min-memory-gib",
+        "offers --count",
+        "offers --max-usd-per-hour",
+        "server h100-sxm:8 --rent",
+        "server h100-sxm:8 --price",
+    ],
+)
+@pytest.mark.parametrize("value", ["nan", "inf", "-inf", "1e999", "-1", "x"])
+def test_an_option_of_numbers_takes_finite_ones_alone(
+    option: str, value: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*option.split(), value]) == 2
+    assert option.rsplit(maxsplit=1)[-1] in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", ["--mean-gpus", "--peak-gpus"])
+def test_a_demand_of_more_gpus_than_there_are_is_refused(option: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["mix", "steady", "--gpu", "h100-sxm", option, "2e9"]) == 2
+    assert option in capsys.readouterr().err

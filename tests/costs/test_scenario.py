@@ -127,6 +127,7 @@ def test_at_the_rent_of_equal_cost_neither_side_saves(
         assert result.break_even.saving_usd == pytest.approx(0.0, abs=1e-6 * (capex + 1))
 
 
+@pytest.mark.slow
 @given(factor=st.floats(min_value=1e-3, max_value=1e3))
 def test_prices_in_another_currency_change_no_verdict(factor: float) -> None:
     sections = {
@@ -280,3 +281,10 @@ def test_the_schema_takes_numbers_and_ranges_and_refuses_the_rest() -> None:
 
 def test_every_amount_has_its_bounds() -> None:
     assert set(spreads(scenario())) == set(bounds())
+
+
+@pytest.mark.parametrize("number", [10**400, -(10**400)])
+def test_a_number_that_no_machine_holds_is_told_with_its_key(number: int) -> None:
+    with pytest.raises(ValidationError, match="must be a number below 1e308") as refused:
+        scenario(rent={"usd_per_hour": number}, buy={"power_kw": {"low": 0, "typical": 1, "high": abs(number)}})
+    assert [fault["loc"] for fault in refused.value.errors()] == [("rent", "usd_per_hour"), ("buy", "power_kw")]

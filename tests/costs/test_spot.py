@@ -8,13 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from planner.costs.spot import (
-    break_even_hours_between_interruptions,
     daly_interval_hours,
     slowdown_ratio,
     spot_overhead_ratio,
-    young_interval_hours,
 )
 from planner.errors import PlanningError
+from tests.published.formulas import break_even_hours_between_interruptions, young_interval_hours
 
 
 def simulated_slowdown(

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from planner.costs.timeline import COMPONENTS, Timeline, by_month, discount_factors, present_value_usd
+from planner.costs.timeline import COMPONENTS, Timeline, discount_factors, present_value_usd
 from planner.errors import PlanningError
 
 MONEY = st.floats(min_value=-1e6, max_value=1e6)
@@ -75,10 +75,3 @@ def test_hours_that_nobody_uses_cost_infinitely_much_each() -> None:
 
 def test_every_component_has_a_meaning_for_the_reader() -> None:
     assert all(component.meaning for component in COMPONENTS.values())
-
-
-def test_values_by_month_are_not_mistaken_for_values_by_option() -> None:
-    assert by_month([1.0, 2.0, 3.0], 3, 1).shape == (3, 3)
-    assert by_month([1.0, 2.0, 3.0], 3, 0).shape == (3,)
-    with pytest.raises(ValueError, match="must have 4 months"):
-        by_month([1.0, 2.0, 3.0], 4, 0)

@@ -7,16 +7,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from planner.costs.tornado import sobol
 from planner.costs.uncertainty import (
     Draws,
     Uncertain,
     draw,
-    maximum_regret,
-    normal_difference,
     risk,
     value_of_waiting_usd,
 )
 from planner.errors import PlanningError
+from tests.published.formulas import maximum_regret, normal_difference
 
 Z90 = 1.2815515655446004
 FloatArray = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
@@ -117,3 +117,9 @@ def test_the_least_largest_regret_is_chosen() -> None:
 def test_options_with_missing_scenarios_are_refused() -> None:
     with pytest.raises(PlanningError, match="every scenario"):
         maximum_regret({"a": [1, 2], "b": [1]})
+
+
+def test_a_single_number_explains_all_of_the_variance() -> None:
+    rent = Uncertain(name="rent", low=1.0, typical=2.0, high=3.0)
+    (index,) = sobol(lambda draws: np.stack([draws["rent"], 0 * draws["rent"]]), [rent], points=64)
+    assert (index.name, index.first_order_share, index.total_share) == ("rent", 1.0, 1.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import pytest
@@ -62,8 +63,14 @@ def test_a_config_file_gives_the_same_count_as_the_known_name(name: str, tmp_pat
         ('{"model_type": "unet", "hidden_size": 3}', "no text transformer"),
         ('{"_class_name": "UNet2DConditionModel"}', "no text transformer"),
         ('{"model_type": "llama", "hidden_size": 4096}', "num_hidden_layers, num_attention_heads, vocab_size"),
-        ('{"num_hidden_layers": 2, "hidden_size": 100, "num_attention_heads": 3, "vocab_size": 10}', "no multiple"),
-        ('{"num_hidden_layers": "many", "hidden_size": 96, "num_attention_heads": 3, "vocab_size": 10}', "a number"),
+        (
+            '{"model_type": "llama", "num_hidden_layers": 2, "hidden_size": 100, "num_attention_heads": 3, "vocab_size": 10}',
+            "no multiple",
+        ),
+        (
+            '{"num_hidden_layers": "many", "hidden_size": 96, "num_attention_heads": 3, "vocab_size": 10}',
+            "whole number",
+        ),
     ],
 )
 def test_a_config_that_is_no_transformers_is_refused_in_words(text: str, told: str, tmp_path: Path) -> None:
@@ -71,6 +78,108 @@ def test_a_config_that_is_no_transformers_is_refused_in_words(text: str, told: s
     path.write_text(text, encoding="utf-8")
     with pytest.raises(InputError, match=told):
         resolve_model(str(path))
+
+
+LLAMA_8B = CONFIGS["llama-3.1-8b"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({"model_type": "brand_new"}, "not known well enough to size .model_type 'brand_new'"),
+        ({"model_type": ""}, "not known well enough"),
+        ({"mamba_d_state": 128}, "mamba_d_state: 128"),
+        ({"layer_types": ["full_attention", "linear_attention"] * 16}, "linear_attention"),
+        ({"layer_types": ["full_attention"] * 31}, "layer_types has 31 entries for 32 layers"),
+        ({"hybrid_layer_pattern": [0, 1] * 16}, "16 layers see a window, and no sliding_window"),
+        ({"num_global_key_value_heads": 2}, "num_global_key_value_heads: 2"),
+        ({"attention_k_eq_v": True}, "attention_k_eq_v: True"),
+        ({"audio_config": {"hidden_size": 1024}}, "audio_config"),
+        ({"vision_config": {"model_type": "seer"}}, "vision_config: a tower that is not known here"),
+        ({"_name_or_path": "meta-llama/Llama-3.1-70B-Instruct"}, "the name says 70B parameters, .* makes 8.03B"),
+        ({"_name_or_path": "x/llama-8b-awq", "quantization_config": {"quant_method": "fp8"}}, "says awq, .* says fp8"),
+        ({"num_hidden_layers": math.inf}, "num_hidden_layers must be a whole number"),
+        ({"num_hidden_layers": math.nan}, "num_hidden_layers must be a whole number"),
+        ({"num_hidden_layers": 10**400}, "num_hidden_layers must be a whole number"),
+        ({"num_key_value_heads": True}, "num_key_value_heads must be a whole number"),
+        ({"num_key_value_heads": [8]}, "num_key_value_heads must be a whole number"),
+        ({"num_key_value_heads": 8.5, "intermediate_size": -1}, "num_key_value_heads .*; intermediate_size"),
+        ({"model_type": "mpt", "attn_config": "alibi", "num_experts": "8"}, "num_experts must be"),
+        ({"num_experts": 100_000, "moe_intermediate_size": 1_000_000}, "more than can be meant"),
+    ],
+)
+def test_a_config_that_is_not_understood_is_refused_with_the_keys(
+    changed: dict[str, object], told: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps({**LLAMA_8B, **changed}), encoding="utf-8")
+    with pytest.raises(InputError, match=told):
+        resolve_model(str(path))
+
+
+@pytest.mark.parametrize(
+    "harmless",
+    [
+        {"num_labels": 2, "num_beams": 1, "n_group": 1, "rope_scaling": {"factor": 8}, "num_nextn_predict_layers": 1},
+        {"mlp_only_layers": [], "shared_intermediate_size": 0, "audio_config": None, "is_encoder_decoder": False},
+        {"_name_or_path": "meta-llama/Llama-3.1-8B-Instruct", "quantization_config": {"quant_method": "fp8"}},
+    ],
+)
+def test_keys_that_change_neither_size_nor_cache_are_passed_over(harmless: dict[str, object], tmp_path: Path) -> None:
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps({**LLAMA_8B, **harmless}), encoding="utf-8")
+    assert parameter_count(resolve_model(str(path))) == parameter_count(known_model("llama-3.1-8b"))
+
+
+@pytest.mark.parametrize(
+    ("changed", "windowed"),
+    [
+        ({"model_type": "qwen2"}, 0),  # Qwen's window is off unless it is switched on
+        ({"model_type": "qwen2", "use_sliding_window": True, "max_window_layers": 28}, 4),
+        ({"model_type": "cohere2", "sliding_window_pattern": 4}, 24),
+        ({"model_type": "mistral"}, 32),
+        ({"model_type": "gemma3", "sliding_window_pattern": 2}, 16),
+    ],
+)
+def test_the_layers_with_a_window_are_those_of_the_family(
+    changed: dict[str, object], windowed: int, tmp_path: Path
+) -> None:
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps({**LLAMA_8B, "sliding_window": 4096, **changed}), encoding="utf-8")
+    assert resolve_model(str(path)).windowed_layers == windowed
+
+
+@pytest.mark.parametrize(
+    "text", ["[" * 200_000, '{"a":' * 5_000, '{"hidden_size": ' + "1" * 5_000 + "}", "\x00", '{"a": \xff']
+)
+def test_a_config_that_is_no_json_is_refused_in_words(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "config.json"
+    path.write_bytes(text.encode("latin-1"))
+    with pytest.raises(InputError, match=r"JSON|UTF-8"):
+        resolve_model(str(path))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "llama" + "-2024" * 4_000,
+        "a/" + "x" * 300,
+        "x" * 300 + ".json",
+        "a\0b",
+        "a\0b.json",
+        "~nobody-of-that-name/x",
+        "\ud800",
+    ],
+)
+def test_a_name_of_any_length_or_kind_is_refused_at_once(name: str) -> None:
+    with pytest.raises(InputError):
+        resolve_model(name)
+
+
+def test_an_endless_file_is_read_to_a_bound(tmp_path: Path) -> None:
+    (tmp_path / "x.json").symlink_to("/dev/zero")
+    with pytest.raises(InputError, match="larger than 1,000,000 bytes"):
+        resolve_model(str(tmp_path / "x.json"))
 
 
 @pytest.mark.parametrize(
@@ -82,7 +191,7 @@ def test_a_config_that_is_no_transformers_is_refused_in_words(text: str, told: s
         ("mistralai/Mistral-7B-v0.1", "mistral-7b"),
         ("Qwen/Qwen2.5-72B-Instruct", "qwen2.5-72b"),
         ("deepseek-ai/DeepSeek-R1", "deepseek-r1"),
-        ("BAAI/bge-large-en-v1.5", "bert-large"),
+        ("BAAI/bge-large-en-v1.5", "bge-large"),
         ("stable-diffusion-xl-base-1.0", "sdxl"),
     ],
 )

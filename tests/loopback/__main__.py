@@ -1,4 +1,4 @@
-"""``python -m tests.loopback``: run the five clouds until interrupted, and print the settings for a shell."""
+"""``python -m tests.loopback``: run the clouds until interrupted, and print the settings for a shell."""
 
 from __future__ import annotations
 

@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import parse_qs
 from xml.sax.saxutils import escape
 
+from tests.loopback.recorded import moved
 from tests.loopback.server import Answer, Ask, LoopbackServer
 
 FIXTURES = Path(__file__).parent.parent / "fixtures" / "aws"
@@ -72,6 +73,7 @@ class AwsCloud(LoopbackServer):
         self.has_files = has_files
         self.prices = fixture("prices.json")
         self.types = fixture("instance_types.json")["InstanceTypes"]
+        self.not_opted_in: set[str] = set()
 
     def settings(self) -> dict[str, str]:
         names = ("AWS_ENDPOINT_URL_PRICING", "AWS_ENDPOINT_URL_EC2", "AWS_ENDPOINT_URL_SAVINGSPLANS")
@@ -135,7 +137,7 @@ class AwsCloud(LoopbackServer):
         terms: dict[str, Any] = {"OnDemand": {}, "Reserved": {}}
         dimension = {"unit": "Hrs", "pricePerUnit": {"USD": product["on_demand"]}, "rateCode": f"{sku}.JRTCKXETXF.1"}
         terms["OnDemand"][f"{sku}.JRTCKXETXF"] = {
-            "offerTermCode": "JRTCKXETXF", "sku": sku, "effectiveDate": "2026-11-01T00:00:00Z",
+            "offerTermCode": "JRTCKXETXF", "sku": sku, "effectiveDate": moved("2026-11-01T00:00:00Z"),
             "priceDimensions": {f"{sku}.JRTCKXETXF.1": dimension}, "termAttributes": {},
         }  # fmt: skip
         for years, classes in product["reserved"].items():
@@ -147,7 +149,7 @@ class AwsCloud(LoopbackServer):
                         "q": {"unit": "Quantity", "pricePerUnit": {"USD": upfront}},
                     }
                     terms["Reserved"][f"{sku}.{code}"] = {
-                        "offerTermCode": code, "sku": sku, "effectiveDate": "2026-11-01T00:00:00Z",
+                        "offerTermCode": code, "sku": sku, "effectiveDate": moved("2026-11-01T00:00:00Z"),
                         "priceDimensions": dimensions,
                         "termAttributes": {
                             "LeaseContractLength": years, "OfferingClass": offering, "PurchaseOption": payment,
@@ -164,7 +166,7 @@ class AwsCloud(LoopbackServer):
                 if told:
                     terms[kind][entry["product"]["sku"]] = told
         return {
-            "formatVersion": "v1.0", "offerCode": "AmazonEC2", "publicationDate": "2026-11-01T00:00:00Z",
+            "formatVersion": "v1.0", "offerCode": "AmazonEC2", "publicationDate": moved("2026-11-01T00:00:00Z"),
             "products": {entry["product"]["sku"]: entry["product"] for entry in products}, "terms": terms,
         }  # fmt: skip
 
@@ -188,7 +190,7 @@ class AwsCloud(LoopbackServer):
             attributes = {"purchaseTerm": years, "purchaseOption": payment, "granularity": "hourly"}
             products[key] = {"sku": sku, "productFamily": "ComputeSavingsPlans", "attributes": attributes}
             plan = terms.setdefault(
-                key, {"sku": sku, "description": "", "effectiveDate": "2026-11-01T00:00:00Z", "rates": []}
+                key, {"sku": sku, "description": "", "effectiveDate": moved("2026-11-01T00:00:00Z"), "rates": []}
             )
             for discounted, price, operation in (
                 (product["sku"], rate, "RunInstances"),
@@ -251,11 +253,19 @@ class AwsCloud(LoopbackServer):
         form = {name: values[-1] for name, values in parse_qs(ask.body.decode(), keep_blank_values=True).items()}
         operation = form["Action"]
         region = ask.headers["Authorization"].split("/")[2]  # the signature's scope names the region
+        if region in self.not_opted_in:
+            body = "<Response><Errors><Error><Code>AuthFailure</Code><Message>AWS was not able to validate the provided access credentials</Message></Error></Errors></Response>"
+            return Answer(body.encode(), 401, content_type="text/xml")
         answer = getattr(self, f"ec2_{operation}")(region, form)
         return Answer(ec2_xml(operation, answer), content_type="text/xml")
 
-    def ec2_DescribeRegions(self, _region: str, _form: dict[str, str]) -> dict[str, Any]:
-        return {"Regions": [{"RegionName": name} for name in self.prices["regions"]]}
+    def ec2_DescribeRegions(self, _region: str, form: dict[str, str]) -> dict[str, Any]:
+        rows = [
+            {"RegionName": name, "OptInStatus": "not-opted-in" if name in self.not_opted_in else "opt-in-not-required"}
+            for name in self.prices["regions"]
+            if form.get("AllRegions") == "true" or name not in self.not_opted_in
+        ]
+        return {"Regions": rows}
 
     def ec2_DescribeAvailabilityZones(self, region: str, _form: dict[str, str]) -> dict[str, Any]:
         return {
@@ -294,9 +304,10 @@ class AwsCloud(LoopbackServer):
         wanted = {value for name, value in form.items() if name.startswith("InstanceType.")}
         since = datetime.fromisoformat(form["StartTime"])
         rows = []
-        for place, kind, zone, *told in self.prices["spot"]:
+        for place, kind, zone, *recorded in self.prices["spot"]:
             if place != region or kind not in wanted:
                 continue
+            told = [(moved(when), price) for when, price in recorded]
             times = [datetime.fromisoformat(when) for when, _ in told]
             # The last change before the start is told too.
             first = max((n for n, when in enumerate(times) if when <= since), default=0)
@@ -331,8 +342,8 @@ class AwsCloud(LoopbackServer):
         rows = [
             {
                 "CapacityBlockOfferingId": f"cb-{number}", "InstanceType": row["InstanceType"], "InstanceCount": 1,
-                "AvailabilityZone": row["AvailabilityZone"], "StartDate": "2026-11-23T11:30:00Z",
-                "EndDate": "2026-11-30T11:30:00Z", "CapacityBlockDurationHours": row["hours"],
+                "AvailabilityZone": row["AvailabilityZone"], "StartDate": moved("2026-11-23T11:30:00Z"),
+                "EndDate": moved("2026-11-30T11:30:00Z"), "CapacityBlockDurationHours": row["hours"],
                 "UpfrontFee": row["UpfrontFee"], "CurrencyCode": "USD", "Tenancy": "default",
             }
             for number, row in enumerate(self.prices["capacity_blocks"])

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from tests.loopback.recorded import moved
 from tests.loopback.server import Answer, Ask, LoopbackServer
 
 FIXTURES = Path(__file__).parent.parent / "fixtures" / "azure"
@@ -19,6 +20,8 @@ class AzureCloud(LoopbackServer):
     def __init__(self) -> None:
         super().__init__()
         self.items: list[dict[str, Any]] = json.loads((FIXTURES / "retail_prices.json").read_text())["Items"]
+        for row in self.items:
+            row["effectiveStartDate"] = moved(row["effectiveStartDate"])
         self.sizes: list[dict[str, Any]] = json.loads((FIXTURES / "resource_skus.json").read_text())["value"]
 
     def settings(self) -> dict[str, str]:

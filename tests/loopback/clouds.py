@@ -1,4 +1,4 @@
-"""All five clouds at once, and the settings that lead a refresh to them."""
+"""All clouds at once, and the settings that lead a refresh to them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from typing import Self
 from tests.loopback.aws import AwsCloud
 from tests.loopback.azure import AzureCloud
 from tests.loopback.gcp import GcpCloud
+from tests.loopback.gpuhunt import SELLERS, GpuhuntCatalogs
 from tests.loopback.lambda_cloud import LambdaCloud
+from tests.loopback.listed import listed
 from tests.loopback.runpod import RunpodCloud
 from tests.loopback.server import LoopbackServer
 
@@ -18,12 +20,14 @@ CLOUDS: dict[str, type[LoopbackServer]] = {
     "azure": AzureCloud,
     "runpod": RunpodCloud,
     "lambda": LambdaCloud,
+    **listed(),
+    **dict.fromkeys(SELLERS, GpuhuntCatalogs),
 }
 """Provider to its cloud."""
 
 
 class Clouds:
-    """The five clouds, running while the context lasts."""
+    """All clouds, running while the context lasts."""
 
     def __init__(self) -> None:
         self._stack = ExitStack()

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from tests.loopback.recorded import moved
 from tests.loopback.server import Answer, Ask, LoopbackServer
 
 FIXTURES = Path(__file__).parent.parent / "fixtures" / "gcp"
@@ -28,7 +29,7 @@ class GcpCloud(LoopbackServer):
 
     @staticmethod
     def _sku(
-        number: int, text: str, usage: str, usd: float, regions: list[str], unit: str, group: str
+        number: int, text: str, usage: str, usd: float, regions: list[str], unit: str, group: str, family: str
     ) -> dict[str, Any]:
         whole = int(usd)
         rate = {"currencyCode": "USD", "units": str(whole), "nanos": round((usd - whole) * 1e9)}
@@ -39,12 +40,12 @@ class GcpCloud(LoopbackServer):
             "description": text,
             "category": {
                 "serviceDisplayName": "Compute Engine",
-                "resourceFamily": "Storage" if group == "PDStandard" else "Compute",
+                "resourceFamily": family,
                 "resourceGroup": group,
                 "usageType": usage,
             },
             "serviceRegions": regions,
-            "pricingInfo": [{"effectiveTime": "2026-11-01T07:00:00Z", "pricingExpression": expression}],
+            "pricingInfo": [{"effectiveTime": moved("2026-11-01T07:00:00Z"), "pricingExpression": expression}],
         }
 
     def answer(self, ask: Ask) -> Answer:

@@ -9,12 +9,12 @@ import pytest
 
 from planner.assumptions import default_assumptions
 from planner.errors import InputError
+from planner.measured.fit.images import image_problem
+from planner.measured.fit.problem import cross_validate
 from planner.measured.images import constants_of_rows, image_table, predict_images
-from planner.measured.images_fit import image_problem
-from planner.measured.problem import cross_validate
 from planner.measured.rows import Row, shipped_rows
+from planner.measured.verify import recalibrate, verify_rows
 from planner.supply.calibration import default_calibration
-from planner.verify import recalibrate, verify_rows
 
 BASE = {
     "id": "a", "block": "mine", "kind": "diffusion", "model": "stable-diffusion-v1.5 512x512", "precision": "fp16", "gpu": "A100-80GB-SXM",
@@ -67,6 +67,7 @@ def test_a_row_that_says_too_little_is_refused_in_words(changes: dict[str, str],
     assert told in refusals["a"]
 
 
+@pytest.mark.slow
 def test_a_table_left_out_is_predicted_from_the_others() -> None:
     problem = image_problem(shipped_rows("inference"))
     score = cross_validate(problem)
@@ -92,7 +93,7 @@ def test_ones_own_images_recalibrate_that_accelerator_alone(tmp_path: Path) -> N
     plain = verify_rows("inference", [{**values, "gpu": "H100-SXM"}], default_calibration())
     assert other.detail[0].predicted == plain.detail[0].predicted
     assert any("image generation on A100-80GB-SXM" in note for note in after.notes())
-    # A plan also takes back its general belief that users are slower than published tables: the rows are the user's.
+    # A plan also takes back its general assumption that users are slower than published tables: the rows are the user's.
     sized = recalibrate([own], default_assumptions())
     practice = default_assumptions()["perf.serving_practice_share"]
     assert sized.rows["image.pace_ratio", "A100-80GB-SXM"].value == pytest.approx(2.0 * practice, rel=1e-3)

@@ -8,13 +8,13 @@ from importlib import resources
 import numpy as np
 import pytest
 
-from planner.measured.fit import design, fit
-from planner.measured.memory import device_bytes, file_bytes, fits_device
-from planner.measured.memory_fit import margin_ratio
-from planner.measured.memory_presets import GENERAL, preset_of, quantised_bytes, states_per_parameter
+from planner.measured.fit.memory import margin_ratio
+from planner.measured.fit.solve import design, fit
+from planner.measured.memory.predict import device_bytes, file_bytes, fits_device
+from planner.measured.memory.presets import GENERAL, preset_of, quantised_bytes, states_per_parameter
 from planner.measured.rows import Row, shipped_rows
+from planner.measured.verify import verify_rows
 from planner.supply.calibration import default_calibration
-from planner.verify import verify_rows
 
 MINE: Row = {
     "id": "a", "kind": "peak_memory", "model": "llama-3.1-8b", "method": "full-ft", "precision": "bf16", "optimizer": "AdamW",

@@ -10,8 +10,8 @@ import pytest
 from planner.assumptions import default_assumptions
 from planner.errors import InputError
 from planner.measured.rows import accelerator_of, shipped_rows
+from planner.measured.verify import FileReport, recalibrate, verify, verify_rows
 from planner.supply.calibration import default_calibration
-from planner.verify import FileReport, recalibrate, verify, verify_rows
 
 HEADER = "id,block,kind,model,precision,gpu,n_gpus,tp,input_len,output_len,concurrency,load,framework,out_tok_s_total,ttft_ms,tpot_ms,quality\n"
 ROW = "a1,mine,llm,llama-3.1-8b,bf16,H100-SXM,1,1,1000,500,32,closed loop at concurrency,vllm,2000,,,A\n"
@@ -129,12 +129,14 @@ def test_ones_own_row_recalibrates_the_prediction_and_says_so(tmp_path: Path) ->
     assert default_calibration().notes() == ()
 
 
-def test_own_rows_cancel_the_belief_about_usual_users_when_sizing(tmp_path: Path) -> None:
+def test_own_rows_cancel_the_assumption_about_usual_users_when_sizing(tmp_path: Path) -> None:
     path = tmp_path / "mine.csv"
     path.write_text(HEADER + ROW, encoding="utf-8")
-    beliefs = default_assumptions()
-    compared, sized = (recalibrate([path], each).rows["serve.pace_ratio", "H100-SXM"].value for each in (None, beliefs))
-    assert sized == pytest.approx(compared * beliefs["perf.serving_practice_share"])
+    assumptions = default_assumptions()
+    compared, sized = (
+        recalibrate([path], each).rows["serve.pace_ratio", "H100-SXM"].value for each in (None, assumptions)
+    )
+    assert sized == pytest.approx(compared * assumptions["perf.serving_practice_share"])
 
 
 def test_memory_rows_alone_calibrate_no_speed(tmp_path: Path) -> None:
@@ -163,3 +165,23 @@ def test_rows_name_their_hosts_freely(written: str, name: str) -> None:
     found = accelerator_of(written)
     assert found is not None
     assert found.name == name
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("Apple M3", "Apple M3"),
+        ("Apple M3 Ultra", "Apple M3 Ultra"),
+        ("Apple M4 Max", "Apple M4 Max"),
+        ("Apple M1 Ultra 48-core GPU", "Apple M1 Ultra 48"),
+        ("Apple M2 Ultra 76-core GPU", "Apple M2 Ultra"),
+        ("CPU 1S Xeon Gold 6430 (Sapphire Rapids, AMX)", "Xeon Gold 6430"),
+        ("Jetson AGX Orin 64GB", "Jetson AGX Orin"),
+        ("Jetson AGX Orin 32GB", None),
+        ("RTX 2080 Ti 22GB", None),
+        ("GTX 1080 Ti Super", None),
+    ],
+)
+def test_a_chip_is_known_by_all_words_of_its_name(name: str, meant: str | None) -> None:
+    chip = accelerator_of(name)
+    assert (chip.name if chip else None) == meant

@@ -6,9 +6,9 @@ import pytest
 
 from planner.measured.classes import STRANGER, band_name, family_of, row_class
 from planner.measured.rows import Row, accelerator_of, architecture_of, machine_of
-from planner.measured.training_recipe import Recipe, recipe_of
+from planner.measured.training.recipe import Recipe, recipe_of
+from planner.measured.verify import verify_rows
 from planner.supply.calibration import default_calibration
-from planner.verify import verify_rows
 
 ROW = {
     "id": "mine", "block": "a paper of ours", "kind": "benchmark", "model": "llama-3.1-8b", "method": "pretrain", "seq_len": "8192",
@@ -63,7 +63,7 @@ def test_rows_of_unequal_length_hold_fewer_tokens_than_they_have_room_for() -> N
 
 
 def test_software_that_nobody_measured_on_such_a_chip_is_a_stranger() -> None:
-    assert family_of({**ROW, "framework": "NeMo 25.02"}) == ("megatron", "Hopper")
+    assert family_of({**ROW, "framework": "NeMo 25.02"}) == ("megatron", "H100-SXM", "")
     assert band_name("training", {**ROW, "framework": "NeMo 25.02"}) == "train.dense"
     for unknown in ("a trainer of ours", ""):
         assert band_name("training", {**ROW, "framework": unknown}) == "train.dense" + STRANGER

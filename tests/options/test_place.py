@@ -9,7 +9,7 @@ import pytest
 from planner.assumptions import default_assumptions
 from planner.errors import InputError
 from planner.options.option import OptionKind
-from planner.options.place import beliefs_at
+from planner.options.place import assumptions_at
 from planner.plan import Plan, make_plan
 from pricing.catalog import load_bundled
 from tests.conftest import TODAY
@@ -18,21 +18,22 @@ TARIFF = "site.colocation.electricity_usd_per_kwh"
 
 
 def test_power_in_germany_is_dearer_and_its_source_is_told() -> None:
-    german = beliefs_at(default_assumptions(), "DE")
+    german = assumptions_at(default_assumptions(), "DE")
     assert german[TARIFF] > default_assumptions()[TARIFF]
     assert german.rows[TARIFF].source.startswith("DE: ")
 
 
 def test_a_tariff_of_the_user_s_own_stays() -> None:
     mine = default_assumptions().override({TARIFF: 0.01}, "--set")
-    assert beliefs_at(mine, "DE")[TARIFF] == 0.01
+    assert assumptions_at(mine, "DE")[TARIFF] == 0.01
 
 
 def test_a_place_of_which_nothing_is_known_names_the_nearest() -> None:
     with pytest.raises(InputError, match="US-Texas"):
-        beliefs_at(default_assumptions(), "US-Texass")
+        assumptions_at(default_assumptions(), "US-Texass")
 
 
+@pytest.mark.slow
 def test_owning_in_sweden_emits_less_than_in_poland(plan_of: Callable[[str], Plan]) -> None:
     workload = plan_of("gpu-hours-h100").workload
     emitted = []

@@ -13,6 +13,7 @@ from typing import Any
 from planner.assumptions import default_assumptions
 from planner.demand.workload import Workload
 from planner.errors import NothingFitsError
+from planner.options.reason import ReasonCode
 from planner.portfolio.answers import Answers, Asked
 from planner.portfolio.cells import content_of_cells
 from planner.portfolio.market import Market
@@ -21,6 +22,8 @@ from pricing.errors import GpuplanError
 from tests.conftest import ROOT, TODAY
 
 CENT = 0.005
+
+PASSED_OVER = {ReasonCode.MARGIN, ReasonCode.CONFIDENCE, ReasonCode.PAYS_OFF_LATE, ReasonCode.QUOTES}
 
 
 def tables() -> ModuleType:
@@ -36,16 +39,16 @@ def tables() -> ModuleType:
 
 
 def market(settings: Mapping[str, float] | None = None, **more: Any) -> Market:
-    """Return the bundled offers of a fixed day under the shipped beliefs, or others."""
-    beliefs = default_assumptions()
+    """Return the bundled offers of a fixed day under the shipped assumptions, or others."""
+    assumptions = default_assumptions()
     if settings:
-        beliefs = beliefs.override(dict(settings), "--set")
-    return Market(catalog=load_bundled(), beliefs=beliefs, today=TODAY, **more)
+        assumptions = assumptions.override(dict(settings), "--set")
+    return Market(catalog=load_bundled(), assumptions=assumptions, today=TODAY, **more)
 
 
 @cache
 def usual_market() -> Market:
-    """Return the market under the shipped beliefs; what one test has worked out of it serves the next."""
+    """Return the market under the shipped assumptions; what one test has worked out of it serves the next."""
     return market()
 
 
@@ -111,9 +114,12 @@ def _difference(row: Mapping[str, Any], workload: Workload, against: Market) -> 
 
 def _month(plan: Any) -> float | None:
     """Return the month of the cheapest rent against the cheapest owned way, where both may be recommended."""
-    rent = next((each for each in plan.options if each.kind == "rent" and each.choosable), None)
-    owned = next((each for each in plan.options if each.kind == "buy"), None)
-    if rent is None or owned is None or not owned.choosable or plan.verdict.choice not in {"rent", "buy"}:
+    # What binds may have been passed over: it is compared all the same.
+    compared = [each for each in plan.options if {reason.code for reason in each.not_recommended} <= PASSED_OVER]
+    by_cost = sorted(compared, key=lambda each: each.present_value_usd)
+    rent = next((each for each in by_cost if each.kind == "rent"), None)
+    owned = next((each for each in by_cost if each.kind == "buy"), None)
+    if rent is None or owned is None or plan.verdict.choice not in {"rent", "buy"}:
         return None
     month: float | None = next(pair.month for pair in plan.break_evens if pair.rent_id == rent.id)
     return month

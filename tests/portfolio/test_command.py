@@ -13,7 +13,7 @@ from planner.cli import main
 
 pytest.importorskip("pyarrow")
 HEAD = "id,team,kind,gpu_hours.gpu,gpu_hours.count,gpu_hours.hours_per_month,constraints.max_usd_per_month\n"
-GOOD = "a,ads,gpu_hours,h100,8,400,\nb,ads,gpu_hours,h100,16,730,\nc,maps,gpu_hours,l4,2,100,\n"
+GOOD = "a,ads,gpu_hours,h100,8,400,\nb,ads,gpu_hours,h100,16,400,\nc,maps,gpu_hours,l4,2,100,\n"
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def test_rows_go_to_the_file_and_the_summary_to_standard_output(jobs: Path, caps
 def test_sharing_takes_no_more_machines_than_standing_apart(jobs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["plan", str(jobs), "--format", "json"]) == 0
     shared = json.loads(capsys.readouterr().out)["shared_capacity"][0]
-    assert shared["mean_gpus"] == pytest.approx(8 * 400 / 730 + 16)
+    assert shared["mean_gpus"] == pytest.approx((8 + 16) * 400 / 730)
     assert shared["mean_gpus"] <= shared["peak_gpus"] <= shared["apart_gpus"] == 24
     assert shared["together_usd_per_month"] > 0
     assert bool(shared["note"]) == (shared["together_usd_per_month"] > shared["apart_usd_per_month"])
@@ -136,8 +136,8 @@ def test_free_machines_for_several_workloads_are_told_to_be_lent_to_one_person_a
 ) -> None:
     jobs = tmp_path / "small.csv"
     jobs.write_text(
-        "id,kind,model,embed.documents,embed.tokens_per_document,embed.deadline_hours\n"
-        "a,embed,bge-small,100000,100,24\nb,embed,bge-small,200000,100,24\n",
+        "id,kind,model,embed.documents,embed.tokens_per_document,embed.deadline_hours,constraints.free_tiers\n"
+        "a,embed,bge-small,100000,100,24,true\nb,embed,bge-small,200000,100,24,true\n",
         encoding="utf-8",
     )
     assert main(["plan", str(jobs), "--quiet"]) == 0

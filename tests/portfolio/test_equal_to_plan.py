@@ -26,6 +26,7 @@ def _rows(count: int, seed: int, shapes: int) -> list[dict[str, Any]]:
     return list(tables().portfolio_rows(count, shapes=shapes, seed=seed))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("seed", "settings"), [(11, None), (12, OTHER_MONEY)])
 def test_a_sample_of_a_portfolio_has_the_verdicts_of_single_plans(seed: int, settings: dict[str, float] | None) -> None:
     against = market(settings) if settings else usual_market()
@@ -66,6 +67,9 @@ HEAP = {"kind": "batch", "model": "qwen2.5-7b", "batch.input_tokens": 400, "batc
         {**SERVE, "serve.requests_per_s": 5.0, "serve.ttft_limit_ms": 0.01},
         {**SERVE, "serve.requests_per_s": 5.0, "serve.peak_requests_per_s": 60.0, "own.place": "DE", "horizon_months": 72},
         {"kind": "serve", "model.parameters_b": 13, "serve.requests_per_s": 8, "serve.input_tokens": 800, "serve.output_tokens": 200},
+        {**SERVE, "serve.requests_per_s": 6.0, "serve.tpot_limit_ms": 40, "serve.profile": "office_hours"},
+        {**SERVE, "serve.requests_per_s": 90.0, "serve.ttft_limit_ms": 900, "serve.spare_replicas": 3, "horizon_months": 60},
+        {**SERVE, "serve.requests_per_s": 9.0, "serve.spare_replicas": 1, "constraints.max_gpus": 2},
         {**LORA, "finetune.tokens_m": 5.0},
         {**LORA, "finetune.tokens_m": 900.0, "finetune.deadline_hours": 20, "constraints.interconnect": "infiniband"},
         {**LORA, "finetune.tokens_m": 4000.0, "runs_per_month": 30, "finetune.method": "qlora"},
@@ -116,6 +120,7 @@ def test_a_workload_that_cannot_be_planned_says_why_and_leaves_the_others_alone(
     assert differences(asked, answers, against, range(5)) == []
 
 
+@pytest.mark.slow
 def test_the_answer_to_a_workload_does_not_depend_on_its_neighbours() -> None:
     against = usual_market()
     asked = asked_rows(_rows(120, 5, 12))

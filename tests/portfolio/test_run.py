@@ -23,7 +23,6 @@ from planner.portfolio.blocks import blocks_of, part_path
 from planner.portfolio.reading import read_portfolio
 from planner.portfolio.run import Watcher, plan_portfolio
 from planner.portfolio.workers import MOST_KILLS, run_blocks
-from tests.conftest import ROOT
 from tests.portfolio.equal import market, tables, usual_market
 from tests.portfolio.killing import double, double_or_die, double_or_die_once
 
@@ -52,6 +51,7 @@ def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(blocks_module, "TARGET_S", 0.08)
 
 
+@pytest.mark.slow
 def test_every_workload_is_answered_once_in_the_order_of_the_input(tmp_path: Path) -> None:
     source, target = _table(tmp_path / "jobs.csv"), tmp_path / "result.csv"
     result = plan_portfolio([str(source)], usual_market(), target)
@@ -62,6 +62,7 @@ def test_every_workload_is_answered_once_in_the_order_of_the_input(tmp_path: Pat
     assert [file.name for file in sorted(tmp_path.iterdir())] == ["jobs.csv", "result.csv"]
 
 
+@pytest.mark.slow
 def test_totals_are_the_sums_of_the_rows(tmp_path: Path) -> None:
     source, target = _table(tmp_path / "jobs.csv"), tmp_path / "result.csv"
     totals = plan_portfolio([str(source)], usual_market(), target).totals
@@ -81,6 +82,7 @@ def test_blocks_hold_each_workload_once_and_keep_shapes_together(tmp_path: Path,
     assert [block.rows for block in blocks_of(portfolio)] == [block.rows for block in cut]
 
 
+@pytest.mark.slow
 def test_two_workers_and_one_give_the_same_rows(tmp_path: Path, small_blocks: None) -> None:
     source = _table(tmp_path / "jobs.csv")
     one, two = tmp_path / "one.csv", tmp_path / "two.csv"
@@ -104,6 +106,7 @@ def _cut_off(source: Path, target: Path, after: int) -> int:
     return seen
 
 
+@pytest.mark.slow
 def test_a_run_that_was_cut_off_goes_on_from_what_is_done(tmp_path: Path, small_blocks: None) -> None:
     source, target, whole = _table(tmp_path / "jobs.csv"), tmp_path / "result.csv", tmp_path / "whole.csv"
     plan_portfolio([str(source)], usual_market(), whole)
@@ -123,6 +126,7 @@ def test_a_run_that_was_cut_off_goes_on_from_what_is_done(tmp_path: Path, small_
     assert target.read_text() == whole.read_text()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", ["input", "market"])
 def test_what_was_done_for_other_questions_is_not_used(tmp_path: Path, small_blocks: None, change: str) -> None:
     source, target = _table(tmp_path / "jobs.csv"), tmp_path / "result.csv"
@@ -132,7 +136,7 @@ def test_what_was_done_for_other_questions_is_not_used(tmp_path: Path, small_blo
         source.write_text(source.read_text().replace("w0000", "v0000"))
     else:
         against = market(
-            {"own.pue_ratio": 1.5} if "own.pue_ratio" in usual_market().beliefs else {"rent.start_hours": 1.0}
+            {"own.pue_ratio": 1.5} if "own.pue_ratio" in usual_market().assumptions else {"rent.start_hours": 1.0}
         )
     said: list[str] = []
     result = plan_portfolio([str(source)], against, target, watcher=Watcher(say=said.append))
@@ -140,6 +144,7 @@ def test_what_was_done_for_other_questions_is_not_used(tmp_path: Path, small_blo
     assert ("the workloads are others" if change == "input" else "prices, assumptions") in said[0]
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_told_and_the_next_run_goes_on(
     tmp_path: Path, small_blocks: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -165,6 +170,7 @@ def test_a_full_disk_is_told_and_the_next_run_goes_on(
     assert len(_rows(target)) == 60
 
 
+@pytest.mark.slow
 def test_a_killed_worker_s_work_is_done_again(tmp_path: Path) -> None:
     results: dict[int, int] = {}
     said: list[str] = []
@@ -183,6 +189,7 @@ def _never(task: object, reason: str) -> None:
     raise AssertionError(f"{task} was given up: {reason}")
 
 
+@pytest.mark.slow
 def test_work_that_always_kills_its_worker_is_given_up_and_nothing_else_is(tmp_path: Path) -> None:
     results: dict[int, int] = {}
     lost: dict[int, str] = {}
@@ -205,6 +212,7 @@ def test_one_worker_needs_no_other_process(tmp_path: Path) -> None:
     assert results == [10]
 
 
+@pytest.mark.slow
 def test_a_bug_in_one_workload_leaves_the_others_their_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source, target = _table(tmp_path / "jobs.csv", 12), tmp_path / "result.csv"
     wrong = _rows(source)[4]["id"]
@@ -225,7 +233,7 @@ def test_a_bug_in_one_workload_leaves_the_others_their_answers(tmp_path: Path, m
 
 
 def _cli(*arguments: str, cwd: Path) -> subprocess.Popen[str]:
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    environment = dict(os.environ)
     return subprocess.Popen(
         [sys.executable, "-P", "-m", "planner", *arguments],
         cwd=cwd, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
@@ -265,7 +273,7 @@ def test_a_worker_killed_in_the_middle_leaves_no_workload_out(tmp_path: Path) ->
         writer.writerows(tables().portfolio_rows(3000, shapes=120, seed=9))
     run = _cli("plan", "jobs.csv", "-o", "result.csv", "--workers", "2", cwd=tmp_path)
     folder = tmp_path / ".result.csv.gpuplan"
-    _until(lambda: folder.is_dir() and any(folder.glob("part-*.parquet")))
+    _until(lambda: folder.is_dir() and any(folder.glob("part-*.jsonl")))
     os.kill(_until(lambda: _workers_of(run.pid))[0], signal.SIGKILL)
     _, talk = run.communicate(timeout=600)
     assert run.returncode == 0, talk
@@ -284,9 +292,9 @@ def test_a_run_that_is_interrupted_or_killed_goes_on(tmp_path: Path) -> None:
         writer.writerows(tables().portfolio_rows(2000, shapes=120, seed=10))
     folder = tmp_path / ".result.parquet.gpuplan"
     for kill in (signal.SIGINT, signal.SIGKILL):
-        before = len(list(folder.glob("part-*.parquet")))
+        before = len(list(folder.glob("part-*.jsonl")))
         run = _cli("plan", "jobs.csv", "-o", "result.parquet", "--workers", "2", cwd=tmp_path)
-        _until(lambda count=before: len(list(folder.glob("part-*.parquet"))) > count)  # type: ignore[misc]
+        _until(lambda count=before: len(list(folder.glob("part-*.jsonl"))) > count)  # type: ignore[misc]
         os.killpg(run.pid, kill) if kill == signal.SIGINT else os.kill(run.pid, kill)
         _, talk = run.communicate(timeout=120)
         if kill == signal.SIGINT:
@@ -304,4 +312,4 @@ def test_a_run_that_is_interrupted_or_killed_goes_on(tmp_path: Path) -> None:
 
 
 def test_part_files_stand_under_their_block_s_number(tmp_path: Path) -> None:
-    assert part_path(tmp_path, 7).name == "part-000007.parquet"
+    assert part_path(tmp_path, 7).name == "part-000007.jsonl"

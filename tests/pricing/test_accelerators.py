@@ -11,8 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pricing.accelerator_names import split_count
-from pricing.accelerators import RATES, Accelerator, accelerators, families, resolve, resolve_all
+from pricing.accelerators import RATES, Accelerator, accelerators, families, resolve, resolve_all, slice_of, slices
+from pricing.catalog import load_bundled
 from pricing.errors import PricingError
+from pricing.instances import machine_type
 
 SINGLE = [name for name in accelerators() if name not in families()]
 
@@ -115,9 +117,12 @@ def test_an_unknown_name_is_told_the_nearest_known_ones(text: str, near: str) ->
     assert near in caught.value.message
 
 
-@pytest.mark.parametrize("text", ["h100-sxm:0", "h100-sxm:-2", "h100-sxm:2.5", "h100-sxm:many", "h100-sxm:nan", "0xT4"])
+@pytest.mark.parametrize(
+    "text",
+    ["h100-sxm:0", "h100-sxm:-2", "h100-sxm:2.5", "h100-sxm:many", "h100-sxm:nan", "h100-sxm:1000000000", "0xT4"],
+)
 def test_a_count_that_cannot_be_is_refused(text: str) -> None:
-    with pytest.raises(PricingError, match="must be a whole number above 0"):
+    with pytest.raises(PricingError, match="a whole number from 1 to 999,999"):
         resolve(text)
 
 
@@ -127,6 +132,7 @@ def test_every_canonical_name_means_itself_in_any_letter_case(name: str) -> None
         assert resolve(text)[0].name == name
 
 
+@pytest.mark.slow
 @given(st.text(max_size=30))
 def test_any_text_is_an_accelerator_or_an_error_that_can_be_mended(text: str) -> None:
     with contextlib.suppress(PricingError):
@@ -202,7 +208,7 @@ def test_chips_have_no_rate_for_units_that_they_lack() -> None:
     for row in known.values():
         if row.vendor == "NVIDIA" and row.architecture in {"Volta", "Turing", "Ampere"}:
             assert row.fp8_dense_tflop_per_s is None, row.name
-        if row.vendor == "NVIDIA" and not row.architecture.startswith("Blackwell"):
+        if row.vendor == "NVIDIA" and not row.architecture.startswith(("Blackwell", "Rubin")):
             assert row.fp4_dense_tflop_per_s is None, row.name
 
 
@@ -211,8 +217,11 @@ def test_every_accelerator_can_be_and_says_who_says_so() -> None:
         assert replace(row) == row  # its own checks pass
         assert row.source
         assert row.retrieved_on >= date(2020, 1, 1)
-        # A byte of every data sheet is read at most once in 100 ms and at least once in 2 ms: catches a wrong unit.
-        assert 0.002 < row.memory_nominal_gb / row.memory_bandwidth_gb_per_s < 0.12, row.name
+        # A byte of every data sheet is read at most once in 100 ms and at least once in 2 ms: catches a wrong unit. Memory that
+        # a processor shares is larger for its bandwidth.
+        shares_memory = row.memory_nominal_gb > 1.06 * row.memory_gib or row.notes.startswith(("edge", "DDR"))
+        most = 0.65 if shares_memory else 0.12
+        assert 0.002 < row.memory_nominal_gb / row.memory_bandwidth_gb_per_s < most, row.name
 
 
 @pytest.mark.parametrize(
@@ -246,3 +255,92 @@ def test_all_faults_of_a_row_are_told_together() -> None:
             retrieved_on=date(2026, 1, 1),
         )
     assert caught.value.message.count(";") == 2
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["H100 Ultra", "A100 Mega", "RTX 4090 Q", "RTX 4090 Laptop", "RTX 4080 Ti Super", "A10M", "MI300B", "T4H", "V100S", "AMD H100",
+     "NVIDIA MI300X", "Intel A100", "H100 CNX", "B200 Ultra", "x" * 5_000],
+)  # fmt: skip
+def test_a_word_that_is_left_over_names_another_accelerator(name: str) -> None:
+    with pytest.raises(PricingError):
+        resolve_all(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("nvidia-h100-mega-80gb", "H100-SXM"),
+        ("NVIDIA GeForce RTX 4090", "RTX 4090"),
+        ("AMD Instinct MI300X OAM", "MI300X"),
+        ("Intel Gaudi2", "Gaudi2"),
+        ("Google Tesla T4", "T4"),
+    ],
+)
+def test_makers_and_clouds_may_stand_before_a_name(name: str, meant: str) -> None:
+    assert [row.name for row in resolve_all(name)] == [meant]
+
+
+def test_every_bundled_offer_has_an_accelerator_that_its_stated_name_means() -> None:
+    apart = {}
+    for offer in load_bundled().offers:
+        if offer.accelerator_stated and offer.accelerator not in _meant_by(offer.accelerator_stated):
+            apart[offer.accelerator_stated] = offer.accelerator
+    unknown = {offer.accelerator_stated for offer in load_bundled().offers if "accelerator_unknown" in offer.flags}
+    # Memory says more than the name: a card that was doubled by hand.
+    assert apart == {"RTX 4090": "RTX 4090-48GB", **dict.fromkeys(unknown)}
+
+
+def _meant_by(stated: str) -> set[str]:
+    try:
+        return {row.name for row in resolve_all(stated)}
+    except PricingError:
+        return set()
+
+
+@pytest.mark.parametrize(
+    ("written", "name"),
+    [
+        ("DGX Spark", "GB10"), ("gb10", "GB10"), ("7900 xtx", "Radeon RX 7900 XTX"), ("radeon 7900 XTX", "Radeon RX 7900 XTX"), ("W7900", "Radeon PRO W7900"),
+        ("r9700", "Radeon AI PRO R9700"), ("arc b60", "Arc Pro B60"), ("4090D", "RTX 4090 D"), ("4090 48gb", "RTX 4090-48GB"), ("rtx 4090", "RTX 4090"),
+        ("Strix Halo", "Ryzen AI Max+ 395"), ("jetson thor", "Jetson AGX Thor"), ("Apple M3 Ultra", "Apple M3 Ultra"), ("h20", "H20"),
+        ("h20-141gb", "H20-141GB"), ("1080 ti", "GTX 1080 Ti"), ("Ascend 910B", "Ascend 910B"), ("a800-80gb-sxm", "A800-80GB-SXM"), ("L20", "L20"),
+    ],
+)  # fmt: skip
+def test_an_accelerator_is_known_by_what_people_call_it(written: str, name: str) -> None:
+    assert resolve(written)[0].name == name
+
+
+@pytest.mark.parametrize(("written", "count"), [("2xL40S", 2), ("mi300x8", 8), ("L4 x 2", 2)])
+def test_a_count_may_stand_on_either_side(written: str, count: int) -> None:
+    assert split_count(written)[1] == count
+
+
+def test_every_slice_is_a_part_of_what_it_is_cut_from() -> None:
+    for part in slices():
+        whole = accelerators()[part.accelerator]
+        chip = slice_of(whole, part.profile)
+        assert chip.memory_gib <= whole.memory_gib * 1.001
+        assert chip.memory_bandwidth_gb_per_s <= whole.memory_bandwidth_gb_per_s
+        assert chip.scale_up_count == 1
+        assert (part.max_instances or 1) * part.memory_gib <= whole.memory_gib * 1.02, part
+
+
+def test_a_slice_is_named_after_a_dash_and_an_unknown_one_is_answered_with_those_that_are() -> None:
+    chip, count = resolve("a100-80gb-sxm/3g.40gb:2")
+    assert (chip.name, count) == ("A100-80GB-SXM/3g.40gb", 2)
+    with pytest.raises(PricingError, match=r"it is cut into 1g.10gb, 1g.20gb"):
+        resolve("h100-sxm/9g.1gb")
+    with pytest.raises(PricingError, match="it is sold whole"):
+        slice_of(accelerators()["RTX 4090"], "1g.5gb")
+
+
+@pytest.mark.parametrize(
+    ("name", "accelerator", "count"),
+    [("p5.48xlarge", "H100-SXM", 8), ("a3-highgpu-8g", "H100-SXM", 8), ("v5litepod-8", "TPU v5e", 8), ("g6f.large", "L4/g6f.large", 1)],
+)  # fmt: skip
+def test_a_machine_type_of_a_cloud_says_what_is_in_it(name: str, accelerator: str, count: float) -> None:
+    found = machine_type(name)
+    assert found is not None
+    assert (found[0].name, found[1]) == (accelerator, count)
+    assert machine_type("h100-sxm") is None

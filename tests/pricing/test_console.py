@@ -49,7 +49,7 @@ TABLE = {
 }
 
 
-def program() -> click.Group:
+def program() -> LazyGroup:
     group = LazyGroup(name="gpuplan", table=TABLE)
     for command in (show, fail, crash, stop, five):
         group.add_command(command)
@@ -130,12 +130,14 @@ def test_settings_of_the_folder_are_defaults_that_an_option_overrides(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    group = program()
+    group.table.clear()  # settings are checked against the options of all commands, so these are imported
     Path("gpuplan.toml").write_text("horizon = 48\n[show]\nquiet = true\n")
-    run(program(), ["show"])
+    run(group, ["show"])
     assert capsys.readouterr().out == "table 48\n"
     Path("gpuplan.toml").write_text("[show]\nhorizon = 60\n")
-    run(program(), ["show"])
-    run(program(), ["show", "--horizon", "12"])
+    run(group, ["show"])
+    run(group, ["show", "--horizon", "12"])
     assert capsys.readouterr().out == "table 60\ntable 12\n"
 
 

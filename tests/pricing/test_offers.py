@@ -116,7 +116,8 @@ def test_memory_that_a_source_states_is_that_of_the_accelerator_so_forty_and_eig
 
 def test_the_unknown_accelerators_are_few_and_named() -> None:
     assert {offer.accelerator_stated for offer in OFFERS if offer.accelerator_stated and not offer.accelerator} <= {
-        "RTX PRO 4500"
+        "Quadro RTX 5000",
+        "RTX 4080",
     }
 
 
@@ -157,12 +158,24 @@ def test_the_terms_of_a_purchase_follow_its_kind() -> None:
         if option is PurchaseOption.CAPACITY_BLOCK:
             assert (offer.minimum_hours, offer.payment, offer.cancellable) == (24, Payment.ALL, False)
         if option is PurchaseOption.MARKETPLACE:
-            assert "lowest_ask" in offer.flags
+            assert offer.shared_host
+        if option is PurchaseOption.CALENDAR:
+            assert (offer.minimum_hours, offer.cancellable) == (24, False)
+        if option is PurchaseOption.RESERVED_UNSPECIFIED:
+            assert offer.launchable is Launchable.NO
+
+
+def test_a_price_at_which_nothing_can_be_started_says_so() -> None:
+    for offer in OFFERS:
+        if {"excludes_host", "out_of_stock"} & set(offer.flags):
+            assert offer.launchable is Launchable.NO
+    told = {flag for o in OFFERS for flag in o.flags}
+    assert {"excludes_host", "out_of_stock"} <= told
 
 
 def test_what_google_prices_but_does_not_sell_on_demand_cannot_be_launched() -> None:
-    refused = {o.instance_type for o in OFFERS if o.launchable is Launchable.NO}
-    assert refused == {"a3-highgpu-1g", "a3-highgpu-2g", "a3-highgpu-4g", "a4-highgpu-8g"}
+    refused = {o.instance_type for o in OFFERS if o.launchable is Launchable.NO and o.provider == "gcp"}
+    assert refused == {"a3-highgpu-1g", "a3-highgpu-2g", "a3-highgpu-4g", "a3-ultragpu-8g", "a4-highgpu-8g"}
     assert all(o.launchable is Launchable.YES for o in OFFERS if o.instance_type == "a3-highgpu-8g")
     spot = [o for o in OFFERS if o.instance_type == "a3-highgpu-1g" and o.purchase_option is PurchaseOption.SPOT]
     assert spot

@@ -77,6 +77,7 @@ def test_rows_come_back_from_csv_as_they_were_written(written: list[Everything])
     assert read_rows(Everything, text_of_rows(Everything, written), where="t.csv") == written
 
 
+@pytest.mark.slow
 @settings(deadline=None)  # the first example imports pandas
 @given(st.lists(rows, max_size=4))
 def test_rows_come_back_from_a_frame_as_they_went_in(held: list[Everything]) -> None:

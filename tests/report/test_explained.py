@@ -22,6 +22,7 @@ def record(request: pytest.FixtureRequest, plan_of: Callable[[str], Plan]) -> Re
     return dict(plain(plan_record(plan_of(request.param))))
 
 
+@pytest.mark.slow
 def test_the_working_of_every_item_comes_to_the_item(record: Record) -> None:
     by_id = {option["id"]: option for option in record["options"]}
     held = 0

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from planner.plan import Plan
+from planner.report.because import headline
 from planner.report.chart_rows import crossing_month, equal_price_rows
 from planner.report.live import Inputs, Live
 from planner.report.page import page
@@ -83,7 +84,7 @@ def test_the_page_says_what_the_planner_says_before_a_slider_is_moved(
             ours = seen.page.evaluate(
                 "(() => { const i = gpuplan.read(), c = gpuplan.allCosts(i); return gpuplan.headline(gpuplan.choose(c, i), c, i) })()"
             )
-            assert ours == plan.verdict.headline
+            assert headline(plan).startswith(ours)  # age and confidence are of the plan as it was made
 
 
 def test_moved_sliders_show_what_the_planner_computes_for_them(plan_of: Callable[[str], Plan], tmp_path: Path) -> None:
@@ -114,11 +115,11 @@ def test_moved_sliders_show_what_the_planner_computes_for_them(plan_of: Callable
             )
             assert inputs["horizon"] == values["horizon"]
             assert inputs["price"] == pytest.approx(values["price"], rel=0.02)
-            beliefs = live.beliefs | {
+            assumptions = live.assumptions | {
                 "site.colocation.electricity_usd_per_kwh": inputs["electricity"],
                 **{
                     name: value * inputs["resale"]
-                    for name, value in live.beliefs.items()
+                    for name, value in live.assumptions.items()
                     if name.startswith("own.resale_after_")
                 },
             }
@@ -127,9 +128,9 @@ def test_moved_sliders_show_what_the_planner_computes_for_them(plan_of: Callable
                 use_ratio=inputs["needed"] / own["needed_share"],
                 price_usd_per_hour={rent["id"]: inputs["price"]},
             )
-            costs = live.costs(chosen, beliefs)
+            costs = live.costs(chosen, assumptions)
             assert theirs["today"] == pytest.approx({key: c.present_value_usd for key, c in costs.items()}, abs=0.005)
-            assert theirs["choice"] == live.choice(costs, chosen, beliefs)
+            assert theirs["choice"] == live.choice(costs, chosen, assumptions)
             assert theirs["month"] == pytest.approx(crossing_month(costs[rent["id"]], costs[own["id"]]), abs=1e-6)
             ours = equal_price_rows(costs[rent["id"]], costs[own["id"]], inputs["price"], inputs["needed"])
             assert [row["usd_per_hour"] for row in theirs["rows"]] == pytest.approx([r["usd_per_hour"] for r in ours])
@@ -148,10 +149,10 @@ def test_the_keyboard_moves_the_verdict_and_a_button_takes_it_back(
         moved = seen.page.text_content("#live")
         assert moved
         assert "pays off from month" in moved
-        assert seen.page.text_content("#headline") != plan.verdict.headline
+        assert seen.page.text_content("#headline") != headline(plan)
         seen.page.screenshot(path=OUTPUT / "page-moved.png")
         seen.page.click("#reset")
-        assert seen.page.text_content("#headline") == plan.verdict.headline
+        assert seen.page.text_content("#headline") == headline(plan)
 
 
 def test_tables_sort_and_print_shows_everything(plan_of: Callable[[str], Plan], tmp_path: Path) -> None:
@@ -171,6 +172,6 @@ def test_tables_sort_and_print_shows_everything(plan_of: Callable[[str], Plan], 
 def test_the_page_reads_without_scripts(plan_of: Callable[[str], Plan], tmp_path: Path) -> None:
     plan = plan_of("gpu-hours-h100")
     with opened(written(plain(plan_record(plan)), tmp_path), script=False) as seen:
-        assert seen.page.text_content("h1") == plan.verdict.headline
+        assert seen.page.text_content("h1") == headline(plan)
         assert seen.page.is_hidden("#controls")
         assert seen.page.locator("#table-0 tbody tr").count() > 5

@@ -48,6 +48,7 @@ def test_the_sum_is_of_what_each_verdict_takes_and_a_run_has_no_month(records: l
     assert table.rows[-1][4] == f"{sums['present_value_usd']:,.0f}"
 
 
+@pytest.mark.slow
 def test_a_workbook_of_several_keeps_their_names_apart_and_brings_every_value(
     records: list[Record], tmp_path: Path
 ) -> None:
@@ -82,6 +83,7 @@ def test_a_changed_input_of_one_plan_moves_that_plan_and_the_sum_alone(records: 
     assert cell(after, "total_usd_today") - cell(before, "total_usd_today") == pytest.approx(moved)
 
 
+@pytest.mark.slow
 @needs_chromium
 def test_each_plan_of_a_page_has_sliders_of_its_own(records: list[Record], tmp_path: Path) -> None:
     path = tmp_path / "plans.html"
@@ -104,6 +106,7 @@ def test_each_plan_of_a_page_has_sliders_of_its_own(records: list[Record], tmp_p
         assert seen.complaints == []
 
 
+@pytest.mark.slow
 def test_plans_of_one_json_file_become_any_form(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     works = [str(ROOT / "examples" / f"{name}.yaml") for name in ("gpu-hours-h100", "lora-llama-8b")]
     target = tmp_path / "plans.json"

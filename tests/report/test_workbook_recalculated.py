@@ -98,10 +98,10 @@ CHANGES: list[tuple[str, dict[str, float], Inputs, float | None]] = [
 
 
 @pytest.mark.parametrize(
-    ("beliefs", "inputs", "price"), [change[1:] for change in CHANGES], ids=[c[0] for c in CHANGES]
+    ("assumptions", "inputs", "price"), [change[1:] for change in CHANGES], ids=[c[0] for c in CHANGES]
 )
 def test_changed_inputs_give_the_planners_own_figures_to_the_cent(
-    beliefs: dict[str, float], inputs: Inputs, price: float | None, plan_of: Callable[[str], Plan], tmp_path: Path
+    assumptions: dict[str, float], inputs: Inputs, price: float | None, plan_of: Callable[[str], Plan], tmp_path: Path
 ) -> None:
     record = plain(plan_record(plan_of("serve-llama-70b-office")))
     live = Live(record, most=MOST_LIVE)
@@ -110,7 +110,7 @@ def test_changed_inputs_give_the_planners_own_figures_to_the_cent(
     rent, own = pair
     path = tmp_path / "plan.xlsx"
     path.write_bytes(workbook(record))
-    cell_values: dict[str, float | str] = {name.replace(".", "_"): value for name, value in beliefs.items()}
+    cell_values: dict[str, float | str] = {name.replace(".", "_"): value for name, value in assumptions.items()}
     cell_values |= {"needed_share": inputs.use_ratio * own["needed_share"], "horizon_months": inputs.horizon_months}
     prices = {}
     if price is not None:
@@ -118,7 +118,7 @@ def test_changed_inputs_give_the_planners_own_figures_to_the_cent(
         prices[rent["id"]] = price
     target = recalculated(changed(path, cell_values, tmp_path / "changed.xlsx"), tmp_path)
     asked = Inputs(horizon_months=inputs.horizon_months, use_ratio=inputs.use_ratio, price_usd_per_hour=prices)
-    costs = live.costs(asked, live.beliefs | beliefs)
+    costs = live.costs(asked, live.assumptions | assumptions)
     values = cells(target)
     others = [costs[o["id"]] for o in live.options if o["kind"] != "buy"]
     owned = [costs[o["id"]] for o in live.options if o["kind"] == "buy"]
@@ -129,7 +129,7 @@ def test_changed_inputs_give_the_planners_own_figures_to_the_cent(
         assert column(values, sheet, columns, "usd_per_month") == pytest.approx(
             [c.usd_per_month for c in mine], abs=CENT
         )
-    chosen = live.choice(costs, asked, live.beliefs | beliefs)
+    chosen = live.choice(costs, asked, live.assumptions | assumptions)
     assert named(target, "verdict_usd") == pytest.approx(costs[chosen].usd_per_month, abs=CENT)
     month = crossing_month(costs[rent["id"]], costs[own["id"]])
     assert named(target, "break_even_month") == ("never" if month is None else pytest.approx(month, abs=1e-6))
@@ -138,9 +138,9 @@ def test_changed_inputs_give_the_planners_own_figures_to_the_cent(
 
 
 def test_a_finance_person_types_in_a_tariff_and_reads_what_the_planner_would_say(tmp_path: Path) -> None:
-    """The whole planner is run again with the new beliefs, from the workload on, and agrees with the changed cells."""
+    """The whole planner is run again with the new assumptions, from the workload on, and agrees with the changed cells."""
     work = validated(read_document(str(EXAMPLES / "serve-llama-70b-office.yaml")), Workload)
-    beliefs = {
+    assumptions = {
         "site.colocation.electricity_usd_per_kwh": 0.25,
         "own.resale_after_36_months_share": 0.2,
         "money.discount_rate_share_per_year": 0.06,
@@ -153,15 +153,15 @@ def test_a_finance_person_types_in_a_tariff_and_reads_what_the_planner_would_say
             load_bundled(),
             default_assumptions().override(values, "--set"),
             today=TODAY,
-            token_prices=token_prices(work.model, TODAY) if isinstance(work.model, str) else (),
+            token_prices=token_prices(work.model, TODAY, today=TODAY) if isinstance(work.model, str) else (),
             free_tiers=free_tiers(),
         )
 
     path = tmp_path / "plan.xlsx"
     record = plain(plan_record(planned({}, 36)))
     path.write_bytes(workbook(record))
-    again = planned(beliefs, 48)
-    cell_values: dict[str, float | str] = {name.replace(".", "_"): value for name, value in beliefs.items()}
+    again = planned(assumptions, 48)
+    cell_values: dict[str, float | str] = {name.replace(".", "_"): value for name, value in assumptions.items()}
     target = recalculated(changed(path, {**cell_values, "horizon_months": 48}, tmp_path / "changed.xlsx"), tmp_path)
     by_id = {option.id: option for option in again.options}
     live = Live(record, most=MOST_LIVE)
@@ -192,7 +192,7 @@ def test_the_sensitivity_follows_the_inputs_and_the_pair_that_is_looked_at(
     rents = [option for option in live.options if option["book"]["kind"] == "rent"]
     rent = next((o for o in rents if o["purchase_option"].startswith("reserved")), rents[-1])
     own = [option for option in live.options if option["kind"] == "buy"][-1]
-    beliefs = {
+    assumptions = {
         "money.discount_rate_share_per_year": 0.04,
         "rent.price_change_share_per_year": 0.07,
         "own.lead_time_months": 5.0,
@@ -200,7 +200,7 @@ def test_the_sensitivity_follows_the_inputs_and_the_pair_that_is_looked_at(
     }
     path = tmp_path / "plan.xlsx"
     path.write_bytes(workbook(record))
-    cell_values: dict[str, float | str] = {each.replace(".", "_"): value for each, value in beliefs.items()}
+    cell_values: dict[str, float | str] = {each.replace(".", "_"): value for each, value in assumptions.items()}
     cell_values |= {"rent_option": labels[rent["id"]], "own_option": labels[own["id"]], "horizon_months": 30}
     values = cells(recalculated(changed(path, cell_values, tmp_path / "changed.xlsx"), tmp_path))
     asked = Inputs(horizon_months=30)
@@ -208,12 +208,12 @@ def test_the_sensitivity_follows_the_inputs_and_the_pair_that_is_looked_at(
     assert len(rows) > 8
     seen = set()
     for row in rows:
-        belief = values["Sensitivity", f"A{row}"]
-        seen.add(belief)
+        assumption = values["Sensitivity", f"A{row}"]
+        seen.add(assumption)
         for end, place in (("B", "E"), ("C", "F")):
-            there = moved(live, belief, values["Sensitivity", f"{end}{row}"], asked, live.beliefs | beliefs)
+            there = moved(live, assumption, values["Sensitivity", f"{end}{row}"], asked, live.assumptions | assumptions)
             saving = there.rent(rent).present_value_usd - there.own(own).present_value_usd
-            assert values["Sensitivity", f"{place}{row}"] == pytest.approx(saving, abs=CENT), (belief, end)
+            assert values["Sensitivity", f"{place}{row}"] == pytest.approx(saving, abs=CENT), (assumption, end)
     # A run that is done once is soon sold, and waits for no server; the other kind brings the plan's own ranges.
     wanted = {"own.resale_after_12_months_share"} if live.once else {"risk.demand_ratio", "risk.server_price_ratio"}
     assert wanted <= seen

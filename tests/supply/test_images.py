@@ -15,7 +15,9 @@ from planner.demand.workload import Diffusion, Precision, Workload
 from planner.supply.calibration import default_calibration
 from planner.supply.fleet import size
 from planner.supply.hardware import hardware
-from planner.supply.images import (
+from planner.supply.machines import Fleet, Machine, Refusal
+from planner.supply.scaling import relief
+from planner.supply.throughput.images import (
     ImageConstants,
     ImageRates,
     image_constants,
@@ -24,13 +26,11 @@ from planner.supply.images import (
     step_time,
     sustained_share,
 )
-from planner.supply.machines import Fleet, Machine, Refusal
-from planner.supply.scaling import relief
 from pricing.accelerators import accelerators
 
 SDXL = known_model("sdxl")
 MEGAPIXEL = 1024.0 * 1024.0
-BELIEFS = default_assumptions()
+ASSUMPTIONS = default_assumptions()
 quick = settings(max_examples=40, deadline=None)
 
 
@@ -146,7 +146,7 @@ def images(limit_s: float | None = None, per_day: float = 50_000.0) -> Workload:
 
 
 def fleet(workload: Workload, name: str = "H100-SXM") -> Fleet:
-    found = size(workload, SDXL, [machine(name)], BELIEFS)[0]
+    found = size(workload, SDXL, [machine(name)], ASSUMPTIONS)[0]
     assert isinstance(found, Fleet), found
     return found
 
@@ -157,7 +157,7 @@ def test_a_limit_of_seconds_shrinks_the_batch_and_then_refuses() -> None:
     assert fleet(images()).layout.micro_batch == 8
     assert fleet(images(alone_s * 2.5)).layout.micro_batch == 2
     assert fleet(images(alone_s * 1.01)).layout.micro_batch == 1
-    refused = size(images(alone_s * 0.9), SDXL, [machine()], BELIEFS)[0]
+    refused = size(images(alone_s * 0.9), SDXL, [machine()], ASSUMPTIONS)[0]
     assert isinstance(refused, Refusal)
     assert refused.stage == "deadline"
 
@@ -178,7 +178,7 @@ def test_twice_the_images_take_about_twice_the_machines() -> None:
 
 def test_twice_the_arithmetic_helps_even_a_chip_that_power_holds_back() -> None:
     for name in ("T4", "A100-80GB-SXM"):
-        gains = relief(images(per_day=1000.0), SDXL, machine(name), 1, BELIEFS)
+        gains = relief(images(per_day=1000.0), SDXL, machine(name), 1, ASSUMPTIONS)
         assert gains["compute"] > gains["memory_bandwidth"] > 0
 
 

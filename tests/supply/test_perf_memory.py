@@ -14,7 +14,7 @@ from planner.supply.fleet import estimate
 from planner.supply.machines import Fleet, Machine, Refusal
 from pricing.accelerators import accelerators
 
-BELIEFS = default_assumptions()
+ASSUMPTIONS = default_assumptions()
 
 
 def _box(name: str = "H100-SXM", count: int = 8) -> Machine:
@@ -30,7 +30,7 @@ def _box(name: str = "H100-SXM", count: int = 8) -> Machine:
 def _tuned(model: str, seq_len: int, method: str = "full", count: int = 64) -> Fleet | Refusal:
     work = Finetune(method=method, tokens_m=500, seq_len=seq_len)
     asked = Workload(kind="finetune", model=model, finetune=work)
-    return estimate(asked, known_model(model), _box(), count, BELIEFS)
+    return estimate(asked, known_model(model), _box(), count, ASSUMPTIONS)
 
 
 def test_a_sequence_too_long_for_one_accelerator_is_split_over_a_ring() -> None:
@@ -57,7 +57,7 @@ def test_a_fit_is_judged_by_the_upper_end_of_what_varies() -> None:
     reserve = default_calibration().value("memory.reserve_ratio")
     varies = dict(fleet.memory.parts)["activations"]
     assert fleet.memory.upper_bytes - fleet.memory.total_bytes == pytest.approx((reserve - 1.0) * varies)
-    assert fleet.memory.upper_bytes <= BELIEFS["perf.training_memory_share"] * fleet.memory.capacity_bytes
+    assert fleet.memory.upper_bytes <= ASSUMPTIONS["perf.training_memory_share"] * fleet.memory.capacity_bytes
 
 
 def test_what_does_not_fit_needs_more_than_there_is() -> None:

@@ -13,17 +13,17 @@ from planner.demand.models import known_model
 from planner.demand.workload import Serve, Workload
 from planner.supply.fleet import estimate
 from planner.supply.machines import Fleet, Machine
-from planner.supply.serving import accepted_tokens
+from planner.supply.serving.speed import accepted_tokens
 from pricing.accelerators import accelerators
 
-BELIEFS = default_assumptions()
+ASSUMPTIONS = default_assumptions()
 BOX = Machine(accelerator=accelerators()["H100-SXM"], accelerator_count=4, memory_gib=1024)
 
 
-def _tpot_ms(drafted: int, rate: float, beliefs: Assumptions = BELIEFS) -> float:
+def _tpot_ms(drafted: int, rate: float, assumptions: Assumptions = ASSUMPTIONS) -> float:
     work = Serve(requests_per_s=rate, input_tokens=500, output_tokens=500, drafted_tokens=drafted)
     asked = Workload(kind="serve", model="llama-3.1-70b", precision=("fp8",), serve=work)
-    fleet = estimate(asked, known_model("llama-3.1-70b"), BOX, 4, beliefs)
+    fleet = estimate(asked, known_model("llama-3.1-70b"), BOX, 4, assumptions)
     assert isinstance(fleet, Fleet)
     assert fleet.performance.tpot_ms is not None
     assert ("speculative_decoding" in fleet.layout.techniques) == (drafted > 0)
@@ -32,12 +32,12 @@ def _tpot_ms(drafted: int, rate: float, beliefs: Assumptions = BELIEFS) -> float
 
 def test_a_lone_stream_is_sped_up_by_less_than_the_tokens_that_are_accepted() -> None:
     gain = _tpot_ms(0, 0.01) / _tpot_ms(4, 0.01)
-    assert 1.2 < gain < accepted_tokens(4, BELIEFS["perf.draft_acceptance_share"])
+    assert 1.2 < gain < accepted_tokens(4, ASSUMPTIONS["perf.draft_acceptance_share"])
 
 
 def test_a_draft_that_is_never_accepted_only_costs() -> None:
-    row = dataclasses.replace(BELIEFS.rows["perf.draft_acceptance_share"], value=0.0)
-    hopeless = Assumptions({**BELIEFS.rows, "perf.draft_acceptance_share": row})
+    row = dataclasses.replace(ASSUMPTIONS.rows["perf.draft_acceptance_share"], value=0.0)
+    hopeless = Assumptions({**ASSUMPTIONS.rows, "perf.draft_acceptance_share": row})
     assert _tpot_ms(4, 0.01, hopeless) > _tpot_ms(0, 0.01)
 
 

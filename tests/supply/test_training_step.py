@@ -16,12 +16,12 @@ from planner.supply.communication import Links, exchange_bandwidth, group_bandwi
 from planner.supply.fleet import estimate
 from planner.supply.hardware import Hardware, hardware
 from planner.supply.machines import Fleet, Machine
-from planner.supply.training import TrainingConstants, TrainingLayout, exposed_s, matmul_efficiency, training_step
-from planner.supply.training_candidates import trained_model
-from planner.supply.training_hardware import matmul_ceiling_share, offloaded_update_s
+from planner.supply.training.candidates import trained_model
+from planner.supply.training.matmul import matmul_ceiling_share, offloaded_update_s
+from planner.supply.training.speed import TrainingConstants, TrainingLayout, exposed_s, matmul_efficiency, training_step
 from pricing.accelerators import accelerators
 
-BELIEFS = default_assumptions()
+ASSUMPTIONS = default_assumptions()
 quick = settings(max_examples=25, deadline=None)
 CONSTANTS = TrainingConstants(
     matmul_share=0.72, width_knee=500.0, token_knee=500.0, attention_share=0.3, overlap_share=0.9, layer_s=3e-4, step_s=0.03,
@@ -52,8 +52,8 @@ def nodes(name: str = "H100-SXM") -> Hardware:
     return hardware([box(name)])
 
 
-def step_s(model: str = "llama-3.1-8b", *, adapters: bool = False, quantised: bool = False, **changed: object) -> float:
-    found = trained_model(known_model(model), 4096, adapters=adapters, quantised=quantised)
+def step_s(model: str = "llama-3.1-8b", *, adapters: bool = False, base: str = "bf16", **changed: object) -> float:
+    found = trained_model(known_model(model), 4096, adapters=adapters, base=base)
     return float(training_step(found, replace(LAYOUT, **changed), CONSTANTS).total_s)  # type: ignore[arg-type]
 
 
@@ -79,7 +79,7 @@ def test_training_in_fp8_is_never_slower_than_in_16_bit_where_the_chip_has_it(na
     rates = []
     for precision in (Precision.BF16, Precision.FP8):
         work = Workload(kind="pretrain", model=model, precision=(precision,), pretrain=Pretrain(tokens_b=10))
-        found = estimate(work, known_model(model), box(name), 64, BELIEFS)
+        found = estimate(work, known_model(model), box(name), 64, ASSUMPTIONS)
         if not isinstance(found, Fleet):
             return
         rates.append(found.performance.rate_per_s.typical)
@@ -130,8 +130,25 @@ def test_experts_that_lie_over_many_accelerators_cost_their_way() -> None:
 
 def test_a_4_bit_base_costs_its_unpacking_and_an_adapter_saves_the_gradients_of_the_base() -> None:
     plain = step_s(adapters=True)
-    assert step_s(adapters=True, quantised=True, data=1) > step_s(adapters=True, data=1)
+    assert step_s(adapters=True, base="nf4", data=1) > step_s(adapters=True, data=1)
     assert plain < step_s()
+
+
+def test_frozen_weights_move_less_for_each_token_and_less_still_in_8_bit() -> None:
+    full, frozen, narrow = (
+        step_s(adapters=adapters, base=base, data=1, micro_batch_tokens=512.0)
+        / step_s(adapters=adapters, base=base, data=1, micro_batch_tokens=65_536.0)
+        for adapters, base in ((False, "bf16"), (True, "bf16"), (True, "fp8"))
+    )
+    assert full > frozen > narrow
+
+
+def test_gradients_in_32_bit_take_twice_their_way() -> None:
+    moved = [
+        step_s(gradient_bytes_per_parameter=each, sharded=False, data_bytes_per_s=1e9, micro_batch_tokens=128.0)
+        for each in (0.0, 2.0, 4.0)
+    ]
+    assert moved[2] - moved[0] == pytest.approx(2 * (moved[1] - moved[0]), rel=0.1)
 
 
 def test_attention_with_sinks_moves_its_scores_by_hand() -> None:
@@ -154,7 +171,9 @@ def test_8_bit_leaves_the_output_head_in_16_bit() -> None:
 def test_a_card_with_fewer_watts_keeps_less_of_the_same_peak() -> None:
     shares = [matmul_ceiling_share(box(name)) for name in ("H100-PCIe", "H100-SXM-96GB-HBM2e", "H100-SXM")]
     assert shares == sorted(shares)
-    assert all(0.3 < matmul_ceiling_share(box(name)) <= 1.0 for name in accelerators())
+    # A GeForce runs above the clock of its data sheet, where sums in single precision halve its rate.
+    assert all(0.3 < matmul_ceiling_share(box(name)) <= 1.2 for name in accelerators())
+    assert matmul_ceiling_share(box("RTX 4090")) > 1.0 > matmul_ceiling_share(box("RTX PRO 6000 Blackwell")) > 0.8
 
 
 def test_states_in_host_memory_cost_their_way_and_the_processors_time_by_hand() -> None:
@@ -169,7 +188,7 @@ def test_qlora_is_never_planned_faster_than_lora_on_the_same_card() -> None:
         work = Workload(
             kind="finetune", model="llama-3.1-8b", finetune=Finetune(method=method, tokens_m=10, seq_len=2048)
         )
-        found = estimate(work, known_model("llama-3.1-8b"), box("A100-80GB-SXM", 1, "none", 0.0), 1, BELIEFS)
+        found = estimate(work, known_model("llama-3.1-8b"), box("A100-80GB-SXM", 1, "none", 0.0), 1, ASSUMPTIONS)
         assert isinstance(found, Fleet)
         rates.append(found.performance.rate_per_s.typical)
     assert rates[1] <= rates[0]

@@ -32,6 +32,7 @@ def test_an_example_is_read_whole(
     assert {(one["source"], one["basis"]) for one in record["measures"]} == bases
 
 
+@pytest.mark.slow
 def test_a_bill_is_read_without_pandas() -> None:
     code = (
         "import sys; from planner.cli import main; "

@@ -84,6 +84,7 @@ def test_every_version_of_the_specification_says_the_same(
     assert bill.versions == (version,)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["csv", "csv.gz"])
 def test_text_with_times_of_several_zones_says_the_same(
     read: Read, made: tuple[Any, dict[str, Any]], bills: ModuleType, tmp_path: Path, form: str
@@ -93,6 +94,7 @@ def test_text_with_times_of_several_zones_says_the_same(
     assert bill.faults == ()
 
 
+@pytest.mark.slow
 def test_times_without_seconds_are_read(
     read: Read, made: tuple[Any, dict[str, Any]], bills: ModuleType, tmp_path: Path
 ) -> None:
@@ -105,6 +107,7 @@ def test_times_without_seconds_are_read(
     _agrees(bill, made[1])
 
 
+@pytest.mark.slow
 def test_a_folder_of_mixed_versions_and_storages_is_one_bill(
     read: Read, made: tuple[Any, dict[str, Any]], bills: ModuleType, tmp_path: Path
 ) -> None:
@@ -171,6 +174,7 @@ def _text(bills: ModuleType, made: Any, path: Path) -> list[str]:
     return path.read_text(encoding="utf-8").splitlines()
 
 
+@pytest.mark.slow
 def test_a_currency_without_a_rate_leaves_its_rows_out_and_says_where(
     read: Read, made: tuple[Any, dict[str, Any]], bills: ModuleType, tmp_path: Path
 ) -> None:
@@ -196,6 +200,7 @@ def test_a_bill_in_a_currency_without_a_rate_alone_is_refused(read: Read, bills:
         read(tmp_path / "bill.parquet")
 
 
+@pytest.mark.slow
 def test_rows_that_cannot_be_read_are_counted_with_their_first_place(
     read: Read, made: tuple[Any, dict[str, Any]], bills: ModuleType, tmp_path: Path
 ) -> None:
@@ -234,6 +239,7 @@ def _line(cells: list[str]) -> str:
     return out.getvalue()
 
 
+@pytest.mark.slow
 def test_a_line_that_is_cut_off_is_told_with_file_and_line(
     read: Read, made: tuple[Any, dict[str, Any]], bills: ModuleType, tmp_path: Path
 ) -> None:
@@ -265,6 +271,7 @@ def test_a_bill_without_a_column_that_it_needs_is_refused(read: Read, bills: Mod
         read(tmp_path / "bill.parquet")
 
 
+@pytest.mark.slow
 def test_a_truncated_gzip_gives_its_readable_lines_and_says_where_it_ends(
     read: Read, made: tuple[Any, dict[str, Any]], bills: ModuleType, tmp_path: Path
 ) -> None:
@@ -310,6 +317,7 @@ def test_a_charge_that_ends_before_it_begins_counts_in_its_hour(read: Read, bill
     assert found.table.values["gpu_hours"].tolist() == [8.0]
 
 
+@pytest.mark.slow
 def test_both_engines_answer_row_by_row_the_same(
     read: Read, engine: Engine, made: tuple[Any, dict[str, Any]], bills: ModuleType, tmp_path: Path, rates: dict[str, Rate]
 ) -> None:  # fmt: skip
@@ -336,6 +344,7 @@ def test_both_engines_answer_row_by_row_the_same(
     assert (ours.apart, ours.rows, ours.copied_rows, ours.notes) == (theirs.apart, theirs.rows, theirs.copied_rows, theirs.notes)  # fmt: skip
 
 
+@pytest.mark.slow
 def test_numbers_and_times_that_cannot_be_are_left_out_and_told(
     read: Read, bills: ModuleType, made: Any, tmp_path: Path
 ) -> None:
@@ -393,6 +402,7 @@ def test_a_header_without_rows_is_told(read: Read, bills: ModuleType, made: Any,
         read(tmp_path / "bill.csv")
 
 
+@pytest.mark.slow
 def test_the_time_of_a_bill_is_that_of_all_its_use(read: Read, bills: ModuleType, made: Any, tmp_path: Path) -> None:
     path = tmp_path / "bill.csv"
     lines = _text(bills, made, path)

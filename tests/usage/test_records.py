@@ -14,6 +14,8 @@ from planner.usage.plain import read_plain
 from planner.usage.records import Records, Stretch, records_of
 from planner.usage.slurm import gpus_of_tres, read_slurm
 from planner.usage.sources import Source, find_sources
+from planner.usage.summary import summarised
+from pricing.catalog import load_bundled
 
 
 def _sources(tmp_path: Path, name: str, text: str) -> list[Source]:
@@ -171,3 +173,81 @@ def test_a_sample_that_was_exported_twice_counts_once(tmp_path: Path) -> None:
     found = read_dcgm(_sources(tmp_path, "dcgm.csv", "\n".join([header, *lines, *lines])))
     assert found.table.total("gpu_hours", found.table.equals("basis", "busy")) == pytest.approx(2.0)
     assert found.table.total("gpu_hours", found.table.equals("basis", "present")) == pytest.approx(4.0)
+
+
+@pytest.mark.parametrize("text", ["0001-01-01T00:00:00Z", "0202-10-01T00:00:00Z", "9999-12-31T23:59:59Z", "0001-01-01T00:00:00+14:00", "1e300", "-1e12", "2101-01-01"])  # fmt: skip
+@pytest.mark.parametrize("kind", ["plain", "slurm", "dcgm"])
+def test_a_date_beyond_reason_is_left_out_with_its_line_and_costs_no_memory(
+    kind: str, text: str, tmp_path: Path
+) -> None:
+    right = ["2026-10-01T00:00:00Z", "2026-10-01T01:00:00Z"]
+    name, content, read = {
+        "plain": ("p.csv", ["timestamp,gpus", *(f"{time},1" for time in (*right, text))], read_plain),
+        "slurm": ("s.txt", ["JobID|Start|End|State|AllocTRES", *(f"1|{start}|2026-10-01T02:00:00Z|COMPLETED|gres/gpu=1" for start in (*right, text))], read_slurm),
+        "dcgm": ("d.csv", ["timestamp,DCGM_FI_DEV_GPU_UTIL", *(f"{time},100" for time in (*right, text))], read_dcgm),
+    }[kind]  # fmt: skip
+    records = read(_sources(tmp_path, name, "\n".join(content) + "\n"))
+    assert int(np.ptp(records.table.hour)) < 3
+    assert [(one.where, one.rows) for one in records.faults] == [(f"{tmp_path / name}:4", 1)]
+
+
+def test_an_end_beyond_reason_leaves_its_job_out(tmp_path: Path) -> None:
+    lines = [
+        "JobID|Start|End|State|AllocTRES|ElapsedRaw",
+        "1|2026-10-01T00:00:00|2026-10-01T02:00:00|COMPLETED|gres/gpu=1|7200",
+        "2|2026-10-01T00:00:00|2062-10-01T02:00:00|COMPLETED|gres/gpu=1|7200",
+        "3|2026-10-01T00:00:00|Unknown|COMPLETED|gres/gpu=1|99999999999999",
+        f"4|2026-10-01T00:00:00|2026-10-01T02:00:00|COMPLETED|gres/gpu={'9' * 5000}|7200",
+    ]
+    records = read_slurm(_sources(tmp_path, "s.txt", "\n".join(lines)))
+    assert _hours(records, "allocated") == 2.0
+    assert [(one.where, one.rows) for one in records.faults] == [(f"{tmp_path / 's.txt'}:3", 3)]
+
+
+@pytest.mark.parametrize("second", ["2062-10-01", "2080-10-01"])
+def test_two_rows_decades_apart_hold_for_no_decades(second: str, tmp_path: Path) -> None:
+    plain = read_plain(_sources(tmp_path, "p.csv", f"timestamp,gpus\n2026-10-01,1\n{second},1\n2026-10-02,1\n"))
+    assert len(plain.table) <= 3 * 24
+    samples = f"timestamp,DCGM_FI_DEV_GPU_UTIL\n2026-10-01,100\n{second},100\n"
+    assert len(read_dcgm(_sources(tmp_path, "d.csv", samples)).table) <= 2 * 2 * 24
+    with pytest.raises(UsageError, match="more than a year"):
+        read_plain(_sources(tmp_path, "q.csv", f"timestamp,gpus\n2026-10-01,1\n{second},1\n"))
+
+
+def test_hours_over_more_years_than_any_record_has_are_refused_with_their_dates(tmp_path: Path) -> None:
+    plain = read_plain(
+        _sources(tmp_path, "p.csv", "timestamp,gpus\n2026-10-01,1\n2026-10-02,1\n2026-10-03,1\n2062-10-01,1\n")
+    )
+    with pytest.raises(UsageError, match="reach from 2026-10-01 to 2062-10-02; 20 years are the most"):
+        summarised(None, [plain], load_bundled())
+
+
+def test_too_many_names_of_accelerators_are_refused_before_their_curves_are_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("planner.usage.summary.MOST_CURVE_VALUES", 100)
+    rows = "".join(f"2026-10-01T{hour:02}:00:00Z,1,chip {hour}\n" for hour in range(24))
+    plain = read_plain(_sources(tmp_path, "p.csv", "timestamp,gpus,gpu\n" + rows))
+    with pytest.raises(UsageError, match="24 names of accelerators over 24 hours"):
+        summarised(None, [plain], load_bundled())
+
+
+@pytest.mark.parametrize("factor", [1, 10**3, 10**6, 10**9])
+def test_seconds_milli_micro_and_nanoseconds_are_the_same_time(factor: int, tmp_path: Path) -> None:
+    first = 1_790_812_800
+    text = f"timestamp,gpus\n{first * factor},1\n{(first + 3600) * factor},1\n"
+    assert read_plain(_sources(tmp_path, "p.csv", text)).table.hour.tolist() == [first // 3600, first // 3600 + 1]
+
+
+def test_long_stretches_of_many_owners_are_cut_block_by_block_and_refused_beyond_a_bound(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stretches = [Stretch(3600.0 * at, 3600.0 * (at + 100), 2.0, "allocated", account=str(at % 7)) for at in range(50)]
+    whole = records_of(stretches, "plain", rows=50).table
+    monkeypatch.setattr(records_module, "BLOCK", 250)
+    in_blocks = records_of(stretches, "plain", rows=50).table
+    assert in_blocks.hour.tolist() == whole.hour.tolist()
+    assert in_blocks.values["gpu_hours"].tolist() == whole.values["gpu_hours"].tolist()
+    monkeypatch.setattr(records_module, "MOST_ROWS", 500)
+    with pytest.raises(UsageError, match="in parts"):
+        records_of(stretches, "plain", rows=50)

@@ -15,6 +15,7 @@ from planner.engine import connect
 from planner.usage.bill import Rate
 from planner.usage.faults import NoUsageError, UsageError
 from planner.usage.focus import read_bill
+from planner.usage.records import rows_of_file
 from planner.usage.skus import SkuReader
 from planner.usage.sources import find_sources, kind_of_header
 from planner.usage.summary import summarised
@@ -68,6 +69,7 @@ def test_a_path_that_does_not_exist_and_a_folder_without_files_are_refused(tmp_p
         find_sources([str(tmp_path / "folder")], folder=tmp_path)
 
 
+@pytest.mark.slow
 def test_a_bill_in_an_object_store_is_read_where_it_lies(
     bills: ModuleType, made: tuple[Any, dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -128,16 +130,20 @@ def test_a_bill_of_another_maker_is_read_and_without_accelerators_says_so_with_i
     assert told.value.exit_status == 3
 
 
-def test_another_encoding_is_told_and_no_riddle_of_columns(tmp_path: Path) -> None:
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-8-sig"])
+def test_utf_16_is_read_where_its_mark_says_so_and_told_where_not(encoding: str, tmp_path: Path) -> None:
     path = tmp_path / "bill.csv"
-    path.write_bytes("BilledCost,ChargeCategory,ChargePeriodStart,EffectiveCost\n".encode("utf-16"))
+    path.write_bytes("BilledCost,ChargeCategory,ChargePeriodStart,EffectiveCost\nMünchen,,,\n".encode(encoding))
     sources, faults = find_sources([str(path)], folder=tmp_path)
-    assert sources == []
-    assert "UTF-8" in faults[0].what
+    if encoding == "utf-16-le":  # without a mark it may be anything
+        assert sources == []
+        assert "UTF-8" in faults[0].what
+    else:
+        assert [cells[0] for _, cells in rows_of_file(sources[0])] == ["BilledCost", "München"]
 
 
 def test_a_file_that_may_not_be_read_is_told_and_the_others_are_read(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("a.csv", "b.csv"):
         (tmp_path / name).write_text("timestamp,gpus\n2026-10-01,1\n", encoding="utf-8")
@@ -149,10 +155,10 @@ def test_a_file_that_may_not_be_read_is_told_and_the_others_are_read(
         return usual(path, *args, **options)
 
     monkeypatch.setattr(Path, "open", opened)
-    sources, faults = find_sources([str(tmp_path)], folder=tmp_path / "work")
+    sources, faults = find_sources([str(tmp_path)], folder=tmp_path_factory.mktemp("work"))
     assert [one.name for one in sources] == [str(tmp_path / "b.csv")]
     assert [(one.what, one.where) for one in faults] == [
-        ("it cannot be opened: Permission denied", str(tmp_path / "a.csv"))
+        ("it cannot be read: Permission denied", str(tmp_path / "a.csv"))
     ]
 
 

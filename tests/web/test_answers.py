@@ -6,14 +6,17 @@ import asyncio
 import json
 import os
 import signal
+import time
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from starlette.types import Message
 
 from planner.web import answers
 from planner.web.answers import Answer, BusyError, Planners
+from planner.web.app import create_app
 from pricing.catalog import load_bundled
 from pricing.offers import Offer
 from pricing.store.exchange import import_offers
@@ -30,13 +33,15 @@ def _hang(*_: object) -> Answer:
     raise AssertionError
 
 
+@pytest.mark.slow
 def test_a_killed_process_is_replaced_and_the_work_done_again() -> None:
     async def lived() -> Answer:
         planners = Planners(None, LINKS, workers=1)
         try:
             first = await planners.ask("json", GPU_HOURS)
-            for process in list(planners._pool._processes.values()):
-                os.kill(process.pid or 0, signal.SIGKILL)
+            for pool in planners._processes:
+                for process in list(pool._processes.values()):
+                    os.kill(process.pid or 0, signal.SIGKILL)
             second = await planners.ask("json", {**GPU_HOURS, "gpu_hours.count": "4"})
             assert first.body != second.body
             return second
@@ -100,6 +105,115 @@ def test_a_process_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch) -> No
     asyncio.run(lived())
 
 
+def _hang_if_asked(_store: str | None, _form: str, values: Mapping[str, str], _links: Mapping[str, str]) -> Answer:
+    if "hang" in values:
+        time.sleep(60)
+    return Answer(200, "text/plain", values["name"].encode())
+
+
+@pytest.mark.slow
+def test_a_process_that_hangs_costs_its_own_request_and_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(answers, "LONGEST_ANSWER_S", 5.0)
+    monkeypatch.setattr(answers, "LONGEST_WAIT_S", 20.0)
+    monkeypatch.setattr(answers, "answer", _hang_if_asked)
+
+    async def lived() -> tuple[BaseException | Answer, list[Answer], set[object], set[object]]:
+        planners = Planners(None, LINKS, workers=2)
+        try:
+            hung = asyncio.create_task(planners.ask("json", {"hang": "yes", "name": "h"}))
+            before = set[object](planners._processes)
+            honest = [await planners.ask("json", {"name": str(number)}) for number in range(3)]
+            assert not hung.done()  # they went past the one that hangs
+            (late,) = await asyncio.gather(hung, return_exceptions=True)
+            return late, honest, before, set[object](planners._processes)
+        finally:
+            planners.close()
+
+    hung, honest, before, after = asyncio.run(lived())
+    assert isinstance(hung, BusyError)
+    assert [answer.body for answer in honest] == [b"0", b"1", b"2"]
+    assert len(before & after) == 1  # the other process was left alone
+
+
+def test_who_waits_long_for_a_process_is_told_to_come_again_and_ends_nobodys_work(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(answers, "LONGEST_WAIT_S", 0.05)
+    monkeypatch.setattr(answers, "answer", _hang_if_asked)
+
+    async def lived() -> None:
+        planners = Planners(None, LINKS, workers=1)
+        try:
+            first = asyncio.create_task(planners.ask("json", {"hang": "yes", "name": "a"}))
+            await asyncio.sleep(0.01)  # it has the process
+            with pytest.raises(BusyError):
+                await planners.ask("json", {"name": "b"})
+            assert not first.done()
+        finally:
+            planners.close()
+
+    asyncio.run(lived())
+
+
+def _bug(*_: object) -> Answer:
+    raise ZeroDivisionError
+
+
+@pytest.mark.slow
+def test_a_bug_is_a_500_with_the_rules_for_browsers_and_the_next_question_is_answered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    app = create_app(workers=1)
+    body = b"kind=gpu_hours&gpu_hours.gpu=h100-sxm&gpu_hours.count=8"
+    headers = [(b"host", b"localhost"), (b"content-type", b"application/x-www-form-urlencoded")]
+
+    async def status_of(path: str) -> tuple[int, dict[bytes, bytes]]:
+        sent: list[Message] = []
+
+        async def receive() -> Message:
+            return {"type": "http.request", "body": body}
+
+        async def send(message: Message) -> None:
+            sent.append(message)
+
+        scope = {"type": "http", "method": "POST", "path": path, "query_string": b"", "headers": headers}
+        await app(scope, receive, send)
+        return sent[0]["status"], dict(sent[0]["headers"])
+
+    async def lived() -> None:
+        app.state.planners = Planners(None, LINKS, workers=1)
+        try:
+            with monkeypatch.context() as patch:
+                patch.setattr(answers, "answer", _bug)
+                status, found = await status_of("/plan")
+            assert status == 500
+            assert b"default-src 'none'" in found[b"content-security-policy"]
+            assert (await status_of("/download/plan.csv"))[0] == 200
+        finally:
+            app.state.planners.close()
+
+    asyncio.run(lived())
+
+
+def test_the_same_question_asked_by_many_at_once_is_worked_out_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(answers, "answer", _hang_if_asked)
+
+    async def lived() -> int:
+        planners = Planners(None, LINKS, workers=1)
+        try:
+            asked = [asyncio.create_task(planners.ask("json", {"name": "x"})) for _ in range(20)]
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            waiting = planners.waiting
+            assert {answer.body for answer in await asyncio.gather(*asked)} == {b"x"}
+            return waiting
+        finally:
+            planners.close()
+
+    assert asyncio.run(lived()) == 1
+
+
+@pytest.mark.slow
 def test_prices_that_a_refresh_has_brought_are_seen_without_a_restart(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -119,7 +233,13 @@ def test_prices_that_a_refresh_has_brought_are_seen_without_a_restart(
     async def price(planners: Planners) -> float:
         found = await planners.ask("json", GPU_HOURS)
         options = json.loads(found.body)["options"]
-        return min(float(o["price_usd_per_hour"]) for o in options if o["instance_type"] == "p5.48xlarge")
+        (imported,) = [
+            option
+            for option in options
+            if (option["instance_type"], option["region"], option["purchase_option"])
+            == ("p5.48xlarge", "us-east-1", "on_demand")
+        ]
+        return float(imported["price_usd_per_hour"])
 
     async def lived() -> None:
         planners = Planners(uri, LINKS, workers=1)

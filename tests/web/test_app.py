@@ -16,6 +16,7 @@ from tests.report.office import book_of
 from tests.web.client import GPU_HOURS, SERVE, ask
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KIND_WORDS)
 def test_each_kind_of_work_has_a_form_that_plans_as_it_stands(kind: str, address: str) -> None:
     page = ask(address, f"/?kind={kind}")
@@ -28,7 +29,7 @@ def test_each_kind_of_work_has_a_form_that_plans_as_it_stands(kind: str, address
     assert '<h1 id="headline">' in planned.text
 
 
-@pytest.mark.parametrize("ending", ["xlsx", "html", "json", "md", "csv"])
+@pytest.mark.parametrize("ending", [pytest.param("xlsx", marks=pytest.mark.slow), "html", "json", "md", "csv"])
 def test_a_plan_is_handed_out_in_every_form(ending: str, address: str, tmp_path: Path) -> None:
     got = ask(address, f"/download/plan.{ending}", GPU_HOURS)
     assert got.status == 200

@@ -18,7 +18,7 @@ def test_a_workload_is_typed_planned_played_with_and_downloaded(address: str) ->
     with opened(address) as seen:
         page = seen.page
         page.get_by_role("link", name="plain GPU hours").click()
-        page.get_by_label("hours per month").fill("700")
+        page.get_by_label("Hours per month").fill("700")
         page.screenshot(path=OUTPUT / "web-form.png", full_page=True)
         page.get_by_role("button", name="Plan", exact=True).click()
         page.wait_for_selector("#headline")
@@ -61,7 +61,7 @@ def test_it_works_without_a_script(address: str) -> None:
 
 def test_a_fault_is_told_beside_what_was_typed(address: str) -> None:
     with opened(f"{address}/?kind=gpu_hours") as seen:
-        seen.page.get_by_label("gpu", exact=True).fill("<script>alert(1)</script>")
+        seen.page.get_by_label("GPU", exact=True).fill("<script>alert(1)</script>")
         seen.page.get_by_role("button", name="Plan", exact=True).click()
         assert "script" in (seen.page.get_by_role("alert").text_content() or "")
-        assert seen.page.get_by_label("gpu", exact=True).input_value() == "<script>alert(1)</script>"
+        assert seen.page.get_by_label("GPU", exact=True).input_value() == "<script>alert(1)</script>"

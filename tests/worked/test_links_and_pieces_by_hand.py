@@ -9,8 +9,8 @@ from planner.demand.models import known_model
 from planner.demand.profiles import hourly_rates, peak_over_mean_ratio
 from planner.demand.workload import Profile
 from planner.supply.communication import all_gather_s, all_to_all_s, point_to_point_s
-from planner.supply.served_model import experts_read_share, seen_tokens, served_model
-from planner.supply.serving import accepted_tokens
+from planner.supply.serving.model import experts_read_share, seen_tokens, served_model
+from planner.supply.serving.speed import accepted_tokens
 
 
 def test_gathering_a_gigabyte_over_eight_at_a_hundred_gigabytes_a_second() -> None:

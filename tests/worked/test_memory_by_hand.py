@@ -12,7 +12,7 @@ from planner.demand.memory import (
     unsplit_layer_bytes_per_token,
 )
 from planner.demand.models import known_model
-from planner.measured.memory import memory_table
+from planner.measured.memory.predict import memory_table
 from planner.measured.rows import Row, shipped_rows
 
 

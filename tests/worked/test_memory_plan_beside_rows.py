@@ -7,20 +7,20 @@ import pytest
 from planner.assumptions import default_assumptions
 from planner.demand.models import known_model
 from planner.demand.workload import Finetune, Workload
-from planner.measured.memory import memory_table
+from planner.measured.memory.predict import memory_table
 from planner.measured.rows import shipped_rows
 from planner.supply.fleet import estimate
 from planner.supply.machines import Fleet, Machine, MemoryUse, Refusal
-from planner.supply.training_memory import activation_bytes_per_token
+from planner.supply.training.memory import activation_bytes_per_token
 from pricing.accelerators import accelerators
 
-BELIEFS = default_assumptions()
+ASSUMPTIONS = default_assumptions()
 
 
 def _tuned(model: str, method: str, seq_len: int, gpu: str) -> Fleet | Refusal:
     box = Machine(accelerator=accelerators()[gpu], accelerator_count=1, memory_gib=512, network="ethernet")
     work = Finetune(method=method, tokens_m=10, seq_len=seq_len)
-    return estimate(Workload(kind="finetune", model=model, finetune=work), known_model(model), box, 1, BELIEFS)
+    return estimate(Workload(kind="finetune", model=model, finetune=work), known_model(model), box, 1, ASSUMPTIONS)
 
 
 def _memory(found: Fleet | Refusal) -> MemoryUse:

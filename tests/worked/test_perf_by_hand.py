@@ -18,10 +18,10 @@ from planner.demand.parameters import active_parameter_count, lora_parameter_cou
 from planner.demand.requirements import requirements
 from planner.demand.workload import Serve, Workload
 from planner.supply.communication import all_reduce_s
-from planner.supply.goodput import goodput_share
-from planner.supply.images import ImageConstants, ImageRates, image_s, step_time
-from planner.supply.served_model import served_model
-from planner.supply.serving import ServingConstants, ServingLayout, decode_step
+from planner.supply.serving.model import served_model
+from planner.supply.serving.speed import ServingConstants, ServingLayout, decode_step
+from planner.supply.throughput.images import ImageConstants, ImageRates, image_s, step_time
+from planner.supply.training.goodput import goodput_share
 
 
 def test_parameters_of_llama_3_1_8b_add_up_by_hand() -> None:

@@ -32,36 +32,34 @@ const startPlan = (plan, prefix) => {
   };
 
   // --- money
-  const values = (option, inputs, bridge) => {
-    const beliefs = { ...plan.beliefs };
-    for (const name of Object.keys(beliefs)) {
-      if (name.startsWith("own.resale_after_")) beliefs[name] *= inputs.resale;
+  const values = (option, inputs) => {
+    const assumptions = { ...plan.assumptions };
+    for (const name of Object.keys(assumptions)) {
+      if (name.startsWith("own.resale_after_")) assumptions[name] *= inputs.resale;
     }
     const own = byId.get(inputs.own);
-    if (own && own.site) beliefs[plan.sites[own.site]["site.electricity_usd_per_kwh"]] = inputs.electricity;
-    const v = { ...beliefs, ...option.book, "site.usd_per_kw_month": 0 };
-    for (const [name, belief] of Object.entries(plan.sites[option.site ?? "home"])) v[name] = beliefs[belief];
+    if (own && own.site) assumptions[plan.sites[own.site]["site.electricity_usd_per_kwh"]] = inputs.electricity;
+    const v = { ...assumptions, ...option.book };
+    for (const name of Object.keys(plan.sites.colocation)) v[name] = 0;
+    for (const [name, assumption] of Object.entries(plan.sites[option.site ?? "home"])) v[name] = assumptions[assumption];
     if (option.id === inputs.rent && "book.price_usd_per_hour" in v) v["book.price_usd_per_hour"] = inputs.price;
     v["input.horizon_months"] = inputs.horizon;
     v["input.use_ratio"] = inputs.use;
-    v["input.bridge_usd_per_month"] = bridge;
+    const bridge = byId.get(option.bridge);
+    if (bridge && bridge.id === inputs.rent && "book.price_usd_per_hour" in bridge.book)
+      v["book.bridge_usd_per_hour"] *= inputs.price / bridge.book["book.price_usd_per_hour"];
     return v;
   };
   const sum = (cells) => cells.reduce((a, b) => a + b, 0);
   const discounted = (cost, group) => cost[group].reduce((a, b, month) => a + b * cost.discount[month], 0);
-  const costOf = (option, inputs, bridge = 0) => {
-    const cost = models[option.model](values(option, inputs, bridge), plan.months);
+  const costOf = (option, inputs) => {
+    const cost = models[option.model](values(option, inputs), plan.months);
     cost.today = discounted(cost, "total");
     cost.month = sum(cost.total) / cost.last;
     return cost;
   };
   const allCosts = (inputs) => {
-    const costs = new Map();
-    for (const option of plan.options) if (option.kind !== "buy") costs.set(option.id, costOf(option, inputs));
-    const rents = plan.options.filter((option) => option.bridge).map((option) => costs.get(option.id).month);
-    const bridge = rents.length ? Math.min(...rents) : 0;
-    for (const option of plan.options) if (option.kind === "buy") costs.set(option.id, costOf(option, inputs, bridge));
-    return costs;
+    return new Map(plan.options.map((option) => [option.id, costOf(option, inputs)]));
   };
 
   // Follow what owning has saved from knot to knot; a month has one before and one after the lumps at its end.
@@ -88,7 +86,7 @@ const startPlan = (plan, prefix) => {
   };
 
   const isEligible = (option, inputs) =>
-    option.eligible && (option.kind !== "buy" || plan.once || plan.beliefs["own.lead_time_months"] < inputs.horizon);
+    option.eligible && (option.kind !== "buy" || plan.once || plan.assumptions["own.lead_time_months"] < inputs.horizon);
   const cheapest = (options, costs) =>
     options.reduce((best, option) => (!best || costs.get(option.id).today < costs.get(best.id).today ? option : best), null);
   const choose = (costs, inputs) => {
@@ -96,7 +94,7 @@ const startPlan = (plan, prefix) => {
     const owned = cheapest(eligible.filter((option) => option.kind === "buy"), costs);
     const rest = cheapest(eligible.filter((option) => option.kind !== "buy"), costs);
     if (!rest || !owned) return rest ?? owned;
-    const margin = plan.beliefs["verdict.buy_margin_share"];
+    const margin = plan.assumptions["verdict.buy_margin_share"];
     return costs.get(owned.id).today < costs.get(rest.id).today * (1 - margin) ? owned : rest;
   };
 
@@ -202,7 +200,7 @@ const startPlan = (plan, prefix) => {
     const saving = rent.today - own.today;
     const when = month === null ? `does not pay off within ${inputs.horizon} months` : `pays off from month ${month.toFixed(1)} on`;
     element("live").textContent =
-      `${isPlanned() ? "" : `${said} `}Against the rent above, owning ${when}; over ${inputs.horizon} months it ${saving >= 0 ? "saves" : "costs"} ${usd(Math.abs(saving))} USD ${saving >= 0 ? "" : "more "}in today's money.`;
+      `${isPlanned() ? "" : `${said} `}Against the rent above, owning ${when}; over ${inputs.horizon} months it ${saving >= 0 ? "saves" : "costs"} ${usd(Math.abs(saving))} USD ${saving >= 0 ? "" : "more "}(NPV).`;
     element("pair").textContent = `${byId.get(inputs.rent).label}, against ${byId.get(inputs.own).label}`;
     if (views.paid) {
       const shown = [["rent", rent], ["own", own]];

@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
+from pricing.offers import Offer, PurchaseOption
 from pricing.providers.aws.asking import BULK_URL, fetch
 from pricing.providers.aws.reading import VERSION, normalise
 from pricing.providers.contract import Provider
 
 __all__ = ["PROVIDER", "fetch", "normalise"]
+
+PARTS = {
+    PurchaseOption.SPOT: "spot",
+    PurchaseOption.CAPACITY_BLOCK: "capacity_block",
+    PurchaseOption.SAVINGS_PLAN_1Y: "savings_plans",
+    PurchaseOption.SAVINGS_PLAN_3Y: "savings_plans",
+}
+"""What has a part of its own; the price list tells all the rest."""
+
+
+def part_of(offer: Offer) -> str:
+    """Return the part that tells an offer."""
+    return f"{PARTS.get(offer.purchase_option, 'on_demand')}/{offer.region}"
+
 
 PROVIDER = Provider(
     name="aws",
@@ -14,6 +29,7 @@ PROVIDER = Provider(
     fetch=fetch,
     normalise=normalise,
     anchors=("p5.48xlarge", "g6.xlarge"),
+    part_of=part_of,
     endpoints={
         "GPUPLAN_AWS_BULK_URL": BULK_URL,
         "AWS_ENDPOINT_URL_PRICING": "",

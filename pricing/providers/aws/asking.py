@@ -11,12 +11,15 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
 from functools import partial
+from pathlib import Path
 from typing import Any, Final, Self
 
 from pricing.clock import utc_now
-from pricing.providers.contract import Fetched, PartFault, RawPage, Request, SourceError, is_loopback
+from pricing.providers.aws.price_list import distil_plan_list, distil_price_list, is_accelerated_type, is_wanted_type
+from pricing.providers.contract import Fetched, PartFault, RawPage, Request, SourceError, client_library, is_loopback
 from pricing.providers.http import Http
 from pricing.providers.pool import side_by_side
+from pricing.providers.retry import brief
 
 __all__ = ["BULK_SERVICE", "BULK_URL", "fetch", "is_wanted_type"]
 
@@ -32,30 +35,11 @@ CAPACITY_BLOCK_HOURS: Final = (24, 168)
 
 TYPES_PER_CALL: Final = 100
 
-_ACCELERATED: Final = re.compile(r"^(p\d|g\d|gr\d|u-p\d|trn\d|inf\d|dl\d)[a-z0-9-]*(\.|$)")
-_HOSTS: Final = re.compile(r"^[cmr][78][a-z]*\.(?!metal)")
-
-
-def is_wanted_type(name: str) -> bool:
-    """Return whether an instance type has an accelerator, or is of a CPU family that is compared with.
-
-    Examples
-    --------
-    >>> [is_wanted_type(name) for name in ("p5.48xlarge", "u-p6e-gb200x36", "c8g.4xlarge", "t3.micro", "r8i.metal-48xl")]
-    [True, True, True, False, False]
-    """
-    return is_accelerated_type(name) or bool(_HOSTS.match(name))
-
-
-def is_accelerated_type(name: str) -> bool:
-    """Return whether an instance type's name is of a family with accelerators."""
-    return bool(_ACCELERATED.match(name))
-
 
 def fetch(request: Request) -> Iterator[Fetched]:
     """Ask AWS for everything in the wanted regions; what cannot be asked without credentials is skipped and said so."""
     with Http(request) as http, _Clients(request) as clients:
-        client_of = clients.of if clients.can_ask else None
+        client_of = clients.of if clients.lack is None else None
         try:
             regions = _bulk_regions(http, request)
         except SourceError as error:
@@ -64,10 +48,17 @@ def fetch(request: Request) -> Iterator[Fetched]:
                 return
             regions = {}
         wanted = list(request.regions) or [name for name in regions if not name.startswith("us-gov-")]
-        if not wanted and client_of is not None:
-            yield from _asked_regions(client_of, wanted)
+        opted_in: set[str] | None = None
+        if client_of is not None:
+            try:
+                opted_in = _opted_in(client_of)
+            except SourceError as error:
+                if not wanted:
+                    yield PartFault.of("on_demand/*", error)
+        wanted = wanted or sorted(opted_in or ())
         plans, plans_fault = _plan_regions(http, request)
         jobs: dict[str, Callable[[], Iterable[RawPage]]] = {}
+        closed: list[str] = []
         for region in wanted:
             jobs[f"on_demand/{region}"] = partial(_on_demand, request, http, client_of, region, regions.get(region))
             if plans_fault is None or client_of is not None:
@@ -75,26 +66,30 @@ def fetch(request: Request) -> Iterator[Fetched]:
                     _savings_plans, request, http, client_of, region, plans.get(region)
                 )
             # A Local Zone has a price list of its own; the EC2 API tells of it under its parent.
-            if client_of is not None and re.fullmatch(r"[a-z]+(-[a-z]+)+-\d+", region):
-                jobs[f"types/{region}"] = partial(_types, request, client_of, region)
-                jobs[f"spot/{region}"] = partial(_spot, request, client_of, region)
-                jobs[f"reserved/{region}"] = partial(_reserved, request, client_of, region)
-                jobs[f"capacity_block/{region}"] = partial(_capacity_blocks, request, client_of, region)
+            if client_of is None or not re.fullmatch(r"[a-z]+(-[a-z]+)+-\d+", region):
+                continue
+            if opted_in is not None and region not in opted_in:
+                closed.append(region)
+                continue
+            for what, ask in EC2_PARTS.items():
+                jobs[f"{what}/{region}"] = partial(ask, request, client_of, region)
         yield from side_by_side(request, jobs)
+        if closed:
+            message = (
+                f"list prices alone of {len(closed)} regions that the account has not opted into: {', '.join(closed)}"
+            )
+            yield PartFault(part="regions", status="skipped", reason="not_opted_in", message=message)
         if plans_fault is not None and client_of is None:
             yield PartFault.of("savings_plans/*", plans_fault)
-        if client_of is None:
+        if clients.lack is not None:
             for part in ("spot/*", "capacity_block/*"):
-                message = "needs AWS credentials (read-only is enough); list prices were had without"
-                yield PartFault(part=part, status="skipped", reason="credentials", message=message)
+                yield PartFault.of(part, clients.lack)
 
 
-def _asked_regions(client_of: Callable[[str, str], Any], wanted: list[str]) -> Iterator[PartFault]:
-    try:
-        answer = _called(lambda: client_of("ec2", PRICING_REGION).describe_regions())
-        wanted.extend(region["RegionName"] for region in answer["Regions"])
-    except SourceError as error:
-        yield PartFault.of("on_demand/*", error)
+def _opted_in(client_of: Callable[[str, str], Any]) -> set[str]:
+    """Return the regions that the account can ask; in the others every question ends in AuthFailure."""
+    answer = _called(lambda: client_of("ec2", PRICING_REGION).describe_regions(AllRegions=True))
+    return {region["RegionName"] for region in answer["Regions"] if region.get("OptInStatus") != "not-opted-in"}
 
 
 def _bulk_base(request: Request) -> str:
@@ -124,7 +119,7 @@ def _plan_regions(http: Http, request: Request) -> tuple[dict[str, str], SourceE
         return {entry["regionCode"]: str(entry["versionUrl"]) for entry in answer["regions"]}, None
     except SourceError as error:
         return {}, error
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, AttributeError) as error:
         return {}, _changed_shape("the region index of the savings plans", error)
 
 
@@ -143,7 +138,7 @@ def _on_demand(
     fault = SourceError(f"no price list file for {region}", reason="missing_region", where=region)
     if path is not None:
         try:
-            yield _spooled(request, http, part, "price_list", path)
+            yield _spooled(request, http, part, "price_list", path, distil_price_list)
         except SourceError as error:
             fault = error
         else:
@@ -153,10 +148,17 @@ def _on_demand(
     yield from _products(request, client_of, region)
 
 
-def _spooled(request: Request, http: Http, part: str, kind: str, path: str) -> RawPage:
+def _spooled(
+    request: Request, http: Http, part: str, kind: str, path: str, distil: Callable[[Path, Path], None]
+) -> RawPage:
+    """Bring a file onto disk and keep the few megabytes of it that are read; an odd one is asked for again."""
     url = _bulk_base(request) + path
-    target = request.spool / f"aws-{part.replace('/', '-')}.json"
-    http.download(url, target)
+    whole = request.spool / f"aws-{part.replace('/', '-')}.json"
+    target = whole.with_suffix(".jsonl")
+    try:
+        http.download(url, whole, lambda file: distil(file, target))
+    finally:
+        whole.unlink(missing_ok=True)
     return _page(part, kind, target, url)
 
 
@@ -181,11 +183,16 @@ def _savings_plans(
     request: Request, http: Http, client_of: Callable[[str, str], Any] | None, region: str, path: str | None
 ) -> Iterator[RawPage]:
     part = f"savings_plans/{region}"
+    fault = SourceError(f"no savings plan file for {region}", reason="missing_region", where=region)
     if path is not None:
-        yield _spooled(request, http, part, "plan_list", path)
-        return
+        try:
+            yield _spooled(request, http, part, "plan_list", path, distil_plan_list)
+        except SourceError as error:
+            fault = error
+        else:
+            return
     if client_of is None:
-        raise SourceError(f"no savings plan file for {region}", reason="missing_region", where=region)
+        raise fault
     client = client_of("savingsplans", PRICING_REGION)
     arguments: dict[str, Any] = {
         "products": ["EC2"],
@@ -298,21 +305,33 @@ def _capacity_blocks(request: Request, client_of: Callable[[str, str], Any], reg
                 yield _page(part, "capacity_blocks", rows, "ec2:DescribeCapacityBlockOfferings")
 
 
+EC2_PARTS: Final = {"types": _types, "spot": _spot, "reserved": _reserved, "capacity_block": _capacity_blocks}
+"""What the EC2 API is asked in each region."""
+
+
 class _Clients:
-    """Clients of AWS's services, made when they are asked for, closed at the end."""
+    """Clients of AWS's services, made when they are asked for, closed at the end; ``lack`` says why there can be none."""
 
     def __init__(self, request: Request) -> None:
         self._settings = request.settings
         self._guard = threading.Lock()
         self._made: dict[tuple[str, str], Any] = {}
-        self._session: Any = None
+        self.lack: SourceError | None = None
         try:
-            import boto3
-        except ImportError:
+            with client_library():
+                import boto3
+        except SourceError as error:
+            self.lack = error
             return
-        self._session = boto3.session.Session()  # type: ignore[no-untyped-call]
+        session: Any = boto3.session.Session()  # type: ignore[no-untyped-call]
+        self._session = session
         # Looked for once: without any, the search ends at a machine that answers in clouds alone.
-        self._has_credentials = self._session.get_credentials() is not None
+        self._has_credentials = session.get_credentials() is not None
+        # A service of this machine's own needs none.
+        own = [self._endpoint(service) for service in ("ec2", "pricing", "savingsplans")]
+        if not self._has_credentials and not any(is_loopback(url) for url in own):
+            message = "needs AWS credentials (read-only is enough); list prices were had without"
+            self.lack = SourceError(message, reason="credentials")
 
     def __enter__(self) -> Self:
         return self
@@ -324,14 +343,6 @@ class _Clients:
     def _endpoint(self, service: str) -> str:
         own = self._settings.get("AWS_ENDPOINT_URL", "")
         return self._settings.get(f"AWS_ENDPOINT_URL_{service.upper()}", own)
-
-    @property
-    def can_ask(self) -> bool:
-        """Whether there are credentials, or a service of this machine's own that needs none."""
-        if self._session is None:
-            return False
-        own = [self._endpoint(service) for service in ("ec2", "pricing", "savingsplans")]
-        return self._has_credentials or any(is_loopback(url) for url in own)
 
     def of(self, service: str, region: str) -> Any:  # noqa: ANN401 - a boto3 client
         """Return the client of a service in a region."""
@@ -356,7 +367,15 @@ class _Clients:
                     endpoint_url=endpoint or None,
                     **({} if self._has_credentials else anonymous),
                 )
+                self._made[service, region].meta.events.register("before-parse", _check_length)
             return self._made[service, region]
+
+
+def _check_length(response_dict: dict[str, Any], **_: object) -> None:
+    """Refuse an answer that broke off: botocore reads it as an empty one."""
+    stated, body = response_dict["headers"].get("Content-Length"), response_dict["body"]
+    if stated is not None and isinstance(body, bytes) and len(body) < int(stated):
+        raise SourceError(f"AWS's answer breaks off after {len(body)} of {stated} bytes", reason="truncated")
 
 
 def _each(request: Request, pages: Iterable[Any]) -> Iterator[Any]:
@@ -399,6 +418,7 @@ CREDENTIAL_CODES: Final = frozenset(
 def _source_error(error: Exception) -> SourceError:
     """Turn what boto3 raises into a fault of the source; a bug keeps its own type."""
     from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, ParamValidationError
+    from botocore.parsers import ResponseParserError
 
     if isinstance(error, ClientError):
         code = str(error.response.get("Error", {}).get("Code", "error"))
@@ -406,6 +426,8 @@ def _source_error(error: Exception) -> SourceError:
         return SourceError(f"AWS answered {code}: {error}", reason=reason)
     if isinstance(error, NoCredentialsError):
         return SourceError("AWS credentials are missing", reason="credentials")
+    if isinstance(error, ResponseParserError):
+        return SourceError(f"AWS answered what is no answer of its API: {brief(error)}", reason="shape")
     if isinstance(error, ParamValidationError) or not isinstance(error, BotoCoreError | OSError):
         raise error
     return SourceError(f"AWS could not be read: {error}", reason="unreachable")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from pricing.offers import Payment, PurchaseOption
-from pricing.providers.aws.price_list import read_plan_rates
+from pricing.providers.aws.price_list import read_lines
 from pricing.providers.contract import Normalised, offer_or_refusal
 
 __all__ = ["plan_file_offers", "plan_rate_offers", "reserved_api_offers", "reserved_offers"]
@@ -108,19 +108,19 @@ def reserved_api_offers(shared: Mapping[str, Any], row: Mapping[str, Any]) -> It
 
 
 def plan_file_offers(path: Path, products: Mapping[str, str], shared: SharedFields) -> Iterator[Normalised]:
-    """Read a regional savings plan file.
+    """Read a distilled savings plan file.
 
     Parameters
     ----------
     path : Path
-        The file.
+        As `distil_plan_list` writes it.
     products : mapping of str to str
         On-demand SKU of the plain Linux product to its instance type. A plan has a rate for each licence model, so the join
         is by SKU; where the price list could not be had, operation and usage type tell plain Linux apart.
     shared : callable
         Instance type to the fields of its offers; None where nothing is known of the machine.
     """
-    for product, terms in read_plan_rates(path):
+    for product, terms in read_lines(path):
         attributes = product["attributes"]
         offering_class = PLAN_CLASSES.get(product["productFamily"])
         if offering_class is None:

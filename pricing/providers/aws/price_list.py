@@ -2,15 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any, Final
 
-from pricing.providers.aws.asking import is_wanted_type
-
-__all__ = ["is_wanted_product", "read_plan_rates", "read_price_list"]
+__all__ = [
+    "distil_plan_list",
+    "distil_price_list",
+    "is_accelerated_type",
+    "is_wanted_product",
+    "is_wanted_type",
+    "read_lines",
+    "read_price_list",
+]
 
 BUFFER_BYTES: Final = 1 << 20
+
+_ACCELERATED: Final = re.compile(r"^(p\d|g\d|gr\d|u-p\d|trn\d|inf\d|dl\d)[a-z0-9-]*(\.|$)")
+_HOSTS: Final = re.compile(r"^[cmr][78][a-z]*\.(?!metal)")
+
+
+def is_wanted_type(name: str) -> bool:
+    """Return whether an instance type has an accelerator, or is of a CPU family that is compared with.
+
+    Examples
+    --------
+    >>> [is_wanted_type(name) for name in ("p5.48xlarge", "u-p6e-gb200x36", "c8g.4xlarge", "t3.micro", "r8i.metal-48xl")]
+    [True, True, True, False, False]
+    """
+    return is_accelerated_type(name) or bool(_HOSTS.match(name))
+
+
+def is_accelerated_type(name: str) -> bool:
+    """Return whether an instance type's name is of a family with accelerators."""
+    return bool(_ACCELERATED.match(name))
+
 
 _WANTED: Final = {
     "operatingSystem": ("Linux",),
@@ -53,34 +81,84 @@ def read_price_list(path: Path) -> Iterator[dict[str, Any]]:
     ValueError
         Where the file breaks off or is no price list.
     """
-    import ijson
-
     wanted: dict[str, dict[str, Any]] = {}
-    with path.open("rb", buffering=BUFFER_BYTES) as file:
-        for sku, product in ijson.kvitems(file, "products", buf_size=BUFFER_BYTES):
-            if is_wanted_product(product):
-                wanted[sku] = {"product": product, "terms": {}}
+    count = 0
+    for sku, product in _members(path, "products"):
+        count += 1
+        if is_wanted_product(product):
+            wanted[sku] = {"product": product, "terms": {}}
+    if not count:
+        raise ValueError("it lists no product")
     for kind in ("OnDemand", "Reserved"):
-        with path.open("rb", buffering=BUFFER_BYTES) as file:
-            for sku, terms in ijson.kvitems(file, f"terms.{kind}", buf_size=BUFFER_BYTES):
-                if sku in wanted:
-                    wanted[sku]["terms"][kind] = terms
+        for sku, terms in _members(path, f"terms.{kind}"):
+            if sku in wanted:
+                wanted[sku]["terms"][kind] = terms
     yield from wanted.values()
 
 
-def read_plan_rates(path: Path) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
-    """Read a regional savings plan file, one plan at a time.
+def distil_price_list(path: Path, target: Path) -> None:
+    """Write what is read of a regional price list, a product a line: gigabytes become megabytes.
 
-    Yields
+    Raises
     ------
-    tuple of (dict, dict)
-        The plan's product (its attributes name term and payment), and its terms with all rates.
+    ValueError
+        Where the file breaks off or is no price list.
     """
+    _write_lines(read_price_list(path), target)
+
+
+def distil_plan_list(path: Path, target: Path) -> None:
+    """Write what is read of a regional savings plan file, a plan a line: its product, and its terms with the rates of wanted types.
+
+    Raises
+    ------
+    ValueError
+        Where the file breaks off or is no savings plan file.
+    """
+    products = {entry["sku"]: entry for entry in _items(path, "products.item")}
+    if not products:
+        raise ValueError("it lists no plan")
+    plans = (
+        [products[terms["sku"]], terms | {"rates": [rate for rate in terms["rates"] if _is_wanted_rate(rate)]}]
+        for terms in _items(path, "terms.savingsPlan.item")
+    )
+    _write_lines(plans, target)
+
+
+def read_lines(path: Path) -> Iterator[Any]:
+    """Read what was distilled."""
+    with path.open(encoding="utf-8") as file:
+        for line in file:
+            yield json.loads(line)
+
+
+def _is_wanted_rate(rate: Mapping[str, Any]) -> bool:
+    usage = re.search(r"(?:^|-)BoxUsage:(\S+)$", rate["discountedUsageType"])
+    return usage is not None and is_wanted_type(usage.group(1))
+
+
+def _write_lines(entries: Iterable[Any], target: Path) -> None:
+    with target.open("w", encoding="utf-8") as file:
+        file.writelines(json.dumps(entry) + "\n" for entry in entries)
+
+
+def _members(path: Path, prefix: str) -> Iterator[tuple[str, Any]]:
     import ijson
 
+    yield from _walked(path, lambda file: ijson.kvitems(file, prefix, buf_size=BUFFER_BYTES, use_float=True))
+
+
+def _items(path: Path, prefix: str) -> Iterator[Any]:
+    import ijson
+
+    yield from _walked(path, lambda file: ijson.items(file, prefix, buf_size=BUFFER_BYTES, use_float=True))
+
+
+def _walked(path: Path, walk: Callable[[IO[bytes]], Iterable[Any]]) -> Iterator[Any]:
+    from ijson.common import JSONError
+
     with path.open("rb", buffering=BUFFER_BYTES) as file:
-        products = {entry["sku"]: entry for entry in ijson.items(file, "products.item", buf_size=BUFFER_BYTES)}
-    file_again: IO[bytes]
-    with path.open("rb", buffering=BUFFER_BYTES) as file_again:
-        for terms in ijson.items(file_again, "terms.savingsPlan.item", buf_size=BUFFER_BYTES):
-            yield products[terms["sku"]], terms
+        try:
+            yield from walk(file)
+        except JSONError as error:
+            raise ValueError(f"it is no JSON or breaks off: {error}") from error

@@ -15,7 +15,7 @@ from pricing.identity import identity_of, identity_text
 from pricing.offers import Launchable, Offer, Payment, PurchaseOption
 from pricing.providers.aws.commitments import plan_file_offers, plan_rate_offers, reserved_api_offers, reserved_offers
 from pricing.providers.aws.hardware import hardware_from_attributes, hardware_from_type
-from pricing.providers.aws.price_list import is_wanted_product, read_price_list
+from pricing.providers.aws.price_list import is_wanted_product, read_lines
 from pricing.providers.contract import Normalised, PartFault, RawPage, RefusedRow, offer_or_refusal
 from pricing.providers.hardware import Hardware, guarded
 
@@ -133,13 +133,14 @@ def _listed(region: Region, pages: Sequence[RawPage]) -> Iterator[Normalised]:
     for page in pages:
         for entry in _products(page):
             attributes = entry["product"]["attributes"]
+            if attributes.get("regionCode", region.name) != region.name:
+                yield _foreign(region, page.part, attributes)
+                continue
             kind, sku = attributes["instanceType"], entry["product"]["sku"]
             known = region.hardware.setdefault(kind, hardware_from_attributes(attributes))
             if not known.processor:
                 region.hardware[kind] = replace(known, processor=attributes.get("physicalProcessor", ""))
             region.products[sku] = kind
-            if attributes.get("regionCode", region.name) != region.name:
-                raise ValueError(f"the list of {region.name} tells prices of {attributes['regionCode']}")
             shared = _shared(region, kind, page)
             for price, effective_on in _hourly(entry["terms"].get("OnDemand", {})):
                 yield offer_or_refusal(
@@ -152,9 +153,18 @@ def _listed(region: Region, pages: Sequence[RawPage]) -> Iterator[Normalised]:
             yield from reserved_offers(shared, sku, entry["terms"].get("Reserved", {}))
 
 
+def _foreign(region: Region, part: str, attributes: Mapping[str, str]) -> RefusedRow:
+    """Refuse a product of another place: a Local Zone's price must not stand for its parent's."""
+    place = attributes["regionCode"]
+    identity = identity_text("aws", attributes["instanceType"], place, purchase_option=PurchaseOption.ON_DEMAND)
+    return RefusedRow(
+        part=part, identity=identity, reason="foreign_region", message=f"the list of {region.name} tells it of {place}"
+    )
+
+
 def _products(page: RawPage) -> Iterator[dict[str, Any]]:
     if page.kind == "price_list":
-        yield from read_price_list(Path(page.body))
+        yield from read_lines(Path(page.body))
         return
     for text in page.body:  # the pricing API answers with JSON in JSON
         entry = json.loads(text)

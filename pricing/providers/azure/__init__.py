@@ -14,6 +14,7 @@ PROVIDER = Provider(
     fetch=fetch,
     normalise=normalise,
     anchors=("Standard_ND96isr_H100_v5",),
+    part_of=lambda offer: f"prices/{offer.region}",
     endpoints={"GPUPLAN_AZURE_MANAGEMENT_URL": MANAGEMENT_URL, "GPUPLAN_AZURE_RETAIL_URL": RETAIL_URL},
     needs="nothing for prices; for restrictions a subscription (AZURE_SUBSCRIPTION_ID) and a credential that may read it",
 )

@@ -7,17 +7,18 @@ kept short: one region at a time.
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Iterator, Mapping
+from datetime import UTC
 from functools import partial
 from typing import Any, Final
 from urllib.parse import parse_qsl, urlsplit
 
 from pricing.clock import utc_now
-from pricing.providers.contract import Fetched, PartFault, RawPage, Request, SourceError, is_loopback
+from pricing.providers.contract import Fetched, RawPage, Request, SourceError, client_library, is_loopback
 from pricing.providers.http import Http
 from pricing.providers.known import known_regions
 from pricing.providers.pool import side_by_side
+from pricing.providers.retry import brief
 
 __all__ = ["MANAGEMENT_URL", "RETAIL_URL", "fetch", "is_wanted_size"]
 
@@ -64,12 +65,11 @@ def is_wanted_size(name: str) -> bool:
 def fetch(request: Request) -> Iterator[Fetched]:
     """Ask for sizes, where there is a subscription, and for the prices of each region."""
     locations: set[str] = set()
-    try:
-        for page in _sizes(request):
-            locations.update(place.lower() for row in page.body for place in row["locations"])
-            yield page
-    except SourceError as error:
-        yield PartFault.of("sizes", error)
+    # All pages of sizes or none: half of them would tell half of the regions. Prices need no sizes.
+    for answer in side_by_side(request, {"sizes": partial(_sizes, request)}):
+        if isinstance(answer, RawPage):
+            locations.update(place.lower() for row in answer.body for place in row["locations"])
+        yield answer
     wanted = list(request.regions) or sorted(locations) or list(known_regions("azure"))
     with Http(request) as http:
         jobs = {f"prices/{name}": partial(_prices, request, http, name) for name in wanted}
@@ -114,7 +114,7 @@ class _LoopbackCredential:
     def get_token(self, *_scopes: str, **_arguments: Any) -> Any:  # noqa: ANN401 - azure.core is imported late
         from azure.core.credentials import AccessToken
 
-        return AccessToken("loopback", int(time.time()) + 3600)
+        return AccessToken("loopback", round(utc_now().replace(tzinfo=UTC).timestamp()) + 3600)
 
 
 def _sizes(request: Request) -> Iterator[RawPage]:
@@ -123,18 +123,11 @@ def _sizes(request: Request) -> Iterator[RawPage]:
     if not subscription and not is_loopback(url):
         message = "sizes and restrictions need AZURE_SUBSCRIPTION_ID and a credential; prices were had without"
         raise SourceError(message, reason="credentials")
-    try:
+    with client_library():
         from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpResponseError
-        from azure.mgmt.compute import ComputeManagementClient
-    except ImportError as error:
-        hint = "pip install 'gpuplan[azure]'"
-        raise SourceError("Azure's client libraries are not installed", reason="credentials", hint=hint) from error
-    if is_loopback(url):
-        credential: Any = _LoopbackCredential()
-    else:
         from azure.identity import DefaultAzureCredential
-
-        credential = DefaultAzureCredential()
+        from azure.mgmt.compute import ComputeManagementClient
+    credential: Any = _LoopbackCredential() if is_loopback(url) else DefaultAzureCredential()
     client = ComputeManagementClient(
         credential,
         subscription or "00000000-0000-0000-0000-000000000000",
@@ -158,6 +151,8 @@ def _sizes(request: Request) -> Iterator[RawPage]:
     except ClientAuthenticationError as error:
         raise SourceError(f"Azure refused the credentials: {error.message}", reason="refused") from error
     except HttpResponseError as error:
+        if error.status_code is None:
+            raise SourceError(f"Azure's answer breaks off: {brief(error)}", reason="truncated") from error
         raise SourceError(
             f"Azure answered {error.status_code}: {error.reason}", reason=f"http_{error.status_code}"
         ) from error

@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any, Final
 
 from pricing.offers import Launchable, Payment, PurchaseOption
 from pricing.providers.contract import Normalised, RawPage, offer_or_refusal
 from pricing.providers.hardware import Hardware, guarded
-from pricing.providers.known import hardware_of, known_hardware
+from pricing.providers.known import hardware_of
 
 __all__ = ["VERSION", "normalise"]
 
@@ -30,15 +30,6 @@ PLANS: Final[Mapping[str, tuple[PurchaseOption, int]]] = {
     "1 Year": (PurchaseOption.SAVINGS_PLAN_1Y, 12),
     "3 Years": (PurchaseOption.SAVINGS_PLAN_3Y, 36),
 }
-
-SLICES: Final = {
-    "Standard_NV6ads_A10_v5": 1 / 6, "Standard_NV12ads_A10_v5": 1 / 3, "Standard_NV18ads_A10_v5": 1 / 2,
-    "Standard_NV4ads_V710_v5": 1 / 6, "Standard_NV8ads_V710_v5": 1 / 3, "Standard_NV12ads_V710_v5": 1 / 2,
-}  # fmt: skip
-"""Sizes that hold a part of a GPU; their capability says one."""
-
-COUNTS: Final = {"Standard_ND128isr_NDR_GB200_v6": 4.0}
-"""Sizes whose capabilities forget their GPUs."""
 
 _NO_LINUX: Final = re.compile(r" windows| win$|cloud services|dedicated host|low priority|_type1", re.IGNORECASE)
 _CARD: Final = re.compile(r"(GB[23]00|H[12]00|A100|MI\d+X|A10|V710|T4|V100)", re.IGNORECASE)
@@ -97,57 +88,58 @@ def _read_sizes(sizes: Sizes, pages: Sequence[RawPage]) -> Iterator[Normalised]:
 
 
 def _hardware(name: str, family: str, capabilities: Mapping[str, str]) -> Hardware:
-    known = known_hardware("azure").get(name)
-    count = SLICES.get(name) or COUNTS.get(name) or float(capabilities.get("GPUs", 0))
-    if known is not None and (known.accelerator_count or not count):
-        return known
+    """Return the machine as the subscription's capabilities tell it; a size that forgets its GPUs is filled up from facts."""
     found = _CARD.search(name)
+    count = float(capabilities.get("GPUs", 0))
     return hardware_of(
         "azure",
         name,
         vcpus=float(capabilities.get("vCPUs", 0)) or None,
         memory_gib=float(capabilities.get("MemoryGB", 0)) or None,
         cpu_arch={"Arm64": "arm64", "x64": "x86_64"}.get(capabilities.get("CpuArchitectureType", ""), ""),
-        stated=found.group(1).upper() if found else f"GPU of {family or name}",
+        stated=(found.group(1).upper() if found else f"GPU of {family or name}") if count else "",
         count=count,
     )
 
 
 def _unlisted(name: str) -> Hardware:
-    """Return what is known of a size that no subscription told of: the bundled facts, else what its name says."""
-    known = known_hardware("azure").get(name)
-    if known is not None:
-        return known
+    """Return what is known of a size that no subscription told of: the facts, else what its name says."""
     cores = re.match(r"^Standard_[A-Z]+(\d+)", name)
-    found = _CARD.search(name)
-    is_gpu = name.startswith("Standard_N")
     hardware = hardware_of("azure", name, vcpus=float(cores.group(1)) if cores else None)
-    if not is_gpu:
+    if hardware.accelerator_count or not name.startswith("Standard_N"):
         return hardware
     # Neither the price list nor the name tells how many GPUs a size holds, so it is kept and not planned with.
-    return Hardware(
-        vcpus=hardware.vcpus,
-        accelerator_stated=found.group(1).upper() if found else name,
-        accelerator_count=1.0,
-        flags=("accelerator_unknown",),
-    )
+    found = _CARD.search(name)
+    stated = found.group(1).upper() if found else name
+    return replace(hardware, accelerator_stated=stated, accelerator_count=1.0, flags=("accelerator_unknown",))
 
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """One price of one size: the newest that holds already, the larger of two of one day (the other is a placeholder)."""
+    """One price of one size."""
 
     effective_on: date
     price: float
     row: Mapping[str, Any]
 
     @property
-    def rank(self) -> tuple[date, bool, float]:
-        return self.effective_on, bool(self.row.get("isPrimaryMeterRegion", True)), self.price
+    def rank(self) -> tuple[date, bool]:
+        return self.effective_on, bool(self.row.get("isPrimaryMeterRegion", True))
+
+
+PLACEHOLDER_SHARE: Final = 1 / 3
+"""A price of the same day below this share of another is a placeholder (NV6ads_A10_v5: 0.10 beside 0.454); nearer ones contradict."""
+
+
+def _in_force(rows: Sequence[_Row]) -> list[_Row]:
+    """Return the newest price that holds already; several where the list tells several, which the gates refuse."""
+    rank = max(row.rank for row in rows)
+    newest = {row.price: row for row in rows if row.rank == rank}
+    return [row for price, row in newest.items() if price >= PLACEHOLDER_SHARE * max(newest)]
 
 
 def _offers(part: str, pages: Sequence[RawPage], sizes: Sizes) -> Iterator[Normalised]:
-    best: dict[tuple[str, str, str], _Row] = {}
+    told: dict[tuple[str, str, str], list[_Row]] = defaultdict(list)
     today = pages[-1].fetched_at.date()
     for page in pages:
         for row in page.body:
@@ -160,13 +152,11 @@ def _offers(part: str, pages: Sequence[RawPage], sizes: Sizes) -> Iterator[Norma
                 raise ValueError(f"unknown currency {row['currencyCode']}")
             if row["unitOfMeasure"] != "1 Hour":
                 raise ValueError(f"unknown unit {row['unitOfMeasure']}")
-            key = row["armSkuName"].strip(), *found
-            candidate = _Row(effective_on, price, row)
-            if key not in best or candidate.rank > best[key].rank:
-                best[key] = candidate
-    for (name, kind, term), held in sorted(best.items()):
+            told[(row["armSkuName"].strip(), *found)].append(_Row(effective_on, price, row))
+    for (name, kind, term), rows in sorted(told.items()):
         hardware = sizes.hardware.get(name) or _unlisted(name)
-        yield from _priced(part, name, kind, term, held, hardware, sizes, today)
+        for held in _in_force(rows):
+            yield from _priced(part, name, kind, term, held, hardware, sizes, today)
 
 
 def _kind(row: Mapping[str, Any]) -> tuple[str, str] | None:

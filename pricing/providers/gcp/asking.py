@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any, Final
 
 from pricing.clock import utc_now
-from pricing.providers.contract import Fetched, PartFault, RawPage, Request, SourceError, is_loopback
+from pricing.providers.contract import Fetched, PartFault, RawPage, Request, SourceError, client_library, is_loopback
 from pricing.providers.retry import RETRIED_STATUSES, TryAgainError, brief, retried, retry_after_s
 
 __all__ = ["BILLING_URL", "COMPUTE_URL", "PART", "fetch"]
@@ -41,14 +41,11 @@ def _page(kind: str, rows: list[dict[str, Any]], url: str) -> RawPage:
 
 def _client(request: Request, name: str, setting: str) -> tuple[Any, str]:
     """Return a client over REST and its project; anonymous on this machine's own address."""
-    try:
+    with client_library():
         import google.auth
         from google.auth.credentials import AnonymousCredentials
         from google.auth.exceptions import GoogleAuthError
-    except ImportError as error:
-        raise SourceError(
-            "Google's client libraries are not installed", reason="credentials", hint="pip install 'gpuplan[gcp]'"
-        ) from error
+        from google.cloud import billing_v1, compute_v1
     url = request.settings.get(setting, "")
     project = request.settings.get("GOOGLE_CLOUD_PROJECT", "")
     if is_loopback(url):
@@ -66,11 +63,7 @@ def _client(request: Request, name: str, setting: str) -> tuple[Any, str]:
         )
     options = {"api_endpoint": url} if url else {}
     if name == "CloudCatalogClient":
-        from google.cloud import billing_v1
-
         return billing_v1.CloudCatalogClient(credentials=credentials, client_options=options, transport="rest"), ""
-    from google.cloud import compute_v1
-
     client = getattr(compute_v1, name)(credentials=credentials, client_options=options, transport="rest")
     return client, project or "gpuplan"
 
@@ -80,6 +73,7 @@ def _asked(request: Request, ask: Callable[[float], Any]) -> Any:  # noqa: ANN40
     import requests.exceptions as transport
     from google.api_core import exceptions as faults
     from google.auth.exceptions import RefreshError, TransportError
+    from google.protobuf.json_format import ParseError
 
     def once(timeout_s: float) -> Any:  # noqa: ANN401
         try:
@@ -99,8 +93,8 @@ def _asked(request: Request, ask: Callable[[float], Any]) -> Any:  # noqa: ANN40
             raise TryAgainError(f"the answer breaks off: {error}", "truncated") from error
         except (transport.RequestException, TransportError) as error:
             raise TryAgainError(f"cannot be reached: {brief(error)}", "unreachable") from error
-        except ValueError as error:  # not the JSON that the service's model has
-            raise TryAgainError(f"the answer cannot be read: {error}", "truncated") from error
+        except (ParseError, ValueError) as error:  # a page of HTML, or JSON that is not the service's model
+            raise TryAgainError(f"the answer cannot be read: {brief(error)}", "truncated") from error
 
     return retried(request, once)
 
@@ -196,11 +190,7 @@ def _skus(request: Request) -> Iterator[RawPage]:
             )
             pager = _asked(request, partial(_listed, client.list_skus, ask))
             answer = next(iter(pager.pages))
-            yield _page(
-                "skus",
-                [_sku_row(sku) for sku in answer.skus if sku.category.resource_family == "Compute"],
-                "cloudbilling:skus.list",
-            )
+            yield _page("skus", [_sku_row(sku) for sku in answer.skus], "cloudbilling:skus.list")
             token = answer.next_page_token
             if not token:
                 return

@@ -7,29 +7,41 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from fnmatch import fnmatchcase
 from typing import Any, Final
 
 from pricing.identity import IDENTITY_COLUMNS, identity_text
 from pricing.offers import Launchable, Payment, PricePart, PurchaseOption
 from pricing.providers.contract import Normalised, RawPage, RefusedRow, offer_or_refusal
 from pricing.providers.gcp.asking import PART
-from pricing.providers.gcp.skus import Rate, Rates, read_rates
+from pricing.providers.gcp.skus import Rate, Rates, UnusableRate, read_rates
 from pricing.providers.hardware import guarded
 from pricing.providers.known import hardware_of
 
 __all__ = ["VERSION", "normalise"]
 
-VERSION: Final = "gcp-1"
+VERSION: Final = "gcp-2"
 
-LOCAL_SSD_GIB: Final = 375
-"""Size of one local SSD partition."""
+LOCAL_SSD_GIB: Final = (("z3-*-metal", 6000), ("z3-*", 3000), ("c4-*-metal", 3000), ("a4x-*", 3000), ("*", 375))
+"""Size of one local SSD partition by machine type; the first pattern that fits counts. The API tells their number alone."""
 
 HOST_FAMILIES: Final = {"a3-megagpu": "a3plus", "a3-ultragpu": "a3ultra"}
 """Machine families whose SKUs go by another name than their first letters."""
 
-CPU_FAMILIES: Final = re.compile(r"^(n2|c3|c3d|c4|c4a|c4d)-(standard|highcpu|highmem)-\d+$")
+TPU_CHIPS: Final = {"ct5l": "5e", "ct5lp": "5e", "ct5p": "5p", "ct6e": "6e", "tpu7x": "7x"}
+"""Accelerator type of a TPU machine to the chip that its SKU names."""
 
-ATTACHED: Final = {1: ("n1-standard-8", 8, 30.0), 2: ("n1-standard-16", 16, 60.0), 4: ("n1-standard-32", 32, 120.0)}
+CPU_MACHINES: Final = re.compile(
+    r"(?:n2|c3|c3d|c4|c4a|c4d|h4d)-(?:standard|highcpu|highmem)-\d+(?:-lssd)?|z3-highmem-\d+-\w+"
+)
+"""Machines without an accelerator that are of use for inference."""
+
+ATTACHED: Final = {
+    1: ("n1-standard-8", 8, 30.0),
+    2: ("n1-standard-16", 16, 60.0),
+    4: ("n1-standard-32", 32, 120.0),
+    8: ("n1-standard-64", 64, 240.0),
+}
 """Hosts for the accelerators that are attached to N1 machines: name, cores and GiB by number of accelerators."""
 
 ATTACHABLE: Final = ("nvidia-tesla-t4", "nvidia-tesla-v100", "nvidia-tesla-p100", "nvidia-tesla-p4")
@@ -51,6 +63,10 @@ MODES: Final[Mapping[str, dict[str, Any]]] = {
 }  # fmt: skip
 
 
+INSTEAD: Final = {"calendar": "reserved"}
+"""Mode to the one whose SKUs stand in: calendar mode's hosts are plain reservations, its GPUs name it."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Machine:
     """One machine type in one region, with what its price is summed over."""
@@ -65,18 +81,32 @@ class Machine:
     count: float = 0.0
     local_ssd_count: int = 0
 
-    @property
-    def needs(self) -> list[tuple[str, str, float]]:
-        """Return what is paid for: part, resource of the catalogue, quantity."""
+    def needs(self, rates: Rates) -> list[tuple[str, str, float]]:
+        """Return what is paid for in this region: part, resource of the catalogue, quantity."""
         family = HOST_FAMILIES.get(self.name.rsplit("-", 1)[0], self.name.split("-")[0])
-        parts = []
-        if not self.name.startswith("a4-"):  # a B200 slice is priced with its share of the host
-            parts = [("core", f"core:{family}", self.vcpus), ("memory", f"memory:{family}", self.memory_gib)]
-        if self.count:
+        with_host = next((each for each in self._with_host() if (each[0], self.region) in rates.sold), None)
+        if with_host and self.count >= 1:
+            return [("accelerator", *with_host)]  # disks included: Google lists whole A4 machines at their slices alone
+        parts = [("core", f"core:{family}", self.vcpus), ("memory", f"memory:{family}", self.memory_gib)]
+        if with_host:
+            parts = [("accelerator", *with_host)]
+        elif self.count:
             parts.append(("accelerator", f"gpu:{self.stated}", self.count))
         if self.local_ssd_count:
-            parts.append(("local_ssd", "local_ssd", float(self.local_ssd_count * LOCAL_SSD_GIB)))
+            names = [f"local_ssd:vgpu {family}"] if 0 < self.count < 1 else []
+            names.append(f"local_ssd:{family}")
+            disk = next((name for name in names if (name, self.region) in rates.sold), "local_ssd")
+            size_gib = next(gib for pattern, gib in LOCAL_SSD_GIB if fnmatchcase(self.name, pattern))
+            parts.append(("local_ssd", disk, float(self.local_ssd_count * size_gib)))
         return parts
+
+    def _with_host(self) -> list[tuple[str, float]]:
+        """Return the resources that would pay for accelerators and their share of the host at once."""
+        if self.stated in TPU_CHIPS:
+            return [(f"tpu:{TPU_CHIPS[self.stated]}", self.count)]
+        if 0 < self.count < 1:
+            return [(f"vgpu:{1 / self.count:g}", 1.0), ("vgpu:8", self.count * 8)]
+        return [(f"slice:{self.stated}", self.count)]
 
 
 def normalise(pages: Iterable[RawPage]) -> Iterator[Normalised]:
@@ -94,15 +124,25 @@ def _offers(pages: Sequence[RawPage]) -> Iterator[Normalised]:
         raise ValueError(f"an answer is missing: there is {', '.join(sorted(rows)) or 'nothing'}")
     rates = read_rates(rows["skus"])
     observed_on = pages[-1].fetched_at.date()
-    for machine in [*_machines(rows["machines"]), *_attached(rows["accelerators"])]:
-        for mode in MODES:
-            yield from _priced(machine, mode, rates, observed_on)
+    read = [
+        row
+        for machine in [*_machines(rows["machines"]), *_attached(rows["accelerators"])]
+        for mode in MODES
+        for row in _priced(machine, mode, rates, observed_on)
+    ]
+    if all(isinstance(row, RefusedRow) for row in read):
+        first = next((row.message for row in read if isinstance(row, RefusedRow)), "no SKU prices a machine")
+        raise ValueError(f"not one of {len(rows['skus'])} SKUs can be used: {first}")
+    yield from read
+    for thing, sku in rates.unread.items():
+        message = f"{sku}: no accelerator or disk is known by this text"
+        yield RefusedRow(part=PART, identity=f"gcp SKU: {thing}", reason="unknown_text", message=message)
 
 
 def _machines(rows: Sequence[Mapping[str, Any]]) -> Iterator[Machine]:
     by_region: dict[tuple[str, str], list[Mapping[str, Any]]] = defaultdict(list)
     for row in rows:
-        is_host = CPU_FAMILIES.match(row["name"])
+        is_host = CPU_MACHINES.fullmatch(row["name"])
         if (
             row["deprecated"] in {"DELETED", "OBSOLETE"}
             or not (row["accelerators"] or is_host)
@@ -154,22 +194,23 @@ def _attached(rows: Sequence[Mapping[str, Any]]) -> Iterator[Machine]:
 
 def _priced(machine: Machine, mode: str, rates: Rates, observed_on: date) -> Iterator[Normalised]:
     found: list[tuple[str, float, Rate]] = []
-    for part, resource, quantity in machine.needs:
-        told = rates.find(resource, mode, machine.region)
-        if not told and part == "local_ssd":  # disks have no commitment or spot SKU in every region
-            told = rates.find(resource, "on_demand", machine.region)
-        if not told:
+    unusable: UnusableRate | None = None
+    for part, resource, quantity in machine.needs(rates):
+        # Disks have no commitment or spot SKU in every region.
+        modes = [mode, INSTEAD.get(mode, ""), "on_demand" if part == "local_ssd" else ""]
+        rate = next(filter(None, (rates.find(resource, each, machine.region) for each in modes)), None)
+        if isinstance(rate, Rate):
+            found.append((part, quantity, rate))
+        elif isinstance(rate, UnusableRate):
+            unusable = unusable or rate
+        else:
             return  # priced in part: a host without its GPUs is the classic wrong price, so there is none
-        if len(told) > 1:
-            sold = {name: value for name, value in MODES[mode].items() if name in IDENTITY_COLUMNS}
-            identity = identity_text("gcp", machine.name, machine.region, **sold)
-            skus = ", ".join(f"{rate.sku_id} at {rate.price_usd_per_hour:g}" for rate in told)
-            yield RefusedRow(
-                part=PART, identity=identity, reason="duplicate", message=f"two prices for {resource}: {skus}"
-            )
-            return
-        found.append((part, quantity, told[0]))
-    if not found:
+    if unusable:
+        sold = {name: value for name, value in MODES[mode].items() if name in IDENTITY_COLUMNS}
+        identity = identity_text("gcp", machine.name, machine.region, **sold)
+        yield RefusedRow(
+            part=PART, identity=identity, reason=unusable.reason, message=unusable.message, cause=unusable.message
+        )
         return
     hardware = hardware_of(
         "gcp", machine.name, vcpus=machine.vcpus, memory_gib=machine.memory_gib, cpu_arch=machine.cpu_arch,

@@ -1,6 +1,8 @@
 """What a SKU of the billing catalogue prices: which resource, of which family, bought how.
 
-The catalogue tells it in prose. The texts here are those of mid 2026; each trap that they hold has a line.
+The catalogue says so in prose: ``Spot Preemptible A3 Instance Core running in Americas``. A description is a way to buy
+(before or after), a thing, and a place. The way is read from the words, since most usage types say OnDemand; the place is
+ignored, since the SKU lists its regions. A SKU whose thing or unit is unknown costs what it would have priced, nothing else.
 """
 
 from __future__ import annotations
@@ -12,15 +14,27 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
 
-__all__ = ["Mode", "Rate", "Rates", "read_rates"]
+__all__ = ["Mode", "Rate", "Rates", "UnusableRate", "read_rates"]
 
 HOURS_PER_MONTH: Final = 730
+GB_PER_GIB: Final = 2**30 / 1e9
 
 Mode = str
-"""``on_demand``, ``spot``, ``commit_1y``, ``commit_3y``, ``flex_start`` or ``calendar``."""
+"""``on_demand``, ``spot``, ``commit_1y``, ``commit_3y``, ``flex_start``, ``calendar`` or ``reserved`` (a bare reservation)."""
 
 Key = tuple[str, Mode, str]
-"""Resource (``core:a3``, ``memory:a3``, ``gpu:nvidia-h100-80gb``, ``local_ssd``), mode and region."""
+"""Resource, mode and region. Resources: ``core:a3``, ``memory:a3``, ``gpu:nvidia-h100-80gb``, ``slice:nvidia-b200`` (a GPU
+with its share of the host), ``vgpu:8`` (an eighth of a G4's GPU with its share of the host), ``tpu:6e`` (a chip with its share
+of the host), ``local_ssd`` and ``local_ssd:c4d``."""
+
+HOUR_UNITS: Final = {"h": 1.0}
+BYTE_UNITS: Final = {
+    "giby.h": 1.0,
+    "gby.h": GB_PER_GIB,
+    "giby.mo": 1 / HOURS_PER_MONTH,
+    "gby.mo": GB_PER_GIB / HOURS_PER_MONTH,
+}
+"""Unit to what a price has to be multiplied with to hold for one GiB and one hour. Some memory is rated per decimal GB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,79 +46,137 @@ class Rate:
     effective_on: date | None
 
 
-class Rates:
-    """The rates of a catalogue by resource, mode and region.
+@dataclass(frozen=True, slots=True)
+class UnusableRate:
+    """Why a resource that the catalogue prices has no price: ``duplicate``, ``unit`` or ``currency``, and in words."""
 
-    Two SKUs with different prices for the same thing are both kept: who asks for them is told, and neither wins.
-    """
+    reason: str
+    message: str
+
+
+class Rates:
+    """The rates of a catalogue by resource, mode and region."""
 
     def __init__(self) -> None:
-        self._found: dict[Key, list[Rate]] = defaultdict(list)
+        self._rates: dict[Key, list[Rate]] = defaultdict(list)
+        self._unusable: dict[Key, UnusableRate] = {}
+        self.sold: set[tuple[str, str]] = set()
+        """Resources by region that have a SKU, however it is bought and whether or not it can be read."""
+        self.unread: dict[str, str] = {}
+        """Accelerators and disks whose text is not known: what is sold, and the first SKU that says so."""
 
-    def add(self, key: Key, rate: Rate) -> None:
-        """Add a rate; a second SKU with the same price is no further one."""
-        if all(known.price_usd_per_hour != rate.price_usd_per_hour for known in self._found[key]):
-            self._found[key].append(rate)
+    def add(self, key: Key, rate: Rate | UnusableRate) -> None:
+        """Add a SKU's rate, or why it has none; a second SKU with the same price is no further one."""
+        resource, _, region = key
+        self.sold.add((resource, region))
+        if isinstance(rate, UnusableRate):
+            self._unusable.setdefault(key, rate)
+        elif all(known.price_usd_per_hour != rate.price_usd_per_hour for known in self._rates[key]):
+            self._rates[key].append(rate)
 
-    def find(self, resource: str, mode: Mode, region: str) -> list[Rate]:
-        """Return the rates of one resource; none, one, or more where the catalogue contradicts itself."""
-        return self._found.get((resource, mode, region), [])
+    def find(self, resource: str, mode: Mode, region: str) -> Rate | UnusableRate | None:
+        """Return the rate of one resource, or why there is none that can be used; None where it is not sold so."""
+        key = (resource, mode, region)
+        rates = self._rates.get(key)
+        if not rates:
+            return self._unusable.get(key)
+        if len(rates) > 1:  # neither wins: nobody knows which is right
+            skus = ", ".join(f"{rate.sku_id} at {rate.price_usd_per_hour:g}" for rate in rates)
+            return UnusableRate("duplicate", f"two prices for {resource}: {skus}")
+        return rates[0]
 
 
-GPU_TEXTS: Final[Mapping[str, str]] = {
-    "nvidia-tesla-a100": r"nvidia tesla a100 gpu",
-    "nvidia-a100-80gb": r"nvidia tesla a100 80gb gpu",
-    "nvidia-h100-80gb": r"nvidia h100 80gb gpu",
-    "nvidia-h100-mega-80gb": r"nvidia h100 80gb (?:plus|mega) gpu",  # both spellings, told apart by region alone
-    "nvidia-h200-141gb": r"h200 141gb gpu",  # without the maker's name
-    "nvidia-b200": r"nvidia b200 \(1 gpu slice\)",
-    "nvidia-l4": r"nvidia l4 gpu",
-    "nvidia-rtx-pro-6000": r"rtx (?:pro )?6000 96gb",  # without the word GPU
-    "nvidia-tesla-t4": r"nvidia tesla t4 gpu",
-    "nvidia-tesla-v100": r"nvidia tesla v100 gpu",
-    "nvidia-tesla-p100": r"nvidia tesla p100 gpu",
-    "nvidia-tesla-p4": r"nvidia tesla p4 gpu",
+GPU_WORDS: Final[Mapping[str, str]] = {
+    "a100": "nvidia-tesla-a100",
+    "a100 40gb": "nvidia-tesla-a100",
+    "a100 80gb": "nvidia-a100-80gb",
+    "h100 80gb": "nvidia-h100-80gb",
+    "h100 80gb mega": "nvidia-h100-mega-80gb",
+    "h100 80gb plus": "nvidia-h100-mega-80gb",
+    "h200 141gb": "nvidia-h200-141gb",
+    "b200": "nvidia-b200",
+    "gb200": "nvidia-gb200",
+    "gb300": "nvidia-gb300",
+    "l4": "nvidia-l4",
+    "rtx 6000 96gb": "nvidia-rtx-pro-6000",
+    "rtx pro 6000": "nvidia-rtx-pro-6000",
+    "rtx pro 6000 96gb": "nvidia-rtx-pro-6000",
+    "t4": "nvidia-tesla-t4",
+    "v100": "nvidia-tesla-v100",
+    "p100": "nvidia-tesla-p100",
+    "p4": "nvidia-tesla-p4",
+    "k80": "nvidia-tesla-k80",
 }
-"""Accelerator type of the Compute API to the text of its SKU."""
+"""What a SKU calls a GPU, without the maker's name, to its accelerator type in the Compute API. The order of the words
+changes between SKUs of one GPU (``H100 80GB Mega``, ``H100 Mega 80GB``), so they are compared as sets."""
 
-_GPUS: Final = {name: re.compile(text) for name, text in GPU_TEXTS.items()}
-_HOST: Final = re.compile(r"\b([a-z]\d+[a-z]*)(?: predefined)?(?: (?:arm|amd|intel))? instance (core|ram)\b")
-_HOST_COMMITTED: Final = re.compile(r"\b([a-z]\d+[a-z]*)(?: (?:arm|amd|intel))? (cpu|core|ram) in\b")
+_GPUS: Final = {frozenset(words.split()): name for words, name in GPU_WORDS.items()}
+_GPU_NOISE: Final = {"nvidia", "tesla", "gpu"}
+
 _DROPPED: Final = re.compile(
-    r"sole tenancy|custom|premium|suspended|overcommit|upgrade|\bvws\b|workstation|license|windows|confidential|reservation fee"
+    r"sole tenancy|custom|extended|premium|vm state|suspended|overcommit|upgrade|\bvws\b|workstation|licens|windows"
+    r"|confidential|reservation fee|capacity optimized"
 )
+_MODES: Final = {
+    "calendar": re.compile(r"\bcalendar mode\b"),
+    "flex_start": re.compile(r"\bdefined duration\b|\bflex.start\b"),
+    "spot": re.compile(r"\bpreemptible\b"),
+    "": re.compile(r"^reserved .* for \d+ years?\b"),  # a reservation inside a commitment: bought by neither alone
+    "commit_1y": re.compile(r"\bfor 1 years?\b"),
+    "commit_3y": re.compile(r"\bfor 3 years?\b"),
+    "reserved": re.compile(r"^reserved "),
+}
 _USAGE_MODES: Final = {
     "Preemptible": "spot",
     "Commit1Yr": "commit_1y",
     "Commit3Yr": "commit_3y",
     "OnDemand": "on_demand",
 }
+_WAY_BEFORE: Final = re.compile(
+    r"^(?:(?:(?:spot )?preemptible|dws defined duration|dws calendar mode|dws flex.start|reserved|commitment(?: v\d+)?:) )+"
+)
+_WAY_AND_PLACE: Final = re.compile(r" (?:attached to|running in|in|for \d+ years?)\b.*$")
+
+_HOST: Final = re.compile(
+    r"(?:(?P<family>[a-z]\d+[a-z]*)(?: predefined)?(?: (?:arm|amd|intel))?(?: instance)? )?(?P<what>core|cpu|ram)"
+)
+_SLICE: Final = re.compile(r"(?:[a-z]\d+[a-z]* )?(?P<gpu>.+) \(1 gpu slice\)")
+_VGPU: Final = re.compile(r"1/(?P<share>\d+) vgpu no lssd")
+_TPU: Final = re.compile(r"(?:tpu[ -]?v?|v)(?P<chip>\d+[a-z]?)(?: tpu)?")
+_LOCAL_SSD: Final = re.compile(
+    r"ssd backed local storage|(?:(?P<family>(?:vgpu )?[a-z]\d+[a-z]*)(?: (?:arm|amd|intel|standard))* )?(?:instance )?local ssd"
+)
+_ACCELERATORS_AND_DISKS: Final = {"GPU", "TPU", "LocalSSD"}
 
 
 def _mode(text: str, usage_type: str) -> Mode:
-    # Flex-start, calendar and some spot SKUs carry the usage type OnDemand: the text is asked first.
-    if "calendar mode" in text:
-        return "calendar"
-    if "dws defined duration" in text:
-        return "flex_start"
-    if "spot preemptible" in text:
-        return "spot"
-    if found := re.search(r"for (1|3) years?\b", text):
-        return f"commit_{found.group(1)}y"
+    for mode, pattern in _MODES.items():
+        if pattern.search(text):
+            return mode
     return _USAGE_MODES.get(usage_type, "")
 
 
-def _resource(text: str) -> str:
-    for name, pattern in _GPUS.items():
-        if pattern.search(text):
-            return f"gpu:{name}"
-    if "local storage" in text or "local ssd" in text:
-        return "local_ssd" if "ssd" in text else ""
-    found = _HOST.search(text) or _HOST_COMMITTED.search(text)
-    if found is None:
-        return ""
-    family, what = found.groups()
-    return f"{'memory' if what == 'ram' else 'core'}:{family}"
+def _thing(text: str) -> str:
+    """Return what is sold: the text without the way to buy it and the place."""
+    return _WAY_AND_PLACE.sub("", _WAY_BEFORE.sub("", text))
+
+
+def _resource(thing: str, mode: Mode) -> str:
+    """Return the resource that a thing is; empty where it is none that is known."""
+    if found := _HOST.fullmatch(thing):
+        kind = "memory" if found["what"] == "ram" else "core"
+        if found["family"]:
+            return f"{kind}:{found['family']}"
+        return f"{kind}:n1" if mode.startswith("commit_") else ""  # commitments leave N1's name out
+    if found := _LOCAL_SSD.fullmatch(thing):
+        return f"local_ssd:{found['family']}" if found["family"] else "local_ssd"
+    if found := _VGPU.fullmatch(thing):
+        return f"vgpu:{found['share']}"
+    if found := _TPU.fullmatch(thing):
+        return f"tpu:{found['chip']}"
+    found = _SLICE.fullmatch(thing)
+    gpu = _GPUS.get(frozenset((found["gpu"] if found else thing).split()) - _GPU_NOISE)
+    return f"{'slice' if found else 'gpu'}:{gpu}" if gpu else ""
 
 
 def read_rates(rows: Iterable[Mapping[str, Any]]) -> Rates:
@@ -114,38 +186,34 @@ def read_rates(rows: Iterable[Mapping[str, Any]]) -> Rates:
     ----------
     rows : iterable of mapping
         As `pricing.providers.gcp.asking` makes them.
-
-    Raises
-    ------
-    ValueError
-        Where a SKU that is read has another currency or unit than known.
     """
     rates = Rates()
     for row in rows:
-        text = row["description"].lower()
+        text = " ".join(row["description"].lower().split())
         if _DROPPED.search(text) or not row.get("rates"):
             continue
-        resource, mode = _resource(text), _mode(text, row["usageType"])
-        if not resource or not mode:
+        mode, thing = _mode(text, row["usageType"]), _thing(text)
+        _, currency, units, nanos = row["rates"][0]
+        price = float(units) + float(nanos) / 1e9
+        if not mode or price <= 0:
+            continue  # bought in a way that is not planned with; not sold yet
+        resource = _resource(thing, mode)
+        if not resource:
+            if row["resourceGroup"] in _ACCELERATORS_AND_DISKS:
+                rates.unread.setdefault(thing, f"{row['skuId']} ({row['description']})")
             continue
-        rate = Rate(
-            row["skuId"], _hourly_usd(row), date.fromisoformat(row["effectiveOn"]) if row["effectiveOn"] else None
-        )
-        if rate.price_usd_per_hour <= 0:
-            continue  # a SKU that is not sold yet
+        rate = _rate(row, resource, price, currency)
         for region in row["regions"]:  # the text says "Americas", the list says which
             rates.add((resource, mode, region), rate)
     return rates
 
 
-def _hourly_usd(row: Mapping[str, Any]) -> float:
-    start, currency, units, nanos = row["rates"][0]
+def _rate(row: Mapping[str, Any], resource: str, price: float, currency: str) -> Rate | UnusableRate:
+    sku = f"{row['skuId']} ({row['description']})"
     if currency != "USD":
-        raise ValueError(f"{row['skuId']}: unknown currency {currency}")
-    price = float(units) + float(nanos) / 1e9
-    match row["usageUnit"]:
-        case "h" | "GiBy.h":
-            return price
-        case "GiBy.mo":
-            return price / HOURS_PER_MONTH
-    raise ValueError(f"{row['skuId']}: unknown unit {row['usageUnit']} from {start}")
+        return UnusableRate("currency", f"{sku} has the unknown currency {currency}")
+    units = BYTE_UNITS if resource.startswith(("memory", "local_ssd")) else HOUR_UNITS
+    factor = units.get(row["usageUnit"].lower())
+    if factor is None:
+        return UnusableRate("unit", f"{sku} has the unknown unit {row['usageUnit']}")
+    return Rate(row["skuId"], price * factor, date.fromisoformat(row["effectiveOn"]) if row["effectiveOn"] else None)

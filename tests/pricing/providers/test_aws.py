@@ -19,10 +19,12 @@ def cloud() -> Iterator[AwsCloud]:
         yield running
 
 
+@pytest.mark.slow
 def test_plain_linux_is_told_from_windows_dedicated_unused_and_block_rows(cloud: AwsCloud, ask: Ask) -> None:
     assert ask("aws", cloud).the("p5.48xlarge", "on_demand", "us-east-1").price_usd_per_hour == 55.04
 
 
+@pytest.mark.slow
 def test_files_and_pricing_api_say_the_same(cloud: AwsCloud, ask: Ask) -> None:
     from_files = ask("aws", cloud)
     with AwsCloud(has_files=False) as other:
@@ -39,12 +41,14 @@ def test_files_and_pricing_api_say_the_same(cloud: AwsCloud, ask: Ask) -> None:
     assert {offer.source for offer in from_api.offers} != {offer.source for offer in from_files.offers}
 
 
+@pytest.mark.slow
 def test_the_files_that_fail_are_made_good_by_the_api(cloud: AwsCloud, ask: Ask) -> None:
     cloud.faults.append(Fault(match="/us-east-1/index.json", status=404, times=9))
     gathered = ask("aws", cloud)
     assert gathered.the("p5.48xlarge", "on_demand", "us-east-1").source == "AWS pricing:GetProducts"
 
 
+@pytest.mark.slow
 def test_a_slice_counts_as_the_part_that_it_is(cloud: AwsCloud, ask: Ask) -> None:
     offer = ask("aws", cloud).the("g6f.large", "on_demand")
     assert (offer.accelerator, offer.accelerator_count) == ("L4", 0.125)
@@ -114,6 +118,7 @@ def test_a_type_that_no_zone_offers_is_priced_and_not_launchable(
     assert "no zone" in offer.launchable_note
 
 
+@pytest.mark.slow
 def test_without_the_types_the_list_itself_tells_the_machine(cloud: AwsCloud, ask: Ask) -> None:
     cloud.faults.append(Fault(match="DescribeInstanceTypes", status=500, times=999))
     gathered = ask("aws", cloud, regions=("us-east-1",))
@@ -143,6 +148,7 @@ def test_without_credentials_the_public_lists_are_had_and_the_rest_is_said_to_be
     assert {offer.launchable for offer in gathered.offers} == {Launchable.UNKNOWN}
 
 
+@pytest.mark.slow
 def test_ec2s_own_records_are_read_as_moto_keeps_them(
     ask: Ask, cloud: AwsCloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:

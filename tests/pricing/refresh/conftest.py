@@ -1,4 +1,4 @@
-"""A refresh against the five clouds on the loopback."""
+"""A refresh against the clouds on the loopback."""
 
 from __future__ import annotations
 

@@ -5,15 +5,25 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
+from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 
 import pytest
+import time_machine
 
+from pricing.catalog import load_bundled
+from pricing.cli import prices
+from pricing.console import Output, run
 from pricing.latest import load
 from pricing.offers import offer_id
+from pricing.providers import PROVIDERS
+from pricing.providers.contract import RefusedRow
+from pricing.refresh import RefreshSummary, SourceSummary
 from pricing.store.engine import DuckDbEngine
 from pricing.store.errors import NoPricesError
 from pricing.store.reading import read_offers
+from pricing.views import refresh_table
 from tests.loopback.clouds import Clouds
 from tests.loopback.lambda_cloud import LambdaCloud
 from tests.loopback.server import Fault
@@ -47,11 +57,28 @@ def test_a_quiet_refresh_speaks_of_faults_alone(
     assert "lambda instance_types" in capsys.readouterr().err
 
 
+def test_rows_that_one_cause_spoils_are_one_line_and_the_next_causes_are_not_hidden_behind_them() -> None:
+    one_sku = [
+        RefusedRow(part="p", identity=f"gcp|a3-{number}", reason="unit", message="unknown unit", cause="SKU-1")
+        for number in range(40)
+    ]
+    alone = RefusedRow(part="p", identity="gcp|SKU\x1b[31m", reason="unknown_text", message="unknown\x1b[31m text")
+    source = SourceSummary(provider="gcp", parts=(), refused=(*one_sku, alone))
+    summary = RefreshSummary(asked_at=datetime(2026, 11, 21, tzinfo=UTC), sources=(source,))
+    short = refresh_table(summary, Output("table")).splitlines()[-2:]
+    assert short == [
+        "gcp: refused gcp|a3-0 and 39 more: unknown unit",
+        "gcp: refused gcp|SKU\ufffd[31m: unknown\ufffd[31m text",
+    ]
+    assert refresh_table(summary, Output("table"), is_verbose=True).count("gcp: refused") == 41
+
+
 def test_an_unknown_provider_is_told_with_the_known_ones(command: Run, capsys: pytest.CaptureFixture[str]) -> None:
     assert command("refresh", "--provider", "lamda", "--format", "json") == 2
     assert "lambda" in json.loads(capsys.readouterr().out)["error"]["hint"]
 
 
+@pytest.mark.slow
 def test_status_tells_the_truth_after_a_provider_was_made_to_fail(
     command: Run, clouds: Clouds, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -101,6 +128,7 @@ def test_diff_shows_the_moves(command: Run, clouds: Clouds, capsys: pytest.Captu
     assert (change["before_usd_per_hour"], change["after_usd_per_hour"], change["what"]) == (None, 1.19, "new")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["out", "out.csv"])
 def test_what_is_exported_can_be_imported_elsewhere(
     name: str, command: Run, store: DuckDbEngine, tmp_path: Path
@@ -147,7 +175,7 @@ def test_help_of_the_group_imports_nothing_heavy() -> None:
 
     code = (
         "import sys; from pricing.cli import prices; from pricing.console import run; run(prices, ['--help']);"
-        "heavy = {'duckdb', 'numpy', 'pandas', 'boto3', 'google', 'azure', 'niquests', 'rich', 'yaml'} & set(sys.modules);"
+        "heavy = {'duckdb', 'numpy', 'pandas', 'boto3', 'google', 'azure', 'requests', 'rich', 'yaml'} & set(sys.modules);"
         "sys.exit(f'imported {heavy}' if heavy else 0)"
     )
     done = subprocess.run(
@@ -156,14 +184,17 @@ def test_help_of_the_group_imports_nothing_heavy() -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.slow
 def test_the_newest_catalogue_is_the_stores_filled_up_from_the_bundled_facts(command: Run, store: DuckDbEngine) -> None:
     command("refresh", "--quiet")
     catalog = load()
     gathered = [offer for offer in catalog.offers if offer.provider == "lambda"]
     assert {offer.part for offer in gathered} == {"instance_types"}
-    assert any(offer.provider == "oci" for offer in catalog.offers)
+    assert any(offer.provider == "packet-ai" for offer in catalog.offers)
     assert len({offer_id(offer) for offer in catalog.offers}) == len(catalog.offers)
-    assert "oci" in " ".join(catalog.notes)
+    without_adapter = {offer.provider for offer in catalog.offers} - PROVIDERS.keys()
+    assert f"{len(without_adapter)} sellers without an adapter" in " ".join(catalog.notes)
+    assert "hyperstack in part (reserved_unspecified)" in " ".join(catalog.notes)
     (spot,) = [
         o
         for o in catalog.offers
@@ -176,6 +207,52 @@ def test_without_a_store_the_bundled_facts_answer_and_say_so(tmp_path: Path) -> 
     catalog = load()
     assert catalog.snapshot.startswith("bundled")
     assert "prices refresh" in catalog.notes[0]
-    with pytest.raises(NoPricesError) as caught:
+
+
+def test_prices_that_are_all_older_than_they_may_be_are_refused() -> None:
+    with time_machine.travel(_days_after_the_newest_bundled_price(30)), pytest.raises(NoPricesError) as caught:
         load(max_age_days=1)
     assert caught.value.exit_status == 4
+
+
+def test_prices_dated_after_today_are_told_since_the_clock_may_be_wrong() -> None:
+    with time_machine.travel(_days_after_the_newest_bundled_price(-30)):
+        early = load().notes
+    with time_machine.travel(_days_after_the_newest_bundled_price(0)):
+        on_the_day = load().notes
+    assert any("after today" in note and "clock" in note for note in early)
+    assert not any("clock" in note for note in on_the_day)
+
+
+def _days_after_the_newest_bundled_price(days: int) -> datetime:
+    newest_on = load_bundled().newest_on
+    assert newest_on is not None
+    return datetime.combine(newest_on, time(12), UTC) + timedelta(days=days)
+
+
+def test_a_rate_of_exchange_is_an_option_and_without_one_prices_in_euros_are_skipped(
+    command: Run, store: DuckDbEngine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rate = os.environ["GPUPLAN_USD_PER_EUR"]
+    monkeypatch.delenv("GPUPLAN_USD_PER_EUR")
+    assert command("refresh", "--provider", "scaleway") == 4
+    assert "--usd-per-eur" in capsys.readouterr().out
+    assert command("refresh", "--provider", "scaleway", "--usd-per-eur", rate) == 0
+    assert {offer.provider for offer in read_offers(store)} == {"scaleway"}
+
+
+@pytest.mark.parametrize(
+    "rate", ["1.16", "abc", "1.16@yesterday", "1.16@2026-13-01", "-1.16@2026-11-20", "0@2026-11-20", "116@2026-11-20"]
+)
+@pytest.mark.parametrize("by", ["option", "environment"])
+def test_a_malformed_rate_of_exchange_is_a_wrong_command_line(
+    rate: str, by: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    words = ["refresh", "--store", str(tmp_path / "none.duckdb"), "--provider", "scaleway"]
+    if by == "option":
+        words += ["--usd-per-eur", rate]
+    else:
+        monkeypatch.setenv("GPUPLAN_USD_PER_EUR", rate)
+    assert run(prices, words, name="gpuplan prices") == 2
+    assert "1.16@2026-11-20" in capsys.readouterr().err
+    assert not (tmp_path / "none.duckdb").exists()

@@ -59,7 +59,8 @@ def sh(clouds: Clouds, tmp_path: Path) -> Sh:
     environment = {
         "PATH": "/usr/bin:/bin",
         "HOME": str(home),
-        "PYTHONPATH": str(ROOT),
+        "PYTHONPATH": os.environ["PYTHONPATH"],
+        "TEST_CLOCK_OFFSET_S": os.environ["TEST_CLOCK_OFFSET_S"],
         "AWS_EC2_METADATA_DISABLED": "true",
         **clouds.settings(),
     }
@@ -100,6 +101,7 @@ def dearer(clouds: Clouds, cents: int) -> None:
 FRESH = ("--provider", "lambda", "--store", "prices.duckdb", "--then", "plan", "our work.yaml")
 
 
+@pytest.mark.slow
 def test_the_line_of_cron_leaves_a_fresh_workbook_with_the_new_prices(
     schedule: Made, sh: Sh, clouds: Clouds, team: Path
 ) -> None:
@@ -118,6 +120,7 @@ def test_without_a_kind_it_is_a_line_of_cron(schedule: Made) -> None:
     assert schedule(*words) == schedule("cron", *words)
 
 
+@pytest.mark.slow
 def test_the_service_of_systemd_leaves_a_page_named_after_the_day(schedule: Made, sh: Sh, team: Path) -> None:
     text = schedule("systemd", "--log", "the run.log", *FRESH, "-o", "reports/plan-{date}.html")
     folder = Path(unit(text, "WorkingDirectory"))
@@ -130,6 +133,7 @@ def test_the_service_of_systemd_leaves_a_page_named_after_the_day(schedule: Made
     assert "lambda" in done.stdout  # a log has a line of what was done
 
 
+@pytest.mark.slow
 def test_the_workflow_of_github_runs_in_a_folder_of_the_checkout_and_keeps_the_report(
     schedule: Made, sh: Sh, team: Path, tmp_path: Path
 ) -> None:
@@ -146,6 +150,7 @@ def test_the_workflow_of_github_runs_in_a_folder_of_the_checkout_and_keeps_the_r
     assert (tmp_path / kept / "prices.duckdb").exists()
 
 
+@pytest.mark.slow
 def test_the_pod_of_kubernetes_finds_its_files_where_the_words_look(
     schedule: Made, sh: Sh, team: Path, tmp_path: Path
 ) -> None:
@@ -167,6 +172,7 @@ def test_the_pod_of_kubernetes_finds_its_files_where_the_words_look(
     assert inputs["metadata"]["name"] == pod["volumes"][1]["configMap"]["name"]
 
 
+@pytest.mark.slow
 def test_a_night_in_which_every_source_failed_plans_from_the_kept_prices_and_says_so(
     schedule: Made, sh: Sh, clouds: Clouds, team: Path
 ) -> None:
@@ -182,6 +188,7 @@ def test_a_night_in_which_every_source_failed_plans_from_the_kept_prices_and_say
     assert f"lambda instance_types (of {datetime.now(UTC):%Y-%m-%d}" in note
 
 
+@pytest.mark.slow
 def test_a_night_in_which_one_source_failed_plans_and_has_its_own_status(
     schedule: Made, sh: Sh, clouds: Clouds, team: Path
 ) -> None:
@@ -191,6 +198,7 @@ def test_a_night_in_which_one_source_failed_plans_and_has_its_own_status(
     assert listed(team / "plan.xlsx")
 
 
+@pytest.mark.slow
 def test_a_plan_that_fails_has_the_last_word(schedule: Made, sh: Sh, team: Path) -> None:
     command = cron_command(schedule("cron", *FRESH, "--country", "DE", "-o", "plan.xlsx"))
     done = sh(command)
@@ -241,7 +249,7 @@ def test_the_half_without_a_planner_says_where_the_whole_is(team: Path, capsys: 
 def test_what_a_scheduler_calls_can_be_found_from_anywhere(team: Path, capsys: pytest.CaptureFixture[str]) -> None:
     done = subprocess.run(
         [sys.executable, "-P", "-m", "planner", "prices", "schedule", "--store", "here.duckdb"],
-        cwd=team, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=True,
+        cwd=team, env=dict(os.environ), capture_output=True, text=True, check=True,
     )  # fmt: skip
     words = shlex.split(cron_command(done.stdout))
     assert Path(words[0]).is_absolute()

@@ -8,17 +8,21 @@ import subprocess
 import tempfile
 import uuid
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, timedelta
+from dataclasses import replace
+from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from pricing.clock import utc_now
 from pricing.offers import Offer, PurchaseOption
+from pricing.store.answers import PartAnswer
 from pricing.store.engine import DuckDbEngine, Engine, PostgresEngine
-from pricing.store.landing import Landing, PartAnswer, PartResult, land
+from pricing.store.landing import Landing, PartResult, land
+from tests.conftest import CLOCK_DAY
 
-DAY = datetime(2026, 11, 1, 3, 17)  # noqa: DTZ001 - as the store keeps time
+DAY = datetime.combine(CLOCK_DAY - timedelta(days=20), time(3, 17))
 NO_SERVER = "no PostgreSQL server is installed (Debian: apt-get install postgresql); CI has one"
 
 
@@ -62,7 +66,7 @@ def server() -> Iterator[str]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-@pytest.fixture(params=["duckdb", "postgresql"])
+@pytest.fixture(params=["duckdb", pytest.param("postgresql", marks=pytest.mark.slow)])
 def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Engine:
     """An empty store of each kind."""
     if request.param == "duckdb":
@@ -87,7 +91,7 @@ def offer(kind: str = "p5.48xlarge", price: float = 55.04, part: str = "on_deman
         "provider": "aws", "instance_type": kind, "region": "us-east-1", "accelerator": "H100-SXM",
         "accelerator_stated": "NVIDIA H100", "accelerator_count": 8.0, "accelerator_memory_gb": 80.0, "vcpus": 192.0,
         "memory_gib": 2048.0, "purchase_option": PurchaseOption.ON_DEMAND, "price_usd_per_hour": price, "source": "test",
-        "source_sku_ids": ("SKU1",), "effective_on": date(2026, 11, 1), "observed_on": date(2026, 11, 1), "part": part,
+        "source_sku_ids": ("SKU1",), "effective_on": DAY.date(), "observed_on": DAY.date(), "part": part,
     }  # fmt: skip
     return Offer(**stated | fields)
 
@@ -98,6 +102,7 @@ def land_day(
     """Land offers as of the n-th day; parts are those of the offers unless others are told."""
     told = parts or tuple(PartAnswer(part=name) for name in sorted({each.part for each in offers}))
     asked_at = DAY + timedelta(days=day)
+    offers = [replace(each, observed_on=asked_at.date()) for each in offers]
     return land(engine, Landing(provider=provider, asked_at=asked_at, parts=told, offers=offers, **fields))
 
 
@@ -106,4 +111,4 @@ def on_day(day: int) -> date:
 
 
 def a_while_ago(days: float) -> datetime:
-    return datetime.now(UTC).replace(tzinfo=None) - timedelta(days=days)
+    return utc_now() - timedelta(days=days)

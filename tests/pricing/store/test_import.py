@@ -15,11 +15,12 @@ from hypothesis import strategies as st
 from pricing.cli import prices
 from pricing.clock import utc_now
 from pricing.offers import Offer, PurchaseOption
+from pricing.store.answers import PartAnswer, read_statuses
 from pricing.store.engine import DuckDbEngine, Engine
 from pricing.store.errors import StoreError
 from pricing.store.exchange import import_offers, offers_as_csv
-from pricing.store.landing import Landing, PartAnswer, PartResult, land
-from pricing.store.reading import history_of, read_offers, read_statuses
+from pricing.store.landing import Landing, PartResult, land
+from pricing.store.reading import history_of, read_offers
 from pricing.views import import_lines
 from tests.pricing.store.conftest import DAY, land_day, offer, on_day
 
@@ -56,6 +57,7 @@ def test_an_older_price_is_told_as_history_and_not_as_a_change(engine: Engine) -
     assert told_prices(engine) == [(3, 98.0), (10, 55.0)]
 
 
+@pytest.mark.slow
 def test_a_price_seen_again_after_the_files_day_stays_the_answer_of_every_later_day(engine: Engine) -> None:
     for day in (0, 4, 10):
         land_day(engine, day, [offer(price=60.0)])  # unchanged: the log alone tells the two later ones
@@ -64,6 +66,7 @@ def test_a_price_seen_again_after_the_files_day_stays_the_answer_of_every_later_
     assert prices_of(engine) == {H100: 60.0}
 
 
+@pytest.mark.slow
 def test_an_offer_that_newer_answers_no_longer_tell_does_not_rise_from_the_dead(engine: Engine) -> None:
     land_day(engine, 0, [offer(), offer(L4, 0.8)])
     land_day(engine, 10, [offer()])
@@ -93,6 +96,7 @@ def test_an_older_day_of_a_part_that_was_not_asked_since_is_the_newest_there_is(
     assert sorted(each.price_usd_per_hour for each in read_offers(engine, on_day(30))) == [16.0, 55.04]
 
 
+@pytest.mark.slow
 def test_a_corrected_file_of_the_same_day_replaces_the_first_one(engine: Engine) -> None:
     from_file(engine, 3, offer(price=98.0))
     assert counts(from_file(engine, 3, offer(price=97.0))) == (0, 1, 0, 0)
@@ -111,6 +115,7 @@ def test_a_file_that_comes_twice_is_known_the_second_time(engine: Engine) -> Non
     assert told_prices(engine) == before
 
 
+@pytest.mark.slow
 def test_the_terms_of_an_older_day_hold_until_the_newer_ones(engine: Engine) -> None:
     land_day(engine, 0, [offer(vcpus=192.0)])
     land_day(engine, 10, [offer(vcpus=192.0)])
@@ -147,6 +152,7 @@ def test_a_file_does_not_hide_that_the_source_failed_last(engine: Engine) -> Non
     assert (status.status, status.asked_at) == ("failed", DAY + timedelta(days=4))
 
 
+@pytest.mark.slow
 def test_with_now_the_files_prices_are_in_force(engine: Engine) -> None:
     asked_at = utc_now() - timedelta(minutes=5)
     parts = (PartAnswer(part="on_demand/us-east-1"),)
@@ -164,17 +170,17 @@ def test_with_now_the_files_prices_are_in_force(engine: Engine) -> None:
 
 def test_two_rows_for_one_offer_and_day_are_refused_and_nothing_is_made(file_engine: DuckDbEngine) -> None:
     twice = [offer(price=1.0), offer(price=2.0)]
-    with pytest.raises(StoreError, match="comes twice for 2026-11-01"):
+    with pytest.raises(StoreError, match=f"comes twice for {on_day(0)}"):
         import_offers(file_engine, twice, "mine")
     assert not file_engine.exists()
-    days = [replace(offer(), observed_on=date(2026, 10, day)) for day in (1, 2)]
+    days = [replace(offer(), observed_on=on_day(day)) for day in (1, 2)]
     with pytest.raises(StoreError, match="--now"):
         import_offers(file_engine, days, "mine", is_now=True)
 
 
 def test_the_command_says_what_took_effect_and_what_did_not(tmp_path: Path) -> None:
     store, file = str(tmp_path / "prices.duckdb"), tmp_path / "mine.csv"
-    days = [offer(price=60.0, observed_on=date(2026, 10, 1)), offer(price=61.0, observed_on=date(2026, 10, 8))]
+    days = [offer(price=60.0, observed_on=on_day(1)), offer(price=61.0, observed_on=on_day(8))]
 
     def told(*offers: Offer) -> str:
         file.write_text(offers_as_csv(offers), encoding="utf-8")
@@ -189,7 +195,7 @@ def test_the_command_says_what_took_effect_and_what_did_not(tmp_path: Path) -> N
         in text
     )
     assert "1 of the older ones differ from today's price, which stays in force" in text
-    assert "last on 2026-10-08" in text
+    assert f"last on {on_day(8)}" in text
     assert "--now" in text
 
 
@@ -197,6 +203,7 @@ HOUR = 1 / 24
 ANSWER = st.tuples(st.booleans(), st.integers(0, 8), st.dictionaries(st.sampled_from("abc"), st.floats(0.5, 0.69).map(lambda x: round(x, 2))))  # fmt: skip
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(ANSWER, min_size=1, max_size=7))
 def test_whatever_files_come_late_the_end_of_time_answers_as_now_and_the_sources_own_day_as_it_said(
@@ -221,3 +228,19 @@ def test_whatever_files_come_late_the_end_of_time_answers_as_now_and_the_sources
             assert result.row_count == len(told)
     for day, truth in said.items():
         assert prices_of(engine, day) == truth
+
+
+def test_a_published_catalog_imports_under_its_seller_and_day(tmp_path: Path) -> None:
+    path = tmp_path / "nebius@2026-10-01.csv"
+    path.write_text(
+        "InstanceType,AcceleratorName,AcceleratorCount,vCPUs,MemoryGiB,Price,Region,GpuInfo,SpotPrice\n"
+        "gpu-l40s-a_1gpu-8vcpu-32gb,L40S,1,8,32,1.5484,eu-north1,{'TotalGpuMemoryInMiB': 49152},0.9\n"
+    )
+    store = tmp_path / "prices.duckdb"
+    result = CliRunner().invoke(prices, ["import", str(path), "--store", str(store)])
+    assert result.exit_code == 0, result.output
+    found = read_offers(DuckDbEngine(store))
+    assert {(o.provider, o.accelerator, o.purchase_option.value, o.price_usd_per_hour) for o in found} == {
+        ("nebius", "L40S", "on_demand", 1.5484),
+        ("nebius", "L40S", "spot", 0.9),
+    }

@@ -16,10 +16,11 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from pricing.store.answers import read_statuses
 from pricing.store.engine import STORAGE_VERSION, DuckDbEngine, Engine, PostgresEngine
 from pricing.store.errors import StoreBusyError, StoreError, StoreVersionError
 from pricing.store.open import open_store
-from pricing.store.reading import offer_rows, read_offers, read_statuses
+from pricing.store.reading import offer_rows, read_offers
 from tests.pricing.store.conftest import land_day, offer
 
 ROOT = Path(__file__).parents[3]
@@ -40,14 +41,14 @@ WRITER = textwrap.dedent(
 
 def writer(engine: Engine, rows: int = ROWS, **arguments: object) -> subprocess.Popen[str]:
     address = engine._conninfo if isinstance(engine, PostgresEngine) else engine.uri
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    environment = dict(os.environ)
     words = [sys.executable, "-c", WRITER, address, str(rows)]
     return subprocess.Popen(words, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, **arguments)  # type: ignore[call-overload, no-any-return]
 
 
 def assert_whole(engine: Engine) -> int:
     """Check that every offer is of one and the same day, and return the day."""
-    found, _ = offer_rows(engine)
+    found, *_ = offer_rows(engine)
     prices = {row[-7] for row in found}
     assert len(found) in {0, ROWS}
     assert len(prices) <= 1, "half of a refresh is there"
@@ -101,6 +102,7 @@ def test_a_reader_never_sees_half_of_a_refresh(engine: Engine) -> None:
         process.communicate()
 
 
+@pytest.mark.slow
 def test_two_refreshes_at_once_do_not_harm_each_other(engine: Engine) -> None:
     def run(number: int) -> None:
         for day in range(5):
@@ -143,10 +145,11 @@ FULL_DISK = textwrap.dedent(
 )
 
 
+@pytest.mark.slow
 def test_a_full_disk_costs_the_refresh_and_not_the_store(file_engine: DuckDbEngine) -> None:
     land_day(file_engine, 0, [offer()])
     limit = file_engine.path.stat().st_size + 1_000_000
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    environment = dict(os.environ)
     words = [sys.executable, "-c", FULL_DISK, file_engine.uri, str(limit)]
     done = subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 2, done.stderr
@@ -201,6 +204,7 @@ def test_a_server_that_is_not_there_is_told_without_the_password() -> None:
     assert "secret" not in str(caught.value)
 
 
+@pytest.mark.slow
 def test_a_file_that_stays_locked_is_told_after_a_while(tmp_path: Path) -> None:
     path = tmp_path / "prices.duckdb"
     land_day(DuckDbEngine(path), 0, [offer()])

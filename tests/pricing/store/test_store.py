@@ -14,17 +14,11 @@ from hypothesis import strategies as st
 
 from pricing.identity import identity_of
 from pricing.offers import Launchable, Offer, Payment, PricePart, PurchaseOption
+from pricing.store.answers import PartAnswer, end_of_day, read_statuses
 from pricing.store.engine import DuckDbEngine, Engine
-from pricing.store.landing import Landing, PartAnswer, land
-from pricing.store.reading import (
-    changes_between,
-    end_of_day,
-    history_of,
-    read_offers,
-    read_statuses,
-    renew_spreads,
-    spreads,
-)
+from pricing.store.landing import Landing, land
+from pricing.store.reading import changes_between, history_of, read_offers
+from pricing.store.spreads import renew_spreads, spreads
 from tests.pricing.store.conftest import DAY, land_day, offer, on_day
 
 FAILED = PartAnswer(part="on_demand/us-east-1", status="failed", reason="http_503", message="answered 503")
@@ -253,6 +247,7 @@ def test_a_price_that_never_moved_has_no_spread(engine: Engine) -> None:
     assert spreads(engine, DAY + timedelta(days=2)) == {}
 
 
+@pytest.mark.slow
 def test_milestones_change_no_answer(engine: Engine) -> None:
     dice = random.Random(7)
     truth: dict[int, dict[str, float]] = {}
@@ -273,6 +268,7 @@ def test_milestones_change_no_answer(engine: Engine) -> None:
     assert prices_of(engine, 20)["old.large"] == 9.0
 
 
+@pytest.mark.slow
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(
@@ -292,7 +288,7 @@ def test_every_day_of_any_past_can_be_asked_for(tmp_path: Path, days: list[dict[
 
 
 def test_the_end_of_a_day_is_its_last_moment() -> None:
-    assert end_of_day(on_day(0)).isoformat() == "2026-11-01T23:59:59.999999"
+    assert end_of_day(on_day(0)).isoformat() == f"{on_day(0)}T23:59:59.999999"
 
 
 def test_an_offer_that_another_part_tells_now_moves_there(engine: Engine) -> None:

@@ -1,0 +1,149 @@
+"""``gpuplan providers``: who is in the catalogue, how far each can be relied on, and how old its prices are."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from planner.commands.options import store_options
+from pricing.console import Output, Talk, common_options, output_options
+from pricing.sellers import KINDS, TIERS
+
+if TYPE_CHECKING:
+    from planner.report.table import Table
+    from pricing.offers import Offer
+
+__all__ = ["providers"]
+
+
+@click.command()
+@click.option(
+    "--tier",
+    "tiers",
+    multiple=True,
+    type=click.Choice(list(TIERS), case_sensitive=False),
+    help="Only sellers of this tier.",
+)
+@click.option("--kind", "kinds", multiple=True, type=click.Choice(list(KINDS)), help="Only sellers of this kind.")
+@click.option("--provider", "names", multiple=True, envvar="GPUPLAN_PROVIDER", help="Only this provider.")
+@click.option(
+    "--country",
+    "countries",
+    multiple=True,
+    envvar="GPUPLAN_COUNTRY",
+    help="Only with headquarters in this country (DE) or group (EU).",
+)
+@click.option("--all", "with_unpriced", is_flag=True, help="Also sellers of whom no price is held.")
+@store_options
+@output_options("table", "json", "csv", "md")
+@common_options
+def providers(
+    tiers: tuple[str, ...],
+    kinds: tuple[str, ...],
+    names: tuple[str, ...],
+    countries: tuple[str, ...],
+    store_uri: str | None,
+    as_of: datetime | None,
+    max_age_days: int | None,
+    *,
+    with_unpriced: bool,
+    output: Output,
+    talk: Talk,
+) -> None:
+    """List sellers: kind, headquarters, tier and why, rating, age of prices and how they are renewed."""
+    from planner.commands.prices import catalog_of
+    from planner.commands.tables import show_rows
+    from planner.errors import NothingFitsError
+    from pricing.catalog import names_among
+    from pricing.clock import today
+    from pricing.regions import countries_named
+    from pricing.sellers import sellers
+
+    offers_of: dict[str, list[Offer]] = defaultdict(list)
+    for offer in catalog_of(store_uri, as_of, max_age_days, talk).offers:
+        offers_of[offer.provider].append(offer)
+    known = {*sellers(), *offers_of}
+    shown = names_among("provider", names, known) if names else known if with_unpriced else set(offers_of)
+    lands = countries_named(countries)
+    day = as_of.date() if as_of else today()
+    rows = [
+        row
+        for row in (_record(name, offers_of[name], day) for name in sorted(shown))
+        if (not tiers or row["tier"] in tiers)
+        and (not kinds or row["kind"] in kinds)
+        and (not countries or row["country"] in lands)
+    ]
+    if not rows:
+        raise NothingFitsError("no seller is left", hint="leave out one of the options, or add --all")
+    rows.sort(key=lambda row: (row["tier"], row["provider"]))
+    show_rows(output, rows, "providers", [_table(rows)])
+
+
+def _record(name: str, offers: list[Offer], day: date) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    from pricing.sellers import Seller, seller_of, tier_of
+
+    seller = seller_of(name) or Seller(provider=name, source="", observed_on=day)
+    tier, reason = tier_of(name)
+    facts = {key: value for key, value in asdict(seller).items() if key not in {"provider", "source", "observed_on"}}
+    days = sorted(offer.observed_on for offer in offers)
+    return {
+        "provider": name,
+        "tier": tier,
+        "tier_reason": reason,
+        **facts,
+        "offer_count": len(offers),
+        "oldest_price_on": days[0] if days else None,
+        "newest_price_on": days[-1] if days else None,
+        "median_price_age_days": (day - days[len(days) // 2]).days if days else None,
+        "renewed_by": _renewed_by(name, offers),
+        "source": seller.source,
+        "observed_on": seller.observed_on if seller.source else None,
+    }
+
+
+def _renewed_by(name: str, offers: list[Offer]) -> str:
+    """Return what brings new prices: an adapter, a rate card or an import that brought these, a release, or nothing."""
+    from pricing.providers import PROVIDERS
+
+    readers = {offer.adapter_version.partition("-")[0] for offer in offers}
+    if name in PROVIDERS or readers - {"", "rate_card", "import"}:
+        return "adapter"
+    return next((reader for reader in ("rate_card", "import") if reader in readers), "release" if offers else "none")
+
+
+def _table(rows: list[dict[str, Any]]) -> Table:
+    from planner.report.table import Column, Drop, Table
+
+    return Table(
+        "",
+        (
+            Column("provider", is_whole=True),
+            Column("tier"),
+            Column("kind", is_whole=True),
+            Column("country", is_whole=True, drop=Drop.SECOND),
+            Column("offers", is_number=True, drop=Drop.THIRD),
+            Column("age", "days", is_number=True),
+            Column("renewed by", is_whole=True, drop=Drop.FIRST),
+            Column("why this tier"),
+        ),
+        tuple(
+            (
+                row["provider"],
+                row["tier"],
+                row["kind"] or "-",
+                row["country"] or "-",
+                f"{row['offer_count']:,}",
+                "-" if row["median_price_age_days"] is None else str(row["median_price_age_days"]),
+                row["renewed_by"].replace("_", " "),
+                row["tier_reason"],
+            )
+            for row in rows
+        ),
+        "age: of the median price; renewed by: an adapter (`gpuplan prices refresh`), your rate card, or a new release alone; "
+        "country: of the headquarters, not of the machines; ratings and sources with -f json",
+    )

@@ -1,0 +1,427 @@
+"""Formulas that are written once and read three ways: as numbers, as spreadsheet text, as JavaScript.
+
+A formula is a small tree. It is built with Python's own operators, and what is known when it is built is worked out at
+once (``0 * x`` is 0), so that a formula for one option says nothing of what that option has not.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from planner.costs.timeline import FloatArray
+
+__all__ = [
+    "Expr",
+    "absolute",
+    "both",
+    "ceil",
+    "choose",
+    "either",
+    "evaluate",
+    "exp",
+    "floor",
+    "javascript",
+    "log",
+    "maximum",
+    "minimum",
+    "name",
+    "names_in",
+    "number",
+    "spreadsheet",
+    "substituted",
+]
+
+Value: TypeAlias = "Expr | float"
+References: TypeAlias = Callable[[str], str]
+
+SYMBOLS = {"+", "-", "*", "/", "^", "<", "<=", "=", ">", ">="}
+ARITHMETIC: dict[str, Callable[..., Any]] = {
+    "+": np.add,
+    "-": np.subtract,
+    "*": np.multiply,
+    "/": np.divide,
+    "^": np.power,
+    "<": np.less,
+    "<=": np.less_equal,
+    "=": np.equal,
+    ">": np.greater,
+    ">=": np.greater_equal,
+    "min": np.minimum,
+    "max": np.maximum,
+    "if": np.where,
+    "floor": np.floor,
+    "abs": np.abs,
+    "exp": np.exp,
+    "ln": np.log,
+    "and": np.logical_and,
+    "or": np.logical_or,
+}
+
+
+class Expr:
+    """A formula: an operator and what it works on; a number or a name at the leaves.
+
+    Parameters
+    ----------
+    op : str
+        ``number``, ``name``, or a key of `ARITHMETIC`.
+    args : tuple
+        The value, the name, or the formulas below.
+    """
+
+    __slots__ = ("args", "op")
+
+    def __init__(self, op: str, *args: Any) -> None:  # noqa: ANN401 - numbers, names and formulas
+        self.op = op
+        self.args = args
+
+    def __add__(self, other: Value) -> Expr:
+        a, b = self, number(other)
+        if _is(a, 0):
+            return b
+        return a if _is(b, 0) else _call("+", a, b)
+
+    def __radd__(self, other: Value) -> Expr:
+        return number(other) + self
+
+    def __sub__(self, other: Value) -> Expr:
+        return self if _is(number(other), 0) else _call("-", self, number(other))
+
+    def __rsub__(self, other: Value) -> Expr:
+        return number(other) - self
+
+    def __mul__(self, other: Value) -> Expr:
+        a, b = self, number(other)
+        if _is(a, 0) or _is(b, 0):
+            return number(0.0)
+        if _is(a, 1):
+            return b
+        return a if _is(b, 1) else _call("*", a, b)
+
+    def __rmul__(self, other: Value) -> Expr:
+        return number(other) * self
+
+    def __truediv__(self, other: Value) -> Expr:
+        if _is(self, 0):
+            return number(0.0)
+        return self if _is(number(other), 1) else _call("/", self, number(other))
+
+    def __rtruediv__(self, other: Value) -> Expr:
+        return number(other) / self
+
+    def __pow__(self, other: Value) -> Expr:
+        return _call("^", self, number(other))
+
+    def __rpow__(self, other: Value) -> Expr:
+        return number(other) ** self
+
+    def __lt__(self, other: Value) -> Expr:
+        return _call("<", self, number(other))
+
+    def __le__(self, other: Value) -> Expr:
+        return _call("<=", self, number(other))
+
+    def __gt__(self, other: Value) -> Expr:
+        return _call(">", self, number(other))
+
+    def __ge__(self, other: Value) -> Expr:
+        return _call(">=", self, number(other))
+
+    def equals(self, other: Value) -> Expr:
+        """Return whether both are the same number."""
+        return _call("=", self, number(other))
+
+    def __repr__(self) -> str:
+        return f"Expr({spreadsheet(self, str)})"
+
+
+def number(value: Value) -> Expr:
+    """Return a number as a formula; a formula stays itself."""
+    return value if isinstance(value, Expr) else Expr("number", float(value))
+
+
+def name(text: str) -> Expr:
+    """Return what a name stands for."""
+    return Expr("name", text)
+
+
+def _is(expr: Expr, value: float) -> bool:
+    return expr.op == "number" and bool(expr.args[0] == value)
+
+
+def _call(op: str, *args: Expr) -> Expr:
+    """Return an operation, worked out where all that it works on is known."""
+    if all(arg.op == "number" for arg in args):
+        return number(float(ARITHMETIC[op](*(arg.args[0] for arg in args))))
+    return Expr(op, *args)
+
+
+def minimum(a: Value, b: Value) -> Expr:
+    """Return the smaller one."""
+    return _call("min", number(a), number(b))
+
+
+def maximum(a: Value, b: Value) -> Expr:
+    """Return the larger one."""
+    return _call("max", number(a), number(b))
+
+
+def floor(a: Value) -> Expr:
+    """Return the whole number at or below."""
+    return _call("floor", number(a))
+
+
+def ceil(a: Value) -> Expr:
+    """Return the whole number at or above."""
+    return 0.0 - floor(0.0 - number(a))
+
+
+def absolute(a: Value) -> Expr:
+    """Return the size."""
+    return _call("abs", number(a))
+
+
+def exp(a: Value) -> Expr:
+    """Return e to the power."""
+    return _call("exp", number(a))
+
+
+def log(a: Value) -> Expr:
+    """Return the natural logarithm."""
+    return _call("ln", number(a))
+
+
+def both(a: Expr, b: Expr) -> Expr:
+    """Return whether both hold."""
+    if a.op == "number":
+        return b if a.args[0] else a
+    if b.op == "number":
+        return a if b.args[0] else b
+    return Expr("and", a, b)
+
+
+def either(a: Expr, b: Expr) -> Expr:
+    """Return whether one holds, or both."""
+    if a.op == "number":
+        return a if a.args[0] else b
+    if b.op == "number":
+        return b if b.args[0] else a
+    return Expr("or", a, b)
+
+
+def choose(condition: Expr, then: Value, otherwise: Value) -> Expr:
+    """Return one of two; where the condition is known, that one alone."""
+    if condition.op == "number":
+        return number(then) if condition.args[0] else number(otherwise)
+    return Expr("if", condition, number(then), number(otherwise))
+
+
+def names_in(expr: Expr) -> set[str]:
+    """Return the names that a formula uses."""
+    if expr.op == "name":
+        return {expr.args[0]}
+    return set().union(*(names_in(arg) for arg in expr.args if isinstance(arg, Expr)), set())
+
+
+def substituted(expr: Expr, values: Mapping[str, Value], done: dict[int, Expr] | None = None) -> Expr:
+    """Return a formula with names replaced, and what has become known worked out.
+
+    `done` holds the parts replaced so far, by their identity, so that formulas go on sharing parts.
+    """
+    if expr.op == "number":
+        return expr
+    if expr.op == "name":
+        return number(values[expr.args[0]]) if expr.args[0] in values else expr
+    known = {} if done is None else done
+    if id(expr) not in known:
+        known[id(expr)] = _rebuilt(expr, [substituted(arg, values, known) for arg in expr.args])
+    return known[id(expr)]
+
+
+def _rebuilt(expr: Expr, args: list[Expr]) -> Expr:
+    """Return an operation on other arguments, worked out where they are known."""
+    match expr.op:
+        case "+":
+            return args[0] + args[1]
+        case "-":
+            return args[0] - args[1]
+        case "*":
+            return args[0] * args[1]
+        case "/":
+            return args[0] / args[1]
+        case "and":
+            return both(args[0], args[1])
+        case "or":
+            return either(args[0], args[1])
+        case "if":
+            return choose(args[0], args[1], args[2])
+        case _:
+            return _call(expr.op, *args)
+
+
+def evaluate(
+    expr: Expr, values: Mapping[str, float | FloatArray], known: dict[int, FloatArray] | None = None
+) -> FloatArray:
+    """Return what a formula comes to.
+
+    Parameters
+    ----------
+    expr : Expr
+        The formula.
+    values : mapping of str to float or array
+        What its names stand for; arrays of one shape are worked out element by element.
+    known : dict, optional
+        What parts of formulas have come to already, by their identity; filled here. Formulas share parts.
+
+    Examples
+    --------
+    >>> x = name("x")
+    >>> evaluate(choose(x > 2, x**2, 10 - x), {"x": np.array([1.0, 2.0, 3.0])}).tolist()
+    [9.0, 8.0, 9.0]
+    """
+    found = {} if known is None else known
+
+    def value(each: Expr) -> Any:  # noqa: ANN401 - numbers and arrays
+        if each.op == "number":
+            return each.args[0]
+        if each.op == "name":
+            return values[each.args[0]]
+        if id(each) not in found:
+            found[id(each)] = worked_out(each)
+        return found[id(each)]
+
+    def worked_out(each: Expr) -> Any:  # noqa: ANN401 - numbers and arrays
+        first = value(each.args[0])
+        if np.ndim(first) == 0:  # what a plain number decides needs no array
+            match each.op:
+                case "if":
+                    return value(each.args[1] if first else each.args[2])
+                case "*" | "/" if first == 0:
+                    return 0.0
+                case "+" if first == 0:
+                    return value(each.args[1])
+        return ARITHMETIC[each.op](first, *(value(arg) for arg in each.args[1:]))
+
+    with np.errstate(all="ignore"):  # the branch of a choice that is not taken may divide by zero
+        return np.asarray(value(expr), dtype=float)
+
+
+STRENGTH = {"<": 1, "<=": 1, "=": 1, ">": 1, ">=": 1, "+": 2, "-": 2, "*": 3, "/": 3, "^": 5}
+FUNCTIONS = {
+    "min": "MIN",
+    "max": "MAX",
+    "if": "IF",
+    "floor": "INT",
+    "abs": "ABS",
+    "exp": "EXP",
+    "ln": "LN",
+    "and": "AND",
+    "or": "OR",
+}
+
+
+def _digits(value: float) -> str:
+    if not math.isfinite(value):
+        raise ValueError(f"no spreadsheet holds {value}")
+    text = repr(value)
+    return text.removesuffix(".0") if "e" not in text else text.upper()
+
+
+def spreadsheet(expr: Expr, reference: References, *, over_months: bool = False) -> str:
+    """Return a formula as the text of a cell, without the leading ``=``.
+
+    Parameters
+    ----------
+    expr : Expr
+        The formula.
+    reference : callable
+        From a name to a cell, a range or a defined name.
+    over_months : bool
+        Whether names stand for whole columns (inside SUMPRODUCT). IF, AND, MIN and their like then give one value instead
+        of a column of them in some spreadsheets, so they are written as arithmetic; a branch that is not taken must not
+        divide by zero.
+
+    Examples
+    --------
+    >>> a, b = name("a"), name("b")
+    >>> spreadsheet((a - (b - 1)) * 2 ** (a / 12), str)
+    '(a-(b-1))*2^(a/12)'
+    >>> spreadsheet(choose(a > 1, b, 0), str), spreadsheet(choose(a > 1, b, 0), str, over_months=True)
+    ('IF(a>1,b,0)', '(a>1)*b')
+    """
+
+    def text(each: Expr, strength: int) -> str:
+        if each.op == "number":
+            return f"({_digits(each.args[0])})" if each.args[0] < 0 else _digits(each.args[0])
+        if each.op == "name":
+            return reference(each.args[0])
+        if each.op in SYMBOLS:
+            own = STRENGTH[each.op]
+            left, right = text(each.args[0], own), text(each.args[1], own + 1)
+            # No spreadsheet agrees with the others on what -a^b and a^b^c are.
+            if each.op == "^":
+                left, right = text(each.args[0], 6), text(each.args[1], 6)
+            joined = f"{left}{each.op}{right}"
+            return joined if own >= strength else f"({joined})"
+        if over_months and each.op in {"if", "and", "or", "min", "max"}:
+            return text(_as_arithmetic(each), strength)
+        return f"{FUNCTIONS[each.op]}({','.join(text(arg, 0) for arg in each.args)})"
+
+    return text(expr, 0)
+
+
+def _as_arithmetic(expr: Expr) -> Expr:
+    """Return the same value made of operators that work on columns."""
+    args: tuple[Expr, ...] = expr.args
+    match expr.op:
+        case "if":
+            then = args[0] * args[1]
+            return then if _is(args[2], 0) else then + (1.0 - args[0]) * args[2]
+        case "and":
+            return Expr("*", args[0], args[1])
+        case "or":
+            return Expr(">", Expr("+", args[0], args[1]), number(0.0))
+        case "min":
+            return (args[0] + args[1] - absolute(args[0] - args[1])) / 2
+        case _:
+            return (args[0] + args[1] + absolute(args[0] - args[1])) / 2
+
+
+JAVASCRIPT = {"min": "Math.min", "max": "Math.max", "floor": "Math.floor", "abs": "Math.abs", "exp": "Math.exp"}
+
+
+def javascript(expr: Expr, reference: References = lambda text: f"v[{json.dumps(text)}]") -> str:
+    """Return a formula as JavaScript.
+
+    Examples
+    --------
+    >>> javascript(choose(name("a") > 1, name("b") ** 2, 0))
+    '((v["a"] > 1) ? Math.pow(v["b"], 2) : 0)'
+    """
+    if expr.op == "number":
+        return _digits(expr.args[0]).lower() if expr.args[0] >= 0 else f"({_digits(expr.args[0]).lower()})"
+    if expr.op == "name":
+        return reference(expr.args[0])
+    args = [javascript(arg, reference) for arg in expr.args]
+    match expr.op:
+        case "^":
+            return f"Math.pow({args[0]}, {args[1]})"
+        case "=":
+            return f"({args[0]} === {args[1]})"
+        case "ln":
+            return f"Math.log({args[0]})"
+        case "and":
+            return f"({args[0]} && {args[1]})"
+        case "or":
+            return f"({args[0]} || {args[1]})"
+        case "if":
+            return f"({args[0]} ? {args[1]} : {args[2]})"
+        case _ if expr.op in SYMBOLS:
+            return f"({args[0]} {expr.op} {args[1]})"
+        case _:
+            return f"{JAVASCRIPT[expr.op]}({', '.join(args)})"

@@ -1,0 +1,65 @@
+"""Whether use went up or down so far that the record's mean is nobody's size any more."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from planner.decision.year import HOURS_PER_WEEK
+
+__all__ = ["Trend", "trend_of"]
+
+LEAST_RATIO = 1.5
+"""Up or down by less is what fleets do from week to week."""
+LEAST_HOURS = 4 * HOURS_PER_WEEK
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trend:
+    """How use went.
+
+    Attributes
+    ----------
+    first_gpus, last_gpus : float
+        Mean of the record's first and last weeks.
+    hours : int
+        Of the record.
+    recent_hours : int
+        Its end, which is what runs now: whole weeks, a quarter of the record at most.
+    """
+
+    first_gpus: float
+    last_gpus: float
+    hours: int
+    recent_hours: int
+
+
+def trend_of(level: NDArray[np.float64]) -> Trend | None:
+    """Return how use went where its last quarter is far from its first, and the quarters between lie between.
+
+    Parameters
+    ----------
+    level : NDArray of float, shape (hours,)
+        Accelerators by hour.
+
+    Examples
+    --------
+    >>> found = trend_of(np.repeat([8.0, 16.0, 24.0, 32.0], 336))
+    >>> found.first_gpus, found.last_gpus, found.recent_hours
+    (8.0, 32.0, 336)
+    >>> trend_of(np.full(1344, 8.0)) is None
+    True
+    """
+    if len(level) < LEAST_HOURS:
+        return None
+    recent = max(len(level) // 4 // HOURS_PER_WEEK, 1) * HOURS_PER_WEEK
+    quarters = [float(part.mean()) for part in np.array_split(level, 4)]
+    first, last = float(level[:recent].mean()), float(level[-recent:].mean())
+    low, high = min(first, last), max(first, last)
+    is_steady = all(b >= a * 0.95 for a, b in pairwise(quarters)) or all(b <= a * 1.05 for a, b in pairwise(quarters))
+    if not is_steady or high < LEAST_RATIO * low or last == 0:
+        return None
+    return Trend(first_gpus=first, last_gpus=last, hours=len(level), recent_hours=recent)

@@ -1,0 +1,38 @@
+"""Defaults: what a workload means where it does not say, filled in before anything is sized."""
+
+from __future__ import annotations
+
+from planner.assumptions import Assumptions
+from planner.demand.workload import Serve, Workload
+
+__all__ = ["with_limits"]
+
+
+def with_limits(workload: Workload, assumptions: Assumptions) -> Workload:
+    """Return a service with the limits and the spare replicas that it does not state; other work as it is.
+
+    A service that states no limit still has users who wait, so limits hold that any chat would ask for (`serve.ttft_limit_ms`, in
+    proportion for long prompts, and `serve.tpot_limit_ms`). Spare replicas are paid for only where the user stated a limit.
+
+    Examples
+    --------
+    >>> from planner.assumptions import default_assumptions
+    >>> serve = {"requests_per_s": 1, "input_tokens": 32_000, "output_tokens": 300}
+    >>> stated = Workload.model_validate({"kind": "serve", "model": "m", "serve": serve})
+    >>> filled = with_limits(stated, default_assumptions()).serve
+    >>> filled.ttft_limit_ms, filled.tpot_limit_ms, filled.spare_replicas
+    (8000.0, 100.0, 0)
+    """
+    work = workload.work
+    if not isinstance(work, Serve):
+        return workload
+    filled: dict[str, float] = {}
+    if work.ttft_limit_ms is None:
+        longer = max(work.input_tokens / assumptions["serve.ttft_limit_input_tokens"], 1.0)
+        filled["ttft_limit_ms"] = assumptions["serve.ttft_limit_ms"] * longer
+    if work.tpot_limit_ms is None:
+        filled["tpot_limit_ms"] = assumptions["serve.tpot_limit_ms"]
+    if work.spare_replicas is None:
+        # Both limits filled in: none was stated.
+        filled["spare_replicas"] = 0 if len(filled) > 1 else round(assumptions["serve.spare_replicas"])
+    return workload.model_copy(update={"serve": work.model_copy(update=filled)}) if filled else workload

@@ -1,0 +1,143 @@
+"""What pydantic finds wrong with a file, in the words of the file: every fault with its place and the way out."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from functools import cache
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from planner.document import Document, Path_
+
+__all__ = ["MOST_FAULTS", "NOT_A_NUMBER", "described", "faults_of", "is_in_file"]
+
+EXPECTED = {
+    **dict.fromkeys(("model_type", "model_attributes_type", "dict_type", "dataclass_type"), "keys with values"),
+    **dict.fromkeys(("list_type", "tuple_type", "set_type", "iterable_type"), "a list"),
+    **dict.fromkeys(("string_type", "string_sub_type", "string_unicode"), "text"),
+    **dict.fromkeys(("bool_type", "bool_parsing"), "true or false"),
+    **dict.fromkeys(("date_type", "date_parsing", "date_from_datetime_parsing"), "a date such as 2026-01-31"),
+}
+"""What a value should have been, by pydantic's name of the fault."""
+NOT_A_NUMBER = frozenset(
+    {"float_parsing", "float_type", "int_parsing", "int_type", "int_parsing_size", "int_from_float_inf"}
+)
+UNION_BRANCHES = frozenset({"str", "int", "float", "ModelNumbers", "Spread"})
+MOST_FAULTS = 50
+"""So many faults of a file are told; whoever has more has written another kind of file."""
+LONGEST_WORD = 60
+"""What is longer is no slip of a known word, and is not repeated whole."""
+MOST_BITS = 1_000
+
+
+@cache
+def _schema_of(model: type[BaseModel]) -> dict[str, Any]:
+    return model.model_json_schema()
+
+
+def _near(word: str, known: Sequence[str]) -> list[str]:
+    """Return the known word that was meant, if any."""
+    return difflib.get_close_matches(word, known, n=1, cutoff=0.5) if len(word) <= LONGEST_WORD else []
+
+
+def _keys_at(model: type[BaseModel], path: Path_) -> list[str]:
+    """Keys that the schema knows where `path` points; empty where it cannot be told."""
+    schema = _schema_of(model)
+    node: Any = schema
+    for part in path:
+        node = _deref(node, schema)
+        node = node.get("properties", {}).get(part) if isinstance(part, str) else node.get("items")
+        if node is None:
+            return []
+    return list(_deref(node, schema).get("properties", {}))
+
+
+def _deref(node: Any, schema: Any) -> Any:  # noqa: ANN401  a JSON Schema is untyped
+    for option in (node, *node.get("anyOf", ()), *node.get("allOf", ())):
+        if "$ref" in option:
+            return schema["$defs"][option["$ref"].rsplit("/", 1)[-1]]
+    return node
+
+
+def described(value: Hashable) -> str:
+    """Return a value as messages repeat it, cut where it is long."""
+    if value is None or isinstance(value, bool):
+        return "nothing" if value is None else str(value).lower()
+    if isinstance(value, int) and value.bit_length() > MOST_BITS:
+        return f"a number of some {value.bit_length() * 3 // 10:,} digits"
+    text = repr(value)
+    return text if len(text) <= LONGEST_WORD else text[: LONGEST_WORD - 3] + "..."
+
+
+def _sentence(fault: Mapping[str, Any], model: type[BaseModel], document: Document) -> str:
+    """Say what pydantic found in the words of the file."""
+    path: Path_ = fault["loc"]
+    dotted = document.label(path)
+    context = fault.get("ctx", {})
+    found = described(fault.get("input"))
+    match fault["type"]:
+        case "extra_forbidden":
+            known = _keys_at(model, path[:-1])
+            near = _near(str(path[-1]), known)
+            hint = f"did you mean {near[0]!r}?" if near else "known here: " + ", ".join(known)
+            return f"unknown key {described(path[-1])}; {hint}"
+        case "missing":
+            return f"{dotted} is missing"
+        case "literal_error" | "enum":
+            options = [word.strip("' ") for word in str(context.get("expected", "")).replace(" or ", ", ").split(", ")]
+            near = _near(str(fault.get("input")), options)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            return f"{dotted} must be one of {', '.join(options)}, got {found}{hint}"
+        case "greater_than":
+            return f"{dotted} must be above {context['gt']:g}, got {found}"
+        case "greater_than_equal":
+            return f"{dotted} must be at least {context['ge']:g}, got {found}"
+        case "less_than":
+            return f"{dotted} must be below {context['lt']:g}, got {found}"
+        case "less_than_equal":
+            return f"{dotted} must be at most {context['le']:g}, got {found}"
+        case "finite_number":
+            return f"{dotted} must be a finite number, got {found}"
+        case "int_from_float":
+            return f"{dotted} must be a whole number, got {found}"
+        case kind if kind in NOT_A_NUMBER:
+            return f"{dotted} must be a plain number (10k, 50M and 1T are read), its unit is in the key's name; got {found}"
+        case "value_error":
+            said = str(context.get("error", fault["msg"]))
+            return f"{dotted}: {said}" if path else said
+        case "string_too_long" | "string_too_short":
+            least, most = context.get("min_length"), context.get("max_length")
+            bound = f"at most {most:,}" if most else f"at least {least}"
+            return f"{dotted} must have {bound} characters, got {len(str(fault.get('input'))):,}"
+        case "too_long" | "too_short":
+            least, most = context.get("min_length"), context.get("max_length")
+            bound = f"at most {most:,}" if most else f"at least {least}"
+            return f"{dotted} must have {bound} entries, got {context.get('actual_length')}"
+        case kind:
+            return f"{dotted} must be {EXPECTED.get(kind, 'another kind of value')}, got {found}"
+
+
+def faults_of(error: ValidationError, document: Document, model: type[BaseModel]) -> Iterator[str]:
+    """Return each fault as a sentence with its place."""
+    # A union reports each of its branches under the branch's own name, which does not stand in the file; where a
+    # branch was entered (a mapping, faults inside it), that the others wanted something else is no news.
+    found = [(tuple(part for part in fault["loc"] if is_in_file(part)), fault) for fault in error.errors()]
+    entered = {path[:end] for path, _ in found for end in range(len(path))}
+    seen: set[str] = set()
+    for path, fault in found:
+        if path in entered:
+            continue
+        if len(seen) == MOST_FAULTS:
+            yield f"{document.name}: and more faults like these"
+            return
+        text = f"{document.place(path)}: {_sentence({**fault, 'loc': path}, model, document)}"
+        if text not in seen:
+            seen.add(text)
+            yield text
+
+
+def is_in_file(part: str | int) -> bool:
+    """Tell whether a part of a fault's path stands in the file, and is not pydantic's name of a union's branch."""
+    return isinstance(part, int) or (part not in UNION_BRANCHES and not part.startswith(("function-", "constrained-")))

@@ -1,0 +1,1 @@
+"""Fits: the constants of the performance model, out of measured rows."""

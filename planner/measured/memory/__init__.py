@@ -1,0 +1,1 @@
+"""Measured memory rows, and what the formulas predict for them."""

@@ -1,0 +1,1 @@
+"""Measured serving rows, and what the formulas predict for them."""

@@ -1,0 +1,168 @@
+"""Measured serving rows, predicted by the formulas of `planner.supply.serving.speed`.
+
+The load says how requests came: an unbounded queue, a fixed number in flight, a rate, one batch, or a single stream.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+
+import numpy as np
+from numpy.typing import NDArray
+
+from planner.measured.serving.table import ServingTable
+from planner.supply.calibration import Calibration
+from planner.supply.communication import Links, group_bandwidth
+from planner.supply.serving.speed import (
+    ServingConstants,
+    ServingLayout,
+    decode_step,
+    pipelined_share,
+    prefill,
+    started_s,
+)
+
+__all__ = ["METRICS", "ServingConstantsOfRows", "constants_of_rows", "predict_serving"]
+
+FloatArray = NDArray[np.float64]
+
+METRICS = ("out_tok_s_total", "tpot_ms", "ttft_ms", "prefill_tok_s")
+CONSTANTS = tuple(item.name for item in fields(ServingConstants))
+LINKS = tuple(item.name for item in fields(Links))
+_BURST_POWER = 0.6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServingConstantsOfRows:
+    """The constants of every row: those of a step, of the links, and of the way in which a benchmark loads its server."""
+
+    step: ServingConstants
+    links: Links
+    pace_ratio: FloatArray
+    burst_share: FloatArray
+    wait_steps_ratio: FloatArray
+    entry_layer_s: FloatArray
+    mixed_layer_s: FloatArray
+
+
+def constants_of_rows(table: ServingTable, calibration: Calibration) -> ServingConstantsOfRows:
+    """Return the calibration's constants for every row."""
+
+    def column(name: str) -> FloatArray:
+        pairs = zip(table.scopes, table.tags, strict=True)
+        return np.asarray([calibration.value_at(name, where, tags) for where, tags in pairs], dtype=float)
+
+    return ServingConstantsOfRows(
+        step=ServingConstants(**{name: column(f"serve.{name}") for name in CONSTANTS}),
+        links=Links(**{name: column(f"serve_link.{name}") for name in LINKS}),
+        pace_ratio=column("serve.pace_ratio"),
+        burst_share=column("serve.burst_share"),
+        wait_steps_ratio=column("serve.wait_steps_ratio"),
+        entry_layer_s=column("serve.entry_layer_s"),
+        mixed_layer_s=column("serve.mixed_layer_s"),
+    )
+
+
+def predict_serving(table: ServingTable, constants: ServingConstantsOfRows) -> Mapping[str, FloatArray]:
+    """Return the predicted value of every metric of every row; NaN where a row's load has none.
+
+    Returns
+    -------
+    mapping of str to FloatArray
+        ``out_tok_s_total``, ``tpot_ms``, ``ttft_ms``, ``prefill_tok_s``.
+    """
+    hw, model = table.hardware, table.model
+    group, split, stages = table.group, table.split, table.stages
+    bandwidth, latency = group_bandwidth(hw, constants.links, group, inside=np.minimum(group, hw.count))
+    stage_bandwidth, stage_latency = group_bandwidth(
+        hw,
+        constants.links,
+        np.where(stages > 1, np.maximum(2.0, group + 1), 1.0),
+        inside=np.where(table.across > 0, 1.0, group + 1),
+    )
+    layout = ServingLayout(
+        group=group, attention_split=split, stages=stages, flop_per_s=table.flop_per_s, flop16_per_s=table.flop16_per_s,
+        bandwidth_bytes_per_s=hw.bandwidth_bytes_per_s, link_bytes_per_s=bandwidth, link_latency_s=latency,
+        stage_bytes_per_s=stage_bandwidth, stage_latency_s=stage_latency,
+    )  # fmt: skip
+    tokens_in, tokens_out = table.input_tokens, table.output_tokens
+    decode_only = (table.sort == "decode") | (table.sort == "whole")
+    middle = tokens_in + tokens_out / 2.0
+    prompt = prefill(model, layout, constants.step, np.maximum(tokens_in, 1.0))
+    pace = constants.pace_ratio
+    prompt_s = prompt.total_s * pace
+    alone = prefill(model, layout, constants.step, np.maximum(tokens_in, 1.0), is_alone=True)
+    alone_s = alone.total_s * pace * pipelined_share(tokens_in / table.chunk_tokens, stages)
+    first = decode_step(model, layout, constants.step, 1.0, 1.0)
+    floor_s = (first.memory_s + first.fixed_s + first.communication_s * (tokens_in <= 1)) * pace + alone_s
+    live = np.minimum(table.live, table.limit)
+    with np.errstate(invalid="ignore", over="ignore"):
+        arriving = _open_load(table, layout, constants, prompt_s, floor_s, middle, pace)
+    live = np.where(table.sort == "open", arriving, live)
+    each_stage = np.maximum(live / stages, 1.0)
+    step = decode_step(model, layout, constants.step, each_stage, middle)
+    step_s = step.total_s * pace
+    shared = ~decode_only & (table.sort != "static")
+    added_s = each_stage * prompt_s / tokens_out + pace * started_s(
+        model, constants.mixed_layer_s, each_stage, tokens_out
+    )
+    tpot_s = step_s + np.where(shared, added_s, 0.0)
+    wait_s = np.where(np.isfinite(table.live), np.maximum(table.live - live, 0.0), 0.0)
+    rate = live / (floor_s + tokens_out * tpot_s)
+    backlog_s = np.where(table.sort == "closed", wait_s / np.maximum(rate, 1e-12), 0.0)
+    # Prompts that arrive together are read together: the wait grows more slowly than their number.
+    closed = table.sort == "closed"
+    burst_s = np.where(closed, constants.burst_share * np.maximum(live - 1.0, 0.0) ** _BURST_POWER * prompt_s, 0.0)
+    # Prompts differ in shape, so their kernels are started one by one rather than replayed: a time per layer, long with experts.
+    launch_s = constants.entry_layer_s * np.asarray(model.layers, dtype=float)
+    entry_s = np.where(closed | (table.sort == "open"), launch_s + constants.wait_steps_ratio * step_s, 0.0)
+    # The prompts of one batch are read together, and all their answers start together.
+    together_s = np.where(table.sort == "static", (live - 1.0) * prompt_s / stages, 0.0)
+    load = np.clip(live * prompt_s / np.maximum(tokens_out * tpot_s, 1e-12), 0.0, 0.95)
+    queue_s = np.where(table.sort == "open", prompt_s * load / (1.0 - load), 0.0)
+    ttft_s = floor_s + backlog_s + burst_s + queue_s + entry_s + together_s
+    static_s = live * prompt_s / stages + tokens_out * step_s
+    total = np.select(
+        [
+            table.sort == "queue",
+            table.sort == "static",
+            table.sort == "closed",
+            table.sort == "open",
+            table.sort == "decode",
+            table.sort == "whole",
+        ],
+        [
+            live / tpot_s,
+            live * tokens_out / static_s,
+            live * tokens_out / (floor_s + burst_s + entry_s + tokens_out * tpot_s),
+            np.fmin(table.rate_per_s * tokens_out, live / tpot_s),
+            live / step_s,
+            live * tokens_out / static_s,
+        ],
+        np.nan,
+    )
+    tpot = np.where(table.sort == "whole", static_s / tokens_out, tpot_s)
+    return {
+        "out_tok_s_total": np.asarray(total * table.replicas, dtype=float),
+        "tpot_ms": np.asarray(tpot * 1e3, dtype=float),
+        "ttft_ms": np.asarray(ttft_s * 1e3, dtype=float),
+        "prefill_tok_s": np.asarray(tokens_in / floor_s * table.replicas, dtype=float),
+    }
+
+
+def _open_load(
+    table: ServingTable, layout: ServingLayout, constants: ServingConstantsOfRows, prompt_s: FloatArray, floor_s: FloatArray,
+    middle: FloatArray, pace: FloatArray,
+) -> FloatArray:  # fmt: skip
+    """Return the requests in flight at which Little's law holds for the arrival rate, at most the limit."""
+    live = np.ones_like(prompt_s)
+    rate = np.where(np.isnan(table.rate_per_s), 0.0, table.rate_per_s)
+    for _ in range(30):
+        step = decode_step(table.model, layout, constants.step, np.maximum(live / table.stages, 1.0), middle)
+        batch = live / table.stages
+        tpot = step.total_s * pace + batch * prompt_s / table.output_tokens
+        tpot = tpot + pace * started_s(table.model, constants.mixed_layer_s, batch, table.output_tokens)
+        wanted = np.clip(rate * (floor_s + table.output_tokens * tpot), 1e-3, table.limit)
+        live = 0.5 * live + 0.5 * wanted
+    return np.maximum(live, 1e-3)

@@ -1,0 +1,235 @@
+"""Serving rows: what the columns of one measured row say of engine, layout, load and formats, in the words of the formulas.
+
+Tables are told apart by their conventions: who says tensor parallel and who says cores, what "offline" leaves open, which
+format a model that is published in 4 bits runs in. Nothing here is fitted.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+
+import numpy as np
+
+from planner.demand.memory import WEIGHT_BYTES_BY_PRECISION
+from planner.errors import InputError
+from planner.measured.rows import Row, accelerator_of, architecture_of, machine_of, number
+from planner.supply.machines import Machine
+from planner.supply.serving.memory import BATCHED_TOKENS
+from planner.supply.serving.model import ServedModel, served_model
+from pricing.accelerators import Accelerator
+
+__all__ = ["ServedRow", "is_overloaded", "served_row", "stack_of"]
+
+_PRECISIONS = {
+    "int8w": "int8",
+    "q4_k_m": "int4",
+    "q4_0": "int4",
+    "q8_0": "int8",
+    "mxfp4": "fp4",
+    "nvfp4": "fp4",
+    "awq": "int4",
+    "gptq": "int4",
+    "w4a16": "int4",
+    "w8a8": "int8",
+    "w8a16": "int8",
+    "fp32/tf32": "fp32",
+}
+_PUBLISHED_IN_FP4 = ("gpt-oss",)
+"""Models whose weights exist in 4 bits alone: a table's "FP8" or "BF16" then names the arithmetic or the cache."""
+_SHORTEST_PROMPT = 8
+"""Tokens below which a single stream is a test of decoding alone."""
+_STEADY_SHARE = 0.8
+"""Of the offered tokens an open load has to deliver, else the queue grew to the end of the run."""
+_CHUNK_TOKENS = {"llama.cpp": 512.0}
+"""Tokens of a prompt that an engine reads at once where it is not the usual number: llama.cpp's n_ubatch."""
+_STACKS = (
+    (("llama.cpp", "exllama", "mlx", "ollama"), "llama.cpp"),
+    (("tensorrt", "trt", "fastertransformer"), "trtllm"),
+    (("sglang",), "sglang"),
+    (("vllm",), "vllm"),
+    (("neuron",), "neuron"),
+    (("tinychat", "awq"), "tinychat"),
+    (("litgpt", "eager", "pytorch 2", "gpt-fast"), "eager"),
+    (("transformers",), "transformers"),
+    (("ipex", "llama_hybrid", "openvino"), "ipex"),
+)
+
+
+def stack_of(framework: str) -> str:
+    """Return the engine family of a framework's name: constants of one do not hold for another.
+
+    Examples
+    --------
+    >>> stack_of("TensorRT-LLM PyTorch backend"), stack_of("llama.cpp"), stack_of("HF transformers"), stack_of("homemade")
+    ('trtllm', 'llama.cpp', 'transformers', '')
+    """
+    low = framework.lower()
+    return next((stack for words, stack in _STACKS if any(word in low for word in words)), "")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServedRow:
+    """One row as the formulas take it.
+
+    Attributes
+    ----------
+    row, machine, model, precision, stack : Row, Machine, ServedModel, str, str
+        The row; the box, the model in its formats, the weights' format, and the engine family that it names.
+    sort : str
+        ``queue``, ``closed``, ``open``, ``static``, ``whole``, ``decode`` or ``prompt``.
+    group_count, split_count, stage_count, replica_count : float
+        Accelerators of a stage, those that share a request's attention, stages, and copies of the model.
+    is_across : bool
+        Whether a replica reaches beyond one machine.
+    live_count, rate_per_s : float
+        Requests in flight that the load asks of one replica (infinite for an unbounded queue), and its arrival rate (NaN
+        where there is none).
+    input_tokens, output_tokens, chunk_tokens : float
+        Lengths, and how much of a prompt the engine reads at once.
+    accumulate_ratio : float
+        Tensor arithmetic of this engine over the data sheet's.
+    """
+
+    row: Row
+    machine: Machine
+    model: ServedModel
+    precision: str
+    stack: str
+    sort: str
+    group_count: float
+    split_count: float
+    stage_count: float
+    replica_count: float
+    is_across: bool
+    live_count: float
+    rate_per_s: float
+    input_tokens: float
+    output_tokens: float
+    chunk_tokens: float
+    accumulate_ratio: float
+
+
+def served_row(row: Row) -> ServedRow:
+    """Return a row in the words of the formulas.
+
+    Raises
+    ------
+    GpuplanError
+        Where the accelerator, the model or a format is unknown, or no length is stated.
+    """
+    where = f"row {row.get('id', '?')}"
+    chip = accelerator_of(row.get("gpu", ""))
+    if chip is None:
+        raise InputError(f"unknown accelerator {row.get('gpu', '')!r}", where=where)
+    arch = architecture_of(row)
+    if arch.kind != "decoder":
+        raise InputError(f"{arch.name} does not generate text", where=where)
+    precision, kv_precision = _formats(row, chip, where)
+    sort = _sort(row)
+    tokens_in, tokens_out = _lengths(row, sort, where)
+    count, stack = number(row, "n_gpus", default=1.0), stack_of(row.get("framework", ""))
+    model = served_model(arch, precision, kv_precision)
+    group, split, stages = (
+        (count, count, 1.0) if stack == "neuron" else _layout(row, has_experts=arch.experts > 0, count=count)
+    )
+    if group == 0.0:
+        stored, room = float(np.asarray(model.stored_bytes)), 0.75 * chip.memory_gib * 2**30
+        group = split = next((q for q in (1.0, 2.0, 4.0, 8.0) if q >= count or stored / q < room), count)
+    group, split = min(group, count), min(split, count)
+    stages = min(stages, max(1.0, count // group))
+    replicas = max(1.0, math.floor(count / (group * stages)))
+    machine = machine_of(row, chip)
+    return ServedRow(
+        row=row, machine=machine, model=model, precision=precision, stack=stack, sort=sort, group_count=group, split_count=split,
+        stage_count=stages, replica_count=replicas, is_across=group * stages > machine.accelerator_count, live_count=_asked(row, sort) / replicas,
+        rate_per_s=number(row, "request_rate") / replicas, input_tokens=tokens_in, output_tokens=tokens_out,
+        chunk_tokens=_CHUNK_TOKENS.get(stack, BATCHED_TOKENS), accumulate_ratio=_accumulate_ratio(chip, stack),
+    )  # fmt: skip
+
+
+def is_overloaded(row: Row) -> bool:
+    """Tell whether requests came faster than they were served: such a run is all ramp, its times have no steady value."""
+    offered = number(row, "request_rate") * number(row, "output_len")
+    return bool(number(row, "out_tok_s_total") < _STEADY_SHARE * offered)
+
+
+def _formats(row: Row, chip: Accelerator, where: str) -> tuple[str, str]:
+    """Return the formats of weights and cache; an unstated cache has 8 bits beside 8- and 4-bit floating weights."""
+    text = (row.get("precision", "") or "bf16").lower()
+    precision = _PRECISIONS.get(text, text.split("/")[0].split(" ")[0])
+    if row.get("model", "").startswith(_PUBLISHED_IN_FP4):
+        precision = "fp4"
+    if precision not in WEIGHT_BYTES_BY_PRECISION:
+        raise InputError(f"unknown precision {text!r}", where=where)
+    stated = row.get("kv_precision", "")
+    if precision == "fp32":
+        return precision, "fp32"
+    if stated in WEIGHT_BYTES_BY_PRECISION:
+        return precision, stated
+    return precision, "fp8" if precision in {"fp8", "fp4"} and chip.fp8_dense_tflop_per_s else "bf16"
+
+
+def _sort(row: Row) -> str:
+    load, output = row.get("load", "").lower(), number(row, "output_len", default=-1.0)
+    if output == 0 or (output == 1 and number(row, "ttft_ms") > 0):
+        return "prompt"
+    if "offline" in load or "infinite rate" in load or "mlperf" in load:
+        return "queue"
+    if "closed" in load:
+        return "closed"
+    if "open" in load:
+        return "open"
+    if "end-to-end" in load:
+        return "whole"
+    decoding = "next-token" in load or "generated-token" in load
+    return "decode" if decoding or number(row, "input_len", default=0.0) < _SHORTEST_PROMPT else "static"
+
+
+def _lengths(row: Row, sort: str, where: str) -> tuple[float, float]:
+    """Return prompt and answer in tokens; a load of requests without a prompt's length is taken to have the answer's."""
+    tokens_in, tokens_out = number(row, "input_len"), number(row, "output_len")
+    if math.isnan(tokens_out):
+        if sort not in {"decode", "prompt"}:
+            raise InputError("neither input nor output length is stated", where=where)
+        tokens_out = 128.0
+    if math.isnan(tokens_in):
+        tokens_in = tokens_out if sort in {"queue", "closed", "open"} else 64.0
+    return tokens_in, tokens_out
+
+
+def _asked(row: Row, sort: str) -> float:
+    """Return the requests in flight that the load asks for, over all replicas."""
+    if sort == "queue":
+        found = re.search(r"(\d+) (requests|prompts)", row.get("load", ""))
+        return float(found.group(1)) if found else math.inf
+    live = number(row, "concurrency", "batch", default=math.inf)
+    return 1.0 if sort in {"decode", "prompt"} and not math.isfinite(live) else live
+
+
+def _layout(row: Row, *, has_experts: bool, count: float) -> tuple[float, float, float]:
+    """Return group, attention split and stages out of the columns tp, pp and ep_or_dp; group 0 where none is stated."""
+    tensor, stages = number(row, "tp", default=0.0), number(row, "pp", default=1.0) or 1.0
+    text = row.get("ep_or_dp", "")
+    found = re.search(r"DEP(\d+)", text)
+    if found:
+        return float(found.group(1)), 1.0, stages
+    found = re.search(r"attn_dp=(\d+)", text)
+    if found and float(found.group(1)) > 1:
+        group = min(count, float(found.group(1)) * max(tensor, 1.0))
+        return group, max(1.0, group / float(found.group(1))), stages
+    found = re.search(r"moe_ep=(\d+)", text)
+    if has_experts and found and tensor <= 1 and float(found.group(1)) > 1:
+        return float(found.group(1)), float(found.group(1)), stages
+    return tensor, tensor, stages
+
+
+def _accumulate_ratio(chip: Accelerator, stack: str) -> float:
+    """Return the tensor arithmetic of an engine over the data sheet's, which counts sums in single precision.
+
+    GeForce cards halve their rate there, and llama.cpp sums in half precision: it has the full rate (NVIDIA Ada GPU
+    architecture white paper, appendix A: FP16 with FP16 and with FP32 accumulate).
+    """
+    is_geforce = chip.vendor == "NVIDIA" and chip.market_class == "consumer"
+    return 2.0 if is_geforce and stack == "llama.cpp" else 1.0

@@ -1,0 +1,128 @@
+"""A table of measured serving rows as columns, the shape in which the formulas of `planner.supply.serving.speed` take them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+
+import numpy as np
+from numpy.typing import NDArray
+
+from planner.measured.rows import Row
+from planner.measured.serving.rows import ServedRow, served_row
+from planner.supply.calibration import scopes
+from planner.supply.hardware import Hardware, hardware
+from planner.supply.serving.memory import cache_budget_bytes, cached_bytes_per_request
+from planner.supply.serving.model import ServedModel
+from pricing.errors import GpuplanError
+
+__all__ = ["ServingTable", "serving_table"]
+
+FloatArray = NDArray[np.float64]
+
+MOST_REQUESTS = 2048.0
+"""Requests in flight that engines are built for in maximum-throughput tables."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServingTable:
+    """Rows that can be predicted, as columns; `model` holds arrays, too.
+
+    Attributes
+    ----------
+    rows : tuple of Row
+        The rows, in the order of the arrays.
+    scopes, tags : tuple of tuple of str
+        Where each row's constants are looked up, nearest first; what is known of it beside its machine.
+    flop_per_s, flop16_per_s : FloatArray
+        Peaks of one accelerator for the weights' arithmetic and for 16-bit arithmetic, as the row's engine sums.
+    across : FloatArray
+        1 where a replica reaches beyond one machine.
+    limit : FloatArray
+        Requests in flight that memory and engine allow, over all stages of one replica.
+    live : FloatArray
+        Requests in flight that the load asks for (infinite for an unbounded queue).
+    rate_per_s : FloatArray
+        Arrival rate of one replica; NaN unless the load is one.
+    replicas : FloatArray
+        Copies of the model over the accelerators.
+    sort : NDArray of str
+        ``queue``, ``closed``, ``open``, ``static``, ``whole``, ``decode`` or ``prompt``.
+    """
+
+    rows: tuple[Row, ...]
+    scopes: tuple[tuple[str, ...], ...]
+    tags: tuple[tuple[str, ...], ...]
+    stacks: tuple[str, ...]
+    model: ServedModel
+    hardware: Hardware
+    flop_per_s: FloatArray
+    flop16_per_s: FloatArray
+    group: FloatArray
+    split: FloatArray
+    stages: FloatArray
+    across: FloatArray
+    limit: FloatArray
+    live: FloatArray
+    rate_per_s: FloatArray
+    replicas: FloatArray
+    input_tokens: FloatArray
+    output_tokens: FloatArray
+    chunk_tokens: FloatArray
+    sort: NDArray[np.str_]
+
+
+def serving_table(rows: Sequence[Row]) -> tuple[ServingTable, dict[str, str]]:
+    """Return the rows that can be predicted as columns, and for every other one why not.
+
+    Returns
+    -------
+    table, refusals : ServingTable, dict of str to str
+        Refusals by the row's id.
+    """
+    refusals: dict[str, str] = {}
+    kept: list[ServedRow] = []
+    for index, row in enumerate(rows):
+        try:
+            kept.append(served_row(row))
+        except GpuplanError as error:
+            refusals[row.get("id", "") or str(index + 1)] = error.message
+
+    def column(name: str) -> FloatArray:
+        return np.asarray([float(getattr(one, name)) for one in kept], dtype=float)
+
+    hw = hardware([one.machine for one in kept])
+    model = ServedModel(**{
+        item.name: np.asarray([getattr(one.model, item.name) for one in kept], dtype=float) for item in fields(ServedModel)
+    })  # fmt: skip
+    peaks = [float(hw.widened_flop_per_s(one.precision)[place]) for place, one in enumerate(kept)]
+    group, split, stages = column("group_count"), column("split_count"), column("stage_count")
+    # A test of prompts alone gives no answer: one token stands for it.
+    tokens_in, tokens_out = column("input_tokens"), np.maximum(column("output_tokens"), 1.0)
+    return ServingTable(
+        rows=tuple(one.row for one in kept), scopes=tuple(scopes(one.machine) for one in kept), tags=tuple(_tags(one) for one in kept),
+        stacks=tuple(one.stack for one in kept), model=model, hardware=hw,
+        flop_per_s=column("accumulate_ratio") * np.asarray(peaks, dtype=float),
+        flop16_per_s=column("accumulate_ratio") * hw.flop16_per_s(), group=group, split=split, stages=stages, across=column("is_across"),
+        limit=_limit(model, hw, group, split, stages, tokens_in, tokens_out), live=column("live_count"), rate_per_s=column("rate_per_s"),
+        replicas=column("replica_count"), input_tokens=tokens_in, output_tokens=tokens_out, chunk_tokens=column("chunk_tokens"),
+        sort=np.asarray([one.sort for one in kept]),
+    ), refusals  # fmt: skip
+
+
+def _tags(one: ServedRow) -> tuple[str, ...]:
+    """Return what the calibration should know of a row beside its machine: engine, format, mixture of experts."""
+    found = [f"@{one.stack}"] if one.stack else []
+    found += [f"@{one.precision}"] if one.precision in {"fp8", "fp4", "int4", "int8"} else []
+    return tuple(found + ["@moe"] * bool(float(np.asarray(one.model.moe_layers))))
+
+
+def _limit(
+    model: ServedModel, hw: Hardware, group: FloatArray, split: FloatArray, stages: FloatArray, tokens_in: FloatArray,
+    tokens_out: FloatArray,
+) -> FloatArray:  # fmt: skip
+    """Return the requests of one replica that memory holds, at least one and at most what engines are built for."""
+    budget = cache_budget_bytes(model, hw.memory_bytes, group, split, stages, usable_share=0.9)
+    each = cached_bytes_per_request(model, split, stages, tokens_in + tokens_out / 2.0)
+    held = np.floor(np.maximum(budget, 0.0) / np.maximum(each, 1.0)) * group / split
+    return np.asarray(np.clip(held, 1.0, MOST_REQUESTS * group / split), dtype=float)

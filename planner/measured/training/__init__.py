@@ -1,0 +1,1 @@
+"""Measured training rows, and what the formulas predict for them."""

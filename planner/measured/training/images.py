@@ -1,0 +1,61 @@
+"""Measured rows of training image models: steps of a denoiser forward and backward, by the formula of `planner.supply.throughput.images`.
+
+A sample passes the denoiser forward once and backward at twice the cost; latents and text are encoded beforehand in such tables.
+Exchange of gradients is small beside it and left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from planner.demand.models import known_model
+from planner.errors import InputError
+from planner.measured.rows import Row, accelerator_of, machine_of, number
+from planner.supply.calibration import Calibration
+from planner.supply.hardware import hardware
+from planner.supply.throughput.images import image_constants, image_rates, step_time
+from pricing.errors import GpuplanError
+
+__all__ = ["predict_image_training", "trains_images"]
+
+_PASSES = 3.0
+_USUAL_BATCH = 16.0
+"""Samples of an accelerator in a step, where a table does not tell."""
+
+
+def trains_images(row: Row) -> bool:
+    """Tell whether a row of training is of a denoiser, whose figure is images per second of the whole job."""
+    return "diffusion" in row.get("method", "").lower()
+
+
+def predict_image_training(rows: Sequence[Row], calibration: Calibration) -> tuple[dict[str, float], dict[str, str]]:
+    """Return predicted images per second of each row by its id, and why the others have none."""
+    predicted: dict[str, float] = {}
+    refusals: dict[str, str] = {}
+    for row in rows:
+        try:
+            predicted[row["id"]] = _images_per_s(row, calibration)
+        except GpuplanError as error:
+            refusals[row["id"]] = error.message
+    return predicted, refusals
+
+
+def _images_per_s(row: Row, calibration: Calibration) -> float:
+    where = f"row {row.get('id', '?')}"
+    chip = accelerator_of(row.get("gpu", ""))
+    if chip is None:
+        raise InputError(f"unknown accelerator {row.get('gpu', '')!r}", where=where)
+    arch = known_model(row.get("model", ""))
+    if arch.diffusion is None:
+        raise InputError(f"{arch.name} makes no images", where=where)
+    count, machine = number(row, "n_gpus", default=1.0), machine_of(row, chip)
+    batch = max(
+        1.0, number(row, "micro_batch", default=number(row, "global_batch", default=_USUAL_BATCH * count) / count)
+    )
+    form = "fp8" if "fp8" in row.get("precision", "").lower() else "fp16"
+    rates = image_rates([machine], hardware([machine]), [form])
+    constants = image_constants(calibration, [machine], [("@compiled", "@fp8") if form == "fp8" else ("@compiled",)])
+    step = step_time(arch, arch.diffusion.reference_pixels, guided=False, rates=rates, constants=constants, batch=batch)
+    return float(np.asarray(count * batch / (_PASSES * step.total_s)).reshape(-1)[0])

@@ -1,0 +1,309 @@
+"""Verify: this program's predictions against measured rows, with the error shown and refusals counted.
+
+`verify` reads tables in the columns of the shipped measured rows (the user's own, or published ones). Rows of quality C are
+kept for the record and not scored. `recalibrate` turns a user's own rows into constants that hold for his machines.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from planner.assumptions import Assumptions
+from planner.errors import InputError
+from planner.measured.classes import band_name, row_class
+from planner.measured.images import constants_of_rows as image_constants
+from planner.measured.images import image_table, predict_images
+from planner.measured.memory.predict import (
+    MEMORY_CONSTANTS,
+    exact_count,
+    expected_bytes,
+    file_bytes,
+    fits_device,
+    memory_table,
+    predict_memory,
+)
+from planner.measured.rows import Row, accelerator_of, number, read_rows
+from planner.measured.scores import BlockReport, Detail, FileReport, VerifyReport, file_report
+from planner.measured.serving.predict import METRICS, predict_serving
+from planner.measured.serving.predict import constants_of_rows as serving_constants
+from planner.measured.serving.rows import is_overloaded
+from planner.measured.serving.table import serving_table
+from planner.measured.training.images import predict_image_training, trains_images
+from planner.measured.training.predict import constants_of_rows as training_constants
+from planner.measured.training.predict import predict_training, training_table
+from planner.supply.calibration import OWN_ROWS, Calibration, default_calibration
+from planner.supply.evidence import spread
+from pricing.errors import GpuplanError
+
+__all__ = [
+    "BlockReport",
+    "Detail",
+    "FileReport",
+    "VerifyReport",
+    "recalibrate",
+    "verify",
+    "verify_rows",
+]
+
+_HALF_80_PERCENT = 1.2816
+
+
+def verify(
+    paths: Sequence[Path], assumptions: Assumptions | None = None, *, calibration: Calibration | None = None
+) -> VerifyReport:
+    """Return predictions for the measured rows of some files.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        Tables in the columns of measured training, inference or memory rows.
+    assumptions : Assumptions, optional
+        Not used by steady-state rows; kept so that every command takes the same.
+    calibration : Calibration, optional
+        Fitted constants; the shipped ones by default.
+
+    Raises
+    ------
+    InputError
+        Where a file cannot be read or has other columns.
+    """
+    del assumptions
+    used = calibration or default_calibration()
+    reports = []
+    for path in paths:
+        kind, rows = read_rows(path)
+        reports.append(verify_rows(kind, rows, used, file=str(path)))
+    return VerifyReport(files=tuple(reports))
+
+
+def verify_rows(kind: str, rows: Sequence[Row], calibration: Calibration, *, file: str = "") -> FileReport:
+    """Return the report on rows of one sort."""
+    named = [row if row.get("id") else {**row, "id": str(index + 1)} for index, row in enumerate(rows)]
+    scored = [row for row in named if row.get("quality", "") != "C"]
+    details: list[Detail] = []
+    match kind:
+        case "training":
+            details = _training(scored, calibration)
+        case "inference":
+            images = [row for row in scored if row.get("kind", "") == "diffusion"]
+            text = [row for row in scored if row.get("kind", "") != "diffusion"]
+            details = _serving(text, calibration) + _images(images, calibration)
+        case _:
+            details = _memory(scored, calibration)
+    return file_report(kind, file, named, scored, details)
+
+
+def _detail(
+    row: Row,
+    metric: str,
+    expected: float,
+    predicted: float,
+    sort: str,
+    calibration: Calibration,
+    *,
+    primary: bool = True,
+    spread_log: float | None = None,
+) -> Detail:
+    stated = calibration.rows.get((f"band.{sort}", "*"))
+    factor = math.exp(_HALF_80_PERCENT * (spread_log or (stated.value if stated else 0.35)))
+    return Detail(
+        id=row["id"], block=row.get("block", ""), metric=metric, expected=expected, predicted=predicted, low=predicted / factor,
+        high=predicted * factor, relative_error_share=predicted / expected - 1.0 if expected else None, sort=sort, primary=primary,
+    )  # fmt: skip
+
+
+def _refused(rows: Iterable[Row], refusals: Mapping[str, str], metric: str) -> list[Detail]:
+    return [
+        Detail(
+            id=row["id"],
+            block=row.get("block", ""),
+            metric=metric,
+            expected=None,
+            predicted=None,
+            reason=refusals[row["id"]],
+        )
+        for row in rows
+        if row["id"] in refusals
+    ]
+
+
+def _training(rows: Sequence[Row], calibration: Calibration) -> list[Detail]:
+    metric = "tokens_per_s_per_gpu"
+    pictures, rows = [row for row in rows if trains_images(row)], [row for row in rows if not trains_images(row)]
+    with_target = [row for row in rows if number(row, metric) > 0]
+    table, refusals = training_table(with_target)
+    found = _image_training(pictures, calibration) + _refused(with_target, refusals, metric)
+    found += [
+        Detail(id=row["id"], block=row.get("block", ""), metric=metric, expected=None, predicted=None, primary=False, reason=f"{metric} is not stated: nothing to compare")
+        for row in rows
+        if not number(row, metric) > 0
+    ]  # fmt: skip
+    if table.rows:
+        predicted = predict_training(table, *training_constants(table, calibration))
+        for row, machine, value in zip(table.rows, table.machines, predicted, strict=True):
+            around = spread(calibration, band_name("training", row), "train.matmul_share", machine)
+            sort = row_class("training", row)
+            found.append(_detail(row, metric, number(row, metric), float(value), sort, calibration, spread_log=around))
+    return found
+
+
+def _image_training(rows: Sequence[Row], calibration: Calibration) -> list[Detail]:
+    stated = [row for row in rows if number(row, "value", "images_per_s") > 0]
+    predicted, refusals = predict_image_training(stated, calibration)
+    return _refused(rows, {**{row["id"]: "images per second are not stated" for row in rows if row not in stated}, **refusals}, "images_per_s") + [
+        _detail(row, "images_per_s", number(row, "value", "images_per_s"), predicted[row["id"]], "train.image", calibration)
+        for row in stated
+        if row["id"] in predicted
+    ]  # fmt: skip
+
+
+def _serving(rows: Sequence[Row], calibration: Calibration) -> list[Detail]:
+    table, refusals = serving_table(rows)
+    found = _refused(rows, refusals, "out_tok_s_total")
+    if not table.rows:
+        return found
+    with np.errstate(all="ignore"):
+        predicted = predict_serving(table, serving_constants(table, calibration))
+    for index, row in enumerate(table.rows):
+        primary = True
+        for place, metric in enumerate(METRICS):
+            expected, value = number(row, metric), float(predicted[metric][index])
+            if metric in {"ttft_ms", "tpot_ms"} and (table.sort[index] == "queue" or is_overloaded(row)):
+                continue  # a burst's times tell of its length, not of the server
+            if not expected > 0 or not math.isfinite(value):
+                continue
+            sort, stated = row_class("serving", row, place), band_name("serving", row, place)
+            around = calibration.value(f"band.{stated}")
+            found.append(_detail(row, metric, expected, value, sort, calibration, primary=primary, spread_log=around))
+            primary = False
+        if primary:
+            reason = "no figure of this row is one that is predicted for its load"
+            found.append(
+                Detail(
+                    id=row["id"],
+                    block=row.get("block", ""),
+                    metric=row.get("metric", ""),
+                    expected=None,
+                    predicted=None,
+                    reason=reason,
+                )
+            )
+    return found
+
+
+def _images(rows: Sequence[Row], calibration: Calibration) -> list[Detail]:
+    table, refusals = image_table(rows)
+    found = _refused(rows, refusals, "images_per_s")
+    if table.rows:
+        predicted = predict_images(table, image_constants(table, calibration))
+        for row, expected, value in zip(table.rows, table.observed, predicted, strict=True):
+            metric = "steps_per_s" if "steps_per_s" in row.get("metric", "") else "images_per_s"
+            found.append(_detail(row, metric, float(expected), float(value), "image", calibration))
+    return found
+
+
+def _memory(rows: Sequence[Row], calibration: Calibration) -> list[Detail]:
+    found = []
+    empty = [row for row in rows if not number(row, "value") > 0]
+    found += _refused(empty, {row["id"]: "value must be above 0" for row in empty}, "value")
+    rows = [row for row in rows if number(row, "value") > 0]
+    peaks = [row for row in rows if row.get("kind", "peak_memory") in {"peak_memory", "oom", ""}]
+    for row in rows:
+        kind = row.get("kind", "")
+        if kind not in {"param_count", "weights_size"}:
+            continue
+        try:
+            value = exact_count(row) if kind == "param_count" else file_bytes(row)
+        except GpuplanError as error:
+            found += _refused([row], {row["id"]: error.message}, kind)
+            continue
+        unit = expected_bytes(row) / number(row, "value")
+        found.append(_detail(row, kind, number(row, "value"), value / unit, "memory", calibration))
+    table, refusals = memory_table(peaks)
+    found += _refused(peaks, refusals, "peak_memory")
+    if not table.rows:
+        return found
+    constants = {
+        name: np.asarray([calibration.value_at(f"memory.{name}", ("*",), tags) for tags in table.tags], dtype=float)
+        for name in MEMORY_CONSTANTS
+    }
+    for row, value in zip(table.rows, predict_memory(table, constants), strict=True):
+        unit = expected_bytes(row) / number(row, "value")
+        failed = row.get("kind") == "oom"
+        fits = fits_device(row, float(value))
+        one = _detail(
+            row,
+            "oom" if failed else "peak_memory",
+            number(row, "value"),
+            float(value) / unit,
+            "memory",
+            calibration,
+            primary=not failed,
+        )
+        found.append(_with_verdict(one, right=fits != failed, failed=failed))
+    return found
+
+
+def _with_verdict(one: Detail, *, right: bool, failed: bool) -> Detail:
+    """Return the figure with its verdict; a failed run has no peak to compare with, only a bound."""
+    return Detail(
+        id=one.id, block=one.block, metric=one.metric, expected=one.expected, predicted=one.predicted, low=one.low, high=one.high,
+        relative_error_share=None if failed else one.relative_error_share, sort=one.sort, primary=one.primary, verdict_right=right,
+    )  # fmt: skip
+
+
+def recalibrate(
+    paths: Sequence[Path], assumptions: Assumptions | None = None, *, calibration: Calibration | None = None
+) -> Calibration:
+    """Return constants that meet the user's own measured rows on the accelerators that they name.
+
+    For each accelerator the median ratio of measured to predicted time becomes its pace.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        Tables of the user's own rows.
+    assumptions : Assumptions, optional
+        For sizing: the general assumption that users are slower than published tables (``perf.serving_practice_share``) is
+        cancelled on these accelerators, since the rows are the user's. Without it the constants are those of `verify`.
+    calibration : Calibration, optional
+        Constants to begin with; the shipped ones by default.
+
+    Raises
+    ------
+    InputError
+        Where a file cannot be read, or none of its rows can be predicted.
+    """
+    used = calibration or default_calibration()
+    ratios: dict[tuple[str, str], list[float]] = {}
+    for path in paths:
+        kind, rows = read_rows(path)
+        if kind == "memory":
+            continue
+        report = verify_rows(kind, rows, used, file=str(path))
+        gpu_of = {row.get("id", "") or str(index + 1): row.get("gpu", "") for index, row in enumerate(rows)}
+        for item in report.detail:
+            chip = accelerator_of(gpu_of.get(item.id, ""))
+            if chip is None or not item.primary or not item.predicted or not item.expected:
+                continue
+            work = "train" if kind == "training" else "image" if item.sort == "image" else "serve"
+            slower = item.expected / item.predicted if item.metric.endswith("_ms") else item.predicted / item.expected
+            if 0 < slower < math.inf:
+                ratios.setdefault((f"{work}.pace_ratio", chip.name), []).append(slower)
+    where = ", ".join(str(path) for path in paths)
+    if not ratios:
+        raise InputError("none of these rows can be predicted, so nothing is calibrated", where=where)
+    new = {}
+    for (name, scope), values in ratios.items():
+        practice = assumptions["perf.serving_practice_share"] if assumptions and not name.startswith("train") else 1.0
+        base = used.constant(name, (scope,))
+        new[name, scope] = replace(
+            base, scope=scope, value=base.value * float(np.median(values)) * practice, row_count=len(values), blocks=OWN_ROWS,
+            stack="", source=where,
+        )  # fmt: skip
+    return used.with_rows(new)

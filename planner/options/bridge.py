@@ -1,0 +1,66 @@
+"""Bridges: what does the work until owned servers are delivered."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from planner.assumptions import Assumptions
+from planner.costs.evaluate import bridge_values, present_value_usd, values_of
+from planner.costs.formulas import bridge_model
+from planner.costs.inputs import Bridge, RentInputs, TokenInputs, bridge_of
+from planner.options.option import Option
+from planner.options.reason import ReasonCode
+from planner.options.rented import MOST_BLOCK_HOURS
+
+__all__ = ["cheapest_bridge", "lead_months_of"]
+
+
+def lead_months_of(assumptions: Assumptions) -> int:
+    """Return the whole months from order to work."""
+    return round(assumptions["own.lead_time_months"])
+
+
+def cheapest_bridge(
+    options: Sequence[Option], assumptions: Assumptions, *, max_usd_per_month: float | None = None
+) -> Bridge | None:
+    """Return the cheapest way to get the work done until servers are delivered; None where nothing may do it.
+
+    Whatever may be recommended may bridge. So may a dated block that is long enough for the lead time, though it would not
+    last for a service. The budget of a month holds for the bridge as well.
+
+    Parameters
+    ----------
+    options : sequence of Option
+        Rented and hosted options.
+    assumptions : Assumptions
+        With the lead time.
+    max_usd_per_month : float, optional
+        Budget.
+    """
+    lead_months = lead_months_of(assumptions)
+    if not lead_months:
+        return Bridge()
+    bridges = list(_bridges(options, lead_months * assumptions["money.hours_per_month"]))
+    if not bridges:
+        return None
+    each = [bridge_values(bridge) for bridge in bridges]
+    columns = {name: np.array([values[name] for values in each])[:, None] for name in each[0]}
+    model = bridge_model()
+    values = values_of(model, columns, assumptions, horizon_months=float(lead_months))
+    worth, plain = present_value_usd(model, values, lead_months)
+    if max_usd_per_month is not None:
+        worth = np.where(plain / lead_months <= max_usd_per_month, worth, np.inf)
+    best = int(np.argmin(worth))
+    return bridges[best] if np.isfinite(worth[best]) else None
+
+
+def _bridges(options: Sequence[Option], hours: float) -> Iterator[Bridge]:
+    for option in options:
+        cost_inputs = option.book
+        is_block = isinstance(cost_inputs, RentInputs) and cost_inputs.weekly_above_hours > 0
+        only_too_short = all(reason.code is ReasonCode.BLOCK_TOO_SHORT for reason in option.not_recommended)
+        lasts = only_too_short and hours <= MOST_BLOCK_HOURS if is_block else option.choosable
+        if lasts and isinstance(cost_inputs, RentInputs | TokenInputs):
+            yield bridge_of(option.id, cost_inputs)

@@ -1,0 +1,331 @@
+"""What is paid for already: owned machines and commitments, at what using them costs from now on."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+
+from planner.assumptions import Assumptions
+from planner.costs.carbon import Footprint
+from planner.costs.evaluate import timelines
+from planner.costs.inputs import BuyInputs, RentInputs
+from planner.costs.timeline import discount_factors
+from planner.demand.volume import Volume
+from planner.demand.workload import Commitment, OwnedMachines, Workload
+from planner.errors import InputError
+from planner.options.credits import months_until, with_credits
+from planner.options.energy import machine_max_kw, owned_footprint, rented_footprint
+from planner.options.option import Option, OptionKind
+from planner.options.reason import Reason, ReasonCode
+from planner.options.schedule import Schedule, hours_of_work, needed_share, schedule
+from planner.options.servers import own_machine
+from planner.options.unit_costs import unit_costs
+from planner.supply.candidates import machine_of
+from planner.supply.machines import Fleet, Machine
+from pricing.accelerators import resolve
+from pricing.errors import PricingError
+from pricing.offers import Offer, PurchaseOption
+
+__all__ = ["Held", "held_machines", "held_options"]
+
+MOST_IN_A_SERVER = 8
+NEVER_REPLACED = {"own.network_share": 0.0, "own.install_share": 0.0, "own.lead_time_months": 0.0, "own.life_months": 600.0,
+    **{f"site.{site}.{key}": 0.0 for site in ("home", "colocation") for key in ("staff_share", "support_share_per_year")}}  # fmt: skip
+"""What is owned already stands where it works, and those who look after it are there; parts are replaced as they fail."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """Machines that are paid for already.
+
+    Attributes
+    ----------
+    stated : OwnedMachines or Commitment
+        As the workload states them.
+    machine : Machine
+        One of them.
+    count : int
+        How many.
+    months : float
+        For how long they can be used, or are paid for.
+    offer : Offer or None
+        What the provider takes for such an instance on demand, now; None for what is owned.
+    """
+
+    stated: OwnedMachines | Commitment
+    machine: Machine
+    count: int
+    months: float
+    offer: Offer | None = None
+
+
+def held_machines(workload: Workload, offers: Sequence[Offer], today: date) -> tuple[Held, ...]:
+    """Return what the workload says is paid for already, and what is not over yet.
+
+    Parameters
+    ----------
+    workload : Workload
+        With `planner.demand.workload.Have`.
+    offers : sequence of Offer
+        Of all sellers, whatever the constraints.
+    today : date
+        The caller's today.
+
+    Raises
+    ------
+    InputError
+        An accelerator, a provider or an instance type that nothing is known of; all of them at once.
+    """
+    faults: list[str] = []
+    found: list[Held] = []
+    for number, owned in enumerate(workload.have.owned):
+        try:
+            accelerator, _ = resolve(owned.gpu)
+        except PricingError as error:
+            faults.append(f"have.owned.{number}.gpu: {error.message}" + (f" ({error.hint})" if error.hint else ""))
+            continue
+        each = min(owned.count, MOST_IN_A_SERVER)
+        months = float(owned.remaining_months or workload.horizon_months)
+        found.append(Held(stated=owned, machine=own_machine(accelerator, each), count=owned.count // each, months=months))  # fmt: skip
+    for number, committed in enumerate(workload.have.committed):
+        offer = _offer_like(committed, offers)
+        if offer is None:
+            faults.append(f"have.committed.{number}: {_unknown(committed, offers)}")
+            continue
+        months = months_until(committed.until, today)
+        if months:
+            found.append(Held(stated=committed, machine=machine_of(offer), count=committed.count, months=months, offer=offer))  # fmt: skip
+    faults += _unknown_sellers(workload, offers)
+    if faults:
+        raise InputError("\n  ".join(faults), where="have")
+    return tuple(found)
+
+
+def _offer_like(committed: Commitment, offers: Sequence[Offer]) -> Offer | None:
+    """Return the cheapest offer of such an instance: on demand where there is one."""
+    same = [o for o in offers if (o.provider, o.instance_type) == (committed.provider, committed.instance_type)]
+    same = [offer for offer in same if not offer.interruptible and (offer.accelerator or not offer.accelerator_stated)]
+    return min(
+        same,
+        key=lambda o: (
+            o.purchase_option is not PurchaseOption.ON_DEMAND,
+            o.term_months,
+            o.price_usd_per_hour,
+            o.region,
+        ),
+        default=None,
+    )
+
+
+def _unknown(committed: Commitment, offers: Sequence[Offer]) -> str:
+    sellers = {offer.provider for offer in offers}
+    if committed.provider not in sellers:
+        return _not_known("provider", committed.provider, sellers)
+    types = {offer.instance_type for offer in offers if offer.provider == committed.provider}
+    return _not_known("instance type", committed.instance_type, types)
+
+
+def _not_known(what: str, name: str, known: set[str]) -> str:
+    near = difflib.get_close_matches(name, sorted(known), n=3, cutoff=0.5)
+    return f"unknown {what} {name!r}" + (f"; did you mean {', '.join(near)}?" if near else "")
+
+
+def _unknown_sellers(workload: Workload, offers: Sequence[Offer]) -> Iterator[str]:
+    sellers = {offer.provider for offer in offers}
+    for number, credit in enumerate(workload.have.credits):
+        if credit.provider not in sellers:
+            yield f"have.credits.{number}: {_not_known('provider', credit.provider, sellers)}"
+    for name in workload.discounts:
+        if name not in sellers:
+            yield f"discounts: {_not_known('provider', name, sellers)}"
+
+
+def held_options(
+    held: Sequence[Held],
+    fleets: Mapping[Machine, Fleet],
+    others: Sequence[Option],
+    workload: Workload,
+    work: Volume,
+    assumptions: Assumptions,
+    today: date,
+) -> list[Option]:
+    """Return an option for each sort of machine that is paid for already and does the work.
+
+    Owned machines cost what running them costs and what they lose in value while they are kept; when they are past it, the
+    cheapest rent takes over. A commitment is paid whether it is used or not, so its machines cost nothing until it ends, and then
+    what the provider takes on demand; so do machines that are needed beyond it.
+
+    Parameters
+    ----------
+    held : sequence of Held
+        `held_machines`.
+    fleets : mapping of Machine to Fleet
+        Sized machines.
+    others : sequence of Option
+        Rented and hosted options.
+    workload, work : Workload, Volume
+        What has to be done.
+    assumptions : Assumptions
+        Stated numbers.
+    today : date
+        The caller's today: the date of what the user states.
+    """
+    hours_per_month = assumptions["money.hours_per_month"]
+    options = []
+    for each in held:
+        fleet = fleets.get(each.machine)
+        if fleet is None:
+            continue
+        plan = schedule(fleet, work, months=workload.horizon_months, hours_per_month=hours_per_month)
+        if each.offer is None:
+            book = _owned_book(each, plan, others, workload, assumptions)
+        else:
+            book = _committed_book(each, plan, others, workload, assumptions, today)
+        options.append(_option(each, plan, book, workload, work, assumptions, today))
+    return options
+
+
+def _committed_book(
+    each: Held, plan: Schedule, others: Sequence[Option], workload: Workload, assumptions: Assumptions, today: date
+) -> RentInputs:
+    """Return committed instances as hours that cost nothing until the commitment ends, and then the cheapest rent."""
+    assert each.offer is not None
+    count = plan.fleet.instance_count
+    price = each.offer.price_usd_per_hour * (1 - workload.discounts.get(each.offer.provider, 0.0))
+    on_hours, run_hours, _ = hours_of_work(plan, assumptions["money.hours_per_month"], once=workload.runs_once)
+    after = _takes_over_usd_per_month(others)
+    book = RentInputs(
+        price_usd_per_hour=min(price, after / (count * (on_hours or run_hours))) if after is not None else price,
+        instance_count=count,
+        hours_per_month=on_hours,
+        run_hours=run_hours,
+        first_months=each.months,
+        first_usd_per_hour=price * max(count - each.count, 0) / count,
+    )
+    return with_credits(book, each.offer.provider, workload.have.credits, today)
+
+
+def _takes_over_usd_per_month(others: Sequence[Option]) -> float | None:
+    """Return what the cheapest option costs a month (a run) that may be recommended and does not bind for years."""
+    return min((o.usd_per_month for o in others if o.choosable and not o.binds), default=None)
+
+
+def _owned_book(
+    each: Held, plan: Schedule, others: Sequence[Option], workload: Workload, assumptions: Assumptions
+) -> RentInputs:
+    """Return owned machines as hours at what each costs to run, and to keep."""
+    assert isinstance(each.stated, OwnedMachines)
+    count, hours_per_month = plan.fleet.instance_count, assumptions["money.hours_per_month"]
+    on_hours, run_hours, busy_ratio = hours_of_work(plan, hours_per_month, once=workload.runs_once)
+    months = max(1, math.ceil(min(each.months, workload.horizon_months) - 1e-9))
+    own = BuyInputs(
+        site=each.stated.place,
+        server_price_usd=each.stated.resale_usd / each.count,
+        server_max_kw=machine_max_kw(each.machine, assumptions) or 0.0,
+        accelerator_count=each.machine.accelerator_count,
+        server_count=count,
+        hours_per_month=on_hours or min(run_hours, hours_per_month),
+        busy_ratio=busy_ratio,
+    )
+    kept = timelines([own], {**assumptions, **NEVER_REPLACED}, months=months).at(0)
+    rate = assumptions["money.discount_rate_share_per_year"]
+    annuity = float(np.sum(discount_factors(rate, months)[1:]))
+    usd_per_month = float(kept.present_value_usd(rate)) / annuity
+    hours = on_hours or min(run_hours, hours_per_month) or 1.0
+    marginal = max(usd_per_month, 0.0) / (count * hours)
+    after = _takes_over_usd_per_month(others)
+    is_short = each.months < workload.horizon_months and after is not None
+    return RentInputs(
+        price_usd_per_hour=after / (count * hours) if is_short and after is not None else marginal,
+        instance_count=count,
+        hours_per_month=on_hours,
+        run_hours=run_hours,
+        first_months=each.months,
+        first_usd_per_hour=marginal,
+    )
+
+
+def _option(
+    each: Held,
+    plan: Schedule,
+    book: RentInputs,
+    workload: Workload,
+    work: Volume,
+    assumptions: Assumptions,
+    today: date,
+) -> Option:
+    months, hours_per_month = workload.horizon_months, assumptions["money.hours_per_month"]
+    fleet = plan.fleet
+    timeline = timelines([book], assumptions, months=months, once=workload.runs_once, useful_gpu_hours_per_month=plan.useful_gpu_hours[None, :]).at(0)  # fmt: skip
+    costs = unit_costs(
+        timeline, work, working_months=plan.last_month,
+        discount_rate_share_per_year=assumptions["money.discount_rate_share_per_year"],
+    )  # fmt: skip
+    stated, end = each.stated, plan.last_month
+    reasons: list[Reason] = []
+    if isinstance(stated, OwnedMachines):
+        name = f"{each.machine.accelerator_count:g}x-{(each.machine.accelerator.name if each.machine.accelerator else '').replace(' ', '-')}"
+        provider, region, instance_type = "own", stated.place.replace("_", " "), name
+        if fleet.instance_count > each.count:
+            reasons.append(Reason(ReasonCode.TOO_FEW_OWNED, (each.count, fleet.instance_count)))
+        notes = [f"costs of running and keeping: {book.first_usd_per_hour:,.2f} USD/h of one machine; the purchase is paid"]  # fmt: skip
+    else:
+        assert each.offer is not None
+        provider, region, instance_type = stated.provider, each.offer.region, stated.instance_type
+        notes = [f"paid already until {stated.until}, at {stated.usd_per_hour:g} USD/h of one instance, used or not"]
+        if fleet.instance_count > each.count:
+            notes.append(f"{fleet.instance_count - each.count} more than committed to, at {each.offer.price_usd_per_hour:g} USD/h")  # fmt: skip
+    if each.months < end:
+        notes.append(f"after {each.months:.0f} months the cheapest rent takes over")
+    paid = fleet.instance_count * hours_per_month if isinstance(stated, OwnedMachines) else fleet.instance_count * float(plan.on_hours[:end].mean())  # fmt: skip
+    busy_share = float(plan.busy_share[:end].mean())
+    if isinstance(stated, OwnedMachines):
+        energy: Footprint | None = owned_footprint(
+            machine_max_kw(each.machine, assumptions) or 0.0,
+            stated.place,
+            workload.own.tariff_place,
+            server_count=fleet.instance_count,
+            busy_share=busy_share,
+            assumptions=assumptions,
+        )
+    else:
+        energy = rented_footprint(
+            each.machine,
+            provider,
+            region,
+            machine_hours_per_month=paid,
+            busy_share=busy_share,
+            assumptions=assumptions,
+        )
+    return Option(
+        id=f"have/{provider}/{instance_type}/{region}".replace(" ", "_"),
+        kind=OptionKind.HAVE,
+        provider=provider,
+        region=region,
+        instance_type=instance_type,
+        purchase_option="have",
+        fleet=fleet,
+        price_usd_per_hour=book.first_usd_per_hour,
+        paid_hours_per_month=paid,
+        timeline=timeline,
+        book=book,
+        present_value_usd=costs.present_value_usd,
+        usd_per_month=costs.usd_per_month,
+        usd_per_useful_gpu_hour=costs.usd_per_useful_gpu_hour,
+        usd_per_million_tokens=costs.usd_per_million_tokens,
+        usd_per_thousand_images=costs.usd_per_thousand_images,
+        utilisation_share=busy_share,
+        kwh_per_month=energy.kwh_per_month if energy else None,
+        co2e_kg_per_month=energy.co2e_kg_per_month if energy else None,
+        needed_share=needed_share(plan, hours_per_month),
+        hours_per_run=fleet.busy_hours_per_run,
+        priced_on=today,
+        source="stated by you",
+        not_recommended=tuple(reasons),
+        notes=tuple(notes),
+    )

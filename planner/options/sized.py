@@ -1,0 +1,54 @@
+"""Sized machines: how many of each machine do the work, or why none does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from planner.assumptions import Assumptions
+from planner.demand.architecture import Architecture
+from planner.demand.workload import Constraints, Precision, Workload
+from planner.supply.calibration import Calibration
+from planner.supply.fleet import size
+from planner.supply.machines import Fleet, Machine, Refusal
+from pricing.accelerators import resolve_all
+
+__all__ = ["asked_of_processors", "is_wanted", "sized_machines"]
+
+FORMATS_OF_ACCELERATORS = frozenset({Precision.FP8, Precision.FP4})
+
+
+def sized_machines(
+    workload: Workload,
+    architecture: Architecture | None,
+    machines: Sequence[Machine],
+    assumptions: Assumptions,
+    calibration: Calibration | None,
+) -> list[Fleet | Refusal]:
+    """Return how many of each machine do the work, or why none does."""
+    most = workload.constraints.max_gpus
+    return [
+        result
+        for asked, sort in _by_format(workload, machines)
+        for result in size(asked, architecture, sort, assumptions, max_accelerators=most, calibration=calibration)
+    ]
+
+
+def _by_format(workload: Workload, machines: Sequence[Machine]) -> Iterator[tuple[Workload, tuple[Machine, ...]]]:
+    """Ask processors for 16 bit where only formats are allowed that no processor computes in; it loses nothing by it."""
+    yield workload, tuple(machine for machine in machines if machine.accelerator is not None)
+    yield asked_of_processors(workload), tuple(machine for machine in machines if machine.accelerator is None)
+
+
+def asked_of_processors(workload: Workload) -> Workload:
+    """Return the work as processors are asked for it: in 16 bit where only formats are allowed that none computes in."""
+    if workload.precision and set(workload.precision) <= FORMATS_OF_ACCELERATORS:
+        return workload.model_copy(update={"precision": (Precision.BF16,), "kv_precision": ()})
+    return workload
+
+
+def is_wanted(machine: Machine, constraints: Constraints) -> bool:
+    """Tell whether a machine that is not rented has an accelerator that was asked for."""
+    if not constraints.gpus:
+        return True
+    names = {accelerator.name for gpu in constraints.gpus for accelerator in resolve_all(gpu)}
+    return machine.accelerator is not None and machine.accelerator.name in names

@@ -1,0 +1,522 @@
+"""Every option of every workload of a shape that may be recommended, with its money, as arrays.
+
+Options that a single plan does not recommend are left out: no verdict takes them. What may be recommended is told by the same rules
+as in `planner.options`; the tests hold both against each other.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+
+import numpy as np
+from numpy.typing import NDArray
+
+from planner.costs.api import usd_for_tokens
+from planner.costs.buy import capex_usd, fits_at_home
+from planner.costs.inputs import Site
+from planner.costs.spot import spot_overhead_ratio
+from planner.demand.workload import Batch, Serve
+from planner.options.evidence import against_token_seller
+from planner.options.free import UNDATED_READ_ON
+from planner.options.hosted import admitted_sellers
+from planner.options.option import LONGEST_FREE_TERM_MONTHS, OptionKind
+from planner.options.owned import ANYWHERE
+from planner.options.rented import MOST_BLOCK_HOURS, MOST_BLOCK_INSTANCES, MOST_OF_A_DEADLINE_ON_SPOT
+from planner.portfolio.groups import Group
+from planner.portfolio.market import AllowedMarket, Market
+from planner.portfolio.money import HorizonCosts, Hours, billed
+from planner.portfolio.work import Work
+from pricing.dates import first_day
+
+__all__ = ["Bridges", "OptionTable", "option_table"]
+
+FloatArray = NDArray[np.float64]
+BoolArray = NDArray[np.bool_]
+
+
+WORST_STRETCH = 1e12
+"""Thousands of machines of which each can be taken back get no work done; the cost stays a number."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bridges:
+    """What does each workload until owned servers are delivered (`planner.options.bridge`).
+
+    Attributes
+    ----------
+    usd : FloatArray, shape (2, workloads)
+        Present value and plain sum; infinite where nothing may do it.
+    offer : ndarray of int, shape (workloads,)
+        Row of the allowed market's offers; -1 where it is none.
+    tokens_usd_per_month : FloatArray, shape (workloads,)
+        Bill of a hosted API; 0 where it is none.
+    """
+
+    usd: FloatArray
+    offer: NDArray[np.intp]
+    tokens_usd_per_month: FloatArray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OptionTable:
+    """Options by workload: axis 0 are options, in the order of their ids within each kind, axis 1 workloads.
+
+    Attributes
+    ----------
+    kind : ndarray of str
+        `planner.options.option.OptionKind` of each option.
+    ids, provider, region, instance_type, purchase_option, accelerator, basis : tuple of str
+        What each option is; empty where it does not apply.
+    accelerator_count : FloatArray
+        In one instance.
+    binds : ndarray of bool
+        Whether an option binds for more than a year.
+    priced_on : tuple of date
+        Dates of the prices.
+    offer : ndarray of int
+        Row of the allowed market's offers, -1 where it is none; that of its servers for what is owned.
+    is_open : BoolArray
+        Whether it may be recommended.
+    present_value_usd, usd_per_month : FloatArray
+        Its money; infinite where it is not open.
+    instance_count, hours_per_run, on_hours : FloatArray
+        Machines, hours of one run (NaN for work that never ends), hours on in each month (in all, for a run).
+    bridge : Bridges
+        What does each workload until owned servers are delivered.
+    is_affordable_at_all : ndarray of bool, shape (workloads,)
+        Whether some option would be open with any budget.
+    """
+
+    kind: NDArray[np.str_]
+    ids: tuple[str, ...]
+    provider: tuple[str, ...]
+    region: tuple[str, ...]
+    instance_type: tuple[str, ...]
+    purchase_option: tuple[str, ...]
+    accelerator: tuple[str, ...]
+    basis: tuple[str, ...]
+    accelerator_count: FloatArray
+    binds: BoolArray
+    priced_on: tuple[date, ...]
+    offer: NDArray[np.intp]
+    is_open: BoolArray
+    present_value_usd: FloatArray
+    usd_per_month: FloatArray
+    instance_count: FloatArray
+    hours_per_run: FloatArray
+    on_hours: FloatArray
+    bridge: Bridges
+    is_affordable_at_all: BoolArray
+
+
+@dataclass(slots=True)
+class _Part:
+    """Options of one kind."""
+
+    kind: list[str]
+    ids: list[str]
+    provider: list[str]
+    region: list[str]
+    instance_type: list[str]
+    purchase_option: list[str]
+    accelerator: list[str]
+    basis: list[str]
+    accelerator_count: FloatArray
+    priced_on: list[date]
+    offer: NDArray[np.intp]
+    is_open: BoolArray
+    usd: FloatArray  # (2, options, workloads): present value, and the mean of a month
+    instance_count: FloatArray
+    hours_per_run: FloatArray
+    on_hours: FloatArray
+
+
+def option_table(group: Group, allowed: AllowedMarket, work: Work, costs: HorizonCosts, market: Market) -> OptionTable:
+    """Return the options of a group that may be recommended.
+
+    Parameters
+    ----------
+    group : Group
+        Workloads of one shape under the same constraints.
+    allowed : AllowedMarket
+        What the constraints leave.
+    work : Work
+        The group's work on the allowed market's machines.
+    costs : HorizonCosts
+        How money is counted.
+    market : Market
+        Sellers by the token, and the rest.
+    """
+    until = market.costs_until_delivery(group.first)
+    rented, until_usd = _rented(group, allowed, work, costs, until)
+    hosted = _hosted(group, costs, market)
+    bridge = _bridges(group, rented.offer, until_usd, hosted.usd[1], until)
+    parts = [
+        rented,
+        _owned(group, allowed, work, costs, bridge, until.months),
+        hosted,
+        _free(group, allowed, work),
+    ]
+    kind = np.array([name for part in parts for name in part.kind], dtype="<U8")
+    basis = tuple(name for part in parts for name in part.basis)
+    usd = np.concatenate([part.usd for part in parts], axis=1)
+    is_open = np.concatenate([part.is_open for part in parts])
+    counts = np.concatenate([part.instance_count for part in parts])
+    per_machine = np.concatenate([part.accelerator_count for part in parts])
+    binds = np.asarray(kind == OptionKind.BUY.value, dtype=bool)
+    binds[: len(rented.offer)] = allowed.term_months[rented.offer] > LONGEST_FREE_TERM_MONTHS
+    is_rent = np.asarray(kind == OptionKind.RENT.value, dtype=bool)
+    for weak in _weaknesses(kind, basis, allowed, rented.offer, counts * per_machine[:, None]):
+        # As `planner.verdict.ranking.well_founded`: only where a rent without this weakness is open.
+        is_open &= ~weak | ~(is_open & is_rent[:, None] & ~weak).any(axis=0)
+    is_possible = np.asarray(is_open.any(axis=0), dtype=bool)
+    is_open &= usd[1] <= group.max_usd_per_month
+    return OptionTable(
+        kind=kind,
+        ids=tuple(name for part in parts for name in part.ids),
+        provider=tuple(name for part in parts for name in part.provider),
+        region=tuple(name for part in parts for name in part.region),
+        instance_type=tuple(name for part in parts for name in part.instance_type),
+        purchase_option=tuple(name for part in parts for name in part.purchase_option),
+        accelerator=tuple(name for part in parts for name in part.accelerator),
+        basis=basis,
+        accelerator_count=per_machine,
+        binds=binds,
+        priced_on=tuple(day for part in parts for day in part.priced_on),
+        offer=np.concatenate([part.offer for part in parts]),
+        is_open=is_open,
+        present_value_usd=np.where(is_open, usd[0], np.inf),
+        usd_per_month=np.where(is_open, usd[1], np.inf),
+        instance_count=counts,
+        hours_per_run=np.concatenate([part.hours_per_run for part in parts]),
+        on_hours=np.concatenate([part.on_hours for part in parts]),
+        bridge=bridge,
+        is_affordable_at_all=is_possible,
+    )
+
+
+def _weaknesses(
+    kind: NDArray[np.str_],
+    basis: Sequence[str],
+    allowed: AllowedMarket,
+    offer: NDArray[np.intp],
+    accelerators: FloatArray,
+) -> Iterator[BoolArray]:
+    """Yield `planner.verdict.ranking.WEAKNESSES` as arrays, shape (options, workloads); the offers' options are the first."""
+    most = np.full(len(kind), np.inf)
+    most[: len(offer)] = allowed.most_accelerators[offer]
+    extrapolated = np.array([name == "extrapolated" for name in basis], dtype=bool)
+    extrapolated &= np.isin(kind, [OptionKind.RENT.value, OptionKind.BUY.value])
+    yield accelerators > most[:, None]
+    yield np.broadcast_to(extrapolated[:, None], accelerators.shape)
+    for weak in (allowed.is_floor_price, allowed.is_old):
+        is_weak = np.zeros(len(kind), dtype=bool)
+        is_weak[: len(offer)] = weak[offer]
+        yield np.broadcast_to(is_weak[:, None], accelerators.shape)
+
+
+def _rented(
+    group: Group, allowed: AllowedMarket, work: Work, costs: HorizonCosts, until: HorizonCosts
+) -> tuple[_Part, FloatArray]:
+    """Return rented machines, with or without accelerators (`planner.options.rented`), and what they cost until delivery."""
+    endless = not group.is_job
+    keep = ~allowed.is_barred
+    if group.first.kind != "gpu_hours":
+        keep &= ~allowed.needs_xla
+    if endless:
+        keep &= ~allowed.interruptible | allowed.asked_for
+    possible: BoolArray = np.asarray((work.rented_count > 0).any(axis=1), dtype=bool)
+    keep &= possible[allowed.machine]
+    offer = np.flatnonzero(keep)
+    machine = allowed.machine[offer]
+    count, busy = work.rented_count[machine], work.busy_hours[machine]
+    hours = Hours(on=work.rented.on[machine], once=work.rented.once, last_month=work.rented.last_month[machine])
+    blocks = allowed.is_block[offer][:, None]
+    is_open = (count > 0) & ~(blocks & (count > MOST_BLOCK_INSTANCES))
+    lasts = is_open & (until.months * until.hours_per_month <= MOST_BLOCK_HOURS)
+    stretch = np.ones(count.shape)
+    if group.is_job:
+        taken = allowed.interruptible[offer]
+        # A service runs on while one machine is replaced by another; a job loses what it did since its last checkpoint.
+        if taken.any():
+            ratio = spot_overhead_ratio(
+                checkpoint_hours=costs.assumptions["rent.spot_checkpoint_hours"],
+                hours_between_of_one=costs.assumptions["rent.spot_hours_between_interruptions"],
+                restart_hours=costs.assumptions["rent.spot_restart_hours"],
+                instance_count=np.maximum(count[taken], 1.0),
+            )
+            stretch[taken] = np.minimum(ratio, WORST_STRETCH)
+        deadline = group.deadline_hours
+        risky = (count > 1) | (busy * stretch > deadline * MOST_OF_A_DEADLINE_ON_SPOT)
+        unasked = (taken & ~allowed.asked_for[offer])[:, None]
+        is_open &= ~(unasked & risky & np.isfinite(deadline))
+        is_open &= busy <= allowed.longest_hours[offer][:, None]
+    else:
+        is_open &= np.isinf(allowed.longest_hours[offer])[:, None]
+    until_usd = _until_delivery_usd(allowed, offer, count, hours, stretch, until)
+    until_usd = np.where(np.where(blocks, lasts, is_open), until_usd, np.inf)
+    usd = _rents_usd(allowed, offer, count, hours, stretch, costs) + _kept_usd(costs, hours)
+    usd[1] /= hours.last_month if hours.once else costs.months
+    offers = [allowed.offers[row] for row in offer]
+    part = _Part(
+        kind=[OptionKind.CPU.value if allowed.is_cpu[row] else OptionKind.RENT.value for row in offer],
+        ids=[allowed.ids[row] for row in offer],
+        provider=[one.provider for one in offers],
+        region=[one.region for one in offers],
+        instance_type=[one.instance_type for one in offers],
+        purchase_option=[one.purchase_option.value for one in offers],
+        accelerator=[one.accelerator or "" for one in offers],
+        basis=[work.fleets.basis[row] for row in machine],
+        accelerator_count=np.array([allowed.machines[row].accelerator_count for row in machine], dtype=float),
+        priced_on=[one.observed_on for one in offers],
+        offer=offer,
+        is_open=is_open,
+        usd=usd,
+        instance_count=count,
+        hours_per_run=busy * stretch if group.is_job else np.full(count.shape, np.nan),
+        on_hours=hours.on,
+    )
+    return part, until_usd
+
+
+def _until_delivery_usd(
+    allowed: AllowedMarket,
+    offer: NDArray[np.intp],
+    count: FloatArray,
+    hours: Hours,
+    stretch: FloatArray,
+    until: HorizonCosts,
+) -> FloatArray:
+    """Return what the machines cost until owned servers are delivered (`planner.costs.formulas.bridge_model`)."""
+    if hours.once or not until.months:
+        return np.zeros((2, *count.shape))
+    price, term = allowed.price[offer], allowed.term_months[offer]
+    step, weekly = allowed.step_hours[offer], allowed.weekly_above_hours[offer]
+    usd = np.zeros((2, *count.shape))
+    fixed = (term > 0) | (weekly > 0)
+    terms = np.ceil(until.months / np.maximum(term, 1.0)) * term * until.hours_per_month
+    whole = np.where(term > 0, terms, billed(until.months * until.hours_per_month, step, weekly))
+    usd[:, fixed] = (price * whole)[fixed, None] * count[fixed] * until.upfront_ratio
+    spot = allowed.interruptible[offer]
+    for chosen, weights in ((~fixed & ~spot, until.use), (~fixed & spot, until.use_of_spot)):
+        mine = np.flatnonzero(chosen)
+        if mine.size:
+            part = Hours(on=hours.on[mine], once=False, last_month=hours.last_month[mine])
+            usd[:, mine] = until.used(
+                price[mine, None] * count[mine], part, stretch[mine], step[mine, None], weights=weights
+            )
+    return usd + until.storage(hours)
+
+
+def _bridges(
+    group: Group, offer: NDArray[np.intp], rented_usd: FloatArray, hosted_usd_per_month: FloatArray, until: HorizonCosts
+) -> Bridges:
+    """Return the cheapest bridge of each workload within its budget."""
+    size = len(group.workloads)
+    none = Bridges(usd=np.zeros((2, size)), offer=np.full(size, -1, dtype=np.intp), tokens_usd_per_month=np.zeros(size))
+    if group.first.runs_once or not until.months:
+        return none
+    usd = np.concatenate([rented_usd, hosted_usd_per_month * until.kept[:, until.months][:, None, None]], axis=1)
+    worth = np.where(usd[1] <= group.max_usd_per_month * until.months, usd[0], np.inf)
+    if not worth.shape[0]:
+        return replace(none, usd=np.full((2, size), np.inf))
+    best, columns = worth.argmin(axis=0), np.arange(size)
+    found = np.isfinite(worth[best, columns])
+    is_rent = best < len(offer)
+    hosted = found & ~is_rent
+    rows = np.concatenate([offer, np.full(hosted_usd_per_month.shape[0], -1, dtype=np.intp)])
+    return Bridges(
+        usd=np.where(found, usd[:, best, columns], np.inf),
+        offer=np.where(found, rows[best], -1).astype(np.intp),
+        tokens_usd_per_month=np.where(hosted, usd[1, best, columns] / until.months, 0.0),
+    )
+
+
+def _kept_usd(costs: HorizonCosts, hours: Hours) -> FloatArray:
+    return costs.storage(hours)
+
+
+def _rents_usd(
+    allowed: AllowedMarket,
+    offer: NDArray[np.intp],
+    count: FloatArray,
+    hours: Hours,
+    stretch: FloatArray,
+    costs: HorizonCosts,
+) -> FloatArray:
+    """Return what the machines cost without storage, shape (2, offers, workloads)."""
+    usd = np.zeros((2, *count.shape))
+    price, upfront, term = allowed.price[offer], allowed.upfront[offer], allowed.term_months[offer]
+    step, ahead = allowed.step_hours[offer], allowed.is_block[offer]
+    spot = allowed.interruptible[offer] & ~ahead
+    for chosen, weights in ((~ahead & ~spot, costs.use), (spot, costs.use_of_spot), (ahead, costs.ahead)):
+        mine = np.flatnonzero((term == 0) & chosen)
+        if mine.size:
+            part = Hours(on=hours.on[mine], once=hours.once, last_month=hours.last_month[mine])
+            usd[:, mine] = costs.used(
+                price[mine, None] * count[mine],
+                part,
+                stretch[mine],
+                step[mine, None],
+                weights=weights,
+                weekly_above_hours=allowed.weekly_above_hours[offer][mine, None] if chosen is ahead else None,
+            )
+            usd[:, mine] += (upfront[mine, None] * count[mine]) * costs.upfront_ratio
+    mine = np.flatnonzero(term > 0)
+    if mine.size and not hours.once:
+        each = costs.committed(price[mine], upfront[mine], term[mine], costs.months)
+        usd[:, mine] = each[:, :, None] * count[mine]
+    elif mine.size:
+        begun = np.clip(np.ceil(hours.on[mine] / costs.hours_per_month), 1, costs.months)
+        for working in np.unique(begun):
+            each = costs.committed(price[mine], upfront[mine], term[mine], int(working))
+            usd[:, mine] = np.where(begun == working, each[:, :, None] * count[mine], usd[:, mine])
+    return usd
+
+
+def _owned(group: Group, allowed: AllowedMarket, work: Work, costs: HorizonCosts, bridge: Bridges, lead: int) -> _Part:
+    """Return owned servers (`planner.options.owned`); nobody buys one for a job that is run once."""
+    candidates: list[tuple[str, int, Site]] = []
+    if not group.first.runs_once and lead < costs.months:
+        # A service needs a second power feed and someone on call, which a home has not.
+        sites = [site for site in ANYWHERE if site != "home" or group.is_job]
+        candidates = sorted(
+            (f"own/{server.name}/{site}", row, site)
+            for row, server in enumerate(allowed.servers)
+            if (work.owned_count[allowed.server_machine[row]] > 0).any()
+            for site in sites
+        )
+    shape = (len(candidates), len(group.workloads))
+    usd, counts, hours = np.zeros((2, *shape)), np.zeros(shape), np.zeros(shape)
+    on, is_open = np.zeros(shape), np.zeros(shape, dtype=bool)
+    has_bridge = np.isfinite(bridge.usd[0])
+    until_usd = np.where(has_bridge, bridge.usd, 0.0)[:, None, :]
+    for site in dict.fromkeys(site for _, _, site in candidates):
+        at = np.array([index for index, option in enumerate(candidates) if option[2] == site], dtype=np.intp)
+        some = [allowed.servers[candidates[index][1]] for index in at]
+        machine = np.array([allowed.server_machine[candidates[index][1]] for index in at], dtype=np.intp)
+        counts[at], hours[at], on[at] = work.owned_count[machine], work.busy_hours[machine], work.owned.on[machine]
+        price_usd = np.array([server.price_usd for server in some])[:, None]
+        is_open[at] = (counts[at] > 0) & has_bridge
+        is_open[at] &= capex_usd(price_usd, counts[at], costs.assumptions) <= group.max_capex_usd
+        if site == "home":
+            max_kw = np.array([server.max_kw for server in some])[:, None]
+            is_open[at] &= fits_at_home(counts[at], max_kw, costs.assumptions)
+        busy = np.where(is_open[at], work.busy_share[machine], 0.0)
+        usd[:, at] = costs.owned(some, site, counts[at], busy) + until_usd
+    usd[1] /= costs.months
+    servers = [allowed.servers[row] for _, row, _ in candidates]
+    return _Part(
+        kind=[OptionKind.BUY.value] * len(candidates),
+        ids=[name for name, _, _ in candidates],
+        provider=["own"] * len(candidates),
+        region=["at home" if site == "home" else "in colocation" for _, _, site in candidates],
+        instance_type=[server.name for server in servers],
+        purchase_option=["purchase"] * len(candidates),
+        accelerator=[server.machine.accelerator.name if server.machine.accelerator else "" for server in servers],
+        basis=[work.fleets.basis[allowed.server_machine[row]] for _, row, _ in candidates],
+        accelerator_count=np.array([server.machine.accelerator_count for server in servers], dtype=float),
+        priced_on=[server.priced_on for server in servers],
+        offer=np.array([row for _, row, _ in candidates], dtype=np.intp),
+        is_open=is_open,
+        usd=usd,
+        instance_count=counts,
+        hours_per_run=hours if group.is_job else np.full(shape, np.nan),
+        on_hours=on,
+    )
+
+
+def _hosted(group: Group, costs: HorizonCosts, market: Market) -> _Part:
+    """Return sellers by the token (`planner.options.hosted`)."""
+    constraints = group.first.constraints
+    work = group.first.work
+    hit_share = work.prefix_cache_hit_share if isinstance(work, Serve | Batch) else 0.0
+    sellers = sorted(
+        (
+            price
+            for price in admitted_sellers(market.sellers(group.first), constraints)[0]
+            if not any(against_token_seller(price.provider, constraints))
+        ),
+        key=lambda price: f"api/{price.provider}/{price.model_id}",
+    )
+    shape = (len(sellers), len(group.workloads))
+    usd = np.zeros((2, *shape))
+    runs = group.runs_per_month
+    for index, price in enumerate(sellers):
+        per_run = np.asarray(
+            usd_for_tokens(
+                input_tokens=group.input_tokens,
+                output_tokens=group.output_tokens,
+                input_usd_per_million_tokens=price.input_usd_per_million_tokens,
+                output_usd_per_million_tokens=price.output_usd_per_million_tokens,
+                cached_input_usd_per_million_tokens=price.cached_input_usd_per_million_tokens,
+                prefix_cache_hit_share=hit_share,
+            )
+        )
+        monthly = per_run * runs * costs.kept[:, costs.months][:, None]
+        usd[:, index] = np.where(runs > 0, monthly, per_run * costs.kept[:, 1][:, None])
+    usd[1] /= np.where(runs > 0, costs.months, 1)
+    none = [""] * len(sellers)
+    return _Part(
+        kind=[OptionKind.API.value] * len(sellers),
+        ids=[f"api/{price.provider}/{price.model_id}" for price in sellers],
+        provider=[price.provider for price in sellers],
+        region=none,
+        instance_type=[price.model_id for price in sellers],
+        purchase_option=["per_token"] * len(sellers),
+        accelerator=none,
+        basis=none,
+        accelerator_count=np.zeros(len(sellers)),
+        priced_on=[price.priced_on for price in sellers],
+        offer=np.full(len(sellers), -1, dtype=np.intp),
+        is_open=np.ones(shape, dtype=bool),
+        usd=usd,
+        instance_count=np.zeros(shape),
+        hours_per_run=np.full(shape, np.nan),
+        on_hours=np.zeros(shape),
+    )
+
+
+def _free(group: Group, allowed: AllowedMarket, work: Work) -> _Part:
+    """Return free tiers under whose cap one machine does the job (`planner.options.free`)."""
+    free = []
+    if group.is_job and group.first.constraints.free_tiers and not group.first.constraints.names_sellers:
+        for row, one in enumerate(allowed.free):
+            tier, chip = one.tier, one.machine.accelerator
+            # Unpublished caps, credits and processors for other programs are not recommended.
+            if tier.quota_hours is not None and tier.kind != "credit" and not (chip and chip.vendor == "Google"):
+                name = f"free/{tier.service}/{tier.plan}/{tier.accelerator}".replace(" ", "-")
+                free.append((name, row))
+    free.sort()
+    shape = (len(free), len(group.workloads))
+    is_open, counts, hours = np.zeros(shape, dtype=bool), np.zeros(shape), np.zeros(shape)
+    for index, (_, row) in enumerate(free):
+        tier, machine = allowed.free[row].tier, allowed.free_machine[row]
+        busy, runs = work.busy_hours[machine], np.where(group.runs_per_month > 0, group.runs_per_month, 1.0)
+        most = min(tier.quota_hours or 0.0, tier.max_session_hours or math.inf)
+        # A cap counts one machine's hours, so one machine has to do a run.
+        fits = (work.fleets.instance_count[machine] == 1) & (busy <= most)
+        is_open[index] = fits & (busy * runs <= (tier.quota_hours_per_month or 0.0))
+        counts[index], hours[index] = work.owned_count[machine], busy
+    tiers = [allowed.free[row].tier for _, row in free]
+    return _Part(
+        kind=[OptionKind.FREE.value] * len(free),
+        ids=[name for name, _ in free],
+        provider=[f"{tier.service} ({tier.plan})" if tier.plan else tier.service for tier in tiers],
+        region=[""] * len(free),
+        instance_type=["notebook" if tier.kind == "quota" else "credit" for tier in tiers],
+        purchase_option=["free"] * len(free),
+        accelerator=[tier.accelerator or "" for tier in tiers],
+        basis=[work.fleets.basis[allowed.free_machine[row]] for _, row in free],
+        accelerator_count=np.array([allowed.free[row].machine.accelerator_count for _, row in free], dtype=float),
+        priced_on=[first_day(tier.as_of) if tier.as_of else UNDATED_READ_ON for tier in tiers],
+        offer=np.full(len(free), -1, dtype=np.intp),
+        is_open=is_open,
+        usd=np.zeros((2, *shape)),
+        instance_count=counts,
+        hours_per_run=hours,
+        on_hours=np.zeros(shape),
+    )

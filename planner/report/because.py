@@ -1,0 +1,390 @@
+"""What to do, in one sentence, and why, a sentence each."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+from planner.figures import bytes_text, count, duration, machines_text, percent, significant, usd
+from planner.options.hosted import TUNING
+from planner.options.option import Option, OptionKind
+from planner.plan import Plan
+from planner.report.remarks import remark_text, variant_texts
+from planner.report.wording import reason_text
+from planner.supply.machines import Refusal
+from planner.verdict.break_evens import BreakEvenPair, best_by_kind
+from planner.verdict.choice import Status
+from planner.verdict.remarks import RemarkCode
+from planner.words import BOUND_WORDS, how_paid, label
+
+__all__ = ["because", "headline"]
+
+OTHERS_TOLD = 3
+"""Other accelerators whose count is told."""
+WORTH_TELLING_SHARE = 0.05
+"""Costs nearer than this are the same."""
+
+
+def money(option: Option, *, once: bool) -> str:
+    """Say what an option costs: for the run, or a month."""
+    if once:
+        took = f" of {duration(option.hours_per_run)}" if option.hours_per_run is not None else ""
+        return f"{usd(option.present_value_usd)} USD for the run{took}"
+    return f"{usd(option.usd_per_month)} USD a month"
+
+
+def machines(option: Option) -> str:
+    """Say what an option takes: machines, and the accelerators in them."""
+    return machines_text(option.instance_count, option.instance_type, option.accelerator_count, option.accelerator)
+
+
+def _place(option: Option) -> str:
+    """Say who offers it and where; "global" is a seller that states no region."""
+    return f"{option.provider} {'' if option.region == 'global' else option.region}".strip()
+
+
+def _whole(option: Option) -> str:
+    """Say what an option is: machines, where, and how they are paid for."""
+    if option.kind is OptionKind.BUY:
+        return f"buying {machines(option)}, {option.region}"
+    return f"{machines(option)} at {_place(option)}, {how_paid(option.purchase_option)}"
+
+
+def because(plan: Plan) -> tuple[str, ...]:
+    """Return why the verdict is what it is, a sentence each."""
+    chosen, once = plan.chosen, plan.workload.runs_once
+    best = best_by_kind(plan.options)
+    deadline_hours = plan.workload.deadline_hours
+    return (  # the weightiest first: a short answer shows the first few
+        *_remarks(plan, RemarkCode.DEADLINE, RemarkCode.NO_SPARE),
+        *_remarks(plan, RemarkCode.GIVEN_BACK, RemarkCode.INTERCONNECT),
+        *_remarks(plan, RemarkCode.TRAINED, RemarkCode.MFU),
+        *_remarks(plan, RemarkCode.EMBEDDED, RemarkCode.VECTORS, RemarkCode.ONGOING),
+        *_speed(plan, chosen, deadline_hours),
+        *_spares(chosen),
+        *_passed_over(plan, once=once),
+        *variant_texts(plan.variants),
+        *_remarks(plan, RemarkCode.AVAILABILITY, RemarkCode.STARTS, RemarkCode.CHECKPOINTS),
+        *_sizing(chosen),
+        *_cheaper_not_recommended(chosen, plan.options, once=once),
+        *_processors(chosen, best, plan.refusals, once=once),
+        *_other_counts(chosen, plan.options, deadline_hours),
+        *_hosted(chosen, plan.options, once=once),
+        *_larger(chosen, plan.options),
+        *_owning(chosen, best, plan, once=once),
+        *_remarks(plan, RemarkCode.OWNERSHIP, RemarkCode.DELIVERY),
+        *_remarks(plan, RemarkCode.COMMITMENT),
+        *_peak(chosen, plan.requirements.peak_flop_per_s),
+    )
+
+
+def headline(plan: Plan) -> str:
+    """Return the verdict in one sentence to act on, after a word of warning where hardly any offer could be used."""
+    few = plan.few_offers
+    warning = f"Only {few.left_count:,} of {few.of_count:,} offers have a price of the days asked for. " if few else ""
+    return f"{warning}{_verdict(plan)} {_confidence(plan)}"
+
+
+def _confidence(plan: Plan) -> str:
+    """Say how old the price is, and how far the verdict can be relied on."""
+    days = (plan.planned_on - plan.chosen.priced_on).days
+    age = f"The price is {days} days old" if days != 1 else "The price is a day old"
+    if plan.chosen.kind is OptionKind.HAVE:
+        age = "Its costs are as you state them"
+    share = percent(plan.verdict.confidence_share)
+    match plan.verdict.status:
+        case Status.DECIDED:
+            return f"{age}; confidence {share}."
+        case Status.CLOSE_CALL:
+            return f"{age}. A close call: it is the cheapest choice in only {share} of the draws."
+        case Status.ASK_FOR_QUOTES:
+            return f"{age}. This many GPUs take a contract, and list prices are only a guide."
+
+
+def _ask_for_quotes(plan: Plan) -> str:
+    """Say what to ask quotes for, and what list prices say meanwhile."""
+    chosen, once = plan.chosen, plan.workload.runs_once
+    owned = best_by_kind(plan.options).get(OptionKind.BUY) or next(
+        (option for option in plan.options if option.kind is OptionKind.BUY and option.region != "at home"), None
+    )
+    place = f"{chosen.provider} {chosen.region}".strip()
+    guide = f"{place}, {how_paid(chosen.purchase_option)}, {money(chosen, once=once)}"
+    also = (
+        ""
+        if owned is None or once
+        else f"; owned servers {money(owned, once=once)} and {usd(owned.capex_usd)} USD capex"
+    )
+    what = f"{count(chosen.accelerators_total_count)} {chosen.accelerator}"
+    return f"Ask several sellers for quotes for {what}: at list prices, {guide}{also}."
+
+
+def _verdict(plan: Plan) -> str:
+    if plan.verdict.status is Status.ASK_FOR_QUOTES:
+        return _ask_for_quotes(plan)
+    chosen, once, months = plan.chosen, plan.workload.runs_once, plan.horizon_months
+    best = best_by_kind(plan.options)
+    place = _place(chosen)
+    cost = money(chosen, once=once)
+    match chosen.kind:
+        case OptionKind.RENT:
+            pair = next((pair for pair in plan.break_evens if pair.rent_id == chosen.id), None)
+            if once:
+                tail = "a server is not bought for one run"
+            elif pair is None or pair.month is None:
+                tail = f"buying does not pay off within {months} months"
+            else:
+                tail = f"buying would pay off from month {pair.month:.0f} on"
+            return f"Rent {machines(chosen)} at {place}, {how_paid(chosen.purchase_option)}, for {cost}; {tail}."
+        case OptionKind.BUY:
+            pair = min(plan.break_evens, key=lambda pair: pair.saving_usd, default=None)
+            tail = ""
+            if pair is not None and pair.month is not None:
+                tail = f"; against the cheapest rent it pays off from month {pair.month:.0f} on"
+            return f"Buy {machines(chosen)} ({usd(chosen.capex_usd)} USD, {chosen.region}) for {cost} all in{tail}."
+        case OptionKind.HAVE:
+            others = [option for kind, option in best.items() if kind is not chosen.kind]
+            other = min(others, key=lambda option: option.present_value_usd, default=None)
+            tail = f"; the cheapest other choice costs {money(other, once=once)}" if other else ""
+            return f"Use what you have, {machines(chosen)} ({place}), for {cost} from now on{tail}."
+        case OptionKind.CPU:
+            return f"No GPU needed: {machines(chosen)} at {place}, {how_paid(chosen.purchase_option)}, for {cost}."
+        case OptionKind.API:
+            rivals = [option for kind, option in best.items() if kind is not chosen.kind]
+            rival = min(rivals, key=lambda option: option.present_value_usd, default=None)
+            tail = f", against {usd(rival.usd_per_month)} USD for machines of your own" if rival else ""
+            model = f"{chosen.instance_type} at {chosen.provider}"
+            return f"No GPU of your own needed: {model}, paid per token, for {cost}{tail}."
+        case OptionKind.FREE:
+            rent = best.get(OptionKind.RENT) or best.get(OptionKind.CPU)
+            tail = f"; otherwise {machines(rent)} at {rent.provider} for {money(rent, once=once)}" if rent else ""
+            took = duration(chosen.hours_per_run)
+            return f"A free tier is enough: {chosen.provider} ({machines(chosen)}) in {took}{tail}."
+
+
+def _sizing(chosen: Option) -> list[str]:
+    """Say what is used, what bounds the speed, and what fills the memory."""
+    fleet = chosen.fleet
+    if fleet is None or fleet.machine.accelerator is None or fleet.performance.basis == "stated":
+        return []
+    used, total = count(fleet.accelerators_used), count(chosen.accelerators_total_count)
+    sharing = f"All {total} GPUs are used" if used == total else f"{used} of {total} GPUs are used"
+    if total == "1":
+        sharing = "The GPU is used"
+    precision = f" ({fleet.layout.precision})" if fleet.layout.precision else ""
+    bound = BOUND_WORDS.get(fleet.performance.bound, fleet.performance.bound)
+    said = f"{sharing}{precision}; the workload is {bound}"
+    if fleet.memory is not None:
+        largest = sorted(fleet.memory.parts, key=lambda part: -part[1])[:2]
+        parts = ", ".join(f"{_lowered(label(name))} {bytes_text(size)}" for name, size in largest if size > 0)
+        said += (
+            f"; {bytes_text(fleet.memory.total_bytes)} of {bytes_text(fleet.memory.capacity_bytes)} of memory ({parts})"
+        )
+    return [f"{said}."]
+
+
+def _lowered(words: str) -> str:
+    """Begin with a small letter, unless an acronym stands there."""
+    return words if words[:2].isupper() else words[:1].lower() + words[1:]
+
+
+def _speed(plan: Plan, chosen: Option, deadline_hours: float) -> list[str]:
+    """Say how long the run takes, or how fast answers come, against the limits."""
+    fleet = chosen.fleet
+    if fleet is None or fleet.performance.basis == "stated":
+        return []
+    said = []
+    speed = fleet.performance
+    if chosen.hours_per_run is not None and speed.rate_per_s.low > 0 and not math.isfinite(deadline_hours):
+        slow_hours = chosen.hours_per_run * speed.rate_per_s.typical / speed.rate_per_s.low
+        said.append(
+            f"The run takes {duration(chosen.hours_per_run)}, or {duration(slow_hours)} at the slow end of the 80 % band."
+        )
+    if speed.ttft_ms is not None and speed.tpot_ms is not None:
+        limits = [getattr(plan.in_force.work, f"{name}_limit_ms", None) for name in ("ttft", "tpot")]
+        ttft, tpot = (f", limit {limit:,.0f}" if limit else "" for limit in limits)
+        said.append(
+            f"Mean TTFT is {speed.ttft_ms.typical:,.0f} ms (80 % band {speed.ttft_ms.low:,.0f} to {speed.ttft_ms.high:,.0f}{ttft}), "
+            f"mean TPOT {speed.tpot_ms.typical:,.0f} ms ({speed.tpot_ms.low:,.0f} to {speed.tpot_ms.high:,.0f}{tpot}); "
+            f"average utilization is {percent(fleet.utilisation_share)}."
+        )
+    return said
+
+
+def _remarks(plan: Plan, *codes: RemarkCode) -> list[str]:
+    """Say together some of what has to be known of the verdict's option."""
+    said = [remark_text(each) for each in plan.remarks if each.code in codes]
+    return [" ".join(said)] if said else []
+
+
+def _spares(chosen: Option) -> list[str]:
+    """Say what stands by, and what it costs."""
+    spares = chosen.spare_instance_count
+    if not spares:
+        return []
+    lost = "one machine" if spares == 1 else f"{spares} machines"
+    which = f"{spares} of the {chosen.instance_count:,} machines {'is a spare' if spares == 1 else 'are spares'}"
+    cost = f"{usd(chosen.spare_usd_per_month)} USD a month"
+    return [f"{which}, for {cost}: the limits hold with {lost} lost."]
+
+
+def _peak(chosen: Option, peak_flop_per_s: float | None) -> list[str]:
+    """Say how many accelerators the arithmetic alone would take."""
+    fleet = chosen.fleet
+    accelerator = fleet.machine.accelerator if fleet else None
+    if fleet is None or accelerator is None or not peak_flop_per_s or chosen.accelerators_total_count <= 1:
+        return []
+    peak = accelerator.dense_flop_per_s(fleet.layout.precision) if fleet.performance.basis != "stated" else None
+    if not peak:
+        return []
+    enough = f"{significant(peak_flop_per_s / peak, 2):g} {accelerator.name}"
+    rates = f"{significant(peak_flop_per_s / 1e12):,g} of {significant(peak / 1e12, 4):,g} dense TFLOP/s each"
+    return [
+        f"At peak rates {enough} would be enough ({rates}); real kernels, the limits, headroom and whole machines take more."
+    ]
+
+
+def _other_counts(chosen: Option, options: Sequence[Option], deadline_hours: float) -> list[str]:
+    """Say how many of the other accelerators the deadline asks for."""
+    if not math.isfinite(deadline_hours) or chosen.accelerators_total_count <= 1:
+        return []
+    cheapest: dict[str, Option] = {}
+    for option in options:
+        if option.choosable and option.kind is OptionKind.RENT and option.accelerator not in {None, chosen.accelerator}:
+            cheapest.setdefault(str(option.accelerator), option)
+    counts = [
+        f"{count(option.accelerators_total_count)} {name} ({duration(option.hours_per_run)}, {usd(option.present_value_usd)} USD)"
+        for name, option in list(cheapest.items())[:OTHERS_TOLD]
+    ]
+    if not counts:
+        return []
+    return [f"The deadline of {duration(deadline_hours)} would also be met by {' or '.join(counts)}."]
+
+
+def _processors(
+    chosen: Option, best: Mapping[OptionKind, Option], refusals: Sequence[Refusal], *, once: bool
+) -> list[str]:
+    """Say what the work would take without accelerators."""
+    if chosen.kind is OptionKind.CPU:
+        rent = best.get(OptionKind.RENT)
+        if rent is None:
+            return []
+        ratio = rent.present_value_usd / chosen.present_value_usd
+        return [f"The cheapest GPU for it, {machines(rent)} at {rent.provider}, costs {_times(ratio)}."]
+    if chosen.fleet is not None and chosen.fleet.performance.basis == "stated":
+        return []  # who states the accelerator has answered this
+    cpu = best.get(OptionKind.CPU)
+    if cpu is not None:
+        ratio = cpu.present_value_usd / chosen.present_value_usd if chosen.present_value_usd > 0 else float("inf")
+        times = f", {_times(ratio)}" if 0 < ratio < float("inf") else ""
+        return [f"Without a GPU it would take {machines(cpu)} at {cpu.provider} and {money(cpu, once=once)}{times}."]
+    without = [refusal for refusal in refusals if refusal.machine.accelerator is None]
+    if not without:
+        return []
+    nearest = min(without, key=lambda refusal: refusal.machines_needed or math.inf)
+    if nearest.machines_needed and nearest.machines_needed > 1:
+        processor = nearest.machine.processor or "processors alone"
+        machines_needed = f"{nearest.machines_needed:,} machines of {processor}"
+        return [f"Without a GPU it would take {machines_needed}, and still: {nearest.reason}."]
+    return [f"Without a GPU it cannot be done: {nearest.reason}."]
+
+
+def _times(ratio: float) -> str:
+    return f"{ratio:,.1f} times as much" if ratio < 1000 else "more than a thousand times as much"
+
+
+def _hosted(chosen: Option, options: Sequence[Option], *, once: bool) -> list[str]:
+    """Say what the model costs by the token: the best seller that may be recommended, else the cheapest."""
+    sellers = [option for option in options if option.kind is OptionKind.API]
+    api = next((option for option in sellers if option.choosable), next(iter(sellers), None))
+    if api is None or chosen.kind is OptionKind.API:
+        return []
+    reason = f"; {reason_text(api.not_recommended[0])}" if api.not_recommended else ""
+    price = f"{usd(api.usd_per_million_tokens)} USD per million tokens, price of {api.priced_on:%Y-%m-%d}"
+    if api.instance_type.startswith(TUNING):
+        return [f"A hosted fine-tune at {api.provider} costs {money(api, once=once)} ({price}{reason})."]
+    return [f"The same model per token at {api.provider} costs {money(api, once=once)} ({price}{reason})."]
+
+
+def _passed_over(plan: Plan, *, once: bool) -> list[str]:
+    """Say what would cost less but binds, and why it was not taken."""
+    by_id = {option.id: option for option in plan.options}
+    said = []
+    for name, reason in plan.verdict.passed_over:
+        option = by_id[name]
+        said.append(
+            f"Cheaper, but not taken: {_whole(option)}, for {money(option, once=once)} ({reason_text(reason)})."
+        )
+    return said
+
+
+def _owning(chosen: Option, best: Mapping[OptionKind, Option], plan: Plan, *, once: bool) -> list[str]:
+    owned = best.get(OptionKind.BUY)
+    if owned is None:
+        return []
+    said = []
+    if chosen.kind is not OptionKind.BUY and not any(name.startswith("own/") for name, _ in plan.verdict.passed_over):
+        said.append(
+            f"Owning {machines(owned)}, {owned.region}, comes to {money(owned, once=once)} over {plan.horizon_months} months."
+        )
+    by_id = {option.id: option for option in plan.options}
+    for pair in plan.break_evens:
+        rent = by_id[pair.rent_id]
+        if rent.id == chosen.id or pair is plan.break_evens[0] or rent.purchase_option == "on_demand":
+            said.append(
+                f"Against {rent.provider} {rent.instance_type}, {how_paid(rent.purchase_option)}, at "
+                f"{usd(rent.price_usd_per_hour)} USD/h {_crossing(pair, plan.horizon_months)}."
+            )
+    return said
+
+
+def _crossing(pair: BreakEvenPair, months: int) -> str:
+    """Say when owning pays off, or what would make it."""
+    share = pair.utilisation_share
+    if pair.month is not None:
+        when = f"owning pays off from month {pair.month:.0f} on"
+        return f"{when}, at a utilization of {percent(share)} or more" if share else when
+    would = []
+    if share:
+        would.append(f"at a utilization of {percent(share)}")
+    if pair.price_usd_per_hour:
+        would.append(f"at a rent above {usd(pair.price_usd_per_hour)} USD/h")
+    tail = f"; it would {' or '.join(would)}" if would else ""
+    return f"owning does not pay off within {months} months{tail}"
+
+
+def _larger(chosen: Option, options: Sequence[Option]) -> list[str]:
+    """Say what the bigger or newer accelerators would have cost, since these are what people take."""
+    if chosen.accelerator is None or chosen.fleet is None or chosen.fleet.machine.accelerator is None:
+        return []
+    ours = chosen.fleet.machine.accelerator
+    cheapest: dict[str, Option] = {}
+    for option in options:
+        if option.choosable and option.kind is OptionKind.RENT and option.accelerator:
+            cheapest.setdefault(option.accelerator, option)
+    bigger = [
+        option
+        for name, option in cheapest.items()
+        if name != ours.name
+        and option.fleet
+        and option.fleet.machine.accelerator
+        and option.fleet.machine.accelerator.memory_gib > ours.memory_gib
+        and option.fleet.machine.accelerator.launch_year >= ours.launch_year
+        and option.present_value_usd > chosen.present_value_usd
+    ]
+    if not bigger or chosen.present_value_usd <= 0:
+        return []
+    option = min(bigger, key=lambda o: o.present_value_usd)
+    more = option.present_value_usd / chosen.present_value_usd - 1
+    if more < WORTH_TELLING_SHARE:
+        return []
+    took = f", done in {duration(option.hours_per_run)}" if option.hours_per_run is not None else ""
+    what = f"{machines(option)} at {option.provider}"
+    return [f"A bigger accelerator is not needed: {what} costs {percent(more)} more for the same work{took}."]
+
+
+def _cheaper_not_recommended(chosen: Option, options: Sequence[Option], *, once: bool) -> list[str]:
+    other = next((option for option in options if not option.choosable), None)
+    if other is None or other.present_value_usd >= chosen.present_value_usd:
+        return []
+    reason = reason_text(other.not_recommended[0])
+    return [f"Cheaper, but not recommended: {_whole(other)}, for {money(other, once=once)} ({reason})."]

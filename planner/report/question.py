@@ -1,0 +1,211 @@
+"""The question of a plan: every value in force in words, which of them are defaults, and the command that asks it again."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from collections.abc import Iterator, Mapping
+from datetime import date
+from typing import Any
+
+from planner.demand.fields import Field, fields_of
+from planner.demand.workload import SITES, Workload, type_of_kind
+from planner.figures import count, percent
+from planner.report.values import Record
+from planner.words import KIND_WORDS, label, unit_of
+
+__all__ = ["command_of", "defaults_of", "question_of", "title_of"]
+
+PHRASES = {
+    "requests_per_s": "{} requests/s",
+    "peak_requests_per_s": "peak {} requests/s",
+    "input_tokens": "{} input tokens",
+    "output_tokens": "{} output tokens",
+    "tokens_per_document": "{} tokens per document",
+    "tokens_b": "{} billion tokens",
+    "tokens_m": "{} million tokens",
+    "epochs": "{} epochs",
+    "requests": "{} requests",
+    "documents": "{} documents",
+    "images_per_day": "{} images/day",
+    "audio_hours": "{} hours of audio",
+    "clips_per_day": "{} clips/day",
+    "gpu": "{}",
+    "count": "{} GPUs at the same time",
+    "hours_per_month": "{} hours a month",
+    "countries": "in {}",
+    "regions": "in {}",
+    "providers": "from {}",
+    "gpus": "on {}",
+    "profile": "{} demand",
+    "steps": "{} steps",
+    "runs_per_month": "{} runs a month",
+    "global_batch_tokens_m": "global batch of {} million tokens",
+    "place": "owned servers in {}",
+    "spare_replicas": "{} spare replicas",
+    "drafted_tokens": "{} drafted tokens",
+    "prefix_cache_hit_share": "{} prefix cache hits",
+}
+"""How a key is said in one phrase with its value; others as their label and the value."""
+SAYS_NOTHING: tuple[Any, ...] = ("", False, "any", [], {}, None)
+"""Defaults of constraints that constrain nothing."""
+
+
+def _flat(workload: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values of a workload by the dotted places of their keys; the model's numbers and other parts stay whole."""
+    sections = {*type_of_kind, "constraints", "own"}
+    flat: dict[str, Any] = {}
+    for key, value in workload.items():
+        if key in sections and isinstance(value, Mapping):
+            flat |= {f"{key}.{inner}": each for inner, each in value.items()}
+        elif key != "kind":
+            flat[key] = value
+    return flat
+
+
+def defaults_of(stated: Workload, filled: Workload) -> list[Record]:
+    """Return the values in force that nobody stated.
+
+    Parameters
+    ----------
+    stated : Workload
+        As the user wrote it.
+    filled : Workload
+        With what was filled in for what is not stated.
+    """
+    typed = _flat(stated.model_dump(mode="json", exclude_unset=True))
+    in_force = _flat(filled.model_dump(mode="json", exclude_none=True))
+    if filled.own.site is None:
+        in_force.pop("own.country", None)  # the place itself names it
+    return [
+        {"key": key, "value": value}
+        for key, value in in_force.items()
+        if key not in typed and not (key.startswith("constraints.") and value in SAYS_NOTHING) and not _is_empty(value)
+    ]
+
+
+def _is_empty(value: Any) -> bool:  # noqa: ANN401 - a YAML value
+    """Tell whether a value holds nothing, in none of its parts."""
+    parts = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else None
+    return parts is not None and all(each is None or _is_empty(each) for each in parts)
+
+
+def _value_text(value: Any) -> str:  # noqa: ANN401 - a YAML value
+    match value:
+        case bool():
+            return "yes" if value else "no"
+        case int() | float():
+            return count(value)
+        case list() | tuple():
+            return " or ".join(map(_value_text, value))
+        case dict():
+            return ", ".join(f"{label(key).lower()} {_value_text(each)}" for key, each in value.items())
+        case _:
+            return str(value).replace("_", " ") if str(value).islower() and " " not in str(value) else str(value)
+
+
+def _phrase(key: str, value: Any) -> str:  # noqa: ANN401 - a YAML value
+    name = key.rpartition(".")[2]
+    text = str(value) if name in {"gpu", "model"} else _value_text(value)
+    if name in PHRASES:
+        phrase = PHRASES[name].format("no" if value == 0 else percent(value) if name.endswith("_share") else text)
+        return re.sub(r"^1 ((?:spare |input |output |drafted )?\w+)s\b", r"1 \1", phrase)
+    unit = unit_of(name)
+    words = label(name).partition(" (")[0]
+    words = words if words[:2].isupper() else words[:1].lower() + words[1:]
+    if isinstance(value, bool) or value == 0:
+        return words if value else f"no {words}" if not isinstance(value, bool) else f"not {words}"
+    return f"{words} {text}{f' {unit}' if unit and not unit.startswith('/') else ''}"
+
+
+def title_of(workload: Workload, model: str) -> str:
+    """Return what was asked, in one line: the kind of work, the model, and what is stated of the work.
+
+    Examples
+    --------
+    >>> work = {"kind": "gpu_hours", "gpu_hours": {"gpu": "h100-sxm", "count": 8, "hours_per_month": 438}}
+    >>> title_of(Workload.model_validate(work), "")
+    'GPU hours: h100-sxm, 8 GPUs at the same time, 438 hours a month'
+    """
+    name = workload.model if isinstance(workload.model, str) else model
+    stated = workload.work.model_dump(mode="json", exclude_unset=True, exclude_none=True)
+    head = f"{KIND_WORDS.get(workload.kind, workload.kind)} {name}".strip()
+    return f"{head}: {', '.join(_phrase(key, value) for key, value in stated.items())}"
+
+
+def question_of(record: Record) -> tuple[str, str]:
+    """Return the question of a plan with all that is stated, and the defaults in force.
+
+    Parameters
+    ----------
+    record : Record
+        The plan.
+    """
+    defaults = {each["key"]: each["value"] for each in record.get("defaults") or ()}
+    more = [
+        _phrase(key, value)
+        for key, value in _flat(record["workload"]).items()
+        if key not in defaults
+        and key.partition(".")[0] not in type_of_kind
+        and not key.startswith("model")
+        and value not in SAYS_NOTHING
+        and not _is_empty(value)
+        and not (key == "own.country" and record["workload"]["own"]["place"] not in SITES)
+        and "defaults" in record
+    ]
+    return ", ".join([record["title"], *more]), ", ".join(_phrase(key, value) for key, value in defaults.items())
+
+
+def command_of(workload: Workload, settings: Mapping[str, float], planned_on: date) -> str:
+    """Return the command that asks the same question again, of the same day.
+
+    Parameters
+    ----------
+    workload : Workload
+        As stated.
+    settings : mapping of str to float
+        Assumptions that the user has set.
+    planned_on : date
+        The day.
+
+    Examples
+    --------
+    >>> work = {"kind": "gpu_hours", "gpu_hours": {"gpu": "h100-sxm", "count": 8}, "horizon_months": 24}
+    >>> command_of(Workload.model_validate(work), {"own.pue_ratio": 1.2}, date(2026, 11, 26))
+    'gpuplan plan gpu_hours --gpu h100-sxm --count 8 --horizon 24 --set own.pue_ratio=1.2 --as-of 2026-11-26'
+    """
+    stated = _flat(workload.model_dump(mode="json", exclude_unset=True, exclude_none=True))
+    words = ["gpuplan", "plan", workload.kind]
+    known = {each.name: each for _, fields in fields_of(workload.kind) for each in fields}
+    for key, value in sorted(stated.items(), key=lambda item: item[0] != "model"):
+        if key in known:
+            words += _option_words(known[key], value)
+    words += [word for name, value in settings.items() for word in ("--set", f"{name}={value:.12g}")]
+    return shlex.join([*words, "--as-of", planned_on.isoformat()])
+
+
+def _option_words(field: Field, value: Any) -> Iterator[str]:  # noqa: ANN401 - a YAML value
+    if isinstance(value, bool):
+        yield field.option if value else f"--no-{field.option[2:]}"
+        return
+    if (
+        field.is_list
+        and field.option != "--purchase"
+        and len(value)
+        and field.short_option in {"--provider", "--region", "--country"}
+    ):
+        for each in value:  # these take one name each
+            yield from (field.short_option, str(each))
+        return
+    yield field.short_option
+    match value:
+        case int() | float():
+            letter = {"_b": "B", "_m": "M"}.get(field.key[-2:], "") if field.short_option == "--tokens" else ""
+            yield f"{value:.12g}{letter}"
+        case list() | tuple():
+            yield ",".join(map(str, value))
+        case dict():
+            yield json.dumps(value)
+        case _:
+            yield str(value)

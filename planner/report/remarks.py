@@ -1,0 +1,197 @@
+"""Remarks and variants in sentences: what a careful buyer has to know of the verdict, and how it would be a little differently."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from planner.figures import bytes_text, count, duration, percent, significant, usd
+from planner.report.wording import REASONS
+from planner.verdict.remarks import Remark, RemarkCode
+from planner.verdict.variants import OtherCount, OtherLimit, Reading, TwiceTheWork, Variants
+from planner.words import how_paid
+
+__all__ = ["remark_text", "variant_texts"]
+
+GB = 1e9
+NETWORKS = {"infiniband": "InfiniBand", "efa": "EFA", "roce": "RoCE", "ethernet": "Ethernet"}
+
+
+def _deadline(hours: float, late: float, percentile: float, deadline: float) -> str:
+    left = deadline - late
+    margin = f"{duration(left)} before the deadline" if left >= 0 else f"{duration(-left)} after the deadline"
+    return (
+        f"The run takes {duration(hours)}, or {duration(late)} at the slow end (P{percentile:.0f}) of the speed band: {margin} "
+        f"of {duration(deadline)}."
+    )
+
+
+def _no_spare(machines: float) -> str:
+    if machines == 1:
+        return "One machine and no spare: while it is down there is no service (serve.spare_replicas: 1 prices a second one)."
+    return f"None of the {machines:,.0f} machines is a spare: when one fails, peaks are slower (serve.spare_replicas)."
+
+
+def _given_back(share: float, all_hours_usd: float) -> str:
+    return (
+        f"Idle machines are given back: {percent(share)} of the month's hours are paid. Kept all month they cost "
+        f"{usd(all_hours_usd)} USD, and getting them back each time is not guaranteed on demand."
+    )
+
+
+def _starts(minutes: float, cost: float, minimum_hours: float) -> str:
+    least = f"; {duration(minimum_hours)} is the least that is billed" if minimum_hours else ""
+    return f"{minutes:.0f} minutes to start and load are counted ({usd(cost)} USD){least}."
+
+
+def _trained(per_epoch: float, epochs: float, total: float) -> str:
+    passes = "1 epoch" if epochs == 1 else f"{count(epochs)} epochs"
+    return f"{_tokens(per_epoch)} tokens x {passes} = {_tokens(total)} tokens are trained on."
+
+
+def _tokens(amount: float) -> str:
+    for size, letter in ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k")):
+        if amount >= size:
+            return f"{significant(amount / size):g}{letter}"
+    return f"{amount:g}"
+
+
+def _interconnect(machines: float, network: str, gb_per_s: float) -> str:
+    speed = f" of {8 * gb_per_s:,.0f} Gb/s a machine" if gb_per_s else ""
+    return (
+        f"All {machines:,.0f} machines train as one: they have to stand in one cluster, joined by "
+        f"{NETWORKS.get(network, network)}{speed}. Ask the seller to confirm it."
+    )
+
+
+def _checkpoints(kept: float, each_gb: float, cost: float, counted_gb: float) -> str:
+    counted = f"; {counted_gb:,.0f} GB of storage are counted" if counted_gb else ""
+    return f"{kept:,.0f} checkpoints of {bytes_text(each_gb * GB)} take {usd(cost)} USD a month of storage{counted}."
+
+
+def _embedded(documents: float, each: float, tokens: float, text_gb: float, hours: float) -> str:
+    return (
+        f"{count(documents)} documents of {count(each)} tokens are {_tokens(tokens)} tokens: {significant(text_gb):g} GB of text to "
+        f"read, tokenized in {duration(hours)} on one server's CPU."
+    )
+
+
+def _vectors(width: float, vectors_gb: float, cost: float) -> str:
+    return (
+        f"The vectors ({width:,.0f} numbers each) are {significant(vectors_gb):g} GB: {usd(cost)} USD a month in a vector store, "
+        "not counted."
+    )
+
+
+def _ongoing(per_million: float) -> str:
+    return f"After the bulk, new documents cost about {usd(per_million)} USD per million (runs_per_month plans them)."
+
+
+def _availability(machines: float, provider: str) -> str:
+    what = "this machine is" if machines == 1 else f"{machines:,.0f} of these machines are"
+    return f"Availability was not checked: ask {provider} whether {what} to be had."
+
+
+def _ownership(
+    capex: float, power: float, space: float, staff: float, upkeep: float, bridge: float, resale: float
+) -> str:
+    items = {
+        "power": power,
+        "colocation": space,
+        "staff": staff,
+        "support and parts": upkeep,
+        "rent until delivery": bridge,
+    }
+    monthly = ", ".join(f"{name} {usd(cost)}" for name, cost in items.items() if cost > 0)
+    return f"Owning: {usd(capex)} USD capex, a month {monthly} USD, less {usd(resale)} USD of resale at the end."
+
+
+def _delivery(lead: float, machines: float, spares: float) -> str:
+    wait = f"delivery takes about {lead:,.0f} months, and every month more is paid as rent" if lead else ""
+    single = "one server without a spare is down while it is repaired" if machines == 1 and not spares else ""
+    risks = "; ".join(filter(None, (wait, single))) or "its value falls faster than planned"
+    return f"Risks of owning: {risks}."
+
+
+def _commitment(option: str, bound: str, by_term: float, hourly: str, by_hour: float, hours: float, used: float) -> str:
+    term = f"{how_paid(option)} at {bound} ({usd(by_term)} USD per GPU-hour)"
+    if hours >= 730:
+        return f"{term[:1].upper()}{term[1:]} never beats paying {usd(by_hour)} USD by the hour at {hourly}."
+    return (
+        f"{term[:1].upper()}{term[1:]} beats {usd(by_hour)} USD by the hour at {hourly} from {hours:,.0f} h a month on; "
+        f"a used GPU-hour would cost {usd(used)} USD."
+    )
+
+
+TEXTS: Mapping[RemarkCode, Callable[..., str]] = {
+    RemarkCode.DEADLINE: _deadline,
+    RemarkCode.NO_SPARE: _no_spare,
+    RemarkCode.GIVEN_BACK: _given_back,
+    RemarkCode.AVAILABILITY: _availability,
+    RemarkCode.STARTS: _starts,
+    RemarkCode.TRAINED: _trained,
+    RemarkCode.MFU: lambda mfu, low, high: (
+        f"Model FLOP utilization is {percent(mfu)} of the dense peak (80 % band {percent(low)} to {percent(high)})."
+    ),
+    RemarkCode.INTERCONNECT: _interconnect,
+    RemarkCode.CHECKPOINTS: _checkpoints,
+    RemarkCode.EMBEDDED: _embedded,
+    RemarkCode.VECTORS: _vectors,
+    RemarkCode.ONGOING: _ongoing,
+    RemarkCode.DELIVERY: _delivery,
+    RemarkCode.OWNERSHIP: _ownership,
+    RemarkCode.COMMITMENT: _commitment,
+}
+
+
+def remark_text(remark: Remark) -> str:
+    """Return a remark as a sentence.
+
+    Examples
+    --------
+    >>> remark_text(Remark(code=RemarkCode.TRAINED, figures=(50e6, 3.0, 150e6)))
+    '50M tokens x 3 epochs = 150M tokens are trained on.'
+    """
+    return TEXTS[remark.code](*remark.figures)
+
+
+def variant_texts(variants: Variants) -> tuple[str, ...]:
+    """Return the variants, a sentence each."""
+    said = []
+    if variants.at_other_limits:
+        said.append(f"At other limits: {'; '.join(map(_at_limit, variants.at_other_limits))}.")
+    if variants.at_other_counts:
+        said.append(f"More GPUs save time, not money: {'; '.join(map(_at_count, variants.at_other_counts))}.")
+    if variants.at_twice_the_work is not None:
+        said.append(_at_twice(variants.at_twice_the_work))
+    said += [_reading(each) for each in variants.readings]
+    return tuple(said)
+
+
+def _at_limit(other: OtherLimit) -> str:
+    limit = f"TPOT {significant(other.tpot_limit_ms):g} ms"
+    if not other.option_id:
+        return f"{limit} is kept by no machine that may be recommended"
+    return f"{limit} takes {count(other.accelerators_total_count)} {other.accelerator}, {usd(other.usd_per_month)} USD a month"
+
+
+def _at_count(other: OtherCount) -> str:
+    return f"{count(other.accelerators_total_count)} take {duration(other.hours_per_run)} and {usd(other.usd)} USD"
+
+
+def _at_twice(twice: TwiceTheWork) -> str:
+    cost = "cannot be done"
+    if twice.option_id:
+        what = f"{count(twice.accelerators_total_count)} {twice.accelerator}, " if twice.accelerator else ""
+        cost = f"costs {twice.ratio:.1f} times as much ({what}{usd(twice.usd)} USD)"
+    if twice.is_unjoined:
+        why = "the machines of this answer cannot be joined into one job"
+    elif twice.causes:
+        why = f"for the machines of this answer, {REASONS[twice.causes[0]].partition('{')[0].rstrip(' ,')}"
+    else:
+        why = "each machine does less in a larger job"
+    return f"Twice the work by the same deadline {cost}: {why}."
+
+
+def _reading(reading: Reading) -> str:
+    how = "If idle machines can be given back" if reading.is_releasable else "If they have to be kept all month"
+    return f"{how}: {usd(reading.usd_per_month)} USD a month, {usd(reading.usd_per_useful_gpu_hour)} USD per used GPU-hour."

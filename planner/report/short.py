@@ -1,0 +1,215 @@
+"""The short answer: one screen that says what to do, what else there is, why, and what would change it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from planner.figures import machines_text, significant, usd
+from planner.report.question import question_of
+from planner.report.table import Column, Drop, Table
+from planner.report.values import Record
+from planner.words import how_paid, label
+
+__all__ = ["ShortAnswer", "short_answer", "short_name"]
+
+REASONS = 5
+"""Bullets that say why, at most."""
+CHANGES = 3
+"""Changes of the decision that are shown, at most."""
+SORTS = {
+    "hyperscaler": "Hyperscaler",
+    "established": "GPU cloud",
+    "cheapest_listed": "Cheapest listed",
+    "api": "Hosted API",
+    "own": "Owned",
+    "cpu": "CPU only",
+    "have": "What you have",
+}
+NONE = "no such offer does this work"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShortAnswer:
+    """What one screen shows of a plan, in the order of reading.
+
+    Attributes
+    ----------
+    question : str
+        What was asked.
+    defaults : str
+        The values in force that nobody stated.
+    headline : str
+        The verdict with the age of its price and its confidence.
+    alternatives : Table
+        The best of each sort, side by side.
+    why : tuple of str
+        Reasons, the weightiest first.
+    changes : tuple of str
+        What would change the decision.
+    left_out : str
+        Offers and other facts that filters took out, counted.
+    command : str
+        The command that asks this again; empty in a plan of an older program.
+    """
+
+    question: str
+    defaults: str
+    headline: str
+    alternatives: Table
+    why: tuple[str, ...]
+    changes: tuple[str, ...]
+    left_out: str
+    command: str
+
+
+def short_answer(record: Record) -> ShortAnswer:
+    """Return a plan's short answer.
+
+    Parameters
+    ----------
+    record : Record
+        The plan.
+    """
+    question, defaults = question_of(record)
+    verdict = record["verdict"]
+    return ShortAnswer(
+        question=question,
+        defaults=defaults,
+        headline=verdict["headline"],
+        alternatives=alternatives_table(record),
+        why=tuple(verdict["because"][:REASONS]),
+        changes=_changes(record)[:CHANGES],
+        left_out="; ".join(f"{each['count']:,} {each['reason']}" for each in record.get("dropped") or ()),
+        command=verdict.get("command", ""),
+    )
+
+
+def short_name(option: Mapping[str, Any]) -> str:
+    """Return an option in a few words: accelerators or machines, seller, region, payment."""
+    place = option["provider"] + (f" {option['region']}" if option["region"] not in {"", "global"} else "")
+    if option["kind"] == "api":
+        return f"{option['instance_type'].rpartition('/')[2]} at {option['provider']}"
+    gpus = option["accelerators_total_count"]
+    what = machines_text(option["instance_count"], option["instance_type"], 0, None)
+    if option["accelerator"] and gpus >= 1 and gpus == int(gpus):
+        what = f"{gpus:,.0f} x {option['accelerator']}"
+    if option["kind"] == "buy":
+        capex = option.get("capex_usd")
+        return f"{what} {option['region']}" + (f", {usd(capex)} USD capex" if capex else "")
+    paid = how_paid(option["purchase_option"]).replace(" years", " y").replace(" year", " y")
+    return f"{what}, {place}, {paid}"
+
+
+def alternatives_table(record: Record) -> Table:
+    """Return the best option of each sort side by side, the verdict marked, a dash with its reason where there is none."""
+    by_id = {option["id"]: option for option in record["options"]}
+    chosen, once = record["verdict"]["option_id"], record.get("runs_once", False)
+    named = record["verdict"].get("alternatives") or {}
+    rows = []
+    if chosen in by_id and chosen not in named.values():
+        rows.append(_row("> Verdict", by_id[chosen], once=once))
+    for sort, words in SORTS.items():
+        option = by_id.get(named.get(sort) or "")
+        if option is not None:
+            mark = "> " if option["id"] == chosen else "  " if option["choosable"] else "? "
+            rows.append(_row(mark + words, option, once=once))
+        elif named and sort != "have":  # nothing is missing where nothing was stated
+            why = (named.get("reason") or {}).get(sort) or NONE
+            rows.append(
+                (
+                    f"  {words}",
+                    f"- ({why.replace('none that does this work within the constraints', NONE)})",
+                    "-",
+                    "-",
+                    "-",
+                    "-",
+                )
+            )
+    columns = [
+        Column(""),
+        Column("Option"),
+        Column("USD/run" if once else "USD/month", is_number=True),
+        Column("10 to 90 %", is_number=True, drop=Drop.THIRD),
+        Column("Age", is_number=True, drop=Drop.SECOND),
+        Column("Tier", drop=Drop.FIRST),
+    ]
+    marks = {row[0][0] for row in rows}
+    notes = [words for mark, words in (("?", "? not recommended"), (">", "> the verdict")) if mark in marks][::-1]
+    if any(row[3] != "-" for row in rows):
+        notes.append("10 to 90 %: of draws of price, speed and demand")
+    return without_empty(Table("", tuple(columns), tuple(rows), "; ".join(notes)))
+
+
+def _row(words: str, option: Mapping[str, Any], *, once: bool) -> tuple[str, ...]:
+    cost = option["cost"]
+    low, high = cost.get("low_usd_per_month"), cost.get("high_usd_per_month")
+    if once and low is not None and cost["usd_per_month"]:
+        low, high = (each / cost["usd_per_month"] * cost["present_value_usd"] for each in (low, high))
+    age = option.get("price_age_days")
+    return (
+        words,
+        short_name(option),
+        usd(cost["present_value_usd" if once else "usd_per_month"]),
+        "-" if low is None or high is None else f"{usd(significant(low))} to {usd(significant(high))}",
+        "-" if age is None else f"{age:,} d",
+        option.get("tier") or "-",
+    )
+
+
+def without_empty(table: Table) -> Table:
+    """Return a table without the columns that hold nothing."""
+    kept = [
+        i for i, _ in enumerate(table.columns) if not table.rows or any(row[i] not in {"", "-"} for row in table.rows)
+    ]
+    return Table(
+        table.title,
+        tuple(table.columns[i] for i in kept),
+        tuple(tuple(row[i] for i in kept) for row in table.rows),
+        table.note,
+    )
+
+
+def _changes(record: Record) -> tuple[str, ...]:
+    """Say at which values the decision would be another one."""
+    by_id = {option["id"]: option for option in record["options"]}
+    told = [_turn(turn, by_id) for turn in record["verdict"].get("turns_at") or ()]
+    if told or record.get("runs_once"):
+        return tuple(told)
+    pairs = [
+        pair for pair in record["break_evens"] if record["verdict"]["option_id"] in {pair["rent_id"], pair["buy_id"]}
+    ]
+    for pair in pairs[:1]:
+        rent = by_id[pair["rent_id"]]
+        if pair["price_usd_per_hour"]:
+            side = "above" if record["verdict"]["option_id"] == rent["id"] else "below"
+            told.append(
+                f"{_priced(rent)} {side} {usd(pair['price_usd_per_hour'])} USD/h (now "
+                f"{usd(rent['price_usd_per_hour'])}): {'buy' if side == 'above' else 'rent'}."
+            )
+    return tuple(told)
+
+
+def _priced(option: Mapping[str, Any]) -> str:
+    """Return what an option's price is the price of: one machine of a seller, or tokens."""
+    if option["kind"] in {"api", "buy"}:
+        return short_name(option)
+    machine = machines_text(1, option["instance_type"], option["accelerator_count"], option["accelerator"])
+    return f"{machine} at {option['provider']}, {how_paid(option['purchase_option'])},"
+
+
+def _turn(turn: Mapping[str, Any], by_id: Mapping[str, Mapping[str, Any]]) -> str:
+    then = by_id.get(turn["then"])
+    side = "above" if turn["value"] >= turn["planned"] else "below"
+    is_money = turn["unit"].startswith("USD")
+    value, planned = (usd(turn[key]) if is_money else f"{significant(turn[key]):,g}" for key in ("value", "planned"))
+    match turn["what"]:
+        case "price":
+            option = by_id.get(turn["option_id"])
+            what = f"{_priced(option) if option else 'Its price'} {side} {value} {turn['unit']} (now {planned})"
+        case "rents":
+            what = f"All rents {side} {value} times today's"
+        case other:
+            what = f"{label(other.rpartition('.')[2]).partition(' (')[0]} {side} {value} (now {planned})"
+    return f"{what}: {short_name(then) if then else 'another option'}."

@@ -1,0 +1,270 @@
+"""What page and workbook show of use: cost by team and accelerator, use by day, load duration, waste, the ladder."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+
+from planner.decision import Decision
+from planner.report.chart_rows import Rows
+from planner.report.charts import CPU, FREE, OWN, RENT, TOKENS, Spec, chart_of
+from planner.report.decision import LADDER_WORDS
+from planner.usage.summary import Usage
+
+__all__ = ["Picture", "pictures"]
+
+COLOURS = (RENT, OWN, TOKENS, CPU, FREE)
+MOST_GROUPS = 15
+REST = "(others)"
+NO_NAME = "(none)"
+PER_MONTH_HOURS = 730
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Picture:
+    """One chart and the numbers in it.
+
+    Attributes
+    ----------
+    key : str
+        Of its place in the page.
+    title, caption : str
+        What it shows.
+    columns : tuple of (str, str)
+        Keys of the rows, and their headings in a workbook, in order: words first, numbers after.
+    rows : Rows
+        The numbers.
+    spec : Spec
+        The chart, in Vega-Lite.
+    """
+
+    key: str
+    title: str
+    caption: str
+    columns: tuple[tuple[str, str], ...]
+    rows: Rows
+    spec: Spec
+
+
+def pictures(usage: Usage, decision: Decision | None, *, tag: str = "") -> tuple[Picture, ...]:
+    """Return the pictures that this use has numbers for.
+
+    Parameters
+    ----------
+    usage : Usage
+        What was used.
+    decision : Decision or None
+        What to do about it.
+    tag : str
+        By whose values cost is divided; else by account.
+    """
+    found = [_cost(usage, tag), _use(usage), _duration(usage), _waste(usage), _ladder(decision)]
+    return tuple(picture for picture in found if picture is not None and picture.rows)
+
+
+def _axis(field: str, title: str, **rest: Any) -> dict[str, Any]:  # noqa: ANN401  keywords of Vega-Lite
+    kind = "temporal" if field == "day" else "quantitative"
+    return {"field": field, "type": kind, "title": title, **rest}
+
+
+def _colour(names: list[str]) -> dict[str, Any]:
+    scale = {"domain": names, "range": [COLOURS[place % len(COLOURS)] for place in range(len(names))]}
+    return {"field": "what", "type": "nominal", "scale": scale, "legend": {"title": None, "symbolType": "square"}}
+
+
+def _cost(usage: Usage, tag: str) -> Picture | None:
+    """Cost by owner and accelerator, the dearest owners first."""
+    if usage.effective_usd is None:
+        return None
+    by_tag = any(group.name for group in usage.groups.get("tag", ()))
+    kind = "tag" if by_tag else "account"
+    table = usage.table
+    owners, gpus = table.words[kind], table.words["gpu"]
+    pairs: dict[tuple[str, str], list[float]] = defaultdict(lambda: [0.0, 0.0])
+    used = table.equals("state", "used")
+    codes = table.codes[kind] * len(gpus) + table.codes["gpu"]
+    size = len(owners) * len(gpus)
+    usd = np.bincount(codes, weights=table.values["effective_usd"], minlength=size)
+    hours = np.bincount(codes[used], weights=table.values["gpu_hours"][used], minlength=size)
+    shown = {group.name for group in usage.groups.get(kind, ())[:MOST_GROUPS]} or {""}
+    for place in np.flatnonzero((usd != 0) | (hours != 0)):
+        owner, gpu = owners[place // len(gpus)], gpus[place % len(gpus)]
+        pair = pairs[(owner or NO_NAME) if owner in shown else REST, gpu]
+        pair[0] += float(usd[place])
+        pair[1] += float(hours[place])
+    rows: Rows = [
+        {"who": who, "what": gpu, "usd": money, "gpu_hours": worked} for (who, gpu), (money, worked) in pairs.items()
+    ]
+    rows.sort(key=lambda row: (-row["usd"], row["who"], row["what"]))
+    name = f"tag {tag}" if by_tag and tag else kind
+    order = {"field": "usd", "op": "sum", "order": "descending"}
+    spec = chart_of(
+        f"Cost by {name} and accelerator",
+        f"Bars of cost, one for each {name}, divided by accelerator.",
+        rows,
+        "cost",
+        data={"name": "cost"},
+        mark={"type": "bar"},
+        encoding={
+            "y": {"field": "who", "type": "nominal", "title": None, "sort": order},
+            "x": _axis("usd", "USD", aggregate="sum", axis={"format": "~s"}),
+            "color": _colour(list(dict.fromkeys(row["what"] for row in rows))),
+        },
+    )
+    return Picture(
+        key="cost",
+        title=f"Cost by {name} and accelerator",
+        caption="Effective cost in USD, with what was committed and not used.",
+        columns=(("who", name), ("what", "accelerator"), ("gpu_hours", "used, GPU-h"), ("usd", "cost, USD")),
+        rows=rows,
+        spec=spec,
+    )
+
+
+def _use(usage: Usage) -> Picture | None:
+    """Mean accelerators by day: what ran, and, where counters looked, what was busy."""
+    lines = {usage.measures[0].basis: usage.level}
+    busy = sum((busy for busy, _ in usage.counters.values()), start=np.zeros(usage.hours))
+    if busy.any():
+        lines["busy"] = busy
+    rows: Rows = []
+    for what, level in lines.items():
+        day = (usage.first_hour + np.arange(usage.hours)) // 24
+        first = int(day[0])
+        sums, counts = np.bincount(day - first, weights=level), np.bincount(day - first)
+        rows += [
+            {"day": datetime.fromtimestamp((first + place) * 86_400, UTC).date().isoformat(), "what": what, "gpus": float(total / count)}
+            for place, (total, count) in enumerate(zip(sums, counts, strict=True))
+        ]  # fmt: skip
+    spec = chart_of(
+        "Accelerators by day",
+        f"Lines of accelerators by day: {', '.join(lines)}.",
+        rows,
+        "use",
+        data={"name": "use"},
+        mark={"type": "line", "interpolate": "step-after", "strokeWidth": 2, "point": len(rows) < 40},
+        encoding={
+            "x": _axis("day", "day (UTC)"),
+            "y": _axis("gpus", "GPUs, mean of the day"),
+            "color": _colour(list(lines)),
+        },
+    )
+    return Picture(
+        key="use",
+        title="Accelerators by day",
+        caption="Mean of each day's hours. What lies between allocated and busy was paid for and did nothing.",
+        columns=(("day", "day"), ("what", "hours"), ("gpus", "GPUs, mean")),
+        rows=rows,
+        spec=spec,
+    )
+
+
+def _duration(usage: Usage) -> Picture:
+    rows: Rows = [
+        {"what": measure.basis, "share": 100 * share, "gpus": level}
+        for measure in usage.measures
+        for share, level in measure.curve.duration
+    ]
+    names = list(dict.fromkeys(row["what"] for row in rows))
+    spec = chart_of(
+        "Load-duration curve",
+        "Lines that fall: the accelerators that are needed in at least a share of the hours.",
+        rows,
+        "duration",
+        data={"name": "duration"},
+        mark={"type": "line", "interpolate": "step-after", "strokeWidth": 2.5},
+        encoding={
+            "x": _axis("share", "% of the hours"),
+            "y": _axis("gpus", "GPUs, at least"),
+            "color": _colour(names),
+        },
+    )
+    return Picture(
+        key="duration",
+        title="Load-duration curve",
+        caption="What is needed in most hours is worth owning or committing to; the tip is worth renting by the hour.",
+        columns=(("what", "hours"), ("share", "% of the hours"), ("gpus", "GPUs, at least")),
+        rows=rows,
+        spec=spec,
+    )
+
+
+def _waste(usage: Usage) -> Picture | None:
+    """Return what was paid and did nothing, by the month."""
+    if usage.effective_usd is None:
+        return None
+    to_months = PER_MONTH_HOURS / usage.hours
+    rows: Rows = []
+    if usage.commitments is not None:
+        rows += [
+            {"what": "commitments not used", "usd": usage.commitments.unused_usd * to_months},
+            {"what": "reserved capacity not used", "usd": usage.commitments.unused_reservation_usd * to_months},
+        ]
+    if usage.gpu_hours > 0:
+        each = (usage.effective_usd - (usage.unused_usd or 0.0)) / usage.gpu_hours
+        rows += [
+            {"what": f"{idle.gpu or 'accelerators'} allocated and not busy", "usd": idle.gpu_hours_per_month * each}
+            for idle in usage.idle
+        ]
+    rows = [row for row in rows if row["usd"] > 0]
+    spec = chart_of(
+        "Paid for and not used",
+        "Bars of cost a month, one for each kind of waste.",
+        rows,
+        "waste",
+        data={"name": "waste"},
+        mark={"type": "bar", "color": OWN},
+        encoding={
+            "y": {"field": "what", "type": "nominal", "title": None, "sort": "-x"},
+            "x": _axis("usd", "USD a month", axis={"format": "~s"}),
+        },
+    )
+    return Picture(
+        key="waste",
+        title="Paid for and not used",
+        caption="A month's cost of commitments and reservations that nothing used, and of machines on which counters saw nothing at work (at the mean price of an hour).",
+        columns=(("what", "what"), ("usd", "USD a month")),
+        rows=rows,
+        spec=spec,
+    )
+
+
+def _ladder(decision: Decision | None) -> Picture | None:
+    if decision is None or len(decision.ladder) < 2:
+        return None
+    paid = decision.ladder[0].usd_per_month + decision.ladder[0].saving_usd_per_month
+    rows: Rows = [{"what": "paid today", "usd": paid, "saves": 0.0, "committed": None, "capex": None}]
+    rows += [
+        {
+            "what": LADDER_WORDS[step.kind],
+            "usd": step.usd_per_month,
+            "saves": step.saving_usd_per_month,
+            "committed": step.committed_usd_per_month,
+            "capex": step.capex_usd,
+        }
+        for step in decision.ladder
+    ]
+    spec = chart_of(
+        "The ladder",
+        "Bars of cost a month: what is paid today, and the cheapest mix with each further way to pay.",
+        rows,
+        "ladder",
+        data={"name": "ladder"},
+        mark={"type": "bar", "color": RENT},
+        encoding={
+            "y": {"field": "what", "type": "nominal", "title": None, "sort": None},
+            "x": _axis("usd", "USD a month", axis={"format": "~s"}),
+        },
+    )
+    return Picture(
+        key="ladder",
+        title="The ladder: what each further way to pay would cost",
+        caption="Each step is the cheapest mix of it and the steps above, for the machines that were looked at.",
+        columns=(("what", "with"), ("usd", "cost, USD a month"), ("saves", "saves, USD a month"), ("committed", "committed, USD a month"), ("capex", "capex, USD")),
+        rows=rows,
+        spec=spec,
+    )  # fmt: skip

@@ -1,0 +1,357 @@
+"""Use of accelerators as a record and as tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+from planner.figures import count, percent, usd
+from planner.report.table import Column, Table
+from planner.report.values import Record
+from planner.usage.faults import fault_text
+from planner.usage.records import BASES
+from planner.usage.summary import Group, Measure, Usage
+from planner.words import how_paid
+
+__all__ = ["usage_record", "usage_tables"]
+
+HOURS_PER_MONTH = 730
+SHOWN = 12
+OPTION_WORDS = {
+    "reserved": "reserved",
+    "savings_plan": "savings plan",
+    "committed": "committed",
+    "not_stated": "not stated",
+}
+GROUP_TITLES = {
+    "gpu": "By accelerator",
+    "option": "By way to pay",
+    "account": "By account",
+    "region": "By region",
+    "provider": "By provider",
+    "tag": "By tag",
+    "role": "By kind of charge",
+}
+CHECK_WORDS = {
+    "above_one_machine": "more than one machine's hours in an hour: the hours above were cut, the costs count",
+    "replaced_export": "a later export has the same charges: the older rows are left out",
+    "purchase_counted": "bought, and no use carries the cost: counted in the hours of the purchase's own period",
+    "purchase_not_counted": "bought, and the rows of use carry the cost: not counted again",
+    "split_allocation": "machines whose charges are divided among those that share them: each part counts",
+    "not_counted": "speaks of accelerators, and is none that is known: not counted",
+    "no_list_price": "used without a list price: left out of the savings rate",
+    "no_cost": "states no cost: its hours count, what they cost is not in this answer",
+}
+
+
+def _hour_text(hour: int) -> str:
+    return datetime.fromtimestamp(hour * 3600, UTC).strftime("%Y-%m-%dT%H:%MZ")
+
+
+def usage_record(usage: Usage, *, tag: str = "", decision: Mapping[str, Any] | None = None) -> Record:
+    """Return everything that was found, keys with units; the hours by accelerator as lists."""
+    bill = usage.bill
+    return {
+        "schema_version": 1,
+        "from": _hour_text(usage.first_hour),
+        "to": _hour_text(usage.first_hour + usage.hours),
+        "hours": usage.hours,
+        "basis": usage.measures[0].basis,
+        "source": usage.measures[0].source,
+        "gpu_hours": usage.gpu_hours,
+        "unused_gpu_hours": usage.unused_gpu_hours,
+        "effective_usd": usage.effective_usd,
+        "list_usd": usage.list_usd,
+        "contracted_usd": usage.contracted_usd,
+        "unused_usd": usage.unused_usd,
+        "savings_rate_share": usage.savings_rate_share,
+        "idle_gpu_hours": usage.idle_gpu_hours,
+        "idle_share": usage.idle_share,
+        "energy_kwh": usage.energy_kwh,
+        "measures": [_measure(one) for one in usage.measures],
+        "commitments": _commitments(usage),
+        "groups": {
+            ("tag:" + tag if kind == "tag" and tag else kind): [asdict(one) for one in groups]
+            for kind, groups in usage.groups.items()
+        },
+        "gpus_by_hour": {name or "any": [round(float(x), 6) for x in level] for name, level in usage.levels.items()},
+        "elsewhere": [asdict(one) for one in usage.elsewhere],
+        "bill": None
+        if bill is None
+        else {
+            "rows": bill.rows,
+            "gpu_rows": bill.gpu_rows,
+            "unreadable_rows": bill.unreadable_rows,
+            "copied_rows": bill.copied_rows,
+            "effective_usd": bill.effective_usd,
+            "versions": list(bill.versions),
+            "rates": {name: asdict(rate) for name, rate in bill.rates.items()},
+            "apart": [asdict(one) for one in bill.apart],
+            "checks": [asdict(one) for one in bill.checks],
+        },
+        "decision": decision,
+        "is_partial": bool(usage.faults),
+        "faults": [asdict(one) for one in usage.faults],
+        "notes": list(usage.notes),
+    }
+
+
+def _measure(measure: Measure) -> Record:
+    curve = asdict(measure.curve)
+    duration = [{"hours_share": share, "gpus": level} for share, level in curve.pop("duration")]
+    return {
+        "source": measure.source,
+        "basis": measure.basis,
+        "meaning": BASES[measure.basis],
+        "gpu_hours": measure.gpu_hours,
+        **curve,
+        "load_duration": duration,
+    }
+
+
+def _commitments(usage: Usage) -> Record | None:
+    if usage.commitments is None:
+        return None
+    record = asdict(usage.commitments)
+    record["by_commitment"] = [
+        {"commitment_id": name, "used_usd": used, "unused_usd": unused}
+        for name, used, unused in usage.commitments.by_commitment
+    ]
+    return record
+
+
+def usage_tables(usage: Usage, *, tag: str = "") -> list[Table]:
+    """Return the same for people: what was used, for what money, by whom, how evenly, and what it would cost elsewhere."""
+    tables = [_totals(usage), *_checks(usage), _measures(usage), _duration(usage)]
+    for kind, groups in usage.groups.items():
+        if groups and (len(groups) > 1 or kind in {"gpu", "option"} or (kind == "tag" and tag)):
+            title = f"By tag {tag}" if kind == "tag" and tag else GROUP_TITLES[kind]
+            tables.append(_groups(title, kind, groups))
+    tables += [*_commitment_tables(usage), *_apart(usage), *_elsewhere(usage)]
+    if usage.faults:
+        rows = tuple((fault_text(one), one.hint) for one in usage.faults)
+        tables.append(Table("Missing from this answer", (Column("what could not be read"), Column("way out")), rows))
+    if usage.notes:
+        tables.append(Table("Notes", (Column("what has to be known"),), tuple((note,) for note in usage.notes)))
+    return tables
+
+
+def _totals(usage: Usage) -> Table:
+    months = usage.hours / HOURS_PER_MONTH
+    hours = count(round(usage.gpu_hours))
+    title = f"{hours} {usage.measures[0].basis} GPU-hours"
+    if usage.effective_usd is not None:
+        title += f" for {usd(usage.effective_usd)} USD"
+    title += f", {_hour_text(usage.first_hour)[:10]} to {_hour_text(usage.first_hour + usage.hours - 1)[:10]}"
+    rows = [
+        ("allocated and used" if usage.measures[0].basis == "allocated" else usage.measures[0].basis, f"{hours} GPU-h")
+    ]
+    if usage.effective_usd is not None:
+        each = f"{usd(usage.effective_usd / usage.gpu_hours)} USD/GPU-h" if usage.gpu_hours > 0 else "-"
+        rows += [
+            ("paid (effective cost, amortised)", f"{usd(usage.effective_usd)} USD, {usd(usage.effective_usd / months)} a month"),
+            ("paid for each hour used", each),
+            ("the same hours at list price", f"{usd(usage.list_usd)} USD"),
+        ]  # fmt: skip
+        if usage.savings_rate_share is not None:
+            rows.append(("effective savings rate", percent(usage.savings_rate_share)))
+        if usage.unused_usd:
+            share = percent(usage.unused_usd / usage.effective_usd) if usage.effective_usd > 0 else "-"
+            rows.append(("paid and not used by anything", f"{usd(usage.unused_usd)} USD ({share}), {count(round(usage.unused_gpu_hours))} GPU-h"))  # fmt: skip
+    if usage.idle_gpu_hours is not None:
+        rows.append(
+            ("allocated and not busy", f"{count(round(usage.idle_gpu_hours))} GPU-h ({percent(usage.idle_share)})")
+        )
+    if usage.energy_kwh is not None:
+        rows.append(("energy of the accelerators", f"{usage.energy_kwh:,.0f} kWh"))
+    bill = usage.bill
+    note = ""
+    if bill is not None:
+        note = f"{bill.rows:,} rows of {', '.join(f'FOCUS {one}' if one[:1].isdigit() else one for one in bill.versions)}, {bill.gpu_rows:,} of accelerators"
+        if bill.unreadable_rows:
+            note += f", {bill.unreadable_rows:,} left out"
+        for name, rate in bill.rates.items():
+            when = f" of {rate.as_of.isoformat()}" if rate.as_of else ""
+            note += f"; 1 {name} = {rate.usd:g} USD{when} ({rate.source})"
+    return Table(title, (Column(""), Column("")), tuple(rows), note)
+
+
+def _checks(usage: Usage) -> list[Table]:
+    """Return what does not add up in the bill, with its money; nothing where everything does."""
+    if usage.bill is None or not usage.bill.checks:
+        return []
+    rows = []
+    for one in usage.bill.checks:
+        items = "; ".join(one.items)
+        rows.append(
+            (
+                CHECK_WORDS[one.code] + (f": {items}" if items else ""),
+                usd(one.usd),
+                count(round(one.gpu_hours)) if one.gpu_hours else "-",
+                "yes" if one.is_counted else "no",
+            )
+        )
+    columns = (Column("what"), Column("cost", "USD", is_number=True), Column("hours", "GPU-h", is_number=True), Column("counted"))  # fmt: skip
+    return [Table("Checks of the bill", columns, tuple(rows))]
+
+
+def _measures(usage: Usage) -> Table:
+    rows = tuple(
+        (
+            one.basis,
+            one.source,
+            count(round(one.gpu_hours)),
+            count(round(one.curve.mean_gpus, 1)),
+            count(round(one.curve.peak_gpus, 1)),
+            count(round(one.curve.base_gpus, 1)),
+            percent(one.curve.utilisation_share),
+            f"{one.curve.variation_share:.2f}",
+        )
+        for one in usage.measures
+    )
+    meanings = "; ".join(f"{basis}: {BASES[basis]}" for basis in dict.fromkeys(one.basis for one in usage.measures))
+    return Table(
+        "Hours, by what they are",
+        (
+            Column("basis"),
+            Column("from"),
+            Column("hours", "GPU-h", is_number=True),
+            Column("mean", "GPUs", is_number=True),
+            Column("peak", "GPUs", is_number=True),
+            Column("base", "GPUs", is_number=True),
+            Column("mean/peak", is_number=True),
+            Column("variation", is_number=True),
+        ),
+        rows,
+        f"base: reached in 90 % of the hours; variation: standard deviation over mean; {meanings}",
+    )
+
+
+def _duration(usage: Usage) -> Table:
+    curve = usage.measures[0].curve
+    rows = tuple(
+        (percent(share), count(round(level, 1)), "#" * round(40 * level / max(curve.peak_gpus, 1e-9)))
+        for share, level in curve.duration
+    )
+    return Table(
+        "Load-duration curve",
+        (Column("share of hours"), Column("at least", "GPUs", is_number=True), Column("")),
+        rows,
+        "what is needed in most hours is worth owning or committing to; the tip is worth renting by the hour",
+    )
+
+
+def _option_word(name: str) -> str:
+    return OPTION_WORDS.get(name) or how_paid(name)
+
+
+def _groups(title: str, kind: str, groups: Sequence[Group]) -> Table:
+    shown = groups[:SHOWN]
+    has_money = any(one.effective_usd is not None for one in shown)
+    columns = [
+        Column(kind.replace("option", "way to pay").replace("role", "kind of charge")),
+        Column("used", "GPU-h", is_number=True),
+    ]
+    if has_money:
+        columns += [
+            Column("unused", "GPU-h", is_number=True),
+            Column("paid", "USD", is_number=True),
+            Column("unused", "USD", is_number=True),
+            Column("each hour", "USD/GPU-h", is_number=True),
+        ]
+    rows = []
+    for one in shown:
+        name = _option_word(one.name) if kind == "option" else one.name
+        row = [name or "(none)", count(round(one.gpu_hours))]
+        if has_money:
+            row += [
+                count(round(one.unused_gpu_hours)),
+                usd(one.effective_usd),
+                usd(one.unused_usd),
+                usd(one.usd_per_gpu_hour),
+            ]
+        rows.append(tuple(row))
+    note = f"{len(shown)} of {len(groups)}; -f json has all" if len(groups) > len(shown) else ""
+    return Table(title, tuple(columns), tuple(rows), note)
+
+
+def _commitment_tables(usage: Usage) -> list[Table]:
+    found = usage.commitments
+    if found is None:
+        return []
+    rows = [
+        ("coverage: hours under a commitment, of those under one or on demand", percent(found.coverage_share)),
+        ("utilisation: used cost, of all that was committed", percent(found.utilisation_share)),
+        ("committed and used", f"{usd(found.used_usd)} USD, {count(round(found.used_gpu_hours))} GPU-h"),
+        ("committed and not used", f"{usd(found.unused_usd)} USD, {count(round(found.unused_gpu_hours))} GPU-h"),
+    ]
+    if found.unused_reservation_usd:
+        rows.append(("capacity reserved and not used", f"{usd(found.unused_reservation_usd)} USD"))
+    tables = [Table("Commitments", (Column(""), Column("")), tuple(rows))]
+    wasteful = [row for row in found.by_commitment if row[2] > 0][:SHOWN]
+    if wasteful:
+        tables.append(
+            Table(
+                "Commitments with unused hours",
+                (
+                    Column("commitment"),
+                    Column("used", "USD", is_number=True),
+                    Column("not used", "USD", is_number=True),
+                    Column("utilisation", is_number=True),
+                ),
+                tuple((name or "(none)", usd(used), usd(unused), percent(used / (used + unused))) for name, used, unused in wasteful),
+            )
+        )  # fmt: skip
+    return tables
+
+
+def _apart(usage: Usage) -> list[Table]:
+    if usage.bill is None or not usage.bill.apart:
+        return []
+    rows = tuple(
+        (
+            f"{one.category}{f' ({one.charge_class})' if one.charge_class else ''}",
+            "accelerators" if one.is_gpu else "others",
+            f"{one.rows:,}",
+            usd(one.effective_usd),
+            usd(one.billed_usd),
+        )
+        for one in usage.bill.apart
+    )
+    columns = (
+        Column("kind of charge"),
+        Column("of"),
+        Column("rows", is_number=True),
+        Column("effective", "USD", is_number=True),
+        Column("billed", "USD", is_number=True),
+    )
+    note = "told apart; of these, corrections of use, and purchases that no use carries, are in the cost above. Billed and effective cost are never added"
+    return [Table("Credits, taxes, purchases, corrections", columns, rows, note)]
+
+
+def _elsewhere(usage: Usage) -> list[Table]:
+    if not usage.elsewhere:
+        return []
+    rows = tuple(
+        (
+            one.provider,
+            percent(one.gpu_hours_share),
+            usd(one.usd_per_gpu_hour),
+            usd(one.usd),
+            one.priced_on.isoformat(),
+            ", ".join(one.offers.values()) if len(one.offers) == 1 else f"{len(one.offers)} offers",
+        )
+        for one in usage.elsewhere[:SHOWN]
+    )
+    columns = (
+        Column("provider"),
+        Column("has", "of the hours", is_number=True),
+        Column("each hour", "USD/GPU-h", is_number=True),
+        Column("cost", "USD", is_number=True),
+        Column("priced on"),
+        Column("offer"),
+    )
+    note = "the same accelerators' same hours on demand, each in the provider's cheapest region; list prices, without data transfer"
+    return [Table("The same hours elsewhere", columns, rows, note)]

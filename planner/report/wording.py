@@ -1,0 +1,75 @@
+"""Wording: what the codes of the planner say to a reader."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from planner.options.reason import Reason, ReasonCode
+from pricing.dates import Dropped
+
+__all__ = ["dropped_text", "reason_text"]
+
+REASONS = {
+    ReasonCode.RECLAIMABLE: "the provider can reclaim the machines at any time",
+    ReasonCode.BLOCK_TOO_SHORT: "can be kept for at most {:g} days, at the price of the day",
+    ReasonCode.BLOCK_TOO_LARGE: "capacity blocks hold at most {:g} instances for one customer",
+    ReasonCode.GANG_RECLAIMABLE: (
+        "one reclaimed machine stops them all, and another one before the deadline is not guaranteed"
+    ),
+    ReasonCode.NO_TIME_TO_REPEAT: "if reclaimed near the end, the run could not be repeated before the deadline",
+    ReasonCode.MARKETPLACE_ASK: "the lowest ask of one day on a marketplace, not a price list",
+    ReasonCode.COMMUNITY_HOST: "a community host, without the guarantees of a data center",
+    ReasonCode.FAR_BELOW_OTHERS: "it is more than 40 % below every other seller of this GPU, and no second source confirms it",
+    ReasonCode.SINGLE_RUN: "a server is not bought for a single run: it would be delivered after the work is done",
+    ReasonCode.DELIVERED_TOO_LATE: "delivery takes {:g} months, but the horizon ends after {:g}",
+    ReasonCode.NO_BRIDGE: (
+        "delivery takes {:g} months, and nothing that the constraints allow does the work until then"
+    ),
+    ReasonCode.CAPEX_ABOVE_LIMIT: "it takes {:,.0f} USD to buy, and the limit is {:,.0f}",
+    ReasonCode.SERVICE_AT_HOME: "a service needs redundant power and someone on call, which a home does not have",
+    ReasonCode.QUOTA_UNPUBLISHED: "the hours it grants are not published",
+    ReasonCode.CREDIT: "a credit lowers the price once, and is gone when something else has used it",
+    ReasonCode.SESSION_TOO_SHORT: "a session ends after {:g} h, but the run takes {:.1f} h",
+    ReasonCode.NEEDS_XLA: "runs programs written for XLA (JAX, PyTorch/XLA), and most are not",
+    ReasonCode.TIER_B: "a seller of tier B, below the tier asked for",
+    ReasonCode.TIER_C: "a seller of tier C: no independent rating of bronze or better, and no SLA with stated nodes and regions",
+    ReasonCode.TIER_D: "a seller of tier D: a marketplace, a reseller, a community host or shared GPUs",
+    ReasonCode.QUANTITY: "more than {:g} GPUs on demand cannot be counted on without a commitment or a quote",
+    ReasonCode.PRICE_OLD: "its price is {:.0f} days old, and fresher ones are known",
+    ReasonCode.FLOOR_PRICE: 'its price is a "from" price, not that of a stated machine: ask the seller for a quote',
+    ReasonCode.COLD_START_UNKNOWN: "it sleeps between requests, and how long it takes to wake up is not stated",
+    ReasonCode.FREE_TIER: (
+        "a free tier is for individuals and trials, and its terms often forbid commercial use; allow it with free_tiers"
+    ),
+    ReasonCode.MARGIN: "it binds for more than a year, and is less than {:g} % cheaper than what does not",
+    ReasonCode.CONFIDENCE: "it binds for more than a year, and is cheaper in only {:.0f} % of the draws",
+    ReasonCode.PAYS_OFF_LATE: "it pays off only in the last months of the horizon, or through its resale",
+    ReasonCode.TOO_FEW_OWNED: "{:g} of these machines are there, and {:g} are needed",
+    ReasonCode.UNDATED_PRICE: "its price list bears no date: confirm it before you rely on it",
+    ReasonCode.QUOTES: "more than {:g} GPUs are bought by quotes from several makers, and the list price of one server is only a guide",
+    ReasonCode.SPEED_EXTRAPOLATED: (
+        "its speed is extrapolated, since nothing similar has been measured: test it before you rely on it"
+    ),
+}
+
+
+def reason_text(reason: Reason) -> str:
+    """Return why an option is not recommended, as the end of a sentence.
+
+    Examples
+    --------
+    >>> reason_text(Reason(ReasonCode.DELIVERED_TOO_LATE, (3, 2)))
+    'delivery takes 3 months, but the horizon ends after 2'
+    """
+    return REASONS[reason.code].format(*reason.figures)
+
+
+def dropped_text(dropped: Sequence[Dropped]) -> str:
+    """Return what the filters took out.
+
+    Examples
+    --------
+    >>> dropped_text([Dropped(1200, "offers not in US"), Dropped(3, "server prices dated after 2025-01-01")])
+    '1,200 offers not in US; 3 server prices dated after 2025-01-01'
+    """
+    return "; ".join(f"{each.count:,} {each.reason}" for each in dropped)

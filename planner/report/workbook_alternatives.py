@@ -1,0 +1,66 @@
+"""The sheet that holds the best option of each sort side by side, and where the verdict turns; both as planned."""
+
+from __future__ import annotations
+
+from planner.report.short import SORTS
+from planner.report.values import Record
+from planner.report.view import View
+from planner.report.workbook_cells import Sheet, Value
+from planner.words import how_paid
+
+__all__ = ["ALTERNATIVES", "write_alternatives"]
+
+ALTERNATIVES = "Side by side"
+HEADS = (
+    "sort", "option", "USD a month", "USD a month, 10th percentile", "USD a month, 90th percentile", "NPV, USD",
+    "capex, USD", "price of", "seller's tier", "not recommended, because",
+)  # fmt: skip
+STYLES = ("text", "wrap", "usd", "usd", "usd", "usd", "usd", "text", "text", "wrap")
+WIDTHS = (26, 56, 14, 14, 14, 14, 14, 12, 10, 60)
+
+
+def write_alternatives(sheet: Sheet, record: Record, view: View) -> None:
+    """Write one row for each sort of option, with the reason where there is none."""
+    sheet.put(0, 0, "The best of each sort", "title")
+    sheet.put(1, 0, f"As planned on {record['planned_on']}; percentiles of joint draws of prices, speed, demand and assumptions", "soft")  # fmt: skip
+    sheet.heads(3, HEADS)
+    row = 3
+    by_id = {option["id"]: option for option in record["options"]}
+    found = record["verdict"].get("alternatives") or {}  # a plan of an older program has none
+    for name, label in SORTS.items():
+        if name == "have" and not found.get(name):
+            continue
+        row += 1
+        option = by_id.get(found.get(name) or "")
+        values: tuple[Value, ...] = (label, "none")
+        if option is None:
+            values = (*values, *[None] * 7, (found.get("reason") or {}).get(name))
+        else:
+            cost = option["cost"]
+            what = f"{option['instance_count']} x {option['instance_type']}" if option["instance_count"] else option["instance_type"]  # fmt: skip
+            place = f"{option['provider']} {option['region']}".strip()
+            values = (
+                label, f"{what}, {place}, {how_paid(option['purchase_option'])}", cost["usd_per_month"],
+                cost.get("low_usd_per_month"), cost.get("high_usd_per_month"), cost["present_value_usd"],
+                option.get("capex_usd"), option["priced_on"], option.get("tier"), option["reason_not_chosen"] or None,
+            )  # fmt: skip
+        for column, (value, style) in enumerate(zip(values, STYLES, strict=True)):
+            sheet.put(row, column, value, style)
+    row += 2
+    sheet.put(row, 0, view.turns.title, "section")
+    if not view.turns.rows:
+        row += 1
+        sheet.put(row, 0, "no price and no use from a quarter to four times of today's changes it", "text")
+    else:
+        row += 1
+        sheet.heads(row, ("turns at", "price, or use", "unit", "planned"))
+        for what, planned, value, unit, then in view.turns.rows:
+            row += 1
+            for column, text in enumerate((value, what, unit, planned)):
+                sheet.put(row, column, text, "wrap" if column == 1 else "text")
+            sheet.put(row, 9, f"then: {then}", "wrap")
+        row += 1
+        sheet.put(row, 0, view.turns.note, "soft")
+    for column, width in enumerate(WIDTHS):
+        sheet.page.set_column(column, column, width)
+    sheet.set_up(freeze=(4, 1), pages_high=1)

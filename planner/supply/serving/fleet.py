@@ -1,0 +1,378 @@
+"""Serving fleets: the best replica on each machine, and how many machines the rate takes.
+
+Every feasible replica (format, tensor-parallel degree, stages) of every machine is a row; batch sizes are columns. A replica's
+capacity is the largest request rate at which the mean time per token keeps its limit; queueing decides the load that may be
+planned. Little's law ties them: ``B = rate x (TTFT + out x TPOT)``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from planner.assumptions import Assumptions
+from planner.demand.architecture import Architecture
+from planner.demand.profiles import elastic_share
+from planner.demand.workload import Serve, Workload
+from planner.supply.calibration import Calibration, default_calibration
+from planner.supply.evidence import band, basis_and_evidence
+from planner.supply.hardware import Hardware, hardware
+from planner.supply.machines import Fleet, Layout, Machine, MemoryUse, Performance, Refusal, with_spares
+from planner.supply.serving.bands import speed_spreads
+from planner.supply.serving.candidates import (
+    BATCHES,
+    MOST_FLEET,
+    Demand,
+    Grid,
+    Replicas,
+    demand_of,
+    format_choices,
+    spare_machines,
+)
+from planner.supply.serving.memory import (
+    cached_bytes_per_request,
+    overhead_bytes,
+    resident_weight_bytes,
+)
+from planner.supply.serving.model import ServedModel
+from planner.supply.serving.replica_rates import Prospects, prospects
+
+__all__ = ["size_serving"]
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+
+def size_serving(
+    workload: Workload, arch: Architecture, machines: Sequence[Machine], assumptions: Assumptions, *,
+    max_accelerators: int | None = None, calibration: Calibration | None = None, fixed_machines: int | None = None,
+) -> list[Fleet | Refusal]:  # fmt: skip
+    """Return, for each machine, the fewest whole machines that serve the rate within the limits.
+
+    Parameters
+    ----------
+    workload, arch
+        Work of kind ``serve`` or ``batch``, and the model.
+    machines : sequence of Machine
+        Sorts of machines, each sized once.
+    assumptions : Assumptions
+        Assumptions ``perf.*``.
+    max_accelerators : int, optional
+        Most accelerators that a fleet may have.
+    fixed_machines : int, optional
+        Size just this many machines: the fleet then tells what they can do, whatever is asked.
+
+    Returns
+    -------
+    list of Fleet or Refusal
+        In the order of `machines`.
+    """
+    calibration = calibration or default_calibration()
+    demand = demand_of(workload, assumptions)
+    hw = hardware(machines)
+    first, second = format_choices(workload, arch)
+    fleets: list[Fleet | Refusal | None] = [None] * len(machines)
+    for formats in (first, second):
+        todo = [
+            row
+            for row, fleet in enumerate(fleets)
+            if fleet is None or (isinstance(fleet, Refusal) and fleet.stage == "memory")
+        ]
+        if not formats or not todo:
+            continue
+        found = _size_with(
+            formats,
+            workload,
+            arch,
+            machines,
+            hw,
+            demand,
+            assumptions,
+            calibration,
+            todo,
+            max_accelerators,
+            fixed_machines,
+        )
+        for row, fleet in zip(todo, found, strict=True):
+            if fleets[row] is None or isinstance(fleet, Fleet):
+                if formats is second and isinstance(fleet, Fleet):
+                    note = (
+                        f"only {fleet.layout.precision} weights fit; check the answers' quality before relying on them"
+                    )
+                    fleet = replace(fleet, notes=(*fleet.notes, note))  # noqa: PLW2901 - the noted one takes its place
+                fleets[row] = fleet
+    return [fleet for fleet in fleets if fleet is not None]
+
+
+def _size_with(
+    formats: tuple[str, ...], workload: Workload, arch: Architecture, machines: Sequence[Machine], hw: Hardware, demand: Demand,
+    assumptions: Assumptions, calibration: Calibration, todo: Sequence[int], max_accelerators: int | None, fixed_machines: int | None,
+) -> list[Fleet | Refusal]:  # fmt: skip
+    found = prospects(
+        formats, workload, arch, machines, hw, demand, assumptions, calibration, todo, most_machines=fixed_machines
+    )
+    reps, grid, lacking = found.reps, found.grid, found.lacking
+    planned, column = found.capacity.planned_rate, found.capacity.column
+    if fixed_machines is not None:
+        replicas = np.where(
+            reps.machines_each > 1, fixed_machines // reps.machines_each, fixed_machines * reps.per_machine
+        )
+        planned = np.where(replicas > 0, planned, -1.0)
+        instances = np.full(len(planned), fixed_machines, dtype=float)
+        order_key = -planned * replicas
+    else:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            asked = demand.peak_per_s * found.late_ratio / planned
+            asked = np.where(planned > 0, np.maximum(np.ceil(asked - 1e-9), 1.0), np.inf)
+        instances = np.where(
+            reps.machines_each > 1, asked * reps.machines_each, np.ceil(asked / np.maximum(reps.per_machine, 1))
+        )
+        order_key = instances
+    results: list[Fleet | Refusal] = []
+    for row in todo:
+        mine = np.flatnonzero(reps.row == row)
+        if row in lacking or not mine.size:
+            results.append(_lacks(machines[row], formats))
+            continue
+        good = mine[planned[mine] > 0]
+        if not good.size:
+            results.append(_refusal(machines[row], arch, found, demand, mine))
+            continue
+        # Equal counts: work that ends takes the quickest, answers that are waited for take the smoothest.
+        tie = (
+            grid.tpot_s[good, column[good]]
+            if not demand.requests
+            else -planned[good] * np.maximum(reps.per_machine[good], 1)
+        )
+        pick = int(good[np.lexsort((tie, order_key[good]))[0]])
+        results.append(
+            _fleet(pick, row, arch, machines[row], found, demand, assumptions, calibration, workload,
+                   instances=int(min(instances[pick], 1e12)), hw=hw,
+                   max_accelerators=max_accelerators, fixed=fixed_machines is not None)
+        )  # fmt: skip
+    return results
+
+
+def _label(machine: Machine) -> str:
+    if machine.accelerator is None:
+        return machine.processor or "a CPU machine"
+    return f"{machine.accelerator_count:g} x {machine.accelerator.name}"
+
+
+def _lacks(machine: Machine, formats: tuple[str, ...]) -> Refusal:
+    wanted = " or ".join({"16": "16 bit", "8": "fp8"}.get(item, item) for item in formats if item != "cpu16")
+    return Refusal(machine=machine, stage="precision", reason=f"{_label(machine)} does not compute in {wanted}")
+
+
+def _refusal(machine: Machine, arch: Architecture, found: Prospects, demand: Demand, mine: IntArray) -> Refusal:
+    """Return why none of the machine's candidates holds: memory before time to first token before time per token."""
+    models, reps, grid = found.models, found.reps, found.grid
+    fits, quick, smooth = found.capacity.fits, found.capacity.quick, found.capacity.smooth
+    if not fits[mine].any():
+        least = min(float(np.asarray(models[index].stored_bytes)) for index in set(reps.precision[mine].tolist()))
+        have = (
+            (machine.accelerator.memory_gib if machine.accelerator else machine.memory_gib or 0.0)
+            * 2**30
+            * (min(1.0, machine.accelerator_count) if machine.accelerator and machine.accelerator_count < 1 else 1.0)
+        )
+        total = have * max(1.0, machine.accelerator_count if machine.accelerator else 1.0)
+        reason = (
+            f"{arch.name} needs {least / 1e9:.1f} GB for its weights and cache for {demand.input_tokens + demand.output_tokens:,} "
+            f"tokens; {_label(machine)} has {total / 1e9:.0f} GB"
+        )
+        return Refusal(machine=machine, stage="memory", reason=reason)
+    inside = mine[fits[mine]]
+    if not quick[inside].any():
+        best = float(np.nanmin(np.where(fits[inside][:, None], grid.ttft_s[inside], np.nan)))
+        reason = (
+            f"time to first token is {best * 1e3:,.0f} ms at best, the limit is {demand.ttft_limit_s * 1e3:,.0f} ms"
+        )
+        return _with_machines(machine, "ttft", reason, reps, grid, demand, inside)
+    best = float(np.nanmin(grid.tpot_s[inside]))
+    verb, why = ("would be", "no batch size keeps both limits: ") if smooth[inside].any() else ("is", "")
+    limit_ms = demand.tpot_limit_s * 1e3
+    reason = f"{why}time per output token {verb} {best * 1e3:,.0f} ms at best, the limit is {limit_ms:,.0f} ms"
+    return _with_machines(machine, "tpot", reason, reps, grid, demand, inside)
+
+
+def _with_machines(
+    machine: Machine, stage: str, reason: str, reps: Replicas, grid: Grid, demand: Demand, inside: IntArray
+) -> Refusal:
+    """Return the refusal of a CPU machine with the number that the rate alone would take."""
+    if machine.accelerator is not None:
+        return Refusal(machine=machine, stage=stage, reason=reason)
+    fits = BATCHES[None, :] <= grid.most_requests[inside][:, None]
+    # A replica over several machines gives each of them its part of the rate.
+    each = np.where(reps.per_machine[inside] > 0, reps.per_machine[inside], 1.0 / reps.machines_each[inside])
+    best = float(np.max(np.where(fits, grid.rate_per_s[inside], 0.0) * each[:, None]))  # the full rate of one machine
+    needed = math.ceil(demand.peak_per_s / (demand.load_share * best)) if best > 0 else None
+    return Refusal(machine=machine, stage=stage, reason=reason, machines_needed=needed)
+
+
+def _fleet(
+    pick: int, row: int, arch: Architecture, machine: Machine, found: Prospects, demand: Demand, assumptions: Assumptions,
+    calibration: Calibration, workload: Workload, *, instances: int, hw: Hardware, max_accelerators: int | None, fixed: bool,
+) -> Fleet | Refusal:  # fmt: skip
+    models, reps, grid = found.models, found.reps, found.grid
+    rate, full, planned = (
+        float(each[pick]) for each in (found.capacity.rate, found.capacity.full_rate, found.capacity.planned_rate)
+    )
+    column = int(found.capacity.column[pick])
+    count = int(hw.count[row])
+    spare = 0 if fixed else int(spare_machines(demand, reps.machines_each[pick]))
+    replicas = (
+        instances // int(reps.machines_each[pick])
+        if reps.machines_each[pick] > 1
+        else instances * int(reps.per_machine[pick])
+    )
+    used = replicas * int(reps.group[pick] * reps.stages[pick])
+    if (
+        machine.accelerator is not None
+        and max_accelerators is not None
+        and (instances + spare) * machine.accelerator_count > max_accelerators
+    ):
+        standing_by = f", {spare} machines of them as spares" if spare else ""
+        return Refusal(
+            machine=machine,
+            stage="max_gpus",
+            reason=f"{(instances + spare) * machine.accelerator_count:,.0f} {machine.accelerator.name} are needed{standing_by}, "
+            f"{max_accelerators:,} are allowed",
+        )
+    if machine.accelerator is None and instances + spare > assumptions["perf.most_cpu_machines_count"] and not fixed:
+        return Refusal(
+            machine=machine,
+            stage="max_machines",
+            reason=f"the rate would take {instances:,} {_label(machine)} machines",
+            machines_needed=instances,
+        )
+    if instances + spare > MOST_FLEET:
+        return Refusal(
+            machine=machine, stage="max_gpus", reason=f"the rate would take {instances:,} machines of {_label(machine)}"
+        )
+    model = models[int(reps.precision[pick])]
+    precision, kv_precision = reps.formats[int(reps.precision[pick])]
+    batch_job = demand.requests > 0
+    # What each replica sees at the peak, at most its capacity; the batch that carries it follows from the grid.
+    asked = demand.peak_per_s / max(replicas, 1)
+    each = rate if batch_job else min(asked, planned if fixed else rate)
+    # The limit may be reached between the batch size at `column` and the next one.
+    last = column + 1 if rate > grid.rate_per_s[pick, column] else column
+    at = float(np.interp(each, grid.rate_per_s[pick, : last + 1], BATCHES[: last + 1]))
+    tpot = float(np.interp(at, BATCHES, grid.tpot_s[pick]))
+    load = min(each / full, 0.98)
+    prompt = float(grid.prefill_s[pick, column])
+    step = float(np.interp(at, BATCHES, grid.step_s[pick]))
+    ttft = (
+        float(grid.unloaded_s[pick, column])
+        + _wait(prompt, load, assumptions, reps.stages[pick])
+        + step * float(grid.waited_steps[pick, column])
+    )
+    basis, evidence = basis_and_evidence(calibration, "serve.bandwidth_share", machine)
+    sigma, ttft_sigma = speed_spreads(calibration, arch, machine)
+    parts = {
+        "memory_bandwidth": float(grid.memory_s[pick, column]),
+        "compute": float(grid.compute_s[pick, column]),
+        "interconnect": float(grid.communication_s[pick, column]),
+    }
+    bound = max(parts, key=lambda name: parts[name])
+    next_fits = column + 1 < len(BATCHES) and BATCHES[column + 1] <= grid.most_requests[pick]
+    if not next_fits and column + 1 < len(BATCHES) and bound == "memory_bandwidth":
+        bound = "memory_size"
+    total_rate = rate * replicas * demand.output_tokens
+    busy_rate = planned / demand.load_share * replicas
+    utilisation = 1.0 if batch_job or fixed else min(1.0, demand.mean_per_s / busy_rate)
+    peak_ratio = demand.peak_per_s / demand.mean_per_s if demand.mean_per_s else 1.0
+    work = workload.work
+    elastic = elastic_share(work.profile, peak_ratio, instances) if isinstance(work, Serve) and not fixed else 1.0
+    busy = demand.requests / (planned * replicas) / 3600.0 if batch_job else None
+    fleet = Fleet(
+        machine=machine,
+        instance_count=instances,
+        layout=Layout(
+            tensor=int(reps.split[pick]),
+            pipeline=int(reps.stages[pick]),
+            data=replicas,
+            expert=int(reps.group[pick]) if reps.group[pick] > reps.split[pick] else 1,
+            precision=precision,
+            kv_precision=kv_precision,
+            micro_batch=max(1, round(at)),
+            techniques=(
+                *(("attention_data_parallel",) if reps.group[pick] > reps.split[pick] else ()),
+                *(("speculative_decoding",) if demand.drafted_tokens else ()),
+            ),
+        ),
+        performance=Performance(
+            rate_per_s=band(total_rate, sigma),
+            rate_unit="output_tokens",
+            tokens_per_s=total_rate,
+            ttft_ms=band(ttft * 1e3, ttft_sigma) if not batch_job else None,
+            tpot_ms=band(tpot * 1e3, sigma),
+            step_s=step,
+            mfu_share=_mfu(arch, demand, rate, hw, row, precision, used / max(replicas, 1)),
+            bound=bound,
+            basis=basis,
+            evidence=evidence,
+        ),
+        memory=_memory(model, reps, pick, hw, demand, at),
+        accelerators_used=float(used) * (min(1.0, machine.accelerator_count) if machine.accelerator else 1.0),
+        busy_hours_per_run=busy,
+        elastic_share=elastic,
+        utilisation_share=utilisation,
+        notes=(
+            *_notes(arch, demand, planned * replicas, used, count * instances, fixed=fixed),
+            *_widened(machine, hw, row, precision),
+        ),
+    )
+    return with_spares(fleet, spare)
+
+
+def _wait(prompt_s: float, load: float, assumptions: Assumptions, stages: int) -> float:
+    """Return the mean wait for the prefills of others: ``t load / (1 - load) (1 + cv^2) / 2`` (Pollaczek-Khinchine)."""
+    return prompt_s / float(stages) * load / (1.0 - load) * (1.0 + assumptions["perf.arrival_variation_ratio"]) / 2.0
+
+
+def _mfu(
+    arch: Architecture, demand: Demand, rate: float, hw: Hardware, row: int, precision: str, accelerators: float
+) -> float | None:
+    from planner.demand.requirements import request_flop
+
+    peak = float(hw.widened_flop_per_s(precision)[row])
+    flop = request_flop(arch, demand.input_tokens, demand.output_tokens, demand.cached_share)
+    return rate * flop / (peak * accelerators) if peak > 0 else None
+
+
+def _memory(model: ServedModel, reps: Replicas, pick: int, hw: Hardware, demand: Demand, requests: float) -> MemoryUse:
+    group, split, stages = (np.asarray(float(getattr(reps, name)[pick])) for name in ("group", "split", "stages"))
+    weights = float(resident_weight_bytes(model, group, split, stages))
+    each = float(cached_bytes_per_request(model, split, stages, demand.input_tokens + demand.output_tokens / 2.0))
+    cache = each * requests * float(stages) * float(split) / float(group)
+    return MemoryUse(
+        parts=(("weights", weights), ("kv_cache", cache), ("overhead", float(overhead_bytes(model, group)))),
+        capacity_bytes=float(hw.memory_bytes[reps.row[pick]]),
+    )
+
+
+def _notes(arch: Architecture, demand: Demand, planned: float, used: int, have: int, *, fixed: bool) -> tuple[str, ...]:
+    notes = list(arch.notes)
+    if used < have:
+        notes.append(f"{have - used} of {have} accelerators carry no replica, and are paid for")
+    if fixed and demand.peak_per_s > planned > 0:
+        notes.append(f"{demand.peak_per_s:g} requests/s are asked, {planned:.3g} can be planned with")
+    if arch.max_context_tokens and demand.input_tokens + demand.output_tokens > arch.max_context_tokens:
+        notes.append(
+            f"{demand.input_tokens + demand.output_tokens:,} tokens exceed the model's context of {arch.max_context_tokens:,}"
+        )
+    return tuple(notes)
+
+
+def _widened(machine: Machine, hw: Hardware, row: int, precision: str) -> tuple[str, ...]:
+    """Return the note on weights that the chip stores and does not compute in; nothing elsewhere."""
+    if hw.is_cpu[row] or not math.isnan(hw.flop_per_s(precision)[row]):
+        return ()
+    return (
+        f"{_label(machine)} has no {precision} arithmetic: weights are stored in {precision} and multiplied in 16 bit",
+    )

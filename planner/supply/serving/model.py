@@ -1,0 +1,137 @@
+"""A model as serving sees it: bytes that a step reads, FLOP that a token takes, tokens that it attends to.
+
+All functions take scalars and arrays alike, shapes broadcast; sizes in bytes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from planner.demand.architecture import Architecture
+from planner.demand.flops import attention_flop_per_token
+from planner.demand.memory import WEIGHT_BYTES_BY_PRECISION, kv_bytes_per_token, kv_elements_per_token, weight_bytes
+from planner.demand.parameters import expert_parameter_count, matmul_parameter_count, routed_parameter_count
+
+__all__ = ["ServedModel", "causal_tokens", "experts_read_share", "seen_tokens", "served_model"]
+
+FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServedModel:
+    """A model in one format, as the steps see it; every number may be an array (one entry per row of a table).
+
+    Attributes
+    ----------
+    shared_bytes, expert_bytes, stored_bytes : ArrayLike
+        Weights that every step reads, all routed experts, and all weights with the input table.
+    body_flop_per_token, expert_flop_per_token, head_flop_per_token : ArrayLike
+        FLOP per token of what every token visits, of its routed experts, and of the output head.
+    score_flop_per_token : ArrayLike
+        FLOP of attention per token and token attended to, all layers.
+    decode_score_ratio : ArrayLike
+        How much wider attention is in decode: latent attention works in the compressed space there.
+    cache_bytes_per_token : ArrayLike
+        Cache per token of context, without windows.
+    window_share, window_cache_share, window_tokens : ArrayLike
+        Share of the layers that attend, and of their cache, that have a sliding window, and its length.
+    state_bytes_per_request : ArrayLike
+        What a request keeps whatever its length: recurrent states.
+    layers, moe_layers, hidden, experts_per_token, idle_expert_share, group_count : ArrayLike
+        Depth, mixture layers, width, experts a token visits, ``1 - k / E`` (1 when dense), ranks that can split the cache.
+    """
+
+    shared_bytes: ArrayLike
+    expert_bytes: ArrayLike
+    stored_bytes: ArrayLike
+    body_flop_per_token: ArrayLike
+    expert_flop_per_token: ArrayLike
+    head_flop_per_token: ArrayLike
+    score_flop_per_token: ArrayLike
+    decode_score_ratio: ArrayLike
+    cache_bytes_per_token: ArrayLike
+    window_share: ArrayLike
+    window_cache_share: ArrayLike
+    state_bytes_per_request: ArrayLike
+    window_tokens: ArrayLike
+    layers: ArrayLike
+    moe_layers: ArrayLike
+    hidden: ArrayLike
+    ffn: ArrayLike
+    experts_per_token: ArrayLike
+    idle_expert_share: ArrayLike
+    group_count: ArrayLike
+
+
+def served_model(arch: Architecture, precision: str, kv_precision: str) -> ServedModel:
+    """Return what the steps need of a model whose weights are in `precision` and whose cache is in `kv_precision`.
+
+    Examples
+    --------
+    >>> from planner.demand.models import known_model
+    >>> model = served_model(known_model("llama-3.1-8b"), "bf16", "bf16")
+    >>> float(model.cache_bytes_per_token), round(float(model.shared_bytes) / 1e9, 2)
+    (131072.0, 15.01)
+    """
+    per = WEIGHT_BYTES_BY_PRECISION[precision]
+    expert_bytes = routed_parameter_count(arch) * per
+    body = 2.0 * matmul_parameter_count(arch, with_head=False)
+    expert_flop = min(2.0 * arch.moe_layers * arch.experts_per_token * expert_parameter_count(arch), body)
+    widen = (
+        (2 * arch.kv_rank + arch.rope_dim) / (arch.nope_dim + arch.rope_dim + arch.value_dim) if arch.kv_rank else 1.0
+    )
+    full, windowed = kv_elements_per_token(arch)
+    return ServedModel(
+        shared_bytes=max(weight_bytes(arch, precision, include_input_table=False) - expert_bytes, 0.0),
+        expert_bytes=expert_bytes,
+        stored_bytes=weight_bytes(arch, precision),
+        body_flop_per_token=body - expert_flop,
+        expert_flop_per_token=expert_flop,
+        head_flop_per_token=2.0 * arch.vocab * arch.hidden if arch.kind == "decoder" else 0.0,
+        score_flop_per_token=float(attention_flop_per_token(arch, 1.0)),
+        decode_score_ratio=widen,
+        cache_bytes_per_token=float(kv_bytes_per_token(arch, kv_precision)),
+        window_share=arch.windowed_layers / max(arch.attending_layers, 1),
+        window_cache_share=windowed / max(full + windowed, 1.0),
+        state_bytes_per_request=arch.state_bytes_per_sequence,
+        window_tokens=float(arch.window_tokens),
+        layers=arch.layers,
+        moe_layers=arch.moe_layers,
+        hidden=arch.hidden,
+        ffn=arch.ffn if not arch.experts else arch.experts_per_token * arch.expert_ffn + arch.shared_ffn,
+        experts_per_token=arch.experts_per_token,
+        idle_expert_share=1.0 - arch.experts_per_token / arch.experts if arch.experts else 1.0,
+        group_count=arch.group_count,
+    )
+
+
+def experts_read_share(model: ServedModel, tokens: ArrayLike) -> FloatArray:
+    """Return the share of the routed experts that `tokens` tokens visit: ``1 - (1 - k / E)^B``.
+
+    Examples
+    --------
+    >>> from planner.demand.models import known_model
+    >>> mixtral = served_model(known_model("mixtral-8x7b"), "fp8", "fp8")
+    >>> [round(float(experts_read_share(mixtral, b)), 3) for b in (1, 16)]
+    [0.25, 0.99]
+    """
+    idle = np.asarray(model.idle_expert_share, dtype=float)
+    return np.asarray(1.0 - np.power(idle, np.asarray(tokens, dtype=float)), dtype=float)
+
+
+def seen_tokens(model: ServedModel, context_tokens: ArrayLike) -> FloatArray:
+    """Return how many tokens of the context are cached, averaged over what layers with and without a window keep of one."""
+    context = np.asarray(context_tokens, dtype=float)
+    share = np.asarray(model.window_cache_share, dtype=float)
+    return np.asarray(context * (1.0 - share) + share * np.minimum(context, model.window_tokens), dtype=float)
+
+
+def causal_tokens(model: ServedModel, prompt_tokens: FloatArray) -> FloatArray:
+    """Return how many tokens a token of a prompt attends to, averaged over its positions and the layers."""
+    share, window = np.asarray(model.window_share, dtype=float), np.asarray(model.window_tokens, dtype=float)
+    inside = np.minimum(prompt_tokens, window)
+    windowed = inside * (1.0 - inside / (2.0 * np.maximum(prompt_tokens, 1.0)))
+    return np.asarray((1.0 - share) * prompt_tokens / 2.0 + share * windowed, dtype=float)

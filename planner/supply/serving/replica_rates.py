@@ -1,0 +1,125 @@
+"""Serving prospects: what every replica of every machine can do, before anyone says how much is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from planner.assumptions import Assumptions
+from planner.demand.architecture import Architecture
+from planner.demand.workload import Workload
+from planner.supply.calibration import Calibration
+from planner.supply.evidence import slow_ratio
+from planner.supply.hardware import Hardware
+from planner.supply.machines import Machine
+from planner.supply.serving.bands import speed_spreads
+from planner.supply.serving.candidates import (
+    MOST_MACHINES_PER_REPLICA,
+    Capacity,
+    Demand,
+    Grid,
+    Replicas,
+    capacity_of,
+    evaluate,
+    format_on,
+    replicas_of,
+)
+from planner.supply.serving.model import ServedModel, served_model
+
+__all__ = ["Prospects", "prospects"]
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+
+def _kv_precision(workload: Workload, precision: str) -> str:
+    """Return the cache's format: the stated one, else 16 bit, as engines keep it unless told otherwise."""
+    if workload.kv_precision:
+        return str(workload.kv_precision[0])
+    return "fp32" if precision == "fp32" else "bf16"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prospects:
+    """Every replica worth trying on every machine, and what it can do: nothing here depends on how much is asked.
+
+    Attributes
+    ----------
+    models : list of ServedModel
+        By format.
+    reps, grid : Replicas, Grid
+        The replicas, and their times by batch size.
+    capacity : Capacity
+        What each replica can take.
+    late_ratio : FloatArray, shape (replicas,)
+        Times for which the deadline of work that ends has to hold, over typical ones.
+    lacking : set of int
+        Machines that compute in none of the formats.
+    """
+
+    models: list[ServedModel]
+    reps: Replicas
+    grid: Grid
+    capacity: Capacity
+    late_ratio: FloatArray
+    lacking: set[int]
+
+
+def prospects(
+    formats: tuple[str, ...], workload: Workload, arch: Architecture, machines: Sequence[Machine], hw: Hardware, demand: Demand,
+    assumptions: Assumptions, calibration: Calibration, todo: Sequence[int], *, most_machines: int | None = None,
+) -> Prospects:  # fmt: skip
+    """Return what every replica of the machines at `todo` can do in the formats that are tried.
+
+    Parameters
+    ----------
+    formats : tuple of str
+        Formats of the weights; ``16`` is whichever 16-bit one the machine has.
+    demand : Demand
+        Lengths, limits and the load that may be planned; its rates play no part.
+    todo : sequence of int
+        Rows of `machines`.
+    most_machines : int, optional
+        Machines that one replica may span.
+    """
+    names: list[str] = []
+    wanted: list[tuple[int, int]] = []
+    lacking: set[int] = set()
+    for row in todo:
+        usable = [name for name in (format_on(item, hw, row) for item in formats) if name is not None]
+        if not usable:
+            lacking.add(row)
+        for name in dict.fromkeys(usable):
+            if name not in names:
+                names.append(name)
+            wanted.append((row, names.index(name)))
+    models = [served_model(arch, name, _kv_precision(workload, name)) for name in names]
+    flops = [hw.widened_flop_per_s(name) for name in names]
+    reps = replicas_of(arch, hw, wanted, most_machines=most_machines or MOST_MACHINES_PER_REPLICA)
+    reps = replace(reps, formats=tuple((name, _kv_precision(workload, name)) for name in names))
+    grid = evaluate(models, flops, hw, calibration, machines, reps, demand, assumptions)
+    # A service holds its limits, and work that ends its deadline, at a stated percentile of the speed band.
+    name = "perf.deadline_band_percentile" if demand.requests else "serve.limit_band_percentile"
+    tpot_ratio, ttft_ratio = _slow_ratios(arch, machines, calibration, assumptions[name])
+    capacity = capacity_of(grid, demand, ttft_ratio=ttft_ratio[reps.row], tpot_ratio=tpot_ratio[reps.row])
+    # A replica spans machines only where none inside of one does the work.
+    serves_alone = np.zeros(len(machines), dtype=bool)
+    serves_alone[reps.row[(capacity.planned_rate > 0) & (reps.machines_each == 1)]] = True
+    needless = (reps.machines_each > 1) & serves_alone[reps.row] & (most_machines is None)
+    capacity = replace(capacity, planned_rate=np.where(needless, -1.0, capacity.planned_rate))
+    late_ratio = tpot_ratio[reps.row] if demand.requests else np.ones(len(reps.row))
+    return Prospects(models=models, reps=reps, grid=grid, capacity=capacity, late_ratio=late_ratio, lacking=lacking)
+
+
+def _slow_ratios(
+    arch: Architecture, machines: Sequence[Machine], calibration: Calibration, percentile: float
+) -> tuple[FloatArray, FloatArray]:
+    """Return times per token and to the first one at a percentile of the speed band, over typical ones, by machine."""
+    if slow_ratio(percentile, 1.0) == 1.0:
+        return np.ones(len(machines)), np.ones(len(machines))
+    spreads = [speed_spreads(calibration, arch, machine) for machine in machines]
+    ratios = np.array([[slow_ratio(percentile, each) for each in pair] for pair in spreads])
+    return ratios[:, 0], ratios[:, 1]

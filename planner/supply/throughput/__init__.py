@@ -1,0 +1,1 @@
+"""Throughput: images and embeddings, independent pieces of work without communication between accelerators."""

@@ -1,0 +1,296 @@
+"""Throughput fleets: documents to vectors, and images: independent pieces, many at once, no talk between accelerators.
+
+A document takes ``FLOP / (peak x share)`` (Williams et al. 2009, roofline; shares from the calibration); an image's time stands
+in `planner.supply.throughput.images`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from planner.assumptions import Assumptions
+from planner.demand.architecture import Architecture
+from planner.demand.flops import denoising_pass_flop, forward_flop_per_token
+from planner.demand.memory import weight_bytes
+from planner.demand.profiles import elastic_share, peak_over_mean_ratio
+from planner.demand.workload import Diffusion, Embed, Workload
+from planner.supply.calibration import Calibration, default_calibration
+from planner.supply.evidence import band, basis_and_evidence, slow_ratio, spread
+from planner.supply.hardware import Hardware, hardware
+from planner.supply.machines import Fleet, Layout, Machine, MemoryUse, Performance, Refusal
+from planner.supply.throughput.images import image_constants, image_rates, image_s, step_time
+
+__all__ = ["pieces_per_s", "size_throughput"]
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+_CONTEXT_BYTES = 1.2e9
+_EMBED_BATCH_TOKENS = 16_384.0
+_SECONDS_PER_DAY = 86_400.0
+_LATENT_BYTES_PER_PIXEL = 2_000.0
+_DENOISING_SHARE = 0.25
+"""Of the activations that remain while the decoder, whose tensors are as wide as the image, waits elsewhere; our estimate."""
+_PCIE_SHARE = 0.6
+"""Achieved over nominal bandwidth between host memory and accelerator."""
+_ON_PROCESSORS = frozenset({"fp32", "bf16", "fp16"})
+"""Activations of a U-Net and its decoder per pixel and byte of the format (Lambda's Stable Diffusion 1.4 table)."""
+_BATCHES = (8, 4, 2, 1)
+"""Images made at once where memory and the limit of seconds allow: beyond eight hardly anything is gained."""
+_SIXTEEN_BIT_BYTES = 2.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Pieces:
+    """The work in pieces (documents, images) as one accelerator sees it; arrays per machine.
+
+    `alone_s` is the time of one piece by itself, `batch` how many are made at once when there are enough of them.
+    """
+
+    unit: str
+    per_s: FloatArray
+    alone_s: FloatArray
+    batch: IntArray
+    total: float
+    deadline_s: float
+    peak_per_s: float
+    mean_per_s: float
+    load_share: float
+    limit_s: float
+    weights: FloatArray
+    activations: FloatArray
+    constant: str
+    sort: str
+    precisions: list[str]
+    mfu: FloatArray
+    bound: list[str]
+    notes: list[str] | None = None
+
+
+def pieces_per_s(flop: float, flop_per_s: FloatArray, share: FloatArray) -> FloatArray:
+    """Return how many pieces of `flop` FLOP one accelerator does in a second: ``F eta / C``."""
+    return np.asarray(flop_per_s * share / flop, dtype=float)
+
+
+def _precisions(workload: Workload, hw: Hardware) -> list[str]:
+    """Return each machine's format: the first allowed one that it has, else empty."""
+    chosen = []
+    for row in range(len(hw.row)):
+        allowed = [str(item) for item in workload.precision] or ["fp16", "bf16", "fp32"]
+        have = [
+            name
+            for name in allowed
+            if (name in _ON_PROCESSORS if hw.is_cpu[row] else not math.isnan(hw.widened_flop_per_s(name)[row]))
+        ]
+        chosen.append(have[0] if have else "")
+    return chosen
+
+
+def _embedding(
+    workload: Workload,
+    work: Embed,
+    arch: Architecture,
+    machines: Sequence[Machine],
+    hw: Hardware,
+    a: Assumptions,
+    c: Calibration,
+) -> _Pieces:
+    precisions = _precisions(workload, hw)
+    peak = _peak(hw, precisions)
+    causal = arch.kind == "decoder"
+    flop = (
+        float(forward_flop_per_token(arch, work.tokens_per_document, causal=causal, with_head=False))
+        * work.tokens_per_document
+    )
+    per_s = pieces_per_s(flop, peak, c.column("encode.flop_share", machines)) * a["perf.serving_practice_share"]
+    deadline_s = (work.deadline_hours or math.inf) * 3600.0
+    width = 2.0 * (6.0 * arch.hidden + 2.0 * max(arch.ffn, arch.expert_ffn))
+    return _Pieces(
+        unit="documents", per_s=per_s, alone_s=1.0 / per_s, batch=np.full(len(machines), max(1, int(_EMBED_BATCH_TOKENS // work.tokens_per_document))),
+        total=float(work.documents), deadline_s=deadline_s, peak_per_s=work.documents / deadline_s, mean_per_s=work.documents / deadline_s,
+        load_share=a["perf.batch_load_share"], limit_s=math.inf, weights=np.full(len(machines), weight_bytes(arch, "fp16")),
+        activations=np.full(len(machines), _EMBED_BATCH_TOKENS * width), constant="encode.flop_share", sort="encode", precisions=precisions,
+        mfu=per_s * flop / peak, bound=["compute"] * len(machines),
+    )  # fmt: skip
+
+
+def _images(
+    workload: Workload,
+    work: Diffusion,
+    arch: Architecture,
+    machines: Sequence[Machine],
+    hw: Hardware,
+    a: Assumptions,
+    c: Calibration,
+) -> _Pieces:
+    """Return images as compiled denoisers make them, as many at once as memory and the limit of seconds allow.
+
+    Where not all parts fit together, the denoiser alone stays, and what is not at work waits in host memory.
+    """
+    assert arch.diffusion is not None
+    precisions = _precisions(workload, hw)
+    peak = _peak(hw, precisions)
+    pixels, practice = float(work.width * work.height), a["perf.serving_practice_share"]
+    rates = image_rates(machines, hw, precisions)
+    # Eight-bit weights on a chip without such arithmetic are multiplied in sixteen.
+    tags = [("@compiled", "@fp8") if size < _SIXTEEN_BIT_BYTES else ("@compiled",) for size in rates.element_bytes]
+    constants = image_constants(c, machines, tags)
+    limit_s = work.seconds_per_image_limit or math.inf
+
+    def each_s(batch: float | IntArray) -> FloatArray:
+        return (
+            image_s(arch, pixels, work.steps, guided=work.guided, rates=rates, constants=constants, batch=batch)
+            / practice
+            + swap_s
+        )
+
+    widest = _LATENT_BYTES_PER_PIXEL * 2 * pixels
+    whole = np.asarray([weight_bytes(arch, name or "fp16") for name in precisions])
+    usable = hw.memory_bytes * a["perf.engine_memory_share"] - _CONTEXT_BYTES
+    swapped = (whole + widest > usable) & ~hw.is_cpu
+    beside = arch.diffusion.text_encoder_parameter_count + arch.diffusion.decoder_parameter_count
+    weights = np.where(swapped, whole - 2.0 * beside, whole)
+    activations = widest * np.where(swapped, _DENOISING_SHARE, 1.0)
+    swap_s = np.where(swapped, whole / (_PCIE_SHARE * np.maximum(hw.pcie_bytes_per_s, 1.0)), 0.0)
+    room = usable - weights
+    chosen = np.ones(len(machines), dtype=np.int64)
+    for batch in _BATCHES:
+        can = (chosen == 1) & (batch * activations <= room) & (batch * each_s(batch) <= limit_s)
+        chosen = np.where(can, batch, chosen)
+    seconds, alone_s = each_s(chosen), each_s(1.0)
+    step = step_time(arch, pixels, guided=work.guided, rates=rates, constants=constants, batch=chosen)
+    passes = work.steps * (arch.diffusion.passes_if_guided if work.guided else 1)
+    flop = passes * float(denoising_pass_flop(arch, pixels))
+    mean = work.images_per_day / _SECONDS_PER_DAY
+    eager = image_constants(c, machines, [()] * len(machines), eager=True)
+    slower = (
+        step_time(arch, pixels, guided=work.guided, rates=rates, constants=eager, batch=chosen).total_s / step.total_s
+    )
+    notes = [
+        "images are made by a compiled model; launched kernel by kernel (PyTorch without torch.compile) a step takes "
+        f"{ratio:.1f} times as long"
+        for ratio in slower
+    ]
+    notes = [
+        note + "; text encoder and decoder do not fit beside the denoiser and wait in host memory" * bool(swap)
+        for note, swap in zip(notes, swapped, strict=True)
+    ]
+    return _Pieces(
+        unit="images", per_s=1.0 / seconds, alone_s=alone_s, batch=chosen, total=0.0, deadline_s=math.inf,
+        peak_per_s=mean * peak_over_mean_ratio(work.profile), mean_per_s=mean,
+        load_share=a["perf.serving_load_share" if work.seconds_per_image_limit else "perf.relaxed_load_share"],
+        limit_s=limit_s, weights=weights, activations=np.asarray(activations * chosen, dtype=float), constant="image.flop_share", sort="image",
+        precisions=precisions, mfu=flop / seconds / peak,
+        bound=["memory_bandwidth" if slow else "compute" for slow in step.memory_s > step.arithmetic_s + step.blocks_s], notes=notes,
+    )  # fmt: skip
+
+
+def _peak(hw: Hardware, precisions: Sequence[str]) -> FloatArray:
+    values = [
+        hw.widened_flop_per_s(name)[row] if name else hw.flop16_per_s()[row] for row, name in enumerate(precisions)
+    ]
+    return np.asarray(values, dtype=float)
+
+
+def size_throughput(
+    workload: Workload, arch: Architecture, machines: Sequence[Machine], assumptions: Assumptions, *,
+    max_accelerators: int | None = None, calibration: Calibration | None = None, fixed_machines: int | None = None,
+) -> list[Fleet | Refusal]:  # fmt: skip
+    """Return, for each machine, the fewest whole machines for the documents by their deadline or the images at their peak.
+
+    Parameters and results are those of `planner.supply.fleet.size`.
+    """
+    calibration = calibration or default_calibration()
+    hw = hardware(machines)
+    work = workload.work
+    if isinstance(work, Embed):
+        pieces = _embedding(workload, work, arch, machines, hw, assumptions, calibration)
+    else:
+        assert isinstance(work, Diffusion)
+        pieces = _images(workload, work, arch, machines, hw, assumptions, calibration)
+    return [
+        _one(workload, arch, machine, row, hw, pieces, assumptions, calibration, max_accelerators, fixed_machines)
+        for row, machine in enumerate(machines)
+    ]
+
+
+def _label(machine: Machine) -> str:
+    if machine.accelerator is None:
+        return machine.processor or "a CPU machine"
+    return f"{machine.accelerator_count:g} x {machine.accelerator.name}"
+
+
+def _one(
+    workload: Workload, arch: Architecture, machine: Machine, row: int, hw: Hardware, pieces: _Pieces, assumptions: Assumptions,
+    calibration: Calibration, max_accelerators: int | None, fixed: int | None,
+) -> Fleet | Refusal:  # fmt: skip
+    label = _label(machine)
+    if not pieces.precisions[row]:
+        asked = " or ".join(str(item) for item in workload.precision)
+        return Refusal(machine=machine, stage="precision", reason=f"{label} does not compute in {asked}")
+    capacity = float(hw.memory_bytes[row])
+    memory = (
+        ("weights", float(pieces.weights[row])),
+        ("activations", float(pieces.activations[row])),
+        ("overhead", _CONTEXT_BYTES),
+    )
+    use = MemoryUse(parts=memory, capacity_bytes=capacity)
+    if use.total_bytes > capacity * assumptions["perf.engine_memory_share"]:
+        reason = f"{arch.name} takes {use.total_bytes / 2**30:.1f} GiB, each of {label} has {capacity / 2**30:.1f} GiB"
+        return Refusal(machine=machine, stage="memory", reason=reason)
+    if pieces.alone_s[row] > pieces.limit_s:
+        reason = f"one image takes {pieces.alone_s[row]:.1f} s, the limit is {pieces.limit_s:.1f} s"
+        return Refusal(machine=machine, stage="deadline", reason=reason)
+    count = int(hw.count[row])
+    each = float(pieces.per_s[row]) * count
+    sigma = spread(calibration, pieces.sort, pieces.constant, machine)
+    # Images have no deadline that a slow machine could miss: their rate keeps its own headroom.
+    late = slow_ratio(assumptions["perf.deadline_band_percentile"], sigma) if pieces.total > 0 else 1.0
+    instances = fixed or max(1, math.ceil(pieces.peak_per_s * late / (each * pieces.load_share) - 1e-9))
+    if (
+        machine.accelerator is not None
+        and max_accelerators is not None
+        and instances * machine.accelerator_count > max_accelerators
+    ):
+        reason = f"{instances * machine.accelerator_count:,.0f} {machine.accelerator.name} are needed, {max_accelerators:,} are allowed"
+        return Refusal(machine=machine, stage="max_gpus", reason=reason)
+    if machine.accelerator is None and instances > assumptions["perf.most_cpu_machines_count"] and not fixed:
+        return Refusal(
+            machine=machine,
+            stage="max_machines",
+            reason=f"the work would take {instances:,} {label} machines",
+            machines_needed=instances,
+        )
+    rate = each * instances
+    basis, evidence = basis_and_evidence(calibration, pieces.constant, machine)
+    work = workload.work
+    job = pieces.total > 0
+    ratio = pieces.peak_per_s / pieces.mean_per_s if pieces.mean_per_s > 0 else 1.0
+    return Fleet(
+        machine=machine,
+        instance_count=instances,
+        layout=Layout(data=instances * count, precision=pieces.precisions[row], micro_batch=int(pieces.batch[row])),
+        performance=Performance(
+            rate_per_s=band(rate, sigma),
+            rate_unit=pieces.unit,
+            tokens_per_s=rate * work.tokens_per_document if isinstance(work, Embed) else None,
+            step_s=float(pieces.alone_s[row]),
+            mfu_share=float(pieces.mfu[row]),
+            bound=pieces.bound[row],
+            basis=basis,
+            evidence=evidence,
+        ),
+        memory=use,
+        accelerators_used=instances * (machine.accelerator_count if machine.accelerator else float(count)),
+        busy_hours_per_run=pieces.total / (rate * pieces.load_share) / 3600.0 if job else None,
+        elastic_share=elastic_share(work.profile, ratio, instances)
+        if isinstance(work, Diffusion) and not fixed
+        else 1.0,
+        utilisation_share=1.0 if job or fixed else min(1.0, pieces.mean_per_s / rate),
+        notes=(*arch.notes, *(pieces.notes[row : row + 1] if pieces.notes else ())),
+    )

@@ -1,0 +1,1 @@
+"""Training: memory, the time of a step, and how many machines a job takes."""

@@ -1,0 +1,361 @@
+"""Training fleets: the layout and the number of machines for a training or fine-tuning job.
+
+Every layout of every machine is a row. For each row the smallest number of machines that meets the deadline is found by
+bisection over all rows at once; without a deadline, the smallest number that holds the model. Techniques that save memory
+are rows too, each with its cost in time, so that the cheapest one that fits wins by itself.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from planner.assumptions import Assumptions
+from planner.demand.architecture import Architecture
+from planner.demand.workload import Finetune, Interconnect, Workload
+from planner.supply.calibration import Calibration, default_calibration
+from planner.supply.evidence import band, basis_and_evidence, slow_ratio, spread
+from planner.supply.hardware import Hardware, hardware, math_format
+from planner.supply.machines import Fleet, Layout, Machine, MemoryUse, Performance, Refusal
+from planner.supply.training.candidates import (
+    Job,
+    Layouts,
+    Outcome,
+    Scene,
+    formats_on,
+    job_of,
+    layouts_of,
+    outcome_of,
+    trained_model,
+)
+from planner.supply.training.memory import activation_bytes_per_token, training_states
+from planner.supply.training.speed import TrainingConstants, training_constants
+
+__all__ = ["size_training", "trained_model"]
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+BoolArray = NDArray[np.bool_]
+
+
+def _fewest(scene: Scene, most: FloatArray, deadline_s: float) -> tuple[FloatArray, Outcome]:
+    """Return each row's smallest number of machines that meets the deadline (the largest allowed where none does)."""
+    low, high = np.ones_like(most), most.copy()
+    if not math.isfinite(deadline_s):
+        deadline_s = 1e300
+    for _ in range(int(np.ceil(np.log2(max(2.0, float(most.max(initial=1.0)))))) + 1):
+        middle = np.floor((low + high) / 2)
+        ok = outcome_of(scene, middle).wall_s * scene.slow_ratio <= deadline_s
+        high = np.where(ok, middle, high)
+        low = np.where(ok, low, np.minimum(middle + 1, high))
+    return high, outcome_of(scene, high)
+
+
+def size_training(
+    workload: Workload, arch: Architecture, machines: Sequence[Machine], assumptions: Assumptions, *,
+    max_accelerators: int | None = None, calibration: Calibration | None = None, fixed_machines: int | None = None,
+) -> list[Fleet | Refusal]:  # fmt: skip
+    """Return, for each machine, the fewest whole machines that finish the job by its deadline.
+
+    Without a deadline: the fewest that hold the model. Ties go to the quicker layout.
+
+    Parameters
+    ----------
+    workload, arch
+        Work of kind ``pretrain`` or ``finetune``, and the model.
+    machines : sequence of Machine
+        Sorts of machines, each sized once.
+    assumptions : Assumptions
+        Assumptions ``perf.*``.
+    max_accelerators, fixed_machines : int, optional
+        Most accelerators allowed; or exactly this many machines, whatever the deadline.
+    """
+    calibration = calibration or default_calibration()
+    job, hw = job_of(workload), hardware(machines)
+    names: list[str] = []
+    wanted: list[tuple[int, int]] = []
+    results: list[Fleet | Refusal | None] = [None] * len(machines)
+    for row, machine in enumerate(machines):
+        usable = formats_on(workload, hw, row)
+        if not usable:
+            asked = " or ".join(str(item) for item in workload.precision) or "bf16 or fp16"
+            results[row] = Refusal(
+                machine=machine, stage="precision", reason=f"{_label(machine)} does not compute in {asked}"
+            )
+        for name in usable:
+            if name not in names:
+                names.append(name)
+            wanted.append((row, names.index(name)))
+    if wanted:
+        scene = _scene(arch, machines, hw, job, names, wanted, assumptions, calibration)
+        most = _most_machines(workload, scene, assumptions, max_accelerators, fixed_machines)
+        if fixed_machines is not None:
+            count = np.full(len(most), float(fixed_machines))
+            outcome = outcome_of(scene, count)
+        else:
+            count, outcome = _fewest(scene, most, job.deadline_s)
+        for row, machine in enumerate(machines):
+            if results[row] is None:
+                mine = np.flatnonzero(scene.layouts.row == row)
+                results[row] = _best(
+                    scene, machine, mine, names, count, outcome, most, fixed=fixed_machines is not None
+                )
+    return [item for item in results if item is not None]
+
+
+def _scene(
+    arch: Architecture, machines: Sequence[Machine], hw: Hardware, job: Job, names: Sequence[str],
+    wanted: Sequence[tuple[int, int]], assumptions: Assumptions, calibration: Calibration,
+) -> Scene:  # fmt: skip
+    layouts = layouts_of(arch, hw, wanted, job)
+    here = hw.take(layouts.row)
+    flops = np.select(
+        [layouts.precision == i for i in range(len(names))], [hw.flop_per_s(n)[layouts.row] for n in names], np.nan
+    )
+    flops = np.where(here.is_cpu, here.flop16_per_s(), flops)
+    constants = _constants(calibration, machines, names, layouts, _tags(arch, job))
+    work = job.work
+    quantised = isinstance(work, Finetune) and work.method == "qlora"
+    base = ["@quantised_base"] * quantised
+    activation = activation_bytes_per_token(
+        arch,
+        tensor=layouts.tensor,
+        pipeline=layouts.pipeline,
+        recompute=layouts.recompute,
+        chunked_loss=layouts.chunked,
+        seq_len=float(work.seq_len),
+        activation_ratio=calibration.value_at("memory.activation_ratio", ("*",), base)
+        * np.where(
+            layouts.recompute,
+            calibration.ratio("memory.activation_ratio", ["@recompute"]),
+            calibration.ratio("memory.activation_ratio", ["@adapters"] * job.adapters),
+        ),
+        logits_ratio=calibration.value_at("memory.logits_ratio", ("*",)),
+    )
+    rank = work.rank if isinstance(work, Finetune) else 16
+    scene = Scene(
+        arch=arch, job=job, model=trained_model(arch, work.seq_len, adapters=job.adapters, rank=rank, base="nf4" if quantised else "bf16"),
+        states=training_states(arch, work), layouts=layouts, here=here, flops=flops, constants=constants, activation=activation,
+        reserve_ratio=calibration.value("memory.reserve_ratio"),
+        slow_ratio=np.ones(len(layouts.row)), usable_share=assumptions["perf.training_memory_share"], assumptions=assumptions, calibration=calibration, machines=machines,
+    )  # fmt: skip
+    percentile = assumptions["perf.deadline_band_percentile"]
+    ratios = np.array([[_slow_ratio(scene, machine, name, percentile) for machine in machines] for name in names])
+    return replace(scene, slow_ratio=ratios[layouts.precision, layouts.row])
+
+
+def _slow_ratio(scene: Scene, machine: Machine, precision: str, percentile: float) -> float:
+    """Return the time of a run at a percentile of the speed band, over the typical time."""
+    sort, constant = _sort(scene, machine, precision)
+    return slow_ratio(percentile, spread(scene.calibration, sort, constant, machine))
+
+
+def _tags(arch: Architecture, job: Job) -> list[str]:
+    """Return what the calibration should know of the job beside its machine."""
+    tags = ["@moe"] * bool(arch.experts) + ["@adapters"] * job.adapters + ["@encoder"] * (arch.kind == "encoder")
+    return tags + ["@qlora"] * (isinstance(job.work, Finetune) and job.work.method == "qlora")
+
+
+def _constants(
+    calibration: Calibration, machines: Sequence[Machine], names: Sequence[str], layouts: Layouts, tags: Sequence[str]
+) -> TrainingConstants:
+    """Return every row's constants: those of its machine, its number format and the job's tags."""
+    sets = [training_constants(calibration, machines, [*tags, f"@{name}"]) for name in names]
+    columns = {}
+    for field in TrainingConstants.__dataclass_fields__:
+        stacked = np.stack([np.asarray(getattr(one, field), dtype=float) for one in sets])
+        columns[field] = stacked[layouts.precision, layouts.row]
+    return TrainingConstants(**columns)
+
+
+def _most_machines(
+    workload: Workload, scene: Scene, assumptions: Assumptions, max_accelerators: int | None, fixed: int | None
+) -> FloatArray:
+    """Return how many machines a row may take: one where they are not joined as the workload asks."""
+    here = scene.here
+    most = np.floor(assumptions["perf.most_training_accelerators_count"] / here.count)
+    if max_accelerators is not None:
+        most = np.where(here.is_cpu, most, np.minimum(most, np.floor(max_accelerators / here.count)))
+    joined = here.network_bytes_per_s > 0
+    asked = workload.constraints.interconnect
+    if asked in {Interconnect.EFA, Interconnect.INFINIBAND}:
+        named = np.asarray([machine.network == str(asked) for machine in scene.machines])[scene.layouts.row]
+        joined = joined & named
+    most = np.where(joined, most, np.minimum(most, 1.0))
+    return np.maximum(np.where(here.is_cpu, np.minimum(most, 4096.0), most), 0.0 if fixed is None else 1.0)
+
+
+def _label(machine: Machine) -> str:
+    if machine.accelerator is None:
+        return machine.processor or "a CPU machine"
+    return f"{machine.accelerator_count:g} x {machine.accelerator.name}"
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 5_400:
+        return f"{seconds / 60:,.0f} minutes"
+    return f"{seconds / 3600:,.1f} hours" if seconds < 172_800 else f"{seconds / 86_400:,.1f} days"
+
+
+def _best(
+    scene: Scene, machine: Machine, mine: NDArray[np.intp], names: Sequence[str], count: FloatArray, outcome: Outcome, most: FloatArray, *, fixed: bool
+) -> Fleet | Refusal:  # fmt: skip
+    job = scene.job
+    deadline_s = math.inf if fixed else job.deadline_s
+    allowed = mine[most[mine] >= 1]
+    if not allowed.size:
+        return Refusal(
+            machine=machine, stage="max_gpus", reason=f"one machine of {_label(machine)} is more than is allowed"
+        )
+    fits = allowed[outcome.fits[allowed]]
+    if not fits.size:
+        return _does_not_fit(scene, machine, allowed, outcome)
+    fits = fits[np.isfinite(outcome.wall_s[fits])]
+    if not fits.size:
+        return Refusal(
+            machine=machine,
+            stage="precision",
+            reason=f"{_label(machine)} has no unit for any number format that the work allows",
+        )
+    late_s = outcome.wall_s * scene.slow_ratio
+    timely = fits[late_s[fits] <= deadline_s]
+    if not timely.size:
+        pick = int(fits[np.argmin(late_s[fits])])
+        needed = math.ceil(late_s[pick] / deadline_s * count[pick])
+        joined = scene.here.network_bytes_per_s[pick] > 0
+        stage = "deadline" if joined or count[pick] > 1 else "interconnect"
+        reason = (
+            f"{count[pick]:,.0f} x {_label(machine)} may take {_duration(late_s[pick])}, "
+            f"the deadline is {_duration(deadline_s)}" + ("" if joined else "; they cannot be joined for one job")
+        )
+        return Refusal(machine=machine, stage=stage, reason=reason, machines_needed=needed)
+    pick = int(timely[np.lexsort((outcome.wall_s[timely], count[timely]))[0]])
+    if machine.accelerator is None and count[pick] > scene.assumptions["perf.most_cpu_machines_count"] and not fixed:
+        return Refusal(
+            machine=machine,
+            stage="max_machines",
+            reason=f"the deadline would take {count[pick]:,.0f} {_label(machine)} machines",
+            machines_needed=int(count[pick]),
+        )
+    return _fleet(scene, machine, pick, names, count, outcome)
+
+
+def _does_not_fit(scene: Scene, machine: Machine, allowed: NDArray[np.intp], outcome: Outcome) -> Refusal:
+    possible = allowed[outcome.reachable[allowed]]
+    allowed = possible if possible.size else allowed
+    needed = (
+        sum(part[allowed] for part in (*outcome.memory[:3], outcome.memory[4]))
+        + scene.activation[allowed] * scene.reserve_ratio * scene.job.work.seq_len / scene.layouts.context[allowed]
+    )
+    least = float(np.min(needed))
+    have = float(scene.here.memory_bytes[allowed[0]]) * scene.usable_share
+    each = "each accelerator" if machine.accelerator else "each socket"
+    reason = (
+        f"{scene.arch.name} takes at least {least / 2**30:,.0f} GiB on {each} with every technique tried "
+        f"(sharding, recomputation, chunked loss, offload); {_label(machine)} has {have / 2**30:,.0f} GiB usable"
+    )
+    return Refusal(machine=machine, stage="memory", reason=reason)
+
+
+def _fleet(
+    scene: Scene, machine: Machine, pick: int, names: Sequence[str], count: FloatArray, outcome: Outcome
+) -> Fleet:
+    lay, job, arch = scene.layouts, scene.job, scene.arch
+    precision = names[int(lay.precision[pick])]
+    step_s = float(outcome.step_s[pick])
+    rate = job.sequences * job.work.seq_len / step_s
+    sort, constant = _sort(scene, machine, precision)
+    sigma = spread(scene.calibration, sort, constant, machine)
+    basis, evidence = basis_and_evidence(scene.calibration, constant, machine)
+    used = float(outcome.used[pick])
+    flop = float(np.asarray(scene.model.linear_flop_per_token)) + float(
+        np.asarray(scene.model.attention_flop_per_token)
+    )
+    step = outcome.step
+    parts = {
+        "compute": float(step.compute_s[pick] + step.bubble_s[pick] + step.fixed_s[pick]),
+        "interconnect": float(step.communication_s[pick]),
+        "memory_bandwidth": float(step.update_s[pick]),
+    }
+    techniques = []
+    if lay.chunked[pick]:
+        techniques.append("chunked_loss")
+    if lay.stage[pick] == 3 and outcome.data[pick] > 1:
+        techniques.append("zero3")
+    elif outcome.data[pick] > 1 and not job.adapters:
+        techniques.append("zero1")
+    techniques += ["recompute"] * bool(lay.recompute[pick]) + ["offload"] * bool(lay.offload[pick])
+    if isinstance(job.work, Finetune) and job.work.method != "full":
+        techniques.append(job.work.method)
+    memory = outcome.memory
+    items = ("weights", "gradients", "optimizer", "activations", "overhead")
+    wall_s = float(outcome.wall_s[pick])
+    notes = list(arch.notes)
+    if used < count[pick] * scene.here.count[pick]:
+        notes.append(
+            f"{used:,.0f} of {count[pick] * scene.here.count[pick]:,.0f} GPUs are used: the batch has {job.sequences:,.0f} sequences"
+        )
+    if arch.max_context_tokens and job.work.seq_len > arch.max_context_tokens:
+        notes.append(
+            f"sequences of {job.work.seq_len:,} tokens exceed the model's context of {arch.max_context_tokens:,}"
+        )
+    if not math.isfinite(job.deadline_s):
+        notes.append(f"no deadline: the fewest machines that hold the work, {_duration(wall_s)}")
+    return Fleet(
+        machine=machine,
+        instance_count=int(count[pick]),
+        layout=Layout(
+            tensor=int(lay.tensor[pick]),
+            pipeline=int(lay.pipeline[pick]),
+            data=int(outcome.data[pick]),
+            expert=int(lay.expert[pick]),
+            context=int(lay.context[pick]),
+            precision=precision,
+            micro_batch=int(outcome.micro_batch[pick]),
+            techniques=tuple(techniques),
+        ),
+        performance=Performance(
+            rate_per_s=band(rate, sigma),
+            rate_unit="trained_tokens",
+            tokens_per_s=rate,
+            step_s=step_s,
+            mfu_share=rate * flop / (used * float(scene.flops[pick])),
+            bound=max(parts, key=lambda name: parts[name]),
+            basis=basis,
+            evidence=evidence,
+        ),
+        memory=MemoryUse(
+            parts=tuple((name, float(part[pick])) for name, part in zip(items, memory, strict=True) if part[pick] > 0),
+            capacity_bytes=float(scene.here.memory_bytes[pick]),
+            upper_bytes=float(sum(part[pick] for part in memory) + (scene.reserve_ratio - 1.0) * memory[3][pick]),
+        ),
+        accelerators_used=used * (min(1.0, machine.accelerator_count) if machine.accelerator else 1.0),
+        busy_hours_per_run=wall_s / 3600.0,
+        notes=tuple(notes),
+    )
+
+
+def _sort(scene: Scene, machine: Machine, precision: str) -> tuple[str, str]:
+    """Return the class whose spread holds, and the constant whose evidence counts.
+
+    A job that is planned is a stranger to the published tables, unless the user measured the accelerator himself.
+    """
+    constant = "train.matmul_share"
+    own = scene.calibration.own_rows("train.pace_ratio", machine) is not None
+    return _class(scene, machine, precision) + ("" if own else ".stranger"), constant
+
+
+def _class(scene: Scene, machine: Machine, precision: str) -> str:
+    if machine.accelerator is None:
+        return "train.adapters"  # no measured row of a CPU: the widest class of training
+    if scene.arch.experts:
+        return "train.moe"
+    if scene.job.adapters:
+        return "train.adapters"
+    if machine.accelerator.market_class != "datacenter":
+        return "train.consumer"
+    return "train.fp8" if math_format(precision) in {"fp8", "fp4"} else "train.dense"

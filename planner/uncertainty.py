@@ -1,0 +1,361 @@
+"""How sure a plan's verdict is, and which assumption would change it: every bar and every draw is the plan's own arithmetic."""
+
+from __future__ import annotations
+
+import math
+from collections import ChainMap
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, cast
+
+import numpy as np
+
+from planner.assumptions import Assumption, Assumptions
+from planner.costs.evaluate import Value, own_values, present_value_usd, values_of
+from planner.costs.expression import names_in, substituted
+from planner.costs.formulas import RESALE_AGES_MONTHS, buy_model, rent_model, site_names
+from planner.costs.inputs import BuyInputs, CostInputs, RentInputs, TokenInputs
+from planner.costs.timeline import FloatArray
+from planner.costs.tornado import Bar, tornado
+from planner.costs.uncertainty import Z_OF_90_PERCENT, Correlations, Draws, Evaluate, Uncertain, draw, risk
+from planner.options.evidence import Evidence
+from planner.options.option import Option
+from planner.sensitivity import risk_record
+
+__all__ = ["JointDraws", "Pair", "PlanRisk", "bars", "pair_costs", "pair_inputs", "plan_risk"]
+
+DRAWS = 10_000
+JOINT_DRAWS = 2_000
+"""Enough to tell 0.7 from 0.67."""
+SPEED = "speed.ratio"
+DEMAND, SERVER_PRICE = "risk.demand_ratio", "risk.server_price_ratio"
+LEAD, DISCOUNT_RATE = "own.lead_time_months", "money.discount_rate_share_per_year"
+RESALE = tuple(f"own.resale_after_{age}_months_share" for age in RESALE_AGES_MONTHS)
+USED_PRICES = "own.resale"
+"""What is drawn for used prices of all ages: they rise and fall together."""
+RENT_CHANGES = ("rent.price_change_share_per_year", "rent.spot_price_change_share_per_year")
+CHANGES = {*RENT_CHANGES, "own.refresh_price_change_share_per_year", DISCOUNT_RATE}
+"""Assumptions that err by factors of one plus themselves."""
+LEAST_BAR_USD = 0.005
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanRisk:
+    """What the ranges of the assumptions make of renting against owning.
+
+    Attributes
+    ----------
+    risk : dict or None
+        Probability that owning is cheaper, percentiles of the difference, regret; None where nothing is compared.
+    sensitivity : tuple of dict
+        What each assumption alone does to the saving of owning, the widest first; those that do nothing are left out.
+    """
+
+    risk: dict[str, Any] | None = None
+    sensitivity: tuple[dict[str, Any], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pair:
+    """A rent and a server that are compared.
+
+    Attributes
+    ----------
+    rent, own : RentInputs, BuyInputs
+        Their own numbers.
+    months : int
+        Horizon.
+    """
+
+    rent: RentInputs
+    own: BuyInputs
+    months: int
+
+
+def plan_risk(rent: Option | None, owned: Option | None, assumptions: Assumptions, *, months: int) -> PlanRisk:
+    """Draw the assumptions within their ranges, for one rented and one owned option.
+
+    Parameters
+    ----------
+    rent, owned : Option or None
+        The best of each; where one is missing nothing is compared.
+    assumptions : Assumptions
+        With their ranges; one that the user has set has none.
+    months : int
+        Horizon.
+    """
+    if rent is None or owned is None:
+        return PlanRisk()
+    assert isinstance(rent.book, RentInputs)
+    assert isinstance(owned.book, BuyInputs)
+    pair = Pair(rent=rent.book, own=owned.book, months=months)
+    inputs = pair_inputs(pair, assumptions)
+    if not inputs:
+        return PlanRisk()
+    found = risk(
+        (rent.id, owned.id),
+        _together(pair_costs(pair, assumptions), inputs),
+        _drawn(inputs),
+        correlations=_correlations(inputs, assumptions),
+        draws=DRAWS,
+    )
+    return PlanRisk(
+        risk={"rent_id": rent.id, "buy_id": owned.id, **risk_record(found, owned.id)},
+        sensitivity=tuple(asdict(bar) for bar in bars(pair, assumptions)),
+    )
+
+
+def bars(pair: Pair, assumptions: Assumptions) -> tuple[Bar, ...]:
+    """Return what each assumption alone does to the saving of owning, the widest first."""
+    found = tornado(pair_costs(pair, assumptions), pair_inputs(pair, assumptions))
+    return tuple(bar for bar in found if abs(bar.saving_at_high_usd - bar.saving_at_low_usd) > LEAST_BAR_USD)
+
+
+def pair_inputs(pair: Pair, assumptions: Assumptions) -> tuple[Uncertain, ...]:
+    """Return the assumptions with a range that stand in the formulas of either side.
+
+    A yearly change of rents that is kept up for years errs less than that of a single year: its range is narrowed by the
+    square root of the years, so that the price at the horizon spreads as after a random walk.
+    """
+    return _inputs([pair.rent, pair.own], assumptions, pair.months)
+
+
+def _inputs(all_inputs: Sequence[CostInputs], assumptions: Assumptions, months: int) -> tuple[Uncertain, ...]:
+    found: set[str] = {DEMAND, SERVER_PRICE}
+    aliases: dict[str, str] = {}
+    for cost_inputs in all_inputs:
+        if isinstance(cost_inputs, TokenInputs):
+            continue
+        model = buy_model(once=False) if isinstance(cost_inputs, BuyInputs) else rent_model(once=False)
+        known = own_values(cost_inputs)
+        for expr in (*model.scalars.values(), *model.lines.values()):
+            found |= names_in(substituted(expr, known))
+        if isinstance(cost_inputs, BuyInputs):
+            aliases = site_names(cost_inputs.site)
+    names = sorted({aliases.get(name, name) for name in found | {DISCOUNT_RATE}} & assumptions.rows.keys())
+    rows = [_narrowed(assumptions.rows[name], months) for name in names]
+    return tuple(row for row in rows if row.low < row.high)
+
+
+def _narrowed(row: Assumption, months: int) -> Uncertain:
+    low, high = row.low, row.high
+    if row.name in RENT_CHANGES:
+        years = max(months / 12.0, 1.0)
+        low, high = (
+            math.expm1(math.log1p(row.value) + (math.log1p(edge) - math.log1p(row.value)) / math.sqrt(years))
+            for edge in (low, high)
+        )
+    kind: Literal["amount", "change"] = "change" if row.name in CHANGES else "amount"
+    return Uncertain(name=row.name, low=low, typical=row.value, high=high, kind=kind, least=row.least, most=row.most)
+
+
+def pair_costs(pair: Pair, assumptions: Mapping[str, float]) -> Evaluate:
+    """Return a function from draws of assumptions to the present values of renting and owning, shape (2, draws).
+
+    Demand moves the hours used and leaves the number of machines as it is.
+    """
+
+    def evaluate(draws: Draws) -> FloatArray:
+        count = len(next(iter(draws.values()))) if draws else 1
+        drawn: dict[str, Value] = {name: values[:, None] for name, values in draws.items()}
+        _keep_in_order(drawn, assumptions, pair.months)
+        held: Mapping[str, Value] = ChainMap(
+            drawn, cast("dict[str, Value]", assumptions)
+        )  # looked up one by one: a plan lists what it rests on
+        rent_usd = _rent_usd(pair.rent, held, pair.months)
+        owned_usd = _own_usd(pair.own, held, drawn, pair.months)
+        return np.stack([np.broadcast_to(usd, (count,)) for usd in (rent_usd, owned_usd)])
+
+    return evaluate
+
+
+def _own_usd(cost_inputs: BuyInputs, held: Mapping[str, Value], drawn: Mapping[str, Value], months: int) -> FloatArray:
+    own = own_values(cost_inputs)
+    server = {"book.server_price_usd": own["book.server_price_usd"] * drawn.get(SERVER_PRICE, 1.0)}
+    model = buy_model(once=False)
+    values = values_of(
+        model,
+        {**own, **server},
+        held,
+        horizon_months=float(months),
+        site=cost_inputs.site,
+        use_ratio=drawn.get(DEMAND, 1.0),
+    )
+    return present_value_usd(model, values, months)[0]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class JointDraws:
+    """The same draws of everything that is not known for sure, for many options at once.
+
+    Drawn are the assumptions in their formulas, demand, how far each price may have moved since it was seen, and the speed of
+    the machines within its 80 % band: slower machines are rented for longer or in greater number, and bought in whole ones.
+
+    Attributes
+    ----------
+    options : sequence of Option
+        Whatever can be chosen: rents, commitments, servers, sellers of tokens.
+    moved_ratio : FloatArray, shape (options, draws)
+        Each option's price over the one that was seen.
+    slower_ratio : FloatArray, shape (draws,)
+        Machines or hours needed, over those planned.
+    drawn, held : mapping of str to number or array
+        The drawn assumptions, and all of them.
+    months : int
+        Horizon.
+    once : bool
+        Whether the work is one run: then neither demand nor the prices of later years play a part.
+    """
+
+    options: Sequence[Option]
+    moved_ratio: FloatArray
+    slower_ratio: FloatArray
+    drawn: Mapping[str, Value]
+    held: Mapping[str, Value]
+    months: int
+    once: bool
+
+    @classmethod
+    def of(
+        cls,
+        options: Sequence[Option],
+        assumptions: Assumptions,
+        evidence: Evidence,
+        *,
+        months: int,
+        once: bool,
+        count: int = JOINT_DRAWS,
+    ) -> JointDraws:
+        """Draw for options.
+
+        Parameters
+        ----------
+        options : sequence of Option
+            One or more.
+        assumptions : Assumptions
+            With their ranges.
+        evidence : Evidence
+            How far prices move.
+        months : int
+            Horizon.
+        once : bool
+            Whether the work is one run.
+        count : int
+            Draws.
+        """
+        all_inputs = [option.book for option in options if option.book is not None]
+        inputs = () if once else _inputs(all_inputs, assumptions, months)
+        ranges = [option.fleet.performance.rate_per_s for option in options if option.fleet is not None]
+        speeds = [rate for rate in ranges if rate.low > 0]
+        prices = [
+            Uncertain(name=f"price.{row}", low=-Z_OF_90_PERCENT, typical=0.0, high=Z_OF_90_PERCENT)
+            for row in range(len(options))
+        ]
+        speed = [
+            Uncertain(
+                name=SPEED, low=rate.low / rate.typical, typical=1.0, high=rate.high / rate.typical, kind="amount"
+            )
+            for rate in speeds[:1]
+        ]
+        rng = np.random.Generator(np.random.SFC64([0, 0]))
+        draws = draw([*_drawn(inputs), *prices, *speed], _correlations(inputs, assumptions), count, rng)
+        own = _spelled_out({name: values for name, values in draws.items() if name != SPEED}, inputs)
+        drawn: dict[str, Value] = {
+            name: values[:, None] for name, values in own.items() if not name.startswith("price.")
+        }
+        _keep_in_order(drawn, assumptions, months)
+        return cls(
+            options=options,
+            moved_ratio=np.stack(
+                [np.exp(draws[f"price.{row}"] * evidence.spread_share(o)) for row, o in enumerate(options)]
+            ),
+            slower_ratio=1.0 / draws.get(SPEED, np.ones(count)),
+            drawn=drawn,
+            held=ChainMap(drawn, cast("dict[str, Value]", assumptions)),
+            months=months,
+            once=once,
+        )
+
+    def costs_usd(self, taken: Sequence[tuple[int, Option]] | None = None) -> FloatArray:
+        """Return what options cost (NPV), all of them or each in the place of a row; shape (options, draws)."""
+        rows = list(enumerate(self.options)) if taken is None else taken
+        return np.stack([self.usd(row, option) for row, option in rows])
+
+    def usd(self, row: int, option: Option | None = None) -> FloatArray:
+        """Return what an option costs in each draw (NPV), or another one, at another price, in its place; shape (draws,)."""
+        taken = option or self.options[row]
+        worth_usd = _worth_usd(taken, self.held, self.drawn, self.months, once=self.once)
+        more: Value = self.slower_ratio if taken.fleet is not None else 1.0
+        if isinstance(taken.book, BuyInputs):
+            more = np.maximum(np.rint(taken.instance_count * self.slower_ratio), 1.0) / max(taken.instance_count, 1)
+        return np.asarray(worth_usd * self.moved_ratio[row] * more)
+
+
+def _worth_usd(
+    option: Option,
+    held: Mapping[str, Value],
+    drawn: Mapping[str, Value],
+    months: int,
+    *,
+    once: bool,
+) -> FloatArray:
+    """Return the present value of an option in draws of the assumptions."""
+    if once or option.book is None:
+        return np.asarray(option.present_value_usd)
+    match option.book:
+        case RentInputs():
+            return _rent_usd(option.book, held, months)
+        case BuyInputs():
+            return _own_usd(option.book, held, drawn, months)
+        case _:
+            return np.asarray(option.present_value_usd * np.ravel(held[DEMAND]))
+
+
+def _rent_usd(cost_inputs: RentInputs, assumptions: Mapping[str, Value], months: int) -> FloatArray:
+    model = rent_model(once=False)
+    values = values_of(
+        model,
+        own_values(cost_inputs),
+        assumptions,
+        horizon_months=float(months),
+        use_ratio=assumptions[DEMAND],
+    )
+    return present_value_usd(model, values, months)[0]
+
+
+def _keep_in_order(drawn: dict[str, Value], assumptions: Mapping[str, float], months: int) -> None:
+    """Keep draws to what can be: delivery within the horizon, and no used server dearer than a younger one."""
+    if LEAD in drawn:
+        drawn[LEAD] = np.minimum(drawn[LEAD], months - 1.0)
+    if drawn.keys() & set(RESALE):
+        most: Value = 1.0
+        for name in RESALE:
+            most = drawn[name] = np.minimum(drawn.get(name, assumptions[name]), most)
+
+
+def _drawn(inputs: Sequence[Uncertain]) -> list[Uncertain]:
+    """Return what is drawn: the inputs, with one standard normal for used prices of all ages."""
+    found = [one for one in inputs if one.name not in RESALE]
+    if len(found) < len(inputs):
+        found.append(Uncertain(name=USED_PRICES, low=-Z_OF_90_PERCENT, typical=0.0, high=Z_OF_90_PERCENT))
+    return found
+
+
+def _together(evaluate: Evaluate, inputs: Sequence[Uncertain]) -> Evaluate:
+    """Return a function of what `_drawn` draws."""
+    return lambda draws: evaluate(_spelled_out(draws, inputs))
+
+
+def _spelled_out(draws: Draws, inputs: Sequence[Uncertain]) -> Draws:
+    """Return draws of the inputs themselves, from those of `_drawn`."""
+    resale = [one for one in inputs if one.name in RESALE]
+    others = {name: values for name, values in draws.items() if name != USED_PRICES}
+    return others | {one.name: one.value_at(draws[USED_PRICES]) for one in resale}
+
+
+def _correlations(inputs: Sequence[Uncertain], assumptions: Mapping[str, float]) -> Correlations:
+    """Return how rents, used prices and demand move together."""
+    rents = [one.name for one in inputs if one.name in RENT_CHANGES]
+    return {(rent, DEMAND): assumptions["risk.correlation_rent_demand_share"] for rent in rents} | {
+        (rent, USED_PRICES): assumptions["risk.correlation_rent_resale_share"] for rent in rents
+    }

@@ -1,0 +1,236 @@
+"""Whether a bill adds up: exports that replace each other, hours above one machine, and money that no machine explains."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from planner.engine import Engine
+from planner.usage import query
+from planner.usage.bill import Check, Rate
+from planner.usage.columns import version_of
+from planner.usage.hours import HourTable
+from planner.usage.relations import source_of_file
+from planner.usage.roles import looks_like_gpu
+from planner.usage.skus import Sku, provider_of
+from planner.usage.sources import Source
+
+if TYPE_CHECKING:
+    from ibis.expr.types import Table
+
+__all__ = ["Carried", "carried_purchases", "checks_of", "crowded_machines", "put_skus", "replaced_exports"]
+
+NANO = float(query.NANO)
+SHARED_SHARE = 0.5
+"""Files that have so many of an account's charges of a day in common are two exports of the same day, and not parts of one."""
+SHOWN = 5
+SKU_TYPES = {"sku_number": "int64", "machine_number": "int64", "gpus": "float64", "consumed_factor": "float64", "pricing_factor": "float64", "month_gpus": "float64"}  # fmt: skip
+
+
+def put_skus(engine: Engine, table: Sequence[Mapping[str, Any]]) -> Table:
+    """Make what is known of each kind of charge known to the engine, and return it as a table of its."""
+    import ibis
+
+    types = {"sku_mark": engine.mark_type} | SKU_TYPES
+    engine.put("gpu_skus", types, [[row[name] for name in types] for row in table])
+    return ibis.table(types, name="gpu_skus")
+
+
+def replaced_exports(engine: Engine, charges: Table, sources: Sequence[Source]) -> Check | None:
+    """Find what a later export of the same account and day replaces, and make it known to the engine.
+
+    Parameters
+    ----------
+    engine : Engine
+        Holds the charges.
+    charges : Table
+        Of all files; see `query.charges`.
+    sources : sequence of Source
+        The files.
+
+    Returns
+    -------
+    Check or None
+        What is to be left out; None where no two files have the same charges.
+    """
+    if not all("ResourceId" in source.columns for source in sources):
+        sources = [source for source in sources if "ResourceId" in source.columns]
+    if len(sources) < 2:
+        return None
+    both = engine.table(query.shared(charges)).to_pylist()
+    if not both:
+        return None
+    each = {(row["file"], row["slice_mark"]): row for row in engine.table(query.exports(charges)).to_pylist()}
+    ages = {file: _age(file, sources) for file, _ in each}
+    gone: dict[tuple[str, Any], str] = {}
+    for row in both:
+        pair = (row["file"], row["other_file"])
+        least = min(each[file, row["slice_mark"]]["charges"] for file in pair)
+        if row["charges"] >= SHARED_SHARE * least:
+            older, newer = sorted(pair, key=lambda file: ages[file])
+            gone[older, row["slice_mark"]] = newer
+    if not gone:
+        return None
+    engine.put(
+        "replaced_slices", {"file": "string", "slice_mark": engine.mark_type}, [list(key) for key in sorted(gone)]
+    )
+    files: dict[str, str] = dict(sorted((file, newer) for (file, _), newer in gone.items()))
+    return Check(
+        code="replaced_export",
+        usd=sum(float(each[key]["usd_nano"]) for key in gone) / NANO,
+        rows=int(sum(each[key]["charges"] for key in gone)),
+        is_counted=False,
+        items=tuple(f"{_name(file, sources)} (newer: {_name(newer, sources)})" for file, newer in files.items()),
+    )
+
+
+def _name(file: str, sources: Sequence[Source]) -> str:
+    source = source_of_file(file, sources)
+    return source.name if source else file
+
+
+def _age(file: str, sources: Sequence[Source]) -> tuple[Any, ...]:
+    """Return an order of exports: a later version of the specification is newer, then the later name (run-10 after run-9)."""
+    source = source_of_file(file, sources)
+    parts = re.split(r"(\d+)", source.name if source else file)
+    number = tuple((int(part), "") if part.isdigit() else (-1, part) for part in parts)
+    return (version_of(source.columns) if source and not source.export else "", number)
+
+
+def crowded_machines(engine: Engine, charges: Table, sources: Sequence[Source]) -> Check | None:
+    """Find machines with more than one machine's hours in an hour."""
+    if not any("ResourceId" in source.columns for source in sources):
+        return None
+    row = engine.table(query.crowded(charges)).to_pylist()[0]
+    if not row["machines"]:
+        return None
+    return Check(
+        code="above_one_machine",
+        usd=float(row["charged_nano"]) / NANO,
+        gpu_hours=float(row["extra_nano"]) / NANO,
+        rows=int(row["machines"]),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """Purchases whose cost the rows of use carry: commitments and reservations by their ids, and machines without one.
+
+    Attributes
+    ----------
+    ids : frozenset of str
+        Commitments and reservations whose use has a cost.
+    machines : frozenset of (str, str)
+        Provider and accelerator of use that has a cost, and none of which is free.
+    """
+
+    ids: frozenset[str]
+    machines: frozenset[tuple[str, str]]
+
+    def holds(self, sku: Sku, row: Mapping[str, Any]) -> bool:
+        """Say whether a row is such a purchase."""
+        if sku.role != "purchase":
+            return False
+        names = {row["commitment_id"] or "", row["reservation_id"] or ""} - {""}
+        if names:
+            return bool(names & self.ids)
+        return (provider_of(row["provider"] or ""), sku.gpu) in self.machines
+
+
+def carried_purchases(kinds: Sequence[Mapping[str, Any]], skus: Mapping[int, Sku]) -> Carried:
+    """Return what the rows of use pay for."""
+    ids, paid, free = set(), set(), set()
+    for row in kinds:
+        if row["category"] != "Usage" or not row["is_gpu"]:
+            continue
+        sku = skus[row["sku_number"]]
+        key = (provider_of(row["provider"] or ""), sku.gpu)
+        if row["effective_cost_nano"]:
+            ids |= {row["commitment_id"] or "", row["reservation_id"] or ""}
+            paid.add(key)
+        elif sku.role == "machine" and sku.gpus:
+            free.add(key)
+    return Carried(frozenset(ids - {""}), frozenset(paid - free))
+
+
+def checks_of(kinds: Sequence[Mapping[str, Any]], hours: HourTable, rates: Mapping[str, Rate]) -> list[Check]:
+    """Return what the kinds of charges tell of money that no machine explains."""
+    found = []
+    purchase = hours.equals("role", "purchase") if len(hours) else np.zeros(0, dtype=bool)
+    if (usd := hours.total("effective_usd", purchase) if len(hours) else 0.0) != 0.0:
+        found.append(Check(code="purchase_counted", usd=usd, gpu_hours=hours.total("gpu_hours", purchase)))
+    skipped = _sum(
+        kinds, rates, lambda row: row["category"] == "Purchase" and row["is_gpu"] and row["effective_cost_nano"]
+    )
+    if skipped.usd - usd > 0.005:
+        found.append(Check(code="purchase_not_counted", usd=skipped.usd - usd, rows=skipped.rows, is_counted=False, items=skipped.items))  # fmt: skip
+    looking = _sum(
+        kinds,
+        rates,
+        lambda row: row["category"] in {"Usage", "Purchase"} and not row["is_gpu"] and row["effective_cost_nano"] and looks_like_gpu(_words(row)),
+    )  # fmt: skip
+    if looking.rows:
+        found.append(
+            Check(code="not_counted", usd=looking.usd, rows=looking.rows, is_counted=False, items=looking.items)
+        )
+    costless = _sum(kinds, rates, lambda row: row["is_gpu"] and row["is_costless"] and row["category"] == "Usage")
+    if costless.rows:
+        found.append(Check(code="no_cost", usd=0.0, rows=costless.rows, items=costless.items))
+    split = _sum(kinds, rates, lambda row: row["is_gpu"] and row["is_split"])
+    if split.rows:
+        found.append(Check(code="split_allocation", usd=split.usd, rows=split.rows))
+    if len(hours):
+        used = hours.equals("state", "used")
+        unlisted = hours.total("unlisted_usd", used)
+        if unlisted > 0.005 and hours.total("list_usd", used) > 0:
+            mask = used & (hours.values["unlisted_usd"] > 0)
+            found.append(Check(code="no_list_price", usd=unlisted, gpu_hours=hours.total("gpu_hours", mask)))
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Sum:
+    usd: float
+    rows: int
+    items: tuple[str, ...]
+
+
+def _sum(kinds: Sequence[Mapping[str, Any]], rates: Mapping[str, Rate], is_meant: Any) -> _Sum:  # noqa: ANN401  a function
+    """Add up the kinds that are meant; the dearest are named."""
+    by_label: dict[str, list[float]] = defaultdict(lambda: [0.0, 0])
+    for row in kinds:
+        if is_meant(row):
+            each = by_label[_label(row)]
+            each[0] += float(row["effective_cost_nano"] or 0.0) / NANO * rates[row["currency"]].usd
+            each[1] += row["rows"]
+    order = sorted(by_label.items(), key=lambda item: (-abs(item[1][0]), item[0]))
+    return _Sum(
+        sum(usd for _, (usd, _) in order),
+        int(sum(count for _, (_, count) in order)),
+        tuple(f"{label} ({usd:,.2f} USD)" for label, (usd, _) in order[:SHOWN]),
+    )
+
+
+def _words(row: Mapping[str, Any]) -> str:
+    names = (
+        "service",
+        "details",
+        "meter",
+        "resource_type",
+        "description",
+        "charge_words",
+        "consumed_unit",
+        "pricing_unit",
+    )
+    return " | ".join(str(row[name]) for name in names if row[name])
+
+
+def _label(row: Mapping[str, Any]) -> str:
+    text = str(row["meter"] or row["description"] or row["details"] or row["resource_type"] or row["service"] or "?")
+    text = "".join(letter if letter.isprintable() else " " for letter in text)
+    return text if len(text) <= 80 else text[:77] + "..."

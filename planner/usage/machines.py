@@ -1,0 +1,49 @@
+"""Machine types as bills spell them, and what is published of those that no price list of the catalogue holds."""
+
+from __future__ import annotations
+
+import re
+from fnmatch import fnmatchcase
+from functools import cache
+
+from pricing.instances import accelerator_of, instance_accelerators
+
+__all__ = ["machine_of", "plain_type"]
+
+_PREFIXES = re.compile(r"^(?:ml\.|standard_|basic_)")
+_COUNT_IN_NAME = re.compile(r"-(\d+)[gt](?:-|$)|^bm\.gpu[\w.-]*\.(\d+)$|^vm\.gpu[\w.-]*\.(\d+)$")
+_CHIP_IN_NAME = re.compile(r"_[ahv]\d{2,3}s?(?=_v\d)")
+"""Azure's meters name the chip where its machine types do not (ND96asr A100 v4)."""
+
+
+def plain_type(instance_type: str) -> str:
+    """Return a machine type as all spellings of it agree on.
+
+    Examples
+    --------
+    >>> plain_type("Standard_ND96isr_H100_v5") == plain_type("ND96isr H100 v5"), plain_type("ml.p5.48xlarge")
+    (True, 'p5.48xlarge')
+    """
+    return _PREFIXES.sub("", re.sub(r"[\s_]+", "_", instance_type.strip().lower()))
+
+
+@cache
+def machine_of(provider: str, instance_type: str) -> tuple[str, float] | None:
+    """Return accelerator and count of a type that no price list holds; None where it has none, or nobody can say.
+
+    Examples
+    --------
+    >>> machine_of("gcp", "a3-ultragpu-8g"), machine_of("azure", "ND96asr A100 v4"), machine_of("aws", "m7i.large")
+    (('H200-SXM', 8.0), ('A100-40GB-SXM', 8.0), None)
+    """
+    plain = plain_type(instance_type)
+    counted = _COUNT_IN_NAME.search(plain)
+    in_name = float(next(filter(None, counted.groups()))) if counted else None
+    for name in dict.fromkeys((plain, _CHIP_IN_NAME.sub("", plain))):
+        for row in instance_accelerators(provider):
+            if fnmatchcase(name, plain_type(row.instance_pattern)) and (count := row.accelerator_count or in_name):
+                return row.accelerator, count
+    if in_name is None:
+        return None
+    gpu, _ = accelerator_of(provider, plain, "", None)
+    return (gpu, in_name) if gpu else None

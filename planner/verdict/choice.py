@@ -1,0 +1,248 @@
+"""The verdict: which option to take, and how sure that is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+import numpy as np
+
+from planner.assumptions import Assumptions
+from planner.costs.timeline import FloatArray
+from planner.errors import NothingFitsError
+from planner.options.option import Option, OptionKind
+from planner.options.reason import Reason, ReasonCode
+
+__all__ = [
+    "Choice",
+    "Status",
+    "Verdict",
+    "barred_sorts",
+    "choose",
+    "contenders",
+    "refuse_unless_recommended",
+    "verdict_of",
+    "without_passed_over",
+]
+
+
+RENTED = frozenset({OptionKind.RENT, OptionKind.CPU})
+
+
+class Status(StrEnum):
+    """How far the verdict can be relied on."""
+
+    DECIDED = "decided"
+    CLOSE_CALL = "close_call"
+    ASK_FOR_QUOTES = "ask_for_quotes"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """The option to take, out of the best of each sort.
+
+    Attributes
+    ----------
+    option : Option
+        What to take.
+    passed_over : tuple of (Option, Reason)
+        What costs less but binds for more than a year, and why it was not taken.
+    confidence_share : float
+        Share of the joint draws in which no other contender costs less.
+    """
+
+    option: Option
+    passed_over: tuple[tuple[Option, Reason], ...]
+    confidence_share: float
+
+
+WAY_OUT = (
+    "allow more: constraints.purchase: [spot], constraints.min_tier: C, constraints.free_tiers: true, or name a provider that "
+    "you trust in constraints.providers"
+)
+WAYS_OUT = {
+    ReasonCode.NO_BRIDGE: (
+        "nothing that the constraints allow does the work until servers are delivered: allow more providers, ways to pay or a "
+        "larger max_usd_per_month, or `--set own.lead_time_months=0` where the work can wait"
+    ),
+    ReasonCode.CAPEX_ABOVE_LIMIT: "raise max_capex_usd, or allow more providers or ways to pay",
+}
+"""What lets an option be recommended, by the reason that speaks against it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What to do.
+
+    Attributes
+    ----------
+    needs_gpu : bool
+        Whether the best way takes accelerators of one's own, rented or owned or offered for free.
+    choice : str
+        ``rent``, ``buy``, ``api``, ``free`` or ``cpu``.
+    option_id : str
+        The option to take.
+    status : Status
+        Whether this is decided, a close call, or takes a quote.
+    confidence_share : float
+        Share of the joint draws in which no other sort of option costs less.
+    passed_over : tuple of (str, Reason)
+        Cheaper options that bind for more than a year, and why they were not taken.
+    """
+
+    needs_gpu: bool
+    choice: str
+    option_id: str
+    status: Status
+    confidence_share: float
+    passed_over: tuple[tuple[str, Reason], ...] = ()
+
+
+def contenders(options: Sequence[Option]) -> list[Option]:
+    """Return the cheapest option that may be recommended of each sort: kind, and whether it binds for more than a year.
+
+    Parameters
+    ----------
+    options : sequence of Option
+        Ranked.
+    """
+    best: dict[tuple[OptionKind, bool], Option] = {}
+    for option in options:
+        if option.choosable:
+            best.setdefault((option.kind, option.binds), option)
+    return sorted(best.values(), key=lambda option: option.present_value_usd)
+
+
+def choose(
+    best: Sequence[Option],
+    assumptions: Assumptions,
+    costs_usd: Callable[[Sequence[Option]], FloatArray],
+    pays_off_month: Callable[[Option, Option], float | None],
+    *,
+    months: int,
+) -> Choice:
+    """Return which of the contenders to take.
+
+    What binds for more than a year has to be cheaper than the best that does not by a margin, and in enough of the joint draws;
+    what is bought, cheaper than everything else in as many, and before the last part of the horizon.
+
+    Parameters
+    ----------
+    best : sequence of Option
+        `contenders`; at least one.
+    assumptions : Assumptions
+        With the margin and the confidence.
+    costs_usd : callable
+        Joint draws of what options cost, shape (options, draws).
+    pays_off_month : callable
+        From which month on the second option (owned) stays cheaper than the first one.
+    months : int
+        Horizon.
+    """
+    drawn_usd = costs_usd(best) if len(best) > 1 else np.zeros((1, 1))
+    free_rows = [row for row, option in enumerate(best) if not option.binds]
+    passed_over: list[tuple[Option, Reason]] = []
+    bought_by_quotes = _bought_by_quotes(assumptions)
+    taken = next(iter(free_rows), next((row for row, option in enumerate(best) if not bought_by_quotes(option)), 0))
+    for row, option in enumerate(best[:taken]):
+        # A purchase binds more than any commitment, so it has to beat all others; a commitment, what binds less.
+        is_bought = option.kind is OptionKind.BUY
+        others_usd = np.delete(drawn_usd, row, axis=0).min(axis=0) if is_bought else drawn_usd[taken]
+        share = float((drawn_usd[row] < others_usd).mean())
+        rents = [other for other in best if other.kind in RENTED]
+        reason = bought_by_quotes(option) or _against_binding(option, best[taken], share, assumptions)
+        if reason is None and is_bought and rents:
+            month = pays_off_month(rents[0], option)
+            if month is None or month > months * (1 - assumptions["verdict.last_months_share"]):
+                reason = Reason(ReasonCode.PAYS_OFF_LATE)
+        if reason is None:
+            taken = row
+            break
+        passed_over.append((option, reason))
+    cheapest_share = float((drawn_usd[taken] <= drawn_usd.min(axis=0)).mean()) if len(best) > 1 else 1.0
+    return Choice(option=best[taken], passed_over=tuple(passed_over), confidence_share=cheapest_share)
+
+
+def _bought_by_quotes(assumptions: Assumptions) -> Callable[[Option], Reason | None]:
+    """Return a rule: so many servers are not bought at the list price of one."""
+    most = assumptions["evidence.on_demand_accelerators"]
+    reason = Reason(ReasonCode.QUOTES, (most,))
+    return lambda option: reason if option.kind is OptionKind.BUY and option.accelerators_total_count > most else None
+
+
+def _against_binding(option: Option, rival: Option, cheaper_share: float, assumptions: Assumptions) -> Reason | None:
+    """Say what speaks against an option that binds for more than a year and costs less than one that does not."""
+    margin = assumptions["verdict.buy_margin_share"]
+    if option.present_value_usd >= rival.present_value_usd * (1 - margin):
+        return Reason(ReasonCode.MARGIN, (100 * margin,))
+    if cheaper_share < assumptions["verdict.least_confidence_share"]:
+        return Reason(ReasonCode.CONFIDENCE, (100 * cheaper_share,))
+    return None
+
+
+def barred_sorts(choice: Choice) -> dict[tuple[OptionKind, bool], Reason]:
+    """Return of which sorts, kind and whether it binds, nothing that costs less than the choice is recommended, and why."""
+    return {
+        (passed.kind, passed.binds): reason
+        for passed, reason in choice.passed_over
+        if (passed.kind, reason.code) != (OptionKind.BUY, ReasonCode.MARGIN)
+    }
+
+
+def without_passed_over(options: Sequence[Option], choice: Choice) -> list[Option]:
+    """Mark what was passed over, and what is of the same sort and also costs less than the choice, as not recommended.
+
+    An owned server that only lacks the margin stays as it is: page and workbook hold the margin themselves.
+    """
+    reasons = barred_sorts(choice)
+    return [
+        replace(option, not_recommended=(reasons[option.kind, option.binds],))
+        if option.choosable
+        and (option.kind, option.binds) in reasons
+        and option.present_value_usd < choice.option.present_value_usd
+        else option
+        for option in options
+    ]
+
+
+def verdict_of(choice: Choice, assumptions: Assumptions) -> Verdict:
+    """Return the verdict that a choice makes.
+
+    Parameters
+    ----------
+    choice : Choice
+        The option to take.
+    assumptions : Assumptions
+        With the confidence below which a verdict is a close call, and the number that takes a quote.
+    """
+    option = choice.option
+    status = Status.DECIDED
+    if choice.confidence_share < assumptions["verdict.least_confidence_share"]:
+        status = Status.CLOSE_CALL
+    if option.accelerators_total_count > assumptions["evidence.on_demand_accelerators"]:
+        status = Status.ASK_FOR_QUOTES
+    return Verdict(
+        needs_gpu=option.accelerator is not None,
+        choice=option.kind.value,
+        option_id=option.id,
+        status=status,
+        confidence_share=choice.confidence_share,
+        passed_over=tuple((passed.id, reason) for passed, reason in choice.passed_over),
+    )
+
+
+def refuse_unless_recommended(options: Sequence[Option]) -> None:
+    """Stop where nothing may be recommended.
+
+    Raises
+    ------
+    NothingFitsError
+        No option may be recommended.
+    """
+    if not any(option.choosable for option in options):
+        codes = {reason.code for option in options for reason in option.not_recommended}
+        raise NothingFitsError(
+            f"no option can be recommended for this work; {len(options)} were found that are not recommended",
+            hint=next((hint for code, hint in WAYS_OUT.items() if code in codes), WAY_OUT),
+        )

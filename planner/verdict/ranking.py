@@ -1,0 +1,68 @@
+"""The ranking: what may be recommended before what may not, each cheapest first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from planner.demand.workload import Constraints
+from planner.options.option import Option, OptionKind
+from planner.options.reason import Reason, ReasonCode
+
+__all__ = ["ranked", "well_founded"]
+
+MACHINES = frozenset({OptionKind.RENT, OptionKind.BUY})
+
+
+def _too_many(option: Option, _: int) -> Reason | None:
+    too_many = option.accelerators_total_count > option.most_accelerators
+    return Reason(ReasonCode.QUANTITY, (option.most_accelerators,)) if too_many else None
+
+
+def _extrapolated(option: Option, _: int) -> Reason | None:
+    is_machine = option.kind in MACHINES and option.fleet is not None
+    is_extrapolated = is_machine and option.fleet is not None and option.fleet.performance.basis == "extrapolated"
+    return Reason(ReasonCode.SPEED_EXTRAPOLATED) if is_extrapolated else None
+
+
+def _old(option: Option, age_days: int) -> Reason | None:
+    return Reason(ReasonCode.PRICE_OLD, (age_days,)) if option.is_price_old else None
+
+
+def _floor_price(option: Option, _: int) -> Reason | None:
+    return Reason(ReasonCode.FLOOR_PRICE) if option.is_floor_price else None
+
+
+WEAKNESSES: tuple[Callable[[Option, int], Reason | None], ...] = (_too_many, _extrapolated, _floor_price, _old)
+"""What speaks against an option only where a rent without this weakness may be recommended."""
+
+
+def well_founded(options: Sequence[Option], *, age_days: Callable[[Option], int]) -> list[Option]:
+    """Return the options, those marked that rest on weaker ground than a rent that may be recommended.
+
+    Parameters
+    ----------
+    options : sequence of Option
+        All of a workload.
+    age_days : callable
+        The age of an option's price.
+    """
+    marked = list(options)
+    for weakness in WEAKNESSES:
+        reasons = [weakness(option, age_days(option)) for option in marked]
+        pairs = list(zip(marked, reasons, strict=True))
+        if any(o.choosable and o.kind is OptionKind.RENT and reason is None for o, reason in pairs):
+            marked = [
+                replace(option, not_recommended=(*option.not_recommended, reason)) if reason else option
+                for option, reason in pairs
+            ]
+    return marked
+
+
+def ranked(options: Sequence[Option], constraints: Constraints) -> tuple[Option, ...]:
+    """Return the options within the budget: those that may be recommended first, then the others; each cheapest first."""
+    budget = constraints.max_usd_per_month
+    kept = [option for option in options if budget is None or option.usd_per_month <= budget]
+    return tuple(
+        sorted(kept, key=lambda o: (not o.choosable, o.present_value_usd, o.size, o.hours_per_run or 0.0, o.id))
+    )

@@ -1,0 +1,232 @@
+"""Remarks: what a careful buyer has to know of the verdict's option, as codes with their figures; `planner.report.remarks` says them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from planner.assumptions import Assumptions
+from planner.costs.inputs import BuyInputs, RentInputs
+from planner.demand.memory import model_state_bytes_per_parameter
+from planner.demand.requirements import Requirements
+from planner.demand.volume import volume
+from planner.demand.workload import Embed, Finetune, Pretrain, Serve, Workload
+from planner.options.bridge import lead_months_of
+from planner.options.option import Option, OptionKind
+from planner.supply.evidence import slow_ratio
+from pricing.offers import PurchaseOption
+
+__all__ = ["Remark", "RemarkCode", "remarks_of"]
+
+RENTED = frozenset({OptionKind.RENT, OptionKind.CPU})
+NEARLY_ALL_SHARE = 0.98
+"""Hours paid above this share of the month are all of them."""
+GB = 1e9
+
+
+class RemarkCode(StrEnum):
+    """What is said."""
+
+    DEADLINE = "deadline"
+    NO_SPARE = "no_spare"
+    GIVEN_BACK = "given_back"
+    AVAILABILITY = "availability"
+    STARTS = "starts"
+    TRAINED = "trained"
+    MFU = "mfu"
+    INTERCONNECT = "interconnect"
+    CHECKPOINTS = "checkpoints"
+    EMBEDDED = "embedded"
+    VECTORS = "vectors"
+    ONGOING = "ongoing"
+    DELIVERY = "delivery"
+    OWNERSHIP = "ownership"
+    COMMITMENT = "commitment"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remark:
+    """One of them.
+
+    Attributes
+    ----------
+    code : RemarkCode
+        Which.
+    figures : tuple of float or str
+        In the order in which its sentence names them.
+    """
+
+    code: RemarkCode
+    figures: tuple[float | str, ...] = ()
+
+
+def remarks_of(
+    workload: Workload, taken: Option, options: Sequence[Option], needs: Requirements, assumptions: Assumptions
+) -> tuple[Remark, ...]:
+    """Return what has to be known of the verdict's option, the most important first.
+
+    Parameters
+    ----------
+    workload : Workload
+        The work, with the limits in force.
+    taken : Option
+        The verdict.
+    options : sequence of Option
+        All of them, ranked.
+    needs : Requirements
+        What the work takes.
+    assumptions : Assumptions
+        Stated numbers.
+    """
+    return (
+        *_reliability(workload, taken, assumptions),
+        *_training(workload, taken, needs, assumptions),
+        *_embedding(workload, taken, needs, assumptions),
+        *_availability(taken, assumptions),
+        *_ownership(taken, options, assumptions),
+        *_commitment(taken, options, assumptions),
+    )
+
+
+def _reliability(workload: Workload, taken: Option, assumptions: Assumptions) -> Iterator[Remark]:
+    """Yield whether a deadline holds, and what a failing machine would do to a service."""
+    fleet, deadline = taken.fleet, workload.deadline_hours
+    if fleet is not None and taken.hours_per_run is not None and math.isfinite(deadline):
+        percentile = assumptions["perf.deadline_band_percentile"]
+        late = taken.hours_per_run * slow_ratio(percentile, fleet.performance.rate_per_s.spread_log)
+        yield Remark(code=RemarkCode.DEADLINE, figures=(taken.hours_per_run, late, percentile, deadline))
+    is_service = isinstance(workload.work, Serve) or (not workload.runs_once and taken.kind is OptionKind.BUY)
+    if fleet is not None and is_service and not fleet.spare_instance_count:
+        yield Remark(code=RemarkCode.NO_SPARE, figures=(float(fleet.instance_count),))
+
+
+def _training(workload: Workload, taken: Option, needs: Requirements, assumptions: Assumptions) -> Iterator[Remark]:
+    work = workload.work
+    if not isinstance(work, Pretrain | Finetune):
+        return
+    epochs = work.epochs if isinstance(work, Finetune) else 1.0
+    tokens = volume(workload, assumptions["money.hours_per_month"]).trained_tokens
+    yield Remark(code=RemarkCode.TRAINED, figures=(tokens / epochs, epochs, tokens))
+    fleet = taken.fleet
+    if fleet is None:
+        return
+    speed = fleet.performance
+    if speed.mfu_share is not None and speed.rate_per_s.typical > 0:
+        low, high = (speed.mfu_share * edge / speed.rate_per_s.typical for edge in (speed.rate_per_s.low, speed.rate_per_s.high))  # fmt: skip
+        yield Remark(code=RemarkCode.MFU, figures=(speed.mfu_share, low, min(high, 1.0)))
+    if fleet.instance_count > 1:
+        network = fleet.machine.network
+        each_way = fleet.machine.network_gb_per_s_each_way
+        yield Remark(code=RemarkCode.INTERCONNECT, figures=(float(fleet.instance_count), network, each_way))
+    weights, _, states = model_state_bytes_per_parameter(work.optimizer)
+    each_gb = needs.trained_parameters * (weights + states) / GB
+    kept = assumptions["train.checkpoints_kept_count"]
+    usd = each_gb * kept * assumptions["rent.storage_usd_per_gb_month"]
+    yield Remark(
+        code=RemarkCode.CHECKPOINTS, figures=(kept, each_gb, usd, assumptions["rent.storage_gb"])
+    )  # beyond what is counted
+
+
+def _embedding(workload: Workload, taken: Option, needs: Requirements, assumptions: Assumptions) -> Iterator[Remark]:
+    work = workload.work
+    if not isinstance(work, Embed) or not needs.dimension_count:
+        return
+    tokens = float(work.documents) * work.tokens_per_document
+    text_gb = tokens * assumptions["embed.text_bytes_per_token"] / GB
+    hours = text_gb / assumptions["embed.tokenized_gb_per_s"] / 3600.0
+    yield Remark(
+        code=RemarkCode.EMBEDDED,
+        figures=(float(work.documents), float(work.tokens_per_document), tokens, text_gb, hours),
+    )
+    vectors_gb = work.documents * needs.dimension_count * assumptions["embed.vector_bytes_per_number"] / GB
+    usd = vectors_gb * assumptions["embed.vector_store_usd_per_gb_month"]
+    yield Remark(code=RemarkCode.VECTORS, figures=(float(needs.dimension_count), vectors_gb, usd))
+    per_million = taken.present_value_usd / work.documents * 1e6 if workload.runs_once else 0.0
+    if per_million:
+        yield Remark(code=RemarkCode.ONGOING, figures=(per_million,))
+
+
+def _availability(taken: Option, assumptions: Assumptions) -> Iterator[Remark]:
+    """Yield what a rent by the hour leaves open: getting machines back each morning, starting them, having them at all."""
+    inputs = taken.book
+    if taken.kind not in RENTED or not isinstance(inputs, RentInputs) or taken.fleet is None:
+        return
+    clock = assumptions["money.hours_per_month"]
+    hourly = not inputs.term_months and not inputs.paid_in_advance
+    if hourly and not inputs.run_hours and inputs.hours_per_month < NEARLY_ALL_SHARE * clock:
+        all_hours_usd = taken.usd_per_month * clock / inputs.hours_per_month
+        yield Remark(code=RemarkCode.GIVEN_BACK, figures=(inputs.hours_per_month / clock, all_hours_usd))
+    if hourly and taken.hours_per_run is not None:
+        start = assumptions["rent.start_hours"]
+        usd = start * inputs.instance_count * inputs.price_usd_per_hour
+        yield Remark(code=RemarkCode.STARTS, figures=(start * 60.0, usd, inputs.minimum_hours))
+    yield Remark(code=RemarkCode.AVAILABILITY, figures=(float(taken.instance_count), taken.provider))
+
+
+def _ownership(taken: Option, options: Sequence[Option], assumptions: Assumptions) -> Iterator[Remark]:
+    """Yield what the best owned servers cost item by item, and what delivery and failure put at risk."""
+    owned = next((option for option in options if option.kind is OptionKind.BUY and option.region != "at home"), None)
+    owned = taken if taken.kind is OptionKind.BUY else owned
+    if owned is None or not isinstance(owned.book, BuyInputs) or owned.book.run_hours:
+        return
+    months = owned.timeline.months
+
+    def mean(*names: str) -> float:
+        return float(sum(owned.timeline.component_usd(name).sum() for name in names)) / months
+
+    yield Remark(
+        code=RemarkCode.OWNERSHIP,
+        figures=(
+            owned.capex_usd or 0.0,
+            mean("idle_power", "busy_power"),
+            mean("colocation"),
+            mean("staff"),
+            mean("support", "spares", "software"),
+            mean("bridge_rent", "bridge_ahead"),
+            -mean("resale") * months,
+        ),
+    )
+    lead = lead_months_of(assumptions)
+    yield Remark(
+        code=RemarkCode.DELIVERY, figures=(float(lead), float(owned.instance_count), float(owned.spare_instance_count))
+    )
+
+
+def _commitment(taken: Option, options: Sequence[Option], assumptions: Assumptions) -> Iterator[Remark]:
+    """Yield from how many hours a month on the cheapest commitment of the verdict's accelerator beats paying by the hour."""
+    if taken.kind is not OptionKind.RENT or not isinstance(taken.book, RentInputs) or taken.hours_per_run is not None:
+        return
+    same = [
+        option
+        for option in options
+        if option.choosable
+        and option.kind is OptionKind.RENT
+        and option.accelerator == taken.accelerator
+        and option.fleet
+    ]
+    hourly = next((option for option in same if option.purchase_option == PurchaseOption.ON_DEMAND), None)
+    bound = next((option for option in same if option.term_months), None)
+    if (
+        hourly is None
+        or bound is None
+        or not isinstance(hourly.book, RentInputs)
+        or not isinstance(bound.book, RentInputs)
+    ):
+        return
+    clock = assumptions["money.hours_per_month"]
+    by_hour = _usd_per_machine_hour(hourly) / hourly.accelerator_count
+    by_term = _usd_per_machine_hour(bound) / bound.accelerator_count
+    hours = by_term / by_hour * clock
+    used = hourly.book.hours_per_month * hourly.instance_count * hourly.accelerator_count
+    paid = clock * bound.instance_count * bound.accelerator_count
+    per_used_hour = by_term * paid / used if used else 0.0
+    yield Remark(
+        code=RemarkCode.COMMITMENT,
+        figures=(bound.purchase_option, bound.provider, by_term, hourly.provider, by_hour, hours, per_used_hour),
+    )
+
+
+def _usd_per_machine_hour(option: Option) -> float:
+    return option.price_usd_per_hour or 0.0

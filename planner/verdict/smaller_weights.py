@@ -1,0 +1,84 @@
+"""Leaner: what smaller weights than those asked for would cost, where that is much less."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from planner.assumptions import Assumptions
+from planner.demand.architecture import Architecture
+from planner.demand.volume import Volume
+from planner.demand.workload import Batch, Precision, Serve, Workload
+from planner.options.evidence import Evidence
+from planner.options.option import Option
+from planner.options.rented import rented_options
+from planner.supply.calibration import Calibration
+from planner.supply.candidates import Candidates
+from planner.supply.fleet import size
+from planner.supply.machines import Fleet
+
+__all__ = ["smaller_weights_note"]
+
+WORTH_TELLING_SHARE = 0.8
+
+
+def smaller_weights_note(
+    workload: Workload,
+    architecture: Architecture | None,
+    candidates: Candidates,
+    work: Volume,
+    chosen: Option,
+    assumptions: Assumptions,
+    evidence: Evidence,
+    *,
+    calibration: Calibration | None = None,
+) -> str:
+    """Return a sentence on the cheapest rent with smaller weights, where it costs less than four fifths of the choice.
+
+    Parameters
+    ----------
+    workload : Workload
+        Generating text, in stated formats; of other work, or where every format may be used, there is nothing to tell.
+    architecture : Architecture or None
+        The model.
+    candidates : Candidates
+        Offers, and the machine behind each.
+    work : Volume
+        How much is done in a month.
+    chosen : Option
+        What the verdict takes.
+    assumptions : Assumptions
+        Stated assumptions.
+    evidence : Evidence
+        What speaks for and against the prices.
+    calibration : Calibration, optional
+        Fitted constants; the shipped ones by default.
+    """
+    has_a_byte = bool({Precision.FP8, Precision.INT8} & set(workload.precision))
+    smaller = (Precision.INT4,) if has_a_byte else (Precision.FP8, Precision.INT8, Precision.INT4)
+    if (
+        not isinstance(workload.work, Serve | Batch)
+        or architecture is None
+        or chosen.fleet is None
+        or not workload.precision
+        or Precision.INT4 in workload.precision
+    ):
+        return ""
+    asked = workload.model_copy(update={"precision": smaller})
+    machines = tuple(dict.fromkeys(candidates.machines))
+    most = workload.constraints.max_gpus
+    sized = size(asked, architecture, machines, assumptions, max_accelerators=most, calibration=calibration)
+    fleets = {
+        each.machine: replace(each, notes=())
+        for each in sized
+        if isinstance(each, Fleet) and each.performance.basis != "extrapolated"
+    }
+    rents = [
+        option for option in rented_options(candidates, fleets, asked, work, assumptions, evidence) if option.choosable
+    ]
+    best = min(rents, key=lambda option: option.present_value_usd, default=None)
+    if best is None or best.fleet is None or best.present_value_usd > WORTH_TELLING_SHARE * chosen.present_value_usd:
+        return ""
+    return (
+        f"with {best.fleet.layout.precision} weights, {best.accelerators_total_count:,.0f} {best.accelerator} of {best.provider} would do "
+        f"this at {best.present_value_usd / chosen.present_value_usd:.0%} of the cost: see whether the answers stay good enough"
+    )

@@ -1,0 +1,110 @@
+"""Supply: whatever may do a workload, and the ranked options that it makes."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from planner.assumptions import Assumptions
+from planner.demand.architecture import Architecture
+from planner.demand.parameters import parameter_count
+from planner.demand.volume import volume
+from planner.demand.workload import Workload
+from planner.options.bridge import cheapest_bridge
+from planner.options.evidence import Evidence
+from planner.options.free import FreeMachine, free_options
+from planner.options.held import Held, held_options
+from planner.options.hosted import hosted_options, tuning_options
+from planner.options.option import Option
+from planner.options.owned import OwnableServer, owned_options
+from planner.options.rented import rented_options
+from planner.options.sized import sized_machines
+from planner.supply.calibration import Calibration
+from planner.supply.candidates import Candidates
+from planner.supply.machines import Fleet, Machine, Refusal
+from planner.verdict.ranking import ranked, well_founded
+from pricing.offers import offer_id
+from pricing.token_prices import TokenPrice
+
+__all__ = ["Supply"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Supply:
+    """What may do a workload within its constraints, and what is known of it.
+
+    Attributes
+    ----------
+    candidates : Candidates
+        Offers, and the machine behind each.
+    servers : sequence of OwnableServer
+        What can be bought.
+    free : sequence of FreeMachine
+        Free tiers.
+    held : sequence of Held
+        What is paid for already.
+    token_prices : sequence of TokenPrice
+        Sellers of the model by the token.
+    evidence : Evidence
+        What speaks for and against the prices.
+    architecture : Architecture or None
+        The model.
+    assumptions : Assumptions
+        Stated numbers.
+    calibration : Calibration or None
+        Fitted constants; the shipped ones by default.
+    """
+
+    candidates: Candidates
+    servers: Sequence[OwnableServer]
+    free: Sequence[FreeMachine]
+    held: Sequence[Held]
+    token_prices: Sequence[TokenPrice]
+    evidence: Evidence
+    architecture: Architecture | None
+    assumptions: Assumptions
+    calibration: Calibration | None = None
+
+    def only(self, machines: Collection[Machine]) -> Supply:
+        """Return the part of it that consists of these machines, and all sellers of tokens."""
+        kept, machine_of = frozenset(machines), self.candidates.machine_by_id
+        offers = tuple(offer for offer in self.candidates.offers if machine_of[offer_id(offer)] in kept)
+        return replace(
+            self,
+            candidates=replace(self.candidates, offers=offers),
+            servers=[server for server in self.servers if server.machine in kept],
+            free=[one for one in self.free if one.machine in kept],
+            held=[one for one in self.held if one.machine in kept],
+        )
+
+    def sized(self, workload: Workload) -> tuple[dict[Machine, Fleet], tuple[Refusal, ...]]:
+        """Return how many of each machine do the work, and why others do not."""
+        machines = dict.fromkeys(
+            [
+                *self.candidates.machines,
+                *(s.machine for s in self.servers),
+                *(n.machine for n in self.free),
+                *(h.machine for h in self.held),
+            ]
+        )
+        sized = sized_machines(workload, self.architecture, tuple(machines), self.assumptions, self.calibration)
+        fleets = {each.machine: each for each in sized if isinstance(each, Fleet)}
+        return fleets, tuple(each for each in sized if isinstance(each, Refusal))
+
+    def options(self, workload: Workload, fleets: Mapping[Machine, Fleet]) -> tuple[Option, ...]:
+        """Return the options of sized machines and of sellers of tokens within the budget, ranked."""
+        numbers, constraints = self.assumptions, workload.constraints
+        work = volume(workload, numbers["money.hours_per_month"])
+        rented = rented_options(self.candidates, fleets, workload, work, numbers, self.evidence)
+        hosted = hosted_options(self.token_prices, workload, work, numbers)
+        bridge = cheapest_bridge([*rented, *hosted], numbers, max_usd_per_month=constraints.max_usd_per_month)
+        owned = owned_options(self.servers, fleets, workload, work, numbers, bridge=bridge)
+        parameters = parameter_count(self.architecture) if self.architecture else 0.0
+        tuned = tuning_options(workload, work, parameters, numbers)
+        free = free_options(self.free, fleets, workload, work, numbers)
+        held = held_options(self.held, fleets, [*rented, *hosted], workload, work, numbers, self.evidence.today)
+        founded = well_founded(
+            [*rented, *owned, *hosted, *tuned, *free, *held],
+            age_days=lambda option: self.evidence.age_days(option.priced_on),
+        )
+        return ranked(founded, constraints)

@@ -1,0 +1,249 @@
+"""Variants: the same work asked a little differently, each sized and ranked anew: other limits, other counts, twice as much."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from planner.demand.workload import Batch, Embed, Finetune, GpuHours, Pretrain, Serve, Workload
+from planner.options.option import Option, OptionKind
+from planner.options.reason import ReasonCode
+from planner.supply.fleet import estimate
+from planner.supply.machines import Fleet, Machine, Refusal
+from planner.verdict.supply import Supply
+from pricing.offers import PurchaseOption
+
+__all__ = ["OtherCount", "OtherLimit", "Reading", "TwiceTheWork", "Variants", "variants_of"]
+
+LIMIT_RATIOS = (0.5, 2.0)
+COUNT_RATIOS = (0.5, 2.0)
+LARGEST_BOX = 8
+"""GPUs of one server that clouds sell in all sizes."""
+MACHINES_LOOKED_AT = 12
+"""Sorts of machines, of the cheapest options, on which a variant is sized."""
+WITH_MACHINES = frozenset({OptionKind.RENT, OptionKind.BUY})
+AMOUNTS = {Batch: "requests", Embed: "documents", Pretrain: "tokens_b", Finetune: "tokens_m"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OtherLimit:
+    """A service at a tighter or looser time per further token.
+
+    Attributes
+    ----------
+    tpot_limit_ms : float
+        The limit.
+    option_id, accelerator : str
+        The cheapest machines that may be recommended; empty where none keeps the limit.
+    accelerators_total_count, usd_per_month : float
+        Of them.
+    """
+
+    tpot_limit_ms: float
+    option_id: str = ""
+    accelerator: str = ""
+    accelerators_total_count: float = 0.0
+    usd_per_month: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OtherCount:
+    """A run on fewer or more of the machines of the verdict, at its price."""
+
+    accelerators_total_count: float
+    hours_per_run: float
+    usd: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TwiceTheWork:
+    """What twice the work by the same deadline would cost.
+
+    Attributes
+    ----------
+    option_id : str
+        The cheapest option that may be recommended; empty where there is none.
+    accelerator, accelerators_total_count : str, float
+        What it takes.
+    usd, ratio : float
+        Its cost, and that over the cost of the work as asked.
+    causes : tuple of ReasonCode
+        Rules that speak against the verdict's own option then; empty where it only grows in proportion.
+    is_unjoined : bool
+        Whether the verdict's machines cannot be joined, so that no number of them does it.
+    """
+
+    option_id: str
+    accelerator: str
+    accelerators_total_count: float
+    usd: float
+    ratio: float
+    causes: tuple[ReasonCode, ...]
+    is_unjoined: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """Stated hours read one way: given back when idle, or kept and paid all month."""
+
+    is_releasable: bool
+    option_id: str
+    usd_per_month: float
+    usd_per_useful_gpu_hour: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variants:
+    """The variants that a kind of work has; empty or None where it has none."""
+
+    at_other_limits: tuple[OtherLimit, ...] = ()
+    at_other_counts: tuple[OtherCount, ...] = ()
+    at_twice_the_work: TwiceTheWork | None = None
+    readings: tuple[Reading, ...] = ()
+
+
+def variants_of(workload: Workload, taken: Option, options: Sequence[Option], supply: Supply) -> Variants:
+    """Return what the same work would take if it were asked a little differently.
+
+    Parameters
+    ----------
+    workload : Workload
+        The work, with the limits in force.
+    taken : Option
+        The verdict.
+    options : sequence of Option
+        All of them, ranked.
+    supply : Supply
+        What may do the work.
+    """
+    match workload.work:
+        case Serve():
+            return Variants(at_other_limits=_at_other_limits(workload, options, supply))
+        case GpuHours() as work:
+            return Variants(readings=_readings(workload, work, supply, options))
+        case Pretrain() | Finetune() | Batch() | Embed():
+            return Variants(
+                at_other_counts=_at_other_counts(workload, taken, supply),
+                at_twice_the_work=_at_twice_the_work(workload, taken, options, supply),
+            )
+        case _:
+            return Variants()
+
+
+def _part(supply: Supply, options: Sequence[Option]) -> Supply:
+    """Return the machines of the cheapest options: variants of them are near."""
+    machines: dict[Machine, None] = {}
+    for option in options:
+        if option.choosable and option.fleet is not None and option.kind in WITH_MACHINES:
+            machines.setdefault(option.fleet.machine)
+            if len(machines) == MACHINES_LOOKED_AT:
+                break
+    return supply.only(machines)
+
+
+def _best(options: Sequence[Option]) -> Option | None:
+    """Return the cheapest machines that may be recommended and bind for a year at most, else the cheapest that bind."""
+    found = [option for option in options if option.choosable and option.kind in WITH_MACHINES]
+    return next((option for option in found if not option.binds), next(iter(found), None))
+
+
+def _at_other_limits(workload: Workload, options: Sequence[Option], supply: Supply) -> tuple[OtherLimit, ...]:
+    assert workload.serve is not None
+    assert workload.serve.tpot_limit_ms is not None
+    part, found = _part(supply, options), []
+    for ratio in LIMIT_RATIOS:
+        limit_ms = workload.serve.tpot_limit_ms * ratio
+        asked = workload.model_copy(update={"serve": workload.serve.model_copy(update={"tpot_limit_ms": limit_ms})})
+        best = _best(part.options(asked, part.sized(asked)[0]))
+        found.append(
+            OtherLimit(tpot_limit_ms=limit_ms)
+            if best is None
+            else OtherLimit(
+                tpot_limit_ms=limit_ms,
+                option_id=best.id,
+                accelerator=best.accelerator or "",
+                accelerators_total_count=best.accelerators_total_count,
+                usd_per_month=best.usd_per_month,
+            )
+        )
+    return tuple(found)
+
+
+def _at_other_counts(workload: Workload, taken: Option, supply: Supply) -> tuple[OtherCount, ...]:
+    """Return the run on half and twice the GPUs at the verdict's price for each: in as many boxes, or in one of another size."""
+    fleet, hours, price_usd = taken.fleet, taken.hours_per_run, taken.price_usd_per_hour
+    by_the_hour = taken.purchase_option in {PurchaseOption.ON_DEMAND, PurchaseOption.SPOT}
+    if fleet is None or not hours or not fleet.busy_hours_per_run or price_usd is None or not by_the_hour:
+        return ()
+    stretch, start_hours = hours / fleet.busy_hours_per_run, supply.assumptions["rent.start_hours"]
+    machine, total, found = fleet.machine, taken.accelerators_total_count, []
+    gpu_usd_per_hour = price_usd * fleet.instance_count / total if total else 0.0
+    for ratio in COUNT_RATIOS:
+        gpus = round(total * ratio)
+        if gpus < 1 or gpus != total * ratio:
+            continue
+        is_joined = machine.network_gb_per_s_each_way > 0 and gpus >= machine.accelerator_count
+        box = machine if is_joined else replace(machine, accelerator_count=float(gpus))
+        if not is_joined and gpus > LARGEST_BOX:
+            continue
+        other = estimate(workload, supply.architecture, box, gpus, supply.assumptions, calibration=supply.calibration)
+        if isinstance(other, Fleet) and other.busy_hours_per_run:
+            run_hours = other.busy_hours_per_run * stretch
+            gpu_hours = (run_hours + start_hours) * gpus - (hours + start_hours) * total
+            usd = taken.present_value_usd + gpu_hours * gpu_usd_per_hour
+            found.append(OtherCount(accelerators_total_count=gpus, hours_per_run=run_hours, usd=usd))
+    return tuple(found)
+
+
+def _at_twice_the_work(
+    workload: Workload, taken: Option, options: Sequence[Option], supply: Supply
+) -> TwiceTheWork | None:
+    """Return what twice the work costs where it costs more than twice as much and a machine: a rule bites, and which."""
+    work = workload.work
+    key = AMOUNTS[type(work)]
+    if taken.fleet is None or taken.price_usd_per_hour is None or not taken.present_value_usd:
+        return None
+    asked = workload.model_copy(update={workload.kind: work.model_copy(update={key: getattr(work, key) * 2})})
+    most_usd = (2 + 1 / taken.instance_count) * taken.present_value_usd
+    found: Sequence[Option] = ()
+    refusals: Sequence[Refusal] = ()
+    best = None
+    # The machines of the cheapest options first: where these are enough, the others need no sizing.
+    for some in (_part(supply, options), supply):
+        fleets, refusals = some.sized(asked)
+        found = some.options(asked, fleets)
+        best = next((option for option in found if option.choosable), None)
+        if best is not None and best.present_value_usd <= most_usd:
+            return None
+    usd = best.present_value_usd if best else 0.0
+    same = next((option for option in found if option.id == taken.id), None)
+    lost = next((refusal.stage for refusal in refusals if refusal.machine == taken.fleet.machine), "")
+    return TwiceTheWork(
+        option_id=best.id if best else "",
+        accelerator=(best.accelerator or "") if best else "",
+        accelerators_total_count=best.accelerators_total_count if best else 0.0,
+        usd=usd,
+        ratio=usd / taken.present_value_usd,
+        causes=tuple(reason.code for reason in same.not_recommended) if same else (),
+        is_unjoined=lost == "interconnect",
+    )
+
+
+def _readings(workload: Workload, work: GpuHours, supply: Supply, options: Sequence[Option]) -> tuple[Reading, ...]:
+    """Return the cheapest machines where idle hours are given back, and where the machines are kept all month."""
+    clock = supply.assumptions["money.hours_per_month"]
+    if work.hours_per_month >= clock:
+        return ()
+    kept = workload.model_copy(update={"gpu_hours": work.model_copy(update={"hours_per_month": clock})})
+    kept_best = _best(supply.options(kept, supply.sized(kept)[0]))
+    used_gpu_hours = work.count * work.hours_per_month
+    return tuple(
+        Reading(
+            is_releasable=is_releasable,
+            option_id=best.id,
+            usd_per_month=best.usd_per_month,
+            usd_per_useful_gpu_hour=best.usd_per_month / used_gpu_hours,
+        )
+        for is_releasable, best in ((True, _best(options)), (False, kept_best))
+        if best is not None
+    )

@@ -1,0 +1,181 @@
+"""Price catalogs that other projects publish as CSV files: gpuhunt's and SkyPilot's (``catalogs/v8/NAME/vms.csv``).
+
+Neither tells its seller or its day: whoever reads one does, a file by its name (``nebius@2026-10-01.csv``). gpuhunt has a row for
+each way to pay, SkyPilot a column.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Callable, Iterator, Mapping
+from datetime import date
+from pathlib import Path
+from typing import Any, Final
+
+from pricing.clock import today
+from pricing.errors import PricingError
+from pricing.offers import Offer, PurchaseOption
+from pricing.providers.contract import SHAPE_ERRORS, Normalised, RefusedRow, offer_or_refusal
+from pricing.providers.known import hardware_of
+from pricing.tables import read_text
+
+__all__ = ["catalog_rows", "file_rows", "is_catalog", "read_catalog"]
+
+SELLERS: Final = {"datacrunch": "verda", "do": "digitalocean", "lambdalabs": "lambda", "vastai": "vast"}
+"""Their names of sellers to ours."""
+
+ARCHITECTURES: Final = {"x86": "x86_64", "arm": "arm64"}
+
+VERSION: Final = "catalog-1"
+
+Row = Mapping[str, str]
+
+_FILE_NAME: Final = re.compile(r"([a-z0-9][a-z0-9-]*)@(\d{4}-\d{2}-\d{2})")
+_TOTAL_MIB: Final = re.compile(r"TotalGpuMemoryInMiB\W+(\d+)")
+
+
+def is_catalog(text: str) -> bool:
+    """Return whether a file is one of these catalogs, by its first line."""
+    return _format(text) is not None
+
+
+def file_rows(path: Path, text: str, part: str) -> Iterator[Normalised]:
+    """Read a catalog from a file that is called after its seller and day.
+
+    Raises
+    ------
+    PricingError
+        Where the name tells neither, or the file has another shape.
+    """
+    named = _FILE_NAME.fullmatch(path.stem)
+    try:
+        observed_on = date.fromisoformat(named[2]) if named else None
+    except ValueError:
+        observed_on = None
+    if named is None or observed_on is None or observed_on > today():
+        raise PricingError(
+            "a catalog of gpuhunt or SkyPilot tells neither its seller nor its day",
+            hint="call the file SELLER@DAY.csv, for example nebius@2026-10-01.csv: whose prices they are and when they were published",
+            where=str(path),
+        )
+    seller = SELLERS.get(named[1], named[1])
+    try:
+        yield from catalog_rows(text, seller=seller, observed_on=observed_on, version=VERSION, part=part)
+    except SHAPE_ERRORS as error:
+        raise PricingError(f"a row has another shape than the first line says: {error}", where=str(path)) from error
+
+
+def read_catalog(path: Path) -> list[Offer] | None:
+    """Return the offers of a catalog file; None where the file is none.
+
+    Raises
+    ------
+    PricingError
+        Where the file cannot be read, or holds a row that cannot be an offer.
+    """
+    text = read_text(path) if path.suffix.lower() == ".csv" else ""
+    if not is_catalog(text):
+        return None
+    rows = list(file_rows(path, text, part=""))
+    refused = [f"{row.identity}: {row.message}" for row in rows if isinstance(row, RefusedRow)]
+    if refused:
+        raise PricingError(
+            f"{len(refused)} of {len(rows)} rows cannot be offers; the first: {refused[0]}", where=str(path)
+        )
+    return [row for row in rows if isinstance(row, Offer)]
+
+
+def catalog_rows(text: str, *, seller: str, observed_on: date, version: str, part: str) -> Iterator[Normalised]:
+    """Read a catalog into offers.
+
+    Parameters
+    ----------
+    text : str
+        The file.
+    seller : str
+        Whose prices they are.
+    observed_on : date
+        The catalog's day.
+    version, part : str
+        Told by every row.
+
+    Raises
+    ------
+    Exception
+        One of `SHAPE_ERRORS`: a file of another shape.
+    """
+    found = _format(text)
+    if found is None:
+        raise ValueError(f"a catalog has other columns than {text.partition(chr(10))[0][:200]!r}")
+    common = {"provider": seller, "observed_on": observed_on, "adapter_version": version, "part": part}
+    for row in csv.DictReader(io.StringIO(text)):
+        for fields in found(seller, row):
+            yield offer_or_refusal(**common, **fields)
+
+
+def _format(text: str) -> Callable[[str, Row], Iterator[dict[str, Any]]] | None:
+    columns = set(text.partition("\n")[0].strip().split(","))
+    return next((reader for needed, reader in FORMATS if needed <= columns), None)
+
+
+def _gpuhunt(seller: str, row: Row) -> Iterator[dict[str, Any]]:
+    count = float(row["gpu_count"])
+    hardware = hardware_of(
+        seller,
+        row["instance_name"],
+        vcpus=float(row["cpu"]),
+        memory_gib=float(row["memory"]),
+        cpu_arch=ARCHITECTURES.get(row.get("cpu_arch", ""), ""),
+        stated=row["gpu_name"],
+        count=count,
+        memory_gb=float(row["gpu_memory"]) if row["gpu_memory"] else None,
+    )
+    is_spot = {"true": True, "false": False}[row["spot"].lower()]
+    yield {
+        "instance_type": row["instance_name"],
+        "region": row["location"] or "global",
+        "source": "gpuhunt's published catalog",
+        **hardware.fields(),
+        **_paid(float(row["price"]), is_spot=is_spot),
+    }
+
+
+def _skypilot(seller: str, row: Row) -> Iterator[dict[str, Any]]:
+    count = float(row["AcceleratorCount"] or 0)
+    total_mib = _TOTAL_MIB.search(row.get("GpuInfo") or "")
+    hardware = hardware_of(
+        seller,
+        row["InstanceType"],
+        vcpus=float(row["vCPUs"]) if row["vCPUs"] else None,
+        memory_gib=float(row["MemoryGiB"]) if row["MemoryGiB"] else None,
+        stated=row["AcceleratorName"],
+        count=count,
+        memory_gb=float(round(float(total_mib[1]) / 1024 / max(count, 1.0))) if total_mib else None,
+    )
+    region, zone = row["Region"] or "global", row.get("AvailabilityZone") or ""
+    for text, is_spot in ((row["Price"], False), (row.get("SpotPrice"), True)):
+        # A price that is not told, or a spot price of 0, says that it is not sold so.
+        if text and (float(text) or not is_spot):
+            yield {
+                "instance_type": row["InstanceType"],
+                "region": region,
+                "zone": zone,
+                "zone_kind": "zone" if zone else "region",
+                "source": "SkyPilot's published catalog",
+                **hardware.fields(),
+                **_paid(float(text), is_spot=is_spot),
+            }
+
+
+def _paid(price_usd_per_hour: float, *, is_spot: bool) -> dict[str, Any]:
+    option = PurchaseOption.SPOT if is_spot else PurchaseOption.ON_DEMAND
+    return {"purchase_option": option, "interruptible": is_spot, "price_usd_per_hour": price_usd_per_hour}
+
+
+FORMATS: Final = (
+    ({"instance_name", "location", "price", "gpu_count", "gpu_name", "spot"}, _gpuhunt),
+    ({"InstanceType", "AcceleratorName", "AcceleratorCount", "Price", "Region"}, _skypilot),
+)
+"""The columns that tell a catalog, and its reader."""

@@ -1,0 +1,89 @@
+"""DigitalOcean: Droplet sizes with GPUs, at one price in each region that sells them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final
+
+from pricing.offers import Launchable, PurchaseOption
+from pricing.providers.contract import Fetched, Normalised, Provider, RawPage, Request, offer_or_refusal
+from pricing.providers.hardware import read_parts
+from pricing.providers.http import Http
+from pricing.providers.known import hardware_of
+from pricing.providers.pool import side_by_side
+
+__all__ = ["PROVIDER", "fetch", "normalise"]
+
+URL: Final = "https://api.digitalocean.com"
+PART: Final = "sizes"
+VERSION: Final = "digitalocean-1"
+
+
+def fetch(request: Request) -> Iterator[Fetched]:
+    """Ask for all sizes, page by page."""
+    base = request.endpoint("GPUPLAN_DIGITALOCEAN_URL", URL)
+
+    def ask() -> Iterator[RawPage]:
+        token = request.key("DIGITALOCEAN_TOKEN", base)
+        with Http(request, {"Authorization": f"Bearer {token}"}) as http:
+            number, is_last = 0, False
+            while not is_last:
+                number += 1
+                page = http.page(PART, "sizes", base + "/v2/sizes", {"per_page": "200", "page": str(number)})
+                yield page
+                # The address of the next page names the public host; its number is enough.
+                is_last = not (page.body.get("links") or {}).get("pages", {}).get("next")
+
+    yield from side_by_side(request, {PART: ask})
+
+
+def normalise(pages: Iterable[RawPage]) -> Iterator[Normalised]:
+    """Read the sizes with GPUs into offers; the memory told is that of all GPUs together."""
+    return read_parts(pages, _offers)
+
+
+def _offers(pages: list[RawPage]) -> Iterator[Normalised]:
+    for page in pages:
+        for size in page.body["sizes"]:
+            if size.get("gpu_info"):
+                for region in size["regions"] or ("global",):
+                    yield _offer(page, size, region)
+
+
+def _offer(page: RawPage, size: Mapping[str, Any], region: str) -> Normalised:
+    gpu = size["gpu_info"]
+    hardware = hardware_of(
+        "digitalocean",
+        size["slug"],
+        vcpus=size["vcpus"],
+        memory_gib=size["memory"] / 1024,
+        stated=gpu["model"],
+        count=float(gpu["count"]),
+        memory_gb=gpu["vram"]["amount"] / gpu["count"],
+    )
+    is_sold = bool(size["available"] and size["regions"])
+    return offer_or_refusal(
+        provider="digitalocean",
+        instance_type=size["slug"],
+        region=region,
+        **hardware.fields(),
+        purchase_option=PurchaseOption.ON_DEMAND,
+        launchable=Launchable.YES if is_sold else Launchable.NO,
+        launchable_note="" if is_sold else "not available in any region when it was asked",
+        price_usd_per_hour=float(size["price_hourly"]),
+        source="DigitalOcean API sizes",
+        source_sku_ids=(size["slug"],),
+        observed_on=page.fetched_at.date(),
+        adapter_version=VERSION,
+        part=page.part,
+    )
+
+
+PROVIDER = Provider(
+    name="digitalocean",
+    version=VERSION,
+    fetch=fetch,
+    normalise=normalise,
+    endpoints={"GPUPLAN_DIGITALOCEAN_URL": URL},
+    needs="DIGITALOCEAN_TOKEN",
+)

@@ -1,0 +1,96 @@
+"""Hyperstack: flavors of each region, priced by the GPU in a price book."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final
+
+from pricing.accelerator_names import read_name
+from pricing.offers import Launchable, PurchaseOption
+from pricing.providers.contract import Fetched, Normalised, PartFault, Provider, RawPage, Request, offer_or_refusal
+from pricing.providers.hardware import read_parts, refused
+from pricing.providers.http import Http
+from pricing.providers.known import hardware_of
+from pricing.providers.pool import side_by_side
+
+__all__ = ["PROVIDER", "fetch", "normalise"]
+
+URL: Final = "https://infrahub-api.nexgencloud.com"
+PART: Final = "flavors"
+VERSION: Final = "hyperstack-1"
+SPOT: Final = "-spot"
+
+
+def fetch(request: Request) -> Iterator[Fetched]:
+    """Ask for the flavors and the price book together: neither is a price without the other."""
+    base = request.endpoint("GPUPLAN_HYPERSTACK_URL", URL)
+
+    def ask() -> Iterator[RawPage]:
+        with Http(request, {"api_key": request.key("HYPERSTACK_API_KEY", base)}) as http:
+            yield http.page(PART, "pricebook", base + "/v1/pricebook")
+            yield http.page(PART, "flavors", base + "/v1/core/flavors")
+
+    yield from side_by_side(request, {PART: ask})
+
+
+def normalise(pages: Iterable[RawPage]) -> Iterator[Normalised]:
+    """Read the flavors with GPUs into offers."""
+    return read_parts(pages, _offers)
+
+
+def _offers(pages: list[RawPage]) -> Iterator[Normalised]:
+    body = {page.kind: page.body for page in pages}
+    prices: dict[str, float] = {}
+    for row in body["pricebook"]:
+        if row["value"] is not None and prices.setdefault(row["name"], float(row["value"])) != float(row["value"]):
+            yield PartFault(part=PART, reason="duplicate", message=f"the price book has two prices of {row['name']!r}")
+            return
+    for group in body["flavors"]["data"]:
+        for flavor in group["flavors"]:
+            if not flavor["gpu_count"]:
+                continue
+            if flavor["gpu"] in prices:
+                yield _offer(pages[0], flavor, prices[flavor["gpu"]])
+            else:
+                identity = f"{flavor['region_name']} {flavor['name']}"
+                yield refused(PART, identity, "no_price", f"the price book has no price of {flavor['gpu']!r}")
+
+
+def _offer(page: RawPage, flavor: Mapping[str, Any], usd_per_gpu_hour: float) -> Normalised:
+    is_spot, stated = flavor["gpu"].endswith(SPOT), flavor["gpu"].removesuffix(SPOT)
+    count = float(flavor["gpu_count"])
+    hardware = hardware_of(
+        "hyperstack",
+        flavor["name"],
+        vcpus=flavor["cpu"],
+        memory_gib=flavor["ram"],
+        stated=stated,
+        count=count,
+        memory_gb=read_name(stated).memory_gb,
+    )
+    return offer_or_refusal(
+        provider="hyperstack",
+        instance_type=flavor["name"],
+        region=flavor["region_name"],
+        **hardware.fields("derived_price" if count > 1 else ""),
+        purchase_option=PurchaseOption.SPOT if is_spot else PurchaseOption.ON_DEMAND,
+        interruptible=is_spot,
+        launchable=Launchable.YES if flavor["stock_available"] else Launchable.NO,
+        launchable_note="" if flavor["stock_available"] else "out of stock when it was asked",
+        price_usd_per_hour=usd_per_gpu_hour * count,
+        source="Hyperstack API pricebook and flavors",
+        source_sku_ids=(flavor["gpu"],),
+        observed_on=page.fetched_at.date(),
+        adapter_version=VERSION,
+        part=page.part,
+    )
+
+
+PROVIDER = Provider(
+    name="hyperstack",
+    version=VERSION,
+    fetch=fetch,
+    normalise=normalise,
+    endpoints={"GPUPLAN_HYPERSTACK_URL": URL},
+    needs="HYPERSTACK_API_KEY",
+)

@@ -1,0 +1,9 @@
+"""Nebius: prices as gpuhunt publishes them."""
+
+from __future__ import annotations
+
+from pricing.providers.gpuhunt_catalog import published
+
+__all__ = ["PROVIDER"]
+
+PROVIDER = published("nebius")

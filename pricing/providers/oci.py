@@ -1,0 +1,123 @@
+"""Oracle Cloud (OCI): a public price list of part numbers, each a GPU-hour of known shapes, the same in all regions."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final
+
+from pricing.offers import PricePart, PurchaseOption
+from pricing.providers.contract import Fetched, Normalised, Provider, RawPage, Request, offer_or_refusal
+from pricing.providers.hardware import read_parts, refused
+from pricing.providers.http import Http
+from pricing.providers.known import hardware_of
+from pricing.providers.pool import side_by_side
+
+__all__ = ["PROVIDER", "fetch", "normalise"]
+
+URL: Final = "https://apexapps.oracle.com"
+PATH: Final = "/pls/apex/cetools/api/v1/products/"
+PART: Final = "products"
+VERSION: Final = "oci-1"
+
+
+SHAPES: Final[Mapping[str, tuple[str, ...]]] = {
+    "B95909": ("A10", "VM.GPU.A10.1", "VM.GPU.A10.2", "BM.GPU.A10.4"),
+    "B95907": ("A100", "BM.GPU.A100-v2.8"),
+    "B109479": ("L40S", "BM.GPU.L40S.4"),
+    "B98415": ("H100", "BM.GPU.H100.8"),
+    "B110519": ("H200", "BM.GPU.H200.8"),
+    "B110978": ("B200", "BM.GPU.B200.8"),
+    "B112237": ("B300", "BM.GPU.B300.8"),
+    "B110979": ("GB200", "BM.GPU.GB200.4"),
+    "B112140": ("GB300", "BM.GPU.GB300.4"),
+    "B109485": ("MI300X", "BM.GPU.MI300X.8"),
+    "B111758": ("MI355X", "BM.GPU.MI355X.8"),
+    "B112613": ("RTX PRO 6000", "BM.GPU.RTXPRO.8"),
+}
+"""Part number to the GPU that its name has to tell, and the shapes that it prices; what they hold is among the facts."""
+
+CATEGORIES: Final = frozenset({"Compute - GPU", "Compute - GPU - Other"})
+"""Oracle rents GPUs under these; machines in the buyer's own hall (Cloud@Customer) stand under others."""
+
+_NAME: Final = re.compile(r"Compute\s*-\s*(?P<gpu>.*GPU.*)$")
+"""Software licenses (``NVIDIA AI Enterprise - H100``) share category and unit with the machines, and are told by their names."""
+
+
+def fetch(request: Request) -> Iterator[Fetched]:
+    """Ask once for the whole price list, in dollars."""
+    url = request.endpoint("GPUPLAN_OCI_URL", URL) + PATH
+
+    def ask() -> Iterator[RawPage]:
+        with Http(request) as http:
+            yield http.page(PART, "products", url, {"currencyCode": "USD"})
+
+    yield from side_by_side(request, {PART: ask})
+
+
+def normalise(pages: Iterable[RawPage]) -> Iterator[Normalised]:
+    """Read the GPU part numbers into offers of the shapes that they price."""
+    return read_parts(pages, _offers)
+
+
+def _offers(pages: list[RawPage]) -> Iterator[Normalised]:
+    for page in pages:
+        for item in page.body["items"]:
+            named = _NAME.search(item["displayName"])
+            if item["metricName"] != "GPU Per Hour" or item["serviceCategory"] not in CATEGORIES or named is None:
+                continue
+            price = _usd_per_gpu_hour(item)
+            told = re.sub(r"^GPU\s*-\s*", "", named["gpu"].strip())
+            stated, *shapes = SHAPES.get(item["partNumber"], (told, f"{told} (per GPU)"))
+            if not re.search(rf"\b{re.escape(stated)}\b", told):
+                identity = f"{item['partNumber']} {item['displayName']}"
+                yield refused(page.part, identity, "renamed", f"the part number of {stated} now names another GPU")
+            elif price is not None:
+                yield from (_offer(page, item, stated, shape, price) for shape in shapes)
+
+
+def _usd_per_gpu_hour(item: Mapping[str, Any]) -> float | None:
+    """Return the price without a commitment; None where the part has none.
+
+    Raises
+    ------
+    ValueError
+        Where prices come in another currency than was asked for.
+    """
+    for local in item["currencyCodeLocalizations"]:
+        if local["currencyCode"] != "USD":
+            raise ValueError(f"unknown currency {local['currencyCode']!r}")
+        for price in local["prices"]:
+            if price["model"] == "PAY_AS_YOU_GO":
+                return float(price["value"])
+    return None
+
+
+def _offer(page: RawPage, item: Mapping[str, Any], stated: str, shape: str, price: float) -> Normalised:
+    hardware = hardware_of("oci", shape, stated=stated, count=0.0 if item["partNumber"] in SHAPES else 1.0)
+    count = hardware.accelerator_count
+    part_number = item["partNumber"]
+    return offer_or_refusal(
+        provider="oci",
+        instance_type=shape,
+        region="global",
+        **hardware.fields("derived_price" if count > 1 else ""),
+        purchase_option=PurchaseOption.ON_DEMAND,
+        price_usd_per_hour=price * count,
+        price_parts=(PricePart(name="accelerator", sku_id=part_number, quantity=count, price_usd_per_hour=price),),
+        source="Oracle price list (cetools products)",
+        source_sku_ids=(part_number,),
+        observed_on=page.fetched_at.date(),
+        adapter_version=VERSION,
+        part=page.part,
+    )
+
+
+PROVIDER = Provider(
+    name="oci",
+    version=VERSION,
+    fetch=fetch,
+    normalise=normalise,
+    anchors=("BM.GPU.H100.8",),
+    endpoints={"GPUPLAN_OCI_URL": URL},
+)

@@ -1,0 +1,122 @@
+"""Vast: a market of single hosts' asks, reduced to the lowest of each machine and country.
+
+Of all asks that can be rented now and whose host is verified, one offer is kept for each GPU, number of GPUs and country: the
+lowest ask, with the default disk. It is flagged ``lowest_ask``. Bids on interruptible machines are no prices and are left out.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final
+
+from pricing.clock import utc_now
+from pricing.offers import Launchable, PurchaseOption
+from pricing.providers.contract import Fetched, Normalised, Provider, RawPage, Request, SourceError, offer_or_refusal
+from pricing.providers.hardware import read_parts
+from pricing.providers.http import Http
+from pricing.providers.known import hardware_of
+from pricing.providers.pool import Job, side_by_side
+
+__all__ = ["PROVIDER", "fetch", "normalise"]
+
+URL: Final = "https://console.vast.ai"
+PATH: Final = "/api/v0/bundles/"
+VERSION: Final = "vast-1"
+
+COUNTS: Final = (1, 2, 4, 8)
+"""GPUs in a machine; one part each, since an answer is cut at `MOST_ASKS`."""
+
+MOST_ASKS: Final = 3000
+
+_COUNTRY: Final = re.compile(r"(?:^|,\s*)([A-Z]{2})$")
+_SERVER_EDITION: Final = re.compile(r"^(RTX PRO \d+) S$")
+
+
+def fetch(request: Request) -> Iterator[Fetched]:
+    """Ask for the asks on machines of each size."""
+    url = request.endpoint("GPUPLAN_VAST_URL", URL) + PATH
+
+    def job(count: int) -> Job:
+        return lambda: _asks(request, url, count)
+
+    yield from side_by_side(request, {f"asks/{count}": job(count) for count in COUNTS})
+
+
+def _asks(request: Request, url: str, count: int) -> Iterator[RawPage]:
+    wanted = {"verified": True, "rentable": True, "rented": False, "num_gpus": count}
+    query = {name: {"eq": value} for name, value in wanted.items()}
+    with Http(request) as http:
+        body = http.post_json(url, {**query, "type": "on-demand", "order": [["dph_total", "asc"]], "limit": MOST_ASKS})
+    if isinstance(body, dict) and len(body.get("offers") or ()) >= MOST_ASKS:
+        raise SourceError(
+            f"{MOST_ASKS} asks came, as many as one answer holds: others are missing", reason="truncated", where=url
+        )
+    yield RawPage(part=f"asks/{count}", kind="asks", body=body, url=url, fetched_at=utc_now())
+
+
+def normalise(pages: Iterable[RawPage]) -> Iterator[Normalised]:
+    """Reduce asks to the lowest of each machine and country."""
+    return read_parts(pages, _offers)
+
+
+def _offers(pages: list[RawPage]) -> Iterator[Normalised]:
+    lowest: dict[tuple[str, str], tuple[RawPage, Mapping[str, Any]]] = {}
+    for page in pages:
+        for ask in page.body["offers"]:
+            if ask["rentable"] and not ask["rented"] and ask["verification"] == "verified" and ask["num_gpus"]:
+                machine = f"{ask['num_gpus']}x {ask['gpu_name']} {_memory_gb(ask):g}GB"
+                kept = lowest.setdefault((machine, _country(ask)), (page, ask))
+                if 0 < ask["dph_total"] < kept[1]["dph_total"]:
+                    lowest[machine, _country(ask)] = page, ask
+    for (machine, country), (page, ask) in sorted(lowest.items(), key=lambda item: item[0]):
+        yield _offer(page, ask, machine, country)
+
+
+def _memory_gb(ask: Mapping[str, Any]) -> float:
+    """Return the nominal memory of one GPU; the source tells what the driver sees, in MiB."""
+    return float(round(ask["gpu_ram"] / 1024))
+
+
+def _country(ask: Mapping[str, Any]) -> str:
+    """Return the host's country, as a region of the market; ``marketplace`` where the host does not tell."""
+    found = _COUNTRY.search(ask["geolocation"] or "")
+    return found[1] if found else "marketplace"
+
+
+def _offer(page: RawPage, ask: Mapping[str, Any], machine: str, country: str) -> Normalised:
+    share = (ask["cpu_cores_effective"] or 0) / ask["cpu_cores"] if ask["cpu_cores"] else 0.0
+    hardware = hardware_of(
+        "vast",
+        machine,
+        vcpus=ask["cpu_cores_effective"],
+        memory_gib=ask["cpu_ram"] * share / 1024,
+        processor=ask.get("cpu_name") or "",
+        stated=_SERVER_EDITION.sub(r"\1 Server Edition", ask["gpu_name"]),
+        count=float(ask["num_gpus"]),
+        memory_gb=_memory_gb(ask),
+    )
+    return offer_or_refusal(
+        provider="vast",
+        instance_type=machine,
+        region=country,
+        **hardware.fields("lowest_ask"),
+        purchase_option=PurchaseOption.MARKETPLACE,
+        launchable=Launchable.YES,
+        price_usd_per_hour=float(ask["dph_total"]),
+        source="Vast API bundles",
+        source_sku_ids=(str(ask["id"]),),
+        observed_on=page.fetched_at.date(),
+        adapter_version=VERSION,
+        part=page.part,
+    )
+
+
+PROVIDER = Provider(
+    name="vast",
+    version=VERSION,
+    fetch=fetch,
+    normalise=normalise,
+    part_of=lambda offer: f"asks/{offer.accelerator_count:g}",
+    endpoints={"GPUPLAN_VAST_URL": URL},
+)

@@ -1,0 +1,88 @@
+"""Verda (DataCrunch): one list of instance types, on demand and spot, at one price in all its data centers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final
+
+from pricing.offers import PurchaseOption
+from pricing.providers.contract import Fetched, Normalised, Provider, RawPage, Request, offer_or_refusal
+from pricing.providers.hardware import read_parts
+from pricing.providers.http import Http
+from pricing.providers.known import hardware_of
+from pricing.providers.pool import side_by_side
+
+__all__ = ["PROVIDER", "fetch", "normalise"]
+
+URL: Final = "https://api.datacrunch.io"
+PART: Final = "instance_types"
+VERSION: Final = "verda-1"
+
+PRICES: Final = ((PurchaseOption.ON_DEMAND, "price_per_hour"), (PurchaseOption.SPOT, "spot_price"))
+
+_COUNT: Final = re.compile(r"^\d+x\s+")
+
+
+def fetch(request: Request) -> Iterator[Fetched]:
+    """Ask once for all instance types."""
+    url = request.endpoint("GPUPLAN_VERDA_URL", URL) + "/v1/instance-types"
+
+    def ask() -> Iterator[RawPage]:
+        with Http(request) as http:
+            yield http.page(PART, "instance_types", url)
+
+    yield from side_by_side(request, {PART: ask})
+
+
+def normalise(pages: Iterable[RawPage]) -> Iterator[Normalised]:
+    """Read instance types into offers; prices come as text, and the memory told is that of all GPUs together."""
+    return read_parts(pages, _offers)
+
+
+def _offers(pages: list[RawPage]) -> Iterator[Normalised]:
+    for page in pages:
+        for row in page.body:
+            if (currency := row.get("currency", "usd")).lower() != "usd":
+                raise ValueError(f"unknown currency {currency!r}")
+            for option, field in PRICES:
+                price = row[field]
+                # No spot price, or one of 0, says that it is not sold so.
+                if price not in {None, ""} and (float(price) or option is PurchaseOption.ON_DEMAND):
+                    yield _offer(page, row, option, float(price))
+
+
+def _offer(page: RawPage, row: Mapping[str, Any], option: PurchaseOption, price: float) -> Normalised:
+    count = float(row["gpu"]["number_of_gpus"])
+    hardware = hardware_of(
+        "verda",
+        row["instance_type"],
+        vcpus=float(row["cpu"]["number_of_cores"]),
+        memory_gib=float(row["memory"]["size_in_gigabytes"]),
+        stated=_COUNT.sub("", row["gpu"]["description"]),
+        count=count,
+        memory_gb=row["gpu_memory"]["size_in_gigabytes"] / count if count else None,
+    )
+    return offer_or_refusal(
+        provider="verda",
+        instance_type=row["instance_type"],
+        region="global",
+        **hardware.fields(),
+        purchase_option=option,
+        interruptible=option is PurchaseOption.SPOT,
+        price_usd_per_hour=price,
+        source="Verda API instance-types",
+        source_sku_ids=(row["id"],),
+        observed_on=page.fetched_at.date(),
+        adapter_version=VERSION,
+        part=page.part,
+    )
+
+
+PROVIDER = Provider(
+    name="verda",
+    version=VERSION,
+    fetch=fetch,
+    normalise=normalise,
+    endpoints={"GPUPLAN_VERDA_URL": URL},
+)

@@ -1,0 +1,146 @@
+"""Vultr: virtual and bare-metal plans with GPUs, priced for each location that sells them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final
+
+from pricing.accelerators import resolve_all
+from pricing.errors import PricingError
+from pricing.offers import Launchable, PurchaseOption
+from pricing.providers.contract import Fetched, Normalised, Provider, RawPage, Request, SourceError, offer_or_refusal
+from pricing.providers.hardware import Hardware, read_parts
+from pricing.providers.http import Http
+from pricing.providers.known import hardware_of
+from pricing.providers.pool import Job, side_by_side
+
+__all__ = ["PROVIDER", "fetch", "normalise"]
+
+URL: Final = "https://api.vultr.com"
+VERSION: Final = "vultr-1"
+
+LISTS: Final = {"plans": "/v2/plans", "plans_metal": "/v2/plans-metal"}
+"""Part, which is also the key of its list, to its path."""
+
+METAL_COUNT: Final = 8.0
+"""GPUs in the bare-metal machines of the bundled list prices; the virtual ones have fewer."""
+
+PRICES: Final = (
+    (PurchaseOption.ON_DEMAND, "hourly_cost", "deploy_ondemand"),
+    (PurchaseOption.SPOT, "hourly_cost_preemptible", "deploy_preemptible"),
+)
+"""Purchase option, the field of its price, and the one that says whether it is sold."""
+
+_CLOUD_ID: Final = re.compile(r"^vcg-(?P<model>[a-z0-9]+)-.*?(?P<vram_gb>\d+)vram$")
+_METAL_ID: Final = re.compile(r"-(?:(?P<count>\d+)-)?(?P<model>[a-z0-9]+)-gpu$")
+
+
+def fetch(request: Request) -> Iterator[Fetched]:
+    """Ask for both lists, page by page."""
+    base = request.endpoint("GPUPLAN_VULTR_URL", URL)
+
+    def job(part: str, path: str) -> Job:
+        return lambda: _pages(request, part, base + path)
+
+    yield from side_by_side(request, {part: job(part, path) for part, path in LISTS.items()})
+
+
+def _pages(request: Request, part: str, url: str) -> Iterator[RawPage]:
+    params, seen = {"per_page": "500"} | ({"type": "all"} if part == "plans" else {}), {""}
+    with Http(request) as http:
+        while True:
+            page = http.page(part, part, url, params)
+            yield page
+            cursor = page.body["meta"]["links"]["next"] if isinstance(page.body, dict) and "meta" in page.body else ""
+            if not cursor:
+                return
+            if cursor in seen:
+                raise SourceError(f"the pages go in a circle at {cursor!r}", reason="shape", where=url)
+            seen.add(cursor)
+            params = {**params, "cursor": cursor}
+
+
+def normalise(pages: Iterable[RawPage]) -> Iterator[Normalised]:
+    """Read the plans with GPUs into offers."""
+    return read_parts(pages, _offers)
+
+
+def _offers(pages: list[RawPage]) -> Iterator[Normalised]:
+    for page in pages:
+        for plan in page.body[page.part]:
+            hardware = _hardware(plan)
+            if hardware is not None:
+                for option, price_field, sold_field in PRICES:
+                    if plan.get(sold_field, option is PurchaseOption.ON_DEMAND):
+                        yield from _by_location(page, plan, hardware, option, price_field)
+
+
+def _hardware(plan: Mapping[str, Any]) -> Hardware | None:
+    """Return what a plan holds, None where that is no GPU; some plans tell it in their names alone."""
+    told = _CLOUD_ID.search(plan["id"]) or _METAL_ID.search(plan["id"])
+    names = told.groupdict() if told else {}
+    stated = plan.get("gpu_type") or names.get("model", "").upper()
+    if not stated:
+        return None
+    vram_gb = float(plan.get("gpu_vram_gb") or names.get("vram_gb") or 0)
+    count = _count(plan, stated, vram_gb, names.get("count"))
+    return hardware_of(
+        "vultr",
+        plan["id"],
+        vcpus=plan.get("vcpu_count") or plan.get("cpu_threads"),
+        memory_gib=plan["ram"] / 1024,
+        stated=stated,
+        count=count,
+        memory_gb=vram_gb / max(count, 1.0) or None,
+    )
+
+
+def _count(plan: Mapping[str, Any], stated: str, vram_gb: float, in_name: str | None) -> float:
+    """Return how many GPUs: as stated (``8``, ``"1/8"``), as the plan's name says, or by its memory; else one."""
+    said = str(plan.get("gpu_count") or in_name or "")
+    if said:
+        part, _, whole = said.partition("/")
+        return float(part) / float(whole or 1)
+    try:
+        sizes_gb = {row.memory_nominal_gb for row in resolve_all(stated)}
+    except PricingError:
+        return 1.0
+    counts = {vram_gb / size_gb for size_gb in sizes_gb if vram_gb}
+    # Two sizes of one model (40 and 80 GB) that both fit are told apart by the dearer card, of which the plan holds fewer.
+    return min((count for count in counts if count < 1 or count in {1, 2, 4, 8, 16}), default=1.0)
+
+
+def _by_location(
+    page: RawPage, plan: Mapping[str, Any], hardware: Hardware, option: PurchaseOption, price_field: str
+) -> Iterator[Normalised]:
+    places = sorted({place for place in plan["locations"] if place})
+    own = plan.get("location_cost") or {}
+    for place in places or ("global",):
+        price = (own.get(place) or plan)[price_field] if isinstance(own, dict) else plan[price_field]
+        yield offer_or_refusal(
+            provider="vultr",
+            instance_type=plan["id"],
+            region=place,
+            **hardware.fields(),
+            purchase_option=option,
+            interruptible=option is PurchaseOption.SPOT,
+            launchable=Launchable.UNKNOWN if places else Launchable.NO,
+            launchable_note="" if places else "no location had it when it was asked",
+            price_usd_per_hour=float(price),
+            source=f"Vultr API {page.part.replace('_', '-')}",
+            source_sku_ids=(plan["id"],),
+            observed_on=page.fetched_at.date(),
+            adapter_version=VERSION,
+            part=page.part,
+        )
+
+
+PROVIDER = Provider(
+    name="vultr",
+    version=VERSION,
+    fetch=fetch,
+    normalise=normalise,
+    part_of=lambda offer: "plans_metal" if offer.accelerator_count == METAL_COUNT else "plans",
+    endpoints={"GPUPLAN_VULTR_URL": URL},
+)

@@ -1,0 +1,180 @@
+"""Sellers: who offers machines, what an independent party says of them, and the tier that follows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from functools import cache
+from types import MappingProxyType
+from typing import NamedTuple
+
+from pricing.checks import refuse_faults, refuse_unless_country, refuse_unless_known
+from pricing.free_tiers import free_tiers
+from pricing.tables import read_facts
+
+__all__ = ["KINDS", "RATINGS", "TIERS", "Seller", "Tier", "seller_of", "sellers", "tier_of"]
+
+KINDS = {
+    "hyperscaler": "a general cloud with regions all over the world",
+    "neocloud": "a cloud that sells GPUs above all",
+    "marketplace": "brokers machines of third parties",
+    "aggregator": "resells other clouds under one account",
+    "notebook": "sells notebooks and single machines",
+    "api": "sells models or functions on its GPUs",
+}
+RATINGS = ("platinum", "gold", "silver", "bronze", "participation_ribbon", "underperform", "unavailable")
+"""Words of SemiAnalysis ClusterMAX, best first; ``unavailable`` could not be tested, which is no judgment."""
+GOOD_RATINGS = RATINGS[: RATINGS.index("bronze") + 1]
+TIERS = {
+    "A": "a hyperscaler that is rated bronze or better",
+    "B": "rated bronze or better, or with an SLA, node sizes and regions that are stated",
+    "C": "a price list without these",
+    "D": "a marketplace, an aggregator, a community host, a free tier, or shared GPUs sold as whole ones",
+}
+
+
+class Tier(NamedTuple):
+    """How far a seller can be relied on: a letter of `TIERS`, and the facts that led there."""
+
+    letter: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seller:
+    """What is known of a provider as a company.
+
+    Attributes
+    ----------
+    provider : str
+        As in `pricing.offers.Offer`.
+    kind : str
+        A word of `KINDS`; empty where it is not known.
+    country : str or None
+        Headquarters, ISO 3166-1 alpha-2; no place of its machines. None where it is not known.
+    rating, rating_source : str
+        The newest independent rating, a word of `RATINGS` or empty, and who gave it.
+    rated_on : date or None
+        Its day.
+    earlier_rating, earlier_rating_source, earlier_rated_on
+        The one before it, likewise.
+    sla : str
+        The availability that it promises in public; empty where none is known.
+    node_sizes_stated, regions_stated : bool
+        Whether its price list tells machines with several GPUs, and where they stand.
+    shares_accelerators : bool
+        Whether several tenants share what it sells as a whole GPU.
+    clusters : str
+        Whether it sells joined nodes, and over which network; empty where it is not known.
+    minimum_commitment, certifications : str
+        As it states them; empty where it is not known.
+    price_api : str
+        How its prices can be read by a program; empty where it is not known.
+    source : str
+        Who says so.
+    observed_on : date
+        The day of the survey.
+    notes : str
+        Traps.
+    """
+
+    provider: str
+    kind: str = ""
+    country: str | None = None
+    rating: str = ""
+    rating_source: str = ""
+    rated_on: date | None = None
+    earlier_rating: str = ""
+    earlier_rating_source: str = ""
+    earlier_rated_on: date | None = None
+    sla: str = ""
+    node_sizes_stated: bool = False
+    regions_stated: bool = False
+    shares_accelerators: bool = False
+    clusters: str = ""
+    minimum_commitment: str = ""
+    certifications: str = ""
+    price_api: str = ""
+    source: str
+    observed_on: date
+    notes: str = ""
+
+    def __post_init__(self) -> None:
+        faults = refuse_unless_country(self, "country")
+        faults += refuse_unless_known(self, "kind", ("", *KINDS))
+        for name, day in (("rating", self.rated_on), ("earlier_rating", self.earlier_rated_on)):
+            faults += refuse_unless_known(self, name, ("", *RATINGS))
+            if getattr(self, name) and day is None:
+                faults.append(f"{name} needs its day")
+        refuse_faults(faults)
+
+    @property
+    def tier(self) -> Tier:
+        """Its tier by these facts, the newest judgment of an independent party first."""
+        if self.shares_accelerators:
+            return Tier("D", "several tenants share what is sold as a whole GPU")
+        if self.kind in {"marketplace", "aggregator"}:
+            return Tier("D", KINDS[self.kind])
+        judgments = [(self.rating, self.rated_on), (self.earlier_rating, self.earlier_rated_on)]
+        rating, rated_on = next(((word, on) for word, on in judgments if word not in {"", "unavailable"}), ("", None))
+        told = f"rated {rating.replace('_', ' ')} ({rated_on})" if rating else "not rated"
+        if rating in GOOD_RATINGS:
+            return Tier("A", f"hyperscaler, {told}") if self.kind == "hyperscaler" else Tier("B", told)
+        if self.sla and self.node_sizes_stated and self.regions_stated:
+            return Tier("B", f"SLA of {self.sla}; node sizes and regions stated; {told}")
+        missing = [
+            word
+            for word, is_stated in (
+                ("SLA", self.sla), ("node sizes", self.node_sizes_stated), ("regions", self.regions_stated),
+            )
+            if not is_stated
+        ]  # fmt: skip
+        return Tier("C", f"{told}; {', '.join(missing)} not stated")
+
+
+@cache
+def sellers() -> Mapping[str, Seller]:
+    """Return every seller that is known, by provider."""
+    return MappingProxyType({row.provider: row for row in read_facts(Seller, "sellers.csv")})
+
+
+OTHER_NAMES = {
+    "google": "gcp", "google-vertex": "gcp", "aws-bedrock": "aws", "ovhcloud": "ovh", "gmicloud": "gmi-cloud",
+}  # fmt: skip
+"""Names under which sellers of tokens list a seller of machines."""
+
+
+def seller_of(provider: str) -> Seller | None:
+    """Return what is known of a seller of machines or tokens, None where nothing is."""
+    # Behind Hugging Face's router stands the seller that the listing names.
+    name = provider.removeprefix("huggingface_")
+    return sellers().get(OTHER_NAMES.get(name, name))
+
+
+@cache
+def tier_of(provider: str, *, shared_host: bool = False) -> Tier:
+    """Return the tier of a seller, and why.
+
+    Parameters
+    ----------
+    provider : str
+        The provider's name, in offers or in lists of token prices.
+    shared_host : bool
+        Whether the machine is a third party's that the provider only brokers (`pricing.offers.Offer.shared_host`).
+
+    Examples
+    --------
+    >>> tier_of("aws")
+    Tier(letter='A', reason='hyperscaler, rated bronze (2026-09-23)')
+    >>> tier_of("packet-ai").letter
+    'D'
+    """
+    seller = seller_of(provider)
+    if shared_host:
+        return Tier("D", "a third party's machine, brokered")
+    if seller is None:
+        if any(row.service == provider for row in free_tiers()):
+            return Tier("D", "a free tier: no guarantee")
+        return Tier("C", "nothing known but its prices")
+    return seller.tier

@@ -1,0 +1,71 @@
+"""Staging: the rows of a landing in temporary tables, so that a few statements bring all of them into the store."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pricing.identity import IDENTITY_COLUMNS
+from pricing.offers import Offer
+from pricing.store.engine import Session
+from pricing.store.rows import DESCRIPTION_COLUMNS, columns_of
+
+__all__ = ["drop_stages", "number_new_offers", "stage"]
+
+
+def stage(session: Session, offers: Sequence[Offer], answered: Sequence[str], kept: Sequence[str]) -> None:
+    """Put offers, the parts that answered and the identities that stay into temporary tables."""
+    columns = columns_of(offers)
+    if len(columns.offers_by_identity) != len(offers):
+        raise ValueError("an identity comes twice; the gates let none through")
+    session.stage("arriving", columns.stage)
+    session.stage("arriving_description", columns.descriptions)
+    session.stage("arriving_reading", columns.readings)
+    session.stage("answered", {"part": ("text", list(answered))})
+    session.stage("kept", {"identity": ("text", list(kept))})
+    unknown = session.rows(
+        "select a.identity from arriving a left join offer o on o.identity = a.identity where o.identity is null"
+    )
+    session.stage("newcomer", columns.identities(sorted(identity for (identity,) in unknown)))
+
+
+def number_new_offers(session: Session) -> None:
+    """Give numbers to offers, descriptions and details that the store has not seen, and join them as ``staged``."""
+    session.execute(
+        f"""insert into offer (offer_id, identity, part, {", ".join(IDENTITY_COLUMNS)})
+        select (select coalesce(max(offer_id), 0) from offer) + row_number() over (order by identity),
+               identity, part, {", ".join(IDENTITY_COLUMNS)} from newcomer"""  # noqa: S608 - column names are ours
+    )
+    session.execute(
+        f"""insert into description (description_id, fingerprint, {", ".join(DESCRIPTION_COLUMNS)})
+        select (select coalesce(max(description_id), 0) from description) + row_number() over (order by a.fingerprint),
+               a.fingerprint, {", ".join(f"a.{name}" for name in DESCRIPTION_COLUMNS)}
+        from arriving_description a left join description d on d.fingerprint = a.fingerprint
+        where d.fingerprint is null"""  # noqa: S608 - column names are ours
+    )
+    session.execute(
+        """insert into detail (detail_id, source_sku_ids, price_parts)
+        select (select max(detail_id) from detail) + row_number() over (order by a.source_sku_ids, a.price_parts),
+               a.source_sku_ids, a.price_parts
+        from (select distinct source_sku_ids, price_parts from arriving) a
+        left join detail d on d.source_sku_ids = a.source_sku_ids and d.price_parts = a.price_parts
+        where d.detail_id is null"""
+    )
+    session.execute(
+        """create temporary table staged as
+        select o.offer_id, o.identity, a.part, a.price_usd_per_hour, a.upfront_usd, a.effective_on,
+               d.description_id, t.detail_id, o.purchase_option, a.observed_on
+        from arriving a
+        join offer o on o.identity = a.identity
+        join description d on d.fingerprint = a.fingerprint
+        join detail t on t.source_sku_ids = a.source_sku_ids and t.price_parts = a.price_parts"""
+    )
+
+
+def drop_stages(session: Session) -> None:
+    """Drop what a landing made."""
+    for table in (
+        *("arriving", "arriving_description", "arriving_reading", "answered", "kept", "newcomer"),
+        *("staged", "moved", "priced", "retermed", "gone", "logged"),
+    ):
+        session.execute(f"drop table {table}")
+    session.execute("drop table if exists renewed")

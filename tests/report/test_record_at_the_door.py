@@ -1,0 +1,97 @@
+"""A plan's JSON is held against its types before anything reads it: no key of it can end in a traceback."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import json
+import random
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+
+from planner.cli import main
+from planner.costs.inputs import BuyInputs, RentInputs, TokenInputs
+from planner.report.record import read_record
+from planner.report.schema import BuyBookRecord, RentBookRecord, TokenBookRecord
+from tests.conftest import ROOT
+
+PLAN: dict[str, Any] = json.loads((ROOT / "tests" / "golden" / "plan.json").read_text(encoding="utf-8"))
+VALUES: tuple[Any, ...] = (None, True, "x", "", -1, 0, 1e308, 10**30, [], {}, [1], {"a": 1}, "2026-01-01", "\x1b[31m")
+FORMS = ("table", "json", "csv", "md", "html", "xlsx")
+
+
+def _paths(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+    if path:
+        yield path
+    if isinstance(value, dict):
+        for key in value:
+            yield from _paths(value[key], (*path, key))
+    elif isinstance(value, list):
+        for index in range(min(len(value), 2)):
+            yield from _paths(value[index], (*path, index))
+
+
+def _broken(path: tuple[str | int, ...], rng: random.Random) -> dict[str, Any]:
+    plan = copy.deepcopy(PLAN)
+    place: Any = plan
+    for step in path[:-1]:
+        place = place[step]
+    if rng.random() < 0.4:
+        del place[path[-1]]
+    else:
+        place[path[-1]] = rng.choice(VALUES)
+    return plan
+
+
+def _outcomes(count: int, tmp_path: Path, seed: int) -> Iterator[tuple[int, tuple[str | int, ...]]]:
+    rng = random.Random(seed)
+    paths = list(_paths(PLAN))
+    file, golden = tmp_path / "plan.json", str(ROOT / "tests" / "golden" / "plan.json")
+    for _ in range(count):
+        path = rng.choice(paths)
+        file.write_text(json.dumps(_broken(path, rng)), encoding="utf-8")
+        words = ["report", str(file), "-f", rng.choice(FORMS), "-o", str(tmp_path / "out"), "--quiet"]
+        yield main(words if rng.random() < 0.8 else ["diff", str(file), golden]), path
+
+
+@pytest.mark.slow
+def test_a_key_that_is_missing_or_of_another_type_is_told_and_never_a_bug(tmp_path: Path) -> None:
+    assert [path for status, path in _outcomes(60, tmp_path, 1) if status not in {0, 2, 7}] == []
+
+
+@pytest.mark.slow
+def test_no_broken_key_of_many_is_a_bug(tmp_path: Path) -> None:
+    assert [path for status, path in _outcomes(3000, tmp_path, 2) if status not in {0, 2, 7}] == []
+
+
+def test_the_message_names_the_first_place(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    plan = copy.deepcopy(PLAN)
+    del plan["options"][1]["cost"]["usd_per_month"]
+    file = tmp_path / "plan.json"
+    file.write_text(json.dumps(plan), encoding="utf-8")
+    assert main(["report", str(file)]) == 2
+    assert (
+        f"{file}: options.1.cost.usd_per_month: this is no whole plan: this key is missing" in capsys.readouterr().err
+    )
+
+
+@pytest.mark.parametrize("text", ["[" * 2000, '{"verdict": {}, "options": [], "schema_version": 1}', "", "NaN"])
+def test_text_that_is_no_plan_is_told(text: str, tmp_path: Path) -> None:
+    file = tmp_path / "plan.json"
+    file.write_text(text, encoding="utf-8")
+    assert main(["report", str(file)]) == 2
+
+
+@pytest.mark.parametrize(
+    ("record", "book"), [(RentBookRecord, RentInputs), (BuyBookRecord, BuyInputs), (TokenBookRecord, TokenInputs)]
+)
+def test_the_record_holds_every_number_that_an_options_cost_is_made_from(record: type[BaseModel], book: type) -> None:
+    assert set(record.model_fields) == {field.name for field in dataclasses.fields(book)}
+
+
+def test_a_whole_plan_is_read_as_it_was_written() -> None:
+    assert read_record(json.dumps(PLAN), "plan.json") == PLAN

@@ -1,0 +1,164 @@
+"""The short answer: one screen, at every width, in ASCII where that is all a terminal shows, with the command that asks again."""
+
+from __future__ import annotations
+
+import io
+import json
+import shlex
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from planner.cli import main
+from planner.commands.tables import trimmed
+from planner.plan import Plan
+from planner.report.record import plan_record
+from planner.report.short import short_answer
+from planner.report.table import Column, Drop, Table
+from planner.report.terminal import render_short, render_tables
+from planner.report.values import Record, plain
+from planner.report.view import plan_view
+from tests.conftest import EXAMPLES
+
+KINDS = ("serve-llama-70b-office", "pretrain-7b", "lora-llama-8b", "batch-llama-8b", "embed-10m-documents", "diffusion-sdxl", "gpu-hours-h100", "serve-small-cpu")  # fmt: skip
+
+
+def _text(record: Record, width: int) -> str:
+    buffer = io.StringIO()
+    render_short(short_answer(record), Console(file=buffer, width=width, no_color=True))
+    return trimmed(buffer)
+
+
+@pytest.mark.parametrize("name", [KINDS[0], *(pytest.param(name, marks=pytest.mark.slow) for name in KINDS[1:])])
+def test_an_answer_fits_on_a_screen_and_within_its_width(name: str, plan_of: Callable[[str], Plan]) -> None:
+    record = plain(plan_record(plan_of(name), top=5))
+    assert len(_text(record, 100).splitlines()) <= 30
+    for width in (60, 80, 100, 120):
+        text = _text(record, width)
+        assert max(len(line) for line in text.splitlines()) <= width
+        flat = " ".join(text.split())
+        option = next(each for each in record["options"] if each["id"] == record["verdict"]["option_id"])
+        assert option["region"] in flat or option["region"] == "global"
+        assert option["provider"] in flat
+        assert "old" in flat
+
+
+def test_every_sort_of_alternative_stands_there_or_says_why_not(plan_of: Callable[[str], Plan]) -> None:
+    table = short_answer(plain(plan_record(plan_of("gpu-hours-h100"), top=5))).alternatives
+    words = [row[0].strip(">? ") for row in table.rows]
+    assert words == ["Hyperscaler", "GPU cloud", "Cheapest listed", "Hosted API", "Owned", "CPU only"]
+    assert all(row[1].startswith("- (") for row in table.rows if row[0].strip() in {"Hosted API", "CPU only"})
+    assert [row[0][:2] for row in table.rows].count("> ") == 1
+    assert "capex" in table.rows[4][1]
+
+
+def test_the_question_names_every_value_and_marks_the_defaults(plan_of: Callable[[str], Plan]) -> None:
+    record = plain(plan_record(plan_of("serve-llama-70b-office"), top=1))
+    answer = short_answer(record)
+    for words in ("20 requests/s", "peak 60 requests/s", "TTFT limit 1,000 ms", "precision fp8 or bf16", "office hours demand"):  # fmt: skip
+        assert words in answer.question
+    assert "owned servers in US" in answer.defaults
+    assert "_" not in answer.question + answer.defaults
+    assert "have" not in answer.question + answer.defaults
+    assert "country" not in answer.question + answer.defaults
+    keys = {each["key"] for each in record["defaults"]}
+    assert "own.place" in keys
+    assert "serve.requests_per_s" not in keys
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "lora-llama-8b",
+        *(pytest.param(name, marks=pytest.mark.slow) for name in ("serve-llama-70b-office", "gpu-hours-h100")),
+    ],
+)
+def test_the_command_asks_the_same_question_again(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    words = [
+        "plan",
+        str(EXAMPLES / f"{name}.yaml"),
+        "--set",
+        "site.colocation.pue_ratio=1.31",
+        "-f",
+        "json",
+        "--top",
+        "1",
+    ]
+    assert main(words) == 0
+    first: dict[str, Any] = json.loads(capsys.readouterr().out)
+    command = shlex.split(first["verdict"]["command"])
+    assert command[:2] == ["gpuplan", "plan"]
+    assert main([*command[1:], "-f", "json", "--top", "1"]) == 0
+    again = json.loads(capsys.readouterr().out)
+    assert again["verdict"]["headline"] == first["verdict"]["headline"]
+    assert again["workload"] == first["workload"]
+    assert again["verdict"]["command"] == first["verdict"]["command"]
+
+
+def test_a_plan_of_an_older_program_is_shown_with_what_it_has(plan_of: Callable[[str], Plan]) -> None:
+    record = plain(plan_record(plan_of("gpu-hours-h100"), top=1))
+    for key in ("defaults", "dropped"):
+        del record[key]
+    for key in ("alternatives", "command"):
+        del record["verdict"][key]
+    assert record["verdict"]["headline"] in " ".join(_text(record, 100).split())
+
+
+@pytest.mark.slow
+def test_all_tables_come_with_full_and_a_number_of_options_with_top(capsys: pytest.CaptureFixture[str]) -> None:
+    path = str(EXAMPLES / "gpu-hours-h100.yaml")
+    assert main(["plan", path]) == 0
+    assert "Options, cheapest first" not in capsys.readouterr().out
+    assert main(["plan", path, "--top", "2"]) == 0
+    assert "Options, cheapest first" in capsys.readouterr().out
+    assert main(["plan", path, "--full"]) == 0
+    full = capsys.readouterr().out
+    assert "Rent against buy" in full
+    assert "Sources of the prices shown" in full
+
+
+def test_offers_that_are_one_to_a_buyer_are_one_line(plan_of: Callable[[str], Plan]) -> None:
+    record = plain(plan_record(plan_of("gpu-hours-h100"), top=5))
+    first = record["options"][0]
+    twin = {**first, "id": "twin", "instance_type": "H100x2", "accelerator_count": 2.0, "instance_count": 4}
+    record["options"].insert(1, twin)
+    rows = plan_view(record, top=5).options.rows
+    assert sum("H100x2" in row[1] for row in rows) == 1
+    assert any(" or 4 x H100x2" in row[1] for row in rows)
+
+
+def test_columns_leave_by_priority_and_what_holds_nothing_is_absent() -> None:
+    columns = (
+        Column("name"),
+        Column("region", is_whole=True),
+        Column("memory", drop=Drop.SECOND),
+        Column("source", drop=Drop.THIRD),
+        Column("nothing"),
+    )
+    rows = (("instance-of-some-name", "europe-west4", "80 GiB", "a long source of this price", "-"),)
+
+    def text(width: int) -> str:
+        buffer = io.StringIO()
+        render_tables([Table("", columns, rows)], Console(file=buffer, width=width))
+        return buffer.getvalue()
+
+    assert "nothing" not in text(120)
+    assert "80 GiB" in text(120)
+    assert "80 GiB" not in text(66)
+    assert "source" in text(66)
+    assert "source" not in text(40)
+    assert "europe-west4" in text(40)
+    assert "instance-of-some-name" in text(40)
+
+
+def test_without_utf_8_only_ascii_is_printed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("LC_ALL", "C")
+    monkeypatch.setenv("COLUMNS", "70")
+    assert main(["plan", str(EXAMPLES / "gpu-hours-h100.yaml"), "--full"]) == 0
+    text = capsys.readouterr().out
+    assert text.isascii()
+    assert max(len(line) for line in text.splitlines()) <= 70

@@ -1,0 +1,126 @@
+"""Clouds' own billing exports say what FOCUS says."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from planner.usage.bill import Bill
+from planner.usage.exports import canonical
+from planner.usage.summary import Usage, summarised
+from pricing.catalog import load_bundled
+
+Read = Callable[..., Bill]
+BEGIN = datetime(2026, 10, 1, tzinfo=UTC)
+
+
+def _csv(path: Path, rows: list[dict[str, Any]]) -> Path:
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, columns, restval="")
+        writer.writeheader()
+        writer.writerows(rows)
+    return path
+
+
+def _hour(number: int) -> str:
+    return (BEGIN + timedelta(hours=number)).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _aws(kind: str, usd: float, **columns: Any) -> dict[str, Any]:
+    return {
+        "bill/PayerAccountId": "p", "lineItem/UsageAccountId": "a", "lineItem/LineItemType": kind, "lineItem/UsageStartDate": _hour(0),
+        "lineItem/UsageEndDate": _hour(1), "lineItem/ProductCode": "AmazonEC2", "lineItem/UsageType": "BoxUsage:p5.48xlarge", "lineItem/UsageAmount": 1,
+        "lineItem/CurrencyCode": "USD", "lineItem/UnblendedCost": usd, "lineItem/ResourceId": "i-1", "pricing/unit": "Hrs",
+        "pricing/publicOnDemandCost": 55.04, "product/instanceType": "p5.48xlarge", "product/region": "us-east-1", "resourceTags/user:team": "ml",
+        "lineItem/LineItemDescription": "x",
+    } | columns  # fmt: skip
+
+
+AWS_ROWS = [
+    _aws("Usage", 55.04),
+    _aws("DiscountedUsage", 0, **{"lineItem/ResourceId": "i-2", "reservation/EffectiveCost": 30, "reservation/ReservationARN": "ri"}),
+    _aws("SavingsPlanCoveredUsage", 55.04, **{"lineItem/ResourceId": "i-3", "savingsPlan/SavingsPlanEffectiveCost": 40, "savingsPlan/SavingsPlanARN": "sp"}),
+    _aws("SavingsPlanNegation", -55.04, **{"lineItem/ResourceId": "i-3", "savingsPlan/SavingsPlanARN": "sp"}),
+    _aws("SavingsPlanRecurringFee", 50, **{"lineItem/ResourceId": "", "lineItem/UsageType": "ComputeSP", "product/instanceType": "", "savingsPlan/SavingsPlanARN": "sp", "savingsPlan/TotalCommitmentToDate": 50, "savingsPlan/UsedCommitment": 40}),
+    _aws("RIFee", 100, **{"lineItem/ResourceId": "", "reservation/ReservationARN": "ri", "reservation/UnusedRecurringFee": 30, "reservation/UnusedAmortizedUpfrontFeeForBillingPeriod": 0, "reservation/UnusedQuantity": 1}),
+    _aws("Fee", 9_000, **{"reservation/ReservationARN": "ri"}),
+    _aws("Tax", 5, **{"product/instanceType": "", "lineItem/UsageType": ""}),
+]  # fmt: skip
+
+
+def _usage(bill: Bill) -> Usage:
+    return summarised(bill, [], load_bundled())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("names", ["legacy", "cur2"])
+def test_a_cost_and_usage_report_is_amortized(read: Read, tmp_path: Path, names: str) -> None:
+    rows = [{canonical(name) if names == "cur2" else name: cell for name, cell in row.items()} for row in AWS_ROWS]
+    bill = read(_csv(tmp_path / "cur.csv", rows), tag="team")
+    usage = _usage(bill)
+    assert bill.versions == ("AWS CUR",)
+    assert (usage.gpu_hours, usage.unused_gpu_hours) == pytest.approx((24, 8))
+    assert usage.effective_usd == pytest.approx(55.04 + 30 + 40 + 10 + 30)
+    assert usage.list_usd == pytest.approx(3 * 55.04)
+    assert usage.commitments is not None
+    assert usage.commitments.unused_usd == pytest.approx(40)
+    assert {group.name for group in usage.groups["tag"]} >= {"ml"}
+
+
+@pytest.mark.parametrize("day", ["10/01/2026", "2026-10-01"])
+def test_azures_amortized_costs_are_read(read: Read, tmp_path: Path, day: str) -> None:
+    base = {
+        "Date": day, "MeterCategory": "Virtual Machines", "MeterName": "ND96isr H100 v5", "Quantity": 24, "UnitOfMeasure": "1 Hour",
+        "CostInBillingCurrency": 2000, "PayGPrice": 98.32, "BillingCurrencyCode": "USD", "PricingModel": "OnDemand", "ChargeType": "Usage",
+        "SubscriptionId": "s", "ResourceId": "/vm/1", "ResourceLocation": "East US", "AdditionalInfo": '{"ServiceType": "Standard_ND96isr_H100_v5"}', "Tags": '"team": "ml"',
+    }  # fmt: skip
+    rows = [
+        base,
+        base | {"ResourceId": "/vm/2", "PricingModel": "Reservation", "ReservationId": "r", "CostInBillingCurrency": 1000},
+        base | {"ResourceId": "", "PricingModel": "Reservation", "ReservationId": "r", "CostInBillingCurrency": 500, "ChargeType": "UnusedReservation", "Quantity": 12},
+        base | {"AdditionalInfo": '{"ServiceType": "Standard_ND96isr_H100_v5", "UsageType": "ComputeHR_SW"}', "CostInBillingCurrency": 10},
+    ]  # fmt: skip
+    usage = _usage(read(_csv(tmp_path / "azure.csv", rows), tag="team"))
+    assert (usage.gpu_hours, usage.unused_gpu_hours) == pytest.approx((384, 96))
+    assert usage.effective_usd == pytest.approx(3510)
+    assert [group.name for group in usage.groups["tag"]] == ["ml"]
+    assert [group.name for group in usage.groups["region"]] == ["eastus"]
+
+
+def test_oracles_cost_reports_are_read(read: Read, tmp_path: Path) -> None:
+    row = {
+        "lineItem/intervalUsageStart": "2026-10-01T00:00Z", "lineItem/intervalUsageEnd": "2026-10-01T01:00Z", "product/service": "COMPUTE", "product/region": "us-ashburn-1",
+        "product/resourceId": "ocid1", "product/Description": "Oracle Cloud Infrastructure - Compute - GPU - H100", "product/compartmentId": "c",
+        "usage/billedQuantity": 8, "cost/myCost": 80, "cost/currencyCode": "USD", "cost/billingUnitReadable": "GPU HOURS", "cost/productSku": "B1", "lineItem/isCorrection": "false", "tags/team": "ml",
+    }  # fmt: skip
+    usage = _usage(read(_csv(tmp_path / "oci.csv", [row]), tag="team"))
+    assert (usage.gpu_hours, usage.effective_usd) == pytest.approx((8, 80))
+    assert [group.name for group in usage.groups["tag"]] == ["ml"]
+
+
+def test_googles_detailed_export_is_read_as_bigquery_stores_it(read: Read, tmp_path: Path) -> None:
+    def row(sku: str, cost: float, amount: float) -> dict[str, Any]:
+        return {
+            "billing_account_id": "b", "service": {"id": "6F81", "description": "Compute Engine"}, "sku": {"id": "1", "description": sku},
+            "usage_start_time": BEGIN, "usage_end_time": BEGIN + timedelta(hours=1), "project": {"id": "p"}, "labels": [{"key": "team", "value": "ml"}],
+            "location": {"region": "us-central1"}, "resource": {"name": "vm", "global_name": "//vm"}, "cost": cost, "currency": "USD",
+            "usage": {"amount": amount, "unit": "seconds", "amount_in_pricing_units": amount / 3600, "pricing_unit": "hour"},
+            "credits": [{"name": "cud", "type": "COMMITTED_USAGE_DISCOUNT", "amount": -cost / 4}, {"name": "gift", "type": "PROMOTION", "amount": -1.0}], "cost_type": "regular",
+        }  # fmt: skip
+
+    rows = [
+        row("Nvidia H100 80GB GPU attached to A3 instance", 60.0, 8 * 3600.0),
+        row("A3 Instance Core running", 12.0, 208 * 3600.0),
+    ]
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "gcp.parquet")
+    usage = _usage(read(tmp_path / "gcp.parquet", tag="team"))
+    assert (usage.gpu_hours, usage.effective_usd, usage.list_usd) == pytest.approx((8, 54, 72))
+    assert [group.name for group in usage.groups["tag"]] == ["ml"]

@@ -1,0 +1,190 @@
+"""Records in every form in which people hold them say the same."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from planner.usage.dcgm import read_dcgm
+from planner.usage.plain import read_plain
+from planner.usage.records import Records
+from planner.usage.slices import slice_of
+from planner.usage.slurm import read_slurm
+from planner.usage.sources import find_sources
+
+READERS: dict[str, Any] = {"slurm": read_slurm, "dcgm": read_dcgm, "plain": read_plain}
+
+
+def _read(path: Path, text: str | bytes, kind: str, **options: Any) -> Records:
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    work = path.parent / "work"
+    work.mkdir(exist_ok=True)
+    sources, faults = find_sources([str(path)], folder=work)
+    assert faults == []
+    assert [source.kind for source in sources] == [kind]
+    records: Records = READERS[kind](sources, **options)
+    return records
+
+
+def _hours(records: Records) -> dict[str, float]:
+    return records.table.by("basis", "gpu_hours")
+
+
+TRES = "cpu=8,gres/gpu:a100=2,gres/gpu=2"
+JOB = f"1|2026-10-01T00:00:00|2026-10-01T02:00:00|COMPLETED|{TRES}|7200"
+HEAD = "JobID|Start|End|State|AllocTRES|ElapsedRaw"
+WIDE = f"{'JobID':<12} {'Start':>19} {'End':>19} {'State':>10} {'AllocTRES':>40}"
+SACCT = {
+    "with bars": f"{HEAD}\n{JOB}\n",
+    "with a closing bar, as requested": f"{HEAD.replace('Alloc', 'Req')}|\n{JOB}|\n",
+    "with commas": f"{HEAD.replace('|', ',')}\n{JOB.replace(TRES, chr(34) + TRES + chr(34)).replace('|', ',')}\n",
+    "in columns": f"{WIDE}\n{'-' * 12} {'-' * 19} {'-' * 19} {'-' * 10} {'-' * 40}\n"
+    f"{'1':<12} {'2026-10-01T00:00:00':>19} {'2026-10-01T02:00:00':>19} {'COMPLETED':>10} {TRES:>40}\n",
+    "without a header, in seconds": f"1|1790812800|1790820000|COMPLETED|billing=1,{TRES}|7200\n",
+    "as JSON": json.dumps({"jobs": [{"job_id": 1, "state": {"current": ["COMPLETED"]}, "time": {"start": 1790812800, "end": {"number": 1790820000, "set": True}, "elapsed": 7200},
+        "tres": {"allocated": [{"type": "gres", "name": "gpu", "count": 2}, {"type": "gres", "name": "gpu:a100", "count": 2}]}}]}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("form", SACCT)
+def test_sacct_says_the_same_in_every_form(tmp_path: Path, form: str) -> None:
+    records = _read(tmp_path / "jobs", SACCT[form], "slurm")
+    assert _hours(records) == pytest.approx({"allocated": 4.0})
+    assert list(records.table.by("gpu", "gpu_hours")) == ["a100"]
+
+
+def test_lines_without_a_header_are_read_by_the_columns_that_are_told(tmp_path: Path) -> None:
+    line = f"{TRES}|2026-10-01T00:00:00|1|2026-10-01T02:00:00|2026-09-30T00:00:00\n"
+    records = _read(tmp_path / "jobs", line, "slurm", columns=["AllocTRES", "Start", "JobID", "End", "Submit"])
+    assert _hours(records) == pytest.approx({"allocated": 4.0})
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "elapsed", "hours"),
+    [
+        ("2026-10-25T02:30:00", "2026-10-25T03:30:00", 3600, 1),
+        ("2026-10-25T02:30:00", "2026-10-25T03:30:00", 7200, 2),
+        ("2026-10-25T01:30:00", "2026-10-25T02:30:00", 7200, 2),
+        ("2026-10-25T02:30:00", "2026-10-25T02:30:00", 3600, 1),
+        ("2026-10-25T01:00:00", "2026-10-25T04:00:00", 14400, 4),
+    ],
+)
+def test_in_the_hour_that_comes_twice_a_job_ran_as_long_as_slurm_says(
+    tmp_path: Path, start: str, end: str, elapsed: int, hours: float
+) -> None:
+    text = f"{HEAD}\n1|{start}|{end}|COMPLETED|gres/gpu=1|{elapsed}\n"
+    assert _hours(_read(tmp_path / "jobs", text, "slurm", timezone="Europe/Berlin")) == pytest.approx(
+        {"allocated": hours}
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "gpu", "share"),
+    [("1g.10gb", "", 1 / 7), ("a100_3g.20gb", "a100", 3 / 7), ("nvidia_h100_2g.20gb", "h100", 2 / 7), ("7g.80gb", "", 1),
+     ("a30_1g.6gb", "a30", 1 / 4), ("2g.12gb", "a30", 1 / 2), ("1g.10gb+me", "", 1 / 7)],
+)  # fmt: skip
+def test_a_slice_is_its_part_of_an_accelerator(kind: str, gpu: str, share: float) -> None:
+    found = slice_of(kind)
+    assert found is not None
+    assert found[0] == gpu
+    assert found[1] == pytest.approx(share)
+
+
+def test_jobs_on_slices_hold_parts_of_accelerators(tmp_path: Path) -> None:
+    text = f"{HEAD}\n1|2026-10-01T00:00:00|2026-10-01T07:00:00|COMPLETED|gres/gpu:1g.10gb=1,gres/gpu=1|25200\n2|2026-10-01T00:00:00|2026-10-01T07:00:00|COMPLETED|gres/gpu:a100_3g.20gb=2,gres/gpu=2|25200\n"
+    records = _read(tmp_path / "jobs", text, "slurm")
+    assert _hours(records) == pytest.approx({"allocated": 1 + 6})
+    assert any("slices" in note for note in records.notes)
+
+
+COUNTERS = {
+    "Grafana's CSV": 'Time,"{__name__=""DCGM_FI_DEV_GPU_UTIL"", gpu=""0"", Hostname=""n"", modelName=""T4""}"\n1790812800000,50 %\n1790816400000,50 %\n',
+    "nvidia-smi's log": "timestamp, index, name, utilization.gpu [%], power.draw [W]\n2026/10/01 00:00:00.642, 0, T4, 50 %, [N/A]\n2026/10/01 01:00:00.642, 0, T4, 50 %, 70 W\n",
+    "Prometheus' JSON": json.dumps({"status": "success", "data": {"resultType": "matrix", "result": [{"metric": {"__name__": "DCGM_FI_DEV_GPU_UTIL", "gpu": "0", "modelName": "T4"}, "values": [[1790812800, "50"], [1790816400, "50"]]}]}}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("form", COUNTERS)
+def test_counters_say_the_same_in_every_form(tmp_path: Path, form: str) -> None:
+    records = _read(tmp_path / "counters", COUNTERS[form], "dcgm")
+    assert _hours(records) == pytest.approx({"present": 2.0, "busy": 1.0})
+    assert list(records.table.by("gpu", "gpu_hours")) == ["T4"]
+
+
+LABELS = "timestamp,metric,gpu,UUID,modelName,GPU_I_ID,GPU_I_PROFILE,pod,namespace,value"
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_slices_of_one_accelerator_are_parts_of_it_in_any_order(tmp_path: Path, order: int) -> None:
+    lines = [
+        f"2026-10-01T0{hour}:00:00Z,DCGM_FI_PROF_GR_ENGINE_ACTIVE,0,G,A100-SXM4-80GB,{number},3g.40gb,p{number},a,{busy}"
+        for hour in (0, 1)
+        for number, busy in ((1, 1.0), (2, 0.0))
+    ]
+    records = _read(tmp_path / "counters", "\n".join([LABELS, *lines[::order]]), "dcgm")
+    assert _hours(records) == pytest.approx({"present": 2.0, "allocated": 12 / 7, "busy": 6 / 7})
+
+
+def test_pods_that_share_an_accelerator_share_its_hours(tmp_path: Path) -> None:
+    lines = [
+        f"2026-10-01T0{hour}:00:00Z,DCGM_FI_DEV_GPU_UTIL,0,G,T4,,,{pod},{pod},50" for hour in (0, 1) for pod in "ab"
+    ]
+    records = _read(tmp_path / "counters", "\n".join([LABELS, *lines]), "dcgm")
+    assert _hours(records) == pytest.approx({"present": 2.0, "allocated": 2.0, "busy": 1.0})
+    held = records.table.equals("basis", "allocated")
+    assert records.table.by("account", "gpu_hours", held) == pytest.approx({"a": 1.0, "b": 1.0})
+
+
+PLAIN = {
+    "two users": ("timestamp,gpus,user\n2026-10-01T00:00Z,4,a\n2026-10-01T00:00Z,8,b\n2026-10-01T01:00Z,4,a\n2026-10-01T01:00Z,8,b\n", 24),
+    "two users by number": ("timestamp,gpus,uid\n2026-10-01T00:00Z,4,1\n2026-10-01T00:00Z,8,2\n2026-10-01T01:00Z,4,1\n2026-10-01T01:00Z,8,2\n", 24),
+    "OpenCost's days": ("Date,Namespace,Pod,GPUs,TotalCost\n2026-10-01,a,p,2,1.5\n2026-10-01,a,q,4,1.5\n", 144),
+    "OpenCost's windows": (json.dumps({"code": 200, "data": [{"p": {"properties": {"namespace": "a"}, "start": "2026-10-01T00:00:00Z", "end": "2026-10-02T00:00:00Z", "gpuHours": 36}}]}), 36),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("form", PLAIN)
+def test_lines_of_one_time_add_up(tmp_path: Path, form: str) -> None:
+    text, hours = PLAIN[form]
+    assert _hours(_read(tmp_path / "table", text, "plain")) == pytest.approx({"allocated": hours})
+
+
+def test_an_archive_and_a_workbook_are_read_as_what_they_hold(tmp_path: Path) -> None:
+    import pyarrow as pa
+    import xlsxwriter
+
+    text = PLAIN["two users"][0]
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("inside/table.csv", text)
+    with pa.CompressedOutputStream(str(tmp_path / "a.csv.zst"), "zstd") as packed:
+        packed.write(text.encode())
+    with xlsxwriter.Workbook(tmp_path / "a.xlsx") as book:
+        sheet = book.add_worksheet()
+        for number, line in enumerate(text.splitlines()):
+            sheet.write_row(number, 0, line.split(","))
+    for name in ("a.zip", "a.csv.zst", "a.xlsx"):
+        folder = tmp_path / name.replace(".", "-")
+        folder.mkdir()
+        records = _read(folder / name, (tmp_path / name).read_bytes(), "plain")
+        assert _hours(records) == pytest.approx({"allocated": 24.0}), name
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('# HELP DCGM_FI_DEV_GPU_UTIL x\nDCGM_FI_DEV_GPU_UTIL{gpu="0"} 5\n', "query_range"),
+        ("identity/LineItemId,lineItem/UsageStartDate\na,b\n", "FOCUS"),
+        ("_runtime,system.gpu.0.gpu\n1,2\n", "DCGM"),
+    ],
+)
+def test_a_file_that_is_known_and_not_read_says_how_to_export_the_right_one(
+    tmp_path: Path, text: str, words: str
+) -> None:
+    (tmp_path / "file").write_text(text, encoding="utf-8")
+    sources, faults = find_sources([str(tmp_path / "file")], folder=tmp_path)
+    assert sources == []
+    assert words in faults[0].hint
