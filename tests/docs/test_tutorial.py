@@ -47,6 +47,7 @@ def _says(wanted: str, said: str) -> bool:
     return text.startswith(first) and text.endswith(last) and len(text) - len(last) >= start
 
 
+@pytest.mark.slow
 def test_every_command_of_the_tutorial_says_what_stands_there(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

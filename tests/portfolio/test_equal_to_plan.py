@@ -54,9 +54,7 @@ LORA = {"kind": "finetune", "model": "llama-3.1-8b", "finetune.method": "lora"}
 HEAP = {"kind": "batch", "model": "qwen2.5-7b", "batch.input_tokens": 400, "batch.output_tokens": 100}
 
 
-@pytest.mark.parametrize(
-    "row",
-    [
+ODD_ROWS = [
         {**SERVE, "serve.requests_per_s": 3.0, "constraints.purchase": "spot"},
         {**SERVE, "serve.requests_per_s": 30.0, "constraints.providers": "vastai"},
         {**SERVE, "serve.requests_per_s": 30.0, "constraints.gpus": "h100;a100", "serve.prefix_cache_hit_share": 0.5},
@@ -85,8 +83,12 @@ HEAP = {"kind": "batch", "model": "qwen2.5-7b", "batch.input_tokens": 400, "batc
         {"kind": "diffusion", "model": "sdxl", "diffusion.images_per_day": 2e6, "diffusion.seconds_per_image_limit": 4},
         {"kind": "gpu_hours", "gpu_hours.gpu": "b200", "gpu_hours.count": 20, "gpu_hours.hours_per_month": 730, "horizon_months": 48},
         {"kind": "gpu_hours", "gpu_hours.gpu": "rtx-4090", "gpu_hours.count": 3, "gpu_hours.hours_per_month": 100},
-    ],
-)  # fmt: skip
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "row", [pytest.param(row, marks=[pytest.mark.slow] if number % 6 else []) for number, row in enumerate(ODD_ROWS)]
+)
 def test_odd_workloads_have_the_verdict_of_their_own_plan(row: dict[str, Any]) -> None:
     against = usual_market()
     asked = asked_rows([row])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -50,13 +51,18 @@ FORMS: dict[str, Callable[[Record], str]] = {
 }
 
 
+def _read(text: str) -> str:
+    """Round what has more than ten digits: processors differ in the last ones of a sum."""
+    return re.sub(r"-?\d+\.\d{7,}(e[+-]?\d+)?", lambda match: f"{float(match[0]):.10g}", text)
+
+
 @pytest.mark.parametrize("name", sorted(FORMS))
 def test_each_form_is_as_it_was_last_looked_at(name: str, plan_of: Callable[[str], Plan]) -> None:
     text = FORMS[name](plain(plan_record(plan_of("gpu-hours-h100"), top=5)))
     path = GOLDEN / name
     if os.environ.get("GPUPLAN_UPDATE_GOLDEN"):
         path.write_text(text, encoding="utf-8")
-    assert text == path.read_text(encoding="utf-8")
+    assert _read(text) == _read(path.read_text(encoding="utf-8"))
 
 
 def test_a_table_of_80_columns_stays_within_them(plan_of: Callable[[str], Plan]) -> None:

@@ -78,7 +78,16 @@ def test_a_plan_of_an_older_program_still_has_a_page(plan_of: Callable[[str], Pl
     assert html.escape(record["verdict"]["headline"]) in page(record)
 
 
-@pytest.mark.parametrize("name", ["serve-llama-70b-office", "pretrain-7b", "diffusion-sdxl", "serve-small-cpu"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "pretrain-7b",
+        *(
+            pytest.param(name, marks=pytest.mark.slow)
+            for name in ("serve-llama-70b-office", "diffusion-sdxl", "serve-small-cpu")
+        ),
+    ],
+)
 def test_each_kind_of_work_has_its_charts(name: str, plan_of: Callable[[str], Plan]) -> None:
     charts = payload(page(plain(plan_record(plan_of(name)))))["charts"]
     for spec in charts.values():

@@ -15,8 +15,9 @@ from planner.web.guard import LARGEST_BODY_BYTES
 from tests.report.office import book_of
 from tests.web.client import GPU_HOURS, SERVE, ask
 
+pytestmark = pytest.mark.slow  # a server and its workers for each process of the tests
 
-@pytest.mark.slow
+
 @pytest.mark.parametrize("kind", KIND_WORDS)
 def test_each_kind_of_work_has_a_form_that_plans_as_it_stands(kind: str, address: str) -> None:
     page = ask(address, f"/?kind={kind}")
@@ -29,7 +30,7 @@ def test_each_kind_of_work_has_a_form_that_plans_as_it_stands(kind: str, address
     assert '<h1 id="headline">' in planned.text
 
 
-@pytest.mark.parametrize("ending", [pytest.param("xlsx", marks=pytest.mark.slow), "html", "json", "md", "csv"])
+@pytest.mark.parametrize("ending", ["xlsx", "html", "json", "md", "csv"])
 def test_a_plan_is_handed_out_in_every_form(ending: str, address: str, tmp_path: Path) -> None:
     got = ask(address, f"/download/plan.{ending}", GPU_HOURS)
     assert got.status == 200
