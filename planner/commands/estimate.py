@@ -15,6 +15,8 @@ from planner.commands.options import assumption_options, assumptions_of, calibra
 from pricing.console import Output, Talk, common_options, output_options
 
 if TYPE_CHECKING:
+    from planner.assumptions import Assumptions
+    from planner.demand.workload import Workload
     from planner.supply.machines import Machine, Refusal
     from planner.supply.scaling import ScalePoint
     from pricing.accelerators import Accelerator
@@ -24,6 +26,8 @@ __all__ = ["estimate"]
 MOST_IN_A_BOX = 8
 """More accelerators than this are several boxes, joined by the network of their maker's reference design."""
 MOST_MACHINES_ON_A_CURVE = 64
+_HOST_OVER_GPU_MEMORY = 2.0
+"""Host memory of a box whose host nobody states: servers have two to three times what their GPUs have (DGX A100: 2 TB beside 640 GB)."""
 FORMATS = ("bf16", "fp16", "fp8", "int8", "fp4")
 
 
@@ -97,11 +101,15 @@ def estimate(
             )
             notes += [] if points else ["no curve: only a job that ends takes less time on more machines"]
     shown = replace(answer, notes=(*notes, *answer.notes))
-    record = estimate_record(work, shown, relief=gains, curve=points)
+    record = estimate_record(work, shown, relief=gains, curve=points, usable_share=_usable_share(work, assumptions))
     if output.format == "json":
         output.write(json_text(record))
     else:
         show_text(output, estimate_tables(record))
+
+
+def _usable_share(work: Workload, assumptions: Assumptions) -> float:
+    return assumptions[f"perf.{'training' if work.kind in {'pretrain', 'finetune'} else 'engine'}_memory_share"]
 
 
 def _machine(on: str) -> tuple[Machine, int]:
@@ -119,7 +127,10 @@ def _machine(on: str) -> tuple[Machine, int]:
         return machine, max(1, round(each * (count or 1)))
     accelerator, _ = resolve(name)
     total = max(1, round(count or 1))
-    return own_machine(accelerator, min(total, max(accelerator.scale_up_count, MOST_IN_A_BOX))), total
+    machine = own_machine(accelerator, min(total, max(accelerator.scale_up_count, MOST_IN_A_BOX)))
+    return replace(
+        machine, memory_gib=_HOST_OVER_GPU_MEMORY * machine.accelerator_count * accelerator.memory_gib
+    ), total
 
 
 def _way_out(refusal: Refusal, accelerator: Accelerator) -> str:

@@ -66,7 +66,7 @@ def suitable_model(workload: Workload, architecture: Architecture | None) -> Arc
             where="model",
         )
     longest, most = longest_sequence_tokens(workload), architecture.max_context_tokens
-    if most and longest > most and workload.kind != "pretrain":
+    if most and longest > most and workload.kind not in {"pretrain", "finetune"}:
         raise InputError(
             f"sequences of {longest:,} tokens are longer than the {most:,} that {architecture.name} was made for",
             hint="shorten them, cut documents into pieces, or take a model of longer context",

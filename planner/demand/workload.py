@@ -546,6 +546,8 @@ class Workload(_Section):
         A known name, a path to a Hugging Face ``config.json``, or the numbers; ``gpu_hours`` needs none.
     precision, kv_precision : tuple of Precision
         Formats to choose from; empty means all that the kind of work and the accelerator allow.
+    stack : str, optional
+        The trainer of a training job; without it, megatron for pretraining and fsdp for fine-tuning.
     own : Own
         Where owned machines would stand.
     have : Have
@@ -562,6 +564,7 @@ class Workload(_Section):
     model: str | ModelNumbers | None = None
     precision: Precisions = ()
     kv_precision: Precisions = ()
+    stack: Literal["megatron", "nemo", "fsdp", "deepspeed", "axolotl", "torchtune", "unsloth"] | None = None
     serve: Serve | None = None
     pretrain: Pretrain | None = None
     finetune: Finetune | None = None
@@ -591,6 +594,10 @@ class Workload(_Section):
             faults.append(
                 f"serve.peak_requests_per_s ({self.serve.peak_requests_per_s:g}) must not be below "
                 f"serve.requests_per_s ({self.serve.requests_per_s:g})"
+            )
+        if self.stack and self.kind not in {"pretrain", "finetune"}:
+            faults.append(
+                f"stack {self.stack!r} is a trainer, so it belongs to pretrain and finetune, not to {self.kind!r}"
             )
         odd = sorted({str(item) for item in self.kv_precision} - CACHE_FORMATS)
         if odd:

@@ -10,11 +10,16 @@ from planner.figures import bytes_text, count, duration, percent, significant
 from planner.report.record import performance_record
 from planner.report.table import Column, Table
 from planner.report.values import SCHEMA_VERSION, Record, plain
-from planner.supply.machines import Fleet
+from planner.supply.machines import Fleet, MemoryUse
 from planner.supply.scaling import ScalePoint, relief_sentence
 from planner.words import BASIS_WORDS, BOUND_WORDS
 
 __all__ = ["estimate_record", "estimate_tables"]
+
+TIGHT_SHARE = 0.05
+"""Of the limit: what is left below that is less than releases of one engine differ by."""
+_BAR_CELLS = 40
+_LETTERS = {"weights": "W", "gradients": "G", "optimizer": "O", "activations": "A", "kv_cache": "K", "overhead": "o"}
 
 
 def estimate_record(
@@ -23,6 +28,7 @@ def estimate_record(
     *,
     relief: Mapping[str, float] | None = None,
     curve: Sequence[ScalePoint] = (),
+    usable_share: float = 1.0,
 ) -> Record:
     """Return what a machine does for a workload, in plain values under keys with units.
 
@@ -36,6 +42,8 @@ def estimate_record(
         Speed gained, as a share, if a part of the machine were twice as good.
     curve : sequence of ScalePoint
         The job on more and fewer machines.
+    usable_share : float
+        Of an accelerator's memory that this kind of work may fill.
     """
     accelerator = fleet.machine.accelerator
     record: Record = plain(
@@ -46,14 +54,7 @@ def estimate_record(
             "accelerator_count": fleet.machine.accelerator_count * fleet.instance_count,
             "layout": fleet.layout,
             "performance": performance_record(fleet),
-            "memory": {
-                "parts_bytes": dict(fleet.memory.parts),
-                "total_bytes": fleet.memory.total_bytes,
-                "upper_bytes": fleet.memory.upper_bytes,
-                "capacity_bytes": fleet.memory.capacity_bytes,
-            }
-            if fleet.memory
-            else None,
+            "memory": _memory(fleet.memory, usable_share) if fleet.memory else None,
             "hours_per_run": fleet.busy_hours_per_run,
             "utilisation_share": fleet.utilisation_share,
             "relief_speed_gain_share": dict(relief or {}),
@@ -65,6 +66,20 @@ def estimate_record(
         }
     )
     return record
+
+
+def _memory(use: MemoryUse, usable_share: float) -> Record:
+    """Return what fills the memory, what is left, and whether so little is left that another version may not fit."""
+    usable, judged = use.capacity_bytes * usable_share, use.upper_bytes or use.total_bytes
+    return {
+        "parts_bytes": dict(use.parts),
+        "total_bytes": use.total_bytes,
+        "upper_bytes": use.upper_bytes,
+        "usable_bytes": usable,
+        "free_bytes": use.capacity_bytes - use.total_bytes,
+        "capacity_bytes": use.capacity_bytes,
+        "fit": "may_not_fit" if judged > (1.0 - TIGHT_SHARE) * usable else "fits",
+    }
 
 
 def estimate_tables(record: Record) -> list[Table]:
@@ -117,24 +132,47 @@ def estimate_tables(record: Record) -> list[Table]:
     title = f"{count(record['accelerator_count'])} x {record['accelerator']}"
     tables = [Table(title, (Column("figure"), Column("typical"), Column("80 % band, or why")), tuple(rows))]
     if memory:
-        parts = [(name, bytes_text(size)) for name, size in memory["parts_bytes"].items() if size]
-        share = memory["total_bytes"] / memory["capacity_bytes"]
-        parts.append(
-            (
-                "together",
-                f"{bytes_text(memory['total_bytes'])} ({percent(share)} of {bytes_text(memory['capacity_bytes'])})",
-            )
-        )
-        if memory["upper_bytes"]:
-            parts.append(("at the upper end, by which a fit is judged", bytes_text(memory["upper_bytes"])))
-        tables.append(
-            Table("Memory of the fullest accelerator", (Column("item"), Column("size", is_number=True)), tuple(parts))
-        )
+        tables.append(_memory_table(memory))
     if record["curve"]:
         tables.append(_curve(record))
     if record["notes"]:
         tables.append(Table("Notes", (Column("what to know"),), tuple((note,) for note in record["notes"])))
     return tables
+
+
+def _memory_table(memory: Record) -> Table:
+    """Return what fills the memory, item by item, with a bar of all of it."""
+    capacity = memory["capacity_bytes"]
+    used = [(name, size) for name, size in memory["parts_bytes"].items() if size]
+    items = [*used, ("free", max(memory["free_bytes"], 0.0))]
+    rows = [(name.replace("_", " "), bytes_text(size), percent(size / capacity)) for name, size in items]
+    rows.append(("together", bytes_text(memory["total_bytes"]), percent(memory["total_bytes"] / capacity)))
+    if memory["upper_bytes"]:
+        rows.append(("at the upper end, by which a fit is judged", bytes_text(memory["upper_bytes"]), percent(memory["upper_bytes"] / capacity)))  # fmt: skip
+    rows.append(("limit for this work", bytes_text(memory["usable_bytes"]), percent(memory["usable_bytes"] / capacity)))
+    columns = (Column("item"), Column("size", is_number=True), Column(f"of {bytes_text(capacity)}", is_number=True))
+    tight = "; may not fit: less than 5 % of the limit is left, releases of one engine differ by more"
+    return Table(
+        "Memory of the fullest accelerator",
+        columns,
+        tuple(rows),
+        f"[{_bar(items, capacity)}]" + tight * (memory["fit"] == "may_not_fit"),
+    )
+
+
+def _bar(items: Sequence[tuple[str, float]], capacity: float) -> str:
+    """Return the memory as a bar of letters, one for each item, dots for what is free.
+
+    Examples
+    --------
+    >>> _bar([("weights", 16e9), ("kv_cache", 40e9), ("free", 24e9)], 80e9)
+    'WWWWWWWWKKKKKKKKKKKKKKKKKKKK............'
+    """
+    ends = [round(_BAR_CELLS * sum(size for _, size in items[: place + 1]) / capacity) for place in range(len(items))]
+    starts = [0, *ends]
+    return "".join(
+        _LETTERS.get(name, ".") * (end - start) for (name, _), start, end in zip(items, starts, ends, strict=False)
+    )
 
 
 def _curve(record: Record) -> Table:

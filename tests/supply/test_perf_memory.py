@@ -29,7 +29,7 @@ def _box(name: str = "H100-SXM", count: int = 8) -> Machine:
 
 def _tuned(model: str, seq_len: int, method: str = "full", count: int = 64) -> Fleet | Refusal:
     work = Finetune(method=method, tokens_m=500, seq_len=seq_len)
-    asked = Workload(kind="finetune", model=model, finetune=work)
+    asked = Workload(kind="finetune", model=model, finetune=work, stack="megatron")
     return estimate(asked, known_model(model), _box(), count, ASSUMPTIONS)
 
 

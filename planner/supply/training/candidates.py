@@ -27,9 +27,10 @@ from planner.supply.constants import links, take
 from planner.supply.hardware import Hardware, math_format
 from planner.supply.machines import Machine
 from planner.supply.training.goodput import goodput_share
-from planner.supply.training.matmul import offloaded_update_s
+from planner.supply.training.matmul import offloaded_update_s, streamed_weights_s
 from planner.supply.training.memory import TrainingStates, fixed_bytes
 from planner.supply.training.speed import StepParts, TrainedModel, TrainingConstants, TrainingLayout, training_step
+from planner.supply.training.stacks import Trainer, trainer_of
 
 __all__ = ["Job", "Layouts", "Outcome", "Scene", "formats_on", "job_of", "layouts_of", "outcome_of", "trained_model"]
 
@@ -45,6 +46,8 @@ _SINKS = ("gpt-oss",)
 """Families whose softmax has a learned sink: training kernels do not fuse it, the scores go through memory."""
 _UNFUSED_SCORE_BYTES = 22.0
 """Of one score: written, normed, read forward (8 bytes), its gradient and its recomputed softmax backward (14)."""
+_HOST_SHARE = 0.9
+"""Of host memory that what is offloaded may fill."""
 _SIXTEEN_BIT_BYTES, _ONE_BYTE = 2.0, 1.0
 
 
@@ -57,6 +60,7 @@ class Job:
     deadline_s: float
     sequences: float
     adapters: bool
+    trainer: Trainer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,7 +163,9 @@ def job_of(workload: Workload) -> Job:
         tokens, deadline_s = work.tokens_m * 1e6 * work.epochs, (work.deadline_hours or math.inf) * 3600.0
         adapters = work.method != "full"
     sequences = max(1.0, round(work.global_batch_tokens_m * 1e6 / work.seq_len))
-    return Job(work=work, tokens=tokens, deadline_s=deadline_s, sequences=sequences, adapters=adapters)
+    return Job(
+        work=work, tokens=tokens, deadline_s=deadline_s, sequences=sequences, adapters=adapters, trainer=trainer_of(workload)
+    )  # fmt: skip
 
 
 def formats_on(workload: Workload, hw: Hardware, row: int) -> list[str]:
@@ -179,19 +185,30 @@ def layouts_of(arch: Architecture, hw: Hardware, formats: Sequence[tuple[int, in
     """Return every layout worth trying."""
     rows: list[tuple[int, ...]] = []
     # Rings over the sequence are worth trying where one sequence alone is long.
-    rings = tuple(c for c in (1, 2, 4, 8) if c == 1 or (job.work.seq_len / c >= _LEAST_TOKENS_IN_A_RING and arch.heads))
-    ladder = ((0, 0), (1, 0), (1, 1)) if arch.kind != "encoder" else ((0, 0), (0, 1))
+    trainer = job.trainer
+    widest = 8 if trainer.splits_layers else 1
+    rings = tuple(
+        c
+        for c in (1, 2, 4, 8)
+        if c == 1 or (c <= widest and job.work.seq_len / c >= _LEAST_TOKENS_IN_A_RING and arch.heads)
+    )
+    chunks = int(trainer.chunks_loss and arch.kind != "encoder")
+    ladder = ((0, 0), (1, 0), (1, 1)) if chunks else ((0, 0), (0, 1))
     for row, fmt in formats:
         count = int(hw.count[row])
         domain = min(count, int(hw.scale_up_count[row])) if hw.scale_up_bytes_per_s[row] > 0 else min(count, 2)
         joined = hw.network_bytes_per_s[row] > 0
-        tensors = [t for t in (1, 2, 4, 8) if t <= domain and arch.heads % t == 0 and not hw.is_cpu[row]] or [1]
+        tensors = [
+            t for t in (1, 2, 4, 8) if t <= min(domain, widest) and arch.heads % t == 0 and not hw.is_cpu[row]
+        ] or [1]
         depths = [
-            p for p in (1, 2, 4, 8, 16) if p <= arch.layers and (joined or p <= count) and not hw.is_cpu[row]
+            p
+            for p in (1, 2, 4, 8, 16)
+            if p <= min(arch.layers, 2 * widest - 1) and (joined or p <= count) and not hw.is_cpu[row]
         ] or [1]
         for t in tensors:
             for p in depths:
-                for stage in (1, 3) if p == 1 else (1,):
+                for stage in (1, 3) if p == 1 and trainer.shards else (1,):
                     if (stage == 3 and count * (16 if joined else 1) == t) or (
                         p > 1 and job.adapters and not joined and p * t > count
                     ):
@@ -203,8 +220,9 @@ def layouts_of(arch: Architecture, hw: Hardware, formats: Sequence[tuple[int, in
                             for chunk, again in ladder:
                                 smalls = (0, 1) if p > 1 else (0,)
                                 rows.extend((row, fmt, t, p, e, c, stage, again, chunk, 0, small) for small in smalls)
-                        if p == 1 and t == 1 and not job.adapters and not hw.is_cpu[row]:
-                            rows.append((row, fmt, t, p, e, 1, stage, 1, 1, 1, 0))
+                        # What is frozen has no optimizer to put elsewhere: adapters offload sharded weights alone.
+                        if p == t == 1 and trainer.offloads and (stage == 3 or not job.adapters) and not hw.is_cpu[row]:
+                            rows.append((row, fmt, t, p, e, 1, stage, 1, chunks, 1, 0))
     table = np.asarray(rows, dtype=np.int64).reshape(-1, 11)
     flags = table[:, 7:] > 0
     return Layouts(
@@ -257,8 +275,10 @@ def outcome_of(scene: Scene, instances: FloatArray) -> Outcome:
         np.minimum(np.floor(room / (each * scene.reserve_ratio)), np.ceil(job.sequences / data)),
         max(1.0, _MOST_MICRO_BATCH_TOKENS // job.work.seq_len),
     )
-    host_needed = scene.states.optimizer_bytes / (t * p) * np.where(lay.stage >= 1, 1.0 / (data * c), 1.0) * here.count
-    reachable &= ~lay.offload | (host_needed <= 0.8 * here.host_memory_bytes)
+    streams = lay.offload & (lay.stage >= 3)
+    learned = scene.states.weight_bytes + scene.states.gradient_bytes
+    host_needed = (scene.states.optimizer_bytes + np.where(streams, learned, 0.0)) / (data * c) * here.count
+    reachable &= ~lay.offload | (host_needed <= _HOST_SHARE * here.host_memory_bytes)
     fits = reachable & (most >= 1)
     micro = np.where(lay.small, 1.0, 2.0 ** np.floor(np.log2(np.maximum(most, 1.0))))
     micro_batches = np.ceil(job.sequences / (data * micro))
@@ -280,9 +300,11 @@ def outcome_of(scene: Scene, instances: FloatArray) -> Outcome:
     stage_bw, stage_latency = group_bandwidth(
         here, all_links, np.where(p > 1, 2.0, 1.0), inside=np.where((machines_used > 1) & (p > 1), 1.0, 2.0)
     )
-    offload_s = offloaded_update_s(
-        parameter_count(scene.arch), t * p * c * data, machines_used, pcie_bytes_per_s=here.pcie_bytes_per_s
-    )
+    offload_s = np.where(
+        job.adapters, 0.0, offloaded_update_s(parameter_count(scene.arch), data, machines_used, pcie_bytes_per_s=here.pcie_bytes_per_s)
+    ) + micro_batches * np.where(
+        streams, streamed_weights_s(scene.states.weight_bytes, data, pcie_bytes_per_s=here.pcie_bytes_per_s), 0.0
+    )  # fmt: skip
     # All accelerators of a node hand over to the next stage at once: each has its part of the network cards already.
     layout = TrainingLayout(
         tensor=t, pipeline=p, data=data, context=c, expert=e, sharded=lay.stage >= 3, recompute=lay.recompute.astype(float),

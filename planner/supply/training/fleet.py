@@ -303,6 +303,10 @@ def _fleet(
         notes.append(
             f"sequences of {job.work.seq_len:,} tokens exceed the model's context of {arch.max_context_tokens:,}"
         )
+    if isinstance(job.work, Finetune):
+        notes.append(
+            f"trained as {job.trainer.name} does it; `stack:` names another trainer, which fits and runs differently"
+        )
     if not math.isfinite(job.deadline_s):
         notes.append(f"no deadline: the fewest machines that hold the work, {_duration(wall_s)}")
     return Fleet(

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from planner.supply.machines import Machine
 from pricing.accelerators import Accelerator, accelerators
 
-__all__ = ["matmul_ceiling_share", "offloaded_update_s"]
+__all__ = ["matmul_ceiling_share", "offloaded_update_s", "streamed_weights_s"]
 
 FloatArray = NDArray[np.float64]
 
@@ -66,6 +66,22 @@ def matmul_ceiling_share(machine: Machine) -> float:
     if chip is None or chip.name not in accelerators():
         return _USUAL_CEILING_SHARE
     return _ceiling_share(chip.name)
+
+
+def streamed_weights_s(
+    weight_bytes: float, accelerators_count: ArrayLike, *, pcie_bytes_per_s: ArrayLike, passes: float = 3.0
+) -> FloatArray:
+    """Return what a micro-batch takes longer where sharded weights lie in host memory: each part comes up in every pass.
+
+    Passes are forward, recomputed and backward. Source: ZeRO-Infinity (arXiv:2104.07857), whose parts travel over all lanes at once.
+
+    Examples
+    --------
+    >>> round(float(streamed_weights_s(141e9, 8, pcie_bytes_per_s=31e9)), 1)
+    2.1
+    """
+    lanes = _PCIE_SHARE * np.maximum(np.asarray(pcie_bytes_per_s, dtype=float), 1.0)
+    return np.asarray(passes * weight_bytes / np.asarray(accelerators_count, dtype=float) / lanes, dtype=float)
 
 
 def offloaded_update_s(

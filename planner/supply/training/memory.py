@@ -118,7 +118,7 @@ def fixed_bytes(
     stage : array_like
         ZeRO stage: 0 nothing, 1 optimizer states, 2 gradients too, 3 weights too are split over the data-parallel ranks.
     offload : array_like
-        True where the optimizer states lie in host memory.
+        True where the optimizer states lie in host memory; in stage 3 the weights and gradients too, but for what is at work.
 
     Returns
     -------
@@ -130,10 +130,16 @@ def fixed_bytes(
     zero = np.asarray(stage)
     local = (1.0 - states.expert_share + states.expert_share / e) / (t * p)
     weights = states.weight_bytes * local / np.where(zero >= 3, d, 1.0)
+    streams = np.asarray(offload) & (zero >= 3)
+    resident = np.where(streams, 0.0, 1.0)
+    weights = weights * resident
     gathered = np.where(
-        (zero >= 3) & (d > 1), np.minimum(2.0 * states.largest_unit_bytes / t, states.weight_bytes * local), 0.0
+        (zero >= 3) & ((d > 1) | streams),
+        np.minimum(2.0 * states.largest_unit_bytes / t, states.weight_bytes * local),
+        0.0,
     )
-    gradients = states.gradient_bytes * local / np.where(zero >= 2, d, 1.0)
+    unit = np.minimum(states.largest_unit_bytes, states.gradient_bytes * local)
+    gradients = np.where(streams, unit, states.gradient_bytes * local / np.where(zero >= 2, d, 1.0))
     optimizer = np.where(offload, 0.0, states.optimizer_bytes * local / np.where(zero >= 1, d, 1.0))
     weights = (
         weights

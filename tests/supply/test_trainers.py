@@ -1,0 +1,71 @@
+"""The same job in the software that people run: what fits in one trainer does not in another. Cases of public threads."""
+
+from __future__ import annotations
+
+import pytest
+
+from planner.assumptions import default_assumptions
+from planner.demand.models import known_model
+from planner.demand.workload import Finetune, Workload
+from planner.supply.fleet import estimate
+from planner.supply.machines import Fleet, Machine, Refusal
+from pricing.accelerators import accelerators
+
+GB = 1e9
+
+
+def _run(
+    model: str, gpu: str, count: int, *, stack: str | None = None, host_gib: float = 0.0, **work: object
+) -> Fleet | Refusal:
+    asked = Workload.model_validate(
+        {"kind": "finetune", "model": model, "stack": stack, "finetune": {"tokens_m": 10, **work}}
+    )
+    assert isinstance(asked.work, Finetune)
+    machine = Machine(accelerator=accelerators()[gpu], accelerator_count=count, memory_gib=host_gib)
+    return estimate(asked, known_model(model), machine, count, default_assumptions())
+
+
+def test_qlora_of_70b_on_two_cards_of_24_gb_fits_with_its_base_in_host_memory() -> None:
+    """axolotl-ai-cloud/axolotl#1428: QLoRA with FSDP and CPU offload peaked at 14 GB a card."""
+    work = {"method": "qlora", "rank": 32, "seq_len": 512, "global_batch_tokens_m": 0.004, "optimizer": "adamw_8bit"}
+    fleet = _run("llama-2-70b", "RTX 3090", 2, host_gib=96, **work)
+    assert isinstance(fleet, Fleet)
+    assert fleet.memory is not None
+    assert fleet.memory.total_bytes == pytest.approx(14 * GB, rel=0.15)
+    assert "offload" in fleet.layout.techniques
+    assert isinstance(_run("llama-2-70b", "RTX 3090", 2, host_gib=16, **work), Refusal)
+
+
+def test_72b_in_full_on_eight_a100_needs_host_memory() -> None:
+    """QwenLM/Qwen3#804 (ZeRO-3, over 800 GB of host memory) and axolotl-ai-cloud/axolotl#1439 (out of memory without)."""
+    work = {"method": "full", "seq_len": 2560, "global_batch_tokens_m": 0.128}
+    assert isinstance(_run("qwen2.5-72b", "A100-80GB-SXM", 8, stack="deepspeed", host_gib=1280, **work), Fleet)
+    assert isinstance(_run("qwen2.5-72b", "A100-80GB-SXM", 8, stack="deepspeed", host_gib=640, **work), Refusal)
+
+
+def test_whole_logits_of_a_long_sequence_do_not_fit_where_megatron_splits_them() -> None:
+    """unslothai/unsloth#4069: gpt-oss-120b, 32,768 tokens, out of memory on two RTX PRO 6000."""
+    work = {"method": "qlora", "seq_len": 32_768, "global_batch_tokens_m": 0.26, "optimizer": "adamw_8bit"}
+    assert isinstance(_run("gpt-oss-120b", "RTX PRO 6000 Blackwell", 2, **work), Refusal)
+    assert isinstance(_run("gpt-oss-120b", "RTX PRO 6000 Blackwell", 2, stack="megatron", **work), Fleet)
+
+
+def test_a_run_may_be_longer_than_the_context_it_extends() -> None:
+    """jquesnelle/yarn#23: llama-2-7b trained on sequences of 65,536."""
+    fleet = _run(
+        "llama-2-7b", "A100-80GB-SXM", 8, host_gib=1280, method="full", seq_len=65_536, global_batch_tokens_m=0.52
+    )
+    assert isinstance(fleet, Fleet)
+    assert any("exceed the model's context" in note for note in fleet.notes)
+
+
+def test_a_trainer_belongs_to_training() -> None:
+    with pytest.raises(ValueError, match="belongs to pretrain and finetune"):
+        Workload.model_validate(
+            {
+                "kind": "serve",
+                "model": "llama-3.1-8b",
+                "stack": "fsdp",
+                "serve": {"requests_per_s": 1, "input_tokens": 10, "output_tokens": 10},
+            }
+        )
