@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from planner.assumptions import default_assumptions
@@ -15,7 +17,7 @@ GB = 1e9
 
 
 def _run(
-    model: str, gpu: str, count: int, *, stack: str | None = None, host_gib: float = 0.0, **work: object
+    model: str, gpu: str, count: int, *, stack: str | None = None, host_gib: float = 0.0, **work: Any
 ) -> Fleet | Refusal:
     asked = Workload.model_validate(
         {"kind": "finetune", "model": model, "stack": stack, "finetune": {"tokens_m": 10, **work}}
@@ -27,7 +29,13 @@ def _run(
 
 def test_qlora_of_70b_on_two_cards_of_24_gb_fits_with_its_base_in_host_memory() -> None:
     """axolotl-ai-cloud/axolotl#1428: QLoRA with FSDP and CPU offload peaked at 14 GB a card."""
-    work = {"method": "qlora", "rank": 32, "seq_len": 512, "global_batch_tokens_m": 0.004, "optimizer": "adamw_8bit"}
+    work: dict[str, Any] = {
+        "method": "qlora",
+        "rank": 32,
+        "seq_len": 512,
+        "global_batch_tokens_m": 0.004,
+        "optimizer": "adamw_8bit",
+    }
     fleet = _run("llama-2-70b", "RTX 3090", 2, host_gib=96, **work)
     assert isinstance(fleet, Fleet)
     assert fleet.memory is not None
@@ -38,14 +46,19 @@ def test_qlora_of_70b_on_two_cards_of_24_gb_fits_with_its_base_in_host_memory() 
 
 def test_72b_in_full_on_eight_a100_needs_host_memory() -> None:
     """QwenLM/Qwen3#804 (ZeRO-3, over 800 GB of host memory) and axolotl-ai-cloud/axolotl#1439 (out of memory without)."""
-    work = {"method": "full", "seq_len": 2560, "global_batch_tokens_m": 0.128}
+    work: dict[str, Any] = {"method": "full", "seq_len": 2560, "global_batch_tokens_m": 0.128}
     assert isinstance(_run("qwen2.5-72b", "A100-80GB-SXM", 8, stack="deepspeed", host_gib=1280, **work), Fleet)
     assert isinstance(_run("qwen2.5-72b", "A100-80GB-SXM", 8, stack="deepspeed", host_gib=640, **work), Refusal)
 
 
 def test_whole_logits_of_a_long_sequence_do_not_fit_where_megatron_splits_them() -> None:
     """unslothai/unsloth#4069: gpt-oss-120b, 32,768 tokens, out of memory on two RTX PRO 6000."""
-    work = {"method": "qlora", "seq_len": 32_768, "global_batch_tokens_m": 0.26, "optimizer": "adamw_8bit"}
+    work: dict[str, Any] = {
+        "method": "qlora",
+        "seq_len": 32_768,
+        "global_batch_tokens_m": 0.26,
+        "optimizer": "adamw_8bit",
+    }
     assert isinstance(_run("gpt-oss-120b", "RTX PRO 6000 Blackwell", 2, **work), Refusal)
     assert isinstance(_run("gpt-oss-120b", "RTX PRO 6000 Blackwell", 2, stack="megatron", **work), Fleet)
 
