@@ -23,6 +23,7 @@ COMMANDS = {
     "assumptions": ("planner.commands.assumptions:assumptions", "Every assumption with its range and source."),
     "prices": ("pricing.cli:prices", "Gather prices; see how old they are and what changed."),
     "report": ("planner.commands.report:report", "A plan's JSON as another form, without planning again."),
+    "launch": ("planner.commands.launch:launch", "The verdict as something that can be run."),
     "diff": ("planner.commands.diff:diff", "What changed between two plans; exit status 7 when the verdict did."),
     "web": ("planner.commands.web:web", "The same planner as a local page."),
     "verify": ("planner.commands.verify:verify", "This program's predictions against measured rows."),

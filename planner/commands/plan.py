@@ -6,11 +6,11 @@ import os
 import shlex
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from planner.commands.ask import AskCommand, asked_workload, kind_of, save_workload, workload_of_file
+from planner.commands.ask import AskCommand, kind_of, save_workload
 from planner.commands.completion import kinds_and_files
 from planner.commands.options import (
     assumption_options,
@@ -23,9 +23,6 @@ from planner.commands.options import (
     store_options,
 )
 from pricing.console import CommandLineError, Output, Talk, common_options, output_options
-
-if TYPE_CHECKING:
-    from planner.demand.workload import Workload
 
 __all__ = ["plan"]
 
@@ -100,12 +97,10 @@ def plan(
     file (`gpuplan init` writes one), or - for standard input; or many at once: a table (CSV, Parquet) with a workload a row, or a
     folder of files.
     """
+    from planner.commands.planning import planned, works_of
     from planner.commands.prices import catalog_of
     from planner.commands.show import refuse_too_many, show_plans
-    from planner.plan import make_plan
     from planner.portfolio.sources import is_portfolio
-    from pricing.free_tiers import free_tiers
-    from pricing.token_prices import token_prices
 
     assumptions = assumptions_of(settings, assumptions_file)
     calibration = calibration_of(calibration_files, assumptions)
@@ -125,7 +120,7 @@ def plan(
         )
         if value
     }
-    works = [] if many else _workloads(ctx, workloads, overrides, horizon)
+    works = [] if many else works_of(ctx, workloads, overrides, horizon)
     if saved_path is not None:
         save_workload(works, saved_path, talk)
     catalog = catalog_of(store_uri, as_of, max_age_days, talk)
@@ -145,41 +140,9 @@ def plan(
             workers=workers,
             engine_uri=engine_uri,
         )
-    plans = []
-    for asked in works:
-        hosted = (
-            token_prices(asked.model, today)
-            if isinstance(asked.model, str) and asked.kind in {"serve", "batch", "embed"}
-            else ()
-        )
-        plans.append(
-            make_plan(
-                asked,
-                catalog,
-                assumptions,
-                today=today,
-                token_prices=hosted,
-                free_tiers=free_tiers(),
-                calibration=calibration,
-            )
-        )
+    plans = [planned(work, catalog, assumptions, today, calibration) for work in works]
     show_plans(plans, output, top=top, full=full, explain=explain, extra=_extra(ctx))
     return None
-
-
-def _workloads(
-    ctx: click.Context, sources: tuple[str, ...], overrides: dict[str, Any], horizon: int | None
-) -> list[Workload]:
-    """Return the workloads that are asked about, with what the options shared by all say."""
-    if kind_of(ctx) is not None:
-        stated = {f"constraints.{name}": value for name, value in overrides.items()}
-        return [asked_workload(ctx, sources, stated | ({"horizon_months": horizon} if horizon else {}))]
-    works = [workload_of_file(source) for source in sources]
-    extra = {"horizon_months": horizon} if horizon else {}
-    return [
-        work.model_copy(update={"constraints": work.constraints.model_copy(update=overrides), **extra})
-        for work in works
-    ]
 
 
 def _extra(ctx: click.Context) -> str:

@@ -1,0 +1,77 @@
+"""Planning, as the commands that need a plan do it: from what the command line names to a plan."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+import click
+
+from planner.assumptions import Assumptions
+from planner.commands.ask import asked_workload, kind_of, workload_of_file
+from planner.demand.workload import Workload
+from planner.plan import Plan, make_plan
+from planner.supply.calibration import Calibration
+from pricing.catalog import Catalog
+
+__all__ = ["planned", "works_of"]
+
+
+def works_of(
+    ctx: click.Context, sources: tuple[str, ...], overrides: dict[str, Any], horizon: int | None
+) -> list[Workload]:
+    """Return the workloads that are asked about, with what the options shared by all say.
+
+    Parameters
+    ----------
+    ctx : click.Context
+        Of the command, whose words may name a kind of work.
+    sources : tuple of str
+        The kind, or files.
+    overrides : dict of str to Any
+        Constraints that options state.
+    horizon : int, optional
+        Months, where an option states them.
+    """
+    if kind_of(ctx) is not None:
+        stated = {f"constraints.{name}": value for name, value in overrides.items()}
+        return [asked_workload(ctx, sources, stated | ({"horizon_months": horizon} if horizon else {}))]
+    works = [workload_of_file(source) for source in sources]
+    extra = {"horizon_months": horizon} if horizon else {}
+    return [
+        work.model_copy(update={"constraints": work.constraints.model_copy(update=overrides), **extra})
+        for work in works
+    ]
+
+
+def planned(
+    workload: Workload, catalog: Catalog, assumptions: Assumptions, today: date, calibration: Calibration | None = None
+) -> Plan:
+    """Return the plan of a workload, with the sellers of its model by the token and the free tiers.
+
+    Parameters
+    ----------
+    workload : Workload
+        The work.
+    catalog : Catalog
+        Offers.
+    assumptions : Assumptions
+        Stated assumptions.
+    today : date
+        The caller's today.
+    calibration : Calibration, optional
+        Constants of the user's own measured rows.
+    """
+    from pricing.free_tiers import free_tiers
+    from pricing.token_prices import token_prices
+
+    model = workload.model if isinstance(workload.model, str) and workload.kind in {"serve", "batch", "embed"} else None
+    return make_plan(
+        workload,
+        catalog,
+        assumptions,
+        today=today,
+        token_prices=token_prices(model, today) if model else (),
+        free_tiers=free_tiers(),
+        calibration=calibration,
+    )

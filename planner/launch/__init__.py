@@ -1,0 +1,1 @@
+"""The verdict of a plan as something that can be run: engine command lines, manifests, infrastructure code, tasks."""

@@ -1,0 +1,39 @@
+"""Checkpoints: under which id on the Hugging Face hub a known model's weights lie."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping
+from functools import cache
+from importlib import resources
+
+from planner.demand.models import configuration_path, known_model
+
+__all__ = ["checkpoint_of", "checkpoints"]
+
+
+@cache
+def checkpoints() -> Mapping[str, str]:
+    """Return the hub id of each known model that has one; of several the one that follows instructions."""
+    text = resources.files("planner").joinpath("facts", "checkpoints.csv").read_text(encoding="utf-8")
+    return {row["model"]: row["hub_id"] for row in csv.DictReader(text.splitlines())}
+
+
+def checkpoint_of(model: object) -> str | None:
+    """Return the checkpoint that a workload's model means: its hub id or folder; None where only numbers are known.
+
+    Parameters
+    ----------
+    model : object
+        The model as a workload names it.
+
+    Examples
+    --------
+    >>> checkpoint_of("llama-3.1-70b"), checkpoint_of("RedHatAI/Qwen3-32B-FP8-dynamic"), checkpoint_of({"parameters_b": 7})
+    ('meta-llama/Llama-3.1-70B-Instruct', 'RedHatAI/Qwen3-32B-FP8-dynamic', None)
+    """
+    if not isinstance(model, str):
+        return None
+    if path := configuration_path(model):
+        return str(path.parent)
+    return model if "/" in model else checkpoints().get(known_model(model).name)

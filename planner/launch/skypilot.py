@@ -1,0 +1,128 @@
+"""SkyPilot: a task, or a service where requests are answered as they come."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from planner.launch.deployment import Deployment
+from planner.launch.engines import IMAGES, PORT
+from planner.launch.programs import has_engine, program_of
+from planner.launch.yaml_text import yaml_text
+from planner.report.values import Record
+
+__all__ = ["skypilot_task"]
+
+CLOUDS = {
+    "aws": "aws", "gcp": "gcp", "azure": "azure", "oci": "oci", "lambda": "lambda", "runpod": "runpod", "nebius": "nebius", "vast": "vast",
+    "digitalocean": "do", "fluidstack": "fluidstack", "cudo": "cudo", "paperspace": "paperspace", "verda": "verda", "seeweb": "seeweb",
+    "prime-intellect": "primeintellect", "yotta-labs": "yotta",
+}  # fmt: skip
+"""What SkyPilot 0.14.1 calls the sellers that it knows (sky/clouds, read 2026-11-26)."""
+WITH_REGIONS = {"aws", "gcp", "azure"}
+"""Clouds whose regions are called alike there and here."""
+ACCELERATORS = {
+    "A10": "A10", "A10G": "A10G", "A100-40GB-PCIe": "A100", "A100-40GB-SXM": "A100", "A100-80GB-PCIe": "A100-80GB", "A100-80GB-SXM": "A100-80GB",
+    "B200": "B200", "B300": "B300", "GH200-96GB": "GH200", "H100-PCIe": "H100", "H100-SXM": "H100", "H200-SXM": "H200", "L4": "L4", "L40": "L40",
+    "L40S": "L40S", "MI300X": "MI300X", "RTX 4090": "RTX4090", "RTX 5090": "RTX5090", "RTX A6000": "RTXA6000", "RTX PRO 6000 Blackwell": "RTXPRO6000",
+    "T4": "T4", "V100-16GB-SXM": "V100", "V100-32GB-SXM": "V100-32GB",
+}  # fmt: skip
+"""What SkyPilot calls accelerators; it tells no SXM card from a PCIe card."""
+ALTERNATIVES = 3
+DISK_GB = 512
+UP_S, DOWN_S = 300, 1200
+
+
+def skypilot_task(deployment: Deployment, record: Record) -> tuple[str, tuple[str, ...]]:
+    """Return the task or service, and what to see to first.
+
+    Parameters
+    ----------
+    deployment : Deployment
+        What is deployed.
+    record : Record
+        The plan, for the next options on the same accelerator.
+    """
+    option = deployment.option
+    is_service = deployment.is_service and deployment.machines_per_replica_count == 1 and has_engine(deployment)
+    run, remarks = program_of(
+        deployment,
+        rank="$SKYPILOT_NODE_RANK",
+        nodes="$SKYPILOT_NUM_NODES",
+        head='$(echo "$SKYPILOT_NODE_IPS" | head -n1)',
+    )
+    more = list(remarks)
+    places = [_place(each) for each in (option, *_next_best(option, record)) if each["provider"] in CLOUDS]
+    if option["provider"] not in CLOUDS:
+        more.append(
+            f"SkyPilot knows no cloud called {option['provider']}: without `infra` it takes the cheapest it finds below max_hourly_cost."
+        )
+        places = []
+    name = ACCELERATORS.get(option["accelerator"])
+    resources: dict[str, Any] = {
+        **({"any_of": places} if len(places) > 1 else places[0] if places else {}),
+        **({"accelerators": f"{name}:{deployment.gpus_per_machine_count}"} if name else {}),
+        "max_hourly_cost": deployment.max_usd_per_hour,
+        "disk_size": DISK_GB,
+    }
+    if option["accelerator"] and not name:
+        more.append(
+            f"SkyPilot's name of {option['accelerator']} is not known here: add `accelerators` (sky gpus list)."
+        )
+    if option["purchase_option"] == "spot" and not places:
+        resources["use_spot"] = True
+    task: dict[str, Any] = {"name": deployment.name, "resources": resources}
+    if is_service:
+        resources["ports"] = PORT
+        task["service"] = _service(deployment)
+    elif deployment.machine_count > 1:
+        task["num_nodes"] = deployment.machine_count
+    if has_engine(deployment):
+        image = IMAGES[deployment.vendor]
+        if deployment.vendor == "NVIDIA":
+            task["setup"] = f"pip install vllm=={image.rpartition(':v')[2]}"
+        else:
+            resources["image_id"] = f"docker:{image}"
+    return yaml_text({**task, "run": run + "\n"}), tuple(more)
+
+
+def _place(option: Mapping[str, Any]) -> dict[str, Any]:
+    cloud, region = CLOUDS[option["provider"]], option["region"]
+    infra = f"{cloud}/{region}" if option["provider"] in WITH_REGIONS and region not in {"", "global"} else cloud
+    return {"infra": infra, **({"use_spot": True} if option["purchase_option"] == "spot" else {})}
+
+
+def _next_best(option: Mapping[str, Any], record: Record) -> list[Mapping[str, Any]]:
+    """Return the next options on machines that run the same program, each place once, none dearer than SkyPilot may pay."""
+    seen, found = {tuple(_place(option).items())} if option["provider"] in CLOUDS else set(), []
+    for each in record["options"]:
+        alike = all(each[key] == option[key] for key in ("accelerator", "accelerator_count", "layout"))
+        if not alike or not each["choosable"] or each["kind"] != "rent" or each["provider"] not in CLOUDS:
+            continue
+        if (
+            each["purchase_option"] not in {"on_demand", "spot"}
+            or each["price_usd_per_hour"] > option["price_usd_per_hour"] * 1.1
+        ):
+            continue
+        place = tuple(_place(each).items())
+        if place not in seen:
+            seen.add(place)
+            found.append(each)
+    return found[:ALTERNATIVES]
+
+
+def _service(deployment: Deployment) -> dict[str, Any]:
+    """Return a service whose replicas are machines."""
+    probe = {"path": "/health", "initial_delay_seconds": 1800}
+    if deployment.least_machine_count == deployment.machine_count:
+        return {"readiness_probe": probe, "replicas": deployment.machine_count}
+    return {
+        "readiness_probe": probe,
+        "replica_policy": {
+            "min_replicas": deployment.least_machine_count,
+            "max_replicas": deployment.machine_count,
+            "target_qps_per_replica": round(deployment.machine_requests_per_s, 2),
+            "upscale_delay_seconds": UP_S,
+            "downscale_delay_seconds": DOWN_S,
+        },
+    }
