@@ -18,7 +18,6 @@ from planner.demand.formats import FORMATS, kin_of
 from planner.demand.requirements import peak_requests_per_s
 from planner.demand.workload import Batch, Serve, Workload
 from planner.supply.calibration import Calibration
-from planner.supply.communication import group_bandwidth
 from planner.supply.constants import links, take
 from planner.supply.hardware import Hardware
 from planner.supply.machines import Machine
@@ -29,9 +28,9 @@ from planner.supply.serving.memory import (
 )
 from planner.supply.serving.model import ServedModel
 from planner.supply.serving.speed import (
-    ServingLayout,
     accepted_tokens,
     decode_step,
+    layout_on,
     pipelined_share,
     prefill,
     serving_constants,
@@ -273,19 +272,10 @@ def evaluate(
         most[chosen] = np.floor(budget / each) * (group / split) / stages
         whole = cached_bytes_per_request(model, split, stages, demand.input_tokens + demand.output_tokens)
         most[chosen] = np.where(budget >= whole, np.maximum(most[chosen], 1.0), -1.0)
-        link = take(all_links, machine)
-        bandwidth, latency = group_bandwidth(here, link, group, inside=group)
-        spans = reps.machines_each[chosen]
-        stage_bandwidth, stage_latency = group_bandwidth(
-            here, link, np.where(stages > 1, np.maximum(group + 1, 2), 1), inside=np.where(spans > 1, 1, group + 1)
+        here_links = take(all_links, machine)
+        layout = layout_on(
+            here, here_links, flops[index][machine], group, split, stages, spans=reps.machines_each[chosen] > 1
         )
-        column = {name: np.asarray(value)[:, None] for name, value in {
-            "group": group, "attention_split": split, "stages": stages, "flop_per_s": flops[index][machine],
-            "flop16_per_s": here.flop16_per_s(), "bandwidth_bytes_per_s": here.bandwidth_bytes_per_s,
-            "link_bytes_per_s": bandwidth, "link_latency_s": latency, "stage_bytes_per_s": stage_bandwidth,
-            "stage_latency_s": stage_latency,
-        }.items()}  # fmt: skip
-        layout = ServingLayout(**column)
         tags = [f"@{kin_of(reps.formats[index][0])}", *experts]
         constants = take(serving_constants(calibration, machines, tags), machine[:, None])
         drafted = demand.drafted_tokens

@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from planner.supply.calibration import Calibration
-from planner.supply.communication import all_reduce_s, all_to_all_s, point_to_point_s
+from planner.supply.communication import Links, all_reduce_s, all_to_all_s, group_bandwidth, point_to_point_s
 from planner.supply.constants import columns_of
+from planner.supply.hardware import Hardware
 from planner.supply.machines import Machine
 from planner.supply.serving.model import ServedModel, causal_tokens, experts_read_share, seen_tokens
 
@@ -26,6 +27,7 @@ __all__ = [
     "StepTime",
     "accepted_tokens",
     "decode_step",
+    "layout_on",
     "pipelined_share",
     "prefill",
     "serving_constants",
@@ -94,6 +96,35 @@ class ServingLayout:
     link_latency_s: ArrayLike
     stage_bytes_per_s: ArrayLike
     stage_latency_s: ArrayLike
+
+
+def layout_on(
+    hardware: Hardware, links: Links, flop_per_s: FloatArray, group: ArrayLike, split: ArrayLike, stages: ArrayLike, *,
+    spans: ArrayLike,
+) -> ServingLayout:  # fmt: skip
+    """Return how replicas lie over their machines, as columns: one row for each entry of `hardware`.
+
+    Parameters
+    ----------
+    hardware, links, flop_per_s
+        The machine of each replica, the achieved shares of its links, and its peak for the weights' arithmetic.
+    group, split, stages : array_like
+        As in `ServingLayout`.
+    spans : array_like of bool
+        Whether the replica reaches beyond one machine: stages then lie in machines of their own.
+    """
+    group, stages = np.asarray(group), np.asarray(stages)
+    bandwidth, latency = group_bandwidth(hardware, links, group, inside=group)
+    stage_bandwidth, stage_latency = group_bandwidth(
+        hardware, links, np.where(stages > 1, np.maximum(group + 1, 2), 1), inside=np.where(spans, 1, group + 1)
+    )
+    columns = {
+        "group": group, "attention_split": split, "stages": stages, "flop_per_s": flop_per_s,
+        "flop16_per_s": hardware.flop16_per_s(), "bandwidth_bytes_per_s": hardware.bandwidth_bytes_per_s,
+        "link_bytes_per_s": bandwidth, "link_latency_s": latency, "stage_bytes_per_s": stage_bandwidth,
+        "stage_latency_s": stage_latency,
+    }  # fmt: skip
+    return ServingLayout(**{name: np.asarray(value)[:, None] for name, value in columns.items()})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,155 @@
+"""Simulation: replicas that serve a stream of requests, and the times of every request.
+
+A discrete-event simulation of continuous batching (Yu et al. 2022, Orca) with chunked prefill (Agrawal et al. 2024,
+Sarathi-Serve): what Vidur (Agrawal et al. 2024) does with learned kernel times, with the product's own step times. It has no
+chance in it: equal requests give equal times.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from planner.traffic.lane import NEVER_S, Lane, Ledger
+from planner.traffic.step_times import GRID_TOKENS, StepTimes
+
+__all__ = ["Outcome", "Requests", "Routing", "simulated", "simulated_closed"]
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+Routing = Literal["least_loaded", "round_robin"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Requests:
+    """A stream of requests, in order of arrival; arrays of one length.
+
+    Attributes
+    ----------
+    arrival_s : FloatArray
+        From the start on.
+    input_tokens, output_tokens : IntArray
+        Prompt and answer, at least one token each.
+    cached_tokens : IntArray
+        Tokens of the prompt that a replica has read before.
+    """
+
+    arrival_s: FloatArray
+    input_tokens: IntArray
+    output_tokens: IntArray
+    cached_tokens: IntArray
+
+    @property
+    def longest_tokens(self) -> int:
+        """Tokens of the longest request, prompt and answer."""
+        return int((self.input_tokens + self.output_tokens).max(initial=1))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What became of the requests; arrays in their order, NaN where a request has no such time.
+
+    Attributes
+    ----------
+    ttft_s, tpot_s, total_s : FloatArray
+        Time to first token, mean time per further token (NaN for answers of one token), and to the last token.
+    refused_count : int
+        Requests that are longer than the cache of a replica.
+    """
+
+    ttft_s: FloatArray
+    tpot_s: FloatArray
+    total_s: FloatArray
+    refused_count: int
+
+
+def simulated(requests: Requests, times: StepTimes, replicas: int, *, routing: Routing = "least_loaded") -> Outcome:
+    """Return the times of requests that come when they come, whatever the replicas do.
+
+    Parameters
+    ----------
+    requests : Requests
+        In order of arrival.
+    times : StepTimes
+        Of one replica.
+    replicas : int
+        Equal replicas.
+    routing : str
+        To the replica with the fewest requests, or to one after another.
+
+    Examples
+    --------
+    >>> requests = Requests(
+    ...     arrival_s=np.array([0.0, 0.5]), input_tokens=np.array([1, 1]), output_tokens=np.array([2, 1]), cached_tokens=np.array([0, 0])
+    ... )
+    >>> one = StepTimes(batch_s=[0.0, 1.0], prompt_s=[0.0, 256.0, 512.0], capacity_tokens=100.0, most_requests=1)
+    >>> outcome = simulated(requests, one, 1)
+    >>> outcome.ttft_s.tolist(), outcome.total_s.tolist()
+    ([1.0, 2.5], [2.0, 2.5])
+    """
+    ledger, lanes = _ledger_and_lanes(requests, times, replicas)
+    due_s, load, count = ledger.due_s, ledger.load, len(lanes)
+    is_least = routing == "least_loaded"
+    for request, at in enumerate(requests.arrival_s.tolist()):
+        while (earliest := min(due_s)) <= at:
+            lanes[due_s.index(earliest)].advance()
+        slot = load.index(min(load)) if is_least else request % count
+        lanes[slot].put(request, at)
+    while (earliest := min(due_s)) < NEVER_S:
+        lanes[due_s.index(earliest)].advance()
+    return _outcome(requests, times, ledger, requests.arrival_s)
+
+
+def simulated_closed(requests: Requests, times: StepTimes, concurrency: int) -> tuple[Outcome, float]:
+    """Return the times of requests on one replica of which so many are under way at any time, and how long all of them took.
+
+    Parameters
+    ----------
+    requests : Requests
+        Their arrival is not looked at: each comes when an earlier one is answered.
+    concurrency : int
+        Clients, each with one request at a time.
+    """
+    ledger, lanes = _ledger_and_lanes(requests, times, 1)
+    due_s, load, total = ledger.due_s, ledger.load, len(requests.arrival_s)
+    started_s = np.zeros(total)
+    sent, now_s = 0, 0.0
+    while True:
+        while sent < total and sent - len(ledger.done) - len(ledger.refused) < concurrency:
+            started_s[sent] = now_s
+            lanes[load.index(min(load))].put(sent, now_s)
+            sent += 1
+        earliest = min(due_s)
+        if earliest == NEVER_S:
+            break
+        now_s = earliest
+        lanes[due_s.index(earliest)].advance()
+    return _outcome(requests, times, ledger, started_s), now_s
+
+
+def _ledger_and_lanes(requests: Requests, times: StepTimes, replicas: int) -> tuple[Ledger, list[Lane]]:
+    ledger = Ledger(
+        requests.input_tokens.tolist(), requests.output_tokens.tolist(), requests.cached_tokens.tolist(),
+        lanes=replicas * times.stages,
+    )  # fmt: skip
+    return ledger, [Lane(slot, times, ledger) for slot in range(replicas * times.stages)]
+
+
+def _outcome(requests: Requests, times: StepTimes, ledger: Ledger, started_s: Sequence[float] | FloatArray) -> Outcome:
+    start_s = np.asarray(started_s)
+    first_s, last_s = (np.where(np.isinf(each), np.nan, each) for each in (ledger.first_s, ledger.last_s))
+    late_s: FloatArray | float = times.entry_s
+    if times.late_s:
+        fresh = requests.input_tokens - requests.cached_tokens
+        late_s = late_s + np.interp(fresh, np.arange(len(times.late_s)) * float(GRID_TOKENS), times.late_s)
+    outputs = requests.output_tokens.astype(float)
+    return Outcome(
+        ttft_s=np.asarray(first_s - start_s + late_s),
+        tpot_s=np.asarray(np.where(outputs > 1, (last_s - first_s) / np.maximum(outputs - 1.0, 1.0), np.nan)),
+        total_s=np.asarray(last_s - start_s + late_s),
+        refused_count=len(ledger.refused),
+    )

@@ -1,0 +1,87 @@
+"""Published closed-loop runs through the simulation: the same number of requests under way all the time."""
+
+from __future__ import annotations
+
+import math
+from functools import cache
+
+import numpy as np
+
+from planner.measured.rows import number, shipped_rows
+from planner.measured.serving.predict import constants_of_rows
+from planner.measured.serving.table import serving_table
+from planner.supply.calibration import default_calibration
+from planner.supply.constants import take
+from planner.supply.machines import NORMAL_80_PERCENT
+from planner.supply.serving.speed import layout_on
+from planner.traffic.simulation import Requests, simulated_closed
+from planner.traffic.step_times import tabulated
+
+ROWS = 60
+
+
+@cache
+def _ratios() -> tuple[tuple[str, float, float], ...]:
+    """Return metric, simulated over measured, and the band's standard deviation, of every third closed-loop row that fits."""
+    table, _ = serving_table(shipped_rows("inference"))
+    calibration = default_calibration()
+    constants = constants_of_rows(table, calibration)
+    closed = np.flatnonzero((table.sort == "closed") & (table.live <= table.limit))
+    found = []
+    for place in closed[:: max(1, len(closed) // ROWS)]:
+        at = np.array([place])
+        hw = table.hardware.take(at)
+        layout = layout_on(
+            hw,
+            take(constants.links, at),
+            table.flop_per_s[at],
+            table.group[at],
+            table.split[at],
+            table.stages[at],
+            spans=table.across[at] > 0,
+        )
+        inputs, outputs = int(table.input_tokens[place]), int(table.output_tokens[place])
+        times = tabulated(
+            take(table.model, at),
+            layout,
+            take(constants.step, at[:, None]),
+            pace_ratio=float(constants.pace_ratio[place]),
+            mixed_layer_s=float(constants.mixed_layer_s[place]),
+            entry_layer_s=float(constants.entry_layer_s[place]),
+            memory_bytes=float(hw.memory_bytes[0]),
+            usable_share=0.9,
+            longest_tokens=inputs + outputs,
+            typical_tokens=inputs + outputs / 2.0,
+            chunk_tokens=int(table.chunk_tokens[place]),
+        )
+        clients = int(table.live[place])
+        ones = np.ones(min(max(4 * clients, 40), 2_000), dtype=np.int64)
+        requests = Requests(
+            arrival_s=np.zeros(len(ones)),
+            input_tokens=ones * inputs,
+            output_tokens=ones * outputs,
+            cached_tokens=0 * ones,
+        )
+        outcome, took_s = simulated_closed(requests, times, clients)
+        sort = "moe" if "@moe" in table.tags[place] else "dense"
+        width = calibration.value(f"band.serve.{sort}")
+        rate = len(ones) * outputs / took_s * table.replicas[place]
+        simulated = {"out_tok_s_total": rate, "tpot_ms": float(np.nanmean(outcome.tpot_s)) * 1e3}
+        for metric, value in simulated.items():
+            measured = number(table.rows[place], metric)
+            if measured > 0:
+                found.append((metric, value / measured, width))
+    return tuple(found)
+
+
+def test_published_closed_loops_lie_within_the_band() -> None:
+    inside = [abs(math.log(ratio)) <= NORMAL_80_PERCENT * width for _, ratio, width in _ratios()]
+    assert len(inside) > 80
+    assert np.mean(inside) > 0.75
+
+
+def test_published_closed_loops_are_met_without_bias() -> None:
+    for metric in ("out_tok_s_total", "tpot_ms"):
+        ratios = np.array([ratio for name, ratio, _ in _ratios() if name == metric])
+        assert abs(np.median(ratios) - 1.0) < 0.08
+        assert np.median(np.abs(ratios - 1.0)) < 0.15
