@@ -26,6 +26,7 @@ UNITS: dict[str, str] = {
     "pixels": "pixels of one image",
     "parameters": "numbers that a model has learned",
     "draws": "random draws",
+    "percentile": "share of cases that do not exceed a value, in percent",
     "generation": "number in the standard's own count",
     "year": "calendar year, CE",
     # memory and its speed

@@ -134,9 +134,9 @@ def simulated_closed(requests: Requests, times: StepTimes, concurrency: int) -> 
 def _ledger_and_lanes(requests: Requests, times: StepTimes, replicas: int) -> tuple[Ledger, list[Lane]]:
     ledger = Ledger(
         requests.input_tokens.tolist(), requests.output_tokens.tolist(), requests.cached_tokens.tolist(),
-        lanes=replicas * times.stages,
+        lanes=replicas * times.stage_count,
     )  # fmt: skip
-    return ledger, [Lane(slot, times, ledger) for slot in range(replicas * times.stages)]
+    return ledger, [Lane(slot, times, ledger) for slot in range(replicas * times.stage_count)]
 
 
 def _outcome(requests: Requests, times: StepTimes, ledger: Ledger, started_s: Sequence[float] | FloatArray) -> Outcome:

@@ -65,7 +65,7 @@ class StepTimes:
         Tokens that the cache of one batch holds.
     request_tokens : float
         What a request takes of them whatever its length.
-    stages : int
+    stage_count : int
         Batches of one replica that are under way at once.
     chunk_tokens : int
         Tokens that a step handles at most.
@@ -83,7 +83,7 @@ class StepTimes:
     entry_s: float = 0.0
     capacity_tokens: float
     request_tokens: float = 0.0
-    stages: int = 1
+    stage_count: int = 1
     chunk_tokens: int = int(BATCHED_TOKENS)
     most_requests: int = MOST_REQUESTS
 
@@ -140,7 +140,7 @@ def tabulated(
         window_tokens=_number(model.window_tokens), prompt_s=prompt_s.tolist(), late_s=(alone_s * through - prompt_s).tolist(),
         mixed_s=pace_ratio * mixed_layer_s * _number(model.layers), entry_s=entry_layer_s * _number(model.layers),
         capacity_tokens=max(budget, 0.0) / token_bytes * group / split / stages, request_tokens=state / token_bytes,
-        stages=int(stages), chunk_tokens=chunk_tokens,
+        stage_count=int(stages), chunk_tokens=chunk_tokens,
     )  # fmt: skip
 
 
