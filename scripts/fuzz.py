@@ -392,7 +392,10 @@ def settings(rng: Rng) -> Case:
 
 def options(rng: Rng) -> Case:
     """Options and arguments of every command."""
-    odd = lambda: str(rng.choice([*ODD_TEXT, *ODD_NUMBERS]))[:4000].replace("\x00", "") or "x"  # noqa: E731
+
+    def odd() -> str:
+        return str(rng.choice([*ODD_TEXT, *ODD_NUMBERS]))[:4000].replace("\x00", "") or "x"
+
     work = str(EXAMPLES / "gpu-hours-h100.yaml")
     words = rng.choice((
         ["plan", work, "--set", f"{rng.choice(('own.life_months', 'money.hours_per_month', 'x'))}={odd()}"],

@@ -351,7 +351,7 @@ def answers(bill: Bill) -> dict[str, Any]:
     known = bill.known
 
     def usd(key: str) -> float:
-        return (known[key]["USD"] + known[key]["EUR"] * EUR_USD) / NANO
+        return float(known[key]["USD"] + known[key]["EUR"] * EUR_USD) / NANO
 
     committed, on_demand = known["committed_gpu_hours"], known["option_gpu_hours"].get("on_demand", 0)
     paid = usd("effective_nano") + usd("waste_nano")

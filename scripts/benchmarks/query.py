@@ -26,7 +26,7 @@ def measure() -> Iterator[tuple[str, str, str]]:
 
     from pricing.accelerators import accelerators
     from pricing.catalog import load_bundled
-    from pricing.offers import PurchaseOption
+    from pricing.offers import Offer, PurchaseOption
 
     catalog = load_bundled()
     items = [
@@ -53,7 +53,7 @@ def measure() -> Iterator[tuple[str, str, str]]:
     def theirs() -> list[CatalogItem]:
         return sorted((item for item in items if matches(item, wanted)), key=lambda item: item.price)
 
-    def ours() -> list[object]:
+    def ours() -> list[Offer]:
         found = catalog.select(accelerators=["H100"]).offers
         return sorted(found, key=lambda offer: offer.price_usd_per_hour)
 

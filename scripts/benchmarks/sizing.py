@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 from unittest.mock import patch
 
@@ -13,9 +14,8 @@ from planner.demand.workload import Workload
 from planner.options.servers import own_machine
 from planner.supply.candidates import find_candidates
 from planner.supply.fleet import estimate, size
-from planner.supply.serving.speed import candidates as serving_candidates
-from planner.supply.serving.speed import replica_rates as serving_prospects
-from planner.supply.training.speed import fleet as training_fleet
+from planner.supply.serving.candidates import BATCHES, evaluate
+from planner.supply.training.candidates import outcome_of
 from pricing.accelerators import resolve
 from pricing.catalog import Catalog
 from pricing.latest import load
@@ -54,7 +54,7 @@ def measure() -> Iterator[tuple[str, str, str]]:
         machines = find_candidates(Catalog(offers=offers, snapshot="bench"), workload.constraints).machines
         count = Counter()
         with count.watching():
-            seconds = _best(lambda w=workload, a=architecture, m=machines: size(w, a, m, assumptions))
+            seconds = _best(partial(size, workload, architecture, machines, assumptions))
         points = count.points / 3
         yield (
             f"{name}: {len(offers):,} offers, {len(machines):,} sorts",
@@ -62,7 +62,7 @@ def measure() -> Iterator[tuple[str, str, str]]:
             f"< 1 s; {points:,.0f} layouts and batches, {points / seconds:,.0f}/s",
         )
         box = own_machine(resolve("h100-sxm")[0], 8)
-        one = _best(lambda w=workload, a=architecture, b=box: estimate(w, a, b, 8, assumptions), times=20)
+        one = _best(partial(estimate, workload, architecture, box, 8, assumptions), times=20)
         yield f"{name}: one whole answer on 8 H100", f"{one * 1e3:.1f} ms", "< 1 ms"
 
 
@@ -77,13 +77,11 @@ class Counter:
         from contextlib import ExitStack
 
         stack = ExitStack()
-        batches = len(serving_candidates.BATCHES)
-        stack.enter_context(
-            patch.object(serving_prospects, "evaluate", self._counted(serving_prospects.evaluate, lambda a: len(a[5].row) * batches))
-        )  # fmt: skip
-        stack.enter_context(
-            patch.object(training_fleet, "outcome_of", self._counted(training_fleet.outcome_of, lambda a: len(a[0].layouts.row)))
-        )  # fmt: skip
+        for name, function, points in (
+            ("serving.replica_rates.evaluate", evaluate, lambda given: len(given[5].row) * len(BATCHES)),
+            ("training.fleet.outcome_of", outcome_of, lambda given: len(given[0].layouts.row)),
+        ):
+            stack.enter_context(patch(f"planner.supply.{name}", self._counted(function, points)))
         return stack
 
     def _counted(self, function: Callable[..., Any], points: Callable[[tuple[Any, ...]], int]) -> Callable[..., Any]:
