@@ -46,12 +46,17 @@ def render_short(answer: ShortAnswer, console: Console, *, below: Table | None =
 def _fitting(answer: ShortAnswer, width: int) -> Group:
     """Return the answer with the fewest of its last bullets left out that make it fit on a screen."""
     why, changes = list(answer.why), list(answer.changes)
-    while True:
-        page = io.StringIO()
-        Console(width=ITS_WIDTH, file=page).print(_short(answer, why, changes, ITS_WIDTH))
-        if page.getvalue().count("\n") <= MOST_LINES or not (why or changes):
-            return _short(answer, why, changes, width)
-        (why if len(why) >= max(len(changes), 2) or not changes else changes).pop()
+    height = _height(_short(answer, why, changes, ITS_WIDTH))
+    while height > MOST_LINES and (why or changes):
+        bullets = why if len(why) >= max(len(changes), 2) or not changes else changes
+        height -= _height(_bullet(bullets.pop())) + (not bullets)  # the heading goes with its last bullet
+    return _short(answer, why, changes, width)
+
+
+def _height(part: RenderableType) -> int:
+    page = io.StringIO()
+    Console(width=ITS_WIDTH, file=page).print(part)
+    return page.getvalue().count("\n")
 
 
 def _short(answer: ShortAnswer, why: Sequence[str], changes: Sequence[str], width: int) -> Group:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
 from datetime import date
 from enum import Enum
 from typing import Any
@@ -26,6 +25,10 @@ def plain(value: Any) -> Any:  # noqa: ANN401  any value in, JSON's own types ou
         return value if math.isfinite(value) else None
     if kind is dict:
         return {str(key): plain(item) for key, item in value.items()}
+    if kind is list or kind is tuple:
+        return [plain(item) for item in value]
+    if (names := getattr(kind, "__dataclass_fields__", None)) is not None:
+        return {name: plain(getattr(value, name)) for name in names}
     match value:
         case None | bool() | str() if not isinstance(value, Enum):
             return value
@@ -39,14 +42,12 @@ def plain(value: Any) -> Any:  # noqa: ANN401  any value in, JSON's own types ou
             return value if math.isfinite(value) else None
         case Mapping():
             return {str(key): plain(item) for key, item in value.items()}
-        case list() | tuple() | set() | frozenset():
+        case tuple() | set() | frozenset():
             return [plain(item) for item in value]
         case _ if hasattr(
             value, "tolist"
         ):  # numpy's scalars and arrays, without importing numpy for commands that need none
             return plain(value.tolist())
-        case _ if is_dataclass(value) and not isinstance(value, type):
-            return {each.name: plain(getattr(value, each.name)) for each in fields(value)}
         case _:
             raise TypeError(f"no JSON form for {type(value).__name__}")
 

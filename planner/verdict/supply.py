@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from planner.assumptions import Assumptions
@@ -15,9 +16,9 @@ from planner.options.evidence import Evidence
 from planner.options.free import FreeMachine, free_options
 from planner.options.held import Held, held_options
 from planner.options.hosted import hosted_options, tuning_options
-from planner.options.option import Option
+from planner.options.option import Option, OptionKind
 from planner.options.owned import OwnableServer, owned_options
-from planner.options.rented import rented_options
+from planner.options.rented import SCALED_TO_ZERO, rented_options
 from planner.options.sized import sized_machines
 from planner.supply.calibration import Calibration
 from planner.supply.candidates import Candidates
@@ -27,6 +28,10 @@ from pricing.offers import offer_id
 from pricing.token_prices import TokenPrice
 
 __all__ = ["Supply"]
+
+
+SELLERS_OF_A_MACHINE = 4
+"""Of a part of the supply: what is dearer than these is not taken at another rate either."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,10 +70,23 @@ class Supply:
     assumptions: Assumptions
     calibration: Calibration | None = None
 
-    def only(self, machines: Collection[Machine]) -> Supply:
-        """Return the part of it that consists of these machines, and all sellers of tokens."""
-        kept, machine_of = frozenset(machines), self.candidates.machine_by_id
-        offers = tuple(offer for offer in self.candidates.offers if machine_of[offer_id(offer)] in kept)
+    def only(self, machines: Collection[Machine], options: Iterable[Option]) -> Supply:
+        """Return the part of it that consists of these machines at their cheapest sellers, and all sellers of tokens.
+
+        Parameters
+        ----------
+        machines : collection of Machine
+            What is kept.
+        options : iterable of Option
+            Ranked, the cheapest first.
+        """
+        kept = frozenset(machines)
+        sold: defaultdict[tuple[OptionKind, bool, Machine], list[str]] = defaultdict(list)
+        for option in options:
+            if option.fleet is not None and option.fleet.machine in kept:
+                sold[option.kind, option.binds, option.fleet.machine].append(option.id.removesuffix(SCALED_TO_ZERO))
+        ids = {each for found in sold.values() for each in found[:SELLERS_OF_A_MACHINE]}
+        offers = tuple(offer for offer in self.candidates.offers if offer_id(offer) in ids)
         return replace(
             self,
             candidates=replace(self.candidates, offers=offers),

@@ -284,7 +284,7 @@ def _use_turns(
         if option.choosable and len(sort) < MACHINES_OF_A_SORT:
             sort.append(option)
     machines = {option.fleet.machine for sort in kept.values() for option in sort if option.fleet is not None}
-    part = supply.only(machines)
+    part = supply.only(machines, options)
     key, unit = AMOUNTS[type(workload.work)]
 
     def then(ratio: float, among: Supply = part) -> Option | None:

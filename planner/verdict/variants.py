@@ -138,7 +138,7 @@ def _part(supply: Supply, options: Sequence[Option]) -> Supply:
             machines.setdefault(option.fleet.machine)
             if len(machines) == MACHINES_LOOKED_AT:
                 break
-    return supply.only(machines)
+    return supply.only(machines, options)
 
 
 def _best(options: Sequence[Option]) -> Option | None:
