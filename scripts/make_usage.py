@@ -540,6 +540,7 @@ def ledger_cases() -> dict[str, LedgerCase]:
     oracle = {"ProviderName": "Oracle", "ServiceName": "COMPUTE", "SkuMeter": "OCI - Compute - GPU - H100", "SkuPriceDetails": "",
               "ChargeDescription": "GPU H100", "ConsumedUnit": "GPU HOURS", "PricingUnit": "GPU HOURS"}  # fmt: skip
     cloud = {"ProviderName": "GPU Cloud", "ServiceName": "Compute", "SkuPriceDetails": "", "ChargeDescription": "", "BilledCost": "", "ListCost": "", "ContractedCost": ""}  # fmt: skip
+    priced = {"ProviderName": "GPU Cloud", "ServiceName": "Compute", "SkuPriceDetails": "", "ChargeDescription": ""}
     free = {"usd": 0.0}
     aws = LedgerCase
 
@@ -578,6 +579,15 @@ def ledger_cases() -> dict[str, LedgerCase]:
         "a platform's machines": aws({"a": p5 + bill_rows(usd=253.2, quantity=4, ServiceName="Amazon SageMaker", SkuMeter="Train:ml.p5.48xlarge", SkuPriceDetails='{"InstanceType": "ml.p5.48xlarge"}', ResourceId="job-1")}, 960, day + 24 * 253.2),
         "a GPU's own SKU": aws({"a": bill_rows(quantity=8, **oracle)}, 192, day),
         "a cloud that states no cost": aws({"a": bill_rows(usd="", SkuMeter="gd-8xh100ib-i128", **cloud)}, 192, 0, 0, ("no_cost",)),
+        "a machine in the description alone": aws({"a": bill_rows(SkuMeter="Compute Instance", SkuPriceDetails="", ChargeDescription="55.04 per On Demand Linux p5.48xlarge Instance Hour, i-0123456789abcdef0")}, 192, day),
+        "a series and a size in the description alone": aws({"a": bill_rows(**(azure | {"SkuMeter": "Compute", "SkuPriceDetails": "", "ChargeDescription": "Virtual Machines NDsr H100 v5 Series - ND96isr H100 v5 - US East"}))}, 192, day),
+        "a GPU cloud's GPUs in the description alone": aws({"a": bill_rows(quantity=8, usd=P5_USD, **(priced | {"SkuMeter": "on-demand", "ChargeDescription": "NVIDIA H100 SXM5 80GB on demand", "ConsumedUnit": "GPU Hours", "PricingUnit": "GPU Hours"}))}, 192, day),
+        "a GPU's hours that do not say which": aws({"a": bill_rows(quantity=8, **(priced | {"SkuMeter": "Cluster", "ConsumedUnit": "GPU Hours", "PricingUnit": "GPU Hours"}))}, 192, day),
+        "a SKU that names the host's generation": aws({"a": bill_rows(quantity=8, **(oracle | {"SkuMeter": "Compute - GPU Standard - V2", "ChargeDescription": ""}))}, 192, day),
+        "a month exported again, without resources": aws({"run-9/a": bill_rows(ResourceId=None), "run-10/a": bill_rows(ResourceId="", usd=50.0)}, 192, 1200, 0, ("replaced_export",)),
+        "a capacity block that names no machine": aws({"a": bill_rows(**free) + bill_rows(1, usd=700.0, quantity=1, ChargeCategory="Purchase", SkuMeter="USE1-CapacityBlock", SkuPriceDetails="", ChargeDescription="EC2 Capacity Blocks upfront fee", ResourceId="cr-b", ConsumedUnit="", PricingUnit="")}, 192, 700, 0, ("purchase_counted",)),
+        "a cluster bought by the month, with no unit": aws({"a": bill_rows(1, usd=14_400.0, quantity="", ChargeCategory="Purchase", SkuMeter="8x H100 reserved cluster", **(cloud | month | {"ConsumedUnit": "", "PricingUnit": ""}))}, 8 * 744, 14_400, 0, ("purchase_counted",)),
+        "a cloud that states neither cost nor currency": aws({"a": bill_rows(usd="", SkuMeter="gd-8xh100ib-i128", BillingCurrency="", **cloud)}, 192, 0, 0, ("no_cost",)),
         "a dedicated host under its instances": aws({"a": bill_rows(**free, SkuMeter="HostBoxUsage:p5.48xlarge") + bill_rows(ResourceId="h-1", SkuMeter="HostUsage:p5", SkuPriceDetails="")}, 192, day),
         "a dedicated host alone": aws({"a": bill_rows(ResourceId="h-1", SkuMeter="HostUsage:p5", SkuPriceDetails="")}, 192, day),
         "accelerators that are no GPUs": aws({"a": bill_rows(SkuMeter="BoxUsage:trn1.32xlarge", SkuPriceDetails="")}, 384, day),

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from planner.engine import Engine
-from planner.usage.roles import SIGN_WORDS
+from planner.usage.roles import HARDWARE_WORDS, OWN_NAMES, SIGN_WORDS
 from planner.usage.times import LONGEST_S, SINCE_S, UNTIL_S
 
 if TYPE_CHECKING:
@@ -168,12 +168,12 @@ class Columns:
 
     def is_readable(self) -> list[Column]:
         """Return the conditions of a row that can be read; one for each column, so that a store can pass over pages."""
-        currency = self.of("currency")
+        currency, costless = self.of("currency"), self._is_blank("EffectiveCost")
         conditions: list[Column] = [self._time(name).notnull() for name in TIMES.values()]
         conditions += [self.of(name).between(SINCE_S, UNTIL_S) for name in TIMES]
         conditions.append(self.of("ends_s") - self.of("starts_s") <= LONGEST_S)
         cost = self.of("effective_cost")
-        return [*conditions, cost.notnull(), cost.abs() < MOST, currency.notnull(), currency != ""]
+        return [*conditions, cost.notnull(), cost.abs() < MOST, (currency.notnull() & (currency != "")) | costless]
 
     def _text_of(self, name: str) -> Column:
         import ibis
@@ -213,12 +213,14 @@ class Columns:
         return (column.isnull() | (column == "")) if self.schema[name].is_string() else column.isnull()
 
     def _charge_words(self) -> Column:
-        """Return what of a charge's description tells its role; of the description itself there may be millions."""
+        """Return what of a charge's description tells its role or its accelerator; of the description itself there may be millions."""
         import ibis
 
         if "ChargeDescription" not in self.schema:
             return ibis.null("string")
-        return self._text_of("ChargeDescription").re_extract(SIGN_WORDS, 1).nullif("")
+        said = self._text_of("ChargeDescription")
+        kind = said.re_replace(OWN_NAMES, " ")
+        return ibis.cases((said.re_search(HARDWARE_WORDS), kind), else_=said.re_extract(SIGN_WORDS, 1).nullif(""))
 
     def _commitment_status(self) -> Column:
         if "ChargeSubcategory" not in self.schema:
@@ -268,7 +270,7 @@ class Columns:
             (ends.isnull() | (ends < SINCE_S) | (ends > UNTIL_S), 2),
             ((category == "Usage") & (ends - starts > LONGEST_S), 2),  # what is bought for years is no use
             (cost.isnull() | (cost.abs() >= MOST), 3),  # both engines hold NaN for larger than any number
-            (currency.isnull() | (currency == ""), 4),
+            ((currency.isnull() | (currency == "")) & ~self._is_blank("EffectiveCost"), 4),
             (category.isnull() | (category == ""), 5),
             else_=0,
         ).cast("int64")

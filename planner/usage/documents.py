@@ -6,8 +6,11 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from planner.usage.slices import slice_of
+
 __all__ = ["table_of_document"]
 
+HOLDER_COLUMNS = ["start", "end", "gpus", "namespace", "pod", "gpu"]
 JOB_COLUMNS = ["JobID", "Start", "End", "State", "AllocTRES", "ElapsedRaw", "Partition", "Account", "User"]
 
 
@@ -17,7 +20,8 @@ def table_of_document(text: str) -> tuple[str, list[list[str]]] | None:
     Parameters
     ----------
     text : str
-        ``sacct --json``, an answer of Prometheus' query API, or of OpenCost's (Kubecost's) allocation API.
+        ``sacct --json``, an answer of Prometheus' query API, of OpenCost's (Kubecost's) allocation API, or of Ray's jobs
+        API (``ray job list``'s), or ``kubectl get pods -A -o json``.
 
     Examples
     --------
@@ -28,9 +32,14 @@ def table_of_document(text: str) -> tuple[str, list[list[str]]] | None:
         said = json.loads(text)
     except ValueError:
         return None
+    if isinstance(said, list) and any(isinstance(one, dict) and "submission_id" in one for one in said):
+        return ",", [HOLDER_COLUMNS, *(_ray_job(job) for job in said if isinstance(job, dict))]
     if not isinstance(said, dict):
         return None
     data = said.get("data")
+    if said.get("kind") in ("PodList", "List") and isinstance(said.get("items"), list):
+        pods = [pod for pod in said["items"] if isinstance(pod, dict)]
+        return ",", [HOLDER_COLUMNS, *(row for pod in pods for row in _pod(pod))]
     if isinstance(said.get("jobs"), list):
         return "|", [JOB_COLUMNS, *(_job(job) for job in said["jobs"] if isinstance(job, dict))]
     if isinstance(data, dict) and isinstance(data.get("result"), list):
@@ -41,6 +50,32 @@ def table_of_document(text: str) -> tuple[str, list[list[str]]] | None:
             *(row for part in data if isinstance(part, dict) for row in _allocations(part)),
         ]
     return None
+
+
+def _pod(pod: Mapping[str, Any]) -> Iterator[list[str]]:
+    """Return what a pod with accelerators held; of one that still runs no end is known."""
+    meta, spec, status = (pod.get(name) or {} for name in ("metadata", "spec", "status"))
+    gpus = 0.0
+    for container in spec.get("containers") or []:
+        asked = container.get("resources") or {}
+        for name, number in {**(asked.get("requests") or {}), **(asked.get("limits") or {})}.items():
+            share = slice_of(name.rpartition("/")[2])
+            if name.endswith(".com/gpu") or name.rpartition("/")[2] == "gpu.shared" or share:
+                gpus += float(number) * (share[1] if share else 1.0)
+    if not gpus:
+        return
+    ended = [
+        str(((one.get("state") or {}).get("terminated") or {}).get("finishedAt") or "")
+        for one in status.get("containerStatuses") or []
+    ]
+    end = max(ended) if ended and all(ended) else ""
+    selector = spec.get("nodeSelector") or {}
+    yield [str(status.get("startTime") or ""), end, f"{gpus:g}", str(meta.get("namespace") or ""), str(meta.get("name") or ""), str(selector.get("nvidia.com/gpu.product") or "")]  # fmt: skip
+
+
+def _ray_job(job: Mapping[str, Any]) -> list[str]:
+    asked = job.get("entrypoint_num_gpus") or (job.get("entrypoint_resources") or {}).get("GPU") or 0
+    return [*(_number(job.get(name)) for name in ("start_time", "end_time")), f"{float(asked):g}", "", str(job.get("submission_id") or ""), ""]  # fmt: skip
 
 
 def _number(value: object) -> str:

@@ -18,9 +18,10 @@ from planner.usage.bill import PLAN_WORD, Apart, Bill, Check, Rate
 from planner.usage.columns import version_of
 from planner.usage.faults import Fault, UsageError, fault_text
 from planner.usage.hours import HourTable, coded, spread_evenly
+from planner.usage.numbered import PLAN_SKU, numbered_skus
 from planner.usage.readable import first_name, left_out_of, whole_sources
 from planner.usage.relations import relations_of
-from planner.usage.skus import Sku, SkuReader, gpus_per_unit, hours_per_unit, provider_of
+from planner.usage.skus import Sku, SkuReader, provider_of
 from planner.usage.sources import Source, working_folder
 
 __all__ = ["read_bill"]
@@ -28,8 +29,6 @@ __all__ = ["read_bill"]
 NANO = float(query.NANO)
 MOST_SPREAD_ROWS = 1 << 25
 """Charges of several hours count in each of them; more rows than these would take gigabytes."""
-PLAN_SKU = "commitment"
-"""What an unused commitment is of that is tied to no instance type (a savings plan)."""
 
 
 def read_bill(
@@ -87,7 +86,8 @@ def read_bill(
     left_out, no_rate = left_out_of(kinds, known, whole, faults)
     found = _Found(rates=known, no_rate=no_rate)
     if charges is not None:
-        found.words = {row["mark"]: row for row in engine.table(query.dimensions(rows, charges.skus)).to_pylist()}
+        words = engine.table(query.dimensions(rows, charges.skus)).to_pylist()
+        found.words = {row["mark"]: _in_currency(row) for row in words}
         crowded = None if keep_copies else ledger.crowded_machines(engine, charges.table, whole)
         checks += [crowded] if crowded is not None else []
         found.hourly = engine.table(
@@ -139,14 +139,19 @@ class _Charges:
 
 def _kinds_of(rows: query.Rows, reader: SkuReader) -> tuple[list[dict[str, Any]], dict[int, Sku], _Charges | None]:
     """Return the kinds of charges, what each is of, and the charges of accelerators."""
-    kinds = rows.engine.table(query.profile(rows)).to_pylist()
+    kinds = [_in_currency(row) for row in rows.engine.table(query.profile(rows)).to_pylist()]
     # In an order of ours: sums of floats depend on it, and each engine answers in its own.
     kinds.sort(key=lambda row: tuple(str(row[name] or "") for name in query.PROFILE_WORDS))
-    skus, known = _skus(kinds, reader)
+    skus, known = numbered_skus(kinds, reader)
     if not skus:
         return kinds, skus, None
     table = ledger.put_skus(rows.engine, known)
     return kinds, skus, _Charges(table, rows.engine.keep("gpu_charges", query.charges(rows, table)))
+
+
+def _in_currency(row: dict[str, Any]) -> dict[str, Any]:
+    """Return a row that has a currency; what states no cost may state none."""
+    return row | {"currency": row["currency"] or "USD"}
 
 
 def _time_of(kinds: Sequence[Mapping[str, Any]]) -> dict[str, int]:
@@ -171,66 +176,6 @@ class _Found:
 
 def _usd(row: Mapping[str, Any], name: str, rates: Mapping[str, Rate]) -> float:
     return float(row[f"{name}_nano"] or 0.0) / NANO * rates[row["currency"]].usd
-
-
-def _skus(kinds: Sequence[dict[str, Any]], reader: SkuReader) -> tuple[dict[int, Sku], list[dict[str, Any]]]:
-    """Read what each kind of charge is of, and number those that are of an accelerator."""
-    numbers: dict[Any, int] = {}
-    found: dict[int, Sku] = {}
-    rows: dict[int, dict[str, Any]] = {}
-    unused_marks = {row["sku_mark"] for row in kinds if (row["commitment_status"] or "") == "Unused"}
-    for row in kinds:
-        mark = row["sku_mark"]
-        row["is_gpu"] = mark in numbers and found[numbers[mark]].basis != PLAN_SKU
-        row["sku_number"] = numbers.get(mark)
-        if mark in numbers or row["unreadable"]:
-            continue
-        sku = _sku_of(row, reader)
-        if sku is None and mark in unused_marks:
-            sku = Sku("", 0.0, "", PLAN_SKU)
-        if sku is None:
-            continue
-        number = numbers[mark] = row["sku_number"] = len(numbers)
-        found[number] = sku
-        rows[number] = row
-        row["is_gpu"] = sku.basis != PLAN_SKU
-    seen = {(provider_of(rows[n]["provider"] or ""), sku.gpu) for n, sku in found.items() if sku.role == "machine" and sku.gpus}  # fmt: skip
-    machines: dict[tuple[str, str], int] = {}
-    table = []
-    for number, sku in found.items():
-        row = rows[number]
-        provider = provider_of(row["provider"] or "")
-        # What holds machines has their hours only where the bill does not have them itself.
-        has_hours = sku.role == "machine" or (sku.role in HOLDERS and (provider, sku.gpu) not in seen)
-        has_hours |= sku.is_unused and sku.role == "reservation"
-        machine = machines.setdefault((provider, sku.gpu if sku.basis == "text" else sku.instance_type), len(machines))
-        table.append(
-            {"sku_mark": row["sku_mark"], "sku_number": number, "machine_number": machine, "gpus": sku.gpus if has_hours else 0.0}
-            | _factors(row, sku if has_hours else replace(sku, gpus=0.0))
-        )  # fmt: skip
-    return found, table
-
-
-HOLDERS = frozenset({"purchase", "host"})
-
-
-def _sku_of(row: Mapping[str, Any], reader: SkuReader) -> Sku | None:
-    texts = [row[name] or "" for name in ("meter", "resource_type", "description", "charge_words")]
-    provider = provider_of(row["provider"] or "")
-    return reader.read(provider, row["details"] or "", texts, category=row["category"] or "", service=row["service"] or "")  # fmt: skip
-
-
-def _factors(row: Mapping[str, Any], sku: Sku) -> dict[str, float | None]:
-    """Return how many accelerator-hours a unit is; of months, that is a matter of the charge's period."""
-    found: dict[str, float | None] = {"month_gpus": None}
-    for name in ("consumed", "pricing"):
-        unit = row[f"{name}_unit"] or ""
-        hours, gpus = hours_per_unit(unit), gpus_per_unit(unit, sku.gpus)
-        is_month = hours is not None and hours % 730 == 0
-        if hours is not None and is_month:
-            found["month_gpus"] = gpus * hours / 730
-        found[f"{name}_factor"] = hours * gpus if hours is not None and not is_month else None
-    return found
 
 
 def _gpu_shares(kinds: Sequence[Mapping[str, Any]]) -> dict[str, float]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,13 +23,25 @@ from planner.usage.sources import Source
 if TYPE_CHECKING:
     from ibis.expr.types import Table
 
-__all__ = ["Carried", "carried_purchases", "checks_of", "crowded_machines", "put_skus", "replaced_exports"]
+__all__ = [
+    "Carried",
+    "carried_purchases",
+    "checks_of",
+    "crowded_machines",
+    "label_of",
+    "nameless_blocks",
+    "put_skus",
+    "replaced_exports",
+]
 
 NANO = float(query.NANO)
 SHARED_SHARE = 0.5
 """Files that have so many of an account's charges of a day in common are two exports of the same day, and not parts of one."""
+CAPACITY_BLOCK = re.compile(r"capacity ?block", re.IGNORECASE)
+LEAST_NAMELESS = 12
+"""Charges without a resource's name are told from others by time and quantity alone; so many, all alike, are no chance."""
 SHOWN = 5
-SKU_TYPES = {"sku_number": "int64", "machine_number": "int64", "gpus": "float64", "consumed_factor": "float64", "pricing_factor": "float64", "month_gpus": "float64"}  # fmt: skip
+SKU_TYPES = {"sku_number": "int64", "machine_number": "int64", "gpus": "float64", "consumed_factor": "float64", "pricing_factor": "float64", "month_gpus": "float64", "period_gpus": "float64"}  # fmt: skip
 
 
 def put_skus(engine: Engine, table: Sequence[Mapping[str, Any]]) -> Table:
@@ -58,10 +70,6 @@ def replaced_exports(engine: Engine, charges: Table, sources: Sequence[Source]) 
     Check or None
         What is to be left out; None where no two files have the same charges.
     """
-    if not all("ResourceId" in source.columns for source in sources):
-        sources = [source for source in sources if "ResourceId" in source.columns]
-    if len(sources) < 2:
-        return None
     both = engine.table(query.shared(charges)).to_pylist()
     if not both:
         return None
@@ -70,8 +78,10 @@ def replaced_exports(engine: Engine, charges: Table, sources: Sequence[Source]) 
     gone: dict[tuple[str, Any], str] = {}
     for row in both:
         pair = (row["file"], row["other_file"])
-        least = min(each[file, row["slice_mark"]]["charges"] for file in pair)
-        if row["charges"] >= SHARED_SHARE * least:
+        have = [each[file, row["slice_mark"]] for file in pair]
+        least = min(one["charges"] for one in have)
+        is_same = row["nameless"] >= LEAST_NAMELESS and all(one["nameless"] == row["nameless"] for one in have)
+        if (row["charges"] >= SHARED_SHARE * least > 0) or (not least and is_same):
             older, newer = sorted(pair, key=lambda file: ages[file])
             gone[older, row["slice_mark"]] = newer
     if not gone:
@@ -83,7 +93,7 @@ def replaced_exports(engine: Engine, charges: Table, sources: Sequence[Source]) 
     return Check(
         code="replaced_export",
         usd=sum(float(each[key]["usd_nano"]) for key in gone) / NANO,
-        rows=int(sum(each[key]["charges"] for key in gone)),
+        rows=int(sum(each[key]["charges"] + each[key]["nameless"] for key in gone)),
         is_counted=False,
         items=tuple(f"{_name(file, sources)} (newer: {_name(newer, sources)})" for file, newer in files.items()),
     )
@@ -158,6 +168,41 @@ def carried_purchases(kinds: Sequence[Mapping[str, Any]], skus: Mapping[int, Sku
     return Carried(frozenset(ids - {""}), frozenset(paid - free))
 
 
+def nameless_blocks(
+    kinds: Sequence[Mapping[str, Any]], sku_of: Callable[[Mapping[str, Any]], Sku | None]
+) -> dict[int, Sku]:
+    """Return what purchases of capacity blocks are of that name no machine, by their mark: what runs in them at no cost.
+
+    Parameters
+    ----------
+    kinds : sequence of mapping
+        The kinds of charges.
+    sku_of : callable
+        What a kind of charge is of.
+    """
+    blocks = [
+        row for row in kinds
+        if row["category"] == "Purchase" and row["effective_cost_nano"] and CAPACITY_BLOCK.search(_words(row)) and sku_of(row) is None
+    ]  # fmt: skip
+    if not blocks:
+        return {}
+    free = [
+        (row, sku)
+        for row in kinds
+        if row["category"] == "Usage" and not row["effective_cost_nano"] and (sku := sku_of(row)) and sku.role == "machine"
+    ]  # fmt: skip
+    found = {}
+    for block in blocks:
+        same = [(row, sku) for row, sku in free if row["provider"] == block["provider"]]
+        inside = [
+            sku for row, sku in same if row["reservation_id"] and row["reservation_id"] == block["reservation_id"]
+        ]
+        meant = set(inside or [sku for _, sku in same])
+        if len(meant) == 1:
+            found[block["sku_mark"]] = replace(meant.pop(), role="purchase", gpus=0.0)
+    return found
+
+
 def checks_of(kinds: Sequence[Mapping[str, Any]], hours: HourTable, rates: Mapping[str, Rate]) -> list[Check]:
     """Return what the kinds of charges tell of money that no machine explains."""
     found = []
@@ -205,7 +250,7 @@ def _sum(kinds: Sequence[Mapping[str, Any]], rates: Mapping[str, Rate], is_meant
     by_label: dict[str, list[float]] = defaultdict(lambda: [0.0, 0])
     for row in kinds:
         if is_meant(row):
-            each = by_label[_label(row)]
+            each = by_label[label_of(row)]
             each[0] += float(row["effective_cost_nano"] or 0.0) / NANO * rates[row["currency"]].usd
             each[1] += row["rows"]
     order = sorted(by_label.items(), key=lambda item: (-abs(item[1][0]), item[0]))
@@ -230,7 +275,8 @@ def _words(row: Mapping[str, Any]) -> str:
     return " | ".join(str(row[name]) for name in names if row[name])
 
 
-def _label(row: Mapping[str, Any]) -> str:
+def label_of(row: Mapping[str, Any]) -> str:
+    """Return what to call a kind of charge."""
     text = str(row["meter"] or row["description"] or row["details"] or row["resource_type"] or row["service"] or "?")
     text = "".join(letter if letter.isprintable() else " " for letter in text)
     return text if len(text) <= 80 else text[:77] + "..."

@@ -52,7 +52,9 @@ def unpacked(name: str, path: str, folder: Path) -> Iterator[tuple[str, str]]:
             yield from _of_zip(name, path, places)
         elif head.startswith(ZSTD):
             yield name, str(_of_zstd(path, next(places), name))
-        elif head.lstrip(b"\xef\xbb\xbf \r\n\t")[:1] == b"{" and Path(path).stat().st_size <= MOST_DOCUMENT_BYTES:
+        elif (
+            head.lstrip(b"\xef\xbb\xbf \r\n\t")[:1] in (b"{", b"[") and Path(path).stat().st_size <= MOST_DOCUMENT_BYTES
+        ):
             found = table_of_document(Path(path).read_text(encoding="utf-8-sig", errors="replace"))
             yield name, path if found is None else str(_written(next(places), found[1], found[0]))
         else:

@@ -44,7 +44,7 @@ PROFILE_WORDS = (*SKU_WORDS, "charge_class", "currency", "commitment_id", "commi
 HOURLY_WORDS = ("account", "region", "provider", "currency", "charge_class", "pricing_category", "commitment_category", "commitment_id", "commitment_status", "reservation_id", "reservation_status", "tag")  # fmt: skip
 IDENTITY = ("sku_number", *HOURLY_WORDS, "resource", "allocated", "sku", "starts_s", "ends_s", *COSTS, "consumed_quantity", "pricing_quantity")  # fmt: skip
 """Rows that agree in all of these are one charge that was exported more than once."""
-SKU_FACTS = ("sku_number", "machine_number", "gpus", "consumed_factor", "pricing_factor", "month_gpus")
+SKU_FACTS = ("sku_number", "machine_number", "gpus", "consumed_factor", "pricing_factor", "month_gpus", "period_gpus")
 LONG_MONTH_S = 27 * DAY_S
 ABOVE_ONE = 1.01
 """A machine's own hours in an hour; clocks of two meters differ by seconds."""
@@ -166,19 +166,24 @@ def charges(rows: Rows, skus: Table) -> Table:
         Hour, span, sums and marks of each: of its words, of all that makes copies of it, of its machine, and of the
         charge whatever it costs; ``file`` and ``slice_mark`` tell which export it is from.
     """
+    import ibis
+
     found = _of_gpus(rows, skus, (*IDENTITY[1:], "file"))
     charge = ("machine_number", "account", "resource", "allocated", "starts_s", "ends_s")
+    has_resource = found.resource.fill_null("") != ""
+    # Machines without a name are told from each other by how much of them was used.
+    amount = ibis.cases((has_resource, 0.0), else_=ibis.coalesce(found.consumed_quantity, found.pricing_quantity, 0.0))
     return found.select(
         "file",
         "slice_mark",
-        charge_mark=rows.engine.hash_of(*(found[name] for name in charge)),
+        charge_mark=rows.engine.hash_of(*(found[name] for name in charge), amount),
         hour=(found.starts_s // 3600).cast("int64"),
         span=_span(found),
         mark=_words_mark(rows.engine, found),
         copy_mark=rows.engine.hash_of(*(found[name] for name in IDENTITY)),
         gpu_hours_nano=_nano(_gpu_hours(found)),
         unlisted_nano=_nano(_unlisted(found)),
-        has_resource=(found.resource.fill_null("") != ""),
+        has_resource=has_resource,
         **{f"{name}_nano": _nano(found[name]) for name in COSTS},
         **_machine(rows.engine, found),
     )
@@ -238,6 +243,9 @@ def _gpu_hours(found: Table) -> Column:
         found.consumed_quantity * found.consumed_factor,
         found.pricing_quantity * found.pricing_factor,
         quantity * found.month_gpus * ibis.cases((seconds >= LONG_MONTH_S, seconds / 3600.0), else_=730.0),
+        ibis.cases(
+            (seconds >= LONG_MONTH_S, quantity.fill_null(1.0) * found.period_gpus * seconds / 3600.0), else_=None
+        ),
     )
     is_correction = found.charge_class.fill_null("") == "Correction"
     takes_back = (found.effective_cost < 0) & (quantity > 0) & ~is_correction
@@ -323,26 +331,36 @@ def crowded(charges: Table) -> Table:
 
 
 def exports(charges: Table) -> Table:
-    """Ask how many machines' charges each file has of each account and day."""
+    """Ask how many machines' charges each file has of each account and day, with a resource's name and without."""
     found = _charges_of_files(charges)
-    return found.group_by(["file", "slice_mark"]).agg(charges=found.count().cast("float64"), usd_nano=found.usd_nano.sum().cast("float64"))  # fmt: skip
+    return found.group_by(["file", "slice_mark"]).agg(
+        **_counts(found, found.has_resource), usd_nano=found.usd_nano.sum().cast("float64")
+    )
 
 
 def shared(charges: Table) -> Table:
     """Ask how many charges of an account and day two files both have, whatever they cost."""
     one = _charges_of_files(charges)
-    other = _charges_of_files(charges).rename(
-        other_file="file", other_slice="slice_mark", other_mark="charge_mark", other_nano="usd_nano"
+    other = _charges_of_files(charges).select(
+        other_file="file", other_slice="slice_mark", other_mark="charge_mark", other_times="times"
     )
     both = one.inner_join(
         other,
         [one.charge_mark == other.other_mark, one.slice_mark == other.other_slice, one.file < other.other_file],
     )
-    return both.group_by(["slice_mark", "file", "other_file"]).agg(charges=both.count().cast("float64"))
+    same = both.filter(both.has_resource | (both.times == both.other_times))
+    return same.group_by(["slice_mark", "file", "other_file"]).agg(**_counts(same, same.has_resource))
+
+
+def _counts(found: Table, has_resource: Column) -> dict[str, Column]:
+    return {
+        "charges": found.count(where=has_resource).cast("float64"),
+        "nameless": found.count(where=~has_resource).cast("float64"),
+    }
 
 
 def _charges_of_files(charges: Table) -> Table:
-    found = charges.filter(charges.has_resource, charges.one_nano > 0)
-    return found.group_by(["file", "slice_mark", "charge_mark"]).agg(
-        usd_nano=found.effective_cost_nano.sum().cast("int64")
+    found = charges.filter(charges.one_nano > 0)
+    return found.group_by(["file", "slice_mark", "charge_mark", "has_resource"]).agg(
+        usd_nano=found.effective_cost_nano.sum().cast("int64"), times=found.count()
     )

@@ -9,13 +9,13 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from planner.usage.machines import machine_of, plain_type
-from planner.usage.roles import COST_ROLES, is_unused_capacity, role_of
+from planner.usage.roles import COST_ROLES, SIGN_WORDS, is_unused_capacity, role_of
 from pricing.accelerators import resolve_all
 from pricing.errors import PricingError
 from pricing.instances import accelerator_of
 from pricing.offers import Offer
 
-__all__ = ["Sku", "SkuReader", "gpus_per_unit", "hours_per_unit", "provider_of"]
+__all__ = ["Sku", "SkuReader", "gpus_per_unit", "hours_per_unit", "is_gpu_hour", "provider_of"]
 
 PROVIDERS = {
     "aws": "aws",
@@ -59,6 +59,9 @@ AWS_TYPE = re.compile(
     r"(?<![\w.])(?:ml\.)?((?:u-)?[a-z]+\d[a-z0-9-]*\.(?:\d*x?large|\d*metal|small|medium|\d+xlarge))", re.IGNORECASE
 )
 CHIP_WORDS = re.compile(r"\b(?:cloud )?tpu[ -]?(v\d+[a-z]*)\b|\b(trainium|inferentia|gaudi)[ -]?(\d)?\b", re.IGNORECASE)
+ORACLE_GENERATION = re.compile(r"\bGPU(?:4|\s+Standard)?\s+-\s+(X7|V2|E3)\b", re.IGNORECASE)
+ORACLE_GPUS = {"X7": "P100-16GB-PCIe", "V2": "V100-16GB-SXM", "E3": "A100-40GB-SXM"}
+"""Oracle's older SKUs name the host's generation. Its price list (2026-11) has them at the GPU-hour of GPU2, GPU3 and GPU4 shapes."""
 FAMILY = re.compile(r"(?:^(?:spot preemptible |preemptible |commitment v1: )?|attached to (?:spot preemptible )?)([a-z]\d[a-z]?(?:ultra)?)(?:plus|mega)? ", re.IGNORECASE)  # fmt: skip
 
 
@@ -124,9 +127,13 @@ def gpus_per_unit(unit: str, gpus: float) -> float:
     >>> gpus_per_unit("Hours", 8.0), gpus_per_unit("GPU-Hours", 8.0), gpus_per_unit("GPU Hours", 0.0)
     (8.0, 1.0, 0.0)
     """
+    return min(gpus, 1.0) if is_gpu_hour(unit) else gpus
+
+
+def is_gpu_hour(unit: str) -> bool:
+    """Say whether a unit is the time of a single accelerator."""
     found = UNIT.fullmatch(unit.strip().lower())
-    is_single = found is not None and (found[2] or "").startswith(ONE_BY_ONE)
-    return min(gpus, 1.0) if is_single else gpus
+    return found is not None and (found[2] or "").startswith(ONE_BY_ONE) and found[3] in HOURS
 
 
 class SkuReader:
@@ -169,13 +176,20 @@ class SkuReader:
         details : str
             ``SkuPriceDetails``: JSON.
         texts : sequence of str
-            Meter, resource type, description: whatever else the bill says of the SKU.
+            Meter, resource type, description, and what the charge says of itself at length: whatever else the bill says.
         category, service : str
             ``ChargeCategory`` and ``ServiceName``.
         """
         text = " | ".join(texts)
         role = role_of(category, service, f"{text} | ComputeHR_SW" if "ComputeHR_SW" in details else text)
-        found = self._hardware(provider, _details(details), texts) if role in COST_ROLES else None
+        if role not in COST_ROLES:
+            return None
+        # What a charge says at length counts where its columns say nothing.
+        said = _details(details)
+        short = [*texts[:3], *re.findall(SIGN_WORDS, " ".join(texts[3:]))]
+        found = self._hardware(provider, said, short)
+        if found is None and not AWS_TYPE.search(" | ".join(texts[:3])):
+            found = self._hardware(provider, said, texts)
         if found is None:
             return None
         return replace(found, role=role, is_unused=is_unused_capacity(text))
@@ -190,7 +204,11 @@ class SkuReader:
             return Sku(*several, instance, "text")
         speaks = GPU_WORDS.search(text) or (provider not in CLOUDS and _gpu_name(text))
         if is_part and speaks and not (HOST_WORDS.search(text) and not _gpu_name(text)):
-            named = _gpu_name(text) or self._family(provider, texts)
+            named = (
+                _gpu_name(text)
+                or self._family(provider, texts)
+                or (_generation_name(text) if provider == "oci" else "")
+            )
             if named or found:
                 # The machine tells the form factor that the SKU's text does not.
                 return Sku(found[1] if found else named, 1.0, found[0] if found else instance, "text")
@@ -227,7 +245,9 @@ class SkuReader:
         if instance:
             return None
         for text in texts:
-            parts = (part.removesuffix(" spot").removesuffix(" low priority") for part in text.lower().split("/"))
+            parts = (
+                part.removesuffix(" spot").removesuffix(" low priority") for part in re.split("/| - ", text.lower())
+            )
             for words in (text, *parts, *re.split(r"[\s:,;|()/]+", text), *AWS_TYPE.findall(text)):
                 if words and (found := of_name(words)):
                     return found
@@ -256,6 +276,11 @@ def _counted(text: str) -> tuple[str, float] | None:
         return None
     name = _gpu_name(chip)
     return (name, float(number)) if name and float(number) else None
+
+
+def _generation_name(text: str) -> str:
+    found = ORACLE_GENERATION.search(text)
+    return ORACLE_GPUS[found[1].upper()] if found else ""
 
 
 def _chip_name(text: str) -> str:

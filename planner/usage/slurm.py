@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import product
 from zoneinfo import ZoneInfo
@@ -18,6 +19,7 @@ __all__ = ["gpus_of_tres", "read_slurm"]
 
 GPU = re.compile(r"(?:^|,)gres/(?:gpu(?::([^=,]+))?|(?P<mig>[^:=,/]*\dg\.\d+gb[^=,]*))=(\d+)")
 GRES = re.compile(r"(?:^|,)(?:gres[:/])?gpu(?::([^:=,(]+))?[:=](\d+)(?![\w.])")
+TRES = re.compile(r"\s*[a-z]+(?:/[\w:.-]+)?=\d")
 STATES = frozenset(
     [
         "BOOT_FAIL",
@@ -87,86 +89,93 @@ def read_slurm(sources: Sequence[Source], *, timezone: str = "", columns: Sequen
         No file has a start, an end (or how long) and what was allocated.
     """
     zone = zone_of(timezone or "UTC")
-    stretches: list[Stretch] = []
     faults: list[Fault] = []
-    rows = waiting = running = sliced = cut = 0
-    for source in sources:
-        lines = _lines(source)
-        first = next(lines, None)
-        if first is None:
-            faults.append(Fault(what="the file is empty", where=source.name))
-            continue
-        has_header = "jobid" in {cell.strip().lower() for cell in first[1]}
-        body = list(lines) if has_header else [first, *lines]
-        if has_header:
-            named = [cell.strip().lower() for cell in first[1]]
-        else:
-            named = [name.strip().lower() for name in columns] or _guessed(body)
-        place = {name: number for number, name in enumerate(named) if name}
-        tres = next((place[name] for name in TRES_COLUMNS if name in place), None)
-        if tres is None or "start" not in place or not {"end", "elapsedraw"} & set(place):
-            faults.append(Fault(what="it lacks Start, End or ElapsedRaw, or AllocTRES", where=source.name, hint=HINT))
-            continue
-        bad: list[int] = []
-        endless: list[int] = []
-        told = [(line, cells) for line, cells in body if not _is_step(cells, place)]
-        latest = max((t for _, c in told for n in ("start", "end") for t in _moments(_cell(c, place, n), zone)), default=0.0)  # fmt: skip
-        for line, cells in told:
-            rows += 1
-            if len([name for name in named if name]) > len(cells):
-                bad.append(line)
-                continue
-            gpus = gpus_of_tres(cells[tres])
-            cut += cells[tres].rstrip().endswith("+") and not gpus
-            if not gpus:
-                continue
-            start, end = _from_and_to(cells, place, zone, latest)
-            if start is None:
-                if _cell(cells, place, "start").lower() in NO_TIME:
-                    waiting += 1
-                else:
-                    bad.append(line)
-                continue
-            running += _cell(cells, place, "state").startswith("RUNNING")
-            if end is None:
-                bad.append(line)
-                continue
-            if not (SINCE_S <= start <= UNTIL_S and end - start <= LONGEST_S) or max(gpus.values()) > MOST_GPUS:
-                endless.append(line)
-                continue
-            parts = {kind: slice_of(kind) for kind in gpus}
-            sliced += any(parts.values())
-            stretches += [
-                Stretch(
-                    start,
-                    end,
-                    number * (part[1] if part else 1.0),
-                    "allocated",
-                    gpu=gpu_called(part[0]) or f"slices of {kind}" if part else gpu_called(kind),
-                    account=_cell(cells, place, "account"),
-                    region=_cell(cells, place, "partition"),
-                    tag=_cell(cells, place, "user"),
-                )
-                for kind, number in gpus.items()
-                for part in [parts[kind]]
-            ]
-        if endless:
-            what = "jobs of more than a year, outside of 2000 to 2100, or of more GPUs than there are"
-            faults.append(Fault(what=what, where=f"{source.name}:{endless[0]}", rows=len(endless), hint="is a date mistyped?"))  # fmt: skip
-        if bad:
-            faults.append(Fault(what="lines that are no jobs", where=f"{source.name}:{bad[0]}", rows=len(bad)))
+    counts = _Counts()
+    stretches = [one for source in sources for one in _stretches_of(source, zone, columns, counts, faults)]
     notes = [] if timezone else ["Slurm's times carry no zone and count as UTC (--timezone)"]
-    if sliced:
-        notes.append(f"{sliced:,} jobs held slices of accelerators (MIG): a slice counts as its share of one")
-    if cut:
-        notes.append(
-            f"{cut:,} jobs' resources were cut off by a narrow column: write them with sacct -P, or AllocTRES%200"
-        )
-    if waiting:
-        notes.append(f"{waiting:,} jobs never started and hold nothing")
-    if running:
-        notes.append(f"{running:,} jobs still ran when the records were written, and count until then")
-    return records_of(stretches, "slurm", rows=rows, faults=faults, notes=notes)
+    return records_of(stretches, "slurm", rows=counts.rows, faults=faults, notes=notes + _notes(counts))
+
+
+@dataclass(slots=True)
+class _Counts:
+    """How many jobs there are, and of how many something has to be said."""
+
+    rows: int = 0
+    waiting: int = 0
+    running: int = 0
+    sliced: int = 0
+    cut: int = 0
+    shards: int = 0
+
+
+def _notes(counts: _Counts) -> list[str]:
+    said = (
+        (counts.sliced, "jobs held slices of accelerators (MIG): a slice counts as its share of one"),
+        (counts.cut, "jobs' resources were cut off by a narrow column: write them with sacct -P, or AllocTRES%200"),
+        (counts.shards, "jobs held shards of accelerators; how many make one is not recorded, and they are left out"),
+        (counts.waiting, "jobs never started and hold nothing"),
+        (counts.running, "jobs still ran when the records were written, and count until then"),
+    )
+    return [f"{number:,} {what}" for number, what in said if number]
+
+
+def _stretches_of(
+    source: Source, zone: ZoneInfo, columns: Sequence[str], counts: _Counts, faults: list[Fault]
+) -> Iterator[Stretch]:
+    lines = _lines(source)
+    first = next(lines, None)
+    if first is None:
+        faults.append(Fault(what="the file is empty", where=source.name))
+        return
+    has_header = "jobid" in {cell.strip().lower() for cell in first[1]}
+    body = list(lines) if has_header else [first, *lines]
+    names = first[1] if has_header else columns
+    named = [name.strip().lower() for name in names] or _guessed(body)
+    place = {name: number for number, name in enumerate(named) if name}
+    tres = next((place[name] for name in TRES_COLUMNS if name in place), None)
+    if tres is None or "start" not in place or not {"end", "elapsedraw"} & set(place):
+        faults.append(Fault(what="it lacks Start, End or ElapsedRaw, or AllocTRES", where=source.name, hint=HINT))
+        return
+    bad: list[int] = []
+    endless: list[int] = []
+    told = [(line, cells) for line, cells in body if not _is_step(cells, place)]
+    latest = max((t for _, c in told for n in ("start", "end") for t in _moments(_cell(c, place, n), zone)), default=0.0)  # fmt: skip
+    for line, cells in told:
+        counts.rows += 1
+        if len([name for name in named if name]) > len(cells):
+            bad.append(line)
+            continue
+        gpus = gpus_of_tres(cells[tres])
+        if not gpus:
+            counts.cut += cells[tres].rstrip().endswith("+")
+            counts.shards += "gres/shard" in cells[tres]
+            continue
+        start, end = _from_and_to(cells, place, zone, latest)
+        if start is None and _cell(cells, place, "start").lower() in NO_TIME:
+            counts.waiting += 1
+            continue
+        counts.running += start is not None and _cell(cells, place, "state").startswith("RUNNING")
+        if start is None or end is None:
+            bad.append(line)
+        elif not (SINCE_S <= start <= UNTIL_S and end - start <= LONGEST_S) or max(gpus.values()) > MOST_GPUS:
+            endless.append(line)
+        else:
+            counts.sliced += any(map(slice_of, gpus))
+            whose = [_cell(cells, place, name) for name in ("account", "partition", "user")]
+            yield from (_stretch(start, end, kind, number, *whose) for kind, number in gpus.items())
+    if endless:
+        what = "jobs of more than a year, outside of 2000 to 2100, or of more GPUs than there are"
+        faults.append(Fault(what=what, where=f"{source.name}:{endless[0]}", rows=len(endless), hint="is a date mistyped?"))  # fmt: skip
+    if bad:
+        faults.append(Fault(what="lines that are no jobs", where=f"{source.name}:{bad[0]}", rows=len(bad)))
+
+
+def _stretch(start: float, end: float, kind: str, number: int, account: str, partition: str, user: str) -> Stretch:
+    """Return what a job held of a kind of accelerator; a slice is its share of one."""
+    part = slice_of(kind)
+    name = gpu_called(part[0]) or f"slices of {kind}" if part else gpu_called(kind)
+    gpus = number * (part[1] if part else 1.0)
+    return Stretch(start, end, gpus, "allocated", gpu=name, account=account, region=partition, tag=user)
 
 
 def _cell(cells: Sequence[str], place: dict[str, int], name: str) -> str:
@@ -189,7 +198,23 @@ def _lines(source: Source) -> Iterator[tuple[int, list[str]]]:
         return
     head = lines[0][1][0] if lines else ""
     delimiter = next((letter for letter in "|;\t" if letter in head), ",")
-    yield from rows_of_file(source, delimiter)
+    width = 0
+    for line, cells in rows_of_file(source, delimiter):
+        width = width or len(cells)
+        yield line, _rejoined(cells, width) if delimiter == "," and len(cells) > width else cells
+
+
+def _rejoined(cells: Sequence[str], width: int) -> list[str]:
+    """Put resources together again that `sacct --delimiter=,` wrote without quotes (``billing=8,cpu=8,gres/gpu=4``)."""
+    found: list[str] = []
+    surplus = len(cells) - width
+    for cell in cells:
+        if surplus > 0 and found and TRES.match(cell) and TRES.match(found[-1]):
+            found[-1] += f",{cell}"
+            surplus -= 1
+        else:
+            found.append(cell)
+    return found
 
 
 def _moments(text: str, zone: ZoneInfo) -> list[float]:

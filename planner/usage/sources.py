@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import codecs
 import gzip
-import os
 import re
 import shutil
 import sys
@@ -20,31 +19,16 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from planner.delimited import rows_of
 from planner.usage.exports import Export, export_of
 from planner.usage.faults import Fault, UsageError
+from planner.usage.headers import KINDS, SCRAPE, kind_of_header, known_export
 from planner.usage.lakes import live_files
 from planner.usage.packed import unpacked
+from planner.usage.stores import ENDINGS, OBJECT_STORES, objects_of, told_of_store
 
 if TYPE_CHECKING:
     from pyarrow.fs import FileSystem
 
-__all__ = ["KINDS", "Source", "find_sources", "kind_of_header", "known_source", "working_folder"]
+__all__ = ["Source", "find_sources", "known_source", "working_folder"]
 
-KINDS = ("focus", "slurm", "dcgm", "plain")
-ENDINGS = (
-    ".csv",
-    ".csv.gz",
-    ".parquet",
-    ".parquet.snappy",
-    ".snappy.parquet",
-    ".gz",
-    ".txt",
-    ".psv",
-    ".zip",
-    ".zst",
-    ".xlsx",
-)
-RETRY_LIMIT_S = 30
-"""Google's client would try for 15 minutes."""
-OBJECT_STORES = ("s3://", "gs://", "gcs://", "abfs://", "abfss://")
 BLOCK_BYTES = 1 << 20
 LARGEST_STREAM_BYTES = 1 << 32
 """A pipe is laid down before it is read; one that never ends must not fill the disk."""
@@ -52,7 +36,6 @@ GZIP, PARQUET = b"\x1f\x8b", b"PAR1"
 UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 PATTERN_LETTERS = frozenset("*?[")
 DELIMITERS = (";", "\t", "|")
-FOCUS_SIGNS = {"chargeperiodstart", "chargecategory", "effectivecost", "billedcost", "billingcurrency"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,34 +84,6 @@ def _as_focus(source: Source) -> Source:
     if export is None:
         return replace(source, raw_columns=source.columns, raw_schema=source.schema)
     return replace(source, kind="focus", export=export, columns=tuple(export.columns), schema=None, raw_columns=source.columns, raw_schema=source.schema)  # fmt: skip
-
-
-def kind_of_header(columns: Iterable[str]) -> str:
-    """Return what kind of file has these columns; empty where that is not told.
-
-    Examples
-    --------
-    >>> kind_of_header(["ChargePeriodStart", "EffectiveCost"]), kind_of_header(["timestamp", "gpus"])
-    ('focus', 'plain')
-    """
-    names = {name.strip().strip('"').lower() for name in columns}
-    if len(names & FOCUS_SIGNS) >= 2:
-        return "focus"
-    if "jobid" in names and names & {"reqtres", "allocgres", "reqgres", "tresalloc"}:
-        return "slurm"
-    if {"jobid", "alloctres"} <= names or {"jobid", "elapsedraw"} <= names or {"jobidraw", "alloctres"} <= names:
-        return "slurm"
-    if (
-        any("dcgm_fi_" in name or name.startswith("utilization.gpu") for name in names)
-        or {"metric", "value"} <= names
-        or {"__name__", "value"} <= names
-    ):
-        return "dcgm"
-    if {"start", "end", "gpu_hours"} <= names or {"start", "end", "gpuhours"} <= names:
-        return "plain"
-    if names & {"gpus", "gpu_count", "units", "accelerators"} and names & {"timestamp", "time", "hour", "date", "ts"}:
-        return "plain"
-    return ""
 
 
 @contextmanager
@@ -182,7 +137,7 @@ def find_sources(
     places = (made / str(number) for number in count(1))
     for given in paths:
         is_object = given.startswith(OBJECT_STORES)
-        listed = _objects(given) if is_object else ((str(path), str(path), None) for path in _files(given))
+        listed = objects_of(given) if is_object else ((str(path), str(path), None) for path in _files(given))
         inside = folder / "unpacked"
         inside.mkdir(exist_ok=True)
         whole = (
@@ -192,7 +147,7 @@ def find_sources(
         )
         for name, path, filesystem in whole:
             try:
-                with _told_of_store(name) if is_object else nullcontext():
+                with told_of_store(name) if is_object else nullcontext():
                     source = _look(name, path, filesystem, next(places), faults, is_remote=is_remote)
             except OSError as error:
                 faults.append(Fault(what=f"it cannot be read: {error.strerror or error}", where=name))
@@ -212,34 +167,13 @@ def known_source(source: Source, kind: str, faults: list[Fault]) -> list[Source]
         return [replace(source, kind=told, raw_columns=source.columns, raw_schema=source.schema)]
     if read.export is not None:
         return [read]
-    if known := _known_export(source.columns):
+    if known := known_export(source.columns):
         faults.append(Fault(what=known[0], where=source.name, hint=known[1]))
         return []
     first = ", ".join(_shown(column) for column in source.columns[:6])
     what, hint = f"its columns are of no kind of usage that is known: {first}", f"say --kind {'|'.join(KINDS)}"
     faults.append(Fault(what=what, where=source.name, hint=hint))
     return []
-
-
-SCRAPE = re.compile(r"^# (?:HELP|TYPE) |^[a-z_:]+\{.*\} [\d.e+-]+$", re.IGNORECASE)
-KNOWN_EXPORTS = (
-    (SCRAPE, "it is one scrape in Prometheus' text format, and says of no time", "ask Prometheus for a range (/api/v1/query_range) and save its JSON"),
-    (re.compile(r"lineitem/usagestartdate|line_item_usage_start_date", re.IGNORECASE), "it is a Cost and Usage Report without the columns that are read", "export FOCUS 1.2 with AWS Data Exports"),
-    (re.compile(r"metercategory|metersubcategory", re.IGNORECASE), "it is an Azure cost export without the columns that are read", "create an export of type FOCUS in Cost Management"),
-    (re.compile(r"lineitem/intervalusagestart|cost/mycost", re.IGNORECASE), "it is an Oracle cost report without the columns that are read", "take the FOCUS reports beside it (FOCUS Reports/...)"),
-    (re.compile(r"^_?runtime$|system\.gpu\.|^_step$", re.IGNORECASE), "it is a table of Weights & Biases", "export DCGM's counters from Prometheus, or write timestamp,gpus"),
-    (re.compile(r"^cluster\|account\|login|^jobid partition", re.IGNORECASE), "it is a list of Slurm's that holds no times of jobs", "sacct -X -P -o JobID,Start,End,State,AllocTRES,ElapsedRaw,Partition,Account"),
-)  # fmt: skip
-"""Files that people bring and that are not read, and the way to the right ones."""
-
-
-def _known_export(columns: Iterable[str]) -> tuple[str, str] | None:
-    """Return what a file is that is not read, and how to get one that is."""
-    names = list(columns)
-    texts = (*names, ",".join(names), "|".join(names))
-    return next(
-        ((what, hint) for sign, what, hint in KNOWN_EXPORTS if any(sign.search(t.strip()) for t in texts)), None
-    )
 
 
 def _shown(column: str) -> str:
@@ -282,74 +216,6 @@ def _files(given: str) -> Iterator[Path]:
             "the folder holds no file of usage", where=str(path), hint=f"files that end in {', '.join(ENDINGS[:3])}"
         )
     yield from found
-
-
-def file_system(uri: str) -> tuple[FileSystem, str]:
-    """Return the file system of an object-storage URI and the path in it.
-
-    S3 takes another address from the SDK's own variables, ``AWS_ENDPOINT_URL_S3`` or ``AWS_ENDPOINT_URL``.
-
-    Raises
-    ------
-    UsageError
-        The store cannot be reached or the URI cannot be read.
-    """
-    from pyarrow import ArrowException
-    from pyarrow import fs as arrow_fs
-
-    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
-    try:
-        if uri.startswith("s3://") and endpoint:
-            scheme, _, address = endpoint.partition("://")
-            store = arrow_fs.S3FileSystem(
-                endpoint_override=address.rstrip("/") or scheme,
-                scheme=scheme if address else "https",
-                region=os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1",
-            )
-            return store, uri.removeprefix("s3://").rstrip("/")
-        uri = uri.replace("gcs://", "gs://")
-        if uri.startswith("gs://") and "retry_limit_seconds" not in uri:  # its client tries for 15 minutes
-            uri += f"{'&' if '?' in uri else '?'}retry_limit_seconds={RETRY_LIMIT_S}"
-        store, path = arrow_fs.FileSystem.from_uri(uri)
-    except (ArrowException, OSError, ValueError) as error:
-        raise UsageError(f"the object store cannot be opened: {error}", where=uri) from error
-    return store, path
-
-
-@contextmanager
-def _told_of_store(uri: str) -> Iterator[None]:
-    """Say what an object store, or Arrow's client of it, has to say of itself."""
-    from pyarrow import ArrowException
-
-    try:
-        yield
-    except (ArrowException, OSError) as error:
-        said = next(iter(str(error).splitlines()), type(error).__name__)
-        raise UsageError(f"the object store does not answer as it should: {said}", where=uri) from error
-
-
-def _objects(uri: str) -> Iterator[tuple[str, str, FileSystem]]:
-    from pyarrow import fs as arrow_fs
-
-    store, path = file_system(uri)
-    scheme = uri.split("://", maxsplit=1)[0]
-    with _told_of_store(uri):
-        is_file = store.get_file_info(path).type == arrow_fs.FileType.File
-        infos = () if is_file else store.get_file_info(arrow_fs.FileSelector(path, recursive=True))
-    if is_file:
-        yield uri, path, store
-        return
-    found = sorted(
-        one.path
-        for one in infos
-        if one.type == arrow_fs.FileType.File
-        and one.path.lower().endswith(ENDINGS)
-        and not one.path.rsplit("/", 1)[-1].startswith((".", "_"))
-    )
-    if not found:
-        raise UsageError("no file of usage lies there", where=uri)
-    for each in found:
-        yield f"{scheme}://{each}", each, store
 
 
 def _look(

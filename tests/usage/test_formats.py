@@ -42,6 +42,7 @@ SACCT = {
     "with bars": f"{HEAD}\n{JOB}\n",
     "with a closing bar, as requested": f"{HEAD.replace('Alloc', 'Req')}|\n{JOB}|\n",
     "with commas": f"{HEAD.replace('|', ',')}\n{JOB.replace(TRES, chr(34) + TRES + chr(34)).replace('|', ',')}\n",
+    "with commas and no quotes": f"{HEAD.replace('|', ',')}\n{JOB.replace('|', ',')}\n",
     "in columns": f"{WIDE}\n{'-' * 12} {'-' * 19} {'-' * 19} {'-' * 10} {'-' * 40}\n"
     f"{'1':<12} {'2026-10-01T00:00:00':>19} {'2026-10-01T02:00:00':>19} {'COMPLETED':>10} {TRES:>40}\n",
     "without a header, in seconds": f"1|1790812800|1790820000|COMPLETED|billing=1,{TRES}|7200\n",
@@ -55,6 +56,35 @@ def test_sacct_says_the_same_in_every_form(tmp_path: Path, form: str) -> None:
     records = _read(tmp_path / "jobs", SACCT[form], "slurm")
     assert _hours(records) == pytest.approx({"allocated": 4.0})
     assert list(records.table.by("gpu", "gpu_hours")) == ["a100"]
+
+
+POD = {"metadata": {"name": "p", "namespace": "ml"}, "spec": {"containers": [{"resources": {"limits": {"nvidia.com/gpu": "2"}}}]},
+    "status": {"startTime": "2026-10-01T00:00:00Z", "containerStatuses": [{"state": {"terminated": {"finishedAt": "2026-10-01T02:00:00Z"}}}]}}  # fmt: skip
+HOLDERS = {
+    "pods of kubectl": {"kind": "List", "items": [POD, {"metadata": {"name": "no GPU"}, "spec": {"containers": [{}]}}]},
+    "Ray's jobs": [{"submission_id": "r", "start_time": 1790812800000, "end_time": 1790820000000, "entrypoint_num_gpus": 2}],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("form", HOLDERS)
+def test_what_held_accelerators_and_has_ended_is_read(tmp_path: Path, form: str) -> None:
+    records = _read(tmp_path / "holders.json", json.dumps(HOLDERS[form]), "plain")
+    assert _hours(records) == pytest.approx({"allocated": 4.0})
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ('"Time","GPU 0","GPU 1"\n2026-10-01 00:00:00,1,2\n', "Grafana"),
+        (json.dumps({"status": "success", "data": {"result": [{"metric": {"gpu": "0"}, "values": [[1790812800, "5"]]}]}}), "have no name"),
+    ],
+)  # fmt: skip
+def test_what_names_no_counter_says_how_to_export_one_that_does(tmp_path: Path, text: str, what: str) -> None:
+    (tmp_path / "export").write_text(text)
+    sources, faults = find_sources([str(tmp_path / "export")], folder=tmp_path)
+    assert not sources
+    assert what in faults[0].what
+    assert "DCGM_FI_DEV_GPU_UTIL" in faults[0].hint
 
 
 def test_lines_without_a_header_are_read_by_the_columns_that_are_told(tmp_path: Path) -> None:

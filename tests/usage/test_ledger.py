@@ -24,6 +24,8 @@ EVERY_DAY = (
     "two versions of one month",
     "a capacity block that use does not carry",
     "a cloud that states no cost",
+    "a machine in the description alone",
+    "a month exported again, without resources",
 )
 
 

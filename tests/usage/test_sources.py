@@ -15,9 +15,10 @@ from planner.engine import connect
 from planner.usage.bill import Rate
 from planner.usage.faults import NoUsageError, UsageError
 from planner.usage.focus import read_bill
+from planner.usage.headers import kind_of_header
 from planner.usage.records import rows_of_file
 from planner.usage.skus import SkuReader
-from planner.usage.sources import find_sources, kind_of_header
+from planner.usage.sources import find_sources
 from planner.usage.summary import summarised
 from pricing.catalog import load_bundled
 from tests.usage.objects import object_store

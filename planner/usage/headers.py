@@ -1,0 +1,61 @@
+"""What a header says of the file below it: which kind of usage it is, or what it is that is not read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+__all__ = ["KINDS", "SCRAPE", "kind_of_header", "known_export"]
+
+KINDS = ("focus", "slurm", "dcgm", "plain")
+FOCUS_SIGNS = {"chargeperiodstart", "chargecategory", "effectivecost", "billedcost", "billingcurrency"}
+SCRAPE = re.compile(r"^# (?:HELP|TYPE) |^[a-z_:]+\{.*\} [\d.e+-]+$", re.IGNORECASE)
+KNOWN_EXPORTS = (
+    (SCRAPE, "it is one scrape in Prometheus' text format, and says of no time", "ask Prometheus for a range (/api/v1/query_range) and save its JSON"),
+    (re.compile(r"lineitem/usagestartdate|line_item_usage_start_date", re.IGNORECASE), "it is a Cost and Usage Report without the columns that are read", "export FOCUS 1.2 with AWS Data Exports"),
+    (re.compile(r"metercategory|metersubcategory", re.IGNORECASE), "it is an Azure cost export without the columns that are read", "create an export of type FOCUS in Cost Management"),
+    (re.compile(r"lineitem/intervalusagestart|cost/mycost", re.IGNORECASE), "it is an Oracle cost report without the columns that are read", "take the FOCUS reports beside it (FOCUS Reports/...)"),
+    (re.compile(r"^timestamp(,[^,]+)*,value$", re.IGNORECASE), "its series have no name: an expression (avg, sum) drops it", 'ask for the counter itself: DCGM_FI_DEV_GPU_UTIL, or {__name__=~"DCGM_FI_.*"}'),
+    (re.compile(r"^\W?Time\W?,[^{}]*$"), "it is a table of Grafana's whose columns are legends, and name no counter", "set the panel's legend to Verbose, so that a column is called DCGM_FI_DEV_GPU_UTIL{gpu=...}"),
+    (re.compile(r"^Series\W+Time\W+Value"), "it is Grafana's old list of series", "export it as Series joined by time, with commas"),
+    (re.compile(r"^_?runtime$|system\.gpu\.|^_step$", re.IGNORECASE), "it is a table of Weights & Biases", "export DCGM's counters from Prometheus, or write timestamp,gpus"),
+    (re.compile(r"^cluster\|account\|login|^jobid partition", re.IGNORECASE), "it is a list of Slurm's that holds no times of jobs", "sacct -X -P -o JobID,Start,End,State,AllocTRES,ElapsedRaw,Partition,Account"),
+)  # fmt: skip
+"""Files that people bring and that are not read, and the way to the right ones."""
+
+
+def kind_of_header(columns: Iterable[str]) -> str:
+    """Return what kind of file has these columns; empty where that is not told.
+
+    Examples
+    --------
+    >>> kind_of_header(["ChargePeriodStart", "EffectiveCost"]), kind_of_header(["timestamp", "gpus"])
+    ('focus', 'plain')
+    """
+    names = {name.strip().strip('"').lower() for name in columns}
+    if len(names & FOCUS_SIGNS) >= 2:
+        return "focus"
+    if "jobid" in names and names & {"reqtres", "allocgres", "reqgres", "tresalloc"}:
+        return "slurm"
+    if {"jobid", "alloctres"} <= names or {"jobid", "elapsedraw"} <= names or {"jobidraw", "alloctres"} <= names:
+        return "slurm"
+    if (
+        any("dcgm_fi_" in name or name.startswith("utilization.gpu") for name in names)
+        or {"metric", "value"} <= names
+        or {"__name__", "value"} <= names
+    ):
+        return "dcgm"
+    if {"start", "end"} <= names and names & {"gpu_hours", "gpuhours", "gpus"}:
+        return "plain"
+    if names & {"gpus", "gpu_count", "units", "accelerators"} and names & {"timestamp", "time", "hour", "date", "ts"}:
+        return "plain"
+    return ""
+
+
+def known_export(columns: Iterable[str]) -> tuple[str, str] | None:
+    """Return what a file is that is not read, and how to get one that is."""
+    names = list(columns)
+    texts = (*names, ",".join(names), "|".join(names))
+    return next(
+        ((what, hint) for sign, what, hint in KNOWN_EXPORTS if any(sign.search(t.strip()) for t in texts)), None
+    )

@@ -1,0 +1,99 @@
+"""Object stores: their clients, what lies there, and what they say when they refuse."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from planner.usage.faults import UsageError
+
+if TYPE_CHECKING:
+    from pyarrow.fs import FileSystem
+
+__all__ = ["ENDINGS", "OBJECT_STORES", "objects_of", "told_of_store"]
+
+ENDINGS = (
+    ".csv",
+    ".csv.gz",
+    ".parquet",
+    ".parquet.snappy",
+    ".snappy.parquet",
+    ".gz",
+    ".txt",
+    ".psv",
+    ".zip",
+    ".zst",
+    ".xlsx",
+)
+RETRY_LIMIT_S = 30
+"""Google's client would try for 15 minutes."""
+OBJECT_STORES = ("s3://", "gs://", "gcs://", "abfs://", "abfss://")
+
+
+def _file_system(uri: str) -> tuple[FileSystem, str]:
+    """Return the file system of a URI and the path in it; the SDK's own variables (``AWS_ENDPOINT_URL_S3``) say where S3 is."""
+    from pyarrow import ArrowException
+    from pyarrow import fs as arrow_fs
+
+    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+    try:
+        if uri.startswith("s3://") and endpoint:
+            scheme, _, address = endpoint.partition("://")
+            store = arrow_fs.S3FileSystem(
+                endpoint_override=address.rstrip("/") or scheme,
+                scheme=scheme if address else "https",
+                region=os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1",
+            )
+            return store, uri.removeprefix("s3://").rstrip("/")
+        uri = uri.replace("gcs://", "gs://")
+        if uri.startswith("gs://") and "retry_limit_seconds" not in uri:  # its client tries for 15 minutes
+            uri += f"{'&' if '?' in uri else '?'}retry_limit_seconds={RETRY_LIMIT_S}"
+        store, path = arrow_fs.FileSystem.from_uri(uri)
+    except (ArrowException, OSError, ValueError) as error:
+        raise UsageError(f"the object store cannot be opened: {error}", where=uri) from error
+    return store, path
+
+
+@contextmanager
+def told_of_store(uri: str) -> Iterator[None]:
+    """Say what an object store, or Arrow's client of it, has to say of itself."""
+    from pyarrow import ArrowException
+
+    try:
+        yield
+    except (ArrowException, OSError) as error:
+        said = next(iter(str(error).splitlines()), type(error).__name__)
+        raise UsageError(f"the object store does not answer as it should: {said}", where=uri) from error
+
+
+def objects_of(uri: str) -> Iterator[tuple[str, str, FileSystem]]:
+    """Return name, path and file system of each file of usage at an address.
+
+    Raises
+    ------
+    UsageError
+        The store cannot be reached, or nothing lies there.
+    """
+    from pyarrow import fs as arrow_fs
+
+    store, path = _file_system(uri)
+    scheme = uri.split("://", maxsplit=1)[0]
+    with told_of_store(uri):
+        is_file = store.get_file_info(path).type == arrow_fs.FileType.File
+        infos = () if is_file else store.get_file_info(arrow_fs.FileSelector(path, recursive=True))
+    if is_file:
+        yield uri, path, store
+        return
+    found = sorted(
+        one.path
+        for one in infos
+        if one.type == arrow_fs.FileType.File
+        and one.path.lower().endswith(ENDINGS)
+        and not one.path.rsplit("/", 1)[-1].startswith((".", "_"))
+    )
+    if not found:
+        raise UsageError("no file of usage lies there", where=uri)
+    for each in found:
+        yield f"{scheme}://{each}", each, store
