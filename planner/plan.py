@@ -391,7 +391,7 @@ def _refuse_rents_out_of_window(
 
 def _few_offers(catalog: Catalog) -> FewOffers | None:
     """Return how many offers are left, where their dates have taken out most of them."""
-    left, taken_out = len(catalog.offers), len(catalog.out_of_window)
+    left, taken_out = len(catalog), catalog.count(catalog.out_of_window)
     return FewOffers(left, left + taken_out) if taken_out > MOST_TAKEN_OUT_SHARE * (left + taken_out) else None
 
 

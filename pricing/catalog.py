@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cache
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pricing.accelerators import Accelerator, accelerators, resolve_all
 from pricing.dates import EVERY_DAY, Dropped, Window
 from pricing.errors import PricingError
 from pricing.history import points
+from pricing.identity import identity_key
 from pricing.offers import Launchable, Offer, PurchaseOption
 from pricing.regions import countries_named, country_of
 from pricing.sellers import sellers
@@ -61,6 +62,9 @@ class Catalog:
         The days whose facts may be used; servers, token prices and free tiers are held to it as well.
     out_of_window : tuple of Offer
         Offers that it took out.
+    stands_for : mapping of tuple to int
+        Identity (`pricing.identity.identity_key`) to how many offers an offer stands for, itself included: of those that differ
+        in price and place alone, the cheapest may stand for all. One where it is not named.
     """
 
     offers: tuple[Offer, ...]
@@ -70,10 +74,17 @@ class Catalog:
     notes: tuple[str, ...] = ()
     window: Window = EVERY_DAY
     out_of_window: tuple[Offer, ...] = field(default=(), repr=False)
+    stands_for: Mapping[tuple[Any, ...], int] = field(default_factory=dict, repr=False)
 
     def __len__(self) -> int:
         """Count the offers."""
-        return len(self.offers)
+        return self.count(self.offers)
+
+    def count(self, offers: Collection[Offer]) -> int:
+        """Count offers of this catalogue, with all for which one of them stands."""
+        if not self.stands_for:
+            return len(offers)
+        return sum(self.stands_for.get(identity_key(offer), 1) for offer in offers)
 
     @property
     def oldest_on(self) -> date | None:
@@ -100,8 +111,8 @@ class Catalog:
             Says of one offer whether it stays.
         """
         left = tuple(offer for offer in self.offers if keep(offer))
-        start = self.funnel or (FunnelStep("offers", len(self.offers)),)
-        return replace(self, offers=left, funnel=(*start, FunnelStep(name, len(left))))
+        start = self.funnel or (FunnelStep("offers", len(self)),)
+        return replace(self, offers=left, funnel=(*start, FunnelStep(name, self.count(left))))
 
     @property
     def dropped(self) -> tuple[Dropped, ...]:
@@ -151,12 +162,12 @@ class Catalog:
                 )
             else:
                 later.append(offer)
-        start = self.funnel or (FunnelStep("offers", len(self.offers)),)
+        start = self.funnel or (FunnelStep("offers", len(self)),)
         return replace(
             self,
             offers=tuple(offers),
             snapshot=f"{self.snapshot} as of {day.isoformat()}",
-            funnel=(*start, FunnelStep(f"known on {day.isoformat()}", len(offers))),
+            funnel=(*start, FunnelStep(f"known on {day.isoformat()}", self.count(offers))),
             window=replace(self.window, last_on=day),
             out_of_window=(*self.out_of_window, *later),
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 
 from pricing.catalog import Catalog
@@ -11,9 +12,15 @@ from pricing.latest import load
 __all__ = ["catalog_of"]
 
 
-def catalog_of(store_uri: str | None, as_of: datetime | None, max_age_days: int | None, talk: Talk) -> Catalog:
+def catalog_of(
+    store_uri: str | None,
+    as_of: datetime | None,
+    max_age_days: int | None,
+    talk: Talk,
+    place_of: Callable[[str, str], str] | None = None,
+) -> Catalog:
     """Return the catalogue of a day; what weakens it (its age, its gaps) is said on standard error."""
-    catalog = load(store_uri, as_of.date() if as_of else None, max_age_days=max_age_days)
+    catalog = load(store_uri, as_of.date() if as_of else None, max_age_days=max_age_days, place_of=place_of)
     for note in catalog.notes:
         talk.say(f"note: {note}")
     for dropped in catalog.dropped:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -15,8 +15,9 @@ from pricing.dates import Dropped
 from pricing.errors import PricingError
 from pricing.instances import instance_network, network_of, physical_cores
 from pricing.offers import Offer, offer_id
+from pricing.regions import country_of
 
-__all__ = ["Candidates", "find_candidates", "machine_of"]
+__all__ = ["Candidates", "find_candidates", "machine_of", "places_told_apart"]
 
 NETWORKS_THAT_SERVE: Mapping[Interconnect, frozenset[str]] = {
     Interconnect.ANY: frozenset({"none", "ethernet", "roce", "efa", "infiniband"}),
@@ -92,6 +93,15 @@ def _refuse_unknown(catalog: Catalog, wanted: Mapping[str, tuple[str, ...]]) -> 
                 faults.append(f"{error.message}\n  {error.hint}" if error.hint else error.message)
     if faults:
         raise InputError("\n".join(faults), where="constraints")
+
+
+def places_told_apart(constraints: Sequence[Constraints]) -> Callable[[str, str], str]:
+    """Return what `find_candidates` tells apart of a place under some constraints, from its provider and region."""
+    if any(each.regions for each in constraints):
+        return lambda _provider, region: region
+    if any(each.countries for each in constraints):
+        return lambda provider, region: country_of(provider, region) or ""
+    return lambda _provider, _region: ""
 
 
 def find_candidates(

@@ -61,7 +61,7 @@ def prepare(store_uri: str | None) -> None:
     """Read the prices once for each process."""
     from pricing.latest import load
 
-    _catalog[store_uri] = load(store_uri, None)
+    _catalog[store_uri] = load(store_uri, place_of=lambda _provider, region: region)
 
 
 def answer(store_uri: str | None, form: str, values: Mapping[str, str], links: Mapping[str, str]) -> Answer:

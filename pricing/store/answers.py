@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
-from typing import Any, Final
+from typing import Final
 
 from pricing.clock import utc_now
 from pricing.store.engine import Engine, Session
@@ -20,7 +20,7 @@ __all__ = [
     "end_of_day",
     "held_types",
     "newest_snapshot",
-    "own_days",
+    "observations",
     "read_doubted",
     "read_statuses",
     "stamp_ahead",
@@ -111,27 +111,22 @@ def end_of_day(day: date) -> datetime:
     return datetime.combine(day, time.max)
 
 
-_OWN_DAYS: Final = """(select o.identity, o.provider, o.part, x.observed_on
-    from (select offer_id, observed_on, row_number() over (partition by offer_id order by told_at desc) as place
-          from observation where told_at <= ?) x
-    join offer o on o.offer_id = x.offer_id where x.place = 1 and x.observed_on is not null) d"""
-
-
-def _own_days(session: Session, select: str, moment: datetime | None, group: str = "") -> list[tuple[Any, ...]]:
-    """Return what is asked of the offers that tell their own day; nothing of a store that is older than the table."""
-    if not session.rows("select 1 from information_schema.tables where table_name = 'observation'"):
-        return []
-    return session.rows(f"select {select} from {_OWN_DAYS} {group}", [moment or datetime.max])  # noqa: S608, DTZ901 - ours; no zone
-
-
-def own_days(session: Session, moment: datetime | None = None) -> dict[str, date]:
-    """Return the day of each offer that tells its own, by identity."""
-    return dict(_own_days(session, "identity, observed_on", moment))
+def observations(session: Session) -> str:
+    """Return the table of the days that offers tell of themselves, empty for a store that is older than the table."""
+    if session.rows("select 1 from information_schema.tables where table_name = 'observation'"):
+        return "observation"
+    return "(select 0 as offer_id, cast(null as timestamp) as told_at, cast(null as date) as observed_on where 1 = 0) n"
 
 
 def _oldest_days(session: Session) -> dict[tuple[str, str], date]:
     """Return the oldest own day of each part's offers."""
-    rows = _own_days(session, "provider, part, min(observed_on)", None, "group by provider, part")
+    rows = session.rows(
+        f"""select o.provider, o.part, min(x.observed_on)
+        from (select offer_id, observed_on, row_number() over (partition by offer_id order by told_at desc) as place
+              from {observations(session)}) x
+        join offer o on o.offer_id = x.offer_id where x.place = 1 and x.observed_on is not null
+        group by o.provider, o.part"""  # noqa: S608 - ours
+    )
     return {(provider, part): day for provider, part, day in rows}
 
 
@@ -161,13 +156,12 @@ def told_options(
     engine: Engine, answered: Mapping[str, Collection[str]], as_of: date | None = None
 ) -> set[tuple[str, str]]:
     """Return provider and purchase option of all that answered parts have ever told, by the end of a day or at any time."""
-    moment = datetime.max if as_of is None else end_of_day(as_of)  # noqa: DTZ901 - the store's times have no zone
+    ever, values = "", list[datetime]()
+    if as_of is not None:
+        ever = "where offer_id in (select offer_id from price_change where seen_at <= ?)"
+        values = [end_of_day(as_of)]
     with engine.reading() as session:
-        rows = session.rows(
-            """select distinct provider, part, purchase_option from offer
-            where offer_id in (select offer_id from price_change where seen_at <= ?)""",
-            [moment],
-        )
+        rows = session.rows(f"select distinct provider, part, purchase_option from offer {ever}", values)  # noqa: S608 - constant
     return {(provider, option) for provider, part, option in rows if part in answered.get(provider, ())}
 
 

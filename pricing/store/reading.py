@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time
 from typing import Any, Final
 
 from pricing.clock import utc_now
-from pricing.identity import identity_of
+from pricing.identity import identity_key, identity_of
 from pricing.offers import Offer
-from pricing.store.answers import LAST_ASKED, end_of_day, own_days
+from pricing.store.answers import LAST_ASKED, end_of_day, observations
 from pricing.store.engine import Engine, Session
 from pricing.store.past import FULL
 from pricing.store.rows import offers_of
@@ -24,8 +24,10 @@ __all__ = [
     "PriceAt",
     "changes_between",
     "cheapest_rows",
+    "held_identities",
     "history_of",
     "offer_rows",
+    "read_cheapest",
     "read_offers",
 ]
 
@@ -37,8 +39,8 @@ OFFER_COLUMNS: Final = (
     *("offering_class", "minimum_hours", "zone_kind", "accelerator", "accelerator_stated", "accelerator_count"),
     *("accelerator_memory_gb", "vcpus", "memory_gib", "processor", "cpu_arch", "cancellable", "interruptible"),
     *("launchable", "launchable_note", "source", "adapter_version", "flags", "source_sku_ids", "price_parts"),
-    *("price_usd_per_hour", "upfront_usd", "effective_on", "changed_at", "held_usd_per_hour"),
-    *("price_median_usd_per_hour", "price_high_usd_per_hour"),
+    *("price_usd_per_hour", "upfront_usd", "effective_on", "changed_at", "observed_on"),
+    *("held_usd_per_hour", "price_median_usd_per_hour", "price_high_usd_per_hour"),
 )
 """Names of the columns that `offer_rows` returns, in their order."""
 
@@ -76,8 +78,8 @@ class Change:
 
 def offer_rows(
     engine: Engine, as_of: date | None = None, filters: Mapping[str, Sequence[str]] | None = None
-) -> tuple[list[tuple[Any, ...]], dict[tuple[str, str], datetime], dict[str, date]]:
-    """Return the offers of a day as rows, when each part was last seen to hold, and the day of offers that tell their own.
+) -> list[tuple[Any, ...]]:
+    """Return the offers of a day as rows, with the columns `OFFER_COLUMNS`.
 
     Parameters
     ----------
@@ -87,30 +89,11 @@ def offer_rows(
         The end of this day (UTC); now without it.
     filters : mapping, optional
         Column (one of `FILTERS`) to allowed values.
-
-    Returns
-    -------
-    rows : list of tuple
-        With the columns `OFFER_COLUMNS`.
-    landed : dict of (provider, part) to datetime
-        When the part last answered in full, up to that day.
-    observed : dict of str to date
-        Identity to the offer's own day.
     """
-    moment = None if as_of is None else end_of_day(as_of)
     condition, values = _conditions(filters)
     with engine.reading() as session:
-        landed = {
-            (provider, part): when
-            for provider, part, when in session.rows(
-                f"""select provider, part, {LAST_ASKED} from snapshot where status = 'ok' and asked_at <= ? and {FULL}
-                group by provider, part""",  # noqa: S608 - constants
-                [utc_now(), moment or datetime.max],  # noqa: DTZ901 - the store's times have no zone
-            )
-        }
-        rows = session.rows(*_offers_query(session, moment, condition, values))
-        observed = own_days(session, moment)
-    return rows, landed, observed
+        rows: list[tuple[Any, ...]] = session.rows(*_offers_query(session, as_of, condition, values))
+    return rows
 
 
 def read_offers(
@@ -124,8 +107,61 @@ def read_offers(
         As for `offer_rows`.
     """
     with _no_garbage_collected():
-        rows, landed, observed = offer_rows(engine, as_of, filters)
-        offers = offers_of(OFFER_COLUMNS, rows, landed, observed)
+        offers = offers_of(OFFER_COLUMNS, offer_rows(engine, as_of, filters))
+    return _with_spreads(engine, offers, as_of)
+
+
+def read_cheapest(
+    engine: Engine,
+    place_of: Callable[[str, str], str],
+    as_of: date | None = None,
+    filters: Mapping[str, Sequence[str]] | None = None,
+) -> tuple[list[Offer], dict[tuple[Any, ...], int]]:
+    """Return the cheapest of offers that differ in price and place alone, and how many each stands for.
+
+    Alike are offers of one machine of a seller that are bought and described alike, were last seen to hold on the same day,
+    and lie in places that nobody tells apart.
+
+    Parameters
+    ----------
+    engine, as_of, filters
+        As for `offer_rows`.
+    place_of : callable
+        Provider and region to what is to be told apart: the region itself, its country, or one word for all.
+
+    Returns
+    -------
+    offers : list of Offer
+        As `read_offers` returns them.
+    counts : dict of tuple to int
+        Identity (`pricing.identity.identity_key`) to the offers that it stands for, itself included.
+    """
+    with engine.reading() as session, _no_garbage_collected():
+        regions = session.rows("select distinct provider, region from offer")
+        if not regions:
+            return [], {}
+        places = [(provider, region, place_of(provider, region)) for provider, region in regions]
+        rows = session.rows(*_offers_query(session, as_of, *_conditions(filters), places=places))
+        offers = offers_of(OFFER_COLUMNS, [row[:-1] for row in rows])
+    counts = {identity_key(offer): row[-1] for offer, row in zip(offers, rows, strict=True)}
+    return _with_spreads(engine, offers, as_of), counts
+
+
+def held_identities(engine: Engine, identities: Sequence[str], as_of: date | None = None) -> set[str]:
+    """Return which of some offers the store holds a price of, by their identities."""
+    with engine.reading() as session:
+        standing, values = _standing(
+            session, as_of, "o.identity in (select unnest(cast(? as text[])))", [list(identities)]
+        )
+        rows = session.rows(
+            f"with {standing} select o.identity from standing s join offer o on o.offer_id = s.offer_id",  # noqa: S608 - ours
+            values,
+        )
+    return {identity for (identity,) in rows}
+
+
+def _with_spreads(engine: Engine, offers: list[Offer], as_of: date | None) -> list[Offer]:
+    """Return offers with the spread of their prices before a day of the past; today's came with them."""
     if as_of is None:
         return offers
     told = spreads(engine, end_of_day(as_of))
@@ -167,35 +203,30 @@ _SHOWN = ", ".join(
         *(f"d.{name}" for name in OFFER_COLUMNS[11:27]),
         "t.source_sku_ids",
         "t.price_parts",
+        *(f"c.{name}" for name in OFFER_COLUMNS[29:34]),
     ]
 )
 
 
-def _offers_query(
-    session: Session, moment: datetime | None, condition: str, values: list[Any], limit: int | None = None
-) -> tuple[str, list[Any]]:
-    """Return the query of offers, now or at a moment; with a limit the cheapest are picked before anything else is read."""
-    cheapest = "" if limit is None else f" order by c.price_usd_per_hour, c.offer_id limit {int(limit)}"
-    if moment is None:
+def _standing(session: Session, as_of: date | None, condition: str, values: Sequence[Any]) -> tuple[str, list[Any]]:
+    """Return the query of the prices in force, now or at the end of a day, as the table ``standing``, and its values."""
+    if as_of is None:
         return (
-            f"""with picked as (
+            f"""standing as (
                 select c.* from current_offer c join offer o on o.offer_id = c.offer_id
-                join description d on d.description_id = c.description_id where {condition}{cheapest})
-            select {_SHOWN}, c.price_usd_per_hour, c.upfront_usd, c.effective_on, c.changed_at,
-                h.price_usd_per_hour, w.price_median_usd_per_hour, w.price_high_usd_per_hour
-            from picked c join offer o on o.offer_id = c.offer_id
-            join description d on d.description_id = c.description_id
-            join detail t on t.detail_id = c.detail_id
-            left join held_price h on h.offer_id = c.offer_id
-            left join spread w on w.offer_id = c.offer_id{cheapest}""",  # noqa: S608 - names are ours, values are parameters
-            values,
+                join description d on d.description_id = c.description_id where {condition})""",  # noqa: S608 - names are ours, values are parameters
+            list(values),
         )
+    moment = end_of_day(as_of)
+    # The terms of a day are the last of all those before it: an offer that ever fitted is looked at, and then judged by them.
+    ever = f"""and offer_id in (select x.offer_id from terms_change x join offer o on o.offer_id = x.offer_id
+                join description d on d.description_id = x.description_id where {condition})"""  # noqa: S608 - as above
     start = session.rows("select max(set_at) from milestone where set_at <= ?", [moment])[0][0] or datetime(1970, 1, 1)  # noqa: DTZ001
     return (
-        f"""with terms as (
+        f"""terms as (
             select offer_id, description_id, detail_id,
                    row_number() over (partition by offer_id order by seen_at desc) as place
-            from terms_change where seen_at <= ?),
+            from terms_change where seen_at <= ? {ever if values else ""}),
         fitting as (
             select x.offer_id, x.description_id, x.detail_id from terms x join offer o on o.offer_id = x.offer_id
             join description d on d.description_id = x.description_id where x.place = 1 and {condition}),
@@ -203,15 +234,72 @@ def _offers_query(
             select offer_id, price_usd_per_hour, upfront_usd, effective_on, seen_at,
                    row_number() over (partition by offer_id order by seen_at desc, is_repeat) as place
             from price_change where seen_at <= ? and seen_at >= ? and offer_id in (select offer_id from fitting)),
-        picked as (
-            select * from price c where c.place = 1 and c.price_usd_per_hour is not null{cheapest})
-        select {_SHOWN}, c.price_usd_per_hour, c.upfront_usd, c.effective_on, c.seen_at,
-            cast(null as double precision), cast(null as double precision), cast(null as double precision)
+        standing as (
+            select p.offer_id, p.price_usd_per_hour, p.upfront_usd, p.effective_on, x.description_id, x.detail_id,
+                   p.seen_at as changed_at
+            from price p join fitting x on x.offer_id = p.offer_id
+            where p.place = 1 and p.price_usd_per_hour is not null)""",  # noqa: S608 - as above
+        [moment, *values, *values, moment, start],
+    )
+
+
+def _dated(session: Session, as_of: date | None, source: str) -> tuple[str, list[Any]]:
+    """Return the query of ``source`` with the day on which each price was last seen to hold, and its values.
+
+    That is the offer's own day, where it tells one; else that of its part's last full answer, or of a file that brought one
+    row of the part since.
+    """
+    moment = datetime.max if as_of is None else end_of_day(as_of)  # noqa: DTZ901 - the store's times have no zone
+    return (
+        f"""select s.*, coalesce(y.observed_on, cast(
+                case when l.landed_at > s.changed_at then l.landed_at else s.changed_at end as date)) as observed_on
+            from {source} s join offer o on o.offer_id = s.offer_id
+            left join (select provider, part, {LAST_ASKED} as landed_at from snapshot
+                       where status = 'ok' and asked_at <= ? and {FULL} group by provider, part) l
+                on l.provider = o.provider and l.part = o.part
+            left join (select offer_id, observed_on, row_number() over (partition by offer_id order by told_at desc) as place
+                       from {observations(session)}
+                       where told_at <= ? and offer_id in (select offer_id from {source})) y
+                on y.offer_id = s.offer_id and y.place = 1""",  # noqa: S608 - as above
+        [utc_now(), moment, moment],
+    )
+
+
+def _offers_query(
+    session: Session,
+    as_of: date | None,
+    condition: str,
+    values: Sequence[Any],
+    *,
+    limit: int | None = None,
+    places: Sequence[tuple[str, str, str]] = (),
+) -> tuple[str, list[Any]]:
+    """Return the query of offers; with a limit of the cheapest ones, with places of the cheapest of those that are alike."""
+    standing, standing_values = _standing(session, as_of, condition, values)
+    cheapest = "" if limit is None else f" order by c.price_usd_per_hour, c.offer_id limit {int(limit)}"
+    dated, dated_values = _dated(session, as_of, "wanted")
+    picked, picked_values = "select * from dated", list[str]()
+    if places:
+        picked = f"""select * from (
+            select d.*, row_number() over (alike order by d.price_usd_per_hour, o.region, d.offer_id) as place,
+                   count(*) over alike as alike_count
+            from dated d join offer o on o.offer_id = d.offer_id
+            join (values {", ".join("(?, ?, ?)" for _ in places)}) as p (provider, region, place_told)
+                on p.provider = o.provider and p.region = o.region
+            window alike as (partition by o.provider, o.instance_type, o.purchase_option, o.term_months, d.description_id,
+                             d.observed_on, p.place_told)) x where place = 1"""  # noqa: S608 - parameter marks
+        picked_values = [cell for row in places for cell in row]
+    held = "h.price_usd_per_hour, w.price_median_usd_per_hour, w.price_high_usd_per_hour"
+    today = "left join held_price h on h.offer_id = c.offer_id left join spread w on w.offer_id = c.offer_id"
+    if as_of is not None:
+        held, today = ", ".join(["cast(null as double precision)"] * 3), ""
+    return (
+        f"""with {standing}, wanted as materialized (select c.* from standing c{cheapest}), dated as ({dated}), picked as materialized ({picked})
+        select {_SHOWN}, {held}{", c.alike_count" if places else ""}
         from picked c join offer o on o.offer_id = c.offer_id
-        join fitting x on x.offer_id = c.offer_id
-        join description d on d.description_id = x.description_id
-        join detail t on t.detail_id = x.detail_id{cheapest}""",  # noqa: S608 - as above
-        [moment, *values, moment, start],
+        join description d on d.description_id = c.description_id
+        join detail t on t.detail_id = c.detail_id {today}{cheapest}""",  # noqa: S608 - as above
+        [*standing_values, *dated_values, *picked_values],
     )
 
 
@@ -262,8 +350,8 @@ def changes_between(
 ) -> list[Change]:
     """Return the offers whose price differs between the ends of two days, new and gone ones included."""
     key, price = OFFER_COLUMNS.index("identity"), OFFER_COLUMNS.index("price_usd_per_hour")
-    old = {row[key]: row for row in offer_rows(engine, before, filters)[0]}
-    new = {row[key]: row for row in offer_rows(engine, after, filters)[0]}
+    old = {row[key]: row for row in offer_rows(engine, before, filters)}
+    new = {row[key]: row for row in offer_rows(engine, after, filters)}
     changes = []
     for identity in sorted(old.keys() | new.keys()):
         was, now = old.get(identity), new.get(identity)
@@ -297,8 +385,7 @@ def cheapest_rows(
     limit : int
         How many.
     """
-    moment = None if as_of is None else end_of_day(as_of)
     condition, values = _conditions(filters)
     with engine.reading() as session:
-        rows: list[tuple[Any, ...]] = session.rows(*_offers_query(session, moment, condition, values, limit))
+        rows: list[tuple[Any, ...]] = session.rows(*_offers_query(session, as_of, condition, values, limit=limit))
     return rows

@@ -167,12 +167,7 @@ def _parts_text(parts: tuple[PricePart, ...]) -> str:
     )
 
 
-def offers_of(
-    names: Sequence[str],
-    rows: Sequence[tuple[Any, ...]],
-    landed: Mapping[tuple[str, str], datetime],
-    observed: Mapping[str, date],
-) -> list[Offer]:
+def offers_of(names: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> list[Offer]:
     """Build offers from rows of the store, column by column.
 
     The rows were checked when they landed, so the slots are filled directly: ten times as fast as one object after the other,
@@ -184,21 +179,9 @@ def offers_of(
         Names of the columns.
     rows : sequence of tuple
         Their cells.
-    landed : mapping of (provider, part) to datetime
-        When each part was last seen to hold; a row of another part has the day of its own last change.
-    observed : mapping of str to date
-        The day of offers that tell their own, by identity.
     """
     offers: list[Offer] = [Offer.__new__(Offer) for _ in rows]
     cells = dict(zip(names, zip(*rows, strict=True), strict=True)) if rows else dict.fromkeys(names, ())
-    places = zip(cells["provider"], cells["part"], strict=True)
-    # A file may bring one row of a part, younger than the part's last full answer.
-    seen = [
-        max(landed.get(place, changed), changed).date()
-        for place, changed in zip(places, cells["changed_at"], strict=True)
-    ]
-    if observed:
-        seen = [observed.get(identity, day) for identity, day in zip(cells["identity"], seen, strict=True)]
     flags = [
         (*flags.split(), "move_held_back") if held is not None else tuple(flags.split())
         for flags, held in zip(cells["flags"], cells["held_usd_per_hour"], strict=True)
@@ -211,7 +194,6 @@ def offers_of(
         "price_parts": _each(_parts_of, cells["price_parts"]),
         "source_sku_ids": [tuple(text.split()) for text in cells["source_sku_ids"]],
         "effective_on": [_day(value) for value in cells["effective_on"]],
-        "observed_on": seen,
         "flags": flags,
         "price_history": [()] * len(rows),
     }

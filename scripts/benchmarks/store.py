@@ -135,6 +135,7 @@ def _taken(run: Callable[[], object], times: int = 7) -> str:
 
 def questions(path: Path, days: int) -> Iterator[tuple[str, str, str]]:
     """Ask a filled store, the opening and closing of the file included, and yield what was measured, the figure, the goal."""
+    from pricing.latest import load
     from pricing.store.engine import DuckDbEngine
     from pricing.store.reading import OFFER_COLUMNS, cheapest_rows, history_of, read_offers
 
@@ -153,6 +154,11 @@ def questions(path: Path, days: int) -> Iterator[tuple[str, str, str]]:
     row = dict(zip(OFFER_COLUMNS, cheapest_rows(engine, h100, limit=1)[0], strict=True))
     one = {name: [row[name]] for name in ("instance_type", "region", "zone", "purchase_option")}
     yield "one offer's past", _taken(lambda: history_of(engine, one)), "20 ms and the opening"
+    yield (
+        "all prices as a plan without constraints reads them",
+        _taken(lambda: load(str(path), place_of=lambda _provider, _region: ""), 3),
+        "1.5 s with the plan",
+    )
     yield "all 200,000 offers as objects", _taken(lambda: read_offers(engine), 3), ""
 
 
