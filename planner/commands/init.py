@@ -18,13 +18,44 @@ READER_OF = {"scenario": "breakeven", "demand": "mix"}
 
 @click.command()
 @click.argument("kind", type=click.Choice(KINDS), default="serve")
+@click.option(
+    "--from",
+    "source",
+    metavar="FILE",
+    help="Read the workload from what you have: a vllm or SGLang command line, a Kubernetes manifest, a SkyPilot task, "
+    "`terraform show -json`, an sbatch script, a configuration of axolotl, torchtune, accelerate or DeepSpeed; - for standard input.",
+)
 @click.option("-o", "--output", "path", type=click.Path(path_type=Path, dir_okay=False), help="File to write.")
 @click.option("--force", is_flag=True, help="Write over a file that is there.")
 @common_options
-def init(kind: str, path: Path | None, *, force: bool, talk: Talk) -> None:
-    """Print a commented workload of a KIND (or a scenario for breakeven, a demand for mix), or write it to a file."""
+def init(kind: str, source: str | None, path: Path | None, *, force: bool, talk: Talk) -> None:
+    """Print a commented workload of a KIND (or a scenario for breakeven, a demand for mix), or write it to a file.
+
+    With --from the workload comes from a file that you have; what it does not say is left open and named.
+    """
     if path is not None and path.exists() and not force:
         raise CommandLineError("there is a file already", where=str(path), hint="choose another name, or say --force")
+    if source is not None:
+        _write_draft(source, path, talk)
+        return
     write_output(files("planner").joinpath(f"templates/{kind}.yaml").read_text(encoding="utf-8"), path)
     if path is not None:
         talk.say(f"edit {path}, then: gpuplan {READER_OF.get(kind, 'plan')} {path}")
+
+
+def _write_draft(source: str, path: Path | None, talk: Talk) -> None:
+    """Write what a file of another tool says of a workload."""
+    from planner.inputs import read_text
+    from planner.intake.draft import draft_text
+    from planner.intake.reading import draft_of
+
+    ctx = click.get_current_context()
+    if ctx.get_parameter_source("kind") is click.core.ParameterSource.COMMANDLINE:
+        raise CommandLineError(
+            "the file says which kind of work it is", where="KIND", hint="leave KIND out with --from"
+        )
+    draft = draft_of(*read_text(source))
+    write_output(draft_text(draft, source), path)
+    if path is not None:
+        wanted = ", ".join(draft.missing)
+        talk.say(f"fill in {wanted}, then: gpuplan plan {path}" if wanted else f"now: gpuplan plan {path}")

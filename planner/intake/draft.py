@@ -1,0 +1,96 @@
+"""Drafts: what a file says of a workload, what it does not say, and both as a workload file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import yaml
+
+from planner.demand.fields import fields_of
+
+__all__ = ["Draft", "draft_text"]
+
+COMMENT_AT = 32
+WANTED = {"finetune": ("tokens_m",), "gpu_hours": ("gpu", "count", "hours_per_month")}
+"""Keys that are asked for although they have a default: a wrong guess would cost most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What was read.
+
+    Attributes
+    ----------
+    kind : str
+        Kind of work.
+    shared : mapping
+        Keys that every kind has (``model``, ``precision``, ``constraints``).
+    work : mapping
+        Keys of the kind's own section.
+    remarks : tuple of str
+        What else the file says and a reader should know.
+    """
+
+    kind: str
+    shared: Mapping[str, Any] = field(default_factory=dict)
+    work: Mapping[str, Any] = field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def missing(self) -> dict[str, str]:
+        """Keys of the kind that have to be filled in, by their dotted place, and what they mean."""
+        asked = {}
+        for _, group in fields_of(self.kind):
+            for each in group:
+                section, _, key = each.name.rpartition(".")
+                has = key in self.work if section == self.kind else each.name in self.shared
+                is_model = each.name == "model" and self.kind != "gpu_hours"
+                wanted = each.is_required or is_model or (section == self.kind and key in WANTED.get(self.kind, ()))
+                if wanted and not has and section in {"", self.kind}:
+                    asked[each.name] = each.about
+        return asked
+
+
+def draft_text(draft: Draft, source: str) -> str:
+    """Return a draft as a workload file; keys that are missing stand there without a value.
+
+    Parameters
+    ----------
+    draft : Draft
+        What was read.
+    source : str
+        The file that it was read from.
+    """
+    missing = draft.missing
+    lines = [f"# A workload for `gpuplan plan`, from {_one_line(source)}."]
+    lines += [f"# {_one_line(remark)}" for remark in draft.remarks]
+    if missing:
+        lines.append(f"# Fill in: {', '.join(missing)}.")
+    lines.append(f"kind: {draft.kind}")
+    if "model" in missing:
+        lines.append(_asked("model", missing["model"], 0))
+    lines += _given(draft.shared, 0)
+    lines.append(f"{draft.kind}:")
+    lines += [_asked(name.rpartition(".")[2], about, 2) for name, about in missing.items() if "." in name]
+    lines += _given(draft.work, 2)
+    return "\n".join(lines) + "\n"
+
+
+def _given(values: Mapping[str, Any], indent: int) -> list[str]:
+    return [f"{' ' * indent}{key}: {_value_text(value)}" for key, value in values.items()]
+
+
+def _value_text(value: Any) -> str:  # noqa: ANN401  a YAML value
+    """Return a value as YAML in one line."""
+    return yaml.safe_dump([value], default_flow_style=True, allow_unicode=True, width=10_000).strip()[1:-1]
+
+
+def _asked(key: str, about: str, indent: int) -> str:
+    start = f"{' ' * indent}{key}:"
+    return f"{start:<{COMMENT_AT}}# fill in: {_one_line(about)}"
+
+
+def _one_line(text: str) -> str:
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
