@@ -172,7 +172,7 @@ class Catalog:
             out_of_window=(*self.out_of_window, *later),
         )
 
-    def select(
+    def select(  # noqa: PLR0913 - one filter each, by name
         self,
         *,
         providers: Iterable[str] = (),

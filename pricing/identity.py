@@ -40,7 +40,7 @@ def identity_of(offer: Offer) -> str:
     return identity_text(*identity_key(offer))
 
 
-def identity_text(
+def identity_text(  # noqa: PLR0913 - the fields that make an identity
     provider: str,
     instance_type: str,
     region: str,

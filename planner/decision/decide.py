@@ -41,7 +41,7 @@ HOLDS_WITHIN = 0.05
 SEASONS_HOURS = 2 * HOURS_PER_YEAR
 
 
-def decide(
+def decide(  # noqa: PLR0913 - the options of the command, each by name
     usage: Usage,
     catalog: Catalog,
     assumptions: Assumptions,

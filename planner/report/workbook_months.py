@@ -122,7 +122,7 @@ def _names(model: Model, start: str) -> set[str]:
     return {name for name in model.names if name.startswith(start)}
 
 
-def _write(
+def _write(  # noqa: PLR0913 - where it writes, and what
     book: Book,
     sheet: Sheet,
     live: Live,

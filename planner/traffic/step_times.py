@@ -88,7 +88,7 @@ class StepTimes:
     most_requests: int = MOST_REQUESTS
 
 
-def tabulated(
+def tabulated(  # noqa: PLR0913 - a formula takes the inputs that it has
     model: ServedModel, layout: ServingLayout, constants: ServingConstants, *, pace_ratio: float, mixed_layer_s: float,
     entry_layer_s: float, memory_bytes: float, usable_share: float, longest_tokens: int, typical_tokens: float,
     drafted_tokens: int = 0, draft_step_share: float = 0.0, acceptance_share: float = 0.0, chunk_tokens: int = int(BATCHED_TOKENS),

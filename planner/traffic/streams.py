@@ -14,7 +14,7 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
 
-def drawn_requests(
+def drawn_requests(  # noqa: PLR0913 - a formula takes the inputs that it has
     input_tokens: Lengths | float, output_tokens: Lengths | float, *, rate_per_s: float, count: int, arrival_cv: float = 1.0,
     length_cv: tuple[float, float] = (0.0, 0.0), cached_share: float = 0.0, longest_tokens: int | None = None, seed: int = 0,
 ) -> Requests:  # fmt: skip

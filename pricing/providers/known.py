@@ -40,7 +40,7 @@ def known_regions(provider: str) -> tuple[str, ...]:
     return tuple(sorted(region for name, region in regions() if name == provider and region != "global"))
 
 
-def hardware_of(
+def hardware_of(  # noqa: PLR0913 - what a source may state
     provider: str,
     instance_type: str,
     *,

@@ -233,7 +233,7 @@ class Grid:
     waited_steps: FloatArray
 
 
-def evaluate(
+def evaluate(  # noqa: PLR0915 - one pass over the formulas of a step
     models: Sequence[ServedModel], flops: Sequence[FloatArray], hw: Hardware, calibration: Calibration, machines: Sequence[Machine],
     reps: Replicas, demand: Demand, assumptions: Assumptions,
 ) -> Grid:  # fmt: skip

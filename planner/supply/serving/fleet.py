@@ -108,7 +108,7 @@ def size_serving(
     return [fleet for fleet in fleets if fleet is not None]
 
 
-def _size_with(
+def _size_with(  # noqa: PLR0913 - sizing hands on all that it was asked
     formats: tuple[str, ...], workload: Workload, arch: Architecture, machines: Sequence[Machine], hw: Hardware, demand: Demand,
     assumptions: Assumptions, calibration: Calibration, todo: Sequence[int], max_accelerators: int | None, fixed_machines: int | None,
 ) -> list[Fleet | Refusal]:  # fmt: skip
@@ -213,7 +213,7 @@ def _with_machines(
     return Refusal(machine=machine, stage=stage, reason=reason, machines_needed=needed)
 
 
-def _fleet(
+def _fleet(  # noqa: PLR0913 - sizing hands on all that it was asked
     pick: int, row: int, arch: Architecture, machine: Machine, found: Prospects, demand: Demand, assumptions: Assumptions,
     calibration: Calibration, workload: Workload, *, instances: int, hw: Hardware, max_accelerators: int | None, fixed: bool,
 ) -> Fleet | Refusal:  # fmt: skip

@@ -68,7 +68,7 @@ class Prospects:
     lacking: set[int]
 
 
-def prospects(
+def prospects(  # noqa: PLR0913 - sizing hands on all that it was asked
     formats: tuple[str, ...], workload: Workload, arch: Architecture, machines: Sequence[Machine], hw: Hardware, demand: Demand,
     assumptions: Assumptions, calibration: Calibration, todo: Sequence[int], *, most_machines: int | None = None,
 ) -> Prospects:  # fmt: skip

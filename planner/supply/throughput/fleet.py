@@ -225,7 +225,7 @@ def _label(machine: Machine) -> str:
     return f"{machine.accelerator_count:g} x {machine.accelerator.name}"
 
 
-def _one(
+def _one(  # noqa: PLR0913 - sizing hands on all that it was asked
     workload: Workload, arch: Architecture, machine: Machine, row: int, hw: Hardware, pieces: _Pieces, assumptions: Assumptions,
     calibration: Calibration, max_accelerators: int | None, fixed: int | None,
 ) -> Fleet | Refusal:  # fmt: skip

@@ -40,7 +40,7 @@ def _years_months(text: str) -> int:
     return {"1yr": 12, "3yr": 36, "1 yr": 12, "3 yr": 36}[text]
 
 
-def _committed(
+def _committed(  # noqa: PLR0913 - the terms of an offer
     shared: Mapping[str, Any],
     options: Mapping[int, PurchaseOption],
     months: int,
