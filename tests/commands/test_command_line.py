@@ -153,6 +153,18 @@ def test_offers_are_sorted_and_a_missing_price_never_wins(capsys: pytest.Capture
     assert min(prices) > 0
 
 
+def test_on_eighty_columns_an_offer_keeps_its_tier_age_and_whole_region(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert main(["offers", "--gpu", "h100-sxm", "--provider", "gcp", "--region", "southamerica-west1"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 80
+    (head,) = [line for line in lines if line.startswith("provider")]
+    assert [name in head for name in ("tier", "region", "price", "days", "priced on")] == [True, True, False, True, False]
+    assert any(line.startswith("gcp") and "southamerica-west1" in line for line in lines)
+
+
 def test_no_offer_left_tells_the_funnel(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["offers", "--gpu", "b200", "--max-usd-per-hour", "0.01"]) == 3
     assert "no offer is left" in capsys.readouterr().err
