@@ -157,12 +157,12 @@ def test_on_eighty_columns_an_offer_keeps_its_tier_age_and_whole_region(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "80")
-    assert main(["offers", "--gpu", "h100-sxm", "--provider", "gcp", "--region", "southamerica-west1"]) == 0
+    assert main(["offers", "--gpu", "h100-sxm", "--provider", "gcp", "--region", "australia-southeast1"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert max(map(len, lines)) <= 80
     (head,) = [line for line in lines if line.startswith("provider")]
-    assert [name in head for name in ("tier", "region", "price", "days", "priced on")] == [True, True, False, True, False]
-    assert any(line.startswith("gcp") and "southamerica-west1" in line for line in lines)
+    assert [name for name in ("tier", "region", "days", "priced on") if name in head] == ["tier", "region", "days"]
+    assert any(line.startswith("gcp") and "australia-southeast1" in line for line in lines)
 
 
 def test_no_offer_left_tells_the_funnel(capsys: pytest.CaptureFixture[str]) -> None:
