@@ -169,23 +169,29 @@ class DuckDbEngine:
         with self._lock:
             if self.exists():
                 return
+            import duckdb
+
             draft = self.path.with_name(f".{self.path.name}.{os.getpid()}.new")
             try:
                 self.path.parent.mkdir(parents=True, exist_ok=True)
                 draft.unlink(missing_ok=True)
-                connection = self._open(draft, read_only=False)
+                connection = duckdb.connect(str(draft), config={"storage_compatibility_version": STORAGE_VERSION})
                 try:
                     _create_tables(_DuckDbSession(connection), TABLES)
+                    connection.execute("checkpoint")  # on a full disk the one at the end fails without a word
                 finally:
                     connection.close()
                 draft.chmod(0o600)
                 with suppress(FileExistsError):  # another process was faster: its store is as good
                     os.link(draft, self.path)
-            except OSError as error:
-                raise StoreError(f"cannot make the store: {error.strerror or error}", where=self.uri) from error
+            except (OSError, duckdb.Error) as error:
+                reason = getattr(error, "strerror", None) or _first_line(error)
+                hint = "is the disk full?" if isinstance(error, duckdb.Error) else ""
+                raise StoreError(f"cannot make the store: {reason}", hint=hint, where=self.uri) from error
             finally:
-                with suppress(OSError):  # where the folder cannot be written, that has been said
-                    draft.unlink(missing_ok=True)
+                for left in (draft, draft.with_name(f"{draft.name}.wal")):
+                    with suppress(OSError):  # where the folder cannot be written, that has been said
+                        left.unlink(missing_ok=True)
 
     @contextmanager
     def reading(self) -> Iterator[Session]:

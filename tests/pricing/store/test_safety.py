@@ -145,6 +145,32 @@ FULL_DISK = textwrap.dedent(
 )
 
 
+FULL_FROM_THE_START = textwrap.dedent(
+    """
+    import resource, signal, sys
+    import click
+    from pricing.console import run
+    from pricing.store.open import open_store
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), int(sys.argv[2])))
+    @click.command()
+    def make():
+        open_store(sys.argv[1]).create()
+    sys.exit(run(make, []))
+    """
+)
+
+
+@pytest.mark.parametrize("limit_bytes", [1_000, 64_000, 300_000])
+def test_on_a_full_disk_no_half_store_is_made(file_engine: DuckDbEngine, limit_bytes: int) -> None:
+    words = [sys.executable, "-c", FULL_FROM_THE_START, file_engine.uri, str(limit_bytes)]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 2, done.stderr
+    assert "cannot make the store" in done.stderr
+    assert "is the disk full?" in done.stderr
+    assert list(file_engine.path.parent.iterdir()) == []
+
+
 @pytest.mark.slow
 def test_a_full_disk_costs_the_refresh_and_not_the_store(file_engine: DuckDbEngine) -> None:
     land_day(file_engine, 0, [offer()])
