@@ -43,11 +43,11 @@ def import_(source: Path, is_now: bool, store: str | None, talk: Talk) -> int:
     from pricing.quality import Market, judge_table
     from pricing.store.exchange import import_offers, read_offer_file
     from pricing.store.open import open_store
-    from pricing.store.reading import read_offers
+    from pricing.store.reading import read_cheapest
     from pricing.views import import_lines
 
     engine = open_store(store)
-    gathered = read_offers(engine) if engine.exists() else ()
+    gathered = read_cheapest(engine)[0] if engine.exists() else ()
     offers = read_catalog(source) or read_offer_file(source)
     judged = judge_table(offers, Market.of(load_bundled().offers, gathered), today=utc_now().date())
     refused = _refused_lines(offers, judged)

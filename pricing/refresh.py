@@ -35,7 +35,7 @@ from pricing.store.answers import (
 from pricing.store.engine import Engine
 from pricing.store.errors import StoreError
 from pricing.store.landing import Landing, PartResult, land
-from pricing.store.reading import read_offers
+from pricing.store.reading import read_cheapest
 from pricing.store.spreads import renew_spreads
 
 __all__ = ["RefreshSummary", "SourceSummary", "refresh"]
@@ -161,7 +161,7 @@ def refresh(
     asked_at, start = utc_now(), time.monotonic()
     known = [load_provider(name) for name in providers]
     statuses = read_statuses(engine)
-    market = Market.of(load_bundled().offers, read_offers(engine))
+    market = Market.of(load_bundled().offers, read_cheapest(engine)[0])
     warnings = _clock_warnings(stamp_ahead(engine, asked_at), asked_at)
     finished: queue.SimpleQueue[SourceSummary] = queue.SimpleQueue()
     with spool_folder() as spool:

@@ -111,9 +111,13 @@ def read_offers(
     return _with_spreads(engine, offers, as_of)
 
 
+def _anywhere(_provider: str, _region: str) -> str:
+    return ""
+
+
 def read_cheapest(
     engine: Engine,
-    place_of: Callable[[str, str], str],
+    place_of: Callable[[str, str], str] = _anywhere,
     as_of: date | None = None,
     filters: Mapping[str, Sequence[str]] | None = None,
 ) -> tuple[list[Offer], dict[tuple[Any, ...], int]]:
@@ -127,7 +131,7 @@ def read_cheapest(
     engine, as_of, filters
         As for `offer_rows`.
     place_of : callable
-        Provider and region to what is to be told apart: the region itself, its country, or one word for all.
+        Provider and region to what is to be told apart: the region itself, its country, or one word for all (the default).
 
     Returns
     -------

@@ -14,6 +14,7 @@ from planner.supply.candidates import find_candidates, places_told_apart
 from pricing.identity import identity_of
 from pricing.latest import load
 from pricing.offers import Launchable, Offer, Payment, PurchaseOption
+from pricing.quality import Market
 from pricing.store.engine import DuckDbEngine, Engine
 from pricing.store.exchange import import_offers
 from pricing.store.reading import held_identities, read_cheapest, read_offers
@@ -97,12 +98,13 @@ def test_the_cheapest_of_each_sort_is_one_of_all_and_the_counts_add_up(engine: E
         assert all(everything[identity_of(each)] == each for each in found)
         cheapest = min(each.price_usd_per_hour for each in everything.values() if each.region.startswith("eu"))
         assert min(each.price_usd_per_hour for each in found if each.region.startswith("eu")) == cheapest
+        assert Market.of((), read_cheapest(engine, as_of=as_of)[0]) == Market.of((), everything.values())
         some = set(list(everything)[:5])
         assert held_identities(engine, [*some, "of|nobody"], as_of) == some
 
 
 def test_an_empty_store_and_a_filter_that_leaves_nothing_have_no_cheapest(engine: Engine) -> None:
     engine.create()
-    assert read_cheapest(engine, lambda _provider, _region: "") == ([], {})
+    assert read_cheapest(engine) == ([], {})
     land_day(engine, 0, [offer()])
-    assert read_cheapest(engine, lambda _provider, _region: "", filters={"provider": ["gcp"]}) == ([], {})
+    assert read_cheapest(engine, filters={"provider": ["gcp"]}) == ([], {})
