@@ -15,6 +15,7 @@ COMMANDS = {
     "breakeven": ("planner.commands.breakeven:breakeven", "Rent against buy from your own prices and hours."),
     "mix": ("planner.commands.mix:mix", "The cheapest mix of owned, committed, spot and on-demand capacity."),
     "usage": ("planner.commands.usage:usage", "GPU hours used, idle and wasted, from a bill or a cluster's records."),
+    "traffic": ("planner.commands.traffic:traffic", "A request log as traffic to plan for, or replayed on a fleet."),
     "server": ("planner.commands.server:server", "One owned server against every rental of the catalogue."),
     "offers": ("planner.commands.offers:offers", "Priced offers, filtered and sorted."),
     "providers": ("planner.commands.providers:providers", "Who is in the catalogue: tier, rating, age of prices."),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,7 @@ from planner.traffic.step_times import GRID_TOKENS, StepTimes
 __all__ = ["Outcome", "Requests", "Routing", "simulated", "simulated_closed"]
 
 FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
+IntArray = NDArray[np.integer[Any]]
 Routing = Literal["least_loaded", "round_robin"]
 
 

@@ -11,7 +11,6 @@ from planner.traffic.simulation import Requests
 __all__ = ["drawn_requests"]
 
 FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 
 
 def drawn_requests(  # noqa: PLR0913 - a formula takes the inputs that it has
