@@ -24,6 +24,7 @@ MOST_SEARCHED_REQUESTS = 60_000
 """The busiest hour is searched with so many requests at most: its busiest part."""
 HOUR_S = 3600.0
 DEGREES = (1, 2, 4, 8)
+SEARCHED_PERCENTILES = (90.0, 95.0, 99.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +82,7 @@ def layouts_of(layout: Layout, machine: Machine, arch: Architecture) -> list[Lay
 
 def replayed(
     requests: Requests, machine: Machine, layout: Layout, arch: Architecture, limits: Limits, assumptions: Assumptions,
-    calibration: Calibration, *, routing: Routing = "least_loaded", percentiles: Sequence[float] = (90, 95, 99),
+    calibration: Calibration, *, routing: Routing = "least_loaded",
 ) -> Replay:  # fmt: skip
     """Return how a fleet serves the requests of a log, and the fewest accelerators that would hold the limits.
 
@@ -112,7 +113,7 @@ def replayed(
     layouts = [(each.tensor * each.pipeline, times(each)) for each in layouts_of(layout, machine, arch)]
     fewest = tuple(
         (percentile, fewest_accelerators(busiest, layouts, replace(limits, percentile=percentile), routing=routing))
-        for percentile in percentiles
+        for percentile in SEARCHED_PERCENTILES
     )
     return Replay(service=service, replica_count=layout.data, searched_count=len(busiest.arrival_s), fewest=fewest)
 
