@@ -28,7 +28,7 @@ WORST = 10
 def verify(files: tuple[Path, ...], calibration_files: tuple[str, ...], *, output: Output, talk: Talk) -> None:
     """Predict the measured rows of FILE..., and show the error of each.
 
-    A file is CSV in the columns of planner/facts/measured_training.csv, measured_inference.csv or measured_memory.csv; your
+    A file is CSV in the columns of planner/facts/measured_training.csv, measured_inference.csv, measured_memory.csv or measured_kinds.csv; your
     own rows need only the columns that they fill. A row that is not predicted says why and counts as refused.
     """
     from planner.commands.tables import show_rows

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from planner.errors import InputError
 
-__all__ = ["Architecture", "DiffusionPass"]
+__all__ = ["Architecture", "DiffusionPass", "SpeechPass"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +29,9 @@ class DiffusionPass:
         Share of the tokens at `reference_pixels` that are text and stay as they are when the image grows; 0 of a U-Net.
     block_count : int
         Residual and attention blocks that run one after another in a pass (a block of two streams counts as two).
+    frames_per_latent : int
+        Frames of a video that one latent frame stands for, beyond the first; 0 of a model of images. `reference_pixels` of a
+        video are those of all its latent frames together.
     decoder_in_fp32 : bool
         Whether the latent is decoded in single precision, as the SDXL family's decoder must be.
     """
@@ -42,7 +45,31 @@ class DiffusionPass:
     decoder_parameter_count: float
     text_token_share: float = 0.0
     block_count: int = 38
+    frames_per_latent: int = 0
     decoder_in_fp32: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpeechPass:
+    """How a model hears, and how it writes down what it heard.
+
+    Attributes
+    ----------
+    window_s : float
+        Seconds to which every piece of audio is padded (Whisper: 30); 0 where a piece is as long as it is.
+    frames_per_s : float
+        Positions of the encoder for a second of audio.
+    encoder_parameter_count, decoder_parameter_count : float
+        Parameters of both parts; no decoder where the encoder's output is read off (CTC, transducers).
+    decoder_layers : int
+        Layers through which each token of text passes, one token after another.
+    """
+
+    window_s: float
+    frames_per_s: float
+    encoder_parameter_count: float
+    decoder_parameter_count: float = 0.0
+    decoder_layers: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +127,9 @@ class Architecture:
     stated_parameter_count, stated_active_parameter_count : float
         Where the source states a count that the numbers do not reproduce (or the numbers were guessed from it); else 0.
     diffusion : DiffusionPass or None
-        For image models.
+        For models of images and video.
+    speech : SpeechPass or None
+        For models that hear.
     source, as_of : str
         Who says so, and when it was read.
     notes : tuple of str
@@ -151,6 +180,7 @@ class Architecture:
     stated_parameter_count: float = 0.0
     stated_active_parameter_count: float = 0.0
     diffusion: DiffusionPass | None = None
+    speech: SpeechPass | None = None
     source: str = ""
     as_of: str = ""
     notes: tuple[str, ...] = ()

@@ -19,6 +19,7 @@ __all__ = [
     "denoising_pass_flop",
     "forward_flop_per_token",
     "image_flop",
+    "latent_pixels",
     "mean_attended_tokens",
     "training_flop_per_token",
 ]
@@ -135,6 +136,28 @@ def _token_ratio(arch: Architecture, pixels: ArrayLike) -> FloatArray:
     text = arch.diffusion.text_token_share
     return np.asarray(
         text + (1.0 - text) * np.asarray(pixels, dtype=float) / arch.diffusion.reference_pixels, dtype=float
+    )
+
+
+def latent_pixels(arch: Architecture, pixels: ArrayLike, frames: ArrayLike) -> FloatArray:
+    """Return the pixels that the denoiser works on: those of an image, or of all latent frames of a clip together.
+
+    Parameters
+    ----------
+    pixels, frames : array_like
+        Width times height of a frame; frames, 1 of an image.
+
+    Examples
+    --------
+    >>> from planner.demand.models import known_model
+    >>> float(latent_pixels(known_model("wan2.1-t2v-14b"), 832 * 480, 81)) / (832 * 480)
+    21.0
+    """
+    assert arch.diffusion is not None
+    more = np.maximum(np.asarray(frames, dtype=float) - 1.0, 0.0)
+    each = arch.diffusion.frames_per_latent
+    return np.asarray(
+        np.asarray(pixels, dtype=float) * (1.0 + (np.ceil(more / each) if each else 0.0 * more)), dtype=float
     )
 
 

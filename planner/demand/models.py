@@ -11,7 +11,7 @@ from functools import cache
 from importlib import resources
 from pathlib import Path
 
-from planner.demand.architecture import Architecture, DiffusionPass
+from planner.demand.architecture import Architecture, DiffusionPass, SpeechPass
 from planner.demand.configuration import architecture_from_config
 from planner.demand.formats import GGUF_FORMATS
 from planner.demand.parameters import parameter_count
@@ -62,12 +62,22 @@ def _architecture(row: Mapping[str, str]) -> Architecture:
             decoder_parameter_count=float(row["decoder_parameter_count"]),
             text_token_share=float(row["text_token_share"]),
             block_count=int(row["block_count"]),
+            frames_per_latent=int(row["frames_per_latent"] or 0),
             decoder_in_fp32=row["decoder_in_fp32"] == "1",
+        )
+    speech = None
+    if row["heard_frames_per_s"]:
+        speech = SpeechPass(
+            window_s=float(row["heard_window_s"]),
+            frames_per_s=float(row["heard_frames_per_s"]),
+            encoder_parameter_count=float(row["heard_encoder_parameter_count"]),
+            decoder_parameter_count=float(row["heard_decoder_parameter_count"]),
+            decoder_layers=int(row["heard_decoder_layers"]),
         )
     values: dict[str, object] = {}
     for field in fields(Architecture):
         text = row.get(field.name, "")
-        if not text or field.name in {"diffusion", "notes"}:
+        if not text or field.name in {"diffusion", "speech", "notes"}:
             continue
         if field.name in _TEXT:
             values[field.name] = text
@@ -75,7 +85,7 @@ def _architecture(row: Mapping[str, str]) -> Architecture:
             values[field.name] = text == "1"
         else:
             values[field.name] = float(text) if field.type == "float" else int(text)
-    return Architecture(diffusion=diffusion, **values)  # type: ignore[arg-type]
+    return Architecture(diffusion=diffusion, speech=speech, **values)  # type: ignore[arg-type]
 
 
 @cache

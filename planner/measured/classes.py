@@ -20,6 +20,7 @@ _MEASURED = {
     "serving": ("inference", ("out_tok_s_total", "tpot_ms", "ttft_ms", "prefill_tok_s")),
 }
 """Of which rows families are told, and the columns of which one is filled where a row was measured."""
+_OWN_CLASS = {"images": "image", "video": "video", "encode": "encode", "speech": "speech"}
 _SERVING_METRICS = ("", "", "ttft", "prefill")
 
 
@@ -29,7 +30,7 @@ def row_class(problem: str, row: Row, metric: int = 0) -> str:
     Parameters
     ----------
     problem : str
-        ``serving``, ``training``, ``memory`` or ``images``.
+        ``serving``, ``training``, ``memory``, ``images``, ``video``, ``encode`` or ``speech``.
     row : Row
         The measured row.
     metric : int
@@ -37,8 +38,8 @@ def row_class(problem: str, row: Row, metric: int = 0) -> str:
     """
     if problem == "memory":
         return "memory"
-    if problem == "images":
-        return "image"
+    if problem in _OWN_CLASS:
+        return _OWN_CLASS[problem]
     chip = accelerator_of(row.get("gpu", ""))
     usual = chip is not None and chip.vendor == "NVIDIA" and chip.market_class == "datacenter"
     cpu = chip is not None and chip.architecture.startswith("cpu")

@@ -27,6 +27,7 @@ Row = Mapping[str, str]
 
 LARGEST_TABLE_BYTES = 50_000_000
 KINDS = {
+    "kinds": {"task", "metric", "value", "unit", "engine"},
     "training": {"tokens_per_s_per_gpu", "method", "seq_len"},
     "inference": {"input_len", "output_len"},
     "memory": {"value", "unit", "memory_metric"},
@@ -35,7 +36,7 @@ KINDS = {
 
 
 def kind_of(columns: Sequence[str]) -> str | None:
-    """Return ``training``, ``inference`` or ``memory`` by the columns, or None.
+    """Return ``kinds``, ``training``, ``inference`` or ``memory`` by the columns, or None.
 
     Examples
     --------
@@ -79,7 +80,7 @@ def _parse(text: str, where: str) -> tuple[str, list[Row]]:
 
 @cache
 def shipped_rows(kind: str) -> tuple[Row, ...]:
-    """Return the measured rows that the package ships: ``training``, ``inference`` or ``memory``."""
+    """Return the measured rows that the package ships: ``training``, ``inference``, ``memory`` or ``kinds``."""
     text = resources.files("planner").joinpath("facts", f"measured_{kind}.csv").read_text(encoding="utf-8")
     return tuple(_parse(text, f"measured_{kind}.csv")[1])
 

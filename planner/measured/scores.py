@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from planner.measured.rows import Row
 
-__all__ = ["BlockReport", "Detail", "FileReport", "VerifyReport", "file_report"]
+__all__ = ["BlockReport", "Detail", "FileReport", "GroupReport", "VerifyReport", "file_report", "groups_of"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +52,19 @@ class Detail:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GroupReport:
+    """Errors of one task and metric, and how many rows of it were refused."""
+
+    task: str
+    metric: str
+    rows: int
+    predicted: int
+    refused: int
+    median_abs_relative_error_share: float | None
+    in_band_share: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BlockReport:
     """Errors of one block, or of one class and metric."""
 
@@ -84,6 +97,7 @@ class FileReport:
     verdict_right_share: float | None
     by_block: tuple[BlockReport, ...]
     by_class: tuple[BlockReport, ...]
+    groups: tuple[GroupReport, ...]
     detail: tuple[Detail, ...]
 
 
@@ -95,7 +109,8 @@ class VerifyReport:
 
     def record(self) -> dict[str, object]:
         """Return the report as plain values: the JSON of ``gpuplan verify --format json``."""
-        return {"schema_version": 1, "files": [_plain(item) for item in self.files]}
+        groups = [_plain(group) for item in self.files for group in item.groups]
+        return {"schema_version": 1, "files": [_plain(item) for item in self.files], "groups": groups}
 
 
 def _plain(item: object) -> object:
@@ -141,8 +156,29 @@ def file_report(
         verdict_right_share=float(np.mean(verdicts)) if verdicts else None,
         by_block=_grouped(ordered, lambda item: item.block),
         by_class=_grouped(ordered, lambda item: item.sort),
+        groups=groups_of(ordered, {row["id"]: row.get("task", "") or kind for row in rows}),
         detail=(*ordered, *set_aside),
     )
+
+
+def groups_of(details: Sequence[Detail], tasks: Mapping[str, str]) -> tuple[GroupReport, ...]:
+    """Return the errors of each task and metric; `tasks` says what each row is of."""
+    groups: dict[tuple[str, str], list[Detail]] = {}
+    for item in details:
+        groups.setdefault((tasks.get(item.id, ""), item.metric), []).append(item)
+    found = []
+    for (task, metric), items in sorted(groups.items()):
+        scored = [item for item in items if item.relative_error_share is not None]
+        errors = [abs(item.relative_error_share or 0.0) for item in scored]
+        inside = [(item.low or 0.0) <= (item.expected or 0.0) <= (item.high or math.inf) for item in scored]
+        found.append(
+            GroupReport(
+                task=task, metric=metric, rows=len(items), predicted=len(scored), refused=sum(item.predicted is None for item in items),
+                median_abs_relative_error_share=float(np.median(errors)) if errors else None,
+                in_band_share=float(np.mean(inside)) if inside else None,
+            )
+        )  # fmt: skip
+    return tuple(found)
 
 
 def _grouped(details: Sequence[Detail], key: Callable[[Detail], str]) -> tuple[BlockReport, ...]:

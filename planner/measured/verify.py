@@ -16,8 +16,11 @@ import numpy as np
 from planner.assumptions import Assumptions
 from planner.errors import InputError
 from planner.measured.classes import band_name, row_class
+from planner.measured.encoders import constants_of_rows as encode_constants
+from planner.measured.encoders import encode_table, predict_encoding
 from planner.measured.images import constants_of_rows as image_constants
-from planner.measured.images import image_table, predict_images
+from planner.measured.images import image_table, is_clip, predict_images
+from planner.measured.kinds import plain_row, sort_of
 from planner.measured.memory.predict import (
     MEMORY_CONSTANTS,
     exact_count,
@@ -33,6 +36,8 @@ from planner.measured.serving.predict import METRICS, predict_serving
 from planner.measured.serving.predict import constants_of_rows as serving_constants
 from planner.measured.serving.rows import is_overloaded
 from planner.measured.serving.table import serving_table
+from planner.measured.speech import constants_of_rows as speech_constants
+from planner.measured.speech import predict_speech, speech_table
 from planner.measured.training.images import predict_image_training, trains_images
 from planner.measured.training.predict import constants_of_rows as training_constants
 from planner.measured.training.predict import predict_training, training_table
@@ -91,8 +96,11 @@ def verify_rows(kind: str, rows: Sequence[Row], calibration: Calibration, *, fil
             details = _training(scored, calibration)
         case "inference":
             images = [row for row in scored if row.get("kind", "") == "diffusion"]
-            text = [row for row in scored if row.get("kind", "") != "diffusion"]
-            details = _serving(text, calibration) + _images(images, calibration)
+            others = [row for row in scored if row.get("kind", "") in {"asr", "embedding"}]
+            text = [row for row in scored if row.get("kind", "") not in {"diffusion", "asr", "embedding"}]
+            details = _serving(text, calibration) + _images(images, calibration) + _kinds(others, calibration)
+        case "kinds":
+            details = _kinds(scored, calibration)
         case _:
             details = _memory(scored, calibration)
     return file_report(kind, file, named, scored, details)
@@ -194,6 +202,66 @@ def _serving(rows: Sequence[Row], calibration: Calibration) -> list[Detail]:
                 )
             )
     return found
+
+
+def _kinds(rows: Sequence[Row], calibration: Calibration) -> list[Detail]:
+    """Return what the formula of each row's own kind says of its metric; a row of a metric that none predicts is refused."""
+    found: list[Detail] = []
+    by_sort: dict[str, list[Row]] = {}
+    for row in rows:
+        sort = sort_of(row) if number(row, "value") > 0 else ""
+        by_sort.setdefault(sort, []).append(plain_row(row) if sort else row)
+    for row in by_sort.get("", []):
+        reason = f"no formula predicts {row.get('metric', '')!r} of {row.get('task', '') or row.get('kind', '')!r}"
+        found += _refused([row], {row["id"]: reason}, row.get("metric", ""))
+    for row in by_sort.get("serving", []):
+        found += _one_metric(row, _serving([row], calibration))
+    for sort in ("images", "encode", "speech"):
+        predicted, refusals = _predictions(sort, by_sort.get(sort, []), calibration)
+        for row in by_sort.get(sort, []):
+            metric, expected = row.get("metric", ""), number(row, "value")
+            if row["id"] in refusals:
+                found += _refused([row], refusals, metric)
+            else:
+                name = "video" if sort == "images" and is_clip(row) else "image" if sort == "images" else sort
+                found.append(_detail(row, metric, expected, predicted[row["id"]], name, calibration))
+    return found
+
+
+def _predictions(sort: str, rows: Sequence[Row], calibration: Calibration) -> tuple[dict[str, float], dict[str, str]]:
+    """Return predictions in each row's own unit by its id, and why the others have none."""
+    with np.errstate(all="ignore"):
+        if sort == "encode":
+            texts, refusals = encode_table(rows)
+            values = predict_encoding(texts, encode_constants(texts, calibration)) if texts.rows else np.empty(0)
+            return {row["id"]: float(value) for row, value in zip(texts.rows, values, strict=True)}, refusals
+        if sort == "speech":
+            heard, refusals = speech_table(rows)
+            values = predict_speech(heard, speech_constants(heard, calibration)) if heard.rows else np.empty(0)
+            return {row["id"]: float(value) for row, value in zip(heard.rows, values, strict=True)}, refusals
+        table, refusals = image_table(rows)
+        values = predict_images(table, image_constants(table, calibration)) if table.rows else np.empty(0)
+    # The formula tells a rate in the unit of what it read; a row that states seconds has their ratio.
+    return {
+        row["id"]: number(row, "value") * (float(seen / value) if row["metric"].endswith("_s") and "per_s" not in row["metric"] else float(value / seen))
+        for row, seen, value in zip(table.rows, table.observed, values, strict=True)
+    }, refusals  # fmt: skip
+
+
+def _one_metric(row: Row, details: Sequence[Detail]) -> list[Detail]:
+    """Return of what is predicted for a row the metric that it states."""
+    metric = row.get("metric", "")
+    told = "tpot_ms" if metric == "decode_tok_s" else metric
+    for item in details:
+        if item.predicted is None:
+            return [replace(item, metric=metric)]
+        if item.metric == told and item.low and item.high:
+            if metric != "decode_tok_s":
+                return [replace(item, primary=True)]
+            live = 1000.0 * number(row, "concurrency", default=1.0)
+            speed, expected = live / item.predicted, number(row, "value")
+            return [replace(item, metric=metric, primary=True, expected=expected, predicted=speed, low=live / item.high, high=live / item.low, relative_error_share=speed / expected - 1.0)]  # fmt: skip
+    return _refused([row], {row["id"]: f"{metric} is not predicted for such a load"}, metric)
 
 
 def _images(rows: Sequence[Row], calibration: Calibration) -> list[Detail]:

@@ -44,9 +44,26 @@ def test_a_row_of_steps_has_no_decoding_and_counts_the_steps_of_its_batch() -> N
     assert whole < one  # an image of one step is also decoded
 
 
-def test_an_accelerator_more_makes_as_many_images_again() -> None:
-    one, eight = predicted(row(), row(n_gpus="8"))
-    assert eight == pytest.approx(8 * one)
+def test_accelerators_with_images_of_their_own_make_as_many_again_those_that_share_one_do_not() -> None:
+    one, eight, shared = predicted(
+        row(), row(n_gpus="8", metric="images_per_s_total", load="offline, 50 steps"), row(n_gpus="8")
+    )
+    (alone,) = predicted(row(metric="images_per_s_total", load="offline, 50 steps"))
+    assert eight == pytest.approx(8 * alone)
+    assert one < shared < 8 * one
+
+
+def test_a_clip_of_more_frames_takes_longer_than_in_proportion_since_frames_attend_to_each_other() -> None:
+    clip = {"model": "wan2.1-t2v-14b", "framework": "diffusers", "metric": "step_time_s", "value": "1"}
+    short, long = predicted(
+        row(**clip, load="832x480, 41 frames, 50 steps"), row(**clip, load="832x480, 81 frames, 50 steps")
+    )
+    assert 2 * long < short
+
+
+def test_steps_that_a_cache_skips_are_not_guessed() -> None:
+    _, refusals = image_table([row(framework="TeaCache")])
+    assert "skipped by a cache" in refusals["a"]
 
 
 def test_launching_kernel_by_kernel_is_slower_than_a_compiled_graph() -> None:

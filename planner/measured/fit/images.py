@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 
 from planner.measured.fit.problem import Problem, problem_of, tag_rows
 from planner.measured.fit.solve import design
-from planner.measured.images import image_table, predict_images
+from planner.measured.images import image_table, is_clip, predict_images
+from planner.measured.kinds import plain_row, sort_of
 from planner.measured.rows import Row
 from planner.supply.throughput.images import IMAGE_CONSTANTS
 
-__all__ = ["image_problem"]
+__all__ = ["image_problem", "video_problem"]
 
 FloatArray = NDArray[np.float64]
 
@@ -28,6 +29,7 @@ _STARTS = {
     "traffic_bytes_per_flop": 0.006,
     "block_s": 1.2e-4,
     "host_block_s": 8e-4,
+    "serial_share": 0.05,
     "pace_ratio": 1.0,
 }
 _SPREADS = {
@@ -35,15 +37,17 @@ _SPREADS = {
     "traffic_bytes_per_flop": 0.5,
     "block_s": 0.4,
     "host_block_s": 0.4,
+    "serial_share": 0.7,
     "pace_ratio": 0.001,
 }
 _TAG_STARTS = {
     ("traffic_bytes_per_flop", "@compiled"): 0.6,
     ("flop_share", "@fp8"): 0.7,
+    ("flop_share", "@fp8_eager"): 0.5,
     ("flop_share", "@neuron"): 0.6,
 }
 _TAGS = {
-    "flop_share": {"@fp8", "@fp32", "@fp32_vector", "@neuron", "@server"},
+    "flop_share": {"@fp8", "@fp8_eager", "@weight_only", "@lightx2v", "@fp32", "@fp32_vector", "@neuron", "@server"},
     "traffic_bytes_per_flop": {"@compiled", "@tensorrt"},
 }
 _TAG_SPREADS = {"@fp32": 0.3, "@fp32_vector": 0.3, "@neuron": 0.3, "@server": 0.1}
@@ -51,27 +55,39 @@ _TAG_SPREADS = {"@fp32": 0.3, "@fp32_vector": 0.3, "@neuron": 0.3, "@server": 0.
 
 def image_problem(rows: Sequence[Row]) -> Problem:
     """Return the fit of image generation."""
-    table, _ = image_table([row for row in rows if row.get("kind") == "diffusion" and row.get("quality") != "C"])
+    return _problem("images", rows)
 
-    def spreads(name: str, tag: str) -> float:
+
+def video_problem(rows: Sequence[Row]) -> Problem:
+    """Return the fit of video generation: the same formula, over all latent frames of a clip at once."""
+    return _problem("video", rows)
+
+
+def _problem(name: str, rows: Sequence[Row]) -> Problem:
+    plain = [plain_row(row) if sort_of(row) == "images" else row for row in rows]
+    scored = [row for row in plain if row.get("kind") == "diffusion" and row.get("quality") != "C"]
+    is_video = name == "video"
+    table, _ = image_table([row for row in scored if is_clip(row) == is_video])
+
+    def spreads(constant: str, tag: str) -> float:
         if tag == "*":
-            return _SPREADS[name]
+            return _SPREADS[constant]
         return _TAG_SPREADS.get(tag, 0.2) if tag.startswith("@") else 0.15
 
     tags = tag_rows(
         table.scopes,
         table.tags,
         list(_STARTS),
-        {"flop_share", "traffic_bytes_per_flop"},
-        lambda name, tag: tag in _TAGS.get(name, set()),
+        {"flop_share", "traffic_bytes_per_flop", "serial_share"},
+        lambda constant, tag: tag in _TAGS.get(constant, set()),
         lambda *_: False,
     )
     return problem_of(
-        "images",
+        name,
         table.rows,
         design(tags, _STARTS, spreads, _TAG_STARTS),
         lambda constants: predict_images(table, constants)[None, :],
         table.observed[None, :],
         (1.0,),
-        {name: f"image.{name}" for name in IMAGE_CONSTANTS},
+        {constant: f"{'video' if is_video else 'image'}.{constant}" for constant in IMAGE_CONSTANTS},
     )

@@ -1,7 +1,6 @@
 """Throughput fleets: documents to vectors, and images: independent pieces, many at once, no talk between accelerators.
 
-A document takes ``FLOP / (peak x share)`` (Williams et al. 2009, roofline; shares from the calibration); an image's time stands
-in `planner.supply.throughput.images`.
+The time of a document stands in `planner.supply.throughput.encode`, that of an image in `planner.supply.throughput.images`.
 """
 
 from __future__ import annotations
@@ -23,9 +22,10 @@ from planner.supply.calibration import Calibration, default_calibration
 from planner.supply.evidence import band, basis_and_evidence, slow_ratio, spread
 from planner.supply.hardware import Hardware, hardware
 from planner.supply.machines import Fleet, Layout, Machine, MemoryUse, Performance, Refusal
+from planner.supply.throughput.encode import encode_constants, encode_rates, encode_s
 from planner.supply.throughput.images import image_constants, image_rates, image_s, step_time
 
-__all__ = ["pieces_per_s", "size_throughput"]
+__all__ = ["size_throughput"]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -72,11 +72,6 @@ class _Pieces:
     notes: list[str] | None = None
 
 
-def pieces_per_s(flop: float, flop_per_s: FloatArray, share: FloatArray) -> FloatArray:
-    """Return how many pieces of `flop` FLOP one accelerator does in a second: ``F eta / C``."""
-    return np.asarray(flop_per_s * share / flop, dtype=float)
-
-
 def _precisions(workload: Workload, hw: Hardware) -> list[str]:
     """Return each machine's format: the first allowed one that it has, else empty."""
     chosen = []
@@ -107,14 +102,17 @@ def _embedding(
         float(forward_flop_per_token(arch, work.tokens_per_document, causal=causal, with_head=False))
         * work.tokens_per_document
     )
-    per_s = pieces_per_s(flop, peak, c.column("encode.flop_share", machines)) * a["perf.serving_practice_share"]
+    batch = max(1, int(_EMBED_BATCH_TOKENS // work.tokens_per_document))
+    rates, constants = encode_rates(machines, hw, precisions), encode_constants(c, machines, [()] * len(machines))
+    batch_s = encode_s(arch, work.tokens_per_document, batch, rates=rates, constants=constants)
+    per_s = batch / batch_s * a["perf.serving_practice_share"]
     deadline_s = (work.deadline_hours or math.inf) * 3600.0
     width = 2.0 * (6.0 * arch.hidden + 2.0 * max(arch.ffn, arch.expert_ffn))
     return _Pieces(
-        unit="documents", per_s=per_s, alone_s=1.0 / per_s, batch=np.full(len(machines), max(1, int(_EMBED_BATCH_TOKENS // work.tokens_per_document))),
+        unit="documents", per_s=per_s, alone_s=1.0 / per_s, batch=np.full(len(machines), batch),
         total=float(work.documents), deadline_s=deadline_s, peak_per_s=work.documents / deadline_s, mean_per_s=work.documents / deadline_s,
         load_share=a["perf.batch_load_share"], limit_s=math.inf, weights=np.full(len(machines), weight_bytes(arch, "fp16")),
-        activations=np.full(len(machines), _EMBED_BATCH_TOKENS * width), constant="encode.flop_share", sort="encode", precisions=precisions,
+        activations=np.full(len(machines), _EMBED_BATCH_TOKENS * width), constant="encode.flop_share", sort="encode.stranger", precisions=precisions,
         mfu=per_s * flop / peak, bound=["compute"] * len(machines),
     )  # fmt: skip
 

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from planner.demand.architecture import Architecture
-from planner.demand.flops import decoder_image_flop, denoising_attention_flop, denoising_linear_flop
+from planner.demand.flops import decoder_image_flop, denoising_attention_flop, denoising_linear_flop, latent_pixels
 from planner.supply.calibration import Calibration, scopes
 from planner.supply.hardware import Hardware
 from planner.supply.machines import Machine
@@ -42,7 +42,7 @@ __all__ = [
 
 FloatArray = NDArray[np.float64]
 
-IMAGE_CONSTANTS = ("flop_share", "traffic_bytes_per_flop", "block_s", "host_block_s", "pace_ratio")
+IMAGE_CONSTANTS = ("flop_share", "traffic_bytes_per_flop", "block_s", "host_block_s", "serial_share", "pace_ratio")
 _OVERLAP_POWER = 4.0
 """How sharply the slower of host and accelerator sets the pace; 1 would add them, infinity take the greater."""
 _GEMM_TFLOP_PER_S_PER_W = {
@@ -68,6 +68,8 @@ class ImageConstants:
         Bytes of 16-bit activations that go to memory and back for each FLOP.
     block_s, host_block_s : FloatArray
         Start and tail of a block on the accelerator; time of the host to launch it, 0 where a graph is replayed.
+    serial_share : FloatArray
+        Of the time on one accelerator, what several that share one image or clip do not divide (Amdahl).
     pace_ratio : FloatArray
         Time over predicted time; 1 unless the user measured for himself.
     """
@@ -76,6 +78,7 @@ class ImageConstants:
     traffic_bytes_per_flop: FloatArray
     block_s: FloatArray
     host_block_s: FloatArray
+    serial_share: FloatArray
     pace_ratio: FloatArray
 
 
@@ -259,14 +262,21 @@ def image_s(
     rates: ImageRates,
     constants: ImageConstants,
     batch: ArrayLike = 1.0,
+    frames: ArrayLike = 1.0,
 ) -> FloatArray:
-    """Return the seconds of one image in a batch: its part of every denoising step, and its decoding.
+    """Return the seconds of one image or clip in a batch: its part of every denoising step, and its decoding.
 
     Parameters
     ----------
+    pixels, frames : array_like
+        Width times height of a frame; frames of a clip, 1 of an image.
     steps : array_like
         Denoising steps; the other parameters are those of `step_time`.
     """
-    one_step_s = step_time(arch, pixels, guided=guided, rates=rates, constants=constants, batch=batch).total_s
+    worked = latent_pixels(arch, pixels, frames)
+    one_step_s = step_time(arch, worked, guided=guided, rates=rates, constants=constants, batch=batch).total_s
     share_s = np.asarray(steps, dtype=float) * one_step_s / np.asarray(batch, dtype=float)
-    return np.asarray(share_s + decoding_s(arch, pixels, rates=rates, constants=constants), dtype=float)
+    return np.asarray(
+        share_s + decoding_s(arch, np.asarray(pixels) * np.asarray(frames), rates=rates, constants=constants),
+        dtype=float,
+    )

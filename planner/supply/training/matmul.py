@@ -78,7 +78,7 @@ def streamed_weights_s(
     Examples
     --------
     >>> round(float(streamed_weights_s(141e9, 8, pcie_bytes_per_s=31e9)), 1)
-    2.1
+    2.8
     """
     lanes = _PCIE_SHARE * np.maximum(np.asarray(pcie_bytes_per_s, dtype=float), 1.0)
     return np.asarray(passes * weight_bytes / np.asarray(accelerators_count, dtype=float) / lanes, dtype=float)

@@ -1,0 +1,107 @@
+"""Tables of many kinds of work: each row is predicted by the formula of its kind, each task and metric scored apart."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from planner.measured.encoders import encode_table
+from planner.measured.kinds import plain_row
+from planner.measured.rows import Row, read_rows, shipped_rows
+from planner.measured.speech import speech_table
+from planner.measured.verify import VerifyReport, verify, verify_rows
+from planner.supply.calibration import default_calibration
+
+HEADER = "id,kind,task,model,params_b,precision,gpu,n_gpus,engine,batch,concurrency,input_len,output_len,width,height,frames,steps,audio_seconds,metric,value,unit,quality,notes"
+
+
+def _report(tmp_path: Path, *lines: str) -> VerifyReport:
+    path = tmp_path / "rows.csv"
+    path.write_text("\n".join([HEADER, *lines]) + "\n", encoding="utf-8")
+    return verify([path])
+
+
+def test_each_task_and_metric_is_scored_apart_in_the_units_of_its_rows(tmp_path: Path) -> None:
+    report = _report(
+        tmp_path,
+        "1,embedding,encoder-forward,bert-large,0.335,fp16,A30,1,TensorRT demoBERT,32,,128,,,,,,,latency_ms,29.14,ms a batch,A,",
+        "2,asr,transcribe-long,whisper-large-v2,1.54,fp16,A30,1,WhisperS2T + CTranslate2,56,,,,,,,,13104,latency_s,107.58,s,A,",
+        "3,video,t2v,wan2.2-t2v-a14b,14,bf16,A100-80GB-SXM,8,Wan2.2 official,1,,,,1280,720,81,40,,latency_s,386.7,s,B,",
+        "4,llm,dense-chat,llama-3.1-8b,8,bf16,A100-80GB-SXM,1,vLLM,,1,128,128,,,,,,decode_tok_s,75,tok/s,B,",
+        "5,rl,grpo,qwen2.5-7b,7,bf16,H100-SXM,8,NeMo-RL,512,,,,,,,,,step_time_s,50,s,A,",
+        "6,embedding,embed,bge-m3,0.57,fp16,RTX 4090,1,ollama,1,,,,,,,,,latency_s,30,s,C,",
+    )  # fmt: skip
+    groups = {(group.task, group.metric): group for group in report.files[0].groups}
+    for key in (
+        ("encoder-forward", "latency_ms"),
+        ("transcribe-long", "latency_s"),
+        ("t2v", "latency_s"),
+        ("dense-chat", "decode_tok_s"),
+    ):
+        error = groups[key].median_abs_relative_error_share
+        assert error is not None
+        assert error < 0.5
+    assert groups["grpo", "step_time_s"].refused == 1
+    assert report.files[0].not_scored == 1
+    told = json.loads(json.dumps(report.record()))
+    assert {
+        "task",
+        "metric",
+        "rows",
+        "predicted",
+        "refused",
+        "median_abs_relative_error_share",
+        "in_band_share",
+    } <= set(told["groups"][0])
+
+
+def test_twice_the_time_is_twice_the_error_whether_a_row_states_seconds_or_a_rate() -> None:
+    clip: Row = {
+        "id": "1", "kind": "video", "task": "t2v", "model": "wan2.1-t2v-14b", "precision": "bf16", "gpu": "H20", "n_gpus": "1", "engine": "diffusers", "batch": "1",
+        "width": "1280", "height": "720", "frames": "81", "steps": "50", "metric": "latency_s", "value": "6935.5", "unit": "s", "quality": "A",
+    }  # fmt: skip
+    (one,) = verify_rows("kinds", [clip], default_calibration()).detail
+    (two,) = verify_rows("kinds", [{**clip, "value": "13871"}], default_calibration()).detail
+    assert one.predicted == pytest.approx(two.predicted)
+    assert one.expected == 6935.5
+
+
+def test_the_length_of_a_text_and_of_the_audio_is_not_guessed() -> None:
+    rerank: Row = {
+        "id": "a",
+        "kind": "embedding",
+        "task": "rerank",
+        "model": "qwen3-reranker-0.6b",
+        "gpu": "H100-SXM",
+        "metric": "latency_ms",
+        "value": "4",
+    }
+    clips: Row = {
+        "id": "b",
+        "kind": "asr",
+        "task": "transcribe-short",
+        "model": "whisper-large-v3",
+        "gpu": "H100-SXM",
+        "metric": "latency_s",
+        "value": "4",
+    }
+    assert "length of a text" in encode_table([plain_row(rerank)])[1]["a"]
+    assert "how much audio" in speech_table([plain_row(clips)])[1]["b"]
+
+
+def test_shipped_rows_of_the_kinds_are_predicted_within_a_quarter_at_the_median() -> None:
+    rows = [row for row in shipped_rows("kinds") if row["kind"] in {"embedding", "asr", "video"}]
+    report = verify_rows("kinds", rows, default_calibration())
+    errors = {item.name: item.median_abs_relative_error_share for item in report.by_class}
+    assert set(errors) == {"encode", "speech", "video"}
+    assert max(errors.values()) < 0.25
+
+
+def test_a_table_of_kinds_is_told_by_its_columns(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text(
+        HEADER + "\n1,asr,t,whisper-base,,fp16,T4,1,openai-whisper,1,,,,,,,,60,latency_s,3,s,A,\n", encoding="utf-8"
+    )
+    assert read_rows(path)[0] == "kinds"
