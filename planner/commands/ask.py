@@ -36,7 +36,7 @@ EXAMPLES = {
     "embed": "--model bge-base-en-v1.5 --documents 10M",
     "diffusion": "--model sdxl --images-per-day 50k",
     "transcribe": "--model whisper-large-v3 --audio-hours 1000",
-    "video": "--model wan-2.1-14b --clips-per-day 200",
+    "video": "--model wan2.1-t2v-14b --clips-per-day 200",
     "gpu_hours": "--gpu h100-sxm --count 8 --hours 438",
 }
 """A question of each kind, as it is typed after ``gpuplan plan KIND``."""

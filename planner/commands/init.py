@@ -11,7 +11,19 @@ from pricing.console import CommandLineError, Talk, common_options, write_output
 
 __all__ = ["KINDS", "init"]
 
-KINDS = ("serve", "pretrain", "finetune", "batch", "embed", "diffusion", "gpu_hours", "scenario", "demand")
+KINDS = (
+    "serve",
+    "pretrain",
+    "finetune",
+    "batch",
+    "embed",
+    "diffusion",
+    "transcribe",
+    "video",
+    "gpu_hours",
+    "scenario",
+    "demand",
+)
 READER_OF = {"scenario": "breakeven", "demand": "mix"}
 """The command that reads a kind of file; `plan` reads all others."""
 

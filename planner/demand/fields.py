@@ -138,7 +138,7 @@ def fields_of(kind: str) -> tuple[tuple[str, tuple[Field, ...]], ...]:
     skip = {"kind", "constraints", "own", *type_of_kind}
     if kind == "gpu_hours":
         skip |= {"model", "precision", "kv_precision"}
-    if kind in {"serve", "diffusion", "gpu_hours"}:
+    if kind in {"serve", "diffusion", "video", "gpu_hours"}:
         skip |= {"runs_per_month"}
     groups = (
         ("The work", tuple(_fields(cast("type[BaseModel]", type_of_kind[kind]), f"{kind}."))),

@@ -9,6 +9,7 @@ import numpy as np
 
 from planner.demand.architecture import Architecture
 from planner.demand.flops import (
+    TEXT_TOKENS_PER_S,
     attention_flop_per_token,
     forward_flop_per_token,
     image_flop,
@@ -30,7 +31,18 @@ from planner.demand.parameters import (
     parameter_count,
 )
 from planner.demand.profiles import peak_over_mean_ratio
-from planner.demand.workload import Batch, Diffusion, Embed, Finetune, GpuHours, Pretrain, Serve, Workload
+from planner.demand.workload import (
+    Batch,
+    Diffusion,
+    Embed,
+    Finetune,
+    GpuHours,
+    Pretrain,
+    Serve,
+    Transcribe,
+    Video,
+    Workload,
+)
 
 __all__ = ["Requirements", "peak_requests_per_s", "request_flop", "requirements"]
 
@@ -182,19 +194,37 @@ def requirements(workload: Workload, architecture: Architecture | None = None) -
                 deadline_s=deadline_s,
                 least_memory_bytes=_least_weights(workload, arch),
             )
-        case Diffusion():
-            flop = float(image_flop(arch, work.width * work.height, work.steps, guided=work.guided))
-            mean = work.images_per_day / _SECONDS_PER_DAY
-            peak = mean * peak_over_mean_ratio(work.profile)
-            return replace(
-                base,
-                flop_per_unit=flop,
-                unit="images",
-                units_per_s=mean,
-                peak_units_per_s=peak,
-                peak_flop_per_s=peak * flop,
-                least_memory_bytes=_least_weights(workload, arch),
-            )
+        case Transcribe():
+            return _heard(workload, work, arch, base)
+        case Diffusion() | Video():
+            return _shown(workload, work, arch, base)
+
+
+def _heard(workload: Workload, work: Transcribe, arch: Architecture, base: Requirements) -> Requirements:
+    """Return what an hour of audio takes: the encoder's passes over all of it, the decoder's for each token of text."""
+    speech = arch.speech
+    frames_per_s, encoder, decoder = (speech.frames_per_s, speech.encoder_parameter_count, speech.decoder_parameter_count) if speech else (0.0, 0.0, 0.0)  # fmt: skip
+    flop = 2.0 * 3600.0 * (frames_per_s * encoder + TEXT_TOKENS_PER_S * decoder)
+    deadline_s = work.deadline_hours * 3600.0 if work.deadline_hours else None
+    rate = work.audio_hours / deadline_s if deadline_s else None
+    return replace(
+        base, flop_per_unit=flop, unit="audio_hours", total_flop=flop * work.audio_hours, units_per_s=rate, peak_units_per_s=rate,
+        peak_flop_per_s=rate * flop if rate else None, deadline_s=deadline_s, least_memory_bytes=_least_weights(workload, arch),
+    )  # fmt: skip
+
+
+def _shown(workload: Workload, work: Diffusion | Video, arch: Architecture, base: Requirements) -> Requirements:
+    """Return what images or clips take a day."""
+    frames, each_day, unit = (
+        (work.frames, work.clips_per_day, "clips") if isinstance(work, Video) else (1.0, work.images_per_day, "images")
+    )
+    flop = float(image_flop(arch, work.width * work.height, work.steps, guided=work.guided, frames=frames))
+    mean = each_day / _SECONDS_PER_DAY
+    peak = mean * peak_over_mean_ratio(work.profile)
+    return replace(
+        base, flop_per_unit=flop, unit=unit, units_per_s=mean, peak_units_per_s=peak, peak_flop_per_s=peak * flop,
+        least_memory_bytes=_least_weights(workload, arch),
+    )  # fmt: skip
 
 
 def _least_weights(workload: Workload, arch: Architecture) -> float:

@@ -13,6 +13,8 @@ SORTS_OF_MODEL = {
     "batch": ("decoder",),
     "embed": ("encoder", "decoder"),
     "diffusion": ("diffusion",),
+    "transcribe": ("speech",),
+    "video": ("diffusion",),
     "pretrain": ("decoder", "encoder"),
     "finetune": ("decoder", "encoder"),
 }
@@ -24,7 +26,7 @@ MAKES = {
 }
 KINDS = {
     "encoder": "use kind: embed",
-    "speech": "its size and cache are known (`gpuplan models`); its speed is not",
+    "speech": "use kind: transcribe",
     "diffusion": "use kind: diffusion",
     "decoder": "use kind: serve or batch",
 }
@@ -59,7 +61,15 @@ def suitable_model(workload: Workload, architecture: Architecture | None) -> Arc
             hint=KINDS[architecture.kind],
             where="model",
         )
-    if not architecture.layers and architecture.diffusion is None:
+    makes = architecture.diffusion
+    if makes is not None and bool(makes.frames_per_latent) != (workload.kind == "video"):
+        what, kind = ("video", "video") if makes.frames_per_latent else ("images", "diffusion")
+        raise InputError(
+            f"{architecture.name} makes {what}; it cannot do work of kind {workload.kind!r}",
+            hint=f"use kind: {kind}",
+            where="model",
+        )
+    if (not architecture.layers and makes is None) or (workload.kind == "transcribe" and architecture.speech is None):
         raise InputError(
             f"only the size of {architecture.name} is known, not what it is made of",
             hint="take a model of the same kind whose numbers are known, or give its config.json",

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from planner.demand.workload import Batch, Diffusion, Embed, Finetune, GpuHours, Pretrain, Serve, Workload
+from planner.demand.workload import (
+    Batch,
+    Diffusion,
+    Embed,
+    Finetune,
+    GpuHours,
+    Pretrain,
+    Serve,
+    Transcribe,
+    Video,
+    Workload,
+)
 
 __all__ = ["Volume", "volume"]
 
@@ -26,7 +37,7 @@ class Volume:
     trained_tokens : float
         Passed through training, epochs counted.
     images : float
-        Generated.
+        Images or clips generated.
     request_count : float
         Requests answered or documents embedded.
     """
@@ -95,5 +106,9 @@ def volume(workload: Workload, hours_per_month: float) -> Volume:
             return Volume(is_job=True, runs_per_month=again, trained_tokens=work.tokens_m * 1e6 * work.epochs)
         case Diffusion() as work:
             return Volume(is_job=False, runs_per_month=1.0, images=work.images_per_day * hours_per_month / 24)
+        case Transcribe():
+            return Volume(is_job=True, runs_per_month=again)
+        case Video() as work:
+            return Volume(is_job=False, runs_per_month=1.0, images=work.clips_per_day * hours_per_month / 24)
         case GpuHours():
             return Volume(is_job=False, runs_per_month=1.0)

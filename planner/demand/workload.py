@@ -30,6 +30,8 @@ __all__ = [
     "Pretrain",
     "Profile",
     "Serve",
+    "Transcribe",
+    "Video",
     "Work",
     "Workload",
 ]
@@ -338,6 +340,60 @@ class Diffusion(_Section):
     profile: Profile = Profile.STEADY
 
 
+class Transcribe(_Section):
+    """Turn recorded speech into text; nobody waits for the single recording.
+
+    Attributes
+    ----------
+    audio_hours : float
+        Hours of audio.
+    deadline_hours : float, optional
+        Hours in which it has to be done.
+    """
+
+    audio_hours: Positive
+    deadline_hours: Positive | None = None
+
+
+class Video(_Section):
+    """Generate clips day by day.
+
+    Attributes
+    ----------
+    clips_per_day : float
+        Clips needed a day.
+    seconds : float
+        Length of a clip.
+    frames_per_s : float
+        Frames that the model makes for a second (Wan: 16, HunyuanVideo and LTX: 24, CogVideoX: 8).
+    width, height : int
+        Size of a frame, in pixels.
+    steps : int
+        Denoising steps.
+    guided : bool
+        Classifier-free guidance, which doubles the passes.
+    seconds_per_clip_limit : float, optional
+        Longest time for one clip.
+    profile : Profile
+        How demand moves over the week.
+    """
+
+    clips_per_day: Positive
+    seconds: Annotated[float, Field(gt=0, le=600)] = 5.0
+    frames_per_s: Annotated[float, Field(gt=0, le=120)] = 16.0
+    width: Annotated[int, Field(ge=64, le=16384)] = 1280
+    height: Annotated[int, Field(ge=64, le=16384)] = 720
+    steps: Annotated[int, Field(ge=1, le=10_000)] = 50
+    guided: bool = True
+    seconds_per_clip_limit: Positive | None = None
+    profile: Profile = Profile.STEADY
+
+    @property
+    def frames(self) -> float:
+        """Frames of a clip."""
+        return round(self.seconds * self.frames_per_s) + 1.0
+
+
 class GpuHours(_Section):
     """The simple door: so many accelerators for so many hours, with no model of the work.
 
@@ -529,10 +585,12 @@ type_of_kind = {
     "batch": Batch,
     "embed": Embed,
     "diffusion": Diffusion,
+    "transcribe": Transcribe,
+    "video": Video,
     "gpu_hours": GpuHours,
 }
-Work = Serve | Pretrain | Finetune | Batch | Embed | Diffusion | GpuHours
-Kind = Literal["serve", "pretrain", "finetune", "batch", "embed", "diffusion", "gpu_hours"]
+Work = Serve | Pretrain | Finetune | Batch | Embed | Diffusion | Transcribe | Video | GpuHours
+Kind = Literal["serve", "pretrain", "finetune", "batch", "embed", "diffusion", "transcribe", "video", "gpu_hours"]
 
 
 class Workload(_Section):
@@ -555,7 +613,7 @@ class Workload(_Section):
     discounts : dict of str to float
         Negotiated discounts by provider, as shares of list prices; not of spot prices and capacity blocks.
     runs_per_month : float, optional
-        How often a job (pretrain, finetune, batch, embed) is repeated; without it, it is run once.
+        How often a job (pretrain, finetune, batch, embed, transcribe) is repeated; without it, it is run once.
     horizon_months : int
         How far the comparison of renting and buying looks.
     """
@@ -571,6 +629,8 @@ class Workload(_Section):
     batch: Batch | None = None
     embed: Embed | None = None
     diffusion: Diffusion | None = None
+    transcribe: Transcribe | None = None
+    video: Video | None = None
     gpu_hours: GpuHours | None = None
     constraints: Constraints = Constraints()
     own: Own = Own()
@@ -602,7 +662,7 @@ class Workload(_Section):
         odd = sorted({str(item) for item in self.kv_precision} - CACHE_FORMATS)
         if odd:
             faults.append(f"kv_precision must be one of {', '.join(sorted(CACHE_FORMATS))}, got {', '.join(odd)}")
-        if self.runs_per_month and self.kind in {"serve", "diffusion", "gpu_hours"}:
+        if self.runs_per_month and self.kind in {"serve", "diffusion", "video", "gpu_hours"}:
             faults.append(f"runs_per_month belongs to jobs that end, {self.kind!r} does not")
         if faults:
             raise ValueError("; ".join(faults))
@@ -616,7 +676,7 @@ class Workload(_Section):
     @property
     def runs_once(self) -> bool:
         """Whether this is a job that ends and does not come again."""
-        return self.kind in {"pretrain", "finetune", "batch", "embed"} and not self.runs_per_month
+        return self.kind in {"pretrain", "finetune", "batch", "embed", "transcribe"} and not self.runs_per_month
 
     @property
     def deadline_hours(self) -> float:
@@ -624,7 +684,7 @@ class Workload(_Section):
         match self.work:
             case Pretrain() as work:
                 return (work.deadline_days or math.inf) * 24
-            case Finetune() | Batch() | Embed() as work:
+            case Finetune() | Batch() | Embed() | Transcribe() as work:
                 return work.deadline_hours or math.inf
             case _:
                 return math.inf

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from planner.demand.architecture import Architecture, SpeechPass
+from planner.demand.flops import TEXT_TOKENS_PER_S
 from planner.demand.models import known_model
 from planner.errors import InputError
 from planner.measured.rows import Row, accelerator_of, machine_of, number
@@ -17,7 +18,7 @@ from planner.supply.calibration import Calibration, scopes
 from planner.supply.hardware import hardware
 from planner.supply.machines import Machine
 from planner.supply.throughput.encode import EncodeRates, encode_rates
-from planner.supply.throughput.speech import PIECE_S, SPEECH_CONSTANTS, TEXT_TOKENS_PER_S, SpeechConstants, piece_s
+from planner.supply.throughput.speech import PIECE_S, SPEECH_CONSTANTS, SpeechConstants, piece_s
 from pricing.errors import GpuplanError
 
 __all__ = ["SpeechTable", "constants_of_rows", "predict_speech", "speech_table"]

@@ -15,7 +15,18 @@ from planner.demand.architecture import Architecture
 from planner.demand.profiles import peak_over_mean_ratio
 from planner.demand.requirements import peak_requests_per_s
 from planner.demand.volume import volume
-from planner.demand.workload import Batch, Diffusion, Embed, Finetune, GpuHours, Pretrain, Serve, Workload
+from planner.demand.workload import (
+    Batch,
+    Diffusion,
+    Embed,
+    Finetune,
+    GpuHours,
+    Pretrain,
+    Serve,
+    Transcribe,
+    Video,
+    Workload,
+)
 from planner.supply.calibration import Calibration
 from planner.supply.machines import Machine
 from planner.supply.sizes.fleets import Fleets, images_and_documents, served, stated
@@ -32,6 +43,8 @@ SIZE_KEYS: Mapping[str, frozenset[str]] = {
     "pretrain": frozenset({"tokens_b", "deadline_days"}),
     "finetune": frozenset({"tokens_m", "epochs", "deadline_hours"}),
     "diffusion": frozenset({"images_per_day"}),
+    "transcribe": frozenset({"audio_hours", "deadline_hours"}),
+    "video": frozenset({"clips_per_day"}),
     "gpu_hours": frozenset({"count", "hours_per_month"}),
 }
 """What of each kind's section only decides how many machines it takes."""
@@ -131,7 +144,7 @@ class Group:
     @property
     def is_job(self) -> bool:
         """Whether the work ends."""
-        return self.first.kind in {"pretrain", "finetune", "batch", "embed"}
+        return self.first.kind in {"pretrain", "finetune", "batch", "embed", "transcribe"}
 
     def part(self, columns: slice) -> Group:
         """Return some of the workloads."""
@@ -153,6 +166,12 @@ def _numbers(workload: Workload) -> tuple[float, float, float, float, float]:
         case Embed() as work:
             rate = work.documents / (workload.deadline_hours * 3600.0)
             return rate, rate, float(work.documents), 0.0, 0.0
+        case Transcribe() as work:
+            rate = work.audio_hours / (workload.deadline_hours * 3600.0)
+            return rate, rate, work.audio_hours, 0.0, 0.0
+        case Video() as work:
+            mean = work.clips_per_day / SECONDS_PER_DAY
+            return mean, mean * peak_over_mean_ratio(work.profile), 0.0, 0.0, 0.0
         case Pretrain() as work:
             return 0.0, 0.0, work.tokens_b * 1e9, 0.0, 0.0
         case Finetune() as work:
@@ -228,7 +247,7 @@ def fleets_of(
                 fleets = served(
                     one, architecture, machines, assumptions, **rates, requests=group.total, calibration=calibration
                 )
-            case Diffusion() | Embed():
+            case Diffusion() | Embed() | Transcribe() | Video():
                 fleets = images_and_documents(
                     one, architecture, machines, assumptions, **rates, total=group.total, calibration=calibration
                 )

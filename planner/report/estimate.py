@@ -19,6 +19,7 @@ __all__ = ["estimate_record", "estimate_tables"]
 TIGHT_SHARE = 0.05
 """Of the limit: what is left below that is less than releases of one engine differ by."""
 _BAR_CELLS = 40
+_ALONE = {"images": "one image by itself", "clips": "one clip by itself", "audio_hours": "one hour of audio"}
 _LETTERS = {"weights": "W", "gradients": "G", "optimizer": "O", "activations": "A", "kv_cache": "K", "overhead": "o"}
 
 
@@ -106,7 +107,7 @@ def estimate_tables(record: Record) -> list[Table]:
                 )
             )
     if speed["step_s"] is not None:
-        label = "one image by itself" if speed["rate_unit"] == "images" else "one step"
+        label = _ALONE.get(speed["rate_unit"], "one step")
         rows.append((label, f"{significant(speed['step_s']):g} s", ""))
     if record["hours_per_run"] is not None:
         rows.append(("the whole run", duration(record["hours_per_run"]), ""))

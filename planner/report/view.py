@@ -121,6 +121,8 @@ def _speed(option: Mapping[str, Any]) -> str:
         return f"{significant(performance['ttft_ms'], 2):,.0f} / {significant(performance['tpot_ms'], 2):g} ms"
     if performance["rate_unit"] == "images" and performance["rate_per_s"] is not None:
         return f"{significant(performance['rate_per_s']['typical'], 2):g} images/s"
+    if performance["rate_unit"] == "clips" and performance["rate_per_s"] is not None:
+        return f"{significant(3600.0 * performance['rate_per_s']['typical'], 2):g} clips/h"
     return "-"
 
 
@@ -128,7 +130,7 @@ def _speed_heading(record: Record) -> Column:
     match record["workload"]["kind"]:
         case "serve":
             return Column("TTFT / TPOT", is_number=True, drop=Drop.THIRD)
-        case "diffusion":
+        case "diffusion" | "video":
             return Column("speed", is_number=True, drop=Drop.THIRD)
         case _:
             return Column("run takes", is_number=True, drop=Drop.THIRD)
@@ -169,6 +171,8 @@ def _options(record: Record, shown: Sequence[Mapping[str, Any]]) -> Table:
     unit_key, unit_name = (
         ("usd_per_thousand_images", "1k images")
         if record["workload"]["kind"] == "diffusion"
+        else ("usd_per_thousand_images", "1k clips")
+        if record["workload"]["kind"] == "video"
         else ("usd_per_million_tokens", "1M tokens")
     )
     if record["workload"]["kind"] == "gpu_hours":

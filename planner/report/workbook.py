@@ -134,6 +134,7 @@ def _write(book: Book, record: Record, most: int) -> Live:
 def _unit(record: Record) -> tuple[str, str]:
     units: dict[str, tuple[str, str]] = {
         "diffusion": ("usd_per_thousand_images", "1,000 images"),
+        "video": ("usd_per_thousand_images", "1,000 clips"),
         "gpu_hours": ("usd_per_useful_gpu_hour", "useful GPU hour"),
     }
     return units.get(record["workload"]["kind"], ("usd_per_million_tokens", "1M tokens"))

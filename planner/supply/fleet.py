@@ -9,7 +9,18 @@ from dataclasses import replace
 from planner.assumptions import Assumptions
 from planner.demand.architecture import Architecture
 from planner.demand.suitability import suitable_model
-from planner.demand.workload import Batch, Diffusion, Embed, Finetune, GpuHours, Pretrain, Serve, Workload
+from planner.demand.workload import (
+    Batch,
+    Diffusion,
+    Embed,
+    Finetune,
+    GpuHours,
+    Pretrain,
+    Serve,
+    Transcribe,
+    Video,
+    Workload,
+)
 from planner.supply.calibration import Calibration
 from planner.supply.machines import Fleet, Layout, Machine, Performance, Range, Refusal
 from planner.supply.serving.fleet import size_serving
@@ -59,7 +70,7 @@ def size(
             sizer = size_serving
         case Pretrain() | Finetune():
             sizer = size_training
-        case Embed() | Diffusion():
+        case Embed() | Diffusion() | Transcribe() | Video():
             sizer = size_throughput
     arch = suitable_model(workload, architecture)
     if not machines:
@@ -101,7 +112,7 @@ def estimate(
             sizer = size_serving
         case Pretrain() | Finetune():
             sizer = size_training
-        case Embed() | Diffusion():
+        case Embed() | Diffusion() | Transcribe() | Video():
             sizer = size_throughput
     arch = suitable_model(workload, architecture)
     return sizer(workload, arch, [machine], assumptions, calibration=calibration, fixed_machines=boxes)[0]

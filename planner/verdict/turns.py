@@ -13,7 +13,18 @@ from planner.assumptions import Assumptions
 from planner.costs.evaluate import timelines
 from planner.costs.inputs import BuyInputs, CostInputs, RentInputs, TokenInputs
 from planner.costs.timeline import FloatArray
-from planner.demand.workload import Batch, Diffusion, Embed, Finetune, GpuHours, Pretrain, Serve, Workload
+from planner.demand.workload import (
+    Batch,
+    Diffusion,
+    Embed,
+    Finetune,
+    GpuHours,
+    Pretrain,
+    Serve,
+    Transcribe,
+    Video,
+    Workload,
+)
 from planner.options.option import Option, OptionKind
 from planner.uncertainty import JointDraws
 from planner.verdict.break_evens import break_even_of
@@ -248,6 +259,8 @@ def _turn(
 AMOUNTS: dict[type, tuple[str, str]] = {
     Serve: ("requests_per_s", "requests/s"),
     Diffusion: ("images_per_day", "images/day"),
+    Transcribe: ("audio_hours", "hours of audio"),
+    Video: ("clips_per_day", "clips/day"),
     GpuHours: ("hours_per_month", "h/month"),
     Batch: ("requests", "requests"),
     Embed: ("documents", "documents"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from planner.demand.workload import Batch, Embed, Finetune, GpuHours, Pretrain, Serve, Workload
+from planner.demand.workload import Batch, Embed, Finetune, GpuHours, Pretrain, Serve, Transcribe, Workload
 from planner.options.option import Option, OptionKind
 from planner.options.reason import ReasonCode
 from planner.supply.fleet import estimate
@@ -22,7 +22,7 @@ LARGEST_BOX = 8
 MACHINES_LOOKED_AT = 12
 """Sorts of machines, of the cheapest options, on which a variant is sized."""
 WITH_MACHINES = frozenset({OptionKind.RENT, OptionKind.BUY})
-AMOUNTS = {Batch: "requests", Embed: "documents", Pretrain: "tokens_b", Finetune: "tokens_m"}
+AMOUNTS = {Batch: "requests", Embed: "documents", Pretrain: "tokens_b", Finetune: "tokens_m", Transcribe: "audio_hours"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +121,7 @@ def variants_of(workload: Workload, taken: Option, options: Sequence[Option], su
             return Variants(at_other_limits=_at_other_limits(workload, options, supply))
         case GpuHours() as work:
             return Variants(readings=_readings(workload, work, supply, options))
-        case Pretrain() | Finetune() | Batch() | Embed():
+        case Pretrain() | Finetune() | Batch() | Embed() | Transcribe():
             return Variants(
                 at_other_counts=_at_other_counts(workload, taken, supply),
                 at_twice_the_work=_at_twice_the_work(workload, taken, options, supply),

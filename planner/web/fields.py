@@ -21,6 +21,8 @@ KIND_WORDS = {
     "finetune": "fine-tune a model",
     "pretrain": "train a model",
     "diffusion": "generate images",
+    "transcribe": "transcribe speech",
+    "video": "generate video",
     "gpu_hours": "plain GPU hours",
 }
 ASSUMPTIONS = (

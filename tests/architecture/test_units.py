@@ -26,7 +26,8 @@ WITHOUT_UNIT: dict[str, tuple[str, str]] = {
     "Percentiles": ("mean p50 p90 p95 p99", "the field that holds them says the unit"),
     "Uncertain": ("low typical high least most", "the field that holds it says the unit"),
     "Architecture": ("*", "a model's shape, in the words of its configuration file"),
-    "DiffusionPass": ("passes_if_guided", "passes are counted by their name"),
+    "DiffusionPass": ("passes_if_guided frames_per_latent", "passes and frames are counted by their name"),
+    "SpeechPass": ("decoder_layers", "layers are counted by their name"),
     "Requirements": ("tokens_total", "tokens are counted by their name"),
     "Layout": ("*", "degrees of parallelism, in the words of the trade"),
     "Recipe": ("*", "degrees of parallelism of a measured run, as Layout"),
@@ -36,6 +37,7 @@ WITHOUT_UNIT: dict[str, tuple[str, str]] = {
     "Solution": ("objective", "the solved problem says what it adds up"),
     "Job": ("sequences", "sequences are counted by their name"),
     "Detail": ("expected predicted low high", "the row's metric says the unit, as in the measured tables"),
+    "GroupReport": ("rows predicted refused", "rows are counted by their name"),
     "FileReport": ("rows predicted refused not_scored", "rows are counted by their name"),
     "Decision": ("resamples", "resamples are counted by their name"),
     "GpuDecision": (

@@ -7,12 +7,20 @@ from pathlib import Path
 
 import pytest
 
+from planner.assumptions import default_assumptions
+from planner.demand.models import known_model
+from planner.demand.suitability import suitable_model
+from planner.demand.workload import Video, Workload
+from planner.errors import InputError
 from planner.measured.encoders import encode_table
 from planner.measured.kinds import plain_row
 from planner.measured.rows import Row, read_rows, shipped_rows
 from planner.measured.speech import speech_table
 from planner.measured.verify import VerifyReport, verify, verify_rows
 from planner.supply.calibration import default_calibration
+from planner.supply.fleet import estimate
+from planner.supply.machines import Fleet, Machine
+from pricing.accelerators import accelerators
 
 HEADER = "id,kind,task,model,params_b,precision,gpu,n_gpus,engine,batch,concurrency,input_len,output_len,width,height,frames,steps,audio_seconds,metric,value,unit,quality,notes"
 
@@ -105,3 +113,34 @@ def test_a_table_of_kinds_is_told_by_its_columns(tmp_path: Path) -> None:
         HEADER + "\n1,asr,t,whisper-base,,fp16,T4,1,openai-whisper,1,,,,,,,,60,latency_s,3,s,A,\n", encoding="utf-8"
     )
     assert read_rows(path)[0] == "kinds"
+
+
+def test_recordings_and_clips_are_sized_like_other_work() -> None:
+    heard = Workload.model_validate(
+        {"kind": "transcribe", "model": "whisper-large-v3", "transcribe": {"audio_hours": 1000, "deadline_hours": 24}}
+    )
+    shown = Workload.model_validate(
+        {"kind": "video", "model": "wan2.2-ti2v-5b", "video": {"clips_per_day": 100, "seconds_per_clip_limit": 1e6}}
+    )
+    machine = Machine(accelerator=accelerators()["A100-80GB-SXM"], accelerator_count=1)
+    for work in (heard, shown):
+        assert isinstance(work.model, str)
+        arch = known_model(work.model)
+        one, twice = (estimate(work, arch, machine, count, default_assumptions()) for count in (1, 2))
+        assert isinstance(one, Fleet)
+        assert isinstance(twice, Fleet)
+        assert twice.performance.rate_per_s.typical == pytest.approx(2 * one.performance.rate_per_s.typical)
+    short = shown.model_copy(update={"video": Video(clips_per_day=100, seconds=2.5)})
+    half = estimate(short, known_model("wan2.2-ti2v-5b"), machine, 1, default_assumptions())
+    assert isinstance(half, Fleet)
+    assert half.performance.rate_per_s.typical > 2 * one.performance.rate_per_s.typical  # frames attend to each other
+
+
+def test_a_model_of_images_makes_no_video_and_one_of_video_no_images() -> None:
+    for kind, model, section in (
+        ("video", "sdxl", {"clips_per_day": 1}),
+        ("diffusion", "wan2.1-t2v-14b", {"images_per_day": 1}),
+    ):
+        work = Workload.model_validate({"kind": kind, "model": model, kind: section})
+        with pytest.raises(InputError, match="cannot do work of kind"):
+            suitable_model(work, known_model(model))

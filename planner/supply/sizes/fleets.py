@@ -18,7 +18,7 @@ from planner.assumptions import Assumptions
 from planner.demand.architecture import Architecture
 from planner.demand.profiles import hourly_rates
 from planner.demand.suitability import suitable_model
-from planner.demand.workload import Batch, Embed, GpuHours, Profile, Serve, Workload
+from planner.demand.workload import Batch, Embed, GpuHours, Profile, Serve, Transcribe, Workload
 from planner.supply.calibration import Calibration, default_calibration
 from planner.supply.evidence import basis_and_evidence, slow_ratio
 from planner.supply.fleet import HOURS_PER_MONTH, size
@@ -222,11 +222,14 @@ def _count_replicas(
     result.utilisation_share[row] = rate[best] * replicas
 
 
+_AMOUNTS = {"embed": "documents", "transcribe": "audio_hours", "diffusion": "images_per_day", "video": "clips_per_day"}
+
+
 def images_and_documents(
     workload: Workload, arch: Architecture, machines: Sequence[Machine], assumptions: Assumptions, *,
     mean_per_s: FloatArray, peak_per_s: FloatArray, total: FloatArray, calibration: Calibration | None = None,
 ) -> Fleets:  # fmt: skip
-    """Return the fleets for images (`Diffusion`) or documents (`Embed`).
+    """Return the fleets for images and clips (`Diffusion`, `Video`) or documents and recordings (`Embed`, `Transcribe`).
 
     Parameters
     ----------
@@ -238,9 +241,11 @@ def images_and_documents(
         Documents; 0 for images.
     """
     work = workload.work
-    is_job = isinstance(work, Embed)
+    is_job = isinstance(work, Embed | Transcribe)
     # One machine's rate does not depend on how much is asked: the smallest size is sized, and counted up.
-    least = {"documents": 1, "deadline_hours": None} if is_job else {"images_per_day": 1e-9}
+    least: dict[str, object] = (
+        {_AMOUNTS[workload.kind]: 1} | {"deadline_hours": None} if is_job else {_AMOUNTS[workload.kind]: 1e-9}
+    )
     one = workload.model_copy(update={workload.kind: work.model_copy(update=least)})
     sized = size(one, arch, machines, assumptions, calibration=calibration)
     fits = np.array([isinstance(each, Fleet) for each in sized])
@@ -250,8 +255,7 @@ def images_and_documents(
     if is_job:
         load = assumptions["perf.batch_load_share"]
     else:
-        assert not isinstance(work, Embed)
-        limit = getattr(work, "seconds_per_image_limit", None)
+        limit = getattr(work, "seconds_per_image_limit", None) or getattr(work, "seconds_per_clip_limit", None)
         load = assumptions["perf.serving_load_share" if limit else "perf.relaxed_load_share"]
     # As in `planner.supply.throughput.fleet`: a deadline holds at the slow end of the band.
     late = np.ones_like(each_per_s)

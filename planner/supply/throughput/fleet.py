@@ -14,16 +14,17 @@ from numpy.typing import NDArray
 
 from planner.assumptions import Assumptions
 from planner.demand.architecture import Architecture
-from planner.demand.flops import denoising_pass_flop, forward_flop_per_token
+from planner.demand.flops import TEXT_TOKENS_PER_S, denoising_pass_flop, forward_flop_per_token, latent_pixels
 from planner.demand.memory import weight_bytes
 from planner.demand.profiles import elastic_share, peak_over_mean_ratio
-from planner.demand.workload import Diffusion, Embed, Workload
+from planner.demand.workload import Diffusion, Embed, Transcribe, Video, Workload
 from planner.supply.calibration import Calibration, default_calibration
 from planner.supply.evidence import band, basis_and_evidence, slow_ratio, spread
 from planner.supply.hardware import Hardware, hardware
 from planner.supply.machines import Fleet, Layout, Machine, MemoryUse, Performance, Refusal
 from planner.supply.throughput.encode import encode_constants, encode_rates, encode_s
 from planner.supply.throughput.images import image_constants, image_rates, image_s, step_time
+from planner.supply.throughput.speech import PIECE_S, piece_s, speech_constants
 
 __all__ = ["size_throughput"]
 
@@ -34,6 +35,8 @@ _CONTEXT_BYTES = 1.2e9
 _EMBED_BATCH_TOKENS = 16_384.0
 _SECONDS_PER_DAY = 86_400.0
 _LATENT_BYTES_PER_PIXEL = 2_000.0
+_CLIP_BYTES_PER_LATENT_PIXEL = 1_700.0
+"""Of the denoiser, per pixel of all latent frames: Wan 2.2 A14B peaks at 41.0 GB at 832x480 and at 59.7 GB at 1280x720, 81 frames each."""
 _DENOISING_SHARE = 0.25
 """Of the activations that remain while the decoder, whose tensors are as wide as the image, waits elsewhere; our estimate."""
 _PCIE_SHARE = 0.6
@@ -42,6 +45,8 @@ _ON_PROCESSORS = frozenset({"fp32", "bf16", "fp16"})
 """Activations of a U-Net and its decoder per pixel and byte of the format (Lambda's Stable Diffusion 1.4 table)."""
 _BATCHES = (8, 4, 2, 1)
 """Images made at once where memory and the limit of seconds allow: beyond eight hardly anything is gained."""
+_HEARD_AT_ONCE = 48
+"""Pieces of audio in a batch, as the engines that transcribe in bulk have them by default."""
 _SIXTEEN_BIT_BYTES = 2.0
 
 
@@ -117,16 +122,47 @@ def _embedding(
     )  # fmt: skip
 
 
-def _images(
+def _recordings(
     workload: Workload,
-    work: Diffusion,
+    work: Transcribe,
     arch: Architecture,
     machines: Sequence[Machine],
     hw: Hardware,
     a: Assumptions,
     c: Calibration,
 ) -> _Pieces:
-    """Return images as compiled denoisers make them, as many at once as memory and the limit of seconds allow.
+    """Return recordings as an engine that cuts and batches them hears them; the piece that is counted is an hour of audio."""
+    assert arch.speech is not None
+    precisions = _precisions(workload, hw)
+    rates = encode_rates(machines, hw, precisions)
+    engine = "@whispers2t" if arch.speech.decoder_layers else "@nemo"
+    constants = speech_constants(c, machines, [(engine,)] * len(machines))
+    hour_s = 3600.0 / PIECE_S * piece_s(arch, PIECE_S, _HEARD_AT_ONCE, rates=rates, constants=constants)
+    per_s = a["perf.serving_practice_share"] / hour_s
+    deadline_s = (work.deadline_hours or math.inf) * 3600.0
+    frames = PIECE_S * arch.speech.frames_per_s * _HEARD_AT_ONCE
+    width = 2.0 * (6.0 * arch.hidden + 2.0 * arch.ffn)
+    flop = 2.0 * 3600.0 * (arch.speech.frames_per_s * arch.speech.encoder_parameter_count + TEXT_TOKENS_PER_S * arch.speech.decoder_parameter_count)  # fmt: skip
+    return _Pieces(
+        unit="audio_hours", per_s=per_s, alone_s=1.0 / per_s, batch=np.full(len(machines), _HEARD_AT_ONCE), total=work.audio_hours,
+        deadline_s=deadline_s, peak_per_s=work.audio_hours / deadline_s, mean_per_s=work.audio_hours / deadline_s,
+        load_share=a["perf.batch_load_share"], limit_s=math.inf, weights=np.full(len(machines), weight_bytes(arch, "fp16")),
+        activations=np.full(len(machines), frames * width + _HEARD_AT_ONCE * arch.state_bytes_per_sequence), constant="speech.flop_share",
+        sort="speech.stranger", precisions=precisions, mfu=per_s * flop / _peak(hw, precisions), bound=["compute"] * len(machines),
+        notes=[f"heard by an engine that cuts recordings into pieces and hears {_HEARD_AT_ONCE} at once"] * len(machines),
+    )  # fmt: skip
+
+
+def _images(
+    workload: Workload,
+    work: Diffusion | Video,
+    arch: Architecture,
+    machines: Sequence[Machine],
+    hw: Hardware,
+    a: Assumptions,
+    c: Calibration,
+) -> _Pieces:
+    """Return images or clips as compiled denoisers make them, as many at once as memory and the limit of seconds allow.
 
     Where not all parts fit together, the denoiser alone stays, and what is not at work waits in host memory.
     """
@@ -137,40 +173,55 @@ def _images(
     rates = image_rates(machines, hw, precisions)
     # Eight-bit weights on a chip without such arithmetic are multiplied in sixteen.
     tags = [("@compiled", "@fp8") if size < _SIXTEEN_BIT_BYTES else ("@compiled",) for size in rates.element_bytes]
-    constants = image_constants(c, machines, tags)
-    limit_s = work.seconds_per_image_limit or math.inf
+    is_clip = isinstance(work, Video)
+    prefix, unit = ("video", "clips") if is_clip else ("image", "images")
+    frames, each_day = (work.frames, work.clips_per_day) if isinstance(work, Video) else (1.0, work.images_per_day)
+    limit = work.seconds_per_clip_limit if isinstance(work, Video) else work.seconds_per_image_limit
+    constants = image_constants(c, machines, tags, prefix=prefix)
+    limit_s = limit or math.inf
+    worked = latent_pixels(arch, pixels, frames)
 
     def each_s(batch: float | IntArray) -> FloatArray:
         return (
-            image_s(arch, pixels, work.steps, guided=work.guided, rates=rates, constants=constants, batch=batch)
+            image_s(
+                arch,
+                pixels,
+                work.steps,
+                guided=work.guided,
+                rates=rates,
+                constants=constants,
+                batch=batch,
+                frames=frames,
+            )
             / practice
             + swap_s
         )
 
-    widest = _LATENT_BYTES_PER_PIXEL * 2 * pixels
+    widest = _CLIP_BYTES_PER_LATENT_PIXEL * float(worked) if is_clip else _LATENT_BYTES_PER_PIXEL * 2 * pixels
     whole = np.asarray([weight_bytes(arch, name or "fp16") for name in precisions])
     usable = hw.memory_bytes * a["perf.engine_memory_share"] - _CONTEXT_BYTES
     swapped = (whole + widest > usable) & ~hw.is_cpu
     beside = arch.diffusion.text_encoder_parameter_count + arch.diffusion.decoder_parameter_count
     weights = np.where(swapped, whole - 2.0 * beside, whole)
-    activations = widest * np.where(swapped, _DENOISING_SHARE, 1.0)
+    # A clip's activations are the denoiser's own; an image's are the decoder's, which waits as well.
+    activations = widest * np.where(swapped & ~np.asarray(is_clip), _DENOISING_SHARE, 1.0)
     swap_s = np.where(swapped, whole / (_PCIE_SHARE * np.maximum(hw.pcie_bytes_per_s, 1.0)), 0.0)
     room = usable - weights
     chosen = np.ones(len(machines), dtype=np.int64)
-    for batch in _BATCHES:
+    for batch in (1,) if is_clip else _BATCHES:
         can = (chosen == 1) & (batch * activations <= room) & (batch * each_s(batch) <= limit_s)
         chosen = np.where(can, batch, chosen)
     seconds, alone_s = each_s(chosen), each_s(1.0)
-    step = step_time(arch, pixels, guided=work.guided, rates=rates, constants=constants, batch=chosen)
+    step = step_time(arch, worked, guided=work.guided, rates=rates, constants=constants, batch=chosen)
     passes = work.steps * (arch.diffusion.passes_if_guided if work.guided else 1)
-    flop = passes * float(denoising_pass_flop(arch, pixels))
-    mean = work.images_per_day / _SECONDS_PER_DAY
-    eager = image_constants(c, machines, [()] * len(machines), eager=True)
+    flop = passes * float(denoising_pass_flop(arch, worked))
+    mean = each_day / _SECONDS_PER_DAY
+    eager = image_constants(c, machines, [()] * len(machines), eager=True, prefix=prefix)
     slower = (
-        step_time(arch, pixels, guided=work.guided, rates=rates, constants=eager, batch=chosen).total_s / step.total_s
+        step_time(arch, worked, guided=work.guided, rates=rates, constants=eager, batch=chosen).total_s / step.total_s
     )
     notes = [
-        "images are made by a compiled model; launched kernel by kernel (PyTorch without torch.compile) a step takes "
+        f"{unit} are made by a compiled model; launched kernel by kernel (PyTorch without torch.compile) a step takes "
         f"{ratio:.1f} times as long"
         for ratio in slower
     ]
@@ -179,10 +230,10 @@ def _images(
         for note, swap in zip(notes, swapped, strict=True)
     ]
     return _Pieces(
-        unit="images", per_s=1.0 / seconds, alone_s=alone_s, batch=chosen, total=0.0, deadline_s=math.inf,
+        unit=unit, per_s=1.0 / seconds, alone_s=alone_s, batch=chosen, total=0.0, deadline_s=math.inf,
         peak_per_s=mean * peak_over_mean_ratio(work.profile), mean_per_s=mean,
-        load_share=a["perf.serving_load_share" if work.seconds_per_image_limit else "perf.relaxed_load_share"],
-        limit_s=limit_s, weights=weights, activations=np.asarray(activations * chosen, dtype=float), constant="image.flop_share", sort="image",
+        load_share=a["perf.serving_load_share" if limit else "perf.relaxed_load_share"],
+        limit_s=limit_s, weights=weights, activations=np.asarray(activations * chosen, dtype=float), constant=f"{prefix}.flop_share", sort="video.stranger" if is_clip else "image",
         precisions=precisions, mfu=flop / seconds / peak,
         bound=["memory_bandwidth" if slow else "compute" for slow in step.memory_s > step.arithmetic_s + step.blocks_s], notes=notes,
     )  # fmt: skip
@@ -208,8 +259,10 @@ def size_throughput(
     work = workload.work
     if isinstance(work, Embed):
         pieces = _embedding(workload, work, arch, machines, hw, assumptions, calibration)
+    elif isinstance(work, Transcribe):
+        pieces = _recordings(workload, work, arch, machines, hw, assumptions, calibration)
     else:
-        assert isinstance(work, Diffusion)
+        assert isinstance(work, Diffusion | Video)
         pieces = _images(workload, work, arch, machines, hw, assumptions, calibration)
     return [
         _one(workload, arch, machine, row, hw, pieces, assumptions, calibration, max_accelerators, fixed_machines)
@@ -242,7 +295,7 @@ def _one(  # noqa: PLR0913 - sizing hands on all that it was asked
         reason = f"{arch.name} takes {use.total_bytes / 2**30:.1f} GiB, each of {label} has {capacity / 2**30:.1f} GiB"
         return Refusal(machine=machine, stage="memory", reason=reason)
     if pieces.alone_s[row] > pieces.limit_s:
-        reason = f"one image takes {pieces.alone_s[row]:.1f} s, the limit is {pieces.limit_s:.1f} s"
+        reason = f"one {pieces.unit.removesuffix('s')} takes {pieces.alone_s[row]:.1f} s, the limit is {pieces.limit_s:.1f} s"
         return Refusal(machine=machine, stage="deadline", reason=reason)
     count = int(hw.count[row])
     each = float(pieces.per_s[row]) * count
@@ -287,7 +340,7 @@ def _one(  # noqa: PLR0913 - sizing hands on all that it was asked
         accelerators_used=instances * (machine.accelerator_count if machine.accelerator else float(count)),
         busy_hours_per_run=pieces.total / (rate * pieces.load_share) / 3600.0 if job else None,
         elastic_share=elastic_share(work.profile, ratio, instances)
-        if isinstance(work, Diffusion) and not fixed
+        if isinstance(work, Diffusion | Video) and not fixed
         else 1.0,
         utilisation_share=1.0 if job or fixed else min(1.0, pieces.mean_per_s / rate),
         notes=(*arch.notes, *(pieces.notes[row : row + 1] if pieces.notes else ())),

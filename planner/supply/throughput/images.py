@@ -175,7 +175,12 @@ def image_rates(
 
 
 def image_constants(
-    calibration: Calibration, machines: Sequence[Machine], tags: Sequence[Sequence[str]], *, eager: bool = False
+    calibration: Calibration,
+    machines: Sequence[Machine],
+    tags: Sequence[Sequence[str]],
+    *,
+    eager: bool = False,
+    prefix: str = "image",
 ) -> ImageConstants:
     """Return the calibration's constants of machines, each for work with its tags; a graph is replayed unless `eager`."""
     known: dict[tuple[tuple[str, ...], ...], tuple[float, ...]] = {}
@@ -183,7 +188,7 @@ def image_constants(
     for machine, mine in zip(machines, tags, strict=True):
         where, key = scopes(machine), (scopes(machine), tuple(mine))
         if key not in known:
-            known[key] = tuple(calibration.value_at(f"image.{name}", where, mine) for name in IMAGE_CONSTANTS)
+            known[key] = tuple(calibration.value_at(f"{prefix}.{name}", where, mine) for name in IMAGE_CONSTANTS)
         rows.append(known[key])
     columns = dict(zip(IMAGE_CONSTANTS, np.asarray(rows, dtype=float).reshape(-1, len(IMAGE_CONSTANTS)).T, strict=True))
     return ImageConstants(**{**columns, "host_block_s": columns["host_block_s"] * float(eager)})

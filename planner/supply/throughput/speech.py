@@ -13,17 +13,16 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from planner.demand.architecture import Architecture
+from planner.demand.flops import TEXT_TOKENS_PER_S
 from planner.supply.calibration import Calibration, scopes
 from planner.supply.machines import Machine
 from planner.supply.throughput.encode import EncodeRates
 
-__all__ = ["SPEECH_CONSTANTS", "TEXT_TOKENS_PER_S", "SpeechConstants", "piece_s", "speech_constants"]
+__all__ = ["PIECE_S", "SPEECH_CONSTANTS", "SpeechConstants", "piece_s", "speech_constants"]
 
 FloatArray = NDArray[np.float64]
 
 SPEECH_CONSTANTS = ("flop_share", "layer_s", "host_s", "pace_ratio")
-TEXT_TOKENS_PER_S = 3.4
-"""Of English speech: 150 words a minute (the usual pace of audio books), 1.35 tokens a word."""
 PIECE_S = 30.0
 """Seconds into which long recordings are cut."""
 
