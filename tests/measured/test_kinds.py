@@ -130,10 +130,12 @@ def test_recordings_and_clips_are_sized_like_other_work() -> None:
         assert isinstance(one, Fleet)
         assert isinstance(twice, Fleet)
         assert twice.performance.rate_per_s.typical == pytest.approx(2 * one.performance.rate_per_s.typical)
+    whole = estimate(shown, known_model("wan2.2-ti2v-5b"), machine, 1, default_assumptions())
+    assert isinstance(whole, Fleet)
     short = shown.model_copy(update={"video": Video(clips_per_day=100, seconds=2.5)})
     half = estimate(short, known_model("wan2.2-ti2v-5b"), machine, 1, default_assumptions())
     assert isinstance(half, Fleet)
-    assert half.performance.rate_per_s.typical > 2 * one.performance.rate_per_s.typical  # frames attend to each other
+    assert half.performance.rate_per_s.typical > 2 * whole.performance.rate_per_s.typical  # frames attend to each other
 
 
 def test_a_model_of_images_makes_no_video_and_one_of_video_no_images() -> None:

@@ -139,6 +139,7 @@ def test_a_guided_sd15_step_adds_arithmetic_traffic_weights_and_blocks() -> None
         traffic_bytes_per_flop=one * 0.01,
         block_s=one * 1e-4,
         host_block_s=one * 0.0,
+        serial_share=one * 0.0,
         pace_ratio=one,
     )
     sd = known_model("sd1.5")
