@@ -27,6 +27,7 @@ COMMANDS = {
     "launch": ("planner.commands.launch:launch", "The verdict as something that can be run."),
     "diff": ("planner.commands.diff:diff", "What changed between two plans; exit status 7 when the verdict did."),
     "web": ("planner.commands.web:web", "The same planner as a local page."),
+    "mcp": ("planner.commands.mcp:mcp", "The commands as tools for assistants (Model Context Protocol)."),
     "verify": ("planner.commands.verify:verify", "This program's predictions against measured rows."),
     "init": ("planner.commands.init:init", "A commented workload file to start from."),
     "schema": ("planner.commands.schema:schema", "JSON Schema of the files, for editors and scripts."),

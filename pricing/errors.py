@@ -49,6 +49,7 @@ EXTRAS = {
     "google": "gcp",
     "grpc": "spark",
     "ibis": "usage",
+    "mcp": "mcp",
     "psycopg": "postgres",
     "pyarrow": "usage",
     "pyspark": "spark",
