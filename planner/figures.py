@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-__all__ = ["bytes_text", "count", "duration", "machines_text", "percent", "significant", "usd"]
+__all__ = ["bytes_text", "count", "duration", "gpus_text", "machines_text", "percent", "significant", "usd"]
 
 
 def significant(value: float, digits: int = 3) -> float:
@@ -119,6 +119,23 @@ def machines_text(instance_count: int, instance_type: str, accelerator_count: fl
     is_told = accelerator is not None and accelerator_count == 1 and _letters(accelerator) in _letters(name)
     inside = f" ({count(instance_count * accelerator_count)} {accelerator})" if accelerator and not is_told else ""
     return f"{instance_count:,} x {name}{inside}"
+
+
+def gpus_text(instance_count: int, instance_type: str, accelerator_count: float, accelerator: str | None) -> str:
+    """Write what is rented with the accelerators first, as people say it; machines where there are none, or only a part of one.
+
+    Examples
+    --------
+    >>> gpus_text(2, "p5.48xlarge", 8, "H100-SXM"), gpus_text(11, "gpu-mi300x1-192gb", 1, "MI300X")
+    ('16 x H100-SXM (2 x p5.48xlarge)', '11 x MI300X (gpu-mi300x1-192gb)')
+    >>> gpus_text(4, "B200 (per GPU, from)", 1, "B200"), gpus_text(1, "c8g.4xlarge", 0, None)
+    ('4 x B200', '1 x c8g.4xlarge')
+    """
+    gpus = instance_count * accelerator_count
+    if not accelerator or gpus < 1 or gpus != int(gpus) or _letters(instance_type).startswith(_letters(accelerator)):
+        return machines_text(instance_count, instance_type, accelerator_count, accelerator)
+    inside = instance_type if gpus == instance_count else f"{instance_count:,} x {instance_type}"
+    return f"{count(gpus)} x {accelerator} ({inside})"
 
 
 def _letters(name: str) -> str:

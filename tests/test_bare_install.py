@@ -44,6 +44,7 @@ def test_a_library_that_is_missing_is_named_with_the_extra_that_brings_it(tmp_pa
         *(command.format(examples=EXAMPLES) for command in COMMANDS),
         f"usage {EXAMPLES}/usage/bill.csv.gz",
         "web --port 0",
+        "mcp",
         "prices status --store postgresql://127.0.0.1:9/x",
     ]
     done = subprocess.run(
@@ -51,9 +52,9 @@ def test_a_library_that_is_missing_is_named_with_the_extra_that_brings_it(tmp_pa
         input="\n".join(lines), capture_output=True, text=True, cwd=tmp_path, timeout=120, check=True,
     )  # fmt: skip
     statuses = [line.split()[1] for line in done.stderr.splitlines() if line.startswith("STATUS")]
-    assert statuses == ["0"] * len(COMMANDS) + ["2", "2", "2"], done.stderr
+    assert statuses == ["0"] * len(COMMANDS) + ["2", "2", "2", "2"], done.stderr
     assert "bug of this program" not in done.stderr
-    for extra in ("usage", "web", "postgres"):
+    for extra in ("usage", "web", "mcp", "postgres"):
         assert f"pip install 'gpuplan[{extra}]'" in done.stderr
 
 

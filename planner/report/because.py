@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from planner.figures import bytes_text, count, duration, machines_text, percent, significant, usd
+from planner.figures import bytes_text, count, duration, gpus_text, machines_text, percent, significant, usd
 from planner.options.hosted import TUNING
 from planner.options.option import Option, OptionKind
 from planner.plan import Plan
@@ -36,6 +36,11 @@ def money(option: Option, *, once: bool) -> str:
 def machines(option: Option) -> str:
     """Say what an option takes: machines, and the accelerators in them."""
     return machines_text(option.instance_count, option.instance_type, option.accelerator_count, option.accelerator)
+
+
+def _gpus(option: Option) -> str:
+    """Say what an option takes as the headline has it: the GPUs first, then the machines that hold them."""
+    return gpus_text(option.instance_count, option.instance_type, option.accelerator_count, option.accelerator)
 
 
 def _place(option: Option) -> str:
@@ -134,7 +139,7 @@ def _verdict(plan: Plan) -> str:
                 tail = f"buying does not pay off within {months} months"
             else:
                 tail = f"buying would pay off from month {pair.month:.0f} on"
-            return f"Rent {machines(chosen)} at {place}, {how_paid(chosen.purchase_option)}, for {cost}; {tail}."
+            return f"Rent {_gpus(chosen)} at {place}, {how_paid(chosen.purchase_option)}, for {cost}; {tail}."
         case OptionKind.BUY:
             pair = min(plan.break_evens, key=lambda pair: pair.saving_usd, default=None)
             tail = ""

@@ -48,7 +48,8 @@ def _fitting(answer: ShortAnswer, width: int) -> Group:
     why, changes = list(answer.why), list(answer.changes)
     height = _height(_short(answer, why, changes, ITS_WIDTH))
     while height > MOST_LINES and (why or changes):
-        bullets = why if len(why) >= max(len(changes), 2) or not changes else changes
+        bullets = changes if len(changes) > 1 or not why[1:] else why
+        bullets = bullets or why
         height -= _height(_bullet(bullets.pop())) + (not bullets)  # the heading goes with its last bullet
     return _short(answer, why, changes, width)
 
