@@ -128,11 +128,16 @@ def gpus_text(instance_count: int, instance_type: str, accelerator_count: float,
     --------
     >>> gpus_text(2, "p5.48xlarge", 8, "H100-SXM"), gpus_text(11, "gpu-mi300x1-192gb", 1, "MI300X")
     ('16 x H100-SXM (2 x p5.48xlarge)', '11 x MI300X (gpu-mi300x1-192gb)')
-    >>> gpus_text(4, "B200 (per GPU, from)", 1, "B200"), gpus_text(1, "c8g.4xlarge", 0, None)
-    ('4 x B200', '1 x c8g.4xlarge')
+    >>> gpus_text(4, "B200 (per GPU, from)", 1, "B200"), gpus_text(1, "NVIDIA RTX A4000 PCIe", 1, "RTX A4000")
+    ('4 x B200', '1 x NVIDIA RTX A4000 PCIe')
     """
     gpus = instance_count * accelerator_count
-    if not accelerator or gpus < 1 or gpus != int(gpus) or _letters(instance_type).startswith(_letters(accelerator)):
+    if (
+        not accelerator
+        or gpus < 1
+        or gpus != int(gpus)
+        or _letters(instance_type).removeprefix("nvidia").startswith(_letters(accelerator))
+    ):
         return machines_text(instance_count, instance_type, accelerator_count, accelerator)
     inside = instance_type if gpus == instance_count else f"{instance_count:,} x {instance_type}"
     return f"{count(gpus)} x {accelerator} ({inside})"

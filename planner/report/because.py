@@ -19,6 +19,14 @@ from planner.words import BOUND_WORDS, how_paid, label
 
 __all__ = ["because", "headline"]
 
+RIVALS = {
+    OptionKind.RENT: "rented GPUs",
+    OptionKind.BUY: "servers of your own",
+    OptionKind.CPU: "rented CPUs",
+    OptionKind.FREE: "a free tier",
+    OptionKind.HAVE: "what you have",
+}
+"""What a hosted API is held against."""
 OTHERS_TOLD = 3
 """Other accelerators whose count is told."""
 WORTH_TELLING_SHARE = 0.05
@@ -134,7 +142,7 @@ def _verdict(plan: Plan) -> str:
         case OptionKind.RENT:
             pair = next((pair for pair in plan.break_evens if pair.rent_id == chosen.id), None)
             if once:
-                tail = "a server is not bought for one run"
+                tail = "a single run does not justify buying a server"
             elif pair is None or pair.month is None:
                 tail = f"buying does not pay off within {months} months"
             else:
@@ -156,7 +164,7 @@ def _verdict(plan: Plan) -> str:
         case OptionKind.API:
             rivals = [option for kind, option in best.items() if kind is not chosen.kind]
             rival = min(rivals, key=lambda option: option.present_value_usd, default=None)
-            tail = f", against {usd(rival.usd_per_month)} USD for machines of your own" if rival else ""
+            tail = f", against {usd(rival.usd_per_month)} USD for {RIVALS[rival.kind]}" if rival else ""
             model = f"{chosen.instance_type} at {chosen.provider}"
             return f"No GPU of your own needed: {model}, paid per token, for {cost}{tail}."
         case OptionKind.FREE:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from planner.figures import machines_text
+from planner.figures import gpus_text, machines_text
 from planner.words import how_paid
 
 __all__ = ["heading", "label"]
@@ -22,20 +22,26 @@ HEADS = {
 
 def label(option: Mapping[str, Any]) -> str:
     """Return an option in one line: machines, place, payment."""
-    place = f"{option['provider']} {'' if option['region'] == 'global' else option['region']}".strip()
     if option["kind"] == "api":
+        place = f"{option['provider']} {'' if option['region'] == 'global' else option['region']}".strip()
         return f"{option['instance_type']} at {place}, per token"
-    machines = machines_text(
+    return _placed(option, machines_text)
+
+
+def _placed(option: Mapping[str, Any], words: Callable[[int, str, float, str | None], str]) -> str:
+    """Return the machines in words, with where they stand and how they are paid for."""
+    machines = words(
         option["instance_count"], option["instance_type"], option["accelerator_count"], option["accelerator"]
     )
     if option["kind"] == "buy":
         return f"{machines}, {option['region']}"
+    place = f"{option['provider']} {'' if option['region'] == 'global' else option['region']}".strip()
     return f"{machines} at {place}, {how_paid(option['purchase_option'])}"
 
 
 def heading(option: Mapping[str, Any]) -> str:
     """Return how a verdict for an option begins."""
-    text = label(option)
+    text = _placed(option, gpus_text) if option["kind"] == "rent" else label(option)
     return HEADS[option["kind"]] + (
         f"{text.removesuffix(', per token')}, paid per token" if option["kind"] == "api" else text
     )

@@ -58,7 +58,7 @@ def _tokens(amount: float) -> str:
 def _interconnect(machines: float, network: str, gb_per_s: float) -> str:
     speed = f" of {8 * gb_per_s:,.0f} Gb/s a machine" if gb_per_s else ""
     return (
-        f"All {machines:,.0f} machines train as one: they have to stand in one cluster, joined by "
+        f"{'Both' if machines == 2 else f'All {machines:,.0f}'} machines train as one: they have to stand in one cluster, joined by "
         f"{NETWORKS.get(network, network)}{speed}. Ask the seller to confirm it."
     )
 
@@ -87,8 +87,8 @@ def _ongoing(per_million: float) -> str:
 
 
 def _availability(machines: float, provider: str) -> str:
-    what = "this machine is" if machines == 1 else f"{machines:,.0f} of these machines are"
-    return f"Availability was not checked: ask {provider} whether {what} to be had."
+    what = "this machine" if machines == 1 else f"{machines:,.0f} of these machines"
+    return f"Availability was not checked: ask {provider} whether it has {what}."
 
 
 def _ownership(

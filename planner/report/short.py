@@ -204,6 +204,8 @@ def _turn(turn: Mapping[str, Any], by_id: Mapping[str, Mapping[str, Any]]) -> st
     side = "above" if turn["value"] >= turn["planned"] else "below"
     is_money = turn["unit"].startswith("USD")
     value, planned = (usd(turn[key]) if is_money else f"{significant(turn[key]):,g}" for key in ("value", "planned"))
+    if value == planned:
+        value, planned = (f"{turn[key]:,.5g}" for key in ("value", "planned"))
     match turn["what"]:
         case "price":
             option = by_id.get(turn["option_id"])

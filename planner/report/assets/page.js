@@ -102,6 +102,7 @@ const startPlan = (plan, prefix) => {
     plan.once
       ? `${usd(cost.today)} USD for the run${option.hours === null ? "" : ` of ${duration(option.hours)}`}`
       : `${usd(cost.month)} USD a month`;
+  const rivals = { rent: "rented GPUs", buy: "servers of your own", cpu: "rented CPUs" };
   const headline = (chosen, costs, inputs) => {
     const cost = costs.get(chosen.id);
     const start = `${chosen.head}, for ${money(chosen, cost, inputs)}`;
@@ -110,7 +111,8 @@ const startPlan = (plan, prefix) => {
     if (chosen.kind === "rent") {
       const month = owned ? crossing(cost, costs.get(owned.id)) : null;
       if (month !== null) return `${start}; buying would pay off from month ${month.toFixed(0)} on.`;
-      return `${start}; buying does not pay off${plan.once ? "" : ` within ${inputs.horizon} months`}.`;
+      if (plan.once) return `${start}; a single run does not justify buying a server.`;
+      return `${start}; buying does not pay off within ${inputs.horizon} months.`;
     }
     if (chosen.kind === "buy") {
       const rent = cheapest(others("rent"), costs);
@@ -120,7 +122,7 @@ const startPlan = (plan, prefix) => {
     if (chosen.kind === "api") {
       const kinds = ["rent", "buy", "cpu"].map((kind) => cheapest(others(kind), costs)).filter(Boolean);
       const rival = cheapest(kinds, costs);
-      return `${start}${rival ? `, against ${usd(costs.get(rival.id).month)} USD for machines of your own` : ""}.`;
+      return `${start}${rival ? `, against ${usd(costs.get(rival.id).month)} USD for ${rivals[rival.kind]}` : ""}.`;
     }
     return chosen.kind === "free" ? plan.headline : `${start}.`;
   };
