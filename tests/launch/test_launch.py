@@ -219,7 +219,7 @@ def test_what_cannot_be_started_says_why_and_names_what_can() -> None:
 
 def test_every_checkpoint_belongs_to_a_known_model() -> None:
     assert set(checkpoints()) <= set(known_models())
-    assert len(checkpoints()) > 0.9 * len(known_models())
+    assert len(checkpoints()) > 0.8 * len(known_models())
     assert all(re.fullmatch(r"[\w.-]+/[\w.-]+", name) for name in checkpoints().values())
 
 
