@@ -20,7 +20,7 @@ from typing import Any, Final
 
 from pricing.errors import MissingLibraryError, PricingError
 from pricing.identity import identity_text
-from pricing.offers import TEXTS, Offer
+from pricing.offers import TEXTS, Offer, PurchaseOption
 from pricing.plain_text import inert, without_secrets
 
 __all__ = [
@@ -35,6 +35,7 @@ __all__ = [
     "SourceError",
     "client_library",
     "is_loopback",
+    "offer_on",
     "offer_or_refusal",
 ]
 
@@ -291,6 +292,16 @@ def offer_or_refusal(**fields: Any) -> Offer | RefusedRow:  # noqa: ANN401 - the
             **named,
         )
         return RefusedRow(part=fields.get("part", ""), identity=identity, reason="impossible", message=error.message)
+
+
+def offer_on(page: RawPage, adapter_version: str, **fields: Any) -> Offer | RefusedRow:  # noqa: ANN401 - the fields of Offer
+    """Return the offer that a page tells, or the refused row (`offer_or_refusal`), with the page's part and day.
+
+    Spot is interruptible unless the fields say otherwise.
+    """
+    fields.setdefault("interruptible", fields["purchase_option"] is PurchaseOption.SPOT)
+    day = page.fetched_at.date()
+    return offer_or_refusal(**fields, observed_on=day, adapter_version=adapter_version, part=page.part)
 
 
 def is_loopback(url: str) -> bool:

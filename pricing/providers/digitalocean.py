@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from pricing.offers import Launchable, PurchaseOption
-from pricing.providers.contract import Fetched, Normalised, Provider, RawPage, Request, offer_or_refusal
+from pricing.providers.contract import Fetched, Normalised, Provider, RawPage, Request, offer_on
 from pricing.providers.hardware import read_parts
 from pricing.providers.http import Http
 from pricing.providers.known import hardware_of
@@ -62,7 +62,9 @@ def _offer(page: RawPage, size: Mapping[str, Any], region: str) -> Normalised:
         memory_gb=gpu["vram"]["amount"] / gpu["count"],
     )
     is_sold = bool(size["available"] and size["regions"])
-    return offer_or_refusal(
+    return offer_on(
+        page,
+        VERSION,
         provider="digitalocean",
         instance_type=size["slug"],
         region=region,
@@ -73,9 +75,6 @@ def _offer(page: RawPage, size: Mapping[str, Any], region: str) -> Normalised:
         price_usd_per_hour=float(size["price_hourly"]),
         source="DigitalOcean API sizes",
         source_sku_ids=(size["slug"],),
-        observed_on=page.fetched_at.date(),
-        adapter_version=VERSION,
-        part=page.part,
     )
 
 

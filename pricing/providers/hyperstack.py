@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from pricing.accelerator_names import read_name
 from pricing.offers import Launchable, PurchaseOption
-from pricing.providers.contract import Fetched, Normalised, PartFault, Provider, RawPage, Request, offer_or_refusal
+from pricing.providers.contract import Fetched, Normalised, PartFault, Provider, RawPage, Request, offer_on
 from pricing.providers.hardware import read_parts, refused
 from pricing.providers.http import Http
 from pricing.providers.known import hardware_of
@@ -68,21 +68,19 @@ def _offer(page: RawPage, flavor: Mapping[str, Any], usd_per_gpu_hour: float) ->
         count=count,
         memory_gb=read_name(stated).memory_gb,
     )
-    return offer_or_refusal(
+    return offer_on(
+        page,
+        VERSION,
         provider="hyperstack",
         instance_type=flavor["name"],
         region=flavor["region_name"],
         **hardware.fields("derived_price" if count > 1 else ""),
         purchase_option=PurchaseOption.SPOT if is_spot else PurchaseOption.ON_DEMAND,
-        interruptible=is_spot,
         launchable=Launchable.YES if flavor["stock_available"] else Launchable.NO,
         launchable_note="" if flavor["stock_available"] else "out of stock when it was asked",
         price_usd_per_hour=usd_per_gpu_hour * count,
         source="Hyperstack API pricebook and flavors",
         source_sku_ids=(flavor["gpu"],),
-        observed_on=page.fetched_at.date(),
-        adapter_version=VERSION,
-        part=page.part,
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from pricing.offers import Launchable, PurchaseOption
-from pricing.providers.contract import Fetched, Normalised, Provider, RawPage, Request, offer_or_refusal
+from pricing.providers.contract import Fetched, Normalised, Provider, RawPage, Request, offer_on
 from pricing.providers.hardware import read_parts
 from pricing.providers.http import Http
 from pricing.providers.known import hardware_of
@@ -54,7 +54,9 @@ def _offers(page: RawPage) -> Iterator[Normalised]:
             memory_gb=float(memory.group(1)) if memory else None,
         )
         places = sorted(place["name"] for place in row["regions_with_capacity_available"])
-        yield offer_or_refusal(
+        yield offer_on(
+            page,
+            VERSION,
             provider="lambda",
             instance_type=kind["name"],
             region="global",
@@ -67,9 +69,6 @@ def _offers(page: RawPage) -> Iterator[Normalised]:
             price_usd_per_hour=kind["price_cents_per_hour"] / 100,
             source="Lambda Cloud API instance-types",
             source_sku_ids=(kind["name"],),
-            observed_on=page.fetched_at.date(),
-            adapter_version=VERSION,
-            part=page.part,
         )
 
 

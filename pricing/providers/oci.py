@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from pricing.offers import PricePart, PurchaseOption
-from pricing.providers.contract import Fetched, Normalised, Provider, RawPage, Request, offer_or_refusal
+from pricing.providers.contract import Fetched, Normalised, Provider, RawPage, Request, offer_on
 from pricing.providers.hardware import read_parts, refused
 from pricing.providers.http import Http
 from pricing.providers.known import hardware_of
@@ -97,7 +97,9 @@ def _offer(page: RawPage, item: Mapping[str, Any], stated: str, shape: str, pric
     hardware = hardware_of("oci", shape, stated=stated, count=0.0 if item["partNumber"] in SHAPES else 1.0)
     count = hardware.accelerator_count
     part_number = item["partNumber"]
-    return offer_or_refusal(
+    return offer_on(
+        page,
+        VERSION,
         provider="oci",
         instance_type=shape,
         region="global",
@@ -107,9 +109,6 @@ def _offer(page: RawPage, item: Mapping[str, Any], stated: str, shape: str, pric
         price_parts=(PricePart(name="accelerator", sku_id=part_number, quantity=count, price_usd_per_hour=price),),
         source="Oracle price list (cetools products)",
         source_sku_ids=(part_number,),
-        observed_on=page.fetched_at.date(),
-        adapter_version=VERSION,
-        part=page.part,
     )
 
 

@@ -15,7 +15,7 @@ from pricing.providers.contract import (
     RawPage,
     Request,
     SourceError,
-    offer_or_refusal,
+    offer_on,
 )
 from pricing.providers.hardware import guarded
 from pricing.providers.http import Http
@@ -97,21 +97,19 @@ def _offer(
         memory_gb=float(row["memoryInGb"]),
     )
     status = stock.get("stockStatus")
-    return offer_or_refusal(
+    return offer_on(
+        page,
+        VERSION,
         provider="runpod",
         instance_type=row["id"],
         region=region,
         **hardware.fields("community" if region == "community" else ""),
         purchase_option=option,
-        interruptible=option is PurchaseOption.SPOT,
         launchable=Launchable.YES if status else Launchable.NO,
         launchable_note=f"stock {status}" if status else "out of stock when it was asked",
         price_usd_per_hour=float(price),
         source="RunPod GraphQL gpuTypes",
         source_sku_ids=(row["id"].replace(" ", "_"),),
-        observed_on=page.fetched_at.date(),
-        adapter_version=VERSION,
-        part=page.part,
     )
 
 

@@ -18,7 +18,7 @@ from pricing.providers.contract import (
     RawPage,
     Request,
     SourceError,
-    offer_or_refusal,
+    offer_on,
 )
 from pricing.providers.hardware import read_parts
 from pricing.providers.http import Http
@@ -106,7 +106,9 @@ def _offer(page: RawPage, name: str, server: Mapping[str, Any]) -> Normalised:
         count=float(server["gpu"]),
         memory_gb=float(round(gpu["gpu_memory"] / 2**30)),
     )
-    return offer_or_refusal(
+    return offer_on(
+        page,
+        VERSION,
         provider="scaleway",
         instance_type=name,
         region=page.body["zone"],
@@ -117,9 +119,6 @@ def _offer(page: RawPage, name: str, server: Mapping[str, Any]) -> Normalised:
         price_usd_per_hour=server["hourly_price"] * rate.usd_per_eur,
         source=f"Scaleway API products/servers, euros at {rate.usd_per_eur:g} USD of {rate.on}",
         source_sku_ids=(name,),
-        observed_on=page.fetched_at.date(),
-        adapter_version=VERSION,
-        part=page.part,
     )
 
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from pricing.clock import utc_now
 from pricing.offers import Launchable, PurchaseOption
-from pricing.providers.contract import Fetched, Normalised, Provider, RawPage, Request, SourceError, offer_or_refusal
+from pricing.providers.contract import Fetched, Normalised, Provider, RawPage, Request, SourceError, offer_on
 from pricing.providers.hardware import read_parts
 from pricing.providers.http import Http
 from pricing.providers.known import hardware_of
@@ -96,7 +96,9 @@ def _offer(page: RawPage, ask: Mapping[str, Any], machine: str, country: str) ->
         count=float(ask["num_gpus"]),
         memory_gb=_memory_gb(ask),
     )
-    return offer_or_refusal(
+    return offer_on(
+        page,
+        VERSION,
         provider="vast",
         instance_type=machine,
         region=country,
@@ -106,9 +108,6 @@ def _offer(page: RawPage, ask: Mapping[str, Any], machine: str, country: str) ->
         price_usd_per_hour=float(ask["dph_total"]),
         source="Vast API bundles",
         source_sku_ids=(str(ask["id"]),),
-        observed_on=page.fetched_at.date(),
-        adapter_version=VERSION,
-        part=page.part,
     )
 
 

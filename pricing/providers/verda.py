@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from pricing.offers import PurchaseOption
-from pricing.providers.contract import Fetched, Normalised, Provider, RawPage, Request, offer_or_refusal
+from pricing.providers.contract import Fetched, Normalised, Provider, RawPage, Request, offer_on
 from pricing.providers.hardware import read_parts
 from pricing.providers.http import Http
 from pricing.providers.known import hardware_of
@@ -63,19 +63,17 @@ def _offer(page: RawPage, row: Mapping[str, Any], option: PurchaseOption, price:
         count=count,
         memory_gb=row["gpu_memory"]["size_in_gigabytes"] / count if count else None,
     )
-    return offer_or_refusal(
+    return offer_on(
+        page,
+        VERSION,
         provider="verda",
         instance_type=row["instance_type"],
         region="global",
         **hardware.fields(),
         purchase_option=option,
-        interruptible=option is PurchaseOption.SPOT,
         price_usd_per_hour=price,
         source="Verda API instance-types",
         source_sku_ids=(row["id"],),
-        observed_on=page.fetched_at.date(),
-        adapter_version=VERSION,
-        part=page.part,
     )
 
 

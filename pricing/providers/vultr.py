@@ -9,7 +9,7 @@ from typing import Any, Final
 from pricing.accelerators import resolve_all
 from pricing.errors import PricingError
 from pricing.offers import Launchable, PurchaseOption
-from pricing.providers.contract import Fetched, Normalised, Provider, RawPage, Request, SourceError, offer_or_refusal
+from pricing.providers.contract import Fetched, Normalised, Provider, RawPage, Request, SourceError, offer_on
 from pricing.providers.hardware import Hardware, read_parts
 from pricing.providers.http import Http
 from pricing.providers.known import hardware_of
@@ -118,21 +118,19 @@ def _by_location(
     own = plan.get("location_cost") or {}
     for place in places or ("global",):
         price = (own.get(place) or plan)[price_field] if isinstance(own, dict) else plan[price_field]
-        yield offer_or_refusal(
+        yield offer_on(
+            page,
+            VERSION,
             provider="vultr",
             instance_type=plan["id"],
             region=place,
             **hardware.fields(),
             purchase_option=option,
-            interruptible=option is PurchaseOption.SPOT,
             launchable=Launchable.UNKNOWN if places else Launchable.NO,
             launchable_note="" if places else "no location had it when it was asked",
             price_usd_per_hour=float(price),
             source=f"Vultr API {page.part.replace('_', '-')}",
             source_sku_ids=(plan["id"],),
-            observed_on=page.fetched_at.date(),
-            adapter_version=VERSION,
-            part=page.part,
         )
 
 
