@@ -107,7 +107,9 @@ class Deployment:
     def name(self) -> str:
         """A name that every target takes."""
         words = (self.checkpoint or self.kind).rpartition("/")[2].lower().replace("_", "-").replace(".", "-")
-        return "".join(c for c in words if c.isascii() and (c.isalnum() or c == "-")).strip("-")[:40] or "gpuplan"
+        plain = "".join(c for c in words if c.isascii() and (c.isalnum() or c == "-")).strip("-")
+        named = plain if plain[:1].isalpha() else f"gpu-{plain}"
+        return named[:40].strip("-")
 
     @property
     def max_usd_per_hour(self) -> float:

@@ -6,6 +6,7 @@ import io
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from kubernetes.client import ApiClient
 from planner.cli import main
 from planner.demand.models import known_models
 from planner.launch.checkpoints import checkpoints
-from planner.launch.deployment import LaunchError
+from planner.launch.deployment import LaunchError, deployment_of
 from planner.launch.text import TARGETS, launch_text
 from planner.plan import Plan
 from planner.report.record import plan_record
@@ -215,6 +216,12 @@ def test_what_cannot_be_started_says_why_and_names_what_can() -> None:
     for target in ("vllm", "sglang", "kubernetes"):
         with pytest.raises(LaunchError, match="does not do this kind of work"):
             launch_text(training, target)
+
+
+@pytest.mark.parametrize("model", ["Qwen/3-Qwen3_32B.v2", "x/" + "Qwen3-32B-" * 6, "y/Qwen3-32B--"])
+def test_a_name_is_one_to_every_cluster_and_cloud(model: str) -> None:
+    name = replace(deployment_of(_record()), checkpoint=model).name
+    assert re.fullmatch(r"[a-z]([a-z0-9-]{0,38}[a-z0-9])?", name)
 
 
 def test_every_checkpoint_belongs_to_a_known_model() -> None:
