@@ -24,7 +24,7 @@ EXPECTED = {
 NOT_A_NUMBER = frozenset(
     {"float_parsing", "float_type", "int_parsing", "int_type", "int_parsing_size", "int_from_float_inf"}
 )
-UNION_BRANCHES = frozenset({"str", "int", "float", "ModelNumbers", "Spread"})
+UNION_BRANCHES = frozenset({"Tokens", "Lengths", "Percent", "Mean", "str", "int", "float", "ModelNumbers", "Spread"})
 MOST_FAULTS = 50
 """So many faults of a file are told; whoever has more has written another kind of file."""
 LONGEST_WORD = 60
@@ -55,7 +55,7 @@ def _keys_at(model: type[BaseModel], path: Path_) -> list[str]:
 
 
 def _deref(node: Any, schema: Any) -> Any:  # noqa: ANN401  a JSON Schema is untyped
-    for option in (node, *node.get("anyOf", ()), *node.get("allOf", ())):
+    for option in (node, *node.get("anyOf", ()), *node.get("allOf", ()), *node.get("oneOf", ())):
         if "$ref" in option:
             return schema["$defs"][option["$ref"].rsplit("/", 1)[-1]]
     return node

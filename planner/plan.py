@@ -14,7 +14,7 @@ from planner.demand.models import resolve_model
 from planner.demand.requirements import Requirements, requirements
 from planner.demand.suitability import suitable_model
 from planner.demand.volume import Volume, volume
-from planner.demand.workload import Workload
+from planner.demand.workload import Serve, Workload
 from planner.errors import InputError
 from planner.options.evidence import Evidence
 from planner.options.free import free_machines
@@ -25,10 +25,11 @@ from planner.options.place import assumptions_at
 from planner.options.rented import rented_options
 from planner.options.servers import dropped_prices, ownable_servers
 from planner.options.sized import is_wanted
-from planner.supply.calibration import Calibration
+from planner.supply.calibration import Calibration, default_calibration
 from planner.supply.candidates import Candidates, find_candidates
 from planner.supply.machines import Refusal
 from planner.supply.scaling import relief, relief_sentence
+from planner.traffic.confirm import Confirmed, confirmed
 from planner.uncertainty import JointDraws, PlanRisk, plan_risk
 from planner.verdict.alternatives import alternatives_of
 from planner.verdict.break_evens import BreakEvenPair, best_by_kind, break_even_of, break_evens
@@ -150,6 +151,8 @@ class Plan:
         What has to be known of the verdict's option.
     variants : Variants
         The same work asked a little differently.
+    confirmed : mapping of str to Confirmed
+        Percentiles of the verdict's fleet, simulated, by option id; empty where no requests are served or nothing was simulated.
     refusals : tuple of Refusal
         Machines that cannot do the work.
     assumptions : tuple of Assumption
@@ -180,6 +183,7 @@ class Plan:
     cost_ranges: Mapping[str, tuple[float, float]]
     remarks: tuple[Remark, ...]
     variants: Variants
+    confirmed: Mapping[str, Confirmed]
     refusals: tuple[Refusal, ...]
     assumptions: tuple[Assumption, ...]
     funnel: tuple[FunnelStep, ...]
@@ -301,6 +305,7 @@ def make_plan(
         cost_ranges=ranges,
         remarks=remarks_of(workload, chosen, options, needs, traced),
         variants=variants_of(workload, chosen, options, supply) if with_turns else Variants(),
+        confirmed=_confirmed(workload, chosen, architecture, traced, calibration) if with_turns else {},
         refusals=refusals,
         assumptions=traced.used(),
         funnel=funnel,
@@ -320,6 +325,21 @@ def make_plan(
             newest_price_on=max(option.priced_on for option in options),
         ),
     )
+
+
+def _confirmed(
+    workload: Workload,
+    chosen: Option,
+    architecture: Architecture | None,
+    assumptions: Assumptions,
+    calibration: Calibration | None,
+) -> dict[str, Confirmed]:
+    """Return the percentiles of the verdict's fleet, where it serves requests."""
+    work = workload.work
+    if not isinstance(work, Serve) or chosen.fleet is None or architecture is None:
+        return {}
+    found = confirmed(work, chosen.fleet, architecture, assumptions, calibration or default_calibration())
+    return {chosen.id: found} if found else {}
 
 
 def _turns(

@@ -235,6 +235,7 @@ def _refuse_what_is_missing(line: _Line, kind: str, command: str) -> None:
         for each in _asked_fields(kind, with_constraints=False)
         if (each.is_required or each.name == "model")
         and each.key not in (line.content[kind] if "." in each.name else line.content)
+        and not (each.key in {"input_tokens", "output_tokens"} and "traffic" in line.content[kind])
     ]
     if missing:
         raise InputError(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from planner.assumptions import Assumptions
+from planner.demand.lengths import mean_tokens, variation
+from planner.demand.traffic_kinds import Traffic
 from planner.demand.workload import Serve, Workload
 
 __all__ = ["with_limits"]
@@ -12,7 +14,7 @@ def with_limits(workload: Workload, assumptions: Assumptions) -> Workload:
     """Return a service with the limits and the spare replicas that it does not state; other work as it is.
 
     A service that states no limit still has users who wait, so limits hold that any chat would ask for (`serve.ttft_limit_ms`, in
-    proportion for long prompts, and `serve.tpot_limit_ms`). Spare replicas are paid for only where the user stated a limit.
+    proportion for long prompts, and `serve.tpot_limit_ms`). Lengths whose variation is not stated vary as those of chats do. Spare replicas are paid for only where the user stated a limit.
 
     Examples
     --------
@@ -26,13 +28,15 @@ def with_limits(workload: Workload, assumptions: Assumptions) -> Workload:
     work = workload.work
     if not isinstance(work, Serve):
         return workload
-    filled: dict[str, float] = {}
+    filled: dict[str, float | Traffic] = {}
     if work.ttft_limit_ms is None:
-        longer = max(work.input_tokens / assumptions["serve.ttft_limit_input_tokens"], 1.0)
+        longer = max(mean_tokens(work.input_tokens) / assumptions["serve.ttft_limit_input_tokens"], 1.0)
         filled["ttft_limit_ms"] = assumptions["serve.ttft_limit_ms"] * longer
     if work.tpot_limit_ms is None:
         filled["tpot_limit_ms"] = assumptions["serve.tpot_limit_ms"]
     if work.spare_replicas is None:
         # Both limits filled in: none was stated.
         filled["spare_replicas"] = 0 if len(filled) > 1 else round(assumptions["serve.spare_replicas"])
+    if work.traffic is None and None in (variation(work.input_tokens), variation(work.output_tokens)):
+        filled["traffic"] = Traffic.CHAT
     return workload.model_copy(update={"serve": work.model_copy(update=filled)}) if filled else workload

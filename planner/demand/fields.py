@@ -121,8 +121,10 @@ def _fields(model: type[BaseModel], prefix: str, skip: frozenset[str] = frozense
             continue
         arms = list(_arms(info.annotation))
         inner = [arm for outer in arms if get_origin(outer) is tuple for arm in _arms(get_args(outer)[0])]
-        choices = next((found for arm in (*arms, *inner) if (found := _choices(arm))), ())
-        kind = "choice" if choices else "flag" if bool in arms else "number" if {int, float} & set(arms) else "text"
+        # A number with a word for a special case stays a number.
+        is_number = bool({int, float} & set(arms))
+        choices = () if is_number else next((found for arm in (*arms, *inner) if (found := _choices(arm))), ())
+        kind = "choice" if choices else "flag" if bool in arms else "number" if is_number else "text"
         yield Field(f"{prefix}{name}", kind, choices, bool(inner), info.is_required(), _documented(model).get(name, ""))
 
 

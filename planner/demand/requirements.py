@@ -16,6 +16,7 @@ from planner.demand.flops import (
     mean_attended_tokens,
     training_flop_per_token,
 )
+from planner.demand.lengths import mean_tokens
 from planner.demand.memory import (
     WEIGHT_BYTES_BY_PRECISION,
     adapter_state_bytes,
@@ -233,8 +234,9 @@ def _least_weights(workload: Workload, arch: Architecture) -> float:
 
 
 def _text(workload: Workload, work: Serve | Batch, arch: Architecture, base: Requirements) -> Requirements:
-    flop = request_flop(arch, work.input_tokens, work.output_tokens, work.prefix_cache_hit_share)
-    context = work.input_tokens + work.output_tokens
+    inputs, outputs = mean_tokens(work.input_tokens), mean_tokens(work.output_tokens)
+    flop = request_flop(arch, inputs, outputs, work.prefix_cache_hit_share)
+    context = inputs + outputs
     kv = {precision: float(kv_bytes_per_token(arch, precision, context)) for precision in ("bf16", "fp8")}
     deadline_s = None
     if isinstance(work, Serve):
@@ -247,17 +249,17 @@ def _text(workload: Workload, work: Serve | Batch, arch: Architecture, base: Req
         base,
         kv_cache_bytes_per_token=kv,
         kv_cache_bytes_per_request=kv["bf16"] * context,
-        flop_per_token=flop / work.output_tokens,
+        flop_per_token=flop / outputs,
         flop_per_unit=flop,
         unit="requests",
         total_flop=flop * total if total else None,
         tokens_total=total * context if total else None,
         units_per_s=mean or None,
         peak_units_per_s=peak or None,
-        input_tokens_per_s=mean * work.input_tokens or None,
-        output_tokens_per_s=mean * work.output_tokens or None,
-        peak_input_tokens_per_s=peak * work.input_tokens or None,
-        peak_output_tokens_per_s=peak * work.output_tokens or None,
+        input_tokens_per_s=mean * inputs or None,
+        output_tokens_per_s=mean * outputs or None,
+        peak_input_tokens_per_s=peak * inputs or None,
+        peak_output_tokens_per_s=peak * outputs or None,
         peak_flop_per_s=peak * flop or None,
         deadline_s=deadline_s,
         least_memory_bytes=_least_weights(workload, arch) + kv["fp8"] * context,

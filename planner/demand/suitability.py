@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from planner.demand.architecture import Architecture
+from planner.demand.lengths import mean_tokens
 from planner.demand.workload import Batch, Embed, Finetune, Pretrain, Serve, Workload
 from planner.errors import InputError
 
@@ -36,7 +37,7 @@ def longest_sequence_tokens(workload: Workload) -> int:
     """Return the longest sequence that the work puts through the model, 0 where there is none."""
     match workload.work:
         case Serve() | Batch() as work:
-            return work.input_tokens + work.output_tokens
+            return mean_tokens(work.input_tokens) + mean_tokens(work.output_tokens)
         case Pretrain() | Finetune() as work:
             return work.seq_len
         case Embed() as work:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from planner.demand.lengths import mean_tokens
 from planner.demand.workload import (
     Batch,
     Diffusion,
@@ -85,8 +86,8 @@ def volume(workload: Workload, hours_per_month: float) -> Volume:
             return Volume(
                 is_job=False,
                 runs_per_month=1.0,
-                input_tokens=requests * work.input_tokens,
-                output_tokens=requests * work.output_tokens,
+                input_tokens=requests * mean_tokens(work.input_tokens),
+                output_tokens=requests * mean_tokens(work.output_tokens),
                 request_count=requests,
             )
         case Batch() as work:

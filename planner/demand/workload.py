@@ -9,9 +9,21 @@ from __future__ import annotations
 import math
 from datetime import date
 from enum import StrEnum
-from typing import Annotated, Literal, Self, cast
+from typing import Annotated, Any, Literal, Self, cast
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    ModelWrapValidatorHandler,
+    Tag,
+    model_validator,
+)
+
+from planner.demand.lengths import Lengths
+from planner.demand.traffic_kinds import Traffic, traffic_kind
 
 __all__ = [
     "Batch",
@@ -58,6 +70,16 @@ Layers = Annotated[int, Field(gt=0, le=10_000), BeforeValidator(_no_truth_value)
 Width = Annotated[int, Field(gt=0, le=1_000_000), BeforeValidator(_no_truth_value)]
 Tokens = Annotated[int, Field(gt=0, le=100_000_000), BeforeValidator(_no_truth_value)]
 """Tokens of one request or sequence; the longest contexts hold ten million."""
+TokenLengths = Annotated[
+    Annotated[Tokens, Tag("Tokens")] | Annotated[Lengths, Tag("Lengths")],
+    Discriminator(lambda value: "Lengths" if isinstance(value, dict | Lengths) else "Tokens"),
+]
+"""Tokens of requests: their mean, or how they vary."""
+Percentile = Annotated[
+    Annotated[float, Field(ge=1, le=99.9), BeforeValidator(_no_truth_value), Tag("Percent")]
+    | Annotated[Literal["mean"], Tag("Mean")],
+    Discriminator(lambda value: "Mean" if isinstance(value, str) else "Percent"),
+]
 Name = Annotated[str, Field(max_length=100)]
 Names = Annotated[tuple[Name, ...], Field(max_length=200), BeforeValidator(_one_or_many)]
 
@@ -174,6 +196,11 @@ class ModelNumbers(_Section):
     max_context_tokens: int = Field(default=0, ge=0, le=2_000_000_000)
 
 
+def _lengths_may_be_missing(schema: dict[str, Any]) -> None:
+    """Let an editor accept a service whose kind of traffic tells the lengths."""
+    schema["required"] = [name for name in schema["required"] if name not in {"input_tokens", "output_tokens"}]
+
+
 class Serve(_Section):
     """Answer requests as they come, within limits.
 
@@ -183,10 +210,14 @@ class Serve(_Section):
         Mean arrival rate over the whole week, requests per second.
     peak_requests_per_s : float, optional
         Rate that has to be held at the busiest time; without it the profile tells.
-    input_tokens : int
-        Mean length of a prompt, in tokens.
-    output_tokens : int
-        Mean length of an answer, in tokens.
+    input_tokens : int or Lengths
+        Length of a prompt, in tokens: a mean, ``{mean, cv}``, or quantiles ``{p50, p90, p99}``; `traffic` fills it in.
+    output_tokens : int or Lengths
+        Length of an answer, in tokens; likewise.
+    traffic : str, optional
+        ``chat``, ``code``, ``api``, ``reasoning`` or ``agent``: lengths of a public trace where none are stated, and how they vary.
+    limit_percentile : float or str
+        Percent of the requests that have to keep the limits, by which a simulation judges the fleet; ``mean`` is allowed.
     ttft_limit_ms : float, optional
         Longest mean time to first token; `planner.demand.defaults` fills in what is not stated.
     tpot_limit_ms : float, optional
@@ -201,16 +232,33 @@ class Serve(_Section):
         Speculative decoding: tokens that a small draft model proposes each step; 0 is none.
     """
 
+    model_config = ConfigDict(json_schema_extra=_lengths_may_be_missing)
+
     requests_per_s: Rate
     peak_requests_per_s: Rate | None = None
-    input_tokens: Tokens
-    output_tokens: Tokens
+    input_tokens: TokenLengths
+    output_tokens: TokenLengths
+    traffic: Traffic | None = None
+    limit_percentile: Percentile = 95.0
     ttft_limit_ms: Positive | None = None
     tpot_limit_ms: Positive | None = None
     spare_replicas: Annotated[int, Field(ge=0, le=1000), BeforeValidator(_no_truth_value)] | None = None
     profile: Profile = Profile.STEADY
     prefix_cache_hit_share: Annotated[float, Field(ge=0, lt=1)] = 0.0
     drafted_tokens: Annotated[int, Field(ge=0, le=16), BeforeValidator(_no_truth_value)] = 0
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _lengths_of_traffic(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:  # noqa: ANN401  as written
+        """Fill in the lengths of a stated kind of traffic; they count as not stated."""
+        missing: list[str] = []
+        if isinstance(data, dict) and data.get("traffic") in set(Traffic):
+            missing = [name for name in ("input_tokens", "output_tokens") if name not in data]
+            kind = traffic_kind(Traffic(data["traffic"]))
+            data = data | {name: getattr(kind, name) for name in missing}
+        made = handler(data)
+        made.model_fields_set.difference_update(missing)
+        return made
 
 
 class Pretrain(_Section):

@@ -69,6 +69,7 @@ def because(plan: Plan) -> tuple[str, ...]:
     best = best_by_kind(plan.options)
     deadline_hours = plan.workload.deadline_hours
     return (  # the weightiest first: a short answer shows the first few
+        *_percentiles(plan, chosen),
         *_remarks(plan, RemarkCode.DEADLINE, RemarkCode.NO_SPARE),
         *_remarks(plan, RemarkCode.GIVEN_BACK, RemarkCode.INTERCONNECT),
         *_remarks(plan, RemarkCode.TRAINED, RemarkCode.MFU),
@@ -215,12 +216,40 @@ def _speed(plan: Plan, chosen: Option, deadline_hours: float) -> list[str]:
     if speed.ttft_ms is not None and speed.tpot_ms is not None:
         limits = [getattr(plan.in_force.work, f"{name}_limit_ms", None) for name in ("ttft", "tpot")]
         ttft, tpot = (f", limit {limit:,.0f}" if limit else "" for limit in limits)
+        if chosen.id in plan.confirmed:
+            return said
         said.append(
             f"Mean TTFT is {speed.ttft_ms.typical:,.0f} ms (80 % band {speed.ttft_ms.low:,.0f} to {speed.ttft_ms.high:,.0f}{ttft}), "
             f"mean TPOT {speed.tpot_ms.typical:,.0f} ms ({speed.tpot_ms.low:,.0f} to {speed.tpot_ms.high:,.0f}{tpot}); "
             f"average utilization is {percent(fleet.utilisation_share)}."
         )
     return said
+
+
+def _percentiles(plan: Plan, chosen: Option) -> list[str]:
+    """Say what requests wait at the percentile of the limits, and what 99 % of them within the limits would take."""
+    found = plan.confirmed.get(chosen.id)
+    if found is None or chosen.fleet is None:
+        return []
+    service, limits, percentile = found.service, found.limits, found.limits.percentile
+    name = "mean" if percentile is None else f"p{percentile:g}"
+    ttft_ms, tpot_ms, _ = service.at_limit_ms
+    told = (
+        f"TTFT {name} is {ttft_ms:,.0f} ms (limit {limits.ttft_ms:,.0f}), TPOT {name} {tpot_ms:,.0f} ms (limit {limits.tpot_ms:,.0f}), "
+        f"simulated; {percent(chosen.fleet.utilisation_share)} average utilization."
+    )
+    if not service.holds:
+        lost = "With the spares lost the" if chosen.spare_instance_count else "The"
+        told += f" {lost} limits do not hold at {name}: {_needed(found.needed_count, found.replica_count)}."
+    elif found.strictest_count != found.replica_count:
+        told += f" At p99 {_needed(found.strictest_count, found.replica_count)}."
+    return [told]
+
+
+def _needed(number: int | None, have: int) -> str:
+    if number is None:
+        return "more replicas do not help; a faster layout or GPU would"
+    return f"{number:,} replicas would hold them, {have:,} do not"
 
 
 def _remarks(plan: Plan, *codes: RemarkCode) -> list[str]:

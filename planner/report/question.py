@@ -22,6 +22,8 @@ PHRASES = {
     "peak_requests_per_s": "peak {} requests/s",
     "input_tokens": "{} input tokens",
     "output_tokens": "{} output tokens",
+    "traffic": "lengths vary as in {} traffic",
+    "limit_percentile": "limits at percentile {}",
     "tokens_per_document": "{} tokens per document",
     "tokens_b": "{} billion tokens",
     "tokens_m": "{} million tokens",

@@ -17,6 +17,7 @@ from planner.report.remarks import remark_text
 from planner.report.values import SCHEMA_VERSION, Record
 from planner.report.wording import dropped_text, reason_text
 from planner.supply.machines import Fleet, Range
+from planner.traffic.confirm import Confirmed
 from planner.verdict.alternatives import alternatives_of
 from pricing.history import price_history
 
@@ -51,8 +52,31 @@ def performance_record(fleet: Fleet | None) -> Record | None:
 NONE_OF_THIS_SORT = "none that does this work within the constraints"
 
 
-def _option(option: Option, planned_on: date, ranges: Mapping[str, tuple[float, float]]) -> Record:
+def _percentiles(found: Confirmed | None) -> Record:
+    """Return the percentiles of a simulated fleet; nulls of one that was not."""
+    service = found.service if found else None
+    times: Record = {
+        f"{name}_{quantile}_ms": getattr(getattr(service, f"{name}_ms"), quantile) if service else None
+        for name in ("ttft", "tpot", "total")
+        for quantile in ("p50", "p90", "p95", "p99")
+    }
+    return {
+        **times,
+        "over_ttft_limit_share": service.over_ttft_share if service else None,
+        "over_tpot_limit_share": service.over_tpot_share if service else None,
+        "limit_percentile": found.limits.percentile if found else None,
+        "limits_hold": service.holds if service else None,
+        "simulated_replica_count": found.replica_count if found else None,
+        "limits_replica_count": found.needed_count if found else None,
+        "limits_p99_replica_count": found.strictest_count if found else None,
+    }
+
+
+def _option(
+    option: Option, planned_on: date, ranges: Mapping[str, tuple[float, float]], found: Confirmed | None
+) -> Record:
     fleet = option.fleet
+    speed = performance_record(fleet)
     low, high = ranges.get(option.id, (None, None))
     return {
         "id": option.id,
@@ -80,7 +104,7 @@ def _option(option: Option, planned_on: date, ranges: Mapping[str, tuple[float, 
         }
         if fleet and fleet.memory
         else None,
-        "performance": performance_record(fleet),
+        "performance": speed | _percentiles(found) if speed else None,
         "cost": {
             "present_value_usd": option.present_value_usd,
             "usd_per_month": option.usd_per_month,
@@ -137,7 +161,9 @@ def plan_record(plan: Plan, *, top: int | None = None) -> Record:
         "model": plan.model,
         "requirements": _requirements(plan),
         "verdict": {**_verdict(plan), "headline": headline(plan), "because": because(plan)},
-        "options": [_option(option, plan.planned_on, plan.cost_ranges) for option in kept],
+        "options": [
+            _option(option, plan.planned_on, plan.cost_ranges, plan.confirmed.get(option.id)) for option in kept
+        ],
         "options_found_count": len(plan.options),
         "break_evens": plan.break_evens,
         "timelines": [

@@ -48,6 +48,29 @@ class Performance(_Part):
     rate_unit: str
     ttft_range_ms: Range | None
     tpot_range_ms: Range | None
+    ttft_p50_ms: Number | None = None
+    """Of requests as they vary, simulated at the busiest rate with the spares lost; null for what was not simulated."""
+    ttft_p90_ms: Number | None = None
+    ttft_p95_ms: Number | None = None
+    ttft_p99_ms: Number | None = None
+    tpot_p50_ms: Number | None = None
+    tpot_p90_ms: Number | None = None
+    tpot_p95_ms: Number | None = None
+    tpot_p99_ms: Number | None = None
+    total_p50_ms: Number | None = None
+    total_p90_ms: Number | None = None
+    total_p95_ms: Number | None = None
+    total_p99_ms: Number | None = None
+    over_ttft_limit_share: Share | None = None
+    over_tpot_limit_share: Share | None = None
+    limit_percentile: Number | None = None
+    """Percent of the requests that have to keep the limits; null holds the mean to them."""
+    limits_hold: bool | None = None
+    simulated_replica_count: Count | None = None
+    """Replicas without the spares."""
+    limits_replica_count: Count | None = None
+    """Replicas that hold the limits at the percentile; null where up to twice as many do not."""
+    limits_p99_replica_count: Count | None = None
 
 
 class Cost(_Part):

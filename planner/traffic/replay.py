@@ -158,17 +158,27 @@ def fewest_replicas(
     times: StepTimes,
     limits: Limits,
     *,
+    least: int = 1,
     most: int = MOST_REPLICAS,
     routing: Routing = "least_loaded",
+    skipped_count: int = 0,
 ) -> int | None:
-    """Return the fewest replicas that hold the limits; None where so many do not."""
+    """Return the fewest replicas that hold the limits; None where so many do not.
+
+    Parameters
+    ----------
+    least, most : int
+        Where the search begins and ends.
+    skipped_count : int
+        First requests that are left out, while the replicas fill.
+    """
 
     def holds(count: int) -> bool:
-        return service_of(simulated(requests, times, count, routing=routing), limits).holds
+        return service_of(simulated(requests, times, count, routing=routing), limits, skipped_count=skipped_count).holds
 
     if not _holds_alone(requests, times, limits):
         return None
-    return _first(holds, min(_least(requests, times), most), most)
+    return _first(holds, min(max(_least(requests, times), least), most), most)
 
 
 def _first(holds: Callable[[int], bool], least: int, most: int) -> int | None:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from planner.assumptions import Assumptions
 from planner.demand.architecture import Architecture
 from planner.demand.formats import FORMATS, kin_of
+from planner.demand.lengths import mean_tokens
 from planner.demand.requirements import peak_requests_per_s
 from planner.demand.workload import Batch, Serve, Workload
 from planner.supply.calibration import Calibration
@@ -104,8 +105,8 @@ def demand_of(workload: Workload, assumptions: Assumptions) -> Demand:
         return Demand(
             peak_per_s=peak_requests_per_s(work),
             mean_per_s=work.requests_per_s,
-            input_tokens=work.input_tokens,
-            output_tokens=work.output_tokens,
+            input_tokens=mean_tokens(work.input_tokens),
+            output_tokens=mean_tokens(work.output_tokens),
             cached_share=work.prefix_cache_hit_share,
             ttft_limit_s=work.ttft_limit_ms / 1e3 if work.ttft_limit_ms else math.inf,
             tpot_limit_s=work.tpot_limit_ms / 1e3 if work.tpot_limit_ms else math.inf,
