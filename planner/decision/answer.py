@@ -109,6 +109,9 @@ class GpuDecision:
         Where use went up or down by half or more: the record's first weeks, and its last, which the mix is for.
     recent_hours : int
         What of the record counts.
+    going_on_gpus, going_on_usd_per_month, going_on_best_usd_per_month : float or None
+        Where there is a trend and it goes on for as long again: accelerators on average, what they cost with the machines of
+        this mix, and with the mix that would then be cheapest.
     mean_gpus, peak_gpus, base_gpus : float
         Of the curve.
     paid_usd_per_month, mix_usd_per_month, saving_usd_per_month : float
@@ -150,6 +153,9 @@ class GpuDecision:
     trend_first_gpus: float | None = None
     trend_last_gpus: float | None = None
     recent_hours: int = 0
+    going_on_gpus: float | None = None
+    going_on_usd_per_month: float | None = None
+    going_on_best_usd_per_month: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

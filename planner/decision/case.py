@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,12 +22,14 @@ from planner.usage.bill import PLAN_WORD
 from planner.usage.summary import COMMITTED, Usage
 from pricing.catalog import Catalog
 from pricing.errors import PricingError
+from pricing.offers import offer_id
 
 __all__ = ["LEAST_RECORD_HOURS", "TODAY", "Case", "case_of"]
 
 FloatArray = NDArray[np.float64]
 TODAY = "today's"
 """Begins the name of a tier at the price that the bill itself shows."""
+DAYS_PER_YEAR = 365.25
 LEAST_RECORD_HOURS = 2 * HOURS_PER_WEEK
 """Of less nobody buys or commits: a few days know nothing of the next year."""
 
@@ -59,6 +62,8 @@ class Case:
         Where use went up or down so far that only its end counts.
     is_short : bool
         Whether the record is too short to own or to commit on.
+    price_age_years : mapping of str to float
+        How old the price of each tier is that stands in the catalogue.
     """
 
     place: Place
@@ -73,6 +78,7 @@ class Case:
     spot_share: float
     trend: Trend | None
     is_short: bool
+    price_age_years: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def gpu(self) -> str:
@@ -108,6 +114,17 @@ class Case:
         """Return how many of each tier are kept."""
         return {use.name: use.machines for use in self.best.tiers}
 
+    def going_on(self) -> Case | None:
+        """Return the same where use goes on to go up or down for as long again, with the mix that would then be cheapest; None where it does neither."""
+        if self.trend is None:
+            return None
+        ratio = max(2.0 - self.trend.first_gpus / self.trend.last_gpus, 0.0)
+        step = float(max(self.place.gpus_per_machine, 1))
+        level = np.ceil(self.level * ratio / step - 1e-9) * step
+        if not level.any():
+            return None
+        return replace(self, level=level, best=cheapest_mix(DemandCurve(units=year_of(level)), self.tiers))
+
     def mixed(self, *kinds: TierKind) -> Case:
         """Return the same with the cheapest mix of some kinds of tiers alone; those by the hour are always among them."""
         tiers = tuple(tier for tier in self.tiers if tier.kind in (*kinds, TierKind.ON_DEMAND))
@@ -116,7 +133,7 @@ class Case:
 
 def case_of(
     usage: Usage, place: Place, catalog: Catalog, servers: Sequence[OwnableServer], assumptions: Assumptions, months: int,
-    *, anywhere: bool, basis: str = "",
+    *, anywhere: bool, basis: str = "", today: date | None = None,
 ) -> Case | str:  # fmt: skip
     """Return what is known of one kind of machine and its cheapest mix, or why there is none.
 
@@ -138,6 +155,8 @@ def case_of(
         Whether offers of other places may stand in.
     basis : str
         ``allocated`` sizes for all that ran, whatever counters saw.
+    today : date, optional
+        By which prices have an age.
     """
     try:
         offers = catalog.select(accelerators=[place.gpu])
@@ -203,6 +222,11 @@ def case_of(
         spot_share=share,
         trend=trend,
         is_short=is_short,
+        price_age_years={
+            offer_id(offer): max((today - offer.observed_on).days, 0) / DAYS_PER_YEAR for offer in offers.offers
+        }
+        if today
+        else {},
     )
 
 

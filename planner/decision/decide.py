@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import date
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,11 +13,12 @@ from planner.assumptions import Assumptions
 from planner.costs.rivals import rivals
 from planner.decision.answer import Decision, GpuDecision, OwnBreakEven, Part, SwitchOff
 from planner.decision.case import LEAST_RECORD_HOURS, TODAY, Case, case_of
+from planner.decision.dispatch import dispatched_usd
 from planner.decision.ladder import ladder_of
 from planner.decision.place import Place, places_of
 from planner.decision.resampling import resampled_costs_usd
 from planner.decision.switch_off import switch_off_of
-from planner.decision.year import HOURS_PER_YEAR
+from planner.decision.year import HOURS_PER_YEAR, year_of
 from planner.errors import InputError, NothingFitsError
 from planner.mix_tiers import owned_timeline_of
 from planner.options.servers import ownable_servers
@@ -52,6 +54,7 @@ def decide(  # noqa: PLR0913 - the options of the command, each by name
     seed: int = 0,
     no_own: bool = False,
     basis: str = "",
+    today: date | None = None,
 ) -> Decision:
     """Decide for each kind of machine with enough use, place by place.
 
@@ -76,6 +79,8 @@ def decide(  # noqa: PLR0913 - the options of the command, each by name
         Leave out buying.
     basis : str
         ``allocated`` sizes for all that ran; else, where counters looked, machines on which nothing worked are left out.
+    today : date, optional
+        By which prices have an age; the resamples let an old price have moved on since.
 
     Raises
     ------
@@ -103,7 +108,7 @@ def decide(  # noqa: PLR0913 - the options of the command, each by name
         if hours < LEAST_SHARE * usage.gpu_hours and not wanted:
             kept.append((name, "too little use"))
             continue
-        case = case_of(usage, place, catalog, servers, assumptions, months, anywhere=anywhere, basis=basis)
+        case = case_of(usage, place, catalog, servers, assumptions, months, anywhere=anywhere, basis=basis, today=today)
         if isinstance(case, str):
             kept.append((name, case))
         elif case.paid_usd_per_hour - case.mix_usd_per_hour <= LEAST_SAVING_SHARE * case.paid_usd_per_hour:
@@ -283,7 +288,21 @@ def _decided(case: Case, assumptions: Assumptions, months: int, sure: FloatArray
         trend_first_gpus=case.trend.first_gpus if case.trend else None,
         trend_last_gpus=case.trend.last_gpus if case.trend else None,
         recent_hours=len(case.level),
+        **_going_on(case, per_month),
     )
+
+
+def _going_on(case: Case, per_month: float) -> dict[str, float]:
+    """Return what the mix costs where the trend goes on, and what the mix for that would."""
+    later = case.going_on()
+    if later is None:
+        return {}
+    level = year_of(later.level)
+    return {
+        "going_on_gpus": float(later.level.mean()),
+        "going_on_usd_per_month": dispatched_usd(level, case.tiers, case.machines()) / len(level) * per_month,
+        "going_on_best_usd_per_month": later.mix_usd_per_hour * per_month,
+    }
 
 
 def _own_break_even(case: Case, assumptions: Assumptions, months: int) -> OwnBreakEven | None:

@@ -50,6 +50,9 @@ def resampled_costs_usd(
         ("rent.price_change_share_per_year", "risk.demand_ratio"): assumptions["risk.correlation_rent_demand_share"]
     }
     drawn = draw(inputs, together, resamples, rng)
+    # How a price went since it was seen is known as little as how it will go on; in the middle it stands where it stood.
+    price = _uncertain(assumptions, "rent.price_change_share_per_year")
+    since = (1.0 + draw([price], {}, resamples, np.random.default_rng([seed, 1]))[price.name]) / (1.0 + price.typical)
     costs = np.zeros((3, len(cases), resamples))
     lengths = sorted({len(case.level) for case in cases})
     for number in range(resamples):
@@ -58,7 +61,10 @@ def resampled_costs_usd(
         server, demand = drawn["risk.server_price_ratio"][number], drawn["risk.demand_ratio"][number]
         for row, case in enumerate(cases):
             picked = weeks[len(case.level)]
-            tiers = [_repriced(tier, rent, server) for tier in case.tiers]
+            tiers = [
+                _repriced(tier, rent, server, since[number] ** case.price_age_years.get(tier.name, 0.0))
+                for tier in case.tiers
+            ]
             before = case.level[picked]
             level = _scaled(before, demand, rng)
             # Who needs more pays more, as for the rest; what is committed is paid either way.
@@ -92,12 +98,17 @@ def _uncertain(assumptions: Assumptions, name: str) -> Uncertain:
     return Uncertain(name=name, low=row.low, typical=row.value, high=row.high, kind=kind)
 
 
-def _repriced(tier: Tier, rent_ratio: float, server_ratio: float) -> Tier:
-    """Return a tier at other prices; a commitment holds its price, which is what it is bought for."""
+def _repriced(tier: Tier, rent_ratio: float, server_ratio: float, aged_ratio: float) -> Tier:
+    """Return a tier at other prices; a commitment holds the price that it is bought at, which is what it is bought for."""
     match tier.kind:
         case TierKind.OWNED:
-            return replace(tier, fixed_usd_per_machine_hour=tier.fixed_usd_per_machine_hour * server_ratio)
+            fixed, hourly = server_ratio, 1.0
         case TierKind.COMMITTED:
-            return tier
+            fixed, hourly = aged_ratio, aged_ratio
         case _:
-            return replace(tier, usd_per_unit_hour=tier.usd_per_unit_hour * rent_ratio)
+            fixed, hourly = 1.0, rent_ratio * aged_ratio
+    return replace(
+        tier,
+        fixed_usd_per_machine_hour=tier.fixed_usd_per_machine_hour * fixed,
+        usd_per_unit_hour=tier.usd_per_unit_hour * hourly,
+    )

@@ -177,6 +177,11 @@ def _parts(gpu: GpuDecision) -> Table:
         notes.append(
             f"an hour in use cost {usd(gpu.break_even.paid_usd_per_gpu_hour)} USD, with what was committed and not used; {gpu.break_even.because}; the base load works in {percent(gpu.break_even.base_use_share)} of the hours"
         )
+    if gpu.going_on_gpus is not None:
+        notes.append(
+            f"if use goes on like this for as long again ({count(round(gpu.going_on_gpus))} GPUs), this mix costs {usd(gpu.going_on_usd_per_month)} USD a month "
+            f"and the cheapest for that {usd(gpu.going_on_best_usd_per_month)}"
+        )
     if gpu.holds_share is not None:
         notes.append(
             f"saves {usd(gpu.saving_low_usd_per_month)} to {usd(gpu.saving_high_usd_per_month)} USD a month in 8 of 10 "

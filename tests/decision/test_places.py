@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import numpy as np
@@ -102,6 +103,26 @@ def test_growth_and_shrinking_are_sized_for_what_runs_now(levels: tuple[int, ...
     assert found.gpus[0].mean_gpus == pytest.approx(levels[-1])
     assert found.paid_usd_per_month == pytest.approx(levels[-1] * 6.88 * 730)
     assert words in headline(found)
+
+
+def test_a_trend_that_goes_on_is_a_scenario_beside_what_runs_now() -> None:
+    level = np.repeat(np.array([8.0, 16.0, 24.0, 32.0]), 15 * 24)
+    gpu = _decision((P5, level, 6.88, "on_demand")).gpus[0]
+    assert gpu.going_on_gpus == pytest.approx(2 * 32 - 8)
+    assert gpu.going_on_best_usd_per_month is not None
+    assert gpu.going_on_usd_per_month is not None
+    assert gpu.mix_usd_per_month < gpu.going_on_best_usd_per_month < gpu.going_on_usd_per_month
+
+
+def test_old_prices_widen_the_range_of_the_saving() -> None:
+    parts = ((P5, _steady(8), 9.0, "on_demand"),)
+    newest = max(offer.observed_on for offer in load_bundled().offers)
+    spread = []
+    for today in (None, newest + timedelta(days=365)):
+        found = _decision(*parts, resamples=12, no_own=True, today=today)
+        low, high = found.saving_low_usd_per_month, found.saving_high_usd_per_month
+        spread.append((high or 0.0) - (low or 0.0))
+    assert 0 < spread[0] < spread[1]
 
 
 def test_a_few_days_own_and_commit_to_nothing_and_say_nothing_of_how_sure_they_are() -> None:
