@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from planner.commands.options import assumption_options, assumptions_of, day_of, filter_options, split_names, store_options
+from planner.commands.options import (
+    assumption_options,
+    assumptions_of,
+    day_of,
+    filter_options,
+    split_names,
+    store_options,
+)
 from pricing.console import CommandLineError, Output, Talk, common_options, output_options, write_output
 
 if TYPE_CHECKING:
@@ -132,6 +139,7 @@ def usage(
         answer = decided(
             paid, choice, assumptions_of(settings, assumptions_file), gpu=gpu or "", months=horizon, resamples=resamples,
             seed=seed, no_own=no_own, basis=basis or "", today=day_of(as_of),
+            elsewhere=bool(providers or regions or countries),
         )  # fmt: skip
     _show(output, found, answer, tag)
 

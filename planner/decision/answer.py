@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import date
 
-__all__ = ["Decision", "GpuDecision", "OwnBreakEven", "Part", "Step", "SwitchOff"]
+__all__ = ["Decision", "GpuDecision", "Kept", "Note", "OwnBreakEven", "Part", "Step", "SwitchOff"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,23 +164,77 @@ class SwitchOff:
 
     Attributes
     ----------
-    what : str
-        In words.
+    code : str
+        ``idle`` (allocated and not busy), ``unused_commitment`` or ``unused_reservation``.
+    name : str
+        The accelerator or the commitment; empty where it has none.
+    share : float
+        What does nothing of what counters saw, or of what was committed; 1 for reservations.
+    seen_gpu_hours : float
+        Hours that counters saw.
     usd_per_month : float
         Its cost; of idle allocation, at the price of an allocated hour.
     gpu_hours_per_month : float
         Where it has hours.
-    when : str
-        When it can end.
     is_saved_by_mix : bool
         Whether the mix's saving holds it already (an unused commitment is part of what was paid).
     """
 
-    what: str
+    code: str
+    name: str = ""
+    share: float = 1.0
+    seen_gpu_hours: float = 0.0
     usd_per_month: float
     gpu_hours_per_month: float
-    when: str
     is_saved_by_mix: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """Machines that stay as they are.
+
+    Attributes
+    ----------
+    name : str
+        The accelerator, and its place where there are several of it.
+    code : str
+        ``too_little_use``, ``unknown_accelerator``, ``nothing_works``, ``not_used_lately``, ``no_offer``, ``no_on_demand_offer``,
+        ``cheapest_already`` (no offer for this machine at its place costs less), ``dearer`` (any mix), ``as_dear`` or
+        ``close_call``.
+    usd_per_month : float
+        What the cheapest mix would save, or cost more.
+    saves_share : float
+        Resamples in which it would save anything.
+    mix : tuple of str
+        What that mix is of.
+    """
+
+    name: str
+    code: str
+    usd_per_month: float = 0.0
+    saves_share: float = 0.0
+    mix: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Note:
+    """Something that has to be known of a decision.
+
+    Attributes
+    ----------
+    code : str
+        ``own_providers`` (names: theirs), ``trend`` (names: accelerator; amounts: first and last accelerators, days, recent
+        days), ``short`` (days, least days), ``repeated`` (days), ``no_seasons`` (days), ``spot`` (names, their shares),
+        ``no_spot``, ``commitments``, ``owned`` (months), ``elsewhere`` or ``same_place``.
+    names : tuple of str
+        See there.
+    amounts : tuple of float
+        See there.
+    """
+
+    code: str
+    names: tuple[str, ...] = ()
+    amounts: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,13 +257,13 @@ class Decision:
         10th and 90th percentile of the sum over the resamples; the accelerators' prices and demand move together.
     holds_share : float or None
         Resamples in which the whole is within 5 % of the best.
-    kept : tuple of (str, str)
+    kept : tuple of Kept
         Accelerators for which nothing was decided, and why.
     providers : tuple of str
         Whose offers were considered.
     resamples : int
         How many.
-    notes : tuple of str
+    notes : tuple of Note
         What has to be known.
     ladder : tuple of Step
         What each further way to pay would save.
@@ -229,10 +283,10 @@ class Decision:
     saving_low_usd_per_month: float | None
     saving_high_usd_per_month: float | None
     holds_share: float | None
-    kept: tuple[tuple[str, str], ...]
+    kept: tuple[Kept, ...]
     providers: tuple[str, ...]
     resamples: int
-    notes: tuple[str, ...] = field(default=())
+    notes: tuple[Note, ...] = field(default=())
     ladder: tuple[Step, ...] = field(default=())
     oldest_price_on: date | None = None
     is_short: bool = False

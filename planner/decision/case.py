@@ -110,6 +110,16 @@ class Case:
         """What an hour of the mix costs."""
         return self.best.total_usd / self.hours
 
+    @property
+    def mix(self) -> tuple[str, ...]:
+        """What the cheapest mix is of."""
+        return tuple(use.name for use in self.best.tiers if use.fixed_usd + use.variable_usd > 0)
+
+    def kinds(self) -> frozenset[TierKind]:
+        """Return which kinds of tiers keep machines in the mix."""
+        kept = self.machines()
+        return frozenset(tier.kind for tier in self.tiers if kept.get(tier.name))
+
     def machines(self) -> dict[str, float]:
         """Return how many of each tier are kept."""
         return {use.name: use.machines for use in self.best.tiers}
@@ -135,7 +145,7 @@ def case_of(
     usage: Usage, place: Place, catalog: Catalog, servers: Sequence[OwnableServer], assumptions: Assumptions, months: int,
     *, anywhere: bool, basis: str = "", today: date | None = None,
 ) -> Case | str:  # fmt: skip
-    """Return what is known of one kind of machine and its cheapest mix, or why there is none.
+    """Return what is known of one kind of machine and its cheapest mix, or the code of why there is none (`planner.decision.answer.Kept`).
 
     Parameters
     ----------
@@ -161,7 +171,7 @@ def case_of(
     try:
         offers = catalog.select(accelerators=[place.gpu])
     except PricingError:
-        return "the catalogue does not know it"
+        return "unknown_accelerator"
     offers = offers.filtered("of this shape and place", lambda offer: place.takes(offer, anywhere=anywhere))
     own = tuple(one for one in servers if one.machine.accelerator and one.machine.accelerator.name == place.gpu)
     table = usage.table
@@ -184,7 +194,7 @@ def case_of(
     fixed_usd = by_hour(effective, mine & ~(used & ~committed)) + by_hour(*_plan_waste(usage, mine & used))
     allocated, level, held, open_usd, fixed_usd = (x[window] for x in (allocated, level, held, open_usd, fixed_usd))
     if not level.any():
-        return "nothing works on it" if allocated.any() else "it was not used in the last year"
+        return "nothing_works" if allocated.any() else "not_used_lately"
     spot = used & mine & table.equals("option", "spot")
     share = assumptions["mix.spot_share"] if assumptions.rows["mix.spot_share"].overridden else 0.0
     share = max(share, float(gpu_hours[spot].sum() / gpu_hours[used & mine].sum()))
@@ -200,9 +210,9 @@ def case_of(
     }
     tiers = _tiers(listed, prices, place, share)
     if not listed and not any(tier.kind is not TierKind.ON_DEMAND for tier in tiers):
-        return "no offer and no server of it is known"
+        return "no_offer"
     if not any(tier.kind is TierKind.ON_DEMAND for tier in tiers):
-        return "no on-demand offer is left to serve its peaks"
+        return "no_on_demand_offer"
     is_short = usage.hours < LEAST_RECORD_HOURS
     # What is committed and not used could serve first: it is paid either way.
     left = np.maximum(level - held, 0.0)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from planner.assumptions import Assumptions
 from planner.costs.rivals import rivals
-from planner.decision.answer import Decision, GpuDecision, OwnBreakEven, Part, SwitchOff
+from planner.decision.answer import Decision, GpuDecision, Kept, Note, OwnBreakEven, Part, SwitchOff
 from planner.decision.case import LEAST_RECORD_HOURS, TODAY, Case, case_of
 from planner.decision.dispatch import dispatched_usd
 from planner.decision.ladder import ladder_of
@@ -55,6 +55,7 @@ def decide(  # noqa: PLR0913 - the options of the command, each by name
     no_own: bool = False,
     basis: str = "",
     today: date | None = None,
+    elsewhere: bool = False,
 ) -> Decision:
     """Decide for each kind of machine with enough use, place by place.
 
@@ -63,8 +64,7 @@ def decide(  # noqa: PLR0913 - the options of the command, each by name
     usage : Usage
         With a bill: without what was paid there is nothing to save.
     catalog : Catalog
-        Offers to choose from. Where it still holds every provider, those of the bill are taken: a move to another
-        provider is more than a price.
+        Offers to choose from.
     assumptions : Assumptions
         Ownership, money, spot, and how far prices and demand may go.
     gpu : str
@@ -81,6 +81,9 @@ def decide(  # noqa: PLR0913 - the options of the command, each by name
         ``allocated`` sizes for all that ran; else, where counters looked, machines on which nothing worked are left out.
     today : date, optional
         By which prices have an age; the resamples let an old price have moved on since.
+    elsewhere : bool
+        Take offers wherever they are; else those of the bill's own providers at each machine's own place alone: a move is
+        more than a price.
 
     Raises
     ------
@@ -92,34 +95,35 @@ def decide(  # noqa: PLR0913 - the options of the command, each by name
     """
     if usage.effective_usd is None:
         raise InputError("a decision needs a bill: records alone do not say what was paid", where="--decide")
-    catalog, scope_note = _scope(usage, catalog)
-    anywhere = any(step.name.startswith(("from ", "in ")) and "own data" not in step.name for step in catalog.funnel)
-    anywhere &= not scope_note
+    own_providers = () if elsewhere else _own_providers(usage, catalog)
+    catalog = catalog.select(providers=own_providers) if own_providers else catalog
     wanted = chosen_gpu(usage, gpu) if gpu else ""
     servers = () if no_own else ownable_servers(assumptions, catalog.window)
     per_month = assumptions["money.hours_per_month"]
     cases: list[Case] = []
     fine: list[Case] = []
-    kept: list[tuple[str, str]] = []
+    kept: list[Kept] = []
     places = [place for place in places_of(usage, catalog) if not wanted or place.gpu == wanted]
     for place in places:
         name = _name(place, places)
         hours = float(usage.table.values["gpu_hours"][place.rows].sum())
         if hours < LEAST_SHARE * usage.gpu_hours and not wanted:
-            kept.append((name, "too little use"))
+            kept.append(Kept(name=name, code="too_little_use"))
             continue
-        case = case_of(usage, place, catalog, servers, assumptions, months, anywhere=anywhere, basis=basis, today=today)
+        case = case_of(
+            usage, place, catalog, servers, assumptions, months, anywhere=elsewhere, basis=basis, today=today
+        )
         if isinstance(case, str):
-            kept.append((name, case))
+            kept.append(Kept(name=name, code=case))
         elif case.paid_usd_per_hour - case.mix_usd_per_hour <= LEAST_SAVING_SHARE * case.paid_usd_per_hour:
-            kept.append((name, _why_fine(case, per_month)))
+            kept.append(_why_fine(name, case, per_month))
             fine.append(case)
         else:
             cases.append(case)
     asked = [wanted] if wanted else list(usage.table.words["gpu"])
     if not cases and not fine and not switch_off_of(usage, per_month / usage.hours, asked, []):
         raise NothingFitsError(
-            "nothing can be decided: " + "; ".join(f"{name}: {why}" for name, why in kept),
+            "nothing can be decided: " + "; ".join(f"{one.name}: {one.code.replace('_', ' ')}" for one in kept),
             hint="see --provider, --gpu",
         )
     everything = [*cases, *fine]
@@ -134,8 +138,8 @@ def decide(  # noqa: PLR0913 - the options of the command, each by name
             better = [n for n in _sure_of(again) if n not in held] if again is not None else []
             for n in better:
                 cases[n], sure[:, n, :] = lighter[n], again[:, n, :] if again is not None else sure[:, n, :]
-        cases, sure, doubtful = _those_that_hold(cases, sure, per_month)
-        kept += [(_name(case.place, places), why) for case, why in doubtful]
+        cases, sure, doubtful = _those_that_hold(cases, sure)
+        kept += [_why_doubtful(_name(case.place, places), case, share, per_month) for case, share in doubtful]
     found = [
         _decided(case, assumptions, months, None if sure is None else sure[:, number, :])
         for number, case in enumerate(cases)
@@ -144,7 +148,7 @@ def decide(  # noqa: PLR0913 - the options of the command, each by name
     changed = [case.gpu for case in cases]
     sized = {case.gpu for case in cases if case.idle_gpus > 0}
     switch_off = switch_off_of(usage, per_month / usage.hours, asked, changed, sized)
-    notes = _notes(usage, scope_note, months, everything, anywhere=anywhere)
+    notes = _notes(usage, own_providers, months, everything, elsewhere=elsewhere)
     providers = tuple(sorted({offer.provider for offer in catalog.offers}))
     has_any = sure is not None and len(cases) > 0
     saved = (sure[0] - sure[1]).sum(axis=0) * per_month / HOURS_PER_YEAR if sure is not None and has_any else None
@@ -179,13 +183,9 @@ def _paid_usd_per_hour(usage: Usage, cases: Sequence[Case], wanted: str) -> floa
     return ours + float(by_hour.mean())
 
 
-def _why_doubtful(case: Case, saves_share: float, per_month: float) -> str:
-    names = ", ".join(use.name for use in case.best.tiers if use.fixed_usd + use.variable_usd > 0)
+def _why_doubtful(name: str, case: Case, saves_share: float, per_month: float) -> Kept:
     saving = (case.paid_usd_per_hour - case.mix_usd_per_hour) * per_month
-    return (
-        f"a close call: the cheapest mix ({names}) would save {saving:,.0f} USD a month, but saves anything in only {saves_share:.0%} "
-        f"of the resamples; in {1 - saves_share:.0%} keeping what there is costs no more"
-    )
+    return Kept(name=name, code="close_call", usd_per_month=saving, saves_share=saves_share, mix=case.mix)
 
 
 def _sure_of(sure: FloatArray) -> list[int]:
@@ -195,7 +195,7 @@ def _sure_of(sure: FloatArray) -> list[int]:
 
 def _without_own(case: Case) -> Case:
     """Return the same with the cheapest mix that buys nothing, where that saves anything."""
-    if not any(use.machines and use.name.startswith("own ") for use in case.best.tiers):
+    if TierKind.OWNED not in case.kinds():
         return case
     lighter = case.mixed(TierKind.COMMITTED, TierKind.SPOT)
     saves = lighter.paid_usd_per_hour - lighter.mix_usd_per_hour > LEAST_SAVING_SHARE * case.paid_usd_per_hour
@@ -203,24 +203,21 @@ def _without_own(case: Case) -> Case:
 
 
 def _those_that_hold(
-    cases: Sequence[Case], sure: FloatArray, per_month: float
-) -> tuple[list[Case], FloatArray, list[tuple[Case, str]]]:
-    """Return the cases whose mix saves surely enough, and the others with the reason to keep what there is."""
+    cases: Sequence[Case], sure: FloatArray
+) -> tuple[list[Case], FloatArray, list[tuple[Case, float]]]:
+    """Return the cases whose mix saves surely enough, and the others with the share of resamples in which theirs does."""
     saves = ((sure[0] - sure[1]) > 0).mean(axis=1)
     held = _sure_of(sure)
-    doubtful = [
-        (case, _why_doubtful(case, float(saves[n]), per_month)) for n, case in enumerate(cases) if n not in held
-    ]
+    doubtful = [(case, float(saves[n])) for n, case in enumerate(cases) if n not in held]
     return [cases[number] for number in held], sure[:, held, :], doubtful
 
 
-def _why_fine(case: Case, hours_per_month: float) -> str:
-    if all(use.name.startswith(TODAY) for use in case.best.tiers if use.fixed_usd + use.variable_usd > 0):
-        return "no offer for this machine at its place costs less than what is paid now"
+def _why_fine(name: str, case: Case, hours_per_month: float) -> Kept:
+    if all(used.startswith(TODAY) for used in case.mix):
+        return Kept(name=name, code="cheapest_already")
     dearer = (case.mix_usd_per_hour - case.paid_usd_per_hour) * hours_per_month
-    if dearer > LEAST_SAVING_SHARE * case.paid_usd_per_hour * hours_per_month:
-        return f"what is paid now is {dearer:,.0f} USD a month less than any mix of these offers"
-    return "what is paid now is what the cheapest mix of these offers costs"
+    is_dearer = dearer > LEAST_SAVING_SHARE * case.paid_usd_per_hour * hours_per_month
+    return Kept(name=name, code="dearer" if is_dearer else "as_dear", usd_per_month=dearer, mix=case.mix)
 
 
 def _holds_share(costs_usd: FloatArray) -> float:
@@ -228,15 +225,9 @@ def _holds_share(costs_usd: FloatArray) -> float:
     return float((costs_usd[1] <= costs_usd[2] * (1 + HOLDS_WITHIN)).mean())
 
 
-def _scope(usage: Usage, catalog: Catalog) -> tuple[Catalog, str]:
-    ours = [group.name for group in usage.groups.get("provider", ()) if group.name]
+def _own_providers(usage: Usage, catalog: Catalog) -> tuple[str, ...]:
     there = {offer.provider for offer in catalog.offers}
-    known = [name for name in ours if name in there]
-    # A catalogue that was narrowed by its user stays as it is.
-    if any(step.name.startswith("from ") for step in catalog.funnel) or not known:
-        return catalog, ""
-    note = f"offers of the bill's own providers were considered ({', '.join(known)}); --provider names others"
-    return catalog.select(providers=known), note
+    return tuple(group.name for group in usage.groups.get("provider", ()) if group.name in there)
 
 
 def _decided(case: Case, assumptions: Assumptions, months: int, sure: FloatArray | None) -> GpuDecision:
@@ -332,9 +323,9 @@ def _own_break_even(case: Case, assumptions: Assumptions, months: int) -> OwnBre
 
 
 def _whole(
-    found: Sequence[GpuDecision], kept: Sequence[tuple[str, str]], switch_off: tuple[SwitchOff, ...],
+    found: Sequence[GpuDecision], kept: Sequence[Kept], switch_off: tuple[SwitchOff, ...],
     saved_usd_per_month: FloatArray | None, holds_share: float | None, paid_usd_per_month: float,
-    providers: tuple[str, ...], notes: Sequence[str],
+    providers: tuple[str, ...], notes: Sequence[Note],
 ) -> Decision:  # fmt: skip
     saving = sum(one.saving_usd_per_month for one in found)
     low = high = None
@@ -358,46 +349,25 @@ def _whole(
     )
 
 
-def _notes(usage: Usage, scope_note: str, months: int, cases: Sequence[Case], *, anywhere: bool) -> list[str]:
-    notes = [scope_note] if scope_note else []
+def _notes(
+    usage: Usage, own_providers: tuple[str, ...], months: int, cases: Sequence[Case], *, elsewhere: bool
+) -> list[Note]:
     days = usage.hours / 24
-    for case in cases:
-        if case.trend:
-            way = "grew" if case.trend.last_gpus > case.trend.first_gpus else "shrank"
-            notes.insert(
-                0,
-                f"use of {case.gpu} {way} from {case.trend.first_gpus:.0f} to {case.trend.last_gpus:.0f} GPUs in {case.trend.hours / 24:.0f} days: "
-                f"sized for its last {case.trend.recent_hours / 24:.0f} days, which is what runs now; if that goes on, this is "
-                f"{'too small' if way == 'grew' else 'too large'} before a commitment ends",
-            )  # fmt: skip
+    spot = {case.gpu: case.spot_share for case in cases if case.spot_share > 0}
+    notes = []
     if any(case.is_short for case in cases):
-        notes.insert(
-            0,
-            f"{days:.0f} day{'s' if round(days) != 1 else ''} are a weak ground: nothing is owned or committed to on less than {LEAST_RECORD_HOURS // 24} days, and how sure the rest is cannot be said",
-        )
+        notes.append(Note(code="short", amounts=(days, LEAST_RECORD_HOURS / 24)))
+    notes += [
+        Note(code="trend", names=(case.gpu,), amounts=(case.trend.first_gpus, case.trend.last_gpus, case.trend.hours / 24, case.trend.recent_hours / 24))
+        for case in cases
+        if case.trend
+    ]  # fmt: skip
+    if own_providers:
+        notes.append(Note(code="own_providers", names=own_providers))
     if usage.hours < HOURS_PER_YEAR:
-        notes.append(f"{days:.0f} days of use are repeated to a year")
+        notes.append(Note(code="repeated", amounts=(days,)))
     if usage.hours < SEASONS_HOURS:
-        notes.append(f"{days:.0f} days cannot show seasons; the resamples move demand as risk.demand_ratio says")
-    if any(case.spot_share > 0 for case in cases):
-        shares = ", ".join(f"{case.spot_share:.0%} of {case.gpu}" for case in cases if case.spot_share > 0)
-        notes.append(
-            f"spot is taken for {shares} at most: as much as ran on it already, or mix.spot_share where that is set"
-        )
-    else:
-        notes.append(
-            "nothing ran on spot, so no spot is advised; --set mix.spot_share=0.3 allows it for 30 % of the demand"
-        )
-    notes.append(
-        "today's commitments are paid until they end: the whole saving comes then, what the hours outside them could save at once is told apart"
-    )
-    notes.append(f"an owned server stands in colocation over {months} months and is counted as if delivered at once")
-    if anywhere:
-        notes.append(
-            "offers may be in other regions than the use is; data transfer and migration are not in the saving"
-        )
-    else:
-        notes.append(
-            "each machine is compared with the same shape in its own region; --provider or --region look elsewhere"
-        )
-    return notes
+        notes.append(Note(code="no_seasons", amounts=(days,)))
+    notes.append(Note(code="spot", names=tuple(spot), amounts=tuple(spot.values())) if spot else Note(code="no_spot"))
+    notes += [Note(code="commitments"), Note(code="owned", amounts=(float(months),))]
+    return [*notes, Note(code="elsewhere" if elsewhere else "same_place")]

@@ -32,10 +32,12 @@ def switch_off_of(
     each = _usd_per_used_hour(usage)
     found += [
         SwitchOff(
-            what=f"{one.gpu or 'accelerators'} allocated and not busy: {one.share:.0%} of the {one.seen_gpu_hours:,.0f} GPU-hours that the cluster's own counters saw",
+            code="idle",
+            name=one.gpu,
+            share=one.share,
+            seen_gpu_hours=one.seen_gpu_hours,
             usd_per_month=one.gpu_hours_per_month * each.get(one.gpu, each[""]),
             gpu_hours_per_month=one.gpu_hours_per_month,
-            when="as jobs allow: time limits on idle allocations, smaller allocations, sharing",
             is_saved_by_mix=one.gpu in sized or (not one.gpu and bool(sized)),
         )
         for one in usage.idle
@@ -65,18 +67,18 @@ def _commitments(
     for name, used, unused in usage.commitments.by_commitment:
         if unused > 0 and name in asked:
             yield SwitchOff(
-                what=f"commitment {name or '(no name)'}: {unused / (used + unused):.0%} of it is not used",
+                code="unused_commitment",
+                name=name,
+                share=unused / (used + unused),
                 usd_per_month=unused * to_months,
                 gpu_hours_per_month=hours.get(name, 0.0) * to_months,
-                when="at its end, or by exchange or sale where its terms allow it; do not renew this part",
                 is_saved_by_mix=name in moved,
             )
     reserved = table.equals("state", "unused") & ~table.equals("option", *COMMITTED) & table.equals("gpu", *gpus)
     if (cost := table.total("effective_usd", reserved)) > 0:
         yield SwitchOff(
-            what="capacity reservations that nothing runs in",
+            code="unused_reservation",
             usd_per_month=cost * to_months,
             gpu_hours_per_month=table.total("gpu_hours", reserved) * to_months,
-            when="now: cancel them",
             is_saved_by_mix=not table.total("effective_usd", reserved & ~table.equals("gpu", *changed)),
         )

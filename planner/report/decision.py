@@ -7,6 +7,7 @@ from dataclasses import asdict
 
 from planner.decision import Decision, GpuDecision
 from planner.figures import count, percent, usd
+from planner.report.decision_words import because, note_said, switched_off, when_it_ends
 from planner.report.table import Column, Table
 from planner.report.values import Record
 
@@ -29,7 +30,11 @@ def decision_record(decision: Decision) -> Record:
     """Return everything that was decided, keys with units."""
     record = asdict(decision)
     record["headline"] = headline(decision)
-    record["kept"] = [{"gpu": name, "because": why} for name, why in decision.kept]
+    record["kept"] = [asdict(one) | {"gpu": one.name, "because": because(one)} for one in decision.kept]
+    record["switch_off"] = [
+        asdict(one) | {"what": switched_off(one), "when": when_it_ends(one)} for one in decision.switch_off
+    ]
+    record["notes"] = [note_said(note) for note in decision.notes]
     return record
 
 
@@ -48,7 +53,7 @@ def headline(decision: Decision) -> str:
         for gpu in decision.gpus:
             place = f"for {gpu.gpu} at {gpu.place}: " if several and gpu.place else ""
             said.append(place + ", ".join(_parts_said([gpu])))
-    off = sum(one.usd_per_month for one in decision.switch_off if one.is_saved_by_mix and "not busy" not in one.what)
+    off = sum(one.usd_per_month for one in decision.switch_off if one.is_saved_by_mix and one.code != "idle")
     if off > 0:
         said.append(f"do not renew the unused part of commitments ({usd(off)} USD a month)")
     if not decision.gpus:
@@ -95,7 +100,7 @@ def _keep_said(decision: Decision) -> str:
     text = "Keep what you have"
     if unused > 0:
         text = f"Switch off what does nothing ({usd(unused)} USD a month), and keep the rest"
-    doubtful = [f"{name} is {why}" for name, why in decision.kept if why.startswith("a close call")]
+    doubtful = [f"{one.name} is {because(one)}" for one in decision.kept if one.code == "close_call"]
     if doubtful:
         return f"{text}: {'; '.join(doubtful)}"
     if decision.is_short:
@@ -113,18 +118,26 @@ def decision_tables(decision: Decision) -> list[Table]:
             f"{usd(decision.now_saving_usd_per_month)} USD a month",
         ),
     ]
-    tables = [Table(headline(decision), (Column(""), Column("")), tuple(whole), "; ".join(decision.notes))]
+    tables = [
+        Table(headline(decision), (Column(""), Column("")), tuple(whole), "; ".join(map(note_said, decision.notes)))
+    ]
     tables += [_parts(gpu) for gpu in decision.gpus]
     tables += _ladder(decision)
     if decision.switch_off:
         rows = tuple(
-            (one.what, usd(one.usd_per_month), count(round(one.gpu_hours_per_month)), one.when)
+            (switched_off(one), usd(one.usd_per_month), count(round(one.gpu_hours_per_month)), when_it_ends(one))
             for one in decision.switch_off[:12]
         )
         columns = (Column("what"), Column("costs", "USD/month", is_number=True), Column("hours", "GPU-h/month", is_number=True), Column("when"))  # fmt: skip
         tables.append(Table("Switch off", columns, rows))
     if decision.kept:
-        tables.append(Table("Stays as it is", (Column("gpu"), Column("because")), decision.kept))
+        tables.append(
+            Table(
+                "Stays as it is",
+                (Column("gpu"), Column("because")),
+                tuple((one.name, because(one)) for one in decision.kept),
+            )
+        )
     return tables
 
 

@@ -137,7 +137,7 @@ def test_what_is_as_cheap_as_owning_within_what_is_known_is_kept() -> None:
     found = _decision((P5, _steady(8), 3.0, "savings_plan"), resamples=20)
     assert found.gpus == ()
     assert headline(found).startswith("Keep what you have")
-    assert "close call" in found.kept[0][1]
+    assert found.kept[0].code == "close_call"
 
 
 @pytest.mark.parametrize(("spot", "expected"), [(0, 0.0), (8, 0.5)])

@@ -1,0 +1,95 @@
+"""What the codes of a decision mean, in sentences."""
+
+from __future__ import annotations
+
+from planner.decision import Kept, Note, SwitchOff
+from planner.figures import count, percent, usd
+
+__all__ = ["because", "note_said", "switched_off", "when_it_ends"]
+
+KEPT_WORDS = {
+    "too_little_use": "too little use",
+    "unknown_accelerator": "the catalogue does not know it",
+    "nothing_works": "nothing works on it",
+    "not_used_lately": "it was not used in the last year",
+    "no_offer": "no offer and no server of it is known",
+    "no_on_demand_offer": "no on-demand offer is left to serve its peaks",
+    "cheapest_already": "no offer for this machine at its place costs less than what is paid now",
+    "as_dear": "what is paid now is what the cheapest mix of these offers costs",
+}
+NOTE_WORDS = {
+    "no_spot": "nothing ran on spot, so no spot is advised; --set mix.spot_share=0.3 allows it for 30 % of the demand",
+    "commitments": "today's commitments are paid until they end: the whole saving comes then, what the hours outside them could save at once is told apart",
+    "elsewhere": "offers may be in other regions than the use is; data transfer and migration are not in the saving",
+    "same_place": "each machine is compared with the same shape in its own region; --provider or --region look elsewhere",
+}
+WHEN_WORDS = {
+    "idle": "as jobs allow: time limits on idle allocations, smaller allocations, sharing",
+    "unused_commitment": "at its end, or by exchange or sale where its terms allow it; do not renew this part",
+    "unused_reservation": "now: cancel them",
+}
+
+
+def because(kept: Kept) -> str:
+    """Return why machines stay as they are."""
+    match kept.code:
+        case "close_call":
+            return (
+                f"a close call: the cheapest mix ({', '.join(kept.mix)}) would save {usd(kept.usd_per_month)} USD a month, but saves "
+                f"anything in only {percent(kept.saves_share)} of the resamples; in {percent(1 - kept.saves_share)} keeping what there is costs no more"
+            )
+        case "dearer":
+            return f"what is paid now is {usd(kept.usd_per_month)} USD a month less than any mix of these offers"
+        case code:
+            return KEPT_WORDS[code]
+
+
+def switched_off(one: SwitchOff) -> str:
+    """Return what is paid for and does nothing."""
+    match one.code:
+        case "idle":
+            return f"{one.name or 'accelerators'} allocated and not busy: {percent(one.share)} of the {count(round(one.seen_gpu_hours))} GPU-hours that the cluster's own counters saw"
+        case "unused_commitment":
+            return f"commitment {one.name or '(no name)'}: {percent(one.share)} of it is not used"
+        case _:
+            return "capacity reservations that nothing runs in"
+
+
+def when_it_ends(one: SwitchOff) -> str:
+    """Return when it can be stopped."""
+    return WHEN_WORDS[one.code]
+
+
+def note_said(note: Note) -> str:
+    """Return a note in words."""
+    amounts = note.amounts
+    match note.code:
+        case "own_providers":
+            return (
+                f"offers of the bill's own providers were considered ({', '.join(note.names)}); --provider names others"
+            )
+        case "trend":
+            way, size = ("grew", "too small") if amounts[1] > amounts[0] else ("shrank", "too large")
+            return (
+                f"use of {note.names[0]} {way} from {amounts[0]:.0f} to {amounts[1]:.0f} GPUs in {_days(amounts[2])}: sized for its last "
+                f"{_days(amounts[3])}, which is what runs now; if that goes on, this is {size} before a commitment ends"
+            )
+        case "short":
+            return f"{_days(amounts[0])} of record say little: nothing is owned or committed to on less than {_days(amounts[1])}, and how sure the rest is cannot be said"
+        case "repeated":
+            return f"{_days(amounts[0])} of use are repeated to a year"
+        case "no_seasons":
+            return f"a record of {_days(amounts[0])} cannot show seasons; the resamples move demand as risk.demand_ratio says"
+        case "spot":
+            shares = ", ".join(f"{percent(share)} of {gpu}" for gpu, share in zip(note.names, amounts, strict=True))
+            return (
+                f"spot is taken for {shares} at most: as much as ran on it already, or mix.spot_share where that is set"
+            )
+        case "owned":
+            return f"an owned server stands in colocation over {amounts[0]:.0f} months and is counted as if delivered at once"
+        case code:
+            return NOTE_WORDS[code]
+
+
+def _days(days: float) -> str:
+    return f"{days:.0f} day{'s' if round(days) != 1 else ''}"
