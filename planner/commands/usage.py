@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from planner.decision import Decision
+    from planner.usage.answer import Usage
     from planner.usage.bill import Bill, Rate
     from planner.usage.faults import Fault
     from planner.usage.records import Records
     from planner.usage.sources import Source
-    from planner.usage.summary import Usage
     from pricing.catalog import Catalog
 
 __all__ = ["usage"]

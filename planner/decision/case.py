@@ -18,8 +18,8 @@ from planner.mix import MixResult, cheapest_mix
 from planner.mix_tiers import tiers_of_offers
 from planner.options.owned import OwnableServer
 from planner.tiers import DemandCurve, Tier, TierKind
+from planner.usage.answer import COMMITTED, Usage
 from planner.usage.bill import PLAN_WORD
-from planner.usage.summary import COMMITTED, Usage
 from pricing.catalog import Catalog
 from pricing.errors import PricingError
 from pricing.offers import offer_id

@@ -23,10 +23,10 @@ from planner.errors import InputError, NothingFitsError
 from planner.mix_tiers import owned_timeline_of
 from planner.options.servers import ownable_servers
 from planner.tiers import TierKind
+from planner.usage.answer import Usage
 from planner.usage.bill import PLAN_WORD
 from planner.usage.choice import chosen_gpu
 from planner.usage.curve import BASE_SHARE, level_held
-from planner.usage.summary import Usage
 from pricing.catalog import Catalog
 
 __all__ = ["decide"]

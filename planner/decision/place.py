@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from planner.usage.summary import Usage
+from planner.usage.answer import Usage
 from pricing.catalog import Catalog
 from pricing.offers import Offer
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 
 from planner.decision.answer import SwitchOff
-from planner.usage.summary import COMMITTED, Usage
+from planner.usage.answer import COMMITTED, Usage
 
 __all__ = ["switch_off_of"]
 

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from planner.errors import InputError
+from planner.usage.answer import Usage
 from planner.usage.curve import level_held
-from planner.usage.summary import Usage
 from pricing.accelerators import resolve_all
 from pricing.errors import PricingError
 

@@ -6,11 +6,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 
+import numpy as np
+from numpy.typing import NDArray
+
+from planner.usage.hours import HourTable
 from pricing.accelerators import families
 from pricing.catalog import Catalog
 from pricing.offers import Launchable, Offer, PurchaseOption, offer_id
 
-__all__ = ["Elsewhere", "elsewhere"]
+__all__ = ["Elsewhere", "elsewhere", "hosts_of"]
+
+HOST_SHARE = 0.5
+"""Providers put more or less of a host beside the same accelerator; with less than half of it, work waits for the host."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +49,39 @@ class Elsewhere:
     priced_on: date
 
 
-def elsewhere(catalog: Catalog, gpu_hours: Mapping[str, float]) -> tuple[Elsewhere, ...]:
+def hosts_of(catalog: Catalog, table: HourTable, used: NDArray[np.bool_]) -> dict[str, tuple[float, float]]:
+    """Return the cores and GiB of memory beside each accelerator that was used, on average; of machines that the catalogue knows.
+
+    Parameters
+    ----------
+    catalog : Catalog
+        Knows machines.
+    table : HourTable
+        With words ``gpu``, ``provider`` and ``instance_type``.
+    used : NDArray of bool, shape (rows,)
+        Which rows count.
+    """
+    kinds = ("gpu", "provider", "instance_type")
+    if not all(kind in table.codes for kind in kinds):
+        return {}
+    known = {(offer.provider, offer.instance_type.lower()): offer for offer in catalog.offers}
+    keys, which = np.unique(np.stack([table.codes[kind] for kind in kinds]), axis=1, return_inverse=True)
+    hours = np.bincount(which.ravel(), weights=np.where(used, table.values["gpu_hours"], 0.0), minlength=keys.shape[1])
+    sums: dict[str, list[float]] = {}
+    for key, weight in zip(keys.T, hours, strict=True):
+        gpu, provider, instance = (table.words[kind][code] for kind, code in zip(kinds, key, strict=True))
+        offer = known.get((provider, instance.lower()))
+        if weight > 0 and offer and offer.accelerator_count >= 1 and offer.vcpus and offer.memory_gib:
+            each = sums.setdefault(gpu, [0.0, 0.0, 0.0])
+            for place, amount in enumerate((offer.vcpus, offer.memory_gib)):
+                each[place] += weight * amount / offer.accelerator_count
+            each[2] += weight
+    return {gpu: (vcpus / weight, memory / weight) for gpu, (vcpus, memory, weight) in sums.items()}
+
+
+def elsewhere(
+    catalog: Catalog, gpu_hours: Mapping[str, float], hosts: Mapping[str, tuple[float, float]] | None = None
+) -> tuple[Elsewhere, ...]:
     """Price accelerator-hours at the cheapest on-demand offer that each provider has of the same accelerator.
 
     Parameters
@@ -51,6 +90,8 @@ def elsewhere(catalog: Catalog, gpu_hours: Mapping[str, float]) -> tuple[Elsewhe
         Today's offers; third parties' machines and what cannot be launched stay out.
     gpu_hours : mapping of str to float
         Hours by accelerator.
+    hosts : mapping of str to (float, float), optional
+        Cores and GiB beside an accelerator (`hosts_of`); a machine with less than half of them is no stand-in.
 
     Returns
     -------
@@ -68,6 +109,7 @@ def elsewhere(catalog: Catalog, gpu_hours: Mapping[str, float]) -> tuple[Elsewhe
                 and offer.accelerator_count >= 1
                 and not offer.shared_host
                 and offer.launchable is not Launchable.NO
+                and _is_as_large(offer, (hosts or {}).get(name))
             ):
                 rival = best.setdefault(offer.provider, {}).get(name)
                 if rival is None or _each(offer) < _each(rival):
@@ -89,6 +131,13 @@ def elsewhere(catalog: Catalog, gpu_hours: Mapping[str, float]) -> tuple[Elsewhe
                 )
             )
     return tuple(sorted(found, key=lambda one: (-round(one.gpu_hours_share, 6), one.usd)))
+
+
+def _is_as_large(offer: Offer, host: tuple[float, float] | None) -> bool:
+    return host is None or all(
+        there is None or there / offer.accelerator_count >= HOST_SHARE * needed
+        for there, needed in zip((offer.vcpus, offer.memory_gib), host, strict=True)
+    )
 
 
 def _each(offer: Offer) -> float:

@@ -18,10 +18,11 @@ from planner.errors import InputError, NothingFitsError
 from planner.mix import cheapest_mix
 from planner.report.decision import headline
 from planner.tiers import DemandCurve, Tier, TierKind
+from planner.usage.answer import Usage
 from planner.usage.bill import Bill
 from planner.usage.hours import HourTable
 from planner.usage.records import Stretch, records_of
-from planner.usage.summary import Usage, summarised
+from planner.usage.summary import summarised
 from pricing.catalog import Catalog, load_bundled
 
 OWN = Tier(name="own", kind=TierKind.OWNED, fixed_usd_per_machine_hour=8.0, usd_per_unit_hour=0.1, units_per_machine=8)

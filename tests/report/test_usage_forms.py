@@ -14,10 +14,11 @@ from planner.engine import connect
 from planner.report.usage.page import usage_page
 from planner.report.usage.pictures import pictures
 from planner.report.usage.workbook import usage_workbook
+from planner.usage.answer import Usage
 from planner.usage.focus import read_bill
 from planner.usage.skus import SkuReader
 from planner.usage.sources import find_sources
-from planner.usage.summary import Usage, summarised
+from planner.usage.summary import summarised
 from pricing.catalog import load_bundled
 from tests.usage.conftest import load_bills
 

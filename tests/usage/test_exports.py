@@ -12,9 +12,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from planner.usage.answer import Usage
 from planner.usage.bill import Bill
 from planner.usage.exports import canonical
-from planner.usage.summary import Usage, summarised
+from planner.usage.summary import summarised
 from pricing.catalog import load_bundled
 
 Read = Callable[..., Bill]

@@ -12,7 +12,7 @@ from planner.report.page import html_document
 from planner.report.page_body import data_script, figure_html, table_html
 from planner.report.usage.pictures import pictures
 from planner.report.usage.tables import usage_tables
-from planner.usage.summary import Usage
+from planner.usage.answer import Usage
 
 __all__ = ["usage_page"]
 

@@ -13,7 +13,7 @@ from planner.decision import Decision
 from planner.report.chart_rows import Rows
 from planner.report.charts import CPU, FREE, OWN, RENT, TOKENS, Spec, chart_of
 from planner.report.decision import LADDER_WORDS
-from planner.usage.summary import Usage
+from planner.usage.answer import Usage
 
 __all__ = ["Picture", "pictures"]
 

@@ -10,9 +10,9 @@ from typing import Any
 from planner.figures import count, percent, usd
 from planner.report.table import Column, Table
 from planner.report.values import Record
+from planner.usage.answer import Group, Measure, Usage
 from planner.usage.faults import fault_text
 from planner.usage.records import BASES
-from planner.usage.summary import Group, Measure, Usage
 from planner.words import how_paid
 
 __all__ = ["usage_record", "usage_tables"]

@@ -13,7 +13,7 @@ from planner.report.usage.pictures import Picture, pictures
 from planner.report.usage.tables import usage_tables
 from planner.report.workbook import ExcelFile
 from planner.report.workbook_cells import Book, Sheet, column_range
-from planner.usage.summary import Usage
+from planner.usage.answer import Usage
 
 __all__ = ["usage_workbook"]
 
