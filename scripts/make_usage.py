@@ -486,132 +486,6 @@ def write(folder: Path, rows: int, *, seed: int, teams: int, version: str, form:
     return known
 
 
-@dataclass(frozen=True)
-class LedgerCase:
-    """A bill in which one thing is easily counted twice or not at all, and what is right.
-
-    Attributes
-    ----------
-    files : dict of str to list of dict
-        Rows by file; a column that no row of a file has is not in it.
-    gpu_hours, unused_gpu_hours, effective_usd : float
-        What a reader has to find.
-    checks : tuple of str
-        Codes of what it has to tell beside (`planner.usage.bill.Check`).
-    """
-
-    files: dict[str, list[dict[str, Any]]]
-    gpu_hours: float
-    effective_usd: float
-    unused_gpu_hours: float = 0.0
-    checks: tuple[str, ...] = ()
-
-
-P5_USD = 55.04
-
-
-def bill_rows(hours: Any = 24, *, usd: Any = P5_USD, quantity: Any = 1.0, **columns: Any) -> list[dict[str, Any]]:  # noqa: ANN401  cells of a table
-    """Return a row for each hour, by default of one 8-GPU machine on demand; `columns` replace any of its columns."""
-    found = []
-    for hour in range(hours):
-        begin = START + timedelta(hours=hour)
-        found.append(
-            {
-                "BillingCurrency": "USD", "ChargeCategory": "Usage", "ChargeDescription": "per On Demand Linux p5.48xlarge Instance Hour",
-                "ChargePeriodStart": begin.isoformat(), "ChargePeriodEnd": (begin + timedelta(hours=1)).isoformat(),
-                "EffectiveCost": usd, "BilledCost": usd, "ListCost": usd, "ContractedCost": usd,
-                "ConsumedQuantity": quantity, "ConsumedUnit": "Hours", "PricingQuantity": quantity, "PricingUnit": "Hours",
-                "PricingCategory": "Standard", "ProviderName": "AWS", "RegionId": "us-east-1", "ResourceId": "i-1",
-                "ServiceName": "Amazon Elastic Compute Cloud", "SkuMeter": "BoxUsage:p5.48xlarge",
-                "SkuPriceDetails": '{"InstanceType": "p5.48xlarge"}', "SubAccountId": "account",
-            }
-            | columns
-        )  # fmt: skip
-    return found
-
-
-def ledger_cases() -> dict[str, LedgerCase]:
-    """Return small bills of every kind in which hours or money go wrong, with their right answers."""
-    p5, day = bill_rows(), 24 * P5_USD
-    azure = {"ProviderName": "Microsoft", "ServiceName": "Virtual Machines", "SkuMeter": "ND96isr H100 v5", "ResourceId": "/vm/1",
-             "SkuPriceDetails": '{"ServiceType": "Standard_ND96isr_H100_v5"}', "ChargeDescription": "ND96isr H100 v5"}  # fmt: skip
-    google = {"ProviderName": "Google Cloud", "ServiceName": "Compute Engine", "SkuMeter": "", "SkuPriceDetails": "",
-              "x_SkuDescription": "Nvidia H100 80GB GPU attached to A3 instance", "ChargeDescription": "", "ResourceId": "vm-1"}  # fmt: skip
-    oracle = {"ProviderName": "Oracle", "ServiceName": "COMPUTE", "SkuMeter": "OCI - Compute - GPU - H100", "SkuPriceDetails": "",
-              "ChargeDescription": "GPU H100", "ConsumedUnit": "GPU HOURS", "PricingUnit": "GPU HOURS"}  # fmt: skip
-    cloud = {"ProviderName": "GPU Cloud", "ServiceName": "Compute", "SkuPriceDetails": "", "ChargeDescription": "", "BilledCost": "", "ListCost": "", "ContractedCost": ""}  # fmt: skip
-    priced = {"ProviderName": "GPU Cloud", "ServiceName": "Compute", "SkuPriceDetails": "", "ChargeDescription": ""}
-    free = {"usd": 0.0}
-    aws = LedgerCase
-
-    def beside(**columns: Any) -> list[dict[str, Any]]:  # noqa: ANN401  cells of a table
-        return p5 + bill_rows(**{"usd": 0.5, **columns})
-
-    month = {"ChargePeriodStart": START.isoformat(), "ChargePeriodEnd": (START + timedelta(hours=744)).isoformat()}
-    old = {"SkuMeter": None, "SkuPriceDetails": None, "x_UsageType": "BoxUsage:p5.48xlarge"}
-    preview = old | {"ConsumedQuantity": None, "ConsumedUnit": None, "PricingQuantity": None, "PricingUnit": None, "UsageQuantity": 1, "UsageUnit": "Hours", "PricingCategory": "On-Demand", "RegionId": None, "Region": "us-east-1"}  # fmt: skip
-    split = {"quantity": 0.5, "usd": P5_USD / 2, "AllocatedMethodId": "m"}
-    return {
-        "a service's fee": aws({"a": beside(ServiceName="Amazon Elastic MapReduce", ResourceId="cluster-1")}, 192, day + 12),
-        "a cluster service's fee": aws({"a": beside(ServiceName="Amazon Elastic Kubernetes Service", SkuMeter="EKS-Auto:p5.48xlarge")}, 192, day + 12),
-        "software of a marketplace": aws({"a": beside(ServiceName="AWS Marketplace", ChargeDescription="AWS Marketplace software usage|us-east-1|p5.48xlarge", SkuMeter="SoftwareUsage:p5.48xlarge")}, 192, day + 12),
-        "a license": aws({"a": bill_rows(**azure) + bill_rows(usd=0.5, **(azure | {"SkuMeter": "ComputeHR_SW", "ServiceName": "Virtual Machines Licenses"}))}, 192, day + 12),
-        "a management fee on a GPU": aws({"a": bill_rows(quantity=8, **google) + bill_rows(usd=0.5, quantity=8, **(google | {"ServiceName": "Vertex AI", "x_SkuDescription": "Vertex AI: management fee on NVIDIA H100"}))}, 192, day + 12),
-        "units of a platform": aws({"a": beside(ProviderName="Databricks", ServiceName="Databricks", SkuMeter="ENTERPRISE_JOBS_COMPUTE", ConsumedUnit="DBU", PricingUnit="DBU")}, 192, day + 12),
-        "a reservation's rows at no cost": aws({"a": beside(**free, ResourceId="cr-1", SkuMeter="Reservation:p5.48xlarge", CapacityReservationId="cr-1", CapacityReservationStatus="Used")}, 192, day),
-        "a reservation's rows by resource alone": aws({"a": beside(**free, ResourceId="arn:aws:ec2:us-east-1:1:capacity-reservation/cr-1")}, 192, day),
-        "a savings plan's negation": aws({"a": p5 + bill_rows(usd=-P5_USD, ChargeDescription="SavingsPlanNegation used by p5.48xlarge") + bill_rows(usd=30.0, ResourceId="i-1", ChargeDescription="SavingsPlanCoveredUsage")}, 192, 24 * 30, 0, ("above_one_machine",)),
-        "unused capacity told by a meter": aws({"a": bill_rows(ResourceId="cr-1", SkuMeter=None, SkuPriceDetails=None, x_UsageType="UnusedBox:p5.48xlarge")}, 0, day, 192),
-        "a month exported again": aws({"run-9/a": p5, "run-10/a": bill_rows(usd=50.0)}, 192, 1200, 0, ("replaced_export",)),
-        "two versions of one month": aws({"old": bill_rows(**old), "new": bill_rows(usd=50.0, InvoiceId="x")}, 192, 1200, 0, ("replaced_export",)),
-        "the columns of FOCUS 1.0-preview": aws({"a": bill_rows(**preview, ChargeSubcategory="On-Demand") + bill_rows(**preview, ChargeSubcategory="Unused Commitment", ResourceId="ri", CommitmentDiscountId="ri")}, 192, 2 * day, 192),
-        "the columns of FOCUS 1.4": aws({"a": bill_rows(ProviderName=None, ServiceProviderName="AWS", HostProviderName="AWS")}, 192, day),
-        "one export in parts": aws({"part-1": p5, "part-2": bill_rows(ResourceId="i-2")}, 384, 2 * day),
-        "a machine shared among pods": aws({"a": bill_rows(**split, AllocatedResourceId="pod-a") + bill_rows(**split, AllocatedResourceId="pod-b")}, 192, day, 0, ("split_allocation",)),
-        "a capacity block that use does not carry": aws({"a": bill_rows(**free, CapacityReservationId="cr-b") + bill_rows(1, usd=700.0, quantity="", ChargeCategory="Purchase", SkuMeter="CapacityBlock:p5.48xlarge", ResourceId="cr-b", CapacityReservationId="cr-b")}, 192, 700, 0, ("purchase_counted",)),
-        "a purchase that use carries": aws({"a": bill_rows(CommitmentDiscountId="ri", CommitmentDiscountStatus="Used") + bill_rows(1, usd=700.0, quantity="", ChargeCategory="Purchase", CommitmentDiscountId="ri")}, 192, day, 0, ("purchase_not_counted",)),
-        "a cluster bought by the month": aws({"a": bill_rows(1, usd=14_400.0, ChargeCategory="Purchase", SkuMeter="8x H100 reserved cluster", ConsumedUnit="Month", PricingUnit="Month", **(cloud | month))}, 8 * 744, 14_400, 0, ("purchase_counted",)),
-        "a cluster bought by the month, told in words": aws({"a": bill_rows(1, usd=14_400.0, ChargeCategory="Purchase", SkuMeter="H100 SXM reserved", **(cloud | month | {"ConsumedUnit": "Months", "PricingUnit": "Months", "ChargeDescription": "Reserved cluster, 8x H100"}))}, 8 * 744, 14_400, 0, ("purchase_counted",)),
-        "a GPU cloud's machine by its number of GPUs": aws({"a": bill_rows(ProviderName="CoreWeave", SkuMeter="H100 NVLINK 8x", SkuPriceDetails="", ChargeDescription="")}, 192, day),
-        "a GPU cloud's units": aws({"a": bill_rows(quantity=8, ProviderName="Nebius", SkuMeter="NVIDIA® H100 NVLink with Intel Sapphire Rapids. GPU", SkuPriceDetails="", ChargeDescription="", ConsumedUnit="gpu*hour", PricingUnit="gpu*hour")}, 192, day),
-        "a license that names its machine": aws({"a": bill_rows(**azure) + bill_rows(usd=0.5, **(azure | {"SkuMeter": "96 vCPU VM License", "ServiceName": "Virtual Machines Licenses", "SkuPriceDetails": '{"ServiceType": "ComputeHR_SW", "VMSize": "Standard_ND96isr_H100_v5"}'}))}, 192, day + 12),
-        "a machine with a sixth of a GPU": aws({"a": bill_rows(**(azure | {"SkuMeter": "NV6ads A10 v5", "SkuPriceDetails": ""}))}, 4, day),
-        "a platform's machines": aws({"a": p5 + bill_rows(usd=253.2, quantity=4, ServiceName="Amazon SageMaker", SkuMeter="Train:ml.p5.48xlarge", SkuPriceDetails='{"InstanceType": "ml.p5.48xlarge"}', ResourceId="job-1")}, 960, day + 24 * 253.2),
-        "a GPU's own SKU": aws({"a": bill_rows(quantity=8, **oracle)}, 192, day),
-        "a cloud that states no cost": aws({"a": bill_rows(usd="", SkuMeter="gd-8xh100ib-i128", **cloud)}, 192, 0, 0, ("no_cost",)),
-        "a machine in the description alone": aws({"a": bill_rows(SkuMeter="Compute Instance", SkuPriceDetails="", ChargeDescription="55.04 per On Demand Linux p5.48xlarge Instance Hour, i-0123456789abcdef0")}, 192, day),
-        "a series and a size in the description alone": aws({"a": bill_rows(**(azure | {"SkuMeter": "Compute", "SkuPriceDetails": "", "ChargeDescription": "Virtual Machines NDsr H100 v5 Series - ND96isr H100 v5 - US East"}))}, 192, day),
-        "a GPU cloud's GPUs in the description alone": aws({"a": bill_rows(quantity=8, usd=P5_USD, **(priced | {"SkuMeter": "on-demand", "ChargeDescription": "NVIDIA H100 SXM5 80GB on demand", "ConsumedUnit": "GPU Hours", "PricingUnit": "GPU Hours"}))}, 192, day),
-        "a GPU's hours that do not say which": aws({"a": bill_rows(quantity=8, **(priced | {"SkuMeter": "Cluster", "ConsumedUnit": "GPU Hours", "PricingUnit": "GPU Hours"}))}, 192, day),
-        "a SKU that names the host's generation": aws({"a": bill_rows(quantity=8, **(oracle | {"SkuMeter": "Compute - GPU Standard - V2", "ChargeDescription": ""}))}, 192, day),
-        "a month exported again, without resources": aws({"run-9/a": bill_rows(ResourceId=None), "run-10/a": bill_rows(ResourceId="", usd=50.0)}, 192, 1200, 0, ("replaced_export",)),
-        "a capacity block that names no machine": aws({"a": bill_rows(**free) + bill_rows(1, usd=700.0, quantity=1, ChargeCategory="Purchase", SkuMeter="USE1-CapacityBlock", SkuPriceDetails="", ChargeDescription="EC2 Capacity Blocks upfront fee", ResourceId="cr-b", ConsumedUnit="", PricingUnit="")}, 192, 700, 0, ("purchase_counted",)),
-        "a cluster bought by the month, with no unit": aws({"a": bill_rows(1, usd=14_400.0, quantity="", ChargeCategory="Purchase", SkuMeter="8x H100 reserved cluster", **(cloud | month | {"ConsumedUnit": "", "PricingUnit": ""}))}, 8 * 744, 14_400, 0, ("purchase_counted",)),
-        "a cloud that states neither cost nor currency": aws({"a": bill_rows(usd="", SkuMeter="gd-8xh100ib-i128", BillingCurrency="", **cloud)}, 192, 0, 0, ("no_cost",)),
-        "a dedicated host under its instances": aws({"a": bill_rows(**free, SkuMeter="HostBoxUsage:p5.48xlarge") + bill_rows(ResourceId="h-1", SkuMeter="HostUsage:p5", SkuPriceDetails="")}, 192, day),
-        "a dedicated host alone": aws({"a": bill_rows(ResourceId="h-1", SkuMeter="HostUsage:p5", SkuPriceDetails="")}, 192, day),
-        "accelerators that are no GPUs": aws({"a": bill_rows(SkuMeter="BoxUsage:trn1.32xlarge", SkuPriceDetails="")}, 384, day),
-        "GPUs that nobody knows": aws({"a": beside(SkuMeter="BoxUsage:p99.48xlarge", SkuPriceDetails="", ResourceId="i-2")}, 192, day, 0, ("not_counted",)),
-        "no list price for a half": aws({"a": p5 + bill_rows(usd=30.0, ListCost=0, ResourceId="i-2")}, 384, day + 720, 0, ("no_list_price",)),
-        "a meter twice on one machine": aws({"a": beside(SkuMeter="BoxUsage:p5.48xlarge:0800", usd=2.0)}, 192, day + 48, 0, ("above_one_machine",)),
-    }  # fmt: skip
-
-
-def write_ledger_case(case: LedgerCase, folder: Path) -> Path:
-    """Write a case as CSV and return its folder."""
-    import csv
-
-    for name, rows in case.files.items():
-        path = folder / f"{name}.csv"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        columns = sorted({column for row in rows for column, value in row.items() if value is not None})
-        with path.open("w", encoding="utf-8", newline="") as file:
-            writer = csv.DictWriter(file, columns, extrasaction="ignore")
-            writer.writeheader()
-            writer.writerows(rows)
-    return folder
-
-
 def main() -> None:
     """Write a bill."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
@@ -623,7 +497,15 @@ def main() -> None:
     parser.add_argument("--version", choices=VERSIONS, default="1.2")
     parser.add_argument("--form", choices=("parquet", "csv", "csv.gz"), default="parquet")
     parser.add_argument("--duplicates", type=int, default=0, help="GPU rows that come twice")
+    parser.add_argument(
+        "--cases", action="store_true", help="small bills and records in each of which one thing easily goes wrong"
+    )
     given = parser.parse_args()
+    if given.cases:
+        import usage_cases
+
+        print(json.dumps(usage_cases.write_cases(given.folder), indent=2))
+        return
     known = write(
         given.folder, given.rows, seed=given.seed, teams=given.teams, version=given.version, form=given.form,
         hours=given.hours, doubles=given.duplicates,

@@ -20,15 +20,15 @@ from planner.usage.skus import SkuReader
 from planner.usage.sources import find_sources
 from planner.usage.summary import summarised
 from pricing.catalog import load_bundled
-from tests.usage.conftest import load_bills
+from tests.usage.conftest import load_cases
 
 
 @pytest.fixture(scope="module")
 def used(tmp_path_factory: pytest.TempPathFactory) -> Usage:
-    bills = load_bills()
-    rows = bills.bill_rows(48) + bills.bill_rows(24, usd=20.0, ResourceId="i-2", SubAccountId="<script>&'=1+1")
-    unused = bills.bill_rows(24, ResourceId="ri", CommitmentDiscountId="ri", CommitmentDiscountCategory="Usage", CommitmentDiscountStatus="Unused")  # fmt: skip
-    folder = bills.write_ledger_case(bills.LedgerCase({"a": rows + unused}, 0, 0), tmp_path_factory.mktemp("bill"))
+    cases = load_cases()
+    rows = cases.bill_rows(48) + cases.bill_rows(24, usd=20.0, ResourceId="i-2", SubAccountId="<script>&'=1+1")
+    unused = cases.bill_rows(24, ResourceId="ri", CommitmentDiscountId="ri", CommitmentDiscountCategory="Usage", CommitmentDiscountStatus="Unused")  # fmt: skip
+    folder = cases.write_ledger_case(cases.LedgerCase({"a": rows + unused}, 0, 0), tmp_path_factory.mktemp("bill"))
     work = tmp_path_factory.mktemp("work")
     sources, _ = find_sources([str(folder)], folder=work)
     engine = connect("duckdb:?threads=1")

@@ -23,15 +23,25 @@ HOURS = 336
 
 def load_bills() -> ModuleType:
     """Return the script that makes bills."""
+    return _script("make_usage")
+
+
+def load_cases() -> ModuleType:
+    """Return the script of small bills and records with known answers."""
+    _script("make_usage")
+    return _script("usage_cases")
+
+
+def _script(name: str) -> ModuleType:
     import sys
 
-    if "make_usage" in sys.modules:
-        return sys.modules["make_usage"]
-    spec = importlib.util.spec_from_file_location("make_usage", ROOT / "scripts" / "make_usage.py")
+    if name in sys.modules:
+        return sys.modules[name]
+    spec = importlib.util.spec_from_file_location(name, ROOT / "scripts" / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    sys.modules["make_usage"] = module  # its dataclasses look their module up
+    sys.modules[name] = module  # its dataclasses look their module up
     spec.loader.exec_module(module)
     return module
 
@@ -39,6 +49,11 @@ def load_bills() -> ModuleType:
 @pytest.fixture(scope="session")
 def bills() -> ModuleType:
     return load_bills()
+
+
+@pytest.fixture(scope="session")
+def cases() -> ModuleType:
+    return load_cases()
 
 
 @pytest.fixture(scope="session")

@@ -16,10 +16,10 @@ from pricing.catalog import load_bundled
 
 
 def test_a_machine_with_a_quarter_of_the_host_is_not_the_same_hours_elsewhere(
-    bills: ModuleType, reader: SkuReader, tmp_path: Path
+    cases: ModuleType, reader: SkuReader, tmp_path: Path
 ) -> None:
-    rows = bills.bill_rows(usd=1.624, SkuMeter="BoxUsage:g5.4xlarge", SkuPriceDetails="", ChargeDescription="")
-    folder = bills.write_ledger_case(bills.LedgerCase({"a": rows}, 24, 24 * 1.624), tmp_path / "bill")
+    rows = cases.bill_rows(usd=1.624, SkuMeter="BoxUsage:g5.4xlarge", SkuPriceDetails="", ChargeDescription="")
+    folder = cases.write_ledger_case(cases.LedgerCase({"a": rows}, 24, 24 * 1.624), tmp_path / "bill")
     engine = connect("duckdb:?threads=1")
     try:
         bill = read_bill(engine, find_sources([str(folder)], folder=tmp_path)[0], reader, folder=tmp_path)

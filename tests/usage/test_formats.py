@@ -15,6 +15,7 @@ from planner.usage.records import Records
 from planner.usage.slices import slice_of
 from planner.usage.slurm import read_slurm
 from planner.usage.sources import find_sources
+from tests.usage.conftest import load_cases
 
 READERS: dict[str, Any] = {"slurm": read_slurm, "dcgm": read_dcgm, "plain": read_plain}
 
@@ -91,6 +92,17 @@ def test_lines_without_a_header_are_read_by_the_columns_that_are_told(tmp_path: 
     line = f"{TRES}|2026-10-01T00:00:00|1|2026-10-01T02:00:00|2026-09-30T00:00:00\n"
     records = _read(tmp_path / "jobs", line, "slurm", columns=["AllocTRES", "Start", "JobID", "End", "Submit"])
     assert _hours(records) == pytest.approx({"allocated": 4.0})
+
+
+RECORDS = load_cases().record_cases()
+
+
+@pytest.mark.parametrize("name", RECORDS)
+def test_every_hour_of_a_record_counts_once(tmp_path: Path, name: str) -> None:
+    case = RECORDS[name]
+    # Counters say of themselves what time is theirs.
+    records = _read(tmp_path / "records", case.text, case.kind, timezone=case.timezone or "UTC")
+    assert {basis: hours for basis, hours in _hours(records).items() if hours} == pytest.approx(case.gpu_hours)
 
 
 @pytest.mark.parametrize(

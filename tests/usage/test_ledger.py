@@ -14,10 +14,10 @@ from planner.usage.relations import source_of_file
 from planner.usage.sources import Source
 from planner.usage.summary import summarised
 from pricing.catalog import load_bundled
-from tests.usage.conftest import load_bills
+from tests.usage.conftest import load_cases
 
 Read = Callable[..., Bill]
-CASES = load_bills().ledger_cases()
+CASES = load_cases().ledger_cases()
 EVERY_DAY = (
     "a service's fee",
     "a savings plan's negation",
@@ -30,32 +30,32 @@ EVERY_DAY = (
 
 
 @pytest.mark.parametrize("name", [name if name in EVERY_DAY else pytest.param(name, marks=pytest.mark.slow) for name in CASES])  # fmt: skip
-def test_every_hour_and_every_dollar_counts_once(read: Read, bills: ModuleType, tmp_path: Path, name: str) -> None:
+def test_every_hour_and_every_dollar_counts_once(read: Read, cases: ModuleType, tmp_path: Path, name: str) -> None:
     case = CASES[name]
-    bill = read(bills.write_ledger_case(case, tmp_path / "bill"))
+    bill = read(cases.write_ledger_case(case, tmp_path / "bill"))
     usage = summarised(bill, [], load_bundled())
     found = (usage.gpu_hours, usage.unused_gpu_hours, usage.effective_usd)
     assert found == pytest.approx((case.gpu_hours, case.unused_gpu_hours, case.effective_usd), abs=1e-6)
     assert tuple(check.code for check in bill.checks) == case.checks
 
 
-def test_what_is_not_counted_is_told_with_its_money(read: Read, bills: ModuleType, tmp_path: Path) -> None:
-    bill = read(bills.write_ledger_case(CASES["GPUs that nobody knows"], tmp_path / "bill"))
+def test_what_is_not_counted_is_told_with_its_money(read: Read, cases: ModuleType, tmp_path: Path) -> None:
+    bill = read(cases.write_ledger_case(CASES["GPUs that nobody knows"], tmp_path / "bill"))
     check = bill.checks[0]
     assert (check.code, check.is_counted, check.rows) == ("not_counted", False, 24)
     assert check.usd == pytest.approx(12.0)
     assert check.items == ("BoxUsage:p99.48xlarge (12.00 USD)",)
 
 
-def test_the_savings_rate_is_of_what_has_a_list_price(read: Read, bills: ModuleType, tmp_path: Path) -> None:
-    bill = read(bills.write_ledger_case(CASES["no list price for a half"], tmp_path / "bill"))
+def test_the_savings_rate_is_of_what_has_a_list_price(read: Read, cases: ModuleType, tmp_path: Path) -> None:
+    bill = read(cases.write_ledger_case(CASES["no list price for a half"], tmp_path / "bill"))
     assert summarised(bill, [], load_bundled()).savings_rate_share == pytest.approx(0.0, abs=1e-12)
 
 
 def test_what_was_exported_twice_is_counted_twice_where_that_is_asked_for(
-    read: Read, bills: ModuleType, tmp_path: Path
+    read: Read, cases: ModuleType, tmp_path: Path
 ) -> None:
-    folder = bills.write_ledger_case(CASES["a month exported again"], tmp_path / "bill")
+    folder = cases.write_ledger_case(CASES["a month exported again"], tmp_path / "bill")
     assert summarised(read(folder, keep_copies=True), [], load_bundled()).gpu_hours == pytest.approx(384)
 
 

@@ -21,8 +21,8 @@ from pricing.catalog import load_bundled
 
 
 @pytest.fixture
-def lake(bills: ModuleType, tmp_path: Path) -> Path:
-    folder = bills.write_ledger_case(bills.ledger_cases()["a month exported again"], tmp_path / "bill")
+def lake(cases: ModuleType, tmp_path: Path) -> Path:
+    folder = cases.write_ledger_case(cases.ledger_cases()["a month exported again"], tmp_path / "bill")
     path = tmp_path / "lake.duckdb"
     with duckdb.connect(str(path)) as made:
         made.execute("CREATE SCHEMA billing")
@@ -64,9 +64,9 @@ def test_a_file_is_a_file_whatever_its_name(tmp_path: Path, monkeypatch: pytest.
 
 @pytest.mark.slow
 def test_a_table_of_a_cluster_says_what_its_file_says(
-    cluster: str, bills: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    cluster: str, cases: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    folder = bills.write_ledger_case(bills.LedgerCase({"a": bills.bill_rows()}, 0, 0), tmp_path / "bill")
+    folder = cases.write_ledger_case(cases.LedgerCase({"a": cases.bill_rows()}, 0, 0), tmp_path / "bill")
     rows = list(csv.DictReader((folder / "a.csv").read_text(encoding="utf-8").splitlines()))
     engine = connect(cluster)
     engine.spark.createDataFrame([tuple(row.values()) for row in rows], list(rows[0])).write.mode(
