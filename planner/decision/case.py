@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,14 +21,12 @@ from planner.usage.answer import COMMITTED, Usage
 from planner.usage.bill import PLAN_WORD
 from pricing.catalog import Catalog
 from pricing.errors import PricingError
-from pricing.offers import offer_id
 
 __all__ = ["LEAST_RECORD_HOURS", "TODAY", "Case", "case_of"]
 
 FloatArray = NDArray[np.float64]
 TODAY = "today's"
 """Begins the name of a tier at the price that the bill itself shows."""
-DAYS_PER_YEAR = 365.25
 LEAST_RECORD_HOURS = 2 * HOURS_PER_WEEK
 """Of less nobody buys or commits: a few days know nothing of the next year."""
 
@@ -143,7 +140,7 @@ class Case:
 
 def case_of(
     usage: Usage, place: Place, catalog: Catalog, servers: Sequence[OwnableServer], assumptions: Assumptions, months: int,
-    *, anywhere: bool, basis: str = "", today: date | None = None,
+    *, anywhere: bool, basis: str = "",
 ) -> Case | str:  # fmt: skip
     """Return what is known of one kind of machine and its cheapest mix, or the code of why there is none (`planner.decision.answer.Kept`).
 
@@ -165,8 +162,6 @@ def case_of(
         Whether offers of other places may stand in.
     basis : str
         ``allocated`` sizes for all that ran, whatever counters saw.
-    today : date, optional
-        By which prices have an age.
     """
     try:
         offers = catalog.select(accelerators=[place.gpu])
@@ -232,11 +227,6 @@ def case_of(
         spot_share=share,
         trend=trend,
         is_short=is_short,
-        price_age_years={
-            offer_id(offer): max((today - offer.observed_on).days, 0) / DAYS_PER_YEAR for offer in offers.offers
-        }
-        if today
-        else {},
     )
 
 

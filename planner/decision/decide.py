@@ -28,6 +28,7 @@ from planner.usage.bill import PLAN_WORD
 from planner.usage.choice import chosen_gpu
 from planner.usage.curve import BASE_SHARE, level_held
 from pricing.catalog import Catalog
+from pricing.offers import offer_id
 
 __all__ = ["decide"]
 
@@ -40,6 +41,7 @@ LEAST_SAVING_SHARE = 0.005
 """Who would save less than this of what was paid keeps what there is: bills and price lists are no more exact."""
 HOLDS_WITHIN = 0.05
 """A decision holds in a resample where it costs no more than this above the best one for that resample."""
+DAYS_PER_YEAR = 365.25
 SEASONS_HOURS = 2 * HOURS_PER_YEAR
 
 
@@ -100,6 +102,7 @@ def decide(  # noqa: PLR0913 - the options of the command, each by name
     wanted = chosen_gpu(usage, gpu) if gpu else ""
     servers = () if no_own else ownable_servers(assumptions, catalog.window)
     per_month = assumptions["money.hours_per_month"]
+    ages = {offer_id(offer): max((today - offer.observed_on).days, 0) / DAYS_PER_YEAR for offer in catalog.offers} if today else {}  # fmt: skip
     cases: list[Case] = []
     fine: list[Case] = []
     kept: list[Kept] = []
@@ -119,7 +122,7 @@ def decide(  # noqa: PLR0913 - the options of the command, each by name
             kept.append(_why_fine(name, case, per_month))
             fine.append(case)
         else:
-            cases.append(case)
+            cases.append(replace(case, price_age_years=ages))
     asked = [wanted] if wanted else list(usage.table.words["gpu"])
     if not cases and not fine and not switch_off_of(usage, per_month / usage.hours, asked, []):
         raise NothingFitsError(
