@@ -113,9 +113,7 @@ def decide(  # noqa: PLR0913 - the options of the command, each by name
         if hours < LEAST_SHARE * usage.gpu_hours and not wanted:
             kept.append(Kept(name=name, code="too_little_use"))
             continue
-        case = case_of(
-            usage, place, catalog, servers, assumptions, months, anywhere=elsewhere, basis=basis, today=today
-        )
+        case = case_of(usage, place, catalog, servers, assumptions, months, anywhere=elsewhere, basis=basis)
         if isinstance(case, str):
             kept.append(Kept(name=name, code=case))
         elif case.paid_usd_per_hour - case.mix_usd_per_hour <= LEAST_SAVING_SHARE * case.paid_usd_per_hour:
