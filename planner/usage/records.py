@@ -195,5 +195,5 @@ def rows_of_file(source: Source, delimiter: str = ",") -> Iterator[tuple[int, li
     # Slurm quotes nothing; a name with a quotation mark in it must not swallow the lines after it.
     lines = lines_of(source.path, source.name)
     for line, row in rows_of(lines, source.name, delimiter=delimiter, is_quoted=delimiter != "|"):
-        if any(cell.strip() for cell in row):
+        if row and (row[0].strip() or any(cell.strip() for cell in row)):
             yield line, row

@@ -11,6 +11,7 @@ import re
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -162,13 +163,16 @@ class _Reader:
             if number is not None:
                 columns.append((place, number, self.owner_of(told) if "{" in name else None))
         first_bad = bad = 0
+        places = [place for place, _ in labels]
+        # Of one place an item getter returns a text, of none nothing can be got.
+        key_of = itemgetter(*places) if len(places) > 1 else lambda cells: tuple(cells[place] for place in places)
         for line, cells in lines:
             self.rows += 1
             at = self.time_of(cells[time]) if len(cells) == len(names) else None
             if at is None:
                 first_bad, bad = first_bad or line, bad + 1
                 continue
-            owner = self._owner_of_line(labels, cells) if labels or metric is not None else None
+            owner = self._owner_of_line(labels, key_of(cells), cells) if labels or metric is not None else None
             is_bad = False
             if metric is not None and (said := cells[metric].strip().upper()).startswith("DCGM_FI_"):
                 number = NUMBER_OF.get(said)
@@ -183,8 +187,7 @@ class _Reader:
         if bad:
             faults.append(Fault(what="lines without a time (2000 to 2100) or with a value that is no number", where=f"{source.name}:{first_bad}", rows=bad))  # fmt: skip
 
-    def _owner_of_line(self, labels: Sequence[tuple[int, str]], cells: Sequence[str]) -> int:
-        key = tuple([cells[place] for place, _ in labels])
+    def _owner_of_line(self, labels: Sequence[tuple[int, str]], key: tuple[str, ...], cells: Sequence[str]) -> int:
         found = self.seen.get(key)
         if found is None:
             found = self.owner_of({name: cells[place].strip() for place, name in labels})
@@ -196,9 +199,12 @@ class _Reader:
     def _add(self, owner: int | None, metric: int, at: float, text: str) -> bool:
         """Keep a sample; say whether the text is a number, or nothing (NaN and an empty cell measure nothing)."""
         try:
-            value = float(UNITS.sub("", text.strip()))
+            value = float(text)
         except ValueError:
-            return not text.strip() or text.strip() in NOTHING
+            try:
+                value = float(UNITS.sub("", text.strip()))
+            except ValueError:
+                return not text.strip() or text.strip() in NOTHING
         if math.isnan(value):
             return True
         if math.isinf(value) or owner is None:
