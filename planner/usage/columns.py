@@ -219,8 +219,10 @@ class Columns:
         if "ChargeDescription" not in self.schema:
             return ibis.null("string")
         said = self._text_of("ChargeDescription")
+        # DuckDB extracts from a dictionary once for each of its words, and searches once for each row.
+        hardware = said.re_extract(HARDWARE_WORDS, 1)
         kind = said.re_replace(OWN_NAMES, " ")
-        return ibis.cases((said.re_search(HARDWARE_WORDS), kind), else_=said.re_extract(SIGN_WORDS, 1).nullif(""))
+        return ibis.cases((hardware != "", kind), else_=said.re_extract(SIGN_WORDS, 1).nullif(""))
 
     def _commitment_status(self) -> Column:
         if "ChargeSubcategory" not in self.schema:

@@ -17,9 +17,9 @@ SIGN_WORDS = (
 )
 """What an engine looks for in a charge's description (its kind, or how many GPUs); all of it is too long to be grouped by."""
 HARDWARE_WORDS = (
-    r"(?i)\bgpus?\b|\bnvidia|\btesla|\btrainium|\binferentia|\btpus?\b|\bgaudi|\bn[cdvg]c?\d+[a-z]*[\s_][\w\s]*v\d|\b[vb]m\.gpu"
+    r"(?i)(\bgpus?\b|\bnvidia|\btesla|\btrainium|\binferentia|\btpus?\b|\bgaudi|\bn[cdvg]c?\d+[a-z]*[\s_][\w\s]*v\d|\b[vb]m\.gpu"
     r"|\b(?:ml\.)?(?:p[2-9][a-z0-9-]*|g[3-9][a-z]*|gr\d[a-z]*|trn\d[a-z]*|inf\d|dl\d[a-z]*)\.(?:\d*x?large|metal|\d+xl\b)"
-    r"|\b(?:a2|a3|a4|a4x|g2|g4)-[a-z]+|(?:\b|x)(?:[abhl]\d{2,3}s?|gb\d{3}|gh200|mi\d{3}x?|v100)\b"
+    r"|\b(?:a2|a3|a4|a4x|g2|g4)-[a-z]+|(?:\b|x)(?:[abhl]\d{2,3}s?|gb\d{3}|gh200|mi\d{3}x?|v100)\b)"
 )
 """Descriptions with these are of an accelerator, perhaps where nothing else says so; there are few kinds of them."""
 OWN_NAMES = r"(?i)\b(?:[a-z]{1,4}-)?[0-9a-f]*\d[0-9a-f]{7,}[0-9a-f-]*\b"
