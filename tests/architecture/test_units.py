@@ -41,7 +41,7 @@ WITHOUT_UNIT: dict[str, tuple[str, str]] = {
     "FileReport": ("rows predicted refused not_scored", "rows are counted by their name"),
     "Decision": ("resamples", "resamples are counted by their name"),
     "GpuDecision": (
-        "mean_gpus peak_gpus base_gpus gpus_per_machine idle_gpus trend_first_gpus trend_last_gpus",
+        "going_on_gpus mean_gpus peak_gpus base_gpus gpus_per_machine idle_gpus trend_first_gpus trend_last_gpus",
         "accelerators are counted by their name",
     ),
     "Slice": ("max_instances", "slices are counted by their name"),
