@@ -63,6 +63,7 @@ def _shape(content: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
         "model": content.get("model"),
         "precision": content.get("precision"),
         "kv_precision": content.get("kv_precision"),
+        "stack": content.get("stack"),
         "work": {key: value for key, value in work.items() if key not in SIZE_KEYS.get(kind, ())}
         if isinstance(work, dict)
         else work,
@@ -91,6 +92,8 @@ def physics_key(content: Mapping[str, Any]) -> str:
     >>> small, large = ({"kind": "gpu_hours", "gpu_hours": {"gpu": "h100", "count": n}} for n in (1, 64))
     >>> physics_key(small) == physics_key(large)
     True
+    >>> physics_key({"kind": "finetune", "stack": "fsdp"}) == physics_key({"kind": "finetune", "stack": "unsloth"})
+    False
     """
     return json.dumps(_shape(content)[0], sort_keys=True, default=str)
 
