@@ -78,7 +78,7 @@ TokenLengths = Annotated[
 Percentile = Annotated[
     Annotated[float, Field(ge=1, le=99.9), BeforeValidator(_no_truth_value), Tag("Percent")]
     | Annotated[Literal["mean"], Tag("Mean")],
-    Discriminator(lambda value: "Mean" if isinstance(value, str) else "Percent"),
+    Discriminator(lambda value: "Mean" if isinstance(value, str) and value[:1].isalpha() else "Percent"),
 ]
 Name = Annotated[str, Field(max_length=100)]
 Names = Annotated[tuple[Name, ...], Field(max_length=200), BeforeValidator(_one_or_many)]

@@ -120,6 +120,11 @@ def test_a_fleet_that_holds_p95_may_take_more_for_p99_and_one_that_does_not_says
     assert 3 < tight.needed_count <= (tight.strictest_count or 99)
 
 
+def test_a_form_states_numbers_as_text() -> None:
+    work = _serve(_workload(input_tokens="1000", output_tokens="300", limit_percentile="99"))
+    assert (work.input_tokens, work.limit_percentile) == (1000, 99.0)
+
+
 def test_limits_hold_for_the_stated_percentile_or_for_the_mean() -> None:
     mean, p99 = _confirmed(4, limit_percentile="mean"), _confirmed(4, limit_percentile=99)
     assert mean.limits.percentile is None
