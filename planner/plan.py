@@ -8,6 +8,7 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from planner.assumptions import Assumption, Assumptions, TracedAssumptions
+from planner.costs.timeline import FloatArray
 from planner.demand.architecture import Architecture
 from planner.demand.defaults import with_limits
 from planner.demand.models import resolve_model
@@ -21,7 +22,7 @@ from planner.options.free import free_machines
 from planner.options.held import held_machines
 from planner.options.hosted import admitted_sellers
 from planner.options.option import Option, OptionKind
-from planner.options.place import assumptions_at
+from planner.options.place import assumptions_at, own_place
 from planner.options.rented import rented_options
 from planner.options.servers import dropped_prices, ownable_servers
 from planner.options.sized import is_wanted
@@ -40,6 +41,7 @@ from planner.verdict.choice import (
     contenders,
     refuse_unless_recommended,
     verdict_of,
+    with_rivals,
     without_passed_over,
 )
 from planner.verdict.funnel import funnel_of, nothing_fits
@@ -250,7 +252,7 @@ def make_plan(
     token_prices, old_token_prices = window.split(token_prices, lambda price: price.priced_on, "prices per token")
     free_tiers, old_free_tiers = window.split(free_tiers, lambda tier: tier.day, "free tiers")
     token_prices, barred_sellers = admitted_sellers(token_prices, workload.constraints)
-    traced = TracedAssumptions(assumptions_at(assumptions, workload.own.tariff_place).rows)
+    traced = TracedAssumptions(assumptions_at(assumptions, own_place(workload)).rows)
     stated, workload = workload, with_limits(workload, traced)
     needs, architecture = _needs(workload)
     evidence = Evidence.of(catalog.offers, traced, today=today)
@@ -274,12 +276,15 @@ def make_plan(
     if not kinds & RENTS and kinds <= {OptionKind.BUY}:
         _refuse_rents_out_of_window(workload, work, catalog, supply)
     if not found:
-        raise nothing_fits(funnel, refusals)
+        budget = workload.constraints.max_usd_per_month
+        no_budget = workload.constraints.model_copy(update={"max_usd_per_month": None})
+        dearer = supply.options(workload.model_copy(update={"constraints": no_budget}), fleets) if budget else ()
+        raise nothing_fits(funnel, refusals, budget, dearer)
     refuse_unless_recommended(found)
     choice = choice_of(found, workload, traced, evidence)
     options = ranked(without_passed_over(found, choice), workload.constraints)
     pairs = break_evens(found, traced)
-    verdict = verdict_of(choice, traced)
+    verdict = verdict_of(choice, traced, age_days=evidence.age_days(choice.option.priced_on))
     chosen = next(option for option in options if option.id == verdict.option_id)
     turns, ranges = _turns(workload, chosen, found, supply) if with_turns else ((), {})
     smaller = smaller_weights_note(
@@ -372,13 +377,19 @@ def choice_of(options: Sequence[Option], workload: Workload, assumptions: Assump
         How far prices may have moved.
     """
     months, once = workload.horizon_months, workload.runs_once
-    return choose(
-        contenders(options),
+    best = contenders(options)
+
+    def costs_usd(some: Sequence[Option]) -> FloatArray:
+        return JointDraws.of(some, assumptions, evidence, months=months, once=once).costs_usd()
+
+    choice = choose(
+        best,
         assumptions,
-        lambda best: JointDraws.of(best, assumptions, evidence, months=months, once=once).costs_usd(),
+        costs_usd,
         lambda rent, owned: break_even_of(rent, owned, assumptions).month,
         months=months,
     )
+    return with_rivals(choice, best, options, assumptions, costs_usd)
 
 
 def _refuse_rents_out_of_window(

@@ -15,10 +15,12 @@ from pricing.offers import Offer, PurchaseOption
 from pricing.quality import Market
 from pricing.sellers import seller_of, tier_of
 
-__all__ = ["Evidence", "against_token_seller", "is_seller"]
+__all__ = ["MOST_STALENESS", "Evidence", "against_token_seller", "is_seller"]
 
 DEFAULT_MIN_TIER = "B"
 """Sellers of this tier or better are recommended where the user names none."""
+MOST_STALENESS = 7
+"""Beyond 64 times the limit all prices are as old as each other."""
 DAYS_PER_YEAR = 365.25
 TIERS_OF_SMALL_LOTS = frozenset({"C", "D"})
 BINDS_NO_ONE = frozenset({PurchaseOption.ON_DEMAND, PurchaseOption.SPOT})
@@ -69,6 +71,11 @@ class Evidence:
     def is_old(self, offer: Offer) -> bool:
         """Return whether a price is older than its class of price may be."""
         return self.age_days(offer.observed_on) > _age_limit_days(offer, self.assumptions)
+
+    def staleness(self, offer: Offer) -> int:
+        """Return how much older a price is than its class may be: 0 within the limit, 1 within twice, 2 within four times ..."""
+        ratio = self.age_days(offer.observed_on) / _age_limit_days(offer, self.assumptions)
+        return 0 if ratio <= 1 else min(math.ceil(math.log2(ratio)), MOST_STALENESS)
 
     def spread_share(self, option: Option) -> float:
         """Return how far an option's price may have moved since it was seen: the standard deviation of its logarithm.

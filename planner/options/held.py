@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 
 import numpy as np
@@ -21,6 +21,7 @@ from planner.errors import InputError
 from planner.options.credits import months_until, with_credits
 from planner.options.energy import machine_max_kw, owned_footprint, rented_footprint
 from planner.options.option import Option, OptionKind
+from planner.options.place import own_place
 from planner.options.reason import Reason, ReasonCode
 from planner.options.schedule import Schedule, hours_of_work, needed_share, schedule
 from planner.options.servers import own_machine
@@ -153,11 +154,13 @@ def held_options(
     work: Volume,
     assumptions: Assumptions,
     today: date,
+    *,
+    share_of: Callable[[Held], float],
 ) -> list[Option]:
     """Return an option for each sort of machine that is paid for already and does the work.
 
     Owned machines cost what running them costs and what they lose in value while they are kept; when they are past it, the
-    cheapest rent takes over. A commitment is paid whether it is used or not, so its machines cost nothing until it ends, and then
+    cheapest rent takes over. Where they are too few for work that can be split, the cheapest other choice does the rest. A commitment is paid whether it is used or not, so its machines cost nothing until it ends, and then
     what the provider takes on demand; so do machines that are needed beyond it.
 
     Parameters
@@ -174,6 +177,8 @@ def held_options(
         Stated numbers.
     today : date
         The caller's today: the date of what the user states.
+    share_of : callable
+        Which part of the work the stated number of machines does.
     """
     hours_per_month = assumptions["money.hours_per_month"]
     options = []
@@ -181,13 +186,60 @@ def held_options(
         fleet = fleets.get(each.machine)
         if fleet is None:
             continue
+        rest: _Rest | None = NO_REST
+        if fleet.instance_count - fleet.spare_instance_count <= each.count < fleet.instance_count:
+            fleet = _fewer(fleet, each.count)  # nobody rents a machine to stand by beside those that are paid for
+        elif each.offer is None and fleet.instance_count > each.count and not work.is_job:
+            rest = _rest(1.0 - share_of(each), others)
+            fleet = fleet if rest is None else _fewer(fleet, each.count)
         plan = schedule(fleet, work, months=workload.horizon_months, hours_per_month=hours_per_month)
         if each.offer is None:
-            book = _owned_book(each, plan, others, workload, assumptions)
+            book = _owned_book(
+                each, plan, others, workload, assumptions, rest_usd_per_month=(rest or NO_REST).usd_per_month
+            )
         else:
             book = _committed_book(each, plan, others, workload, assumptions, today)
-        options.append(_option(each, plan, book, workload, work, assumptions, today))
+        option = _option(each, plan, book, workload, work, assumptions, today)
+        options.append(replace(option, rest_share=rest.share, rest_id=rest.option_id) if rest else option)
     return options
+
+
+@dataclass(frozen=True, slots=True)
+class _Rest:
+    """What does the part of the work that owned machines are too few for."""
+
+    share: float
+    option_id: str
+    usd_per_month: float
+
+
+NO_REST = _Rest(0.0, "", 0.0)
+
+
+def _rest(share: float, others: Sequence[Option]) -> _Rest | None:
+    """Return the cheapest way to do a part of the work: tokens in proportion, rents in whole machines; None without one."""
+    if share <= 0:
+        return NO_REST
+    found = []
+    for option in others:
+        if option.choosable and not option.binds:
+            machines = option.instance_count
+            part = math.ceil(machines * share - 1e-9) / machines if machines else share
+            found.append(_Rest(share, option.id, option.usd_per_month * part))
+    return min(found, key=lambda rest: rest.usd_per_month, default=None)
+
+
+def _fewer(fleet: Fleet, count: int) -> Fleet:
+    """Return what is left of a fleet of which only so many machines are there: the spares are missing first."""
+    working = fleet.instance_count - fleet.spare_instance_count
+    return replace(
+        fleet,
+        instance_count=count,
+        spare_instance_count=max(count - working, 0),
+        accelerators_used=fleet.accelerators_used * count / fleet.instance_count,
+        utilisation_share=min(fleet.utilisation_share * fleet.instance_count / count, 1.0),
+        elastic_share=min(fleet.elastic_share * fleet.instance_count / count, 1.0),
+    )
 
 
 def _committed_book(
@@ -216,7 +268,13 @@ def _takes_over_usd_per_month(others: Sequence[Option]) -> float | None:
 
 
 def _owned_book(
-    each: Held, plan: Schedule, others: Sequence[Option], workload: Workload, assumptions: Assumptions
+    each: Held,
+    plan: Schedule,
+    others: Sequence[Option],
+    workload: Workload,
+    assumptions: Assumptions,
+    *,
+    rest_usd_per_month: float,
 ) -> RentInputs:
     """Return owned machines as hours at what each costs to run, and to keep."""
     assert isinstance(each.stated, OwnedMachines)
@@ -237,7 +295,7 @@ def _owned_book(
     annuity = float(np.sum(discount_factors(rate, months)[1:]))
     usd_per_month = float(kept.present_value_usd(rate)) / annuity
     hours = on_hours or min(run_hours, hours_per_month) or 1.0
-    marginal = max(usd_per_month, 0.0) / (count * hours)
+    marginal = (max(usd_per_month, 0.0) + rest_usd_per_month) / (count * hours)
     after = _takes_over_usd_per_month(others)
     is_short = each.months < workload.horizon_months and after is not None
     return RentInputs(
@@ -288,7 +346,7 @@ def _option(
         energy: Footprint | None = owned_footprint(
             machine_max_kw(each.machine, assumptions) or 0.0,
             stated.place,
-            workload.own.tariff_place,
+            own_place(workload),
             server_count=fleet.instance_count,
             busy_share=busy_share,
             assumptions=assumptions,

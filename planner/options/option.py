@@ -73,12 +73,16 @@ class Option:
         Who states it.
     tier : str
         Tier of the seller, ``A`` to ``D`` (`pricing.sellers`); empty for what is owned.
-    is_price_old : bool
-        Whether the price is older than its class of price may be.
+    staleness_count : int
+        How much older the price is than its class of price may be: 0 within the limit, 1 within twice, 2 within four times ...
     is_floor_price : bool
         Whether the price is a "from" price, which names no machine.
     most_accelerators : float
         How many accelerators of this kind can be counted on without a commitment or a quote.
+    rest_share : float
+        Part of the work that what is paid for already is too little for, and `rest_id` does.
+    rest_id : str
+        The option that does the rest; its cost is counted.
     not_recommended : tuple of Reason
         Why the verdict may not recommend it; empty where it may.
     notes : tuple of str
@@ -110,9 +114,11 @@ class Option:
     priced_on: date
     source: str
     tier: str = ""
-    is_price_old: bool = False
+    staleness_count: int = 0
     is_floor_price: bool = False
     most_accelerators: float = math.inf
+    rest_share: float = 0.0
+    rest_id: str = ""
     not_recommended: tuple[Reason, ...] = ()
     notes: tuple[str, ...] = field(default=())
 

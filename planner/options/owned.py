@@ -18,13 +18,14 @@ from planner.demand.workload import Workload
 from planner.options.bridge import lead_months_of
 from planner.options.energy import owned_footprint
 from planner.options.option import Option, OptionKind
+from planner.options.place import own_place
 from planner.options.reason import Reason, ReasonCode
 from planner.options.schedule import Schedule, hours_of_work, needed_share, schedule
 from planner.options.spares import spare_costs_usd_per_month
 from planner.options.unit_costs import unit_costs
 from planner.supply.machines import Fleet, Machine
 
-__all__ = ["ANYWHERE", "OwnableServer", "owned_options"]
+__all__ = ["ANYWHERE", "OwnableServer", "is_licensed", "owned_options"]
 
 ANYWHERE: tuple[Site, ...] = ("home", "colocation")
 """Where servers may stand unless the workload says where."""
@@ -136,6 +137,15 @@ def owned_options(
     ]  # fmt: skip
 
 
+def is_licensed(machine: Machine, site: Site) -> bool:
+    """Tell whether a card may work at a site: NVIDIA's license of GeForce drivers excludes data centers.
+
+    Source: License for Customer Use of NVIDIA GeForce Software, section 2.1.3 ("No Datacenter Deployment").
+    """
+    card = machine.accelerator
+    return site != "colocation" or card is None or (card.vendor, card.market_class) != ("NVIDIA", "consumer")
+
+
 def _book(
     server: OwnableServer, plan: Schedule, site: Site, hours_per_month: float, bridge: Bridge, *, once: bool
 ) -> BuyInputs:
@@ -182,6 +192,8 @@ def _option(
         reasons = (Reason(ReasonCode.NO_BRIDGE, (lead_months,)),)
     elif site == "home" and not work.is_job:
         reasons = (Reason(ReasonCode.SERVICE_AT_HOME),)
+    elif not is_licensed(server.machine, site):
+        reasons = (Reason(ReasonCode.CONSUMER_LICENSE),)
     if cost_inputs.bridge.option_id and lead_months:
         until_usd = timeline.component_usd("bridge_rent").sum() + timeline.component_usd("bridge_ahead").sum()
         notes.append(
@@ -202,7 +214,7 @@ def _option(
     energy = owned_footprint(
         server.max_kw,
         site,
-        workload.own.tariff_place,
+        own_place(workload),
         server_count=fleet.instance_count,
         busy_share=busy_share,
         assumptions=assumptions,

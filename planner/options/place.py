@@ -7,13 +7,50 @@ from dataclasses import replace
 
 from planner.assumptions import Assumptions
 from planner.costs.carbon import grid_intensities
+from planner.demand.workload import SITES, Workload
 from planner.errors import InputError
 from pricing.electricity import electricity_tariff, electricity_tariffs
+from pricing.errors import PricingError
+from pricing.regions import countries_named
 
-__all__ = ["assumptions_at"]
+__all__ = ["assumptions_at", "own_place"]
 
 HOME_OF_THE_DEFAULTS = "US"
 """The bundled tariffs are American averages."""
+LARGEST_MARKET = "DE"
+"""Where in a group of countries (EU) a server would stand."""
+
+
+def own_place(workload: Workload) -> str:
+    """Return the country or state whose tariff and grid servers of one's own have.
+
+    That is what the workload says; where it does not, the first of the countries that it has to stay in.
+
+    Examples
+    --------
+    >>> hours = {"kind": "gpu_hours", "gpu_hours": {"gpu": "h100-sxm", "count": 8}, "constraints": {"countries": ["DE", "NL"]}}
+    >>> own_place(Workload.model_validate(hours)), own_place(Workload.model_validate(hours | {"own": {"place": "NL"}}))
+    ('DE', 'NL')
+    """
+    own = workload.own
+    is_stated = ("country" if own.place in SITES else "place") in own.model_fields_set
+    if is_stated or not workload.constraints.countries:
+        return own.tariff_place
+    known = electricity_tariffs().keys() | grid_intensities().keys()
+    for name in workload.constraints.countries:
+        try:
+            codes = countries_named([name]) & known
+        except PricingError:
+            continue  # told with the other faults of the constraints
+        if codes:
+            return (
+                own.tariff_place
+                if own.tariff_place in codes
+                else LARGEST_MARKET
+                if LARGEST_MARKET in codes
+                else min(codes)
+            )
+    return own.tariff_place
 
 
 def assumptions_at(assumptions: Assumptions, place: str) -> Assumptions:

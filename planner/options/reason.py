@@ -24,6 +24,7 @@ class ReasonCode(StrEnum):
     NO_BRIDGE = "no_bridge"
     CAPEX_ABOVE_LIMIT = "capex_above_limit"
     SERVICE_AT_HOME = "service_at_home"
+    CONSUMER_LICENSE = "consumer_license"
     QUOTA_UNPUBLISHED = "quota_unpublished"
     CREDIT = "credit"
     SESSION_TOO_SHORT = "session_too_short"
@@ -42,6 +43,7 @@ class ReasonCode(StrEnum):
     CONFIDENCE = "confidence"
     PAYS_OFF_LATE = "pays_off_late"
     QUOTES = "quotes"
+    OUTLASTS_RUN = "outlasts_run"
     UNDATED_PRICE = "undated_price"
 
 

@@ -298,7 +298,7 @@ def rented_options(
                 priced_on=offer.observed_on,
                 source=offer.source,
                 tier=tier_of(offer.provider, shared_host=offer.shared_host).letter,
-                is_price_old=evidence.is_old(offer),
+                staleness_count=evidence.staleness(offer),
                 is_floor_price="floor_price" in offer.flags,
                 most_accelerators=evidence.most_accelerators(offer, workload.constraints),
                 not_recommended=(

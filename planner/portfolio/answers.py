@@ -16,7 +16,7 @@ from planner.demand.models import resolve_model
 from planner.demand.suitability import suitable_model
 from planner.demand.workload import Workload
 from planner.options.option import OptionKind
-from planner.options.place import assumptions_at
+from planner.options.place import assumptions_at, own_place
 from planner.options.sized import asked_of_processors
 from planner.portfolio.choice import Choices, choices_of
 from planner.portfolio.exact import break_even_month, chosen_by_plan, first_by_plan
@@ -115,7 +115,7 @@ def _answer_shape(asked: list[Asked], market: Market, answers: Answers) -> None:
     for key, some in list(by_money.items()):
         workload = _asked(some[0], market)
         try:
-            assumptions_at(market.assumptions, workload.own.place)
+            assumptions_at(market.assumptions, own_place(workload))
             architecture = None if workload.model is None else suitable_model(workload, resolve_model(workload.model))
             allowed_by_key[key] = market.allowed(workload.constraints)
         except GpuplanError as error:

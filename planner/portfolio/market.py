@@ -20,7 +20,7 @@ from planner.options.bridge import lead_months_of
 from planner.options.evidence import Evidence
 from planner.options.free import FreeMachine, free_machines
 from planner.options.owned import OwnableServer
-from planner.options.place import assumptions_at
+from planner.options.place import assumptions_at, own_place
 from planner.options.rented import longest_hours, planned_price_usd_per_hour, weekly_above_hours
 from planner.options.servers import ownable_servers
 from planner.options.sized import is_wanted
@@ -67,8 +67,8 @@ class AllowedMarket:
         Whether it can be taken back; is sold in dated blocks; is paid in a way that the user named; is not to be recommended
         for any work (`planner.options.evidence`); runs programs for XLA alone, and the user named no accelerator; has
         processors only.
-    is_old, is_floor_price, most_accelerators : ndarray
-        Whether the price is too old; is a "from" price; how many accelerators can be counted on without a commitment.
+    staleness_count, is_floor_price, most_accelerators : ndarray
+        How much too old the price is; whether it is a "from" price; how many accelerators can be counted on without a commitment.
     servers, free : tuple
         What can be bought, and what is free.
     server_machine, free_machine : ndarray of int
@@ -91,7 +91,7 @@ class AllowedMarket:
     is_block: NDArray[np.bool_]
     asked_for: NDArray[np.bool_]
     is_barred: NDArray[np.bool_]
-    is_old: NDArray[np.bool_]
+    staleness_count: NDArray[np.int_]
     is_floor_price: NDArray[np.bool_]
     most_accelerators: FloatArray
     needs_xla: NDArray[np.bool_]
@@ -286,11 +286,11 @@ class Market:
 
     def costs(self, workload: Workload) -> HorizonCosts:
         """Return how money is counted at the workload's place over its horizon."""
-        return self._costs_over(workload.own.place, workload.horizon_months)
+        return self._costs_over(own_place(workload), workload.horizon_months)
 
     def costs_until_delivery(self, workload: Workload) -> HorizonCosts:
         """Return how money is counted at the workload's place until owned servers are delivered."""
-        return self._costs_over(workload.own.place, lead_months_of(self.assumptions))
+        return self._costs_over(own_place(workload), lead_months_of(self.assumptions))
 
     def _costs_over(self, place: str, months: int) -> HorizonCosts:
         return _remembered(
@@ -335,7 +335,7 @@ class Market:
             asked_for=np.array([offer.purchase_option in constraints.purchase for offer in offers], dtype=bool),
             is_barred=np.array([any(self.evidence.against(offer, constraints)) for offer in offers], dtype=bool),
             is_floor_price=np.array(["floor_price" in offer.flags for offer in offers], dtype=bool),
-            is_old=np.array([self.evidence.is_old(offer) for offer in offers], dtype=bool),
+            staleness_count=np.array([self.evidence.staleness(offer) for offer in offers], dtype=int),
             most_accelerators=np.array(
                 [self.evidence.most_accelerators(offer, constraints) for offer in offers], dtype=float
             ),

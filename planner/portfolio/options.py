@@ -19,16 +19,17 @@ from planner.costs.buy import capex_usd, fits_at_home
 from planner.costs.inputs import Site
 from planner.costs.spot import spot_overhead_ratio
 from planner.demand.workload import Batch, Serve
-from planner.options.evidence import against_token_seller
+from planner.options.evidence import MOST_STALENESS, against_token_seller
 from planner.options.free import UNDATED_READ_ON
 from planner.options.hosted import admitted_sellers
 from planner.options.option import LONGEST_FREE_TERM_MONTHS, OptionKind
-from planner.options.owned import ANYWHERE
+from planner.options.owned import ANYWHERE, is_licensed
 from planner.options.rented import MOST_BLOCK_HOURS, MOST_BLOCK_INSTANCES, MOST_OF_A_DEADLINE_ON_SPOT
 from planner.portfolio.groups import Group
 from planner.portfolio.market import AllowedMarket, Market
 from planner.portfolio.money import HorizonCosts, Hours, billed
 from planner.portfolio.work import Work
+from planner.supply.fleet import HOURS_PER_MONTH
 from pricing.dates import first_day
 
 __all__ = ["Bridges", "OptionTable", "option_table"]
@@ -169,7 +170,8 @@ def option_table(group: Group, allowed: AllowedMarket, work: Work, costs: Horizo
     binds = np.asarray(kind == OptionKind.BUY.value, dtype=bool)
     binds[: len(rented.offer)] = allowed.term_months[rented.offer] > LONGEST_FREE_TERM_MONTHS
     is_rent = np.asarray(kind == OptionKind.RENT.value, dtype=bool)
-    for weak in _weaknesses(kind, basis, allowed, rented.offer, counts * per_machine[:, None]):
+    months = np.ceil(rented.hours_per_run / HOURS_PER_MONTH) if group.first.runs_once else np.array(np.inf)
+    for weak in _weaknesses(kind, basis, allowed, rented.offer, counts * per_machine[:, None], months):
         # As `planner.verdict.ranking.well_founded`: only where a rent without this weakness is open.
         is_open &= ~weak | ~(is_open & is_rent[:, None] & ~weak).any(axis=0)
     is_possible = np.asarray(is_open.any(axis=0), dtype=bool)
@@ -204,18 +206,23 @@ def _weaknesses(
     allowed: AllowedMarket,
     offer: NDArray[np.intp],
     accelerators: FloatArray,
+    run_months: FloatArray,
 ) -> Iterator[BoolArray]:
     """Yield `planner.verdict.ranking.WEAKNESSES` as arrays, shape (options, workloads); the offers' options are the first."""
     most = np.full(len(kind), np.inf)
     most[: len(offer)] = allowed.most_accelerators[offer]
     extrapolated = np.array([name == "extrapolated" for name in basis], dtype=bool)
     extrapolated &= np.isin(kind, [OptionKind.RENT.value, OptionKind.BUY.value])
-    yield accelerators > most[:, None]
+    outlasts = np.zeros(accelerators.shape, dtype=bool)
+    outlasts[: len(offer)] = allowed.term_months[offer][:, None] > run_months
+    yield outlasts
     yield np.broadcast_to(extrapolated[:, None], accelerators.shape)
-    for weak in (allowed.is_floor_price, allowed.is_old):
+    older = (allowed.staleness_count >= least for least in range(MOST_STALENESS, 0, -1))
+    for weak in (allowed.is_floor_price, *older):
         is_weak = np.zeros(len(kind), dtype=bool)
         is_weak[: len(offer)] = weak[offer]
         yield np.broadcast_to(is_weak[:, None], accelerators.shape)
+    yield accelerators > most[:, None]
 
 
 def _rented(
@@ -388,6 +395,7 @@ def _owned(group: Group, allowed: AllowedMarket, work: Work, costs: HorizonCosts
             for row, server in enumerate(allowed.servers)
             if (work.owned_count[allowed.server_machine[row]] > 0).any()
             for site in sites
+            if is_licensed(server.machine, site)
         )
     shape = (len(candidates), len(group.workloads))
     usd, counts, hours = np.zeros((2, *shape)), np.zeros(shape), np.zeros(shape)

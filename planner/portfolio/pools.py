@@ -15,6 +15,7 @@ from planner.demand.workload import Diffusion, Profile, Serve, Video
 from planner.mix import cheapest_mix
 from planner.mix_tiers import tiers_of_offers
 from planner.options.option import OptionKind
+from planner.options.place import own_place
 from planner.options.servers import ownable_servers
 from planner.portfolio.groups import Group
 from planner.portfolio.market import Market
@@ -131,7 +132,7 @@ def add_to_pools(pools: dict[str, Pool], group: Group, options: OptionTable, cho
     limits = first.constraints
     place: dict[str, Any] = {
         "providers": limits.providers, "countries": limits.countries, "regions": limits.regions, "secure": limits.min_secure,
-        "purchase": limits.purchase, "own": first.own.place, "months": first.horizon_months,
+        "purchase": limits.purchase, "own": own_place(first), "months": first.horizon_months,
     }  # fmt: skip
     names = np.array(options.accelerator, dtype=object)
     for name in dict.fromkeys(names[chosen[lasts]]):

@@ -53,6 +53,8 @@ def _gpus(option: Option) -> str:
 
 def _place(option: Option) -> str:
     """Say who offers it and where; "global" is a seller that states no region."""
+    if option.provider == "own":
+        return option.region
     return f"{option.provider} {'' if option.region == 'global' else option.region}".strip()
 
 
@@ -71,12 +73,12 @@ def because(plan: Plan) -> tuple[str, ...]:
     return (  # the weightiest first: a short answer shows the first few
         *_percentiles(plan, chosen),
         *_remarks(plan, RemarkCode.DEADLINE, RemarkCode.NO_SPARE),
-        *_remarks(plan, RemarkCode.GIVEN_BACK, RemarkCode.INTERCONNECT),
+        *_remarks(plan, *([] if plan.variants.readings else [RemarkCode.GIVEN_BACK]), RemarkCode.INTERCONNECT),
         *_remarks(plan, RemarkCode.TRAINED, RemarkCode.MFU),
         *_remarks(plan, RemarkCode.EMBEDDED, RemarkCode.VECTORS, RemarkCode.ONGOING),
+        *_passed_over(plan, once=once),
         *_speed(plan, chosen, deadline_hours),
         *_spares(chosen),
-        *_passed_over(plan, once=once),
         *variant_texts(plan.variants),
         *_remarks(plan, RemarkCode.AVAILABILITY, RemarkCode.STARTS, RemarkCode.CHECKPOINTS),
         *_sizing(chosen),
@@ -111,8 +113,22 @@ def _confidence(plan: Plan) -> str:
             return f"{age}; confidence {share}."
         case Status.CLOSE_CALL:
             return f"{age}. A close call: it is the cheapest choice in only {share} of the draws."
+        case Status.ASK_FOR_QUOTES if plan.verdict.outdated_id:
+            return f"{age}. {_outdated(plan)}"
+        case Status.ASK_FOR_QUOTES if plan.chosen.kind is OptionKind.BUY:
+            return f"{age}: get a new quote before you buy; confidence {share}."
         case Status.ASK_FOR_QUOTES:
             return f"{age}. This many GPUs take a contract, and list prices are only a guide."
+
+
+def _outdated(plan: Plan) -> str:
+    """Say whom to ask first: a rent that would be taken if its old price still held."""
+    rent = next(option for option in plan.options if option.id == plan.verdict.outdated_id)
+    days = (plan.planned_on - rent.priced_on).days
+    return (
+        f"Ask {rent.provider} first: {days} days ago {machines(rent)}, {how_paid(rent.purchase_option)}, "
+        f"was {money(rent, once=plan.workload.runs_once)}."
+    )
 
 
 def _ask_for_quotes(plan: Plan) -> str:
@@ -133,39 +149,38 @@ def _ask_for_quotes(plan: Plan) -> str:
 
 
 def _verdict(plan: Plan) -> str:
-    if plan.verdict.status is Status.ASK_FOR_QUOTES:
+    is_for_quotes = plan.verdict.status is Status.ASK_FOR_QUOTES
+    if is_for_quotes and plan.chosen.kind is not OptionKind.BUY and not plan.verdict.outdated_id:
         return _ask_for_quotes(plan)
-    chosen, once, months = plan.chosen, plan.workload.runs_once, plan.horizon_months
+    chosen, once = plan.chosen, plan.workload.runs_once
     best = best_by_kind(plan.options)
     place = _place(chosen)
     cost = money(chosen, once=once)
     match chosen.kind:
         case OptionKind.RENT:
-            pair = next((pair for pair in plan.break_evens if pair.rent_id == chosen.id), None)
-            if once:
-                tail = "a single run does not justify buying a server"
-            elif pair is None or pair.month is None:
-                tail = f"buying does not pay off within {months} months"
-            else:
-                tail = f"buying would pay off from month {pair.month:.0f} on"
-            return f"Rent {_gpus(chosen)} at {place}, {how_paid(chosen.purchase_option)}, for {cost}; {tail}."
+            return f"Rent {_gpus(chosen)} at {place}, {how_paid(chosen.purchase_option)}, for {cost}{_buying(plan)}."
         case OptionKind.BUY:
             pair = min(plan.break_evens, key=lambda pair: pair.saving_usd, default=None)
             tail = ""
             if pair is not None and pair.month is not None:
                 tail = f"; against the cheapest rent it pays off from month {pair.month:.0f} on"
-            return f"Buy {machines(chosen)} ({usd(chosen.capex_usd)} USD, {chosen.region}) for {cost} all in{tail}."
+            first = "Ask for quotes, then buy" if is_for_quotes else "Buy"
+            return f"{first} {machines(chosen)} ({usd(chosen.capex_usd)} USD, {chosen.region}) for {cost} all in{tail}."
         case OptionKind.HAVE:
             others = [option for kind, option in best.items() if kind is not chosen.kind]
             other = min(others, key=lambda option: option.present_value_usd, default=None)
             tail = f"; the cheapest other choice costs {money(other, once=once)}" if other else ""
-            return f"Use what you have, {machines(chosen)} ({place}), for {cost} from now on{tail}."
+            rest = next((option for option in plan.options if option.id == chosen.rest_id), None)
+            also = f", and {_rest_words(rest)} for the other {percent(chosen.rest_share)} of the work" if rest else ""
+            return f"Use what you have, {machines(chosen)} ({place}){also}, for {cost} from now on{tail}."
         case OptionKind.CPU:
             return f"No GPU needed: {machines(chosen)} at {place}, {how_paid(chosen.purchase_option)}, for {cost}."
         case OptionKind.API:
             rivals = [option for kind, option in best.items() if kind is not chosen.kind]
             rival = min(rivals, key=lambda option: option.present_value_usd, default=None)
-            tail = f", against {usd(rival.usd_per_month)} USD for {RIVALS[rival.kind]}" if rival else ""
+            tail = f", against {money(rival, once=once)} for {RIVALS[rival.kind]}" if rival else ""
+            if rival and rival.kind is OptionKind.BUY:
+                tail += f" ({usd(rival.capex_usd)} USD capex{', more as NPV' if rival.usd_per_month < chosen.usd_per_month else ''})"
             model = f"{chosen.instance_type} at {chosen.provider}"
             return f"No GPU of your own needed: {model}, paid per token, for {cost}{tail}."
         case OptionKind.FREE:
@@ -173,6 +188,24 @@ def _verdict(plan: Plan) -> str:
             tail = f"; otherwise {machines(rent)} at {rent.provider} for {money(rent, once=once)}" if rent else ""
             took = duration(chosen.hours_per_run)
             return f"A free tier is enough: {chosen.provider} ({machines(chosen)}) in {took}{tail}."
+
+
+def _rest_words(option: Option) -> str:
+    """Say what does a part of the work beside what is there."""
+    if option.fleet is None:
+        return f"{option.instance_type} at {option.provider}, paid per token,"
+    return f"{option.instance_type} at {_place(option)}, {how_paid(option.purchase_option)},"
+
+
+def _buying(plan: Plan) -> str:
+    """Say after a rent whether buying pays off; nothing where it would, yet is not recommended for another reason."""
+    if plan.workload.runs_once:
+        return "; a single run does not justify buying a server"
+    pair = next((pair for pair in plan.break_evens if pair.rent_id == plan.chosen.id), None)
+    if pair is None or pair.month is None:
+        return f"; buying does not pay off within {plan.horizon_months} months"
+    owned = next(option for option in plan.options if option.id == pair.buy_id)
+    return f"; buying would pay off from month {pair.month:.0f} on" if owned.choosable else ""
 
 
 def _sizing(chosen: Option) -> list[str]:

@@ -12,6 +12,7 @@ from typing import Any
 from planner.demand.fields import Field, fields_of
 from planner.demand.workload import SITES, Workload, type_of_kind
 from planner.figures import count, percent
+from planner.options.place import own_place
 from planner.report.values import Record
 from planner.words import KIND_WORDS, label, unit_of
 
@@ -80,6 +81,7 @@ def defaults_of(stated: Workload, filled: Workload) -> list[Record]:
     in_force = _flat(filled.model_dump(mode="json", exclude_none=True))
     if filled.own.site is None:
         in_force.pop("own.country", None)  # the place itself names it
+    in_force["own.place" if filled.own.site is None else "own.country"] = own_place(filled)
     return [
         {"key": key, "value": value}
         for key, value in in_force.items()
@@ -107,7 +109,26 @@ def _value_text(value: Any) -> str:  # noqa: ANN401 - a YAML value
             return str(value).replace("_", " ") if str(value).islower() and " " not in str(value) else str(value)
 
 
+def _have_phrase(have: Mapping[str, Any]) -> str:
+    """Say what is paid for already."""
+    said = [
+        f"{each['count']:,} {each['gpu']} owned, {_value_text(each.get('place') or 'colocation')}"
+        for each in have.get("owned") or ()
+    ]
+    said += [
+        f"{each.get('count') or 1:,} {each['instance_type']} at {each['provider']} committed to until {each['until']}"
+        for each in have.get("committed") or ()
+    ]
+    said += [
+        f"a credit of {each['usd']:,.0f} USD at {each['provider']} until {each['expires']}"
+        for each in have.get("credits") or ()
+    ]
+    return f"with {'; '.join(said)}"
+
+
 def _phrase(key: str, value: Any) -> str:  # noqa: ANN401 - a YAML value
+    if key == "have":
+        return _have_phrase(value)
     name = key.rpartition(".")[2]
     text = str(value) if name in {"gpu", "model"} else _value_text(value)
     if name in PHRASES:

@@ -122,6 +122,8 @@ def _option(
         "tier": option.tier or None,
         "capex_usd": option.capex_usd,
         "source": option.source,
+        "rest_share": option.rest_share,
+        "rest_id": option.rest_id,
         "choosable": option.choosable,
         "reason_not_chosen": reason_text(option.not_recommended[0]) if option.not_recommended else "",
         "not_recommended": [{"code": each.code, "text": reason_text(each)} for each in option.not_recommended],
@@ -145,6 +147,7 @@ def plan_record(plan: Plan, *, top: int | None = None) -> Record:
         *(pair.rent_id for pair in plan.break_evens),
         *(p.buy_id for p in plan.break_evens),
         *(option.id for option in alternatives_of(plan.options).values() if option),
+        *(name for name in (plan.verdict.outdated_id, plan.chosen.rest_id) if name),
         *(name for turn in plan.turns for name in (turn.option_id, turn.then) if name),
     }
     work = volume(plan.workload, 730.0)

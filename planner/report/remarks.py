@@ -193,5 +193,6 @@ def _at_twice(twice: TwiceTheWork) -> str:
 
 
 def _reading(reading: Reading) -> str:
-    how = "If idle machines can be given back" if reading.is_releasable else "If they have to be kept all month"
+    back = "If idle machines can be given back (to be had again each time is not guaranteed on demand)"
+    how = back if reading.is_releasable else "If they have to be kept all month"
     return f"{how}: {usd(reading.usd_per_month)} USD a month, {usd(reading.usd_per_useful_gpu_hour)} USD per used GPU-hour."

@@ -206,6 +206,9 @@ class OptionRecord(_Part):
     capex_usd: Positive | None = None
     """Paid for owned servers before they work; null for what is not bought."""
     source: str
+    rest_share: Share = 0.0
+    """Part of the work that what is paid for already is too little for, and `rest_id` does; its cost is counted."""
+    rest_id: str = ""
     choosable: bool
     """Whether the verdict may recommend it."""
     reason_not_chosen: str
@@ -365,6 +368,8 @@ class VerdictRecord(_Part):
     status: Status | None = None
     confidence_share: Share | None = None
     passed_over: list[PassedOver] = []
+    outdated_id: str = ""
+    """A cheaper rent to ask for a quote, since its price is too old to count on; empty where there is none."""
     turns_at: list[TurnRecord] = []
     remarks: list[RemarkRecord] = []
     at_other_limits: list[OtherLimitRecord] = []

@@ -98,6 +98,8 @@ def short_name(option: Mapping[str, Any]) -> str:
     if option["kind"] == "buy":
         capex = option.get("capex_usd")
         return f"{what} {option['region']}" + (f", {usd(capex)} USD capex" if capex else "")
+    if option["provider"] == "own":
+        place = option["region"]
     paid = how_paid(option["purchase_option"]).replace(" years", " y").replace(" year", " y")
     return f"{what}, {place}, {paid}"
 

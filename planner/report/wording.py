@@ -27,6 +27,7 @@ REASONS = {
     ),
     ReasonCode.CAPEX_ABOVE_LIMIT: "it takes {:,.0f} USD to buy, and the limit is {:,.0f}",
     ReasonCode.SERVICE_AT_HOME: "a service needs redundant power and someone on call, which a home does not have",
+    ReasonCode.CONSUMER_LICENSE: "NVIDIA's license of GeForce drivers does not allow data centers",
     ReasonCode.QUOTA_UNPUBLISHED: "the hours it grants are not published",
     ReasonCode.CREDIT: "a credit lowers the price once, and is gone when something else has used it",
     ReasonCode.SESSION_TOO_SHORT: "a session ends after {:g} h, but the run takes {:.1f} h",
@@ -45,6 +46,7 @@ REASONS = {
     ReasonCode.CONFIDENCE: "it binds for more than a year, and is cheaper in only {:.0f} % of the draws",
     ReasonCode.PAYS_OFF_LATE: "it pays off only in the last months of the horizon, or through its resale",
     ReasonCode.TOO_FEW_OWNED: "{:g} of these machines are there, and {:g} are needed",
+    ReasonCode.OUTLASTS_RUN: "it binds for {:g} months, and the run is over in {:g}",
     ReasonCode.UNDATED_PRICE: "its price list bears no date: confirm it before you rely on it",
     ReasonCode.QUOTES: "more than {:g} GPUs are bought by quotes from several makers, and the list price of one server is only a guide",
     ReasonCode.SPEED_EXTRAPOLATED: (

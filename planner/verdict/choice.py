@@ -13,6 +13,8 @@ from planner.costs.timeline import FloatArray
 from planner.errors import NothingFitsError
 from planner.options.option import Option, OptionKind
 from planner.options.reason import Reason, ReasonCode
+from pricing.offers import PurchaseOption
+from pricing.sellers import seller_of
 
 __all__ = [
     "Choice",
@@ -21,13 +23,17 @@ __all__ = [
     "barred_sorts",
     "choose",
     "contenders",
+    "price_list",
     "refuse_unless_recommended",
     "verdict_of",
+    "with_rivals",
     "without_passed_over",
 ]
 
 
 RENTED = frozenset({OptionKind.RENT, OptionKind.CPU})
+OLDEST_DAYS = 365
+MOVING_PRICES = frozenset({PurchaseOption.SPOT, PurchaseOption.CAPACITY_BLOCK})
 
 
 class Status(StrEnum):
@@ -50,11 +56,14 @@ class Choice:
         What costs less but binds for more than a year, and why it was not taken.
     confidence_share : float
         Share of the joint draws in which no other contender costs less.
+    outdated : Option or None
+        A rent that only the age of its price speaks against, and that would be taken if that price still held.
     """
 
     option: Option
     passed_over: tuple[tuple[Option, Reason], ...]
     confidence_share: float
+    outdated: Option | None = None
 
 
 WAY_OUT = (
@@ -89,6 +98,8 @@ class Verdict:
         Share of the joint draws in which no other sort of option costs less.
     passed_over : tuple of (str, Reason)
         Cheaper options that bind for more than a year, and why they were not taken.
+    outdated_id : str
+        A cheaper rent to ask for a quote, since its price is too old to count on; empty where there is none.
     """
 
     needs_gpu: bool
@@ -97,6 +108,7 @@ class Verdict:
     status: Status
     confidence_share: float
     passed_over: tuple[tuple[str, Reason], ...] = ()
+    outdated_id: str = ""
 
 
 def contenders(options: Sequence[Option]) -> list[Option]:
@@ -164,6 +176,83 @@ def choose(
     return Choice(option=best[taken], passed_over=tuple(passed_over), confidence_share=cheapest_share)
 
 
+def price_list(option: Option) -> tuple[str, ...]:
+    """Return what has one price, in whatever region or size it is sold: a seller's accelerator or model, paid one way."""
+    seller = seller_of(option.provider)
+    return (
+        option.kind.value,
+        seller.provider if seller else option.provider,
+        option.accelerator or ("" if option.kind is OptionKind.API else option.instance_type),
+        option.purchase_option,
+        option.region if option.kind is OptionKind.BUY else "",
+    )
+
+
+def outdated_rents(options: Sequence[Option]) -> list[Option]:
+    """Return the cheapest rents at list prices, bound and not, that nothing but the age of the price speaks against.
+
+    Prices of spot and of blocks are left out, and all that are older than a year: these say nothing after so long.
+
+    Parameters
+    ----------
+    options : sequence of Option
+        Ranked.
+    """
+    best: dict[bool, Option] = {}
+    for option in options:
+        if option.kind not in RENTED or option.purchase_option in MOVING_PRICES or len(option.not_recommended) != 1:
+            continue
+        (reason,) = option.not_recommended
+        if reason.code is ReasonCode.PRICE_OLD and reason.figures[0] <= OLDEST_DAYS:
+            best.setdefault(option.binds, option)
+    return list(best.values())
+
+
+def with_rivals(
+    choice: Choice,
+    best: Sequence[Option],
+    options: Sequence[Option],
+    assumptions: Assumptions,
+    costs_usd: Callable[[Sequence[Option]], FloatArray],
+) -> Choice:
+    """Return a choice with what its nearest rivals make of its confidence: the next seller, and a rent at an old list price.
+
+    An old price is not taken, and not forgotten either.
+
+    Parameters
+    ----------
+    choice : Choice
+        Out of `best`.
+    best : sequence of Option
+        `contenders`.
+    options : sequence of Option
+        All of them, ranked.
+    assumptions : Assumptions
+        With the margin and the confidence.
+    costs_usd : callable
+        Joint draws of what options cost, shape (options, draws).
+    """
+    taken, old = choice.option, outdated_rents(options)
+    same = (
+        option for option in options if option.choosable and (option.kind, option.binds) == (taken.kind, taken.binds)
+    )
+    rivals = [*best, *[option for option in same if price_list(option) != price_list(taken)][:1]]
+    rivals = list({option.id: option for option in rivals}.values())
+    if len(rivals) == 1 and not old:
+        return choice
+    drawn_usd = costs_usd([*rivals, *old])
+    taken_usd = drawn_usd[[option.id for option in rivals].index(taken.id)]
+    least_usd, outdated = drawn_usd[: len(rivals)].min(axis=0), None
+    for option, option_usd in zip(old, drawn_usd[len(rivals) :], strict=True):
+        if taken.kind is OptionKind.BUY:
+            counts = _against_binding(taken, option, float((taken_usd < option_usd).mean()), assumptions) is not None
+        else:
+            counts = _against_binding(option, taken, float((option_usd < taken_usd).mean()), assumptions) is None
+        if counts and (outdated is None or option.present_value_usd < outdated.present_value_usd):
+            least_usd, outdated = np.minimum(least_usd, option_usd), option
+    return replace(choice, outdated=outdated, confidence_share=float((taken_usd <= least_usd).mean()))
+
+
 def _bought_by_quotes(assumptions: Assumptions) -> Callable[[Option], Reason | None]:
     """Return a rule: so many servers are not bought at the list price of one."""
     most = assumptions["evidence.on_demand_accelerators"]
@@ -206,7 +295,7 @@ def without_passed_over(options: Sequence[Option], choice: Choice) -> list[Optio
     ]
 
 
-def verdict_of(choice: Choice, assumptions: Assumptions) -> Verdict:
+def verdict_of(choice: Choice, assumptions: Assumptions, *, age_days: int) -> Verdict:
     """Return the verdict that a choice makes.
 
     Parameters
@@ -214,13 +303,18 @@ def verdict_of(choice: Choice, assumptions: Assumptions) -> Verdict:
     choice : Choice
         The option to take.
     assumptions : Assumptions
-        With the confidence below which a verdict is a close call, and the number that takes a quote.
+        With the confidence below which a verdict is a close call, and the number and the age that take a quote.
+    age_days : int
+        Age of the option's price.
     """
     option = choice.option
     status = Status.DECIDED
     if choice.confidence_share < assumptions["verdict.least_confidence_share"]:
         status = Status.CLOSE_CALL
-    if option.accelerators_total_count > assumptions["evidence.on_demand_accelerators"]:
+    is_old_server = option.kind is OptionKind.BUY and age_days > assumptions["evidence.server_price_days"]
+    most = min(assumptions["evidence.on_demand_accelerators"], option.most_accelerators)
+    is_large = option.accelerators_total_count > most
+    if is_large or is_old_server or choice.outdated is not None:
         status = Status.ASK_FOR_QUOTES
     return Verdict(
         needs_gpu=option.accelerator is not None,
@@ -229,6 +323,7 @@ def verdict_of(choice: Choice, assumptions: Assumptions) -> Verdict:
         status=status,
         confidence_share=choice.confidence_share,
         passed_over=tuple((passed.id, reason) for passed, reason in choice.passed_over),
+        outdated_id=choice.outdated.id if choice.outdated and not is_large else "",
     )
 
 

@@ -54,13 +54,44 @@ def funnel_of(
     return (*candidates.funnel, *stages, FunnelStep("options, with owned, hosted and free ones", len(options)))
 
 
-def nothing_fits(funnel: Sequence[FunnelStep], refusals: Sequence[Refusal]) -> NothingFitsError:
-    """Return the error that says where every option was lost."""
+def nothing_fits(
+    funnel: Sequence[FunnelStep],
+    refusals: Sequence[Refusal],
+    budget_usd_per_month: float | None = None,
+    dearer: Sequence[Option] = (),
+) -> NothingFitsError:
+    """Return the error that says where every option was lost.
+
+    Parameters
+    ----------
+    funnel : sequence of FunnelStep
+        Where.
+    refusals : sequence of Refusal
+        Machines that cannot do the work.
+    budget_usd_per_month : float, optional
+        The budget.
+    dearer : sequence of Option
+        What does the work beyond the budget, ranked.
+    """
+    if dearer and budget_usd_per_month is not None:
+        best = next((option for option in dearer if option.choosable), None) or dearer[0]
+        words = f"{best.instance_type} at {best.provider}" if best.fleet is None else (
+            f"{best.instance_count} x {best.instance_type} at {best.provider}, {best.purchase_option}"
+        )  # fmt: skip
+        what = f"nothing that does this work stays within {budget_usd_per_month:,.0f} USD a month (constraints.max_usd_per_month)"
+        return NothingFitsError(
+            "\n".join([what, *_steps(funnel), f"  the cheapest that can be recommended costs {best.usd_per_month:,.0f} USD a month: {words}"]),
+            hint=f"allow {best.usd_per_month:,.0f} USD a month or more, or ask for less work",
+        )  # fmt: skip
     return NothingFitsError(_nothing_fits(funnel, refusals), hint=_way_out(refusals))
 
 
+def _steps(funnel: Sequence[FunnelStep]) -> list[str]:
+    return [f"  {step.offer_count:>7,}  {step.name}" for step in funnel]
+
+
 def _nothing_fits(funnel: Sequence[FunnelStep], refusals: Sequence[Refusal]) -> str:
-    lines = ["nothing does this work", *(f"  {step.offer_count:>7,}  {step.name}" for step in funnel)]
+    lines = ["nothing does this work", *_steps(funnel)]
     biggest = [refusal for refusal in refusals if refusal.machine.accelerator is not None]
     if biggest:
         nearest = max(biggest, key=_memory_gib)

@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 
+from planner.costs.inputs import RentInputs
 from planner.demand.workload import Constraints
+from planner.options.evidence import MOST_STALENESS
 from planner.options.option import Option, OptionKind
 from planner.options.reason import Reason, ReasonCode
+from planner.supply.fleet import HOURS_PER_MONTH
 
 __all__ = ["ranked", "well_founded"]
 
 MACHINES = frozenset({OptionKind.RENT, OptionKind.BUY})
+
+
+def _outlasts(option: Option, _: int) -> Reason | None:
+    """Tell of a commitment that goes on after the only run: the rest of its term is paid for nothing."""
+    inputs = option.book
+    if not isinstance(inputs, RentInputs) or not inputs.run_hours or not option.term_months:
+        return None
+    months = math.ceil((option.hours_per_run or inputs.run_hours) / HOURS_PER_MONTH)
+    return Reason(ReasonCode.OUTLASTS_RUN, (option.term_months, months)) if option.term_months > months else None
 
 
 def _too_many(option: Option, _: int) -> Reason | None:
@@ -25,16 +39,22 @@ def _extrapolated(option: Option, _: int) -> Reason | None:
     return Reason(ReasonCode.SPEED_EXTRAPOLATED) if is_extrapolated else None
 
 
-def _old(option: Option, age_days: int) -> Reason | None:
-    return Reason(ReasonCode.PRICE_OLD, (age_days,)) if option.is_price_old else None
+def _older(least: int, option: Option, age_days: int) -> Reason | None:
+    return Reason(ReasonCode.PRICE_OLD, (age_days,)) if option.staleness_count >= least else None
 
 
 def _floor_price(option: Option, _: int) -> Reason | None:
     return Reason(ReasonCode.FLOOR_PRICE) if option.is_floor_price else None
 
 
-WEAKNESSES: tuple[Callable[[Option, int], Reason | None], ...] = (_too_many, _extrapolated, _floor_price, _old)
-"""What speaks against an option only where a rent without this weakness may be recommended."""
+WEAKNESSES: tuple[Callable[[Option, int], Reason | None], ...] = (
+    _outlasts,
+    _extrapolated,
+    _floor_price,
+    *(partial(_older, least) for least in range(MOST_STALENESS, 0, -1)),
+    _too_many,
+)
+"""What speaks against an option only where a rent without this weakness may be recommended; where all prices are old, the oldest go first."""
 
 
 def well_founded(options: Sequence[Option], *, age_days: Callable[[Option], int]) -> list[Option]:

@@ -10,7 +10,7 @@ from planner.assumptions import Assumptions
 from planner.demand.architecture import Architecture
 from planner.demand.parameters import parameter_count
 from planner.demand.volume import volume
-from planner.demand.workload import Workload
+from planner.demand.workload import Serve, Workload
 from planner.options.bridge import cheapest_bridge
 from planner.options.evidence import Evidence
 from planner.options.free import FreeMachine, free_options
@@ -22,7 +22,9 @@ from planner.options.rented import SCALED_TO_ZERO, rented_options
 from planner.options.sized import sized_machines
 from planner.supply.calibration import Calibration
 from planner.supply.candidates import Candidates
+from planner.supply.fleet import estimate
 from planner.supply.machines import Fleet, Machine, Refusal
+from planner.supply.serving.candidates import demand_of
 from planner.verdict.ranking import ranked, well_founded
 from pricing.offers import offer_id
 from pricing.token_prices import TokenPrice
@@ -120,9 +122,22 @@ class Supply:
         parameters = parameter_count(self.architecture) if self.architecture else 0.0
         tuned = tuning_options(workload, work, parameters, numbers)
         free = free_options(self.free, fleets, workload, work, numbers)
-        held = held_options(self.held, fleets, [*rented, *hosted], workload, work, numbers, self.evidence.today)
+        held = held_options(self.held, fleets, [*rented, *hosted], workload, work, numbers, self.evidence.today,
+            share_of=lambda each: self._share_done(each, fleets[each.machine], workload),
+        )  # fmt: skip
         founded = well_founded(
             [*rented, *owned, *hosted, *tuned, *free, *held],
             age_days=lambda option: self.evidence.age_days(option.priced_on),
         )
         return ranked(founded, constraints)
+
+    def _share_done(self, held: Held, fleet: Fleet, workload: Workload) -> float:
+        """Return which part of the work machines that are paid for do, where the whole of it takes a larger fleet."""
+        if not isinstance(workload.work, Serve):
+            return min(held.count / (fleet.instance_count - fleet.spare_instance_count), 1.0)
+        gpus = round(held.count * held.machine.accelerator_count)
+        done = estimate(workload, self.architecture, held.machine, gpus, self.assumptions, calibration=self.calibration)
+        asked = demand_of(workload, self.assumptions)
+        if not isinstance(done, Fleet) or not asked.peak_per_s:
+            return 0.0
+        return min(done.performance.rate_per_s.typical / (asked.peak_per_s * asked.output_tokens), 1.0)

@@ -28,7 +28,7 @@ from planner.demand.workload import (
 from planner.options.option import Option, OptionKind
 from planner.uncertainty import JointDraws
 from planner.verdict.break_evens import break_even_of
-from planner.verdict.choice import choose, contenders
+from planner.verdict.choice import choose, contenders, price_list
 from planner.verdict.supply import Supply
 
 __all__ = ["Turn", "cost_ranges", "rivals_of", "turns_of"]
@@ -82,8 +82,8 @@ def rivals_of(options: Sequence[Option], named: Sequence[Option]) -> list[Option
         Others whose range is asked for.
     """
     best = contenders(options)
-    ids = {option.id for option in best}
-    second = contenders([option for option in options if option.id not in ids])
+    prices = {price_list(option) for option in best}
+    second = contenders([option for option in options if price_list(option) not in prices])
     return list({option.id: option for option in (*best, *second, *named)}.values())
 
 
@@ -122,14 +122,18 @@ def turns_of(
 def _price_turns(taken: Option, draws: JointDraws, assumptions: Assumptions) -> Iterator[Turn]:
     """Yield the prices at which something else is taken: of the verdict, of its rivals, and of all rents together."""
     market = _Market(draws, assumptions)
-    if market.taken(1.0, moved=frozenset()).id != taken.id:
-        return  # as close a call as can be: other draws would decide it the other way
+    now = market.taken(1.0, moved=frozenset())
+    if now.id != taken.id:  # as close a call as can be: other draws decide it the other way at the very same price
+        planned, unit = _price_of(taken)
+        if planned and price_list(now) != price_list(taken):
+            yield Turn(what="price", option_id=taken.id, planned=planned, value=planned, unit=unit, then=now.id)
+        return
     first = contenders(sorted(draws.options, key=_cost))
     for option in first:
         planned, unit = _price_of(option)
         far = FARTHEST_RATIO if option.id == taken.id else 1 / FARTHEST_RATIO
-        moved = partial(market.taken, moved=frozenset({option.id}))
-        found = _turn(far, moved, lambda other: other.id != taken.id)
+        same = frozenset(other.id for other in draws.options if price_list(other) == price_list(option))
+        found = _turn(far, partial(market.taken, moved=same), lambda other: price_list(other) != price_list(taken))
         if planned and found is not None:
             value = planned * found[0]
             yield Turn(what="price", option_id=option.id, planned=planned, value=value, unit=unit, then=found[1].id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import date
 from typing import Any
 
@@ -70,8 +71,19 @@ def test_owned_machines_cost_power_parts_and_what_they_lose_in_value() -> None:
     assert plan.chosen.timeline.component_usd("on_demand")[26] > by_hand
 
 
-def test_fewer_machines_than_needed_are_not_recommended() -> None:
+def test_what_owned_machines_are_too_few_for_is_done_by_the_cheapest_other_choice() -> None:
     work = {**A100, "gpu_hours": {"gpu": "a100-80gb-sxm", "count": 16}}
+    alone, half = _plan({**A100, "gpu_hours": {"gpu": "a100-80gb-sxm", "count": 8}}, have={"owned": [OWNED]}), _plan(work, have={"owned": [OWNED]})  # fmt: skip
+    option = _option(half, "have/own")
+    rest = next(other for other in half.options if other.id == option.rest_id)
+    assert (option.rest_share, option.instance_count, half.verdict.choice) == (0.5, 1, "have")
+    part = math.ceil(rest.instance_count / 2) / rest.instance_count
+    both = _option(alone, "have/own").timeline.component_usd("on_demand")[1] + rest.usd_per_month * part
+    assert option.timeline.component_usd("on_demand")[1] == pytest.approx(both)
+
+
+def test_a_run_is_not_split_between_owned_machines_and_others() -> None:
+    work = {"kind": "pretrain", "model": "llama-2-7b", "pretrain": {"tokens_b": 1000, "deadline_days": 60}}
     option = _option(_plan(work, have={"owned": [OWNED]}), "have/own")
     assert [reason.code for reason in option.not_recommended] == ["too_few_owned"]
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from planner.assumptions import default_assumptions
 from planner.demand.workload import Workload
+from planner.errors import NothingFitsError
 from planner.options.reason import ReasonCode
 from planner.plan import Plan, make_plan
+from planner.report.because import headline
 from pricing.catalog import load_bundled
 from pricing.offers import Offer, PurchaseOption
 from tests.conftest import TODAY
@@ -24,11 +28,11 @@ def _offer(name: str, usd_per_hour: float, count: float = 1.0, **fields: object)
     return Offer(**stated | fields)  # type: ignore[arg-type]
 
 
-def _plan(*offers: Offer, count: int = 1) -> Plan:
+def _plan(*offers: Offer, count: int = 1, hours: float = 100, **more: Any) -> Plan:
     work = Workload.model_validate(
-        {"kind": "gpu_hours", "gpu_hours": {"gpu": "h100-sxm", "count": count, "hours_per_month": 100}}
+        {"kind": "gpu_hours", "gpu_hours": {"gpu": "h100-sxm", "count": count, "hours_per_month": hours}, **more}
     )
-    return make_plan(work, replace(load_bundled(), offers=offers), default_assumptions(), today=TODAY)
+    return make_plan(work, replace(load_bundled(), offers=offers), default_assumptions(), today=TODAY, with_turns=False)
 
 
 @pytest.mark.slow
@@ -44,6 +48,53 @@ def test_a_from_price_is_recommended_only_where_no_machine_has_a_price() -> None
 def test_at_one_price_a_node_of_eight_comes_before_eight_machines() -> None:
     plan = _plan(_offer("a single", 3.0), _offer("node", 24.0, 8.0), count=8)
     assert plan.verdict.option_id == "lambda/us-east-1/node/on_demand"
+
+
+def test_a_price_too_old_to_be_taken_is_asked_for_first() -> None:
+    """Half of the fresh price, 150 days ago: it is not taken, it is named, and confidence falls."""
+    fresh, old = _offer("fresh", 4.0), _offer("old", 2.0, observed_on=TODAY - timedelta(days=150))
+    plan = _plan(fresh, old)
+    assert plan.verdict.option_id == "lambda/us-east-1/fresh/on_demand"
+    assert (plan.verdict.status, plan.verdict.outdated_id) == ("ask_for_quotes", "lambda/us-east-1/old/on_demand")
+    assert plan.verdict.confidence_share < 0.1
+    assert "Ask lambda first: 150 days ago 1 x old (1 H100-SXM), on demand, was" in headline(plan)
+
+
+@pytest.mark.parametrize("days", [400, 0])
+def test_of_prices_older_than_a_year_and_of_fresh_ones_none_is_asked_for(days: int) -> None:
+    plan = _plan(_offer("fresh", 4.0), _offer("old", 2.0, observed_on=TODAY - timedelta(days=days)))
+    assert (plan.verdict.status, plan.verdict.outdated_id) == ("decided", "")
+
+
+def test_a_server_at_an_old_price_is_bought_only_after_a_quote() -> None:
+    """8 H100 all month at 15 USD/h each: the server pays off soon, and its price is of 2025-11."""
+    plan = _plan(_offer("node", 120.0, 8.0), count=8, hours=730)
+    assert (plan.verdict.choice, plan.verdict.status) == ("buy", "ask_for_quotes")
+    said = headline(plan)
+    assert said.startswith("Ask for quotes, then buy")
+    assert "get a new quote before you buy" in said
+
+
+def test_a_budget_that_nothing_fits_is_named_with_what_the_cheapest_costs() -> None:
+    with pytest.raises(NothingFitsError) as caught:
+        _plan(_offer("one", 2.5), constraints={"max_usd_per_month": 100, "max_capex_usd": 1})
+    assert "stays within 100 USD a month" in caught.value.message
+    assert "one at lambda" in caught.value.message
+    assert "allow 264 USD a month or more" in str(caught.value.hint)
+
+
+def test_a_commitment_that_outlasts_the_only_run_is_not_recommended() -> None:
+    """A day of work under a commitment of a year: on demand is taken, though a hundred of them need a quote."""
+    bound = _offer("bound", 1.0, 8.0, purchase_option=PurchaseOption.RESERVED_1Y, term_months=12)
+    work = {
+        "kind": "batch", "model": "llama-3.1-8b",
+        "batch": {"requests": 1_000_000, "input_tokens": 800, "output_tokens": 200, "deadline_hours": 24},
+    }  # fmt: skip
+    catalog = replace(load_bundled(), offers=(bound, _offer("free", 24.0, 8.0)))
+    plan = make_plan(Workload.model_validate(work), catalog, default_assumptions(), today=TODAY, with_turns=False)
+    assert plan.verdict.option_id == "lambda/us-east-1/free/on_demand"
+    option = next(option for option in plan.options if "bound" in option.id)
+    assert [(reason.code, reason.figures) for reason in option.not_recommended] == [(ReasonCode.OUTLASTS_RUN, (12, 1))]
 
 
 def test_bundled_from_prices_are_flagged() -> None:
