@@ -19,6 +19,7 @@ from planner.delimited import lines_of, rows_of
 from planner.engine import Engine, connect
 from planner.errors import InputError
 from planner.usage import sources as sources_module
+from planner.usage import stores as stores_module
 from planner.usage.faults import UsageError
 from planner.usage.focus import read_bill
 from planner.usage.plain import read_plain
@@ -238,6 +239,6 @@ def test_columns_that_are_not_read_may_be_called_as_they_like(
 
 @pytest.mark.slow
 def test_an_object_store_that_does_not_answer_is_given_up_soon(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sources_module, "RETRY_LIMIT_S", 1)
+    monkeypatch.setattr(stores_module, "RETRY_LIMIT_S", 1)
     with pytest.raises(UsageError, match="the object store does not answer"):
         find_sources(["gs://anonymous@b/x?scheme=http&endpoint_override=127.0.0.1:9"], folder=folder)
