@@ -50,6 +50,8 @@ class ShortAnswer:
         What would change the decision.
     left_out : str
         Offers and other facts that filters took out, counted.
+    left_out_briefly : str
+        The same as one number, for where there is no room.
     command : str
         The command that asks this again; empty in a plan of an older program.
     """
@@ -61,6 +63,7 @@ class ShortAnswer:
     why: tuple[str, ...]
     changes: tuple[str, ...]
     left_out: str
+    left_out_briefly: str
     command: str
 
 
@@ -73,7 +76,7 @@ def short_answer(record: Record) -> ShortAnswer:
         The plan.
     """
     question, defaults = question_of(record)
-    verdict = record["verdict"]
+    verdict, dropped = record["verdict"], record.get("dropped") or ()
     return ShortAnswer(
         question=question,
         defaults=defaults,
@@ -81,7 +84,10 @@ def short_answer(record: Record) -> ShortAnswer:
         alternatives=alternatives_table(record),
         why=tuple(verdict["because"][:REASONS]),
         changes=_changes(record)[:CHANGES],
-        left_out="; ".join(f"{each['count']:,} {each['reason']}" for each in record.get("dropped") or ()),
+        left_out="; ".join(f"{each['count']:,} {each['reason']}" for each in dropped),
+        left_out_briefly=f"{sum(each['count'] for each in dropped):,} offers and prices (--full says why)"
+        if dropped
+        else "",
         command=verdict.get("command", ""),
     )
 

@@ -22,7 +22,6 @@ __all__ = ["render", "render_short", "render_tables"]
 SHORT_ASSUMPTIONS = 8
 MOST_LINES, ITS_WIDTH = 30, 100
 """The short answer is at most so long at that width."""
-LEFT_OUT_BELOW = "offers and facts that --full counts"
 BETWEEN = 2
 """Blanks between two columns."""
 
@@ -50,8 +49,10 @@ def _fitting(answer: ShortAnswer, width: int) -> Group:
     why, changes = list(answer.why), list(answer.changes)
     height = _height(_short(answer, why, changes, ITS_WIDTH))
     while height > MOST_LINES and (why or changes):
-        if max(len(why), len(changes)) <= 1 and answer.left_out not in {"", LEFT_OUT_BELOW}:
-            answer = replace(answer, left_out=LEFT_OUT_BELOW)  # the last reason tells more than what was not looked at
+        if max(len(why), len(changes)) <= 1 and answer.left_out != answer.left_out_briefly:
+            answer = replace(
+                answer, left_out=answer.left_out_briefly
+            )  # the last reason tells more than what was not looked at
             height = _height(_short(answer, why, changes, ITS_WIDTH))
             continue
         bullets = changes if len(changes) > 1 or not why[1:] else why
