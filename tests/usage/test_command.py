@@ -164,7 +164,19 @@ def test_the_decision_says_what_it_saves_of_what_was_paid_and_how_sure_it_is(
 def test_the_same_command_with_an_engine_gives_the_same_answer(
     bill: Path, cluster: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    args = ("usage", str(bill), "--rate", RATE, "--tag", "team", "--decide", "--resamples", "3")
+    args = (
+        "usage",
+        str(bill),
+        "--rate",
+        RATE,
+        "--tag",
+        "team",
+        "--decide",
+        "--resamples",
+        "3",
+        "--as-of",
+        "2026-11-01",
+    )
     assert _json(capsys, *args) == _json(capsys, *args, "--engine", cluster)
 
 
