@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,7 +51,7 @@ class ShortAnswer:
     left_out : str
         Offers and other facts that filters took out, counted.
     left_out_briefly : str
-        The same as one number, for where there is no room.
+        The largest of them, and how many others there are, for where there is no room.
     command : str
         The command that asks this again; empty in a plan of an older program.
     """
@@ -85,11 +85,18 @@ def short_answer(record: Record) -> ShortAnswer:
         why=tuple(verdict["because"][:REASONS]),
         changes=_changes(record)[:CHANGES],
         left_out="; ".join(f"{each['count']:,} {each['reason']}" for each in dropped),
-        left_out_briefly=f"{sum(each['count'] for each in dropped):,} offers and prices (--full says why)"
-        if dropped
-        else "",
+        left_out_briefly=_briefly(dropped),
         command=verdict.get("command", ""),
     )
+
+
+def _briefly(dropped: Sequence[Record]) -> str:
+    """Return the largest part of what was left out, and how much else was."""
+    most, *others = sorted(dropped, key=lambda each: -each["count"]) or [None]
+    if most is None:
+        return ""
+    rest = sum(each["count"] for each in others)
+    return f"{most['count']:,} {most['reason']}" + (f"; {rest:,} others (--full says why)" if rest else "")
 
 
 def short_name(option: Mapping[str, Any]) -> str:
