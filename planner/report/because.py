@@ -179,8 +179,8 @@ def _verdict(plan: Plan) -> str:
             rivals = [option for kind, option in best.items() if kind is not chosen.kind]
             rival = min(rivals, key=lambda option: option.present_value_usd, default=None)
             tail = f", against {money(rival, once=once)} for {RIVALS[rival.kind]}" if rival else ""
-            if rival and rival.kind is OptionKind.BUY:
-                tail += f" ({usd(rival.capex_usd)} USD capex{', more as NPV' if rival.usd_per_month < chosen.usd_per_month else ''})"
+            if rival and not once and rival.usd_per_month < chosen.usd_per_month:
+                tail += ", more as NPV"
             model = f"{chosen.instance_type} at {chosen.provider}"
             return f"No GPU of your own needed: {model}, paid per token, for {cost}{tail}."
         case OptionKind.FREE:

@@ -92,9 +92,9 @@ def short_answer(record: Record) -> ShortAnswer:
 
 def _briefly(dropped: Sequence[Record]) -> str:
     """Return the largest part of what was left out, and how much else was."""
-    most, *others = sorted(dropped, key=lambda each: -each["count"]) or [None]
-    if most is None:
+    if not dropped:
         return ""
+    most, *others = sorted(dropped, key=lambda each: -each["count"])
     rest = sum(each["count"] for each in others)
     return f"{most['count']:,} {most['reason']}" + (f"; {rest:,} others (--full says why)" if rest else "")
 

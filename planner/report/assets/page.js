@@ -107,12 +107,13 @@ const startPlan = (plan, prefix) => {
     const cost = costs.get(chosen.id);
     const start = `${chosen.head}, for ${money(chosen, cost, inputs)}`;
     const others = (kind) => plan.options.filter((option) => option.kind === kind && isEligible(option, inputs));
-    const owned = cheapest(others("buy"), costs) ?? cheapest(plan.options.filter((option) => option.kind === "buy"), costs);
+    const allowed = cheapest(others("buy"), costs);
+    const owned = allowed ?? cheapest(plan.options.filter((option) => option.kind === "buy"), costs);
     if (chosen.kind === "rent") {
       const month = owned ? crossing(cost, costs.get(owned.id)) : null;
-      if (month !== null) return `${start}; buying would pay off from month ${month.toFixed(0)} on.`;
       if (plan.once) return `${start}; a single run does not justify buying a server.`;
-      return `${start}; buying does not pay off within ${inputs.horizon} months.`;
+      if (month === null) return `${start}; buying does not pay off within ${inputs.horizon} months.`;
+      return allowed ? `${start}; buying would pay off from month ${month.toFixed(0)} on.` : `${start}.`;
     }
     if (chosen.kind === "buy") {
       const rent = cheapest(others("rent"), costs);
@@ -122,7 +123,10 @@ const startPlan = (plan, prefix) => {
     if (chosen.kind === "api") {
       const kinds = ["rent", "buy", "cpu"].map((kind) => cheapest(others(kind), costs)).filter(Boolean);
       const rival = cheapest(kinds, costs);
-      return `${start}${rival ? `, against ${usd(costs.get(rival.id).month)} USD for ${rivals[rival.kind]}` : ""}.`;
+      if (!rival) return `${start}.`;
+      const its = costs.get(rival.id);
+      const more = !plan.once && its.month < cost.month ? ", more as NPV" : "";
+      return `${start}, against ${money(rival, its, inputs)} for ${rivals[rival.kind]}${more}.`;
     }
     return chosen.kind === "free" ? plan.headline : `${start}.`;
   };
