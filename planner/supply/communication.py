@@ -61,7 +61,7 @@ def all_to_all_s(
 def point_to_point_s(volume_bytes: ArrayLike, bandwidth_bytes_per_s: ArrayLike, latency_s: ArrayLike) -> FloatArray:
     """Return the time of sending `V` bytes to one neighbour."""
     bandwidth = np.asarray(bandwidth_bytes_per_s, dtype=float)
-    with np.errstate(divide="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore"):
         return np.asarray(
             np.asarray(volume_bytes, dtype=float) / bandwidth + np.asarray(latency_s, dtype=float), dtype=float
         )
