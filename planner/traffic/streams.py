@@ -44,7 +44,7 @@ def drawn_requests(  # noqa: PLR0913 - a formula takes the inputs that it has
     --------
     >>> requests = drawn_requests(1000, 300, rate_per_s=20, count=3, seed=1)
     >>> requests.arrival_s.round(3).tolist(), requests.input_tokens.tolist()
-    ([0.054, 0.069, 0.342], [1000, 1000, 1000])
+    ([0.054, 0.069, 0.338], [1000, 1000, 1000])
     """
     rng = np.random.default_rng(seed)
     shape = 1.0 / max(arrival_cv, 1e-3) ** 2
