@@ -12,12 +12,11 @@ from numpy.typing import NDArray
 
 from planner.demand.architecture import Architecture
 from planner.errors import InputError
-from planner.measured.rows import Row, accelerator_of, architecture_of, machine_of, number
+from planner.measured.rows import Row, accelerator_of, architecture_of, kept_rows, machine_of, number
 from planner.supply.calibration import Calibration, scopes
 from planner.supply.hardware import hardware
 from planner.supply.machines import Machine
 from planner.supply.throughput.encode import ENCODE_CONSTANTS, EncodeConstants, EncodeRates, encode_rates, encode_s
-from pricing.errors import GpuplanError
 
 __all__ = ["EncodeTable", "constants_of_rows", "encode_table", "predict_encoding"]
 
@@ -75,13 +74,7 @@ class _Read:
 
 def encode_table(rows: Sequence[Row]) -> tuple[EncodeTable, dict[str, str]]:
     """Return the rows that can be predicted as columns, and for every other one why not."""
-    refusals: dict[str, str] = {}
-    kept: list[_Read] = []
-    for index, row in enumerate(rows):
-        try:
-            kept.append(_read(row))
-        except GpuplanError as error:
-            refusals[row.get("id", "") or str(index + 1)] = error.message
+    kept, refusals = kept_rows(rows, _read)
     machines = [item.machine for item in kept]
 
     def column(name: str) -> FloatArray:

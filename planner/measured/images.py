@@ -18,7 +18,7 @@ from planner.demand.architecture import Architecture
 from planner.demand.flops import latent_pixels
 from planner.demand.models import known_model
 from planner.errors import InputError
-from planner.measured.rows import Row, accelerator_of, machine_of, number
+from planner.measured.rows import Row, accelerator_of, kept_rows, machine_of, number
 from planner.supply.calibration import Calibration, scopes
 from planner.supply.hardware import hardware
 from planner.supply.machines import Machine
@@ -30,7 +30,6 @@ from planner.supply.throughput.images import (
     image_s,
     step_time,
 )
-from pricing.errors import GpuplanError
 
 __all__ = ["ImageTable", "constants_of_rows", "image_table", "is_clip", "predict_images", "prefix_of"]
 
@@ -110,13 +109,7 @@ class _Read:
 
 def image_table(rows: Sequence[Row]) -> tuple[ImageTable, dict[str, str]]:
     """Return the rows that can be predicted as columns, and for every other one why not."""
-    refusals: dict[str, str] = {}
-    kept: list[_Read] = []
-    for index, row in enumerate(rows):
-        try:
-            kept.append(_read(row))
-        except GpuplanError as error:
-            refusals[row.get("id", "") or str(index + 1)] = error.message
+    kept, refusals = kept_rows(rows, _read)
     machines = [item.machine for item in kept]
     return ImageTable(
         rows=tuple(item.row for item in kept),

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 from functools import cache
 from importlib import resources
 from itertools import zip_longest
 from pathlib import Path
+from typing import TypeVar
 
 from planner.delimited import rows_of
 from planner.demand.architecture import Architecture
@@ -21,9 +22,10 @@ from planner.supply.machines import Machine
 from pricing.accelerators import Accelerator, accelerators, resolve_all
 from pricing.errors import GpuplanError
 
-__all__ = ["Row", "accelerator_of", "architecture_of", "machine_of", "number", "read_rows", "shipped_rows"]
+__all__ = ["Row", "accelerator_of", "architecture_of", "kept_rows", "machine_of", "number", "read_rows", "shipped_rows"]
 
 Row = Mapping[str, str]
+Read = TypeVar("Read")
 
 LARGEST_TABLE_BYTES = 50_000_000
 KINDS = {
@@ -87,6 +89,18 @@ def shipped_rows(kind: str) -> tuple[Row, ...]:
 
 LARGEST_NUMBER = 1e15
 """No column of a measured table holds more."""
+
+
+def kept_rows(rows: Sequence[Row], read: Callable[[Row], Read]) -> tuple[list[Read], dict[str, str]]:
+    """Return what was read of each row that can be predicted, and for every other one, by its id or number, why not."""
+    kept: list[Read] = []
+    refusals: dict[str, str] = {}
+    for index, row in enumerate(rows):
+        try:
+            kept.append(read(row))
+        except GpuplanError as error:
+            refusals[row.get("id", "") or str(index + 1)] = error.message
+    return kept, refusals
 
 
 def number(row: Row, *names: str, default: float = float("nan")) -> float:

@@ -13,13 +13,12 @@ from planner.demand.architecture import Architecture, SpeechPass
 from planner.demand.flops import TEXT_TOKENS_PER_S
 from planner.demand.models import known_model
 from planner.errors import InputError
-from planner.measured.rows import Row, accelerator_of, machine_of, number
+from planner.measured.rows import Row, accelerator_of, kept_rows, machine_of, number
 from planner.supply.calibration import Calibration, scopes
 from planner.supply.hardware import hardware
 from planner.supply.machines import Machine
 from planner.supply.throughput.encode import EncodeRates, encode_rates
 from planner.supply.throughput.speech import PIECE_S, SPEECH_CONSTANTS, SpeechConstants, piece_s
-from pricing.errors import GpuplanError
 
 __all__ = ["SpeechTable", "constants_of_rows", "predict_speech", "speech_table"]
 
@@ -76,13 +75,7 @@ class _Read:
 
 def speech_table(rows: Sequence[Row]) -> tuple[SpeechTable, dict[str, str]]:
     """Return the rows that can be predicted as columns, and for every other one why not."""
-    refusals: dict[str, str] = {}
-    kept: list[_Read] = []
-    for index, row in enumerate(rows):
-        try:
-            kept.append(_read(row))
-        except GpuplanError as error:
-            refusals[row.get("id", "") or str(index + 1)] = error.message
+    kept, refusals = kept_rows(rows, _read)
     machines = [item.machine for item in kept]
 
     def column(name: str) -> FloatArray:

@@ -60,7 +60,7 @@ AXOLOTL = {
 }  # fmt: skip
 TORCHTUNE = {
     "model": {"_component_": "torchtune.models.llama3_1.lora_llama3_1_8b", "lora_rank": 8}, "tokenizer": {"max_seq_len": 2048}, "batch_size": 2, "epochs": 3,
-    "checkpointer": {"checkpoint_dir": "/tmp/Meta-Llama-3.1-8B-Instruct"}, "optimizer": {"_component_": "torch.optim.AdamW"},
+    "checkpointer": {"checkpoint_dir": "checkpoints/Meta-Llama-3.1-8B-Instruct"}, "optimizer": {"_component_": "torch.optim.AdamW"},
 }  # fmt: skip
 
 

@@ -21,8 +21,8 @@ from planner.demand.parameters import parameter_count
 from planner.demand.stated import architecture_from_numbers
 from planner.demand.workload import ModelNumbers
 from planner.errors import InputError
-from planner.measured.memory.parts import MemoryParts, parts_of
-from planner.measured.rows import Row, accelerator_of, architecture_of, number
+from planner.measured.memory.parts import parts_of
+from planner.measured.rows import Row, accelerator_of, architecture_of, kept_rows, number
 from pricing.accelerators import accelerators, resolve_all
 from pricing.errors import GpuplanError
 
@@ -91,13 +91,7 @@ def file_bytes(row: Row) -> float:
 
 def memory_table(rows: Sequence[Row]) -> tuple[MemoryTable, dict[str, str]]:
     """Return the rows of peaks and failures that can be predicted as columns, and for every other one why not."""
-    refusals: dict[str, str] = {}
-    kept: list[tuple[Row, MemoryParts]] = []
-    for index, row in enumerate(rows):
-        try:
-            kept.append((row, parts_of(row, _architecture(row))))
-        except GpuplanError as error:
-            refusals[row.get("id", "") or str(index + 1)] = error.message
+    kept, refusals = kept_rows(rows, lambda row: (row, parts_of(row, _architecture(row))))
 
     def column(name: str) -> FloatArray:
         return np.asarray([getattr(parts, name) for _, parts in kept], dtype=float)

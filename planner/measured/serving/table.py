@@ -8,13 +8,12 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
-from planner.measured.rows import Row
+from planner.measured.rows import Row, kept_rows
 from planner.measured.serving.rows import ServedRow, served_row
 from planner.supply.calibration import scopes
 from planner.supply.hardware import Hardware, hardware
 from planner.supply.serving.memory import cache_budget_bytes, cached_bytes_per_request
 from planner.supply.serving.model import ServedModel
-from pricing.errors import GpuplanError
 
 __all__ = ["ServingTable", "serving_table"]
 
@@ -80,13 +79,7 @@ def serving_table(rows: Sequence[Row]) -> tuple[ServingTable, dict[str, str]]:
     table, refusals : ServingTable, dict of str to str
         Refusals by the row's id.
     """
-    refusals: dict[str, str] = {}
-    kept: list[ServedRow] = []
-    for index, row in enumerate(rows):
-        try:
-            kept.append(served_row(row))
-        except GpuplanError as error:
-            refusals[row.get("id", "") or str(index + 1)] = error.message
+    kept, refusals = kept_rows(rows, served_row)
 
     def column(name: str) -> FloatArray:
         return np.asarray([float(getattr(one, name)) for one in kept], dtype=float)

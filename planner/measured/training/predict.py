@@ -14,7 +14,7 @@ from planner.demand.architecture import Architecture
 from planner.demand.models import resolve_model
 from planner.demand.workload import ModelNumbers
 from planner.errors import InputError
-from planner.measured.rows import Row, accelerator_of, architecture_of, machine_of, number
+from planner.measured.rows import Row, accelerator_of, architecture_of, kept_rows, machine_of, number
 from planner.measured.training.recipe import ADAPTERS, Recipe, frozen_format, recipe_of, stack_of
 from planner.supply.calibration import Calibration, scopes
 from planner.supply.communication import Links, exchange_bandwidth, group_bandwidth
@@ -23,7 +23,6 @@ from planner.supply.machines import Machine
 from planner.supply.training.candidates import trained_model
 from planner.supply.training.matmul import matmul_ceiling_share
 from planner.supply.training.speed import TrainedModel, TrainingConstants, TrainingLayout, training_step
-from pricing.errors import GpuplanError
 
 __all__ = ["TRAINING_CONSTANTS", "TrainingTable", "constants_of_rows", "predict_training", "training_table"]
 
@@ -94,13 +93,7 @@ class _Kept:
 
 def training_table(rows: Sequence[Row]) -> tuple[TrainingTable, dict[str, str]]:
     """Return the rows that can be predicted as columns, and for every other one why not."""
-    refusals: dict[str, str] = {}
-    kept: list[_Kept] = []
-    for index, row in enumerate(rows):
-        try:
-            kept.append(_one(row))
-        except GpuplanError as error:
-            refusals[row.get("id", "") or str(index + 1)] = error.message
+    kept, refusals = kept_rows(rows, _one)
     hw = hardware([item.machine for item in kept])
     model = TrainedModel(**{
         field.name: np.asarray([getattr(item.model, field.name) for item in kept], dtype=float) for field in fields(TrainedModel)
