@@ -33,7 +33,8 @@ def without_secrets(text: str) -> str:
     >>> without_secrets("mysql://u:pw@h/x and sc://h;token=abc, key AKIAIOSFODNN7EXAMPLE")
     'mysql://u:***@h/x and sc://h;token=***, key ***'
     """
-    for name, value in os.environ.items():
+    for name in os.environ:  # not .items(): another thread may take a variable away meanwhile
+        value = os.environ.get(name, "")
         if len(value) >= LEAST_SECRET_LENGTH and SECRET_NAME.search(name):
             for form in {value, quote(value, safe="")}:
                 text = text.replace(form, HIDDEN)
