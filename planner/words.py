@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["BASIS_WORDS", "BOUND_WORDS", "KIND_WORDS", "PAYMENT_WORDS", "how_paid", "label", "unit_of"]
+__all__ = ["BASIS_WORDS", "BOUND_WORDS", "KIND_WORDS", "PAYMENT_WORDS", "how_paid", "label", "seller", "unit_of"]
 
 KIND_WORDS = {
     "serve": "Serve",
@@ -129,3 +129,15 @@ def label(key: str) -> str:
         words = next((key.removesuffix(ending) for ending in _UNITS if key.endswith(ending)), key)
     text = " ".join(_ACRONYMS.get(word, word) for word in words.split("_"))
     return text[:1].upper() + text[1:] + (f" ({unit})" if unit else "")
+
+
+def seller(provider: str) -> str:
+    """Return who sells, for people; models are also sold through Hugging Face.
+
+    Examples
+    --------
+    >>> seller("huggingface_ovhcloud"), seller("novita")
+    ('ovhcloud via Hugging Face', 'novita')
+    """
+    name = provider.removeprefix("huggingface_")
+    return name if name == provider else f"{name} via Hugging Face"

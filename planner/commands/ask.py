@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
@@ -40,6 +40,8 @@ EXAMPLES = {
     "gpu_hours": "--gpu h100-sxm --count 8 --hours 438",
 }
 """A question of each kind, as it is typed after ``gpuplan plan KIND``."""
+LENGTHS = {"input_tokens", "output_tokens"}
+"""Of a service both may be left away: those of chats stand for them."""
 MOST_CHOICES = 8
 """Of more, a help shows the first."""
 _STATED = "planner.commands.ask.stated"
@@ -228,6 +230,11 @@ def asked_workload(ctx: click.Context, sources: Sequence[str], overrides: dict[s
     return validated(line, Workload)
 
 
+def _states_one_length(section: Mapping[str, Any]) -> bool:
+    """Tell whether a service states one of its two lengths alone; the traffic of chats fills in both."""
+    return "traffic" not in section and len(LENGTHS & section.keys()) == 1
+
+
 def _refuse_what_is_missing(line: _Line, kind: str, command: str) -> None:
     """Stop where the question lacks what it cannot do without, the model included."""
     missing = [
@@ -235,7 +242,7 @@ def _refuse_what_is_missing(line: _Line, kind: str, command: str) -> None:
         for each in _asked_fields(kind, with_constraints=False)
         if (each.is_required or each.name == "model")
         and each.key not in (line.content[kind] if "." in each.name else line.content)
-        and not (each.key in {"input_tokens", "output_tokens"} and "traffic" in line.content[kind])
+        and not (kind == "serve" and each.key in LENGTHS and not _states_one_length(line.content[kind]))
     ]
     if missing:
         raise InputError(

@@ -10,7 +10,15 @@ import click
 
 from planner.commands.ask import AskCommand
 from planner.commands.completion import kinds_and_files
-from planner.commands.options import assumption_options, calibration_option, day_of, store_options
+from planner.commands.options import (
+    assumption_options,
+    calibration_option,
+    constraints_of,
+    day_of,
+    filter_options,
+    horizon_option,
+    store_options,
+)
 from planner.report.values import Record
 from pricing.console import Talk, common_options, write_output
 
@@ -24,6 +32,8 @@ TARGETS = ("vllm", "sglang", "kubernetes", "terraform", "skypilot", "dstack")
 @click.option("--to", "target", type=click.Choice(TARGETS), required=True, help="What to launch it with.")
 @click.option("--option", "option_id", metavar="ID", help="Another option of the plan than its verdict.")
 @click.option("-o", "--output", "path", type=click.Path(path_type=Path, dir_okay=False), help="File to write.")
+@horizon_option
+@filter_options
 @assumption_options
 @calibration_option
 @store_options
@@ -33,6 +43,11 @@ def launch(
     target: str,
     option_id: str | None,
     path: Path | None,
+    horizon: int | None,
+    providers: tuple[str, ...],
+    regions: tuple[str, ...],
+    countries: tuple[str, ...],
+    purchase: str | None,
     settings: tuple[str, ...],
     assumptions_file: str | None,
     calibration_files: tuple[str, ...],
@@ -57,7 +72,9 @@ def launch(
         from planner.report.values import plain
         from pricing.console import CommandLineError
 
-        works = works_of(click.get_current_context(), sources, {}, None)
+        works = works_of(
+            click.get_current_context(), sources, constraints_of(providers, regions, countries, purchase), horizon
+        )
         if len(works) != 1:
             raise CommandLineError("one plan is launched at a time", where=sources[1], hint="name a single workload")
         assumptions = assumptions_of(settings, assumptions_file)

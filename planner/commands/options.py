@@ -26,7 +26,10 @@ __all__ = [
     "assumptions_of",
     "calibration_of",
     "calibration_option",
+    "constraints_of",
+    "day_of",
     "filter_options",
+    "horizon_option",
     "split_names",
     "store_options",
 ]
@@ -82,6 +85,30 @@ def filter_options(function: Callable[..., R]) -> Callable[..., R]:
     ):
         function = option(function)
     return function
+
+
+def horizon_option(function: Callable[..., R]) -> Callable[..., R]:
+    """Add ``--horizon``."""
+    return click.option(
+        "--horizon",
+        type=click.IntRange(1, 600),
+        metavar="MONTHS",
+        envvar="GPUPLAN_HORIZON",
+        help="How far the comparison looks; without it, what the workload says.",
+    )(function)
+
+
+def constraints_of(
+    providers: tuple[str, ...], regions: tuple[str, ...], countries: tuple[str, ...], purchase: str | None
+) -> dict[str, Any]:
+    """Return the constraints that the options of `filter_options` state."""
+    stated = {
+        "providers": providers,
+        "regions": regions,
+        "countries": countries,
+        "purchase": split_names(purchase),
+    }
+    return {name: value for name, value in stated.items() if value}
 
 
 def store_options(function: Callable[..., R]) -> Callable[..., R]:

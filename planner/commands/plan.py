@@ -6,7 +6,6 @@ import os
 import shlex
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -17,9 +16,10 @@ from planner.commands.options import (
     assumptions_of,
     calibration_of,
     calibration_option,
+    constraints_of,
     day_of,
     filter_options,
-    split_names,
+    horizon_option,
     store_options,
 )
 from pricing.console import CommandLineError, Output, Talk, common_options, output_options
@@ -36,13 +36,7 @@ __all__ = ["plan"]
     metavar="FILE",
     help="Write the question as a workload file.",
 )
-@click.option(
-    "--horizon",
-    type=click.IntRange(1, 600),
-    metavar="MONTHS",
-    envvar="GPUPLAN_HORIZON",
-    help="How far the comparison looks; without it, what the workload says.",
-)
+@horizon_option
 @filter_options
 @assumption_options
 @calibration_option
@@ -111,16 +105,7 @@ def plan(
     if not many:
         _refuse_portfolio_options(output, workers)
         refuse_too_many(len(workloads), output)
-    overrides: dict[str, Any] = {
-        name: value
-        for name, value in (
-            ("providers", providers),
-            ("regions", regions),
-            ("countries", countries),
-            ("purchase", split_names(purchase)),
-        )
-        if value
-    }
+    overrides = constraints_of(providers, regions, countries, purchase)
     works = [] if many else works_of(ctx, workloads, overrides, horizon)
     if saved_path is not None:
         save_workload(works, saved_path, talk)

@@ -215,7 +215,7 @@ class Serve(_Section):
     output_tokens : int or Lengths
         Length of an answer, in tokens; likewise.
     traffic : str, optional
-        ``chat``, ``code``, ``api``, ``reasoning`` or ``agent``: lengths of a public trace where none are stated, and how they vary.
+        ``chat``, ``code``, ``api``, ``reasoning`` or ``agent``: lengths of a public trace where none are stated, and how they vary; ``chat`` where neither is stated.
     limit_percentile : float or str
         Percent of the requests that have to keep the limits, by which a simulation judges the fleet; ``mean`` is allowed.
     ttft_limit_ms : float, optional
@@ -250,14 +250,17 @@ class Serve(_Section):
     @model_validator(mode="wrap")
     @classmethod
     def _lengths_of_traffic(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:  # noqa: ANN401  as written
-        """Fill in the lengths of a stated kind of traffic; they count as not stated."""
+        """Fill in the lengths of the stated kind of traffic, or of chats where nothing is said of them; they count as not stated."""
         missing: list[str] = []
+        is_silent = isinstance(data, dict) and not data.keys() & {"traffic", "input_tokens", "output_tokens"}
+        if is_silent:
+            data = data | {"traffic": Traffic.CHAT}
         if isinstance(data, dict) and data.get("traffic") in set(Traffic):
             missing = [name for name in ("input_tokens", "output_tokens") if name not in data]
             kind = traffic_kind(Traffic(data["traffic"]))
             data = data | {name: getattr(kind, name) for name in missing}
         made = handler(data)
-        made.model_fields_set.difference_update(missing)
+        made.model_fields_set.difference_update([*missing, *(["traffic"] if is_silent else [])])
         return made
 
 

@@ -15,7 +15,7 @@ from planner.supply.machines import Refusal
 from planner.verdict.break_evens import BreakEvenPair, best_by_kind
 from planner.verdict.choice import Status
 from planner.verdict.remarks import RemarkCode
-from planner.words import BOUND_WORDS, how_paid, label
+from planner.words import BOUND_WORDS, how_paid, label, seller
 
 __all__ = ["because", "headline"]
 
@@ -181,7 +181,7 @@ def _verdict(plan: Plan) -> str:
             tail = f", against {money(rival, once=once)} for {RIVALS[rival.kind]}" if rival else ""
             if rival and not once and rival.usd_per_month < chosen.usd_per_month:
                 tail += ", more as NPV"
-            model = f"{chosen.instance_type} at {chosen.provider}"
+            model = f"{chosen.instance_type} at {seller(chosen.provider)}"
             return f"No GPU of your own needed: {model}, paid per token, for {cost}{tail}."
         case OptionKind.FREE:
             rent = best.get(OptionKind.RENT) or best.get(OptionKind.CPU)
@@ -376,8 +376,8 @@ def _hosted(chosen: Option, options: Sequence[Option], *, once: bool) -> list[st
     reason = f"; {reason_text(api.not_recommended[0])}" if api.not_recommended else ""
     price = f"{usd(api.usd_per_million_tokens)} USD per million tokens, price of {api.priced_on:%Y-%m-%d}"
     if api.instance_type.startswith(TUNING):
-        return [f"A hosted fine-tune at {api.provider} costs {money(api, once=once)} ({price}{reason})."]
-    return [f"The same model per token at {api.provider} costs {money(api, once=once)} ({price}{reason})."]
+        return [f"A hosted fine-tune at {seller(api.provider)} costs {money(api, once=once)} ({price}{reason})."]
+    return [f"The same model per token at {seller(api.provider)} costs {money(api, once=once)} ({price}{reason})."]
 
 
 def _passed_over(plan: Plan, *, once: bool) -> list[str]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from planner.figures import gpus_text, machines_text
-from planner.words import how_paid
+from planner.words import how_paid, seller
 
 __all__ = ["heading", "label"]
 
@@ -23,7 +23,7 @@ HEADS = {
 def label(option: Mapping[str, Any]) -> str:
     """Return an option in one line: machines, place, payment."""
     if option["kind"] == "api":
-        place = f"{option['provider']} {'' if option['region'] == 'global' else option['region']}".strip()
+        place = f"{seller(option['provider'])} {'' if option['region'] == 'global' else option['region']}".strip()
         return f"{option['instance_type']} at {place}, per token"
     return _placed(option, machines_text)
 

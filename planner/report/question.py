@@ -126,10 +126,21 @@ def _have_phrase(have: Mapping[str, Any]) -> str:
     return f"with {'; '.join(said)}"
 
 
+def _lengths_phrase(name: str, lengths: Mapping[str, Any]) -> str:
+    """Say how many tokens requests have, by their mean or by quantiles."""
+    stated = {key: count(value) for key, value in lengths.items() if value is not None}
+    cv = f", CV {stated['cv']}" if "cv" in stated else ""
+    if "mean" in stated:
+        return f"{PHRASES[name].format(stated['mean'])} (mean{cv})"
+    return PHRASES[name].format(" / ".join(stated.values())) + f" ({' / '.join(stated)})"
+
+
 def _phrase(key: str, value: Any) -> str:  # noqa: ANN401 - a YAML value
     if key == "have":
         return _have_phrase(value)
     name = key.rpartition(".")[2]
+    if name in {"input_tokens", "output_tokens"} and isinstance(value, Mapping):
+        return _lengths_phrase(name, value)
     text = str(value) if name in {"gpu", "model"} else _value_text(value)
     if name in PHRASES:
         phrase = PHRASES[name].format("no" if value == 0 else percent(value) if name.endswith("_share") else text)

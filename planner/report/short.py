@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,10 +11,12 @@ from planner.figures import machines_text, significant, usd
 from planner.report.question import question_of
 from planner.report.table import Column, Drop, Table
 from planner.report.values import Record
-from planner.words import how_paid, label
+from planner.words import how_paid, label, seller
 
-__all__ = ["ShortAnswer", "short_answer", "short_name"]
+__all__ = ["ShortAnswer", "next_step", "short_answer", "short_name"]
 
+SERVED = {"serve", "batch", "embed"}
+"""Kinds of work that an inference engine does."""
 REASONS = 5
 """Bullets that say why, at most."""
 CHANGES = 3
@@ -54,6 +57,8 @@ class ShortAnswer:
         The largest of them, and how many others there are, for where there is no room.
     command : str
         The command that asks this again; empty in a plan of an older program.
+    next_step : str
+        What to do with the answer: the command that writes a manifest, or whom to ask for a key; empty where there is neither.
     """
 
     question: str
@@ -65,6 +70,7 @@ class ShortAnswer:
     left_out: str
     left_out_briefly: str
     command: str
+    next_step: str
 
 
 def short_answer(record: Record) -> ShortAnswer:
@@ -87,7 +93,28 @@ def short_answer(record: Record) -> ShortAnswer:
         left_out="; ".join(f"{each['count']:,} {each['reason']}" for each in dropped),
         left_out_briefly=_briefly(dropped),
         command=verdict.get("command", ""),
+        next_step=next_step(record),
     )
+
+
+def next_step(record: Record) -> str:
+    """Say how to act on a plan: the command that writes a manifest or task of machines that can be started.
+
+    What is hosted, owned or free has none; then it is the command of the cheapest rented machines that may be recommended.
+    """
+    verdict = record["verdict"]
+    chosen = next((option for option in record["options"] if option["id"] == verdict["option_id"]), None)
+    command = verdict.get("command", "")
+    if chosen is None or not command:
+        return ""
+    target = "kubernetes" if record["workload"]["kind"] in SERVED else "skypilot"
+    words = command.replace("gpuplan plan", "gpuplan launch", 1) + f" --to {target}"
+    if chosen["kind"] in {"rent", "cpu"}:
+        return f"Launch: {words}"
+    rents = [each for each in record["options"] if each["kind"] == "rent" and each["choosable"]]
+    rents.sort(key=lambda each: each["purchase_option"] != "on_demand")  # what can be started is without a commitment
+    key = f"Call it with a key of {seller(chosen['provider'])}. " if chosen["kind"] == "api" else ""
+    return f"{key}On rented GPUs: {words} --option {shlex.quote(rents[0]['id'])}" if rents else key.strip()
 
 
 def _briefly(dropped: Sequence[Record]) -> str:
@@ -103,7 +130,7 @@ def short_name(option: Mapping[str, Any]) -> str:
     """Return an option in a few words: accelerators or machines, seller, region, payment."""
     place = option["provider"] + (f" {option['region']}" if option["region"] not in {"", "global"} else "")
     if option["kind"] == "api":
-        return f"{option['instance_type'].rpartition('/')[2]} at {option['provider']}"
+        return f"{option['instance_type'].rpartition('/')[2]} at {seller(option['provider'])}"
     gpus = option["accelerators_total_count"]
     what = machines_text(option["instance_count"], option["instance_type"], 0, None)
     if option["accelerator"] and gpus >= 1 and gpus == int(gpus):

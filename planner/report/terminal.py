@@ -80,8 +80,9 @@ def _short(answer: ShortAnswer, why: Sequence[str], changes: Sequence[str], widt
     parts.append(Text())
     if answer.left_out:
         parts.append(Text(f"Left out: {answer.left_out}", style="dim"))
-    if answer.command:
-        parts += [*(Text(line, style="dim") for line in _shell_lines(answer.command, width))]
+    for line in (answer.command and f"Again: {answer.command}", answer.next_step):
+        if line:
+            parts += [Text(part, style="dim") for part in _shell_lines(line, width)]
     parts.append(Text("More: --full for all tables, --explain for how each figure comes about.", style="dim"))
     return Group(*parts)
 

@@ -6,20 +6,29 @@ import io
 import json
 import shlex
 from collections.abc import Callable
+from datetime import date
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 from rich.console import Console
 
+from planner.assumptions import default_assumptions
 from planner.cli import main
+from planner.commands.launch import launch as launch_command
+from planner.commands.plan import plan as plan_command
 from planner.commands.tables import trimmed
+from planner.demand.defaults import with_limits
+from planner.demand.workload import Workload
 from planner.plan import Plan
+from planner.report.question import command_of, defaults_of
 from planner.report.record import plan_record
-from planner.report.short import short_answer
+from planner.report.short import next_step, short_answer
 from planner.report.table import Column, Drop, Table
 from planner.report.terminal import render_short, render_tables
 from planner.report.values import Record, plain
 from planner.report.view import plan_view
+from planner.words import seller
 from tests.conftest import EXAMPLES
 
 KINDS = ("serve-llama-70b-office", "pretrain-7b", "lora-llama-8b", "batch-llama-8b", "embed-10m-documents", "diffusion-sdxl", "gpu-hours-h100", "serve-small-cpu")  # fmt: skip
@@ -41,7 +50,7 @@ def test_an_answer_fits_on_a_screen_and_within_its_width(name: str, plan_of: Cal
         flat = " ".join(text.split())
         option = next(each for each in record["options"] if each["id"] == record["verdict"]["option_id"])
         assert option["region"] in flat or option["region"] == "global"
-        assert option["provider"] in flat
+        assert seller(option["provider"]) in flat
         assert "old" in flat
 
 
@@ -162,3 +171,40 @@ def test_without_utf_8_only_ascii_is_printed(
     text = capsys.readouterr().out
     assert text.isascii()
     assert max(len(line) for line in text.splitlines()) <= 70
+
+
+def _golden() -> Record:
+    record: Record = json.loads((EXAMPLES.parent / "tests" / "golden" / "plan.json").read_text(encoding="utf-8"))
+    return record
+
+
+def test_the_answer_ends_with_the_command_that_writes_what_can_be_run() -> None:
+    record = _golden()
+    command = record["verdict"]["command"]
+    rent = next(each for each in record["options"] if each["kind"] == "rent" and each["choosable"])
+    record["verdict"]["option_id"] = rent["id"]
+    assert next_step(record) == f"Launch: {command.replace(' plan ', ' launch ', 1)} --to skypilot"
+    rent["kind"] = "api"
+    record["workload"]["kind"] = "serve"
+    step = next_step(record)
+    assert step.startswith(f"Call it with a key of {rent['provider']}. On rented GPUs: gpuplan launch ")
+    option = shlex.split(step)[-1]
+    assert "--to kubernetes --option" in step
+    assert [each["purchase_option"] for each in record["options"] if each["id"] == option] == ["on_demand"]
+
+
+def test_launch_takes_every_option_that_the_question_may_have() -> None:
+    asked = {option for each in plan_command.params for option in each.opts} - {
+        "--save", "--top", "--full", "--explain", "--workers", "--engine", "--format", "-f", "workloads",
+    }  # fmt: skip
+    assert asked <= {option for each in launch_command.params for option in each.opts} | {"sources"}
+
+
+def test_lengths_that_nobody_states_are_those_of_chats_and_marked_as_defaults() -> None:
+    work = {"kind": "serve", "model": "m", "serve": {"requests_per_s": 5}}
+    stated = Workload.model_validate(work)
+    keys = {each["key"] for each in defaults_of(stated, with_limits(stated, default_assumptions()))}
+    assert {"serve.traffic", "serve.input_tokens", "serve.output_tokens"} <= keys
+    assert command_of(stated, {}, date(2026, 11, 26)) == "gpuplan plan serve --model m --rps 5 --as-of 2026-11-26"
+    with pytest.raises(ValidationError, match="output_tokens"):
+        Workload.model_validate(work | {"serve": {"requests_per_s": 5, "input_tokens": 100}})
