@@ -17,6 +17,7 @@ from planner.demand.suitability import suitable_model
 from planner.demand.volume import Volume, volume
 from planner.demand.workload import Serve, Workload
 from planner.errors import InputError
+from planner.notes import Note, NoteCode
 from planner.options.evidence import Evidence
 from planner.options.free import free_machines
 from planner.options.held import held_machines
@@ -29,7 +30,7 @@ from planner.options.sized import is_wanted
 from planner.supply.calibration import Calibration, default_calibration
 from planner.supply.candidates import Candidates, find_candidates
 from planner.supply.machines import Refusal
-from planner.supply.scaling import relief, relief_sentence
+from planner.supply.scaling import relief
 from planner.traffic.confirm import Confirmed, confirmed
 from planner.uncertainty import JointDraws, PlanRisk, plan_risk
 from planner.verdict.alternatives import alternatives_of
@@ -165,7 +166,7 @@ class Plan:
         Offers and other dated facts that a filter took out.
     few_offers : FewOffers or None
         How few offers ``--as-of`` and ``--max-age`` have left, where they took out most of them.
-    notes : tuple of str
+    notes : tuple of Note
         What the reader should know.
     provenance : Provenance
         Dates of the prices.
@@ -191,7 +192,7 @@ class Plan:
     funnel: tuple[FunnelStep, ...]
     dropped: tuple[Dropped, ...]
     few_offers: FewOffers | None
-    notes: tuple[str, ...]
+    notes: tuple[Note, ...]
     provenance: Provenance
 
     @property
@@ -319,7 +320,7 @@ def make_plan(
         notes=(
             *(calibration.notes() if calibration else ()),
             *([smaller] if smaller else []),
-            *catalog.notes,
+            *(Note(NoteCode.AS_STATED, (text,)) for text in catalog.notes),
             *needs.notes,
             *_notes(candidates),
             *_assumptions_out_of_window(traced, window),
@@ -426,14 +427,11 @@ def _few_offers(catalog: Catalog) -> FewOffers | None:
     return FewOffers(left, left + taken_out) if taken_out > MOST_TAKEN_OUT_SHARE * (left + taken_out) else None
 
 
-def _assumptions_out_of_window(assumptions: TracedAssumptions, window: Window) -> tuple[str, ...]:
+def _assumptions_out_of_window(assumptions: TracedAssumptions, window: Window) -> tuple[Note, ...]:
     """Say how many assumptions are of other days; a plan cannot do without them, so they are used all the same."""
     dated = [row for row in assumptions.used() if row.as_of]
     _, dropped = window.split(dated, lambda row: first_day(row.as_of), "assumptions")
-    return tuple(
-        f"{each.count} {each.reason} are used all the same, since there are no others; --set states what you know of that time"
-        for each in dropped
-    )
+    return tuple(Note(NoteCode.OTHER_DAYS, (each.count, each.reason)) for each in dropped)
 
 
 def _needs(workload: Workload) -> tuple[Requirements, Architecture | None]:
@@ -463,12 +461,12 @@ def _with_relief(
     accelerators = round(option.fleet.instance_count * machine.accelerator_count)
     if machine.accelerator is not None and accelerators < 1:
         return option  # a slice of one has nothing to be relieved by itself
-    told = relief_sentence(relief(workload, architecture, machine, accelerators, assumptions, calibration=calibration))
-    return replace(option, notes=(*option.notes, told)) if told else option
+    gains = relief(workload, architecture, machine, accelerators, assumptions, calibration=calibration)
+    return replace(option, notes=(*option.notes, Note(NoteCode.RELIEF, tuple(gains.items())))) if gains else option
 
 
-def _notes(candidates: Candidates) -> tuple[str, ...]:
+def _notes(candidates: Candidates) -> tuple[Note, ...]:
     if not candidates.unknown_accelerators:
         return ()
     names = ", ".join(candidates.unknown_accelerators)
-    return (f"offers with {names} are left out, since nothing is known of these accelerators",)
+    return (Note(NoteCode.UNKNOWN_ACCELERATORS, (names,)),)

@@ -37,6 +37,7 @@ def breakeven(
     from planner.costs.scenario import Scenario
     from planner.costs.verdict import break_even_of
     from planner.inputs import read_document, validated
+    from planner.report.scenario import month_rows, scenario_answer, scenario_tables
     from planner.report.values import json_text
     from planner.sensitivity import scenario_record
 
@@ -45,12 +46,11 @@ def breakeven(
     if horizon:
         document.content["horizon_months"] = horizon
     stated = validated(document, Scenario)
-    answer = break_even_of(stated).as_record()
+    answer = scenario_answer(break_even_of(stated))
     answer |= scenario_record(stated, draws=draws, seed=seed, with_sobol=sobol)
     if output.format == "json":
         output.write(json_text({"schema_version": 1, **answer}))
         return
     from planner.commands.tables import show_rows
-    from planner.report.scenario import month_rows, scenario_tables
 
     show_rows(output, month_rows(answer), "months", scenario_tables(answer))

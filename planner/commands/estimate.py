@@ -65,7 +65,9 @@ def estimate(
     from planner.commands.tables import show_text
     from planner.demand.models import resolve_model
     from planner.errors import NothingFitsError
+    from planner.notes import Note, NoteCode
     from planner.report.estimate import estimate_record, estimate_tables
+    from planner.report.notes import note_text
     from planner.report.values import json_text
     from planner.supply.fleet import estimate as estimated
     from planner.supply.machines import Refusal as Refused
@@ -81,8 +83,9 @@ def estimate(
     architecture = None if work.model is None else resolve_model(work.model)
     answer = estimated(work, architecture, machine, total, assumptions, calibration=calibration)
     if isinstance(answer, Refused):
+        reason = note_text(answer.reason)
         raise NothingFitsError(
-            answer.reason if accelerator.name in answer.reason else f"{total} x {accelerator.name}: {answer.reason}",
+            reason if accelerator.name in reason else f"{total} x {accelerator.name}: {reason}",
             where="--on",
             hint=_way_out(answer, accelerator),
         )
@@ -93,13 +96,13 @@ def estimate(
         gains = relief(work, architecture, machine, total, assumptions, calibration=calibration)
         enough = fewest_that_suffice(work, architecture, machine, total, assumptions, calibration=calibration)
         if enough is not None and enough < total:
-            notes.append(f"over-provisioned: {enough:,} of these {total:,} do the stated work within all its limits")
+            notes.append(Note(NoteCode.OVER_PROVISIONED, (enough, total)))
         if curve:
             most = max(math.ceil(total / machine.accelerator_count), MOST_MACHINES_ON_A_CURVE)
             points = scaling_curve(
                 work, architecture, machine, assumptions, most_machines=most, calibration=calibration
             )
-            notes += [] if points else ["no curve: only a job that ends takes less time on more machines"]
+            notes += [] if points else [Note(NoteCode.NO_CURVE)]
     shown = replace(answer, notes=(*notes, *answer.notes))
     record = estimate_record(work, shown, relief=gains, curve=points, usable_share=_usable_share(work, assumptions))
     if output.format == "json":

@@ -34,6 +34,7 @@ def models(part: str | None, *, context_tokens: int, output: Output, talk: Talk)
     from planner.demand.models import configuration_path, known_model, known_models, resolve_model
     from planner.errors import InputError
     from planner.figures import bytes_text, count, significant
+    from planner.report.notes import note_texts
     from planner.report.table import Column, Table
 
     del talk
@@ -74,7 +75,7 @@ def models(part: str | None, *, context_tokens: int, output: Output, talk: Talk)
         " ".join(
             (
                 "`model:` also takes a path to a Hugging Face config.json, or the numbers themselves",
-                *(note for model in architectures.values() for note in model.notes),
+                *(note for model in architectures.values() for note in note_texts(model.notes)),
             )
         ),
     )

@@ -87,6 +87,7 @@ def server(
     from planner.costs.rivals import own_usd_per_gpu_hour, rivals
     from planner.mix_tiers import owned_timeline_of
     from planner.options.servers import dropped_prices
+    from planner.report.notes import note_text, note_texts
     from planner.report.values import json_text, plain
     from pricing.accelerators import resolve
     from pricing.offers import offer_id
@@ -130,7 +131,7 @@ def server(
             "usd_per_gpu_hour": price,
             "utilisation_share": rival.utilisation_share,
             "full_use_month": rival.full_use_month,
-            "because": rival.because,
+            "because": note_text(rival.because),
             "priced_on": priced_on,
             "source": source,
         }
@@ -147,7 +148,7 @@ def server(
             "max_kw": owned.max_kw,
             "priced_on": owned.priced_on,
             "source": owned.source,
-            "notes": owned.notes,
+            "notes": note_texts(owned.notes),
         }
         output.write(
             json_text(

@@ -33,10 +33,11 @@ def verify(files: tuple[Path, ...], calibration_files: tuple[str, ...], *, outpu
     """
     from planner.commands.tables import show_rows
     from planner.measured.verify import verify as verified
+    from planner.report.notes import note_texts
     from planner.report.values import json_text
 
     calibration = calibration_of(calibration_files)
-    for note in calibration.notes() if calibration else ():
+    for note in note_texts(calibration.notes()) if calibration else ():
         talk.say(note)
     report = verified(files, calibration=calibration)
     if output.format == "json":

@@ -76,20 +76,6 @@ class CommitmentProduct:
     weak: bool
     notes: str
 
-    @property
-    def way_out(self) -> str:
-        """How the rest of a term can be left, in words."""
-        exits = []
-        if self.can_be_sold:
-            exits.append(f"the rest can be sold for a fee of {self.marketplace_fee_share:.0%}")
-        if self.refund_cap_usd > 0:
-            exits.append(f"up to {self.refund_cap_usd:,.0f} USD a year are refunded")
-        if self.can_be_exchanged:
-            exits.append("it can be exchanged")
-        if self.return_days:
-            exits.append(f"small ones can be returned within {self.return_days} days")
-        return "; ".join(exits) or "there is no way out: the rest is paid, used or not"
-
 
 @cache
 def commitment_products() -> Mapping[str, CommitmentProduct]:

@@ -10,6 +10,7 @@ import numpy as np
 from planner.costs.breakeven import crossings
 from planner.costs.timeline import FloatArray, Timeline, discount_factors
 from planner.errors import PlanningError
+from planner.notes import Note, NoteCode
 
 __all__ = ["Rival", "own_usd_per_gpu_hour", "rivals"]
 
@@ -26,14 +27,14 @@ class Rival:
         Share of the clock hours from which on owning is cheaper over the horizon; None for never.
     full_use_month : float or None
         Month from which on an always busy server has cost less (NPV); None for never.
-    because : str
-        Why, in a sentence with the figures.
+    because : Note
+        Why, with the figures.
     """
 
     usd_per_gpu_hour: float
     utilisation_share: float | None
     full_use_month: float | None
-    because: str
+    because: Note
 
 
 def own_usd_per_gpu_hour(
@@ -113,7 +114,7 @@ def rivals(
                 usd_per_gpu_hour=price,
                 utilisation_share=share,
                 full_use_month=month,
-                because=_because(price, full, share),
+                because=Note(NoteCode.OWNED_HOUR, (full, price, share)),
             )
         )
     return tuple(found)
@@ -123,10 +124,3 @@ def _hourly_rent(usd_per_month: float, like: Timeline) -> Timeline:
     cash = np.zeros((1, like.months + 1))
     cash[0, 1:] = usd_per_month
     return Timeline(("on_demand",), cash, like.useful_gpu_hours)
-
-
-def _because(price: float, full: float, share: float | None) -> str:
-    own = f"an owned hour costs {full:.2f} USD per GPU even when every hour is used"
-    if share is None:
-        return f"{own}, more than the rent of {price:.2f}"
-    return f"{own}; at {share:.0%} of the hours it costs the rent of {price:.2f}"

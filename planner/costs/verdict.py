@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal
+from dataclasses import dataclass, replace
+from typing import Literal
 
-from planner.costs.breakeven import BreakEven, Crossing, break_even
+from planner.costs.breakeven import BreakEven, break_even
 from planner.costs.curve import CurvePoint, utilisation_curve
 from planner.costs.ledger import Terms, own_months, present_value_of_months, rent_months, timeline_of_months, used_hours
 from planner.costs.scenario import Scenario, scenario_terms, typical_values
@@ -42,22 +42,6 @@ class ScenarioResult:
         return "buy" if self.break_even.saving_usd > 0 else "rent"
 
     @property
-    def headline(self) -> str:
-        """The answer in a sentence."""
-        found, horizon = self.break_even, self.scenario.horizon_months
-        gap = f"{abs(found.saving_usd):,.0f} USD"
-        if found.discounted_month is None:
-            simple = self.simple_break_even_hours
-            months = simple / self.used_hours_per_month if simple is not None else 0.0
-            longer = f" (one machine kept for good would take {months:,.0f})" if months > horizon else ""
-            return f"Rent: owning never pays for itself within {horizon} months{longer} and costs {gap} more."
-        hours = found.discounted_month * self.used_hours_per_month
-        when = f"after {found.discounted_month:.1f} months ({hours:,.0f} used hours)"
-        if found.saving_usd > 0:
-            return f"Buy: owning pays for itself {when} and saves {gap} over {horizon} months."
-        return f"Rent: owning breaks even {when} and saves nothing over {horizon} months."
-
-    @property
     def simple_break_even_hours(self) -> float | None:
         """Used hours after which one machine kept for good has cost less than today's rent; None for never.
 
@@ -73,28 +57,6 @@ class ScenarioResult:
             months = self.scenario.buy.capex_usd.typical * keep / (rent_usd - own_usd)
         return None if months is None else months * self.used_hours_per_month
 
-    def as_record(self) -> dict[str, Any]:
-        """Return the answer in the form of ``gpuplan breakeven --format json``; None means never."""
-        found = self.break_even
-        month, hours = found.discounted_month, self.used_hours_per_month
-        return {
-            "breakeven_hours": None if month is None else month * hours,
-            "breakeven_months": month,
-            "simple_breakeven_hours": self.simple_break_even_hours,
-            "undiscounted_breakeven_months": found.month,
-            "breakeven_utilisation_share": found.utilisation_share,
-            "breakeven_usd_per_hour": found.price_usd_per_hour,
-            "crossings": [_crossing("month", one) for one in found.discounted_crossings],
-            "utilisation_crossings": [_crossing("utilisation_share", one) for one in found.utilisation_crossings],
-            "curve": [asdict(point) for point in self.curve()],
-            "saving_usd": found.saving_usd,
-            "used_hours_per_month": hours,
-            "rent": self._side(self.rent),
-            "buy": self._side(self.buy),
-            "recommendation": self.recommendation,
-            "headline": self.headline,
-        }
-
     def curve(self) -> tuple[CurvePoint, ...]:
         """Return both sides over shares of the hours used, from 5 to 100 %."""
         values = typical_values(self.scenario)
@@ -107,24 +69,6 @@ class ScenarioResult:
             hours_per_month=values["money.hours_per_month"],
         )
 
-    def _side(self, timeline: Timeline) -> dict[str, Any]:
-        rate = self.scenario.money.discount_rate_share_per_year.typical
-        paid, sums = timeline.by_month_usd(), timeline.cumulative_usd()
-        return {
-            "present_value_usd": float(timeline.present_value_usd(rate)),
-            "total_usd": float(timeline.total_usd()),
-            "usd_per_useful_hour": float(timeline.usd_per_useful_gpu_hour(rate)),
-            "by_component_usd": {
-                name: float(timeline.component_usd(name).sum())
-                for name in timeline.components
-                if timeline.component_usd(name).any()
-            },
-            "by_month": [
-                {"month": month, "cost_usd": float(paid[month]), "cumulative_usd": float(sums[month])}
-                for month in range(timeline.months + 1)
-            ],
-        }
-
 
 def break_even_of(scenario: Scenario) -> ScenarioResult:
     """Compare renting and owning at the typical values of a scenario.
@@ -135,7 +79,8 @@ def break_even_of(scenario: Scenario) -> ScenarioResult:
 
     >>> lenovo = Scenario.model_validate({"rent": {"usd_per_hour": 98.32},
     ...                                   "buy": {"capex_usd": 833806, "opex_usd_per_hour": 0.87}})
-    >>> round(break_even_of(lenovo).as_record()["breakeven_hours"], 2)
+    >>> result = break_even_of(lenovo)
+    >>> round(result.break_even.discounted_month * result.used_hours_per_month, 2)
     8556.24
     """
     values, terms = typical_values(scenario), scenario_terms(scenario)
@@ -171,7 +116,3 @@ def _price_of_equal_cost(values: dict[str, float], terms: Terms) -> float | None
         for v in ({**values, "rent.usd_per_hour": price} for price in (0.0, 1.0))
     )
     return max(-free / (one - free), 0.0) if one > free else None
-
-
-def _crossing(axis: str, crossing: Crossing) -> dict[str, Any]:
-    return {axis: crossing.at, "cheaper_after": crossing.cheaper_after}

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import date
 
+from planner import notes
+
 __all__ = ["Decision", "GpuDecision", "Kept", "Note", "OwnBreakEven", "Part", "Step", "SwitchOff"]
 
 
@@ -49,7 +51,7 @@ class OwnBreakEven:
         From which an always busy server has cost less.
     base_use_share : float
         Share of the hours in which the accelerators of the base load worked.
-    because : str
+    because : Note
         In a sentence.
     """
 
@@ -58,7 +60,7 @@ class OwnBreakEven:
     utilisation_share: float | None
     month: float | None
     base_use_share: float
-    because: str
+    because: notes.Note
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

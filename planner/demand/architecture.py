@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from planner.errors import InputError
+from planner.notes import Note
 
 __all__ = ["Architecture", "DiffusionPass", "SpeechPass"]
 
@@ -132,7 +133,7 @@ class Architecture:
         For models that hear.
     source, as_of : str
         Who says so, and when it was read.
-    notes : tuple of str
+    notes : tuple of Note
         What was filled in.
     """
 
@@ -183,7 +184,7 @@ class Architecture:
     speech: SpeechPass | None = None
     source: str = ""
     as_of: str = ""
-    notes: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse numbers that cannot be, all faults at once."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from planner.notes import Note, NoteCode
+
 __all__ = ["FORMATS", "GGUF_FORMATS", "GGUF_HEAD_BYTES", "WeightFormat", "kin_of", "native_precision"]
 
 
@@ -93,25 +95,22 @@ _METHOD = {"mxfp4": "mxfp4", "fp8": "fp8", "awq": "awq", "gptq": "gptq", "nvfp4"
            "int8": "int8"}  # fmt: skip
 
 
-def native_precision(quantization: object, expert_dtype: object = None) -> tuple[str, str]:
+def native_precision(quantization: object, expert_dtype: object = None) -> tuple[str, Note | None]:
     """Return the format of a configuration's weights, empty where it is 16 bit, and a note where it is not understood."""
     if not isinstance(quantization, Mapping):
-        return "", ""
+        return "", None
     if expert_dtype in {"fp4", "mxfp4"}:
-        return "mxfp4", ""
+        return "mxfp4", None
     method = str(quantization.get("quant_method") or quantization.get("quant_algo") or "").lower()
     if method == "bitsandbytes" and quantization.get("load_in_8bit"):
-        return "int8", ""
+        return "int8", None
     if method == "gptq" and quantization.get("bits") == 8:
-        return "int8", ""
+        return "int8", None
     if method in _METHOD:
-        return _METHOD[method], ""
+        return _METHOD[method], None
     if found := _of_groups(quantization):
-        return found, ""
-    return (
-        "",
-        f"the weights of this config.json are quantized ({method[:40] or 'in a format that is not named'}); `precision:` says in which format they are planned",
-    )
+        return found, None
+    return "", Note(NoteCode.QUANTIZED_CONFIGURATION, (method[:40],))
 
 
 def _of_groups(quantization: Mapping[str, object]) -> str:

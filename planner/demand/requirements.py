@@ -44,6 +44,7 @@ from planner.demand.workload import (
     Video,
     Workload,
 )
+from planner.notes import Note, NoteCode
 
 __all__ = ["Requirements", "peak_requests_per_s", "request_flop", "requirements"]
 
@@ -86,7 +87,7 @@ class Requirements:
         Seconds in which the job has to be done.
     least_memory_bytes : float
         Below this no layout works: weights (the smallest allowed format), states and one sequence.
-    notes : tuple of str
+    notes : tuple of Note
         What was assumed.
     """
 
@@ -113,7 +114,7 @@ class Requirements:
     deadline_s: float | None = None
     dimension_count: int = 0
     least_memory_bytes: float = 0.0
-    notes: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
 
 
 def peak_requests_per_s(work: Serve) -> float:
@@ -158,7 +159,7 @@ def requirements(workload: Workload, architecture: Architecture | None = None) -
         return Requirements(
             kind=workload.kind,
             unit="accelerator_hours",
-            notes=("no model of the work: stated accelerator hours alone",),
+            notes=(Note(NoteCode.NO_MODEL),),
         )
     arch = architecture or resolve_model(workload.model)
     base = Requirements(

@@ -8,6 +8,7 @@ from planner.demand.architecture import Architecture
 from planner.demand.parameters import parameter_count
 from planner.demand.workload import ModelNumbers
 from planner.errors import InputError
+from planner.notes import Note, NoteCode
 
 __all__ = ["architecture_from_numbers"]
 
@@ -88,13 +89,11 @@ def architecture_from_numbers(numbers: ModelNumbers) -> Architecture:
         max_context_tokens=numbers.max_context_tokens,
         source="stated in the workload",
     )
-    notes: tuple[str, ...] = (f"model numbers filled in by the usual shape: {', '.join(filled)}",) if filled else ()
+    notes: tuple[Note, ...] = (Note(NoteCode.FILLED_IN, (", ".join(filled),)),) if filled else ()
     derived = parameter_count(shape)
     stated_active = active or (total if not numbers.experts else 0.0)
     if abs(derived - total) > 0.02 * total:
-        notes += (
-            f"the numbers make {derived / 1e9:.3g}B parameters, the workload states {numbers.parameters_b:g}B; the stated one counts",
-        )
+        notes += (Note(NoteCode.PARAMETERS_DISAGREE, (derived / 1e9, numbers.parameters_b)),)
     return replace(
         shape,
         stated_parameter_count=total,

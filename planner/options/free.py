@@ -11,6 +11,7 @@ from planner.costs.evaluate import timelines
 from planner.costs.inputs import TokenInputs
 from planner.demand.volume import Volume
 from planner.demand.workload import Workload
+from planner.notes import Note, NoteCode
 from planner.options.option import Option, OptionKind
 from planner.options.reason import Reason, ReasonCode
 from planner.options.schedule import schedule
@@ -89,17 +90,17 @@ def free_options(
             continue
         hours = fleet.busy_hours_per_run
         runs = work.runs_per_month or 1.0
-        notes = ["free tiers change without notice, promise nothing and often forbid commercial or unattended use"]
+        notes = [Note(NoteCode.TERMS_OF_FREE_TIERS)]
         if tier.quota_hours is not None:
             month_hours = tier.quota_hours_per_month or 0.0
             if hours > tier.quota_hours or hours * runs > month_hours:
                 continue
-            notes.append(f"takes {hours:.1f} of {tier.quota_hours:g} h a {tier.period}")
+            notes.append(Note(NoteCode.QUOTA_USED, (hours, tier.quota_hours, tier.period)))
         reasons = [] if workload.constraints.free_tiers else [Reason(ReasonCode.FREE_TIER)]
         if tier.quota_hours is None:
             reasons.append(Reason(ReasonCode.QUOTA_UNPUBLISHED))
         if tier.kind == "credit":
-            notes.append(f"paid from a monthly credit; beyond it {tier.price_usd:g} USD/h")
+            notes.append(Note(NoteCode.MONTHLY_CREDIT, (tier.price_usd,)))
             reasons.append(Reason(ReasonCode.CREDIT))
         if tier.max_session_hours is not None and hours > tier.max_session_hours:
             reasons.append(Reason(ReasonCode.SESSION_TOO_SHORT, (tier.max_session_hours, hours)))

@@ -18,6 +18,7 @@ from planner.costs.timeline import discount_factors
 from planner.demand.volume import Volume
 from planner.demand.workload import Commitment, OwnedMachines, Workload
 from planner.errors import InputError
+from planner.notes import Note, NoteCode
 from planner.options.credits import months_until, with_credits
 from planner.options.energy import machine_max_kw, owned_footprint, rented_footprint
 from planner.options.option import Option, OptionKind
@@ -331,15 +332,16 @@ def _option(
         provider, region, instance_type = "own", stated.place.replace("_", " "), name
         if fleet.instance_count > each.count:
             reasons.append(Reason(ReasonCode.TOO_FEW_OWNED, (each.count, fleet.instance_count)))
-        notes = [f"costs of running and keeping: {book.first_usd_per_hour:,.2f} USD/h of one machine; the purchase is paid"]  # fmt: skip
+        notes = [Note(NoteCode.RUNNING_COSTS, (book.first_usd_per_hour,))]
     else:
         assert each.offer is not None
         provider, region, instance_type = stated.provider, each.offer.region, stated.instance_type
-        notes = [f"paid already until {stated.until}, at {stated.usd_per_hour:g} USD/h of one instance, used or not"]
+        notes = [Note(NoteCode.PAID_UNTIL, (stated.until, stated.usd_per_hour))]
         if fleet.instance_count > each.count:
-            notes.append(f"{fleet.instance_count - each.count} more than committed to, at {each.offer.price_usd_per_hour:g} USD/h")  # fmt: skip
+            figures = (fleet.instance_count - each.count, each.offer.price_usd_per_hour)
+            notes.append(Note(NoteCode.BEYOND_COMMITMENT, figures))
     if each.months < end:
-        notes.append(f"after {each.months:.0f} months the cheapest rent takes over")
+        notes.append(Note(NoteCode.RENT_AFTERWARDS, (each.months,)))
     paid = fleet.instance_count * hours_per_month if isinstance(stated, OwnedMachines) else fleet.instance_count * float(plan.on_hours[:end].mean())  # fmt: skip
     busy_share = float(plan.busy_share[:end].mean())
     if isinstance(stated, OwnedMachines):

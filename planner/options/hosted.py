@@ -11,6 +11,7 @@ from planner.costs.evaluate import timelines
 from planner.costs.inputs import TokenInputs
 from planner.demand.volume import Volume
 from planner.demand.workload import Batch, Constraints, Embed, Finetune, Serve, Workload
+from planner.notes import Note, NoteCode
 from planner.options.evidence import against_token_seller, is_seller
 from planner.options.option import Option, OptionKind
 from planner.options.reason import Reason, ReasonCode
@@ -77,9 +78,9 @@ def _options(prices: Sequence[TokenPrice], workload: Workload, work: Volume, ass
     """Return an option for each seller, whatever is done with the tokens."""
     months = workload.horizon_months
     hit_share = getattr(workload.work, "prefix_cache_hit_share", 0.0)
-    limits = ["the seller's rate limits apply; ask for your peak rate"]
+    limits = [Note(NoteCode.RATE_LIMITS)]
     if isinstance(workload.work, Serve):
-        limits.append("latency is the seller's: measure it against your limits")
+        limits.append(Note(NoteCode.LATENCY_OF_SELLER))
     options = []
     for price in prices:
         per_run_usd = usd_for_tokens(
@@ -116,7 +117,7 @@ def _options(prices: Sequence[TokenPrice], workload: Workload, work: Volume, ass
                 source=price.source,
                 tier=tier_of(price.provider).letter,
                 not_recommended=tuple(against_token_seller(price.provider, workload.constraints)),
-                notes=(*limits, *([price.note] if price.note else [])),
+                notes=(*limits, *([Note(NoteCode.AS_STATED, (price.note,))] if price.note else [])),
             )
         )
     return options

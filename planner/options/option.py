@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from planner.costs.inputs import BuyInputs, CostInputs, RentInputs
 from planner.costs.timeline import Timeline
+from planner.notes import Note
 from planner.options.reason import Reason
 from planner.supply.machines import Fleet
 
@@ -85,7 +86,7 @@ class Option:
         The option that does the rest; its cost is counted.
     not_recommended : tuple of Reason
         Why the verdict may not recommend it; empty where it may.
-    notes : tuple of str
+    notes : tuple of Note
         What the user should know, in sentences.
     """
 
@@ -120,7 +121,7 @@ class Option:
     rest_share: float = 0.0
     rest_id: str = ""
     not_recommended: tuple[Reason, ...] = ()
-    notes: tuple[str, ...] = field(default=())
+    notes: tuple[Note, ...] = field(default=())
 
     @property
     def choosable(self) -> bool:

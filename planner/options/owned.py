@@ -15,6 +15,7 @@ from planner.costs.inputs import Bridge, BuyInputs, Site
 from planner.costs.timeline import Timeline
 from planner.demand.volume import Volume
 from planner.demand.workload import Workload
+from planner.notes import Note, NoteCode
 from planner.options.bridge import lead_months_of
 from planner.options.energy import owned_footprint
 from planner.options.option import Option, OptionKind
@@ -50,7 +51,7 @@ class OwnableServer:
         Date of the price.
     source : str
         Who states it.
-    notes : tuple of str
+    notes : tuple of Note
         How price or power were worked out, where nobody quoted them.
     """
 
@@ -60,7 +61,7 @@ class OwnableServer:
     max_kw: float
     priced_on: date
     source: str
-    notes: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
 
 
 def owned_options(
@@ -184,7 +185,7 @@ def _option(
         # Nobody waits for a server to start a job that rent would have finished: it counts from delivery, and is sold after.
         lead_months = 0
         reasons = (Reason(ReasonCode.SINGLE_RUN),)
-        notes.append("sold when the run is done, at the price of used hardware")
+        notes.append(Note(NoteCode.SOLD_AFTER_RUN))
     elif lead_months >= end:
         reasons = (Reason(ReasonCode.DELIVERED_TOO_LATE, (lead_months, end)),)
         lead_months = 0
@@ -196,9 +197,7 @@ def _option(
         reasons = (Reason(ReasonCode.CONSUMER_LICENSE),)
     if cost_inputs.bridge.option_id and lead_months:
         until_usd = timeline.component_usd("bridge_rent").sum() + timeline.component_usd("bridge_ahead").sum()
-        notes.append(
-            f"until delivery, {lead_months} months, {cost_inputs.bridge.option_id} does the work, for {until_usd:,.0f} USD"
-        )
+        notes.append(Note(NoteCode.UNTIL_DELIVERY, (lead_months, cost_inputs.bridge.option_id, float(until_usd))))
     fleet = plan.fleet
     capex = float(capex_usd(server.price_usd, fleet.instance_count, assumptions))
     limit = workload.constraints.max_capex_usd

@@ -16,6 +16,7 @@ from planner.costs.products import product_of
 from planner.costs.spot import spot_overhead_ratio
 from planner.demand.volume import Volume
 from planner.demand.workload import Serve, Workload
+from planner.notes import Note, NoteCode
 from planner.options.credits import with_credits
 from planner.options.energy import rented_footprint
 from planner.options.evidence import Evidence
@@ -104,37 +105,30 @@ def weekly_above_hours(offer: Offer) -> float:
     return 24.0 * (product.weekly_above_days or 0.0) if product else 0.0
 
 
-def _notes(offer: Offer, fleet: Fleet, overhead_ratio: float, *, scales_to_zero: bool) -> tuple[str, ...]:
+def _notes(offer: Offer, fleet: Fleet, overhead_ratio: float, *, scales_to_zero: bool) -> tuple[Note, ...]:
     notes = []
     if "spot_equals_on_demand" in offer.flags:
-        notes.append("spot costs as much as on demand here: no discounted capacity on the day of the price")
+        notes.append(Note(NoteCode.SPOT_AT_ON_DEMAND))
     if offer.interruptible and offer.price_median_usd_per_hour is not None:
-        high = f", in the dearest tenth {offer.price_high_usd_per_hour:g}" if offer.price_high_usd_per_hour else ""
-        notes.append(
-            f"planned with the median of 90 days; {offer.price_usd_per_hour:g} USD/h at the last reading{high}"
-        )
+        figures = (offer.price_usd_per_hour, offer.price_high_usd_per_hour)
+        notes.append(Note(NoteCode.MEDIAN_OF_SPOT, figures))
     if overhead_ratio > 1:
-        notes.append(f"interruptions and checkpoints stretch the run by {overhead_ratio - 1:.0%}")
+        notes.append(Note(NoteCode.STRETCHED_RUN, (overhead_ratio - 1,)))
     product = product_of(offer.provider, offer.purchase_option.value, offer.offering_class)
     if product is not None:
-        notes.append(f"{product.product}: {product.way_out}")
+        notes.append(Note(NoteCode.COMMITMENT, (product,)))
         most = product.most_at_once_count
         if most and fleet.instance_count > most:
             blocks = math.ceil(fleet.instance_count / most)
-            notes.append(
-                f"bought as {blocks} blocks, of at most {most} instances each: ask whether one fabric joins them"
-            )
+            notes.append(Note(NoteCode.BLOCKS, (blocks, most)))
     if offer.purchase_option is PurchaseOption.SERVERLESS:
         is_warm = not fleet.busy_hours_per_run and not scales_to_zero
-        warm = "; counted as always warm, though it can scale to zero" if is_warm else ""
-        if scales_to_zero:
-            warm = "; counted only while it answers, so that the first request after a pause waits for a cold start"
-        notes.append(f"billed by the second{warm}; cold start, idle timeout and minimum charge are not stated")
+        notes.append(Note(NoteCode.SERVERLESS, (is_warm, scales_to_zero)))
     if "form_factor_unknown" in offer.flags:
-        notes.append("the source does not tell the form factor; planned with the slowest of its kind")
+        notes.append(Note(NoteCode.FORM_FACTOR_UNKNOWN))
     apart = fleet.performance.basis == "stated" and fleet.instance_count > 1 and fleet.machine.accelerator is not None
     if apart:
-        notes.append(f"{fleet.instance_count} separate machines: no fast link joins their accelerators")
+        notes.append(Note(NoteCode.SEPARATE_MACHINES, (fleet.instance_count,)))
     return tuple(notes)
 
 
@@ -169,12 +163,12 @@ def _book(
     return with_credits(book, offer.provider, workload.have.credits, today)
 
 
-def _own_terms(offer: Offer, book: RentInputs, workload: Workload) -> Iterator[str]:
+def _own_terms(offer: Offer, book: RentInputs, workload: Workload) -> Iterator[Note]:
     """Say what a price holds of the user's own terms."""
     if (share := 1.0 - _kept_share(offer, workload)) > 0:
-        yield f"{share:.0%} negotiated discount, of {planned_price_usd_per_hour(offer):g} USD/h"
+        yield Note(NoteCode.DISCOUNT, (share, planned_price_usd_per_hour(offer)))
     if book.credit_usd > 0:
-        yield f"paid from {book.credit_usd:,.0f} USD of credit first, for {book.credit_months:.1f} months at most"
+        yield Note(NoteCode.CREDIT_FIRST, (book.credit_usd, book.credit_months))
 
 
 def rented_options(

@@ -9,6 +9,7 @@ import numpy as np
 
 from planner.costs.timeline import FloatArray
 from planner.demand.volume import Volume
+from planner.notes import Note, NoteCode
 from planner.supply.machines import Fleet
 
 __all__ = ["Schedule", "hours_of_work", "needed_share", "schedule"]
@@ -74,10 +75,7 @@ def schedule(fleet: Fleet, work: Volume, *, months: int, hours_per_month: float,
             fleet,
             instance_count=fleet.instance_count * together,
             accelerators_used=fleet.accelerators_used * together,
-            notes=(
-                *fleet.notes,
-                f"{together} runs have to go side by side: one takes {fleet.busy_hours_per_run:,.0f} h",
-            ),
+            notes=(*fleet.notes, Note(NoteCode.SIDE_BY_SIDE, (together, fleet.busy_hours_per_run))),
         )
     on, busy = np.full(months, on_hours / together), np.full(months, hours / together)
     return Schedule(fleet, on, busy / hours_per_month, busy * units * together, months)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from datetime import date
 
 from planner.assumptions import Assumptions
+from planner.notes import Note, NoteCode
 from planner.options.energy import machine_max_kw
 from planner.options.owned import OwnableServer
 from planner.supply.machines import Machine
@@ -39,8 +39,8 @@ def dropped_prices(window: Window) -> tuple[Dropped, ...]:
     )
 
 
-def _quotes(window: Window) -> Iterator[ServerQuote]:
-    """Return one quote for each accelerator and count: the newest firm price, else the newest of the others, else a derived one."""
+def _quotes(window: Window) -> Iterator[tuple[ServerQuote, Sequence[Note]]]:
+    """Return one quote, and what speaks for caution, for each accelerator and count: the newest firm price, else the newest of the others, else a derived one."""
     newest: dict[tuple[str, int], ServerQuote] = {}
     cards = window.split(accelerator_quotes(), _day, "")[0]
     quotes = [quote for quote in window.split(server_quotes(), _day, "")[0] if quote.is_for_sale]
@@ -48,7 +48,7 @@ def _quotes(window: Window) -> Iterator[ServerQuote]:
         newest[quote.accelerator, quote.accelerator_count] = quote
     for key, chosen in newest.items():
         asked = [quote for quote in quotes if (quote.accelerator, quote.accelerator_count) == key]
-        yield replace(chosen, notes="; ".join(filter(None, (chosen.notes, *_cautions(chosen, asked)))))
+        yield chosen, tuple(_cautions(chosen, asked))
     known = accelerators()
     for accelerator in dict.fromkeys(known[card.accelerator] for card in cards):
         # Cards on a baseboard with a fabric of their own are not sold one by one.
@@ -57,18 +57,17 @@ def _quotes(window: Window) -> Iterator[ServerQuote]:
         counts = CARDS_IN_A_SERVER if accelerator.market_class == "datacenter" else CARDS_IN_A_WORKSTATION
         for number in counts:
             if (accelerator.name, number) not in newest:
-                yield derived_quote(accelerator.name, number, cards)
+                yield derived_quote(accelerator.name, number, cards), ()
 
 
-def _cautions(chosen: ServerQuote, asked: Sequence[ServerQuote]) -> Iterator[str]:
+def _cautions(chosen: ServerQuote, asked: Sequence[ServerQuote]) -> Iterator[Note]:
     """Say where a price is not firm, and where others have asked for another one since."""
     if not chosen.is_firm and chosen.price_kind != "derived":
-        yield f"no firm price: {chosen.price_low_usd:,.0f} to {chosen.price_high_usd:,.0f} USD are asked; get a quotation"
+        yield Note(NoteCode.NO_FIRM_PRICE, (chosen.price_low_usd, chosen.price_high_usd))
     later = max((quote for quote in asked if quote.day > chosen.day), key=lambda quote: quote.day, default=None)
     if later is not None and not later.price_low_usd <= chosen.price_usd <= later.price_high_usd:
-        yield (
-            f"{later.price_low_usd:,.0f} to {later.price_high_usd:,.0f} USD are asked since ({later.as_of}, {later.source})"
-        )
+        figures = (later.price_low_usd, later.price_high_usd, later.as_of, later.source)
+        yield Note(NoteCode.ASKED_SINCE, figures)
 
 
 def own_machine(accelerator: Accelerator, number: int) -> Machine:
@@ -95,14 +94,15 @@ def ownable_servers(assumptions: Assumptions, window: Window = EVERY_DAY) -> tup
     """
     known = accelerators()
     servers = []
-    for quote in _quotes(window):
+    for quote, cautions in _quotes(window):
         machine = own_machine(known[quote.accelerator], quote.accelerator_count)
-        notes = [quote.notes] if quote.notes else []
+        said = (*((Note(NoteCode.AS_STATED, (quote.notes,)),) if quote.notes else ()), *cautions)
+        notes = [Note(NoteCode.TOGETHER, said)] if said else []
         if quote.max_power_kw is not None:
             max_kw = quote.max_power_kw
         else:
             max_kw = machine_max_kw(machine, assumptions) or 0.0
-            notes.append(f"highest draw worked out from the accelerators: {max_kw:.2f} kW")
+            notes.append(Note(NoteCode.POWER_FROM_ACCELERATORS, (max_kw,)))
         servers.append(
             OwnableServer(
                 machine=machine,

@@ -9,6 +9,7 @@ from planner.figures import bytes_text, count, duration, gpus_text, machines_tex
 from planner.options.hosted import TUNING
 from planner.options.option import Option, OptionKind
 from planner.plan import Plan
+from planner.report.notes import note_text
 from planner.report.remarks import remark_text, variant_texts
 from planner.report.wording import reason_text
 from planner.supply.machines import Refusal
@@ -359,8 +360,8 @@ def _processors(
     if nearest.machines_needed and nearest.machines_needed > 1:
         processor = nearest.machine.processor or "processors alone"
         machines_needed = f"{nearest.machines_needed:,} machines of {processor}"
-        return [f"Without a GPU it would take {machines_needed}, and still: {nearest.reason}."]
-    return [f"Without a GPU it cannot be done: {nearest.reason}."]
+        return [f"Without a GPU it would take {machines_needed}, and still: {note_text(nearest.reason)}."]
+    return [f"Without a GPU it cannot be done: {note_text(nearest.reason)}."]
 
 
 def _times(ratio: float) -> str:

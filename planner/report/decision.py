@@ -8,6 +8,7 @@ from dataclasses import asdict
 from planner.decision import Decision, GpuDecision
 from planner.figures import count, percent, usd
 from planner.report.decision_words import because, note_said, switched_off, when_it_ends
+from planner.report.notes import note_text
 from planner.report.table import Column, Table
 from planner.report.values import Record
 
@@ -34,6 +35,9 @@ def decision_record(decision: Decision) -> Record:
     record["switch_off"] = [
         asdict(one) | {"what": switched_off(one), "when": when_it_ends(one)} for one in decision.switch_off
     ]
+    for gpu, said in zip(decision.gpus, record["gpus"], strict=True):
+        if gpu.break_even is not None:
+            said["break_even"]["because"] = note_text(gpu.break_even.because)
     record["notes"] = [note_said(note) for note in decision.notes]
     return record
 
@@ -188,7 +192,7 @@ def _parts(gpu: GpuDecision) -> Table:
     notes = []
     if gpu.break_even is not None:
         notes.append(
-            f"an hour in use cost {usd(gpu.break_even.paid_usd_per_gpu_hour)} USD, with what was committed and not used; {gpu.break_even.because}; the base load works in {percent(gpu.break_even.base_use_share)} of the hours"
+            f"an hour in use cost {usd(gpu.break_even.paid_usd_per_gpu_hour)} USD, with what was committed and not used; {note_text(gpu.break_even.because)}; the base load works in {percent(gpu.break_even.base_use_share)} of the hours"
         )
     if gpu.going_on_gpus is not None:
         notes.append(

@@ -7,11 +7,12 @@ from dataclasses import asdict
 
 from planner.demand.workload import Workload
 from planner.figures import bytes_text, count, duration, percent, significant
+from planner.report.notes import note_texts, relief_sentence
 from planner.report.record import performance_record
 from planner.report.table import Column, Table
 from planner.report.values import SCHEMA_VERSION, Record, plain
 from planner.supply.machines import Fleet, MemoryUse
-from planner.supply.scaling import ScalePoint, relief_sentence
+from planner.supply.scaling import ScalePoint
 from planner.words import BASIS_WORDS, BOUND_WORDS
 
 __all__ = ["estimate_record", "estimate_tables"]
@@ -63,7 +64,7 @@ def estimate_record(
                 {"accelerator_count": point.machine_count * fleet.machine.accelerator_count, **asdict(point)}
                 for point in curve
             ],
-            "notes": fleet.notes,
+            "notes": note_texts(fleet.notes),
         }
     )
     return record

@@ -12,6 +12,7 @@ from planner.errors import InputError
 from planner.options.option import Option
 from planner.plan import Plan
 from planner.report.because import because, headline
+from planner.report.notes import note_text, note_texts
 from planner.report.question import command_of, defaults_of, title_of
 from planner.report.remarks import remark_text
 from planner.report.values import SCHEMA_VERSION, Record
@@ -41,7 +42,7 @@ def performance_record(fleet: Fleet | None) -> Record | None:
         "mfu_share": speed.mfu_share,
         "bound": speed.bound,
         "basis": speed.basis,
-        "evidence": speed.evidence,
+        "evidence": note_text(speed.evidence) if speed.evidence else "",
         "rate_per_s": speed.rate_per_s,
         "rate_unit": speed.rate_unit,
         "ttft_range_ms": speed.ttft_ms,
@@ -127,7 +128,7 @@ def _option(
         "choosable": option.choosable,
         "reason_not_chosen": reason_text(option.not_recommended[0]) if option.not_recommended else "",
         "not_recommended": [{"code": each.code, "text": reason_text(each)} for each in option.not_recommended],
-        "notes": (*option.notes, *(fleet.notes if fleet else ())),
+        "notes": note_texts((*option.notes, *(fleet.notes if fleet else ()))),
         "book": option.book,
     }
 
@@ -190,7 +191,7 @@ def plan_record(plan: Plan, *, top: int | None = None) -> Record:
         ],
         "funnel": plan.funnel,
         "dropped": plan.dropped,
-        "notes": (*([f"left out: {dropped_text(plan.dropped)}"] if plan.dropped else []), *plan.notes),
+        "notes": (*([f"left out: {dropped_text(plan.dropped)}"] if plan.dropped else []), *note_texts(plan.notes)),
         "price_history": _price_history(sorted(kept, key=lambda option: option.id not in named)),
         "provenance": plan.provenance,
     }
@@ -251,6 +252,7 @@ def _requirements(plan: Plan) -> Record:
     in_flight = layout.micro_batch * layout.data if layout and per_token else 0
     return {
         **needs,
+        "notes": note_texts(plan.requirements.notes),
         "weight_bytes": by_format.get(precision),
         "weight_bytes_by_precision": by_format,
         "kv_cache_bytes": per_request * max(in_flight, 1) if per_token else 0.0,

@@ -1,14 +1,79 @@
-"""The answer to a scenario as tables: the verdict, the crossings, and the years."""
+"""The answer to a scenario, as its record and as tables: the verdict, the crossings, and the years."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
+from planner.costs.breakeven import Crossing
+from planner.costs.timeline import Timeline
+from planner.costs.verdict import ScenarioResult
 from planner.figures import count, percent, usd
 from planner.report.table import Column, Table
 
-__all__ = ["month_rows", "scenario_tables"]
+__all__ = ["month_rows", "scenario_answer", "scenario_tables"]
+
+
+def scenario_answer(result: ScenarioResult) -> dict[str, Any]:
+    """Return the answer in the form of ``gpuplan breakeven --format json``; None means never."""
+    found = result.break_even
+    month, hours = found.discounted_month, result.used_hours_per_month
+    rate = result.scenario.money.discount_rate_share_per_year.typical
+    return {
+        "breakeven_hours": None if month is None else month * hours,
+        "breakeven_months": month,
+        "simple_breakeven_hours": result.simple_break_even_hours,
+        "undiscounted_breakeven_months": found.month,
+        "breakeven_utilisation_share": found.utilisation_share,
+        "breakeven_usd_per_hour": found.price_usd_per_hour,
+        "crossings": [_crossing("month", one) for one in found.discounted_crossings],
+        "utilisation_crossings": [_crossing("utilisation_share", one) for one in found.utilisation_crossings],
+        "curve": [asdict(point) for point in result.curve()],
+        "saving_usd": found.saving_usd,
+        "used_hours_per_month": hours,
+        "rent": _side(result.rent, rate),
+        "buy": _side(result.buy, rate),
+        "recommendation": result.recommendation,
+        "headline": _headline(result),
+    }
+
+
+def _headline(result: ScenarioResult) -> str:
+    found, horizon = result.break_even, result.scenario.horizon_months
+    gap = f"{abs(found.saving_usd):,.0f} USD"
+    if found.discounted_month is None:
+        simple = result.simple_break_even_hours
+        months = simple / result.used_hours_per_month if simple is not None else 0.0
+        longer = f" (one machine kept for good would take {months:,.0f})" if months > horizon else ""
+        return f"Rent: owning never pays for itself within {horizon} months{longer} and costs {gap} more."
+    hours = found.discounted_month * result.used_hours_per_month
+    when = f"after {found.discounted_month:.1f} months ({hours:,.0f} used hours)"
+    if found.saving_usd > 0:
+        return f"Buy: owning pays for itself {when} and saves {gap} over {horizon} months."
+    return f"Rent: owning breaks even {when} and saves nothing over {horizon} months."
+
+
+def _side(timeline: Timeline, discount_rate_share_per_year: float) -> dict[str, Any]:
+    paid, sums = timeline.by_month_usd(), timeline.cumulative_usd()
+    return {
+        "present_value_usd": float(timeline.present_value_usd(discount_rate_share_per_year)),
+        "total_usd": float(timeline.total_usd()),
+        "usd_per_useful_hour": float(timeline.usd_per_useful_gpu_hour(discount_rate_share_per_year)),
+        "by_component_usd": {
+            name: float(timeline.component_usd(name).sum())
+            for name in timeline.components
+            if timeline.component_usd(name).any()
+        },
+        "by_month": [
+            {"month": month, "cost_usd": float(paid[month]), "cumulative_usd": float(sums[month])}
+            for month in range(timeline.months + 1)
+        ],
+    }
+
+
+def _crossing(axis: str, crossing: Crossing) -> dict[str, Any]:
+    return {axis: crossing.at, "cheaper_after": crossing.cheaper_after}
 
 
 def month_rows(answer: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -16,6 +16,7 @@ from importlib import resources
 import numpy as np
 from numpy.typing import NDArray
 
+from planner.notes import Note, NoteCode
 from planner.supply.cpu import cpu_numbers
 from planner.supply.machines import Machine
 
@@ -121,18 +122,15 @@ class Calibration:
         found = self.rows.get((name, scopes(machine)[0]))
         return found if found is not None and found.blocks == OWN_ROWS else None
 
-    def notes(self) -> tuple[str, ...]:
-        """Return in words what the user's own rows changed; nothing for the shipped constants."""
+    def notes(self) -> tuple[Note, ...]:
+        """Return what the user's own rows changed; nothing for the shipped constants."""
         shipped = default_calibration()
         found = []
         for (name, scope), row in sorted(self.rows.items()):
             if row.blocks == OWN_ROWS:
                 change = shipped.constant(name, (scope,)).value / row.value - 1.0
                 work = _WORK.get(name.split(".", maxsplit=1)[0], "serving")
-                found.append(
-                    f"{work} on {scope} is calibrated on {row.row_count:,} "
-                    f"of your own rows ({row.source}): {abs(change):.0%} {'faster' if change >= 0 else 'slower'} than without"
-                )
+                found.append(Note(NoteCode.CALIBRATED_ON_OWN_ROWS, (work, scope, row.row_count, row.source, change)))
         return tuple(found)
 
     def with_rows(self, rows: Mapping[tuple[str, str], Constant]) -> Calibration:

@@ -1,10 +1,11 @@
-"""Evidence: how wide the band around a figure is, and in words what stands behind it."""
+"""Evidence: how wide the band around a figure is, and what stands behind it."""
 
 from __future__ import annotations
 
 import math
 from statistics import NormalDist
 
+from planner.notes import Note, NoteCode
 from planner.supply.calibration import Calibration, scopes
 from planner.supply.machines import NORMAL_80_PERCENT, Machine, Range
 
@@ -53,26 +54,23 @@ def spread(calibration: Calibration, sort: str, constant: str, machine: Machine)
     return math.hypot(base, elsewhere * max(0, distance - 1), elsewhere if unmeasured else 0.0)
 
 
-def basis_and_evidence(calibration: Calibration, constant: str, machine: Machine) -> tuple[str, str]:
-    """Return the Performance's basis, and a sentence on the measured rows behind it.
+def basis_and_evidence(calibration: Calibration, constant: str, machine: Machine) -> tuple[str, Note]:
+    """Return the Performance's basis, and a note on the measured rows behind it.
 
     ``measured_nearby`` where the user measured the accelerator himself, else ``calibrated`` or ``extrapolated``.
     """
     order = scopes(machine)
     own = calibration.own_rows(f"{constant.split('.', maxsplit=1)[0]}.pace_ratio", machine)
     if own is not None:
-        return "measured_nearby", f"{own.row_count:,} of your own rows of {own.scope} ({own.source})"
+        return "measured_nearby", Note(NoteCode.OWN_ROWS, (own.row_count, own.scope, own.source))
     found = calibration.constant(constant, order)
     distance = calibration.distance(constant, machine)
     name = machine.accelerator.name if machine.accelerator else machine.processor or "CPU"
     if found.row_count == 0:
-        return (
-            "extrapolated",
-            f"no measured row of {name}; start values of {found.scope if found.scope != '*' else 'accelerators in general'}",
-        )
-    rows = f"{found.row_count} measured rows of {found.scope if found.scope != '*' else 'all accelerators'} ({found.blocks})"
+        return "extrapolated", Note(NoteCode.NOT_MEASURED, (name, found.scope))
+    figures = (name, found.row_count, found.scope, found.blocks)
     if distance == 0:
-        return "calibrated", rows
+        return "calibrated", Note(NoteCode.MEASURED_ROWS, figures)
     if distance == 1:
-        return "calibrated", f"no row of {name} itself; {rows}"
-    return "extrapolated", f"no row of {name} or its generation; {rows}"
+        return "calibrated", Note(NoteCode.MEASURED_ON_GENERATION, figures)
+    return "extrapolated", Note(NoteCode.MEASURED_ELSEWHERE, figures)

@@ -21,6 +21,7 @@ from planner.demand.workload import (
     Video,
     Workload,
 )
+from planner.notes import Note, NoteCode
 from planner.supply.calibration import Calibration
 from planner.supply.machines import Fleet, Layout, Machine, Performance, Range, Refusal
 from planner.supply.serving.fleet import size_serving
@@ -129,17 +130,18 @@ def _stated(work: GpuHours, machine: Machine, max_accelerators: int | None) -> F
         return Refusal(
             machine=machine,
             stage="evidence",
-            reason=f"{chip.name if chip else 'a CPU machine'} is not the stated {names}",
+            reason=Note(NoteCode.OTHER_ACCELERATOR, (chip.name if chip else "a CPU machine", names)),
         )
     if machine.accelerator_count < 1:
         return Refusal(
             machine=machine,
             stage="memory",
-            reason=f"{machine.accelerator_count:g} of a {chip.name} is less than the stated whole one",
+            reason=Note(NoteCode.PART_OF_ONE, (machine.accelerator_count, chip.name)),
         )
     instances = math.ceil(work.count / machine.accelerator_count)
     if max_accelerators is not None and instances * machine.accelerator_count > max_accelerators:
-        reason = f"{instances * machine.accelerator_count:,.0f} {chip.name} come with whole machines, {max_accelerators:,} are allowed"
+        figures = (instances * machine.accelerator_count, chip.name, max_accelerators)
+        reason = Note(NoteCode.WHOLE_MACHINES_ABOVE_LIMIT, figures)
         return Refusal(machine=machine, stage="max_gpus", reason=reason)
     share = work.hours_per_month / HOURS_PER_MONTH
     idle = instances * machine.accelerator_count - work.count
@@ -153,10 +155,10 @@ def _stated(work: GpuHours, machine: Machine, max_accelerators: int | None) -> F
             rate_unit="accelerators",
             bound="stated",
             basis="stated",
-            evidence="the workload states the accelerators and their hours",
+            evidence=Note(NoteCode.STATED_HOURS),
         ),
         accelerators_used=rate,
         elastic_share=share,
         utilisation_share=share,
-        notes=(f"{idle:g} accelerators of the whole machines stay idle, and are paid for",) if idle else (),
+        notes=(Note(NoteCode.IDLE_ACCELERATORS, (idle,)),) if idle else (),
     )

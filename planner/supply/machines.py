@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field, replace
 
+from planner.notes import Note
 from pricing.accelerators import Accelerator
 
 __all__ = [
@@ -56,6 +57,13 @@ class Machine:
     cpu_arch: str = ""
     network: str = "ethernet"
     network_gb_per_s_each_way: float = 0.0
+
+    @property
+    def label(self) -> str:
+        """How a sentence calls it: its accelerators, else its processor."""
+        if self.accelerator is None:
+            return self.processor or "a CPU machine"
+        return f"{self.accelerator_count:g} x {self.accelerator.name}"
 
     @property
     def needs_xla(self) -> bool:
@@ -154,8 +162,8 @@ class Performance:
         ``compute``, ``memory_bandwidth``, ``memory_size``, ``interconnect``, ``queueing`` or ``stated``.
     basis : str
         ``measured_nearby``, ``calibrated``, ``extrapolated`` or ``stated``.
-    evidence : str
-        Which measured rows stand behind it, in words.
+    evidence : Note or None
+        Which measured rows stand behind it.
     """
 
     rate_per_s: Range
@@ -167,7 +175,7 @@ class Performance:
     mfu_share: float | None = None
     bound: str
     basis: str
-    evidence: str = ""
+    evidence: Note | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,8 +204,8 @@ class Fleet:
         Share of machine hours that a fleet following the demand from hour to hour pays (1 where it cannot shrink).
     utilisation_share : float
         Busy share of the hours of a fleet that does not shrink.
-    notes : tuple of str
-        What the user should know, in sentences.
+    notes : tuple of Note
+        What the user should know.
     """
 
     machine: Machine
@@ -210,7 +218,7 @@ class Fleet:
     elastic_share: float = 1.0
     utilisation_share: float = 1.0
     spare_instance_count: int = 0
-    notes: tuple[str, ...] = field(default=())
+    notes: tuple[Note, ...] = field(default=())
 
 
 def with_spares(fleet: Fleet, count: int) -> Fleet:
@@ -239,13 +247,13 @@ class Refusal:
     stage : str
         Where it was lost: ``memory``, ``precision``, ``ttft``, ``tpot``, ``deadline``, ``interconnect``, ``evidence``, ``max_gpus``, \
 ``max_machines``.
-    reason : str
-        In a sentence, with the figures.
+    reason : Note
+        With the figures.
     machines_needed : int or None
         How many such machines the rate or the deadline alone would take, where that is worth telling (CPU machines).
     """
 
     machine: Machine
     stage: str
-    reason: str
+    reason: Note
     machines_needed: int | None = None

@@ -18,7 +18,7 @@ from planner.supply.calibration import Calibration
 from planner.supply.fleet import estimate, size
 from planner.supply.machines import Fleet, Machine
 
-__all__ = ["ScalePoint", "fewest_that_suffice", "relief", "relief_sentence", "scaling_curve"]
+__all__ = ["ScalePoint", "fewest_that_suffice", "relief", "scaling_curve"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,35 +154,6 @@ def relief(
         if isinstance(better, Fleet):
             gains[name] = better.performance.rate_per_s.typical / base.performance.rate_per_s.typical - 1.0
     return gains
-
-
-_PARTS = {
-    "compute": "the arithmetic",
-    "memory_bandwidth": "the memory bandwidth",
-    "memory_size": "the memory",
-    "interconnect": "the links between accelerators",
-}
-
-
-def relief_sentence(gains: Mapping[str, float]) -> str:
-    """Return in words what twice as much of each part would bring, most first; empty where nothing is known.
-
-    Examples
-    --------
-    >>> relief_sentence({"compute": 0.55, "memory_bandwidth": 0.267, "memory_size": 0.001, "interconnect": 0.0})
-    'twice the arithmetic would be 55 % faster, twice the memory bandwidth 27 % faster; more of the memory or of the links \
-between accelerators would not help'
-    """
-    worth = sorted((name for name, gain in gains.items() if gain >= 0.01), key=lambda name: -gains[name])
-    rest = [_PARTS[name] for name, gain in gains.items() if gain < 0.01]
-    useless = f"more of {' or of '.join(rest)} would not help" if rest else ""
-    if not worth:
-        return useless
-    told = ", ".join(
-        f"twice {_PARTS[name]} {'would be ' if name == worth[0] else ''}{100 * gains[name]:.0f} % faster"
-        for name in worth
-    )
-    return f"{told}; {useless}" if useless else told
 
 
 def fewest_that_suffice(

@@ -95,9 +95,9 @@ def _nothing_fits(funnel: Sequence[FunnelStep], refusals: Sequence[Refusal]) -> 
     biggest = [refusal for refusal in refusals if refusal.machine.accelerator is not None]
     if biggest:
         nearest = max(biggest, key=_memory_gib)
-        accelerator = nearest.machine.accelerator
-        assert accelerator is not None
-        lines.append(f"  even {nearest.machine.accelerator_count:g} x {accelerator.name}: {nearest.reason}")
+        from planner.report.notes import note_text
+
+        lines.append(f"  even {nearest.machine.label}: {note_text(nearest.reason)}")
     return "\n".join(lines)
 
 

@@ -8,6 +8,7 @@ from planner.assumptions import Assumptions
 from planner.demand.architecture import Architecture
 from planner.demand.volume import Volume
 from planner.demand.workload import Batch, Precision, Serve, Workload
+from planner.notes import Note, NoteCode
 from planner.options.evidence import Evidence
 from planner.options.option import Option
 from planner.options.rented import rented_options
@@ -31,8 +32,8 @@ def smaller_weights_note(
     evidence: Evidence,
     *,
     calibration: Calibration | None = None,
-) -> str:
-    """Return a sentence on the cheapest rent with smaller weights, where it costs less than four fifths of the choice.
+) -> Note | None:
+    """Return a note on the cheapest rent with smaller weights, where it costs less than four fifths of the choice.
 
     Parameters
     ----------
@@ -62,7 +63,7 @@ def smaller_weights_note(
         or not workload.precision
         or Precision.INT4 in workload.precision
     ):
-        return ""
+        return None
     asked = workload.model_copy(update={"precision": smaller})
     machines = tuple(dict.fromkeys(candidates.machines))
     most = workload.constraints.max_gpus
@@ -77,8 +78,7 @@ def smaller_weights_note(
     ]
     best = min(rents, key=lambda option: option.present_value_usd, default=None)
     if best is None or best.fleet is None or best.present_value_usd > WORTH_TELLING_SHARE * chosen.present_value_usd:
-        return ""
-    return (
-        f"with {best.fleet.layout.precision} weights, {best.accelerators_total_count:,.0f} {best.accelerator} of {best.provider} would do "
-        f"this at {best.present_value_usd / chosen.present_value_usd:.0%} of the cost: see whether the answers stay good enough"
-    )
+        return None
+    share = best.present_value_usd / chosen.present_value_usd
+    rent = (best.fleet.layout.precision, best.accelerators_total_count, best.accelerator, best.provider)
+    return Note(NoteCode.SMALLER_WEIGHTS, (*rent, share))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from planner.costs.products import commitment_products, product_of
+from planner.notes import Note, NoteCode
+from planner.report.notes import note_text
 from pricing.offers import Payment, PurchaseOption
 
 PRODUCTS = commitment_products()
@@ -28,7 +30,7 @@ def test_googles_flexible_commitments_do_not_touch_accelerators() -> None:
 
 
 def test_a_savings_plan_has_no_way_out_but_to_pay() -> None:
-    assert "no way out" in PRODUCTS["azure-savings-plan"].way_out
+    assert "no way out" in note_text(Note(NoteCode.COMMITMENT, (PRODUCTS["azure-savings-plan"],)))
 
 
 def test_offers_find_their_rules() -> None:

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from planner.costs.ledger import own_months, present_value_of_months, rent_months
 from planner.costs.scenario import Scenario, bounds, scenario_terms, spreads, typical_values
 from planner.costs.verdict import ScenarioResult, break_even_of
+from planner.report.scenario import scenario_answer
 
 LENOVO: dict[str, Any] = {
     "rent": {"usd_per_hour": 98.32},
@@ -28,7 +29,7 @@ def scenario(**sections: dict[str, Any] | int) -> Scenario:
 
 
 def answer(**sections: dict[str, Any] | int) -> dict[str, Any]:
-    return break_even_of(scenario(**sections)).as_record()
+    return scenario_answer(break_even_of(scenario(**sections)))
 
 
 def test_the_lenovo_study_of_2025_comes_out() -> None:
@@ -141,28 +142,30 @@ def test_prices_in_another_currency_change_no_verdict(factor: float) -> None:
         },
         "money": {"discount_rate_share_per_year": 0.1, "tax_share": 0.21, "financing": "loan"},
     }
-    record = break_even_of(Scenario.model_validate(sections)).as_record()
+    record = scenario_answer(break_even_of(Scenario.model_validate(sections)))
     assert record["recommendation"] == "buy"
     assert record["breakeven_utilisation_share"] == pytest.approx(reference()["breakeven_utilisation_share"], rel=1e-6)
     assert record["breakeven_months"] == pytest.approx(reference()["breakeven_months"], rel=1e-6)
 
 
 def reference() -> dict[str, Any]:
-    return break_even_of(
-        Scenario.model_validate(
-            {
-                "rent": {"usd_per_hour": 23.92},
-                "buy": {
-                    "capex_usd": 320_000,
-                    "opex_usd_per_hour": 1.1,
-                    "staff_usd_per_year": 30_000,
-                    "support_share_per_year": 0.12,
-                    "resale_share": 0.15,
-                },
-                "money": {"discount_rate_share_per_year": 0.1, "tax_share": 0.21, "financing": "loan"},
-            }
+    return scenario_answer(
+        break_even_of(
+            Scenario.model_validate(
+                {
+                    "rent": {"usd_per_hour": 23.92},
+                    "buy": {
+                        "capex_usd": 320_000,
+                        "opex_usd_per_hour": 1.1,
+                        "staff_usd_per_year": 30_000,
+                        "support_share_per_year": 0.12,
+                        "resale_share": 0.15,
+                    },
+                    "money": {"discount_rate_share_per_year": 0.1, "tax_share": 0.21, "financing": "loan"},
+                }
+            )
         )
-    ).as_record()
+    )
 
 
 def both_routes(result: ScenarioResult) -> tuple[float, float]:

@@ -13,6 +13,7 @@ from planner.demand.memory import kv_bytes_per_token
 from planner.demand.models import resolve_model
 from planner.demand.parameters import active_parameter_count, parameter_count
 from planner.errors import InputError
+from planner.report.notes import note_text
 from planner.supply.serving.memory import cached_bytes_per_request
 from planner.supply.serving.model import served_model
 
@@ -74,7 +75,7 @@ def test_an_unknown_type_is_read_by_its_keys_only_where_its_name_confirms_the_si
         "num_key_value_heads": 8, "vocab_size": 128256,
     }  # fmt: skip
     model = resolve_model(write(config, tmp_path, "newcomer-8b-chat"))
-    assert "not known here" in model.notes[0]
+    assert "not known here" in note_text(model.notes[0])
     with pytest.raises(InputError, match="no name beside it confirms its size"):
         resolve_model(write(config, tmp_path, "newcomer"))
     with pytest.raises(InputError, match="ssm_width: 64"):

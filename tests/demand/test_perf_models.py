@@ -16,6 +16,7 @@ from planner.demand.profiles import elastic_share, hourly_rates
 from planner.demand.requirements import requirements
 from planner.demand.workload import GpuHours, ModelNumbers, Profile, Workload
 from planner.errors import InputError
+from planner.report.notes import note_text
 
 CONFIGS: dict[str, dict[str, object]] = {
     "llama-3.1-8b": {
@@ -215,7 +216,7 @@ def test_every_known_model_can_be_counted_and_required() -> None:
 def test_missing_numbers_are_filled_in_and_said_so(billions: float) -> None:
     arch = resolve_model(ModelNumbers(parameters_b=billions))
     assert parameter_count(arch) == billions * 1e9
-    assert "filled in" in arch.notes[0]
+    assert "filled in" in note_text(arch.notes[0])
 
 
 def test_more_active_than_all_parameters_are_refused() -> None:

@@ -14,6 +14,7 @@ from planner.measured.fit.problem import cross_validate
 from planner.measured.images import constants_of_rows, image_table, predict_images
 from planner.measured.rows import Row, shipped_rows
 from planner.measured.verify import recalibrate, verify_rows
+from planner.report.notes import note_texts
 from planner.supply.calibration import default_calibration
 
 BASE = {
@@ -109,7 +110,7 @@ def test_ones_own_images_recalibrate_that_accelerator_alone(tmp_path: Path) -> N
     other = verify_rows("inference", [{**values, "gpu": "H100-SXM"}], after)
     plain = verify_rows("inference", [{**values, "gpu": "H100-SXM"}], default_calibration())
     assert other.detail[0].predicted == plain.detail[0].predicted
-    assert any("image generation on A100-80GB-SXM" in note for note in after.notes())
+    assert any("image generation on A100-80GB-SXM" in note for note in note_texts(after.notes()))
     # A plan also takes back its general assumption that users are slower than published tables: the rows are the user's.
     sized = recalibrate([own], default_assumptions())
     practice = default_assumptions()["perf.serving_practice_share"]

@@ -11,6 +11,7 @@ from planner.assumptions import default_assumptions
 from planner.errors import InputError
 from planner.measured.rows import accelerator_of, shipped_rows
 from planner.measured.verify import FileReport, recalibrate, verify, verify_rows
+from planner.report.notes import note_text
 from planner.supply.calibration import default_calibration
 
 HEADER = "id,block,kind,model,precision,gpu,n_gpus,tp,input_len,output_len,concurrency,load,framework,out_tok_s_total,ttft_ms,tpot_ms,quality\n"
@@ -125,7 +126,7 @@ def test_ones_own_row_recalibrates_the_prediction_and_says_so(tmp_path: Path) ->
     assert abs(before) > 0.02
     assert after == pytest.approx(0.0, abs=0.01)
     assert own.rows["serve.pace_ratio", "H100-SXM"].blocks == "your own rows"
-    assert "serving on H100-SXM is calibrated on 1 of your own rows" in own.notes()[0]
+    assert "serving on H100-SXM is calibrated on 1 of your own rows" in note_text(own.notes()[0])
     assert default_calibration().notes() == ()
 
 

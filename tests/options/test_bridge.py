@@ -16,6 +16,7 @@ from planner.errors import NothingFitsError
 from planner.options.option import Option, OptionKind
 from planner.options.reason import ReasonCode
 from planner.plan import Plan, make_plan
+from planner.report.notes import note_text
 from pricing.catalog import Catalog, load_bundled
 from tests.conftest import TODAY
 
@@ -74,13 +75,13 @@ def test_a_bridge_of_a_block_is_the_shortest_one_that_lasts_by_hand() -> None:
     """2 x 730 h are 60.8 days: nine whole weeks, 63 days x 24 h x 37.76 USD/h = 57,093, where on demand costs 80,358."""
     owned = _owned(_planned())
     assert _bridge_usd(owned) == pytest.approx(63 * 24 * 37.76 + 28.0)
-    assert "capacity_block" in owned.notes[-1]
+    assert "capacity_block" in note_text(owned.notes[-1])
 
 
 def test_no_block_bridges_more_than_182_days() -> None:
     """Six months of 730 h are 182.5 days."""
     owned = _owned(_planned(purchase=("capacity_block", "on_demand"), lead=6.0))
-    assert "on_demand" in owned.notes[-1]
+    assert "on_demand" in note_text(owned.notes[-1])
 
 
 def test_where_nothing_may_bridge_a_server_for_work_that_cannot_wait_is_no_option() -> None:

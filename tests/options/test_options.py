@@ -23,6 +23,7 @@ from planner.options.rented import planned_price_usd_per_hour
 from planner.options.schedule import needed_share, schedule
 from planner.options.servers import ownable_servers
 from planner.plan import Plan, make_plan
+from planner.report.notes import note_texts
 from planner.supply.machines import Fleet, Layout, Machine, Performance, Range
 from pricing.accelerators import accelerators
 from pricing.catalog import load_bundled
@@ -174,7 +175,7 @@ def test_a_server_tells_that_its_price_is_a_range_and_what_was_asked_since(monke
     for quotes, words in (((older, later), "300 to 340 USD are asked since"), ((later,), "no firm price: 300 to 340")):
         monkeypatch.setattr("planner.options.servers.server_quotes", lambda quotes=quotes: quotes)
         found = next(s for s in ownable_servers(default_assumptions()) if s.name == "8x-H100-SXM-server")
-        assert any(words in note for note in found.notes)
+        assert any(words in note for note in note_texts(found.notes))
 
 
 @pytest.mark.parametrize(("day", "price"), [(date(2024, 12, 31), 270_480.0), (date(2026, 11, 21), 284_678.39)])

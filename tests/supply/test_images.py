@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from planner.assumptions import default_assumptions
 from planner.demand.models import known_model
 from planner.demand.workload import Diffusion, Precision, Workload
+from planner.report.notes import note_texts
 from planner.supply.calibration import default_calibration
 from planner.supply.fleet import size
 from planner.supply.hardware import hardware
@@ -167,7 +168,7 @@ def test_a_card_of_little_memory_makes_fewer_images_at_once() -> None:
 
 
 def test_the_fleet_says_what_running_without_a_compiler_would_cost() -> None:
-    note = next(text for text in fleet(images()).notes if "torch.compile" in text)
+    note = next(text for text in note_texts(fleet(images()).notes) if "torch.compile" in text)
     assert float(note.rsplit(" times", maxsplit=1)[0].rsplit(" ", maxsplit=1)[1]) > 1.0
 
 

@@ -9,6 +9,7 @@ import pytest
 from planner.assumptions import default_assumptions
 from planner.demand.models import known_model
 from planner.demand.workload import Finetune, Workload
+from planner.report.notes import note_text
 from planner.supply.calibration import default_calibration
 from planner.supply.fleet import estimate
 from planner.supply.machines import Fleet, Machine, Refusal
@@ -64,7 +65,7 @@ def test_what_does_not_fit_needs_more_than_there_is() -> None:
     refused = _tuned("llama-3.1-405b", 4096, count=8)
     assert isinstance(refused, Refusal)
     assert refused.stage == "memory"
-    needed, usable = (int(text.replace(",", "")) for text in re.findall(r"([\d,]+) GiB", refused.reason))
+    needed, usable = (int(text.replace(",", "")) for text in re.findall(r"([\d,]+) GiB", note_text(refused.reason)))
     assert needed > usable
 
 

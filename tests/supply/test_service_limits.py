@@ -10,6 +10,7 @@ from planner.assumptions import Assumptions, default_assumptions
 from planner.demand.defaults import with_limits
 from planner.demand.models import resolve_model
 from planner.demand.workload import Workload
+from planner.report.notes import note_text
 from planner.supply.fleet import size
 from planner.supply.machines import Fleet, Machine, Refusal
 from pricing.accelerators import accelerators
@@ -97,4 +98,4 @@ def test_spares_count_against_max_gpus() -> None:
     refused = sized(workload(tpot_limit_ms=60), max_accelerators=most)
     assert isinstance(refused, Refusal)
     assert refused.stage == "max_gpus"
-    assert "spare" in refused.reason
+    assert "spare" in note_text(refused.reason)

@@ -9,6 +9,7 @@ import pytest
 from planner.assumptions import default_assumptions
 from planner.demand.models import known_model
 from planner.demand.workload import Finetune, Workload
+from planner.report.notes import note_texts
 from planner.supply.fleet import estimate
 from planner.supply.machines import Fleet, Machine, Refusal
 from pricing.accelerators import accelerators
@@ -69,7 +70,7 @@ def test_a_run_may_be_longer_than_the_context_it_extends() -> None:
         "llama-2-7b", "A100-80GB-SXM", 8, host_gib=1280, method="full", seq_len=65_536, global_batch_tokens_m=0.52
     )
     assert isinstance(fleet, Fleet)
-    assert any("exceed the model's context" in note for note in fleet.notes)
+    assert any("exceed the model's context" in note for note in note_texts(fleet.notes))
 
 
 def test_a_trainer_belongs_to_training() -> None:

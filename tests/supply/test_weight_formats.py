@@ -9,6 +9,7 @@ from planner.assumptions import default_assumptions
 from planner.demand.memory import weight_bytes
 from planner.demand.models import known_model
 from planner.demand.workload import Diffusion, Precision, Serve, Workload
+from planner.report.notes import note_texts
 from planner.supply.fleet import size
 from planner.supply.machines import Fleet, Machine, Refusal
 from pricing.accelerators import accelerators
@@ -44,7 +45,7 @@ def test_eight_bit_weights_are_stored_as_such_and_multiplied_in_what_the_chip_ha
     assert isinstance(found, Fleet)
     assert found.memory is not None
     assert dict(found.memory.parts)["weights"] < 10e9
-    assert any("multiplied in 16 bit" in note for note in found.notes) is widened
+    assert any("multiplied in 16 bit" in note for note in note_texts(found.notes)) is widened
 
 
 @pytest.mark.parametrize(
@@ -83,8 +84,8 @@ def test_an_image_model_in_eight_bit_fits_small_cards_with_its_text_encoder_swap
     )  # fmt: skip
     assert isinstance(small, Fleet)
     assert isinstance(large, Fleet)
-    assert any("wait in host memory" in note for note in small.notes)
-    assert not any("wait in host memory" in note for note in large.notes)
+    assert any("wait in host memory" in note for note in note_texts(small.notes))
+    assert not any("wait in host memory" in note for note in note_texts(large.notes))
     assert large.memory is not None
     assert small.memory is not None
     assert dict(large.memory.parts)["weights"] > dict(small.memory.parts)["weights"] + 9e9

@@ -19,6 +19,7 @@ from planner.demand.formats import native_precision
 from planner.demand.parameters import attention_parameter_count, parameter_count
 from planner.errors import InputError
 from planner.inputs import LARGEST_FILE_BYTES, read_text
+from planner.notes import Note, NoteCode
 
 __all__ = ["architecture_from_config"]
 
@@ -106,9 +107,9 @@ def architecture_from_config(path: Path) -> Architecture:
         )
     _refuse([fault for name in names for fault in name_faults(name[:255], merged, total)], path)
     precision, note = native_precision(merged.get("quantization_config"), merged.get("expert_dtype"))
-    notes: tuple[str, ...] = (note,) if note else ()
+    notes: tuple[Note, ...] = (note,) if note else ()
     if family not in FAMILIES:
-        notes += (f"model_type {family[:60]!r} is not known here: its keys are all understood and its size fits its name",)  # fmt: skip
+        notes += (Note(NoteCode.UNKNOWN_MODEL_TYPE, (family[:60],)),)
     return replace(
         model,
         name=names[0] or path.parent.name or path.stem,

@@ -18,6 +18,7 @@ from planner.assumptions import Assumptions
 from planner.demand.architecture import Architecture
 from planner.demand.profiles import elastic_share
 from planner.demand.workload import Serve, Workload
+from planner.notes import Note, NoteCode
 from planner.supply.calibration import Calibration, default_calibration
 from planner.supply.evidence import band, basis_and_evidence
 from planner.supply.hardware import Hardware, hardware
@@ -100,9 +101,7 @@ def size_serving(
         for row, fleet in zip(todo, found, strict=True):
             if fleets[row] is None or isinstance(fleet, Fleet):
                 if formats is second and isinstance(fleet, Fleet):
-                    note = (
-                        f"only {fleet.layout.precision} weights fit; check the answers' quality before relying on them"
-                    )
+                    note = Note(NoteCode.ONLY_SMALLER_WEIGHTS_FIT, (fleet.layout.precision,))
                     fleet = replace(fleet, notes=(*fleet.notes, note))  # noqa: PLW2901 - the noted one takes its place
                 fleets[row] = fleet
     return [fleet for fleet in fleets if fleet is not None]
@@ -157,15 +156,9 @@ def _size_with(  # noqa: PLR0913 - sizing hands on all that it was asked
     return results
 
 
-def _label(machine: Machine) -> str:
-    if machine.accelerator is None:
-        return machine.processor or "a CPU machine"
-    return f"{machine.accelerator_count:g} x {machine.accelerator.name}"
-
-
 def _lacks(machine: Machine, formats: tuple[str, ...]) -> Refusal:
     wanted = " or ".join({"16": "16 bit", "8": "fp8"}.get(item, item) for item in formats if item != "cpu16")
-    return Refusal(machine=machine, stage="precision", reason=f"{_label(machine)} does not compute in {wanted}")
+    return Refusal(machine=machine, stage="precision", reason=Note(NoteCode.NO_SUCH_FORMAT, (machine.label, wanted)))
 
 
 def _refusal(machine: Machine, arch: Architecture, found: Prospects, demand: Demand, mine: IntArray) -> Refusal:
@@ -180,27 +173,21 @@ def _refusal(machine: Machine, arch: Architecture, found: Prospects, demand: Dem
             * (min(1.0, machine.accelerator_count) if machine.accelerator and machine.accelerator_count < 1 else 1.0)
         )
         total = have * max(1.0, machine.accelerator_count if machine.accelerator else 1.0)
-        reason = (
-            f"{arch.name} needs {least / 1e9:.1f} GB for its weights and cache for {demand.input_tokens + demand.output_tokens:,} "
-            f"tokens; {_label(machine)} has {total / 1e9:.0f} GB"
-        )
-        return Refusal(machine=machine, stage="memory", reason=reason)
+        figures = (arch.name, least / 1e9, demand.input_tokens + demand.output_tokens, machine.label, total / 1e9)
+        return Refusal(machine=machine, stage="memory", reason=Note(NoteCode.SERVING_MEMORY, figures))
     inside = mine[fits[mine]]
     if not quick[inside].any():
         best = float(np.nanmin(np.where(fits[inside][:, None], grid.ttft_s[inside], np.nan)))
-        reason = (
-            f"time to first token is {best * 1e3:,.0f} ms at best, the limit is {demand.ttft_limit_s * 1e3:,.0f} ms"
-        )
+        reason = Note(NoteCode.TTFT_ABOVE_LIMIT, (best * 1e3, demand.ttft_limit_s * 1e3))
         return _with_machines(machine, "ttft", reason, reps, grid, demand, inside)
     best = float(np.nanmin(grid.tpot_s[inside]))
-    verb, why = ("would be", "no batch size keeps both limits: ") if smooth[inside].any() else ("is", "")
-    limit_ms = demand.tpot_limit_s * 1e3
-    reason = f"{why}time per output token {verb} {best * 1e3:,.0f} ms at best, the limit is {limit_ms:,.0f} ms"
+    code = NoteCode.LIMITS_EXCLUDE_EACH_OTHER if smooth[inside].any() else NoteCode.TPOT_ABOVE_LIMIT
+    reason = Note(code, (best * 1e3, demand.tpot_limit_s * 1e3))
     return _with_machines(machine, "tpot", reason, reps, grid, demand, inside)
 
 
 def _with_machines(
-    machine: Machine, stage: str, reason: str, reps: Replicas, grid: Grid, demand: Demand, inside: IntArray
+    machine: Machine, stage: str, reason: Note, reps: Replicas, grid: Grid, demand: Demand, inside: IntArray
 ) -> Refusal:
     """Return the refusal of a CPU machine with the number that the rate alone would take."""
     if machine.accelerator is not None:
@@ -235,24 +222,19 @@ def _fleet(  # noqa: PLR0913 - sizing hands on all that it was asked
         and max_accelerators is not None
         and (instances + spare) * machine.accelerator_count > max_accelerators
     ):
-        standing_by = f", {spare} machines of them as spares" if spare else ""
-        return Refusal(
-            machine=machine,
-            stage="max_gpus",
-            reason=f"{(instances + spare) * machine.accelerator_count:,.0f} {machine.accelerator.name} are needed{standing_by}, "
-            f"{max_accelerators:,} are allowed",
-        )
+        needed = (instances + spare) * machine.accelerator_count
+        reason = Note(NoteCode.ACCELERATORS_ABOVE_LIMIT, (needed, machine.accelerator.name, spare, max_accelerators))
+        return Refusal(machine=machine, stage="max_gpus", reason=reason)
     if machine.accelerator is None and instances + spare > assumptions["perf.most_cpu_machines_count"] and not fixed:
         return Refusal(
             machine=machine,
             stage="max_machines",
-            reason=f"the rate would take {instances:,} {_label(machine)} machines",
+            reason=Note(NoteCode.CPU_MACHINES, ("rate", instances, machine.label)),
             machines_needed=instances,
         )
     if instances + spare > MOST_FLEET:
-        return Refusal(
-            machine=machine, stage="max_gpus", reason=f"the rate would take {instances:,} machines of {_label(machine)}"
-        )
+        reason = Note(NoteCode.FLEET_TOO_LARGE, (instances, machine.label))
+        return Refusal(machine=machine, stage="max_gpus", reason=reason)
     model = models[int(reps.precision[pick])]
     precision, kv_precision = reps.formats[int(reps.precision[pick])]
     batch_job = demand.requests > 0
@@ -356,23 +338,22 @@ def _memory(model: ServedModel, reps: Replicas, pick: int, hw: Hardware, demand:
     )
 
 
-def _notes(arch: Architecture, demand: Demand, planned: float, used: int, have: int, *, fixed: bool) -> tuple[str, ...]:
+def _notes(
+    arch: Architecture, demand: Demand, planned: float, used: int, have: int, *, fixed: bool
+) -> tuple[Note, ...]:
     notes = list(arch.notes)
     if used < have:
-        notes.append(f"{have - used} of {have} accelerators carry no replica, and are paid for")
+        notes.append(Note(NoteCode.NO_REPLICA, (have - used, have)))
     if fixed and demand.peak_per_s > planned > 0:
-        notes.append(f"{demand.peak_per_s:g} requests/s are asked, {planned:.3g} can be planned with")
-    if arch.max_context_tokens and demand.input_tokens + demand.output_tokens > arch.max_context_tokens:
-        notes.append(
-            f"{demand.input_tokens + demand.output_tokens:,} tokens exceed the model's context of {arch.max_context_tokens:,}"
-        )
+        notes.append(Note(NoteCode.RATE_ABOVE_CAPACITY, (demand.peak_per_s, planned)))
+    tokens = demand.input_tokens + demand.output_tokens
+    if arch.max_context_tokens and tokens > arch.max_context_tokens:
+        notes.append(Note(NoteCode.LONGER_THAN_CONTEXT, (tokens, arch.max_context_tokens)))
     return tuple(notes)
 
 
-def _widened(machine: Machine, hw: Hardware, row: int, precision: str) -> tuple[str, ...]:
+def _widened(machine: Machine, hw: Hardware, row: int, precision: str) -> tuple[Note, ...]:
     """Return the note on weights that the chip stores and does not compute in; nothing elsewhere."""
     if hw.is_cpu[row] or not math.isnan(hw.flop_per_s(precision)[row]):
         return ()
-    return (
-        f"{_label(machine)} has no {precision} arithmetic: weights are stored in {precision} and multiplied in 16 bit",
-    )
+    return (Note(NoteCode.WIDENED_WEIGHTS, (machine.label, precision)),)

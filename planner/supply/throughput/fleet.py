@@ -18,6 +18,7 @@ from planner.demand.flops import TEXT_TOKENS_PER_S, denoising_pass_flop, forward
 from planner.demand.memory import weight_bytes
 from planner.demand.profiles import elastic_share, peak_over_mean_ratio
 from planner.demand.workload import Diffusion, Embed, Transcribe, Video, Workload
+from planner.notes import Note, NoteCode
 from planner.supply.calibration import Calibration, default_calibration
 from planner.supply.evidence import band, basis_and_evidence, slow_ratio, spread
 from planner.supply.hardware import Hardware, hardware
@@ -74,7 +75,7 @@ class _Pieces:
     precisions: list[str]
     mfu: FloatArray
     bound: list[str]
-    notes: list[str] | None = None
+    notes: list[Note] | None = None
 
 
 def _precisions(workload: Workload, hw: Hardware) -> list[str]:
@@ -149,7 +150,7 @@ def _recordings(
         load_share=a["perf.batch_load_share"], limit_s=math.inf, weights=np.full(len(machines), weight_bytes(arch, "fp16")),
         activations=np.full(len(machines), frames * width + _HEARD_AT_ONCE * arch.state_bytes_per_sequence), constant="speech.flop_share",
         sort="speech.stranger", precisions=precisions, mfu=per_s * flop / _peak(hw, precisions), bound=["compute"] * len(machines),
-        notes=[f"heard by an engine that cuts recordings into pieces and hears {_HEARD_AT_ONCE} at once"] * len(machines),
+        notes=[Note(NoteCode.PIECES_AT_ONCE, (_HEARD_AT_ONCE,))] * len(machines),
     )  # fmt: skip
 
 
@@ -221,13 +222,8 @@ def _images(
         step_time(arch, worked, guided=work.guided, rates=rates, constants=eager, batch=chosen).total_s / step.total_s
     )
     notes = [
-        f"{unit} are made by a compiled model; launched kernel by kernel (PyTorch without torch.compile) a step takes "
-        f"{ratio:.1f} times as long"
-        for ratio in slower
-    ]
-    notes = [
-        note + "; text encoder and decoder do not fit beside the denoiser and wait in host memory" * bool(swap)
-        for note, swap in zip(notes, swapped, strict=True)
+        Note(NoteCode.COMPILED_MODEL, (unit, float(ratio), bool(swap)))
+        for ratio, swap in zip(slower, swapped, strict=True)
     ]
     return _Pieces(
         unit=unit, per_s=1.0 / seconds, alone_s=alone_s, batch=chosen, total=0.0, deadline_s=math.inf,
@@ -270,20 +266,13 @@ def size_throughput(
     ]
 
 
-def _label(machine: Machine) -> str:
-    if machine.accelerator is None:
-        return machine.processor or "a CPU machine"
-    return f"{machine.accelerator_count:g} x {machine.accelerator.name}"
-
-
 def _one(  # noqa: PLR0913 - sizing hands on all that it was asked
     workload: Workload, arch: Architecture, machine: Machine, row: int, hw: Hardware, pieces: _Pieces, assumptions: Assumptions,
     calibration: Calibration, max_accelerators: int | None, fixed: int | None,
 ) -> Fleet | Refusal:  # fmt: skip
-    label = _label(machine)
     if not pieces.precisions[row]:
         asked = " or ".join(str(item) for item in workload.precision)
-        return Refusal(machine=machine, stage="precision", reason=f"{label} does not compute in {asked}")
+        return Refusal(machine=machine, stage="precision", reason=Note(NoteCode.NO_SUCH_FORMAT, (machine.label, asked)))
     capacity = float(hw.memory_bytes[row])
     memory = (
         ("weights", float(pieces.weights[row])),
@@ -292,10 +281,11 @@ def _one(  # noqa: PLR0913 - sizing hands on all that it was asked
     )
     use = MemoryUse(parts=memory, capacity_bytes=capacity)
     if use.total_bytes > capacity * assumptions["perf.engine_memory_share"]:
-        reason = f"{arch.name} takes {use.total_bytes / 2**30:.1f} GiB, each of {label} has {capacity / 2**30:.1f} GiB"
-        return Refusal(machine=machine, stage="memory", reason=reason)
+        needed_gib = (arch.name, use.total_bytes / 2**30, machine.label, capacity / 2**30)
+        return Refusal(machine=machine, stage="memory", reason=Note(NoteCode.PIECES_MEMORY, needed_gib))
     if pieces.alone_s[row] > pieces.limit_s:
-        reason = f"one {pieces.unit.removesuffix('s')} takes {pieces.alone_s[row]:.1f} s, the limit is {pieces.limit_s:.1f} s"
+        piece = pieces.unit.removesuffix("s")
+        reason = Note(NoteCode.PIECE_TOO_SLOW, (piece, float(pieces.alone_s[row]), pieces.limit_s))
         return Refusal(machine=machine, stage="deadline", reason=reason)
     count = int(hw.count[row])
     each = float(pieces.per_s[row]) * count
@@ -308,13 +298,14 @@ def _one(  # noqa: PLR0913 - sizing hands on all that it was asked
         and max_accelerators is not None
         and instances * machine.accelerator_count > max_accelerators
     ):
-        reason = f"{instances * machine.accelerator_count:,.0f} {machine.accelerator.name} are needed, {max_accelerators:,} are allowed"
+        figures = (instances * machine.accelerator_count, machine.accelerator.name, 0, max_accelerators)
+        reason = Note(NoteCode.ACCELERATORS_ABOVE_LIMIT, figures)
         return Refusal(machine=machine, stage="max_gpus", reason=reason)
     if machine.accelerator is None and instances > assumptions["perf.most_cpu_machines_count"] and not fixed:
         return Refusal(
             machine=machine,
             stage="max_machines",
-            reason=f"the work would take {instances:,} {label} machines",
+            reason=Note(NoteCode.CPU_MACHINES, ("work", instances, machine.label)),
             machines_needed=instances,
         )
     rate = each * instances

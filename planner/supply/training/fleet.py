@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from planner.assumptions import Assumptions
 from planner.demand.architecture import Architecture
 from planner.demand.workload import Finetune, Interconnect, Workload
+from planner.notes import Note, NoteCode
 from planner.supply.calibration import Calibration, default_calibration
 from planner.supply.evidence import band, basis_and_evidence, slow_ratio, spread
 from planner.supply.hardware import Hardware, hardware, math_format
@@ -83,9 +84,8 @@ def size_training(
         usable = formats_on(workload, hw, row)
         if not usable:
             asked = " or ".join(str(item) for item in workload.precision) or "bf16 or fp16"
-            results[row] = Refusal(
-                machine=machine, stage="precision", reason=f"{_label(machine)} does not compute in {asked}"
-            )
+            reason = Note(NoteCode.NO_SUCH_FORMAT, (machine.label, asked))
+            results[row] = Refusal(machine=machine, stage="precision", reason=reason)
         for name in usable:
             if name not in names:
                 names.append(name)
@@ -189,18 +189,6 @@ def _most_machines(
     return np.maximum(np.where(here.is_cpu, np.minimum(most, 4096.0), most), 0.0 if fixed is None else 1.0)
 
 
-def _label(machine: Machine) -> str:
-    if machine.accelerator is None:
-        return machine.processor or "a CPU machine"
-    return f"{machine.accelerator_count:g} x {machine.accelerator.name}"
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 5_400:
-        return f"{seconds / 60:,.0f} minutes"
-    return f"{seconds / 3600:,.1f} hours" if seconds < 172_800 else f"{seconds / 86_400:,.1f} days"
-
-
 def _best(
     scene: Scene, machine: Machine, mine: NDArray[np.intp], names: Sequence[str], count: FloatArray, outcome: Outcome, most: FloatArray, *, fixed: bool
 ) -> Fleet | Refusal:  # fmt: skip
@@ -208,19 +196,15 @@ def _best(
     deadline_s = math.inf if fixed else job.deadline_s
     allowed = mine[most[mine] >= 1]
     if not allowed.size:
-        return Refusal(
-            machine=machine, stage="max_gpus", reason=f"one machine of {_label(machine)} is more than is allowed"
-        )
+        reason = Note(NoteCode.MACHINE_ABOVE_LIMIT, (machine.label,))
+        return Refusal(machine=machine, stage="max_gpus", reason=reason)
     fits = allowed[outcome.fits[allowed]]
     if not fits.size:
         return _does_not_fit(scene, machine, allowed, outcome)
     fits = fits[np.isfinite(outcome.wall_s[fits])]
     if not fits.size:
-        return Refusal(
-            machine=machine,
-            stage="precision",
-            reason=f"{_label(machine)} has no unit for any number format that the work allows",
-        )
+        reason = Note(NoteCode.NO_FORMAT_AT_ALL, (machine.label,))
+        return Refusal(machine=machine, stage="precision", reason=reason)
     late_s = outcome.wall_s * scene.slow_ratio
     timely = fits[late_s[fits] <= deadline_s]
     if not timely.size:
@@ -228,17 +212,15 @@ def _best(
         needed = math.ceil(late_s[pick] / deadline_s * count[pick])
         joined = scene.here.network_bytes_per_s[pick] > 0
         stage = "deadline" if joined or count[pick] > 1 else "interconnect"
-        reason = (
-            f"{count[pick]:,.0f} x {_label(machine)} may take {_duration(late_s[pick])}, "
-            f"the deadline is {_duration(deadline_s)}" + ("" if joined else "; they cannot be joined for one job")
-        )
+        figures = (float(count[pick]), machine.label, float(late_s[pick]), deadline_s, bool(joined))
+        reason = Note(NoteCode.DEADLINE_MISSED, figures)
         return Refusal(machine=machine, stage=stage, reason=reason, machines_needed=needed)
     pick = int(timely[np.lexsort((outcome.wall_s[timely], count[timely]))[0]])
     if machine.accelerator is None and count[pick] > scene.assumptions["perf.most_cpu_machines_count"] and not fixed:
         return Refusal(
             machine=machine,
             stage="max_machines",
-            reason=f"the deadline would take {count[pick]:,.0f} {_label(machine)} machines",
+            reason=Note(NoteCode.CPU_MACHINES, ("deadline", float(count[pick]), machine.label)),
             machines_needed=int(count[pick]),
         )
     return _fleet(scene, machine, pick, names, count, outcome)
@@ -253,12 +235,9 @@ def _does_not_fit(scene: Scene, machine: Machine, allowed: NDArray[np.intp], out
     )
     least = float(np.min(needed))
     have = float(scene.here.memory_bytes[allowed[0]]) * scene.usable_share
-    each = "each accelerator" if machine.accelerator else "each socket"
-    reason = (
-        f"{scene.arch.name} takes at least {least / 2**30:,.0f} GiB on {each} with every technique tried "
-        f"(sharding, recomputation, chunked loss, offload); {_label(machine)} has {have / 2**30:,.0f} GiB usable"
-    )
-    return Refusal(machine=machine, stage="memory", reason=reason)
+    part = "accelerator" if machine.accelerator else "socket"
+    figures = (scene.arch.name, least / 2**30, part, machine.label, have / 2**30)
+    return Refusal(machine=machine, stage="memory", reason=Note(NoteCode.TRAINING_MEMORY, figures))
 
 
 def _fleet(
@@ -295,20 +274,15 @@ def _fleet(
     items = ("weights", "gradients", "optimizer", "activations", "overhead")
     wall_s = float(outcome.wall_s[pick])
     notes = list(arch.notes)
-    if used < count[pick] * scene.here.count[pick]:
-        notes.append(
-            f"{used:,.0f} of {count[pick] * scene.here.count[pick]:,.0f} GPUs are used: the batch has {job.sequences:,.0f} sequences"
-        )
+    have = float(count[pick] * scene.here.count[pick])
+    if used < have:
+        notes.append(Note(NoteCode.BATCH_TOO_SMALL, (used, have, float(job.sequences))))
     if arch.max_context_tokens and job.work.seq_len > arch.max_context_tokens:
-        notes.append(
-            f"sequences of {job.work.seq_len:,} tokens exceed the model's context of {arch.max_context_tokens:,}"
-        )
+        notes.append(Note(NoteCode.SEQUENCES_LONGER_THAN_CONTEXT, (job.work.seq_len, arch.max_context_tokens)))
     if isinstance(job.work, Finetune):
-        notes.append(
-            f"trained as {job.trainer.name} does it; `stack:` names another trainer, which fits and runs differently"
-        )
+        notes.append(Note(NoteCode.TRAINER, (job.trainer.name,)))
     if not math.isfinite(job.deadline_s):
-        notes.append(f"no deadline: the fewest machines that hold the work, {_duration(wall_s)}")
+        notes.append(Note(NoteCode.NO_DEADLINE, (wall_s,)))
     return Fleet(
         machine=machine,
         instance_count=int(count[pick]),

@@ -1,0 +1,110 @@
+"""Notes: what a reader should know of a figure, as codes with their figures; `planner.report.notes` says them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+__all__ = ["Note", "NoteCode"]
+
+
+class NoteCode(StrEnum):
+    """What is said."""
+
+    AS_STATED = "as_stated"
+    TOGETHER = "together"
+    # of a model
+    UNKNOWN_MODEL_TYPE = "unknown_model_type"
+    QUANTIZED_CONFIGURATION = "quantized_configuration"
+    FILLED_IN = "filled_in"
+    PARAMETERS_DISAGREE = "parameters_disagree"
+    NO_MODEL = "no_model"
+    # why a machine cannot do the work
+    OTHER_ACCELERATOR = "other_accelerator"
+    PART_OF_ONE = "part_of_one"
+    WHOLE_MACHINES_ABOVE_LIMIT = "whole_machines_above_limit"
+    NO_SUCH_FORMAT = "no_such_format"
+    NO_FORMAT_AT_ALL = "no_format_at_all"
+    SERVING_MEMORY = "serving_memory"
+    TRAINING_MEMORY = "training_memory"
+    PIECES_MEMORY = "pieces_memory"
+    TTFT_ABOVE_LIMIT = "ttft_above_limit"
+    TPOT_ABOVE_LIMIT = "tpot_above_limit"
+    LIMITS_EXCLUDE_EACH_OTHER = "limits_exclude_each_other"
+    PIECE_TOO_SLOW = "piece_too_slow"
+    DEADLINE_MISSED = "deadline_missed"
+    ACCELERATORS_ABOVE_LIMIT = "accelerators_above_limit"
+    MACHINE_ABOVE_LIMIT = "machine_above_limit"
+    CPU_MACHINES = "cpu_machines"
+    FLEET_TOO_LARGE = "fleet_too_large"
+    # of a fleet
+    ONLY_SMALLER_WEIGHTS_FIT = "only_smaller_weights_fit"
+    IDLE_ACCELERATORS = "idle_accelerators"
+    NO_REPLICA = "no_replica"
+    RATE_ABOVE_CAPACITY = "rate_above_capacity"
+    LONGER_THAN_CONTEXT = "longer_than_context"
+    SEQUENCES_LONGER_THAN_CONTEXT = "sequences_longer_than_context"
+    WIDENED_WEIGHTS = "widened_weights"
+    PIECES_AT_ONCE = "pieces_at_once"
+    COMPILED_MODEL = "compiled_model"
+    BATCH_TOO_SMALL = "batch_too_small"
+    TRAINER = "trainer"
+    NO_DEADLINE = "no_deadline"
+    SIDE_BY_SIDE = "side_by_side"
+    RELIEF = "relief"
+    OVER_PROVISIONED = "over_provisioned"
+    NO_CURVE = "no_curve"
+    # what stands behind a speed
+    STATED_HOURS = "stated_hours"
+    OWN_ROWS = "own_rows"
+    MEASURED_ROWS = "measured_rows"
+    MEASURED_ON_GENERATION = "measured_on_generation"
+    MEASURED_ELSEWHERE = "measured_elsewhere"
+    NOT_MEASURED = "not_measured"
+    CALIBRATED_ON_OWN_ROWS = "calibrated_on_own_rows"
+    # of a price
+    SPOT_AT_ON_DEMAND = "spot_at_on_demand"
+    MEDIAN_OF_SPOT = "median_of_spot"
+    STRETCHED_RUN = "stretched_run"
+    COMMITMENT = "commitment"
+    BLOCKS = "blocks"
+    SERVERLESS = "serverless"
+    FORM_FACTOR_UNKNOWN = "form_factor_unknown"
+    SEPARATE_MACHINES = "separate_machines"
+    DISCOUNT = "discount"
+    CREDIT_FIRST = "credit_first"
+    TERMS_OF_FREE_TIERS = "terms_of_free_tiers"
+    QUOTA_USED = "quota_used"
+    MONTHLY_CREDIT = "monthly_credit"
+    RATE_LIMITS = "rate_limits"
+    LATENCY_OF_SELLER = "latency_of_seller"
+    NO_FIRM_PRICE = "no_firm_price"
+    ASKED_SINCE = "asked_since"
+    POWER_FROM_ACCELERATORS = "power_from_accelerators"
+    SOLD_AFTER_RUN = "sold_after_run"
+    UNTIL_DELIVERY = "until_delivery"
+    OWNED_HOUR = "owned_hour"
+    RUNNING_COSTS = "running_costs"
+    PAID_UNTIL = "paid_until"
+    BEYOND_COMMITMENT = "beyond_commitment"
+    RENT_AFTERWARDS = "rent_afterwards"
+    # of a plan
+    SMALLER_WEIGHTS = "smaller_weights"
+    UNKNOWN_ACCELERATORS = "unknown_accelerators"
+    OTHER_DAYS = "other_days"
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A code, and the figures that its sentence needs, in the order in which the sentence names them.
+
+    Attributes
+    ----------
+    code : NoteCode
+        What is said; `NoteCode.AS_STATED` hands on the words of a source.
+    figures : tuple
+        Numbers, names and notes within.
+    """
+
+    code: NoteCode
+    figures: tuple[object, ...] = ()
