@@ -53,6 +53,7 @@ UNITS: dict[str, str] = {
     # time
     "s": "second",
     "ms": "1e-3 second",
+    "minutes": "minute",
     "hours": "hour",
     "hours_per_run": "hour, of one run of a job",
     "hours_per_month": "hour in a month of 730 hours",

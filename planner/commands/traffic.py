@@ -16,9 +16,11 @@ from pricing.console import CommandLineError, Output, Talk, common_options, outp
 
 if TYPE_CHECKING:
     from planner.assumptions import Assumptions
+    from planner.demand.architecture import Architecture
     from planner.demand.workload import Workload
     from planner.report.traffic import ReplayedFleet
     from planner.report.values import Record
+    from planner.traffic.replay import Target
     from planner.traffic.request_log import RequestLog
 
 __all__ = ["traffic"]
@@ -31,7 +33,11 @@ class _Asked:
     source: str
     option_id: str
     percentile: float
+    limits_ms: tuple[float | None, float | None, float | None]
     routing: Literal["least_loaded", "round_robin"]
+    least_count: int
+    most_count: int | None
+    start_minutes: float | None
 
 
 @click.command()
@@ -40,13 +46,23 @@ class _Asked:
 @click.option("--option", "option_id", default="", metavar="ID", help="Replay it on this option of the plan, not on the verdict's.")  # fmt: skip
 @click.option("--percentile", type=NumberRange(min=1, max=99.9), metavar="P", help="Of the requests that have to keep the limits; the workload's own, else 95.")  # fmt: skip
 @click.option("--routing", type=click.Choice(("least-loaded", "round-robin")), default="least-loaded", show_default=True, help="Which replica takes a request.")  # fmt: skip
+@click.option("--min-replicas", "least_count", type=click.IntRange(0, 512), default=1, show_default=True, help="With autoscaling; 0 scales to zero.")  # fmt: skip
+@click.option("--max-replicas", "most_count", type=click.IntRange(1, 512), help="With autoscaling; else as many as a fixed fleet takes.")  # fmt: skip
+@click.option("--start-minutes", type=NumberRange(min=0, max=600), metavar="MINUTES", help="Until a new replica serves; else from the model's size and where it runs.")  # fmt: skip
+@click.option("--ttft-limit-ms", "--ttft", type=NumberRange(min=0.001), metavar="MS", help="Limit on the time to first token; the workload's own without it.")  # fmt: skip
+@click.option("--tpot-limit-ms", "--tpot", type=NumberRange(min=0.001), metavar="MS", help="Limit on the time per output token.")  # fmt: skip
+@click.option("--total-limit-ms", type=NumberRange(min=0.001), metavar="MS", help="Limit on the time to the last token.")  # fmt: skip
 @click.option("--timezone", default="UTC", metavar="ZONE", help="Of times that state none, and of the hours of the week: Europe/Berlin.")  # fmt: skip
 @click.option("--time-unit", type=click.Choice(("s", "ms")), help="Of times that count from the start of the log.")
-@click.option("--model", metavar="MODEL", help="The model, for --to-workload.")
+@click.option(
+    "--model",
+    metavar="MODEL",
+    help="The model: without --replay and with a limit, the log's own workload is planned and replayed.",
+)
 @click.option("--to-workload", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Write a workload as `gpuplan plan` reads it.")  # fmt: skip
 @assumption_options
 @store_options
-@output_options("table", "json", "md")
+@output_options("table", "json", "csv", "md", "html")
 @common_options
 def traffic(
     logs: tuple[str, ...],
@@ -54,6 +70,12 @@ def traffic(
     option_id: str,
     percentile: float | None,
     routing: str,
+    least_count: int,
+    most_count: int | None,
+    ttft_limit_ms: float | None,
+    tpot_limit_ms: float | None,
+    total_limit_ms: float | None,
+    start_minutes: float | None,
     timezone: str,
     time_unit: str | None,
     model: str | None,
@@ -75,13 +97,17 @@ def traffic(
     import tempfile
 
     from planner.commands.tables import show_text
+    from planner.report.sheet import csv_text
     from planner.report.traffic import fault_text, traffic_record, traffic_tables
+    from planner.report.traffic_page import hourly_rows, traffic_page
     from planner.report.values import json_text
     from planner.traffic.request_log import read_log
-    from planner.traffic.summary import summarized
+    from planner.traffic.summary import serve_section, summarized
 
     if to_workload and not model:
         raise CommandLineError("a workload needs a model", where="--to-workload", hint="--model llama-3.1-70b")
+    if most_count is not None and least_count > most_count:
+        raise CommandLineError(f"at least {least_count} and at most {most_count} replicas", where="--min-replicas", hint="a number up to --max-replicas")  # fmt: skip
     if option_id and not replay:
         raise CommandLineError("an option belongs to a plan", where="--option", hint="--replay PLAN.json")
     units = {"s": 1.0, "ms": 1e-3}
@@ -90,41 +116,59 @@ def traffic(
     for fault in log.faults:
         talk.warn(fault_text(fault))
     summary = summarized(log)
+    limits_ms = (ttft_limit_ms, tpot_limit_ms, total_limit_ms)
     fleet = None
-    if replay:
+    if replay or (model and any(limits_ms)):
         asked = _Asked(
-            source=replay, option_id=option_id, percentile=percentile or 0.0,
-            routing="round_robin" if routing == "round-robin" else "least_loaded",
+            source=replay or "the log's own workload", option_id=option_id, percentile=percentile or 0.0, limits_ms=limits_ms,
+            routing="round_robin" if routing == "round-robin" else "least_loaded", least_count=least_count,
+            most_count=most_count, start_minutes=start_minutes,
         )  # fmt: skip
         assumptions = assumptions_of(settings, assumptions_file)
-        record = _plan_record(replay, assumptions, store_uri, as_of, max_age_days, talk)
+        own = {"kind": "serve", "model": model, "serve": serve_section(summary) | _stated(limits_ms, percentile)}
+        record = _plan_record(replay or own, assumptions, store_uri, as_of, max_age_days, talk)
         fleet = _replayed(log, record, asked, assumptions)
     if to_workload and model:
         _write_workload(to_workload, model, summary, talk)
-    if output.format == "json":
-        output.write(json_text(traffic_record(summary, fleet)))
-    else:
-        show_text(output, traffic_tables(summary, fleet))
+    match output.format:
+        case "json":
+            output.write(json_text(traffic_record(summary, fleet)))
+        case "csv":
+            rows = hourly_rows(log, fleet)
+            output.write(csv_text(list(rows[0]), rows))
+        case "html":
+            output.write(traffic_page(log, summary, fleet))
+        case _:
+            show_text(output, traffic_tables(summary, fleet))
+
+
+def _stated(limits_ms: tuple[float | None, float | None, float | None], percentile: float | None) -> dict[str, float]:
+    """Return the keys of a workload that the options state."""
+    named = zip(("ttft_limit_ms", "tpot_limit_ms", "limit_percentile"), (*limits_ms[:2], percentile), strict=True)
+    return {name: value for name, value in named if value}
 
 
 def _plan_record(
-    source: str, assumptions: Assumptions, store_uri: str | None, as_of: datetime | None, max_age_days: int | None, talk: Talk
+    source: str | dict[str, Any], assumptions: Assumptions, store_uri: str | None, as_of: datetime | None, max_age_days: int | None, talk: Talk
 ) -> Record:  # fmt: skip
-    """Return the plan that a file holds, or that is made of the workload that it holds."""
+    """Return the plan that a file holds, or that is made of the workload that it holds or that is given."""
     from planner.commands.planning import planned
     from planner.commands.prices import catalog_of
     from planner.demand.loading import load_workload
+    from planner.demand.workload import Workload
     from planner.inputs import read_text
     from planner.report.record import plan_record, read_record
     from planner.report.values import json_text
 
-    with suppress(ValueError):
-        text, name = read_text(source) if source.endswith(".json") else ("", "")
-        if text and "verdict" in json.loads(text):
-            return read_record(text, name)
+    if isinstance(source, str):
+        with suppress(ValueError):
+            text, name = read_text(source) if source.endswith(".json") else ("", "")
+            if text and "verdict" in json.loads(text):
+                return read_record(text, name)
+    workload = load_workload(source) if isinstance(source, str) else Workload.model_validate(source)
     catalog = catalog_of(store_uri, as_of, max_age_days, talk)
-    plan = planned(load_workload(source), catalog, assumptions, day_of(as_of))
-    return read_record(json_text(plan_record(plan)), source)
+    plan = planned(workload, catalog, assumptions, day_of(as_of))
+    return read_record(json_text(plan_record(plan)), str(source))
 
 
 def _replayed(log: RequestLog, record: Record, asked: _Asked, assumptions: Assumptions) -> ReplayedFleet:
@@ -135,34 +179,54 @@ def _replayed(log: RequestLog, record: Record, asked: _Asked, assumptions: Assum
     from planner.errors import InputError
     from planner.report.traffic import ReplayedFleet
     from planner.supply.calibration import default_calibration
-    from planner.supply.machines import Layout
     from planner.traffic.percentiles import Limits
-    from planner.traffic.replay import replayed
+    from planner.traffic.replay import Fit, replayed
 
     work: Workload = with_limits(Workload.model_validate(record["workload"]), assumptions)
     serve = work.work
     if not isinstance(serve, Serve) or work.model is None:
         raise InputError(f"a plan of kind {work.kind} has no requests to serve", where=asked.source, hint="replay a plan of kind serve")  # fmt: skip
-    option = _chosen(record, asked)
+    stated = serve.limit_percentile if isinstance(serve.limit_percentile, float) else 95.0
+    ttft_ms, tpot_ms, total_ms = asked.limits_ms
     limits = Limits(
-        ttft_ms=serve.ttft_limit_ms or float("inf"), tpot_ms=serve.tpot_limit_ms or float("inf"),
-        percentile=asked.percentile or 95.0,
+        ttft_ms=ttft_ms or serve.ttft_limit_ms or float("inf"), tpot_ms=tpot_ms or serve.tpot_limit_ms or float("inf"),
+        total_ms=total_ms or float("inf"), percentile=asked.percentile or stated,
     )  # fmt: skip
-    layout = Layout(**{**option["layout"], "techniques": tuple(option["layout"]["techniques"])})
+    arch = resolve_model(work.model)
+    targets = [_target(option, arch, assumptions, asked) for option in _chosen(record, asked)]
     replay = replayed(
-        log.requests, _machine(option), layout, resolve_model(work.model), limits, assumptions, default_calibration(),
-        routing=asked.routing,
+        Fit(requests=log.requests, arch=arch, assumptions=assumptions, calibration=default_calibration()), targets, limits,
+        routing=asked.routing, least_count=asked.least_count, most_count=asked.most_count,
     )  # fmt: skip
-    used = option["accelerators_used_count"]
-    each_usd = option["cost"]["usd_per_month"] / used if used and option["cost"]["usd_per_month"] else None
     return ReplayedFleet(
-        option_id=option["id"], accelerator=option["accelerator"], accelerator_count=layout.tensor * layout.pipeline * layout.data,
-        limits=limits, replay=replay, usd_per_accelerator_month=each_usd,
+        target=targets[0], limits=limits, replay=replay, hours_per_month=assumptions["money.hours_per_month"]
+    )
+
+
+def _target(option: Record, arch: Architecture, assumptions: Assumptions, asked: _Asked) -> Target:
+    """Return the machines of a plan's option, and how long a replica takes to start on them."""
+    from planner.supply.machines import Layout
+    from planner.traffic.autoscaling import start_minutes
+    from planner.traffic.replay import Target
+
+    layout = Layout(**{**option["layout"], "techniques": tuple(option["layout"]["techniques"])})
+    paid_hours, usd = option["paid_hours_per_month"], option["cost"]["usd_per_month"]
+    minutes = asked.start_minutes
+    if minutes is None:
+        minutes = start_minutes(arch, layout.precision, assumptions, is_rented=option["kind"] == "rent")
+    return Target(
+        option_id=option["id"], accelerator=option["accelerator"], machine=_machine(option), layout=layout,
+        usd_per_machine_hour=usd / paid_hours if paid_hours and usd else None,
+        is_paid_by_hour=option["kind"] == "rent" and option["purchase_option"] in ("on_demand", "spot"), start_minutes=minutes,
     )  # fmt: skip
 
 
-def _chosen(record: Record, asked: _Asked) -> Record:
-    """Return the option that is meant: the stated one, else the verdict's, else the cheapest one that has GPUs."""
+MOST_TARGETS = 3
+"""Options on which the fewest accelerators are searched, where none is stated: the cheapest one of each accelerator."""
+
+
+def _chosen(record: Record, asked: _Asked) -> list[Record]:
+    """Return the option that is meant (the stated one, else the verdict's, else the cheapest that has GPUs), and its rivals."""
     from planner.errors import InputError
 
     with_gpus = [each for each in record["options"] if each["layout"] and each["accelerator"]]
@@ -177,7 +241,13 @@ def _chosen(record: Record, asked: _Asked) -> Record:
         )
         names = ", ".join(each["id"] for each in with_gpus[:5])
         raise InputError(told, where=asked.source, hint=f"--option one of: {names}" if names else "plan a larger rate")
-    return option
+    if asked.option_id:
+        return [option]
+    by_accelerator = {option["accelerator"]: option}
+    for each in with_gpus:
+        if each["choosable"] and each["kind"] == option["kind"]:
+            by_accelerator.setdefault(each["accelerator"], each)
+    return list(by_accelerator.values())[:MOST_TARGETS]
 
 
 def _machine(option: Record) -> Any:  # noqa: ANN401  a Machine, imported when it is needed

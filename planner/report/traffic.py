@@ -11,7 +11,7 @@ from planner.figures import count, percent, significant, usd
 from planner.report.table import Column, Table
 from planner.report.values import SCHEMA_VERSION, Record, plain
 from planner.traffic.percentiles import Limits, Percentiles
-from planner.traffic.replay import Fewest, Replay
+from planner.traffic.replay import Fewest, Replay, Target
 from planner.traffic.request_log import LogFault
 from planner.traffic.summary import LengthSummary, TrafficSummary, serve_section
 
@@ -33,24 +33,43 @@ class ReplayedFleet:
 
     Attributes
     ----------
-    option_id, accelerator : str
-        The option, and what it has.
-    accelerator_count : int
-        Accelerators that serve; those that stand by are not among them.
+    target : Target
+        Of which the log was replayed.
     limits : Limits
         What the requests may wait.
     replay : Replay
-        How they were served.
-    usd_per_accelerator_month : float or None
-        What the option costs for each of its accelerators.
+        How they were served, and on what they could be for less.
+    hours_per_month : float
+        Of machines that are always on.
     """
 
-    option_id: str
-    accelerator: str
-    accelerator_count: int
+    target: Target
     limits: Limits
     replay: Replay
-    usd_per_accelerator_month: float | None
+    hours_per_month: float
+
+    def usd_per_month(self, target: Target, found: Fewest | None) -> float | None:
+        """Return what a fleet of fixed size costs."""
+        return target.usd_per_month(found, self.hours_per_month)
+
+    def best(self, percentile: float | None = None) -> Fewest | None:
+        """Return the fewest accelerators of the cheapest option, for the percentile of the limits or for another one."""
+        cheapest = self.replay.cheapest
+        wanted = percentile or self.limits.percentile
+        return self.replay.fewest_on(cheapest).get(wanted) if cheapest and wanted else None
+
+    def autoscaled_usd_per_month(self) -> float | None:
+        """Return what the cheapest option costs when its replicas follow the log; None where it saves nothing or is not known."""
+        target, scaled, best = self.replay.cheapest, self.replay.autoscaled, self.best()
+        if target is None or scaled is None or best is None or not target.is_paid_by_hour:
+            return None
+        usd = self.usd_per_month(target, best)
+        return None if usd is None else usd * scaled.paid_share(self.replicas_per_machine(target, best))
+
+    @staticmethod
+    def replicas_per_machine(target: Target, found: Fewest) -> int:
+        """Return how many replicas a machine holds; 1 where one takes several machines."""
+        return max(1, round(1.0 / target.replica_machines(found)))
 
 
 def fault_text(fault: LogFault) -> str:
@@ -74,12 +93,13 @@ def traffic_record(summary: TrafficSummary, fleet: ReplayedFleet | None) -> Reco
 
 
 def _replay_record(fleet: ReplayedFleet) -> Record:
-    service = fleet.replay.service
+    replay, target = fleet.replay, fleet.target
+    service, layout = replay.service, fleet.target.layout
     return {
-        "option_id": fleet.option_id,
-        "accelerator": fleet.accelerator,
-        "accelerator_count": fleet.accelerator_count,
-        "replica_count": fleet.replay.replica_count,
+        "option_id": target.option_id,
+        "accelerator": target.accelerator,
+        "accelerator_count": layout.tensor * layout.pipeline * layout.data,
+        "replica_count": replay.replica_count,
         "limits": plain(fleet.limits),
         "holds": service.holds,
         "request_count": service.request_count,
@@ -89,24 +109,82 @@ def _replay_record(fleet: ReplayedFleet) -> Record:
         "total_ms": plain(service.total_ms),
         "over_ttft_share": service.over_ttft_share,
         "over_tpot_share": service.over_tpot_share,
-        "searched_request_count": fleet.replay.searched_count,
-        "fewest": [
+        "searched_request_count": replay.searched_count,
+        "fewest": [_fewest_record(fleet, target, *each) for each in replay.fewest],
+        "other_options": [
             {
-                "percentile": percentile,
-                "accelerator_count": found.accelerator_count if found else None,
-                "replica_accelerator_count": found.replica_accelerator_count if found else None,
-                "replica_count": found.replica_count if found else None,
-                "usd_per_month": _cost(fleet, found),
+                "option_id": other.option_id,
+                "accelerator": other.accelerator,
+                "fewest": [_fewest_record(fleet, other, *each) for each in found],
             }
-            for percentile, found in fleet.replay.fewest
+            for other, found in replay.others
         ],
+        "cheapest": _cheapest_record(fleet),
+        "autoscaling": _autoscaling_record(fleet),
     }
 
 
-def _cost(fleet: ReplayedFleet, found: Fewest | None) -> float | None:
-    if found is None or fleet.usd_per_accelerator_month is None:
+def _fewest_record(fleet: ReplayedFleet, target: Target, percentile: float, found: Fewest | None) -> Record:
+    return {
+        "percentile": percentile,
+        "accelerator_count": found.accelerator_count if found else None,
+        "replica_accelerator_count": found.replica_accelerator_count if found else None,
+        "replica_count": found.replica_count if found else None,
+        "instance_count": target.machines_of(found) if found else None,
+        "usd_per_month": fleet.usd_per_month(target, found),
+    }
+
+
+def _cheapest_record(fleet: ReplayedFleet) -> Record | None:
+    target, best = fleet.replay.cheapest, fleet.best()
+    if target is None or best is None or fleet.limits.percentile is None:
         return None
-    return found.accelerator_count * fleet.usd_per_accelerator_month
+    return {
+        "option_id": target.option_id,
+        "accelerator": target.accelerator,
+        **_fewest_record(fleet, target, fleet.limits.percentile, best),
+        "p99_added_usd_per_month": _p99_added_usd(fleet),
+    }
+
+
+def _p99_added_usd(fleet: ReplayedFleet) -> float | None:
+    """Return what holding the limits for 99 % costs beyond the cheapest fleet, on whichever option does it for the least."""
+    target, replay = fleet.replay.cheapest, fleet.replay
+    if target is None:
+        return None
+    here = fleet.usd_per_month(target, fleet.best())
+    costs = [
+        fleet.usd_per_month(each, replay.fewest_on(each)[99.0]) for each in (fleet.target, *(o for o, _ in replay.others))
+    ]  # fmt: skip
+    strict = min((usd for usd in costs if usd is not None), default=None)
+    return None if here is None or strict is None else strict - here
+
+
+def _autoscaling_record(fleet: ReplayedFleet) -> Record | None:
+    scaled, target, best = fleet.replay.autoscaled, fleet.replay.cheapest, fleet.best()
+    if scaled is None or target is None or best is None:
+        return None
+    usd, fixed_usd = fleet.autoscaled_usd_per_month(), fleet.usd_per_month(target, best)
+    return {
+        "option_id": target.option_id,
+        "target_requests_per_s": scaled.autoscaling.target_per_s,
+        "min_replica_count": scaled.autoscaling.least_count,
+        "max_replica_count": int(scaled.paid_counts.max()),
+        "fixed_replica_count": scaled.fixed_count,
+        "start_minutes": scaled.autoscaling.start_minutes,
+        "start_count": scaled.start_count,
+        "paid_share": scaled.paid_share(fleet.replicas_per_machine(target, best)),
+        "paid_by_hour": target.is_paid_by_hour,
+        "held_back_share": scaled.held_back_share,
+        "holds": scaled.service.holds,
+        "ttft_ms": plain(scaled.service.ttft_ms),
+        "tpot_ms": plain(scaled.service.tpot_ms),
+        "over_ttft_share": scaled.service.over_ttft_share,
+        "over_tpot_share": scaled.service.over_tpot_share,
+        "hourly_accelerator_count": [each * best.replica_accelerator_count for each in scaled.hourly_counts()],
+        "usd_per_month": usd,
+        "saved_usd_per_month": None if usd is None or fixed_usd is None else fixed_usd - usd,
+    }
 
 
 def traffic_tables(summary: TrafficSummary, fleet: ReplayedFleet | None) -> list[Table]:
@@ -115,7 +193,7 @@ def traffic_tables(summary: TrafficSummary, fleet: ReplayedFleet | None) -> list
     if summary.hourly_ratio:
         tables.append(_week(summary))
     if fleet:
-        tables += [_service_table(fleet), _fewest_table(fleet)]
+        tables += [_answer_table(fleet), _service_table(fleet), _fewest_table(fleet)]
     return tables
 
 
@@ -185,23 +263,95 @@ def _service_table(fleet: ReplayedFleet) -> Table:
     verb = "hold" if service.holds else "do not hold"
     refused = f"; {service.refused_count:,} requests are longer than the cache" if service.refused_count else ""
     note = f"The limits {verb} for {count(limits.percentile)} % of the requests{refused}. Spare machines stand by, as if one had failed."
-    title = f"Replayed on {fleet.accelerator_count:,}x {fleet.accelerator} ({fleet.replay.replica_count:,} replicas), {fleet.option_id}"
+    target = fleet.target
+    gpus = target.layout.tensor * target.layout.pipeline * target.layout.data
+    title = f"Replayed on {gpus:,}x {target.accelerator} ({fleet.replay.replica_count:,} replicas), {target.option_id}"
     return Table(title, columns, rows, note)
 
 
+def _answer_table(fleet: ReplayedFleet) -> Table:
+    """Return the cheapest fleet that holds the limits, what 99 % would add, and what autoscaling saves."""
+    columns = (Column("what"), Column("value"))
+    target, best, name = fleet.replay.cheapest, fleet.best(), f"p{fleet.limits.percentile:g}"
+    if target is None or best is None:
+        told = f"no number of replicas of what was tried holds the limits at {name}: long requests alone take longer"
+        return Table("The answer", columns, (("cheapest fleet", told),))
+    usd = fleet.usd_per_month(target, best)
+    rows = [(f"cheapest fleet that holds {name}", f"{_fleet_text(target, best)}{_money(usd)}")]
+    if fleet.limits.percentile != 99.0:
+        added = _p99_added_usd(fleet)
+        rows.append(("p99 adds", _p99_text(added)))
+    rows += _autoscaling_rows(fleet, target, usd)
+    return Table("The answer", columns, tuple(rows), "Without spares; each one adds a machine.")
+
+
+def _p99_text(added_usd: float | None) -> str:
+    if added_usd is None:
+        return "no fleet that was tried holds it"
+    return f"{usd_text(added_usd)} a month" if added_usd else "nothing: the same fleet holds it"
+
+
+def _fleet_text(target: Target, found: Fewest) -> str:
+    machines = target.machines_of(found)
+    return f"{found.accelerator_count:,} x {target.accelerator} ({found.replica_count:,} replica{_s(found.replica_count)} on {machines:,} machine{_s(machines)}), {target.option_id}"
+
+
+def _autoscaling_rows(fleet: ReplayedFleet, target: Target, fixed_usd: float | None) -> list[tuple[str, str]]:
+    scaled = fleet.replay.autoscaled
+    if scaled is None:
+        return []
+    rule = scaled.autoscaling
+    most = int(scaled.paid_counts.max())
+    how = f"{rule.least_count} to {most} replicas, {_number(rule.target_per_s)} requests/s each, {_number(rule.start_minutes)} minutes to start"
+    service = scaled.service
+    waits = f"TTFT p95 {service.ttft_ms.p95:,.0f} ms, TPOT p95 {service.tpot_ms.p95:,.0f} ms over the whole log"
+    verb = "hold" if service.holds else "do not hold"
+    rows = [("autoscaling", f"{how}: the limits {verb} ({waits})")]
+    if scaled.held_back_share:
+        rows.append(("wait for a start", f"{percent(scaled.held_back_share)} of the requests find no replica"))
+    if not service.holds:
+        return [*rows, ("autoscaling saves", "nothing: a fleet of fixed size is needed, or more replicas at least (--min-replicas)")]  # fmt: skip
+    paid = scaled.paid_share(fleet.replicas_per_machine(target, best) if (best := fleet.best()) else 1)
+    usd = fleet.autoscaled_usd_per_month()
+    if usd is None or fixed_usd is None:
+        why = "" if target.is_paid_by_hour else ", but these machines are paid whether they serve or not"
+        return [*rows, ("autoscaling saves", f"{percent(max(0.0, 1.0 - paid))} of the machine hours{why}")]
+    if usd >= fixed_usd:
+        return [*rows, ("autoscaling saves", "nothing: the fewest replicas are as many as the fixed fleet has")]
+    return [*rows, ("autoscaling saves", f"{usd_text(fixed_usd - usd)} a month: {percent(paid)} of the fixed fleet's machine hours are paid")]  # fmt: skip
+
+
+def usd_text(value: float) -> str:
+    """Return an amount with its unit."""
+    return f"{usd(value)} USD"
+
+
+def _money(value: float | None) -> str:
+    return "" if value is None else f", {usd_text(value)} a month"
+
+
+def _s(number: int) -> str:
+    return "" if number == 1 else "s"
+
+
 def _fewest_table(fleet: ReplayedFleet) -> Table:
-    columns = (
-        Column("requests within the limits"), Column("GPUs", is_number=True), Column("layout"), Column("USD/month", is_number=True)
-    )  # fmt: skip
-    rows = []
-    for percentile, found in fleet.replay.fewest:
+    percentiles = [percentile for percentile, _ in fleet.replay.fewest]
+    columns = (Column("option"), Column("GPU"), *(Column(f"for {count(each)} %") for each in percentiles))
+
+    def cell(target: Target, found: Fewest | None) -> str:
         if found is None:
-            rows.append((f"{count(percentile)} %", "-", "no number of replicas: long requests alone take longer", "-"))
-            continue
-        layout = f"{found.replica_count:,} replica{'' if found.replica_count == 1 else 's'} of {found.replica_accelerator_count}"
-        rows.append((f"{count(percentile)} %", f"{found.accelerator_count:,}", layout, usd(_cost(fleet, found))))
-    note = f"Searched on the {fleet.replay.searched_count:,} requests of the busiest hour; without spares."
-    return Table(f"Fewest {fleet.accelerator} that hold the limits", columns, tuple(rows), note)
+            return "no number of them: long requests alone take longer"
+        size = found.replica_accelerator_count
+        of = f" (replicas of {size})" if size > 1 else ""
+        cost = fleet.usd_per_month(target, found)
+        return f"{found.accelerator_count:,}{of}" + ("" if cost is None else f": {usd_text(cost)}")
+
+    rows = tuple(
+        (target.option_id, target.accelerator, *(cell(target, found) for _, found in fewest))
+        for target, fewest in ((fleet.target, fleet.replay.fewest), *fleet.replay.others)
+    )
+    note = f"Searched on the {fleet.replay.searched_count:,} requests of the busiest hour; USD a month, without spares."
+    return Table("Fewest GPUs that hold the limits", columns, rows, note)
 
 
 def _number(value: float) -> str:

@@ -12,15 +12,16 @@ from planner.assumptions import Assumptions
 from planner.demand.architecture import Architecture
 from planner.supply.calibration import Calibration
 from planner.supply.machines import Layout, Machine
+from planner.traffic.autoscaling import Autoscaled, Autoscaling, cheapest_autoscaled
 from planner.traffic.percentiles import Limits, Service, service_of
-from planner.traffic.simulation import Requests, Routing, simulated
+from planner.traffic.simulation import Outcome, Requests, Routing, simulated
 from planner.traffic.step_times import GRID_TOKENS, StepTimes, times_of_layout
 from planner.traffic.summary import busiest_window
 
-__all__ = ["Fewest", "Replay", "fewest_accelerators", "fewest_replicas", "layouts_of", "replayed"]
+__all__ = ["Fewest", "Fit", "Replay", "Target", "fewest_accelerators", "fewest_replicas", "layouts_of", "replayed"]
 
 MOST_REPLICAS = 512
-MOST_SEARCHED_REQUESTS = 60_000
+MOST_SEARCHED_REQUESTS = 30_000
 """The busiest hour is searched with so many requests at most: its busiest part."""
 HOUR_S = 3600.0
 DEGREES = (1, 2, 4, 8)
@@ -52,6 +53,52 @@ class Fewest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """Machines of a plan's option, on which a log is replayed.
+
+    Attributes
+    ----------
+    option_id, accelerator : str
+        The option, and what it has.
+    machine, layout
+        What each replica runs on, and how; ``layout.data`` replicas take part.
+    usd_per_machine_hour : float or None
+        What the option costs for each hour of a machine that is paid.
+    is_paid_by_hour : bool
+        Whether a machine that is given back costs nothing.
+    start_minutes : float
+        From asking for a replica until it serves.
+    """
+
+    option_id: str
+    accelerator: str
+    machine: Machine
+    layout: Layout
+    usd_per_machine_hour: float | None
+    is_paid_by_hour: bool
+    start_minutes: float
+
+    def machines_of(self, found: Fewest) -> int:
+        """Return the machines that hold so many replicas."""
+        return math.ceil(found.replica_count * self.replica_machines(found))
+
+    def replica_machines(self, found: Fewest) -> float:
+        """Return the machines, or the part of one, that a replica takes."""
+        have = max(int(self.machine.accelerator_count), 1)
+        each = found.replica_accelerator_count
+        return math.ceil(each / have) if each > have else 1.0 / (have // each)
+
+    def usd_per_month(self, found: Fewest | None, hours_per_month: float) -> float | None:
+        """Return what the machines cost when they are always on."""
+        if found is None or self.usd_per_machine_hour is None:
+            return None
+        return self.machines_of(found) * self.usd_per_machine_hour * hours_per_month
+
+
+FewestByPercentile = tuple[tuple[float, Fewest | None], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Replay:
     """A log on a fleet.
 
@@ -63,14 +110,28 @@ class Replay:
         Replicas of the fleet that took part; those that stand by did not.
     searched_count : int
         Requests of the busiest stretch, on which the fewest accelerators were searched.
-    fewest : tuple of Fewest or None
+    fewest : tuple of (float, Fewest or None)
         For 90, 95 and 99 percent of the requests; None where more replicas do not help, since a request alone takes too long.
+    others : tuple of (Target, ...)
+        The same on other options, in their own layout.
+    cheapest : Target or None
+        Of all of them the one that holds the limits at their percentile for the least money, or with the fewest accelerators
+        where no price is known.
+    autoscaled : Autoscaled or None
+        Its replicas as they follow the whole log.
     """
 
     service: Service
     replica_count: int
     searched_count: int
-    fewest: tuple[tuple[float, Fewest | None], ...]
+    fewest: FewestByPercentile
+    others: tuple[tuple[Target, FewestByPercentile], ...] = ()
+    cheapest: Target | None = None
+    autoscaled: Autoscaled | None = None
+
+    def fewest_on(self, target: Target) -> dict[float, Fewest | None]:
+        """Return the fewest accelerators of an option, by percentile."""
+        return dict(next((found for other, found in self.others if other == target), self.fewest))
 
 
 def layouts_of(layout: Layout, machine: Machine, arch: Architecture) -> list[Layout]:
@@ -80,42 +141,104 @@ def layouts_of(layout: Layout, machine: Machine, arch: Architecture) -> list[Lay
     return [layout, *(each for each in kin if each.tensor != layout.tensor)] if layout.expert == 1 else [layout]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fit:
+    """What turns layouts into step times for the requests of one log."""
+
+    requests: Requests
+    arch: Architecture
+    assumptions: Assumptions
+    calibration: Calibration
+
+    def times(self, machine: Machine, layout: Layout) -> StepTimes:
+        """Return the step times of a layout."""
+        requests = self.requests
+        return times_of_layout(
+            machine, layout, self.arch, self.assumptions, self.calibration, longest_tokens=requests.longest_tokens,
+            typical_tokens=float((requests.input_tokens + requests.output_tokens / 2.0).mean()),
+        )  # fmt: skip
+
+
 def replayed(
-    requests: Requests, machine: Machine, layout: Layout, arch: Architecture, limits: Limits, assumptions: Assumptions,
-    calibration: Calibration, *, routing: Routing = "least_loaded",
+    fit: Fit, targets: Sequence[Target], limits: Limits, *, routing: Routing = "least_loaded", least_count: int = 1, most_count: int | None = None
 ) -> Replay:  # fmt: skip
-    """Return how a fleet serves the requests of a log, and the fewest accelerators that would hold the limits.
+    """Return how a fleet serves the requests of a log, the fewest accelerators that hold the limits, and what autoscaling saves.
 
     Parameters
     ----------
-    requests : Requests
-        Of the log.
-    machine, layout, arch
-        What each replica runs on, and how; ``layout.data`` replicas take part.
+    fit : Fit
+        The log, and the model that serves it.
+    targets : sequence of Target
+        The option on whose fleet the log is replayed, and others that may hold the limits for less.
     limits : Limits
         What the requests may wait.
+    least_count, most_count : int
+        Replicas that autoscaling keeps within; at most those of the fixed fleet where nothing is said.
     """
-    typical = float((requests.input_tokens + requests.output_tokens / 2.0).mean())
+    assert limits.percentile is not None
+    stated = limits.percentile
+    first, *others = targets
+    requests, busiest = fit.requests, _busiest(fit.requests)
+    percentiles = sorted({*SEARCHED_PERCENTILES, limits.percentile})
+    times = fit.times(first.machine, first.layout)
+    service = service_of(simulated(requests, times, first.layout.data, routing=routing), limits)
+    kin = [
+        (each.tensor * each.pipeline, fit.times(first.machine, each))
+        for each in layouts_of(first.layout, first.machine, fit.arch)
+    ]
+    fewest = _by_percentile(busiest, kin, limits, percentiles, routing)
+    elsewhere = tuple(
+        (each, _by_percentile(busiest, [(_size(each.layout), fit.times(each.machine, each.layout))], limits, percentiles, routing))
+        for each in others
+    )  # fmt: skip
+    replay = Replay(
+        service=service, replica_count=first.layout.data, searched_count=len(busiest.arrival_s), fewest=fewest, others=elsewhere
+    )  # fmt: skip
+    holding = [each for each in targets if replay.fewest_on(each)[stated]]
+    if not holding:
+        return replay
+    cheapest = min(holding, key=lambda each: _rank(each, replay.fewest_on(each)[stated]))
+    best = replay.fewest_on(cheapest)[stated]
+    assert best is not None
+    span_s = max(float(busiest.arrival_s[-1]), 1.0)
+    autoscaling = Autoscaling(
+        target_per_s=len(busiest.arrival_s) / span_s / best.replica_count, start_minutes=cheapest.start_minutes,
+        least_count=least_count, most_count=max(most_count or best.replica_count, least_count),
+    )  # fmt: skip
+    shape = next(
+        each for each in layouts_of(cheapest.layout, cheapest.machine, fit.arch) if _size(each) == best.replica_accelerator_count
+    )  # fmt: skip
+    scaled = cheapest_autoscaled(
+        requests, fit.times(cheapest.machine, shape), limits, autoscaling, fixed_count=best.replica_count, routing=routing
+    )  # fmt: skip
+    return replace(replay, cheapest=cheapest, autoscaled=scaled)
 
-    def times(each: Layout) -> StepTimes:
-        return times_of_layout(
-            machine,
-            each,
-            arch,
-            assumptions,
-            calibration,
-            longest_tokens=requests.longest_tokens,
-            typical_tokens=typical,
+
+def _size(layout: Layout) -> int:
+    """Return the accelerators of a replica."""
+    return max(layout.tensor, layout.expert) * layout.pipeline
+
+
+def _rank(target: Target, found: Fewest | None) -> tuple[float, float]:
+    assert found is not None
+    usd = target.usd_per_month(found, 1.0)
+    return (math.inf if usd is None else usd, float(found.accelerator_count))
+
+
+def _by_percentile(
+    requests: Requests, layouts: Sequence[tuple[int, StepTimes]], limits: Limits, percentiles: Sequence[float], routing: Routing
+) -> FewestByPercentile:  # fmt: skip
+    """Return the fewest accelerators for each percentile; what was simulated for one serves the others."""
+    known: dict[tuple[int, int], Outcome] = {}
+    return tuple(
+        (
+            percentile,
+            fewest_accelerators(
+                requests, layouts, replace(limits, percentile=percentile), routing=routing, known=known
+            ),
         )
-
-    service = service_of(simulated(requests, times(layout), layout.data, routing=routing), limits)
-    busiest = _busiest(requests)
-    layouts = [(each.tensor * each.pipeline, times(each)) for each in layouts_of(layout, machine, arch)]
-    fewest = tuple(
-        (percentile, fewest_accelerators(busiest, layouts, replace(limits, percentile=percentile), routing=routing))
-        for percentile in SEARCHED_PERCENTILES
+        for percentile in percentiles
     )
-    return Replay(service=service, replica_count=layout.data, searched_count=len(busiest.arrival_s), fewest=fewest)
 
 
 def _busiest(requests: Requests) -> Requests:
@@ -134,20 +257,30 @@ def _busiest(requests: Requests) -> Requests:
 
 
 def fewest_accelerators(
-    requests: Requests, layouts: Sequence[tuple[int, StepTimes]], limits: Limits, *, routing: Routing = "least_loaded"
-) -> Fewest | None:
+    requests: Requests, layouts: Sequence[tuple[int, StepTimes]], limits: Limits, *, routing: Routing = "least_loaded",
+    known: dict[tuple[int, int], Outcome] | None = None,
+) -> Fewest | None:  # fmt: skip
     """Return the fewest accelerators that hold the limits, over all layouts; None where none does.
 
     Parameters
     ----------
     layouts : sequence of (int, StepTimes)
         Accelerators of a replica, and its step times.
+    known : dict, optional
+        What was simulated so far, by layout and number of replicas; what is simulated is added.
     """
+    known = {} if known is None else known
     best: Fewest | None = None
     assert limits.percentile is not None
-    for size, times in layouts:
+    for place, (size, times) in enumerate(layouts):
+
+        def outcome_of(count: int, place: int = place, times: StepTimes = times) -> Outcome:
+            if (place, count) not in known:
+                known[place, count] = simulated(requests, times, count, routing=routing)
+            return known[place, count]
+
         most = MOST_REPLICAS if best is None else (best.accelerator_count - 1) // size
-        found = fewest_replicas(requests, times, limits, most=most, routing=routing) if most else None
+        found = fewest_replicas(requests, times, limits, most=most, outcome_of=outcome_of) if most else None
         if found:
             best = Fewest(percentile=limits.percentile, replica_accelerator_count=size, replica_count=found)
     return best
@@ -160,8 +293,8 @@ def fewest_replicas(
     *,
     least: int = 1,
     most: int = MOST_REPLICAS,
-    routing: Routing = "least_loaded",
     skipped_count: int = 0,
+    outcome_of: Callable[[int], Outcome] | None = None,
 ) -> int | None:
     """Return the fewest replicas that hold the limits; None where so many do not.
 
@@ -171,10 +304,13 @@ def fewest_replicas(
         Where the search begins and ends.
     skipped_count : int
         First requests that are left out, while the replicas fill.
+    outcome_of : callable, optional
+        What becomes of the requests on so many replicas, where it is not simulated here.
     """
 
     def holds(count: int) -> bool:
-        return service_of(simulated(requests, times, count, routing=routing), limits, skipped_count=skipped_count).holds
+        outcome = outcome_of(count) if outcome_of else simulated(requests, times, count)
+        return service_of(outcome, limits, skipped_count=skipped_count).holds
 
     if not _holds_alone(requests, times, limits):
         return None

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import repeat
 from typing import Any, Literal
 
 import numpy as np
@@ -67,7 +68,9 @@ class Outcome:
     refused_count: int
 
 
-def simulated(requests: Requests, times: StepTimes, replicas: int, *, routing: Routing = "least_loaded") -> Outcome:
+def simulated(
+    requests: Requests, times: StepTimes, replicas: int, *, routing: Routing = "least_loaded", ready_counts: IntArray | None = None
+) -> Outcome:  # fmt: skip
     """Return the times of requests that come when they come, whatever the replicas do.
 
     Parameters
@@ -80,6 +83,8 @@ def simulated(requests: Requests, times: StepTimes, replicas: int, *, routing: R
         Equal replicas.
     routing : str
         To the replica with the fewest requests, or to one after another.
+    ready_counts : IntArray, optional
+        How many of the replicas take each request; all without it. The others finish what they have.
 
     Examples
     --------
@@ -94,10 +99,11 @@ def simulated(requests: Requests, times: StepTimes, replicas: int, *, routing: R
     ledger, lanes = _ledger_and_lanes(requests, times, replicas)
     due_s, load, count = ledger.due_s, ledger.load, len(lanes)
     is_least = routing == "least_loaded"
-    for request, at in enumerate(requests.arrival_s.tolist()):
+    counts = repeat(count) if ready_counts is None else (ready_counts * times.stage_count).tolist()
+    for request, (at, ready) in enumerate(zip(requests.arrival_s.tolist(), counts, strict=False)):
         while (earliest := min(due_s)) <= at:
             lanes[due_s.index(earliest)].advance()
-        slot = load.index(min(load)) if is_least else request % count
+        slot = load.index(min(load if ready == count else load[:ready])) if is_least else request % ready
         lanes[slot].put(request, at)
     while (earliest := min(due_s)) < NEVER_S:
         lanes[due_s.index(earliest)].advance()

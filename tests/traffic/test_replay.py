@@ -8,10 +8,13 @@ import numpy as np
 import pytest
 
 from planner.cli import main
+from planner.options.servers import own_machine
+from planner.supply.machines import Layout
 from planner.traffic.percentiles import Limits, service_of
-from planner.traffic.replay import fewest_accelerators, fewest_replicas
+from planner.traffic.replay import Fewest, Target, fewest_accelerators, fewest_replicas
 from planner.traffic.simulation import simulated
 from planner.traffic.streams import drawn_requests
+from pricing.accelerators import resolve
 from tests.traffic.test_lanes import PLAIN
 
 REQUESTS = drawn_requests(800, 200, rate_per_s=9, count=2500, length_cv=(1.2, 1.2), longest_tokens=20_000, seed=3)
@@ -61,9 +64,53 @@ def test_a_log_is_replayed_on_the_fleet_of_a_plan(tmp_path: Path, capsys: pytest
     assert 0 < replay["ttft_ms"]["p50"] < replay["ttft_ms"]["p95"] < replay["ttft_ms"]["p99"]
     needed = [each["accelerator_count"] for each in replay["fewest"]]
     assert needed == sorted(needed)
-    assert np.isclose(
-        replay["fewest"][0]["usd_per_month"] / needed[0], replay["fewest"][1]["usd_per_month"] / needed[1]
-    )
+    machines = [each["usd_per_month"] / each["instance_count"] for each in replay["fewest"]]
+    assert np.allclose(machines, machines[0])
+    cheapest, scaled = replay["cheapest"], replay["autoscaling"]
+    rivals = [each["fewest"][1] for each in (replay, *replay["other_options"])]
+    assert len(rivals) == 3
+    assert cheapest["usd_per_month"] == min(each["usd_per_month"] for each in rivals if each["usd_per_month"])
+    assert cheapest["p99_added_usd_per_month"] >= 0
+    assert scaled["usd_per_month"] == pytest.approx(cheapest["usd_per_month"] * scaled["paid_share"])
+    assert scaled["saved_usd_per_month"] == pytest.approx(cheapest["usd_per_month"] - scaled["usd_per_month"])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("form", ["table", "html", "csv"])
+def test_a_log_a_model_and_limits_are_enough_for_the_cheapest_fleet(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], form: str
+) -> None:
+    _log(tmp_path / "log.csv")
+    words = ["--model", "llama-3.1-8b", "--ttft", "500", "--tpot", "30", "--as-of", "2026-11-26", "-f", form]
+    assert main(["traffic", str(tmp_path / "log.csv"), *words]) == 0
+    said = capsys.readouterr().out
+    if form == "csv":
+        assert said.splitlines()[0] == "hour,request_count,input_tokens,output_tokens,accelerator_count"
+        assert said.splitlines()[1].startswith("0,3000,")
+        return
+    for wanted in ("cheapest fleet that holds p95", "p99 adds", "autoscaling saves"):
+        assert wanted in said
+    if form == "html":
+        assert all(f'id="chart-{key}"' in said for key in ("rate", "lengths", "gpus"))
+
+
+def test_a_log_is_shown_as_a_page_that_asks_for_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _log(tmp_path / "log.csv")
+    assert main(["traffic", str(tmp_path / "log.csv"), "-f", "html"]) == 0
+    said = capsys.readouterr().out
+    assert 'id="chart-lengths"' in said
+    assert "Content-Security-Policy" in said
+
+
+def test_the_replicas_that_a_machine_holds_are_paid_with_it() -> None:
+    target = Target(
+        option_id="x", accelerator="H100-SXM", machine=own_machine(resolve("h100-sxm")[0], 8), layout=Layout(tensor=2, precision="fp8"),
+        usd_per_machine_hour=20.0, is_paid_by_hour=True, start_minutes=5.0,
+    )  # fmt: skip
+    for size, count, machines in ((2, 5, 2), (8, 3, 3), (1, 8, 1), (16, 2, 4)):
+        found = Fewest(percentile=95.0, replica_accelerator_count=size, replica_count=count)
+        assert target.machines_of(found) == machines
+        assert target.usd_per_month(found, 730.0) == machines * 20.0 * 730.0
 
 
 def test_the_command_tells_a_log_and_writes_a_workload(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -78,7 +125,13 @@ def test_the_command_tells_a_log_and_writes_a_workload(tmp_path: Path, capsys: p
 
 @pytest.mark.parametrize(
     ("words", "status"),
-    [(["--to-workload", "w.yaml"], 2), (["--option", "x"], 2), (["--replay", "no-such.yaml"], 2)],
+    [
+        (["--to-workload", "w.yaml"], 2),
+        (["--option", "x"], 2),
+        (["--replay", "no-such.yaml"], 2),
+        (["--min-replicas", "3", "--max-replicas", "2"], 2),
+        (["--model", "no-such-model", "--ttft", "500"], 2),
+    ],
 )
 def test_a_command_line_that_cannot_be_answered_is_refused(tmp_path: Path, words: list[str], status: int) -> None:
     _log(tmp_path / "log.csv")

@@ -1,0 +1,147 @@
+"""The traffic of a log as one page and as rows by hour: its rate, its lengths, and the GPUs that follow it."""
+
+from __future__ import annotations
+
+import math
+from html import escape
+
+import numpy as np
+
+from planner import __version__
+from planner.report.chart_rows import Rows
+from planner.report.charts import OWN, RENT, Spec, chart_of
+from planner.report.page import html_document
+from planner.report.page_body import data_script, figure_html, table_html
+from planner.report.traffic import ReplayedFleet, traffic_tables
+from planner.traffic.request_log import RequestLog
+from planner.traffic.summary import TrafficSummary
+
+__all__ = ["hourly_rows", "traffic_page"]
+
+HOUR_S, MINUTE_S = 3600.0, 60.0
+MOST_POINTS = 1500
+LENGTH_BINS = 60
+
+
+def hourly_rows(log: RequestLog, fleet: ReplayedFleet | None) -> Rows:
+    """Return each hour of the log: requests, tokens, and the accelerators that autoscaling pays in it."""
+    requests = log.requests
+    hour = (requests.arrival_s // HOUR_S).astype(np.int64)
+    hours = int(hour[-1]) + 1
+    counts = np.bincount(hour, minlength=hours)
+    inputs, outputs = (np.bincount(hour, each, hours) for each in (requests.input_tokens, requests.output_tokens))
+    scaled, best = (fleet.replay.autoscaled, fleet.best()) if fleet else (None, None)
+    paid = scaled.hourly_counts() if scaled else ()
+    return [
+        {
+            "hour": place,
+            "request_count": int(counts[place]),
+            "input_tokens": int(inputs[place]),
+            "output_tokens": int(outputs[place]),
+            "accelerator_count": paid[place] * best.replica_accelerator_count if best and place < len(paid) else None,
+        }
+        for place in range(hours)
+    ]
+
+
+def traffic_page(log: RequestLog, summary: TrafficSummary, fleet: ReplayedFleet | None) -> str:
+    """Return a log's traffic, and its replay where there is one, as HTML."""
+    charts = {"rate": _rate(log), "lengths": _lengths(log)}
+    if fleet and fleet.replay.autoscaled:
+        charts["gpus"] = _accelerators(fleet)
+    whole, *rest = traffic_tables(summary, fleet)
+    first = "".join(f"<li>{escape(name)}: {escape(said)}</li>" for name, said in whole.rows)
+    figures = "".join(figure_html(key, CAPTIONS[key]) for key in charts)
+    tables = "".join(table_html(table, f"table-{number}") for number, table in enumerate(rest))
+    body = (
+        f'<header><h1 id="headline">{escape(whole.title)}</h1><ul>{first}</ul><p>{escape(whole.note)}</p></header>'
+        f'<section class="charts" aria-label="Charts">{figures}</section>{tables}'
+        f"<footer><p>Made by gpuplan {escape(__version__)}. This page asks for nothing from anywhere: keep it, mail it, print it.</p></footer>"
+    )
+    payload = {"once": False, "options": [], "charts": charts}
+    return html_document(whole.title, f'<main id="main">{body}</main>\n{data_script(payload)}', {False}, None)
+
+
+CAPTIONS = {
+    "rate": "Requests per second, from minute to minute; in a long log from stretch to stretch.",
+    "lengths": "How many requests have prompts and answers of each length; the axis is logarithmic.",
+    "gpus": "GPUs that are paid in each hour: a fleet of fixed size against one that follows the requests.",
+}
+
+
+def _axis(field: str, title: str, kind: str = "quantitative", **rest: object) -> dict[str, object]:
+    return {"field": field, "type": kind, "title": title, **rest}
+
+
+def _colour(names: list[str]) -> dict[str, object]:
+    return _axis("what", "", "nominal", scale={"domain": names, "range": [RENT, OWN]}, legend={"title": None})
+
+
+def _rate(log: RequestLog) -> Spec:
+    at = log.requests.arrival_s
+    width_s = MINUTE_S * math.ceil(max(float(at[-1]), MINUTE_S) / MINUTE_S / MOST_POINTS)
+    counts = np.bincount((at // width_s).astype(np.int64))
+    rows: Rows = [
+        {"hour": place * width_s / HOUR_S, "rate": float(each) / width_s} for place, each in enumerate(counts)
+    ]
+    return chart_of(
+        "Requests per second",
+        "A line of requests per second over the hours of the log.",
+        rows,
+        "rate",
+        data={"name": "rate"},
+        mark={"type": "line", "interpolate": "step-after", "color": RENT},
+        encoding={"x": _axis("hour", "hours from the first request", scale={"nice": False}), "y": _axis("rate", "requests/s")},
+    )  # fmt: skip
+
+
+def _lengths(log: RequestLog) -> Spec:
+    requests = log.requests
+    edges = np.geomspace(1.0, max(requests.longest_tokens, 2) * 1.001, LENGTH_BINS)
+    rows: Rows = []
+    for name, tokens in (("prompt", requests.input_tokens), ("answer", requests.output_tokens)):
+        counts, _ = np.histogram(tokens, edges)
+        rows += [
+            {"what": name, "tokens": float(edge), "share": 100.0 * float(each) / len(tokens)}
+            for edge, each in zip(edges, counts, strict=False)
+        ]
+    return chart_of(
+        "Lengths of prompts and answers",
+        "Two lines: the share of requests by the tokens of their prompts and of their answers.",
+        rows,
+        "lengths",
+        data={"name": "lengths"},
+        mark={"type": "line", "interpolate": "step-after"},
+        encoding={
+            "x": _axis("tokens", "tokens", scale={"type": "log"}),
+            "y": _axis("share", "% of the requests"),
+            "color": _colour(["prompt", "answer"]),
+        },
+    )
+
+
+def _accelerators(fleet: ReplayedFleet) -> Spec:
+    scaled, best = fleet.replay.autoscaled, fleet.best()
+    assert scaled is not None
+    assert best is not None
+    size, names = best.replica_accelerator_count, ["autoscaled", "fixed"]
+    hourly = [each * size for each in scaled.hourly_counts()]
+    # A last point, so that the last hour is as wide as the others.
+    rows: Rows = [
+        {"what": name, "hour": place, "gpus": value}
+        for name, values in (("autoscaled", hourly), ("fixed", [best.accelerator_count] * len(hourly)))
+        for place, value in enumerate([*values, values[-1]])
+    ]
+    return chart_of(
+        "GPUs by hour",
+        "Two lines over the hours of the log: GPUs of a fleet that follows the requests, and of one of fixed size.",
+        rows,
+        "gpus",
+        data={"name": "gpus"},
+        mark={"type": "line", "interpolate": "step-after", "strokeWidth": 2.5},
+        encoding={
+            "x": _axis("hour", "hours from the first request", scale={"nice": False}),
+            "y": _axis("gpus", "GPUs"),
+            "color": _colour(names),
+        },
+    )
