@@ -94,6 +94,20 @@ VENDORS = {
 
 UNKNOWN_FORM = frozenset({"any", "unknown"})
 
+EDITIONS = {
+    "server": "server",
+    "se": "server",
+    "bse": "server",
+    "s": "server",
+    "workstation": "workstation",
+    "ws": "workstation",
+    "wk": "workstation",
+    "we": "workstation",
+}
+"""Words that tell the edition of a card that is sold in several, which is its form."""
+
+SOLD_IN_EDITIONS = frozenset({"rtxpro6000"})
+
 
 @dataclass(frozen=True, slots=True)
 class Name:
@@ -106,7 +120,7 @@ class Name:
     memory_gb : float or None
         Memory, where it is said.
     form : str
-        ``sxm``, ``pcie``, ``nvl``, ``any`` where it is said to be unknown, or empty.
+        ``sxm``, ``pcie``, ``nvl``, ``server`` or ``workstation`` (editions of one card), ``any`` where it is said to be unknown, or empty.
     vendor : str
         The maker, where it is said.
     """
@@ -130,7 +144,8 @@ def read_name(text: str) -> Name:
     model: list[str] = []
     memory_gb: float | None = None
     form = hint = vendor = ""
-    for word in re.split(r"[\s_\-/(),+]+", text.lower().strip()):
+    words = re.split(r"[\s_\-/(),+]+", text.lower().strip())
+    for word in words:
         vendor = VENDORS.get(word, vendor)
         if not word or word in NOISE:
             continue
@@ -153,6 +168,10 @@ def read_name(text: str) -> Name:
             model.append(word)
     key = "".join(model)
     key = SYNONYMS.get(key, key)
+    whole = next((card for card in SOLD_IN_EDITIONS if key.removeprefix(card) in {"", *EDITIONS}), "")
+    if whole:
+        told = EDITIONS.get(key.removeprefix(whole)) or next((EDITIONS[word] for word in words if word in EDITIONS), "")
+        key, form = whole, told or "any" * (form == "any")
     if key == "gh200" and memory_gb == 480:
         memory_gb = 96.0  # the driver's name counts the processor's memory: 96 GB HBM3 beside 480 GB LPDDR5X
     if not form and key == "h100" and hint:

@@ -15,7 +15,17 @@ from pricing.checks import refuse_faults, refuse_unless_above_zero, refuse_unles
 from pricing.errors import PricingError
 from pricing.tables import read_facts
 
-__all__ = ["Accelerator", "Slice", "accelerators", "families", "resolve", "resolve_all", "slice_of", "slices"]
+__all__ = [
+    "Accelerator",
+    "Slice",
+    "accelerators",
+    "card_of",
+    "families",
+    "resolve",
+    "resolve_all",
+    "slice_of",
+    "slices",
+]
 
 MARKET_CLASSES = ("datacenter", "workstation", "consumer")
 RATES = (
@@ -283,13 +293,30 @@ def families() -> Mapping[str, tuple[str, ...]]:
     --------
     >>> families()["A100-80GB"]
     ('A100-80GB-PCIe', 'A100-80GB-SXM')
+    >>> len(families()["RTX PRO 6000 Blackwell"])  # the tables have a row for the card itself
+    2
     """
+    named = {(read_name(row.name), row.memory_nominal_gb): row.name for row in _stated()}
     groups: dict[str, list[str]] = {}
     for row in _stated():
         name = read_name(row.name)
         if name.form:
-            groups.setdefault(f"{name.model.upper()}-{row.memory_nominal_gb:g}GB", []).append(row.name)
+            family = named.get((replace(name, form=""), row.memory_nominal_gb))
+            groups.setdefault(family or f"{name.model.upper()}-{row.memory_nominal_gb:g}GB", []).append(row.name)
     return MappingProxyType({name: tuple(sorted(group)) for name, group in sorted(groups.items()) if len(group) > 1})
+
+
+@cache
+def card_of(name: str) -> str:
+    """Return the card of which an accelerator is an edition, else its own name: what is measured of one holds for the other's shares.
+
+    Examples
+    --------
+    >>> card_of("RTX PRO 6000 Blackwell Server Edition"), card_of("H100-SXM")
+    ('RTX PRO 6000 Blackwell', 'H100-SXM')
+    """
+    stated = {row.name for row in _stated()}
+    return next((card for card, editions in families().items() if name in editions and card in stated), name)
 
 
 @cache
@@ -309,7 +336,8 @@ def accelerators() -> Mapping[str, Accelerator]:
             raise ValueError(f"accelerator {row.name} stands twice")
         rows[row.name] = row
     for name, variants in families().items():
-        rows[name] = _weakest(name, [rows[variant] for variant in variants])
+        if name not in rows:
+            rows[name] = _weakest(name, [rows[variant] for variant in variants])
     return MappingProxyType(dict(sorted(rows.items())))
 
 
@@ -339,7 +367,9 @@ def _matches(text: str) -> tuple[Name, tuple[Accelerator, ...]]:
         if known:
             model = max(known, key=len)
             name = replace(name, model=model, memory_gb=float(name.model.removeprefix(model)))
-    rows = tuple(row for row in models.get(name.model, ()) if name.vendor in {"", row.vendor})
+    rows = tuple(
+        row for row in models.get(name.model, ()) if name.vendor in {"", row.vendor} and row.name not in families()
+    )
     if name.memory_gb is not None:
         size = name.memory_gb
         exact = [row for row in rows if row.memory_nominal_gb == size]
@@ -422,6 +452,8 @@ def resolve(text: str) -> tuple[Accelerator, float | None]:
         whole, _ = resolve(name)
         return slice_of(whole, part), count
     found = resolve_all(wanted)
+    if card := [row for row in found if row.name in families() and row in _stated()]:
+        return card[0], count
     if read_name(wanted).form != "any":
         found = tuple(row for row in found if row.name not in families())
     if len(found) > 1:

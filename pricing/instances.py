@@ -249,7 +249,7 @@ def accelerator_of(
             return None, ("accelerator_unknown", "memory_disagrees")
         return row.accelerator, ()
     size = f" {whole_gb:g}gb" if whole_gb is not None and slice_share == 1 else ""
-    said, typed = read_name(stated), read_name(instance_type)
+    said, typed = read_name(stated), read_name(instance_type.partition("(")[0])
     form = said.form or (typed.form if typed.model.startswith(said.model) else "")
     for words in (f"{stated} {form}{size}", f"{stated}{size}"):
         try:

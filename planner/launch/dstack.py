@@ -9,7 +9,7 @@ from planner.launch.deployment import Deployment
 from planner.launch.engines import IMAGES, PORT
 from planner.launch.programs import has_engine, program_of
 from planner.launch.yaml_text import yaml_text
-from pricing.accelerators import accelerators
+from pricing.accelerators import accelerators, card_of
 
 __all__ = ["dstack_configuration"]
 
@@ -67,7 +67,7 @@ def _resources(deployment: Deployment) -> dict[str, Any]:
     known = accelerators().get(deployment.option["accelerator"] or "")
     if known is None:
         return {"disk": f"{DISK_GB}GB.."}
-    name = known.name.split("-")[0].replace("RTX A", "A").replace("RTX PRO 6000 Blackwell", "RTXPRO6000")
+    name = card_of(known.name).split("-")[0].replace("RTX A", "A").replace("RTX PRO 6000 Blackwell", "RTXPRO6000")
     gpu: dict[str, Any] = {"name": name.replace(" ", ""), "count": deployment.gpus_per_machine_count}
     if known.memory_gib:
         gpu["memory"] = f"{math.floor(known.memory_gib * 0.95)}GB.."  # makers round up what their cards hold

@@ -10,6 +10,7 @@ from planner.launch.engines import IMAGES, PORT
 from planner.launch.programs import has_engine, program_of
 from planner.launch.yaml_text import yaml_text
 from planner.report.values import Record
+from pricing.accelerators import card_of
 
 __all__ = ["skypilot_task"]
 
@@ -58,7 +59,7 @@ def skypilot_task(deployment: Deployment, record: Record) -> tuple[str, tuple[st
             f"SkyPilot knows no cloud called {option['provider']}: without `infra` it takes the cheapest it finds below max_hourly_cost."
         )
         places = []
-    name = ACCELERATORS.get(option["accelerator"])
+    name = ACCELERATORS.get(card_of(option["accelerator"] or ""))
     resources: dict[str, Any] = {
         **({"any_of": places} if len(places) > 1 else places[0] if places else {}),
         **({"accelerators": f"{name}:{deployment.gpus_per_machine_count}"} if name else {}),

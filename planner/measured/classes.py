@@ -9,6 +9,7 @@ from planner.errors import InputError
 from planner.measured.rows import Row, accelerator_of, number, shipped_rows
 from planner.measured.serving.rows import stack_of as engine_of
 from planner.measured.training.recipe import ADAPTERS, stack_of
+from pricing.accelerators import card_of
 
 __all__ = ["STRANGER", "band_name", "family_of", "row_class"]
 
@@ -85,7 +86,7 @@ def family_of(row: Row, problem: str = "training") -> tuple[str, str, str]:
     framework, chip = row.get("framework", ""), accelerator_of(row.get("gpu", ""))
     stack = engine_of(framework) if problem == "serving" else stack_of(framework)
     method = "adapters" if row.get("method", "").lower() in ADAPTERS else ""
-    return stack or framework.lower(), chip.name if chip else "", method
+    return stack or framework.lower(), card_of(chip.name) if chip else "", method
 
 
 @cache

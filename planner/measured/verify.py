@@ -43,6 +43,7 @@ from planner.measured.training.predict import constants_of_rows as training_cons
 from planner.measured.training.predict import predict_training, training_table
 from planner.supply.calibration import OWN_ROWS, Calibration, default_calibration
 from planner.supply.evidence import spread
+from pricing.accelerators import card_of
 from pricing.errors import GpuplanError
 
 __all__ = [
@@ -362,7 +363,7 @@ def recalibrate(
             work = "train" if kind == "training" else "image" if item.sort == "image" else "serve"
             slower = item.expected / item.predicted if item.metric.endswith("_ms") else item.predicted / item.expected
             if 0 < slower < math.inf:
-                ratios.setdefault((f"{work}.pace_ratio", chip.name), []).append(slower)
+                ratios.setdefault((f"{work}.pace_ratio", card_of(chip.name)), []).append(slower)
     where = ", ".join(str(path) for path in paths)
     if not ratios:
         raise InputError("none of these rows can be predicted, so nothing is calibrated", where=where)

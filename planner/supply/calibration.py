@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from planner.notes import Note, NoteCode
 from planner.supply.cpu import cpu_numbers
 from planner.supply.machines import Machine
+from pricing.accelerators import card_of
 
 __all__ = ["OWN_ROWS", "Calibration", "Constant", "default_calibration", "scopes"]
 
@@ -65,7 +66,7 @@ def scopes(machine: Machine) -> tuple[str, ...]:
         return (f"cpu-{cpu_numbers(machine).instructions}", "cpu", "*")
     if chip.architecture.startswith("cpu"):
         return (chip.name, chip.architecture, "cpu", "*")
-    return (chip.name, chip.architecture, chip.vendor, "*")
+    return (card_of(chip.name), chip.architecture, chip.vendor, "*")
 
 
 @dataclass(frozen=True, slots=True)

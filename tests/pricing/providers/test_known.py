@@ -13,7 +13,9 @@ def test_the_price_list_alone_tells_every_bundled_ec2_machine_with_its_accelerat
     bundled = {
         offer.instance_type: offer for offer in load_bundled().offers if offer.provider == "aws" and offer.accelerator
     }
-    assert {"T4", "A10G", "L4", "L40S", "RTX PRO 6000 Blackwell"} <= {offer.accelerator for offer in bundled.values()}
+    assert {"T4", "A10G", "L4", "L40S", "RTX PRO 6000 Blackwell Server Edition"} <= {
+        offer.accelerator for offer in bundled.values()
+    }
     for name, offer in bundled.items():
         for gpu in (f"{offer.accelerator_count:g}", "1" if offer.accelerator_count < 1 else "", ""):
             found = hardware_from_attributes({"instanceType": name, "gpu": gpu})
@@ -51,7 +53,7 @@ def test_every_bundled_azure_size_keeps_its_accelerator_without_a_subscription()
 
 def test_a_size_whose_name_tells_its_card_is_known() -> None:
     found = hardware_of("azure", "Standard_NC24lds_xl_RTXPRO6000BSE_v6")
-    assert (found.accelerator, found.accelerator_count) == ("RTX PRO 6000 Blackwell", 0.25)
+    assert (found.accelerator, found.accelerator_count) == ("RTX PRO 6000 Blackwell Server Edition", 0.25)
 
 
 def test_a_memory_that_is_told_for_all_cards_together_does_not_hide_the_card() -> None:
