@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from planner.errors import PlanningError
+from planner.notes import Note, NoteCode
 from pricing.errors import GpuplanError
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ class Engine:
         The session, where the engine is Spark.
     start_s : float
         Seconds until it answered; told apart from those of the work.
-    notes : tuple of str
+    notes : tuple of Note
         What weakens the answer (an engine of another version).
     """
 
@@ -85,7 +86,7 @@ class Engine:
     ibis: Any
     spark: Any = None
     start_s: float = 0.0
-    notes: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
 
     @property
     def is_spark(self) -> bool:
@@ -330,9 +331,9 @@ def _spark(address: EngineAddress, start: float) -> Engine:
         raise EngineError(
             f"Spark Connect does not answer as it should: {_first_line(error)}", where=f"--engine {address.uri}"
         ) from error
-    notes: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
     if version.split(".")[:2] != pyspark.__version__.split(".")[:2]:
-        notes = (f"Spark {version} answers a client of {pyspark.__version__}; only equal versions are tested",)
+        notes = (Note(NoteCode.OTHER_SPARK, (version, pyspark.__version__)),)
     return Engine(address=address, ibis=backend, spark=session, start_s=time.perf_counter() - start, notes=notes)
 
 

@@ -92,6 +92,25 @@ class NoteCode(StrEnum):
     SMALLER_WEIGHTS = "smaller_weights"
     UNKNOWN_ACCELERATORS = "unknown_accelerators"
     OTHER_DAYS = "other_days"
+    # of bills and records of use
+    CHARGES_WITHOUT_HOURS = "charges_without_hours"
+    SPREAD_CHARGES = "spread_charges"
+    COPIED_ROWS = "copied_rows"
+    CORRECTIONS = "corrections"
+    UNUSED_SAVINGS_PLANS = "unused_savings_plans"
+    NO_LIST_PRICES = "no_list_prices"
+    NOT_IN_CATALOG = "not_in_catalog"
+    BASIS_OF_TABLE = "basis_of_table"
+    TIMES_WITHOUT_ZONE = "times_without_zone"
+    SLICES = "slices"
+    CUT_OFF_RESOURCES = "cut_off_resources"
+    SHARDS = "shards"
+    JOBS_NOT_STARTED = "jobs_not_started"
+    JOBS_RUNNING = "jobs_running"
+    COARSE_COUNTER = "coarse_counter"
+    NO_USEFUL_HOURS = "no_useful_hours"
+    NO_OWNER_LABELS = "no_owner_labels"
+    OTHER_SPARK = "other_spark"
 
 
 @dataclass(frozen=True, slots=True)

@@ -144,11 +144,12 @@ def _planned(
 ) -> PortfolioResult:
     from planner.engine import connect, read_address
     from planner.portfolio.run import plan_portfolio
+    from planner.report.notes import note_texts
 
     engine = None
     if engine_uri and read_address(engine_uri).kind == "spark":
         engine = connect(engine_uri)
-        for note in engine.notes:
+        for note in note_texts(engine.notes):
             talk.say(f"note: {note}")
         talk.detail(f"the engine answered after {engine.start_s:.1f} s")
     try:

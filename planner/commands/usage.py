@@ -204,6 +204,7 @@ def _read(
     keep_copies: bool,
 ) -> tuple[Bill | None, list[Records], list[Fault]]:
     from planner.engine import connect, read_address
+    from planner.report.notes import note_texts
     from planner.usage.faults import UsageError, fault_text
     from planner.usage.sources import find_sources, known_source, working_folder
     from planner.usage.tables import is_table_name, table_source
@@ -217,7 +218,7 @@ def _read(
         if tables or any(one.kind == "focus" for one in sources):
             engine = stack.enter_context(closing(connect(engine_uri)))
             talk.detail(f"the engine answered after {engine.start_s:.1f} s")
-            for note in engine.notes:
+            for note in note_texts(engine.notes):
                 talk.warn(note)
             for name in tables:
                 sources += known_source(table_source(engine, name), kind, faults)

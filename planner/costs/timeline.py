@@ -26,8 +26,6 @@ class Component:
 
     Attributes
     ----------
-    meaning : str
-        In words, for a reader of the report.
     lump : bool
         Paid at one instant (a purchase) and not evenly through the month.
     with_use : bool
@@ -36,7 +34,6 @@ class Component:
         Proportional to the hourly price of the rent.
     """
 
-    meaning: str
     lump: bool = False
     with_use: bool = False
     with_rent_price: bool = False
@@ -44,46 +41,46 @@ class Component:
 
 COMPONENTS: dict[str, Component] = {
     # renting
-    "on_demand": Component(meaning="instance hours used", with_use=True, with_rent_price=True),
-    "kept_hours": Component(meaning="instance hours kept, with or without work", with_rent_price=True),
-    "in_advance": Component(meaning="instance hours bought ahead", lump=True, with_use=True, with_rent_price=True),
-    "commitment": Component(meaning="committed hours, used or not", with_rent_price=True),
-    "upfront": Component(meaning="paid at the start of a term", lump=True),
-    "credit": Component(meaning="provider's credits used"),
-    "rest_of_term": Component(meaning="months of a term that outlast the horizon", lump=True, with_rent_price=True),
-    "support_of_use": Component(meaning="support plan on hours used", with_use=True, with_rent_price=True),
-    "support_of_commitment": Component(meaning="support plan on commitments", with_rent_price=True),
-    "support_of_upfront": Component(meaning="support plan on upfront payments", lump=True),
-    "storage": Component(meaning="storage, billed while machines stand still"),
-    "egress": Component(meaning="data sent out"),
-    "fees": Component(meaning="other monthly fees"),
+    "on_demand": Component(with_use=True, with_rent_price=True),
+    "kept_hours": Component(with_rent_price=True),
+    "in_advance": Component(lump=True, with_use=True, with_rent_price=True),
+    "commitment": Component(with_rent_price=True),
+    "upfront": Component(lump=True),
+    "credit": Component(),
+    "rest_of_term": Component(lump=True, with_rent_price=True),
+    "support_of_use": Component(with_use=True, with_rent_price=True),
+    "support_of_commitment": Component(with_rent_price=True),
+    "support_of_upfront": Component(lump=True),
+    "storage": Component(),
+    "egress": Component(),
+    "fees": Component(),
     # buying
-    "servers": Component(meaning="servers", lump=True),
-    "network": Component(meaning="switches and cables that join servers", lump=True),
-    "install": Component(meaning="delivery and installation", lump=True),
-    "refresh": Component(meaning="servers and network bought again", lump=True),
-    "resale": Component(meaning="used hardware sold, less the cost of selling", lump=True),
-    "idle_power": Component(meaning="electricity of machines that wait"),
-    "busy_power": Component(meaning="electricity that work adds", with_use=True),
-    "colocation": Component(meaning="space and power capacity"),
-    "staff": Component(meaning="people"),
-    "support": Component(meaning="hardware support contract"),
-    "spares": Component(meaning="spare parts and replacements"),
-    "software": Component(meaning="software licences"),
-    "running": Component(meaning="running costs per clock hour"),
-    "running_with_use": Component(meaning="running costs per used hour", with_use=True),
-    "bridge_rent": Component(meaning="rent until delivery", with_use=True, with_rent_price=True),
-    "bridge_ahead": Component(meaning="rent until delivery, paid ahead", lump=True, with_rent_price=True),
-    "bridge_fixed": Component(meaning="committed rent until delivery", with_rent_price=True),
+    "servers": Component(lump=True),
+    "network": Component(lump=True),
+    "install": Component(lump=True),
+    "refresh": Component(lump=True),
+    "resale": Component(lump=True),
+    "idle_power": Component(),
+    "busy_power": Component(with_use=True),
+    "colocation": Component(),
+    "staff": Component(),
+    "support": Component(),
+    "spares": Component(),
+    "software": Component(),
+    "running": Component(),
+    "running_with_use": Component(with_use=True),
+    "bridge_rent": Component(with_use=True, with_rent_price=True),
+    "bridge_ahead": Component(lump=True, with_rent_price=True),
+    "bridge_fixed": Component(with_rent_price=True),
     # financing and tax
-    "down_payment": Component(meaning="own money at the start", lump=True),
-    "loan": Component(meaning="interest and principal"),
-    "loan_payoff": Component(meaning="what is still owed when the hardware is sold", lump=True),
-    "lease": Component(meaning="lease payments in advance", lump=True),
-    "depreciation_tax_shield": Component(meaning="tax saved by writing hardware off", lump=True),
-    "tax_on_resale": Component(meaning="tax on what a sale brings above book value", lump=True),
+    "down_payment": Component(lump=True),
+    "loan": Component(),
+    "loan_payoff": Component(lump=True),
+    "lease": Component(lump=True),
+    "depreciation_tax_shield": Component(lump=True),
+    "tax_on_resale": Component(lump=True),
     # paid services
-    "tokens": Component(meaning="tokens of a hosted API", with_use=True),
+    "tokens": Component(with_use=True),
 }
 """Every item that a timeline may hold, by name."""
 

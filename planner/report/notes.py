@@ -201,6 +201,24 @@ TEXTS: Mapping[NoteCode, str | Callable[..., str]] = {
     NoteCode.OTHER_DAYS: (
         "{} {} are used all the same, since there are no others; --set states what you know of that time"
     ),
+    NoteCode.CHARGES_WITHOUT_HOURS: "{:,} charges of accelerators state no quantity in hours; their cost counts, their hours are missing",
+    NoteCode.SPREAD_CHARGES: "charges of up to {:,} hours are spread evenly over them: the curve by hour is smoother than the use was",
+    NoteCode.COPIED_ROWS: "{:,} rows are copies of others in time, resource, kind, quantity and every cost, and count once (--keep-copies)",
+    NoteCode.CORRECTIONS: "corrections count in the hour that they correct, not in the one in which they were billed",
+    NoteCode.UNUSED_SAVINGS_PLANS: "what savings plans did not use is tied to no machine; it counts as far as their use was of accelerators",
+    NoteCode.NO_LIST_PRICES: "the bill has no list prices: savings rate and on-demand equivalent are not told",
+    NoteCode.NOT_IN_CATALOG: "the catalogue does not know {}; its hours count, and it is compared with nothing",
+    NoteCode.BASIS_OF_TABLE: "the table's numbers count as {} hours (--basis)",
+    NoteCode.TIMES_WITHOUT_ZONE: "Slurm's times carry no zone and count as UTC (--timezone)",
+    NoteCode.SLICES: "{:,} jobs held slices of accelerators (MIG): a slice counts as its share of one",
+    NoteCode.CUT_OFF_RESOURCES: "{:,} jobs' resources were cut off by a narrow column: write them with sacct -P, or AllocTRES%200",
+    NoteCode.SHARDS: "{:,} jobs held shards of accelerators; how many make one is not recorded, and they are left out",
+    NoteCode.JOBS_NOT_STARTED: "{:,} jobs never started and hold nothing",
+    NoteCode.JOBS_RUNNING: "{:,} jobs still ran when the records were written, and count until then",
+    NoteCode.COARSE_COUNTER: "{:,} accelerators report GPU_UTIL alone: it says that a kernel ran, not on how much of the chip",
+    NoteCode.NO_USEFUL_HOURS: "{:,} accelerators report no SM_ACTIVE: their useful hours are missing",
+    NoteCode.NO_OWNER_LABELS: "no label says whose an accelerator was (pod, hpc_job): allocated hours are not told",
+    NoteCode.OTHER_SPARK: "Spark {} answers a client of {}; only equal versions are tested",
 }
 
 

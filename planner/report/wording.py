@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from planner.options.reason import Reason, ReasonCode
 from pricing.dates import Dropped
 
-__all__ = ["dropped_text", "reason_text"]
+__all__ = ["COMPONENTS", "dropped_text", "reason_text"]
 
 REASONS = {
     ReasonCode.RECLAIMABLE: "the provider can reclaim the machines at any time",
@@ -53,6 +53,48 @@ REASONS = {
         "its speed is extrapolated, since nothing similar has been measured: test it before you rely on it"
     ),
 }
+
+
+COMPONENTS = {
+    "on_demand": "instance hours used",
+    "kept_hours": "instance hours kept, with or without work",
+    "in_advance": "instance hours bought ahead",
+    "commitment": "committed hours, used or not",
+    "upfront": "paid at the start of a term",
+    "credit": "provider's credits used",
+    "rest_of_term": "months of a term that outlast the horizon",
+    "support_of_use": "support plan on hours used",
+    "support_of_commitment": "support plan on commitments",
+    "support_of_upfront": "support plan on upfront payments",
+    "storage": "storage, billed while machines stand still",
+    "egress": "data sent out",
+    "fees": "other monthly fees",
+    "servers": "servers",
+    "network": "switches and cables that join servers",
+    "install": "delivery and installation",
+    "refresh": "servers and network bought again",
+    "resale": "used hardware sold, less the cost of selling",
+    "idle_power": "electricity of machines that wait",
+    "busy_power": "electricity that work adds",
+    "colocation": "space and power capacity",
+    "staff": "people",
+    "support": "hardware support contract",
+    "spares": "spare parts and replacements",
+    "software": "software licences",
+    "running": "running costs per clock hour",
+    "running_with_use": "running costs per used hour",
+    "bridge_rent": "rent until delivery",
+    "bridge_ahead": "rent until delivery, paid ahead",
+    "bridge_fixed": "committed rent until delivery",
+    "down_payment": "own money at the start",
+    "loan": "interest and principal",
+    "loan_payoff": "what is still owed when the hardware is sold",
+    "lease": "lease payments in advance",
+    "depreciation_tax_shield": "tax saved by writing hardware off",
+    "tax_on_resale": "tax on what a sale brings above book value",
+    "tokens": "tokens of a hosted API",
+}
+"""The items of a timeline (`planner.costs.timeline.COMPONENTS`)."""
 
 
 def reason_text(reason: Reason) -> str:

@@ -12,6 +12,7 @@ from planner.costs.formulas import DISCOUNT, Model, site_names
 from planner.costs.timeline import COMPONENTS
 from planner.report.chart_rows import crossing_month
 from planner.report.live import Cost, Live
+from planner.report.wording import COMPONENTS as COMPONENT_WORDS
 from planner.report.workbook_cells import Book, Sheet, cell_name, column_range, safe_reference
 from planner.report.workbook_options import SERVER_COLUMNS, option_range, server_range
 
@@ -140,7 +141,7 @@ def _write(  # noqa: PLR0913 - where it writes, and what
     side = _side_column(model)
     sheet.put(0, 0, title, "title")
     sheet.compute(1, 0, label[0], label[1], "soft")
-    heads = [COMPONENTS[item].meaning for item in items]
+    heads = [COMPONENT_WORDS[item] for item in items]
     sheet.heads(
         FIRST_ROW - 1,
         ["month", "worth today", *heads, "all items", "of it at one instant", "paid by then (NPV)"],

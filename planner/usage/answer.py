@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from planner.notes import Note
 from planner.usage.bill import Bill
 from planner.usage.curve import Curve
 from planner.usage.elsewhere import Elsewhere
@@ -160,7 +161,7 @@ class Usage:
     bill: Bill | None = field(repr=False)
     energy_kwh: float | None
     faults: tuple[Fault, ...]
-    notes: tuple[str, ...]
+    notes: tuple[Note, ...]
     table: HourTable = field(repr=False)
     counters: Mapping[str, tuple[FloatArray, FloatArray]] = field(default_factory=dict, repr=False)
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 
+from planner.notes import Note
 from planner.usage.faults import Fault
 from planner.usage.hours import HourTable
 from planner.usage.skus import Sku
@@ -119,7 +120,7 @@ class Bill:
         use is of a day or less.
     faults : tuple of Fault
         What is missing from the answer.
-    notes : tuple of str
+    notes : tuple of Note
         What has to be known of it.
     checks : tuple of Check
         What does not add up in it.
@@ -137,7 +138,7 @@ class Bill:
     skus: tuple[Sku, ...]
     span_hours: int
     faults: tuple[Fault, ...]
-    notes: tuple[str, ...] = field(default=())
+    notes: tuple[Note, ...] = field(default=())
     checks: tuple[Check, ...] = field(default=())
     first_hour: int | None = None
     end_hour: int | None = None

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from planner.notes import Note, NoteCode
 from planner.usage.faults import Fault
 from planner.usage.hours import FloatArray, IntArray, coded
 from planner.usage.records import Records, gpu_called, records_of, refuse_if_nothing, table_of
@@ -164,14 +165,12 @@ def _ends(card: IntArray, at_s: FloatArray) -> FloatArray:
     return ends
 
 
-def _notes(coarse: int, without_useful: int, *, has_labels: bool) -> list[str]:
+def _notes(coarse: int, without_useful: int, *, has_labels: bool) -> list[Note]:
     notes = []
     if coarse:
-        notes.append(
-            f"{coarse:,} accelerators report GPU_UTIL alone: it says that a kernel ran, not on how much of the chip"
-        )
+        notes.append(Note(NoteCode.COARSE_COUNTER, (coarse,)))
     if without_useful:
-        notes.append(f"{without_useful:,} accelerators report no SM_ACTIVE: their useful hours are missing")
+        notes.append(Note(NoteCode.NO_USEFUL_HOURS, (without_useful,)))
     if not has_labels:
-        notes.append("no label says whose an accelerator was (pod, hpc_job): allocated hours are not told")
+        notes.append(Note(NoteCode.NO_OWNER_LABELS))
     return notes

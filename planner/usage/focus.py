@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from planner.engine import Engine
+from planner.notes import Note, NoteCode
 from planner.usage import ledger, query
 from planner.usage.bill import PLAN_WORD, Apart, Bill, Check, Rate
 from planner.usage.columns import version_of
@@ -103,9 +104,7 @@ def read_bill(
     checks += ledger.checks_of(readable, hours, known)
     notes = _notes(readable, hours, span, copied, keep_copies=keep_copies)
     if without_hours:
-        notes.append(
-            f"{without_hours:,} charges of accelerators state no quantity in hours; their cost counts, their hours are missing"
-        )
+        notes.append(Note(NoteCode.CHARGES_WITHOUT_HOURS, (without_hours,)))
     return Bill(
         table=hours,
         rows=int(sum(row["rows"] for row in kinds)),
@@ -343,21 +342,15 @@ def _apart(kinds: Sequence[Mapping[str, Any]], rates: Mapping[str, Rate]) -> tup
 
 def _notes(
     kinds: Sequence[Mapping[str, Any]], hours: HourTable, span: int, copied: int, *, keep_copies: bool
-) -> list[str]:
+) -> list[Note]:
     notes = []
     if span > 1:
-        notes.append(
-            f"charges of up to {span:,} hours are spread evenly over them: the curve by hour is smoother than the use was"
-        )
+        notes.append(Note(NoteCode.SPREAD_CHARGES, (span,)))
     if copied and not keep_copies:
-        notes.append(
-            f"{copied:,} rows are copies of others in time, resource, kind, quantity and every cost, and count once (--keep-copies)"
-        )
+        notes.append(Note(NoteCode.COPIED_ROWS, (copied,)))
     if any(row["category"] == "Usage" and (row["charge_class"] or "") == "Correction" for row in kinds):
-        notes.append("corrections count in the hour that they correct, not in the one in which they were billed")
+        notes.append(Note(NoteCode.CORRECTIONS))
     plans = hours.equals("gpu", PLAN_WORD) if len(hours) else np.zeros(0, dtype=bool)
     if plans.any():
-        notes.append(
-            "what savings plans did not use is tied to no machine; it counts as far as their use was of accelerators"
-        )
+        notes.append(Note(NoteCode.UNUSED_SAVINGS_PLANS))
     return notes

@@ -7,6 +7,7 @@ from itertools import pairwise
 from statistics import median
 from zoneinfo import ZoneInfo
 
+from planner.notes import Note, NoteCode
 from planner.usage.faults import Fault
 from planner.usage.records import Records, Stretch, gpu_called, records_of, rows_of_file
 from planner.usage.sources import Source
@@ -102,7 +103,7 @@ def read_plain(sources: Sequence[Source], *, basis: str = "allocated", timezone:
                     stretches.append(Stretch(at, until, number, basis, gpu=name, account=owner))
         if endless:
             faults.append(Fault(what="lines that would hold for more than a year", where=f"{source.name}:{min(endless)}", rows=len(endless), hint="is a date mistyped?"))  # fmt: skip
-    notes = [f"the table's numbers count as {basis} hours (--basis)"]
+    notes = [Note(NoteCode.BASIS_OF_TABLE, (basis,))]
     return records_of(stretches, "plain", rows=rows, faults=faults, notes=notes)
 
 

@@ -9,6 +9,7 @@ from itertools import pairwise
 import numpy as np
 
 from planner.delimited import lines_of, rows_of
+from planner.notes import Note
 from planner.usage.faults import Fault, UsageError, fault_text
 from planner.usage.hours import FloatArray, HourTable, IntArray, coded
 from planner.usage.sources import Source
@@ -23,13 +24,8 @@ MOST_ROWS = 1 << 24
 
 __all__ = ["BASES", "Records", "Stretch", "gpu_called", "records_of", "refuse_if_nothing", "rows_of_file", "table_of"]
 
-BASES = {
-    "allocated": "given to somebody: the machine ran and was paid for (bill), a job held it (Slurm), a pod did (Kubernetes)",
-    "present": "the accelerator was there and reported",
-    "busy": "a kernel ran on it, by time",
-    "useful": "its multiprocessors had work, by time and share of them",
-}
-"""Words for four different hours; a number says which it is."""
+BASES = ("allocated", "present", "busy", "useful")
+"""Four different hours; a number says which it is (`planner.report.usage.tables.BASIS_MEANINGS`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +66,7 @@ class Records:
         Lines that were read.
     faults : tuple of Fault
         What is missing from the answer.
-    notes : tuple of str
+    notes : tuple of Note
         What has to be known of it.
     energy_kwh : float or None
         Where power was recorded.
@@ -79,12 +75,12 @@ class Records:
     table: HourTable
     rows: int
     faults: tuple[Fault, ...] = ()
-    notes: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
     energy_kwh: float | None = None
 
 
 def records_of(
-    stretches: Sequence[Stretch], source: str, *, rows: int, faults: Sequence[Fault] = (), notes: Sequence[str] = (),
+    stretches: Sequence[Stretch], source: str, *, rows: int, faults: Sequence[Fault] = (), notes: Sequence[Note] = (),
     energy_kwh: float | None = None,
 ) -> Records:  # fmt: skip
     """Return stretches of time as hours.

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from itertools import product
 from zoneinfo import ZoneInfo
 
+from planner.notes import Note, NoteCode
 from planner.usage.faults import Fault, UsageError
 from planner.usage.records import Records, Stretch, gpu_called, records_of, rows_of_file
 from planner.usage.slices import slice_of
@@ -92,7 +93,7 @@ def read_slurm(sources: Sequence[Source], *, timezone: str = "", columns: Sequen
     faults: list[Fault] = []
     counts = _Counts()
     stretches = [one for source in sources for one in _stretches_of(source, zone, columns, counts, faults)]
-    notes = [] if timezone else ["Slurm's times carry no zone and count as UTC (--timezone)"]
+    notes = [] if timezone else [Note(NoteCode.TIMES_WITHOUT_ZONE)]
     return records_of(stretches, "slurm", rows=counts.rows, faults=faults, notes=notes + _notes(counts))
 
 
@@ -108,15 +109,15 @@ class _Counts:
     shards: int = 0
 
 
-def _notes(counts: _Counts) -> list[str]:
-    said = (
-        (counts.sliced, "jobs held slices of accelerators (MIG): a slice counts as its share of one"),
-        (counts.cut, "jobs' resources were cut off by a narrow column: write them with sacct -P, or AllocTRES%200"),
-        (counts.shards, "jobs held shards of accelerators; how many make one is not recorded, and they are left out"),
-        (counts.waiting, "jobs never started and hold nothing"),
-        (counts.running, "jobs still ran when the records were written, and count until then"),
+def _notes(counts: _Counts) -> list[Note]:
+    told = (
+        (counts.sliced, NoteCode.SLICES),
+        (counts.cut, NoteCode.CUT_OFF_RESOURCES),
+        (counts.shards, NoteCode.SHARDS),
+        (counts.waiting, NoteCode.JOBS_NOT_STARTED),
+        (counts.running, NoteCode.JOBS_RUNNING),
     )
-    return [f"{number:,} {what}" for number, what in said if number]
+    return [Note(code, (number,)) for number, code in told if number]
 
 
 def _stretches_of(

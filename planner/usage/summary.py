@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import numpy as np
 from numpy.typing import NDArray
 
+from planner.notes import Note, NoteCode
 from planner.usage.answer import COMMITTED, Commitments, Group, Measure, Usage
 from planner.usage.bill import Bill
 from planner.usage.curve import curve_of, described
@@ -264,13 +265,11 @@ def _counters(
     return found
 
 
-def _own_notes(part: HourTable, *, money: bool) -> list[str]:
+def _own_notes(part: HourTable, *, money: bool) -> list[Note]:
     notes = []
     unknown = sorted(word for word in part.by("gpu", "gpu_hours") if word.startswith("unknown ("))
     if unknown:
-        notes.append(
-            f"the catalogue does not know {', '.join(unknown)}; its hours count, and it is compared with nothing"
-        )
+        notes.append(Note(NoteCode.NOT_IN_CATALOG, (", ".join(unknown),)))
     if money and not part.total("list_usd"):
-        notes.append("the bill has no list prices: savings rate and on-demand equivalent are not told")
+        notes.append(Note(NoteCode.NO_LIST_PRICES))
     return notes

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from planner.engine import Engine
+from planner.report.notes import note_texts
 from planner.usage.bill import Bill, Rate
 from planner.usage.faults import UsageError
 from planner.usage.summary import summarised
@@ -301,7 +302,7 @@ def test_charges_of_a_day_are_spread_over_its_hours_and_that_is_said(
     pq.write_table(next(iter(bills.tables(bill, "1.2", seed=1))), tmp_path / "bill.parquet")
     found = read(tmp_path / "bill.parquet")
     assert found.span_hours == 24
-    assert any("spread evenly" in note for note in found.notes)
+    assert any("spread evenly" in note for note in note_texts(found.notes))
     level = found.table.level("gpu_hours", int(found.table.hour.min()), 48)
     assert level == pytest.approx(np.full(48, 12 * 8 / 24))
     assert found.table.total("effective_usd") == pytest.approx(240.0)

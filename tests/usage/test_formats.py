@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from planner.report.notes import note_texts
 from planner.usage.dcgm import read_dcgm
 from planner.usage.plain import read_plain
 from planner.usage.records import Records
@@ -140,7 +141,7 @@ def test_jobs_on_slices_hold_parts_of_accelerators(tmp_path: Path) -> None:
     text = f"{HEAD}\n1|2026-10-01T00:00:00|2026-10-01T07:00:00|COMPLETED|gres/gpu:1g.10gb=1,gres/gpu=1|25200\n2|2026-10-01T00:00:00|2026-10-01T07:00:00|COMPLETED|gres/gpu:a100_3g.20gb=2,gres/gpu=2|25200\n"
     records = _read(tmp_path / "jobs", text, "slurm")
     assert _hours(records) == pytest.approx({"allocated": 1 + 6})
-    assert any("slices" in note for note in records.notes)
+    assert any("slices" in note for note in note_texts(records.notes))
 
 
 COUNTERS = {

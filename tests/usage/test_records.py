@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from planner.report.notes import note_texts
 from planner.usage import records as records_module
 from planner.usage.dcgm import read_dcgm
 from planner.usage.faults import UsageError
@@ -49,8 +50,8 @@ def test_jobs_hold_their_accelerators_and_steps_none_again(tmp_path: Path) -> No
     first = int(records.table.hour.min())
     assert records.table.level("gpu_hours", first, 3).tolist() == [4.0, 11.0, 4.5]
     assert records.table.by("gpu", "gpu_hours") == {"h100": 16.0, "": 3.5}
-    assert [note for note in records.notes if "never started" in note]
-    assert [note for note in records.notes if "still ran" in note]
+    assert [note for note in note_texts(records.notes) if "never started" in note]
+    assert [note for note in note_texts(records.notes) if "still ran" in note]
 
 
 def test_records_without_a_header_say_the_same(tmp_path: Path) -> None:
@@ -64,7 +65,7 @@ def test_the_cluster_s_time_zone_moves_its_hours(tmp_path: Path) -> None:
     utc = read_slurm(_sources(tmp_path, "a.txt", SACCT), timezone="UTC")
     berlin = read_slurm(_sources(tmp_path, "b.txt", SACCT), timezone="Europe/Berlin")
     assert int(utc.table.hour.min()) - int(berlin.table.hour.min()) == 2
-    assert any("no zone" in note for note in read_slurm(_sources(tmp_path, "c.txt", SACCT)).notes)
+    assert any("no zone" in note for note in note_texts(read_slurm(_sources(tmp_path, "c.txt", SACCT)).notes))
     with pytest.raises(UsageError, match="no time zone is called"):
         read_slurm(_sources(tmp_path, "d.txt", SACCT), timezone="Mars/Olympus")
 
@@ -117,7 +118,7 @@ def test_a_column_for_each_metric_and_one_for_each_series_say_the_same(tmp_path:
     found = [read_dcgm(_sources(tmp_path, f"{n}.csv", text)) for n, text in enumerate((wide, series))]
     assert [_hours(one, "busy") for one in found] == pytest.approx([0.85, 0.85])
     assert [_hours(one, "present") for one in found] == pytest.approx([2.0, 2.0])
-    assert all(any("GPU_UTIL alone" in note for note in one.notes) for one in found)
+    assert all(any("GPU_UTIL alone" in note for note in note_texts(one.notes)) for one in found)
 
 
 def test_a_gap_in_the_counters_is_no_use(tmp_path: Path) -> None:

@@ -8,14 +8,22 @@ from datetime import UTC, datetime
 from typing import Any
 
 from planner.figures import count, percent, usd
+from planner.report.notes import note_texts
 from planner.report.table import Column, Table
 from planner.report.values import Record
 from planner.usage.answer import Group, Measure, Usage
 from planner.usage.faults import fault_text
-from planner.usage.records import BASES
 from planner.words import how_paid
 
 __all__ = ["usage_record", "usage_tables"]
+
+BASIS_MEANINGS = {
+    "allocated": "given to somebody: the machine ran and was paid for (bill), a job held it (Slurm), a pod did (Kubernetes)",
+    "present": "the accelerator was there and reported",
+    "busy": "a kernel ran on it, by time",
+    "useful": "its multiprocessors had work, by time and share of them",
+}
+"""Words for four different hours."""
 
 HOURS_PER_MONTH = 730
 SHOWN = 12
@@ -94,7 +102,7 @@ def usage_record(usage: Usage, *, tag: str = "", decision: Mapping[str, Any] | N
         "decision": decision,
         "is_partial": bool(usage.faults),
         "faults": [asdict(one) for one in usage.faults],
-        "notes": list(usage.notes),
+        "notes": list(note_texts(usage.notes)),
     }
 
 
@@ -104,7 +112,7 @@ def _measure(measure: Measure) -> Record:
     return {
         "source": measure.source,
         "basis": measure.basis,
-        "meaning": BASES[measure.basis],
+        "meaning": BASIS_MEANINGS[measure.basis],
         "gpu_hours": measure.gpu_hours,
         **curve,
         "load_duration": duration,
@@ -134,7 +142,9 @@ def usage_tables(usage: Usage, *, tag: str = "") -> list[Table]:
         rows = tuple((fault_text(one), one.hint) for one in usage.faults)
         tables.append(Table("Missing from this answer", (Column("what could not be read"), Column("way out")), rows))
     if usage.notes:
-        tables.append(Table("Notes", (Column("what has to be known"),), tuple((note,) for note in usage.notes)))
+        tables.append(
+            Table("Notes", (Column("what has to be known"),), tuple((note,) for note in note_texts(usage.notes)))
+        )
     return tables
 
 
@@ -211,7 +221,9 @@ def _measures(usage: Usage) -> Table:
         )
         for one in usage.measures
     )
-    meanings = "; ".join(f"{basis}: {BASES[basis]}" for basis in dict.fromkeys(one.basis for one in usage.measures))
+    meanings = "; ".join(
+        f"{basis}: {BASIS_MEANINGS[basis]}" for basis in dict.fromkeys(one.basis for one in usage.measures)
+    )
     return Table(
         "Hours, by what they are",
         (
