@@ -14,7 +14,7 @@ from tests.conftest import ROOT
 @pytest.mark.slow
 def test_no_malformed_input_ends_in_a_bug(tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, ROOT / "scripts" / "fuzz.py", "480", "11", "--keep", tmp_path],
+        [sys.executable, ROOT / "scripts" / "fuzz.py", "320", "11", "--keep", tmp_path],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]

@@ -227,7 +227,8 @@ class Note:
     code : str
         ``own_providers`` (names: theirs), ``trend`` (names: accelerator; amounts: first and last accelerators, days, recent
         days), ``short`` (days, least days), ``repeated`` (days), ``no_seasons`` (days), ``spot`` (names, their shares),
-        ``no_spot``, ``commitments``, ``owned`` (months), ``elsewhere`` or ``same_place``.
+        ``no_spot``, ``commitments``, ``owned`` (months), ``elsewhere``, ``same_place`` or ``not_bought`` (names: where; amounts: margin and
+        confidence that a purchase takes).
     names : tuple of str
         See there.
     amounts : tuple of float

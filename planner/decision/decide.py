@@ -16,13 +16,12 @@ from planner.decision.case import LEAST_RECORD_HOURS, TODAY, Case, case_of
 from planner.decision.dispatch import dispatched_usd
 from planner.decision.ladder import ladder_of
 from planner.decision.place import Place, places_of
-from planner.decision.resampling import resampled_costs_usd
+from planner.decision.sure import bought_where_it_holds, holds_share, those_that_hold
 from planner.decision.switch_off import switch_off_of
 from planner.decision.year import HOURS_PER_YEAR, year_of
 from planner.errors import InputError, NothingFitsError
 from planner.mix_tiers import owned_timeline_of
 from planner.options.servers import ownable_servers
-from planner.tiers import TierKind
 from planner.usage.answer import Usage
 from planner.usage.bill import PLAN_WORD
 from planner.usage.choice import chosen_gpu
@@ -35,12 +34,8 @@ __all__ = ["decide"]
 FloatArray = NDArray[np.float64]
 LEAST_SHARE = 0.01
 """An accelerator with less of the hours than this keeps what it has; nothing is decided for it."""
-SURE_SHARE = 0.8
-"""Who may lose by a change in more than every fifth resample keeps what there is: it costs nothing and binds nobody."""
 LEAST_SAVING_SHARE = 0.005
 """Who would save less than this of what was paid keeps what there is: bills and price lists are no more exact."""
-HOLDS_WITHIN = 0.05
-"""A decision holds in a resample where it costs no more than this above the best one for that resample."""
 DAYS_PER_YEAR = 365.25
 SEASONS_HOURS = 2 * HOURS_PER_YEAR
 
@@ -129,17 +124,10 @@ def decide(  # noqa: PLR0913 - the options of the command, each by name
         )
     everything = [*cases, *fine]
     is_short = any(case.is_short for case in everything)
-    sure = None if is_short else resampled_costs_usd(cases, assumptions, resamples, seed)
-    if sure is not None:
-        # Who is not sure to save by owning may be by a commitment.
-        held = set(_sure_of(sure))
-        lighter = [case if n in held else _without_own(case) for n, case in enumerate(cases)]
-        if any(new is not old for new, old in zip(lighter, cases, strict=True)):
-            again = resampled_costs_usd(lighter, assumptions, resamples, seed)
-            better = [n for n in _sure_of(again) if n not in held] if again is not None else []
-            for n in better:
-                cases[n], sure[:, n, :] = lighter[n], again[:, n, :] if again is not None else sure[:, n, :]
-        cases, sure, doubtful = _those_that_hold(cases, sure)
+    sure, not_bought = None, list[Case]()
+    if cases and resamples and not is_short:
+        cases, sure, not_bought = bought_where_it_holds(cases, assumptions, resamples, seed)
+        cases, sure, doubtful = those_that_hold(cases, sure)
         kept += [_why_doubtful(_name(case.place, places), case, share, per_month) for case, share in doubtful]
     found = [
         _decided(case, assumptions, months, None if sure is None else sure[:, number, :])
@@ -150,10 +138,14 @@ def decide(  # noqa: PLR0913 - the options of the command, each by name
     sized = {case.gpu for case in cases if case.idle_gpus > 0}
     switch_off = switch_off_of(usage, per_month / usage.hours, asked, changed, sized)
     notes = _notes(usage, own_providers, months, everything, elsewhere=elsewhere)
+    if not_bought:
+        least = assumptions["verdict.least_confidence_share"]
+        names = tuple(_name(case.place, places) for case in not_bought)
+        notes.append(Note(code="not_bought", names=names, amounts=(assumptions["verdict.buy_margin_share"], least)))
     providers = tuple(sorted({offer.provider for offer in catalog.offers}))
     has_any = sure is not None and len(cases) > 0
     saved = (sure[0] - sure[1]).sum(axis=0) * per_month / HOURS_PER_YEAR if sure is not None and has_any else None
-    holds = _holds_share(sure.sum(axis=1)) if sure is not None and has_any else None
+    holds = holds_share(sure.sum(axis=1)) if sure is not None and has_any else None
     whole = _whole(found, kept, switch_off, saved, holds, paid, providers, notes)
     return replace(
         whole,
@@ -186,31 +178,9 @@ def _paid_usd_per_hour(usage: Usage, cases: Sequence[Case], wanted: str) -> floa
 
 def _why_doubtful(name: str, case: Case, saves_share: float, per_month: float) -> Kept:
     saving = (case.paid_usd_per_hour - case.mix_usd_per_hour) * per_month
+    if saving <= LEAST_SAVING_SHARE * case.paid_usd_per_hour * per_month:
+        return _why_fine(name, case, per_month)
     return Kept(name=name, code="close_call", usd_per_month=saving, saves_share=saves_share, mix=case.mix)
-
-
-def _sure_of(sure: FloatArray) -> list[int]:
-    """Return which cases save in enough of the resamples."""
-    return np.flatnonzero(((sure[0] - sure[1]) > 0).mean(axis=1) >= SURE_SHARE).tolist()
-
-
-def _without_own(case: Case) -> Case:
-    """Return the same with the cheapest mix that buys nothing, where that saves anything."""
-    if TierKind.OWNED not in case.kinds():
-        return case
-    lighter = case.mixed(TierKind.COMMITTED, TierKind.SPOT)
-    saves = lighter.paid_usd_per_hour - lighter.mix_usd_per_hour > LEAST_SAVING_SHARE * case.paid_usd_per_hour
-    return lighter if saves else case
-
-
-def _those_that_hold(
-    cases: Sequence[Case], sure: FloatArray
-) -> tuple[list[Case], FloatArray, list[tuple[Case, float]]]:
-    """Return the cases whose mix saves surely enough, and the others with the share of resamples in which theirs does."""
-    saves = ((sure[0] - sure[1]) > 0).mean(axis=1)
-    held = _sure_of(sure)
-    doubtful = [(case, float(saves[n])) for n, case in enumerate(cases) if n not in held]
-    return [cases[number] for number in held], sure[:, held, :], doubtful
 
 
 def _why_fine(name: str, case: Case, hours_per_month: float) -> Kept:
@@ -219,11 +189,6 @@ def _why_fine(name: str, case: Case, hours_per_month: float) -> Kept:
     dearer = (case.mix_usd_per_hour - case.paid_usd_per_hour) * hours_per_month
     is_dearer = dearer > LEAST_SAVING_SHARE * case.paid_usd_per_hour * hours_per_month
     return Kept(name=name, code="dearer" if is_dearer else "as_dear", usd_per_month=dearer, mix=case.mix)
-
-
-def _holds_share(costs_usd: FloatArray) -> float:
-    """Return in which share of the resamples the mix is nearly the best: paid, mix and best of all, shape (3, resamples)."""
-    return float((costs_usd[1] <= costs_usd[2] * (1 + HOLDS_WITHIN)).mean())
 
 
 def _own_providers(usage: Usage, catalog: Catalog) -> tuple[str, ...]:
@@ -254,7 +219,7 @@ def _decided(case: Case, assumptions: Assumptions, months: int, sure: FloatArray
     if sure is not None:
         saved = (sure[0] - sure[1]) * per_month / HOURS_PER_YEAR
         low, high = (float(x) for x in np.quantile(saved, [0.1, 0.9]))
-        holds = _holds_share(sure)
+        holds = holds_share(sure)
         saves = float((saved > 0).mean())
     return GpuDecision(
         gpu=case.gpu,

@@ -24,9 +24,9 @@ FloatArray = NDArray[np.float64]
 
 
 def resampled_costs_usd(
-    cases: Sequence[Case], assumptions: Assumptions, resamples: int, seed: int
-) -> FloatArray | None:
-    """Return paid, mix and best cost of each resample and case in USD a year, shape (3, cases, resamples).
+    cases: Sequence[Case], lighter: Sequence[Case], assumptions: Assumptions, resamples: int, seed: int
+) -> FloatArray:
+    """Return paid, mix, lighter mix and best cost of each resample and case in USD a year, shape (4, cases, resamples).
 
     The best is the cheapest of keeping what there is, the mix, and any other mix. Each resample draws weeks of the record, and how prices and demand go on; all accelerators share both.
 
@@ -34,15 +34,15 @@ def resampled_costs_usd(
     ----------
     cases : sequence of Case
         Those with curves of one length share the weeks that are drawn.
+    lighter : sequence of Case
+        The same with the mix that buys nothing.
     assumptions : Assumptions
         How far rents, server prices and demand may go.
     resamples : int
-        0 for none: then there is no array.
+        How many, at least one.
     seed : int
         The same draws the same.
     """
-    if resamples == 0 or not cases:
-        return None
     rng = np.random.default_rng(seed)
     inputs = [_uncertain(assumptions, name) for name in ("risk.server_price_ratio", "risk.demand_ratio")]
     inputs.append(_uncertain(assumptions, "rent.price_change_share_per_year"))
@@ -53,7 +53,7 @@ def resampled_costs_usd(
     # How a price went since it was seen is known as little as how it will go on; in the middle it stands where it stood.
     price = _uncertain(assumptions, "rent.price_change_share_per_year")
     since = (1.0 + draw([price], {}, resamples, np.random.default_rng([seed, 1]))[price.name]) / (1.0 + price.typical)
-    costs = np.zeros((3, len(cases), resamples))
+    costs = np.zeros((4, len(cases), resamples))
     lengths = sorted({len(case.level) for case in cases})
     for number in range(resamples):
         weeks = {hours: resampled_hours(hours, rng) for hours in lengths}
@@ -72,11 +72,12 @@ def resampled_costs_usd(
             open_usd, fixed_usd = case.open_usd[picked] * ratio, case.fixed_usd[picked]
             costs[0, row, number] = float(open_usd.sum()) * rent + float(fixed_usd.sum())
             costs[1, row, number] = dispatched_usd(level, tiers, case.machines())
+            costs[2, row, number] = dispatched_usd(level, tiers, lighter[row].machines())
             try:
                 best = cheapest_mix(DemandCurve(units=level), tiers, time_limit_s=5.0).total_usd if level.any() else 0.0
             except PlanningError:
                 best = costs[1, row, number]
-            costs[2, row, number] = min(best, costs[1, row, number], costs[0, row, number])
+            costs[3, row, number] = min(best, *costs[:3, row, number])
     return costs
 
 

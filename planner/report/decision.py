@@ -77,7 +77,7 @@ def headline(decision: Decision) -> str:
     if decision.holds_share is not None:
         text += (
             f"; between {usd(decision.saving_low_usd_per_month)} and {usd(decision.saving_high_usd_per_month)} in 8 of 10 "
-            f"resamples, and the choice, held against keeping what there is too, holds in {percent(decision.holds_share)} of them"
+            f"resamples; in {percent(decision.holds_share)} of them nothing else, keeping what there is included, would be over 5 % cheaper"
         )
     elif decision.is_short:
         text += "; the record is too short to say how sure that is"
@@ -192,7 +192,12 @@ def _parts(gpu: GpuDecision) -> Table:
     notes = []
     if gpu.break_even is not None:
         notes.append(
-            f"an hour in use cost {usd(gpu.break_even.paid_usd_per_gpu_hour)} USD, with what was committed and not used; {note_text(gpu.break_even.because)}; the base load works in {percent(gpu.break_even.base_use_share)} of the hours"
+            f"an hour in use cost {usd(gpu.break_even.paid_usd_per_gpu_hour)} USD, with what was committed and not used; {note_text(gpu.break_even.because)}"
+            + (
+                f"; the base load works in {percent(gpu.break_even.base_use_share)} of the hours"
+                if gpu.base_gpus > 0
+                else ""
+            )
         )
     if gpu.going_on_gpus is not None:
         notes.append(

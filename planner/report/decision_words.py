@@ -85,6 +85,11 @@ def note_said(note: Note) -> str:
             return (
                 f"spot is taken for {shares} at most: as much as ran on it already, or mix.spot_share where that is set"
             )
+        case "not_bought":
+            return (
+                f"nothing is bought for {', '.join(note.names)}: it would have to cost {percent(amounts[0])} less than what binds nobody, and "
+                f"less than everything else in {percent(amounts[1])} of the resamples (verdict.buy_margin_share, verdict.least_confidence_share)"
+            )
         case "owned":
             return f"an owned server stands in colocation over {amounts[0]:.0f} months and is counted as if delivered at once"
         case code:

@@ -171,6 +171,20 @@ def test_the_same_seed_is_equally_sure_and_the_range_holds_the_middle() -> None:
     assert one.resamples == 12
 
 
+def test_servers_are_bought_only_where_that_is_as_sure_as_a_plan_asks() -> None:
+    usage = _usage(np.tile(np.concatenate([np.full(84, 8.0), np.full(84, 24.0)]), 4), 6.88)
+
+    def kinds(least_share: float) -> set[str]:
+        assumptions = default_assumptions().override({"verdict.least_confidence_share": least_share}, "this test")
+        decision = decide(usage, load_bundled(), assumptions, resamples=60, seed=4)
+        assert decision.ladder[-1].kind == "owned"
+        assert ("not_bought" in {note.code for note in decision.notes}) == (least_share > 0.7)
+        return {part.kind for gpu in decision.gpus for part in gpu.parts}
+
+    assert "owned" in kinds(0.6)
+    assert kinds(0.9) == {"committed"}
+
+
 def test_certain_prices_and_demand_of_a_steady_fleet_leave_no_doubt() -> None:
     sure = default_assumptions().override(
         {"rent.price_change_share_per_year": 0.0, "risk.server_price_ratio": 1.0, "risk.demand_ratio": 1.0}, "test"

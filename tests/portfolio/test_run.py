@@ -270,7 +270,7 @@ def test_a_worker_killed_in_the_middle_leaves_no_workload_out(tmp_path: Path) ->
     with source.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, tables().COLUMNS, lineterminator="\n")
         writer.writeheader()
-        writer.writerows(tables().portfolio_rows(3000, shapes=120, seed=9))
+        writer.writerows(tables().portfolio_rows(800, shapes=40, seed=9))
     run = _cli("plan", "jobs.csv", "-o", "result.csv", "--workers", "2", cwd=tmp_path)
     folder = tmp_path / ".result.csv.gpuplan"
     _until(lambda: folder.is_dir() and any(folder.glob("part-*.jsonl")))
@@ -289,7 +289,7 @@ def test_a_run_that_is_interrupted_or_killed_goes_on(tmp_path: Path) -> None:
     with source.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, tables().COLUMNS, lineterminator="\n")
         writer.writeheader()
-        writer.writerows(tables().portfolio_rows(2000, shapes=120, seed=10))
+        writer.writerows(tables().portfolio_rows(800, shapes=40, seed=10))
     folder = tmp_path / ".result.parquet.gpuplan"
     for kill in (signal.SIGINT, signal.SIGKILL):
         before = len(list(folder.glob("part-*.jsonl")))

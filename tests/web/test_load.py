@@ -1,8 +1,8 @@
 """Many people at once: everybody is served in the end.
 
-Each of 100 users opens the form, plans work of their own (no two plans are alike, so nothing is remembered), reads for a
+Each of 40 users opens the form, plans work of their own (no two plans are alike, so nothing is remembered), reads for a
 while, and plans again. Sliders ask the server for nothing. How long they wait is measured by `scripts/bench web`
-(GPUPLAN_LOAD_SECONDS is how long this test lasts).
+(GPUPLAN_LOAD_USERS are how many, GPUPLAN_LOAD_SECONDS is how long they come).
 """
 
 from __future__ import annotations
@@ -17,11 +17,12 @@ import pytest
 from tests.web.client import SERVE, ask
 
 pytestmark = pytest.mark.slow
-USERS, READING_S = 100, 45.0
+READING_S = 45.0
+USERS = int(os.environ.get("GPUPLAN_LOAD_USERS", "40"))
 SECONDS = float(os.environ.get("GPUPLAN_LOAD_SECONDS", "30"))
 
 
-def test_a_hundred_people_at_once_are_all_served(address: str) -> None:
+def test_many_people_at_once_are_all_served(address: str) -> None:
     took: list[float] = []
     failed: list[str] = []
     ask(address, "/plan", SERVE)  # the processes have read their prices

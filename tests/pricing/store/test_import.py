@@ -204,7 +204,7 @@ ANSWER = st.tuples(st.booleans(), st.integers(0, 8), st.dictionaries(st.sampled_
 
 
 @pytest.mark.slow
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(ANSWER, min_size=1, max_size=7))
 def test_whatever_files_come_late_the_end_of_time_answers_as_now_and_the_sources_own_day_as_it_said(
     tmp_path: Path, answers: list[tuple[bool, int, dict[str, float]]]
