@@ -7,22 +7,34 @@ from them. A workload has one kind of work; the kinds are a union that is read w
 from __future__ import annotations
 
 import math
-from datetime import date
-from enum import StrEnum
-from typing import Annotated, Any, Literal, Self, cast
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
-    BaseModel,
     BeforeValidator,
     ConfigDict,
-    Discriminator,
     Field,
     ModelWrapValidatorHandler,
-    Tag,
     model_validator,
 )
 
-from planner.demand.lengths import Lengths
+from planner.demand.constraints import Constraints, Interconnect
+from planner.demand.have import Commitment, Have, Own, OwnedMachines, Share
+from planner.demand.media import Diffusion, Transcribe, Video
+from planner.demand.model_numbers import ModelNumbers
+from planner.demand.precision import CACHE_FORMATS, Precision, Precisions
+from planner.demand.sections import (
+    Count,
+    Name,
+    Percentile,
+    Positive,
+    Profile,
+    Rate,
+    Section,
+    TokenLengths,
+    Tokens,
+    Width,
+    no_truth_value,
+)
 from planner.demand.traffic_kinds import Traffic, traffic_kind
 
 __all__ = [
@@ -49,159 +61,12 @@ __all__ = [
 ]
 
 
-def _no_truth_value(value: object) -> object:
-    # YAML's `true` would pass as the number 1.
-    if isinstance(value, bool):
-        raise ValueError(f"a number was expected, got {str(value).lower()}")  # noqa: TRY004  pydantic collects ValueError
-    return value
-
-
-def _one_or_many(value: object) -> object:
-    # `precision: fp8` means the same as `precision: [fp8]`.
-    return (value,) if isinstance(value, str) else value
-
-
-Positive = Annotated[float, Field(gt=0, le=1e15), BeforeValidator(_no_truth_value)]
-"""More than nothing, and small enough to be meant."""
-Rate = Annotated[float, Field(gt=0, le=1e6), BeforeValidator(_no_truth_value)]
-"""Requests per second; the largest services of the world stay below a million."""
-Count = Annotated[int, Field(gt=0, le=10**12), BeforeValidator(_no_truth_value)]
-Layers = Annotated[int, Field(gt=0, le=10_000), BeforeValidator(_no_truth_value)]
-Width = Annotated[int, Field(gt=0, le=1_000_000), BeforeValidator(_no_truth_value)]
-Tokens = Annotated[int, Field(gt=0, le=100_000_000), BeforeValidator(_no_truth_value)]
-"""Tokens of one request or sequence; the longest contexts hold ten million."""
-TokenLengths = Annotated[
-    Annotated[Tokens, Tag("Tokens")] | Annotated[Lengths, Tag("Lengths")],
-    Discriminator(lambda value: "Lengths" if isinstance(value, dict | Lengths) else "Tokens"),
-]
-"""Tokens of requests: their mean, or how they vary."""
-Percentile = Annotated[
-    Annotated[float, Field(ge=1, le=99.9), BeforeValidator(_no_truth_value), Tag("Percent")]
-    | Annotated[Literal["mean"], Tag("Mean")],
-    Discriminator(lambda value: "Mean" if isinstance(value, str) and value[:1].isalpha() else "Percent"),
-]
-Name = Annotated[str, Field(max_length=100)]
-Names = Annotated[tuple[Name, ...], Field(max_length=200), BeforeValidator(_one_or_many)]
-
-
-class _Section(BaseModel):
-    """A part of the file: unknown keys are errors, values do not change, NaN and infinity are no numbers."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class Precision(StrEnum):
-    """Number format of weights, of computation, or of the KV cache; from ``q8_0`` on the formats of llama.cpp's files."""
-
-    FP32 = "fp32"
-    BF16 = "bf16"
-    FP16 = "fp16"
-    FP8 = "fp8"
-    INT8 = "int8"
-    INT4 = "int4"
-    NF4 = "nf4"
-    FP4 = "fp4"
-    MXFP4 = "mxfp4"
-    NVFP4 = "nvfp4"
-    AWQ = "awq"
-    GPTQ = "gptq"
-    Q8_0 = "q8_0"
-    Q6_K = "q6_k"
-    Q5_K_M = "q5_k_m"
-    Q5_K_S = "q5_k_s"
-    Q5_1 = "q5_1"
-    Q5_0 = "q5_0"
-    Q4_K_M = "q4_k_m"
-    Q4_K_S = "q4_k_s"
-    Q4_1 = "q4_1"
-    Q4_0 = "q4_0"
-    IQ4_NL = "iq4_nl"
-    IQ4_XS = "iq4_xs"
-    Q3_K_L = "q3_k_l"
-    Q3_K_M = "q3_k_m"
-    Q3_K_S = "q3_k_s"
-    IQ3_M = "iq3_m"
-    IQ3_S = "iq3_s"
-    IQ3_XS = "iq3_xs"
-    IQ3_XXS = "iq3_xxs"
-    Q2_K = "q2_k"
-    Q2_K_S = "q2_k_s"
-    IQ2_M = "iq2_m"
-    IQ2_S = "iq2_s"
-    IQ2_XS = "iq2_xs"
-    IQ2_XXS = "iq2_xxs"
-    IQ1_M = "iq1_m"
-    IQ1_S = "iq1_s"
-
-
-CACHE_FORMATS = frozenset({"fp32", "bf16", "fp16", "fp8", "int8", "int4", "fp4", "nvfp4", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0", "iq4_nl"})  # fmt: skip
-"""Formats in which engines keep the KV cache; those of llama.cpp are what its ``--cache-type-k`` takes."""
-Precisions = Annotated[tuple[Precision, ...], Field(max_length=20), BeforeValidator(_one_or_many)]
-
-
-class Profile(StrEnum):
-    """How demand moves over the week."""
-
-    STEADY = "steady"
-    OFFICE_HOURS = "office_hours"
-    BATCH_NIGHTS = "batch_nights"
-    BURSTY = "bursty"
-
-
-class Interconnect(StrEnum):
-    """What the machines of one training job have to be joined by."""
-
-    ANY = "any"
-    ETHERNET = "ethernet"
-    EFA = "efa"
-    INFINIBAND = "infiniband"
-
-
-class ModelNumbers(_Section):
-    """A model told by its numbers, for one that has no known name.
-
-    Attributes
-    ----------
-    parameters_b, active_parameters_b : float
-        All parameters, and those that one token passes through, in 1e9.
-    layers, hidden, heads, kv_heads, head_dim, ffn, vocab : int
-        Depth, width, attention heads, key-value heads, width of a head, width of the MLP, vocabulary.
-    gated_mlp : bool
-        True for three MLP matrices (SwiGLU, GeGLU), false for two.
-    tied_embeddings : bool
-        Whether input and output embedding are one matrix.
-    experts, experts_per_token, expert_ffn, shared_experts : int
-        Mixture of experts; 0 for a dense model.
-    max_context_tokens : int
-        Longest context that the model was made for; 0 where unknown.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, protected_namespaces=())
-
-    parameters_b: Annotated[float, Field(gt=0, le=1e6), BeforeValidator(_no_truth_value)]
-    active_parameters_b: Annotated[float, Field(gt=0, le=1e6), BeforeValidator(_no_truth_value)] | None = None
-    layers: Layers | None = None
-    hidden: Width | None = None
-    heads: Width | None = None
-    kv_heads: Width | None = None
-    head_dim: Width | None = None
-    ffn: Width | None = None
-    vocab: Annotated[int, Field(gt=0, le=10_000_000), BeforeValidator(_no_truth_value)] | None = None
-    gated_mlp: bool = True
-    tied_embeddings: bool = False
-    experts: int = Field(default=0, ge=0, le=100_000)
-    experts_per_token: int = Field(default=0, ge=0, le=100_000)
-    expert_ffn: int = Field(default=0, ge=0, le=1_000_000)
-    shared_experts: int = Field(default=0, ge=0, le=100_000)
-    max_context_tokens: int = Field(default=0, ge=0, le=2_000_000_000)
-
-
 def _lengths_may_be_missing(schema: dict[str, Any]) -> None:
     """Let an editor accept a service whose kind of traffic tells the lengths."""
     schema["required"] = [name for name in schema["required"] if name not in {"input_tokens", "output_tokens"}]
 
 
-class Serve(_Section):
+class Serve(Section):
     """Answer requests as they come, within limits.
 
     Attributes
@@ -242,10 +107,10 @@ class Serve(_Section):
     limit_percentile: Percentile = 95.0
     ttft_limit_ms: Positive | None = None
     tpot_limit_ms: Positive | None = None
-    spare_replicas: Annotated[int, Field(ge=0, le=1000), BeforeValidator(_no_truth_value)] | None = None
+    spare_replicas: Annotated[int, Field(ge=0, le=1000), BeforeValidator(no_truth_value)] | None = None
     profile: Profile = Profile.STEADY
     prefix_cache_hit_share: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    drafted_tokens: Annotated[int, Field(ge=0, le=16), BeforeValidator(_no_truth_value)] = 0
+    drafted_tokens: Annotated[int, Field(ge=0, le=16), BeforeValidator(no_truth_value)] = 0
 
     @model_validator(mode="wrap")
     @classmethod
@@ -264,7 +129,7 @@ class Serve(_Section):
         return made
 
 
-class Pretrain(_Section):
+class Pretrain(Section):
     """Train a model from the start.
 
     Attributes
@@ -288,7 +153,7 @@ class Pretrain(_Section):
     optimizer: Literal["adamw", "adamw_8bit", "adafactor", "sgd"] = "adamw"
 
 
-class Finetune(_Section):
+class Finetune(Section):
     """Train a trained model further.
 
     Attributes
@@ -321,7 +186,7 @@ class Finetune(_Section):
     optimizer: Literal["adamw", "adamw_8bit", "adafactor", "sgd"] = "adamw"
 
 
-class Batch(_Section):
+class Batch(Section):
     """Answer many requests by a deadline; nobody waits for the single answer.
 
     Attributes
@@ -345,7 +210,7 @@ class Batch(_Section):
     prefix_cache_hit_share: Annotated[float, Field(ge=0, lt=1)] = 0.0
 
 
-class Embed(_Section):
+class Embed(Section):
     """Turn documents into vectors with an encoder.
 
     Attributes
@@ -363,89 +228,7 @@ class Embed(_Section):
     deadline_hours: Positive | None = None
 
 
-class Diffusion(_Section):
-    """Generate images day by day.
-
-    Attributes
-    ----------
-    images_per_day : float
-        Images needed a day.
-    width, height : int
-        Size of an image, in pixels.
-    steps : int
-        Denoising steps.
-    guided : bool
-        Classifier-free guidance, which doubles the passes.
-    seconds_per_image_limit : float, optional
-        Longest time for one image.
-    profile : Profile
-        How demand moves over the week.
-    """
-
-    images_per_day: Positive
-    width: Annotated[int, Field(ge=64, le=16384)] = 1024
-    height: Annotated[int, Field(ge=64, le=16384)] = 1024
-    steps: Annotated[int, Field(ge=1, le=10_000)] = 28
-    guided: bool = True
-    seconds_per_image_limit: Positive | None = None
-    profile: Profile = Profile.STEADY
-
-
-class Transcribe(_Section):
-    """Turn recorded speech into text; nobody waits for the single recording.
-
-    Attributes
-    ----------
-    audio_hours : float
-        Hours of audio.
-    deadline_hours : float, optional
-        Hours in which it has to be done.
-    """
-
-    audio_hours: Positive
-    deadline_hours: Positive | None = None
-
-
-class Video(_Section):
-    """Generate clips day by day.
-
-    Attributes
-    ----------
-    clips_per_day : float
-        Clips needed a day.
-    seconds : float
-        Length of a clip.
-    frames_per_s : float
-        Frames that the model makes for a second (Wan: 16, HunyuanVideo and LTX: 24, CogVideoX: 8).
-    width, height : int
-        Size of a frame, in pixels.
-    steps : int
-        Denoising steps.
-    guided : bool
-        Classifier-free guidance, which doubles the passes.
-    seconds_per_clip_limit : float, optional
-        Longest time for one clip.
-    profile : Profile
-        How demand moves over the week.
-    """
-
-    clips_per_day: Positive
-    seconds: Annotated[float, Field(gt=0, le=600)] = 5.0
-    frames_per_s: Annotated[float, Field(gt=0, le=120)] = 16.0
-    width: Annotated[int, Field(ge=64, le=16384)] = 1280
-    height: Annotated[int, Field(ge=64, le=16384)] = 720
-    steps: Annotated[int, Field(ge=1, le=10_000)] = 50
-    guided: bool = True
-    seconds_per_clip_limit: Positive | None = None
-    profile: Profile = Profile.STEADY
-
-    @property
-    def frames(self) -> float:
-        """Frames of a clip."""
-        return round(self.seconds * self.frames_per_s) + 1.0
-
-
-class GpuHours(_Section):
+class GpuHours(Section):
     """The simple door: so many accelerators for so many hours, with no model of the work.
 
     Attributes
@@ -463,172 +246,6 @@ class GpuHours(_Section):
     hours_per_month: Annotated[float, Field(gt=0, le=730)] = 730.0
 
 
-class Constraints(_Section):
-    """What an option has to respect.
-
-    Attributes
-    ----------
-    providers, regions : tuple of str
-        Only these; empty means any.
-    countries : tuple of str
-        Only these; empty means any. ISO 3166 codes of two letters, names, continents, or EU, EEA and APAC.
-    gpus : tuple of str
-        Only these accelerators, by any of their names; empty means any.
-    purchase : tuple of str
-        Only these purchase options; empty means any.
-    max_gpus : int, optional
-        Most accelerators that one option may take.
-    min_secure : bool
-        True leaves out marketplaces and community clouds, where strangers own the machine.
-    interconnect : Interconnect
-        What joins the machines of one job, at least.
-    max_usd_per_month : float, optional
-        Budget; it holds for the rent until owned servers are delivered as well.
-    max_capex_usd : float, optional
-        Most that servers may cost to buy, with network and installation.
-    exclude_providers : tuple of str
-        Never these.
-    min_tier : str, optional
-        Lowest tier of seller that is recommended, ``A`` to ``D`` (`pricing.sellers`); ``B`` where it is not stated.
-    free_tiers : bool
-        True lets a free tier be the answer; its terms are for individuals and trials.
-    """
-
-    providers: Names = ()
-    exclude_providers: Names = ()
-    countries: Names = ()
-    regions: Names = ()
-    gpus: Names = ()
-    purchase: Names = ()
-    max_gpus: Count | None = None
-    min_secure: bool = False
-    interconnect: Interconnect = Interconnect.ANY
-    max_usd_per_month: Positive | None = None
-    max_capex_usd: Positive | None = None
-    min_tier: Literal["A", "B", "C", "D"] | None = None
-    free_tiers: bool = False
-
-    @property
-    def names_sellers(self) -> bool:
-        """Whether only some sellers or places are allowed."""
-        return bool(self.providers or self.countries or self.regions)
-
-
-SITES = ("home", "colocation", "own_room")
-OwnSite = Literal["home", "colocation", "own_room"]
-Usd = Annotated[float, Field(ge=0, le=1e12), BeforeValidator(_no_truth_value)]
-Share = Annotated[float, Field(ge=0, lt=1), BeforeValidator(_no_truth_value)]
-HAVE_PLACE: OwnSite = "colocation"
-
-
-class Own(_Section):
-    """Where owned machines would stand.
-
-    Attributes
-    ----------
-    place : str
-        ISO country (``DE``) or a US state (``US-Texas``): its tariff and its grid; or ``home``, ``colocation`` or ``own_room`` (a
-        room of one's own, whose space costs nothing) where only one of these will do.
-    country : str
-        The tariff and the grid, where `place` says what it is.
-    """
-
-    place: str = Field(default="US", min_length=2, max_length=40)
-    country: str = Field(default="US", min_length=2, max_length=40)
-
-    @property
-    def tariff_place(self) -> str:
-        """The country or state."""
-        return self.country if self.place in SITES else self.place
-
-    @property
-    def site(self) -> OwnSite | None:
-        """The only site that will do; None where any will."""
-        return cast("OwnSite", self.place) if self.place in SITES else None
-
-
-class OwnedMachines(_Section):
-    """Accelerators that are owned already.
-
-    Attributes
-    ----------
-    gpu : str
-        Accelerator by any of its names.
-    count : int
-        How many.
-    place : str
-        Where they stand.
-    remaining_months : int
-        How long they will still work; without it, to the end of the horizon.
-    resale_usd : float
-        What they would bring today, all together: what keeping them costs besides running them.
-    """
-
-    gpu: str = Field(min_length=1, max_length=100)
-    count: Count = 1
-    place: OwnSite = HAVE_PLACE
-    remaining_months: Annotated[int, Field(ge=1, le=600)] | None = None
-    resale_usd: Usd = 0.0
-
-
-class Commitment(_Section):
-    """Instances that are committed to, and paid whether they are used or not.
-
-    Attributes
-    ----------
-    provider, instance_type : str
-        The provider's own names.
-    count : int
-        Instances.
-    usd_per_hour : float
-        Of one instance, as committed.
-    until : date
-        The last day.
-    """
-
-    provider: Name
-    instance_type: Name
-    count: Count = 1
-    usd_per_hour: Usd
-    until: date
-
-
-class Credit(_Section):
-    """Credit with a provider of machines.
-
-    Attributes
-    ----------
-    provider : str
-        Whose machines it pays.
-    usd : float
-        How much is left.
-    expires : date
-        The last day on which it can be used.
-    """
-
-    provider: Name
-    usd: Annotated[float, Field(gt=0, le=1e12), BeforeValidator(_no_truth_value)]
-    expires: date
-
-
-class Have(_Section):
-    """What is paid for already: it enters at what using it costs from now on.
-
-    Attributes
-    ----------
-    owned : tuple of OwnedMachines
-        Machines.
-    committed : tuple of Commitment
-        Commitments.
-    credits : tuple of Credit
-        Credits.
-    """
-
-    owned: Annotated[tuple[OwnedMachines, ...], Field(max_length=100)] = ()
-    committed: Annotated[tuple[Commitment, ...], Field(max_length=100)] = ()
-    credits: Annotated[tuple[Credit, ...], Field(max_length=100)] = ()
-
-
 type_of_kind = {
     "serve": Serve,
     "pretrain": Pretrain,
@@ -644,7 +261,7 @@ Work = Serve | Pretrain | Finetune | Batch | Embed | Diffusion | Transcribe | Vi
 Kind = Literal["serve", "pretrain", "finetune", "batch", "embed", "diffusion", "transcribe", "video", "gpu_hours"]
 
 
-class Workload(_Section):
+class Workload(Section):
     """A kind of work, the model it is done with, and what an answer has to respect.
 
     Attributes
@@ -686,7 +303,7 @@ class Workload(_Section):
     constraints: Constraints = Constraints()
     own: Own = Own()
     have: Have = Have()
-    discounts: Annotated[dict[Name, Share], Field(max_length=200)] = {}
+    discounts: Annotated[dict[Name, Share], Field(max_length=200)] = {}  # noqa: RUF012 - pydantic copies it
     runs_per_month: Positive | None = None
     horizon_months: Annotated[int, Field(ge=1, le=600)] = 36
 

@@ -6,7 +6,7 @@ import re
 import shlex
 from collections.abc import Mapping, Sequence
 
-from planner.demand.workload import CACHE_FORMATS, Precision
+from planner.demand.precision import CACHE_FORMATS, Precision
 from planner.intake.draft import Draft
 
 __all__ = ["draft_of_engine", "engine_words"]

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import date
 
 from planner.costs.inputs import RentInputs
-from planner.demand.workload import Credit
+from planner.demand.have import Credit
 
 __all__ = ["months_until", "with_credits"]
 

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from planner.assumptions import Assumptions
 from planner.costs.carbon import grid_intensities
-from planner.demand.workload import SITES, Workload
+from planner.demand.have import SITES
+from planner.demand.workload import Workload
 from planner.errors import InputError
 from pricing.electricity import electricity_tariff, electricity_tariffs
 from pricing.errors import PricingError

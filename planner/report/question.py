@@ -10,7 +10,8 @@ from datetime import date
 from typing import Any
 
 from planner.demand.fields import Field, fields_of
-from planner.demand.workload import SITES, Workload, type_of_kind
+from planner.demand.have import SITES
+from planner.demand.workload import Workload, type_of_kind
 from planner.figures import count, percent
 from planner.options.place import own_place
 from planner.report.values import Record
