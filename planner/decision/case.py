@@ -51,8 +51,8 @@ class Case:
         That hold this accelerator.
     best : MixResult
         The cheapest mix for the whole curve.
-    now_usd_per_hour : float
-        The cheapest mix for the hours outside today's commitments.
+    left : FloatArray, shape (hours,)
+        Accelerators needed outside today's commitments: what is committed and not used could serve first, it is paid either way.
     spot_share : float
         Largest part of the demand that may rest on spot.
     trend : Trend or None
@@ -71,7 +71,7 @@ class Case:
     tiers: tuple[Tier, ...]
     servers: tuple[OwnableServer, ...]
     best: MixResult
-    now_usd_per_hour: float
+    left: FloatArray
     spot_share: float
     trend: Trend | None
     is_short: bool
@@ -106,6 +106,16 @@ class Case:
     def mix_usd_per_hour(self) -> float:
         """What an hour of the mix costs."""
         return self.best.total_usd / self.hours
+
+    @property
+    def now_usd_per_hour(self) -> float:
+        """What an hour of the cheapest mix for the hours outside today's commitments costs."""
+        if not self.left.any():
+            return 0.0
+        return (
+            cheapest_mix(DemandCurve(units=year_of(self.left)), _choosable(self.tiers, self.is_short)).total_usd
+            / self.hours
+        )
 
     @property
     def mix(self) -> tuple[str, ...]:
@@ -209,11 +219,7 @@ def case_of(
     if not any(tier.kind is TierKind.ON_DEMAND for tier in tiers):
         return "no_on_demand_offer"
     is_short = usage.hours < LEAST_RECORD_HOURS
-    # What is committed and not used could serve first: it is paid either way.
-    left = np.maximum(level - held, 0.0)
-    by_hours = tuple(tier for tier in tiers if not tier.is_chosen_once) if is_short else tiers
-    best = cheapest_mix(DemandCurve(units=year_of(level)), by_hours)
-    now = cheapest_mix(DemandCurve(units=year_of(left)), by_hours).total_usd if left.any() else 0.0
+    best = cheapest_mix(DemandCurve(units=year_of(level)), _choosable(tiers, is_short))
     return Case(
         place=place,
         level=level,
@@ -223,11 +229,16 @@ def case_of(
         tiers=tiers,
         servers=own,
         best=best,
-        now_usd_per_hour=now / len(year_of(level)),
+        left=np.maximum(level - held, 0.0),
         spot_share=share,
         trend=trend,
         is_short=is_short,
     )
+
+
+def _choosable(tiers: Sequence[Tier], is_short: bool) -> tuple[Tier, ...]:
+    """Return what can be chosen: on a short record only what is taken by the hour."""
+    return tuple(tier for tier in tiers if not (is_short and tier.is_chosen_once))
 
 
 def _needed(usage: Usage, place: Place, allocated: FloatArray) -> FloatArray:
