@@ -16,13 +16,13 @@ types: ## check types
 contracts: ## check who imports whom
 	.venv/bin/lint-imports
 docs: ## write the generated pages anew
-	scripts/make_docs
+	scripts/make_docs.py
 golden: ## write the kept answers and forms anew, to be read before they are committed
 	GPUPLAN_UPDATE_GOLDEN=1 scripts/test tests/report/test_golden.py tests/test_answers.py
 facts: ## make pricing/facts from a folder of raw tables (FACTS=FOLDER)
-	scripts/make_facts --facts $(FACTS)
+	scripts/make_facts.py --facts $(FACTS)
 calibration: ## fit the constants of speed anew
-	scripts/calibrate
+	scripts/calibrate.py
 verify: ## predictions against the measured rows
 	scripts/run verify
 bench: ## print measured figures of this machine (NAME=store, web, ...)

@@ -1,7 +1,7 @@
 """The page docs/accuracy.md: how far predictions lie from measured rows, and which goals are missed.
 
 Errors of rows that the constants were fitted on are worked out here; those of rows left out stand in planner/facts/accuracy.csv,
-where scripts/calibrate wrote them.
+where scripts/calibrate.py wrote them.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ def _head(reports: Sequence[FileReport], scores: dict[tuple[str, str], dict[str,
     yield from (
         "# Accuracy",
         "",
-        f"Made by `scripts/make_docs`. The program predicts {rows:,} measured rows that it ships (`planner/facts/measured_*.csv`, each",
+        f"Made by `scripts/make_docs.py`. The program predicts {rows:,} measured rows that it ships (`planner/facts/measured_*.csv`, each",
         f"with its source) and shows the error. {refused:,} rows ({refused / rows:.1%}) are refused. Your own rows: `gpuplan verify my.csv`;",
         "to plan with them: `--calibration my.csv`.",
         "",
@@ -117,7 +117,7 @@ def _head(reports: Sequence[FileReport], scores: dict[tuple[str, str], dict[str,
         "Of the table of many kinds, encoders, speech and video are fitted; its rows of text and images (large mixtures at low concurrency,",
         "images in the prompt, quantized and shared image models) are predicted by constants that never saw them.",
         "Times of an open load that outran its server (under four fifths of it was delivered) have no steady value and are not scored.",
-        f"Rows left out were scored on {', '.join(days)} by `scripts/calibrate`.",
+        f"Rows left out were scored on {', '.join(days)} by `scripts/calibrate.py`.",
         "",
     )
 

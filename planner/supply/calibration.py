@@ -1,6 +1,6 @@
 """Calibration: the few numbers that are fitted rather than derived, each with the rows that it came from.
 
-The table lies in ``planner/facts/calibration.csv`` and is written by ``scripts/calibrate``. A constant is looked up by the
+The table lies in ``planner/facts/calibration.csv`` and is written by ``scripts/calibrate.py``. A constant is looked up by the
 accelerator's name, then by its generation, then by its maker, then for all: the further away, the weaker the evidence.
 """
 

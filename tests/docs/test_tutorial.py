@@ -74,9 +74,9 @@ def test_the_generated_pages_are_up_to_date() -> None:
     import sys
 
     done = subprocess.run(
-        [sys.executable, "scripts/make_docs", "--check"], cwd=ROOT, capture_output=True, text=True, check=False
+        [sys.executable, "scripts/make_docs.py", "--check"], cwd=ROOT, capture_output=True, text=True, check=False
     )
-    assert done.returncode == 0, f"run scripts/make_docs: {done.stdout}{done.stderr}"
+    assert done.returncode == 0, f"run scripts/make_docs.py: {done.stdout}{done.stderr}"
 
 
 def test_no_link_of_the_documents_leads_nowhere() -> None:

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from fit.images import image_problem
+from fit.problem import cross_validate
 
 from planner.assumptions import default_assumptions
 from planner.errors import InputError
-from planner.measured.fit.images import image_problem
-from planner.measured.fit.problem import cross_validate
 from planner.measured.images import constants_of_rows, image_table, predict_images
 from planner.measured.rows import Row, shipped_rows
 from planner.measured.verify import recalibrate, verify_rows

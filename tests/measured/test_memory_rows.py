@@ -7,9 +7,9 @@ from importlib import resources
 
 import numpy as np
 import pytest
+from fit.memory import margin_ratio
+from fit.solve import design, fit
 
-from planner.measured.fit.memory import margin_ratio
-from planner.measured.fit.solve import design, fit
 from planner.measured.memory.predict import device_bytes, file_bytes, fits_device
 from planner.measured.memory.presets import GENERAL, preset_of, quantised_bytes, states_per_parameter
 from planner.measured.rows import Row, shipped_rows

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Makes the picture of the page in the README: plans an example, opens its page in Chromium, takes a picture.
 
-Run by hand after the page has changed: scripts/make_screenshot [FILE.png]. Needs Debian's chromium and the developers'
+Run by hand after the page has changed: scripts/make_screenshot.py [FILE.png]. Needs Debian's chromium and the developers'
 environment (Playwright).
 """
 

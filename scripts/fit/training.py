@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from planner.measured.fit.problem import Problem, problem_of, tag_rows
-from planner.measured.fit.solve import Constants, design
+from fit.problem import Problem, problem_of, tag_rows
+from fit.solve import Constants, design
 from planner.measured.rows import Row, number
 from planner.measured.training.predict import TRAINING_CONSTANTS, predict_training, training_table
 from planner.supply.communication import Links

@@ -8,8 +8,8 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from planner.measured.fit.problem import Problem, problem_of, tag_rows
-from planner.measured.fit.solve import design
+from fit.problem import Problem, problem_of, tag_rows
+from fit.solve import design
 from planner.measured.memory.predict import MEMORY_CONSTANTS, expected_bytes, memory_table, predict_memory
 from planner.measured.rows import Row
 

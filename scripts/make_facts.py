@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Make the tables of pricing/facts from a folder of surveyed facts: scripts/make_facts [--facts FOLDER] [--into FOLDER].
+"""Make the tables of pricing/facts from a folder of surveyed facts: scripts/make_facts.py [--facts FOLDER] [--into FOLDER].
 
 The same folder gives the same files, byte for byte. The tables that are kept by hand are named in pricing/facts/README.md
 and left alone.
@@ -106,7 +106,7 @@ def flags_of(line: Line, folder: Path, option: PurchaseOption, on_demand_usd_per
     return flags
 
 
-def purchase(line: Line, folder: Path, on_demand_usd_per_hour: float | None) -> dict[str, object]:
+def purchase(line: Line, folder: Path, on_demand_usd_per_hour: float | None) -> dict[str, Any]:
     """Return the terms of an offer: how it is paid, for how long, what it promises."""
     provider, option = line["provider"], option_of(line, folder)
     flags = flags_of(line, folder, option, on_demand_usd_per_hour)
@@ -362,7 +362,7 @@ CARDS = {
 """Input -> accelerator and condition. The B200's figure there is an eighth of a server, no card's price, and is left out."""
 
 
-def price_range(row: OwnershipInput) -> dict[str, float]:
+def price_range(row: OwnershipInput) -> dict[str, Any]:
     """Return typical price and range; the middle of the range where no typical price is stated."""
     known = [value for value in (row.low, row.typical, row.high) if value is not None]
     typical = row.typical if row.typical is not None else sum(known) / len(known)

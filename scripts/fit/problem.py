@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from planner.measured.fit.solve import Constants, Design, Fitted, block_weights, fit, log_constants
+from fit.solve import Constants, Design, Fitted, block_weights, fit, log_constants
 from planner.measured.rows import Row
 
 __all__ = ["Problem", "Score", "cross_validate", "problem_of", "residuals", "solve", "tag_rows"]

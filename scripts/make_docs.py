@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Write the generated pages anew: the command reference, the assumptions, the accuracy, the sensitivity, the example in the README.
 
-usage: scripts/make_docs [--check]     (--check writes nothing and exits 1 where a page is stale)
+usage: scripts/make_docs.py [--check]     (--check writes nothing and exits 1 where a page is stale)
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def commands_page() -> str:
     parts = [
         "# Commands",
         (
-            "Made by `scripts/make_docs` from the program's own help. Options go before environment variables (`GPUPLAN_*`),\n"
+            "Made by `scripts/make_docs.py` from the program's own help. Options go before environment variables (`GPUPLAN_*`),\n"
             "these before `gpuplan.toml` in the folder, this before the user's config folder."
         ),
     ]
@@ -70,7 +70,7 @@ def assumptions_page() -> str:
     lines = [
         "# Assumptions",
         "",
-        "Made by `scripts/make_docs` from `planner/facts/assumptions.csv`. Change one with `--set NAME=VALUE`, many with",
+        "Made by `scripts/make_docs.py` from `planner/facts/assumptions.csv`. Change one with `--set NAME=VALUE`, many with",
         "`--assumptions FILE`. *Weak*: second-hand, or our own judgement; look at these first.",
         "",
         "| name | value | unit | range | source | as of | |",
@@ -99,7 +99,7 @@ def readme_question() -> tuple[Workload, date]:
 
 def sensitivity() -> str:
     """Return the page of what a little change does to the README's answer."""
-    from scripts.sensitivity_page import sensitivity_page
+    from sensitivity_page import sensitivity_page
 
     return sensitivity_page(*readme_question())
 
@@ -156,7 +156,7 @@ def server_screen() -> str:
 
 def accuracy() -> str:
     """Return the page of errors against measured rows."""
-    from scripts.accuracy_page import accuracy_page
+    from accuracy_page import accuracy_page
 
     return accuracy_page()
 

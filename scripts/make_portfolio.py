@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Write a seeded table of workloads: scripts/make_portfolio COUNT FILE.csv|FILE.parquet [--shapes N] [--seed N] [--folder]."""
+"""Write a seeded table of workloads: scripts/make_portfolio.py COUNT FILE.csv|FILE.parquet [--shapes N] [--seed N] [--folder]."""
 
 from __future__ import annotations
 

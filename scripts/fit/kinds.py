@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from fit.problem import Problem, problem_of, tag_rows
+from fit.solve import design
 from planner.measured import encoders, speech
-from planner.measured.fit.problem import Problem, problem_of, tag_rows
-from planner.measured.fit.solve import design
 from planner.measured.kinds import plain_row, sort_of
 from planner.measured.rows import Row
 

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """Fit planner/facts/calibration.csv anew from the measured rows that the package ships, and print the honest score.
 
-    scripts/calibrate                  fit, cross-validate, write calibration.csv and accuracy.csv
-    scripts/calibrate --only memory    one table alone; the constants and scores of the others stay
-    scripts/calibrate --check          fit and cross-validate only
+    scripts/calibrate.py                  fit, cross-validate, write calibration.csv and accuracy.csv
+    scripts/calibrate.py --only memory    one table alone; the constants and scores of the others stay
+    scripts/calibrate.py --check          fit and cross-validate only
 
-Run by hand, in the checkout's environment (.venv/bin/python scripts/calibrate). Only the third layer is fitted: shares of
+Run by hand, in the checkout's environment (.venv/bin/python scripts/calibrate.py). Only the third layer is fitted: shares of
 peaks, fixed times and presets. Parameters, FLOP and bytes are exact, and the formulas stand in planner/supply.
 """
 
@@ -24,14 +24,15 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from fit.images import image_problem, video_problem  # noqa: E402
+from fit.kinds import encode_problem, speech_problem  # noqa: E402
+from fit.memory import margin_ratio, memory_problem  # noqa: E402
+from fit.problem import Problem, Score, cross_validate, residuals, solve  # noqa: E402
+from fit.serving import serving_problem  # noqa: E402
+from fit.solve import Fitted, log_constants  # noqa: E402
+from fit.training import training_problem  # noqa: E402
+
 from planner.measured.classes import STRANGER, family_of, row_class  # noqa: E402 - the checkout has to be on the path first
-from planner.measured.fit.images import image_problem, video_problem  # noqa: E402
-from planner.measured.fit.kinds import encode_problem, speech_problem  # noqa: E402
-from planner.measured.fit.memory import margin_ratio, memory_problem  # noqa: E402
-from planner.measured.fit.problem import Problem, Score, cross_validate, residuals, solve  # noqa: E402
-from planner.measured.fit.serving import serving_problem  # noqa: E402
-from planner.measured.fit.solve import Fitted, log_constants  # noqa: E402
-from planner.measured.fit.training import training_problem  # noqa: E402
 from planner.measured.memory.predict import fits_device, memory_table  # noqa: E402
 from planner.measured.rows import shipped_rows  # noqa: E402
 from planner.measured.serving.predict import METRICS  # noqa: E402

@@ -13,8 +13,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from planner.measured.fit.problem import Problem, problem_of, tag_rows
-from planner.measured.fit.solve import design
+from fit.problem import Problem, problem_of, tag_rows
+from fit.solve import design
 from planner.measured.images import image_table, is_clip, predict_images
 from planner.measured.kinds import plain_row, sort_of
 from planner.measured.rows import Row
