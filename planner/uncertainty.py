@@ -12,7 +12,7 @@ import numpy as np
 
 from planner.assumptions import Assumption, Assumptions
 from planner.costs.evaluate import Value, own_values, present_value_usd, values_of
-from planner.costs.expression import names_in, substituted
+from planner.costs.expression import Expr, names_in, substituted
 from planner.costs.formulas import RESALE_AGES_MONTHS, buy_model, rent_model, site_names
 from planner.costs.inputs import BuyInputs, CostInputs, RentInputs, TokenInputs
 from planner.costs.timeline import FloatArray
@@ -127,9 +127,9 @@ def _inputs(all_inputs: Sequence[CostInputs], assumptions: Assumptions, months: 
         if isinstance(cost_inputs, TokenInputs):
             continue
         model = buy_model(once=False) if isinstance(cost_inputs, BuyInputs) else rent_model(once=False)
-        known = own_values(cost_inputs)
-        for expr in (*model.scalars.values(), *model.lines.values()):
-            found |= names_in(substituted(expr, known))
+        known, done = own_values(cost_inputs), dict[int, Expr]()
+        exprs = (*model.scalars.values(), *model.lines.values())
+        found |= names_in(*(substituted(expr, known, done) for expr in exprs))
         if isinstance(cost_inputs, BuyInputs):
             aliases = site_names(cost_inputs.site)
     names = sorted({aliases.get(name, name) for name in found | {DISCOUNT_RATE}} & assumptions.rows.keys())

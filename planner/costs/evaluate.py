@@ -203,17 +203,18 @@ def present_value_usd(model: Model, values: Mapping[str, Value], months: int) ->
     for key, expr in model.scalars.items():
         found = evaluate(expr, known)
         known[key] = found if found.ndim else float(found)
-    month = np.arange(months + 1, dtype=float)
+    month = np.arange(months + 1, dtype=float)[:, None]
     count = max((len(value) for value in known.values() if isinstance(value, np.ndarray) and value.ndim), default=1)
     worth, plain = np.empty(count), np.empty(count)
     for start in range(0, count, BLOCK_DRAWS):
         block = slice(start, start + BLOCK_DRAWS)
         here = {
-            key: value[block] if isinstance(value, np.ndarray) and value.size > 1 else value
+            key: value[block, 0] if isinstance(value, np.ndarray) and value.size > 1 else value
             for key, value in known.items()
         } | {"month": month}
         parts: dict[int, FloatArray] = {}
-        total = sum((evaluate(line, here, parts) for line in model.lines.values()), np.zeros(months + 1))
-        worth[block] = (total * evaluate(DISCOUNT, here, parts)).sum(axis=-1)
-        plain[block] = total.sum(axis=-1)
+        # Draws are the last axis here, so that every operation runs over many numbers in a row.
+        total = sum((evaluate(line, here, parts) for line in model.lines.values()), np.zeros((months + 1, 1)))
+        worth[block] = (total * evaluate(DISCOUNT, here, parts)).sum(axis=0)
+        plain[block] = total.sum(axis=0)
     return worth, plain

@@ -100,7 +100,7 @@ class Model:
 @cache
 def _names(model: Model) -> frozenset[str]:
     exprs = (DISCOUNT, *model.scalars.values(), *model.lines.values())
-    return frozenset(set().union(*map(names_in, exprs)) - {*model.scalars, *model.lines, "month"})
+    return frozenset(names_in(*exprs) - {*model.scalars, *model.lines, "month"})
 
 
 def _sum(items: list[Expr]) -> Expr:
