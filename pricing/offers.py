@@ -313,4 +313,4 @@ def offer_id(offer: Offer) -> str:
             parts.append(offer.payment.value)
     if offer.purchase_option is PurchaseOption.CAPACITY_BLOCK and offer.minimum_hours > SHORTEST_BLOCK_HOURS:
         parts.append(f"{offer.minimum_hours:g}h")
-    return "/".join(part.replace("/", "_").replace(" ", "_") for part in parts)
+    return "/".join([part.replace("/", "_").replace(" ", "_") for part in parts])

@@ -122,6 +122,7 @@ def _read(line: Mapping[str, str]) -> CommitmentProduct:
     )
 
 
+@cache
 def product_of(provider: str, purchase_option: str, offering_class: str = "") -> CommitmentProduct | None:
     """Return the product behind an offer; None for one without rules of its own (plain on-demand, spot).
 

@@ -320,9 +320,9 @@ def _option(
 ) -> Option:
     months, hours_per_month = workload.horizon_months, assumptions["money.hours_per_month"]
     fleet = plan.fleet
-    timeline = timelines([book], assumptions, months=months, once=workload.runs_once, useful_gpu_hours_per_month=plan.useful_gpu_hours[None, :]).at(0)  # fmt: skip
-    costs = unit_costs(
-        timeline, work, working_months=plan.last_month,
+    alone = timelines([book], assumptions, months=months, once=workload.runs_once, useful_gpu_hours_per_month=plan.useful_gpu_hours[None, :])  # fmt: skip
+    (costs,) = unit_costs(
+        alone, work, working_months=[plan.last_month],
         discount_rate_share_per_year=assumptions["money.discount_rate_share_per_year"],
     )  # fmt: skip
     stated, end = each.stated, plan.last_month
@@ -342,7 +342,7 @@ def _option(
             notes.append(Note(NoteCode.BEYOND_COMMITMENT, figures))
     if each.months < end:
         notes.append(Note(NoteCode.RENT_AFTERWARDS, (each.months,)))
-    paid = fleet.instance_count * hours_per_month if isinstance(stated, OwnedMachines) else fleet.instance_count * float(plan.on_hours[:end].mean())  # fmt: skip
+    paid = fleet.instance_count * hours_per_month if isinstance(stated, OwnedMachines) else fleet.instance_count * plan.mean_on_hours  # fmt: skip
     busy_share = float(plan.busy_share[:end].mean())
     if isinstance(stated, OwnedMachines):
         energy: Footprint | None = owned_footprint(
@@ -372,7 +372,7 @@ def _option(
         fleet=fleet,
         price_usd_per_hour=book.first_usd_per_hour,
         paid_hours_per_month=paid,
-        timeline=timeline,
+        timeline=alone.at(0),
         book=book,
         present_value_usd=costs.present_value_usd,
         usd_per_month=costs.usd_per_month,

@@ -81,7 +81,7 @@ def _options(prices: Sequence[TokenPrice], workload: Workload, work: Volume, ass
     limits = [Note(NoteCode.RATE_LIMITS)]
     if isinstance(workload.work, Serve):
         limits.append(Note(NoteCode.LATENCY_OF_SELLER))
-    options = []
+    all_inputs = []
     for price in prices:
         per_run_usd = usd_for_tokens(
             input_tokens=work.input_tokens,
@@ -91,36 +91,40 @@ def _options(prices: Sequence[TokenPrice], workload: Workload, work: Volume, ass
             cached_input_usd_per_million_tokens=price.cached_input_usd_per_million_tokens,
             prefix_cache_hit_share=hit_share,
         ) * (1.0 - workload.discounts.get(price.provider, 0.0))
-        cost_inputs = TokenInputs(
-            usd_per_month=per_run_usd * work.runs_per_month, run_usd=0.0 if work.runs_per_month else per_run_usd
-        )
-        timeline = timelines([cost_inputs], assumptions, months=months, once=not work.runs_per_month).at(0)
-        costs = unit_costs(
-            timeline,
-            work,
-            working_months=months if work.runs_per_month else 1,
-            discount_rate_share_per_year=assumptions["money.discount_rate_share_per_year"],
-        )
-        options.append(
-            Option(
-                id=f"api/{price.provider}/{price.model_id}",
-                kind=OptionKind.API,
-                provider=price.provider,
-                instance_type=price.model_id,
-                purchase_option="per_token",
-                timeline=timeline,
-                book=cost_inputs,
-                present_value_usd=costs.present_value_usd,
-                usd_per_month=costs.usd_per_month,
-                usd_per_million_tokens=costs.usd_per_million_tokens,
-                priced_on=price.priced_on,
-                source=price.source,
-                tier=tier_of(price.provider).letter,
-                not_recommended=tuple(against_token_seller(price.provider, workload.constraints)),
-                notes=(*limits, *([Note(NoteCode.AS_STATED, (price.note,))] if price.note else [])),
+        all_inputs.append(
+            TokenInputs(
+                usd_per_month=per_run_usd * work.runs_per_month, run_usd=0.0 if work.runs_per_month else per_run_usd
             )
         )
-    return options
+    if not all_inputs:
+        return []
+    costs_by_month = timelines(all_inputs, assumptions, months=months, once=not work.runs_per_month)
+    all_costs = unit_costs(
+        costs_by_month,
+        work,
+        working_months=[months if work.runs_per_month else 1] * len(all_inputs),
+        discount_rate_share_per_year=assumptions["money.discount_rate_share_per_year"],
+    )
+    return [
+        Option(
+            id=f"api/{price.provider}/{price.model_id}",
+            kind=OptionKind.API,
+            provider=price.provider,
+            instance_type=price.model_id,
+            purchase_option="per_token",
+            timeline=costs_by_month.at(index),
+            book=all_inputs[index],
+            present_value_usd=costs.present_value_usd,
+            usd_per_month=costs.usd_per_month,
+            usd_per_million_tokens=costs.usd_per_million_tokens,
+            priced_on=price.priced_on,
+            source=price.source,
+            tier=tier_of(price.provider).letter,
+            not_recommended=tuple(against_token_seller(price.provider, workload.constraints)),
+            notes=(*limits, *([Note(NoteCode.AS_STATED, (price.note,))] if price.note else [])),
+        )
+        for index, (price, costs) in enumerate(zip(prices, all_costs, strict=True))
+    ]
 
 
 def tuning_options(workload: Workload, work: Volume, parameters: float, assumptions: Assumptions) -> list[Option]:

@@ -23,7 +23,7 @@ from planner.options.place import own_place
 from planner.options.reason import Reason, ReasonCode
 from planner.options.schedule import Schedule, hours_of_work, needed_share, schedule
 from planner.options.spares import spare_costs_usd_per_month
-from planner.options.unit_costs import unit_costs
+from planner.options.unit_costs import UnitCosts, unit_costs
 from planner.supply.machines import Fleet, Machine
 
 __all__ = ["ANYWHERE", "OwnableServer", "is_licensed", "owned_options"]
@@ -106,7 +106,7 @@ def owned_options(
             for site in sites
             if site != "home" or fits_at_home(plan.fleet.instance_count, server.max_kw, assumptions)
         ]
-    cost_of: dict[int, Timeline] = {}
+    cost_of: dict[int, tuple[Timeline, UnitCosts]] = {}
     spare_usd_of: dict[int, float] = {}
     for site in sites:
         here = [index for index, (_, _, cost_inputs) in enumerate(rows) if cost_inputs.site == site]
@@ -119,8 +119,14 @@ def owned_options(
             once=once,
             useful_gpu_hours_per_month=np.stack([rows[index][1].useful_gpu_hours for index in here]),
         )
-        cost_of |= {index: together.at(place) for place, index in enumerate(here)}
         some = [rows[index] for index in here]
+        costs = unit_costs(
+            together,
+            work,
+            working_months=[plan.last_month for _, plan, _ in some],
+            discount_rate_share_per_year=assumptions["money.discount_rate_share_per_year"],
+        )
+        cost_of |= {index: (together.at(place), costs[place]) for place, index in enumerate(here)}
         spares_usd = spare_costs_usd_per_month(
             [cost_inputs for *_, cost_inputs in some],
             [plan.fleet for _, plan, _ in some],
@@ -168,14 +174,14 @@ def _option(
     server: OwnableServer,
     plan: Schedule,
     cost_inputs: BuyInputs,
-    timeline: Timeline,
+    priced: tuple[Timeline, UnitCosts],
     workload: Workload,
     work: Volume,
     assumptions: Assumptions,
     *,
     has_bridge: bool,
 ) -> Option:
-    site = cost_inputs.site
+    site, (timeline, costs) = cost_inputs.site, priced
     lead_months = lead_months_of(assumptions)
     notes = list(server.notes)
     reasons: tuple[Reason, ...] = ()
@@ -203,12 +209,6 @@ def _option(
     limit = workload.constraints.max_capex_usd
     if limit is not None and capex > limit:
         reasons = (*reasons, Reason(ReasonCode.CAPEX_ABOVE_LIMIT, (capex, limit)))
-    costs = unit_costs(
-        timeline,
-        work,
-        working_months=end,
-        discount_rate_share_per_year=assumptions["money.discount_rate_share_per_year"],
-    )
     busy_share = float(plan.busy_share[:end].mean())
     energy = owned_footprint(
         server.max_kw,

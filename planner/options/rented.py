@@ -27,7 +27,7 @@ from planner.options.spares import spare_costs_usd_per_month
 from planner.options.unit_costs import unit_costs
 from planner.supply.candidates import Candidates
 from planner.supply.machines import Fleet, Machine
-from pricing.offers import Offer, PurchaseOption, offer_id
+from pricing.offers import Offer, PurchaseOption
 from pricing.sellers import tier_of
 
 __all__ = ["rented_options"]
@@ -178,6 +178,8 @@ def rented_options(
     work: Volume,
     assumptions: Assumptions,
     evidence: Evidence,
+    *,
+    most_usd: float = math.inf,
 ) -> list[Option]:
     """Return an option for each offer whose machine does the work.
 
@@ -193,9 +195,10 @@ def rented_options(
         Stated assumptions.
     evidence : Evidence
         What speaks for and against the prices.
+    most_usd : float
+        Options of a higher present value are left out.
     """
     months = workload.horizon_months
-    machine_of = candidates.machine_by_id
     hours_per_month = assumptions["money.hours_per_month"]
     discount = assumptions["money.discount_rate_share_per_year"]
     plans: dict[Machine, Schedule] = {
@@ -208,16 +211,19 @@ def rented_options(
         )
         for machine, fleet in fleets.items()
     }
-    behind = ((offer, plans.get(machine_of[offer_id(offer)])) for offer in candidates.offers)
-    rows = [(offer, plan) for offer, plan in behind if plan is not None]
+    behind = zip(candidates.ids, candidates.offers, map(plans.get, candidates.behind), strict=True)
+    rows = [(name, offer, plan) for name, offer, plan in behind if plan is not None]
     if not rows:
         return []
     warm_count = len(rows)
-    asleep = ((offer, _scaled_to_zero(offer, plan, work, hours_per_month)) for offer, plan in rows)
-    rows += [(offer, plan) for offer, plan in asleep if plan is not None]
+    asleep = (
+        (name + SCALED_TO_ZERO, offer, _scaled_to_zero(offer, plan, work, hours_per_month))
+        for name, offer, plan in rows
+    )
+    rows += [(name, offer, plan) for name, offer, plan in asleep if plan is not None]
     # A service runs on while one machine is replaced by another; a job loses what it did since its last checkpoint.
-    interrupted = np.array([o.interruptible and plan.fleet.busy_hours_per_run is not None for o, plan in rows])
-    gang = np.array([plan.fleet.instance_count for _, plan in rows])
+    interrupted = np.array([o.interruptible and plan.fleet.busy_hours_per_run is not None for _, o, plan in rows])
+    gang = np.array([plan.fleet.instance_count for *_, plan in rows])
     stretch = np.where(
         interrupted,
         spot_overhead_ratio(
@@ -231,30 +237,32 @@ def rented_options(
     once = workload.runs_once
     all_inputs = [
         _book(offer, plan, ratio, hours_per_month, workload, evidence.today)
-        for (offer, plan), ratio in zip(rows, stretch.tolist(), strict=True)
+        for (_, offer, plan), ratio in zip(rows, stretch.tolist(), strict=True)
     ]
     costs_by_month = timelines(
         all_inputs,
         assumptions,
         months=months,
         once=once,
-        useful_gpu_hours_per_month=np.stack([plan.useful_gpu_hours for _, plan in rows]),
+        useful_gpu_hours_per_month=np.stack([plan.useful_gpu_hours for *_, plan in rows]),
     )
     spares_usd = spare_costs_usd_per_month(
-        all_inputs, [plan.fleet for _, plan in rows], assumptions, costs_by_month.total_usd(), months=months
+        all_inputs, [plan.fleet for *_, plan in rows], assumptions, costs_by_month.total_usd(), months=months
+    )
+    all_costs = unit_costs(
+        costs_by_month,
+        work,
+        working_months=[plan.last_month for *_, plan in rows],
+        discount_rate_share_per_year=discount,
     )
     options = []
-    for index, (offer, plan) in enumerate(rows):
+    for index, ((name, offer, plan), costs) in enumerate(zip(rows, all_costs, strict=True)):
+        if costs.present_value_usd > most_usd:
+            continue
         fleet, scales_to_zero = plan.fleet, index >= warm_count
-        timeline = costs_by_month.at(index)
-        paid = fleet.instance_count * (
-            hours_per_month if offer.term_months else float(plan.on_hours[: plan.last_month].mean())
-        )
-        working = plan.last_month
-        costs = unit_costs(timeline, work, working_months=working, discount_rate_share_per_year=discount)
+        paid = fleet.instance_count * (hours_per_month if offer.term_months else plan.mean_on_hours)
         units = max(fleet.machine.accelerator_count, 1.0) * paid
-        used = float(plan.useful_gpu_hours.sum()) / working
-        busy_share = min(1.0, used / units) if units else None
+        busy_share = min(1.0, plan.mean_useful_gpu_hours / units) if units else None
         energy = rented_footprint(
             fleet.machine,
             offer.provider,
@@ -265,7 +273,7 @@ def rented_options(
         )
         options.append(
             Option(
-                id=offer_id(offer) + SCALED_TO_ZERO * scales_to_zero,
+                id=name,
                 kind=OptionKind.RENT if fleet.machine.accelerator else OptionKind.CPU,
                 provider=offer.provider,
                 region=offer.region,
@@ -274,7 +282,7 @@ def rented_options(
                 fleet=fleet,
                 price_usd_per_hour=all_inputs[index].price_usd_per_hour,
                 paid_hours_per_month=paid,
-                timeline=timeline,
+                timeline=costs_by_month.at(index),
                 book=all_inputs[index],
                 present_value_usd=costs.present_value_usd,
                 usd_per_month=costs.usd_per_month,

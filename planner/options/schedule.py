@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from planner.supply.machines import Fleet
 __all__ = ["Schedule", "hours_of_work", "needed_share", "schedule"]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Schedule:
     """Hours of work by month.
 
@@ -38,6 +39,21 @@ class Schedule:
     busy_share: FloatArray
     useful_gpu_hours: FloatArray
     last_month: int
+
+    @cached_property
+    def mean_on_hours(self) -> float:
+        """Hours on in the mean month, up to the end of the work."""
+        return float(self.on_hours[: self.last_month].mean())
+
+    @cached_property
+    def mean_useful_gpu_hours(self) -> float:
+        """Accelerator hours of useful work in the mean month, up to the end of the work."""
+        return float(self.useful_gpu_hours.sum()) / self.last_month
+
+    @cached_property
+    def sums(self) -> tuple[float, float]:
+        """Hours on, and busy shares, of all months together."""
+        return float(self.on_hours.sum()), float(self.busy_share.sum())
 
 
 def schedule(fleet: Fleet, work: Volume, *, months: int, hours_per_month: float, start_hours: float = 0.0) -> Schedule:
@@ -83,7 +99,7 @@ def schedule(fleet: Fleet, work: Volume, *, months: int, hours_per_month: float,
 
 def needed_share(plan: Schedule, hours_per_month: float) -> float:
     """Return the share of the clock hours in use, up to the end of the work."""
-    return min(1.0, float(plan.on_hours[: plan.last_month].mean()) / hours_per_month)
+    return min(1.0, plan.mean_on_hours / hours_per_month)
 
 
 def hours_of_work(plan: Schedule, hours_per_month: float, *, once: bool) -> tuple[float, float, float]:
@@ -98,6 +114,6 @@ def hours_of_work(plan: Schedule, hours_per_month: float, *, once: bool) -> tupl
     once : bool
         Whether the work is a job that is run once.
     """
-    on_hours = float(plan.on_hours.sum())
-    busy_ratio = float(plan.busy_share.sum()) * hours_per_month / on_hours if on_hours > 0 else 0.0
+    on_hours, busy_share = plan.sums
+    busy_ratio = busy_share * hours_per_month / on_hours if on_hours > 0 else 0.0
     return (0.0, on_hours, busy_ratio) if once else (float(plan.on_hours[0]), 0.0, busy_ratio)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 import numpy as np
 
@@ -77,7 +76,7 @@ def options_by_plan(options: OptionTable, rows: list[int], workload: Workload, c
     fleets = {allowed.machines[row]: _fleet(allowed.machines[row], work, row, column) for row in machines} | dict(
         fleets or {}
     )
-    some = replace(allowed.candidates, offers=tuple(allowed.offers[row] for row in rented))
+    some = allowed.candidates.at(rented)
     made = rented_options(some, fleets, workload, amount, costs.assumptions, allowed.evidence) if rented else []
     if bought:
         bridge = _bridge(options, column, made, allowed)

@@ -315,13 +315,13 @@ class Market:
         )
         free = tuple(one for one in free_machines(self.free_tiers) if is_wanted(one.machine, constraints))
         offers = candidates.offers
-        behind = [candidates.machine_by_id[offer_id(offer)] for offer in offers]
+        behind = candidates.behind
         row_of = self._rows
         return AllowedMarket(
             candidates=candidates,
             evidence=self.evidence,
             offers=offers,
-            ids=tuple(offer_id(offer) for offer in offers),
+            ids=candidates.ids,
             machine=np.array([row_of[machine] for machine in behind], dtype=np.intp),
             machines=self.machines,
             price=np.array([planned_price_usd_per_hour(offer) for offer in offers], dtype=float),

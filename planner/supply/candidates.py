@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from planner.demand.workload import Constraints, Interconnect
@@ -36,8 +36,8 @@ class Candidates:
     ----------
     offers : tuple of Offer
         One for each instance type, provider and purchase option: the region with the lowest price.
-    machine_by_id : mapping of str to Machine
-        The machine behind each offer, by offer id.
+    ids, behind : tuple of str, tuple of Machine
+        The id of each offer, and the machine behind it.
     funnel : tuple of FunnelStep
         How many were left behind each sieve.
     dropped : tuple of Dropped
@@ -47,7 +47,8 @@ class Candidates:
     """
 
     offers: tuple[Offer, ...]
-    machine_by_id: Mapping[str, Machine]
+    ids: tuple[str, ...]
+    behind: tuple[Machine, ...]
     funnel: tuple[FunnelStep, ...]
     dropped: tuple[Dropped, ...]
     unknown_accelerators: tuple[str, ...]
@@ -55,7 +56,12 @@ class Candidates:
     @property
     def machines(self) -> tuple[Machine, ...]:
         """Different machines, each once."""
-        return tuple(dict.fromkeys(self.machine_by_id[offer_id(offer)] for offer in self.offers))
+        return tuple(dict.fromkeys(self.behind))
+
+    def at(self, rows: Sequence[int]) -> Candidates:
+        """Return some of the offers, by their place."""
+        ids, behind = tuple(self.ids[row] for row in rows), tuple(self.behind[row] for row in rows)
+        return replace(self, offers=tuple(self.offers[row] for row in rows), ids=ids, behind=behind)
 
 
 def network_kind(offer: Offer) -> str:
@@ -147,10 +153,11 @@ def find_candidates(
         rank = (is_old(offer), offer.price_usd_per_hour, offer.region)
         if key not in best or rank < best[key][0]:
             best[key] = rank, offer
-    kept = tuple(sorted((offer for _, offer in best.values()), key=offer_id))
+    kept = sorted(((offer_id(offer), offer) for _, offer in best.values()), key=lambda each: each[0])
     return Candidates(
-        offers=kept,
-        machine_by_id={offer_id(offer): machine_of(offer) for offer in kept},
+        offers=tuple(offer for _, offer in kept),
+        ids=tuple(name for name, _ in kept),
+        behind=tuple(machine_of(offer) for _, offer in kept),
         funnel=(
             *found.funnel,
             FunnelStep("different machines and ways to pay, each in its cheapest region", len(kept)),

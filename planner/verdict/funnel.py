@@ -9,7 +9,6 @@ from planner.options.option import Option
 from planner.supply.candidates import Candidates
 from planner.supply.machines import Fleet, Machine, Refusal
 from pricing.catalog import FunnelStep
-from pricing.offers import offer_id
 
 __all__ = ["funnel_of", "nothing_fits"]
 
@@ -39,9 +38,8 @@ def funnel_of(
     candidates: Candidates, fleets: Mapping[Machine, Fleet], refusals: Sequence[Refusal], options: Sequence[Option]
 ) -> tuple[FunnelStep, ...]:
     """Follow the candidates through the stages at which machines were refused, in the order of the sizing."""
-    machine_by_id = candidates.machine_by_id
     lost_at = {refusal.machine: refusal.stage for refusal in refusals}
-    left = [machine_by_id[offer_id(offer)] for offer in candidates.offers]
+    left = list(candidates.behind)
     stages = []
     for stage, words in SIEVES.items():
         kept = [machine for machine in left if lost_at.get(machine) != stage]

@@ -73,11 +73,12 @@ def smaller_weights_note(
         for each in sized
         if isinstance(each, Fleet) and each.performance.basis != "extrapolated"
     }
-    rents = [
-        option for option in rented_options(candidates, fleets, asked, work, assumptions, evidence) if option.choosable
-    ]
-    best = min(rents, key=lambda option: option.present_value_usd, default=None)
-    if best is None or best.fleet is None or best.present_value_usd > WORTH_TELLING_SHARE * chosen.present_value_usd:
+    most_usd = WORTH_TELLING_SHARE * chosen.present_value_usd
+    rents = rented_options(candidates, fleets, asked, work, assumptions, evidence, most_usd=most_usd)
+    best = min(
+        (option for option in rents if option.choosable), key=lambda option: option.present_value_usd, default=None
+    )
+    if best is None or best.fleet is None:
         return None
     share = best.present_value_usd / chosen.present_value_usd
     rent = (best.fleet.layout.precision, best.accelerators_total_count, best.accelerator, best.provider)

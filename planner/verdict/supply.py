@@ -26,7 +26,6 @@ from planner.supply.fleet import estimate
 from planner.supply.machines import Fleet, Machine, Refusal
 from planner.supply.serving.candidates import demand_of
 from planner.verdict.ranking import ranked, well_founded
-from pricing.offers import offer_id
 from pricing.token_prices import TokenPrice
 
 __all__ = ["Supply"]
@@ -88,10 +87,10 @@ class Supply:
             if option.fleet is not None and option.fleet.machine in kept:
                 sold[option.kind, option.binds, option.fleet.machine].append(option.id.removesuffix(SCALED_TO_ZERO))
         ids = {each for found in sold.values() for each in found[:SELLERS_OF_A_MACHINE]}
-        offers = tuple(offer for offer in self.candidates.offers if offer_id(offer) in ids)
+        rows = [row for row, each in enumerate(self.candidates.ids) if each in ids]
         return replace(
             self,
-            candidates=replace(self.candidates, offers=offers),
+            candidates=self.candidates.at(rows),
             servers=[server for server in self.servers if server.machine in kept],
             free=[one for one in self.free if one.machine in kept],
             held=[one for one in self.held if one.machine in kept],
