@@ -20,6 +20,7 @@ from pricing.clock import utc_now
 from pricing.offers import Offer, PurchaseOption
 from pricing.providers import PROVIDERS, load_provider
 from pricing.providers.contract import PartFault, Provider, RawPage, RefusedRow, Request
+from pricing.providers.hardware import UNREADABLE
 from pricing.quality import CONFIRMING_DAYS, Market, has_shrunk, is_confirmed_shrink, judge, missing_anchors
 from pricing.spool import spool_folder
 from pricing.store.answers import (
@@ -341,6 +342,7 @@ class _Run:
         for offer in gathered.offers:
             counts[offer.part] += 1
         refused = Counter(row.part for row in gathered.refused)
+        unread = {row.part for row in gathered.refused if row.reason == UNREADABLE}
         held = {status.part: status for status in self.statuses if status.provider == self.provider.name}
         doubted = read_doubted(self.engine, self.provider.name)
         bundled = _bundled_counts(self.provider)
@@ -349,7 +351,8 @@ class _Run:
             known_count = held[part].row_count if part in held else 0
             if not counts[part]:
                 known_count = known_count or bundled[part]
-            answers[part] = self._answer(part, counts[part], refused[part], known_count, doubted.get(part, ()))
+            answer = self._answer(part, counts[part], refused[part], known_count, doubted.get(part, ()))
+            answers[part] = replace(answer, is_whole=part not in unread)
             if answers[part].message and answers[part].status == "ok":
                 gathered.warnings.append(f"{part}: {answers[part].message}")
         for fault in gathered.faults:

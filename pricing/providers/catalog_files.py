@@ -18,6 +18,7 @@ from pricing.clock import today
 from pricing.errors import PricingError
 from pricing.offers import Offer, PurchaseOption
 from pricing.providers.contract import SHAPE_ERRORS, Normalised, RefusedRow, offer_or_refusal
+from pricing.providers.hardware import UNREADABLE, each_row
 from pricing.providers.known import hardware_of
 from pricing.tables import read_text
 
@@ -62,7 +63,10 @@ def file_rows(path: Path, text: str, part: str) -> Iterator[Normalised]:
         )
     seller = SELLERS.get(named[1], named[1])
     try:
-        yield from catalog_rows(text, seller=seller, observed_on=observed_on, version=VERSION, part=part)
+        for row in catalog_rows(text, seller=seller, observed_on=observed_on, version=VERSION, part=part):
+            if isinstance(row, RefusedRow) and row.reason == UNREADABLE:
+                raise ValueError(f"{row.identity}: {row.message}")
+            yield row
     except SHAPE_ERRORS as error:
         raise PricingError(f"a row has another shape than the first line says: {error}", where=str(path)) from error
 
@@ -110,9 +114,11 @@ def catalog_rows(text: str, *, seller: str, observed_on: date, version: str, par
     if found is None:
         raise ValueError(f"a catalog has other columns than {text.partition(chr(10))[0][:200]!r}")
     common = {"provider": seller, "observed_on": observed_on, "adapter_version": version, "part": part}
-    for row in csv.DictReader(io.StringIO(text)):
-        for fields in found(seller, row):
-            yield offer_or_refusal(**common, **fields)
+
+    def offers(row: Row) -> Iterator[Normalised]:
+        return (offer_or_refusal(**common, **fields) for fields in found(seller, row))
+
+    yield from each_row(part or seller, csv.DictReader(io.StringIO(text)), offers)
 
 
 def _format(text: str) -> Callable[[str, Row], Iterator[dict[str, Any]]] | None:
@@ -125,8 +131,8 @@ def _gpuhunt(seller: str, row: Row) -> Iterator[dict[str, Any]]:
     hardware = hardware_of(
         seller,
         row["instance_name"],
-        vcpus=float(row["cpu"]),
-        memory_gib=float(row["memory"]),
+        vcpus=float(row["cpu"]) if row["cpu"] else None,
+        memory_gib=float(row["memory"]) if row["memory"] else None,
         cpu_arch=ARCHITECTURES.get(row.get("cpu_arch", ""), ""),
         stated=row["gpu_name"],
         count=count,

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from typing import Any, Final
 
 from pricing.offers import Launchable, PurchaseOption
-from pricing.providers.contract import Fetched, Normalised, Provider, RawPage, Request, offer_on
-from pricing.providers.hardware import read_parts
+from pricing.providers.contract import Fetched, Normalised, Provider, RawPage, Request, SourceError, offer_on
+from pricing.providers.hardware import each_row, read_parts
 from pricing.providers.http import Http
 from pricing.providers.known import hardware_of
 from pricing.providers.pool import side_by_side
@@ -17,6 +18,7 @@ __all__ = ["PROVIDER", "fetch", "normalise"]
 URL: Final = "https://api.digitalocean.com"
 PART: Final = "sizes"
 VERSION: Final = "digitalocean-1"
+MOST_PAGES: Final = 100
 
 
 def fetch(request: Request) -> Iterator[Fetched]:
@@ -26,13 +28,13 @@ def fetch(request: Request) -> Iterator[Fetched]:
     def ask() -> Iterator[RawPage]:
         token = request.key("DIGITALOCEAN_TOKEN", base)
         with Http(request, {"Authorization": f"Bearer {token}"}) as http:
-            number, is_last = 0, False
-            while not is_last:
-                number += 1
+            for number in range(1, MOST_PAGES + 1):
                 page = http.page(PART, "sizes", base + "/v2/sizes", {"per_page": "200", "page": str(number)})
                 yield page
                 # The address of the next page names the public host; its number is enough.
-                is_last = not (page.body.get("links") or {}).get("pages", {}).get("next")
+                if not (page.body.get("links") or {}).get("pages", {}).get("next"):
+                    return
+        raise SourceError(f"the pages did not end after {MOST_PAGES}", reason="endless", where=base)
 
     yield from side_by_side(request, {PART: ask})
 
@@ -44,10 +46,13 @@ def normalise(pages: Iterable[RawPage]) -> Iterator[Normalised]:
 
 def _offers(pages: list[RawPage]) -> Iterator[Normalised]:
     for page in pages:
-        for size in page.body["sizes"]:
-            if size.get("gpu_info"):
-                for region in size["regions"] or ("global",):
-                    yield _offer(page, size, region)
+        yield from each_row(page.part, page.body["sizes"], partial(_priced, page))
+
+
+def _priced(page: RawPage, size: Mapping[str, Any]) -> Iterator[Normalised]:
+    if size.get("gpu_info"):
+        for region in size.get("regions") or ("global",):
+            yield _offer(page, size, region)
 
 
 def _offer(page: RawPage, size: Mapping[str, Any], region: str) -> Normalised:
@@ -59,9 +64,9 @@ def _offer(page: RawPage, size: Mapping[str, Any], region: str) -> Normalised:
         memory_gib=size["memory"] / 1024,
         stated=gpu["model"],
         count=float(gpu["count"]),
-        memory_gb=gpu["vram"]["amount"] / gpu["count"],
+        memory_gb=gpu["vram"]["amount"] / gpu["count"] if gpu.get("vram") else None,
     )
-    is_sold = bool(size["available"] and size["regions"])
+    is_sold = bool(size.get("available", True) and size.get("regions"))
     return offer_on(
         page,
         VERSION,

@@ -61,10 +61,15 @@ def _page(request: Request, base: str, seller: str) -> RawPage:
         http.download(url, archive)
     try:
         with zipfile.ZipFile(archive) as opened:
-            if opened.getinfo(f"{seller}.csv").file_size > MOST_BYTES:
+            named = next(
+                name
+                for name in (f"{seller}.csv", *opened.namelist())
+                if name in opened.namelist() and name.endswith(".csv")
+            )
+            if opened.getinfo(named).file_size > MOST_BYTES:
                 raise SourceError("the catalog is larger than 128 MiB", reason="shape", where=url)
-            text = opened.read(f"{seller}.csv").decode()
-    except (zipfile.BadZipFile, KeyError, UnicodeDecodeError) as error:
+            text = opened.read(named).decode("utf-8-sig")
+    except (zipfile.BadZipFile, StopIteration, KeyError, UnicodeDecodeError) as error:
         raise SourceError(f"no catalog can be read from the archive: {error}", reason="shape", where=url) from error
     return RawPage(part=PART, kind=version, body=text, url=url, fetched_at=utc_now())
 

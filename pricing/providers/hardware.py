@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from pricing.providers.contract import SHAPE_ERRORS, Normalised, PartFault, RawPage, RefusedRow
 
-__all__ = ["Hardware", "guarded", "read_parts"]
+__all__ = ["UNREADABLE", "Hardware", "each_row", "guarded", "read_parts", "refused"]
+
+UNREADABLE: Final = "unreadable"
+"""Reason of a row that could not be read: nobody knows what it was of, so nothing of its part counts as gone."""
+
+MOST_ODD_ROWS: Final = 3
+MOST_ODD_SHARE: Final = 0.2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +54,40 @@ def guarded(part: str, rows: Callable[[], Iterable[Normalised]]) -> Iterator[Nor
         yield PartFault.of_shape(part, error)
         return
     yield from read
+
+
+def each_row(part: str, rows: Iterable[Any], read: Callable[[Any], Iterable[Normalised]]) -> Iterator[Normalised]:
+    """Read the rows of a part one by one: an odd one costs itself and is told, many are a shape that the reader does not know.
+
+    Parameters
+    ----------
+    part : str
+        Whose rows they are.
+    rows : iterable
+        As the source tells them.
+    read : callable
+        One row to what is made of it.
+
+    Raises
+    ------
+    Exception
+        The first of `SHAPE_ERRORS`, where too many rows are odd for the part to be believed.
+    """
+    made: list[list[Normalised]] = []
+    odd: list[tuple[int, Exception]] = []
+    for number, row in enumerate(rows, start=1):
+        try:
+            made.append(list(read(row)))
+        except SHAPE_ERRORS as error:
+            odd.append((number, error))
+    good = sum(map(bool, made)) or len(made)  # what is not sold, or not looked at, says nothing about the shape
+    if odd and (len(odd) >= good or len(odd) > max(MOST_ODD_ROWS, MOST_ODD_SHARE * (good + len(odd)))):
+        raise odd[0][1]
+    for offers in made:
+        yield from offers
+    for number, fault in odd:
+        message = f"it has another shape than this reader knows: {type(fault).__name__}: {fault}"
+        yield refused(part, f"row {number} of {part}", UNREADABLE, message)
 
 
 def read_parts(pages: Iterable[RawPage], rows: Callable[[list[RawPage]], Iterable[Normalised]]) -> Iterator[Normalised]:

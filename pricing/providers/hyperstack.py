@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from pricing.accelerator_names import read_name
 from pricing.offers import Launchable, PurchaseOption
-from pricing.providers.contract import Fetched, Normalised, PartFault, Provider, RawPage, Request, offer_on
-from pricing.providers.hardware import read_parts, refused
+from pricing.providers.contract import Fetched, Normalised, Provider, RawPage, Request, offer_on
+from pricing.providers.hardware import each_row, read_parts, refused
 from pricing.providers.http import Http
 from pricing.providers.known import hardware_of
 from pricing.providers.pool import side_by_side
@@ -40,20 +41,25 @@ def normalise(pages: Iterable[RawPage]) -> Iterator[Normalised]:
 
 def _offers(pages: list[RawPage]) -> Iterator[Normalised]:
     body = {page.kind: page.body for page in pages}
-    prices: dict[str, float] = {}
-    for row in body["pricebook"]:
-        if row["value"] is not None and prices.setdefault(row["name"], float(row["value"])) != float(row["value"]):
-            yield PartFault(part=PART, reason="duplicate", message=f"the price book has two prices of {row['name']!r}")
+    prices: dict[str, set[float]] = defaultdict(set)
+
+    def note(row: Mapping[str, Any]) -> Iterator[Normalised]:
+        if row["value"] is not None:
+            prices[row["name"]].add(float(row["value"]))
+        yield from ()
+
+    def priced(flavor: Mapping[str, Any]) -> Iterator[Normalised]:
+        if not flavor["gpu_count"]:
             return
-    for group in body["flavors"]["data"]:
-        for flavor in group["flavors"]:
-            if not flavor["gpu_count"]:
-                continue
-            if flavor["gpu"] in prices:
-                yield _offer(pages[0], flavor, prices[flavor["gpu"]])
-            else:
-                identity = f"{flavor['region_name']} {flavor['name']}"
-                yield refused(PART, identity, "no_price", f"the price book has no price of {flavor['gpu']!r}")
+        told = sorted(prices.get(flavor["gpu"], ()))
+        # Two prices for one GPU: the gates refuse both by their identity, which keeps what the store holds.
+        yield from (_offer(pages[0], flavor, price) for price in told)
+        if not told:
+            identity = f"{flavor['region_name']} {flavor['name']}"
+            yield refused(PART, identity, "no_price", f"the price book has no price of {flavor['gpu']!r}")
+
+    yield from each_row(PART, body["pricebook"], note)
+    yield from each_row(PART, (flavor for group in body["flavors"]["data"] for flavor in group["flavors"]), priced)
 
 
 def _offer(page: RawPage, flavor: Mapping[str, Any], usd_per_gpu_hour: float) -> Normalised:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
-from typing import Final
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final
 
 from pricing.offers import Launchable, PurchaseOption
 from pricing.providers.contract import Fetched, Normalised, Provider, RawPage, Request, offer_on
-from pricing.providers.hardware import read_parts
+from pricing.providers.hardware import each_row, read_parts
 from pricing.providers.http import Http
 from pricing.providers.known import hardware_of
 from pricing.providers.pool import side_by_side
@@ -40,20 +40,20 @@ def normalise(pages: Iterable[RawPage]) -> Iterator[Normalised]:
 
 
 def _offers(page: RawPage) -> Iterator[Normalised]:
-    for row in page.body["data"].values():
+    def offers(row: Mapping[str, Any]) -> Iterator[Normalised]:
         kind, specs = row["instance_type"], row["instance_type"]["specs"]
-        count = float(specs.get("gpus", 0))
-        memory = _MEMORY.search(kind.get("gpu_description", ""))
+        count = float(specs.get("gpus") or 0)
+        memory = _MEMORY.search(kind.get("gpu_description") or "")
         hardware = hardware_of(
             "lambda",
             kind["name"],
             vcpus=float(specs["vcpus"]),
             memory_gib=float(specs["memory_gib"]),
-            stated=kind.get("gpu_description", "") or kind["name"],
+            stated=kind.get("gpu_description") or kind["name"],
             count=count,
             memory_gb=float(memory.group(1)) if memory else None,
         )
-        places = sorted(place["name"] for place in row["regions_with_capacity_available"])
+        places = sorted(place["name"] for place in row.get("regions_with_capacity_available") or ())
         yield offer_on(
             page,
             VERSION,
@@ -70,6 +70,8 @@ def _offers(page: RawPage) -> Iterator[Normalised]:
             source="Lambda Cloud API instance-types",
             source_sku_ids=(kind["name"],),
         )
+
+    yield from each_row(page.part, page.body["data"].values(), offers)
 
 
 PROVIDER = Provider(

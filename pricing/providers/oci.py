@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from typing import Any, Final
 
 from pricing.offers import PricePart, PurchaseOption
 from pricing.providers.contract import Fetched, Normalised, Provider, RawPage, Request, offer_on
-from pricing.providers.hardware import read_parts, refused
+from pricing.providers.hardware import each_row, read_parts, refused
 from pricing.providers.http import Http
 from pricing.providers.known import hardware_of
 from pricing.providers.pool import side_by_side
@@ -62,18 +63,22 @@ def normalise(pages: Iterable[RawPage]) -> Iterator[Normalised]:
 
 def _offers(pages: list[RawPage]) -> Iterator[Normalised]:
     for page in pages:
-        for item in page.body["items"]:
-            named = _NAME.search(item["displayName"])
-            if item["metricName"] != "GPU Per Hour" or item["serviceCategory"] not in CATEGORIES or named is None:
-                continue
-            price = _usd_per_gpu_hour(item)
-            told = re.sub(r"^GPU\s*-\s*", "", named["gpu"].strip())
-            stated, *shapes = SHAPES.get(item["partNumber"], (told, f"{told} (per GPU)"))
-            if not re.search(rf"\b{re.escape(stated)}\b", told):
-                identity = f"{item['partNumber']} {item['displayName']}"
-                yield refused(page.part, identity, "renamed", f"the part number of {stated} now names another GPU")
-            elif price is not None:
-                yield from (_offer(page, item, stated, shape, price) for shape in shapes)
+        yield from each_row(page.part, page.body["items"], partial(_priced, page))
+
+
+def _priced(page: RawPage, item: Mapping[str, Any]) -> Iterator[Normalised]:
+    named = _NAME.search(item["displayName"])
+    is_gpu = item["metricName"].casefold() == "gpu per hour" and item["serviceCategory"] in CATEGORIES
+    if named is None or not is_gpu:
+        return
+    price = _usd_per_gpu_hour(item)
+    told = re.sub(r"^GPU\s*-\s*", "", named["gpu"].strip())
+    stated, *shapes = SHAPES.get(item["partNumber"], (told, f"{told} (per GPU)"))
+    if not re.search(rf"\b{re.escape(stated)}\b", told):
+        identity = f"{item['partNumber']} {item['displayName']}"
+        yield refused(page.part, identity, "renamed", f"the part number of {stated} now names another GPU")
+    elif price is not None:
+        yield from (_offer(page, item, stated, shape, price) for shape in shapes)
 
 
 def _usd_per_gpu_hour(item: Mapping[str, Any]) -> float | None:
@@ -82,15 +87,18 @@ def _usd_per_gpu_hour(item: Mapping[str, Any]) -> float | None:
     Raises
     ------
     ValueError
-        Where prices come in another currency than was asked for.
+        Where prices come in other currencies alone than was asked for.
     """
-    for local in item["currencyCodeLocalizations"]:
-        if local["currencyCode"] != "USD":
-            raise ValueError(f"unknown currency {local['currencyCode']!r}")
-        for price in local["prices"]:
-            if price["model"] == "PAY_AS_YOU_GO":
-                return float(price["value"])
-    return None
+    prices = {local["currencyCode"]: local["prices"] for local in item["currencyCodeLocalizations"]}
+    if prices and "USD" not in prices:
+        raise ValueError(f"unknown currency {', '.join(map(repr, prices))}")
+    # A price by tiers begins with hours that are free, where there are such; the next tier is what is paid.
+    tiers = sorted(
+        (float(price.get("rangeMin") or 0), float(price["value"]))
+        for price in prices.get("USD", ())
+        if price["model"] == "PAY_AS_YOU_GO"
+    )
+    return next((value for _, value in tiers if value), tiers[0][1] if tiers else None)
 
 
 def _offer(page: RawPage, item: Mapping[str, Any], stated: str, shape: str, price: float) -> Normalised:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from typing import Any, Final
 
 from pricing.clock import utc_now
@@ -17,7 +18,7 @@ from pricing.providers.contract import (
     SourceError,
     offer_on,
 )
-from pricing.providers.hardware import guarded
+from pricing.providers.hardware import each_row, guarded
 from pricing.providers.http import Http
 from pricing.providers.known import hardware_of
 
@@ -66,22 +67,21 @@ def _rows(answer: Any, where: str) -> list[Any]:  # noqa: ANN401 - parsed JSON
 def normalise(pages: Iterable[RawPage]) -> Iterator[Normalised]:
     """Read GPU types into offers of one GPU each."""
     for page in pages:
-        yield from guarded(PART, lambda page=page: _offers(page))  # type: ignore[misc]
+        yield from guarded(PART, lambda page=page: each_row(PART, page.body, partial(_offers, page)))  # type: ignore[misc]
 
 
-def _offers(page: RawPage) -> Iterator[Normalised]:
-    for row in page.body:
-        if row["id"] == "unknown":
-            continue
-        for region, (price_field, spot_field, _) in CLOUDS.items():
-            stock = row.get(region) or {}
-            for option, price in (
-                (PurchaseOption.ON_DEMAND, row[price_field]),
-                (PurchaseOption.SPOT, row.get(spot_field)),
-            ):
-                # Null or 0 means that it is not sold so. Spot pods ended in September 2026; the fields stayed.
-                if price:
-                    yield _offer(page, row, region, stock, option, price)
+def _offers(page: RawPage, row: Mapping[str, Any]) -> Iterator[Normalised]:
+    if row["id"] == "unknown":
+        return
+    for region, (price_field, spot_field, _) in CLOUDS.items():
+        stock = row.get(region) or {}
+        for option, price in (
+            (PurchaseOption.ON_DEMAND, row[price_field]),
+            (PurchaseOption.SPOT, row.get(spot_field)),
+        ):
+            # Null or 0 means that it is not sold so. Spot pods ended in September 2026; the fields stayed.
+            if price:
+                yield _offer(page, row, region, stock, option, price)
 
 
 def _offer(
@@ -94,7 +94,7 @@ def _offer(
         memory_gib=stock.get("minMemory"),
         stated=row["id"],
         count=1.0,
-        memory_gb=float(row["memoryInGb"]),
+        memory_gb=float(row["memoryInGb"]) if row.get("memoryInGb") else None,
     )
     status = stock.get("stockStatus")
     return offer_on(

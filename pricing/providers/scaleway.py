@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
+from functools import partial
 from typing import Any, Final
 
 from pricing.clock import today
@@ -20,7 +21,7 @@ from pricing.providers.contract import (
     SourceError,
     offer_on,
 )
-from pricing.providers.hardware import read_parts
+from pricing.providers.hardware import each_row, read_parts
 from pricing.providers.http import Http
 from pricing.providers.known import hardware_of
 from pricing.providers.pool import Job, side_by_side
@@ -72,11 +73,13 @@ def _rate(text: str) -> Rate:
 
 def _pages(request: Request, base: str, zone: str, rate: Rate) -> Iterator[RawPage]:
     url = f"{base}/instance/v1/zones/{zone}/products/servers"
+    seen: set[str] = set()
     with Http(request) as http:
         for number in range(1, MOST_PAGES + 1):
             page = http.page(f"servers/{zone}", "servers", url, {"per_page": "100", "page": str(number)})
-            if number > 1 and not page.body["servers"]:
+            if number > 1 and seen.issuperset(page.body["servers"]):  # nothing more, or the same again
                 return
+            seen.update(page.body["servers"])
             body = {"zone": zone, "rate": rate, "servers": page.body["servers"]}
             yield RawPage(part=page.part, kind=page.kind, body=body, url=url, fetched_at=page.fetched_at)
 
@@ -88,9 +91,13 @@ def normalise(pages: Iterable[RawPage]) -> Iterator[Normalised]:
 
 def _offers(pages: list[RawPage]) -> Iterator[Normalised]:
     for page in pages:
-        for name, server in page.body["servers"].items():
-            if server["gpu"]:
-                yield _offer(page, name, server)
+        yield from each_row(page.part, page.body["servers"].items(), partial(_priced, page))
+
+
+def _priced(page: RawPage, named: tuple[str, Mapping[str, Any]]) -> Iterator[Normalised]:
+    name, server = named
+    if server["gpu"]:
+        yield _offer(page, name, server)
 
 
 def _offer(page: RawPage, name: str, server: Mapping[str, Any]) -> Normalised:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from typing import Any, Final
 
 from pricing.clock import utc_now
 from pricing.offers import Launchable, PurchaseOption
 from pricing.providers.contract import Fetched, Normalised, Provider, RawPage, Request, SourceError, offer_on
-from pricing.providers.hardware import read_parts
+from pricing.providers.hardware import each_row, read_parts
 from pricing.providers.http import Http
 from pricing.providers.known import hardware_of
 from pricing.providers.pool import Job, side_by_side
@@ -62,13 +63,18 @@ def normalise(pages: Iterable[RawPage]) -> Iterator[Normalised]:
 
 def _offers(pages: list[RawPage]) -> Iterator[Normalised]:
     lowest: dict[tuple[str, str], tuple[RawPage, Mapping[str, Any]]] = {}
+
+    def compare(page: RawPage, ask: Mapping[str, Any]) -> Iterator[Normalised]:
+        is_verified = ask.get("verification", "verified") == "verified"  # as was asked for
+        if ask.get("rentable", True) and not ask.get("rented") and is_verified and ask["num_gpus"]:
+            machine, country = f"{ask['num_gpus']}x {ask['gpu_name']} {_memory_gb(ask):g}GB", _country(ask)
+            kept = lowest.setdefault((machine, country), (page, ask))
+            if 0 < ask["dph_total"] < kept[1]["dph_total"]:
+                lowest[machine, country] = page, ask
+        yield from ()
+
     for page in pages:
-        for ask in page.body["offers"]:
-            if ask["rentable"] and not ask["rented"] and ask["verification"] == "verified" and ask["num_gpus"]:
-                machine = f"{ask['num_gpus']}x {ask['gpu_name']} {_memory_gb(ask):g}GB"
-                kept = lowest.setdefault((machine, _country(ask)), (page, ask))
-                if 0 < ask["dph_total"] < kept[1]["dph_total"]:
-                    lowest[machine, _country(ask)] = page, ask
+        yield from each_row(page.part, page.body["offers"], partial(compare, page))
     for (machine, country), (page, ask) in sorted(lowest.items(), key=lambda item: item[0]):
         yield _offer(page, ask, machine, country)
 
@@ -80,17 +86,18 @@ def _memory_gb(ask: Mapping[str, Any]) -> float:
 
 def _country(ask: Mapping[str, Any]) -> str:
     """Return the host's country, as a region of the market; ``marketplace`` where the host does not tell."""
-    found = _COUNTRY.search(ask["geolocation"] or "")
+    found = _COUNTRY.search(ask.get("geolocation") or "")
     return found[1] if found else "marketplace"
 
 
 def _offer(page: RawPage, ask: Mapping[str, Any], machine: str, country: str) -> Normalised:
-    share = (ask["cpu_cores_effective"] or 0) / ask["cpu_cores"] if ask["cpu_cores"] else 0.0
+    cores, used = ask.get("cpu_cores"), ask.get("cpu_cores_effective")
+    share = (used or 0) / cores if cores else 0.0
     hardware = hardware_of(
         "vast",
         machine,
-        vcpus=ask["cpu_cores_effective"],
-        memory_gib=ask["cpu_ram"] * share / 1024,
+        vcpus=used,
+        memory_gib=(ask.get("cpu_ram") or 0) * share / 1024 or None,
         processor=ask.get("cpu_name") or "",
         stated=_SERVER_EDITION.sub(r"\1 Server Edition", ask["gpu_name"]),
         count=float(ask["num_gpus"]),

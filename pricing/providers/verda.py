@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from typing import Any, Final
 
 from pricing.offers import PurchaseOption
 from pricing.providers.contract import Fetched, Normalised, Provider, RawPage, Request, offer_on
-from pricing.providers.hardware import read_parts
+from pricing.providers.hardware import each_row, read_parts
 from pricing.providers.http import Http
 from pricing.providers.known import hardware_of
 from pricing.providers.pool import side_by_side
@@ -42,14 +43,17 @@ def normalise(pages: Iterable[RawPage]) -> Iterator[Normalised]:
 
 def _offers(pages: list[RawPage]) -> Iterator[Normalised]:
     for page in pages:
-        for row in page.body:
-            if (currency := row.get("currency", "usd")).lower() != "usd":
-                raise ValueError(f"unknown currency {currency!r}")
-            for option, field in PRICES:
-                price = row[field]
-                # No spot price, or one of 0, says that it is not sold so.
-                if price not in {None, ""} and (float(price) or option is PurchaseOption.ON_DEMAND):
-                    yield _offer(page, row, option, float(price))
+        yield from each_row(page.part, page.body, partial(_priced, page))
+
+
+def _priced(page: RawPage, row: Mapping[str, Any]) -> Iterator[Normalised]:
+    if (currency := row.get("currency", "usd")).lower() != "usd":
+        raise ValueError(f"unknown currency {currency!r}")
+    for option, field in PRICES:
+        price = row[field] if option is PurchaseOption.ON_DEMAND else row.get(field)
+        # No spot price, or one of 0, says that it is not sold so.
+        if price not in {None, ""} and (float(price) or option is PurchaseOption.ON_DEMAND):
+            yield _offer(page, row, option, float(price))
 
 
 def _offer(page: RawPage, row: Mapping[str, Any], option: PurchaseOption, price: float) -> Normalised:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from typing import Any, Final
 
 from pricing.accelerators import resolve_all
 from pricing.errors import PricingError
 from pricing.offers import Launchable, PurchaseOption
 from pricing.providers.contract import Fetched, Normalised, Provider, RawPage, Request, SourceError, offer_on
-from pricing.providers.hardware import Hardware, read_parts
+from pricing.providers.hardware import Hardware, each_row, read_parts
 from pricing.providers.http import Http
 from pricing.providers.known import hardware_of
 from pricing.providers.pool import Job, side_by_side
@@ -68,12 +69,15 @@ def normalise(pages: Iterable[RawPage]) -> Iterator[Normalised]:
 
 def _offers(pages: list[RawPage]) -> Iterator[Normalised]:
     for page in pages:
-        for plan in page.body[page.part]:
-            hardware = _hardware(plan)
-            if hardware is not None:
-                for option, price_field, sold_field in PRICES:
-                    if plan.get(sold_field, option is PurchaseOption.ON_DEMAND):
-                        yield from _by_location(page, plan, hardware, option, price_field)
+        yield from each_row(page.part, page.body[page.part], partial(_priced, page))
+
+
+def _priced(page: RawPage, plan: Mapping[str, Any]) -> Iterator[Normalised]:
+    hardware = _hardware(plan)
+    if hardware is not None:
+        for option, price_field, sold_field in PRICES:
+            if plan.get(sold_field, option is PurchaseOption.ON_DEMAND):
+                yield from _by_location(page, plan, hardware, option, price_field)
 
 
 def _hardware(plan: Mapping[str, Any]) -> Hardware | None:

@@ -74,6 +74,8 @@ class PartAnswer:
         Machine-readable cause, and what a reader is told.
     row_count : int
         Rows that were read; of a failed part too, since a shrunken answer is believed when it comes twice.
+    is_whole : bool
+        False where some row could not be read: nobody knows what it was of, so nothing of the part is said to be gone.
     """
 
     part: str
@@ -81,6 +83,7 @@ class PartAnswer:
     reason: str = ""
     message: str = ""
     row_count: int = 0
+    is_whole: bool = True
 
 
 @dataclass(frozen=True, slots=True)

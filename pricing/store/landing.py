@@ -123,7 +123,7 @@ def land(engine: Engine, landing: Landing) -> list[PartResult]:
         answered = [part.part for part in landing.parts if part.status == "ok" and part.part not in late]
         wanted = frozenset(answered)
         offers = [offer for offer in landing.offers if offer.part in wanted]
-        stage(session, offers, answered, landing.kept)
+        stage(session, offers, [p.part for p in landing.parts if p.is_whole and p.part in wanted], landing.kept)
         number_new_offers(session)
         if landing.is_import:
             set_older_aside(session, landing.provider, landing.asked_at)

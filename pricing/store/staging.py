@@ -12,15 +12,15 @@ from pricing.store.rows import DESCRIPTION_COLUMNS, columns_of
 __all__ = ["drop_stages", "number_new_offers", "stage"]
 
 
-def stage(session: Session, offers: Sequence[Offer], answered: Sequence[str], kept: Sequence[str]) -> None:
-    """Put offers, the parts that answered and the identities that stay into temporary tables."""
+def stage(session: Session, offers: Sequence[Offer], whole: Sequence[str], kept: Sequence[str]) -> None:
+    """Put offers, the parts that answered in full and the identities that stay into temporary tables."""
     columns = columns_of(offers)
     if len(columns.offers_by_identity) != len(offers):
         raise ValueError("an identity comes twice; the gates let none through")
     session.stage("arriving", columns.stage)
     session.stage("arriving_description", columns.descriptions)
     session.stage("arriving_reading", columns.readings)
-    session.stage("answered", {"part": ("text", list(answered))})
+    session.stage("answered", {"part": ("text", list(whole))})
     session.stage("kept", {"identity": ("text", list(kept))})
     unknown = session.rows(
         "select a.identity from arriving a left join offer o on o.identity = a.identity where o.identity is null"

@@ -13,6 +13,7 @@ from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, Self
+from urllib.parse import urlsplit
 
 from pricing.clock import utc_now
 from pricing.providers.aws.price_list import distil_plan_list, distil_price_list, is_accelerated_type, is_wanted_type
@@ -106,7 +107,7 @@ def _bulk_regions(http: Http, request: Request) -> dict[str, str]:
         raise SourceError("the price list files were not asked", reason="not_asked")
     answer = http.get_json(_bulk_base(request) + BULK_SERVICE)
     try:
-        return {name: str(entry["currentVersionUrl"]) for name, entry in answer["regions"].items()}
+        return {name: urlsplit(str(entry["currentVersionUrl"])).path for name, entry in answer["regions"].items()}
     except (KeyError, TypeError, AttributeError) as error:
         raise _changed_shape("the region index of the price list", error) from error
 
@@ -116,7 +117,7 @@ def _plan_regions(http: Http, request: Request) -> tuple[dict[str, str], SourceE
         return {}, None
     try:
         answer = http.get_json(_bulk_base(request) + PLANS_SERVICE)
-        return {entry["regionCode"]: str(entry["versionUrl"]) for entry in answer["regions"]}, None
+        return {entry["regionCode"]: urlsplit(str(entry["versionUrl"])).path for entry in answer["regions"]}, None
     except SourceError as error:
         return {}, error
     except (KeyError, TypeError, AttributeError) as error:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any, Final
@@ -12,7 +13,15 @@ from pricing.offers import Payment, PurchaseOption
 from pricing.providers.aws.price_list import read_lines
 from pricing.providers.contract import Normalised, offer_or_refusal
 
-__all__ = ["plan_file_offers", "plan_rate_offers", "reserved_api_offers", "reserved_offers"]
+__all__ = [
+    "effective_day",
+    "in_force",
+    "plan_file_offers",
+    "plan_rate_offers",
+    "rates_of",
+    "reserved_api_offers",
+    "reserved_offers",
+]
 
 HOURS_PER_MONTH: Final = 730
 SECONDS_PER_MONTH: Final = 365 * 86_400 / 12
@@ -23,6 +32,8 @@ PAYMENTS: Final = {
     "All Upfront": (Payment.ALL, 1.0),
 }
 """AWS's words to ours, with the share that a savings plan takes at the start."""
+
+UNITS: Final = {"hrs": "hour", "hours": "hour", "hour": "hour", "hr": "hour", "quantity": "quantity"}
 
 PLAN_CLASSES: Final = {
     "ComputeSavingsPlans": "compute",
@@ -67,23 +78,54 @@ def _committed(  # noqa: PLR0913 - the terms of an offer
     )
 
 
-def reserved_offers(shared: Mapping[str, Any], sku: str, terms: Mapping[str, Any]) -> Iterator[Normalised]:
+def effective_day(term: Mapping[str, Any]) -> date | None:
+    """Return the day from which a term of the price list holds, where it says so."""
+    text = term.get("effectiveDate")
+    return date.fromisoformat(text[:10]) if text else None
+
+
+def in_force(terms: Iterable[Mapping[str, Any]], today: date) -> list[Mapping[str, Any]]:
+    """Return the newest of terms that hold already; several where the list tells several of one day, which the gates refuse."""
+    days = [(effective_day(term) or date.min, term) for term in terms]
+    newest = max((day for day, _ in days if day <= today), default=None)
+    return [term for day, term in days if day == newest]
+
+
+def rates_of(term: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
+    """Yield what a term of the price list charges: ``hour`` or ``quantity`` (once, at the start), and USD.
+
+    Raises
+    ------
+    ValueError
+        Where it is charged in another currency alone.
+    """
+    for dimension in term["priceDimensions"].values():
+        unit = UNITS.get(dimension["unit"].casefold())
+        if unit is None or float(dimension.get("beginRange") or 0):
+            continue  # another thing, or a further tier
+        if "USD" not in dimension["pricePerUnit"]:
+            raise ValueError(f"unknown currency {', '.join(dimension['pricePerUnit'])}")
+        yield unit, float(dimension["pricePerUnit"]["USD"])
+
+
+def reserved_offers(shared: Mapping[str, Any], sku: str, terms: Mapping[str, Any], today: date) -> Iterator[Normalised]:
     """Read the reserved terms of one product of the price list."""
+    alike: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
     for term in terms.values():
+        alike[str(sorted(term["termAttributes"].items()))].append(term)
+    for term in (term for same in alike.values() for term in in_force(same, today)):
         attributes = term["termAttributes"]
-        amounts = {"Hrs": 0.0, "Quantity": 0.0}
-        for dimension in term["priceDimensions"].values():
-            amounts[dimension["unit"]] = float(dimension["pricePerUnit"]["USD"])
+        amounts = {"hour": 0.0, "quantity": 0.0} | dict(rates_of(term))
         yield _committed(
             shared,
             RESERVED,
             _years_months(attributes["LeaseContractLength"]),
             PAYMENTS[attributes["PurchaseOption"]][0],
             attributes["OfferingClass"],
-            hourly_usd=amounts["Hrs"],
-            upfront_usd=amounts["Quantity"],
+            hourly_usd=amounts["hour"],
+            upfront_usd=amounts["quantity"],
             sku=f"{sku}.{term['offerTermCode']}",
-            effective_on=date.fromisoformat(term["effectiveDate"][:10]),
+            effective_on=effective_day(term),
         )
 
 

@@ -8,16 +8,25 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 from pricing.identity import identity_of, identity_text
 from pricing.offers import Launchable, Offer, Payment, PurchaseOption
-from pricing.providers.aws.commitments import plan_file_offers, plan_rate_offers, reserved_api_offers, reserved_offers
+from pricing.providers.aws.commitments import (
+    effective_day,
+    in_force,
+    plan_file_offers,
+    plan_rate_offers,
+    rates_of,
+    reserved_api_offers,
+    reserved_offers,
+)
 from pricing.providers.aws.hardware import hardware_from_attributes, hardware_from_type
 from pricing.providers.aws.price_list import is_wanted_product, read_lines
 from pricing.providers.contract import Normalised, PartFault, RawPage, RefusedRow, offer_or_refusal
-from pricing.providers.hardware import Hardware, guarded
+from pricing.providers.hardware import Hardware, each_row, guarded
 
 __all__ = ["VERSION", "Region", "normalise"]
 
@@ -131,26 +140,29 @@ def _zone_kind(zone_type: str) -> str:
 
 def _listed(region: Region, pages: Sequence[RawPage]) -> Iterator[Normalised]:
     for page in pages:
-        for entry in _products(page):
-            attributes = entry["product"]["attributes"]
-            if attributes.get("regionCode", region.name) != region.name:
-                yield _foreign(region, page.part, attributes)
-                continue
-            kind, sku = attributes["instanceType"], entry["product"]["sku"]
-            known = region.hardware.setdefault(kind, hardware_from_attributes(attributes))
-            if not known.processor:
-                region.hardware[kind] = replace(known, processor=attributes.get("physicalProcessor", ""))
-            region.products[sku] = kind
-            shared = _shared(region, kind, page)
-            for price, effective_on in _hourly(entry["terms"].get("OnDemand", {})):
-                yield offer_or_refusal(
-                    **shared,
-                    purchase_option=PurchaseOption.ON_DEMAND,
-                    price_usd_per_hour=price,
-                    effective_on=effective_on,
-                    source_sku_ids=(sku,),
-                )
-            yield from reserved_offers(shared, sku, entry["terms"].get("Reserved", {}))
+        yield from each_row(page.part, _products(page), partial(_product_offers, region, page))
+
+
+def _product_offers(region: Region, page: RawPage, entry: Mapping[str, Any]) -> Iterator[Normalised]:
+    attributes = entry["product"]["attributes"]
+    if attributes.get("regionCode", region.name) != region.name:
+        yield _foreign(region, page.part, attributes)
+        return
+    kind, sku = attributes["instanceType"], entry["product"]["sku"]
+    known = region.hardware.setdefault(kind, hardware_from_attributes(attributes))
+    if not known.processor:
+        region.hardware[kind] = replace(known, processor=attributes.get("physicalProcessor", ""))
+    region.products[sku] = kind
+    shared, today = _shared(region, kind, page), page.fetched_at.date()
+    for price, effective_on in _hourly(in_force(entry["terms"].get("OnDemand", {}).values(), today)):
+        yield offer_or_refusal(
+            **shared,
+            purchase_option=PurchaseOption.ON_DEMAND,
+            price_usd_per_hour=price,
+            effective_on=effective_on,
+            source_sku_ids=(sku,),
+        )
+    yield from reserved_offers(shared, sku, entry["terms"].get("Reserved", {}), today)
 
 
 def _foreign(region: Region, part: str, attributes: Mapping[str, str]) -> RefusedRow:
@@ -195,18 +207,11 @@ def _source(page: RawPage) -> str:
     return "AWS price list file" if page.kind in {"price_list", "plan_list"} else f"AWS {page.url}"
 
 
-def _hourly(terms: Mapping[str, Any]) -> Iterator[tuple[float, date | None]]:
-    for term in terms.values():
-        for dimension in term["priceDimensions"].values():
-            if dimension["unit"] != "Hrs":
-                continue
-            if "USD" not in dimension["pricePerUnit"]:
-                raise ValueError(f"unknown currency {', '.join(dimension['pricePerUnit'])}")
-            yield float(dimension["pricePerUnit"]["USD"]), _day(term.get("effectiveDate"))
-
-
-def _day(text: str | None) -> date | None:
-    return date.fromisoformat(text[:10]) if text else None
+def _hourly(terms: Iterable[Mapping[str, Any]]) -> Iterator[tuple[float, date | None]]:
+    for term in terms:
+        for unit, price in rates_of(term):
+            if unit == "hour":
+                yield price, effective_day(term)
 
 
 def _reserved(region: Region, pages: Sequence[RawPage]) -> Iterator[Normalised]:

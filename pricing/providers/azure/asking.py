@@ -47,7 +47,16 @@ KEPT: Final = (
         "unitOfMeasure",
         "type",
     ),
-    *("effectiveStartDate", "reservationTerm", "savingsPlan", "isPrimaryMeterRegion", "currencyCode", "skuId"),
+    *(
+        "effectiveStartDate",
+        "effectiveEndDate",
+        "reservationTerm",
+        "savingsPlan",
+        "isPrimaryMeterRegion",
+        "currencyCode",
+        "skuId",
+    ),
+    "tierMinimumUnits",
 )
 
 

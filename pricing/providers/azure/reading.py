@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from pricing.offers import Launchable, Payment, PurchaseOption
 from pricing.providers.contract import Normalised, RawPage, offer_or_refusal
-from pricing.providers.hardware import Hardware, guarded
+from pricing.providers.hardware import Hardware, each_row, guarded, refused
 from pricing.providers.known import hardware_of
 
 __all__ = ["VERSION", "normalise"]
@@ -32,6 +32,7 @@ PLANS: Final[Mapping[str, tuple[PurchaseOption, int]]] = {
 }
 
 _NO_LINUX: Final = re.compile(r" windows| win$|cloud services|dedicated host|low priority|_type1", re.IGNORECASE)
+_HOURS: Final = re.compile(r"(?P<count>[1-9]\d*)[ /]?(?:hours?|hrs?)", re.IGNORECASE)
 _CARD: Final = re.compile(r"(GB[23]00|H[12]00|A100|MI\d+X|A10|V710|T4|V100)", re.IGNORECASE)
 
 
@@ -141,18 +142,29 @@ def _in_force(rows: Sequence[_Row]) -> list[_Row]:
 def _offers(part: str, pages: Sequence[RawPage], sizes: Sizes) -> Iterator[Normalised]:
     told: dict[tuple[str, str, str], list[_Row]] = defaultdict(list)
     today = pages[-1].fetched_at.date()
-    for page in pages:
-        for row in page.body:
-            found = _kind(row)
-            price = float(row["retailPrice"])
-            effective_on = date.fromisoformat(row["effectiveStartDate"][:10])
-            if not found or price == 0.0 or effective_on > today:  # 0.0 is a meter that is not sold yet
-                continue
-            if row["currencyCode"] != "USD":
-                raise ValueError(f"unknown currency {row['currencyCode']}")
-            if row["unitOfMeasure"] != "1 Hour":
-                raise ValueError(f"unknown unit {row['unitOfMeasure']}")
-            told[(row["armSkuName"].strip(), *found)].append(_Row(effective_on, price, row))
+    region = part.partition("/")[2]
+
+    def note(row: Mapping[str, Any]) -> Iterator[Normalised]:
+        found = _kind(row)
+        price = float(row["retailPrice"])
+        effective_on = date.fromisoformat(row["effectiveStartDate"][:10])
+        is_over = row.get("effectiveEndDate") and date.fromisoformat(row["effectiveEndDate"][:10]) <= today
+        # 0.0 is a meter that is not sold yet; a further tier is what is paid beyond the first hours.
+        if not found or price == 0.0 or effective_on > today or is_over or row.get("tierMinimumUnits"):
+            return
+        place, name = str(row.get("armRegionName") or region), row["armSkuName"].strip()
+        if place.lower() != region.lower():
+            message = f"the list of {region} tells it of {place}"
+            yield refused(part, f"azure {name} in {place}", "foreign_region", message)
+            return
+        if row["currencyCode"] != "USD":
+            raise ValueError(f"unknown currency {row['currencyCode']}")
+        hours = _HOURS.fullmatch(row["unitOfMeasure"])
+        if hours is None:
+            raise ValueError(f"unknown unit {row['unitOfMeasure']}")
+        told[(name, *found)].append(_Row(effective_on, price / float(hours["count"]), row))
+
+    yield from each_row(part, (row for page in pages for row in page.body), note)
     for (name, kind, term), rows in sorted(told.items()):
         hardware = sizes.hardware.get(name) or _unlisted(name)
         for held in _in_force(rows):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, Final
 
@@ -196,6 +197,14 @@ def _skus(request: Request) -> Iterator[RawPage]:
                 return
 
 
+def _since(info: Any) -> datetime:  # noqa: ANN401 - a protocol buffer
+    return info.effective_time or datetime.min.replace(tzinfo=UTC)
+
+
+def _is_to_come(info: Any, now: datetime) -> bool:  # noqa: ANN401 - a protocol buffer
+    return _since(info) > now + timedelta(days=1)
+
+
 def _sku_row(sku: Any) -> dict[str, Any]:  # noqa: ANN401 - a protocol buffer
     row: dict[str, Any] = {
         "skuId": sku.sku_id,
@@ -205,8 +214,13 @@ def _sku_row(sku: Any) -> dict[str, Any]:  # noqa: ANN401 - a protocol buffer
         "regions": list(sku.service_regions),
     }
     if sku.pricing_info:
-        told = sku.pricing_info[-1]
-        rates = told.pricing_expression.tiered_rates
+        now = utc_now().replace(tzinfo=UTC)
+        # A timeline: the last price that holds already, of which the clock of another machine decides.
+        told = max(sku.pricing_info, key=lambda info: (not _is_to_come(info, now), _since(info)))
+        # A price by tiers begins with an amount that is free, where there is such.
+        tiers = sorted(told.pricing_expression.tiered_rates, key=lambda rate: float(rate.start_usage_amount))
+        paid = [rate for rate in tiers if rate.unit_price.units or rate.unit_price.nanos]
+        rates = [] if _is_to_come(told, now) else paid or tiers
         row["usageUnit"] = told.pricing_expression.usage_unit
         row["effectiveOn"] = told.effective_time.date().isoformat() if told.effective_time else ""
         row["rates"] = [

@@ -49,6 +49,17 @@ def reasons(summary: RefreshSummary) -> list[str]:
     return [part.answer.reason for source in summary.sources for part in source.parts]
 
 
+def test_a_row_that_cannot_be_read_is_not_gone(night: Night, cloud: RunpodCloud, store: DuckDbEngine) -> None:
+    night(0)
+    before = {offer.instance_type for offer in read_offers(store)}
+    odd = cloud.types[0]
+    cloud.types = [{"id": odd["id"], "securePrice": "dear", "memoryInGb": 80}, *cloud.types[1:]]
+    (source,) = night(1).sources
+    assert [row.reason for row in source.refused] == ["unreadable"]
+    assert source.total("gone_count") == 0
+    assert {offer.instance_type for offer in read_offers(store)} == before
+
+
 @pytest.mark.slow
 def test_an_empty_answer_is_never_believed(night: Night, cloud: RunpodCloud, store: DuckDbEngine) -> None:
     assert night(0).exit_status == 0
