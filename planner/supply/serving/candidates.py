@@ -37,16 +37,15 @@ from planner.supply.serving.speed import (
     serving_constants,
     started_s,
 )
+from planner.supply.serving.tails import STEADY, LateTimes, Spread, late_times, spread_of
 
 __all__ = [
     "BATCHES",
     "MOST_FLEET",
     "MOST_MACHINES_PER_REPLICA",
-    "Capacity",
     "Demand",
     "Grid",
     "Replicas",
-    "capacity_of",
     "demand_of",
     "evaluate",
     "format_choices",
@@ -57,7 +56,6 @@ __all__ = [
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
-BoolArray = NDArray[np.bool_]
 
 BATCHES = np.unique(np.round(np.geomspace(1, 2048, 40))).astype(float)
 MOST_MACHINES_PER_REPLICA = 8
@@ -66,7 +64,7 @@ MOST_FLEET = 100_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Demand:
-    """What is asked: rates, lengths, limits, the load that may be planned, and machines that stand by."""
+    """What is asked: rates, lengths and how they vary, limits, the load that may be planned, and machines that stand by."""
 
     peak_per_s: float
     mean_per_s: float
@@ -80,6 +78,7 @@ class Demand:
     deadline_s: float
     drafted_tokens: int = 0
     spare_replica_count: int = 0
+    spread: Spread = STEADY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +114,7 @@ def demand_of(workload: Workload, assumptions: Assumptions) -> Demand:
             deadline_s=math.inf,
             drafted_tokens=work.drafted_tokens,
             spare_replica_count=work.spare_replicas or 0,
+            spread=spread_of(work, assumptions) if limits else STEADY,
         )
     assert isinstance(work, Batch)
     deadline_s = work.deadline_hours * 3600.0 if work.deadline_hours else math.inf
@@ -219,9 +219,10 @@ def replicas_of(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grid:
-    """Candidates by batch sizes: what each would do."""
+    """Candidates by batch sizes: what each would do on the mean, and late, among many replicas or alone."""
 
-    ttft_s: FloatArray
+    late: LateTimes
+    alone_late: LateTimes
     tpot_s: FloatArray
     rate_per_s: FloatArray
     memory_s: FloatArray
@@ -234,7 +235,7 @@ class Grid:
     waited_steps: FloatArray
 
 
-def evaluate(  # noqa: PLR0915 - one pass over the formulas of a step
+def evaluate(
     models: Sequence[ServedModel], flops: Sequence[FloatArray], hw: Hardware, calibration: Calibration, machines: Sequence[Machine],
     reps: Replicas, demand: Demand, assumptions: Assumptions,
 ) -> Grid:  # fmt: skip
@@ -242,14 +243,12 @@ def evaluate(  # noqa: PLR0915 - one pass over the formulas of a step
     size = (len(reps.row), len(BATCHES))
     out = {
         name: np.full(size, np.nan)
-        for name in ("ttft", "tpot", "rate", "memory", "compute", "comm", "prefill", "step", "entry", "waits")
+        for name in ("tpot", "rate", "memory", "compute", "comm", "prefill", "step", "entry", "waits")
     }
     most = np.full(len(reps.row), -1.0)
     all_links = links(calibration, machines, serving=True)
     paces = calibration.column("serve.pace_ratio", machines) / assumptions["perf.serving_practice_share"]
-    load = demand.load_share
     steps = calibration.column("serve.wait_steps_ratio", machines)
-    variation = assumptions["perf.arrival_variation_ratio"]
     experts = ["@moe"] * any(float(np.asarray(model.moe_layers)) > 0 for model in models)
     launches = calibration.column("serve.entry_layer_s", machines, experts)
     mixed = calibration.column("serve.mixed_layer_s", machines, experts)
@@ -290,7 +289,6 @@ def evaluate(  # noqa: PLR0915 - one pass over the formulas of a step
             step_s = step_s + drafted * assumptions["perf.draft_step_share"] * plain_s
         p = stages[:, None].astype(float)
         # Prefills of all requests interleave with decoding: each output token of one waits for B / out prefills of others.
-        busy_prefill_s = prompt_s / p
         added_s = pace * started_s(model, mixed[machine][:, None], BATCHES[None, :], demand.output_tokens)
         tpot = step_s / yielded + BATCHES[None, :] * prompt_s / demand.output_tokens + added_s
         # Where attention is not data parallel, a prompt takes what it adds.
@@ -300,13 +298,11 @@ def evaluate(  # noqa: PLR0915 - one pass over the formulas of a step
         fresh = demand.input_tokens * (1.0 - demand.cached_share)
         through = pipelined_share(fresh / BATCHED_TOKENS, p) if fresh > BATCHED_TOKENS else 1.0
         floor_s = pace * (step.memory_s[:, :1] + alone.total_s * through)
-        wait_s = busy_prefill_s * load / (1.0 - load) * (1.0 + variation) / 2.0
         # A new prompt is taken in between steps, and its kernels are started one by one, layer after layer.
         launch_s = launches[machine] * float(np.asarray(model.layers))
         entry_s, waited_steps = launch_s[:, None], steps[machine][:, None]
-        ttft = floor_s + wait_s + entry_s + waited_steps * step_s
         live = BATCHES[None, :] * p
-        out["ttft"][chosen], out["tpot"][chosen] = ttft, tpot
+        out["tpot"][chosen] = tpot
         out["entry"][chosen], out["waits"][chosen] = floor_s + entry_s, np.broadcast_to(waited_steps, step_s.shape)
         out["rate"][chosen] = live / (floor_s + demand.output_tokens * tpot)
         share = BATCHES[None, :] / demand.output_tokens * yielded
@@ -314,81 +310,19 @@ def evaluate(  # noqa: PLR0915 - one pass over the formulas of a step
         out["compute"][chosen] = step.compute_s + share * prompt.compute_s
         out["comm"][chosen] = step.communication_s + share * prompt.communication_s
         out["prefill"][chosen], out["step"][chosen] = np.broadcast_to(prompt_s, step_s.shape), step_s
+    unloaded_s = out["entry"] + out["waits"] * out["step"]
+    late, alone_late = (
+        late_times(
+            demand.spread, BATCHES[None, :], tpot_s=out["tpot"], prefill_s=out["prefill"], unloaded_s=unloaded_s,
+            step_s=out["step"], rate_per_s=out["rate"] / reps.stages[:, None], output_tokens=demand.output_tokens, replicas=many,
+        )
+        for many in (math.inf, 1.0)
+    )  # fmt: skip
     return Grid(
-        ttft_s=out["ttft"], tpot_s=out["tpot"], rate_per_s=out["rate"], memory_s=out["memory"], compute_s=out["compute"],
+        late=late, alone_late=alone_late, tpot_s=out["tpot"], rate_per_s=out["rate"], memory_s=out["memory"], compute_s=out["compute"],
         communication_s=out["comm"], most_requests=most, prefill_s=out["prefill"], step_s=out["step"],
         unloaded_s=out["entry"], waited_steps=out["waits"],
     )  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Capacity:
-    """What each candidate can take.
-
-    Attributes
-    ----------
-    rate : FloatArray, shape (candidates,)
-        Largest request rate within all limits; -1 where no batch size keeps them.
-    column : IntArray
-        The batch size of that rate.
-    full_rate : FloatArray
-        Largest rate that memory allows, whatever the limits: beyond it the queue grows without end.
-    planned_rate : FloatArray
-        What may be planned: within the limits, and no more than the planned share of the full rate; -1 as for `rate`.
-    fits, quick, smooth : boolean arrays
-        Whether any batch size keeps to memory, to it and the limit on the first token, to it and that on further ones.
-    """
-
-    rate: FloatArray
-    column: IntArray
-    full_rate: FloatArray
-    planned_rate: FloatArray
-    fits: BoolArray
-    quick: BoolArray
-    smooth: BoolArray
-
-
-def capacity_of(
-    grid: Grid, demand: Demand, *, ttft_ratio: FloatArray | float = 1.0, tpot_ratio: FloatArray | float = 1.0
-) -> Capacity:
-    """Return what each candidate can take within the limits.
-
-    The limits are tested once, at the rate that is planned: headroom is kept against the full rate, not against the rate at
-    which a limit is reached.
-
-    Parameters
-    ----------
-    ttft_ratio, tpot_ratio : FloatArray, shape (candidates,)
-        Times at the percentile of the speed band for which the limits hold, over typical ones.
-    """
-    fits = BATCHES[None, :] <= np.maximum(grid.most_requests, 0.0)[:, None]
-    ttft_s, tpot_s = (
-        times * np.reshape(ratio, (-1, 1)) for times, ratio in ((grid.ttft_s, ttft_ratio), (grid.tpot_s, tpot_ratio))
-    )
-    quick, smooth = ttft_s <= demand.ttft_limit_s, tpot_s <= demand.tpot_limit_s
-    rate = np.where(fits & quick & smooth, grid.rate_per_s, -1.0)
-    best = np.argmax(rate, axis=1)
-    rate = rate[np.arange(len(rate)), best]
-    # A limit is reached between two batch sizes: both rate and times are taken as straight lines there.
-    after = np.minimum(best + 1, len(BATCHES) - 1)
-    rows = np.flatnonzero((rate > 0) & fits[np.arange(len(rate)), after])
-    below, above = (rows, best[rows]), (rows, after[rows])
-    share = np.ones(len(rows))
-    for times_s, limit_s in ((ttft_s, demand.ttft_limit_s), (tpot_s, demand.tpot_limit_s)):
-        is_reached = times_s[above] > limit_s
-        step_s = np.where(is_reached, times_s[above] - times_s[below], 1.0)
-        share = np.where(is_reached, np.minimum(share, (limit_s - times_s[below]) / step_s), share)
-    rate[rows] += share * np.maximum(grid.rate_per_s[above] - rate[rows], 0.0)
-    full = np.max(np.where(fits, grid.rate_per_s, -1.0), axis=1)
-    return Capacity(
-        rate=rate,
-        column=np.asarray(best, dtype=np.int64),
-        full_rate=full,
-        planned_rate=np.minimum(rate, full * demand.load_share),
-        fits=np.asarray(fits.any(axis=1), dtype=np.bool_),
-        quick=np.asarray((fits & quick).any(axis=1), dtype=np.bool_),
-        smooth=np.asarray((fits & smooth).any(axis=1), dtype=np.bool_),
-    )
 
 
 def spare_machines(demand: Demand, machines_each: IntArray) -> IntArray:

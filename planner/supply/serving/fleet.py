@@ -34,6 +34,7 @@ from planner.supply.serving.candidates import (
     format_choices,
     spare_machines,
 )
+from planner.supply.serving.capacity import replicas_for
 from planner.supply.serving.memory import (
     cached_bytes_per_request,
     overhead_bytes,
@@ -41,6 +42,7 @@ from planner.supply.serving.memory import (
 )
 from planner.supply.serving.model import ServedModel
 from planner.supply.serving.replica_rates import Prospects, prospects
+from planner.supply.serving.tails import prompt_wait_s
 
 __all__ = ["size_serving"]
 
@@ -120,13 +122,11 @@ def _size_with(  # noqa: PLR0913 - sizing hands on all that it was asked
         replicas = np.where(
             reps.machines_each > 1, fixed_machines // reps.machines_each, fixed_machines * reps.per_machine
         )
-        planned = np.where(replicas > 0, planned, -1.0)
         instances = np.full(len(planned), fixed_machines, dtype=float)
+        planned = np.where(replicas > 0, found.capacity.rate_on(replicas), -1.0)
         order_key = -planned * replicas
     else:
-        with np.errstate(divide="ignore", invalid="ignore"):
-            asked = demand.peak_per_s * found.late_ratio / planned
-            asked = np.where(planned > 0, np.maximum(np.ceil(asked - 1e-9), 1.0), np.inf)
+        asked = replicas_for(demand.peak_per_s * found.late_ratio, planned, found.capacity.alone_rate)
         instances = np.where(
             reps.machines_each > 1, asked * reps.machines_each, np.ceil(asked / np.maximum(reps.per_machine, 1))
         )
@@ -177,10 +177,10 @@ def _refusal(machine: Machine, arch: Architecture, found: Prospects, demand: Dem
         return Refusal(machine=machine, stage="memory", reason=Note(NoteCode.SERVING_MEMORY, figures))
     inside = mine[fits[mine]]
     if not quick[inside].any():
-        best = float(np.nanmin(np.where(fits[inside][:, None], grid.ttft_s[inside], np.nan)))
+        best = float(np.nanmin(np.where(fits[inside][:, None], grid.late.ttft_s[inside], np.nan)))
         reason = Note(NoteCode.TTFT_ABOVE_LIMIT, (best * 1e3, demand.ttft_limit_s * 1e3))
         return _with_machines(machine, "ttft", reason, reps, grid, demand, inside)
-    best = float(np.nanmin(grid.tpot_s[inside]))
+    best = float(np.nanmin(grid.late.tpot_s[inside]))
     code = NoteCode.LIMITS_EXCLUDE_EACH_OTHER if smooth[inside].any() else NoteCode.TPOT_ABOVE_LIMIT
     reason = Note(code, (best * 1e3, demand.tpot_limit_s * 1e3))
     return _with_machines(machine, "tpot", reason, reps, grid, demand, inside)
@@ -205,9 +205,7 @@ def _fleet(  # noqa: PLR0913 - sizing hands on all that it was asked
     calibration: Calibration, workload: Workload, *, instances: int, hw: Hardware, max_accelerators: int | None, fixed: bool,
 ) -> Fleet | Refusal:  # fmt: skip
     models, reps, grid = found.models, found.reps, found.grid
-    rate, full, planned = (
-        float(each[pick]) for each in (found.capacity.rate, found.capacity.full_rate, found.capacity.planned_rate)
-    )
+    rate, planned = float(found.capacity.rate[pick]), float(found.capacity.planned_rate[pick])
     column = int(found.capacity.column[pick])
     count = int(hw.count[row])
     spare = 0 if fixed else int(spare_machines(demand, reps.machines_each[pick]))
@@ -245,12 +243,11 @@ def _fleet(  # noqa: PLR0913 - sizing hands on all that it was asked
     last = column + 1 if rate > grid.rate_per_s[pick, column] else column
     at = float(np.interp(each, grid.rate_per_s[pick, : last + 1], BATCHES[: last + 1]))
     tpot = float(np.interp(at, BATCHES, grid.tpot_s[pick]))
-    load = min(each / full, 0.98)
-    prompt = float(grid.prefill_s[pick, column])
+    prompt = float(grid.prefill_s[pick, column]) / float(reps.stages[pick])
     step = float(np.interp(at, BATCHES, grid.step_s[pick]))
     ttft = (
         float(grid.unloaded_s[pick, column])
-        + _wait(prompt, load, assumptions, reps.stages[pick])
+        + float(prompt_wait_s(prompt, each * prompt, demand.spread))
         + step * float(grid.waited_steps[pick, column])
     )
     basis, evidence = basis_and_evidence(calibration, "serve.bandwidth_share", machine)
@@ -310,11 +307,6 @@ def _fleet(  # noqa: PLR0913 - sizing hands on all that it was asked
         ),
     )
     return with_spares(fleet, spare)
-
-
-def _wait(prompt_s: float, load: float, assumptions: Assumptions, stages: int) -> float:
-    """Return the mean wait for the prefills of others: ``t load / (1 - load) (1 + cv^2) / 2`` (Pollaczek-Khinchine)."""
-    return prompt_s / float(stages) * load / (1.0 - load) * (1.0 + assumptions["perf.arrival_variation_ratio"]) / 2.0
 
 
 def _mfu(

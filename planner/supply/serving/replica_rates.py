@@ -18,15 +18,14 @@ from planner.supply.machines import Machine
 from planner.supply.serving.bands import speed_spreads
 from planner.supply.serving.candidates import (
     MOST_MACHINES_PER_REPLICA,
-    Capacity,
     Demand,
     Grid,
     Replicas,
-    capacity_of,
     evaluate,
     format_on,
     replicas_of,
 )
+from planner.supply.serving.capacity import Capacity, capacity_of
 from planner.supply.serving.model import ServedModel, served_model
 
 __all__ = ["Prospects", "prospects"]

@@ -25,6 +25,7 @@ from planner.supply.fleet import HOURS_PER_MONTH, size
 from planner.supply.hardware import hardware
 from planner.supply.machines import Fleet, Machine
 from planner.supply.serving.candidates import MOST_FLEET, Demand, demand_of, format_choices, spare_machines
+from planner.supply.serving.capacity import replicas_for
 from planner.supply.serving.replica_rates import Prospects, prospects
 
 __all__ = ["Fleets", "elastic_shares", "images_and_documents", "nothing", "served", "stated", "together"]
@@ -208,8 +209,9 @@ def _count_replicas(
     # Equal counts: work that ends takes the quickest, answers that are waited for take the smoothest.
     tie = -rate[good] * each[good] if demand.requests else found.grid.tpot_s[good, found.capacity.column[good]]
     good = good[np.argsort(tie, kind="stable")]
-    asked = peak_per_s[None, :] * (found.late_ratio[good] / rate[good])[:, None]
-    asked = np.maximum(np.ceil(asked - 1e-9), 1.0)
+    asked = replicas_for(
+        peak_per_s[None, :] * found.late_ratio[good][:, None], rate[good][:, None], found.capacity.alone_rate[good][:, None]
+    )  # fmt: skip
     spans = reps.machines_each[good][:, None]
     instances = np.where(spans > 1, asked * spans, np.ceil(asked / each[good][:, None]))
     pick = np.argmin(instances, axis=0)

@@ -1,0 +1,126 @@
+"""Serving capacity: the largest request rate of each candidate within its limits, and how many replicas a rate takes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from planner.supply.serving.candidates import BATCHES, Demand, Grid
+from planner.supply.serving.tails import LateTimes
+
+__all__ = ["Capacity", "capacity_of", "replicas_for"]
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+BoolArray = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capacity:
+    """What each candidate can take, as one of many replicas and, for what may be planned, alone.
+
+    Attributes
+    ----------
+    rate : FloatArray, shape (candidates,)
+        Largest request rate within all limits; -1 where no batch size keeps them.
+    column : IntArray
+        The batch size of that rate.
+    full_rate : FloatArray
+        Largest rate that memory allows, whatever the limits: beyond it the queue grows without end.
+    planned_rate : FloatArray
+        What may be planned: within the limits, and no more than the planned share of the full rate; -1 as for `rate`.
+    alone_rate : FloatArray
+        What may be planned with a replica that has no others beside it: nobody evens out its bursts.
+    fits, quick, smooth : boolean arrays
+        Whether any batch size keeps to memory, to it and the limit on the first token, to it and that on further ones.
+    """
+
+    rate: FloatArray
+    column: IntArray
+    full_rate: FloatArray
+    planned_rate: FloatArray
+    alone_rate: FloatArray
+    fits: BoolArray
+    quick: BoolArray
+    smooth: BoolArray
+
+    def rate_on(self, replicas: FloatArray) -> FloatArray:
+        """Return what may be planned of each of so many replicas; 0 where nothing may.
+
+        The bursts of one replica are evened out by the others as the square root of their number grows (the square-root
+        staffing of Halfin and Whitt 1981).
+        """
+        lost = self.planned_rate - np.maximum(self.alone_rate, 0.0)
+        return np.maximum(self.planned_rate - lost / np.sqrt(np.maximum(replicas, 1.0)), 0.0)
+
+
+def replicas_for(rate_per_s: FloatArray | float, planned_rate: FloatArray, alone_rate: FloatArray) -> FloatArray:
+    """Return the fewest replicas of which so much may be planned; infinite where nothing may.
+
+    Examples
+    --------
+    >>> replicas_for(np.array([1.0, 1.1, 8.0]), np.array([2.0, 2.0, 2.0]), np.array([1.0, 1.0, 1.0])).tolist()
+    [1.0, 2.0, 6.0]
+    """
+    lost = planned_rate - np.clip(alone_rate, 0.0, planned_rate)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        root = (lost + np.sqrt(lost**2 + 4.0 * planned_rate * rate_per_s)) / (2.0 * planned_rate)
+        count = np.maximum(np.ceil(root**2 - 1e-9), 1.0)
+    return np.asarray(np.where(planned_rate > 0, count, np.inf), dtype=float)
+
+
+def capacity_of(
+    grid: Grid, demand: Demand, *, ttft_ratio: FloatArray | float = 1.0, tpot_ratio: FloatArray | float = 1.0
+) -> Capacity:
+    """Return what each candidate can take within the limits.
+
+    The limits are tested once, at the rate that is planned: headroom is kept against the full rate, not against the rate at
+    which a limit is reached.
+
+    Parameters
+    ----------
+    ttft_ratio, tpot_ratio : FloatArray, shape (candidates,)
+        Times at the percentile of the speed band for which the limits hold, over typical ones.
+    """
+    fits = BATCHES[None, :] <= np.maximum(grid.most_requests, 0.0)[:, None]
+    found = _within(grid, demand, fits, grid.late, ttft_ratio, tpot_ratio)
+    if not demand.spread.score:
+        return found
+    alone = _within(grid, demand, fits, grid.alone_late, ttft_ratio, tpot_ratio)
+    return replace(found, alone_rate=alone.planned_rate)
+
+
+def _within(
+    grid: Grid, demand: Demand, fits: BoolArray, late: LateTimes, ttft_ratio: FloatArray | float, tpot_ratio: FloatArray | float
+) -> Capacity:  # fmt: skip
+    """Return what each candidate can take with these late times."""
+    ttft_s, tpot_s = (
+        times * np.reshape(ratio, (-1, 1)) for times, ratio in ((late.ttft_s, ttft_ratio), (late.tpot_s, tpot_ratio))
+    )
+    quick, smooth = ttft_s <= demand.ttft_limit_s, tpot_s <= demand.tpot_limit_s
+    rate = np.where(fits & quick & smooth, grid.rate_per_s, -1.0)
+    best = np.argmax(rate, axis=1)
+    rate = rate[np.arange(len(rate)), best]
+    # A limit is reached between two batch sizes: both rate and times are taken as straight lines there.
+    after = np.minimum(best + 1, len(BATCHES) - 1)
+    rows = np.flatnonzero((rate > 0) & fits[np.arange(len(rate)), after])
+    below, above = (rows, best[rows]), (rows, after[rows])
+    share = np.ones(len(rows))
+    for times_s, limit_s in ((ttft_s, demand.ttft_limit_s), (tpot_s, demand.tpot_limit_s)):
+        is_reached = times_s[above] > limit_s
+        step_s = np.where(is_reached, times_s[above] - times_s[below], 1.0)
+        share = np.where(is_reached, np.minimum(share, (limit_s - times_s[below]) / step_s), share)
+    rate[rows] += share * np.maximum(grid.rate_per_s[above] - rate[rows], 0.0)
+    full = np.max(np.where(fits, grid.rate_per_s, -1.0), axis=1)
+    return Capacity(
+        rate=rate,
+        column=np.asarray(best, dtype=np.int64),
+        full_rate=full,
+        planned_rate=np.minimum(rate, full * demand.load_share),
+        alone_rate=np.minimum(rate, full * demand.load_share),
+        fits=np.asarray(fits.any(axis=1), dtype=np.bool_),
+        quick=np.asarray((fits & quick).any(axis=1), dtype=np.bool_),
+        smooth=np.asarray((fits & smooth).any(axis=1), dtype=np.bool_),
+    )
