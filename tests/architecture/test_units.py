@@ -24,6 +24,7 @@ WITHOUT_UNIT: dict[str, tuple[str, str]] = {
     "Constant": ("value", ROW_SAYS_IT),
     "Range": ("low typical high", "the field that holds the range says the unit"),
     "Percentiles": ("mean p50 p90 p95 p99", "the field that holds them says the unit"),
+    "Spread": ("input_cv output_cv score", "coefficients of variation and a standard score have none"),
     "Uncertain": ("low typical high least most", "the field that holds it says the unit"),
     "Architecture": ("*", "a model's shape, in the words of its configuration file"),
     "DiffusionPass": ("passes_if_guided frames_per_latent", "passes and frames are counted by their name"),

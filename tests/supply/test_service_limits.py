@@ -48,12 +48,11 @@ def tpot_ms(found: Fleet) -> float:
 
 @pytest.mark.parametrize("times", [1.001, 1.1, 2.0])
 @pytest.mark.parametrize(("model", "rate"), [("llama-3.1-70b", 12.0), ("llama-3.1-8b", 150.0), ("mixtral-8x7b", 60.0)])
-def test_a_limit_that_is_met_without_it_adds_no_machine(model: str, rate: float, times: float) -> None:
+def test_a_limit_on_the_mean_that_is_met_without_it_adds_no_machine(model: str, rate: float, times: float) -> None:
     free = ASSUMPTIONS.override({"serve.tpot_limit_ms": 1e9, "serve.ttft_limit_ms": 1e9}, "test")
-    unlimited = fleet(workload(model, requests_per_s=rate, spare_replicas=0), free)
-    limited = fleet(
-        workload(model, requests_per_s=rate, spare_replicas=0, tpot_limit_ms=tpot_ms(unlimited) * times), free
-    )
+    serve = {"requests_per_s": rate, "spare_replicas": 0, "limit_percentile": "mean"}
+    unlimited = fleet(workload(model, **serve), free)
+    limited = fleet(workload(model, **serve, tpot_limit_ms=tpot_ms(unlimited) * times), free)
     assert limited.instance_count == unlimited.instance_count
     assert tpot_ms(limited) <= tpot_ms(unlimited) * times
 
