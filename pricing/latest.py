@@ -17,7 +17,7 @@ from pricing.providers import PROVIDERS, load_provider
 from pricing.store.answers import answered_parts, read_statuses, told_options
 from pricing.store.errors import NoPricesError
 from pricing.store.open import open_store
-from pricing.store.reading import held_identities, read_cheapest, read_offers
+from pricing.store.reading import count_offers, held_identities, read_cheapest, read_offers
 
 __all__ = ["load"]
 
@@ -50,7 +50,8 @@ def load(
     max_age_days : float, optional
         Refuse to answer from older prices.
     filters : mapping, optional
-        Column (``provider``, ``region``, ``accelerator`` ...) to allowed values, for the store's part.
+        Column (``provider``, ``region``, ``accelerator`` ...) to allowed values, for the store's part; the funnel counts the
+        others all the same.
     place_of : callable, optional
         Provider and region to what the caller tells apart of a place (the region, its country, or one word for all). Of the
         store's offers that differ in nothing else but their price the cheapest then stands for all (`Catalog.stands_for`): a
@@ -75,6 +76,7 @@ def load(
             gathered = read_offers(engine, as_of, filters)
         else:
             gathered, stands_for = read_cheapest(engine, place_of, as_of, filters)
+        gathered_count = count_offers(engine, as_of) if filters else sum(stands_for.values()) or len(gathered)
         statuses = read_statuses(engine)
         answered = answered_parts(engine, as_of)
         left = _not_answered(bundled.offers, answered, told_options(engine, answered, as_of))
@@ -87,13 +89,13 @@ def load(
         notes.append(f"not gathered, from the bundled facts (oldest of {others.oldest_on}): {_named(others, answered)}")
     newest = max((status.landed_at for status in statuses if status.landed_at), default=None)
     snapshot = f"store of {newest:%Y-%m-%d %H:%M} UTC" if newest and as_of is None else f"store as of {as_of}"
-    gathered_count = sum(stands_for.values()) or len(gathered)
+    first = (FunnelStep("offers", len(others)),) if filters else ()
     catalog = replace(
         others,
         offers=(*gathered, *others.offers),
-        snapshot=snapshot if gathered else others.snapshot,
+        snapshot=snapshot if gathered_count else others.snapshot,
         stands_for=stands_for,
-        funnel=tuple(FunnelStep(step.name, step.offer_count + gathered_count) for step in others.funnel),
+        funnel=tuple(FunnelStep(step.name, step.offer_count + gathered_count) for step in others.funnel or first),
         notes=tuple(notes),
     )
     return _usable(catalog, max_age_days)

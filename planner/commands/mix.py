@@ -85,7 +85,7 @@ def mix(
     DEMAND is a CSV file with a line an hour (column gpus), a named profile (steady, office_hours, batch_nights, bursty)
     with --mean-gpus or --peak-gpus, or a YAML file with demand, tiers and limits (`gpuplan schema demand`).
     """
-    from planner.commands.prices import catalog_of
+    from planner.commands.prices import selected
     from planner.commands.tables import show_rows
     from planner.mix import cheapest_mix
     from planner.report.values import json_text
@@ -95,8 +95,12 @@ def mix(
     tiers = request.stated_tiers()
     dropped: tuple[Dropped, ...] = ()
     if not tiers:
-        catalog = catalog_of(store_uri, as_of, max_age_days, talk).select(
-            accelerators=[request.gpu],
+        catalog = selected(
+            store_uri,
+            as_of,
+            max_age_days,
+            talk,
+            [request.gpu],
             providers=providers,
             regions=regions,
             countries=countries,

@@ -69,14 +69,17 @@ def offers(
     talk: Talk,
 ) -> None:
     """List priced offers, the cheapest first; each price has its date and its source."""
-    from planner.commands.prices import catalog_of
+    from planner.commands.prices import selected
     from planner.commands.tables import show_rows
     from planner.errors import NothingFitsError
     from pricing.clock import today
 
-    catalog = catalog_of(store_uri, as_of, max_age_days, talk)
-    found = catalog.select(
-        accelerators=gpus,
+    found = selected(
+        store_uri,
+        as_of,
+        max_age_days,
+        talk,
+        gpus,
         min_memory_gib=min_memory_gib,
         count=count,
         providers=providers,

@@ -24,6 +24,7 @@ __all__ = [
     "PriceAt",
     "changes_between",
     "cheapest_rows",
+    "count_offers",
     "held_identities",
     "history_of",
     "offer_rows",
@@ -109,6 +110,13 @@ def read_offers(
     with _no_garbage_collected():
         offers = offers_of(OFFER_COLUMNS, offer_rows(engine, as_of, filters))
     return _with_spreads(engine, offers, as_of)
+
+
+def count_offers(engine: Engine, as_of: date | None = None) -> int:
+    """Return how many offers the store knows now, or knew at the end of a day."""
+    with engine.reading() as session:
+        standing, values = _standing(session, as_of, "1 = 1", [])
+        return int(session.rows(f"with {standing} select count(*) from standing", values)[0][0])  # noqa: S608 - as above
 
 
 def _anywhere(_provider: str, _region: str) -> str:
