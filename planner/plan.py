@@ -381,7 +381,7 @@ def choice_of(options: Sequence[Option], workload: Workload, assumptions: Assump
     best = contenders(options)
 
     def costs_usd(some: Sequence[Option]) -> FloatArray:
-        return JointDraws.of(some, assumptions, evidence, months=months, once=once).costs_usd()
+        return JointDraws.of(some, assumptions, evidence, months=months, once=once).costs_usd
 
     choice = choose(
         best,

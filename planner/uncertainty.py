@@ -6,6 +6,7 @@ import math
 from collections import ChainMap
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any, Literal, cast
 
 import numpy as np
@@ -184,7 +185,7 @@ def _own_usd(cost_inputs: BuyInputs, held: Mapping[str, Value], drawn: Mapping[s
     return present_value_usd(model, values, months)[0]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class JointDraws:
     """The same draws of everything that is not known for sure, for many options at once.
 
@@ -276,10 +277,10 @@ class JointDraws:
             once=once,
         )
 
-    def costs_usd(self, taken: Sequence[tuple[int, Option]] | None = None) -> FloatArray:
-        """Return what options cost (NPV), all of them or each in the place of a row; shape (options, draws)."""
-        rows = list(enumerate(self.options)) if taken is None else taken
-        return np.stack([self.usd(row, option) for row, option in rows])
+    @cached_property
+    def costs_usd(self) -> FloatArray:
+        """What the options cost (NPV), shape (options, draws)."""
+        return np.stack([self.usd(row) for row in range(len(self.options))])
 
     def usd(self, row: int, option: Option | None = None) -> FloatArray:
         """Return what an option costs in each draw (NPV), or another one, at another price, in its place; shape (draws,)."""

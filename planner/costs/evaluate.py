@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 
 from planner.costs.expression import evaluate
 from planner.costs.formulas import COLOCATION, DISCOUNT, Model, buy_model, rent_model, site_names, token_model
-from planner.costs.inputs import Bridge, BuyInputs, CostInputs
+from planner.costs.inputs import Bridge, BuyInputs, CostInputs, RentInputs, TokenInputs
 from planner.costs.timeline import FloatArray, Timeline
 from planner.errors import PlanningError
 
@@ -32,6 +32,11 @@ __all__ = [
 Value = float | FloatArray
 WHOLE_MONTHS = frozenset({"own.life_months", "own.lead_time_months"})
 """Assumptions that are whole months."""
+NUMBERS: dict[type, list[str]] = {
+    inputs: [each.name for each in fields(inputs) if each.name not in {"kind", "site", "bridge", "option_id"}]
+    for inputs in (RentInputs, BuyInputs, TokenInputs, Bridge)
+}
+"""The numbers of each kind of inputs, in their order."""
 BLOCK_DRAWS = 1024
 """Draws worked out at once: their months fit into a processor's cache."""
 MODELS = {"rent": rent_model, "buy": buy_model, "tokens": token_model}
@@ -44,15 +49,13 @@ def model_of(kind: str, *, once: bool) -> Model:
 
 def own_values(cost_inputs: CostInputs) -> dict[str, float]:
     """Return an option's own numbers under the names that the formulas use."""
-    names = [each.name for each in fields(cost_inputs) if each.name not in {"kind", "site", "bridge"}]
     bridge = bridge_values(cost_inputs.bridge) if isinstance(cost_inputs, BuyInputs) else {}
-    return {f"book.{name}": float(getattr(cost_inputs, name)) for name in names} | bridge
+    return {f"book.{name}": float(getattr(cost_inputs, name)) for name in NUMBERS[type(cost_inputs)]} | bridge
 
 
 def bridge_values(bridge: Bridge) -> dict[str, float]:
     """Return a bridge's numbers under the names that the formulas use."""
-    names = [each.name for each in fields(bridge) if each.name != "option_id"]
-    return {f"book.bridge_{name}": float(getattr(bridge, name)) for name in names}
+    return {f"book.bridge_{name}": float(getattr(bridge, name)) for name in NUMBERS[Bridge]}
 
 
 def _stacked(all_inputs: Sequence[CostInputs]) -> dict[str, Value]:

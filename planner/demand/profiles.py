@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -43,11 +45,13 @@ def hourly_rates(profile: Profile) -> FloatArray:
     return np.asarray(rates / rates.mean(), dtype=float)
 
 
+@lru_cache
 def peak_over_mean_ratio(profile: Profile) -> float:
     """Return the busiest hour over the mean hour."""
     return float(hourly_rates(profile).max())
 
 
+@lru_cache(maxsize=4096)
 def elastic_share(profile: Profile, peak_over_mean: float, machine_count: int) -> float:
     """Return the machine hours of a fleet that follows demand hour by hour, over those of one that is always whole.
 

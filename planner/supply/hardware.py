@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,7 +34,7 @@ def math_format(precision: str) -> str:
     return FORMATS[precision].arithmetic
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Hardware:
     """Columns of numbers, one entry per machine; rates per accelerator (per socket of a CPU machine).
 
@@ -98,6 +99,16 @@ class Hardware:
         NaN where no kernel does: 8- and 4-bit floating weights are widened on chips with bfloat16 (the Marlin kernels of vLLM,
         Ampere and later), not before.
         """
+        if precision not in self._widened:
+            self._widened[precision] = self._widen(precision)
+        return self._widened[precision]
+
+    @cached_property
+    def _widened(self) -> dict[str, FloatArray]:
+        """What `widened_flop_per_s` has come to, by format."""
+        return {}
+
+    def _widen(self, precision: str) -> FloatArray:
         own, form = self.flop_per_s(precision), math_format(precision)
         widened = np.where(np.isnan(self.bf16_flop_per_s) | (form not in _WIDENED), own, self.flop16_per_s())
         return np.asarray(

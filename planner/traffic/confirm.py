@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cache
 
 from planner.assumptions import Assumptions
 from planner.demand.architecture import Architecture
@@ -14,7 +16,7 @@ from planner.supply.calibration import Calibration
 from planner.supply.machines import Fleet
 from planner.traffic.percentiles import Limits, Service, service_of
 from planner.traffic.replay import fewest_replicas
-from planner.traffic.simulation import Requests, simulated
+from planner.traffic.simulation import Outcome, Requests, simulated
 from planner.traffic.step_times import StepTimes, times_of_layout
 from planner.traffic.streams import drawn_requests
 
@@ -85,13 +87,14 @@ def confirmed(
         typical_tokens=float((requests.input_tokens + requests.output_tokens / 2.0).mean()), drafted_tokens=work.drafted_tokens,
     )  # fmt: skip
     limits = limits_of(work)
-    outcome = simulated(requests, times, part)
+    outcome_of = cache(lambda count: simulated(requests, times, count))
+    outcome = outcome_of(part)
     skipped = round(FILLING_SHARE * len(requests.arrival_s))
     strict = replace(limits, percentile=STRICTEST_PERCENTILE)
     needed, strictest = (
         replicas
         if service_of(outcome, each, skipped_count=skipped).holds
-        else _more(requests, times, each, (part, replicas), skipped)
+        else _more(requests, times, each, (part, replicas), skipped, outcome_of)
         for each in (limits, strict)
     )
     return Confirmed(
@@ -116,8 +119,12 @@ def _stream(work: Serve, fleet: Fleet, arch: Architecture, assumptions: Assumpti
     )  # fmt: skip
 
 
-def _more(requests: Requests, times: StepTimes, limits: Limits, sizes: tuple[int, int], skipped: int) -> int | None:
+def _more(
+    requests: Requests, times: StepTimes, limits: Limits, sizes: tuple[int, int], skipped: int, outcome_of: Callable[[int], Outcome],
+) -> int | None:  # fmt: skip
     """Return how many replicas hold the limits, of up to twice as many."""
     part, replicas = sizes
-    found = fewest_replicas(requests, times, limits, most=2 * part, least=part + 1, skipped_count=skipped)
+    found = fewest_replicas(
+        requests, times, limits, most=2 * part, least=part + 1, skipped_count=skipped, outcome_of=outcome_of
+    )
     return None if found is None else math.ceil(found * replicas / part)

@@ -92,7 +92,7 @@ def cost_ranges(draws: JointDraws) -> dict[str, tuple[float, float]]:
     found = {}
     for row, option in enumerate(draws.options):
         if option.present_value_usd > 0:
-            drawn = sorted(draws.usd(row).tolist())
+            drawn = sorted(draws.costs_usd[row].tolist())
             low, high = (drawn[min(int(len(drawn) * p / 100), len(drawn) - 1)] for p in LOW_AND_HIGH)
             found[option.id] = (low / option.present_value_usd, high / option.present_value_usd)
     return found
@@ -151,7 +151,7 @@ class _Market:
     def __init__(self, draws: JointDraws, assumptions: Assumptions) -> None:
         self.draws, self.assumptions = draws, assumptions
         self.rows = {option.id: row for row, option in enumerate(draws.options)}
-        self.drawn_usd = draws.costs_usd()
+        self.drawn_usd = draws.costs_usd
         self.twice: dict[tuple[str, bool, bool], tuple[FloatArray, float]] = {}
 
     def taken(self, ratio: float, *, moved: frozenset[str]) -> Option:
@@ -315,9 +315,11 @@ def _use_turns(
         return choose(
             best,
             supply.assumptions,
-            lambda some: JointDraws.of(
-                some, supply.assumptions, supply.evidence, months=draws.months, once=draws.once, count=USE_DRAWS
-            ).costs_usd(),
+            lambda some: (
+                JointDraws.of(
+                    some, supply.assumptions, supply.evidence, months=draws.months, once=draws.once, count=USE_DRAWS
+                ).costs_usd
+            ),
             lambda rent, owned: break_even_of(rent, owned, supply.assumptions).month,
             months=draws.months,
         ).option
