@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["BASIS_WORDS", "BOUND_WORDS", "KIND_WORDS", "PAYMENT_WORDS", "how_paid", "label", "seller", "unit_of"]
+__all__ = [
+    "BASIS_WORDS",
+    "BOUND_WORDS",
+    "KIND_WORDS",
+    "PAYMENT_WORDS",
+    "assumption_label",
+    "how_paid",
+    "label",
+    "seller",
+    "unit_of",
+]
 
 KIND_WORDS = {
     "serve": "Serve",
@@ -71,7 +81,24 @@ def how_paid(purchase_option: str) -> str:
 
 _ACRONYMS = {
     word.lower(): word
-    for word in ("API", "CPU", "DPO", "GPU", "GPUs", "GRPO", "KV", "LoRA", "PUE", "TPOT", "TTFT", "USD")
+    for word in (
+        "API",
+        "CPU",
+        "DPO",
+        "FTE",
+        "GB",
+        "GPU",
+        "GPUs",
+        "GRPO",
+        "KV",
+        "kW",
+        "kWh",
+        "LoRA",
+        "PUE",
+        "TPOT",
+        "TTFT",
+        "USD",
+    )
 }
 _UNITS = {
     "_per_s": "/s",
@@ -129,6 +156,22 @@ def label(key: str) -> str:
         words = next((key.removesuffix(ending) for ending in _UNITS if key.endswith(ending)), key)
     text = " ".join(_ACRONYMS.get(word, word) for word in words.split("_"))
     return text[:1].upper() + text[1:] + (f" ({unit})" if unit else "")
+
+
+def assumption_label(name: str) -> str:
+    """Return an assumption's dotted name as people say it.
+
+    Examples
+    --------
+    >>> assumption_label("own.resale_after_36_months_share"), assumption_label("site.colocation.usd_per_kw_month")
+    ('Own: resale after 36 months', 'Colocation: USD per kW month')
+    """
+    *places, key = name.removeprefix("site.").split(".")
+    bare = re.sub("_(share|ratio)(?=_|$)", "", key)
+    words = label(key) if bare == key else " ".join(_ACRONYMS.get(word, word) for word in bare.split("_"))
+    words = words if words[:2].isupper() else words[:1].lower() + words[1:]
+    place = label(places[0]) if places else ""
+    return f"{place}: {words}" if place else words[:1].upper() + words[1:]
 
 
 def seller(provider: str) -> str:

@@ -19,7 +19,7 @@ __all__ = ["sensitivity_page"]
 
 HEAD = """# What a little change does to an answer
 
-Made by `scripts/make_docs.py`: the question of the [README](../README.md), asked again with the bundled prices of {today} after one change
+Made by `scripts/make_docs.py`: the question of the README, asked again with the bundled prices of {today} after one change
 each. A verdict that rests on evidence grows less sure before it becomes another one: *confidence* is the share of joint draws (age of
 prices, speed, demand and the rest) in which nothing else costs less, and below {least} the answer is a close call.
 

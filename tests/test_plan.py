@@ -13,7 +13,7 @@ from planner.assumptions import default_assumptions
 from planner.demand.workload import Workload
 from planner.options.option import Option, OptionKind
 from planner.plan import Plan, make_plan
-from planner.report.because import because, headline
+from planner.report.because import headline, reasons
 from planner.report.record import plan_record
 from planner.report.schema import plan_schema
 from planner.report.values import json_text
@@ -34,7 +34,7 @@ def test_each_example_has_a_verdict_with_reasons_and_dated_sources(name: str, pl
     plan = plan_of(name)
     chosen = _chosen(plan)
     assert headline(plan).endswith(".")
-    assert because(plan)
+    assert reasons(plan)
     assert chosen.choosable
     for option in plan.options:
         assert option.source

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Literal, NamedTuple, get_args
 
 from planner.figures import bytes_text, count, duration, gpus_text, machines_text, percent, significant, usd
 from planner.options.hosted import TUNING
@@ -18,7 +19,11 @@ from planner.verdict.choice import Status
 from planner.verdict.remarks import RemarkCode
 from planner.words import BOUND_WORDS, how_paid, label, seller
 
-__all__ = ["because", "headline"]
+__all__ = ["Group", "Reason", "headline", "reasons"]
+
+Group = Literal["why", "alternatives", "risk"]
+"""What a reason speaks of: why this is enough, what else there is, or what can go wrong."""
+WHY, ALTERNATIVES, RISK = get_args(Group)
 
 RIVALS = {
     OptionKind.RENT: "rented GPUs",
@@ -32,6 +37,13 @@ OTHERS_TOLD = 3
 """Other accelerators whose count is told."""
 WORTH_TELLING_SHARE = 0.05
 """Costs nearer than this are the same."""
+
+
+class Reason(NamedTuple):
+    """One sentence about a verdict, and what it speaks of."""
+
+    group: Group
+    text: str
 
 
 def money(option: Option, *, once: bool) -> str:
@@ -66,33 +78,34 @@ def _whole(option: Option) -> str:
     return f"{machines(option)} at {_place(option)}, {how_paid(option.purchase_option)}"
 
 
-def because(plan: Plan) -> tuple[str, ...]:
-    """Return why the verdict is what it is, a sentence each."""
+def reasons(plan: Plan) -> tuple[Reason, ...]:
+    """Return why the verdict is what it is, a sentence each; the weightiest first, since a short answer shows the first few."""
     chosen, once = plan.chosen, plan.workload.runs_once
     best = best_by_kind(plan.options)
     deadline_hours = plan.workload.deadline_hours
-    return (  # the weightiest first: a short answer shows the first few
-        *_percentiles(plan, chosen),
-        *_remarks(plan, RemarkCode.DEADLINE, RemarkCode.NO_SPARE),
-        *_remarks(plan, *([] if plan.variants.readings else [RemarkCode.GIVEN_BACK]), RemarkCode.INTERCONNECT),
-        *_remarks(plan, RemarkCode.TRAINED, RemarkCode.MFU),
-        *_remarks(plan, RemarkCode.EMBEDDED, RemarkCode.VECTORS, RemarkCode.ONGOING),
-        *_passed_over(plan, once=once),
-        *_speed(plan, chosen, deadline_hours),
-        *_spares(chosen),
-        *variant_texts(plan.variants),
-        *_remarks(plan, RemarkCode.AVAILABILITY, RemarkCode.STARTS, RemarkCode.CHECKPOINTS),
-        *_sizing(chosen),
-        *_cheaper_not_recommended(chosen, plan.options, once=once),
-        *_processors(chosen, best, plan.refusals, once=once),
-        *_other_counts(chosen, plan.options, deadline_hours),
-        *_hosted(chosen, plan.options, once=once),
-        *_larger(chosen, plan.options),
-        *_owning(chosen, best, plan, once=once),
-        *_remarks(plan, RemarkCode.OWNERSHIP, RemarkCode.DELIVERY),
-        *_remarks(plan, RemarkCode.COMMITMENT),
-        *_peak(chosen, plan.requirements.peak_flop_per_s),
+    said: tuple[tuple[Group, Sequence[str]], ...] = (
+        (WHY, _percentiles(plan, chosen)),
+        (RISK, _remarks(plan, RemarkCode.DEADLINE, RemarkCode.NO_SPARE)),
+        (RISK, _remarks(plan, *([] if plan.variants.readings else [RemarkCode.GIVEN_BACK]), RemarkCode.INTERCONNECT)),
+        (WHY, _remarks(plan, RemarkCode.TRAINED, RemarkCode.MFU)),
+        (WHY, _remarks(plan, RemarkCode.EMBEDDED, RemarkCode.VECTORS, RemarkCode.ONGOING)),
+        (ALTERNATIVES, _passed_over(plan, once=once)),
+        (WHY, _speed(plan, chosen, deadline_hours)),
+        (WHY, _spares(chosen)),
+        (ALTERNATIVES, variant_texts(plan.variants)),
+        (RISK, _remarks(plan, RemarkCode.AVAILABILITY, RemarkCode.STARTS, RemarkCode.CHECKPOINTS)),
+        (WHY, _sizing(chosen)),
+        (ALTERNATIVES, _cheaper_not_recommended(chosen, plan.options, once=once)),
+        (ALTERNATIVES, _processors(chosen, best, plan.refusals, once=once)),
+        (ALTERNATIVES, _other_counts(chosen, plan.options, deadline_hours)),
+        (ALTERNATIVES, _hosted(chosen, plan.options, once=once)),
+        (ALTERNATIVES, _larger(chosen, plan.options)),
+        (ALTERNATIVES, _owning(chosen, best, plan, once=once)),
+        (ALTERNATIVES, _remarks(plan, RemarkCode.OWNERSHIP, RemarkCode.DELIVERY)),
+        (ALTERNATIVES, _remarks(plan, RemarkCode.COMMITMENT)),
+        (WHY, _peak(chosen, plan.requirements.peak_flop_per_s)),
     )
+    return tuple(Reason(group, text) for group, texts in said for text in texts)
 
 
 def headline(plan: Plan) -> str:

@@ -9,8 +9,11 @@ import numpy as np
 
 from planner.costs.breakeven import crossings
 from planner.costs.timeline import COMPONENTS, FloatArray, Timeline
+from planner.figures import significant
 from planner.report.live import Cost
+from planner.report.page_words import label as option_label
 from planner.report.values import Record
+from planner.words import label
 
 __all__ = [
     "KIND_WORDS",
@@ -19,6 +22,8 @@ __all__ = [
     "cost_over_time_rows",
     "crossing_month",
     "equal_price_rows",
+    "limit_rows",
+    "memory_rows",
     "pareto_front",
     "speed_rows",
 ]
@@ -106,6 +111,45 @@ def equal_price_rows(rent: Cost, own: Cost, price_usd_per_hour: float, use_now: 
     ]
 
 
+def memory_rows(option: Mapping[str, Any]) -> Rows:
+    """Return what fills the memory of one accelerator of an option, the free part last; empty where it is not known."""
+    memory = option["memory"]
+    if not memory:
+        return []
+    parts = {label(name): size for name, size in memory["parts_bytes"].items() if size > 0}
+    parts["Free"] = max(memory["capacity_bytes"] - memory["total_bytes"], 0.0)
+    return [{"part": part, "gb": size / 1e9, "step": step} for step, (part, size) in enumerate(parts.items())]
+
+
+def limit_rows(record: Record, option: Mapping[str, Any]) -> Rows:
+    """Return how much of each limit, or of the deadline, an option takes, in percent; empty where nothing limits it."""
+    rows: Rows = []
+
+    def add(what: str, value: float | None, limit: float | None, unit: str) -> None:
+        if value is not None and limit:
+            said = f"{significant(value, 3):,g} of {significant(limit, 3):,g} {unit}"
+            rows.append({"what": what, "percent": 100.0 * value / limit, "said": said, "over": value > limit})
+
+    speed = option["performance"] or {}
+    work = record["workload"].get(record["workload"]["kind"]) or {}
+    filled = {each["key"].rpartition(".")[2]: each["value"] for each in record.get("defaults") or ()}
+    for name in ("ttft", "tpot"):
+        limit = work.get(f"{name}_limit_ms") or filled.get(f"{name}_limit_ms")
+        simulated = {quantile: speed.get(f"{name}_{quantile}_ms") for quantile in ("p50", "p95", "p99")}
+        if any(simulated.values()):
+            for quantile, value in simulated.items():
+                add(f"{name.upper()} {quantile}", value, limit, "ms")
+        else:
+            add(f"{name.upper()} mean", speed.get(f"{name}_ms"), limit, "ms")
+    hours, deadline_s = option["hours_per_run"], record["requirements"].get("deadline_s")
+    if hours is not None and deadline_s:
+        add("Run takes", hours, deadline_s / 3600.0, "h")
+        rate = speed.get("rate_per_s")
+        if rate and rate["low"] > 0:
+            add("Slow end of 80 %", hours * rate["typical"] / rate["low"], deadline_s / 3600.0, "h")
+    return rows
+
+
 def speed_rows(record: Record) -> tuple[str, Rows]:
     """Return the axis of speed and one row for each option that has one; empty where the work has no speed."""
     rows: Rows = []
@@ -125,7 +169,7 @@ def speed_rows(record: Record) -> tuple[str, Rows]:
             {
                 "id": option["id"],
                 "kind": KIND_WORDS[option["kind"]],
-                "what": f"{option['instance_count']} x {option['instance_type']}, {option['provider']} {option['region']}",
+                "what": option_label(option),
                 "speed": value,
                 "usd": usd,
                 "best": False,

@@ -295,7 +295,7 @@ def tornado(bars: Rows) -> Spec:
     bars : list of dict
         ``name``, ``low_usd``, ``high_usd``, ``base_usd`` and ``turns_verdict`` each.
     """
-    y = {"field": "name", "type": "nominal", "sort": None, "title": None}
+    y = {"field": "label", "type": "nominal", "sort": None, "title": None, "axis": {"labelLimit": 320}}
     zero = {"type": "quantitative", "title": "saving of owning, NPV in USD", "axis": {"format": "~s"}}
     chart = chart_of(
         "Which assumption turns it",
@@ -315,7 +315,7 @@ def tornado(bars: Rows) -> Spec:
                         "value": FREE,
                     },
                     "tooltip": [
-                        {"field": "name"},
+                        {"field": "name", "title": "assumption"},
                         {"field": "low", "title": "low"},
                         {"field": "low_usd", "format": ",.0f", "title": "saving at low"},
                         {"field": "high", "title": "high"},
@@ -362,7 +362,7 @@ def history_of_prices(rows: Rows) -> Spec:
                 "field": "what",
                 "type": "nominal",
                 "scale": {"domain": names, "range": [RENT, OWN, TOKENS, CPU][: len(names)]},
-                "legend": {"title": None, "columns": 1},
+                "legend": {"title": None, "columns": 1, "labelLimit": 600},
             },
         },
     )

@@ -10,7 +10,14 @@ from typing import Any, get_args
 
 from planner.costs.formulas import site_names
 from planner.costs.inputs import Site
-from planner.report.chart_rows import cost_over_time_rows, crossing_month, equal_price_rows, speed_rows
+from planner.report.chart_rows import (
+    cost_over_time_rows,
+    crossing_month,
+    equal_price_rows,
+    limit_rows,
+    memory_rows,
+    speed_rows,
+)
 from planner.report.charts import (
     CPU,
     KIND_COLOURS,
@@ -24,15 +31,21 @@ from planner.report.charts import (
     tornado,
 )
 from planner.report.live import Inputs, Live, book_values, bridge_id_of
+from planner.report.page_head import answer_html, reasons_html
 from planner.report.page_words import heading, label
+from planner.report.short import short_answer
 from planner.report.table import Table
 from planner.report.tornado import bars_of
 from planner.report.values import Record, plain
+from planner.report.verdict_charts import memory_of_one, share_of_limits
 from planner.report.view import View, plan_view
+from planner.words import how_paid
 
 __all__ = ["data_script", "figure_html", "plan_parts", "table_html"]
 
 ELECTRICITY_MOST_USD_PER_KWH = 0.5
+LEAST_MOVE_SHARE = 0.01
+"""A price that moved less is a flat line, which shows nothing."""
 
 
 def plan_parts(record: Record, *, top: int, prefix: str = "", level: int = 1) -> tuple[str, str]:
@@ -74,10 +87,14 @@ def _charts(live: Live) -> dict[str, Spec]:
     """Return the charts that this plan has something to show in, by the id of their place in the page."""
     record, found = live.record, {}
     pair = live.pair()
+    chosen = live.by_id.get(record["verdict"]["option_id"])
+    if chosen is not None and (memory := memory_rows(chosen)):
+        found["memory"] = memory_of_one(memory, chosen["accelerator"] or chosen["instance_type"])
+    if chosen is not None and (limits := limit_rows(record, chosen)):
+        found["limits"] = share_of_limits(limits)
     if pair is not None:
         rent, own = pair
         shown = {"rent": live.cost(rent, live.planned), "own": live.cost(own, live.planned)}
-        chosen = live.by_id.get(record["verdict"]["option_id"])
         if chosen is not None and chosen["kind"] not in {"rent", "buy"}:
             shown["verdict"] = live.cost(chosen, live.planned)
         month = crossing_month(shown["rent"], shown["own"])
@@ -100,14 +117,25 @@ def _charts(live: Live) -> dict[str, Spec]:
         found["tornado"] = tornado(bars)
     options = {option["id"]: option for option in record["options"]}
     history = [
-        {"what": label(options[line["option_id"]]), "day": point["day"], "usd_per_hour": point["usd_per_hour"]}
+        {"what": _machine(options[line["option_id"]]), "day": point["day"], "usd_per_hour": point["usd_per_hour"]}
         for line in record.get("price_history") or ()
         if line["option_id"] in options
         for point in line["points"]
+        if _moves([each["usd_per_hour"] for each in line["points"]])
     ]
     if history:
         found["history"] = history_of_prices(history)
     return found
+
+
+def _machine(option: Mapping[str, Any]) -> str:
+    """Return whose price one instance has."""
+    return f"{option['instance_type']}, {option['provider']} {option['region']}, {how_paid(option['purchase_option'])}"
+
+
+def _moves(prices: Sequence[float]) -> bool:
+    """Tell whether a price has a history worth a chart."""
+    return max(prices) > (1 + LEAST_MOVE_SHARE) * min(prices)
 
 
 def _payload(live: Live, charts: Mapping[str, Spec]) -> dict[str, Any]:
@@ -156,6 +184,8 @@ def _payload(live: Live, charts: Mapping[str, Spec]) -> dict[str, Any]:
 
 
 CAPTIONS = {
+    "memory": "What fills the memory of one accelerator of the verdict, as planned.",
+    "limits": "How much of each limit the verdict takes; TTFT and TPOT are simulated where percentiles stand.",
     "paid": "What renting and owning have cost by each month, discounted to today. Steps are purchases, refreshes and sales.",
     "equal": "The break-even curve: for each share of time in use, the rent at which both cost the same.",
     "speed": "Each option by its speed and its cost over the horizon; the line joins those that no other beats in both. Pale ones are not recommended.",
@@ -165,7 +195,9 @@ CAPTIONS = {
 
 
 def _body(view: View, live: Live, charts: Mapping[str, Spec], prefix: str, level: int) -> str:
-    figures = "".join(figure_html(key, CAPTIONS[key], prefix) for key in charts)
+    answer = short_answer(live.record)
+    figures = {key: figure_html(key, CAPTIONS[key], prefix) for key in charts}
+    first = "".join(figures.pop(key) for key in ("memory", "limits") if key in figures)
     notes = "".join(f"<li>{escape(note)}</li>" for note in view.notes)
     tables = (
         view.options,
@@ -177,14 +209,19 @@ def _body(view: View, live: Live, charts: Mapping[str, Spec], prefix: str, level
     )
     below = level + 1
     return (
-        f'<header><p class="asked">{escape(view.title)}</p><h{level} id="{prefix}headline">{escape(view.headline)}</h{level}>'
-        f"<ul>{''.join(f'<li>{escape(reason)}</li>' for reason in view.because)}</ul></header>"
+        f"{answer_html(live.record, answer, prefix, level)}"
         f"{table_html(view.alternatives, f'{prefix}table-alternatives', level=below)}"
+        f"{reasons_html(live.record, answer, below)}"
+        f"{_section(first, 'Memory and limits')}"
         f"{_controls(live, prefix, below)}"
-        f'<section class="charts" aria-label="Charts">{figures}</section>'
+        f"{_section(''.join(figures.values()), 'Charts')}"
         f"{''.join(table_html(table, f'{prefix}table-{i}', level=below, is_long=i >= 3) for i, table in enumerate(tables))}"
         f"{f'<section><h{below}>Notes</h{below}><ul>{notes}</ul></section>' if notes else ''}"
     )
+
+
+def _section(figures: str, name: str) -> str:
+    return f'<section class="charts" aria-label="{name}">{figures}</section>' if figures else ""
 
 
 def _controls(live: Live, prefix: str, level: int) -> str:
@@ -243,9 +280,9 @@ def table_html(table: Table, key: str, *, level: int = 2, is_long: bool = False)
     if not table.rows:
         return f"<section>{title}{note}</section>"
     heads = "".join(
-        f'<th scope="col"{" class=n" if column.is_number else ""}><button type="button">{escape(column.name or "mark")}'
+        f'<th scope="col"{" class=n" if column.is_number else ""}><button type="button">{escape(column.name or ("kind" if not index else "mark"))}'
         f"{f'<small>{escape(column.unit)}</small>' if column.unit else ''}</button></th>"
-        for column in table.columns
+        for index, column in enumerate(table.columns)
     )
     rows = "".join(_row(table, row) for row in table.rows)
     grid = (
@@ -262,6 +299,8 @@ def _row(table: Table, row: Sequence[str]) -> str:
     if table.columns[0].name == "#":
         marks = {"*": ' class="chosen"', "?": ' class="hint"', "": ' class="total"'}
         kind = marks.get(row[0][-1:], "")
+    elif row[0].startswith(("> ", "? ")):
+        kind = ' class="chosen"' if row[0][0] == ">" else ' class="hint"'
     cells = "".join(
         f"<td{' class=n' if column.is_number else ''}>{escape(cell)}</td>"
         for column, cell in zip(table.columns, row, strict=True)

@@ -11,7 +11,7 @@ from planner.demand.volume import volume
 from planner.errors import InputError
 from planner.options.option import Option
 from planner.plan import Plan
-from planner.report.because import because, headline
+from planner.report.because import headline, reasons
 from planner.report.notes import note_text, note_texts
 from planner.report.question import command_of, defaults_of, title_of
 from planner.report.remarks import remark_text
@@ -151,7 +151,7 @@ def plan_record(plan: Plan, *, top: int | None = None) -> Record:
         *(name for name in (plan.verdict.outdated_id, plan.chosen.rest_id) if name),
         *(name for turn in plan.turns for name in (turn.option_id, turn.then) if name),
     }
-    work = volume(plan.workload, 730.0)
+    work, said = volume(plan.workload, 730.0), reasons(plan)
     kept = [o for i, o in enumerate(plan.options) if top is None or i < top or o.id in named]
     return {
         "schema_version": SCHEMA_VERSION,
@@ -164,7 +164,12 @@ def plan_record(plan: Plan, *, top: int | None = None) -> Record:
         "runs_once": work.is_job and not work.runs_per_month,
         "model": plan.model,
         "requirements": _requirements(plan),
-        "verdict": {**_verdict(plan), "headline": headline(plan), "because": because(plan)},
+        "verdict": {
+            **_verdict(plan),
+            "headline": headline(plan),
+            "because": [each.text for each in said],
+            "reasons": [each._asdict() for each in said],
+        },
         "options": [
             _option(option, plan.planned_on, plan.cost_ranges, plan.confirmed.get(option.id)) for option in kept
         ],

@@ -361,6 +361,13 @@ class ReadingRecord(_Part):
     usd_per_useful_gpu_hour: Positive
 
 
+class ReasonRecord(_Part):
+    """One sentence of `because`, and what it speaks of."""
+
+    group: Literal["why", "alternatives", "risk"]
+    text: str
+
+
 class VerdictRecord(_Part):
     needs_gpu: bool
     choice: OptionKind | Literal["none"]
@@ -380,6 +387,7 @@ class VerdictRecord(_Part):
     command: str = ""
     headline: str
     because: list[str]
+    reasons: list[ReasonRecord] = []
 
 
 class OptionTimeline(_Part):

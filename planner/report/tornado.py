@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from planner.report.live import Cost, Inputs, Live, priced_names
+from planner.words import assumption_label
 
 __all__ = ["DEMAND", "SERVER_PRICE", "WHOLE", "Moved", "bars_of", "moved"]
 
@@ -45,6 +46,7 @@ def bars_of(live: Live) -> list[dict[str, Any]]:
         bars = [
             {
                 "name": bar["name"],
+                "label": assumption_label(bar["name"]),
                 "low": bar["low"],
                 "high": bar["high"],
                 "low_usd": bar["saving_at_low_usd"],
@@ -64,6 +66,7 @@ def bars_of(live: Live) -> list[dict[str, Any]]:
             bars.append(
                 {
                     "name": row["name"],
+                    "label": assumption_label(row["name"]),
                     "low": row["low"],
                     "high": row["high"],
                     "low_usd": low,

@@ -123,10 +123,10 @@ def answer(store_uri: str | None, form: str, values: Mapping[str, str], links: M
 def shell(body: str, links: Mapping[str, str]) -> str:
     """Return a page around a form."""
     return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>gpuplan: rent or buy</title>'
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>gpuplan</title>'
         '<meta name="viewport" content="width=device-width, initial-scale=1"><meta name="color-scheme" content="light dark">'
         f'<link rel="stylesheet" href="{escape(links["page.css"], quote=True)}"></head>'
-        f"<body><main><h1>Shall this GPU workload be rented or bought?</h1>{body}</main></body></html>\n"
+        f"<body><main><h1>Which GPU, how many, where, and rent or buy?</h1>{body}</main></body></html>\n"
     )
 
 

@@ -57,7 +57,9 @@ async def _home(request: Request) -> Response:
     kind = request.query_params.get("kind", "serve")
     if kind not in KIND_WORDS:
         return PlainTextResponse("no such kind of work", 404)
-    return HTMLResponse(shell(form(values_of_template(kind)), _links()), headers={"cache-control": "no-cache"})
+    asked = dict(list(request.query_params.items())[:MOST_FIELDS])  # a link to a question brings its values
+    values = asked if len(asked) > 1 else values_of_template(kind)
+    return HTMLResponse(shell(form(values), _links()), headers={"cache-control": "no-cache"})
 
 
 async def _health(request: Request) -> Response:

@@ -5,17 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cache
 from html import escape
+from urllib.parse import urlencode
 
 from planner.assumptions import default_assumptions
 from planner.demand.fields import Field, fields_of
 from planner.demand.models import known_models
 from planner.web.fields import ASSUMPTIONS, KIND_WORDS
-from planner.words import label
+from planner.words import assumption_label, label
 
 __all__ = ["DOWNLOADS", "form", "kinds"]
 
 DOWNLOADS = {"xlsx": "Workbook", "html": "Page", "json": "Data", "md": "Text", "csv": "Table"}
 """Forms that the page hands out, by the ending of the file."""
+
+LONGEST_LINK = 4000
+"""Characters of a link that every browser and chat takes."""
+FLAGS = {"true": "yes", "false": "no"}
 
 
 def form(values: Mapping[str, str], *, fault: str = "", is_planned: bool = False) -> str:
@@ -41,14 +46,23 @@ def form(values: Mapping[str, str], *, fault: str = "", is_planned: bool = False
         f'<button formaction="download/plan.{ending}">{words} (.{ending})</button> '
         for ending, words in DOWNLOADS.items()
     )
+    link = _link(values) if is_planned else ""
     buttons = f'<p class="buttons"><button class="main">Plan</button> {downloads if is_planned else ""}</p>'
     body = f"{parts}{_assumptions(values)}{_yaml(values)}"
     if is_planned:
         body = f"<details><summary>Change the workload</summary>{body}</details>"
     return (
         f'<form class="workload" method="post" action="plan" aria-label="Workload" novalidate>{kinds(kind)}{said}'
-        f'<input type="hidden" name="kind" value="{kind}">{body}{buttons}{_models()}</form>'
+        f'<input type="hidden" name="kind" value="{kind}">{body}{buttons}{link}{_models()}</form>'
     )
+
+
+def _link(values: Mapping[str, str]) -> str:
+    """Return a link that opens the form with this question in it; too long a question has none."""
+    query = urlencode({name: value for name, value in values.items() if value.strip()})
+    if len(query) > LONGEST_LINK:
+        return ""
+    return f'<p><a href="./?{escape(query, quote=True)}">Link to this question</a></p>'
 
 
 def kinds(chosen: str) -> str:
@@ -67,7 +81,7 @@ def _field(field: Field, values: Mapping[str, str]) -> str:
     choices = ("true", "false") if field.kind == "flag" else () if field.is_list else field.choices
     if choices:
         options = "".join(
-            f'<option{" selected" if value == choice else ""} value="{escape(choice, quote=True)}">{escape(choice.replace("_", " "))}</option>'
+            f'<option{" selected" if value == choice else ""} value="{escape(choice, quote=True)}">{escape(FLAGS.get(choice, choice).replace("_", " "))}</option>'
             for choice in (*(() if field.is_required else ("",)), *choices)
         )
         control = f'<select id="{name}" name="{name}"{need}>{options}</select>'
@@ -85,13 +99,13 @@ def _assumptions(values: Mapping[str, str]) -> str:
         key = escape(f"set.{name}", quote=True)
         typed = escape(values.get(f"set.{name}", ""), quote=True)
         rows.append(
-            f'<div><label for="{key}">{escape(name)} <small>({escape(assumption.unit)})</small></label>'
+            f'<div><label for="{key}">{escape(assumption_label(name))} <small>({escape(assumption.unit)})</small></label>'
             f'<input id="{key}" name="{key}" value="{typed}" placeholder="{assumption.value:g}" inputmode="decimal" maxlength="40"></div>'
         )
     more = escape(values.get("more", ""))
     return (
         f"<details><summary>Assumptions</summary><fieldset><legend>Empty means as assumed</legend><div class=grid>{''.join(rows)}</div>"
-        '<label for="more">any other assumption, NAME=VALUE, one a line</label>'
+        '<label for="more">Any other assumption, NAME=VALUE, one a line (gpuplan assumptions lists them)</label>'
         f'<textarea id="more" name="more" rows="3" maxlength="4000">{more}</textarea></fieldset></details>'
     )
 
@@ -100,8 +114,8 @@ def _yaml(values: Mapping[str, str]) -> str:
     text = escape(values.get("yaml", ""))
     opened = " open" if text else ""
     return (
-        f"<details{opened}><summary>Paste a workload file instead</summary><fieldset><legend>YAML, stands instead of the fields above</legend>"
-        f'<label for="yaml">workload file</label><textarea id="yaml" name="yaml" rows="10" maxlength="40000" spellcheck="false">{text}</textarea>'
+        f"<details{opened}><summary>Paste a workload file instead</summary><fieldset><legend>YAML; it is used instead of the fields above</legend>"
+        f'<label for="yaml">Workload file</label><textarea id="yaml" name="yaml" rows="10" maxlength="40000" spellcheck="false">{text}</textarea>'
         "</fieldset></details>"
     )
 

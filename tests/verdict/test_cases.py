@@ -10,7 +10,7 @@ import yaml
 from planner.demand.workload import Workload
 from planner.errors import NothingFitsError
 from planner.plan import make_plan
-from planner.report.because import because, headline
+from planner.report.because import headline, reasons
 from planner.report.record import plan_record
 from planner.report.schema import check_record
 from planner.report.values import json_text, plain
@@ -58,7 +58,7 @@ def test_the_verdict_is_that_of_a_careful_buyer(case: dict[str, Any]) -> None:
     assert plan.verdict.choice not in case.get("not_choice", [])
     assert plan.verdict.status == case.get("status", plan.verdict.status)
     assert set(case.get("remarks", [])) <= {remark.code.value for remark in plan.remarks}
-    said = "\n".join((headline(plan), *because(plan)))
+    said = "\n".join((headline(plan), *(each.text for each in reasons(plan))))
     assert [part for part in case.get("says", []) if part not in said] == []
     assert [part for part in case.get("never_says", []) if part in said] == []
     check_record(json_text(plain(plan_record(plan, top=5))), case["name"])

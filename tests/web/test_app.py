@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 import socket
@@ -45,6 +46,15 @@ def test_a_plan_is_handed_out_in_every_form(ending: str, address: str, tmp_path:
             assert "assets/" not in got.text.split("<script>")[0]
         case _:
             assert "H100" in got.text
+
+
+def test_a_plan_has_a_link_that_opens_the_form_with_its_question(address: str) -> None:
+    link = re.search(r'href="(\./\?[^"]+)">Link to this question', ask(address, "/plan", GPU_HOURS).text)
+    assert link
+    page = ask(address, html.unescape(link[1]).removeprefix("."))
+    assert page.status == 200
+    assert f'value="{GPU_HOURS["gpu_hours.count"]}"' in page.text
+    assert "Link to this question" not in page.text
 
 
 def test_assumptions_that_are_typed_in_count(address: str) -> None:

@@ -198,7 +198,6 @@ const startPlan = (plan, prefix) => {
     const costs = allCosts(inputs);
     const chosen = choose(costs, inputs);
     const said = headline(chosen, costs, inputs);
-    element("headline").textContent = isPlanned() ? plan.headline : said;
     if (!form) return;
     const rent = costs.get(inputs.rent);
     const own = costs.get(inputs.own);
@@ -206,7 +205,7 @@ const startPlan = (plan, prefix) => {
     const saving = rent.today - own.today;
     const when = month === null ? `does not pay off within ${inputs.horizon} months` : `pays off from month ${month.toFixed(1)} on`;
     element("live").textContent =
-      `${isPlanned() ? "" : `${said} `}Against the rent above, owning ${when}; over ${inputs.horizon} months it ${saving >= 0 ? "saves" : "costs"} ${usd(Math.abs(saving))} USD ${saving >= 0 ? "" : "more "}(NPV).`;
+      `${isPlanned() ? "" : `With these values: ${said} `}Against the rent above, owning ${when}; over ${inputs.horizon} months it ${saving >= 0 ? "saves" : "costs"} ${usd(Math.abs(saving))} USD ${saving >= 0 ? "" : "more "}(NPV).`;
     element("pair").textContent = `${byId.get(inputs.rent).label}, against ${byId.get(inputs.own).label}`;
     if (views.paid) {
       const shown = [["rent", rent], ["own", own]];

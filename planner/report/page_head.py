@@ -1,0 +1,102 @@
+"""The top of a page: the question, the verdict, its figures as tiles, and the reasons in groups."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from html import escape
+from typing import Any
+
+from planner.figures import percent, significant, usd
+from planner.report.short import ShortAnswer, short_name
+from planner.report.values import Record
+from planner.words import seller
+
+__all__ = ["answer_html", "reasons_html"]
+
+STATUS_WORDS = {"decided": "decided", "close_call": "a close call", "ask_for_quotes": "ask for quotes first"}
+GROUPS = {"why": "Why", "alternatives": "Alternatives", "risk": "Risks"}
+
+
+def answer_html(record: Record, answer: ShortAnswer, prefix: str, level: int) -> str:
+    """Return the header of a page: what was asked, the plan's own verdict, and its figures side by side.
+
+    Parameters
+    ----------
+    record : Record
+        The plan.
+    answer : ShortAnswer
+        The same on one screen.
+    prefix : str
+        What the ids of its elements start with.
+    level : int
+        Of the headline.
+    """
+    defaults = f'<p class="asked">Defaults: {escape(answer.defaults)}</p>' if answer.defaults else ""
+    tiles = "".join(
+        f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd><dd class=note>{escape(note)}</dd></div>"
+        for name, value, note in _tiles(record)
+    )
+    return (
+        f'<header><p class="asked">{escape(answer.question)}</p>{defaults}'
+        f'<h{level} id="{prefix}headline">{escape(answer.headline)}</h{level}><dl class="tiles">{tiles}</dl></header>'
+    )
+
+
+def _tiles(record: Record) -> list[tuple[str, str, str]]:
+    """Return the figures that a reader looks for first: cost, age of the price, confidence, second best."""
+    verdict, once = record["verdict"], record.get("runs_once", False)
+    by_id = {option["id"]: option for option in record["options"]}
+    chosen = by_id.get(verdict["option_id"])
+    if chosen is None:
+        return []
+    tiles = [("Cost of the run, USD" if once else "Cost a month, USD", *_cost(chosen, once=once))]
+    if chosen.get("capex_usd"):
+        tiles.append(("Capex, USD", usd(chosen["capex_usd"]), "paid at the start"))
+    age = chosen.get("price_age_days")
+    if age is not None:
+        tiles.append(("Age of the price", f"{age:,} day{'' if age == 1 else 's'}", f"of {chosen['priced_on']}"))
+    if verdict.get("confidence_share") is not None:
+        words = STATUS_WORDS.get(verdict.get("status") or "", "")
+        tiles.append(("Confidence", percent(verdict["confidence_share"]), words))
+    others = (each for each in record["options"] if each["choosable"])
+    second = next((each for each in others if _seller(each) != _seller(chosen)), None)
+    if second is not None:
+        value, _ = _cost(second, once=once)
+        tiles.append(("Second best, USD", value, short_name(second)))
+    return tiles
+
+
+def _seller(option: Mapping[str, Any]) -> tuple[str, str]:
+    """Return who sells an option; through Hugging Face it is the same seller."""
+    return option["kind"], seller(option["provider"]).partition(" ")[0]
+
+
+def _cost(option: Mapping[str, Any], *, once: bool) -> tuple[str, str]:
+    """Return what an option costs, and its range."""
+    cost = option["cost"]
+    value = cost["present_value_usd" if once else "usd_per_month"]
+    low, high = cost.get("low_usd_per_month"), cost.get("high_usd_per_month")
+    if low is None or high is None or not cost["usd_per_month"]:
+        return usd(value), ""
+    low, high = (usd(significant(each / cost["usd_per_month"] * value)) for each in (low, high))
+    return usd(value), f"{low} to {high} (10 to 90 %)"
+
+
+def reasons_html(record: Record, answer: ShortAnswer, level: int) -> str:
+    """Return the reasons by what they speak of, what would change the decision, and how to go on."""
+    verdict = record["verdict"]
+    said = verdict.get("reasons") or [{"group": "why", "text": text} for text in verdict["because"]]
+    parts = [(words, [each["text"] for each in said if each["group"] == group]) for group, words in GROUPS.items()]
+    parts.append(("What would change the decision", list(answer.changes)))
+    lists = "".join(
+        f"<div><h{level}>{words}</h{level}><ul>{''.join(f'<li>{escape(text)}</li>' for text in texts)}</ul></div>"
+        for words, texts in parts
+        if texts
+    )
+    steps = [f"Again: {answer.command}" if answer.command else "", answer.next_step]
+    parted = [line.partition("gpuplan ") for line in steps if line]
+    lines = "".join(
+        f"<p>{escape(words)}{f'<code>{escape(name + command)}</code>' if command else ''}</p>"
+        for words, name, command in parted
+    )
+    return f'<section class="reasons" aria-label="Reasons">{lists}</section><section class="next" aria-label="Commands">{lines}</section>'
