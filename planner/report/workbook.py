@@ -107,6 +107,7 @@ def _write(book: Book, record: Record, most: int) -> Live:
     }
     write_assumptions(book, sheets[ASSUMPTIONS], live)
     write_calendar(book, sheets[CALENDAR], live)
+    sheets[CALENDAR].page.hide()  # what formulas look up; "How to read" says so
     last_option = write_options(book, sheets[OPTIONS], live, costs, labels, _unit(live.record))
     last_server = write_servers(book, sheets[SERVERS], live, costs, labels) if owned else 0
     if pair is not None:

@@ -20,6 +20,10 @@ READING = (
     ),
     "The machines (which, how many, how fast) are as planned. If the work itself changes, run gpuplan plan again.",
     (
+        "On the sheets Options and Servers, type no under include to strike out an option, or each row of a seller: the verdict then takes "
+        "the next. The grey columns behind the plus sign hold what the formulas need; the sheet Calendar, which is hidden, holds months and lists."
+    ),
+    (
         "Time in use: share of all hours of a month. Hours on demand and the electricity of work follow it; "
         "a commitment, a server and its place are paid whether used or not."
     ),

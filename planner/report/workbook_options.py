@@ -41,6 +41,9 @@ FIXED_FACTS = {
 }
 """Facts of an offer that nobody changes: they are put into its formula, so that it says nothing of what it has not."""
 
+INCLUDE = {"validate": "list", "source": ["yes", "no"], "error_title": "yes or no", "error_message": "Type yes or no."}
+"""What strikes an option out: the verdict then takes another one."""
+
 Columns = dict[str, int]
 OPTION_COLUMNS: Columns = {
     key: i
@@ -50,6 +53,7 @@ OPTION_COLUMNS: Columns = {
             "label",
             "kind",
             "eligible",
+            "included",
             "book.price_usd_per_hour",
             "usd_per_month",
             "usd_today",
@@ -87,7 +91,7 @@ OPTION_COLUMNS: Columns = {
     )
 }
 OPTION_HEADS = (
-    "#", "option", "kind", "may be chosen", "USD/h of one instance", "USD a month", "NPV, USD", "USD per unit",
+    "#", "option", "kind", "may be chosen", "include? (yes or no)", "USD/h of one instance", "USD a month", "NPV, USD", "USD per unit",
     "busy share of paid hours", "priced on", "source", "not recommended, because", "listed USD/h", "instances", "hours on a month",
     "hours of the run", "upfront USD of one", "term months", "shortest hours sold", "by weeks above hours", "paid in advance", "spot overhead", "spot",
     "first months at another price", "USD/h in these", "credit USD", "months of the credit",
@@ -95,7 +99,7 @@ OPTION_HEADS = (
     "commitment USD a month", "USD, plain sum", "in the running", "in words",
 )  # fmt: skip
 SERVER_HEADS = (
-    "#", "server", "site", "may be chosen", "USD for one server", "USD a month", "NPV, USD", "priced on", "source",
+    "#", "server", "site", "may be chosen", "include? (yes or no)", "USD for one server", "USD a month", "NPV, USD", "priced on", "source",
     "not recommended, because", "listed USD", "highest kW of one", "accelerators in one", "servers", "hours on a month",
     "hours of the run", "busy of hours on", "USD/h until delivery", "works until month", "delivered after months", "servers USD", "network USD",
     "hardware USD", "power kW", "space USD a month", "staff", "replacements", "last bought in month", "resale at replacement", "resale at the end",
@@ -109,6 +113,7 @@ SERVER_COLUMNS: Columns = {
             "label",
             "site",
             "eligible",
+            "included",
             "book.server_price_usd",
             "usd_per_month",
             "usd_today",
@@ -196,7 +201,7 @@ def write_options(
         Key of the cost of a unit of this work, and how the unit is called.
     """
     columns = OPTION_COLUMNS
-    _head(sheet, "Options that are not bought", [*OPTION_HEADS[:7], f"USD per {unit[1]}", *OPTION_HEADS[8:]])
+    _head(sheet, "Options that are not bought", [*OPTION_HEADS[:8], f"USD per {unit[1]}", *OPTION_HEADS[9:]])
     ranks = {option["id"]: i for i, option in enumerate(live.record["options"], 1)}
     rows = [option for option in live.options if option["kind"] != "buy"]
     for row, option in enumerate(rows, FIRST_ROW):
@@ -225,7 +230,7 @@ def write_options(
         _sums(book, sheet, row, columns, month_total(model, known), local, cost)
         _unit_cost(sheet, row, option, unit[0], local, live, cost)
         # An empty text is no number: MIN passes it over.
-        chosen = f'IF({local["eligible"]}=1,{local["usd_today"]},"")'
+        chosen = f'IF(AND({local["eligible"]}=1,{local["included"]}<>"no"),{local["usd_today"]},"")'
         eligible = live.is_eligible(option, live.planned)
         sheet.compute(row, columns["running_usd"], chosen, cost.present_value_usd if eligible else "", "usd")
         sheet.put(row, columns["words"], heading(option))
@@ -291,7 +296,7 @@ def write_servers(book: Book, sheet: Sheet, live: Live, costs: Mapping[str, Cost
         eligible = live.is_eligible(option, live.planned)
         arrives = "0" if not may else "1" if live.once else f"IF(own_lead_time_months<{local['last_month']},1,0)"
         sheet.compute(row, columns["eligible"], arrives, int(eligible), "yes_no")
-        chosen = f'IF({local["eligible"]}=1,{local["usd_today"]},"")'
+        chosen = f'IF(AND({local["eligible"]}=1,{local["included"]}<>"no"),{local["usd_today"]},"")'
         sheet.compute(row, columns["running_usd"], chosen, cost.present_value_usd if eligible else "", "usd")
         sheet.put(row, columns["words"], heading(option))
     last = max(FIRST_ROW + len(rows) - 1, FIRST_ROW)
@@ -304,7 +309,7 @@ def _head(sheet: Sheet, title: str, heads: Sequence[str]) -> None:
     sheet.put(
         1,
         0,
-        "Every figure in USD is a formula: it follows the inputs. The numbers behind are to the right (+ above).",
+        "Every figure in USD is a formula: it follows the inputs. Type no under include to strike an option or a seller out. The numbers behind are to the right (+ above).",
         "soft",
     )
     sheet.heads(FIRST_ROW - 1, list(heads))
@@ -320,6 +325,8 @@ def _common(
 ) -> None:
     sheet.put(row, columns["rank"], ranks[option["id"]], "count")
     sheet.put(row, columns["label"], labels[option["id"]], "indented")
+    sheet.put(row, columns["included"], "yes", "input_text")
+    sheet.page.data_validation(row, columns["included"], row, columns["included"], INCLUDE)
     sheet.put(row, columns["priced_on"], option["priced_on"], "indented")
     sheet.put(row, columns["source"], option["source"], "soft")
     sheet.put(row, columns["why_not"], option["reason_not_chosen"], "soft")

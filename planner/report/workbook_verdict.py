@@ -175,7 +175,7 @@ def _listed(book: Book, texts: Sequence[str], key: str) -> dict[str, Any]:
         "validate": "list",
         "source": book.here(f"={column_range(CALENDAR, column, 4, 3 + len(texts))}"),
         "error_title": "Not in the list",
-        "error_message": "Choose one of the list (sheet Calendar).",
+        "error_message": "Choose one of the list.",
     }
 
 

@@ -18,12 +18,12 @@ from planner.report.record import plan_record
 from planner.report.tornado import moved
 from planner.report.values import plain
 from planner.report.workbook import MOST_LIVE, workbook
-from planner.report.workbook_options import OPTION_COLUMNS, SERVER_COLUMNS, labels_of
+from planner.report.workbook_options import FIRST_ROW, OPTION_COLUMNS, SERVER_COLUMNS, labels_of
 from pricing.catalog import load_bundled
 from pricing.free_tiers import free_tiers
 from pricing.token_prices import token_prices
 from tests.conftest import EXAMPLES, TODAY
-from tests.report.office import cells, changed, needs_office, recalculated
+from tests.report.office import book_of, cells, changed, needs_office, recalculated
 from tests.report.test_workbook import named
 
 pytestmark = [pytest.mark.slow, needs_office]
@@ -135,6 +135,25 @@ def test_changed_inputs_give_the_planners_own_figures_to_the_cent(
     assert named(target, "break_even_month") == ("never" if month is None else pytest.approx(month, abs=1e-6))
     saving = costs[rent["id"]].present_value_usd - costs[own["id"]].present_value_usd
     assert named(target, "saving_usd") == pytest.approx(saving, abs=CENT)
+
+
+def test_a_seller_that_is_struck_out_is_not_taken(plan_of: Callable[[str], Plan], tmp_path: Path) -> None:
+    record = plain(plan_record(plan_of("gpu-hours-h100"), top=12))
+    path = tmp_path / "plan.xlsx"
+    path.write_bytes(workbook(record))
+    chosen = next(option for option in record["options"] if option["id"] == record["verdict"]["option_id"])
+    options = [o for o in Live(record, most=MOST_LIVE).options if o["kind"] != "buy"]
+    book = book_of(path)
+    for row, option in enumerate(options, FIRST_ROW + 1):
+        if option["provider"] == chosen["provider"]:
+            book["Options"].cell(row, OPTION_COLUMNS["included"] + 1).value = "no"
+    book.save(tmp_path / "changed.xlsx")
+    target = recalculated(tmp_path / "changed.xlsx", tmp_path)
+    left = [
+        o for o in record["options"] if o["choosable"] and o["kind"] == "rent" and o["provider"] != chosen["provider"]
+    ]
+    assert named(target, "verdict_usd") == pytest.approx(left[0]["cost"]["usd_per_month"], abs=CENT)
+    assert left[0]["cost"]["usd_per_month"] > chosen["cost"]["usd_per_month"]
 
 
 def test_a_finance_person_types_in_a_tariff_and_reads_what_the_planner_would_say(tmp_path: Path) -> None:
