@@ -15,7 +15,7 @@ __all__ = ["write_prices", "write_reading", "write_sensitivity"]
 FIRST_ROW = 4
 READING = (
     (
-        "Coloured cells are inputs: on the sheet Verdict the few that matter most, on the sheet Assumptions all others. Every figure "
+        "Colored cells are inputs: on the sheet Verdict the few that matter most, on the sheet Assumptions all others. Every figure "
         "in US dollars is a formula and follows them; nothing here is a macro, and nothing is fetched from anywhere."
     ),
     "The machines (which, how many, how fast) are as planned. If the work itself changes, run gpuplan plan again.",

@@ -33,7 +33,7 @@ def write_assumptions(book: Book, sheet: Sheet, live: Live) -> None:
     sheet.put(
         1,
         0,
-        "Coloured cells can be changed: every figure of this workbook follows. The others went into the sizing of the machines; "
+        "Colored cells can be changed: every figure of this workbook follows. The others went into the sizing of the machines; "
         "change those with gpuplan plan --set NAME=VALUE.",
         "soft",
     )

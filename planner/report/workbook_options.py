@@ -338,7 +338,7 @@ def _shape(sheet: Sheet, columns: Columns, last: int, *, wide: Mapping[str, int]
         sheet.page.set_column(column, column, wide.get(key, 6 if key == "rank" else 13), None, folded)
     sheet.page.set_column(len(columns), len(columns), 3, None, {"collapsed": True})
     sheet.page.autofilter(FIRST_ROW - 1, 0, last, columns[first_hidden] - 1)
-    sheet.page.print_area(0, 0, last, columns[first_hidden] - 1)
+    sheet.page.print_area(0, 0, last, columns["priced_on"])  # sources would make the print too small to read
     sheet.set_up(freeze=(FIRST_ROW, 2), repeat=(FIRST_ROW - 1, FIRST_ROW - 1))
 
 

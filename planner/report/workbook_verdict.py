@@ -77,7 +77,7 @@ def write_verdict(
 def _inputs(book: Book, sheet: Sheet, live: Live, pair: Pair | None, labels: Mapping[str, str]) -> int:
     """Write the cells to change, each with its name and its bounds; return the last row."""
     row = FIRST_INPUT - 1
-    sheet.put(row, 0, "What you can change (coloured cells)", "section")
+    sheet.put(row, 0, "What you can change (colored cells)", "section")
     sheet.put(row, 1, "", "section")
     sheet.put(row, 2, "", "section")
 
