@@ -324,7 +324,7 @@ def common_options(function: Callable[..., R]) -> Callable[..., R]:
 
     @click.option("--quiet", "is_quiet", is_flag=True, envvar="GPUPLAN_QUIET", help="Say nothing but warnings.")
     @click.option("--verbose", "is_verbose", is_flag=True, envvar="GPUPLAN_VERBOSE", help="Say more.")
-    @click.option("--no-color", "is_plain", is_flag=True, help="No colour; so does NO_COLOR.")
+    @click.option("--no-color", "is_plain", is_flag=True, help="No color; so does NO_COLOR.")
     @click.option("--debug", is_flag=True, expose_value=False, help="Show the traceback of an error.")
     @functools.wraps(function)
     def wrapped(*args: Any, is_quiet: bool, is_verbose: bool, is_plain: bool, **kwargs: Any) -> R:  # noqa: ANN401 - passed through

@@ -40,6 +40,8 @@ EXAMPLES = {
     "gpu_hours": "--gpu h100-sxm --count 8 --hours 438",
 }
 """A question of each kind, as it is typed after ``gpuplan plan KIND``."""
+ENDINGS = {"launch": " --to skypilot", "estimate": " --on h100-sxm:8"}
+"""What a command asks for besides the question."""
 LENGTHS = {"input_tokens", "output_tokens"}
 """Of a service both may be left away: those of chats stand for them."""
 MOST_CHOICES = 8
@@ -104,7 +106,8 @@ class AskCommand(click.Command):
         named = [kind] if kind else list(type_of_kind)
         with formatter.section("Example" if kind else "Examples"):
             for each in named:
-                formatter.write_text(f"gpuplan {ctx.info_name} {each} {EXAMPLES.get(each, '')}")
+                ending = ENDINGS.get(str(ctx.info_name), "")
+                formatter.write_text(f"gpuplan {ctx.info_name} {each} {EXAMPLES.get(each, '')}{ending}")
         if not kind:
             formatter.write_paragraph()
             formatter.write_text(f"gpuplan {ctx.info_name} KIND --help lists the options of a kind of work.")

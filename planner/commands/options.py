@@ -120,7 +120,7 @@ def store_options(function: Callable[..., R]) -> Callable[..., R]:
             type=click.IntRange(min=0),
             metavar="DAYS",
             envvar="GPUPLAN_MAX_AGE",
-            help="Use no price, of rents, servers or tokens, that is older than this.",
+            help="Leave out prices (of rents, servers and tokens) that are older than this.",
         ),
         click.option(
             "--as-of",
@@ -167,7 +167,7 @@ def calibration_option(function: Callable[..., R]) -> Callable[..., R]:
         multiple=True,
         metavar="FILE",
         envvar="GPUPLAN_CALIBRATION",
-        help="Your own measured rows (CSV as for `gpuplan verify`): their accelerators' speeds are taken from them.",
+        help="Your own measured rows (CSV as for `gpuplan verify`): the speeds of their accelerators come from them.",
     )(function)
 
 
