@@ -16,9 +16,7 @@ from playwright.sync_api import sync_playwright
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
-WORKLOAD = ROOT / "examples" / "gpu-hours-h100.yaml"
-PURCHASE = "reserved_1y,reserved_3y"
-"""Commitments alone, so that rent and purchase meet in the picture."""
+WORKLOAD = ROOT / "examples" / "serve-llama-70b.yaml"
 DAY = "2026-11-21"
 WIDTH, HEIGHT = 1200, 1040
 
@@ -35,7 +33,7 @@ def main() -> int:
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         page_file = Path(folder) / "plan.html"
-        asked = ["plan", str(WORKLOAD), "--purchase", PURCHASE, "--as-of", DAY, "-o", str(page_file)]
+        asked = ["plan", str(WORKLOAD), "--as-of", DAY, "-o", str(page_file)]
         status = gpuplan(asked)
         if status:
             return status

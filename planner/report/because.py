@@ -91,7 +91,7 @@ def reasons(plan: Plan) -> tuple[Reason, ...]:
         (WHY, _remarks(plan, RemarkCode.EMBEDDED, RemarkCode.VECTORS, RemarkCode.ONGOING)),
         (ALTERNATIVES, _passed_over(plan, once=once)),
         (WHY, _speed(plan, chosen, deadline_hours)),
-        (WHY, _spares(chosen)),
+        (WHY, _spares(plan, chosen)),
         (ALTERNATIVES, variant_texts(plan.variants)),
         (RISK, _remarks(plan, RemarkCode.AVAILABILITY, RemarkCode.STARTS, RemarkCode.CHECKPOINTS)),
         (WHY, _sizing(chosen)),
@@ -305,7 +305,7 @@ def _remarks(plan: Plan, *codes: RemarkCode) -> list[str]:
     return [" ".join(said)] if said else []
 
 
-def _spares(chosen: Option) -> list[str]:
+def _spares(plan: Plan, chosen: Option) -> list[str]:
     """Say what stands by, and what it costs."""
     spares = chosen.spare_instance_count
     if not spares:
@@ -313,7 +313,9 @@ def _spares(chosen: Option) -> list[str]:
     lost = "one machine" if spares == 1 else f"{spares} machines"
     which = f"{spares} of the {chosen.instance_count:,} machines {'is a spare' if spares == 1 else 'are spares'}"
     cost = f"{usd(chosen.spare_usd_per_month)} USD a month"
-    return [f"{which}, for {cost}: the limits hold with {lost} lost."]
+    found = plan.confirmed.get(chosen.id)
+    holds = f": the limits hold with {lost} lost" if found is None or found.service.holds else ""
+    return [f"{which}, for {cost}{holds}."]
 
 
 def _peak(chosen: Option, peak_flop_per_s: float | None) -> list[str]:
