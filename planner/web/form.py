@@ -18,6 +18,26 @@ __all__ = ["DOWNLOADS", "form", "kinds"]
 DOWNLOADS = {"xlsx": "Workbook", "html": "Page", "json": "Data", "md": "Text", "csv": "Table"}
 """Forms that the page hands out, by the ending of the file."""
 
+IN_A_FILE = {"have", "discounts"}
+"""Keys that hold several values each: a pasted workload file states them."""
+TYPED = {
+    "model": "llama-3.1-70b",
+    "gpu": "h100-sxm",
+    "precision": "fp8, bf16",
+    "kv_precision": "fp8",
+    "providers": "aws, gcp",
+    "exclude_providers": "azure",
+    "countries": "DE, FR or EU",
+    "country": "DE",
+    "regions": "us-east-1",
+    "gpus": "h100-sxm, b200",
+    "purchase": "on_demand, spot",
+    "max_gpus": "64",
+    "max_usd_per_month": "20k",
+    "max_capex_usd": "300k",
+    "place": "home, colocation or own_room",
+}
+"""What may be typed into a field that is empty, by its key."""
 LONGEST_LINK = 4000
 """Characters of a link that every browser and chat takes."""
 FLAGS = {"true": "yes", "false": "no"}
@@ -38,7 +58,7 @@ def form(values: Mapping[str, str], *, fault: str = "", is_planned: bool = False
     kind = values.get("kind", "serve")
     kind = kind if kind in KIND_WORDS else "serve"
     parts = "".join(
-        f"<fieldset><legend>{escape(title)}</legend><div class=grid>{''.join(_field(each, values) for each in fields)}</div></fieldset>"
+        f"<fieldset><legend>{escape(title)}</legend><div class=grid>{''.join(_field(each, values) for each in fields if each.name not in IN_A_FILE)}</div></fieldset>"
         for title, fields in fields_of(kind)
     )
     said = f'<p class="fault" role="alert">{escape(fault)}</p>' if fault else ""
@@ -87,9 +107,10 @@ def _field(field: Field, values: Mapping[str, str]) -> str:
         control = f'<select id="{name}" name="{name}"{need}>{options}</select>'
     else:
         listed = ' list="models"' if field.name == "model" else ""
+        example = f"e.g. {TYPED[field.key]}" if field.key in TYPED else ""
         mode = ' inputmode="decimal"' if field.kind == "number" else ""
-        control = f'<input id="{name}" name="{name}" value="{escape(value, quote=True)}" maxlength="300" autocomplete="off"{mode}{listed}{need}>'
-    return f'<div><label for="{name}">{escape(label(field.key))}</label>{control}</div>'
+        control = f'<input id="{name}" name="{name}" value="{escape(value, quote=True)}" maxlength="300" autocomplete="off" placeholder="{escape(example, quote=True)}"{mode}{listed}{need}>'
+    return f'<div title="{escape(field.about, quote=True)}"><label for="{name}">{escape(label(field.key))}</label>{control}</div>'
 
 
 def _assumptions(values: Mapping[str, str]) -> str:
@@ -114,7 +135,7 @@ def _yaml(values: Mapping[str, str]) -> str:
     text = escape(values.get("yaml", ""))
     opened = " open" if text else ""
     return (
-        f"<details{opened}><summary>Paste a workload file instead</summary><fieldset><legend>YAML; it is used instead of the fields above</legend>"
+        f"<details{opened}><summary>Paste a workload file instead</summary><fieldset><legend>YAML; it is used instead of the fields above, and can also say what you own already (have) and your discounts</legend>"
         f'<label for="yaml">Workload file</label><textarea id="yaml" name="yaml" rows="10" maxlength="40000" spellcheck="false">{text}</textarea>'
         "</fieldset></details>"
     )

@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 import re
+import shutil
+import subprocess
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -260,3 +262,23 @@ def test_every_example_is_launched_or_says_why_not(name: str, plan_of: Callable[
                 assert list(yaml.safe_load_all(text))
     assert launched
     assert all(refusals)
+
+
+SKY = shutil.which("sky")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(SKY is None, reason="no SkyPilot (pip install skypilot, in an environment of its own)")
+def test_skypilots_own_parser_takes_every_task(tmp_path: Path) -> None:
+    training = _record(instance_count=2)
+    training["workload"]["kind"] = "finetune"
+    records = {"service": _record(), "spread": _record(instance_count=7, spare_instance_count=1), "elsewhere": _record(SCALEWAY), "task": training}  # fmt: skip
+    for name, record in records.items():
+        (tmp_path / f"{name}.yaml").write_text(launch_text(record, "skypilot"), encoding="utf-8")
+    script = "import sys, sky\nfor path in sys.argv[1:]: print('read', sky.Task.from_yaml(path).name)"
+    done = subprocess.run(
+        [Path(str(SKY)).parent / "python", "-c", script, *tmp_path.glob("*.yaml")],
+        env={"HOME": str(tmp_path), "SKYPILOT_DISABLE_USAGE_COLLECTION": "1"},
+        capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+    assert done.stdout.count("read ") == len(records), done.stderr
