@@ -271,7 +271,7 @@ SKY = shutil.which("sky")
 @pytest.mark.skipif(SKY is None, reason="no SkyPilot (pip install skypilot, in an environment of its own)")
 def test_skypilots_own_parser_takes_every_task(tmp_path: Path) -> None:
     training = _record(instance_count=2)
-    training["workload"]["kind"] = "finetune"
+    training["workload"] |= {"kind": "finetune", "finetune": {"method": "lora", "tokens_m": 50}}
     records = {"service": _record(), "spread": _record(instance_count=7, spare_instance_count=1), "elsewhere": _record(SCALEWAY), "task": training}  # fmt: skip
     for name, record in records.items():
         (tmp_path / f"{name}.yaml").write_text(launch_text(record, "skypilot"), encoding="utf-8")
