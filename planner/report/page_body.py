@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any, get_args
@@ -44,6 +45,8 @@ from planner.words import how_paid
 __all__ = ["data_script", "figure_html", "plan_parts", "table_html"]
 
 ELECTRICITY_MOST_USD_PER_KWH = 0.5
+DAY = re.compile(r"\d{4}-\d\d-\d\d")
+"""A date, which no line break parts."""
 LEAST_MOVE_SHARE = 0.01
 """A price that moved less is a flat line, which shows nothing."""
 
@@ -302,7 +305,7 @@ def _row(table: Table, row: Sequence[str]) -> str:
     elif row[0].startswith(("> ", "? ")):
         kind = ' class="chosen"' if row[0][0] == ">" else ' class="hint"'
     cells = "".join(
-        f"<td{' class=n' if column.is_number else ''}>{escape(cell)}</td>"
+        f"<td{' class=n' if column.is_number else ' class=day' if DAY.fullmatch(cell) else ''}>{escape(cell)}</td>"
         for column, cell in zip(table.columns, row, strict=True)
     )
     return f"<tr{kind}>{cells}</tr>"

@@ -10,7 +10,7 @@ from planner.figures import count, duration, machines_text, percent, significant
 from planner.report.short import SORTS, alternatives_table
 from planner.report.table import Column, Drop, Table
 from planner.report.values import Record
-from planner.words import how_paid
+from planner.words import how_paid, seller
 
 __all__ = ["SORTS", "View", "plan_view"]
 
@@ -146,7 +146,7 @@ def _what(option: Mapping[str, Any]) -> str:
 
 def _where(option: Mapping[str, Any]) -> str:
     region = "" if option["region"] == "global" else option["region"]
-    return f"{option['provider']} {region}".strip()
+    return f"{seller(option['provider'])} {region}".strip()
 
 
 def _sameness(option: Mapping[str, Any]) -> tuple[Any, ...]:
