@@ -47,7 +47,7 @@ from planner.verdict.choice import (
 )
 from planner.verdict.funnel import funnel_of, nothing_fits
 from planner.verdict.ranking import ranked
-from planner.verdict.remarks import Remark, remarks_of
+from planner.verdict.remarks import Remark, remarks_of, tuning_remarks
 from planner.verdict.smaller_weights import smaller_weights_note
 from planner.verdict.supply import Supply
 from planner.verdict.turns import Turn, cost_ranges, rivals_of, turns_of
@@ -309,7 +309,16 @@ def make_plan(
         uncertainty=_uncertainty(found, workload, traced),
         turns=turns,
         cost_ranges=ranges,
-        remarks=remarks_of(workload, chosen, options, needs, traced),
+        remarks=(
+            *remarks_of(workload, chosen, options, needs, traced),
+            *tuning_remarks(
+                workload,
+                architecture,
+                next((each for each in (chosen, *options) if each.fleet), chosen),
+                traced,
+                calibration,
+            ),
+        ),
         variants=variants_of(workload, chosen, options, supply) if with_turns else Variants(),
         confirmed=_confirmed(workload, chosen, architecture, traced, calibration) if with_turns else {},
         refusals=refusals,

@@ -28,7 +28,7 @@ from fit.images import image_problem, video_problem  # noqa: E402
 from fit.kinds import encode_problem, speech_problem  # noqa: E402
 from fit.memory import margin_ratio, memory_problem  # noqa: E402
 from fit.problem import Problem, Score, cross_validate, residuals, solve  # noqa: E402
-from fit.serving import serving_problem  # noqa: E402
+from fit.serving import serving_problem, stacks_problem  # noqa: E402
 from fit.solve import Fitted, log_constants  # noqa: E402
 from fit.training import training_problem  # noqa: E402
 
@@ -37,7 +37,7 @@ from planner.measured.memory.predict import fits_device, memory_table  # noqa: E
 from planner.measured.rows import shipped_rows  # noqa: E402
 from planner.measured.serving.predict import METRICS  # noqa: E402
 
-FITTED_ON = "2026-11-26"
+FITTED_ON = "2026-11-27"
 UNITS = {
     "_s": "s",
     "_share": "share",
@@ -50,7 +50,7 @@ STARTS = ROOT / "planner" / "facts" / "calibration_starts.csv"
 TABLE = ROOT / "planner" / "facts" / "calibration.csv"
 ACCURACY = ROOT / "planner" / "facts" / "accuracy.csv"
 ALL = {"training": "train.all", "serving": "serve.all"}
-SINGLE = {"encode", "speech", "video"}
+SINGLE = {"encode", "speech", "video", "stacks"}
 """Whose rows are few and of few tables: another row of a known table has the band of groups, what is planned that of whole tables."""
 SPEED_METRICS = 2
 """Throughput and time per token, the first two metrics of serving, count together; training has one."""
@@ -62,6 +62,7 @@ PROBLEMS = {
     "memory": (memory_problem, "memory"),
     "training": (training_problem, "training"),
     "serving": (serving_problem, "inference"),
+    "stacks": (stacks_problem, "inference kinds"),
     "encode": (encode_problem, "kinds"),
     "speech": (speech_problem, "kinds"),
     "video": (video_problem, "kinds"),
@@ -82,7 +83,7 @@ def rows_of(problem: Problem, fitted: Fitted) -> list[dict[str, object]]:
             if owner != name:
                 continue
             mine = matrix[:, place] > 0
-            if not mine.any() and tag != "*":
+            if (not mine.any() and tag != "*") or (problem.is_of_ratios and not tag.startswith("@")):
                 continue
             if tag.startswith("@"):
                 value, unit = values[name, tag], "ratio"
@@ -271,7 +272,7 @@ def main() -> int:
     found: list[dict[str, object]] = []
     for name in wanted:
         make, table = PROBLEMS[name]
-        problem = make(shipped_rows(table))
+        problem = make([row for kind in table.split() for row in shipped_rows(kind)])
         fitted, score = solve(problem), cross_validate(problem)
         inside = residuals(problem, fitted.theta)
         if name == "memory":

@@ -62,7 +62,7 @@ def test_options_are_ranked_recommendable_first_then_hints_each_by_cost(name: st
 
 
 def test_serving_a_70b_takes_as_many_accelerators_as_its_flop_and_its_limits_ask_for(plan_of: PlanOf) -> None:
-    """2 FLOP x 70.6e9 parameters x 26,000 tokens/s = 3.7e15 FLOP/s, to be done at 15 to 60 % of the fp8 peak."""
+    """2 FLOP x 70.6e9 parameters x 26,000 tokens/s = 3.7e15 FLOP/s, done by default at 5 to 60 % of the fp8 peak."""
     plan = plan_of("serve-llama-70b")
     flop_per_s = 2 * 70.6e9 * 20 * 1300
     for option in plan.options:
@@ -73,7 +73,7 @@ def test_serving_a_70b_takes_as_many_accelerators_as_its_flop_and_its_limits_ask
             assert accelerator.fp8_dense_tflop_per_s is not None
             peak = accelerator.fp8_dense_tflop_per_s * 1e12
             without_spares = 1 - option.fleet.spare_instance_count / option.fleet.instance_count
-            assert 0.08 < flop_per_s / (peak * option.fleet.accelerators_used * without_spares) < 0.6, option.id
+            assert 0.05 < flop_per_s / (peak * option.fleet.accelerators_used * without_spares) < 0.6, option.id
 
 
 def test_prefill_is_charged_a_longer_prompt_costs_more(plan_of: PlanOf) -> None:

@@ -7,7 +7,7 @@ from them. A workload has one kind of work; the kinds are a union that is read w
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import (
     BeforeValidator,
@@ -261,6 +261,12 @@ Work = Serve | Pretrain | Finetune | Batch | Embed | Diffusion | Transcribe | Vi
 Kind = Literal["serve", "pretrain", "finetune", "batch", "embed", "diffusion", "transcribe", "video", "gpu_hours"]
 
 
+Trainer = Literal["megatron", "nemo", "fsdp", "deepspeed", "axolotl", "torchtune", "unsloth"]
+Engine = Literal["default", "vllm", "sglang", "trtllm", "llama.cpp", "tuned", "submission"]
+Stack = Trainer | Engine
+TRAINERS: frozenset[str] = frozenset(get_args(Trainer))
+
+
 class Workload(Section):
     """A kind of work, the model it is done with, and what an answer has to respect.
 
@@ -273,7 +279,8 @@ class Workload(Section):
     precision, kv_precision : tuple of Precision
         Formats to choose from; empty means all that the kind of work and the accelerator allow.
     stack : str, optional
-        The trainer of a training job; without it, megatron for pretraining and fsdp for fine-tuning.
+        The trainer of a training job (without it, megatron for pretraining and fsdp for fine-tuning), or how text is served
+        (without it, an engine by its defaults).
     own : Own
         Where owned machines would stand.
     have : Have
@@ -290,7 +297,7 @@ class Workload(Section):
     model: str | ModelNumbers | None = None
     precision: Precisions = ()
     kv_precision: Precisions = ()
-    stack: Literal["megatron", "nemo", "fsdp", "deepspeed", "axolotl", "torchtune", "unsloth"] | None = None
+    stack: Stack | None = None
     serve: Serve | None = None
     pretrain: Pretrain | None = None
     finetune: Finetune | None = None
@@ -323,9 +330,11 @@ class Workload(Section):
                 f"serve.peak_requests_per_s ({self.serve.peak_requests_per_s:g}) must not be below "
                 f"serve.requests_per_s ({self.serve.requests_per_s:g})"
             )
-        if self.stack and self.kind not in {"pretrain", "finetune"}:
+        if self.stack and self.kind not in (("pretrain", "finetune") if self.stack in TRAINERS else ("serve", "batch")):
             faults.append(
                 f"stack {self.stack!r} is a trainer, so it belongs to pretrain and finetune, not to {self.kind!r}"
+                if self.stack in TRAINERS
+                else f"stack {self.stack!r} serves text, so it belongs to serve and batch, not to {self.kind!r}"
             )
         odd = sorted({str(item) for item in self.kv_precision} - CACHE_FORMATS)
         if odd:

@@ -7,6 +7,7 @@ from functools import cache
 from planner.demand.models import known_model
 from planner.errors import InputError
 from planner.measured.rows import Row, accelerator_of, number, shipped_rows
+from planner.measured.serving.rows import deployment_of
 from planner.measured.serving.rows import stack_of as engine_of
 from planner.measured.training.recipe import ADAPTERS, stack_of
 from pricing.accelerators import card_of
@@ -45,11 +46,13 @@ def row_class(problem: str, row: Row, metric: int = 0) -> str:
     usual = chip is not None and chip.vendor == "NVIDIA" and chip.market_class == "datacenter"
     cpu = chip is not None and chip.architecture.startswith("cpu")
     moe = row.get("arch", "") == "moe" or bool(row.get("n_experts", "")) or _has_experts(row.get("model", ""))
-    if problem == "serving":
+    if problem in {"serving", "stacks"}:
         if metric >= 2:
             return f"serve.{_SERVING_METRICS[metric]}"
         if cpu:
             return "cpu"
+        if (deployment := deployment_of(row)) != "tuned":
+            return f"serve.{deployment}"
         if moe:
             return "serve.moe"
         return "serve.dense" if usual and "llama.cpp" not in row.get("framework", "") else "serve.consumer"
@@ -96,12 +99,13 @@ def _known_families(problem: str) -> frozenset[tuple[str, str, str]]:
         family_of(row, problem)
         for row in shipped_rows(kind)
         if row.get("quality") != "C" and row.get("framework") and number(row, *columns) > 0
+        if problem == "training" or deployment_of(row) == "tuned"
     )
 
 
 def band_name(problem: str, row: Row, metric: int = 0) -> str:
     """Return the name under ``band.`` of the spread around a row's prediction: its class, or that of strangers to the fit."""
     sort = row_class(problem, row, metric)
-    if problem not in _MEASURED or sort == "train.campaign":
+    if problem not in _MEASURED or sort in {"train.campaign", "serve.default", "serve.submission"}:
         return sort
     return sort if family_of(row, problem) in _known_families(problem) else f"{sort}{STRANGER}"

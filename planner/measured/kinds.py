@@ -63,9 +63,14 @@ def plain_row(row: Row) -> Row:
         return found | {"load": ", ".join(part for part in parts if part), "kind": "diffusion", "images_per_s": ""}
     if sort == "serving":
         live = number(row, "concurrency", "batch", default=1.0)
-        found |= {"load": "closed loop", "concurrency": f"{live:g}"}
+        found |= {"load": "closed loop", "concurrency": f"{live:g}", "stack": row.get("stack", "") or _stack_of(row)}
         if metric == "decode_tok_s":
             found["tpot_ms"] = f"{1000.0 * live / number(row, 'value'):.6g}" if number(row, "value") > 0 else ""
         else:
             found[metric] = row.get("value", "")
     return found
+
+
+def _stack_of(row: Row) -> str:
+    """Return how a row's engine was run: an unnamed stack is the recipe of the engine's own pages, but for runs by the card's vendor."""
+    return "tuned" if "vendor run" in row.get("notes", "") else "default"

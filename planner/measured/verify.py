@@ -41,7 +41,7 @@ from planner.measured.speech import predict_speech, speech_table
 from planner.measured.training.images import predict_image_training, trains_images
 from planner.measured.training.predict import constants_of_rows as training_constants
 from planner.measured.training.predict import predict_training, training_table
-from planner.supply.calibration import OWN_ROWS, Calibration, default_calibration
+from planner.supply.calibration import OWN_ROWS, STACK_TAGS, Calibration, default_calibration
 from planner.supply.evidence import spread
 from pricing.accelerators import card_of
 from pricing.errors import GpuplanError
@@ -338,8 +338,8 @@ def recalibrate(
     paths : sequence of Path
         Tables of the user's own rows.
     assumptions : Assumptions, optional
-        For sizing: the general assumption that users are slower than published tables (``perf.serving_practice_share``) is
-        cancelled on these accelerators, since the rows are the user's. Without it the constants are those of `verify`.
+        For sizing: the general assumption that users make images slower than published tables (``perf.serving_practice_share``)
+        is cancelled on these accelerators, since the rows are the user's. Without it the constants are those of `verify`.
     calibration : Calibration, optional
         Constants to begin with; the shipped ones by default.
 
@@ -354,7 +354,8 @@ def recalibrate(
         kind, rows = read_rows(path)
         if kind == "memory":
             continue
-        report = verify_rows(kind, rows, used, file=str(path))
+        # A machine that the user measured has the pace of his rows, whatever a stack's ratios say.
+        report = verify_rows(kind, rows, used.without(STACK_TAGS), file=str(path))
         gpu_of = {row.get("id", "") or str(index + 1): row.get("gpu", "") for index, row in enumerate(rows)}
         for item in report.detail:
             chip = accelerator_of(gpu_of.get(item.id, ""))
@@ -369,7 +370,7 @@ def recalibrate(
         raise InputError("none of these rows can be predicted, so nothing is calibrated", where=where)
     new = {}
     for (name, scope), values in ratios.items():
-        practice = assumptions["perf.serving_practice_share"] if assumptions and not name.startswith("train") else 1.0
+        practice = assumptions["perf.serving_practice_share"] if assumptions and name.startswith("image") else 1.0
         base = used.constant(name, (scope,))
         new[name, scope] = replace(
             base, scope=scope, value=base.value * float(np.median(values)) * practice, row_count=len(values), blocks=OWN_ROWS,

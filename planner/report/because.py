@@ -86,6 +86,7 @@ def reasons(plan: Plan) -> tuple[Reason, ...]:
     said: tuple[tuple[Group, Sequence[str]], ...] = (
         (WHY, _percentiles(plan, chosen)),
         (RISK, _remarks(plan, RemarkCode.DEADLINE, RemarkCode.NO_SPARE)),
+        (WHY, _remarks(plan, RemarkCode.TUNING)),
         (RISK, _remarks(plan, *([] if plan.variants.readings else [RemarkCode.GIVEN_BACK]), RemarkCode.INTERCONNECT)),
         (WHY, _remarks(plan, RemarkCode.TRAINED, RemarkCode.MFU)),
         (WHY, _remarks(plan, RemarkCode.EMBEDDED, RemarkCode.VECTORS, RemarkCode.ONGOING)),

@@ -9,6 +9,7 @@ from planner.demand.workload import Workload
 from planner.figures import bytes_text, count, duration, percent, significant
 from planner.report.notes import note_texts, relief_sentence
 from planner.report.record import performance_record
+from planner.report.remarks import STACK_WORDS
 from planner.report.table import Column, Table
 from planner.report.values import SCHEMA_VERSION, Record, plain
 from planner.supply.machines import Fleet, MemoryUse
@@ -131,6 +132,8 @@ def estimate_tables(record: Record) -> list[Table]:
             ", ".join(layout["techniques"]),
         )
     )
+    if layout["stack"]:
+        rows.append(("stack", layout["stack"], STACK_WORDS.get(layout["stack"], "")))
     title = f"{count(record['accelerator_count'])} x {record['accelerator']}"
     tables = [Table(title, (Column("figure"), Column("typical"), Column("80 % band, or why")), tuple(rows))]
     if memory:

@@ -122,6 +122,24 @@ def _commitment(option: str, bound: str, by_term: float, hourly: str, by_hour: f
     )
 
 
+def _tuning(stack: str, machines: float, tuned: float) -> str:
+    named = f"Speeds are of a competent deployment of {STACK_WORDS.get(stack, stack)}, not of a benchmark"
+    if tuned >= machines:
+        return f"{named}; tuned (stack: tuned) it would take as many machines."
+    return f"{named}: tuned to model and machine (stack: tuned) {tuned:,.0f} of the {machines:,.0f} machines would do."
+
+
+STACK_WORDS = {
+    "default": "an engine by its defaults",
+    "vllm": "vLLM by its defaults",
+    "sglang": "SGLang by its defaults",
+    "trtllm": "TensorRT-LLM, tuned",
+    "llama.cpp": "llama.cpp",
+    "tuned": "an engine tuned to model and machine",
+    "submission": "a vendor's benchmark submission",
+}
+"""Serving stacks in words."""
+
 TEXTS: Mapping[RemarkCode, Callable[..., str]] = {
     RemarkCode.DEADLINE: _deadline,
     RemarkCode.NO_SPARE: _no_spare,
@@ -140,6 +158,7 @@ TEXTS: Mapping[RemarkCode, Callable[..., str]] = {
     RemarkCode.DELIVERY: _delivery,
     RemarkCode.OWNERSHIP: _ownership,
     RemarkCode.COMMITMENT: _commitment,
+    RemarkCode.TUNING: _tuning,
 }
 
 

@@ -101,6 +101,8 @@ class Layout(_Part):
     expert: Count
     context: Count
     micro_batch: Count
+    stack: str = ""
+    """How text is served; of plans before 2026-11-27, and of other work, nothing."""
     techniques: list[str]
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -21,11 +21,13 @@ from planner.supply.cpu import cpu_numbers
 from planner.supply.machines import Machine
 from pricing.accelerators import card_of
 
-__all__ = ["OWN_ROWS", "Calibration", "Constant", "default_calibration", "scopes"]
+__all__ = ["OWN_ROWS", "STACK_TAGS", "Calibration", "Constant", "default_calibration", "scopes"]
 
 FloatArray = NDArray[np.float64]
 OWN_ROWS = "your own rows"
 """Stands as `Constant.blocks` where the user measured for himself."""
+STACK_TAGS = frozenset({"@default", "@default-moe", "@submission"})
+"""Tags of how text is served; a machine that the user measured has the pace of his own stack, whatever these say."""
 _WORK = {"train": "training", "image": "image generation"}
 """What a user's own rows speak of, by the first part of the constant's name."""
 
@@ -90,6 +92,8 @@ class Calibration:
 
     def value_at(self, name: str, machine_scopes: Sequence[str], tags: Sequence[str] = ()) -> float:
         """Return the constant for a machine and the tags of its work; a tag may hold for one generation (``@fp8|Hopper``)."""
+        if not STACK_TAGS.isdisjoint(tags) and self._is_own("serve.pace_ratio", machine_scopes):
+            tags = [tag for tag in tags if tag not in STACK_TAGS]
         narrowed = [f"{tag}|{machine_scopes[1]}" for tag in tags if "|" not in tag] if len(machine_scopes) > 1 else []
         return self.constant(name, machine_scopes).value * self.ratio(name, [*tags, *narrowed])
 
@@ -120,8 +124,13 @@ class Calibration:
 
     def own_rows(self, name: str, machine: Machine) -> Constant | None:
         """Return the constant that the user's own rows gave for the machine's accelerator, if they did."""
-        found = self.rows.get((name, scopes(machine)[0]))
-        return found if found is not None and found.blocks == OWN_ROWS else None
+        order = scopes(machine)
+        return self.rows[name, order[0]] if self._is_own(name, order) else None
+
+    def _is_own(self, name: str, machine_scopes: Sequence[str]) -> bool:
+        """Return whether the user's own rows gave the constant of the machine itself."""
+        found = self.rows.get((name, machine_scopes[0])) if machine_scopes else None
+        return found is not None and found.blocks == OWN_ROWS
 
     def notes(self) -> tuple[Note, ...]:
         """Return what the user's own rows changed; nothing for the shipped constants."""
@@ -133,6 +142,10 @@ class Calibration:
                 work = _WORK.get(name.split(".", maxsplit=1)[0], "serving")
                 found.append(Note(NoteCode.CALIBRATED_ON_OWN_ROWS, (work, scope, row.row_count, row.source, change)))
         return tuple(found)
+
+    def without(self, some: Collection[str]) -> Calibration:
+        """Return a copy without what stands for these tags, by themselves or in one generation."""
+        return Calibration({key: row for key, row in self.rows.items() if key[1].split("|")[0] not in some})
 
     def with_rows(self, rows: Mapping[tuple[str, str], Constant]) -> Calibration:
         """Return a copy in which `rows` stand as well, in place of those of the same name and scope."""

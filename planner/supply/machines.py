@@ -125,6 +125,8 @@ class Layout:
         Formats of weights and computation, and of the KV cache (empty where there is none).
     micro_batch : int
         Sequences (or requests in flight) that one replica handles at once.
+    stack : str
+        The serving stack whose pace is taken (empty for other work).
     techniques : tuple of str
         What made it fit or go faster: ``zero3``, ``recompute``, ``offload`` ...
     """
@@ -137,6 +139,7 @@ class Layout:
     precision: str
     kv_precision: str = ""
     micro_batch: int = 1
+    stack: str = ""
     techniques: tuple[str, ...] = ()
 
 

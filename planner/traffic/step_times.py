@@ -27,6 +27,7 @@ from planner.supply.serving.speed import (
     prefill,
     serving_constants,
 )
+from planner.supply.serving.stacks import practice_shares, stack_named
 
 __all__ = ["GRID_TOKENS", "StepTimes", "tabulated", "times_of_layout"]
 
@@ -171,14 +172,15 @@ def times_of_layout(
         np.array([layout.pipeline]), spans=np.array([group * layout.pipeline > accelerators]),
     )  # fmt: skip
     model = served_model(arch, layout.precision, layout.kv_precision or "bf16")
-    experts = ["@moe"] * (_number(model.moe_layers) > 0)
+    stack = stack_named(layout.stack)
+    experts = stack.tags_of(is_moe=_number(model.moe_layers) > 0)
 
     def constant(name: str, tags: Sequence[str] = ()) -> float:
         return float(calibration.column(f"serve.{name}", machines, tags)[0])
 
     return tabulated(
         model, shape, serving_constants(calibration, machines, [f"@{kin_of(layout.precision)}", *experts]),
-        pace_ratio=constant("pace_ratio") / assumptions["perf.serving_practice_share"],
+        pace_ratio=constant("pace_ratio") / float(practice_shares(stack, calibration, machines, assumptions)[0]),
         mixed_layer_s=constant("mixed_layer_s", experts), entry_layer_s=constant("entry_layer_s", experts),
         memory_bytes=float(hw.memory_bytes[0]), usable_share=assumptions["perf.engine_memory_share"],
         longest_tokens=longest_tokens, typical_tokens=typical_tokens, drafted_tokens=drafted_tokens,

@@ -9,16 +9,21 @@ from enum import StrEnum
 
 from planner.assumptions import Assumptions
 from planner.costs.inputs import BuyInputs, RentInputs
+from planner.demand.architecture import Architecture
 from planner.demand.memory import model_state_bytes_per_parameter
 from planner.demand.requirements import Requirements
 from planner.demand.volume import volume
 from planner.demand.workload import Embed, Finetune, Pretrain, Serve, Workload
 from planner.options.bridge import lead_months_of
 from planner.options.option import Option, OptionKind
+from planner.supply.calibration import Calibration
 from planner.supply.evidence import slow_ratio
+from planner.supply.fleet import size
+from planner.supply.machines import Fleet
+from planner.supply.serving.stacks import TUNED_STACK, stack_named
 from pricing.offers import PurchaseOption
 
-__all__ = ["Remark", "RemarkCode", "remarks_of"]
+__all__ = ["Remark", "RemarkCode", "remarks_of", "tuning_remarks"]
 
 RENTED = frozenset({OptionKind.RENT, OptionKind.CPU})
 NEARLY_ALL_SHARE = 0.98
@@ -44,6 +49,7 @@ class RemarkCode(StrEnum):
     DELIVERY = "delivery"
     OWNERSHIP = "ownership"
     COMMITMENT = "commitment"
+    TUNING = "tuning"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +94,34 @@ def remarks_of(
         *_ownership(taken, options, assumptions),
         *_commitment(taken, options, assumptions),
     )
+
+
+def tuning_remarks(
+    workload: Workload, architecture: Architecture | None, taken: Option, assumptions: Assumptions, calibration: Calibration | None
+) -> tuple[Remark, ...]:  # fmt: skip
+    """Return which serving stack the verdict's speed is of, and how many of its machines a tuned one would take.
+
+    Parameters
+    ----------
+    workload, architecture
+        The work, with the limits in force, and its model.
+    taken : Option
+        The verdict, or the first machines beside a hosted one; of an option without a fleet, or of other work than text, nothing is said.
+    assumptions, calibration
+        Stated numbers, and fitted ones.
+    """
+    fleet = taken.fleet
+    if (
+        fleet is None
+        or architecture is None
+        or not fleet.layout.stack
+        or not stack_named(fleet.layout.stack).is_default
+    ):
+        return ()
+    asked = workload.model_copy(update={"stack": TUNED_STACK})
+    (tuned,) = size(asked, architecture, (fleet.machine,), assumptions, calibration=calibration)
+    fewest = tuned.instance_count if isinstance(tuned, Fleet) else fleet.instance_count
+    return (Remark(code=RemarkCode.TUNING, figures=(fleet.layout.stack, float(fleet.instance_count), float(fewest))),)
 
 
 def _reliability(workload: Workload, taken: Option, assumptions: Assumptions) -> Iterator[Remark]:

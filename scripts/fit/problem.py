@@ -42,6 +42,8 @@ class Problem:
         Name in the calibration table of each constant.
     low_weight_ratio : float
         How much more a row counts that is predicted too low (see `fit`).
+    is_of_ratios : bool
+        Whether the constants are ratios to those of another fit: only the tags' parts are kept.
     """
 
     name: str
@@ -54,6 +56,7 @@ class Problem:
     rows: tuple[Row, ...]
     prefixes: Mapping[str, str]
     low_weight_ratio: float = 1.0
+    is_of_ratios: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

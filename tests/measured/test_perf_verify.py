@@ -11,8 +11,11 @@ from planner.assumptions import default_assumptions
 from planner.errors import InputError
 from planner.measured.rows import accelerator_of, shipped_rows
 from planner.measured.verify import FileReport, recalibrate, verify, verify_rows
+from planner.options.servers import own_machine
 from planner.report.notes import note_text
 from planner.supply.calibration import default_calibration
+from planner.supply.serving.stacks import practice_shares, stack_named
+from pricing.accelerators import resolve
 
 HEADER = "id,block,kind,model,precision,gpu,n_gpus,tp,input_len,output_len,concurrency,load,framework,out_tok_s_total,ttft_ms,tpot_ms,quality\n"
 ROW = "a1,mine,llm,llama-3.1-8b,bf16,H100-SXM,1,1,1000,500,32,closed loop at concurrency,vllm,2000,,,A\n"
@@ -130,14 +133,34 @@ def test_ones_own_row_recalibrates_the_prediction_and_says_so(tmp_path: Path) ->
     assert default_calibration().notes() == ()
 
 
-def test_own_rows_cancel_the_assumption_about_usual_users_when_sizing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("stack", ["", "tuned"])
+def test_on_a_machine_with_own_rows_no_stack_and_no_assumption_of_others_counts(stack: str, tmp_path: Path) -> None:
     path = tmp_path / "mine.csv"
     path.write_text(HEADER + ROW, encoding="utf-8")
-    assumptions = default_assumptions()
-    compared, sized = (
-        recalibrate([path], each).rows["serve.pace_ratio", "H100-SXM"].value for each in (None, assumptions)
+    own, here = recalibrate([path]), ("H100-SXM", "Hopper", "NVIDIA", "*")
+    mine, other = (own_machine(resolve(name)[0], 1) for name in ("h100-sxm", "h200-sxm"))
+    mine_share, other_share = practice_shares(stack_named(stack), own, [mine, other], default_assumptions())
+    tags = stack_named(stack).tags_of(is_moe=False)
+    assert own.value_at("serve.prefill_share", here, tags) == own.value_at("serve.prefill_share", here)
+    assert mine_share == 1.0
+    assert other_share == (0.85 if stack else 1.0)
+
+
+def test_the_own_row_of_a_default_engine_is_met_too(tmp_path: Path) -> None:
+    path = tmp_path / "mine.csv"
+    path.write_text(HEADER + ROW.replace(",vllm,", ",vLLM 0.6,"), encoding="utf-8")
+    before, after = (
+        verify([path], calibration=each).files[0].bias_share for each in (default_calibration(), recalibrate([path]))
     )
-    assert sized == pytest.approx(compared * assumptions["perf.serving_practice_share"])
+    assert before is not None
+    assert abs(before) > 0.02
+    assert after == pytest.approx(0.0, abs=0.01)
+
+
+def test_default_engines_and_submissions_are_classes_of_their_own() -> None:
+    report = _report("inference")
+    assert _median(report, "serve.default", "out_tok_s_total") < 0.30
+    assert {item.sort for item in report.detail if item.block == "mlperf-inf-v5.1"} <= {"serve.submission", ""}
 
 
 def test_memory_rows_alone_calibrate_no_speed(tmp_path: Path) -> None:

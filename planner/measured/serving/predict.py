@@ -122,6 +122,11 @@ def predict_serving(table: ServingTable, constants: ServingConstantsOfRows) -> M
     load = np.clip(live * prompt_s / np.maximum(tokens_out * tpot_s, 1e-12), 0.0, 0.95)
     queue_s = np.where(table.sort == "open", prompt_s * load / (1.0 - load), 0.0)
     ttft_s = floor_s + backlog_s + burst_s + queue_s + entry_s + together_s
+    # The last answers of a run end one by one; of n lengths that vary as widely as they are long, the longest is H(n) means.
+    # Tables of tuned engines state steady rates.
+    longest = np.log(np.maximum(live, 1.0)) + np.euler_gamma
+    is_run = np.isfinite(table.live) & np.asarray([each == "default" for each in table.deployments])
+    drain_s = np.where(is_run, np.maximum(longest - 1.0, 0.0) * tokens_out * first.total_s * pace, 0.0)
     static_s = live * prompt_s / stages + tokens_out * step_s
     total = np.select(
         [
@@ -133,7 +138,7 @@ def predict_serving(table: ServingTable, constants: ServingConstantsOfRows) -> M
             table.sort == "whole",
         ],
         [
-            live / tpot_s,
+            live / (tpot_s + drain_s / np.maximum(table.live, 1.0) * live / tokens_out),
             live * tokens_out / static_s,
             live * tokens_out / (floor_s + burst_s + entry_s + tokens_out * tpot_s),
             np.fmin(table.rate_per_s * tokens_out, live / tpot_s),

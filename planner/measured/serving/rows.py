@@ -20,7 +20,7 @@ from planner.supply.serving.memory import BATCHED_TOKENS
 from planner.supply.serving.model import ServedModel, served_model
 from pricing.accelerators import Accelerator
 
-__all__ = ["ServedRow", "is_overloaded", "served_row", "stack_of"]
+__all__ = ["ServedRow", "deployment_of", "is_overloaded", "served_row", "stack_of"]
 
 _PRECISIONS = {
     "int8w": "int8",
@@ -69,14 +69,47 @@ def stack_of(framework: str) -> str:
     return next((stack for words, stack in _STACKS if any(word in low for word in words)), "")
 
 
+_COMMUNITY = frozenset({"vllm", "sglang"})
+_AS_IT_COMES = re.compile(r"default settings|whole run")
+_FIRST_TUNED_SUBMISSION = 5
+"""MLPerf round from which submissions are faster than the engines' own tables; before, they are of them."""
+_OLD_VLLM = re.compile(r"(?<![\d.])v?0\.[2-7](\.|$|\s)")
+"""Versions whose scheduler took turns with the accelerator (before V1)."""
+
+
+def deployment_of(row: Row) -> str:
+    """Return how a row was served: ``default`` (an engine as it comes), ``tuned`` (to model and box), ``submission`` (by its vendor).
+
+    A column `stack` says it; else the table's own words do.
+
+    Examples
+    --------
+    >>> deployment_of({"load": "MLPerf Offline", "framework_version": "v5.1"}), deployment_of({"stack": "vllm"})
+    ('submission', 'default')
+    >>> deployment_of({"load": "offline max", "framework": "vLLM", "notes": "default settings of the engine"})
+    'default'
+    """
+    stated = row.get("stack", "").lower()
+    if stated in {"default", "tuned", "submission"}:
+        return stated
+    version, load = row.get("framework_version", ""), row.get("load", "").lower()
+    if "mlperf" in load:
+        number_of = re.match(r"v?(\d+)", version)
+        return "submission" if number_of and int(number_of.group(1)) >= _FIRST_TUNED_SUBMISSION else "tuned"
+    framework = row.get("framework", "")
+    is_old = stack_of(framework) == "vllm" and bool(_OLD_VLLM.search(f"{framework} {version}"))
+    as_it_comes = bool(_AS_IT_COMES.search(row.get("notes", "")))
+    return "default" if as_it_comes or is_old or stated in _COMMUNITY else "tuned"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServedRow:
     """One row as the formulas take it.
 
     Attributes
     ----------
-    row, machine, model, precision, stack : Row, Machine, ServedModel, str, str
-        The row; the box, the model in its formats, the weights' format, and the engine family that it names.
+    row, machine, model, precision, stack, deployment : Row, Machine, ServedModel, str, str, str
+        The row; the box, the model in its formats, the weights' format, the engine family that it names, and how it was run.
     sort : str
         ``queue``, ``closed``, ``open``, ``static``, ``whole``, ``decode`` or ``prompt``.
     group_count, split_count, stage_count, replica_count : float
@@ -97,6 +130,7 @@ class ServedRow:
     model: ServedModel
     precision: str
     stack: str
+    deployment: str
     sort: str
     group_count: float
     split_count: float
@@ -142,7 +176,7 @@ def served_row(row: Row) -> ServedRow:
     replicas = max(1.0, math.floor(count / (group * stages)))
     machine = machine_of(row, chip)
     return ServedRow(
-        row=row, machine=machine, model=model, precision=precision, stack=stack, sort=sort, group_count=group, split_count=split,
+        row=row, machine=machine, model=model, precision=precision, stack=stack, deployment=deployment_of(row), sort=sort, group_count=group, split_count=split,
         stage_count=stages, replica_count=replicas, is_across=group * stages > machine.accelerator_count, live_count=_asked(row, sort) / replicas,
         rate_per_s=number(row, "request_rate") / replicas, input_tokens=tokens_in, output_tokens=tokens_out,
         chunk_tokens=_CHUNK_TOKENS.get(stack, BATCHED_TOKENS), accumulate_ratio=_accumulate_ratio(chip, stack),

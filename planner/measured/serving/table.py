@@ -33,6 +33,8 @@ class ServingTable:
         The rows, in the order of the arrays.
     scopes, tags : tuple of tuple of str
         Where each row's constants are looked up, nearest first; what is known of it beside its machine.
+    stacks, deployments : tuple of str
+        Each row's engine family, and how it was run.
     flop_per_s, flop16_per_s : FloatArray
         Peaks of one accelerator for the weights' arithmetic and for 16-bit arithmetic, as the row's engine sums.
     across : FloatArray
@@ -53,6 +55,7 @@ class ServingTable:
     scopes: tuple[tuple[str, ...], ...]
     tags: tuple[tuple[str, ...], ...]
     stacks: tuple[str, ...]
+    deployments: tuple[str, ...]
     model: ServedModel
     hardware: Hardware
     flop_per_s: FloatArray
@@ -94,7 +97,7 @@ def serving_table(rows: Sequence[Row]) -> tuple[ServingTable, dict[str, str]]:
     tokens_in, tokens_out = column("input_tokens"), np.maximum(column("output_tokens"), 1.0)
     return ServingTable(
         rows=tuple(one.row for one in kept), scopes=tuple(scopes(one.machine) for one in kept), tags=tuple(_tags(one) for one in kept),
-        stacks=tuple(one.stack for one in kept), model=model, hardware=hw,
+        stacks=tuple(one.stack for one in kept), deployments=tuple(one.deployment for one in kept), model=model, hardware=hw,
         flop_per_s=column("accumulate_ratio") * np.asarray(peaks, dtype=float),
         flop16_per_s=column("accumulate_ratio") * hw.flop16_per_s(), group=group, split=split, stages=stages, across=column("is_across"),
         limit=_limit(model, hw, group, split, stages, tokens_in, tokens_out), live=column("live_count"), rate_per_s=column("rate_per_s"),
@@ -105,9 +108,12 @@ def serving_table(rows: Sequence[Row]) -> tuple[ServingTable, dict[str, str]]:
 
 def _tags(one: ServedRow) -> tuple[str, ...]:
     """Return what the calibration should know of a row beside its machine: engine, format, mixture of experts."""
-    found = [f"@{one.stack}"] if one.stack else []
+    # Engines by their defaults, and submissions, are alike whichever they are; tuned ones are not.
+    named = one.stack if one.deployment == "tuned" else one.deployment
+    found = [f"@{named}"] if named else []
     found += [f"@{one.precision}"] if one.precision in {"fp8", "fp4", "int4", "int8"} else []
-    return tuple(found + ["@moe"] * bool(float(np.asarray(one.model.moe_layers))))
+    is_moe = bool(float(np.asarray(one.model.moe_layers)))
+    return tuple(found + ["@default-moe"] * (is_moe and one.deployment == "default") + ["@moe"] * is_moe)
 
 
 def _limit(

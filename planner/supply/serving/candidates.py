@@ -37,6 +37,7 @@ from planner.supply.serving.speed import (
     serving_constants,
     started_s,
 )
+from planner.supply.serving.stacks import DEFAULT_STACK, ServingStack, practice_shares, stack_of
 from planner.supply.serving.tails import STEADY, LateTimes, Spread, late_times, spread_of
 
 __all__ = [
@@ -64,7 +65,7 @@ MOST_FLEET = 100_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Demand:
-    """What is asked: rates, lengths and how they vary, limits, the load that may be planned, and machines that stand by."""
+    """What is asked, and of which stack: rates, lengths and how they vary, limits, the load that may be planned, and spares."""
 
     peak_per_s: float
     mean_per_s: float
@@ -79,6 +80,7 @@ class Demand:
     drafted_tokens: int = 0
     spare_replica_count: int = 0
     spread: Spread = STEADY
+    stack: ServingStack = DEFAULT_STACK
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +117,7 @@ def demand_of(workload: Workload, assumptions: Assumptions) -> Demand:
             drafted_tokens=work.drafted_tokens,
             spare_replica_count=work.spare_replicas or 0,
             spread=spread_of(work, assumptions) if limits else STEADY,
+            stack=stack_of(workload),
         )
     assert isinstance(work, Batch)
     deadline_s = work.deadline_hours * 3600.0 if work.deadline_hours else math.inf
@@ -130,6 +133,7 @@ def demand_of(workload: Workload, assumptions: Assumptions) -> Demand:
         load_share=assumptions["perf.batch_load_share"],
         requests=float(work.requests),
         deadline_s=deadline_s,
+        stack=stack_of(workload),
     )
 
 
@@ -247,9 +251,11 @@ def evaluate(
     }
     most = np.full(len(reps.row), -1.0)
     all_links = links(calibration, machines, serving=True)
-    paces = calibration.column("serve.pace_ratio", machines) / assumptions["perf.serving_practice_share"]
-    steps = calibration.column("serve.wait_steps_ratio", machines)
-    experts = ["@moe"] * any(float(np.asarray(model.moe_layers)) > 0 for model in models)
+    paces = calibration.column("serve.pace_ratio", machines) / practice_shares(
+        demand.stack, calibration, machines, assumptions
+    )
+    experts = demand.stack.tags_of(is_moe=any(float(np.asarray(model.moe_layers)) > 0 for model in models))
+    steps = calibration.column("serve.wait_steps_ratio", machines, demand.stack.tags)
     launches = calibration.column("serve.entry_layer_s", machines, experts)
     mixed = calibration.column("serve.mixed_layer_s", machines, experts)
     for index, model in enumerate(models):

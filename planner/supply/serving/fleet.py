@@ -251,7 +251,7 @@ def _fleet(  # noqa: PLR0913 - sizing hands on all that it was asked
         + step * float(grid.waited_steps[pick, column])
     )
     basis, evidence = basis_and_evidence(calibration, "serve.bandwidth_share", machine)
-    sigma, ttft_sigma = speed_spreads(calibration, arch, machine)
+    sigma, ttft_sigma = speed_spreads(calibration, arch, machine, demand.stack)
     parts = {
         "memory_bandwidth": float(grid.memory_s[pick, column]),
         "compute": float(grid.compute_s[pick, column]),
@@ -279,6 +279,7 @@ def _fleet(  # noqa: PLR0913 - sizing hands on all that it was asked
             precision=precision,
             kv_precision=kv_precision,
             micro_batch=max(1, round(at)),
+            stack=demand.stack.name,
             techniques=(
                 *(("attention_data_parallel",) if reps.group[pick] > reps.split[pick] else ()),
                 *(("speculative_decoding",) if demand.drafted_tokens else ()),

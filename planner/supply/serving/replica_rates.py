@@ -102,7 +102,7 @@ def prospects(  # noqa: PLR0913 - sizing hands on all that it was asked
     grid = evaluate(models, flops, hw, calibration, machines, reps, demand, assumptions)
     # A service holds its limits, and work that ends its deadline, at a stated percentile of the speed band.
     name = "perf.deadline_band_percentile" if demand.requests else "serve.limit_band_percentile"
-    tpot_ratio, ttft_ratio = _slow_ratios(arch, machines, calibration, assumptions[name])
+    tpot_ratio, ttft_ratio = _slow_ratios(arch, machines, demand, calibration, assumptions[name])
     capacity = capacity_of(grid, demand, ttft_ratio=ttft_ratio[reps.row], tpot_ratio=tpot_ratio[reps.row])
     # A replica spans machines only where none inside of one does the work.
     serves_alone = np.zeros(len(machines), dtype=bool)
@@ -114,11 +114,11 @@ def prospects(  # noqa: PLR0913 - sizing hands on all that it was asked
 
 
 def _slow_ratios(
-    arch: Architecture, machines: Sequence[Machine], calibration: Calibration, percentile: float
+    arch: Architecture, machines: Sequence[Machine], demand: Demand, calibration: Calibration, percentile: float
 ) -> tuple[FloatArray, FloatArray]:
     """Return times per token and to the first one at a percentile of the speed band, over typical ones, by machine."""
     if slow_ratio(percentile, 1.0) == 1.0:
         return np.ones(len(machines)), np.ones(len(machines))
-    spreads = [speed_spreads(calibration, arch, machine) for machine in machines]
+    spreads = [speed_spreads(calibration, arch, machine, demand.stack) for machine in machines]
     ratios = np.array([[slow_ratio(percentile, each) for each in pair] for pair in spreads])
     return ratios[:, 0], ratios[:, 1]

@@ -1,0 +1,96 @@
+"""Serving stacks: who runs the engine, and how well; the same model on the same box differs by two to three times.
+
+Three classes were measured apart: a community engine by its defaults or its recipe (whole runs of a load generator), published
+tables of engines tuned to each model and box (trtllm-bench, InferenceMAX), and vendors' submissions (MLPerf of 2025).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from planner.assumptions import Assumptions
+from planner.demand.workload import Workload
+from planner.supply.calibration import Calibration
+from planner.supply.machines import Machine
+
+__all__ = ["DEFAULT_STACK", "TUNED_STACK", "ServingStack", "practice_shares", "stack_named", "stack_of"]
+
+TUNED_STACK = "tuned"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServingStack:
+    """How text is served.
+
+    Attributes
+    ----------
+    name : str
+        As in ``stack``.
+    tags : tuple of str
+        Tags under which the calibration holds what differs from the tuned engines' mean.
+    band : str
+        Whose spread its speed has, a name under ``band.``; empty for that of the kind of model.
+    """
+
+    name: str
+    tags: tuple[str, ...] = ()
+    band: str = ""
+
+    def tags_of(self, *, is_moe: bool) -> tuple[str, ...]:
+        """Return the tags of a model of its: a default engine starts a mixture's kernels one by one, which takes it longest."""
+        both = ("@default-moe",) if is_moe and self.is_default else ()
+        return (*self.tags, *both, *(("@moe",) if is_moe else ()))
+
+    @property
+    def is_default(self) -> bool:
+        """Whether an engine is run as it comes."""
+        return "@default" in self.tags
+
+
+_DEFAULTS = ("@default",)
+_STACKS: Mapping[str, ServingStack] = {
+    one.name: one
+    for one in (
+        ServingStack(name="default", tags=_DEFAULTS, band="serve.default"),
+        ServingStack(name="vllm", tags=_DEFAULTS, band="serve.default"),
+        ServingStack(name="sglang", tags=_DEFAULTS, band="serve.default"),
+        ServingStack(name=TUNED_STACK),
+        ServingStack(name="trtllm", tags=("@trtllm",)),
+        ServingStack(name="llama.cpp", tags=("@llama.cpp",), band="serve.consumer"),
+        ServingStack(name="submission", tags=("@submission",), band="serve.submission"),
+    )
+}
+
+DEFAULT_STACK = _STACKS["default"]
+
+
+def stack_named(name: str) -> ServingStack:
+    """Return a stack by its name; the default one where none is stated.
+
+    Examples
+    --------
+    >>> stack_named("").name, stack_named("sglang").is_default, stack_named("tuned").tags
+    ('default', True, ())
+    """
+    return _STACKS[name] if name else DEFAULT_STACK
+
+
+def stack_of(workload: Workload) -> ServingStack:
+    """Return the stack that a service or a batch names: without one, a competent deployment of an engine by its defaults."""
+    return stack_named(workload.stack or "")
+
+
+def practice_shares(
+    stack: ServingStack, calibration: Calibration, machines: Sequence[Machine], assumptions: Assumptions
+) -> NDArray[np.float64]:
+    """Return a user's speed over the calibrated one, by machine: 1 where he measured the machine himself.
+
+    Default engines were measured as users run them; of published tables a user reaches ``perf.serving_practice_share``.
+    """
+    share = assumptions["perf.default_engine_share" if stack.is_default else "perf.serving_practice_share"]
+    own = [calibration.own_rows("serve.pace_ratio", machine) is not None for machine in machines]
+    return np.where(own, 1.0, share)
