@@ -34,6 +34,7 @@ from planner.report.charts import (
 from planner.report.live import Inputs, Live, book_values, bridge_id_of
 from planner.report.page_head import answer_html, reasons_html
 from planner.report.page_words import heading, label
+from planner.report.service_charts import percentile_costs
 from planner.report.short import short_answer
 from planner.report.table import Table
 from planner.report.tornado import bars_of
@@ -128,6 +129,8 @@ def _charts(live: Live) -> dict[str, Spec]:
     ]
     if history:
         found["history"] = history_of_prices(history)
+    if costs := percentile_costs(record):
+        found["percentile"] = costs
     return found
 
 
@@ -189,6 +192,7 @@ def _payload(live: Live, charts: Mapping[str, Spec]) -> dict[str, Any]:
 CAPTIONS = {
     "memory": "What fills the memory of one accelerator of the verdict, as planned.",
     "limits": "How much of each limit the verdict takes; TTFT and TPOT are simulated where percentiles stand.",
+    "percentile": "What the verdict's machines cost a month if the limits held for so many percent of the requests, spares counted.",
     "paid": "What renting and owning have cost by each month, discounted to today. Steps are purchases, refreshes and sales.",
     "equal": "The break-even curve: for each share of time in use, the rent at which both cost the same.",
     "speed": "Each option by its speed and its cost over the horizon; the line joins those that no other beats in both. Pale ones are not recommended.",

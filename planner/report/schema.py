@@ -324,6 +324,13 @@ class RemarkRecord(_Part):
     text: str
 
 
+class OtherPercentileRecord(_Part):
+    percentile: Number
+    instance_count: int
+    """0 where no number of them holds the limits."""
+    usd_per_month: Number
+
+
 class OtherLimitRecord(_Part):
     """The cheapest machines at a tighter or looser time per further token; an empty id where none keeps it."""
 
@@ -382,6 +389,7 @@ class VerdictRecord(_Part):
     turns_at: list[TurnRecord] = []
     remarks: list[RemarkRecord] = []
     at_other_limits: list[OtherLimitRecord] = []
+    at_other_percentiles: list[OtherPercentileRecord] = []
     at_other_counts: list[OtherCountRecord] = []
     at_twice_the_work: TwiceTheWorkRecord | None = None
     readings: list[ReadingRecord] = []

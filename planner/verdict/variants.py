@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 from planner.demand.workload import Batch, Embed, Finetune, GpuHours, Pretrain, Serve, Transcribe, Workload
 from planner.options.option import Option, OptionKind
 from planner.options.reason import ReasonCode
-from planner.supply.fleet import estimate
+from planner.supply.fleet import estimate, size
 from planner.supply.machines import Fleet, Machine, Refusal
 from planner.verdict.supply import Supply
 from pricing.offers import PurchaseOption
 
-__all__ = ["OtherCount", "OtherLimit", "Reading", "TwiceTheWork", "Variants", "variants_of"]
+__all__ = ["OtherCount", "OtherLimit", "OtherPercentile", "Reading", "TwiceTheWork", "Variants", "variants_of"]
 
 LIMIT_RATIOS = (0.5, 2.0)
 COUNT_RATIOS = (0.5, 2.0)
@@ -93,10 +93,30 @@ class Reading:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OtherPercentile:
+    """What the verdict's machines would cost if the limits held for another percentile of the requests.
+
+    Attributes
+    ----------
+    percentile : float
+        Percent of the requests that keep the limits.
+    instance_count : int
+        Machines, spares counted; 0 where no number of them holds the limits.
+    usd_per_month : float
+        Their cost in proportion to the verdict's.
+    """
+
+    percentile: float
+    instance_count: int
+    usd_per_month: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Variants:
     """The variants that a kind of work has; empty or None where it has none."""
 
     at_other_limits: tuple[OtherLimit, ...] = ()
+    at_other_percentiles: tuple[OtherPercentile, ...] = ()
     at_other_counts: tuple[OtherCount, ...] = ()
     at_twice_the_work: TwiceTheWork | None = None
     readings: tuple[Reading, ...] = ()
@@ -118,7 +138,10 @@ def variants_of(workload: Workload, taken: Option, options: Sequence[Option], su
     """
     match workload.work:
         case Serve():
-            return Variants(at_other_limits=_at_other_limits(workload, options, supply))
+            return Variants(
+                at_other_limits=_at_other_limits(workload, options, supply),
+                at_other_percentiles=_at_other_percentiles(workload, taken, supply),
+            )
         case GpuHours() as work:
             return Variants(readings=_readings(workload, work, supply, options))
         case Pretrain() | Finetune() | Batch() | Embed() | Transcribe():
@@ -145,6 +168,27 @@ def _best(options: Sequence[Option]) -> Option | None:
     """Return the cheapest machines that may be recommended and bind for a year at most, else the cheapest that bind."""
     found = [option for option in options if option.choosable and option.kind in WITH_MACHINES]
     return next((option for option in found if not option.binds), next(iter(found), None))
+
+
+PERCENTILES = (50.0, 90.0, 95.0, 99.0)
+
+
+def _at_other_percentiles(workload: Workload, taken: Option, supply: Supply) -> tuple[OtherPercentile, ...]:
+    """Return what the rent of the verdict's machine would be if the limits held for other shares of the requests."""
+    if taken.kind is not OptionKind.RENT or taken.fleet is None or taken.fleet.performance.ttft_ms is None:
+        return ()
+    assert workload.serve is not None
+    found = []
+    for percentile in PERCENTILES:
+        serve = workload.serve.model_copy(update={"limit_percentile": percentile})
+        asked = workload.model_copy(update={"serve": serve})
+        fleet = size(
+            asked, supply.architecture, [taken.fleet.machine], supply.assumptions, calibration=supply.calibration
+        )[0]
+        count = fleet.instance_count if isinstance(fleet, Fleet) else 0
+        usd = taken.usd_per_month * count / taken.fleet.instance_count
+        found.append(OtherPercentile(percentile=percentile, instance_count=count, usd_per_month=usd))
+    return tuple(found)
 
 
 def _at_other_limits(workload: Workload, options: Sequence[Option], supply: Supply) -> tuple[OtherLimit, ...]:
