@@ -140,10 +140,10 @@ def test_when_every_source_fails_the_status_is_6_and_the_store_is_as_it_was(
 def test_a_source_that_is_slow_costs_the_others_no_time(
     refreshed: Refresh, clouds: Clouds, store: DuckDbEngine
 ) -> None:
-    clouds["gcp"].faults.append(Fault(delay_s=30, times=99))
+    clouds["gcp"].faults.append(Fault(delay_s=60, times=99))
     start = time.monotonic()
-    summary = refreshed(time_limit_s=6)
-    assert time.monotonic() - start < 15
+    summary = refreshed(time_limit_s=15)  # with room for the others on a busy machine
+    assert time.monotonic() - start < 30
     told = {source.provider: source.status for source in summary.sources}
     assert told == dict.fromkeys(CLOUDS, "ok") | {"gcp": "failed"}
     assert "gcp" not in {offer.provider for offer in read_offers(store)}
