@@ -109,13 +109,6 @@ class Processor:
         """Return over how many sockets some cores are spread; each socket has its own memory channels."""
         return max(1, -(-int(cores) // self.cores_per_socket))
 
-    def share_of_bandwidth_gb_per_s(self, cores: float) -> float:
-        """Return the memory bandwidth that is a machine's own: its share of the sockets by cores.
-
-        A machine smaller than a socket may borrow more while its neighbours are quiet; that is not promised.
-        """
-        return self.memory_bandwidth_gb_per_s * cores / self.cores_per_socket
-
 
 @cache
 def processors() -> Mapping[str, Processor]:

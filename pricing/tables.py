@@ -16,13 +16,13 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pricing.cells import Column, cell_of, columns
+from pricing.cells import Column, columns
 from pricing.errors import PricingError
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["facts_path", "frame", "read_facts", "read_rows", "read_text", "rows_of_frame", "text_of_rows"]
+__all__ = ["facts_path", "frame", "read_facts", "read_rows", "read_text", "text_of_rows"]
 
 Row = TypeVar("Row")
 MOST_BYTES = 256 << 20
@@ -223,30 +223,3 @@ def frame(row_type: type[Row], rows: Iterable[Row]) -> pd.DataFrame:
             for column in columns(row_type)
         }
     )
-
-
-def rows_of_frame(row_type: type[Row], table: pd.DataFrame, *, where: str) -> list[Row]:
-    """Return the rows that a frame holds; the inverse of `frame`.
-
-    Raises
-    ------
-    PricingError
-        All faults at once, as `read_rows` tells them; lines are counted from the header, which is line 1.
-    """
-    wanted = {column.name: column for column in columns(row_type)}
-    names = [str(name) for name in table.columns]
-    faults = _header_faults(names, wanted)
-    rows: list[Row] = []
-    records = table.astype(object).where(table.notna(), None).to_dict("records") if not faults else []
-    for number, record in enumerate(records, start=2):
-        cells = {str(name): cell_of(wanted[str(name)], value) for name, value in record.items()}
-        values, bad = _values(cells, wanted, f"line {number}")
-        faults += bad
-        if not bad:
-            try:
-                rows.append(row_type(**values))
-            except PricingError as error:
-                faults.append(f"line {number}: {error.message}")
-    if faults:
-        raise PricingError("\n  ".join(faults), where=where)
-    return rows

@@ -31,7 +31,7 @@ class Measure:
     source : str
         ``bill``, ``slurm``, ``dcgm`` or ``plain``.
     basis : str
-        ``allocated``, ``present``, ``busy`` or ``useful`` (`planner.usage.records.BASES`).
+        ``allocated``, ``present``, ``busy`` or ``useful`` (`planner.report.usage.tables.BASIS_MEANINGS`).
     gpu_hours : float
         In all.
     curve : Curve

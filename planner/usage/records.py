@@ -22,10 +22,7 @@ BLOCK = 1 << 18
 MOST_ROWS = 1 << 24
 """Hours and words that differ; more would take gigabytes."""
 
-__all__ = ["BASES", "Records", "Stretch", "gpu_called", "records_of", "refuse_if_nothing", "rows_of_file", "table_of"]
-
-BASES = ("allocated", "present", "busy", "useful")
-"""Four different hours; a number says which it is (`planner.report.usage.tables.BASIS_MEANINGS`)."""
+__all__ = ["Records", "Stretch", "gpu_called", "records_of", "refuse_if_nothing", "rows_of_file", "table_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +36,7 @@ class Stretch:
     gpus : float
         Accelerators, or the part of one that was busy.
     basis : str
-        A word of `BASES`.
+        A word of `planner.report.usage.tables.BASIS_MEANINGS`.
     gpu, account, region, tag : str
         Whose it was.
     """

@@ -23,7 +23,6 @@ __all__ = [
     "Change",
     "PriceAt",
     "changes_between",
-    "cheapest_rows",
     "count_offers",
     "held_identities",
     "history_of",
@@ -283,12 +282,10 @@ def _offers_query(
     condition: str,
     values: Sequence[Any],
     *,
-    limit: int | None = None,
     places: Sequence[tuple[str, str, str]] = (),
 ) -> tuple[str, list[Any]]:
-    """Return the query of offers; with a limit of the cheapest ones, with places of the cheapest of those that are alike."""
+    """Return the query of offers; with places, of the cheapest of those that are alike."""
     standing, standing_values = _standing(session, as_of, condition, values)
-    cheapest = "" if limit is None else f" order by c.price_usd_per_hour, c.offer_id limit {int(limit)}"
     dated, dated_values = _dated(session, as_of, "wanted")
     picked, picked_values = "select * from dated", list[str]()
     if places:
@@ -306,11 +303,11 @@ def _offers_query(
     if as_of is not None:
         held, today = ", ".join(["cast(null as double precision)"] * 3), ""
     return (
-        f"""with {standing}, wanted as materialized (select c.* from standing c{cheapest}), dated as ({dated}), picked as materialized ({picked})
+        f"""with {standing}, wanted as materialized (select c.* from standing c), dated as ({dated}), picked as materialized ({picked})
         select {_SHOWN}, {held}{", c.alike_count" if places else ""}
         from picked c join offer o on o.offer_id = c.offer_id
         join description d on d.description_id = c.description_id
-        join detail t on t.detail_id = c.detail_id {today}{cheapest}""",  # noqa: S608 - as above
+        join detail t on t.detail_id = c.detail_id {today}""",  # noqa: S608 - as above
         [*standing_values, *dated_values, *picked_values],
     )
 
@@ -383,21 +380,3 @@ def changes_between(
             )
         )
     return changes
-
-
-def cheapest_rows(
-    engine: Engine, filters: Mapping[str, Sequence[str]], as_of: date | None = None, limit: int = 50
-) -> list[tuple[Any, ...]]:
-    """Return the cheapest offers that match, with the columns `OFFER_COLUMNS`, without reading all the others.
-
-    Parameters
-    ----------
-    engine, as_of, filters
-        As for `offer_rows`.
-    limit : int
-        How many.
-    """
-    condition, values = _conditions(filters)
-    with engine.reading() as session:
-        rows: list[tuple[Any, ...]] = session.rows(*_offers_query(session, as_of, condition, values, limit=limit))
-    return rows

@@ -137,21 +137,21 @@ def questions(path: Path, days: int) -> Iterator[tuple[str, str, str]]:
     """Ask a filled store, the opening and closing of the file included, and yield what was measured, the figure, the goal."""
     from pricing.latest import load
     from pricing.store.engine import DuckDbEngine
-    from pricing.store.reading import OFFER_COLUMNS, cheapest_rows, history_of, read_offers
+    from pricing.store.reading import OFFER_COLUMNS, history_of, offer_rows, read_offers
 
     engine = DuckDbEngine(path)
     h100 = {"accelerator": ["H100-SXM"]}
     yield "opening and closing the file", _taken(lambda: _opened(engine)), ""
     yield (
-        "cheapest 50 of a GPU now",
-        _taken(lambda: cheapest_rows(engine, h100)),
+        "offers of a GPU now",
+        _taken(lambda: offer_rows(engine, filters=h100)),
         "20 ms and the opening",
     )
     for share in (0.1, 0.5, 0.99):
         day = (FIRST + timedelta(days=int(days * share))).date()
-        taken = _taken(lambda day=day: cheapest_rows(engine, h100, day))  # type: ignore[misc]
-        yield f"cheapest 50 of a GPU as on day {int(days * share)}", taken, "60 ms and the opening"
-    row = dict(zip(OFFER_COLUMNS, cheapest_rows(engine, h100, limit=1)[0], strict=True))
+        taken = _taken(lambda day=day: offer_rows(engine, day, h100))  # type: ignore[misc]
+        yield f"offers of a GPU as on day {int(days * share)}", taken, "60 ms and the opening"
+    row = dict(zip(OFFER_COLUMNS, offer_rows(engine, filters=h100)[0], strict=True))
     one = {name: [row[name]] for name in ("instance_type", "region", "zone", "purchase_option")}
     yield "one offer's past", _taken(lambda: history_of(engine, one)), "20 ms and the opening"
     yield (

@@ -28,9 +28,10 @@ from planner.supply.machines import Fleet, Layout, Machine, Performance, Range
 from pricing.accelerators import accelerators
 from pricing.catalog import load_bundled
 from pricing.dates import Window
-from pricing.ownership import ServerQuote, residual_curve
+from pricing.ownership import ServerQuote
 from pricing.token_prices import TokenPrice
 from tests.conftest import TODAY
+from tests.pricing.residual_values import residual_curve
 
 PlanOf = Callable[[str], Plan]
 ONCE = Volume(is_job=True, runs_per_month=0.0, trained_tokens=1e9)

@@ -26,16 +26,14 @@ from pricing.ownership import (
     derived_quote,
     latest,
     ownership_inputs,
-    residual_curve,
-    residual_evidence,
     server_quotes,
-    sold_over_asked_ratios,
 )
 from pricing.processors import Processor, processor_of, processors
 from pricing.regions import HOSTED, Country, Region, countries_named, country_of, regions
 from pricing.sellers import Seller
 from pricing.tables import facts_path, read_rows, text_of_rows
 from pricing.tuning_prices import TuningPrice
+from tests.pricing.residual_values import residual_curve, residual_evidence, sold_over_asked_ratios
 
 OFFERS = load_bundled().offers
 
@@ -138,8 +136,6 @@ def test_a_machine_has_its_share_of_the_sockets_bandwidth() -> None:
     sapphire = processor_of("Intel Xeon 8488C (Sapphire Rapids)")
     assert sapphire is not None
     assert (sapphire.sockets(2), sapphire.sockets(48), sapphire.sockets(49), sapphire.sockets(96)) == (1, 1, 2, 2)
-    assert sapphire.share_of_bandwidth_gb_per_s(96) == pytest.approx(2 * sapphire.memory_bandwidth_gb_per_s)
-    assert sapphire.share_of_bandwidth_gb_per_s(24) == pytest.approx(sapphire.memory_bandwidth_gb_per_s / 2)
 
 
 def test_every_ownership_input_is_in_order_and_weak_ones_say_so() -> None:
