@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from planner.errors import NothingFitsError, PlanningError
 from planner.milp import Program
+from planner.mix_program import Slots, TierColumns, add_limits, add_tail, add_tier, add_waiting, periods, slots_of
 from planner.tiers import DemandCurve, Limits, Tier
 
 __all__ = ["MixResult", "TierUse", "cheapest_mix", "single_tier_costs_usd"]
@@ -82,31 +83,6 @@ class MixResult:
     dispatch_units: FloatArray = field(repr=False, compare=False)
 
 
-@dataclass(slots=True)
-class _Slots:
-    """Hours that are planned for together: equal demand under the same terms is equal work, so only its frequency counts.
-
-    `first_hour` is one of the hours of each slot.
-    """
-
-    demand: FloatArray
-    hours: FloatArray
-    scenario: IntArray
-    first_hour: IntArray
-    of_hour: IntArray
-
-
-@dataclass(slots=True)
-class _TierColumns:
-    """Where a tier's variables lie."""
-
-    machines: IntArray
-    begins: IntArray
-    ends: IntArray
-    units: IntArray
-    taken: IntArray | None
-
-
 def cheapest_mix(
     curve: DemandCurve, tiers: Sequence[Tier], limits: Limits | None = None, *, time_limit_s: float = 60.0
 ) -> MixResult:
@@ -151,12 +127,12 @@ def cheapest_mix(
         tiers = [replace(tier, whole=False) for tier in tiers]
     hours = curve.scenarios.shape[1]
     defers = curve.deferrable_share > 0 and curve.deadline_hours > 0
-    period = np.arange(hours) if defers else _periods(tiers, hours)
+    period = np.arange(hours) if defers else periods(tiers, hours)
     rounded = _rounding(curve, tiers)
-    slots = _slots(curve.rounded_up(rounded), period)
+    slots = slots_of(curve.rounded_up(rounded), period)
     if not rounded and len(slots.demand) * len(tiers) > MOST_UNKNOWNS:
         rounded = float(curve.units.max()) / MOST_LEVELS
-        slots = _slots(curve.rounded_up(rounded), period)
+        slots = slots_of(curve.rounded_up(rounded), period)
     if len(slots.demand) * len(tiers) > MOST_UNKNOWNS:
         raise PlanningError(
             f"{len(slots.demand):,} different hours and {len(tiers)} tiers are more than a solver can hold",
@@ -169,12 +145,12 @@ def cheapest_mix(
     pay = program.add_rows(len(weights), lower=0.0, upper=0.0)
     program.put(pay, costs, -1.0)
     served = program.add_rows(len(slots.demand), lower=slots.demand * (1 - curve.deferrable_share * defers))
-    columns = [_add_tier(program, tier, slots, hours, served, pay) for tier in tiers]
+    columns = [add_tier(program, tier, slots, hours, served, pay) for tier in tiers]
     if defers:
-        _add_waiting(program, curve, slots, served)
-    _add_limits(program, tiers, columns, limits)
+        add_waiting(program, curve, slots, served)
+    add_limits(program, tiers, columns, limits)
     if limits.risk_weight_share > 0:
-        _add_tail(program, costs, weights, limits)
+        add_tail(program, costs, weights, limits)
     solution = program.solve(time_limit_s=time_limit_s)
     if solution is None:
         raise NothingFitsError(
@@ -255,134 +231,6 @@ def _rounding(curve: DemandCurve, tiers: Sequence[Tier]) -> float:
     return float(max(1.0, math.ceil(float(curve.units.max()) / MOST_LEVELS)))
 
 
-def _terms(tier: Tier, hours: int) -> tuple[IntArray, IntArray]:
-    """Return when a tier's machines may begin and when those end; the whole curve where a term is as long."""
-    if not 0 < tier.term_hours < hours:
-        return np.zeros(1, dtype=np.int64), np.array([hours])
-    begins = np.arange(0, hours, tier.start_every_hours)
-    return begins, np.minimum(begins + tier.term_hours, hours)
-
-
-def _periods(tiers: Sequence[Tier], hours: int) -> IntArray:
-    """Return for each hour the number of its period, in which no term begins or ends."""
-    changes = np.zeros(hours + 1, dtype=np.int64)
-    for tier in tiers:
-        if tier.is_chosen_once:
-            changes[np.concatenate(_terms(tier, hours))] = 1
-    return np.cumsum(changes[:hours])
-
-
-def _slots(curve: DemandCurve, period: IntArray) -> _Slots:
-    demand_parts, hour_parts, scenario_parts, first_parts, of_hour, before = [], [], [], [], [], 0
-    for scenario, units in enumerate(curve.scenarios):
-        levels, level = np.unique(units, return_inverse=True)
-        _, first, slot, counts = np.unique(
-            period * len(levels) + level, return_index=True, return_inverse=True, return_counts=True
-        )
-        demand_parts.append(units[first])
-        hour_parts.append(counts.astype(float))
-        scenario_parts.append(np.full(len(first), scenario))
-        first_parts.append(first)
-        of_hour.append(slot + before)
-        before += len(first)
-    return _Slots(
-        np.concatenate(demand_parts),
-        np.concatenate(hour_parts),
-        np.concatenate(scenario_parts),
-        np.concatenate(first_parts),
-        np.stack(of_hour),
-    )
-
-
-def _add_tier(program: Program, tier: Tier, slots: _Slots, hours: int, served: IntArray, pay: IntArray) -> _TierColumns:
-    """Add a tier's machines and the units that work in each slot."""
-    count = len(slots.demand)
-    none = np.zeros(0, dtype=np.int64)
-    most = math.inf if tier.max_machines is None else float(tier.max_machines)
-    limit = slots.demand * tier.max_share_of_demand / tier.availability_share
-    units = program.add_columns(count, upper=limit if tier.max_share_of_demand < 1 else np.inf)
-    program.put(served, units, tier.availability_share)
-    if not tier.is_chosen_once:
-        if tier.units_per_machine == 1 or not tier.whole:
-            program.put(pay[slots.scenario], units, slots.hours * tier.usd_per_unit_hour)
-            if math.isfinite(most):
-                cap = program.add_rows(count, upper=most * tier.units_per_machine)
-                program.put(cap, units, 1.0)
-            return _TierColumns(none, none, none, units, None)
-        taken = program.add_columns(count, upper=most, whole=True)
-        program.put(pay[slots.scenario], taken, slots.hours * tier.usd_per_unit_hour * tier.units_per_machine)
-        within = program.add_rows(count, upper=0.0)
-        program.put(within, units, 1.0)
-        program.put(within, taken, -tier.units_per_machine)
-        return _TierColumns(none, none, none, units, taken)
-    program.put(pay[slots.scenario], units, slots.hours * tier.usd_per_unit_hour)
-    short = 0 < tier.term_hours < hours
-    begins, ends = _terms(tier, hours)
-    machines = program.add_columns(len(begins), upper=most, whole=tier.whole)
-    paid = tier.fixed_usd_per_machine_hour * (tier.term_hours if short else hours)
-    program.put(pay[:, None], machines[None, :], paid)
-    within = program.add_rows(count, upper=0.0)
-    program.put(within, units, 1.0)
-    if short:
-        breaks, present = _add_present(program, machines, begins, ends, hours, most)
-        there = present[np.searchsorted(breaks, slots.first_hour, side="right") - 1]
-        program.put(within, there, -tier.units_per_machine)
-    else:
-        program.put(within, machines, -tier.units_per_machine)
-    return _TierColumns(machines, begins, ends, units, None)
-
-
-def _add_present(
-    program: Program, machines: IntArray, begins: IntArray, ends: IntArray, hours: int, most: float
-) -> tuple[IntArray, IntArray]:
-    """Add how many machines there are between one begin or end of a term and the next; return those hours, and the numbers.
-
-    The program then grows with the hours, and not with the hours times the terms that overlap in each.
-    """
-    breaks = np.unique(np.concatenate([begins, ends[ends < hours]]))
-    present = program.add_columns(len(breaks), upper=most)
-    change = program.add_rows(len(breaks), lower=0.0, upper=0.0)
-    program.put(change, present, 1.0)
-    program.put(change[1:], present[:-1], -1.0)
-    program.put(change[np.searchsorted(breaks, begins)], machines, -1.0)
-    over = ends < hours
-    program.put(change[np.searchsorted(breaks, ends[over])], machines[over], 1.0)
-    return breaks, present
-
-
-def _add_waiting(program: Program, curve: DemandCurve, slots: _Slots, served: IntArray) -> None:
-    """Let part of the demand wait: what has been served lies between what has arrived and what has fallen due."""
-    for scenario, units in enumerate(curve.scenarios):
-        arrived = np.cumsum(units * curve.deferrable_share)
-        due = np.concatenate([np.zeros(curve.deadline_hours), arrived])[: len(arrived)]
-        due[-1] = arrived[-1]  # nothing is left over at the end of the curve
-        done = program.add_columns(len(arrived), lower=due, upper=arrived)
-        here = served[slots.of_hour[scenario]]
-        program.put(here, done, -1.0)
-        program.put(here[1:], done[:-1], 1.0)
-
-
-def _add_limits(program: Program, tiers: Sequence[Tier], columns: Sequence[_TierColumns], limits: Limits) -> None:
-    for limit, of_machine in (
-        (limits.max_capex_usd, [tier.capex_usd_per_machine for tier in tiers]),
-        (limits.max_kw, [tier.kw_per_machine for tier in tiers]),
-    ):
-        if math.isfinite(limit):
-            row = program.add_rows(1, upper=limit)
-            for found, each in zip(columns, of_machine, strict=True):
-                program.put(row, found.machines, each)
-
-
-def _add_tail(program: Program, costs: IntArray, weights: FloatArray, limits: Limits) -> None:
-    """Add the mean cost of the worst scenarios (Rockafellar and Uryasev 2000)."""
-    threshold = program.add_columns(1, lower=-np.inf, cost=limits.risk_weight_share)
-    excess = program.add_columns(len(costs), cost=limits.risk_weight_share * weights / limits.risk_tail_share)
-    rows = program.add_rows(len(costs), upper=0.0)
-    program.put(rows, costs, 1.0)
-    program.put(rows, threshold, -1.0)
-    program.put(rows, excess, -1.0)
-
-
 def _tail_mean(costs: FloatArray, weights: FloatArray, tail: float) -> float:
     """Return the mean of the worst part of a distribution."""
     order = np.argsort(-costs)
@@ -395,7 +243,7 @@ def _tail_mean(costs: FloatArray, weights: FloatArray, tail: float) -> float:
 
 
 def _use(
-    tier: Tier, found: _TierColumns, values: FloatArray, slots: _Slots, weights: FloatArray, hours: int
+    tier: Tier, found: TierColumns, values: FloatArray, slots: Slots, weights: FloatArray, hours: int
 ) -> tuple[TierUse, FloatArray]:
     """Read a tier's part from the solution."""
     frequency = slots.hours * weights[slots.scenario]

@@ -9,11 +9,11 @@ import types
 import typing
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, datetime, time
+from datetime import date, datetime
 from enum import Enum
 from typing import Any
 
-__all__ = ["Column", "cell_of", "columns"]
+__all__ = ["Column", "columns"]
 
 SEPARATOR = "|"
 """Stands between the words of a tuple; a word that holds it is refused."""
@@ -211,22 +211,3 @@ def _columns(row_type: type[Any]) -> tuple[Column, ...]:
         required = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
         found.append(Column(field.name, read, write, required, plain_text=hints[field.name] is str))
     return tuple(found)
-
-
-def cell_of(column: Column, value: object) -> str:
-    """Return the cell text of a frame's value, whose type pandas may have changed."""
-    match value:
-        case None:
-            return ""
-        case bool():
-            return _write_bool(value)
-        case tuple() | list():
-            return column.write(tuple(value))
-        case datetime() if value.time() != time():
-            return value.isoformat()
-        case date():  # a date that pandas has made a time at midnight
-            return date(value.year, value.month, value.day).isoformat()
-        case float():
-            return _write_float(value)
-        case _:
-            return str(value)

@@ -220,7 +220,7 @@ def test_hours_planned_for_together_cost_what_they_cost_one_by_one(
     curve = DemandCurve(units=np.array(demand, dtype=float))
     together = cheapest_mix(curve, tiers)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("planner.mix._periods", lambda _tiers, hours: np.arange(hours))
+        patch.setattr("planner.mix.periods", lambda _tiers, hours: np.arange(hours))
         one_by_one = cheapest_mix(curve, tiers)
     assert together.total_usd == pytest.approx(one_by_one.total_usd, rel=1e-6, abs=1e-6)
     assert (together.dispatch_units.sum(axis=0)[0] >= np.array(demand) - 1e-6).all()

@@ -310,7 +310,7 @@ class Workload(Section):
     constraints: Constraints = Constraints()
     own: Own = Own()
     have: Have = Have()
-    discounts: Annotated[dict[Name, Share], Field(max_length=200)] = {}  # noqa: RUF012 - pydantic copies it
+    discounts: Annotated[dict[Name, Share], Field(max_length=200)] = {}
     runs_per_month: Positive | None = None
     horizon_months: Annotated[int, Field(ge=1, le=600)] = 36
 

@@ -22,7 +22,8 @@ from planner.portfolio.choice import Choices, choices_of
 from planner.portfolio.exact import break_even_month, chosen_by_plan, first_by_plan
 from planner.portfolio.groups import Group, fleets_of, group_of, money_key, physics_key
 from planner.portfolio.market import AllowedMarket, Market
-from planner.portfolio.options import OptionTable, option_table
+from planner.portfolio.option_table import OptionTable
+from planner.portfolio.options import option_table
 from planner.portfolio.pools import Pool, add_to_pools
 from planner.portfolio.work import work_of
 from planner.supply.sizes.fleets import Fleets, together

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from planner.options.option import OptionKind
-from planner.portfolio.options import OptionTable
+from planner.portfolio.option_table import OptionTable
 
 __all__ = ["NEAR_SHARE", "Choices", "choices_of", "first_of"]
 

@@ -19,7 +19,7 @@ from planner.options.sized import sized_machines
 from planner.plan import choice_of
 from planner.portfolio.market import AllowedMarket, Market
 from planner.portfolio.money import HorizonCosts
-from planner.portfolio.options import OptionTable
+from planner.portfolio.option_table import OptionTable
 from planner.portfolio.work import Work
 from planner.supply.machines import Fleet, Layout, Machine, Performance, Range
 from planner.verdict.break_evens import break_evens

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from datetime import date
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,12 +25,14 @@ from planner.options.owned import ANYWHERE, is_licensed
 from planner.options.rented import MOST_BLOCK_HOURS, MOST_BLOCK_INSTANCES, MOST_OF_A_DEADLINE_ON_SPOT
 from planner.portfolio.groups import Group
 from planner.portfolio.market import AllowedMarket, Market
-from planner.portfolio.money import HorizonCosts, Hours, billed
+from planner.portfolio.money import HorizonCosts, Hours
+from planner.portfolio.option_table import Bridges, OptionTable, Part
+from planner.portfolio.rents import cheapest_bridges, rents_usd, until_delivery_usd
 from planner.portfolio.work import Work
 from planner.supply.fleet import HOURS_PER_MONTH
 from pricing.dates import first_day
 
-__all__ = ["Bridges", "OptionTable", "option_table"]
+__all__ = ["option_table"]
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
@@ -40,99 +40,6 @@ BoolArray = NDArray[np.bool_]
 
 WORST_STRETCH = 1e12
 """Thousands of machines of which each can be taken back get no work done; the cost stays a number."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bridges:
-    """What does each workload until owned servers are delivered (`planner.options.bridge`).
-
-    Attributes
-    ----------
-    usd : FloatArray, shape (2, workloads)
-        Present value and plain sum; infinite where nothing may do it.
-    offer : ndarray of int, shape (workloads,)
-        Row of the allowed market's offers; -1 where it is none.
-    tokens_usd_per_month : FloatArray, shape (workloads,)
-        Bill of a hosted API; 0 where it is none.
-    """
-
-    usd: FloatArray
-    offer: NDArray[np.intp]
-    tokens_usd_per_month: FloatArray
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OptionTable:
-    """Options by workload: axis 0 are options, in the order of their ids within each kind, axis 1 workloads.
-
-    Attributes
-    ----------
-    kind : ndarray of str
-        `planner.options.option.OptionKind` of each option.
-    ids, provider, region, instance_type, purchase_option, accelerator, basis : tuple of str
-        What each option is; empty where it does not apply.
-    accelerator_count : FloatArray
-        In one instance.
-    binds : ndarray of bool
-        Whether an option binds for more than a year.
-    priced_on : tuple of date
-        Dates of the prices.
-    offer : ndarray of int
-        Row of the allowed market's offers, -1 where it is none; that of its servers for what is owned.
-    is_open : BoolArray
-        Whether it may be recommended.
-    present_value_usd, usd_per_month : FloatArray
-        Its money; infinite where it is not open.
-    instance_count, hours_per_run, on_hours : FloatArray
-        Machines, hours of one run (NaN for work that never ends), hours on in each month (in all, for a run).
-    bridge : Bridges
-        What does each workload until owned servers are delivered.
-    is_affordable_at_all : ndarray of bool, shape (workloads,)
-        Whether some option would be open with any budget.
-    """
-
-    kind: NDArray[np.str_]
-    ids: tuple[str, ...]
-    provider: tuple[str, ...]
-    region: tuple[str, ...]
-    instance_type: tuple[str, ...]
-    purchase_option: tuple[str, ...]
-    accelerator: tuple[str, ...]
-    basis: tuple[str, ...]
-    accelerator_count: FloatArray
-    binds: BoolArray
-    priced_on: tuple[date, ...]
-    offer: NDArray[np.intp]
-    is_open: BoolArray
-    present_value_usd: FloatArray
-    usd_per_month: FloatArray
-    instance_count: FloatArray
-    hours_per_run: FloatArray
-    on_hours: FloatArray
-    bridge: Bridges
-    is_affordable_at_all: BoolArray
-
-
-@dataclass(slots=True)
-class _Part:
-    """Options of one kind."""
-
-    kind: list[str]
-    ids: list[str]
-    provider: list[str]
-    region: list[str]
-    instance_type: list[str]
-    purchase_option: list[str]
-    accelerator: list[str]
-    basis: list[str]
-    accelerator_count: FloatArray
-    priced_on: list[date]
-    offer: NDArray[np.intp]
-    is_open: BoolArray
-    usd: FloatArray  # (2, options, workloads): present value, and the mean of a month
-    instance_count: FloatArray
-    hours_per_run: FloatArray
-    on_hours: FloatArray
 
 
 def option_table(group: Group, allowed: AllowedMarket, work: Work, costs: HorizonCosts, market: Market) -> OptionTable:
@@ -154,7 +61,7 @@ def option_table(group: Group, allowed: AllowedMarket, work: Work, costs: Horizo
     until = market.costs_until_delivery(group.first)
     rented, until_usd = _rented(group, allowed, work, costs, until)
     hosted = _hosted(group, costs, market)
-    bridge = _bridges(group, rented.offer, until_usd, hosted.usd[1], until)
+    bridge = cheapest_bridges(group, rented.offer, until_usd, hosted.usd[1], until)
     parts = [
         rented,
         _owned(group, allowed, work, costs, bridge, until.months),
@@ -227,7 +134,7 @@ def _weaknesses(
 
 def _rented(
     group: Group, allowed: AllowedMarket, work: Work, costs: HorizonCosts, until: HorizonCosts
-) -> tuple[_Part, FloatArray]:
+) -> tuple[Part, FloatArray]:
     """Return rented machines, with or without accelerators (`planner.options.rented`), and what they cost until delivery."""
     endless = not group.is_job
     keep = ~allowed.is_barred
@@ -263,12 +170,12 @@ def _rented(
         is_open &= busy <= allowed.longest_hours[offer][:, None]
     else:
         is_open &= np.isinf(allowed.longest_hours[offer])[:, None]
-    until_usd = _until_delivery_usd(allowed, offer, count, hours, stretch, until)
+    until_usd = until_delivery_usd(allowed, offer, count, hours, stretch, until)
     until_usd = np.where(np.where(blocks, lasts, is_open), until_usd, np.inf)
-    usd = _rents_usd(allowed, offer, count, hours, stretch, costs) + _kept_usd(costs, hours)
+    usd = rents_usd(allowed, offer, count, hours, stretch, costs) + costs.storage(hours)
     usd[1] /= hours.last_month if hours.once else costs.months
     offers = [allowed.offers[row] for row in offer]
-    part = _Part(
+    part = Part(
         kind=[OptionKind.CPU.value if allowed.is_cpu[row] else OptionKind.RENT.value for row in offer],
         ids=[allowed.ids[row] for row in offer],
         provider=[one.provider for one in offers],
@@ -289,102 +196,7 @@ def _rented(
     return part, until_usd
 
 
-def _until_delivery_usd(
-    allowed: AllowedMarket,
-    offer: NDArray[np.intp],
-    count: FloatArray,
-    hours: Hours,
-    stretch: FloatArray,
-    until: HorizonCosts,
-) -> FloatArray:
-    """Return what the machines cost until owned servers are delivered (`planner.costs.formulas.bridge_model`)."""
-    if hours.once or not until.months:
-        return np.zeros((2, *count.shape))
-    price, term = allowed.price[offer], allowed.term_months[offer]
-    step, weekly = allowed.step_hours[offer], allowed.weekly_above_hours[offer]
-    usd = np.zeros((2, *count.shape))
-    fixed = (term > 0) | (weekly > 0)
-    terms = np.ceil(until.months / np.maximum(term, 1.0)) * term * until.hours_per_month
-    whole = np.where(term > 0, terms, billed(until.months * until.hours_per_month, step, weekly))
-    usd[:, fixed] = (price * whole)[fixed, None] * count[fixed] * until.upfront_ratio
-    spot = allowed.interruptible[offer]
-    for chosen, weights in ((~fixed & ~spot, until.use), (~fixed & spot, until.use_of_spot)):
-        mine = np.flatnonzero(chosen)
-        if mine.size:
-            part = Hours(on=hours.on[mine], once=False, last_month=hours.last_month[mine])
-            usd[:, mine] = until.used(
-                price[mine, None] * count[mine], part, stretch[mine], step[mine, None], weights=weights
-            )
-    return usd + until.storage(hours)
-
-
-def _bridges(
-    group: Group, offer: NDArray[np.intp], rented_usd: FloatArray, hosted_usd_per_month: FloatArray, until: HorizonCosts
-) -> Bridges:
-    """Return the cheapest bridge of each workload within its budget."""
-    size = len(group.workloads)
-    none = Bridges(usd=np.zeros((2, size)), offer=np.full(size, -1, dtype=np.intp), tokens_usd_per_month=np.zeros(size))
-    if group.first.runs_once or not until.months:
-        return none
-    usd = np.concatenate([rented_usd, hosted_usd_per_month * until.kept[:, until.months][:, None, None]], axis=1)
-    worth = np.where(usd[1] <= group.max_usd_per_month * until.months, usd[0], np.inf)
-    if not worth.shape[0]:
-        return replace(none, usd=np.full((2, size), np.inf))
-    best, columns = worth.argmin(axis=0), np.arange(size)
-    found = np.isfinite(worth[best, columns])
-    is_rent = best < len(offer)
-    hosted = found & ~is_rent
-    rows = np.concatenate([offer, np.full(hosted_usd_per_month.shape[0], -1, dtype=np.intp)])
-    return Bridges(
-        usd=np.where(found, usd[:, best, columns], np.inf),
-        offer=np.where(found, rows[best], -1).astype(np.intp),
-        tokens_usd_per_month=np.where(hosted, usd[1, best, columns] / until.months, 0.0),
-    )
-
-
-def _kept_usd(costs: HorizonCosts, hours: Hours) -> FloatArray:
-    return costs.storage(hours)
-
-
-def _rents_usd(
-    allowed: AllowedMarket,
-    offer: NDArray[np.intp],
-    count: FloatArray,
-    hours: Hours,
-    stretch: FloatArray,
-    costs: HorizonCosts,
-) -> FloatArray:
-    """Return what the machines cost without storage, shape (2, offers, workloads)."""
-    usd = np.zeros((2, *count.shape))
-    price, upfront, term = allowed.price[offer], allowed.upfront[offer], allowed.term_months[offer]
-    step, ahead = allowed.step_hours[offer], allowed.is_block[offer]
-    spot = allowed.interruptible[offer] & ~ahead
-    for chosen, weights in ((~ahead & ~spot, costs.use), (spot, costs.use_of_spot), (ahead, costs.ahead)):
-        mine = np.flatnonzero((term == 0) & chosen)
-        if mine.size:
-            part = Hours(on=hours.on[mine], once=hours.once, last_month=hours.last_month[mine])
-            usd[:, mine] = costs.used(
-                price[mine, None] * count[mine],
-                part,
-                stretch[mine],
-                step[mine, None],
-                weights=weights,
-                weekly_above_hours=allowed.weekly_above_hours[offer][mine, None] if chosen is ahead else None,
-            )
-            usd[:, mine] += (upfront[mine, None] * count[mine]) * costs.upfront_ratio
-    mine = np.flatnonzero(term > 0)
-    if mine.size and not hours.once:
-        each = costs.committed(price[mine], upfront[mine], term[mine], costs.months)
-        usd[:, mine] = each[:, :, None] * count[mine]
-    elif mine.size:
-        begun = np.clip(np.ceil(hours.on[mine] / costs.hours_per_month), 1, costs.months)
-        for working in np.unique(begun):
-            each = costs.committed(price[mine], upfront[mine], term[mine], int(working))
-            usd[:, mine] = np.where(begun == working, each[:, :, None] * count[mine], usd[:, mine])
-    return usd
-
-
-def _owned(group: Group, allowed: AllowedMarket, work: Work, costs: HorizonCosts, bridge: Bridges, lead: int) -> _Part:
+def _owned(group: Group, allowed: AllowedMarket, work: Work, costs: HorizonCosts, bridge: Bridges, lead: int) -> Part:
     """Return owned servers (`planner.options.owned`); nobody buys one for a job that is run once."""
     candidates: list[tuple[str, int, Site]] = []
     if not group.first.runs_once and lead < costs.months:
@@ -417,7 +229,7 @@ def _owned(group: Group, allowed: AllowedMarket, work: Work, costs: HorizonCosts
         usd[:, at] = costs.owned(some, site, counts[at], busy) + until_usd
     usd[1] /= costs.months
     servers = [allowed.servers[row] for _, row, _ in candidates]
-    return _Part(
+    return Part(
         kind=[OptionKind.BUY.value] * len(candidates),
         ids=[name for name, _, _ in candidates],
         provider=["own"] * len(candidates),
@@ -437,7 +249,7 @@ def _owned(group: Group, allowed: AllowedMarket, work: Work, costs: HorizonCosts
     )
 
 
-def _hosted(group: Group, costs: HorizonCosts, market: Market) -> _Part:
+def _hosted(group: Group, costs: HorizonCosts, market: Market) -> Part:
     """Return sellers by the token (`planner.options.hosted`)."""
     constraints = group.first.constraints
     work = group.first.work
@@ -468,7 +280,7 @@ def _hosted(group: Group, costs: HorizonCosts, market: Market) -> _Part:
         usd[:, index] = np.where(runs > 0, monthly, per_run * costs.kept[:, 1][:, None])
     usd[1] /= np.where(runs > 0, costs.months, 1)
     none = [""] * len(sellers)
-    return _Part(
+    return Part(
         kind=[OptionKind.API.value] * len(sellers),
         ids=[f"api/{price.provider}/{price.model_id}" for price in sellers],
         provider=[price.provider for price in sellers],
@@ -488,7 +300,7 @@ def _hosted(group: Group, costs: HorizonCosts, market: Market) -> _Part:
     )
 
 
-def _free(group: Group, allowed: AllowedMarket, work: Work) -> _Part:
+def _free(group: Group, allowed: AllowedMarket, work: Work) -> Part:
     """Return free tiers under whose cap one machine does the job (`planner.options.free`)."""
     free = []
     if group.is_job and group.first.constraints.free_tiers and not group.first.constraints.names_sellers:
@@ -510,7 +322,7 @@ def _free(group: Group, allowed: AllowedMarket, work: Work) -> _Part:
         is_open[index] = fits & (busy * runs <= (tier.quota_hours_per_month or 0.0))
         counts[index], hours[index] = work.owned_count[machine], busy
     tiers = [allowed.free[row].tier for _, row in free]
-    return _Part(
+    return Part(
         kind=[OptionKind.FREE.value] * len(free),
         ids=[name for name, _ in free],
         provider=[f"{tier.service} ({tier.plan})" if tier.plan else tier.service for tier in tiers],

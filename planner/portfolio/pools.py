@@ -19,7 +19,7 @@ from planner.options.place import own_place
 from planner.options.servers import ownable_servers
 from planner.portfolio.groups import Group
 from planner.portfolio.market import Market
-from planner.portfolio.options import OptionTable
+from planner.portfolio.option_table import OptionTable
 from planner.tiers import DemandCurve, TierKind
 from pricing.errors import GpuplanError
 

@@ -1,0 +1,107 @@
+"""Options of many workloads as arrays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Bridges", "OptionTable", "Part"]
+
+FloatArray = NDArray[np.float64]
+BoolArray = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bridges:
+    """What does each workload until owned servers are delivered (`planner.options.bridge`).
+
+    Attributes
+    ----------
+    usd : FloatArray, shape (2, workloads)
+        Present value and plain sum; infinite where nothing may do it.
+    offer : ndarray of int, shape (workloads,)
+        Row of the allowed market's offers; -1 where it is none.
+    tokens_usd_per_month : FloatArray, shape (workloads,)
+        Bill of a hosted API; 0 where it is none.
+    """
+
+    usd: FloatArray
+    offer: NDArray[np.intp]
+    tokens_usd_per_month: FloatArray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OptionTable:
+    """Options by workload: axis 0 are options, in the order of their ids within each kind, axis 1 workloads.
+
+    Attributes
+    ----------
+    kind : ndarray of str
+        `planner.options.option.OptionKind` of each option.
+    ids, provider, region, instance_type, purchase_option, accelerator, basis : tuple of str
+        What each option is; empty where it does not apply.
+    accelerator_count : FloatArray
+        In one instance.
+    binds : ndarray of bool
+        Whether an option binds for more than a year.
+    priced_on : tuple of date
+        Dates of the prices.
+    offer : ndarray of int
+        Row of the allowed market's offers, -1 where it is none; that of its servers for what is owned.
+    is_open : BoolArray
+        Whether it may be recommended.
+    present_value_usd, usd_per_month : FloatArray
+        Its money; infinite where it is not open.
+    instance_count, hours_per_run, on_hours : FloatArray
+        Machines, hours of one run (NaN for work that never ends), hours on in each month (in all, for a run).
+    bridge : Bridges
+        What does each workload until owned servers are delivered.
+    is_affordable_at_all : ndarray of bool, shape (workloads,)
+        Whether some option would be open with any budget.
+    """
+
+    kind: NDArray[np.str_]
+    ids: tuple[str, ...]
+    provider: tuple[str, ...]
+    region: tuple[str, ...]
+    instance_type: tuple[str, ...]
+    purchase_option: tuple[str, ...]
+    accelerator: tuple[str, ...]
+    basis: tuple[str, ...]
+    accelerator_count: FloatArray
+    binds: BoolArray
+    priced_on: tuple[date, ...]
+    offer: NDArray[np.intp]
+    is_open: BoolArray
+    present_value_usd: FloatArray
+    usd_per_month: FloatArray
+    instance_count: FloatArray
+    hours_per_run: FloatArray
+    on_hours: FloatArray
+    bridge: Bridges
+    is_affordable_at_all: BoolArray
+
+
+@dataclass(slots=True)
+class Part:
+    """Options of one kind."""
+
+    kind: list[str]
+    ids: list[str]
+    provider: list[str]
+    region: list[str]
+    instance_type: list[str]
+    purchase_option: list[str]
+    accelerator: list[str]
+    basis: list[str]
+    accelerator_count: FloatArray
+    priced_on: list[date]
+    offer: NDArray[np.intp]
+    is_open: BoolArray
+    usd: FloatArray  # (2, options, workloads): present value, and the mean of a month
+    instance_count: FloatArray
+    hours_per_run: FloatArray
+    on_hours: FloatArray

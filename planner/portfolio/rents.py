@@ -1,0 +1,108 @@
+"""What rents cost many workloads, over the horizon and until owned servers are delivered."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from planner.portfolio.groups import Group
+from planner.portfolio.market import AllowedMarket
+from planner.portfolio.money import HorizonCosts, Hours, billed
+from planner.portfolio.option_table import Bridges
+
+__all__ = ["cheapest_bridges", "rents_usd", "until_delivery_usd"]
+
+FloatArray = NDArray[np.float64]
+
+
+def until_delivery_usd(
+    allowed: AllowedMarket,
+    offer: NDArray[np.intp],
+    count: FloatArray,
+    hours: Hours,
+    stretch: FloatArray,
+    until: HorizonCosts,
+) -> FloatArray:
+    """Return what the machines cost until owned servers are delivered (`planner.costs.formulas.bridge_model`)."""
+    if hours.once or not until.months:
+        return np.zeros((2, *count.shape))
+    price, term = allowed.price[offer], allowed.term_months[offer]
+    step, weekly = allowed.step_hours[offer], allowed.weekly_above_hours[offer]
+    usd = np.zeros((2, *count.shape))
+    fixed = (term > 0) | (weekly > 0)
+    terms = np.ceil(until.months / np.maximum(term, 1.0)) * term * until.hours_per_month
+    whole = np.where(term > 0, terms, billed(until.months * until.hours_per_month, step, weekly))
+    usd[:, fixed] = (price * whole)[fixed, None] * count[fixed] * until.upfront_ratio
+    spot = allowed.interruptible[offer]
+    for chosen, weights in ((~fixed & ~spot, until.use), (~fixed & spot, until.use_of_spot)):
+        mine = np.flatnonzero(chosen)
+        if mine.size:
+            part = Hours(on=hours.on[mine], once=False, last_month=hours.last_month[mine])
+            usd[:, mine] = until.used(
+                price[mine, None] * count[mine], part, stretch[mine], step[mine, None], weights=weights
+            )
+    return usd + until.storage(hours)
+
+
+def cheapest_bridges(
+    group: Group, offer: NDArray[np.intp], rented_usd: FloatArray, hosted_usd_per_month: FloatArray, until: HorizonCosts
+) -> Bridges:
+    """Return the cheapest bridge of each workload within its budget."""
+    size = len(group.workloads)
+    none = Bridges(usd=np.zeros((2, size)), offer=np.full(size, -1, dtype=np.intp), tokens_usd_per_month=np.zeros(size))
+    if group.first.runs_once or not until.months:
+        return none
+    usd = np.concatenate([rented_usd, hosted_usd_per_month * until.kept[:, until.months][:, None, None]], axis=1)
+    worth = np.where(usd[1] <= group.max_usd_per_month * until.months, usd[0], np.inf)
+    if not worth.shape[0]:
+        return replace(none, usd=np.full((2, size), np.inf))
+    best, columns = worth.argmin(axis=0), np.arange(size)
+    found = np.isfinite(worth[best, columns])
+    is_rent = best < len(offer)
+    hosted = found & ~is_rent
+    rows = np.concatenate([offer, np.full(hosted_usd_per_month.shape[0], -1, dtype=np.intp)])
+    return Bridges(
+        usd=np.where(found, usd[:, best, columns], np.inf),
+        offer=np.where(found, rows[best], -1).astype(np.intp),
+        tokens_usd_per_month=np.where(hosted, usd[1, best, columns] / until.months, 0.0),
+    )
+
+
+def rents_usd(
+    allowed: AllowedMarket,
+    offer: NDArray[np.intp],
+    count: FloatArray,
+    hours: Hours,
+    stretch: FloatArray,
+    costs: HorizonCosts,
+) -> FloatArray:
+    """Return what the machines cost without storage, shape (2, offers, workloads)."""
+    usd = np.zeros((2, *count.shape))
+    price, upfront, term = allowed.price[offer], allowed.upfront[offer], allowed.term_months[offer]
+    step, ahead = allowed.step_hours[offer], allowed.is_block[offer]
+    spot = allowed.interruptible[offer] & ~ahead
+    for chosen, weights in ((~ahead & ~spot, costs.use), (spot, costs.use_of_spot), (ahead, costs.ahead)):
+        mine = np.flatnonzero((term == 0) & chosen)
+        if mine.size:
+            part = Hours(on=hours.on[mine], once=hours.once, last_month=hours.last_month[mine])
+            usd[:, mine] = costs.used(
+                price[mine, None] * count[mine],
+                part,
+                stretch[mine],
+                step[mine, None],
+                weights=weights,
+                weekly_above_hours=allowed.weekly_above_hours[offer][mine, None] if chosen is ahead else None,
+            )
+            usd[:, mine] += (upfront[mine, None] * count[mine]) * costs.upfront_ratio
+    mine = np.flatnonzero(term > 0)
+    if mine.size and not hours.once:
+        each = costs.committed(price[mine], upfront[mine], term[mine], costs.months)
+        usd[:, mine] = each[:, :, None] * count[mine]
+    elif mine.size:
+        begun = np.clip(np.ceil(hours.on[mine] / costs.hours_per_month), 1, costs.months)
+        for working in np.unique(begun):
+            each = costs.committed(price[mine], upfront[mine], term[mine], int(working))
+            usd[:, mine] = np.where(begun == working, each[:, :, None] * count[mine], usd[:, mine])
+    return usd
