@@ -13,7 +13,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from make_usage import START
+from usage_tables import START
 
 
 @dataclass(frozen=True)
