@@ -25,7 +25,7 @@ class UnitCosts:
 def unit_costs(
     timelines: Timeline, work: Volume, *, working_months: Sequence[int], discount_rate_share_per_year: float
 ) -> list[UnitCosts]:
-    """Return what each of many alternatives comes to.
+    """Return what each of many alternatives comes to, in their order.
 
     Parameters
     ----------
