@@ -27,6 +27,7 @@ WITHOUT_UNIT: dict[str, tuple[str, str]] = {
     "Spread": ("input_cv output_cv score", "coefficients of variation and a standard score have none"),
     "Uncertain": ("low typical high least most", "the field that holds it says the unit"),
     "Architecture": ("*", "a model's shape, in the words of its configuration file"),
+    "Mixture": ("*", "the same, of a mixture of experts"),
     "DiffusionPass": ("passes_if_guided frames_per_latent", "passes and frames are counted by their name"),
     "SpeechPass": ("decoder_layers", "layers are counted by their name"),
     "Requirements": ("tokens_total", "tokens are counted by their name"),
