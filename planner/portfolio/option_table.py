@@ -8,7 +8,7 @@ from datetime import date
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Bridges", "OptionTable", "Part"]
+__all__ = ["Bridges", "OptionTable", "OptionsOfKind"]
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
@@ -86,7 +86,7 @@ class OptionTable:
 
 
 @dataclass(slots=True)
-class Part:
+class OptionsOfKind:
     """Options of one kind."""
 
     kind: list[str]

@@ -26,7 +26,7 @@ from planner.options.rented import MOST_BLOCK_HOURS, MOST_BLOCK_INSTANCES, MOST_
 from planner.portfolio.groups import Group
 from planner.portfolio.market import AllowedMarket, Market
 from planner.portfolio.money import HorizonCosts, Hours
-from planner.portfolio.option_table import Bridges, OptionTable, Part
+from planner.portfolio.option_table import Bridges, OptionsOfKind, OptionTable
 from planner.portfolio.rents import cheapest_bridges, rents_usd, until_delivery_usd
 from planner.portfolio.work import Work
 from planner.supply.fleet import HOURS_PER_MONTH
@@ -134,7 +134,7 @@ def _weaknesses(
 
 def _rented(
     group: Group, allowed: AllowedMarket, work: Work, costs: HorizonCosts, until: HorizonCosts
-) -> tuple[Part, FloatArray]:
+) -> tuple[OptionsOfKind, FloatArray]:
     """Return rented machines, with or without accelerators (`planner.options.rented`), and what they cost until delivery."""
     endless = not group.is_job
     keep = ~allowed.is_barred
@@ -175,7 +175,7 @@ def _rented(
     usd = rents_usd(allowed, offer, count, hours, stretch, costs) + costs.storage(hours)
     usd[1] /= hours.last_month if hours.once else costs.months
     offers = [allowed.offers[row] for row in offer]
-    part = Part(
+    part = OptionsOfKind(
         kind=[OptionKind.CPU.value if allowed.is_cpu[row] else OptionKind.RENT.value for row in offer],
         ids=[allowed.ids[row] for row in offer],
         provider=[one.provider for one in offers],
@@ -196,7 +196,9 @@ def _rented(
     return part, until_usd
 
 
-def _owned(group: Group, allowed: AllowedMarket, work: Work, costs: HorizonCosts, bridge: Bridges, lead: int) -> Part:
+def _owned(
+    group: Group, allowed: AllowedMarket, work: Work, costs: HorizonCosts, bridge: Bridges, lead: int
+) -> OptionsOfKind:
     """Return owned servers (`planner.options.owned`); nobody buys one for a job that is run once."""
     candidates: list[tuple[str, int, Site]] = []
     if not group.first.runs_once and lead < costs.months:
@@ -229,7 +231,7 @@ def _owned(group: Group, allowed: AllowedMarket, work: Work, costs: HorizonCosts
         usd[:, at] = costs.owned(some, site, counts[at], busy) + until_usd
     usd[1] /= costs.months
     servers = [allowed.servers[row] for _, row, _ in candidates]
-    return Part(
+    return OptionsOfKind(
         kind=[OptionKind.BUY.value] * len(candidates),
         ids=[name for name, _, _ in candidates],
         provider=["own"] * len(candidates),
@@ -249,7 +251,7 @@ def _owned(group: Group, allowed: AllowedMarket, work: Work, costs: HorizonCosts
     )
 
 
-def _hosted(group: Group, costs: HorizonCosts, market: Market) -> Part:
+def _hosted(group: Group, costs: HorizonCosts, market: Market) -> OptionsOfKind:
     """Return sellers by the token (`planner.options.hosted`)."""
     constraints = group.first.constraints
     work = group.first.work
@@ -280,7 +282,7 @@ def _hosted(group: Group, costs: HorizonCosts, market: Market) -> Part:
         usd[:, index] = np.where(runs > 0, monthly, per_run * costs.kept[:, 1][:, None])
     usd[1] /= np.where(runs > 0, costs.months, 1)
     none = [""] * len(sellers)
-    return Part(
+    return OptionsOfKind(
         kind=[OptionKind.API.value] * len(sellers),
         ids=[f"api/{price.provider}/{price.model_id}" for price in sellers],
         provider=[price.provider for price in sellers],
@@ -300,7 +302,7 @@ def _hosted(group: Group, costs: HorizonCosts, market: Market) -> Part:
     )
 
 
-def _free(group: Group, allowed: AllowedMarket, work: Work) -> Part:
+def _free(group: Group, allowed: AllowedMarket, work: Work) -> OptionsOfKind:
     """Return free tiers under whose cap one machine does the job (`planner.options.free`)."""
     free = []
     if group.is_job and group.first.constraints.free_tiers and not group.first.constraints.names_sellers:
@@ -322,7 +324,7 @@ def _free(group: Group, allowed: AllowedMarket, work: Work) -> Part:
         is_open[index] = fits & (busy * runs <= (tier.quota_hours_per_month or 0.0))
         counts[index], hours[index] = work.owned_count[machine], busy
     tiers = [allowed.free[row].tier for _, row in free]
-    return Part(
+    return OptionsOfKind(
         kind=[OptionKind.FREE.value] * len(free),
         ids=[name for name, _ in free],
         provider=[f"{tier.service} ({tier.plan})" if tier.plan else tier.service for tier in tiers],
