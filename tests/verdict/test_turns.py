@@ -69,6 +69,7 @@ def test_at_the_use_at_which_it_turns_a_plan_takes_the_other_sort(requests_per_s
     content = {
         "kind": "serve",
         "model": "llama-3.1-8b",
+        "stack": "tuned",
         "serve": {"requests_per_s": requests_per_s, "input_tokens": 500, "output_tokens": 200},
     }
     from pricing.token_prices import token_prices
