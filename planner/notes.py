@@ -35,6 +35,7 @@ class NoteCode(StrEnum):
     DEADLINE_MISSED = "deadline_missed"
     ACCELERATORS_ABOVE_LIMIT = "accelerators_above_limit"
     MACHINE_ABOVE_LIMIT = "machine_above_limit"
+    NOT_SO_MANY_JOINED = "not_so_many_joined"
     CPU_MACHINES = "cpu_machines"
     FLEET_TOO_LARGE = "fleet_too_large"
     # of a fleet

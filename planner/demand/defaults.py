@@ -5,16 +5,17 @@ from __future__ import annotations
 from planner.assumptions import Assumptions
 from planner.demand.lengths import mean_tokens, variation
 from planner.demand.traffic_kinds import Traffic
-from planner.demand.workload import Serve, Workload
+from planner.demand.workload import Diffusion, GpuHours, Pretrain, Serve, Video, Workload
 
 __all__ = ["with_limits"]
 
 
 def with_limits(workload: Workload, assumptions: Assumptions) -> Workload:
-    """Return a service with the limits and the spare replicas that it does not state; other work as it is.
+    """Return work with what it does not state: a service's limits and spare replicas, the deadline of a job that ends.
 
     A service that states no limit still has users who wait, so limits hold that any chat would ask for (`serve.ttft_limit_ms`, in
-    proportion for long prompts, and `serve.tpot_limit_ms`). Lengths whose variation is not stated vary as those of chats do. Spare replicas are paid for only where the user stated a limit.
+    proportion for long prompts, and `serve.tpot_limit_ms`). A job without a deadline would be done for the least money by one machine in
+    some decades, so it is given `job.deadline_hours` (`pretrain.deadline_days`), or the time to its next run, unless it states its GPUs. Lengths whose variation is not stated vary as those of chats do. Spare replicas are paid for only where the user stated a limit.
 
     Examples
     --------
@@ -27,7 +28,7 @@ def with_limits(workload: Workload, assumptions: Assumptions) -> Workload:
     """
     work = workload.work
     if not isinstance(work, Serve):
-        return workload
+        return _with_deadline(workload, assumptions)
     filled: dict[str, float | Traffic] = {}
     if work.ttft_limit_ms is None:
         longer = max(mean_tokens(work.input_tokens) / assumptions["serve.ttft_limit_input_tokens"], 1.0)
@@ -40,3 +41,18 @@ def with_limits(workload: Workload, assumptions: Assumptions) -> Workload:
     if work.traffic is None and None in (variation(work.input_tokens), variation(work.output_tokens)):
         filled["traffic"] = Traffic.CHAT
     return workload.model_copy(update={"serve": work.model_copy(update=filled)}) if filled else workload
+
+
+def _with_deadline(workload: Workload, assumptions: Assumptions) -> Workload:
+    """Return a job with a deadline; other work, and training on a stated number of GPUs, as it is."""
+    work = workload.work
+    if isinstance(work, Diffusion | Video | GpuHours | Serve) or getattr(work, "gpu_count", None):
+        return workload
+    key = "deadline_days" if isinstance(work, Pretrain) else "deadline_hours"
+    if getattr(work, key) is not None:
+        return workload
+    default = assumptions["pretrain.deadline_days" if isinstance(work, Pretrain) else "job.deadline_hours"]
+    if workload.runs_per_month:  # one run is over before the next begins
+        between_hours = assumptions["money.hours_per_month"] / workload.runs_per_month
+        default = min(default, between_hours / 24 if isinstance(work, Pretrain) else between_hours)
+    return workload.model_copy(update={workload.kind: work.model_copy(update={key: default})})

@@ -141,7 +141,9 @@ class Pretrain(Section):
     global_batch_tokens_m : float
         Tokens in one optimizer step, 1e6.
     deadline_days : float, optional
-        Days in which it has to be done; the GPU count is solved from it.
+        Days in which it has to be done; the GPU count is solved from it. `planner.demand.defaults` fills it in.
+    gpu_count : int, optional
+        GPUs that train as one, at least (whole machines); without it, the fewest that meet the deadline.
     optimizer : str
         ``adamw``, ``adamw_8bit``, ``adafactor`` or ``sgd``.
     """
@@ -150,6 +152,7 @@ class Pretrain(Section):
     seq_len: Tokens = 4096
     global_batch_tokens_m: Positive = 4.0
     deadline_days: Positive | None = None
+    gpu_count: Count | None = None
     optimizer: Literal["adamw", "adamw_8bit", "adafactor", "sgd"] = "adamw"
 
 
@@ -172,6 +175,8 @@ class Finetune(Section):
         Tokens in one optimizer step, 1e6.
     deadline_hours : float, optional
         Hours in which it has to be done.
+    gpu_count : int, optional
+        GPUs that train as one, at least (whole machines); without it, the fewest that meet the deadline.
     optimizer : str
         ``adamw``, ``adamw_8bit``, ``adafactor`` or ``sgd``.
     """
@@ -183,6 +188,7 @@ class Finetune(Section):
     seq_len: Tokens = 2048
     global_batch_tokens_m: Positive = 0.128
     deadline_hours: Positive | None = None
+    gpu_count: Count | None = None
     optimizer: Literal["adamw", "adamw_8bit", "adafactor", "sgd"] = "adamw"
 
 
@@ -347,8 +353,8 @@ class Workload(Section):
 
     @property
     def has_own_terms(self) -> bool:
-        """Whether it says what is paid for already, or what was negotiated: it is planned by itself."""
-        return bool(self.have != Have() or self.discounts or self.own.site)
+        """Whether it says what is paid for already, what was negotiated, or on how many GPUs it trains: it is planned by itself."""
+        return bool(self.have != Have() or self.discounts or self.own.site or getattr(self.work, "gpu_count", None))
 
     @property
     def runs_once(self) -> bool:

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from planner.assumptions import Assumptions
 from planner.costs.api import usd_for_tokens
 from planner.costs.buy import capex_usd, fits_at_home
 from planner.costs.inputs import Site
@@ -78,9 +79,16 @@ def option_table(group: Group, allowed: AllowedMarket, work: Work, costs: Horizo
     binds[: len(rented.offer)] = allowed.term_months[rented.offer] > LONGEST_FREE_TERM_MONTHS
     is_rent = np.asarray(kind == OptionKind.RENT.value, dtype=bool)
     months = np.ceil(rented.hours_per_run / HOURS_PER_MONTH) if group.first.runs_once else np.array(np.inf)
-    for weak in _weaknesses(kind, basis, allowed, rented.offer, counts * per_machine[:, None], months):
+    most = np.full(len(kind), np.inf)
+    most[: len(rented.offer)] = allowed.most_accelerators[rented.offer]
+    too_many = counts * per_machine[:, None] > most[:, None]
+    for weak in (*_weaknesses(kind, basis, allowed, rented.offer, counts.shape, months), too_many):
         # As `planner.verdict.ranking.well_founded`: only where a rent without this weakness is open.
-        is_open &= ~weak | ~(is_open & is_rent[:, None] & ~weak).any(axis=0)
+        sound = is_open & is_rent[:, None] & ~weak
+        is_weak = weak & sound.any(axis=0)
+        if weak is too_many:
+            is_weak &= ~_worth_quotes(usd[0], sound, most, costs.assumptions)
+        is_open &= ~is_weak
     is_possible = np.asarray(is_open.any(axis=0), dtype=bool)
     is_open &= usd[1] <= group.max_usd_per_month
     return OptionTable(
@@ -112,24 +120,29 @@ def _weaknesses(
     basis: Sequence[str],
     allowed: AllowedMarket,
     offer: NDArray[np.intp],
-    accelerators: FloatArray,
+    shape: tuple[int, ...],
     run_months: FloatArray,
 ) -> Iterator[BoolArray]:
-    """Yield `planner.verdict.ranking.WEAKNESSES` as arrays, shape (options, workloads); the offers' options are the first."""
-    most = np.full(len(kind), np.inf)
-    most[: len(offer)] = allowed.most_accelerators[offer]
+    """Yield all but the last of `planner.verdict.ranking.WEAKNESSES`, shape (options, workloads); the offers' options first."""
     extrapolated = np.array([name == "extrapolated" for name in basis], dtype=bool)
     extrapolated &= np.isin(kind, [OptionKind.RENT.value, OptionKind.BUY.value])
-    outlasts = np.zeros(accelerators.shape, dtype=bool)
+    outlasts = np.zeros(shape, dtype=bool)
     outlasts[: len(offer)] = allowed.term_months[offer][:, None] > run_months
     yield outlasts
-    yield np.broadcast_to(extrapolated[:, None], accelerators.shape)
+    yield np.broadcast_to(extrapolated[:, None], shape)
     older = (allowed.staleness_count >= least for least in range(MOST_STALENESS, 0, -1))
     for weak in (allowed.is_floor_price, *older):
         is_weak = np.zeros(len(kind), dtype=bool)
         is_weak[: len(offer)] = weak[offer]
-        yield np.broadcast_to(is_weak[:, None], accelerators.shape)
-    yield accelerators > most[:, None]
+        yield np.broadcast_to(is_weak[:, None], shape)
+
+
+def _worth_quotes(usd: FloatArray, sound: BoolArray, most: FloatArray, assumptions: Assumptions) -> BoolArray:
+    """Return which options are worth the quotes that they take, as `planner.verdict.ranking.well_founded` judges it."""
+    least_usd = np.where(sound, usd, np.inf).min(axis=0)
+    is_listed = most >= assumptions["evidence.on_demand_accelerators"]
+    worth = usd < least_usd * (1 - assumptions["verdict.quotes_margin_share"])
+    return np.asarray(is_listed[:, None] & worth, dtype=bool)
 
 
 def _rented(

@@ -35,6 +35,8 @@ RIVALS = {
 """What a hosted API is held against."""
 OTHERS_TOLD = 3
 """Other accelerators whose count is told."""
+LATE_SHARE = 0.9
+"""A break-even later than this part of the horizon comes about by the resale."""
 WORTH_TELLING_SHARE = 0.05
 """Costs nearer than this are the same."""
 
@@ -82,31 +84,40 @@ def reasons(plan: Plan) -> tuple[Reason, ...]:
     """Return why the verdict is what it is, a sentence each; the weightiest first, since a short answer shows the first few."""
     chosen, once = plan.chosen, plan.workload.runs_once
     best = best_by_kind(plan.options)
-    deadline_hours = plan.workload.deadline_hours
+    deadline_hours = plan.in_force.deadline_hours
+    stated_hours = plan.workload.kind == "gpu_hours"
     said: tuple[tuple[Group, Sequence[str]], ...] = (
         (WHY, _percentiles(plan, chosen)),
         (RISK, _remarks(plan, RemarkCode.DEADLINE, RemarkCode.NO_SPARE)),
         (WHY, _remarks(plan, RemarkCode.TUNING)),
+        (RISK, _remarks(plan, RemarkCode.UNJOINED)),
         (RISK, _remarks(plan, *([] if plan.variants.readings else [RemarkCode.GIVEN_BACK]), RemarkCode.INTERCONNECT)),
         (WHY, _remarks(plan, RemarkCode.TRAINED, RemarkCode.MFU)),
         (WHY, _remarks(plan, RemarkCode.EMBEDDED, RemarkCode.VECTORS, RemarkCode.ONGOING)),
+        (WHY, _remarks(plan, RemarkCode.AUDIO)),
+        (ALTERNATIVES, _remarks(plan, RemarkCode.HOSTED)),
         (ALTERNATIVES, _passed_over(plan, once=once)),
         (WHY, _speed(plan, chosen, deadline_hours)),
         (WHY, _spares(plan, chosen)),
         (ALTERNATIVES, variant_texts(plan.variants)),
-        (RISK, _remarks(plan, RemarkCode.AVAILABILITY, RemarkCode.STARTS, RemarkCode.CHECKPOINTS)),
+        (ALTERNATIVES, _ownership(plan) if stated_hours else ()),
+        (RISK, _remarks(plan, RemarkCode.CHECKPOINTS, RemarkCode.STARTS, RemarkCode.AVAILABILITY)),
         (WHY, _sizing(chosen)),
         (ALTERNATIVES, _cheaper_not_recommended(chosen, plan.options, once=once)),
         (ALTERNATIVES, _processors(chosen, best, plan.refusals, once=once)),
-        (ALTERNATIVES, _other_counts(chosen, plan.options, deadline_hours)),
+        (ALTERNATIVES, _other_counts(chosen, plan.options, deadline_hours, once=once)),
         (ALTERNATIVES, _hosted(chosen, plan.options, once=once)),
         (ALTERNATIVES, _larger(chosen, plan.options)),
         (ALTERNATIVES, _owning(chosen, best, plan, once=once)),
-        (ALTERNATIVES, _remarks(plan, RemarkCode.OWNERSHIP, RemarkCode.DELIVERY)),
-        (ALTERNATIVES, _remarks(plan, RemarkCode.COMMITMENT)),
+        (ALTERNATIVES, () if stated_hours else _ownership(plan)),
         (WHY, _peak(chosen, plan.requirements.peak_flop_per_s)),
     )
     return tuple(Reason(group, text) for group, texts in said for text in texts)
+
+
+def _ownership(plan: Plan) -> list[str]:
+    """Say what owning costs item by item and puts at risk, and from how many hours on a commitment pays."""
+    return [*_remarks(plan, RemarkCode.OWNERSHIP, RemarkCode.DELIVERY), *_remarks(plan, RemarkCode.COMMITMENT)]
 
 
 def headline(plan: Plan) -> str:
@@ -160,7 +171,16 @@ def _ask_for_quotes(plan: Plan) -> str:
         else f"; owned servers {money(owned, once=once)} and {usd(owned.capex_usd)} USD capex"
     )
     what = f"{count(chosen.accelerators_total_count)} {chosen.accelerator}"
-    return f"Ask several sellers for quotes for {what}: at list prices, {guide}{also}."
+    return f"Ask several sellers for quotes for {what}: at list prices, {guide}{also}{_without_quotes(plan)}."
+
+
+def _without_quotes(plan: Plan) -> str:
+    """Say what the cheapest rent costs that takes no quotes, where there is one."""
+    rents = (option for option in plan.options if option.choosable and option.kind is OptionKind.RENT)
+    small = next((each for each in rents if each.accelerators_total_count <= each.most_accelerators), None)
+    if small is None or small.present_value_usd <= plan.chosen.present_value_usd:
+        return ""
+    return f"; without a contract, {_gpus(small)} at {_place(small)} cost {money(small, once=plan.workload.runs_once)}"
 
 
 def _verdict(plan: Plan) -> str:
@@ -335,7 +355,7 @@ def _peak(chosen: Option, peak_flop_per_s: float | None) -> list[str]:
     ]
 
 
-def _other_counts(chosen: Option, options: Sequence[Option], deadline_hours: float) -> list[str]:
+def _other_counts(chosen: Option, options: Sequence[Option], deadline_hours: float, *, once: bool) -> list[str]:
     """Say how many of the other accelerators the deadline asks for."""
     if not math.isfinite(deadline_hours) or chosen.accelerators_total_count <= 1:
         return []
@@ -344,7 +364,7 @@ def _other_counts(chosen: Option, options: Sequence[Option], deadline_hours: flo
         if option.choosable and option.kind is OptionKind.RENT and option.accelerator not in {None, chosen.accelerator}:
             cheapest.setdefault(str(option.accelerator), option)
     counts = [
-        f"{count(option.accelerators_total_count)} {name} ({duration(option.hours_per_run)}, {usd(option.present_value_usd)} USD)"
+        f"{count(option.accelerators_total_count)} {name} ({duration(option.hours_per_run)}, {usd(option.present_value_usd if once else option.usd_per_month)} USD{'' if once else ' a month'})"
         for name, option in list(cheapest.items())[:OTHERS_TOLD]
     ]
     if not counts:
@@ -376,6 +396,8 @@ def _processors(
     if nearest.machines_needed and nearest.machines_needed > 1:
         processor = nearest.machine.processor or "processors alone"
         machines_needed = f"{nearest.machines_needed:,} machines of {processor}"
+        if nearest.stage in {"max_gpus", "max_machines"}:  # so many are the reason
+            return [f"Without a GPU it would take {machines_needed}."]
         return [f"Without a GPU it would take {machines_needed}, and still: {note_text(nearest.reason)}."]
     return [f"Without a GPU it cannot be done: {note_text(nearest.reason)}."]
 
@@ -434,6 +456,8 @@ def _crossing(pair: BreakEvenPair, months: int) -> str:
     share = pair.utilisation_share
     if pair.month is not None:
         when = f"owning pays off from month {pair.month:.0f} on"
+        if pair.month > months * LATE_SHARE:
+            return f"{when} of {months}, only by its resale at the end"
         return f"{when}, at a utilization of {percent(share)} or more" if share else when
     would = []
     if share:

@@ -141,6 +141,7 @@ TEXTS: Mapping[NoteCode, str | Callable[..., str]] = {
     NoteCode.ACCELERATORS_ABOVE_LIMIT: _accelerators_above_limit,
     NoteCode.MACHINE_ABOVE_LIMIT: "one machine of {} is more than is allowed",
     NoteCode.CPU_MACHINES: "the {} would take {:,.0f} {} machines",
+    NoteCode.NOT_SO_MANY_JOINED: "no {:,} GPUs of {} can be joined into one job, within what is allowed",
     NoteCode.FLEET_TOO_LARGE: "the rate would take {:,} machines of {}",
     NoteCode.ONLY_SMALLER_WEIGHTS_FIT: "only {} weights fit; check the answers' quality before relying on them",
     NoteCode.IDLE_ACCELERATORS: "{:g} accelerators of the whole machines stay idle, and are paid for",

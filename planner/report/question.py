@@ -37,6 +37,7 @@ PHRASES = {
     "clips_per_day": "{} clips/day",
     "gpu": "{}",
     "count": "{} GPUs at the same time",
+    "gpu_count": "on {} GPUs",
     "hours_per_month": "{} hours a month",
     "countries": "in {}",
     "regions": "in {}",

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
-from planner.figures import bytes_text, count, duration, percent, significant, usd
+from planner.figures import bytes_text, count, duration, machines_text, percent, significant, usd
 from planner.report.wording import REASONS
 from planner.verdict.remarks import Remark, RemarkCode
 from planner.verdict.variants import OtherCount, OtherLimit, Reading, TwiceTheWork, Variants
@@ -25,7 +26,10 @@ def _deadline(hours: float, late: float, percentile: float, deadline: float) -> 
     )
 
 
-def _no_spare(machines: float) -> str:
+def _no_spare(machines: float, kind: str) -> str:
+    if kind != "serve":
+        which = "One server and no spare" if machines == 1 else f"None of the {machines:,.0f} servers is a spare"
+        return f"{which}: while one is repaired, its part of the work waits."
     if machines == 1:
         return "One machine and no spare: while it is down there is no service (serve.spare_replicas: 1 prices a second one)."
     return f"None of the {machines:,.0f} machines is a spare: when one fails, peaks are slower (serve.spare_replicas)."
@@ -92,8 +96,8 @@ def _availability(machines: float, provider: str) -> str:
 
 
 def _ownership(
-    capex: float, power: float, space: float, staff: float, upkeep: float, bridge: float, resale: float
-) -> str:
+    capex: float, power: float, space: float, staff: float, upkeep: float, bridge: float, resale: float, *owned: Any  # noqa: ANN401 - counts and names
+) -> str:  # fmt: skip
     items = {
         "power": power,
         "colocation": space,
@@ -102,7 +106,9 @@ def _ownership(
         "rent until delivery": bridge,
     }
     monthly = ", ".join(f"{name} {usd(cost)}" for name, cost in items.items() if cost > 0)
-    return f"Owning: {usd(capex)} USD capex, a month {monthly} USD, less {usd(resale)} USD of resale at the end."
+    instances, *machine, place = owned
+    what = f"{machines_text(int(instances), *machine)}, {place}"
+    return f"Owning {what}: {usd(capex)} USD capex; a month {monthly} USD; {usd(resale)} USD of resale at the end."
 
 
 def _delivery(lead: float, machines: float, spares: float) -> str:
@@ -140,6 +146,32 @@ STACK_WORDS = {
 }
 """Serving stacks in words."""
 
+
+def _unjoined(machines: float, each: float, count_gpus: float, usd_per_month: float, provider: str) -> str:
+    return (
+        f"These are {machines:,.0f} machines of {count(each)} GPU{'' if each == 1 else 's'}, not one of {count_gpus:,.0f} with a fast link "
+        f"between its GPUs: one of that size costs {usd(usd_per_month)} USD a month at {provider}."
+    )
+
+
+def _audio(hours: float, gb: float, usd_per_hour: float) -> str:
+    return (
+        f"{count(hours)} hours of audio are about {significant(gb):,g} GB to read and decode; an hour of audio costs "
+        f"{usd(usd_per_hour)} USD."
+    )
+
+
+def _hosted(kind: str, cost: float, price: float, low: float, high: float, as_of: str) -> str:
+    api, unit, total = {
+        "transcribe": ("speech", "hour of audio", "for all of it"),
+        "diffusion": ("image", "image", "a month"),
+    }[kind]
+    return (
+        f"A hosted {api} API costs about {usd(cost)} USD {total}, at {price:g} USD per {unit} ({low:g} to {high:g}; lists of {as_of}: "
+        "confirm it)."
+    )
+
+
 TEXTS: Mapping[RemarkCode, Callable[..., str]] = {
     RemarkCode.DEADLINE: _deadline,
     RemarkCode.NO_SPARE: _no_spare,
@@ -159,6 +191,9 @@ TEXTS: Mapping[RemarkCode, Callable[..., str]] = {
     RemarkCode.OWNERSHIP: _ownership,
     RemarkCode.COMMITMENT: _commitment,
     RemarkCode.TUNING: _tuning,
+    RemarkCode.UNJOINED: _unjoined,
+    RemarkCode.AUDIO: _audio,
+    RemarkCode.HOSTED: _hosted,
 }
 
 
@@ -182,7 +217,8 @@ def variant_texts(variants: Variants) -> tuple[str, ...]:
         said.append(f"More GPUs save time, not money: {'; '.join(map(_at_count, variants.at_other_counts))}.")
     if variants.at_twice_the_work is not None:
         said.append(_at_twice(variants.at_twice_the_work))
-    said += [_reading(each) for each in variants.readings]
+    if variants.readings:
+        said.append(f"{'; '.join(map(_reading, variants.readings))}.")
     return tuple(said)
 
 
@@ -194,7 +230,10 @@ def _at_limit(other: OtherLimit) -> str:
 
 
 def _at_count(other: OtherCount) -> str:
-    return f"{count(other.accelerators_total_count)} take {duration(other.hours_per_run)} and {usd(other.usd)} USD"
+    take = "takes" if other.accelerators_total_count == 1 else "take"
+    return (
+        f"{count(other.accelerators_total_count)} {take} {duration(other.hours_per_run)} and {usd(other.usd)} USD a run"
+    )
 
 
 def _at_twice(twice: TwiceTheWork) -> str:
@@ -212,6 +251,9 @@ def _at_twice(twice: TwiceTheWork) -> str:
 
 
 def _reading(reading: Reading) -> str:
-    back = "If idle machines can be given back (to be had again each time is not guaranteed on demand)"
-    how = back if reading.is_releasable else "If they have to be kept all month"
-    return f"{how}: {usd(reading.usd_per_month)} USD a month, {usd(reading.usd_per_useful_gpu_hour)} USD per used GPU-hour."
+    cost = f"{usd(reading.usd_per_month)} USD a month, {usd(reading.usd_per_useful_gpu_hour)} USD per used GPU-hour"
+    if reading.is_releasable:
+        return (
+            f"If idle machines can be given back: {cost}, and getting them back each time is not guaranteed on demand"
+        )
+    return f"if they have to be kept all month: {cost}"

@@ -11,6 +11,7 @@ from planner.figures import machines_text, significant, usd
 from planner.report.question import question_of
 from planner.report.table import Column, Drop, Table
 from planner.report.values import Record
+from planner.report.wording import brief_reason
 from planner.words import how_paid, label, seller
 
 __all__ = ["ShortAnswer", "next_step", "short_answer", "short_name"]
@@ -149,7 +150,9 @@ def alternatives_table(record: Record) -> Table:
     by_id = {option["id"]: option for option in record["options"]}
     chosen, once = record["verdict"]["option_id"], record.get("runs_once", False)
     named = record["verdict"].get("alternatives") or {}
-    rows = []
+    rows: list[tuple[str, ...]] = []
+    missing: dict[str, list[str]] = {}
+    barred: dict[str, str] = {}
     if chosen in by_id and chosen not in named.values():
         rows.append(_row("> Verdict", by_id[chosen], once=once))
     for sort, words in SORTS.items():
@@ -157,18 +160,14 @@ def alternatives_table(record: Record) -> Table:
         if option is not None:
             mark = "> " if option["id"] == chosen else "  " if option["choosable"] else "? "
             rows.append(_row(mark + words, option, once=once))
+            if mark == "? ":
+                barred[words] = ", ".join(brief_reason(each["code"]) for each in option["not_recommended"][:1])
         elif named and sort != "have":  # nothing is missing where nothing was stated
             why = (named.get("reason") or {}).get(sort) or NONE
-            rows.append(
-                (
-                    f"  {words}",
-                    f"- ({why.replace('none that does this work within the constraints', NONE)})",
-                    "-",
-                    "-",
-                    "-",
-                    "-",
-                )
-            )
+            missing.setdefault(why.replace("none that does this work within the constraints", NONE), []).append(words)
+    for why, sorts in missing.items():
+        name, what = (sorts[0], f"- ({why})") if len(sorts) == 1 else ("None", f"- {', '.join(sorts)}")
+        rows.append((f"  {name}", what, "-", "-", "-", "-"))
     columns = [
         Column(""),
         Column("Option"),
@@ -177,8 +176,10 @@ def alternatives_table(record: Record) -> Table:
         Column("Age", is_number=True, drop=Drop.SECOND),
         Column("Tier", drop=Drop.FIRST),
     ]
-    marks = {row[0][0] for row in rows}
-    notes = [words for mark, words in (("?", "? not recommended"), (">", "> the verdict")) if mark in marks][::-1]
+    notes = ["> the verdict"] if any(row[0][0] == ">" for row in rows) else []
+    if barred:
+        notes.append(f"? not recommended ({'; '.join(f'{words}: {why}' for words, why in barred.items())})")
+    notes += [f"None: {why}" for why, sorts in missing.items() if len(sorts) > 1]
     if any(row[3] != "-" for row in rows):
         notes.append("10 to 90 %: of draws of price, speed and demand")
     return without_empty(Table("", tuple(columns), tuple(rows), "; ".join(notes)))
@@ -192,7 +193,7 @@ def _row(words: str, option: Mapping[str, Any], *, once: bool) -> tuple[str, ...
     age = option.get("price_age_days")
     return (
         words,
-        short_name(option),
+        short_name(option).replace(" USD capex", " capex"),
         usd(cost["present_value_usd" if once else "usd_per_month"]),
         "-" if low is None or high is None else f"{usd(significant(low))} to {usd(significant(high))}",
         "-" if age is None else f"{age:,} d",

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from planner.figures import count, duration, machines_text, percent, significant, usd
+from planner.report.question import question_of
 from planner.report.short import SORTS, alternatives_table
 from planner.report.table import Column, Drop, Table
 from planner.report.values import Record
@@ -27,7 +28,7 @@ class View:
     Attributes
     ----------
     title : str
-        What was asked.
+        What was asked, with every value in force.
     headline : str
         The verdict, one sentence.
     because : tuple of str
@@ -63,8 +64,10 @@ def plan_view(record: Record, *, top: int = 12) -> View:
         Rows of the table of options.
     """
     shown = _shown(record, top)
+    question, defaults = question_of(record)
+    command = record["verdict"].get("command")
     return View(
-        title=record["title"],
+        title=f"{question}. Defaults: {defaults}." if defaults else question,
         headline=record["verdict"]["headline"],
         because=tuple(record["verdict"]["because"]),
         alternatives=_alternatives(record),
@@ -79,7 +82,7 @@ def plan_view(record: Record, *, top: int = 12) -> View:
             (Column("left", "options", is_number=True), Column("after")),
             tuple((count(step["offer_count"]), step["name"]) for step in record["funnel"]),
         ),
-        notes=tuple(record["notes"]),
+        notes=(*record["notes"], *([f"asked again by: {command}"] if command else [])),
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from planner.options.reason import Reason, ReasonCode
 from pricing.dates import Dropped
 
-__all__ = ["COMPONENTS", "dropped_text", "reason_text"]
+__all__ = ["COMPONENTS", "brief_reason", "dropped_text", "reason_text"]
 
 REASONS = {
     ReasonCode.RECLAIMABLE: "the provider can reclaim the machines at any time",
@@ -53,6 +53,42 @@ REASONS = {
         "its speed is extrapolated, since nothing similar has been measured: test it before you rely on it"
     ),
 }
+
+BRIEFLY = {
+    ReasonCode.RECLAIMABLE: "can be reclaimed",
+    ReasonCode.GANG_RECLAIMABLE: "can be reclaimed",
+    ReasonCode.NO_TIME_TO_REPEAT: "can be reclaimed",
+    ReasonCode.BLOCK_TOO_SHORT: "block too short",
+    ReasonCode.BLOCK_TOO_LARGE: "block too large",
+    ReasonCode.MARKETPLACE_ASK: "marketplace ask",
+    ReasonCode.FAR_BELOW_OTHERS: "unconfirmed price",
+    ReasonCode.SERVICE_AT_HOME: "at home",
+    ReasonCode.CONSUMER_LICENSE: "driver license",
+    ReasonCode.NEEDS_XLA: "needs XLA",
+    ReasonCode.TIER_B: "seller of tier B",
+    ReasonCode.TIER_C: "seller of tier C",
+    ReasonCode.TIER_D: "seller of tier D",
+    ReasonCode.QUANTITY: "takes a quote",
+    ReasonCode.QUOTES: "takes quotes",
+    ReasonCode.PRICE_OLD: "old price",
+    ReasonCode.UNDATED_PRICE: "undated price",
+    ReasonCode.MARGIN: "lead too small for what binds",
+    ReasonCode.CONFIDENCE: "binds, and not sure enough",
+    ReasonCode.PAYS_OFF_LATE: "pays off too late",
+    ReasonCode.OUTLASTS_RUN: "binds longer than the run",
+}
+"""Reasons in a word or three, for a legend; others as their code reads."""
+
+
+def brief_reason(code: str) -> str:
+    """Return why an option is not recommended, in a word or three.
+
+    Examples
+    --------
+    >>> brief_reason("tier_c"), brief_reason("single_run")
+    ('seller of tier C', 'single run')
+    """
+    return BRIEFLY.get(ReasonCode(code), code.replace("_", " "))
 
 
 COMPONENTS = {

@@ -28,4 +28,7 @@ def alternatives_of(options: Sequence[Option]) -> dict[str, Option | None]:
         All of a plan.
     """
     by_cost = sorted(options, key=lambda option: (option.present_value_usd, option.size, option.id))
-    return {name: next((option for option in by_cost if belongs(option)), None) for name, belongs in SORTS.items()}
+    found = {name: next((option for option in by_cost if belongs(option)), None) for name, belongs in SORTS.items()}
+    # What may not be recommended at home is held against nothing: where there is a server elsewhere, that is the one that would be owned.
+    housed = (each for each in by_cost if each.kind is OptionKind.BUY and (each.choosable or each.region != "at home"))
+    return {**found, "own": next(housed, found["own"])}

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 
+from planner.assumptions import Assumptions
 from planner.costs.inputs import RentInputs
 from planner.demand.workload import Constraints
 from planner.options.evidence import MOST_STALENESS
@@ -57,13 +58,20 @@ WEAKNESSES: tuple[Callable[[Option, int], Reason | None], ...] = (
 """What speaks against an option only where a rent without this weakness may be recommended; where all prices are old, the oldest go first."""
 
 
-def well_founded(options: Sequence[Option], *, age_days: Callable[[Option], int]) -> list[Option]:
+def well_founded(
+    options: Sequence[Option], assumptions: Assumptions, *, age_days: Callable[[Option], int]
+) -> list[Option]:
     """Return the options, those marked that rest on weaker ground than a rent that may be recommended.
+
+    A number of accelerators that takes a quote is no weakness where it costs less than all that takes none by
+    `verdict.quotes_margin_share`: then the quotes are worth asking for.
 
     Parameters
     ----------
     options : sequence of Option
         All of a workload.
+    assumptions : Assumptions
+        With that margin, and how many accelerators can be counted on without a quote.
     age_days : callable
         The age of an option's price.
     """
@@ -71,11 +79,18 @@ def well_founded(options: Sequence[Option], *, age_days: Callable[[Option], int]
     for weakness in WEAKNESSES:
         reasons = [weakness(option, age_days(option)) for option in marked]
         pairs = list(zip(marked, reasons, strict=True))
-        if any(o.choosable and o.kind is OptionKind.RENT and reason is None for o, reason in pairs):
+        sound = [o.present_value_usd for o, reason in pairs if o.choosable and o.kind is OptionKind.RENT and not reason]
+        if sound:
+            worth_usd = min(sound) * (1 - assumptions["verdict.quotes_margin_share"])
+            listed = assumptions["evidence.on_demand_accelerators"]
             marked = [
-                replace(option, not_recommended=(*option.not_recommended, reason)) if reason else option
+                replace(option, not_recommended=(*option.not_recommended, reason))
+                if reason and not (
+                    reason.code is ReasonCode.QUANTITY and option.most_accelerators >= listed and option.present_value_usd < worth_usd
+                )
+                else option
                 for option, reason in pairs
-            ]
+            ]  # fmt: skip
     return marked
 
 

@@ -13,7 +13,7 @@ from planner.demand.architecture import Architecture
 from planner.demand.memory import model_state_bytes_per_parameter
 from planner.demand.requirements import Requirements
 from planner.demand.volume import volume
-from planner.demand.workload import Embed, Finetune, Pretrain, Serve, Workload
+from planner.demand.workload import Diffusion, Embed, Finetune, GpuHours, Pretrain, Serve, Transcribe, Workload
 from planner.options.bridge import lead_months_of
 from planner.options.option import Option, OptionKind
 from planner.supply.calibration import Calibration
@@ -21,6 +21,7 @@ from planner.supply.evidence import slow_ratio
 from planner.supply.fleet import size
 from planner.supply.machines import Fleet
 from planner.supply.serving.stacks import TUNED_STACK, stack_named
+from planner.verdict.alternatives import alternatives_of
 from pricing.offers import PurchaseOption
 
 __all__ = ["Remark", "RemarkCode", "remarks_of", "tuning_remarks"]
@@ -50,6 +51,9 @@ class RemarkCode(StrEnum):
     OWNERSHIP = "ownership"
     COMMITMENT = "commitment"
     TUNING = "tuning"
+    UNJOINED = "unjoined"
+    AUDIO = "audio"
+    HOSTED = "hosted"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +94,8 @@ def remarks_of(
         *_reliability(workload, taken, assumptions),
         *_training(workload, taken, needs, assumptions),
         *_embedding(workload, taken, needs, assumptions),
+        *_media(workload, taken, assumptions),
+        *_unjoined(workload, taken, options),
         *_availability(taken, assumptions),
         *_ownership(taken, options, assumptions),
         *_commitment(taken, options, assumptions),
@@ -133,7 +139,7 @@ def _reliability(workload: Workload, taken: Option, assumptions: Assumptions) ->
         yield Remark(code=RemarkCode.DEADLINE, figures=(taken.hours_per_run, late, percentile, deadline))
     is_service = isinstance(workload.work, Serve) or (not workload.runs_once and taken.kind is OptionKind.BUY)
     if fleet is not None and is_service and not fleet.spare_instance_count:
-        yield Remark(code=RemarkCode.NO_SPARE, figures=(float(fleet.instance_count),))
+        yield Remark(code=RemarkCode.NO_SPARE, figures=(float(fleet.instance_count), workload.kind))
 
 
 def _training(workload: Workload, taken: Option, needs: Requirements, assumptions: Assumptions) -> Iterator[Remark]:
@@ -182,6 +188,48 @@ def _embedding(workload: Workload, taken: Option, needs: Requirements, assumptio
         yield Remark(code=RemarkCode.ONGOING, figures=(per_million,))
 
 
+def _media(workload: Workload, taken: Option, assumptions: Assumptions) -> Iterator[Remark]:
+    """Yield what the audio takes beside the GPUs, and what speech and images cost at those who host such models."""
+    match workload.work:
+        case Transcribe() as work:
+            gb = work.audio_hours * 3600.0 * assumptions["transcribe.audio_kbit_per_s"] / 8e6
+            once_usd = (
+                taken.present_value_usd if workload.runs_once else taken.usd_per_month / (workload.runs_per_month or 1)
+            )
+            yield Remark(code=RemarkCode.AUDIO, figures=(work.audio_hours, gb, once_usd / work.audio_hours))
+            name, amount = "transcribe.hosted_usd_per_audio_hour", work.audio_hours
+        case Diffusion() as work:
+            name, amount = (
+                "diffusion.hosted_usd_per_image",
+                work.images_per_day * assumptions["money.hours_per_month"] / 24.0,
+            )
+        case _:
+            return
+    price = assumptions[name]
+    row = assumptions.rows[name]
+    yield Remark(code=RemarkCode.HOSTED, figures=(workload.kind, amount * price, price, row.low, row.high, row.as_of))
+
+
+def _unjoined(workload: Workload, taken: Option, options: Sequence[Option]) -> Iterator[Remark]:
+    """Yield that single GPUs are not one machine, where one of as many is asked for, and what the cheapest such machine costs."""
+    work = workload.work
+    if not isinstance(work, GpuHours) or taken.kind is not OptionKind.RENT or taken.accelerator_count >= work.count:
+        return
+    whole = next(
+        (each for each in options if each.choosable and each.kind in RENTED and each.accelerator_count >= work.count),
+        None,
+    )
+    if whole is not None:
+        figures = (
+            float(taken.instance_count),
+            taken.accelerator_count,
+            float(work.count),
+            whole.usd_per_month,
+            whole.provider,
+        )
+        yield Remark(code=RemarkCode.UNJOINED, figures=figures)
+
+
 def _availability(taken: Option, assumptions: Assumptions) -> Iterator[Remark]:
     """Yield what a rent by the hour leaves open: getting machines back each morning, starting them, having them at all."""
     inputs = taken.book
@@ -201,8 +249,7 @@ def _availability(taken: Option, assumptions: Assumptions) -> Iterator[Remark]:
 
 def _ownership(taken: Option, options: Sequence[Option], assumptions: Assumptions) -> Iterator[Remark]:
     """Yield what the best owned servers cost item by item, and what delivery and failure put at risk."""
-    owned = next((option for option in options if option.kind is OptionKind.BUY and option.region != "at home"), None)
-    owned = taken if taken.kind is OptionKind.BUY else owned
+    owned = taken if taken.kind is OptionKind.BUY else alternatives_of(options)["own"]
     if owned is None or not isinstance(owned.book, BuyInputs) or owned.book.run_hours:
         return
     months = owned.timeline.months
@@ -220,6 +267,11 @@ def _ownership(taken: Option, options: Sequence[Option], assumptions: Assumption
             mean("support", "spares", "software"),
             mean("bridge_rent", "bridge_ahead"),
             -mean("resale") * months,
+            float(owned.instance_count),
+            owned.instance_type,
+            owned.accelerator_count,
+            owned.accelerator or "",
+            owned.region,
         ),
     )
     lead = lead_months_of(assumptions)

@@ -126,6 +126,7 @@ class Supply:
         )  # fmt: skip
         founded = well_founded(
             [*rented, *owned, *hosted, *tuned, *free, *held],
+            numbers,
             age_days=lambda option: self.evidence.age_days(option.priced_on),
         )
         return ranked(founded, constraints)

@@ -48,7 +48,7 @@ class OtherLimit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OtherCount:
-    """A run on fewer or more of the machines of the verdict, at its price."""
+    """One run on fewer or more of the machines of the verdict, at its price."""
 
     accelerators_total_count: float
     hours_per_run: float
@@ -221,6 +221,9 @@ def _at_other_counts(workload: Workload, taken: Option, supply: Supply) -> tuple
         return ()
     stretch, start_hours = hours / fleet.busy_hours_per_run, supply.assumptions["rent.start_hours"]
     machine, total, found = fleet.machine, taken.accelerators_total_count, []
+    run_usd = taken.present_value_usd
+    if workload.runs_per_month:
+        run_usd = taken.usd_per_month / workload.runs_per_month
     gpu_usd_per_hour = price_usd * fleet.instance_count / total if total else 0.0
     for ratio in COUNT_RATIOS:
         gpus = round(total * ratio)
@@ -234,7 +237,7 @@ def _at_other_counts(workload: Workload, taken: Option, supply: Supply) -> tuple
         if isinstance(other, Fleet) and other.busy_hours_per_run:
             run_hours = other.busy_hours_per_run * stretch
             gpu_hours = (run_hours + start_hours) * gpus - (hours + start_hours) * total
-            usd = taken.present_value_usd + gpu_hours * gpu_usd_per_hour
+            usd = run_usd + gpu_hours * gpu_usd_per_hour
             found.append(OtherCount(accelerators_total_count=gpus, hours_per_run=run_hours, usd=usd))
     return tuple(found)
 

@@ -105,3 +105,14 @@ def test_bundled_from_prices_are_flagged() -> None:
         for offer in load_bundled().offers
         if offer.instance_type.endswith("from)") and "floor_price" not in offer.flags
     ]
+
+
+def test_a_contract_is_worth_asking_for_where_it_is_much_cheaper_than_what_takes_none() -> None:
+    """72 GPUs: more than can be had on demand; committed ones can, at a price."""
+    bound: dict[str, object] = {"purchase_option": PurchaseOption.RESERVED_1Y, "term_months": 12}
+    by_the_hour = _offer("by the hour", 24.0, 8.0)
+    near = _plan(by_the_hour, _offer("bound", 26.0, 8.0, **bound), count=72, hours=730)
+    far = _plan(by_the_hour, _offer("bound", 40.0, 8.0, **bound), count=72, hours=730)
+    assert (near.chosen.instance_type, near.verdict.status) == ("bound", "ask_for_quotes")
+    assert (far.chosen.instance_type, far.verdict.status) == ("by the hour", "ask_for_quotes")
+    assert "without a contract, 72 x H100-SXM" in headline(far)

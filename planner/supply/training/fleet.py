@@ -96,6 +96,10 @@ def size_training(
         if fixed_machines is not None:
             count = np.full(len(most), float(fixed_machines))
             outcome = outcome_of(scene, count)
+        elif job.work.gpu_count is not None:
+            count = np.maximum(np.ceil(job.work.gpu_count / scene.here.count), 1.0)
+            most = np.where((count <= most) & ~scene.here.is_cpu, count, 0.0)
+            outcome = outcome_of(scene, count)
         else:
             count, outcome = _fewest(scene, most, job.deadline_s)
         for row, machine in enumerate(machines):
@@ -195,6 +199,9 @@ def _best(
     job = scene.job
     deadline_s = math.inf if fixed else job.deadline_s
     allowed = mine[most[mine] >= 1]
+    if not allowed.size and job.work.gpu_count is not None:
+        reason = Note(NoteCode.NOT_SO_MANY_JOINED, (job.work.gpu_count, machine.label))
+        return Refusal(machine=machine, stage="interconnect", reason=reason)
     if not allowed.size:
         reason = Note(NoteCode.MACHINE_ABOVE_LIMIT, (machine.label,))
         return Refusal(machine=machine, stage="max_gpus", reason=reason)
