@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import usage_tables
 
 from planner.engine import Engine
 from planner.report.notes import note_texts
@@ -137,7 +138,7 @@ def test_decimals_naive_times_and_tags_as_a_map_are_read(
     for name in ("EffectiveCost", "ListCost", "BilledCost"):
         place = table.column_names.index(name)
         table = table.set_column(place, name, table[name].cast(pa.decimal128(30, 12)))
-    for name in bills.TIMES:
+    for name in usage_tables.TIMES:
         place = table.column_names.index(name)
         table = table.set_column(place, name, table[name].cast(pa.timestamp("us")))
     import json
