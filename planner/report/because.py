@@ -83,11 +83,13 @@ def _whole(option: Option) -> str:
 def reasons(plan: Plan) -> tuple[Reason, ...]:
     """Return why the verdict is what it is, a sentence each; the weightiest first, since a short answer shows the first few."""
     chosen, once = plan.chosen, plan.workload.runs_once
+    is_hosted = chosen.kind is OptionKind.API
     best = best_by_kind(plan.options)
     deadline_hours = plan.in_force.deadline_hours
     stated_hours = plan.workload.kind == "gpu_hours"
     said: tuple[tuple[Group, Sequence[str]], ...] = (
         (WHY, _percentiles(plan, chosen)),
+        (WHY, _by_the_token(chosen, plan.options)),
         (RISK, _remarks(plan, RemarkCode.DEADLINE, RemarkCode.NO_SPARE)),
         (WHY, _remarks(plan, RemarkCode.TUNING)),
         (RISK, _remarks(plan, RemarkCode.UNJOINED)),
@@ -99,7 +101,7 @@ def reasons(plan: Plan) -> tuple[Reason, ...]:
         (ALTERNATIVES, _passed_over(plan, once=once)),
         (WHY, _speed(plan, chosen, deadline_hours)),
         (WHY, _spares(plan, chosen)),
-        (ALTERNATIVES, variant_texts(plan.variants)),
+        (ALTERNATIVES, () if is_hosted else variant_texts(plan.variants)),
         (ALTERNATIVES, _ownership(plan) if stated_hours else ()),
         (RISK, _remarks(plan, RemarkCode.CHECKPOINTS, RemarkCode.STARTS, RemarkCode.AVAILABILITY)),
         (WHY, _sizing(chosen)),
@@ -110,6 +112,7 @@ def reasons(plan: Plan) -> tuple[Reason, ...]:
         (ALTERNATIVES, _larger(chosen, plan.options)),
         (ALTERNATIVES, _owning(chosen, best, plan, once=once)),
         (ALTERNATIVES, () if stated_hours else _ownership(plan)),
+        (ALTERNATIVES, variant_texts(plan.variants) if is_hosted else ()),
         (WHY, _peak(chosen, plan.requirements.peak_flop_per_s)),
     )
     return tuple(Reason(group, text) for group, texts in said for text in texts)
@@ -417,6 +420,16 @@ def _hosted(chosen: Option, options: Sequence[Option], *, once: bool) -> list[st
     if api.instance_type.startswith(TUNING):
         return [f"A hosted fine-tune at {seller(api.provider)} costs {money(api, once=once)} ({price}{reason})."]
     return [f"The same model per token at {seller(api.provider)} costs {money(api, once=once)} ({price}{reason})."]
+
+
+def _by_the_token(chosen: Option, options: Sequence[Option]) -> list[str]:
+    """Say why to pay by the token: how much of the cheapest rented GPUs would be used."""
+    rents = (option for option in options if option.kind is OptionKind.RENT and option.choosable)
+    rent = next(rents, None) if chosen.kind is OptionKind.API else None
+    if rent is None or rent.fleet is None:
+        return []
+    used = percent(rent.fleet.utilisation_share)
+    return [f"The cheapest rented GPUs would be {used} utilized on average; by the token you pay only for use."]
 
 
 def _passed_over(plan: Plan, *, once: bool) -> list[str]:
