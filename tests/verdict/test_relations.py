@@ -107,10 +107,12 @@ def ids_are_unique_and_the_verdict_may_be_recommended(
 
 
 def a_cheaper_option_that_was_not_taken_says_why(_w: dict[str, Any], plan: Plan, _: random.Random) -> Iterator[str]:
-    told = {name for name, _reason in plan.verdict.passed_over}
+    passed_over = {name for name, _reason in plan.verdict.passed_over}
+    # What speaks against the cheapest of a sort speaks against all of it.
+    told = {(option.kind, option.binds) for option in plan.options if option.id in passed_over}
     for option in plan.options:
         is_cheaper = option.present_value_usd < plan.chosen.present_value_usd / HAIR
-        if is_cheaper and option.choosable and option.id not in told:
+        if is_cheaper and option.choosable and (option.kind, option.binds) not in told:
             yield f"{option.id} is cheaper, and no reason is told"
 
 
