@@ -89,9 +89,9 @@ def reasons(plan: Plan) -> tuple[Reason, ...]:
     stated_hours = plan.workload.kind == "gpu_hours"
     said: tuple[tuple[Group, Sequence[str]], ...] = (
         (WHY, _percentiles(plan, chosen)),
-        (WHY, _by_the_token(chosen, plan.options)),
         (RISK, _remarks(plan, RemarkCode.DEADLINE, RemarkCode.NO_SPARE)),
         (WHY, _remarks(plan, RemarkCode.TUNING)),
+        (WHY, _by_the_token(chosen, plan.options)),
         (RISK, _remarks(plan, RemarkCode.UNJOINED)),
         (RISK, _remarks(plan, *([] if plan.variants.readings else [RemarkCode.GIVEN_BACK]), RemarkCode.INTERCONNECT)),
         (WHY, _remarks(plan, RemarkCode.TRAINED, RemarkCode.MFU)),
