@@ -139,7 +139,7 @@ def _weaknesses(
 
 def _worth_quotes(usd: FloatArray, sound: BoolArray, most: FloatArray, assumptions: Assumptions) -> BoolArray:
     """Return which options are worth the quotes that they take, as `planner.verdict.ranking.well_founded` judges it."""
-    least_usd = np.where(sound, usd, np.inf).min(axis=0)
+    least_usd = usd.min(axis=0, where=sound, initial=np.inf)
     is_listed = most >= assumptions["evidence.on_demand_accelerators"]
     worth = usd < least_usd * (1 - assumptions["verdict.quotes_margin_share"])
     return np.asarray(is_listed[:, None] & worth, dtype=bool)
