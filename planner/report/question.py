@@ -187,7 +187,7 @@ def question_of(record: Record) -> tuple[str, str]:
         and not key.startswith("model")
         and value not in SAYS_NOTHING
         and not _is_empty(value)
-        and not (key == "own.country" and record["workload"]["own"]["place"] not in SITES)
+        and not (key == "own.country" and (record["workload"].get("own") or {}).get("place") not in SITES)
         and "defaults" in record
     ]
     return ", ".join([record["title"], *more]), ", ".join(_phrase(key, value) for key, value in defaults.items())
