@@ -77,7 +77,7 @@ def headline(decision: Decision) -> str:
     if decision.holds_share is not None:
         text += (
             f"; between {usd(decision.saving_low_usd_per_month)} and {usd(decision.saving_high_usd_per_month)} in 8 of 10 "
-            f"resamples; in {percent(decision.holds_share)} of them nothing else, keeping what there is included, would be over 5 % cheaper"
+            f"resamples; in {percent(decision.holds_share)} of them no mix chosen with hindsight, nor keeping what there is, would be over 5 % cheaper"
         )
     elif decision.is_short:
         text += "; the record is too short to say how sure that is"
