@@ -168,7 +168,7 @@ def read_name(text: str) -> Name:
             model.append(word)
     key = "".join(model)
     key = SYNONYMS.get(key, key)
-    whole = next((card for card in SOLD_IN_EDITIONS if key.removeprefix(card) in {"", *EDITIONS}), "")
+    whole = next((card for card in SOLD_IN_EDITIONS if key in {card, *(card + edition for edition in EDITIONS)}), "")
     if whole:
         told = EDITIONS.get(key.removeprefix(whole)) or next((EDITIONS[word] for word in words if word in EDITIONS), "")
         key, form = whole, told or "any" * (form == "any")

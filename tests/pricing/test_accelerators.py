@@ -104,6 +104,12 @@ def test_a_name_that_means_several_asks_which(text: str, listed: list[str]) -> N
     assert not any(f" {family} (" in caught.value.message for family in families())
 
 
+@pytest.mark.parametrize("text", ["", "NVIDIA", "nvidia gpu", "server", "workstation"])
+def test_a_maker_or_an_edition_alone_is_no_accelerator(text: str) -> None:
+    with pytest.raises(PricingError, match="unknown accelerator"):
+        resolve(text)
+
+
 @pytest.mark.parametrize(
     ("text", "near"),
     [
