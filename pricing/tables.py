@@ -169,7 +169,7 @@ def _header_faults(header: list[str], wanted: dict[str, Column]) -> list[str]:
     for name in header:
         if name not in wanted:
             near = difflib.get_close_matches(name, wanted, n=1)
-            faults.append(f"line 1: unknown column {name!r}" + (f"; did you mean {near[0]}?" if near else ""))
+            faults.append(f"line 1: unknown column {name[:60]!r}" + (f"; did you mean {near[0]}?" if near else ""))
         elif header.count(name) > 1:
             faults.append(f"line 1: the column {name} stands twice")
     faults += [

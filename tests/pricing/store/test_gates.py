@@ -48,7 +48,7 @@ def bring(file_engine: DuckDbEngine, tmp_path: Path) -> Import:
         (line("x", 14_000.0), "outside"),  # a month's price
         (line("good", 25.0, option="spot", interruptible="true"), "spot at 25 above on-demand at 19.2"),
         (line("good", 19.9), "two prices"),
-        (line("x", 20.5).replace("2026-11-01", "2031-01-01"), "after today"),
+        (line("x", 20.5).replace("2026-11-01", "2199-01-01"), "after today"),
     ],
 )
 def test_a_row_that_no_gate_passes_is_told_and_left_out(
