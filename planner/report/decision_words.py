@@ -87,8 +87,8 @@ def note_said(note: Note) -> str:
             )
         case "not_bought":
             return (
-                f"nothing is bought for {', '.join(note.names)}: it would have to cost {percent(amounts[0])} less than what binds nobody, and "
-                f"less than everything else in {percent(amounts[1])} of the resamples (verdict.buy_margin_share, verdict.least_confidence_share)"
+                f"nothing is bought for {', '.join(note.names)}: a purchase has to cost {percent(amounts[0])} less than today's bill and than capacity by the hour, and "
+                f"less than every other mix in {percent(amounts[1])} of the resamples (verdict.buy_margin_share, verdict.least_confidence_share)"
             )
         case "owned":
             return f"an owned server stands in colocation over {amounts[0]:.0f} months and is counted as if delivered at once"
