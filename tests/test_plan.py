@@ -57,7 +57,7 @@ def test_the_json_of_each_example_keeps_the_published_schema(name: str, plan_of:
 
 @pytest.mark.parametrize("name", WORKLOADS)
 def test_options_are_ranked_recommendable_first_then_hints_each_by_cost(name: str, plan_of: PlanOf) -> None:
-    costs = [(not option.choosable, option.present_value_usd) for option in plan_of(name).options]
+    costs = [(not option.choosable, float(f"{option.present_value_usd:.8g}")) for option in plan_of(name).options]
     assert costs == sorted(costs)
 
 

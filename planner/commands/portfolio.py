@@ -205,7 +205,7 @@ def _tell(result: PortfolioResult, target: Path | None, talk: Talk) -> None:
     rate = result.evaluations / result.work_s if result.work_s > 0 else 0.0
     talk.detail(
         f"{result.shapes:,} shapes of work, {result.evaluations:,} options weighed ({rate:,.0f} a second), "
-        f"{result.near:,} near ties told apart, {result.one_by_one:,} planned one by one; "
+        f"{result.one_by_one:,} planned one by one; "
         f"read {result.read_s:.1f} s, worked {result.work_s:.1f} s ({result.core_s:.1f} s of all workers), rest {result.rest_s:.1f} s"
     )
 
@@ -234,7 +234,6 @@ def _record(result: PortfolioResult, target: Path | None) -> dict[str, Any]:
         "work": {
             "shapes": result.shapes,
             "evaluations": result.evaluations,
-            "near_ties": result.near,
             "planned_one_by_one": result.one_by_one,
             "blocks": result.blocks,
             "blocks_kept": result.kept_blocks,

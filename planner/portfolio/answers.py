@@ -19,7 +19,7 @@ from planner.options.option import OptionKind
 from planner.options.place import assumptions_at, own_place
 from planner.options.sized import asked_of_processors
 from planner.portfolio.choice import Choices, choices_of
-from planner.portfolio.exact import break_even_month, chosen_by_plan, first_by_plan
+from planner.portfolio.contenders import Contenders
 from planner.portfolio.groups import Group, fleets_of, group_of, money_key, physics_key
 from planner.portfolio.market import AllowedMarket, Market
 from planner.portfolio.option_table import OptionTable
@@ -70,16 +70,14 @@ class Answers:
         One for each workload, with the columns of `planner.portfolio.result`.
     pools : dict of str to Pool
         Machines that several workloads could share.
-    shapes, evaluations, near, one_by_one : int
-        Shapes of work; options weighed, for all workloads together; decisions left to the single plan's arithmetic; workloads
-        planned one by one.
+    shapes, evaluations, one_by_one : int
+        Shapes of work; options weighed, for all workloads together; workloads planned one by one.
     """
 
     rows: list[dict[str, Any]] = field(default_factory=list)
     pools: dict[str, Pool] = field(default_factory=dict)
     shapes: int = 0
     evaluations: int = 0
-    near: int = 0
     one_by_one: int = 0
 
 
@@ -178,29 +176,17 @@ def _answer_group(
     work = work_of(group, fleets, costs)
     options = option_table(group, allowed, work, costs, market)
     answers.evaluations += options.is_open.size
-    told: dict[tuple[bytes, ...], int] = {}
-
-    def exact(rows: NDArray[np.intp], column: int) -> int:
-        # Equal machines in equal hours cost the same, whoever asks.
-        figures = (options.instance_count, options.on_hours, options.hours_per_run)
-        key = (rows.tobytes(), *(figure[rows, column].tobytes() for figure in figures))
-        if key not in told:
-            workload = group.workloads[column]
-            told[key] = first_by_plan(options, rows.tolist(), workload, column, allowed, work, costs)
-        return told[key]
-
+    contenders = Contenders(options=options, allowed=allowed, work=work, costs=costs, market=market)
     taken: dict[tuple[bytes, ...], tuple[int, frozenset[tuple[str, bool]]]] = {}
 
     def bound(rows: NDArray[np.intp], column: int) -> tuple[int, frozenset[tuple[str, bool]]]:
         figures = (options.instance_count, options.on_hours, options.present_value_usd)
         key = (rows.tobytes(), *(figure[rows, column].tobytes() for figure in figures))
         if key not in taken:
-            workload = group.workloads[column]
-            taken[key] = chosen_by_plan(options, rows.tolist(), workload, column, allowed, work, costs, market)
+            taken[key] = contenders.chosen(rows.tolist(), group.workloads[column], column)
         return taken[key]
 
-    found = choices_of(options, exact, bound)
-    answers.near += found.near
+    found = choices_of(options, bound)
     refused = _refused_for_dates(options, found, group, market)
     for column, one in enumerate(asked):
         if column in refused:
@@ -219,7 +205,7 @@ def _answer_group(
             and options.present_value_usd[rent, column] >= options.present_value_usd[owned, column]
             and options.kind[chosen] in {OptionKind.RENT, OptionKind.BUY}
         ):
-            month = break_even_month(options, rent, owned, group.workloads[column], column, allowed, work, costs)
+            month = contenders.break_even_month(rent, owned, group.workloads[column], column)
         answers.rows.append(_answer(one, options, chosen, runner_up, column, month, runs_once=group.first.runs_once))
     add_to_pools(answers.pools, group, options, found.chosen)
 

@@ -67,7 +67,7 @@ class Report:
 
     Attributes
     ----------
-    number, rows, shapes, evaluations, near, one_by_one : int
+    number, rows, shapes, evaluations, one_by_one : int
         See `planner.portfolio.answers.Answers`.
     core_s : float
         Of the processor.
@@ -79,7 +79,6 @@ class Report:
     rows: int
     shapes: int
     evaluations: int
-    near: int
     one_by_one: int
     core_s: float
     pools: dict[str, Pool]
@@ -151,7 +150,6 @@ def report_of(number: int, answers: Answers, seconds: float) -> Report:
         rows=len(answers.rows),
         shapes=answers.shapes,
         evaluations=answers.evaluations,
-        near=answers.near,
         one_by_one=answers.one_by_one,
         core_s=seconds,
         pools=answers.pools,
@@ -211,7 +209,6 @@ def work_rows(rows: Sequence[Row], market: Market) -> Answers:
             part = _by_its_own_plan(one, market)
         whole.rows += part.rows
         whole.evaluations += part.evaluations
-        whole.near += part.near
         united(part.pools, whole.pools)
         whole.one_by_one += 1
     return whole

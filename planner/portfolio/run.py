@@ -55,7 +55,7 @@ class PortfolioResult:
         What workloads that share machines would pay together.
     output : Path or None
         Where all answers stand.
-    shapes, evaluations, near, one_by_one : int
+    shapes, evaluations, one_by_one : int
         See `planner.portfolio.answers.Answers`.
     read_s, work_s, core_s, rest_s : float
         Seconds of reading, of working out (on the clock, and of all workers together), and of putting together.
@@ -68,7 +68,6 @@ class PortfolioResult:
     output: Path | None
     shapes: int
     evaluations: int
-    near: int
     one_by_one: int
     read_s: float
     work_s: float
@@ -148,7 +147,6 @@ def plan_portfolio(
         output=output,
         shapes=sum(report.shapes for report in reports),
         evaluations=sum(report.evaluations for report in reports),
-        near=sum(report.near for report in reports),
         one_by_one=sum(report.one_by_one for report in reports),
         read_s=read_s,
         work_s=work_s,

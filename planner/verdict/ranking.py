@@ -7,15 +7,21 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 
+import numpy as np
+
 from planner.assumptions import Assumptions
 from planner.costs.inputs import RentInputs
+from planner.costs.timeline import FloatArray
 from planner.demand.workload import Constraints
 from planner.options.evidence import MOST_STALENESS
 from planner.options.option import Option, OptionKind
 from planner.options.reason import Reason, ReasonCode
 from planner.supply.fleet import HOURS_PER_MONTH
 
-__all__ = ["ranked", "well_founded"]
+__all__ = ["SAME_SHARE", "alike", "ranked", "well_founded"]
+
+SAME_SHARE = 1e-9
+"""Costs that differ by less are the same: the rest is the rounding of sums in another order."""
 
 MACHINES = frozenset({OptionKind.RENT, OptionKind.BUY})
 
@@ -94,10 +100,30 @@ def well_founded(
     return marked
 
 
+def alike(figures: FloatArray) -> FloatArray:
+    """Return whole numbers, in the order of the figures, that are equal for figures which are the same but for rounding.
+
+    Examples
+    --------
+    >>> a, b, c = alike(np.array([0.1 + 0.2, 0.3, 0.3001]))
+    >>> bool(a == b), bool(b < c)
+    (True, True)
+    """
+    # Round amounts lie nowhere near the ends of these steps, which are no round numbers.
+    return np.asarray(np.rint(np.arcsinh(figures) / SAME_SHARE))
+
+
 def ranked(options: Sequence[Option], constraints: Constraints) -> tuple[Option, ...]:
-    """Return the options within the budget: those that may be recommended first, then the others; each cheapest first."""
+    """Return the options within the budget: those that may be recommended first, then the others; each cheapest first.
+
+    Of options that cost the same the smaller one goes first, then the one that is done sooner, then the one first in the alphabet.
+    """
     budget = constraints.max_usd_per_month
     kept = [option for option in options if budget is None or option.usd_per_month <= budget]
-    return tuple(
-        sorted(kept, key=lambda o: (not o.choosable, o.present_value_usd, o.size, o.hours_per_run or 0.0, o.id))
+    costs = alike(np.array([option.present_value_usd for option in kept])).tolist()
+    hours = alike(np.array([option.hours_per_run or 0.0 for option in kept])).tolist()
+    order = sorted(
+        zip(kept, costs, hours, strict=True),
+        key=lambda each: (not each[0].choosable, each[1], each[0].size, each[2], each[0].id),
     )
+    return tuple(option for option, _, _ in order)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -45,8 +46,9 @@ def test_a_from_price_is_recommended_only_where_no_machine_has_a_price() -> None
     assert _plan(from_price).verdict.option_id == "lambda/us-east-1/H100_(per_GPU,_from)/on_demand"
 
 
-def test_at_one_price_a_node_of_eight_comes_before_eight_machines() -> None:
-    plan = _plan(_offer("a single", 3.0), _offer("node", 24.0, 8.0), count=8)
+@pytest.mark.parametrize("node_usd", [24.0, math.nextafter(24.0, 25.0)])
+def test_at_one_price_but_for_rounding_a_node_of_eight_comes_before_eight_machines(node_usd: float) -> None:
+    plan = _plan(_offer("a single", 3.0), _offer("node", node_usd, 8.0), count=8)
     assert plan.verdict.option_id == "lambda/us-east-1/node/on_demand"
 
 

@@ -23,7 +23,7 @@ from planner.supply.calibration import Calibration, default_calibration
 from planner.supply.evidence import basis_and_evidence, slow_ratio
 from planner.supply.fleet import HOURS_PER_MONTH, size
 from planner.supply.hardware import hardware
-from planner.supply.machines import Fleet, Machine
+from planner.supply.machines import Fleet, Layout, Machine, Performance, Range
 from planner.supply.serving.candidates import MOST_FLEET, Demand, demand_of, format_choices, spare_machines
 from planner.supply.serving.capacity import replicas_for
 from planner.supply.serving.replica_rates import Prospects, prospects
@@ -57,6 +57,21 @@ class Fleets:
     elastic_share: FloatArray
     utilisation_share: FloatArray
     basis: tuple[str, ...]
+
+    def at(self, machine: Machine, row: int, column: int) -> Fleet:
+        """Return one cell as a fleet of which all is told but its speed."""
+        busy = float(self.busy_hours_per_run[row, column])
+        unasked = Range(low=1.0, typical=1.0, high=1.0)
+        return Fleet(
+            machine=machine,
+            instance_count=int(self.instance_count[row, column]),
+            layout=Layout(precision="stated"),
+            performance=Performance(rate_per_s=unasked, rate_unit="", bound="stated", basis=self.basis[row]),
+            accelerators_used=float(self.accelerators_used[row, column]),
+            busy_hours_per_run=None if np.isnan(busy) else busy,
+            elastic_share=float(self.elastic_share[row, column]),
+            utilisation_share=float(self.utilisation_share[row, column]),
+        )
 
 
 def nothing(machine_count: int, size_count: int) -> Fleets:
