@@ -2,24 +2,64 @@
 
 from __future__ import annotations
 
+import csv
 import re
 import shlex
 from collections.abc import Mapping, Sequence
+from functools import cache
+from importlib import resources
+from typing import NamedTuple
 
 from planner.demand.precision import CACHE_FORMATS, Precision
 from planner.intake.draft import Draft
 
-__all__ = ["draft_of_engine", "engine_words"]
+__all__ = ["EngineOption", "draft_of_engine", "engine_options", "engine_words"]
 
 ALIASES = {
     "tp": "tensor-parallel-size", "tp-size": "tensor-parallel-size", "pp-size": "pipeline-parallel-size", "dp-size": "data-parallel-size", "dp": "data-parallel-size",
     "model-path": "model", "context-length": "max-model-len", "max-running-requests": "max-num-seqs", "q": "quantization", "pp": "pipeline-parallel-size",
 }  # fmt: skip
 PARALLEL = ("tensor-parallel-size", "pipeline-parallel-size", "data-parallel-size")
-FORMATS = {"bfloat16": "bf16", "half": "fp16", "float16": "fp16", "float32": "fp32", "float": "fp32", "bitsandbytes": "nf4", "modelopt": "fp8", "modelopt_fp4": "nvfp4"}  # fmt: skip
+FORMATS = {
+    "bfloat16": "bf16", "half": "fp16", "float16": "fp16", "float32": "fp32", "float": "fp32", "bitsandbytes": "nf4", "modelopt": "fp8", "modelopt_fp8": "fp8", "modelopt_fp4": "nvfp4",
+    "nvfp4_online": "nvfp4", "fp8_per_tensor": "fp8", "fp8_per_block": "fp8", "fp8_per_channel": "fp8", "w8a8_fp8": "fp8", "w8a8_int8": "int8",
+    "int8_per_channel_weight_only": "int8", "auto_awq": "awq", "auto_gptq": "gptq", "gpt_oss_mxfp4": "mxfp4",
+}  # fmt: skip
 STARTS = re.compile(
     r"(?:\bvllm\s+serve\b|\bvllm\.entrypoints\.openai\.api_server\b|\bsglang\.launch_server\b|\bsglang\s+serve\b)"
 )
+
+
+class EngineOption(NamedTuple):
+    """What an engine's option takes: nothing, an integer, a number, text, or one of some choices."""
+
+    engine: str
+    option: str
+    takes: str
+    choices: tuple[str, ...]
+
+
+@cache
+def engine_options() -> Mapping[tuple[str, str], EngineOption]:
+    """Return the options of each engine that are written or read here, and all that take no value.
+
+    Examples
+    --------
+    >>> engine_options()["vllm", "--max-num-seqs"].takes, engine_options()["sglang", "--is-embedding"].takes
+    ('integer', 'nothing')
+    """
+    text = resources.files("planner").joinpath("facts", "engine_options.csv").read_text(encoding="utf-8")
+    return {
+        (row["engine"], row["option"]): EngineOption(
+            row["engine"], row["option"], row["takes"], tuple(row["choices"].split())
+        )
+        for row in csv.DictReader(text.splitlines())
+    }
+
+
+@cache
+def _switches() -> frozenset[str]:
+    return frozenset(each.option.lstrip("-") for each in engine_options().values() if each.takes == "nothing")
 
 
 def engine_words(text: str) -> list[str] | None:
@@ -91,7 +131,7 @@ def _options(words: Sequence[str]) -> tuple[dict[str, str], list[str]]:
             continue
         name, equals, value = word.lstrip("-").partition("=")
         name = name.replace("_", "-")
-        if not equals:
+        if not equals and name not in _switches() and not name.startswith("no-"):
             value = rest.pop(0) if rest and not rest[0].startswith("-") else ""
         options[ALIASES.get(name, name)] = value
     return options, [word for word in plain if "python" not in word and not STARTS.search(word)]

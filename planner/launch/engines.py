@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from planner.launch.deployment import ENGINE_KINDS, Deployment, LaunchError
@@ -17,8 +18,10 @@ IMAGES = {
 """A container of vLLM for each maker of accelerators; a newer one will do."""
 RESOURCES = {"NVIDIA": "nvidia.com/gpu", "AMD": "amd.com/gpu"}
 """What Kubernetes' device plugins call the accelerators."""
-ON_THE_FLY = {"fp8": "fp8", "nf4": "bitsandbytes"}
-"""Weight formats that vLLM makes of a bf16 checkpoint as it loads; others need a checkpoint in that format."""
+ON_THE_FLY = {"fp8": ("--quantization", "fp8")}
+"""Weight formats that an engine makes of a bf16 checkpoint as it loads; others need a checkpoint in that format."""
+SGLANG_ON_THE_FLY = ON_THE_FLY | {"nf4": ("--quantization", "bitsandbytes", "--load-format", "bitsandbytes")}
+"""The same for SGLang; vLLM no longer has bitsandbytes (0.33.0)."""
 DTYPES = {"bf16": "bfloat16", "fp16": "float16", "fp32": "float32"}
 MEMORY_SHARE = 0.9
 PREFILL_TOKENS = 8192
@@ -79,7 +82,8 @@ def engine_of(deployment: Deployment, *, replica_count: int = 1, is_sglang: bool
             hint="name a known model, a hub id such as Qwen/Qwen3-32B, or the path of its config.json",
         )
     command = (sglang_command if is_sglang else vllm_command)(deployment, replica_count)
-    return Engine(command, IMAGES[deployment.vendor], RESOURCES[deployment.vendor], _remarks(deployment))
+    remarks = _remarks(deployment, SGLANG_ON_THE_FLY if is_sglang else ON_THE_FLY)
+    return Engine(command, IMAGES[deployment.vendor], RESOURCES[deployment.vendor], remarks)
 
 
 def vllm_command(deployment: Deployment, replica_count: int) -> tuple[str, ...]:
@@ -106,7 +110,7 @@ def vllm_command(deployment: Deployment, replica_count: int) -> tuple[str, ...]:
     ):
         words += [option, str(degree)] if degree > 1 else []
     words += ["--enable-expert-parallel"] if layout["expert"] > 1 else []
-    words += _formats(deployment)
+    words += _formats(deployment, ON_THE_FLY)
     if layout["kv_precision"] == "fp8":
         words += ["--kv-cache-dtype", "fp8"]
     words += ["--max-model-len", str(deployment.max_context_tokens), "--max-num-seqs", str(layout["micro_batch"])]
@@ -142,7 +146,7 @@ def sglang_command(deployment: Deployment, replica_count: int) -> tuple[str, ...
         words += [option, str(degree)] if degree > 1 else []
     if deployment.machines_per_replica_count > 1:
         words += ["--node-rank", "0", "--dist-init-addr", "HEAD_ADDRESS:5000"]
-    words += _formats(deployment)
+    words += _formats(deployment, SGLANG_ON_THE_FLY)
     if layout["kv_precision"] == "fp8":
         words += ["--kv-cache-dtype", "fp8_e4m3"]
     words += ["--context-length", str(deployment.max_context_tokens)]
@@ -151,18 +155,18 @@ def sglang_command(deployment: Deployment, replica_count: int) -> tuple[str, ...
     return (*words, "--host", "0.0.0.0", "--port", str(PORT))  # noqa: S104  a server answers from outside its container
 
 
-def _formats(deployment: Deployment) -> list[str]:
+def _formats(deployment: Deployment, on_the_fly: Mapping[str, tuple[str, ...]]) -> list[str]:
     """Return the options that say in which format the weights are."""
     precision = deployment.layout["precision"]
     if precision in DTYPES:
         return ["--dtype", DTYPES[precision]]
-    return ["--quantization", ON_THE_FLY[precision]] if precision in ON_THE_FLY and not deployment.is_native else []
+    return [] if deployment.is_native else list(on_the_fly.get(precision, ()))
 
 
-def _remarks(deployment: Deployment) -> tuple[str, ...]:
+def _remarks(deployment: Deployment, on_the_fly: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
     layout, remarks = deployment.layout, []
     precision = layout["precision"]
-    if not deployment.is_native and precision not in ON_THE_FLY and precision not in DTYPES:
+    if not deployment.is_native and precision not in on_the_fly and precision not in DTYPES:
         remarks.append(
             f"The plan counts on {precision} weights: replace {deployment.checkpoint} by a checkpoint in that format."
         )
@@ -174,7 +178,7 @@ def _remarks(deployment: Deployment) -> tuple[str, ...]:
         )
     if deployment.kind != "embed":
         remarks.append(
-            f"Requests of up to {deployment.max_context_tokens:,} tokens are let in; --max-model-len sets it (SGLang: --context-length)."
+            f"Requests may be up to {deployment.max_context_tokens:,} tokens long; --max-model-len changes that (SGLang: --context-length)."
         )
     return tuple(remarks)
 

@@ -88,6 +88,20 @@ def test_an_engine_line_names_model_and_formats_and_leaves_the_rate_open() -> No
     }
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "vllm serve --enable-prefix-caching Qwen/Qwen3-32B -ep -dp 2 -q fp8_per_block",
+        "vllm serve --no-enable-prefix-caching --trust-remote-code Qwen/Qwen3-32B --quantization fp8",
+        "python -m sglang.launch_server --trust-remote-code --model-path Qwen/Qwen3-32B --quantization w8a8_fp8",
+        "sglang serve --model_path=Qwen/Qwen3-32B --enable-metrics --quantization modelopt_fp8",
+    ],
+)
+def test_an_option_without_a_value_takes_no_word_from_the_line(line: str) -> None:
+    draft = _read(line)
+    assert (draft["model"], draft["precision"]) == ("Qwen/Qwen3-32B", "fp8")
+
+
 def test_a_manifest_counts_every_replica() -> None:
     assert _read(DEPLOYMENT) == {
         "kind": "gpu_hours",
