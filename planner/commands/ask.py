@@ -246,6 +246,7 @@ def _refuse_what_is_missing(line: _Line, kind: str, command: str) -> None:
         if (each.is_required or each.name == "model")
         and each.key not in (line.content[kind] if "." in each.name else line.content)
         and not (kind == "serve" and each.key in LENGTHS and not _states_one_length(line.content[kind]))
+        and not (each.key == "requests_per_s" and "concurrency" in line.content[kind])
     ]
     if missing:
         raise InputError(

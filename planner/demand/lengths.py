@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-__all__ = ["Lengths", "mean_tokens", "tokens_at", "variation"]
+__all__ = ["Lengths", "longer", "mean_tokens", "tokens_at", "variation"]
 
 FloatArray = NDArray[np.float64]
 
@@ -127,3 +127,20 @@ def variation(lengths: Lengths | float) -> float | None:
     tokens = tokens_at(lengths, _SCORES)
     mean = float(np.average(tokens, weights=_DENSITY))
     return math.sqrt(float(np.average((tokens - mean) ** 2, weights=_DENSITY))) / mean
+
+
+def longer(lengths: int | Lengths, tokens: float) -> int | Lengths:
+    """Return lengths of requests that each have so many tokens more.
+
+    Examples
+    --------
+    >>> longer(100, 20), longer(Lengths(mean=100, cv=1.0), 100)
+    (120, Lengths(mean=200.0, cv=0.5))
+    """
+    if isinstance(lengths, int):
+        return lengths + round(tokens)
+    if lengths.quantiles:
+        return lengths.model_copy(update={name: value + tokens for name, value in lengths.quantiles.items()})
+    mean = lengths.mean or 0.0
+    cv = None if lengths.cv is None else lengths.cv * mean / (mean + tokens)
+    return lengths.model_copy(update={"mean": mean + tokens, "cv": cv})

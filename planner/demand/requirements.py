@@ -235,7 +235,8 @@ def _least_weights(workload: Workload, arch: Architecture) -> float:
 
 
 def _text(workload: Workload, work: Serve | Batch, arch: Architecture, base: Requirements) -> Requirements:
-    inputs, outputs = mean_tokens(work.input_tokens), mean_tokens(work.output_tokens)
+    read = work.prompt_tokens if isinstance(work, Serve) else work.input_tokens
+    inputs, outputs = mean_tokens(read), mean_tokens(work.output_tokens)
     flop = request_flop(arch, inputs, outputs, work.prefix_cache_hit_share)
     context = inputs + outputs
     kv = {precision: float(kv_bytes_per_token(arch, precision, context)) for precision in ("bf16", "fp8")}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from planner.demand.architecture import Architecture
 from planner.demand.lengths import mean_tokens
 from planner.demand.workload import Batch, Embed, Finetune, Pretrain, Serve, Workload
@@ -36,7 +38,9 @@ KINDS = {
 def longest_sequence_tokens(workload: Workload) -> int:
     """Return the longest sequence that the work puts through the model, 0 where there is none."""
     match workload.work:
-        case Serve() | Batch() as work:
+        case Serve() as work:
+            return mean_tokens(work.prompt_tokens) + mean_tokens(work.output_tokens)
+        case Batch() as work:
             return mean_tokens(work.input_tokens) + mean_tokens(work.output_tokens)
         case Pretrain() | Finetune() as work:
             return work.seq_len
@@ -62,6 +66,8 @@ def suitable_model(workload: Workload, architecture: Architecture | None) -> Arc
             hint=KINDS[architecture.kind],
             where="model",
         )
+    if workload.max_context_tokens:
+        architecture = replace(architecture, max_context_tokens=workload.max_context_tokens)
     makes = architecture.diffusion
     if makes is not None and bool(makes.frames_per_latent) != (workload.kind == "video"):
         what, kind = ("video", "video") if makes.frames_per_latent else ("images", "diffusion")
@@ -80,7 +86,7 @@ def suitable_model(workload: Workload, architecture: Architecture | None) -> Arc
     if most and longest > most and workload.kind not in {"pretrain", "finetune"}:
         raise InputError(
             f"sequences of {longest:,} tokens are longer than the {most:,} that {architecture.name} was made for",
-            hint="shorten them, cut documents into pieces, or take a model of longer context",
+            hint="shorten them, cut documents into pieces, take a model of longer context, or state max_context_tokens where it is extended",
             where=workload.kind,
         )
     return architecture

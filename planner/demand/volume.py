@@ -86,7 +86,7 @@ def volume(workload: Workload, hours_per_month: float) -> Volume:
             return Volume(
                 is_job=False,
                 runs_per_month=1.0,
-                input_tokens=requests * mean_tokens(work.input_tokens),
+                input_tokens=requests * mean_tokens(work.prompt_tokens),
                 output_tokens=requests * mean_tokens(work.output_tokens),
                 request_count=requests,
             )

@@ -7,15 +7,9 @@ from them. A workload has one kind of work; the kinds are a union that is read w
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any, Literal, Self, get_args
+from typing import Annotated, Literal, Self, get_args
 
-from pydantic import (
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ModelWrapValidatorHandler,
-    model_validator,
-)
+from pydantic import Field, model_validator
 
 from planner.demand.constraints import Constraints, Interconnect
 from planner.demand.have import Commitment, Have, Own, OwnedMachines, Share
@@ -25,17 +19,13 @@ from planner.demand.precision import CACHE_FORMATS, Precision, Precisions
 from planner.demand.sections import (
     Count,
     Name,
-    Percentile,
     Positive,
     Profile,
-    Rate,
     Section,
-    TokenLengths,
     Tokens,
     Width,
-    no_truth_value,
 )
-from planner.demand.traffic_kinds import Traffic, traffic_kind
+from planner.demand.service import Serve
 
 __all__ = [
     "Batch",
@@ -59,74 +49,6 @@ __all__ = [
     "Work",
     "Workload",
 ]
-
-
-def _lengths_may_be_missing(schema: dict[str, Any]) -> None:
-    """Let an editor accept a service whose kind of traffic tells the lengths."""
-    schema["required"] = [name for name in schema["required"] if name not in {"input_tokens", "output_tokens"}]
-
-
-class Serve(Section):
-    """Answer requests as they come, within limits.
-
-    Attributes
-    ----------
-    requests_per_s : float
-        Mean arrival rate over the whole week, requests per second.
-    peak_requests_per_s : float, optional
-        Rate that has to be held at the busiest time; without it the profile tells.
-    input_tokens : int or Lengths
-        Length of a prompt, in tokens: a mean, ``{mean, cv}``, or quantiles ``{p50, p90, p99}``; `traffic` fills it in.
-    output_tokens : int or Lengths
-        Length of an answer, in tokens; likewise.
-    traffic : str, optional
-        ``chat``, ``code``, ``api``, ``reasoning`` or ``agent``: lengths of a public trace where none are stated, and how they vary; ``chat`` where neither is stated.
-    limit_percentile : float or str
-        Percent of the requests that have to keep the limits, by which a simulation judges the fleet; ``mean`` is allowed.
-    ttft_limit_ms : float, optional
-        Longest mean time to first token; `planner.demand.defaults` fills in what is not stated.
-    tpot_limit_ms : float, optional
-        Longest mean time per output token after the first; likewise.
-    spare_replicas : int, optional
-        Replicas that may fail, each with the machine it runs on, without a limit being missed; 1 where a limit is stated, else 0.
-    profile : Profile
-        How the rate moves over the week.
-    prefix_cache_hit_share : float
-        Share of the prompt's tokens found in the cache of earlier prompts.
-    drafted_tokens : int
-        Speculative decoding: tokens that a small draft model proposes each step; 0 is none.
-    """
-
-    model_config = ConfigDict(json_schema_extra=_lengths_may_be_missing)
-
-    requests_per_s: Rate
-    peak_requests_per_s: Rate | None = None
-    input_tokens: TokenLengths
-    output_tokens: TokenLengths
-    traffic: Traffic | None = None
-    limit_percentile: Percentile = 95.0
-    ttft_limit_ms: Positive | None = None
-    tpot_limit_ms: Positive | None = None
-    spare_replicas: Annotated[int, Field(ge=0, le=1000), BeforeValidator(no_truth_value)] | None = None
-    profile: Profile = Profile.STEADY
-    prefix_cache_hit_share: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    drafted_tokens: Annotated[int, Field(ge=0, le=16), BeforeValidator(no_truth_value)] = 0
-
-    @model_validator(mode="wrap")
-    @classmethod
-    def _lengths_of_traffic(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:  # noqa: ANN401  as written
-        """Fill in the lengths of the stated kind of traffic, or of chats where nothing is said of them; they count as not stated."""
-        missing: list[str] = []
-        is_silent = isinstance(data, dict) and not data.keys() & {"traffic", "input_tokens", "output_tokens"}
-        if is_silent:
-            data = data | {"traffic": Traffic.CHAT}
-        if isinstance(data, dict) and data.get("traffic") in set(Traffic):
-            missing = [name for name in ("input_tokens", "output_tokens") if name not in data]
-            kind = traffic_kind(Traffic(data["traffic"]))
-            data = data | {name: getattr(kind, name) for name in missing}
-        made = handler(data)
-        made.model_fields_set.difference_update([*missing, *(["traffic"] if is_silent else [])])
-        return made
 
 
 class Pretrain(Section):
@@ -282,6 +204,8 @@ class Workload(Section):
         Names the section that holds the work.
     model : str or ModelNumbers, optional
         A known name, a path to a Hugging Face ``config.json``, or the numbers; ``gpu_hours`` needs none.
+    max_context_tokens : int, optional
+        Longest context of the model as it is deployed, in place of the model's own (extended, or cut short).
     precision, kv_precision : tuple of Precision
         Formats to choose from; empty means all that the kind of work and the accelerator allow.
     stack : str, optional
@@ -301,6 +225,7 @@ class Workload(Section):
 
     kind: Kind
     model: str | ModelNumbers | None = None
+    max_context_tokens: Tokens | None = None
     precision: Precisions = ()
     kv_precision: Precisions = ()
     stack: Stack | None = None

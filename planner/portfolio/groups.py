@@ -61,6 +61,7 @@ def _shape(content: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     physics: dict[str, Any] = {
         "kind": kind,
         "model": content.get("model"),
+        "max_context_tokens": content.get("max_context_tokens"),
         "precision": content.get("precision"),
         "kv_precision": content.get("kv_precision"),
         "stack": content.get("stack"),

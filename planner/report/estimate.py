@@ -57,7 +57,9 @@ def estimate_record(
             "accelerator_count": fleet.machine.accelerator_count * fleet.instance_count,
             "layout": fleet.layout,
             "performance": performance_record(fleet),
-            "memory": _memory(fleet.memory, usable_share) if fleet.memory else None,
+            "operating_point": fleet.performance.at_load,
+            "capacity": fleet.performance.at_capacity,
+            "memory": _memory(fleet.memory, usable_share) | _cache_room(fleet, usable_share) if fleet.memory else None,
             "hours_per_run": fleet.busy_hours_per_run,
             "utilisation_share": fleet.utilisation_share,
             "relief_speed_gain_share": dict(relief or {}),
@@ -85,29 +87,20 @@ def _memory(use: MemoryUse, usable_share: float) -> Record:
     }
 
 
+def _cache_room(fleet: Fleet, usable_share: float) -> Record:
+    """Return how many tokens the caches of the fleet hold in all: what weights and overhead leave, at the load's bytes per token."""
+    use, load = fleet.memory, fleet.performance.at_load
+    if use is None or load is None:
+        return {}
+    parts = dict(use.parts)
+    room = use.capacity_bytes * usable_share - use.total_bytes + parts["kv_cache"]
+    return {"kv_cache_capacity_tokens": load.kv_cache_tokens * room / parts["kv_cache"]}
+
+
 def estimate_tables(record: Record) -> list[Table]:
     """Return the record as tables for people."""
     speed, memory, layout = record["performance"], record["memory"], record["layout"]
-    rate = speed["rate_per_s"]
-    rows = [
-        (
-            f"{speed['rate_unit'].replace('_', ' ')} per second",
-            f"{significant(rate['typical']):,g}",
-            f"{significant(rate['low']):,g} to {significant(rate['high']):,g}",
-        )
-    ]
-    for name, band in (
-        ("time to first token", speed["ttft_range_ms"]),
-        ("time per further token", speed["tpot_range_ms"]),
-    ):
-        if band:
-            rows.append(
-                (
-                    name,
-                    f"{significant(band['typical']):,g} ms",
-                    f"{significant(band['low']):,g} to {significant(band['high']):,g} ms",
-                )
-            )
+    rows = _service(record) if record["operating_point"] else [_banded(f"{_words(speed['rate_unit'])} per second", speed["rate_per_s"])]  # fmt: skip
     if speed["step_s"] is not None:
         label = _ALONE.get(speed["rate_unit"], "one step")
         rows.append((label, f"{significant(speed['step_s']):g} s", ""))
@@ -143,6 +136,34 @@ def estimate_tables(record: Record) -> list[Table]:
     if record["notes"]:
         tables.append(Table("Notes", (Column("what to know"),), tuple((note,) for note in record["notes"])))
     return tables
+
+
+def _service(record: Record) -> list[tuple[str, str, str]]:
+    """Return a service at its load, every figure of that one state, and below what it could do at most."""
+    speed, load, most = record["performance"], record["operating_point"], record["capacity"]
+    asked = (record["workload"].get("serve") or {}).get("concurrency")
+    beside = f"of {count(asked)} that are asked for" if asked else f"at {significant(load['requests_per_s']):,g} requests per second"  # fmt: skip
+    rows = [
+        ("requests in flight", f"{significant(load['concurrency']):,g}", beside),
+        _banded("output tokens per second", load["output_tokens_per_s"]),
+    ]
+    for name, times in (("time to first token", "ttft_range_ms"), ("time per further token", "tpot_range_ms")):
+        if speed[times]:
+            rows.append(_banded(name, speed[times], " ms"))
+    room = f"of {significant(record['memory']['kv_cache_capacity_tokens']):,g} that fit"
+    rows.append(("tokens in the KV cache", f"{significant(load['kv_cache_tokens']):,g}", room))
+    name, typical, _ = _banded("capacity: output tokens per second", most["output_tokens_per_s"])
+    return [*rows, (name, typical, f"at most, with {significant(most['concurrency']):,g} requests in flight")]
+
+
+def _banded(name: str, figures: Record, unit: str = "") -> tuple[str, str, str]:
+    """Return a row of a figure with its band."""
+    low, typical, high = (f"{significant(figures[key]):,g}" for key in ("low", "typical", "high"))
+    return name, f"{typical}{unit}", f"{low} to {high}{unit}"
+
+
+def _words(name: str) -> str:
+    return str(name).replace("_", " ")
 
 
 def _memory_table(memory: Record) -> Table:

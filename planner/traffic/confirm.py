@@ -85,6 +85,7 @@ def confirmed(
     times = times_of_layout(
         fleet.machine, layout, arch, assumptions, calibration, longest_tokens=requests.longest_tokens,
         typical_tokens=float((requests.input_tokens + requests.output_tokens / 2.0).mean()), drafted_tokens=work.drafted_tokens,
+        image_tokens=work.image_tokens,
     )  # fmt: skip
     limits = limits_of(work)
     outcome_of = cache(lambda count: simulated(requests, times, count))
@@ -112,7 +113,7 @@ def _stream(work: Serve, fleet: Fleet, arch: Architecture, assumptions: Assumpti
     answer_s = (speed.ttft_ms.typical + (kind.output_tokens.mean or 0.0) * speed.tpot_ms.typical) / 1e3
     count = min(max(round(ANSWER_TIMES * answer_s * rate), LEAST_REQUESTS), MOST_REQUESTS)
     return drawn_requests(
-        work.input_tokens, work.output_tokens, rate_per_s=rate, count=count,
+        work.prompt_tokens, work.output_tokens, rate_per_s=rate, count=count,
         arrival_cv=math.sqrt(assumptions["perf.arrival_variation_ratio"]),
         length_cv=(kind.input_tokens.cv or 0.0, kind.output_tokens.cv or 0.0), cached_share=work.prefix_cache_hit_share,
         longest_tokens=arch.max_context_tokens or None,

@@ -150,9 +150,9 @@ def _number(value: ArrayLike) -> float:
     return float(np.asarray(value, dtype=float).flat[0])
 
 
-def times_of_layout(
+def times_of_layout(  # noqa: PLR0913 - a formula takes the inputs that it has
     machine: Machine, layout: Layout, arch: Architecture, assumptions: Assumptions, calibration: Calibration, *,
-    longest_tokens: int, typical_tokens: float, drafted_tokens: int = 0,
+    longest_tokens: int, typical_tokens: float, drafted_tokens: int = 0, image_tokens: float = 0.0,
 ) -> StepTimes:  # fmt: skip
     """Return the step times of a replica as the plan lays it over a machine.
 
@@ -162,6 +162,8 @@ def times_of_layout(
         As in `planner.supply.machines.Fleet`.
     longest_tokens, typical_tokens, drafted_tokens
         As in `tabulated`.
+    image_tokens : float
+        Tokens that a request's images become.
     """
     machines = [machine]
     hw, here_links = hardware(machines), links(calibration, machines, serving=True)
@@ -171,7 +173,7 @@ def times_of_layout(
         hw, here_links, hw.widened_flop_per_s(layout.precision), np.array([group]), np.array([layout.tensor]),
         np.array([layout.pipeline]), spans=np.array([group * layout.pipeline > accelerators]),
     )  # fmt: skip
-    model = served_model(arch, layout.precision, layout.kv_precision or "bf16")
+    model = served_model(arch, layout.precision, layout.kv_precision or "bf16", image_tokens=image_tokens)
     stack = stack_named(layout.stack)
     experts = stack.tags_of(is_moe=_number(model.moe_layers) > 0)
 

@@ -282,6 +282,8 @@ def _scaled(workload: Workload, ratio: float) -> Workload | None:
     changed: dict[str, float] = {key: max(round(amount), 1) if isinstance(getattr(work, key), int) else amount}
     if isinstance(work, Serve) and work.peak_requests_per_s:
         changed["peak_requests_per_s"] = work.peak_requests_per_s * ratio
+    if isinstance(work, Serve) and work.concurrency:
+        changed["concurrency"] = work.concurrency * ratio
     if isinstance(work, GpuHours) and amount > 730.0:
         return None
     return workload.model_copy(update={workload.kind: work.model_copy(update=changed)})

@@ -33,6 +33,7 @@ WITHOUT_UNIT: dict[str, tuple[str, str]] = {
     "Requirements": ("tokens_total", "tokens are counted by their name"),
     "Layout": ("*", "degrees of parallelism, in the words of the trade"),
     "Recipe": ("*", "degrees of parallelism of a measured run, as Layout"),
+    "OperatingPoint": ("concurrency", "requests in flight are counted by their name"),
     "Fleet": ("accelerators_used", "accelerators are counted by their name"),
     "Refusal": ("machines_needed", "machines are counted by their name"),
     "Crossing": ("at", "its own field says what is crossed: a month, a share or a price"),

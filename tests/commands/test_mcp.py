@@ -31,7 +31,7 @@ def test_a_client_is_told_every_tool_with_the_keys_of_a_workload() -> None:
     schema = tools["plan"].input_schema
     assert schema["required"] == ["workload"]
     assert {"kind", "model", "serve", "gpu_hours", "constraints"} <= set(schema["$defs"]["Workload"]["properties"])
-    assert "requests_per_s" in schema["$defs"]["Serve"]["required"]
+    assert {"required": ["requests_per_s"]} in schema["$defs"]["Serve"]["anyOf"]
 
 
 @pytest.mark.slow

@@ -65,7 +65,10 @@ MOST_FLEET = 100_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Demand:
-    """What is asked, and of which stack: rates, lengths and how they vary, limits, the load that may be planned, and spares."""
+    """What is asked, and of which stack: rates, lengths and how they vary, limits, the load that may be planned, and spares.
+
+    `input_tokens` counts those of images too; `user_count` is that of a closed loop, else 0; an engine takes `most_request_count` at once.
+    """
 
     peak_per_s: float
     mean_per_s: float
@@ -79,6 +82,8 @@ class Demand:
     deadline_s: float
     drafted_tokens: int = 0
     spare_replica_count: int = 0
+    user_count: float = 0.0
+    most_request_count: float = math.inf
     spread: Spread = STEADY
     stack: ServingStack = DEFAULT_STACK
 
@@ -106,8 +111,10 @@ def demand_of(workload: Workload, assumptions: Assumptions) -> Demand:
         return Demand(
             peak_per_s=peak_requests_per_s(work),
             mean_per_s=work.requests_per_s,
-            input_tokens=mean_tokens(work.input_tokens),
+            input_tokens=mean_tokens(work.prompt_tokens),
             output_tokens=mean_tokens(work.output_tokens),
+            user_count=work.concurrency or 0.0,
+            most_request_count=work.max_num_seqs or math.inf,
             cached_share=work.prefix_cache_hit_share,
             ttft_limit_s=work.ttft_limit_ms / 1e3 if work.ttft_limit_ms else math.inf,
             tpot_limit_s=work.tpot_limit_ms / 1e3 if work.tpot_limit_ms else math.inf,
@@ -275,7 +282,7 @@ def evaluate(
         middle = demand.input_tokens + demand.output_tokens / 2.0
         each = cached_bytes_per_request(model, split, stages, middle)
         # With several stages, that many batches are under way at once.
-        most[chosen] = np.floor(budget / each) * (group / split) / stages
+        most[chosen] = np.minimum(np.floor(budget / each) * (group / split), demand.most_request_count) / stages
         whole = cached_bytes_per_request(model, split, stages, demand.input_tokens + demand.output_tokens)
         most[chosen] = np.where(budget >= whole, np.maximum(most[chosen], 1.0), -1.0)
         here_links = take(all_links, machine)

@@ -41,6 +41,7 @@ from planner.supply.serving.memory import (
     resident_weight_bytes,
 )
 from planner.supply.serving.model import ServedModel
+from planner.supply.serving.operating import loop_of, operating_point
 from planner.supply.serving.replica_rates import Prospects, prospects
 from planner.supply.serving.tails import prompt_wait_s
 
@@ -125,6 +126,10 @@ def _size_with(  # noqa: PLR0913 - sizing hands on all that it was asked
         instances = np.full(len(planned), fixed_machines, dtype=float)
         planned = np.where(replicas > 0, found.capacity.rate_on(replicas), -1.0)
         order_key = -planned * replicas
+        if demand.user_count:
+            order_key = np.array(
+                [-loop_of(found, pick, demand, int(many)).rate_per_s for pick, many in enumerate(replicas)]
+            )
     else:
         asked = replicas_for(demand.peak_per_s * found.late_ratio, planned, found.capacity.alone_rate)
         instances = np.where(
@@ -236,12 +241,17 @@ def _fleet(  # noqa: PLR0913 - sizing hands on all that it was asked
     model = models[int(reps.precision[pick])]
     precision, kv_precision = reps.formats[int(reps.precision[pick])]
     batch_job = demand.requests > 0
-    # What each replica sees at the peak, at most its capacity; the batch that carries it follows from the grid.
-    asked = demand.peak_per_s / max(replicas, 1)
-    each = rate if batch_job else min(asked, planned if fixed else rate)
     # The limit may be reached between the batch size at `column` and the next one.
     last = column + 1 if rate > grid.rate_per_s[pick, column] else column
-    at = float(np.interp(each, grid.rate_per_s[pick, : last + 1], BATCHES[: last + 1]))
+    most = float(np.interp(rate, grid.rate_per_s[pick, : last + 1], BATCHES[: last + 1]))
+    if fixed and demand.user_count:
+        loop = loop_of(found, pick, demand, replicas)
+        working, at, each = loop.replica_count, loop.batch_count, loop.rate_per_s / loop.replica_count
+    else:
+        # What each replica sees at the peak, at most its capacity; the batch that carries it follows from the grid.
+        asked = demand.peak_per_s / max(replicas, 1)
+        working, each = replicas, rate if batch_job else min(asked, planned if fixed else rate)
+        at = float(np.interp(each, grid.rate_per_s[pick, : last + 1], BATCHES[: last + 1]))
     tpot = float(np.interp(at, BATCHES, grid.tpot_s[pick]))
     prompt = float(grid.prefill_s[pick, column]) / float(reps.stages[pick])
     step = float(np.interp(at, BATCHES, grid.step_s[pick]))
@@ -261,7 +271,11 @@ def _fleet(  # noqa: PLR0913 - sizing hands on all that it was asked
     next_fits = column + 1 < len(BATCHES) and BATCHES[column + 1] <= grid.most_requests[pick]
     if not next_fits and column + 1 < len(BATCHES) and bound == "memory_bandwidth":
         bound = "memory_size"
-    total_rate = rate * replicas * demand.output_tokens
+    total_rate = (each * working if fixed and demand.user_count else rate * replicas) * demand.output_tokens
+    at_load, at_capacity = (
+        operating_point(demand, per_s * many, batch * float(reps.stages[pick]) * many, sigma)
+        for per_s, batch, many in ((each, at, working), (rate, most, replicas))
+    )
     busy_rate = planned / demand.load_share * replicas
     utilisation = 1.0 if batch_job or fixed else min(1.0, demand.mean_per_s / busy_rate)
     peak_ratio = demand.peak_per_s / demand.mean_per_s if demand.mean_per_s else 1.0
@@ -296,6 +310,8 @@ def _fleet(  # noqa: PLR0913 - sizing hands on all that it was asked
             bound=bound,
             basis=basis,
             evidence=evidence,
+            at_load=at_load,
+            at_capacity=at_capacity,
         ),
         memory=_memory(model, reps, pick, hw, demand, at),
         accelerators_used=float(used) * (min(1.0, machine.accelerator_count) if machine.accelerator else 1.0),
@@ -337,7 +353,7 @@ def _notes(
     notes = list(arch.notes)
     if used < have:
         notes.append(Note(NoteCode.NO_REPLICA, (have - used, have)))
-    if fixed and demand.peak_per_s > planned > 0:
+    if fixed and demand.peak_per_s > planned > 0 and not demand.user_count:
         notes.append(Note(NoteCode.RATE_ABOVE_CAPACITY, (demand.peak_per_s, planned)))
     tokens = demand.input_tokens + demand.output_tokens
     if arch.max_context_tokens and tokens > arch.max_context_tokens:

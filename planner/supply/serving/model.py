@@ -18,6 +18,7 @@ from planner.demand.parameters import expert_parameter_count, matmul_parameter_c
 __all__ = ["ServedModel", "causal_tokens", "experts_read_share", "seen_tokens", "served_model"]
 
 FloatArray = NDArray[np.float64]
+_PATCHES_PER_TOKEN = 4.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +41,8 @@ class ServedModel:
         Share of the layers that attend, and of their cache, that have a sliding window, and its length.
     state_bytes_per_request : ArrayLike
         What a request keeps whatever its length: recurrent states.
+    tower_flop_per_request : ArrayLike
+        FLOP that a request's images take in the tower, before its prompt is read.
     layers, moe_layers, hidden, experts_per_token, idle_expert_share, group_count : ArrayLike
         Depth, mixture layers, width, experts a token visits, ``1 - k / E`` (1 when dense), ranks that can split the cache.
     """
@@ -57,6 +60,7 @@ class ServedModel:
     window_cache_share: ArrayLike
     state_bytes_per_request: ArrayLike
     window_tokens: ArrayLike
+    tower_flop_per_request: ArrayLike
     layers: ArrayLike
     moe_layers: ArrayLike
     hidden: ArrayLike
@@ -66,8 +70,10 @@ class ServedModel:
     group_count: ArrayLike
 
 
-def served_model(arch: Architecture, precision: str, kv_precision: str) -> ServedModel:
+def served_model(arch: Architecture, precision: str, kv_precision: str, *, image_tokens: float = 0.0) -> ServedModel:
     """Return what the steps need of a model whose weights are in `precision` and whose cache is in `kv_precision`.
+
+    `image_tokens` are those that a request's images become: the tower merges two by two patches into one.
 
     Examples
     --------
@@ -98,6 +104,7 @@ def served_model(arch: Architecture, precision: str, kv_precision: str) -> Serve
         window_cache_share=windowed / max(full + windowed, 1.0),
         state_bytes_per_request=arch.state_bytes_per_sequence,
         window_tokens=float(arch.window_tokens),
+        tower_flop_per_request=2.0 * arch.tower_parameter_count * _PATCHES_PER_TOKEN * image_tokens,
         layers=arch.layers,
         moe_layers=arch.moe_layers,
         hidden=arch.hidden,

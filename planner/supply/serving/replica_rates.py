@@ -95,7 +95,8 @@ def prospects(  # noqa: PLR0913 - sizing hands on all that it was asked
             if name not in names:
                 names.append(name)
             wanted.append((row, names.index(name)))
-    models = [served_model(arch, name, _kv_precision(workload, name)) for name in names]
+    images = workload.serve.image_tokens if workload.serve else 0.0
+    models = [served_model(arch, name, _kv_precision(workload, name), image_tokens=images) for name in names]
     flops = [hw.widened_flop_per_s(name) for name in names]
     reps = replicas_of(arch, hw, wanted, most_machines=most_machines or MOST_MACHINES_PER_REPLICA)
     reps = replace(reps, formats=tuple((name, _kv_precision(workload, name)) for name in names))

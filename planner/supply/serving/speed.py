@@ -275,9 +275,13 @@ def prefill(
     prompt, cached = np.asarray(prompt_tokens, dtype=float), np.asarray(cached_share, dtype=float)
     fresh = prompt * (1.0 - cached)
     ranks = np.asarray(layout.attention_split, dtype=float) if is_alone else group
-    linear = fresh * (
-        np.asarray(model.body_flop_per_token) / ranks
-        + np.asarray(model.expert_flop_per_token) * _imbalance(layout, constants) / group
+    linear = (
+        fresh
+        * (
+            np.asarray(model.body_flop_per_token) / ranks
+            + np.asarray(model.expert_flop_per_token) * _imbalance(layout, constants) / group
+        )
+        + np.asarray(model.tower_flop_per_request) * (1.0 - cached) / ranks
     )
     attended = causal_tokens(model, prompt) * (1.0 + cached)
     scores = fresh / ranks * np.asarray(model.score_flop_per_token) * attended

@@ -76,7 +76,7 @@ def spread_of(work: Serve, assumptions: Assumptions) -> Spread:
     kind = traffic_kind(work.traffic or Traffic.CHAT)
     cvs = [
         default.cv or 0.0 if (stated := variation(lengths)) is None else stated
-        for lengths, default in ((work.input_tokens, kind.input_tokens), (work.output_tokens, kind.output_tokens))
+        for lengths, default in ((work.prompt_tokens, kind.input_tokens), (work.output_tokens, kind.output_tokens))
     ]
     held = work.limit_percentile
     return Spread(

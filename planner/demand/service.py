@@ -1,0 +1,131 @@
+"""A service that answers in text, as the user states it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Self
+
+from pydantic import BeforeValidator, ConfigDict, Field, ModelWrapValidatorHandler, model_validator
+
+from planner.demand.lengths import Lengths, longer, mean_tokens
+from planner.demand.sections import Percentile, Positive, Profile, Rate, Section, TokenLengths, Tokens, no_truth_value
+from planner.demand.traffic_kinds import Traffic, traffic_kind
+
+__all__ = ["Serve"]
+
+_USUAL_TTFT_MS, _USUAL_TPOT_MS = 2000.0, 100.0
+"""The defaults of ``serve.ttft_limit_ms`` and ``serve.tpot_limit_ms``, which replace them once the assumptions are known."""
+
+
+def _may_be_missing(schema: dict[str, Any]) -> None:
+    """Let an editor accept a service whose kind of traffic tells the lengths, and whose concurrency tells the rate."""
+    del schema["required"]
+    schema["anyOf"] = [{"required": ["requests_per_s"]}, {"required": ["concurrency"]}]
+
+
+_TOKENS_PER_IMAGE = 1024
+
+
+class Serve(Section):
+    """Answer requests as they come, within limits.
+
+    Attributes
+    ----------
+    requests_per_s : float
+        Mean arrival rate over the whole week, requests per second; `concurrency` may stand in its place.
+    peak_requests_per_s : float, optional
+        Rate that has to be held at the busiest time; without it the profile tells.
+    input_tokens : int or Lengths
+        Length of a prompt, in tokens: a mean, ``{mean, cv}``, or quantiles ``{p50, p90, p99}``; `traffic` fills it in.
+    output_tokens : int or Lengths
+        Length of an answer, in tokens; likewise.
+    traffic : str, optional
+        ``chat``, ``code``, ``api``, ``reasoning`` or ``agent``: lengths of a public trace where none are stated, and how they vary; ``chat`` where neither is stated.
+    limit_percentile : float or str
+        Percent of the requests that have to keep the limits, by which a simulation judges the fleet; ``mean`` is allowed.
+    ttft_limit_ms : float, optional
+        Longest mean time to first token; `planner.demand.defaults` fills in what is not stated.
+    tpot_limit_ms : float, optional
+        Longest mean time per output token after the first; likewise.
+    spare_replicas : int, optional
+        Replicas that may fail, each with the machine it runs on, without a limit being missed; 1 where a limit is stated, else 0.
+    concurrency : float, optional
+        Closed loop: users who each ask again as soon as they are answered, in place of `requests_per_s`. Planned for is the
+        rate at which so many are in flight when every answer takes as long as the limits allow.
+    max_num_seqs : int, optional
+        Most requests that a replica's engine takes at once; without it, what the memory holds.
+    images_per_request : float, optional
+        Images in a request to a model that sees them.
+    tokens_per_image : int, optional
+        Tokens of the prompt that an image becomes, 1,024 if not stated: a megapixel is 1,000 to 1,300 for Qwen-VL, any image 256 for Gemma 3.
+    profile : Profile
+        How the rate moves over the week.
+    prefix_cache_hit_share : float
+        Share of the prompt's tokens found in the cache of earlier prompts.
+    drafted_tokens : int
+        Speculative decoding: tokens that a small draft model proposes each step; 0 is none.
+    """
+
+    model_config = ConfigDict(json_schema_extra=_may_be_missing)
+
+    requests_per_s: Rate
+    peak_requests_per_s: Rate | None = None
+    input_tokens: TokenLengths
+    output_tokens: TokenLengths
+    traffic: Traffic | None = None
+    limit_percentile: Percentile = 95.0
+    ttft_limit_ms: Positive | None = None
+    tpot_limit_ms: Positive | None = None
+    concurrency: Rate | None = None
+    max_num_seqs: Annotated[int, Field(ge=1, le=1_000_000), BeforeValidator(no_truth_value)] | None = None
+    images_per_request: Annotated[float, Field(ge=0, le=10_000), BeforeValidator(no_truth_value)] | None = None
+    tokens_per_image: Tokens | None = None
+    spare_replicas: Annotated[int, Field(ge=0, le=1000), BeforeValidator(no_truth_value)] | None = None
+    profile: Profile = Profile.STEADY
+    prefix_cache_hit_share: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    drafted_tokens: Annotated[int, Field(ge=0, le=16), BeforeValidator(no_truth_value)] = 0
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _what_follows(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:  # noqa: ANN401  as written
+        """Fill in the lengths of the stated kind of traffic, or of chats, and the rate of a closed loop; both count as not stated."""
+        missing: list[str] = []
+        if isinstance(data, dict):
+            if not data.keys() & {"traffic", "input_tokens", "output_tokens"}:
+                data, missing = data | {"traffic": Traffic.CHAT}, ["traffic"]
+            if data.get("traffic") in set(Traffic):
+                kind = traffic_kind(Traffic(data["traffic"]))
+                lengths = [name for name in ("input_tokens", "output_tokens") if name not in data]
+                data = data | {name: getattr(kind, name) for name in lengths}
+                missing = [*missing, *lengths]
+            if data.get("concurrency") is not None and data.get("requests_per_s") is None:
+                data, missing = data | {"requests_per_s": 1.0}, [*missing, "requests_per_s"]
+        made = handler(data).with_loop_rate()
+        made.model_fields_set.difference_update(missing)
+        return made
+
+    @property
+    def prompt_tokens(self) -> int | Lengths:
+        """Tokens that a request brings: those of its text, and those that its images become."""
+        return longer(self.input_tokens, self.image_tokens) if self.image_tokens else self.input_tokens
+
+    @property
+    def image_tokens(self) -> float:
+        """Tokens that the images of a request become."""
+        return (self.images_per_request or 0.0) * (self.tokens_per_image or _TOKENS_PER_IMAGE)
+
+    def with_loop_rate(self) -> Self:
+        """Return a closed loop with the rate of its users where every answer takes as long as the limits allow.
+
+        Little's law: ``rate = concurrency / (TTFT + out x TPOT)``. A limit that is not stated (yet) counts as the default's.
+
+        Examples
+        --------
+        >>> loop = Serve(concurrency=64, input_tokens=1000, output_tokens=300, ttft_limit_ms=2000, tpot_limit_ms=100)
+        >>> loop.requests_per_s
+        2.0
+        """
+        if self.concurrency is None:
+            return self
+        ttft_s, tpot_s = (self.ttft_limit_ms or _USUAL_TTFT_MS) / 1e3, (self.tpot_limit_ms or _USUAL_TPOT_MS) / 1e3
+        rate = self.concurrency / (ttft_s + mean_tokens(self.output_tokens) * tpot_s)
+        return self.model_copy(update={"requests_per_s": rate})
