@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from planner.demand.workload import Profile
 
-__all__ = ["elastic_share", "hourly_rates", "peak_over_mean_ratio"]
+__all__ = ["elastic_share", "elastic_shares", "hourly_rates", "peak_over_mean_ratio"]
 
 FloatArray = NDArray[np.float64]
 _HOURS = 168
@@ -51,29 +51,44 @@ def peak_over_mean_ratio(profile: Profile) -> float:
     return float(hourly_rates(profile).max())
 
 
-@lru_cache(maxsize=4096)
-def elastic_share(profile: Profile, peak_over_mean: float, machine_count: int) -> float:
-    """Return the machine hours of a fleet that follows demand hour by hour, over those of one that is always whole.
+def elastic_shares(profile: Profile, peak_over_mean: FloatArray, machine_count: FloatArray) -> FloatArray:
+    """Return the machine hours of fleets that follow demand hour by hour, over those of fleets that are always whole.
+
+    At least one machine stays up, so that a share lies between ``1 / machine_count`` and 1.
 
     Parameters
     ----------
     profile : Profile
         How demand moves; its shape is stretched so that the busiest hour is `peak_over_mean` times the mean.
-    peak_over_mean : float
-        Stated peak over stated mean, at least 1.
-    machine_count : int
-        Machines at the busiest hour; at least one stays up.
+    peak_over_mean : FloatArray, shape (sizes,)
+        Stated peak over stated mean.
+    machine_count : FloatArray, shape (machines, sizes)
+        Machines at the busiest hour; where it is 0 the share is 1.
 
-    Returns
-    -------
-    float
-        Between ``1 / machine_count`` and 1.
+    Examples
+    --------
+    >>> elastic_shares(Profile.OFFICE_HOURS, np.array([2.4137931034482762]), np.array([[1.0], [10.0]])).round(4).tolist()
+    [[1.0], [0.4155]]
     """
     rates = hourly_rates(profile)
-    if rates.max() > 1.0 and peak_over_mean > 1.0:
-        rates = np.maximum(1.0 + (rates - 1.0) * (peak_over_mean - 1.0) / (rates.max() - 1.0), 0.0)
-    elif peak_over_mean > 1.0:
+    levels, hours = np.unique(rates, return_counts=True)
+    if rates.max() > 1.0:
+        stretched = np.maximum(1.0 + (levels[:, None] - 1.0) * (peak_over_mean - 1.0) / (rates.max() - 1.0), 0.0)
+        by_size = np.where(peak_over_mean > 1.0, stretched, levels[:, None])
+    else:
         # A steady profile with a stated peak: one busy hour a day carries it.
-        rates = np.where(np.arange(_HOURS) % 24 == 12, peak_over_mean, (24.0 - peak_over_mean) / 23.0).clip(min=0.0)
-    needed = np.maximum(np.ceil(rates / rates.max() * machine_count - 1e-9), 1.0)
-    return float(needed.mean() / machine_count)
+        levels, hours = np.array([0.0, 1.0]), np.array([len(rates) - len(rates) // 24, len(rates) // 24])
+        rest = ((24.0 - peak_over_mean) / 23.0).clip(min=0.0)
+        by_size = np.where(peak_over_mean > 1.0, np.stack([rest, peak_over_mean]), 1.0)
+    relative = by_size / by_size.max(axis=0)
+    needed = np.zeros_like(machine_count)
+    for level, frequency in enumerate(hours):
+        needed += frequency * np.maximum(np.ceil(relative[level] * machine_count - 1e-9), 1.0)
+    mean = needed / len(rates)
+    return np.divide(mean, machine_count, out=np.ones_like(machine_count), where=machine_count > 0)
+
+
+@lru_cache(maxsize=4096)
+def elastic_share(profile: Profile, peak_over_mean: float, machine_count: int) -> float:
+    """Return `elastic_shares` of one fleet."""
+    return float(elastic_shares(profile, np.array([peak_over_mean]), np.array([[float(machine_count)]]))[0, 0])

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from planner.assumptions import Assumptions
 from planner.demand.architecture import Architecture
-from planner.demand.profiles import hourly_rates
+from planner.demand.profiles import elastic_shares
 from planner.demand.suitability import suitable_model
-from planner.demand.workload import Batch, Embed, GpuHours, Profile, Serve, Transcribe, Workload
+from planner.demand.workload import Batch, Embed, GpuHours, Serve, Transcribe, Workload
 from planner.supply.calibration import Calibration, default_calibration
 from planner.supply.evidence import basis_and_evidence, slow_ratio
 from planner.supply.fleet import HOURS_PER_MONTH, size
@@ -28,7 +28,7 @@ from planner.supply.serving.candidates import MOST_FLEET, Demand, demand_of, for
 from planner.supply.serving.capacity import replicas_for
 from planner.supply.serving.replica_rates import Prospects, prospects
 
-__all__ = ["Fleets", "elastic_shares", "images_and_documents", "nothing", "served", "stated", "together"]
+__all__ = ["Fleets", "images_and_documents", "nothing", "served", "stated", "together"]
 
 FloatArray = NDArray[np.float64]
 
@@ -102,41 +102,6 @@ def together(parts: Sequence[Fleets]) -> Fleets:
         },
         basis=tuple(basis for part in parts for basis in part.basis),
     )
-
-
-def elastic_shares(profile: Profile, peak_over_mean: FloatArray, machine_count: FloatArray) -> FloatArray:
-    """Return `planner.demand.profiles.elastic_share` for arrays.
-
-    Parameters
-    ----------
-    profile : Profile
-        How demand moves over the week.
-    peak_over_mean : FloatArray, shape (sizes,)
-        Stated peak over stated mean.
-    machine_count : FloatArray, shape (machines, sizes)
-        Machines at the busiest hour; where it is 0 the share is 1.
-
-    Examples
-    --------
-    >>> elastic_shares(Profile.OFFICE_HOURS, np.array([2.4137931034482762]), np.array([[1.0], [10.0]])).round(4).tolist()
-    [[1.0], [0.4155]]
-    """
-    rates = hourly_rates(profile)
-    levels, hours = np.unique(rates, return_counts=True)
-    if rates.max() > 1.0:
-        stretched = np.maximum(1.0 + (levels[:, None] - 1.0) * (peak_over_mean - 1.0) / (rates.max() - 1.0), 0.0)
-        by_size = np.where(peak_over_mean > 1.0, stretched, levels[:, None])
-    else:
-        # A steady profile with a stated peak: one busy hour a day carries it.
-        levels, hours = np.array([0.0, 1.0]), np.array([len(rates) - len(rates) // 24, len(rates) // 24])
-        rest = ((24.0 - peak_over_mean) / 23.0).clip(min=0.0)
-        by_size = np.where(peak_over_mean > 1.0, np.stack([rest, peak_over_mean]), 1.0)
-    relative = by_size / by_size.max(axis=0)
-    needed = np.zeros_like(machine_count)
-    for level, frequency in enumerate(hours):
-        needed += frequency * np.maximum(np.ceil(relative[level] * machine_count - 1e-9), 1.0)
-    mean = needed / len(rates)
-    return np.divide(mean, machine_count, out=np.ones_like(machine_count), where=machine_count > 0)
 
 
 def _within(machines: Sequence[Machine], count: FloatArray, assumptions: Assumptions, *, most: float) -> FloatArray:

@@ -1,14 +1,8 @@
-"""Training at many sizes: how many machines each budget of time takes, found once for all budgets of a shape.
-
-A step's time on so many machines does not depend on how many steps there are, so deadline over steps, the *time allowed for a
-step*, is all that decides the fleet. `planner.supply.training.fleet` finds the smallest number of machines by bisection; here the
-bisections of all budgets walk down one tree together, so that a number of machines is tried once and not once a budget.
-"""
+"""Training at many sizes: how many machines each budget of time takes, found once for all budgets of a shape."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,103 +12,18 @@ from planner.demand.architecture import Architecture
 from planner.demand.suitability import suitable_model
 from planner.demand.workload import Finetune, Pretrain, Workload
 from planner.supply.calibration import Calibration, default_calibration
-from planner.supply.constants import take
 from planner.supply.evidence import basis_and_evidence
 from planner.supply.hardware import hardware
 from planner.supply.machines import Machine
 from planner.supply.sizes.fleets import Fleets, nothing
-from planner.supply.training.candidates import Outcome, Scene, formats_on, job_of, outcome_of
-from planner.supply.training.fleet import _most_machines, _scene, _sort
+from planner.supply.training.candidates import Scene, formats_wanted, job_of
+from planner.supply.training.fewest import NO_DEADLINE_S, Branch, fewest
+from planner.supply.training.fleet import class_and_constant, most_machines, scene_of
 
 __all__ = ["trained"]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
-
-NO_DEADLINE_S = 1e300
-"""What the bisection takes for a deadline where there is none; a layout that does not fit takes longer."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Branch:
-    """Bisections that have gone the same way: layouts, what is left of their ranges, and the budgets (from, to) on the way."""
-
-    layout: IntArray
-    low: FloatArray
-    high: FloatArray
-    first: IntArray
-    last: IntArray
-
-    def take(self, index: IntArray) -> _Branch:
-        return _Branch(self.layout[index], self.low[index], self.high[index], self.first[index], self.last[index])
-
-
-def _on(scene: Scene, layout: IntArray, machines: FloatArray) -> Outcome:
-    """Return what some of the layouts do on so many machines each."""
-    part = replace(
-        scene,
-        layouts=scene.layouts.take(layout),
-        here=scene.here.take(layout),
-        flops=scene.flops[layout],
-        constants=take(scene.constants, layout),
-        activation=scene.activation[layout],
-    )
-    return outcome_of(part, machines)
-
-
-def _fewest(scene: Scene, most: FloatArray, budgets_s: FloatArray) -> tuple[_Branch, FloatArray, FloatArray]:
-    """Return the leaves of the tree (every layout's smallest number of machines by range of budgets), and their time and cards.
-
-    Parameters
-    ----------
-    budgets_s : FloatArray
-        Seconds allowed for a step, rising.
-
-    Returns
-    -------
-    _Branch
-        Leaves, `high` machines each.
-    FloatArray, FloatArray
-        Seconds of a step on them (infinite where the layout does not fit), and accelerators that work.
-    """
-    count = len(most)
-    at = _Branch(
-        np.arange(count),
-        np.ones(count),
-        most.copy(),
-        np.zeros(count, dtype=np.intp),
-        np.full(count, len(budgets_s), dtype=np.intp),
-    )
-    leaves: list[_Branch] = []
-    for _ in range(int(np.ceil(np.log2(max(2.0, float(most.max(initial=1.0)))))) + 1):
-        done = at.low >= at.high
-        if done.any():
-            leaves.append(at.take(np.flatnonzero(done)))
-            at = at.take(np.flatnonzero(~done))
-        if not at.layout.size:
-            break
-        middle = np.floor((at.low + at.high) / 2)
-        step_s = _on(scene, at.layout, middle).wall_s * scene.slow_ratio[at.layout]
-        # Budgets from here on are met by as many machines as this.
-        enough = np.clip(np.searchsorted(budgets_s, step_s, side="left"), at.first, at.last)
-        fewer, more = np.flatnonzero(enough < at.last), np.flatnonzero(at.first < enough)
-        at = _Branch(
-            np.concatenate([at.layout[fewer], at.layout[more]]),
-            np.concatenate([at.low[fewer], np.minimum(middle + 1, at.high)[more]]),
-            np.concatenate([middle[fewer], at.high[more]]),
-            np.concatenate([enough[fewer], at.first[more]]),
-            np.concatenate([at.last[fewer], enough[more]]),
-        )
-    leaves.append(at)
-    found = _Branch(
-        *(
-            np.concatenate([getattr(leaf, name) for leaf in leaves])
-            for name in ("layout", "low", "high", "first", "last")
-        )
-    )
-    outcome = _on(scene, found.layout, found.high)
-    allowed = most[found.layout] >= 1
-    return found, np.where(allowed & outcome.fits, outcome.wall_s, np.inf), outcome.used
 
 
 def trained(
@@ -137,29 +46,24 @@ def trained(
     job, hw = job_of(_one_step(workload)), hardware(machines)
     steps = np.maximum(tokens / (job.sequences * job.work.seq_len), 1.0)
     result = nothing(len(machines), len(tokens))
-    names: list[str] = []
-    wanted: list[tuple[int, int]] = []
-    for row in range(len(machines)):
-        for name in formats_on(workload, hw, row):
-            if name not in names:
-                names.append(name)
-            wanted.append((row, names.index(name)))
+    names, wanted = formats_wanted(workload, hw)
     if not wanted:
         return result
-    scene = _scene(arch, machines, hw, job, names, wanted, assumptions, calibration)
-    most = _most_machines(workload, scene, assumptions, max_accelerators, None)
+    scene = scene_of(arch, machines, hw, job, names, wanted, assumptions, calibration)
+    most = most_machines(workload, scene, assumptions, max_accelerators, None)
     # Wall time of all steps is compared with the deadline, not that of one with a part of it: equal but for the last digit.
     allowed_s = np.where(np.isfinite(deadline_s), deadline_s / steps, NO_DEADLINE_S)
     budgets_s, of_size = np.unique(allowed_s, return_inverse=True)
-    leaves, step_s, used = _fewest(scene, most, budgets_s)
-    count, seconds, cards, layout = _best(scene, leaves, step_s, used, budgets_s, len(machines))
+    leaves, outcome = fewest(scene, most, budgets_s)
+    step_s = np.where((most[leaves.layout] >= 1) & outcome.fits, outcome.wall_s, np.inf)
+    count, seconds, cards, layout = _best(scene, leaves, step_s, outcome.used, budgets_s, len(machines))
     fits = np.isfinite(seconds)
     is_cpu = np.array([machine.accelerator is None for machine in machines])[:, None]
     fits &= ~(is_cpu & (count > assumptions["perf.most_cpu_machines_count"]))
     slices = np.array([min(1.0, m.accelerator_count) if m.accelerator else 1.0 for m in machines])[:, None]
     basis = tuple(
         basis_and_evidence(
-            calibration, _sort(scene, machine, names[int(scene.layouts.precision[one.max()])])[1], machine
+            calibration, class_and_constant(scene, machine, names[int(scene.layouts.precision[one.max()])])[1], machine
         )[0]
         if ok.any()
         else ""
@@ -186,7 +90,7 @@ def _one_step(workload: Workload) -> Workload:
 
 
 def _best(
-    scene: Scene, leaves: _Branch, step_s: FloatArray, used: FloatArray, budgets_s: FloatArray, machine_count: int
+    scene: Scene, leaves: Branch, step_s: FloatArray, used: FloatArray, budgets_s: FloatArray, machine_count: int
 ) -> tuple[FloatArray, FloatArray, FloatArray, NDArray[np.int64]]:
     """Return, by machine and budget, the fewest machines, a step's seconds, the accelerators at work, and the layout."""
     shape = (machine_count, len(budgets_s))

@@ -32,7 +32,17 @@ from planner.supply.training.memory import TrainingStates, fixed_bytes
 from planner.supply.training.speed import StepParts, TrainedModel, TrainingConstants, TrainingLayout, training_step
 from planner.supply.training.stacks import Trainer, trainer_of
 
-__all__ = ["Job", "Layouts", "Outcome", "Scene", "formats_on", "job_of", "layouts_of", "outcome_of", "trained_model"]
+__all__ = [
+    "Job",
+    "Layouts",
+    "Outcome",
+    "Scene",
+    "formats_wanted",
+    "job_of",
+    "layouts_of",
+    "outcome_of",
+    "trained_model",
+]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -168,7 +178,14 @@ def job_of(workload: Workload) -> Job:
     )  # fmt: skip
 
 
-def formats_on(workload: Workload, hw: Hardware, row: int) -> list[str]:
+def formats_wanted(workload: Workload, hw: Hardware) -> tuple[list[str], list[tuple[int, int]]]:
+    """Return the names of formats, and pairs of a machine's row and a format's place: what is tried on which machine."""
+    usable = [_formats_on(workload, hw, row) for row in range(len(hw.row))]
+    names = list(dict.fromkeys(name for some in usable for name in some))
+    return names, [(row, names.index(name)) for row, some in enumerate(usable) for name in some]
+
+
+def _formats_on(workload: Workload, hw: Hardware, row: int) -> list[str]:
     """Return the formats of computation that the machine has, out of those allowed (16 bit where nothing is said)."""
     have = []
     for name in [str(item) for item in workload.precision] or ["bf16", "fp16"]:

@@ -27,33 +27,21 @@ from planner.supply.training.candidates import (
     Layouts,
     Outcome,
     Scene,
-    formats_on,
+    formats_wanted,
     job_of,
     layouts_of,
     outcome_of,
     trained_model,
 )
+from planner.supply.training.fewest import NO_DEADLINE_S, fewest
 from planner.supply.training.memory import activation_bytes_per_token, training_states
 from planner.supply.training.speed import TrainingConstants, training_constants
 
-__all__ = ["size_training", "trained_model"]
+__all__ = ["class_and_constant", "most_machines", "scene_of", "size_training", "trained_model"]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
-
-
-def _fewest(scene: Scene, most: FloatArray, deadline_s: float) -> tuple[FloatArray, Outcome]:
-    """Return each row's smallest number of machines that meets the deadline (the largest allowed where none does)."""
-    low, high = np.ones_like(most), most.copy()
-    if not math.isfinite(deadline_s):
-        deadline_s = 1e300
-    for _ in range(int(np.ceil(np.log2(max(2.0, float(most.max(initial=1.0)))))) + 1):
-        middle = np.floor((low + high) / 2)
-        ok = outcome_of(scene, middle).wall_s * scene.slow_ratio <= deadline_s
-        high = np.where(ok, middle, high)
-        low = np.where(ok, low, np.minimum(middle + 1, high))
-    return high, outcome_of(scene, high)
 
 
 def size_training(
@@ -77,22 +65,15 @@ def size_training(
     """
     calibration = calibration or default_calibration()
     job, hw = job_of(workload), hardware(machines)
-    names: list[str] = []
-    wanted: list[tuple[int, int]] = []
+    names, wanted = formats_wanted(workload, hw)
     results: list[Fleet | Refusal | None] = [None] * len(machines)
-    for row, machine in enumerate(machines):
-        usable = formats_on(workload, hw, row)
-        if not usable:
-            asked = " or ".join(str(item) for item in workload.precision) or "bf16 or fp16"
-            reason = Note(NoteCode.NO_SUCH_FORMAT, (machine.label, asked))
-            results[row] = Refusal(machine=machine, stage="precision", reason=reason)
-        for name in usable:
-            if name not in names:
-                names.append(name)
-            wanted.append((row, names.index(name)))
+    for row in set(range(len(machines))) - {row for row, _ in wanted}:
+        asked = " or ".join(str(item) for item in workload.precision) or "bf16 or fp16"
+        reason = Note(NoteCode.NO_SUCH_FORMAT, (machines[row].label, asked))
+        results[row] = Refusal(machine=machines[row], stage="precision", reason=reason)
     if wanted:
-        scene = _scene(arch, machines, hw, job, names, wanted, assumptions, calibration)
-        most = _most_machines(workload, scene, assumptions, max_accelerators, fixed_machines)
+        scene = scene_of(arch, machines, hw, job, names, wanted, assumptions, calibration)
+        most = most_machines(workload, scene, assumptions, max_accelerators, fixed_machines)
         if fixed_machines is not None:
             count = np.full(len(most), float(fixed_machines))
             outcome = outcome_of(scene, count)
@@ -101,7 +82,8 @@ def size_training(
             most = np.where((count <= most) & ~scene.here.is_cpu, count, 0.0)
             outcome = outcome_of(scene, count)
         else:
-            count, outcome = _fewest(scene, most, job.deadline_s)
+            leaves, outcome = fewest(scene, most, np.array([min(job.deadline_s, NO_DEADLINE_S)]))
+            count = leaves.high
         for row, machine in enumerate(machines):
             if results[row] is None:
                 mine = np.flatnonzero(scene.layouts.row == row)
@@ -111,10 +93,11 @@ def size_training(
     return [item for item in results if item is not None]
 
 
-def _scene(
+def scene_of(
     arch: Architecture, machines: Sequence[Machine], hw: Hardware, job: Job, names: Sequence[str],
     wanted: Sequence[tuple[int, int]], assumptions: Assumptions, calibration: Calibration,
 ) -> Scene:  # fmt: skip
+    """Return every layout that is worth trying, with what its machine can do."""
     layouts = layouts_of(arch, hw, wanted, job)
     here = hw.take(layouts.row)
     flops = np.select(
@@ -154,7 +137,7 @@ def _scene(
 
 def _slow_ratio(scene: Scene, machine: Machine, precision: str, percentile: float) -> float:
     """Return the time of a run at a percentile of the speed band, over the typical time."""
-    sort, constant = _sort(scene, machine, precision)
+    sort, constant = class_and_constant(scene, machine, precision)
     return slow_ratio(percentile, spread(scene.calibration, sort, constant, machine))
 
 
@@ -176,7 +159,7 @@ def _constants(
     return TrainingConstants(**columns)
 
 
-def _most_machines(
+def most_machines(
     workload: Workload, scene: Scene, assumptions: Assumptions, max_accelerators: int | None, fixed: int | None
 ) -> FloatArray:
     """Return how many machines a row may take: one where they are not joined as the workload asks."""
@@ -254,7 +237,7 @@ def _fleet(
     precision = names[int(lay.precision[pick])]
     step_s = float(outcome.step_s[pick])
     rate = job.sequences * job.work.seq_len / step_s
-    sort, constant = _sort(scene, machine, precision)
+    sort, constant = class_and_constant(scene, machine, precision)
     sigma = spread(scene.calibration, sort, constant, machine)
     basis, evidence = basis_and_evidence(scene.calibration, constant, machine)
     used = float(outcome.used[pick])
@@ -324,7 +307,7 @@ def _fleet(
     )
 
 
-def _sort(scene: Scene, machine: Machine, precision: str) -> tuple[str, str]:
+def class_and_constant(scene: Scene, machine: Machine, precision: str) -> tuple[str, str]:
     """Return the class whose spread holds, and the constant whose evidence counts.
 
     A job that is planned is a stranger to the published tables, unless the user measured the accelerator himself.
