@@ -15,7 +15,7 @@ from planner.demand.models import resolve_model
 from planner.demand.requirements import Requirements, requirements
 from planner.demand.suitability import suitable_model
 from planner.demand.volume import Volume, volume
-from planner.demand.workload import Serve, Workload
+from planner.demand.workload import Workload
 from planner.errors import InputError
 from planner.notes import Note, NoteCode
 from planner.options.evidence import Evidence
@@ -27,11 +27,11 @@ from planner.options.place import assumptions_at, own_place
 from planner.options.rented import rented_options
 from planner.options.servers import dropped_prices, ownable_servers
 from planner.options.sized import is_wanted
-from planner.supply.calibration import Calibration, default_calibration
+from planner.supply.calibration import Calibration
 from planner.supply.candidates import Candidates, find_candidates
 from planner.supply.machines import Refusal
 from planner.supply.scaling import relief
-from planner.traffic.confirm import Confirmed, confirmed
+from planner.traffic.confirm import Confirmed
 from planner.uncertainty import JointDraws, PlanRisk, plan_risk
 from planner.verdict.alternatives import alternatives_of
 from planner.verdict.break_evens import BreakEvenPair, best_by_kind, break_even_of, break_evens
@@ -45,6 +45,7 @@ from planner.verdict.choice import (
     with_rivals,
     without_passed_over,
 )
+from planner.verdict.confirmation import Confirmation, confirmation_of, searched
 from planner.verdict.funnel import funnel_of, nothing_fits
 from planner.verdict.ranking import ranked
 from planner.verdict.remarks import Remark, remarks_of, tuning_remarks
@@ -155,7 +156,7 @@ class Plan:
     variants : Variants
         The same work asked a little differently.
     confirmed : mapping of str to Confirmed
-        Percentiles of the verdict's fleet, simulated, by option id; empty where no requests are served or nothing was simulated.
+        Percentiles of the fleets of the cheapest options, simulated, by option id; empty where no requests are served.
     refusals : tuple of Refusal
         Machines that cannot do the work.
     assumptions : tuple of Assumption
@@ -240,7 +241,8 @@ def make_plan(
     calibration : Calibration, optional
         Fitted constants, where the user measured for himself; the shipped ones by default.
     with_turns : bool
-        Whether to find the ranges of costs and the values at which the verdict turns, which takes as long as the rest.
+        Whether to simulate the cheapest services, and to find the ranges of costs and the values at which the verdict turns,
+        which takes as long as the rest.
 
     Raises
     ------
@@ -272,6 +274,10 @@ def make_plan(
     fleets, refusals = supply.sized(workload)
     work = volume(workload, traced["money.hours_per_month"])
     found = supply.options(workload, fleets)
+    checked = Confirmation(supply=supply, fleets=fleets, refusals=refusals, options=found)
+    if with_turns:
+        checked = confirmation_of(workload, supply, fleets, refusals, found)
+        supply, fleets, refusals, found = checked.supply, checked.fleets, checked.refusals, checked.options
     funnel = funnel_of(candidates, fleets, refusals, found)
     kinds = {option.kind for option in found if option.choosable}
     if not kinds & RENTS and kinds <= {OptionKind.BUY}:
@@ -287,6 +293,7 @@ def make_plan(
     pairs = break_evens(found, traced)
     verdict = verdict_of(choice, traced, age_days=evidence.age_days(choice.option.priced_on))
     chosen = next(option for option in options if option.id == verdict.option_id)
+    simulated = _confirmed(workload, chosen, options, checked) if with_turns else {}
     turns, ranges = _turns(workload, chosen, found, supply) if with_turns else ((), {})
     smaller = smaller_weights_note(
         workload, architecture, candidates, work, chosen, traced, evidence, calibration=calibration
@@ -319,8 +326,8 @@ def make_plan(
                 calibration,
             ),
         ),
-        variants=variants_of(workload, chosen, options, supply) if with_turns else Variants(),
-        confirmed=_confirmed(workload, chosen, architecture, traced, calibration) if with_turns else {},
+        variants=variants_of(workload, chosen, options, supply, simulated.get(chosen.id)) if with_turns else Variants(),
+        confirmed=simulated,
         refusals=refusals,
         assumptions=traced.used(),
         funnel=funnel,
@@ -343,18 +350,15 @@ def make_plan(
 
 
 def _confirmed(
-    workload: Workload,
-    chosen: Option,
-    architecture: Architecture | None,
-    assumptions: Assumptions,
-    calibration: Calibration | None,
+    workload: Workload, chosen: Option, options: Sequence[Option], checked: Confirmation
 ) -> dict[str, Confirmed]:
-    """Return the percentiles of the verdict's fleet, where it serves requests."""
-    work = workload.work
-    if not isinstance(work, Serve) or chosen.fleet is None or architecture is None:
-        return {}
-    found = confirmed(work, chosen.fleet, architecture, assumptions, calibration or default_calibration())
-    return {chosen.id: found} if found else {}
+    """Return the percentiles of the fleets that were simulated; of the verdict, or else of the best rent, with what p99 would take."""
+    found = checked.of_options(options)
+    rents = (option for option in options if option.kind is OptionKind.RENT and option.choosable)
+    shown = chosen if chosen.fleet is not None else next(rents, None)
+    if shown is not None and (known := searched(workload, checked.supply, shown)) is not None:
+        found[shown.id] = known
+    return found
 
 
 def _turns(

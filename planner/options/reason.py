@@ -30,6 +30,7 @@ class ReasonCode(StrEnum):
     SESSION_TOO_SHORT = "session_too_short"
     NEEDS_XLA = "needs_xla"
     TOO_FEW_OWNED = "too_few_owned"
+    LIMITS_MISSED = "limits_missed"
     SPEED_EXTRAPOLATED = "speed_extrapolated"
     TIER_B = "tier_b"
     TIER_C = "tier_c"

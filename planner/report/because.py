@@ -298,19 +298,23 @@ def _speed(plan: Plan, chosen: Option, deadline_hours: float) -> list[str]:
 
 
 def _percentiles(plan: Plan, chosen: Option) -> list[str]:
-    """Say what requests wait at the percentile of the limits, and what 99 % of them within the limits would take."""
-    found = plan.confirmed.get(chosen.id)
-    if found is None or chosen.fleet is None:
+    """Say what requests wait at the percentile of the limits, on the best rented GPUs where the verdict has none, and what p99 takes."""
+    option: Option | None = chosen
+    if chosen.fleet is None:
+        option = next((each for each in plan.options if each.kind is OptionKind.RENT and each.choosable), None)
+    found = plan.confirmed.get(option.id) if option else None
+    if found is None or option is None or option.fleet is None:
         return []
     service, limits, percentile = found.service, found.limits, found.limits.percentile
     name = "mean" if percentile is None else f"p{percentile:g}"
     ttft_ms, tpot_ms, _ = service.at_limit_ms
+    where = "" if option is chosen else f"On {_gpus(option)} "
     told = (
-        f"TTFT {name} is {ttft_ms:,.0f} ms (limit {limits.ttft_ms:,.0f}), TPOT {name} {tpot_ms:,.0f} ms (limit {limits.tpot_ms:,.0f}), "
-        f"simulated; {percent(chosen.fleet.utilisation_share)} average utilization."
+        f"{where}TTFT {name} is {ttft_ms:,.0f} ms (limit {limits.ttft_ms:,.0f}), TPOT {name} {tpot_ms:,.0f} ms (limit {limits.tpot_ms:,.0f}), "
+        f"simulated; {percent(option.fleet.utilisation_share)} average utilization."
     )
     if not service.holds:
-        lost = "With the spares lost the" if chosen.spare_instance_count else "The"
+        lost = "With the spares lost the" if option.spare_instance_count else "The"
         told += f" {lost} limits do not hold at {name}: {_needed(found.needed_count, found.replica_count)}."
     elif found.strictest_count != found.replica_count:
         told += f" At p99 {_needed(found.strictest_count, found.replica_count)}."

@@ -65,7 +65,7 @@ class Performance(Part):
     simulated_replica_count: Count | None = None
     """Replicas without the spares."""
     limits_replica_count: Count | None = None
-    """Replicas that hold the limits at the percentile; null where up to twice as many do not."""
+    """Replicas that hold the limits at the percentile; null where up to twice as many do not, or where it was not searched."""
     limits_p99_replica_count: Count | None = None
 
 

@@ -49,6 +49,7 @@ REASONS = {
     ReasonCode.OUTLASTS_RUN: "it binds for {:g} months, and the run is over in {:g}",
     ReasonCode.UNDATED_PRICE: "its price list bears no date: confirm it before you rely on it",
     ReasonCode.QUOTES: "more than {:g} GPUs are bought by quotes from several makers, and the list price of one server is only a guide",
+    ReasonCode.LIMITS_MISSED: "in the simulation requests take {:.2f} times as long as a limit allows, and more machines do not help",
     ReasonCode.SPEED_EXTRAPOLATED: (
         "its speed is extrapolated, since nothing similar has been measured: test it before you rely on it"
     ),
@@ -65,6 +66,7 @@ BRIEFLY = {
     ReasonCode.SERVICE_AT_HOME: "at home",
     ReasonCode.CONSUMER_LICENSE: "driver license",
     ReasonCode.NEEDS_XLA: "needs XLA",
+    ReasonCode.LIMITS_MISSED: "misses a limit",
     ReasonCode.TIER_B: "seller of tier B",
     ReasonCode.TIER_C: "seller of tier C",
     ReasonCode.TIER_D: "seller of tier D",

@@ -18,6 +18,7 @@ __all__ = [
     "Performance",
     "Range",
     "Refusal",
+    "with_more",
     "with_spares",
 ]
 
@@ -235,6 +236,8 @@ class Fleet:
         Share of machine hours that a fleet following the demand from hour to hour pays (1 where it cannot shrink).
     utilisation_share : float
         Busy share of the hours of a fleet that does not shrink.
+    late_ratio : float
+        Time at the percentile of the limits over its limit, where a simulation finds that no number of machines holds it; else 1.
     notes : tuple of Note
         What the user should know.
     """
@@ -249,6 +252,7 @@ class Fleet:
     elastic_share: float = 1.0
     utilisation_share: float = 1.0
     spare_instance_count: int = 0
+    late_ratio: float = 1.0
     notes: tuple[Note, ...] = field(default=())
 
 
@@ -263,6 +267,22 @@ def with_spares(fleet: Fleet, count: int) -> Fleet:
         spare_instance_count=count,
         accelerators_used=fleet.accelerators_used * ratio,
         elastic_share=(fleet.elastic_share * fleet.instance_count + count) / (fleet.instance_count + count),
+        utilisation_share=fleet.utilisation_share / ratio,
+    )
+
+
+def with_more(fleet: Fleet, count: int) -> Fleet:
+    """Return a fleet with so many more machines that serve."""
+    serving = fleet.instance_count - fleet.spare_instance_count
+    ratio, whole = (serving + count) / serving, (fleet.instance_count + count) / fleet.instance_count
+    speed = fleet.performance
+    rate = Range(**{name: getattr(speed.rate_per_s, name) * ratio for name in ("low", "typical", "high")})
+    return replace(
+        fleet,
+        instance_count=fleet.instance_count + count,
+        layout=replace(fleet.layout, data=max(round(fleet.layout.data * ratio), fleet.layout.data)),
+        performance=replace(speed, rate_per_s=rate, tokens_per_s=speed.tokens_per_s and speed.tokens_per_s * ratio),
+        accelerators_used=fleet.accelerators_used * whole,
         utilisation_share=fleet.utilisation_share / ratio,
     )
 

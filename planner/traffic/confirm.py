@@ -20,7 +20,7 @@ from planner.traffic.simulation import Outcome, Requests, simulated
 from planner.traffic.step_times import StepTimes, times_of_layout
 from planner.traffic.streams import drawn_requests
 
-__all__ = ["Confirmed", "confirmed", "limits_of"]
+__all__ = ["STRICTEST_PERCENTILE", "Confirmed", "confirmed", "limits_of"]
 
 LEAST_REQUESTS, MOST_REQUESTS = 2_000, 6_000
 ANSWER_TIMES = 12.0
@@ -45,7 +45,8 @@ class Confirmed:
     replica_count : int
         Replicas of the fleet without its spares.
     needed_count, strictest_count : int or None
-        Replicas that hold the limits at their percentile, and for 99 % of the requests; None where up to twice as many do not.
+        Replicas that hold the limits at their percentile, and for 99 % of the requests; None where up to twice as many do not, or
+        where it was not searched.
     """
 
     service: Service
@@ -65,8 +66,8 @@ def limits_of(work: Serve) -> Limits:
 
 
 def confirmed(
-    work: Serve, fleet: Fleet, arch: Architecture, assumptions: Assumptions, calibration: Calibration
-) -> Confirmed | None:
+    work: Serve, fleet: Fleet, arch: Architecture, assumptions: Assumptions, calibration: Calibration, *, is_searched: bool = True
+) -> Confirmed | None:  # fmt: skip
     """Return how a fleet serves requests that vary; None where the plan tells no speed.
 
     Parameters
@@ -75,6 +76,8 @@ def confirmed(
         With its defaults filled in.
     fleet : Fleet
         As sized.
+    is_searched : bool
+        Whether to look for the replicas that hold the limits where these do not.
     """
     speed, layout = fleet.performance, fleet.layout
     if speed.ttft_ms is None or speed.tpot_ms is None:
@@ -96,6 +99,8 @@ def confirmed(
         replicas
         if service_of(outcome, each, skipped_count=skipped).holds
         else _more(requests, times, each, (part, replicas), skipped, outcome_of)
+        if is_searched
+        else None
         for each in (limits, strict)
     )
     return Confirmed(

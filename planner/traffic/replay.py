@@ -319,11 +319,11 @@ def fewest_replicas(
 
 def _first(holds: Callable[[int], bool], least: int, most: int) -> int | None:
     """Return the first number from `least` on that holds, taking it that more never hurt."""
-    low, high = least - 1, least
+    low, high, step = least - 1, least, 1
     while not holds(high):
         if high >= most:
             return None
-        low, high = high, min(2 * high, most)
+        low, high, step = high, min(high + step, most), 2 * step
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (low, middle) if holds(middle) else (middle, high)

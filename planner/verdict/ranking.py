@@ -46,6 +46,11 @@ def _extrapolated(option: Option, _: int) -> Reason | None:
     return Reason(ReasonCode.SPEED_EXTRAPOLATED) if is_extrapolated else None
 
 
+def _late(option: Option, _: int) -> Reason | None:
+    is_late = option.fleet is not None and option.fleet.late_ratio > 1.0
+    return Reason(ReasonCode.LIMITS_MISSED, (option.fleet.late_ratio,)) if is_late and option.fleet else None
+
+
 def _older(least: int, option: Option, age_days: int) -> Reason | None:
     return Reason(ReasonCode.PRICE_OLD, (age_days,)) if option.staleness_count >= least else None
 
@@ -56,6 +61,7 @@ def _floor_price(option: Option, _: int) -> Reason | None:
 
 WEAKNESSES: tuple[Callable[[Option, int], Reason | None], ...] = (
     _outlasts,
+    _late,
     _extrapolated,
     _floor_price,
     *(partial(_older, least) for least in range(MOST_STALENESS, 0, -1)),

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from planner.assumptions import Assumptions
 from planner.demand.architecture import Architecture
 from planner.demand.parameters import parameter_count
 from planner.demand.volume import volume
 from planner.demand.workload import Serve, Workload
+from planner.notes import Note, NoteCode
 from planner.options.bridge import cheapest_bridge
 from planner.options.evidence import Evidence
 from planner.options.free import FreeMachine, free_options
@@ -23,16 +25,54 @@ from planner.options.sized import sized_machines
 from planner.supply.calibration import Calibration
 from planner.supply.candidates import Candidates
 from planner.supply.fleet import estimate
-from planner.supply.machines import Fleet, Machine, Refusal
+from planner.supply.machines import Fleet, Machine, Refusal, with_more
 from planner.supply.serving.candidates import demand_of
 from planner.verdict.ranking import ranked, well_founded
 from pricing.token_prices import TokenPrice
 
-__all__ = ["Supply"]
+__all__ = ["Correction", "Supply", "kin_of_machine"]
 
 
 SELLERS_OF_A_MACHINE = 4
 """Of a part of the supply: what is dearer than these is not taken at another rate either."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Correction:
+    """What a simulation has found of the formula that sizes services on a machine.
+
+    Attributes
+    ----------
+    ttft_ratio, tpot_ratio : float
+        Limits by which the formula has to size, over those that shall hold.
+    count_ratio : float
+        Machines that serve, over those that the formula then asks for.
+    late_ratio : float
+        Time at the percentile over its limit, where no number of machines holds it; 1 elsewhere.
+    """
+
+    ttft_ratio: float = 1.0
+    tpot_ratio: float = 1.0
+    count_ratio: float = 1.0
+    late_ratio: float = 1.0
+
+    def applied(self, workload: Workload) -> Workload:
+        """Return a service as the formula has to be asked for it."""
+        work = workload.work
+        if not isinstance(work, Serve) or work.ttft_limit_ms is None or work.tpot_limit_ms is None:
+            return workload
+        limits = {"ttft_limit_ms": work.ttft_limit_ms * self.ttft_ratio, "tpot_limit_ms": work.tpot_limit_ms * self.tpot_ratio}  # fmt: skip
+        return workload.model_copy(update={"serve": work.model_copy(update=limits)})
+
+
+NO_CORRECTION = Correction()
+
+
+def kin_of_machine(machine: Machine) -> Machine:
+    """Return what all machines with the same accelerators have in common: on them the same fleet serves alike."""
+    if machine.accelerator is None:
+        return machine
+    return replace(machine, vcpus=None, physical_cores=None, memory_gib=None, processor="", cpu_arch="")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +99,8 @@ class Supply:
         Stated numbers.
     calibration : Calibration or None
         Fitted constants; the shipped ones by default.
+    corrections : mapping of Machine to Correction
+        What simulations have found of machines, by what their kin have in common.
     """
 
     candidates: Candidates
@@ -70,6 +112,7 @@ class Supply:
     architecture: Architecture | None
     assumptions: Assumptions
     calibration: Calibration | None = None
+    corrections: Mapping[Machine, Correction] = field(default_factory=dict)
 
     def only(self, machines: Collection[Machine], options: Iterable[Option]) -> Supply:
         """Return the part of it that consists of these machines at their cheapest sellers, and all sellers of tokens.
@@ -106,9 +149,27 @@ class Supply:
                 *(h.machine for h in self.held),
             ]
         )
-        sized = sized_machines(workload, self.architecture, tuple(machines), self.assumptions, self.calibration)
-        fleets = {each.machine: each for each in sized if isinstance(each, Fleet)}
-        return fleets, tuple(each for each in sized if isinstance(each, Refusal))
+        fleets: dict[Machine, Fleet] = {}
+        refusals: list[Refusal] = []
+        for each in self.sized_on(workload, tuple(machines)):
+            if isinstance(each, Fleet):
+                fleets[each.machine] = each
+            else:
+                refusals.append(each)
+        return fleets, tuple(refusals)
+
+    def sized_on(self, workload: Workload, machines: Sequence[Machine]) -> list[Fleet | Refusal]:
+        """Return how many of each of these machines do the work, as far as simulations have corrected the formulas."""
+        groups: defaultdict[Correction, list[Machine]] = defaultdict(list)
+        for machine in machines:
+            groups[self.corrections.get(kin_of_machine(machine), NO_CORRECTION) if self.corrections else NO_CORRECTION].append(machine)  # fmt: skip
+        return [
+            _corrected(each, correction, workload.constraints.max_gpus)
+            for correction, some in groups.items()
+            for each in sized_machines(
+                correction.applied(workload), self.architecture, tuple(some), self.assumptions, self.calibration
+            )
+        ]
 
     def options(self, workload: Workload, fleets: Mapping[Machine, Fleet]) -> tuple[Option, ...]:
         """Return the options of sized machines and of sellers of tokens within the budget, ranked."""
@@ -141,3 +202,17 @@ class Supply:
         if not isinstance(done, Fleet) or not asked.peak_per_s:
             return 0.0
         return min(done.performance.rate_per_s.typical / (asked.peak_per_s * asked.output_tokens), 1.0)
+
+
+def _corrected(sized: Fleet | Refusal, correction: Correction, most_accelerators: int | None) -> Fleet | Refusal:
+    """Return what a simulation leaves of a sized fleet."""
+    if isinstance(sized, Refusal) or correction == NO_CORRECTION:
+        return sized
+    serving, spare = sized.instance_count - sized.spare_instance_count, sized.spare_instance_count
+    more = math.ceil(serving * correction.count_ratio - 1e-9) - serving
+    fleet = replace(with_more(sized, more) if more else sized, late_ratio=correction.late_ratio)
+    accelerator, each = sized.machine.accelerator, sized.machine.accelerator_count
+    if accelerator and most_accelerators is not None and fleet.instance_count * each > most_accelerators:
+        figures = (fleet.instance_count * each, accelerator.name, spare, most_accelerators)
+        return Refusal(machine=sized.machine, stage="max_gpus", reason=Note(NoteCode.ACCELERATORS_ABOVE_LIMIT, figures))
+    return fleet

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from planner.demand.workload import Batch, Embed, Finetune, GpuHours, Pretrain, Serve, Transcribe, Workload
 from planner.options.option import Option, OptionKind
 from planner.options.reason import ReasonCode
-from planner.supply.fleet import estimate, size
+from planner.supply.fleet import estimate
 from planner.supply.machines import Fleet, Machine, Refusal
+from planner.traffic.confirm import STRICTEST_PERCENTILE, Confirmed
 from planner.verdict.supply import Supply
 from pricing.offers import PurchaseOption
 
@@ -122,7 +124,9 @@ class Variants:
     readings: tuple[Reading, ...] = ()
 
 
-def variants_of(workload: Workload, taken: Option, options: Sequence[Option], supply: Supply) -> Variants:
+def variants_of(
+    workload: Workload, taken: Option, options: Sequence[Option], supply: Supply, known: Confirmed | None = None
+) -> Variants:
     """Return what the same work would take if it were asked a little differently.
 
     Parameters
@@ -135,12 +139,14 @@ def variants_of(workload: Workload, taken: Option, options: Sequence[Option], su
         All of them, ranked.
     supply : Supply
         What may do the work.
+    known : Confirmed, optional
+        What was simulated of the verdict's fleet.
     """
     match workload.work:
         case Serve():
             return Variants(
                 at_other_limits=_at_other_limits(workload, options, supply),
-                at_other_percentiles=_at_other_percentiles(workload, taken, supply),
+                at_other_percentiles=_at_other_percentiles(workload, taken, supply, known),
             )
         case GpuHours() as work:
             return Variants(readings=_readings(workload, work, supply, options))
@@ -173,20 +179,29 @@ def _best(options: Sequence[Option]) -> Option | None:
 PERCENTILES = (50.0, 90.0, 95.0, 99.0)
 
 
-def _at_other_percentiles(workload: Workload, taken: Option, supply: Supply) -> tuple[OtherPercentile, ...]:
+def _at_other_percentiles(
+    workload: Workload, taken: Option, supply: Supply, known: Confirmed | None
+) -> tuple[OtherPercentile, ...]:
     """Return what the rent of the verdict's machine would be if the limits held for other shares of the requests."""
-    if taken.kind is not OptionKind.RENT or taken.fleet is None or taken.fleet.performance.ttft_ms is None:
+    fleet = taken.fleet
+    if taken.kind is not OptionKind.RENT or fleet is None or fleet.performance.ttft_ms is None:
         return ()
     assert workload.serve is not None
+    stated = workload.serve.limit_percentile
     found = []
     for percentile in PERCENTILES:
         serve = workload.serve.model_copy(update={"limit_percentile": percentile})
-        asked = workload.model_copy(update={"serve": serve})
-        fleet = size(
-            asked, supply.architecture, [taken.fleet.machine], supply.assumptions, calibration=supply.calibration
-        )[0]
-        count = fleet.instance_count if isinstance(fleet, Fleet) else 0
-        usd = taken.usd_per_month * count / taken.fleet.instance_count
+        sized = supply.sized_on(workload.model_copy(update={"serve": serve}), [fleet.machine])[0]
+        count = sized.instance_count if isinstance(sized, Fleet) else 0
+        if known and percentile == STRICTEST_PERCENTILE:
+            serving = fleet.instance_count - fleet.spare_instance_count
+            needed = math.ceil(serving * (known.strictest_count or 0) / known.replica_count - 1e-9)
+            count = needed + fleet.spare_instance_count if needed else 0
+        elif percentile == stated:
+            count = fleet.instance_count
+        elif count and isinstance(stated, float):
+            count = min(count, fleet.instance_count) if percentile < stated else max(count, fleet.instance_count)
+        usd = taken.usd_per_month * count / fleet.instance_count
         found.append(OtherPercentile(percentile=percentile, instance_count=count, usd_per_month=usd))
     return tuple(found)
 

@@ -1,0 +1,207 @@
+"""Confirmation: the fleets of the cheapest few options are simulated, and sized anew where the simulation differs from the formula."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from planner.demand.architecture import Architecture
+from planner.demand.workload import Serve, Workload
+from planner.options.option import Option
+from planner.supply.calibration import default_calibration
+from planner.supply.machines import Fleet, Layout, Machine, Refusal
+from planner.traffic.confirm import Confirmed, confirmed
+from planner.verdict.alternatives import alternatives_of
+from planner.verdict.supply import Correction, Supply, kin_of_machine
+
+__all__ = ["Confirmation", "confirmation_of", "searched"]
+
+CHEAPEST_SORTS = 3
+"""Sorts of machines whose options are the cheapest that may be recommended, beside those of the alternatives that every answer shows."""
+MOST_SORTS = 12
+"""Sorts of machines that are simulated, at most."""
+MOST_TIGHTENINGS = 3
+SLACK_RATIO = 0.98
+"""Of a limit, within which fewer machines have to stay, so that they do not hold it by chance."""
+EASING_POWERS = (1.0, 0.5)
+"""How much of its room the formula is given: all of it, then the square root."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Confirmation:
+    """Fleets as the simulation leaves them.
+
+    Attributes
+    ----------
+    supply : Supply
+        With what was found of its machines.
+    fleets, refusals
+        As sized; those of simulated machines anew.
+    options : tuple of Option
+        Of these fleets, ranked.
+    by_machine : mapping of Machine to Confirmed
+        What was simulated, by what kin have in common.
+    """
+
+    supply: Supply
+    fleets: dict[Machine, Fleet]
+    refusals: tuple[Refusal, ...]
+    options: tuple[Option, ...]
+    by_machine: Mapping[Machine, Confirmed] = field(default_factory=dict)
+
+    def of_options(self, options: Sequence[Option]) -> dict[str, Confirmed]:
+        """Return what was simulated of the fleets of these options, by their ids."""
+        found = {}
+        for option in options:
+            known = self.by_machine.get(kin_of_machine(option.fleet.machine)) if option.fleet else None
+            if known and option.fleet and known.replica_count == option.fleet.layout.data:
+                found[option.id] = known
+        return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Service:
+    """A service on the machines of one sort."""
+
+    workload: Workload
+    work: Serve
+    arch: Architecture
+    supply: Supply
+    machine: Machine
+
+    def sized(self, correction: Correction) -> Fleet | Refusal:
+        """Return what the corrected formula asks for."""
+        supply = replace(self.supply, corrections={kin_of_machine(self.machine): correction})
+        return supply.sized_on(self.workload, [self.machine])[0]
+
+    def simulated(self, fleet: Fleet, *, is_searched: bool = False) -> Confirmed | None:
+        """Return what the simulation says of a fleet."""
+        calibration = self.supply.calibration or default_calibration()
+        return confirmed(self.work, fleet, self.arch, self.supply.assumptions, calibration, is_searched=is_searched)
+
+
+def confirmation_of(
+    workload: Workload, supply: Supply, fleets: dict[Machine, Fleet], refusals: tuple[Refusal, ...], options: tuple[Option, ...]
+) -> Confirmation:  # fmt: skip
+    """Return the fleets of the cheapest few options confirmed, and sized anew where the simulation differs from the formula.
+
+    Parameters
+    ----------
+    workload : Workload
+        With its defaults filled in; only services are simulated.
+    supply, fleets, refusals, options
+        As the formula sizes them.
+    """
+    state = Confirmation(supply=supply, fleets=fleets, refusals=refusals, options=options)
+    work, arch = workload.work, supply.architecture
+    if not isinstance(work, Serve) or arch is None:
+        return state
+    tried: dict[Machine, Confirmed | None] = {}
+    while new := [each for each in _shortlist(state.options) if kin_of_machine(each) not in tried]:
+        corrections = {}
+        for machine in new[: MOST_SORTS - len(tried)]:
+            service = _Service(workload=workload, work=work, arch=arch, supply=supply, machine=machine)
+            correction, found = _settled(service, state.fleets[machine])
+            tried[kin_of_machine(machine)] = found
+            if correction != Correction():
+                corrections[kin_of_machine(machine)] = correction
+        state = _revised(state, workload, corrections) if corrections else state
+        if len(tried) >= MOST_SORTS:
+            break
+    return replace(state, by_machine={machine: found for machine, found in tried.items() if found})
+
+
+def searched(workload: Workload, supply: Supply, option: Option) -> Confirmed | None:
+    """Return what was simulated of an option's fleet, with the replicas that its limits and 99 % of the requests would take."""
+    work, arch = workload.work, supply.architecture
+    if not isinstance(work, Serve) or arch is None or option.fleet is None:
+        return None
+    service = _Service(workload=workload, work=work, arch=arch, supply=supply, machine=option.fleet.machine)
+    return service.simulated(option.fleet, is_searched=True)
+
+
+def _shortlist(options: Sequence[Option]) -> list[Machine]:
+    """Return the machines of the cheapest options, one of each kin."""
+    cheapest: dict[Machine, Machine] = {}
+    for option in options:
+        if option.choosable and option.fleet is not None:
+            cheapest.setdefault(kin_of_machine(option.fleet.machine), option.fleet.machine)
+            if len(cheapest) == CHEAPEST_SORTS:
+                break
+    for shown in alternatives_of(options).values():
+        if shown is not None and shown.choosable and shown.fleet is not None:
+            cheapest.setdefault(kin_of_machine(shown.fleet.machine), shown.fleet.machine)
+    return list(cheapest.values())
+
+
+def _revised(state: Confirmation, workload: Workload, corrections: Mapping[Machine, Correction]) -> Confirmation:
+    """Return what is left once the kin of simulated machines are sized anew."""
+    supply = replace(state.supply, corrections={**state.supply.corrections, **corrections})
+    touched = [machine for machine in state.fleets if kin_of_machine(machine) in corrections]
+    resized = supply.sized_on(workload, touched)
+    fleets = {machine: fleet for machine, fleet in state.fleets.items() if kin_of_machine(machine) not in corrections}
+    fleets |= {each.machine: each for each in resized if isinstance(each, Fleet)}
+    refusals = (*state.refusals, *(each for each in resized if isinstance(each, Refusal)))
+    return replace(state, supply=supply, fleets=fleets, refusals=refusals, options=supply.options(workload, fleets))
+
+
+def _settled(service: _Service, fleet: Fleet) -> tuple[Correction, Confirmed | None]:
+    """Return how the formula has to be corrected on a machine, and what the simulation says of what it then asks for."""
+    found = service.simulated(fleet)
+    if found is None:
+        return Correction(), None
+    return _eased(service, fleet, found) if found.service.holds else _tightened(service, fleet, found)
+
+
+def _ratios(found: Confirmed) -> tuple[float, float]:
+    """Return the limits over the times that the simulation found; 1 where there is no such time."""
+    limits = (found.limits.ttft_ms, found.limits.tpot_ms)
+    ttft, tpot = (
+        limit / at if at > 0 else 1.0 for limit, at in zip(limits, found.service.at_limit_ms[:2], strict=True)
+    )
+    return ttft, tpot
+
+
+def _eased(service: _Service, fleet: Fleet, found: Confirmed) -> tuple[Correction, Confirmed]:
+    """Return the fewest machines, of those that the formula asks for with the room that is left, that hold the limits too."""
+    ttft, tpot = (max(SLACK_RATIO * each, 1.0) for each in _ratios(found))
+    failed: Layout | None = None
+    for power in EASING_POWERS:
+        correction = Correction(ttft_ratio=ttft**power, tpot_ratio=tpot**power)
+        fewer = service.sized(correction)
+        if isinstance(fewer, Refusal) or fewer.instance_count >= fleet.instance_count or fewer.layout == failed:
+            break
+        failed, check = fewer.layout, service.simulated(fewer)
+        if check is not None and check.service.holds and min(_ratios(check)) >= 1.0 / SLACK_RATIO:
+            return correction, check
+    return Correction(), found
+
+
+def _tightened(service: _Service, fleet: Fleet, first: Confirmed) -> tuple[Correction, Confirmed | None]:
+    """Return what holds the limits: what the formula asks for with tighter ones, else more of the same machines."""
+    correction, found = Correction(), first
+    for _ in range(MOST_TIGHTENINGS):
+        ttft, tpot = (min(SLACK_RATIO * each, 1.0) if each < 1.0 else 1.0 for each in _ratios(found))
+        correction = Correction(ttft_ratio=correction.ttft_ratio * ttft, tpot_ratio=correction.tpot_ratio * tpot)
+        more = service.sized(correction)
+        if isinstance(more, Refusal):
+            if more.stage == "max_gpus":
+                return correction, None
+            break
+        check = service.simulated(more)
+        if check is None or check.service.holds:
+            return correction, check
+        found = check
+    needed = service.simulated(fleet, is_searched=True)
+    if needed is None or needed.needed_count is None:
+        return Correction(late_ratio=1.0 / min(_ratios(first))), first
+    ratio = needed.needed_count / needed.replica_count
+    for _ in range(MOST_TIGHTENINGS):
+        correction = Correction(count_ratio=ratio)
+        more = service.sized(correction)
+        check = service.simulated(more) if isinstance(more, Fleet) else None
+        if check is None or check.service.holds:
+            return correction, check
+        # A large fleet is simulated by a part of it, which may just hold what the whole does not.
+        ratio += 1.0 / (fleet.instance_count - fleet.spare_instance_count)
+    return correction, check
