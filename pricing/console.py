@@ -13,6 +13,7 @@ import io
 import json
 import os
 import re
+import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -191,6 +192,9 @@ class Talk:
         return not self.is_quiet and sys.stderr.isatty()
 
 
+PIPE_WIDTH = 200
+
+
 @dataclass(frozen=True, slots=True)
 class Output:
     """Where the answer goes and in which form."""
@@ -203,13 +207,13 @@ class Output:
         """Write the whole answer: to the file, which lands whole or not at all, or to standard output."""
         write_output(content, self.path)
 
-    def table_console(self, file: Any = None) -> Console:  # noqa: ANN401 - any text stream, as rich takes it
-        """Return a rich console for tables: colour on a terminal only, never cut to the width of a pipe."""
+    def table_console(self, file: Any) -> Console:  # noqa: ANN401 - any text stream, as rich takes it
+        """Return a rich console for tables: as wide as the terminal or `COLUMNS`, never cut to the width of a pipe or a file."""
         from rich.console import Console
 
-        target = file or sys.stdout
-        is_terminal = self.path is None and target.isatty()
-        return Console(file=target, no_color=not self.is_colored, width=None if is_terminal else 200, soft_wrap=False)
+        is_seen = self.path is None and (sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdigit())
+        width = shutil.get_terminal_size().columns if is_seen else PIPE_WIDTH
+        return Console(file=file, no_color=not self.is_colored, width=width, soft_wrap=False)
 
 
 def write_output(content: str | bytes, path: Path | None = None) -> None:

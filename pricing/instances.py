@@ -251,7 +251,10 @@ def accelerator_of(
     size = f" {whole_gb:g}gb" if whole_gb is not None and slice_share == 1 else ""
     said, typed = read_name(stated), read_name(instance_type.partition("(")[0])
     form = said.form or (typed.form if typed.model.startswith(said.model) else "")
-    for words in (f"{stated} {form}{size}", f"{stated}{size}"):
+    # The type may name a card of its own: "RTX PRO 6000" stated, "RTX PRO 6000 Max-Q" sold.
+    is_closer = said.model and re.fullmatch(rf"{re.escape(said.model)}[a-z].*", typed.model)
+    closer = [f"{typed.model}{size}"] if is_closer else []
+    for words in (*closer, f"{stated} {form}{size}", f"{stated}{size}"):
         try:
             rows = resolve_all(words)
         except PricingError:

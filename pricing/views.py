@@ -66,12 +66,30 @@ def _table(rows: Sequence[Row], columns: Sequence[str], output: Output) -> str:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for name in columns:
         is_number = any(isinstance(row.get(name), int | float) for row in rows)
-        table.add_column(name.replace("_", " "), justify="right" if is_number else "left", overflow="fold")
+        table.add_column(
+            _heading(name),
+            justify="right" if is_number else "left",
+            vertical="bottom",
+            overflow="fold",
+            no_wrap=name in {"provider", "source"},
+        )
     for row in rows:
         table.add_row(*(Text(_text(row.get(name))) for name in columns))
     buffer = io.StringIO()
     output.table_console(buffer).print(table)
     return "\n".join(line.rstrip() for line in buffer.getvalue().splitlines())
+
+
+def _heading(name: str) -> str:
+    r"""Return a column's heading, its unit on a line of its own.
+
+    Examples
+    --------
+    >>> _heading("age_days"), _heading("last_asked")
+    ('age\ndays', 'last asked')
+    """
+    what, _, unit = name.rpartition("_")
+    return f"{what.replace('_', ' ')}\n{unit}" if unit in {"days", "s"} else name.replace("_", " ")
 
 
 def _text(value: Any) -> str:  # noqa: ANN401 - a cell
@@ -249,13 +267,12 @@ def _status_summary(rows: Sequence[Row], output: Output) -> str:
             {
                 "provider": provider,
                 "parts": len(parts),
-                "ok": counts["ok"],
                 "failed": counts["failed"],
                 "skipped": counts["skipped"],
                 "rows": sum(part["rows"] for part in parts),
-                "oldest_days": max(ages, default=None),
-                "newest_days": min(ages, default=None),
-                "last_asked": max(part["last_asked"] for part in parts),
+                "oldest_days": round(max(ages), 1) if ages else None,
+                "newest_days": round(min(ages), 1) if ages else None,
+                "last_asked": max(part["last_asked"] for part in parts).date(),
             }
         )
     odd = [
@@ -263,7 +280,7 @@ def _status_summary(rows: Sequence[Row], output: Output) -> str:
         for row in rows
         if row["status"] != "ok"
     ]
-    columns = ["provider", "parts", "ok", "failed", "skipped", "rows", "oldest_days", "newest_days", "last_asked"]
+    columns = ["provider", "parts", "failed", "skipped", "rows", "oldest_days", "newest_days", "last_asked"]
     lines = [_table(told, columns, output), "", *grouped_faults(odd, most=MOST_FAULTS_SHOWN)]
     return "\n".join([*lines, "--verbose shows every part"]).strip()
 

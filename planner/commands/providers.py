@@ -124,11 +124,11 @@ def _table(rows: list[dict[str, Any]]) -> Table:
         (
             Column("provider", is_whole=True),
             Column("tier"),
-            Column("kind", is_whole=True),
-            Column("country", is_whole=True, drop=Drop.SECOND),
-            Column("offers", is_number=True, drop=Drop.THIRD),
+            Column("kind", is_whole=True, drop=Drop.THIRD),
+            Column("country", is_whole=True, drop=Drop.FIRST),
+            Column("offers", is_number=True, drop=Drop.SECOND),
             Column("age", "days", is_number=True),
-            Column("renewed by", is_whole=True, drop=Drop.FIRST),
+            Column("renewed by"),
             Column("why this tier"),
         ),
         tuple(

@@ -56,7 +56,9 @@ def guarded(part: str, rows: Callable[[], Iterable[Normalised]]) -> Iterator[Nor
     yield from read
 
 
-def each_row(part: str, rows: Iterable[Any], read: Callable[[Any], Iterable[Normalised]]) -> Iterator[Normalised]:
+def each_row(
+    part: str, rows: Iterable[Any], read: Callable[[Any], Iterable[Normalised]], of: str = ""
+) -> Iterator[Normalised]:
     """Read the rows of a part one by one: an odd one costs itself and is told, many are a shape that the reader does not know.
 
     Parameters
@@ -67,6 +69,8 @@ def each_row(part: str, rows: Iterable[Any], read: Callable[[Any], Iterable[Norm
         As the source tells them.
     read : callable
         One row to what is made of it.
+    of : str
+        What the rows are counted in, where a part has several lists of them.
 
     Raises
     ------
@@ -87,7 +91,7 @@ def each_row(part: str, rows: Iterable[Any], read: Callable[[Any], Iterable[Norm
         yield from offers
     for number, fault in odd:
         message = f"it has another shape than this reader knows: {type(fault).__name__}: {fault}"
-        yield refused(part, f"row {number} of {part}", UNREADABLE, message)
+        yield refused(part, f"row {number} of {of or part}", UNREADABLE, message)
 
 
 def read_parts(pages: Iterable[RawPage], rows: Callable[[list[RawPage]], Iterable[Normalised]]) -> Iterator[Normalised]:

@@ -123,12 +123,39 @@ def read_offer_file(path: Path) -> list[Offer]:
     if path.suffix.lower() == ".csv":
         rows = read_rows(Offer, _as_table(_without_quotes(read_text(path))), where=str(path))
         return [named(row) for row in rows]
-    files = sorted(path.glob("**/*.parquet")) if path.is_dir() else [path]
+    files = _parquet_files(path) if path.is_dir() else [path]
     if not files or not all(file.is_file() for file in files):
         raise StoreError(
             "there is nothing to import", hint="name a CSV file, a Parquet file or a folder of them", where=str(path)
         )
     return [offer for file in files for offer in _offers_of_parquet(file)]
+
+
+MOST_OTHERS: Final = 10_000
+"""Files and folders that are no part of an export, among which its own are looked for: a home folder or a disk has more."""
+
+
+def _parquet_files(folder: Path) -> list[Path]:
+    """Return the Parquet files in a folder and the folders in it.
+
+    Raises
+    ------
+    StoreError
+        Where the folder holds so much else that it is hardly the one that was meant.
+    """
+    files: list[Path] = []
+    others = 0
+    for place, folders, names in os.walk(folder):
+        found = [Path(place, name) for name in names if name.endswith(".parquet")]
+        files += found
+        others += len(names) - len(found) + sum("=" not in name for name in folders)
+        if others > MOST_OTHERS:
+            raise StoreError(
+                f"the folder holds more than {MOST_OTHERS:,} other files and folders, so it is not searched",
+                hint="name the folder that holds the Parquet files",
+                where=str(folder),
+            )
+    return sorted(files)
 
 
 def _as_table(text: str) -> str:

@@ -211,3 +211,19 @@ def test_whole_nodes_of_small_clouds_are_joined_where_it_is_stated(provider: str
     assert (row.network, row.network_gb_per_s_each_way, row.rdma) == ("infiniband", 400, True)
     single = {"nebius": "gpu-h200-sxm_1gpu-16vcpu-200gb", "voltage-park": "H100 SXM Ethernet (per GPU)"}.get(provider)
     assert single is None or instance_network(provider, single) is None
+
+
+@pytest.mark.parametrize(
+    ("instance_type", "stated", "accelerator"),
+    [
+        ("NVIDIA RTX PRO 6000 Blackwell Max-Q Workstation Edition", "RTX PRO 6000", "RTX PRO 6000 Blackwell Max-Q"),
+        ("RTX PRO 6000 Max-Q", "RTX PRO 6000", "RTX PRO 6000 Blackwell Max-Q"),
+        ("2x RTX PRO 6000 WS", "RTX PRO 6000", "RTX PRO 6000 Blackwell"),
+        ("RTX 6000 Ada (pod)", "RTX 6000", "RTX 6000 Ada"),
+        ("L40S", "L4", "L4"),
+    ],
+)
+def test_a_machine_named_after_a_card_of_its_own_is_of_that_card(
+    instance_type: str, stated: str, accelerator: str
+) -> None:
+    assert accelerator_of("nobody", instance_type, stated, None)[0] == accelerator

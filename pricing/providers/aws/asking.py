@@ -102,22 +102,28 @@ def _uses_files(request: Request) -> bool:
     return "GPUPLAN_AWS_BULK_URL" in request.settings or "AWS_ENDPOINT_URL_PRICING" not in request.settings
 
 
-def _bulk_regions(http: Http, request: Request) -> dict[str, str]:
+def _path_in(entry: Any, name: str) -> str | None:  # noqa: ANN401 - a parsed answer
+    """Return the path of a link of an index; None where it has none, which costs that region alone."""
+    url = entry.get(name) if isinstance(entry, dict) else None
+    return urlsplit(url).path if isinstance(url, str) else None
+
+
+def _bulk_regions(http: Http, request: Request) -> dict[str, str | None]:
     if not _uses_files(request):
         raise SourceError("the price list files were not asked", reason="not_asked")
     answer = http.get_json(_bulk_base(request) + BULK_SERVICE)
     try:
-        return {name: urlsplit(str(entry["currentVersionUrl"])).path for name, entry in answer["regions"].items()}
+        return {name: _path_in(entry, "currentVersionUrl") for name, entry in answer["regions"].items()}
     except (KeyError, TypeError, AttributeError) as error:
         raise _changed_shape("the region index of the price list", error) from error
 
 
-def _plan_regions(http: Http, request: Request) -> tuple[dict[str, str], SourceError | None]:
+def _plan_regions(http: Http, request: Request) -> tuple[dict[str, str | None], SourceError | None]:
     if not _uses_files(request):
         return {}, None
     try:
         answer = http.get_json(_bulk_base(request) + PLANS_SERVICE)
-        return {entry["regionCode"]: urlsplit(str(entry["versionUrl"])).path for entry in answer["regions"]}, None
+        return {entry.get("regionCode"): _path_in(entry, "versionUrl") for entry in answer["regions"]}, None
     except SourceError as error:
         return {}, error
     except (KeyError, TypeError, AttributeError) as error:

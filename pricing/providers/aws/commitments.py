@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date
 from pathlib import Path
 from typing import Any, Final
@@ -12,6 +12,7 @@ from typing import Any, Final
 from pricing.offers import Payment, PurchaseOption
 from pricing.providers.aws.price_list import read_lines
 from pricing.providers.contract import Normalised, offer_or_refusal
+from pricing.providers.hardware import each_row
 
 __all__ = [
     "effective_day",
@@ -44,11 +45,9 @@ PLAN_CLASSES: Final = {
 RESERVED: Final = {12: PurchaseOption.RESERVED_1Y, 36: PurchaseOption.RESERVED_3Y}
 PLANS: Final = {12: PurchaseOption.SAVINGS_PLAN_1Y, 36: PurchaseOption.SAVINGS_PLAN_3Y}
 
+MONTHS: Final = {"1yr": 12, "3yr": 36, "1 yr": 12, "3 yr": 36}
+
 SharedFields = Callable[[str], dict[str, Any] | None]
-
-
-def _years_months(text: str) -> int:
-    return {"1yr": 12, "3yr": 36, "1 yr": 12, "3 yr": 36}[text]
 
 
 def _committed(  # noqa: PLR0913 - the terms of an offer
@@ -119,7 +118,7 @@ def reserved_offers(shared: Mapping[str, Any], sku: str, terms: Mapping[str, Any
         yield _committed(
             shared,
             RESERVED,
-            _years_months(attributes["LeaseContractLength"]),
+            MONTHS[attributes["LeaseContractLength"]],
             PAYMENTS[attributes["PurchaseOption"]][0],
             attributes["OfferingClass"],
             hourly_usd=amounts["hour"],
@@ -149,11 +148,13 @@ def reserved_api_offers(shared: Mapping[str, Any], row: Mapping[str, Any]) -> It
     )
 
 
-def plan_file_offers(path: Path, products: Mapping[str, str], shared: SharedFields) -> Iterator[Normalised]:
-    """Read a distilled savings plan file.
+def plan_file_offers(part: str, path: Path, products: Mapping[str, str], shared: SharedFields) -> Iterator[Normalised]:
+    """Read a distilled savings plan file: an odd rate costs itself, a plan of an unknown term or payment its own rates.
 
     Parameters
     ----------
+    part : str
+        Whose rows they are.
     path : Path
         As `distil_plan_list` writes it.
     products : mapping of str to str
@@ -162,29 +163,37 @@ def plan_file_offers(path: Path, products: Mapping[str, str], shared: SharedFiel
     shared : callable
         Instance type to the fields of its offers; None where nothing is known of the machine.
     """
-    for product, terms in read_lines(path):
-        attributes = product["attributes"]
+
+    def offer(told: tuple[Mapping[str, Any], Mapping[str, Any]]) -> Iterator[Normalised]:
+        product, rate = told
         offering_class = PLAN_CLASSES.get(product["productFamily"])
         if offering_class is None:
-            continue
-        months = _years_months(attributes["purchaseTerm"])
+            return
+        attributes = product["attributes"]
+        months = MONTHS[attributes["purchaseTerm"]]
         payment, upfront_share = PAYMENTS[attributes["purchaseOption"]]
-        for rate in terms["rates"]:
-            kind = _plan_type(rate, products)
-            fields = shared(kind) if kind else None
-            if fields is None:
-                continue
-            if rate["discountedRate"]["currency"] != "USD":
-                raise ValueError(f"unknown currency {rate['discountedRate']['currency']}")
-            yield _plan(
-                fields,
-                months,
-                payment,
-                upfront_share,
-                offering_class,
-                float(rate["discountedRate"]["price"]),
-                rate["rateCode"],
-            )
+        price = rate["discountedRate"]
+        kind = _plan_type(rate, products)
+        fields = shared(kind) if kind else None
+        if fields is not None:
+            price_usd = _in_dollars(price["price"], price["currency"])
+            yield _plan(fields, months, payment, upfront_share, offering_class, price_usd, rate["rateCode"])
+
+    yield from each_row(part, _plan_rates(path), offer)
+
+
+def _plan_rates(path: Path) -> Iterator[tuple[Mapping[str, Any], Mapping[str, Any]]]:
+    """Yield the rates of a file, each with its plan; a plan that cannot be read counts once, not with each of its rates."""
+    for product, terms in read_lines(path):
+        told = product.get("attributes", {})
+        is_known = told.get("purchaseTerm") in MONTHS and told.get("purchaseOption") in PAYMENTS
+        yield from ((product, rate) for rate in (terms["rates"] if is_known else [{}]))
+
+
+def _in_dollars(amount: Any, currency: str) -> float:  # noqa: ANN401 - a number, or its digits
+    if currency != "USD":
+        raise ValueError(f"unknown currency {currency}")
+    return float(amount)
 
 
 def _plan(
@@ -210,19 +219,17 @@ def _plan_type(rate: Mapping[str, Any], products: Mapping[str, str]) -> str:
     return usage.group(1) if usage and rate["discountedOperation"] == "RunInstances" else ""
 
 
-def plan_rate_offers(rows: Sequence[Mapping[str, Any]], shared: SharedFields) -> Iterator[Normalised]:
-    """Read answers of `DescribeSavingsPlansOfferingRates`."""
-    for row in rows:
-        properties = {entry["name"]: entry["value"] for entry in row["properties"]}
-        plan = row["savingsPlanOffering"]
-        if row.get("operation", "RunInstances") != "RunInstances" or properties.get("tenancy", "shared") != "shared":
-            continue
-        fields = shared(properties["instanceType"])
-        offering_class = PLAN_CLASSES.get(plan["planType"])
-        if fields is None or offering_class is None:
-            continue
-        if plan["currency"] != "USD":
-            raise ValueError(f"unknown currency {plan['currency']}")
-        months = round(plan["durationSeconds"] / SECONDS_PER_MONTH)
-        payment, upfront_share = PAYMENTS[plan["paymentOption"]]
-        yield _plan(fields, months, payment, upfront_share, offering_class, float(row["rate"]), plan["offeringId"])
+def plan_rate_offers(row: Mapping[str, Any], shared: SharedFields) -> Iterator[Normalised]:
+    """Read one rate of `DescribeSavingsPlansOfferingRates`."""
+    properties = {entry["name"]: entry["value"] for entry in row["properties"]}
+    plan = row["savingsPlanOffering"]
+    if row.get("operation", "RunInstances") != "RunInstances" or properties.get("tenancy", "shared") != "shared":
+        return
+    fields = shared(properties["instanceType"])
+    offering_class = PLAN_CLASSES.get(plan["planType"])
+    if fields is None or offering_class is None:
+        return
+    months = round(plan["durationSeconds"] / SECONDS_PER_MONTH)
+    payment, upfront_share = PAYMENTS[plan["paymentOption"]]
+    price_usd = _in_dollars(row["rate"], plan["currency"])
+    yield _plan(fields, months, payment, upfront_share, offering_class, price_usd, plan["offeringId"])

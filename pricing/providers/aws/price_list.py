@@ -115,11 +115,14 @@ def distil_plan_list(path: Path, target: Path) -> None:
     ValueError
         Where the file breaks off or is no savings plan file.
     """
-    products = {entry["sku"]: entry for entry in _items(path, "products.item")}
+    products = {entry.get("sku"): entry for entry in _items(path, "products.item")}
     if not products:
         raise ValueError("it lists no plan")
     plans = (
-        [products[terms["sku"]], terms | {"rates": [rate for rate in terms["rates"] if _is_wanted_rate(rate)]}]
+        [
+            products.get(terms.get("sku"), {}),
+            terms | {"rates": [rate for rate in terms.get("rates", [{}]) if _may_be_wanted(rate)]},
+        ]
         for terms in _items(path, "terms.savingsPlan.item")
     )
     _write_lines(plans, target)
@@ -132,9 +135,11 @@ def read_lines(path: Path) -> Iterator[Any]:
             yield json.loads(line)
 
 
-def _is_wanted_rate(rate: Mapping[str, Any]) -> bool:
-    usage = re.search(r"(?:^|-)BoxUsage:(\S+)$", rate["discountedUsageType"])
-    return usage is not None and is_wanted_type(usage.group(1))
+def _may_be_wanted(rate: Mapping[str, Any]) -> bool:
+    """Return whether a rate is of a wanted type, or does not say of which: whoever reads it tells that."""
+    text = rate.get("discountedUsageType")
+    usage = re.search(r"(?:^|-)BoxUsage:(\S+)$", str(text))
+    return text is None or (usage is not None and is_wanted_type(usage.group(1)))
 
 
 def _write_lines(entries: Iterable[Any], target: Path) -> None:

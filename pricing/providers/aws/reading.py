@@ -114,24 +114,25 @@ def _region_offers(region: Region, parts: Mapping[str, Sequence[RawPage]]) -> It
 
 
 def _read_types(region: Region, pages: Sequence[RawPage]) -> Iterator[Normalised]:
+    def zone(row: Mapping[str, Any]) -> Iterator[Normalised]:
+        region.zones[row["ZoneName"]] = (row["ZoneId"], _zone_kind(row.get("ZoneType", "availability-zone")))
+        yield from ()
+
+    def offered(row: Mapping[str, Any]) -> Iterator[Normalised]:
+        region.offered = region.offered or {}
+        region.offered.setdefault(row["InstanceType"], set()).add(row["Location"])
+        yield from ()
+
+    def machine(row: Mapping[str, Any]) -> Iterator[Normalised]:
+        region.hardware[row["InstanceType"]] = hardware_from_type(row)
+        if "on-demand" not in row.get("SupportedUsageClasses", ["on-demand"]):
+            region.not_on_demand.add(row["InstanceType"])
+        yield from ()
+
+    readers = {"zones": zone, "offerings": offered, "types": machine}
     for page in pages:
-        match page.kind:
-            case "zones":
-                for zone in page.body:
-                    region.zones[zone["ZoneName"]] = (
-                        zone["ZoneId"],
-                        _zone_kind(zone.get("ZoneType", "availability-zone")),
-                    )
-            case "offerings":
-                region.offered = region.offered or {}
-                for entry in page.body:
-                    region.offered.setdefault(entry["InstanceType"], set()).add(entry["Location"])
-            case "types":
-                for entry in page.body:
-                    region.hardware[entry["InstanceType"]] = hardware_from_type(entry)
-                    if "on-demand" not in entry.get("SupportedUsageClasses", ["on-demand"]):
-                        region.not_on_demand.add(entry["InstanceType"])
-    yield from ()
+        if page.kind in readers:
+            yield from each_row(page.part, page.body, readers[page.kind])
 
 
 def _zone_kind(zone_type: str) -> str:
@@ -215,13 +216,15 @@ def _hourly(terms: Iterable[Mapping[str, Any]]) -> Iterator[tuple[float, date | 
 
 
 def _reserved(region: Region, pages: Sequence[RawPage]) -> Iterator[Normalised]:
-    for page in pages:
-        for row in page.body:
-            kind = row["InstanceType"]
-            if kind not in region.hardware:
-                yield _without_hardware(page.part, region, kind, "reserved")
-                continue
+    def offers(told: tuple[RawPage, Mapping[str, Any]]) -> Iterator[Normalised]:
+        page, row = told
+        kind = row["InstanceType"]
+        if kind in region.hardware:
             yield from reserved_api_offers(_shared(region, kind, page), row)
+        else:
+            yield _without_hardware(page.part, region, kind, "reserved")
+
+    yield from each_row(f"reserved/{region.name}", ((page, row) for page in pages for row in page.body), offers)
 
 
 def _plans(region: Region, pages: Sequence[RawPage]) -> Iterator[Normalised]:
@@ -231,9 +234,9 @@ def _plans(region: Region, pages: Sequence[RawPage]) -> Iterator[Normalised]:
             return _shared(region, kind, page) if kind in region.hardware else None
 
         if page.kind == "plan_list":
-            yield from plan_file_offers(Path(page.body), region.products, shared)
+            yield from plan_file_offers(page.part, Path(page.body), region.products, shared)
         else:
-            yield from plan_rate_offers(page.body, shared)
+            yield from each_row(page.part, page.body, partial(plan_rate_offers, shared=shared))
 
 
 def _without_hardware(part: str, region: Region, kind: str, option: str) -> RefusedRow:
@@ -244,18 +247,19 @@ def _without_hardware(part: str, region: Region, kind: str, option: str) -> Refu
 def _spot(region: Region, pages: Sequence[RawPage]) -> Iterator[Normalised]:
     readings: dict[tuple[str, str], list[tuple[datetime, float]]] = defaultdict(list)
     zone_ids: dict[str, str] = {}
-    last_page: RawPage | None = None
-    for page in pages:
-        last_page = page
-        for row in page.body:
-            if row["ProductDescription"] not in {"Linux/UNIX", "Linux/UNIX (Amazon VPC)"}:
-                continue
-            when = row["Timestamp"].replace(tzinfo=None) if row["Timestamp"].tzinfo else row["Timestamp"]
-            readings[row["InstanceType"], row["AvailabilityZone"]].append((when, float(row["SpotPrice"])))
+
+    def note(row: Mapping[str, Any]) -> Iterator[Normalised]:
+        if row["ProductDescription"] in {"Linux/UNIX", "Linux/UNIX (Amazon VPC)"}:
+            when, price = row["Timestamp"].replace(tzinfo=None), float(row["SpotPrice"])
+            readings[row["InstanceType"], row["AvailabilityZone"]].append((when, price))
             if row.get("AvailabilityZoneId"):
                 zone_ids[row["AvailabilityZone"]] = row["AvailabilityZoneId"]
-    if last_page is None:
+        yield from ()
+
+    if not pages:
         return
+    last_page = pages[-1]
+    yield from each_row(last_page.part, (row for page in pages for row in page.body), note)
     for (kind, zone), told in sorted(readings.items()):
         if kind not in region.hardware:
             yield _without_hardware(last_page.part, region, kind, "spot")
@@ -278,17 +282,20 @@ def _spot(region: Region, pages: Sequence[RawPage]) -> Iterator[Normalised]:
 
 def _capacity_blocks(region: Region, pages: Sequence[RawPage]) -> Iterator[Normalised]:
     cheapest: dict[tuple[str, str, int], tuple[float, Mapping[str, Any], RawPage]] = {}
-    for page in pages:
-        if page.kind != "capacity_blocks":
-            continue
-        for row in page.body:
-            if row["CurrencyCode"] != "USD":
-                raise ValueError(f"unknown currency {row['CurrencyCode']}")
-            hours = int(row["CapacityBlockDurationHours"])
-            price = float(row["UpfrontFee"]) / (hours * int(row["InstanceCount"]))
-            key = row["InstanceType"], row["AvailabilityZone"], hours
-            if key not in cheapest or price < cheapest[key][0]:
-                cheapest[key] = price, row, page
+
+    def note(told: tuple[RawPage, Mapping[str, Any]]) -> Iterator[Normalised]:
+        page, row = told
+        if row["CurrencyCode"] != "USD":
+            raise ValueError(f"unknown currency {row['CurrencyCode']}")
+        hours = int(row["CapacityBlockDurationHours"])
+        price = float(row["UpfrontFee"]) / (hours * int(row["InstanceCount"]))
+        key = row["InstanceType"], row["AvailabilityZone"], hours
+        if key not in cheapest or price < cheapest[key][0]:
+            cheapest[key] = price, row, page
+        yield from ()
+
+    blocks = ((page, row) for page in pages if page.kind == "capacity_blocks" for row in page.body)
+    yield from each_row(f"capacity_block/{region.name}", blocks, note)
     for (kind, zone, hours), (price, row, page) in sorted(cheapest.items(), key=lambda item: item[0]):
         zone_id, zone_kind = region.zones.get(zone, (zone, "zone"))
         shared = _shared(region, kind, page)

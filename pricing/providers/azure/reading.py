@@ -77,15 +77,16 @@ def normalise(pages: Iterable[RawPage]) -> Iterator[Normalised]:
 
 
 def _read_sizes(sizes: Sizes, pages: Sequence[RawPage]) -> Iterator[Normalised]:
-    for page in pages:
-        for row in page.body:
-            name = row["name"]
-            sizes.locations[name].update(place.lower() for place in row["locations"])
-            sizes.hardware[name] = _hardware(name, row["family"], row["capabilities"])
-            for restriction in row["restrictions"]:
-                if "NotAvailableForSubscription" in restriction["reason"] and "location" in restriction["type"].lower():
-                    sizes.restricted[name].update(place.lower() for place in restriction["locations"])
-    yield from ()
+    def note(row: Mapping[str, Any]) -> Iterator[Normalised]:
+        name = row["name"]
+        sizes.locations[name].update(place.lower() for place in row["locations"])
+        sizes.hardware[name] = _hardware(name, row["family"], row["capabilities"])
+        for restriction in row["restrictions"]:
+            if "NotAvailableForSubscription" in restriction["reason"] and "location" in restriction["type"].lower():
+                sizes.restricted[name].update(place.lower() for place in restriction["locations"])
+        yield from ()
+
+    yield from each_row("sizes", (row for page in pages for row in page.body), note)
 
 
 def _hardware(name: str, family: str, capabilities: Mapping[str, str]) -> Hardware:
@@ -165,10 +166,15 @@ def _offers(part: str, pages: Sequence[RawPage], sizes: Sizes) -> Iterator[Norma
         told[(name, *found)].append(_Row(effective_on, price / float(hours["count"]), row))
 
     yield from each_row(part, (row for page in pages for row in page.body), note)
+    plans: list[tuple[Mapping[str, Any], Mapping[str, Any]]] = []
     for (name, kind, term), rows in sorted(told.items()):
         hardware = sizes.hardware.get(name) or _unlisted(name)
         for held in _in_force(rows):
-            yield from _priced(part, name, kind, term, held, hardware, sizes, today)
+            shared = _shared(part, name, held, hardware, sizes, today)
+            yield _priced(shared, kind, term, held.price)
+            if kind == "consumption":
+                plans += [(shared, plan) for plan in held.row.get("savingsPlan") or ()]
+    yield from each_row(part, plans, _planned, of=f"the savings plans of {part}")
 
 
 def _kind(row: Mapping[str, Any]) -> tuple[str, str] | None:
@@ -184,35 +190,38 @@ def _kind(row: Mapping[str, Any]) -> tuple[str, str] | None:
     return ("spot", "") if is_spot else ("consumption", "")
 
 
-def _priced(
-    part: str, name: str, kind: str, term: str, held: _Row, hardware: Hardware, sizes: Sizes, today: date
-) -> Iterator[Normalised]:
+def _shared(part: str, name: str, held: _Row, hardware: Hardware, sizes: Sizes, today: date) -> dict[str, Any]:
+    """Return the fields of an offer that do not depend on how it is paid for."""
     region = part.partition("/")[2]
     launchable, note = sizes.launchable(name, region)
-    shared: dict[str, Any] = {
+    return {
         "provider": "azure", "instance_type": name, "region": region, **hardware.fields(),
         "launchable": launchable, "launchable_note": note, "source": "Azure Retail Prices API",
         "source_sku_ids": tuple(text for text in (held.row.get("skuId"), held.row.get("meterId")) if text),
         "effective_on": held.effective_on, "observed_on": today, "adapter_version": VERSION, "part": part,
     }  # fmt: skip
+
+
+def _priced(shared: Mapping[str, Any], kind: str, term: str, price: float) -> Normalised:
     match kind:
         case "spot":
-            yield offer_or_refusal(
-                **shared, purchase_option=PurchaseOption.SPOT, interruptible=True, price_usd_per_hour=held.price
+            return offer_or_refusal(
+                **shared, purchase_option=PurchaseOption.SPOT, interruptible=True, price_usd_per_hour=price
             )
         case "reservation":
             option, months = TERMS[term]
-            yield offer_or_refusal(
+            return offer_or_refusal(
                 **shared, purchase_option=option, term_months=months, payment=Payment.MONTHLY, cancellable=False,
-                offering_class="", price_usd_per_hour=held.price / HOURS[term],
+                offering_class="", price_usd_per_hour=price / HOURS[term],
             )  # fmt: skip
-        case _:
-            yield offer_or_refusal(**shared, purchase_option=PurchaseOption.ON_DEMAND, price_usd_per_hour=held.price)
-            for plan in held.row.get("savingsPlan") or ():
-                if plan["term"] not in PLANS:
-                    continue
-                option, months = PLANS[plan["term"]]
-                yield offer_or_refusal(
-                    **shared, purchase_option=option, term_months=months, payment=Payment.NONE, cancellable=False,
-                    offering_class="compute", price_usd_per_hour=float(plan["retailPrice"]),
-                )  # fmt: skip
+    return offer_or_refusal(**shared, purchase_option=PurchaseOption.ON_DEMAND, price_usd_per_hour=price)
+
+
+def _planned(told: tuple[Mapping[str, Any], Mapping[str, Any]]) -> Iterator[Normalised]:
+    shared, plan = told
+    if plan["term"] in PLANS:
+        option, months = PLANS[plan["term"]]
+        yield offer_or_refusal(
+            **shared, purchase_option=option, term_months=months, payment=Payment.NONE, cancellable=False,
+            offering_class="compute", price_usd_per_hour=float(plan["retailPrice"]),
+        )  # fmt: skip

@@ -220,11 +220,11 @@ def _sku_row(sku: Any) -> dict[str, Any]:  # noqa: ANN401 - a protocol buffer
         # A price by tiers begins with an amount that is free, where there is such.
         tiers = sorted(told.pricing_expression.tiered_rates, key=lambda rate: float(rate.start_usage_amount))
         paid = [rate for rate in tiers if rate.unit_price.units or rate.unit_price.nanos]
-        rates = [] if _is_to_come(told, now) else paid or tiers
         row["usageUnit"] = told.pricing_expression.usage_unit
         row["effectiveOn"] = told.effective_time.date().isoformat() if told.effective_time else ""
+        row["isToCome"] = _is_to_come(told, now)
         row["rates"] = [
             [rate.start_usage_amount, rate.unit_price.currency_code, rate.unit_price.units, rate.unit_price.nanos]
-            for rate in rates
+            for rate in paid or tiers
         ]
     return row

@@ -15,7 +15,7 @@ from pricing.offers import Launchable, Payment, PricePart, PurchaseOption
 from pricing.providers.contract import Normalised, RawPage, RefusedRow, offer_or_refusal
 from pricing.providers.gcp.asking import PART
 from pricing.providers.gcp.skus import Rate, Rates, UnusableRate, read_rates
-from pricing.providers.hardware import guarded
+from pricing.providers.hardware import UNREADABLE, each_row, guarded, refused
 from pricing.providers.known import hardware_of
 
 __all__ = ["VERSION", "normalise"]
@@ -35,6 +35,9 @@ CPU_MACHINES: Final = re.compile(
     r"(?:n2|c3|c3d|c4|c4a|c4d|h4d)-(?:standard|highcpu|highmem)-\d+(?:-lssd)?|z3-highmem-\d+-\w+"
 )
 """Machines without an accelerator that are of use for inference."""
+
+_ACCELERATED: Final = re.compile(r"(?:a[2-9]|g[2-9]|ct\d)[a-z]*-")
+"""Machines that are never without one."""
 
 ATTACHED: Final = {
     1: ("n1-standard-8", 8, 30.0),
@@ -81,6 +84,12 @@ class Machine:
     count: float = 0.0
     local_ssd_count: int = 0
 
+    def is_incomplete(self) -> bool:
+        """Return whether the machine list tells less of it than a price is summed over."""
+        has_accelerators = self.count > 0 and bool(self.stated)
+        is_plain = not (self.count or self.stated or _ACCELERATED.match(self.name))
+        return min(self.vcpus, self.memory_gib) <= 0 or not (has_accelerators or is_plain)
+
     def needs(self, rates: Rates) -> list[tuple[str, str, float]]:
         """Return what is paid for in this region: part, resource of the catalogue, quantity."""
         family = HOST_FAMILIES.get(self.name.rsplit("-", 1)[0], self.name.split("-")[0])
@@ -124,19 +133,26 @@ def _offers(pages: Sequence[RawPage]) -> Iterator[Normalised]:
         raise ValueError(f"an answer is missing: there is {', '.join(sorted(rows)) or 'nothing'}")
     rates = read_rates(rows["skus"])
     observed_on = pages[-1].fetched_at.date()
-    read = [
-        row
-        for machine in [*_machines(rows["machines"]), *_attached(rows["accelerators"])]
-        for mode in MODES
-        for row in _priced(machine, mode, rates, observed_on)
-    ]
+
+    def offers(machine: Machine) -> Iterator[Normalised]:
+        if machine.is_incomplete():
+            message = "the list of machines leaves out its cores, its memory or its accelerators"
+            yield refused(PART, f"gcp {machine.name} in {machine.region}", UNREADABLE, message)
+            return
+        for mode in MODES:
+            yield from _priced(machine, mode, rates, observed_on)
+
+    machines = [*_machines(rows["machines"]), *_attached(rows["accelerators"])]
+    read = list(each_row(PART, machines, offers, of="Google's machines"))
     if all(isinstance(row, RefusedRow) for row in read):
         first = next((row.message for row in read if isinstance(row, RefusedRow)), "no SKU prices a machine")
         raise ValueError(f"not one of {len(rows['skus'])} SKUs can be used: {first}")
     yield from read
     for thing, sku in rates.unread.items():
         message = f"{sku}: no accelerator or disk is known by this text"
-        yield RefusedRow(part=PART, identity=f"gcp SKU: {thing}", reason="unknown_text", message=message)
+        yield refused(PART, f"gcp SKU: {thing}", "unknown_text", message)
+    for sku in rates.incomplete:
+        yield refused(PART, f"gcp SKU: {sku}", UNREADABLE, "it tells no region, or not how it is bought")
 
 
 def _machines(rows: Sequence[Mapping[str, Any]]) -> Iterator[Machine]:
@@ -145,7 +161,7 @@ def _machines(rows: Sequence[Mapping[str, Any]]) -> Iterator[Machine]:
         is_host = CPU_MACHINES.fullmatch(row["name"])
         if (
             row["deprecated"] in {"DELETED", "OBSOLETE"}
-            or not (row["accelerators"] or is_host)
+            or not (row["accelerators"] or is_host or _ACCELERATED.match(row["name"]))
             or "-vws" in str(row["accelerators"])
         ):
             continue

@@ -48,7 +48,7 @@ class Rate:
 
 @dataclass(frozen=True, slots=True)
 class UnusableRate:
-    """Why a resource that the catalogue prices has no price: ``duplicate``, ``unit`` or ``currency``, and in words."""
+    """Why a resource that the catalogue prices has no price: ``duplicate``, ``unit``, ``currency`` or ``price``, and in words."""
 
     reason: str
     message: str
@@ -64,6 +64,8 @@ class Rates:
         """Resources by region that have a SKU, however it is bought and whether or not it can be read."""
         self.unread: dict[str, str] = {}
         """Accelerators and disks whose text is not known: what is sold, and the first SKU that says so."""
+        self.incomplete: list[str] = []
+        """SKUs of a known resource that tell no place or no way to buy it."""
 
     def add(self, key: Key, rate: Rate | UnusableRate) -> None:
         """Add a SKU's rate, or why it has none; a second SKU with the same price is no further one."""
@@ -190,30 +192,36 @@ def read_rates(rows: Iterable[Mapping[str, Any]]) -> Rates:
     rates = Rates()
     for row in rows:
         text = " ".join(row["description"].lower().split())
-        if _DROPPED.search(text) or not row.get("rates"):
+        if _DROPPED.search(text) or row.get("isToCome"):
             continue
         mode, thing = _mode(text, row["usageType"]), _thing(text)
-        _, currency, units, nanos = row["rates"][0]
-        price = float(units) + float(nanos) / 1e9
-        if not mode or price <= 0:
-            continue  # bought in a way that is not planned with; not sold yet
         resource = _resource(thing, mode)
+        sku = f"{row['skuId']} ({row['description']})"
+        if resource and not (row["regions"] and (mode or row["usageType"])):
+            rates.incomplete.append(sku)
+        rate = _rate(row, resource, sku)
+        if not mode or rate is None:
+            continue  # bought in a way that is not planned with; not sold yet
         if not resource:
             if row["resourceGroup"] in _ACCELERATORS_AND_DISKS:
-                rates.unread.setdefault(thing, f"{row['skuId']} ({row['description']})")
+                rates.unread.setdefault(thing, sku)
             continue
-        rate = _rate(row, resource, price, currency)
         for region in row["regions"]:  # the text says "Americas", the list says which
             rates.add((resource, mode, region), rate)
     return rates
 
 
-def _rate(row: Mapping[str, Any], resource: str, price: float, currency: str) -> Rate | UnusableRate:
-    sku = f"{row['skuId']} ({row['description']})"
+def _rate(row: Mapping[str, Any], resource: str, sku: str) -> Rate | UnusableRate | None:
+    """Return what a SKU charges per unit and hour, or why that cannot be used; None where it costs nothing."""
+    if not row.get("rates"):
+        return UnusableRate("price", f"{sku} tells no price")
+    _, currency, units, nanos = row["rates"][0]
+    price = float(units) + float(nanos) / 1e9
+    if price <= 0:
+        return None
     if currency != "USD":
         return UnusableRate("currency", f"{sku} has the unknown currency {currency}")
-    units = BYTE_UNITS if resource.startswith(("memory", "local_ssd")) else HOUR_UNITS
-    factor = units.get(row["usageUnit"].lower())
+    factor = (BYTE_UNITS if resource.startswith(("memory", "local_ssd")) else HOUR_UNITS).get(row["usageUnit"].lower())
     if factor is None:
         return UnusableRate("unit", f"{sku} has the unknown unit {row['usageUnit']}")
     return Rate(row["skuId"], price * factor, date.fromisoformat(row["effectiveOn"]) if row["effectiveOn"] else None)

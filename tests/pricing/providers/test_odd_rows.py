@@ -13,6 +13,7 @@ from pricing.offers import Offer
 from pricing.providers.aws.commitments import in_force, rates_of
 from pricing.providers.contract import RefusedRow
 from pricing.providers.hardware import UNREADABLE, each_row
+from tests.loopback.aws import AwsCloud
 from tests.loopback.clouds import CLOUDS
 from tests.loopback.recorded import moved
 from tests.loopback.server import Fault
@@ -48,6 +49,10 @@ def _asked(ask: Ask, name: str, change: Callable[[Rows], object] | None = None, 
         if change is not None:
             cloud.faults.append(Fault(match=match, change=_changed(find, change), times=999))
         return ask(name, cloud, **fields)
+
+
+def parts(gathered: Gathered) -> set[str]:
+    return {fault.part for fault in gathered.faults if fault.status == "failed"}
 
 
 def _told(gathered: Gathered) -> set[tuple[str, str, str, float]]:
@@ -127,6 +132,113 @@ def test_oracles_price_is_in_dollars_and_of_the_first_tier_that_costs(ask: Ask) 
             row["currencyCodeLocalizations"] = [euro, usd | {"prices": prices}]
 
     assert _told(_asked(ask, "oci", more)) == _told(_asked(ask, "oci"))
+
+
+def _without(*path: str | int) -> Callable[[Any], None]:
+    def cut(row: Any) -> None:
+        for key in path[:-1]:
+            row = row[key]
+        row.pop(path[-1])
+
+    return cut
+
+
+SKU_CUTS = {
+    "A3 Instance Ram running in Americas": _without("pricingInfo"),
+    "G2 Instance Core running in Americas": _without("pricingInfo", 0, "pricingExpression"),
+    "A3Plus Instance Core running in Americas": _without("pricingInfo", 0, "pricingExpression", "usageUnit"),
+    "C4D Instance Ram running in Americas": _without("category"),
+    "N2 Instance Ram running in Americas": _without("serviceRegions"),
+}
+MACHINE_CUTS = {
+    "a3-highgpu-8g": _without("memoryMb"),
+    "g2-standard-4": _without("guestCpus"),
+    "a3-ultragpu-8g": _without("accelerators"),
+    "a2-highgpu-1g": _without("accelerators", 0, "guestAcceleratorCount"),
+    "a3-megagpu-8g": _without("accelerators", 0, "guestAcceleratorType"),
+}
+
+
+def _google(ask: Ask, match: str, find: Callable[[Any], Rows], cuts: dict[str, Callable[[Any], None]]) -> Gathered:
+    def cut(rows: Rows) -> None:
+        for row in rows:
+            cuts.get(row.get("description") or row["name"], lambda _row: None)(row)
+
+    with CLOUDS["gcp"]() as cloud:
+        cloud.faults.append(Fault(match=match, change=_changed(find, cut), times=999))
+        return ask("gcp", cloud)
+
+
+def test_a_sku_of_google_that_tells_too_little_costs_what_it_prices_and_is_told(ask: Ask) -> None:
+    whole = _told(_google(ask, "/skus", lambda answer: answer["skus"], {}))
+    gathered = _google(ask, "/skus", lambda answer: answer["skus"], SKU_CUTS)
+    assert not gathered.faults
+    told = "".join(row.message + row.identity for row in gathered.refused)
+    assert [text for text in SKU_CUTS if text not in told] == []
+    lost = {
+        row
+        for row in whole
+        if row[0].startswith(("a3-highgpu", "g2", "a3-mega", "c4d", "n2-")) and row[2] == "on_demand"
+    }
+    assert whole - _told(gathered) == lost
+
+
+def test_a_machine_of_google_that_tells_too_little_costs_itself_and_has_no_price_in_part(ask: Ask) -> None:
+    def find(answer: Any) -> Rows:
+        return [row for zone in answer["items"].values() for row in zone.get("machineTypes", ())]
+
+    whole = _told(_google(ask, "machineTypes", find, {}))
+    gathered = _google(ask, "machineTypes", find, MACHINE_CUTS)
+    assert not gathered.faults
+    assert {row.reason for row in gathered.refused} == {UNREADABLE}
+    assert _told(gathered) == {row for row in whole if row[0] not in MACHINE_CUTS}
+    assert {row[0] for row in whole} >= MACHINE_CUTS.keys()
+
+
+def _clear(rows: Rows) -> None:
+    for row in rows:
+        row.clear()
+
+
+def test_an_odd_rate_or_plan_in_amazons_file_costs_itself_and_not_the_region(ask: Ask) -> None:
+    def find(answer: Any) -> Rows:
+        return [answer["terms"]["savingsPlan"][0]["rates"][0], answer["products"][1]["attributes"]]
+
+    with AwsCloud() as cloud:
+        settings = {"GPUPLAN_AWS_BULK_URL": cloud.url}
+        whole = _told(ask("aws", settings=settings, regions=("us-east-1",)))
+        cloud.faults.append(Fault(match="AWSComputeSavingsPlan/2026", change=_changed(find, _clear)))
+        gathered = ask("aws", settings=settings, regions=("us-east-1",))
+    assert not parts(gathered)
+    assert [row.reason for row in gathered.refused] == [UNREADABLE, UNREADABLE]
+    assert {row[2][:12] for row in whole - _told(gathered)} == {"savings_plan"}
+    assert any(row[2].startswith("savings_plan") for row in _told(gathered))
+
+
+@pytest.mark.slow
+def test_an_odd_rate_of_amazons_api_costs_itself_and_not_the_region(ask: Ask) -> None:
+    with AwsCloud(has_files=False) as cloud:
+        whole = _told(ask("aws", cloud, regions=("us-east-1",)))
+        change = _changed(lambda answer: answer["searchResults"][:1], _clear)
+        cloud.faults.append(Fault(match="SavingsPlansOfferingRates", change=change))
+        gathered = ask("aws", cloud, regions=("us-east-1",))
+    assert not gathered.faults
+    assert [row.reason for row in gathered.refused] == [UNREADABLE]
+    assert len(whole - _told(gathered)) == 1
+
+
+def test_an_odd_savings_plan_of_azure_costs_itself_and_not_the_machine_on_demand(ask: Ask) -> None:
+    def change(rows: Rows) -> None:
+        next(row for row in rows if row.get("savingsPlan"))["savingsPlan"][0].pop("retailPrice")
+
+    with CLOUDS["azure"]() as cloud:
+        whole = _told(ask("azure", cloud, regions=("eastus",)))
+        plans = _changed(lambda answer: answer["Items"], change)
+        cloud.faults.append(Fault(match="retail", change=plans))
+        gathered = ask("azure", cloud, regions=("eastus",))
+    assert not gathered.faults
+    assert [row.reason for row in gathered.refused] == [UNREADABLE]
+    assert {row[2][:12] for row in whole - _told(gathered)} == {"savings_plan"}
 
 
 def test_googles_price_is_the_newest_that_holds_and_of_the_first_tier_that_costs(ask: Ask) -> None:

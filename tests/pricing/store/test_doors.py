@@ -231,3 +231,16 @@ def test_an_export_to_a_dash_is_a_table_on_standard_output(
     assert main(["prices", "export", "-", "--store", engine.uri]) == 0
     assert len(read_rows(Offer, capsys.readouterr().out, where="x")) == 3
     assert not (tmp_path / "-").exists()
+
+
+def test_a_folder_of_a_whole_disk_is_refused_and_not_walked_to_its_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pricing.store.exchange.MOST_OTHERS", 20)
+    write_parquet(OFFERS, tmp_path / "lake", TODAY)
+    assert len(read_offer_file(tmp_path)) == len(OFFERS)
+    for number in range(30):
+        (tmp_path / f"photo-{number}.jpg").touch()
+    with pytest.raises(StoreError, match="more than 20 other files"):
+        read_offer_file(tmp_path)
+    assert len(read_offer_file(tmp_path / "lake")) == len(OFFERS)

@@ -42,9 +42,9 @@ def test_a_status_fits_on_a_screen_and_names_every_provider(
     assert status(crowded, "--max-age", "9") == 4
     captured = capsys.readouterr()
     assert len((captured.out + captured.err).splitlines()) <= 40
-    rows = [line.split()[:6] for line in captured.out.splitlines()]
+    rows = [line.split()[:5] for line in captured.out.splitlines()]
     for provider in PROVIDERS:
-        assert [provider, "30", "1", "29", "0", "1"] in rows
+        assert [provider, "30", "29", "0", "1"] in rows
     assert "and 5 more" in captured.out  # parts that failed alike are told once
     assert "--verbose" in captured.out
 
@@ -64,5 +64,22 @@ def test_the_oldest_and_the_newest_price_of_a_provider_are_told(
     land_day(file_engine, 15, [offer("g6.xlarge", part="b")])
     assert status(file_engine) == 0
     (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("aws")]
-    oldest, newest = (float(word) for word in line.split()[6:8])
+    oldest, newest = (float(word) for word in line.split()[5:7])
     assert oldest - newest == pytest.approx(15, abs=0.01)
+
+
+def test_a_line_of_a_provider_fits_into_80_columns_and_the_terminal_is_honoured(
+    file_engine: DuckDbEngine, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
+    rows = [offer(f"g{n}.xlarge", provider="hot-aisle-cloud", part="a") for n in range(12)]
+    land_day(file_engine, 0, rows, provider="hot-aisle-cloud")
+    assert status(file_engine) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "hot-aisle-cloud" in "".join(lines)
+    assert max(map(len, lines)) <= 80
+    monkeypatch.setenv("COLUMNS", "60")
+    assert status(file_engine) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "hot-aisle-cloud" in "".join(lines)
+    assert max(map(len, lines)) <= 60
