@@ -88,6 +88,7 @@ class LoopbackServer:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True  # else each body waits 40 ms for the receipt of its head
 
             def log_message(self, *_: Any) -> None:
                 pass
