@@ -7,14 +7,16 @@ import csv
 import gzip
 import io
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 from planner.errors import InputError
 
 __all__ = ["encoding_of", "lines_of", "rows_of", "sheet_rows"]
 
+MOST_ROWS_ABOVE = 30
 MOST_LINE_CHARACTERS = 1 << 24
 """A longer line is no row of a table; without a bound an endless one would fill the memory."""
 
@@ -35,8 +37,10 @@ def encoding_of(path: str) -> str:
         return "utf-16" if file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "utf-8-sig"
 
 
-def sheet_rows(path: str, where: str) -> Iterator[list[object]]:
-    """Yield the rows of a workbook's first sheet that hold anything; times as text, empty cells as empty text.
+def sheet_rows(
+    path: str, where: str, header_at: Callable[[list[list[str]]], int | None] | None = None
+) -> Iterator[list[object]]:
+    """Yield the rows of a workbook's sheet that hold anything; times as text, empty cells as empty text.
 
     Parameters
     ----------
@@ -44,6 +48,9 @@ def sheet_rows(path: str, where: str) -> Iterator[list[object]]:
         Of the workbook (``.xlsx``).
     where : str
         What messages call it.
+    header_at : callable, optional
+        Finds the header among the first rows of a sheet: the first sheet that has one is read from there on. Without it,
+        or where none has one, the first sheet is.
 
     Raises
     ------
@@ -59,14 +66,22 @@ def sheet_rows(path: str, where: str) -> Iterator[list[object]]:
     except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
         raise InputError(f"this is no Excel workbook that can be read: {error}", where=where) from None
     try:
-        for row in book.worksheets[0].iter_rows(values_only=True):
-            cells = [
-                "" if value is None else value.isoformat() if hasattr(value, "isoformat") else value for value in row
-            ]
-            if any(cell != "" for cell in cells):
-                yield cells
+        if header_at is not None:
+            for sheet in book.worksheets:
+                first = header_at([[str(cell) for cell in row] for row in islice(_cells_of(sheet), MOST_ROWS_ABOVE)])
+                if first is not None:
+                    yield from islice(_cells_of(sheet), first, None)
+                    return
+        yield from _cells_of(book.worksheets[0])
     finally:
         book.close()
+
+
+def _cells_of(sheet: Any) -> Iterator[list[object]]:  # noqa: ANN401  openpyxl has no types
+    for row in sheet.iter_rows(values_only=True):
+        cells = ["" if value is None else value.isoformat() if hasattr(value, "isoformat") else value for value in row]
+        if any(cell != "" for cell in cells):
+            yield cells
 
 
 def lines_of(path: str, where: str) -> Iterator[str]:

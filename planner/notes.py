@@ -108,6 +108,8 @@ class NoteCode(StrEnum):
     SHARDS = "shards"
     JOBS_NOT_STARTED = "jobs_not_started"
     JOBS_RUNNING = "jobs_running"
+    REPEATED_JOBS = "repeated_jobs"
+    IDLE_ALLOCATIONS = "idle_allocations"
     COARSE_COUNTER = "coarse_counter"
     NO_USEFUL_HOURS = "no_useful_hours"
     NO_OWNER_LABELS = "no_owner_labels"

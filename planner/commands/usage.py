@@ -205,7 +205,7 @@ def _read(
 ) -> tuple[Bill | None, list[Records], list[Fault]]:
     from planner.engine import connect, read_address
     from planner.report.notes import note_texts
-    from planner.usage.faults import UsageError, fault_text
+    from planner.usage.faults import UsageError, fault_text, hint_of
     from planner.usage.sources import find_sources, known_source, working_folder
     from planner.usage.tables import is_table_name, table_source
 
@@ -225,7 +225,7 @@ def _read(
         if not sources:
             raise UsageError(
                 "no file can be read:\n  " + "\n  ".join(fault_text(one) for one in faults),
-                hint=next((one.hint for one in faults if one.hint), ""),
+                hint=hint_of(faults),
             )
         bill: Bill | None = None
         focus = [one for one in sources if one.kind == "focus"]

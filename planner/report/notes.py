@@ -216,6 +216,8 @@ TEXTS: Mapping[NoteCode, str | Callable[..., str]] = {
     NoteCode.SHARDS: "{:,} jobs held shards of accelerators; how many make one is not recorded, and they are left out",
     NoteCode.JOBS_NOT_STARTED: "{:,} jobs never started and hold nothing",
     NoteCode.JOBS_RUNNING: "{:,} jobs still ran when the records were written, and count until then",
+    NoteCode.REPEATED_JOBS: "{:,} jobs stand in the records more than once, and count once",
+    NoteCode.IDLE_ALLOCATIONS: "{:,.0f} GPU-hours that no pod held (__idle__, __unmounted__) are not counted as allocated",
     NoteCode.COARSE_COUNTER: "{:,} accelerators report GPU_UTIL alone: it says that a kernel ran, not on how much of the chip",
     NoteCode.NO_USEFUL_HOURS: "{:,} accelerators report no SM_ACTIVE: their useful hours are missing",
     NoteCode.NO_OWNER_LABELS: "no label says whose an accelerator was (pod, hpc_job): allocated hours are not told",

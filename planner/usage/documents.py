@@ -8,9 +8,26 @@ from typing import Any
 
 from planner.usage.slices import slice_of
 
-__all__ = ["table_of_document"]
+__all__ = ["records_of_document", "table_of_document"]
 
 HOLDER_COLUMNS = ["start", "end", "gpus", "namespace", "pod", "gpu"]
+POD_RESOURCES = (
+    "nvidia.com/gpu",
+    "amd.com/gpu",
+    "gpu.intel.com/i915",
+    "gpu.intel.com/xe",
+    "google.com/tpu",
+    "aws.amazon.com/neuron",
+    "aws.amazon.com/neurondevice",
+    "habana.ai/gaudi",
+    "nvidia.com/gpu.shared",
+)
+POD_LABELS = (
+    "nvidia.com/gpu.product",
+    "cloud.google.com/gke-accelerator",
+    "cloud.google.com/gke-tpu-accelerator",
+    "karpenter.k8s.aws/instance-gpu-name",
+)
 JOB_COLUMNS = ["JobID", "Start", "End", "State", "AllocTRES", "ElapsedRaw", "Partition", "Account", "User"]
 
 
@@ -31,14 +48,19 @@ def table_of_document(text: str) -> tuple[str, list[list[str]]] | None:
     try:
         said = json.loads(text)
     except ValueError:
-        return None
-    if isinstance(said, list) and any(isinstance(one, dict) and "submission_id" in one for one in said):
+        series = records_of_document(text)
+        return (",", _samples(series)) if any("metric" in one and "values" in one for one in series) else None
+    if isinstance(said, dict) and isinstance(said.get("data"), dict) and isinstance(said["data"].get("result"), dict):
+        said = said["data"]["result"].get("result")  # what Ray's state API puts around its list
+    if isinstance(said, list) and any(
+        isinstance(one, dict) and {"submission_id", "required_resources"} & set(one) for one in said
+    ):
         return ",", [HOLDER_COLUMNS, *(_ray_job(job) for job in said if isinstance(job, dict))]
     if not isinstance(said, dict):
         return None
     data = said.get("data")
-    if said.get("kind") in ("PodList", "List") and isinstance(said.get("items"), list):
-        pods = [pod for pod in said["items"] if isinstance(pod, dict)]
+    if said.get("kind") == "Pod" or (said.get("kind") in ("PodList", "List") and isinstance(said.get("items"), list)):
+        pods = [pod for pod in said.get("items") or [said] if isinstance(pod, dict)]
         return ",", [HOLDER_COLUMNS, *(row for pod in pods for row in _pod(pod))]
     if isinstance(said.get("jobs"), list):
         return "|", [JOB_COLUMNS, *(_job(job) for job in said["jobs"] if isinstance(job, dict))]
@@ -52,6 +74,25 @@ def table_of_document(text: str) -> tuple[str, list[list[str]]] | None:
     return None
 
 
+def records_of_document(text: str) -> list[dict[str, Any]]:
+    r"""Return the records of a JSON document: of a list, or one in each line.
+
+    Examples
+    --------
+    >>> records_of_document('[{"a": 1}]') == records_of_document('{"a": 1}\n')
+    True
+    """
+    try:
+        said = json.loads(text)
+    except ValueError:
+        try:
+            said = [json.loads(line) for line in text.splitlines() if line.strip()]
+        except ValueError:
+            return []
+    said = [said] if isinstance(said, dict) else said
+    return said if isinstance(said, list) and all(isinstance(one, dict) for one in said) else []
+
+
 def _pod(pod: Mapping[str, Any]) -> Iterator[list[str]]:
     """Return what a pod with accelerators held; of one that still runs no end is known."""
     meta, spec, status = (pod.get(name) or {} for name in ("metadata", "spec", "status"))
@@ -60,7 +101,7 @@ def _pod(pod: Mapping[str, Any]) -> Iterator[list[str]]:
         asked = container.get("resources") or {}
         for name, number in {**(asked.get("requests") or {}), **(asked.get("limits") or {})}.items():
             share = slice_of(name.rpartition("/")[2])
-            if name.endswith(".com/gpu") or name.rpartition("/")[2] == "gpu.shared" or share:
+            if name in POD_RESOURCES or share:
                 gpus += float(number) * (share[1] if share else 1.0)
     if not gpus:
         return
@@ -70,12 +111,18 @@ def _pod(pod: Mapping[str, Any]) -> Iterator[list[str]]:
     ]
     end = max(ended) if ended and all(ended) else ""
     selector = spec.get("nodeSelector") or {}
-    yield [str(status.get("startTime") or ""), end, f"{gpus:g}", str(meta.get("namespace") or ""), str(meta.get("name") or ""), str(selector.get("nvidia.com/gpu.product") or "")]  # fmt: skip
+    yield [str(status.get("startTime") or ""), end, f"{gpus:g}", str(meta.get("namespace") or ""), str(meta.get("name") or ""), next((str(selector[label]) for label in POD_LABELS if selector.get(label)), "")]  # fmt: skip
 
 
 def _ray_job(job: Mapping[str, Any]) -> list[str]:
-    asked = job.get("entrypoint_num_gpus") or (job.get("entrypoint_resources") or {}).get("GPU") or 0
-    return [*(_number(job.get(name)) for name in ("start_time", "end_time")), f"{float(asked):g}", "", str(job.get("submission_id") or ""), ""]  # fmt: skip
+    asked = (
+        job.get("entrypoint_num_gpus")
+        or (job.get("entrypoint_resources") or job.get("required_resources") or {}).get("GPU")
+        or 0
+    )
+    times = (_number(job.get(f"{name}_ms", job.get(name))) for name in ("start_time", "end_time"))
+    name = next((job[key] for key in ("submission_id", "task_id", "actor_id") if job.get(key)), "")
+    return [*times, f"{float(asked):g}", "", str(name), ""]
 
 
 def _number(value: object) -> str:
@@ -86,7 +133,7 @@ def _number(value: object) -> str:
 
 
 def _job(job: Mapping[str, Any]) -> list[str]:
-    time, state = job.get("time") or {}, job.get("state") or {}
+    time, state = job.get("time") or {}, job.get("state") or job.get("job_state") or {}
     current = state.get("current", "") if isinstance(state, dict) else state
     allocated = (job.get("tres") or {}).get("allocated") or []
     tres = [
@@ -94,13 +141,13 @@ def _job(job: Mapping[str, Any]) -> list[str]:
         for one in allocated
         if isinstance(one, dict)
     ]
-    end = _number(time.get("end"))
+    start, end = (_number(time.get(name, job.get(f"{name}_time"))) for name in ("start", "end"))
     return [
         _number(job.get("job_id")),
-        _number(time.get("start")),
+        start,
         "Unknown" if end in ("0", "") else end,
         str(current[0] if isinstance(current, list) and current else current or ""),
-        ",".join(tres),
+        ",".join(tres) or str(job.get("tres_alloc_str") or ""),
         _number(time.get("elapsed")),
         str(job.get("partition") or ""),
         str(job.get("account") or ""),
@@ -115,6 +162,8 @@ def _samples(series: list[dict[str, Any]]) -> list[list[str]]:
         metric = one.get("metric") or {}
         words = [str(metric.get(name, "")) for name in labels]
         points = one.get("values") or ([one["value"]] if one.get("value") else [])
+        if "timestamps" in one:  # VictoriaMetrics' export
+            points = list(zip(one["timestamps"], points, strict=False))
         rows += [[str(at), *words, str(value)] for at, value in points]
     return rows
 

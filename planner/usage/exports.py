@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["EXPORTS", "Export", "canonical", "export_of", "projection"]
+from planner.usage.columns import MANDATORY, NEEDED
+from planner.usage.headers import folded
+
+__all__ = ["EXPORTS", "FOCUS", "Export", "canonical", "export_of", "focus_spelled_otherwise", "projection"]
 
 PLACE = re.compile(r"\[(\w+)\]")
+FOCUS = "FOCUS"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,12 +30,15 @@ class Export:
         Of FOCUS: an SQL expression over the export's own columns in brackets; one that a file lacks is null.
     tag_prefix : str
         Of columns that hold a tag each.
+    synonyms : mapping of str to str
+        Other names of its columns, in other agreements and years.
     """
 
     name: str
     signs: frozenset[str]
     columns: Mapping[str, str]
     tag_prefix: str = ""
+    synonyms: Mapping[str, str] = field(default_factory=dict)
 
 
 def _date_and_next(column: str) -> tuple[str, str]:
@@ -94,17 +101,29 @@ MODEL = "COALESCE([pricing_model], '')"
 AZURE = Export(
     name="Azure cost details",
     signs=frozenset({"meter_category", "meter_name", "quantity", "date"}),
+    synonyms={
+        "consumed_quantity": "quantity",
+        "usage_quantity": "quantity",
+        "usage_date": "date",
+        "usage_date_time": "date",
+        "extended_cost": "cost",
+        "pre_tax_cost": "cost",
+        "instance_id": "instance_name",
+        "unit": "unit_of_measure",
+        "currency": "billing_currency",
+        "billing_currency_code": "billing_currency",
+    },
     columns={
-        "BillingCurrency": "COALESCE(NULLIF([billing_currency_code], ''), NULLIF([billing_currency], ''), 'USD')",
+        "BillingCurrency": "COALESCE(NULLIF([billing_currency], ''), 'USD')",
         "ChargePeriodStart": AZURE_BEGIN,
         "ChargePeriodEnd": AZURE_END,
         "ChargeCategory": "CASE WHEN COALESCE([charge_type], 'Usage') IN ('Usage', 'UnusedReservation', 'UnusedSavingsPlan') THEN 'Usage' WHEN [charge_type] = 'Purchase' THEN 'Purchase' WHEN [charge_type] = 'Tax' THEN 'Tax' ELSE 'Adjustment' END",
-        # What is bought as a reservation comes again, amortized, with the use.
-        "EffectiveCost": f"CASE WHEN [charge_type] = 'Purchase' AND {MODEL} IN ('Reservation', 'SavingsPlan') THEN '0' ELSE COALESCE([cost_in_billing_currency], [cost]) END",
+        # Amortized exports have no purchases of reservations; in actual ones no use carries their cost.
+        "EffectiveCost": "COALESCE([cost_in_billing_currency], [cost])",
         "BilledCost": "COALESCE([cost_in_billing_currency], [cost])",
         "ListCost": "CASE WHEN [unit_of_measure] LIKE '1 H%' THEN CAST(TRY_CAST(COALESCE([pay_g_price], [pay_g_price_in_billing_currency]) AS DOUBLE) * TRY_CAST([quantity] AS DOUBLE) AS STRING) END",
         "ConsumedQuantity": "[quantity]",
-        "ConsumedUnit": "CASE WHEN LOWER([unit_of_measure]) LIKE '%hour%' AND LOWER([unit_of_measure]) NOT LIKE '%gb%' THEN 'Hours' ELSE [unit_of_measure] END",
+        "ConsumedUnit": "CASE WHEN COALESCE([unit_of_measure], '') = '' AND [meter_category] = 'Virtual Machines' THEN 'Hours' WHEN LOWER([unit_of_measure]) LIKE '%hour%' AND LOWER([unit_of_measure]) NOT LIKE '%gb%' THEN 'Hours' ELSE [unit_of_measure] END",
         "PricingCategory": f"CASE WHEN {MODEL} = 'Spot' OR [meter_name] LIKE '%Spot' THEN 'Dynamic' WHEN {MODEL} IN ('Reservation', 'SavingsPlan') THEN 'Committed' ELSE 'Standard' END",
         "CommitmentDiscountId": "COALESCE(NULLIF([benefit_id], ''), NULLIF([reservation_id], ''))",
         "CommitmentDiscountCategory": f"CASE WHEN {MODEL} = 'SavingsPlan' THEN 'Spend' WHEN {MODEL} = 'Reservation' THEN 'Usage' END",
@@ -204,8 +223,26 @@ def fields_of(columns: Iterable[str], schema: Any = None) -> dict[str, tuple[str
 
 def export_of(columns: Iterable[str], schema: Any = None) -> Export | None:  # noqa: ANN401  Arrow's schema
     """Return which export has these columns."""
-    names = set(fields_of(columns, schema))
-    return next((one for one in EXPORTS if one.signs <= names), None)
+    fields = set(fields_of(columns, schema))
+    return next(
+        (one for one in EXPORTS if one.signs <= fields | {one.synonyms.get(name, name) for name in fields}), None
+    )
+
+
+def focus_spelled_otherwise(columns: Iterable[str], schema: Any = None) -> Export | None:  # noqa: ANN401  Arrow's schema
+    """Return FOCUS with names as Athena, BigQuery, Snowflake or a spreadsheet write them; None where they are its own, or not all there."""
+    own = {folded(name): name for name in columns}
+    found = {name: own[folded(name)] for name in NEEDED if folded(name) in own}
+    if set(MANDATORY) <= set(own.values()) or not set(MANDATORY) <= set(found):
+        return None
+    kinds = {name: str(schema.field(name).type) if schema is not None else "" for name in found.values()}
+    text = {
+        name: f"TO_JSON([{canonical(place)}])"
+        if kinds[place].startswith(("struct", "list"))
+        else f"[{canonical(place)}]"
+        for name, place in found.items()
+    }
+    return Export(name=FOCUS, signs=frozenset(), columns=text)
 
 
 def projection(
@@ -227,11 +264,21 @@ def projection(
         Whose words for sums over lists are used.
     """
     fields = fields_of(columns, schema)
+    for other, name in export.synonyms.items():
+        if other in fields:
+            fields.setdefault(name, fields[other])
 
     def column(found: re.Match[str]) -> str:
         name = found[1]
         if name == "credits_sum" and "credits" in fields:
             parts = quoted(fields["credits"][0])
+            if schema is None:  # a table of text holds them as JSON
+                kind = (
+                    "array<struct<amount: double, type: string>>"
+                    if is_spark
+                    else '[{"amount": "DOUBLE", "type": "VARCHAR"}]'
+                )
+                parts = f"from_json(NULLIF({parts}, ''), '{kind}')"
             if is_spark:
                 return f"aggregate({parts}, CAST(0 AS DOUBLE), (s, c) -> s + CASE WHEN c.type = 'PROMOTION' THEN 0.0 ELSE CAST(c.amount AS DOUBLE) END)"
             return f"list_sum(list_transform({parts}, lambda c: CASE WHEN c.type = 'PROMOTION' THEN 0.0 ELSE CAST(c.amount AS DOUBLE) END))"
@@ -243,7 +290,7 @@ def projection(
             return f"CAST(TO_JSON({place}) AS STRING)"
         return (
             place
-            if not kind or len(fields[name]) > 1 or kind.startswith(("list", "double", "float"))
+            if not kind or len(fields[name]) > 1 or kind.startswith(("list", "struct", "double", "float"))
             else f"CAST({place} AS STRING)"
         )
 

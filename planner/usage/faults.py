@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from planner.errors import InputError, PlanningError
 
-__all__ = ["Fault", "NoUsageError", "UsageError", "fault_text"]
+__all__ = ["Fault", "NoUsageError", "UsageError", "fault_text", "hint_of"]
 
 
 class UsageError(InputError):
@@ -55,3 +56,8 @@ def fault_text(fault: Fault) -> str:
     place = f"{fault.where}: " if fault.where else ""
     rows = "" if fault.rows is None else f" ({fault.rows:,} row{'s' if fault.rows != 1 else ''} left out)"
     return f"{place}{fault.what}{rows}"
+
+
+def hint_of(faults: Sequence[Fault]) -> str:
+    """Return the first way out that a fault names."""
+    return next((one.hint for one in faults if one.hint), "")

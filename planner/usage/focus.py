@@ -17,7 +17,7 @@ from planner.notes import Note, NoteCode
 from planner.usage import ledger, query
 from planner.usage.bill import PLAN_WORD, Apart, Bill, Check, Rate
 from planner.usage.columns import version_of
-from planner.usage.faults import Fault, UsageError, fault_text
+from planner.usage.faults import Fault, UsageError, fault_text, hint_of
 from planner.usage.hours import HourTable, coded, spread_evenly
 from planner.usage.numbered import PLAN_SKU, numbered_skus
 from planner.usage.readable import first_name, left_out_of, whole_sources
@@ -72,7 +72,9 @@ def read_bill(
     faults: list[Fault] = []
     whole = whole_sources(sources, faults)
     if not whole:
-        raise UsageError("no file can be read:\n  " + "\n  ".join(fault_text(one) for one in faults))
+        raise UsageError(
+            "no file can be read:\n  " + "\n  ".join(fault_text(one) for one in faults), hint=hint_of(faults)
+        )
     relations = relations_of(engine, whole, folder, faults)
     rows = query.Rows(engine, tuple(relations), tag)
     known = {"USD": Rate(usd=1.0, source="")} | dict(rates or {})
@@ -98,7 +100,9 @@ def read_bill(
     if not kinds:
         faults.append(Fault(what="there is a header and no row", where=first_name(whole)))
     if not readable:
-        raise UsageError("no row can be read:\n  " + "\n  ".join(fault_text(one) for one in faults))
+        raise UsageError(
+            "no row can be read:\n  " + "\n  ".join(fault_text(one) for one in faults), hint=hint_of(faults)
+        )
     carried = ledger.carried_purchases(readable, skus)
     hours, copied, span, without_hours = _hours(found, skus, _gpu_shares(readable), carried)
     checks += ledger.checks_of(readable, hours, known)

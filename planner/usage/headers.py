@@ -5,11 +5,24 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-__all__ = ["KINDS", "SCRAPE", "kind_of_header", "known_export"]
+__all__ = [
+    "ACCOUNT",
+    "AMOUNT",
+    "END",
+    "GPU",
+    "HOURS",
+    "KINDS",
+    "SCRAPE",
+    "TIME",
+    "folded",
+    "kind_of_header",
+    "known_export",
+]
 
 KINDS = ("focus", "slurm", "dcgm", "plain")
 FOCUS_SIGNS = {"chargeperiodstart", "chargecategory", "effectivecost", "billedcost", "billingcurrency"}
 SCRAPE = re.compile(r"^# (?:HELP|TYPE) |^[a-z_:]+\{.*\} [\d.e+-]+$", re.IGNORECASE)
+SMI_HINT = "nvidia-smi --query-gpu=timestamp,index,name,utilization.gpu,power.draw --format=csv -l 60"
 KNOWN_EXPORTS = (
     (SCRAPE, "it is one scrape in Prometheus' text format, and says of no time", "ask Prometheus for a range (/api/v1/query_range) and save its JSON"),
     (re.compile(r"lineitem/usagestartdate|line_item_usage_start_date", re.IGNORECASE), "it is a Cost and Usage Report without the columns that are read", "export FOCUS 1.2 with AWS Data Exports"),
@@ -19,9 +32,34 @@ KNOWN_EXPORTS = (
     (re.compile(r"^\W?Time\W?,[^{}]*$"), "it is a table of Grafana's whose columns are legends, and name no counter", "set the panel's legend to Verbose, so that a column is called DCGM_FI_DEV_GPU_UTIL{gpu=...}"),
     (re.compile(r"^Series\W+Time\W+Value"), "it is Grafana's old list of series", "export it as Series joined by time, with commas"),
     (re.compile(r"^_?runtime$|system\.gpu\.|^_step$", re.IGNORECASE), "it is a table of Weights & Biases", "export DCGM's counters from Prometheus, or write timestamp,gpus"),
+    (re.compile(r'^\{"status": *"error"'), "it is an error of Prometheus, and no answer", "ask for less at a time, or with a longer step"),
+    (re.compile(r"^\d{4}/\d\d/\d\d \d\d:\d\d:\d\d\.\d+$"), "it is a log of nvidia-smi without the names of its columns", f"write it with them, or put them above: {SMI_HINT}"),
+    (re.compile(r"NVIDIA-SMI|^<\?xml|^# gpu +(pwr|sm)|^\+-{60,}"), "it is a picture of GPUs (nvidia-smi, dmon) that holds no times", f"{SMI_HINT}, or nvidia-smi dmon -o DT"),
+    (re.compile(r"^GPU use \(%\)|^gfx_?activity|^GFX_UTIL", re.IGNORECASE), "it is a picture of AMD's GPUs that holds no times", "export the counters of AMD's device-metrics exporter from Prometheus, or write timestamp,gpus"),
+    (re.compile(r"^Usage start date$|^Cost type$"), "it is a table of Google's billing console, which has no hours of single machines", "export billing to BigQuery (detailed), and the month from there as Parquet"),
+    (re.compile(r"^NAMESPACE +NAME +|^NAME +READY +STATUS"), "it is kubectl's table, which holds neither times nor accelerators", "kubectl get pods -A -o json"),
+    (re.compile(r"^apiVersion: *v1|^jobs: *$"), "it is YAML", "export it as JSON (-o json, --json)"),
     (re.compile(r"^cluster\|account\|login|^jobid partition", re.IGNORECASE), "it is a list of Slurm's that holds no times of jobs", "sacct -X -P -o JobID,Start,End,State,AllocTRES,ElapsedRaw,Partition,Account"),
 )  # fmt: skip
 """Files that people bring and that are not read, and the way to the right ones."""
+TIME = ("timestamp", "time", "hour", "date", "ts", "start", "windowstart", "starttime", "startdate", "starttimeutc")
+END = ("end", "windowend", "until", "endtime", "enddate", "endtimeutc")
+AMOUNT = ("gpus", "gpucount", "units", "accelerators", "numgpus", "ngpus", "gpunum")
+HOURS = ("gpuhours", "acceleratorhours")
+GPU = ("gpu", "accelerator", "gputype", "model", "gpumodel", "gpuname")
+ACCOUNT = ("account", "team", "project", "cluster", "namespace", "user", "department")
+"""What the columns of plain tables are called, as `folded` writes it."""
+
+
+def folded(name: str) -> str:
+    """Return a column's name without what spellings differ in.
+
+    Examples
+    --------
+    >>> folded("ChargePeriodStart") == folded("charge_period_start") == folded("Charge Period Start")
+    True
+    """
+    return re.sub(r"[^0-9a-z]", "", name.lower())
 
 
 def kind_of_header(columns: Iterable[str]) -> str:
@@ -33,11 +71,12 @@ def kind_of_header(columns: Iterable[str]) -> str:
     ('focus', 'plain')
     """
     names = {name.strip().strip('"').lower() for name in columns}
-    if len(names & FOCUS_SIGNS) >= 2:
+    plain = {folded(name) for name in names}
+    if len(plain & FOCUS_SIGNS) >= 2:
         return "focus"
     if "jobid" in names and names & {"reqtres", "allocgres", "reqgres", "tresalloc"}:
         return "slurm"
-    if {"jobid", "alloctres"} <= names or {"jobid", "elapsedraw"} <= names or {"jobidraw", "alloctres"} <= names:
+    if {"jobid", "elapsedraw"} <= names or ("alloctres" in names and names & {"jobid", "jobidraw"}):
         return "slurm"
     if (
         any("dcgm_fi_" in name or name.startswith("utilization.gpu") for name in names)
@@ -45,11 +84,8 @@ def kind_of_header(columns: Iterable[str]) -> str:
         or {"__name__", "value"} <= names
     ):
         return "dcgm"
-    if {"start", "end"} <= names and names & {"gpu_hours", "gpuhours", "gpus"}:
-        return "plain"
-    if names & {"gpus", "gpu_count", "units", "accelerators"} and names & {"timestamp", "time", "hour", "date", "ts"}:
-        return "plain"
-    return ""
+    is_plain = plain & {*TIME} and (plain & {*AMOUNT} or (plain & {*END} and plain & {*HOURS}))
+    return "plain" if is_plain else ""
 
 
 def known_export(columns: Iterable[str]) -> tuple[str, str] | None:

@@ -14,6 +14,7 @@ from planner.engine import Engine
 from planner.usage import query
 from planner.usage.bill import Check, Rate
 from planner.usage.columns import version_of
+from planner.usage.exports import FOCUS
 from planner.usage.hours import HourTable
 from planner.usage.relations import source_of_file
 from planner.usage.roles import looks_like_gpu
@@ -82,7 +83,9 @@ def replaced_exports(engine: Engine, charges: Table, sources: Sequence[Source]) 
         least = min(one["charges"] for one in have)
         is_same = row["nameless"] >= LEAST_NAMELESS and all(one["nameless"] == row["nameless"] for one in have)
         if (row["charges"] >= SHARED_SHARE * least > 0) or (not least and is_same):
-            older, newer = sorted(pair, key=lambda file: ages[file])
+            # What a later export has for nothing is billed elsewhere (Azure's actual cost of reserved machines).
+            costs = {file: one["usd_nano"] > 0 for file, one in zip(pair, have, strict=True)}
+            older, newer = sorted(pair, key=lambda file: (costs[file], ages[file]))
             gone[older, row["slice_mark"]] = newer
     if not gone:
         return None
@@ -109,7 +112,8 @@ def _age(file: str, sources: Sequence[Source]) -> tuple[Any, ...]:
     source = source_of_file(file, sources)
     parts = re.split(r"(\d+)", source.name if source else file)
     number = tuple((int(part), "") if part.isdigit() else (-1, part) for part in parts)
-    return (version_of(source.columns) if source and not source.export else "", number)
+    version = version_of(source.columns) if source and (source.export is None or source.export.name == FOCUS) else ""
+    return (version, number)
 
 
 def crowded_machines(engine: Engine, charges: Table, sources: Sequence[Source]) -> Check | None:

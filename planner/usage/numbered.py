@@ -13,7 +13,7 @@ __all__ = ["PLAN_SKU", "numbered_skus"]
 
 PLAN_SKU = "commitment"
 """What an unused commitment is of that is tied to no instance type (a savings plan)."""
-HOLDERS = frozenset({"purchase", "host"})
+HOLDERS = frozenset({"purchase", "host", "commitment"})
 
 
 def numbered_skus(kinds: Sequence[dict[str, Any]], reader: SkuReader) -> tuple[dict[int, Sku], list[dict[str, Any]]]:

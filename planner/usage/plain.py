@@ -2,29 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from statistics import median
 from zoneinfo import ZoneInfo
 
 from planner.notes import Note, NoteCode
 from planner.usage.faults import Fault
+from planner.usage.headers import ACCOUNT, AMOUNT, END, GPU, HOURS, TIME, folded
 from planner.usage.records import Records, Stretch, gpu_called, records_of, rows_of_file
 from planner.usage.sources import Source
 from planner.usage.times import LONGEST_S, SINCE_S, UNTIL_S, seconds_of_text, zone_of
 
 __all__ = ["read_plain"]
 
-TIME = ("timestamp", "time", "hour", "date", "ts", "start", "window_start")
-END = ("end", "window_end", "until")
-AMOUNT = ("gpus", "gpu_count", "units", "accelerators")
-HOURS = ("gpu_hours", "gpuhours", "gpu hours")
-GPU = ("gpu", "accelerator", "gpu_type", "model")
-ACCOUNT = ("account", "team", "project", "cluster", "namespace", "user", "department")
+NOBODY = ("__idle__", "__unmounted__")
+"""What OpenCost and Kubecost call capacity that no pod held."""
 MOST_HOUR_NUMBER = 1_000_000
 """Smaller whole numbers are hours from the beginning of a curve, as `gpuplan mix` reads them, and no times."""
 MOST_GPUS = 1e9
 """There are no more; sums of larger numbers would mean nothing."""
+
+
+@dataclass(slots=True)
+class _Faulty:
+    """Lines that do not count, and what nobody held."""
+
+    bad: list[int] = field(default_factory=list)
+    endless: list[int] = field(default_factory=list)
+    running: list[int] = field(default_factory=list)
+    idle_hours: float = 0.0
+
+    def faults(self, name: str) -> Iterator[Fault]:
+        """Return what to say of them."""
+        told = (
+            (
+                self.bad,
+                Fault(what="lines without a time (2000 to 2100) or a number of GPUs", hint="2026-10-31T13:00:00Z"),
+            ),
+            (self.endless, Fault(what="lines that would hold for more than a year", hint="is a date mistyped?")),
+            (self.running, Fault(what="lines without an end: what still runs", hint="ask again when it has ended")),
+        )
+        yield from (replace(fault, where=f"{name}:{min(lines)}", rows=len(lines)) for lines, fault in told if lines)
 
 
 def read_plain(sources: Sequence[Source], *, basis: str = "allocated", timezone: str = "") -> Records:
@@ -42,69 +62,86 @@ def read_plain(sources: Sequence[Source], *, basis: str = "allocated", timezone:
     zone = zone_of(timezone or "UTC")
     stretches: list[Stretch] = []
     faults: list[Fault] = []
-    rows = 0
+    rows, idle_hours = 0, 0.0
     for source in sources:
         lines = rows_of_file(source)
         _, header = next(lines, (0, []))
-        names = [cell.strip().lower() for cell in header]
-        time, end, amount, hours, gpu, account = (
+        names = [folded(cell) for cell in header]
+        places = [
             next((names.index(name) for name in known if name in names), None)
             for known in (TIME, END, AMOUNT, HOURS, GPU, ACCOUNT)
-        )
+        ]
+        time, end, amount, hours = places[:4]
         if time is None or (amount is None and (hours is None or end is None)):
             faults.append(Fault(what="it has no column timestamp and no column gpus", where=source.name))
             continue
         body = list(lines)
         rows += len(body)
         labels = _label_columns(body, len(names), {time, end, amount, hours} - {None})
-        series: dict[tuple[str, ...], dict[float, tuple[float, int]]] = {}
-        bad: list[int] = []
-        endless: list[int] = []
-        days = True
-        for line, cells in body:
-            at = _at(_cell(cells, time), zone)
-            until = _at(_cell(cells, end), zone) if end is not None else None
-            number = _number(_cell(cells, amount if amount is not None else hours))
-            if at is None or number is None or (end is not None and (until is None or until <= at)):
-                bad.append(line)
-                continue
-            days &= len(_cell(cells, time)) == len("2026-10-01")
-            if until is not None:
-                gpus = number if amount is not None else number / ((until - at) / 3600.0)
-                if until - at > LONGEST_S:
-                    endless.append(line)
-                elif gpus > 0:
-                    whose = (gpu_called(_cell(cells, gpu)), _cell(cells, account))
-                    stretches.append(Stretch(at, until, gpus, basis, gpu=whose[0], account=whose[1]))
-                continue
-            # Lines of one time that differ in nothing that is known of them are several, and add up.
-            points = series.setdefault(
-                (_cell(cells, gpu), _cell(cells, account), *(_cell(cells, one) for one in labels)), {}
-            )
-            points[at] = (points.get(at, (0.0, line))[0] + number, line)
-        if bad:
-            faults.append(Fault(what="lines without a time (2000 to 2100) or a number of GPUs", where=f"{source.name}:{bad[0]}", rows=len(bad)))  # fmt: skip
-        all_times = sorted({at for points in series.values() for at in points})
-        step_of_all = (
-            median(b - a for a, b in pairwise(all_times)) if len(all_times) > 1 else 86_400.0 if days else 3600.0
-        )
-        for (kind, owner, *_), found in series.items():
-            times = sorted(found)
-            gaps = [b - a for a, b in pairwise(times)]
-            step = median(gaps) if gaps else step_of_all
-            # A gap in the records is no use that nobody wrote down.
-            ends = [min(b, a + 2 * step) for a, b in pairwise(times)] + [times[-1] + step]
-            name = gpu_called(kind)
-            for at, until in zip(times, ends, strict=True):
-                number, line = found[at]
-                if until - at > LONGEST_S:
-                    endless.append(line)
-                elif number > 0:
-                    stretches.append(Stretch(at, until, number, basis, gpu=name, account=owner))
-        if endless:
-            faults.append(Fault(what="lines that would hold for more than a year", where=f"{source.name}:{min(endless)}", rows=len(endless), hint="is a date mistyped?"))  # fmt: skip
+        faulty = _Faulty()
+        found = _held(body, places, zone, faulty) if end is not None else _points(body, places, labels, zone, faulty)
+        for at, until, gpus, kind, owner, line in found:
+            if until - at > LONGEST_S:
+                faulty.endless.append(line)
+            elif gpus > 0:
+                stretches.append(Stretch(at, until, gpus, basis, gpu=gpu_called(kind), account=owner))
+        faults += faulty.faults(source.name)
+        idle_hours += faulty.idle_hours
     notes = [Note(NoteCode.BASIS_OF_TABLE, (basis,))]
+    if idle_hours:
+        notes.append(Note(NoteCode.IDLE_ALLOCATIONS, (idle_hours,)))
     return records_of(stretches, "plain", rows=rows, faults=faults, notes=notes)
+
+
+Lines = Sequence[tuple[int, list[str]]]
+Places = Sequence[int | None]
+Held = tuple[float, float, float, str, str, int]
+"""From when to when, how many accelerators of what kind and whose, and on which line."""
+
+
+def _held(body: Lines, places: Places, zone: ZoneInfo, faulty: _Faulty) -> Iterator[Held]:
+    """Return what lines with a start and an end say."""
+    time, end, amount, hours, gpu, account = places
+    for line, cells in body:
+        at, until = _at(_cell(cells, time), zone), _at(_cell(cells, end), zone)
+        number = _number(_cell(cells, amount if amount is not None else hours))
+        if at is not None and number is not None and not _cell(cells, end):
+            faulty.running.append(line)
+        elif at is None or number is None or until is None or until <= at:
+            faulty.bad.append(line)
+        else:
+            gpus = number if amount is not None else number / ((until - at) / 3600.0)
+            if any(name in cell for name in NOBODY for cell in cells):
+                faulty.idle_hours += gpus * (until - at) / 3600.0
+            else:
+                yield at, until, gpus, _cell(cells, gpu), _cell(cells, account), line
+
+
+def _points(body: Lines, places: Places, labels: Sequence[int], zone: ZoneInfo, faulty: _Faulty) -> Iterator[Held]:
+    """Return what lines with a time say; each holds until the next of its curve."""
+    time, _, amount, _, gpu, account = places
+    series: dict[tuple[str, ...], dict[float, tuple[float, int]]] = {}
+    days = True
+    for line, cells in body:
+        at, number = _at(_cell(cells, time), zone), _number(_cell(cells, amount))
+        if at is None or number is None:
+            faulty.bad.append(line)
+            continue
+        days &= len(_cell(cells, time)) == len("2026-10-01")
+        # Lines of one time that differ in nothing that is known of them are several, and add up.
+        key = (_cell(cells, gpu), _cell(cells, account), *(_cell(cells, one) for one in labels))
+        points = series.setdefault(key, {})
+        points[at] = (points.get(at, (0.0, line))[0] + number, line)
+    all_times = sorted({at for points in series.values() for at in points})
+    step_of_all = median(b - a for a, b in pairwise(all_times)) if len(all_times) > 1 else 86_400.0 if days else 3600.0
+    for (kind, owner, *_), found in series.items():
+        times = sorted(found)
+        gaps = [b - a for a, b in pairwise(times)]
+        step = median(gaps) if gaps else step_of_all
+        # A gap in the records is no use that nobody wrote down.
+        ends = [min(b, a + 2 * step) for a, b in pairwise(times)] + [times[-1] + step]
+        for at, until in zip(times, ends, strict=True):
+            yield at, until, found[at][0], kind, owner, found[at][1]
 
 
 def _at(text: str, zone: ZoneInfo) -> float | None:

@@ -68,7 +68,14 @@ def left_out_of(
             without[row["currency"]] += row["rows"]
     for column, count in sorted(unreadable.items()):
         where = first_line(sources, lambda row, header, c=column: _is_unreadable(row, header, c))  # type: ignore[misc]
-        faults.append(Fault(what=f"{column} holds nothing that can be read", where=where, rows=count))
+        hint = (
+            "times as 2026-10-31T13:00:00Z"
+            if column in TIMES.values()
+            else "numbers as 1234.56"
+            if column == "EffectiveCost"
+            else ""
+        )
+        faults.append(Fault(what=f"{column} holds nothing that can be read", where=where, rows=count, hint=hint))
     for currency, count in sorted(without.items()):
         where = first_line(sources, lambda row, header, c=currency: _cell(row, header, "BillingCurrency") == c)  # type: ignore[misc]
         hint = f"--rate {currency}=1.08"

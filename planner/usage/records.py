@@ -10,7 +10,7 @@ import numpy as np
 
 from planner.delimited import lines_of, rows_of
 from planner.notes import Note
-from planner.usage.faults import Fault, UsageError, fault_text
+from planner.usage.faults import Fault, UsageError, fault_text, hint_of
 from planner.usage.hours import FloatArray, HourTable, IntArray, coded
 from planner.usage.sources import Source
 from planner.usage.times import parts_of_hours
@@ -109,7 +109,9 @@ def refuse_if_nothing(faults: Sequence[Fault]) -> None:
         With all reasons.
     """
     if faults:
-        raise UsageError("no record can be read:\n  " + "\n  ".join(fault_text(one) for one in faults))
+        raise UsageError(
+            "no record can be read:\n  " + "\n  ".join(fault_text(one) for one in faults), hint=hint_of(faults)
+        )
 
 
 def table_of(

@@ -7,7 +7,7 @@ import re
 __all__ = ["COST_ROLES", "HARDWARE_WORDS", "OWN_NAMES", "SIGN_WORDS", "is_unused_capacity", "looks_like_gpu", "role_of"]
 
 COST_ROLES = frozenset(
-    {"machine", "fee", "license", "software", "reservation", "purchase", "host", "negation", "refund"}
+    {"machine", "fee", "license", "software", "reservation", "purchase", "commitment", "host", "negation", "refund"}
 )
 """Rows of these roles that name an accelerator are part of its cost; only a machine's carry hours."""
 
@@ -17,7 +17,7 @@ SIGN_WORDS = (
 )
 """What an engine looks for in a charge's description (its kind, or how many GPUs); all of it is too long to be grouped by."""
 HARDWARE_WORDS = (
-    r"(?i)(\bgpus?\b|\bnvidia|\btesla|\btrainium|\binferentia|\btpus?\b|\bgaudi|\bn[cdvg]c?\d+[a-z]*[\s_][\w\s]*v\d|\b[vb]m\.gpu"
+    r"(?i)(\bgpus?\b|\bnvidia|\btesla|\btrainium|\binferentia|\btpus?\b|\bgaudi|(?:\b|standard_)n[cdvg]c?\d+[a-z]*[\s_][\w\s]*v\d|\b[vb]m\.gpu"
     r"|\b(?:ml\.)?(?:p[2-9][a-z0-9-]*|g[3-9][a-z]*|gr\d[a-z]*|trn\d[a-z]*|inf\d|dl\d[a-z]*)\.(?:\d*x?large|metal|\d+xl\b)"
     r"|\b(?:a2|a3|a4|a4x|g2|g4)-[a-z]+|(?:\b|x)(?:[abhl]\d{2,3}s?|gb\d{3}|gh200|mi\d{3}x?|v100)\b)"
 )
@@ -30,17 +30,21 @@ SIGNS = tuple(
     (role, re.compile(pattern, re.IGNORECASE))
     for role, pattern in (
         ("negation", r"negation"),
+        ("commitment", r"\bcommitment v\d"),
         ("refund", r"\brefunds?\b"),
         (
             "support",
             r"\b(?:premium|business|enterprise|developer) support\b|^(?:aws |azure |google cloud )?support\b|\(support\)",
         ),
         ("license", r"(?<!bring your own )\blicen[cs](?:es?|ing)\b(?![- ]included)|computehr_sw|\bvm licenses?\b"),
-        ("software", r"marketplace|software (?:usage|fee|charge)|\bsoftwareusage\b"),
+        (
+            "software",
+            r"marketplace|software (?:usage|fee|charge)|\bsoftwareusage\b|\bnvidia (?:ai enterprise|omniverse|riva|vgpu|run:?ai)\b",
+        ),
         (
             "fee",
             (
-                r"surcharge|\bfees?\b|mapreduce|\bemr\b|dataproc|databricks|\bdbus?\b|eks-auto|auto ?mode|ecs-managed"
+                r"surcharge|\bfees?\b|vertex ai\b.*\bmanagement\b|mapreduce|\bemr\b|dataproc|databricks|\bdbus?\b|eks-auto|auto ?mode|ecs-managed"
                 r"|managed-?instances|elastic kubernetes|elastic container|ebsoptimized|detailed ?monitoring"
             ),
         ),
@@ -78,7 +82,8 @@ def role_of(category: str, service: str, text: str) -> str:
     -------
     str
         ``machine``, ``fee`` (on a machine that is billed elsewhere), ``license``, ``software``, ``reservation`` (the same
-        hours again, or unused ones), ``host`` (a dedicated host under its instances), ``purchase``, ``negation``,
+        hours again, or unused ones), ``host`` (a dedicated host under its instances), ``purchase``, ``commitment`` (what a
+        commitment costs, beside the use that it covers), ``negation``,
         ``refund``, ``tax``, ``storage``, ``transfer`` or ``support``.
 
     Examples

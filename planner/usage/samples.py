@@ -26,14 +26,46 @@ from planner.usage.times import time_of_text
 __all__ = ["METRICS", "Card", "Owner", "Samples", "read_samples"]
 
 METRICS = ("DCGM_FI_PROF_GR_ENGINE_ACTIVE", "DCGM_FI_DEV_GPU_UTIL", "DCGM_FI_PROF_SM_ACTIVE", "DCGM_FI_DEV_POWER_USAGE")
-NUMBER_OF = {name: number for number, name in enumerate(METRICS)} | {"UTILIZATION.GPU": 1, "POWER.DRAW": 3}
-"""The last two are columns of ``nvidia-smi --query-gpu``."""
+NUMBER_OF = (
+    {name: number for number, name in enumerate(METRICS)}
+    | {"UTILIZATION.GPU": 1, "POWER.DRAW": 3}
+    | dict.fromkeys(
+        (
+            "NVIDIA_GPU_DUTY_CYCLE",
+            "NVIDIA_SMI_UTILIZATION_GPU_RATIO",
+            "GPU_GFX_ACTIVITY",
+            "AMD_GPU_GFX_ACTIVITY",
+            "CONTAINER_ACCELERATOR_DUTY_CYCLE",
+            "HABANALABS_UTILIZATION",
+        ),
+        1,
+    )
+    | dict.fromkeys(("NVIDIA_SMI_POWER_DRAW_WATTS", "GPU_PACKAGE_POWER", "AMD_GPU_PACKAGE_POWER"), 3)
+)
+"""UTILIZATION.GPU and POWER.DRAW are columns of ``nvidia-smi --query-gpu``, the rest is of other exporters than DCGM's."""
+RATIOS = ("NVIDIA_SMI_UTILIZATION_GPU_RATIO",)
+"""Of 1, where the others are percent."""
 UNITS = re.compile(r"\s*(?:%|W|percent|watts?)$", re.IGNORECASE)
 NOTHING = ("[N/A]", "[Not Supported]", "N/A")
 TIME = ("timestamp", "time", "ts", "date")
 METRIC = ("metric", "__name__", "metric_name", "name")
 LABELS = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
-WHICH = ("uuid", "gpu_uuid", "gpu", "device", "index")
+WHICH = (
+    "uuid",
+    "gpu_uuid",
+    "gpu",
+    "device",
+    "index",
+    "pci.bus_id",
+    "pci_bus_id",
+    "gpu_bus_id",
+    "gpu_id",
+    "gpu_index",
+    "serial",
+    "gpu_serial",
+    "minor_number",
+    "accelerator_id",
+)
 SLICE, PROFILE = ("gpu_i_id",), ("gpu_i_profile",)
 HOST = ("hostname", "instance", "node", "kubernetes_node", "exported_instance")
 MODEL = ("modelname", "model", "gpu_model", "gpu_name")
@@ -162,6 +194,8 @@ class _Reader:
             number = NUMBER_OF.get(called.upper())
             if number is not None:
                 columns.append((place, number, self.owner_of(told) if "{" in name else None))
+        is_nameless = metric is None and not {*WHICH} & {*lower} and all(own is None for _, _, own in columns)
+        turn, turn_at = 0, ""
         first_bad = bad = 0
         places = [place for place, _ in labels]
         # Of one place an item getter returns a text, of none nothing can be got.
@@ -174,11 +208,15 @@ class _Reader:
                 continue
             owner = self._owner_of_line(labels, key_of(cells), cells) if labels or metric is not None else None
             is_bad = False
-            if metric is not None and (said := cells[metric].strip().upper()).startswith("DCGM_FI_"):
+            if metric is not None:
+                said = cells[metric].strip().upper()
                 number = NUMBER_OF.get(said)
                 if number is not None:
-                    is_bad = not self._add(owner, number, at, cells[value])
+                    is_bad = not self._add(owner, number, at, cells[value], 100.0 if said in RATIOS else 1.0)
             else:
+                if is_nameless:  # of several lines of one time each is another accelerator
+                    turn, turn_at = (turn + 1, turn_at) if cells[time] == turn_at else (0, cells[time])
+                    owner = self.owner_of({name: cells[place].strip() for place, name in labels} | {"index": str(turn)})
                 for place, number, own in columns:
                     whose = own if own is not None else owner
                     is_bad |= not self._add(self.owner_of({}) if whose is None else whose, number, at, cells[place])
@@ -196,7 +234,7 @@ class _Reader:
             self.seen[key] = found
         return found
 
-    def _add(self, owner: int | None, metric: int, at: float, text: str) -> bool:
+    def _add(self, owner: int | None, metric: int, at: float, text: str, factor: float = 1.0) -> bool:
         """Keep a sample; say whether the text is a number, or nothing (NaN and an empty cell measure nothing)."""
         try:
             value = float(text)
@@ -212,7 +250,7 @@ class _Reader:
         self.owner.append(owner)
         self.metric.append(metric)
         self.at_s.append(at)
-        self.value.append(value)
+        self.value.append(value * factor)
         return True
 
 

@@ -92,7 +92,14 @@ def read_slurm(sources: Sequence[Source], *, timezone: str = "", columns: Sequen
     zone = zone_of(timezone or "UTC")
     faults: list[Fault] = []
     counts = _Counts()
-    stretches = [one for source in sources for one in _stretches_of(source, zone, columns, counts, faults)]
+    jobs: dict[tuple[object, ...], _Job] = {}
+    for job in (job for source in sources for job in _jobs_of(source, zone, columns, counts, faults)):
+        known = jobs.setdefault(job.key, job)
+        counts.repeated += known is not job
+        # What was written while the job ran ends too early.
+        jobs[job.key] = max(known, job, key=lambda one: one.end_s)
+    stretches = [one for job in jobs.values() for one in _stretches(job)]
+    counts.sliced = sum(any(map(slice_of, job.gpus)) for job in jobs.values())
     notes = [] if timezone else [Note(NoteCode.TIMES_WITHOUT_ZONE)]
     return records_of(stretches, "slurm", rows=counts.rows, faults=faults, notes=notes + _notes(counts))
 
@@ -107,6 +114,20 @@ class _Counts:
     sliced: int = 0
     cut: int = 0
     shards: int = 0
+    repeated: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """What a job held, from when to when, and whose it is; `key` is the same wherever the job is written again."""
+
+    key: tuple[object, ...]
+    start_s: float
+    end_s: float
+    gpus: dict[str, int]
+    account: str
+    partition: str
+    user: str
 
 
 def _notes(counts: _Counts) -> list[Note]:
@@ -116,25 +137,26 @@ def _notes(counts: _Counts) -> list[Note]:
         (counts.shards, NoteCode.SHARDS),
         (counts.waiting, NoteCode.JOBS_NOT_STARTED),
         (counts.running, NoteCode.JOBS_RUNNING),
+        (counts.repeated, NoteCode.REPEATED_JOBS),
     )
     return [Note(code, (number,)) for number, code in told if number]
 
 
-def _stretches_of(
+def _jobs_of(
     source: Source, zone: ZoneInfo, columns: Sequence[str], counts: _Counts, faults: list[Fault]
-) -> Iterator[Stretch]:
+) -> Iterator[_Job]:
     lines = _lines(source)
     first = next(lines, None)
     if first is None:
         faults.append(Fault(what="the file is empty", where=source.name))
         return
-    has_header = "jobid" in {cell.strip().lower() for cell in first[1]}
+    has_header = bool({"jobid", "jobidraw"} & {cell.strip().lower() for cell in first[1]})
     body = list(lines) if has_header else [first, *lines]
     names = first[1] if has_header else columns
     named = [name.strip().lower() for name in names] or _guessed(body)
     place = {name: number for number, name in enumerate(named) if name}
     tres = next((place[name] for name in TRES_COLUMNS if name in place), None)
-    if tres is None or "start" not in place or not {"end", "elapsedraw"} & set(place):
+    if tres is None or "start" not in place or not {"end", "elapsed", "elapsedraw"} & set(place):
         faults.append(Fault(what="it lacks Start, End or ElapsedRaw, or AllocTRES", where=source.name, hint=HINT))
         return
     bad: list[int] = []
@@ -161,9 +183,15 @@ def _stretches_of(
         elif not (SINCE_S <= start <= UNTIL_S and end - start <= LONGEST_S) or max(gpus.values()) > MOST_GPUS:
             endless.append(line)
         else:
-            counts.sliced += any(map(slice_of, gpus))
             whose = [_cell(cells, place, name) for name in ("account", "partition", "user")]
-            yield from (_stretch(start, end, kind, number, *whose) for kind, number in gpus.items())
+            number = _cell(cells, place, "jobid") or _cell(cells, place, "jobidraw")
+            is_named = number[:1].isdigit()
+            key = (
+                (_cell(cells, place, "cluster"), number, start, tuple(gpus.items()))
+                if is_named
+                else (source.name, line)
+            )
+            yield _Job(key, start, end, gpus, *whose)
     if endless:
         what = "jobs of more than a year, outside of 2000 to 2100, or of more GPUs than there are"
         faults.append(Fault(what=what, where=f"{source.name}:{endless[0]}", rows=len(endless), hint="is a date mistyped?"))  # fmt: skip
@@ -171,12 +199,13 @@ def _stretches_of(
         faults.append(Fault(what="lines that are no jobs", where=f"{source.name}:{bad[0]}", rows=len(bad)))
 
 
-def _stretch(start: float, end: float, kind: str, number: int, account: str, partition: str, user: str) -> Stretch:
-    """Return what a job held of a kind of accelerator; a slice is its share of one."""
-    part = slice_of(kind)
-    name = gpu_called(part[0]) or f"slices of {kind}" if part else gpu_called(kind)
-    gpus = number * (part[1] if part else 1.0)
-    return Stretch(start, end, gpus, "allocated", gpu=name, account=account, region=partition, tag=user)
+def _stretches(job: _Job) -> Iterator[Stretch]:
+    """Return what a job held of each kind of accelerator; a slice is its share of one."""
+    for kind, number in job.gpus.items():
+        part = slice_of(kind)
+        name = gpu_called(part[0]) or f"slices of {kind}" if part else gpu_called(kind)
+        gpus = number * (part[1] if part else 1.0)
+        yield Stretch(job.start_s, job.end_s, gpus, "allocated", gpu=name, account=job.account, region=job.partition, tag=job.user)  # fmt: skip
 
 
 def _cell(cells: Sequence[str], place: dict[str, int], name: str) -> str:
@@ -186,7 +215,7 @@ def _cell(cells: Sequence[str], place: dict[str, int], name: str) -> str:
 
 def _is_step(cells: Sequence[str], place: dict[str, int]) -> bool:
     """Say whether a line is a step (``123.batch``, ``123_4.0``), or an interruption in an array's name."""
-    return "." in _cell(cells, place, "jobid")
+    return "." in (_cell(cells, place, "jobid") or _cell(cells, place, "jobidraw"))
 
 
 def _lines(source: Source) -> Iterator[tuple[int, list[str]]]:

@@ -17,12 +17,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from planner.delimited import rows_of
-from planner.usage.exports import Export, export_of
+from planner.usage.exports import Export, export_of, focus_spelled_otherwise
 from planner.usage.faults import Fault, UsageError
 from planner.usage.headers import KINDS, SCRAPE, kind_of_header, known_export
 from planner.usage.lakes import live_files
 from planner.usage.packed import unpacked
 from planner.usage.stores import ENDINGS, OBJECT_STORES, objects_of, told_of_store
+from planner.usage.tidied import tidied
 
 if TYPE_CHECKING:
     from pyarrow.fs import FileSystem
@@ -80,7 +81,7 @@ class Source:
 
 def _as_focus(source: Source) -> Source:
     """Return a cloud's own export as the FOCUS file that it is read as; any other as it stands."""
-    export = export_of(source.columns, source.schema)
+    export = focus_spelled_otherwise(source.columns, source.schema) or export_of(source.columns, source.schema)
     if export is None:
         return replace(source, raw_columns=source.columns, raw_schema=source.schema)
     return replace(source, kind="focus", export=export, columns=tuple(export.columns), schema=None, raw_columns=source.columns, raw_schema=source.schema)  # fmt: skip
@@ -162,7 +163,7 @@ def known_source(source: Source, kind: str, faults: list[Fault]) -> list[Source]
     """Return a source as what it is: of the kind that is forced, or else told by its columns; none, and a fault, where neither is."""
     is_scrape = not kind and SCRAPE.search(source.columns[0] if source.columns else "") is not None
     told = kind or (kind_of_header(source.columns) or _headerless_kind(source) if not is_scrape else "")
-    read = _as_focus(source) if not told else source
+    read = _as_focus(source) if told in {"", "focus"} else source
     if told and read.export is None:
         return [replace(source, kind=told, raw_columns=source.columns, raw_schema=source.schema)]
     if read.export is not None:
@@ -238,6 +239,8 @@ def _look(
     if path.lower().endswith(".gz"):
         path = _whole_gzip(name, path, place, faults)
     if not path:
+        return None
+    if not is_remote and not (path := tidied(path, name, place.with_name(f"{place.name}-tidied"), _opened, faults)):
         return None
     with _opened(path) as file:
         first = _first_line(file.read(BLOCK_BYTES))

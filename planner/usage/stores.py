@@ -26,6 +26,13 @@ ENDINGS = (
     ".zip",
     ".zst",
     ".xlsx",
+    ".tsv",
+    ".tgz",
+    ".tar",
+    ".bz2",
+    ".xz",
+    ".jsonl",
+    ".ndjson",
 )
 RETRY_LIMIT_S = 30
 """Google's client would try for 15 minutes."""

@@ -133,7 +133,7 @@ def test_a_file_without_use_exits_with_3_and_nothing_readable_with_2(
     broken = tmp_path / "broken.csv"
     broken.write_text("ChargeCategory;EffectiveCost\n", encoding="utf-8")
     assert main(["usage", str(broken)]) == 2
-    assert "separated by ';'" in capsys.readouterr().err
+    assert "ChargePeriodStart" in capsys.readouterr().err
 
 
 def test_records_alone_cannot_be_decided_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

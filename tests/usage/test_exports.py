@@ -125,3 +125,50 @@ def test_googles_detailed_export_is_read_as_bigquery_stores_it(read: Read, tmp_p
     usage = _usage(read(tmp_path / "gcp.parquet", tag="team"))
     assert (usage.gpu_hours, usage.effective_usd, usage.list_usd) == pytest.approx((8, 54, 72))
     assert [group.name for group in usage.groups["tag"]] == ["ml"]
+
+
+def test_azures_older_names_say_the_same(read: Read, tmp_path: Path) -> None:
+    row = {
+        "Date": "10/01/2026", "Meter Category": "Virtual Machines", "Meter Name": "ND96isr H100 v5", "Consumed Quantity": 24, "Unit of Measure": "1 Hour", "ExtendedCost": 2000,
+        "SubscriptionGuid": "s", "Instance ID": "/vm/1", "Additional Info": '{"ServiceType": "Standard_ND96isr_H100_v5"}', "Tags": "",
+    }  # fmt: skip
+    usage = _usage(read(_csv(tmp_path / "azure.csv", [row])))
+    assert (usage.gpu_hours, usage.effective_usd) == pytest.approx((192, 2000))
+
+
+def test_what_azures_actual_cost_bills_as_a_purchase_is_cost_where_no_use_carries_it(
+    read: Read, tmp_path: Path
+) -> None:
+    use = {
+        "Date": "10/01/2026", "MeterCategory": "Virtual Machines", "MeterName": "ND96isr H100 v5", "Quantity": 24, "UnitOfMeasure": "1 Hour", "CostInBillingCurrency": 0,
+        "BillingCurrencyCode": "USD", "PricingModel": "Reservation", "ReservationId": "r", "ChargeType": "Usage", "SubscriptionId": "s", "ResourceId": "/vm/1", "ProductName": "",
+        "AdditionalInfo": '{"ServiceType": "Standard_ND96isr_H100_v5"}',
+    }  # fmt: skip
+    bought = use | {
+        "ChargeType": "Purchase", "Quantity": 1, "UnitOfMeasure": "1", "CostInBillingCurrency": 30_000, "ResourceId": "", "MeterName": "", "AdditionalInfo": "",
+        "ProductName": "Reserved VM Instance, Standard_ND96isr_H100_v5, US East, 1 Month",
+    }  # fmt: skip
+    actual = _csv(tmp_path / "b-actual.csv", [use, bought])
+    usage = _usage(read(actual))
+    assert (usage.gpu_hours, usage.effective_usd) == pytest.approx((192, 30_000))
+    amortized = _csv(tmp_path / "a-amortized.csv", [use | {"CostInBillingCurrency": 1_000}])
+    usage = _usage(read(actual, amortized))
+    assert (usage.gpu_hours, usage.effective_usd) == pytest.approx((192, 1_000))
+    assert usage.bill is not None
+    assert {check.code for check in usage.bill.checks} >= {"replaced_export"}
+
+
+def test_googles_export_as_a_flat_table_and_its_commitments_count_each_hour_once(read: Read, tmp_path: Path) -> None:
+    def row(sku: str, cost: float, credit: float, amount: float) -> dict[str, Any]:
+        return {
+            "service.description": "Compute Engine", "sku.description": sku, "usage_start_time": "2026-10-01 00:00:00 UTC", "usage_end_time": "2026-10-01 01:00:00 UTC", "project.id": "p",
+            "location.region": "us-central1", "cost": cost, "currency": "USD", "usage.amount": amount, "usage.unit": "seconds", "cost_type": "regular",
+            "credits": f'[{{"name": "cud", "type": "COMMITTED_USAGE_DISCOUNT", "amount": {credit}}}]' if credit else "", "labels": '[{"key": "team", "value": "ml"}]',
+        }  # fmt: skip
+
+    rows = [
+        row("Nvidia H100 80GB GPU attached to A3 instance running in Iowa", 60.0, -60.0, 8 * 3600.0),
+        row("Commitment v1: Nvidia H100 80GB GPU running in Iowa for 1 Year", 40.0, 0.0, 8 * 3600.0),
+    ]
+    usage = _usage(read(_csv(tmp_path / "gcp.csv", rows), tag="team"))
+    assert (usage.gpu_hours, usage.effective_usd) == pytest.approx((8, 40))

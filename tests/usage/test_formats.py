@@ -47,6 +47,12 @@ SACCT = {
     "with commas and no quotes": f"{HEAD.replace('|', ',')}\n{JOB.replace('|', ',')}\n",
     "in columns": f"{WIDE}\n{'-' * 12} {'-' * 19} {'-' * 19} {'-' * 10} {'-' * 40}\n"
     f"{'1':<12} {'2026-10-01T00:00:00':>19} {'2026-10-01T02:00:00':>19} {'COMPLETED':>10} {TRES:>40}\n",
+    "with semicolons": f"{HEAD}\n{JOB}\n".replace("|", ";"),
+    "with carets": f"{HEAD}\n{JOB}\n".replace("|", "^"),
+    "by its raw number and Elapsed": f"{HEAD}\n{JOB}\n".replace("JobID", "JobIDRaw").replace("|End|", "|End at|").replace("ElapsedRaw", "Elapsed").replace("7200", "02:00:00"),
+    "exported twice": f"{HEAD}\n{JOB}\n{JOB}\n",
+    "exported while it ran, and later": f"{HEAD}\n{JOB.replace('2026-10-01T02:00:00|COMPLETED', 'Unknown|RUNNING').replace('7200', '3600')}\n{JOB}\n",
+    "as squeue's JSON": json.dumps({"jobs": [{"job_id": 1, "job_state": ["COMPLETED"], "start_time": {"number": 1790812800, "set": True}, "end_time": {"number": 1790820000, "set": True}, "tres_alloc_str": TRES}]}),
     "without a header, in seconds": f"1|1790812800|1790820000|COMPLETED|billing=1,{TRES}|7200\n",
     "as JSON": json.dumps({"jobs": [{"job_id": 1, "state": {"current": ["COMPLETED"]}, "time": {"start": 1790812800, "end": {"number": 1790820000, "set": True}, "elapsed": 7200},
         "tres": {"allocated": [{"type": "gres", "name": "gpu", "count": 2}, {"type": "gres", "name": "gpu:a100", "count": 2}]}}]}),
@@ -60,10 +66,15 @@ def test_sacct_says_the_same_in_every_form(tmp_path: Path, form: str) -> None:
     assert list(records.table.by("gpu", "gpu_hours")) == ["a100"]
 
 
-POD = {"metadata": {"name": "p", "namespace": "ml"}, "spec": {"containers": [{"resources": {"limits": {"nvidia.com/gpu": "2"}}}]},
+POD = {"kind": "Pod", "metadata": {"name": "p", "namespace": "ml"}, "spec": {"containers": [{"resources": {"limits": {"nvidia.com/gpu": "2"}}}]},
     "status": {"startTime": "2026-10-01T00:00:00Z", "containerStatuses": [{"state": {"terminated": {"finishedAt": "2026-10-01T02:00:00Z"}}}]}}  # fmt: skip
 HOLDERS = {
     "pods of kubectl": {"kind": "List", "items": [POD, {"metadata": {"name": "no GPU"}, "spec": {"containers": [{}]}}]},
+    "one pod": POD,
+    "a pod with TPUs": json.loads(json.dumps(POD).replace("nvidia.com/gpu", "google.com/tpu")),
+    "Ray's tasks": [{"task_id": "t", "required_resources": {"GPU": 2.0}, "start_time_ms": 1790812800000, "end_time_ms": 1790820000000}],
+    "Ray's answer": {"result": True, "data": {"result": {"total": 1, "result": [{"actor_id": "a", "required_resources": {"GPU": 2.0}, "start_time_ms": 1790812800000, "end_time_ms": 1790820000000}]}}},
+    "Kubecost's, beside what no pod held": {"data": [{name: {"name": name, "start": "2026-10-01T00:00:00Z", "end": "2026-10-01T02:00:00Z", "gpuHours": 4} for name in ("p", "__idle__")}]},
     "Ray's jobs": [{"submission_id": "r", "start_time": 1790812800000, "end_time": 1790820000000, "entrypoint_num_gpus": 2}],
 }  # fmt: skip
 
@@ -146,6 +157,12 @@ def test_jobs_on_slices_hold_parts_of_accelerators(tmp_path: Path) -> None:
 
 COUNTERS = {
     "Grafana's CSV": 'Time,"{__name__=""DCGM_FI_DEV_GPU_UTIL"", gpu=""0"", Hostname=""n"", modelName=""T4""}"\n1790812800000,50 %\n1790816400000,50 %\n',
+    "Grafana's CSV for Excel": 'sep=;\n"Time";"{__name__=""DCGM_FI_DEV_GPU_UTIL"", gpu=""0"", modelName=""T4""}"\n1790812800000;50,0\n1790816400000;50,0\n',
+    "nvidia-smi dmon's log": "#Date       Time        gpu    pwr     sm\n#YYYYMMDD   HH:MM:SS    Idx      W      %\n 20261001   00:00:00      0     70     50\n 20261001   01:00:00      0     70     50\n",
+    "Prometheus' text with times": "".join(f'DCGM_FI_DEV_GPU_UTIL{{gpu="0",modelName="T4"}} 50 {at}000\n' for at in (1790812800, 1790816400)),
+    "promtool's dump": "".join(f'{{__name__="DCGM_FI_DEV_GPU_UTIL", gpu="0", modelName="T4"}} 50 {at}000\n' for at in (1790812800, 1790816400)),
+    "VictoriaMetrics' export": "".join(json.dumps({"metric": {"__name__": name, "gpu": "0", "modelName": "T4"}, "values": [50, 50], "timestamps": [1790812800000, 1790816400000]}) + "\n" for name in ("DCGM_FI_DEV_GPU_UTIL", "other")),
+    "another exporter's counter": json.dumps({"data": {"result": [{"metric": {"__name__": "nvidia_smi_utilization_gpu_ratio", "uuid": "0", "modelName": "T4"}, "values": [[1790812800, "0.5"], [1790816400, "0.5"]]}]}}),
     "nvidia-smi's log": "timestamp, index, name, utilization.gpu [%], power.draw [W]\n2026/10/01 00:00:00.642, 0, T4, 50 %, [N/A]\n2026/10/01 01:00:00.642, 0, T4, 50 %, 70 W\n",
     "Prometheus' JSON": json.dumps({"status": "success", "data": {"resultType": "matrix", "result": [{"metric": {"__name__": "DCGM_FI_DEV_GPU_UTIL", "gpu": "0", "modelName": "T4"}, "values": [[1790812800, "50"], [1790816400, "50"]]}]}}),
 }  # fmt: skip
@@ -155,7 +172,7 @@ COUNTERS = {
 def test_counters_say_the_same_in_every_form(tmp_path: Path, form: str) -> None:
     records = _read(tmp_path / "counters", COUNTERS[form], "dcgm")
     assert _hours(records) == pytest.approx({"present": 2.0, "busy": 1.0})
-    assert list(records.table.by("gpu", "gpu_hours")) == ["T4"]
+    assert list(records.table.by("gpu", "gpu_hours")) == ["" if "dmon" in form else "T4"]
 
 
 LABELS = "timestamp,metric,gpu,UUID,modelName,GPU_I_ID,GPU_I_PROFILE,pod,namespace,value"

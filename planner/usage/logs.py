@@ -1,0 +1,81 @@
+"""Logs of text that are no tables (Prometheus' text with times, ``nvidia-smi dmon``), as the tables that are read here."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+
+__all__ = ["table_of_log"]
+
+SERIES = re.compile(
+    r"^(?P<name>[a-zA-Z_:][\w:]*)?(?:\{(?P<labels>.*)\})?\s+(?P<value>\S+)\s+(?P<at>-?\d[\d.]*)\s*(?:#.*)?$"
+)
+LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
+DMON = re.compile(r"^#\s*Date\s+Time\s+gpu\b", re.IGNORECASE)
+NAME = "__name__"
+
+
+def table_of_log(head: str, lines: Callable[[], Iterable[str]]) -> Iterator[list[str]] | None:
+    """Return the rows of a log, header first; None for what is no log that is known, or has no times.
+
+    Parameters
+    ----------
+    head : str
+        How it begins.
+    lines : callable
+        Reads its lines from the beginning.
+
+    Examples
+    --------
+    >>> log = 'DCGM_FI_DEV_GPU_UTIL{gpu="0"} 50 1790812800000'
+    >>> list(table_of_log(log, lambda: [log]))
+    [['timestamp', '__name__', 'gpu', 'value'], ['1790812800000', 'DCGM_FI_DEV_GPU_UTIL', '0', '50']]
+    """
+    begun = [line for line in head.splitlines()[:200] if line.strip()]
+    if begun and DMON.match(begun[0]):
+        return _dmon(lines())
+    told = [line for line in begun if not line.startswith("#")][:-1] or [line for line in begun if line[0] != "#"]
+    if told and all(found and (found["name"] or found["labels"]) for found in map(SERIES.match, told)):
+        return _series(lines)
+    return None
+
+
+def _series(lines: Callable[[], Iterable[str]]) -> Iterator[list[str]]:
+    """Return one sample a row; a first reading says which labels there are."""
+    names = sorted({name for line in lines() for name, _ in _labels(line)} - {NAME})
+    yield ["timestamp", NAME, *names, "value"]
+    for line in lines():
+        found = SERIES.match(line.strip())
+        if found is None:
+            continue
+        labels = dict(_labels(line))
+        yield [
+            found["at"],
+            found["name"] or labels.get(NAME, ""),
+            *(labels.get(one, "") for one in names),
+            found["value"],
+        ]
+
+
+def _labels(line: str) -> list[tuple[str, str]]:
+    return [] if line.startswith("#") else LABEL.findall(line)
+
+
+def _dmon(lines: Iterable[str]) -> Iterator[list[str]]:
+    """Return what ``nvidia-smi dmon -o DT`` saw: its ``sm`` is what others call the utilization of a GPU."""
+    place: dict[str, int] = {}
+    yield ["timestamp", "index", "utilization.gpu", "power.draw"]
+    for line in lines:
+        cells = line.lstrip("#").split()
+        if DMON.match(line):
+            place = {name.lower(): number for number, name in enumerate(cells)}
+        if line.startswith("#") or not place or len(cells) < len(place):
+            continue
+        day = cells[place["date"]]
+        at = (
+            f"{day[:4]}-{day[4:6]}-{day[6:]}T{cells[place['time']]}"
+            if day.isdigit()
+            else f"{day} {cells[place['time']]}"
+        )
+        told = (cells[place[name]] if name in place else "" for name in ("gpu", "sm", "pwr"))
+        yield [at, *("" if cell == "-" else cell for cell in told)]

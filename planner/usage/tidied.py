@@ -1,0 +1,136 @@
+"""Tables of text as people save them - with semicolons, lines above the header, another encoding, decimal commas - as plain CSV."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import IO
+
+from planner.usage.exports import export_of, focus_spelled_otherwise
+from planner.usage.faults import Fault
+from planner.usage.headers import TIME, folded, kind_of_header
+
+__all__ = ["header_at", "is_header", "tidied"]
+
+DELIMITERS = (",", ";", "\t", "|", "^")
+MOST_LINES_ABOVE = 30
+LOOKED_AT = 2000
+NUMBER_COLUMN = re.compile(r"cost|quantity|amount|price|gpus?$|gpucount|hours|units|value|util|power|dcgm")
+COMMA_NUMBER = re.compile(r"[-+]?(?:\d{1,3}(?:\.\d{3})+|\d+),\d+")
+GROUPED = re.compile(r"[-+]?\d{1,3}(?:\.\d{3})+")
+POINT_NUMBER = re.compile(r"[-+]?\d*\.\d+(?:[eE][-+]?\d+)?")
+
+
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """How a table is written: its encoding, the line of its header, what divides its cells, whether numbers have a comma."""
+
+    encoding: str
+    header: int
+    delimiter: str
+    has_commas: bool
+
+    def is_plain(self) -> bool:
+        return (self.encoding, self.header, self.delimiter) == ("utf-8", 0, ",")
+
+
+def is_header(cells: Sequence[str]) -> bool:
+    """Say whether these are the columns of something that is read."""
+    kind = kind_of_header(cells)
+    has_time = kind != "dcgm" or any(folded(cell) in TIME for cell in cells)
+    return len(cells) > 1 and has_time and bool(kind or export_of(cells) or focus_spelled_otherwise(cells))
+
+
+def header_at(rows: Iterable[Sequence[str]]) -> int | None:
+    """Return the number of the first of some rows that is a known header."""
+    return next((number for number, row in enumerate(rows) if is_header(row)), None)
+
+
+def tidied(path: str, name: str, target: Path, opened: Callable[[str], IO[bytes]], faults: list[Fault]) -> str:
+    """Return the path of a table as plain CSV; that of the file itself where it is one, nothing where it is refused.
+
+    Parameters
+    ----------
+    path, name : str
+        Where it lies, and what people call it.
+    target : Path
+        Where another form of it may be laid down.
+    opened : callable
+        Opens it, compressed or not.
+    faults : list of Fault
+        Why it is refused is added here.
+    """
+    with opened(path) as file:
+        head = file.read(1 << 20)
+    form = _form_of(head)
+    if form is None or form.is_plain():
+        return path
+    rows = _rows(io.StringIO(_decoded(head, form.encoding)), form)
+    header, *body = [list(row) for row in islice(rows, LOOKED_AT)]
+    numbers = [place for place, cell in enumerate(header) if NUMBER_COLUMN.search(folded(cell))]
+    told = [cell for row in body for place in numbers if place < len(row) and (cell := row[place].strip())]
+    has_commas = form.delimiter != "," and any(COMMA_NUMBER.fullmatch(cell) for cell in told)
+    pointed = [cell for cell in told if POINT_NUMBER.fullmatch(cell)]
+    doubtful = next((cell for cell in told if GROUPED.fullmatch(cell)), "")
+    if form.delimiter == ";" and not has_commas and doubtful and all(map(GROUPED.fullmatch, pointed)):
+        plain = doubtful.replace(".", "")
+        faults.append(Fault(what=f"{doubtful!r} is {plain} to some and {float(doubtful):g} to others", where=name, hint="write numbers without a point between thousands"))  # fmt: skip
+        return ""
+    form = _Form(form.encoding, form.header, form.delimiter, has_commas)
+    with ExitStack() as stack:
+        file = stack.enter_context(opened(path))
+        text = stack.enter_context(io.TextIOWrapper(file, form.encoding, errors="replace", newline=""))
+        out = stack.enter_context(target.with_suffix(".csv").open("w", encoding="utf-8", newline=""))
+        writer = csv.writer(out)
+        for row in _rows(text, form):
+            writer.writerow(_pointed(row, numbers) if has_commas else row)
+    return str(target.with_suffix(".csv"))
+
+
+def _form_of(head: bytes) -> _Form | None:
+    """Return how a table is written; None where no header is known among its first lines."""
+    encoding = "utf-8"
+    if b"\0" in head[:200]:
+        encoding = "utf-16-le" if not any(head[1:200:2]) else "utf-16-be"
+    else:
+        try:
+            codecs.getincrementaldecoder("utf-8")().decode(head)
+        except UnicodeDecodeError:
+            encoding = "cp1252"
+    lines = _decoded(head, encoding).splitlines()[:MOST_LINES_ABOVE]
+    if lines and kind_of_header(lines[0].split("|")) == "slurm":
+        return None  # `sacct -P`, whose reader knows what stands between its bars
+    for number, line in enumerate(lines):
+        for delimiter in DELIMITERS:
+            if delimiter in line and is_header(next(csv.reader([line], delimiter=delimiter), [])):
+                return _Form(encoding, number, delimiter, has_commas=False)
+    return None
+
+
+def _decoded(head: bytes, encoding: str) -> str:
+    return codecs.getincrementaldecoder(encoding)("replace").decode(head).removeprefix("\ufeff")
+
+
+def _rows(text: Iterable[str], form: _Form) -> Iterator[list[str]]:
+    """Return the header and the rows below it; lines of commas alone are those of an empty sheet."""
+    lines = iter(text)
+    for row in csv.reader(islice(lines, form.header, None), delimiter=form.delimiter):
+        if any(row):
+            yield row
+
+
+def _pointed(row: Sequence[str], numbers: Sequence[int]) -> list[str]:
+    """Return a row whose numbers have a decimal point, and nothing between thousands."""
+    cells = list(row)
+    for place in numbers:
+        cell = cells[place].strip() if place < len(cells) else ""
+        if COMMA_NUMBER.fullmatch(cell) or GROUPED.fullmatch(cell):
+            cells[place] = cell.replace(".", "").replace(",", ".")
+    return cells
