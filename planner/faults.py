@@ -24,7 +24,9 @@ EXPECTED = {
 NOT_A_NUMBER = frozenset(
     {"float_parsing", "float_type", "int_parsing", "int_type", "int_parsing_size", "int_from_float_inf"}
 )
-UNION_BRANCHES = frozenset({"Tokens", "Lengths", "Percent", "Mean", "str", "int", "float", "ModelNumbers", "Spread"})
+UNION_BRANCHES = frozenset(
+    {"Tokens", "Lengths", "Percent", "Mean", "str", "int", "float", "ModelNumbers", "Spread", "Heap", "Service"}
+)
 MOST_FAULTS = 50
 """So many faults of a file are told; whoever has more has written another kind of file."""
 LONGEST_WORD = 60
@@ -45,20 +47,23 @@ def _near(word: str, known: Sequence[str]) -> list[str]:
 def _keys_at(model: type[BaseModel], path: Path_) -> list[str]:
     """Keys that the schema knows where `path` points; empty where it cannot be told."""
     schema = _schema_of(model)
-    node: Any = schema
+    nodes = [schema]
     for part in path:
-        node = _deref(node, schema)
-        node = node.get("properties", {}).get(part) if isinstance(part, str) else node.get("items")
-        if node is None:
-            return []
-    return list(_deref(node, schema).get("properties", {}))
+        nodes = [
+            inner
+            for node in nodes
+            if (inner := node.get("properties", {}).get(part) if isinstance(part, str) else node.get("items"))
+        ]
+        nodes = [form for node in nodes for form in _forms(node, schema)]
+    return list(dict.fromkeys(key for node in nodes for key in node.get("properties", {})))
 
 
-def _deref(node: Any, schema: Any) -> Any:  # noqa: ANN401  a JSON Schema is untyped
-    for option in (node, *node.get("anyOf", ()), *node.get("allOf", ()), *node.get("oneOf", ())):
-        if "$ref" in option:
-            return schema["$defs"][option["$ref"].rsplit("/", 1)[-1]]
-    return node
+def _forms(node: Any, schema: Any) -> list[Any]:  # noqa: ANN401  a JSON Schema is untyped
+    """Return what a node may be, its references followed."""
+    if "$ref" in node:
+        return [schema["$defs"][node["$ref"].rsplit("/", 1)[-1]]]
+    inner = [*node.get("anyOf", ()), *node.get("allOf", ()), *node.get("oneOf", ())]
+    return [node, *(form for option in inner for form in _forms(option, schema))]
 
 
 def described(value: Hashable) -> str:

@@ -233,6 +233,10 @@ def asked_workload(ctx: click.Context, sources: Sequence[str], overrides: dict[s
     return validated(line, Workload)
 
 
+INSTEAD = {("serve", "requests_per_s"): "concurrency", ("embed", "documents"): "requests_per_s"}
+"""What may be stated in place of a key that is needed."""
+
+
 def _states_one_length(section: Mapping[str, Any]) -> bool:
     """Tell whether a service states one of its two lengths alone; the traffic of chats fills in both."""
     return "traffic" not in section and len(LENGTHS & section.keys()) == 1
@@ -246,7 +250,7 @@ def _refuse_what_is_missing(line: _Line, kind: str, command: str) -> None:
         if (each.is_required or each.name == "model")
         and each.key not in (line.content[kind] if "." in each.name else line.content)
         and not (kind == "serve" and each.key in LENGTHS and not _states_one_length(line.content[kind]))
-        and not (each.key == "requests_per_s" and "concurrency" in line.content[kind])
+        and INSTEAD.get((kind, each.key)) not in line.content[kind]
     ]
     if missing:
         raise InputError(

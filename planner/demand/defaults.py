@@ -5,7 +5,7 @@ from __future__ import annotations
 from planner.assumptions import Assumptions
 from planner.demand.lengths import mean_tokens, variation
 from planner.demand.traffic_kinds import Traffic
-from planner.demand.workload import Diffusion, GpuHours, Pretrain, Serve, Video, Workload
+from planner.demand.workload import Diffusion, EmbedService, GpuHours, Pretrain, Serve, Video, Workload
 
 __all__ = ["with_limits"]
 
@@ -15,7 +15,7 @@ def with_limits(workload: Workload, assumptions: Assumptions) -> Workload:
 
     A service that states no limit still has users who wait, so limits hold that any chat would ask for (`serve.ttft_limit_ms`, in
     proportion for long prompts, and `serve.tpot_limit_ms`). A job without a deadline would be done for the least money by one machine in
-    some decades, so it is given `job.deadline_hours` (`pretrain.deadline_days`), or the time to its next run, unless it states its GPUs. Lengths whose variation is not stated vary as those of chats do. Spare replicas are paid for only where the user stated a limit.
+    some decades, so it is given `job.deadline_hours` (`pretrain.deadline_days`), or the time to its next run, unless it states its GPUs. Lengths whose variation is not stated vary as those of chats do. A service of encoders is held to the limit on the first token. Spare replicas are paid for only where the user stated a limit.
 
     Examples
     --------
@@ -27,6 +27,9 @@ def with_limits(workload: Workload, assumptions: Assumptions) -> Workload:
     (8000.0, 100.0, 0)
     """
     work = workload.work
+    if isinstance(work, EmbedService) and work.latency_limit_ms is None:
+        limit = {"latency_limit_ms": assumptions["serve.ttft_limit_ms"]}
+        return workload.model_copy(update={"embed": work.model_copy(update=limit)})
     if not isinstance(work, Serve):
         return _with_deadline(workload, assumptions)
     filled: dict[str, float | Traffic] = {}
@@ -47,7 +50,7 @@ def with_limits(workload: Workload, assumptions: Assumptions) -> Workload:
 def _with_deadline(workload: Workload, assumptions: Assumptions) -> Workload:
     """Return a job with a deadline; other work, and training on a stated number of GPUs, as it is."""
     work = workload.work
-    if isinstance(work, Diffusion | Video | GpuHours | Serve) or getattr(work, "gpu_count", None):
+    if isinstance(work, Diffusion | Video | GpuHours | Serve | EmbedService) or getattr(work, "gpu_count", None):
         return workload
     key = "deadline_days" if isinstance(work, Pretrain) else "deadline_hours"
     if getattr(work, key) is not None:

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, Union, cast, get_args, get_origin
 
 from pydantic import BaseModel
 
-from planner.demand.workload import Constraints, Own, Workload, type_of_kind
+from planner.demand.workload import OTHER_FORMS, Constraints, Own, Workload, type_of_kind
 
 __all__ = ["SHARED_NAMES", "Field", "fields_of"]
 
@@ -128,6 +128,16 @@ def _fields(model: type[BaseModel], prefix: str, skip: frozenset[str] = frozense
         yield Field(f"{prefix}{name}", kind, choices, bool(inner), info.is_required(), _documented(model).get(name, ""))
 
 
+def _work_fields(kind: str) -> Iterator[Field]:
+    """Yield the keys of a kind's section, those of its other form at the end."""
+    seen = set()
+    for model in (type_of_kind[kind], *OTHER_FORMS.get(kind, ())):
+        for each in _fields(cast("type[BaseModel]", model), f"{kind}."):
+            if each.name not in seen:
+                yield each if model is type_of_kind[kind] else replace(each, is_required=False)
+            seen.add(each.name)
+
+
 @cache
 def fields_of(kind: str) -> tuple[tuple[str, tuple[Field, ...]], ...]:
     """Return the fields of a kind of work, by their headings.
@@ -143,7 +153,7 @@ def fields_of(kind: str) -> tuple[tuple[str, tuple[Field, ...]], ...]:
     if kind in {"serve", "diffusion", "video", "gpu_hours"}:
         skip |= {"runs_per_month"}
     groups = (
-        ("The work", tuple(_fields(cast("type[BaseModel]", type_of_kind[kind]), f"{kind}."))),
+        ("The work", tuple(_work_fields(kind))),
         ("Model and time", tuple(_fields(Workload, "", frozenset(skip)))),
         ("What an option has to respect", tuple(_fields(Constraints, "constraints."))),
         ("If servers are bought", tuple(_fields(Own, "own."))),

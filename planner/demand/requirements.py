@@ -36,6 +36,7 @@ from planner.demand.workload import (
     Batch,
     Diffusion,
     Embed,
+    EmbedService,
     Finetune,
     GpuHours,
     Pretrain,
@@ -175,31 +176,33 @@ def requirements(workload: Workload, architecture: Architecture | None = None) -
             return _text(workload, work, arch, base)
         case Pretrain() | Finetune():
             return _training(work, arch, base)
-        case Embed():
-            flop = float(
-                forward_flop_per_token(arch, work.tokens_per_document, causal=arch.kind == "decoder", with_head=False)
-            )
-            deadline_s = work.deadline_hours * 3600.0 if work.deadline_hours else None
-            rate = work.documents / deadline_s if deadline_s else None
-            tokens = float(work.documents) * work.tokens_per_document
-            return replace(
-                base,
-                flop_per_token=flop,
-                flop_per_unit=flop * work.tokens_per_document,
-                unit="documents",
-                dimension_count=arch.hidden,
-                total_flop=flop * tokens,
-                tokens_total=tokens,
-                units_per_s=rate,
-                peak_units_per_s=rate,
-                peak_flop_per_s=rate * flop * work.tokens_per_document if rate else None,
-                deadline_s=deadline_s,
-                least_memory_bytes=_least_weights(workload, arch),
-            )
+        case Embed() | EmbedService():
+            return _read(workload, work, arch, base)
         case Transcribe():
             return _heard(workload, work, arch, base)
         case Diffusion() | Video():
             return _shown(workload, work, arch, base)
+
+
+def _read(workload: Workload, work: Embed | EmbedService, arch: Architecture, base: Requirements) -> Requirements:
+    """Return what documents take: one pass over each."""
+    each = float(forward_flop_per_token(arch, work.tokens_per_document, causal=arch.kind == "decoder", with_head=False))
+    flop = each * work.tokens_per_document
+    needs = replace(
+        base, flop_per_token=each, flop_per_unit=flop, unit="documents", dimension_count=arch.hidden if work.task == "embed" else 0,
+        least_memory_bytes=_least_weights(workload, arch),
+    )  # fmt: skip
+    if isinstance(work, EmbedService):
+        mean = work.documents_per_s
+        peak = mean * peak_over_mean_ratio(work.profile)
+        return replace(needs, units_per_s=mean, peak_units_per_s=peak, peak_flop_per_s=peak * flop)
+    deadline_s = work.deadline_hours * 3600.0 if work.deadline_hours else None
+    rate = work.documents / deadline_s if deadline_s else None
+    tokens = float(work.documents) * work.tokens_per_document
+    return replace(
+        needs, total_flop=each * tokens, tokens_total=tokens, units_per_s=rate, peak_units_per_s=rate,
+        peak_flop_per_s=rate * flop if rate else None, deadline_s=deadline_s,
+    )  # fmt: skip
 
 
 def _heard(workload: Workload, work: Transcribe, arch: Architecture, base: Requirements) -> Requirements:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from planner.demand.architecture import Architecture
 from planner.demand.lengths import mean_tokens
-from planner.demand.workload import Batch, Embed, Finetune, Pretrain, Serve, Workload
+from planner.demand.workload import Batch, Embed, EmbedService, Finetune, Pretrain, Serve, Workload
 from planner.errors import InputError
 
 __all__ = ["suitable_model"]
@@ -44,7 +44,7 @@ def longest_sequence_tokens(workload: Workload) -> int:
             return mean_tokens(work.input_tokens) + mean_tokens(work.output_tokens)
         case Pretrain() | Finetune() as work:
             return work.seq_len
-        case Embed() as work:
+        case Embed() | EmbedService() as work:
             return work.tokens_per_document
         case _:
             return 0

@@ -9,6 +9,7 @@ from planner.demand.workload import (
     Batch,
     Diffusion,
     Embed,
+    EmbedService,
     Finetune,
     GpuHours,
     Pretrain,
@@ -101,6 +102,10 @@ def volume(workload: Workload, hours_per_month: float) -> Volume:
         case Embed() as work:
             tokens = float(work.documents) * work.tokens_per_document
             return Volume(is_job=True, runs_per_month=again, input_tokens=tokens, request_count=work.documents)
+        case EmbedService() as work:
+            requests = work.requests_per_s * seconds_per_month
+            tokens = requests * work.documents_per_request * work.tokens_per_document
+            return Volume(is_job=False, runs_per_month=1.0, input_tokens=tokens, request_count=requests)
         case Pretrain() as work:
             return Volume(is_job=True, runs_per_month=again, trained_tokens=work.tokens_b * 1e9)
         case Finetune() as work:

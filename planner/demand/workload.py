@@ -7,11 +7,13 @@ from them. A workload has one kind of work; the kinds are a union that is read w
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Annotated, Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
 from planner.demand.constraints import Constraints, Interconnect
+from planner.demand.embedding import Embed, Embedding, EmbedService
 from planner.demand.have import Commitment, Have, Own, OwnedMachines, Share
 from planner.demand.media import Diffusion, Transcribe, Video
 from planner.demand.model_numbers import ModelNumbers
@@ -28,11 +30,13 @@ from planner.demand.sections import (
 from planner.demand.service import Serve
 
 __all__ = [
+    "OTHER_FORMS",
     "Batch",
     "Commitment",
     "Constraints",
     "Diffusion",
     "Embed",
+    "EmbedService",
     "Finetune",
     "GpuHours",
     "Have",
@@ -138,24 +142,6 @@ class Batch(Section):
     prefix_cache_hit_share: Annotated[float, Field(ge=0, lt=1)] = 0.0
 
 
-class Embed(Section):
-    """Turn documents into vectors with an encoder.
-
-    Attributes
-    ----------
-    documents : int
-        Documents to embed.
-    tokens_per_document : int
-        Mean length of a document, in tokens.
-    deadline_hours : float, optional
-        Hours in which it has to be done.
-    """
-
-    documents: Count
-    tokens_per_document: Tokens = 300
-    deadline_hours: Positive | None = None
-
-
 class GpuHours(Section):
     """The simple door: so many accelerators for so many hours, with no model of the work.
 
@@ -185,7 +171,9 @@ type_of_kind = {
     "video": Video,
     "gpu_hours": GpuHours,
 }
-Work = Serve | Pretrain | Finetune | Batch | Embed | Diffusion | Transcribe | Video | GpuHours
+OTHER_FORMS: Mapping[str, tuple[type[Section], ...]] = {"embed": (EmbedService,)}
+"""Of a kind whose section has several: a heap by its documents, a service by its rate."""
+Work = Serve | Pretrain | Finetune | Batch | Embed | EmbedService | Diffusion | Transcribe | Video | GpuHours
 Kind = Literal["serve", "pretrain", "finetune", "batch", "embed", "diffusion", "transcribe", "video", "gpu_hours"]
 
 
@@ -233,7 +221,7 @@ class Workload(Section):
     pretrain: Pretrain | None = None
     finetune: Finetune | None = None
     batch: Batch | None = None
-    embed: Embed | None = None
+    embed: Embedding | None = None
     diffusion: Diffusion | None = None
     transcribe: Transcribe | None = None
     video: Video | None = None
@@ -270,8 +258,8 @@ class Workload(Section):
         odd = sorted({str(item) for item in self.kv_precision} - CACHE_FORMATS)
         if odd:
             faults.append(f"kv_precision must be one of {', '.join(sorted(CACHE_FORMATS))}, got {', '.join(odd)}")
-        if self.runs_per_month and self.kind in {"serve", "diffusion", "video", "gpu_hours"}:
-            faults.append(f"runs_per_month belongs to jobs that end, {self.kind!r} does not")
+        if self.runs_per_month and getattr(self, self.kind) is not None and not self.ends:
+            faults.append("runs_per_month belongs to jobs that end, this work does not")
         if faults:
             raise ValueError("; ".join(faults))
         return self
@@ -282,9 +270,15 @@ class Workload(Section):
         return bool(self.have != Have() or self.discounts or self.own.site or getattr(self.work, "gpu_count", None))
 
     @property
+    def ends(self) -> bool:
+        """Whether this is a job: it has so much to do, and is over then."""
+        work = getattr(self, self.kind)
+        return isinstance(work, Pretrain | Finetune | Batch | Embed | Transcribe)
+
+    @property
     def runs_once(self) -> bool:
         """Whether this is a job that ends and does not come again."""
-        return self.kind in {"pretrain", "finetune", "batch", "embed", "transcribe"} and not self.runs_per_month
+        return self.ends and not self.runs_per_month
 
     @property
     def deadline_hours(self) -> float:

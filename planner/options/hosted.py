@@ -10,7 +10,7 @@ from planner.costs.api import usd_for_tokens
 from planner.costs.evaluate import timelines
 from planner.costs.inputs import TokenInputs
 from planner.demand.volume import Volume
-from planner.demand.workload import Batch, Constraints, Embed, Finetune, Serve, Workload
+from planner.demand.workload import Batch, Constraints, Embed, EmbedService, Finetune, Serve, Workload
 from planner.notes import Note, NoteCode
 from planner.options.evidence import against_token_seller, is_seller
 from planner.options.option import Option, OptionKind
@@ -69,7 +69,7 @@ def hosted_options(
     assumptions : Assumptions
         Stated assumptions.
     """
-    if not isinstance(workload.work, Serve | Batch | Embed):
+    if not isinstance(workload.work, Serve | Batch | Embed | EmbedService):
         return []
     return _options(prices, workload, work, assumptions)
 
@@ -79,7 +79,7 @@ def _options(prices: Sequence[TokenPrice], workload: Workload, work: Volume, ass
     months = workload.horizon_months
     hit_share = getattr(workload.work, "prefix_cache_hit_share", 0.0)
     limits = [Note(NoteCode.RATE_LIMITS)]
-    if isinstance(workload.work, Serve):
+    if isinstance(workload.work, Serve | EmbedService):
         limits.append(Note(NoteCode.LATENCY_OF_SELLER))
     all_inputs = []
     for price in prices:

@@ -37,12 +37,13 @@ def known_columns() -> tuple[str, ...]:
     schema = Workload.model_json_schema()
 
     def section(node: Mapping[str, Any]) -> Mapping[str, Any] | None:
-        for option in (node, *node.get("anyOf", ()), *node.get("allOf", ())):
-            if "$ref" in option:
-                found = schema["$defs"][option["$ref"].rsplit("/", 1)[-1]]
-                if "properties" in found:
-                    return dict(found["properties"])
-        return None
+        if "$ref" in node:
+            inner: dict[str, Any] = schema["$defs"][node["$ref"].rsplit("/", 1)[-1]]
+            return inner.get("properties")
+        found: dict[str, Any] = {}
+        for option in (*node.get("anyOf", ()), *node.get("allOf", ()), *node.get("oneOf", ())):
+            found |= section(option) or {}
+        return found or None
 
     names: list[str] = []
     for key, node in schema["properties"].items():

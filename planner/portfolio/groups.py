@@ -19,6 +19,7 @@ from planner.demand.workload import (
     Batch,
     Diffusion,
     Embed,
+    EmbedService,
     Finetune,
     GpuHours,
     Pretrain,
@@ -39,7 +40,7 @@ FloatArray = NDArray[np.float64]
 SIZE_KEYS: Mapping[str, frozenset[str]] = {
     "serve": frozenset({"requests_per_s", "peak_requests_per_s"}),
     "batch": frozenset({"requests", "deadline_hours"}),
-    "embed": frozenset({"documents", "deadline_hours"}),
+    "embed": frozenset({"documents", "requests_per_s", "deadline_hours"}),
     "pretrain": frozenset({"tokens_b", "deadline_days"}),
     "finetune": frozenset({"tokens_m", "epochs", "deadline_hours"}),
     "diffusion": frozenset({"images_per_day"}),
@@ -148,7 +149,7 @@ class Group:
     @property
     def is_job(self) -> bool:
         """Whether the work ends."""
-        return self.first.kind in {"pretrain", "finetune", "batch", "embed", "transcribe"}
+        return self.first.ends
 
     def part(self, columns: slice) -> Group:
         """Return some of the workloads."""
@@ -170,6 +171,8 @@ def _numbers(workload: Workload) -> tuple[float, float, float, float, float]:
         case Embed() as work:
             rate = work.documents / (workload.deadline_hours * 3600.0)
             return rate, rate, float(work.documents), 0.0, 0.0
+        case EmbedService() as work:
+            return work.documents_per_s, work.documents_per_s * peak_over_mean_ratio(work.profile), 0.0, 0.0, 0.0
         case Transcribe() as work:
             rate = work.audio_hours / (workload.deadline_hours * 3600.0)
             return rate, rate, work.audio_hours, 0.0, 0.0
@@ -251,7 +254,7 @@ def fleets_of(
                 fleets = served(
                     one, architecture, machines, assumptions, **rates, requests=group.total, calibration=calibration
                 )
-            case Diffusion() | Embed() | Transcribe() | Video():
+            case Diffusion() | Embed() | EmbedService() | Transcribe() | Video():
                 fleets = images_and_documents(
                     one, architecture, machines, assumptions, **rates, total=group.total, calibration=calibration
                 )

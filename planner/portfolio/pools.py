@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from planner.demand.profiles import hourly_rates
-from planner.demand.workload import Diffusion, Profile, Serve, Video
+from planner.demand.workload import Diffusion, EmbedService, Profile, Serve, Video
 from planner.mix import cheapest_mix
 from planner.mix_tiers import tiers_of_offers
 from planner.options.option import OptionKind
@@ -139,7 +139,7 @@ def add_to_pools(pools: dict[str, Pool], group: Group, options: OptionTable, cho
         mine = columns[lasts & (names[chosen] == name)]
         option = chosen[mine]
         count, each = options.instance_count[option, mine], options.accelerator_count[option]
-        if isinstance(first.work, Serve | Diffusion | Video):
+        if isinstance(first.work, Serve | EmbedService | Diffusion | Video):
             mean, peak = group.mean_per_s[mine], group.peak_per_s[mine]
             ratio = np.divide(peak, mean, out=np.ones_like(mean), where=mean > 0)
             by_hour = (_week(first.work.profile, ratio, count) * each[:, None]).sum(axis=0)

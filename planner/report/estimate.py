@@ -102,7 +102,8 @@ def estimate_tables(record: Record) -> list[Table]:
     speed, memory, layout = record["performance"], record["memory"], record["layout"]
     rows = _service(record) if record["operating_point"] else [_banded(f"{_words(speed['rate_unit'])} per second", speed["rate_per_s"])]  # fmt: skip
     if speed["step_s"] is not None:
-        label = _ALONE.get(speed["rate_unit"], "one step")
+        is_request = "requests_per_s" in (record["workload"].get("embed") or {})
+        label = "one request after another" if is_request else _ALONE.get(speed["rate_unit"], "one step")
         rows.append((label, f"{significant(speed['step_s']):g} s", ""))
     if record["hours_per_run"] is not None:
         rows.append(("the whole run", duration(record["hours_per_run"]), ""))

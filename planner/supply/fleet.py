@@ -13,6 +13,7 @@ from planner.demand.workload import (
     Batch,
     Diffusion,
     Embed,
+    EmbedService,
     Finetune,
     GpuHours,
     Pretrain,
@@ -71,7 +72,7 @@ def size(
             sizer = size_serving
         case Pretrain() | Finetune():
             sizer = size_training
-        case Embed() | Diffusion() | Transcribe() | Video():
+        case Embed() | EmbedService() | Diffusion() | Transcribe() | Video():
             sizer = size_throughput
     arch = suitable_model(workload, architecture)
     if not machines:
@@ -113,7 +114,7 @@ def estimate(
             sizer = size_serving
         case Pretrain() | Finetune():
             sizer = size_training
-        case Embed() | Diffusion() | Transcribe() | Video():
+        case Embed() | EmbedService() | Diffusion() | Transcribe() | Video():
             sizer = size_throughput
     arch = suitable_model(workload, architecture)
     return sizer(workload, arch, [machine], assumptions, calibration=calibration, fixed_machines=boxes)[0]

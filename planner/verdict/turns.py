@@ -17,6 +17,7 @@ from planner.demand.workload import (
     Batch,
     Diffusion,
     Embed,
+    EmbedService,
     Finetune,
     GpuHours,
     Pretrain,
@@ -268,6 +269,7 @@ AMOUNTS: dict[type, tuple[str, str]] = {
     GpuHours: ("hours_per_month", "h/month"),
     Batch: ("requests", "requests"),
     Embed: ("documents", "documents"),
+    EmbedService: ("requests_per_s", "requests/s"),
     Pretrain: ("tokens_b", "1e9 tokens"),
     Finetune: ("tokens_m", "1e6 tokens"),
 }

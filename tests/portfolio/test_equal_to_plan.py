@@ -80,6 +80,7 @@ ODD_ROWS = [
         {**HEAP, "batch.requests": 900_000, "runs_per_month": 60, "constraints.purchase": "reserved_1y;spot;on_demand"},
         {"kind": "embed", "model": "bge-m3", "embed.documents": 10**9, "runs_per_month": 2},
         {"kind": "embed", "model": "bge-m3", "embed.documents": 1000, "constraints.countries": "DE"},
+        {"kind": "embed", "model": "bge-m3", "embed.requests_per_s": 900, "embed.latency_limit_ms": 50, "embed.profile": "office_hours"},
         {"kind": "diffusion", "model": "sdxl", "diffusion.images_per_day": 2e6, "diffusion.seconds_per_image_limit": 4},
         {"kind": "gpu_hours", "gpu_hours.gpu": "b200", "gpu_hours.count": 20, "gpu_hours.hours_per_month": 730, "horizon_months": 48},
         {"kind": "gpu_hours", "gpu_hours.gpu": "rtx-4090", "gpu_hours.count": 3, "gpu_hours.hours_per_month": 100},

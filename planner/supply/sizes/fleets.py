@@ -18,7 +18,7 @@ from planner.assumptions import Assumptions
 from planner.demand.architecture import Architecture
 from planner.demand.profiles import elastic_shares
 from planner.demand.suitability import suitable_model
-from planner.demand.workload import Batch, Embed, GpuHours, Serve, Transcribe, Workload
+from planner.demand.workload import Batch, Embed, EmbedService, GpuHours, Serve, Transcribe, Workload
 from planner.supply.calibration import Calibration, default_calibration
 from planner.supply.evidence import basis_and_evidence, slow_ratio
 from planner.supply.fleet import HOURS_PER_MONTH, size
@@ -225,9 +225,8 @@ def images_and_documents(
     work = workload.work
     is_job = isinstance(work, Embed | Transcribe)
     # One machine's rate does not depend on how much is asked: the smallest size is sized, and counted up.
-    least: dict[str, object] = (
-        {_AMOUNTS[workload.kind]: 1} | {"deadline_hours": None} if is_job else {_AMOUNTS[workload.kind]: 1e-9}
-    )
+    amount = "requests_per_s" if isinstance(work, EmbedService) else _AMOUNTS[workload.kind]
+    least: dict[str, object] = {amount: 1, "deadline_hours": None} if is_job else {amount: 1e-9}
     one = workload.model_copy(update={workload.kind: work.model_copy(update=least)})
     sized = size(one, arch, machines, assumptions, calibration=calibration)
     fits = np.array([isinstance(each, Fleet) for each in sized])
@@ -237,7 +236,8 @@ def images_and_documents(
     if is_job:
         load = assumptions["perf.batch_load_share"]
     else:
-        limit = getattr(work, "seconds_per_image_limit", None) or getattr(work, "seconds_per_clip_limit", None)
+        names = ("seconds_per_image_limit", "seconds_per_clip_limit", "latency_limit_ms")
+        limit = any(getattr(work, name, None) for name in names)
         load = assumptions["perf.serving_load_share" if limit else "perf.relaxed_load_share"]
     # As in `planner.supply.throughput.fleet`: a deadline holds at the slow end of the band.
     late = np.ones_like(each_per_s)

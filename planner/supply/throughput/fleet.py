@@ -17,7 +17,7 @@ from planner.demand.architecture import Architecture
 from planner.demand.flops import TEXT_TOKENS_PER_S, denoising_pass_flop, forward_flop_per_token, latent_pixels
 from planner.demand.memory import weight_bytes
 from planner.demand.profiles import elastic_share, peak_over_mean_ratio
-from planner.demand.workload import Diffusion, Embed, Transcribe, Video, Workload
+from planner.demand.workload import Diffusion, Embed, EmbedService, Transcribe, Video, Workload
 from planner.notes import Note, NoteCode
 from planner.supply.calibration import Calibration, default_calibration
 from planner.supply.evidence import band, basis_and_evidence, slow_ratio, spread
@@ -46,6 +46,8 @@ _ON_PROCESSORS = frozenset({"fp32", "bf16", "fp16"})
 """Activations of a U-Net and its decoder per pixel and byte of the format (Lambda's Stable Diffusion 1.4 table)."""
 _BATCHES = (8, 4, 2, 1)
 """Images made at once where memory and the limit of seconds allow: beyond eight hardly anything is gained."""
+_REQUESTS_AT_ONCE = tuple(2**power for power in range(11))
+"""Requests that a server may read as one batch: servers of encoders batch up to 16,384 tokens by default (text-embeddings-inference)."""
 _HEARD_AT_ONCE = 48
 """Pieces of audio in a batch, as the engines that transcribe in bulk have them by default."""
 _SIXTEEN_BIT_BYTES = 2.0
@@ -94,32 +96,55 @@ def _precisions(workload: Workload, hw: Hardware) -> list[str]:
 
 def _embedding(
     workload: Workload,
-    work: Embed,
+    work: Embed | EmbedService,
     arch: Architecture,
     machines: Sequence[Machine],
     hw: Hardware,
     a: Assumptions,
     c: Calibration,
 ) -> _Pieces:
-    precisions = _precisions(workload, hw)
+    """Return documents as a server of encoders reads them: by the batch, as many at once as the limit of a request allows.
+
+    A request that comes while a batch is at work waits for it, and is in the next one: twice the time of a batch, at most.
+    """
+    precisions, length = _precisions(workload, hw), work.tokens_per_document
     peak = _peak(hw, precisions)
-    causal = arch.kind == "decoder"
-    flop = (
-        float(forward_flop_per_token(arch, work.tokens_per_document, causal=causal, with_head=False))
-        * work.tokens_per_document
-    )
-    batch = max(1, int(_EMBED_BATCH_TOKENS // work.tokens_per_document))
+    flop = float(forward_flop_per_token(arch, length, causal=arch.kind == "decoder", with_head=False)) * length
     rates, constants = encode_rates(machines, hw, precisions), encode_constants(c, machines, [()] * len(machines))
-    batch_s = encode_s(arch, work.tokens_per_document, batch, rates=rates, constants=constants)
-    per_s = batch / batch_s * a["perf.serving_practice_share"]
-    deadline_s = (work.deadline_hours or math.inf) * 3600.0
+    practice = a["perf.serving_practice_share"]
+
+    def batch_s(texts: float | IntArray) -> FloatArray:
+        return encode_s(arch, length, texts, rates=rates, constants=constants) / practice
+
+    most = max(1, int(_EMBED_BATCH_TOKENS // length))
+    batch = np.full(len(machines), most)
+    limit_s, notes, each = math.inf, None, 1
+    if isinstance(work, EmbedService):
+        each = work.documents_per_request
+        limit_s = (work.latency_limit_ms or math.inf) / 1e3
+        batch = np.full(len(machines), each)
+        for requests in _REQUESTS_AT_ONCE:
+            larger = each * requests
+            if larger <= max(most, each):
+                batch = np.where(2.0 * batch_s(larger) <= limit_s, np.maximum(batch, larger), batch)
+        notes = [
+            Note(NoteCode.REQUEST_LATENCY, (int(texts), float(2e3 * seconds), float(1e3 * alone)))
+            for texts, seconds, alone in zip(batch, batch_s(batch), batch_s(each), strict=True)
+        ]
+        total, deadline_s, load = 0.0, math.inf, a["perf.serving_load_share" if work.latency_limit_ms else "perf.relaxed_load_share"]  # fmt: skip
+        mean = work.documents_per_s
+        at_peak = mean * peak_over_mean_ratio(work.profile)
+    else:
+        total, deadline_s, load = float(work.documents), (work.deadline_hours or math.inf) * 3600.0, a["perf.batch_load_share"]  # fmt: skip
+        mean = at_peak = total / deadline_s
+    per_s = batch / batch_s(batch)
     width = 2.0 * (6.0 * arch.hidden + 2.0 * max(arch.ffn, arch.expert_ffn))
     return _Pieces(
-        unit="documents", per_s=per_s, alone_s=1.0 / per_s, batch=np.full(len(machines), batch),
-        total=float(work.documents), deadline_s=deadline_s, peak_per_s=work.documents / deadline_s, mean_per_s=work.documents / deadline_s,
-        load_share=a["perf.batch_load_share"], limit_s=math.inf, weights=np.full(len(machines), weight_bytes(arch, "fp16")),
-        activations=np.full(len(machines), _EMBED_BATCH_TOKENS * width), constant="encode.flop_share", sort="encode.stranger", precisions=precisions,
-        mfu=per_s * flop / peak, bound=["compute"] * len(machines),
+        unit="documents", per_s=per_s, alone_s=1.0 / per_s if notes is None else 2.0 * batch_s(each), batch=batch,
+        total=total, deadline_s=deadline_s, peak_per_s=at_peak, mean_per_s=mean, load_share=load, limit_s=limit_s,
+        weights=np.full(len(machines), weight_bytes(arch, "fp16")), activations=np.maximum(batch * length, _EMBED_BATCH_TOKENS) * width,
+        constant="encode.flop_share", sort="encode.stranger", precisions=precisions, mfu=per_s * flop / peak,
+        bound=["compute"] * len(machines), notes=notes,
     )  # fmt: skip
 
 
@@ -253,7 +278,7 @@ def size_throughput(
     calibration = calibration or default_calibration()
     hw = hardware(machines)
     work = workload.work
-    if isinstance(work, Embed):
+    if isinstance(work, Embed | EmbedService):
         pieces = _embedding(workload, work, arch, machines, hw, assumptions, calibration)
     elif isinstance(work, Transcribe):
         pieces = _recordings(workload, work, arch, machines, hw, assumptions, calibration)
@@ -284,8 +309,10 @@ def _one(  # noqa: PLR0913 - sizing hands on all that it was asked
         needed_gib = (arch.name, use.total_bytes / 2**30, machine.label, capacity / 2**30)
         return Refusal(machine=machine, stage="memory", reason=Note(NoteCode.PIECES_MEMORY, needed_gib))
     if pieces.alone_s[row] > pieces.limit_s:
-        piece = pieces.unit.removesuffix("s")
-        reason = Note(NoteCode.PIECE_TOO_SLOW, (piece, float(pieces.alone_s[row]), pieces.limit_s))
+        piece, alone_s = pieces.unit.removesuffix("s"), float(pieces.alone_s[row])
+        reason = Note(NoteCode.PIECE_TOO_SLOW, (piece, alone_s, pieces.limit_s))
+        if pieces.unit == "documents":
+            reason = Note(NoteCode.REQUEST_TOO_SLOW, (alone_s * 1e3, pieces.limit_s * 1e3))
         return Refusal(machine=machine, stage="deadline", reason=reason)
     count = int(hw.count[row])
     each = float(pieces.per_s[row]) * count
@@ -320,7 +347,7 @@ def _one(  # noqa: PLR0913 - sizing hands on all that it was asked
         performance=Performance(
             rate_per_s=band(rate, sigma),
             rate_unit=pieces.unit,
-            tokens_per_s=rate * work.tokens_per_document if isinstance(work, Embed) else None,
+            tokens_per_s=rate * work.tokens_per_document if isinstance(work, Embed | EmbedService) else None,
             step_s=float(pieces.alone_s[row]),
             mfu_share=float(pieces.mfu[row]),
             bound=pieces.bound[row],
@@ -331,7 +358,7 @@ def _one(  # noqa: PLR0913 - sizing hands on all that it was asked
         accelerators_used=instances * (machine.accelerator_count if machine.accelerator else float(count)),
         busy_hours_per_run=pieces.total / (rate * pieces.load_share) / 3600.0 if job else None,
         elastic_share=elastic_share(work.profile, ratio, instances)
-        if isinstance(work, Diffusion | Video) and not fixed
+        if isinstance(work, Diffusion | Video | EmbedService) and not fixed
         else 1.0,
         utilisation_share=1.0 if job or fixed else min(1.0, pieces.mean_per_s / rate),
         notes=(*arch.notes, *(pieces.notes[row : row + 1] if pieces.notes else ())),
