@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from planner.assumptions import Assumption, Assumptions, TracedAssumptions
 from planner.costs.timeline import FloatArray
@@ -40,15 +41,14 @@ from planner.verdict.choice import (
     Verdict,
     choose,
     contenders,
-    refuse_unless_recommended,
     verdict_of,
     with_rivals,
     without_passed_over,
 )
 from planner.verdict.confirmation import Confirmation, confirmation_of, searched
-from planner.verdict.funnel import funnel_of, nothing_fits
+from planner.verdict.funnel import funnel_of, none_recommended, nothing_fits
 from planner.verdict.ranking import ranked
-from planner.verdict.remarks import Remark, remarks_of, tuning_remarks
+from planner.verdict.remarks import Remark, lower_tier_remark, remarks_of, tuning_remarks
 from planner.verdict.smaller_weights import smaller_weights_note
 from planner.verdict.supply import Supply
 from planner.verdict.turns import Turn, cost_ranges, rivals_of, turns_of
@@ -273,7 +273,7 @@ def make_plan(
     )
     fleets, refusals = supply.sized(workload)
     work = volume(workload, traced["money.hours_per_month"])
-    found = supply.options(workload, fleets)
+    found, workload = supply.recommended(workload, fleets)
     checked = Confirmation(supply=supply, fleets=fleets, refusals=refusals, options=found)
     if with_turns:
         checked = confirmation_of(workload, supply, fleets, refusals, found)
@@ -282,12 +282,8 @@ def make_plan(
     kinds = {option.kind for option in found if option.choosable}
     if not kinds & RENTS and kinds <= {OptionKind.BUY}:
         _refuse_rents_out_of_window(workload, work, catalog, supply)
-    if not found:
-        budget = workload.constraints.max_usd_per_month
-        no_budget = workload.constraints.model_copy(update={"max_usd_per_month": None})
-        dearer = supply.options(workload.model_copy(update={"constraints": no_budget}), fleets) if budget else ()
-        raise nothing_fits(funnel, refusals, budget, dearer)
-    refuse_unless_recommended(found)
+    if not kinds:
+        _refuse(found, funnel, refusals, stated, workload, lambda asked: supply.options(asked, fleets))
     choice = choice_of(found, workload, traced, evidence)
     options = ranked(without_passed_over(found, choice), workload.constraints)
     pairs = break_evens(found, traced)
@@ -317,6 +313,7 @@ def make_plan(
         turns=turns,
         cost_ranges=ranges,
         remarks=(
+            *lower_tier_remark(stated, workload),
             *remarks_of(workload, chosen, options, needs, traced),
             *tuning_remarks(
                 workload,
@@ -404,6 +401,24 @@ def choice_of(options: Sequence[Option], workload: Workload, assumptions: Assump
         months=months,
     )
     return with_rivals(choice, best, options, assumptions, costs_usd)
+
+
+def _refuse(
+    found: Sequence[Option],
+    funnel: Sequence[FunnelStep],
+    refusals: Sequence[Refusal],
+    stated: Workload,
+    workload: Workload,
+    options_of: Callable[[Workload], Sequence[Option]],
+) -> NoReturn:
+    """Stop where nothing does the work, or nothing that does may be recommended; a budget that is too low is named first."""
+    budget = workload.constraints.max_usd_per_month
+    no_budget = workload.constraints.model_copy(update={"max_usd_per_month": None})
+    dearer = options_of(workload.model_copy(update={"constraints": no_budget})) if budget else ()
+    sound = next((option for option in dearer if option.choosable), None)
+    if not found or (budget and sound is not None and sound.usd_per_month > budget):
+        raise nothing_fits(funnel, refusals, budget, dearer, has_deadline=math.isfinite(stated.deadline_hours))
+    raise none_recommended(found)
 
 
 def _refuse_rents_out_of_window(

@@ -43,8 +43,11 @@ def with_limits(workload: Workload, assumptions: Assumptions) -> Workload:
         filled["spare_replicas"] = 0 if len(filled) > 1 else round(assumptions["serve.spare_replicas"])
     if work.traffic is None and None in (variation(work.input_tokens), variation(work.output_tokens)):
         filled["traffic"] = Traffic.CHAT
+    if not filled:
+        return workload
     served = work.model_copy(update=filled).with_loop_rate()
-    return workload.model_copy(update={"serve": served}) if filled else workload
+    served.model_fields_set.difference_update({"spare_replicas"} & filled.keys())  # still not stated
+    return workload.model_copy(update={"serve": served})
 
 
 def _with_deadline(workload: Workload, assumptions: Assumptions) -> Workload:

@@ -288,14 +288,19 @@ def _owned_book(
         server_max_kw=machine_max_kw(each.machine, assumptions) or 0.0,
         accelerator_count=each.machine.accelerator_count,
         server_count=count,
-        hours_per_month=on_hours or min(run_hours, hours_per_month),
+        hours_per_month=on_hours,
+        run_hours=run_hours,
         busy_ratio=busy_ratio,
     )
-    kept = timelines([own], {**assumptions, **NEVER_REPLACED}, months=months).at(0)
+    once = workload.runs_once  # then the machines run, and lose value, for the run alone
+    kept = timelines([own], {**assumptions, **NEVER_REPLACED}, months=months, once=once).at(0)
     rate = assumptions["money.discount_rate_share_per_year"]
-    annuity = float(np.sum(discount_factors(rate, months)[1:]))
+    annuity = 1.0 if once else float(np.sum(discount_factors(rate, months)[1:]))
     usd_per_month = float(kept.present_value_usd(rate)) / annuity
-    hours = on_hours or min(run_hours, hours_per_month) or 1.0
+    if once:  # power of the other hours of the month is not the run's
+        idle_share = 1.0 - run_hours / (hours_per_month * max(math.ceil(run_hours / hours_per_month - 1e-9), 1))
+        usd_per_month -= float(kept.component_usd("idle_power").sum()) * idle_share
+    hours = (run_hours if once else on_hours) or 1.0
     marginal = (max(usd_per_month, 0.0) + rest_usd_per_month) / (count * hours)
     after = _takes_over_usd_per_month(others)
     is_short = each.months < workload.horizon_months and after is not None

@@ -26,7 +26,7 @@ from planner.options.spares import spare_costs_usd_per_month
 from planner.options.unit_costs import UnitCosts, unit_costs
 from planner.supply.machines import Fleet, Machine
 
-__all__ = ["ANYWHERE", "OwnableServer", "is_licensed", "owned_options"]
+__all__ = ["ANYWHERE", "OwnableServer", "is_licensed", "needs_a_second", "owned_options"]
 
 ANYWHERE: tuple[Site, ...] = ("home", "colocation")
 """Where servers may stand unless the workload says where."""
@@ -153,6 +153,12 @@ def is_licensed(machine: Machine, site: Site) -> bool:
     return site != "colocation" or card is None or (card.vendor, card.market_class) != ("NVIDIA", "consumer")
 
 
+def needs_a_second(workload: Workload) -> bool:
+    """Tell whether people wait for the answers of one machine, and nobody said that it may be down for days."""
+    serve = workload.serve
+    return serve is not None and not serve.spare_replicas and "spare_replicas" not in serve.model_fields_set
+
+
 def _book(
     server: OwnableServer, plan: Schedule, site: Site, hours_per_month: float, bridge: Bridge, *, once: bool
 ) -> BuyInputs:
@@ -201,6 +207,8 @@ def _option(
         reasons = (Reason(ReasonCode.SERVICE_AT_HOME),)
     elif not is_licensed(server.machine, site):
         reasons = (Reason(ReasonCode.CONSUMER_LICENSE),)
+    elif needs_a_second(workload) and plan.fleet.instance_count == 1:
+        reasons = (Reason(ReasonCode.SINGLE_SERVER),)
     if cost_inputs.bridge.option_id and lead_months:
         until_usd = timeline.component_usd("bridge_rent").sum() + timeline.component_usd("bridge_ahead").sum()
         notes.append(Note(NoteCode.UNTIL_DELIVERY, (lead_months, cost_inputs.bridge.option_id, float(until_usd))))

@@ -24,6 +24,7 @@ class ReasonCode(StrEnum):
     NO_BRIDGE = "no_bridge"
     CAPEX_ABOVE_LIMIT = "capex_above_limit"
     SERVICE_AT_HOME = "service_at_home"
+    SINGLE_SERVER = "single_server"
     CONSUMER_LICENSE = "consumer_license"
     QUOTA_UNPUBLISHED = "quota_unpublished"
     CREDIT = "credit"

@@ -15,6 +15,7 @@ from planner.demand.architecture import Architecture
 from planner.demand.models import resolve_model
 from planner.demand.suitability import suitable_model
 from planner.demand.workload import Workload
+from planner.errors import NothingFitsError
 from planner.options.option import OptionKind
 from planner.options.place import assumptions_at, own_place
 from planner.options.sized import asked_of_processors
@@ -30,7 +31,7 @@ from planner.supply.sizes.fleets import Fleets, together
 from pricing.errors import GpuplanError
 from pricing.store.errors import NoPricesError
 
-__all__ = ["Answers", "Asked", "answers_of"]
+__all__ = ["Answers", "Asked", "answers_of", "by_its_own_plan"]
 
 FloatArray = NDArray[np.float64]
 
@@ -186,13 +187,16 @@ def _answer_group(
             taken[key] = contenders.chosen(rows.tolist(), group.workloads[column], column)
         return taken[key]
 
-    found = choices_of(options, bound)
+    found = choices_of(options, bound, trivial_usd=costs.assumptions["verdict.trivial_usd"])
     refused = _refused_for_dates(options, found, group, market)
     for column, one in enumerate(asked):
         if column in refused:
             answers.rows.append(_without_answer(one, "refused", refused[column]))
             continue
         chosen, runner_up = int(found.chosen[column]), int(found.runner_up[column])
+        if chosen < 0 and _may_be_of_a_lower_tier(group, options, fleets, column):
+            answers.rows += by_its_own_plan(one, market).rows
+            continue
         if chosen < 0:
             answers.rows.append(_without_answer(one, "nothing_fits", _why_nothing(group, options, fleets, column)))
             continue
@@ -264,6 +268,13 @@ def _without_answer(one: Asked, status: str, reason: str) -> dict[str, Any]:
     return {"row": one.row, "status": status, "reason": reason}
 
 
+def _may_be_of_a_lower_tier(group: Group, options: OptionTable, fleets: Fleets, column: int) -> bool:
+    """Tell whether machines do a workload that nobody sells who is recommended: then a plan asks sellers of a lower tier."""
+    is_dear = np.isfinite(group.max_usd_per_month[column]) and options.is_affordable_at_all[column]
+    does_it = (fleets.instance_count[:, column] > 0).any()
+    return bool(does_it and not is_dear and group.first.constraints.min_tier is None)
+
+
 def _why_nothing(group: Group, options: OptionTable, fleets: Fleets, column: int) -> str:
     """Return why nothing that may be recommended does a workload; its own plan tells where every offer was lost."""
     if not (fleets.instance_count[:, column] > 0).any():
@@ -275,3 +286,43 @@ def _why_nothing(group: Group, options: OptionTable, fleets: Fleets, column: int
     else:
         why = "only options that are not recommended are left: machines that can be taken back, or sold by third parties or in dated blocks"
     return f"{why}; plan this workload alone to see where each offer was lost"
+
+
+def by_its_own_plan(one: Asked, market: Market) -> Answers:
+    """Answer one workload by the plan that ``gpuplan plan`` makes of it; nothing of it is shared."""
+    assert one.workload is not None
+    row: dict[str, Any] = {"row": one.row}
+    try:
+        plan = market.plan(market.asked(one.workload))
+    except NothingFitsError as error:
+        return Answers(rows=[{**row, "status": "nothing_fits", "reason": error.message}])
+    except GpuplanError as error:
+        return Answers(rows=[{**row, "status": "refused", "reason": error.message}])
+    except Exception as error:  # noqa: BLE001  the last resort: this workload alone has no answer
+        return Answers(
+            rows=[{**row, "status": "failed", "reason": f"a bug of this program: {type(error).__name__}: {error}"}]
+        )
+    option = next(each for each in plan.options if each.id == plan.verdict.option_id)
+    other = next((each for each in plan.options if each.choosable and each.id != option.id), None)
+    answer = {
+        "status": "planned",
+        "needs_gpu": plan.verdict.needs_gpu,
+        "choice": plan.verdict.choice,
+        "option_id": option.id,
+        "provider": option.provider,
+        "region": option.region,
+        "instance_type": option.instance_type,
+        "accelerator": option.accelerator,
+        "accelerators_total_count": option.accelerators_total_count,
+        "instance_count": option.instance_count,
+        "purchase_option": option.purchase_option,
+        "runs_once": plan.workload.runs_once,
+        "present_value_usd": option.present_value_usd,
+        "usd_per_month": option.usd_per_month,
+        "hours_per_run": option.hours_per_run,
+        "runner_up_id": other.id if other else None,
+        "runner_up_present_value_usd": other.present_value_usd if other else None,
+        "basis": option.fleet.performance.basis if option.fleet else None,
+        "priced_on": option.priced_on,
+    }
+    return Answers(rows=[{**row, **answer}])

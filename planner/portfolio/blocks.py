@@ -15,13 +15,11 @@ from typing import Any
 
 import numpy as np
 
-from planner.errors import NothingFitsError
-from planner.portfolio.answers import Answers, Asked, answers_of
+from planner.portfolio.answers import Answers, answers_of, by_its_own_plan
 from planner.portfolio.market import Market
 from planner.portfolio.pools import Pool, united
 from planner.portfolio.reading import Portfolio, Row, asked_of
 from planner.portfolio.result import land, write_rows
-from pricing.errors import GpuplanError
 
 __all__ = [
     "Block",
@@ -195,7 +193,7 @@ def work_rows(rows: Sequence[Row], market: Market) -> Answers:
     asked = [one for one in every if one.workload is None or not one.workload.has_own_terms]
     whole = Answers()
     for one in apart:
-        whole.rows += _by_its_own_plan(one, market).rows
+        whole.rows += by_its_own_plan(one, market).rows
         whole.one_by_one += 1
     with suppress(Exception):  # what is wrong with one workload must not take the others with it
         answers = answers_of(asked, market)
@@ -206,49 +204,9 @@ def work_rows(rows: Sequence[Row], market: Market) -> Answers:
         try:
             part = answers_of([one], market)
         except Exception:  # noqa: BLE001  as above
-            part = _by_its_own_plan(one, market)
+            part = by_its_own_plan(one, market)
         whole.rows += part.rows
         whole.evaluations += part.evaluations
         united(part.pools, whole.pools)
         whole.one_by_one += 1
     return whole
-
-
-def _by_its_own_plan(one: Asked, market: Market) -> Answers:
-    """Answer one workload by the plan that ``gpuplan plan`` makes of it; nothing of it is shared."""
-    assert one.workload is not None
-    row: dict[str, Any] = {"row": one.row}
-    try:
-        plan = market.plan(market.asked(one.workload))
-    except NothingFitsError as error:
-        return Answers(rows=[{**row, "status": "nothing_fits", "reason": error.message}])
-    except GpuplanError as error:
-        return Answers(rows=[{**row, "status": "refused", "reason": error.message}])
-    except Exception as error:  # noqa: BLE001  the last resort: this workload alone has no answer
-        return Answers(
-            rows=[{**row, "status": "failed", "reason": f"a bug of this program: {type(error).__name__}: {error}"}]
-        )
-    option = next(each for each in plan.options if each.id == plan.verdict.option_id)
-    other = next((each for each in plan.options if each.choosable and each.id != option.id), None)
-    answer = {
-        "status": "planned",
-        "needs_gpu": plan.verdict.needs_gpu,
-        "choice": plan.verdict.choice,
-        "option_id": option.id,
-        "provider": option.provider,
-        "region": option.region,
-        "instance_type": option.instance_type,
-        "accelerator": option.accelerator,
-        "accelerators_total_count": option.accelerators_total_count,
-        "instance_count": option.instance_count,
-        "purchase_option": option.purchase_option,
-        "runs_once": plan.workload.runs_once,
-        "present_value_usd": option.present_value_usd,
-        "usd_per_month": option.usd_per_month,
-        "hours_per_run": option.hours_per_run,
-        "runner_up_id": other.id if other else None,
-        "runner_up_present_value_usd": other.present_value_usd if other else None,
-        "basis": option.fleet.performance.basis if option.fleet else None,
-        "priced_on": option.priced_on,
-    }
-    return Answers(rows=[{**row, **answer}])

@@ -19,6 +19,7 @@ BoolArray = NDArray[np.bool_]
 IntArray = NDArray[np.intp]
 
 NONE = -1
+RENTED = frozenset({OptionKind.RENT, OptionKind.CPU})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +74,8 @@ def _first(options: OptionTable, rows: IntArray, among: BoolArray) -> IntArray:
 def choices_of(
     options: OptionTable,
     bound: Callable[[IntArray, int], tuple[int, frozenset[tuple[str, bool]]]],
+    *,
+    trivial_usd: float,
 ) -> Choices:
     """Return what each workload takes.
 
@@ -83,6 +86,8 @@ def choices_of(
     bound : callable
         Takes the best row of each sort and a workload for which the cheapest one binds for more than a year, and returns the
         one that the single plan takes, and of which sorts nothing that costs less is recommended.
+    trivial_usd : float
+        A hosted API is taken before rented machines that save less (`verdict.trivial_usd`).
     """
     best: dict[tuple[str, bool], IntArray] = {}
     for kind in OptionKind:
@@ -101,6 +106,10 @@ def choices_of(
             cheaper = options.present_value_usd[:, column] < options.present_value_usd[chosen[column], column]
             for kind_name, is_bound in barred:
                 others[(options.kind == kind_name) & (options.binds == is_bound) & cheaper, column] = False
+    hosted = best[OptionKind.API.value, False]
+    near = _usd(options, hosted, columns) < _usd(options, chosen, columns) + trivial_usd
+    is_rented = np.isin(np.array(options.kind)[chosen], [kind.value for kind in RENTED]) if len(options.ids) else near
+    chosen = np.where((chosen >= 0) & (hosted >= 0) & near & is_rented, hosted, chosen)
     taken = np.flatnonzero(chosen >= 0)
     others[chosen[taken], taken] = False
     runner_up = _first(options, np.arange(len(options.kind)), others)

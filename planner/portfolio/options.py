@@ -22,7 +22,7 @@ from planner.options.evidence import MOST_STALENESS, against_token_seller
 from planner.options.free import UNDATED_READ_ON
 from planner.options.hosted import admitted_sellers
 from planner.options.option import LONGEST_FREE_TERM_MONTHS, OptionKind
-from planner.options.owned import ANYWHERE, is_licensed
+from planner.options.owned import ANYWHERE, is_licensed, needs_a_second
 from planner.options.rented import MOST_BLOCK_HOURS, MOST_BLOCK_INSTANCES, MOST_OF_A_DEADLINE_ON_SPOT
 from planner.portfolio.groups import Group
 from planner.portfolio.market import AllowedMarket, Market
@@ -229,6 +229,7 @@ def _owned(
     on, is_open = np.zeros(shape), np.zeros(shape, dtype=bool)
     has_bridge = np.isfinite(bridge.usd[0])
     until_usd = np.where(has_bridge, bridge.usd, 0.0)[:, None, :]
+    lonely = np.array([needs_a_second(workload) for workload in group.workloads], dtype=bool)
     for site in dict.fromkeys(site for _, _, site in candidates):
         at = np.array([index for index, option in enumerate(candidates) if option[2] == site], dtype=np.intp)
         some = [allowed.servers[candidates[index][1]] for index in at]
@@ -237,6 +238,7 @@ def _owned(
         price_usd = np.array([server.price_usd for server in some])[:, None]
         is_open[at] = (counts[at] > 0) & has_bridge
         is_open[at] &= capex_usd(price_usd, counts[at], costs.assumptions) <= group.max_capex_usd
+        is_open[at] &= ~(lonely & (counts[at] == 1))
         if site == "home":
             max_kw = np.array([server.max_kw for server in some])[:, None]
             is_open[at] &= fits_at_home(counts[at], max_kw, costs.assumptions)

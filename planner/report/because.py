@@ -88,6 +88,7 @@ def reasons(plan: Plan) -> tuple[Reason, ...]:
     deadline_hours = plan.in_force.deadline_hours
     stated_hours = plan.workload.kind == "gpu_hours"
     said: tuple[tuple[Group, Sequence[str]], ...] = (
+        (RISK, _remarks(plan, RemarkCode.LOWER_TIER)),
         (WHY, _percentiles(plan, chosen)),
         (RISK, _remarks(plan, RemarkCode.DEADLINE, RemarkCode.NO_SPARE)),
         (WHY, _remarks(plan, RemarkCode.TUNING)),
@@ -217,6 +218,8 @@ def _verdict(plan: Plan) -> str:
             rivals = [option for kind, option in best.items() if kind is not chosen.kind]
             rival = min(rivals, key=lambda option: option.present_value_usd, default=None)
             tail = f", against {money(rival, once=once)} for {RIVALS[rival.kind]}" if rival else ""
+            if rival and rival.present_value_usd < chosen.present_value_usd and once:
+                tail += ", which saves less than setting a machine up is worth"
             if rival and not once and rival.usd_per_month < chosen.usd_per_month:
                 tail += ", more as NPV"
             model = f"{chosen.instance_type} at {seller(chosen.provider)}"
@@ -243,6 +246,8 @@ def _buying(plan: Plan) -> str:
     if pair is None or pair.month is None:
         return f"; buying does not pay off within {plan.horizon_months} months"
     owned = next(option for option in plan.options if option.id == pair.buy_id)
+    if pair.month > plan.horizon_months * LATE_SHARE:
+        return f"; buying pays for itself only by the resale after {plan.horizon_months} months"
     return f"; buying would pay off from month {pair.month:.0f} on" if owned.choosable else ""
 
 
@@ -430,7 +435,7 @@ def _by_the_token(chosen: Option, options: Sequence[Option]) -> list[str]:
     """Say why to pay by the token: how much of the cheapest rented GPUs would be used."""
     rents = (option for option in options if option.kind is OptionKind.RENT and option.choosable)
     rent = next(rents, None) if chosen.kind is OptionKind.API else None
-    if rent is None or rent.fleet is None:
+    if rent is None or rent.fleet is None or rent.hours_per_run is not None:
         return []
     used = percent(rent.fleet.utilisation_share)
     return [f"The cheapest rented GPUs would be {used} utilized on average; by the token you pay only for use."]

@@ -194,6 +194,9 @@ TEXTS: Mapping[RemarkCode, Callable[..., str]] = {
     RemarkCode.UNJOINED: _unjoined,
     RemarkCode.AUDIO: _audio,
     RemarkCode.HOSTED: _hosted,
+    RemarkCode.LOWER_TIER: lambda tier: (
+        f"No seller of tier A or B has what this takes, so this one is of tier {tier} (gpuplan providers says why): test it before you rely on it."
+    ),
 }
 
 

@@ -236,9 +236,11 @@ def _changes(record: Record) -> tuple[str, ...]:
 
 def _priced(option: Mapping[str, Any]) -> str:
     """Return what an option's price is the price of: one machine of a seller, or tokens."""
-    if option["kind"] in {"api", "buy"}:
+    if option["kind"] == "api":
         return short_name(option)
     machine = machines_text(1, option["instance_type"], option["accelerator_count"], option["accelerator"])
+    if option["kind"] == "buy":
+        return f"{machine}, bought,"
     return f"{machine} at {option['provider']}, {how_paid(option['purchase_option'])},"
 
 

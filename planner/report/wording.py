@@ -27,6 +27,9 @@ REASONS = {
     ),
     ReasonCode.CAPEX_ABOVE_LIMIT: "it takes {:,.0f} USD to buy, and the limit is {:,.0f}",
     ReasonCode.SERVICE_AT_HOME: "a service needs redundant power and someone on call, which a home does not have",
+    ReasonCode.SINGLE_SERVER: (
+        "a service on one server of your own stops while it is repaired (serve.spare_replicas: 1 prices a second one)"
+    ),
     ReasonCode.CONSUMER_LICENSE: "NVIDIA's license of GeForce drivers does not allow data centers",
     ReasonCode.QUOTA_UNPUBLISHED: "the hours it grants are not published",
     ReasonCode.CREDIT: "a credit lowers the price once, and is gone when something else has used it",
@@ -64,6 +67,7 @@ BRIEFLY = {
     ReasonCode.MARKETPLACE_ASK: "marketplace ask",
     ReasonCode.FAR_BELOW_OTHERS: "unconfirmed price",
     ReasonCode.SERVICE_AT_HOME: "at home",
+    ReasonCode.SINGLE_SERVER: "one server, no spare",
     ReasonCode.CONSUMER_LICENSE: "driver license",
     ReasonCode.NEEDS_XLA: "needs XLA",
     ReasonCode.LIMITS_MISSED: "misses a limit",

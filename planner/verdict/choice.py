@@ -10,7 +10,6 @@ import numpy as np
 
 from planner.assumptions import Assumptions
 from planner.costs.timeline import FloatArray
-from planner.errors import NothingFitsError
 from planner.options.option import Option, OptionKind
 from planner.options.reason import Reason, ReasonCode
 from pricing.offers import PurchaseOption
@@ -24,7 +23,6 @@ __all__ = [
     "choose",
     "contenders",
     "price_list",
-    "refuse_unless_recommended",
     "verdict_of",
     "with_rivals",
     "without_passed_over",
@@ -64,20 +62,6 @@ class Choice:
     passed_over: tuple[tuple[Option, Reason], ...]
     confidence_share: float
     outdated: Option | None = None
-
-
-WAY_OUT = (
-    "allow more: constraints.purchase: [spot], constraints.min_tier: C, constraints.free_tiers: true, or name a provider that "
-    "you trust in constraints.providers"
-)
-WAYS_OUT = {
-    ReasonCode.NO_BRIDGE: (
-        "nothing that the constraints allow does the work until servers are delivered: allow more providers, ways to pay or a "
-        "larger max_usd_per_month, or `--set own.lead_time_months=0` where the work can wait"
-    ),
-    ReasonCode.CAPEX_ABOVE_LIMIT: "raise max_capex_usd, or allow more providers or ways to pay",
-}
-"""What lets an option be recommended, by the reason that speaks against it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,8 +156,23 @@ def choose(
             taken = row
             break
         passed_over.append((option, reason))
-    cheapest_share = float((drawn_usd[taken] <= drawn_usd.min(axis=0)).mean()) if len(best) > 1 else 1.0
+    taken = _without_set_up(best, taken, assumptions)
+    cheapest_share = _cheapest_share(drawn_usd[taken], drawn_usd.min(axis=0), assumptions) if len(best) > 1 else 1.0
     return Choice(option=best[taken], passed_over=tuple(passed_over), confidence_share=cheapest_share)
+
+
+def _without_set_up(best: Sequence[Option], taken: int, assumptions: Assumptions) -> int:
+    """Return the hosted API in place of rented machines that save next to nothing: these have to be set up first."""
+    if best[taken].kind not in RENTED:
+        return taken
+    most_usd = best[taken].present_value_usd + assumptions["verdict.trivial_usd"]
+    hosted = (row for row, option in enumerate(best) if option.kind is OptionKind.API)
+    return next((row for row in hosted if best[row].present_value_usd < most_usd), taken)
+
+
+def _cheapest_share(taken_usd: FloatArray, least_usd: FloatArray, assumptions: Assumptions) -> float:
+    """Return in which share of the draws nothing costs less than what is taken, by more than is worth telling."""
+    return float((taken_usd <= least_usd + assumptions["verdict.trivial_usd"]).mean())
 
 
 def price_list(option: Option) -> tuple[str, ...]:
@@ -236,10 +235,14 @@ def with_rivals(
     same = (
         option for option in options if option.choosable and (option.kind, option.binds) == (taken.kind, taken.binds)
     )
-    rivals = [*best, *[option for option in same if price_list(option) != price_list(taken)][:1]]
+    others = [option for option in same if price_list(option) != price_list(taken)]
+    # Which of two servers is bought does not change whether to buy.
+    rivals = [*best, *(others[:1] if taken.kind is not OptionKind.BUY else [])]
     rivals = list({option.id: option for option in rivals}.values())
     if len(rivals) == 1 and not old:
         return choice
+    worth_usd = assumptions["verdict.trivial_usd"]
+    old = [each for each in old if abs(taken.present_value_usd - each.present_value_usd) > worth_usd]
     drawn_usd = costs_usd([*rivals, *old])
     taken_usd = drawn_usd[[option.id for option in rivals].index(taken.id)]
     least_usd, outdated = drawn_usd[: len(rivals)].min(axis=0), None
@@ -250,7 +253,7 @@ def with_rivals(
             counts = _against_binding(option, taken, float((option_usd < taken_usd).mean()), assumptions) is None
         if counts and (outdated is None or option.present_value_usd < outdated.present_value_usd):
             least_usd, outdated = np.minimum(least_usd, option_usd), option
-    return replace(choice, outdated=outdated, confidence_share=float((taken_usd <= least_usd).mean()))
+    return replace(choice, outdated=outdated, confidence_share=_cheapest_share(taken_usd, least_usd, assumptions))
 
 
 def _bought_by_quotes(assumptions: Assumptions) -> Callable[[Option], Reason | None]:
@@ -325,19 +328,3 @@ def verdict_of(choice: Choice, assumptions: Assumptions, *, age_days: int) -> Ve
         passed_over=tuple((passed.id, reason) for passed, reason in choice.passed_over),
         outdated_id=choice.outdated.id if choice.outdated and not is_large else "",
     )
-
-
-def refuse_unless_recommended(options: Sequence[Option]) -> None:
-    """Stop where nothing may be recommended.
-
-    Raises
-    ------
-    NothingFitsError
-        No option may be recommended.
-    """
-    if not any(option.choosable for option in options):
-        codes = {reason.code for option in options for reason in option.not_recommended}
-        raise NothingFitsError(
-            f"no option can be recommended for this work; {len(options)} were found that are not recommended",
-            hint=next((hint for code, hint in WAYS_OUT.items() if code in codes), WAY_OUT),
-        )

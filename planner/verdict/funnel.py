@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 from planner.errors import NothingFitsError
+from planner.notes import NoteCode
 from planner.options.option import Option
+from planner.options.reason import ReasonCode
 from planner.supply.candidates import Candidates
 from planner.supply.machines import Fleet, Machine, Refusal
 from pricing.catalog import FunnelStep
 
-__all__ = ["funnel_of", "nothing_fits"]
+__all__ = ["funnel_of", "none_recommended", "nothing_fits"]
 
+SECONDS_PER_DAY = 86_400.0
 SIEVES = {
     "interconnect": "joined well enough",
     "precision": "with a number format that the work allows",
@@ -32,6 +36,19 @@ WAYS_OUT = {
     "max_gpus": "raise max_gpus",
     "interconnect": "allow another interconnect",
 }
+
+RULE_OUT = (
+    "allow more: constraints.purchase: [spot], constraints.min_tier: C, constraints.free_tiers: true, or name a provider that "
+    "you trust in constraints.providers"
+)
+RULES_OUT = {
+    ReasonCode.NO_BRIDGE: (
+        "nothing that the constraints allow does the work until servers are delivered: allow more providers, ways to pay or a "
+        "larger max_usd_per_month, or `--set own.lead_time_months=0` where the work can wait"
+    ),
+    ReasonCode.CAPEX_ABOVE_LIMIT: "raise max_capex_usd, or allow more providers or ways to pay",
+}
+"""What lets an option be recommended, by the reason that speaks against it."""
 
 
 def funnel_of(
@@ -57,6 +74,8 @@ def nothing_fits(
     refusals: Sequence[Refusal],
     budget_usd_per_month: float | None = None,
     dearer: Sequence[Option] = (),
+    *,
+    has_deadline: bool = True,
 ) -> NothingFitsError:
     """Return the error that says where every option was lost.
 
@@ -70,18 +89,20 @@ def nothing_fits(
         The budget.
     dearer : sequence of Option
         What does the work beyond the budget, ranked.
+    has_deadline : bool
+        Whether the deadline was stated, and is not the default.
     """
     if dearer and budget_usd_per_month is not None:
         best = next((option for option in dearer if option.choosable), None) or dearer[0]
         words = f"{best.instance_type} at {best.provider}" if best.fleet is None else (
             f"{best.instance_count} x {best.instance_type} at {best.provider}, {best.purchase_option}"
         )  # fmt: skip
-        what = f"nothing that does this work stays within {budget_usd_per_month:,.0f} USD a month (constraints.max_usd_per_month)"
+        what = f"nothing that does this work and can be recommended stays within {budget_usd_per_month:,.0f} USD a month (constraints.max_usd_per_month)"
         return NothingFitsError(
             "\n".join([what, *_steps(funnel), f"  the cheapest that can be recommended costs {best.usd_per_month:,.0f} USD a month: {words}"]),
             hint=f"allow {best.usd_per_month:,.0f} USD a month or more, or ask for less work",
         )  # fmt: skip
-    return NothingFitsError(_nothing_fits(funnel, refusals), hint=_way_out(refusals))
+    return NothingFitsError(_nothing_fits(funnel, refusals), hint=_way_out(refusals, has_deadline=has_deadline))
 
 
 def _steps(funnel: Sequence[FunnelStep]) -> list[str]:
@@ -91,12 +112,22 @@ def _steps(funnel: Sequence[FunnelStep]) -> list[str]:
 def _nothing_fits(funnel: Sequence[FunnelStep], refusals: Sequence[Refusal]) -> str:
     lines = ["nothing does this work", *_steps(funnel)]
     biggest = [refusal for refusal in refusals if refusal.machine.accelerator is not None]
+    has_deadline_missed = any(math.isfinite(_missed_s(refusal)[0]) for refusal in biggest)
     if biggest:
-        nearest = max(biggest, key=_memory_gib)
+        nearest = min(biggest, key=_missed_s) if has_deadline_missed else max(biggest, key=_memory_gib)
         from planner.report.notes import note_text
 
         lines.append(f"  even {nearest.machine.label}: {note_text(nearest.reason)}")
     return "\n".join(lines)
+
+
+def _missed_s(refusal: Refusal) -> tuple[float, float]:
+    """Return how long the work takes where that is too long, and the deadline; infinite where something else is the matter."""
+    match refusal.reason.code, refusal.reason.figures:
+        case NoteCode.DEADLINE_MISSED, (_, _, float() as late_s, float() as deadline_s, *_):
+            return late_s, deadline_s
+        case _:
+            return math.inf, math.inf
 
 
 def _memory_gib(refusal: Refusal) -> float:
@@ -104,8 +135,45 @@ def _memory_gib(refusal: Refusal) -> float:
     return 0.0 if accelerator is None else accelerator.memory_gib * refusal.machine.accelerator_count
 
 
-def _way_out(refusals: Sequence[Refusal]) -> str:
+def _way_out(refusals: Sequence[Refusal], *, has_deadline: bool) -> str:
     stages = [refusal.stage for refusal in refusals]
     if not stages:
         return "loosen the constraints"
+    late_s, deadline_s = min(map(_missed_s, refusals))
+    if math.isfinite(late_s):
+        days, default_days = math.ceil(late_s / SECONDS_PER_DAY), deadline_s / SECONDS_PER_DAY
+        least = (
+            f"{days:,} days or more would do"
+            if late_s > SECONDS_PER_DAY
+            else f"{late_s / 3600:,.1f} hours or more would do"
+        )
+        if has_deadline:
+            return f"{WAYS_OUT['deadline']}; {least}"
+        return f"no deadline was stated, so the default of {default_days:,.0f} days holds: state a longer one; {least}"
     return WAYS_OUT.get(max(set(stages), key=stages.count), "loosen the constraints")
+
+
+def none_recommended(options: Sequence[Option]) -> NothingFitsError:
+    """Return the error that names the cheapest of options of which none may be recommended, and what would let it be.
+
+    Parameters
+    ----------
+    options : sequence of Option
+        Ranked; at least one.
+    """
+    from planner.report.wording import reason_text
+
+    first = options[0]
+    reason = first.not_recommended[0]
+    codes = {reason.code for option in options for reason in option.not_recommended}
+    what = f"{first.instance_count} x {first.instance_type}" if first.instance_count else first.instance_type
+    return NothingFitsError(
+        f"no option can be recommended for this work; {len(options)} were found that are not recommended\n"
+        f"  the cheapest: {what} at {first.provider}, {first.purchase_option}, {first.usd_per_month:,.2f} USD a month: {reason_text(reason)}",
+        hint="; ".join(
+            [
+                *([RULE_OUT] if codes - RULES_OUT.keys() else []),
+                *(hint for code, hint in RULES_OUT.items() if code in codes),
+            ]
+        ),
+    )

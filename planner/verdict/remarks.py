@@ -24,7 +24,7 @@ from planner.supply.serving.stacks import TUNED_STACK, stack_named
 from planner.verdict.alternatives import alternatives_of
 from pricing.offers import PurchaseOption
 
-__all__ = ["Remark", "RemarkCode", "remarks_of", "tuning_remarks"]
+__all__ = ["Remark", "RemarkCode", "lower_tier_remark", "remarks_of", "tuning_remarks"]
 
 RENTED = frozenset({OptionKind.RENT, OptionKind.CPU})
 NEARLY_ALL_SHARE = 0.98
@@ -54,6 +54,7 @@ class RemarkCode(StrEnum):
     UNJOINED = "unjoined"
     AUDIO = "audio"
     HOSTED = "hosted"
+    LOWER_TIER = "lower_tier"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +101,13 @@ def remarks_of(
         *_ownership(taken, options, assumptions),
         *_commitment(taken, options, assumptions),
     )
+
+
+def lower_tier_remark(stated: Workload, in_force: Workload) -> Iterator[Remark]:
+    """Yield that no better seller had what the work takes, where the tier was lowered for it."""
+    tier = in_force.constraints.min_tier
+    if tier is not None and tier != stated.constraints.min_tier:
+        yield Remark(code=RemarkCode.LOWER_TIER, figures=(tier,))
 
 
 def tuning_remarks(

@@ -6,6 +6,7 @@ import math
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 from planner.assumptions import Assumptions
 from planner.demand.architecture import Architecture
@@ -33,6 +34,8 @@ from pricing.token_prices import TokenPrice
 __all__ = ["Correction", "Supply", "kin_of_machine"]
 
 
+LOWER_TIERS: tuple[Literal["C", "D"], ...] = ("C", "D")
+"""Tiers of sellers that are recommended where no better one sells what the work takes, and the user states no lowest one."""
 SELLERS_OF_A_MACHINE = 4
 """Of a part of the supply: what is dearer than these is not taken at another rate either."""
 
@@ -191,6 +194,19 @@ class Supply:
             age_days=lambda option: self.evidence.age_days(option.priced_on),
         )
         return ranked(founded, constraints)
+
+    def recommended(self, workload: Workload, fleets: Mapping[Machine, Fleet]) -> tuple[tuple[Option, ...], Workload]:
+        """Return the options, and the workload with the tier of seller that has to do where no better one sells what it takes."""
+        found = self.options(workload, fleets)
+        for tier in LOWER_TIERS if workload.constraints.min_tier is None else ():
+            if any(option.choosable for option in found):
+                break
+            constraints = workload.constraints.model_copy(update={"min_tier": tier})
+            lower = workload.model_copy(update={"constraints": constraints})
+            options = self.options(lower, fleets)
+            if any(option.choosable for option in options):
+                return options, lower
+        return found, workload
 
     def _share_done(self, held: Held, fleet: Fleet, workload: Workload) -> float:
         """Return which part of the work machines that are paid for do, where the whole of it takes a larger fleet."""

@@ -36,7 +36,6 @@ TELLS_ERRORS = {
     "usage/slurm.py": "lines that are no jobs",
     "usage/summary.py": "where rows were lost, in the error that nothing is left",
     "usage/choice.py": "a drafted workload, with its remarks",
-    "verdict/choice.py": "the ways out of the error that nothing can be recommended",
     "verdict/funnel.py": "the error that nothing fits; the steps of the funnel are named by `pricing.catalog`",
 }
 """Files that word errors outside of the `raise` itself, and of what kind."""

@@ -21,7 +21,12 @@ from tests.portfolio.equal import usual_market
 
 CASES: list[dict[str, Any]] = yaml.safe_load((ROOT / "tests" / "verdict" / "cases.yaml").read_text(encoding="utf-8"))
 KEYS = {"name", "workload", "choice", "not_choice", "status", "remarks", "says", "never_says", "nothing_fits", "why"}
-QUICK = {"a demo with bursts", "eight H100 for 60 % of the time", "a thousand H100 for three years"}
+QUICK = {
+    "a consumer card for a weekend",
+    "a demo with bursts",
+    "eight H100 for 60 % of the time",
+    "a thousand H100 for three years",
+}
 
 
 def _marked(case: dict[str, Any]) -> Any:
