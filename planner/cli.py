@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import click
 
 from planner import __version__
@@ -65,4 +67,6 @@ def gpuplan(ctx: click.Context) -> None:
 
 def main(args: list[str] | None = None) -> int:
     """Run the command line and return its exit status."""
+    # Looking for plug-ins of pydantic in every installed package takes longer than a plan's own models; whoever wants them names them.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     return run(gpuplan, args)

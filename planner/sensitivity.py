@@ -13,12 +13,11 @@ from planner.costs.ledger import Number, Terms, own_months, present_value_of_mon
 from planner.costs.scenario import WHOLE_MONTH_NAMES, Scenario, bounds, scenario_terms, spreads, typical_values
 from planner.costs.timeline import FloatArray
 from planner.costs.tornado import Bar, SobolIndex, sobol, tornado
-from planner.costs.uncertainty import Z_OF_90_PERCENT, Correlations, Draws, Evaluate, Risk, Uncertain, risk
+from planner.costs.uncertainty import Z_OF_90_PERCENT, Correlations, Draws, Evaluate, Risk, Uncertain, risk, risk_record
 from planner.errors import PlanningError
 
 __all__ = [
     "DEFAULT_CORRELATIONS",
-    "risk_record",
     "scenario_costs",
     "scenario_inputs",
     "scenario_record",
@@ -159,29 +158,6 @@ def scenario_sobol(scenario: Scenario, *, points: int = 1024, seed: int = 0) -> 
     """Return how much of the variance each range of a scenario explains."""
     inputs = scenario_inputs(scenario)
     return sobol(scenario_costs(scenario), inputs, points=points, seed=seed) if inputs else ()
-
-
-def risk_record(found: Risk, buy: str) -> dict[str, Any]:
-    """Return a risk in the form of the JSON output.
-
-    Parameters
-    ----------
-    found : Risk
-        Of two or more alternatives.
-    buy : str
-        The name of the owned one.
-    """
-    at = found.names.index(buy)
-    return {
-        "draws": found.draws,
-        "probability_buy_cheaper_share": found.probability_cheapest_share[at],
-        "expected_usd": dict(zip(found.names, found.expected_usd, strict=True)),
-        "regret_usd": dict(zip(found.names, found.expected_regret_usd, strict=True)),
-        "value_of_knowing_usd": found.value_of_knowing_usd,
-        "saving_p5_usd": found.saving_p5_usd,
-        "saving_p50_usd": found.saving_p50_usd,
-        "saving_p95_usd": found.saving_p95_usd,
-    }
 
 
 def scenario_record(

@@ -18,10 +18,9 @@ from planner.costs.formulas import RESALE_AGES_MONTHS, buy_model, rent_model, si
 from planner.costs.inputs import BuyInputs, CostInputs, RentInputs, TokenInputs
 from planner.costs.timeline import FloatArray
 from planner.costs.tornado import Bar, tornado
-from planner.costs.uncertainty import Z_OF_90_PERCENT, Correlations, Draws, Evaluate, Uncertain, draw, risk
+from planner.costs.uncertainty import Z_OF_90_PERCENT, Correlations, Draws, Evaluate, Uncertain, draw, risk, risk_record
 from planner.options.evidence import Evidence
 from planner.options.option import Option
-from planner.sensitivity import risk_record
 
 __all__ = ["JointDraws", "Pair", "PlanRisk", "bars", "pair_costs", "pair_inputs", "plan_risk"]
 

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
+from functools import cache
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from planner.costs.expression import evaluate
+from planner.costs.expression import Expr, choose, evaluate, number
 from planner.costs.formulas import COLOCATION, DISCOUNT, Model, buy_model, rent_model, site_names, token_model
 from planner.costs.inputs import Bridge, BuyInputs, CostInputs, RentInputs, TokenInputs
 from planner.costs.timeline import FloatArray, Timeline
@@ -215,9 +216,26 @@ def present_value_usd(model: Model, values: Mapping[str, Value], months: int) ->
             key: value[block, 0] if isinstance(value, np.ndarray) and value.size > 1 else value
             for key, value in known.items()
         } | {"month": month}
-        parts: dict[int, FloatArray] = {}
         # Draws are the last axis here, so that every operation runs over many numbers in a row.
-        total = sum((evaluate(line, here, parts) for line in model.lines.values()), np.zeros((months + 1, 1)))
-        worth[block] = (total * evaluate(DISCOUNT, here, parts)).sum(axis=0)
+        found = evaluate(_whole(model), here)
+        total = np.broadcast_to(found, np.broadcast_shapes(found.shape, month.shape))
+        worth[block] = (total * evaluate(DISCOUNT, here)).sum(axis=0)
         plain[block] = total.sum(axis=0)
     return worth, plain
+
+
+@cache
+def _whole(model: Model) -> Expr:
+    """Return all items of a month together; what is paid under one condition is added up before it is asked."""
+    whole = number(0.0)
+    under: dict[int, tuple[Expr, Expr]] = {}
+    for line in model.lines.values():
+        if line.op == "if" and (line.args[2].op, line.args[2].args) == ("number", (0.0,)):
+            condition, amount, _ = line.args
+            _, others = under.get(id(condition), (condition, number(0.0)))
+            under[id(condition)] = condition, others + amount
+        else:
+            whole = whole + line
+    for condition, amount in under.values():
+        whole = whole + choose(condition, amount, 0.0)
+    return whole

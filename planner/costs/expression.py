@@ -290,6 +290,10 @@ def _rebuilt(expr: Expr, args: list[Expr]) -> Expr:
             return _call(expr.op, *args)
 
 
+def _is_zero(value: Any) -> bool:  # noqa: ANN401 - numbers and arrays
+    return not isinstance(value, np.ndarray) and bool(value == 0)
+
+
 def evaluate(
     expr: Expr, values: Mapping[str, float | FloatArray], known: dict[int, FloatArray] | None = None
 ) -> FloatArray:
@@ -323,15 +327,21 @@ def evaluate(
 
     def worked_out(each: Expr) -> Any:  # noqa: ANN401 - numbers and arrays
         first = value(each.args[0])
-        if np.ndim(first) == 0:  # what a plain number decides needs no array
-            match each.op:
-                case "if":
-                    return value(each.args[1] if first else each.args[2])
-                case "*" | "/" if first == 0:
-                    return 0.0
-                case "+" if first == 0:
-                    return value(each.args[1])
-        return ARITHMETIC[each.op](first, *(value(arg) for arg in each.args[1:]))
+        # What one number decides, or a condition that holds everywhere or nowhere, needs no array.
+        if each.op == "if":
+            is_array = isinstance(first, np.ndarray)
+            if first.all() if is_array else first:
+                return value(each.args[1])
+            if not (is_array and first.any()):
+                return value(each.args[2])
+        elif each.op in {"*", "/"} and _is_zero(first):
+            return 0.0
+        others = [value(arg) for arg in each.args[1:]]
+        if each.op in {"+", "-"} and _is_zero(others[0]):
+            return first
+        if each.op == "+" and _is_zero(first):
+            return others[0]
+        return ARITHMETIC[each.op](first, *others)
 
     with np.errstate(all="ignore"):  # the branch of a choice that is not taken may divide by zero
         return np.asarray(value(expr), dtype=float)

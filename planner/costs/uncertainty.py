@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
@@ -25,6 +25,7 @@ __all__ = [
     "Uncertain",
     "draw",
     "risk",
+    "risk_record",
     "value_of_waiting_usd",
 ]
 
@@ -167,6 +168,29 @@ class Risk:
     saving_p5_usd: float
     saving_p50_usd: float
     saving_p95_usd: float
+
+
+def risk_record(found: Risk, buy: str) -> dict[str, Any]:
+    """Return a risk in the form of the JSON output.
+
+    Parameters
+    ----------
+    found : Risk
+        Of two or more alternatives.
+    buy : str
+        The name of the owned one.
+    """
+    at = found.names.index(buy)
+    return {
+        "draws": found.draws,
+        "probability_buy_cheaper_share": found.probability_cheapest_share[at],
+        "expected_usd": dict(zip(found.names, found.expected_usd, strict=True)),
+        "regret_usd": dict(zip(found.names, found.expected_regret_usd, strict=True)),
+        "value_of_knowing_usd": found.value_of_knowing_usd,
+        "saving_p5_usd": found.saving_p5_usd,
+        "saving_p50_usd": found.saving_p50_usd,
+        "saving_p95_usd": found.saving_p95_usd,
+    }
 
 
 def risk(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from functools import lru_cache
 
 import numpy as np
@@ -71,7 +72,8 @@ def elastic_shares(profile: Profile, peak_over_mean: FloatArray, machine_count: 
     [[1.0], [0.4155]]
     """
     rates = hourly_rates(profile)
-    levels, hours = np.unique(rates, return_counts=True)
+    counts = Counter(rates.tolist())  # `np.unique` would load NumPy's masked arrays, a slow start for a plan
+    levels, hours = np.array(list(counts)), np.array(list(counts.values()))
     if rates.max() > 1.0:
         stretched = np.maximum(1.0 + (levels[:, None] - 1.0) * (peak_over_mean - 1.0) / (rates.max() - 1.0), 0.0)
         by_size = np.where(peak_over_mean > 1.0, stretched, levels[:, None])

@@ -3,31 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from planner.assumptions import Assumptions
 from planner.demand.architecture import Architecture
 from planner.demand.suitability import suitable_model
-from planner.demand.workload import (
-    Batch,
-    Diffusion,
-    Embed,
-    EmbedService,
-    Finetune,
-    GpuHours,
-    Pretrain,
-    Serve,
-    Transcribe,
-    Video,
-    Workload,
-)
+from planner.demand.workload import Batch, Finetune, GpuHours, Pretrain, Serve, Work, Workload
 from planner.notes import Note, NoteCode
 from planner.supply.calibration import Calibration
 from planner.supply.machines import Fleet, Layout, Machine, Performance, Range, Refusal
-from planner.supply.serving.fleet import size_serving
-from planner.supply.throughput.fleet import size_throughput
-from planner.supply.training.fleet import size_training
 
 __all__ = ["HOURS_PER_MONTH", "estimate", "size"]
 
@@ -65,19 +50,30 @@ def size(
     sequence of Fleet or Refusal
         In the order of `machines`. A fleet is the fewest whole machines that meet all limits; ties go to the quicker one.
     """
-    match workload.work:
-        case GpuHours() as work:
-            return [_stated(work, machine, max_accelerators) for machine in machines]
-        case Serve() | Batch():
-            sizer = size_serving
-        case Pretrain() | Finetune():
-            sizer = size_training
-        case Embed() | EmbedService() | Diffusion() | Transcribe() | Video():
-            sizer = size_throughput
+    if isinstance(workload.work, GpuHours):
+        return [_stated(workload.work, machine, max_accelerators) for machine in machines]
     arch = suitable_model(workload, architecture)
     if not machines:
         return []
+    sizer = _sizer_of(workload.work)
     return sizer(workload, arch, machines, assumptions, max_accelerators=max_accelerators, calibration=calibration)
+
+
+def _sizer_of(work: Work) -> Callable[..., list[Fleet | Refusal]]:
+    """Return what sizes machines for work of this kind; only that is loaded."""
+    match work:
+        case Serve() | Batch():
+            from planner.supply.serving.fleet import size_serving
+
+            return size_serving
+        case Pretrain() | Finetune():
+            from planner.supply.training.fleet import size_training
+
+            return size_training
+        case _:
+            from planner.supply.throughput.fleet import size_throughput
+
+            return size_throughput
 
 
 def estimate(
@@ -107,17 +103,12 @@ def estimate(
             boxes = math.ceil(count / each)
     else:
         boxes = count
-    match workload.work:
-        case GpuHours() as work:
-            return _stated(work, machine, None)
-        case Serve() | Batch():
-            sizer = size_serving
-        case Pretrain() | Finetune():
-            sizer = size_training
-        case Embed() | EmbedService() | Diffusion() | Transcribe() | Video():
-            sizer = size_throughput
+    if isinstance(workload.work, GpuHours):
+        return _stated(workload.work, machine, None)
     arch = suitable_model(workload, architecture)
-    return sizer(workload, arch, [machine], assumptions, calibration=calibration, fixed_machines=boxes)[0]
+    return _sizer_of(workload.work)(
+        workload, arch, [machine], assumptions, calibration=calibration, fixed_machines=boxes
+    )[0]
 
 
 def _stated(work: GpuHours, machine: Machine, max_accelerators: int | None) -> Fleet | Refusal:

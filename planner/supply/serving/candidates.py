@@ -58,7 +58,7 @@ __all__ = [
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
-BATCHES = np.unique(np.round(np.geomspace(1, 2048, 40))).astype(float)
+BATCHES = np.array(sorted({round(size) for size in np.geomspace(1, 2048, 40).tolist()}), dtype=float)
 MOST_MACHINES_PER_REPLICA = 8
 MOST_FLEET = 100_000
 
