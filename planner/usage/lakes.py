@@ -10,9 +10,22 @@ from urllib.parse import unquote
 
 from planner.usage.faults import UsageError
 
-__all__ = ["live_files"]
+__all__ = ["files_below", "live_files"]
 
 OTHER_WAY = "read it through an engine that knows it (--engine), or export the month as Parquet"
+
+
+def files_below(folder: Path) -> Iterator[Path]:
+    """Return the files of a folder and of those inside it; of a lake's table among them, those that are the table now."""
+    live = live_files(folder)
+    if live is not None:
+        yield from live
+        return
+    for one in folder.iterdir():
+        if one.is_dir() and not one.is_symlink():
+            yield from files_below(one)
+        else:
+            yield one
 
 
 def live_files(folder: Path) -> list[Path] | None:
@@ -23,9 +36,11 @@ def live_files(folder: Path) -> list[Path] | None:
     Raises
     ------
     UsageError
-        A Delta table with rows deleted inside its files, or an Iceberg table, whose log is not read here.
+        A Delta table with rows deleted inside its files, or a table of Iceberg or Hudi, whose log is not read here.
     """
     log = folder / "_delta_log"
+    if (folder / ".hoodie").is_dir():
+        raise UsageError("it is a Hudi table, and files that it replaced still lie in it", where=str(folder), hint=OTHER_WAY)  # fmt: skip
     if not log.is_dir():
         if any((folder / "metadata").glob("*.metadata.json")):
             raise UsageError("it is an Iceberg table, and files that it replaced still lie in it", where=str(folder), hint=OTHER_WAY)  # fmt: skip

@@ -39,6 +39,8 @@ NANO = float(query.NANO)
 SHARED_SHARE = 0.5
 """Files that have so many of an account's charges of a day in common are two exports of the same day, and not parts of one."""
 CAPACITY_BLOCK = re.compile(r"capacity ?block", re.IGNORECASE)
+AZURE_HOST = re.compile(r"\bN[CDVG]\w*v\d\w*[-_ ]?Type ?\d", re.IGNORECASE)
+"""A dedicated host is called after the series of its machines (NVsv3-Type1)."""
 LEAST_NAMELESS = 12
 """Charges without a resource's name are told from others by time and quantity alone; so many, all alike, are no chance."""
 SHOWN = 5
@@ -71,12 +73,19 @@ def replaced_exports(engine: Engine, charges: Table, sources: Sequence[Source]) 
     Check or None
         What is to be left out; None where no two files have the same charges.
     """
+    if len(sources) < 2:
+        return None
     both = engine.table(query.shared(charges)).to_pylist()
-    if not both:
+    finer = engine.table(query.coarser(charges)).to_pylist()
+    if not both and not finer:
         return None
     each = {(row["file"], row["slice_mark"]): row for row in engine.table(query.exports(charges)).to_pylist()}
     ages = {file: _age(file, sources) for file, _ in each}
     gone: dict[tuple[str, Any], str] = {}
+    for row in finer:  # what one export has by the hour, and another by the day or month
+        key = (row["file"], row["slice_mark"])
+        if row["charges"] >= SHARED_SHARE * each[key]["charges"]:
+            gone[key] = row["other_file"]
     for row in both:
         pair = (row["file"], row["other_file"])
         have = [each[file, row["slice_mark"]] for file in pair]
@@ -98,7 +107,7 @@ def replaced_exports(engine: Engine, charges: Table, sources: Sequence[Source]) 
         usd=sum(float(each[key]["usd_nano"]) for key in gone) / NANO,
         rows=int(sum(each[key]["charges"] + each[key]["nameless"] for key in gone)),
         is_counted=False,
-        items=tuple(f"{_name(file, sources)} (newer: {_name(newer, sources)})" for file, newer in files.items()),
+        items=tuple(f"{_name(file, sources)} (counted: {_name(newer, sources)})" for file, newer in files.items()),
     )
 
 
@@ -175,7 +184,7 @@ def carried_purchases(kinds: Sequence[Mapping[str, Any]], skus: Mapping[int, Sku
 def nameless_blocks(
     kinds: Sequence[Mapping[str, Any]], sku_of: Callable[[Mapping[str, Any]], Sku | None]
 ) -> dict[int, Sku]:
-    """Return what purchases of capacity blocks are of that name no machine, by their mark: what runs in them at no cost.
+    """Return what capacity blocks and dedicated hosts are of that name no machine, by their mark: what runs in them at no cost.
 
     Parameters
     ----------
@@ -186,7 +195,7 @@ def nameless_blocks(
     """
     blocks = [
         row for row in kinds
-        if row["category"] == "Purchase" and row["effective_cost_nano"] and CAPACITY_BLOCK.search(_words(row)) and sku_of(row) is None
+        if row["effective_cost_nano"] and _holds_nameless(row) and sku_of(row) is None
     ]  # fmt: skip
     if not blocks:
         return {}
@@ -203,8 +212,14 @@ def nameless_blocks(
         ]
         meant = set(inside or [sku for _, sku in same])
         if len(meant) == 1:
-            found[block["sku_mark"]] = replace(meant.pop(), role="purchase", gpus=0.0)
+            role = "purchase" if block["category"] == "Purchase" else "host"
+            found[block["sku_mark"]] = replace(meant.pop(), role=role, gpus=0.0)
     return found
+
+
+def _holds_nameless(row: Mapping[str, Any]) -> bool:
+    pattern = {"Purchase": CAPACITY_BLOCK, "Usage": AZURE_HOST}.get(row["category"])
+    return pattern is not None and pattern.search(_words(row)) is not None
 
 
 def checks_of(kinds: Sequence[Mapping[str, Any]], hours: HourTable, rates: Mapping[str, Rate]) -> list[Check]:

@@ -26,6 +26,7 @@ __all__ = [
     "SUMS",
     "Rows",
     "charges",
+    "coarser",
     "crowded",
     "dimensions",
     "exports",
@@ -350,6 +351,27 @@ def shared(charges: Table) -> Table:
     )
     same = both.filter(both.has_resource | (both.times == both.other_times))
     return same.group_by(["slice_mark", "file", "other_file"]).agg(**_counts(same, same.has_resource))
+
+
+def coarser(charges: Table) -> Table:
+    """Ask how many charges of each file, account and day lie over finer charges of the same machine in another file.
+
+    Returns
+    -------
+    Table
+        ``file``, ``slice_mark``, ``other_file`` (which has the hours of what `file` has by day or month) and ``charges``.
+    """
+    found = charges.filter(charges.one_nano > 0, charges.resource_mark.notnull())
+    whole = found.filter(found.span > 1).select("file", "slice_mark", "charge_mark", "resource_mark", "hour", "span")
+    other = found.select(other_file="file", other_mark="resource_mark", other_hour="hour", other_span="span")
+    both = whole.inner_join(
+        other,
+        [
+            whole.resource_mark == other.other_mark, whole.file != other.other_file, other.other_span < whole.span,
+            other.other_hour >= whole.hour, other.other_hour < whole.hour + whole.span,
+        ],
+    )  # fmt: skip
+    return both.group_by(["file", "slice_mark", "other_file"]).agg(charges=both.charge_mark.nunique().cast("float64"))
 
 
 def _counts(found: Table, has_resource: Column) -> dict[str, Column]:

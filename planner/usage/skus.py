@@ -46,14 +46,16 @@ INSTANCE_KEYS = ("InstanceType", "instanceType", "ServiceType", "VMSize", "machi
 GPU_WORDS = re.compile(r"\bgpus?\b|\bnvidia\b|\baccelerator", re.IGNORECASE)
 HOST_WORDS = re.compile(r"\b(?:core|cores|ram|cpu|vcpu|memory|ssd)\b", re.IGNORECASE)
 GPU_NAME = re.compile(
-    r"\b((?:tesla |rtx (?:pro )?)?(?:[ablhtp]\d{1,4}s?g?|v\d{3}|gb\d{3}|gh\d{3}|mi\d{3}[ax]?|6000)(?:[ -]+\d+ ?gb)?)\b",
+    r"\b((?:tesla |rtx (?:pro )?)?(?:[ablhtp]\d{1,4}s?g?|v\d{3}|gb\d{3}|gh\d{3}|mi\d{3}[ax]?|6000)(?:[ -]+\d+ ?gb)?"
+    r"|rtx (?:a\d{4}|\d{4}(?: ada)?))\b",
     re.IGNORECASE,
 )
 HOST_FAMILY = re.compile(r"\bhostusage:(\w[\w-]*)", re.IGNORECASE)
-CHIP = r"(?:nvidia[\s_-]*)?((?:[abhlv]\d{2,3}s?|gb\d{3}|gh\d{3}|mi\d{3}x?|t4)(?![\d]))"
-MANY = re.compile(rf"(?<![\d.])(\d{{1,2}})\s?x[\s_-]*{CHIP}", re.IGNORECASE)
+CHIP = r"(?:nvidia[\s_-]*)?((?:[abhlv]\d{2,3}s?|gb\d{3}|gh\d{3}|mi\d{3}x?|t4|rtx[\s_-]?a?\d{4})(?![\d]))"
+MANY = re.compile(rf"(?:(?<![\d.])(\d{{1,2}})\s?x[\s_-]*|(?<=x)(\d{{1,2}})){CHIP}", re.IGNORECASE)
 MANY_AFTER = re.compile(
-    rf"(?<![a-z0-9]){CHIP}[\w\s-]{{0,24}}?[\s_.-](?:(\d{{1,2}})x|x[\s_-]?(\d{{1,2}}))\b", re.IGNORECASE
+    rf"(?<![a-z0-9]){CHIP}[\w\s-]{{0,24}}?(?:[\s_.-](\d{{1,2}})x|[\s_.-]?x[\s_-]?(\d{{1,2}})|(?:-sxm\d?|-pcie)?-(\d{{1,2}})-\d+g)\b",
+    re.IGNORECASE,
 )
 AWS_TYPE = re.compile(
     r"(?<![\w.])(?:ml\.)?((?:u-)?[a-z]+\d[a-z0-9-]*\.(?:\d*x?large|\d*metal|small|medium|\d+xlarge))", re.IGNORECASE
@@ -248,7 +250,13 @@ class SkuReader:
             parts = (
                 part.removesuffix(" spot").removesuffix(" low priority") for part in re.split("/| - ", text.lower())
             )
-            for words in (text, *parts, *re.split(r"[\s:,;|()/]+", text), *AWS_TYPE.findall(text)):
+            for words in (
+                text,
+                *parts,
+                *re.split(r"[\s:,;|()/]+", text),
+                *(kind.rpartition("-")[2] for kind in AWS_TYPE.findall(text)),
+                *AWS_TYPE.findall(text),
+            ):
                 if words and (found := of_name(words)):
                     return found
             if provider == "aws" and (host := HOST_FAMILY.search(text)):
@@ -269,9 +277,9 @@ def _counted(text: str) -> tuple[str, float] | None:
     """Return accelerator and number of a machine whose name tells both (``gd-8xh100ib``, ``b200-8x``)."""
     before, after = MANY.search(text), MANY_AFTER.search(text)
     if before:
-        chip, number = before[2], before[1]
+        chip, number = before[3], before[1] or before[2]
     elif after:
-        chip, number = after[1], after[2] or after[3]
+        chip, number = after[1], after[2] or after[3] or after[4]
     else:
         return None
     name = _gpu_name(chip)

@@ -20,7 +20,7 @@ from planner.delimited import rows_of
 from planner.usage.exports import Export, export_of, focus_spelled_otherwise
 from planner.usage.faults import Fault, UsageError
 from planner.usage.headers import KINDS, SCRAPE, kind_of_header, known_export
-from planner.usage.lakes import live_files
+from planner.usage.lakes import files_below
 from planner.usage.packed import unpacked
 from planner.usage.stores import ENDINGS, OBJECT_STORES, objects_of, told_of_store
 from planner.usage.tidied import tidied
@@ -203,13 +203,12 @@ def _files(given: str) -> Iterator[Path]:
                 )
             yield path
             return
-        next(path.iterdir(), None)
-    except OSError as error:  # a folder that may not be looked into seems empty to `rglob`
+        inside = list(files_below(path))
+    except OSError as error:
         raise UsageError(f"it cannot be read: {error.strerror or error}", where=given) from error
-    live = live_files(path)
     found = sorted(
         one
-        for one in (path.rglob("*") if live is None else live)
+        for one in inside
         if one.is_file() and one.name.lower().endswith(ENDINGS) and not one.name.startswith((".", "_"))
     )
     if not found:

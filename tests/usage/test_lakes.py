@@ -51,10 +51,19 @@ def test_a_checkpoint_stands_for_the_versions_before_it(tmp_path: Path) -> None:
     assert [path.name for path in found] == ["d.parquet"]
 
 
-@pytest.mark.parametrize("kind", ["deleted rows", "iceberg", "broken log"])
+@pytest.mark.parametrize("below", ["", "lake"])
+def test_a_table_below_the_folder_is_read_by_its_log_too(tmp_path: Path, below: str) -> None:
+    _table(tmp_path / "lake" / "table", [{"metaData": {}}, *ADD], REPLACE)
+    sources, _ = find_sources([str(tmp_path / below)], folder=tmp_path)
+    assert [Path(source.name).name for source in sources] == ["c.parquet", "d.parquet"]
+
+
+@pytest.mark.parametrize("kind", ["deleted rows", "iceberg", "hudi", "broken log"])
 def test_a_table_that_cannot_be_read_from_its_files_is_refused_with_another_way(tmp_path: Path, kind: str) -> None:
     folder = tmp_path / "table"
-    if kind == "iceberg":
+    if kind == "hudi":
+        (folder / ".hoodie").mkdir(parents=True)
+    elif kind == "iceberg":
         (folder / "metadata").mkdir(parents=True)
         (folder / "metadata" / "1.metadata.json").write_text("{}", encoding="utf-8")
     else:

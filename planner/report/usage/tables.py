@@ -44,7 +44,7 @@ GROUP_TITLES = {
 }
 CHECK_WORDS = {
     "above_one_machine": "more than one machine's hours in an hour: the hours above were cut, the costs count",
-    "replaced_export": "a later export has the same charges: the older rows are left out",
+    "replaced_export": "another export has the same charges, later or by the hour: these rows are left out",
     "purchase_counted": "bought, and no use carries the cost: counted in the hours of the purchase's own period",
     "purchase_not_counted": "bought, and the rows of use carry the cost: not counted again",
     "split_allocation": "machines whose charges are divided among those that share them: each part counts",
