@@ -272,9 +272,11 @@ def _text(workload: Workload, work: Serve | Batch, arch: Architecture, base: Req
 
 
 def _training(work: Pretrain | Finetune, arch: Architecture, base: Requirements) -> Requirements:
-    adapters = isinstance(work, Finetune) and work.method != "full"
+    adapters = isinstance(work, Finetune) and work.trains != "full"
     linear, attention = training_flop_per_token(arch, work.seq_len, frozen_share=1.0 if adapters else 0.0)
     flop = linear + float(np.asarray(attention))
+    if isinstance(work, Finetune):
+        flop *= 1.0 + work.extra_forward_count * (0.5 if adapters else 1.0 / 3.0)
     if isinstance(work, Pretrain):
         tokens, deadline_s = work.tokens_b * 1e9, work.deadline_days * _SECONDS_PER_DAY if work.deadline_days else None
     else:
@@ -284,10 +286,11 @@ def _training(work: Pretrain | Finetune, arch: Architecture, base: Requirements)
         )
     if isinstance(work, Finetune) and adapters:
         trained = lora_parameter_count(arch, work.rank)
-        least = weight_bytes(arch, "nf4" if work.method == "qlora" else "bf16") + adapter_state_bytes(arch, work.rank)
+        least = weight_bytes(arch, "nf4" if work.trains == "qlora" else "bf16") + adapter_state_bytes(arch, work.rank)
     else:
         trained = parameter_count(arch)
         least = trained * sum(model_state_bytes_per_parameter(work.optimizer))
+        least += weight_bytes(arch, "bf16") if isinstance(work, Finetune) and work.has_reference else 0.0
     rate = tokens / deadline_s if deadline_s else None
     return replace(
         base,

@@ -14,6 +14,7 @@ from pydantic import Field, model_validator
 
 from planner.demand.constraints import Constraints, Interconnect
 from planner.demand.embedding import Embed, Embedding, EmbedService
+from planner.demand.finetuning import Finetune
 from planner.demand.have import Commitment, Have, Own, OwnedMachines, Share
 from planner.demand.media import Diffusion, Transcribe, Video
 from planner.demand.model_numbers import ModelNumbers
@@ -25,7 +26,6 @@ from planner.demand.sections import (
     Profile,
     Section,
     Tokens,
-    Width,
 )
 from planner.demand.service import Serve
 
@@ -78,42 +78,6 @@ class Pretrain(Section):
     seq_len: Tokens = 4096
     global_batch_tokens_m: Positive = 4.0
     deadline_days: Positive | None = None
-    gpu_count: Count | None = None
-    optimizer: Literal["adamw", "adamw_8bit", "adafactor", "sgd"] = "adamw"
-
-
-class Finetune(Section):
-    """Train a trained model further.
-
-    Attributes
-    ----------
-    method : str
-        ``lora``, ``qlora`` or ``full``.
-    rank : int
-        Rank of the adapters (``lora`` and ``qlora``).
-    tokens_m : float
-        Tokens of the data set, 1e6.
-    epochs : float
-        Passes over it.
-    seq_len : int
-        Tokens in a sequence.
-    global_batch_tokens_m : float
-        Tokens in one optimizer step, 1e6.
-    deadline_hours : float, optional
-        Hours in which it has to be done.
-    gpu_count : int, optional
-        GPUs that train as one, at least (whole machines); without it, the fewest that meet the deadline.
-    optimizer : str
-        ``adamw``, ``adamw_8bit``, ``adafactor`` or ``sgd``.
-    """
-
-    method: Literal["lora", "qlora", "full"] = "lora"
-    rank: Width = 16
-    tokens_m: Positive
-    epochs: Positive = 1.0
-    seq_len: Tokens = 2048
-    global_batch_tokens_m: Positive = 0.128
-    deadline_hours: Positive | None = None
     gpu_count: Count | None = None
     optimizer: Literal["adamw", "adamw_8bit", "adafactor", "sgd"] = "adamw"
 

@@ -67,9 +67,9 @@ def _sizer_of(work: Work) -> Callable[..., list[Fleet | Refusal]]:
 
             return size_serving
         case Pretrain() | Finetune():
-            from planner.supply.training.fleet import size_training
+            from planner.supply.rollouts import size_training_with_rollouts
 
-            return size_training
+            return size_training_with_rollouts
         case _:
             from planner.supply.throughput.fleet import size_throughput
 

@@ -71,6 +71,7 @@ ODD_ROWS = [
         {**LORA, "finetune.tokens_m": 5.0},
         {**LORA, "finetune.tokens_m": 900.0, "finetune.deadline_hours": 20, "constraints.interconnect": "infiniband"},
         {**LORA, "finetune.tokens_m": 4000.0, "runs_per_month": 30, "finetune.method": "qlora"},
+        {**LORA, "finetune.tokens_m": 9.0, "finetune.method": "grpo"},
         {**LORA, "finetune.tokens_m": 40.0, "finetune.deadline_hours": 6, "constraints.max_gpus": 2, "runs_per_month": 4},
         {"kind": "pretrain", "model": "llama-3.2-1b", "pretrain.tokens_b": 100, "pretrain.deadline_days": 20},
         {"kind": "pretrain", "model": "llama-3.1-8b", "pretrain.tokens_b": 3000, "constraints.purchase": "capacity_block"},

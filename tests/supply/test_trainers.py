@@ -83,3 +83,43 @@ def test_a_trainer_belongs_to_training() -> None:
                 "serve": {"requests_per_s": 1, "input_tokens": 10, "output_tokens": 10},
             }
         )
+
+
+def test_preferences_take_a_reference_model_beside_the_one_that_learns_and_its_passes() -> None:
+    plain, pairs, adapted = (
+        _run("llama-3.1-8b", "H100-SXM", 8, method=method, adapter=adapter)
+        for method, adapter in (("full", None), ("dpo", None), ("dpo", "lora"))
+    )
+    assert isinstance(plain, Fleet)
+    assert isinstance(pairs, Fleet)
+    assert isinstance(adapted, Fleet)
+    assert plain.memory is not None
+    assert pairs.memory is not None
+    held = dict(pairs.memory.parts)["weights"] - dict(plain.memory.parts)["weights"]
+    assert held == pytest.approx(2 * 8.03e9 / 8, rel=0.01)
+    assert pairs.performance.step_s is not None
+    assert plain.performance.step_s is not None
+    assert 1.1 < pairs.performance.step_s / plain.performance.step_s <= 4 / 3 + 0.01
+    # With the adapters switched off the base is its own reference.
+    assert "reference_model" not in adapted.layout.techniques
+    assert "lora" in adapted.layout.techniques
+
+
+def test_answers_that_the_model_writes_take_their_time_before_they_are_learned_from() -> None:
+    pairs, short, long = (
+        _run("llama-3.1-8b", "H100-SXM", 8, method=method, prompt_tokens=prompt, seq_len=2048)
+        for method, prompt in (("dpo", None), ("grpo", 1800), ("grpo", 256))
+    )
+    steps = []
+    for fleet in (pairs, short, long):
+        assert isinstance(fleet, Fleet)
+        assert fleet.performance.step_s is not None
+        steps.append(fleet.performance.step_s)
+    assert steps[0] < steps[1] < steps[2]
+    assert isinstance(long, Fleet)
+    assert any("write the answers" in note for note in note_texts(long.notes))
+    assert long.performance.rate_per_s.high / long.performance.rate_per_s.low > 3
+
+
+def test_a_model_that_the_machines_cannot_serve_is_not_trained_on_its_own_answers() -> None:
+    assert isinstance(_run("llama-3.1-405b", "RTX 4090", 1, method="grpo", adapter="qlora"), Refusal)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,7 @@ from planner.supply.calibration import Calibration, default_calibration
 from planner.supply.evidence import basis_and_evidence
 from planner.supply.hardware import hardware
 from planner.supply.machines import Machine
+from planner.supply.rollouts import writing_of
 from planner.supply.sizes.fleets import Fleets, nothing
 from planner.supply.training.candidates import Scene, formats_wanted, job_of
 from planner.supply.training.fewest import NO_DEADLINE_S, Branch, fewest
@@ -49,7 +51,8 @@ def trained(
     names, wanted = formats_wanted(workload, hw)
     if not wanted:
         return result
-    scene = scene_of(arch, machines, hw, job, names, wanted, assumptions, calibration)
+    writing = writing_of(workload, arch, machines, assumptions, calibration)
+    scene = replace(scene_of(arch, machines, hw, job, names, wanted, assumptions, calibration), writing=writing)
     most = most_machines(workload, scene, assumptions, max_accelerators, None)
     # Wall time of all steps is compared with the deadline, not that of one with a part of it: equal but for the last digit.
     allowed_s = np.where(np.isfinite(deadline_s), deadline_s / steps, NO_DEADLINE_S)

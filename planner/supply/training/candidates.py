@@ -37,6 +37,7 @@ __all__ = [
     "Layouts",
     "Outcome",
     "Scene",
+    "Writing",
     "formats_wanted",
     "job_of",
     "layouts_of",
@@ -71,6 +72,33 @@ class Job:
     sequences: float
     adapters: bool
     trainer: Trainer
+    extra_forward_count: int = 0
+    written_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Writing:
+    """How fast machines write, by the answers that each writes at once.
+
+    Attributes
+    ----------
+    answer_counts : FloatArray, shape (points,)
+        Answers at once on one machine, rising.
+    rates_per_s : FloatArray, shape (machines, points)
+        Tokens per second of one machine; 0 where it cannot hold the model.
+    """
+
+    answer_counts: FloatArray
+    rates_per_s: FloatArray
+
+    def tokens_per_s(self, row: IntArray, answer_count: FloatArray) -> FloatArray:
+        """Return the speed of machines at so many answers at once, between the points in proportion to their logarithms."""
+        place = np.interp(np.log(answer_count), np.log(self.answer_counts), np.arange(len(self.answer_counts)))
+        below = np.minimum(np.floor(place).astype(int), len(self.answer_counts) - 2)
+        share = place - below
+        return np.asarray(
+            self.rates_per_s[row, below] * (1.0 - share) + self.rates_per_s[row, below + 1] * share, dtype=float
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +132,7 @@ class Outcome:
     micro_batch: FloatArray
     data: FloatArray
     used: FloatArray
+    generation_s: FloatArray
     memory: tuple[FloatArray, FloatArray, FloatArray, FloatArray, FloatArray]
     reachable: BoolArray
     fits: BoolArray
@@ -171,10 +200,11 @@ def job_of(workload: Workload) -> Job:
     else:
         assert isinstance(work, Finetune)
         tokens, deadline_s = work.tokens_m * 1e6 * work.epochs, (work.deadline_hours or math.inf) * 3600.0
-        adapters = work.method != "full"
+        adapters = work.trains != "full"
     sequences = max(1.0, round(work.global_batch_tokens_m * 1e6 / work.seq_len))
     return Job(
-        work=work, tokens=tokens, deadline_s=deadline_s, sequences=sequences, adapters=adapters, trainer=trainer_of(workload)
+        work=work, tokens=tokens, deadline_s=deadline_s, sequences=sequences, adapters=adapters, trainer=trainer_of(workload),
+        extra_forward_count=getattr(work, "extra_forward_count", 0), written_tokens=getattr(work, "written_tokens", 0),
     )  # fmt: skip
 
 
@@ -272,6 +302,17 @@ class Scene:
     assumptions: Assumptions
     calibration: Calibration
     machines: Sequence[Machine]
+    writing: Writing | None = None
+
+
+def _generation_s(scene: Scene, instances: FloatArray) -> FloatArray | float:
+    """Return the time in which the machines write the answers of one step; 0 where nothing is written."""
+    if not scene.job.written_tokens or scene.writing is None:
+        return 0.0
+    each = np.maximum(scene.job.sequences / instances, 1.0)
+    rate = scene.writing.tokens_per_s(scene.layouts.row, each) * np.minimum(scene.job.sequences, instances)
+    with np.errstate(divide="ignore"):
+        return np.asarray(scene.job.sequences * scene.job.written_tokens / rate, dtype=float)
 
 
 def outcome_of(scene: Scene, instances: FloatArray) -> Outcome:
@@ -332,7 +373,16 @@ def outcome_of(scene: Scene, instances: FloatArray) -> Outcome:
         machines=machines_used, offload_s=np.where(lay.offload, offload_s, 0.0),
     )  # fmt: skip
     step = training_step(scene.model, layout, scene.constants)
-    step_s = step.total_s * np.where(lay.chunked, _CHUNKED_LOSS_SLOWDOWN, 1.0)
+    # Passes that learn nothing (of the reference, of who wrote) are forward passes of the same layout.
+    forward_share = np.asarray(scene.model.forward_share, dtype=float)
+    again_s = (
+        job.extra_forward_count * forward_share * (step.compute_s + step.bubble_s) if job.extra_forward_count else 0.0
+    )
+    generation_s = np.broadcast_to(_generation_s(scene, instances), data.shape)
+    step_s = (step.total_s + again_s) * np.where(lay.chunked, _CHUNKED_LOSS_SLOWDOWN, 1.0) + generation_s
+    if job.written_tokens:
+        step_s = step_s * scene.assumptions["perf.rollout_step_ratio"]
+    fits &= np.isfinite(generation_s)
     steps = job.tokens / (job.sequences * job.work.seq_len)
     good = goodput_share(machines_used * here.count, scene.assumptions)
     wall = np.where(fits, np.maximum(steps, 1.0) * step_s / good, np.inf)
@@ -344,6 +394,7 @@ def outcome_of(scene: Scene, instances: FloatArray) -> Outcome:
         micro_batch=micro,
         data=data,
         used=data * t * p * c,
+        generation_s=np.asarray(generation_s, dtype=float),
         memory=memory,
         reachable=reachable,
         fits=fits,

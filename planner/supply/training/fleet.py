@@ -27,6 +27,7 @@ from planner.supply.training.candidates import (
     Layouts,
     Outcome,
     Scene,
+    Writing,
     formats_wanted,
     job_of,
     layouts_of,
@@ -41,12 +42,15 @@ __all__ = ["class_and_constant", "most_machines", "scene_of", "size_training", "
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
+_ROLLOUT_SPREAD_LOG = 0.55
+"""Standard deviation of the logarithms of the rows behind ``perf.rollout_step_ratio``."""
 BoolArray = NDArray[np.bool_]
 
 
 def size_training(
     workload: Workload, arch: Architecture, machines: Sequence[Machine], assumptions: Assumptions, *,
     max_accelerators: int | None = None, calibration: Calibration | None = None, fixed_machines: int | None = None,
+    writing: Writing | None = None,
 ) -> list[Fleet | Refusal]:  # fmt: skip
     """Return, for each machine, the fewest whole machines that finish the job by its deadline.
 
@@ -62,6 +66,8 @@ def size_training(
         Assumptions ``perf.*``.
     max_accelerators, fixed_machines : int, optional
         Most accelerators allowed; or exactly this many machines, whatever the deadline.
+    writing : Writing, optional
+        How fast the machines write, for a method that learns from what the model writes.
     """
     calibration = calibration or default_calibration()
     job, hw = job_of(workload), hardware(machines)
@@ -72,7 +78,7 @@ def size_training(
         reason = Note(NoteCode.NO_SUCH_FORMAT, (machines[row].label, asked))
         results[row] = Refusal(machine=machines[row], stage="precision", reason=reason)
     if wanted:
-        scene = scene_of(arch, machines, hw, job, names, wanted, assumptions, calibration)
+        scene = replace(scene_of(arch, machines, hw, job, names, wanted, assumptions, calibration), writing=writing)
         most = most_machines(workload, scene, assumptions, max_accelerators, fixed_machines)
         if fixed_machines is not None:
             count = np.full(len(most), float(fixed_machines))
@@ -106,7 +112,7 @@ def scene_of(
     flops = np.where(here.is_cpu, here.flop16_per_s(), flops)
     constants = _constants(calibration, machines, names, layouts, _tags(arch, job))
     work = job.work
-    quantised = isinstance(work, Finetune) and work.method == "qlora"
+    quantised = isinstance(work, Finetune) and work.trains == "qlora"
     base = ["@quantised_base"] * quantised
     activation = activation_bytes_per_token(
         arch,
@@ -144,7 +150,7 @@ def _slow_ratio(scene: Scene, machine: Machine, precision: str, percentile: floa
 def _tags(arch: Architecture, job: Job) -> list[str]:
     """Return what the calibration should know of the job beside its machine."""
     tags = ["@moe"] * bool(arch.experts) + ["@adapters"] * job.adapters + ["@encoder"] * (arch.kind == "encoder")
-    return tags + ["@qlora"] * (isinstance(job.work, Finetune) and job.work.method == "qlora")
+    return tags + ["@qlora"] * (isinstance(job.work, Finetune) and job.work.trains == "qlora")
 
 
 def _constants(
@@ -239,6 +245,8 @@ def _fleet(
     rate = job.sequences * job.work.seq_len / step_s
     sort, constant = class_and_constant(scene, machine, precision)
     sigma = spread(scene.calibration, sort, constant, machine)
+    if job.written_tokens:
+        sigma = math.hypot(sigma, _ROLLOUT_SPREAD_LOG)
     basis, evidence = basis_and_evidence(scene.calibration, constant, machine)
     used = float(outcome.used[pick])
     flop = float(np.asarray(scene.model.linear_flop_per_token)) + float(
@@ -258,8 +266,12 @@ def _fleet(
     elif outcome.data[pick] > 1 and not job.adapters:
         techniques.append("zero1")
     techniques += ["recompute"] * bool(lay.recompute[pick]) + ["offload"] * bool(lay.offload[pick])
-    if isinstance(job.work, Finetune) and job.work.method != "full":
-        techniques.append(job.work.method)
+    if isinstance(job.work, Finetune) and job.work.trains != "full":
+        techniques.append(job.work.trains)
+    if job.written_tokens:
+        techniques.append("generation")
+    if isinstance(job.work, Finetune) and job.work.has_reference:
+        techniques.append("reference_model")
     memory = outcome.memory
     items = ("weights", "gradients", "optimizer", "activations", "overhead")
     wall_s = float(outcome.wall_s[pick])
@@ -269,6 +281,13 @@ def _fleet(
         notes.append(Note(NoteCode.BATCH_TOO_SMALL, (used, have, float(job.sequences))))
     if arch.max_context_tokens and job.work.seq_len > arch.max_context_tokens:
         notes.append(Note(NoteCode.SEQUENCES_LONGER_THAN_CONTEXT, (job.work.seq_len, arch.max_context_tokens)))
+    if job.written_tokens:
+        notes.append(
+            Note(
+                NoteCode.GENERATION,
+                (float(outcome.generation_s[pick]) * scene.assumptions["perf.rollout_step_ratio"], step_s),
+            )
+        )
     if isinstance(job.work, Finetune):
         notes.append(Note(NoteCode.TRAINER, (job.trainer.name,)))
     if not math.isfinite(job.deadline_s):

@@ -43,7 +43,7 @@ class TrainingStates:
     Attributes
     ----------
     weight_bytes, gradient_bytes, optimizer_bytes : float
-        Of everything that learns; `weight_bytes` holds frozen weights too.
+        Of everything that learns; `weight_bytes` holds frozen weights too, those of a reference model among them.
     adapter_bytes : float
         Weights, gradients and moments of adapters, which are never split over data-parallel ranks.
     expert_share : float
@@ -76,11 +76,11 @@ def training_states(arch: Architecture, work: Pretrain | Finetune) -> TrainingSt
         (count - embedding_parameter_count(arch)) / max(arch.layers, 1), float(embedding_parameter_count(arch))
     )
     experts = routed_parameter_count(arch) / count
-    if isinstance(work, Finetune) and work.method != "full":
+    if isinstance(work, Finetune) and work.trains != "full":
         adapters = (4.0 + sum(model_state_bytes_per_parameter(work.optimizer)) - 4.0) * lora_parameter_count(
             arch, work.rank
         )
-        base = weight_bytes(arch, "nf4" if work.method == "qlora" else "bf16")
+        base = weight_bytes(arch, "nf4" if work.trains == "qlora" else "bf16")
         return TrainingStates(
             weight_bytes=base,
             gradient_bytes=0.0,
@@ -89,8 +89,9 @@ def training_states(arch: Architecture, work: Pretrain | Finetune) -> TrainingSt
             expert_share=experts,
             largest_unit_bytes=unit,
         )
+    reference = 2.0 if isinstance(work, Finetune) and work.has_reference else 0.0
     return TrainingStates(
-        weight_bytes=weight * count,
+        weight_bytes=(weight + reference) * count,
         gradient_bytes=gradient * count,
         optimizer_bytes=optimizer * count,
         adapter_bytes=0.0,

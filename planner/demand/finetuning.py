@@ -1,0 +1,77 @@
+"""Training that goes on from a trained model: on texts, on preferences, on rewards."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from planner.demand.sections import Count, Positive, Section, Tokens, Width
+
+__all__ = ["Finetune"]
+
+_FORWARDS = {"dpo": 1, "grpo": 2}
+"""Passes besides training's own: the reference model's, and (grpo) those of the model that wrote the answers."""
+_USUAL_PROMPT_SHARE = 0.25
+
+
+class Finetune(Section):
+    """Train a trained model further.
+
+    Attributes
+    ----------
+    method : str
+        What is learned from texts: ``lora``, ``qlora`` or ``full``; from pairs of answers, ``dpo``; from rewards of answers that
+        the model writes itself, ``grpo``.
+    adapter : str, optional
+        What ``dpo`` and ``grpo`` train: ``lora`` or ``qlora``; without it, all weights, beside a frozen reference model.
+    rank : int
+        Rank of the adapters (``lora`` and ``qlora``).
+    tokens_m : float
+        Tokens of the data set, 1e6; of prompts and answers together, both answers of a pair.
+    epochs : float
+        Passes over it.
+    seq_len : int
+        Tokens in a sequence.
+    prompt_tokens : int, optional
+        Of a sequence of ``grpo``, those that are given; the rest is written. A quarter, if not stated.
+    global_batch_tokens_m : float
+        Tokens in one optimizer step, 1e6; ``grpo`` writes as many before each step.
+    deadline_hours : float, optional
+        Hours in which it has to be done.
+    gpu_count : int, optional
+        GPUs that train as one, at least (whole machines); without it, the fewest that meet the deadline.
+    optimizer : str
+        ``adamw``, ``adamw_8bit``, ``adafactor`` or ``sgd``.
+    """
+
+    method: Literal["lora", "qlora", "full", "dpo", "grpo"] = "lora"
+    adapter: Literal["lora", "qlora"] | None = None
+    rank: Width = 16
+    tokens_m: Positive
+    epochs: Positive = 1.0
+    seq_len: Tokens = 2048
+    prompt_tokens: Tokens | None = None
+    global_batch_tokens_m: Positive = 0.128
+    deadline_hours: Positive | None = None
+    gpu_count: Count | None = None
+    optimizer: Literal["adamw", "adamw_8bit", "adafactor", "sgd"] = "adamw"
+
+    @property
+    def trains(self) -> Literal["lora", "qlora", "full"]:
+        """Which weights learn."""
+        return (self.adapter or "full") if self.method in {"dpo", "grpo"} else self.method  # type: ignore[return-value]
+
+    @property
+    def has_reference(self) -> bool:
+        """Whether a frozen copy of the model lies beside the one that learns; adapters switched off are one for nothing."""
+        return self.method in _FORWARDS and self.trains == "full"
+
+    @property
+    def extra_forward_count(self) -> int:
+        """Forward passes over every token besides those of training."""
+        return _FORWARDS.get(self.method, 0)
+
+    @property
+    def written_tokens(self) -> int:
+        """Tokens of a sequence that the model writes before it learns from them."""
+        prompt = self.prompt_tokens if self.prompt_tokens is not None else round(_USUAL_PROMPT_SHARE * self.seq_len)
+        return max(self.seq_len - prompt, 1) if self.method == "grpo" else 0
