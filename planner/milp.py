@@ -18,6 +18,8 @@ __all__ = ["Program", "Solution"]
 
 INFEASIBLE, UNBOUNDED = 2, 3
 """Of SciPy's statuses."""
+RELATIVE_GAP = 1e-7
+"""How far from the best a mix may be, as a share of its cost."""
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
@@ -83,7 +85,7 @@ class Program:
         r, c, f = np.broadcast_arrays(np.asarray(rows), np.asarray(columns), np.asarray(factors, dtype=float))
         self._entries.append((r.ravel().astype(np.int64), c.ravel().astype(np.int64), f.ravel()))
 
-    def solve(self, *, time_limit_s: float = 60.0, relative_gap: float = 1e-7) -> Solution | None:
+    def solve(self, *, time_limit_s: float = 60.0) -> Solution | None:
         """Minimise the cost.
 
         Returns
@@ -109,7 +111,7 @@ class Program:
                 integrality=whole.astype(np.uint8),
                 bounds=Bounds(np.concatenate(self._lower), np.concatenate(self._upper)),
                 constraints=LinearConstraint(matrix, np.concatenate(self._row_lower), np.concatenate(self._row_upper)),
-                options={"time_limit": time_limit_s, "mip_rel_gap": relative_gap},
+                options={"time_limit": time_limit_s, "mip_rel_gap": RELATIVE_GAP},
             )
         if found.status == INFEASIBLE:
             return None

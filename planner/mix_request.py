@@ -172,7 +172,6 @@ def owned_tier(
     max_kw: float,
     discount_rate_share_per_year: float,
     hours_per_month: float = 730.0,
-    max_machines: int | None = None,
 ) -> Tier:
     """Return the tier of an owned server from its timeline.
 
@@ -188,8 +187,6 @@ def owned_tier(
         What counts against budget and power limit.
     discount_rate_share_per_year, hours_per_month : float
         The server's level cost is the annuity of its present value at this rate, over these hours.
-    max_machines : int, optional
-        Most that can be had.
     """
     factors = discount_factors(discount_rate_share_per_year, timeline.months)[1:]
     hours = float(factors.sum()) * hours_per_month
@@ -201,7 +198,6 @@ def owned_tier(
         fixed_usd_per_machine_hour=max(fixed, 0.0),
         usd_per_unit_hour=with_use / gpus_per_machine,
         units_per_machine=gpus_per_machine,
-        max_machines=max_machines,
         capex_usd_per_machine=capex_usd,
         kw_per_machine=max_kw,
     )

@@ -104,7 +104,6 @@ def scenario_costs(scenario: Scenario, *, wait_months: int = 0) -> Evaluate:
 def scenario_risk(
     scenario: Scenario,
     *,
-    correlations: Correlations = DEFAULT_CORRELATIONS,
     draws: int = 20_000,
     seed: int = 0,
 ) -> Risk | None:
@@ -112,7 +111,9 @@ def scenario_risk(
     inputs = scenario_inputs(scenario)
     if not inputs:
         return None
-    return risk(ALTERNATIVES, scenario_costs(scenario), inputs, correlations=correlations, draws=draws, seed=seed)
+    return risk(
+        ALTERNATIVES, scenario_costs(scenario), inputs, correlations=DEFAULT_CORRELATIONS, draws=draws, seed=seed
+    )
 
 
 def scenario_value_of_waiting_usd(

@@ -57,7 +57,6 @@ LONG_WORD = re.compile(r"(\S{1000})\S+")
 """What somebody pasted in place of a name is not said back whole."""
 
 CONFIG_FILE = "gpuplan.toml"
-TEXT_FORMATS = ("table", "json", "csv", "md", "html")
 ENDINGS = {
     ".json": "json",
     ".csv": "csv",

@@ -48,10 +48,8 @@ def sum_of_years_usd(cost_usd: float, salvage_usd: float, years: int) -> FloatAr
     return np.asarray((cost_usd - salvage_usd) * digits / digits.sum())
 
 
-def declining_balance_usd(
-    cost_usd: float, salvage_usd: float, years: int, *, rate_times_straight: float = 2.0, switch: bool = True
-) -> FloatArray:
-    """Write off a fixed share of what is left, never below the salvage value.
+def declining_balance_usd(cost_usd: float, salvage_usd: float, years: int, *, switch: bool = True) -> FloatArray:
+    """Write off twice the straight line's share of what is left, never below the salvage value.
 
     Parameters
     ----------
@@ -59,8 +57,6 @@ def declining_balance_usd(
         Price and what is left at the end.
     years : int
         Life.
-    rate_times_straight : float
-        2 is the double declining balance.
     switch : bool
         Whether to change to straight line over the years left once that writes off more.
 
@@ -72,7 +68,7 @@ def declining_balance_usd(
     _check(cost_usd, salvage_usd, years)
     book, written = float(cost_usd), []
     for year in range(years):
-        amount = book * rate_times_straight / years
+        amount = book * 2.0 / years
         if switch:
             amount = max(amount, (book - salvage_usd) / (years - year))
         amount = min(amount, book - salvage_usd)

@@ -26,7 +26,6 @@ __all__ = [
     "draw",
     "risk",
     "risk_record",
-    "value_of_waiting_usd",
 ]
 
 Draws: TypeAlias = Mapping[str, FloatArray]
@@ -146,8 +145,8 @@ class Risk:
         Alternatives.
     draws : int
         Draws behind the figures.
-    expected_usd, sd_usd : tuple of float
-        Mean and standard deviation of each cost.
+    expected_usd : tuple of float
+        Mean of each cost.
     probability_cheapest_share : tuple of float
         How often each is the cheapest.
     expected_regret_usd : tuple of float
@@ -161,7 +160,6 @@ class Risk:
     names: tuple[str, ...]
     draws: int
     expected_usd: tuple[float, ...]
-    sd_usd: tuple[float, ...]
     probability_cheapest_share: tuple[float, ...]
     expected_regret_usd: tuple[float, ...]
     value_of_knowing_usd: float
@@ -244,7 +242,6 @@ class _Totals:
         self.count = 0
         self.origin = np.zeros(alternatives)
         self.sums = np.zeros(alternatives)
-        self.squares = np.zeros(alternatives)
         self.cheapest = np.zeros(alternatives)
         self.best = 0.0
         self.edges = np.zeros(2)
@@ -262,25 +259,20 @@ class _Totals:
         ties = costs <= best
         self.count += costs.shape[1]
         self.cheapest += (ties / ties.sum(axis=0)).sum(axis=1)
-        off = costs - self.origin[:, None]
-        self.sums += off.sum(axis=1)
-        self.squares += (off**2).sum(axis=1)
+        self.sums += (costs - self.origin[:, None]).sum(axis=1)
         self.best += float(best.sum())
         place = (saving - self.edges[0]) * (self.BINS / (self.edges[1] - self.edges[0]))
         self.bins += np.bincount(place.clip(0, self.BINS - 1).astype(np.intp), minlength=self.BINS)
 
     def risk(self, names: tuple[str, ...]) -> Risk:
         """Turn the sums into means, shares and percentiles."""
-        shift = self.sums / self.count
-        mean = self.origin + shift
-        variance = (self.squares / self.count - shift**2).clip(min=0.0)
+        mean = self.origin + self.sums / self.count
         regret = (mean - self.best / self.count).clip(min=0.0)
         p5, p50, p95 = (self._percentile(share) for share in (0.05, 0.5, 0.95))
         return Risk(
             names=names,
             draws=self.count,
             expected_usd=tuple(mean.tolist()),
-            sd_usd=tuple(np.sqrt(variance).tolist()),
             probability_cheapest_share=tuple((self.cheapest / self.count).tolist()),
             expected_regret_usd=tuple(regret.tolist()),
             value_of_knowing_usd=float(regret.min()),
@@ -293,46 +285,3 @@ class _Totals:
         edges = np.linspace(self.edges[0], self.edges[1], self.BINS + 1)
         below = np.concatenate([[0.0], np.cumsum(self.bins)])
         return float(np.interp(share * self.count, below, edges))
-
-
-def value_of_waiting_usd(
-    *,
-    capex: float,
-    capex_next: float,
-    pv_up: float,
-    pv_down: float,
-    p_up: float,
-    rate: float,
-    rent_bridge_cost: float = 0.0,
-) -> tuple[float, float, float]:
-    """Compare buying today with deciding a period later, when it is known what owning saves.
-
-    Parameters
-    ----------
-    capex, capex_next : float
-        Price of the hardware today and a period later.
-    pv_up, pv_down, p_up : float
-        What owning saves in a good and in a bad case, and the probability of the good one.
-    rate : float
-        Of the period.
-    rent_bridge_cost : float
-        What renting costs until then (NPV).
-
-    Returns
-    -------
-    tuple of float
-        Net present value of buying today, of waiting, and what waiting is worth (never negative).
-
-    Examples
-    --------
-    >>> now, wait, worth = value_of_waiting_usd(capex=300e3, capex_next=220e3, pv_up=420e3, pv_down=180e3, p_up=0.55,
-    ...                                         rate=0.10, rent_bridge_cost=5e3)
-    >>> round(now), round(wait), round(worth)
-    (12000, 95000, 83000)
-    """
-    if not (0 <= p_up <= 1 and rate > -1):
-        raise PlanningError("a probability lies in 0..1 and a rate above -1")
-    now = p_up * pv_up + (1 - p_up) * pv_down - capex
-    later = p_up * max(pv_up - capex_next, 0.0) + (1 - p_up) * max(pv_down - capex_next, 0.0)
-    wait = later / (1 + rate) - rent_bridge_cost
-    return now, wait, max(wait - now, 0.0)

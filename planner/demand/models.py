@@ -184,15 +184,13 @@ def known_model(name: str) -> Architecture:
     return replace(architecture, native_precision=precision) if precision else architecture
 
 
-def resolve_model(model: str | ModelNumbers | None, *, folder: Path | None = None) -> Architecture:
+def resolve_model(model: str | ModelNumbers | None) -> Architecture:
     """Read what the workload calls its model.
 
     Parameters
     ----------
     model : str, ModelNumbers or None
         A known name, a path to a Hugging Face ``config.json`` (or to its folder), or the numbers themselves.
-    folder : Path, optional
-        Where relative paths start: the workload file's own folder.
 
     Raises
     ------
@@ -205,7 +203,7 @@ def resolve_model(model: str | ModelNumbers | None, *, folder: Path | None = Non
         )
     if isinstance(model, ModelNumbers):
         architecture = architecture_from_numbers(model)
-    elif path := configuration_path(model, folder):
+    elif path := configuration_path(model):
         architecture = architecture_from_config(path)
     else:
         return known_model(model)

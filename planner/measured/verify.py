@@ -326,9 +326,7 @@ def _with_verdict(one: Detail, *, right: bool, failed: bool) -> Detail:
     )  # fmt: skip
 
 
-def recalibrate(
-    paths: Sequence[Path], assumptions: Assumptions | None = None, *, calibration: Calibration | None = None
-) -> Calibration:
+def recalibrate(paths: Sequence[Path], assumptions: Assumptions | None = None) -> Calibration:
     """Return constants that meet the user's own measured rows on the accelerators that they name.
 
     For each accelerator the median ratio of measured to predicted time becomes its pace.
@@ -340,15 +338,13 @@ def recalibrate(
     assumptions : Assumptions, optional
         For sizing: the general assumption that users make images slower than published tables (``perf.serving_practice_share``)
         is cancelled on these accelerators, since the rows are the user's. Without it the constants are those of `verify`.
-    calibration : Calibration, optional
-        Constants to begin with; the shipped ones by default.
 
     Raises
     ------
     InputError
         Where a file cannot be read, or none of its rows can be predicted.
     """
-    used = calibration or default_calibration()
+    used = default_calibration()
     ratios: dict[tuple[str, str], list[float]] = {}
     for path in paths:
         kind, rows = read_rows(path)

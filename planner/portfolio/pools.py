@@ -29,6 +29,8 @@ FloatArray = NDArray[np.float64]
 
 HOURS_OF_WEEK = 168
 LEAST_SHARERS = 2
+MOST_POOLS = 50
+"""Pools that are looked at; the rest costs least."""
 USUAL_MONTHS = 36
 MIX_TIME_LIMIT_S = 20.0
 LEVELS = 400
@@ -162,7 +164,7 @@ def united(parts: Mapping[str, Pool], into: dict[str, Pool]) -> None:
         into.setdefault(key, Pool()).add(pool)
 
 
-def shared_capacity(pools: Mapping[str, Pool], market: Market, *, most: int = 50) -> tuple[Shared, ...]:
+def shared_capacity(pools: Mapping[str, Pool], market: Market) -> tuple[Shared, ...]:
     """Return what pools of two or more workloads cost together, the dearest first.
 
     Parameters
@@ -171,14 +173,12 @@ def shared_capacity(pools: Mapping[str, Pool], market: Market, *, most: int = 50
         From `add_to_pools`.
     market : Market
         Offers and assumptions.
-    most : int
-        Pools that are looked at; the rest costs least.
     """
     worth = sorted(
         ((key, pool) for key, pool in pools.items() if pool.workloads >= LEAST_SHARERS),
         key=lambda item: (-item[1].usd_per_month, item[0]),
     )
-    return tuple(_shared(key, pool, market) for key, pool in worth[:most])
+    return tuple(_shared(key, pool, market) for key, pool in worth[:MOST_POOLS])
 
 
 def _place(asked: Mapping[str, Any]) -> str:

@@ -19,6 +19,7 @@ __all__ = ["Team", "Totals", "totals_of", "write_result"]
 
 STARTS_A_FORMULA = "^[=+@\\-\\t\\r]"
 """Text that a spreadsheet would take for a formula; see `planner.report.sheet`."""
+MOST_FAULTS = 10
 SORTS = ("rent", "buy", "api", "cpu", "free")
 
 
@@ -154,7 +155,7 @@ def write_result(folder: Path, target: Path) -> None:
             part.unlink(missing_ok=True)
 
 
-def totals_of(folder: Path, most_faults: int = 10) -> Totals:
+def totals_of(folder: Path) -> Totals:
     """Return what the workloads come to, by team."""
     lasts = "status = 'planned' AND NOT runs_once"
     figures = (
@@ -172,7 +173,7 @@ def totals_of(folder: Path, most_faults: int = 10) -> Totals:
             connection.execute("SELECT status, count(*) FROM answers GROUP BY ALL ORDER BY 2 DESC").fetchall()
         )
         faults = connection.execute(
-            f"SELECT reason FROM answers WHERE status IN ('refused', 'failed') ORDER BY row LIMIT {int(most_faults)}"  # noqa: S608
+            f"SELECT reason FROM answers WHERE status IN ('refused', 'failed') ORDER BY row LIMIT {MOST_FAULTS}"  # noqa: S608
         ).fetchall()
     assert whole is not None
     teams = sorted((_team(row) for row in by_team), key=lambda team: (-team.present_value_usd, team.name))

@@ -81,10 +81,10 @@ def page(record: Record, *, around: str = "", links: Assets | None = None, top: 
     return html_document(record["verdict"]["headline"], whole, {runs_once(record)}, links)
 
 
-def pages(records: Sequence[Record], *, top: int = OPTIONS_SHOWN) -> str:
+def pages(records: Sequence[Record]) -> str:
     """Return several plans as one page: all verdicts in a table with their sum, then each plan with its own sliders."""
     table = overview(records)
-    parts = [plan_parts(record, top=top, prefix=f"w{i}-", level=2) for i, record in enumerate(records, 1)]
+    parts = [plan_parts(record, top=OPTIONS_SHOWN, prefix=f"w{i}-", level=2) for i, record in enumerate(records, 1)]
     sections = "".join(f'<section class="plan" id="w{i}-main">{body}</section>' for i, (body, _) in enumerate(parts, 1))
     rows = table_html(table, "overview", level=2)
     for i in range(1, len(records) + 1):  # from a row of the table to its plan

@@ -18,7 +18,7 @@ __all__ = ["FORMATS", "Book", "Format", "Sheet", "Value", "cell_name", "column_r
 Value: TypeAlias = "str | float | int | bool | None"
 Format: TypeAlias = Any
 
-INK, SOFT, FILL, LINE = "#1A1D21", "#55606C", "#E9EEF4", "#C9D1DA"
+SOFT, FILL, LINE = "#55606C", "#E9EEF4", "#C9D1DA"
 INPUT_FILL, INPUT_INK = "#FFF2CC", "#1F3FBF"
 FORMATS: dict[str, dict[str, Any]] = {
     "text": {},

@@ -78,7 +78,6 @@ class Records:
 
 def records_of(
     stretches: Sequence[Stretch], source: str, *, rows: int, faults: Sequence[Fault] = (), notes: Sequence[Note] = (),
-    energy_kwh: float | None = None,
 ) -> Records:  # fmt: skip
     """Return stretches of time as hours.
 
@@ -97,7 +96,7 @@ def records_of(
         words,
         source,
     )
-    return Records(table=table, rows=rows, faults=tuple(faults), notes=tuple(notes), energy_kwh=energy_kwh)
+    return Records(table=table, rows=rows, faults=tuple(faults), notes=tuple(notes))
 
 
 def refuse_if_nothing(faults: Sequence[Fault]) -> None:

@@ -13,10 +13,9 @@ from planner.costs.uncertainty import (
     Uncertain,
     draw,
     risk,
-    value_of_waiting_usd,
 )
 from planner.errors import PlanningError
-from tests.published.formulas import maximum_regret, normal_difference
+from tests.published.formulas import maximum_regret, normal_difference, value_of_waiting_usd
 
 Z90 = 1.2815515655446004
 FloatArray = np.ndarray[tuple[int, ...], np.dtype[np.float64]]

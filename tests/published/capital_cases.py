@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from planner.costs import depreciation, loans, spot, uncertainty
+from planner.costs import depreciation, loans, spot
 from planner.costs.breakeven import crossings
 from planner.costs.buy import server_power_kw
 from planner.costs.timeline import Timeline
@@ -24,6 +24,7 @@ from tests.published.formulas import (
     normal_difference,
     tax_shield_usd,
     triangular_mean_and_sd,
+    value_of_waiting_usd,
     young_interval_hours,
 )
 
@@ -324,7 +325,7 @@ def _triangular(x: Mapping[str, Any], quantity: str) -> Answer:
 
 
 def _option_to_wait(x: Mapping[str, Any], quantity: str) -> Answer:
-    now, wait, worth = uncertainty.value_of_waiting_usd(**x)
+    now, wait, worth = value_of_waiting_usd(**x)
     return {"npv_buy_now": now, "npv_wait_one_period": wait}.get(quantity, worth)
 
 

@@ -207,3 +207,46 @@ def roots_between(function: Callable[[float], float], low: float, high: float, p
 
         roots += [float(brentq(function, grid[i], grid[i + 1], xtol=1e-14, rtol=1e-14)) for i in changes]
     return tuple(sorted(roots))
+
+
+def value_of_waiting_usd(
+    *,
+    capex: float,
+    capex_next: float,
+    pv_up: float,
+    pv_down: float,
+    p_up: float,
+    rate: float,
+    rent_bridge_cost: float = 0.0,
+) -> tuple[float, float, float]:
+    """Compare buying today with deciding a period later, when it is known what owning saves.
+
+    Parameters
+    ----------
+    capex, capex_next : float
+        Price of the hardware today and a period later.
+    pv_up, pv_down, p_up : float
+        What owning saves in a good and in a bad case, and the probability of the good one.
+    rate : float
+        Of the period.
+    rent_bridge_cost : float
+        What renting costs until then (NPV).
+
+    Returns
+    -------
+    tuple of float
+        Net present value of buying today, of waiting, and what waiting is worth (never negative).
+
+    Examples
+    --------
+    >>> now, wait, worth = value_of_waiting_usd(capex=300e3, capex_next=220e3, pv_up=420e3, pv_down=180e3, p_up=0.55,
+    ...                                         rate=0.10, rent_bridge_cost=5e3)
+    >>> round(now), round(wait), round(worth)
+    (12000, 95000, 83000)
+    """
+    if not (0 <= p_up <= 1 and rate > -1):
+        raise PlanningError("a probability lies in 0..1 and a rate above -1")
+    now = p_up * pv_up + (1 - p_up) * pv_down - capex
+    later = p_up * max(pv_up - capex_next, 0.0) + (1 - p_up) * max(pv_down - capex_next, 0.0)
+    wait = later / (1 + rate) - rent_bridge_cost
+    return now, wait, max(wait - now, 0.0)

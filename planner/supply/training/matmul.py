@@ -19,6 +19,8 @@ _USUAL_CEILING_SHARE = 0.8
 _HOST_BYTES_PER_S = 200e9
 """What the processors of a machine read and write while they update states: half the peak of two sockets."""
 _PCIE_SHARE = 0.6
+_PASSES = 3.0
+"""Forward, recomputed and backward."""
 
 
 def _measured_share(chip: Accelerator) -> float | None:
@@ -69,11 +71,11 @@ def matmul_ceiling_share(machine: Machine) -> float:
 
 
 def streamed_weights_s(
-    weight_bytes: float, accelerators_count: ArrayLike, *, pcie_bytes_per_s: ArrayLike, passes: float = 3.0
+    weight_bytes: float, accelerators_count: ArrayLike, *, pcie_bytes_per_s: ArrayLike
 ) -> FloatArray:
     """Return what a micro-batch takes longer where sharded weights lie in host memory: each part comes up in every pass.
 
-    Passes are forward, recomputed and backward. Source: ZeRO-Infinity (arXiv:2104.07857), whose parts travel over all lanes at once.
+    Source: ZeRO-Infinity (arXiv:2104.07857), whose parts travel over all lanes at once.
 
     Examples
     --------
@@ -81,7 +83,7 @@ def streamed_weights_s(
     2.8
     """
     lanes = _PCIE_SHARE * np.maximum(np.asarray(pcie_bytes_per_s, dtype=float), 1.0)
-    return np.asarray(passes * weight_bytes / np.asarray(accelerators_count, dtype=float) / lanes, dtype=float)
+    return np.asarray(_PASSES * weight_bytes / np.asarray(accelerators_count, dtype=float) / lanes, dtype=float)
 
 
 def offloaded_update_s(
