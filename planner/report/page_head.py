@@ -79,7 +79,7 @@ def _cost(option: Mapping[str, Any], *, once: bool) -> tuple[str, str]:
     if low is None or high is None or not cost["usd_per_month"]:
         return usd(value), ""
     low, high = (usd(significant(each / cost["usd_per_month"] * value)) for each in (low, high))
-    return usd(value), f"{low} to {high} (10 to 90 %)"
+    return usd(value), f"{low} to {high} (80 % range)"
 
 
 def reasons_html(record: Record, answer: ShortAnswer, level: int) -> str:
@@ -93,7 +93,7 @@ def reasons_html(record: Record, answer: ShortAnswer, level: int) -> str:
         for words, texts in parts
         if texts
     )
-    steps = [f"Again: {answer.command}" if answer.command else "", answer.next_step]
+    steps = [f"Again: {answer.command}" if answer.command else "", *answer.next_steps]
     parted = [line.partition("gpuplan ") for line in steps if line]
     lines = "".join(
         f"<p>{escape(words)}{f'<code>{escape(name + command)}</code>' if command else ''}</p>"

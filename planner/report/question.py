@@ -25,7 +25,7 @@ PHRASES = {
     "input_tokens": "{} input tokens",
     "output_tokens": "{} output tokens",
     "traffic": "lengths vary as in {} traffic",
-    "limit_percentile": "limits at percentile {}",
+    "limit_percentile": "limits met by {} % of requests",
     "tokens_per_document": "{} tokens per document",
     "tokens_b": "{} billion tokens",
     "tokens_m": "{} million tokens",
@@ -53,7 +53,7 @@ PHRASES = {
     "global_batch_tokens_m": "global batch of {} million tokens",
     "place": "owned servers in {}",
     "spare_replicas": "{} spare replicas",
-    "drafted_tokens": "{} drafted tokens",
+    "drafted_tokens": "{} speculative tokens",
     "prefix_cache_hit_share": "{} prefix cache hits",
 }
 """How a key is said in one phrase with its value; others as their label and the value."""
@@ -135,9 +135,9 @@ def _have_phrase(have: Mapping[str, Any]) -> str:
 def _lengths_phrase(name: str, lengths: Mapping[str, Any]) -> str:
     """Say how many tokens requests have, by their mean or by quantiles."""
     stated = {key: count(value) for key, value in lengths.items() if value is not None}
-    cv = f", CV {stated['cv']}" if "cv" in stated else ""
     if "mean" in stated:
-        return f"{PHRASES[name].format(stated['mean'])} (mean{cv})"
+        spread = f" (coefficient of variation {stated['cv']})" if "cv" in stated else ""
+        return f"{PHRASES[name].format(stated['mean'])} on average{spread}"
     return PHRASES[name].format(" / ".join(stated.values())) + f" ({' / '.join(stated)})"
 
 
@@ -147,10 +147,12 @@ def _phrase(key: str, value: Any) -> str:  # noqa: ANN401 - a YAML value
     name = key.rpartition(".")[2]
     if name in {"input_tokens", "output_tokens"} and isinstance(value, Mapping):
         return _lengths_phrase(name, value)
+    if name == "limit_percentile" and not isinstance(value, int | float):
+        return "limits met on average"
     text = str(value) if name in {"gpu", "model"} else _value_text(value)
     if name in PHRASES:
         phrase = PHRASES[name].format("no" if value == 0 else percent(value) if name.endswith("_share") else text)
-        return re.sub(r"^1 ((?:spare |input |output |drafted )?\w+)s\b", r"1 \1", phrase)
+        return re.sub(r"^1 ((?:spare |input |output |speculative )?\w+)s\b", r"1 \1", phrase)
     unit = unit_of(name)
     words = label(name).partition(" (")[0]
     words = words if words[:2].isupper() else words[:1].lower() + words[1:]
@@ -194,7 +196,13 @@ def question_of(record: Record) -> tuple[str, str]:
         and not (key == "own.country" and (record["workload"].get("own") or {}).get("place") not in SITES)
         and "defaults" in record
     ]
+    if "serve.traffic" in defaults:  # it says how lengths vary
+        defaults = {key: _mean_alone(value) for key, value in defaults.items()}
     return ", ".join([record["title"], *more]), ", ".join(_phrase(key, value) for key, value in defaults.items())
+
+
+def _mean_alone(value: Any) -> Any:  # noqa: ANN401 - a YAML value
+    return value["mean"] if isinstance(value, Mapping) and value.get("mean") and "cv" in value else value
 
 
 def command_of(workload: Workload, settings: Mapping[str, float], planned_on: date) -> str:

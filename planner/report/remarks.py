@@ -129,16 +129,16 @@ def _commitment(option: str, bound: str, by_term: float, hourly: str, by_hour: f
 
 
 def _tuning(stack: str, machines: float, tuned: float) -> str:
-    named = f"Speeds are of a competent deployment of {STACK_WORDS.get(stack, stack)}, not of a benchmark"
+    named = f"Speeds assume {STACK_WORDS.get(stack, stack)}"
     if tuned >= machines:
-        return f"{named}; tuned (stack: tuned) it would take as many machines."
-    return f"{named}: tuned to model and machine (stack: tuned) {tuned:,.0f} of the {machines:,.0f} machines would do."
+        return f"{named}; tuning it (stack: tuned) would save no machine."
+    return f"{named}; tuned to model and machine (stack: tuned), {tuned:,.0f} of the {machines:,.0f} machines would be enough."
 
 
 STACK_WORDS = {
-    "default": "an engine by its defaults",
-    "vllm": "vLLM by its defaults",
-    "sglang": "SGLang by its defaults",
+    "default": "an engine's default settings",
+    "vllm": "vLLM's default settings",
+    "sglang": "SGLang's default settings",
     "trtllm": "TensorRT-LLM, tuned",
     "llama.cpp": "llama.cpp",
     "tuned": "an engine tuned to model and machine",

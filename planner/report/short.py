@@ -14,7 +14,7 @@ from planner.report.values import Record
 from planner.report.wording import brief_reason
 from planner.words import how_paid, label, seller
 
-__all__ = ["ShortAnswer", "next_step", "short_answer", "short_name"]
+__all__ = ["ShortAnswer", "next_steps", "short_answer", "short_name"]
 
 SERVED = {"serve", "batch", "embed"}
 """Kinds of work that an inference engine does."""
@@ -25,12 +25,22 @@ CHANGES = 3
 SORTS = {
     "hyperscaler": "Hyperscaler",
     "established": "GPU cloud",
-    "cheapest_listed": "Cheapest listed",
+    "cheapest_listed": "Cheapest rent",
     "api": "Hosted API",
     "own": "Owned",
     "cpu": "CPU only",
     "have": "What you have",
 }
+TAKEN = {
+    "hyperscaler": "take the hyperscaler",
+    "established": "take the GPU cloud",
+    "cheapest_listed": "take the cheapest rent",
+    "api": "take the hosted API",
+    "own": "buy",
+    "cpu": "use CPUs only",
+    "have": "use what you have",
+}
+"""What to do where the decision changes to one of the options shown."""
 NONE = "no such offer does this work"
 
 
@@ -58,8 +68,10 @@ class ShortAnswer:
         The largest of them, and how many others there are, for where there is no room.
     command : str
         The command that asks this again; empty in a plan of an older program.
-    next_step : str
-        What to do with the answer: the command that writes a manifest, or whom to ask for a key; empty where there is neither.
+    next_steps : tuple of str
+        What to do with the answer: whom to ask for a key, and the command that writes a manifest.
+    next_steps_briefly : tuple of str
+        The same, the command as a change of the one that asks again.
     """
 
     question: str
@@ -71,7 +83,8 @@ class ShortAnswer:
     left_out: str
     left_out_briefly: str
     command: str
-    next_step: str
+    next_steps: tuple[str, ...]
+    next_steps_briefly: tuple[str, ...]
 
 
 def short_answer(record: Record) -> ShortAnswer:
@@ -94,11 +107,12 @@ def short_answer(record: Record) -> ShortAnswer:
         left_out="; ".join(f"{each['count']:,} {each['reason']}" for each in dropped),
         left_out_briefly=_briefly(dropped),
         command=verdict.get("command", ""),
-        next_step=next_step(record),
+        next_steps=next_steps(record),
+        next_steps_briefly=next_steps(record, is_brief=True),
     )
 
 
-def next_step(record: Record) -> str:
+def next_steps(record: Record, *, is_brief: bool = False) -> tuple[str, ...]:
     """Say how to act on a plan: the command that writes a manifest or task of machines that can be started.
 
     What is hosted, owned or free has none; then it is the command of the cheapest rented machines that may be recommended.
@@ -107,15 +121,18 @@ def next_step(record: Record) -> str:
     chosen = next((option for option in record["options"] if option["id"] == verdict["option_id"]), None)
     command = verdict.get("command", "")
     if chosen is None or not command:
-        return ""
+        return ()
     target = "kubernetes" if record["workload"]["kind"] in SERVED else "skypilot"
-    words = command.replace("gpuplan plan", "gpuplan launch", 1) + f" --to {target}"
+    launch = "the same with launch for plan, and" if is_brief else command.replace("gpuplan plan", "gpuplan launch", 1)
+    words = f"{launch} --to {target}"
     if chosen["kind"] in {"rent", "cpu"}:
-        return f"Launch: {words}"
+        return (f"Launch: {words}",)
     rents = [each for each in record["options"] if each["kind"] == "rent" and each["choosable"]]
     rents.sort(key=lambda each: each["purchase_option"] != "on_demand")  # what can be started is without a commitment
-    key = f"Call it with a key of {seller(chosen['provider'])}. " if chosen["kind"] == "api" else ""
-    return f"{key}On rented GPUs: {words} --option {shlex.quote(rents[0]['id'])}" if rents else key.strip()
+    steps = [f"Next: get an API key from {seller(chosen['provider'])}."] if chosen["kind"] == "api" else []
+    if rents:
+        steps.append(f"Or launch rented GPUs: {words} --option {shlex.quote(rents[0]['id'])}")
+    return tuple(steps)
 
 
 def _briefly(dropped: Sequence[Record]) -> str:
@@ -124,7 +141,7 @@ def _briefly(dropped: Sequence[Record]) -> str:
         return ""
     most, *others = sorted(dropped, key=lambda each: -each["count"])
     rest = sum(each["count"] for each in others)
-    return f"{most['count']:,} {most['reason']}" + (f"; {rest:,} others (--full says why)" if rest else "")
+    return f"{most['count']:,} {most['reason']}" + (f"; {rest:,} others" if rest else "")
 
 
 def short_name(option: Mapping[str, Any]) -> str:
@@ -167,21 +184,19 @@ def alternatives_table(record: Record) -> Table:
             missing.setdefault(why.replace("none that does this work within the constraints", NONE), []).append(words)
     for why, sorts in missing.items():
         name, what = (sorts[0], f"- ({why})") if len(sorts) == 1 else ("None", f"- {', '.join(sorts)}")
-        rows.append((f"  {name}", what, "-", "-", "-", "-"))
+        rows.append((f"  {name}", what, "-", "-", "-"))
     columns = [
         Column(""),
         Column("Option"),
         Column("USD/run" if once else "USD/month", is_number=True),
-        Column("10 to 90 %", is_number=True, drop=Drop.THIRD),
-        Column("Age", is_number=True, drop=Drop.SECOND),
-        Column("Tier", drop=Drop.FIRST),
+        Column("80 % range", is_number=True, drop=Drop.SECOND),
+        Column("Age", is_number=True, drop=Drop.FIRST),
     ]
     notes = ["> the verdict"] if any(row[0][0] == ">" for row in rows) else []
     if barred:
-        notes.append(f"? not recommended ({'; '.join(f'{words}: {why}' for words, why in barred.items())})")
+        reasons = [f"{words}: {why}" for words, why in barred.items()] if len(barred) > 1 else barred.values()
+        notes.append(f"? not recommended ({'; '.join(reasons)})")
     notes += [f"None: {why}" for why, sorts in missing.items() if len(sorts) > 1]
-    if any(row[3] != "-" for row in rows):
-        notes.append("10 to 90 %: of draws of price, speed and demand")
     return without_empty(Table("", tuple(columns), tuple(rows), "; ".join(notes)))
 
 
@@ -197,7 +212,6 @@ def _row(words: str, option: Mapping[str, Any], *, once: bool) -> tuple[str, ...
         usd(cost["present_value_usd" if once else "usd_per_month"]),
         "-" if low is None or high is None else f"{usd(significant(low))} to {usd(significant(high))}",
         "-" if age is None else f"{age:,} d",
-        option.get("tier") or "-",
     )
 
 
@@ -217,7 +231,9 @@ def without_empty(table: Table) -> Table:
 def _changes(record: Record) -> tuple[str, ...]:
     """Say at which values the decision would be another one."""
     by_id = {option["id"]: option for option in record["options"]}
-    told = [_turn(turn, by_id) for turn in record["verdict"].get("turns_at") or ()]
+    named = record["verdict"].get("alternatives") or {}
+    names = {named[sort]: words for sort, words in TAKEN.items() if named.get(sort)}
+    told = [_turn(turn, by_id, names) for turn in record["verdict"].get("turns_at") or ()]
     if told or record.get("runs_once"):
         return tuple(told)
     pairs = [
@@ -244,7 +260,8 @@ def _priced(option: Mapping[str, Any]) -> str:
     return f"{machine} at {option['provider']}, {how_paid(option['purchase_option'])},"
 
 
-def _turn(turn: Mapping[str, Any], by_id: Mapping[str, Mapping[str, Any]]) -> str:
+def _turn(turn: Mapping[str, Any], by_id: Mapping[str, Mapping[str, Any]], names: Mapping[str, str]) -> str:
+    """Say from which value on another option would be taken, by its name in the table above where it has one."""
     then = by_id.get(turn["then"])
     side = "above" if turn["value"] >= turn["planned"] else "below"
     is_money = turn["unit"].startswith("USD")
@@ -259,4 +276,4 @@ def _turn(turn: Mapping[str, Any], by_id: Mapping[str, Mapping[str, Any]]) -> st
             what = f"All rents {side} {value} times today's"
         case other:
             what = f"{label(other.rpartition('.')[2]).partition(' (')[0]} {side} {value} (now {planned})"
-    return f"{what}: {short_name(then) if then else 'another option'}."
+    return f"{what}: {names.get(turn['then']) or (short_name(then) if then else 'another option')}."

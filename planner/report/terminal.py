@@ -6,6 +6,7 @@ import io
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 from rich import box
 from rich.console import Console, Group, RenderableType
@@ -20,8 +21,9 @@ from planner.report.view import View
 __all__ = ["render", "render_short", "render_tables"]
 
 SHORT_ASSUMPTIONS = 8
-MOST_LINES, ITS_WIDTH = 30, 100
-"""The short answer is at most so long at that width."""
+MOST_LINES, NARROW_WIDTH, ITS_WIDTH = 30, 80, 100
+"""The short answer is at most so long between these widths."""
+MORE, MORE_BRIEFLY = "More: --full (all tables), --explain (each figure).", "More: --full, --explain."
 BETWEEN = 2
 """Blanks between two columns."""
 
@@ -44,51 +46,84 @@ def render_short(answer: ShortAnswer, console: Console, *, below: Table | None =
         console.print(_titled(below, _stacked(below, console.width)))
 
 
+class _Screen(NamedTuple):
+    """What of an answer is shown: a tight one has no line that a heading or the gap at the end takes alone."""
+
+    answer: ShortAnswer
+    why: tuple[str, ...]
+    changes: tuple[str, ...]
+    is_tight: bool = False
+    has_gap: bool = True
+
+
 def _fitting(answer: ShortAnswer, width: int) -> Group:
-    """Return the answer with the fewest of its last bullets left out that make it fit on a screen."""
-    why, changes = list(answer.why), list(answer.changes)
-    height = _height(_short(answer, why, changes, ITS_WIDTH))
-    while height > MOST_LINES and (why or changes):
-        if max(len(why), len(changes)) <= 1 and answer.left_out != answer.left_out_briefly:
-            answer = replace(
-                answer, left_out=answer.left_out_briefly
-            )  # the last reason tells more than what was not looked at
-            height = _height(_short(answer, why, changes, ITS_WIDTH))
-            continue
-        bullets = changes if len(changes) > 1 or not why[1:] else why
-        bullets = bullets or why
-        height -= _height(_bullet(bullets.pop())) + (not bullets)  # the heading goes with its last bullet
-    return _short(answer, why, changes, width)
+    """Return the answer with as much as fits on a screen; one change of the decision stays, whatever else leaves."""
+    within = min(max(width, NARROW_WIDTH), ITS_WIDTH)
+    screens = _screens(answer)
+    fitting = next((screen for screen in screens if _height(_short(screen, within), within) <= MOST_LINES), screens[-1])
+    return _short(fitting, width)
 
 
-def _height(part: RenderableType) -> int:
+def _screens(answer: ShortAnswer) -> list[_Screen]:
+    """Return the answer in ever fewer lines: the least weighty leaves first."""
+    brief = replace(answer, left_out=answer.left_out_briefly)
+    narrow = replace(brief, alternatives=_without_droppable(answer.alternatives))
+    shortest = replace(narrow, next_steps=answer.next_steps_briefly)
+    why, changes, first = answer.why, answer.changes, answer.changes[:1]
+    return [
+        *(_Screen(answer, why, changes[:count]) for count in range(len(changes), 0, -1)),
+        *(_Screen(answer, why[:count], first) for count in range(len(why), 1, -1)),
+        *(_Screen(brief, why[:count], first) for count in range(min(len(why), 2), 0, -1)),
+        *(_Screen(brief, why[:count], first, is_tight=True) for count in range(min(len(why), 2), -1, -1)),
+        *(_Screen(narrow, why[:count], first, is_tight=True) for count in range(min(len(why), 1), -1, -1)),
+        _Screen(shortest, (), first, is_tight=True),
+        _Screen(shortest, (), first, is_tight=True, has_gap=False),
+    ]
+
+
+def _without_droppable(table: Table) -> Table:
+    kept = [index for index, column in enumerate(table.columns) if not column.drop]
+    rows = tuple(tuple(row[index] for index in kept) for row in table.rows)
+    return replace(table, columns=tuple(table.columns[index] for index in kept), rows=rows)
+
+
+def _height(part: RenderableType, width: int) -> int:
     page = io.StringIO()
-    Console(width=ITS_WIDTH, file=page).print(part)
+    Console(width=width, file=page).print(part)
     return page.getvalue().count("\n")
 
 
-def _short(answer: ShortAnswer, why: Sequence[str], changes: Sequence[str], width: int) -> Group:
+def _short(screen: _Screen, width: int) -> Group:
+    answer = screen.answer
     parts: list[RenderableType] = [Text(answer.question)]
     if answer.defaults:
         parts.append(Text(f"Defaults: {answer.defaults}", style="dim"))
-    parts += [Text(), Text(answer.headline, style="bold"), Text()]
+    parts += [Text(), Text(answer.headline, style="bold"), *([Text()] if screen.has_gap else [])]
     if answer.alternatives.rows:
         parts += [_titled(answer.alternatives, _plain(answer.alternatives, width, widest=1))]
-    for heading, bullets in (("Why", why), ("What would change the decision", changes)):
-        if bullets:
+    for heading, bullets in (("Why", screen.why), ("What would change the decision", screen.changes)):
+        if screen.is_tight and len(bullets) == 1:
+            parts.append(Text.assemble((f"{heading}: ", "bold"), bullets[0]))
+        elif bullets:
             parts += [Text(heading, style="bold"), *(_bullet(text) for text in bullets)]
-    parts.append(Text())
-    if answer.left_out:
-        parts.append(Text(f"Left out: {answer.left_out}", style="dim"))
-    for line in (answer.command and f"Again: {answer.command}", answer.next_step):
-        if line:
-            parts += [Text(part, style="dim") for part in _shell_lines(line, width)]
-    parts.append(Text("More: --full for all tables, --explain for how each figure comes about.", style="dim"))
-    return Group(*parts)
+    parts += [] if screen.is_tight else [Text()]
+    lines = [*_shell_lines(answer.command and f"Again: {answer.command}", width)]
+    for step in answer.next_steps:
+        lines += _shell_lines(step, width)
+    return Group(*parts, *(Text(line, style="dim") for line in [*_last_lines(answer.left_out, width), *lines]))
+
+
+def _last_lines(left_out: str, width: int) -> list[str]:
+    """Return what was left out and where more stands, on one line where that has room."""
+    line = f"Left out: {left_out}. " if left_out else ""
+    fitting = next((line + more for more in (MORE, MORE_BRIEFLY) if len(line + more) <= width), None)
+    return [fitting] if fitting else [line.rstrip(), MORE]
 
 
 def _shell_lines(command: str, width: int) -> list[str]:
     """Break a command where a shell reads on; an option stays with its value."""
+    if not command:
+        return []
     words = re.split(r" (?=--)", command)
     lines = [words[0]]
     for word in words[1:]:
@@ -167,7 +202,7 @@ def _titled(table: Table, body: RenderableType) -> Group:
 
 
 def _grid(*columns: Column, widest: int = 0) -> RichTable:
-    grid = RichTable(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1), header_style="dim")
+    grid = RichTable(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim")
     for index, column in enumerate(columns):
         heading = Text(column.name + (f"\n{column.unit}" if column.unit else ""))
         grid.add_column(

@@ -71,9 +71,9 @@ BRIEFLY = {
     ReasonCode.CONSUMER_LICENSE: "driver license",
     ReasonCode.NEEDS_XLA: "needs XLA",
     ReasonCode.LIMITS_MISSED: "misses a limit",
-    ReasonCode.TIER_B: "seller of tier B",
-    ReasonCode.TIER_C: "seller of tier C",
-    ReasonCode.TIER_D: "seller of tier D",
+    ReasonCode.TIER_B: "seller below the tier asked for",
+    ReasonCode.TIER_C: "seller without rating or SLA",
+    ReasonCode.TIER_D: "marketplace or reseller",
     ReasonCode.QUANTITY: "takes a quote",
     ReasonCode.QUOTES: "takes quotes",
     ReasonCode.PRICE_OLD: "old price",
@@ -92,7 +92,7 @@ def brief_reason(code: str) -> str:
     Examples
     --------
     >>> brief_reason("tier_c"), brief_reason("single_run")
-    ('seller of tier C', 'single run')
+    ('seller without rating or SLA', 'single run')
     """
     return BRIEFLY.get(ReasonCode(code), code.replace("_", " "))
 

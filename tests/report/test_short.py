@@ -23,7 +23,7 @@ from planner.demand.workload import Workload
 from planner.plan import Plan
 from planner.report.question import command_of, defaults_of
 from planner.report.record import plan_record
-from planner.report.short import next_step, short_answer
+from planner.report.short import next_steps, short_answer
 from planner.report.table import Column, Drop, Table
 from planner.report.terminal import render_short, render_tables
 from planner.report.values import Record, plain
@@ -43,10 +43,12 @@ def _text(record: Record, width: int) -> str:
 @pytest.mark.parametrize("name", [KINDS[0], *(pytest.param(name, marks=pytest.mark.slow) for name in KINDS[1:])])
 def test_an_answer_fits_on_a_screen_and_within_its_width(name: str, plan_of: Callable[[str], Plan]) -> None:
     record = plain(plan_record(plan_of(name), top=5))
-    assert len(_text(record, 100).splitlines()) <= 30
-    for width in (60, 80, 100, 120):
+    changes = short_answer(record).changes
+    for width in (60, 80, 90, 100, 120):
         text = _text(record, width)
         assert max(len(line) for line in text.splitlines()) <= width
+        assert len(text.splitlines()) <= 30 or width < 80
+        assert ("What would change the decision" in text) == bool(changes)
         flat = " ".join(text.split())
         option = next(each for each in record["options"] if each["id"] == record["verdict"]["option_id"])
         assert option["region"] in flat or option["region"] == "global"
@@ -54,10 +56,31 @@ def test_an_answer_fits_on_a_screen_and_within_its_width(name: str, plan_of: Cal
         assert "old" in flat
 
 
+def test_what_would_change_a_hosted_answer_is_told_however_much_there_is_to_say(plan_of: Callable[[str], Plan]) -> None:
+    record = _hosted(plain(plan_record(plan_of("serve-llama-70b-office"), top=5)))
+    for width in (80, 100):
+        text = _text(record, width)
+        assert len(text.splitlines()) <= 30
+        assert "What would change the decision" in text
+    assert "above 0.3 USD/1M tokens (now 0.2): take the GPU cloud." in " ".join(text.split())
+
+
+def _hosted(record: Record) -> Record:
+    """Return a record whose verdict is a hosted API with long names, long reasons and a long command."""
+    api = next(each for each in record["options"] if each["kind"] == "api")
+    verdict = record["verdict"]
+    verdict["option_id"] = verdict["alternatives"]["api"] = api["id"]
+    verdict["because"] = ["A reason that takes more than a line of a hundred columns, " + "and goes on and on " * 5] * 5
+    turn = {"what": "price", "option_id": api["id"], "planned": 0.2, "value": 0.3, "unit": "USD/1M tokens"}
+    verdict["turns_at"] = [{**turn, "then": verdict["alternatives"]["established"]}] * 3
+    verdict["command"] += " --set site.colocation.pue_ratio=1.3" * 2
+    return record
+
+
 def test_every_sort_of_alternative_stands_there_or_says_why_not(plan_of: Callable[[str], Plan]) -> None:
     table = short_answer(plain(plan_record(plan_of("gpu-hours-h100"), top=5))).alternatives
     words = [row[0].strip(">? ") for row in table.rows]
-    assert words == ["Hyperscaler", "GPU cloud", "Cheapest listed", "Owned", "None"]
+    assert words == ["Hyperscaler", "GPU cloud", "Cheapest rent", "Owned", "None"]
     assert table.rows[-1][1] == "- Hosted API, CPU only"
     assert "None: no such offer does this work" in table.note
     assert [row[0][:2] for row in table.rows].count("> ") == 1
@@ -184,11 +207,12 @@ def test_the_answer_ends_with_the_command_that_writes_what_can_be_run() -> None:
     command = record["verdict"]["command"]
     rent = next(each for each in record["options"] if each["kind"] == "rent" and each["choosable"])
     record["verdict"]["option_id"] = rent["id"]
-    assert next_step(record) == f"Launch: {command.replace(' plan ', ' launch ', 1)} --to skypilot"
+    assert next_steps(record) == (f"Launch: {command.replace(' plan ', ' launch ', 1)} --to skypilot",)
     rent["kind"] = "api"
     record["workload"]["kind"] = "serve"
-    step = next_step(record)
-    assert step.startswith(f"Call it with a key of {rent['provider']}. On rented GPUs: gpuplan launch ")
+    key, step = next_steps(record)
+    assert key == f"Next: get an API key from {rent['provider']}."
+    assert step.startswith("Or launch rented GPUs: gpuplan launch ")
     option = shlex.split(step)[-1]
     assert "--to kubernetes --option" in step
     assert [each["purchase_option"] for each in record["options"] if each["id"] == option] == ["on_demand"]
