@@ -30,6 +30,7 @@ class NoteCode(StrEnum):
     PIECES_MEMORY = "pieces_memory"
     TTFT_ABOVE_LIMIT = "ttft_above_limit"
     TPOT_ABOVE_LIMIT = "tpot_above_limit"
+    TOTAL_ABOVE_LIMIT = "total_above_limit"
     LIMITS_EXCLUDE_EACH_OTHER = "limits_exclude_each_other"
     PIECE_TOO_SLOW = "piece_too_slow"
     DEADLINE_MISSED = "deadline_missed"

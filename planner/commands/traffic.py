@@ -51,7 +51,7 @@ class _Asked:
 @click.option("--start-minutes", type=NumberRange(min=0, max=600), metavar="MINUTES", help="Until a new replica serves; else from the model's size and where it runs.")  # fmt: skip
 @click.option("--ttft-limit-ms", "--ttft", type=NumberRange(min=0.001), metavar="MS", help="Limit on the time to first token; the workload's own without it.")  # fmt: skip
 @click.option("--tpot-limit-ms", "--tpot", type=NumberRange(min=0.001), metavar="MS", help="Limit on the time per output token.")  # fmt: skip
-@click.option("--total-limit-ms", type=NumberRange(min=0.001), metavar="MS", help="Limit on the time to the last token.")  # fmt: skip
+@click.option("--total-limit-ms", "--total", type=NumberRange(min=0.001), metavar="MS", help="Limit on the time to the last token.")  # fmt: skip
 @click.option("--timezone", default="UTC", metavar="ZONE", help="Of times that state none, and of the hours of the week: Europe/Berlin.")  # fmt: skip
 @click.option("--time-unit", type=click.Choice(("s", "ms")), help="Of times that count from the start of the log.")
 @click.option(
@@ -144,7 +144,8 @@ def traffic(
 
 def _stated(limits_ms: tuple[float | None, float | None, float | None], percentile: float | None) -> dict[str, float]:
     """Return the keys of a workload that the options state."""
-    named = zip(("ttft_limit_ms", "tpot_limit_ms", "limit_percentile"), (*limits_ms[:2], percentile), strict=True)
+    names = ("ttft_limit_ms", "tpot_limit_ms", "total_limit_ms", "limit_percentile")
+    named = zip(names, (*limits_ms, percentile), strict=True)
     return {name: value for name, value in named if value}
 
 
@@ -190,7 +191,7 @@ def _replayed(log: RequestLog, record: Record, asked: _Asked, assumptions: Assum
     ttft_ms, tpot_ms, total_ms = asked.limits_ms
     limits = Limits(
         ttft_ms=ttft_ms or serve.ttft_limit_ms or float("inf"), tpot_ms=tpot_ms or serve.tpot_limit_ms or float("inf"),
-        total_ms=total_ms or float("inf"), percentile=asked.percentile or stated,
+        total_ms=total_ms or serve.total_limit_ms or float("inf"), percentile=asked.percentile or stated,
     )  # fmt: skip
     arch = resolve_model(work.model)
     targets = [_target(option, arch, assumptions, asked) for option in _chosen(record, asked)]

@@ -14,8 +14,10 @@ def with_limits(workload: Workload, assumptions: Assumptions) -> Workload:
     """Return work with what it does not state: a service's limits and spare replicas, the deadline of a job that ends.
 
     A service that states no limit still has users who wait, so limits hold that any chat would ask for (`serve.ttft_limit_ms`, in
-    proportion for long prompts, and `serve.tpot_limit_ms`). A job without a deadline would be done for the least money by one machine in
-    some decades, so it is given `job.deadline_hours` (`pretrain.deadline_days`), or the time to its next run, unless it states its GPUs. Lengths whose variation is not stated vary as those of chats do. A service of encoders is held to the limit on the first token. Spare replicas are paid for only where the user stated a limit.
+    proportion for long prompts, and `serve.tpot_limit_ms`); with a limit on the total time neither may take longer than that. A job
+    without a deadline would be done for the least money by one machine in some decades, so it is given `job.deadline_hours`
+    (`pretrain.deadline_days`), or the time to its next run, unless it states its GPUs. Lengths whose variation is not stated vary as those
+    of chats do. A service of encoders is held to the limit on the first token. Spare replicas are paid for only where the user stated a limit.
 
     Examples
     --------
@@ -33,14 +35,15 @@ def with_limits(workload: Workload, assumptions: Assumptions) -> Workload:
     if not isinstance(work, Serve):
         return _with_deadline(workload, assumptions)
     filled: dict[str, float | Traffic] = {}
+    is_limited = any((work.ttft_limit_ms, work.tpot_limit_ms, work.total_limit_ms))
     if work.ttft_limit_ms is None:
         longer = max(mean_tokens(work.input_tokens) / assumptions["serve.ttft_limit_input_tokens"], 1.0)
-        filled["ttft_limit_ms"] = assumptions["serve.ttft_limit_ms"] * longer
+        filled["ttft_limit_ms"] = work.total_limit_ms or assumptions["serve.ttft_limit_ms"] * longer
     if work.tpot_limit_ms is None:
-        filled["tpot_limit_ms"] = assumptions["serve.tpot_limit_ms"]
+        # Of an answer of a few tokens the time of each varies much: the whole of it is what the limit is for.
+        filled["tpot_limit_ms"] = work.total_limit_ms or assumptions["serve.tpot_limit_ms"]
     if work.spare_replicas is None:
-        # Both limits filled in: none was stated.
-        filled["spare_replicas"] = 0 if len(filled) > 1 else round(assumptions["serve.spare_replicas"])
+        filled["spare_replicas"] = round(assumptions["serve.spare_replicas"]) if is_limited else 0
     if work.traffic is None and None in (variation(work.input_tokens), variation(work.output_tokens)):
         filled["traffic"] = Traffic.CHAT
     if not filled:

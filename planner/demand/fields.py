@@ -23,6 +23,7 @@ SHORT_NAMES = {
     "output_tokens": "out",
     "ttft_limit_ms": "ttft",
     "tpot_limit_ms": "tpot",
+    "total_limit_ms": "total",
     "tokens_m": "tokens",
     "tokens_b": "tokens",
     "gpus": "gpu",

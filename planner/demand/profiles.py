@@ -8,12 +8,15 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from planner.demand.traffic_kinds import extremes_of_week
 from planner.demand.workload import Profile
 
 __all__ = ["elastic_share", "elastic_shares", "hourly_rates", "peak_over_mean_ratio"]
 
 FloatArray = NDArray[np.float64]
 _HOURS = 168
+BUSIEST_HOUR = 14
+"""Of a day in a public week; which hour it is changes no cost."""
 
 
 def hourly_rates(profile: Profile) -> FloatArray:
@@ -23,7 +26,8 @@ def hourly_rates(profile: Profile) -> FloatArray:
     -------
     FloatArray, shape (168,)
         Mean 1. ``steady`` is 1 throughout; ``office_hours`` is busy on weekdays from 8 to 18 with shoulders, and a tenth of
-        that at night; ``batch_nights`` is busy from 22 to 6; ``bursty`` has one hour in twelve at four times the rest.
+        that at night; ``batch_nights`` is busy from 22 to 6; ``bursty`` has one hour in twelve at four times the rest; ``public_chat``,
+        ``public_code``, ``public_api`` and ``public_reasoning`` have the busiest and the quietest hour of a public trace.
 
     Examples
     --------
@@ -43,7 +47,26 @@ def hourly_rates(profile: Profile) -> FloatArray:
             rates = np.where((hour >= 22) | (hour < 6), 1.0, 0.05)
         case Profile.BURSTY:
             rates = np.where(np.arange(_HOURS) % 12 == 0, 4.0, 1.0)
+        case _:
+            rates = _public_week(profile)
     return np.asarray(rates / rates.mean(), dtype=float)
+
+
+WEEKEND_PEAK_OVER_MEAN = {Profile.PUBLIC_CODE: 0.7}
+"""Busiest hour of a weekend over the mean of the week, where the trace tells it (planner/facts/traffic_profiles.csv)."""
+
+
+def _public_week(profile: Profile) -> FloatArray:
+    """Return a week between the busiest and the quietest hour of a trace: a wave over each day, as narrow as makes its mean 1."""
+    peak, trough = extremes_of_week(profile)
+    hours = np.arange(_HOURS)
+    wave = (1.0 + np.cos(2.0 * np.pi * (hours % 24 - BUSIEST_HOUR) / 24.0)) / 2.0
+    height = np.where(hours // 24 < 5, peak, WEEKEND_PEAK_OVER_MEAN.get(profile, peak)) - trough
+    low, high = 0.0, 20.0
+    for _ in range(60):
+        power = (low + high) / 2.0
+        low, high = (power, high) if float((trough + height * wave**power).mean()) > 1.0 else (low, power)
+    return np.asarray(trough + height * wave**high, dtype=float)
 
 
 @lru_cache

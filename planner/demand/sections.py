@@ -75,3 +75,7 @@ class Profile(StrEnum):
     OFFICE_HOURS = "office_hours"
     BATCH_NIGHTS = "batch_nights"
     BURSTY = "bursty"
+    PUBLIC_CHAT = "public_chat"
+    PUBLIC_CODE = "public_code"
+    PUBLIC_API = "public_api"
+    PUBLIC_REASONING = "public_reasoning"

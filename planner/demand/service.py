@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Any, Self
 
 from pydantic import BeforeValidator, ConfigDict, Field, ModelWrapValidatorHandler, model_validator
@@ -39,13 +40,19 @@ class Serve(Section):
     output_tokens : int or Lengths
         Length of an answer, in tokens; likewise.
     traffic : str, optional
-        ``chat``, ``code``, ``api``, ``reasoning`` or ``agent``: lengths of a public trace where none are stated, and how they vary; ``chat`` where neither is stated.
+        ``chat``, ``code``, ``api``, ``reasoning`` or ``agent``: lengths of a public trace where none are stated, how they and the arrivals vary, the
+        hours of its week, and the part of its prompts that was read before; lengths vary as in ``chat`` where nothing is stated.
     limit_percentile : float or str
         Percent of the requests that have to keep the limits, by which a simulation judges the fleet; ``mean`` is allowed.
     ttft_limit_ms : float, optional
         Longest mean time to first token; `planner.demand.defaults` fills in what is not stated.
     tpot_limit_ms : float, optional
         Longest mean time per output token after the first; likewise.
+    total_limit_ms : float, optional
+        Longest time to the last token; where it is the only limit, it bounds the others too.
+    arrival_cv : float, optional
+        Standard deviation over mean of the time between requests within the busiest hour: 1 as by chance, more in bursts; without it, that
+        of the assumption `perf.arrival_variation_ratio`.
     spare_replicas : int, optional
         Replicas that may fail, each with the machine it runs on, without a limit being missed; 1 where a limit is stated, else 0.
     concurrency : float, optional
@@ -58,7 +65,7 @@ class Serve(Section):
     tokens_per_image : int, optional
         Tokens of the prompt that an image becomes, 1,024 if not stated: a megapixel is 1,000 to 1,300 for Qwen-VL, any image 256 for Gemma 3.
     profile : Profile
-        How the rate moves over the week.
+        How the rate moves over the week; `traffic` tells it where it is not stated.
     prefix_cache_hit_share : float
         Share of the prompt's tokens found in the cache of earlier prompts.
     drafted_tokens : int
@@ -75,6 +82,8 @@ class Serve(Section):
     limit_percentile: Percentile = 95.0
     ttft_limit_ms: Positive | None = None
     tpot_limit_ms: Positive | None = None
+    total_limit_ms: Positive | None = None
+    arrival_cv: Annotated[float, Field(ge=0, le=20), BeforeValidator(no_truth_value)] | None = None
     concurrency: Rate | None = None
     max_num_seqs: Annotated[int, Field(ge=1, le=1_000_000), BeforeValidator(no_truth_value)] | None = None
     images_per_request: Annotated[float, Field(ge=0, le=10_000), BeforeValidator(no_truth_value)] | None = None
@@ -87,16 +96,21 @@ class Serve(Section):
     @model_validator(mode="wrap")
     @classmethod
     def _what_follows(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:  # noqa: ANN401  as written
-        """Fill in the lengths of the stated kind of traffic, or of chats, and the rate of a closed loop; both count as not stated."""
+        """Fill in what the stated kind of traffic says, or the lengths of chats, and the rate of a closed loop; all count as not stated."""
         missing: list[str] = []
         if isinstance(data, dict):
-            if not data.keys() & {"traffic", "input_tokens", "output_tokens"}:
+            names = ["input_tokens", "output_tokens"]
+            if not data.keys() & {"traffic", *names}:
                 data, missing = data | {"traffic": Traffic.CHAT}, ["traffic"]
+            elif data.get("traffic") is not None:
+                names += ["arrival_cv", "profile", "prefix_cache_hit_share"]
             if data.get("traffic") in set(Traffic):
                 kind = traffic_kind(Traffic(data["traffic"]))
-                lengths = [name for name in ("input_tokens", "output_tokens") if name not in data]
-                data = data | {name: getattr(kind, name) for name in lengths}
-                missing = [*missing, *lengths]
+                said = kind.keys()
+                told = {name: said[name] for name in names if name not in data}
+                told = {name: value for name, value in told.items() if value is not None}
+                data = data | told
+                missing = [*missing, *told]
             if data.get("concurrency") is not None and data.get("requests_per_s") is None:
                 data, missing = data | {"requests_per_s": 1.0}, [*missing, "requests_per_s"]
         made = handler(data).with_loop_rate()
@@ -120,12 +134,13 @@ class Serve(Section):
 
         Examples
         --------
-        >>> loop = Serve(concurrency=64, input_tokens=1000, output_tokens=300, ttft_limit_ms=2000, tpot_limit_ms=100)
-        >>> loop.requests_per_s
+        >>> stated = {"concurrency": 64, "input_tokens": 1000, "output_tokens": 300, "ttft_limit_ms": 2000, "tpot_limit_ms": 100}
+        >>> Serve.model_validate(stated).requests_per_s
         2.0
         """
         if self.concurrency is None:
             return self
         ttft_s, tpot_s = (self.ttft_limit_ms or _USUAL_TTFT_MS) / 1e3, (self.tpot_limit_ms or _USUAL_TPOT_MS) / 1e3
-        rate = self.concurrency / (ttft_s + mean_tokens(self.output_tokens) * tpot_s)
+        answer_s = ttft_s + mean_tokens(self.output_tokens) * tpot_s
+        rate = self.concurrency / min(answer_s, (self.total_limit_ms or math.inf) / 1e3)
         return self.model_copy(update={"requests_per_s": rate})

@@ -312,11 +312,12 @@ def _percentiles(plan: Plan, chosen: Option) -> list[str]:
         return []
     service, limits, percentile = found.service, found.limits, found.limits.percentile
     name = "mean" if percentile is None else f"p{percentile:g}"
-    ttft_ms, tpot_ms, _ = service.at_limit_ms
+    ttft_ms, tpot_ms, total_ms = service.at_limit_ms
     where = "" if option is chosen else f"On {_gpus(option)} "
+    total = f"total time {total_ms:,.0f} ms (limit {limits.total_ms:,.0f}), " if math.isfinite(limits.total_ms) else ""
     told = (
         f"{where}TTFT {name} is {ttft_ms:,.0f} ms (limit {limits.ttft_ms:,.0f}), TPOT {name} {tpot_ms:,.0f} ms (limit {limits.tpot_ms:,.0f}), "
-        f"simulated; {percent(option.fleet.utilisation_share)} average utilization."
+        f"{total}simulated; {percent(option.fleet.utilisation_share)} average utilization."
     )
     if not service.holds:
         lost = "With the spares lost the" if option.spare_instance_count else "The"

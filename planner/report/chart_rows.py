@@ -133,14 +133,15 @@ def limit_rows(record: Record, option: Mapping[str, Any]) -> Rows:
     speed = option["performance"] or {}
     work = record["workload"].get(record["workload"]["kind"]) or {}
     filled = {each["key"].rpartition(".")[2]: each["value"] for each in record.get("defaults") or ()}
-    for name in ("ttft", "tpot"):
+    names = {"ttft": "TTFT", "tpot": "TPOT", "total": "Total"}
+    for name, said in names.items():
         limit = work.get(f"{name}_limit_ms") or filled.get(f"{name}_limit_ms")
-        simulated = {quantile: speed.get(f"{name}_{quantile}_ms") for quantile in ("p50", "p95", "p99")}
+        simulated = {quantile: speed.get(f"{name}_{quantile}_ms") for quantile in ("p50", "p90", "p95", "p99")}
         if any(simulated.values()):
             for quantile, value in simulated.items():
-                add(f"{name.upper()} {quantile}", value, limit, "ms")
+                add(f"{said} {quantile}", value, limit, "ms")
         else:
-            add(f"{name.upper()} mean", speed.get(f"{name}_ms"), limit, "ms")
+            add(f"{said} mean", speed.get(f"{name}_ms"), limit, "ms")
     hours, deadline_s = option["hours_per_run"], record["requirements"].get("deadline_s")
     if hours is not None and deadline_s:
         add("Run takes", hours, deadline_s / 3600.0, "h")

@@ -133,6 +133,7 @@ TEXTS: Mapping[NoteCode, str | Callable[..., str]] = {
     NoteCode.PIECES_MEMORY: "{} takes {:.1f} GiB, each of {} has {:.1f} GiB",
     NoteCode.TTFT_ABOVE_LIMIT: "time to first token is {:,.0f} ms at best, the limit is {:,.0f} ms",
     NoteCode.TPOT_ABOVE_LIMIT: "time per output token is {:,.0f} ms at best, the limit is {:,.0f} ms",
+    NoteCode.TOTAL_ABOVE_LIMIT: "time to the last token is {:,.0f} ms at best, the limit is {:,.0f} ms",
     NoteCode.LIMITS_EXCLUDE_EACH_OTHER: (
         "no batch size keeps both limits: time per output token would be {:,.0f} ms at best, the limit is {:,.0f} ms"
     ),

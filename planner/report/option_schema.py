@@ -59,6 +59,7 @@ class Performance(Part):
     total_p99_ms: Number | None = None
     over_ttft_limit_share: Share | None = None
     over_tpot_limit_share: Share | None = None
+    over_total_limit_share: Share | None = None
     limit_percentile: Number | None = None
     """Percent of the requests that have to keep the limits; null holds the mean to them."""
     limits_hold: bool | None = None

@@ -65,6 +65,7 @@ def _percentiles(found: Confirmed | None) -> Record:
         **times,
         "over_ttft_limit_share": service.over_ttft_share if service else None,
         "over_tpot_limit_share": service.over_tpot_share if service else None,
+        "over_total_limit_share": service.over_total_share if service else None,
         "limit_percentile": found.limits.percentile if found else None,
         "limits_hold": service.holds if service else None,
         "simulated_replica_count": found.replica_count if found else None,

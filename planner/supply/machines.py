@@ -296,7 +296,7 @@ class Refusal:
     machine : Machine
         The sort.
     stage : str
-        Where it was lost: ``memory``, ``precision``, ``ttft``, ``tpot``, ``deadline``, ``interconnect``, ``evidence``, ``max_gpus``, \
+        Where it was lost: ``memory``, ``precision``, ``ttft``, ``tpot``, ``total``, ``deadline``, ``interconnect``, ``evidence``, ``max_gpus``, \
 ``max_machines``.
     reason : Note
         With the figures.

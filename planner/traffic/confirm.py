@@ -14,6 +14,7 @@ from planner.demand.traffic_kinds import Traffic, traffic_kind
 from planner.demand.workload import Serve
 from planner.supply.calibration import Calibration
 from planner.supply.machines import Fleet
+from planner.supply.serving.tails import arrival_ratio_of
 from planner.traffic.percentiles import Limits, Service, service_of
 from planner.traffic.replay import fewest_replicas
 from planner.traffic.simulation import Outcome, Requests, simulated
@@ -61,7 +62,7 @@ def limits_of(work: Serve) -> Limits:
     held = work.limit_percentile
     return Limits(
         ttft_ms=work.ttft_limit_ms or math.inf, tpot_ms=work.tpot_limit_ms or math.inf,
-        percentile=None if held == "mean" else held,
+        total_ms=work.total_limit_ms or math.inf, percentile=None if held == "mean" else held,
     )  # fmt: skip
 
 
@@ -119,7 +120,7 @@ def _stream(work: Serve, fleet: Fleet, arch: Architecture, assumptions: Assumpti
     count = min(max(round(ANSWER_TIMES * answer_s * rate), LEAST_REQUESTS), MOST_REQUESTS)
     return drawn_requests(
         work.prompt_tokens, work.output_tokens, rate_per_s=rate, count=count,
-        arrival_cv=math.sqrt(assumptions["perf.arrival_variation_ratio"]),
+        arrival_cv=math.sqrt(arrival_ratio_of(work, assumptions)),
         length_cv=(kind.input_tokens.cv or 0.0, kind.output_tokens.cv or 0.0), cached_share=work.prefix_cache_hit_share,
         longest_tokens=arch.max_context_tokens or None,
     )  # fmt: skip

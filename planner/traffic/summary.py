@@ -23,6 +23,9 @@ SHORTEST_GAP_S = 60.0
 GAP_RATIO = 20.0
 """A pause of so many mean pauses, and of a minute at least, is a gap in the log."""
 MOST_GAPS = 5
+LEAST_PAUSES = 100
+"""Of fewer requests the pauses do not tell how they come."""
+MOST_ARRIVAL_CV = 20.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,6 +132,8 @@ def serve_section(summary: TrafficSummary) -> dict[str, object]:
         section["peak_requests_per_s"] = _short(peak)
     for name, lengths in (("input_tokens", summary.input_tokens), ("output_tokens", summary.output_tokens)):
         section[name] = {"mean": _short(lengths.mean_tokens), "cv": _short(lengths.cv_ratio)}
+    if summary.request_count > LEAST_PAUSES:
+        section["arrival_cv"] = _short(min(summary.interarrival_cv_ratio, MOST_ARRIVAL_CV))
     if summary.prefix_reuse_share:
         section["prefix_cache_hit_share"] = _short(min(summary.prefix_reuse_share, 0.99))
     return section

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from planner.demand.architecture import Architecture
@@ -153,21 +154,24 @@ def _settled(service: _Service, fleet: Fleet) -> tuple[Correction, Confirmed | N
     return _eased(service, fleet, found) if found.service.holds else _tightened(service, fleet, found)
 
 
-def _ratios(found: Confirmed) -> tuple[float, float]:
-    """Return the limits over the times that the simulation found; 1 where there is no such time."""
-    limits = (found.limits.ttft_ms, found.limits.tpot_ms)
-    ttft, tpot = (
-        limit / at if at > 0 else 1.0 for limit, at in zip(limits, found.service.at_limit_ms[:2], strict=True)
-    )
-    return ttft, tpot
+def _ratios(found: Confirmed) -> tuple[float, ...]:
+    """Return the limits over the times that the simulation found; infinite where there is no such time or limit."""
+    limits = (found.limits.ttft_ms, found.limits.tpot_ms, found.limits.total_ms)
+    pairs = zip(limits, found.service.at_limit_ms, strict=True)
+    return tuple(limit / at if at > 0 and math.isfinite(limit) else math.inf for limit, at in pairs)
+
+
+def _by_ratios(ratios: Iterable[float]) -> Correction:
+    ttft, tpot, total = (each if math.isfinite(each) else 1.0 for each in ratios)
+    return Correction(ttft_ratio=ttft, tpot_ratio=tpot, total_ratio=total)
 
 
 def _eased(service: _Service, fleet: Fleet, found: Confirmed) -> tuple[Correction, Confirmed]:
     """Return the fewest machines, of those that the formula asks for with the room that is left, that hold the limits too."""
-    ttft, tpot = (max(SLACK_RATIO * each, 1.0) for each in _ratios(found))
+    room = [max(SLACK_RATIO * each, 1.0) for each in _ratios(found)]
     failed: Layout | None = None
     for power in EASING_POWERS:
-        correction = Correction(ttft_ratio=ttft**power, tpot_ratio=tpot**power)
+        correction = _by_ratios(each**power for each in room)
         fewer = service.sized(correction)
         if isinstance(fewer, Refusal) or fewer.instance_count >= fleet.instance_count or fewer.layout == failed:
             break
@@ -181,8 +185,9 @@ def _tightened(service: _Service, fleet: Fleet, first: Confirmed) -> tuple[Corre
     """Return what holds the limits: what the formula asks for with tighter ones, else more of the same machines."""
     correction, found = Correction(), first
     for _ in range(MOST_TIGHTENINGS):
-        ttft, tpot = (min(SLACK_RATIO * each, 1.0) if each < 1.0 else 1.0 for each in _ratios(found))
-        correction = Correction(ttft_ratio=correction.ttft_ratio * ttft, tpot_ratio=correction.tpot_ratio * tpot)
+        tighter = [SLACK_RATIO * each if each < 1.0 else 1.0 for each in _ratios(found)]
+        before = (correction.ttft_ratio, correction.tpot_ratio, correction.total_ratio)
+        correction = _by_ratios(each * ratio for each, ratio in zip(before, tighter, strict=True))
         more = service.sized(correction)
         if isinstance(more, Refusal):
             if more.stage == "max_gpus":

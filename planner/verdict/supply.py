@@ -46,7 +46,7 @@ class Correction:
 
     Attributes
     ----------
-    ttft_ratio, tpot_ratio : float
+    ttft_ratio, tpot_ratio, total_ratio : float
         Limits by which the formula has to size, over those that shall hold.
     count_ratio : float
         Machines that serve, over those that the formula then asks for.
@@ -56,6 +56,7 @@ class Correction:
 
     ttft_ratio: float = 1.0
     tpot_ratio: float = 1.0
+    total_ratio: float = 1.0
     count_ratio: float = 1.0
     late_ratio: float = 1.0
 
@@ -65,6 +66,8 @@ class Correction:
         if not isinstance(work, Serve) or work.ttft_limit_ms is None or work.tpot_limit_ms is None:
             return workload
         limits = {"ttft_limit_ms": work.ttft_limit_ms * self.ttft_ratio, "tpot_limit_ms": work.tpot_limit_ms * self.tpot_ratio}  # fmt: skip
+        if work.total_limit_ms:
+            limits["total_limit_ms"] = work.total_limit_ms * self.total_ratio
         return workload.model_copy(update={"serve": work.model_copy(update=limits)})
 
 

@@ -209,6 +209,8 @@ def _at_other_percentiles(
 def _at_other_limits(workload: Workload, options: Sequence[Option], supply: Supply) -> tuple[OtherLimit, ...]:
     assert workload.serve is not None
     assert workload.serve.tpot_limit_ms is not None
+    if workload.serve.tpot_limit_ms == workload.serve.total_limit_ms:
+        return ()  # what binds is the whole answer
     part, found = _part(supply, options), []
     for ratio in LIMIT_RATIOS:
         limit_ms = workload.serve.tpot_limit_ms * ratio

@@ -10,16 +10,19 @@ from planner.assumptions import default_assumptions
 from planner.demand.defaults import with_limits
 from planner.demand.lengths import Lengths
 from planner.demand.models import known_model
-from planner.demand.requirements import requirements
-from planner.demand.traffic_kinds import Traffic, traffic_kind
+from planner.demand.profiles import hourly_rates
+from planner.demand.requirements import peak_requests_per_s, requirements
+from planner.demand.sections import Profile
+from planner.demand.traffic_kinds import PUBLIC_WEEKS, Traffic, extremes_of_week, traffic_kind
 from planner.demand.volume import volume
 from planner.demand.workload import Serve, Workload
 from planner.errors import InputError
 from planner.inputs import document_of, validated
+from planner.notes import NoteCode
 from planner.options.servers import own_machine
 from planner.supply.calibration import default_calibration
-from planner.supply.fleet import estimate
-from planner.supply.machines import Fleet, Layout
+from planner.supply.fleet import estimate, size
+from planner.supply.machines import Fleet, Layout, Refusal
 from planner.traffic.confirm import Confirmed, confirmed
 from pricing.accelerators import resolve
 
@@ -130,3 +133,60 @@ def test_limits_hold_for_the_stated_percentile_or_for_the_mean() -> None:
     assert mean.limits.percentile is None
     assert mean.service.at_limit_ms[0] == pytest.approx(mean.service.ttft_ms.mean)
     assert p99.service.at_limit_ms[0] == pytest.approx(p99.service.ttft_ms.p99, rel=0.05)
+
+
+def test_a_stated_kind_of_traffic_tells_arrivals_hours_and_reuse_and_what_is_stated_stays() -> None:
+    chat, agent = _serve(_workload(traffic="chat")), _serve(_workload(traffic="agent"))
+    assert (chat.arrival_cv, chat.profile) == (1.09, Profile.PUBLIC_CHAT)
+    assert not chat.model_fields_set & {"arrival_cv", "profile"}
+    assert (agent.prefix_cache_hit_share, agent.profile) == (0.59, Profile.STEADY)
+    stated = _serve(_workload(traffic="chat", profile="steady", arrival_cv=2, prefix_cache_hit_share=0.1))
+    assert (stated.profile, stated.arrival_cv, stated.prefix_cache_hit_share) == (Profile.STEADY, 2.0, 0.1)
+    assert _serve(_workload()).profile is _serve(_workload(**PLAIN)).profile is Profile.STEADY
+    assert peak_requests_per_s(chat) == pytest.approx(20 * 1.64)
+
+
+@pytest.mark.parametrize("profile", list(PUBLIC_WEEKS))
+def test_a_public_week_has_the_busiest_and_the_quietest_hour_of_its_trace(profile: Profile) -> None:
+    rates, (peak, trough) = hourly_rates(profile), extremes_of_week(profile)
+    assert rates.shape == (168,)
+    assert rates.mean() == pytest.approx(1.0)
+    assert rates.max() == pytest.approx(peak)
+    assert rates.min() == pytest.approx(trough, abs=0.005)
+
+
+def test_weekends_of_code_are_quieter_than_any_of_its_working_days() -> None:
+    rates = hourly_rates(Profile.PUBLIC_CODE)
+    assert rates[120:].max() == pytest.approx(0.7)
+    assert rates[:120].reshape(5, 24).max(axis=1).min() > 2.3
+
+
+def test_a_limit_on_the_total_time_takes_machines_and_holds_in_the_simulation() -> None:
+    def sized(**serve: Any) -> tuple[Workload, Fleet]:
+        work = with_limits(_workload(**PLAIN, **serve), default_assumptions())
+        found = size(work, known_model("llama-3.1-70b"), [own_machine(resolve("b200")[0], 1)], default_assumptions())[0]
+        assert isinstance(found, Fleet)
+        return work, found
+
+    counts = [sized(total_limit_ms=limit)[1].instance_count for limit in (60_000, 20_000, 15_000)]
+    assert counts == sorted(counts)
+    assert counts[0] < counts[-1]
+    work, fleet = sized(total_limit_ms=20_000)
+    assert (_serve(work).ttft_limit_ms, _serve(work).spare_replicas) == (20_000, 1)
+    found = confirmed(_serve(work), fleet, known_model("llama-3.1-70b"), default_assumptions(), default_calibration())
+    assert found is not None
+    assert found.limits.total_ms == 20_000
+    assert found.service.at_limit_ms[2] == pytest.approx(20_000, rel=0.15)
+
+
+def test_an_unreachable_total_time_says_so() -> None:
+    work = with_limits(_workload(**PLAIN, total_limit_ms=500), default_assumptions())
+    found = size(work, known_model("llama-3.1-70b"), [own_machine(resolve("b200")[0], 8)], default_assumptions())[0]
+    assert isinstance(found, Refusal)
+    assert (found.stage, found.reason.code) == ("total", NoteCode.TOTAL_ABOVE_LIMIT)
+
+
+def test_requests_that_come_in_bursts_wait_longer() -> None:
+    waits = [_confirmed(4, arrival_cv=cv).service.ttft_ms.p95 for cv in (0, 1, 4)]
+    assert waits == sorted(waits)
+    assert waits[-1] > 1.2 * waits[0]

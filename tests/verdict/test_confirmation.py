@@ -19,7 +19,11 @@ from pricing.catalog import Catalog, load_bundled
 from tests.conftest import TODAY
 
 QWEN = {"kind": "serve", "model": "qwen3-30b-a3b", "serve": {"requests_per_s": 100, "input_tokens": 1000, "output_tokens": 300}}  # fmt: skip
-CODE = {"kind": "serve", "model": "llama-3.1-8b", "serve": {"requests_per_s": 20, "traffic": "code"}}
+CODE = {
+    "kind": "serve",
+    "model": "llama-3.1-8b",
+    "serve": {"requests_per_s": 20, "traffic": "code", "profile": "steady"},
+}
 
 
 @cache

@@ -77,6 +77,7 @@ class Demand:
     cached_share: float
     ttft_limit_s: float
     tpot_limit_s: float
+    total_limit_s: float = math.inf
     load_share: float
     requests: float
     deadline_s: float
@@ -106,7 +107,7 @@ def demand_of(workload: Workload, assumptions: Assumptions) -> Demand:
     """Return what serving or batch work asks of its replicas."""
     work = workload.work
     if isinstance(work, Serve):
-        limits = [limit for limit in (work.ttft_limit_ms, work.tpot_limit_ms) if limit]
+        limits = [limit for limit in (work.ttft_limit_ms, work.tpot_limit_ms, work.total_limit_ms) if limit]
         load = assumptions["perf.serving_load_share" if limits else "perf.relaxed_load_share"]
         return Demand(
             peak_per_s=peak_requests_per_s(work),
@@ -118,6 +119,7 @@ def demand_of(workload: Workload, assumptions: Assumptions) -> Demand:
             cached_share=work.prefix_cache_hit_share,
             ttft_limit_s=work.ttft_limit_ms / 1e3 if work.ttft_limit_ms else math.inf,
             tpot_limit_s=work.tpot_limit_ms / 1e3 if work.tpot_limit_ms else math.inf,
+            total_limit_s=work.total_limit_ms / 1e3 if work.total_limit_ms else math.inf,
             load_share=load,
             requests=0.0,
             deadline_s=math.inf,

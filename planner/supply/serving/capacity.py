@@ -34,7 +34,7 @@ class Capacity:
     alone_rate : FloatArray
         What may be planned with a replica that has no others beside it: nobody evens out its bursts.
     fits, quick, smooth : boolean arrays
-        Whether any batch size keeps to memory, to it and the limit on the first token, to it and that on further ones.
+        Whether any batch size keeps to memory, to it and the limit on the first token, to it and those on further ones and on all of them.
     """
 
     rate: FloatArray
@@ -96,10 +96,12 @@ def _within(
     grid: Grid, demand: Demand, fits: BoolArray, late: LateTimes, ttft_ratio: FloatArray | float, tpot_ratio: FloatArray | float
 ) -> Capacity:  # fmt: skip
     """Return what each candidate can take with these late times."""
-    ttft_s, tpot_s = (
-        times * np.reshape(ratio, (-1, 1)) for times, ratio in ((late.ttft_s, ttft_ratio), (late.tpot_s, tpot_ratio))
+    ttft_s, tpot_s, total_s = (
+        times * np.reshape(ratio, (-1, 1))
+        for times, ratio in ((late.ttft_s, ttft_ratio), (late.tpot_s, tpot_ratio), (late.total_s, tpot_ratio))
     )
-    quick, smooth = ttft_s <= demand.ttft_limit_s, tpot_s <= demand.tpot_limit_s
+    quick = ttft_s <= demand.ttft_limit_s
+    smooth = (tpot_s <= demand.tpot_limit_s) & (total_s <= demand.total_limit_s)
     rate = np.where(fits & quick & smooth, grid.rate_per_s, -1.0)
     best = np.argmax(rate, axis=1)
     rate = rate[np.arange(len(rate)), best]
@@ -108,7 +110,8 @@ def _within(
     rows = np.flatnonzero((rate > 0) & fits[np.arange(len(rate)), after])
     below, above = (rows, best[rows]), (rows, after[rows])
     share = np.ones(len(rows))
-    for times_s, limit_s in ((ttft_s, demand.ttft_limit_s), (tpot_s, demand.tpot_limit_s)):
+    limits = ((ttft_s, demand.ttft_limit_s), (tpot_s, demand.tpot_limit_s), (total_s, demand.total_limit_s))
+    for times_s, limit_s in limits:
         is_reached = times_s[above] > limit_s
         step_s = np.where(is_reached, times_s[above] - times_s[below], 1.0)
         share = np.where(is_reached, np.minimum(share, (limit_s - times_s[below]) / step_s), share)

@@ -185,6 +185,10 @@ def _refusal(machine: Machine, arch: Architecture, found: Prospects, demand: Dem
         best = float(np.nanmin(np.where(fits[inside][:, None], grid.late.ttft_s[inside], np.nan)))
         reason = Note(NoteCode.TTFT_ABOVE_LIMIT, (best * 1e3, demand.ttft_limit_s * 1e3))
         return _with_machines(machine, "ttft", reason, reps, grid, demand, inside)
+    least_s = float(np.nanmin(np.where(fits[inside][:, None], grid.late.total_s[inside], np.nan)))
+    if least_s > demand.total_limit_s:
+        reason = Note(NoteCode.TOTAL_ABOVE_LIMIT, (least_s * 1e3, demand.total_limit_s * 1e3))
+        return _with_machines(machine, "total", reason, reps, grid, demand, inside)
     best = float(np.nanmin(grid.late.tpot_s[inside]))
     code = NoteCode.LIMITS_EXCLUDE_EACH_OTHER if smooth[inside].any() else NoteCode.TPOT_ABOVE_LIMIT
     reason = Note(code, (best * 1e3, demand.tpot_limit_s * 1e3))

@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from planner.assumptions import Assumptions
-from planner.demand.lengths import variation
+from planner.demand.lengths import mean_tokens, tokens_at, variation
 from planner.demand.traffic_kinds import Traffic, traffic_kind
 from planner.demand.workload import Serve
 
-__all__ = ["STEADY", "LateTimes", "Spread", "late_times", "prompt_wait_s", "spread_of"]
+__all__ = ["STEADY", "LateTimes", "Spread", "arrival_ratio_of", "late_times", "prompt_wait_s", "spread_of"]
 
 FloatArray = NDArray[np.float64]
 
@@ -46,12 +46,15 @@ class Spread:
         Squared standard deviation over squared mean of the time between requests.
     score : float
         Of the standard normal distribution at the percentile; 0 where limits hold the mean.
+    late_answer_ratio : float
+        Tokens of an answer at the percentile, over the mean.
     """
 
     input_cv: float
     output_cv: float
     arrival_ratio: float
     score: float
+    late_answer_ratio: float = 1.0
 
 
 STEADY = Spread(input_cv=0.0, output_cv=0.0, arrival_ratio=1.0, score=0.0)
@@ -63,12 +66,13 @@ class LateTimes:
 
     Attributes
     ----------
-    ttft_s, tpot_s : FloatArray
-        To the first token, and per further token.
+    ttft_s, tpot_s, total_s : FloatArray
+        To the first token, per further token, and to the last.
     """
 
     ttft_s: FloatArray
     tpot_s: FloatArray
+    total_s: FloatArray
 
 
 def spread_of(work: Serve, assumptions: Assumptions) -> Spread:
@@ -79,10 +83,19 @@ def spread_of(work: Serve, assumptions: Assumptions) -> Spread:
         for lengths, default in ((work.prompt_tokens, kind.input_tokens), (work.output_tokens, kind.output_tokens))
     ]
     held = work.limit_percentile
+    score = 0.0 if held == "mean" else NormalDist().inv_cdf(held / 100.0)
+    late = float(tokens_at(work.output_tokens, np.array([score]), default_cv=cvs[1])[0]) / mean_tokens(
+        work.output_tokens
+    )
     return Spread(
-        input_cv=cvs[0], output_cv=cvs[1], arrival_ratio=assumptions["perf.arrival_variation_ratio"],
-        score=0.0 if held == "mean" else NormalDist().inv_cdf(held / 100.0),
+        input_cv=cvs[0], output_cv=cvs[1], arrival_ratio=arrival_ratio_of(work, assumptions), score=score,
+        late_answer_ratio=1.0 if held == "mean" else late,
     )  # fmt: skip
+
+
+def arrival_ratio_of(work: Serve, assumptions: Assumptions) -> float:
+    """Return the squared variation of the time between requests: the stated one, else the assumed."""
+    return assumptions["perf.arrival_variation_ratio"] if work.arrival_cv is None else work.arrival_cv**2
 
 
 def prompt_wait_s(prefill_s: FloatArray | float, busy_share: FloatArray | float, spread: Spread) -> FloatArray:
@@ -133,8 +146,10 @@ def late_times(  # noqa: PLR0913 - a formula takes the inputs that it has
     busy = np.minimum(rate_per_s * prefill_s, MOST_BUSY_SHARE)
     wait_s = prompt_wait_s(prefill_s, busy, spread) * lone
     mean_s = np.where(np.isfinite(unloaded_s), unloaded_s + wait_s, np.inf)
+    # How long answers are outweighs how fast each is written.
+    total_s = mean_s + (output_tokens * spread.late_answer_ratio - 1.0) * tpot_s
     if not spread.score:
-        return LateTimes(ttft_s=mean_s, tpot_s=tpot_s)
+        return LateTimes(ttft_s=mean_s, tpot_s=tpot_s, total_s=total_s)
     arrivals = (1.0 + spread.arrival_ratio) / 2.0
     # Without prompts in between a token takes this; the more requests, the longer.
     own_s = tpot_s - batch * prefill_s / output_tokens
@@ -151,5 +166,11 @@ def late_times(  # noqa: PLR0913 - a formula takes the inputs that it has
     width = np.sqrt(np.log1p(relative))
     late_ttft_s = mean_s * np.exp(spread.score * width - width**2 / 2.0)
     # Where a mean has no end, no percentile has.
-    late_ttft_s, late_tpot_s = (np.where(np.isfinite(each), each, np.inf) for each in (late_ttft_s, late_tpot_s))
-    return LateTimes(ttft_s=late_ttft_s * TTFT_MARGIN_RATIO, tpot_s=late_tpot_s * TPOT_MARGIN_RATIO)
+    late_ttft_s, late_tpot_s, total_s = (
+        np.where(np.isfinite(each), each, np.inf) for each in (late_ttft_s, late_tpot_s, total_s)
+    )
+    return LateTimes(
+        ttft_s=late_ttft_s * TTFT_MARGIN_RATIO,
+        tpot_s=late_tpot_s * TPOT_MARGIN_RATIO,
+        total_s=total_s * TPOT_MARGIN_RATIO,
+    )
