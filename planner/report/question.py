@@ -27,7 +27,6 @@ PHRASES = {
     "traffic": "lengths vary as in {} traffic",
     "limit_percentile": "limits met by {} % of requests",
     "arrival_cv": "arrivals vary by {} of their mean",
-    "limit_percentile": "limits at percentile {}",
     "tokens_per_document": "{} tokens per document",
     "tokens_b": "{} billion tokens",
     "tokens_m": "{} million tokens",
