@@ -15,9 +15,6 @@ TARGET = Path(__file__).parents[1] / "planner" / "facts" / "grid_intensity.csv"
 COLUMNS = ("place", "g_co2e_per_kwh", "basis", "year", "source", "source_url", "retrieved_on")
 OWID = ("Our World in Data, carbon intensity of electricity, from Ember and Energy Institute (CC BY 4.0)",
         "https://ourworldindata.org/grapher/carbon-intensity-electricity")  # fmt: skip
-EGRID = ("US EPA eGRID2023, state total output emission rate", "https://www.epa.gov/egrid/download-data")
-GOOGLE = ("Google Cloud, carbon data across regions", "https://cloud.google.com/sustainability/region-carbon")
-GRAM_PER_POUND = 453.59237
 ISO2 = dict(
     pair.split(":")
     for pair in [
@@ -118,17 +115,6 @@ def rows(data: Path, retrieved_on: str) -> list[tuple[object, ...]]:
     known = [c for c in countries.values() if c.get("carbon_intensity") and c.get("total_TWh")]
     world = sum(c["carbon_intensity"] * c["total_TWh"] for c in known) / sum(c["total_TWh"] for c in known)
     found.append(("World", round(world, 1), "life_cycle", 2023, *OWID, retrieved_on))
-    states = json.loads((data / "private_infra" / "2023" / "usa_emissions.json").read_text(encoding="utf-8"))
-    for name, state in states.items():
-        if not name.startswith("_") and name != "usa":
-            place = "US-" + "".join(word.capitalize() for word in name.split())
-            intensity = round(state["emissions"] * GRAM_PER_POUND / 1000, 1)
-            found.append((place, intensity, "direct", 2023, *EGRID, retrieved_on))
-    with (data / "cloud" / "impact.csv").open(encoding="utf-8-sig", newline="") as file:
-        for line in csv.DictReader(file):
-            if line["provider"] == "gcp" and "region-carbon" in line["source"]:
-                place = f"gcp/{line['region']}"
-                found.append((place, float(line["impact"]), "location_based", "", *GOOGLE, retrieved_on))
     return sorted(found, key=lambda row: str(row[0]))
 
 

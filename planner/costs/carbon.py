@@ -19,7 +19,7 @@ import numpy as np
 from planner.costs.buy import server_power_kw
 from planner.errors import PlanningError
 
-__all__ = ["Footprint", "GridIntensity", "footprint", "grid_intensities", "grid_intensity", "place_of"]
+__all__ = ["Footprint", "GridIntensity", "footprint", "grid_intensities", "grid_intensity"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,11 +29,11 @@ class GridIntensity:
     Attributes
     ----------
     place : str
-        ``gcp/us-central1``, ``US-Texas``, an ISO country (``DE``), or ``World``.
+        An ISO country (``DE``), or ``World``.
     g_co2e_per_kwh : float
         Grams of CO2 equivalent per kilowatt-hour, mean of the year.
-    basis : {'life_cycle', 'direct', 'location_based'}
-        Whether building plants and bringing fuel is counted, only the chimney, or what a provider states for its region.
+    basis : {'life_cycle'}
+        Building plants and bringing fuel is counted, not only what leaves the chimney.
     year : int or None
         Of the electricity; None where the source does not say.
     source, source_url, retrieved_on : str
@@ -42,7 +42,7 @@ class GridIntensity:
 
     place: str
     g_co2e_per_kwh: float
-    basis: Literal["life_cycle", "direct", "location_based"]
+    basis: Literal["life_cycle"]
     year: int | None
     source: str
     source_url: str
@@ -66,24 +66,6 @@ class Footprint:
     grid: GridIntensity
 
 
-STATE_OF_CITY = {
-    "Ashburn": "Virginia",
-    "Atlanta": "Georgia",
-    "Boardman": "Oregon",
-    "Columbus": "Ohio",
-    "Council Bluffs": "Iowa",
-    "Dallas": "Texas",
-    "Las Vegas": "Nevada",
-    "Los Angeles": "California",
-    "Moncks Corner": "SouthCarolina",
-    "Phoenix": "Arizona",
-    "Salt Lake City": "Utah",
-    "The Dalles": "Oregon",
-    "Washington DC": "DistrictOfColumbia",
-}
-"""US states of cities that providers name instead of the state."""
-
-
 @cache
 def grid_intensities() -> Mapping[str, GridIntensity]:
     """Return what a kilowatt-hour emits, by place."""
@@ -103,52 +85,21 @@ def grid_intensities() -> Mapping[str, GridIntensity]:
     return MappingProxyType({row.place: row for row in rows})
 
 
-@cache
-def place_of(*, provider: str = "", region: str = "", city: str = "", country: str | None = None) -> str:
-    """Return the nearest place whose grid is known.
-
-    Parameters
-    ----------
-    provider, region : str
-        Of a rented machine.
-    city : str
-        City or state, as the provider tells it.
-    country : str, optional
-        ISO 3166-1 alpha-2.
-
-    Examples
-    --------
-    >>> place_of(provider="gcp", region="us-central1", country="US")
-    'gcp/us-central1'
-    >>> place_of(provider="aws", region="us-east-1", city="Northern Virginia", country="US")
-    'US-Virginia'
-    >>> place_of(country="FR"), place_of()
-    ('FR', 'World')
-    """
-    known = grid_intensities()
-    candidates = [f"{provider}/{region}"]
-    if country == "US" and city:
-        plain = city.replace(" ", "")
-        states = [name for name in known if name.startswith("US-")]
-        # The longest first: West Virginia is not Virginia.
-        named = sorted((name for name in states if name.removeprefix("US-") in plain), key=len, reverse=True)
-        candidates += [f"US-{state}" for key, state in STATE_OF_CITY.items() if key in city] or named[:1]
-    candidates += [country or ""]
-    return next((name for name in candidates if name in known), "World")
-
-
 def grid_intensity(place: str) -> GridIntensity:
-    """Return what a kilowatt-hour emits in a place, in its country where the place is not known, else in the world.
+    """Return what a kilowatt-hour emits in the country of a place, or in the world where it is not known.
+
+    All of them are on one basis, so that options compare: the mean of a country's year, building plants and bringing fuel counted.
+    Figures of single states and of providers' regions are on other bases (chimneys alone; what a provider states), and are not mixed in.
 
     Examples
     --------
     >>> grid_intensity("SE").g_co2e_per_kwh < grid_intensity("PL").g_co2e_per_kwh
     True
-    >>> grid_intensity("US-Atlantis").place, grid_intensity("Atlantis").place
+    >>> grid_intensity("US-Texas").place, grid_intensity("").place
     ('US', 'World')
     """
     known = grid_intensities()
-    return next(known[name] for name in (place, place.split("-", maxsplit=1)[0], "World") if name in known)
+    return next(known[name] for name in (place.split("-", maxsplit=1)[0], "World") if name in known)
 
 
 def footprint(
@@ -177,7 +128,7 @@ def footprint(
     pue_ratio : float
         Power of the site over power of its machines.
     place : str
-        See `place_of`.
+        See `grid_intensity`.
     idle_power_share, busy_power_share : float
         Draw of a waiting and of a working machine over its highest.
 

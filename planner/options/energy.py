@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from planner.assumptions import Assumptions
-from planner.costs.carbon import Footprint, footprint, place_of
+from planner.costs.carbon import Footprint, footprint
 from planner.costs.formulas import site_names
 from planner.supply.machines import Machine
 from pricing.regions import regions
@@ -54,12 +54,7 @@ def rented_footprint(
         hours_per_month=machine_hours_per_month,
         busy_share=busy_share,
         pue_ratio=assumptions["rent.pue_ratio"],
-        place=place_of(
-            provider=provider,
-            region=region,
-            city=known.city if known else "",
-            country=known.country if known else None,
-        ),
+        place=(known.country if known else "") or "",
         idle_power_share=assumptions["own.idle_power_share"],
         busy_power_share=assumptions["own.busy_power_share"],
     )

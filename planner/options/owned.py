@@ -245,6 +245,7 @@ def _option(
         utilisation_share=busy_share,
         kwh_per_month=energy.kwh_per_month,
         co2e_kg_per_month=energy.co2e_kg_per_month,
+        grid_place=energy.grid.place,
         needed_share=needed_share(plan, hours_of(assumptions)),
         hours_per_run=fleet.busy_hours_per_run,
         priced_on=server.priced_on,

@@ -293,6 +293,7 @@ def rented_options(
                 utilisation_share=busy_share,
                 kwh_per_month=energy.kwh_per_month if energy else None,
                 co2e_kg_per_month=energy.co2e_kg_per_month if energy else None,
+                grid_place=energy.grid.place if energy else "",
                 needed_share=needed_share(plan, hours_per_month),
                 hours_per_run=None
                 if fleet.busy_hours_per_run is None

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple, get_args
 
 from planner.figures import bytes_text, count, duration, gpus_text, machines_text, percent, significant, usd
+from planner.notes import NoteCode
 from planner.options.hosted import TUNING
 from planner.options.option import Option, OptionKind
 from planner.plan import Plan
@@ -89,10 +90,12 @@ def reasons(plan: Plan) -> tuple[Reason, ...]:
     stated_hours = plan.workload.kind == "gpu_hours"
     said: tuple[tuple[Group, Sequence[str]], ...] = (
         (RISK, _remarks(plan, RemarkCode.LOWER_TIER)),
+        (ALTERNATIVES, _remarks(plan, RemarkCode.CREDIT)),
         (WHY, _percentiles(plan, chosen)),
         (RISK, _remarks(plan, RemarkCode.DEADLINE, RemarkCode.NO_SPARE)),
-        (WHY, _remarks(plan, RemarkCode.TUNING)),
         (WHY, _by_the_token(chosen, plan.options)),
+        (RISK, _of_the_seller(chosen)),
+        (WHY, () if is_hosted else _remarks(plan, RemarkCode.TUNING)),
         (RISK, _remarks(plan, RemarkCode.UNJOINED)),
         (RISK, _remarks(plan, *([] if plan.variants.readings else [RemarkCode.GIVEN_BACK]), RemarkCode.INTERCONNECT)),
         (WHY, _remarks(plan, RemarkCode.TRAINED, RemarkCode.MFU)),
@@ -114,6 +117,7 @@ def reasons(plan: Plan) -> tuple[Reason, ...]:
         (ALTERNATIVES, _owning(chosen, best, plan, once=once)),
         (ALTERNATIVES, () if stated_hours else _ownership(plan)),
         (ALTERNATIVES, variant_texts(plan.variants) if is_hosted else ()),
+        (WHY, _remarks(plan, RemarkCode.TUNING) if is_hosted else ()),
         (WHY, _peak(chosen, plan.requirements.peak_flop_per_s)),
     )
     return tuple(Reason(group, text) for group, texts in said for text in texts)
@@ -334,9 +338,8 @@ def _needed(number: int | None, have: int) -> str:
 
 
 def _remarks(plan: Plan, *codes: RemarkCode) -> list[str]:
-    """Say together some of what has to be known of the verdict's option."""
-    said = [remark_text(each) for each in plan.remarks if each.code in codes]
-    return [" ".join(said)] if said else []
+    """Say some of what has to be known of the verdict's option, a sentence each."""
+    return [remark_text(each) for each in plan.remarks if each.code in codes]
 
 
 def _spares(plan: Plan, chosen: Option) -> list[str]:
@@ -440,6 +443,15 @@ def _by_the_token(chosen: Option, options: Sequence[Option]) -> list[str]:
         return []
     used = percent(rent.fleet.utilisation_share)
     return [f"The cheapest rented GPUs would be {used} utilized on average; by the token you pay only for use."]
+
+
+def _of_the_seller(chosen: Option) -> list[str]:
+    """Say what a seller of tokens does not promise."""
+    told = [note_text(note) for note in chosen.notes if note.code in {NoteCode.RATE_LIMITS, NoteCode.LATENCY_OF_SELLER}]
+    if chosen.kind is not OptionKind.API or not told:
+        return []
+    words = "; ".join(told)
+    return [f"{words[:1].upper()}{words[1:]}."]
 
 
 def _passed_over(plan: Plan, *, once: bool) -> list[str]:

@@ -117,7 +117,7 @@ def explained(record: Record, option_id: str) -> Table:
         rows.append(
             (
                 "electricity and emissions a month",
-                f"{usd(option['kwh_per_month'])} kWh, {usd(option['co2e_kg_per_month'])} kg CO2e",
+                f"{usd(option['kwh_per_month'])} kWh, {usd(option['co2e_kg_per_month'])} kg CO2e{_grid(option.get('grid'))}",
             )
         )
     cost = option["cost"]
@@ -239,3 +239,12 @@ def _own(v: Mapping[str, float], live: Live, cost: Cost) -> dict[str, Working]:
         ),
         "bridge_rent": _times((v["lead_months"], "months until delivery"), (until_usd, "USD of rent")),
     }
+
+
+def _grid(grid: Mapping[str, Any] | None) -> str:
+    """Say what emissions rest on: factor, place and basis."""
+    if grid is None:
+        return ""
+    place = "the world, since the seller states no place" if grid["place"] == "World" else grid["place"]
+    year = f", {grid['year']}" if grid["year"] else ""
+    return f" at {grid['g_co2e_per_kwh']:g} g/kWh, the mean of {place}{year}, building plants and bringing fuel counted"

@@ -89,6 +89,18 @@ class NotRecommended(Part):
     text: str
 
 
+class Grid(Part):
+    place: str
+    """ISO country, or World where the seller states no place."""
+    g_co2e_per_kwh: Positive
+    basis: Literal["life_cycle"]
+    """Building plants and bringing fuel counted."""
+    year: int | None
+    source: str
+    source_url: str
+    retrieved_on: str
+
+
 class Layout(Part):
     precision: str
     kv_precision: str
@@ -197,6 +209,8 @@ class OptionRecord(Part):
     cost: Cost
     kwh_per_month: Positive | None
     co2e_kg_per_month: Positive | None
+    grid: Grid | None = None
+    """What the emissions rest on; the same basis for all options."""
     priced_on: date
     price_age_days: int | None = None
     """On the day of the plan."""

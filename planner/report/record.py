@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import date
 
+from planner.costs.carbon import grid_intensity
 from planner.demand.volume import volume
 from planner.errors import InputError
 from planner.options.option import Option
@@ -119,6 +120,7 @@ def _option(
         },
         "kwh_per_month": option.kwh_per_month,
         "co2e_kg_per_month": option.co2e_kg_per_month,
+        "grid": grid_intensity(option.grid_place) if option.grid_place else None,
         "priced_on": option.priced_on,
         "price_age_days": (planned_on - option.priced_on).days,
         "tier": option.tier or None,

@@ -8,7 +8,7 @@ from typing import Any
 from planner.figures import bytes_text, count, duration, machines_text, percent, significant, usd
 from planner.report.wording import REASONS
 from planner.verdict.remarks import Remark, RemarkCode
-from planner.verdict.variants import OtherCount, OtherLimit, Reading, TwiceTheWork, Variants
+from planner.verdict.variants import OtherCount, OtherDeadline, OtherLimit, Reading, TwiceTheWork, Variants
 from planner.words import how_paid
 
 __all__ = ["remark_text", "variant_texts"]
@@ -172,6 +172,14 @@ def _hosted(kind: str, cost: float, price: float, low: float, high: float, as_of
     )
 
 
+def _credit(credit: float, provider: str, months: float, *machines_and_saving: Any) -> str:  # noqa: ANN401 - counts and names
+    *machines, saving = machines_and_saving
+    return (
+        f"Use your credit first: {usd(credit)} USD at {provider} pay {significant(months, 2):g} months of {machines_text(*machines)} on demand there, "
+        f"and save {usd(saving)} USD of this choice's bill."
+    )
+
+
 TEXTS: Mapping[RemarkCode, Callable[..., str]] = {
     RemarkCode.DEADLINE: _deadline,
     RemarkCode.NO_SPARE: _no_spare,
@@ -194,6 +202,7 @@ TEXTS: Mapping[RemarkCode, Callable[..., str]] = {
     RemarkCode.UNJOINED: _unjoined,
     RemarkCode.AUDIO: _audio,
     RemarkCode.HOSTED: _hosted,
+    RemarkCode.CREDIT: _credit,
     RemarkCode.LOWER_TIER: lambda tier: (
         f"No seller of tier A or B has what this takes, so this one is of tier {tier} (gpuplan providers says why): test it before you rely on it."
     ),
@@ -216,6 +225,8 @@ def variant_texts(variants: Variants) -> tuple[str, ...]:
     said = []
     if variants.at_other_limits:
         said.append(f"At other limits: {'; '.join(map(_at_limit, variants.at_other_limits))}.")
+    if variants.at_other_deadlines:
+        said.append(f"At other deadlines: {'; '.join(map(_at_deadline, variants.at_other_deadlines))}.")
     if variants.at_other_counts:
         said.append(f"More GPUs save time, not money: {'; '.join(map(_at_count, variants.at_other_counts))}.")
     if variants.at_twice_the_work is not None:
@@ -230,6 +241,12 @@ def _at_limit(other: OtherLimit) -> str:
     if not other.option_id:
         return f"{limit} is kept by no machine that may be recommended"
     return f"{limit} takes {count(other.accelerators_total_count)} {other.accelerator}, {usd(other.usd_per_month)} USD a month"
+
+
+def _at_deadline(other: OtherDeadline) -> str:
+    if not other.option_id:
+        return f"{duration(other.deadline_hours)} is met by no machine that may be recommended"
+    return f"{duration(other.deadline_hours)} takes {count(other.accelerators_total_count)} {other.accelerator}, {usd(other.usd)} USD a run"
 
 
 def _at_count(other: OtherCount) -> str:

@@ -147,6 +147,16 @@ class OtherCountRecord(Part):
     usd: Positive
 
 
+class OtherDeadlineRecord(Part):
+    """A job with half and twice the time; an empty id where no machine that may be recommended meets it."""
+
+    deadline_hours: Positive
+    option_id: str
+    accelerator: str
+    accelerators_total_count: Positive
+    usd: Positive
+
+
 class TwiceTheWorkRecord(Part):
     """What twice the work by the same deadline costs, where that is more than twice as much and a machine."""
 
@@ -189,6 +199,7 @@ class VerdictRecord(Part):
     at_other_limits: list[OtherLimitRecord] = []
     at_other_percentiles: list[OtherPercentileRecord] = []
     at_other_counts: list[OtherCountRecord] = []
+    at_other_deadlines: list[OtherDeadlineRecord] = []
     at_twice_the_work: TwiceTheWorkRecord | None = None
     readings: list[ReadingRecord] = []
     alternatives: Alternatives | None = None

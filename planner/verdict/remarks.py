@@ -55,6 +55,7 @@ class RemarkCode(StrEnum):
     AUDIO = "audio"
     HOSTED = "hosted"
     LOWER_TIER = "lower_tier"
+    CREDIT = "credit"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +93,7 @@ def remarks_of(
         Stated numbers.
     """
     return (
+        *_credits(taken, options),
         *_reliability(workload, taken, assumptions),
         *_training(workload, taken, needs, assumptions),
         *_embedding(workload, taken, needs, assumptions),
@@ -286,6 +288,28 @@ def _ownership(taken: Option, options: Sequence[Option], assumptions: Assumption
     yield Remark(
         code=RemarkCode.DELIVERY, figures=(float(lead), float(owned.instance_count), float(owned.spare_instance_count))
     )
+
+
+def _credits(taken: Option, options: Sequence[Option]) -> Iterator[Remark]:
+    """Yield for how long a credit with another provider would pay for the cheapest machines there, and what that saves."""
+    told: set[str] = set()
+    for option in options:
+        book = option.book
+        if option.kind not in RENTED or option.term_months or not isinstance(book, RentInputs) or not book.credit_usd:
+            continue
+        if (
+            option.provider in {taken.provider, *told}
+            or option.purchase_option != PurchaseOption.ON_DEMAND
+            or taken.hours_per_run
+        ):
+            continue
+        told.add(option.provider)
+        months = len(option.timeline.by_month_usd()) - 1
+        bill_usd = float(option.timeline.component_usd("on_demand").sum()) / months
+        paid = min(book.credit_usd / bill_usd, book.credit_months)
+        figures = (book.credit_usd, option.provider, paid, option.instance_count, option.instance_type,
+                   option.accelerator_count, option.accelerator or "", paid * taken.usd_per_month)  # fmt: skip
+        yield Remark(code=RemarkCode.CREDIT, figures=figures)
 
 
 def _commitment(taken: Option, options: Sequence[Option], assumptions: Assumptions) -> Iterator[Remark]:

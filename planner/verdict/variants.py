@@ -15,10 +15,20 @@ from planner.traffic.confirm import STRICTEST_PERCENTILE, Confirmed
 from planner.verdict.supply import Supply
 from pricing.offers import PurchaseOption
 
-__all__ = ["OtherCount", "OtherLimit", "OtherPercentile", "Reading", "TwiceTheWork", "Variants", "variants_of"]
+__all__ = [
+    "OtherCount",
+    "OtherDeadline",
+    "OtherLimit",
+    "OtherPercentile",
+    "Reading",
+    "TwiceTheWork",
+    "Variants",
+    "variants_of",
+]
 
 LIMIT_RATIOS = (0.5, 2.0)
 COUNT_RATIOS = (0.5, 2.0)
+DEADLINE_RATIOS = (0.5, 2.0)
 LARGEST_BOX = 8
 """GPUs of one server that clouds sell in all sizes."""
 MACHINES_LOOKED_AT = 12
@@ -55,6 +65,27 @@ class OtherCount:
     accelerators_total_count: float
     hours_per_run: float
     usd: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OtherDeadline:
+    """A job with half and twice the time.
+
+    Attributes
+    ----------
+    deadline_hours : float
+        The deadline.
+    option_id, accelerator : str
+        The cheapest machines that may be recommended; empty where none meets it.
+    accelerators_total_count, usd : float
+        Of them; the cost of one run.
+    """
+
+    deadline_hours: float
+    option_id: str = ""
+    accelerator: str = ""
+    accelerators_total_count: float = 0.0
+    usd: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,6 +151,7 @@ class Variants:
     at_other_limits: tuple[OtherLimit, ...] = ()
     at_other_percentiles: tuple[OtherPercentile, ...] = ()
     at_other_counts: tuple[OtherCount, ...] = ()
+    at_other_deadlines: tuple[OtherDeadline, ...] = ()
     at_twice_the_work: TwiceTheWork | None = None
     readings: tuple[Reading, ...] = ()
 
@@ -153,6 +185,7 @@ def variants_of(
         case Pretrain() | Finetune() | Batch() | Embed() | Transcribe():
             return Variants(
                 at_other_counts=_at_other_counts(workload, taken, supply),
+                at_other_deadlines=_at_other_deadlines(workload, options, supply),
                 at_twice_the_work=_at_twice_the_work(workload, taken, options, supply),
             )
         case _:
@@ -225,6 +258,31 @@ def _at_other_limits(workload: Workload, options: Sequence[Option], supply: Supp
                 accelerator=best.accelerator or "",
                 accelerators_total_count=best.accelerators_total_count,
                 usd_per_month=best.usd_per_month,
+            )
+        )
+    return tuple(found)
+
+
+def _at_other_deadlines(workload: Workload, options: Sequence[Option], supply: Supply) -> tuple[OtherDeadline, ...]:
+    hours = workload.deadline_hours
+    if not math.isfinite(hours):
+        return ()
+    part, found = _part(supply, options), []
+    is_in_days = isinstance(workload.work, Pretrain)
+    for ratio in DEADLINE_RATIOS:
+        key, value = ("deadline_days", hours * ratio / 24) if is_in_days else ("deadline_hours", hours * ratio)
+        asked = workload.model_copy(update={workload.kind: workload.work.model_copy(update={key: value})})
+        best = _best(part.options(asked, part.sized(asked)[0]))
+        if best is None:
+            found.append(OtherDeadline(deadline_hours=hours * ratio))
+            continue
+        found.append(
+            OtherDeadline(
+                deadline_hours=hours * ratio,
+                option_id=best.id,
+                accelerator=best.accelerator or "",
+                accelerators_total_count=best.accelerators_total_count,
+                usd=best.usd_per_month / workload.runs_per_month if workload.runs_per_month else best.present_value_usd,
             )
         )
     return tuple(found)

@@ -6,9 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from planner.costs.carbon import footprint, grid_intensities, grid_intensity, place_of
+from planner.assumptions import default_assumptions
+from planner.costs.carbon import footprint, grid_intensities, grid_intensity
 from planner.errors import PlanningError
-from pricing.regions import regions
+from planner.options.energy import owned_footprint, rented_footprint
+from planner.supply.machines import Machine
+from pricing.accelerators import accelerators
 
 
 def test_every_intensity_says_who_states_it_and_when_it_was_read() -> None:
@@ -16,31 +19,33 @@ def test_every_intensity_says_who_states_it_and_when_it_was_read() -> None:
         assert row.source, row.place
         assert row.source_url.startswith("https://")
         assert row.retrieved_on
-        assert row.basis in {"life_cycle", "direct", "location_based"}
+        assert row.basis == "life_cycle"
         assert 0 < row.g_co2e_per_kwh < 1500
 
 
-def test_every_region_of_a_known_country_has_a_grid_of_that_country() -> None:
-    for region in regions().values():
-        place = place_of(provider=region.provider, region=region.region, city=region.city, country=region.country)
-        if region.country is not None:
-            assert place.split("-")[0] == region.country or place.startswith(f"{region.provider}/"), region
+def test_all_intensities_are_on_one_basis_so_that_options_compare() -> None:
+    assert {row.basis for row in grid_intensities().values()} == {"life_cycle"}
+    assert not [row.place for row in grid_intensities().values() if len(row.place) != 2 and row.place != "World"]
 
 
-@pytest.mark.parametrize(
-    ("city", "place"),
-    [
-        ("Northern Virginia", "US-Virginia"),
-        ("West Virginia", "US-WestVirginia"),
-        ("Washington DC", "US-DistrictOfColumbia"),
-        ("Washington", "US-Washington"),
-        ("Columbus", "US-Ohio"),
-        ("Salt Lake City, Utah", "US-Utah"),
-        ("somewhere", "US"),
-    ],
-)
-def test_a_us_region_finds_its_state(city: str, place: str) -> None:
-    assert place_of(provider="aws", region="x", city=city, country="US") == place
+def test_a_state_or_region_has_the_grid_of_its_country() -> None:
+    assert grid_intensity("US-Texas") == grid_intensity("US") != grid_intensity("World")
+
+
+def test_machines_of_one_country_emit_as_much_whoever_lets_them() -> None:
+    """Virginia, Iowa and a server of one's own in Texas: before, they were on three bases, a factor of two apart."""
+    numbers, machine = default_assumptions(), Machine(accelerator=accelerators()["H100-SXM"], accelerator_count=8.0)
+    grids = {
+        found.grid
+        for provider, region in (("aws", "us-east-1"), ("gcp", "us-central1"), ("azure", "eastus"))
+        if (
+            found := rented_footprint(
+                machine, provider, region, machine_hours_per_month=730, busy_share=1.0, assumptions=numbers
+            )
+        )
+    }
+    owned = owned_footprint(10.2, "colocation", "US-Texas", server_count=1, busy_share=1.0, assumptions=numbers)
+    assert grids == {owned.grid}
 
 
 @given(share=st.floats(0, 1), pue=st.floats(1, 3), hours=st.floats(0, 744))
