@@ -303,6 +303,10 @@ class _Run:
         if not missing:
             return
         parts = sorted({offer.part for offer in gathered.offers} or {page.part for page in gathered.pages})
+        if not gathered.offers:
+            message = "no row came at all; an empty answer is never believed"
+            gathered.faults += [PartFault(part=part, reason="empty", message=message) for part in parts]
+            return
         told = f"a full answer without {', '.join(missing)}"
         doubted = read_doubted(self.engine, self.provider.name)
         if all(any(each.reason == "anchor" for each in doubted.get(part, ())) for part in parts):

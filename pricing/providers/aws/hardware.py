@@ -45,11 +45,10 @@ def _accelerators(entry: Mapping[str, Any]) -> tuple[str, float, float]:
         count = float(gpu.get("Count", 0))
         if count == 0:  # a slice: EC2 counts no whole GPU, and tells the size of the part
             count = gpu.get("LogicalGpuCount", 1) * float(gpu["GpuPartitionSize"])
-        return (
-            f"{gpu.get('Manufacturer', '')} {gpu['Name']}".strip(),
-            count,
-            gpu.get("MemoryInfo", {}).get("SizeInMiB", 0),
-        )
+        memory_mib = gpu.get("MemoryInfo", {}).get("SizeInMiB", 0)
+        if count > 1 and memory_mib == entry["GpuInfo"].get("TotalGpuMemoryInMiB"):
+            memory_mib /= count  # some types are told with the memory of all their GPUs
+        return f"{gpu.get('Manufacturer', '')} {gpu['Name']}".strip(), count, memory_mib
     devices = entry.get("NeuronInfo", {}).get("NeuronDevices", [])
     if devices:
         device = devices[0]

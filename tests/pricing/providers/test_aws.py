@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from pricing.offers import Launchable, Payment
+from pricing.providers.aws.hardware import hardware_from_type
 from pricing.quality import judge
 from tests.loopback.aws import AwsCloud
 from tests.loopback.server import Fault
@@ -176,3 +177,13 @@ def test_ec2s_own_records_are_read_as_moto_keeps_them(
     # moto's spot price is a dummy of 0.00001: no gate lets it land.
     judged = judge(gathered.offers)
     assert not [each for each in judged.offers if each.purchase_option == "spot"]
+
+
+def test_a_type_that_ec2_tells_with_the_memory_of_all_its_gpus_is_of_the_card_all_the_same() -> None:
+    gpu = {"Name": "H100", "Manufacturer": "NVIDIA", "Count": 8, "MemoryInfo": {"SizeInMiB": 8 * 81_920}}
+    entry = {
+        "InstanceType": "p99.48xlarge", "VCpuInfo": {"DefaultVCpus": 192}, "MemoryInfo": {"SizeInMiB": 2_097_152},
+        "GpuInfo": {"Gpus": [gpu], "TotalGpuMemoryInMiB": 8 * 81_920},
+    }  # fmt: skip
+    hardware = hardware_from_type(entry)
+    assert (hardware.accelerator, hardware.accelerator_count) == ("H100-80GB", 8.0)

@@ -68,7 +68,18 @@ def test_an_empty_answer_is_never_believed(night: Night, cloud: RunpodCloud, sto
     for day in range(1, 6):
         summary = night(day)
         assert summary.exit_status == 6
+        assert reasons(summary) == ["empty"]
     assert len(read_offers(store)) == before
+
+
+def test_a_source_whose_best_known_machines_are_missing_since_all_are_is_never_believed(
+    night: Night, cloud: RunpodCloud
+) -> None:
+    cloud.types = []
+    for day in (0, 1, 2):
+        summary = night(day)
+        assert (summary.exit_status, reasons(summary)) == (6, ["empty"])
+        assert not summary.sources[0].warnings
 
 
 @pytest.mark.slow
