@@ -70,6 +70,7 @@ def launch(
         from planner.commands.prices import catalog_of
         from planner.report.record import plan_record
         from planner.report.values import plain
+        from planner.supply.candidates import places_told_apart
         from pricing.console import CommandLineError
 
         works = works_of(
@@ -78,7 +79,7 @@ def launch(
         if len(works) != 1:
             raise CommandLineError("one plan is launched at a time", where=sources[1], hint="name a single workload")
         assumptions = assumptions_of(settings, assumptions_file)
-        catalog = catalog_of(store_uri, as_of, max_age_days, talk)
+        catalog = catalog_of(store_uri, as_of, max_age_days, talk, places_told_apart([works[0].constraints]))
         calibration = calibration_of(calibration_files, assumptions)
         record = plain(plan_record(planned(works[0], catalog, assumptions, day_of(as_of), calibration)))
     write_output(launch_text(record, target, option_id), path)

@@ -90,12 +90,13 @@ def server(
     from planner.report.notes import note_text, note_texts
     from planner.report.values import json_text, plain
     from pricing.accelerators import resolve
+    from pricing.latest import by_region
     from pricing.offers import offer_id
     from pricing.store.errors import NoPricesError
 
     assumptions = assumptions_of(settings, assumptions_file)
     accelerator, stated = resolve(gpu)
-    whole = catalog_of(store_uri, as_of, max_age_days, talk)
+    whole = catalog_of(store_uri, as_of, max_age_days, talk, by_region)
     owned = _server(accelerator.name, round(stated or 8), price_usd, assumptions, whole.window)
     count = owned.machine.accelerator_count
     catalog = whole.select(

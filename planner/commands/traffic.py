@@ -160,6 +160,7 @@ def _plan_record(
     from planner.inputs import read_text
     from planner.report.record import plan_record, read_record
     from planner.report.values import json_text
+    from planner.supply.candidates import places_told_apart
 
     if isinstance(source, str):
         with suppress(ValueError):
@@ -167,7 +168,7 @@ def _plan_record(
             if text and "verdict" in json.loads(text):
                 return read_record(text, name)
     workload = load_workload(source) if isinstance(source, str) else Workload.model_validate(source)
-    catalog = catalog_of(store_uri, as_of, max_age_days, talk)
+    catalog = catalog_of(store_uri, as_of, max_age_days, talk, places_told_apart([workload.constraints]))
     plan = planned(workload, catalog, assumptions, day_of(as_of))
     return read_record(json_text(plan_record(plan)), str(source))
 

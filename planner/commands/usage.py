@@ -104,8 +104,9 @@ def usage(
     from planner.commands.prices import catalog_of
     from planner.usage.faults import fault_text
     from planner.usage.summary import summarised
+    from pricing.latest import by_region
 
-    catalog = catalog_of(store_uri, as_of, max_age_days, talk)
+    catalog = catalog_of(store_uri, as_of, max_age_days, talk, by_region)
     bill, records, faults = _read(
         files,
         kind or "",

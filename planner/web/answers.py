@@ -59,9 +59,9 @@ _catalog: dict[str | None, Catalog] = {}
 
 def prepare(store_uri: str | None) -> None:
     """Read the prices once for each process."""
-    from pricing.latest import load
+    from pricing.latest import by_region, load
 
-    _catalog[store_uri] = load(store_uri, place_of=lambda _provider, region: region)
+    _catalog[store_uri] = load(store_uri, place_of=by_region)
 
 
 def answer(store_uri: str | None, form: str, values: Mapping[str, str], links: Mapping[str, str]) -> Answer:

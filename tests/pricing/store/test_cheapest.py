@@ -11,8 +11,9 @@ from planner.assumptions import default_assumptions
 from planner.demand.workload import Constraints
 from planner.options.evidence import Evidence
 from planner.supply.candidates import find_candidates, places_told_apart
+from planner.usage.elsewhere import elsewhere
 from pricing.identity import identity_of
-from pricing.latest import load
+from pricing.latest import by_region, load
 from pricing.offers import Launchable, Offer, Payment, PurchaseOption
 from pricing.quality import Market
 from pricing.store.engine import DuckDbEngine, Engine
@@ -101,6 +102,14 @@ def test_the_cheapest_of_each_sort_is_one_of_all_and_the_counts_add_up(engine: E
         assert Market.of((), read_cheapest(engine, as_of=as_of)[0]) == Market.of((), everything.values())
         some = set(list(everything)[:5])
         assert held_identities(engine, [*some, "of|nobody"], as_of) == some
+
+
+def test_hours_cost_the_same_elsewhere_where_the_cheapest_zone_stands_for_its_region(file_engine: DuckDbEngine) -> None:
+    filled(file_engine)
+    whole, thin = load(str(file_engine.path)), load(str(file_engine.path), place_of=by_region)
+    assert len(thin.offers) < len(whole.offers) - 50
+    hours = {"H100-SXM": 100.0, "A100-40GB-SXM": 9.0}
+    assert elsewhere(thin, hours) == elsewhere(whole, hours) != ()
 
 
 def test_an_empty_store_and_a_filter_that_leaves_nothing_have_no_cheapest(engine: Engine) -> None:
