@@ -14,11 +14,12 @@ import numpy as np
 from planner.assumptions import Assumption, Assumptions
 from planner.costs.evaluate import Value, own_values, present_value_usd, values_of
 from planner.costs.expression import Expr, names_in, substituted
-from planner.costs.formulas import RESALE_AGES_MONTHS, buy_model, rent_model, site_names
+from planner.costs.formulas import buy_model, rent_model, site_names
 from planner.costs.inputs import BuyInputs, CostInputs, RentInputs, TokenInputs
 from planner.costs.timeline import FloatArray
 from planner.costs.tornado import Bar, tornado
 from planner.costs.uncertainty import Z_OF_90_PERCENT, Correlations, Draws, Evaluate, Uncertain, draw, risk, risk_record
+from planner.costs.used_prices import RESALE_AGES_MONTHS
 from planner.options.evidence import Evidence
 from planner.options.option import Option
 

@@ -1,4 +1,4 @@
-"""Formulas that are written once and read three ways: as numbers, as spreadsheet text, as JavaScript.
+"""Formulas that are written once and read three ways: as numbers here, as a spreadsheet's or JavaScript's text in `planner.report.formula_text`.
 
 A formula is a small tree. It is built with Python's own operators, and what is known when it is built is worked out at
 once (``0 * x`` is 0), so that a formula for one option says nothing of what that option has not.
@@ -6,8 +6,6 @@ once (``0 * x`` is 0), so that a formula for one option says nothing of what tha
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
@@ -25,19 +23,16 @@ __all__ = [
     "evaluate",
     "exp",
     "floor",
-    "javascript",
     "log",
     "maximum",
     "minimum",
     "name",
     "names_in",
     "number",
-    "spreadsheet",
     "substituted",
 ]
 
 Value: TypeAlias = "Expr | float"
-References: TypeAlias = Callable[[str], str]
 
 
 def _power(base: Any, exponent: Any) -> Any:  # noqa: ANN401 - numbers and arrays
@@ -155,7 +150,7 @@ class Expr:
         return _call("=", self, number(other))
 
     def __repr__(self) -> str:
-        return f"Expr({spreadsheet(self, str)})"
+        return f"{self.op}({', '.join(map(repr, self.args))})"
 
 
 def number(value: Value) -> Expr:
@@ -345,119 +340,3 @@ def evaluate(
 
     with np.errstate(all="ignore"):  # the branch of a choice that is not taken may divide by zero
         return np.asarray(value(expr), dtype=float)
-
-
-STRENGTH = {"<": 1, "<=": 1, "=": 1, ">": 1, ">=": 1, "+": 2, "-": 2, "*": 3, "/": 3, "^": 5}
-FUNCTIONS = {
-    "min": "MIN",
-    "max": "MAX",
-    "if": "IF",
-    "floor": "INT",
-    "abs": "ABS",
-    "exp": "EXP",
-    "ln": "LN",
-    "and": "AND",
-    "or": "OR",
-}
-
-
-def _digits(value: float) -> str:
-    if not math.isfinite(value):
-        raise ValueError(f"no spreadsheet holds {value}")
-    text = repr(value)
-    return text.removesuffix(".0") if "e" not in text else text.upper()
-
-
-def spreadsheet(expr: Expr, reference: References, *, over_months: bool = False) -> str:
-    """Return a formula as the text of a cell, without the leading ``=``.
-
-    Parameters
-    ----------
-    expr : Expr
-        The formula.
-    reference : callable
-        From a name to a cell, a range or a defined name.
-    over_months : bool
-        Whether names stand for whole columns (inside SUMPRODUCT). IF, AND, MIN and their like then give one value instead
-        of a column of them in some spreadsheets, so they are written as arithmetic; a branch that is not taken must not
-        divide by zero.
-
-    Examples
-    --------
-    >>> a, b = name("a"), name("b")
-    >>> spreadsheet((a - (b - 1)) * 2 ** (a / 12), str)
-    '(a-(b-1))*2^(a/12)'
-    >>> spreadsheet(choose(a > 1, b, 0), str), spreadsheet(choose(a > 1, b, 0), str, over_months=True)
-    ('IF(a>1,b,0)', '(a>1)*b')
-    """
-
-    def text(each: Expr, strength: int) -> str:
-        if each.op == "number":
-            return f"({_digits(each.args[0])})" if each.args[0] < 0 else _digits(each.args[0])
-        if each.op == "name":
-            return reference(each.args[0])
-        if each.op in SYMBOLS:
-            own = STRENGTH[each.op]
-            left, right = text(each.args[0], own), text(each.args[1], own + 1)
-            # No spreadsheet agrees with the others on what -a^b and a^b^c are.
-            if each.op == "^":
-                left, right = text(each.args[0], 6), text(each.args[1], 6)
-            joined = f"{left}{each.op}{right}"
-            return joined if own >= strength else f"({joined})"
-        if over_months and each.op in {"if", "and", "or", "min", "max"}:
-            return text(_as_arithmetic(each), strength)
-        return f"{FUNCTIONS[each.op]}({','.join(text(arg, 0) for arg in each.args)})"
-
-    return text(expr, 0)
-
-
-def _as_arithmetic(expr: Expr) -> Expr:
-    """Return the same value made of operators that work on columns."""
-    args: tuple[Expr, ...] = expr.args
-    match expr.op:
-        case "if":
-            then = args[0] * args[1]
-            return then if _is(args[2], 0) else then + (1.0 - args[0]) * args[2]
-        case "and":
-            return Expr("*", args[0], args[1])
-        case "or":
-            return Expr(">", Expr("+", args[0], args[1]), number(0.0))
-        case "min":
-            return (args[0] + args[1] - absolute(args[0] - args[1])) / 2
-        case _:
-            return (args[0] + args[1] + absolute(args[0] - args[1])) / 2
-
-
-JAVASCRIPT = {"min": "Math.min", "max": "Math.max", "floor": "Math.floor", "abs": "Math.abs", "exp": "Math.exp"}
-
-
-def javascript(expr: Expr, reference: References = lambda text: f"v[{json.dumps(text)}]") -> str:
-    """Return a formula as JavaScript.
-
-    Examples
-    --------
-    >>> javascript(choose(name("a") > 1, name("b") ** 2, 0))
-    '((v["a"] > 1) ? Math.pow(v["b"], 2) : 0)'
-    """
-    if expr.op == "number":
-        return _digits(expr.args[0]).lower() if expr.args[0] >= 0 else f"({_digits(expr.args[0]).lower()})"
-    if expr.op == "name":
-        return reference(expr.args[0])
-    args = [javascript(arg, reference) for arg in expr.args]
-    match expr.op:
-        case "^":
-            return f"Math.pow({args[0]}, {args[1]})"
-        case "=":
-            return f"({args[0]} === {args[1]})"
-        case "ln":
-            return f"Math.log({args[0]})"
-        case "and":
-            return f"({args[0]} && {args[1]})"
-        case "or":
-            return f"({args[0]} || {args[1]})"
-        case "if":
-            return f"({args[0]} ? {args[1]} : {args[2]})"
-        case _ if expr.op in SYMBOLS:
-            return f"({args[0]} {expr.op} {args[1]})"
-        case _:
-            return f"{JAVASCRIPT[expr.op]}({', '.join(args)})"

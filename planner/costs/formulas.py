@@ -18,9 +18,7 @@ from planner.costs.expression import (
     ceil,
     choose,
     either,
-    exp,
     floor,
-    log,
     maximum,
     minimum,
     name,
@@ -28,24 +26,22 @@ from planner.costs.expression import (
     number,
 )
 from planner.costs.timeline import COMPONENTS
+from planner.costs.used_prices import share_at
 
 __all__ = [
     "BILLED_HOURS",
     "COLOCATION",
     "DISCOUNT",
-    "RESALE_AGES_MONTHS",
     "Model",
     "billed_hours",
     "bridge_model",
     "buy_model",
     "now",
     "rent_model",
-    "share_at",
     "site_names",
     "token_model",
 ]
 
-RESALE_AGES_MONTHS = (12, 24, 36, 48, 60)
 COLOCATION = ("usd_per_kw_month", "rack_usd_per_month", "rack_usd_per_kw_month", "wholesale_usd_per_kw_month")
 """What space and power capacity cost by the size of the deal; a home pays no rent for them."""
 WHOLESALE_KW = 1000.0
@@ -247,28 +243,6 @@ def rent_model(*, once: bool) -> Model:
     lines["storage"] = choose(working, STORED_USD * name("stored_ratio"), 0.0)
     lines["egress"] = choose(working, SENT_USD, 0.0)
     return Model(scalars, lines)
-
-
-def share_at(age_months: Expr) -> Expr:
-    """Return the price of used hardware over its price when new, by straight lines between the logarithms of known shares.
-
-    A server loses a share of its value each month rather than an amount, hence the logarithms. A known share of 0 is
-    reached by a straight line of the share itself. No used server is dearer than a younger one, whatever the shares say.
-    """
-    ages, shares = [0.0, *map(float, RESALE_AGES_MONTHS)], [number(1.0)]
-    for age in RESALE_AGES_MONTHS:
-        share = name(f"own.resale_after_{age}_months_share")
-        shares.append(minimum(share, shares[-1]) if len(shares) > 1 else share)
-    by_line, by_log = shares[-1], log(shares[-1])
-    for i in range(len(ages) - 1, 0, -1):
-        part = (age_months - ages[i - 1]) / (ages[i] - ages[i - 1])
-        here = age_months < ages[i]
-        by_line = choose(here, shares[i - 1] + (shares[i] - shares[i - 1]) * part, by_line)
-        by_log = choose(here, log(shares[i - 1]) + (log(shares[i]) - log(shares[i - 1])) * part, by_log)
-    beyond = maximum(age_months - ages[-1], 0.0)
-    falling = exp(by_log) * 10.0 ** (0.0 - name("own.resale_decline_log10_per_year") * beyond / 12.0)
-    # Shares fall with age, so the last one is 0 where any is.
-    return choose(shares[-1] <= 0, by_line, falling)
 
 
 @cache

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from functools import cache
 
-from planner.costs.expression import Expr, javascript
+from planner.costs.expression import Expr
 from planner.costs.formulas import DISCOUNT, Model, buy_model, rent_model, token_model
 from planner.costs.timeline import COMPONENTS
+from planner.report.formula_text import javascript
 
 __all__ = ["models_script"]
 

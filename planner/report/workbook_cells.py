@@ -11,7 +11,8 @@ from xlsxwriter.utility import xl_col_to_name, xl_rowcol_to_cell
 from xlsxwriter.workbook import Workbook
 from xlsxwriter.worksheet import Worksheet
 
-from planner.costs.expression import Expr, spreadsheet
+from planner.costs.expression import Expr
+from planner.report.formula_text import spreadsheet
 
 __all__ = ["FORMATS", "Book", "Format", "Sheet", "Value", "cell_name", "column_range", "of_plan", "safe_reference"]
 

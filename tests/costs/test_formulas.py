@@ -21,16 +21,16 @@ from planner.costs.expression import (
     choose,
     either,
     evaluate,
-    javascript,
     maximum,
     minimum,
     name,
-    spreadsheet,
     substituted,
 )
-from planner.costs.formulas import COLOCATION, RESALE_AGES_MONTHS, Model, buy_model, rent_model, share_at, token_model
+from planner.costs.formulas import COLOCATION, Model, buy_model, rent_model, token_model
 from planner.costs.inputs import Bridge
 from planner.costs.timeline import Timeline, discount_factors
+from planner.costs.used_prices import RESALE_AGES_MONTHS, share_at
+from planner.report.formula_text import javascript, spreadsheet
 from planner.report.workbook_options import month_total
 from tests.published.owning import ResaleCurve, buy_timeline, ownership_terms
 from tests.published.renting import rent_timeline
