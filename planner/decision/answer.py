@@ -24,6 +24,8 @@ class Part:
         Kept all the time; 0 for what is taken by the hour.
     gpu_hours_per_month, idle_gpu_hours_per_month, usd_per_month : float
         Served, paid and idle, and its cost.
+    priced_on : date or None
+        Of the price; None where it is the bill's own.
     """
 
     kind: str
@@ -33,6 +35,7 @@ class Part:
     gpu_hours_per_month: float
     idle_gpu_hours_per_month: float
     usd_per_month: float
+    priced_on: date | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -253,7 +256,7 @@ class Decision:
     paid_usd_per_month, after_usd_per_month, saving_usd_per_month : float
         Of all accelerators, those that keep what they have included.
     now_saving_usd_per_month : float
-        While today's commitments last.
+        While today's commitments last, and before servers are delivered.
     saving_share : float
         Of what was paid.
     saving_low_usd_per_month, saving_high_usd_per_month : float or None

@@ -109,13 +109,11 @@ class Case:
 
     @property
     def now_usd_per_hour(self) -> float:
-        """What an hour of the cheapest mix for the hours outside today's commitments costs."""
+        """What an hour of the cheapest mix for the hours outside today's commitments costs, before a server can be delivered."""
         if not self.left.any():
             return 0.0
-        return (
-            cheapest_mix(DemandCurve(units=year_of(self.left)), _choosable(self.tiers, self.is_short)).total_usd
-            / self.hours
-        )
+        tiers = [tier for tier in _choosable(self.tiers, self.is_short) if tier.kind is not TierKind.OWNED]
+        return cheapest_mix(DemandCurve(units=year_of(self.left)), tiers).total_usd / self.hours
 
     @property
     def mix(self) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 
@@ -98,6 +98,8 @@ def decide(  # noqa: PLR0913 - the options of the command, each by name
     servers = () if no_own else ownable_servers(assumptions, catalog.window)
     per_month = assumptions["money.hours_per_month"]
     ages = {offer_id(offer): max((today - offer.observed_on).days, 0) / DAYS_PER_YEAR for offer in catalog.offers} if today else {}  # fmt: skip
+    priced = {offer_id(offer): offer.observed_on for offer in catalog.offers}
+    priced |= {f"own {server.name}": server.priced_on for server in servers}
     cases: list[Case] = []
     fine: list[Case] = []
     kept: list[Kept] = []
@@ -130,14 +132,16 @@ def decide(  # noqa: PLR0913 - the options of the command, each by name
         cases, sure, doubtful = those_that_hold(cases, sure)
         kept += [_why_doubtful(_name(case.place, places), case, share, per_month) for case, share in doubtful]
     found = [
-        _decided(case, assumptions, months, None if sure is None else sure[:, number, :])
+        _decided(case, assumptions, months, None if sure is None else sure[:, number, :], priced)
         for number, case in enumerate(cases)
     ]
     paid = _paid_usd_per_hour(usage, everything, wanted) * per_month
     changed = [case.gpu for case in cases]
     sized = {case.gpu for case in cases if case.idle_gpus > 0}
     switch_off = switch_off_of(usage, per_month / usage.hours, asked, changed, sized)
-    notes = _notes(usage, own_providers, months, everything, elsewhere=elsewhere)
+    notes = _notes(usage, own_providers, everything, elsewhere=elsewhere)
+    if servers:
+        notes.append(Note(code="owned", amounts=(float(months), assumptions["own.lead_time_months"])))
     if not_bought:
         least = assumptions["verdict.least_confidence_share"]
         names = tuple(_name(case.place, places) for case in not_bought)
@@ -196,7 +200,9 @@ def _own_providers(usage: Usage, catalog: Catalog) -> tuple[str, ...]:
     return tuple(group.name for group in usage.groups.get("provider", ()) if group.name in there)
 
 
-def _decided(case: Case, assumptions: Assumptions, months: int, sure: FloatArray | None) -> GpuDecision:
+def _decided(
+    case: Case, assumptions: Assumptions, months: int, sure: FloatArray | None, priced: Mapping[str, date]
+) -> GpuDecision:
     per_month = assumptions["money.hours_per_month"]
     of_curve = per_month / case.hours
     open_now, paid = case.open_usd_per_hour * per_month, case.paid_usd_per_hour * per_month
@@ -211,6 +217,7 @@ def _decided(case: Case, assumptions: Assumptions, months: int, sure: FloatArray
             gpu_hours_per_month=use.unit_hours * of_curve,
             idle_gpu_hours_per_month=use.idle_unit_hours * of_curve,
             usd_per_month=(use.fixed_usd + use.variable_usd) * of_curve,
+            priced_on=priced.get(use.name),
         )
         for use in case.best.tiers
         if use.machines > 0 or use.unit_hours > 1e-9
@@ -315,9 +322,7 @@ def _whole(
     )
 
 
-def _notes(
-    usage: Usage, own_providers: tuple[str, ...], months: int, cases: Sequence[Case], *, elsewhere: bool
-) -> list[Note]:
+def _notes(usage: Usage, own_providers: tuple[str, ...], cases: Sequence[Case], *, elsewhere: bool) -> list[Note]:
     days = usage.hours / 24
     spot = {case.gpu: case.spot_share for case in cases if case.spot_share > 0}
     notes = []
@@ -335,5 +340,5 @@ def _notes(
     if usage.hours < SEASONS_HOURS:
         notes.append(Note(code="no_seasons", amounts=(days,)))
     notes.append(Note(code="spot", names=tuple(spot), amounts=tuple(spot.values())) if spot else Note(code="no_spot"))
-    notes += [Note(code="commitments"), Note(code="owned", amounts=(float(months),))]
+    notes.append(Note(code="commitments"))
     return [*notes, Note(code="elsewhere" if elsewhere else "same_place")]

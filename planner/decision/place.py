@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from planner.usage.answer import Usage
 from pricing.catalog import Catalog
+from pricing.instances import instance_network
 from pricing.offers import Offer
 
 __all__ = ["Place", "places_of"]
@@ -31,6 +32,8 @@ class Place:
         Of one machine; 0 where the catalogue does not know it.
     rows : NDArray of bool, shape (rows,)
         Of the usage's table.
+    has_rdma : bool
+        Whether its machines reach each other by RDMA (InfiniBand, EFA), as several at one job need it.
     """
 
     gpu: str
@@ -41,6 +44,7 @@ class Place:
     vcpus: float
     memory_gib: float
     rows: NDArray[np.bool_]
+    has_rdma: bool = False
 
     @property
     def name(self) -> str:
@@ -53,6 +57,8 @@ class Place:
         if not anywhere and (offer.provider != self.provider or (self.region and offer.region != self.region)):
             return False
         if self.gpus_per_machine and round(offer.accelerator_count) != self.gpus_per_machine:
+            return False
+        if self.has_rdma and offer.provider == self.provider and not _has_rdma(offer.provider, offer.instance_type):
             return False
         return all(
             there is None or not needed or there >= HOST_SHARE * needed
@@ -93,9 +99,15 @@ def places_of(usage: Usage, catalog: Catalog) -> list[Place]:
                 vcpus=float(offer.vcpus or 0.0) if offer else 0.0,
                 memory_gib=float(offer.memory_gib or 0.0) if offer else 0.0,
                 rows=target[which] == key,
+                has_rdma=_has_rdma(said.get("provider", ""), said.get("instance_type", "")),
             )
         )
     return places
+
+
+def _has_rdma(provider: str, instance_type: str) -> bool:
+    network = instance_network(provider, instance_type)
+    return network is not None and bool(network.rdma)
 
 
 def _shape(usage: Usage, said: dict[str, str]) -> int:

@@ -16,6 +16,7 @@ __all__ = ["LADDER_WORDS", "decision_record", "decision_tables", "headline"]
 
 AT_ONCE_SHARE = 0.99
 """Whose saving waits for the end of commitments is told so."""
+MOST_SWITCHED_OFF = 12
 MOST_PLACES_SAID = 3
 """Of more, the verdict tells the sum, and the tables each."""
 LADDER_WORDS = {
@@ -68,7 +69,7 @@ def headline(decision: Decision) -> str:
         f"({percent(decision.saving_share)}) of the {usd(decision.paid_usd_per_month)} paid"
     )
     if decision.now_saving_usd_per_month < AT_ONCE_SHARE * decision.saving_usd_per_month:
-        text += f" when today's commitments have ended, {usd(decision.now_saving_usd_per_month)} of it at once"
+        text += f", {_when(decision)}; {usd(decision.now_saving_usd_per_month)} of it at once"
     text += "".join(
         f"; use went from {count(round(gpu.trend_first_gpus))} to {count(round(gpu.trend_last_gpus))} GPUs, and this is for what runs now"
         for gpu in decision.gpus
@@ -82,6 +83,14 @@ def headline(decision: Decision) -> str:
     elif decision.is_short:
         text += "; the record is too short to say how sure that is"
     return text
+
+
+def _when(decision: Decision) -> str:
+    """Return when the whole saving is there."""
+    ends = any(gpu.now_paid_usd_per_month < AT_ONCE_SHARE * gpu.paid_usd_per_month for gpu in decision.gpus)
+    is_bought = any(part.kind == "owned" for gpu in decision.gpus for part in gpu.parts)
+    waits = ["today's commitments have ended"] * ends + ["the servers are delivered"] * is_bought
+    return "when " + " and ".join(waits or ["today's commitments have ended"])
 
 
 def _parts_said(gpus: Sequence[GpuDecision]) -> list[str]:
@@ -116,7 +125,7 @@ def decision_tables(decision: Decision) -> list[Table]:
     """Return the same for people."""
     whole = [
         ("paid today", f"{usd(decision.paid_usd_per_month)} USD a month"),
-        ("after, when today's commitments have ended", f"{usd(decision.after_usd_per_month)} USD a month"),
+        (f"after, {_when(decision)}", f"{usd(decision.after_usd_per_month)} USD a month"),
         (
             "could be saved at once, by a mix for the hours outside them",
             f"{usd(decision.now_saving_usd_per_month)} USD a month",
@@ -130,8 +139,14 @@ def decision_tables(decision: Decision) -> list[Table]:
     if decision.switch_off:
         rows = tuple(
             (switched_off(one), usd(one.usd_per_month), count(round(one.gpu_hours_per_month)), when_it_ends(one))
-            for one in decision.switch_off[:12]
+            for one in decision.switch_off[:MOST_SWITCHED_OFF]
         )
+        rest = decision.switch_off[MOST_SWITCHED_OFF:]
+        if rest:
+            total, hours = (
+                sum(getattr(one, name) for one in rest) for name in ("usd_per_month", "gpu_hours_per_month")
+            )
+            rows += ((f"{len(rest)} more", usd(total), count(round(hours)), ""),)
         columns = (Column("what"), Column("costs", "USD/month", is_number=True), Column("hours", "GPU-h/month", is_number=True), Column("when"))  # fmt: skip
         tables.append(Table("Switch off", columns, rows))
     if decision.kept:
@@ -148,7 +163,7 @@ def decision_tables(decision: Decision) -> list[Table]:
 def _ladder(decision: Decision) -> list[Table]:
     if len(decision.ladder) < 2:
         return []
-    rows = tuple(
+    rows: tuple[tuple[str, ...], ...] = tuple(
         (
             LADDER_WORDS[step.kind],
             usd(step.usd_per_month),
@@ -159,6 +174,12 @@ def _ladder(decision: Decision) -> list[Table]:
         )
         for step in decision.ladder
     )
+    if decision.gpus:
+        first, parts = decision.ladder[0], [part for gpu in decision.gpus for part in gpu.parts]
+        committed = sum(part.usd_per_month for part in parts if part.kind == "committed")
+        capex = sum(gpu.capex_usd for gpu in decision.gpus)
+        after = first.usd_per_month + first.saving_usd_per_month - decision.saving_usd_per_month
+        rows += (("recommended", *map(usd, (after, decision.saving_usd_per_month, committed, capex)), ""),)
     columns = (
         Column("with"),
         Column("cost", "USD/month", is_number=True),
@@ -167,7 +188,7 @@ def _ladder(decision: Decision) -> list[Table]:
         Column("capex", "USD", is_number=True),
         Column("pays from", "of the hours", is_number=True),
     )
-    note = "each step is the cheapest mix of it and the steps above; of what is paid today"
+    note = "each step is the cheapest mix of it and the steps above, of what is paid today; what is recommended also holds in most resamples"
     if decision.oldest_price_on:
         note += f"; the oldest price is of {decision.oldest_price_on.isoformat()}"
     return [Table("The ladder: what each further way to pay would save", columns, rows, note)]
@@ -186,6 +207,7 @@ def _parts(gpu: GpuDecision) -> Table:
             count(round(part.gpu_hours_per_month)),
             count(round(part.idle_gpu_hours_per_month)),
             usd(part.usd_per_month),
+            part.priced_on.isoformat() if part.priced_on else "the bill",
         )
         for part in gpu.parts
     )
@@ -216,5 +238,6 @@ def _parts(gpu: GpuDecision) -> Table:
         Column("works", "GPU-h/month", is_number=True),
         Column("idle", "GPU-h/month", is_number=True),
         Column("cost", "USD/month", is_number=True),
+        Column("priced on"),
     )
     return Table(title, columns, rows, "; ".join(notes))

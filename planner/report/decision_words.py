@@ -91,7 +91,8 @@ def note_said(note: Note) -> str:
                 f"less than every other mix in {percent(amounts[1])} of the resamples (verdict.buy_margin_share, verdict.least_confidence_share)"
             )
         case "owned":
-            return f"an owned server stands in colocation over {amounts[0]:.0f} months and is counted as if delivered at once"
+            wait = f"{amounts[1]:g} month{'' if amounts[1] == 1 else 's'}"
+            return f"an owned server stands in colocation over {amounts[0]:.0f} months from its delivery, which takes {wait} (own.lead_time_months): what runs today is paid on until then, and is no part of what could be saved at once"
         case code:
             return NOTE_WORDS[code]
 

@@ -285,7 +285,15 @@ def _groups(title: str, kind: str, groups: Sequence[Group]) -> Table:
                 usd(one.usd_per_gpu_hour),
             ]
         rows.append(tuple(row))
-    note = f"{len(shown)} of {len(groups)}; -f json has all" if len(groups) > len(shown) else ""
+    if rest := groups[SHOWN:]:
+        hours = sum(one.gpu_hours for one in rest)
+        paid = sum(one.effective_usd or 0.0 for one in rest)
+        unused = (sum(one.unused_gpu_hours for one in rest), sum(one.unused_usd or 0.0 for one in rest))
+        others = [f"{len(rest)} others", count(round(hours))]
+        if has_money:
+            others += [count(round(unused[0])), usd(paid), usd(unused[1]), usd(paid / hours if hours > 0 else None)]
+        rows.append(tuple(others))
+    note = "-f json has all" if rest else ""
     return Table(title, tuple(columns), tuple(rows), note)
 
 
@@ -302,7 +310,10 @@ def _commitment_tables(usage: Usage) -> list[Table]:
     if found.unused_reservation_usd:
         rows.append(("capacity reserved and not used", f"{usd(found.unused_reservation_usd)} USD"))
     tables = [Table("Commitments", (Column(""), Column("")), tuple(rows))]
-    wasteful = [row for row in found.by_commitment if row[2] > 0][:SHOWN]
+    wasteful = [row for row in found.by_commitment if row[2] > 0]
+    if rest := wasteful[SHOWN:]:
+        others = (f"{len(rest)} others", sum(used for _, used, _ in rest), sum(unused for _, _, unused in rest))
+        wasteful = [*wasteful[:SHOWN], others]
     if wasteful:
         tables.append(
             Table(
