@@ -7,7 +7,8 @@ import os
 import click
 
 from planner import __version__
-from pricing.console import LazyGroup, run
+from pricing.console import LazyGroup
+from pricing.runner import run
 
 __all__ = ["COMMANDS", "gpuplan", "main"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from pricing.cli import prices
-from pricing.console import run
+from pricing.runner import run
 
 if __name__ == "__main__":
     sys.exit(run(prices, name="python -m pricing"))

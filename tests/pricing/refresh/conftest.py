@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from pricing.cli import prices
-from pricing.console import run
 from pricing.refresh import RefreshSummary, refresh
+from pricing.runner import run
 from pricing.store.engine import DuckDbEngine
 from tests.loopback.clouds import CLOUDS, Clouds
 

@@ -14,12 +14,13 @@ import time_machine
 
 from pricing.catalog import load_bundled
 from pricing.cli import prices
-from pricing.console import Output, run
+from pricing.console import Output
 from pricing.latest import load
 from pricing.offers import offer_id
 from pricing.providers import PROVIDERS
 from pricing.providers.contract import RefusedRow
 from pricing.refresh import RefreshSummary, SourceSummary
+from pricing.runner import run
 from pricing.store.engine import DuckDbEngine
 from pricing.store.errors import NoPricesError
 from pricing.store.reading import read_offers
@@ -174,7 +175,7 @@ def test_help_of_the_group_imports_nothing_heavy() -> None:
     import sys
 
     code = (
-        "import sys; from pricing.cli import prices; from pricing.console import run; run(prices, ['--help']);"
+        "import sys; from pricing.cli import prices; from pricing.runner import run; run(prices, ['--help']);"
         "heavy = {'duckdb', 'numpy', 'pandas', 'boto3', 'google', 'azure', 'requests', 'rich', 'yaml'} & set(sys.modules);"
         "sys.exit(f'imported {heavy}' if heavy else 0)"
     )

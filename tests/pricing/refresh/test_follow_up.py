@@ -16,7 +16,7 @@ import yaml
 
 from planner.cli import main
 from pricing.cli import prices
-from pricing.console import run
+from pricing.runner import run
 from tests.loopback.clouds import Clouds
 from tests.loopback.lambda_cloud import LambdaCloud
 from tests.loopback.server import Fault

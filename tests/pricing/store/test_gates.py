@@ -10,11 +10,11 @@ import pytest
 from planner.cli import main
 from pricing.catalog import load_bundled
 from pricing.cli import prices
-from pricing.console import run
 from pricing.identity import identity_of
 from pricing.latest import load
 from pricing.offers import Offer
 from pricing.refresh import refresh
+from pricing.runner import run
 from pricing.store.engine import DuckDbEngine
 from pricing.store.exchange import offers_as_csv, read_offer_file
 from pricing.store.reading import read_offers

@@ -130,7 +130,7 @@ def test_two_refreshes_at_once_do_not_harm_each_other(engine: Engine) -> None:
 FULL_DISK = textwrap.dedent(
     """
     import resource, signal, sys
-    from pricing.console import run
+    from pricing.runner import run
     import click
     from pricing.store.open import open_store
     from tests.pricing.store.conftest import land_day, offer
@@ -149,7 +149,7 @@ FULL_FROM_THE_START = textwrap.dedent(
     """
     import resource, signal, sys
     import click
-    from pricing.console import run
+    from pricing.runner import run
     from pricing.store.open import open_store
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), int(sys.argv[2])))

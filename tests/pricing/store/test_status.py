@@ -7,7 +7,7 @@ import json
 import pytest
 
 from pricing.cli import prices
-from pricing.console import run
+from pricing.runner import run
 from pricing.store.answers import PartAnswer
 from pricing.store.engine import DuckDbEngine
 from tests.pricing.store.conftest import land_day, offer
