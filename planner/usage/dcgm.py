@@ -146,7 +146,8 @@ class _Holders:
 def _holders(point: IntArray, owner: IntArray, point_owner: IntArray, has_pod: NDArray[np.bool_]) -> _Holders:
     """Return the pods of each point, or its one owner where there is no pod."""
     points = len(point_owner)
-    pairs = np.unique(np.stack([point[has_pod[owner]], owner[has_pod[owner]]]), axis=1)
+    held = has_pod[owner]
+    pairs = np.stack(np.divmod(np.unique(point[held] * len(has_pod) + owner[held]), len(has_pod)))
     alone = np.flatnonzero(np.bincount(pairs[0], minlength=points) == 0)
     pairs = np.concatenate([pairs, np.stack([alone, point_owner[alone]])], axis=1)
     pairs = pairs[:, np.lexsort((pairs[1], pairs[0]))]
