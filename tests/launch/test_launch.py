@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import io
-import itertools
 import json
 import re
-import shlex
-import shutil
-import subprocess
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -21,7 +17,6 @@ from kubernetes.client import ApiClient
 
 from planner.cli import main
 from planner.demand.models import known_models
-from planner.intake.engine_lines import engine_options
 from planner.launch.checkpoints import checkpoints
 from planner.launch.deployment import LaunchError, deployment_of
 from planner.launch.text import TARGETS, launch_text
@@ -84,44 +79,6 @@ def test_vllm_runs_as_planned() -> None:
         "--gpu-memory-utilization": "0.9",
         "--port": "8000",
     }
-
-
-def _unknown_words(engine: str, text: str) -> set[str]:
-    """Return the words of an engine's command line that its parser would refuse."""
-    line = " ".join(each for each in text.splitlines() if not each.startswith("#")).replace("\\", "")
-    words = [word for word in shlex.split(line) if word not in {"python", "-m", "sglang.launch_server", "vllm"}]
-    refused = set()
-    while words:
-        if not words[0].startswith("-"):  # the command and the model, which stand before the options
-            words.pop(0)
-            continue
-        option = engine_options().get((engine, word := words.pop(0)))
-        value = words.pop(0) if option and option.takes != "nothing" else ""
-        if option is None or not TAKES[option.takes](value, option.choices):
-            refused.add(f"{word} {value}")
-    return refused
-
-
-TAKES: dict[str, Callable[[str, tuple[str, ...]], bool]] = {
-    "nothing": lambda value, _: not value,
-    "integer": lambda value, _: value.isdigit(),
-    "number": lambda value, _: float(value) > 0,
-    "text": lambda value, _: bool(value) and not value.startswith("-"),
-    "choice": lambda value, choices: value in choices,
-}
-
-
-@pytest.mark.parametrize("engine", ["vllm", "sglang"])
-def test_every_option_is_one_that_the_engines_parser_takes_with_such_a_value(engine: str) -> None:
-    degrees = ({"tensor": 1, "data": 8}, {"tensor": 8, "data": 1, "expert": 8}, {"tensor": 8, "pipeline": 2, "data": 1})
-    for degree, precision, kind in itertools.product(degrees, ("bf16", "fp8", "nf4", "awq"), ("serve", "embed", "batch")):  # fmt: skip
-        record = _record(layout={**degree, "precision": precision}, instance_count=2)
-        record["workload"] |= {"kind": kind, kind: record["workload"]["serve"]}
-        if engine == "sglang" and kind == "batch":
-            continue  # refused, with what does it
-        text = launch_text(record, engine)
-        assert _unknown_words(engine, text) == set()
-    assert _unknown_words("vllm", "vllm serve a/b --task embed --dtype int7") == {"--task ", "--dtype int7"}
 
 
 def test_the_head_names_the_plan_its_option_and_the_date_of_the_price() -> None:
@@ -303,23 +260,3 @@ def test_every_example_is_launched_or_says_why_not(name: str, plan_of: Callable[
                 assert list(yaml.safe_load_all(text))
     assert launched
     assert all(refusals)
-
-
-SKY = shutil.which("sky")
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(SKY is None, reason="no SkyPilot (pip install skypilot, in an environment of its own)")
-def test_skypilots_own_parser_takes_every_task(tmp_path: Path) -> None:
-    training = _record(instance_count=2)
-    training["workload"] |= {"kind": "finetune", "finetune": {"method": "lora", "tokens_m": 50}}
-    records = {"service": _record(), "spread": _record(instance_count=7, spare_instance_count=1), "elsewhere": _record(SCALEWAY), "task": training}  # fmt: skip
-    for name, record in records.items():
-        (tmp_path / f"{name}.yaml").write_text(launch_text(record, "skypilot"), encoding="utf-8")
-    script = "import sys, sky\nfor path in sys.argv[1:]: print('read', sky.Task.from_yaml(path).name)"
-    done = subprocess.run(
-        [Path(str(SKY)).parent / "python", "-c", script, *tmp_path.glob("*.yaml")],
-        env={"HOME": str(tmp_path), "SKYPILOT_DISABLE_USAGE_COLLECTION": "1"},
-        capture_output=True, text=True, timeout=300, check=False,
-    )  # fmt: skip
-    assert done.stdout.count("read ") == len(records), done.stderr
