@@ -30,6 +30,7 @@ __all__ = [
     "model_state_bytes_per_parameter",
     "peak_bytes",
     "score_bytes_per_token_and_layer",
+    "seen_image_bytes",
     "selective_activation_bytes_per_token_and_layer",
     "unsplit_layer_bytes_per_token",
     "weight_bytes",
@@ -42,6 +43,31 @@ WEIGHT_BYTES_BY_PRECISION = {name: form.weight_bytes for name, form in FORMATS.i
 """Bytes per weight that is quantized, scales included; a number of the cache takes as many."""
 
 _CAPPED_SCORES = ("gemma-2-", "gemma2-")
+_MOST_PATCHES = {
+    # Patches of the largest image that a model's own preprocessor lets in (its pixels over those of a patch).
+    (
+        "qwen2-vl",
+        "qwen2.5-vl",
+        "qwen3-vl",
+        "qwen3.5",
+        "qwen3.6",
+        "qwen2.5-omni",
+        "glm-4.5v",
+        "glm-4.6v",
+        "glm-4.1v",
+    ): 65_536,
+    ("pixtral", "mistral-small-3", "ministral-3", "mistral-large-3", "kimi-"): 12_100,
+    ("internvl", "ernie-4.5-vl"): 13_312,
+}
+_WRITTEN_FROM_SEVERAL_LAYERS = ("qwen3-vl",)
+"""Their towers hand on four outputs a token (the last layer's and three deeper ones, `deepstack_visual_indexes`), others one."""
+_FIXED_PATCHES = 4_096
+"""Of a tower whose images are brought to one size: 896 x 896 pixels in patches of 14 (Gemma 3)."""
+_PATCHES_PER_TOKEN = 4.0
+_PIXEL_BYTES_PER_PATCH = 6.0 * 2 * 3 * 14 * 14
+"""Two frames of 14 x 14 pixels in three colors, in 32 bit as they come and in 16 bit."""
+_TOWER_LAYERS = 28
+"""Towers are 24 to 32 layers deep (ViT-L, SigLIP SO400M, the towers of Qwen-VL), which tells their width from their size."""
 _FEWEST_NORMS = 2
 """Layers whose attention and MLP share one norm (phi) keep as much as others: measured rows show no less."""
 
@@ -90,6 +116,28 @@ def weight_bytes(arch: Architecture, precision: str, *, include_input_table: boo
     if include_input_table:
         return body * per + stored_table + (0.0 if arch.tied_embeddings else read_head) + towers
     return body * per + read_head
+
+
+def seen_image_bytes(arch: Architecture) -> float:
+    """Return what one image of the largest size takes while a model looks at it: pixels, a layer of the tower, and its tokens.
+
+    An engine keeps so much free, whether or not images come: it tries the largest one when it starts (vLLM's profiling run).
+    A patch has ``2 w`` numbers of residual and norm and ``8 w`` of the MLP's wide middle, before and after its activation; a token of
+    the text model's width is written twice, by the tower and into the engine's cache of what was seen.
+
+    Examples
+    --------
+    >>> from planner.demand.models import known_model
+    >>> [round(seen_image_bytes(known_model(name)) / 1e9, 1) for name in ("qwen2.5-vl-7b", "gemma-3-27b", "llama-3.1-8b")]
+    [2.6, 0.1, 0.0]
+    """
+    if not arch.tower_parameter_count:
+        return 0.0
+    patches = next((most for names, most in _MOST_PATCHES.items() if arch.name.startswith(names)), _FIXED_PATCHES)
+    width = (arch.tower_parameter_count / (12.0 * _TOWER_LAYERS)) ** 0.5
+    outputs = 4.0 if arch.name.startswith(_WRITTEN_FROM_SEVERAL_LAYERS) else 1.0
+    each = _PIXEL_BYTES_PER_PATCH + 2.0 * 10.0 * width + 4.0 * outputs * arch.hidden / _PATCHES_PER_TOKEN
+    return float(patches * each)
 
 
 def kv_elements_per_token(arch: Architecture) -> tuple[float, float]:

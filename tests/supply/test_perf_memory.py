@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import numpy as np
 import pytest
 
 from planner.assumptions import default_assumptions
@@ -13,6 +14,8 @@ from planner.report.notes import note_text
 from planner.supply.calibration import default_calibration
 from planner.supply.fleet import estimate
 from planner.supply.machines import Fleet, Machine, Refusal
+from planner.supply.serving.memory import overhead_bytes
+from planner.supply.serving.model import served_model
 from pricing.accelerators import accelerators
 
 ASSUMPTIONS = default_assumptions()
@@ -77,3 +80,10 @@ def test_a_4_bit_base_keeps_more_activations_and_fewer_weights_than_a_16_bit_one
     assert qlora.memory is not None
     assert dict(qlora.memory.parts)["weights"] < dict(lora.memory.parts)["weights"]
     assert default_calibration().ratio("memory.activation_ratio", ["@quantised_base"]) > 1.0
+
+
+def test_a_model_that_sees_keeps_memory_for_the_largest_image_whatever_it_is_sent() -> None:
+    seeing, blind = (served_model(known_model(name), "bf16", "bf16") for name in ("qwen2.5-vl-7b", "qwen2.5-7b"))
+    assert float(overhead_bytes(seeing, 1) - overhead_bytes(blind, 1)) == pytest.approx(2.6e9, rel=0.05)
+    # A tower whose images are brought to one size keeps little.
+    assert float(np.asarray(served_model(known_model("gemma-3-27b"), "bf16", "bf16").seen_image_bytes)) < 0.2e9

@@ -36,10 +36,11 @@ def resident_weight_bytes(
 
 
 def overhead_bytes(model: ServedModel, group: ArrayLike) -> FloatArray:
-    """Return context, communication buffers and the activations of the largest prefill chunk, per accelerator."""
+    """Return context, communication buffers and the activations of the largest prefill chunk and of the largest image, per accelerator."""
     q = np.asarray(group, dtype=float)
     activations = BATCHED_TOKENS * 2.0 * (4.0 * np.asarray(model.hidden) + 2.0 * np.asarray(model.ffn) / q)
-    return np.asarray(_CONTEXT_BYTES + np.where(q > 1, _GROUP_BYTES, 0.0) + activations, dtype=float)
+    seen = np.asarray(model.seen_image_bytes, dtype=float)
+    return np.asarray(_CONTEXT_BYTES + np.where(q > 1, _GROUP_BYTES, 0.0) + activations + seen, dtype=float)
 
 
 def cached_bytes_per_request(

@@ -12,7 +12,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from planner.demand.architecture import Architecture
 from planner.demand.flops import attention_flop_per_token
-from planner.demand.memory import WEIGHT_BYTES_BY_PRECISION, kv_bytes_per_token, kv_elements_per_token, weight_bytes
+from planner.demand.memory import (
+    WEIGHT_BYTES_BY_PRECISION,
+    kv_bytes_per_token,
+    kv_elements_per_token,
+    seen_image_bytes,
+    weight_bytes,
+)
 from planner.demand.parameters import expert_parameter_count, matmul_parameter_count, routed_parameter_count
 
 __all__ = ["ServedModel", "causal_tokens", "experts_read_share", "seen_tokens", "served_model"]
@@ -43,6 +49,8 @@ class ServedModel:
         What a request keeps whatever its length: recurrent states.
     tower_flop_per_request : ArrayLike
         FLOP that a request's images take in the tower, before its prompt is read.
+    seen_image_bytes : ArrayLike
+        Memory that the engine keeps free for looking at one image of the largest size.
     layers, moe_layers, hidden, experts_per_token, idle_expert_share, group_count : ArrayLike
         Depth, mixture layers, width, experts a token visits, ``1 - k / E`` (1 when dense), ranks that can split the cache.
     """
@@ -61,6 +69,7 @@ class ServedModel:
     state_bytes_per_request: ArrayLike
     window_tokens: ArrayLike
     tower_flop_per_request: ArrayLike
+    seen_image_bytes: ArrayLike
     layers: ArrayLike
     moe_layers: ArrayLike
     hidden: ArrayLike
@@ -105,6 +114,7 @@ def served_model(arch: Architecture, precision: str, kv_precision: str, *, image
         state_bytes_per_request=arch.state_bytes_per_sequence,
         window_tokens=float(arch.window_tokens),
         tower_flop_per_request=2.0 * arch.tower_parameter_count * _PATCHES_PER_TOKEN * image_tokens,
+        seen_image_bytes=seen_image_bytes(arch),
         layers=arch.layers,
         moe_layers=arch.moe_layers,
         hidden=arch.hidden,
