@@ -28,6 +28,7 @@ MOST_IN_A_BOX = 8
 MOST_MACHINES_ON_A_CURVE = 64
 _HOST_OVER_GPU_MEMORY = 2.0
 """Host memory of a box whose host nobody states: servers have two to three times what their GPUs have (DGX A100: 2 TB beside 640 GB)."""
+_ONE_BYTE = 1.0
 FORMATS = ("bf16", "fp16", "fp8", "int8", "fp4")
 
 
@@ -87,7 +88,7 @@ def estimate(
         raise NothingFitsError(
             reason if accelerator.name in reason else f"{total} x {accelerator.name}: {reason}",
             where="--on",
-            hint=_way_out(answer, accelerator),
+            hint=_way_out(answer, accelerator, work),
         )
     notes = list(calibration.notes()) if calibration else []
     gains: Mapping[str, float] = {}
@@ -136,8 +137,17 @@ def _machine(on: str) -> tuple[Machine, int]:
     ), total
 
 
-def _way_out(refusal: Refusal, accelerator: Accelerator) -> str:
+def _way_out(refusal: Refusal, accelerator: Accelerator, work: Workload) -> str:
+    from planner.demand.formats import FORMATS as FORMATS_BY_NAME
+    from planner.notes import NoteCode
+
     if refusal.stage == "precision":
         formats = [name for name in FORMATS if getattr(accelerator, f"{name}_dense_tflop_per_s")]
         return f"{accelerator.name} computes in {', '.join(formats)}; weights of int4 (precision: int4) work on any GPU"
-    return "try more accelerators, or a smaller number format (precision: [fp8, int4])"
+    is_small = (
+        bool(work.precision) and min(FORMATS_BY_NAME[str(name)].weight_bytes for name in work.precision) < _ONE_BYTE
+    )
+    ways = ["more accelerators", *["a smaller number format (precision: [fp8, int4])"] * (not is_small)]
+    if refusal.reason.code is NoteCode.SERVING_MEMORY:
+        ways.append("an engine that takes more of the memory (--set perf.engine_memory_share=0.97)")
+    return "try " + ", or ".join(ways)

@@ -125,7 +125,10 @@ TEXTS: Mapping[NoteCode, str | Callable[..., str]] = {
     NoteCode.WHOLE_MACHINES_ABOVE_LIMIT: "{:,.0f} {} come with whole machines, {:,} are allowed",
     NoteCode.NO_SUCH_FORMAT: "{} does not compute in {}",
     NoteCode.NO_FORMAT_AT_ALL: "{} has no unit for any number format that the work allows",
-    NoteCode.SERVING_MEMORY: "{} needs {:.1f} GB for its weights and cache for {:,} tokens; {} has {:.0f} GB",
+    NoteCode.SERVING_MEMORY: (
+        "{} needs {:.1f} GB of each accelerator (weights {:.1f}, cache for {:,} tokens {:.1f}, the engine itself {:.1f}); "
+        "{} leaves {:.1f} GB of each to an engine"
+    ),
     NoteCode.TRAINING_MEMORY: (
         "{} takes at least {:,.0f} GiB on each {} with every technique tried "
         "(sharding, recomputation, chunked loss, offload); {} has {:,.0f} GiB usable"

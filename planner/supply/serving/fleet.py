@@ -144,7 +144,8 @@ def _size_with(  # noqa: PLR0913 - sizing hands on all that it was asked
             continue
         good = mine[planned[mine] > 0]
         if not good.size:
-            results.append(_refusal(machines[row], arch, found, demand, mine))
+            usable = float(hw.memory_bytes[row]) * assumptions["perf.engine_memory_share"]
+            results.append(_refusal(machines[row], arch, found, demand, mine, usable_bytes=usable))
             continue
         # Equal counts: work that ends takes the quickest, answers that are waited for take the smoothest.
         tie = (
@@ -166,19 +167,17 @@ def _lacks(machine: Machine, formats: tuple[str, ...]) -> Refusal:
     return Refusal(machine=machine, stage="precision", reason=Note(NoteCode.NO_SUCH_FORMAT, (machine.label, wanted)))
 
 
-def _refusal(machine: Machine, arch: Architecture, found: Prospects, demand: Demand, mine: IntArray) -> Refusal:
+def _refusal(
+    machine: Machine, arch: Architecture, found: Prospects, demand: Demand, mine: IntArray, *, usable_bytes: float
+) -> Refusal:
     """Return why none of the machine's candidates holds: memory before time to first token before time per token."""
-    models, reps, grid = found.models, found.reps, found.grid
+    reps, grid = found.reps, found.grid
     fits, quick, smooth = found.capacity.fits, found.capacity.quick, found.capacity.smooth
     if not fits[mine].any():
-        least = min(float(np.asarray(models[index].stored_bytes)) for index in set(reps.precision[mine].tolist()))
-        have = (
-            (machine.accelerator.memory_gib if machine.accelerator else machine.memory_gib or 0.0)
-            * 2**30
-            * (min(1.0, machine.accelerator_count) if machine.accelerator and machine.accelerator_count < 1 else 1.0)
-        )
-        total = have * max(1.0, machine.accelerator_count if machine.accelerator else 1.0)
-        figures = (arch.name, least / 1e9, demand.input_tokens + demand.output_tokens, machine.label, total / 1e9)
+        weights, cache, overhead = min((_least_bytes(found, pick, demand) for pick in mine.tolist()), key=sum)
+        sizes_gb = [size / 1e9 for size in (weights + cache + overhead, weights, cache, overhead, usable_bytes)]
+        tokens = demand.input_tokens + demand.output_tokens
+        figures = (arch.name, *sizes_gb[:2], tokens, *sizes_gb[2:4], machine.label, sizes_gb[4])
         return Refusal(machine=machine, stage="memory", reason=Note(NoteCode.SERVING_MEMORY, figures))
     inside = mine[fits[mine]]
     if not quick[inside].any():
@@ -193,6 +192,16 @@ def _refusal(machine: Machine, arch: Architecture, found: Prospects, demand: Dem
     code = NoteCode.LIMITS_EXCLUDE_EACH_OTHER if smooth[inside].any() else NoteCode.TPOT_ABOVE_LIMIT
     reason = Note(code, (best * 1e3, demand.tpot_limit_s * 1e3))
     return _with_machines(machine, "tpot", reason, reps, grid, demand, inside)
+
+
+def _least_bytes(found: Prospects, pick: int, demand: Demand) -> tuple[float, float, float]:
+    """Return what one request of a candidate takes of each accelerator: weights, its cache, the engine itself."""
+    reps, model = found.reps, found.models[int(found.reps.precision[pick])]
+    group, split, stages = (float(getattr(reps, name)[pick]) for name in ("group", "split", "stages"))
+    cache = cached_bytes_per_request(model, split, stages, demand.input_tokens + demand.output_tokens)
+    parts = resident_weight_bytes(model, group, split, stages), cache, overhead_bytes(model, group)
+    weights, cached, overhead = (float(np.asarray(part)) for part in parts)
+    return weights, cached, overhead
 
 
 def _with_machines(
