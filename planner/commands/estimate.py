@@ -147,7 +147,7 @@ def _way_out(refusal: Refusal, accelerator: Accelerator, work: Workload) -> str:
     is_small = (
         bool(work.precision) and min(FORMATS_BY_NAME[str(name)].weight_bytes for name in work.precision) < _ONE_BYTE
     )
-    ways = ["more accelerators", *["a smaller number format (precision: [fp8, int4])"] * (not is_small)]
+    remedies = ["more accelerators", *["a smaller number format (precision: [fp8, int4])"] * (not is_small)]
     if refusal.reason.code is NoteCode.SERVING_MEMORY:
-        ways.append("an engine that takes more of the memory (--set perf.engine_memory_share=0.97)")
-    return "try " + ", or ".join(ways)
+        remedies.append("an engine that takes more of the memory (--set perf.engine_memory_share=0.97)")
+    return "try " + ", or ".join(remedies)
