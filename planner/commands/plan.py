@@ -96,6 +96,7 @@ def plan(
     from planner.commands.show import refuse_too_many, show_plans
     from planner.portfolio.sources import is_portfolio
     from planner.supply.candidates import places_told_apart
+    from pricing.latest import by_region
 
     assumptions = assumptions_of(settings, assumptions_file)
     calibration = calibration_of(calibration_files, assumptions)
@@ -109,7 +110,7 @@ def plan(
     works = [] if many else works_of(ctx, workloads, overrides, horizon)
     if saved_path is not None:
         save_workload(works, saved_path, talk)
-    place_of = None if many else places_told_apart([work.constraints for work in works])
+    place_of = by_region if many else places_told_apart([work.constraints for work in works])
     catalog = catalog_of(store_uri, as_of, max_age_days, talk, place_of)
     if many:
         from planner.commands.portfolio import show_portfolio

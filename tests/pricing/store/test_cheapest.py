@@ -76,6 +76,7 @@ QUESTIONS = (
 def test_a_plan_sees_the_same_candidates_counts_and_market(file_engine: DuckDbEngine) -> None:
     offers = filled(file_engine)
     assumptions, today = default_assumptions(), on_day(20)
+    finest = load(str(file_engine.path), place_of=by_region)
     for constraints, max_age_days in ((QUESTIONS[0], 30), *((each, None) for each in QUESTIONS)):
         whole = load(str(file_engine.path), max_age_days=max_age_days)
         evidence = Evidence.of(whole.offers, assumptions, today=today)
@@ -86,6 +87,8 @@ def test_a_plan_sees_the_same_candidates_counts_and_market(file_engine: DuckDbEn
         assert Evidence.of(thin.offers, assumptions, today=today).market == evidence.market
         same = find_candidates(whole, constraints, evidence.is_old)
         assert find_candidates(thin, constraints, evidence.is_old) == same
+        if max_age_days is None:
+            assert find_candidates(finest, constraints, evidence.is_old) == same
         assert (thin.oldest_on, thin.newest_on, thin.dropped) == (whole.oldest_on, whole.newest_on, whole.dropped)
         assert thin.count(thin.out_of_window) == whole.count(whole.out_of_window)
 
