@@ -45,7 +45,7 @@ from planner.verdict.choice import (
     with_rivals,
     without_passed_over,
 )
-from planner.verdict.confirmation import Confirmation, confirmation_of, searched
+from planner.verdict.confirmation import Confirmation, confirmation_of, percentiles_of
 from planner.verdict.funnel import funnel_of, none_recommended, nothing_fits
 from planner.verdict.ranking import ranked
 from planner.verdict.remarks import Remark, lower_tier_remark, remarks_of, tuning_remarks
@@ -289,7 +289,8 @@ def make_plan(
     pairs = break_evens(found, traced)
     verdict = verdict_of(choice, traced, age_days=evidence.age_days(choice.option.priced_on))
     chosen = next(option for option in options if option.id == verdict.option_id)
-    simulated = _confirmed(workload, chosen, options, checked) if with_turns else {}
+    shown = chosen if chosen.fleet is not None else best_by_kind(options).get(OptionKind.RENT)
+    simulated = percentiles_of(workload, checked, options, shown) if with_turns else {}
     turns, ranges = _turns(workload, chosen, found, supply) if with_turns else ((), {})
     smaller = smaller_weights_note(
         workload, architecture, candidates, work, chosen, traced, evidence, calibration=calibration
@@ -323,7 +324,9 @@ def make_plan(
                 calibration,
             ),
         ),
-        variants=variants_of(workload, chosen, options, supply, simulated.get(chosen.id)) if with_turns else Variants(),
+        variants=variants_of(workload, chosen, options, supply, simulated.get(shown.id) if shown else None)
+        if with_turns
+        else Variants(),
         confirmed=simulated,
         refusals=refusals,
         assumptions=traced.used(),
@@ -344,18 +347,6 @@ def make_plan(
             newest_price_on=max(option.priced_on for option in options),
         ),
     )
-
-
-def _confirmed(
-    workload: Workload, chosen: Option, options: Sequence[Option], checked: Confirmation
-) -> dict[str, Confirmed]:
-    """Return the percentiles of the fleets that were simulated; of the verdict, or else of the best rent, with what p99 would take."""
-    found = checked.of_options(options)
-    rents = (option for option in options if option.kind is OptionKind.RENT and option.choosable)
-    shown = chosen if chosen.fleet is not None else next(rents, None)
-    if shown is not None and (known := searched(workload, checked.supply, shown)) is not None:
-        found[shown.id] = known
-    return found
 
 
 def _turns(

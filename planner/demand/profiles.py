@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from planner.demand.traffic_kinds import extremes_of_week
 from planner.demand.workload import Profile
 
-__all__ = ["elastic_share", "elastic_shares", "hourly_rates", "peak_over_mean_ratio"]
+__all__ = ["elastic_share", "elastic_shares", "hourly_rates", "peak_over_mean_ratio", "week_of_rates"]
 
 FloatArray = NDArray[np.float64]
 _HOURS = 168
@@ -75,6 +75,38 @@ def peak_over_mean_ratio(profile: Profile) -> float:
     return float(hourly_rates(profile).max())
 
 
+def _shape(profile: Profile) -> FloatArray:
+    """Return the hours of a week; of a steady one, the hour of each day on which a stated peak falls."""
+    rates = hourly_rates(profile)
+    return rates if rates.max() > 1.0 else np.asarray(np.arange(_HOURS) % 24 == 12, dtype=float)
+
+
+def _stretched(shape: FloatArray, peak_over_mean: FloatArray) -> FloatArray:
+    """Return the rates of hours so that the busiest is `peak_over_mean` times the mean; as they are where that is 1."""
+    highest = shape.max()
+    if highest > 1.0:
+        stretched = np.maximum(1.0 + (shape - 1.0) * (peak_over_mean - 1.0) / (highest - 1.0), 0.0)
+        return np.asarray(np.where(peak_over_mean > 1.0, stretched, shape))
+    rest = ((24.0 - peak_over_mean) / 23.0).clip(min=0.0)
+    return np.asarray(np.where(peak_over_mean > 1.0, np.where(shape > 0, peak_over_mean, rest), 1.0))
+
+
+def week_of_rates(profile: Profile, peak_over_mean: FloatArray) -> FloatArray:
+    """Return the rate of each hour of the week over its mean, shape (sizes, 168).
+
+    Parameters
+    ----------
+    peak_over_mean : FloatArray, shape (sizes,)
+        Stated peak over stated mean.
+
+    Examples
+    --------
+    >>> week_of_rates(Profile.STEADY, np.array([1.0, 2.0]))[:, [0, 12]].round(3).tolist()
+    [[1.0, 1.0], [0.957, 2.0]]
+    """
+    return _stretched(_shape(profile)[None, :], np.asarray(peak_over_mean, dtype=float)[:, None])
+
+
 def elastic_shares(profile: Profile, peak_over_mean: FloatArray, machine_count: FloatArray) -> FloatArray:
     """Return the machine hours of fleets that follow demand hour by hour, over those of fleets that are always whole.
 
@@ -94,22 +126,15 @@ def elastic_shares(profile: Profile, peak_over_mean: FloatArray, machine_count: 
     >>> elastic_shares(Profile.OFFICE_HOURS, np.array([2.4137931034482762]), np.array([[1.0], [10.0]])).round(4).tolist()
     [[1.0], [0.4155]]
     """
-    rates = hourly_rates(profile)
-    counts = Counter(rates.tolist())  # `np.unique` would load NumPy's masked arrays, a slow start for a plan
+    shape = _shape(profile)
+    counts = Counter(shape.tolist())  # `np.unique` would load NumPy's masked arrays, a slow start for a plan
     levels, hours = np.array(list(counts)), np.array(list(counts.values()))
-    if rates.max() > 1.0:
-        stretched = np.maximum(1.0 + (levels[:, None] - 1.0) * (peak_over_mean - 1.0) / (rates.max() - 1.0), 0.0)
-        by_size = np.where(peak_over_mean > 1.0, stretched, levels[:, None])
-    else:
-        # A steady profile with a stated peak: one busy hour a day carries it.
-        levels, hours = np.array([0.0, 1.0]), np.array([len(rates) - len(rates) // 24, len(rates) // 24])
-        rest = ((24.0 - peak_over_mean) / 23.0).clip(min=0.0)
-        by_size = np.where(peak_over_mean > 1.0, np.stack([rest, peak_over_mean]), 1.0)
+    by_size = _stretched(levels[:, None], peak_over_mean)
     relative = by_size / by_size.max(axis=0)
     needed = np.zeros_like(machine_count)
     for level, frequency in enumerate(hours):
         needed += frequency * np.maximum(np.ceil(relative[level] * machine_count - 1e-9), 1.0)
-    mean = needed / len(rates)
+    mean = needed / _HOURS
     return np.divide(mean, machine_count, out=np.ones_like(machine_count), where=machine_count > 0)
 
 

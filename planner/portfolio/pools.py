@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from planner.demand.profiles import hourly_rates
+from planner.demand.profiles import week_of_rates
 from planner.demand.workload import Diffusion, EmbedService, Profile, Serve, Video
 from planner.mix import cheapest_mix
 from planner.mix_tiers import tiers_of_offers
@@ -102,14 +102,7 @@ class Shared:
 
 def _week(profile: Profile, peak_over_mean: FloatArray, machine_count: FloatArray) -> FloatArray:
     """Return the machines at work in each hour of the week, shape (workloads, 168); see `planner.demand.profiles.elastic_share`."""
-    rates = hourly_rates(profile)[None, :]
-    ratio = peak_over_mean[:, None]
-    if rates.max() > 1.0:
-        stretched = np.maximum(1.0 + (rates - 1.0) * (ratio - 1.0) / (rates.max() - 1.0), 0.0)
-        rates = np.where(ratio > 1.0, stretched, rates)
-    else:
-        busy = np.where(np.arange(HOURS_OF_WEEK) % 24 == 12, ratio, ((24.0 - ratio) / 23.0).clip(min=0.0))
-        rates = np.where(ratio > 1.0, busy, 1.0)
+    rates = week_of_rates(profile, peak_over_mean)
     needed = np.ceil(rates / rates.max(axis=1, keepdims=True) * machine_count[:, None] - 1e-9)
     return np.asarray(np.maximum(needed, 1.0))
 

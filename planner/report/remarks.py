@@ -7,6 +7,7 @@ from typing import Any
 
 from planner.figures import bytes_text, count, duration, machines_text, percent, significant, usd
 from planner.report.wording import REASONS
+from planner.verdict.following import Following
 from planner.verdict.remarks import Remark, RemarkCode
 from planner.verdict.variants import OtherCount, OtherDeadline, OtherLimit, Reading, TwiceTheWork, Variants
 from planner.words import how_paid
@@ -227,6 +228,8 @@ def variant_texts(variants: Variants) -> tuple[str, ...]:
         said.append(f"At other limits: {'; '.join(map(_at_limit, variants.at_other_limits))}.")
     if variants.at_other_deadlines:
         said.append(f"At other deadlines: {'; '.join(map(_at_deadline, variants.at_other_deadlines))}.")
+    if variants.following is not None:
+        said += _following(variants.following)
     if variants.at_other_counts:
         said.append(f"More GPUs save time, not money: {'; '.join(map(_at_count, variants.at_other_counts))}.")
     if variants.at_twice_the_work is not None:
@@ -234,6 +237,29 @@ def variant_texts(variants: Variants) -> tuple[str, ...]:
     if variants.readings:
         said.append(f"{'; '.join(map(_reading, variants.readings))}.")
     return tuple(said)
+
+
+WORTH_SAYING_SHARE = 0.05
+"""Of a machine's cost, from which on scaling to zero is worth a sentence."""
+
+
+def _following(following: Following) -> list[str]:
+    """Say how machines follow the demand, and what it costs to stay ready."""
+    least, most, zero = following.least_instance_count, following.most_instance_count, following.to_zero
+    minutes = f"{following.start_minutes:.0f} minutes"
+    said = []
+    if least < most:
+        said.append(
+            f"Autoscaling takes {least:,} to {most:,} machines, a replica for each {significant(following.target_requests_per_s):g} requests/s, asked for "
+            f"{minutes} ahead: {percent(following.paid_share)} of the machine hours are paid, {usd(following.usd_per_month)} USD a month against "
+            f"{usd(following.always_on_usd_per_month)} always on."
+        )
+    if zero.staying_ready_usd_per_month > WORTH_SAYING_SHARE * following.usd_per_month:
+        said.append(
+            f"Staying ready costs {usd(zero.staying_ready_usd_per_month)} USD a month: scaled to zero when idle, {usd(zero.usd_per_month)} USD are paid "
+            f"and {percent(zero.waiting_share)} of the requests wait up to {minutes} for a start."
+        )
+    return said
 
 
 def _at_limit(other: OtherLimit) -> str:

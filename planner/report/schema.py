@@ -122,7 +122,35 @@ class RemarkRecord(Part):
     text: str
 
 
+class ScaledToZeroRecord(Part):
+    """All machines given back when no request has come for five minutes."""
+
+    paid_share: Share
+    usd_per_month: Number
+    staying_ready_usd_per_month: Number
+    """What it costs to keep a machine on instead."""
+    waiting_share: Share
+    """Requests that wait for a start."""
+
+
+class FollowingRecord(Part):
+    """Machines paid by the hour that follow the demand over the week."""
+
+    option_id: str
+    least_instance_count: Count
+    most_instance_count: Count
+    target_requests_per_s: Number
+    """For each replica."""
+    start_minutes: Number
+    paid_share: Share
+    """Machine hours that are paid, starts counted, over those of machines that are always on."""
+    usd_per_month: Number
+    always_on_usd_per_month: Number
+    to_zero: ScaledToZeroRecord
+
+
 class OtherPercentileRecord(Part):
+    option_id: str = ""
     percentile: Number
     instance_count: int
     """0 where no number of them holds the limits."""
@@ -198,6 +226,7 @@ class VerdictRecord(Part):
     remarks: list[RemarkRecord] = []
     at_other_limits: list[OtherLimitRecord] = []
     at_other_percentiles: list[OtherPercentileRecord] = []
+    following: FollowingRecord | None = None
     at_other_counts: list[OtherCountRecord] = []
     at_other_deadlines: list[OtherDeadlineRecord] = []
     at_twice_the_work: TwiceTheWorkRecord | None = None

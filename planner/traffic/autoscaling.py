@@ -20,7 +20,16 @@ from planner.traffic.percentiles import Limits, Service, service_of
 from planner.traffic.simulation import Requests, Routing, simulated
 from planner.traffic.step_times import StepTimes
 
-__all__ = ["Autoscaled", "Autoscaling", "Schedule", "autoscaled", "cheapest_autoscaled", "scheduled", "start_minutes"]
+__all__ = [
+    "KEPT_MINUTES",
+    "Autoscaled",
+    "Autoscaling",
+    "Schedule",
+    "autoscaled",
+    "cheapest_autoscaled",
+    "scheduled",
+    "start_minutes",
+]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -132,9 +141,23 @@ def scheduled(arrival_s: FloatArray, autoscaling: Autoscaling) -> Schedule:
     known = np.concatenate([np.full(KEPT_MINUTES, needed[0]), needed[:-1]])
     paid = np.lib.stride_tricks.sliding_window_view(known, KEPT_MINUTES).max(axis=1)
     waiting = math.ceil(autoscaling.start_minutes)
+    if autoscaling.least_count == 0:
+        paid = _until_it_served(paid, waiting + KEPT_MINUTES)
     before = np.concatenate([np.full(waiting, paid[0]), paid])
     ready = np.lib.stride_tricks.sliding_window_view(before, waiting + 1).min(axis=1)
     return Schedule(paid_counts=paid, ready_counts=ready)
+
+
+def _until_it_served(paid: IntArray, minutes: int) -> IntArray:
+    """Return paid replicas where the one that is started from none is kept until it is ready and idle again."""
+    kept = paid.tolist()
+    until = -1
+    for minute, count in enumerate(kept):
+        if count and (minute == 0 or not kept[minute - 1]):
+            until = minute + minutes
+        elif not count and minute < until:
+            kept[minute] = 1
+    return np.asarray(kept, dtype=np.int64)
 
 
 def autoscaled(

@@ -15,7 +15,7 @@ from planner.traffic.confirm import Confirmed, confirmed
 from planner.verdict.alternatives import alternatives_of
 from planner.verdict.supply import Correction, Supply, kin_of_machine
 
-__all__ = ["Confirmation", "confirmation_of", "searched"]
+__all__ = ["Confirmation", "confirmation_of", "percentiles_of"]
 
 CHEAPEST_SORTS = 3
 """Sorts of machines whose options are the cheapest that may be recommended, beside those of the alternatives that every answer shows."""
@@ -112,13 +112,17 @@ def confirmation_of(
     return replace(state, by_machine={machine: found for machine, found in tried.items() if found})
 
 
-def searched(workload: Workload, supply: Supply, option: Option) -> Confirmed | None:
-    """Return what was simulated of an option's fleet, with the replicas that its limits and 99 % of the requests would take."""
-    work, arch = workload.work, supply.architecture
-    if not isinstance(work, Serve) or arch is None or option.fleet is None:
-        return None
-    service = _Service(workload=workload, work=work, arch=arch, supply=supply, machine=option.fleet.machine)
-    return service.simulated(option.fleet, is_searched=True)
+def percentiles_of(
+    workload: Workload, checked: Confirmation, options: Sequence[Option], shown: Option | None
+) -> dict[str, Confirmed]:
+    """Return what was simulated of these options' fleets, by their ids; of the shown one with the replicas that 99 % would take."""
+    found = checked.of_options(options)
+    work, arch = workload.work, checked.supply.architecture
+    if isinstance(work, Serve) and arch is not None and shown is not None and shown.fleet is not None:
+        service = _Service(workload=workload, work=work, arch=arch, supply=checked.supply, machine=shown.fleet.machine)
+        if (known := service.simulated(shown.fleet, is_searched=True)) is not None:
+            found[shown.id] = known
+    return found
 
 
 def _shortlist(options: Sequence[Option]) -> list[Machine]:

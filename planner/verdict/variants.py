@@ -12,6 +12,7 @@ from planner.options.reason import ReasonCode
 from planner.supply.fleet import estimate
 from planner.supply.machines import Fleet, Machine, Refusal
 from planner.traffic.confirm import STRICTEST_PERCENTILE, Confirmed
+from planner.verdict.following import Following, following_of
 from planner.verdict.supply import Supply
 from pricing.offers import PurchaseOption
 
@@ -127,10 +128,12 @@ class Reading:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OtherPercentile:
-    """What the verdict's machines would cost if the limits held for another percentile of the requests.
+    """What the verdict's machines, or the best rented ones, would cost if the limits held for another percentile of the requests.
 
     Attributes
     ----------
+    option_id : str
+        The machines.
     percentile : float
         Percent of the requests that keep the limits.
     instance_count : int
@@ -139,6 +142,7 @@ class OtherPercentile:
         Their cost in proportion to the verdict's.
     """
 
+    option_id: str
     percentile: float
     instance_count: int
     usd_per_month: float
@@ -150,6 +154,7 @@ class Variants:
 
     at_other_limits: tuple[OtherLimit, ...] = ()
     at_other_percentiles: tuple[OtherPercentile, ...] = ()
+    following: Following | None = None
     at_other_counts: tuple[OtherCount, ...] = ()
     at_other_deadlines: tuple[OtherDeadline, ...] = ()
     at_twice_the_work: TwiceTheWork | None = None
@@ -172,13 +177,16 @@ def variants_of(
     supply : Supply
         What may do the work.
     known : Confirmed, optional
-        What was simulated of the verdict's fleet.
+        What was simulated of the verdict's fleet, or of the best rented one beside a verdict that has none.
     """
     match workload.work:
-        case Serve():
+        case Serve() as work:
+            rents = (each for each in options if each.kind is OptionKind.RENT and each.choosable)
+            rented = taken if taken.fleet is not None else next(rents, taken)
             return Variants(
                 at_other_limits=_at_other_limits(workload, options, supply),
-                at_other_percentiles=_at_other_percentiles(workload, taken, supply, known),
+                at_other_percentiles=_at_other_percentiles(workload, rented, supply, known),
+                following=following_of(work, rented, supply.architecture, supply.assumptions),
             )
         case GpuHours() as work:
             return Variants(readings=_readings(workload, work, supply, options))
@@ -235,7 +243,9 @@ def _at_other_percentiles(
         elif count and isinstance(stated, float):
             count = min(count, fleet.instance_count) if percentile < stated else max(count, fleet.instance_count)
         usd = taken.usd_per_month * count / fleet.instance_count
-        found.append(OtherPercentile(percentile=percentile, instance_count=count, usd_per_month=usd))
+        found.append(
+            OtherPercentile(option_id=taken.id, percentile=percentile, instance_count=count, usd_per_month=usd)
+        )
     return tuple(found)
 
 
