@@ -148,7 +148,7 @@ class Engine:
         self.ibis.con.execute(f'CREATE OR REPLACE TEMP TABLE "{name}" ({columns})')
         if rows:
             places = ", ".join("?" for _ in types)
-            self.ibis.con.executemany(f'INSERT INTO "{name}" VALUES ({places})', [list(row) for row in rows])  # noqa: S608  our own names
+            self.ibis.con.executemany(f'INSERT INTO "{name}" VALUES ({places})', [list(row) for row in rows])
 
     def keep(self, name: str, expression: IbisTable) -> IbisTable:
         """Run an expression once and keep its rows with the engine, in memory or (DuckDB) where there is no room on disk.
@@ -196,7 +196,7 @@ class Engine:
 
         import ibis
 
-        def call(*_: Any) -> None:  # noqa: ANN401
+        def call(*_: Any) -> None:
             """Stand for the engine's function, which has a body of its own."""
 
         names = [f"c{number}" for number in range(len(columns))]

@@ -90,9 +90,9 @@ def _neighbours(path: Path) -> list[str]:
 def _fault_of(node: yaml.Node, loader: _Loader) -> str:
     """Say why a value cannot be read; empty where it can."""
     if not isinstance(node, yaml.ScalarNode):
-        own = loader.resolve(type(node), None, (True, True))  # type: ignore[no-untyped-call]
+        own = loader.resolve(type(node), None, (True, True))  # type: ignore[no-untyped-call]  # a method without types in PyYAML's stubs
         return "" if node.tag == own else f"the tag {described(node.tag)} is not read here; leave it out"
-    plain = loader.resolve(yaml.ScalarNode, node.value, (node.style is None, True))  # type: ignore[no-untyped-call]
+    plain = loader.resolve(yaml.ScalarNode, node.value, (node.style is None, True))  # type: ignore[no-untyped-call]  # the same
     if node.tag not in {plain, TEXT_TAG}:
         return f"the tag {described(node.tag)} is not read here; write the value alone"
     if node.tag.endswith(":int") and len(node.value) > MOST_DIGITS:

@@ -72,7 +72,7 @@ class LazyGroup(click.Group):
         Command name to ``"package.module:attribute"`` and its one-line help, so that ``--help`` imports nothing.
     """
 
-    def __init__(self, *args: Any, table: Mapping[str, tuple[str, str]] | None = None, **kwargs: Any) -> None:  # noqa: ANN401 - click's own signature
+    def __init__(self, *args: Any, table: Mapping[str, tuple[str, str]] | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.table = dict(table or {})
 
@@ -271,7 +271,7 @@ def output_options(*formats: str) -> Callable[[Callable[..., R]], Callable[..., 
             "-o", "--output", "output_path", type=click.Path(path_type=Path, dir_okay=False), help="File to write."
         )
         @functools.wraps(function)
-        def wrapped(*args: Any, format_name: str | None, output_path: Path | None, **kwargs: Any) -> R:  # noqa: ANN401 - passed through
+        def wrapped(*args: Any, format_name: str | None, output_path: Path | None, **kwargs: Any) -> R:
             path = None if output_path is None or str(output_path) == "-" else output_path
             chosen = format_name or format_of(path, formats)
             context = click.get_current_context(silent=True)
@@ -312,7 +312,7 @@ def common_options(function: Callable[..., R]) -> Callable[..., R]:
     @click.option("--no-color", "is_plain", is_flag=True, help="No color; so does NO_COLOR.")
     @click.option("--debug", is_flag=True, expose_value=False, help="Show the traceback of an error.")
     @functools.wraps(function)
-    def wrapped(*args: Any, is_quiet: bool, is_verbose: bool, is_plain: bool, **kwargs: Any) -> R:  # noqa: ANN401 - passed through
+    def wrapped(*args: Any, is_quiet: bool, is_verbose: bool, is_plain: bool, **kwargs: Any) -> R:
         return function(*args, talk=Talk(is_quiet, is_verbose, _may_color(is_plain)), **kwargs)
 
     return wrapped

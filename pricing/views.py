@@ -34,7 +34,7 @@ MOST_CAUSES_SHOWN = 3
 """Of what was refused, without ``--verbose``."""
 
 
-def _shown(rows: Sequence[Row], columns: Sequence[str], output: Output, key: str, **around: Any) -> str:  # noqa: ANN401 - JSON values
+def _shown(rows: Sequence[Row], columns: Sequence[str], output: Output, key: str, **around: Any) -> str:
     match output.format:
         case "json":
             return json.dumps({"schema_version": 1, **around, key: rows}, indent=2, default=_plain, ensure_ascii=False)

@@ -21,21 +21,22 @@ from pathlib import Path
 
 import numpy as np
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from fit.images import image_problem, video_problem
+from fit.kinds import encode_problem, speech_problem
+from fit.memory import margin_ratio, memory_problem
+from fit.problem import Problem, Score, cross_validate, residuals, solve
+from fit.serving import serving_problem, stacks_problem
+from fit.solve import Fitted, log_constants
+from fit.training import training_problem
+
+from planner.measured.classes import STRANGER, family_of, row_class
+from planner.measured.memory.predict import fits_device, memory_table
+from planner.measured.rows import shipped_rows
+from planner.measured.serving.predict import METRICS
+
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
-
-from fit.images import image_problem, video_problem  # noqa: E402
-from fit.kinds import encode_problem, speech_problem  # noqa: E402
-from fit.memory import margin_ratio, memory_problem  # noqa: E402
-from fit.problem import Problem, Score, cross_validate, residuals, solve  # noqa: E402
-from fit.serving import serving_problem, stacks_problem  # noqa: E402
-from fit.solve import Fitted, log_constants  # noqa: E402
-from fit.training import training_problem  # noqa: E402
-
-from planner.measured.classes import STRANGER, family_of, row_class  # noqa: E402 - the checkout has to be on the path first
-from planner.measured.memory.predict import fits_device, memory_table  # noqa: E402
-from planner.measured.rows import shipped_rows  # noqa: E402
-from planner.measured.serving.predict import METRICS  # noqa: E402
 
 FITTED_ON = "2026-11-27"
 UNITS = {

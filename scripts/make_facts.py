@@ -16,20 +16,21 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from facts_lines import lines_of, number
+from facts_offers import offers, point_key, price_points, serverless
+from facts_ownership import accelerator_quotes, ownership_inputs, resale_quotes, server_quotes
+
+from pricing.free_tiers import FreeTier
+from pricing.history import PricePoint
+from pricing.offers import Offer, offer_id
+from pricing.ownership import AcceleratorQuote, OwnershipInput, ResaleQuote, ServerQuote
+from pricing.regions import HOSTED, Region
+from pricing.sellers import Seller
+from pricing.tables import read_facts, text_of_rows
+
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
-
-from facts_lines import lines_of, number  # noqa: E402
-from facts_offers import offers, point_key, price_points, serverless  # noqa: E402
-from facts_ownership import accelerator_quotes, ownership_inputs, resale_quotes, server_quotes  # noqa: E402
-
-from pricing.free_tiers import FreeTier  # noqa: E402
-from pricing.history import PricePoint  # noqa: E402
-from pricing.offers import Offer, offer_id  # noqa: E402
-from pricing.ownership import AcceleratorQuote, OwnershipInput, ResaleQuote, ServerQuote  # noqa: E402
-from pricing.regions import HOSTED, Region  # noqa: E402
-from pricing.sellers import Seller  # noqa: E402
-from pricing.tables import read_facts, text_of_rows  # noqa: E402
 
 
 def free_tiers(folder: Path) -> list[FreeTier]:

@@ -74,7 +74,7 @@ def ledger_cases() -> dict[str, LedgerCase]:
     free = {"usd": 0.0}
     aws = LedgerCase
 
-    def beside(**columns: Any) -> list[dict[str, Any]]:  # noqa: ANN401  cells of a table
+    def beside(**columns: Any) -> list[dict[str, Any]]:
         return p5 + bill_rows(**{"usd": 0.5, **columns})
 
     month = {"ChargePeriodStart": START.isoformat(), "ChargePeriodEnd": (START + timedelta(hours=744)).isoformat()}
@@ -237,7 +237,7 @@ class DecisionCase:
     counters: str = ""
 
 
-def fleet_rows(machines: Sequence[int], **columns: Any) -> list[dict[str, Any]]:  # noqa: ANN401  cells of a table
+def fleet_rows(machines: Sequence[int], **columns: Any) -> list[dict[str, Any]]:
     """Return the rows of a fleet of so many machines in each hour."""
     most = [bill_rows(len(machines), ResourceId=f"i-{number}", **columns) for number in range(max(machines))]
     return [rows[hour] for hour, count in enumerate(machines) for rows in most[:count]]

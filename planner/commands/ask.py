@@ -70,7 +70,7 @@ class _Line(Document):
 class AskCommand(click.Command):
     """A command that takes a workload as a file, or as a kind of work and options made from the keys of its schema."""
 
-    def __init__(self, *args: Any, with_constraints: bool = True, **kwargs: Any) -> None:  # noqa: ANN401  click's own
+    def __init__(self, *args: Any, with_constraints: bool = True, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.with_constraints = with_constraints
 

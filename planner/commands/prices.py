@@ -35,7 +35,7 @@ def selected(
     max_age_days: int | None,
     talk: Talk,
     accelerators: Sequence[str],
-    **filters: Any,  # noqa: ANN401 - those of `Catalog.select`
+    **filters: Any,
 ) -> Catalog:
     """Return the offers that meet filters (`Catalog.select`).
 

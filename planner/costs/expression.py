@@ -89,7 +89,7 @@ class Expr:
 
     __slots__ = ("args", "op")
 
-    def __init__(self, op: str, *args: Any) -> None:  # noqa: ANN401 - numbers, names and formulas
+    def __init__(self, op: str, *args: Any) -> None:
         self.op = op
         self.args = args
 

@@ -88,7 +88,7 @@ def _answers(folder: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         answered = ", ".join(f'a."{name}"' for name in COLUMNS if name != "row")
         names, parts = folder / "names.jsonl", sorted(folder.glob("part-*.jsonl"))
         connection.execute(
-            f"CREATE VIEW answers AS SELECT n.*, {answered} FROM {_rows([names], _name_columns(names))} n "  # noqa: S608  our own names
+            f"CREATE VIEW answers AS SELECT n.*, {answered} FROM {_rows([names], _name_columns(names))} n "
             f"JOIN {_rows(parts, COLUMNS)} a USING (row)"
         )
         yield connection
@@ -147,7 +147,7 @@ def write_result(folder: Path, target: Path) -> None:
         )
         form = "FORMAT parquet, COMPRESSION zstd" if is_table else "FORMAT csv, HEADER"
         try:
-            connection.execute(f"COPY (SELECT {chosen} FROM answers ORDER BY row) TO '{_quoted(str(part))}' ({form})")  # noqa: S608
+            connection.execute(f"COPY (SELECT {chosen} FROM answers ORDER BY row) TO '{_quoted(str(part))}' ({form})")
             part.replace(target.resolve())
         except OSError as error:
             raise PortfolioError(f"cannot be written: {error.strerror or error}", where=str(target)) from error
@@ -167,13 +167,13 @@ def totals_of(folder: Path) -> Totals:
     )  # fmt: skip
     asked = ", ".join(figures)
     with _answers(folder) as connection:
-        by_team = connection.execute(f"SELECT coalesce(team, ''), {asked} FROM answers GROUP BY ALL").fetchall()  # noqa: S608
-        whole = connection.execute(f"SELECT '', {asked} FROM answers").fetchone()  # noqa: S608
+        by_team = connection.execute(f"SELECT coalesce(team, ''), {asked} FROM answers GROUP BY ALL").fetchall()
+        whole = connection.execute(f"SELECT '', {asked} FROM answers").fetchone()
         statuses = dict(
             connection.execute("SELECT status, count(*) FROM answers GROUP BY ALL ORDER BY 2 DESC").fetchall()
         )
         faults = connection.execute(
-            f"SELECT reason FROM answers WHERE status IN ('refused', 'failed') ORDER BY row LIMIT {MOST_FAULTS}"  # noqa: S608
+            f"SELECT reason FROM answers WHERE status IN ('refused', 'failed') ORDER BY row LIMIT {MOST_FAULTS}"
         ).fetchall()
     assert whole is not None
     teams = sorted((_team(row) for row in by_team), key=lambda team: (-team.present_value_usd, team.name))

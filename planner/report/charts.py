@@ -34,7 +34,7 @@ KIND_SHAPES = {
 }
 
 
-def chart_of(title: str, description: str, rows: Rows, dataset: str, **rest: Any) -> Spec:  # noqa: ANN401 - keywords of Vega-Lite
+def chart_of(title: str, description: str, rows: Rows, dataset: str, **rest: Any) -> Spec:
     """Return a chart that takes the colours of the page around it."""
     return {
         "$schema": SCHEMA,

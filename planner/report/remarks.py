@@ -97,7 +97,7 @@ def _availability(machines: float, provider: str) -> str:
 
 
 def _ownership(
-    capex: float, power: float, space: float, staff: float, upkeep: float, bridge: float, resale: float, *owned: Any  # noqa: ANN401 - counts and names
+    capex: float, power: float, space: float, staff: float, upkeep: float, bridge: float, resale: float, *owned: Any
 ) -> str:  # fmt: skip
     items = {
         "power": power,
@@ -173,7 +173,7 @@ def _hosted(kind: str, cost: float, price: float, low: float, high: float, as_of
     )
 
 
-def _credit(credit: float, provider: str, months: float, *machines_and_saving: Any) -> str:  # noqa: ANN401 - counts and names
+def _credit(credit: float, provider: str, months: float, *machines_and_saving: Any) -> str:
     *machines, saving = machines_and_saving
     return (
         f"Use your credit first: {usd(credit)} USD at {provider} pay {significant(months, 2):g} months of {machines_text(*machines)} on demand there, "

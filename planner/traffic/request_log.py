@@ -158,7 +158,7 @@ def _insert(
     time = _time_sql(columns.time, unit_s if unit_s is not None else columns.unit_s)
     tokens = ", ".join(f"TRY_CAST(TRY_CAST({text} AS DOUBLE) AS INTEGER)" for text in (columns.input, columns.output, columns.cached or "NULL"))  # fmt: skip
     blocks = f"TRY_CAST({columns.blocks} AS BIGINT[])" if columns.blocks else "NULL"
-    engine.execute(f"INSERT INTO log SELECT {time}, {tokens}, {blocks} FROM {source}", [readable])  # noqa: S608  names of columns are quoted
+    engine.execute(f"INSERT INTO log SELECT {time}, {tokens}, {blocks} FROM {source}", [readable])
     if kind == "csv" and (lost := engine.execute("SELECT count(DISTINCT line) FROM reject_errors").fetchall()[0][0]):
         faults.append(LogFault(code="unreadable", where=path, count=lost))
     return columns
@@ -171,14 +171,14 @@ def _source_of(
     packed = ", compression='gzip'" if is_packed else ""
     if kind == "json":
         lines = f"read_ndjson_objects(?, ignore_errors=true, maximum_object_size=67108864{packed})"
-        sample = engine.execute(f"SELECT json FROM {lines} WHERE json IS NOT NULL LIMIT 200", [readable]).fetchall()  # noqa: S608
+        sample = engine.execute(f"SELECT json FROM {lines} WHERE json IS NOT NULL LIMIT 200", [readable]).fetchall()
         columns = columns_of_json([text for (text,) in sample if text], path)
-        return f"(SELECT {json_sources(columns)} FROM {lines})", columns  # noqa: S608
+        return f"(SELECT {json_sources(columns)} FROM {lines})", columns
     table = "read_parquet(?)"
     if kind == "csv":
         engine.execute("DROP TABLE IF EXISTS reject_errors; DROP TABLE IF EXISTS reject_scans")
         table = f"read_csv(?, all_varchar=true, header=true, null_padding=true, store_rejects=true{packed})"
-    query = f"DESCRIBE SELECT * FROM {table}"  # noqa: S608
+    query = f"DESCRIBE SELECT * FROM {table}"
     header = [row[0] for row in engine.execute(query, [readable]).fetchall()]
     return table, columns_of_header(header, path)
 
@@ -236,7 +236,7 @@ def _kind_of(readable: str, path: str) -> tuple[str, bool]:
 
 
 def _count(engine: DuckDBPyConnection, where: str) -> int:
-    return int(engine.execute(f"SELECT count(*) FROM log WHERE {where}").fetchall()[0][0])  # noqa: S608
+    return int(engine.execute(f"SELECT count(*) FROM log WHERE {where}").fetchall()[0][0])
 
 
 def _log_of(
@@ -261,10 +261,10 @@ def _log_of(
     if has_blocks and not is_hashed:
         faults.append(LogFault(code="blocks_ignored", where=where, count=kept))
     order = "arrived, input, output" + (", blocks" if is_hashed else "")
-    found = engine.execute(f"SELECT arrived, input, output, COALESCE(cached, 0)::INTEGER AS cached FROM log WHERE {good} ORDER BY {order}").fetchnumpy()  # noqa: S608  # fmt: skip
+    found = engine.execute(f"SELECT arrived, input, output, COALESCE(cached, 0)::INTEGER AS cached FROM log WHERE {good} ORDER BY {order}").fetchnumpy()  # fmt: skip
     at, inputs, outputs, read = (np.asarray(found[name]) for name in ("arrived", "input", "output", "cached"))
     if is_hashed:
-        blocks = engine.execute(f"SELECT blocks FROM log WHERE {good} ORDER BY {order}").fetchall()  # noqa: S608
+        blocks = engine.execute(f"SELECT blocks FROM log WHERE {good} ORDER BY {order}").fetchall()
         read = _read_before([row[0] or [] for row in blocks], inputs)
     return RequestLog(
         requests=Requests(

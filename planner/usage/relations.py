@@ -138,7 +138,7 @@ def _table_view(engine: Engine, name: str, group: Sequence[Source]) -> None:
     """Make a view of tables that the engine has; each goes under its own name, as a file does."""
     is_spark = engine.is_spark
     parts = [
-        f"SELECT {_columns(one, is_spark=is_spark)}, {_quoted(one.name)} AS {FILE} FROM {quoted_table(one.path, is_spark=is_spark)}"  # noqa: S608  quoted names
+        f"SELECT {_columns(one, is_spark=is_spark)}, {_quoted(one.name)} AS {FILE} FROM {quoted_table(one.path, is_spark=is_spark)}"
         for one in group
     ]
     query = " UNION ALL ".join(parts)
@@ -168,11 +168,11 @@ def _duckdb_parquet(engine: Engine, name: str, group: Sequence[Source]) -> None:
             f"{name}_there", ds.dataset([one.path for one in group], filesystem=group[0].filesystem)
         )
         engine.ibis.raw_sql(
-            f"CREATE OR REPLACE TEMP VIEW {name} AS SELECT {_columns(group[0])}, '' AS {FILE} FROM {name}_there"  # noqa: S608  our own names
+            f"CREATE OR REPLACE TEMP VIEW {name} AS SELECT {_columns(group[0])}, '' AS {FILE} FROM {name}_there"
         )
         return
     paths = ", ".join(_quoted(one.path) for one in group)
-    engine.ibis.raw_sql(f"CREATE OR REPLACE TEMP VIEW {name} AS SELECT {_columns(group[0])}, filename AS {FILE} FROM read_parquet([{paths}], hive_partitioning = false, filename = true)")  # fmt: skip  # noqa: S608  our own names, quoted paths
+    engine.ibis.raw_sql(f"CREATE OR REPLACE TEMP VIEW {name} AS SELECT {_columns(group[0])}, filename AS {FILE} FROM read_parquet([{paths}], hive_partitioning = false, filename = true)")  # fmt: skip
 
 
 def _duckdb_text(engine: Engine, name: str, group: Sequence[Source], folder: Path, faults: list[Fault]) -> None:
@@ -192,15 +192,15 @@ def _duckdb_text(engine: Engine, name: str, group: Sequence[Source], folder: Pat
         "header = true, delim = ',', quote = '\"', escape = '\"', auto_detect = false, max_line_size = 16777216, "
         f"store_rejects = true, rejects_table = 'rejects_{name}', rejects_scan = 'scans_{name}'"
     )
-    engine.ibis.raw_sql(f"COPY (SELECT {_columns(group[0])}, filename AS {FILE} FROM read_csv([{paths}], columns = {columns}, filename = true, {options})) TO {_quoted(str(target))} (FORMAT parquet)")  # fmt: skip  # noqa: S608  our own names, quoted paths
+    engine.ibis.raw_sql(f"COPY (SELECT {_columns(group[0])}, filename AS {FILE} FROM read_csv([{paths}], columns = {columns}, filename = true, {options})) TO {_quoted(str(target))} (FORMAT parquet)")  # fmt: skip
     rejected = engine.ibis.raw_sql(
-        f"SELECT s.file_path, min(r.line), count(DISTINCT r.line), min_by(r.error_message, r.line) FROM rejects_{name} r "  # noqa: S608  our own names
+        f"SELECT s.file_path, min(r.line), count(DISTINCT r.line), min_by(r.error_message, r.line) FROM rejects_{name} r "
         f"JOIN scans_{name} s ON r.scan_id = s.scan_id AND r.file_id = s.file_id GROUP BY 1 ORDER BY 1"
     ).fetchall()
     for path, line, count, message in rejected:
         what = f"a line that is no row of this table: {str(message).splitlines()[0]}"
         faults.append(Fault(what=what, where=f"{names.get(path, path)}:{line}", rows=count))
-    engine.ibis.raw_sql(f"CREATE OR REPLACE TEMP VIEW {name} AS SELECT * FROM read_parquet({_quoted(str(target))})")  # noqa: S608
+    engine.ibis.raw_sql(f"CREATE OR REPLACE TEMP VIEW {name} AS SELECT * FROM read_parquet({_quoted(str(target))})")
 
 
 def _spark_view(engine: Engine, name: str, group: Sequence[Source], faults: list[Fault]) -> None:
@@ -227,7 +227,7 @@ def _spark_view(engine: Engine, name: str, group: Sequence[Source], faults: list
     from pyspark.sql.functions import expr
 
     frame.select("*", expr("_metadata.file_path").alias("_file")).createOrReplaceTempView(f"{name}_there")
-    query = f"SELECT {_columns(group[0], is_spark=True)}, _file AS {FILE} FROM {name}_there"  # noqa: S608  our own names
+    query = f"SELECT {_columns(group[0], is_spark=True)}, _file AS {FILE} FROM {name}_there"
     spark.sql(query).createOrReplaceTempView(name)
 
 

@@ -45,7 +45,7 @@ def table_source(engine: Engine, name: str) -> Source:
     UsageError
         The engine knows no such table, or may not read it.
     """
-    query = f"SELECT * FROM {quoted_table(name, is_spark=engine.is_spark)} LIMIT 0"  # noqa: S608  a name in quotation marks
+    query = f"SELECT * FROM {quoted_table(name, is_spark=engine.is_spark)} LIMIT 0"
     try:
         found = engine.spark.sql(query).toArrow() if engine.is_spark else engine.ibis.con.sql(query).to_arrow_table()
     except Exception as error:  # each engine's own

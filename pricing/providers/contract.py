@@ -270,7 +270,7 @@ _IDENTITY_DEFAULTS: Final = {
 }
 
 
-def offer_or_refusal(**fields: Any) -> Offer | RefusedRow:  # noqa: ANN401 - the fields of Offer
+def offer_or_refusal(**fields: Any) -> Offer | RefusedRow:
     """Return the offer, or, where its type refuses it (a price of 0), the refused row with the reason in words.
 
     Raises
@@ -294,7 +294,7 @@ def offer_or_refusal(**fields: Any) -> Offer | RefusedRow:  # noqa: ANN401 - the
         return RefusedRow(part=fields.get("part", ""), identity=identity, reason="impossible", message=error.message)
 
 
-def offer_on(page: RawPage, adapter_version: str, **fields: Any) -> Offer | RefusedRow:  # noqa: ANN401 - the fields of Offer
+def offer_on(page: RawPage, adapter_version: str, **fields: Any) -> Offer | RefusedRow:
     """Return the offer that a page tells, or the refused row (`offer_or_refusal`), with the page's part and day.
 
     Spot is interruptible unless the fields say otherwise.

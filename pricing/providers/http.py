@@ -90,7 +90,7 @@ class Http:
 
         return self._retried(url, once)
 
-    def _body(self, method: str, url: str, timeout_s: float, **arguments: Any) -> Iterator[bytes]:  # noqa: ANN401
+    def _body(self, method: str, url: str, timeout_s: float, **arguments: Any) -> Iterator[bytes]:
         """Yield an answer as it comes: a server that sends a byte now and then is left at the time limit too."""
         with self._session.request(method, url, timeout=timeout_s, stream=True, **arguments) as response:
             _check(response, url)

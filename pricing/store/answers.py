@@ -128,7 +128,7 @@ def _oldest_days(session: Session) -> dict[tuple[str, str], date]:
         from (select offer_id, observed_on, row_number() over (partition by offer_id order by told_at desc) as place
               from {observations(session)}) x
         join offer o on o.offer_id = x.offer_id where x.place = 1 and x.observed_on is not null
-        group by o.provider, o.part"""  # noqa: S608 - ours
+        group by o.provider, o.part"""
     )
     return {(provider, part): day for provider, part, day in rows}
 
@@ -146,7 +146,7 @@ def answered_parts(engine: Engine, as_of: date | None = None) -> dict[str, set[s
     with engine.reading() as session:
         rows = session.rows(
             f"""select distinct provider, part from snapshot
-            where status = 'ok' and row_count > 0 and asked_at <= ? and {REFRESHED} and substr(part, 1, 5) <> 'card/'""",  # noqa: S608 - constant
+            where status = 'ok' and row_count > 0 and asked_at <= ? and {REFRESHED} and substr(part, 1, 5) <> 'card/'""",
             [moment],
         )
     parts: dict[str, set[str]] = {}
@@ -164,7 +164,7 @@ def told_options(
         ever = "where offer_id in (select offer_id from price_change where seen_at <= ?)"
         values = [end_of_day(as_of)]
     with engine.reading() as session:
-        rows = session.rows(f"select distinct provider, part, purchase_option from offer {ever}", values)  # noqa: S608 - constant
+        rows = session.rows(f"select distinct provider, part, purchase_option from offer {ever}", values)
     return {(provider, option) for provider, part, option in rows if part in answered.get(provider, ())}
 
 
@@ -232,7 +232,7 @@ def read_statuses(engine: Engine) -> list[PartStatus]:
             left join (select o.provider, o.part, count(*) as row_count from current_offer c
                        join offer o on o.offer_id = c.offer_id group by o.provider, o.part) n
                    on n.provider = s.provider and n.part = s.part
-            where s.place = 1 order by s.provider, s.part""",  # noqa: S608 - constants
+            where s.place = 1 order by s.provider, s.part""",
             [now, now],
         )
         oldest = _oldest_days(session)

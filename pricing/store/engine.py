@@ -113,7 +113,7 @@ class _DuckDbSession:
         arrays = {name: _array(np, kind, values) for name, (kind, values) in columns.items()}
         casts = ", ".join(f"cast({name} as {kind})" for name, (kind, _) in columns.items())
         self.connection.register("staged_arrays", arrays)
-        self.execute(f"insert into {table} select {casts} from staged_arrays")  # noqa: S608 - names are ours
+        self.execute(f"insert into {table} select {casts} from staged_arrays")
         self.connection.unregister("staged_arrays")
 
 

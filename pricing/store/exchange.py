@@ -73,7 +73,7 @@ def write_parquet(offers: Sequence[Offer], target: Path, snapshot: date) -> list
         with duckdb.connect(":memory:") as connection:
             _DuckDbSession(connection).stage("exported", rows)
             connection.execute(  # COPY takes no parameter for its target
-                f"copy (select * from exported order by identity) to '{str(draft).replace(chr(39), chr(39) * 2)}' "  # noqa: S608 - our own temporary name
+                f"copy (select * from exported order by identity) to '{str(draft).replace(chr(39), chr(39) * 2)}' "
                 f"(format parquet, compression zstd, partition_by ({PARTITIONS}), overwrite_or_ignore)"
             )
         written: list[Path] = []

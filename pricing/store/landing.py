@@ -169,7 +169,7 @@ def _file_under_parts(session: Session, landing: Landing) -> None:
     session.execute(
         f"""update offer set part = (select s.part from staged s where s.offer_id = offer.offer_id)
         where offer_id in (select s.offer_id from staged s join offer o on o.offer_id = s.offer_id
-                           where s.part <> o.part and {movable})"""  # noqa: S608 - constant
+                           where s.part <> o.part and {movable})"""
     )
 
 
@@ -203,7 +203,7 @@ def _hold_large_moves(session: Session, landing: Landing) -> None:
         from staged s
         join current_offer c on c.offer_id = s.offer_id
         left join held_price h on h.offer_id = s.offer_id
-        where abs(s.price_usd_per_hour / c.price_usd_per_hour - 1) > ?""",  # noqa: S608 - numbers are ours
+        where abs(s.price_usd_per_hour / c.price_usd_per_hour - 1) > ?""",
         [landing.asked_at, float("inf") if landing.is_import else HELD_MOVE_SHARE],
     )
     session.execute("delete from held_price where offer_id in (select offer_id from staged)")

@@ -60,7 +60,7 @@ def set_older_aside(session: Session, provider: str, moment: datetime) -> None:
         [moment],
     )
     refreshed = session.rows(
-        f"select max(asked_at) from snapshot where provider = ? and status = 'ok' and asked_at > ? and {REFRESHED}",  # noqa: S608 - constants
+        f"select max(asked_at) from snapshot where provider = ? and status = 'ok' and asked_at > ? and {REFRESHED}",
         [provider, moment],
     )[0][0]
     session.execute(
@@ -68,7 +68,7 @@ def set_older_aside(session: Session, provider: str, moment: datetime) -> None:
         select part, min(asked_at) as first_at, max(asked_at) as last_at,
                min(case when {REFRESHED} then asked_at end) as first_refresh_at,
                max(case when {REFRESHED} then asked_at end) as last_refresh_at
-        from snapshot where provider = ? and status = 'ok' and asked_at > ? group by part""",  # noqa: S608 - constants
+        from snapshot where provider = ? and status = 'ok' and asked_at > ? group by part""",
         [provider, moment],
     )
     _last_before(session, "price_until", "price_change", PRICE, "<=", moment)
@@ -108,7 +108,7 @@ def _last_before(session: Session, name: str, table: str, columns: str, sign: st
         f"""create temporary table {name} as
         select offer_id, {columns} from (
             select offer_id, {columns}, row_number() over (partition by offer_id order by seen_at desc) as place
-            from {table} where seen_at {sign} ? and offer_id in (select offer_id from staged)) x where place = 1""",  # noqa: S608 - names are ours
+            from {table} where seen_at {sign} ? and offer_id in (select offer_id from staged)) x where place = 1""",
         [moment],
     )
 

@@ -98,7 +98,7 @@ def _described(session: Session, rows: Sequence[tuple[Any, ...]]) -> list[tuple[
     """Return rows with what their descriptions say in place of its number: a few say it of all, and each is fetched once."""
     listed = ", ".join({str(row[DESCRIPTION_PLACE]) for row in rows}) or "0"
     told = session.rows(
-        f"select description_id, {', '.join(DESCRIPTION_COLUMNS)} from description where description_id in ({listed})"  # noqa: S608 - numbers
+        f"select description_id, {', '.join(DESCRIPTION_COLUMNS)} from description where description_id in ({listed})"
     )
     cells = {row[0]: row[1:] for row in told}
     first = DESCRIPTION_PLACE
@@ -124,7 +124,7 @@ def count_offers(engine: Engine, as_of: date | None = None) -> int:
     """Return how many offers the store knows now, or knew at the end of a day."""
     with engine.reading() as session:
         standing, values = _standing(session, as_of, "1 = 1", [])
-        return int(session.rows(f"with {standing} select count(*) from standing", values)[0][0])  # noqa: S608 - as above
+        return int(session.rows(f"with {standing} select count(*) from standing", values)[0][0])
 
 
 def read_cheapest(
@@ -170,7 +170,7 @@ def held_identities(engine: Engine, identities: Sequence[str], as_of: date | Non
             session, as_of, "o.identity in (select unnest(cast(? as text[])))", [list(identities)]
         )
         rows = session.rows(
-            f"with {standing} select o.identity from standing s join offer o on o.offer_id = s.offer_id",  # noqa: S608 - ours
+            f"with {standing} select o.identity from standing s join offer o on o.offer_id = s.offer_id",
             values,
         )
     return {identity for (identity,) in rows}
@@ -233,13 +233,13 @@ def _standing(session: Session, as_of: date | None, condition: str, values: Sequ
         return (
             f"""standing as (
                 select c.* from current_offer c join offer o on o.offer_id = c.offer_id
-                join description d on d.description_id = c.description_id where {condition})""",  # noqa: S608 - names are ours, values are parameters
+                join description d on d.description_id = c.description_id where {condition})""",
             list(values),
         )
     moment = end_of_day(as_of)
     # The terms of a day are the last of all those before it: an offer that ever fitted is looked at, and then judged by them.
     ever = f"""and offer_id in (select x.offer_id from terms_change x join offer o on o.offer_id = x.offer_id
-                join description d on d.description_id = x.description_id where {condition})"""  # noqa: S608 - as above
+                join description d on d.description_id = x.description_id where {condition})"""
     start = session.rows("select max(set_at) from milestone where set_at <= ?", [moment])[0][0] or datetime(1970, 1, 1)  # noqa: DTZ001
     return (
         f"""terms as (
@@ -257,7 +257,7 @@ def _standing(session: Session, as_of: date | None, condition: str, values: Sequ
             select p.offer_id, p.price_usd_per_hour, p.upfront_usd, p.effective_on, x.description_id, x.detail_id,
                    p.seen_at as changed_at
             from price p join fitting x on x.offer_id = p.offer_id
-            where p.place = 1 and p.price_usd_per_hour is not null)""",  # noqa: S608 - as above
+            where p.place = 1 and p.price_usd_per_hour is not null)""",
         [moment, *values, *values, moment, start],
     )
 
@@ -279,7 +279,7 @@ def _dated(session: Session, as_of: date | None, source: str) -> tuple[str, list
             left join (select offer_id, observed_on, row_number() over (partition by offer_id order by told_at desc) as place
                        from {observations(session)}
                        where told_at <= ? and offer_id in (select offer_id from {source})) y
-                on y.offer_id = s.offer_id and y.place = 1""",  # noqa: S608 - as above
+                on y.offer_id = s.offer_id and y.place = 1""",
         [utc_now(), moment, moment],
     )
 
@@ -298,7 +298,7 @@ _CHEAPEST: Final = f"""alike as (
                    row_number() over (partition by {_ALIKE} order by a.region, a.offer_id) as place
             from alike a join lowest n using ({_ALIKE}, price_usd_per_hour)) x where place = 1),
         picked as materialized (
-            select w.*, x.observed_on, x.alike_count from wanted w join cheapest x on x.offer_id = w.offer_id)"""  # noqa: S608 - constants
+            select w.*, x.observed_on, x.alike_count from wanted w join cheapest x on x.offer_id = w.offer_id)"""
 """Of offers that are alike the cheapest, by the lowest price of each sort: a third of the work of ranking all of them."""
 
 
@@ -325,7 +325,7 @@ def _offers_query(
         f"""with {standing}, wanted as materialized (select c.* from standing c), dated as ({dated}), {picked}
         select {_SHOWN}, {held}{", c.alike_count" if places else ""}
         from picked c join offer o on o.offer_id = c.offer_id
-        join detail t on t.detail_id = c.detail_id {today}""",  # noqa: S608 - as above
+        join detail t on t.detail_id = c.detail_id {today}""",
         [*standing_values, *dated_values, *picked_values],
     )
 
@@ -347,13 +347,13 @@ def history_of(engine: Engine, filters: Mapping[str, Sequence[str]], since: date
     if allowed := filters.get("accelerator"):
         marks = ", ".join("?" for _ in allowed)
         condition += (
-            " and o.offer_id in (select x.offer_id from terms_change x join description d"  # noqa: S608 - parameter marks
+            " and o.offer_id in (select x.offer_id from terms_change x join description d"
             f" on d.description_id = x.description_id where d.accelerator in ({marks}))"
         )
         values.extend(allowed)
     first = datetime.combine(since or date(1970, 1, 1), time.min)
     with engine.reading() as session:
-        found = dict(session.rows(f"select o.offer_id, o.identity from offer o where {condition}", values))  # noqa: S608 - as above
+        found = dict(session.rows(f"select o.offer_id, o.identity from offer o where {condition}", values))
         if not found:
             return []
         listed = ", ".join(str(int(number)) for number in found)
@@ -362,7 +362,7 @@ def history_of(engine: Engine, filters: Mapping[str, Sequence[str]], since: date
             where offer_id in ({listed}) and not is_repeat and seen_at >= ?
             union all
             select offer_id, read_at, price_usd_per_hour, 'source' from reading
-            where offer_id in ({listed}) and read_at >= ?""",  # noqa: S608 - numbers
+            where offer_id in ({listed}) and read_at >= ?""",
             [first, first],
         )
     prices = [

@@ -59,7 +59,7 @@ def spreads(engine: Engine, now: datetime | None = None, days: int = HISTORY_DAY
     with engine.reading() as session:
         rows = session.rows(
             f"""select o.identity, r.price_median_usd_per_hour, r.price_high_usd_per_hour
-            from ({_SPREADS}) r join offer o on o.offer_id = r.offer_id""",  # noqa: S608 - constant
+            from ({_SPREADS}) r join offer o on o.offer_id = r.offer_id""",
             _spread_parameters(session, now or utc_now(), days),
         )
     return {identity: (median, high) for identity, median, high in rows}
@@ -70,6 +70,6 @@ def renew_spreads(engine: Engine, now: datetime | None = None) -> None:
     with engine.writing() as session:
         session.execute("delete from spread")
         session.execute(
-            f"insert into spread select * from ({_SPREADS}) r",  # noqa: S608 - constant
+            f"insert into spread select * from ({_SPREADS}) r",
             _spread_parameters(session, now or utc_now(), HISTORY_DAYS),
         )

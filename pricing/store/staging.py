@@ -33,14 +33,14 @@ def number_new_offers(session: Session) -> None:
     session.execute(
         f"""insert into offer (offer_id, identity, part, {", ".join(IDENTITY_COLUMNS)})
         select (select coalesce(max(offer_id), 0) from offer) + row_number() over (order by identity),
-               identity, part, {", ".join(IDENTITY_COLUMNS)} from newcomer"""  # noqa: S608 - column names are ours
+               identity, part, {", ".join(IDENTITY_COLUMNS)} from newcomer"""
     )
     session.execute(
         f"""insert into description (description_id, fingerprint, {", ".join(DESCRIPTION_COLUMNS)})
         select (select coalesce(max(description_id), 0) from description) + row_number() over (order by a.fingerprint),
                a.fingerprint, {", ".join(f"a.{name}" for name in DESCRIPTION_COLUMNS)}
         from arriving_description a left join description d on d.fingerprint = a.fingerprint
-        where d.fingerprint is null"""  # noqa: S608 - column names are ours
+        where d.fingerprint is null"""
     )
     session.execute(
         """insert into detail (detail_id, source_sku_ids, price_parts)

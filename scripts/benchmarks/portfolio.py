@@ -17,10 +17,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent.parent
-sys.path.insert(0, str(ROOT / "scripts"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from portfolio_tables import COLUMNS, portfolio_rows  # noqa: E402  the folder above is not on the path before
+from portfolio_tables import COLUMNS, portfolio_rows
+
+ROOT = Path(__file__).resolve().parents[2]
 
 COUNTS = (1_000, 10_000, 100_000)
 SHAPES = 300

@@ -29,7 +29,7 @@ def test_a_payment_in_a_year_is_worth_less_by_the_yearly_rate() -> None:
 
 @given(st.lists(MONEY, min_size=2, max_size=40), st.floats(min_value=-0.5, max_value=2.0))
 def test_present_value_is_that_of_numpy_financial_at_the_monthly_rate(cash: list[float], rate: float) -> None:
-    expected = npf.npv((1 + rate) ** (1 / 12) - 1, cash)  # type: ignore[no-untyped-call]
+    expected = npf.npv((1 + rate) ** (1 / 12) - 1, cash)
     assert float(present_value_usd(cash, rate)) == pytest.approx(expected, rel=1e-9, abs=1e-3)
 
 

@@ -29,7 +29,7 @@ def fixture(name: str) -> Any:
 def ec2_model() -> Any:
     import botocore.session
 
-    return botocore.session.get_session().get_service_model("ec2")  # type: ignore[no-untyped-call]
+    return botocore.session.get_session().get_service_model("ec2")
 
 
 def ec2_xml(operation: str, value: dict[str, Any]) -> bytes:

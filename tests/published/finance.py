@@ -44,7 +44,7 @@ def net_present_value(cash: ArrayLike, rate: float) -> float:
     >>> round(net_present_value([-40_000, 5_000, 8_000, 12_000, 30_000], 0.08), 2)
     3065.22
     """
-    return float(npf.npv(_above(rate, -1.0), _flows(cash)))  # type: ignore[no-untyped-call]
+    return float(npf.npv(_above(rate, -1.0), _flows(cash)))
 
 
 def spreadsheet_npv(cash: ArrayLike, rate: float) -> float:
@@ -127,7 +127,7 @@ def modified_rate_of_return(cash: ArrayLike, finance_rate: float, reinvest_rate:
     flows = _flows(cash)
     if not ((flows > 0).any() and (flows < 0).any()):
         raise PlanningError("a modified rate of return needs money spent and money earned")
-    return float(npf.mirr(flows, _above(finance_rate, -1.0), _above(reinvest_rate, -1.0)))  # type: ignore[no-untyped-call]
+    return float(npf.mirr(flows, _above(finance_rate, -1.0), _above(reinvest_rate, -1.0)))
 
 
 def xnpv(flows: Sequence[tuple[date, float]], rate: float) -> float:

@@ -42,7 +42,7 @@ def test_flows_without_a_rate_of_return_have_none_and_not_zero(cash: list[float]
 
 def test_a_rate_of_return_of_sixty_months_is_found() -> None:
     cash = [-250_000, *[7_000] * 60]
-    assert finance.internal_rate_of_return(cash) == pytest.approx(npf.rate(60, 7_000, -250_000, 0))  # type: ignore[no-untyped-call]
+    assert finance.internal_rate_of_return(cash) == pytest.approx(npf.rate(60, 7_000, -250_000, 0))
 
 
 def test_dated_flows_without_a_rate_have_none() -> None:
@@ -90,7 +90,7 @@ def test_payments_are_those_of_numpy_financial(
     principal: float, rate: float, months: int, balloon: float, when: loans.When
 ) -> None:
     paid = float(loans.payment_usd(principal, rate, months, balloon_usd=balloon * principal, when=when))
-    expected = -npf.pmt(rate / 12, months, principal, -balloon * principal, when)  # type: ignore[no-untyped-call]
+    expected = -npf.pmt(rate / 12, months, principal, -balloon * principal, when)
     assert paid == pytest.approx(float(expected), rel=1e-6)
 
 

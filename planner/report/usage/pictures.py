@@ -66,7 +66,7 @@ def pictures(usage: Usage, decision: Decision | None, *, tag: str = "") -> tuple
     return tuple(picture for picture in found if picture is not None and picture.rows)
 
 
-def _axis(field: str, title: str, **rest: Any) -> dict[str, Any]:  # noqa: ANN401  keywords of Vega-Lite
+def _axis(field: str, title: str, **rest: Any) -> dict[str, Any]:
     kind = "temporal" if field == "day" else "quantitative"
     return {"field": field, "type": kind, "title": title, **rest}
 

@@ -330,7 +330,7 @@ class _Clients:
         except SourceError as error:
             self.lack = error
             return
-        session: Any = boto3.session.Session()  # type: ignore[no-untyped-call]
+        session: Any = boto3.session.Session()
         self._session = session
         # Looked for once: without any, the search ends at a machine that answers in clouds alone.
         self._has_credentials = session.get_credentials() is not None
@@ -359,7 +359,7 @@ class _Clients:
         if not self._has_credentials and not is_loopback(endpoint):
             raise SourceError(f"{service} needs AWS credentials", reason="credentials")
         anonymous = {"aws_access_key_id": "anonymous", "aws_secret_access_key": "anonymous"}
-        retries = Config(  # type: ignore[no-untyped-call]
+        retries = Config(
             retries={"mode": "standard", "max_attempts": 6},
             connect_timeout=15,
             read_timeout=60,

@@ -50,7 +50,7 @@ def _client(request: Request, name: str, setting: str) -> tuple[Any, str]:
     url = request.settings.get(setting, "")
     project = request.settings.get("GOOGLE_CLOUD_PROJECT", "")
     if is_loopback(url):
-        credentials: Any = AnonymousCredentials()  # type: ignore[no-untyped-call]
+        credentials: Any = AnonymousCredentials()
     else:
         try:
             credentials, found = google.auth.default(scopes=["https://www.googleapis.com/auth/cloud-platform"])

@@ -206,7 +206,7 @@ def test_google_without_credentials_is_skipped(ask: Ask, monkeypatch: pytest.Mon
     from google.auth.exceptions import DefaultCredentialsError
 
     def none(**_: object) -> None:
-        raise DefaultCredentialsError("none")  # type: ignore[no-untyped-call]
+        raise DefaultCredentialsError("none")
 
     monkeypatch.setattr(google.auth, "default", none)
     (fault,) = ask("gcp", settings={}).faults
