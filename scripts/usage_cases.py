@@ -264,6 +264,7 @@ def decision_cases() -> dict[str, DecisionCase]:
         "two regions": DecisionCase({"a": bill_rows(month) + bill_rows(month, ResourceId="i-2", **tokyo)}, 2 * day, (0, 16), ("us-east-1", "ap-northeast-1")),
         "idle by the counters": DecisionCase({"a": bill_rows(7 * 24)}, day, (0, 0), ("idle machines first",), counters),
         "three days": DecisionCase({"a": bill_rows(3 * 24)}, day, (0, 0), ("too short",)),
+        "a machine with an eighth of an accelerator": DecisionCase({"a": bill_rows(month) + bill_rows(month, usd=0.3, SkuMeter="BoxUsage:g6f.large", SkuPriceDetails="", ResourceId="i-2")}, day, (0, 8), ("8 GPUs",)),
         "a service's fee": DecisionCase({"a": bill_rows(month) + bill_rows(month, **emr)}, day + 730 * 0.27, (0, 8), ()),
         "spot alone, a third of the hours": DecisionCase({"a": [row for hour, row in enumerate(bill_rows(month, **spot)) if hour % 3 == 0] + bill_rows(month, usd=0.1, SkuMeter="BoxUsage:m7i.large", SkuPriceDetails="", ChargeDescription="", ResourceId="i-9")}, 730 * 20 / 3, (0, 0), ()),
     }  # fmt: skip

@@ -203,7 +203,7 @@ class Kept:
     name : str
         The accelerator, and its place where there are several of it.
     code : str
-        ``too_little_use``, ``unknown_accelerator``, ``nothing_works``, ``not_used_lately``, ``no_offer``, ``no_on_demand_offer``,
+        ``too_little_use``, ``part_of_an_accelerator``, ``no_cost_in_the_bill``, ``unknown_accelerator``, ``nothing_works``, ``not_used_lately``, ``no_offer``, ``no_on_demand_offer``,
         ``cheapest_already`` (no offer for this machine at its place costs less), ``dearer`` (any mix), ``as_dear`` or
         ``close_call``.
     usd_per_month : float

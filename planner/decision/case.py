@@ -171,6 +171,8 @@ def case_of(
     basis : str
         ``allocated`` sizes for all that ran, whatever counters saw.
     """
+    if place.is_part:
+        return "part_of_an_accelerator"
     try:
         offers = catalog.select(accelerators=[place.gpu])
     except PricingError:
@@ -198,6 +200,8 @@ def case_of(
     allocated, level, held, open_usd, fixed_usd = (x[window] for x in (allocated, level, held, open_usd, fixed_usd))
     if not level.any():
         return "nothing_works" if allocated.any() else "not_used_lately"
+    if not open_usd.any() and not fixed_usd.any():
+        return "no_cost_in_the_bill"
     spot = used & mine & table.equals("option", "spot")
     share = assumptions["mix.spot_share"] if assumptions.rows["mix.spot_share"].overridden else 0.0
     share = max(share, float(gpu_hours[spot].sum() / gpu_hours[used & mine].sum()))

@@ -34,6 +34,8 @@ class Place:
         Of the usage's table.
     has_rdma : bool
         Whether its machines reach each other by RDMA (InfiniBand, EFA), as several at one job need it.
+    is_part : bool
+        Whether one has a part of an accelerator alone, which is sold in that size or not at all.
     """
 
     gpu: str
@@ -45,6 +47,7 @@ class Place:
     memory_gib: float
     rows: NDArray[np.bool_]
     has_rdma: bool = False
+    is_part: bool = False
 
     @property
     def name(self) -> str:
@@ -99,10 +102,17 @@ def places_of(usage: Usage, catalog: Catalog) -> list[Place]:
                 vcpus=float(offer.vcpus or 0.0) if offer else 0.0,
                 memory_gib=float(offer.memory_gib or 0.0) if offer else 0.0,
                 rows=target[which] == key,
+                is_part=_part(usage, said, offer),
                 has_rdma=_has_rdma(said.get("provider", ""), said.get("instance_type", "")),
             )
         )
     return places
+
+
+def _part(usage: Usage, said: dict[str, str], offer: Offer | None) -> bool:
+    skus = usage.bill.skus if usage.bill else ()
+    counts = [sku.gpus for sku in skus if sku.instance_type == said.get("instance_type", "") and sku.gpus > 0]
+    return 0 < (offer.accelerator_count if offer else max(counts, default=1.0)) < 1
 
 
 def _has_rdma(provider: str, instance_type: str) -> bool:

@@ -211,11 +211,14 @@ def _text(value: object) -> str | None:
 
 def _of_csv(path: Path) -> Iterator[Found]:
     name = str(path)
+    is_packed = name.lower().endswith(".gz")
     try:
+        encoding = "utf-8-sig" if is_packed else encoding_of(name)
+        errors = "strict" if encoding == "utf-16" else "windows"
         with (
-            gzip.open(path, "rt", encoding="utf-8-sig", newline="")
-            if name.lower().endswith(".gz")
-            else path.open(encoding=encoding_of(name), newline="")
+            gzip.open(path, "rt", encoding=encoding, errors=errors, newline="")
+            if is_packed
+            else path.open(encoding=encoding, errors=errors, newline="")
         ) as file:
             head = file.readline()
             if not head.strip():
@@ -230,10 +233,13 @@ def _of_csv(path: Path) -> Iterator[Found]:
             for cells in reader:
                 if not any(cells):
                     continue
+                if any("\0" in cell for cell in cells):
+                    raise InputError("this is no table of text", where=f"{name}:{reader.line_num + 1}", hint="save it as CSV UTF-8")  # fmt: skip
                 where = f"{name}:{reader.line_num + 1}"
                 fault = "" if len(cells) == len(columns) else f"{where}: {len(cells)} cells, but {len(columns)} columns"
                 row = dict(zip(columns, cells, strict=False))
-                if marks == ";" and not fault:
+                # Excel writes numbers as people there do, with semicolons and in its Unicode text.
+                if (marks == ";" or encoding == "utf-16") and not fault:
                     row, said = decimal_comma_cells(row)
                     fault = f"{where}: {said}" if said else ""
                 yield _of_cells(row, tags, where, fault)

@@ -100,7 +100,7 @@ def _parts_said(gpus: Sequence[GpuDecision]) -> list[str]:
     for kind, verb in (("owned", "own"), ("committed", "commit to")):
         kept = sum(part.gpus for part in parts if part.kind == kind)
         capex = f" ({usd(capex_usd)} USD of capex)" if kind == "owned" and capex_usd else ""
-        said += [f"{verb} {count(round(kept, 2))} GPUs{capex}"] if kept else []
+        said += [f"{verb} {count(round(kept, 2))} GPU{'' if kept == 1 else 's'}{capex}"] if kept else []
     for kind, words in (("spot", "as spot"), ("on_demand", "on demand")):
         hours = sum(part.gpu_hours_per_month for part in parts if part.kind == kind)
         limit = f" (at most {percent(spot_share)} of the demand)" if kind == "spot" and spot_share < 1 else ""

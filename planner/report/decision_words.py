@@ -9,6 +9,8 @@ __all__ = ["because", "note_said", "switched_off", "when_it_ends"]
 
 KEPT_WORDS = {
     "too_little_use": "too little use",
+    "part_of_an_accelerator": "a machine with a part of an accelerator is sold in its own size alone, and compared with nothing",
+    "no_cost_in_the_bill": "the bill does not say what it cost",
     "unknown_accelerator": "the catalogue does not know it",
     "nothing_works": "nothing works on it",
     "not_used_lately": "it was not used in the last year",

@@ -284,3 +284,8 @@ def test_what_is_recommended_stands_below_the_ladder_and_adds_up() -> None:
     assert last[0] == "recommended"
     assert last[1:3] == (usd(found.after_usd_per_month), usd(found.saving_usd_per_month))
     assert all(part.priced_on for gpu in found.gpus for part in gpu.parts)
+
+
+def test_what_the_bill_states_no_cost_of_is_not_decided() -> None:
+    with pytest.raises(NothingFitsError, match="no cost in the bill"):
+        decide(_usage(STEADY, 0.0), load_bundled(), default_assumptions(), resamples=0)

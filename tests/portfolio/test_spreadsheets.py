@@ -35,7 +35,18 @@ def test_a_decimal_comma_between_semicolons_is_read(tmp_path: Path, cell: str, h
 
 
 def test_unicode_text_as_excel_writes_it_is_read(tmp_path: Path) -> None:
-    assert _asked(tmp_path / "jobs.csv", "400", encoding="utf-16").fault == ""
+    asked = _asked(tmp_path / "jobs.csv", "437,5", encoding="utf-16")
+    assert asked.fault == ""
+    assert asked.content["gpu_hours"]["hours_per_month"] == 437.5
+
+
+def test_names_in_windows_text_come_out_right(tmp_path: Path) -> None:
+    (tmp_path / "jobs.csv").write_bytes(
+        f"{HEAD.replace(';', ',')},team\na,gpu_hours,h100-sxm,8,400,Köln\n".encode("cp1252")
+    )
+    found = read_portfolio([str(tmp_path / "jobs.csv")])
+    assert found.rows[0].fault == ""
+    assert found.teams == ["Köln"]
 
 
 def test_a_workbook_is_read_as_its_first_sheet(tmp_path: Path) -> None:
