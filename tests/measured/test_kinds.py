@@ -146,3 +146,17 @@ def test_a_model_of_images_makes_no_video_and_one_of_video_no_images() -> None:
         work = Workload.model_validate({"kind": kind, "model": model, kind: section})
         with pytest.raises(InputError, match="cannot do work of kind"):
             suitable_model(work, known_model(model))
+
+
+def test_a_row_with_a_draft_is_predicted_with_what_its_steps_yield() -> None:
+    row = next(
+        row for row in shipped_rows("kinds") if row["id"] == "k0970"
+    )  # one request at a time, accept length 6 of 6
+    with_draft, without = (
+        verify_rows("kinds", [one], default_calibration()).detail[0].predicted
+        for one in (row, {**row, "notes": "cold cache"})
+    )
+    assert with_draft is not None
+    assert without is not None
+    assert 3.5 < with_draft / without < 6.0
+    assert with_draft == pytest.approx(float(row["value"]), rel=0.35)

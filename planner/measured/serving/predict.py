@@ -27,6 +27,8 @@ __all__ = ["METRICS", "ServingConstantsOfRows", "constants_of_rows", "predict_se
 
 FloatArray = NDArray[np.float64]
 
+_DRAFT_STEP_SHARE = 0.05
+"""As `perf.draft_step_share`."""
 METRICS = ("out_tok_s_total", "tpot_ms", "ttft_ms", "prefill_tok_s")
 CONSTANTS = tuple(item.name for item in fields(ServingConstants))
 LINKS = tuple(item.name for item in fields(Links))
@@ -101,8 +103,12 @@ def predict_serving(table: ServingTable, constants: ServingConstantsOfRows) -> M
         arriving = _open_load(table, layout, constants, prompt_s, floor_s, middle, pace)
     live = np.where(table.sort == "open", arriving, live)
     each_stage = np.maximum(live / stages, 1.0)
-    step = decode_step(model, layout, constants.step, each_stage, middle)
-    step_s = step.total_s * pace
+    step = decode_step(model, layout, constants.step, each_stage, middle, drafted_tokens=table.drafted_tokens)
+    drafts_s = np.zeros_like(step.total_s)
+    if table.drafted_tokens.any():
+        plain = decode_step(model, layout, constants.step, each_stage, middle)
+        drafts_s = table.drafted_tokens * _DRAFT_STEP_SHARE * plain.total_s
+    step_s = (step.total_s + drafts_s) * pace / table.yielded_tokens
     shared = ~decode_only & (table.sort != "static")
     added_s = each_stage * prompt_s / tokens_out + pace * started_s(
         model, constants.mixed_layer_s, each_stage, tokens_out

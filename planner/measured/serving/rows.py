@@ -18,6 +18,7 @@ from planner.measured.rows import Row, accelerator_of, architecture_of, machine_
 from planner.supply.machines import Machine
 from planner.supply.serving.memory import BATCHED_TOKENS
 from planner.supply.serving.model import ServedModel, served_model
+from planner.supply.serving.speed import accepted_tokens
 from pricing.accelerators import Accelerator
 
 __all__ = ["ServedRow", "deployment_of", "is_overloaded", "served_row", "stack_of"]
@@ -102,6 +103,37 @@ def deployment_of(row: Row) -> str:
     return "default" if as_it_comes or is_old or stated in _COMMUNITY else "tuned"
 
 
+_DRAFTS = re.compile(r"\bMTP\b|EAGLE|speculative decoding")
+_NO_DRAFTS = re.compile(r"(?:no|without|not) (?:MTP|EAGLE|speculative)|(?:MTP|EAGLE|speculative decoding) off")
+_YIELD = re.compile(r"accept length (?:about )?([\d.]+\d|\d)")
+_DRAFT_SHAPE = re.compile(r"MTP \d+-\d+-(\d+)")
+_USUAL_DRAFTED = 3
+"""Tokens that SGLang's and vLLM's recipes let a draft propose where they say no more (steps 3, top-k 1, 4 tokens checked)."""
+_USUAL_ACCEPTED_SHARE = 0.7
+"""As `perf.draft_acceptance_share`."""
+
+
+def drafts_of(row: Row) -> tuple[int, float]:
+    """Return how many tokens a draft proposes in each step, and how many tokens a step yields; (0, 1) without a draft.
+
+    Examples
+    --------
+    >>> drafts_of({"notes": "MTP 5-1-6, accept length about 6 of 6 on random tokens"})
+    (5, 6.0)
+    >>> drafts_of({"notes": "speculative decoding (MTP/EAGLE), accept length 2.46; 10 requests"}), drafts_of({"notes": "cold cache"})
+    ((3, 2.46), (0, 1.0))
+    """
+    notes = row.get("notes", "")
+    if not _DRAFTS.search(notes) or _NO_DRAFTS.search(notes):
+        return 0, 1.0
+    shape, length = _DRAFT_SHAPE.search(notes), _YIELD.search(notes)
+    drafted = int(shape.group(1)) - 1 if shape else _USUAL_DRAFTED
+    if length is None:
+        return drafted, accepted_tokens(drafted, _USUAL_ACCEPTED_SHARE)
+    yielded = float(length.group(1))
+    return max(drafted, math.ceil(yielded) - 1), yielded
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServedRow:
     """One row as the formulas take it.
@@ -123,6 +155,8 @@ class ServedRow:
         Lengths, and how much of a prompt the engine reads at once.
     accumulate_ratio : float
         Tensor arithmetic of this engine over the data sheet's.
+    drafted_tokens, yielded_tokens : float
+        Tokens that a draft proposes in a step, and that a step yields.
     """
 
     row: Row
@@ -143,6 +177,8 @@ class ServedRow:
     output_tokens: float
     chunk_tokens: float
     accumulate_ratio: float
+    drafted_tokens: float
+    yielded_tokens: float
 
 
 def served_row(row: Row) -> ServedRow:
@@ -180,6 +216,7 @@ def served_row(row: Row) -> ServedRow:
         stage_count=stages, replica_count=replicas, is_across=group * stages > machine.accelerator_count, live_count=_asked(row, sort) / replicas,
         rate_per_s=number(row, "request_rate") / replicas, input_tokens=tokens_in, output_tokens=tokens_out,
         chunk_tokens=_CHUNK_TOKENS.get(stack, BATCHED_TOKENS), accumulate_ratio=_accumulate_ratio(chip, stack),
+        drafted_tokens=drafts_of(row)[0], yielded_tokens=drafts_of(row)[1],
     )  # fmt: skip
 
 

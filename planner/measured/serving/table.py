@@ -45,6 +45,8 @@ class ServingTable:
         Requests in flight that the load asks for (infinite for an unbounded queue).
     rate_per_s : FloatArray
         Arrival rate of one replica; NaN unless the load is one.
+    drafted_tokens, yielded_tokens : FloatArray
+        Tokens that a draft proposes in a step, and that a step yields.
     replicas : FloatArray
         Copies of the model over the accelerators.
     sort : NDArray of str
@@ -71,6 +73,8 @@ class ServingTable:
     input_tokens: FloatArray
     output_tokens: FloatArray
     chunk_tokens: FloatArray
+    drafted_tokens: FloatArray
+    yielded_tokens: FloatArray
     sort: NDArray[np.str_]
 
 
@@ -102,6 +106,7 @@ def serving_table(rows: Sequence[Row]) -> tuple[ServingTable, dict[str, str]]:
         flop16_per_s=column("accumulate_ratio") * hw.flop16_per_s(), group=group, split=split, stages=stages, across=column("is_across"),
         limit=_limit(model, hw, group, split, stages, tokens_in, tokens_out), live=column("live_count"), rate_per_s=column("rate_per_s"),
         replicas=column("replica_count"), input_tokens=tokens_in, output_tokens=tokens_out, chunk_tokens=column("chunk_tokens"),
+        drafted_tokens=column("drafted_tokens"), yielded_tokens=column("yielded_tokens"),
         sort=np.asarray([one.sort for one in kept]),
     ), refusals  # fmt: skip
 

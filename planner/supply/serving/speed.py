@@ -155,7 +155,7 @@ def decode_step(
     requests: ArrayLike,
     context_tokens: ArrayLike,
     *,
-    drafted_tokens: int = 0,
+    drafted_tokens: ArrayLike = 0,
 ) -> StepTime:
     """Return the time in which each of `requests` requests of one stage group gets one more token, or is checked for more.
 
@@ -174,7 +174,7 @@ def decode_step(
     group = np.asarray(layout.group, dtype=float)
     split = np.asarray(layout.attention_split, dtype=float)
     batch = np.asarray(requests, dtype=float)
-    tokens = batch * (1.0 + drafted_tokens)
+    tokens = batch * (1.0 + np.asarray(drafted_tokens, dtype=float))
     seen = seen_tokens(model, context_tokens)
     # A request's cache is split over no more ranks than there are key-value heads; beyond that it is repeated.
     cache = (
