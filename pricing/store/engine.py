@@ -13,7 +13,7 @@ import re
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -65,6 +65,9 @@ class Engine(Protocol):
 
     def writing(self) -> Any:  # noqa: ANN401
         """Open a session that is committed at its end, or rolled back on an error."""
+
+    def held(self) -> AbstractContextManager[Any]:
+        """Keep the store open over many sessions of this thread."""
 
 
 def check_version(session: Session, where: str) -> None:
@@ -229,6 +232,10 @@ class DuckDbEngine:
                     connection.rollback()
                 raise
 
+    def held(self) -> AbstractContextManager[Any]:
+        """Open the file for writing once: the sessions of this thread share it, and it is written out at the end."""
+        return self._connected(read_only=False)
+
     def _check(self, session: Session) -> None:
         import duckdb
 
@@ -365,6 +372,10 @@ class PostgresEngine:
             check_version(session, self.uri)
             session.execute(ADDED)
             yield session
+
+    def held(self) -> AbstractContextManager[Any]:
+        """Keep nothing: a session of a server is opened fast."""
+        return nullcontext()
 
     @contextmanager
     def _connected(self) -> Iterator[Any]:

@@ -267,25 +267,22 @@ def import_offers(engine: Engine, offers: Iterable[Offer], name: str, *, is_now:
         _refuse_repeated(rows, day, is_now=is_now)
     engine.create()
     results: list[PartResult] = []
-    for (day, provider), rows in sorted(by_day.items(), key=lambda item: item[0]):
-        # A file says a day; noon of it, or now where that has not come yet.
-        noon = datetime.combine(day, time(12))
-        results += land(
-            engine,
-            Landing(
+    with engine.held():
+        for (day, provider), rows in sorted(by_day.items(), key=lambda item: item[0]):
+            # A file says a day; noon of it, or now where that has not come yet.
+            noon = datetime.combine(day, time(12))
+            counts = sorted(Counter(row.part for row in rows).items())
+            landing = Landing(
                 provider=provider,
                 adapter_version="import",
                 asked_at=now if is_now or day > today else min(noon, now),
-                parts=tuple(
-                    PartAnswer(part=part, row_count=count)
-                    for part, count in sorted(Counter(row.part for row in rows).items())
-                ),
+                parts=tuple(PartAnswer(part=part, row_count=count) for part, count in counts),
                 offers=rows,
                 is_import=True,
-            ),
-        )
-    if by_day:
-        renew_spreads(engine)  # a past that was filled in has another median
+            )
+            results += land(engine, landing)
+        if by_day:
+            renew_spreads(engine)  # a past that was filled in has another median
     return results
 
 
