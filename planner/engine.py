@@ -201,7 +201,7 @@ class Engine:
 
         names = [f"c{number}" for number in range(len(columns))]
         by_position = inspect.Parameter.POSITIONAL_OR_KEYWORD
-        call.__signature__ = inspect.Signature([inspect.Parameter(each, by_position) for each in names])  # type: ignore[attr-defined]
+        call.__signature__ = inspect.Signature([inspect.Parameter(each, by_position) for each in names])  # type: ignore[attr-defined]  # functions may have one
         function: Any = ibis.udf.scalar.builtin(call, name=name, signature=(tuple(one.type() for one in columns), kind))
         return function(*columns)
 
@@ -339,7 +339,7 @@ def _spark(address: EngineAddress, start: float) -> Engine:
 
 def _refuse_unless_answered(address: EngineAddress) -> None:
     """Say at once that nothing listens, or nothing that speaks gRPC; Spark's own client tries for ten minutes."""
-    import grpc  # type: ignore[import-untyped]
+    import grpc  # type: ignore[import-untyped]  # has no types
     from pyspark.errors import PySparkException
     from pyspark.sql.connect.client import DefaultChannelBuilder
 

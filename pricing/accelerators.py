@@ -235,7 +235,7 @@ def slice_of(whole: Accelerator, profile: str) -> Accelerator:
         memory_gib=part.memory_gib,
         memory_nominal_gb=max(part.memory_gib, whole.memory_nominal_gb * part.memory_gib / whole.memory_gib),
         memory_bandwidth_gb_per_s=whole.memory_bandwidth_gb_per_s * part.bandwidth_share,
-        **rates,  # type: ignore[arg-type]
+        **rates,  # type: ignore[arg-type]  # the fields of RATES alone
         scale_up_gb_per_s_both_ways=0.0,
         scale_up_count=1,
         tdp_w=None if whole.tdp_w is None else whole.tdp_w * part.compute_share,
@@ -272,7 +272,7 @@ def _weakest(name: str, variants: Sequence[Accelerator]) -> Accelerator:
         name=name,
         memory_gib=min(variant.memory_gib for variant in variants),
         memory_bandwidth_gb_per_s=min(variant.memory_bandwidth_gb_per_s for variant in variants),
-        **rates,  # type: ignore[arg-type]
+        **rates,  # type: ignore[arg-type]  # the fields of RATES alone
         scale_up_gb_per_s_both_ways=min(v.scale_up_gb_per_s_both_ways for v in variants) if switched else 0.0,
         scale_up_count=min(v.scale_up_count for v in variants) if switched else 1,
         pcie_generation=min((v.pcie_generation for v in variants if v.pcie_generation), default=None),

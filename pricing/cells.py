@@ -161,7 +161,7 @@ def _codec(hint: Any) -> tuple[Callable[[str], Any], Callable[[Any], str]]:  # n
         if len(inner) == 1 and len(arguments) == 2:
             read_value, write_value = _codec(inner[0])
 
-            def write_known(value: Any) -> str:  # noqa: ANN401
+            def write_known(value: Any) -> str:  # noqa: ANN401  what a cell's type writes
                 cell = write_value(value)
                 if not cell:
                     raise ValueError("an empty word would be read back as unknown; use None")

@@ -115,7 +115,7 @@ def follow_up(ctx: click.Context, words: Sequence[str]) -> FollowUp:
     if made.params.get("as_of") is not None:
         raise CommandLineError("a plan as of a fixed day needs no new prices", where="--then", hint="leave --as-of out")
     if made.params.get("format_name") is None:
-        (forms,) = [each.type.choices for each in command.params if each.name == "format_name"]  # type: ignore[attr-defined]
+        (forms,) = [each.type.choices for each in command.params if each.name == "format_name"]  # type: ignore[attr-defined]  # its type is a choice
         format_of(output, forms)
     is_named = made.get_parameter_source("store_uri") is click.core.ParameterSource.COMMANDLINE
     return FollowUp(tuple(words), inputs, str(output), str(made.params["store_uri"]) if is_named else "")

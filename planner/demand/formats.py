@@ -123,4 +123,5 @@ def _of_groups(quantization: Mapping[str, object]) -> str:
     if not isinstance(weights, Mapping):
         return ""
     is_float, bits = weights.get("type") == "float", weights.get("num_bits")
-    return {(True, 8): "fp8", (False, 8): "int8", (True, 4): "nvfp4", (False, 4): "awq"}.get((is_float, bits), "")  # type: ignore[arg-type]
+    of_bits = {8: ("int8", "fp8"), 4: ("awq", "nvfp4")}.get(bits, ("", "")) if isinstance(bits, int) else ("", "")
+    return of_bits[is_float]

@@ -113,9 +113,10 @@ def mean_tokens(lengths: Lengths | float) -> int:
     >>> mean_tokens(1000), mean_tokens(Lengths(mean=1000, cv=2)), mean_tokens(Lengths(p50=500, p90=1000))
     (1000, 1000, 579)
     """
-    if isinstance(lengths, Lengths) and lengths.mean is None:
-        return max(1, round(float(np.average(tokens_at(lengths, _SCORES), weights=_DENSITY))))
-    return max(1, round(lengths.mean if isinstance(lengths, Lengths) and lengths.mean else float(lengths)))  # type: ignore[arg-type]
+    mean = lengths.mean if isinstance(lengths, Lengths) else lengths
+    if mean is None:
+        mean = float(np.average(tokens_at(lengths, _SCORES), weights=_DENSITY))
+    return max(1, round(mean))
 
 
 def variation(lengths: Lengths | float) -> float | None:

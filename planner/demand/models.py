@@ -85,7 +85,7 @@ def _architecture(row: Mapping[str, str]) -> Architecture:
             values[field.name] = text == "1"
         else:
             values[field.name] = float(text) if field.type == "float" else int(text)
-    return Architecture(diffusion=diffusion, speech=speech, **values)  # type: ignore[arg-type]
+    return Architecture(diffusion=diffusion, speech=speech, **values)  # type: ignore[arg-type]  # a table's row holds numbers of every kind
 
 
 @cache

@@ -163,7 +163,7 @@ class Market:
             out_of_window=state.pop("out_of_window"),
         )
         sellers = state.pop("sellers")
-        self.__init__(catalog=catalog, **state, _sellers=sellers)  # type: ignore[misc]
+        self.__init__(catalog=catalog, **state, _sellers=sellers)  # type: ignore[misc]  # out of a pickle it is filled as a new one is
 
     def fingerprint(self) -> str:
         """Return a text that is equal where the same answers come out."""

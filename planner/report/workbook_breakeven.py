@@ -201,7 +201,7 @@ def cost_chart(book: Book, months: int) -> Any:  # noqa: ANN401 - XlsxWriter has
     return chart
 
 
-def _use_chart(book: Book, sheet: Sheet) -> Any:  # noqa: ANN401
+def _use_chart(book: Book, sheet: Sheet) -> Any:  # noqa: ANN401  XlsxWriter has no types
     chart: Any = book.file.add_chart({"type": "scatter", "subtype": "straight"})
     for column, name, colour in ((1, "rent", RENT_COLOUR), (2, "own", OWN_COLOUR)):
         chart.add_series(_use_series(sheet, column, name, colour))
@@ -209,7 +209,7 @@ def _use_chart(book: Book, sheet: Sheet) -> Any:  # noqa: ANN401
     return chart
 
 
-def _equal_chart(book: Book, sheet: Sheet) -> Any:  # noqa: ANN401
+def _equal_chart(book: Book, sheet: Sheet) -> Any:  # noqa: ANN401  the same
     chart: Any = book.file.add_chart({"type": "scatter", "subtype": "straight"})
     chart.add_series(_use_series(sheet, 3, "rent of equal cost", OWN_COLOUR))
     _dress(chart, "Above the line buy, below it rent", "time needed", "USD/h of one instance", "#,##0.00", "0%")
@@ -226,7 +226,7 @@ def _use_series(sheet: Sheet, column: int, name: str, colour: str) -> dict[str, 
     }
 
 
-def _dress(chart: Any, title: str, x: str, y: str, y_format: str, x_format: str = "0") -> None:  # noqa: ANN401
+def _dress(chart: Any, title: str, x: str, y: str, y_format: str, x_format: str = "0") -> None:  # noqa: ANN401  the same
     chart.set_title({"name": title, "name_font": {"size": 12}})
     whole = {"max": 1} if x_format == "0%" else {}
     chart.set_x_axis({"name": x, "num_format": x_format, "min": 0, **whole, "major_gridlines": {"visible": False}})

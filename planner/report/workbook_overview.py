@@ -73,7 +73,8 @@ def _plan(sheet: Sheet, row: int, number: int, live: Live) -> None:
     figure = chosen["cost"]["present_value_usd" if live.once else "usd_per_month"]
     sheet.compute(row, amount, of_plan("verdict_usd", number), figure, "money")
     sheet.compute(row, TODAY, of_plan("verdict_usd_today", number), chosen["cost"]["present_value_usd"], "money")
-    if live.pair() is not None and live.pair()[0]["book"]["kind"] == "rent":  # type: ignore[index]
+    pair = live.pair()
+    if pair is not None and pair[0]["book"]["kind"] == "rent":
         month = pays_off_month(record)
         sheet.compute(row, 6, of_plan("break_even_month", number), "never" if month is None else month, "month")
     sheet.compute(row, 7, of_plan("horizon_months", number), record["horizon_months"], "count")

@@ -23,7 +23,7 @@ Columns = TypeVar("Columns")
 
 def take(columns: Columns, index: NDArray[np.intp] | IntArray) -> Columns:
     """Return the entries at `index` of every column."""
-    names = [field.name for field in fields(columns)]  # type: ignore[arg-type]
+    names = [field.name for field in fields(columns)]  # type: ignore[arg-type]  # only dataclasses are passed
     return type(columns)(**{name: np.asarray(getattr(columns, name))[index] for name in names})
 
 

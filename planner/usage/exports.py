@@ -246,7 +246,7 @@ def focus_spelled_otherwise(columns: Iterable[str], schema: Any = None) -> Expor
 
 
 def projection(
-    export: Export, columns: Iterable[str], schema: Any, quoted: Callable[[str], str], *, is_spark: bool  # noqa: ANN401
+    export: Export, columns: Iterable[str], schema: Any, quoted: Callable[[str], str], *, is_spark: bool  # noqa: ANN401  ibis has no types
 ) -> dict[str, str]:  # fmt: skip
     """Return FOCUS columns and their SQL over a file's own.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from planner.usage.bill import Rate
@@ -67,7 +68,7 @@ def left_out_of(
         elif row["currency"] not in rates:
             without[row["currency"]] += row["rows"]
     for column, count in sorted(unreadable.items()):
-        where = first_line(sources, lambda row, header, c=column: _is_unreadable(row, header, c))  # type: ignore[misc]
+        where = first_line(sources, partial(_is_unreadable, column=column))
         hint = (
             "times as 2026-10-31T13:00:00Z"
             if column in TIMES.values()
@@ -77,7 +78,7 @@ def left_out_of(
         )
         faults.append(Fault(what=f"{column} holds nothing that can be read", where=where, rows=count, hint=hint))
     for currency, count in sorted(without.items()):
-        where = first_line(sources, lambda row, header, c=currency: _cell(row, header, "BillingCurrency") == c)  # type: ignore[misc]
+        where = first_line(sources, partial(_is_in, currency=currency))
         hint = f"--rate {currency}=1.08"
         what = f"{currency} has no rate to the US dollar ({hint})"
         faults.append(Fault(what=what, where=where or first_name(sources), rows=count, hint=hint))
@@ -92,6 +93,10 @@ def first_name(sources: Sequence[Source]) -> str:
 def _cell(row: Sequence[str], header: Sequence[str], column: str) -> str:
     place = header.index(column) if column in header else -1
     return row[place] if 0 <= place < len(row) else ""
+
+
+def _is_in(row: Sequence[str], header: Sequence[str], currency: str) -> bool:
+    return _cell(row, header, "BillingCurrency") == currency
 
 
 def _is_unreadable(row: Sequence[str], header: Sequence[str], column: str) -> bool:

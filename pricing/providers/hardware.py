@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 from pricing.providers.contract import SHAPE_ERRORS, Normalised, PartFault, RawPage, RefusedRow
@@ -100,7 +101,7 @@ def read_parts(pages: Iterable[RawPage], rows: Callable[[list[RawPage]], Iterabl
     for page in pages:
         parts.setdefault(page.part, []).append(page)
     for part, found in parts.items():
-        read = list(guarded(part, lambda found=found: rows(found)))  # type: ignore[misc]
+        read = list(guarded(part, partial(rows, found)))
         yield from read or [PartFault(part=part, reason="empty", message="the answer holds nothing that is sold")]
 
 

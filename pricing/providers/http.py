@@ -80,8 +80,8 @@ class Http:
 
         self._retried(url, once)
 
-    def _ask(self, method: str, url: str, **arguments: Any) -> Any:  # noqa: ANN401
-        def once(timeout_s: float) -> Any:  # noqa: ANN401
+    def _ask(self, method: str, url: str, **arguments: Any) -> Any:  # noqa: ANN401  the JSON of an answer
+        def once(timeout_s: float) -> Any:  # noqa: ANN401  the JSON of an answer
             body = b"".join(self._body(method, url, timeout_s, **arguments))
             try:
                 return json.loads(body)
@@ -102,7 +102,7 @@ class Http:
         import requests.exceptions as faults
         import urllib3.exceptions as body_faults
 
-        def guarded(timeout_s: float) -> Any:  # noqa: ANN401
+        def guarded(timeout_s: float) -> Any:  # noqa: ANN401  an answer of the client
             try:
                 answer = once(timeout_s)
             except (faults.Timeout, body_faults.TimeoutError) as error:

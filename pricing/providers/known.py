@@ -81,7 +81,7 @@ def hardware_of(  # noqa: PLR0913 - what a source may state
     published = (shape and shape.accelerator_count) or 0.0
     count = published if 0 < published < 1 else count or published or known.accelerator_count
     if not count:
-        return Hardware(**host)  # type: ignore[arg-type]
+        return Hardware(**host)  # type: ignore[arg-type]  # a part of Hardware's fields
     published_gb = (shape and shape.accelerator_memory_gb) or None
     disagrees = bool(published and published_gb and memory_gb and not memory_agrees(published_gb, memory_gb))
     memory_gb = published_gb if disagrees else memory_gb or published_gb
@@ -89,7 +89,7 @@ def hardware_of(  # noqa: PLR0913 - what a source may state
     if name is None and known.accelerator is not None:
         name, flags = known.accelerator, known.flags
     return Hardware(
-        **host,  # type: ignore[arg-type]
+        **host,  # type: ignore[arg-type]  # the same
         accelerator=name,
         accelerator_stated=stated or (shape and shape.accelerator) or known.accelerator_stated or "unknown",
         accelerator_count=count,

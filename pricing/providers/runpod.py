@@ -67,7 +67,7 @@ def _rows(answer: Any, where: str) -> list[Any]:  # noqa: ANN401 - parsed JSON
 def normalise(pages: Iterable[RawPage]) -> Iterator[Normalised]:
     """Read GPU types into offers of one GPU each."""
     for page in pages:
-        yield from guarded(PART, lambda page=page: each_row(PART, page.body, partial(_offers, page)))  # type: ignore[misc]
+        yield from guarded(PART, partial(each_row, PART, page.body, partial(_offers, page)))
 
 
 def _offers(page: RawPage, row: Mapping[str, Any]) -> Iterator[Normalised]:

@@ -211,7 +211,7 @@ def stamp_ahead(engine: Engine, now: datetime) -> datetime | None:
             where place = 1 and asked_at > ?""",
             [now],
         )
-    return newest  # type: ignore[no-any-return]
+    return newest  # type: ignore[no-any-return]  # a column of the database
 
 
 def read_statuses(engine: Engine) -> list[PartStatus]:
@@ -251,5 +251,5 @@ def read_statuses(engine: Engine) -> list[PartStatus]:
     return [
         each
         for each in statuses
-        if "*" not in each.part or each.asked_at >= answered_at.get(each.provider, datetime.min)  # noqa: DTZ901
+        if "*" not in each.part or each.asked_at >= answered_at.get(each.provider, datetime.min)  # noqa: DTZ901  the store's times are UTC without saying so
     ]

@@ -63,7 +63,7 @@ class Engine(Protocol):
     def reading(self) -> Any:  # noqa: ANN401 - a context manager of Session, as contextmanager types it
         """Open a session that reads one state of the whole store."""
 
-    def writing(self) -> Any:  # noqa: ANN401
+    def writing(self) -> Any:  # noqa: ANN401  a connection of DuckDB's or psycopg's
         """Open a session that is committed at its end, or rolled back on an error."""
 
     def held(self) -> AbstractContextManager[Any]:
@@ -270,7 +270,7 @@ class DuckDbEngine:
                 with suppress(duckdb.Error):  # a full disk fails the checkpoint again; the log beside the file stays
                     connection.close()
 
-    def _open(self, path: Path, *, read_only: bool) -> Any:  # noqa: ANN401
+    def _open(self, path: Path, *, read_only: bool) -> Any:  # noqa: ANN401  a connection of DuckDB
         import duckdb
 
         give_up_at = time.monotonic() + self.wait_s

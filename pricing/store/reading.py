@@ -240,7 +240,7 @@ def _standing(session: Session, as_of: date | None, condition: str, values: Sequ
     # The terms of a day are the last of all those before it: an offer that ever fitted is looked at, and then judged by them.
     ever = f"""and offer_id in (select x.offer_id from terms_change x join offer o on o.offer_id = x.offer_id
                 join description d on d.description_id = x.description_id where {condition})"""
-    start = session.rows("select max(set_at) from milestone where set_at <= ?", [moment])[0][0] or datetime(1970, 1, 1)  # noqa: DTZ001
+    start = session.rows("select max(set_at) from milestone where set_at <= ?", [moment])[0][0] or datetime(1970, 1, 1)  # noqa: DTZ001  the same as in every column: UTC
     return (
         f"""terms as (
             select offer_id, description_id, detail_id,

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -149,7 +150,7 @@ def questions(path: Path, days: int) -> Iterator[tuple[str, str, str]]:
     )
     for share in (0.1, 0.5, 0.99):
         day = (FIRST + timedelta(days=int(days * share))).date()
-        taken = _taken(lambda day=day: offer_rows(engine, day, h100))  # type: ignore[misc]
+        taken = _taken(partial(offer_rows, engine, day, h100))
         yield f"offers of a GPU as on day {int(days * share)}", taken, "60 ms and the opening"
     row = dict(zip(OFFER_COLUMNS, offer_rows(engine, filters=h100)[0], strict=True))
     one = {name: [row[name]] for name in ("instance_type", "region", "zone", "purchase_option")}

@@ -257,7 +257,7 @@ def images_and_documents(
         busy_hours_per_run=np.where(count > 0, total / (rate * load) / 3600.0, np.nan)
         if is_job
         else result.busy_hours_per_run,
-        elastic_share=result.elastic_share if is_job else elastic_shares(work.profile, ratio, count),  # type: ignore[union-attr]
+        elastic_share=result.elastic_share if is_job else elastic_shares(work.profile, ratio, count),  # type: ignore[union-attr]  # work that never ends has a profile
         utilisation_share=result.utilisation_share if is_job else np.minimum(1.0, mean_per_s / rate),
         basis=tuple(s.performance.basis if isinstance(s, Fleet) else "" for s in sized),
     )

@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
+from functools import partial
 from typing import Any, Final
 
 from pricing.offers import Launchable, Payment, PurchaseOption
@@ -73,7 +74,7 @@ def normalise(pages: Iterable[RawPage]) -> Iterator[Normalised]:
     sizes = Sizes()
     yield from guarded("sizes", lambda: _read_sizes(sizes, by_part.pop("sizes", [])))
     for part, kept in sorted(by_part.items()):
-        yield from guarded(part, lambda part=part, kept=kept: _offers(part, kept, sizes))  # type: ignore[misc]
+        yield from guarded(part, partial(_offers, part, kept, sizes))
 
 
 def _read_sizes(sizes: Sizes, pages: Sequence[RawPage]) -> Iterator[Normalised]:

@@ -76,7 +76,7 @@ def _asked(request: Request, ask: Callable[[float], Any]) -> Any:  # noqa: ANN40
     from google.auth.exceptions import RefreshError, TransportError
     from google.protobuf.json_format import ParseError
 
-    def once(timeout_s: float) -> Any:  # noqa: ANN401
+    def once(timeout_s: float) -> Any:  # noqa: ANN401  an answer of Google's client
         try:
             return ask(timeout_s)
         except faults.GoogleAPICallError as error:
