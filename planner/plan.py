@@ -25,6 +25,7 @@ from planner.options.held import held_machines
 from planner.options.hosted import admitted_sellers
 from planner.options.option import Option, OptionKind
 from planner.options.place import assumptions_at, own_place
+from planner.options.quoted import quoted
 from planner.options.rented import rented_options
 from planner.options.servers import dropped_prices, ownable_servers
 from planner.options.sized import is_wanted
@@ -258,11 +259,15 @@ def make_plan(
     traced = TracedAssumptions(assumptions_at(assumptions, own_place(workload)).rows)
     stated, workload = workload, with_limits(workload, traced)
     needs, architecture = _needs(workload)
-    evidence = Evidence.of(catalog.offers, traced, today=today)
+    quotes = quoted(workload.have.quotes, traced, today)
+    catalog = replace(catalog, offers=(*catalog.offers, *quotes.offers)) if quotes.offers else catalog
+    evidence = Evidence.of(catalog.offers, traced, today=today, quoted_most=quotes.most_accelerators)
     candidates = find_candidates(catalog, workload.constraints, evidence.is_old)
     supply = Supply(
         candidates=candidates,
-        servers=[s for s in ownable_servers(traced, window) if is_wanted(s.machine, workload.constraints)],
+        servers=[
+            s for s in (*ownable_servers(traced, window), *quotes.servers) if is_wanted(s.machine, workload.constraints)
+        ],
         free=[n for n in free_machines(free_tiers) if is_wanted(n.machine, workload.constraints)],
         held=held_machines(workload, catalog.offers, today),
         token_prices=token_prices,
@@ -331,7 +336,14 @@ def make_plan(
         refusals=refusals,
         assumptions=traced.used(),
         funnel=funnel,
-        dropped=(*candidates.dropped, *dropped_prices(window), *old_token_prices, *barred_sellers, *old_free_tiers),
+        dropped=(
+            *candidates.dropped,
+            *dropped_prices(window),
+            *old_token_prices,
+            *barred_sellers,
+            *old_free_tiers,
+            *quotes.dropped,
+        ),
         few_offers=_few_offers(catalog),
         notes=(
             *(calibration.notes() if calibration else ()),

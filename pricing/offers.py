@@ -14,7 +14,7 @@ from pricing.checks import (
     refuse_unless_plain,
 )
 
-__all__ = ["TEXTS", "Launchable", "Offer", "Payment", "PricePart", "PurchaseOption"]
+__all__ = ["TERM_MONTHS", "TEXTS", "Launchable", "Offer", "Payment", "PricePart", "PurchaseOption"]
 
 
 class PurchaseOption(StrEnum):
@@ -80,6 +80,7 @@ FLAGS = {
     "far_below_others": "more than 40 % below every other seller of this accelerator, and no second source confirms it",
     "floor_price": 'a "from" price: the least that the seller takes, not the price of a stated machine',
     "form_factor_unknown": "SXM or PCIe is not told; planned with the weaker of the two",
+    "joined_infiniband": "the quote says that machines are joined by InfiniBand, 400 Gb/s for each GPU",
     "local_zone": "stands in a Local Zone, which an account has to opt into",
     "lowest_zone": "the lowest of several zones at that moment; the others cost up to three times as much",
     "lowest_ask": "the lowest ask on a market at that moment, no list price",
@@ -87,6 +88,7 @@ FLAGS = {
     "memory_disagrees": "the source states a memory size that the accelerator of this name does not have",
     "move_held_back": "the last reading moved by more than 40 %; the price before it stands until a second reading confirms it",
     "out_of_stock": "not to be had when the price was read",
+    "private_quote": "quoted to the user alone, and good until it expires",
     "spot_at_floor": "spot is exactly a tenth of on-demand: a floor, usually capacity that nobody has tried",
     "spot_equals_on_demand": "spot costs as much as on-demand: there was no discounted capacity at that moment",
 }

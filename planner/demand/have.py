@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Annotated, Literal, cast
+from typing import Annotated, Literal, Self, cast
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 
 from planner.demand.sections import Count, Name, Section, no_truth_value
 
-__all__ = ["HAVE_PLACE", "SITES", "Commitment", "Credit", "Have", "Own", "OwnSite", "OwnedMachines", "Share", "Usd"]
+__all__ = [
+    "HAVE_PLACE",
+    "SITES",
+    "Commitment",
+    "Credit",
+    "Have",
+    "Own",
+    "OwnSite",
+    "OwnedMachines",
+    "Quote",
+    "Share",
+    "Usd",
+]
 
 
 SITES = ("home", "colocation", "own_room")
@@ -109,8 +121,68 @@ class Credit(Section):
     expires: date
 
 
+class Quote(Section):
+    """A price that a seller quoted to the user alone: it counts as a price of today, from a seller of tier A, until it expires.
+
+    Attributes
+    ----------
+    provider : str
+        Who quoted it.
+    gpu : str
+        Accelerator by any of its names.
+    count : int
+        Of them in one machine.
+    price_per_gpu_hour, price_per_server : float, optional
+        One of the two: of one GPU for an hour, or of a server to buy.
+    currency : str
+        ISO 4217. Of euros `money.usd_per_eur` says what one is worth; of others, `usd_per_unit`.
+    usd_per_unit : float, optional
+        What one unit of the currency is worth.
+    purchase : str
+        How machines by the hour are paid for: ``on_demand``, or ``reserved_1m`` to ``reserved_5y``.
+    expires : date
+        The last day on which it can be accepted.
+    max_gpus : int, optional
+        How many are quoted; any number, where it is not said.
+    country : str
+        Where they stand; empty where it is not said.
+    interconnect : str
+        What joins machines: ``infiniband`` (400 Gb/s a GPU) or ``none``.
+    """
+
+    provider: Name
+    gpu: str = Field(min_length=1, max_length=100)
+    count: Annotated[int, Field(ge=1, le=144), BeforeValidator(no_truth_value)] = 8
+    price_per_gpu_hour: Annotated[float, Field(gt=0, le=1e5), BeforeValidator(no_truth_value)] | None = None
+    price_per_server: Annotated[float, Field(gt=0, le=1e9), BeforeValidator(no_truth_value)] | None = None
+    currency: str = Field(default="USD", pattern="^[A-Z]{3}$")
+    usd_per_unit: Annotated[float, Field(gt=0, le=1e3), BeforeValidator(no_truth_value)] | None = None
+    purchase: Literal[
+        "on_demand",
+        "reserved_1m",
+        "reserved_3m",
+        "reserved_6m",
+        "reserved_1y",
+        "reserved_2y",
+        "reserved_3y",
+        "reserved_5y",
+    ] = "on_demand"
+    expires: date
+    max_gpus: Count | None = None
+    country: str = Field(default="", max_length=2)
+    interconnect: Literal["none", "infiniband"] = "none"
+
+    @model_validator(mode="after")
+    def _one_price_in_a_known_currency(self) -> Self:
+        if (self.price_per_gpu_hour is None) == (self.price_per_server is None):
+            raise ValueError("state price_per_gpu_hour or price_per_server, one of them")
+        if self.currency not in {"USD", "EUR"} and self.usd_per_unit is None:
+            raise ValueError(f"state usd_per_unit: what one {self.currency} is worth in USD")
+        return self
+
+
 class Have(Section):
-    """What is paid for already: it enters at what using it costs from now on.
+    """What is paid for already, or promised: it enters at what using it costs from now on.
 
     Attributes
     ----------
@@ -120,8 +192,11 @@ class Have(Section):
         Commitments.
     credits : tuple of Credit
         Credits.
+    quotes : tuple of Quote
+        Private quotes.
     """
 
     owned: Annotated[tuple[OwnedMachines, ...], Field(max_length=100)] = ()
     committed: Annotated[tuple[Commitment, ...], Field(max_length=100)] = ()
     credits: Annotated[tuple[Credit, ...], Field(max_length=100)] = ()
+    quotes: Annotated[tuple[Quote, ...], Field(max_length=100)] = ()

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date
 
 from planner.assumptions import Assumptions
@@ -19,6 +19,7 @@ __all__ = ["MOST_STALENESS", "Evidence", "against_token_seller", "is_seller"]
 
 DEFAULT_MIN_TIER = "B"
 """Sellers of this tier or better are recommended where the user names none."""
+PRIVATE = "private_quote"
 MOST_STALENESS = 7
 """Beyond 64 times the limit all prices are as old as each other."""
 DAYS_PER_YEAR = 365.25
@@ -47,14 +48,24 @@ class Evidence:
         With the limits, ``evidence.*``.
     market : Market
         What other sellers take.
+    quoted_most : mapping of (str, str) to float
+        How many accelerators private quotes hold, by provider and instance type; any number where it is not there.
     """
 
     today: date
     assumptions: Assumptions
     market: Market
+    quoted_most: Mapping[tuple[str, str], float] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, offers: Sequence[Offer], assumptions: Assumptions, *, today: date) -> Evidence:
+    def of(
+        cls,
+        offers: Sequence[Offer],
+        assumptions: Assumptions,
+        *,
+        today: date,
+        quoted_most: Mapping[tuple[str, str], float] | None = None,
+    ) -> Evidence:
         """Look at all offers of a day.
 
         Parameters
@@ -65,8 +76,15 @@ class Evidence:
             Stated limits.
         today : date
             The caller's today.
+        quoted_most : mapping of (str, str) to float, optional
+            How many accelerators private quotes hold, by provider and instance type.
         """
-        return cls(today=today, assumptions=assumptions, market=Market.of((), offers))
+        market = Market.of((), [offer for offer in offers if PRIVATE not in offer.flags])
+        return cls(today=today, assumptions=assumptions, market=market, quoted_most=quoted_most or {})
+
+    def tier(self, offer: Offer) -> str:
+        """Return the tier of an offer's seller; a private quote is as good as one of the best."""
+        return "A" if PRIVATE in offer.flags else tier_of(offer.provider, shared_host=offer.shared_host).letter
 
     def is_old(self, offer: Offer) -> bool:
         """Return whether a price is older than its class of price may be."""
@@ -100,6 +118,8 @@ class Evidence:
 
     def most_accelerators(self, offer: Offer, constraints: Constraints) -> float:
         """Return how many accelerators can be counted on without a commitment or a quote."""
+        if PRIVATE in offer.flags:
+            return self.quoted_most.get((offer.provider, offer.instance_type), math.inf)
         if (
             offer.purchase_option not in BINDS_NO_ONE
             or not offer.accelerator
@@ -124,13 +144,13 @@ class Evidence:
         constraints : Constraints
             What the user allows.
         """
-        if offer.provider in constraints.providers:
+        if offer.provider in constraints.providers or PRIVATE in offer.flags:
             return
         if not {"lowest_ask", "median_ask"}.isdisjoint(offer.flags):
             yield Reason(ReasonCode.MARKETPLACE_ASK)
         if "community" in offer.flags:
             yield Reason(ReasonCode.COMMUNITY_HOST)
-        letter = tier_of(offer.provider, shared_host=offer.shared_host).letter
+        letter = self.tier(offer)
         if letter > (constraints.min_tier or DEFAULT_MIN_TIER):
             yield Reason(ReasonCode[f"TIER_{letter}"])
         if "far_below_others" in offer.flags or (letter != "A" and self.market.is_far_below(offer)):

@@ -68,6 +68,8 @@ class Option:
         Clock hours of one run of a job.
     kwh_per_month, co2e_kg_per_month : float or None
         Electricity used, the site's overhead counted, and its emissions; None where nobody states the draw.
+    is_quoted : bool
+        Whether its price was quoted to the user alone.
     grid_place : str
         Whose grid the emissions rest on (`planner.costs.carbon.grid_intensity`); empty without them.
     priced_on : date
@@ -115,6 +117,7 @@ class Option:
     kwh_per_month: float | None = None
     co2e_kg_per_month: float | None = None
     grid_place: str = ""
+    is_quoted: bool = False
     priced_on: date
     source: str
     tier: str = ""

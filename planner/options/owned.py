@@ -53,6 +53,8 @@ class OwnableServer:
         Who states it.
     notes : tuple of Note
         How price or power were worked out, where nobody quoted them.
+    is_quoted : bool
+        Whether this price was quoted to the user.
     """
 
     machine: Machine
@@ -62,6 +64,7 @@ class OwnableServer:
     priced_on: date
     source: str
     notes: tuple[Note, ...] = ()
+    is_quoted: bool = False
 
 
 def owned_options(
@@ -250,6 +253,7 @@ def _option(
         hours_per_run=fleet.busy_hours_per_run,
         priced_on=server.priced_on,
         source=server.source,
+        is_quoted=server.is_quoted,
         not_recommended=reasons,
         notes=tuple(notes),
     )

@@ -28,7 +28,6 @@ from planner.options.unit_costs import unit_costs
 from planner.supply.candidates import Candidates
 from planner.supply.machines import Fleet, Machine
 from pricing.offers import Offer, PurchaseOption
-from pricing.sellers import tier_of
 
 __all__ = ["rented_options"]
 
@@ -138,7 +137,7 @@ NOT_NEGOTIATED = frozenset({PurchaseOption.SPOT, PurchaseOption.CAPACITY_BLOCK, 
 
 def _kept_share(offer: Offer, workload: Workload) -> float:
     """Return what is left of a list price after the negotiated discount."""
-    is_negotiated = offer.purchase_option not in NOT_NEGOTIATED
+    is_negotiated = offer.purchase_option not in NOT_NEGOTIATED and "private_quote" not in offer.flags
     return 1.0 - (workload.discounts.get(offer.provider, 0.0) if is_negotiated else 0.0)
 
 
@@ -300,7 +299,8 @@ def rented_options(
                 else fleet.busy_hours_per_run * float(stretch[index]),
                 priced_on=offer.observed_on,
                 source=offer.source,
-                tier=tier_of(offer.provider, shared_host=offer.shared_host).letter,
+                tier=evidence.tier(offer),
+                is_quoted="private_quote" in offer.flags,
                 staleness_count=evidence.staleness(offer),
                 is_floor_price="floor_price" in offer.flags,
                 most_accelerators=evidence.most_accelerators(offer, workload.constraints),

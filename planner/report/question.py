@@ -130,6 +130,11 @@ def _have_phrase(have: Mapping[str, Any]) -> str:
         f"a credit of {each['usd']:,.0f} USD at {each['provider']} until {each['expires']}"
         for each in have.get("credits") or ()
     ]
+    said += [
+        f"a quote of {each['provider']} for {each['gpu']}, "
+        f"{each.get('price_per_gpu_hour') or each.get('price_per_server'):,.6g} {each.get('currency') or 'USD'} per {'GPU-hour' if each.get('price_per_gpu_hour') else 'server'}, until {each['expires']}"
+        for each in have.get("quotes") or ()
+    ]
     return f"with {'; '.join(said)}"
 
 

@@ -26,6 +26,9 @@ NETWORKS_THAT_SERVE: Mapping[Interconnect, frozenset[str]] = {
     Interconnect.INFINIBAND: frozenset({"infiniband"}),
 }
 """An interconnect is asked for as a minimum."""
+JOINED = "joined_infiniband"
+GB_PER_S_OF_A_GPU = 50.0
+"""400 Gb/s, as `pricing.offers.FLAGS` says."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +69,8 @@ class Candidates:
 
 def network_kind(offer: Offer) -> str:
     """Return what joins machines of an offer; Ethernet that reaches into memory past the processor is told apart."""
+    if JOINED in offer.flags:
+        return "infiniband"
     known = instance_network(offer.provider, offer.instance_type)
     if known is None:
         return "none"
@@ -74,7 +79,8 @@ def network_kind(offer: Offer) -> str:
 
 def machine_of(offer: Offer) -> Machine:
     """Return what the physics needs to know of an offer; the caller has made sure that its accelerator is known."""
-    network, each_way = network_kind(offer), network_of(offer)[1]
+    network = network_kind(offer)
+    each_way = GB_PER_S_OF_A_GPU * offer.accelerator_count if JOINED in offer.flags else network_of(offer)[1]
     return Machine(
         accelerator=accelerators()[offer.accelerator] if offer.accelerator else None,
         accelerator_count=offer.accelerator_count,

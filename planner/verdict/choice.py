@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -260,7 +261,11 @@ def _bought_by_quotes(assumptions: Assumptions) -> Callable[[Option], Reason | N
     """Return a rule: so many servers are not bought at the list price of one."""
     most = assumptions["evidence.on_demand_accelerators"]
     reason = Reason(ReasonCode.QUOTES, (most,))
-    return lambda option: reason if option.kind is OptionKind.BUY and option.accelerators_total_count > most else None
+    return lambda option: (
+        reason
+        if option.kind is OptionKind.BUY and not option.is_quoted and option.accelerators_total_count > most
+        else None
+    )
 
 
 def _against_binding(option: Option, rival: Option, cheaper_share: float, assumptions: Assumptions) -> Reason | None:
@@ -315,7 +320,8 @@ def verdict_of(choice: Choice, assumptions: Assumptions, *, age_days: int) -> Ve
     if choice.confidence_share < assumptions["verdict.least_confidence_share"]:
         status = Status.CLOSE_CALL
     is_old_server = option.kind is OptionKind.BUY and age_days > assumptions["evidence.server_price_days"]
-    most = min(assumptions["evidence.on_demand_accelerators"], option.most_accelerators)
+    listed = math.inf if option.is_quoted else assumptions["evidence.on_demand_accelerators"]
+    most = min(listed, option.most_accelerators)
     is_large = option.accelerators_total_count > most
     if is_large or is_old_server or choice.outdated is not None:
         status = Status.ASK_FOR_QUOTES
