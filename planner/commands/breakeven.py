@@ -24,11 +24,14 @@ __all__ = ["breakeven"]
 @click.option(
     "--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="The same seed draws the same."
 )
+@click.option(
+    "--explain", is_flag=True, help="Also list every value in force, defaults marked, and what each year is made of."
+)
 @click.option("--sobol", is_flag=True, help="Also tell how much of the variance each range explains.")
 @output_options("table", "json", "csv", "md")
 @common_options
 def breakeven(
-    scenario: str, horizon: int | None, draws: int, seed: int, *, sobol: bool, output: Output, talk: Talk
+    scenario: str, horizon: int | None, draws: int, seed: int, *, explain: bool, sobol: bool, output: Output, talk: Talk
 ) -> None:
     """Say from which month, utilisation and rent on owning is cheaper, from your own numbers.
 
@@ -37,7 +40,7 @@ def breakeven(
     from planner.costs.scenario import Scenario
     from planner.costs.verdict import break_even_of
     from planner.inputs import read_document, validated
-    from planner.report.scenario import month_rows, scenario_answer, scenario_tables
+    from planner.report.scenario import explained_tables, inputs_in_force, month_rows, scenario_answer, scenario_tables
     from planner.report.values import json_text
     from planner.sensitivity import scenario_record
 
@@ -47,10 +50,12 @@ def breakeven(
         document.content["horizon_months"] = horizon
     stated = validated(document, Scenario)
     answer = scenario_answer(break_even_of(stated))
+    answer["inputs"] = inputs_in_force(stated)
     answer |= scenario_record(stated, draws=draws, seed=seed, with_sobol=sobol)
     if output.format == "json":
         output.write(json_text({"schema_version": 1, **answer}))
         return
     from planner.commands.tables import show_rows
 
-    show_rows(output, month_rows(answer), "months", scenario_tables(answer))
+    tables = [*scenario_tables(answer), *(explained_tables(answer) if explain else ())]
+    show_rows(output, month_rows(answer), "months", tables)

@@ -19,7 +19,7 @@ from planner.commands.options import (
 from pricing.console import Output, Talk, common_options, output_options
 
 if TYPE_CHECKING:
-    from planner.assumptions import Assumptions
+    from planner.assumptions import Assumption, Assumptions
     from planner.options.owned import OwnableServer
     from planner.report.table import Table
     from pricing.dates import Window
@@ -60,6 +60,7 @@ SHOWN = 25
 @assumption_options
 @store_options
 @click.option("--top", type=click.IntRange(min=1), metavar="N", envvar="GPUPLAN_TOP", help="Rents to show.")
+@click.option("--explain", is_flag=True, help="Also list every assumption behind the costs of owning, with its source.")
 @output_options("table", "json", "csv", "md")
 @common_options
 def server(
@@ -78,6 +79,7 @@ def server(
     max_age_days: int | None,
     top: int | None,
     *,
+    explain: bool,
     output: Output,
     talk: Talk,
 ) -> None:
@@ -142,6 +144,10 @@ def server(
         {"utilisation_share": share, "own_usd_per_gpu_hour": float(cost)}
         for share, cost in zip(SHARES, own, strict=True)
     ]
+    behind = _behind(assumptions)
+    components = {
+        name: float(busy.component_usd(name).sum()) for name in busy.components if busy.component_usd(name).any()
+    }
     if output.format == "json":
         server_record = {
             "name": owned.name,
@@ -157,6 +163,8 @@ def server(
                     "schema_version": 1,
                     "horizon_months": horizon,
                     "server": server_record,
+                    "components_usd": components,
+                    "assumptions": behind,
                     "curve": curve,
                     "rents": rows,
                     "dropped": [*catalog.dropped, *dropped_prices(whole.window)],
@@ -165,7 +173,52 @@ def server(
         )
         return
     shown = rows if top is None else rows[:top]
-    show_rows(output, rows, "rents", _tables(owned, plain(curve), plain(_spread(shown, rents)), len(rows), horizon))
+    tables = _tables(owned, plain(curve), plain(_spread(shown, rents)), len(rows), horizon)
+    tables.insert(1, _made_of(components, count * money["hours_per_month"] * horizon))
+    if explain:
+        tables.append(_assumptions_table(plain(behind)))
+    show_rows(output, rows, "rents", tables)
+
+
+def _behind(assumptions: Assumptions) -> list[Assumption]:
+    """Return the assumptions that the costs of an owned server in colocation are worked out from."""
+    from planner.costs.formulas import buy_model, site_names
+
+    names, of_site = buy_model(once=False).names, site_names("colocation")
+    wanted = {of_site.get(name, name) for name in names} - {"own.lead_time_months"}
+    # It is there at once, so that no rent bridges the time until then.
+    return [row for name, row in assumptions.rows.items() if name in wanted and not name.startswith("rent.")]
+
+
+def _made_of(components: dict[str, float], hours: float) -> Table:
+    """Return what a server that is always busy costs, item by item."""
+    from planner.figures import usd
+    from planner.report.table import Column, Table
+    from planner.report.wording import COMPONENTS
+
+    rows = tuple((COMPONENTS[name], usd(value), f"{value / hours:.3f}") for name, value in components.items())
+    whole = sum(components.values())
+    return Table(
+        "What owning is made of, always busy",
+        (
+            Column("item"),
+            Column("over the horizon", "USD", is_number=True),
+            Column("a GPU-hour", "USD", is_number=True),
+        ),
+        (*rows, ("all", usd(whole), f"{whole / hours:.3f}")),
+        "undiscounted; the costs by use above count each month's money and hours at the discount rate. --explain lists the assumptions",
+    )
+
+
+def _assumptions_table(rows: list[dict[str, Any]]) -> Table:
+    from planner.report.table import Column, Table
+
+    columns = (Column("assumption"), Column("value", is_number=True), Column("unit"), Column("range"), Column("source"))
+    cells = tuple(
+        (row["name"], f"{row['value']:g}", row["unit"], f"{row['low']:g} to {row['high']:g}", f"{row['source']} ({row['as_of']})" if row["as_of"] else row["source"])
+        for row in rows
+    )  # fmt: skip
+    return Table("Assumptions (change one with --set NAME=VALUE)", columns, cells)
 
 
 def _spread(rows: list[dict[str, Any]], rents: tuple[float, ...]) -> list[dict[str, Any]]:

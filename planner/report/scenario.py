@@ -7,12 +7,14 @@ from dataclasses import asdict
 from typing import Any
 
 from planner.costs.breakeven import Crossing
+from planner.costs.scenario import Scenario
 from planner.costs.timeline import Timeline
 from planner.costs.verdict import ScenarioResult
 from planner.figures import count, percent, usd
 from planner.report.table import Column, Table
+from planner.report.wording import COMPONENTS
 
-__all__ = ["month_rows", "scenario_answer", "scenario_tables"]
+__all__ = ["explained_tables", "inputs_in_force", "month_rows", "scenario_answer", "scenario_tables"]
 
 
 def scenario_answer(result: ScenarioResult) -> dict[str, Any]:
@@ -66,7 +68,14 @@ def _side(timeline: Timeline, discount_rate_share_per_year: float) -> dict[str, 
             if timeline.component_usd(name).any()
         },
         "by_month": [
-            {"month": month, "cost_usd": float(paid[month]), "cumulative_usd": float(sums[month])}
+            {
+                "month": month,
+                "cost_usd": float(paid[month]),
+                "cumulative_usd": float(sums[month]),
+                "components_usd": {
+                    name: float(usd) for name in timeline.components if (usd := timeline.component_usd(name)[month])
+                },
+            }
             for month in range(timeline.months + 1)
         ],
     }
@@ -88,6 +97,65 @@ def month_rows(answer: Mapping[str, Any]) -> list[dict[str, Any]]:
         }
         for rent, buy in zip(answer["rent"]["by_month"], answer["buy"]["by_month"], strict=True)
     ]
+
+
+def inputs_in_force(scenario: Scenario) -> list[dict[str, Any]]:
+    """Return every value that a scenario is worked out from, and whether the user stated it."""
+
+    def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for key, value in values.items():
+            is_range = isinstance(value, Mapping) and {"low", "typical", "high"} >= value.keys()
+            found |= (
+                flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) and not is_range else {prefix + key: value}
+            )
+        return found
+
+    typed = flat(scenario.model_dump(mode="json", exclude_unset=True))
+    values = flat(scenario.model_dump(mode="json"))
+    return [{"name": name, "value": value, "is_default": name not in typed} for name, value in values.items()]
+
+
+def _input_text(value: Any) -> str:  # noqa: ANN401 - a number, a word, a list or a range
+    match value:
+        case {"low": low, "typical": typical, "high": high}:
+            return f"{typical:,.10g}" if low == high else f"{typical:,.10g} ({low:,.10g} to {high:,.10g})"
+        case bool() | None:
+            return "-" if value is None else str(value).lower()
+        case int() | float():
+            return f"{value:,.10g}"
+        case list():
+            return ", ".join(map(_input_text, value)) or "-"
+        case _:
+            return str(value)
+
+
+def explained_tables(answer: Mapping[str, Any]) -> list[Table]:
+    """Return the values in force, defaults marked, and each side year by year and item by item."""
+    inputs = tuple(
+        (each["name"], _input_text(each["value"]), "default" if each["is_default"] else "") for each in answer["inputs"]
+    )
+    tables = [Table("Values in force", (Column("value"), Column("is"), Column("")), inputs)]
+    for side, title in (("rent", "Renting, year by year"), ("buy", "Owning, year by year")):
+        months = answer[side]["by_month"]
+        items = sorted({name for month in months for name in month["components_usd"]})
+        years = sorted({(month["month"] + 11) // 12 for month in months})
+        rows = tuple(
+            (
+                COMPONENTS.get(item, item.replace("_", " ")),
+                *(
+                    usd(sum(m["components_usd"].get(item, 0.0) for m in months if (m["month"] + 11) // 12 == year))
+                    for year in years
+                ),
+            )
+            for item in items
+        )
+        columns = (
+            Column("item"),
+            *(Column("today" if year == 0 else f"year {year}", "USD", is_number=True) for year in years),
+        )
+        tables.append(Table(title, columns, rows))
+    return tables
 
 
 def scenario_tables(answer: Mapping[str, Any]) -> list[Table]:
