@@ -113,6 +113,7 @@ class NoteCode(StrEnum):
     JOBS_NOT_STARTED = "jobs_not_started"
     JOBS_RUNNING = "jobs_running"
     REPEATED_JOBS = "repeated_jobs"
+    NO_SUCH_TAG = "no_such_tag"
     IDLE_ALLOCATIONS = "idle_allocations"
     COARSE_COUNTER = "coarse_counter"
     NO_USEFUL_HOURS = "no_useful_hours"

@@ -223,6 +223,7 @@ TEXTS: Mapping[NoteCode, str | Callable[..., str]] = {
     NoteCode.SHARDS: "{:,} jobs held shards of accelerators; how many make one is not recorded, and they are left out",
     NoteCode.JOBS_NOT_STARTED: "{:,} jobs never started and hold nothing",
     NoteCode.JOBS_RUNNING: "{:,} jobs still ran when the records were written, and count until then",
+    NoteCode.NO_SUCH_TAG: "no charge of an accelerator has a tag called {}: nothing is divided by it (capitals count)",
     NoteCode.REPEATED_JOBS: "{:,} jobs stand in the records more than once, and count once",
     NoteCode.IDLE_ALLOCATIONS: "{:,.0f} GPU-hours that no pod held (__idle__, __unmounted__) are not counted as allocated",
     NoteCode.COARSE_COUNTER: "{:,} accelerators report GPU_UTIL alone: it says that a kernel ran, not on how much of the chip",

@@ -74,6 +74,7 @@ VERSION_SIGNS = (("1.3", ("ServiceProviderName", "AllocatedMethodId", "ContractA
 UNREADABLE = ("", "ChargePeriodStart", "ChargePeriodEnd", "EffectiveCost", "BillingCurrency", "ChargeCategory")
 MOST = 9e9
 """No charge costs so much in any currency; as billionths it would fit no whole number of 64 bits."""
+AZURE_RESERVATION = r"(?i)/capacityReservations/"
 EMPTY_WORDS = ("NULL", "null", "None")
 
 
@@ -151,6 +152,11 @@ class Columns:
             case "is_split":
                 name = "AllocatedResourceId"
                 return (~self._is_blank(name)).cast("int64") if name in self.schema else ibis.literal(0).cast("int64")
+            case "reservation_status":
+                # Azure bills what is reserved and not run in under the reservation's own name.
+                said, resource = self._text(TEXTS[name]), self._text(TEXTS["resource"])
+                is_idle = resource.re_search(AZURE_RESERVATION) & (self.of("effective_cost") > 0)
+                return ibis.cases((is_idle & (said.fill_null("") == ""), "Unused"), else_=said)
             case "description":
                 has_better = {*METER, "SkuPriceDetails", "x_SkuDetails"} & set(self.schema)
                 return ibis.null("string") if has_better else self._text(DESCRIPTION)
@@ -254,10 +260,12 @@ class Columns:
         import ibis
 
         if self.schema[name].is_map():
-            return self.table[name].get(self.tag).cast("string")
-        key, text = re.escape(self.tag), r'((?:[^"\\]|\\.)*)'
+            # A Cost and Usage Report says of each tag whose it is (user_team).
+            found = (self.table[name].get(key) for key in (self.tag, f"user_{self.tag}", f"user:{self.tag}"))
+            return ibis.coalesce(*found).cast("string")
+        key, text = f"(?:user[:_])?{re.escape(self.tag)}", r'((?:[^"\\]|\\.)*)'
         # An object, or (BigQuery) a list of records with a key and a value each.
-        patterns = (rf'"{key}"\s*:\s*"{text}"', rf'"key"\s*:\s*"{key}"[^{{}}]*?"value"\s*:\s*"{text}"')
+        patterns = (rf'"{key}"\s*:\s*"{text}"', rf'"[Kk]ey"\s*:\s*"{key}"[^{{}}]*?"[Vv]alue"\s*:\s*"{text}"')
         said = self._text_of(name)
         return ibis.coalesce(*(said.re_extract(pattern, 1).nullif("") for pattern in patterns))
 

@@ -107,6 +107,8 @@ def read_bill(
     hours, copied, span, without_hours = _hours(found, skus, _gpu_shares(readable), carried)
     checks += ledger.checks_of(readable, hours, known)
     notes = _notes(readable, hours, span, copied, keep_copies=keep_copies)
+    if tag and len(hours) and not any(hours.words["tag"]):
+        notes.append(Note(NoteCode.NO_SUCH_TAG, (tag,)))
     if without_hours:
         notes.append(Note(NoteCode.CHARGES_WITHOUT_HOURS, (without_hours,)))
     return Bill(

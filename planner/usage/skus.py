@@ -114,9 +114,11 @@ def hours_per_unit(unit: str) -> float | None:
     --------
     >>> hours_per_unit("Hours"), hours_per_unit("100 Hours"), hours_per_unit("GB-Hours"), hours_per_unit("GPU-hours")
     (1.0, 100.0, None, 1.0)
+    >>> hours_per_unit("Hour(s)"), hours_per_unit("Units")
+    (1.0, None)
     """
-    found = UNIT.fullmatch(unit.strip().lower())
-    if found is None or found[3] not in HOURS:
+    found = UNIT.fullmatch(unit.strip().lower().replace("(s)", "s"))
+    if found is None or found[3] not in HOURS or (found[2] and found[3] == "s"):  # "Units" are no unit-seconds
         return None
     return float(found[1].replace(",", "") or 1) * HOURS[found[3]]
 

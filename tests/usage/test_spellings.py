@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from planner.engine import connect
+from planner.report.notes import note_texts
 from planner.usage.bill import Bill
 from planner.usage.focus import read_bill
 from planner.usage.skus import SkuReader
@@ -119,3 +120,17 @@ def test_a_number_that_means_two_things_is_refused(tmp_path: Path) -> None:
     sources, faults = find_sources([str(tmp_path / "a.csv")], folder=tmp_path)
     assert sources == []
     assert "'1.000' is 1000 to some and 1 to others" in faults[0].what
+
+
+def test_a_tag_that_no_charge_has_is_told(tmp_path: Path, reader: SkuReader) -> None:
+    (tmp_path / "a.csv").write_text(_csv().replace("team", "Team"), encoding="utf-8")
+    bill = _bill(tmp_path / "a.csv", reader)
+    assert [note for note in note_texts(bill.notes) if "no charge of an accelerator has a tag called team" in note]
+
+
+@pytest.mark.parametrize("tags", ['{"user:team": "ml"}', '{"user_team": "ml"}', '[{"Key": "team", "Value": "ml"}]', '[{"key": "team", "value": "ml"}]'])  # fmt: skip
+def test_a_tag_is_found_however_a_cloud_writes_it(tags: str, tmp_path: Path, reader: SkuReader) -> None:
+    quoted = tags.replace('"', '""')
+    koeln = '{""team"": ""Köln""}'
+    (tmp_path / "a.csv").write_text(_csv().replace(koeln, quoted), encoding="utf-8")
+    assert list(_bill(tmp_path / "a.csv", reader).table.by("tag", "gpu_hours")) == ["ml"]
