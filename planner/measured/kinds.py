@@ -17,21 +17,23 @@ _SORTS = {
     "video": "images",
     "llm": "serving",
     "vlm": "serving",
+    "rl": "rewards",
 }
 _PREDICTED = {
     "encode": {"latency_ms", "latency_s", "inferences_per_s", "requests_per_s", "pairs_per_s", "tokens_per_s"},
     "speech": {"rtfx", "latency_s", "samples_per_s"},
     "images": {"latency_s", "step_time_s", "steps_per_s", "requests_per_s", "images_per_s"},
+    "rewards": {"step_time_s"},
     "serving": {"out_tok_s_total", "decode_tok_s", "ttft_ms", "tpot_ms"},
 }
 
 
 def sort_of(row: Row) -> str:
-    """Return which formula predicts a row: ``encode``, ``speech``, ``images``, ``serving``; empty where none does.
+    """Return which formula predicts a row: ``encode``, ``speech``, ``images``, ``serving``, ``rewards``; empty where none does.
 
     Examples
     --------
-    >>> sort_of({"kind": "video", "metric": "step_time_s"}), sort_of({"kind": "rl", "metric": "step_time_s"})
+    >>> sort_of({"kind": "video", "metric": "step_time_s"}), sort_of({"kind": "rl", "metric": "weight_sync_s"})
     ('images', '')
     """
     sort = _SORTS.get(row.get("kind", ""), "")

@@ -30,6 +30,7 @@ from planner.measured.memory.predict import (
     memory_table,
     predict_memory,
 )
+from planner.measured.rewards import predict_rewards
 from planner.measured.rows import Row, accelerator_of, number, read_rows
 from planner.measured.scores import BlockReport, Detail, FileReport, VerifyReport, file_report
 from planner.measured.serving.predict import METRICS, predict_serving
@@ -43,6 +44,7 @@ from planner.measured.training.predict import constants_of_rows as training_cons
 from planner.measured.training.predict import predict_training, training_table
 from planner.supply.calibration import OWN_ROWS, STACK_TAGS, Calibration, default_calibration
 from planner.supply.evidence import spread
+from planner.supply.training.fleet import ROLLOUT_SPREAD_LOG
 from pricing.accelerators import card_of
 from pricing.errors import GpuplanError
 
@@ -217,7 +219,7 @@ def _kinds(rows: Sequence[Row], calibration: Calibration) -> list[Detail]:
         found += _refused([row], {row["id"]: reason}, row.get("metric", ""))
     for row in by_sort.get("serving", []):
         found += _one_metric(row, _serving([row], calibration))
-    for sort in ("images", "encode", "speech"):
+    for sort in ("images", "encode", "speech", "rewards"):
         predicted, refusals = _predictions(sort, by_sort.get(sort, []), calibration)
         for row in by_sort.get(sort, []):
             metric, expected = row.get("metric", ""), number(row, "value")
@@ -225,12 +227,15 @@ def _kinds(rows: Sequence[Row], calibration: Calibration) -> list[Detail]:
                 found += _refused([row], refusals, metric)
             else:
                 name = "video" if sort == "images" and is_clip(row) else "image" if sort == "images" else sort
-                found.append(_detail(row, metric, expected, predicted[row["id"]], name, calibration))
+                wider = ROLLOUT_SPREAD_LOG if sort == "rewards" else None
+                found.append(_detail(row, metric, expected, predicted[row["id"]], name, calibration, spread_log=wider))
     return found
 
 
 def _predictions(sort: str, rows: Sequence[Row], calibration: Calibration) -> tuple[dict[str, float], dict[str, str]]:
     """Return predictions in each row's own unit by its id, and why the others have none."""
+    if sort == "rewards":
+        return predict_rewards(rows, calibration)
     with np.errstate(all="ignore"):
         if sort == "encode":
             texts, refusals = encode_table(rows)

@@ -38,7 +38,7 @@ def test_each_task_and_metric_is_scored_apart_in_the_units_of_its_rows(tmp_path:
         "2,asr,transcribe-long,whisper-large-v2,1.54,fp16,A30,1,WhisperS2T + CTranslate2,56,,,,,,,,13104,latency_s,107.58,s,A,",
         "3,video,t2v,wan2.2-t2v-a14b,14,bf16,A100-80GB-SXM,8,Wan2.2 official,1,,,,1280,720,81,40,,latency_s,386.7,s,B,",
         "4,llm,dense-chat,llama-3.1-8b,8,bf16,A100-80GB-SXM,1,vLLM,,1,128,128,,,,,,decode_tok_s,75,tok/s,B,",
-        "5,rl,grpo,qwen2.5-7b,7,bf16,H100-SXM,8,NeMo-RL,512,,,,,,,,,step_time_s,50,s,A,",
+        "5,rl,weight-sync,qwen2.5-7b,7,bf16,H100-SXM,8,NeMo-RL,512,,,,,,,,,weight_sync_s,50,s,A,",
         "6,embedding,embed,bge-m3,0.57,fp16,RTX 4090,1,ollama,1,,,,,,,,,latency_s,30,s,C,",
     )  # fmt: skip
     groups = {(group.task, group.metric): group for group in report.files[0].groups}
@@ -51,7 +51,7 @@ def test_each_task_and_metric_is_scored_apart_in_the_units_of_its_rows(tmp_path:
         error = groups[key].median_abs_relative_error_share
         assert error is not None
         assert error < 0.5
-    assert groups["grpo", "step_time_s"].refused == 1
+    assert groups["weight-sync", "weight_sync_s"].refused == 1
     assert report.files[0].not_scored == 1
     told = json.loads(json.dumps(report.record()))
     assert {
@@ -160,3 +160,12 @@ def test_a_row_with_a_draft_is_predicted_with_what_its_steps_yield() -> None:
     assert without is not None
     assert 3.5 < with_draft / without < 6.0
     assert with_draft == pytest.approx(float(row["value"]), rel=0.35)
+
+
+def test_a_step_of_training_on_rewards_takes_writing_learning_and_what_lies_between() -> None:
+    rows = [row for row in shipped_rows("kinds") if row["task"] == "grpo" and row["model"] == "llama-3.1-8b"]
+    report = verify_rows("kinds", [*rows, {**rows[0], "id": "x", "notes": "GRPO, 1-step off"}], default_calibration())
+    for item in report.detail[:-1]:
+        assert item.relative_error_share is not None
+        assert abs(item.relative_error_share) < 0.3
+    assert "beside the training" in report.detail[-1].reason

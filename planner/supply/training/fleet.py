@@ -38,11 +38,11 @@ from planner.supply.training.fewest import NO_DEADLINE_S, fewest
 from planner.supply.training.memory import activation_bytes_per_token, training_states
 from planner.supply.training.speed import TrainingConstants, training_constants
 
-__all__ = ["class_and_constant", "most_machines", "scene_of", "size_training", "trained_model"]
+__all__ = ["ROLLOUT_SPREAD_LOG", "class_and_constant", "most_machines", "scene_of", "size_training", "trained_model"]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
-_ROLLOUT_SPREAD_LOG = 0.55
+ROLLOUT_SPREAD_LOG = 0.55
 """Standard deviation of the logarithms of the rows behind ``perf.rollout_step_ratio``."""
 BoolArray = NDArray[np.bool_]
 
@@ -246,7 +246,7 @@ def _fleet(
     sort, constant = class_and_constant(scene, machine, precision)
     sigma = spread(scene.calibration, sort, constant, machine)
     if job.written_tokens:
-        sigma = math.hypot(sigma, _ROLLOUT_SPREAD_LOG)
+        sigma = math.hypot(sigma, ROLLOUT_SPREAD_LOG)
     basis, evidence = basis_and_evidence(scene.calibration, constant, machine)
     used = float(outcome.used[pick])
     flop = float(np.asarray(scene.model.linear_flop_per_token)) + float(
