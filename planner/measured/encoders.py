@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from planner.demand.architecture import Architecture
 from planner.errors import InputError
-from planner.measured.rows import Row, accelerator_of, architecture_of, kept_rows, machine_of, number
+from planner.measured.rows import Row, architecture_of, chip_of, constant_of_rows, kept_rows, machine_of, number
 from planner.supply.calibration import Calibration, scopes
 from planner.supply.hardware import hardware
 from planner.supply.machines import Machine
@@ -113,9 +113,7 @@ def _tags(row: Row, precision: str) -> tuple[str, ...]:
 
 def _read(row: Row) -> _Read:
     where = f"row {row.get('id', '?')}"
-    chip = accelerator_of(row.get("gpu", ""))
-    if chip is None:
-        raise InputError(f"unknown accelerator {row.get('gpu', '')!r}", where=where)
+    chip = chip_of(row)
     arch = architecture_of(row)
     if arch.kind not in {"encoder", "decoder"} or not arch.layers:
         raise InputError(f"{arch.name} turns no text into vectors", where=where)
@@ -137,10 +135,8 @@ def _read(row: Row) -> _Read:
 
 def constants_of_rows(table: EncodeTable, calibration: Calibration) -> dict[str, FloatArray]:
     """Return the calibration's constants for every row."""
-    pairs = list(zip(table.scopes, table.tags, strict=True))
     return {
-        name: np.asarray([calibration.value_at(f"encode.{name}", where, tags) for where, tags in pairs], dtype=float)
-        for name in ENCODE_CONSTANTS
+        name: constant_of_rows(calibration, f"encode.{name}", table.scopes, table.tags) for name in ENCODE_CONSTANTS
     }
 
 

@@ -18,7 +18,7 @@ from planner.demand.architecture import Architecture
 from planner.demand.flops import latent_pixels
 from planner.demand.models import known_model
 from planner.errors import InputError
-from planner.measured.rows import Row, accelerator_of, kept_rows, machine_of, number
+from planner.measured.rows import Row, chip_of, kept_rows, machine_of, number
 from planner.supply.calibration import Calibration, scopes
 from planner.supply.hardware import hardware
 from planner.supply.machines import Machine
@@ -183,9 +183,7 @@ def _tags(row: Row, form: str, *, has_tensor_single: bool) -> tuple[str, ...]:
 
 def _read(row: Row) -> _Read:
     where = f"row {row.get('id', '?')}"
-    chip = accelerator_of(row.get("gpu", ""))
-    if chip is None:
-        raise InputError(f"unknown accelerator {row.get('gpu', '')!r}", where=where)
+    chip = chip_of(row)
     arch, pixels = _model_and_size(row)
     form = _form(row)
     metric, load = row.get("metric", ""), row.get("load", "")

@@ -13,16 +13,31 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
+
 from planner.delimited import rows_of
 from planner.demand.architecture import Architecture
 from planner.demand.models import known_model
 from planner.errors import InputError
 from planner.inputs import read_text
+from planner.supply.calibration import Calibration
 from planner.supply.machines import Machine
 from pricing.accelerators import Accelerator, accelerators, resolve_all
 from pricing.errors import GpuplanError
 
-__all__ = ["Row", "accelerator_of", "architecture_of", "kept_rows", "machine_of", "number", "read_rows", "shipped_rows"]
+__all__ = [
+    "Row",
+    "accelerator_of",
+    "architecture_of",
+    "chip_of",
+    "constant_of_rows",
+    "kept_rows",
+    "machine_of",
+    "number",
+    "read_rows",
+    "shipped_rows",
+]
 
 Row = Mapping[str, str]
 Read = TypeVar("Read")
@@ -165,6 +180,28 @@ def accelerator_of(name: str) -> Accelerator | None:
     except GpuplanError:
         return None
     return found[0] if found else None
+
+
+def chip_of(row: Row) -> Accelerator:
+    """Return the accelerator of a row.
+
+    Raises
+    ------
+    InputError
+        Nothing is known of it.
+    """
+    chip = accelerator_of(row.get("gpu", ""))
+    if chip is None:
+        raise InputError(f"unknown accelerator {row.get('gpu', '')!r}", where=f"row {row.get('id', '?')}")
+    return chip
+
+
+def constant_of_rows(
+    calibration: Calibration, name: str, scopes: Sequence[tuple[str, ...]], tags: Sequence[tuple[str, ...]]
+) -> NDArray[np.float64]:
+    """Return a constant of the calibration for every row, by where it is looked up and how the row was run."""
+    pairs = zip(scopes, tags, strict=True)
+    return np.asarray([calibration.value_at(name, where, how) for where, how in pairs], dtype=float)
 
 
 def machine_of(row: Row, chip: Accelerator) -> Machine:

@@ -13,7 +13,7 @@ from planner.demand.architecture import Architecture, SpeechPass
 from planner.demand.flops import TEXT_TOKENS_PER_S
 from planner.demand.models import known_model
 from planner.errors import InputError
-from planner.measured.rows import Row, accelerator_of, kept_rows, machine_of, number
+from planner.measured.rows import Row, chip_of, constant_of_rows, kept_rows, machine_of, number
 from planner.supply.calibration import Calibration, scopes
 from planner.supply.hardware import hardware
 from planner.supply.machines import Machine
@@ -118,9 +118,7 @@ def _piece_s(row: Row) -> float:
 
 def _read(row: Row) -> _Read:
     where = f"row {row.get('id', '?')}"
-    chip = accelerator_of(row.get("gpu", ""))
-    if chip is None:
-        raise InputError(f"unknown accelerator {row.get('gpu', '')!r}", where=where)
+    chip = chip_of(row)
     arch, audio_s, metric = _model(row, where), _piece_s(row), row.get("metric", "")
     file_s = number(row, "audio_seconds", default=0.0)
     if metric == "latency_s" and not file_s > 0:
@@ -142,10 +140,8 @@ def _read(row: Row) -> _Read:
 
 def constants_of_rows(table: SpeechTable, calibration: Calibration) -> dict[str, FloatArray]:
     """Return the calibration's constants for every row."""
-    pairs = list(zip(table.scopes, table.tags, strict=True))
     return {
-        name: np.asarray([calibration.value_at(f"speech.{name}", where, tags) for where, tags in pairs], dtype=float)
-        for name in SPEECH_CONSTANTS
+        name: constant_of_rows(calibration, f"speech.{name}", table.scopes, table.tags) for name in SPEECH_CONSTANTS
     }
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from planner.demand.models import known_model
 from planner.errors import InputError
-from planner.measured.rows import Row, accelerator_of, machine_of, number
+from planner.measured.rows import Row, chip_of, machine_of, number
 from planner.supply.calibration import Calibration
 from planner.supply.hardware import hardware
 from planner.supply.throughput.images import image_constants, image_rates, step_time
@@ -44,9 +44,7 @@ def predict_image_training(rows: Sequence[Row], calibration: Calibration) -> tup
 
 def _images_per_s(row: Row, calibration: Calibration) -> float:
     where = f"row {row.get('id', '?')}"
-    chip = accelerator_of(row.get("gpu", ""))
-    if chip is None:
-        raise InputError(f"unknown accelerator {row.get('gpu', '')!r}", where=where)
+    chip = chip_of(row)
     arch = known_model(row.get("model", ""))
     if arch.diffusion is None:
         raise InputError(f"{arch.name} makes no images", where=where)

@@ -14,7 +14,7 @@ from planner.demand.architecture import Architecture
 from planner.demand.models import resolve_model
 from planner.demand.workload import ModelNumbers
 from planner.errors import InputError
-from planner.measured.rows import Row, accelerator_of, architecture_of, kept_rows, machine_of, number
+from planner.measured.rows import Row, architecture_of, chip_of, constant_of_rows, kept_rows, machine_of, number
 from planner.measured.training.recipe import ADAPTERS, Recipe, frozen_format, recipe_of, stack_of
 from planner.supply.calibration import Calibration, scopes
 from planner.supply.communication import Links, exchange_bandwidth, group_bandwidth
@@ -132,10 +132,7 @@ def _peak(hw: Hardware, index: int, item: _Kept) -> float:
 
 
 def _one(row: Row) -> _Kept:
-    where = f"row {row.get('id', '?')}"
-    chip = accelerator_of(row.get("gpu", ""))
-    if chip is None:
-        raise InputError(f"unknown accelerator {row.get('gpu', '')!r}", where=where)
+    chip = chip_of(row)
     arch = _architecture(row)
     seq = number(row, "seq_len") or float("nan")
     if np.isnan(seq):
@@ -200,8 +197,7 @@ def constants_of_rows(table: TrainingTable, calibration: Calibration) -> tuple[T
     """Return the calibration's constants for every row."""
 
     def column(name: str) -> FloatArray:
-        pairs = zip(table.scopes, table.tags, strict=True)
-        return np.asarray([calibration.value_at(name, where, tags) for where, tags in pairs], dtype=float)
+        return constant_of_rows(calibration, name, table.scopes, table.tags)
 
     constants = TrainingConstants(**{name: column(f"train.{name}") for name in TRAINING_CONSTANTS})
     return constants, Links(**{name: column(f"link.{name}") for name in Links.__dataclass_fields__})
