@@ -114,6 +114,7 @@ def read_log(paths: Sequence[str], folder: Path, *, timezone: str = "UTC", unit_
         ) from None
     faults: list[LogFault] = []
     with duckdb.connect(config={"memory_limit": MEMORY, "temp_directory": str(folder)}) as engine:
+        engine.execute("SET enable_progress_bar = false")  # it would be drawn on standard output
         engine.execute("SET preserve_insertion_order = false")
         engine.execute("SET TimeZone = ?", [timezone])
         engine.execute(
