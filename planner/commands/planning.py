@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -62,16 +63,24 @@ def planned(
     calibration : Calibration, optional
         Constants of the user's own measured rows.
     """
+    from planner.demand.models import resolve_model
+    from planner.verdict.remarks import nearest_hosted_remark
     from pricing.free_tiers import free_tiers
     from pricing.token_prices import token_prices
 
     model = workload.model if isinstance(workload.model, str) and workload.kind in {"serve", "batch", "embed"} else None
-    return make_plan(
+    sellers = token_prices(model, today) if model else ()
+    plan = make_plan(
         workload,
         catalog,
         assumptions,
         today=today,
-        token_prices=token_prices(model, today) if model else (),
+        token_prices=sellers,
         free_tiers=free_tiers(),
         calibration=calibration,
     )
+    if sellers or plan.workload.model is None:
+        return plan
+    architecture = resolve_model(plan.workload.model)
+    near = nearest_hosted_remark(plan.in_force, architecture, lambda name: token_prices(name, today), assumptions)
+    return replace(plan, remarks=(*plan.remarks, *near))

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from planner.assumptions import Assumptions
 from planner.costs.api import usd_for_tokens
 from planner.costs.evaluate import timelines
 from planner.costs.inputs import TokenInputs
+from planner.demand.architecture import Architecture
+from planner.demand.models import known_models, resolve_model
+from planner.demand.parameters import parameter_count
 from planner.demand.volume import Volume
 from planner.demand.workload import Batch, Constraints, Embed, EmbedService, Finetune, Serve, Workload
 from planner.notes import Note, NoteCode
@@ -22,10 +26,13 @@ from pricing.sellers import tier_of
 from pricing.token_prices import TokenPrice
 from pricing.tuning_prices import tuning_prices
 
-__all__ = ["TUNING", "admitted_sellers", "hosted_options", "tuning_options"]
+__all__ = ["TUNING", "admitted_sellers", "hosted_options", "nearest_hosted", "tuning_options"]
 
 TUNING = "fine-tuning"
 """How products of hosted fine-tuning are called."""
+MOST_DISTANCE = math.log(1.5)
+"""Models whose sizes differ by more are no stand-in for each other."""
+MODELS_TRIED = 12
 
 
 def admitted_sellers(
@@ -72,6 +79,33 @@ def hosted_options(
     if not isinstance(workload.work, Serve | Batch | Embed | EmbedService):
         return []
     return _options(prices, workload, work, assumptions)
+
+
+def nearest_hosted(
+    architecture: Architecture, prices_of: Callable[[str], Sequence[TokenPrice]], constraints: Constraints
+) -> tuple[str, Sequence[TokenPrice]]:
+    """Return the model nearest in size that sellers whom the constraints allow offer by the token, and their prices; none without one.
+
+    Parameters
+    ----------
+    architecture : Architecture
+        The model that nobody sells by the token.
+    prices_of : callable
+        Sellers of a known model.
+    constraints : Constraints
+        What the user allows.
+    """
+    size = parameter_count(architecture)
+    others = ((name, resolve_model(name)) for name in known_models())
+    far = {
+        name: abs(math.log(parameter_count(other) / size)) for name, other in others if other.kind == architecture.kind
+    }
+    near = sorted((name for name, distance in far.items() if distance <= MOST_DISTANCE), key=far.__getitem__)
+    for name in near[:MODELS_TRIED]:
+        admitted, _ = admitted_sellers(prices_of(name), constraints)
+        if admitted:
+            return name, admitted
+    return "", ()
 
 
 def _options(prices: Sequence[TokenPrice], workload: Workload, work: Volume, assumptions: Assumptions) -> list[Option]:

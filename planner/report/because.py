@@ -36,6 +36,7 @@ RIVALS = {
 """What a hosted API is held against."""
 OTHERS_TOLD = 3
 """Other accelerators whose count is told."""
+TERMS = frozenset({NoteCode.RATE_LIMITS, NoteCode.LATENCY_OF_SELLER, NoteCode.TERMS_OF_FREE_TIERS, NoteCode.QUOTA_USED})
 LATE_SHARE = 0.9
 """A break-even later than this part of the horizon comes about by the resale."""
 WORTH_TELLING_SHARE = 0.05
@@ -101,7 +102,7 @@ def reasons(plan: Plan) -> tuple[Reason, ...]:
         (WHY, _remarks(plan, RemarkCode.TRAINED, RemarkCode.MFU)),
         (WHY, _remarks(plan, RemarkCode.EMBEDDED, RemarkCode.VECTORS, RemarkCode.ONGOING)),
         (WHY, _remarks(plan, RemarkCode.AUDIO)),
-        (ALTERNATIVES, _remarks(plan, RemarkCode.HOSTED)),
+        (ALTERNATIVES, _remarks(plan, RemarkCode.HOSTED, RemarkCode.NEAREST_HOSTED)),
         (ALTERNATIVES, _passed_over(plan, once=once)),
         (WHY, _speed(plan, chosen, deadline_hours)),
         (WHY, _spares(plan, chosen)),
@@ -446,9 +447,13 @@ def _by_the_token(chosen: Option, options: Sequence[Option]) -> list[str]:
 
 
 def _of_the_seller(chosen: Option) -> list[str]:
-    """Say what a seller of tokens does not promise."""
-    told = [note_text(note) for note in chosen.notes if note.code in {NoteCode.RATE_LIMITS, NoteCode.LATENCY_OF_SELLER}]
-    if chosen.kind is not OptionKind.API or not told:
+    """Say what a seller of tokens does not promise, and the terms of a free tier."""
+    told = (
+        [note_text(note) for note in chosen.notes if note.code in TERMS]
+        if chosen.kind in {OptionKind.API, OptionKind.FREE}
+        else []
+    )
+    if not told:
         return []
     words = "; ".join(told)
     return [f"{words[:1].upper()}{words[1:]}."]

@@ -188,7 +188,7 @@ TEXTS: Mapping[NoteCode, str | Callable[..., str]] = {
     NoteCode.TERMS_OF_FREE_TIERS: (
         "free tiers change without notice, promise nothing and often forbid commercial or unattended use"
     ),
-    NoteCode.QUOTA_USED: "takes {:.1f} of {:g} h a {}",
+    NoteCode.QUOTA_USED: "this takes {:.1f} of {:g} h a {}",
     NoteCode.MONTHLY_CREDIT: "paid from a monthly credit; beyond it {:g} USD/h",
     NoteCode.RATE_LIMITS: "the seller's rate limits apply; ask for your peak rate",
     NoteCode.LATENCY_OF_SELLER: "latency is the seller's: measure it against your limits",

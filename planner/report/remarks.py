@@ -10,7 +10,7 @@ from planner.report.wording import REASONS
 from planner.verdict.following import Following
 from planner.verdict.remarks import Remark, RemarkCode
 from planner.verdict.variants import OtherCount, OtherDeadline, OtherLimit, Reading, TwiceTheWork, Variants
-from planner.words import how_paid
+from planner.words import how_paid, seller
 
 __all__ = ["remark_text", "variant_texts"]
 
@@ -204,6 +204,10 @@ TEXTS: Mapping[RemarkCode, Callable[..., str]] = {
     RemarkCode.AUDIO: _audio,
     RemarkCode.HOSTED: _hosted,
     RemarkCode.CREDIT: _credit,
+    RemarkCode.NEAREST_HOSTED: lambda name, provider, cost, once: (
+        f"No seller is known to host this model by the token; the nearest in size, {name} at {seller(provider)}, costs {usd(cost)} USD "
+        f"{'for the run' if once else 'a month'}."
+    ),
     RemarkCode.LOWER_TIER: lambda tier: (
         f"No seller of tier A or B has what this takes, so this one is of tier {tier} (gpuplan providers says why): test it before you rely on it."
     ),
@@ -226,7 +230,7 @@ def variant_texts(variants: Variants) -> tuple[str, ...]:
     said = []
     if variants.at_other_limits:
         said.append(f"At other limits: {'; '.join(map(_at_limit, variants.at_other_limits))}.")
-    if variants.at_other_deadlines:
+    if len({(each.option_id, each.accelerators_total_count) for each in variants.at_other_deadlines}) > 1:
         said.append(f"At other deadlines: {'; '.join(map(_at_deadline, variants.at_other_deadlines))}.")
     if variants.following is not None:
         said += _following(variants.following)
@@ -271,8 +275,8 @@ def _at_limit(other: OtherLimit) -> str:
 
 def _at_deadline(other: OtherDeadline) -> str:
     if not other.option_id:
-        return f"{duration(other.deadline_hours)} is met by no machine that may be recommended"
-    return f"{duration(other.deadline_hours)} takes {count(other.accelerators_total_count)} {other.accelerator}, {usd(other.usd)} USD a run"
+        return f"in {duration(other.deadline_hours)} no machine that may be recommended does it"
+    return f"in {duration(other.deadline_hours)} {count(other.accelerators_total_count)} {other.accelerator}, {usd(other.usd)} USD a run"
 
 
 def _at_count(other: OtherCount) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -13,8 +13,9 @@ from planner.demand.architecture import Architecture
 from planner.demand.memory import model_state_bytes_per_parameter
 from planner.demand.requirements import Requirements
 from planner.demand.volume import volume
-from planner.demand.workload import Diffusion, Embed, Finetune, GpuHours, Pretrain, Serve, Transcribe, Workload
+from planner.demand.workload import Batch, Diffusion, Embed, Finetune, GpuHours, Pretrain, Serve, Transcribe, Workload
 from planner.options.bridge import lead_months_of
+from planner.options.hosted import hosted_options, nearest_hosted
 from planner.options.option import Option, OptionKind
 from planner.supply.calibration import Calibration
 from planner.supply.evidence import slow_ratio
@@ -23,8 +24,9 @@ from planner.supply.machines import Fleet
 from planner.supply.serving.stacks import TUNED_STACK, stack_named
 from planner.verdict.alternatives import alternatives_of
 from pricing.offers import PurchaseOption
+from pricing.token_prices import TokenPrice
 
-__all__ = ["Remark", "RemarkCode", "lower_tier_remark", "remarks_of", "tuning_remarks"]
+__all__ = ["Remark", "RemarkCode", "lower_tier_remark", "nearest_hosted_remark", "remarks_of", "tuning_remarks"]
 
 RENTED = frozenset({OptionKind.RENT, OptionKind.CPU})
 NEARLY_ALL_SHARE = 0.98
@@ -56,6 +58,7 @@ class RemarkCode(StrEnum):
     HOSTED = "hosted"
     LOWER_TIER = "lower_tier"
     CREDIT = "credit"
+    NEAREST_HOSTED = "nearest_hosted"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +106,35 @@ def remarks_of(
         *_ownership(taken, options, assumptions),
         *_commitment(taken, options, assumptions),
     )
+
+
+def nearest_hosted_remark(
+    workload: Workload,
+    architecture: Architecture,
+    prices_of: Callable[[str], Sequence[TokenPrice]],
+    assumptions: Assumptions,
+) -> Iterator[Remark]:
+    """Yield what the model nearest in size costs by the token, where nobody sells this one so.
+
+    Parameters
+    ----------
+    workload, architecture
+        The work, and its model.
+    prices_of : callable
+        Sellers of a known model by the token.
+    assumptions : Assumptions
+        Stated numbers.
+    """
+    if not isinstance(workload.work, Serve | Batch | Embed):
+        return
+    name, prices = nearest_hosted(architecture, prices_of, workload.constraints)
+    work = volume(workload, assumptions["money.hours_per_month"])
+    options = [option for option in hosted_options(prices, workload, work, assumptions) if option.choosable]
+    if options:
+        best = min(options, key=lambda option: option.present_value_usd)
+        once = workload.runs_once
+        figures = (name, best.provider, best.present_value_usd if once else best.usd_per_month, float(once))
+        yield Remark(code=RemarkCode.NEAREST_HOSTED, figures=figures)
 
 
 def lower_tier_remark(stated: Workload, in_force: Workload) -> Iterator[Remark]:
