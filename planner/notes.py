@@ -47,6 +47,7 @@ class NoteCode(StrEnum):
     LONGER_THAN_CONTEXT = "longer_than_context"
     SEQUENCES_LONGER_THAN_CONTEXT = "sequences_longer_than_context"
     WIDENED_WEIGHTS = "widened_weights"
+    OFFLOADED = "offloaded"
     GENERATION = "generation"
     REQUEST_TOO_SLOW = "request_too_slow"
     REQUEST_LATENCY = "request_latency"

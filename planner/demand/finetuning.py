@@ -41,6 +41,8 @@ class Finetune(Section):
         GPUs that train as one, at least (whole machines); without it, the fewest that meet the deadline.
     optimizer : str
         ``adamw``, ``adamw_8bit``, ``adafactor`` or ``sgd``.
+    offload : bool, optional
+        False keeps weights and optimizer out of host memory; without it, they may wait there where nothing else fits.
     """
 
     method: Literal["lora", "qlora", "full", "dpo", "grpo"] = "lora"
@@ -54,6 +56,7 @@ class Finetune(Section):
     deadline_hours: Positive | None = None
     gpu_count: Count | None = None
     optimizer: Literal["adamw", "adamw_8bit", "adafactor", "sgd"] = "adamw"
+    offload: bool | None = None
 
     @property
     def trains(self) -> Literal["lora", "qlora", "full"]:

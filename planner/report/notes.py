@@ -154,6 +154,7 @@ TEXTS: Mapping[NoteCode, str | Callable[..., str]] = {
     NoteCode.LONGER_THAN_CONTEXT: "{:,} tokens exceed the model's context of {:,}",
     NoteCode.SEQUENCES_LONGER_THAN_CONTEXT: "sequences of {:,} tokens exceed the model's context of {:,}",
     NoteCode.WIDENED_WEIGHTS: "{0} has no {1} arithmetic: weights are stored in {1} and multiplied in 16 bit",
+    NoteCode.OFFLOADED: "weights or optimizer wait in host memory between steps (offload: false refuses what fits only so)",
     NoteCode.GENERATION: "{:,.0f} of the {:,.0f} s of a step go by while the same GPUs write the answers, in an engine that shares their memory in turn",
     NoteCode.REQUEST_TOO_SLOW: "a request takes up to {:,.1f} ms, the wait for the one before it included; the limit is {:,.0f} ms",
     NoteCode.REQUEST_LATENCY: "{:,} documents are read at once: a request takes at most {:,.1f} ms, the wait for the batch before its own included; alone {:,.1f} ms",

@@ -123,3 +123,15 @@ def test_answers_that_the_model_writes_take_their_time_before_they_are_learned_f
 
 def test_a_model_that_the_machines_cannot_serve_is_not_trained_on_its_own_answers() -> None:
     assert isinstance(_run("llama-3.1-405b", "RTX 4090", 1, method="grpo", adapter="qlora"), Refusal)
+
+
+@pytest.mark.parametrize(
+    ("model", "gpu", "seq_len"), [("llama-2-70b", "A100-80GB-SXM", 2048), ("qwen1.5-7b", "A100-40GB-SXM", 8192)]
+)
+def test_what_fits_by_host_memory_alone_is_refused_to_who_does_not_offload(model: str, gpu: str, seq_len: int) -> None:
+    """Cases axolotl-ai-cloud/axolotl#1439 and QwenLM/Qwen#188: both ran out of memory without offload."""
+    work = {"method": "full", "seq_len": seq_len, "global_batch_tokens_m": 0.128, "host_gib": 1300.0}
+    offloaded = _run(model, gpu, 8, **work)
+    assert isinstance(offloaded, Fleet)
+    assert any("host memory" in note for note in note_texts(offloaded.notes))
+    assert isinstance(_run(model, gpu, 8, offload=False, **work), Refusal)

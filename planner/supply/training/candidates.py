@@ -239,6 +239,7 @@ def layouts_of(arch: Architecture, hw: Hardware, formats: Sequence[tuple[int, in
         for c in (1, 2, 4, 8)
         if c == 1 or (c <= widest and job.work.seq_len / c >= _LEAST_TOKENS_IN_A_RING and arch.heads)
     )
+    offloads = trainer.offloads and getattr(job.work, "offload", None) is not False
     chunks = int(trainer.chunks_loss and arch.kind != "encoder")
     ladder = ((0, 0), (1, 0), (1, 1)) if chunks else ((0, 0), (0, 1))
     for row, fmt in formats:
@@ -268,7 +269,7 @@ def layouts_of(arch: Architecture, hw: Hardware, formats: Sequence[tuple[int, in
                                 smalls = (0, 1) if p > 1 else (0,)
                                 rows.extend((row, fmt, t, p, e, c, stage, again, chunk, 0, small) for small in smalls)
                         # What is frozen has no optimizer to put elsewhere: adapters offload sharded weights alone.
-                        if p == t == 1 and trainer.offloads and (stage == 3 or not job.adapters) and not hw.is_cpu[row]:
+                        if p == t == 1 and offloads and (stage == 3 or not job.adapters) and not hw.is_cpu[row]:
                             rows.append((row, fmt, t, p, e, 1, stage, 1, chunks, 1, 0))
     table = np.asarray(rows, dtype=np.int64).reshape(-1, 11)
     flags = table[:, 7:] > 0

@@ -281,6 +281,8 @@ def _fleet(
         notes.append(Note(NoteCode.BATCH_TOO_SMALL, (used, have, float(job.sequences))))
     if arch.max_context_tokens and job.work.seq_len > arch.max_context_tokens:
         notes.append(Note(NoteCode.SEQUENCES_LONGER_THAN_CONTEXT, (job.work.seq_len, arch.max_context_tokens)))
+    if lay.offload[pick]:
+        notes.append(Note(NoteCode.OFFLOADED))
     if job.written_tokens:
         notes.append(
             Note(
