@@ -126,6 +126,8 @@ def ledger_cases() -> dict[str, LedgerCase]:
         "capacity that Azure reserved and nobody used": aws({"a": bill_rows(**azure) + bill_rows(**(azure | {"ResourceId": "/capacityReservationGroups/g/capacityReservations/r"}))}, 192, 2 * day, 192),
         "units that are no time": aws({"a": p5 + bill_rows(usd=1.0, quantity=3600, ConsumedUnit="Units", PricingUnit="Units", SkuMeter="Requests:p5.48xlarge", ResourceId="i-2")}, 192, day + 24),
         "an hour in brackets": aws({"a": bill_rows(ConsumedUnit="Hour(s)", PricingUnit="Hour(s)")}, 192, day),
+        "a few charges again in a later file": aws({"a": p5 + [row for number in range(2, 6) for row in bill_rows(ResourceId=f"i-{number}")], "b": p5[:3]}, 960, 5 * day),
+        "a few charges again in a later file, dearer": aws({"a": p5 + [row for number in range(2, 6) for row in bill_rows(ResourceId=f"i-{number}")], "b": bill_rows(3, usd=60.0)}, 960, 5 * day, 0, ("replaced_export",)),
         "a month by the day and by the hour": aws({"a": p5, "b": bill_rows(1, usd=day, quantity=24, ChargePeriodEnd=(START + timedelta(hours=24)).isoformat())}, 192, day, 0, ("replaced_export",)),
         "a commitment beside the use that it covers": aws({"a": bill_rows(quantity=8, **free, **google) + bill_rows(quantity=8, usd=40.0, **(google | {"x_SkuDescription": "Commitment v1: Nvidia H100 80GB GPU running in Iowa for 1 Year", "ResourceId": ""}))}, 192, 960),
         "a dedicated host that names its series alone": aws({"a": bill_rows(**free, **(azure | {"SkuMeter": "ND96amsr A100 v4", "SkuPriceDetails": "", "ChargeDescription": ""})) + bill_rows(**(azure | {"ServiceName": "Azure Dedicated Host", "SkuMeter": "NDamsv4-Type1", "SkuPriceDetails": "", "ChargeDescription": "", "ResourceId": "/host/1"}))}, 192, day),

@@ -91,11 +91,15 @@ def replaced_exports(engine: Engine, charges: Table, sources: Sequence[Source]) 
         have = [each[file, row["slice_mark"]] for file in pair]
         least = min(one["charges"] for one in have)
         is_same = row["nameless"] >= LEAST_NAMELESS and all(one["nameless"] == row["nameless"] for one in have)
-        if (row["charges"] >= SHARED_SHARE * least > 0) or (not least and is_same):
-            # What a later export has for nothing is billed elsewhere (Azure's actual cost of reserved machines).
-            costs = {file: one["usd_nano"] > 0 for file, one in zip(pair, have, strict=True)}
-            older, newer = sorted(pair, key=lambda file: (costs[file], ages[file]))
+        # What a later export has for nothing is billed elsewhere (Azure's actual cost of reserved machines).
+        costs = {file: one["usd_nano"] > 0 for file, one in zip(pair, have, strict=True)}
+        older, newer = sorted(pair, key=lambda file: (costs[file], ages[file]))
+        number = {file: one["charges"] for file, one in zip(pair, have, strict=True)}
+        if (row["charges"] >= SHARED_SHARE * number[older] > 0) or (not least and is_same):
             gone[older, row["slice_mark"]] = newer
+        elif row["charges"] == number[newer] > 0 and not _are_copies(row, older, newer, sources):
+            # A later file that has a few of a day's charges again is no export of that day.
+            gone[newer, row["slice_mark"]] = older
     if not gone:
         return None
     engine.put(
@@ -109,6 +113,12 @@ def replaced_exports(engine: Engine, charges: Table, sources: Sequence[Source]) 
         is_counted=False,
         items=tuple(f"{_name(file, sources)} (counted: {_name(newer, sources)})" for file, newer in files.items()),
     )
+
+
+def _are_copies(row: Mapping[str, Any], file: str, other: str, sources: Sequence[Source]) -> bool:
+    """Say whether charges that two files share are the same rows, which count once whatever is left out."""
+    one, two = source_of_file(file, sources), source_of_file(other, sources)
+    return row["as_dear"] == row["charges"] and one is not None and two is not None and one.columns == two.columns
 
 
 def _name(file: str, sources: Sequence[Source]) -> str:

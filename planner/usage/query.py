@@ -343,14 +343,17 @@ def shared(charges: Table) -> Table:
     """Ask how many charges of an account and day two files both have, whatever they cost."""
     one = _charges_of_files(charges)
     other = _charges_of_files(charges).select(
-        other_file="file", other_slice="slice_mark", other_mark="charge_mark", other_times="times"
+        other_file="file", other_slice="slice_mark", other_mark="charge_mark", other_times="times", other_usd="usd_nano"
     )
     both = one.inner_join(
         other,
         [one.charge_mark == other.other_mark, one.slice_mark == other.other_slice, one.file < other.other_file],
     )
     same = both.filter(both.has_resource | (both.times == both.other_times))
-    return same.group_by(["slice_mark", "file", "other_file"]).agg(**_counts(same, same.has_resource))
+    return same.group_by(["slice_mark", "file", "other_file"]).agg(
+        **_counts(same, same.has_resource),
+        as_dear=same.count(where=same.has_resource & (same.usd_nano == same.other_usd)).cast("float64"),
+    )
 
 
 def coarser(charges: Table) -> Table:
