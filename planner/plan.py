@@ -202,6 +202,14 @@ class Plan:
         """The option that the verdict takes."""
         return next(option for option in self.options if option.id == self.verdict.option_id)
 
+    @property
+    def usd_per_unit(self) -> float | None:
+        """What a unit of the currency asked for is worth; None where costs are told in dollars alone."""
+        if self.workload.currency in {None, "USD"}:
+            return None
+        rows = (row.value for row in self.assumptions if row.name == "money.usd_per_eur")
+        return self.workload.usd_per_unit or next(rows, None)
+
     def to_frame(self) -> pd.DataFrame:
         """Return the options as a pandas frame, one a row in the plan's own order, unrounded."""
         import pandas as pd
@@ -259,6 +267,8 @@ def make_plan(
     traced = TracedAssumptions(assumptions_at(assumptions, own_place(workload)).rows)
     stated, workload = workload, with_limits(workload, traced)
     needs, architecture = _needs(workload)
+    if workload.currency == "EUR" and workload.usd_per_unit is None:
+        traced["money.usd_per_eur"]
     quotes = quoted(workload.have.quotes, traced, today)
     catalog = replace(catalog, offers=(*catalog.offers, *quotes.offers)) if quotes.offers else catalog
     evidence = Evidence.of(catalog.offers, traced, today=today, quoted_most=quotes.most_accelerators)

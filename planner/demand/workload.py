@@ -171,6 +171,10 @@ class Workload(Section):
         Negotiated discounts by provider, as shares of list prices; not of spot prices and capacity blocks.
     runs_per_month : float, optional
         How often a job (pretrain, finetune, batch, embed, transcribe) is repeated; without it, it is run once.
+    currency : str, optional
+        Also tell costs in it (ISO 4217): euros by `money.usd_per_eur`, others by `usd_per_unit`.
+    usd_per_unit : float, optional
+        What one unit of that currency is worth.
     horizon_months : int
         How far the comparison of renting and buying looks.
     """
@@ -195,6 +199,8 @@ class Workload(Section):
     have: Have = Have()
     discounts: Annotated[dict[Name, Share], Field(max_length=200)] = {}
     runs_per_month: Positive | None = None
+    currency: Annotated[str, Field(pattern="^[A-Z]{3}$")] | None = None
+    usd_per_unit: Positive | None = None
     horizon_months: Annotated[int, Field(ge=1, le=600)] = 36
 
     @model_validator(mode="after")
@@ -224,6 +230,8 @@ class Workload(Section):
             faults.append(f"kv_precision must be one of {', '.join(sorted(CACHE_FORMATS))}, got {', '.join(odd)}")
         if self.runs_per_month and getattr(self, self.kind) is not None and not self.ends:
             faults.append("runs_per_month belongs to jobs that end, this work does not")
+        if self.currency not in {None, "USD", "EUR"} and self.usd_per_unit is None:
+            faults.append(f"usd_per_unit is needed: what one {self.currency} is worth in USD")
         if faults:
             raise ValueError("; ".join(faults))
         return self

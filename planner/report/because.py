@@ -133,7 +133,20 @@ def headline(plan: Plan) -> str:
     """Return the verdict in one sentence to act on, after a word of warning where hardly any offer could be used."""
     few = plan.few_offers
     warning = f"Only {few.left_count:,} of {few.of_count:,} offers have a price of the days asked for. " if few else ""
-    return f"{warning}{_verdict(plan)} {_confidence(plan)}"
+    return f"{warning}{_verdict(plan)} {_confidence(plan)}{_in_currency(plan)}"
+
+
+def _in_currency(plan: Plan) -> str:
+    """Say what the verdict costs in the currency asked for, and by which rate."""
+    rate, chosen, code = plan.usd_per_unit, plan.chosen, plan.workload.currency
+    if not rate:
+        return ""
+    row = next((row for row in plan.assumptions if row.name == "money.usd_per_eur"), None)
+    dated = f" ({'set by you' if row.overridden else f'{row.source}, {row.as_of}'})" if row else ""
+    cost, per = (
+        (chosen.present_value_usd, "for the run") if plan.workload.runs_once else (chosen.usd_per_month, "a month")
+    )
+    return f" That is {usd(cost / rate)} {code} {per}, at {rate:g} USD/{code}{dated}."
 
 
 def _confidence(plan: Plan) -> str:

@@ -163,6 +163,7 @@ def plan_record(plan: Plan, *, top: int | None = None) -> Record:
         "title": title_of(plan.workload, plan.model),
         "workload": plan.workload.model_dump(mode="json", exclude_none=True),
         "defaults": defaults_of(plan.workload, plan.in_force),
+        "currency": {"code": plan.workload.currency, "usd_per_unit": plan.usd_per_unit} if plan.usd_per_unit else None,
         "horizon_months": plan.horizon_months,
         "runs_once": work.is_job and not work.runs_per_month,
         "model": plan.model,

@@ -280,6 +280,12 @@ class RequirementsRecord(Part):
     notes: list[str]
 
 
+class CurrencyRecord(Part):
+    code: str
+    """ISO 4217."""
+    usd_per_unit: Positive
+
+
 class PlanRecord(Part):
     """What ``gpuplan plan --format json`` writes."""
 
@@ -289,6 +295,8 @@ class PlanRecord(Part):
     title: str
     workload: WorkloadRecord
     defaults: list[Default] = []
+    currency: CurrencyRecord | None = None
+    """In which costs are told besides dollars; null for dollars alone."""
     horizon_months: Months
     runs_once: bool
     """Whether the work is a job that is run once."""

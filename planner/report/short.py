@@ -166,17 +166,19 @@ def alternatives_table(record: Record) -> Table:
     """Return the best option of each sort side by side, the verdict marked, a dash with its reason where there is none."""
     by_id = {option["id"]: option for option in record["options"]}
     chosen, once = record["verdict"]["option_id"], record.get("runs_once", False)
+    currency = record.get("currency") or {}
+    code, rate = currency.get("code", ""), currency.get("usd_per_unit")
     named = record["verdict"].get("alternatives") or {}
     rows: list[tuple[str, ...]] = []
     missing: dict[str, list[str]] = {}
     barred: dict[str, str] = {}
     if chosen in by_id and chosen not in named.values():
-        rows.append(_row("> Verdict", by_id[chosen], once=once))
+        rows.append(_row("> Verdict", by_id[chosen], once=once, usd_per_unit=rate))
     for sort, words in SORTS.items():
         option = by_id.get(named.get(sort) or "")
         if option is not None:
             mark = "> " if option["id"] == chosen else "  " if option["choosable"] else "? "
-            rows.append(_row(mark + words, option, once=once))
+            rows.append(_row(mark + words, option, once=once, usd_per_unit=rate))
             if mark == "? ":
                 barred[words] = ", ".join(brief_reason(each["code"]) for each in option["not_recommended"][:1])
         elif named and sort != "have":  # nothing is missing where nothing was stated
@@ -184,13 +186,14 @@ def alternatives_table(record: Record) -> Table:
             missing.setdefault(why.replace("none that does this work within the constraints", NONE), []).append(words)
     for why, sorts in missing.items():
         name, what = (sorts[0], f"- ({why})") if len(sorts) == 1 else ("None", f"- {', '.join(sorts)}")
-        rows.append((f"  {name}", what, "-", "-", "-"))
+        rows.append((f"  {name}", what, "-", "-", "-", "-"))
     columns = [
         Column(""),
         Column("Option"),
         Column("USD/run" if once else "USD/month", is_number=True),
         Column("80 % range", is_number=True, drop=Drop.SECOND),
         Column("Age", is_number=True, drop=Drop.FIRST),
+        Column(f"{code}/{'run' if once else 'month'}", is_number=True, drop=Drop.FIRST),
     ]
     notes = ["> the verdict"] if any(row[0][0] == ">" for row in rows) else []
     if barred:
@@ -200,7 +203,7 @@ def alternatives_table(record: Record) -> Table:
     return without_empty(Table("", tuple(columns), tuple(rows), "; ".join(notes)))
 
 
-def _row(words: str, option: Mapping[str, Any], *, once: bool) -> tuple[str, ...]:
+def _row(words: str, option: Mapping[str, Any], *, once: bool, usd_per_unit: float | None = None) -> tuple[str, ...]:
     cost = option["cost"]
     low, high = cost.get("low_usd_per_month"), cost.get("high_usd_per_month")
     if once and low is not None and cost["usd_per_month"]:
@@ -212,6 +215,7 @@ def _row(words: str, option: Mapping[str, Any], *, once: bool) -> tuple[str, ...
         usd(cost["present_value_usd" if once else "usd_per_month"]),
         "-" if low is None or high is None else f"{usd(significant(low))} to {usd(significant(high))}",
         "-" if age is None else f"{age:,} d",
+        usd(cost["present_value_usd" if once else "usd_per_month"] / usd_per_unit) if usd_per_unit else "-",
     )
 
 

@@ -1,0 +1,52 @@
+"""Costs in another currency, by a dated rate."""
+
+from __future__ import annotations
+
+import pytest
+from pydantic import ValidationError
+
+from planner.demand.workload import Workload
+from planner.plan import Plan, make_plan
+from planner.report.because import headline
+from planner.report.record import plan_record
+from planner.report.schema import check_record
+from planner.report.short import alternatives_table
+from planner.report.values import json_text, plain
+from tests.conftest import TODAY
+from tests.portfolio.equal import market, usual_market
+
+HOURS = {"kind": "gpu_hours", "gpu_hours": {"gpu": "h100-sxm", "count": 8}}
+
+
+def _plan(settings: dict[str, float] | None = None, **more: object) -> Plan:
+    where = market(settings) if settings else usual_market()
+    return make_plan(
+        Workload.model_validate(HOURS | more), where.catalog, where.assumptions, today=TODAY, with_turns=False
+    )
+
+
+def test_euros_are_told_with_the_rate_its_source_and_day() -> None:
+    plan = _plan(currency="EUR")
+    assert (
+        f"That is {plan.chosen.usd_per_month / 1.1699:,.0f} EUR a month, at 1.1699 USD/EUR (ECB reference rate, 2026-08-21)."
+        in headline(plan)
+    )
+    assert "at 1.05 USD/EUR (set by you)" in headline(_plan({"money.usd_per_eur": 1.05}, currency="EUR"))
+
+
+def test_another_currency_takes_its_rate() -> None:
+    plan = _plan(currency="GBP", usd_per_unit=1.3)
+    assert f"That is {plan.chosen.usd_per_month / 1.3:,.0f} GBP a month, at 1.3 USD/GBP." in headline(plan)
+    with pytest.raises(ValidationError, match="what one GBP is worth"):
+        _plan(currency="GBP")
+
+
+def test_the_table_has_a_column_of_it_and_dollars_stay_alone_without() -> None:
+    record = plain(plan_record(_plan(currency="EUR"), top=3))
+    check_record(json_text(record), "euros")
+    assert record["currency"] == {"code": "EUR", "usd_per_unit": 1.1699}
+    table = alternatives_table(record)
+    assert table.columns[-1].name == "EUR/month"
+    dollars = plain(plan_record(_plan(), top=3))
+    assert dollars["currency"] is None
+    assert "EUR" not in " ".join(column.name for column in alternatives_table(dollars).columns)
