@@ -73,7 +73,7 @@ def load(
     engine = open_store(store_uri)
     if store_uri is None and not engine.exists():
         bundled = bundled if as_of is None else bundled.as_of(as_of)
-        note = f"no prices were gathered yet, so the bundled ones answer (up to {bundled.newest_on}); gpuplan prices refresh gathers"
+        note = f"no prices gathered yet: the bundled ones are used (newest of {bundled.newest_on}); `gpuplan prices refresh` gathers newer ones"
         return _usable(replace(bundled, notes=(note,)), max_age_days)
     with engine.reading():  # held open, so that each question finds the file open
         stands_for: dict[tuple[Any, ...], int] = {}

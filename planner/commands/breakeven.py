@@ -12,7 +12,7 @@ __all__ = ["breakeven"]
 @click.command()
 @click.argument("scenario", metavar="SCENARIO")
 @click.option(
-    "--horizon", type=click.IntRange(1, 600), metavar="MONTHS", envvar="GPUPLAN_HORIZON", help="How far to look."
+    "--horizon", type=click.IntRange(1, 600), metavar="MONTHS", envvar="GPUPLAN_HORIZON", help="Months to compare."
 )
 @click.option(
     "--draws",

@@ -428,7 +428,7 @@ def _processors(
         machines_needed = f"{nearest.machines_needed:,} machines of {processor}"
         if nearest.stage in {"max_gpus", "max_machines"}:  # so many are the reason
             return [f"Without a GPU it would take {machines_needed}."]
-        return [f"Without a GPU it would take {machines_needed}, and still: {note_text(nearest.reason)}."]
+        return [f"Without a GPU it would take {machines_needed}, and even then: {note_text(nearest.reason)}."]
     return [f"Without a GPU it cannot be done: {note_text(nearest.reason)}."]
 
 

@@ -160,7 +160,7 @@ def speed_rows(record: Record) -> tuple[str, Rows]:
         if option["hours_per_run"] is not None:
             axis, value = "hours for one run", option["hours_per_run"]
         elif speed and speed["tpot_ms"] is not None:
-            axis, value = "ms for each further token", speed["tpot_ms"]
+            axis, value = "TPOT, ms", speed["tpot_ms"]
         else:
             continue
         usd = option["cost"]["present_value_usd"]

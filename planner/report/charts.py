@@ -87,7 +87,7 @@ def cost_over_time(rows: Rows, names: Sequence[str], month: float | None, colour
     # Always one row, so that the axis has something to hold on to; without a crossing it is not drawn.
     crossing: Rows = [{"month": month or 0.0, "label": "" if month is None else f"month {month:.1f}"}]
     chart = chart_of(
-        "What has been paid (NPV)",
+        "Cost so far (NPV)",
         f"Lines of cost over months, one for each way; {said}.",
         rows,
         "paid",
@@ -298,7 +298,7 @@ def tornado(bars: Rows) -> Spec:
     y = {"field": "label", "type": "nominal", "sort": None, "title": None, "axis": {"labelLimit": 320}}
     zero = {"type": "quantitative", "title": "saving of owning, NPV in USD", "axis": {"format": "~s"}}
     chart = chart_of(
-        "Which assumption turns it",
+        "Which assumptions decide it",
         "Bars show what owning saves when one assumption alone is at the low and at the high end of its range.",
         bars,
         "bars",

@@ -10,7 +10,7 @@ from planner.notes import Note, NoteCode
 __all__ = ["note_text", "note_texts", "relief_sentence"]
 
 PARTS = {
-    "compute": "the arithmetic",
+    "compute": "the compute",
     "memory_bandwidth": "the memory bandwidth",
     "memory_size": "the memory",
     "interconnect": "the links between accelerators",
@@ -19,11 +19,11 @@ PARTS = {
 
 def _accelerators_above_limit(needed: float, accelerator: str, spares: int, most: int) -> str:
     standing_by = f", {spares} machines of them as spares" if spares else ""
-    return f"{needed:,.0f} {accelerator} are needed{standing_by}, {most:,} are allowed"
+    return f"{needed:,.0f} {accelerator} are needed{standing_by}, but only {most:,} are allowed"
 
 
 def _deadline_missed(machines: float, label: str, late_s: float, deadline_s: float, joined: bool) -> str:
-    text = f"{machines:,.0f} x {label} may take {_duration(late_s)}, the deadline is {_duration(deadline_s)}"
+    text = f"{machines:,.0f} x {label} may take {_duration(late_s)}; the deadline is {_duration(deadline_s)}"
     return text if joined else f"{text}; they cannot be joined for one job"
 
 
@@ -92,7 +92,7 @@ def relief_sentence(gains: Mapping[str, float]) -> str:
     Examples
     --------
     >>> relief_sentence({"compute": 0.55, "memory_bandwidth": 0.267, "memory_size": 0.001, "interconnect": 0.0})
-    'twice the arithmetic would be 55 % faster, twice the memory bandwidth 27 % faster; more of the memory or of the links \
+    'twice the compute would be 55 % faster, twice the memory bandwidth 27 % faster; more of the memory or of the links \
 between accelerators would not help'
     """
     worth = sorted((name for name, gain in gains.items() if gain >= 0.01), key=lambda name: -gains[name])
@@ -119,10 +119,10 @@ TEXTS: Mapping[NoteCode, str | Callable[..., str]] = {
     NoteCode.PARAMETERS_DISAGREE: (
         "the numbers make {:.3g}B parameters, the workload states {:g}B; the stated one counts"
     ),
-    NoteCode.NO_MODEL: "no model of the work: stated accelerator hours alone",
+    NoteCode.NO_MODEL: "the workload states GPU hours alone, no model",
     NoteCode.OTHER_ACCELERATOR: "{} is not the stated {}",
     NoteCode.PART_OF_ONE: "{:g} of a {} is less than the stated whole one",
-    NoteCode.WHOLE_MACHINES_ABOVE_LIMIT: "{:,.0f} {} come with whole machines, {:,} are allowed",
+    NoteCode.WHOLE_MACHINES_ABOVE_LIMIT: "whole machines come with {:,.0f} {}, but only {:,} are allowed",
     NoteCode.NO_SUCH_FORMAT: "{} does not compute in {}",
     NoteCode.NO_FORMAT_AT_ALL: "{} has no unit for any number format that the work allows",
     NoteCode.SERVING_MEMORY: (
@@ -134,13 +134,13 @@ TEXTS: Mapping[NoteCode, str | Callable[..., str]] = {
         "(sharding, recomputation, chunked loss, offload); {} has {:,.0f} GiB usable"
     ),
     NoteCode.PIECES_MEMORY: "{} takes {:.1f} GiB, each of {} has {:.1f} GiB",
-    NoteCode.TTFT_ABOVE_LIMIT: "time to first token is {:,.0f} ms at best, the limit is {:,.0f} ms",
-    NoteCode.TPOT_ABOVE_LIMIT: "time per output token is {:,.0f} ms at best, the limit is {:,.0f} ms",
-    NoteCode.TOTAL_ABOVE_LIMIT: "time to the last token is {:,.0f} ms at best, the limit is {:,.0f} ms",
+    NoteCode.TTFT_ABOVE_LIMIT: "time to first token is {:,.0f} ms at best; the limit is {:,.0f} ms",
+    NoteCode.TPOT_ABOVE_LIMIT: "time per output token is {:,.0f} ms at best; the limit is {:,.0f} ms",
+    NoteCode.TOTAL_ABOVE_LIMIT: "time to the last token is {:,.0f} ms at best; the limit is {:,.0f} ms",
     NoteCode.LIMITS_EXCLUDE_EACH_OTHER: (
-        "no batch size keeps both limits: time per output token would be {:,.0f} ms at best, the limit is {:,.0f} ms"
+        "no batch size keeps both limits: time per output token would be {:,.0f} ms at best; the limit is {:,.0f} ms"
     ),
-    NoteCode.PIECE_TOO_SLOW: "one {} takes {:.1f} s, the limit is {:.1f} s",
+    NoteCode.PIECE_TOO_SLOW: "one {} takes {:.1f} s; the limit is {:.1f} s",
     NoteCode.DEADLINE_MISSED: _deadline_missed,
     NoteCode.ACCELERATORS_ABOVE_LIMIT: _accelerators_above_limit,
     NoteCode.MACHINE_ABOVE_LIMIT: "one machine of {} is more than is allowed",
@@ -148,17 +148,17 @@ TEXTS: Mapping[NoteCode, str | Callable[..., str]] = {
     NoteCode.NOT_SO_MANY_JOINED: "no {:,} GPUs of {} can be joined into one job, within what is allowed",
     NoteCode.FLEET_TOO_LARGE: "the rate would take {:,} machines of {}",
     NoteCode.ONLY_SMALLER_WEIGHTS_FIT: "only {} weights fit; check the answers' quality before relying on them",
-    NoteCode.IDLE_ACCELERATORS: "{:g} accelerators of the whole machines stay idle, and are paid for",
-    NoteCode.NO_REPLICA: "{} of {} accelerators carry no replica, and are paid for",
-    NoteCode.RATE_ABOVE_CAPACITY: "{:g} requests/s are asked, {:.3g} can be planned with",
+    NoteCode.IDLE_ACCELERATORS: "{:g} accelerators of the whole machines stay idle but are paid for",
+    NoteCode.NO_REPLICA: "{} of {} accelerators carry no replica but are paid for",
+    NoteCode.RATE_ABOVE_CAPACITY: "{:g} requests/s are asked for, but only {:.3g} can be planned for",
     NoteCode.LONGER_THAN_CONTEXT: "{:,} tokens exceed the model's context of {:,}",
     NoteCode.SEQUENCES_LONGER_THAN_CONTEXT: "sequences of {:,} tokens exceed the model's context of {:,}",
     NoteCode.WIDENED_WEIGHTS: "{0} has no {1} arithmetic: weights are stored in {1} and multiplied in 16 bit",
     NoteCode.OFFLOADED: "weights or optimizer wait in host memory between steps (offload: false refuses what fits only so)",
-    NoteCode.GENERATION: "{:,.0f} of the {:,.0f} s of a step go by while the same GPUs write the answers, in an engine that shares their memory in turn",
+    NoteCode.GENERATION: "{:,.0f} of the {:,.0f} s of a step are spent generating answers on the same GPUs, with an engine that takes turns with training for their memory",
     NoteCode.REQUEST_TOO_SLOW: "a request takes up to {:,.1f} ms, the wait for the one before it included; the limit is {:,.0f} ms",
     NoteCode.REQUEST_LATENCY: "{:,} documents are read at once: a request takes at most {:,.1f} ms, the wait for the batch before its own included; alone {:,.1f} ms",
-    NoteCode.PIECES_AT_ONCE: "heard by an engine that cuts recordings into pieces and hears {} at once",
+    NoteCode.PIECES_AT_ONCE: "transcribed by an engine that cuts recordings into pieces and processes {} at once",
     NoteCode.COMPILED_MODEL: _compiled,
     NoteCode.BATCH_TOO_SMALL: "{:,.0f} of {:,.0f} GPUs are used: the batch has {:,.0f} sequences",
     NoteCode.TRAINER: "trained as {} does it; `stack:` names another trainer, which fits and runs differently",
@@ -182,7 +182,7 @@ TEXTS: Mapping[NoteCode, str | Callable[..., str]] = {
     NoteCode.COMMITMENT: _commitment,
     NoteCode.BLOCKS: "bought as {} blocks, of at most {} instances each: ask whether one fabric joins them",
     NoteCode.SERVERLESS: _serverless,
-    NoteCode.FORM_FACTOR_UNKNOWN: ("the source does not tell the form factor; planned with the slowest of its kind"),
+    NoteCode.FORM_FACTOR_UNKNOWN: ("the source does not state the form factor; planned with the slowest of its kind"),
     NoteCode.SEPARATE_MACHINES: "{} separate machines: no fast link joins their accelerators",
     NoteCode.DISCOUNT: "{:.0%} negotiated discount, of {:g} USD/h",
     NoteCode.CREDIT_FIRST: "paid from {:,.0f} USD of credit first, for {:.1f} months at most",
@@ -191,22 +191,22 @@ TEXTS: Mapping[NoteCode, str | Callable[..., str]] = {
     ),
     NoteCode.QUOTA_USED: "this takes {:.1f} of {:g} h a {}",
     NoteCode.MONTHLY_CREDIT: "paid from a monthly credit; beyond it {:g} USD/h",
-    NoteCode.RATE_LIMITS: "the seller's rate limits apply; ask for your peak rate",
-    NoteCode.LATENCY_OF_SELLER: "latency is the seller's: measure it against your limits",
-    NoteCode.NO_FIRM_PRICE: "no firm price: {:,.0f} to {:,.0f} USD are asked; get a quotation",
+    NoteCode.RATE_LIMITS: "the seller's rate limits apply: ask whether they cover your peak",
+    NoteCode.LATENCY_OF_SELLER: "latency depends on the seller: measure it against your limits",
+    NoteCode.NO_FIRM_PRICE: "no firm price: {:,.0f} to {:,.0f} USD are asked; get a quote",
     NoteCode.ASKED_SINCE: "{:,.0f} to {:,.0f} USD are asked since ({}, {})",
     NoteCode.POWER_FROM_ACCELERATORS: "highest draw worked out from the accelerators: {:.2f} kW",
     NoteCode.SOLD_AFTER_RUN: "sold when the run is done, at the price of used hardware",
     NoteCode.UNTIL_DELIVERY: "until delivery, {} months, {} does the work, for {:,.0f} USD",
     NoteCode.OWNED_HOUR: _owned_hour,
-    NoteCode.RUNNING_COSTS: "costs of running and keeping: {:,.2f} USD/h of one machine; the purchase is paid",
-    NoteCode.PAID_UNTIL: "paid already until {}, at {:g} USD/h of one instance, used or not",
+    NoteCode.RUNNING_COSTS: "running costs: {:,.2f} USD/h per machine; the purchase is already paid",
+    NoteCode.PAID_UNTIL: "already paid until {}, at {:g} USD/h per instance, used or not",
     NoteCode.BEYOND_COMMITMENT: "{} more than committed to, at {:g} USD/h",
     NoteCode.RENT_AFTERWARDS: "after {:.0f} months the cheapest rent takes over",
     NoteCode.SMALLER_WEIGHTS: (
-        "with {} weights, {:,.0f} {} of {} would do this at {:.0%} of the cost: see whether the answers stay good enough"
+        "with {} weights, {:,.0f} {} of {} would do this at {:.0%} of the cost: check that the answers stay good enough"
     ),
-    NoteCode.UNKNOWN_ACCELERATORS: "offers with {} are left out, since nothing is known of these accelerators",
+    NoteCode.UNKNOWN_ACCELERATORS: "offers with {} are left out, since nothing is known about these accelerators",
     NoteCode.OTHER_DAYS: (
         "{} {} are used all the same, since there are no others; --set states what you know of that time"
     ),
@@ -215,8 +215,8 @@ TEXTS: Mapping[NoteCode, str | Callable[..., str]] = {
     NoteCode.COPIED_ROWS: "{:,} rows are copies of others in time, resource, kind, quantity and every cost, and count once (--keep-copies)",
     NoteCode.CORRECTIONS: "corrections count in the hour that they correct, not in the one in which they were billed",
     NoteCode.UNUSED_SAVINGS_PLANS: "what savings plans did not use is tied to no machine; it counts as far as their use was of accelerators",
-    NoteCode.NO_LIST_PRICES: "the bill has no list prices: savings rate and on-demand equivalent are not told",
-    NoteCode.NOT_IN_CATALOG: "the catalogue does not know {}; its hours count, and it is compared with nothing",
+    NoteCode.NO_LIST_PRICES: "the bill has no list prices: savings rate and on-demand equivalent cannot be shown",
+    NoteCode.NOT_IN_CATALOG: "the catalogue does not know {}; its hours count, but there is nothing to compare it with",
     NoteCode.BASIS_OF_TABLE: "the table's numbers count as {} hours (--basis)",
     NoteCode.TIMES_WITHOUT_ZONE: "Slurm's times carry no zone and count as UTC (--timezone)",
     NoteCode.SLICES: "{:,} jobs held slices of accelerators (MIG): a slice counts as its share of one",
@@ -229,7 +229,7 @@ TEXTS: Mapping[NoteCode, str | Callable[..., str]] = {
     NoteCode.IDLE_ALLOCATIONS: "{:,.0f} GPU-hours that no pod held (__idle__, __unmounted__) are not counted as allocated",
     NoteCode.COARSE_COUNTER: "{:,} accelerators report GPU_UTIL alone: it says that a kernel ran, not on how much of the chip",
     NoteCode.NO_USEFUL_HOURS: "{:,} accelerators report no SM_ACTIVE: their useful hours are missing",
-    NoteCode.NO_OWNER_LABELS: "no label says whose an accelerator was (pod, hpc_job): allocated hours are not told",
+    NoteCode.NO_OWNER_LABELS: "no label says whose an accelerator was (pod, hpc_job): allocated hours cannot be shown",
     NoteCode.OTHER_SPARK: "Spark {} answers a client of {}; only equal versions are tested",
 }
 

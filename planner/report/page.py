@@ -98,8 +98,8 @@ def pages(records: Sequence[Record]) -> str:
 
 def _made_by(record: Record) -> str:
     return (
-        f"<footer><p>Made by {escape(record['program'])} on {escape(record['planned_on'])}. This page asks for nothing "
-        "from anywhere: keep it, mail it, print it.</p></footer>"
+        f"<footer><p>Made by {escape(record['program'])} on {escape(record['planned_on'])}. This page works "
+        "offline: keep it, mail it, print it.</p></footer>"
     )
 
 

@@ -193,10 +193,10 @@ CAPTIONS = {
     "memory": "What fills the memory of one accelerator of the verdict, as planned.",
     "limits": "How much of each limit the verdict takes; TTFT and TPOT are simulated where percentiles stand.",
     "percentile": "What the verdict's machines cost a month if the limits held for so many percent of the requests, spares counted.",
-    "paid": "What renting and owning have cost by each month, discounted to today. Steps are purchases, refreshes and sales.",
+    "paid": "What renting and owning have cost up to each month, discounted to today. Steps are purchases, refreshes and sales.",
     "equal": "The break-even curve: for each share of time in use, the rent at which both cost the same.",
     "speed": "Each option by its speed and its cost over the horizon; the line joins those that no other beats in both. Pale ones are not recommended.",
-    "tornado": "What owning saves over the rent it is compared with, when one assumption alone moves through its range. Colored bars turn the cheaper side; the dashed line is the plan.",
+    "tornado": "What owning saves over the rent it is compared with, when one assumption alone moves through its range. Colored bars change which side is cheaper; the dashed line is the plan.",
     "history": "Hourly prices of one instance as they were observed: of the offers compared, else of the cheapest whose past is known.",
 }
 
@@ -249,10 +249,10 @@ def _controls(live: Live, prefix: str, level: int) -> str:
     first = live.assumptions["own.resale_after_12_months_share"]
     most_resale = min(2.0, 1 / first) if first > 0 else 2.0
     sliders = [
-        ("horizon", "How far to look", "months", 1, live.months, 1, live.record["horizon_months"]),
+        ("horizon", "Horizon", "months", 1, live.months, 1, live.record["horizon_months"]),
         ("price", "Rent of one instance", "USD/h", 0, _nice(price * 4), _nice(price * 4) / 400, price),
         ("electricity", "Electricity where the servers stand", "USD/kWh", 0, max(ELECTRICITY_MOST_USD_PER_KWH, _nice(2 * tariff)), 0.001, tariff),
-        ("resale", "Price of used servers, of the assumed", "times", 0, round(most_resale, 2), 0.01, 1),
+        ("resale", "Resale price, against the plan", "times", 0, round(most_resale, 2), 0.01, 1),
     ]  # fmt: skip
     if not live.once:
         sliders.insert(0, ("needed", "Time in use", "%", 1, 100, 0.5, needed))
@@ -265,7 +265,7 @@ def _controls(live: Live, prefix: str, level: int) -> str:
     return (
         f'<section class="controls" aria-labelledby="{prefix}controls-title" id="{prefix}controls" hidden>'
         f'<h{level} id="{prefix}controls-title">What if</h{level}>'
-        f'<div class="slider wide"><label for="{prefix}compared">Rent to hold against owning</label>'
+        f'<div class="slider wide"><label for="{prefix}compared">Rent to compare with owning</label>'
         f'<select id="{prefix}compared">{choices}</select></div>'
         f'{rows}<p id="{prefix}pair" class="said"></p><p id="{prefix}live" class="live" role="status" aria-live="polite"></p>'
         f'<p class="buttons"><button type="button" id="{prefix}reset">Back to the plan</button></p></section>'
@@ -287,7 +287,7 @@ def table_html(table: Table, key: str, *, level: int = 2, is_long: bool = False)
     if not table.rows:
         return f"<section>{title}{note}</section>"
     heads = "".join(
-        f'<th scope="col"{" class=n" if column.is_number else ""}><button type="button">{escape(column.name or ("kind" if not index else "mark"))}'
+        f'<th scope="col"{" class=n" if column.is_number else ""}><button type="button">{escape(column.name or ("Kind" if not index else "mark"))}'
         f"{f'<small>{escape(column.unit)}</small>' if column.unit else ''}</button></th>"
         for index, column in enumerate(table.columns)
     )

@@ -44,13 +44,13 @@ def _given_back(share: float, all_hours_usd: float) -> str:
 
 
 def _starts(minutes: float, cost: float, minimum_hours: float) -> str:
-    least = f"; {duration(minimum_hours)} is the least that is billed" if minimum_hours else ""
-    return f"{minutes:.0f} minutes to start and load are counted ({usd(cost)} USD){least}."
+    least = f"; the minimum charge is {duration(minimum_hours)}" if minimum_hours else ""
+    return f"Includes {minutes:.0f} minutes to start and load ({usd(cost)} USD){least}."
 
 
 def _trained(per_epoch: float, epochs: float, total: float) -> str:
     passes = "1 epoch" if epochs == 1 else f"{count(epochs)} epochs"
-    return f"{_tokens(per_epoch)} tokens x {passes} = {_tokens(total)} tokens are trained on."
+    return f"{_tokens(per_epoch)} tokens x {passes} = {_tokens(total)} training tokens."
 
 
 def _tokens(amount: float) -> str:
@@ -61,16 +61,16 @@ def _tokens(amount: float) -> str:
 
 
 def _interconnect(machines: float, network: str, gb_per_s: float) -> str:
-    speed = f" of {8 * gb_per_s:,.0f} Gb/s a machine" if gb_per_s else ""
+    speed = f" ({8 * gb_per_s:,.0f} Gb/s per machine)" if gb_per_s else ""
     return (
-        f"{'Both' if machines == 2 else f'All {machines:,.0f}'} machines train as one: they have to stand in one cluster, joined by "
+        f"{'Both' if machines == 2 else f'All {machines:,.0f}'} machines train together: they must be in one cluster with "
         f"{NETWORKS.get(network, network)}{speed}. Ask the seller to confirm it."
     )
 
 
 def _checkpoints(kept: float, each_gb: float, cost: float, counted_gb: float) -> str:
-    counted = f"; {counted_gb:,.0f} GB of storage are counted" if counted_gb else ""
-    return f"{kept:,.0f} checkpoints of {bytes_text(each_gb * GB)} take {usd(cost)} USD a month of storage{counted}."
+    counted = f"; the plan includes {counted_gb:,.0f} GB of storage" if counted_gb else ""
+    return f"Storing {kept:,.0f} checkpoints of {bytes_text(each_gb * GB)} costs {usd(cost)} USD a month{counted}."
 
 
 def _embedded(documents: float, each: float, tokens: float, text_gb: float, hours: float) -> str:
@@ -83,12 +83,14 @@ def _embedded(documents: float, each: float, tokens: float, text_gb: float, hour
 def _vectors(width: float, vectors_gb: float, cost: float) -> str:
     return (
         f"The vectors ({width:,.0f} numbers each) are {significant(vectors_gb):g} GB: {usd(cost)} USD a month in a vector store, "
-        "not counted."
+        "not included."
     )
 
 
 def _ongoing(per_million: float) -> str:
-    return f"After the bulk, new documents cost about {usd(per_million)} USD per million (runs_per_month plans them)."
+    return (
+        f"After the first run, new documents cost about {usd(per_million)} USD per million (runs_per_month plans them)."
+    )
 
 
 def _availability(machines: float, provider: str) -> str:
@@ -113,7 +115,9 @@ def _ownership(
 
 
 def _delivery(lead: float, machines: float, spares: float) -> str:
-    wait = f"delivery takes about {lead:,.0f} months, and every month more is paid as rent" if lead else ""
+    wait = (
+        f"delivery takes about {lead:,.0f} months, and each month of delay costs another month of rent" if lead else ""
+    )
     single = "one server without a spare is down while it is repaired" if machines == 1 and not spares else ""
     risks = "; ".join(filter(None, (wait, single))) or "its value falls faster than planned"
     return f"Risks of owning: {risks}."
@@ -177,7 +181,7 @@ def _credit(credit: float, provider: str, months: float, *machines_and_saving: A
     *machines, saving = machines_and_saving
     return (
         f"Use your credit first: {usd(credit)} USD at {provider} pay {significant(months, 2):g} months of {machines_text(*machines)} on demand there, "
-        f"and save {usd(saving)} USD of this choice's bill."
+        f"and save {usd(saving)} USD off this choice's bill."
     )
 
 
@@ -220,7 +224,7 @@ def remark_text(remark: Remark) -> str:
     Examples
     --------
     >>> remark_text(Remark(code=RemarkCode.TRAINED, figures=(50e6, 3.0, 150e6)))
-    '50M tokens x 3 epochs = 150M tokens are trained on.'
+    '50M tokens x 3 epochs = 150M training tokens.'
     """
     return TEXTS[remark.code](*remark.figures)
 
@@ -269,13 +273,13 @@ def _following(following: Following) -> list[str]:
 def _at_limit(other: OtherLimit) -> str:
     limit = f"TPOT {significant(other.tpot_limit_ms):g} ms"
     if not other.option_id:
-        return f"{limit} is kept by no machine that may be recommended"
+        return f"{limit} is met by no recommended machine"
     return f"{limit} takes {count(other.accelerators_total_count)} {other.accelerator}, {usd(other.usd_per_month)} USD a month"
 
 
 def _at_deadline(other: OtherDeadline) -> str:
     if not other.option_id:
-        return f"in {duration(other.deadline_hours)} no machine that may be recommended does it"
+        return f"no recommended machine does it in {duration(other.deadline_hours)}"
     return f"in {duration(other.deadline_hours)} {count(other.accelerators_total_count)} {other.accelerator}, {usd(other.usd)} USD a run"
 
 

@@ -56,7 +56,7 @@ def traffic_page(log: RequestLog, summary: TrafficSummary, fleet: ReplayedFleet 
     body = (
         f'<header><h1 id="headline">{escape(whole.title)}</h1><ul>{first}</ul><p>{escape(whole.note)}</p></header>'
         f'<section class="charts" aria-label="Charts">{figures}</section>{tables}'
-        f"<footer><p>Made by gpuplan {escape(__version__)}. This page asks for nothing from anywhere: keep it, mail it, print it.</p></footer>"
+        f"<footer><p>Made by gpuplan {escape(__version__)}. This page works offline: keep it, mail it, print it.</p></footer>"
     )
     payload = {"once": False, "options": [], "charts": charts}
     return html_document(whole.title, f'<main id="main">{body}</main>\n{data_script(payload)}', {False}, None)

@@ -82,7 +82,7 @@ def plan_view(record: Record, *, top: int = 12) -> View:
             (Column("left", "options", is_number=True), Column("after")),
             tuple((count(step["offer_count"]), step["name"]) for step in record["funnel"]),
         ),
-        notes=(*record["notes"], *([f"asked again by: {command}"] if command else [])),
+        notes=(*record["notes"], *([f"to ask again: {command}"] if command else [])),
     )
 
 
@@ -295,8 +295,12 @@ def _turns(record: Record) -> Table:
         Column("unit"),
         Column("then"),
     )
-    note = "each alone, everything else as planned; looked at from a quarter to four times of it" if rows else ""
-    return Table("Where the verdict turns", columns, tuple(rows), note)
+    note = (
+        "one value at a time, everything else as planned; searched from a quarter to four times its value"
+        if rows
+        else ""
+    )
+    return Table("What would change the decision", columns, tuple(rows), note)
 
 
 def _sensitivity(record: Record) -> Table:

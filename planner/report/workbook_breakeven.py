@@ -197,7 +197,7 @@ def cost_chart(book: Book, months: int) -> Any:  # noqa: ANN401 - XlsxWriter has
                 "line": {"color": colour, "width": 2.25},
             }
         )
-    _dress(chart, "What has been paid (NPV)", "months from today", "USD", "#,##0")
+    _dress(chart, "Cost so far (NPV)", "months from today", "USD", "#,##0")
     return chart
 
 

@@ -48,7 +48,7 @@ READING = (
 
 def write_sensitivity(book: Book, sheet: Sheet, bars: Sequence[dict[str, Any]]) -> None:
     """Write what each assumption alone does to the saving, as a table and bars."""
-    sheet.put(0, 0, "Which assumption turns it", "title")
+    sheet.put(0, 0, "Which assumptions decide it", "title")
     sheet.put(
         1,
         0,

@@ -61,7 +61,7 @@ def write_verdict(
             {"description": "What rent and purchase have cost by each month (NPV)."},
         )
     row += 2
-    sheet.put(row, 0, f"The plan as it was made on {record['planned_on']}", "section")
+    sheet.put(row, 0, f"The plan as made on {record['planned_on']}", "section")
     for text in (record["verdict"]["headline"], *record["verdict"]["because"]):
         row += 1
         sheet.page.merge_range(row, 0, row, 7, "", sheet.formats["wrap"])
@@ -109,17 +109,17 @@ def _inputs(book: Book, sheet: Sheet, live: Live, pair: Pair | None, labels: Map
             "rent": [labels[o["id"]] for o in live.options if o["book"]["kind"] == "rent"],
             "own": [labels[o["id"]] for o in live.options if o["kind"] == "buy"],
         }
-        cell("Rent to look at", "rent_option", labels[rent["id"]], "input_text", _listed(book, lists["rent"], "rent"))
+        cell("Rent to compare", "rent_option", labels[rent["id"]], "input_text", _listed(book, lists["rent"], "rent"))
         cell(
-            "Your own price for it",
+            "Your price for this rent",
             "rent_own_price",
             None,
             "input",
             at_least_0,
             "USD/h of one instance; empty: as listed",
         )
-        cell("Server to look at", "own_option", labels[own["id"]], "input_text", _listed(book, lists["own"], "own"))
-        cell("Your own price for one server", "own_server_price", None, "input", at_least_0, "USD; empty: as listed")
+        cell("Server to compare", "own_option", labels[own["id"]], "input_text", _listed(book, lists["own"], "own"))
+        cell("Your price for one server", "own_server_price", None, "input", at_least_0, "USD; empty: as listed")
     else:
         for name in ("rent_option", "rent_own_price", "own_option", "own_server_price"):
             book.define_name(name, '""')
@@ -142,21 +142,21 @@ def _inputs(book: Book, sheet: Sheet, live: Live, pair: Pair | None, labels: Map
         "error_title": "Out of bounds",
         "error_message": f"Give whole months from 1 to {live.months}.",
     }
-    cell("How far to look", "horizon_months", horizon, "input", rule, f"months, at most {live.months}")
+    cell("Horizon", "horizon_months", horizon, "input", rule, f"months, at most {live.months}")
     row += 1
     sheet.page.write_url(
         row,
         0,
         f"internal:'{book.title('Assumptions')}'!A1",
         sheet.formats["soft"],
-        "Electricity, resale, staff and all else: sheet Assumptions",
+        "Electricity, resale, staff and everything else: sheet Assumptions",
     )
     if pair is None or live.once:
         book.define_name("use_ratio", "1")
         book.define_name("needed_share", f"{needed!r}")
     else:
         row += 1
-        sheet.put(row, 0, "needed, over what was planned", "soft")
+        sheet.put(row, 0, "use, as a multiple of the plan", "soft")
         sheet.compute(row, 1, f"needed_share/{needed!r}", 1.0, "number")
         book.define("use_ratio", sheet, row, 1)
     return row
@@ -175,7 +175,7 @@ def _listed(book: Book, texts: Sequence[str], key: str) -> dict[str, Any]:
         "validate": "list",
         "source": book.here(f"={column_range(CALENDAR, column, 4, 3 + len(texts))}"),
         "error_title": "Not in the list",
-        "error_message": "Choose one of the list.",
+        "error_message": "Choose one from the list.",
     }
 
 
@@ -183,13 +183,13 @@ def _choice(
     book: Book, sheet: Sheet, live: Live, costs: Mapping[str, Cost], row: int, *, last_option: int, last_server: int
 ) -> int:
     """Write what to take, by the rule of `planner.verdict.choice`: owning binds for years, so it must be cheaper by a margin."""
-    sheet.put(row, 0, "What to take", "section")
+    sheet.put(row, 0, "Recommendation", "section")
     sheet.put(row, 1, "NPV, USD", "section_right")
-    sheet.put(row, 2, "its row in the table", "section_right")
+    sheet.put(row, 2, "row on its sheet", "section_right")
     eligible = [o for o in live.options if live.is_eligible(o, live.planned)]
     sides = {
         "rest": (
-            "cheapest that is not bought",
+            "cheapest without buying",
             [o for o in live.options if o["kind"] != "buy"],
             option_range,
             last_option,
@@ -265,18 +265,18 @@ def _comparison(sheet: Sheet, live: Live, pair: Pair, costs: Mapping[str, Cost],
     price, needed = pair[0]["book"]["price_usd_per_hour"], pair[1]["needed_share"]
     saving, share, equal = equal_figures(rent, own, price, needed)
     month = crossing_month(rent, own)
-    heads = ("The two looked at", "rent", "own")
+    heads = ("The two compared", "rent", "own")
     for column, text in enumerate(heads):
         sheet.put(row, column, text, "section_right" if column else "section")
     rows: list[tuple[str, tuple[str, float | str] | None, tuple[str, float | str] | None, str]] = [
         (
-            "USD a month, plain mean",
+            "USD a month, on average",
             (f"SUM(rent_total_by_month)/{_last(RENT, live, pair[0])}", rent.usd_per_month),
             (f"SUM(own_total_by_month)/{_last(OWN, live, pair[1])}", own.usd_per_month),
             "usd",
         ),
         (
-            "NPV in USD, over the whole time",
+            "NPV over the horizon, USD",
             ("SUMPRODUCT(rent_total_by_month*discount_ratio)", rent.present_value_usd),
             ("SUMPRODUCT(own_total_by_month*discount_ratio)", own.present_value_usd),
             "usd",
@@ -284,8 +284,8 @@ def _comparison(sheet: Sheet, live: Live, pair: Pair, costs: Mapping[str, Cost],
         ("rent of one instance, USD/h", ("rent_usd_per_hour", price), None, "price"),
         ("owning saves, NPV in USD", None, ("saving_usd", saving), "usd_bold"),
         ("owning pays off from month", None, ("break_even_month", "never" if month is None else month), "month"),
-        ("both cost the same if needed", None, ("equal_share", share), "share"),
-        ("both cost the same at a rent of, USD/h", ("equal_usd_per_hour", equal), None, "price"),
+        ("break-even utilization", None, ("equal_share", share), "share"),
+        ("break-even rent, USD/h", ("equal_usd_per_hour", equal), None, "price"),
     ]
     for words, left, right, style in rows:
         row += 1
