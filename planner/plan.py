@@ -362,6 +362,7 @@ def make_plan(
             *needs.notes,
             *_notes(candidates),
             *_assumptions_out_of_window(traced, window),
+            *_settings_without_effect(traced),
         ),
         provenance=Provenance(
             snapshot=catalog.snapshot,
@@ -473,6 +474,13 @@ def _assumptions_out_of_window(assumptions: TracedAssumptions, window: Window) -
     dated = [row for row in assumptions.used() if row.as_of]
     _, dropped = window.split(dated, lambda row: first_day(row.as_of), "assumptions")
     return tuple(Note(NoteCode.OTHER_DAYS, (each.count, each.reason)) for each in dropped)
+
+
+def _settings_without_effect(assumptions: TracedAssumptions) -> tuple[Note, ...]:
+    """Say which assumptions the user has set that nothing here rests on: a purchase is told before tax, for one."""
+    used = {row.name for row in assumptions.used()}
+    names = sorted(name for name, row in assumptions.rows.items() if row.overridden and name not in used)
+    return (Note(NoteCode.SET_WITHOUT_EFFECT, (", ".join(names),)),) if names else ()
 
 
 def _needs(workload: Workload) -> tuple[Requirements, Architecture | None]:

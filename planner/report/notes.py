@@ -186,6 +186,7 @@ TEXTS: Mapping[NoteCode, str | Callable[..., str]] = {
     NoteCode.SEPARATE_MACHINES: "{} separate machines: no fast link joins their accelerators",
     NoteCode.DISCOUNT: "{:.0%} negotiated discount, of {:g} USD/h",
     NoteCode.CREDIT_FIRST: "paid from {:,.0f} USD of credit first, for {:.1f} months at most",
+    NoteCode.SET_WITHOUT_EFFECT: "set, but nothing in this plan rests on it: {}",
     NoteCode.TERMS_OF_FREE_TIERS: (
         "free tiers change without notice, promise nothing and often forbid commercial or unattended use"
     ),
