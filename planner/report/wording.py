@@ -52,7 +52,7 @@ REASONS = {
     ReasonCode.OUTLASTS_RUN: "it binds for {:g} months, and the run is over in {:g}",
     ReasonCode.UNDATED_PRICE: "its price list bears no date: confirm it before you rely on it",
     ReasonCode.QUOTES: "more than {:g} GPUs are bought by quotes from several makers, and the list price of one server is only a guide",
-    ReasonCode.LIMITS_MISSED: "in the simulation requests take {:.2f} times as long as a limit allows, and more machines do not help",
+    ReasonCode.LIMITS_MISSED: "in the simulation too many requests take longer than a limit allows, and more machines do not help",
     ReasonCode.SPEED_EXTRAPOLATED: (
         "its speed is extrapolated, since nothing similar has been measured: test it before you rely on it"
     ),

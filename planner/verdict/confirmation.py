@@ -159,7 +159,7 @@ def _settled(service: _Service, fleet: Fleet) -> tuple[Correction, Confirmed | N
 
 
 def _ratios(found: Confirmed) -> tuple[float, ...]:
-    """Return the limits over the times that the simulation found; infinite where there is no such time or limit."""
+    """Return the limits over the times that the simulation found: infinite without such a time or limit, 0 where it never ends."""
     limits = (found.limits.ttft_ms, found.limits.tpot_ms, found.limits.total_ms)
     pairs = zip(limits, found.service.at_limit_ms, strict=True)
     return tuple(limit / at if at > 0 and math.isfinite(limit) else math.inf for limit, at in pairs)
@@ -188,6 +188,8 @@ def _eased(service: _Service, fleet: Fleet, found: Confirmed) -> tuple[Correctio
 def _tightened(service: _Service, fleet: Fleet, first: Confirmed) -> tuple[Correction, Confirmed | None]:
     """Return what holds the limits: what the formula asks for with tighter ones, else more of the same machines."""
     correction, found = Correction(), first
+    if 0.0 in _ratios(first):
+        return Correction(late_ratio=math.inf), first  # too many requests are longer than the cache
     for _ in range(MOST_TIGHTENINGS):
         tighter = [SLACK_RATIO * each if each < 1.0 else 1.0 for each in _ratios(found)]
         before = (correction.ttft_ratio, correction.tpot_ratio, correction.total_ratio)

@@ -48,7 +48,7 @@ def _extrapolated(option: Option, _: int) -> Reason | None:
 
 def _late(option: Option, _: int) -> Reason | None:
     is_late = option.fleet is not None and option.fleet.late_ratio > 1.0
-    return Reason(ReasonCode.LIMITS_MISSED, (option.fleet.late_ratio,)) if is_late and option.fleet else None
+    return Reason(ReasonCode.LIMITS_MISSED) if is_late else None
 
 
 def _older(least: int, option: Option, age_days: int) -> Reason | None:

@@ -116,3 +116,18 @@ def test_machines_that_miss_a_limit_whatever_their_number_are_not_recommended_be
     late = next(option for option in plan.options if option.id == best.id)
     assert [each.code for each in late.not_recommended] == [ReasonCode.LIMITS_MISSED]
     assert plan.chosen.accelerator != best.accelerator
+
+
+def test_machines_whose_cache_is_too_small_for_many_requests_are_not_recommended() -> None:
+    serve = {
+        "requests_per_s": 1e-4,
+        "input_tokens": {"p50": 700, "p99": 9000},
+        "output_tokens": 300,
+        "limit_percentile": "mean",
+    }
+    work = {"kind": "serve", "model": "deepseek-v3", "serve": {**serve, "drafted_tokens": 3, "max_num_seqs": 1}}
+    plan = make_plan(Workload.model_validate(work), load_bundled(), default_assumptions(), today=TODAY)
+    late = [option for option in plan.options if option.fleet and option.fleet.late_ratio == float("inf")]
+    assert late
+    assert all(ReasonCode.LIMITS_MISSED in {each.code for each in option.not_recommended} for option in late)
+    assert plan.chosen not in late
