@@ -126,7 +126,7 @@ def ledger_cases() -> dict[str, LedgerCase]:
         "capacity that Azure reserved and nobody used": aws({"a": bill_rows(**azure) + bill_rows(**(azure | {"ResourceId": "/capacityReservationGroups/g/capacityReservations/r"}))}, 192, 2 * day, 192),
         "units that are no time": aws({"a": p5 + bill_rows(usd=1.0, quantity=3600, ConsumedUnit="Units", PricingUnit="Units", SkuMeter="Requests:p5.48xlarge", ResourceId="i-2")}, 192, day + 24),
         "an hour in brackets": aws({"a": bill_rows(ConsumedUnit="Hour(s)", PricingUnit="Hour(s)")}, 192, day),
-        "a few charges again in a later file": aws({"a": p5 + [row for number in range(2, 6) for row in bill_rows(ResourceId=f"i-{number}")], "b": p5[:3]}, 960, 5 * day),
+        "a few charges again in a later file": aws({"a": p5 + [row for number in range(2, 6) for row in bill_rows(ResourceId=f"i-{number}")], "b": p5[:3]}, 960, 5 * day, 0, ()),
         "a few charges again in a later file, dearer": aws({"a": p5 + [row for number in range(2, 6) for row in bill_rows(ResourceId=f"i-{number}")], "b": bill_rows(3, usd=60.0)}, 960, 5 * day, 0, ("replaced_export",)),
         "a month by the day and by the hour": aws({"a": p5, "b": bill_rows(1, usd=day, quantity=24, ChargePeriodEnd=(START + timedelta(hours=24)).isoformat())}, 192, day, 0, ("replaced_export",)),
         "a commitment beside the use that it covers": aws({"a": bill_rows(quantity=8, **free, **google) + bill_rows(quantity=8, usd=40.0, **(google | {"x_SkuDescription": "Commitment v1: Nvidia H100 80GB GPU running in Iowa for 1 Year", "ResourceId": ""}))}, 192, 960),
@@ -269,7 +269,7 @@ def decision_cases() -> dict[str, DecisionCase]:
         "two regions": DecisionCase({"a": bill_rows(month) + bill_rows(month, ResourceId="i-2", **tokyo)}, 2 * day, (0, 16), ("us-east-1", "ap-northeast-1")),
         "idle by the counters": DecisionCase({"a": bill_rows(7 * 24)}, day, (0, 0), ("idle machines first",), counters),
         "three days": DecisionCase({"a": bill_rows(3 * 24)}, day, (0, 0), ("too short",)),
-        "a machine with an eighth of an accelerator": DecisionCase({"a": bill_rows(month) + bill_rows(month, usd=0.3, SkuMeter="BoxUsage:g6f.large", SkuPriceDetails="", ResourceId="i-2")}, day, (0, 8), ("8 GPUs",)),
+        "a machine with an eighth of an accelerator": DecisionCase({"a": bill_rows(month) + bill_rows(month, usd=0.3, SkuMeter="BoxUsage:g6f.large", SkuPriceDetails="", ResourceId="i-2")}, day + 730 * 0.3, (0, 8), ("8 GPUs",)),
         "a service's fee": DecisionCase({"a": bill_rows(month) + bill_rows(month, **emr)}, day + 730 * 0.27, (0, 8), ()),
         "spot alone, a third of the hours": DecisionCase({"a": [row for hour, row in enumerate(bill_rows(month, **spot)) if hour % 3 == 0] + bill_rows(month, usd=0.1, SkuMeter="BoxUsage:m7i.large", SkuPriceDetails="", ChargeDescription="", ResourceId="i-9")}, 730 * 20 / 3, (0, 0), ()),
     }  # fmt: skip

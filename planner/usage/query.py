@@ -33,6 +33,7 @@ __all__ = [
     "hourly",
     "profile",
     "shared",
+    "without_copies",
 ]
 
 NANO = 1_000_000_000
@@ -190,6 +191,12 @@ def charges(rows: Rows, skus: Table) -> Table:
     )
 
 
+def without_copies(charges: Table) -> Table:
+    """Return each charge once, however often it was exported."""
+    keys = ["hour", "span", "mark", "copy_mark"]
+    return charges.group_by(keys).agg(**{name: charges[name].arbitrary() for name in (*SUMS, *MACHINE)})
+
+
 def hourly(charges: Table, *, keep_copies: bool = False, is_crowded: bool = False) -> Table:
     """Ask for accelerator-hours and costs by hour (since 1970), length in hours, and mark of the words.
 
@@ -321,7 +328,7 @@ def crowded(charges: Table) -> Table:
     -------
     Table
         One row: `machines` (with an hour too many), `extra_nano` (accelerator-hours above one machine) and
-        `charged_nano`; copies of charges count each.
+        `charged_nano`.
     """
     crowds = _crowds(charges)
     return crowds.agg(

@@ -26,6 +26,9 @@ EVERY_DAY = (
     "a cloud that states no cost",
     "a machine in the description alone",
     "a month exported again, without resources",
+    "a few charges again in a later file",
+    "a month by the day and by the hour",
+    "a commitment beside the use that it covers",
 )
 
 
