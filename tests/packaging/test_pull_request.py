@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -66,3 +69,39 @@ def test_a_change_of_a_workload_and_of_terraform_is_priced(tmp_path: Path) -> No
     assert pull_request.run([str(plan), "--budget", "1e9", *words]) == 0
     assert "8 x H100-SXM" in said.read_text(encoding="utf-8")
     assert pull_request.run([str(tmp_path / "nowhere.yaml"), *words]) == 2
+
+
+def _git(folder: Path, *words: str) -> None:
+    settings = ("-c", "user.name=a", "-c", "user.email=a@example.com", "-c", "init.defaultBranch=main")
+    subprocess.run(["git", *settings, *words], cwd=folder, check=True, capture_output=True)
+
+
+@pytest.mark.slow
+def test_the_step_of_the_action_compares_with_the_branch_that_a_pull_request_goes_to(tmp_path: Path) -> None:
+    base, clone, runner = tmp_path / "base", tmp_path / "clone", tmp_path / "runner"
+    (runner / "gpuplan" / "bin").mkdir(parents=True)
+    (runner / "gpuplan" / "bin" / "python").write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n', encoding="utf-8")
+    (runner / "gpuplan" / "bin" / "python").chmod(0o755)
+    base.mkdir()
+    text = "kind: gpu_hours\ngpu_hours: {gpu: h100-sxm, count: 8, hours_per_month: 100}\n"
+    (base / "work load.yaml").write_text(text, encoding="utf-8")
+    for words in (["init"], ["add", "."], ["commit", "-m", "x"]):
+        _git(base, *words)
+    _git(tmp_path, "clone", str(base), str(clone))
+    (clone / "work load.yaml").write_text(text.replace("100}", "200}"), encoding="utf-8")
+    action = yaml.safe_load((ROOT / "action.yml").read_text(encoding="utf-8"))
+    step = next(each["run"] for each in action["runs"]["steps"] if each.get("id") == "compare")
+    done = subprocess.run(
+        ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", step],
+        env={
+            "PATH": os.environ["PATH"], "HOME": str(tmp_path), "PYTHONPATH": str(ROOT), "RUNNER_TEMP": str(runner), "ACTION": str(ROOT),
+            "WORKLOAD": "work load.yaml", "BASE": "", "BASE_REF": "main", "BUDGET": "1", "AS_OF": "2026-11-21",
+            "GITHUB_OUTPUT": str(runner / "outputs"), "GITHUB_STEP_SUMMARY": str(runner / "summary.md"),
+        },
+        cwd=clone, capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == pull_request.ABOVE_BUDGET, done.stderr
+    values = dict(line.split("=") for line in (runner / "outputs").read_text(encoding="utf-8").splitlines())
+    assert float(values["difference-usd-per-month"]) == pytest.approx(float(values["usd-per-month"]) / 2, rel=0.01)
+    assert "Above the budget" in (runner / "summary.md").read_text(encoding="utf-8")
+    assert "Above the budget" in (runner / "gpuplan.md").read_text(encoding="utf-8")
