@@ -80,7 +80,8 @@ def replaced_exports(engine: Engine, charges: Table, sources: Sequence[Source]) 
     if not both and not finer:
         return None
     each = {(row["file"], row["slice_mark"]): row for row in engine.table(query.exports(charges)).to_pylist()}
-    ages = {file: _age(file, sources) for file, _ in each}
+    files = {file: source_of_file(file, sources) for file in {file for file, _ in each}}
+    ages = {file: _age(file, source) for file, source in files.items()}
     gone: dict[tuple[str, Any], str] = {}
     for row in finer:  # what one export has by the hour, and another by the day or month
         key = (row["file"], row["slice_mark"])
@@ -97,7 +98,7 @@ def replaced_exports(engine: Engine, charges: Table, sources: Sequence[Source]) 
         number = {file: one["charges"] for file, one in zip(pair, have, strict=True)}
         if (row["charges"] >= SHARED_SHARE * number[older] > 0) or (not least and is_same):
             gone[older, row["slice_mark"]] = newer
-        elif row["charges"] == number[newer] > 0 and not _are_copies(row, older, newer, sources):
+        elif row["charges"] == number[newer] > 0 and not _are_copies(row, files[older], files[newer]):
             # A later file that has a few of a day's charges again is no export of that day.
             gone[newer, row["slice_mark"]] = older
     if not gone:
@@ -105,19 +106,18 @@ def replaced_exports(engine: Engine, charges: Table, sources: Sequence[Source]) 
     engine.put(
         "replaced_slices", {"file": "string", "slice_mark": engine.mark_type}, [list(key) for key in sorted(gone)]
     )
-    files: dict[str, str] = dict(sorted((file, newer) for (file, _), newer in gone.items()))
+    replaced: dict[str, str] = dict(sorted((file, newer) for (file, _), newer in gone.items()))
     return Check(
         code="replaced_export",
         usd=sum(float(each[key]["usd_nano"]) for key in gone) / NANO,
         rows=int(sum(each[key]["charges"] + each[key]["nameless"] for key in gone)),
         is_counted=False,
-        items=tuple(f"{_name(file, sources)} (counted: {_name(newer, sources)})" for file, newer in files.items()),
+        items=tuple(f"{_name(file, sources)} (counted: {_name(newer, sources)})" for file, newer in replaced.items()),
     )
 
 
-def _are_copies(row: Mapping[str, Any], file: str, other: str, sources: Sequence[Source]) -> bool:
+def _are_copies(row: Mapping[str, Any], one: Source | None, two: Source | None) -> bool:
     """Say whether charges that two files share are the same rows, which count once whatever is left out."""
-    one, two = source_of_file(file, sources), source_of_file(other, sources)
     return row["as_dear"] == row["charges"] and one is not None and two is not None and one.columns == two.columns
 
 
@@ -126,9 +126,8 @@ def _name(file: str, sources: Sequence[Source]) -> str:
     return source.name if source else file
 
 
-def _age(file: str, sources: Sequence[Source]) -> tuple[Any, ...]:
+def _age(file: str, source: Source | None) -> tuple[Any, ...]:
     """Return an order of exports: a later version of the specification is newer, then the later name (run-10 after run-9)."""
-    source = source_of_file(file, sources)
     parts = re.split(r"(\d+)", source.name if source else file)
     number = tuple((int(part), "") if part.isdigit() else (-1, part) for part in parts)
     version = version_of(source.columns) if source and (source.export is None or source.export.name == FOCUS) else ""
