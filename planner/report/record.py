@@ -308,7 +308,8 @@ def read_records(text: str, where: str) -> list[Record]:
         content = json.loads(text)
     except (ValueError, RecursionError) as error:
         told = "brackets are nested too deeply" if isinstance(error, RecursionError) else str(error)
-        raise InputError(f"not valid JSON: {told}", where=where) from None
+        fault = f"not valid JSON: {told}" if text.strip() else "the file is empty"
+        raise InputError(fault, where=where, hint="`gpuplan plan WORKLOAD -o plan.json` writes one") from None
     listed = content.get("plans") if isinstance(content, dict) else None
     records = listed if isinstance(listed, list) and listed else [content]
     for number, record in enumerate(records):

@@ -27,26 +27,16 @@ def _rows(count: int, seed: int, shapes: int) -> list[dict[str, Any]]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("seed", "settings"), [(11, None), (12, OTHER_MONEY)])
-def test_a_sample_of_a_portfolio_has_the_verdicts_of_single_plans(seed: int, settings: dict[str, float] | None) -> None:
-    against = market(settings) if settings else usual_market()
-    asked = asked_rows(_rows(200, seed, 10))
-    answers = answers_of(asked, against)
-    sample = random.Random(seed).sample(range(len(asked)), 15)
-    assert differences(asked, answers, against, sample) == []
-    assert {"rent", "api"} <= {row.get("choice") for row in answers.rows}
-
-
-@pytest.mark.slow
 @pytest.mark.parametrize(("seed", "settings"), [(21, None), (22, OTHER_MONEY), (23, None)])
 def test_hundreds_of_workloads_of_all_kinds_have_the_verdicts_of_single_plans(
     seed: int, settings: dict[str, float] | None
 ) -> None:
     against = market(settings) if settings else usual_market()
-    asked = asked_rows(_rows(800, seed, 60))
+    asked = asked_rows(_rows(400, seed, 30))
     answers = answers_of(asked, against)
-    sample = random.Random(seed).sample(range(len(asked)), 80)
+    sample = random.Random(seed).sample(range(len(asked)), 40)
     assert differences(asked, answers, against, sample) == []
+    assert {"rent", "api"} <= {row.get("choice") for row in answers.rows}
 
 
 SERVE = {"kind": "serve", "model": "llama-3.1-8b", "serve.input_tokens": 500, "serve.output_tokens": 100}
