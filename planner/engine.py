@@ -6,12 +6,11 @@ import socket
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl, unquote, urlsplit
 
-from planner.errors import PlanningError
+from planner.engine_address import DUCKDB_SETTINGS, EngineAddress, EngineError, read_address
 from planner.notes import Note, NoteCode
 from pricing.errors import GpuplanError
 
@@ -22,46 +21,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Engine", "EngineAddress", "EngineError", "connect", "read_address"]
 
-DUCKDB_SETTINGS = {"threads": "threads", "memory": "memory_limit"}
 DUCKDB_TYPES = {"int64": "BIGINT", "uint64": "UBIGINT", "float64": "DOUBLE", "string": "VARCHAR"}
 SPARK_TYPES = {"int64": "bigint", "float64": "double", "string": "string"}
-SPARK_PORT = 15002
-"""The port that Spark Connect listens on where nobody says another one."""
 ANSWER_TIMEOUT_S = 5.0
 RETRIES = 5
 """Of a call to Spark that fails on the way: 0.05 s, and each time four times as long."""
-
-
-class EngineError(PlanningError):
-    """An engine that cannot be reached, or whose client is not installed."""
-
-    code = "engine"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EngineAddress:
-    """What the text behind ``--engine`` says.
-
-    Attributes
-    ----------
-    kind : str
-        ``duckdb`` or ``spark``.
-    uri : str
-        As it was given.
-    path : str
-        DuckDB's file; empty for one in memory.
-    host, port : str, int
-        Of the Spark Connect server.
-    settings : dict of str to str
-        DuckDB's own settings.
-    """
-
-    kind: str
-    uri: str
-    path: str = ""
-    host: str = ""
-    port: int = 0
-    settings: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,8 +89,12 @@ class Engine:
             if not hint:
                 raise
             is_gone = "RETRIES_EXCEEDED" in str(error)
-            what = "the server does not answer any more" if is_gone else f"the engine gave up: {_first_line(error)}"
-            raise EngineError(what, hint=hint, where=f"--engine {self.address.uri}") from error
+            what = (
+                "the server does not answer any more"
+                if is_gone
+                else f"the engine gave up: {self.address.without_secrets(_first_line(error))}"
+            )
+            raise EngineError(what, hint=hint, where=f"--engine {self.address.shown}") from error
 
     def put(self, name: str, types: Mapping[str, str], rows: Sequence[Sequence[object]]) -> None:
         """Make a small table known to the engine.
@@ -214,62 +182,6 @@ class Engine:
                 self.ibis.disconnect()
 
 
-def read_address(uri: str | None) -> EngineAddress:
-    """Return what an engine's address says.
-
-    Parameters
-    ----------
-    uri : str or None
-        ``duckdb`` (the default), ``duckdb:///path/to/file.duckdb?threads=2&memory=900MB``, or ``sc://host:15002`` for
-        Spark Connect (with the parameters of its own client, ``sc://host:443/;use_ssl=true;token=...``).
-
-    Raises
-    ------
-    EngineError
-        Any other text.
-
-    Examples
-    --------
-    >>> read_address(None).kind, read_address("sc://spark.example:15002").host
-    ('duckdb', 'spark.example')
-    >>> read_address("duckdb:?threads=2").settings
-    {'threads': '2'}
-    """
-    text = (uri or "duckdb").strip()
-    parts = urlsplit(text if ":" in text else f"{text}:")
-    match parts.scheme:
-        case "duckdb" if not parts.netloc:
-            return _duckdb_address(text, parts.path, parts.query)
-        case "sc":
-            try:
-                port = parts.port or SPARK_PORT
-            except ValueError:
-                raise EngineError(f"the port of the engine is no number: {text}", where="--engine") from None
-            if parts.hostname:
-                return EngineAddress(kind="spark", uri=text, host=parts.hostname, port=port)
-        case _:
-            pass
-    raise EngineError(
-        f"no engine is called {text!r}",
-        hint="duckdb (the default), duckdb:///path/to/file.duckdb?threads=2, or sc://host:15002 for Spark Connect",
-        where="--engine",
-    )
-
-
-def _duckdb_address(text: str, path: str, query: str) -> EngineAddress:
-    settings = dict(parse_qsl(query, keep_blank_values=True))
-    if unknown := sorted(set(settings) - set(DUCKDB_SETTINGS)):
-        raise EngineError(
-            f"unknown setting of DuckDB: {', '.join(unknown)}",
-            hint=f"known: {', '.join(DUCKDB_SETTINGS)}",
-            where="--engine",
-        )
-    if not (settings.get("threads", "1").isascii() and settings.get("threads", "1").isdigit()):
-        raise EngineError(f"threads must be a whole number, got {settings['threads']!r}", where="--engine")
-    # Three slashes are a path from the root, as in every other URI; duckdb:file.duckdb is beside us.
-    return EngineAddress(kind="duckdb", uri=text, path=unquote(path), settings=settings)
-
-
 def connect(uri: str | None = None) -> Engine:
     """Open an engine.
 
@@ -300,7 +212,7 @@ def _duckdb(address: EngineAddress, start: float) -> Engine:
     try:
         backend = ibis.duckdb.connect(address.path or ":memory:", **options)
     except duckdb.Error as error:
-        raise EngineError(f"DuckDB cannot be opened: {error}", where=f"--engine {address.uri}") from error
+        raise EngineError(f"DuckDB cannot be opened: {error}", where=f"--engine {address.shown}") from error
     backend.raw_sql("SET TimeZone = 'UTC'")
     # Rows of a bill have no order of their own, and keeping one costs memory.
     backend.raw_sql("SET preserve_insertion_order = false")
@@ -329,7 +241,8 @@ def _spark(address: EngineAddress, start: float) -> Engine:
     except Exception as error:
         # gRPC's and Spark's own errors have no common ancestor.
         raise EngineError(
-            f"Spark Connect does not answer as it should: {_first_line(error)}", where=f"--engine {address.uri}"
+            f"Spark Connect does not answer as it should: {address.without_secrets(_first_line(error))}",
+            where=f"--engine {address.shown}",
         ) from error
     notes: tuple[Note, ...] = ()
     if version.split(".")[:2] != pyspark.__version__.split(".")[:2]:
@@ -349,11 +262,15 @@ def _refuse_unless_answered(address: EngineAddress) -> None:
         with DefaultChannelBuilder(address.uri).toChannel() as channel:
             grpc.channel_ready_future(channel).result(timeout=ANSWER_TIMEOUT_S)
     except (OSError, grpc.FutureTimeoutError, PySparkException) as error:
-        why = "what listens there speaks no gRPC" if isinstance(error, grpc.FutureTimeoutError) else _first_line(error)
+        why = (
+            "what listens there speaks no gRPC"
+            if isinstance(error, grpc.FutureTimeoutError)
+            else address.without_secrets(_first_line(error))
+        )
         raise EngineError(
             f"no engine answers at {address.host}:{address.port}: {getattr(error, 'strerror', None) or why}",
             hint="start it (a local one to try: scripts/engine start), or leave --engine away",
-            where=f"--engine {address.uri}",
+            where=f"--engine {address.shown}",
         ) from error
 
 

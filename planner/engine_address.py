@@ -1,0 +1,150 @@
+"""The text behind ``--engine``: what it says, and what of it may be shown."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass, field
+from urllib.parse import parse_qsl, quote, unquote, urlsplit
+
+from planner.errors import PlanningError
+
+__all__ = ["DUCKDB_SETTINGS", "EngineAddress", "EngineError", "read_address"]
+
+DUCKDB_SETTINGS = {"threads": "threads", "memory": "memory_limit"}
+SPARK_PORT = 15002
+"""The port that Spark Connect listens on where nobody says another one."""
+TOKEN_VARIABLE = "SPARK_CONNECT_AUTHENTICATE_TOKEN"  # noqa: S105  the name of a variable
+"""Where Spark's client looks for a token that the address does not hold."""
+TARGET = re.compile(r"(?P<host>[^\s:/@=?#\[\]]+)(?::(?P<port>\d{1,5}))?/?")
+NO_SECRET = re.compile(r"true|false|\d{1,5}|", re.IGNORECASE)
+NAME = re.compile(r"([A-Za-z]{1,20})(://|:|$)")
+"""Any other text may be a token in the wrong place, and is not repeated."""
+
+
+class EngineError(PlanningError):
+    """An engine that cannot be reached, or whose client is not installed."""
+
+    code = "engine"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineAddress:
+    """What the text behind ``--engine`` says.
+
+    Attributes
+    ----------
+    kind : str
+        ``duckdb`` or ``spark``.
+    uri : str
+        As the engine's client takes it; with a token in it, so nobody is shown it.
+    path : str
+        DuckDB's file; empty for one in memory.
+    host, port : str, int
+        Of the Spark Connect server.
+    settings : dict of str to str
+        DuckDB's own settings.
+    secrets : tuple of str
+        What of the address must not be shown.
+    """
+
+    kind: str
+    uri: str = field(repr=False)
+    path: str = ""
+    host: str = ""
+    port: int = 0
+    settings: dict[str, str] = field(default_factory=dict)
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+
+    @property
+    def shown(self) -> str:
+        """The address for people: without the parameters of Spark's, one of which is the token."""
+        return f"sc://{self.host}:{self.port}" if self.kind == "spark" else self.uri
+
+    def without_secrets(self, text: str) -> str:
+        """Return what an engine or its client said, without the tokens that it was given."""
+        secrets = {*self.secrets, os.environ.get(TOKEN_VARIABLE, "") if self.kind == "spark" else ""}
+        for secret in sorted(secrets, key=len, reverse=True):
+            if not NO_SECRET.fullmatch(secret):
+                text = text.replace(secret, "***").replace(quote(secret, safe=""), "***")
+        return text
+
+
+def read_address(uri: str | None) -> EngineAddress:
+    """Return what an engine's address says.
+
+    Parameters
+    ----------
+    uri : str or None
+        ``duckdb`` (the default), ``duckdb:///path/to/file.duckdb?threads=2&memory=900MB``, or ``sc://host:15002`` for
+        Spark Connect (with the parameters of its own client, ``sc://host:443/;use_ssl=true;token=...``).
+
+    Raises
+    ------
+    EngineError
+        Any other text. No message holds a parameter's value, which may be a token.
+
+    Examples
+    --------
+    >>> read_address(None).kind, read_address("sc://spark.example:15002").host
+    ('duckdb', 'spark.example')
+    >>> read_address("duckdb:?threads=2").settings
+    {'threads': '2'}
+    """
+    text = (uri or "duckdb").strip()
+    if text[:5].lower() == "sc://" and len(text) > len("sc://"):
+        return _spark_address(text[5:])
+    try:
+        parts = urlsplit(text if ":" in text else f"{text}:")
+    except ValueError:  # brackets that do not close
+        parts = urlsplit("")
+    if parts.scheme == "duckdb" and not parts.netloc:
+        return _duckdb_address(text, parts.path, parts.query)
+    name = NAME.match(text)
+    raise EngineError(
+        f"no engine is called {name[0]!r}" if name else "no engine is called like this",
+        hint="duckdb (the default), duckdb:///path/to/file.duckdb?threads=2, or sc://host:15002 for Spark Connect",
+        where="--engine",
+    )
+
+
+def _spark_address(text: str) -> EngineAddress:
+    """Read what follows ``sc://``; values may stand as they are (tokens hold ``=`` and ``/``) or percent-encoded."""
+    target, _, rest = text.partition(";")
+    found = TARGET.fullmatch(target)
+    if found is None or int(found["port"] or SPARK_PORT) > 65535:
+        raise EngineError(
+            "the engine's address must be a host, a port in digits, and nothing else before the first ;",
+            hint="sc://host:443/;use_ssl=true;token=...",
+            where="--engine",
+        )
+    parameters = [part.partition("=") for part in rest.split(";") if part]
+    if unnamed := [number for number, (name, _, value) in enumerate(parameters, start=1) if not (name and value)]:
+        raise EngineError(
+            f"parameter {unnamed[0]} of the engine's address is not name=value",
+            hint="sc://host:443/;use_ssl=true;token=...; a ; inside a value is written %3B",
+            where="--engine",
+        )
+    values = [(name, unquote(value)) for name, _, value in parameters]
+    host, port = found["host"], int(found["port"] or SPARK_PORT)
+    return EngineAddress(
+        kind="spark",
+        uri=f"sc://{host}:{port}/" + "".join(f";{name}={quote(value, safe='')}" for name, value in values),
+        host=host,
+        port=port,
+        secrets=tuple(value for _, value in values),
+    )
+
+
+def _duckdb_address(text: str, path: str, query: str) -> EngineAddress:
+    settings = dict(parse_qsl(query, keep_blank_values=True))
+    if unknown := sorted(set(settings) - set(DUCKDB_SETTINGS)):
+        raise EngineError(
+            f"unknown setting of DuckDB: {', '.join(unknown)}",
+            hint=f"known: {', '.join(DUCKDB_SETTINGS)}",
+            where="--engine",
+        )
+    if not (settings.get("threads", "1").isascii() and settings.get("threads", "1").isdigit()):
+        raise EngineError(f"threads must be a whole number, got {settings['threads']!r}", where="--engine")
+    # Three slashes are a path from the root, as in every other URI; duckdb:file.duckdb is beside us.
+    return EngineAddress(kind="duckdb", uri=text, path=unquote(path), settings=settings)
