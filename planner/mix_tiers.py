@@ -1,4 +1,4 @@
-"""Tiers of a mix from the catalogue: an owned server, and the cheapest offer of each way to pay for one accelerator."""
+"""Tiers of a mix from the catalogue: an owned server, and the cheapest offer of each purchase option for one accelerator."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ KINDS = {
 def tiers_of_offers(
     catalog: Catalog, servers: Sequence[OwnableServer], assumptions: Assumptions, *, months: int
 ) -> tuple[Tier, ...]:
-    """Return a tier for the cheapest offer of each way to pay, and one for the cheapest server.
+    """Return a tier for the cheapest offer of each purchase option, and one for the cheapest server.
 
     Parameters
     ----------

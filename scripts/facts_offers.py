@@ -23,7 +23,7 @@ WITHOUT_HOST = {"daytona", "tensordock", "salad"}
 OUT_OF_STOCK = {"latitude"}
 """Sellers whose whole list was sold out when it was read."""
 OPTIONS = {"calendar_block": "calendar"}
-"""Words of the survey for ways to pay, where they differ from ours."""
+"""Words of the survey for purchase options, where they differ from ours."""
 
 
 GCP_SOLD_APART = {PurchaseOption.SPOT, PurchaseOption.FLEX_START, PurchaseOption.CALENDAR}

@@ -1,6 +1,6 @@
 """Make a FOCUS bill of any size whose answers are known: ``scripts/make_usage.py FOLDER --rows 100000 --seed 7``.
 
-The bill is of an invented company: GPU machines at three clouds under every way to pay, and many other charges. Beside
+The bill is of an invented company: GPU machines at three clouds under every purchase option, and many other charges. Beside
 the files a ``known.json`` says what a reader has to find: hours, costs, unused commitments, coverage, utilisation. It is
 added up from the plan of the fleet, not from the rows of the bill, in whole billionths of a dollar.
 

@@ -88,7 +88,7 @@ def grid_intensities() -> Mapping[str, GridIntensity]:
 def grid_intensity(place: str) -> GridIntensity:
     """Return what a kilowatt-hour emits in the country of a place, or in the world where it is not known.
 
-    All of them are on one basis, so that options compare: the mean of a country's year, building plants and bringing fuel counted.
+    All of them are on one basis, so that options compare: the mean of a country's year, including the building of plants and the fuel supply.
     Figures of single states and of providers' regions are on other bases (chimneys alone; what a provider states), and are not mixed in.
 
     Examples

@@ -68,7 +68,7 @@ class OwnBreakEven:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """A step of the ladder: the cheapest mix with this and every earlier way to pay.
+    """A step of the ladder: the cheapest mix with this and every earlier purchase option.
 
     Attributes
     ----------
@@ -272,7 +272,7 @@ class Decision:
     notes : tuple of Note
         What has to be known.
     ladder : tuple of Step
-        What each further way to pay would save.
+        What each further purchase option would save.
     oldest_price_on : date or None
         Of the offers that were considered.
     is_short : bool

@@ -1,4 +1,4 @@
-"""The ladder: what each further way to pay would save, from on demand alone to commitments, spot and owned servers."""
+"""The ladder: what each further purchase option would save, from on demand alone to commitments, spot and owned servers."""
 
 from __future__ import annotations
 

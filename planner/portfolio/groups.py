@@ -101,7 +101,7 @@ def physics_key(content: Mapping[str, Any]) -> str:
 
 
 def money_key(content: Mapping[str, Any]) -> str:
-    """Return a text that is equal for workloads which have the same offers and ways to pay."""
+    """Return a text that is equal for workloads which have the same offers and purchase options."""
     return json.dumps(_shape(content)[1], sort_keys=True, default=str)
 
 

@@ -92,9 +92,9 @@ def reasons(plan: Plan) -> tuple[Reason, ...]:
     said: tuple[tuple[Group, Sequence[str]], ...] = (
         (RISK, _remarks(plan, RemarkCode.LOWER_TIER)),
         (ALTERNATIVES, _remarks(plan, RemarkCode.CREDIT)),
+        (WHY, _by_the_token(chosen, plan.options)),
         (WHY, _percentiles(plan, chosen)),
         (RISK, _remarks(plan, RemarkCode.DEADLINE, RemarkCode.NO_SPARE)),
-        (WHY, _by_the_token(chosen, plan.options)),
         (RISK, _of_the_seller(chosen)),
         (WHY, () if is_hosted else _remarks(plan, RemarkCode.TUNING)),
         (RISK, _remarks(plan, RemarkCode.UNJOINED)),
@@ -331,24 +331,24 @@ def _percentiles(plan: Plan, chosen: Option) -> list[str]:
     service, limits, percentile = found.service, found.limits, found.limits.percentile
     name = "mean" if percentile is None else f"p{percentile:g}"
     ttft_ms, tpot_ms, total_ms = service.at_limit_ms
-    where = "" if option is chosen else f"On {_gpus(option)} "
+    where = "" if option is chosen else f"On {_gpus(option)}, "
     total = f"total time {total_ms:,.0f} ms (limit {limits.total_ms:,.0f}), " if math.isfinite(limits.total_ms) else ""
     told = (
         f"{where}TTFT {name} is {ttft_ms:,.0f} ms (limit {limits.ttft_ms:,.0f}), TPOT {name} {tpot_ms:,.0f} ms (limit {limits.tpot_ms:,.0f}), "
         f"{total}simulated; {percent(option.fleet.utilisation_share)} average utilization."
     )
     if not service.holds:
-        lost = "With the spares lost the" if option.spare_instance_count else "The"
+        lost = "With the spares lost, the" if option.spare_instance_count else "The"
         told += f" {lost} limits do not hold at {name}: {_needed(found.needed_count, found.replica_count)}."
     elif found.strictest_count != found.replica_count:
-        told += f" At p99 {_needed(found.strictest_count, found.replica_count)}."
+        told += f" At p99, {_needed(found.strictest_count, found.replica_count)}."
     return [told]
 
 
 def _needed(number: int | None, have: int) -> str:
     if number is None:
         return "more replicas do not help; a faster layout or GPU would"
-    return f"{number:,} replicas would hold them, {have:,} do not"
+    return f"{number:,} replicas would meet them; {have:,} do not"
 
 
 def _remarks(plan: Plan, *codes: RemarkCode) -> list[str]:
@@ -491,7 +491,7 @@ def _owning(chosen: Option, best: Mapping[OptionKind, Option], plan: Plan, *, on
     said = []
     if chosen.kind is not OptionKind.BUY and not any(name.startswith("own/") for name, _ in plan.verdict.passed_over):
         said.append(
-            f"Owning {machines(owned)}, {owned.region}, comes to {money(owned, once=once)} over {plan.horizon_months} months."
+            f"Owning {machines(owned)}, {owned.region}, costs {money(owned, once=once)} over {plan.horizon_months} months."
         )
     by_id = {option.id: option for option in plan.options}
     for pair in plan.break_evens:

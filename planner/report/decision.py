@@ -191,7 +191,7 @@ def _ladder(decision: Decision) -> list[Table]:
     note = "each step is the cheapest mix of it and the steps above, of what is paid today; what is recommended also holds in most resamples"
     if decision.oldest_price_on:
         note += f"; the oldest price is of {decision.oldest_price_on.isoformat()}"
-    return [Table("The ladder: what each further way to pay would save", columns, rows, note)]
+    return [Table("The ladder: what each further purchase option would save", columns, rows, note)]
 
 
 def _parts(gpu: GpuDecision) -> Table:

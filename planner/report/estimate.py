@@ -148,7 +148,7 @@ def _service(record: Record) -> list[tuple[str, str, str]]:
         ("requests in flight", f"{significant(load['concurrency']):,g}", beside),
         _banded("output tokens per second", load["output_tokens_per_s"]),
     ]
-    for name, times in (("time to first token", "ttft_range_ms"), ("time per further token", "tpot_range_ms")):
+    for name, times in (("time to first token", "ttft_range_ms"), ("time per output token", "tpot_range_ms")):
         if speed[times]:
             rows.append(_banded(name, speed[times], " ms"))
     room = f"of {significant(record['memory']['kv_cache_capacity_tokens']):,g} that fit"

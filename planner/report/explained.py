@@ -55,12 +55,12 @@ def explained(record: Record, option_id: str) -> Table:
             )
         )
         if layout["techniques"]:
-            rows.append(("made to fit by", ", ".join(layout["techniques"])))
+            rows.append(("fits by", ", ".join(layout["techniques"])))
     if memory:
         parts = " + ".join(f"{name} {size / 1e9:.2f}" for name, size in memory["parts_bytes"].items() if size)
         rows.append(
             (
-                "memory of the fullest, GB",
+                "memory of the fullest accelerator, GB",
                 f"{parts} = {memory['total_bytes'] / 1e9:.2f} of {memory['capacity_bytes'] / 1e9:.2f}",
             )
         )
@@ -80,7 +80,7 @@ def explained(record: Record, option_id: str) -> Table:
             )
             for name, band in (
                 ("time to first token", speed["ttft_range_ms"]),
-                ("time per further token", speed["tpot_range_ms"]),
+                ("time per output token", speed["tpot_range_ms"]),
             )
             if band
         )
@@ -130,7 +130,9 @@ def explained(record: Record, option_id: str) -> Table:
     if option["reason_not_chosen"]:
         rows.append(("not recommended", option["reason_not_chosen"]))
     rows.extend(("note", note) for note in option["notes"])
-    return Table("How the figures of the verdict come about", (Column("figure"), Column("made of")), tuple(rows))
+    return Table(
+        "How the figures of the verdict are derived", (Column("figure"), Column("how it is derived")), tuple(rows)
+    )
 
 
 def _worked(working: Working | None, value: float) -> str:
@@ -247,4 +249,4 @@ def _grid(grid: Mapping[str, Any] | None) -> str:
         return ""
     place = "the world, since the seller states no place" if grid["place"] == "World" else grid["place"]
     year = f", {grid['year']}" if grid["year"] else ""
-    return f" at {grid['g_co2e_per_kwh']:g} g/kWh, the mean of {place}{year}, building plants and bringing fuel counted"
+    return f" at {grid['g_co2e_per_kwh']:g} g/kWh, the mean of {place}{year}, including the building of plants and the fuel supply"

@@ -111,7 +111,7 @@ def _ownership(
     monthly = ", ".join(f"{name} {usd(cost)}" for name, cost in items.items() if cost > 0)
     instances, *machine, place = owned
     what = f"{machines_text(int(instances), *machine)}, {place}"
-    return f"Owning {what}: {usd(capex)} USD capex; a month {monthly} USD; {usd(resale)} USD of resale at the end."
+    return f"Owning {what}: {usd(capex)} USD capex; per month {monthly} USD; {usd(resale)} USD from resale at the end."
 
 
 def _delivery(lead: float, machines: float, spares: float) -> str:
@@ -137,7 +137,7 @@ def _tuning(stack: str, machines: float, tuned: float) -> str:
     named = f"Speeds assume {STACK_WORDS.get(stack, stack)}"
     if tuned >= machines:
         return f"{named}; tuning it (stack: tuned) would save no machine."
-    return f"{named}; tuned to model and machine (stack: tuned), {tuned:,.0f} of the {machines:,.0f} machines would be enough."
+    return f"{named}; tuned to the model and the machine (stack: tuned), {tuned:,.0f} of the {machines:,.0f} machines would be enough."
 
 
 STACK_WORDS = {
@@ -146,7 +146,7 @@ STACK_WORDS = {
     "sglang": "SGLang's default settings",
     "trtllm": "TensorRT-LLM, tuned",
     "llama.cpp": "llama.cpp",
-    "tuned": "an engine tuned to model and machine",
+    "tuned": "an engine tuned to the model and the machine",
     "submission": "a vendor's benchmark submission",
 }
 """Serving stacks in words."""
@@ -180,8 +180,8 @@ def _hosted(kind: str, cost: float, price: float, low: float, high: float, as_of
 def _credit(credit: float, provider: str, months: float, *machines_and_saving: Any) -> str:
     *machines, saving = machines_and_saving
     return (
-        f"Use your credit first: {usd(credit)} USD at {provider} pay {significant(months, 2):g} months of {machines_text(*machines)} on demand there, "
-        f"and save {usd(saving)} USD off this choice's bill."
+        f"Use your credit first: {usd(credit)} USD at {provider} pay for {significant(months, 2):g} months of {machines_text(*machines)} on demand there, "
+        f"and save {usd(saving)} USD of what this choice costs."
     )
 
 
@@ -258,14 +258,14 @@ def _following(following: Following) -> list[str]:
     said = []
     if least < most:
         said.append(
-            f"Autoscaling takes {least:,} to {most:,} machines, a replica for each {significant(following.target_requests_per_s):g} requests/s, asked for "
-            f"{minutes} ahead: {percent(following.paid_share)} of the machine hours are paid, {usd(following.usd_per_month)} USD a month against "
+            f"Autoscaling takes {least:,} to {most:,} machines, one replica per {significant(following.target_requests_per_s):g} requests/s, started "
+            f"{minutes} ahead: {percent(following.paid_share)} of the machine hours are paid for, {usd(following.usd_per_month)} USD a month against "
             f"{usd(following.always_on_usd_per_month)} always on."
         )
     if zero.staying_ready_usd_per_month > WORTH_SAYING_SHARE * following.usd_per_month:
         said.append(
-            f"Staying ready costs {usd(zero.staying_ready_usd_per_month)} USD a month: scaled to zero when idle, {usd(zero.usd_per_month)} USD are paid "
-            f"and {percent(zero.waiting_share)} of the requests wait up to {minutes} for a start."
+            f"Staying ready costs {usd(zero.staying_ready_usd_per_month)} USD a month: scaled to zero when idle, the service would cost {usd(zero.usd_per_month)} USD, "
+            f"and {percent(zero.waiting_share)} of the requests would wait up to {minutes} for a start."
         )
     return said
 

@@ -135,7 +135,7 @@ def explained_tables(answer: Mapping[str, Any]) -> list[Table]:
     inputs = tuple(
         (each["name"], _input_text(each["value"]), "default" if each["is_default"] else "") for each in answer["inputs"]
     )
-    tables = [Table("Values in force", (Column("value"), Column("is"), Column("")), inputs)]
+    tables = [Table("Values in force", (Column("input"), Column("value"), Column("")), inputs)]
     for side, title in (("rent", "Renting, year by year"), ("buy", "Owning, year by year")):
         months = answer[side]["by_month"]
         items = sorted({name for month in months for name in month["components_usd"]})
@@ -168,10 +168,10 @@ def scenario_tables(answer: Mapping[str, Any]) -> list[Table]:
             "owning pays off after",
             "never within the horizon" if month is None else f"{month:.1f} months ({count(round(hours))} used hours)",
         ),
-        ("owning is cheaper above", "at no utilisation" if share is None else f"{percent(share)} of the clock hours"),
+        ("owning is cheaper above", "at no utilization" if share is None else f"{percent(share)} of the clock hours"),
         ("owning is cheaper above a rent of", "-" if price is None else f"{usd(price)} USD/h"),
         *(
-            (f"crossing at month {each['month']:.1f}", f"{each['cheaper_after']} is cheaper after it")
+            (f"crossing at month {each['month']:.1f}", f"{each['cheaper_after']} is cheaper from then on")
             for each in answer["crossings"]
         ),
     )
@@ -181,7 +181,7 @@ def scenario_tables(answer: Mapping[str, Any]) -> list[Table]:
         ("a useful hour", usd(rent["usd_per_useful_hour"]), usd(buy["usd_per_useful_hour"])),
         *(
             (
-                name.replace("_", " "),
+                COMPONENTS.get(name, name.replace("_", " ")),
                 usd(rent["by_component_usd"].get(name, 0.0)),
                 usd(buy["by_component_usd"].get(name, 0.0)),
             )
@@ -232,11 +232,11 @@ def _risk_tables(answer: Mapping[str, Any]) -> list[Table]:
             ),
             ("expected regret of renting", f"{usd(risk['regret_usd']['rent'])} USD"),
             ("expected regret of buying", f"{usd(risk['regret_usd']['buy'])} USD"),
-            ("knowing for certain is worth", f"{usd(risk['value_of_knowing_usd'])} USD"),
+            ("perfect information is worth", f"{usd(risk['value_of_knowing_usd'])} USD"),
         ]
         if "value_of_waiting_usd" in risk:
             facts.append((f"waiting {risk['wait_months']} months is worth", f"{usd(risk['value_of_waiting_usd'])} USD"))
-        tables.append(Table("How sure that is", (Column("question"), Column("answer")), tuple(facts)))
+        tables.append(Table("How certain the verdict is", (Column("question"), Column("answer")), tuple(facts)))
     if answer.get("tornado"):
         bars = tuple(
             (
@@ -244,18 +244,18 @@ def _risk_tables(answer: Mapping[str, Any]) -> list[Table]:
                 f"{bar['low']:g} to {bar['high']:g}",
                 usd(bar["saving_at_low_usd"]),
                 usd(bar["saving_at_high_usd"]),
-                "turns it" if bar["turns_verdict"] else "",
+                "changes the decision" if bar["turns_verdict"] else "",
             )
             for bar in answer["tornado"]
         )
         columns = (
             Column("value"),
-            Column("from to"),
+            Column("range"),
             Column("owning saves", "USD, at low", is_number=True),
             Column("owning saves", "USD, at high", is_number=True),
             Column(""),
         )
-        tables.append(Table("What would turn it", columns, bars))
+        tables.append(Table("What would change the decision", columns, bars))
     if answer.get("sobol"):
         indices = tuple(
             (index["name"], percent(max(index["first_order_share"], 0.0)), percent(max(index["total_share"], 0.0)))

@@ -311,7 +311,7 @@ def _sensitivity(record: Record) -> Table:
             f"{significant(bar['low']):,g} to {significant(bar['high']):,g}",
             usd(bar["saving_at_low_usd"]),
             usd(bar["saving_at_high_usd"]),
-            "turns it" if bar["turns_verdict"] else "",
+            "changes the decision" if bar["turns_verdict"] else "",
         )
         for bar in record["sensitivity"][:BARS]
     )
@@ -327,7 +327,7 @@ def _sensitivity(record: Record) -> Table:
         "What would change the decision",
         (
             Column("assumption"),
-            Column("from to"),
+            Column("range"),
             Column("owning saves", "USD, at low", is_number=True),
             Column("owning saves", "USD, at high", is_number=True),
             Column(""),

@@ -11,7 +11,7 @@ __all__ = ["COMPONENTS", "brief_reason", "dropped_text", "reason_text"]
 
 REASONS = {
     ReasonCode.RECLAIMABLE: "the provider can reclaim the machines at any time",
-    ReasonCode.BLOCK_TOO_SHORT: "can be kept for at most {:g} days, at the price of the day",
+    ReasonCode.BLOCK_TOO_SHORT: "can be kept for at most {:g} days at a time, each time at the price of the day",
     ReasonCode.BLOCK_TOO_LARGE: "capacity blocks hold at most {:g} instances for one customer",
     ReasonCode.GANG_RECLAIMABLE: (
         "one reclaimed machine stops them all, and another one before the deadline is not guaranteed"
@@ -22,10 +22,8 @@ REASONS = {
     ReasonCode.FAR_BELOW_OTHERS: "it is more than 40 % below every other seller of this GPU, and no second source confirms it",
     ReasonCode.SINGLE_RUN: "a server is not bought for a single run: it would be delivered after the work is done",
     ReasonCode.DELIVERED_TOO_LATE: "delivery takes {:g} months, but the horizon ends after {:g}",
-    ReasonCode.NO_BRIDGE: (
-        "delivery takes {:g} months, and nothing that the constraints allow does the work until then"
-    ),
-    ReasonCode.CAPEX_ABOVE_LIMIT: "it takes {:,.0f} USD to buy, and the limit is {:,.0f}",
+    ReasonCode.NO_BRIDGE: ("delivery takes {:g} months, and nothing within the constraints can do the work until then"),
+    ReasonCode.CAPEX_ABOVE_LIMIT: "it costs {:,.0f} USD to buy, and the limit is {:,.0f}",
     ReasonCode.SERVICE_AT_HOME: "a service needs redundant power and someone on call, which a home does not have",
     ReasonCode.SINGLE_SERVER: (
         "a service on one server of your own stops while it is repaired (serve.spare_replicas: 1 prices a second one)"
@@ -34,7 +32,7 @@ REASONS = {
     ReasonCode.QUOTA_UNPUBLISHED: "the hours it grants are not published",
     ReasonCode.CREDIT: "a credit lowers the price once, and is gone when something else has used it",
     ReasonCode.SESSION_TOO_SHORT: "a session ends after {:g} h, but the run takes {:.1f} h",
-    ReasonCode.NEEDS_XLA: "runs programs written for XLA (JAX, PyTorch/XLA), and most are not",
+    ReasonCode.NEEDS_XLA: "runs only programs written for XLA (JAX, PyTorch/XLA), which most are not",
     ReasonCode.TIER_B: "a seller of tier B, below the tier asked for",
     ReasonCode.TIER_C: "a seller of tier C: no independent rating of bronze or better, and no SLA with stated nodes and regions",
     ReasonCode.TIER_D: "a seller of tier D: a marketplace, a reseller, a community host or shared GPUs",
@@ -45,13 +43,13 @@ REASONS = {
     ReasonCode.FREE_TIER: (
         "a free tier is for individuals and trials, and its terms often forbid commercial use; allow it with free_tiers"
     ),
-    ReasonCode.MARGIN: "it binds for more than a year, and is less than {:g} % cheaper than what does not",
-    ReasonCode.CONFIDENCE: "it binds for more than a year, and is cheaper in only {:.0f} % of the draws",
+    ReasonCode.MARGIN: "it ties you in for more than a year, and is less than {:g} % cheaper than what does not",
+    ReasonCode.CONFIDENCE: "it ties you in for more than a year, and is cheaper in only {:.0f} % of the draws",
     ReasonCode.PAYS_OFF_LATE: "it pays off only in the last months of the horizon, or through its resale",
-    ReasonCode.TOO_FEW_OWNED: "{:g} of these machines are there, and {:g} are needed",
-    ReasonCode.OUTLASTS_RUN: "it binds for {:g} months, and the run is over in {:g}",
+    ReasonCode.TOO_FEW_OWNED: "you have {:g} of these machines, and {:g} are needed",
+    ReasonCode.OUTLASTS_RUN: "it ties you in for {:g} months, and the run is over in {:g}",
     ReasonCode.UNDATED_PRICE: "its price list bears no date: confirm it before you rely on it",
-    ReasonCode.QUOTES: "more than {:g} GPUs are bought by quotes from several makers, and the list price of one server is only a guide",
+    ReasonCode.QUOTES: "more than {:g} GPUs are bought on quotes from several vendors, and the list price of one server is only a guide",
     ReasonCode.LIMITS_MISSED: "in the simulation too many requests take longer than a limit allows, and more machines do not help",
     ReasonCode.SPEED_EXTRAPOLATED: (
         "its speed is extrapolated, since nothing similar has been measured: test it before you rely on it"
@@ -74,14 +72,14 @@ BRIEFLY = {
     ReasonCode.TIER_B: "seller below the tier asked for",
     ReasonCode.TIER_C: "seller without rating or SLA",
     ReasonCode.TIER_D: "marketplace or reseller",
-    ReasonCode.QUANTITY: "takes a quote",
-    ReasonCode.QUOTES: "takes quotes",
+    ReasonCode.QUANTITY: "needs a quote",
+    ReasonCode.QUOTES: "needs quotes",
     ReasonCode.PRICE_OLD: "old price",
     ReasonCode.UNDATED_PRICE: "undated price",
-    ReasonCode.MARGIN: "lead too small for what binds",
-    ReasonCode.CONFIDENCE: "binds, and not sure enough",
+    ReasonCode.MARGIN: "saves too little to be tied in",
+    ReasonCode.CONFIDENCE: "ties you in, too uncertain",
     ReasonCode.PAYS_OFF_LATE: "pays off too late",
-    ReasonCode.OUTLASTS_RUN: "binds longer than the run",
+    ReasonCode.OUTLASTS_RUN: "outlasts the run",
 }
 """Reasons in a word or three, for a legend; others as their code reads."""
 
@@ -99,27 +97,27 @@ def brief_reason(code: str) -> str:
 
 COMPONENTS = {
     "on_demand": "instance hours used",
-    "kept_hours": "instance hours kept, with or without work",
+    "kept_hours": "instance hours kept, busy or idle",
     "in_advance": "instance hours bought ahead",
     "commitment": "committed hours, used or not",
     "upfront": "paid at the start of a term",
     "credit": "provider's credits used",
-    "rest_of_term": "months of a term that outlast the horizon",
+    "rest_of_term": "months of a term beyond the horizon",
     "support_of_use": "support plan on hours used",
     "support_of_commitment": "support plan on commitments",
     "support_of_upfront": "support plan on upfront payments",
-    "storage": "storage, billed while machines stand still",
+    "storage": "storage, billed also while machines are off",
     "egress": "data sent out",
     "fees": "other monthly fees",
     "servers": "servers",
-    "network": "switches and cables that join servers",
+    "network": "switches and cables between servers",
     "install": "delivery and installation",
-    "refresh": "servers and network bought again",
-    "resale": "used hardware sold, less the cost of selling",
-    "idle_power": "electricity of machines that wait",
-    "busy_power": "electricity that work adds",
+    "refresh": "servers and network replaced",
+    "resale": "resale of used hardware, less the cost of selling",
+    "idle_power": "electricity when idle",
+    "busy_power": "extra electricity under load",
     "colocation": "space and power capacity",
-    "staff": "people",
+    "staff": "staff",
     "support": "hardware support contract",
     "spares": "spare parts and replacements",
     "software": "software licences",
@@ -128,11 +126,11 @@ COMPONENTS = {
     "bridge_rent": "rent until delivery",
     "bridge_ahead": "rent until delivery, paid ahead",
     "bridge_fixed": "committed rent until delivery",
-    "down_payment": "own money at the start",
+    "down_payment": "down payment",
     "loan": "interest and principal",
     "loan_payoff": "what is still owed when the hardware is sold",
     "lease": "lease payments in advance",
-    "depreciation_tax_shield": "tax saved by writing hardware off",
+    "depreciation_tax_shield": "tax saved by depreciation",
     "tax_on_resale": "tax on what a sale brings above book value",
     "tokens": "tokens of a hosted API",
 }

@@ -166,7 +166,7 @@ def find_candidates(
         behind=tuple(machine_of(offer) for _, offer in kept),
         funnel=(
             *found.funnel,
-            FunnelStep("different machines and ways to pay, each in its cheapest region", len(kept)),
+            FunnelStep("different machines and purchase options, each in its cheapest region", len(kept)),
         ),
         dropped=found.dropped,
         unknown_accelerators=tuple(unknown),

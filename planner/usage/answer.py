@@ -46,7 +46,7 @@ class Measure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
-    """One account, tag, region, accelerator or way to pay.
+    """One account, tag, region, accelerator or purchase option.
 
     Attributes
     ----------

@@ -48,7 +48,7 @@ class BreakEvenPair:
 def break_evens(options: Sequence[Option], assumptions: Assumptions) -> tuple[BreakEvenPair, ...]:
     """Compare the cheapest owned option with the rents that someone would hold against it.
 
-    Those are the cheapest rent of each way to pay that may be recommended, cheapest first.
+    Those are the cheapest rent of each purchase option that may be recommended, cheapest first.
 
     Parameters
     ----------

@@ -17,15 +17,15 @@ __all__ = ["funnel_of", "none_recommended", "nothing_fits"]
 
 SECONDS_PER_DAY = 86_400.0
 SIEVES = {
-    "interconnect": "joined well enough",
+    "interconnect": "with a fast enough interconnect",
     "precision": "with a number format that the work allows",
-    "memory": "that hold the work in memory",
+    "memory": "with enough memory for the work",
     "ttft": "that meet the limit on the time to first token",
-    "tpot": "that meet the limit on the time per further token",
+    "tpot": "that meet the limit on the time per output token",
     "total": "that meet the limit on the total time",
     "deadline": "that meet the deadline",
     "max_gpus": "within max_gpus",
-    "evidence": "of which enough is known",
+    "evidence": "with enough evidence behind them",
 }
 """Stages of `planner.supply.machines.Refusal`, in the order of the funnel."""
 WAYS_OUT = {
@@ -45,10 +45,10 @@ RULE_OUT = (
 )
 RULES_OUT = {
     ReasonCode.NO_BRIDGE: (
-        "nothing that the constraints allow does the work until servers are delivered: allow more providers, ways to pay or a "
+        "nothing within the constraints can do the work until servers are delivered: allow more providers, purchase options or a "
         "larger max_usd_per_month, or `--set own.lead_time_months=0` where the work can wait"
     ),
-    ReasonCode.CAPEX_ABOVE_LIMIT: "raise max_capex_usd, or allow more providers or ways to pay",
+    ReasonCode.CAPEX_ABOVE_LIMIT: "raise max_capex_usd, or allow more providers or purchase options",
 }
 """What lets an option be recommended, by the reason that speaks against it."""
 
@@ -68,7 +68,7 @@ def funnel_of(
     kept = [machine for machine in left if machine in fleets]
     if len(kept) != len(left):
         stages.append(FunnelStep("that do the work", len(kept)))
-    return (*candidates.funnel, *stages, FunnelStep("options, with owned, hosted and free ones", len(options)))
+    return (*candidates.funnel, *stages, FunnelStep("options, including owned, hosted and free ones", len(options)))
 
 
 def nothing_fits(
@@ -99,10 +99,10 @@ def nothing_fits(
         words = f"{best.instance_type} at {best.provider}" if best.fleet is None else (
             f"{best.instance_count} x {best.instance_type} at {best.provider}, {best.purchase_option}"
         )  # fmt: skip
-        what = f"nothing that does this work and can be recommended stays within {budget_usd_per_month:,.0f} USD a month (constraints.max_usd_per_month)"
+        what = f"no option that can do this work and be recommended stays within {budget_usd_per_month:,.0f} USD a month (constraints.max_usd_per_month)"
         return NothingFitsError(
             "\n".join([what, *_steps(funnel), f"  the cheapest that can be recommended costs {best.usd_per_month:,.0f} USD a month: {words}"]),
-            hint=f"allow {best.usd_per_month:,.0f} USD a month or more, or ask for less work",
+            hint=f"allow {best.usd_per_month:,.0f} USD a month or more, or reduce the work",
         )  # fmt: skip
     return NothingFitsError(_nothing_fits(funnel, refusals), hint=_way_out(refusals, has_deadline=has_deadline))
 
@@ -112,14 +112,16 @@ def _steps(funnel: Sequence[FunnelStep]) -> list[str]:
 
 
 def _nothing_fits(funnel: Sequence[FunnelStep], refusals: Sequence[Refusal]) -> str:
-    lines = ["nothing does this work", *_steps(funnel)]
+    lines = ["nothing can do this work", *_steps(funnel)]
     biggest = [refusal for refusal in refusals if refusal.machine.accelerator is not None]
     has_deadline_missed = any(math.isfinite(_missed_s(refusal)[0]) for refusal in biggest)
     if biggest:
         nearest = min(biggest, key=_missed_s) if has_deadline_missed else max(biggest, key=_memory_gib)
         from planner.report.notes import note_text
 
-        lines.append(f"  even {nearest.machine.label}: {note_text(nearest.reason)}")
+        told = note_text(nearest.reason)
+        has_machines = nearest.reason.code is NoteCode.DEADLINE_MISSED  # which says how many there would be
+        lines.append(f"  even {told}" if has_machines else f"  even {nearest.machine.label}: {told}")
     return "\n".join(lines)
 
 

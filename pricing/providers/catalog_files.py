@@ -1,7 +1,7 @@
 """Price catalogs that other projects publish as CSV files: gpuhunt's and SkyPilot's (``catalogs/v8/NAME/vms.csv``).
 
 Neither tells its seller or its day: whoever reads one does, a file by its name (``nebius@2026-10-01.csv``). gpuhunt has a row for
-each way to pay, SkyPilot a column.
+each purchase option, SkyPilot a column.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a machine is made of, as an adapter finds it; the same for every way to pay for it."""
+"""What a machine is made of, as an adapter finds it; the same for every purchase option for it."""
 
 from __future__ import annotations
 

@@ -85,7 +85,7 @@ def test_nothing_fits_shows_the_funnel_and_status_3(tmp_path: Path, capsys: pyte
     )
     assert main(["plan", str(path)]) == 3
     told = capsys.readouterr().err
-    assert "nothing does this work" in told
+    assert "nothing can do this work" in told
     assert "T4" in told
 
 

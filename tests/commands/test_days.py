@@ -64,7 +64,7 @@ def test_a_plan_of_a_past_day_uses_nothing_of_later(capsys: pytest.CaptureFixtur
         "free tiers",
     ):
         assert facts in reasons
-    assert any("assumptions dated after 2025-06-01 are used all the same" in note for note in plan["notes"])
+    assert any("assumptions dated after 2025-06-01 are used anyway" in note for note in plan["notes"])
 
 
 @pytest.mark.slow

@@ -113,7 +113,7 @@ def test_one_more_way_to_pay_never_makes_the_best_option_dearer(hours: float) ->
     for way in ("reserved_3y", "capacity_block", "reserved_1y", "on_demand", "spot"):
         ways = (*ways, way)
         plan = _planned(hours=hours, purchase=ways)
-        # What binds may be passed over for a way to pay that does not: that is no dearer market.
+        # What binds may be passed over for a purchase option that does not: that is no dearer market.
         usd = min(o.present_value_usd for o in plan.options if {r.code for r in o.not_recommended} <= PASSED_OVER)
         assert usd <= best + 0.005, way
         best = usd

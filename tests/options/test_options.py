@@ -173,7 +173,10 @@ def test_the_newest_firm_price_of_a_server_on_sale_counts(
 def test_a_server_tells_that_its_price_is_a_range_and_what_was_asked_since(monkeypatch: pytest.MonkeyPatch) -> None:
     older = _street("2026-01", 250.0)
     later = _street("2026-09", 320.0, price_kind="range", weak=True, price_low_usd=300.0, price_high_usd=340.0)
-    for quotes, words in (((older, later), "300 to 340 USD are asked since"), ((later,), "no firm price: 300 to 340")):
+    for quotes, words in (
+        ((older, later), "asking prices since then: 300 to 340 USD"),
+        ((later,), "no firm price: asking prices are 300 to 340"),
+    ):
         monkeypatch.setattr("planner.options.servers.server_quotes", lambda quotes=quotes: quotes)
         found = next(s for s in ownable_servers(default_assumptions()) if s.name == "8x-H100-SXM-server")
         assert any(words in note for note in note_texts(found.notes))

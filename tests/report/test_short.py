@@ -6,6 +6,7 @@ import io
 import json
 import shlex
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -20,7 +21,11 @@ from planner.commands.plan import plan as plan_command
 from planner.commands.tables import trimmed
 from planner.demand.defaults import with_limits
 from planner.demand.workload import Workload
+from planner.notes import Note, NoteCode
+from planner.options.option import OptionKind
 from planner.plan import Plan
+from planner.report.because import reasons
+from planner.report.notes import note_text
 from planner.report.question import command_of, defaults_of
 from planner.report.record import plan_record
 from planner.report.short import next_steps, short_answer
@@ -75,6 +80,25 @@ def _hosted(record: Record) -> Record:
     verdict["turns_at"] = [{**turn, "then": verdict["alternatives"]["established"]}] * 3
     verdict["command"] += " --set site.colocation.pue_ratio=1.3" * 2
     return record
+
+
+def test_a_hosted_verdict_first_says_why_hosted_wins(plan_of: Callable[[str], Plan]) -> None:
+    plan = plan_of("serve-llama-70b-office")
+    api = next(each for each in plan.options if each.kind is OptionKind.API and each.choosable)
+    hosted = replace(plan, verdict=replace(plan.verdict, option_id=api.id))
+    whys = [each.text for each in reasons(hosted) if each.group == "why"]
+    assert "by the token you pay only for use" in whys[0]
+    assert "TTFT" in whys[1]
+
+
+def test_a_missed_deadline_says_how_many_machines_would_still_miss_it() -> None:
+    for figures, words in (
+        ((227.0, "72 x GB200", 8.52e6, 259_200.0, True, 72.0), "227 machines of 72 x GB200 (16,344 GPUs) would take 98.6 days"),
+        ((64.0, "1 x L4", 7200.0, 3600.0, True, 1.0), "64 x L4 would take 2.0 hours"),
+        ((1.0, "8 x H100-SXM", 7200.0, 3600.0, True, 8.0), "8 x H100-SXM would take 2.0 hours"),
+        ((3.0, "AMD EPYC Genoa", 7200.0, 3600.0, True, 0.0), "3 machines of AMD EPYC Genoa would take 2.0 hours"),
+    ):  # fmt: skip
+        assert note_text(Note(NoteCode.DEADLINE_MISSED, figures)).startswith(words)
 
 
 def test_every_sort_of_alternative_stands_there_or_says_why_not(plan_of: Callable[[str], Plan]) -> None:

@@ -51,7 +51,7 @@ def test_the_table_says_paid_hours_and_savings_first(bill: Path, capsys: pytest.
     for words in (
         "effective savings rate",
         "Load-duration curve",
-        "By way to pay",
+        "By purchase option",
         "Commitments",
         "The same hours elsewhere",
     ):

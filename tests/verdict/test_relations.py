@@ -173,7 +173,7 @@ def one_more_way_to_pay_never_makes_the_best_dearer(
     small, large = (_plan(_constrained(work, purchase=some)) for some in (fewer, [*fewer, added]))
     if small is None or large is None:
         return
-    # A way to pay whose price is fresher takes the verdict from one whose price is old: that is meant.
+    # A purchase option whose price is fresher takes the verdict from one whose price is old: that is meant.
     still_open = any(o.id == small.chosen.id and o.choosable for o in large.options)
     if still_open and _taken_usd(large) > _taken_usd(small) * HAIR and not large.verdict.passed_over:
         yield f"with {added} besides {fewer} the verdict is dearer"

@@ -56,7 +56,7 @@ def test_e1_until_delivery_the_dearest_allowed_commitment_is_paid_and_nothing_is
     allowed = [o for o in rents if {reason.code for reason in o.not_recommended} <= {ReasonCode.PRICE_OLD}]
     cheapest = min((o.price_usd_per_hour or 0.0) * o.instance_count for o in allowed)
     assert bridge_usd == pytest.approx(cheapest * HOURS * 36 + 2 * STORAGE_USD, rel=1e-6)
-    assert bound.present_value_usd > free.present_value_usd  # one more way to pay makes owning cheaper, not dearer
+    assert bound.present_value_usd > free.present_value_usd  # one more purchase option makes owning cheaper, not dearer
 
 
 def test_e2_until_delivery_the_hours_used_are_paid_at_the_cheapest_rent() -> None:

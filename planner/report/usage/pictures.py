@@ -250,7 +250,7 @@ def _ladder(decision: Decision | None) -> Picture | None:
     ]
     spec = chart_of(
         "The ladder",
-        "Bars of cost a month: what is paid today, and the cheapest mix with each further way to pay.",
+        "Bars of cost a month: what is paid today, and the cheapest mix with each further purchase option.",
         rows,
         "ladder",
         data={"name": "ladder"},
@@ -262,7 +262,7 @@ def _ladder(decision: Decision | None) -> Picture | None:
     )
     return Picture(
         key="ladder",
-        title="The ladder: what each further way to pay would cost",
+        title="The ladder: what each further purchase option would cost",
         caption="Each step is the cheapest mix of it and the steps above, for the machines that were looked at.",
         columns=(("what", "with"), ("usd", "cost, USD a month"), ("saves", "saves, USD a month"), ("committed", "committed, USD a month"), ("capex", "capex, USD")),
         rows=rows,

@@ -35,7 +35,7 @@ OPTION_WORDS = {
 }
 GROUP_TITLES = {
     "gpu": "By accelerator",
-    "option": "By way to pay",
+    "option": "By purchase option",
     "account": "By account",
     "region": "By region",
     "provider": "By provider",
@@ -263,7 +263,7 @@ def _groups(title: str, kind: str, groups: Sequence[Group]) -> Table:
     shown = groups[:SHOWN]
     has_money = any(one.effective_usd is not None for one in shown)
     columns = [
-        Column(kind.replace("option", "way to pay").replace("role", "kind of charge")),
+        Column(kind.replace("option", "purchase option").replace("role", "kind of charge")),
         Column("used", "GPU-h", is_number=True),
     ]
     if has_money:

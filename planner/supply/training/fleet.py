@@ -208,7 +208,9 @@ def _best(
         needed = math.ceil(late_s[pick] / deadline_s * count[pick])
         joined = scene.here.network_bytes_per_s[pick] > 0
         stage = "deadline" if joined or count[pick] > 1 else "interconnect"
-        figures = (float(count[pick]), machine.label, float(late_s[pick]), deadline_s, bool(joined))
+        each = machine.accelerator_count if machine.accelerator else 0.0
+        name = machine.label if each else machine.processor or "CPUs alone"
+        figures = (float(count[pick]), name, float(late_s[pick]), deadline_s, bool(joined), each)
         reason = Note(NoteCode.DEADLINE_MISSED, figures)
         return Refusal(machine=machine, stage=stage, reason=reason, machines_needed=needed)
     pick = int(timely[np.lexsort((outcome.wall_s[timely], count[timely]))[0]])

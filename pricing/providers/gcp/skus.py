@@ -1,6 +1,6 @@
 """What a SKU of the billing catalogue prices: which resource, of which family, bought how.
 
-The catalogue says so in prose: ``Spot Preemptible A3 Instance Core running in Americas``. A description is a way to buy
+The catalogue says so in prose: ``Spot Preemptible A3 Instance Core running in Americas``. A description is a purchase option
 (before or after), a thing, and a place. The way is read from the words, since most usage types say OnDemand; the place is
 ignored, since the SKU lists its regions. A SKU whose thing or unit is unknown costs what it would have priced, nothing else.
 """
@@ -65,7 +65,7 @@ class Rates:
         self.unread: dict[str, str] = {}
         """Accelerators and disks whose text is not known: what is sold, and the first SKU that says so."""
         self.incomplete: list[str] = []
-        """SKUs of a known resource that tell no place or no way to buy it."""
+        """SKUs of a known resource that tell no place or no purchase option it."""
 
     def add(self, key: Key, rate: Rate | UnusableRate) -> None:
         """Add a SKU's rate, or why it has none; a second SKU with the same price is no further one."""
@@ -159,7 +159,7 @@ def _mode(text: str, usage_type: str) -> Mode:
 
 
 def _thing(text: str) -> str:
-    """Return what is sold: the text without the way to buy it and the place."""
+    """Return what is sold: the text without the purchase option it and the place."""
     return _WAY_AND_PLACE.sub("", _WAY_BEFORE.sub("", text))
 
 

@@ -37,7 +37,7 @@ HARDWARE: tuple[dict[str, Any], ...] = (
 
 
 def market() -> list[Offer]:
-    """Return offers of every sort, region, zone and way to pay, at prices of no order."""
+    """Return offers of every sort, region, zone and purchase option, at prices of no order."""
     dice = random.Random(3)
     return [
         offer(
