@@ -85,7 +85,7 @@ def server(
 ) -> None:
     """Hold one server with COUNT GPUs (8 where it is not said) against every rent: where owning wins, and why not."""
     from planner.commands.prices import catalog_of
-    from planner.commands.tables import show_rows
+    from planner.commands.tables import assumptions_table, show_rows
     from planner.costs.rivals import own_usd_per_gpu_hour, rivals
     from planner.mix_tiers import owned_timeline_of
     from planner.options.servers import dropped_prices
@@ -176,7 +176,7 @@ def server(
     tables = _tables(owned, plain(curve), plain(_spread(shown, rents)), len(rows), horizon)
     tables.insert(1, _made_of(components, count * money["hours_per_month"] * horizon))
     if explain:
-        tables.append(_assumptions_table(plain(behind)))
+        tables.append(assumptions_table("Assumptions", behind))
     show_rows(output, rows, "rents", tables)
 
 
@@ -208,17 +208,6 @@ def _made_of(components: dict[str, float], hours: float) -> Table:
         (*rows, ("all", usd(whole), f"{whole / hours:.3f}")),
         "undiscounted; the costs by use above count each month's money and hours at the discount rate. --explain lists the assumptions",
     )
-
-
-def _assumptions_table(rows: list[dict[str, Any]]) -> Table:
-    from planner.report.table import Column, Table
-
-    columns = (Column("assumption"), Column("value", is_number=True), Column("unit"), Column("range"), Column("source"))
-    cells = tuple(
-        (row["name"], f"{row['value']:g}", row["unit"], f"{row['low']:g} to {row['high']:g}", f"{row['source']} ({row['as_of']})" if row["as_of"] else row["source"])
-        for row in rows
-    )  # fmt: skip
-    return Table("Assumptions (change one with --set NAME=VALUE)", columns, cells)
 
 
 def _spread(rows: list[dict[str, Any]], rents: tuple[float, ...]) -> list[dict[str, Any]]:

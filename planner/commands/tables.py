@@ -11,16 +11,17 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from planner.report.sheet import csv_text
-from planner.report.table import Table
+from planner.report.table import Column, Drop, Table
 from planner.report.values import json_text
 from pricing.console import Output
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from planner.assumptions import Assumption
     from pricing.dates import Dropped
 
-__all__ = ["as_ascii", "show_rows", "show_text", "shows_only_ascii", "text_console", "trimmed"]
+__all__ = ["as_ascii", "assumptions_table", "show_rows", "show_text", "shows_only_ascii", "text_console", "trimmed"]
 
 NARROWEST = 60
 PAGE_WIDTH = 110
@@ -118,3 +119,27 @@ def as_ascii(text: str) -> str:
     """
     spelled = unicodedata.normalize("NFKD", text.translate(ASCII))
     return "".join(c for c in spelled if not unicodedata.combining(c)).encode("ascii", "replace").decode()
+
+
+def assumptions_table(title: str, rows: Sequence[Assumption]) -> Table:
+    """Return assumptions with their ranges and sources."""
+    columns = (
+        Column("assumption", is_whole=True),
+        Column("value", is_number=True),
+        Column("unit", drop=Drop.SECOND),
+        Column("range", is_whole=True, drop=Drop.FIRST),
+        Column("", is_whole=True),
+        Column("source"),
+    )
+    cells = tuple(
+        (
+            row.name,
+            f"{row.value:g}",
+            row.unit,
+            "" if row.low == row.high else f"{row.low:g} to {row.high:g}",
+            "set by you" if row.overridden else "weak" if row.weak else "",
+            f"{row.source} ({row.as_of})" if row.as_of else row.source,
+        )
+        for row in rows
+    )
+    return Table(title, columns, cells, "change one with --set NAME=VALUE; weak: second-hand, or our own judgement")

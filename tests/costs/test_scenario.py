@@ -80,7 +80,9 @@ def test_owning_that_never_pays_is_null_and_recommends_renting() -> None:
 def test_months_add_up_to_the_total_and_begin_with_today() -> None:
     record = answer(buy={"resale_share": 0.2, "refresh_months": [24]})
     months = record["buy"]["by_month"]
-    assert months[0] == {"month": 0, "cost_usd": 833806.0, "cumulative_usd": 833806.0}
+    assert months[0] == {
+        "month": 0, "cost_usd": 833806.0, "cumulative_usd": 833806.0, "components_usd": {"servers": 833806.0},
+    }  # fmt: skip
     assert sum(month["cost_usd"] for month in months) == pytest.approx(record["buy"]["total_usd"])
     assert months[24]["cost_usd"] == pytest.approx(0.8 * 833806 + 0.87 * 730)
 
