@@ -304,6 +304,9 @@ def by_its_own_plan(one: Asked, market: Market) -> Answers:
         )
     option = next(each for each in plan.options if each.id == plan.verdict.option_id)
     other = next((each for each in plan.options if each.choosable and each.id != option.id), None)
+    # What binds may have been passed over: it is compared all the same.
+    compared = {each.id for each in plan.options if each.choosable} | {name for name, _ in plan.verdict.passed_over}
+    compared &= {each.id for each in plan.options if option.kind in {OptionKind.RENT, OptionKind.BUY}}
     answer = {
         "status": "planned",
         "needs_gpu": plan.verdict.needs_gpu,
@@ -322,6 +325,7 @@ def by_its_own_plan(one: Asked, market: Market) -> Answers:
         "hours_per_run": option.hours_per_run,
         "runner_up_id": other.id if other else None,
         "runner_up_present_value_usd": other.present_value_usd if other else None,
+        "break_even_month": next((pair.month for pair in plan.break_evens if pair.buy_id in compared), None),
         "basis": option.fleet.performance.basis if option.fleet else None,
         "priced_on": option.priced_on,
     }

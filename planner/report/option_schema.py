@@ -22,7 +22,9 @@ Share = Annotated[float, Field(ge=0, le=1)]
 class Part(BaseModel):
     """More keys may come in later versions; no number is infinite."""
 
-    model_config = ConfigDict(extra="allow", allow_inf_nan=False, frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        extra="allow", allow_inf_nan=False, frozen=True, strict=True, use_attribute_docstrings=True
+    )
 
 
 class Range(Part):

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
+from planner.demand.workload import Workload
 from planner.errors import InputError
 from planner.options.option import OptionKind
 from planner.options.reason import ReasonCode
@@ -270,10 +271,6 @@ class ProvenanceRecord(Part):
     newest_price_on: date
 
 
-class WorkloadRecord(Part):
-    kind: str
-
-
 class RequirementsRecord(Part):
     kind: str
     model: str
@@ -293,7 +290,7 @@ class PlanRecord(Part):
     program: str
     planned_on: date
     title: str
-    workload: WorkloadRecord
+    workload: Workload
     defaults: list[Default] = []
     currency: CurrencyRecord | None = None
     """In which costs are told besides dollars; null for dollars alone."""
@@ -339,7 +336,7 @@ def check_record(text: str, where: str) -> None:
         A key is missing or of another type; the message names the first such place and counts the others.
     """
     try:
-        PlanRecord.model_validate_json(text, strict=True)
+        PlanRecord.model_validate_json(text)
     except ValidationError as error:
         faults = error.errors(include_url=False, include_context=False, include_input=False)
         first = faults[0]

@@ -75,6 +75,6 @@ def test_a_row_says_how_it_was_served(row: dict[str, str], deployment: str) -> N
 
 def test_the_answer_says_which_stack_it_is_of_and_what_tuning_would_save() -> None:
     told = remark_text(Remark(code=RemarkCode.TUNING, figures=("vllm", 12.0, 7.0)))
-    assert "vLLM by its defaults" in told
+    assert "vLLM's default settings" in told
     assert "7 of the 12 machines" in told
-    assert "as many" in remark_text(Remark(code=RemarkCode.TUNING, figures=("default", 1.0, 1.0)))
+    assert "no machine" in remark_text(Remark(code=RemarkCode.TUNING, figures=("default", 1.0, 1.0)))

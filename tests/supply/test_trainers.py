@@ -117,7 +117,7 @@ def test_answers_that_the_model_writes_take_their_time_before_they_are_learned_f
         steps.append(fleet.performance.step_s)
     assert steps[0] < steps[1] < steps[2]
     assert isinstance(long, Fleet)
-    assert any("write the answers" in note for note in note_texts(long.notes))
+    assert any("generating answers" in note for note in note_texts(long.notes))
     assert long.performance.rate_per_s.high / long.performance.rate_per_s.low > 3
 
 
