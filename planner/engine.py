@@ -24,6 +24,7 @@ __all__ = ["Engine", "EngineAddress", "EngineError", "connect", "read_address"]
 DUCKDB_TYPES = {"int64": "BIGINT", "uint64": "UBIGINT", "float64": "DOUBLE", "string": "VARCHAR"}
 SPARK_TYPES = {"int64": "bigint", "float64": "double", "string": "string"}
 ANSWER_TIMEOUT_S = 5.0
+REFUSED_HINT = "the server does not take this token: it may have expired, or be another server's"
 RETRIES = 5
 """Of a call to Spark that fails on the way: 0.05 s, and each time four times as long."""
 
@@ -242,6 +243,7 @@ def _spark(address: EngineAddress, start: float) -> Engine:
         # gRPC's and Spark's own errors have no common ancestor.
         raise EngineError(
             f"Spark Connect does not answer as it should: {address.without_secrets(_first_line(error))}",
+            hint=REFUSED_HINT if "UNAUTHENTICATED" in str(error) else "",
             where=f"--engine {address.shown}",
         ) from error
     notes: tuple[Note, ...] = ()
@@ -278,6 +280,8 @@ def _hint_of(error: Exception, *, is_spark: bool) -> str:
     """Return the way out of what an engine ran into; nothing for what must be a bug of ours (a query it refuses)."""
     name = type(error).__name__
     if is_spark:
+        if "UNAUTHENTICATED" in str(error):
+            return REFUSED_HINT
         is_ours = name in {"AnalysisException", "ParseException", "TypeError", "AttributeError", "AssertionError"}
         return "" if is_ours else "see the server's own log; is it still there, and does it see the files?"
     match name:
@@ -291,9 +295,13 @@ def _hint_of(error: Exception, *, is_spark: bool) -> str:
             return ""
 
 
-def _first_line(error: Exception) -> str:
-    details = getattr(error, "details", None)  # gRPC's own text has its words in the third line
-    if callable(details) and (said := details()):
-        return str(said).splitlines()[0][:300]
+def _first_line(error: BaseException) -> str:
+    """Return what an error says in a line: gRPC's own words, also where Spark's client has wrapped them."""
+    said: BaseException | None = error
+    while said is not None:
+        details = getattr(said, "details", None)  # gRPC's own text has its words in the third line
+        if callable(details) and (text := details()):
+            return str(text).splitlines()[0][:300]
+        said = said.__context__
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[0][:300] if lines else type(error).__name__

@@ -8,6 +8,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from functools import cache
 from pathlib import Path
@@ -95,6 +96,23 @@ def plan_of() -> Callable[[str], Plan]:
     return _plan
 
 
+@contextmanager
+def _clock_of_the_machine() -> Iterator[None]:
+    """Tell the machine's own time: gRPC hands deadlines on the clock of Python to a core that reads the machine's."""
+    _clock[0].stop()
+    try:
+        yield
+    finally:
+        _start_clock(float(os.environ["TEST_CLOCK_OFFSET_S"]))
+
+
+@pytest.fixture
+def machine_clock() -> Iterator[None]:
+    """Run a test on the machine's own clock, for clients that count time below Python."""
+    with _clock_of_the_machine():
+        yield
+
+
 @pytest.fixture
 def cluster() -> Iterator[str]:
     """Return the address of the local Spark cluster, one test's at a time and whole again afterwards; skip where none runs."""
@@ -107,13 +125,9 @@ def cluster() -> Iterator[str]:
         if state.returncode != 0:
             pytest.skip("the local Spark engine does not run (scripts/engine start)")
         address = subprocess.run([str(script), "uri"], capture_output=True, text=True, check=True, timeout=60).stdout
-        # gRPC hands deadlines on the clock of Python to a core that reads the machine's: here both have to be one.
-        _clock[0].stop()
-        try:
+        with _clock_of_the_machine():
             _wait_until_it_answers(address.strip())
             yield address.strip()
-        finally:
-            _start_clock(float(os.environ["TEST_CLOCK_OFFSET_S"]))
         subprocess.run([str(script), "start"], capture_output=True, check=True, timeout=300)
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
 import pytest
 
 from planner.engine import Engine, EngineError, connect, read_address
@@ -99,3 +102,46 @@ def test_no_token_is_in_what_a_server_that_is_not_there_is_told(parameter: str) 
     with pytest.raises(EngineError, match=r"no engine answers at 127\.0\.0\.1:1: ") as told:
         connect(f"sc://127.0.0.1:1/;use_ssl=true;{parameter}")
     assert "0123" not in f"{told.value} {told.value.hint} {told.value.where}"
+
+
+@pytest.mark.usefixtures("machine_clock")
+@pytest.mark.parametrize(
+    ("parameters", "variable", "expected"),
+    [
+        (";x-databricks-cluster-id=0123-id", TOKEN, {"authorization": f"Bearer {TOKEN}", "x-databricks-cluster-id": "0123-id"}),
+        (f";x-aws-proxy-auth={TOKEN};authorization=is-0123", "", {"x-aws-proxy-auth": TOKEN, "authorization": "is-0123"}),
+        (f";token={TOKEN}", "", {"authorization": f"Bearer {TOKEN}"}),
+    ],
+    ids=["databricks", "emr", "token in the address"],
+)  # fmt: skip
+def test_each_platform_s_token_reaches_the_server_in_its_header_and_no_error(
+    parameters: str, variable: str, expected: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    grpc = pytest.importorskip("grpc")
+    headers: dict[str, str] = {}
+
+    class Refusing(grpc.GenericRpcHandler):  # type: ignore[misc,name-defined]  # grpc has no types
+        """A server that repeats what it was sent and refuses it."""
+
+        def service(self, details: Any) -> Any:
+            headers.update(details.invocation_metadata)
+
+            def refused(_request: object, context: Any) -> None:
+                context.abort(grpc.StatusCode.UNAUTHENTICATED, f"who is this? {headers}")
+
+            return grpc.unary_unary_rpc_method_handler(refused)
+
+    server = grpc.server(ThreadPoolExecutor(2), handlers=(Refusing(),))
+    credentials = grpc.local_server_credentials()
+    port = server.add_secure_port("localhost:0", credentials) if variable or "token=" in parameters else server.add_insecure_port("localhost:0")  # fmt: skip
+    server.start()
+    monkeypatch.setenv("SPARK_CONNECT_AUTHENTICATE_TOKEN", variable) if variable else None
+    try:
+        with pytest.raises(EngineError, match="who is this") as told:
+            connect(f"sc://localhost:{port}/{parameters}")
+    finally:
+        server.stop(0)
+    assert expected.items() <= headers.items()
+    assert "token" in told.value.hint
+    for secret in (TOKEN, "0123"):
+        assert secret not in f"{told.value} {told.value.hint} {told.value.where}"
