@@ -40,7 +40,7 @@ def tiers_of_offers(
     assumptions : Assumptions
         Stated assumptions.
     months : int
-        Over which an owned server is counted.
+        Months over which an owned server is counted.
 
     Raises
     ------

@@ -29,11 +29,11 @@ R = TypeVar("R")
 
 TABLE = {
     "refresh": ("pricing.cli:refresh", "Ask every source for its prices and store what changed."),
-    "status": ("pricing.cli:status", "Tell how old each part is and how its source last answered."),
+    "status": ("pricing.cli:status", "Show how old each part is and how its source last answered."),
     "history": ("pricing.cli:history", "Show the price of offers over time."),
     "diff": ("pricing.cli:diff", "Show what changed between two days."),
     "schedule": ("pricing.cli:schedule", "Print a cron line, systemd timer, GitHub workflow or Kubernetes CronJob."),
-    "import": ("pricing.cli_files:import_", "Bring offers from a CSV or Parquet file into the store."),
+    "import": ("pricing.cli_files:import_", "Import offers from a CSV or Parquet file into the store."),
     "export": ("pricing.cli_files:export", "Write the offers of a day as Parquet, CSV or JSON."),
 }
 
@@ -74,7 +74,9 @@ class RateOfExchange(click.ParamType[str]):
 def store_option(function: Callable[..., R]) -> Callable[..., R]:
     """Add ``--store``."""
     return click.option(
-        "--store", envvar="GPUPLAN_STORE", help="File, or postgresql://user@host/database; the user's own by default."
+        "--store",
+        envvar="GPUPLAN_STORE",
+        help="Price store: a file, or postgresql://user@host/database; by default a file in the user's data folder.",
     )(function)
 
 
@@ -113,19 +115,19 @@ def asked_filters(
 
 @click.group(cls=LazyGroup, table=TABLE, context_settings={"help_option_names": ["-h", "--help"]})
 def prices() -> None:
-    """Gather prices, keep them, show their age and their past."""
+    """Gather and store prices; show their age and history."""
 
 
 @click.command(cls=ThenCommand)
-@click.option("--provider", multiple=True, help="Ask this one alone (repeatable); all by default.")
-@click.option("--region", multiple=True, help="Ask for this region alone (repeatable).")
+@click.option("--provider", multiple=True, help="Ask only this provider (repeatable); all by default.")
+@click.option("--region", multiple=True, help="Ask only for this region (repeatable).")
 @click.option(
-    "--time-limit", "time_limit_s", default=1800.0, show_default=True, metavar="SECONDS", help="For the whole."
+    "--time-limit", "time_limit_s", default=1800.0, show_default=True, metavar="SECONDS", help="For the whole refresh."
 )
 @click.option("--rate-cards", type=click.Path(path_type=Path, file_okay=False), multiple=True, envvar="GPUPLAN_RATE_CARDS",
               help="Folder with rate cards (repeatable); the one in the user's data folder is always read.")  # fmt: skip
 @click.option("--usd-per-eur", type=RateOfExchange(), envvar="GPUPLAN_USD_PER_EUR", metavar="RATE@DAY", default="",
-              help="Rate of exchange and its day, for prices in euros: 1.16@2026-11-20.")  # fmt: skip
+              help="Exchange rate and its day, for prices in euros: 1.16@2026-11-20.")  # fmt: skip
 @store_option
 @then_option
 @output_options("table", "json")
@@ -146,8 +148,8 @@ def refresh(
     """Ask every source for its prices and store what changed.
 
     A source without credentials is skipped; one that fails keeps its last prices, and their age. Exit status 5: some source
-    failed, 6: all of them did. With --then the plan is made whatever became of the sources, from the newest prices that are
-    kept; the exit status is the plan's where that fails, else the refresh's.
+    failed, 6: all of them did. With --then the plan is made in any case, from the newest prices in the
+    store; the exit status is the plan's where that fails, else the refresh's.
     """
     from platformdirs import user_data_path
 
@@ -218,12 +220,12 @@ MOST_TOLD = 5
 @click.option(
     "--max-age", "max_age_days", type=float, envvar="GPUPLAN_MAX_AGE", help="Fail with status 4 above this many days."
 )
-@click.option("--provider", multiple=True, help="This one alone (repeatable).")
+@click.option("--provider", multiple=True, help="Only this provider (repeatable).")
 @store_option
 @output_options("table", "json", "csv")
 @common_options
 def status(max_age_days: float | None, provider: tuple[str, ...], store: str | None, output: Output, talk: Talk) -> int:
-    """Tell how old each source's prices are and how it last answered; --verbose, JSON and CSV tell each part."""
+    """Show how old each source's prices are and how it last answered; --verbose, JSON and CSV show each part."""
     from pricing.clock import utc_now
     from pricing.freshness import too_old
     from pricing.store.answers import read_statuses
@@ -262,7 +264,7 @@ def history(
     output: Output,
     talk: Talk,
 ) -> int:
-    """Show the price of offers over time, as this program saw it and as the source tells its own past."""
+    """Show the price of offers over time, as this program saw it and as the source reports its own history."""
     from pricing.console import CommandLineError
     from pricing.store.open import open_store
     from pricing.store.reading import history_of
@@ -302,7 +304,7 @@ def diff(
     output: Output,
     talk: Talk,
 ) -> int:
-    """Show what changed between the ends of two days (UTC); the second is today without it."""
+    """Show what changed between the ends of two days (UTC); AFTER is today by default."""
     from pricing.clock import utc_now
     from pricing.store.open import open_store
     from pricing.store.reading import changes_between
@@ -322,10 +324,12 @@ def diff(
 @click.command(cls=ThenCommand)
 @click.argument("kind", type=click.Choice(["cron", "systemd", "github", "kubernetes"]), default="cron")
 @click.option("--at", default="03:17", show_default=True, metavar="HH:MM", help="Time of the day.")
-@click.option("--provider", multiple=True, help="Ask this one alone (repeatable).")
-@click.option("--command", help="How the program is called there; for cron and systemd it is this one by its path.")
+@click.option("--provider", multiple=True, help="Ask only this provider (repeatable).")
+@click.option(
+    "--command", help="Command that runs the program there; for cron and systemd, the path of this one by default."
+)
 @click.option("--image", default="registry.example.org/gpuplan:latest", help="Container image, for Kubernetes.")
-@click.option("--log", metavar="FILE", help="Where cron or systemd put what is said; mail or the journal without it.")
+@click.option("--log", metavar="FILE", help="Log file for cron or systemd; by default mail or the journal.")
 @store_option
 @then_option
 @click.option("-o", "--output", "path", type=click.Path(path_type=Path, dir_okay=False), help="File to write.")
@@ -342,9 +346,9 @@ def schedule(
     path: Path | None,
     talk: Talk,
 ) -> int:
-    """Print the text that makes a scheduler run the refresh every day: KIND is a cron line unless told.
+    """Print what makes a scheduler run the refresh every day: by default a cron line.
 
-    With --then it plans in the same run, so that a fresh report lies there every morning:
+    With --then it plans in the same run, so that a fresh report is there every morning:
     gpuplan prices schedule --then plan workload.yaml -o plan.xlsx
     """
     from pricing.console import write_output

@@ -29,9 +29,9 @@ MOST_ROWS_TOLD = 50
 @store_option
 @common_options
 def import_(source: Path, is_now: bool, store: str | None, talk: Talk) -> int:
-    """Bring offers from a CSV file, a Parquet file or a folder of them into the store.
+    """Import offers from a CSV file, a Parquet file or a folder of them into the store.
 
-    A catalog that SkyPilot or gpuhunt publishes is named after its seller and day: nebius@2026-10-01.csv.
+    Name a catalog from SkyPilot or gpuhunt after its seller and day: nebius@2026-10-01.csv.
 
     Each row holds from its observed_on on. What is older than the store's own knowledge of an offer is kept as history and
     leaves today's price alone; this is told, and --now makes the file's prices the ones in force. Every row passes the gates of

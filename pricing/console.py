@@ -265,7 +265,7 @@ def output_options(*formats: str) -> Callable[[Callable[..., R]], Callable[..., 
             "format_name",
             type=click.Choice(formats),
             envvar="GPUPLAN_FORMAT",
-            help=f"Form of the answer; without it the ending of --output decides, else {formats[0]}.",
+            help=f"Format of the answer; by default from the ending of --output, else {formats[0]}.",
         )
         @click.option(
             "-o", "--output", "output_path", type=click.Path(path_type=Path, dir_okay=False), help="File to write."
@@ -307,9 +307,9 @@ def format_of(path: Path | None, formats: Sequence[str]) -> str:
 def common_options(function: Callable[..., R]) -> Callable[..., R]:
     """Add ``--quiet``, ``--verbose``, ``--no-color`` and ``--debug``; the command gets them as one argument, ``talk``."""
 
-    @click.option("--quiet", "is_quiet", is_flag=True, envvar="GPUPLAN_QUIET", help="Say nothing but warnings.")
-    @click.option("--verbose", "is_verbose", is_flag=True, envvar="GPUPLAN_VERBOSE", help="Say more.")
-    @click.option("--no-color", "is_plain", is_flag=True, help="No color; so does NO_COLOR.")
+    @click.option("--quiet", "is_quiet", is_flag=True, envvar="GPUPLAN_QUIET", help="Print only warnings.")
+    @click.option("--verbose", "is_verbose", is_flag=True, envvar="GPUPLAN_VERBOSE", help="Print more detail.")
+    @click.option("--no-color", "is_plain", is_flag=True, help="No color; NO_COLOR does the same.")
     @click.option("--debug", is_flag=True, expose_value=False, help="Show the traceback of an error.")
     @functools.wraps(function)
     def wrapped(*args: Any, is_quiet: bool, is_verbose: bool, is_plain: bool, **kwargs: Any) -> R:

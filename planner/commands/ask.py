@@ -148,7 +148,7 @@ def _options_of(each: Field) -> list[click.Option]:
     shared |= {"multiple": each.is_list, "shell_complete": completing(each.key, each.choices)}
     if each.short == "tokens":
         single = shared | {
-            "help": f"{about} Counted in single tokens: 50M.",
+            "help": f"{about} Here as a plain number of tokens: 50M.",
             "callback": _keep(each, scale_key=each.key),
         }
         shared["callback"] = _keep(each)

@@ -19,21 +19,23 @@ __all__ = ["breakeven"]
     type=click.IntRange(100, 10_000_000),
     default=20_000,
     show_default=True,
-    help="Draws of the values that are stated as ranges.",
+    help="Random draws of the values that are stated as ranges.",
 )
 @click.option(
-    "--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="The same seed draws the same."
+    "--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="Seed of the random draws."
 )
 @click.option(
-    "--explain", is_flag=True, help="Also list every value in force, defaults marked, and what each year is made of."
+    "--explain",
+    is_flag=True,
+    help="Also list every value in force, with defaults marked, and the cost of each year item by item.",
 )
-@click.option("--sobol", is_flag=True, help="Also tell how much of the variance each range explains.")
+@click.option("--sobol", is_flag=True, help="Also show how much of the variance each range explains.")
 @output_options("table", "json", "csv", "md")
 @common_options
 def breakeven(
     scenario: str, horizon: int | None, draws: int, seed: int, *, explain: bool, sobol: bool, output: Output, talk: Talk
 ) -> None:
-    """Say from which month, utilisation and rent on owning is cheaper, from your own numbers.
+    """Find from which month, utilization and rent on owning is cheaper, from your own numbers.
 
     SCENARIO is a YAML or JSON file (see examples/scenario-8x-h100.yaml), or - for standard input.
     """

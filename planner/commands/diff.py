@@ -18,10 +18,10 @@ VERDICT_CHANGED = 7
 @output_options("table", "json", "md")
 @common_options
 def diff(old: str, new: str, *, output: Output, talk: Talk) -> int:
-    """Say what changed from one plan to another, and which price, assumption or work did it.
+    """Show what changed from one plan to another, and which price, assumption or part of the workload caused it.
 
     OLD.json and NEW.json come from `gpuplan plan -o`. The exit status is 0 while the verdict takes the same option, and 7
-    when it takes another, so that a scheduled job can tell someone.
+    when it takes another, so that a scheduled job can alert someone.
     """
     from planner.commands.tables import show_text
     from planner.inputs import read_text

@@ -42,7 +42,9 @@ FORMATS = ("bf16", "fp16", "fp8", "int8", "fp4")
     shell_complete=completing("gpus"),
     help="The machine: h100-sxm:8, 2xL40S, RTX 4090, h100-sxm/3g.40gb (a MIG slice), p5.48xlarge:2 (machines of a cloud).",
 )
-@click.option("--curve", is_flag=True, help="Also time and accelerator hours on 1, 2, 4 ... machines, the knee marked.")
+@click.option(
+    "--curve", is_flag=True, help="Also show time and accelerator hours on 1, 2, 4 ... machines, with the knee marked."
+)
 @assumption_options
 @calibration_option
 @output_options("table", "json")
@@ -58,7 +60,7 @@ def estimate(
     output: Output,
     talk: Talk,
 ) -> None:
-    """Say how fast a workload runs on one given machine, what limits it, and what fills the memory.
+    """Show how fast a workload runs on one given machine, what limits it, and what fills the memory.
 
     KIND is a kind of work, whose keys are options; WORKLOAD is a file, or - for standard input.
     """
@@ -143,11 +145,11 @@ def _way_out(refusal: Refusal, accelerator: Accelerator, work: Workload) -> str:
 
     if refusal.stage == "precision":
         formats = [name for name in FORMATS if getattr(accelerator, f"{name}_dense_tflop_per_s")]
-        return f"{accelerator.name} computes in {', '.join(formats)}; weights of int4 (precision: int4) work on any GPU"
+        return f"{accelerator.name} computes in {', '.join(formats)}; int4 weights (precision: int4) work on any GPU"
     is_small = (
         bool(work.precision) and min(FORMATS_BY_NAME[str(name)].weight_bytes for name in work.precision) < _ONE_BYTE
     )
     remedies = ["more accelerators", *["a smaller number format (precision: [fp8, int4])"] * (not is_small)]
     if refusal.reason.code is NoteCode.SERVING_MEMORY:
-        remedies.append("an engine that takes more of the memory (--set perf.engine_memory_share=0.97)")
+        remedies.append("an engine that may use more of the memory (--set perf.engine_memory_share=0.97)")
     return "try " + ", or ".join(remedies)

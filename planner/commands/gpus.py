@@ -21,7 +21,7 @@ __all__ = ["gpus"]
 @output_options("table", "json", "csv", "md")
 @common_options
 def gpus(name: str | None, *, output: Output, talk: Talk) -> None:
-    """List accelerators, or tell everything of those that NAME means; all rates are dense."""
+    """List accelerators, or show everything about those that match NAME; all rates are dense."""
     from planner.commands.tables import show_rows
     from pricing.accelerators import accelerators, resolve_all
 
@@ -63,7 +63,7 @@ def _table(rows: list[Accelerator]) -> Table:
             for row in rows
         ),
         "dense rates (fp16 where there is no bf16); link: NVLink or the maker's own fabric, both ways. "
-        "`gpuplan gpus NAME` tells sources and traps",
+        "`gpuplan gpus NAME` shows sources and pitfalls",
     )
 
 

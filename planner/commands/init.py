@@ -38,12 +38,12 @@ READER_OF = {"scenario": "breakeven", "demand": "mix"}
     "`terraform show -json`, an sbatch script, a configuration of axolotl, torchtune, accelerate or DeepSpeed; - for standard input.",
 )
 @click.option("-o", "--output", "path", type=click.Path(path_type=Path, dir_okay=False), help="File to write.")
-@click.option("--force", is_flag=True, help="Write over a file that is there.")
+@click.option("--force", is_flag=True, help="Overwrite an existing file.")
 @common_options
 def init(kind: str, source: str | None, path: Path | None, *, force: bool, talk: Talk) -> None:
     """Print a commented workload of a KIND (or a scenario for breakeven, a demand for mix), or write it to a file.
 
-    With --from the workload comes from a file that you have; what it does not say is left open and named.
+    With --from the workload is read from a file that you have; what the file does not say is left open and named.
     """
     if path is not None and path.exists() and not force:
         raise CommandLineError("there is a file already", where=str(path), hint="choose another name, or say --force")

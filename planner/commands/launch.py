@@ -30,7 +30,7 @@ TARGETS = ("vllm", "sglang", "kubernetes", "terraform", "skypilot", "dstack")
 @click.command(cls=AskCommand)
 @click.argument("sources", metavar="PLAN.json|WORKLOAD|KIND", nargs=-1, required=True, shell_complete=kinds_and_files)
 @click.option("--to", "target", type=click.Choice(TARGETS), required=True, help="What to launch it with.")
-@click.option("--option", "option_id", metavar="ID", help="Another option of the plan than its verdict.")
+@click.option("--option", "option_id", metavar="ID", help="Launch this option of the plan instead of its verdict.")
 @click.option("-o", "--output", "path", type=click.Path(path_type=Path, dir_okay=False), help="File to write.")
 @horizon_option
 @filter_options
@@ -58,7 +58,7 @@ def launch(
 ) -> None:
     """Write the verdict of a plan as an engine's command line, a manifest, infrastructure code or a task.
 
-    PLAN.json is a plan that was written (`gpuplan plan ... -o plan.json`); a WORKLOAD or a KIND with its options is planned first.
+    PLAN.json is a saved plan (`gpuplan plan ... -o plan.json`); a WORKLOAD or a KIND with its options is planned first.
     Nothing is started, and nothing is bought: you read the file and run it.
     """
     from planner.launch.text import launch_text

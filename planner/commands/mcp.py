@@ -31,7 +31,13 @@ INSTRUCTIONS = (
 
 
 @click.command()
-@click.option("--store", "store_uri", metavar="URI", envvar="GPUPLAN_STORE", help="Where prices are kept.")
+@click.option(
+    "--store",
+    "store_uri",
+    metavar="URI",
+    envvar="GPUPLAN_STORE",
+    help="Price store: a file, or postgresql://user@host/database.",
+)
 @common_options
 def mcp(store_uri: str | None, talk: Talk) -> None:
     """Serve plan, estimate, offers, breakeven and usage as tools of the Model Context Protocol, over standard input and output.
@@ -67,8 +73,8 @@ def _tools(store: Sequence[str]) -> tuple[Callable[..., Any], ...]:
 
     async def plan(
         workload: Workload,
-        as_of: Annotated[str | None, Field(description="Answer as on that day, YYYY-MM-DD.")] = None,
-        option_count: Annotated[int, Field(ge=1, le=50, description="Options to tell besides the verdict.")] = 5,
+        as_of: Annotated[str | None, Field(description="Answer as of that day, YYYY-MM-DD.")] = None,
+        option_count: Annotated[int, Field(ge=1, le=50, description="Options to list besides the verdict.")] = 5,
         everything: Annotated[bool, Field(description="All parts of the plan, not only the answer.")] = False,
     ) -> dict[str, Any]:
         """Say which GPU a workload needs, how many, where, how to pay, and whether to rent or buy; with costs and why."""
@@ -84,7 +90,7 @@ def _tools(store: Sequence[str]) -> tuple[Callable[..., Any], ...]:
             str, Field(description="The machine: h100-sxm:8, 2xL40S, RTX 4090, or a cloud's type such as p5.48xlarge.")
         ],
     ) -> dict[str, Any]:
-        """Say how fast a workload runs on one given machine, what limits it, and what fills the memory; no money."""
+        """Show how fast a workload runs on one given machine, what limits it, and what fills the memory; no money."""
         return await _asked(["estimate", "-", f"--on={on}"], _typed(workload))
 
     async def offers(
@@ -97,7 +103,7 @@ def _tools(store: Sequence[str]) -> tuple[Callable[..., Any], ...]:
         purchase: Annotated[list[str] | None, Field(description="on_demand, spot, reserved_1y and so on.")] = None,
         max_usd_per_hour: Annotated[float | None, Field(gt=0, description="Highest price of the instance.")] = None,
         offer_count: Annotated[
-            int, Field(ge=1, le=MOST_OFFERS, description="Offers to tell, the cheapest first.")
+            int, Field(ge=1, le=MOST_OFFERS, description="Offers to list, the cheapest first.")
         ] = 20,
     ) -> dict[str, Any]:
         """List priced offers of GPU machines, the cheapest first, each with the date and source of its price."""

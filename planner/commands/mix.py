@@ -34,16 +34,20 @@ PROFILES = ("steady", "office_hours", "batch_nights", "bursty")
 
 @click.command()
 @click.argument("demand", metavar="DEMAND")
-@click.option("--gpu", help="Accelerator whose offers and servers make the tiers: h100-sxm.")
-@click.option("--mean-gpus", type=NumberRange(min=0, max=1e9, min_open=True), help="Mean size of a named profile.")
-@click.option("--peak-gpus", type=NumberRange(min=0, max=1e9, min_open=True), help="Peak of a named profile.")
+@click.option("--gpu", help="Accelerator whose offers and servers become the tiers: h100-sxm.")
+@click.option(
+    "--mean-gpus", type=NumberRange(min=0, max=1e9, min_open=True), help="Mean number of GPUs of a named profile."
+)
+@click.option(
+    "--peak-gpus", type=NumberRange(min=0, max=1e9, min_open=True), help="Peak number of GPUs of a named profile."
+)
 @click.option(
     "--horizon",
     type=click.IntRange(1, 600),
     default=36,
     metavar="MONTHS",
     envvar="GPUPLAN_HORIZON",
-    help="Over which an owned server is counted.",
+    help="Months over which an owned server is counted.",
 )
 @click.option(
     "--time-limit",
@@ -51,7 +55,7 @@ PROFILES = ("steady", "office_hours", "batch_nights", "bursty")
     default=60.0,
     metavar="SECONDS",
     show_default=True,
-    help="Then the best mix found so far is told, with its gap.",
+    help="Stop after this long and report the best mix found, with its gap to the optimum.",
 )
 @click.option("--secure", is_flag=True, help="Leave out community hosts and marketplaces.")
 @filter_options
@@ -128,7 +132,7 @@ def _request(demand: str, gpu: str | None, mean_gpus: float | None, peak_gpus: f
         return request.model_copy(update={"gpu": gpu}) if gpu else request
     if not gpu:
         raise CommandLineError(
-            "the accelerator is missing whose prices are to be used", where="--gpu", hint="--gpu h100-sxm"
+            "an accelerator is missing: its prices make the tiers", where="--gpu", hint="--gpu h100-sxm"
         )
     if is_csv:
         return MixRequest.model_validate({"demand": {"csv": demand}, "gpu": gpu})

@@ -24,12 +24,12 @@ CONTEXT_TOKENS = 131_072
     type=click.IntRange(1, 2_000_000_000),
     default=CONTEXT_TOKENS,
     show_default=True,
-    help="Tokens of context over which the KV cache per token is averaged: sliding windows hold part of it.",
+    help="Context over which the KV cache per token is averaged; models with sliding windows cache only part of it.",
 )
 @output_options("table", "json", "csv", "md")
 @common_options
 def models(part: str | None, *, context_tokens: int, output: Output, talk: Talk) -> None:
-    """List the models whose name contains PART, or tell the numbers of one by the PATH of its config.json."""
+    """List the models whose name contains PART, or show the numbers of one by the PATH of its config.json."""
     from planner.commands.tables import show_rows
     from planner.demand.models import configuration_path, known_model, known_models, resolve_model
     from planner.errors import InputError

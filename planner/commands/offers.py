@@ -45,7 +45,7 @@ SHOWN = 40
     type=click.IntRange(min=1),
     metavar="N",
     envvar="GPUPLAN_TOP",
-    help=f"Rows to show; {SHOWN} in a table, all else.",
+    help=f"Rows to show; by default {SHOWN} in a table, all in other formats.",
 )
 @output_options("table", "json", "csv", "md")
 @common_options
@@ -91,7 +91,7 @@ def offers(
     )
     if not found.offers:
         steps = "\n".join(f"  {step.offer_count:>7,}  {step.name}" for step in found.funnel)
-        raise NothingFitsError(f"no offer is left\n{steps}", hint="leave out one of the options")
+        raise NothingFitsError(f"no offer matches\n{steps}", hint="leave out one of the options")
     rows = sorted(found.offers, key=SORTS[sort])
     shown = rows[: top or (SHOWN if output.format in {"table", "md"} else len(rows))]
     day = as_of.date() if as_of else today()
@@ -173,4 +173,4 @@ def _hardware(offer: Offer) -> str:
 
 
 def _remarks(offer: Offer) -> list[str]:
-    return ["not on sale so"] * (offer.launchable == "no") + [flag.replace("_", " ") for flag in offer.flags]
+    return ["not sold this way"] * (offer.launchable == "no") + [flag.replace("_", " ") for flag in offer.flags]

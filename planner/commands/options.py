@@ -94,7 +94,7 @@ def horizon_option(function: Callable[..., R]) -> Callable[..., R]:
         type=click.IntRange(1, 600),
         metavar="MONTHS",
         envvar="GPUPLAN_HORIZON",
-        help="How far the comparison looks; without it, what the workload says.",
+        help="Months to compare; taken from the workload where it is not given.",
     )(function)
 
 
@@ -120,7 +120,7 @@ def store_options(function: Callable[..., R]) -> Callable[..., R]:
             type=click.IntRange(min=0),
             metavar="DAYS",
             envvar="GPUPLAN_MAX_AGE",
-            help="Leave out prices (of rents, servers and tokens) that are older than this.",
+            help="Leave out prices (of rents, servers and tokens) older than this.",
         ),
         click.option(
             "--as-of",
@@ -128,9 +128,15 @@ def store_options(function: Callable[..., R]) -> Callable[..., R]:
             type=click.DateTime(["%Y-%m-%d"]),
             metavar="DATE",
             envvar="GPUPLAN_AS_OF",
-            help="Answer as on that day: nothing dated later is used.",
+            help="Answer as of that day: nothing dated later is used.",
         ),
-        click.option("--store", "store_uri", metavar="URI", envvar="GPUPLAN_STORE", help="Where prices are kept."),
+        click.option(
+            "--store",
+            "store_uri",
+            metavar="URI",
+            envvar="GPUPLAN_STORE",
+            help="Price store: a file, or postgresql://user@host/database.",
+        ),
     ):
         function = option(function)
     return function
@@ -144,7 +150,7 @@ def assumption_options(function: Callable[..., R]) -> Callable[..., R]:
             "assumptions_file",
             metavar="FILE",
             envvar="GPUPLAN_ASSUMPTIONS",
-            help="YAML of assumptions by their dotted names.",
+            help="YAML file of assumptions by their dotted names.",
         ),
         click.option(
             "--set",
@@ -167,7 +173,7 @@ def calibration_option(function: Callable[..., R]) -> Callable[..., R]:
         multiple=True,
         metavar="FILE",
         envvar="GPUPLAN_CALIBRATION",
-        help="Your own measured rows (CSV as for `gpuplan verify`): the speeds of their accelerators come from them.",
+        help="Your own measured rows (CSV as for `gpuplan verify`), which set the speed of their accelerators.",
     )(function)
 
 

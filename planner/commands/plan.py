@@ -45,13 +45,15 @@ __all__ = ["plan"]
     "--top", type=click.IntRange(min=1), metavar="N", envvar="GPUPLAN_TOP", help="Also list the N cheapest options."
 )
 @click.option("--full", is_flag=True, help="Print all tables, not only the short answer.")
-@click.option("--explain", is_flag=True, help="Walk through the figures of the verdict, and list every assumption.")
+@click.option(
+    "--explain", is_flag=True, help="Also show how each figure of the verdict is derived, and every assumption."
+)
 @click.option(
     "--workers",
     type=click.IntRange(min=1),
     metavar="N",
     envvar="GPUPLAN_WORKERS",
-    help="Processes for a table or folder of workloads; as many as cores.",
+    help="Processes for a table or folder of workloads; by default one per core.",
 )
 @click.option(
     "--engine",
@@ -85,9 +87,9 @@ def plan(
     output: Output,
     talk: Talk,
 ) -> int | None:
-    """Take a workload to a verdict: does it need a GPU, which, how many, where, how to pay, rent or buy.
+    """Recommend what a workload should run on: whether it needs a GPU, which, how many, where, how to pay, rent or buy.
 
-    KIND is a kind of work, asked in one line: its keys are options, with 10k, 50M and 1T for numbers. WORKLOAD is a YAML or JSON
+    KIND is a kind of work, asked about in one line: its keys are options, and numbers may be 10k, 50M or 1T. WORKLOAD is a YAML or JSON
     file (`gpuplan init` writes one), or - for standard input; or many at once: a table (CSV, Parquet) with a workload a row, or a
     folder of files.
     """
@@ -148,9 +150,9 @@ def _refuse_portfolio_options(output: Output, workers: int | None) -> None:
     """Stop at what only a table or a folder of workloads can be asked for."""
     if output.format == "parquet":
         raise CommandLineError(
-            "Parquet holds the answers of many workloads",
+            "Parquet is for the answers of many workloads",
             hint="for single ones: json, csv, md, html or xlsx",
             where="--format",
         )
     if workers is not None and workers > 1 and not os.environ.get("GPUPLAN_WORKERS"):
-        raise CommandLineError("one workload is planned by one process", hint="leave it away", where="--workers")
+        raise CommandLineError("one workload is planned by one process", hint="leave it out", where="--workers")

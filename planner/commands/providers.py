@@ -34,9 +34,9 @@ __all__ = ["providers"]
     "countries",
     multiple=True,
     envvar="GPUPLAN_COUNTRY",
-    help="Only with headquarters in this country (DE) or group (EU).",
+    help="Only sellers with headquarters in this country (DE) or group (EU).",
 )
-@click.option("--all", "with_unpriced", is_flag=True, help="Also sellers of whom no price is held.")
+@click.option("--all", "with_unpriced", is_flag=True, help="Also list sellers without a known price.")
 @store_options
 @output_options("table", "json", "csv", "md")
 @common_options
@@ -53,7 +53,7 @@ def providers(
     output: Output,
     talk: Talk,
 ) -> None:
-    """List sellers: kind, headquarters, tier and why, rating, age of prices and how they are renewed."""
+    """List sellers: kind, headquarters, tier and why, rating, age of prices and how they are updated."""
     from planner.commands.prices import catalog_of
     from planner.commands.tables import show_rows
     from planner.errors import NothingFitsError
@@ -77,7 +77,7 @@ def providers(
         and (not countries or row["country"] in lands)
     ]
     if not rows:
-        raise NothingFitsError("no seller is left", hint="leave out one of the options, or add --all")
+        raise NothingFitsError("no seller matches", hint="leave out one of the options, or add --all")
     rows.sort(key=lambda row: (row["tier"], row["provider"]))
     show_rows(output, rows, "providers", [_table(rows)])
 
@@ -128,7 +128,7 @@ def _table(rows: list[dict[str, Any]]) -> Table:
             Column("country", is_whole=True, drop=Drop.FIRST),
             Column("offers", is_number=True, drop=Drop.SECOND),
             Column("age", "days", is_number=True),
-            Column("renewed by"),
+            Column("updated by"),
             Column("why this tier"),
         ),
         tuple(
@@ -144,6 +144,6 @@ def _table(rows: list[dict[str, Any]]) -> Table:
             )
             for row in rows
         ),
-        "age: of the median price; renewed by: an adapter (`gpuplan prices refresh`), your rate card, or a new release alone; "
+        "age: of the median price; updated by: an adapter (`gpuplan prices refresh`), your rate card, or only a new release; "
         "country: of the headquarters, not of the machines; ratings and sources with -f json",
     )

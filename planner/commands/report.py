@@ -15,11 +15,13 @@ __all__ = ["report"]
     "--top", type=click.IntRange(min=1), metavar="N", envvar="GPUPLAN_TOP", help="Also list the N cheapest options."
 )
 @click.option("--full", is_flag=True, help="Print all tables, not only the short answer.")
-@click.option("--explain", is_flag=True, help="Walk through the figures of the verdict, and list every assumption.")
+@click.option(
+    "--explain", is_flag=True, help="Also show how each figure of the verdict is derived, and every assumption."
+)
 @output_options("table", "json", "csv", "md", "html", "xlsx")
 @common_options
 def report(plan: str, top: int | None, *, full: bool, explain: bool, output: Output, talk: Talk) -> None:
-    """Write PLAN.json (from `gpuplan plan -o plan.json`, of one workload or several) in any other form."""
+    """Write PLAN.json (from `gpuplan plan -o plan.json`, of one workload or several) in another form."""
     from planner.commands.show import show_records
     from planner.inputs import read_text
     from planner.report.record import read_records

@@ -14,7 +14,7 @@ __all__ = ["schema"]
 @output_options("json")
 @common_options
 def schema(name: str, *, output: Output, talk: Talk) -> None:
-    """Print the JSON Schema of a file; editors check and complete with it as one types."""
+    """Print the JSON Schema of a file, with which editors check and complete as you type."""
     from planner.report.schema import plan_schema
     from planner.report.values import json_text
 

@@ -45,7 +45,7 @@ SHOWN = 25
     "price_usd",
     type=NumberRange(min=0, min_open=True),
     metavar="USD",
-    help="What you are quoted for the server, in place of the bundled price.",
+    help="Your quote for the server, instead of the bundled price.",
 )
 @click.option(
     "--horizon",
@@ -54,7 +54,7 @@ SHOWN = 25
     metavar="MONTHS",
     envvar="GPUPLAN_HORIZON",
     show_default=True,
-    help="How far the comparison looks.",
+    help="Months to compare.",
 )
 @filter_options
 @assumption_options
@@ -83,7 +83,7 @@ def server(
     output: Output,
     talk: Talk,
 ) -> None:
-    """Hold one server with COUNT GPUs (8 where it is not said) against every rent: where owning wins, and why not."""
+    """Compare one server with COUNT GPUs (8 by default) with every rent: where owning wins, and where it does not."""
     from planner.commands.prices import catalog_of
     from planner.commands.tables import assumptions_table, show_rows
     from planner.costs.rivals import own_usd_per_gpu_hour, rivals
@@ -116,7 +116,7 @@ def server(
     named += [(f"stated rent of {rent:g}", rent, None, "you") for rent in rents]
     if not named and whole.window:
         raise NoPricesError(
-            f"no rent of {accelerator.name} that these filters allow has a price of the days asked for",
+            f"no rent of {accelerator.name} within these filters has a price from the days asked for",
             hint="allow older prices (--max-age), ask for another day (--as-of), or state your own (--rent)",
             where=whole.snapshot,
         )
@@ -199,14 +199,14 @@ def _made_of(components: dict[str, float], hours: float) -> Table:
     rows = tuple((COMPONENTS[name], usd(value), f"{value / hours:.3f}") for name, value in components.items())
     whole = sum(components.values())
     return Table(
-        "What owning is made of, always busy",
+        "The cost of owning, item by item, always busy",
         (
             Column("item"),
             Column("over the horizon", "USD", is_number=True),
-            Column("a GPU-hour", "USD", is_number=True),
+            Column("per GPU-hour", "USD", is_number=True),
         ),
         (*rows, ("all", usd(whole), f"{whole / hours:.3f}")),
-        "undiscounted; the costs by use above count each month's money and hours at the discount rate. --explain lists the assumptions",
+        "undiscounted; the costs by use above discount each month's money and hours. --explain lists the assumptions",
     )
 
 
@@ -243,7 +243,7 @@ def _server(name: str, count: int, price_usd: float | None, assumptions: Assumpt
     match = next((one for one in fitting if one.machine.accelerator_count == count), None)
     if match is None and usable:
         raise NoPricesError(
-            f"no price of a server with {count} x {name} is of the days asked for",
+            f"no price of a server with {count} x {name} is from the days asked for",
             hint="state one with --price, or ask for other days (--max-age, --as-of)",
             where="GPU",
         )
@@ -251,7 +251,7 @@ def _server(name: str, count: int, price_usd: float | None, assumptions: Assumpt
         known = ", ".join(f"{one.machine.accelerator_count:g}" for one in fitting)
         raise InputError(
             f"no price of a server with {count} x {name} is known",
-            hint=f"servers are known with {known} of them" if known else "`gpuplan breakeven` takes your own quote",
+            hint=f"servers with {known} of them are known" if known else "`gpuplan breakeven` takes your own quote",
             where="GPU",
         )
     if price_usd is None:
@@ -294,7 +294,7 @@ def _tables(
             f"{count:g} GPUs; {owned.source}",
         ),
         Table(
-            "Owning against rents that are paid by the hour used",
+            "Owning against rents paid by the hour",
             (
                 Column("rent"),
                 Column("rent", "USD/GPU-h", is_number=True),

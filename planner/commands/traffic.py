@@ -43,17 +43,17 @@ class _Asked:
 @click.command()
 @click.argument("logs", metavar="LOG...", nargs=-1, required=True)
 @click.option("--replay", metavar="WORKLOAD|PLAN.json", help="Replay the log on the fleet of a plan.")
-@click.option("--option", "option_id", default="", metavar="ID", help="Replay it on this option of the plan, not on the verdict's.")  # fmt: skip
-@click.option("--percentile", type=NumberRange(min=1, max=99.9), metavar="P", help="Of the requests that have to keep the limits; the workload's own, else 95.")  # fmt: skip
+@click.option("--option", "option_id", default="", metavar="ID", help="Replay it on this option of the plan instead of the verdict's.")  # fmt: skip
+@click.option("--percentile", type=NumberRange(min=1, max=99.9), metavar="P", help="Percentage of the requests that have to meet the limits; the workload's own, else 95.")  # fmt: skip
 @click.option("--routing", type=click.Choice(("least-loaded", "round-robin")), default="least-loaded", show_default=True, help="Which replica takes a request.")  # fmt: skip
-@click.option("--min-replicas", "least_count", type=click.IntRange(0, 512), default=1, show_default=True, help="With autoscaling; 0 scales to zero.")  # fmt: skip
-@click.option("--max-replicas", "most_count", type=click.IntRange(1, 512), help="With autoscaling; else as many as a fixed fleet takes.")  # fmt: skip
-@click.option("--start-minutes", type=NumberRange(min=0, max=600), metavar="MINUTES", help="Until a new replica serves; else from the model's size and where it runs.")  # fmt: skip
-@click.option("--ttft-limit-ms", "--ttft", type=NumberRange(min=0.001), metavar="MS", help="Limit on the time to first token; the workload's own without it.")  # fmt: skip
+@click.option("--min-replicas", "least_count", type=click.IntRange(0, 512), default=1, show_default=True, help="Fewest replicas with autoscaling; 0 scales to zero.")  # fmt: skip
+@click.option("--max-replicas", "most_count", type=click.IntRange(1, 512), help="Most replicas with autoscaling; by default as many as the fixed fleet has.")  # fmt: skip
+@click.option("--start-minutes", type=NumberRange(min=0, max=600), metavar="MINUTES", help="Time until a new replica serves; by default from the model's size and where it runs.")  # fmt: skip
+@click.option("--ttft-limit-ms", "--ttft", type=NumberRange(min=0.001), metavar="MS", help="Limit on the time to first token; the workload's own by default.")  # fmt: skip
 @click.option("--tpot-limit-ms", "--tpot", type=NumberRange(min=0.001), metavar="MS", help="Limit on the time per output token.")  # fmt: skip
 @click.option("--total-limit-ms", "--total", type=NumberRange(min=0.001), metavar="MS", help="Limit on the time to the last token.")  # fmt: skip
-@click.option("--timezone", default="UTC", metavar="ZONE", help="Of times that state none, and of the hours of the week: Europe/Berlin.")  # fmt: skip
-@click.option("--time-unit", type=click.Choice(("s", "ms")), help="Of times that count from the start of the log.")
+@click.option("--timezone", default="UTC", metavar="ZONE", help="Time zone of times that state none, and of the hours of the week: Europe/Berlin.")  # fmt: skip
+@click.option("--time-unit", type=click.Choice(("s", "ms")), help="Unit of times that count from the start of the log.")
 @click.option(
     "--model",
     metavar="MODEL",
@@ -89,7 +89,7 @@ def traffic(
     output: Output,
     talk: Talk,
 ) -> None:
-    """Say what traffic a request log holds, and how a fleet would have served it.
+    """Summarize the traffic in a request log, and replay it on a fleet.
 
     LOG is CSV, JSON lines (both also gzipped) or Parquet with a time, the prompt's tokens and the answer's: an access log with
     usage, SageMaker's captures, or the traces of Azure, BurstGPT, Mooncake and Bailian as they are. Several files are one log.

@@ -35,29 +35,27 @@ __all__ = ["usage"]
 
 @click.command()
 @click.argument("files", metavar="FILE...", nargs=-1, required=True)
-@click.option("--kind", type=click.Choice(("focus", "slurm", "dcgm", "plain")), help="What the files are, where their header does not tell.")  # fmt: skip
-@click.option("--tag", default="", metavar="KEY", help="Also divide by the value of this tag: --tag team.")
+@click.option("--kind", type=click.Choice(("focus", "slurm", "dcgm", "plain")), help="Kind of the files, where their header does not show it.")  # fmt: skip
+@click.option("--tag", default="", metavar="KEY", help="Also group by the value of this tag: --tag team.")
 @click.option("--rate", "rates", multiple=True, metavar="CUR=USD[@DATE]", help="What a currency is worth: --rate EUR=1.08@2026-11-01; repeatable.")  # fmt: skip
-@click.option("--timezone", default="", metavar="ZONE", help="Of records that state none: Europe/Berlin.")
+@click.option("--timezone", default="", metavar="ZONE", help="Time zone of records that state none: Europe/Berlin.")
 @click.option(
     "--columns",
     default="",
     metavar="A,B,...",
     help="Names of sacct's columns, where there is no header: JobID,Start,End,AllocTRES.",
 )
-@click.option("--basis", type=click.Choice(("allocated", "present", "busy", "useful")), help="Which hours the tables and the curve are of.")  # fmt: skip
-@click.option("--keep-copies", is_flag=True, help="Count charges as often as they were exported.")
+@click.option("--basis", type=click.Choice(("allocated", "present", "busy", "useful")), help="Which hours the tables and the curve show.")  # fmt: skip
+@click.option("--keep-copies", is_flag=True, help="Count copies of a charge as often as they were exported.")
 @click.option("--engine", "engine_uri", metavar="URI", envvar="GPUPLAN_ENGINE", help="duckdb (the default), or sc://host:15002 for Spark Connect.")  # fmt: skip
 @click.option("--gpu", help="The accelerator for --to-demand, --to-workload and --decide, where there are several.")
 @click.option("--to-demand", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Write the hourly curve as `gpuplan mix` reads it.")  # fmt: skip
 @click.option("--to-workload", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Write a workload as `gpuplan plan` reads it.")  # fmt: skip
-@click.option("--decide", is_flag=True, help="Say what to own, commit, keep on demand and switch off.")
+@click.option("--decide", is_flag=True, help="Recommend what to own, commit to, keep on demand and switch off.")
 @click.option("--no-own", is_flag=True, help="With --decide: leave out buying servers.")
-@click.option("--resamples", type=click.IntRange(0, 10_000), default=100, show_default=True, help="Resamples of the curve's weeks and of prices behind --decide.")  # fmt: skip
-@click.option(
-    "--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="The same seed resamples the same."
-)
-@click.option("--horizon", type=click.IntRange(1, 600), default=36, metavar="MONTHS", envvar="GPUPLAN_HORIZON", help="Over which an owned server is counted.")  # fmt: skip
+@click.option("--resamples", type=click.IntRange(0, 10_000), default=100, show_default=True, help="Resamples of the curve's weeks and of prices for --decide.")  # fmt: skip
+@click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="Seed of the resampling.")
+@click.option("--horizon", type=click.IntRange(1, 600), default=36, metavar="MONTHS", envvar="GPUPLAN_HORIZON", help="Months over which an owned server is counted.")  # fmt: skip
 @click.option("--secure", is_flag=True, help="Leave out community hosts and marketplaces.")
 @filter_options
 @assumption_options
@@ -96,7 +94,7 @@ def usage(
     output: Output,
     talk: Talk,
 ) -> None:
-    """Tell how many GPU-hours were used, idle and wasted, what they cost, and what they would cost elsewhere.
+    """Show how many GPU-hours were used, idle and wasted, what they cost, and what they would cost elsewhere.
 
     FILE is a FOCUS bill (CSV, CSV.gz, Parquet, a folder of them, s3://, gs://, abfs://, or catalog.schema.table of --engine), the output of Slurm's
     `sacct -P`, a CSV of DCGM counters from Prometheus, or a CSV of timestamp,gpus; several kinds may be given at once.

@@ -26,7 +26,7 @@ WORST = 10
 @output_options("table", "json", "csv", "md")
 @common_options
 def verify(files: tuple[Path, ...], calibration_files: tuple[str, ...], *, output: Output, talk: Talk) -> None:
-    """Predict the measured rows of FILE..., and show the error of each.
+    """Predict the measured rows of FILE..., and show the errors.
 
     A file is CSV in the columns of planner/facts/measured_training.csv, measured_inference.csv, measured_memory.csv or measured_kinds.csv; your
     own rows need only the columns that they fill. A row that is not predicted says why and counts as refused.

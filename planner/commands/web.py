@@ -33,12 +33,18 @@ MOST_AT_ONCE = 500
     help="A name under which browsers reach this server, if not localhost (repeatable).",
 )
 @click.option("--workers", type=click.IntRange(1, 64), default=2, show_default=True, help="Processes that plan.")
-@click.option("--store", "store_uri", metavar="URI", envvar="GPUPLAN_STORE", help="Where prices are kept.")
+@click.option(
+    "--store",
+    "store_uri",
+    metavar="URI",
+    envvar="GPUPLAN_STORE",
+    help="Price store: a file, or postgresql://user@host/database.",
+)
 @common_options
 def web(host: str, port: int, hosts: tuple[str, ...], workers: int, store_uri: str | None, talk: Talk) -> None:
-    """Serve the planner as a page: a form, sliders, and every form of the plan to download.
+    """Serve the planner as a web page: a form, sliders, and the plan to download in every format.
 
-    It listens on this machine alone unless told otherwise, keeps nothing, and fetches nothing.
+    By default it listens on this machine only; it stores nothing and fetches nothing.
     """
     import uvicorn
 

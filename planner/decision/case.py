@@ -165,7 +165,7 @@ def case_of(
     assumptions : Assumptions
         Ownership, money, spot.
     months : int
-        Over which an owned server is counted.
+        Months over which an owned server is counted.
     anywhere : bool
         Whether offers of other places may stand in.
     basis : str

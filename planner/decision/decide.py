@@ -67,7 +67,7 @@ def decide(  # noqa: PLR0913 - the options of the command, each by name
     gpu : str
         Only this accelerator.
     months : int
-        Over which an owned server is counted.
+        Months over which an owned server is counted.
     resamples : int
         0 for none.
     seed : int

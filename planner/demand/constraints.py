@@ -35,19 +35,19 @@ class Constraints(Section):
     max_gpus : int, optional
         Most accelerators that one option may take.
     min_secure : bool
-        True leaves out marketplaces and community clouds, where strangers own the machine.
+        Leave out marketplaces and community clouds, where strangers own the machines.
     interconnect : Interconnect
-        What joins the machines of one job, at least.
+        Network between the machines of one job, at least this fast.
     max_usd_per_month : float, optional
-        Budget; it holds for the rent until owned servers are delivered as well.
+        Budget; it also covers the rent until owned servers are delivered.
     max_capex_usd : float, optional
-        Most that servers may cost to buy, with network and installation.
+        Most that servers may cost to buy, including network and installation.
     exclude_providers : tuple of str
-        Never these.
+        Never from these providers.
     min_tier : str, optional
-        Lowest tier of seller that is recommended, ``A`` to ``D`` (`pricing.sellers`); ``B`` where it is not stated.
+        Lowest tier of seller that can be recommended, ``A`` to ``D`` (see `gpuplan providers`); ``B`` if not stated.
     free_tiers : bool
-        True lets a free tier be the answer; its terms are for individuals and trials.
+        Let a free tier be the answer; its terms are for individuals and trials.
     """
 
     providers: Names = ()

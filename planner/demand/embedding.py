@@ -25,7 +25,7 @@ class Embed(Section):
     task : str
         ``embed``, or ``rerank``: each document is read together with its query, and scored.
     deadline_hours : float, optional
-        Hours in which it has to be done.
+        Hours by which it has to be done.
     """
 
     documents: Count
@@ -42,13 +42,13 @@ class EmbedService(Section):
     requests_per_s : float
         Mean arrival rate over the whole week, requests per second.
     documents_per_request : int
-        Documents of a request: those of one query, where they are reranked.
+        Documents in a request; for reranking, those of one query.
     tokens_per_document : int
         Mean length of a document, or of a query and a document together, in tokens.
     task : str
         ``embed``, or ``rerank``: each document is read together with its query, and scored.
     latency_limit_ms : float, optional
-        Longest time of a request, the wait for the batch before its own included.
+        Limit on the time of a request, including the wait for the batch before it.
     profile : Profile
         How the rate moves over the week.
     """

@@ -19,30 +19,30 @@ class Finetune(Section):
     Attributes
     ----------
     method : str
-        What is learned from texts: ``lora``, ``qlora`` or ``full``; from pairs of answers, ``dpo``; from rewards of answers that
-        the model writes itself, ``grpo``.
+        ``lora``, ``qlora`` or ``full`` learn from text, ``dpo`` from pairs of answers, and ``grpo`` from rewards of answers that
+        the model generates itself.
     adapter : str, optional
-        What ``dpo`` and ``grpo`` train: ``lora`` or ``qlora``; without it, all weights, beside a frozen reference model.
+        What ``dpo`` and ``grpo`` train: ``lora`` or ``qlora``; without it, all weights, next to a frozen reference model.
     rank : int
         Rank of the adapters (``lora`` and ``qlora``).
     tokens_m : float
-        Tokens of the data set, 1e6; of prompts and answers together, both answers of a pair.
+        Tokens of the data set, in millions: prompts and answers together, both answers of a pair.
     epochs : float
-        Passes over it.
+        Passes over the data set.
     seq_len : int
         Tokens in a sequence.
     prompt_tokens : int, optional
-        Of a sequence of ``grpo``, those that are given; the rest is written. A quarter, if not stated.
+        Prompt tokens in a sequence of ``grpo``; the rest is generated. A quarter, if not stated.
     global_batch_tokens_m : float
-        Tokens in one optimizer step, 1e6; ``grpo`` writes as many before each step.
+        Tokens in one optimizer step, in millions; ``grpo`` generates as many before each step.
     deadline_hours : float, optional
-        Hours in which it has to be done.
+        Hours by which it has to be done.
     gpu_count : int, optional
-        GPUs that train as one, at least (whole machines); without it, the fewest that meet the deadline.
+        GPUs that train together, at least (whole machines); without it, the fewest that meet the deadline.
     optimizer : str
         ``adamw``, ``adamw_8bit``, ``adafactor`` or ``sgd``.
     offload : bool, optional
-        False keeps weights and optimizer out of host memory; without it, they may wait there where nothing else fits.
+        False keeps weights and optimizer out of host memory; without it, they may stay there where nothing else fits.
     """
 
     method: Literal["lora", "qlora", "full", "dpo", "grpo"] = "lora"

@@ -38,9 +38,9 @@ class Own(Section):
     ----------
     place : str
         ISO country (``DE``) or a US state (``US-Texas``): its tariff and its grid; or ``home``, ``colocation`` or ``own_room`` (a
-        room of one's own, whose space costs nothing) where only one of these will do.
+        room of your own, at no cost for space) where only one of these will do.
     country : str
-        The tariff and the grid, where `place` says what it is.
+        Country of the tariff and the grid, where `place` is one of the three.
     """
 
     place: str = Field(default="US", min_length=2, max_length=40)
@@ -69,9 +69,9 @@ class OwnedMachines(Section):
     place : str
         Where they stand.
     remaining_months : int
-        How long they will still work; without it, to the end of the horizon.
+        How long they will last; without it, to the end of the horizon.
     resale_usd : float
-        What they would bring today, all together: what keeping them costs besides running them.
+        What they would sell for today, all together: the cost of keeping them, besides that of running them.
     """
 
     gpu: str = Field(min_length=1, max_length=100)
@@ -109,7 +109,7 @@ class Credit(Section):
     Attributes
     ----------
     provider : str
-        Whose machines it pays.
+        Whose machines it pays for.
     usd : float
         How much is left.
     expires : date
@@ -131,7 +131,7 @@ class Quote(Section):
     gpu : str
         Accelerator by any of its names.
     count : int
-        Of them in one machine.
+        Accelerators in one machine.
     price_per_gpu_hour, price_per_server : float, optional
         One of the two: of one GPU for an hour, or of a server to buy.
     currency : str
@@ -143,9 +143,9 @@ class Quote(Section):
     expires : date
         The last day on which it can be accepted.
     max_gpus : int, optional
-        How many are quoted; any number, where it is not said.
+        How many are quoted; any number, if not stated.
     country : str
-        Where they stand; empty where it is not said.
+        Where they are; empty if not stated.
     interconnect : str
         What joins machines: ``infiniband`` (400 Gb/s a GPU) or ``none``.
     """

@@ -17,7 +17,7 @@ class Diffusion(Section):
     Attributes
     ----------
     images_per_day : float
-        Images needed a day.
+        Images per day.
     width, height : int
         Size of an image, in pixels.
     steps : int
@@ -47,7 +47,7 @@ class Transcribe(Section):
     audio_hours : float
         Hours of audio.
     deadline_hours : float, optional
-        Hours in which it has to be done.
+        Hours by which it has to be done.
     """
 
     audio_hours: Positive
@@ -60,11 +60,11 @@ class Video(Section):
     Attributes
     ----------
     clips_per_day : float
-        Clips needed a day.
+        Clips per day.
     seconds : float
         Length of a clip.
     frames_per_s : float
-        Frames that the model makes for a second (Wan: 16, HunyuanVideo and LTX: 24, CogVideoX: 8).
+        Frames that the model generates per second of video (Wan: 16, HunyuanVideo and LTX: 24, CogVideoX: 8).
     width, height : int
         Size of a frame, in pixels.
     steps : int

@@ -32,40 +32,40 @@ class Serve(Section):
     Attributes
     ----------
     requests_per_s : float
-        Mean arrival rate over the whole week, requests per second; `concurrency` may stand in its place.
+        Mean arrival rate over the whole week, requests per second; `concurrency` can be stated instead.
     peak_requests_per_s : float, optional
-        Rate that has to be held at the busiest time; without it the profile tells.
+        Rate at the busiest time; derived from the profile where it is not stated.
     input_tokens : int or Lengths
-        Length of a prompt, in tokens: a mean, ``{mean, cv}``, or quantiles ``{p50, p90, p99}``; `traffic` fills it in.
+        Length of a prompt, in tokens: a mean, ``{mean, cv}``, or quantiles ``{p50, p90, p99}``; taken from `traffic` where it is not stated.
     output_tokens : int or Lengths
-        Length of an answer, in tokens; likewise.
+        Length of an answer, in tokens; as for prompts.
     traffic : str, optional
-        ``chat``, ``code``, ``api``, ``reasoning`` or ``agent``: lengths of a public trace where none are stated, how they and the arrivals vary, the
-        hours of its week, and the part of its prompts that was read before; lengths vary as in ``chat`` where nothing is stated.
+        ``chat``, ``code``, ``api``, ``reasoning`` or ``agent``: what is not stated is taken from a public trace: lengths, how they and
+        the arrivals vary, the hours of its week, and how much of a prompt is in earlier prompts. Without it, lengths vary as in ``chat``.
     limit_percentile : float or str
-        Percent of the requests that have to keep the limits, by which a simulation judges the fleet; ``mean`` is allowed.
+        Percentage of the requests that have to meet the limits, checked by simulating the fleet; ``mean`` is allowed.
     ttft_limit_ms : float, optional
-        Longest mean time to first token; `planner.demand.defaults` fills in what is not stated.
+        Limit on the time to first token, for `limit_percentile` of the requests; there is a default where it is not stated.
     tpot_limit_ms : float, optional
-        Longest mean time per output token after the first; likewise.
+        Limit on the time per output token after the first; as for `ttft_limit_ms`.
     total_limit_ms : float, optional
-        Longest time to the last token; where it is the only limit, it bounds the others too.
+        Limit on the time to the last token; where it is the only limit, it bounds the others too.
     arrival_cv : float, optional
-        Standard deviation over mean of the time between requests within the busiest hour: 1 as by chance, more in bursts; without it, that
-        of the assumption `perf.arrival_variation_ratio`.
+        Standard deviation over mean of the time between requests within the busiest hour: 1 for random (Poisson) arrivals, more in
+        bursts; without it, the assumption `perf.arrival_variation_ratio`.
     spare_replicas : int, optional
-        Replicas that may fail, each with the machine it runs on, without a limit being missed; 1 where a limit is stated, else 0.
+        Replicas that may fail, each with its machine, without a limit being missed; 1 where a limit is stated, else 0.
     concurrency : float, optional
-        Closed loop: users who each ask again as soon as they are answered, in place of `requests_per_s`. Planned for is the
-        rate at which so many are in flight when every answer takes as long as the limits allow.
+        Closed loop: users who each ask again as soon as they are answered, instead of `requests_per_s`. The plan is for the
+        rate at which this many requests are in flight when every answer takes as long as the limits allow.
     max_num_seqs : int, optional
-        Most requests that a replica's engine takes at once; without it, what the memory holds.
+        Most requests that a replica's engine runs at once; without it, as many as fit in memory.
     images_per_request : float, optional
-        Images in a request to a model that sees them.
+        Images in a request to a vision-language model.
     tokens_per_image : int, optional
-        Tokens of the prompt that an image becomes, 1,024 if not stated: a megapixel is 1,000 to 1,300 for Qwen-VL, any image 256 for Gemma 3.
+        Prompt tokens per image, 1,024 if not stated: a megapixel is 1,000 to 1,300 for Qwen-VL, any image 256 for Gemma 3.
     profile : Profile
-        How the rate moves over the week; `traffic` tells it where it is not stated.
+        How the rate moves over the week; taken from `traffic` where it is not stated.
     prefix_cache_hit_share : float
         Share of the prompt's tokens found in the cache of earlier prompts.
     drafted_tokens : int

@@ -61,15 +61,15 @@ class Pretrain(Section):
     Attributes
     ----------
     tokens_b : float
-        Tokens to train on, 1e9.
+        Tokens to train on, in billions.
     seq_len : int
         Tokens in a sequence.
     global_batch_tokens_m : float
-        Tokens in one optimizer step, 1e6.
+        Tokens in one optimizer step, in millions.
     deadline_days : float, optional
-        Days in which it has to be done; the GPU count is solved from it. `planner.demand.defaults` fills it in.
+        Days by which it has to be done, from which the GPU count follows; there is a default where it is not stated.
     gpu_count : int, optional
-        GPUs that train as one, at least (whole machines); without it, the fewest that meet the deadline.
+        GPUs that train together, at least (whole machines); without it, the fewest that meet the deadline.
     optimizer : str
         ``adamw``, ``adamw_8bit``, ``adafactor`` or ``sgd``.
     """
@@ -83,7 +83,7 @@ class Pretrain(Section):
 
 
 class Batch(Section):
-    """Answer many requests by a deadline; nobody waits for the single answer.
+    """Answer many requests by a deadline; nobody waits for any single answer.
 
     Attributes
     ----------
@@ -94,7 +94,7 @@ class Batch(Section):
     output_tokens : int
         Mean length of an answer, in tokens.
     deadline_hours : float, optional
-        Hours in which they have to be answered.
+        Hours by which they have to be answered.
     prefix_cache_hit_share : float
         Share of the prompt's tokens found in the cache of earlier prompts.
     """
@@ -107,7 +107,7 @@ class Batch(Section):
 
 
 class GpuHours(Section):
-    """The simple door: so many accelerators for so many hours, with no model of the work.
+    """The simple case: so many accelerators for so many hours, with no model of the work.
 
     Attributes
     ----------
@@ -157,12 +157,12 @@ class Workload(Section):
     model : str or ModelNumbers, optional
         A known name, a path to a Hugging Face ``config.json``, or the numbers; ``gpu_hours`` needs none.
     max_context_tokens : int, optional
-        Longest context of the model as it is deployed, in place of the model's own (extended, or cut short).
+        Longest context of the model as deployed, instead of the model's own (extended, or cut short).
     precision, kv_precision : tuple of Precision
-        Formats to choose from; empty means all that the kind of work and the accelerator allow.
+        Number formats to choose from; empty means all that the kind of work and the accelerator allow.
     stack : str, optional
         The trainer of a training job (without it, megatron for pretraining and fsdp for fine-tuning), or how text is served
-        (without it, an engine by its defaults).
+        (without it, an engine with its default settings).
     own : Own
         Where owned machines would stand.
     have : Have
@@ -172,7 +172,7 @@ class Workload(Section):
     runs_per_month : float, optional
         How often a job (pretrain, finetune, batch, embed, transcribe) is repeated; without it, it is run once.
     currency : str, optional
-        Also tell costs in it (ISO 4217): euros by `money.usd_per_eur`, others by `usd_per_unit`.
+        Also show costs in this currency (ISO 4217): euros by `money.usd_per_eur`, others by `usd_per_unit`.
     usd_per_unit : float, optional
         What one unit of that currency is worth.
     horizon_months : int

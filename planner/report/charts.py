@@ -88,7 +88,7 @@ def cost_over_time(rows: Rows, names: Sequence[str], month: float | None, colour
     crossing: Rows = [{"month": month or 0.0, "label": "" if month is None else f"month {month:.1f}"}]
     chart = chart_of(
         "Cost so far (NPV)",
-        f"Lines of cost over months, one for each way; {said}.",
+        f"Lines of cost over months, one for renting and one for owning; {said}.",
         rows,
         "paid",
         layer=[
@@ -237,7 +237,7 @@ def speed_against_cost(axis: str, rows: Rows, months: int) -> Spec:
     words = [KIND_WORDS[kind] for kind in kinds]
     return chart_of(
         "Cost against speed",
-        "Every option by speed and cost. The line joins those that no other beats in both; left and low is good.",
+        "Every option by speed and cost. The line joins those that no other option beats on both; lower left is better.",
         rows,
         "speeds",
         layer=[
@@ -298,7 +298,7 @@ def tornado(bars: Rows) -> Spec:
     y = {"field": "label", "type": "nominal", "sort": None, "title": None, "axis": {"labelLimit": 320}}
     zero = {"type": "quantitative", "title": "saving of owning, NPV in USD", "axis": {"format": "~s"}}
     chart = chart_of(
-        "Which assumptions decide it",
+        "Which assumptions decide the verdict",
         "Bars show what owning saves when one assumption alone is at the low and at the high end of its range.",
         bars,
         "bars",

@@ -48,7 +48,7 @@ def headline(decision: Decision) -> str:
     said = []
     idle = sum(gpu.idle_gpus for gpu in decision.gpus)
     if idle > 0:
-        said.append(f"stop idle machines first ({count(round(idle, 1))} GPUs on average run with nothing at work)")
+        said.append(f"stop idle machines first ({count(round(idle, 1))} GPUs on average run without work)")
     several = len(decision.gpus) > 1
     if len(decision.gpus) > MOST_PLACES_SAID:
         places = dict.fromkeys(", ".join(gpu.place.split(", ")[:2]) for gpu in decision.gpus if gpu.place)
@@ -71,17 +71,17 @@ def headline(decision: Decision) -> str:
     if decision.now_saving_usd_per_month < AT_ONCE_SHARE * decision.saving_usd_per_month:
         text += f", {_when(decision)}; {usd(decision.now_saving_usd_per_month)} of it at once"
     text += "".join(
-        f"; use went from {count(round(gpu.trend_first_gpus))} to {count(round(gpu.trend_last_gpus))} GPUs, and this is for what runs now"
+        f"; use went from {count(round(gpu.trend_first_gpus))} to {count(round(gpu.trend_last_gpus))} GPUs, and this is sized for what runs now"
         for gpu in decision.gpus
         if gpu.trend_first_gpus is not None and gpu.trend_last_gpus is not None
     )
     if decision.holds_share is not None:
         text += (
             f"; between {usd(decision.saving_low_usd_per_month)} and {usd(decision.saving_high_usd_per_month)} in 8 of 10 "
-            f"resamples; in {percent(decision.holds_share)} of them no mix chosen with hindsight, nor keeping what there is, would be over 5 % cheaper"
+            f"resamples; in {percent(decision.holds_share)} of them neither a mix chosen with hindsight nor keeping what you have would be more than 5 % cheaper"
         )
     elif decision.is_short:
-        text += "; the record is too short to say how sure that is"
+        text += "; the record is too short to say how certain that is"
     return text
 
 
@@ -112,12 +112,12 @@ def _keep_said(decision: Decision) -> str:
     unused = sum(one.usd_per_month for one in decision.switch_off)
     text = "Keep what you have"
     if unused > 0:
-        text = f"Switch off what does nothing ({usd(unused)} USD a month), and keep the rest"
+        text = f"Switch off what is idle ({usd(unused)} USD a month), and keep the rest"
     doubtful = [f"{one.name} is {because(one)}" for one in decision.kept if one.code == "close_call"]
     if doubtful:
         return f"{text}: {'; '.join(doubtful)}"
     if decision.is_short:
-        return f"{text}: the record is too short to own or to commit on, and by the hour none of these offers is cheaper than the {usd(decision.paid_usd_per_month)} USD a month paid"
+        return f"{text}: the record is too short to buy or commit on, and by the hour none of these offers is cheaper than the {usd(decision.paid_usd_per_month)} USD a month paid"
     return f"{text}: none of these offers is cheaper than the {usd(decision.paid_usd_per_month)} USD a month paid; nothing is saved"
 
 
@@ -127,7 +127,7 @@ def decision_tables(decision: Decision) -> list[Table]:
         ("paid today", f"{usd(decision.paid_usd_per_month)} USD a month"),
         (f"after, {_when(decision)}", f"{usd(decision.after_usd_per_month)} USD a month"),
         (
-            "could be saved at once, by a mix for the hours outside them",
+            "could be saved at once, by a mix for the uncommitted hours",
             f"{usd(decision.now_saving_usd_per_month)} USD a month",
         ),
     ]
@@ -152,7 +152,7 @@ def decision_tables(decision: Decision) -> list[Table]:
     if decision.kept:
         tables.append(
             Table(
-                "Stays as it is",
+                "Keep as it is",
                 (Column("gpu"), Column("because")),
                 tuple((one.name, because(one)) for one in decision.kept),
             )
@@ -186,9 +186,9 @@ def _ladder(decision: Decision) -> list[Table]:
         Column("saves", "USD/month", is_number=True),
         Column("committed", "USD/month", is_number=True),
         Column("capex", "USD", is_number=True),
-        Column("pays from", "of the hours", is_number=True),
+        Column("pays from", "of hours used", is_number=True),
     )
-    note = "each step is the cheapest mix of it and the steps above, of what is paid today; what is recommended also holds in most resamples"
+    note = "each step is the cheapest mix of that option and those above; savings are against what is paid today; what is recommended also holds in most resamples"
     if decision.oldest_price_on:
         note += f"; the oldest price is of {decision.oldest_price_on.isoformat()}"
     return [Table("The ladder: what each further purchase option would save", columns, rows, note)]
@@ -214,7 +214,7 @@ def _parts(gpu: GpuDecision) -> Table:
     notes = []
     if gpu.break_even is not None:
         notes.append(
-            f"an hour in use cost {usd(gpu.break_even.paid_usd_per_gpu_hour)} USD, with what was committed and not used; {note_text(gpu.break_even.because)}"
+            f"a used GPU-hour cost {usd(gpu.break_even.paid_usd_per_gpu_hour)} USD, unused commitments included; {note_text(gpu.break_even.because)}"
             + (
                 f"; the base load works in {percent(gpu.break_even.base_use_share)} of the hours"
                 if gpu.base_gpus > 0
@@ -229,10 +229,10 @@ def _parts(gpu: GpuDecision) -> Table:
     if gpu.holds_share is not None:
         notes.append(
             f"saves {usd(gpu.saving_low_usd_per_month)} to {usd(gpu.saving_high_usd_per_month)} USD a month in 8 of 10 "
-            f"resamples, anything at all in {percent(gpu.saves_share)}; within 5 % of the best in {percent(gpu.holds_share)}"
+            f"resamples, and something in {percent(gpu.saves_share)}; within 5 % of the best in {percent(gpu.holds_share)}"
         )
     columns = (
-        Column("part"),
+        Column("use"),
         Column("offer or server"),
         Column("kept", "GPUs", is_number=True),
         Column("works", "GPU-h/month", is_number=True),

@@ -9,21 +9,21 @@ __all__ = ["because", "note_said", "switched_off", "when_it_ends"]
 
 KEPT_WORDS = {
     "too_little_use": "too little use",
-    "part_of_an_accelerator": "a machine with a part of an accelerator is sold in its own size alone, and compared with nothing",
+    "part_of_an_accelerator": "a machine with part of an accelerator is sold in that size only, so there is nothing to compare it with",
     "no_cost_in_the_bill": "the bill does not say what it cost",
     "unknown_accelerator": "the catalogue does not know it",
-    "nothing_works": "nothing works on it",
+    "nothing_works": "it is idle",
     "not_used_lately": "it was not used in the last year",
     "no_offer": "no offer and no server of it is known",
-    "no_on_demand_offer": "no on-demand offer is left to serve its peaks",
+    "no_on_demand_offer": "no on-demand offer can serve its peaks",
     "cheapest_already": "no offer for this machine at its place costs less than what is paid now",
-    "as_dear": "what is paid now is what the cheapest mix of these offers costs",
+    "as_dear": "what is paid now equals the cheapest mix of these offers",
 }
 NOTE_WORDS = {
     "no_spot": "nothing ran on spot, so no spot is advised; --set mix.spot_share=0.3 allows it for 30 % of the demand",
-    "commitments": "today's commitments are paid until they end: the whole saving comes then, what the hours outside them could save at once is told apart",
-    "elsewhere": "offers may be in other regions than the use is; data transfer and migration are not in the saving",
-    "same_place": "each machine is compared with the same shape in its own region; --provider or --region look elsewhere",
+    "commitments": "today's commitments are paid until they end: the whole saving comes then; what the uncommitted hours could save at once is shown separately",
+    "elsewhere": "offers may be in other regions than today's use; the saving does not include data transfer and migration",
+    "same_place": "each machine is compared with the same shape in its own region; --provider or --region widen the search",
 }
 WHEN_WORDS = {
     "idle": "as jobs allow: time limits on idle allocations, smaller allocations, sharing",
@@ -38,7 +38,7 @@ def because(kept: Kept) -> str:
         case "close_call":
             return (
                 f"a close call: the cheapest mix ({', '.join(kept.mix)}) would save {usd(kept.usd_per_month)} USD a month, but saves "
-                f"anything in only {percent(kept.saves_share)} of the resamples; in {percent(1 - kept.saves_share)} keeping what there is costs no more"
+                f"anything in only {percent(kept.saves_share)} of the resamples; in {percent(1 - kept.saves_share)} keeping what you have costs no more"
             )
         case "dearer":
             return f"what is paid now is {usd(kept.usd_per_month)} USD a month less than any mix of these offers"
@@ -54,7 +54,7 @@ def switched_off(one: SwitchOff) -> str:
         case "unused_commitment":
             return f"commitment {one.name or '(no name)'}: {percent(one.share)} of it is not used"
         case _:
-            return "capacity reservations that nothing runs in"
+            return "capacity reservations without a machine running in them"
 
 
 def when_it_ends(one: SwitchOff) -> str:
@@ -67,9 +67,7 @@ def note_said(note: Note) -> str:
     amounts = note.amounts
     match note.code:
         case "own_providers":
-            return (
-                f"offers of the bill's own providers were considered ({', '.join(note.names)}); --provider names others"
-            )
+            return f"offers of the bill's own providers were considered ({', '.join(note.names)}); add others with --provider"
         case "trend":
             way, size = ("grew", "too small") if amounts[1] > amounts[0] else ("shrank", "too large")
             return (
@@ -77,24 +75,26 @@ def note_said(note: Note) -> str:
                 f"{_days(amounts[3])}, which is what runs now; if that goes on, this is {size} before a commitment ends"
             )
         case "short":
-            return f"{_days(amounts[0])} of record say little: nothing is owned or committed to on less than {_days(amounts[1])}, and how sure the rest is cannot be said"
+            return f"{_days(amounts[0])} of record say little: nothing is bought or committed to on less than {_days(amounts[1])}, and there is no confidence for the rest"
         case "repeated":
-            return f"{_days(amounts[0])} of use are repeated to a year"
+            return f"{_days(amounts[0])} of use are repeated to fill a year"
         case "no_seasons":
-            return f"a record of {_days(amounts[0])} cannot show seasons; the resamples move demand as risk.demand_ratio says"
+            return (
+                f"a record of {_days(amounts[0])} cannot show seasons; the resamples vary demand by risk.demand_ratio"
+            )
         case "spot":
             shares = ", ".join(f"{percent(share)} of {gpu}" for gpu, share in zip(note.names, amounts, strict=True))
             return (
-                f"spot is taken for {shares} at most: as much as ran on it already, or mix.spot_share where that is set"
+                f"spot is used for at most {shares}: as much as already ran on it, or mix.spot_share where that is set"
             )
         case "not_bought":
             return (
-                f"nothing is bought for {', '.join(note.names)}: a purchase has to cost {percent(amounts[0])} less than today's bill and than capacity by the hour, and "
+                f"no servers are bought for {', '.join(note.names)}: a purchase has to cost {percent(amounts[0])} less than today's bill and than capacity by the hour, and "
                 f"less than every other mix in {percent(amounts[1])} of the resamples (verdict.buy_margin_share, verdict.least_confidence_share)"
             )
         case "owned":
             wait = f"{amounts[1]:g} month{'' if amounts[1] == 1 else 's'}"
-            return f"an owned server stands in colocation over {amounts[0]:.0f} months from its delivery, which takes {wait} (own.lead_time_months): what runs today is paid on until then, and is no part of what could be saved at once"
+            return f"an owned server stands in colocation over {amounts[0]:.0f} months from its delivery, which takes {wait} (own.lead_time_months): until then today's machines are still paid for, and they are not part of what could be saved at once"
         case code:
             return NOTE_WORDS[code]
 

@@ -181,16 +181,16 @@ def _why(
     if gone is None:
         said.append(f"{was_id} is no longer among the options.")
     elif not gone["choosable"]:
-        said.append(f"{was_id} may no longer be chosen: {gone['reason_not_chosen']}.")
+        said.append(f"{was_id} can no longer be recommended: {gone['reason_not_chosen']}.")
     if come is None:
         said.append(f"{now_id} was not among the options before.")
     elif not come["choosable"]:
-        said.append(f"{now_id} might not be chosen before: {come['reason_not_chosen']}.")
+        said.append(f"{now_id} could not be recommended before: {come['reason_not_chosen']}.")
     said += [f"{row['option']}: {_price_change(row)}." for row in prices if row["option_id"] in {was_id, now_id}]
     said += [
         f"{row['name']} went from {_text(row['old'])} to {_text(row['new'])}." for row in (*assumptions, *workload)
     ]
-    return said or ["Neither price nor assumption nor work changed: the program did."]
+    return said or ["No price, no assumption and no part of the workload changed: the program did."]
 
 
 def _price_change(row: Mapping[str, Any]) -> str:
@@ -256,7 +256,7 @@ def difference_tables(found: Record) -> tuple[Table, ...]:
         tables.append(Table("Rent against buy has moved", columns6, pairs))
     if found["workload"]:
         cells = tuple((row["name"], _text(row["old"]), _text(row["new"])) for row in found["workload"])
-        tables.append(Table("The work has changed", (Column("what"), Column("old"), Column("new")), cells))
+        tables.append(Table("The workload has changed", (Column("what"), Column("old"), Column("new")), cells))
     if found["assumptions"]:
         cells4 = tuple((row["name"], _text(row["old"]), _text(row["new"]), row["unit"]) for row in found["assumptions"])
         columns = (Column("assumption"), Column("old", is_number=True), Column("new", is_number=True), Column("unit"))
@@ -291,7 +291,9 @@ def difference_tables(found: Record) -> tuple[Table, ...]:
             )
         )
     if len(tables) == 1 and not verdict["changed"]:
-        tables.append(Table("Nothing else has changed", (Column(""),), (), "no price, no assumption, not the work"))
+        tables.append(
+            Table("Nothing else has changed", (Column(""),), (), "no price, no assumption and no part of the workload")
+        )
     only = found["options"]
     counts = f"{len(only['only_new']):,} options came, {len(only['only_old']):,} went"
     if only["only_new"] or only["only_old"]:

@@ -135,7 +135,7 @@ def estimate_tables(record: Record) -> list[Table]:
     if record["curve"]:
         tables.append(_curve(record))
     if record["notes"]:
-        tables.append(Table("Notes", (Column("what to know"),), tuple((note,) for note in record["notes"])))
+        tables.append(Table("Notes", (Column("note"),), tuple((note,) for note in record["notes"])))
     return tables
 
 
@@ -143,7 +143,7 @@ def _service(record: Record) -> list[tuple[str, str, str]]:
     """Return a service at its load, every figure of that one state, and below what it could do at most."""
     speed, load, most = record["performance"], record["operating_point"], record["capacity"]
     asked = (record["workload"].get("serve") or {}).get("concurrency")
-    beside = f"of {count(asked)} that are asked for" if asked else f"at {significant(load['requests_per_s']):,g} requests per second"  # fmt: skip
+    beside = f"of {count(asked)} asked for" if asked else f"at {significant(load['requests_per_s']):,g} requests per second"  # fmt: skip
     rows = [
         ("requests in flight", f"{significant(load['concurrency']):,g}", beside),
         _banded("output tokens per second", load["output_tokens_per_s"]),
@@ -175,10 +175,12 @@ def _memory_table(memory: Record) -> Table:
     rows = [(name.replace("_", " "), bytes_text(size), percent(size / capacity)) for name, size in items]
     rows.append(("together", bytes_text(memory["total_bytes"]), percent(memory["total_bytes"] / capacity)))
     if memory["upper_bytes"]:
-        rows.append(("at the upper end, by which a fit is judged", bytes_text(memory["upper_bytes"]), percent(memory["upper_bytes"] / capacity)))  # fmt: skip
-    rows.append(("limit for this work", bytes_text(memory["usable_bytes"]), percent(memory["usable_bytes"] / capacity)))
+        rows.append(("at the upper end, which has to fit", bytes_text(memory["upper_bytes"]), percent(memory["upper_bytes"] / capacity)))  # fmt: skip
+    rows.append(
+        ("limit for this workload", bytes_text(memory["usable_bytes"]), percent(memory["usable_bytes"] / capacity))
+    )
     columns = (Column("item"), Column("size", is_number=True), Column(f"of {bytes_text(capacity)}", is_number=True))
-    tight = "; may not fit: less than 5 % of the limit is left, releases of one engine differ by more"
+    tight = "; may not fit: less than 5 % of the limit is left, and releases of one engine differ by more"
     return Table(
         "Memory of the fullest accelerator",
         columns,
@@ -210,7 +212,7 @@ def _curve(record: Record) -> Table:
             duration(point["hours"]),
             count(significant(point["accelerator_hours"])),
             percent(point["efficiency_share"]),
-            "knee: more cost clearly more from here on" if point["is_knee"] else "",
+            "knee: from here on, more machines cost clearly more" if point["is_knee"] else "",
         )
         for point in record["curve"]
     )

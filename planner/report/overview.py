@@ -80,5 +80,5 @@ def overview(records: Sequence[Record]) -> Table:
         ),
         tuple(rows),
         f"In all: over each plan's own horizon ({looked} months), as NPV. Each is planned by itself: machines are "
-        "not shared between workloads, and a price for many is not asked for.",
+        "not shared between workloads, and no volume discount is assumed.",
     )

@@ -191,13 +191,13 @@ def _payload(live: Live, charts: Mapping[str, Spec]) -> dict[str, Any]:
 
 CAPTIONS = {
     "memory": "What fills the memory of one accelerator of the verdict, as planned.",
-    "limits": "How much of each limit the verdict takes; TTFT and TPOT are simulated where percentiles stand.",
-    "percentile": "What the verdict's machines cost a month if the limits held for so many percent of the requests, spares counted.",
+    "limits": "How much of each limit the verdict takes; TTFT and TPOT are simulated where percentiles are given.",
+    "percentile": "What the verdict's machines would cost a month if the limits had to hold for that percentage of the requests, spares included.",
     "paid": "What renting and owning have cost up to each month, discounted to today. Steps are purchases, refreshes and sales.",
     "equal": "The break-even curve: for each share of time in use, the rent at which both cost the same.",
-    "speed": "Each option by its speed and its cost over the horizon; the line joins those that no other beats in both. Pale ones are not recommended.",
+    "speed": "Each option by its speed and its cost over the horizon; the line joins those that no other option beats on both. Pale ones are not recommended.",
     "tornado": "What owning saves over the rent it is compared with, when one assumption alone moves through its range. Colored bars change which side is cheaper; the dashed line is the plan.",
-    "history": "Hourly prices of one instance as they were observed: of the offers compared, else of the cheapest whose past is known.",
+    "history": "Hourly prices of one instance as they were observed: of the offers compared, else of the cheapest with a known history.",
 }
 
 
@@ -251,7 +251,7 @@ def _controls(live: Live, prefix: str, level: int) -> str:
     sliders = [
         ("horizon", "Horizon", "months", 1, live.months, 1, live.record["horizon_months"]),
         ("price", "Rent of one instance", "USD/h", 0, _nice(price * 4), _nice(price * 4) / 400, price),
-        ("electricity", "Electricity where the servers stand", "USD/kWh", 0, max(ELECTRICITY_MOST_USD_PER_KWH, _nice(2 * tariff)), 0.001, tariff),
+        ("electricity", "Electricity for owned servers", "USD/kWh", 0, max(ELECTRICITY_MOST_USD_PER_KWH, _nice(2 * tariff)), 0.001, tariff),
         ("resale", "Resale price, against the plan", "times", 0, round(most_resale, 2), 0.01, 1),
     ]  # fmt: skip
     if not live.once:

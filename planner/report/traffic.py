@@ -22,8 +22,8 @@ FAULTS = {
     "unreadable": "{rows} without a time or a number of tokens left out",
     "no_prompt": "{rows} whose prompt has no tokens left out",
     "no_answer": "{rows} whose answer has no tokens left out: they failed or were cut short",
-    "cut_off": "the file ends in the middle; what could be unpacked is counted",
-    "blocks_ignored": "prefix reuse is not looked at: {rows} are too many for it",
+    "cut_off": "the file ends in the middle; what could be unpacked is used",
+    "blocks_ignored": "prefix reuse is not measured: {rows} are too many",
 }
 
 
@@ -206,8 +206,8 @@ def _overview(summary: TrafficSummary) -> Table:
         ("busiest minute, over the mean", _ratio(summary.peak_minute_ratio)),
         ("busiest hour, over the mean", _ratio(summary.peak_hour_ratio)),
         ("quietest hour, over the mean", _ratio(summary.trough_hour_ratio)),
-        ("variation of the time between requests", f"{summary.interarrival_cv_ratio:.2f} (1 is a Poisson stream)"),
-        ("prompt tokens read before", "not told by the log" if summary.prefix_reuse_share is None else percent(summary.prefix_reuse_share)),
+        ("variation (CV) of the time between requests", f"{summary.interarrival_cv_ratio:.2f} (1 is a Poisson stream)"),
+        ("prompt tokens in earlier prompts", "not in the log" if summary.prefix_reuse_share is None else percent(summary.prefix_reuse_share)),
         ("correlation of prompt and answer", f"{summary.length_correlation_ratio:.2f}"),
     ]  # fmt: skip
     if summary.gaps:
@@ -257,12 +257,12 @@ def _service_table(fleet: ReplayedFleet) -> Table:
 
     rows = (
         row("to first token", service.ttft_ms, limits.ttft_ms, service.over_ttft_share),
-        row("per further token", service.tpot_ms, limits.tpot_ms, service.over_tpot_share),
+        row("per output token", service.tpot_ms, limits.tpot_ms, service.over_tpot_share),
         row("to last token", service.total_ms, limits.total_ms, service.over_total_share),
     )
     verb = "hold" if service.holds else "do not hold"
     refused = f"; {service.refused_count:,} requests are longer than the cache" if service.refused_count else ""
-    note = f"The limits {verb} for {count(limits.percentile)} % of the requests{refused}. Spare machines stand by, as if one had failed."
+    note = f"The limits {verb} for {count(limits.percentile)} % of the requests{refused}. Spare machines are left out, as if they had failed."
     target = fleet.target
     gpus = target.layout.tensor * target.layout.pipeline * target.layout.data
     title = f"Replayed on {gpus:,}x {target.accelerator} ({fleet.replay.replica_count:,} replicas), {target.option_id}"
@@ -274,10 +274,10 @@ def _answer_table(fleet: ReplayedFleet) -> Table:
     columns = (Column("what"), Column("value"))
     target, best, name = fleet.replay.cheapest, fleet.best(), f"p{fleet.limits.percentile:g}"
     if target is None or best is None:
-        told = f"no number of replicas of what was tried holds the limits at {name}: long requests alone take longer"
+        told = f"none of the options tried meets the limits at {name} with any number of replicas: long requests alone take longer"
         return Table("The answer", columns, (("cheapest fleet", told),))
     usd = fleet.usd_per_month(target, best)
-    rows = [(f"cheapest fleet that holds {name}", f"{_fleet_text(target, best)}{_money(usd)}")]
+    rows = [(f"cheapest fleet that meets the limits at {name}", f"{_fleet_text(target, best)}{_money(usd)}")]
     if fleet.limits.percentile != 99.0:
         added = _p99_added_usd(fleet)
         rows.append(("p99 adds", _p99_text(added)))
@@ -287,8 +287,8 @@ def _answer_table(fleet: ReplayedFleet) -> Table:
 
 def _p99_text(added_usd: float | None) -> str:
     if added_usd is None:
-        return "no fleet that was tried holds it"
-    return f"{usd_text(added_usd)} a month" if added_usd else "nothing: the same fleet holds it"
+        return "none of the fleets tried meets it"
+    return f"{usd_text(added_usd)} a month" if added_usd else "nothing: the same fleet meets it"
 
 
 def _fleet_text(target: Target, found: Fewest) -> str:
@@ -310,15 +310,15 @@ def _autoscaling_rows(fleet: ReplayedFleet, target: Target, fixed_usd: float | N
     if scaled.held_back_share:
         rows.append(("wait for a start", f"{percent(scaled.held_back_share)} of the requests find no replica"))
     if not service.holds:
-        return [*rows, ("autoscaling saves", "nothing: a fleet of fixed size is needed, or more replicas at least (--min-replicas)")]  # fmt: skip
+        return [*rows, ("autoscaling saves", "nothing: it takes a fleet of fixed size, or a higher minimum of replicas (--min-replicas)")]  # fmt: skip
     paid = scaled.paid_share(fleet.replicas_per_machine(target, best) if (best := fleet.best()) else 1)
     usd = fleet.autoscaled_usd_per_month()
     if usd is None or fixed_usd is None:
         why = "" if target.is_paid_by_hour else ", but these machines are paid whether they serve or not"
         return [*rows, ("autoscaling saves", f"{percent(max(0.0, 1.0 - paid))} of the machine hours{why}")]
     if usd >= fixed_usd:
-        return [*rows, ("autoscaling saves", "nothing: the fewest replicas are as many as the fixed fleet has")]
-    return [*rows, ("autoscaling saves", f"{usd_text(fixed_usd - usd)} a month: {percent(paid)} of the fixed fleet's machine hours are paid")]  # fmt: skip
+        return [*rows, ("autoscaling saves", "nothing: it needs as many replicas as the fixed fleet")]
+    return [*rows, ("autoscaling saves", f"{usd_text(fixed_usd - usd)} a month: {percent(paid)} of the fixed fleet's machine hours are paid for")]  # fmt: skip
 
 
 def usd_text(value: float) -> str:

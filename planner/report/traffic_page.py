@@ -63,9 +63,9 @@ def traffic_page(log: RequestLog, summary: TrafficSummary, fleet: ReplayedFleet 
 
 
 CAPTIONS = {
-    "rate": "Requests per second, from minute to minute; in a long log from stretch to stretch.",
+    "rate": "Requests per second by minute; in a long log, by longer intervals.",
     "lengths": "How many requests have prompts and answers of each length; the axis is logarithmic.",
-    "gpus": "GPUs that are paid in each hour: a fleet of fixed size against one that follows the requests.",
+    "gpus": "GPUs paid for in each hour: a fleet of fixed size against one that follows the requests.",
 }
 
 

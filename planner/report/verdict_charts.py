@@ -56,7 +56,7 @@ def share_of_limits(rows: Rows) -> Spec:
     x = {"type": "quantitative", "title": "% of the limit"}
     chart = chart_of(
         "Against the limits",
-        "Bars show which part of each limit is taken; the dashed line is the limit.",
+        "Bars show how much of each limit is used; the dashed line is the limit.",
         rows,
         "limits",
         layer=[

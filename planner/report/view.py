@@ -82,7 +82,7 @@ def plan_view(record: Record, *, top: int = 12) -> View:
             (Column("left", "options", is_number=True), Column("after")),
             tuple((count(step["offer_count"]), step["name"]) for step in record["funnel"]),
         ),
-        notes=(*record["notes"], *([f"to ask again: {command}"] if command else [])),
+        notes=(*record["notes"], *([f"to run this again: {command}"] if command else [])),
     )
 
 
@@ -296,7 +296,7 @@ def _turns(record: Record) -> Table:
         Column("then"),
     )
     note = (
-        "one value at a time, everything else as planned; searched from a quarter to four times its value"
+        "one value at a time, everything else as planned; searched from a quarter to four times the planned value"
         if rows
         else ""
     )

@@ -50,7 +50,7 @@ def write_alternatives(sheet: Sheet, record: Record, view: View) -> None:
     sheet.put(row, 0, view.turns.title, "section")
     if not view.turns.rows:
         row += 1
-        sheet.put(row, 0, "no price and no use from a quarter to four times of today's changes it", "text")
+        sheet.put(row, 0, "no price or use between a quarter and four times today's changes the decision", "text")
     else:
         row += 1
         sheet.heads(row, ("turns at", "price, or use", "unit", "planned"))

@@ -56,7 +56,7 @@ def write_break_even(
     sheet.heads(FIRST_ROW - 1, heads, numbers=True)
     last = FIRST_ROW + months
     paid = float(np.abs(rent.lines["total"] - own.lines["total"]).sum())
-    sheet.put(2, 3, "counts as nothing, USD", "soft")
+    sheet.put(2, 3, "treated as zero, USD", "soft")
     sheet.compute(
         2, 4, f"{HAIR_SHARE:.0E}*SUMPRODUCT(ABS(rent_total_by_month-own_total_by_month))", HAIR_SHARE * paid, "factor"
     )
@@ -150,8 +150,8 @@ def _results(
     answers = (
         ("owning saves, NPV in USD", "saving_usd", xl_rowcol_to_cell(last, 4), saving, "usd_bold"),
         ("owning pays off from month", "break_even_month", month, "never" if never else rows["month"], "month"),
-        ("needed share of equal cost", "equal_share", share_text, share, "share"),
-        ("rent of equal cost, USD/h", "equal_usd_per_hour", equal_text, equal, "price"),
+        ("time in use at equal cost", "equal_share", share_text, share, "share"),
+        ("rent at equal cost, USD/h", "equal_usd_per_hour", equal_text, equal, "price"),
     )
     for i, (words, name, formula, value, style) in enumerate(answers):
         sheet.put(0, column + i, words, "head")
@@ -164,7 +164,7 @@ def _by_use(sheet: Sheet, pair: tuple[Mapping[str, Any], Mapping[str, Any]], ren
     price = pair[0]["book"].get("price_usd_per_hour", 0.0)
     sheet.heads(
         FIRST_ROW - 1,
-        ["time needed", "rent, NPV in USD", "own, NPV in USD", "rent of equal cost, USD/h"],
+        ["time needed", "rent, NPV in USD", "own, NPV in USD", "rent at equal cost, USD/h"],
         USE_COLUMN,
         numbers=True,
     )
@@ -211,7 +211,7 @@ def _use_chart(book: Book, sheet: Sheet) -> Any:  # noqa: ANN401  XlsxWriter has
 
 def _equal_chart(book: Book, sheet: Sheet) -> Any:  # noqa: ANN401  the same
     chart: Any = book.file.add_chart({"type": "scatter", "subtype": "straight"})
-    chart.add_series(_use_series(sheet, 3, "rent of equal cost", OWN_COLOUR))
+    chart.add_series(_use_series(sheet, 3, "rent at equal cost", OWN_COLOUR))
     _dress(chart, "Above the line buy, below it rent", "time needed", "USD/h of one instance", "#,##0.00", "0%")
     return chart
 

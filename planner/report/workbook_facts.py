@@ -33,10 +33,10 @@ READING = (
     ),
     (
         "Owning pays off from a month on: from then to the end of the horizon, what has been paid for owning stays at or below what has "
-        "been paid for renting. A resale at the end can turn it in the last month."
+        "been paid for renting. A resale at the end can change that in the last month."
     ),
     (
-        "The verdict takes the cheapest option that may be chosen. Owning binds for years, so it must be cheaper by a margin "
+        "The verdict takes the cheapest option that can be recommended. Owning ties you in for years, so it must be cheaper by a margin "
         "(verdict_buy_margin_share)."
     ),
     (
@@ -48,7 +48,7 @@ READING = (
 
 def write_sensitivity(book: Book, sheet: Sheet, bars: Sequence[dict[str, Any]]) -> None:
     """Write what each assumption alone does to the saving, as a table and bars."""
-    sheet.put(0, 0, "Which assumptions decide it", "title")
+    sheet.put(0, 0, "Which assumptions decide the verdict", "title")
     sheet.put(
         1,
         0,
@@ -56,7 +56,15 @@ def write_sensitivity(book: Book, sheet: Sheet, bars: Sequence[dict[str, Any]]) 
         "and the high end of its range. These are the plan's own figures; they do not follow the inputs.",
         "soft",
     )
-    heads = ["assumption", "low", "high", "saving at low, USD", "saving at high, USD", "as planned, USD", "turns it"]
+    heads = [
+        "assumption",
+        "low",
+        "high",
+        "saving at low, USD",
+        "saving at high, USD",
+        "as planned, USD",
+        "changes the decision",
+    ]
     sheet.heads(FIRST_ROW - 1, heads)
     for row, bar in enumerate(bars, FIRST_ROW):
         sheet.put(row, 0, bar["name"])
@@ -103,7 +111,7 @@ def write_prices(sheet: Sheet, record: Record) -> None:
         "soft",
     )
     heads = ["provider", "region", "machine", "accelerator", "in one", "instances", "paid", "USD/h of one", "USD a month",
-             "NPV, USD", "may be chosen", "priced on", "source", "not recommended, because", "notes"]  # fmt: skip
+             "NPV, USD", "can be recommended", "priced on", "source", "not recommended, because", "notes"]  # fmt: skip
     sheet.heads(FIRST_ROW - 1, heads)
     row = FIRST_ROW - 1
     for option in record["options"]:

@@ -91,19 +91,19 @@ OPTION_COLUMNS: Columns = {
     )
 }
 OPTION_HEADS = (
-    "#", "option", "kind", "may be chosen", "include? (yes or no)", "USD/h of one instance", "USD a month", "NPV, USD", "USD per unit",
+    "#", "option", "kind", "can be recommended", "include? (yes or no)", "USD/h of one instance", "USD a month", "NPV, USD", "USD per unit",
     "busy share of paid hours", "priced on", "source", "not recommended, because", "listed USD/h", "instances", "hours on a month",
     "hours of the run", "upfront USD of one", "term months", "shortest hours sold", "by weeks above hours", "paid in advance", "spot overhead", "spot",
     "first months at another price", "USD/h in these", "credit USD", "months of the credit",
     "tokens USD a month", "tokens USD for the run", "works until month", "storage kept", "USD/h after upfront",
-    "commitment USD a month", "USD, plain sum", "in the running", "in words",
+    "commitment USD a month", "USD, plain sum", "NPV if included", "in words",
 )  # fmt: skip
 SERVER_HEADS = (
-    "#", "server", "site", "may be chosen", "include? (yes or no)", "USD for one server", "USD a month", "NPV, USD", "priced on", "source",
+    "#", "server", "site", "can be recommended", "include? (yes or no)", "USD for one server", "USD a month", "NPV, USD", "priced on", "source",
     "not recommended, because", "listed USD", "highest kW of one", "accelerators in one", "servers", "hours on a month",
     "hours of the run", "busy of hours on", "USD/h until delivery", "works until month", "delivered after months", "servers USD", "network USD",
     "hardware USD", "power kW", "space USD a month", "staff", "replacements", "last bought in month", "resale at replacement", "resale at the end",
-    "USD, plain sum", "in the running", "in words",
+    "USD, plain sum", "NPV if included", "in words",
 )  # fmt: skip
 SERVER_COLUMNS: Columns = {
     key: i
@@ -309,7 +309,7 @@ def _head(sheet: Sheet, title: str, heads: Sequence[str]) -> None:
     sheet.put(
         1,
         0,
-        "Every figure in USD is a formula: it follows the inputs. Type no under include to strike an option or a seller out. The numbers behind are to the right (+ above).",
+        "Every figure in USD is a formula: it follows the inputs. Type no under include to strike out an option or a seller. The numbers behind the figures are to the right (+ above).",
         "soft",
     )
     sheet.heads(FIRST_ROW - 1, list(heads))

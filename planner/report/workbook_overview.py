@@ -15,8 +15,8 @@ __all__ = ["OVERVIEW", "write_overview"]
 
 OVERVIEW = "Overview"
 FIRST_ROW = 4
-HEADS = ("#", "work", "verdict", "USD a month", "USD for the run", "NPV, USD", "owning pays off from month",
-         "months looked at", "prices from", "to")  # fmt: skip
+HEADS = ("#", "workload", "verdict", "USD a month", "USD for the run", "NPV, USD", "owning pays off from month",
+         "horizon, months", "prices from", "to")  # fmt: skip
 MONTH, RUN, TODAY = 3, 4, 5
 
 
@@ -34,8 +34,8 @@ def write_overview(book: Book, sheet: Sheet, plans: Sequence[Live]) -> None:
     sheet.put(
         1,
         0,
-        "Every figure follows the inputs of its plan: the sheets that carry its number. Each work is planned by itself; machines "
-        "are not shared, and a price for many is not asked for.",
+        "Every figure follows the inputs of its plan: the sheets that carry its number. Each workload is planned by itself: machines "
+        "are not shared, and no volume discount is assumed.",
         "soft",
     )
     sheet.heads(FIRST_ROW - 1, HEADS)

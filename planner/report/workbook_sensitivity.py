@@ -64,7 +64,7 @@ def write_live_sensitivity(book: Book, sheet: Sheet, live: Live, chosen: Chosen)
         What is held against each other.
     """
     bars = [bar for bar in bars_of(live) if bar["name"] in {*priced_names(), DEMAND, SERVER_PRICE}]
-    sheet.put(0, 0, "Which assumptions decide it", "title")
+    sheet.put(0, 0, "Which assumptions decide the verdict", "title")
     text = (
         "What the server saves over the rent chosen on the sheet Verdict (NPV), with one assumption alone at the low "
         "and the high end of its range. Follows every input; the ends can be changed too."
@@ -79,8 +79,8 @@ def write_live_sensitivity(book: Book, sheet: Sheet, live: Live, chosen: Chosen)
         "unit",
         "saving at low, USD",
         "saving at high, USD",
-        "as it stands, USD",
-        "turns it",
+        "with these inputs, USD",
+        "changes the decision",
     ]
     sheet.heads(FIRST_ROW - 1, heads)
     for column in (1, 2, 4, 5, 6):

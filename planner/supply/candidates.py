@@ -119,7 +119,7 @@ def places_told_apart(constraints: Sequence[Constraints]) -> Callable[[str, str]
 def find_candidates(
     catalog: Catalog, constraints: Constraints, is_old: Callable[[Offer], bool] = lambda _: False
 ) -> Candidates:
-    """Return the offers that respect the constraints, the cheapest region of each sort.
+    """Return the offers within the constraints, the cheapest region of each kind.
 
     Parameters
     ----------

@@ -43,7 +43,7 @@ class Columns:
     paths : tuple of (str, str)
         JSON alone: a column's name, and the expression that takes it from an object.
     unit_s : float
-        Of times that count from the start of the log.
+        Unit of times that count from the start of the log.
     """
 
     time: str

@@ -59,7 +59,7 @@ def read_bill(
     folder : Path, optional
         For what is laid down on the way; a temporary one by default.
     keep_copies : bool
-        Count charges as often as they were exported.
+        Count copies of a charge as often as they were exported.
 
     Raises
     ------

@@ -75,7 +75,7 @@ async def _fields(request: Request) -> dict[str, str] | Response:
         text = (await request.body()).decode("utf-8")
         pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=MOST_FIELDS, errors="strict")
     except ValueError:
-        return PlainTextResponse("this is no form in UTF-8, or it has too many fields", 400)
+        return PlainTextResponse("this is not a form in UTF-8, or it has too many fields", 400)
     return dict(pairs)
 
 

@@ -125,7 +125,7 @@ def _assumptions(values: Mapping[str, str]) -> str:
         )
     more = escape(values.get("more", ""))
     return (
-        f"<details><summary>Assumptions</summary><fieldset><legend>Empty means as assumed</legend><div class=grid>{''.join(rows)}</div>"
+        f"<details><summary>Assumptions</summary><fieldset><legend>Empty: the default</legend><div class=grid>{''.join(rows)}</div>"
         '<label for="more">Any other assumption, NAME=VALUE, one a line (gpuplan assumptions lists them)</label>'
         f'<textarea id="more" name="more" rows="3" maxlength="4000">{more}</textarea></fieldset></details>'
     )

@@ -168,7 +168,7 @@ def test_on_eighty_columns_an_offer_keeps_its_tier_age_and_whole_region(
 
 def test_no_offer_left_tells_the_funnel(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["offers", "--gpu", "b200", "--max-usd-per-hour", "0.01"]) == 3
-    assert "no offer is left" in capsys.readouterr().err
+    assert "no offer matches" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

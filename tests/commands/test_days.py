@@ -120,7 +120,7 @@ def test_a_server_of_other_days_is_not_held_against_rents(capsys: pytest.Capture
     then = _answer(capsys, "server", "h100-sxm:8", "--as-of", "2025-06-01")["server"]
     assert then["priced_on"] == "2024-03-01"
     error = _answer(capsys, "server", "a100-80gb-pcie:8", *NEWEST, "--max-age", "200", status=4)["error"]
-    assert "no price of a server with 8 x A100-80GB-PCIe is of the days asked for" in error["message"]
+    assert "no price of a server with 8 x A100-80GB-PCIe is from the days asked for" in error["message"]
     mine = _answer(capsys, "server", "a100-80gb-pcie:8", *NEWEST, "--max-age", "200", "--price", "300000")
     assert mine["server"]["price_usd"] == 300_000
     assert mine["dropped"]

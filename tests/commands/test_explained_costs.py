@@ -47,7 +47,7 @@ def test_a_server_tells_the_assumptions_that_it_rests_on_and_no_others() -> None
 
 def test_a_server_shows_its_items_and_explains_its_assumptions_when_asked() -> None:
     short, long = _said(*SERVER), _said(*SERVER, "--explain")
-    assert "What owning is made of" in short
+    assert "The cost of owning, item by item" in short
     assert "own.selling_cost_share" not in short
     assert "own.selling_cost_share" in long
 

@@ -169,4 +169,4 @@ def test_a_bill_of_nothing_but_unused_capacity_says_what_to_switch_off() -> None
     table = replace(bill.table, words={**bill.table.words, "state": ("unused",)})
     usage = summarised(replace(bill, table=table), [], load_bundled())
     found = decide(usage, load_bundled(), default_assumptions(), resamples=0)
-    assert headline(found).startswith("Switch off what does nothing")
+    assert headline(found).startswith("Switch off what is idle")

@@ -73,7 +73,7 @@ def test_assumptions_work_and_options_that_came_or_went_are_told(old: Record) ->
 
 def test_where_nothing_changed_but_the_verdict_the_program_did(old: Record) -> None:
     assert difference(old, with_verdict_on(old, 1))["verdict"]["why"] == [
-        "Neither price nor assumption nor work changed: the program did."
+        "No price, no assumption and no part of the workload changed: the program did."
     ]
 
 

@@ -51,7 +51,7 @@ def test_jobs_hold_their_accelerators_and_steps_none_again(tmp_path: Path) -> No
     assert records.table.level("gpu_hours", first, 3).tolist() == [4.0, 11.0, 4.5]
     assert records.table.by("gpu", "gpu_hours") == {"h100": 16.0, "": 3.5}
     assert [note for note in note_texts(records.notes) if "never started" in note]
-    assert [note for note in note_texts(records.notes) if "still ran" in note]
+    assert [note for note in note_texts(records.notes) if "still running" in note]
 
 
 def test_records_without_a_header_say_the_same(tmp_path: Path) -> None:

@@ -41,7 +41,7 @@ def usage_page(usage: Usage, decision: Decision | None = None, *, tag: str = "")
         f'<header><h1 id="headline">{escape(whole.title)}</h1><ul>{first}</ul></header>'
         f'<section class="charts" aria-label="Charts">{figures}</section>'
         f"{''.join(table_html(table, f'table-{number}', is_long=number > LONG_FROM) for number, table in enumerate(rest))}"
-        f"{f'<section><h2>What has to be known</h2><ul>{notes}</ul></section>' if notes else ''}"
+        f"{f'<section><h2>Notes</h2><ul>{notes}</ul></section>' if notes else ''}"
         f"<footer><p>Made by gpuplan {escape(__version__)}. This page works offline: keep it, mail it, print it.</p></footer>"
     )
     payload = {"once": False, "options": [], "charts": {picture.key: picture.spec for picture in shown}}

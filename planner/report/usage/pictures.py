@@ -118,7 +118,7 @@ def _cost(usage: Usage, tag: str) -> Picture | None:
     return Picture(
         key="cost",
         title=f"Cost by {name} and accelerator",
-        caption="Effective cost in USD, with what was committed and not used.",
+        caption="Effective cost in USD, unused commitments included.",
         columns=(("who", name), ("what", "accelerator"), ("gpu_hours", "used, GPU-h"), ("usd", "cost, USD")),
         rows=rows,
         spec=spec,
@@ -156,7 +156,7 @@ def _use(usage: Usage) -> Picture | None:
     return Picture(
         key="use",
         title="Accelerators by day",
-        caption="Mean of each day's hours. What lies between allocated and busy was paid for and did nothing.",
+        caption="Mean of each day's hours. The gap between allocated and busy was paid for and idle.",
         columns=(("day", "day"), ("what", "hours"), ("gpus", "GPUs, mean")),
         rows=rows,
         spec=spec,
@@ -226,7 +226,7 @@ def _waste(usage: Usage) -> Picture | None:
     return Picture(
         key="waste",
         title="Paid for and not used",
-        caption="A month's cost of commitments and reservations that nothing used, and of machines on which counters saw nothing at work (at the mean price of an hour).",
+        caption="A month's cost of unused commitments and reservations, and of machines that the counters saw idle (at the mean price of an hour).",
         columns=(("what", "what"), ("usd", "USD a month")),
         rows=rows,
         spec=spec,
@@ -263,7 +263,7 @@ def _ladder(decision: Decision | None) -> Picture | None:
     return Picture(
         key="ladder",
         title="The ladder: what each further purchase option would cost",
-        caption="Each step is the cheapest mix of it and the steps above, for the machines that were looked at.",
+        caption="Each step is the cheapest mix of that option and those above, for the machines that were considered.",
         columns=(("what", "with"), ("usd", "cost, USD a month"), ("saves", "saves, USD a month"), ("committed", "committed, USD a month"), ("capex", "capex, USD")),
         rows=rows,
         spec=spec,

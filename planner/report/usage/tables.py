@@ -18,10 +18,10 @@ from planner.words import how_paid
 __all__ = ["usage_record", "usage_tables"]
 
 BASIS_MEANINGS = {
-    "allocated": "given to somebody: the machine ran and was paid for (bill), a job held it (Slurm), a pod did (Kubernetes)",
+    "allocated": "given to someone: the machine ran and was paid for (bill), a job held it (Slurm), a pod did (Kubernetes)",
     "present": "the accelerator was there and reported",
     "busy": "a kernel ran on it, by time",
-    "useful": "its multiprocessors had work, by time and share of them",
+    "useful": "its multiprocessors had work, by time and by how many of them",
 }
 """Words for four different hours."""
 
@@ -44,13 +44,13 @@ GROUP_TITLES = {
 }
 CHECK_WORDS = {
     "above_one_machine": "more than one machine's hours in an hour: the hours above were cut, the costs count",
-    "replaced_export": "another export has the same charges, later or by the hour: these rows are left out",
-    "purchase_counted": "bought, and no use carries the cost: counted in the hours of the purchase's own period",
-    "purchase_not_counted": "bought, and the rows of use carry the cost: not counted again",
-    "split_allocation": "machines whose charges are divided among those that share them: each part counts",
-    "not_counted": "speaks of accelerators, and is none that is known: not counted",
+    "replaced_export": "a later or hourly export has the same charges: these rows are left out",
+    "purchase_counted": "bought, and no usage row carries the cost: counted over the period of the purchase",
+    "purchase_not_counted": "bought, and usage rows carry the cost: not counted again",
+    "split_allocation": "machines whose charges are split among those that share them: each part counts",
+    "not_counted": "mentions accelerators, but none that is known: not counted",
     "no_list_price": "used without a list price: left out of the savings rate",
-    "no_cost": "states no cost: its hours count, what they cost is not in this answer",
+    "no_cost": "states no cost: its hours count, but their cost is missing from this answer",
 }
 
 
@@ -142,9 +142,7 @@ def usage_tables(usage: Usage, *, tag: str = "") -> list[Table]:
         rows = tuple((fault_text(one), one.hint) for one in usage.faults)
         tables.append(Table("Missing from this answer", (Column("what could not be read"), Column("way out")), rows))
     if usage.notes:
-        tables.append(
-            Table("Notes", (Column("what has to be known"),), tuple((note,) for note in note_texts(usage.notes)))
-        )
+        tables.append(Table("Notes", (Column("note"),), tuple((note,) for note in note_texts(usage.notes))))
     return tables
 
 
@@ -162,14 +160,14 @@ def _totals(usage: Usage) -> Table:
         each = f"{usd(usage.effective_usd / usage.gpu_hours)} USD/GPU-h" if usage.gpu_hours > 0 else "-"
         rows += [
             ("paid (effective cost, amortised)", f"{usd(usage.effective_usd)} USD, {usd(usage.effective_usd / months)} a month"),
-            ("paid for each hour used", each),
+            ("paid per used hour", each),
             ("the same hours at list price", f"{usd(usage.list_usd)} USD"),
         ]  # fmt: skip
         if usage.savings_rate_share is not None:
             rows.append(("effective savings rate", percent(usage.savings_rate_share)))
         if usage.unused_usd:
             share = percent(usage.unused_usd / usage.effective_usd) if usage.effective_usd > 0 else "-"
-            rows.append(("paid and not used by anything", f"{usd(usage.unused_usd)} USD ({share}), {count(round(usage.unused_gpu_hours))} GPU-h"))  # fmt: skip
+            rows.append(("paid for and not used", f"{usd(usage.unused_usd)} USD ({share}), {count(round(usage.unused_gpu_hours))} GPU-h"))  # fmt: skip
     if usage.idle_gpu_hours is not None:
         rows.append(
             ("allocated and not busy", f"{count(round(usage.idle_gpu_hours))} GPU-h ({percent(usage.idle_share)})")
@@ -225,7 +223,7 @@ def _measures(usage: Usage) -> Table:
         f"{basis}: {BASIS_MEANINGS[basis]}" for basis in dict.fromkeys(one.basis for one in usage.measures)
     )
     return Table(
-        "Hours, by what they are",
+        "Hours by kind",
         (
             Column("basis"),
             Column("from"),
@@ -302,13 +300,13 @@ def _commitment_tables(usage: Usage) -> list[Table]:
     if found is None:
         return []
     rows = [
-        ("coverage: hours under a commitment, of those under one or on demand", percent(found.coverage_share)),
-        ("utilisation: used cost, of all that was committed", percent(found.utilisation_share)),
-        ("committed and used", f"{usd(found.used_usd)} USD, {count(round(found.used_gpu_hours))} GPU-h"),
-        ("committed and not used", f"{usd(found.unused_usd)} USD, {count(round(found.unused_gpu_hours))} GPU-h"),
+        ("coverage: committed hours, as a share of committed and on-demand hours", percent(found.coverage_share)),
+        ("utilization: used cost, as a share of all that was committed", percent(found.utilisation_share)),
+        ("committed, used", f"{usd(found.used_usd)} USD, {count(round(found.used_gpu_hours))} GPU-h"),
+        ("committed, not used", f"{usd(found.unused_usd)} USD, {count(round(found.unused_gpu_hours))} GPU-h"),
     ]
     if found.unused_reservation_usd:
-        rows.append(("capacity reserved and not used", f"{usd(found.unused_reservation_usd)} USD"))
+        rows.append(("reserved capacity, not used", f"{usd(found.unused_reservation_usd)} USD"))
     tables = [Table("Commitments", (Column(""), Column("")), tuple(rows))]
     wasteful = [row for row in found.by_commitment if row[2] > 0]
     if rest := wasteful[SHOWN:]:
@@ -350,7 +348,7 @@ def _apart(usage: Usage) -> list[Table]:
         Column("effective", "USD", is_number=True),
         Column("billed", "USD", is_number=True),
     )
-    note = "told apart; of these, corrections of use, and purchases that no use carries, are in the cost above. Billed and effective cost are never added"
+    note = "shown separately; of these, the cost above includes corrections of usage, and purchases that no usage row carries. Billed and effective cost are never added"
     return [Table("Credits, taxes, purchases, corrections", columns, rows, note)]
 
 
@@ -370,11 +368,11 @@ def _elsewhere(usage: Usage) -> list[Table]:
     )
     columns = (
         Column("provider"),
-        Column("has", "of the hours", is_number=True),
+        Column("covers", "of the hours", is_number=True),
         Column("each hour", "USD/GPU-h", is_number=True),
         Column("cost", "USD", is_number=True),
         Column("priced on"),
         Column("offer"),
     )
-    note = "the same accelerators' same hours on demand, each in the provider's cheapest region; list prices, without data transfer"
+    note = "the same hours of the same accelerators on demand, each in the provider's cheapest region; list prices, without data transfer"
     return [Table("The same hours elsewhere", columns, rows, note)]
