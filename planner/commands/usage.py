@@ -47,6 +47,7 @@ __all__ = ["usage"]
 )
 @click.option("--basis", type=click.Choice(("allocated", "present", "busy", "useful")), help="Which hours the tables and the curve show.")  # fmt: skip
 @click.option("--keep-copies", is_flag=True, help="Count copies of a charge as often as they were exported.")
+@click.option("--cache", type=click.Path(path_type=Path, file_okay=False), metavar="FOLDER", envvar="GPUPLAN_USAGE_CACHE", help="Keep files of text as they were read here: a month that has not changed is not read again.")  # fmt: skip
 @click.option("--engine", "engine_uri", metavar="URI", envvar="GPUPLAN_ENGINE", help="duckdb (the default), or sc://host:15002 for Spark Connect.")  # fmt: skip
 @click.option("--gpu", help="The accelerator for --to-demand, --to-workload and --decide, where there are several.")
 @click.option("--to-demand", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Write the hourly curve as `gpuplan mix` reads it.")  # fmt: skip
@@ -70,6 +71,7 @@ def usage(
     timezone: str,
     columns: str,
     basis: str | None,
+    cache: Path | None,
     engine_uri: str | None,
     gpu: str | None,
     to_demand: Path | None,
@@ -113,6 +115,7 @@ def usage(
         timezone,
         columns,
         basis or "",
+        cache,
         engine_uri,
         catalog,
         talk,
@@ -196,6 +199,7 @@ def _read(
     timezone: str,
     columns: str,
     basis: str,
+    cache: Path | None,
     engine_uri: str | None,
     catalog: Catalog,
     talk: Talk,
@@ -205,14 +209,18 @@ def _read(
     from planner.engine import connect, read_address
     from planner.report.notes import note_texts
     from planner.usage.faults import UsageError, fault_text, hint_of
+    from planner.usage.kept import kept_in
     from planner.usage.sources import find_sources, known_source, working_folder
     from planner.usage.tables import is_table_name, table_source
 
     is_remote = read_address(engine_uri).kind == "spark"
+    kept = kept_in(None if is_remote else cache)
+    if is_remote and cache:
+        talk.detail("--cache is left aside: the cluster reads the files itself")
     tables = [name for name in files if engine_uri and is_table_name(name)]
     with working_folder() as folder, _told(talk) as step, ExitStack() as stack:
         step("looking into the files")
-        sources, faults = find_sources([name for name in files if name not in tables], kind=kind, folder=folder, is_remote=is_remote)  # fmt: skip
+        sources, faults = find_sources([name for name in files if name not in tables], kind=kind, folder=folder, is_remote=is_remote, kept=kept)  # fmt: skip
         engine = None
         if tables or any(one.kind == "focus" for one in sources):
             engine = stack.enter_context(closing(connect(engine_uri)))
@@ -234,7 +242,7 @@ def _read(
 
             step(f"reading {len(focus):,} files of a bill")
             reader = SkuReader(catalog.offers)
-            bill = read_bill(engine, focus, reader, rates=rates, tag=tag, folder=folder, keep_copies=keep_copies)
+            bill = read_bill(engine, focus, reader, rates=rates, tag=tag, folder=folder, kept=kept, keep_copies=keep_copies)  # fmt: skip
         records = _records(sources, timezone, columns, basis, step)
         return bill, records, faults
 

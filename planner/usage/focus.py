@@ -19,6 +19,7 @@ from planner.usage.bill import PLAN_WORD, Apart, Bill, Check, Rate
 from planner.usage.columns import version_of
 from planner.usage.faults import Fault, UsageError, fault_text, hint_of
 from planner.usage.hours import HourTable, coded, spread_evenly
+from planner.usage.kept import Kept
 from planner.usage.numbered import PLAN_SKU, numbered_skus
 from planner.usage.readable import first_name, left_out_of, whole_sources
 from planner.usage.relations import relations_of
@@ -40,6 +41,7 @@ def read_bill(
     rates: Mapping[str, Rate] | None = None,
     tag: str = "",
     folder: Path | None = None,
+    kept: Kept | None = None,
     keep_copies: bool = False,
 ) -> Bill:
     """Read a bill.
@@ -58,6 +60,8 @@ def read_bill(
         The tag by which the answer is to be divided.
     folder : Path, optional
         For what is laid down on the way; a temporary one by default.
+    kept : Kept, optional
+        Where files of text that were read once are kept.
     keep_copies : bool
         Count copies of a charge as often as they were exported.
 
@@ -68,14 +72,16 @@ def read_bill(
     """
     if folder is None:
         with working_folder() as made:
-            return read_bill(engine, sources, reader, rates=rates, tag=tag, folder=made, keep_copies=keep_copies)
+            return read_bill(
+                engine, sources, reader, rates=rates, tag=tag, folder=made, kept=kept, keep_copies=keep_copies
+            )
     faults: list[Fault] = []
     whole = whole_sources(sources, faults)
     if not whole:
         raise UsageError(
             "no file can be read:\n  " + "\n  ".join(fault_text(one) for one in faults), hint=hint_of(faults)
         )
-    relations = relations_of(engine, whole, folder, faults)
+    relations = relations_of(engine, whole, folder, faults, kept)
     rows = query.Rows(engine, tuple(relations), tag)
     known = {"USD": Rate(usd=1.0, source="")} | dict(rates or {})
     kinds, skus, charges = _kinds_of(rows, reader)

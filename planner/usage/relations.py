@@ -14,6 +14,7 @@ from planner.engine import Engine
 from planner.usage.columns import NEEDED
 from planner.usage.exports import projection
 from planner.usage.faults import Fault
+from planner.usage.kept import Kept
 from planner.usage.sources import Source
 from planner.usage.tables import quoted_table
 
@@ -45,7 +46,9 @@ class Relation:
     is_text: bool
 
 
-def relations_of(engine: Engine, sources: Sequence[Source], folder: Path, faults: list[Fault]) -> list[Relation]:
+def relations_of(
+    engine: Engine, sources: Sequence[Source], folder: Path, faults: list[Fault], kept: Kept | None = None
+) -> list[Relation]:
     """Make the files known to the engine.
 
     Parameters
@@ -58,6 +61,8 @@ def relations_of(engine: Engine, sources: Sequence[Source], folder: Path, faults
         Where the embedded engine lays down what it has read of text, so that text is read once.
     faults : list of Fault
         Lines that are no rows are added here.
+    kept : Kept, optional
+        Where text that was read once is kept.
     """
     if not engine.is_spark:
         # What does not fit its memory is laid down here, and not in the folder that the user stands in.
@@ -77,7 +82,7 @@ def relations_of(engine: Engine, sources: Sequence[Source], folder: Path, faults
             elif engine.is_spark:
                 _spark_view(engine, name, group, faults)
             elif group[0].form == "csv":
-                _duckdb_text(engine, name, group, folder, faults)
+                _duckdb_text(engine, name, group, folder, faults, kept)
             else:
                 _duckdb_parquet(engine, name, group)
         found.append(Relation(name, _schema(group[0]), tuple(group), is_text))
@@ -175,32 +180,63 @@ def _duckdb_parquet(engine: Engine, name: str, group: Sequence[Source]) -> None:
     engine.ibis.raw_sql(f"CREATE OR REPLACE TEMP VIEW {name} AS SELECT {_columns(group[0])}, filename AS {FILE} FROM read_parquet([{paths}], hive_partitioning = false, filename = true)")  # fmt: skip
 
 
-def _duckdb_text(engine: Engine, name: str, group: Sequence[Source], folder: Path, faults: list[Fault]) -> None:
-    """Read text once and keep what is needed as Parquet; lines that are no rows are told with file and line."""
-    names = {one.path: one.name for one in group}
-    paths = ", ".join(_quoted(path) for path in names)
-    target = folder / f"{name}.parquet"
+def _duckdb_text(
+    engine: Engine, name: str, group: Sequence[Source], folder: Path, faults: list[Fault], kept: Kept | None
+) -> None:
+    """Read text once and keep what is needed as Parquet; what an earlier run has kept is not read at all."""
+    anew = [one for one in group if not (kept and one.mark)]
+    parts, rejected = [], []
+    if anew:
+        target = folder / f"{name}.parquet"
+        rejected += _lay_down_text(engine, name, anew, target)
+        parts.append(f"SELECT * FROM read_parquet({_quoted(str(target))})")
+    targets = []
+    for number, source in enumerate(one for one in group if kept and one.mark):
+        assert kept is not None
+        target = Path(f"{source.path}.parquet")
+        recipe = f"{_text_query(source, '', '')} {engine.ibis.version}"
+        if not kept.fetch(source.mark, recipe, target):
+            broken = _lay_down_text(engine, f"{name}_{number}", [source], target)
+            if not broken and kept.is_still(source.mark, source.name):
+                kept.store(source.mark, recipe, target)
+            rejected += broken
+        targets.append(_quoted(str(target)))
+    if targets:
+        whose = "regexp_replace(filename, '[.]parquet$', '')"
+        parts.append(f"SELECT * EXCLUDE (filename) REPLACE ({whose} AS {FILE}) FROM read_parquet([{', '.join(targets)}], filename = true)")  # fmt: skip
+    faults += [fault for _, fault in sorted(rejected, key=lambda one: one[0])]
+    engine.ibis.raw_sql(f"CREATE OR REPLACE TEMP VIEW {name} AS {' UNION ALL BY NAME '.join(parts)}")
+
+
+def _text_query(source: Source, paths: str, options: str) -> str:
+    """Return the query that reads files of text with the columns of one of them."""
     # Columns that are not read may share a name, or differ from another's by capitals alone; DuckDB takes neither.
-    raw = group[0].raw_columns or group[0].columns
-    wanted = set(raw) if group[0].export else NEEDED
+    raw = source.raw_columns or source.columns
+    wanted = set(raw) if source.export else NEEDED
     called = [
         column if column in wanted and raw.index(column) == place else f"column_{place}"
         for place, column in enumerate(raw)
     ]
     columns = "{" + ", ".join(f"{_quoted(column)}: 'VARCHAR'" for column in called) + "}"
-    options = (
-        "header = true, delim = ',', quote = '\"', escape = '\"', auto_detect = false, max_line_size = 16777216, "
-        f"store_rejects = true, rejects_table = 'rejects_{name}', rejects_scan = 'scans_{name}'"
-    )
-    engine.ibis.raw_sql(f"COPY (SELECT {_columns(group[0])}, filename AS {FILE} FROM read_csv([{paths}], columns = {columns}, filename = true, {options})) TO {_quoted(str(target))} (FORMAT parquet)")  # fmt: skip
+    form = "header = true, delim = ',', quote = '\"', escape = '\"', auto_detect = false, max_line_size = 16777216"
+    return f"SELECT {_columns(source)}, filename AS {FILE} FROM read_csv([{paths}], columns = {columns}, filename = true, {form}{options})"  # fmt: skip
+
+
+def _lay_down_text(engine: Engine, name: str, group: Sequence[Source], target: Path) -> list[tuple[str, Fault]]:
+    """Write what is needed of files of text as Parquet; return what of each file is no row."""
+    names = {one.path: one.name for one in group}
+    rejects = f", store_rejects = true, rejects_table = 'rejects_{name}', rejects_scan = 'scans_{name}'"
+    query = _text_query(group[0], ", ".join(_quoted(path) for path in names), rejects)
+    engine.ibis.raw_sql(f"COPY ({query}) TO {_quoted(str(target))} (FORMAT parquet)")
     rejected = engine.ibis.raw_sql(
         f"SELECT s.file_path, min(r.line), count(DISTINCT r.line), min_by(r.error_message, r.line) FROM rejects_{name} r "
         f"JOIN scans_{name} s ON r.scan_id = s.scan_id AND r.file_id = s.file_id GROUP BY 1 ORDER BY 1"
     ).fetchall()
-    for path, line, count, message in rejected:
-        what = f"a line that is no row of this table: {str(message).splitlines()[0]}"
-        faults.append(Fault(what=what, where=f"{names.get(path, path)}:{line}", rows=count))
-    engine.ibis.raw_sql(f"CREATE OR REPLACE TEMP VIEW {name} AS SELECT * FROM read_parquet({_quoted(str(target))})")
+    what = "a line that is no row of this table"
+    return [
+        (path, Fault(what=f"{what}: {str(said).splitlines()[0]}", where=f"{names.get(path, path)}:{line}", rows=count))
+        for path, line, count, said in rejected
+    ]
 
 
 def _spark_view(engine: Engine, name: str, group: Sequence[Source], faults: list[Fault]) -> None:

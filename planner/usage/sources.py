@@ -20,6 +20,7 @@ from planner.delimited import rows_of
 from planner.usage.exports import Export, export_of, focus_spelled_otherwise
 from planner.usage.faults import Fault, UsageError
 from planner.usage.headers import KINDS, SCRAPE, kind_of_header, known_export
+from planner.usage.kept import Kept
 from planner.usage.lakes import files_below
 from planner.usage.packed import unpacked
 from planner.usage.stores import ENDINGS, OBJECT_STORES, objects_of, told_of_store
@@ -65,6 +66,8 @@ class Source:
         The file's own, as they stand.
     raw_schema : pyarrow.Schema or None
         Of them.
+    mark : str
+        Its place and state (`planner.usage.kept`), where it may be kept as it is read.
     """
 
     name: str
@@ -77,6 +80,7 @@ class Source:
     export: Export | None = None
     raw_columns: tuple[str, ...] = ()
     raw_schema: Any = None
+    mark: str = ""
 
 
 def _as_focus(source: Source) -> Source:
@@ -105,7 +109,7 @@ def working_folder() -> Iterator[Path]:
 
 
 def find_sources(
-    paths: Iterable[str], *, kind: str = "", folder: Path, is_remote: bool = False
+    paths: Iterable[str], *, kind: str = "", folder: Path, is_remote: bool = False, kept: Kept | None = None
 ) -> tuple[list[Source], list[Fault]]:
     """Look into every file once: its form, its columns, whether it is whole.
 
@@ -121,6 +125,8 @@ def find_sources(
         pattern; pipes, texts in UTF-16 and readable parts of broken files are laid down there.
     is_remote : bool
         Whether the engine reads the files itself, from where they stand.
+    kept : Kept, optional
+        What earlier runs read.
 
     Returns
     -------
@@ -149,7 +155,7 @@ def find_sources(
         for name, path, filesystem in whole:
             try:
                 with told_of_store(name) if is_object else nullcontext():
-                    source = _look(name, path, filesystem, next(places), faults, is_remote=is_remote)
+                    source = _look(name, path, filesystem, next(places), faults, kept, is_remote=is_remote)
             except OSError as error:
                 faults.append(Fault(what=f"it cannot be read: {error.strerror or error}", where=name))
                 continue
@@ -218,9 +224,7 @@ def _files(given: str) -> Iterator[Path]:
     yield from found
 
 
-def _look(
-    name: str, path: str, filesystem: FileSystem | None, place: Path, faults: list[Fault], *, is_remote: bool
-) -> Source | None:
+def _look(name: str, path: str, filesystem: FileSystem | None, place: Path, faults: list[Fault], kept: Kept | None, *, is_remote: bool) -> Source | None:  # fmt: skip
     is_parquet = ".parquet" in path.lower().rsplit("/", 1)[-1]
     if filesystem is not None and (is_parquet or is_remote):
         if is_parquet:
@@ -228,6 +232,9 @@ def _look(
         with filesystem.open_input_stream(path, compression=None) as stream:
             head = stream.read(BLOCK_BYTES)
         return _look_text(name, path, filesystem, _first_line(_text_of(head)), faults)
+    mark = kept.mark(name, path, filesystem) if kept else ""
+    if kept and filesystem is not None:
+        path, filesystem = kept.download(name, path, filesystem, place.with_name(f"{place.name}-object")), None
     if not is_remote:
         path = _laid_down(name, path, filesystem, place, faults)
     elif not Path(path).is_file():
@@ -235,7 +242,7 @@ def _look(
         return None
     if path.lower().endswith(".parquet") or (is_remote and is_parquet):
         return _look_parquet(name, path, None, faults)
-    if path.lower().endswith(".gz"):
+    if path.lower().endswith(".gz") and not (kept and kept.has(mark)):
         path = _whole_gzip(name, path, place, faults)
     if not path:
         return None
@@ -243,7 +250,9 @@ def _look(
         return None
     with _opened(path) as file:
         first = _first_line(file.read(BLOCK_BYTES))
-    return _look_text(name, path, None, first, faults)
+    source = _look_text(name, path, None, first, faults)
+    # What was mended or written anew on the way is read anew.
+    return replace(source, mark=mark) if source and mark and Path(path).is_symlink() else source
 
 
 def _laid_down(name: str, path: str, filesystem: FileSystem | None, place: Path, faults: list[Fault]) -> str:
@@ -317,13 +326,9 @@ def _look_text(name: str, path: str, filesystem: FileSystem | None, first: str, 
     elif len(columns) == 1 or not kind_of_header(columns):
         for delimiter in DELIMITERS:
             if kind_of_header(_cells(first, name, delimiter)):
-                faults.append(
-                    Fault(
-                        what=f"its columns are separated by {delimiter!r}, and not by a comma",
-                        where=f"{name}:1",
-                        hint="FOCUS and the other exports are written with commas; export it again",
-                    )
-                )
+                what = f"its columns are separated by {delimiter!r}, and not by a comma"
+                hint = "FOCUS and the other exports are written with commas; export it again"
+                faults.append(Fault(what=what, where=f"{name}:1", hint=hint))
                 return None
     return Source(name=name, path=path, form="csv", columns=tuple(columns), kind="", filesystem=filesystem)
 
