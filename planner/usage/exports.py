@@ -189,7 +189,7 @@ GOOGLE = Export(
         "SkuId": "[sku_id]",
         "x_SkuDescription": "[sku_description]",
         "SubAccountId": "[project_id]",
-        "Tags": "CAST(TO_JSON([labels]) AS STRING)",
+        "Tags": "[labels]",
     },
 )
 EXPORTS = (AWS, AZURE, ORACLE, GOOGLE)
@@ -229,19 +229,13 @@ def export_of(columns: Iterable[str], schema: Any = None) -> Export | None:  # n
     )
 
 
-def focus_spelled_otherwise(columns: Iterable[str], schema: Any = None) -> Export | None:  # noqa: ANN401  Arrow's schema
+def focus_spelled_otherwise(columns: Iterable[str]) -> Export | None:
     """Return FOCUS with names as Athena, BigQuery, Snowflake or a spreadsheet write them; None where they are its own, or not all there."""
     own = {folded(name): name for name in columns}
     found = {name: own[folded(name)] for name in NEEDED if folded(name) in own}
     if set(MANDATORY) <= set(own.values()) or not set(MANDATORY) <= set(found):
         return None
-    kinds = {name: str(schema.field(name).type) if schema is not None else "" for name in found.values()}
-    text = {
-        name: f"TO_JSON([{canonical(place)}])"
-        if kinds[place].startswith(("struct", "list"))
-        else f"[{canonical(place)}]"
-        for name, place in found.items()
-    }
+    text = {name: f"[{canonical(place)}]" for name, place in found.items()}
     return Export(name=FOCUS, signs=frozenset(), columns=text)
 
 
@@ -286,13 +280,10 @@ def projection(
             return "CAST(NULL AS STRING)" if name != "credits_sum" else "CAST(NULL AS DOUBLE)"
         place = ".".join(quoted(part) for part in fields[name])
         kind = str(schema.field(fields[name][0]).type) if schema is not None else ""
-        if kind.startswith("map"):
+        if len(fields[name]) == 1 and kind.startswith(("map", "list", "large_list", "struct")):
             return f"CAST(TO_JSON({place}) AS STRING)"
-        return (
-            place
-            if not kind or len(fields[name]) > 1 or kind.startswith(("list", "struct", "double", "float"))
-            else f"CAST({place} AS STRING)"
-        )
+        is_bare = not kind or len(fields[name]) > 1 or kind.startswith(("double", "float"))
+        return place if is_bare else f"CAST({place} AS STRING)"
 
     found = {name: PLACE.sub(column, text) for name, text in export.columns.items()}
     tags = {name.removeprefix(export.tag_prefix): path[0] for name, path in fields.items() if export.tag_prefix and name.startswith(export.tag_prefix)}  # fmt: skip

@@ -254,7 +254,8 @@ def _spark_view(engine: Engine, name: str, group: Sequence[Source], faults: list
         options = {"header": True, "quote": '"', "escape": '"', "multiLine": True, "mode": "PERMISSIVE", "columnNameOfCorruptRecord": corrupt, "enforceSchema": True}  # fmt: skip
         frame = spark.read.schema(StructType(fields)).options(**options).csv(paths)
         # Spark refuses to look at nothing but the broken lines; another column keeps it company.
-        found = frame.agg({corrupt: "count", raw[0]: "max"}).toArrow()
+        other = "`" + raw[0].replace("`", "``") + "`"  # a point would mean a part of a record
+        found = frame.agg({corrupt: "count", other: "max"}).toArrow()
         broken = int(found[f"count({corrupt})"][0].as_py())
         if broken:
             where = first_line(group, lambda row, header: len(row) != len(header))

@@ -85,7 +85,7 @@ class Source:
 
 def _as_focus(source: Source) -> Source:
     """Return a cloud's own export as the FOCUS file that it is read as; any other as it stands."""
-    export = focus_spelled_otherwise(source.columns, source.schema) or export_of(source.columns, source.schema)
+    export = focus_spelled_otherwise(source.columns) or export_of(source.columns, source.schema)
     if export is None:
         return replace(source, raw_columns=source.columns, raw_schema=source.schema)
     return replace(source, kind="focus", export=export, columns=tuple(export.columns), schema=None, raw_columns=source.columns, raw_schema=source.schema)  # fmt: skip

@@ -172,3 +172,4 @@ def test_googles_export_as_a_flat_table_and_its_commitments_count_each_hour_once
     ]
     usage = _usage(read(_csv(tmp_path / "gcp.csv", rows), tag="team"))
     assert (usage.gpu_hours, usage.effective_usd) == pytest.approx((8, 40))
+    assert [group.name for group in usage.groups["tag"]] == ["ml"]
