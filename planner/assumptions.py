@@ -36,7 +36,7 @@ class Assumption:
     source, as_of : str
         Who says so, and when it was said.
     weak : bool
-        True where the source is second-hand or our own judgement.
+        True where the source is second-hand or our own judgment.
     notes : str
         What the user should know.
     overridden : bool
@@ -179,6 +179,6 @@ def default_assumptions() -> Assumptions:
             notes=line["notes"],
         )
         if row.name in rows:
-            raise ValueError(f"assumption {row.name} stands twice in assumptions.csv")
+            raise ValueError(f"assumption {row.name} appears twice in assumptions.csv")
         rows[row.name] = row
     return Assumptions(rows)

@@ -125,7 +125,7 @@ def _walk(
             here = (*path, key.value)
             if (*here, "@key") in lines:
                 first = lines[*here, "@key"][0]
-                faults.append(f"{name}:{line}:{column}: {key.value!r} stands twice (first on line {first}); keep one")
+                faults.append(f"{name}:{line}:{column}: {key.value!r} appears twice (first on line {first}); keep one")
             lines[*here, "@key"] = (line, column)
             _walk(value, here, lines, faults, name, loader, depth + 1)
     elif isinstance(node, yaml.SequenceNode):
@@ -179,7 +179,7 @@ def read_document(source: str, *, example: str = "serve") -> Document:
     Raises
     ------
     InputError
-        The file is missing, empty, too large, not text, not YAML, or no mapping of keys to values; a key stands twice.
+        The file is missing, empty, too large, not text, not YAML, or no mapping of keys to values; a key appears twice.
     """
     return document_of(*read_text(source, LARGEST_FILE_BYTES), example=example)
 
@@ -223,7 +223,7 @@ def document_of(text: str, name: str, *, example: str = "serve") -> Document:
     except yaml.reader.ReaderError as error:
         before = text[: error.position]
         raise InputError(
-            f"not valid YAML: the character U+{error.character:04X} cannot stand in it; delete it",
+            f"not valid YAML: the character U+{error.character:04X} is not allowed in it; delete it",
             where=f"{name}:{before.count(chr(10)) + 1}:{error.position - before.rfind(chr(10))}",
         ) from None
     except RecursionError:

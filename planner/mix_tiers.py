@@ -1,4 +1,4 @@
-"""Tiers of a mix from the catalogue: an owned server, and the cheapest offer of each purchase option for one accelerator."""
+"""Tiers of a mix from the catalog: an owned server, and the cheapest offer of each purchase option for one accelerator."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The plan: from a workload, a catalogue of prices and stated assumptions to a verdict."""
+"""The plan: from a workload, a catalog of prices and stated assumptions to a verdict."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ class Provenance:
     Attributes
     ----------
     snapshot : str
-        Name of the catalogue.
+        Name of the catalog.
     oldest_price_on, newest_price_on : date
         Of the options shown.
     """
@@ -456,7 +456,7 @@ def _refuse_rents_out_of_window(
         first, last = catalog.window.first_on, catalog.window.last_on
         bounds = f"from {first} on" if first and not last else f"until {last}" if not first else f"{first} to {last}"
         raise NoPricesError(
-            f"rents that do this work are known, but none with a price of the days asked for ({bounds}); "
+            f"rents that do this work are known, but none with a price from the days asked for ({bounds}); "
             f"theirs are of {min(days)} to {max(days)}",
             hint="allow older prices (--max-age), ask for another day (--as-of), or `gpuplan prices refresh`",
             where=catalog.snapshot,

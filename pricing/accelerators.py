@@ -333,7 +333,7 @@ def accelerators() -> Mapping[str, Accelerator]:
     rows: dict[str, Accelerator] = {}
     for row in _stated():
         if row.name in rows:
-            raise ValueError(f"accelerator {row.name} stands twice")
+            raise ValueError(f"accelerator {row.name} appears twice")
         rows[row.name] = row
     for name, variants in families().items():
         if name not in rows:

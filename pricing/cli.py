@@ -323,7 +323,7 @@ def diff(
 
 @click.command(cls=ThenCommand)
 @click.argument("kind", type=click.Choice(["cron", "systemd", "github", "kubernetes"]), default="cron")
-@click.option("--at", default="03:17", show_default=True, metavar="HH:MM", help="Time of the day.")
+@click.option("--at", default="03:17", show_default=True, metavar="HH:MM", help="Time of day.")
 @click.option("--provider", multiple=True, help="Ask only this provider (repeatable).")
 @click.option(
     "--command", help="Command that runs the program there; for cron and systemd, the path of this one by default."

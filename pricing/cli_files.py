@@ -25,7 +25,7 @@ MOST_ROWS_TOLD = 50
 @click.command(name="import")
 @click.argument("source", type=click.Path(path_type=Path, exists=True))
 @click.option("--now", "is_now", is_flag=True,
-              help="The prices hold from this moment on, whatever day the file tells.")  # fmt: skip
+              help="The prices hold from this moment on, whatever day the file states.")  # fmt: skip
 @store_option
 @common_options
 def import_(source: Path, is_now: bool, store: str | None, talk: Talk) -> int:
@@ -52,7 +52,7 @@ def import_(source: Path, is_now: bool, store: str | None, talk: Talk) -> int:
     judged = judge_table(offers, Market.of(load_bundled().offers, gathered), today=utc_now().date())
     refused = _refused_lines(offers, judged)
     if refused and (judged.faults or not judged.offers):
-        raise PricingError("\n  ".join(refused), hint="mend the table; nothing was read from it", where=str(source))
+        raise PricingError("\n  ".join(refused), hint="correct the table; nothing was read from it", where=str(source))
     results = import_offers(engine, judged.offers, source.stem, is_now=is_now)
     for line in refused:
         talk.warn(f"refused {line}")

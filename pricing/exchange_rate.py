@@ -12,7 +12,7 @@ from pricing.errors import PricingError
 __all__ = ["RATE_HINT", "Rate", "read_rate"]
 
 RATE_HINT: Final = (
-    "--usd-per-eur or GPUPLAN_USD_PER_EUR tells dollars per euro and their day, for example 1.16@2026-11-20"
+    "--usd-per-eur or GPUPLAN_USD_PER_EUR gives dollars per euro and the day of the rate, for example 1.16@2026-11-20"
 )
 PLAUSIBLE_USD_PER_EUR: Final = (0.5, 2.0)
 

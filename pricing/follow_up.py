@@ -127,7 +127,7 @@ def _command(ctx: click.Context, name: str) -> click.Command:
     found = root.command.get_command(root, FOLLOWS) if isinstance(root.command, click.Group) else None
     if found is None:
         raise CommandLineError(
-            "the scheduled half alone cannot plan", where="--then", hint="call it as `gpuplan prices ...`"
+            "without the planner package nothing can be planned", where="--then", hint="call it as `gpuplan prices ...`"
         )
     if name != FOLLOWS:
         raise CommandLineError(

@@ -17,8 +17,8 @@ __all__ = ["KINDS", "FreeTier", "free_tiers"]
 
 KINDS = {
     "quota": "hours that cost nothing, in each period",
-    "credit": "a monthly credit in USD, told as hours of this accelerator",
-    "hourly": "a price per hour beside the free plan",
+    "credit": "a monthly credit in USD, converted to hours of this accelerator",
+    "hourly": "a price per hour in addition to the free plan",
     "subscription": "a price per month",
     "units": "a price for a packet of compute units",
 }

@@ -191,7 +191,7 @@ def _clock_warnings(ahead: datetime | None, now: datetime) -> tuple[str, ...]:
         return ()
     line = (
         f"the store was last written at {ahead:%Y-%m-%d %H:%M} UTC, ahead of this machine's clock, which says"
-        f" {now:%Y-%m-%d %H:%M} UTC: one of the two was wrong; the new prices landed all the same"
+        f" {now:%Y-%m-%d %H:%M} UTC: one of the two was wrong; the new prices were stored anyway"
     )
     return (line,)
 

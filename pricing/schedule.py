@@ -319,5 +319,5 @@ def read_time(text: str) -> time:
         return datetime.strptime(text, "%H:%M").time()  # noqa: DTZ007 - a time of any day
     except ValueError:
         raise PricingError(
-            f"not a time of the day: {text!r}", hint="write HH:MM, for example 03:17", where="--at"
+            f"not a time of day: {text!r}", hint="write HH:MM, for example 03:17", where="--at"
         ) from None

@@ -158,7 +158,7 @@ def read_rows(row_type: type[Row], text: str, *, where: str) -> list[Row]:
     except csv.Error as error:
         faults.append(f"line {reader.line_num}: this is no CSV table: {error}")
     if faults:
-        raise PricingError("\n  ".join(faults), where=where, hint="mend the table; nothing was read from it")
+        raise PricingError("\n  ".join(faults), where=where, hint="correct the table; nothing was read from it")
     return rows
 
 
@@ -171,7 +171,7 @@ def _header_faults(header: list[str], wanted: dict[str, Column]) -> list[str]:
             near = difflib.get_close_matches(name, wanted, n=1)
             faults.append(f"line 1: unknown column {name[:60]!r}" + (f"; did you mean {near[0]}?" if near else ""))
         elif header.count(name) > 1:
-            faults.append(f"line 1: the column {name} stands twice")
+            faults.append(f"line 1: the column {name} appears twice")
     faults += [
         f"line 1: the column {c.name} is missing" for c in wanted.values() if c.required and c.name not in header
     ]

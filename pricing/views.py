@@ -217,7 +217,7 @@ def import_lines(results: Sequence[PartResult]) -> list[str]:
         return lines
     if outdated := total("outdated_count"):
         lines.append(
-            f"{outdated} of the older ones differ from today's price, which stays in force: the store has seen it since"
+            f"{outdated} of the older ones differ from today's price, which still holds: the store has seen it since"
             f" (last on {since:%Y-%m-%d}). If the file's prices hold now, import them with --now"
         )
     if unlisted := total("unlisted_count"):

@@ -77,7 +77,7 @@ GOALS = (
     Goal(sort="serve.ttft", column="in_band_share", limit=0.80, words="inside the 80 % band", at_most=False),
     Goal(sort="memory", column="median_abs_relative_error_share", limit=0.10, words="median error"),
     Goal(sort="memory", column="below_by_5_percent_share", limit=0.05, words="predicted low by over 5 %"),
-    Goal(sort="memory", column="fit_told_rightly_share", limit=0.95, words="fit told rightly", at_most=False),
+    Goal(sort="memory", column="fit_told_rightly_share", limit=0.95, words="fit predicted correctly", at_most=False),
     Goal(sort="image", column="median_abs_relative_error_share", limit=0.20, words="median error"),
     Goal(sort="encode", column="median_abs_relative_error_share", limit=0.25, words="median error"),
     Goal(sort="speech", column="median_abs_relative_error_share", limit=0.25, words="median error"),
@@ -112,12 +112,12 @@ def _head(reports: Sequence[FileReport], scores: dict[tuple[str, str], dict[str,
         "to plan with them: `--calibration my.csv`.",
         "",
         "*By group*: all rows of one model on one accelerator in one published table were left out of the fit, then predicted: what",
-        "another row of a known kind looks like. Stated 80 % bands come from these. *By block*: a whole table was left out, as if",
-        "nobody had published it: what a stranger's table looks like. *In sample*: rows that the constants were fitted on.",
+        "to expect of another row of a known kind. Stated 80 % bands come from these. *By block*: a whole table was left out, as if",
+        "it had not been published: what to expect of a new table. *In sample*: rows that the constants were fitted on.",
         "Of the table of many kinds, encoders, speech and video are fitted; its rows of text and images (large mixtures at low concurrency,",
-        "images in the prompt, quantized and shared image models) are predicted by constants that never saw them; of its steps of training on",
+        "images in the prompt, quantized and shared image models) are predicted by constants that were not fitted on them; for its steps of training on",
         "rewards the ratio `perf.rollout_step_ratio` is the median of their four models (26 % off, left out by model).",
-        "Times of an open load that outran its server (under four fifths of it was delivered) have no steady value and are not scored.",
+        "Times under an open load that exceeded the server (less than four fifths of it was delivered) have no steady value and are not scored.",
         f"Rows left out were scored on {', '.join(days)} by `scripts/calibrate.py`.",
         "",
     )
@@ -147,7 +147,7 @@ def _goals(scores: dict[tuple[str, str], dict[str, str]]) -> Iterator[str]:
     yield from (
         "## Goals",
         "",
-        "On rows left out: by group, and by whole published table, which is the harder and the more honest test.",
+        "On rows left out: by group, and by whole published table, which is the harder and more honest test.",
         "",
         "| class | figure | goal | by group | | by table | |",
         "| --- | --- | ---: | ---: | --- | ---: | --- |",
@@ -175,10 +175,10 @@ def _goals(scores: dict[tuple[str, str], dict[str, str]]) -> Iterator[str]:
     margin = default_calibration().value("memory.margin_ratio")
     yield from (
         "",
-        "Peaks lean to the high side on purpose, since one told too low kills a run: in the fit a peak told too low counts six times",
-        f"one told too high, and {margin - 1:.0%} are added last, the least that leaves one left-out peak in 25 or fewer over 3 % above",
-        "what was told. Their bias above is that lean. What a framework does by itself (`planner/measured/memory/presets.py`) was",
-        "written with these tables in sight, the ratios alone were fitted without the rows left out.",
+        "Predicted peaks are high on purpose, since a run dies if one is too low: in the fit, a peak predicted too low counts six times",
+        f"one predicted too high, and {margin - 1:.0%} are added last, the least that leaves one left-out peak in 25 or fewer over 3 % above",
+        "the prediction. The bias above is that margin. What a framework does by itself (`planner/measured/memory/presets.py`) was",
+        "written with these tables in view; only the ratios were fitted without the rows left out.",
         f"Whether a planned training run fits is judged by its upper end: activations and logits times {reserve:.2f}, so that nine of ten",
         "left-out peaks stay below.",
         "",
@@ -187,7 +187,9 @@ def _goals(scores: dict[tuple[str, str], dict[str, str]]) -> Iterator[str]:
 
 def _summary(report: FileReport) -> Iterator[str]:
     told = (
-        f", fit told rightly {_percent(report.verdict_right_share)}" if report.verdict_right_share is not None else ""
+        f", fit predicted correctly {_percent(report.verdict_right_share)}"
+        if report.verdict_right_share is not None
+        else ""
     )
     yield from (
         f"## {TITLES[report.kind]}: in sample, by published table",

@@ -71,7 +71,7 @@ def assumptions_page() -> str:
         "# Assumptions",
         "",
         "Made by `scripts/make_docs.py` from `planner/facts/assumptions.csv`. Change one with `--set NAME=VALUE`, many with",
-        "`--assumptions FILE`. *Weak*: second-hand, or our own judgement; look at these first.",
+        "`--assumptions FILE`. *Weak*: second-hand, or our own judgment; look at these first.",
         "",
         "| name | value | unit | range | source | as of | |",
         "| --- | ---: | --- | --- | --- | --- | --- |",

@@ -17,19 +17,19 @@ from pricing.token_prices import TokenPrice, token_prices
 
 __all__ = ["sensitivity_page"]
 
-HEAD = """# What a little change does to an answer
+HEAD = """# How small changes affect the answer
 
 Made by `scripts/make_docs.py`: the question of the README, asked again with the bundled prices of {today} after one change
-each. A verdict that rests on evidence grows less sure before it becomes another one: *confidence* is the share of joint draws (age of
-prices, speed, demand and the rest) in which nothing else costs less, and below {least} the answer is a close call.
+each. The confidence of a sound verdict falls before the verdict changes. *Confidence* is the share of joint random draws (age of prices, speed,
+demand and the rest) in which no other option costs less; below {least} the answer is a close call.
 
 | change | answer | USD a month | status | confidence |
 | --- | --- | ---: | --- | ---: |
 """
 TAIL = """
-One of the replicas is a spare (`serve.spare_replicas`), so the limits hold while one is lost; the rows on spares say what none and two of
-them cost. All examples are held to the same in `tests/verdict/test_steadiness.py`: where the cheapest seller is gone or all prices are 100
-or 500 days older, an answer that changes was no decided one, or is less sure afterwards.
+One of the replicas is a spare (`serve.spare_replicas`), so the limits hold while one is lost; the rows on spares show the cost of none and of two.
+`tests/verdict/test_steadiness.py` checks the same for all examples: where the cheapest seller is gone or all prices are 100 or 500 days
+older, an answer that changes was not a decided one, or is less certain afterwards.
 """
 RISE = 1.3
 
@@ -63,7 +63,7 @@ def _rows(workload: Workload, catalog: Catalog, tokens: Sequence[TokenPrice], to
     assert base is not None
     yield _row("none", base)
     gone: list[str] = []
-    for words in ("the cheapest seller vanishes", "the next one as well"):
+    for words in ("the cheapest seller vanishes", "and the next one too"):
         plan = asked(_without(workload, gone))
         assert plan is not None
         gone.append(plan.chosen.provider)
@@ -80,7 +80,7 @@ def _rows(workload: Workload, catalog: Catalog, tokens: Sequence[TokenPrice], to
     yield _row("all rents rise by 30 %", asked(offers=replace(catalog, offers=dearer)))
     yield _row("all rents and prices per token rise by 30 %", asked(offers=replace(catalog, offers=dearer), per_token=per_token))  # fmt: skip
     assert workload.serve is not None
-    for spares, words in ((0, "no spare replica: one that is lost breaks the limits"), (2, "two spare replicas")):
+    for spares, words in ((0, "no spare replica: losing one breaks the limits"), (2, "two spare replicas")):
         serve = workload.serve.model_copy(update={"spare_replicas": spares})
         yield _row(words, asked(workload.model_copy(update={"serve": serve})))
     for days in (100, 500):

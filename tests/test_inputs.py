@@ -72,7 +72,7 @@ def test_all_faults_are_told_at_once_with_line_and_nearest_key(tmp_path: Path) -
         ("   \n# nothing\n", "keys with values"),
         ("[1, 2]", "keys with values"),
         ("just text", "keys with values"),
-        ("kind: serve\nkind: batch\n", "stands twice"),
+        ("kind: serve\nkind: batch\n", "appears twice"),
         ("a: [1", "not valid YAML"),
         ("a: 1\nb: \x00", "w.yaml:2:4: not valid YAML: the character U+0000"),
         ("kind: serve\nx: caf\xe9".encode("latin-1"), "w.yaml:2:7: not UTF-8 text: byte 0xe9"),

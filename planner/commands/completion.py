@@ -1,4 +1,4 @@
-"""What a shell completes: the names that facts and catalogue know."""
+"""What a shell completes: the names that facts and catalog know."""
 
 from __future__ import annotations
 

@@ -159,7 +159,7 @@ def _table(shown: list[Offer], total: int, found: Catalog, day: date) -> Table:
             Column("remarks", drop=Drop.FIRST),
         ),
         rows,
-        f"{len(shown):,} of {total:,} offers, catalogue {found.snapshot}; sources with -f json; tiers: gpuplan providers"
+        f"{len(shown):,} of {total:,} offers, catalog {found.snapshot}; sources with -f json; tiers: gpuplan providers"
         + (f"; left out: {dropped_text(found.dropped)}" if found.dropped else ""),
     )
 

@@ -157,7 +157,7 @@ def _planned(
             return plan_portfolio(sources, market, rows, workers=workers, engine=engine, watcher=watcher)
     except KeyboardInterrupt:
         if rows is not None:
-            talk.warn("interrupted; what is done is kept: run the same command again, it goes on from there")
+            talk.warn("interrupted; what is done is kept: run the same command again to continue from there")
         raise
     finally:
         if engine is not None:
@@ -321,6 +321,6 @@ def _below(more_teams: int, free: int) -> list[str]:
     if free > 1:
         told.append(
             f"{free:,} workloads were given free machines, each as if it were alone: these are for one person at a time, so "
-            "count on them for a few; who names sellers with --provider gets none"
+            "count on them for a few; with --provider they are left out"
         )
     return told

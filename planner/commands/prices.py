@@ -1,4 +1,4 @@
-"""The catalogue that a command answers from, with what has to be said of its age."""
+"""The catalog that a command answers from, with what has to be said of its age."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def catalog_of(
     talk: Talk,
     place_of: Callable[[str, str], str] | None = None,
 ) -> Catalog:
-    """Return the catalogue of a day; what weakens it (its age, its gaps) is said on standard error."""
+    """Return the catalog of a day; what weakens it (its age, its gaps) is said on standard error."""
     catalog = load(store_uri, as_of.date() if as_of else None, max_age_days=max_age_days, place_of=place_of)
     _say(catalog, talk)
     return catalog

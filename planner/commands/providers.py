@@ -1,4 +1,4 @@
-"""``gpuplan providers``: who is in the catalogue, how far each can be relied on, and how old its prices are."""
+"""``gpuplan providers``: who is in the catalog, how far each can be relied on, and how old its prices are."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``gpuplan server``: one owned server against every rental of the catalogue."""
+"""``gpuplan server``: one owned server against every rental of the catalog."""
 
 from __future__ import annotations
 

@@ -142,4 +142,4 @@ def assumptions_table(title: str, rows: Sequence[Assumption]) -> Table:
         )
         for row in rows
     )
-    return Table(title, columns, cells, "change one with --set NAME=VALUE; weak: second-hand, or our own judgement")
+    return Table(title, columns, cells, "change one with --set NAME=VALUE; weak: second-hand, or our own judgment")

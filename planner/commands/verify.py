@@ -69,7 +69,7 @@ def _summary(files: tuple[FileReport, ...]) -> Table:
             Column("p90", "error", is_number=True),
             Column("bias", is_number=True),
             Column("in band", "80 %", is_number=True),
-            Column("fit told", "rightly", is_number=True),
+            Column("fit predicted", "rightly", is_number=True),
         ),
         tuple(
             (

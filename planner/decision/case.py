@@ -60,7 +60,7 @@ class Case:
     is_short : bool
         Whether the record is too short to own or to commit on.
     price_age_years : mapping of str to float
-        How old the price of each tier is that stands in the catalogue.
+        How old the price of each tier is that stands in the catalog.
     """
 
     place: Place
@@ -264,7 +264,7 @@ def _price(effective: FloatArray, gpu_hours: FloatArray, mask: NDArray[np.bool_]
 
 
 def _tiers(listed: Sequence[Tier], prices: dict[TierKind, float], place: Place, spot_share: float) -> tuple[Tier, ...]:
-    """Return what can be chosen: the catalogue's tiers and today's prices; no more spot than there is already or was asked."""
+    """Return what can be chosen: the catalog's tiers and today's prices; no more spot than there is already or was asked."""
     found = [
         # Lost work is done again in another hour; it takes no machine more in its own.
         replace(tier, max_share_of_demand=spot_share, availability_share=1.0, usd_per_unit_hour=tier.usd_per_unit_hour / tier.availability_share)

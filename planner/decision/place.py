@@ -29,7 +29,7 @@ class Place:
     gpus_per_machine : int
         Accelerators in one; 0 where the bill does not tell.
     vcpus, memory_gib : float
-        Of one machine; 0 where the catalogue does not know it.
+        Of one machine; 0 where the catalog does not know it.
     rows : NDArray of bool, shape (rows,)
         Of the usage's table.
     has_rdma : bool

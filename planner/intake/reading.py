@@ -44,7 +44,9 @@ def draft_of(text: str, name: str) -> Draft:
     if draft is None:
         raise InputError("this is no file that a workload can be read from", where=name, hint=f"read are {READ}")
     if draft.kind == "gpu_hours" and "count" not in draft.work:
-        raise InputError("no accelerator is asked for in this file", where=name, hint="`gpuplan init KIND` starts anew")
+        raise InputError(
+            "this file asks for no accelerator", where=name, hint="`gpuplan init KIND` starts from scratch"
+        )
     return draft
 
 

@@ -158,7 +158,7 @@ def deployment_of(record: Record, option_id: str | None = None) -> Deployment:
     if option["kind"] in WHY_NOT or not option["price_usd_per_hour"]:
         rent = next((each["id"] for each in record["options"] if each["kind"] == "rent" and each["choosable"]), None)
         raise LaunchError(
-            f"{named} cannot be launched: {WHY_NOT.get(option['kind'], 'nobody sells its machines by the hour')}",
+            f"{named} cannot be launched: {WHY_NOT.get(option['kind'], 'no seller offers its machines by the hour')}",
             where="the verdict" if option_id is None else "--option",
             hint=f"the cheapest rented machines are --option {rent}" if rent else "no rented machines do this work",
         )

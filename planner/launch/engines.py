@@ -77,7 +77,7 @@ def engine_of(deployment: Deployment, *, replica_count: int = 1, is_sglang: bool
         raise LaunchError(f"no container of the engine is known for {made}", where="--to", hint="name another --option")
     if deployment.checkpoint is None:
         raise LaunchError(
-            "the workload tells its model by numbers, so no checkpoint is known",
+            "the workload states its model by numbers, so no checkpoint is known",
             where="model",
             hint="name a known model, a hub id such as Qwen/Qwen3-32B, or the path of its config.json",
         )

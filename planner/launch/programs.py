@@ -54,7 +54,7 @@ def program_of(deployment: Deployment, *, rank: str, nodes: str, head: str) -> t
             if layout[key] not in {1, ""}
         )
         return run, (f"train.py stands for your own program; the plan counts on {told}.",)
-    return OWN_PROGRAM, ("The plan knows the machines, not your program: put it in place of the last line.",)
+    return OWN_PROGRAM, ("The plan knows the machines, not your program: replace the last line with it.",)
 
 
 def docker_line(deployment: Deployment) -> tuple[str, tuple[str, ...]]:

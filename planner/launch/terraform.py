@@ -76,7 +76,7 @@ def terraform_configuration(deployment: Deployment) -> tuple[str, tuple[str, ...
         remarks.append("The machines start empty: install and start your own program on them.")
     if option["purchase_option"].startswith(COMMITMENTS):
         remarks.append(
-            f"The price is that of {how_paid(option['purchase_option'])}: buy the commitment apart; these machines then use it."
+            f"The price is that of {how_paid(option['purchase_option'])}: buy the commitment separately; these machines then use it."
         )
     common = {
         "count": str(deployment.machine_count),

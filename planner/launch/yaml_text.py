@@ -10,7 +10,7 @@ __all__ = ["yaml_text"]
 
 
 class _Dumper(yaml.SafeDumper):
-    """Writes texts of several lines as blocks, and what stands twice twice."""
+    """Writes texts of several lines as blocks, and what appears twice twice."""
 
     def ignore_aliases(self, data: Any) -> bool:  # noqa: ANN401  yaml's own
         """Write no anchors."""

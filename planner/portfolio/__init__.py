@@ -1,1 +1,1 @@
-"""Portfolio: many workloads against the whole catalogue, one verdict each; equal shapes of work are worked out once."""
+"""Portfolio: many workloads against the whole catalog, one verdict each; equal shapes of work are worked out once."""

@@ -285,7 +285,7 @@ def _why_nothing(group: Group, options: OptionTable, fleets: Fleets, column: int
         )
     else:
         why = "only options that are not recommended are left: machines that can be taken back, or sold by third parties or in dated blocks"
-    return f"{why}; plan this workload alone to see where each offer was lost"
+    return f"{why}; plan this workload alone to see where the offers were lost"
 
 
 def by_its_own_plan(one: Asked, market: Market) -> Answers:

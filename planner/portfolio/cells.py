@@ -67,7 +67,7 @@ def refuse_unknown_columns(columns: Sequence[str], where: str) -> None:
     for number, name in enumerate(columns, 1):
         place = f"column {number} ({name!r})"
         if name in columns[: number - 1]:
-            faults.append(f"{place} stands twice; keep one")
+            faults.append(f"{place} appears twice; keep one")
         if name in known or name in OWN_COLUMNS or name.startswith("tag."):
             continue
         if not name.strip():

@@ -96,7 +96,7 @@ def open_folder(path: Path, portfolio: Portfolio, blocks: Sequence[Block], marke
         note = f"going on where an earlier run was cut off: {len(kept):,} of {len(blocks):,} blocks are done"
     elif earlier is not None or path.exists():
         why = [words for name, words in CHANGED.items() if earlier and earlier.get(name) != manifest[name]]
-        note = f"an earlier run that was cut off is begun anew: {'; '.join(why) or 'its notes cannot be read'}"
+        note = f"an earlier run that was cut off is started over: {'; '.join(why) or 'its notes cannot be read'}"
         shutil.rmtree(path, ignore_errors=True)
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -224,7 +224,7 @@ def _shared(key: str, pool: Pool, market: Market) -> Shared:
     together = mix.total_usd * weeks_per_month
     if together >= pool.usd_per_month:
         # Nobody has to share: together they cost no more than apart.
-        return Shared(**facts, together_usd_per_month=pool.usd_per_month, note="kept apart: sharing is no cheaper")
+        return Shared(**facts, together_usd_per_month=pool.usd_per_month, note="kept separate: sharing is no cheaper")
     return Shared(
         **facts,
         together_usd_per_month=together,

@@ -111,7 +111,7 @@ def read_portfolio(sources: Sequence[str]) -> Portfolio:
             number = len(found.rows)
             called = name or str(number + 1)
             if called in taken and len(twice) <= MOST_FAULTS:
-                twice.append(f"{where}: the id {called!r} stands twice (first at {taken[called]})")
+                twice.append(f"{where}: the id {called!r} appears twice (first at {taken[called]})")
             taken.setdefault(called, where)
             text = "" if content is None else json.dumps(content, default=str)
             found.rows.append(Row(number, where, text, fault))

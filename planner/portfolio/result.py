@@ -66,7 +66,7 @@ def land(path: Path, data: bytes) -> None:
         raise PortfolioError(
             f"cannot be written: {error.strerror or error}",
             where=str(path),
-            hint="what is done is kept; make room and run the same command again, it goes on from there",
+            hint="what is done is kept; make room and run the same command again to continue from there",
         ) from error
 
 

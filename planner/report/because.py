@@ -132,7 +132,9 @@ def _ownership(plan: Plan) -> list[str]:
 def headline(plan: Plan) -> str:
     """Return the verdict in one sentence to act on, after a word of warning where hardly any offer could be used."""
     few = plan.few_offers
-    warning = f"Only {few.left_count:,} of {few.of_count:,} offers have a price of the days asked for. " if few else ""
+    warning = (
+        f"Only {few.left_count:,} of {few.of_count:,} offers have a price from the days asked for. " if few else ""
+    )
     return f"{warning}{_verdict(plan)} {_confidence(plan)}{_in_currency(plan)}"
 
 
@@ -160,7 +162,7 @@ def _confidence(plan: Plan) -> str:
         case Status.DECIDED:
             return f"{age}; confidence {share}."
         case Status.CLOSE_CALL:
-            return f"{age}. A close call: it is the cheapest choice in only {share} of the draws."
+            return f"{age}. A close call: confidence is only {share}."
         case Status.ASK_FOR_QUOTES if plan.verdict.outdated_id:
             return f"{age}. {_outdated(plan)}"
         case Status.ASK_FOR_QUOTES if plan.chosen.kind is OptionKind.BUY:
@@ -424,7 +426,7 @@ def _processors(
         return []
     nearest = min(without, key=lambda refusal: refusal.machines_needed or math.inf)
     if nearest.machines_needed and nearest.machines_needed > 1:
-        processor = nearest.machine.processor or "processors alone"
+        processor = nearest.machine.processor or "CPUs alone"
         machines_needed = f"{nearest.machines_needed:,} machines of {processor}"
         if nearest.stage in {"max_gpus", "max_machines"}:  # so many are the reason
             return [f"Without a GPU it would take {machines_needed}."]

@@ -299,7 +299,7 @@ def tornado(bars: Rows) -> Spec:
     zero = {"type": "quantitative", "title": "saving of owning, NPV in USD", "axis": {"format": "~s"}}
     chart = chart_of(
         "Which assumptions decide the verdict",
-        "Bars show what owning saves when one assumption alone is at the low and at the high end of its range.",
+        "Bars show what owning saves when only one assumption is at the low or the high end of its range.",
         bars,
         "bars",
         layer=[

@@ -20,7 +20,7 @@ MOST_SWITCHED_OFF = 12
 MOST_PLACES_SAID = 3
 """Of more, the verdict tells the sum, and the tables each."""
 LADDER_WORDS = {
-    "on_demand": "on demand alone",
+    "on_demand": "on demand only",
     "committed": "and commitments",
     "spot": "and spot",
     "owned": "and own servers",
@@ -223,7 +223,7 @@ def _parts(gpu: GpuDecision) -> Table:
         )
     if gpu.going_on_gpus is not None:
         notes.append(
-            f"if use goes on like this for as long again ({count(round(gpu.going_on_gpus))} GPUs), this mix costs {usd(gpu.going_on_usd_per_month)} USD a month "
+            f"if use continues like this for as long again ({count(round(gpu.going_on_gpus))} GPUs), this mix costs {usd(gpu.going_on_usd_per_month)} USD a month "
             f"and the cheapest for that {usd(gpu.going_on_best_usd_per_month)}"
         )
     if gpu.holds_share is not None:

@@ -11,7 +11,7 @@ KEPT_WORDS = {
     "too_little_use": "too little use",
     "part_of_an_accelerator": "a machine with part of an accelerator is sold in that size only, so there is nothing to compare it with",
     "no_cost_in_the_bill": "the bill does not say what it cost",
-    "unknown_accelerator": "the catalogue does not know it",
+    "unknown_accelerator": "the catalog does not know it",
     "nothing_works": "it is idle",
     "not_used_lately": "it was not used in the last year",
     "no_offer": "no offer and no server of it is known",
@@ -72,7 +72,7 @@ def note_said(note: Note) -> str:
             way, size = ("grew", "too small") if amounts[1] > amounts[0] else ("shrank", "too large")
             return (
                 f"use of {note.names[0]} {way} from {amounts[0]:.0f} to {amounts[1]:.0f} GPUs in {_days(amounts[2])}: sized for its last "
-                f"{_days(amounts[3])}, which is what runs now; if that goes on, this is {size} before a commitment ends"
+                f"{_days(amounts[3])}, which is what runs now; if that continues, this is {size} before a commitment ends"
             )
         case "short":
             return f"{_days(amounts[0])} of record say little: nothing is bought or committed to on less than {_days(amounts[1])}, and there is no confidence for the rest"

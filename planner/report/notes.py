@@ -128,7 +128,7 @@ TEXTS: Mapping[NoteCode, str | Callable[..., str]] = {
     NoteCode.PARAMETERS_DISAGREE: (
         "the numbers add up to {:.3g}B parameters, but the workload states {:g}B, which is used"
     ),
-    NoteCode.NO_MODEL: "the workload states GPU hours alone, no model",
+    NoteCode.NO_MODEL: "the workload states only GPU hours, no model",
     NoteCode.OTHER_ACCELERATOR: "{} is not the stated {}",
     NoteCode.PART_OF_ONE: "{:g} of a {} is less than the stated whole one",
     NoteCode.WHOLE_MACHINES_ABOVE_LIMIT: "whole machines come with {:,.0f} {}, but only {:,} are allowed",
@@ -226,7 +226,7 @@ TEXTS: Mapping[NoteCode, str | Callable[..., str]] = {
     NoteCode.CORRECTIONS: "corrections count in the hour that they correct, not in the one in which they were billed",
     NoteCode.UNUSED_SAVINGS_PLANS: "unused savings plans are tied to no machine; they count in proportion to the plans' use on accelerators",
     NoteCode.NO_LIST_PRICES: "the bill has no list prices: savings rate and on-demand equivalent cannot be shown",
-    NoteCode.NOT_IN_CATALOG: "the catalogue does not know {}; its hours count, but there is nothing to compare it with",
+    NoteCode.NOT_IN_CATALOG: "the catalog does not know {}; its hours count, but there is nothing to compare it with",
     NoteCode.BASIS_OF_TABLE: "the table's numbers count as {} hours (--basis)",
     NoteCode.TIMES_WITHOUT_ZONE: "Slurm's times carry no zone and count as UTC (--timezone)",
     NoteCode.SLICES: "{:,} jobs held slices of accelerators (MIG): a slice counts as its share of one",
@@ -237,7 +237,7 @@ TEXTS: Mapping[NoteCode, str | Callable[..., str]] = {
     NoteCode.NO_SUCH_TAG: "no charge of an accelerator has a tag called {}: nothing is divided by it (capitals count)",
     NoteCode.REPEATED_JOBS: "{:,} jobs appear in the records more than once, and count once",
     NoteCode.IDLE_ALLOCATIONS: "{:,.0f} GPU-hours that no pod held (__idle__, __unmounted__) are not counted as allocated",
-    NoteCode.COARSE_COUNTER: "{:,} accelerators report GPU_UTIL alone: it says that a kernel ran, not how much of the chip it used",
+    NoteCode.COARSE_COUNTER: "{:,} accelerators report only GPU_UTIL: it says that a kernel ran, not how much of the chip it used",
     NoteCode.NO_USEFUL_HOURS: "{:,} accelerators report no SM_ACTIVE: their useful hours are missing",
     NoteCode.NO_OWNER_LABELS: "no label says who held an accelerator (pod, hpc_job): allocated hours cannot be shown",
     NoteCode.OTHER_SPARK: "Spark {} answers a client of {}; only equal versions are tested",

@@ -196,7 +196,7 @@ CAPTIONS = {
     "paid": "What renting and owning have cost up to each month, discounted to today. Steps are purchases, refreshes and sales.",
     "equal": "The break-even curve: for each share of time in use, the rent at which both cost the same.",
     "speed": "Each option by its speed and its cost over the horizon; the line joins those that no other option beats on both. Pale ones are not recommended.",
-    "tornado": "What owning saves over the rent it is compared with, when one assumption alone moves through its range. Colored bars change which side is cheaper; the dashed line is the plan.",
+    "tornado": "What owning saves over the rent it is compared with, when only one assumption moves through its range. Colored bars change which side is cheaper; the dashed line is the plan.",
     "history": "Hourly prices of one instance as they were observed: of the offers compared, else of the cheapest with a known history.",
 }
 

@@ -73,8 +73,12 @@ def _screens(answer: ShortAnswer) -> list[_Screen]:
     return [
         *(_Screen(answer, why, changes[:count]) for count in range(len(changes), 0, -1)),
         *(_Screen(answer, why[:count], first) for count in range(len(why), 1, -1)),
-        *(_Screen(brief, why[:count], first) for count in range(min(len(why), 2), 0, -1)),
-        *(_Screen(brief, why[:count], first, is_tight=True) for count in range(min(len(why), 2), -1, -1)),
+        *(
+            _Screen(brief, why[:count], first, is_tight)
+            for count in range(min(len(why), 2), 0, -1)
+            for is_tight in (False, True)
+        ),
+        _Screen(brief, (), first, is_tight=True),
         *(_Screen(narrow, why[:count], first, is_tight=True) for count in range(min(len(why), 1), -1, -1)),
         _Screen(shortest, (), first, is_tight=True),
         _Screen(shortest, (), first, is_tight=True, has_gap=False),

@@ -324,7 +324,7 @@ def _sensitivity(record: Record) -> Table:
             f"against {risk['rent_id']}"
         )
     return Table(
-        "What would change the decision",
+        "Sensitivity: one assumption at a time",
         (
             Column("assumption"),
             Column("range"),
@@ -375,5 +375,5 @@ def _sources(record: Record, shown: Sequence[Mapping[str, Any]]) -> Table:
         "Sources of the prices shown",
         (Column("source"), Column("oldest"), Column("newest")),
         rows,
-        f"catalogue {provenance['snapshot']}; prices of all options from {provenance['oldest_price_on']} to {provenance['newest_price_on']}",
+        f"catalog {provenance['snapshot']}; prices of all options from {provenance['oldest_price_on']} to {provenance['newest_price_on']}",
     )

@@ -44,7 +44,7 @@ REASONS = {
         "a free tier is for individuals and trials, and its terms often forbid commercial use; allow it with free_tiers"
     ),
     ReasonCode.MARGIN: "it ties you in for more than a year, and is less than {:g} % cheaper than what does not",
-    ReasonCode.CONFIDENCE: "it ties you in for more than a year, and is cheaper in only {:.0f} % of the draws",
+    ReasonCode.CONFIDENCE: "it ties you in for more than a year, and is cheaper in only {:.0f} % of random draws",
     ReasonCode.PAYS_OFF_LATE: "it pays off only in the last months of the horizon, or through its resale",
     ReasonCode.TOO_FEW_OWNED: "you have {:g} of these machines, and {:g} are needed",
     ReasonCode.OUTLASTS_RUN: "it ties you in for {:g} months, and the run is over in {:g}",

@@ -52,7 +52,7 @@ def write_sensitivity(book: Book, sheet: Sheet, bars: Sequence[dict[str, Any]]) 
     sheet.put(
         1,
         0,
-        "What owning saves over the rent that it was held against when the plan was made, with one assumption alone at the low "
+        "What owning saves over the rent that it was compared with when the plan was made, with only one assumption at the low "
         "and the high end of its range. These are the plan's own figures; they do not follow the inputs.",
         "soft",
     )
@@ -107,7 +107,7 @@ def write_prices(sheet: Sheet, record: Record) -> None:
     sheet.put(
         1,
         0,
-        f"Catalogue {provenance['snapshot']}; prices from {provenance['oldest_price_on']} to {provenance['newest_price_on']}.",
+        f"Catalog {provenance['snapshot']}; prices from {provenance['oldest_price_on']} to {provenance['newest_price_on']}.",
         "soft",
     )
     heads = ["provider", "region", "machine", "accelerator", "in one", "instances", "paid", "USD/h of one", "USD a month",

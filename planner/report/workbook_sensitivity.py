@@ -66,7 +66,7 @@ def write_live_sensitivity(book: Book, sheet: Sheet, live: Live, chosen: Chosen)
     bars = [bar for bar in bars_of(live) if bar["name"] in {*priced_names(), DEMAND, SERVER_PRICE}]
     sheet.put(0, 0, "Which assumptions decide the verdict", "title")
     text = (
-        "What the server saves over the rent chosen on the sheet Verdict (NPV), with one assumption alone at the low "
+        "What the server saves over the rent chosen on the sheet Verdict (NPV), with only one assumption at the low "
         "and the high end of its range. Follows every input; the ends can be changed too."
     )
     sheet.page.merge_range(1, 0, 1, 7, "", sheet.formats["soft_wrap"])

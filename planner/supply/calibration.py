@@ -181,6 +181,6 @@ def default_calibration() -> Calibration:
             source=line["source"],
         )
         if (row.name, row.scope) in rows:
-            raise ValueError(f"constant {row.name} for {row.scope} stands twice in calibration.csv")
+            raise ValueError(f"constant {row.name} for {row.scope} appears twice in calibration.csv")
         rows[row.name, row.scope] = row
     return Calibration(rows)

@@ -95,7 +95,7 @@ def machine_of(offer: Offer) -> Machine:
 
 
 def _refuse_unknown(catalog: Catalog, wanted: Mapping[str, tuple[str, ...]]) -> None:
-    """Tell the unknown names of all filters at once; the catalogue itself stops at the first."""
+    """Tell the unknown names of all filters at once; the catalog itself stops at the first."""
     faults = []
     for name, values in wanted.items():
         if values:

@@ -1,4 +1,4 @@
-"""What the same accelerator-hours would cost at each provider of the catalogue, on demand."""
+"""What the same accelerator-hours would cost at each provider of the catalog, on demand."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Elsewhere:
     Attributes
     ----------
     provider : str
-        The catalogue's name.
+        The catalog's name.
     usd : float
         For the hours of the accelerators that it has.
     gpu_hours, gpu_hours_share : float
@@ -50,7 +50,7 @@ class Elsewhere:
 
 
 def hosts_of(catalog: Catalog, table: HourTable, used: NDArray[np.bool_]) -> dict[str, tuple[float, float]]:
-    """Return the cores and GiB of memory beside each accelerator that was used, on average; of machines that the catalogue knows.
+    """Return the cores and GiB of memory beside each accelerator that was used, on average; of machines that the catalog knows.
 
     Parameters
     ----------

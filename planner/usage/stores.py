@@ -101,6 +101,6 @@ def objects_of(uri: str) -> Iterator[tuple[str, str, FileSystem]]:
         and not one.path.rsplit("/", 1)[-1].startswith((".", "_"))
     )
     if not found:
-        raise UsageError("no file of usage lies there", where=uri)
+        raise UsageError("no usage file is there", where=uri)
     for each in found:
         yield f"{scheme}://{each}", each, store

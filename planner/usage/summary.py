@@ -223,7 +223,7 @@ def _span(table: HourTable, source: str, bill: Bill | None) -> tuple[int, int]:
     if end - first > MOST_HOURS:
         raise UsageError(
             f"the {source} hours reach from {_day(first)} to {_day(end)}; {MOST_HOURS // 8766} years are the most",
-            hint="mend the date that is mistyped, or give the years one by one",
+            hint="correct the mistyped date, or give the years one by one",
         )
     return first, end - first
 

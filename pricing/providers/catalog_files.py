@@ -57,8 +57,8 @@ def file_rows(path: Path, text: str, part: str) -> Iterator[Normalised]:
         observed_on = None
     if named is None or observed_on is None or observed_on > today():
         raise PricingError(
-            "a catalog of gpuhunt or SkyPilot tells neither its seller nor its day",
-            hint="call the file SELLER@DAY.csv, for example nebius@2026-10-01.csv: whose prices they are and when they were published",
+            "a catalog of gpuhunt or SkyPilot states neither its seller nor its day",
+            hint="call the file SELLER@DAY.csv, for example nebius@2026-10-01.csv: the seller and the day on which the prices were published",
             where=str(path),
         )
     seller = SELLERS.get(named[1], named[1])

@@ -196,7 +196,7 @@ class PartFault:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefusedRow:
-    """A row that cannot be an offer, or not be believed; what the store holds of it stays.
+    """A row that cannot be an offer, or not be believed; what the store has of it stays.
 
     Attributes
     ----------

@@ -83,7 +83,7 @@ def check_version(session: Session, where: str) -> None:
     if version == str(SCHEMA_VERSION):
         return
     is_newer = version.isdigit() and int(version) > SCHEMA_VERSION
-    hint = "install a newer gpuplan" if is_newer else "move the file away and refresh anew; its rows are not touched"
+    hint = "install a newer gpuplan" if is_newer else "move the file away and refresh again; its rows are not touched"
     raise StoreVersionError(
         f"the store has schema version {version}, this program reads version {SCHEMA_VERSION}", hint=hint, where=where
     )
@@ -263,7 +263,7 @@ class DuckDbEngine:
             except duckdb.Error as error:  # a block that fails its checksum is told by the bare class
                 raise StoreError(
                     f"the store is damaged, or its disk is: {_first_line(error)}",
-                    hint="put a copy of the file back, or move it away and refresh anew: gpuplan prices refresh",
+                    hint="put a copy of the file back, or move it away and refresh again: gpuplan prices refresh",
                     where=self.uri,
                 ) from error
             finally:

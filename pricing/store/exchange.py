@@ -196,7 +196,7 @@ def _offers_of_parquet(file: Path) -> list[Offer]:
     if faults:
         more = [f"and {len(faults) - MOST_FAULTS_TOLD} more rows"] if len(faults) > MOST_FAULTS_TOLD else []
         told = "\n  ".join([*faults[:MOST_FAULTS_TOLD], *more])
-        raise StoreError(told, hint="mend the table; nothing was read from it", where=str(file))
+        raise StoreError(told, hint="correct the table; nothing was read from it", where=str(file))
     return offers
 
 

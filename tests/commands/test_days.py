@@ -74,7 +74,7 @@ def test_a_filter_that_drops_nearly_every_offer_is_told_first(capsys: pytest.Cap
     offers = load_bundled().offers
     young = sum(offer.observed_on >= date(2026, 8, 23) for offer in offers)
     assert plan["verdict"]["headline"].startswith(
-        f"Only {young:,} of {len(offers):,} offers have a price of the days asked for."
+        f"Only {young:,} of {len(offers):,} offers have a price from the days asked for."
     )
     assert {"count": len(offers) - young, "reason": "offers not dated 2026-08-23 or later"} in plan["dropped"]
     assert min(option["priced_on"] for option in plan["options"]) >= "2026-08-23"

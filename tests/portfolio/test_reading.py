@@ -95,9 +95,9 @@ def test_tags_of_the_user_s_own_are_passed_on(tmp_path: Path) -> None:
         (HEAD.replace("serve.requests_per_s", "serve.request_per_s") + GOOD, "did you mean 'serve.requests_per_s'"),
         (HEAD.replace("serve.requests_per_s", "requests_per_s") + GOOD, "did you mean 'serve.requests_per_s'"),
         (HEAD.replace("model", "modle") + GOOD, "did you mean 'model'"),
-        (HEAD.replace("team", "id") + GOOD, "stands twice"),
+        (HEAD.replace("team", "id") + GOOD, "appears twice"),
         (HEAD.replace("kind", "sort") + GOOD, "no column 'kind'"),
-        (HEAD + GOOD + GOOD, "the id 'a' stands twice"),
+        (HEAD + GOOD + GOOD, "the id 'a' appears twice"),
     ],
 )
 def test_a_table_that_cannot_be_meant_is_refused_as_a_whole(tmp_path: Path, text: str, said: str) -> None:

@@ -128,7 +128,7 @@ def test_all_faults_of_a_table_are_told_at_once_with_their_lines() -> None:
     [
         ("", "line 1: the table is empty; its first line must name the columns"),
         ("name,prise_usd,colour,bought_on,new\n", "line 1: unknown column 'prise_usd'; did you mean price_usd?"),
-        ("name,name,price_usd,colour,bought_on,new\n", "line 1: the column name stands twice"),
+        ("name,name,price_usd,colour,bought_on,new\n", "line 1: the column name appears twice"),
         ("name\n", "line 1: the column price_usd is missing"),
     ],
 )

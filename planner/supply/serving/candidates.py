@@ -151,7 +151,7 @@ def format_choices(workload: Workload, arch: Architecture) -> tuple[tuple[str, .
 
     Unstated, a model that is published in a format of its own is planned in it, and in a smaller one only where that does not
     fit. ``16`` stands for whichever 16-bit format a machine has, ``8`` for fp8 where the chip computes in it, ``cpu16`` for
-    16 bit on processors alone.
+    16 bit on CPUs alone.
     """
     if workload.precision:
         return tuple(str(item) for item in workload.precision), ()

@@ -105,7 +105,7 @@ def together(parts: Sequence[Fleets]) -> Fleets:
 
 
 def _within(machines: Sequence[Machine], count: FloatArray, assumptions: Assumptions, *, most: float) -> FloatArray:
-    """Return the counts, 0 where processors alone would fill a hall, or where there are more than `most` machines."""
+    """Return the counts, 0 where CPUs alone would fill a hall, or where there are more than `most` machines."""
     is_cpu = np.array([machine.accelerator is None for machine in machines])[:, None]
     too_many = np.where(is_cpu, count > assumptions["perf.most_cpu_machines_count"], count > most)
     return np.where(too_many, 0.0, count)

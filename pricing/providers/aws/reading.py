@@ -241,7 +241,7 @@ def _plans(region: Region, pages: Sequence[RawPage]) -> Iterator[Normalised]:
 
 def _without_hardware(part: str, region: Region, kind: str, option: str) -> RefusedRow:
     identity = identity_text("aws", kind, region.name, purchase_option=option)
-    return RefusedRow(part=part, identity=identity, reason="no_hardware", message="no source told what the machine is")
+    return RefusedRow(part=part, identity=identity, reason="no_hardware", message="no source says what the machine is")
 
 
 def _spot(region: Region, pages: Sequence[RawPage]) -> Iterator[Normalised]:

@@ -152,7 +152,7 @@ def _offers(pages: Sequence[RawPage]) -> Iterator[Normalised]:
         message = f"{sku}: no accelerator or disk is known by this text"
         yield refused(PART, f"gcp SKU: {thing}", "unknown_text", message)
     for sku in rates.incomplete:
-        yield refused(PART, f"gcp SKU: {sku}", UNREADABLE, "it tells no region, or not how it is bought")
+        yield refused(PART, f"gcp SKU: {sku}", UNREADABLE, "it states no region, or no purchase option")
 
 
 def _machines(rows: Sequence[Mapping[str, Any]]) -> Iterator[Machine]:
@@ -234,7 +234,7 @@ def _priced(machine: Machine, mode: str, rates: Rates, observed_on: date) -> Ite
     )  # fmt: skip
     launchable, note = Launchable.YES, f"in {', '.join(machine.zones)}"
     if mode == "on_demand" and NOT_ON_DEMAND.match(machine.name):
-        launchable, note = Launchable.NO, "has a price, but is sold as spot, flex-start, calendar or reservation alone"
+        launchable, note = Launchable.NO, "has a price, but is sold only as spot, flex-start, calendar or reservation"
     days = [rate.effective_on for _, _, rate in found if rate.effective_on]
     yield offer_or_refusal(
         provider="gcp",

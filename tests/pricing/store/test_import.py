@@ -159,7 +159,7 @@ def test_with_now_the_files_prices_are_in_force(engine: Engine) -> None:
     land(engine, Landing(provider="aws", asked_at=asked_at, parts=parts, offers=[offer(price=60.0)]))
     stale = replace(offer(price=40.0), observed_on=date(2025, 1, 1))
     (kept,) = import_offers(engine, [stale], "mine")
-    assert "stays in force" in " ".join(import_lines([kept]))
+    assert "still holds" in " ".join(import_lines([kept]))
     assert "--now" in " ".join(import_lines([kept]))
     assert prices_of(engine) == {H100: 60.0}
     (taken,) = import_offers(engine, [stale], "mine", is_now=True)
@@ -194,7 +194,7 @@ def test_the_command_says_what_took_effect_and_what_did_not(tmp_path: Path) -> N
         "0 with another price from now on, 0 as they were, 1 older than what the store knows and kept as history"
         in text
     )
-    assert "1 of the older ones differ from today's price, which stays in force" in text
+    assert "1 of the older ones differ from today's price, which still holds" in text
     assert f"last on {on_day(8)}" in text
     assert "--now" in text
 
