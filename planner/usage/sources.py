@@ -23,7 +23,7 @@ from planner.usage.headers import KINDS, SCRAPE, kind_of_header, known_export
 from planner.usage.kept import Kept
 from planner.usage.lakes import files_below
 from planner.usage.packed import unpacked
-from planner.usage.stores import ENDINGS, OBJECT_STORES, objects_of, told_of_store
+from planner.usage.stores import ENDINGS, OBJECT_STORES, objects_of, of_usage, told_of_store
 from planner.usage.tidied import tidied
 
 if TYPE_CHECKING:
@@ -212,11 +212,7 @@ def _files(given: str) -> Iterator[Path]:
         inside = list(files_below(path))
     except OSError as error:
         raise UsageError(f"it cannot be read: {error.strerror or error}", where=given) from error
-    found = sorted(
-        one
-        for one in inside
-        if one.is_file() and one.name.lower().endswith(ENDINGS) and not one.name.startswith((".", "_"))
-    )
+    found = [Path(one) for one in of_usage(one.as_posix() for one in inside if one.is_file())]
     if not found:
         raise UsageError(
             "the folder holds no file of usage", where=str(path), hint=f"files that end in {', '.join(ENDINGS[:3])}"
@@ -231,6 +227,8 @@ def _look(name: str, path: str, filesystem: FileSystem | None, place: Path, faul
             return _look_parquet(name, path, filesystem, faults)
         with filesystem.open_input_stream(path, compression=None) as stream:
             head = stream.read(BLOCK_BYTES)
+        if head.startswith(PARQUET):
+            return _look_parquet(name, path, filesystem, faults)
         return _look_text(name, path, filesystem, _first_line(_text_of(head)), faults)
     mark = kept.mark(name, path, filesystem) if kept else ""
     if kept and filesystem is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ from planner.usage.faults import UsageError
 if TYPE_CHECKING:
     from pyarrow.fs import FileSystem
 
-__all__ = ["ENDINGS", "OBJECT_STORES", "objects_of", "told_of_store"]
+__all__ = ["ENDINGS", "OBJECT_STORES", "objects_of", "of_usage", "told_of_store"]
 
 ENDINGS = (
     ".csv",
@@ -37,6 +37,21 @@ ENDINGS = (
 RETRY_LIMIT_S = 30
 """Google's client would try for 15 minutes."""
 OBJECT_STORES = ("s3://", "gs://", "gcs://", "abfs://", "abfss://")
+
+
+def of_usage(paths: Iterable[str]) -> list[str]:
+    """Return the files of a folder that may hold usage, in order: those of a known ending, or else those of none at all.
+
+    Athena's ``UNLOAD`` and Trino name their Parquet files without an ending.
+
+    Examples
+    --------
+    >>> of_usage(["a/2.csv", "a/1.csv", "a/README.md", "a/.1.csv"]), of_usage(["a/20261101_f3", "a/_SUCCESS"])
+    (['a/1.csv', 'a/2.csv'], ['a/20261101_f3'])
+    """
+    shown = sorted(path for path in paths if not path.rsplit("/", 1)[-1].startswith((".", "_")))
+    known = [path for path in shown if path.lower().endswith(ENDINGS)]
+    return known or [path for path in shown if "." not in path.rsplit("/", 1)[-1]]
 
 
 def _file_system(uri: str) -> tuple[FileSystem, str]:
@@ -93,13 +108,7 @@ def objects_of(uri: str) -> Iterator[tuple[str, str, FileSystem]]:
     if is_file:
         yield uri, path, store
         return
-    found = sorted(
-        one.path
-        for one in infos
-        if one.type == arrow_fs.FileType.File
-        and one.path.lower().endswith(ENDINGS)
-        and not one.path.rsplit("/", 1)[-1].startswith((".", "_"))
-    )
+    found = of_usage(one.path for one in infos if one.type == arrow_fs.FileType.File)
     if not found:
         raise UsageError("no usage file is there", where=uri)
     for each in found:

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -169,3 +170,20 @@ def test_a_folder_that_may_not_be_looked_into_is_not_called_empty(
     monkeypatch.setattr(Path, "iterdir", refused)
     with pytest.raises(UsageError, match="cannot be read: Permission denied"):
         find_sources([str(tmp_path)], folder=tmp_path)
+
+
+def test_files_as_athena_unloads_them_are_read_though_their_names_have_no_ending(
+    cases: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [{name.lower(): value for name, value in row.items()} for row in cases.bill_rows()]
+    folder = tmp_path / "focus"
+    folder.mkdir()
+    pq.write_table(pa.Table.from_pylist(rows), folder / "20261101_0a1b_f3")
+    (folder / "_SUCCESS").write_bytes(b"")
+    with object_store({"bucket/focus/20261101_0a1b_f3": (folder / "20261101_0a1b_f3").read_bytes()}) as address:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", address)
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "any")
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "any")
+        for given, is_remote in ((str(folder), False), ("s3://bucket/focus", False), ("s3://bucket/focus", True)):
+            sources, faults = find_sources([given], folder=tmp_path, is_remote=is_remote)
+            assert ([(source.kind, source.form) for source in sources], faults) == ([("focus", "parquet")], [])
