@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import subprocess
@@ -15,7 +16,6 @@ from pathlib import Path
 
 import pytest
 import time_machine
-from filelock import FileLock
 from hypothesis import settings
 
 from planner.assumptions import default_assumptions
@@ -114,13 +114,15 @@ def machine_clock() -> Iterator[None]:
 
 
 @pytest.fixture
-def cluster() -> Iterator[str]:
-    """Return the address of the local Spark cluster, one test's at a time and whole again afterwards; skip where none runs."""
+def cluster(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Return the address of the local Spark cluster, whole again after a test that breaks it, alone; skip where none runs."""
     script = ROOT / "scripts" / "engine"
     folder = ROOT / ".engine" / "run"
     if not folder.is_dir():
         pytest.skip("the local Spark engine does not run (scripts/engine start)")
-    with FileLock(folder / "tests.lock", timeout=600):
+    with (folder / "tests.lock").open("a") as lock:
+        breaks = request.node.get_closest_marker("breaks_the_cluster")
+        fcntl.flock(lock, fcntl.LOCK_EX if breaks else fcntl.LOCK_SH)
         state = subprocess.run([str(script), "status"], capture_output=True, check=False, timeout=60)
         if state.returncode != 0:
             pytest.skip("the local Spark engine does not run (scripts/engine start)")
@@ -128,7 +130,8 @@ def cluster() -> Iterator[str]:
         with _clock_of_the_machine():
             _wait_until_it_answers(address.strip())
             yield address.strip()
-        subprocess.run([str(script), "start"], capture_output=True, check=True, timeout=300)
+        if breaks:
+            subprocess.run([str(script), "start"], capture_output=True, check=True, timeout=300)
 
 
 def _wait_until_it_answers(address: str, tries: int = 12) -> None:

@@ -98,6 +98,7 @@ def test_a_folder_that_does_not_exist_is_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.breaks_the_cluster
 def test_a_query_survives_the_death_of_a_worker(cluster: str) -> None:
     import ibis
 

@@ -37,6 +37,7 @@ def _worker_of(folder: Path) -> int:
     return pid
 
 
+@pytest.mark.breaks_the_cluster
 def test_spark_answers_row_by_row_as_this_machine_does_also_when_a_worker_is_killed(
     tmp_path: Path, cluster: str
 ) -> None:
