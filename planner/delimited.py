@@ -110,7 +110,7 @@ def lines_of(path: str, where: str) -> Iterator[str]:
             number += 1
             if len(line) == MOST_LINE_CHARACTERS and line[-1] not in "\r\n":
                 raise InputError(
-                    f"a line of more than {MOST_LINE_CHARACTERS:,} characters is no row", where=f"{where}:{number}"
+                    f"a line of more than {MOST_LINE_CHARACTERS:,} characters is not a row", where=f"{where}:{number}"
                 )
             yield line
 

@@ -98,7 +98,7 @@ def _fault_of(node: yaml.Node, loader: _Loader) -> str:
     if node.tag.endswith(":int") and len(node.value) > MOST_DIGITS:
         return f"a whole number of {len(node.value):,} digits is more than can be meant here (at most {MOST_DIGITS})"
     if any("\ud800" <= character <= "\udfff" for character in node.value):
-        return "half of a surrogate pair (\\ud800 to \\udfff) is no character"
+        return "half of a surrogate pair (\\ud800 to \\udfff) is not a character"
     return ""
 
 

@@ -46,7 +46,7 @@ def read_rate(text: str) -> Rate:
     except ValueError:
         rate = None
     if rate is None:
-        raise PricingError(f"{text[:40]!r} is no rate of exchange with its day", hint=RATE_HINT)
+        raise PricingError(f"{text[:40]!r} is not an exchange rate with its day", hint=RATE_HINT)
     low, high = PLAUSIBLE_USD_PER_EUR
     if not low <= rate.usd_per_eur <= high:
         raise PricingError(f"{rate.usd_per_eur:g} dollars per euro is outside {low:g} to {high:g}", hint=RATE_HINT)

@@ -64,7 +64,7 @@ def test_scenarios_of_a_csv_file_become_rows() -> None:
         ("", "empty"),
         ("hour,gpus\n", "no hours"),
         ("hour,people\n0,3\n", "no column"),
-        ("hour,gpus\n0,three\n1,-4\n2,nan\n", r"line 2: 'three' is no number\n  line 3: .*-4\n  line 4"),
+        ("hour,gpus\n0,three\n1,-4\n2,nan\n", r"line 2: 'three' is not a number\n  line 3: .*-4\n  line 4"),
         ("hour,gpus\n0\n", "too few columns"),
         ("scenario,gpus\na,1\na,2\nb,1\n", "equally many hours"),
     ],

@@ -135,7 +135,7 @@ def _amount(row: Sequence[str], column: int) -> float | str:
     except IndexError:
         return "too few columns"
     except ValueError:
-        return f"{row[column][:60]!r} is no number"
+        return f"{row[column][:60]!r} is not a number"
     if not math.isfinite(value) or value < 0:
         return f"demand must be a finite number and not negative, got {value:g}"
     return value

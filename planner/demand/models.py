@@ -167,7 +167,7 @@ def known_model(name: str) -> Architecture:
     """
     if len(name) > LONGEST_NAME or not name.isprintable():
         raise InputError(
-            f"{name[:40]!r}... is no name of a model: names are printable and have at most {LONGEST_NAME} characters, got {len(name):,}",
+            f"{name[:40]!r}... is not the name of a model: names are printable and have at most {LONGEST_NAME} characters, got {len(name):,}",
             hint="`gpuplan models` lists the known ones",
             where="model",
         )

@@ -42,7 +42,7 @@ def draft_of(text: str, name: str) -> Draft:
     """
     draft = _draft(text, name)
     if draft is None:
-        raise InputError("this is no file that a workload can be read from", where=name, hint=f"read are {READ}")
+        raise InputError("no workload can be read from this file", where=name, hint=f"it can be read from {READ}")
     if draft.kind == "gpu_hours" and "count" not in draft.work:
         raise InputError(
             "this file asks for no accelerator", where=name, hint="`gpuplan init KIND` starts from scratch"
@@ -58,7 +58,7 @@ def _draft(text: str, name: str) -> Draft | None:
         draft = _of_documents(_documents(text))
     except (AttributeError, TypeError, IndexError, KeyError, ValueError) as error:
         told = f"a part of it is not as its kind of file has it: {error}"
-        raise InputError(told, where=name, hint=f"read are {READ}") from None
+        raise InputError(told, where=name, hint=f"it can be read from {READ}") from None
     words = None if draft else engine_words(text)
     return draft_of_engine(words) if words else draft
 

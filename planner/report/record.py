@@ -315,7 +315,7 @@ def read_records(text: str, where: str) -> list[Record]:
     for number, record in enumerate(records):
         place = f"{where}, plan {number + 1}" if len(records) > 1 else where
         if not isinstance(record, dict) or "verdict" not in record or "options" not in record:
-            raise InputError("this is no plan", where=place, hint="`gpuplan plan WORKLOAD -o plan.json` writes one")
+            raise InputError("this is not a plan", where=place, hint="`gpuplan plan WORKLOAD -o plan.json` writes one")
         if record.get("schema_version") != SCHEMA_VERSION:
             raise InputError(
                 f"a plan of schema version {record.get('schema_version')}, this program reads {SCHEMA_VERSION}",

@@ -345,7 +345,7 @@ def check_record(text: str, where: str) -> None:
         said = {"missing": "this key is missing"}.get(first["type"], first["msg"])
         said = said.removeprefix("Value error, ").replace("Input should be", "expected")
         raise InputError(
-            f"this is no whole plan: {said}{more}",
+            f"this is not a complete plan: {said}{more}",
             where=f"{where}: {place}" if place else where,
             hint="`gpuplan plan WORKLOAD -o plan.json` writes one",
         ) from None

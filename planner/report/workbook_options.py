@@ -229,7 +229,7 @@ def write_options(
             sheet.compute(row, columns[key], book.text(said, local), float(cost.lines[key]), "number")
         _sums(book, sheet, row, columns, month_total(model, known), local, cost)
         _unit_cost(sheet, row, option, unit[0], local, live, cost)
-        # An empty text is no number: MIN passes it over.
+        # An empty text is not a number: MIN passes it over.
         chosen = f'IF(AND({local["eligible"]}=1,{local["included"]}<>"no"),{local["usd_today"]},"")'
         eligible = live.is_eligible(option, live.planned)
         sheet.compute(row, columns["running_usd"], chosen, cost.present_value_usd if eligible else "", "usd")

@@ -161,7 +161,7 @@ class Columns:
                 has_better = {*METER, "SkuPriceDetails", "x_SkuDetails"} & set(self.schema)
                 return ibis.null("string") if has_better else self._text(DESCRIPTION)
             case "effective_cost":
-                # GPU clouds export quantities without a cost; what is blank is told, what is no number is left out.
+                # GPU clouds export quantities without a cost; what is blank is told, what is not a number is left out.
                 return ibis.cases((self._is_blank("EffectiveCost"), 0.0), else_=self._number(NUMBERS[name]))
             case _ if name in NUMBERS:
                 return self._number(NUMBERS[name])

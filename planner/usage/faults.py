@@ -50,8 +50,8 @@ def fault_text(fault: Fault) -> str:
 
     Examples
     --------
-    >>> fault_text(Fault(what="EffectiveCost is no number", where="bill.csv:7", rows=2))
-    'bill.csv:7: EffectiveCost is no number (2 rows left out)'
+    >>> fault_text(Fault(what="EffectiveCost is not a number", where="bill.csv:7", rows=2))
+    'bill.csv:7: EffectiveCost is not a number (2 rows left out)'
     """
     place = f"{fault.where}: " if fault.where else ""
     rows = "" if fault.rows is None else f" ({fault.rows:,} row{'s' if fault.rows != 1 else ''} left out)"

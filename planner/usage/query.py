@@ -56,7 +56,7 @@ RESERVATION_WORDS = r"(?i)(?:^|[/:])cr-[0-9a-z]|capacity-?reservation"
 
 
 def _nano(column: Column) -> Column:
-    """Return billionths; what is no number, or none that can be (NaN), counts as nothing: engines stumble over it."""
+    """Return billionths; what is not a number, or none that can be (NaN), counts as nothing: engines stumble over it."""
     import ibis
 
     return ibis.cases((column.abs() < MOST, (column * NANO).round()), else_=0).cast("int64")

@@ -28,7 +28,7 @@ def whole_sources(sources: Sequence[Source], faults: list[Fault]) -> list[Source
             faults.append(Fault(what=f"{', '.join(twice)} comes twice among its columns", where=source.name))
         elif odd:
             hint = "a timestamp, a date, or text in ISO 8601"
-            faults.append(Fault(what=f"{' and '.join(odd)}, which is no time", where=source.name, hint=hint))
+            faults.append(Fault(what=f"{' and '.join(odd)}, which is not a time", where=source.name, hint=hint))
         elif missing := missing_columns(source.columns):
             columns = "column" if len(missing) == 1 else "columns"
             hint = "export it with all mandatory columns of FOCUS"

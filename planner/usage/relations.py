@@ -232,7 +232,7 @@ def _lay_down_text(engine: Engine, name: str, group: Sequence[Source], target: P
         f"SELECT s.file_path, min(r.line), count(DISTINCT r.line), min_by(r.error_message, r.line) FROM rejects_{name} r "
         f"JOIN scans_{name} s ON r.scan_id = s.scan_id AND r.file_id = s.file_id GROUP BY 1 ORDER BY 1"
     ).fetchall()
-    what = "a line that is no row of this table"
+    what = "a line that is not a row of this table"
     return [
         (path, Fault(what=f"{what}: {str(said).splitlines()[0]}", where=f"{names.get(path, path)}:{line}", rows=count))
         for path, line, count, said in rejected
@@ -259,7 +259,7 @@ def _spark_view(engine: Engine, name: str, group: Sequence[Source], faults: list
         broken = int(found[f"count({corrupt})"][0].as_py())
         if broken:
             where = first_line(group, lambda row, header: len(row) != len(header))
-            faults.append(Fault(what="lines that are no rows of this table", where=where, rows=broken))
+            faults.append(Fault(what="lines that are not rows of this table", where=where, rows=broken))
         frame = frame.where(frame[corrupt].isNull())
     from pyspark.sql.functions import expr
 

@@ -228,7 +228,7 @@ class _Reader:
             if is_bad:
                 first_bad, bad = first_bad or line, bad + 1
         if bad:
-            faults.append(Fault(what="lines without a time (2000 to 2100) or with a value that is no number", where=f"{source.name}:{first_bad}", rows=bad))  # fmt: skip
+            faults.append(Fault(what="lines without a time (2000 to 2100) or with a value that is not a number", where=f"{source.name}:{first_bad}", rows=bad))  # fmt: skip
 
     def _read_fast(self, source: Source, columns: Sequence[str], lower: Sequence[str]) -> bool:
         """Read a large file of metrics and values by its columns; say whether that was possible."""

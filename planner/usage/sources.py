@@ -338,7 +338,7 @@ def _look_parquet(name: str, path: str, filesystem: FileSystem | None, faults: l
     try:
         schema = pq.read_schema(path, filesystem=filesystem)
     except (ArrowException, OSError) as error:
-        faults.append(Fault(what=f"it is no whole Parquet file: {str(error).splitlines()[0]}", where=name))
+        faults.append(Fault(what=f"it is not a complete Parquet file: {str(error).splitlines()[0]}", where=name))
         return None
     return Source(
         name=name,

@@ -91,7 +91,7 @@ def settings_from(values: Mapping[str, str]) -> dict[str, float]:
     Raises
     ------
     InputError
-        A line that is no ``NAME=VALUE``, or a value that is no number; unknown names are found later.
+        A line that is no ``NAME=VALUE``, or a value that is not a number; unknown names are found later.
     """
     lines = [f"{name}={values[f'set.{name}']}" for name in ASSUMPTIONS if values.get(f"set.{name}", "").strip()]
     lines += [line for line in values.get("more", "").splitlines() if line.strip()]

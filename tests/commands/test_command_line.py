@@ -161,7 +161,7 @@ def test_on_eighty_columns_an_offer_keeps_its_tier_age_and_whole_region(
     assert main(["offers", "--gpu", "h100-sxm", "--provider", "gcp", "--region", "australia-southeast1"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert max(map(len, lines)) <= 80
-    (head,) = [line for line in lines if line.startswith("provider")]
+    (head,) = [line for line in lines if line.startswith("provider ")]
     assert [name for name in ("tier", "region", "days", "priced on") if name in head] == ["tier", "region", "days"]
     assert any(line.startswith("gcp") and "australia-southeast1" in line for line in lines)
 

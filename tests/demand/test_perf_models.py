@@ -61,12 +61,12 @@ def test_a_config_file_gives_the_same_count_as_the_known_name(name: str, tmp_pat
     [
         ("{", "not JSON"),
         ("[1]", "holds an object"),
-        ('{"model_type": "unet", "hidden_size": 3}', "no text transformer"),
-        ('{"_class_name": "UNet2DConditionModel"}', "no text transformer"),
+        ('{"model_type": "unet", "hidden_size": 3}', "not a text transformer"),
+        ('{"_class_name": "UNet2DConditionModel"}', "not a text transformer"),
         ('{"model_type": "llama", "hidden_size": 4096}', "num_hidden_layers, num_attention_heads, vocab_size"),
         (
             '{"model_type": "llama", "num_hidden_layers": 2, "hidden_size": 100, "num_attention_heads": 3, "vocab_size": 10}',
-            "no multiple",
+            "not a multiple",
         ),
         (
             '{"num_hidden_layers": "many", "hidden_size": 96, "num_attention_heads": 3, "vocab_size": 10}',

@@ -38,6 +38,7 @@ def _record(
     """Return the golden plan's record as one of a service whose verdict is `option`, changed so."""
     record: Record = json.loads((ROOT / "tests" / "golden" / "plan.json").read_text(encoding="utf-8"))
     record["workload"] |= {"kind": "serve", "serve": SERVE, "model": model}
+    del record["workload"]["gpu_hours"]
     record["requirements"] |= {"units_per_s": 20.0, "peak_units_per_s": 60.0}
     record["verdict"]["option_id"] = option
     for each in record["options"]:
@@ -145,7 +146,7 @@ def test_terraform_is_the_language_and_buys_no_block(option: str, purchase: str)
     assert ("p5.48xlarge" if option == AWS else "a3-highgpu-8g") in machine
     assert ("spot" in machine.lower()) == (purchase == "spot")
     assert ("aws_ec2_capacity_block_reservation" in text) == (option == AWS and purchase == "capacity_block")
-    assert ("buy the commitment apart" in " ".join(text.replace("#", "").split())) == (purchase == "reserved_1y")
+    assert ("buy the commitment separately" in " ".join(text.replace("#", "").split())) == (purchase == "reserved_1y")
 
 
 def test_a_name_fills_nothing_in_where_terraform_would() -> None:

@@ -99,7 +99,7 @@ def test_what_is_no_plan_is_refused(tmp_path: Path, old: Record, capsys: pytest.
     good.write_text(json_text(old), encoding="utf-8")
     bad.write_text("{}", encoding="utf-8")
     assert main(["diff", str(good), str(bad)]) == 2
-    assert "this is no plan" in capsys.readouterr().err
+    assert "this is not a plan" in capsys.readouterr().err
 
 
 def test_the_text_tells_how_rent_against_buy_has_moved_and_what_has_not(old: Record) -> None:

@@ -70,7 +70,8 @@ def test_the_message_names_the_first_place(tmp_path: Path, capsys: pytest.Captur
     file.write_text(json.dumps(plan), encoding="utf-8")
     assert main(["report", str(file)]) == 2
     assert (
-        f"{file}: options.1.cost.usd_per_month: this is no whole plan: this key is missing" in capsys.readouterr().err
+        f"{file}: options.1.cost.usd_per_month: this is not a complete plan: this key is missing"
+        in capsys.readouterr().err
     )
 
 

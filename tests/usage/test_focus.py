@@ -389,7 +389,7 @@ def test_times_as_numbers_and_columns_that_come_twice_are_refused_with_the_file(
     table = next(bills.tables(made[0], "1.2", seed=3))
     place = table.column_names.index("ChargePeriodStart")
     pq.write_table(table.set_column(place, "ChargePeriodStart", table["ChargePeriodStart"].cast("int64")), tmp_path / "numbers.parquet")  # fmt: skip
-    with pytest.raises(UsageError, match=r"numbers.parquet: ChargePeriodStart is of type int64, which is no time"):
+    with pytest.raises(UsageError, match=r"numbers.parquet: ChargePeriodStart is of type int64, which is not a time"):
         read(tmp_path / "numbers.parquet")
     lines = _text(bills, made, tmp_path / "twice.csv")
     (tmp_path / "twice.csv").write_text("\n".join(line + ",EffectiveCost" for line in lines[:3]), encoding="utf-8")

@@ -118,7 +118,7 @@ def test_a_column_for_each_metric_and_one_for_each_series_say_the_same(tmp_path:
     found = [read_dcgm(_sources(tmp_path, f"{n}.csv", text)) for n, text in enumerate((wide, series))]
     assert [_hours(one, "busy") for one in found] == pytest.approx([0.85, 0.85])
     assert [_hours(one, "present") for one in found] == pytest.approx([2.0, 2.0])
-    assert all(any("GPU_UTIL alone" in note for note in note_texts(one.notes)) for one in found)
+    assert all(any("only GPU_UTIL" in note for note in note_texts(one.notes)) for one in found)
 
 
 def test_a_gap_in_the_counters_is_no_use(tmp_path: Path) -> None:

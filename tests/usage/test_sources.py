@@ -60,7 +60,7 @@ def test_an_empty_file_and_one_of_no_known_kind_are_told(tmp_path: Path) -> None
     said = {Path(fault.where).name: fault.what for fault in faults}
     assert said["empty.csv"] == "the file is empty"
     assert "no kind of usage" in said["other.csv"]
-    assert "no whole Parquet file" in said["broken.parquet"]
+    assert "not a complete Parquet file" in said["broken.parquet"]
 
 
 def test_a_path_that_does_not_exist_and_a_folder_without_files_are_refused(tmp_path: Path) -> None:

@@ -82,7 +82,7 @@ def architecture_from_config(path: Path) -> Architecture:
     if "_class_name" in whole_config or family in _NO_TEXT:
         what = whole_config.get("_class_name") or family
         raise InputError(
-            f"{str(what)[:60]!r} is no text transformer",
+            f"{str(what)[:60]!r} is not a text transformer",
             hint="known image models have names (`gpuplan schema workload`); other models: state their numbers",
             where=str(path),
         )
@@ -220,7 +220,7 @@ def _head_dim(numbers: Numbers, family: str, hidden: int, heads: int, path: Path
     if stated or numbers.get("kv_lora_rank") or family in {"mamba2", "mamba", "falcon_mamba"}:
         return stated or max(hidden // heads, 1)
     if hidden % heads:
-        raise InputError(f"hidden_size ({hidden}) is no multiple of num_attention_heads ({heads})", where=str(path))
+        raise InputError(f"hidden_size ({hidden}) is not a multiple of num_attention_heads ({heads})", where=str(path))
     return hidden // heads
 
 

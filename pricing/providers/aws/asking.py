@@ -434,7 +434,7 @@ def _source_error(error: Exception) -> SourceError:
     if isinstance(error, NoCredentialsError):
         return SourceError("AWS credentials are missing", reason="credentials")
     if isinstance(error, ResponseParserError):
-        return SourceError(f"AWS answered what is no answer of its API: {brief(error)}", reason="shape")
+        return SourceError(f"AWS did not answer in the form of its API: {brief(error)}", reason="shape")
     if isinstance(error, ParamValidationError) or not isinstance(error, BotoCoreError | OSError):
         raise error
     return SourceError(f"AWS could not be read: {error}", reason="unreachable")
