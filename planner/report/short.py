@@ -129,10 +129,11 @@ def next_steps(record: Record, *, is_brief: bool = False) -> tuple[str, ...]:
         return (f"Launch: {words}",)
     rents = [each for each in record["options"] if each["kind"] == "rent" and each["choosable"]]
     rents.sort(key=lambda each: each["purchase_option"] != "on_demand")  # what can be started is without a commitment
-    steps = [f"Next: get an API key from {seller(chosen['provider'])}."] if chosen["kind"] == "api" else []
-    if rents:
-        steps.append(f"Or launch rented GPUs: {words} --option {shlex.quote(rents[0]['id'])}")
-    return tuple(steps)
+    key = f"Next: get an API key from {seller(chosen['provider'])}" if chosen["kind"] == "api" else ""
+    if not rents:
+        return (f"{key}.",) if key else ()
+    ours = f"launch rented GPUs: {words} --option {shlex.quote(rents[0]['id'])}"
+    return (f"{key}, or {ours}" if key else f"Or {ours}",)
 
 
 def _briefly(dropped: Sequence[Record]) -> str:
