@@ -290,7 +290,7 @@ def _hint_of(error: Exception, *, is_spark: bool) -> str:
         case "IOException" | "HTTPException" | "PermissionException":
             return "see the disk, and whether the files are still there"
         case "InvalidInputException" | "ConversionException" | "InvalidConfigurationException":
-            return "a file holds what its header does not say; give the files one by one to find it"
+            return "a file holds what its header does not say, or its lines end in different ways; give the files one by one to find it"
         case _:
             return ""
 

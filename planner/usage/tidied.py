@@ -8,7 +8,7 @@ import io
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import IO
@@ -36,9 +36,11 @@ class _Form:
     header: int
     delimiter: str
     has_commas: bool
+    mixes_ends: bool
+    """Whether some lines end by CR and LF and some by LF, as in two files that were joined."""
 
     def is_plain(self) -> bool:
-        return (self.encoding, self.header, self.delimiter) == ("utf-8", 0, ",")
+        return (self.encoding, self.header, self.delimiter, self.mixes_ends) == ("utf-8", 0, ",", False)
 
 
 def is_header(cells: Sequence[str]) -> bool:
@@ -83,7 +85,7 @@ def tidied(path: str, name: str, target: Path, opened: Callable[[str], IO[bytes]
         plain = doubtful.replace(".", "")
         faults.append(Fault(what=f"{doubtful!r} is {plain} to some and {float(doubtful):g} to others", where=name, hint="write numbers without a point between thousands"))  # fmt: skip
         return ""
-    form = _Form(form.encoding, form.header, form.delimiter, has_commas)
+    form = replace(form, has_commas=has_commas)
     with ExitStack() as stack:
         file = stack.enter_context(opened(path))
         text = stack.enter_context(io.TextIOWrapper(file, form.encoding, errors="replace", newline=""))
@@ -110,7 +112,8 @@ def _form_of(head: bytes) -> _Form | None:
     for number, line in enumerate(lines):
         for delimiter in DELIMITERS:
             if delimiter in line and is_header(next(csv.reader([line], delimiter=delimiter), [])):
-                return _Form(encoding, number, delimiter, has_commas=False)
+                mixes_ends = 0 < head.count(b"\r\n") < head.count(b"\n")
+                return _Form(encoding, number, delimiter, has_commas=False, mixes_ends=mixes_ends)
     return None
 
 

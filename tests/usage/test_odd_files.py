@@ -172,6 +172,18 @@ def test_lines_may_end_as_any_system_writes_them(
     assert read_plain(sources).table.total("gpu_hours") == 8.0
 
 
+@pytest.mark.parametrize("ends", [("\n", "\r\n"), ("\r\n", "\n")])
+def test_a_bill_whose_lines_end_in_two_ways_is_read_whole(
+    ends: tuple[str, str], duckdb: Engine, tmp_path: Path, folder: Path, reader: SkuReader
+) -> None:
+    header, *rows = _charges(4).splitlines()
+    bill = tmp_path / "bill.csv"
+    bill.write_bytes(
+        "".join([header + ends[0], *(row + ends[number // 2] for number, row in enumerate(rows))]).encode()
+    )
+    assert _rows_of_bill(duckdb, bill, folder, reader) == 4
+
+
 @pytest.mark.parametrize("name", ["n" * 300, "a\0b", "nowhere.csv"])
 def test_a_name_that_no_file_can_have_is_no_such_file(name: str, folder: Path) -> None:
     with pytest.raises(UsageError):
