@@ -10,12 +10,14 @@ import numpy as np
 
 from planner.usage.hours import FloatArray, IntArray
 
-__all__ = ["FAST_FROM_BYTES", "Lines", "lines_by_column"]
+__all__ = ["FAST_FROM_BYTES", "MOST_VALUE", "Lines", "lines_by_column"]
 
 FAST_FROM_BYTES = 1 << 20
 """Smaller files are read line by line, without Arrow."""
 
 MOST_KEYS = 1 << 22
+MOST_VALUE = 1e9
+"""Above what any counter of percent or watts can mean."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,7 @@ def lines_by_column(
     measured = np.concatenate([np.from_dlpack(chunk.fill_null(np.nan)) for chunk in table[value].chunks])
     times, texts = coded(time)
     moments = [time_of(text) for text in texts]
-    if None in moments or np.isinf(measured).any():
+    if None in moments or (np.abs(measured) > MOST_VALUE).any():
         return None
     found = [coded(name) for name in words]
     key, count = np.zeros(len(measured), dtype=np.int64), 1

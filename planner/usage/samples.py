@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from planner.usage.fast_samples import lines_by_column
+from planner.usage.fast_samples import MOST_VALUE, lines_by_column
 from planner.usage.faults import Fault
 from planner.usage.hours import FloatArray, IntArray
 from planner.usage.records import rows_of_file
@@ -271,7 +271,7 @@ class _Reader:
                 return not text.strip() or text.strip() in NOTHING
         if math.isnan(value):
             return True
-        if math.isinf(value) or owner is None:
+        if abs(value) > MOST_VALUE or owner is None:
             return False
         self.owner.append(owner)
         self.metric.append(metric)

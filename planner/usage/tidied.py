@@ -13,6 +13,7 @@ from itertools import islice
 from pathlib import Path
 from typing import IO
 
+from planner.delimited import rows_of
 from planner.usage.exports import export_of, focus_spelled_otherwise
 from planner.usage.faults import Fault
 from planner.usage.headers import TIME, folded, kind_of_header
@@ -74,7 +75,7 @@ def tidied(path: str, name: str, target: Path, opened: Callable[[str], IO[bytes]
     form = _form_of(head)
     if form is None or form.is_plain():
         return path
-    rows = _rows(io.StringIO(_decoded(head, form.encoding)), form)
+    rows = _rows(io.StringIO(_decoded(head, form.encoding)), form, name)
     header, *body = [list(row) for row in islice(rows, LOOKED_AT)]
     numbers = [place for place, cell in enumerate(header) if NUMBER_COLUMN.search(folded(cell))]
     told = [cell for row in body for place in numbers if place < len(row) and (cell := row[place].strip())]
@@ -91,7 +92,7 @@ def tidied(path: str, name: str, target: Path, opened: Callable[[str], IO[bytes]
         text = stack.enter_context(io.TextIOWrapper(file, form.encoding, errors="replace", newline=""))
         out = stack.enter_context(target.with_suffix(".csv").open("w", encoding="utf-8", newline=""))
         writer = csv.writer(out)
-        for row in _rows(text, form):
+        for row in _rows(text, form, name):
             writer.writerow(_pointed(row, numbers) if has_commas else row)
     return str(target.with_suffix(".csv"))
 
@@ -111,7 +112,7 @@ def _form_of(head: bytes) -> _Form | None:
         return None  # `sacct -P`, whose reader knows what stands between its bars
     for number, line in enumerate(lines):
         for delimiter in DELIMITERS:
-            if delimiter in line and is_header(next(csv.reader([line], delimiter=delimiter), [])):
+            if delimiter in line and is_header(_cells(line, delimiter)):
                 mixes_ends = 0 < head.count(b"\r\n") < head.count(b"\n")
                 return _Form(encoding, number, delimiter, has_commas=False, mixes_ends=mixes_ends)
     return None
@@ -121,10 +122,14 @@ def _decoded(head: bytes, encoding: str) -> str:
     return codecs.getincrementaldecoder(encoding)("replace").decode(head).removeprefix("\ufeff")
 
 
-def _rows(text: Iterable[str], form: _Form) -> Iterator[list[str]]:
+def _cells(line: str, delimiter: str) -> list[str]:
+    """Return the cells of a line; none where one is longer than any text of a table."""
+    return next(csv.reader([line], delimiter=delimiter), []) if len(line) < csv.field_size_limit() else []
+
+
+def _rows(text: Iterable[str], form: _Form, name: str) -> Iterator[list[str]]:
     """Return the header and the rows below it; lines of commas alone are those of an empty sheet."""
-    lines = iter(text)
-    for row in csv.reader(islice(lines, form.header, None), delimiter=form.delimiter):
+    for _, row in rows_of(islice(text, form.header, None), name, delimiter=form.delimiter):
         if any(row):
             yield row
 

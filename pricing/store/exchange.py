@@ -164,12 +164,15 @@ def _as_table(text: str) -> str:
         return text
     reader = csv.DictReader(io.StringIO(text, newline=""))
     known = {column.name for column in columns(Offer)}
-    kept = [name for name in reader.fieldnames or () if name in known]
+    try:
+        kept = [name for name in reader.fieldnames or () if name in known]
+        rows = list(reader)
+    except csv.Error:  # told where the table is read
+        return text
     out = io.StringIO(newline="")
     writer = csv.DictWriter(out, kept, extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
-    for row in reader:
-        writer.writerow(row | {"flags": SEPARATOR.join((row.get("flags") or "").split())})
+    writer.writerows(row | {"flags": SEPARATOR.join((row.get("flags") or "").split())} for row in rows)
     return out.getvalue()
 
 

@@ -172,6 +172,25 @@ def test_lines_may_end_as_any_system_writes_them(
     assert read_plain(sources).table.total("gpu_hours") == 8.0
 
 
+@pytest.mark.parametrize("end", ["\n", ";\n"])
+def test_a_header_with_an_endless_cell_is_told_and_never_a_bug(
+    end: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "bill.csv"
+    path.write_text(f"timestamp,gpus,{'x' * 200_000}{end}2026-10-01T00:00:00Z,1,\n", encoding="utf-8")
+    assert main(["usage", str(path), "--quiet"]) == 2
+    assert "no row of a table" in capsys.readouterr().err
+
+
+def test_a_counter_beyond_reason_is_left_out_and_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    header = "timestamp,Hostname,gpu,modelName,pod,DCGM_FI_PROF_GR_ENGINE_ACTIVE,DCGM_FI_PROF_SM_ACTIVE,DCGM_FI_DEV_POWER_USAGE"
+    rows = [f"2026-10-01T00:0{n}:00Z,node-1,0,NVIDIA H100 80GB HBM3,,0.5,0.5,{watts}" for n, watts in enumerate((400, "-1e308", 400))]  # fmt: skip
+    path = tmp_path / "dcgm.csv"
+    path.write_text("\n".join([header, *rows, ""]), encoding="utf-8")
+    assert main(["usage", str(path)]) == 0
+    assert "1 row left out" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("ends", [("\n", "\r\n"), ("\r\n", "\n")])
 def test_a_bill_whose_lines_end_in_two_ways_is_read_whole(
     ends: tuple[str, str], duckdb: Engine, tmp_path: Path, folder: Path, reader: SkuReader
