@@ -229,18 +229,20 @@ def _spark(address: EngineAddress, start: float) -> Engine:
     from pyspark.sql.connect.session import SparkSession as RemoteSession
 
     _refuse_unless_answered(address)
+    session: Any = None
     try:
         # `create`, and not `getOrCreate`: a session whose server is gone must not come back.
-        session: Any = RemoteSession.builder.remote(address.uri).create()
+        session = RemoteSession.builder.remote(address.uri).create()
         version = str(session.version)
         # Half a minute for a server that is gone, instead of ten.
         session.client.set_retry_policies([DefaultPolicy(max_retries=RETRIES)])
         session.conf.set("spark.sql.session.timeZone", "UTC")
         backend = ibis.pyspark.connect(session)
-    except EngineError:
-        raise
     except Exception as error:
         # gRPC's and Spark's own errors have no common ancestor.
+        if session is not None:  # else Spark's client takes it for the active one, and asks it again and again
+            session.release_session_on_close = False
+            session.stop()
         raise EngineError(
             f"Spark Connect does not answer as it should: {address.without_secrets(_first_line(error))}",
             hint=REFUSED_HINT if "UNAUTHENTICATED" in str(error) else "",

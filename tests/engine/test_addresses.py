@@ -145,3 +145,6 @@ def test_each_platform_s_token_reaches_the_server_in_its_header_and_no_error(
     assert "token" in told.value.hint
     for secret in (TOKEN, "0123"):
         assert secret not in f"{told.value} {told.value.hint} {told.value.where}"
+    from pyspark.sql.connect.session import SparkSession
+
+    assert SparkSession.getActiveSession() is None  # it would be asked again and again by the next one
