@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 import click
 
 from pricing.errors import GpuplanError
-from pricing.plain_text import inert, without_secrets
+from pricing.plain_text import said
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -154,10 +154,10 @@ class Talk:
 
     def warn(self, message: str) -> None:
         """Say what makes the answer weaker; ``--quiet`` does not silence it."""
-        click.echo(f"{self._tint('warning', 'yellow')}: {inert(without_secrets(message))}", err=True)
+        click.echo(f"{self._tint('warning', 'yellow')}: {said(message)}", err=True)
 
     def _echo(self, message: str) -> None:
-        click.echo(inert(without_secrets(message)), err=True)
+        click.echo(said(message), err=True)
 
     def _tint(self, text: str, color: str) -> str:
         return click.style(text, fg=color) if self.is_colored and sys.stderr.isatty() else text

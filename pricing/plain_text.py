@@ -6,10 +6,12 @@ import os
 import re
 from urllib.parse import quote
 
-__all__ = ["controls_in", "inert", "without_secrets"]
+__all__ = ["controls_in", "inert", "said", "without_secrets"]
 
 CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 """C0 and C1 controls but tab and line feed, and the marks that turn the direction of text around."""
+LONG_WORD = re.compile(r"(\S{1000})\S+")
+"""What somebody pasted in place of a name is not said back whole."""
 
 USER_INFO = re.compile(
     r"([a-z][a-z0-9+.-]{0,60}:(?://)?[^\s/:@]{0,200}):\S{0,2000}@", re.IGNORECASE
@@ -53,6 +55,11 @@ def inert(text: str) -> str:
     'a�]0;title�b'
     """
     return CONTROLS.sub("\ufffd", text)
+
+
+def said(text: str) -> str:
+    """Return a text as it may be shown: without secrets, with nothing that steers, and no word said back whole that somebody pasted."""
+    return LONG_WORD.sub(r"\1...", inert(without_secrets(text)))
 
 
 def controls_in(text: str) -> str:

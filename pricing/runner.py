@@ -10,7 +10,6 @@ import errno
 import io
 import json
 import os
-import re
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
@@ -20,7 +19,7 @@ from typing import Any
 import click
 
 from pricing.errors import GpuplanError, MissingLibraryError
-from pricing.plain_text import inert, without_secrets
+from pricing.plain_text import said
 
 __all__ = ["error_object", "run"]
 
@@ -30,8 +29,6 @@ EXIT_INTERRUPTED = 130
 EXIT_PIPE_CLOSED = 141
 """What a shell reports of a program that wrote into a closed pipe (128 + SIGPIPE)."""
 
-LONG_WORD = re.compile(r"(\S{1000})\S+")
-"""What somebody pasted in place of a name is not said back whole."""
 
 CONFIG_FILE = "gpuplan.toml"
 
@@ -155,9 +152,7 @@ def _show_traceback(args: Sequence[str]) -> bool:
 
 
 def _tell(args: Sequence[str], code: str, message: str, hint: str = "", where: str = "", *, preface: str = "") -> None:
-    message, hint, where, preface = (
-        LONG_WORD.sub(r"\1...", inert(without_secrets(text))) for text in (message, hint, where, preface)
-    )
+    message, hint, where, preface = map(said, (message, hint, where, preface))
     with suppress(BrokenPipeError):
         if _wants_json(args):
             click.echo(error_object(code, message, hint, where))

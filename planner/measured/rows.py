@@ -102,8 +102,8 @@ def shipped_rows(kind: str) -> tuple[Row, ...]:
     return tuple(_parse(text, f"measured_{kind}.csv")[1])
 
 
-LARGEST_NUMBER = 1e15
-"""No column of a measured table holds more."""
+SMALLEST_NUMBER, LARGEST_NUMBER = 1e-12, 1e15
+"""No column of a measured table holds more, or less but nothing."""
 
 
 def kept_rows(rows: Sequence[Row], read: Callable[[Row], Read]) -> tuple[list[Read], dict[str, str]]:
@@ -127,7 +127,7 @@ def number(row: Row, *names: str, default: float = float("nan")) -> float:
                 value = float(text)
             except ValueError:
                 value = float("nan")
-            if not abs(value) <= LARGEST_NUMBER:  # refuses NaN, too
+            if not (value == 0 or SMALLEST_NUMBER <= abs(value) <= LARGEST_NUMBER):  # refuses NaN, too
                 raise InputError(f"{name} must be a number, got {text[:60]!r}", where=f"row {row.get('id', '?')}")
             return value
     return default

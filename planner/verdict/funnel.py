@@ -99,10 +99,10 @@ def nothing_fits(
         words = f"{best.instance_type} at {best.provider}" if best.fleet is None else (
             f"{best.instance_count} x {best.instance_type} at {best.provider}, {best.purchase_option}"
         )  # fmt: skip
-        what = f"no option that can do this work and be recommended stays within {budget_usd_per_month:,.0f} USD a month (constraints.max_usd_per_month)"
+        what = f"no option that can do this work and be recommended stays within {budget_usd_per_month:,.10g} USD a month (constraints.max_usd_per_month)"
         return NothingFitsError(
-            "\n".join([what, *_steps(funnel), f"  the cheapest that can be recommended costs {best.usd_per_month:,.0f} USD a month: {words}"]),
-            hint=f"allow {best.usd_per_month:,.0f} USD a month or more, or reduce the work",
+            "\n".join([what, *_steps(funnel), f"  the cheapest that can be recommended costs {math.ceil(best.usd_per_month):,} USD a month: {words}"]),
+            hint=f"allow {math.ceil(best.usd_per_month):,} USD a month or more, or reduce the work",
         )  # fmt: skip
     return NothingFitsError(_nothing_fits(funnel, refusals), hint=_way_out(refusals, has_deadline=has_deadline))
 

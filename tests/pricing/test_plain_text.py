@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from pricing import plain_text
+from pricing.plain_text import said
 
 
 class _Vanishing(UserDict[str, str]):
@@ -23,3 +24,7 @@ def test_a_variable_that_another_thread_takes_away_does_not_stop_the_hiding(monk
         patch.setattr("os.environ", _Vanishing({"OTHER_API_KEY": "long-enough-to-hide"}))
         shown = plain_text.without_secrets("asked with long-enough-to-hide")
     assert shown == "asked with ***"
+
+
+def test_a_pasted_word_is_not_said_back_whole() -> None:
+    assert said("what is " + "x" * 5000 + " here?") == "what is " + "x" * 1000 + "... here?"

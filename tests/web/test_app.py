@@ -87,7 +87,7 @@ def test_a_workload_file_can_be_pasted(address: str) -> None:
         ({"kind": "magic"}, "no kind of work"),
         ({"kind": "serve", "yaml": "kind: [serve"}, "not valid YAML"),
         ({"kind": "serve", "yaml": "a: &a [x,x]\nb: [" + "*a," * 5000 + "]"}, ""),
-        (GPU_HOURS | {"constraints.max_usd_per_month": "0.01"}, "nothing"),
+        (GPU_HOURS | {"constraints.max_usd_per_month": "0.01"}, "within 0.01 USD a month"),
     ],
 )
 def test_what_has_to_be_mended_is_told_and_what_was_typed_is_kept(
