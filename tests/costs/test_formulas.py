@@ -84,6 +84,7 @@ def same_cents(ours: dict[str, Any], planners: Timeline) -> None:
     support=st.sampled_from([0.0, 0.07]),
     stretch=st.sampled_from([1.0, 1.13]),
 )
+@pytest.mark.slow
 def test_the_rent_of_workbook_and_page_is_the_planners_to_the_cent(
     *,
     once: bool,

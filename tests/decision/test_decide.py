@@ -174,6 +174,7 @@ def test_the_same_seed_is_equally_sure_and_the_range_holds_the_middle() -> None:
     assert one.resamples == 12
 
 
+@pytest.mark.slow
 def test_servers_are_bought_only_where_that_is_as_sure_as_a_plan_asks() -> None:
     usage = _usage(np.tile(np.concatenate([np.full(84, 8.0), np.full(84, 24.0)]), 4), 6.88)
 

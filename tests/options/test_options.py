@@ -242,6 +242,7 @@ def _kinds(options: tuple[Option, ...]) -> set[OptionKind]:
     return {option.kind for option in options}
 
 
+@pytest.mark.slow
 def test_rented_owned_hosted_and_processors_stand_in_one_ranking(plan_of: PlanOf) -> None:
     assert {OptionKind.RENT, OptionKind.BUY, OptionKind.API} <= _kinds(plan_of("serve-llama-70b").options)
     assert _kinds(plan_of("embed-10m-documents").options) == set(OptionKind) - {OptionKind.HAVE}

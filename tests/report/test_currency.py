@@ -41,6 +41,7 @@ def test_another_currency_takes_its_rate() -> None:
         _plan(currency="GBP")
 
 
+@pytest.mark.slow
 def test_the_table_has_a_column_of_it_and_dollars_stay_alone_without() -> None:
     record = plain(plan_record(_plan(currency="EUR"), top=3))
     check_record(json_text(record), "euros")
@@ -52,6 +53,7 @@ def test_the_table_has_a_column_of_it_and_dollars_stay_alone_without() -> None:
     assert "EUR" not in " ".join(column.name for column in alternatives_table(dollars).columns)
 
 
+@pytest.mark.slow
 def test_an_assumption_that_is_set_without_effect_is_told() -> None:
     """A plan is before tax: who sets a rate of tax has to know that nothing came of it."""
     told = [note for note in plain(plan_record(_plan({"money.tax_share": 0.21})))["notes"] if "without effect" in note]

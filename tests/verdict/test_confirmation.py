@@ -102,6 +102,7 @@ def test_more_machines_serve_more_and_are_used_less() -> None:
     assert more.utilisation_share == pytest.approx(fleet.utilisation_share / 2)
 
 
+@pytest.mark.slow
 def test_machines_that_miss_a_limit_whatever_their_number_are_not_recommended_beside_others(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -40,6 +40,7 @@ def test_google_local_disks_that_come_with_a_machine_are_paid_for(ask: Ask) -> N
     assert offer.price_usd_per_hour == pytest.approx(88.49 + 6000 * 0.08 / 730, abs=0.005)
 
 
+@pytest.mark.slow
 def test_google_flex_start_and_calendar_are_told_from_on_demand_whose_usage_type_they_carry(ask: Ask) -> None:
     with GcpCloud() as cloud:
         gathered = ask("gcp", cloud)
