@@ -67,7 +67,7 @@ def quoted(quotes: tuple[Quote, ...], assumptions: Assumptions, today: date) -> 
             faults.append(f"have.quotes.{number - 1}.gpu: {error.message}" + (f" ({error.hint})" if error.hint else ""))
             continue
         usd = (
-            {"USD": 1.0, "EUR": assumptions["money.usd_per_eur"]}.get(quote.currency, 1.0)
+            {"USD": 1.0, "EUR": assumptions["money.usd_per_eur"]}[quote.currency]
             if quote.usd_per_unit is None
             else quote.usd_per_unit
         )
