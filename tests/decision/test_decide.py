@@ -263,15 +263,16 @@ def test_a_year_keeps_weekdays_in_their_places() -> None:
 
 
 def test_machines_that_lack_the_network_of_todays_do_not_stand_in() -> None:
-    azure = {"provider": "azure", "region": "eastus", "instance_type": "Standard_ND96isr_H100_v5"}
     place = Place(
+        provider="azure",
+        region="eastus",
+        instance_type="Standard_ND96isr_H100_v5",
         gpu="H100-SXM",
         gpus_per_machine=8,
         vcpus=96,
         memory_gib=1900,
         rows=np.zeros(0, dtype=bool),
         has_rdma=True,
-        **azure,
     )
     offers = [offer for offer in load_bundled().select(accelerators=["H100-SXM"]).offers if place.takes(offer, anywhere=False)]  # fmt: skip
     assert {offer.instance_type for offer in offers} == {"Standard_ND96isr_H100_v5"}

@@ -21,7 +21,7 @@ from pricing.accelerators import resolve
 
 
 def _asked(**keys: Any) -> Workload:
-    embed = {"requests_per_s": 2000, "tokens_per_document": 512} | keys
+    embed: dict[str, Any] = {"requests_per_s": 2000, "tokens_per_document": 512} | keys
     return Workload.model_validate({"kind": "embed", "model": "bge-m3", "embed": embed})
 
 
@@ -31,7 +31,7 @@ def _sized(**keys: Any) -> Fleet | Refusal:
 
 
 def _latency_ms(fleet: Fleet) -> float:
-    return float(next(note.figures[1] for note in fleet.notes if note.code is NoteCode.REQUEST_LATENCY))
+    return float(next(str(note.figures[1]) for note in fleet.notes if note.code is NoteCode.REQUEST_LATENCY))
 
 
 def test_a_tighter_limit_takes_smaller_batches_and_more_machines() -> None:
@@ -54,7 +54,7 @@ def test_a_limit_that_one_request_alone_misses_is_refused_with_its_time() -> Non
     refused = _sized(documents_per_request=32, latency_limit_ms=20)
     assert isinstance(refused, Refusal)
     assert refused.reason.code is NoteCode.REQUEST_TOO_SLOW
-    assert float(refused.reason.figures[0]) > 20
+    assert float(str(refused.reason.figures[0])) > 20
 
 
 def test_a_service_without_a_limit_is_held_to_one() -> None:

@@ -130,7 +130,7 @@ def test_a_model_that_the_machines_cannot_serve_is_not_trained_on_its_own_answer
 )
 def test_what_fits_by_host_memory_alone_is_refused_to_who_does_not_offload(model: str, gpu: str, seq_len: int) -> None:
     """Cases axolotl-ai-cloud/axolotl#1439 and QwenLM/Qwen#188: both ran out of memory without offload."""
-    work = {"method": "full", "seq_len": seq_len, "global_batch_tokens_m": 0.128, "host_gib": 1300.0}
+    work: dict[str, Any] = {"method": "full", "seq_len": seq_len, "global_batch_tokens_m": 0.128, "host_gib": 1300.0}
     offloaded = _run(model, gpu, 8, **work)
     assert isinstance(offloaded, Fleet)
     assert any("host memory" in note for note in note_texts(offloaded.notes))

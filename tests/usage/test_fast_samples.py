@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -43,11 +44,13 @@ def test_columns_say_what_lines_say(
     path = tmp_path / ("counters.csv.gz" if packed else "counters.csv")
     slow = _read(path, content, tmp_path / "work")
     calls = []
+
+    def watched(*given: Any) -> Any:
+        calls.append(fast_samples.lines_by_column(*given))
+        return calls[-1]
+
     monkeypatch.setattr(fast_samples, "FAST_FROM_BYTES", 0)
-    monkeypatch.setattr(
-        "planner.usage.samples.lines_by_column",
-        lambda *given: calls.append(fast_samples.lines_by_column(*given)) or calls[-1],
-    )
+    monkeypatch.setattr("planner.usage.samples.lines_by_column", watched)
     fast = _read(path, content, tmp_path / "work")
     assert [found is None for found in calls] == [is_odd]
     assert (fast.rows, fast.faults, fast.notes) == (slow.rows, slow.faults, slow.notes)

@@ -47,7 +47,9 @@ def _csv(rename: Callable[[str], str] = str, delimiter: str = ",", comma: bool =
 
 
 def _parquet(rename: Callable[[str], str]) -> bytes:
-    rows = [{rename(name): json.loads(cell) if name == "Tags" else cell for name, cell in row.items()} for row in ROWS]
+    rows = [
+        {rename(name): json.loads(str(cell)) if name == "Tags" else cell for name, cell in row.items()} for row in ROWS
+    ]
     out = io.BytesIO()
     pq.write_table(pa.Table.from_pylist(rows), out)
     return out.getvalue()

@@ -62,7 +62,7 @@ def test_e1_until_delivery_the_dearest_allowed_commitment_is_paid_and_nothing_is
 def test_e2_until_delivery_the_hours_used_are_paid_at_the_cheapest_rent() -> None:
     for hours in (400, HOURS):
         plan = _plan("on_demand", hours=hours)
-        cheapest = min(o.price_usd_per_hour * o.instance_count for o in plan.options if o.choosable and o.kind.value == "rent")  # fmt: skip
+        cheapest = min((o.price_usd_per_hour or 0.0) * o.instance_count for o in plan.options if o.choosable and o.kind.value == "rent")  # fmt: skip
         assert _paid(_owned(plan), "bridge_rent", "bridge_ahead") == pytest.approx(2 * (cheapest * hours + STORAGE_USD))
 
 
