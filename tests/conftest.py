@@ -34,8 +34,9 @@ CLOCK_DAY = date.fromisoformat(os.environ.get("TEST_CLOCK", f"{TODAY}")[:10])
 """The day of the tests' clock, for what is made before it is started: pytest imports the conftests of the files it is given first."""
 
 
-# A busy machine is no fault of a formula.
-settings.register_profile("gpuplan", deadline=None)
+# A busy machine is no fault of a formula. The same examples on every run; `--hypothesis-profile random` looks for new ones.
+settings.register_profile("gpuplan", deadline=None, derandomize=True)
+settings.register_profile("random", deadline=None)
 settings.load_profile("gpuplan")
 
 

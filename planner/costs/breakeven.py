@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from typing import Literal
 
@@ -92,7 +93,7 @@ def crossings(
     after = np.cumsum(steady + lumps)
     before = after - lumps
     paid = np.cumsum(np.abs(lumps) + np.abs(steady))[-1]
-    return _walk(before, after, tolerance=1e-12 * float(paid))
+    return _walk(before, after, tolerance=max(1e-12 * float(paid), sys.float_info.min))
 
 
 def _walk(before: FloatArray, after: FloatArray, tolerance: float) -> tuple[float | None, tuple[Crossing, ...]]:

@@ -92,6 +92,17 @@ def test_a_free_rent_still_tells_the_price_of_equal_cost() -> None:
     assert record["breakeven_usd_per_hour"] == pytest.approx(833806 / (730 * 60) + 0.87)
 
 
+def test_a_purchase_of_less_than_any_coin_is_answered() -> None:
+    """Amounts so small that their tolerance rounds to zero."""
+    record = answer(
+        rent={"usd_per_hour": 1},
+        buy={"capex_usd": 2.2250738585e-313, "opex_usd_per_hour": 1, "resale_share": 0, "lead_time_months": 0},
+        use={"utilisation_share": 1},
+        money={"discount_rate_share_per_year": 0, "financing": "loan", "tax_share": 0.21},
+    )
+    assert record["saving_usd"] == pytest.approx(0)
+
+
 AMOUNT = st.floats(min_value=0.0, max_value=1e6)
 
 
