@@ -19,7 +19,7 @@ Run = Callable[..., int]
 
 @pytest.fixture
 def clouds(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Clouds]:
-    monkeypatch.setattr("pricing.providers.retry.FIRST_PAUSE_S", 0.02)
+    monkeypatch.setattr("pricing.providers.retry.FIRST_PAUSE_S", 0.001)
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE", "AWS_SESSION_TOKEN"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
