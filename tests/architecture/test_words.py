@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 from tests.conftest import ROOT
@@ -114,6 +115,7 @@ def _sentences(node: ast.AST) -> Iterator[tuple[int, str]]:
         yield from _sentences(child)
 
 
+@cache
 def _told(path: Path) -> list[str]:
     return [f"{line}: {text}" for line, text in _sentences(ast.parse(path.read_text(encoding="utf-8")))]
 

@@ -13,7 +13,12 @@ from planner.report.explained import explained, workings
 from planner.report.record import plan_record
 from planner.report.values import Record, plain
 
-EXAMPLES = ["serve-llama-70b-office", "gpu-hours-h100", "pretrain-7b", "qlora-llama-8b-notebook"]
+EXAMPLES = [
+    pytest.param("serve-llama-70b-office", marks=pytest.mark.slow),
+    "gpu-hours-h100",
+    "pretrain-7b",
+    "qlora-llama-8b-notebook",
+]
 NO_PRODUCT = {"refresh", "upfront", "rest_of_term", "support_of_use", "support_of_commitment", "support_of_upfront"}
 
 

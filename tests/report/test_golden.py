@@ -65,6 +65,7 @@ def test_each_form_is_as_it_was_last_looked_at(name: str, plan_of: Callable[[str
     assert _read(text) == _read(path.read_text(encoding="utf-8"))
 
 
+@pytest.mark.slow
 def test_a_table_of_80_columns_stays_within_them(plan_of: Callable[[str], Plan]) -> None:
     for name in ("serve-llama-70b", "pretrain-7b", "diffusion-sdxl"):
         text = _terminal(plain(plan_record(plan_of(name))), 80)

@@ -58,7 +58,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("work")
 
 
-@pytest.mark.parametrize("name", PATTERNS)
+@pytest.mark.parametrize("name", [PATTERNS[0], *(pytest.param(name, marks=pytest.mark.slow) for name in PATTERNS[1:])])
 @pytest.mark.parametrize(
     "ending",
     [pytest.param(".csv.gz", marks=pytest.mark.slow), pytest.param(".csv", marks=pytest.mark.slow), ".parquet"],

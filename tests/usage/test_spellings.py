@@ -93,6 +93,8 @@ FORMS: dict[str, tuple[str, str | bytes]] = {
     "a tar archive": ("a.tar.gz", _tar()),
     "the second sheet of a workbook": ("a.xlsx", _workbook()),
 }
+EVERY_DAY = ("semicolons and decimal commas", "tabs in Excel's Unicode", "a title above the header", "a JSON list")
+"""The others take their seconds in scripts/test --all."""
 
 
 def _bill(path: Path, reader: SkuReader) -> Bill:
@@ -107,7 +109,9 @@ def _bill(path: Path, reader: SkuReader) -> Bill:
         engine.close()
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize(
+    "form", [form if form in EVERY_DAY else pytest.param(form, marks=pytest.mark.slow) for form in FORMS]
+)
 def test_a_bill_says_the_same_in_every_form(form: str, tmp_path: Path, reader: SkuReader) -> None:
     name, content = FORMS[form]
     (tmp_path / name).write_bytes(content if isinstance(content, bytes) else content.encode())

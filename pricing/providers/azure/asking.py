@@ -14,6 +14,7 @@ from typing import Any, Final
 from urllib.parse import parse_qsl, urlsplit
 
 from pricing.clock import utc_now
+from pricing.providers import retry
 from pricing.providers.contract import Fetched, RawPage, Request, SourceError, client_library, is_loopback
 from pricing.providers.http import Http
 from pricing.providers.known import known_regions
@@ -141,8 +142,8 @@ def _sizes(request: Request) -> Iterator[RawPage]:
         credential,
         subscription or "00000000-0000-0000-0000-000000000000",
         base_url=url or MANAGEMENT_URL,
-        retry_total=5,
-        retry_backoff_factor=0.4,
+        retry_total=retry.TRIES,
+        retry_backoff_factor=retry.FIRST_PAUSE_S,
         connection_timeout=15,
         read_timeout=60,
     )
