@@ -102,6 +102,17 @@ class Replicas:
     per_machine: IntArray
     formats: tuple[tuple[str, str], ...] = ()
 
+    def machines_for(self, replica_count: FloatArray, at: IntArray) -> FloatArray:
+        """Return the whole machines that hold so many replicas of the candidates at these rows."""
+        machines_each, per_machine = (np.expand_dims(figure[at], tuple(range(1, replica_count.ndim))) for figure in (self.machines_each, self.per_machine))  # fmt: skip
+        packed = np.ceil(replica_count / np.maximum(per_machine, 1))
+        return np.where(machines_each > 1, replica_count * machines_each, packed)
+
+    def replicas_on(self, machine_count: FloatArray | int, at: IntArray) -> FloatArray:
+        """Return the replicas that so many machines hold of the candidates at these rows."""
+        machines_each = self.machines_each[at]
+        return np.where(machines_each > 1, machine_count // machines_each, machine_count * self.per_machine[at])
+
 
 def demand_of(workload: Workload, assumptions: Assumptions) -> Demand:
     """Return what serving or batch work asks of its replicas."""

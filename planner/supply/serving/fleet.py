@@ -8,7 +8,7 @@ planned. Little's law ties them: ``B = rate x (TTFT + out x TPOT)``.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -31,10 +31,8 @@ from planner.supply.serving.candidates import (
     Grid,
     Replicas,
     demand_of,
-    format_choices,
     spare_machines,
 )
-from planner.supply.serving.capacity import replicas_for
 from planner.supply.serving.memory import (
     cached_bytes_per_request,
     overhead_bytes,
@@ -42,7 +40,7 @@ from planner.supply.serving.memory import (
 )
 from planner.supply.serving.model import ServedModel
 from planner.supply.serving.operating import loop_of, operating_point
-from planner.supply.serving.replica_rates import Prospects, prospects
+from planner.supply.serving.replica_rates import Prospects, prospects_by_formats
 from planner.supply.serving.tails import prompt_wait_s
 
 __all__ = ["size_serving"]
@@ -78,88 +76,55 @@ def size_serving(
     calibration = calibration or default_calibration()
     demand = demand_of(workload, assumptions)
     hw = hardware(machines)
-    first, second = format_choices(workload, arch)
-    fleets: list[Fleet | Refusal | None] = [None] * len(machines)
-    for formats in (first, second):
-        todo = [
-            row
-            for row, fleet in enumerate(fleets)
-            if fleet is None or (isinstance(fleet, Refusal) and fleet.stage == "memory")
-        ]
-        if not formats or not todo:
-            continue
-        found = _size_with(
-            formats,
-            workload,
-            arch,
-            machines,
-            hw,
-            demand,
-            assumptions,
-            calibration,
-            todo,
-            max_accelerators,
-            fixed_machines,
+    fleets: dict[int, Fleet | Refusal] = {}
+    for found in prospects_by_formats(
+        workload, arch, machines, hw, demand, assumptions, calibration, most_machines=fixed_machines
+    ):
+        sized = _size_with(
+            found, workload, arch, machines, hw, demand, assumptions, calibration, max_accelerators, fixed_machines
         )
-        for row, fleet in zip(todo, found, strict=True):
-            if fleets[row] is None or isinstance(fleet, Fleet):
-                if formats is second and isinstance(fleet, Fleet):
-                    note = Note(NoteCode.ONLY_SMALLER_WEIGHTS_FIT, (fleet.layout.precision,))
-                    fleet = replace(fleet, notes=(*fleet.notes, note))  # noqa: PLW2901 - the noted one takes its place
+        for row, fleet in sized:
+            if found.is_fallback and isinstance(fleet, Fleet):
+                note = Note(NoteCode.ONLY_SMALLER_WEIGHTS_FIT, (fleet.layout.precision,))
+                fleets[row] = replace(fleet, notes=(*fleet.notes, note))
+            elif not found.is_fallback:
                 fleets[row] = fleet
-    return [fleet for fleet in fleets if fleet is not None]
+    return [fleets[row] for row in range(len(machines))]
 
 
 def _size_with(  # noqa: PLR0913 - sizing hands on all that it was asked
-    formats: tuple[str, ...], workload: Workload, arch: Architecture, machines: Sequence[Machine], hw: Hardware, demand: Demand,
-    assumptions: Assumptions, calibration: Calibration, todo: Sequence[int], max_accelerators: int | None, fixed_machines: int | None,
-) -> list[Fleet | Refusal]:  # fmt: skip
-    found = prospects(
-        formats, workload, arch, machines, hw, demand, assumptions, calibration, todo, most_machines=fixed_machines
-    )
-    reps, grid, lacking = found.reps, found.grid, found.lacking
-    planned, column = found.capacity.planned_rate, found.capacity.column
+    found: Prospects, workload: Workload, arch: Architecture, machines: Sequence[Machine], hw: Hardware, demand: Demand,
+    assumptions: Assumptions, calibration: Calibration, max_accelerators: int | None, fixed_machines: int | None,
+) -> Iterator[tuple[int, Fleet | Refusal]]:  # fmt: skip
+    reps = found.reps
+    planned, everything = found.capacity.planned_rate, np.arange(len(reps.row))
     if fixed_machines is not None:
-        replicas = np.where(
-            reps.machines_each > 1, fixed_machines // reps.machines_each, fixed_machines * reps.per_machine
-        )
+        replicas = reps.replicas_on(fixed_machines, everything)
         instances = np.full(len(planned), fixed_machines, dtype=float)
         planned = np.where(replicas > 0, found.capacity.rate_on(replicas), -1.0)
-        order_key = -planned * replicas
+        cost = -planned * replicas
         if demand.user_count:
-            order_key = np.array(
-                [-loop_of(found, pick, demand, int(many)).rate_per_s for pick, many in enumerate(replicas)]
-            )
+            cost = np.array([-loop_of(found, pick, demand, int(many)).rate_per_s for pick, many in enumerate(replicas)])
     else:
-        asked = replicas_for(demand.peak_per_s * found.late_ratio, planned, found.capacity.alone_rate)
-        instances = np.where(
-            reps.machines_each > 1, asked * reps.machines_each, np.ceil(asked / np.maximum(reps.per_machine, 1))
-        )
-        order_key = instances
-    results: list[Fleet | Refusal] = []
-    for row in todo:
-        mine = np.flatnonzero(reps.row == row)
-        if row in lacking or not mine.size:
-            results.append(_lacks(machines[row], formats))
+        cost = instances = found.machines_for(np.array([demand.peak_per_s]), everything)[:, 0]
+    for row in found.tried:
+        mine = found.of_machine(row)
+        if not mine.size:
+            yield row, _lacks(machines[row], found.formats)
             continue
         good = mine[planned[mine] > 0]
         if not good.size:
             usable = float(hw.memory_bytes[row]) * assumptions["perf.engine_memory_share"]
-            results.append(_refusal(machines[row], arch, found, demand, mine, usable_bytes=usable))
+            yield row, _refusal(machines[row], arch, found, demand, mine, usable_bytes=usable)
             continue
-        # Equal counts: work that ends takes the quickest, answers that are waited for take the smoothest.
-        tie = (
-            grid.tpot_s[good, column[good]]
-            if not demand.requests
-            else -planned[good] * np.maximum(reps.per_machine[good], 1)
-        )
-        pick = int(good[np.lexsort((tie, order_key[good]))[0]])
-        results.append(
+        good = found.in_order(good, ends=demand.requests > 0)
+        pick = int(good[np.argmin(cost[good])])
+        yield (
+            row,
             _fleet(pick, row, arch, machines[row], found, demand, assumptions, calibration, workload,
                    instances=int(min(instances[pick], 1e12)), hw=hw,
-                   max_accelerators=max_accelerators, fixed=fixed_machines is not None)
+                   max_accelerators=max_accelerators, fixed=fixed_machines is not None),
         )  # fmt: skip
-    return results
 
 
 def _lacks(machine: Machine, formats: tuple[str, ...]) -> Refusal:
@@ -227,11 +192,7 @@ def _fleet(  # noqa: PLR0913 - sizing hands on all that it was asked
     column = int(found.capacity.column[pick])
     count = int(hw.count[row])
     spare = 0 if fixed else int(spare_machines(demand, reps.machines_each[pick]))
-    replicas = (
-        instances // int(reps.machines_each[pick])
-        if reps.machines_each[pick] > 1
-        else instances * int(reps.per_machine[pick])
-    )
+    replicas = int(reps.replicas_on(instances, np.array(pick)))
     used = replicas * int(reps.group[pick] * reps.stages[pick])
     if (
         machine.accelerator is not None

@@ -1,8 +1,8 @@
-"""Serving prospects: what every replica of every machine can do, before anyone says how much is asked."""
+"""Serving prospects: what every replica of every machine can do, and which of them serves a rate with the fewest machines."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -22,13 +22,14 @@ from planner.supply.serving.candidates import (
     Grid,
     Replicas,
     evaluate,
+    format_choices,
     format_on,
     replicas_of,
 )
-from planner.supply.serving.capacity import Capacity, capacity_of
+from planner.supply.serving.capacity import Capacity, capacity_of, replicas_for
 from planner.supply.serving.model import ServedModel, served_model
 
-__all__ = ["Prospects", "prospects"]
+__all__ = ["Prospects", "prospects_by_formats"]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -47,6 +48,12 @@ class Prospects:
 
     Attributes
     ----------
+    tried : sequence of int
+        The machines.
+    formats : tuple of str
+        Formats of the weights that were tried; ``16`` is whichever 16-bit one a machine has.
+    is_fallback : bool
+        Whether they are smaller ones, tried on machines that hold no other.
     models : list of ServedModel
         By format.
     reps, grid : Replicas, Grid
@@ -55,42 +62,65 @@ class Prospects:
         What each replica can take.
     late_ratio : FloatArray, shape (replicas,)
         Times for which the deadline of work that ends has to hold, over typical ones.
-    lacking : set of int
-        Machines that compute in none of the formats.
     """
 
+    tried: Sequence[int]
+    formats: tuple[str, ...]
+    is_fallback: bool
     models: list[ServedModel]
     reps: Replicas
     grid: Grid
     capacity: Capacity
     late_ratio: FloatArray
-    lacking: set[int]
+
+    def of_machine(self, row: int) -> IntArray:
+        """Return the replicas of a machine; none where it computes in none of the formats."""
+        return np.flatnonzero(self.reps.row == row)
+
+    def machines_for(self, rate_per_s: FloatArray, at: IntArray) -> FloatArray:
+        """Return the machines that each rate takes of each replica, shape (replicas, rates); infinite where nothing may be planned."""
+        late, planned, alone = (figure[at][:, None] for figure in (self.late_ratio, self.capacity.planned_rate, self.capacity.alone_rate))  # fmt: skip
+        return self.reps.machines_for(replicas_for(rate_per_s[None, :] * late, planned, alone), at)
+
+    def in_order(self, at: IntArray, *, ends: bool) -> IntArray:
+        """Return replicas in the order in which equal counts are decided: the quickest for work that ends, else the smoothest."""
+        if ends:
+            tie = -self.capacity.planned_rate[at] * np.maximum(self.reps.per_machine[at], 1)
+        else:
+            tie = self.grid.tpot_s[at, self.capacity.column[at]]
+        return at[np.argsort(tie, kind="stable")]
 
 
-def prospects(  # noqa: PLR0913 - sizing hands on all that it was asked
-    formats: tuple[str, ...], workload: Workload, arch: Architecture, machines: Sequence[Machine], hw: Hardware, demand: Demand,
-    assumptions: Assumptions, calibration: Calibration, todo: Sequence[int], *, most_machines: int | None = None,
-) -> Prospects:  # fmt: skip
-    """Return what every replica of the machines at `todo` can do in the formats that are tried.
+def prospects_by_formats(
+    workload: Workload, arch: Architecture, machines: Sequence[Machine], hw: Hardware, demand: Demand,
+    assumptions: Assumptions, calibration: Calibration, *, most_machines: int | None = None,
+) -> Iterator[Prospects]:  # fmt: skip
+    """Yield what every replica of all machines can do, then, in smaller formats, of those whose memory holds no other.
 
     Parameters
     ----------
-    formats : tuple of str
-        Formats of the weights; ``16`` is whichever 16-bit one the machine has.
     demand : Demand
         Lengths, limits and the load that may be planned; its rates play no part.
-    todo : sequence of int
-        Rows of `machines`.
     most_machines : int, optional
         Machines that one replica may span.
     """
+    first, smaller = format_choices(workload, arch)
+    found = _prospects(first, workload, arch, machines, hw, demand, assumptions, calibration, range(len(machines)), most_machines)  # fmt: skip
+    yield found
+    full = [row for row in found.tried if (mine := found.of_machine(row)).size and not found.capacity.fits[mine].any()]
+    if smaller and full:
+        found = _prospects(smaller, workload, arch, machines, hw, demand, assumptions, calibration, full, most_machines)
+        yield replace(found, is_fallback=True)
+
+
+def _prospects(  # noqa: PLR0913 - sizing hands on all that it was asked
+    formats: tuple[str, ...], workload: Workload, arch: Architecture, machines: Sequence[Machine], hw: Hardware, demand: Demand,
+    assumptions: Assumptions, calibration: Calibration, todo: Sequence[int], most_machines: int | None,
+) -> Prospects:  # fmt: skip
     names: list[str] = []
     wanted: list[tuple[int, int]] = []
-    lacking: set[int] = set()
     for row in todo:
         usable = [name for name in (format_on(item, hw, row) for item in formats) if name is not None]
-        if not usable:
-            lacking.add(row)
         for name in dict.fromkeys(usable):
             if name not in names:
                 names.append(name)
@@ -111,7 +141,10 @@ def prospects(  # noqa: PLR0913 - sizing hands on all that it was asked
     needless = (reps.machines_each > 1) & serves_alone[reps.row] & (most_machines is None)
     capacity = replace(capacity, planned_rate=np.where(needless, -1.0, capacity.planned_rate))
     late_ratio = tpot_ratio[reps.row] if demand.requests else np.ones(len(reps.row))
-    return Prospects(models=models, reps=reps, grid=grid, capacity=capacity, late_ratio=late_ratio, lacking=lacking)
+    return Prospects(
+        tried=todo, formats=formats, is_fallback=False, models=models, reps=reps, grid=grid, capacity=capacity,
+        late_ratio=late_ratio,
+    )  # fmt: skip
 
 
 def _slow_ratios(

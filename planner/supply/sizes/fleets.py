@@ -24,9 +24,8 @@ from planner.supply.evidence import basis_and_evidence, slow_ratio
 from planner.supply.fleet import HOURS_PER_MONTH, size
 from planner.supply.hardware import hardware
 from planner.supply.machines import Fleet, Layout, Machine, Performance, Range
-from planner.supply.serving.candidates import MOST_FLEET, Demand, demand_of, format_choices, spare_machines
-from planner.supply.serving.capacity import replicas_for
-from planner.supply.serving.replica_rates import Prospects, prospects
+from planner.supply.serving.candidates import MOST_FLEET, Demand, demand_of, spare_machines
+from planner.supply.serving.replica_rates import Prospects, prospects_by_formats
 
 __all__ = ["Fleets", "images_and_documents", "nothing", "served", "stated", "together"]
 
@@ -137,23 +136,13 @@ def served(
     result = nothing(len(machines), len(mean_per_s))
     spares = np.zeros_like(result.instance_count)
     basis = list(result.basis)
-    todo = list(range(len(machines)))
-    for formats in format_choices(workload, arch):
-        if not formats or not todo:
-            continue
-        found = prospects(formats, workload, arch, machines, hw, demand, assumptions, calibration, todo)
-        again = []
-        for row in todo:
-            mine = np.flatnonzero(found.reps.row == row)
-            if row in found.lacking or not mine.size:
-                continue
+    for found in prospects_by_formats(workload, arch, machines, hw, demand, assumptions, calibration):
+        for row in found.tried:
+            mine = found.of_machine(row)
             good = mine[found.capacity.planned_rate[mine] > 0]
             if good.size:
                 basis[row] = basis_and_evidence(calibration, "serve.bandwidth_share", machines[row])[0]
                 _count_replicas(result, spares, row, found, good, demand, peak_per_s)
-            elif not found.capacity.fits[mine].any():
-                again.append(row)  # memory alone is what smaller formats are tried for
-        todo = again
     # Until here `accelerators_used` holds replicas times accelerators, `utilisation_share` what may be planned in a second.
     needed = np.minimum(result.instance_count, 1e12)
     count = _within(machines, np.where(needed > 0, needed + spares, 0.0), assumptions, most=MOST_FLEET)
@@ -183,25 +172,18 @@ def served(
 def _count_replicas(
     result: Fleets, spares: FloatArray, row: int, found: Prospects, good: NDArray[np.intp], demand: Demand, peak_per_s: FloatArray
 ) -> None:  # fmt: skip
-    """Fill a machine's row: at each size the replica that takes the fewest machines, as `planner.supply.serving.fleet` picks it."""
-    reps, rate = found.reps, found.capacity.planned_rate
-    each = np.maximum(reps.per_machine, 1)
-    # Equal counts: work that ends takes the quickest, answers that are waited for take the smoothest.
-    tie = -rate[good] * each[good] if demand.requests else found.grid.tpot_s[good, found.capacity.column[good]]
-    good = good[np.argsort(tie, kind="stable")]
-    asked = replicas_for(
-        peak_per_s[None, :] * found.late_ratio[good][:, None], rate[good][:, None], found.capacity.alone_rate[good][:, None]
-    )  # fmt: skip
-    spans = reps.machines_each[good][:, None]
-    instances = np.where(spans > 1, asked * spans, np.ceil(asked / each[good][:, None]))
+    """Fill a machine's row: at each size the replica that takes the fewest machines."""
+    reps = found.reps
+    good = found.in_order(good, ends=demand.requests > 0)
+    instances = found.machines_for(peak_per_s, good)
     pick = np.argmin(instances, axis=0)
     best = good[pick]
     count = instances[pick, np.arange(len(pick))]
-    replicas = np.where(reps.machines_each[best] > 1, count // reps.machines_each[best], count * reps.per_machine[best])
+    replicas = reps.replicas_on(count, best)
     result.instance_count[row] = count
     spares[row] = spare_machines(demand, reps.machines_each[best])
     result.accelerators_used[row] = replicas * reps.group[best] * reps.stages[best]
-    result.utilisation_share[row] = rate[best] * replicas
+    result.utilisation_share[row] = found.capacity.planned_rate[best] * replicas
 
 
 _AMOUNTS = {"embed": "documents", "transcribe": "audio_hours", "diffusion": "images_per_day", "video": "clips_per_day"}
