@@ -9,7 +9,7 @@ import csv
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +80,7 @@ def ledger_cases() -> dict[str, LedgerCase]:
     month = {"ChargePeriodStart": START.isoformat(), "ChargePeriodEnd": (START + timedelta(hours=744)).isoformat()}
     old = {"SkuMeter": None, "SkuPriceDetails": None, "x_UsageType": "BoxUsage:p5.48xlarge"}
     preview = old | {"ConsumedQuantity": None, "ConsumedUnit": None, "PricingQuantity": None, "PricingUnit": None, "UsageQuantity": 1, "UsageUnit": "Hours", "PricingCategory": "On-Demand", "RegionId": None, "Region": "us-east-1"}  # fmt: skip
+    spelled = {"month first, half days": "%m/%d/%Y %I:%M:%S %p", "day first": "%d/%m/%Y %H:%M", "by points": "%d.%m.%Y %H:%M", "named months": "%d-%b-%Y %H:%M"}  # fmt: skip
     split = {"quantity": 0.5, "usd": P5_USD / 2, "AllocatedMethodId": "m"}
     return {
         "a service's fee": aws({"a": beside(ServiceName="Amazon Elastic MapReduce", ResourceId="cluster-1")}, 192, day + 12),
@@ -137,7 +138,15 @@ def ledger_cases() -> dict[str, LedgerCase]:
         "GPUs counted between a chip and its memory": aws({"a": bill_rows(**(priced | {"SkuMeter": "H100-SXM-8-80G"}))}, 192, day),
         "several cards of a workstation": aws({"a": bill_rows(**(priced | {"SkuMeter": "2x RTX 4090"}))}, 48, day),
         "a meter twice on one machine": aws({"a": beside(SkuMeter="BoxUsage:p5.48xlarge:0800", usd=2.0)}, 192, day + 48, 0, ("above_one_machine",)),
+        **{f"times spelled otherwise, {name}": aws({"a": respelled(bill_rows(14 * 24), form)}, 14 * 192, 14 * day) for name, form in spelled.items()},
+        "times spelled otherwise, told by the billing period": aws({"a": respelled(bill_rows(BillingPeriodStart=START.isoformat(), BillingPeriodEnd=(START + timedelta(days=31)).isoformat()), "%m/%d/%Y %H:%M")}, 192, day),
     }  # fmt: skip
+
+
+def respelled(rows: list[dict[str, Any]], form: str) -> list[dict[str, Any]]:
+    """Return rows with their times in another form (`datetime.strftime`)."""
+    times = [name for name in rows[0] if name.endswith(("PeriodStart", "PeriodEnd"))]
+    return [row | {name: datetime.fromisoformat(row[name]).strftime(form) for name in times} for row in rows]
 
 
 def write_ledger_case(case: LedgerCase, folder: Path) -> Path:

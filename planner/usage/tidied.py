@@ -1,4 +1,4 @@
-"""Tables of text as people save them - with semicolons, lines above the header, another encoding, decimal commas - as plain CSV."""
+"""Tables of text as people save them - semicolons, lines above the header, another encoding, decimal commas, US dates - as plain CSV."""
 
 from __future__ import annotations
 
@@ -7,14 +7,16 @@ import csv
 import io
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import IO
 
 from planner.delimited import rows_of
-from planner.usage.exports import export_of, focus_spelled_otherwise
+from planner.errors import InputError
+from planner.usage.dates import DAY_FIRST, MONTH_FIRST, is_spelled, iso_time, order_of, time_places
+from planner.usage.exports import AZURE, export_of, focus_spelled_otherwise
 from planner.usage.faults import Fault
 from planner.usage.headers import TIME, folded, kind_of_header
 
@@ -23,6 +25,7 @@ __all__ = ["header_at", "is_header", "tidied"]
 DELIMITERS = (",", ";", "\t", "|", "^")
 MOST_LINES_ABOVE = 30
 LOOKED_AT = 2000
+DATES_LOOKED_AT = 20
 NUMBER_COLUMN = re.compile(r"cost|quantity|amount|price|gpus?$|gpucount|hours|units|value|util|power|dcgm")
 COMMA_NUMBER = re.compile(r"[-+]?(?:\d{1,3}(?:\.\d{3})+|\d+),\d+")
 GROUPED = re.compile(r"[-+]?\d{1,3}(?:\.\d{3})+")
@@ -73,10 +76,32 @@ def tidied(path: str, name: str, target: Path, opened: Callable[[str], IO[bytes]
     with opened(path) as file:
         head = file.read(1 << 20)
     form = _form_of(head)
-    if form is None or form.is_plain():
+    if form is None:
         return path
-    rows = _rows(io.StringIO(_decoded(head, form.encoding)), form, name)
-    header, *body = [list(row) for row in islice(rows, LOOKED_AT)]
+    rows = _rows(io.StringIO(_decoded(head, form.encoding), newline=None), form, name)
+    header, body = next(rows), list[list[str]]()
+    with suppress(InputError):  # a broken line is told by who reads the table
+        body += islice(rows, DATES_LOOKED_AT if form.is_plain() else LOOKED_AT)
+    times = time_places(header)
+    has_dates = any(is_spelled(row[place]) for row in body[:DATES_LOOKED_AT] for place in times if place < len(row))
+    if form.is_plain() and not has_dates:
+        return path
+    order = ""
+    if has_dates:
+        with opened(path) as file, io.TextIOWrapper(file, form.encoding, errors="replace", newline="") as text:
+            order, date = order_of(header, islice(_rows(text, form, name), 1, None))
+        if not order and export_of(header) is AZURE:
+            order = MONTH_FIRST  # as Microsoft documents it
+        if date and not order:
+            months = " or ".join(iso_time(date, one)[:10] for one in (MONTH_FIRST, DAY_FIRST))
+            faults.append(
+                Fault(
+                    what=f"{date!r} may be {months}, and no row says which: none has a day after the 12th",
+                    where=name,
+                    hint="export times as 2026-10-31T13:00:00Z, or give the whole month",
+                )
+            )
+            return ""
     numbers = [place for place, cell in enumerate(header) if NUMBER_COLUMN.search(folded(cell))]
     told = [cell for row in body for place in numbers if place < len(row) and (cell := row[place].strip())]
     has_commas = form.delimiter != "," and any(COMMA_NUMBER.fullmatch(cell) for cell in told)
@@ -93,7 +118,11 @@ def tidied(path: str, name: str, target: Path, opened: Callable[[str], IO[bytes]
         out = stack.enter_context(target.with_suffix(".csv").open("w", encoding="utf-8", newline=""))
         writer = csv.writer(out)
         for row in _rows(text, form, name):
-            writer.writerow(_pointed(row, numbers) if has_commas else row)
+            cells = _pointed(row, numbers) if has_commas else row
+            for place in times if has_dates else ():
+                if place < len(cells):
+                    cells[place] = iso_time(cells[place], order)
+            writer.writerow(cells)
     return str(target.with_suffix(".csv"))
 
 

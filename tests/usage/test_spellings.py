@@ -140,3 +140,23 @@ def test_a_tag_is_found_however_a_cloud_writes_it(tags: str, tmp_path: Path, rea
     koeln = '{""team"": ""Köln""}'
     (tmp_path / "a.csv").write_text(_csv().replace(koeln, quoted), encoding="utf-8")
     assert list(_bill(tmp_path / "a.csv", reader).table.by("tag", "gpu_hours")) == ["ml"]
+
+
+@pytest.mark.parametrize("spelled", ["10/0{}/2026 01:00", "1/{}/2026 1:00 AM"])
+def test_a_date_that_may_be_of_two_months_is_refused_with_the_way_out(tmp_path: Path, spelled: str) -> None:
+    rows = [row | {"ChargePeriodStart": spelled.format(1), "ChargePeriodEnd": spelled.format(2)} for row in ROWS]
+    path = tmp_path / "a.csv"
+    path.write_text("\n".join(",".join(str(cell) for cell in row) for row in (ROWS[0], *(r.values() for r in rows))))
+    sources, faults = find_sources([str(path)], folder=tmp_path)
+    assert (sources, len(faults)) == ([], 1)
+    assert "may be" in faults[0].what
+    assert "2026-10-31T13:00:00Z" in faults[0].hint
+
+
+def test_dates_of_a_plain_table_are_read_in_the_order_that_its_last_row_tells(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("timestamp,gpus\n" + "".join(f"{day}/10/2026 00:00,8\n" for day in (*range(1, 12), 13)))
+    sources, faults = find_sources([str(path)], folder=tmp_path)
+    assert faults == []
+    lines = Path(sources[0].path).read_text().splitlines()
+    assert (lines[1], lines[-1]) == ("2026-10-01T00:00:00,8", "2026-10-13T00:00:00,8")
