@@ -91,9 +91,7 @@ class Engine:
                 raise
             is_gone = "RETRIES_EXCEEDED" in str(error)
             what = (
-                "the server does not answer any more"
-                if is_gone
-                else f"the engine gave up: {self.address.without_secrets(_first_line(error))}"
+                "the server does not answer any more" if is_gone else f"the engine gave up: {self.address.said(error)}"
             )
             raise EngineError(what, hint=hint, where=f"--engine {self.address.shown}") from error
 
@@ -244,7 +242,7 @@ def _spark(address: EngineAddress, start: float) -> Engine:
             session.release_session_on_close = False
             session.stop()
         raise EngineError(
-            f"Spark Connect does not answer as it should: {address.without_secrets(_first_line(error))}",
+            f"Spark Connect does not answer as it should: {address.said(error)}",
             hint=REFUSED_HINT if "UNAUTHENTICATED" in str(error) else "",
             where=f"--engine {address.shown}",
         ) from error
@@ -266,11 +264,7 @@ def _refuse_unless_answered(address: EngineAddress) -> None:
         with DefaultChannelBuilder(address.uri).toChannel() as channel:
             grpc.channel_ready_future(channel).result(timeout=ANSWER_TIMEOUT_S)
     except (OSError, grpc.FutureTimeoutError, PySparkException) as error:
-        why = (
-            "what listens there speaks no gRPC"
-            if isinstance(error, grpc.FutureTimeoutError)
-            else address.without_secrets(_first_line(error))
-        )
+        why = "what listens there speaks no gRPC" if isinstance(error, grpc.FutureTimeoutError) else address.said(error)
         raise EngineError(
             f"no engine answers at {address.host}:{address.port}: {getattr(error, 'strerror', None) or why}",
             hint="start it (a local one to try: scripts/engine start), or leave --engine away",
@@ -295,15 +289,3 @@ def _hint_of(error: Exception, *, is_spark: bool) -> str:
             return "a file holds what its header does not say, or its lines end in different ways; give the files one by one to find it"
         case _:
             return ""
-
-
-def _first_line(error: BaseException) -> str:
-    """Return what an error says in a line: gRPC's own words, also where Spark's client has wrapped them."""
-    said: BaseException | None = error
-    while said is not None:
-        details = getattr(said, "details", None)  # gRPC's own text has its words in the third line
-        if callable(details) and (text := details()):
-            return str(text).splitlines()[0][:300]
-        said = said.__context__
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0][:300] if lines else type(error).__name__

@@ -17,6 +17,7 @@ SPARK_PORT = 15002
 TOKEN_VARIABLE = "SPARK_CONNECT_AUTHENTICATE_TOKEN"  # noqa: S105  the name of a variable
 """Where Spark's client looks for a token that the address does not hold."""
 TARGET = re.compile(r"(?P<host>[^\s:/@=?#\[\]]+)(?::(?P<port>\d{1,5}))?/?")
+LONGEST_SAID = 300
 NO_SECRET = re.compile(r"true|false|\d{1,5}|", re.IGNORECASE)
 NAME = re.compile(r"([A-Za-z]{1,20})(://|:|$)")
 """Any other text may be a token in the wrong place, and is not repeated."""
@@ -68,6 +69,20 @@ class EngineAddress:
             if not NO_SECRET.fullmatch(secret):
                 text = text.replace(secret, "***").replace(quote(secret, safe=""), "***")
         return text
+
+    def said(self, error: BaseException) -> str:
+        """Return what an engine or its client ran into, in a line without secrets; gRPC's own words, also where Spark's client has wrapped them."""
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        text = lines[0] if lines else type(error).__name__
+        cause: BaseException | None = error
+        while cause is not None:
+            details = getattr(cause, "details", None)  # gRPC's own text has its words in the third line
+            if callable(details) and (words := details()):
+                text = str(words).splitlines()[0]
+                break
+            cause = cause.__context__
+        # Cut at last: a part of a token would not be known for one.
+        return self.without_secrets(text)[:LONGEST_SAID]
 
 
 def read_address(uri: str | None) -> EngineAddress:

@@ -28,6 +28,8 @@ class LedgerCase:
         What a reader has to find.
     checks : tuple of str
         Codes of what it has to tell beside (`planner.usage.bill.Check`).
+    removed : tuple of str
+        Files that lie in a Delta table's folder and that its log has removed; where there are any, all are written as one.
     """
 
     files: dict[str, list[dict[str, Any]]]
@@ -35,6 +37,7 @@ class LedgerCase:
     effective_usd: float
     unused_gpu_hours: float = 0.0
     checks: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
 
 
 P5_USD = 55.04
@@ -138,6 +141,7 @@ def ledger_cases() -> dict[str, LedgerCase]:
         "GPUs counted between a chip and its memory": aws({"a": bill_rows(**(priced | {"SkuMeter": "H100-SXM-8-80G"}))}, 192, day),
         "several cards of a workstation": aws({"a": bill_rows(**(priced | {"SkuMeter": "2x RTX 4090"}))}, 48, day),
         "a meter twice on one machine": aws({"a": beside(SkuMeter="BoxUsage:p5.48xlarge:0800", usd=2.0)}, 192, day + 48, 0, ("above_one_machine",)),
+        "a Delta table with a file that was replaced": aws({"old": p5, "new": bill_rows(usd=50.0)}, 192, 1200, removed=("old",)),
         **{f"times spelled otherwise, {name}": aws({"a": respelled(bill_rows(14 * 24), form)}, 14 * 192, 14 * day) for name, form in spelled.items()},
         "times spelled otherwise, told by the billing period": aws({"a": respelled(bill_rows(BillingPeriodStart=START.isoformat(), BillingPeriodEnd=(START + timedelta(days=31)).isoformat()), "%m/%d/%Y %H:%M")}, 192, day),
     }  # fmt: skip
@@ -150,7 +154,9 @@ def respelled(rows: list[dict[str, Any]], form: str) -> list[dict[str, Any]]:
 
 
 def write_ledger_case(case: LedgerCase, folder: Path) -> Path:
-    """Write a case as CSV and return its folder."""
+    """Write a case as CSV (a Delta table: as Parquet, with its log) and return its folder."""
+    if case.removed:
+        return _write_delta_table(case, folder)
     for name, rows in case.files.items():
         path = folder / f"{name}.csv"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -159,6 +165,21 @@ def write_ledger_case(case: LedgerCase, folder: Path) -> Path:
             writer = csv.DictWriter(file, columns, extrasaction="ignore")
             writer.writeheader()
             writer.writerows(rows)
+    return folder
+
+
+def _write_delta_table(case: LedgerCase, folder: Path) -> Path:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    (folder / "_delta_log").mkdir(parents=True)
+    for name, rows in case.files.items():
+        pq.write_table(pa.Table.from_pylist(rows), folder / f"{name}.parquet")
+    versions = [[{"add": {"path": f"{name}.parquet"}} for name in case.files], [{"remove": {"path": f"{name}.parquet"}} for name in case.removed]]  # fmt: skip
+    for number, actions in enumerate(versions):
+        (folder / "_delta_log" / f"{number:020d}.json").write_text(
+            "\n".join(map(json.dumps, actions)), encoding="utf-8"
+        )
     return folder
 
 

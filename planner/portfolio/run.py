@@ -181,7 +181,7 @@ def _work(
     if engine is not None and engine.spark is not None:
         from planner.portfolio.spark import run_on_spark
 
-        run_on_spark(engine.spark, left, market, place, done=done)
+        run_on_spark(engine, left, market, place, done=done)
     else:
         run_blocks(
             left,

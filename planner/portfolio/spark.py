@@ -25,7 +25,7 @@ from planner.portfolio.reading import Row
 from planner.portfolio.result import PortfolioError
 
 if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
+    from planner.engine import Engine
 
 __all__ = ["answer_text", "run_on_spark"]
 
@@ -110,7 +110,7 @@ def _executor(program: str, digest: str, market: str) -> Callable[[Iterator[Any]
 
 
 def run_on_spark(
-    session: SparkSession,
+    engine: Engine,
     blocks: Sequence[Block],
     market: Market,
     folder: Path,
@@ -121,8 +121,8 @@ def run_on_spark(
 
     Parameters
     ----------
-    session : SparkSession
-        Of `planner.engine.connect`.
+    engine : Engine
+        Spark, of `planner.engine.connect`.
     blocks : sequence of Block
         The workloads.
     market : Market
@@ -155,7 +155,7 @@ def run_on_spark(
     try:
         for begin in range(0, len(blocks), ROUND_BLOCKS):
             some = blocks[begin : begin + ROUND_BLOCKS]
-            sent: Any = session.createDataFrame(
+            sent: Any = engine.spark.createDataFrame(
                 [(block.number, json.dumps([asdict(row) for row in block.rows])) for block in some],
                 "number long, content string",
             )
@@ -167,7 +167,7 @@ def run_on_spark(
                 done(by_number[int(number)], report)
     except PySparkException as error:
         raise PortfolioError(
-            f"the cluster could not do it: {str(error).strip().splitlines()[0][:300]}",
+            f"the cluster could not do it: {engine.address.said(error)}",
             where="--engine",
             hint="its workers need numpy, pandas, pyarrow, pydantic and pyyaml; what is done is kept",
         ) from error

@@ -3,16 +3,32 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
 from planner.usage.faults import UsageError
 
-__all__ = ["files_below", "live_files"]
+__all__ = [
+    "DELTA_LOG",
+    "LAKE_FOLDERS",
+    "MOST_FOLDERS_ABOVE",
+    "files_below",
+    "kind_of_lake",
+    "lake_root",
+    "live_files",
+    "live_names",
+    "refuse_dead_file",
+]
 
 OTHER_WAY = "read it through an engine that knows it (--engine), or export the month as Parquet"
+DELTA_LOG = "_delta_log"
+SIGNS = (("Delta", re.compile(r"(?:^|/)_delta_log(?:/|$)")), ("Iceberg", re.compile(r"(?:^|/)metadata/[^/]*\.metadata\.json")), ("Hudi", re.compile(r"(?:^|/)\.hoodie(?:/|$)")))  # fmt: skip
+"""What a lake's table has beside its files."""
+LAKE_FOLDERS = (DELTA_LOG, ".hoodie", "metadata")
+MOST_FOLDERS_ABOVE = 8
 
 
 def files_below(folder: Path) -> Iterator[Path]:
@@ -28,6 +44,28 @@ def files_below(folder: Path) -> Iterator[Path]:
             yield one
 
 
+def kind_of_lake(names: Iterable[str]) -> str:
+    """Return whose table has these files; empty for none.
+
+    Examples
+    --------
+    >>> kind_of_lake(["t/_delta_log/0.json"]), kind_of_lake(["t/metadata/v1.gz.metadata.json"]), kind_of_lake(["metadata/Manifest.json"])
+    ('Delta', 'Iceberg', '')
+    """
+    return next((kind for name in names for kind, sign in SIGNS if sign.search(name)), "")
+
+
+def lake_root(name: str) -> str:
+    """Return the folder of the table to which a file's name says that it belongs; empty for none.
+
+    Examples
+    --------
+    >>> lake_root("bucket/t/_delta_log/0.json"), lake_root("bucket/t/a.parquet")
+    ('bucket/t', '')
+    """
+    return next((name[: found.start()] for _, sign in SIGNS if (found := sign.search(name))), "")
+
+
 def live_files(folder: Path) -> list[Path] | None:
     """Return the files of a Delta table's newest version; None for a folder that is no such table.
 
@@ -38,42 +76,101 @@ def live_files(folder: Path) -> list[Path] | None:
     UsageError
         A Delta table with rows deleted inside its files, or a table of Iceberg or Hudi, whose log is not read here.
     """
-    log = folder / "_delta_log"
-    if (folder / ".hoodie").is_dir():
-        raise UsageError("it is a Hudi table, and files that it replaced still lie in it", where=str(folder), hint=OTHER_WAY)  # fmt: skip
-    if not log.is_dir():
-        if any((folder / "metadata").glob("*.metadata.json")):
-            raise UsageError("it is an Iceberg table, and files that it replaced still lie in it", where=str(folder), hint=OTHER_WAY)  # fmt: skip
+    inside = (one.relative_to(folder).as_posix() for sub in LAKE_FOLDERS for one in folder.glob(f"{sub}/*"))
+    kind = kind_of_lake(inside)
+    if not kind:
         return None
-    added: dict[str, bool] = {}
+    found = [folder / name for name in live_names(kind, folder / DELTA_LOG, str(folder))]
+    if missing := next((one for one in found if not one.is_file()), None):
+        raise UsageError(f"a file of this Delta table is not there: {missing.name}", where=str(folder), hint=OTHER_WAY)
+    return found
+
+
+def refuse_dead_file(path: Path) -> None:
+    """Refuse a file or folder inside a lake's table, given by its own name, that is no part of the table now.
+
+    Raises
+    ------
+    UsageError
+        It is one, or nothing here can tell.
+    """
+    for folder in path.absolute().parents[:MOST_FOLDERS_ABOVE]:
+        live = live_files(folder)
+        if live is None:
+            continue
+        if not path.is_file() or path.absolute() not in live:
+            raise UsageError("it is no file of the Delta table around it, or not any more", where=str(path), hint=f"give the whole table: {folder}")  # fmt: skip
+        return
+
+
+def live_names(kind: str, log: Path, where: str) -> list[str]:
+    """Return the names of the files that are a lake's table now.
+
+    Parameters
+    ----------
+    kind : str
+        See `kind_of_lake`.
+    log : Path
+        A Delta table's.
+    where : str
+        What messages call the table.
+
+    Raises
+    ------
+    UsageError
+        See `live_files`.
+    """
+    if kind != "Delta":
+        raise UsageError(f"it is {'an' if kind == 'Iceberg' else 'a'} {kind} table, and files that it replaced still lie in it", where=where, hint=OTHER_WAY)  # fmt: skip
+    # A file whose deleted rows change is removed and added under one name, in any order.
+    added: dict[tuple[str, str], None] = {}
     try:
-        for action in _actions(log):
-            if add := action.get("add"):
-                if add.get("deletionVector"):
-                    raise UsageError(
-                        "rows are deleted inside this Delta table's files", where=str(folder), hint=OTHER_WAY
-                    )
-                added[unquote(add["path"])] = True
-            elif remove := action.get("remove"):
-                added.pop(unquote(remove["path"]), None)
+        for version in _versions(log):
+            for action in version:
+                if remove := action.get("remove"):
+                    added.pop(_key(remove), None)
+            added |= {_key(add): None for action in version if (add := action.get("add"))}
     except (ValueError, KeyError, TypeError, OSError) as error:
-        raise UsageError(f"the log of this Delta table cannot be read: {error}", where=str(folder), hint=OTHER_WAY) from error  # fmt: skip
-    return [folder / name for name in added]
+        raise UsageError(f"the log of this Delta table cannot be read: {error}", where=where, hint=OTHER_WAY) from error
+    if any(deleted for _, deleted in added):
+        raise UsageError("rows are deleted inside this Delta table's files", where=where, hint=f"{OTHER_WAY}; REORG TABLE ... APPLY (PURGE) writes them anew")  # fmt: skip
+    if any(name.startswith("/") or ":" in name.split("/")[0] for name, _ in added):
+        raise UsageError("this Delta table's files lie elsewhere (it is a clone)", where=where, hint=OTHER_WAY)
+    return [name for name, _ in added]
 
 
-def _actions(log: Path) -> Iterator[dict[str, Any]]:
+def _key(action: dict[str, Any]) -> tuple[str, str]:
+    """Return a file's name, and which rows of it are deleted."""
+    deleted = action.get("deletionVector") or {}
+    return unquote(action["path"]), "".join(str(deleted.get(name) or "") for name in ("storageType", "pathOrInlineDv", "offset"))  # fmt: skip
+
+
+def _versions(log: Path) -> Iterator[Sequence[dict[str, Any]]]:
     """Yield what the log says in its order: the last checkpoint, and each version after it."""
     since = -1
     last = log / "_last_checkpoint"
     if last.is_file():
-        since = int(json.loads(last.read_text(encoding="utf-8"))["version"])
-        import pyarrow.parquet as pq
+        told = json.loads(last.read_text(encoding="utf-8"))
+        since = int(told["version"])
+        parts = sorted(log.glob(f"{since:020d}.checkpoint*.parquet"))
+        if len(parts) < int(told.get("parts") or 1):
+            raise ValueError(f"the checkpoint of version {since} is not whole")
+        yield [action for part in parts for action in _checkpoint(log, part)]
+    numbers = sorted(int(one.stem) for one in log.glob("*.json") if one.stem.isdigit() and int(one.stem) > since)
+    if numbers != list(range(since + 1, since + 1 + len(numbers))) or (since < 0 and not numbers):
+        raise ValueError("some of its versions are missing")
+    for number in numbers:
+        lines = (log / f"{number:020d}.json").read_text(encoding="utf-8").splitlines()
+        yield [json.loads(line) for line in lines if line.strip()]
 
-        for part in sorted(log.glob(f"{since:020d}.checkpoint*.parquet")):
-            names = [name for name in pq.read_schema(part).names if name in {"add", "remove"}]
-            yield from pq.read_table(part, columns=names).to_pylist()
-    for version in sorted(log.glob("*.json")):
-        if version.stem.isdigit() and int(version.stem) > since:
-            for line in version.read_text(encoding="utf-8").splitlines():
-                if line.strip():
-                    yield json.loads(line)
+
+def _checkpoint(log: Path, part: Path) -> Iterator[dict[str, Any]]:
+    """Yield what a part of a checkpoint says; a large one names further files that say it."""
+    import pyarrow.parquet as pq
+
+    names = [name for name in pq.read_schema(part).names if name in {"add", "remove", "sidecar"}]
+    for action in pq.read_table(part, columns=names).to_pylist():
+        if sidecar := action.get("sidecar"):
+            yield from _checkpoint(log, log / "_sidecars" / sidecar["path"].rsplit("/", 1)[-1])
+        else:
+            yield action

@@ -21,7 +21,7 @@ from planner.usage.exports import Export, export_of, focus_spelled_otherwise
 from planner.usage.faults import Fault, UsageError
 from planner.usage.headers import KINDS, SCRAPE, kind_of_header, known_export
 from planner.usage.kept import Kept
-from planner.usage.lakes import files_below
+from planner.usage.lakes import files_below, refuse_dead_file
 from planner.usage.packed import unpacked
 from planner.usage.stores import ENDINGS, OBJECT_STORES, objects_of, of_usage, told_of_store
 from planner.usage.tidied import tidied
@@ -207,8 +207,10 @@ def _files(given: str) -> Iterator[Path]:
                     where=given,
                     hint="a table of a catalog (catalog.schema.table) is read through its engine: --engine",
                 )
+            refuse_dead_file(path)
             yield path
             return
+        refuse_dead_file(path)
         inside = list(files_below(path))
     except OSError as error:
         raise UsageError(f"it cannot be read: {error.strerror or error}", where=given) from error

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from planner.usage.faults import UsageError
+from planner.usage.lakes import DELTA_LOG, LAKE_FOLDERS, MOST_FOLDERS_ABOVE, kind_of_lake, lake_root, live_names
 
 if TYPE_CHECKING:
     from pyarrow.fs import FileSystem
@@ -90,6 +93,39 @@ def told_of_store(uri: str) -> Iterator[None]:
         raise UsageError(f"the object store does not answer as it should: {said}", where=uri) from error
 
 
+def _refuse_part_of_lake(store: FileSystem, path: str, uri: str) -> None:
+    """Refuse what lies inside a lake's table: its log, which says what of it counts, stands further up."""
+    from pyarrow import fs as arrow_fs
+
+    parts = path.split("/")
+    for folder in ("/".join(parts[:count]) for count in range(len(parts) - 1, 0, -1)[:MOST_FOLDERS_ABOVE]):
+        selectors = (arrow_fs.FileSelector(f"{folder}/{name}", allow_not_found=True) for name in LAKE_FOLDERS)
+        names = list[str]()
+        with suppress(OSError):  # who may read these files alone may not list what is around them
+            names += [one.path for selector in selectors for one in store.get_file_info(selector)]
+        if kind := kind_of_lake(names):
+            raise UsageError(f"it lies inside a table of {kind}, whose log says which of its files count", where=uri, hint="give the whole table")  # fmt: skip
+
+
+def _without_dead(store: FileSystem, names: list[str], scheme: str) -> list[str]:
+    """Leave out what the logs of lakes' tables among these files say was removed or replaced."""
+    for root in sorted({lake_root(name) for name in names} - {""}):
+        inside = [name for name in names if name.startswith(f"{root}/")]
+        with tempfile.TemporaryDirectory(prefix="gpuplan-log-") as made:
+            for name in inside:
+                below = name.removeprefix(f"{root}/{DELTA_LOG}/")
+                if below != name:
+                    target = Path(made, below)
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    with store.open_input_stream(name, compression=None) as stream:
+                        target.write_bytes(stream.read())
+            live = {f"{root}/{one}" for one in live_names(kind_of_lake(inside), Path(made), f"{scheme}://{root}")}
+        if missing := sorted(live - set(inside)):
+            raise UsageError(f"a file of this Delta table is not there: {missing[0]}", where=f"{scheme}://{root}")
+        names = [name for name in names if name not in inside or name in live]
+    return names
+
+
 def objects_of(uri: str) -> Iterator[tuple[str, str, FileSystem]]:
     """Return name, path and file system of each file of usage at an address.
 
@@ -104,11 +140,13 @@ def objects_of(uri: str) -> Iterator[tuple[str, str, FileSystem]]:
     scheme = uri.split("://", maxsplit=1)[0]
     with told_of_store(uri):
         is_file = store.get_file_info(path).type == arrow_fs.FileType.File
+        _refuse_part_of_lake(store, path, uri)
         infos = () if is_file else store.get_file_info(arrow_fs.FileSelector(path, recursive=True))
+        names = _without_dead(store, [one.path for one in infos if one.type == arrow_fs.FileType.File], scheme)
     if is_file:
         yield uri, path, store
         return
-    found = of_usage(one.path for one in infos if one.type == arrow_fs.FileType.File)
+    found = of_usage(names)
     if not found:
         raise UsageError("no usage file is there", where=uri)
     for each in found:

@@ -49,8 +49,5 @@ def table_source(engine: Engine, name: str) -> Source:
     try:
         found = engine.spark.sql(query).toArrow() if engine.is_spark else engine.ibis.con.sql(query).to_arrow_table()
     except Exception as error:  # each engine's own
-        said = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
-        raise UsageError(
-            f"the engine cannot read this table: {engine.address.without_secrets(said)[:300]}", where=name
-        ) from error
+        raise UsageError(f"the engine cannot read this table: {engine.address.said(error)}", where=name) from error
     return Source(name=name, path=name, form="table", columns=tuple(found.schema.names), kind="", schema=found.schema)

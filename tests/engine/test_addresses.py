@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from planner.engine import Engine, EngineError, connect, read_address
+from planner.portfolio.blocks import Block
+from planner.portfolio.reading import Row
+from planner.portfolio.result import PortfolioError
+from planner.portfolio.spark import run_on_spark
 from planner.usage.faults import UsageError
 from planner.usage.tables import table_source
+from tests.portfolio.equal import usual_market
 
 TOKEN = "dapi/0123+4567==.abc"
 
@@ -94,6 +100,26 @@ def test_no_token_is_in_what_the_server_or_the_client_says(monkeypatch: pytest.M
             assert "0123" not in text
         assert told.value.where == "--engine sc://spark.example:443"
         assert "***" in str(told.value)
+
+
+def test_no_token_is_in_what_the_cluster_says_of_a_portfolio(tmp_path: Path) -> None:
+    from pyspark.errors import PySparkException
+
+    class Refusing:
+        def createDataFrame(self, *_: object) -> None:
+            raise PySparkException(f"{'a long way to go ' * 17} with {TOKEN} in it")
+
+    address = read_address(f"sc://spark.example:443/;use_ssl=true;token={TOKEN}")
+    block = Block(number=0, rows=(Row(row=0, where="", content="", fault="empty"),))
+    with pytest.raises(PortfolioError, match="the cluster could not do it: a long way") as told:
+        run_on_spark(
+            Engine(address=address, ibis=None, spark=Refusing()),
+            [block],
+            usual_market(),
+            tmp_path,
+            done=lambda *_: None,
+        )
+    assert "dapi" not in str(told.value)
 
 
 @pytest.mark.slow

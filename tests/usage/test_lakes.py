@@ -13,6 +13,7 @@ import pytest
 from planner.usage.faults import UsageError
 from planner.usage.lakes import live_files
 from planner.usage.sources import find_sources
+from tests.usage.objects import object_store
 
 ROW = {"timestamp": "2026-10-01T00:00:00Z", "gpus": 8}
 
@@ -58,16 +59,94 @@ def test_a_table_below_the_folder_is_read_by_its_log_too(tmp_path: Path, below: 
     assert [Path(source.name).name for source in sources] == ["c.parquet", "d.parquet"]
 
 
+def test_a_large_checkpoint_names_the_files_that_hold_it(tmp_path: Path) -> None:
+    folder = _table(tmp_path / "table", [{"add": {"path": "c.parquet"}}])
+    log = folder / "_delta_log"
+    (log / f"{0:020d}.json").rename(log / "gone")
+    (log / "_sidecars").mkdir()
+    pq.write_table(pa.Table.from_pylist([{"add": {"path": "d.parquet"}}]), log / "_sidecars" / "s.parquet")
+    pq.write_table(pa.Table.from_pylist([{"sidecar": {"path": "s.parquet"}}]), log / f"{0:020d}.checkpoint.u.parquet")
+    (log / "_last_checkpoint").write_text('{"version": 0}', encoding="utf-8")
+    assert live_files(folder) == [folder / "d.parquet"]
+
+
+DELETED = {"add": {"path": "c.parquet", "deletionVector": {"storageType": "u", "pathOrInlineDv": "x"}}}
+WITH_VECTOR = {"remove": {"path": "c.parquet", "deletionVector": {"storageType": "u", "pathOrInlineDv": "x"}}}
+
+
+def test_rows_that_were_deleted_and_then_written_anew_do_not_count(tmp_path: Path) -> None:
+    plain = {"remove": {"path": "c.parquet"}}
+    folder = _table(tmp_path / "table", ADD, [DELETED, plain], [WITH_VECTOR, {"add": {"path": "d.parquet"}}])
+    assert live_files(folder) == [folder / "a b.parquet", folder / "d.parquet"]
+
+
+@pytest.mark.parametrize("versions", [[ADD, [DELETED, {"remove": {"path": "c.parquet"}}]], [ADD, [{"remove": {"path": "c.parquet"}}, DELETED]]])  # fmt: skip
+def test_a_table_with_deleted_rows_is_refused_in_whichever_order_its_log_says_so(
+    tmp_path: Path, versions: list[Any]
+) -> None:
+    with pytest.raises(UsageError, match="rows are deleted inside"):
+        live_files(_table(tmp_path / "table", *versions))
+
+
+@pytest.mark.parametrize("gone", ["version", "checkpoint", "file"])
+def test_a_table_of_which_a_part_is_missing_is_refused(tmp_path: Path, gone: str) -> None:
+    folder = _table(tmp_path / "table", ADD, REPLACE, [])
+    log = folder / "_delta_log"
+    if gone == "version":
+        (log / f"{1:020d}.json").unlink()
+    elif gone == "checkpoint":
+        (log / "_last_checkpoint").write_text('{"version": 1}', encoding="utf-8")
+    else:
+        (folder / "d.parquet").unlink()
+    with pytest.raises(UsageError, match=r"missing|not whole|not there"):
+        live_files(folder)
+
+
+@pytest.mark.parametrize("given", ["a b.parquet", "month=10", "c.parquet"])
+def test_a_part_of_a_table_is_read_only_where_it_is_of_the_table_now(tmp_path: Path, given: str) -> None:
+    folder = _table(tmp_path / "table", [*ADD, {"add": {"path": "month=10/e.parquet"}}], REPLACE)
+    (folder / "month=10").mkdir()
+    pq.write_table(pa.Table.from_pylist([ROW]), folder / "month=10" / "e.parquet")
+    if given == "c.parquet":
+        assert len(find_sources([str(folder / given)], folder=tmp_path)[0]) == 1
+    else:
+        with pytest.raises(UsageError) as error:
+            find_sources([str(folder / given)], folder=tmp_path)
+        assert str(folder) in error.value.hint
+
+
+def test_the_data_folder_of_an_iceberg_table_is_refused(tmp_path: Path) -> None:
+    for name in ("data", "metadata"):
+        (tmp_path / "t" / name).mkdir(parents=True)
+    (tmp_path / "t" / "metadata" / "v1.gz.metadata.json").write_text("{}", encoding="utf-8")
+    with pytest.raises(UsageError, match="an Iceberg table"):
+        find_sources([str(tmp_path / "t" / "data")], folder=tmp_path)
+
+
+def test_a_delta_table_in_an_object_store_is_read_by_its_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = _table(tmp_path / "t", ADD, REPLACE)
+    objects = {f"bucket/{one.relative_to(tmp_path).as_posix()}": one.read_bytes() for one in folder.rglob("*") if one.is_file()}  # fmt: skip
+    with object_store(objects) as address:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", address)
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "x")
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x")
+        sources, _ = find_sources(["s3://bucket/t"], folder=tmp_path)
+        assert [Path(source.name).name for source in sources] == ["c.parquet", "d.parquet"]
+        with pytest.raises(UsageError, match="inside a table of Delta"):
+            find_sources(["s3://bucket/t/c.parquet"], folder=tmp_path)
+
+
 @pytest.mark.parametrize("kind", ["deleted rows", "iceberg", "hudi", "broken log"])
 def test_a_table_that_cannot_be_read_from_its_files_is_refused_with_another_way(tmp_path: Path, kind: str) -> None:
     folder = tmp_path / "table"
     if kind == "hudi":
         (folder / ".hoodie").mkdir(parents=True)
+        (folder / ".hoodie" / "hoodie.properties").touch()
     elif kind == "iceberg":
         (folder / "metadata").mkdir(parents=True)
         (folder / "metadata" / "1.metadata.json").write_text("{}", encoding="utf-8")
     else:
-        _table(folder, [{"add": {"path": "c.parquet", "deletionVector": {"storageType": "u"}}}])
+        _table(folder, [{"add": {"path": "c.parquet", "deletionVector": {"storageType": "u", "pathOrInlineDv": "x"}}}])
     if kind == "broken log":
         (folder / "_delta_log" / f"{1:020d}.json").write_text("{", encoding="utf-8")
         (folder / "_delta_log" / f"{0:020d}.json").write_text("", encoding="utf-8")
