@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from planner.costs.timeline import FloatArray
 
-__all__ = ["usd_for_tokens"]
+__all__ = ["Amount", "usd_for_tokens"]
 
 Amount = TypeVar("Amount", float, FloatArray)
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+
+import numpy as np
+from numpy.typing import NDArray
 
 from planner.assumptions import Assumptions
 from planner.costs.evaluate import timelines
 from planner.costs.inputs import TokenInputs
 from planner.demand.volume import Volume
-from planner.demand.workload import Workload
+from planner.demand.workload import Constraints, Workload
 from planner.notes import Note, NoteCode
 from planner.options.option import Option, OptionKind
 from planner.options.reason import Reason, ReasonCode
@@ -21,6 +25,8 @@ from pricing.dates import first_day
 from pricing.free_tiers import FreeTier
 
 __all__ = ["FreeMachine", "free_machines", "free_options"]
+
+FloatArray = NDArray[np.float64]
 
 ONE_CALL_SERVICES = frozenset({"Hugging Face ZeroGPU"})
 """They lend an accelerator for a function call of a web page, not for a job."""
@@ -42,6 +48,45 @@ class FreeMachine:
 
     machine: Machine
     tier: FreeTier
+
+    @property
+    def option_id(self) -> str:
+        """The id of the option that it is."""
+        return f"free/{self.tier.service}/{self.tier.plan}/{self.tier.accelerator}".replace(" ", "-")
+
+    @property
+    def provider(self) -> str:
+        """Who offers it, and in which plan."""
+        return f"{self.tier.service} ({self.tier.plan})" if self.tier.plan else self.tier.service
+
+    @property
+    def instance_type(self) -> str:
+        """What it is used as."""
+        return "notebook" if self.tier.kind == "quota" else "credit"
+
+    @property
+    def read_on(self) -> date:
+        """The day for which its terms hold."""
+        return first_day(self.tier.as_of) if self.tier.as_of else UNDATED_READ_ON
+
+    def reasons_against(self, constraints: Constraints, run_hours: float = 0.0) -> Iterator[Reason]:
+        """Say what speaks against it for runs of so many hours."""
+        if not constraints.free_tiers:
+            yield Reason(ReasonCode.FREE_TIER)
+        if self.tier.quota_hours is None:
+            yield Reason(ReasonCode.QUOTA_UNPUBLISHED)
+        if self.tier.kind == "credit":
+            yield Reason(ReasonCode.CREDIT)
+        if self.tier.max_session_hours is not None and run_hours > self.tier.max_session_hours:
+            yield Reason(ReasonCode.SESSION_TOO_SHORT, (self.tier.max_session_hours, run_hours))
+        if self.machine.needs_xla:
+            yield Reason(ReasonCode.NEEDS_XLA)
+
+    def holds(self, run_hours: FloatArray | float, runs_per_month: FloatArray | float) -> NDArray[np.bool_]:
+        """Return whether its cap, where one is published, holds a run and all runs of a month."""
+        most = math.inf if self.tier.quota_hours is None else self.tier.quota_hours
+        most_in_month = math.inf if self.tier.quota_hours is None else self.tier.quota_hours_per_month or 0.0
+        return np.asarray((run_hours <= most) & (run_hours * runs_per_month <= most_in_month), dtype=bool)
 
 
 def free_machines(tiers: Sequence[FreeTier]) -> tuple[FreeMachine, ...]:
@@ -91,28 +136,19 @@ def free_options(
         hours = fleet.busy_hours_per_run
         runs = work.runs_per_month or 1.0
         notes = [Note(NoteCode.TERMS_OF_FREE_TIERS)]
+        if not each.holds(hours, runs):
+            continue
         if tier.quota_hours is not None:
-            month_hours = tier.quota_hours_per_month or 0.0
-            if hours > tier.quota_hours or hours * runs > month_hours:
-                continue
             notes.append(Note(NoteCode.QUOTA_USED, (hours, tier.quota_hours, tier.period)))
-        reasons = [] if workload.constraints.free_tiers else [Reason(ReasonCode.FREE_TIER)]
-        if tier.quota_hours is None:
-            reasons.append(Reason(ReasonCode.QUOTA_UNPUBLISHED))
         if tier.kind == "credit":
             notes.append(Note(NoteCode.MONTHLY_CREDIT, (tier.price_usd,)))
-            reasons.append(Reason(ReasonCode.CREDIT))
-        if tier.max_session_hours is not None and hours > tier.max_session_hours:
-            reasons.append(Reason(ReasonCode.SESSION_TOO_SHORT, (tier.max_session_hours, hours)))
-        if each.machine.needs_xla:
-            reasons.append(Reason(ReasonCode.NEEDS_XLA))
         plan = schedule(fleet, work, months=months, hours_per_month=assumptions["money.hours_per_month"])
         options.append(
             Option(
-                id=f"free/{tier.service}/{tier.plan}/{tier.accelerator}".replace(" ", "-"),
+                id=each.option_id,
                 kind=OptionKind.FREE,
-                provider=f"{tier.service} ({tier.plan})" if tier.plan else tier.service,
-                instance_type="notebook" if tier.kind == "quota" else "credit",
+                provider=each.provider,
+                instance_type=each.instance_type,
                 purchase_option="free",
                 fleet=plan.fleet,
                 price_usd_per_hour=0.0,
@@ -123,10 +159,10 @@ def free_options(
                 usd_per_useful_gpu_hour=0.0,
                 usd_per_million_tokens=0.0 if work.tokens else None,
                 hours_per_run=hours,
-                priced_on=first_day(tier.as_of) if tier.as_of else UNDATED_READ_ON,
+                priced_on=each.read_on,
                 source=f"{tier.source} ({tier.confidence.replace('_', ' ')})",
                 tier="D",
-                not_recommended=tuple(reasons),
+                not_recommended=tuple(each.reasons_against(workload.constraints, hours)),
                 notes=tuple(notes),
             )
         )

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from planner.assumptions import Assumptions
-from planner.costs.api import usd_for_tokens
+from planner.costs.api import Amount, usd_for_tokens
 from planner.costs.evaluate import timelines
 from planner.costs.inputs import TokenInputs
 from planner.demand.architecture import Architecture
@@ -26,7 +26,15 @@ from pricing.sellers import tier_of
 from pricing.token_prices import TokenPrice
 from pricing.tuning_prices import tuning_prices
 
-__all__ = ["TUNING", "admitted_sellers", "hosted_options", "nearest_hosted", "tuning_options"]
+__all__ = [
+    "TUNING",
+    "admitted_sellers",
+    "hosted_options",
+    "nearest_hosted",
+    "per_run_usd",
+    "token_option_id",
+    "tuning_options",
+]
 
 TUNING = "fine-tuning"
 """How products of hosted fine-tuning are called."""
@@ -108,27 +116,35 @@ def nearest_hosted(
     return "", ()
 
 
+def token_option_id(price: TokenPrice) -> str:
+    """Return the id of the option that a seller of tokens is."""
+    return f"api/{price.provider}/{price.model_id}"
+
+
+def per_run_usd(price: TokenPrice, workload: Workload, input_tokens: Amount, output_tokens: Amount) -> Amount:
+    """Return what a seller takes for so many tokens, at the discount that the workload states."""
+    list_usd = usd_for_tokens(
+        input_tokens=input_tokens,
+        output_tokens=output_tokens,
+        input_usd_per_million_tokens=price.input_usd_per_million_tokens,
+        output_usd_per_million_tokens=price.output_usd_per_million_tokens,
+        cached_input_usd_per_million_tokens=price.cached_input_usd_per_million_tokens,
+        prefix_cache_hit_share=getattr(workload.work, "prefix_cache_hit_share", 0.0),
+    )
+    return list_usd * (1.0 - workload.discounts.get(price.provider, 0.0))
+
+
 def _options(prices: Sequence[TokenPrice], workload: Workload, work: Volume, assumptions: Assumptions) -> list[Option]:
     """Return an option for each seller, whatever is done with the tokens."""
     months = workload.horizon_months
-    hit_share = getattr(workload.work, "prefix_cache_hit_share", 0.0)
     limits = [Note(NoteCode.RATE_LIMITS)]
     if isinstance(workload.work, Serve | EmbedService):
         limits.append(Note(NoteCode.LATENCY_OF_SELLER))
     all_inputs = []
     for price in prices:
-        per_run_usd = usd_for_tokens(
-            input_tokens=work.input_tokens,
-            output_tokens=work.output_tokens,
-            input_usd_per_million_tokens=price.input_usd_per_million_tokens,
-            output_usd_per_million_tokens=price.output_usd_per_million_tokens,
-            cached_input_usd_per_million_tokens=price.cached_input_usd_per_million_tokens,
-            prefix_cache_hit_share=hit_share,
-        ) * (1.0 - workload.discounts.get(price.provider, 0.0))
+        run_usd = float(per_run_usd(price, workload, work.input_tokens, work.output_tokens))
         all_inputs.append(
-            TokenInputs(
-                usd_per_month=per_run_usd * work.runs_per_month, run_usd=0.0 if work.runs_per_month else per_run_usd
-            )
+            TokenInputs(usd_per_month=run_usd * work.runs_per_month, run_usd=0.0 if work.runs_per_month else run_usd)
         )
     if not all_inputs:
         return []
@@ -141,7 +157,7 @@ def _options(prices: Sequence[TokenPrice], workload: Workload, work: Volume, ass
     )
     return [
         Option(
-            id=f"api/{price.provider}/{price.model_id}",
+            id=token_option_id(price),
             kind=OptionKind.API,
             provider=price.provider,
             instance_type=price.model_id,

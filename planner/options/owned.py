@@ -26,7 +26,7 @@ from planner.options.spares import spare_costs_usd_per_month
 from planner.options.unit_costs import UnitCosts, unit_costs
 from planner.supply.machines import Fleet, Machine
 
-__all__ = ["ANYWHERE", "OwnableServer", "is_licensed", "needs_a_second", "owned_options"]
+__all__ = ["ANYWHERE", "REGIONS", "OwnableServer", "is_licensed", "needs_a_second", "owned_options"]
 
 ANYWHERE: tuple[Site, ...] = ("home", "colocation")
 """Where servers may stand unless the workload says where."""
@@ -65,6 +65,10 @@ class OwnableServer:
     source: str
     notes: tuple[Note, ...] = ()
     is_quoted: bool = False
+
+    def option_id(self, site: Site) -> str:
+        """Return the id of the option that it is at a site."""
+        return f"own/{self.name}/{site}"
 
 
 def owned_options(
@@ -230,7 +234,7 @@ def _option(
         assumptions=assumptions,
     )
     return Option(
-        id=f"own/{server.name}/{site}",
+        id=server.option_id(site),
         kind=OptionKind.BUY,
         provider="own",
         region=REGIONS[site],

@@ -12,17 +12,13 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from planner.assumptions import Assumptions
-from planner.costs.api import usd_for_tokens
 from planner.costs.buy import capex_usd, fits_at_home
 from planner.costs.inputs import Site
 from planner.costs.spot import spot_overhead_ratio
-from planner.demand.workload import Batch, Serve
 from planner.options.evidence import MOST_STALENESS, against_token_seller
-from planner.options.free import UNDATED_READ_ON
-from planner.options.hosted import admitted_sellers
+from planner.options.hosted import admitted_sellers, per_run_usd, token_option_id
 from planner.options.option import LONGEST_FREE_TERM_MONTHS, OptionKind
-from planner.options.owned import ANYWHERE, is_licensed, needs_a_second
+from planner.options.owned import ANYWHERE, REGIONS, is_licensed, needs_a_second
 from planner.options.rented import MOST_BLOCK_HOURS, MOST_BLOCK_INSTANCES, MOST_OF_A_DEADLINE_ON_SPOT
 from planner.portfolio.groups import Group
 from planner.portfolio.market import AllowedMarket, Market
@@ -31,7 +27,7 @@ from planner.portfolio.option_table import Bridges, OptionsOfKind, OptionTable
 from planner.portfolio.rents import cheapest_bridges, rents_usd, until_delivery_usd
 from planner.portfolio.work import Work
 from planner.supply.fleet import HOURS_PER_MONTH
-from pricing.dates import first_day
+from planner.verdict.ranking import outranked
 
 __all__ = ["option_table"]
 
@@ -77,18 +73,14 @@ def option_table(group: Group, allowed: AllowedMarket, work: Work, costs: Horizo
     per_machine = np.concatenate([part.accelerator_count for part in parts])
     binds = np.asarray(kind == OptionKind.BUY.value, dtype=bool)
     binds[: len(rented.offer)] = allowed.term_months[rented.offer] > LONGEST_FREE_TERM_MONTHS
-    is_rent = np.asarray(kind == OptionKind.RENT.value, dtype=bool)
+    is_rent = np.asarray(kind == OptionKind.RENT.value, dtype=bool)[:, None]
     months = np.ceil(rented.hours_per_run / HOURS_PER_MONTH) if group.first.runs_once else np.array(np.inf)
     most = np.full(len(kind), np.inf)
     most[: len(rented.offer)] = allowed.most_accelerators[rented.offer]
     too_many = counts * per_machine[:, None] > most[:, None]
+    is_listed = (most >= costs.assumptions["evidence.on_demand_accelerators"])[:, None]
     for weak in (*_weaknesses(kind, basis, allowed, rented.offer, counts.shape, months), too_many):
-        # As `planner.verdict.ranking.well_founded`: only where a rent without this weakness is open.
-        sound = is_open & is_rent[:, None] & ~weak
-        is_weak = weak & sound.any(axis=0)
-        if weak is too_many:
-            is_weak &= ~_worth_quotes(usd[0], sound, most, costs.assumptions)
-        is_open &= ~is_weak
+        is_open &= ~outranked(weak, is_open, is_rent, usd[0], is_listed & (weak is too_many), costs.assumptions)
     is_possible = np.asarray(is_open.any(axis=0), dtype=bool)
     is_open &= usd[1] <= group.max_usd_per_month
     return OptionTable(
@@ -135,14 +127,6 @@ def _weaknesses(
         is_weak = np.zeros(len(kind), dtype=bool)
         is_weak[: len(offer)] = weak[offer]
         yield np.broadcast_to(is_weak[:, None], shape)
-
-
-def _worth_quotes(usd: FloatArray, sound: BoolArray, most: FloatArray, assumptions: Assumptions) -> BoolArray:
-    """Return which options are worth the quotes that they take, as `planner.verdict.ranking.well_founded` judges it."""
-    least_usd = usd.min(axis=0, where=sound, initial=np.inf)
-    is_listed = most >= assumptions["evidence.on_demand_accelerators"]
-    worth = usd < least_usd * (1 - assumptions["verdict.quotes_margin_share"])
-    return np.asarray(is_listed[:, None] & worth, dtype=bool)
 
 
 def _rented(
@@ -218,7 +202,7 @@ def _owned(
         # A service needs a second power feed and someone on call, which a home has not.
         sites = [site for site in ANYWHERE if site != "home" or group.is_job]
         candidates = sorted(
-            (f"own/{server.name}/{site}", row, site)
+            (server.option_id(site), row, site)
             for row, server in enumerate(allowed.servers)
             if (work.owned_count[allowed.server_machine[row]] > 0).any()
             for site in sites
@@ -250,7 +234,7 @@ def _owned(
         kind=[OptionKind.BUY.value] * len(candidates),
         ids=[name for name, _, _ in candidates],
         provider=["own"] * len(candidates),
-        region=["at home" if site == "home" else "in colocation" for _, _, site in candidates],
+        region=[REGIONS[site] for _, _, site in candidates],
         instance_type=[server.name for server in servers],
         purchase_option=["purchase"] * len(candidates),
         accelerator=[server.machine.accelerator.name if server.machine.accelerator else "" for server in servers],
@@ -269,37 +253,26 @@ def _owned(
 def _hosted(group: Group, costs: HorizonCosts, market: Market) -> OptionsOfKind:
     """Return sellers by the token (`planner.options.hosted`)."""
     constraints = group.first.constraints
-    work = group.first.work
-    hit_share = work.prefix_cache_hit_share if isinstance(work, Serve | Batch) else 0.0
     sellers = sorted(
         (
             price
             for price in admitted_sellers(market.sellers(group.first), constraints)[0]
             if not any(against_token_seller(price.provider, constraints))
         ),
-        key=lambda price: f"api/{price.provider}/{price.model_id}",
+        key=token_option_id,
     )
     shape = (len(sellers), len(group.workloads))
     usd = np.zeros((2, *shape))
     runs = group.runs_per_month
     for index, price in enumerate(sellers):
-        per_run = np.asarray(
-            usd_for_tokens(
-                input_tokens=group.input_tokens,
-                output_tokens=group.output_tokens,
-                input_usd_per_million_tokens=price.input_usd_per_million_tokens,
-                output_usd_per_million_tokens=price.output_usd_per_million_tokens,
-                cached_input_usd_per_million_tokens=price.cached_input_usd_per_million_tokens,
-                prefix_cache_hit_share=hit_share,
-            )
-        )
+        per_run = per_run_usd(price, group.first, group.input_tokens, group.output_tokens)
         monthly = per_run * runs * costs.kept[:, costs.months][:, None]
         usd[:, index] = np.where(runs > 0, monthly, per_run * costs.kept[:, 1][:, None])
     usd[1] /= np.where(runs > 0, costs.months, 1)
     none = [""] * len(sellers)
     return OptionsOfKind(
         kind=[OptionKind.API.value] * len(sellers),
-        ids=[f"api/{price.provider}/{price.model_id}" for price in sellers],
+        ids=[token_option_id(price) for price in sellers],
         provider=[price.provider for price in sellers],
         region=none,
         instance_type=[price.model_id for price in sellers],
@@ -319,41 +292,33 @@ def _hosted(group: Group, costs: HorizonCosts, market: Market) -> OptionsOfKind:
 
 def _free(group: Group, allowed: AllowedMarket, work: Work) -> OptionsOfKind:
     """Return free tiers under whose cap one machine does the job (`planner.options.free`)."""
-    free = []
-    if group.is_job and group.first.constraints.free_tiers and not group.first.constraints.names_sellers:
-        for row, one in enumerate(allowed.free):
-            tier, chip = one.tier, one.machine.accelerator
-            # Unpublished caps, credits and processors for other programs are not recommended.
-            if tier.quota_hours is not None and tier.kind != "credit" and not (chip and chip.vendor == "Google"):
-                name = f"free/{tier.service}/{tier.plan}/{tier.accelerator}".replace(" ", "-")
-                free.append((name, row))
-    free.sort()
+    constraints = group.first.constraints
+    offered = enumerate(allowed.free) if group.is_job and not constraints.names_sellers else ()
+    rows = [row for row, one in offered if not any(one.reasons_against(constraints))]
+    rows.sort(key=lambda row: allowed.free[row].option_id)
+    free, machine = [allowed.free[row] for row in rows], allowed.free_machine[rows]
     shape = (len(free), len(group.workloads))
-    is_open, counts, hours = np.zeros(shape, dtype=bool), np.zeros(shape), np.zeros(shape)
-    for index, (_, row) in enumerate(free):
-        tier, machine = allowed.free[row].tier, allowed.free_machine[row]
-        busy, runs = work.busy_hours[machine], np.where(group.runs_per_month > 0, group.runs_per_month, 1.0)
-        most = min(tier.quota_hours or 0.0, tier.max_session_hours or math.inf)
-        # A cap counts one machine's hours, so one machine has to do a run.
-        fits = (work.fleets.instance_count[machine] == 1) & (busy <= most)
-        is_open[index] = fits & (busy * runs <= (tier.quota_hours_per_month or 0.0))
-        counts[index], hours[index] = work.owned_count[machine], busy
-    tiers = [allowed.free[row].tier for _, row in free]
+    busy, is_open = work.busy_hours[machine], np.zeros(shape, dtype=bool)
+    runs = np.where(group.runs_per_month > 0, group.runs_per_month, 1.0)
+    for index, one in enumerate(free):
+        is_open[index] = one.holds(busy[index], runs) & (busy[index] <= (one.tier.max_session_hours or math.inf))
+    # A cap counts one machine's hours, so one machine has to do a run.
+    is_open &= work.fleets.instance_count[machine] == 1
     return OptionsOfKind(
         kind=[OptionKind.FREE.value] * len(free),
-        ids=[name for name, _ in free],
-        provider=[f"{tier.service} ({tier.plan})" if tier.plan else tier.service for tier in tiers],
+        ids=[one.option_id for one in free],
+        provider=[one.provider for one in free],
         region=[""] * len(free),
-        instance_type=["notebook" if tier.kind == "quota" else "credit" for tier in tiers],
+        instance_type=[one.instance_type for one in free],
         purchase_option=["free"] * len(free),
-        accelerator=[tier.accelerator or "" for tier in tiers],
-        basis=[work.fleets.basis[allowed.free_machine[row]] for _, row in free],
-        accelerator_count=np.array([allowed.free[row].machine.accelerator_count for _, row in free], dtype=float),
-        priced_on=[first_day(tier.as_of) if tier.as_of else UNDATED_READ_ON for tier in tiers],
+        accelerator=[one.tier.accelerator or "" for one in free],
+        basis=[work.fleets.basis[row] for row in machine],
+        accelerator_count=np.array([one.machine.accelerator_count for one in free], dtype=float),
+        priced_on=[one.read_on for one in free],
         offer=np.full(len(free), -1, dtype=np.intp),
         is_open=is_open,
         usd=np.zeros((2, *shape)),
-        instance_count=counts,
-        hours_per_run=hours,
+        instance_count=work.owned_count[machine],
+        hours_per_run=busy,
         on_hours=np.zeros(shape),
     )

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 
 import numpy as np
+from numpy.typing import NDArray
 
 from planner.assumptions import Assumptions
 from planner.costs.inputs import RentInputs
@@ -18,7 +19,9 @@ from planner.options.option import Option, OptionKind
 from planner.options.reason import Reason, ReasonCode
 from planner.supply.fleet import HOURS_PER_MONTH
 
-__all__ = ["SAME_SHARE", "alike", "ranked", "well_founded"]
+__all__ = ["SAME_SHARE", "alike", "outranked", "ranked", "well_founded"]
+
+BoolArray = NDArray[np.bool_]
 
 SAME_SHARE = 1e-9
 """Costs that differ by less are the same: the rest is the rounding of sums in another order."""
@@ -70,13 +73,30 @@ WEAKNESSES: tuple[Callable[[Option, int], Reason | None], ...] = (
 """What speaks against an option only where a rent without this weakness may be recommended; where all prices are old, the oldest go first."""
 
 
+def outranked(
+    weak: BoolArray, is_open: BoolArray, is_rent: BoolArray, usd: FloatArray, may_be_quoted: BoolArray, assumptions: Assumptions
+) -> BoolArray:  # fmt: skip
+    """Return which options lose by one weakness: the weak ones, where a rent without it may be recommended.
+
+    A number of accelerators that takes a quote is no weakness where it costs less than all that takes none by
+    `verdict.quotes_margin_share`: then the quotes are worth asking for.
+
+    Parameters
+    ----------
+    weak, is_open, usd : arrays, shape (options, workloads)
+        Whether each has the weakness; whether it may be recommended so far; its present value.
+    is_rent, may_be_quoted : BoolArray, shape (options, 1)
+        Whether each is a rent; whether it is excused where its price is worth quotes.
+    """
+    sound = is_open & is_rent & ~weak
+    worth_usd = usd.min(axis=0, where=sound, initial=np.inf) * (1 - assumptions["verdict.quotes_margin_share"])
+    return np.asarray(weak & sound.any(axis=0) & ~(may_be_quoted & (usd < worth_usd)), dtype=bool)
+
+
 def well_founded(
     options: Sequence[Option], assumptions: Assumptions, *, age_days: Callable[[Option], int]
 ) -> list[Option]:
     """Return the options, those marked that rest on weaker ground than a rent that may be recommended.
-
-    A number of accelerators that takes a quote is no weakness where it costs less than all that takes none by
-    `verdict.quotes_margin_share`: then the quotes are worth asking for.
 
     Parameters
     ----------
@@ -88,22 +108,30 @@ def well_founded(
         The age of an option's price.
     """
     marked = list(options)
+    usd = np.array([[option.present_value_usd] for option in options]).reshape(-1, 1)
+    is_rent = _column(option.kind is OptionKind.RENT for option in options)
+    is_listed = _column(
+        option.most_accelerators >= assumptions["evidence.on_demand_accelerators"] for option in options
+    )
     for weakness in WEAKNESSES:
         reasons = [weakness(option, age_days(option)) for option in marked]
-        pairs = list(zip(marked, reasons, strict=True))
-        sound = [o.present_value_usd for o, reason in pairs if o.choosable and o.kind is OptionKind.RENT and not reason]
-        if sound:
-            worth_usd = min(sound) * (1 - assumptions["verdict.quotes_margin_share"])
-            listed = assumptions["evidence.on_demand_accelerators"]
-            marked = [
-                replace(option, not_recommended=(*option.not_recommended, reason))
-                if reason and not (
-                    reason.code is ReasonCode.QUANTITY and option.most_accelerators >= listed and option.present_value_usd < worth_usd
-                )
-                else option
-                for option, reason in pairs
-            ]  # fmt: skip
+        lost = outranked(
+            _column(reason is not None for reason in reasons),
+            _column(option.choosable for option in marked),
+            is_rent,
+            usd,
+            is_listed & (weakness is _too_many),
+            assumptions,
+        )[:, 0]
+        marked = [
+            replace(option, not_recommended=(*option.not_recommended, reason)) if is_lost and reason else option
+            for option, reason, is_lost in zip(marked, reasons, lost.tolist(), strict=True)
+        ]
     return marked
+
+
+def _column(flags: Iterable[bool]) -> BoolArray:
+    return np.array(list(flags), dtype=bool).reshape(-1, 1)
 
 
 def alike(figures: FloatArray) -> FloatArray:
