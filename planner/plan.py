@@ -34,7 +34,7 @@ from planner.supply.candidates import Candidates, find_candidates
 from planner.supply.machines import Refusal
 from planner.supply.scaling import relief
 from planner.traffic.confirm import Confirmed
-from planner.uncertainty import JointDraws, PlanRisk, plan_risk
+from planner.uncertainty import JointDraws, KnownWorths, PlanRisk, plan_risk
 from planner.verdict.alternatives import alternatives_of
 from planner.verdict.break_evens import BreakEvenPair, best_by_kind, break_even_of, break_evens
 from planner.verdict.choice import (
@@ -299,14 +299,15 @@ def make_plan(
         _refuse_rents_out_of_window(workload, work, catalog, supply)
     if not kinds:
         _refuse(found, funnel, refusals, stated, workload, lambda asked: supply.options(asked, fleets))
-    choice = choice_of(found, workload, traced, evidence)
+    known: KnownWorths = {}
+    choice = choice_of(found, workload, traced, evidence, known)
     options = ranked(without_passed_over(found, choice), workload.constraints)
     pairs = break_evens(found, traced)
     verdict = verdict_of(choice, traced, age_days=evidence.age_days(choice.option.priced_on))
     chosen = next(option for option in options if option.id == verdict.option_id)
     shown = chosen if chosen.fleet is not None else best_by_kind(options).get(OptionKind.RENT)
     simulated = percentiles_of(workload, checked, options, shown) if with_turns else {}
-    turns, ranges = _turns(workload, chosen, found, supply) if with_turns else ((), {})
+    turns, ranges = _turns(workload, chosen, found, supply, known) if with_turns else ((), {})
     smaller = smaller_weights_note(
         workload, architecture, candidates, work, chosen, traced, evidence, calibration=calibration
     )
@@ -373,7 +374,7 @@ def make_plan(
 
 
 def _turns(
-    workload: Workload, chosen: Option, options: Sequence[Option], supply: Supply
+    workload: Workload, chosen: Option, options: Sequence[Option], supply: Supply, known: KnownWorths
 ) -> tuple[tuple[Turn, ...], dict[str, tuple[float, float]]]:
     """Return where the verdict turns, and how far the costs of what it is held against may differ."""
     named = [option for option in (chosen, *alternatives_of(options).values()) if option is not None]
@@ -383,11 +384,18 @@ def _turns(
         supply.evidence,
         months=workload.horizon_months,
         once=workload.runs_once,
+        known=known,
     )
     return turns_of(workload, chosen, draws, supply, options), cost_ranges(draws)
 
 
-def choice_of(options: Sequence[Option], workload: Workload, assumptions: Assumptions, evidence: Evidence) -> Choice:
+def choice_of(
+    options: Sequence[Option],
+    workload: Workload,
+    assumptions: Assumptions,
+    evidence: Evidence,
+    known: KnownWorths | None = None,
+) -> Choice:
     """Return which of ranked options to take.
 
     Parameters
@@ -400,12 +408,14 @@ def choice_of(options: Sequence[Option], workload: Workload, assumptions: Assump
         With their ranges.
     evidence : Evidence
         How far prices may have moved.
+    known : dict, optional
+        Filled with what options cost in the draws, for `JointDraws.of`.
     """
     months, once = workload.horizon_months, workload.runs_once
-    best = contenders(options)
+    best, known = contenders(options), {} if known is None else known
 
     def costs_usd(some: Sequence[Option]) -> FloatArray:
-        return JointDraws.of(some, assumptions, evidence, months=months, once=once).costs_usd
+        return JointDraws.of(some, assumptions, evidence, months=months, once=once, known=known).costs_usd
 
     choice = choose(
         best,

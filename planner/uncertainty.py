@@ -6,8 +6,8 @@ import math
 from collections import ChainMap
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import cached_property
-from typing import Any, Literal, cast
+from functools import cached_property, lru_cache
+from typing import Any, Literal, TypeAlias, cast
 
 import numpy as np
 
@@ -18,17 +18,27 @@ from planner.costs.formulas import buy_model, rent_model, site_names
 from planner.costs.inputs import BuyInputs, CostInputs, RentInputs, TokenInputs
 from planner.costs.timeline import FloatArray
 from planner.costs.tornado import Bar, tornado
-from planner.costs.uncertainty import Z_OF_90_PERCENT, Correlations, Draws, Evaluate, Uncertain, draw, risk, risk_record
+from planner.costs.uncertainty import (
+    Z_OF_90_PERCENT,
+    Correlations,
+    Draws,
+    Evaluate,
+    Uncertain,
+    at_normals,
+    risk,
+    risk_record,
+)
 from planner.costs.used_prices import RESALE_AGES_MONTHS
 from planner.options.evidence import Evidence
 from planner.options.option import Option
 
-__all__ = ["JointDraws", "Pair", "PlanRisk", "bars", "pair_costs", "pair_inputs", "plan_risk"]
+__all__ = ["JointDraws", "KnownWorths", "Pair", "PlanRisk", "bars", "pair_costs", "pair_inputs", "plan_risk"]
 
 DRAWS = 10_000
 JOINT_DRAWS = 2_000
 """Enough to tell 0.7 from 0.67."""
-SPEED = "speed.ratio"
+KnownWorths: TypeAlias = dict[tuple[object, ...], FloatArray]
+"""Present values by an option's own numbers, the assumptions that are drawn, and the number of draws."""
 DEMAND, SERVER_PRICE = "risk.demand_ratio", "risk.server_price_ratio"
 LEAD, DISCOUNT_RATE = "own.lead_time_months", "money.discount_rate_share_per_year"
 RESALE = tuple(f"own.resale_after_{age}_months_share" for age in RESALE_AGES_MONTHS)
@@ -93,9 +103,10 @@ def plan_risk(rent: Option | None, owned: Option | None, assumptions: Assumption
     inputs = pair_inputs(pair, assumptions)
     if not inputs:
         return PlanRisk()
+    costs_usd = pair_costs(pair, assumptions)
     found = risk(
         (rent.id, owned.id),
-        _together(pair_costs(pair, assumptions), inputs),
+        lambda draws: costs_usd(_spelled_out(draws, inputs)),
         _drawn(inputs),
         correlations=_correlations(inputs, assumptions),
         draws=DRAWS,
@@ -127,15 +138,21 @@ def _inputs(all_inputs: Sequence[CostInputs], assumptions: Assumptions, months: 
     for cost_inputs in all_inputs:
         if isinstance(cost_inputs, TokenInputs):
             continue
-        model = buy_model(once=False) if isinstance(cost_inputs, BuyInputs) else rent_model(once=False)
-        known, done = own_values(cost_inputs), dict[int, Expr]()
-        exprs = (*model.scalars.values(), *model.lines.values())
-        found |= names_in(*(substituted(expr, known, done) for expr in exprs))
+        found |= _names_behind(cost_inputs)
         if isinstance(cost_inputs, BuyInputs):
             aliases = site_names(cost_inputs.site)
     names = sorted({aliases.get(name, name) for name in found | {DISCOUNT_RATE}} & assumptions.rows.keys())
     rows = [_narrowed(assumptions.rows[name], months) for name in names]
     return tuple(row for row in rows if row.low < row.high)
+
+
+@lru_cache(maxsize=256)
+def _names_behind(cost_inputs: RentInputs | BuyInputs) -> set[str]:
+    """Return the names that an option's formulas hold once its own numbers are put in."""
+    model = buy_model(once=False) if isinstance(cost_inputs, BuyInputs) else rent_model(once=False)
+    known, done = own_values(cost_inputs), dict[int, Expr]()
+    exprs = (*model.scalars.values(), *model.lines.values())
+    return names_in(*(substituted(expr, known, done) for expr in exprs))
 
 
 def _narrowed(row: Assumption, months: int) -> Uncertain:
@@ -206,6 +223,10 @@ class JointDraws:
         Horizon.
     once : bool
         Whether the work is one run: then neither demand nor the prices of later years play a part.
+    inputs : tuple of Uncertain
+        The assumptions that are drawn.
+    known : dict
+        Present values in draws of one plan, which the same option has wherever it is held against others.
     """
 
     options: Sequence[Option]
@@ -215,6 +236,8 @@ class JointDraws:
     held: Mapping[str, Value]
     months: int
     once: bool
+    inputs: tuple[Uncertain, ...]
+    known: KnownWorths
 
     @classmethod
     def of(
@@ -226,6 +249,7 @@ class JointDraws:
         months: int,
         once: bool,
         count: int = JOINT_DRAWS,
+        known: KnownWorths | None = None,
     ) -> JointDraws:
         """Draw for options.
 
@@ -243,38 +267,34 @@ class JointDraws:
             Whether the work is one run.
         count : int
             Draws.
+        known : dict, optional
+            As the attribute; filled.
         """
         all_inputs = [option.book for option in options if option.book is not None]
         inputs = () if once else _inputs(all_inputs, assumptions, months)
-        ranges = [option.fleet.performance.rate_per_s for option in options if option.fleet is not None]
-        speeds = [rate for rate in ranges if rate.low > 0]
-        prices = [
-            Uncertain(name=f"price.{row}", low=-Z_OF_90_PERCENT, typical=0.0, high=Z_OF_90_PERCENT)
-            for row in range(len(options))
-        ]
-        speed = [
-            Uncertain(
-                name=SPEED, low=rate.low / rate.typical, typical=1.0, high=rate.high / rate.typical, kind="amount"
-            )
-            for rate in speeds[:1]
-        ]
-        rng = np.random.Generator(np.random.SFC64([0, 0]))
-        draws = draw([*_drawn(inputs), *prices, *speed], _correlations(inputs, assumptions), count, rng)
-        own = _spelled_out({name: values for name, values in draws.items() if name != SPEED}, inputs)
+        rates = (option.fleet.performance.rate_per_s for option in options if option.fleet is not None)
+        own_count = len(_drawn(inputs))
+        z = _normals(count, own_count + len(options) + 1)[own_count:]
         drawn: dict[str, Value] = {
-            name: values[:, None] for name, values in own.items() if not name.startswith("price.")
+            name: values[:, None]
+            for name, values in _assumptions_drawn(inputs, tuple(_correlations(inputs, assumptions).items()), count)
         }
         _keep_in_order(drawn, assumptions, months)
+        slower_ratio = np.ones(count)
+        if rate := next((each for each in rates if each.low > 0), None):
+            low, high = rate.low / rate.typical, rate.high / rate.typical
+            speed = Uncertain(name="speed.ratio", low=low, typical=1.0, high=high, kind="amount")
+            slower_ratio = 1.0 / speed.value_at(z[len(options)])
         return cls(
             options=options,
-            moved_ratio=np.stack(
-                [np.exp(draws[f"price.{row}"] * evidence.spread_share(o)) for row, o in enumerate(options)]
-            ),
-            slower_ratio=1.0 / draws.get(SPEED, np.ones(count)),
+            moved_ratio=np.stack([np.exp(z[row] * evidence.spread_share(o)) for row, o in enumerate(options)]),
+            slower_ratio=slower_ratio,
             drawn=drawn,
             held=ChainMap(drawn, cast("dict[str, Value]", assumptions)),
             months=months,
             once=once,
+            inputs=inputs,
+            known={} if known is None else known,
         )
 
     @cached_property
@@ -285,11 +305,32 @@ class JointDraws:
     def usd(self, row: int, option: Option | None = None) -> FloatArray:
         """Return what an option costs in each draw (NPV), or another one, at another price, in its place; shape (draws,)."""
         taken = option or self.options[row]
-        worth_usd = _worth_usd(taken, self.held, self.drawn, self.months, once=self.once)
+        key = (taken.book, self.inputs, len(self.slower_ratio))
+        worth_usd = None if self.once else self.known.get(key)
+        if worth_usd is None:
+            worth_usd = _worth_usd(taken, self.held, self.drawn, self.months, once=self.once)
+            if isinstance(taken.book, RentInputs | BuyInputs):
+                self.known[key] = worth_usd
         more: Value = self.slower_ratio if taken.fleet is not None else 1.0
         if isinstance(taken.book, BuyInputs):
             more = np.maximum(np.rint(taken.instance_count * self.slower_ratio), 1.0) / max(taken.instance_count, 1)
         return np.asarray(worth_usd * self.moved_ratio[row] * more)
+
+
+@lru_cache(maxsize=16)
+def _normals(count: int, rows: int) -> FloatArray:
+    """Return rows of standard normals; fewer rows are the first ones of more."""
+    return np.random.Generator(np.random.SFC64([0, 0])).standard_normal((rows, count))
+
+
+@lru_cache(maxsize=8)
+def _assumptions_drawn(
+    inputs: tuple[Uncertain, ...], correlations: tuple[tuple[tuple[str, str], float], ...], count: int
+) -> tuple[tuple[str, FloatArray], ...]:
+    """Return draws of the inputs, by name: of the same ones they are the same."""
+    own = _drawn(inputs)
+    draws = at_normals(own, dict(correlations), _normals(count, len(own)))
+    return tuple(_spelled_out(draws, inputs).items())
 
 
 def _worth_usd(
@@ -340,11 +381,6 @@ def _drawn(inputs: Sequence[Uncertain]) -> list[Uncertain]:
     if len(found) < len(inputs):
         found.append(Uncertain(name=USED_PRICES, low=-Z_OF_90_PERCENT, typical=0.0, high=Z_OF_90_PERCENT))
     return found
-
-
-def _together(evaluate: Evaluate, inputs: Sequence[Uncertain]) -> Evaluate:
-    """Return a function of what `_drawn` draws."""
-    return lambda draws: evaluate(_spelled_out(draws, inputs))
 
 
 def _spelled_out(draws: Draws, inputs: Sequence[Uncertain]) -> Draws:

@@ -52,14 +52,16 @@ class TokenPrice:
     note: str = ""
 
 
+# Thousands of names are taken apart: looking each pattern up by its text takes as long as using it.
+PREFIX, SIZE = re.compile(r"^(databricks-|[a-z]+\.)"), re.compile(r"(-v?\d+:\d+|-(4096|8192|32768))$")
+FORMAT, POINT, WORD = re.compile(r"fp8|fp16|bf16|awq"), re.compile(r"(\d)p(\d)"), re.compile(r"[a-z]+|[0-9]+")
+
+
 @cache
 def _words(name: str) -> tuple[str, ...]:
     text = name.lower().rsplit("/", 1)[-1]
-    text = re.sub(r"^(databricks-|[a-z]+\.)", "", text)
-    text = re.sub(r"(-v?\d+:\d+|-(4096|8192|32768))$", "", text)
-    text = re.sub(r"fp8|fp16|bf16|awq", "", text)
-    text = re.sub(r"(\d)p(\d)", r"\1.\2", text)
-    return tuple(word for word in re.findall(r"[a-z]+|[0-9]+", text) if word not in LISTING_WORDS)
+    text = POINT.sub(r"\1.\2", FORMAT.sub("", SIZE.sub("", PREFIX.sub("", text))))
+    return tuple(word for word in WORD.findall(text) if word not in LISTING_WORDS)
 
 
 def same_model(ours: str, listed: str) -> bool:

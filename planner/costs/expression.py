@@ -7,6 +7,7 @@ once (``0 * x`` is 0), so that a formula for one option says nothing of what tha
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -285,6 +286,21 @@ def _rebuilt(expr: Expr, args: list[Expr]) -> Expr:
             return _call(expr.op, *args)
 
 
+@lru_cache(maxsize=512)
+def _repeated(expr: Expr) -> frozenset[int]:
+    """Return the parts that stand in a formula more than once, by their identity."""
+    seen: set[int] = set()
+    found: set[int] = set()
+    left = [expr]
+    while left:
+        each = left.pop()
+        if each.op not in {"number", "name"}:
+            (found if id(each) in seen else seen).add(id(each))
+            if id(each) not in found:
+                left.extend(each.args)
+    return frozenset(found)
+
+
 def _is_zero(value: Any) -> bool:  # noqa: ANN401 - numbers and arrays
     return not isinstance(value, np.ndarray) and bool(value == 0)
 
@@ -301,7 +317,8 @@ def evaluate(
     values : mapping of str to float or array
         What its names stand for; arrays of one shape are worked out element by element.
     known : dict, optional
-        What parts of formulas have come to already, by their identity; filled here. Formulas share parts.
+        What parts of formulas have come to already, by their identity; filled here. Formulas share parts. Without it only what
+        stands in the formula twice is remembered, so that the memory of everything else is used again at once.
 
     Examples
     --------
@@ -310,12 +327,15 @@ def evaluate(
     [9.0, 8.0, 9.0]
     """
     found = {} if known is None else known
+    again = _repeated(expr) if known is None else None
 
     def value(each: Expr) -> Any:  # noqa: ANN401 - numbers and arrays
         if each.op == "number":
             return each.args[0]
         if each.op == "name":
             return values[each.args[0]]
+        if again is not None and id(each) not in again:
+            return worked_out(each)
         if id(each) not in found:
             found[id(each)] = worked_out(each)
         return found[id(each)]

@@ -23,6 +23,7 @@ __all__ = [
     "Evaluate",
     "Risk",
     "Uncertain",
+    "at_normals",
     "draw",
     "risk",
     "risk_record",
@@ -118,7 +119,11 @@ def draw(
     PlanningError
         If the correlations contradict each other.
     """
-    z = rng.standard_normal((len(inputs), count))
+    return at_normals(inputs, correlations, rng.standard_normal((len(inputs), count)))
+
+
+def at_normals(inputs: Sequence[Uncertain], correlations: Correlations, z: FloatArray) -> dict[str, FloatArray]:
+    """Return uncertain numbers for independent standard normals, shape (inputs, draws); see `draw`."""
     index = {one.name: i for i, one in enumerate(inputs)}
     matrix = np.eye(len(inputs))
     for (a, b), value in correlations.items():

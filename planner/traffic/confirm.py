@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import lru_cache
 
 from planner.assumptions import Assumptions
 from planner.demand.architecture import Architecture
@@ -92,7 +92,10 @@ def confirmed(
         image_tokens=work.image_tokens,
     )  # fmt: skip
     limits = limits_of(work)
-    outcome_of = cache(lambda count: simulated(requests, times, count))
+
+    def outcome_of(count: int) -> Outcome:
+        return _simulated(requests, times, count)
+
     outcome = outcome_of(part)
     skipped = round(FILLING_SHARE * len(requests.arrival_s))
     strict = replace(limits, percentile=STRICTEST_PERCENTILE)
@@ -110,6 +113,11 @@ def confirmed(
     )  # fmt: skip
 
 
+_drawn = lru_cache(maxsize=8)(drawn_requests)
+_simulated = lru_cache(maxsize=16)(simulated)
+"""Fleets of one layout have the same replicas, on however many machines; and the one that is shown has been simulated before."""
+
+
 def _stream(work: Serve, fleet: Fleet, arch: Architecture, assumptions: Assumptions, *, share: float) -> Requests:
     """Return requests at the busiest rate, of a part of the fleet."""
     speed, kind = fleet.performance, traffic_kind(work.traffic or Traffic.CHAT)
@@ -118,7 +126,7 @@ def _stream(work: Serve, fleet: Fleet, arch: Architecture, assumptions: Assumpti
     rate = peak_requests_per_s(work) * share
     answer_s = (speed.ttft_ms.typical + (kind.output_tokens.mean or 0.0) * speed.tpot_ms.typical) / 1e3
     count = min(max(round(ANSWER_TIMES * answer_s * rate), LEAST_REQUESTS), MOST_REQUESTS)
-    return drawn_requests(
+    return _drawn(
         work.prompt_tokens, work.output_tokens, rate_per_s=rate, count=count,
         arrival_cv=math.sqrt(arrival_ratio_of(work, assumptions)),
         length_cv=(kind.input_tokens.cv or 0.0, kind.output_tokens.cv or 0.0), cached_share=work.prefix_cache_hit_share,

@@ -80,15 +80,15 @@ class Lane:
 
     def advance(self) -> None:
         """Do what is planned up to its end, and plan what comes next."""
-        ledger, finishes, count = self.ledger, self.finishes, len(self.finishes)
-        self.at = now_s = ledger.due_s[self.slot]
-        steps = self.steps if self.plan is None else 1
-        self.step += steps
-        self.held += count * steps
-        while finishes and finishes[0][0] <= self.step:
+        finishes, plan = self.finishes, self.plan
+        self.at = now_s = self.ledger.due_s[self.slot]
+        steps = self.steps if plan is None else 1
+        self.step = step = self.step + steps
+        self.held += len(finishes) * steps
+        while finishes and finishes[0][0] <= step:
             self._leave(heappop(finishes)[1], now_s)
-        if self.plan is not None:
-            for request, is_read in self.plan:
+        if plan is not None:
+            for request, is_read in plan:
                 if is_read:
                     self._enter(request, now_s)
             self.plan = None
@@ -104,31 +104,36 @@ class Lane:
 
     def _enter(self, request: int, now_s: float) -> None:
         """Start the answer of a request whose prompt is read: the same step yields its first token."""
-        ledger = self.ledger
+        ledger, left = self.ledger, self.ledger.left[request]
         size = ledger.prompt[request] + self.times.request_tokens
         self.reserved -= size
         self.held += size + 1
         self.order[request] = self.step
         if ledger.first_s[request] == NEVER_S:
             ledger.first_s[request] = now_s
-        if ledger.left[request] <= 1:
+        if left <= 1:
             self._leave(request, now_s)
         else:
-            heappush(self.finishes, (self.step + ledger.left[request] - 1, request))
+            heappush(self.finishes, (self.step + left - 1, request))
 
     def _plan(self) -> None:
-        times = self.times
-        self._look()
+        times, finishes = self.times, self.finishes
+        count = len(finishes)
+        # The time of the next decode step, and by how much each further one is longer.
+        seen, self.growth_s = self.held - count * times.request_tokens, times.cached_s * count
+        if times.window_share > 0.0 and seen > count * times.window_tokens:
+            seen += times.window_share * (count * times.window_tokens - seen)
+            self.growth_s *= 1.0 - times.window_share
+        self.first_s = times.batch_s[count] + times.cached_s * seen
         if self.waiting or self.reading >= 0:
             self._plan_reading()
             if self.plan is not None:
                 return
-        finishes = self.finishes
         if not finishes:
             self.ledger.due_s[self.slot] = NEVER_S
             return
-        room = (times.capacity_tokens - self.held - self.reserved) // len(finishes)
-        if room < 1 and len(finishes) > 1:
+        room = (times.capacity_tokens - self.held - self.reserved) // count
+        if room < 1 and count > 1:
             self._put_back()
             self._plan()
             return
@@ -137,16 +142,14 @@ class Lane:
 
     def _plan_reading(self) -> None:
         """Plan a step that reads as many waiting prompts as its tokens and the cache allow; none where neither does."""
-        times, ledger, waiting = self.times, self.ledger, self.waiting
-        count = len(self.finishes)
-        budget = max(times.chunk_tokens - count, 1)
-        spare = WATERMARK_SHARE * times.capacity_tokens if count else 0.0
-        free = times.capacity_tokens - self.held - self.reserved - count - spare
-        seats = times.most_requests - count
+        times, ledger, waiting, grid = self.times, self.ledger, self.waiting, self.times.prompt_s
+        count, capacity, reading = len(self.finishes), times.capacity_tokens, self.reading
+        budget, seats = max(times.chunk_tokens - count, 1), times.most_requests - count
+        free = capacity - self.held - self.reserved - count - (WATERMARK_SHARE * capacity if count else 0.0)
         plan: list[tuple[int, bool]] = []
         read_s = 0.0
         while budget > 0 and seats > 0:
-            if self.reading < 0:
+            if reading < 0:
                 if not waiting:
                     break
                 size = ledger.prompt[waiting[0]] + times.request_tokens
@@ -154,36 +157,26 @@ class Lane:
                     break
                 free -= size
                 self.reserved += size
-                self.reading = waiting.popleft()
-                self.read_to = min(ledger.cached[self.reading], ledger.prompt[self.reading] - 1)
-            request, start = self.reading, self.read_to
-            end = min(ledger.prompt[request], start + budget)
+                reading = waiting.popleft()
+                self.read_to = min(ledger.cached[reading], ledger.prompt[reading] - 1)
+            request, start, end = reading, self.read_to, ledger.prompt[reading]
+            is_read = end - start <= budget
+            if is_read:
+                reading = -1
+            else:
+                end = self.read_to = start + budget
             budget -= end - start
             seats -= 1
-            read_s += self._read_s(start, end)
-            is_read = end == ledger.prompt[request]
-            self.reading, self.read_to = (-1, 0) if is_read else (request, end)
+            low, high = start // GRID_TOKENS, end // GRID_TOKENS
+            low_s = grid[low] + (grid[low + 1] - grid[low]) * (start % GRID_TOKENS) / GRID_TOKENS
+            high_s = grid[high] + (grid[high + 1] - grid[high]) * (end % GRID_TOKENS) / GRID_TOKENS
+            # A chunk has collectives of its own, whose start-up the grid has at 0.
+            read_s += high_s - low_s + grid[0]
             plan.append((request, is_read))
+        self.reading = reading
         if plan:
             self.plan = plan
-            self.ledger.due_s[self.slot] = self.at + self.first_s + read_s + times.mixed_s
-
-    def _read_s(self, start: int, end: int) -> float:
-        grid = self.times.prompt_s
-        low, high = start // GRID_TOKENS, end // GRID_TOKENS
-        low_s = grid[low] + (grid[low + 1] - grid[low]) * (start % GRID_TOKENS) / GRID_TOKENS
-        high_s = grid[high] + (grid[high + 1] - grid[high]) * (end % GRID_TOKENS) / GRID_TOKENS
-        # A chunk has collectives of its own, whose start-up the grid has at 0.
-        return high_s - low_s + grid[0]
-
-    def _look(self) -> None:
-        """Set the time of the next decode step, and by how much each further one is longer."""
-        times, count = self.times, len(self.finishes)
-        seen, self.growth_s = self.held - count * times.request_tokens, times.cached_s * count
-        if times.window_share > 0.0 and seen > count * times.window_tokens:
-            seen += times.window_share * (count * times.window_tokens - seen)
-            self.growth_s *= 1.0 - times.window_share
-        self.first_s = times.batch_s[count] + times.cached_s * seen
+            ledger.due_s[self.slot] = self.at + self.first_s + read_s + times.mixed_s
 
     def _span_s(self, steps: int) -> float:
         return steps * (self.first_s + self.growth_s * (steps - 1) / 2.0)

@@ -25,7 +25,7 @@ IntArray = NDArray[np.integer[Any]]
 Routing = Literal["least_loaded", "round_robin"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Requests:
     """A stream of requests, in order of arrival; arrays of one length.
 
@@ -100,11 +100,14 @@ def simulated(
     due_s, load, count = ledger.due_s, ledger.load, len(lanes)
     is_least = routing == "least_loaded"
     counts = repeat(count) if ready_counts is None else (ready_counts * times.stage_count).tolist()
+    earliest = NEVER_S
     for request, (at, ready) in enumerate(zip(requests.arrival_s.tolist(), counts, strict=False)):
-        while (earliest := min(due_s)) <= at:
+        while earliest <= at:
             lanes[due_s.index(earliest)].advance()
+            earliest = min(due_s)
         slot = load.index(min(load if ready == count else load[:ready])) if is_least else request % ready
         lanes[slot].put(request, at)
+        earliest = min(earliest, due_s[slot])  # a request never puts off what a lane does next
     while (earliest := min(due_s)) < NEVER_S:
         lanes[due_s.index(earliest)].advance()
     return _outcome(requests, times, ledger, requests.arrival_s)

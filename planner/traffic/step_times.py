@@ -137,8 +137,8 @@ def tabulated(  # noqa: PLR0913 - a formula takes the inputs that it has
     whole = float(cached_bytes_per_request(model, split, stages, typical_tokens).flat[0])
     token_bytes = (whole - state) / typical_tokens or 1.0
     return StepTimes(
-        batch_s=batch_s.tolist(), cached_s=cached_s, window_share=_number(model.window_cache_share),
-        window_tokens=_number(model.window_tokens), prompt_s=prompt_s.tolist(), late_s=(alone_s * through - prompt_s).tolist(),
+        batch_s=tuple(batch_s.tolist()), cached_s=cached_s, window_share=_number(model.window_cache_share),
+        window_tokens=_number(model.window_tokens), prompt_s=tuple(prompt_s.tolist()), late_s=tuple((alone_s * through - prompt_s).tolist()),
         mixed_s=pace_ratio * mixed_layer_s * _number(model.layers), entry_s=entry_layer_s * _number(model.layers),
         capacity_tokens=max(budget, 0.0) / token_bytes * group / split / stages, request_tokens=state / token_bytes,
         stage_count=int(stages), chunk_tokens=chunk_tokens,

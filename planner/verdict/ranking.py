@@ -107,27 +107,31 @@ def well_founded(
     age_days : callable
         The age of an option's price.
     """
-    marked = list(options)
+    ages_days = [age_days(option) for option in options]
+    against = [option.not_recommended for option in options]
     usd = np.array([[option.present_value_usd] for option in options]).reshape(-1, 1)
     is_rent = _column(option.kind is OptionKind.RENT for option in options)
     is_listed = _column(
         option.most_accelerators >= assumptions["evidence.on_demand_accelerators"] for option in options
     )
     for weakness in WEAKNESSES:
-        reasons = [weakness(option, age_days(option)) for option in marked]
+        reasons = [weakness(option, days) for option, days in zip(options, ages_days, strict=True)]
         lost = outranked(
             _column(reason is not None for reason in reasons),
-            _column(option.choosable for option in marked),
+            _column(not said for said in against),
             is_rent,
             usd,
             is_listed & (weakness is _too_many),
             assumptions,
         )[:, 0]
-        marked = [
-            replace(option, not_recommended=(*option.not_recommended, reason)) if is_lost and reason else option
-            for option, reason, is_lost in zip(marked, reasons, lost.tolist(), strict=True)
+        against = [
+            (*said, reason) if is_lost and reason else said
+            for said, reason, is_lost in zip(against, reasons, lost.tolist(), strict=True)
         ]
-    return marked
+    return [
+        option if said is option.not_recommended else replace(option, not_recommended=said)
+        for option, said in zip(options, against, strict=True)
+    ]
 
 
 def _column(flags: Iterable[bool]) -> BoolArray:
