@@ -16,7 +16,18 @@ from importlib import resources
 
 from planner.errors import InputError
 
-__all__ = ["IMPLIED_RATIOS", "Assumption", "Assumptions", "TracedAssumptions", "default_assumptions"]
+__all__ = [
+    "CHOICES",
+    "IMPLIED_RATIOS",
+    "Assumption",
+    "Assumptions",
+    "TracedAssumptions",
+    "default_assumptions",
+    "value_text",
+]
+
+CHOICES = " | "
+"""Between the words of a unit that lists what may be chosen; the value is the place of a word, from 0 on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,12 +67,28 @@ class Assumption:
     notes: str = ""
     overridden: bool = False
 
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """The words that it may be; empty for a number."""
+        return tuple(self.unit.split(CHOICES)) if CHOICES in self.unit else ()
+
     def stated(self, value: float, origin: str) -> Assumption:
         """Return the assumption as the user has stated it, without a range."""
         number = float(value)
         return replace(
             self, value=number, low=number, high=number, source=origin, as_of="", weak=False, overridden=True
         )
+
+
+def value_text(value: float, unit: str) -> str:
+    """Return an assumption's value as a person writes it.
+
+    Examples
+    --------
+    >>> value_text(0.25, "share"), value_text(1.0, "cash | loan | lease")
+    ('0.25', 'loan')
+    """
+    return unit.split(CHOICES)[round(value)] if CHOICES in unit else f"{value:g}"
 
 
 IMPLIED_RATIOS: Mapping[str, Mapping[str, float]] = {
@@ -122,6 +149,8 @@ class Assumptions(Mapping[str, float]):
             if row is None:
                 near = difflib.get_close_matches(name, rows, n=3, cutoff=0.5)
                 faults.append(f"unknown assumption {name!r}" + (f"; did you mean {', '.join(near)}?" if near else ""))
+            elif row.choices and value not in range(len(row.choices)):
+                faults.append(f"{name} must be one of {', '.join(row.choices)}, got {value:g}")
             elif not math.isfinite(value) or not row.least <= value <= row.most:
                 faults.append(f"{name} must lie between {row.least:g} and {row.most:g} {row.unit}, got {value:g}")
             else:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from planner.assumptions import Assumptions
 from planner.costs.evaluate import timelines
+from planner.costs.financing import UNFINANCED
 from planner.costs.inputs import BuyInputs
 from planner.costs.spot import spot_overhead_ratio
 from planner.costs.timeline import Timeline
@@ -101,7 +102,7 @@ def _tier(offer: Offer, assumptions: Assumptions) -> Tier:
 
 
 def owned_timeline_of(server: OwnableServer, assumptions: Assumptions, *, months: int) -> Timeline:
-    """Return what one server costs in colocation that is always busy and delivered at once."""
+    """Return what one server costs in colocation that is always busy, delivered at once and paid in cash, before tax."""
     hours = assumptions["money.hours_per_month"]
     cost_inputs = BuyInputs(
         site="colocation",
@@ -110,6 +111,6 @@ def owned_timeline_of(server: OwnableServer, assumptions: Assumptions, *, months
         accelerator_count=server.machine.accelerator_count,
         hours_per_month=hours,
     )
-    at_once = {**assumptions, "own.lead_time_months": 0.0}
+    at_once = {**assumptions, **UNFINANCED, "own.lead_time_months": 0.0}
     useful = server.machine.accelerator_count * hours
     return timelines([cost_inputs], at_once, months=months, useful_gpu_hours_per_month=useful).at(0)

@@ -487,7 +487,7 @@ def _assumptions_out_of_window(assumptions: TracedAssumptions, window: Window) -
 
 
 def _settings_without_effect(assumptions: TracedAssumptions) -> tuple[Note, ...]:
-    """Say which assumptions the user has set that nothing here rests on: a purchase is told before tax, for one."""
+    """Say which assumptions the user has set that nothing here rests on: the rate of a loan, where hardware is paid in cash."""
     used = {row.name for row in assumptions.used()}
     names = sorted(name for name, row in assumptions.rows.items() if row.overridden and name not in used)
     return (Note(NoteCode.SET_WITHOUT_EFFECT, (", ".join(names),)),) if names else ()

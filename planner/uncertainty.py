@@ -12,9 +12,10 @@ from typing import Any, Literal, TypeAlias, cast
 import numpy as np
 
 from planner.assumptions import Assumption, Assumptions
-from planner.costs.evaluate import Value, own_values, present_value_usd, values_of
+from planner.costs.evaluate import MODELS, Value, model_of, own_values, present_value_usd, values_of
 from planner.costs.expression import Expr, names_in, substituted
-from planner.costs.formulas import buy_model, rent_model, site_names
+from planner.costs.financing import Financing, financing_of
+from planner.costs.formulas import site_names
 from planner.costs.inputs import BuyInputs, CostInputs, RentInputs, TokenInputs
 from planner.costs.timeline import FloatArray
 from planner.costs.tornado import Bar, tornado
@@ -138,7 +139,7 @@ def _inputs(all_inputs: Sequence[CostInputs], assumptions: Assumptions, months: 
     for cost_inputs in all_inputs:
         if isinstance(cost_inputs, TokenInputs):
             continue
-        found |= _names_behind(cost_inputs)
+        found |= _names_behind(cost_inputs, financing_of(assumptions))
         if isinstance(cost_inputs, BuyInputs):
             aliases = site_names(cost_inputs.site)
     names = sorted({aliases.get(name, name) for name in found | {DISCOUNT_RATE}} & assumptions.rows.keys())
@@ -147,9 +148,9 @@ def _inputs(all_inputs: Sequence[CostInputs], assumptions: Assumptions, months: 
 
 
 @lru_cache(maxsize=256)
-def _names_behind(cost_inputs: RentInputs | BuyInputs) -> set[str]:
+def _names_behind(cost_inputs: RentInputs | BuyInputs, financing: Financing) -> set[str]:
     """Return the names that an option's formulas hold once its own numbers are put in."""
-    model = buy_model(once=False) if isinstance(cost_inputs, BuyInputs) else rent_model(once=False)
+    model = MODELS[cost_inputs.kind](once=False, financing=financing)
     known, done = own_values(cost_inputs), dict[int, Expr]()
     exprs = (*model.scalars.values(), *model.lines.values())
     return names_in(*(substituted(expr, known, done) for expr in exprs))
@@ -190,7 +191,7 @@ def pair_costs(pair: Pair, assumptions: Mapping[str, float]) -> Evaluate:
 def _own_usd(cost_inputs: BuyInputs, held: Mapping[str, Value], drawn: Mapping[str, Value], months: int) -> FloatArray:
     own = own_values(cost_inputs)
     server = {"book.server_price_usd": own["book.server_price_usd"] * drawn.get(SERVER_PRICE, 1.0)}
-    model = buy_model(once=False)
+    model = model_of("buy", cast("Mapping[str, float]", held), once=False)
     values = values_of(
         model,
         {**own, **server},
@@ -354,7 +355,7 @@ def _worth_usd(
 
 
 def _rent_usd(cost_inputs: RentInputs, assumptions: Mapping[str, Value], months: int) -> FloatArray:
-    model = rent_model(once=False)
+    model = model_of("rent", cast("Mapping[str, float]", assumptions), once=False)
     values = values_of(
         model,
         own_values(cost_inputs),

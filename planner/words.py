@@ -50,6 +50,8 @@ PAYMENT_WORDS = {
     "serverless": "serverless",
     "per_token": "per token",
     "purchase": "bought",
+    "loan": "bought on a loan",
+    "lease": "leased",
     "free": "free",
 }
 BOUND_WORDS = {

@@ -206,13 +206,20 @@ def split_names(text: str | None) -> tuple[str, ...]:
 
 
 def _number(name: str, value: Any, origin: str) -> float:  # noqa: ANN401  a YAML value or an option's text
+    from planner.assumptions import default_assumptions
+
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         raise InputError(f"{name} must be a number, got {value!r}", where=origin)
+    row = default_assumptions().rows.get(name)
+    choices = row.choices if row else ()
+    if value in choices:
+        return float(choices.index(str(value)))
     written = quantity(value) if isinstance(value, str) else None
     try:
         return float(value) if written is None else written
     except ValueError:
-        raise InputError(f"{name} must be a number, got {value!r}", where=origin) from None
+        wanted = f"one of {', '.join(choices)}" if choices else "a number"
+        raise InputError(f"{name} must be {wanted}, got {value!r}", where=origin) from None
 
 
 def _flat(content: dict[str, Any], prefix: str = "") -> dict[str, Any]:

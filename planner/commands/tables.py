@@ -123,6 +123,8 @@ def as_ascii(text: str) -> str:
 
 def assumptions_table(title: str, rows: Sequence[Assumption]) -> Table:
     """Return assumptions with their ranges and sources."""
+    from planner.assumptions import value_text
+
     columns = (
         Column("assumption", is_whole=True),
         Column("value", is_number=True),
@@ -134,7 +136,7 @@ def assumptions_table(title: str, rows: Sequence[Assumption]) -> Table:
     cells = tuple(
         (
             row.name,
-            f"{row.value:g}",
+            value_text(row.value, row.unit),
             row.unit,
             "" if row.low == row.high else f"{row.low:g} to {row.high:g}",
             "set by you" if row.overridden else "weak" if row.weak else "",

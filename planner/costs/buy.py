@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from planner.costs.financing import financing_of
 from planner.costs.timeline import FloatArray
 
 __all__ = [
@@ -39,13 +40,16 @@ def server_power_kw(
 
 
 def capex_usd(server_price_usd: ArrayLike, server_count: ArrayLike, assumptions: Mapping[str, float]) -> FloatArray:
-    """Return what servers cost on the day they are ordered: hardware, the network that joins them, installation.
+    """Return what servers cost to buy: hardware, the network that joins them, installation; nothing where they are leased.
 
     Examples
     --------
-    >>> float(capex_usd(100_000.0, 1, {"own.network_share": 0.2, "own.install_share": 0.05}))
+    >>> cash = {"own.network_share": 0.2, "own.install_share": 0.05, "money.financing": 0.0, "money.tax_share": 0.0}
+    >>> float(capex_usd(100_000.0, 1, cash))
     105000.0
     """
+    if financing_of(assumptions).kind == "lease":
+        return np.asarray(server_price_usd, dtype=float) * 0.0
     servers_usd = np.asarray(server_price_usd, dtype=float) * np.asarray(server_count, dtype=float)
     share = assumptions["own.network_share"]
     hardware_usd = np.where(np.asarray(server_count) > 1, servers_usd / (1.0 - share), servers_usd)

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from planner.costs.expression import Expr, choose, evaluate, number
+from planner.costs.financing import financing_of
 from planner.costs.formulas import COLOCATION, DISCOUNT, Model, buy_model, rent_model, site_names, token_model
 from planner.costs.inputs import Bridge, BuyInputs, CostInputs, RentInputs, TokenInputs
 from planner.costs.timeline import FloatArray, Timeline
@@ -31,7 +32,7 @@ __all__ = [
 ]
 
 Value = float | FloatArray
-WHOLE_MONTHS = frozenset({"own.life_months", "own.lead_time_months"})
+WHOLE_MONTHS = frozenset({"own.life_months", "own.lead_time_months", "money.loan_months"})
 """Assumptions that are whole months."""
 NUMBERS: dict[type, list[str]] = {
     inputs: [each.name for each in fields(inputs) if each.name not in {"kind", "site", "bridge", "option_id"}]
@@ -43,9 +44,9 @@ BLOCK_DRAWS = 1024
 MODELS = {"rent": rent_model, "buy": buy_model, "tokens": token_model}
 
 
-def model_of(kind: str, *, once: bool) -> Model:
-    """Return the formulas of a kind of book."""
-    return MODELS[kind](once=once)
+def model_of(kind: str, assumptions: Mapping[str, float], *, once: bool) -> Model:
+    """Return the formulas of a kind of book, under the tax and the financing that are assumed."""
+    return MODELS[kind](once=once, financing=financing_of(assumptions))
 
 
 def own_values(cost_inputs: CostInputs) -> dict[str, float]:
@@ -167,7 +168,7 @@ def timelines(
     >>> timelines([job], default_assumptions(), months=12, once=True).component_usd("on_demand")[0, :3].tolist()
     [0.0, 2400.0, 0.0]
     """
-    model = model_of(all_inputs[0].kind, once=once)
+    model = model_of(all_inputs[0].kind, assumptions, once=once)
     own = _stacked(all_inputs)
     for name, value in own.items():
         # Comparing this way round refuses NaN as well.

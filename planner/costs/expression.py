@@ -16,6 +16,7 @@ from planner.costs.timeline import FloatArray
 
 __all__ = [
     "Expr",
+    "Value",
     "absolute",
     "both",
     "ceil",

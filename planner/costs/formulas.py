@@ -25,6 +25,7 @@ from planner.costs.expression import (
     names_in,
     number,
 )
+from planner.costs.financing import CASH, IS_REFRESH, Financing, after_tax, financed
 from planner.costs.timeline import COMPONENTS
 from planner.costs.used_prices import share_at
 
@@ -144,7 +145,7 @@ def _price_change(interruptible: Expr) -> Expr:
 
 
 @cache
-def rent_model(*, once: bool) -> Model:
+def rent_model(*, once: bool, financing: Financing = CASH) -> Model:
     """Return the formulas of renting: hours used, hours committed, hours bought ahead.
 
     Without a term the hours used are paid, rounded up to the shortest time sold; with one, every hour of the term is paid
@@ -156,6 +157,8 @@ def rent_model(*, once: bool) -> Model:
     ----------
     once : bool
         Whether the work is a job that is run once.
+    financing : Financing
+        How hardware is paid, and whether there is tax.
     """
     price, upfront, count = name("book.price_usd_per_hour"), name("book.upfront_usd"), name("book.instance_count")
     term, step, advance = name("book.term_months"), name("book.minimum_hours"), name("book.paid_in_advance")
@@ -242,7 +245,7 @@ def rent_model(*, once: bool) -> Model:
     working = both(now >= 1, now <= last)
     lines["storage"] = choose(working, STORED_USD * name("stored_ratio"), 0.0)
     lines["egress"] = choose(working, SENT_USD, 0.0)
-    return Model(scalars, lines)
+    return Model(scalars, after_tax(lines, financing))
 
 
 @cache
@@ -285,7 +288,7 @@ def _colocation_usd_per_month(power_kw: Expr) -> Expr:
 
 
 @cache
-def buy_model(*, once: bool) -> Model:
+def buy_model(*, once: bool, financing: Financing = CASH) -> Model:
     """Return the formulas of owning: hardware, power, space, people, and what is left at the end.
 
     Hardware is paid when it is ordered and is at work from the month after the lead time; until then a bridge does the work.
@@ -295,6 +298,8 @@ def buy_model(*, once: bool) -> Model:
     ----------
     once : bool
         Whether the work is a job that is run once; its server is sold at the end of it.
+    financing : Financing
+        How hardware is paid, and whether there is tax.
     """
     count, gpus = name("book.server_count"), name("book.accelerator_count")
     last, lead, life, hardware = name("last_month"), name("lead_months"), name("own.life_months"), name("hardware_usd")
@@ -320,12 +325,11 @@ def buy_model(*, once: bool) -> Model:
         "resale_share_at_replacement": share_at(life),
         "resale_share_at_end": share_at(last - bought_last),
     }
-    is_refresh = both(both(now > lead, now < last), floor((now - lead) / life).equals((now - lead) / life))
     is_at_work = both(now > lead, now <= last)
     price_ratio = (1.0 + change) ** (now / 12.0)
     price_ratio_before = (1.0 + change) ** (choose(now - life > lead, (now - life) / 12.0, 0.0))
     price_ratio_last = (1.0 + change) ** (choose(refreshes > 0, bought_last / 12.0, 0.0))
-    old = choose(is_refresh, hardware * price_ratio_before * name("resale_share_at_replacement") * sale, 0.0)
+    old = choose(IS_REFRESH, hardware * price_ratio_before * name("resale_share_at_replacement") * sale, 0.0)
     left = choose(now.equals(last), hardware * price_ratio_last * name("resale_share_at_end") * sale, 0.0)
     today = now.equals(0)
 
@@ -336,7 +340,7 @@ def buy_model(*, once: bool) -> Model:
         "servers": choose(today, name("servers_usd"), 0.0),
         "network": choose(today, name("network_usd"), 0.0),
         "install": choose(today, hardware * install, 0.0),
-        "refresh": choose(is_refresh, hardware * price_ratio * (1.0 + install), 0.0),
+        "refresh": choose(IS_REFRESH, hardware * price_ratio * (1.0 + install), 0.0),
         "resale": 0.0 - old - left,
         "idle_power": while_at_work(power * idle * kwh_usd),
         "busy_power": while_at_work(
@@ -352,22 +356,24 @@ def buy_model(*, once: bool) -> Model:
         "software": while_at_work(count * gpus * name("own.software_usd_per_gpu_year") / 12.0),
         **bridge_model().lines,
     }
-    return Model(scalars, lines)
+    return Model(*financed(scalars, lines, financing))
 
 
 @cache
-def token_model(*, once: bool) -> Model:
+def token_model(*, once: bool, financing: Financing = CASH) -> Model:
     """Return the formulas of an API that is paid per token: each month at its end.
 
     Parameters
     ----------
     once : bool
         Whether the work is a job that is run once.
+    financing : Financing
+        How hardware is paid, and whether there is tax.
     """
-    if once:
-        return Model({"last_month": number(1.0)}, {"tokens": choose(now.equals(1), name("book.run_usd") * USE, 0.0)})
-    bill = name("book.usd_per_month") * USE
-    return Model({"last_month": HORIZON}, {"tokens": choose(_is_open(), bill, 0.0)})
+    paid = now.equals(1) if once else _is_open()
+    bill = name("book.run_usd" if once else "book.usd_per_month") * USE
+    last = number(1.0) if once else HORIZON
+    return Model({"last_month": last}, after_tax({"tokens": choose(paid, bill, 0.0)}, financing))
 
 
 def site_names(site: str) -> dict[str, str]:

@@ -14,7 +14,8 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from planner.costs.depreciation import Depreciation, depreciation_shares
-from planner.costs.loans import payment_usd
+from planner.costs.expression import evaluate
+from planner.costs.loans import LOAN_PAYMENT, OWED, payment_usd
 from planner.costs.timeline import FloatArray, Timeline
 
 __all__ = [
@@ -270,14 +271,12 @@ def _loan_lumps(
     principal: Number, rate: Number, tax: Number, loan_months: int, machine: _Machine
 ) -> Iterator[tuple[int, Entries]]:
     """Yield payments at month ends, less the tax that interest saves, and the rest when the server is sold."""
-    level = payment_usd(principal, rate, loan_months)
-    owed: Number = 1.0 * principal
-    for month in range(machine.ordered + 1, min(machine.ordered + loan_months, machine.sold) + 1):
-        interest = owed * rate / 12.0
-        owed = owed + interest - level
-        yield month, {"loan": level - tax * interest}
-    if machine.sold < machine.ordered + loan_months:
-        yield machine.sold, {"loan_payoff": owed}
+    numbers: Values = {"level": payment_usd(principal, rate, loan_months), "rate": rate / 12.0, "tax": tax}
+    end = machine.ordered + loan_months
+    for month in range(machine.ordered + 1, min(end, machine.sold) + 1):
+        yield month, {"loan": evaluate(LOAN_PAYMENT, {**numbers, "left": float(end - month + 1)})}
+    if machine.sold < end:
+        yield machine.sold, {"loan_payoff": evaluate(OWED, {**numbers, "left": float(end - machine.sold)})}
 
 
 def _sum(entries: Entries) -> Number:

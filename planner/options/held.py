@@ -13,6 +13,7 @@ import numpy as np
 from planner.assumptions import Assumptions
 from planner.costs.carbon import Footprint
 from planner.costs.evaluate import timelines
+from planner.costs.financing import UNFINANCED
 from planner.costs.inputs import BuyInputs, RentInputs
 from planner.costs.timeline import discount_factors
 from planner.demand.volume import Volume
@@ -36,7 +37,7 @@ from pricing.offers import Offer, PurchaseOption
 __all__ = ["Held", "held_machines", "held_options"]
 
 MOST_IN_A_SERVER = 8
-NEVER_REPLACED = {"own.network_share": 0.0, "own.install_share": 0.0, "own.lead_time_months": 0.0, "own.life_months": 600.0,
+NEVER_REPLACED = {**UNFINANCED, "own.network_share": 0.0, "own.install_share": 0.0, "own.lead_time_months": 0.0, "own.life_months": 600.0,
     **{f"site.{site}.{key}": 0.0 for site in ("home", "colocation") for key in ("staff_share", "support_share_per_year")}}  # fmt: skip
 """What is owned already stands where it works, and those who look after it are there; parts are replaced as they fail."""
 

@@ -52,6 +52,8 @@ class Option:
         Machine hours paid in a month (of one run, for a job that is run once), all instances together.
     timeline : Timeline
         Money and useful hours by month.
+    capex_usd : float or None
+        What owned servers cost to buy, installed; 0 where they are leased, None for what is not owned.
     book : CostInputs or None
         What the timeline was made from besides assumptions; None where nothing is paid.
     present_value_usd, usd_per_month : float
@@ -104,6 +106,7 @@ class Option:
     price_usd_per_hour: float | None = None
     paid_hours_per_month: float = 0.0
     timeline: Timeline
+    capex_usd: float | None = None
     book: CostInputs | None = None
     present_value_usd: float
     usd_per_month: float
@@ -145,14 +148,6 @@ class Option:
         if isinstance(self.book, BuyInputs):
             return NO_END_MONTHS
         return int(self.book.term_months) if isinstance(self.book, RentInputs) else 0
-
-    @property
-    def capex_usd(self) -> float | None:
-        """What owned servers cost before they work, by the first month's payments; None for what is not bought."""
-        if not isinstance(self.book, BuyInputs):
-            return None
-        names = [name for name in ("servers", "network", "install") if name in self.timeline.components]
-        return float(sum(self.timeline.component_usd(name).sum() for name in names))
 
     @property
     def binds(self) -> bool:

@@ -11,6 +11,7 @@ import numpy as np
 from planner.assumptions import Assumptions
 from planner.costs.buy import capex_usd, fits_at_home
 from planner.costs.evaluate import timelines
+from planner.costs.financing import financing_of
 from planner.costs.inputs import Bridge, BuyInputs, Site
 from planner.costs.timeline import Timeline
 from planner.demand.volume import Volume
@@ -26,10 +27,12 @@ from planner.options.spares import spare_costs_usd_per_month
 from planner.options.unit_costs import UnitCosts, unit_costs
 from planner.supply.machines import Fleet, Machine
 
-__all__ = ["ANYWHERE", "REGIONS", "OwnableServer", "is_licensed", "needs_a_second", "owned_options"]
+__all__ = ["ANYWHERE", "OWNED_BY", "REGIONS", "OwnableServer", "is_licensed", "needs_a_second", "owned_options"]
 
 ANYWHERE: tuple[Site, ...] = ("home", "colocation")
 """Where servers may stand unless the workload says where."""
+OWNED_BY = {"cash": "purchase", "loan": "loan", "lease": "lease"}
+"""What the options of owned servers say of how they are paid."""
 REGIONS: dict[Site, str] = {"home": "at home", "colocation": "in colocation", "own_room": "in your own room"}
 
 
@@ -239,10 +242,11 @@ def _option(
         provider="own",
         region=REGIONS[site],
         instance_type=server.name,
-        purchase_option="purchase",
+        purchase_option=OWNED_BY[financing_of(assumptions).kind],
         fleet=fleet,
         paid_hours_per_month=fleet.instance_count * hours_of(assumptions),
         timeline=timeline,
+        capex_usd=capex,
         book=cost_inputs,
         present_value_usd=costs.present_value_usd,
         usd_per_month=costs.usd_per_month,

@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from planner.assumptions import Assumptions
-from planner.costs.evaluate import Value, own_values, present_value_usd, run, values_of
+from planner.costs.evaluate import Value, model_of, own_values, present_value_usd, run, values_of
 from planner.costs.expression import evaluate
-from planner.costs.formulas import BILLED_HOURS, Model, buy_model, rent_model
+from planner.costs.formulas import BILLED_HOURS
 from planner.costs.inputs import BuyInputs, RentInputs, Site
 from planner.costs.timeline import FloatArray, discount_factors
 from planner.options.owned import OwnableServer
@@ -134,7 +134,7 @@ class HorizonCosts:
             "book.upfront_usd": upfront[:, None],
             "book.term_months": term_months[:, None],
         }
-        return self.both(rent_model(once=once), own)
+        return self.both("rent", own, once=once)
 
     def storage(self, hours: Hours) -> FloatArray:
         """Return what storage and egress cost, shape (2, machines, workloads) or (2, 1, 1)."""
@@ -178,15 +178,16 @@ class HorizonCosts:
             "book.server_count": counts[:, None],
         }
         idle, busy = (
-            self.both(buy_model(once=False), {**numbers, "book.hours_per_month": hours}, site)[
+            self.both("buy", {**numbers, "book.hours_per_month": hours}, site)[
                 :, of_workload.reshape(server_count.shape)
             ]
             for hours in (0.0, self.hours_per_month)
         )
         return np.asarray(idle + busy_share * (busy - idle))
 
-    def both(self, model: Model, own: Mapping[str, Value], site: str = "") -> FloatArray:
+    def both(self, kind: str, own: Mapping[str, Value], site: str = "", *, once: bool = False) -> FloatArray:
         """Return present value and plain sum, along a first axis; storage and bridges are counted apart."""
+        model = model_of(kind, self.assumptions, once=once)
         values = values_of(model, own, {**self.assumptions, **NOT_KEPT}, horizon_months=float(self.months), site=site)
         return np.stack(present_value_usd(model, values, self.months))
 
@@ -204,13 +205,14 @@ def horizon_costs(assumptions: Assumptions, months: int) -> HorizonCosts:
     hours_per_month = assumptions["money.hours_per_month"]
     rate = assumptions["money.discount_rate_share_per_year"]
     by_rate = np.stack([discount_factors(rate, months), np.ones(months + 1)])
+    keep = 1.0 - assumptions["money.tax_share"]
 
     def of_an_hour(*, in_advance: bool, interruptible: bool) -> FloatArray:
         """Return the cost of one hour in each month at 1 USD."""
         cost_inputs = RentInputs(
             price_usd_per_hour=1.0, hours_per_month=1.0, paid_in_advance=in_advance, interruptible=interruptible
         )
-        model = rent_model(once=False)
+        model = model_of("rent", assumptions, once=False)
         values = values_of(model, own_values(cost_inputs), {**assumptions, **NOT_KEPT}, horizon_months=float(months))
         each = by_rate * run(model, values, months)["total"]
         return each[:, :-1] if in_advance else each[:, 1:]
@@ -222,6 +224,6 @@ def horizon_costs(assumptions: Assumptions, months: int) -> HorizonCosts:
         use=of_an_hour(in_advance=False, interruptible=False),
         use_of_spot=of_an_hour(in_advance=False, interruptible=True),
         ahead=of_an_hour(in_advance=True, interruptible=False),
-        kept=np.concatenate([np.zeros((2, 1)), by_rate[:, 1:].cumsum(axis=1)], axis=1),
-        upfront_ratio=1.0 + assumptions["rent.support_share"],
+        kept=np.concatenate([np.zeros((2, 1)), keep * by_rate[:, 1:].cumsum(axis=1)], axis=1),
+        upfront_ratio=keep * (1.0 + assumptions["rent.support_share"]),
     )

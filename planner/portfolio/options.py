@@ -13,12 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from planner.costs.buy import capex_usd, fits_at_home
+from planner.costs.financing import financing_of
 from planner.costs.inputs import Site
 from planner.costs.spot import spot_overhead_ratio
 from planner.options.evidence import MOST_STALENESS, against_token_seller
 from planner.options.hosted import admitted_sellers, per_run_usd, token_option_id
 from planner.options.option import LONGEST_FREE_TERM_MONTHS, OptionKind
-from planner.options.owned import ANYWHERE, REGIONS, is_licensed, needs_a_second
+from planner.options.owned import ANYWHERE, OWNED_BY, REGIONS, is_licensed, needs_a_second
 from planner.options.rented import MOST_BLOCK_HOURS, MOST_BLOCK_INSTANCES, MOST_OF_A_DEADLINE_ON_SPOT
 from planner.portfolio.groups import Group
 from planner.portfolio.market import AllowedMarket, Market
@@ -236,7 +237,7 @@ def _owned(
         provider=["own"] * len(candidates),
         region=[REGIONS[site] for _, _, site in candidates],
         instance_type=[server.name for server in servers],
-        purchase_option=["purchase"] * len(candidates),
+        purchase_option=[OWNED_BY[financing_of(costs.assumptions).kind]] * len(candidates),
         accelerator=[server.machine.accelerator.name if server.machine.accelerator else "" for server in servers],
         basis=[work.fleets.basis[allowed.server_machine[row]] for _, row, _ in candidates],
         accelerator_count=np.array([server.machine.accelerator_count for server in servers], dtype=float),

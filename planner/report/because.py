@@ -223,8 +223,12 @@ def _verdict(plan: Plan) -> str:
             tail = ""
             if pair is not None and pair.month is not None:
                 tail = f"; against the cheapest rent it pays off from month {pair.month:.0f} on"
-            first = "Ask for quotes, then buy" if is_for_quotes else "Buy"
-            return f"{first} {machines(chosen)} ({usd(chosen.capex_usd)} USD, {chosen.region}) for {cost} all in{tail}."
+            leased = chosen.purchase_option == "lease"
+            verb = "lease" if leased else "buy"
+            first = f"Ask for quotes, then {verb}" if is_for_quotes else verb.capitalize()
+            on_a_loan = " on a loan" if chosen.purchase_option == "loan" else ""
+            capex = "" if leased else f"{usd(chosen.capex_usd)} USD{on_a_loan}, "
+            return f"{first} {machines(chosen)} ({capex}{chosen.region}) for {cost} all in{tail}."
         case OptionKind.HAVE:
             others = [option for kind, option in best.items() if kind is not chosen.kind]
             other = min(others, key=lambda option: option.present_value_usd, default=None)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from planner.costs.expression import evaluate
+from planner.costs.financing import UNTAXED
 from planner.costs.formulas import BILLED_HOURS
 from planner.figures import count, percent, significant, usd
 from planner.report.live import Cost, Live
@@ -178,7 +179,14 @@ def workings(record: Record, option: Mapping[str, Any]) -> dict[str, Working]:
     cost = live.cost(option, live.planned)
     values = live.values(option, live.planned, live.assumptions)
     known = {name: float(value) for name, value in cost.lines.items() if value.ndim == 0} | values
-    return _own(known, live, cost) if own else _rent(known, live)
+    worked = _own(known, live, cost) if own else _rent(known, live)
+    if not live.assumptions["money.tax_share"]:
+        return worked
+    keep = 1.0 - live.assumptions["money.tax_share"]
+    return {
+        item: (f"{words} x {keep:g} after tax", value * keep) if item not in FINANCED else (words, value)
+        for item, (words, value) in worked.items()
+    }
 
 
 def _rent(v: Mapping[str, float], live: Live) -> dict[str, Working]:
@@ -224,6 +232,7 @@ def _own(v: Mapping[str, float], live: Live, cost: Cost) -> dict[str, Working]:
         ),
         "network": _times((v["servers_usd"], "USD of servers"), (share, "")),
         "install": _times(hardware, (v["own.install_share"], "")),
+        **_financing(v, live),
         "resale": _times((-1.0, ""), hardware, (v["resale_share_at_end"], "of its price"), (kept, "after selling it")),
         "idle_power": _times(
             power, (v["own.idle_power_share"], "idle"), *energy, (v["money.hours_per_month"], "h"), months
@@ -241,6 +250,29 @@ def _own(v: Mapping[str, float], live: Live, cost: Cost) -> dict[str, Working]:
         ),
         "bridge_rent": _times((v["lead_months"], "months until delivery"), (until_usd, "USD of rent")),
     }
+
+
+FINANCED = {*UNTAXED, "bridge_rent", "down_payment", "loan", "depreciation_tax_shield"}
+"""Items whose working counts tax itself, or that are not taxed when they are paid."""
+
+
+def _financing(v: Mapping[str, float], live: Live) -> dict[str, Working]:
+    """Return how what a loan or a lease costs, and what depreciation saves, come about."""
+    cost_usd = v["hardware_usd"] * (1.0 + v["own.install_share"]), "USD of hardware"
+    found: dict[str, Working] = {}
+    match live.financing.kind:
+        case "loan":
+            payments = min(v["last_month"], v["loan_payments"])
+            found["down_payment"] = _times(cost_usd, (v["money.down_payment_share"], "paid down"))
+            found["loan"] = _times((payments, "payments"), (v["loan_usd_per_month"], "USD"))
+        case "lease":
+            payments = v["last_month"] - v["lead_months"]
+            found["lease"] = _times((payments, "payments"), (v["hardware_usd"], "USD"), (v["lease_share_at_the_end"], ""))  # fmt: skip
+    if "book_share_at_end" in v:
+        tax = -live.assumptions["money.tax_share"]
+        written_off = 1.0 - v["book_share_at_end"]
+        found["depreciation_tax_shield"] = _times((tax, "tax"), cost_usd, (written_off, "written off"))
+    return found
 
 
 def _grid(grid: Mapping[str, Any] | None) -> str:

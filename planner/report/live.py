@@ -11,6 +11,7 @@ import numpy as np
 from planner.assumptions import default_assumptions
 from planner.costs.evaluate import bridge_values, model_of, run, values_of
 from planner.costs.expression import substituted
+from planner.costs.financing import CASH, Financing, financing_of
 from planner.costs.formulas import Model, buy_model, rent_model, site_names
 from planner.costs.inputs import Bridge
 from planner.costs.timeline import COMPONENTS, FloatArray
@@ -24,6 +25,7 @@ __all__ = [
     "Live",
     "book_values",
     "bridge_id_of",
+    "financing_of_plan",
     "may_be_eligible",
     "priced_names",
     "runs_once",
@@ -37,9 +39,9 @@ LATER_FACTS = ("book.weekly_above_hours", "book.first_months", "book.first_usd_p
 """Facts of a rent that older plans do not state, since there were none."""
 
 
-def priced_names() -> tuple[str, ...]:
+def priced_names(financing: Financing = CASH) -> tuple[str, ...]:
     """Return the assumptions by which a plan can be made anew without sizing machines again, ``site.`` for each site."""
-    models = (rent_model(once=False), rent_model(once=True), buy_model(once=False), buy_model(once=True))
+    models = [make(once=once, financing=financing) for make in (rent_model, buy_model) for once in (False, True)]
     found = frozenset().union(*(model.names for model in models))
     plain = {each for each in found if "." in each and each.split(".")[0] in {"money", "own", "rent"}}
     sites = {name for site in ("home", "colocation") for name in site_names(site).values()}
@@ -103,6 +105,11 @@ class Cost:
         return float((np.sum(chosen, axis=0) * self.lines["discount_ratio"]).sum()) if chosen else 0.0
 
 
+def financing_of_plan(record: Record) -> Financing:
+    """Return how the hardware of a plan is paid, and whether there is tax."""
+    return financing_of(dict(default_assumptions()) | {row["name"]: row["value"] for row in record["assumptions"]})
+
+
 def runs_once(record: Record) -> bool:
     """Tell whether the work of a plan is a job that is run once."""
     return bool(record.get("runs_once"))
@@ -123,6 +130,7 @@ class Live:
         self.record = record
         self.once = runs_once(record)
         self.assumptions = dict(default_assumptions()) | {row["name"]: row["value"] for row in record["assumptions"]}
+        self.financing = financing_of_plan(record)
         self.months = max(LONGEST_MONTHS, record["horizon_months"])
         named = {record["verdict"]["option_id"]}
         named |= {pair[key] for pair in record["break_evens"] for key in ("rent_id", "buy_id")}
@@ -135,7 +143,7 @@ class Live:
 
     def model(self, option: Mapping[str, Any]) -> Model:
         """Return the formulas of an option; what does the work until delivery is a fact of the plan, but for its price."""
-        model = model_of(option["book"]["kind"], once=self.once)
+        model = model_of(option["book"]["kind"], self.assumptions, once=self.once)
         facts = {key: value for key, value in book_values(option).items() if key.startswith("book.bridge_")}
         facts.pop("book.bridge_usd_per_hour", None)
         if not facts:

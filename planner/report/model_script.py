@@ -3,29 +3,56 @@
 from __future__ import annotations
 
 import json
+import re
 from functools import cache
+from typing import cast, get_args
 
+from planner.costs.depreciation import Depreciation
+from planner.costs.evaluate import MODELS
 from planner.costs.expression import Expr
-from planner.costs.formulas import DISCOUNT, Model, buy_model, rent_model, token_model
+from planner.costs.financing import CASH, Financing, FinancingKind
+from planner.costs.formulas import DISCOUNT, Model
 from planner.costs.timeline import COMPONENTS
 from planner.report.formula_text import javascript
 
-__all__ = ["models_script"]
+__all__ = ["models_key", "models_script", "script_named"]
 
 
 @cache
-def models_script(*, once: bool) -> str:
+def models_script(*, once: bool, financing: Financing = CASH) -> str:
     """Return a script that puts one entry into ``MODELS``: by kind of book, a function from values and months to sums by month.
 
     Parameters
     ----------
     once : bool
         Whether the work is a job that is run once.
+    financing : Financing
+        How hardware is paid, and whether there is tax.
     """
-    kinds = {"rent": rent_model(once=once), "buy": buy_model(once=once), "tokens": token_model(once=once)}
+    kinds = {kind: make(once=once, financing=financing) for kind, make in MODELS.items()}
     functions = ",\n".join(f"{kind}: {_function(model)}" for kind, model in kinds.items())
-    kind = "once" if once else "steady"
-    return f'"use strict";\nglobalThis.MODELS ??= {{}};\nMODELS.{kind} = {{\n{functions}\n}};\n'
+    key = models_key(once=once, financing=financing)
+    return f'"use strict";\nglobalThis.MODELS ??= {{}};\nMODELS["{key}"] = {{\n{functions}\n}};\n'
+
+
+def models_key(*, once: bool, financing: Financing) -> str:
+    """Return the name of an entry of ``MODELS``."""
+    return f"{'once' if once else 'steady'}{financing.key}"
+
+
+def script_named(file_name: str) -> str | None:
+    """Return the script that a page of a financed or taxed plan loads by its name; None where there is no such one."""
+    parts = re.fullmatch(r"page-(once|steady)-([a-z]+)-([a-z0-9_]+)-([0-9]{1,2})[.]js", file_name)
+    if parts is None:
+        return None
+    when, kind, method, years = parts.groups()
+    if kind not in get_args(FinancingKind) or method not in {"untaxed", *get_args(Depreciation)}:
+        return None
+    is_taxed = method != "untaxed"
+    if is_taxed != (int(years) > 0):
+        return None
+    financing = Financing(cast("FinancingKind", kind), cast("Depreciation", method) if is_taxed else None, int(years))
+    return models_script(once=when == "once", financing=financing)
 
 
 def _function(model: Model) -> str:

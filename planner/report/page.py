@@ -9,8 +9,9 @@ from functools import cache
 from html import escape
 from importlib import resources
 
-from planner.report.live import runs_once
-from planner.report.model_script import models_script
+from planner.costs.financing import Financing
+from planner.report.live import financing_of_plan, runs_once
+from planner.report.model_script import models_key, models_script
 from planner.report.overview import overview
 from planner.report.page_body import plan_parts, table_html
 from planner.report.values import Record
@@ -21,6 +22,8 @@ ENGINE = ("vega/vega.min.js", "vega/vega-lite.min.js", "vega/vega-embed.min.js")
 """The chart engine, in the order of loading; pinned by hash in ``assets/vega/SHA256SUMS``."""
 OPTIONS_SHOWN = 60
 Assets = Mapping[str, str]
+Models = tuple[bool, Financing]
+"""Whether the work is run once, and how hardware is paid: what the formulas of a page depend on."""
 
 
 @cache
@@ -78,7 +81,7 @@ def page(record: Record, *, around: str = "", links: Assets | None = None, top: 
     """
     body, data = plan_parts(record, top=top)
     whole = f'{around}<main id="main">{body}{_made_by(record)}</main>\n{data}'
-    return html_document(record["verdict"]["headline"], whole, {runs_once(record)}, links)
+    return html_document(record["verdict"]["headline"], whole, {_models(record)}, links)
 
 
 def pages(records: Sequence[Record]) -> str:
@@ -92,7 +95,7 @@ def pages(records: Sequence[Record]) -> str:
     title = f"{len(records)} workloads"
     whole = f'<main id="main"><header><h1>{title}</h1></header>{rows}{sections}{_made_by(records[0])}</main>\n'
     return html_document(
-        title, whole + "\n".join(data for _, data in parts), {runs_once(record) for record in records}, None
+        title, whole + "\n".join(data for _, data in parts), {_models(record) for record in records}, None
     )
 
 
@@ -103,9 +106,16 @@ def _made_by(record: Record) -> str:
     )
 
 
-def html_document(title: str, whole: str, kinds: Collection[bool], links: Assets | None) -> str:
+def _models(record: Record) -> Models:
+    return runs_once(record), financing_of_plan(record)
+
+
+def html_document(title: str, whole: str, kinds: Collection[Models], links: Assets | None) -> str:
     """Return the page around its content, with scripts and styles in it or linked."""
-    models = {"page-once.js" if once else "page-steady.js": models_script(once=once) for once in sorted(kinds)}
+    models = {
+        f"page-{models_key(once=once, financing=financing)}.js": models_script(once=once, financing=financing)
+        for once, financing in sorted(kinds, key=str)
+    }
     if links is None:
         scripts = [_in_script(text) for text in (*map(asset, ENGINE), *models.values(), asset("page.js"))]
         style = asset("page.css")
@@ -115,7 +125,8 @@ def html_document(title: str, whole: str, kinds: Collection[bool], links: Assets
     else:
         head = f'<link rel="stylesheet" href="{escape(links["page.css"], quote=True)}">'
         foot = "\n".join(
-            f'<script src="{escape(links[name], quote=True)}"></script>' for name in (*ENGINE, *models, "page.js")
+            f'<script src="{escape(links.get(name, f"assets/{name}"), quote=True)}"></script>'
+            for name in (*ENGINE, *models, "page.js")
         )
     return (
         "<!doctype html>\n"

@@ -32,6 +32,7 @@ from planner.report.charts import (
     tornado,
 )
 from planner.report.live import Inputs, Live, book_values, bridge_id_of
+from planner.report.model_script import models_key
 from planner.report.page_head import answer_html, reasons_html
 from planner.report.page_words import heading, label
 from planner.report.service_charts import percentile_costs
@@ -175,6 +176,7 @@ def _payload(live: Live, charts: Mapping[str, Spec]) -> dict[str, Any]:
                 "horizon_months": record["horizon_months"],
                 "months": live.months,
                 "once": live.once,
+                "model": models_key(once=live.once, financing=live.financing),
                 "headline": record["verdict"]["headline"],
                 "choice": record["verdict"]["option_id"],
                 "assumptions": used | {name: live.assumptions[name] for name in sorted(names)},

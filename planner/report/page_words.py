@@ -42,6 +42,5 @@ def _placed(option: Mapping[str, Any], words: Callable[[int, str, float, str | N
 def heading(option: Mapping[str, Any]) -> str:
     """Return how a verdict for an option begins."""
     text = _placed(option, gpus_text) if option["kind"] == "rent" else label(option)
-    return HEADS[option["kind"]] + (
-        f"{text.removesuffix(', per token')}, paid per token" if option["kind"] == "api" else text
-    )
+    head = "Lease " if option["purchase_option"] == "lease" else HEADS[option["kind"]]
+    return head + (f"{text.removesuffix(', per token')}, paid per token" if option["kind"] == "api" else text)

@@ -9,11 +9,13 @@ from collections.abc import Iterator, Mapping
 from datetime import date
 from typing import Any
 
+from planner.assumptions import CHOICES, default_assumptions, value_text
 from planner.demand.fields import Field, fields_of
 from planner.demand.have import SITES
 from planner.demand.workload import Workload, type_of_kind
 from planner.figures import count, percent
 from planner.options.place import own_place
+from planner.report.live import financing_of_plan
 from planner.report.values import Record
 from planner.words import KIND_WORDS, label, unit_of
 
@@ -204,7 +206,9 @@ def question_of(record: Record) -> tuple[str, str]:
     ]
     if "serve.traffic" in defaults:  # it says how lengths vary
         defaults = {key: _mean_alone(value) for key, value in defaults.items()}
-    return ", ".join([record["title"], *more]), ", ".join(_phrase(key, value) for key, value in defaults.items())
+    return ", ".join([record["title"], *more, *_money_phrases(record)]), ", ".join(
+        _phrase(key, value) for key, value in defaults.items()
+    )
 
 
 def _mean_alone(value: Any) -> Any:  # noqa: ANN401 - a YAML value
@@ -235,8 +239,42 @@ def command_of(workload: Workload, settings: Mapping[str, float], planned_on: da
     for key, value in sorted(stated.items(), key=lambda item: item[0] != "model"):
         if key in known:
             words += _option_words(known[key], value)
-    words += [word for name, value in settings.items() for word in ("--set", f"{name}={value:.12g}")]
+    words += [word for name, value in settings.items() for word in ("--set", f"{name}={_setting(name, value)}")]
     return shlex.join([*words, "--as-of", planned_on.isoformat()])
+
+
+def _setting(name: str, value: float) -> str:
+    """Return the value of an assumption as it is set: a word where it has words."""
+    unit = default_assumptions().rows[name].unit
+    return value_text(value, unit) if CHOICES in unit else f"{value:.12g}"
+
+
+def _money_phrases(record: Record) -> list[str]:
+    """Say how hardware is paid and what tax is counted, where it is not cash before tax."""
+    row = {each["name"]: value_text(each["value"], each["unit"]) for each in record["assumptions"]}
+    financing = financing_of_plan(record)
+    said = []
+    if financing.kind != "cash":
+        rate = 100.0 * float(row.get("money.loan_rate_share_per_year", "0"))
+        said.append(
+            f"owned hardware {'leased' if financing.kind == 'lease' else 'paid by a loan'} at {rate:g} % a year"
+        )
+    if financing.depreciation:
+        years = "" if financing.depreciation in {"macrs5", "bonus"} else f" over {financing.years} years"
+        method = METHODS[financing.depreciation]
+        said.append(f"costs after {percent(float(row['money.tax_share']))} tax")
+        if financing.kind != "lease":
+            said[-1] += f" (hardware written off {method}{years})"
+    return said
+
+
+METHODS = {
+    "straight_line": "in equal parts",
+    "declining_balance": "by declining balance",
+    "sum_of_years": "by the sum of the years' digits",
+    "macrs5": "by MACRS, 5-year property",
+    "bonus": "in the first year",
+}
 
 
 def _option_words(field: Field, value: Any) -> Iterator[str]:  # noqa: ANN401 - a YAML value

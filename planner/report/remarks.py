@@ -98,10 +98,13 @@ def _availability(machines: float, provider: str) -> str:
     return f"Availability was not checked: ask {provider} whether it has {what}."
 
 
-def _ownership(
-    capex: float, power: float, space: float, staff: float, upkeep: float, bridge: float, resale: float, *owned: Any
+def _ownership(  # noqa: PLR0913 - the items of one sentence
+    capex: float, loan: float, lease: float, power: float, space: float, staff: float, upkeep: float, bridge: float,
+    resale: float, written_off: float, *owned: Any
 ) -> str:  # fmt: skip
     items = {
+        "loan": loan,
+        "lease": lease,
         "power": power,
         "colocation": space,
         "staff": staff,
@@ -111,7 +114,11 @@ def _ownership(
     monthly = ", ".join(f"{name} {usd(cost)}" for name, cost in items.items() if cost > 0)
     instances, *machine, place = owned
     what = f"{machines_text(int(instances), *machine)}, {place}"
-    return f"Owning {what}: {usd(capex)} USD capex; per month {monthly} USD; {usd(resale)} USD from resale at the end."
+    parts = [f"{usd(capex)} USD capex"] if capex else []
+    parts += [f"per month {monthly} USD"]
+    parts += [f"{usd(resale)} USD from resale at the end"] if not lease else []
+    parts += [f"{usd(written_off)} USD of tax saved by depreciation"] if written_off else []
+    return f"{'Leasing' if lease else 'Owning'} {what}: {'; '.join(parts)}."
 
 
 def _delivery(lead: float, machines: float, spares: float) -> str:

@@ -57,7 +57,7 @@ def bars_of(live: Live) -> list[dict[str, Any]]:
             for bar in given
         ]
     else:
-        names = set(priced_names())
+        names = set(priced_names(live.financing))
         bars = []
         for row in live.record["assumptions"]:
             if row["name"] not in names or row["low"] == row["high"]:

@@ -8,6 +8,7 @@ from html import escape
 import numpy as np
 
 from planner import __version__
+from planner.costs.financing import CASH
 from planner.report.chart_rows import Rows
 from planner.report.charts import OWN, RENT, Spec, chart_of
 from planner.report.page import html_document
@@ -59,7 +60,7 @@ def traffic_page(log: RequestLog, summary: TrafficSummary, fleet: ReplayedFleet 
         f"<footer><p>Made by gpuplan {escape(__version__)}. This page works offline: keep it, mail it, print it.</p></footer>"
     )
     payload = {"once": False, "options": [], "charts": charts}
-    return html_document(whole.title, f'<main id="main">{body}</main>\n{data_script(payload)}', {False}, None)
+    return html_document(whole.title, f'<main id="main">{body}</main>\n{data_script(payload)}', {(False, CASH)}, None)
 
 
 CAPTIONS = {

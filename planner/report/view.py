@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from planner.assumptions import value_text
 from planner.figures import count, duration, machines_text, percent, significant, usd
 from planner.report.question import question_of
 from planner.report.short import SORTS, alternatives_table
@@ -348,7 +349,9 @@ def _assumptions(record: Record) -> Table:
     for row in record["assumptions"]:
         mark = "set by you" if row["overridden"] else "weak" if row["weak"] else ""
         spread = "" if row["low"] == row["high"] else f"{row['low']:g} to {row['high']:g}"
-        rows.append((row["name"], f"{row['value']:g}", row["unit"], spread, mark, row["source"], row["as_of"]))
+        rows.append(
+            (row["name"], value_text(row["value"], row["unit"]), row["unit"], spread, mark, row["source"], row["as_of"])
+        )
     rows.sort(key=lambda row: (row[4] != "set by you", row[0]))
     return Table(
         "Assumptions (change one with --set NAME=VALUE)",

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from planner.assumptions import default_assumptions
+from planner.costs.evaluate import WHOLE_MONTHS
 from planner.report.live import Live, priced_names
 from planner.report.workbook_cells import Book, Sheet
 
 __all__ = ["ASSUMPTIONS", "write_assumptions"]
 
 ASSUMPTIONS = "Assumptions"
-WHOLE = {"own.life_months", "own.lead_time_months"}
 UNBOUNDED = 1e12
 """Stands for a bound that does not exist; a spreadsheet's validation wants a number."""
 
@@ -28,7 +28,7 @@ def write_assumptions(book: Book, sheet: Sheet, live: Live) -> None:
     """
     record, known = live.record, default_assumptions().rows
     stated = {row["name"]: row for row in record["assumptions"]}
-    changeable = [name for name in priced_names() if name in known]
+    changeable = [name for name in priced_names(live.financing) if name in known]
     sheet.put(0, 0, "Assumptions", "title")
     sheet.put(
         1,
@@ -68,7 +68,7 @@ def write_assumptions(book: Book, sheet: Sheet, live: Live) -> None:
                 row,
                 1,
                 {
-                    "validate": "integer" if name in WHOLE else "decimal",
+                    "validate": "integer" if name in WHOLE_MONTHS else "decimal",
                     "criteria": "between",
                     "minimum": least,
                     "maximum": most,

@@ -8,7 +8,7 @@ from typing import Any
 from xlsxwriter.utility import xl_rowcol_to_cell
 
 from planner.costs.expression import Expr, number, substituted
-from planner.costs.formulas import COLOCATION, Model, site_names
+from planner.costs.formulas import COLOCATION, Model, buy_model, site_names
 from planner.report.live import Cost, Live, book_values, bridge_id_of, may_be_eligible
 from planner.report.page_words import heading, label
 from planner.report.workbook_cells import Book, Sheet, column_range
@@ -256,8 +256,9 @@ def _unit_cost(
 
 def write_servers(book: Book, sheet: Sheet, live: Live, costs: Mapping[str, Cost], labels: Mapping[str, str]) -> int:
     """Write the options that are owned; return the last row."""
-    columns = SERVER_COLUMNS
-    _head(sheet, "Servers that can be bought", SERVER_HEADS)
+    further = [key for key in buy_model(once=live.once, financing=live.financing).scalars if key not in SERVER_COLUMNS]
+    columns = SERVER_COLUMNS | {key: len(SERVER_COLUMNS) + i for i, key in enumerate(further)}
+    _head(sheet, "Servers that can be bought", (*SERVER_HEADS, *(key.replace("_", " ") for key in further)))
     ranks = {option["id"]: i for i, option in enumerate(live.record["options"], 1)}
     rows = [option for option in live.options if option["kind"] == "buy"]
     for row, option in enumerate(rows, FIRST_ROW):

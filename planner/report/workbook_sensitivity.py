@@ -63,7 +63,7 @@ def write_live_sensitivity(book: Book, sheet: Sheet, live: Live, chosen: Chosen)
     chosen : Chosen
         What is held against each other.
     """
-    bars = [bar for bar in bars_of(live) if bar["name"] in {*priced_names(), DEMAND, SERVER_PRICE}]
+    bars = [bar for bar in bars_of(live) if bar["name"] in {*priced_names(live.financing), DEMAND, SERVER_PRICE}]
     sheet.put(0, 0, "Which assumptions decide the verdict", "title")
     text = (
         "What the server saves over the rent chosen on the sheet Verdict (NPV), with only one assumption at the low "

@@ -125,13 +125,13 @@ def _price_turns(taken: Option, draws: JointDraws, assumptions: Assumptions) -> 
     market = _Market(draws, assumptions)
     now = market.taken(1.0, moved=frozenset())
     if now.id != taken.id:  # as close a call as can be: other draws decide it the other way at the very same price
-        planned, unit = _price_of(taken)
+        planned, unit = _price_of(taken, assumptions)
         if planned and price_list(now) != price_list(taken):
             yield Turn(what="price", option_id=taken.id, planned=planned, value=planned, unit=unit, then=now.id)
         return
     first = contenders(sorted(draws.options, key=_cost))
     for option in first:
-        planned, unit = _price_of(option)
+        planned, unit = _price_of(option, assumptions)
         far = FARTHEST_RATIO if option.id == taken.id else 1 / FARTHEST_RATIO
         same = frozenset(other.id for other in draws.options if price_list(other) == price_list(option))
         found = _turn(far, partial(market.taken, moved=same), lambda other: price_list(other) != price_list(taken))
@@ -216,15 +216,15 @@ def _cost(option: Option) -> float:
     return option.present_value_usd
 
 
-def _price_of(option: Option) -> tuple[float, str]:
-    """Return the price of an option, and its unit."""
+def _price_of(option: Option, assumptions: Assumptions) -> tuple[float, str]:
+    """Return the price of an option before tax, and its unit."""
     match option.book:
         case RentInputs():
             return option.price_usd_per_hour or 0.0, "USD/h"
         case BuyInputs() as cost_inputs:
             return cost_inputs.server_price_usd, "USD"
         case _:
-            return option.usd_per_million_tokens or 0.0, "USD/1M tokens"
+            return (option.usd_per_million_tokens or 0.0) / (1.0 - assumptions["money.tax_share"]), "USD/1M tokens"
 
 
 def _at_price(cost_inputs: CostInputs, ratio: float) -> CostInputs:

@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from planner.report.model_script import models_script
+from planner.report.model_script import models_script, script_named
 from planner.report.page import ENGINE, asset, policy
 from planner.web.answers import MEDIA_TYPES, BusyError, Planners, shell
 from planner.web.fields import KIND_WORDS, values_of_template
@@ -47,9 +47,13 @@ def _links() -> dict[str, str]:
 
 
 async def _asset(request: Request) -> Response:
-    found = _assets().get(request.path_params["name"])
+    name = request.path_params["name"]
+    found = _assets().get(name)
     if found is None:
-        return PlainTextResponse("no such file", 404)
+        script = script_named(name)
+        if script is None:
+            return PlainTextResponse("no such file", 404)
+        return Response(script, media_type="text/javascript; charset=utf-8", headers={"cache-control": "no-cache"})
     return Response(found[0], media_type=found[1], headers={"cache-control": "public, max-age=31536000, immutable"})
 
 

@@ -101,7 +101,8 @@ def settings_from(values: Mapping[str, str]) -> dict[str, float]:
     for line in lines:
         name, equals, text = (part.strip() for part in line.partition("="))
         try:
-            found[name] = float(text)
+            row = default_assumptions().rows.get(name)
+            found[name] = float(row.choices.index(text)) if row and text in row.choices else float(text)
         except ValueError:
             raise InputError(
                 f"NAME=VALUE with a number was expected, got {line[:80]!r}", where="form", hint="own.pue_ratio=1.2"

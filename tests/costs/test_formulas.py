@@ -26,6 +26,7 @@ from planner.costs.expression import (
     name,
     substituted,
 )
+from planner.costs.financing import CASH, Financing
 from planner.costs.formulas import COLOCATION, Model, buy_model, rent_model, token_model
 from planner.costs.inputs import Bridge
 from planner.costs.timeline import Timeline, discount_factors
@@ -267,10 +268,13 @@ def test_a_choice_over_whole_columns_is_written_as_arithmetic() -> None:
 @pytest.mark.skipif(
     shutil.which("node") is None, reason="no node on this machine: the page's script is checked in Chromium alone"
 )
+@pytest.mark.parametrize("financing", [CASH, Financing("loan", "macrs5", 5), Financing("lease", "straight_line", 6)])
 @pytest.mark.parametrize("once", [True, False])
-def test_javascript_computes_what_python_computes(*, once: bool) -> None:
-    assumptions = site_values(ASSUMPTIONS | {"own.life_months": 14.0, "own.lead_time_months": 3.0}, "colocation")
-    for model in (rent_model(once=once), buy_model(once=once)):
+def test_javascript_computes_what_python_computes(*, once: bool, financing: Financing) -> None:
+    assumptions = site_values(
+        ASSUMPTIONS | {"money.tax_share": 0.3, "own.life_months": 14.0, "own.lead_time_months": 3.0}, "colocation"
+    )
+    for model in (rent_model(once=once, financing=financing), buy_model(once=once, financing=financing)):
         values = _some_values(model, assumptions)
         ours = run(model, values, 40)
         lines = {key: ours[key].tolist() for key in model.lines}

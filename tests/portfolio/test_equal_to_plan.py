@@ -21,13 +21,15 @@ OTHER_MONEY = {
     "verdict.buy_margin_share": 0.0,
 }
 
+TAXED_LOAN = {"money.tax_share": 0.25, "money.financing": 1, "money.loan_months": 30, "own.life_months": 24}
+
 
 def _rows(count: int, seed: int, shapes: int) -> list[dict[str, Any]]:
     return list(tables().portfolio_rows(count, shapes=shapes, seed=seed))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("seed", "settings"), [(21, None), (22, OTHER_MONEY), (23, None)])
+@pytest.mark.parametrize(("seed", "settings"), [(21, TAXED_LOAN), (22, OTHER_MONEY), (23, None)])
 def test_hundreds_of_workloads_of_all_kinds_have_the_verdicts_of_single_plans(
     seed: int, settings: dict[str, float] | None
 ) -> None:

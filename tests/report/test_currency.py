@@ -55,9 +55,10 @@ def test_the_table_has_a_column_of_it_and_dollars_stay_alone_without() -> None:
 
 @pytest.mark.slow
 def test_an_assumption_that_is_set_without_effect_is_told() -> None:
-    """A plan is before tax: who sets a rate of tax has to know that nothing came of it."""
-    told = [note for note in plain(plan_record(_plan({"money.tax_share": 0.21})))["notes"] if "without effect" in note]
-    assert told == ["set, but without effect on this plan: money.tax_share"]
+    """Hardware paid in cash has no loan: who sets the loan's rate has to know that nothing came of it."""
+    stated = {"money.loan_rate_share_per_year": 0.09, "money.tax_share": 0.21}
+    told = [note for note in plain(plan_record(_plan(stated)))["notes"] if "without effect" in note]
+    assert told == ["set, but without effect on this plan: money.loan_rate_share_per_year"]
     assert not [
         note for note in plain(plan_record(_plan({"own.life_months": 48})))["notes"] if "without effect" in note
     ]

@@ -6,7 +6,7 @@ const startPlan = (plan, prefix) => {
   const byId = new Map(plan.options.map((option) => [option.id, option]));
   const element = (id) => document.getElementById(prefix + id);
   const keyOf = (node) => node.id.slice(prefix.length);
-  const models = MODELS[plan.once ? "once" : "steady"];
+  const models = MODELS[plan.model];
 
   // --- figures, as planner/figures.py writes them
   const significant = (value, digits = 3) => {

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from html import escape
 
 from planner import __version__
+from planner.costs.financing import CASH
 from planner.decision import Decision
 from planner.report.decision import decision_tables
 from planner.report.page import html_document
@@ -45,7 +46,7 @@ def usage_page(usage: Usage, decision: Decision | None = None, *, tag: str = "")
         f"<footer><p>Made by gpuplan {escape(__version__)}. This page works offline: keep it, mail it, print it.</p></footer>"
     )
     payload = {"once": False, "options": [], "charts": {picture.key: picture.spec for picture in shown}}
-    return html_document(whole.title, f'<main id="main">{body}</main>\n{data_script(payload)}', {False}, None)
+    return html_document(whole.title, f'<main id="main">{body}</main>\n{data_script(payload)}', {(False, CASH)}, None)
 
 
 LONG_FROM = 8
