@@ -229,7 +229,7 @@ def make_plan(
     token_prices: Sequence[TokenPrice] = (),
     free_tiers: Sequence[FreeTier] = (),
     calibration: Calibration | None = None,
-    with_turns: bool = True,
+    in_full: bool = True,
 ) -> Plan:
     """Return what to do, and everything that the answer rests on.
 
@@ -249,9 +249,9 @@ def make_plan(
         Notebooks and credits that cost nothing.
     calibration : Calibration, optional
         Fitted constants, where the user measured for himself; the shipped ones by default.
-    with_turns : bool
-        Whether to simulate the cheapest services, and to find the ranges of costs and the values at which the verdict turns,
-        which takes as long as the rest.
+    in_full : bool
+        Whether to add what does not come out of the formulas at once and takes as long as all the rest: simulated percentiles of the
+        cheapest services, which may correct their fleets; variants of the verdict; ranges of costs, and the values at which it turns.
 
     Raises
     ------
@@ -290,7 +290,7 @@ def make_plan(
     work = volume(workload, traced["money.hours_per_month"])
     found, workload = supply.recommended(workload, fleets)
     checked = Confirmation(supply=supply, fleets=fleets, refusals=refusals, options=found)
-    if with_turns:
+    if in_full:
         checked = confirmation_of(workload, supply, fleets, refusals, found)
         supply, fleets, refusals, found = checked.supply, checked.fleets, checked.refusals, checked.options
     funnel = funnel_of(candidates, fleets, refusals, found)
@@ -306,8 +306,8 @@ def make_plan(
     verdict = verdict_of(choice, traced, age_days=evidence.age_days(choice.option.priced_on))
     chosen = next(option for option in options if option.id == verdict.option_id)
     shown = chosen if chosen.fleet is not None else best_by_kind(options).get(OptionKind.RENT)
-    simulated = percentiles_of(workload, checked, options, shown) if with_turns else {}
-    turns, ranges = _turns(workload, chosen, found, supply, known) if with_turns else ((), {})
+    simulated = percentiles_of(workload, checked, options, shown) if in_full else {}
+    turns, ranges = _turns(workload, chosen, found, supply, known) if in_full else ((), {})
     smaller = smaller_weights_note(
         workload, architecture, candidates, work, chosen, traced, evidence, calibration=calibration
     )
@@ -341,7 +341,7 @@ def make_plan(
             ),
         ),
         variants=variants_of(workload, chosen, options, supply, simulated.get(shown.id) if shown else None)
-        if with_turns
+        if in_full
         else Variants(),
         confirmed=simulated,
         refusals=refusals,

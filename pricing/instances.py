@@ -11,7 +11,8 @@ from functools import cache
 from typing import TypeVar
 
 from pricing.accelerator_names import read_name
-from pricing.accelerators import Accelerator, accelerators, families, resolve_all, slice_of, slices
+from pricing.accelerator_rows import slice_of, slices
+from pricing.accelerators import Accelerator, accelerators, families, resolve_all
 from pricing.checks import refuse_faults, refuse_unless_above_zero, refuse_unless_known, refuse_unless_not_negative
 from pricing.errors import PricingError
 from pricing.offers import Offer

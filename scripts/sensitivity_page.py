@@ -53,9 +53,7 @@ def sensitivity_page(workload: Workload, today: date) -> str:
 def _rows(workload: Workload, catalog: Catalog, tokens: Sequence[TokenPrice], today: date) -> Iterator[str]:
     def asked(changed: Workload = workload, offers: Catalog = catalog, per_token: Sequence[TokenPrice] = tokens, day: date = today) -> Plan | None:  # fmt: skip
         try:
-            return make_plan(
-                changed, offers, default_assumptions(), today=day, token_prices=per_token, with_turns=False
-            )
+            return make_plan(changed, offers, default_assumptions(), today=day, token_prices=per_token, in_full=False)
         except PlanningError:
             return None
 

@@ -162,7 +162,7 @@ def test_doubling_all_prices_changes_no_ranking_of_rents(plan_of: PlanOf) -> Non
     free_storage = default_assumptions().override({"rent.storage_gb": 0}, "test")
     workload = plan_of("serve-llama-70b").workload
     # Sized by the formula alone: which machines are simulated depends on what the verdict is held against.
-    plans = [make_plan(workload, each, free_storage, today=TODAY, with_turns=False) for each in (catalog, doubled)]
+    plans = [make_plan(workload, each, free_storage, today=TODAY, in_full=False) for each in (catalog, doubled)]
     ranks = [[option.id for option in plan.options if option.kind is OptionKind.RENT] for plan in plans]
     assert ranks[0] == ranks[1]
 

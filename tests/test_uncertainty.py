@@ -48,7 +48,7 @@ def _planned(work: str, horizon: int, settings: tuple[tuple[str, float], ...]) -
     content = {"serve": SERVE, "hours": HOURS, "spot": SPOT}[work]
     workload = Workload.model_validate({**content, "horizon_months": horizon})
     return make_plan(
-        workload, load_bundled(), ASSUMPTIONS.override(dict(settings), "--set"), today=TODAY, with_turns=False
+        workload, load_bundled(), ASSUMPTIONS.override(dict(settings), "--set"), today=TODAY, in_full=False
     )
 
 

@@ -32,7 +32,7 @@ TARGETS = ("vllm", "sglang", "kubernetes", "terraform", "skypilot", "dstack")
 @click.option("--to", "target", type=click.Choice(TARGETS), required=True, help="What to launch it with.")
 @click.option("--option", "option_id", metavar="ID", help="Launch this option of the plan instead of its verdict.")
 @click.option("-o", "--output", "path", type=click.Path(path_type=Path, dir_okay=False), help="File to write.")
-@horizon_option
+@horizon_option("Months to compare; taken from the workload where it is not given.")
 @filter_options
 @assumption_options
 @calibration_option

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import click
 from pydantic import Field
 
+from planner.commands.options import store_option
 from planner.costs.scenario import Scenario
 from planner.demand.workload import Workload
 from pricing.console import Talk, common_options
@@ -31,13 +32,7 @@ INSTRUCTIONS = (
 
 
 @click.command()
-@click.option(
-    "--store",
-    "store_uri",
-    metavar="URI",
-    envvar="GPUPLAN_STORE",
-    help="Price store: a file, or postgresql://user@host/database.",
-)
+@store_option
 @common_options
 def mcp(store_uri: str | None, talk: Talk) -> None:
     """Serve plan, estimate, offers, breakeven and usage as tools of the Model Context Protocol, over standard input and output.

@@ -13,6 +13,7 @@ from planner.commands.options import (
     assumption_options,
     assumptions_of,
     filter_options,
+    horizon_option,
     split_names,
     store_options,
 )
@@ -41,14 +42,7 @@ PROFILES = ("steady", "office_hours", "batch_nights", "bursty")
 @click.option(
     "--peak-gpus", type=NumberRange(min=0, max=1e9, min_open=True), help="Peak number of GPUs of a named profile."
 )
-@click.option(
-    "--horizon",
-    type=click.IntRange(1, 600),
-    default=36,
-    metavar="MONTHS",
-    envvar="GPUPLAN_HORIZON",
-    help="Months over which an owned server is counted.",
-)
+@horizon_option("Months over which an owned server is counted.", default=36)
 @click.option(
     "--time-limit",
     type=NumberRange(min=1, max=86_400),

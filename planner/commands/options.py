@@ -31,6 +31,7 @@ __all__ = [
     "filter_options",
     "horizon_option",
     "split_names",
+    "store_option",
     "store_options",
 ]
 
@@ -87,15 +88,17 @@ def filter_options(function: Callable[..., R]) -> Callable[..., R]:
     return function
 
 
-def horizon_option(function: Callable[..., R]) -> Callable[..., R]:
+def horizon_option(meaning: str, default: int | None = None) -> Callable[[Callable[..., R]], Callable[..., R]]:
     """Add ``--horizon``."""
     return click.option(
         "--horizon",
         type=click.IntRange(1, 600),
+        default=default,
         metavar="MONTHS",
         envvar="GPUPLAN_HORIZON",
-        help="Months to compare; taken from the workload where it is not given.",
-    )(function)
+        show_default=default is not None,
+        help=meaning,
+    )
 
 
 def constraints_of(
@@ -109,6 +112,15 @@ def constraints_of(
         "purchase": split_names(purchase),
     }
     return {name: value for name, value in stated.items() if value}
+
+
+store_option = click.option(
+    "--store",
+    "store_uri",
+    metavar="URI",
+    envvar="GPUPLAN_STORE",
+    help="Price store: a file, or postgresql://user@host/database.",
+)
 
 
 def store_options(function: Callable[..., R]) -> Callable[..., R]:
@@ -130,13 +142,7 @@ def store_options(function: Callable[..., R]) -> Callable[..., R]:
             envvar="GPUPLAN_AS_OF",
             help="Answer as of that day: nothing dated later is used.",
         ),
-        click.option(
-            "--store",
-            "store_uri",
-            metavar="URI",
-            envvar="GPUPLAN_STORE",
-            help="Price store: a file, or postgresql://user@host/database.",
-        ),
+        store_option,
     ):
         function = option(function)
     return function

@@ -36,7 +36,7 @@ __all__ = ["plan"]
     metavar="FILE",
     help="Write the question as a workload file.",
 )
-@horizon_option
+@horizon_option("Months to compare; taken from the workload where it is not given.")
 @filter_options
 @assumption_options
 @calibration_option

@@ -13,6 +13,7 @@ from planner.commands.options import (
     assumptions_of,
     day_of,
     filter_options,
+    horizon_option,
     split_names,
     store_options,
 )
@@ -47,15 +48,7 @@ SHOWN = 25
     metavar="USD",
     help="Your quote for the server, instead of the bundled price.",
 )
-@click.option(
-    "--horizon",
-    type=click.IntRange(1, 600),
-    default=36,
-    metavar="MONTHS",
-    envvar="GPUPLAN_HORIZON",
-    show_default=True,
-    help="Months to compare.",
-)
+@horizon_option("Months to compare.", default=36)
 @filter_options
 @assumption_options
 @store_options

@@ -14,6 +14,7 @@ from planner.commands.options import (
     assumptions_of,
     day_of,
     filter_options,
+    horizon_option,
     split_names,
     store_options,
 )
@@ -56,7 +57,7 @@ __all__ = ["usage"]
 @click.option("--no-own", is_flag=True, help="With --decide: leave out buying servers.")
 @click.option("--resamples", type=click.IntRange(0, 10_000), default=100, show_default=True, help="Resamples of the curve's weeks and of prices for --decide.")  # fmt: skip
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="Seed of the resampling.")
-@click.option("--horizon", type=click.IntRange(1, 600), default=36, metavar="MONTHS", envvar="GPUPLAN_HORIZON", help="Months over which an owned server is counted.")  # fmt: skip
+@horizon_option("Months over which an owned server is counted.", default=36)
 @click.option("--secure", is_flag=True, help="Leave out community hosts and marketplaces.")
 @filter_options
 @assumption_options

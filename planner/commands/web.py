@@ -7,6 +7,7 @@ import socket
 
 import click
 
+from planner.commands.options import store_option
 from pricing.console import CommandLineError, Talk, common_options
 
 __all__ = ["web"]
@@ -33,13 +34,7 @@ MOST_AT_ONCE = 500
     help="A name under which browsers reach this server, if not localhost (repeatable).",
 )
 @click.option("--workers", type=click.IntRange(1, 64), default=2, show_default=True, help="Processes that plan.")
-@click.option(
-    "--store",
-    "store_uri",
-    metavar="URI",
-    envvar="GPUPLAN_STORE",
-    help="Price store: a file, or postgresql://user@host/database.",
-)
+@store_option
 @common_options
 def web(host: str, port: int, hosts: tuple[str, ...], workers: int, store_uri: str | None, talk: Talk) -> None:
     """Serve the planner as a web page: a form, sliders, and the plan to download in every format.

@@ -281,7 +281,7 @@ class Market:
             token_prices=self.sellers(workload),
             free_tiers=self.free_tiers,
             calibration=self.calibration,
-            with_turns=False,
+            in_full=False,
         )
 
     def costs(self, workload: Workload) -> HorizonCosts:

@@ -33,7 +33,7 @@ OWNED = {"gpu": "a100-80gb-sxm", "count": 8, "place": "own_room", "remaining_mon
 
 def _plan(work: dict[str, Any], **keys: Any) -> Plan:
     workload = Workload.model_validate({**work, **keys})
-    return make_plan(workload, load_bundled(), default_assumptions(), today=TODAY, with_turns=False)
+    return make_plan(workload, load_bundled(), default_assumptions(), today=TODAY, in_full=False)
 
 
 def _option(plan: Plan, start: str) -> Option:

@@ -22,7 +22,7 @@ def _plan(*quotes: dict[str, Any], count: int = 8, settings: dict[str, float] | 
     content = {"kind": "gpu_hours", "gpu_hours": {"gpu": "h100-sxm", "count": count}, "have": {"quotes": list(quotes)}}
     where = market(settings) if settings else usual_market()
     workload = Workload.model_validate(content | more)
-    return make_plan(workload, where.catalog, where.assumptions, today=TODAY, with_turns=False)
+    return make_plan(workload, where.catalog, where.assumptions, today=TODAY, in_full=False)
 
 
 def test_a_quote_below_the_market_is_taken_as_from_a_seller_of_tier_a() -> None:

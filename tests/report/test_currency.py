@@ -21,7 +21,7 @@ HOURS = {"kind": "gpu_hours", "gpu_hours": {"gpu": "h100-sxm", "count": 8}}
 def _plan(settings: dict[str, float] | None = None, **more: object) -> Plan:
     where = market(settings) if settings else usual_market()
     return make_plan(
-        Workload.model_validate(HOURS | more), where.catalog, where.assumptions, today=TODAY, with_turns=False
+        Workload.model_validate(HOURS | more), where.catalog, where.assumptions, today=TODAY, in_full=False
     )
 
 

@@ -33,11 +33,11 @@ def _catalog(*instance_types: str) -> Catalog:
 
 
 @cache
-def _plan(name: str, *instance_types: str, with_turns: bool = True) -> Plan:
+def _plan(name: str, *instance_types: str, in_full: bool = True) -> Plan:
     work: dict[str, Any] = {"qwen": QWEN, "code": CODE}[name]
     return make_plan(
         Workload.model_validate(work | {"constraints": {"max_capex_usd": 1}}), _catalog(*instance_types or ("gpu-mi300x1-192gb",)),
-        default_assumptions(), today=TODAY, with_turns=with_turns,
+        default_assumptions(), today=TODAY, in_full=in_full,
     )  # fmt: skip
 
 
@@ -48,14 +48,14 @@ def _replicas(plan: Plan) -> int:
 
 
 def test_where_the_formula_asks_for_too_many_the_plan_has_the_fewest_that_hold_in_the_simulation() -> None:
-    confirmed, formula = _plan("qwen"), _plan("qwen", with_turns=False)
+    confirmed, formula = _plan("qwen"), _plan("qwen", in_full=False)
     assert _replicas(confirmed) < _replicas(formula)
     assert confirmed.confirmed[confirmed.chosen.id].service.holds
     assert confirmed.chosen.usd_per_month < formula.chosen.usd_per_month
 
 
 def test_where_the_formula_asks_for_too_few_the_plan_has_more() -> None:
-    confirmed, formula = _plan("code"), _plan("code", with_turns=False)
+    confirmed, formula = _plan("code"), _plan("code", in_full=False)
     assert _replicas(confirmed) > _replicas(formula)
     assert confirmed.confirmed[confirmed.chosen.id].service.holds
     assert not formula.confirmed

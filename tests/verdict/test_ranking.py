@@ -33,7 +33,7 @@ def _plan(*offers: Offer, count: int = 1, hours: float = 100, **more: Any) -> Pl
     work = Workload.model_validate(
         {"kind": "gpu_hours", "gpu_hours": {"gpu": "h100-sxm", "count": count, "hours_per_month": hours}, **more}
     )
-    return make_plan(work, replace(load_bundled(), offers=offers), default_assumptions(), today=TODAY, with_turns=False)
+    return make_plan(work, replace(load_bundled(), offers=offers), default_assumptions(), today=TODAY, in_full=False)
 
 
 @pytest.mark.slow
@@ -93,7 +93,7 @@ def test_a_commitment_that_outlasts_the_only_run_is_not_recommended() -> None:
         "batch": {"requests": 1_000_000, "input_tokens": 800, "output_tokens": 200, "deadline_hours": 24},
     }  # fmt: skip
     catalog = replace(load_bundled(), offers=(bound, _offer("free", 24.0, 8.0)))
-    plan = make_plan(Workload.model_validate(work), catalog, default_assumptions(), today=TODAY, with_turns=False)
+    plan = make_plan(Workload.model_validate(work), catalog, default_assumptions(), today=TODAY, in_full=False)
     assert plan.verdict.option_id == "lambda/us-east-1/free/on_demand"
     option = next(option for option in plan.options if "bound" in option.id)
     assert [(reason.code, reason.figures) for reason in option.not_recommended] == [(ReasonCode.OUTLASTS_RUN, (12, 1))]

@@ -45,7 +45,7 @@ def _plan(work: dict[str, Any], catalog: Catalog | None = None, assumptions: Ass
     sells = isinstance(workload.model, str) and workload.kind in {"serve", "batch", "embed"}
     try:
         return make_plan(
-            workload, catalog or _catalog(), assumptions or default_assumptions(), today=TODAY, with_turns=False,
+            workload, catalog or _catalog(), assumptions or default_assumptions(), today=TODAY, in_full=False,
             token_prices=token_prices(workload.model, TODAY) if sells and isinstance(workload.model, str) else (),
         )  # fmt: skip
     except (NothingFitsError, NoPricesError):

@@ -36,7 +36,7 @@ def _plan(name: str, *, older_days: int = 0, without: str = "") -> Plan:
         content["constraints"] = {**limits, "exclude_providers": [*limits.get("exclude_providers", ()), without]}
     workload, market = Workload.model_validate(content), usual_market()
     return make_plan(
-        workload, market.catalog, market.assumptions, today=TODAY + timedelta(days=older_days), with_turns=False,
+        workload, market.catalog, market.assumptions, today=TODAY + timedelta(days=older_days), in_full=False,
         token_prices=token_prices(workload.model, TODAY) if isinstance(workload.model, str) else (), free_tiers=free_tiers(),
     )  # fmt: skip
 

@@ -35,9 +35,7 @@ def _plan(*purchase: str, hours: int = HOURS, months: int = 36) -> Plan:
         "horizon_months": months,
     }
     market = usual_market()
-    return make_plan(
-        Workload.model_validate(content), market.catalog, market.assumptions, today=TODAY, with_turns=False
-    )
+    return make_plan(Workload.model_validate(content), market.catalog, market.assumptions, today=TODAY, in_full=False)
 
 
 def _owned(plan: Plan) -> Option:
@@ -90,7 +88,7 @@ def test_e3_no_block_is_recommended_for_more_than_64_instances_or_182_days() -> 
     work = {"kind": "pretrain", "model": "llama-3.1-8b", "pretrain": {"tokens_b": 3000, "deadline_days": 360}}
     work |= {"constraints": {"providers": ["aws"], "purchase": ["capacity_block"], "min_tier": "A"}}
     market = usual_market()
-    plan = make_plan(Workload.model_validate(work), market.catalog, market.assumptions, today=TODAY, with_turns=False)
+    plan = make_plan(Workload.model_validate(work), market.catalog, market.assumptions, today=TODAY, in_full=False)
     for option in plan.options:
         codes = {reason.code for reason in option.not_recommended}
         if option.purchase_option == "capacity_block" and option.hours_per_run is not None:

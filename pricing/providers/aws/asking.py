@@ -7,20 +7,19 @@ be had), ``savings_plans/REGION``, ``types/REGION``, ``spot/REGION``, ``reserved
 from __future__ import annotations
 
 import re
-import threading
 from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from pricing.clock import utc_now
+from pricing.providers.aws.clients import Clients, called, each, source_error
 from pricing.providers.aws.price_list import distil_plan_list, distil_price_list, is_accelerated_type, is_wanted_type
-from pricing.providers.contract import Fetched, PartFault, RawPage, Request, SourceError, client_library, is_loopback
+from pricing.providers.contract import Fetched, PartFault, RawPage, Request, SourceError
 from pricing.providers.http import Http
 from pricing.providers.pool import side_by_side
-from pricing.providers.retry import brief
 
 __all__ = ["BULK_SERVICE", "BULK_URL", "fetch", "is_wanted_type"]
 
@@ -39,7 +38,7 @@ TYPES_PER_CALL: Final = 100
 
 def fetch(request: Request) -> Iterator[Fetched]:
     """Ask AWS for everything in the wanted regions; what cannot be asked without credentials is skipped and said so."""
-    with Http(request) as http, _Clients(request) as clients:
+    with Http(request) as http, Clients(request) as clients:
         client_of = clients.of if clients.lack is None else None
         try:
             regions = _bulk_regions(http, request)
@@ -89,7 +88,7 @@ def fetch(request: Request) -> Iterator[Fetched]:
 
 def _opted_in(client_of: Callable[[str, str], Any]) -> set[str]:
     """Return the regions that the account can ask; in the others every question ends in AuthFailure."""
-    answer = _called(lambda: client_of("ec2", PRICING_REGION).describe_regions(AllRegions=True))
+    answer = called(lambda: client_of("ec2", PRICING_REGION).describe_regions(AllRegions=True))
     return {region["RegionName"] for region in answer["Regions"] if region.get("OptInStatus") != "not-opted-in"}
 
 
@@ -182,7 +181,7 @@ def _products(request: Request, client_of: Callable[[str, str], Any], region: st
     }
     listed = [{"Type": "TERM_MATCH", "Field": field, "Value": value} for field, value in filters.items()]
     pages = client.get_paginator("get_products").paginate(ServiceCode="AmazonEC2", Filters=listed)
-    for page in _each(request, pages):
+    for page in each(request, pages):
         yield _page(f"on_demand/{region}", "products", page["PriceList"], "pricing:GetProducts")
 
 
@@ -214,7 +213,7 @@ def _savings_plans(
         "maxResults": 1000,
     }
     while True:  # boto3 has no paginator for it
-        answer = _called(lambda: client.describe_savings_plans_offering_rates(**arguments))
+        answer = called(lambda: client.describe_savings_plans_offering_rates(**arguments))
         yield _page(part, "plan_rates", answer["searchResults"], "savingsplans:DescribeSavingsPlansOfferingRates")
         request.time_left_s()
         if not answer.get("nextToken"):
@@ -224,10 +223,10 @@ def _savings_plans(
 
 def _types(request: Request, client_of: Callable[[str, str], Any], region: str) -> Iterator[RawPage]:
     part, client = f"types/{region}", client_of("ec2", region)
-    zones = _called(lambda: client.describe_availability_zones(AllAvailabilityZones=True))
+    zones = called(lambda: client.describe_availability_zones(AllAvailabilityZones=True))
     yield _page(part, "zones", zones["AvailabilityZones"], "ec2:DescribeAvailabilityZones")
     pages = client.get_paginator("describe_instance_type_offerings").paginate(LocationType="availability-zone-id")
-    offerings = [entry for page in _each(request, pages) for entry in page["InstanceTypeOfferings"]]
+    offerings = [entry for page in each(request, pages) for entry in page["InstanceTypeOfferings"]]
     kept = [entry for entry in offerings if is_wanted_type(entry["InstanceType"])]
     yield _page(part, "offerings", kept, "ec2:DescribeInstanceTypeOfferings")
     names = sorted({entry["InstanceType"] for entry in kept})
@@ -248,17 +247,17 @@ def _described(client: Any, names: list[str]) -> list[Any]:  # noqa: ANN401 - a 
         except ClientError as error:
             unknown = set(re.findall(r"[a-z0-9-]+\.[a-z0-9-]+", str(error))) & set(remaining)
             if error.response["Error"]["Code"] != "InvalidInstanceType" or not unknown:
-                raise _source_error(error) from error
+                raise source_error(error) from error
             remaining = [name for name in remaining if name not in unknown]
         except Exception as error:
-            raise _source_error(error) from error
+            raise source_error(error) from error
     return []
 
 
 def _spot(request: Request, client_of: Callable[[str, str], Any], region: str) -> Iterator[RawPage]:
     part, client = f"spot/{region}", client_of("ec2", region)
     pages = client.get_paginator("describe_instance_type_offerings").paginate(LocationType="region")
-    offered = {entry["InstanceType"] for page in _each(request, pages) for entry in page["InstanceTypeOfferings"]}
+    offered = {entry["InstanceType"] for page in each(request, pages) for entry in page["InstanceTypeOfferings"]}
     names = sorted(name for name in offered if is_wanted_type(name))
     yield _page(
         part, "spot", [], "ec2:DescribeSpotPriceHistory"
@@ -275,7 +274,7 @@ def _spot(request: Request, client_of: Callable[[str, str], Any], region: str) -
             ProductDescriptions=["Linux/UNIX"],
             InstanceTypes=wanted,  # named types: a tenth of the rows of a whole region
         )
-        for page in _each(request, pages):
+        for page in each(request, pages):
             yield _page(part, "spot", page["SpotPriceHistory"], "ec2:DescribeSpotPriceHistory")
 
 
@@ -287,18 +286,18 @@ def _reserved(request: Request, client_of: Callable[[str, str], Any], region: st
         ProductDescription="Linux/UNIX",
         Filters=[{"Name": "scope", "Values": ["Region"]}],
     )
-    for page in _each(request, pages):
+    for page in each(request, pages):
         rows = [row for row in page["ReservedInstancesOfferings"] if is_wanted_type(row["InstanceType"])]
         yield _page(f"reserved/{region}", "reserved", rows, "ec2:DescribeReservedInstancesOfferings")
 
 
 def _capacity_blocks(request: Request, client_of: Callable[[str, str], Any], region: str) -> Iterator[RawPage]:
     part, client = f"capacity_block/{region}", client_of("ec2", region)
-    zones = _called(lambda: client.describe_availability_zones(AllAvailabilityZones=True))
+    zones = called(lambda: client.describe_availability_zones(AllAvailabilityZones=True))
     yield _page(part, "zones", zones["AvailabilityZones"], "ec2:DescribeAvailabilityZones")
     pages = client.get_paginator("describe_instance_type_offerings").paginate(LocationType="region")
     offered = sorted(
-        {entry["InstanceType"] for page in _each(request, pages) for entry in page["InstanceTypeOfferings"]}
+        {entry["InstanceType"] for page in each(request, pages) for entry in page["InstanceTypeOfferings"]}
     )
     described = _described(client, [name for name in offered if re.match(r"^(p\d|trn\d|u-p\d)", name)])
     sold = [entry["InstanceType"] for entry in described if "capacity-block" in entry.get("SupportedUsageClasses", [])]
@@ -307,134 +306,10 @@ def _capacity_blocks(request: Request, client_of: Callable[[str, str], Any], reg
             pages = client.get_paginator("describe_capacity_block_offerings").paginate(
                 InstanceType=name, InstanceCount=1, CapacityDurationHours=hours
             )
-            for page in _each(request, pages):
+            for page in each(request, pages):
                 rows = page["CapacityBlockOfferings"]
                 yield _page(part, "capacity_blocks", rows, "ec2:DescribeCapacityBlockOfferings")
 
 
 EC2_PARTS: Final = {"types": _types, "spot": _spot, "reserved": _reserved, "capacity_block": _capacity_blocks}
 """What the EC2 API is asked in each region."""
-
-
-class _Clients:
-    """Clients of AWS's services, made when they are asked for, closed at the end; ``lack`` says why there can be none."""
-
-    def __init__(self, request: Request) -> None:
-        self._settings = request.settings
-        self._guard = threading.Lock()
-        self._made: dict[tuple[str, str], Any] = {}
-        self.lack: SourceError | None = None
-        try:
-            with client_library():
-                import boto3
-        except SourceError as error:
-            self.lack = error
-            return
-        session: Any = boto3.session.Session()
-        self._session = session
-        # Looked for once: without any, the search ends at a machine that answers in clouds alone.
-        self._has_credentials = session.get_credentials() is not None
-        # A service of this machine's own needs none.
-        own = [self._endpoint(service) for service in ("ec2", "pricing", "savingsplans")]
-        if not self._has_credentials and not any(is_loopback(url) for url in own):
-            message = "needs AWS credentials (read-only is enough); list prices were had without"
-            self.lack = SourceError(message, reason="credentials")
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for client in self._made.values():
-            client.close()
-
-    def _endpoint(self, service: str) -> str:
-        own = self._settings.get("AWS_ENDPOINT_URL", "")
-        return self._settings.get(f"AWS_ENDPOINT_URL_{service.upper()}", own)
-
-    def of(self, service: str, region: str) -> Any:  # noqa: ANN401 - a boto3 client
-        """Return the client of a service in a region."""
-        from botocore.config import Config
-
-        endpoint = self._endpoint(service)
-        if not self._has_credentials and not is_loopback(endpoint):
-            raise SourceError(f"{service} needs AWS credentials", reason="credentials")
-        anonymous = {"aws_access_key_id": "anonymous", "aws_secret_access_key": "anonymous"}
-        retries = Config(
-            retries={"mode": "standard", "max_attempts": 6},
-            connect_timeout=15,
-            read_timeout=60,
-            user_agent_extra="gpuplan",
-        )
-        with self._guard:  # a session is not made for threads; the clients that it makes are
-            if (service, region) not in self._made:
-                self._made[service, region] = self._session.client(
-                    service,
-                    region_name=region,
-                    config=retries,
-                    endpoint_url=endpoint or None,
-                    **({} if self._has_credentials else anonymous),
-                )
-                self._made[service, region].meta.events.register("before-parse", _check_length)
-            return self._made[service, region]
-
-
-def _check_length(response_dict: dict[str, Any], **_: object) -> None:
-    """Refuse an answer that broke off: botocore reads it as an empty one."""
-    stated, body = response_dict["headers"].get("Content-Length"), response_dict["body"]
-    if stated is not None and isinstance(body, bytes) and len(body) < int(stated):
-        raise SourceError(f"AWS's answer breaks off after {len(body)} of {stated} bytes", reason="truncated")
-
-
-def _each(request: Request, pages: Iterable[Any]) -> Iterator[Any]:
-    """Walk a paginator; its errors become ours."""
-    walk = iter(pages)
-    while True:
-        request.time_left_s()
-        try:
-            page = next(walk)
-        except StopIteration:
-            return
-        except SourceError:
-            raise
-        except Exception as error:
-            raise _source_error(error) from error
-        yield page
-
-
-def _called(ask: Callable[[], Any]) -> Any:  # noqa: ANN401 - an SDK's answer
-    try:
-        return ask()
-    except SourceError:
-        raise
-    except Exception as error:
-        raise _source_error(error) from error
-
-
-CREDENTIAL_CODES: Final = frozenset(
-    {
-        "AuthFailure",
-        "UnauthorizedOperation",
-        "AccessDenied",
-        "AccessDeniedException",
-        "OptInRequired",
-        "InvalidClientTokenId",
-    }
-)
-
-
-def _source_error(error: Exception) -> SourceError:
-    """Turn what boto3 raises into a fault of the source; a bug keeps its own type."""
-    from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, ParamValidationError
-    from botocore.parsers import ResponseParserError
-
-    if isinstance(error, ClientError):
-        code = str(error.response.get("Error", {}).get("Code", "error"))
-        reason = "refused" if code in CREDENTIAL_CODES else "answered_with_error"
-        return SourceError(f"AWS answered {code}: {error}", reason=reason)
-    if isinstance(error, NoCredentialsError):
-        return SourceError("AWS credentials are missing", reason="credentials")
-    if isinstance(error, ResponseParserError):
-        return SourceError(f"AWS did not answer in the form of its API: {brief(error)}", reason="shape")
-    if isinstance(error, ParamValidationError) or not isinstance(error, BotoCoreError | OSError):
-        raise error
-    return SourceError(f"AWS could not be read: {error}", reason="unreachable")
