@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from functools import cache
+from types import ModuleType
 
 from pricing.clock import utc_now
 
@@ -81,6 +83,23 @@ def same_model(ours: str, listed: str) -> bool:
     return _words(ours) == _words(listed)
 
 
+class _Skipped(ModuleType):
+    """Stands for a module that is not wanted; each of its names is None."""
+
+    def __getattr__(self, name: str) -> None:
+        return None
+
+
+def _skip_updates() -> None:
+    """Keep the package from loading its updates: nobody here asks for them, and their HTTP client takes longer than all prices."""
+    if "genai_prices" not in sys.modules:
+        updates = "genai_prices.update_prices"
+        sys.modules[updates] = _Skipped(updates)
+        import genai_prices  # noqa: F401  for its effect
+
+        del sys.modules[updates]
+
+
 def token_prices(model: str, on: date, *, today: date | None = None) -> tuple[TokenPrice, ...]:
     """Return who sells `model` by the token on a day, cheapest input and output together first.
 
@@ -95,6 +114,7 @@ def token_prices(model: str, on: date, *, today: date | None = None) -> tuple[To
     """
     from importlib.metadata import version
 
+    _skip_updates()
     from genai_prices import data_snapshot
     from genai_prices.types import ModelInfo, ModelPrice, StartDateConstraint, TieredPrices
 

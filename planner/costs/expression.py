@@ -327,37 +327,37 @@ def evaluate(
     >>> evaluate(choose(x > 2, x**2, 10 - x), {"x": np.array([1.0, 2.0, 3.0])}).tolist()
     [9.0, 8.0, 9.0]
     """
-    found = {} if known is None else known
     again = _repeated(expr) if known is None else None
-
-    def value(each: Expr) -> Any:  # noqa: ANN401 - numbers and arrays
-        if each.op == "number":
-            return each.args[0]
-        if each.op == "name":
-            return values[each.args[0]]
-        if again is not None and id(each) not in again:
-            return worked_out(each)
-        if id(each) not in found:
-            found[id(each)] = worked_out(each)
-        return found[id(each)]
-
-    def worked_out(each: Expr) -> Any:  # noqa: ANN401 - numbers and arrays
-        first = value(each.args[0])
-        # What one number decides, or a condition that holds everywhere or nowhere, needs no array.
-        if each.op == "if":
-            is_array = isinstance(first, np.ndarray)
-            if first.all() if is_array else first:
-                return value(each.args[1])
-            if not (is_array and first.any()):
-                return value(each.args[2])
-        elif each.op in {"*", "/"} and _is_zero(first):
-            return 0.0
-        others = [value(arg) for arg in each.args[1:]]
-        if each.op in {"+", "-"} and _is_zero(others[0]):
-            return first
-        if each.op == "+" and _is_zero(first):
-            return others[0]
-        return ARITHMETIC[each.op](first, *others)
-
     with np.errstate(all="ignore"):  # the branch of a choice that is not taken may divide by zero
-        return np.asarray(value(expr), dtype=float)
+        return np.asarray(_value(expr, values, {} if known is None else known, again), dtype=float)
+
+
+def _value(expr: Expr, values: Mapping[str, Any], found: dict[int, Any], again: frozenset[int] | None) -> Any:  # noqa: ANN401 - numbers and arrays
+    if expr.op == "number":
+        return expr.args[0]
+    if expr.op == "name":
+        return values[expr.args[0]]
+    if again is not None and id(expr) not in again:
+        return _worked_out(expr, values, found, again)
+    if id(expr) not in found:
+        found[id(expr)] = _worked_out(expr, values, found, again)
+    return found[id(expr)]
+
+
+def _worked_out(expr: Expr, values: Mapping[str, Any], found: dict[int, Any], again: frozenset[int] | None) -> Any:  # noqa: ANN401 - numbers and arrays
+    first = _value(expr.args[0], values, found, again)
+    # What one number decides, or a condition that holds everywhere or nowhere, needs no array.
+    if expr.op == "if":
+        is_array = isinstance(first, np.ndarray)
+        if first.all() if is_array else first:
+            return _value(expr.args[1], values, found, again)
+        if not (is_array and first.any()):
+            return _value(expr.args[2], values, found, again)
+    elif expr.op in {"*", "/"} and _is_zero(first):
+        return 0.0
+    others = [_value(arg, values, found, again) for arg in expr.args[1:]]
+    if expr.op in {"+", "-"} and _is_zero(others[0]):
+        return first
+    if expr.op == "+" and _is_zero(first):
+        return others[0]
+    return ARITHMETIC[expr.op](first, *others)
