@@ -14,6 +14,7 @@ from pricing.sellers import KINDS, TIERS
 
 if TYPE_CHECKING:
     from planner.report.table import Table
+    from pricing.catalog import Catalog
     from pricing.offers import Offer
 
 __all__ = ["providers"]
@@ -57,13 +58,15 @@ def providers(
     from planner.commands.prices import catalog_of
     from planner.commands.tables import show_rows
     from planner.errors import NothingFitsError
+    from planner.supply.candidates import places_told_apart
     from pricing.catalog import names_among
     from pricing.clock import today
     from pricing.regions import countries_named
     from pricing.sellers import sellers
 
     offers_of: dict[str, list[Offer]] = defaultdict(list)
-    for offer in catalog_of(store_uri, as_of, max_age_days, talk).offers:
+    catalog = catalog_of(store_uri, as_of, max_age_days, talk, places_told_apart([]))
+    for offer in catalog.offers:
         offers_of[offer.provider].append(offer)
     known = {*sellers(), *offers_of}
     shown = names_among("provider", names, known) if names else known if with_unpriced else set(offers_of)
@@ -71,7 +74,7 @@ def providers(
     day = as_of.date() if as_of else today()
     rows = [
         row
-        for row in (_record(name, offers_of[name], day) for name in sorted(shown))
+        for row in (_record(name, offers_of[name], catalog, day) for name in sorted(shown))
         if (not tiers or row["tier"] in tiers)
         and (not kinds or row["kind"] in kinds)
         and (not countries or row["country"] in lands)
@@ -82,7 +85,7 @@ def providers(
     show_rows(output, rows, "providers", [_table(rows)])
 
 
-def _record(name: str, offers: list[Offer], day: date) -> dict[str, Any]:
+def _record(name: str, offers: list[Offer], catalog: Catalog, day: date) -> dict[str, Any]:
     from dataclasses import asdict
 
     from pricing.sellers import Seller, seller_of, tier_of
@@ -90,13 +93,13 @@ def _record(name: str, offers: list[Offer], day: date) -> dict[str, Any]:
     seller = seller_of(name) or Seller(provider=name, source="", observed_on=day)
     tier, reason = tier_of(name)
     facts = {key: value for key, value in asdict(seller).items() if key not in {"provider", "source", "observed_on"}}
-    days = sorted(offer.observed_on for offer in offers)
+    days = sorted(offer.observed_on for offer in offers for _ in range(catalog.count([offer])))
     return {
         "provider": name,
         "tier": tier,
         "tier_reason": reason,
         **facts,
-        "offer_count": len(offers),
+        "offer_count": len(days),
         "oldest_price_on": days[0] if days else None,
         "newest_price_on": days[-1] if days else None,
         "median_price_age_days": (day - days[len(days) // 2]).days if days else None,

@@ -12,7 +12,7 @@ import random
 import re
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -20,33 +20,14 @@ from typing import Any, Final, Protocol
 from pricing.plain_text import without_secrets
 from pricing.store.errors import StoreBusyError, StoreError, StoreVersionError
 from pricing.store.schema import ADDED, INDEXES, SCHEMA_VERSION, TABLES
+from pricing.store.session import Session, _DuckDbSession, _PostgresSession
 
-__all__ = ["DuckDbEngine", "Engine", "PostgresEngine", "Session", "StagedColumn"]
-
-StagedColumn = tuple[str, Sequence[Any]]
-"""SQL type and values of one column of a stage."""
+__all__ = ["DuckDbEngine", "Engine", "PostgresEngine", "Session"]
 
 STORAGE_VERSION: Final = "v1.0.0"
 """File format of new stores: DuckDB 2.0's own default cannot be read by 1.x, this one can be read by every release since 1.0."""
 
-NO_DAY: Final = -(2**63)
-EPOCH: Final = 719_163
-"""1970-01-01, counted as Python counts days."""
-
 WRITER_LOCK: Final = 0x67_70_75  # "gpu": the number under which writers queue on a PostgreSQL server
-
-
-class Session(Protocol):
-    """One transaction; parameters are written ``?``."""
-
-    def execute(self, sql: str, parameters: Sequence[Any] = ()) -> None:
-        """Run a statement and drop its answer."""
-
-    def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        """Run a query and return all its rows."""
-
-    def stage(self, table: str, columns: Mapping[str, StagedColumn]) -> None:
-        """Make a temporary table of columns of equal length."""
 
 
 class Engine(Protocol):
@@ -95,45 +76,6 @@ def _create_tables(session: Session, statements: Sequence[str]) -> None:
     if not session.rows("select value from store_meta where name = 'schema_version'"):
         session.execute("insert into store_meta values ('schema_version', ?)", [str(SCHEMA_VERSION)])
         session.execute("insert into detail values (0, '', '')")
-
-
-class _DuckDbSession:
-    def __init__(self, connection: Any) -> None:  # noqa: ANN401 - duckdb is imported late
-        self.connection = connection
-
-    def execute(self, sql: str, parameters: Sequence[Any] = ()) -> None:
-        self.connection.execute(sql, list(parameters) or None)
-
-    def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        return list(self.connection.execute(sql, list(parameters) or None).fetchall())
-
-    def stage(self, table: str, columns: Mapping[str, StagedColumn]) -> None:
-        import numpy as np
-
-        self.execute(f"create temporary table {table} ({', '.join(f'{n} {t}' for n, (t, _) in columns.items())})")
-        if not len(next(iter(columns.values()))[1]):
-            return
-        arrays = {name: _array(np, kind, values) for name, (kind, values) in columns.items()}
-        casts = ", ".join(f"cast({name} as {kind})" for name, (kind, _) in columns.items())
-        self.connection.register("staged_arrays", arrays)
-        self.execute(f"insert into {table} select {casts} from staged_arrays")
-        self.connection.unregister("staged_arrays")
-
-
-def _array(np: Any, kind: str, values: Sequence[Any]) -> Any:  # noqa: ANN401 - numpy is imported late
-    if kind == "double precision" and None not in values:
-        return np.asarray(values, dtype=float)
-    if kind == "integer" and None not in values:
-        return np.asarray(values, dtype=np.int64)
-    if kind == "timestamp":
-        return np.asarray(values, dtype="datetime64[us]")
-    if kind == "date":
-        # By day numbers: numpy reads a list of dates ten times slower. The least integer is its "no date".
-        days = [NO_DAY if value is None else value.toordinal() - EPOCH for value in values]
-        return np.asarray(days, dtype=np.int64).view("datetime64[D]").astype("datetime64[us]")
-    array = np.empty(len(values), dtype=object)
-    array[:] = values
-    return array
 
 
 _PROCESS_LOCKS: dict[str, threading.RLock] = {}
@@ -303,26 +245,6 @@ class DuckDbEngine:
 
 def _first_line(error: BaseException) -> str:
     return str(error).splitlines()[0] if str(error) else type(error).__name__
-
-
-class _PostgresSession:
-    def __init__(self, connection: Any) -> None:  # noqa: ANN401 - psycopg is imported late
-        self.connection = connection
-
-    def execute(self, sql: str, parameters: Sequence[Any] = ()) -> None:
-        self.connection.execute(sql.replace("?", "%s"), list(parameters) or None)
-
-    def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        return list(self.connection.execute(sql.replace("?", "%s"), list(parameters) or None).fetchall())
-
-    def stage(self, table: str, columns: Mapping[str, StagedColumn]) -> None:
-        definitions = ", ".join(f"{n} {t}" for n, (t, _) in columns.items())
-        self.execute(f"create temporary table {table} ({definitions}) on commit drop")
-        copy_sql = f"copy {table} ({', '.join(columns)}) from stdin"
-        with self.connection.cursor() as cursor, cursor.copy(copy_sql) as copy:
-            for row in zip(*(values for _, values in columns.values()), strict=True):
-                copy.write_row(row)
-        self.execute(f"analyze {table}")
 
 
 class PostgresEngine:

@@ -64,7 +64,7 @@ def write_parquet(offers: Sequence[Offer], target: Path, snapshot: date) -> list
     """
     import duckdb
 
-    from pricing.store.engine import _DuckDbSession
+    from pricing.store.session import _DuckDbSession
 
     rows = _flat_columns(offers, snapshot)
     target.mkdir(parents=True, exist_ok=True)

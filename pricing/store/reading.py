@@ -5,28 +5,26 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime, time
 from typing import Any, Final
 
 from pricing.clock import utc_now
-from pricing.identity import identity_key, identity_of
+from pricing.identity import IDENTITY_COLUMNS, identity_key, identity_of
 from pricing.offers import Offer
 from pricing.store.answers import LAST_ASKED, end_of_day, observations
 from pricing.store.engine import Engine, Session
 from pricing.store.past import FULL
 from pricing.store.rows import DESCRIPTION_COLUMNS, offers_of
-from pricing.store.spreads import spreads
+from pricing.store.spreads import spreads_query
 
 __all__ = [
-    "OFFER_COLUMNS",
     "Change",
     "PriceAt",
     "changes_between",
     "count_offers",
     "held_identities",
     "history_of",
-    "offer_rows",
     "read_cheapest",
     "read_offers",
 ]
@@ -34,15 +32,16 @@ __all__ = [
 FILTERS: Final = ("provider", "instance_type", "region", "zone", "accelerator", "purchase_option")
 """Columns by which offers can be asked for."""
 
-OFFER_COLUMNS: Final = (
-    *("identity", "provider", "part", "instance_type", "region", "zone", "purchase_option", "term_months", "payment"),
-    *("offering_class", "minimum_hours", "zone_kind", "accelerator", "accelerator_stated", "accelerator_count"),
-    *("accelerator_memory_gb", "vcpus", "memory_gib", "processor", "cpu_arch", "cancellable", "interruptible"),
-    *("launchable", "launchable_note", "source", "adapter_version", "flags", "source_sku_ids", "price_parts"),
-    *("price_usd_per_hour", "upfront_usd", "effective_on", "changed_at", "observed_on"),
-    *("held_usd_per_hour", "price_median_usd_per_hour", "price_high_usd_per_hour"),
-)
-"""Names of the columns that `offer_rows` returns, in their order."""
+OFFER_COLUMNS: Final = {
+    **{name: f"o.{name}" for name in (*IDENTITY_COLUMNS, "part")},
+    **{
+        name: f"c.{name}"
+        for name in ("description_id", "price_usd_per_hour", "upfront_usd", "effective_on", "observed_on")
+    },
+    **{name: f"t.{name}" for name in ("source_sku_ids", "price_parts")},
+    **{name: f"w.{name}" for name in ("price_median_usd_per_hour", "price_high_usd_per_hour")},
+}
+"""What is read of each offer, and where it stands in `_offers_query`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,10 +75,10 @@ class Change:
         return self.after_usd_per_hour / self.before_usd_per_hour - 1
 
 
-def offer_rows(
+def read_offers(
     engine: Engine, as_of: date | None = None, filters: Mapping[str, Sequence[str]] | None = None
-) -> list[tuple[Any, ...]]:
-    """Return the offers of a day as rows, with the columns `OFFER_COLUMNS`.
+) -> list[Offer]:
+    """Return the offers of a day, each with the day on which it was last seen to hold.
 
     Parameters
     ----------
@@ -91,33 +90,24 @@ def offer_rows(
         Column (one of `FILTERS`) to allowed values.
     """
     with engine.reading() as session, _no_garbage_collected():
-        return _described(session, session.rows(*_offers_query(session, as_of, *_conditions(filters))))
+        return _offers(session, as_of, filters)[0]
 
 
-def _described(session: Session, rows: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
-    """Return rows with what their descriptions say in place of its number: a few say it of all, and each is fetched once."""
-    listed = ", ".join({str(row[DESCRIPTION_PLACE]) for row in rows}) or "0"
-    told = session.rows(
+def _offers(
+    session: Session,
+    as_of: date | None,
+    filters: Mapping[str, Sequence[str]] | None,
+    places: Sequence[tuple[str, str, str]] = (),
+) -> tuple[list[Offer], Sequence[int]]:
+    """Return the offers of a day, and with places how many each stands for."""
+    sql, values = _offers_query(session, as_of, *_conditions(filters), places=places)
+    columns = session.columns(sql, values)
+    cells = dict(zip((*OFFER_COLUMNS, "held_usd_per_hour", *(["alike_count"] if places else [])), columns, strict=True))
+    listed = ", ".join(map(str, set(cells["description_id"]))) or "0"
+    descriptions = session.rows(
         f"select description_id, {', '.join(DESCRIPTION_COLUMNS)} from description where description_id in ({listed})"
     )
-    cells = {row[0]: row[1:] for row in told}
-    first = DESCRIPTION_PLACE
-    return [row[:first] + cells[row[first]] + row[first + 1 :] for row in rows]
-
-
-def read_offers(
-    engine: Engine, as_of: date | None = None, filters: Mapping[str, Sequence[str]] | None = None
-) -> list[Offer]:
-    """Return the offers of a day, each with the day on which it was last seen to hold.
-
-    Parameters
-    ----------
-    engine, as_of, filters
-        As for `offer_rows`.
-    """
-    with _no_garbage_collected():
-        offers = offers_of(OFFER_COLUMNS, offer_rows(engine, as_of, filters))
-    return _with_spreads(engine, offers, as_of)
+    return offers_of(cells, {row[0]: row[1:] for row in descriptions}), cells.get("alike_count", ())
 
 
 def count_offers(engine: Engine, as_of: date | None = None) -> int:
@@ -141,7 +131,7 @@ def read_cheapest(
     Parameters
     ----------
     engine, as_of, filters
-        As for `offer_rows`.
+        As for `read_offers`.
     place_of : callable
         Provider and region to what is to be told apart: the region itself, its country, or one word for all (the default).
 
@@ -157,10 +147,8 @@ def read_cheapest(
         if not regions:
             return [], {}
         places = [(provider, region, place_of(provider, region)) for provider, region in regions]
-        rows = _described(session, session.rows(*_offers_query(session, as_of, *_conditions(filters), places=places)))
-        offers = offers_of(OFFER_COLUMNS, [row[:-1] for row in rows])
-    counts = {identity_key(offer): row[-1] for offer, row in zip(offers, rows, strict=True)}
-    return _with_spreads(engine, offers, as_of), counts
+        offers, counts = _offers(session, as_of, filters, places)
+    return offers, dict(zip(map(identity_key, offers), counts, strict=True))
 
 
 def held_identities(engine: Engine, identities: Sequence[str], as_of: date | None = None) -> set[str]:
@@ -174,19 +162,6 @@ def held_identities(engine: Engine, identities: Sequence[str], as_of: date | Non
             values,
         )
     return {identity for (identity,) in rows}
-
-
-def _with_spreads(engine: Engine, offers: list[Offer], as_of: date | None) -> list[Offer]:
-    """Return offers with the spread of their prices before a day of the past; today's came with them."""
-    if as_of is None:
-        return offers
-    told = spreads(engine, end_of_day(as_of))
-    return [
-        replace(offer, price_median_usd_per_hour=spread[0], price_high_usd_per_hour=spread[1])
-        if (spread := told.get(identity_of(offer)))
-        else offer
-        for offer in offers
-    ]
 
 
 @contextmanager
@@ -211,20 +186,6 @@ def _conditions(filters: Mapping[str, Sequence[str]] | None) -> tuple[str, list[
         parts.append(f"{table}.{column} in ({', '.join('?' for _ in allowed)})")
         values.extend(allowed)
     return " and ".join(parts), values
-
-
-DESCRIPTION_PLACE: Final = OFFER_COLUMNS.index(DESCRIPTION_COLUMNS[0])
-"""Where the columns of a description stand among `OFFER_COLUMNS`."""
-
-_SHOWN = ", ".join(
-    [
-        *(f"o.{name}" for name in OFFER_COLUMNS[:DESCRIPTION_PLACE]),
-        "c.description_id",
-        "t.source_sku_ids",
-        "t.price_parts",
-        *(f"c.{name}" for name in OFFER_COLUMNS[29:34]),
-    ]
-)
 
 
 def _standing(session: Session, as_of: date | None, condition: str, values: Sequence[Any]) -> tuple[str, list[Any]]:
@@ -317,16 +278,18 @@ def _offers_query(
     if places:
         picked = _CHEAPEST.format(places=", ".join("(?, ?, ?)" for _ in places))
         picked_values = [cell for row in places for cell in row]
-    held = "h.price_usd_per_hour, w.price_median_usd_per_hour, w.price_high_usd_per_hour"
-    today = "left join held_price h on h.offer_id = c.offer_id left join spread w on w.offer_id = c.offer_id"
+    held, spread, spread_values = "h.price_usd_per_hour", "spread", list[Any]()
+    today = "left join held_price h on h.offer_id = c.offer_id"
     if as_of is not None:
-        held, today = ", ".join(["cast(null as double precision)"] * 3), ""
+        held, today = "null", ""
+        spread, spread_values = spreads_query(session, end_of_day(as_of), "picked")
+        spread = f"({spread})"
     return (
         f"""with {standing}, wanted as materialized (select c.* from standing c), dated as ({dated}), {picked}
-        select {_SHOWN}, {held}{", c.alike_count" if places else ""}
+        select {", ".join(OFFER_COLUMNS.values())}, {held}{", c.alike_count" if places else ""}
         from picked c join offer o on o.offer_id = c.offer_id
-        join detail t on t.detail_id = c.detail_id {today}""",
-        [*standing_values, *dated_values, *picked_values],
+        join detail t on t.detail_id = c.detail_id {today} left join {spread} w on w.offer_id = c.offer_id""",
+        [*standing_values, *dated_values, *picked_values, *spread_values],
     )
 
 
@@ -338,7 +301,7 @@ def history_of(engine: Engine, filters: Mapping[str, Sequence[str]], since: date
     engine : Engine
         The store.
     filters : mapping
-        As for `offer_rows`; an offer that is gone is found too, but not by its accelerator.
+        As for `read_offers`; an offer that is gone is found too, but not by its accelerator.
     since : date, optional
         The first day.
     """
@@ -376,25 +339,25 @@ def changes_between(
     engine: Engine, before: date, after: date, filters: Mapping[str, Sequence[str]] | None = None
 ) -> list[Change]:
     """Return the offers whose price differs between the ends of two days, new and gone ones included."""
-    key, price = OFFER_COLUMNS.index("identity"), OFFER_COLUMNS.index("price_usd_per_hour")
-    old = {row[key]: row for row in offer_rows(engine, before, filters)}
-    new = {row[key]: row for row in offer_rows(engine, after, filters)}
+    with engine.reading() as session, _no_garbage_collected():
+        old, new = (
+            {identity_of(offer): offer for offer in _offers(session, day, filters)[0]} for day in (before, after)
+        )
     changes = []
     for identity in sorted(old.keys() | new.keys()):
         was, now = old.get(identity), new.get(identity)
-        row = now or was
-        if row is None or (was and now and was[price] == now[price]):
+        offer = now or was
+        if offer is None or (was and now and was.price_usd_per_hour == now.price_usd_per_hour):
             continue
-        cells = dict(zip(OFFER_COLUMNS, row, strict=True))
         changes.append(
             Change(
                 identity=identity,
-                provider=cells["provider"],
-                instance_type=cells["instance_type"],
-                region=cells["zone"] or cells["region"],
-                purchase_option=cells["purchase_option"],
-                before_usd_per_hour=was[price] if was else None,
-                after_usd_per_hour=now[price] if now else None,
+                provider=offer.provider,
+                instance_type=offer.instance_type,
+                region=offer.zone or offer.region,
+                purchase_option=offer.purchase_option.value,
+                before_usd_per_hour=was.price_usd_per_hour if was else None,
+                after_usd_per_hour=now.price_usd_per_hour if now else None,
             )
         )
     return changes

@@ -5,15 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from itertools import repeat
 from operator import attrgetter
 from typing import Any, Final
 
 from pricing.identity import IDENTITY_COLUMNS, identity_of
 from pricing.offers import Launchable, Offer, Payment, PricePart, PurchaseOption
-from pricing.store.engine import StagedColumn
+from pricing.store.session import StagedColumn
 
 __all__ = [
     "DESCRIPTION_COLUMNS",
@@ -167,44 +168,58 @@ def _parts_text(parts: tuple[PricePart, ...]) -> str:
     )
 
 
-def offers_of(names: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> list[Offer]:
-    """Build offers from rows of the store, column by column.
+def offers_of(cells: Mapping[str, Sequence[Any]], descriptions: Mapping[int, Sequence[Any]]) -> list[Offer]:
+    """Build offers from columns of the store.
 
     The rows were checked when they landed, so the slots are filled directly: ten times as fast as one object after the other,
     which is what lets a plan read a hundred thousand offers.
 
     Parameters
     ----------
-    names : sequence of str
-        Names of the columns.
-    rows : sequence of tuple
-        Their cells.
+    cells : mapping of str to sequence
+        Columns by name, as `pricing.store.reading` asks for them.
+    descriptions : mapping of int to sequence
+        Number of a description to its cells, which are `DESCRIPTION_COLUMNS`: a few say it of all.
     """
-    offers: list[Offer] = [Offer.__new__(Offer) for _ in rows]
-    cells = dict(zip(names, zip(*rows, strict=True), strict=True)) if rows else dict.fromkeys(names, ())
-    flags = [
-        (*flags.split(), "move_held_back") if held is not None else tuple(flags.split())
-        for flags, held in zip(cells["flags"], cells["held_usd_per_hour"], strict=True)
-    ]
-    converted: dict[str, Sequence[Any]] = {
+    numbers = cells["description_id"]
+    if not numbers:
+        return []
+    offers: list[Offer] = [Offer.__new__(Offer) for _ in numbers]
+    described: dict[str, Sequence[Any]] = dict(
+        zip(DESCRIPTION_COLUMNS, zip(*descriptions.values(), strict=True), strict=True)
+    )
+    described["launchable"] = tuple(map(Launchable, described["launchable"]))
+    described["flags"] = tuple(tuple(flags.split()) for flags in described["flags"])
+    converted: dict[str, Iterable[Any]] = {
         **{name: cells[name] for name in Offer.__slots__ if name in cells},
+        **{
+            name: map(dict(zip(descriptions, column, strict=True)).__getitem__, numbers)
+            for name, column in described.items()
+        },
         "purchase_option": _each(PurchaseOption, cells["purchase_option"]),
         "payment": _each(Payment, cells["payment"]),
-        "launchable": _each(Launchable, cells["launchable"]),
         "price_parts": _each(_parts_of, cells["price_parts"]),
-        "source_sku_ids": [tuple(text.split()) for text in cells["source_sku_ids"]],
-        "effective_on": [_day(value) for value in cells["effective_on"]],
-        "flags": flags,
-        "price_history": [()] * len(rows),
+        "source_sku_ids": _each(_words, cells["source_sku_ids"]),
+        "effective_on": _each(_day, cells["effective_on"]),
+        "observed_on": _each(_day, cells["observed_on"]),
+        "price_history": repeat(()),
     }
+    converted["flags"] = (
+        flags if held is None else (*flags, "move_held_back")
+        for flags, held in zip(converted["flags"], cells["held_usd_per_hour"], strict=True)
+    )
     for name in Offer.__slots__:
         deque(map(getattr(Offer, name).__set__, offers, converted[name]), maxlen=0)
     return offers
 
 
-def _each(convert: Callable[[str], Any], values: Sequence[str]) -> list[Any]:
+def _each(convert: Callable[[Any], Any], values: Sequence[Any]) -> Iterable[Any]:
     known = {value: convert(value) for value in set(values)}
-    return [known[value] for value in values]
+    return map(known.__getitem__, values)
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
 
 
 def _parts_of(text: str) -> tuple[PricePart, ...]:

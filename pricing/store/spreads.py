@@ -8,7 +8,7 @@ from typing import Any, Final
 from pricing.clock import utc_now
 from pricing.store.engine import Engine, Session
 
-__all__ = ["HISTORY_DAYS", "renew_spreads", "spreads"]
+__all__ = ["HISTORY_DAYS", "renew_spreads", "spreads_query"]
 
 HISTORY_DAYS: Final = 90
 """Window of the median and the high percentile: what EC2 itself tells of the past."""
@@ -17,9 +17,9 @@ HIGH_SHARE: Final = 0.9
 
 
 _SPREADS = """with told as (
-        select offer_id, read_at as seen_at, price_usd_per_hour as price from reading where read_at <= ?
+        select offer_id, read_at as seen_at, price_usd_per_hour as price from reading where read_at <= ? {among}
         union all
-        select offer_id, seen_at, price_usd_per_hour from price_change where seen_at <= ? and seen_at >= ?),
+        select offer_id, seen_at, price_usd_per_hour from price_change where seen_at <= ? and seen_at >= ? {among}),
     spans as (
         select offer_id, price, case when seen_at < ? then cast(? as timestamp) else seen_at end as begins,
                lead(seen_at, 1, cast(? as timestamp)) over (partition by offer_id order by seen_at) as ends
@@ -35,41 +35,30 @@ _SPREADS = """with told as (
     from ranked group by offer_id having count(*) > 1"""
 
 
-def _spread_parameters(session: Session, end: datetime, days: int) -> list[Any]:
-    start = end - timedelta(days=days)
-    # The price at the window's start is found from the last milestone on; rows before it add nothing.
-    first = session.rows("select max(set_at) from milestone where set_at <= ?", [start])[0][0]
-    return [end, end, first or datetime(1970, 1, 1), start, start, end, HIGH_SHARE]  # noqa: DTZ001 - the store's times have no zone
-
-
-def spreads(engine: Engine, now: datetime | None = None, days: int = HISTORY_DAYS) -> dict[str, tuple[float, float]]:
-    """Return the median and the 90th percentile over time of each offer's price, by identity.
+def spreads_query(session: Session, end: datetime, among: str = "") -> tuple[str, list[Any]]:
+    """Return the query of the median and the 90th percentile over time of each offer's price, and its values.
 
     Each price weighs as long as it held. Offers with one price alone in the window are left out: they have no spread.
 
     Parameters
     ----------
-    engine : Engine
-        The store.
-    now : datetime, optional
-        End of the window.
-    days : int
-        Length of the window.
+    session : Session
+        A transaction on the store.
+    end : datetime
+        End of the window of `HISTORY_DAYS`.
+    among : str, optional
+        A table whose ``offer_id`` are the offers to look at; all without it.
     """
-    with engine.reading() as session:
-        rows = session.rows(
-            f"""select o.identity, r.price_median_usd_per_hour, r.price_high_usd_per_hour
-            from ({_SPREADS}) r join offer o on o.offer_id = r.offer_id""",
-            _spread_parameters(session, now or utc_now(), days),
-        )
-    return {identity: (median, high) for identity, median, high in rows}
+    start = end - timedelta(days=HISTORY_DAYS)
+    # The price at the window's start is found from the last milestone on; rows before it add nothing.
+    first = session.rows("select max(set_at) from milestone where set_at <= ?", [start])[0][0]
+    values = [end, end, first or datetime(1970, 1, 1), start, start, end, HIGH_SHARE]  # noqa: DTZ001 - the store's times have no zone
+    return _SPREADS.format(among=f"and offer_id in (select offer_id from {among})" if among else ""), values
 
 
 def renew_spreads(engine: Engine, now: datetime | None = None) -> None:
     """Write the median and the 90th percentile of each current offer down, for readers in a hurry."""
     with engine.writing() as session:
         session.execute("delete from spread")
-        session.execute(
-            f"insert into spread select * from ({_SPREADS}) r",
-            _spread_parameters(session, now or utc_now(), HISTORY_DAYS),
-        )
+        sql, values = spreads_query(session, now or utc_now())
+        session.execute(f"insert into spread select * from ({sql}) r", values)

@@ -138,22 +138,26 @@ def questions(path: Path, days: int) -> Iterator[tuple[str, str, str]]:
     """Ask a filled store, the opening and closing of the file included, and yield what was measured, the figure, the goal."""
     from pricing.latest import load
     from pricing.store.engine import DuckDbEngine
-    from pricing.store.reading import OFFER_COLUMNS, history_of, offer_rows, read_offers
+    from pricing.store.reading import history_of, read_offers
 
     engine = DuckDbEngine(path)
     h100 = {"accelerator": ["H100-SXM"]}
     yield "opening and closing the file", _taken(lambda: _opened(engine)), ""
     yield (
-        "offers of a GPU now",
-        _taken(lambda: offer_rows(engine, filters=h100)),
+        "offers of a GPU now, as objects",
+        _taken(lambda: read_offers(engine, filters=h100)),
         "20 ms and the opening",
     )
     for share in (0.1, 0.5, 0.99):
         day = (FIRST + timedelta(days=int(days * share))).date()
-        taken = _taken(partial(offer_rows, engine, day, h100))
-        yield f"offers of a GPU as on day {int(days * share)}", taken, "60 ms and the opening"
-    row = dict(zip(OFFER_COLUMNS, offer_rows(engine, filters=h100)[0], strict=True))
-    one = {name: [row[name]] for name in ("instance_type", "region", "zone", "purchase_option")}
+        taken = _taken(partial(read_offers, engine, day, h100))
+        yield (
+            f"offers of a GPU as on day {int(days * share)}, as objects with their spreads",
+            taken,
+            "60 ms and the opening",
+        )
+    first = read_offers(engine, filters=h100)[0]
+    one = {name: [str(getattr(first, name))] for name in ("instance_type", "region", "zone", "purchase_option")}
     yield "one offer's past", _taken(lambda: history_of(engine, one)), "20 ms and the opening"
     yield (
         "all prices as a plan without constraints reads them",

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from planner.cli import main
+from pricing.store.engine import DuckDbEngine
+from tests.pricing.store.conftest import land_day, offer
 
 
 def _answer(capsys: pytest.CaptureFixture[str], *words: str, status: int = 0) -> dict[str, Any]:
@@ -85,3 +88,21 @@ def test_sellers_without_a_stated_place_are_told_below_the_table(capsys: pytest.
     assert main(["offers", "--gpu", "b200", "--country", "EU", "--as-of", "2026-11-21"]) == 0
     text = " ".join(capsys.readouterr().out.split())
     assert "offers not in a stated place (not stated by akash, baseten, cerebrium and" in text
+
+
+def test_every_offer_of_a_store_counts_although_alike_ones_are_read_once(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    engine = DuckDbEngine(tmp_path / "prices.duckdb")
+    zones = [
+        offer(region=region, zone=zone, price=price, part=f"on_demand/{region}")
+        for region, price in (("us-east-1", 50.0), ("eu-west-1", 60.0))
+        for zone in ("z1", "z2", "z3")
+    ]
+    land_day(engine, 0, zones)
+    land_day(engine, 4, zones[:3])
+    rows = _answer(capsys, "providers", "--provider", "aws", "--store", engine.uri)["providers"]
+    alone = _answer(capsys, "offers", "--provider", "aws", "--store", engine.uri)["offers"]
+    ages = sorted(row["price_age_days"] for row in alone)
+    assert len([row for row in alone if row["zone"]]) == len(zones)
+    assert (rows[0]["offer_count"], rows[0]["median_price_age_days"]) == (len(alone), ages[(len(ages) - 1) // 2])

@@ -20,7 +20,7 @@ from pricing.store.answers import read_statuses
 from pricing.store.engine import STORAGE_VERSION, DuckDbEngine, Engine, PostgresEngine
 from pricing.store.errors import StoreBusyError, StoreError, StoreVersionError
 from pricing.store.open import open_store
-from pricing.store.reading import OFFER_COLUMNS, offer_rows, read_offers
+from pricing.store.reading import read_offers
 from tests.pricing.store.conftest import land_day, offer
 
 ROOT = Path(__file__).parents[3]
@@ -48,8 +48,8 @@ def writer(engine: Engine, rows: int = ROWS, **arguments: object) -> subprocess.
 
 def assert_whole(engine: Engine) -> int:
     """Check that every offer is of one and the same day, and return the day."""
-    found = offer_rows(engine)
-    prices = {row[OFFER_COLUMNS.index("price_usd_per_hour")] for row in found}
+    found = read_offers(engine)
+    prices = {offer.price_usd_per_hour for offer in found}
     assert len(found) in {0, ROWS}
     assert len(prices) <= 1, "half of a refresh is there"
     return round((prices.pop() - 10.0) * 1000) if prices else 0
@@ -84,7 +84,7 @@ def test_a_first_refresh_killed_while_it_makes_the_store_leaves_none_or_a_good_o
         process.kill()
         process.communicate()
         if file_engine.exists():
-            offer_rows(file_engine)
+            read_offers(file_engine)
 
 
 @pytest.mark.slow

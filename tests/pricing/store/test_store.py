@@ -18,7 +18,7 @@ from pricing.store.answers import PartAnswer, end_of_day, read_statuses
 from pricing.store.engine import DuckDbEngine, Engine
 from pricing.store.landing import Landing, land
 from pricing.store.reading import changes_between, history_of, read_offers
-from pricing.store.spreads import renew_spreads, spreads
+from pricing.store.spreads import renew_spreads
 from tests.pricing.store.conftest import DAY, land_day, offer, on_day
 
 FAILED = PartAnswer(part="on_demand/us-east-1", status="failed", reason="http_503", message="answered 503")
@@ -234,17 +234,19 @@ def test_the_sources_own_past_is_kept_once(engine: Engine) -> None:
 def test_median_and_high_price_weigh_each_price_by_how_long_it_held(engine: Engine) -> None:
     # By hand: 10 USD for 60 days, 20 for 25, 30 for 5 of the 90: half the time 10; nine tenths (81 days) are reached at 20.
     land_day(engine, 90, [spot(30.0, (0, 10.0), (60, 20.0), (85, 30.0))])
-    ((median, high),) = spreads(engine, DAY + timedelta(days=90)).values()
-    assert (median, high) == (10.0, 20.0)
     renew_spreads(engine, DAY + timedelta(days=90))
-    (stored,) = read_offers(engine)
-    assert (stored.price_median_usd_per_hour, stored.price_high_usd_per_hour) == (10.0, 20.0)
+    for as_of in (None, on_day(90)):
+        (read,) = read_offers(engine, as_of)
+        assert (read.price_median_usd_per_hour, read.price_high_usd_per_hour) == (10.0, 20.0)
 
 
 def test_a_price_that_never_moved_has_no_spread(engine: Engine) -> None:
     land_day(engine, 0, [offer()])
     land_day(engine, 1, [offer()])
-    assert spreads(engine, DAY + timedelta(days=2)) == {}
+    renew_spreads(engine, DAY + timedelta(days=2))
+    for as_of in (None, on_day(2)):
+        (read,) = read_offers(engine, as_of)
+        assert (read.price_median_usd_per_hour, read.price_high_usd_per_hour) == (None, None)
 
 
 @pytest.mark.slow
