@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -263,6 +264,8 @@ class DecisionCase:
         What its first sentences have to say.
     counters : str
         DCGM's samples beside the bill.
+    most_saved_usd_per_month : float
+        What no decision can save more than.
     """
 
     files: dict[str, list[dict[str, Any]]]
@@ -270,6 +273,7 @@ class DecisionCase:
     owned_gpus: tuple[float, float]
     words: tuple[str, ...] = ()
     counters: str = ""
+    most_saved_usd_per_month: float = math.inf
 
 
 def fleet_rows(machines: Sequence[int], **columns: Any) -> list[dict[str, Any]]:
@@ -301,6 +305,7 @@ def decision_cases() -> dict[str, DecisionCase]:
         "three days": DecisionCase({"a": bill_rows(3 * 24)}, day, (0, 0), ("too short",)),
         "a machine with an eighth of an accelerator": DecisionCase({"a": bill_rows(month) + bill_rows(month, usd=0.3, SkuMeter="BoxUsage:g6f.large", SkuPriceDetails="", ResourceId="i-2")}, day + 730 * 0.3, (0, 8), ("8 GPUs",)),
         "a service's fee": DecisionCase({"a": bill_rows(month) + bill_rows(month, **emr)}, day + 730 * 0.27, (0, 8), ()),
+        "a platform's units, which no commitment saves": DecisionCase({"a": bill_rows(month) + bill_rows(month, **(emr | {"usd": 25.0}))}, day + 730 * 25.0, (0, 8), most_saved_usd_per_month=day),
         "spot alone, a third of the hours": DecisionCase({"a": [row for hour, row in enumerate(bill_rows(month, **spot)) if hour % 3 == 0] + bill_rows(month, usd=0.1, SkuMeter="BoxUsage:m7i.large", SkuPriceDetails="", ChargeDescription="", ResourceId="i-9")}, 730 * 20 / 3, (0, 0), ()),
     }  # fmt: skip
 
@@ -318,7 +323,7 @@ def write_cases(folder: Path) -> dict[str, Any]:
         known[f"records/{path.name}"] = {"case": name, "timezone": records.timezone, "gpu_hours": records.gpu_hours}
     for name, decision in decision_cases().items():
         write_decision_case(decision, folder / "decisions" / _file_name(name))
-        known[f"decisions/{_file_name(name)}"] = {"case": name, "paid_usd_per_month": decision.paid_usd_per_month, "owned_gpus": decision.owned_gpus, "words": decision.words}  # fmt: skip
+        known[f"decisions/{_file_name(name)}"] = {"case": name, "paid_usd_per_month": decision.paid_usd_per_month, "owned_gpus": decision.owned_gpus, "most_saved_usd_per_month": decision.most_saved_usd_per_month if math.isfinite(decision.most_saved_usd_per_month) else None, "words": decision.words}  # fmt: skip
     (folder / "known.json").write_text(json.dumps(known, indent=2), encoding="utf-8")
     return known
 

@@ -146,10 +146,10 @@ class GpuDecision:
     now_saving_usd_per_month: float
     parts: tuple[Part, ...]
     break_even: OwnBreakEven | None
-    saving_low_usd_per_month: float | None
-    saving_high_usd_per_month: float | None
-    holds_share: float | None
-    saves_share: float | None
+    saving_low_usd_per_month: float | None = None
+    saving_high_usd_per_month: float | None = None
+    holds_share: float | None = None
+    saves_share: float | None = None
     place: str = ""
     gpus_per_machine: int = 0
     idle_gpus: float = 0.0
@@ -230,7 +230,7 @@ class Note:
     code : str
         ``own_providers`` (names: theirs), ``trend`` (names: accelerator; amounts: first and last accelerators, days, recent
         days), ``short`` (days, least days), ``repeated`` (days), ``no_seasons`` (days), ``spot`` (names, their shares),
-        ``no_spot``, ``commitments``, ``owned`` (months), ``elsewhere``, ``same_place`` or ``not_bought`` (names: where; amounts: margin and
+        ``no_spot``, ``commitments``, ``fees`` (USD a month), ``owned`` (months), ``elsewhere``, ``same_place`` or ``not_bought`` (names: where; amounts: margin and
         confidence that a purchase takes).
     names : tuple of str
         See there.
@@ -261,8 +261,8 @@ class Decision:
         Of what was paid.
     saving_low_usd_per_month, saving_high_usd_per_month : float or None
         10th and 90th percentile of the sum over the resamples; the accelerators' prices and demand move together.
-    holds_share : float or None
-        Resamples in which the whole is within 5 % of the best.
+    holds_share, saves_share : float or None
+        Resamples in which the whole is within 5 % of the best, and in which it saves at all.
     kept : tuple of Kept
         Accelerators for which nothing was decided, and why.
     providers : tuple of str
@@ -286,12 +286,13 @@ class Decision:
     saving_usd_per_month: float
     now_saving_usd_per_month: float
     saving_share: float
-    saving_low_usd_per_month: float | None
-    saving_high_usd_per_month: float | None
-    holds_share: float | None
     kept: tuple[Kept, ...]
     providers: tuple[str, ...]
     resamples: int
+    saving_low_usd_per_month: float | None = None
+    saving_high_usd_per_month: float | None = None
+    holds_share: float | None = None
+    saves_share: float | None = None
     notes: tuple[Note, ...] = field(default=())
     ladder: tuple[Step, ...] = field(default=())
     oldest_price_on: date | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +27,7 @@ from planner.usage.answer import Usage
 from planner.usage.bill import PLAN_WORD
 from planner.usage.choice import chosen_gpu
 from planner.usage.curve import BASE_SHARE, level_held
+from planner.usage.roles import FEE_ROLES
 from pricing.catalog import Catalog
 from pricing.offers import offer_id
 
@@ -146,11 +148,10 @@ def decide(  # noqa: PLR0913 - the options of the command, each by name
         least = assumptions["verdict.least_confidence_share"]
         names = tuple(_name(case.place, places) for case in not_bought)
         notes.append(Note(code="not_bought", names=names, amounts=(assumptions["verdict.buy_margin_share"], least)))
+    if (fees := _fees_usd_per_hour(usage)) > 0:
+        notes.append(Note(code="fees", amounts=(fees * per_month,)))
     providers = tuple(sorted({offer.provider for offer in catalog.offers}))
-    has_any = sure is not None and len(cases) > 0
-    saved = (sure[0] - sure[1]).sum(axis=0) * per_month / HOURS_PER_YEAR if sure is not None and has_any else None
-    holds = holds_share(sure.sum(axis=1)) if sure is not None and has_any else None
-    whole = _whole(found, kept, switch_off, saved, holds, paid, providers, notes)
+    whole = _whole(found, kept, switch_off, sure if cases else None, per_month, paid, providers, notes)
     return replace(
         whole,
         ladder=ladder_of(everything, assumptions),
@@ -178,6 +179,12 @@ def _paid_usd_per_hour(usage: Usage, cases: Sequence[Case], wanted: str) -> floa
     plans = table.equals("gpu", PLAN_WORD)
     by_hour = table.level("effective_usd", usage.first_hour, usage.hours, rest & ~plans)[-window:]
     return ours + float(by_hour.mean())
+
+
+def _fees_usd_per_hour(usage: Usage) -> float:
+    table = usage.table
+    by_hour = table.level("effective_usd", usage.first_hour, usage.hours, table.equals("role", *FEE_ROLES))
+    return float(by_hour[-HOURS_PER_YEAR:].mean())
 
 
 def _why_doubtful(name: str, case: Case, saves_share: float, per_month: float) -> Kept:
@@ -222,12 +229,6 @@ def _decided(
         for use in case.best.tiers
         if use.machines > 0 or use.unit_hours > 1e-9
     )
-    low = high = holds = saves = None
-    if sure is not None:
-        saved = (sure[0] - sure[1]) * per_month / HOURS_PER_YEAR
-        low, high = (float(x) for x in np.quantile(saved, [0.1, 0.9]))
-        holds = holds_share(sure)
-        saves = float((saved > 0).mean())
     return GpuDecision(
         gpu=case.gpu,
         mean_gpus=float(case.level.mean()),
@@ -240,10 +241,6 @@ def _decided(
         now_saving_usd_per_month=max(open_now - case.now_usd_per_hour * per_month, 0.0),
         parts=parts,
         break_even=_own_break_even(case, assumptions, months),
-        saving_low_usd_per_month=low,
-        saving_high_usd_per_month=high,
-        holds_share=holds,
-        saves_share=saves,
         place=case.place.name,
         gpus_per_machine=case.place.gpus_per_machine,
         idle_gpus=case.idle_gpus,
@@ -253,6 +250,7 @@ def _decided(
         trend_last_gpus=case.trend.last_gpus if case.trend else None,
         recent_hours=len(case.level),
         **_going_on(case, per_month),
+        **(_confidence(sure, per_month) if sure is not None else {}),
     )
 
 
@@ -297,13 +295,10 @@ def _own_break_even(case: Case, assumptions: Assumptions, months: int) -> OwnBre
 
 def _whole(
     found: Sequence[GpuDecision], kept: Sequence[Kept], switch_off: tuple[SwitchOff, ...],
-    saved_usd_per_month: FloatArray | None, holds_share: float | None, paid_usd_per_month: float,
+    sure: FloatArray | None, hours_per_month: float, paid_usd_per_month: float,
     providers: tuple[str, ...], notes: Sequence[Note],
 ) -> Decision:  # fmt: skip
     saving = sum(one.saving_usd_per_month for one in found)
-    low = high = None
-    if saved_usd_per_month is not None:
-        low, high = (float(x) for x in np.quantile(saved_usd_per_month, [0.1, 0.9]))
     return Decision(
         gpus=tuple(sorted(found, key=lambda one: -one.paid_usd_per_month)),
         switch_off=switch_off,
@@ -312,14 +307,24 @@ def _whole(
         saving_usd_per_month=saving,
         now_saving_usd_per_month=sum(one.now_saving_usd_per_month for one in found),
         saving_share=saving / paid_usd_per_month if paid_usd_per_month > 0 else 0.0,
-        saving_low_usd_per_month=low,
-        saving_high_usd_per_month=high,
-        holds_share=holds_share,
         kept=tuple(kept),
         providers=providers,
-        resamples=0 if saved_usd_per_month is None else len(saved_usd_per_month),
+        resamples=0 if sure is None else sure.shape[-1],
         notes=tuple(notes),
+        **(_confidence(sure.sum(axis=1), hours_per_month) if sure is not None else {}),
     )
+
+
+def _confidence(costs_usd: FloatArray, hours_per_month: float) -> dict[str, Any]:
+    """Return the range of the saving and how sure it is, from what is paid, the mix and the best, shape (3, resamples)."""
+    saved = (costs_usd[0] - costs_usd[1]) * hours_per_month / HOURS_PER_YEAR
+    low, high = (float(x) for x in np.quantile(saved, [0.1, 0.9]))
+    return {
+        "saving_low_usd_per_month": low,
+        "saving_high_usd_per_month": high,
+        "holds_share": holds_share(costs_usd),
+        "saves_share": float((saved > 0).mean()),
+    }
 
 
 def _notes(usage: Usage, own_providers: tuple[str, ...], cases: Sequence[Case], *, elsewhere: bool) -> list[Note]:

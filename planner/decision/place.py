@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from planner.usage.answer import Usage
+from planner.usage.roles import FEE_ROLES
 from pricing.catalog import Catalog
 from pricing.instances import instance_network
 from pricing.offers import Offer
@@ -70,7 +71,10 @@ class Place:
 
 
 def places_of(usage: Usage, catalog: Catalog) -> list[Place]:
-    """Return the places of a bill that have hours, the busiest first; cost without hours goes to the busiest of its region."""
+    """Return the places of a bill that have hours, the busiest first; cost without hours goes to the busiest of its region.
+
+    Fees, licenses and software stay whatever the machines are paid by, and are of no place.
+    """
     table = usage.table
     kinds = [kind for kind in ("gpu", "provider", "region", "instance_type") if kind in table.codes]
     keys = np.stack([table.codes[kind] for kind in kinds])
@@ -101,7 +105,7 @@ def places_of(usage: Usage, catalog: Catalog) -> list[Place]:
                 gpus_per_machine=max(round(offer.accelerator_count), 1) if offer else _shape(usage, said),
                 vcpus=float(offer.vcpus or 0.0) if offer else 0.0,
                 memory_gib=float(offer.memory_gib or 0.0) if offer else 0.0,
-                rows=target[which] == key,
+                rows=(target[which] == key) & ~table.equals("role", *FEE_ROLES),
                 is_part=_part(usage, said, offer),
                 has_rdma=_has_rdma(said.get("provider", ""), said.get("instance_type", "")),
             )

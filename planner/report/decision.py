@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from planner.decision import Decision, GpuDecision
+from planner.decision.answer import OwnBreakEven
 from planner.figures import count, percent, usd
 from planner.report.decision_words import because, note_said, switched_off, when_it_ends
 from planner.report.notes import note_text
@@ -60,29 +61,37 @@ def headline(decision: Decision) -> str:
             said.append(place + ", ".join(_parts_said([gpu])))
     off = sum(one.usd_per_month for one in decision.switch_off if one.is_saved_by_mix and one.code != "idle")
     if off > 0:
-        said.append(f"do not renew the unused part of commitments ({usd(off)} USD a month)")
+        said.append(f"do not renew the unused part of commitments ({usd(off)} USD a month, included in the saving)")
     if not decision.gpus:
         return _keep_said(decision)
     first = ("; " if several else ", ").join(said)
-    text = (
-        f"{first[:1].upper()}{first[1:]}: saves {usd(decision.saving_usd_per_month)} USD a month "
-        f"({percent(decision.saving_share)}) of the {usd(decision.paid_usd_per_month)} paid"
+    saves = (
+        f"This saves {usd(decision.saving_usd_per_month)} of the {usd(decision.paid_usd_per_month)} USD paid a month "
+        f"({percent(decision.saving_share)})"
     )
-    if decision.now_saving_usd_per_month < AT_ONCE_SHARE * decision.saving_usd_per_month:
-        text += f", {_when(decision)}; {usd(decision.now_saving_usd_per_month)} of it at once"
-    text += "".join(
-        f"; use went from {count(round(gpu.trend_first_gpus))} to {count(round(gpu.trend_last_gpus))} GPUs, and this is sized for what runs now"
+    if _waits(decision):
+        saves += f", {_when(decision)}; {usd(decision.now_saving_usd_per_month)} of it at once"
+    trends = [
+        f"Use went from {count(round(gpu.trend_first_gpus))} to {count(round(gpu.trend_last_gpus))} GPUs, and this is sized for what runs now"
         for gpu in decision.gpus
         if gpu.trend_first_gpus is not None and gpu.trend_last_gpus is not None
+    ]
+    sure = [f"It saves {_confidence(decision)}"] if decision.holds_share is not None else []
+    if decision.is_short:
+        sure = ["The record is too short to say how certain that is"]
+    return ". ".join([f"{first[:1].upper()}{first[1:]}", saves, *trends, *sure])
+
+
+def _confidence(found: Decision | GpuDecision) -> str:
+    """Return the range of a saving and how sure it is."""
+    return (
+        f"{usd(found.saving_low_usd_per_month)} to {usd(found.saving_high_usd_per_month)} USD a month in 8 of 10 simulated futures, "
+        f"and something in {percent(found.saves_share)}; in {percent(found.holds_share)} no other choice would be more than 5 % cheaper"
     )
-    if decision.holds_share is not None:
-        text += (
-            f"; between {usd(decision.saving_low_usd_per_month)} and {usd(decision.saving_high_usd_per_month)} in 8 of 10 "
-            f"resamples; in {percent(decision.holds_share)} of them neither a mix chosen with hindsight nor keeping what you have would be more than 5 % cheaper"
-        )
-    elif decision.is_short:
-        text += "; the record is too short to say how certain that is"
-    return text
+
+
+def _waits(decision: Decision) -> bool:
+    return decision.now_saving_usd_per_month < AT_ONCE_SHARE * decision.saving_usd_per_month
 
 
 def _when(decision: Decision) -> str:
@@ -90,21 +99,21 @@ def _when(decision: Decision) -> str:
     ends = any(gpu.now_paid_usd_per_month < AT_ONCE_SHARE * gpu.paid_usd_per_month for gpu in decision.gpus)
     is_bought = any(part.kind == "owned" for gpu in decision.gpus for part in gpu.parts)
     waits = ["today's commitments have ended"] * ends + ["the servers are delivered"] * is_bought
-    return "when " + " and ".join(waits or ["today's commitments have ended"])
+    return "once " + " and ".join(waits or ["today's commitments have ended"])
 
 
 def _parts_said(gpus: Sequence[GpuDecision]) -> list[str]:
     parts = [part for gpu in gpus for part in gpu.parts]
     capex_usd, spot_share = sum(gpu.capex_usd for gpu in gpus), max(gpu.spot_share for gpu in gpus)
     said = []
-    for kind, verb in (("owned", "own"), ("committed", "commit to")):
+    for kind, verb in (("owned", "buy"), ("committed", "commit to")):
         kept = sum(part.gpus for part in parts if part.kind == kind)
         capex = f" ({usd(capex_usd)} USD of capex)" if kind == "owned" and capex_usd else ""
         said += [f"{verb} {count(round(kept, 2))} GPU{'' if kept == 1 else 's'}{capex}"] if kept else []
-    for kind, words in (("spot", "as spot"), ("on_demand", "on demand")):
+    for kind, words in (("spot", "on spot"), ("on_demand", "on demand")):
         hours = sum(part.gpu_hours_per_month for part in parts if part.kind == kind)
         limit = f" (at most {percent(spot_share)} of the demand)" if kind == "spot" and spot_share < 1 else ""
-        said += [f"take {count(round(hours))} GPU-hours a month {words}{limit}"] if hours >= 0.5 else []
+        said += [f"run {count(round(hours))} GPU-hours a month {words}{limit}"] if hours >= 0.5 else []
     return said
 
 
@@ -115,7 +124,7 @@ def _keep_said(decision: Decision) -> str:
         text = f"Switch off what is idle ({usd(unused)} USD a month), and keep the rest"
     doubtful = [f"{one.name} is {because(one)}" for one in decision.kept if one.code == "close_call"]
     if doubtful:
-        return f"{text}: {'; '.join(doubtful)}"
+        return ". ".join([text, *doubtful])
     if decision.is_short:
         return f"{text}: the record is too short to buy or commit on, and by the hour none of these offers is cheaper than the {usd(decision.paid_usd_per_month)} USD a month paid"
     return f"{text}: none of these offers is cheaper than the {usd(decision.paid_usd_per_month)} USD a month paid; nothing is saved"
@@ -125,15 +134,16 @@ def decision_tables(decision: Decision) -> list[Table]:
     """Return the same for people."""
     whole = [
         ("paid today", f"{usd(decision.paid_usd_per_month)} USD a month"),
-        (f"after, {_when(decision)}", f"{usd(decision.after_usd_per_month)} USD a month"),
         (
-            "could be saved at once, by a mix for the uncommitted hours",
+            f"after, {_when(decision)}" if _waits(decision) else "after",
+            f"{usd(decision.after_usd_per_month)} USD a month",
+        ),
+        (
+            "could be saved at once, on what is not committed",
             f"{usd(decision.now_saving_usd_per_month)} USD a month",
         ),
     ]
-    tables = [
-        Table(headline(decision), (Column(""), Column("")), tuple(whole), "; ".join(map(note_said, decision.notes)))
-    ]
+    tables = [Table(headline(decision), (Column(""), Column("")), tuple(whole))]
     tables += [_parts(gpu) for gpu in decision.gpus]
     tables += _ladder(decision)
     if decision.switch_off:
@@ -154,9 +164,13 @@ def decision_tables(decision: Decision) -> list[Table]:
             Table(
                 "Keep as it is",
                 (Column("gpu"), Column("because")),
-                tuple((one.name, because(one)) for one in decision.kept),
+                tuple((one.name, because(one, is_short=decision.is_short)) for one in decision.kept),
             )
         )
+    notes = [note_said(note) for note in decision.notes]
+    if decision.resamples:
+        notes.append(f"simulated futures ({decision.resamples}): weeks of the record drawn again, with other demand, rents and server prices (--resamples)")  # fmt: skip
+    tables.append(Table("What this decision rests on", (Column("note"),), tuple((note[:1].upper() + note[1:],) for note in notes)))  # fmt: skip
     return tables
 
 
@@ -186,12 +200,26 @@ def _ladder(decision: Decision) -> list[Table]:
         Column("saves", "USD/month", is_number=True),
         Column("committed", "USD/month", is_number=True),
         Column("capex", "USD", is_number=True),
-        Column("pays from", "of hours used", is_number=True),
+        Column("breaks even", "at use of", is_number=True),
     )
-    note = "each step is the cheapest mix of that option and those above; savings are against what is paid today; what is recommended also holds in most resamples"
+    note = "each step is the cheapest mix of that option and those above; breaks even: the share of the hours in which a machine has to be used to cost less than on demand; "
+    note += (
+        "on so short a record only what is taken by the hour is recommended"
+        if decision.is_short
+        else "what is recommended saves in most simulated futures too"
+    )
+    outside = decision.paid_usd_per_month - decision.ladder[0].usd_per_month - decision.ladder[0].saving_usd_per_month
+    if outside >= 0.5:
+        note += f"; {usd(outside)} USD a month of the bill is not part of this table (fees, and machines for which nothing was compared)"
     if decision.oldest_price_on:
         note += f"; the oldest price is of {decision.oldest_price_on.isoformat()}"
     return [Table("The ladder: what each further purchase option would save", columns, rows, note)]
+
+
+def _break_even(found: OwnBreakEven) -> str:
+    if found.utilisation_share is None:
+        return note_text(found.because)
+    return f"at that price an own server pays off from {percent(found.utilisation_share)} use on"
 
 
 def _parts(gpu: GpuDecision) -> Table:
@@ -214,9 +242,9 @@ def _parts(gpu: GpuDecision) -> Table:
     notes = []
     if gpu.break_even is not None:
         notes.append(
-            f"a used GPU-hour cost {usd(gpu.break_even.paid_usd_per_gpu_hour)} USD, unused commitments included; {note_text(gpu.break_even.because)}"
+            f"today a used GPU-hour costs {usd(gpu.break_even.paid_usd_per_gpu_hour)} USD, unused commitments included; {_break_even(gpu.break_even)}"
             + (
-                f"; the base load works in {percent(gpu.break_even.base_use_share)} of the hours"
+                f"; the base load is in use in {percent(gpu.break_even.base_use_share)} of the hours"
                 if gpu.base_gpus > 0
                 else ""
             )
@@ -227,15 +255,12 @@ def _parts(gpu: GpuDecision) -> Table:
             f"and the cheapest for that {usd(gpu.going_on_best_usd_per_month)}"
         )
     if gpu.holds_share is not None:
-        notes.append(
-            f"saves {usd(gpu.saving_low_usd_per_month)} to {usd(gpu.saving_high_usd_per_month)} USD a month in 8 of 10 "
-            f"resamples, and something in {percent(gpu.saves_share)}; within 5 % of the best in {percent(gpu.holds_share)}"
-        )
+        notes.append(f"saves {_confidence(gpu)}")
     columns = (
         Column("use"),
         Column("offer or server"),
         Column("kept", "GPUs", is_number=True),
-        Column("works", "GPU-h/month", is_number=True),
+        Column("used", "GPU-h/month", is_number=True),
         Column("idle", "GPU-h/month", is_number=True),
         Column("cost", "USD/month", is_number=True),
         Column("priced on"),

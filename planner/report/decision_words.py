@@ -20,8 +20,8 @@ KEPT_WORDS = {
     "as_dear": "what is paid now equals the cheapest mix of these offers",
 }
 NOTE_WORDS = {
-    "no_spot": "nothing ran on spot, so no spot is advised; --set mix.spot_share=0.3 allows it for 30 % of the demand",
-    "commitments": "today's commitments are paid until they end: the whole saving comes then; what the uncommitted hours could save at once is shown separately",
+    "no_spot": "nothing ran on spot, so no spot is recommended; --set mix.spot_share=0.3 allows it for 30 % of the demand",
+    "commitments": "today's commitments are paid until they end, so the full saving comes only then; what can be saved before is shown separately",
     "elsewhere": "offers may be in other regions than today's use; the saving does not include data transfer and migration",
     "same_place": "each machine is compared with the same shape in its own region; --provider or --region widen the search",
 }
@@ -32,13 +32,15 @@ WHEN_WORDS = {
 }
 
 
-def because(kept: Kept) -> str:
-    """Return why machines stay as they are."""
+def because(kept: Kept, *, is_short: bool = False) -> str:
+    """Return why machines stay as they are; on a short record, why nothing is bought or committed to."""
     match kept.code:
+        case "as_dear" | "dearer" if is_short:
+            return "the record is too short to buy or commit on, and by the hour none of these offers is cheaper"
         case "close_call":
             return (
-                f"a close call: the cheapest mix ({', '.join(kept.mix)}) would save {usd(kept.usd_per_month)} USD a month, but saves "
-                f"anything in only {percent(kept.saves_share)} of the resamples; in {percent(1 - kept.saves_share)} keeping what you have costs no more"
+                f"a close call: the cheapest mix ({', '.join(kept.mix)}) would save {usd(kept.usd_per_month)} USD a month, but in "
+                f"{percent(1 - kept.saves_share)} of the simulated futures keeping what you have costs no more"
             )
         case "dearer":
             return f"what is paid now is {usd(kept.usd_per_month)} USD a month less than any mix of these offers"
@@ -67,7 +69,7 @@ def note_said(note: Note) -> str:
     amounts = note.amounts
     match note.code:
         case "own_providers":
-            return f"offers of the bill's own providers were considered ({', '.join(note.names)}); add others with --provider"
+            return f"only offers of the bill's own providers were considered ({', '.join(note.names)}); --provider adds others"
         case "trend":
             way, size = ("grew", "too small") if amounts[1] > amounts[0] else ("shrank", "too large")
             return (
@@ -75,23 +77,21 @@ def note_said(note: Note) -> str:
                 f"{_days(amounts[3])}, which is what runs now; if that continues, this is {size} before a commitment ends"
             )
         case "short":
-            return f"{_days(amounts[0])} of record say little: nothing is bought or committed to on less than {_days(amounts[1])}, and there is no confidence for the rest"
+            return f"a record of {_days(amounts[0])} says little: nothing is bought or committed to on less than {_days(amounts[1])}, and no confidence is stated"
         case "repeated":
-            return f"{_days(amounts[0])} of use are repeated to fill a year"
+            return f"the use of {_days(amounts[0])} is repeated to fill a year"
         case "no_seasons":
-            return (
-                f"a record of {_days(amounts[0])} cannot show seasons; the resamples vary demand by risk.demand_ratio"
-            )
+            return f"a record of {_days(amounts[0])} cannot show seasons; the simulated futures vary demand (risk.demand_ratio)"
         case "spot":
             shares = ", ".join(f"{percent(share)} of {gpu}" for gpu, share in zip(note.names, amounts, strict=True))
-            return (
-                f"spot is used for at most {shares}: as much as already ran on it, or mix.spot_share where that is set"
-            )
+            return f"spot serves at most {shares}: as much as already ran on it, or mix.spot_share where that is set"
         case "not_bought":
             return (
                 f"no servers are bought for {', '.join(note.names)}: a purchase has to cost {percent(amounts[0])} less than today's bill and than capacity by the hour, and "
-                f"less than every other mix in {percent(amounts[1])} of the resamples (verdict.buy_margin_share, verdict.least_confidence_share)"
+                f"less than every other mix in {percent(amounts[1])} of the simulated futures (verdict.buy_margin_share, verdict.least_confidence_share)"
             )
+        case "fees":
+            return f"fees of services, licenses and software on these machines ({usd(amounts[0])} USD a month) are paid as before, and are no part of the saving"
         case "owned":
             wait = f"{amounts[1]:g} month{'' if amounts[1] == 1 else 's'}"
             return f"an owned server stands in colocation over {amounts[0]:.0f} months from its delivery, which takes {wait} (own.lead_time_months): until then today's machines are still paid for, and they are not part of what could be saved at once"

@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["COST_ROLES", "HARDWARE_WORDS", "OWN_NAMES", "SIGN_WORDS", "is_unused_capacity", "looks_like_gpu", "role_of"]
+__all__ = [
+    "COST_ROLES",
+    "FEE_ROLES",
+    "HARDWARE_WORDS",
+    "OWN_NAMES",
+    "SIGN_WORDS",
+    "is_unused_capacity",
+    "looks_like_gpu",
+    "role_of",
+]
 
 COST_ROLES = frozenset(
     {"machine", "fee", "license", "software", "reservation", "purchase", "commitment", "host", "negation", "refund"}
 )
 """Rows of these roles that name an accelerator are part of its cost; only a machine's carry hours."""
+FEE_ROLES = ("fee", "license", "software")
+"""What is charged on top of a machine, however that is paid for."""
 
 SIGN_WORDS = (
     r"(?i)(negation|refund|surcharge|\bfee\b|licen[cs]|marketplace|software usage|per unused|per (?:[a-z]+ )?reservation"

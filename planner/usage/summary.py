@@ -100,7 +100,9 @@ def summarised(
         list_usd=listed,
         contracted_usd=part.total("contracted_usd", part_used) if money else None,
         unused_usd=part.total("effective_usd", ~part_used) if money else None,
-        savings_rate_share=1.0 - (effective - unlisted) / listed if effective is not None and listed else None,
+        savings_rate_share=round(1.0 - (effective - unlisted) / listed, 12)
+        if effective is not None and listed
+        else None,
         groups={kind: _groups(part, part_used, kind, money=money) for kind in GROUPS if kind in part.codes},
         levels=levels,
         level=part.level("gpu_hours", first, hours, part_used),

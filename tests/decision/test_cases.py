@@ -38,6 +38,7 @@ def test_a_decision_says_what_is_right(tmp_path: Path, name: str) -> None:
     found = decide(usage, load_bundled(), default_assumptions(), resamples=0)
     assert found.paid_usd_per_month == pytest.approx(case.paid_usd_per_month, rel=1e-3)
     owned = sum(part.gpus for gpu in found.gpus for part in gpu.parts if part.kind == "owned")
+    assert found.saving_usd_per_month <= case.most_saved_usd_per_month
     assert case.owned_gpus[0] <= owned <= case.owned_gpus[1]
     said = headline(found).replace("Stop", "stop")
     assert [word for word in case.words if word not in said] == []

@@ -41,7 +41,7 @@ def _bill(level: np.ndarray, usd_per_gpu_hour: float, *, unused: float = 0.0, gp
     words: dict[str, tuple[str, ...]] = {
         "state": ("unused", "used"), "option": ("on_demand", "reserved"), "gpu": (gpu,), "instance_type": ("",),
         "account": ("a",), "region": ("us-east-1",), "provider": ("aws",), "tag": ("",), "commitment": ("ri", ""),
-        "charge_class": ("",),
+        "charge_class": ("",), "role": ("machine",),
     }  # fmt: skip
     codes = {name: np.zeros(2 * hours, dtype=np.int64) for name in words}
     codes["state"] = state

@@ -52,6 +52,12 @@ CHECK_WORDS = {
     "no_list_price": "used without a list price: left out of the savings rate",
     "no_cost": "states no cost: its hours count, but their cost is missing from this answer",
 }
+FEW_HOURS = 10
+
+
+def _hours_said(hours: float) -> str:
+    """Write hours: whole ones, and of a few their tenths."""
+    return count(round(hours, 1) if abs(hours) < FEW_HOURS else round(hours))
 
 
 def _hour_text(hour: int) -> str:
@@ -148,7 +154,7 @@ def usage_tables(usage: Usage, *, tag: str = "") -> list[Table]:
 
 def _totals(usage: Usage) -> Table:
     months = usage.hours / HOURS_PER_MONTH
-    hours = count(round(usage.gpu_hours))
+    hours = _hours_said(usage.gpu_hours)
     title = f"{hours} {usage.measures[0].basis} GPU-hours"
     if usage.effective_usd is not None:
         title += f" for {usd(usage.effective_usd)} USD"
@@ -167,10 +173,10 @@ def _totals(usage: Usage) -> Table:
             rows.append(("effective savings rate", percent(usage.savings_rate_share)))
         if usage.unused_usd:
             share = percent(usage.unused_usd / usage.effective_usd) if usage.effective_usd > 0 else "-"
-            rows.append(("paid for and not used", f"{usd(usage.unused_usd)} USD ({share}), {count(round(usage.unused_gpu_hours))} GPU-h"))  # fmt: skip
+            rows.append(("paid for and not used", f"{usd(usage.unused_usd)} USD ({share}), {_hours_said(usage.unused_gpu_hours)} GPU-h"))  # fmt: skip
     if usage.idle_gpu_hours is not None:
         rows.append(
-            ("allocated and not busy", f"{count(round(usage.idle_gpu_hours))} GPU-h ({percent(usage.idle_share)})")
+            ("allocated and not busy", f"{_hours_said(usage.idle_gpu_hours)} GPU-h ({percent(usage.idle_share)})")
         )
     if usage.energy_kwh is not None:
         rows.append(("energy of the accelerators", f"{usage.energy_kwh:,.0f} kWh"))
@@ -197,7 +203,7 @@ def _checks(usage: Usage) -> list[Table]:
             (
                 CHECK_WORDS[one.code] + (f": {items}" if items else ""),
                 usd(one.usd),
-                count(round(one.gpu_hours)) if one.gpu_hours else "-",
+                _hours_said(one.gpu_hours) if one.gpu_hours else "-",
                 "yes" if one.is_counted else "no",
             )
         )
@@ -210,7 +216,7 @@ def _measures(usage: Usage) -> Table:
         (
             one.basis,
             one.source,
-            count(round(one.gpu_hours)),
+            _hours_said(one.gpu_hours),
             count(round(one.curve.mean_gpus, 1)),
             count(round(one.curve.peak_gpus, 1)),
             count(round(one.curve.base_gpus, 1)),
@@ -274,10 +280,10 @@ def _groups(title: str, kind: str, groups: Sequence[Group]) -> Table:
     rows = []
     for one in shown:
         name = _option_word(one.name) if kind == "option" else one.name
-        row = [name or "(none)", count(round(one.gpu_hours))]
+        row = [name or "(none)", _hours_said(one.gpu_hours)]
         if has_money:
             row += [
-                count(round(one.unused_gpu_hours)),
+                _hours_said(one.unused_gpu_hours),
                 usd(one.effective_usd),
                 usd(one.unused_usd),
                 usd(one.usd_per_gpu_hour),
@@ -287,9 +293,9 @@ def _groups(title: str, kind: str, groups: Sequence[Group]) -> Table:
         hours = sum(one.gpu_hours for one in rest)
         paid = sum(one.effective_usd or 0.0 for one in rest)
         unused = (sum(one.unused_gpu_hours for one in rest), sum(one.unused_usd or 0.0 for one in rest))
-        others = [f"{len(rest)} others", count(round(hours))]
+        others = [f"{len(rest)} others", _hours_said(hours)]
         if has_money:
-            others += [count(round(unused[0])), usd(paid), usd(unused[1]), usd(paid / hours if hours > 0 else None)]
+            others += [_hours_said(unused[0]), usd(paid), usd(unused[1]), usd(paid / hours if hours > 0 else None)]
         rows.append(tuple(others))
     note = "-f json has all" if rest else ""
     return Table(title, tuple(columns), tuple(rows), note)
@@ -302,8 +308,8 @@ def _commitment_tables(usage: Usage) -> list[Table]:
     rows = [
         ("coverage: committed hours, as a share of committed and on-demand hours", percent(found.coverage_share)),
         ("utilization: used cost, as a share of all that was committed", percent(found.utilisation_share)),
-        ("committed, used", f"{usd(found.used_usd)} USD, {count(round(found.used_gpu_hours))} GPU-h"),
-        ("committed, not used", f"{usd(found.unused_usd)} USD, {count(round(found.unused_gpu_hours))} GPU-h"),
+        ("committed, used", f"{usd(found.used_usd)} USD, {_hours_said(found.used_gpu_hours)} GPU-h"),
+        ("committed, not used", f"{usd(found.unused_usd)} USD, {_hours_said(found.unused_gpu_hours)} GPU-h"),
     ]
     if found.unused_reservation_usd:
         rows.append(("reserved capacity, not used", f"{usd(found.unused_reservation_usd)} USD"))
