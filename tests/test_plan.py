@@ -13,7 +13,8 @@ from planner.assumptions import default_assumptions
 from planner.demand.workload import Workload
 from planner.options.option import Option, OptionKind
 from planner.plan import Plan, make_plan
-from planner.report.because import headline, reasons
+from planner.report.because import reasons
+from planner.report.headline import headline
 from planner.report.record import plan_record
 from planner.report.schema import plan_schema
 from planner.report.values import json_text

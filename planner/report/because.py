@@ -1,4 +1,4 @@
-"""What to do, in one sentence, and why, a sentence each."""
+"""Why the verdict is what it is, a sentence each."""
 
 from __future__ import annotations
 
@@ -6,39 +6,29 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple, get_args
 
-from planner.figures import bytes_text, count, duration, gpus_text, machines_text, percent, significant, usd
+from planner.figures import bytes_text, count, duration, percent, significant, usd
 from planner.notes import NoteCode
 from planner.options.hosted import TUNING
 from planner.options.option import Option, OptionKind
 from planner.plan import Plan
 from planner.report.notes import note_text
+from planner.report.option_words import gpus, is_by_resale, machines, money, whole
 from planner.report.remarks import remark_text, variant_texts
 from planner.report.wording import reason_text
 from planner.supply.machines import Refusal
 from planner.verdict.break_evens import BreakEvenPair, best_by_kind
-from planner.verdict.choice import Status
 from planner.verdict.remarks import RemarkCode
 from planner.words import BOUND_WORDS, how_paid, label, seller
 
-__all__ = ["Group", "Reason", "headline", "reasons"]
+__all__ = ["Group", "Reason", "reasons"]
 
 Group = Literal["why", "alternatives", "risk"]
 """What a reason speaks of: why this is enough, what else there is, or what can go wrong."""
 WHY, ALTERNATIVES, RISK = get_args(Group)
 
-RIVALS = {
-    OptionKind.RENT: "rented GPUs",
-    OptionKind.BUY: "servers of your own",
-    OptionKind.CPU: "rented CPUs",
-    OptionKind.FREE: "a free tier",
-    OptionKind.HAVE: "what you have",
-}
-"""What a hosted API is held against."""
 OTHERS_TOLD = 3
 """Other accelerators whose count is told."""
 TERMS = frozenset({NoteCode.RATE_LIMITS, NoteCode.LATENCY_OF_SELLER, NoteCode.TERMS_OF_FREE_TIERS, NoteCode.QUOTA_USED})
-LATE_SHARE = 0.9
-"""A break-even later than this part of the horizon comes about by the resale."""
 WORTH_TELLING_SHARE = 0.05
 """Costs nearer than this are the same."""
 
@@ -48,38 +38,6 @@ class Reason(NamedTuple):
 
     group: Group
     text: str
-
-
-def money(option: Option, *, once: bool) -> str:
-    """Say what an option costs: for the run, or a month."""
-    if once:
-        took = f" of {duration(option.hours_per_run)}" if option.hours_per_run is not None else ""
-        return f"{usd(option.present_value_usd)} USD for the run{took}"
-    return f"{usd(option.usd_per_month)} USD a month"
-
-
-def machines(option: Option) -> str:
-    """Say what an option takes: machines, and the accelerators in them."""
-    return machines_text(option.instance_count, option.instance_type, option.accelerator_count, option.accelerator)
-
-
-def _gpus(option: Option) -> str:
-    """Say what an option takes as the headline has it: the GPUs first, then the machines that hold them."""
-    return gpus_text(option.instance_count, option.instance_type, option.accelerator_count, option.accelerator)
-
-
-def _place(option: Option) -> str:
-    """Say who offers it and where; "global" is a seller that states no region."""
-    if option.provider == "own":
-        return option.region
-    return f"{option.provider} {'' if option.region == 'global' else option.region}".strip()
-
-
-def _whole(option: Option) -> str:
-    """Say what an option is: machines, where, and how they are paid for."""
-    if option.kind is OptionKind.BUY:
-        return f"buying {machines(option)}, {option.region}"
-    return f"{machines(option)} at {_place(option)}, {how_paid(option.purchase_option)}"
 
 
 def reasons(plan: Plan) -> tuple[Reason, ...]:
@@ -127,152 +85,6 @@ def reasons(plan: Plan) -> tuple[Reason, ...]:
 def _ownership(plan: Plan) -> list[str]:
     """Say what owning costs item by item and puts at risk, and from how many hours on a commitment pays."""
     return [*_remarks(plan, RemarkCode.OWNERSHIP, RemarkCode.DELIVERY), *_remarks(plan, RemarkCode.COMMITMENT)]
-
-
-def headline(plan: Plan) -> str:
-    """Return the verdict in one sentence to act on, after a word of warning where hardly any offer could be used."""
-    few = plan.few_offers
-    warning = (
-        f"Only {few.left_count:,} of {few.of_count:,} offers have a price from the days asked for. " if few else ""
-    )
-    return f"{warning}{_verdict(plan)} {_confidence(plan)}{_in_currency(plan)}"
-
-
-def _in_currency(plan: Plan) -> str:
-    """Say what the verdict costs in the currency asked for, and by which rate."""
-    rate, chosen, code = plan.usd_per_unit, plan.chosen, plan.workload.currency
-    if not rate:
-        return ""
-    row = next((row for row in plan.assumptions if row.name == "money.usd_per_eur"), None)
-    dated = f" ({'set by you' if row.overridden else f'{row.source}, {row.as_of}'})" if row else ""
-    cost, per = (
-        (chosen.present_value_usd, "for the run") if plan.workload.runs_once else (chosen.usd_per_month, "a month")
-    )
-    return f" That is {usd(cost / rate)} {code} {per}, at {rate:g} USD/{code}{dated}."
-
-
-def _confidence(plan: Plan) -> str:
-    """Say how old the price is, and how far the verdict can be relied on."""
-    days = (plan.planned_on - plan.chosen.priced_on).days
-    age = f"The price is {days} days old" if days != 1 else "The price is a day old"
-    if plan.chosen.kind is OptionKind.HAVE:
-        age = "Its costs are as you state them"
-    share = percent(plan.verdict.confidence_share)
-    match plan.verdict.status:
-        case Status.DECIDED:
-            return f"{age}; confidence {share}."
-        case Status.CLOSE_CALL:
-            return f"{age}. A close call: confidence is only {share}."
-        case Status.ASK_FOR_QUOTES if plan.verdict.outdated_id:
-            return f"{age}. {_outdated(plan)}"
-        case Status.ASK_FOR_QUOTES if plan.chosen.kind is OptionKind.BUY:
-            return f"{age}: get a new quote before you buy; confidence {share}."
-        case Status.ASK_FOR_QUOTES:
-            return f"{age}. This many GPUs take a contract, and list prices are only a guide."
-
-
-def _outdated(plan: Plan) -> str:
-    """Say whom to ask first: a rent that would be taken if its old price still held."""
-    rent = next(option for option in plan.options if option.id == plan.verdict.outdated_id)
-    days = (plan.planned_on - rent.priced_on).days
-    return (
-        f"Ask {rent.provider} first: {days} days ago {machines(rent)}, {how_paid(rent.purchase_option)}, "
-        f"was {money(rent, once=plan.workload.runs_once)}."
-    )
-
-
-def _ask_for_quotes(plan: Plan) -> str:
-    """Say what to ask quotes for, and what list prices say meanwhile."""
-    chosen, once = plan.chosen, plan.workload.runs_once
-    owned = best_by_kind(plan.options).get(OptionKind.BUY) or next(
-        (option for option in plan.options if option.kind is OptionKind.BUY and option.region != "at home"), None
-    )
-    place = f"{chosen.provider} {chosen.region}".strip()
-    guide = f"{place}, {how_paid(chosen.purchase_option)}, {money(chosen, once=once)}"
-    also = (
-        ""
-        if owned is None or once
-        else f"; owned servers {money(owned, once=once)} and {usd(owned.capex_usd)} USD capex"
-    )
-    what = f"{count(chosen.accelerators_total_count)} {chosen.accelerator}"
-    return f"Ask several sellers for quotes for {what}: at list prices, {guide}{also}{_without_quotes(plan)}."
-
-
-def _without_quotes(plan: Plan) -> str:
-    """Say what the cheapest rent costs that takes no quotes, where there is one."""
-    rents = (option for option in plan.options if option.choosable and option.kind is OptionKind.RENT)
-    small = next((each for each in rents if each.accelerators_total_count <= each.most_accelerators), None)
-    if small is None or small.present_value_usd <= plan.chosen.present_value_usd:
-        return ""
-    return f"; without a contract, {_gpus(small)} at {_place(small)} cost {money(small, once=plan.workload.runs_once)}"
-
-
-def _verdict(plan: Plan) -> str:
-    is_for_quotes = plan.verdict.status is Status.ASK_FOR_QUOTES
-    if is_for_quotes and plan.chosen.kind is not OptionKind.BUY and not plan.verdict.outdated_id:
-        return _ask_for_quotes(plan)
-    chosen, once = plan.chosen, plan.workload.runs_once
-    best = best_by_kind(plan.options)
-    place = _place(chosen)
-    cost = money(chosen, once=once)
-    match chosen.kind:
-        case OptionKind.RENT:
-            return f"Rent {_gpus(chosen)} at {place}, {how_paid(chosen.purchase_option)}, for {cost}{_buying(plan)}."
-        case OptionKind.BUY:
-            pair = min(plan.break_evens, key=lambda pair: pair.saving_usd, default=None)
-            tail = ""
-            if pair is not None and pair.month is not None:
-                tail = f"; against the cheapest rent it pays off from month {pair.month:.0f} on"
-            leased = chosen.purchase_option == "lease"
-            verb = "lease" if leased else "buy"
-            first = f"Ask for quotes, then {verb}" if is_for_quotes else verb.capitalize()
-            on_a_loan = " on a loan" if chosen.purchase_option == "loan" else ""
-            capex = "" if leased else f"{usd(chosen.capex_usd)} USD{on_a_loan}, "
-            return f"{first} {machines(chosen)} ({capex}{chosen.region}) for {cost} all in{tail}."
-        case OptionKind.HAVE:
-            others = [option for kind, option in best.items() if kind is not chosen.kind]
-            other = min(others, key=lambda option: option.present_value_usd, default=None)
-            tail = f"; the cheapest other choice costs {money(other, once=once)}" if other else ""
-            rest = next((option for option in plan.options if option.id == chosen.rest_id), None)
-            also = f", and {_rest_words(rest)} for the other {percent(chosen.rest_share)} of the work" if rest else ""
-            return f"Use what you have, {machines(chosen)} ({place}){also}, for {cost} from now on{tail}."
-        case OptionKind.CPU:
-            return f"No GPU needed: {machines(chosen)} at {place}, {how_paid(chosen.purchase_option)}, for {cost}."
-        case OptionKind.API:
-            rivals = [option for kind, option in best.items() if kind is not chosen.kind]
-            rival = min(rivals, key=lambda option: option.present_value_usd, default=None)
-            tail = f", against {money(rival, once=once)} for {RIVALS[rival.kind]}" if rival else ""
-            if rival and rival.present_value_usd < chosen.present_value_usd and once:
-                tail += ", which saves less than setting a machine up is worth"
-            if rival and not once and rival.usd_per_month < chosen.usd_per_month:
-                tail += ", more as NPV"
-            model = f"{chosen.instance_type} at {seller(chosen.provider)}"
-            return f"No GPU of your own needed: {model}, paid per token, for {cost}{tail}."
-        case OptionKind.FREE:
-            rent = best.get(OptionKind.RENT) or best.get(OptionKind.CPU)
-            tail = f"; otherwise {machines(rent)} at {rent.provider} for {money(rent, once=once)}" if rent else ""
-            took = duration(chosen.hours_per_run)
-            return f"A free tier is enough: {chosen.provider} ({machines(chosen)}) in {took}{tail}."
-
-
-def _rest_words(option: Option) -> str:
-    """Say what does a part of the work beside what is there."""
-    if option.fleet is None:
-        return f"{option.instance_type} at {option.provider}, paid per token,"
-    return f"{option.instance_type} at {_place(option)}, {how_paid(option.purchase_option)},"
-
-
-def _buying(plan: Plan) -> str:
-    """Say after a rent whether buying pays off; nothing where it would, yet is not recommended for another reason."""
-    if plan.workload.runs_once:
-        return "; a single run does not justify buying a server"
-    pair = next((pair for pair in plan.break_evens if pair.rent_id == plan.chosen.id), None)
-    if pair is None or pair.month is None:
-        return f"; buying does not pay off within {plan.horizon_months} months"
-    owned = next(option for option in plan.options if option.id == pair.buy_id)
-    if pair.month > plan.horizon_months * LATE_SHARE:
-        return f"; buying pays for itself only by the resale after {plan.horizon_months} months"
-    return f"; buying would pay off from month {pair.month:.0f} on" if owned.choosable else ""
 
 
 def _sizing(chosen: Option) -> list[str]:
@@ -337,7 +149,7 @@ def _percentiles(plan: Plan, chosen: Option) -> list[str]:
     service, limits, percentile = found.service, found.limits, found.limits.percentile
     name = "mean" if percentile is None else f"p{percentile:g}"
     ttft_ms, tpot_ms, total_ms = service.at_limit_ms
-    where = "" if option is chosen else f"On {_gpus(option)}, "
+    where = "" if option is chosen else f"On {gpus(option)}, "
     total = f"total time {total_ms:,.0f} ms (limit {limits.total_ms:,.0f}), " if math.isfinite(limits.total_ms) else ""
     told = (
         f"{where}TTFT {name} is {ttft_ms:,.0f} ms (limit {limits.ttft_ms:,.0f}), TPOT {name} {tpot_ms:,.0f} ms (limit {limits.tpot_ms:,.0f}), "
@@ -484,9 +296,7 @@ def _passed_over(plan: Plan, *, once: bool) -> list[str]:
     said = []
     for name, reason in plan.verdict.passed_over:
         option = by_id[name]
-        said.append(
-            f"Cheaper, but not taken: {_whole(option)}, for {money(option, once=once)} ({reason_text(reason)})."
-        )
+        said.append(f"Cheaper, but not taken: {whole(option)}, for {money(option, once=once)} ({reason_text(reason)}).")
     return said
 
 
@@ -515,7 +325,7 @@ def _crossing(pair: BreakEvenPair, months: int) -> str:
     share = pair.utilisation_share
     if pair.month is not None:
         when = f"owning pays off from month {pair.month:.0f} on"
-        if pair.month > months * LATE_SHARE:
+        if is_by_resale(pair.month, months):
             return f"{when} of {months}, only by its resale at the end"
         return f"{when}, at a utilization of {percent(share)} or more" if share else when
     would = []
@@ -562,4 +372,4 @@ def _cheaper_not_recommended(chosen: Option, options: Sequence[Option], *, once:
     if other is None or other.present_value_usd >= chosen.present_value_usd:
         return []
     reason = reason_text(other.not_recommended[0])
-    return [f"Cheaper, but not recommended: {_whole(other)}, for {money(other, once=once)} ({reason})."]
+    return [f"Cheaper, but not recommended: {whole(other)}, for {money(other, once=once)} ({reason})."]

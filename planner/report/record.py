@@ -12,7 +12,8 @@ from planner.demand.volume import volume
 from planner.errors import InputError
 from planner.options.option import Option
 from planner.plan import Plan
-from planner.report.because import headline, reasons
+from planner.report.because import reasons
+from planner.report.headline import headline
 from planner.report.notes import note_text, note_texts
 from planner.report.question import command_of, defaults_of, title_of
 from planner.report.remarks import remark_text

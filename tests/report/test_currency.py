@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from planner.demand.workload import Workload
 from planner.plan import Plan, make_plan
-from planner.report.because import headline
+from planner.report.headline import headline
 from planner.report.record import plan_record
 from planner.report.schema import check_record
 from planner.report.short import alternatives_table

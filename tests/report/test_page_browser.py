@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from planner.plan import Plan
-from planner.report.because import headline
 from planner.report.chart_rows import crossing_month, equal_price_rows
+from planner.report.headline import headline
 from planner.report.live import Inputs, Live
 from planner.report.page import page
 from planner.report.record import plan_record

@@ -10,7 +10,8 @@ import yaml
 from planner.demand.workload import Workload
 from planner.errors import NothingFitsError
 from planner.plan import make_plan
-from planner.report.because import headline, reasons
+from planner.report.because import reasons
+from planner.report.headline import headline
 from planner.report.record import plan_record
 from planner.report.schema import check_record
 from planner.report.values import json_text, plain

@@ -14,7 +14,7 @@ from planner.demand.workload import Workload
 from planner.errors import NothingFitsError
 from planner.options.reason import ReasonCode
 from planner.plan import Plan, make_plan
-from planner.report.because import headline
+from planner.report.headline import headline
 from pricing.catalog import load_bundled
 from pricing.offers import Offer, PurchaseOption
 from tests.conftest import TODAY
