@@ -51,8 +51,8 @@ STARTS = ROOT / "planner" / "facts" / "calibration_starts.csv"
 TABLE = ROOT / "planner" / "facts" / "calibration.csv"
 ACCURACY = ROOT / "planner" / "facts" / "accuracy.csv"
 ALL = {"training": "train.all", "serving": "serve.all"}
-SINGLE = {"encode", "speech", "video", "stacks"}
-"""Whose rows are few and of few tables: another row of a known table has the band of groups, what is planned that of whole tables."""
+SINGLE = frozenset({"encode", "speech", "video", "cpu", "serve.default", "serve.submission"})
+"""Classes of few tables: another row of a known table has the band of groups left out, what is planned that of whole tables."""
 SPEED_METRICS = 2
 """Throughput and time per token, the first two metrics of serving, count together; training has one."""
 FEWEST_ROWS = 4
@@ -196,7 +196,8 @@ def scores(
         for index, row in enumerate(problem.rows):
             if problem.weights[metric, index] > 0 and np.isfinite(found[metric, index]):
                 sort, error = row_class(problem.name, row, metric), float(found[metric, index])
-                spread, _ = spreads.get(f"{sort}{STRANGER}" * is_stranger[index] or sort) or spreads.get(sort, (0.0, 0))
+                far = split == "by block" if sort in SINGLE else is_stranger[index]
+                spread, _ = spreads.get(f"{sort}{STRANGER}" * far or sort) or spreads.get(sort, (0.0, 0))
                 one = (problem.blocks[index], math.exp(error) - 1, abs(error) <= 1.2816 * spread)
                 classes.setdefault(sort, []).append(one)
                 if problem.name in ALL and metric < SPEED_METRICS:
@@ -288,8 +289,9 @@ def main() -> int:
         # Few tables state images, and a user's own is a stranger to all of them: its band is that of whole tables left out.
         left_out = score.by_block if name == "images" else score.by_group
         spreads = family_bands(problem, score) if name in ALL else bands(problem, left_out)
-        if name in SINGLE:
-            spreads |= {f"{sort}{STRANGER}": found for sort, found in bands(problem, score.by_block).items()}
+        near, far = bands(problem, score.by_group), bands(problem, score.by_block)
+        for sort in SINGLE & near.keys() & far.keys():
+            spreads |= {sort: near[sort], f"{sort}{STRANGER}": max(near[sort], far[sort])}
         scored = [
             *scores(problem, "in sample", inside, spreads),
             *scores(problem, "by group", score.by_group, spreads, problem.groups),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 
 from planner.demand.models import known_model
@@ -23,6 +24,8 @@ _MEASURED = {
 }
 """Of which rows families are told, and the columns of which one is filled where a row was measured."""
 _OWN_CLASS = {"images": "image", "video": "video", "encode": "encode", "speech": "speech"}
+_TOLD_BY_ENGINE = frozenset({"encode", "speech", "video"})
+"""Work of which each table measures an engine of its own."""
 _SERVING_METRICS = ("", "", "ttft", "prefill")
 
 
@@ -103,9 +106,21 @@ def _known_families(problem: str) -> frozenset[tuple[str, str, str]]:
     )
 
 
+@cache
+def _known_engines() -> frozenset[str]:
+    return frozenset(_engine_of(row.get("engine", "")) for row in shipped_rows("kinds")) - {""}
+
+
+def _engine_of(framework: str) -> str:
+    """Return the engine's own name, without its backend and version."""
+    return re.split(r"[\s(,]", framework.lower())[0]
+
+
 def band_name(problem: str, row: Row, metric: int = 0) -> str:
     """Return the name under ``band.`` of the spread around a row's prediction: its class, or that of strangers to the fit."""
     sort = row_class(problem, row, metric)
+    if problem in _TOLD_BY_ENGINE:
+        return sort if _engine_of(row.get("framework", "")) in _known_engines() else f"{sort}{STRANGER}"
     if problem not in _MEASURED or sort in {"train.campaign", "serve.default", "serve.submission"}:
         return sort
     return sort if family_of(row, problem) in _known_families(problem) else f"{sort}{STRANGER}"

@@ -6,6 +6,8 @@ as the rows that this formula reads.
 
 from __future__ import annotations
 
+import re
+
 from planner.measured.rows import Row, number
 
 __all__ = ["plain_row", "sort_of"]
@@ -26,6 +28,7 @@ _PREDICTED = {
     "rewards": {"step_time_s"},
     "serving": {"out_tok_s_total", "decode_tok_s", "ttft_ms", "tpot_ms"},
 }
+_TUNED = re.compile(r"vendor run|^(low-latency|balanced|high-throughput)\b")
 
 
 def sort_of(row: Row) -> str:
@@ -74,5 +77,8 @@ def plain_row(row: Row) -> Row:
 
 
 def _stack_of(row: Row) -> str:
-    """Return how a row's engine was run: an unnamed stack is the recipe of the engine's own pages, but for runs by the card's vendor."""
-    return "tuned" if "vendor run" in row.get("notes", "") else "default"
+    """Return how a row's engine was run.
+
+    An unnamed stack is the usual recipe of the engine's own pages, but for runs by the card's vendor and recipes for one box and one aim.
+    """
+    return "tuned" if _TUNED.search(row.get("notes", "")) else "default"

@@ -226,9 +226,12 @@ def _kinds(rows: Sequence[Row], calibration: Calibration) -> list[Detail]:
             if row["id"] in refusals:
                 found += _refused([row], refusals, metric)
             else:
-                name = "video" if sort == "images" and is_clip(row) else "image" if sort == "images" else sort
-                wider = ROLLOUT_SPREAD_LOG if sort == "rewards" else None
-                found.append(_detail(row, metric, expected, predicted[row["id"]], name, calibration, spread_log=wider))
+                problem = "video" if sort == "images" and is_clip(row) else sort
+                name = sort if sort == "rewards" else row_class(problem, row)
+                around = (
+                    ROLLOUT_SPREAD_LOG if sort == "rewards" else calibration.value(f"band.{band_name(problem, row)}")
+                )
+                found.append(_detail(row, metric, expected, predicted[row["id"]], name, calibration, spread_log=around))
     return found
 
 

@@ -171,14 +171,14 @@ def _scored(rows: Sequence[Row]) -> list[Row]:
 
 
 def _tells_of_its_stack(row: Row) -> bool:
-    """Tell whether a row may say how its stack is: no limit of MLPerf's holds it back, no early build, all its work is stated."""
+    """Tell whether a row may say how its stack is: no limit of MLPerf's or compiling holds it back, no early build, all its work is stated."""
     deployment = deployment_of(row)
     if deployment == "submission":
         return "offline" in row.get("load", "").lower()
     return deployment == "default" and not _ODD.search(row.get("notes", ""))
 
 
-_ODD = re.compile(r"early build|speculative|MTP|EAGLE|text tokens only|open loop")
+_ODD = re.compile(r"early build|cold first request|speculative|MTP|EAGLE|text tokens only|open loop")
 
 
 def _prefixed(name: str) -> str:

@@ -12,6 +12,7 @@ from planner.demand.models import known_model
 from planner.demand.suitability import suitable_model
 from planner.demand.workload import Video, Workload
 from planner.errors import InputError
+from planner.measured.classes import band_name
 from planner.measured.encoders import encode_table
 from planner.measured.kinds import plain_row
 from planner.measured.rows import Row, read_rows, shipped_rows
@@ -169,3 +170,17 @@ def test_a_step_of_training_on_rewards_takes_writing_learning_and_what_lies_betw
         assert item.relative_error_share is not None
         assert abs(item.relative_error_share) < 0.3
     assert "beside the training" in report.detail[-1].reason
+
+
+def test_texts_of_an_engine_that_no_table_measured_have_the_band_of_strangers() -> None:
+    rows = [
+        {"framework": engine} for engine in ("TensorRT demoBERT", "infinity (another backend)", "our own engine", "")
+    ]
+    assert [band_name("encode", row) for row in rows] == ["encode", "encode", "encode.stranger", "encode.stranger"]
+    assert default_calibration().value("band.encode.stranger") > default_calibration().value("band.encode")
+
+
+def test_a_recipe_for_one_box_and_one_aim_counts_as_tuned() -> None:
+    row = {"kind": "llm", "engine": "SGLang", "metric": "out_tok_s_total", "value": "100", "concurrency": "16"}
+    notes = ("low-latency recipe; random tokens", "balanced, MTP", "80 requests, throughput balanced by hand")
+    assert [plain_row({**row, "notes": note})["stack"] for note in notes] == ["tuned", "tuned", "default"]

@@ -108,6 +108,30 @@ def test_the_first_answers_of_a_batch_come_when_all_its_prompts_are_read() -> No
     assert 6 * alone < together < 8 * alone
 
 
+def test_nobody_waits_for_his_own_prompt_while_his_answer_is_written() -> None:
+    alone = {**ROW, "input_len": "8000", "concurrency": "1"}
+    few, many = predicted({**alone, "output_len": "128"}, {**alone, "output_len": "1280"})["tpot_ms"]
+    assert few < many
+    pair, crowd = ({**alone, "output_len": "128", "concurrency": count} for count in ("2", "16"))
+    assert predicted(pair)["tpot_ms"][0] > 1.1 * few
+    assert predicted(crowd)["tpot_ms"][0] > 3.0 * few
+
+
+def test_an_engine_by_its_defaults_keeps_its_cache_in_16_bits_and_a_tuned_one_in_8() -> None:
+    tuned = served_row({**ROW, "precision": "fp8"}).model.cache_bytes_per_token
+    default = served_row({**ROW, "precision": "fp8", "stack": "default"}).model.cache_bytes_per_token
+    assert default == 2 * np.asarray(tuned)
+
+
+def test_sglang_by_its_defaults_drafts_for_48_requests_at_once() -> None:
+    drafts = {**ROW, "stack": "default", "notes": "EAGLE, accept length 2.5", "concurrency": "100", "precision": "bf16"}
+    limits = [served_row({**drafts, "framework": engine}).most_count for engine in ("SGLang", "vLLM")]
+    assert limits == [48.0, np.inf]
+    assert served_row({**drafts, "framework": "SGLang", "notes": ""}).most_count == np.inf
+    table, _ = serving_table([{**drafts, "framework": "SGLang"}])
+    assert table.limit.tolist() == [48.0]
+
+
 def test_layers_split_over_cards_read_long_prompts_side_by_side() -> None:
     card = {**ROW, "gpu": "RTX 3090", "precision": "fp16", "framework": "llama.cpp", "output_len": "0", "load": "", "concurrency": "1"}  # fmt: skip
     split = {**card, "n_gpus": "4", "pp": "4"}

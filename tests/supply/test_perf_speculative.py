@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 
 import pytest
 from hypothesis import given
@@ -13,6 +14,7 @@ from planner.demand.models import known_model
 from planner.demand.workload import Serve, Workload
 from planner.supply.fleet import estimate
 from planner.supply.machines import Fleet, Machine
+from planner.supply.serving.candidates import demand_of
 from planner.supply.serving.speed import accepted_tokens
 from pricing.accelerators import accelerators
 
@@ -44,6 +46,18 @@ def test_a_draft_that_is_never_accepted_only_costs() -> None:
 def test_checking_drafts_costs_more_of_its_gain_the_fuller_the_server_is() -> None:
     lone, busy = (_tpot_ms(0, rate) / _tpot_ms(4, rate) for rate in (0.01, 8.0))
     assert busy < lone
+
+
+def test_sglang_takes_48_requests_at_once_with_drafts_unless_told_another_number() -> None:
+    def most(stack: str, **more: int) -> float:
+        work = Serve(requests_per_s=1, input_tokens=500, output_tokens=500, **more)
+        return demand_of(
+            Workload(kind="serve", model="llama-3.1-70b", serve=work, stack=stack), ASSUMPTIONS
+        ).most_request_count
+
+    assert most("sglang", drafted_tokens=3) == 48.0
+    assert most("sglang", drafted_tokens=3, max_num_seqs=100) == 100.0
+    assert most("sglang") == most("vllm", drafted_tokens=3) == math.inf
 
 
 @given(st.integers(0, 16), st.floats(0, 1))

@@ -110,15 +110,15 @@ def predict_serving(table: ServingTable, constants: ServingConstantsOfRows) -> M
         drafts_s = table.drafted_tokens * _DRAFT_STEP_SHARE * plain.total_s
     step_s = (step.total_s + drafts_s) * pace / table.yielded_tokens
     shared = ~decode_only & (table.sort != "static")
-    added_s = each_stage * prompt_s / tokens_out + pace * started_s(
-        model, constants.mixed_layer_s, each_stage, tokens_out
-    )
+    closed = table.sort == "closed"
+    # In a closed loop nobody waits for his own prompt twice: the others of it are one fewer.
+    others = np.maximum(each_stage - closed / stages, 0.0)
+    added_s = others * prompt_s / tokens_out + pace * started_s(model, constants.mixed_layer_s, others, tokens_out)
     tpot_s = step_s + np.where(shared, added_s, 0.0)
     wait_s = np.where(np.isfinite(table.live), np.maximum(table.live - live, 0.0), 0.0)
     rate = live / (floor_s + tokens_out * tpot_s)
     backlog_s = np.where(table.sort == "closed", wait_s / np.maximum(rate, 1e-12), 0.0)
     # Prompts that arrive together are read together: the wait grows more slowly than their number.
-    closed = table.sort == "closed"
     burst_s = np.where(closed, constants.burst_share * np.maximum(live - 1.0, 0.0) ** _BURST_POWER * prompt_s, 0.0)
     # Prompts differ in shape, so their kernels are started one by one rather than replayed: a time per layer, long with experts.
     launch_s = constants.entry_layer_s * np.asarray(model.layers, dtype=float)

@@ -19,6 +19,7 @@ from planner.supply.machines import Machine
 from planner.supply.serving.memory import BATCHED_TOKENS
 from planner.supply.serving.model import ServedModel, served_model
 from planner.supply.serving.speed import accepted_tokens
+from planner.supply.serving.stacks import stack_named
 from pricing.accelerators import Accelerator
 
 __all__ = ["ServedRow", "deployment_of", "is_overloaded", "served_row", "stack_of"]
@@ -157,6 +158,8 @@ class ServedRow:
         Tensor arithmetic of this engine over the data sheet's.
     drafted_tokens, yielded_tokens : float
         Tokens that a draft proposes in a step, and that a step yields.
+    most_count : float
+        Requests that the engine takes at once, whatever memory holds.
     """
 
     row: Row
@@ -179,6 +182,7 @@ class ServedRow:
     accumulate_ratio: float
     drafted_tokens: float
     yielded_tokens: float
+    most_count: float
 
 
 def served_row(row: Row) -> ServedRow:
@@ -210,13 +214,14 @@ def served_row(row: Row) -> ServedRow:
     group, split = min(group, count), min(split, count)
     stages = min(stages, max(1.0, count // group))
     replicas = max(1.0, math.floor(count / (group * stages)))
-    machine = machine_of(row, chip)
+    machine, deployment, (drafted, yielded) = machine_of(row, chip), deployment_of(row), drafts_of(row)
+    is_limited = drafted > 0 and deployment == "default" and stack in _COMMUNITY
     return ServedRow(
-        row=row, machine=machine, model=model, precision=precision, stack=stack, deployment=deployment_of(row), sort=sort, group_count=group, split_count=split,
+        row=row, machine=machine, model=model, precision=precision, stack=stack, deployment=deployment, sort=sort, group_count=group, split_count=split,
         stage_count=stages, replica_count=replicas, is_across=group * stages > machine.accelerator_count, live_count=_asked(row, sort) / replicas,
         rate_per_s=number(row, "request_rate") / replicas, input_tokens=tokens_in, output_tokens=tokens_out,
         chunk_tokens=_CHUNK_TOKENS.get(stack, BATCHED_TOKENS), accumulate_ratio=_accumulate_ratio(chip, stack),
-        drafted_tokens=drafts_of(row)[0], yielded_tokens=drafts_of(row)[1],
+        drafted_tokens=drafted, yielded_tokens=yielded, most_count=stack_named(stack).most_drafting_count if is_limited else math.inf,
     )  # fmt: skip
 
 
@@ -227,7 +232,10 @@ def is_overloaded(row: Row) -> bool:
 
 
 def _formats(row: Row, chip: Accelerator, where: str) -> tuple[str, str]:
-    """Return the formats of weights and cache; an unstated cache has 8 bits beside 8- and 4-bit floating weights."""
+    """Return the formats of weights and cache.
+
+    An unstated cache has 8 bits beside 8- and 4-bit floating weights where an engine was tuned; by default engines keep 16.
+    """
     text = (row.get("precision", "") or "bf16").lower()
     precision = _PRECISIONS.get(text, text.split("/")[0].split(" ")[0])
     if row.get("model", "").startswith(_PUBLISHED_IN_FP4):
@@ -239,7 +247,8 @@ def _formats(row: Row, chip: Accelerator, where: str) -> tuple[str, str]:
         return precision, "fp32"
     if stated in WEIGHT_BYTES_BY_PRECISION:
         return precision, stated
-    return precision, "fp8" if precision in {"fp8", "fp4"} and chip.fp8_dense_tflop_per_s else "bf16"
+    has_narrow_cache = precision in {"fp8", "fp4"} and chip.fp8_dense_tflop_per_s and deployment_of(row) != "default"
+    return precision, "fp8" if has_narrow_cache else "bf16"
 
 
 def _sort(row: Row) -> str:

@@ -104,7 +104,7 @@ def serving_table(rows: Sequence[Row]) -> tuple[ServingTable, dict[str, str]]:
         stacks=tuple(one.stack for one in kept), deployments=tuple(one.deployment for one in kept), model=model, hardware=hw,
         flop_per_s=column("accumulate_ratio") * np.asarray(peaks, dtype=float),
         flop16_per_s=column("accumulate_ratio") * hw.flop16_per_s(), group=group, split=split, stages=stages, across=column("is_across"),
-        limit=_limit(model, hw, group, split, stages, tokens_in, tokens_out), live=column("live_count"), rate_per_s=column("rate_per_s"),
+        limit=np.minimum(_limit(model, hw, group, split, stages, tokens_in, tokens_out), column("most_count")), live=column("live_count"), rate_per_s=column("rate_per_s"),
         replicas=column("replica_count"), input_tokens=tokens_in, output_tokens=tokens_out, chunk_tokens=column("chunk_tokens"),
         drafted_tokens=column("drafted_tokens"), yielded_tokens=column("yielded_tokens"),
         sort=np.asarray([one.sort for one in kept]),

@@ -120,13 +120,15 @@ def demand_of(workload: Workload, assumptions: Assumptions) -> Demand:
     if isinstance(work, Serve):
         limits = [limit for limit in (work.ttft_limit_ms, work.tpot_limit_ms, work.total_limit_ms) if limit]
         load = assumptions["perf.serving_load_share" if limits else "perf.relaxed_load_share"]
+        stack = stack_of(workload)
+        most = stack.most_drafting_count if work.drafted_tokens else math.inf
         return Demand(
             peak_per_s=peak_requests_per_s(work),
             mean_per_s=work.requests_per_s,
             input_tokens=mean_tokens(work.prompt_tokens),
             output_tokens=mean_tokens(work.output_tokens),
             user_count=work.concurrency or 0.0,
-            most_request_count=work.max_num_seqs or math.inf,
+            most_request_count=work.max_num_seqs or most,
             cached_share=work.prefix_cache_hit_share,
             ttft_limit_s=work.ttft_limit_ms / 1e3 if work.ttft_limit_ms else math.inf,
             tpot_limit_s=work.tpot_limit_ms / 1e3 if work.tpot_limit_ms else math.inf,
@@ -137,7 +139,7 @@ def demand_of(workload: Workload, assumptions: Assumptions) -> Demand:
             drafted_tokens=work.drafted_tokens,
             spare_replica_count=work.spare_replicas or 0,
             spread=spread_of(work, assumptions) if limits else STEADY,
-            stack=stack_of(workload),
+            stack=stack,
         )
     assert isinstance(work, Batch)
     deadline_s = work.deadline_hours * 3600.0 if work.deadline_hours else math.inf
@@ -314,9 +316,10 @@ def evaluate(
             plain_s = decode_step(model, layout, constants, BATCHES[None, :], middle).total_s * pace
             step_s = step_s + drafted * assumptions["perf.draft_step_share"] * plain_s
         p = stages[:, None].astype(float)
-        # Prefills of all requests interleave with decoding: each output token of one waits for B / out prefills of others.
-        added_s = pace * started_s(model, mixed[machine][:, None], BATCHES[None, :], demand.output_tokens)
-        tpot = step_s / yielded + BATCHES[None, :] * prompt_s / demand.output_tokens + added_s
+        # Prefills of others interleave with decoding: each output token waits for B / out of them, in a closed loop one fewer.
+        others = np.maximum(BATCHES[None, :] - (demand.user_count > 0) / p, 0.0)
+        tpot = step_s / yielded + others * prompt_s / demand.output_tokens
+        tpot += pace * started_s(model, mixed[machine][:, None], others, demand.output_tokens)
         # Where attention is not data parallel, a prompt takes what it adds.
         alone = prompt
         if (split < group).any():
@@ -326,10 +329,9 @@ def evaluate(
         floor_s = pace * (step.memory_s[:, :1] + alone.total_s * through)
         # A new prompt is taken in between steps, and its kernels are started one by one, layer after layer.
         launch_s = launches[machine] * float(np.asarray(model.layers))
-        entry_s, waited_steps = launch_s[:, None], steps[machine][:, None]
         live = BATCHES[None, :] * p
-        out["tpot"][chosen] = tpot
-        out["entry"][chosen], out["waits"][chosen] = floor_s + entry_s, np.broadcast_to(waited_steps, step_s.shape)
+        out["tpot"][chosen], out["entry"][chosen] = tpot, floor_s + launch_s[:, None]
+        out["waits"][chosen] = np.broadcast_to(steps[machine][:, None], step_s.shape)
         out["rate"][chosen] = live / (floor_s + demand.output_tokens * tpot)
         share = BATCHES[None, :] / demand.output_tokens * yielded
         out["memory"][chosen] = step.memory_s

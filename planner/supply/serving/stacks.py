@@ -6,6 +6,7 @@ tables of engines tuned to each model and box (trtllm-bench, InferenceMAX), and 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -34,11 +35,14 @@ class ServingStack:
         Tags under which the calibration holds what differs from the tuned engines' mean.
     band : str
         Whose spread its speed has, a name under ``band.``; empty for that of the kind of model.
+    most_drafting_count : float
+        Requests that it takes at once with speculative decoding, unless it is told another number.
     """
 
     name: str
     tags: tuple[str, ...] = ()
     band: str = ""
+    most_drafting_count: float = math.inf
 
     def tags_of(self, *, is_moe: bool) -> tuple[str, ...]:
         """Return the tags of a model of its: a default engine starts a mixture's kernels one by one, which takes it longest."""
@@ -57,7 +61,8 @@ _STACKS: Mapping[str, ServingStack] = {
     for one in (
         ServingStack(name="default", tags=_DEFAULTS, band="serve.default"),
         ServingStack(name="vllm", tags=_DEFAULTS, band="serve.default"),
-        ServingStack(name="sglang", tags=_DEFAULTS, band="serve.default"),
+        # "Max running requests is reset to 48 for speculative decoding" (SGLang's server arguments, 2025 and 2026).
+        ServingStack(name="sglang", tags=_DEFAULTS, band="serve.default", most_drafting_count=48.0),
         ServingStack(name=TUNED_STACK),
         ServingStack(name="trtllm", tags=("@trtllm",)),
         ServingStack(name="llama.cpp", tags=("@llama.cpp",), band="serve.consumer"),
