@@ -1,7 +1,8 @@
 """All the asking of Google Cloud, with its own client libraries over REST.
 
-Parts: ``prices`` alone. A price is a sum over SKUs of the whole catalogue and a machine of the whole fleet, so a page that is
-missing anywhere may make any price too small: all of it answers, or none of it counts.
+Parts: ``prices`` alone. A price is a sum over SKUs of the whole catalogue, so a page of SKUs that is missing may make any price
+too small: all of them answer, or nothing counts. A page of machines that cannot be read costs the machines from there on, of
+which nothing is then said to be gone.
 """
 
 from __future__ import annotations
@@ -140,7 +141,13 @@ def _aggregated(
     token = ""
     while True:
         ask = ask_type(project=project, max_results=MACHINES_PER_PAGE, page_token=token)
-        pager = _asked(request, partial(_listed, client.aggregated_list, ask))
+        try:
+            pager = _asked(request, partial(_listed, client.aggregated_list, ask))
+        except SourceError as error:
+            if error.reason != "truncated" or (kind == "machines" and not token):
+                raise
+            yield _page("unread", [{"list": kind, "message": str(error)}], f"compute:{kind}.aggregatedList")
+            return  # the odd page kept to itself which one is next
         answer = next(iter(pager.pages))
         rows: list[dict[str, Any]] = []
         for place, scoped in answer.items.items():

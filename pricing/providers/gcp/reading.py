@@ -148,6 +148,8 @@ def _offers(pages: Sequence[RawPage]) -> Iterator[Normalised]:
         first = next((row.message for row in read if isinstance(row, RefusedRow)), "no SKU prices a machine")
         raise ValueError(f"not one of {len(rows['skus'])} SKUs can be used: {first}")
     yield from read
+    for row in rows["unread"]:
+        yield refused(PART, f"gcp {row['list']}", UNREADABLE, row["message"])
     for thing, sku in rates.unread.items():
         message = f"{sku}: no accelerator or disk is known by this text"
         yield refused(PART, f"gcp SKU: {thing}", "unknown_text", message)

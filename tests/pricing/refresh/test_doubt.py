@@ -10,6 +10,7 @@ import pytest
 import time_machine
 
 from pricing.clock import utc_now
+from pricing.identity import identity_of
 from pricing.offers import PurchaseOption
 from pricing.providers import runpod
 from pricing.refresh import RefreshSummary
@@ -18,6 +19,7 @@ from pricing.store.engine import DuckDbEngine
 from pricing.store.reading import read_offers
 from tests.loopback.clouds import Clouds
 from tests.loopback.runpod import RunpodCloud
+from tests.loopback.server import Fault
 from tests.pricing.refresh.conftest import Refresh, Run
 
 Night = Callable[[float], RefreshSummary]
@@ -47,6 +49,25 @@ def night(cloud: RunpodCloud, refreshed: Refresh) -> Night:
 
 def reasons(summary: RefreshSummary) -> list[str]:
     return [part.answer.reason for source in summary.sources for part in source.parts]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("asked", "pages_read"), [("machineTypes", 2), ("acceleratorTypes", 0)])
+def test_a_page_of_googles_machines_that_cannot_be_read_costs_what_follows_and_nothing_is_gone(
+    asked: str, pages_read: int, clouds: Clouds, refreshed: Refresh, store: DuckDbEngine
+) -> None:
+    refreshed("gcp")
+    before = {identity_of(offer) for offer in read_offers(store)}
+    for sku in clouds["gcp"].skus:  # type: ignore[attr-defined]
+        for rate in sku["pricingInfo"][0]["pricingExpression"]["tieredRates"]:
+            rate["unitPrice"]["nanos"] += 10_000_000 if 0 < rate["unitPrice"]["nanos"] < 980_000_000 else 0
+    wrong = Fault(match=asked, skip=pages_read, times=999, change=lambda _: b'{"items": {"zones/us-east1-b": 7}}')
+    clouds["gcp"].faults.append(wrong)
+    (source,) = refreshed("gcp").sources
+    assert [(row.reason, "cannot be read" in row.message) for row in source.refused] == [("unreadable", True)]
+    assert {part.answer.status for part in source.parts} == {"ok"}
+    assert (source.total("gone_count"), source.total("changed_count") > 20) == (0, True)
+    assert {identity_of(offer) for offer in read_offers(store)} == before
 
 
 def test_a_row_that_cannot_be_read_is_not_gone(night: Night, cloud: RunpodCloud, store: DuckDbEngine) -> None:
