@@ -54,7 +54,8 @@ def cheapest_bridges(
     none = Bridges(usd=np.zeros((2, size)), offer=np.full(size, -1, dtype=np.intp), tokens_usd_per_month=np.zeros(size))
     if group.first.runs_once or not until.months:
         return none
-    usd = np.concatenate([rented_usd, hosted_usd_per_month * until.kept[:, until.months][:, None, None]], axis=1)
+    before_tax_usd = hosted_usd_per_month / (1.0 - until.assumptions["money.tax_share"])
+    usd = np.concatenate([rented_usd, before_tax_usd * until.kept[:, until.months][:, None, None]], axis=1)
     worth = np.where(usd[1] <= group.max_usd_per_month * until.months, usd[0], np.inf)
     if not worth.shape[0]:
         return replace(none, usd=np.full((2, size), np.inf))

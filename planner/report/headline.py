@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from planner.costs.inputs import BuyInputs
 from planner.figures import count, duration, percent, usd
 from planner.options.option import Option, OptionKind
 from planner.plan import Plan
@@ -48,6 +49,8 @@ def _confidence(plan: Plan) -> str:
     """Say how old the price is, and how far the verdict can be relied on."""
     days = (plan.planned_on - plan.chosen.priced_on).days
     age = f"The price is {days} days old" if days != 1 else "The price is a day old"
+    if plan.chosen.kind is OptionKind.BUY and plan.verdict.status is Status.ASK_FOR_QUOTES:
+        age = age.replace("The price", "The server's price")
     if plan.chosen.kind is OptionKind.HAVE:
         age = "Its costs are as you state them"
     share = percent(plan.verdict.confidence_share)
@@ -100,6 +103,23 @@ def _without_quotes(plan: Plan) -> str:
     return f"; without a contract, {gpus(small)} at {place_of(small)} cost {money(small, once=plan.workload.runs_once)}"
 
 
+def _meanwhile(plan: Plan, verb: str) -> str:
+    """Say what to do until the servers that quotes are asked for are there: what bridges the time, at a price that holds."""
+    book = plan.chosen.book
+    bridge_id = book.bridge.option_id if isinstance(book, BuyInputs) else ""
+    sound = [option for option in plan.options if option.choosable and not option.staleness_count]
+    loose = [option for option in sound if option.kind in {OptionKind.RENT, OptionKind.API} and not option.binds]
+    cheapest = min(loose, key=lambda option: option.usd_per_month, default=None)
+    bridge = next((option for option in sound if option.id == bridge_id), cheapest)
+    if bridge is None or not bridge_id:
+        return f"Ask for quotes, then {verb}"
+    is_hosted = bridge.kind is OptionKind.API
+    what = f"Use {bridge.instance_type}" if is_hosted else f"Rent {gpus(bridge)}"
+    cost = money(bridge, once=plan.workload.runs_once)
+    how = how_paid(bridge.purchase_option)
+    return f"{what} at {place_of(bridge)}, {how}, for {cost} for now; ask for quotes, then {verb}"
+
+
 def _verdict(plan: Plan) -> str:
     is_for_quotes = plan.verdict.status is Status.ASK_FOR_QUOTES
     if is_for_quotes and plan.chosen.kind is not OptionKind.BUY and not plan.verdict.outdated_id:
@@ -118,7 +138,7 @@ def _verdict(plan: Plan) -> str:
                 tail = f"; against the cheapest rent it pays off from month {pair.month:.0f} on"
             leased = chosen.purchase_option == "lease"
             verb = "lease" if leased else "buy"
-            first = f"Ask for quotes, then {verb}" if is_for_quotes else verb.capitalize()
+            first = _meanwhile(plan, verb) if is_for_quotes else verb.capitalize()
             on_a_loan = " on a loan" if chosen.purchase_option == "loan" else ""
             capex = "" if leased else f"{usd(chosen.capex_usd)} USD{on_a_loan}, "
             return f"{first} {machines(chosen)} ({capex}{chosen.region}) for {cost} all in{tail}."

@@ -320,9 +320,10 @@ def _ownership(taken: Option, options: Sequence[Option], assumptions: Assumption
         ),
     )
     lead = lead_months_of(assumptions)
-    yield Remark(
-        code=RemarkCode.DELIVERY, figures=(float(lead), float(owned.instance_count), float(owned.spare_instance_count))
-    )
+    bridge = next((option for option in options if option.id == owned.book.bridge.option_id), None)
+    old = (bridge.provider, f"{bridge.priced_on}") if bridge is not None and bridge.staleness_count else ()
+    figures = (float(lead), float(owned.instance_count), float(owned.spare_instance_count), *old)
+    yield Remark(code=RemarkCode.DELIVERY, figures=figures)
 
 
 def _credits(taken: Option, options: Sequence[Option]) -> Iterator[Remark]:

@@ -16,6 +16,7 @@ from planner.errors import NothingFitsError
 from planner.options.option import Option, OptionKind
 from planner.options.reason import ReasonCode
 from planner.plan import Plan, make_plan
+from planner.report.because import reasons
 from planner.report.notes import note_text
 from pricing.catalog import Catalog, load_bundled
 from tests.conftest import TODAY
@@ -37,7 +38,7 @@ def _planned(hours: float = 730.0, months: int = 36, count: int = 8, lead: float
         {
             "kind": "gpu_hours",
             "gpu_hours": {"gpu": "h100-sxm", "count": count, "hours_per_month": hours},
-            "constraints": {"providers": BIG_THREE, **{k: list(v) if isinstance(v, tuple) else v for k, v in limits.items()}},
+            "constraints": {"providers": BIG_THREE} | {k: list(v) if isinstance(v, tuple) else v for k, v in limits.items()},
             "horizon_months": months,
         }
     )  # fmt: skip
@@ -62,6 +63,13 @@ def test_a_bridge_of_a_commitment_pays_its_whole_term_by_hand() -> None:
     price = next(option.price_usd_per_hour for option in plan.options if option.id == bridge_id)
     assert price is not None
     assert _bridge_usd(owned) == pytest.approx(36 * 730 * price + 28.0)
+
+
+def test_the_answer_says_that_the_price_of_a_bridge_is_past_its_age_limit() -> None:
+    """The cheapest three-year commitment is of June, past the 120 days of a list price; azure's is of August."""
+    for provider, is_old in (("aws", True), ("azure", False)):
+        said = " ".join(reason.text for reason in reasons(_planned(purchase=("reserved_3y",), providers=(provider,))))
+        assert ("that is too old to rely on" in said) is is_old
 
 
 def test_a_bridge_of_hours_used_by_hand() -> None:

@@ -12,8 +12,10 @@ import pytest
 from planner.assumptions import default_assumptions
 from planner.costs.evaluate import timelines
 from planner.costs.inputs import RentInputs
+from planner.demand.have import Credit
 from planner.demand.workload import Workload
 from planner.errors import InputError
+from planner.options.credits import with_credits
 from planner.options.option import Option
 from planner.plan import Plan, make_plan
 from pricing.catalog import load_bundled
@@ -144,3 +146,16 @@ def test_what_nobody_knows_is_told_all_at_once() -> None:
 def test_what_is_over_by_now_is_left_out() -> None:
     plan = _plan(H100, have={"committed": [{**COMMITTED, "until": "2026-11-20"}]})
     assert not [option for option in plan.options if option.kind.value == "have"]
+
+
+def test_of_two_credits_with_one_provider_the_one_that_expires_first_is_used_first() -> None:
+    """4,000 USD a month; 20,000 USD for 2.2 months, of which 3 months' bills are used, then 10,000 USD for 9 months."""
+    today = date(2026, 11, 21)
+    stated = [
+        Credit(provider="gcp", usd=10_000, expires=date(2027, 8, 20)),
+        Credit(provider="gcp", usd=20_000, expires=date(2027, 1, 26)),
+        Credit(provider="aws", usd=90_000, expires=date(2027, 8, 20)),
+    ]
+    book = with_credits(RentInputs(price_usd_per_hour=10.0, hours_per_month=400.0), "gcp", stated, today)
+    used = -timelines([book], default_assumptions(), months=12).at(0).component_usd("credit")
+    assert used.tolist() == pytest.approx([0.0, *[4000.0] * 5, 2000.0, *[0.0] * 6])

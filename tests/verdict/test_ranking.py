@@ -73,7 +73,8 @@ def test_a_server_at_an_old_price_is_bought_only_after_a_quote() -> None:
     plan = _plan(_offer("node", 120.0, 8.0), count=8, hours=730)
     assert (plan.verdict.choice, plan.verdict.status) == ("buy", "ask_for_quotes")
     said = headline(plan)
-    assert said.startswith("Ask for quotes, then buy")
+    assert said.startswith(("Rent 8 H100-SXM", "Rent 8 x H100-SXM"))
+    assert "for now; ask for quotes, then buy" in said
     assert "get a new quote before you buy" in said
 
 
