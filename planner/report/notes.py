@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from planner.costs.products import CommitmentProduct
 from planner.notes import Note, NoteCode
@@ -25,6 +25,22 @@ def _accelerators_above_limit(needed: float, accelerator: str, spares: int, most
 def _deadline_missed(machines: float, name: str, late_s: float, deadline_s: float, joined: bool, each: float) -> str:
     text = f"{_machines(machines, name, each)} would take {_duration(late_s)}; the deadline is {_duration(deadline_s)}"
     return text if joined else f"{text}; they cannot be joined for one job"
+
+
+def _training_memory(model: str, gib: float, part: str, techniques: Sequence[str], machine: str, usable: float) -> str:
+    tried = ", ".join(_TECHNIQUES[name] for name in techniques)
+    told = f" with every technique tried ({tried})" if tried else ""
+    return f"{model} takes at least {gib:,.0f} GiB on each {part}{told}; {machine} has {usable:,.0f} GiB usable"
+
+
+_TECHNIQUES = {
+    "tensor": "tensor parallelism",
+    "pipeline": "pipeline parallelism",
+    "zero3": "sharding",
+    "recompute": "recomputation",
+    "chunked_loss": "chunked loss",
+    "offload": "offload",
+}
 
 
 def _machines(machines: float, name: str, each: float) -> str:
@@ -138,10 +154,7 @@ TEXTS: Mapping[NoteCode, str | Callable[..., str]] = {
         "{} needs {:.1f} GB of each accelerator (weights {:.1f}, cache for {:,} tokens {:.1f}, the engine itself {:.1f}); "
         "{} leaves {:.1f} GB of each to an engine"
     ),
-    NoteCode.TRAINING_MEMORY: (
-        "{} takes at least {:,.0f} GiB on each {} with every technique tried "
-        "(sharding, recomputation, chunked loss, offload); {} has {:,.0f} GiB usable"
-    ),
+    NoteCode.TRAINING_MEMORY: _training_memory,
     NoteCode.PIECES_MEMORY: "{} takes {:.1f} GiB, each of {} has {:.1f} GiB",
     NoteCode.TTFT_ABOVE_LIMIT: "time to first token is {:,.0f} ms at best; the limit is {:,.0f} ms",
     NoteCode.TPOT_ABOVE_LIMIT: "time per output token is {:,.0f} ms at best; the limit is {:,.0f} ms",

@@ -135,3 +135,16 @@ def test_what_fits_by_host_memory_alone_is_refused_to_who_does_not_offload(model
     assert isinstance(offloaded, Fleet)
     assert any("host memory" in note for note in note_texts(offloaded.notes))
     assert isinstance(_run(model, gpu, 8, offload=False, **work), Refusal)
+
+
+def test_a_refusal_names_the_techniques_that_the_trainer_tried() -> None:
+    """axolotl-ai-cloud/axolotl#1439: 70B in full on eight A100 of 80 GB, without host memory."""
+    work: dict[str, Any] = {"method": "full", "seq_len": 2048, "global_batch_tokens_m": 0.128}
+    refused = [_run("llama-2-70b", "A100-80GB-SXM", 8, host_gib=host, stack=stack, **work, **more) for stack, host, more in (
+        ("axolotl", 2000, {"offload": False}), ("axolotl", 256, {}), ("megatron", 2000, {"offload": False}),
+    )]  # fmt: skip
+    assert all(isinstance(each, Refusal) for each in refused)
+    told = [note_texts([each.reason])[0] for each in refused if isinstance(each, Refusal)]
+    assert "(sharding, recomputation)" in told[0]
+    assert "offload" not in told[1], "256 GiB of host memory hold no optimizer of 70B"
+    assert "(tensor parallelism, pipeline parallelism, sharding, recomputation, chunked loss)" in told[2]

@@ -234,7 +234,10 @@ def _does_not_fit(scene: Scene, machine: Machine, allowed: NDArray[np.intp], out
     least = float(np.min(needed))
     have = float(scene.here.memory_bytes[allowed[0]]) * scene.usable_share
     part = "accelerator" if machine.accelerator else "socket"
-    figures = (scene.arch.name, least / 2**30, part, machine.label, have / 2**30)
+    lay = scene.layouts.take(allowed)
+    tried = {"tensor": lay.tensor > 1, "pipeline": lay.pipeline > 1, "zero3": lay.stage >= 3, "recompute": lay.recompute, "chunked_loss": lay.chunked, "offload": lay.offload}  # fmt: skip
+    techniques = tuple(name for name, flags in tried.items() if flags.any())
+    figures = (scene.arch.name, least / 2**30, part, techniques, machine.label, have / 2**30)
     return Refusal(machine=machine, stage="memory", reason=Note(NoteCode.TRAINING_MEMORY, figures))
 
 
