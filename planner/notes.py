@@ -42,6 +42,7 @@ class NoteCode(StrEnum):
     # of a fleet
     ONLY_SMALLER_WEIGHTS_FIT = "only_smaller_weights_fit"
     IDLE_ACCELERATORS = "idle_accelerators"
+    REPLICAS_ABOVE_LIMIT = "replicas_above_limit"
     NO_REPLICA = "no_replica"
     RATE_ABOVE_CAPACITY = "rate_above_capacity"
     LONGER_THAN_CONTEXT = "longer_than_context"

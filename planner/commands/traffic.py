@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -35,8 +35,9 @@ class _Asked:
     percentile: float
     limits_ms: tuple[float | None, float | None, float | None]
     routing: Literal["least_loaded", "round_robin"]
-    least_count: int
+    least_count: int | None
     most_count: int | None
+    target_per_s: float | None
     start_minutes: float | None
 
 
@@ -46,9 +47,10 @@ class _Asked:
 @click.option("--option", "option_id", default="", metavar="ID", help="Replay it on this option of the plan instead of the verdict's.")  # fmt: skip
 @click.option("--percentile", type=NumberRange(min=1, max=99.9), metavar="P", help="Percentage of the requests that have to meet the limits; the workload's own, else 95.")  # fmt: skip
 @click.option("--routing", type=click.Choice(("least-loaded", "round-robin")), default="least-loaded", show_default=True, help="Which replica takes a request.")  # fmt: skip
-@click.option("--min-replicas", "least_count", type=click.IntRange(0, 512), default=1, show_default=True, help="Fewest replicas with autoscaling; 0 scales to zero.")  # fmt: skip
-@click.option("--max-replicas", "most_count", type=click.IntRange(1, 512), help="Most replicas with autoscaling; by default as many as the fixed fleet has.")  # fmt: skip
-@click.option("--start-minutes", type=NumberRange(min=0, max=600), metavar="MINUTES", help="Time until a new replica serves; by default from the model's size and where it runs.")  # fmt: skip
+@click.option("--min-replicas", "least_count", type=click.IntRange(0, 512), help="Fewest replicas with autoscaling, 0 to scale to zero; the workload's own by default, else 1.")  # fmt: skip
+@click.option("--max-replicas", "most_count", type=click.IntRange(1, 512), help="Most replicas with autoscaling; the workload's own by default, else as many as the fixed fleet has.")  # fmt: skip
+@click.option("--target-requests-per-s", "target_per_s", type=NumberRange(min=0.000001), metavar="RATE", help="Requests per second for each replica with autoscaling; the workload's own by default, else the highest that meets the limits.")  # fmt: skip
+@click.option("--start-minutes", type=NumberRange(min=0, max=600), metavar="MINUTES", help="Time until a new replica serves; the workload's own by default, else from the model's size and where it runs.")  # fmt: skip
 @click.option("--ttft-limit-ms", "--ttft", type=NumberRange(min=0.001), metavar="MS", help="Limit on the time to first token; the workload's own by default.")  # fmt: skip
 @click.option("--tpot-limit-ms", "--tpot", type=NumberRange(min=0.001), metavar="MS", help="Limit on the time per output token.")  # fmt: skip
 @click.option("--total-limit-ms", "--total", type=NumberRange(min=0.001), metavar="MS", help="Limit on the time to the last token.")  # fmt: skip
@@ -70,8 +72,9 @@ def traffic(
     option_id: str,
     percentile: float | None,
     routing: str,
-    least_count: int,
+    least_count: int | None,
     most_count: int | None,
+    target_per_s: float | None,
     ttft_limit_ms: float | None,
     tpot_limit_ms: float | None,
     total_limit_ms: float | None,
@@ -106,7 +109,7 @@ def traffic(
 
     if to_workload and not model:
         raise CommandLineError("a workload needs a model", where="--to-workload", hint="--model llama-3.1-70b")
-    if most_count is not None and least_count > most_count:
+    if most_count is not None and (least_count or 0) > most_count:
         raise CommandLineError(f"at least {least_count} and at most {most_count} replicas", where="--min-replicas", hint="a number up to --max-replicas")  # fmt: skip
     if option_id and not replay:
         raise CommandLineError("an option belongs to a plan", where="--option", hint="--replay PLAN.json")
@@ -122,7 +125,7 @@ def traffic(
         asked = _Asked(
             source=replay or "the log's own workload", option_id=option_id, percentile=percentile or 0.0, limits_ms=limits_ms,
             routing="round_robin" if routing == "round-robin" else "least_loaded", least_count=least_count,
-            most_count=most_count, start_minutes=start_minutes,
+            most_count=most_count, target_per_s=target_per_s, start_minutes=start_minutes,
         )  # fmt: skip
         assumptions = assumptions_of(settings, assumptions_file)
         own = {"kind": "serve", "model": model, "serve": serve_section(summary) | _stated(limits_ms, percentile)}
@@ -194,11 +197,16 @@ def _replayed(log: RequestLog, record: Record, asked: _Asked, assumptions: Assum
         ttft_ms=ttft_ms or serve.ttft_limit_ms or float("inf"), tpot_ms=tpot_ms or serve.tpot_limit_ms or float("inf"),
         total_ms=total_ms or serve.total_limit_ms or float("inf"), percentile=asked.percentile or stated,
     )  # fmt: skip
+    # What the options do not say of autoscaling, the workload does.
+    least_count = next((each for each in (asked.least_count, serve.min_replicas) if each is not None), 1)
+    if asked.start_minutes is None:
+        asked = replace(asked, start_minutes=serve.start_minutes)
     arch = resolve_model(work.model)
     targets = [_target(option, arch, assumptions, asked) for option in _chosen(record, asked)]
     replay = replayed(
         Fit(requests=log.requests, arch=arch, assumptions=assumptions, calibration=default_calibration()), targets, limits,
-        routing=asked.routing, least_count=asked.least_count, most_count=asked.most_count,
+        routing=asked.routing, least_count=least_count, most_count=asked.most_count or serve.max_replicas,
+        target_per_s=asked.target_per_s or serve.target_requests_per_s,
     )  # fmt: skip
     return ReplayedFleet(
         target=targets[0], limits=limits, replay=replay, hours_per_month=assumptions["money.hours_per_month"]

@@ -107,10 +107,12 @@ def week_of_rates(profile: Profile, peak_over_mean: FloatArray) -> FloatArray:
     return _stretched(_shape(profile)[None, :], np.asarray(peak_over_mean, dtype=float)[:, None])
 
 
-def elastic_shares(profile: Profile, peak_over_mean: FloatArray, machine_count: FloatArray) -> FloatArray:
+def elastic_shares(
+    profile: Profile, peak_over_mean: FloatArray, machine_count: FloatArray, least_count: FloatArray | float = 1.0
+) -> FloatArray:
     """Return the machine hours of fleets that follow demand hour by hour, over those of fleets that are always whole.
 
-    At least one machine stays up, so that a share lies between ``1 / machine_count`` and 1.
+    At least one machine stays up, so that a share lies between ``1 / machine_count`` and 1; more where `least_count` says so.
 
     Parameters
     ----------
@@ -133,12 +135,13 @@ def elastic_shares(profile: Profile, peak_over_mean: FloatArray, machine_count: 
     relative = by_size / by_size.max(axis=0)
     needed = np.zeros_like(machine_count)
     for level, frequency in enumerate(hours):
-        needed += frequency * np.maximum(np.ceil(relative[level] * machine_count - 1e-9), 1.0)
+        needed += frequency * np.maximum(np.ceil(relative[level] * machine_count - 1e-9), least_count)
     mean = needed / _HOURS
     return np.divide(mean, machine_count, out=np.ones_like(machine_count), where=machine_count > 0)
 
 
 @lru_cache(maxsize=4096)
-def elastic_share(profile: Profile, peak_over_mean: float, machine_count: int) -> float:
+def elastic_share(profile: Profile, peak_over_mean: float, machine_count: int, least_count: int = 1) -> float:
     """Return `elastic_shares` of one fleet."""
-    return float(elastic_shares(profile, np.array([peak_over_mean]), np.array([[float(machine_count)]]))[0, 0])
+    counts = np.array([[float(machine_count)]])
+    return float(elastic_shares(profile, np.array([peak_over_mean]), counts, least_count)[0, 0])

@@ -55,6 +55,12 @@ class Serve(Section):
         bursts; without it, the assumption `perf.arrival_variation_ratio`.
     spare_replicas : int, optional
         Replicas that may fail, each with its machine, without a limit being missed; 1 where a limit is stated, else 0.
+    min_replicas, max_replicas : int, optional
+        Bounds of autoscaling: the fewest replicas that are on in any hour (1; 0 scales to zero when idle), and the most at the busiest.
+    target_requests_per_s : float, optional
+        Most requests per second that autoscaling gives each replica; without it, the rate at which a replica meets the limits.
+    start_minutes : float, optional
+        From asking for a replica until it serves; without it, from the model's size and where it runs.
     concurrency : float, optional
         Closed loop: users who each ask again as soon as they are answered, instead of `requests_per_s`. The plan is for the
         rate at which this many requests are in flight when every answer takes as long as the limits allow.
@@ -89,6 +95,10 @@ class Serve(Section):
     images_per_request: Annotated[float, Field(ge=0, le=10_000), BeforeValidator(no_truth_value)] | None = None
     tokens_per_image: Tokens | None = None
     spare_replicas: Annotated[int, Field(ge=0, le=1000), BeforeValidator(no_truth_value)] | None = None
+    min_replicas: Annotated[int, Field(ge=0, le=100_000), BeforeValidator(no_truth_value)] | None = None
+    max_replicas: Annotated[int, Field(ge=1, le=100_000), BeforeValidator(no_truth_value)] | None = None
+    target_requests_per_s: Rate | None = None
+    start_minutes: Annotated[float, Field(ge=0, le=600), BeforeValidator(no_truth_value)] | None = None
     profile: Profile = Profile.STEADY
     prefix_cache_hit_share: Annotated[float, Field(ge=0, lt=1)] = 0.0
     drafted_tokens: Annotated[int, Field(ge=0, le=16), BeforeValidator(no_truth_value)] = 0
@@ -116,6 +126,12 @@ class Serve(Section):
         made = handler(data).with_loop_rate()
         made.model_fields_set.difference_update(missing)
         return made
+
+    @model_validator(mode="after")
+    def _bounds_in_order(self) -> Self:
+        if self.max_replicas is not None and (self.min_replicas or 0) > self.max_replicas:
+            raise ValueError(f"min_replicas: {self.min_replicas} is more than max_replicas: {self.max_replicas}")
+        return self
 
     @property
     def prompt_tokens(self) -> int | Lengths:

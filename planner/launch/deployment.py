@@ -123,11 +123,15 @@ class Deployment:
 
     @property
     def least_machine_count(self) -> int:
-        """Machines that the quietest hour takes, the spares among them."""
+        """Machines that the quietest hour takes, the spares among them; none where the service scales to zero."""
+        least = self.work.get("min_replicas")
+        if least == 0:
+            return 0
         if self.peak_requests_per_s <= self.requests_per_s:
             return self.machine_count
         quiet = self.requests_per_s * float(hourly_rates(Profile(self.work.get("profile", "steady"))).min())
-        needed = max(1, math.ceil(quiet / self.machine_requests_per_s)) + self.spare_machine_count
+        ready = math.ceil((least or 1) / max(self.replicas_per_machine_count, 1))
+        needed = max(ready, math.ceil(quiet / self.machine_requests_per_s)) + self.spare_machine_count
         return min(needed, self.machine_count)
 
 

@@ -150,14 +150,15 @@ def _percentiles(plan: Plan, chosen: Option) -> list[str]:
     name = "mean" if percentile is None else f"p{percentile:g}"
     ttft_ms, tpot_ms, total_ms = service.at_limit_ms
     where = "" if option is chosen else f"On {gpus(option)}, "
+    spares = option.spare_instance_count
+    lost = f" with {spares:,} machine{'s' if spares > 1 else ''} lost" if spares else ""
     total = f"total time {total_ms:,.0f} ms (limit {limits.total_ms:,.0f}), " if math.isfinite(limits.total_ms) else ""
     told = (
         f"{where}TTFT {name} is {ttft_ms:,.0f} ms (limit {limits.ttft_ms:,.0f}), TPOT {name} {tpot_ms:,.0f} ms (limit {limits.tpot_ms:,.0f}), "
-        f"{total}simulated; {percent(option.fleet.utilisation_share)} average utilization."
+        f"{total}simulated{lost}; {percent(option.fleet.utilisation_share)} utilized."
     )
     if not service.holds:
-        lost = "With the spares lost, the" if option.spare_instance_count else "The"
-        told += f" {lost} limits do not hold at {name}: {_needed(found.needed_count, found.replica_count)}."
+        told += f" The limits do not hold at {name}: {_needed(found.needed_count, found.replica_count)}."
     elif found.strictest_count != found.replica_count:
         told += f" At p99, {_needed(found.strictest_count, found.replica_count)}."
     return [told]
@@ -244,7 +245,7 @@ def _processors(
     if nearest.machines_needed and nearest.machines_needed > 1:
         processor = nearest.machine.processor or "CPUs alone"
         machines_needed = f"{nearest.machines_needed:,} machines of {processor}"
-        if nearest.stage in {"max_gpus", "max_machines"}:  # so many are the reason
+        if nearest.stage in {"max_gpus", "max_replicas", "max_machines"}:  # so many are the reason
             return [f"Without a GPU it would take {machines_needed}."]
         return [f"Without a GPU it would take {machines_needed}, and even then: {note_text(nearest.reason)}."]
     return [f"Without a GPU it cannot be done: {note_text(nearest.reason)}."]

@@ -171,6 +171,7 @@ TEXTS: Mapping[NoteCode, str | Callable[..., str]] = {
     NoteCode.FLEET_TOO_LARGE: "the rate would take {:,} machines of {}",
     NoteCode.ONLY_SMALLER_WEIGHTS_FIT: "only {} weights fit; check the answers' quality before relying on them",
     NoteCode.IDLE_ACCELERATORS: "{:g} accelerators of the whole machines stay idle but are paid for",
+    NoteCode.REPLICAS_ABOVE_LIMIT: "the rate takes more replicas on {} than serve.max_replicas allows ({:g})",
     NoteCode.NO_REPLICA: "{} of {} accelerators carry no replica but are paid for",
     NoteCode.RATE_ABOVE_CAPACITY: "{:g} requests/s are asked for, but only {:.3g} can be planned for",
     NoteCode.LONGER_THAN_CONTEXT: "{:,} tokens exceed the model's context of {:,}",

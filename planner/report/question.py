@@ -56,6 +56,10 @@ PHRASES = {
     "global_batch_tokens_m": "global batch of {} million tokens",
     "place": "owned servers in {}",
     "spare_replicas": "{} spare replicas",
+    "min_replicas": "at least {} replicas",
+    "max_replicas": "at most {} replicas",
+    "target_requests_per_s": "at most {} requests/s per replica",
+    "start_minutes": "{} minutes to start a replica",
     "drafted_tokens": "{} speculative tokens",
     "prefix_cache_hit_share": "{} prefix cache hits",
 }
@@ -157,6 +161,8 @@ def _phrase(key: str, value: Any) -> str:  # noqa: ANN401 - a YAML value
         return _lengths_phrase(name, value)
     if name == "limit_percentile" and not isinstance(value, int | float):
         return "limits met on average"
+    if name == "min_replicas" and not value:
+        return "scaled to zero when idle"
     text = str(value) if name in {"gpu", "model"} else _value_text(value)
     if name in PHRASES:
         phrase = PHRASES[name].format("no" if value == 0 else percent(value) if name.endswith("_share") else text)

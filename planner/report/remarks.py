@@ -27,13 +27,16 @@ def _deadline(hours: float, late: float, percentile: float, deadline: float) -> 
     )
 
 
-def _no_spare(machines: float, kind: str) -> str:
+def _no_spare(machines: float, kind: str, spare_usd: float) -> str:
     if kind != "serve":
         which = "One server and no spare" if machines == 1 else f"None of the {machines:,.0f} servers is a spare"
         return f"{which}: while one is repaired, its part of the work waits."
     if machines == 1:
         return "One machine and no spare: while it is down there is no service (serve.spare_replicas: 1 prices a second one)."
-    return f"None of the {machines:,.0f} machines is a spare: when one fails, peaks are slower (serve.spare_replicas)."
+    return (
+        f"None of the {machines:,.0f} machines is a spare: with one lost, the limits may not hold at peaks; a spare (serve.spare_replicas: 1) "
+        f"costs {usd(spare_usd)} USD a month."
+    )
 
 
 def _given_back(share: float, all_hours_usd: float) -> str:
@@ -265,16 +268,22 @@ def _following(following: Following) -> list[str]:
     least, most, zero = following.least_instance_count, following.most_instance_count, following.to_zero
     minutes = f"{following.start_minutes:.0f} minutes"
     said = []
-    if least < most:
+    if 0 < least < most:
         said.append(
             f"Autoscaling takes {least:,} to {most:,} machines, one replica per {significant(following.target_requests_per_s):g} requests/s, started "
             f"{minutes} ahead: {percent(following.paid_share)} of the machine hours are paid for, {usd(following.usd_per_month)} USD a month against "
             f"{usd(following.always_on_usd_per_month)} always on."
         )
-    if zero.staying_ready_usd_per_month > WORTH_SAYING_SHARE * following.usd_per_month:
+    waits = f"{percent(zero.waiting_share)} of the requests"
+    if not least:
+        said.append(
+            f"Scaled to zero when idle, the service costs {usd(zero.usd_per_month)} USD a month, and {waits} wait up to {minutes} for a start; "
+            f"staying ready would cost {usd(zero.staying_ready_usd_per_month)} USD more."
+        )
+    elif zero.staying_ready_usd_per_month > WORTH_SAYING_SHARE * following.usd_per_month:
         said.append(
             f"Staying ready costs {usd(zero.staying_ready_usd_per_month)} USD a month: scaled to zero when idle, the service would cost {usd(zero.usd_per_month)} USD, "
-            f"and {percent(zero.waiting_share)} of the requests would wait up to {minutes} for a start."
+            f"and {waits} would wait up to {minutes} for a start."
         )
     return said
 

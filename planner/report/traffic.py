@@ -10,6 +10,7 @@ import yaml
 from planner.figures import count, percent, significant, usd
 from planner.report.table import Column, Table
 from planner.report.values import SCHEMA_VERSION, Record, plain
+from planner.traffic.autoscaling import Autoscaled
 from planner.traffic.percentiles import Limits, Percentiles
 from planner.traffic.replay import Fewest, Replay, Target
 from planner.traffic.request_log import LogFault
@@ -25,6 +26,15 @@ FAULTS = {
     "cut_off": "the file ends in the middle; what could be unpacked is used",
     "blocks_ignored": "prefix reuse is not measured: {rows} are too many",
 }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToZero:
+    """Replicas that are all given back when idle: requests that wait for a start, and what staying ready costs instead."""
+
+    is_chosen: bool
+    waiting_share: float
+    staying_ready_usd_per_month: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,13 +68,25 @@ class ReplayedFleet:
         wanted = percentile or self.limits.percentile
         return self.replay.fewest_on(cheapest).get(wanted) if cheapest and wanted else None
 
-    def autoscaled_usd_per_month(self) -> float | None:
-        """Return what the cheapest option costs when its replicas follow the log; None where it saves nothing or is not known."""
-        target, scaled, best = self.replay.cheapest, self.replay.autoscaled, self.best()
+    def autoscaled_usd_per_month(self, scaled: Autoscaled | None) -> float | None:
+        """Return what the cheapest option costs when its replicas follow the log; None where that saves nothing or is not known."""
+        target, best = self.replay.cheapest, self.best()
         if target is None or scaled is None or best is None or not target.is_paid_by_hour:
             return None
         usd = self.usd_per_month(target, best)
         return None if usd is None else usd * scaled.paid_share(self.replicas_per_machine(target, best))
+
+    def to_zero(self) -> ToZero | None:
+        """Return what scaling to zero when idle changes; None where it changes nothing."""
+        chosen, other = self.replay.autoscaled, self.replay.counterpart
+        if chosen is None or other is None:
+            return None
+        zero, ready = sorted((chosen, other), key=lambda each: each.autoscaling.least_count)
+        zero_usd, ready_usd = self.autoscaled_usd_per_month(zero), self.autoscaled_usd_per_month(ready)
+        return ToZero(
+            is_chosen=zero is chosen, waiting_share=zero.held_back_share,
+            staying_ready_usd_per_month=None if zero_usd is None or ready_usd is None else ready_usd - zero_usd,
+        )  # fmt: skip
 
     @staticmethod
     def replicas_per_machine(target: Target, found: Fewest) -> int:
@@ -144,6 +166,7 @@ def _cheapest_record(fleet: ReplayedFleet) -> Record | None:
         "accelerator": target.accelerator,
         **_fewest_record(fleet, target, fleet.limits.percentile, best),
         "p99_added_usd_per_month": _p99_added_usd(fleet),
+        "spare_usd_per_month": _spare_usd(fleet, target, best),
     }
 
 
@@ -160,11 +183,17 @@ def _p99_added_usd(fleet: ReplayedFleet) -> float | None:
     return None if here is None or strict is None else strict - here
 
 
+def _spare_usd(fleet: ReplayedFleet, target: Target, best: Fewest) -> float | None:
+    """Return what keeping the limits with one machine lost costs: without it there are fewer replicas than the fewest that hold."""
+    usd = fleet.usd_per_month(target, best)
+    return None if usd is None else usd / target.machines_of(best) * max(1.0, target.replica_machines(best))
+
+
 def _autoscaling_record(fleet: ReplayedFleet) -> Record | None:
     scaled, target, best = fleet.replay.autoscaled, fleet.replay.cheapest, fleet.best()
     if scaled is None or target is None or best is None:
         return None
-    usd, fixed_usd = fleet.autoscaled_usd_per_month(), fleet.usd_per_month(target, best)
+    usd, fixed_usd = fleet.autoscaled_usd_per_month(scaled), fleet.usd_per_month(target, best)
     return {
         "option_id": target.option_id,
         "target_requests_per_s": scaled.autoscaling.target_per_s,
@@ -176,6 +205,7 @@ def _autoscaling_record(fleet: ReplayedFleet) -> Record | None:
         "paid_share": scaled.paid_share(fleet.replicas_per_machine(target, best)),
         "paid_by_hour": target.is_paid_by_hour,
         "held_back_share": scaled.held_back_share,
+        "to_zero": plain(fleet.to_zero()),
         "holds": scaled.service.holds,
         "ttft_ms": plain(scaled.service.ttft_ms),
         "tpot_ms": plain(scaled.service.tpot_ms),
@@ -282,7 +312,14 @@ def _answer_table(fleet: ReplayedFleet) -> Table:
         added = _p99_added_usd(fleet)
         rows.append(("p99 adds", _p99_text(added)))
     rows += _autoscaling_rows(fleet, target, usd)
-    return Table("The answer", columns, tuple(rows), "Without spares; each one adds a machine.")
+    spare = _spare_usd(fleet, target, best)
+    rows.append(
+        (
+            "with one machine lost",
+            f"{name} no longer holds; a spare{'' if spare is None else f' for {usd_text(spare)} a month'} keeps it",
+        )
+    )
+    return Table("The answer", columns, tuple(rows))
 
 
 def _p99_text(added_usd: float | None) -> str:
@@ -307,18 +344,26 @@ def _autoscaling_rows(fleet: ReplayedFleet, target: Target, fixed_usd: float | N
     waits = f"TTFT p95 {service.ttft_ms.p95:,.0f} ms, TPOT p95 {service.tpot_ms.p95:,.0f} ms over the whole log"
     verb = "hold" if service.holds else "do not hold"
     rows = [("autoscaling", f"{how}: the limits {verb} ({waits})")]
-    if scaled.held_back_share:
-        rows.append(("wait for a start", f"{percent(scaled.held_back_share)} of the requests find no replica"))
+    if zero := fleet.to_zero():
+        rows.append(("staying ready", _ready_text(zero, rule.start_minutes)))
     if not service.holds:
         return [*rows, ("autoscaling saves", "nothing: it takes a fleet of fixed size, or a higher minimum of replicas (--min-replicas)")]  # fmt: skip
     paid = scaled.paid_share(fleet.replicas_per_machine(target, best) if (best := fleet.best()) else 1)
-    usd = fleet.autoscaled_usd_per_month()
+    usd = fleet.autoscaled_usd_per_month(scaled)
     if usd is None or fixed_usd is None:
         why = "" if target.is_paid_by_hour else ", but these machines are paid whether they serve or not"
         return [*rows, ("autoscaling saves", f"{percent(max(0.0, 1.0 - paid))} of the machine hours{why}")]
     if usd >= fixed_usd:
         return [*rows, ("autoscaling saves", "nothing: it needs as many replicas as the fixed fleet")]
     return [*rows, ("autoscaling saves", f"{usd_text(fixed_usd - usd)} a month: {percent(paid)} of the fixed fleet's machine hours are paid for")]  # fmt: skip
+
+
+def _ready_text(zero: ToZero, minutes: float) -> str:
+    """Say what staying ready costs against the requests that wait where the service scales to zero."""
+    cost, would, wait = ("would cost", "", "as it scales to zero") if zero.is_chosen else ("costs", "would ", "scaled to zero when idle")  # fmt: skip
+    usd = zero.staying_ready_usd_per_month
+    price = f"{cost} {usd_text(usd)} a month: " if usd is not None else ""
+    return f"{price}{wait}, {percent(zero.waiting_share)} of the requests {would}wait up to {_number(minutes)} minutes for a start"
 
 
 def usd_text(value: float) -> str:

@@ -297,7 +297,7 @@ class Refusal:
         The sort.
     stage : str
         Where it was lost: ``memory``, ``precision``, ``ttft``, ``tpot``, ``total``, ``deadline``, ``interconnect``, ``evidence``, ``max_gpus``, \
-``max_machines``.
+``max_replicas``, ``max_machines``.
     reason : Note
         With the figures.
     machines_needed : int or None

@@ -8,6 +8,7 @@ that it asks for is paid at once and ready after its start.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -22,6 +23,7 @@ from planner.traffic.step_times import StepTimes
 
 __all__ = [
     "KEPT_MINUTES",
+    "LOAD_SHARES",
     "Autoscaled",
     "Autoscaling",
     "Schedule",
@@ -29,6 +31,7 @@ __all__ = [
     "cheapest_autoscaled",
     "scheduled",
     "start_minutes",
+    "staying_ready",
 ]
 
 FloatArray = NDArray[np.float64]
@@ -198,7 +201,7 @@ def autoscaled(
 
 def cheapest_autoscaled(
     requests: Requests, times: StepTimes, limits: Limits, autoscaling: Autoscaling, *, fixed_count: int,
-    routing: Routing = "least_loaded",
+    load_shares: Sequence[float] = LOAD_SHARES, routing: Routing = "least_loaded",
 ) -> Autoscaled:  # fmt: skip
     """Return the highest target at which the limits hold; the lowest one that was tried where they do at none.
 
@@ -206,15 +209,29 @@ def cheapest_autoscaled(
     ----------
     autoscaling : Autoscaling
         Its target is the rate at which a replica of a fixed fleet holds the limits.
+    load_shares : sequence of float
+        Targets that are tried, as shares of it, from the highest down.
     """
-    low, high = 0, len(LOAD_SHARES) - 1
+    low, high = 0, len(load_shares) - 1
     found: dict[int, Autoscaled] = {}
     while low <= high:
         middle = (low + high) // 2
-        share = LOAD_SHARES[middle]
+        share = load_shares[middle]
         asked = replace(autoscaling, target_per_s=share * autoscaling.target_per_s)
         found[middle] = autoscaled(
             requests, times, limits, asked, fixed_count=fixed_count, load_share=share, routing=routing
         )
         low, high = (low, middle - 1) if found[middle].service.holds else (middle + 1, high)
-    return found[min(low, len(LOAD_SHARES) - 1)]
+    return found[min(low, len(load_shares) - 1)]
+
+
+def staying_ready(
+    requests: Requests, times: StepTimes, limits: Limits, chosen: Autoscaled, *, routing: Routing = "least_loaded"
+) -> Autoscaled | None:
+    """Return the same replicas scaled to zero when idle, or never where the chosen ones are; None where that changes nothing."""
+    other = replace(chosen.autoscaling, least_count=0 if chosen.autoscaling.least_count else 1)
+    if np.array_equal(scheduled(requests.arrival_s, other).paid_counts, chosen.paid_counts):
+        return None
+    return autoscaled(
+        requests, times, limits, other, fixed_count=chosen.fixed_count, load_share=chosen.load_share, routing=routing
+    )

@@ -12,7 +12,7 @@ from planner.assumptions import Assumptions
 from planner.demand.architecture import Architecture
 from planner.supply.calibration import Calibration
 from planner.supply.machines import Layout, Machine
-from planner.traffic.autoscaling import Autoscaled, Autoscaling, cheapest_autoscaled
+from planner.traffic.autoscaling import LOAD_SHARES, Autoscaled, Autoscaling, cheapest_autoscaled, staying_ready
 from planner.traffic.percentiles import Limits, Service, service_of
 from planner.traffic.simulation import Outcome, Requests, Routing, simulated
 from planner.traffic.step_times import GRID_TOKENS, StepTimes, times_of_layout
@@ -119,6 +119,8 @@ class Replay:
         where no price is known.
     autoscaled : Autoscaled or None
         Its replicas as they follow the whole log.
+    counterpart : Autoscaled or None
+        The same scaled to zero when idle, or never where `autoscaled` is; None where that changes nothing.
     """
 
     service: Service
@@ -128,6 +130,7 @@ class Replay:
     others: tuple[tuple[Target, FewestByPercentile], ...] = ()
     cheapest: Target | None = None
     autoscaled: Autoscaled | None = None
+    counterpart: Autoscaled | None = None
 
     def fewest_on(self, target: Target) -> dict[float, Fewest | None]:
         """Return the fewest accelerators of an option, by percentile."""
@@ -160,7 +163,8 @@ class Fit:
 
 
 def replayed(
-    fit: Fit, targets: Sequence[Target], limits: Limits, *, routing: Routing = "least_loaded", least_count: int = 1, most_count: int | None = None
+    fit: Fit, targets: Sequence[Target], limits: Limits, *, routing: Routing = "least_loaded", least_count: int = 1, most_count: int | None = None,
+    target_per_s: float | None = None,
 ) -> Replay:  # fmt: skip
     """Return how a fleet serves the requests of a log, the fewest accelerators that hold the limits, and what autoscaling saves.
 
@@ -174,6 +178,8 @@ def replayed(
         What the requests may wait.
     least_count, most_count : int
         Replicas that autoscaling keeps within; at most those of the fixed fleet where nothing is said.
+    target_per_s : float, optional
+        Requests per second that autoscaling gives each replica, where it is not searched.
     """
     assert limits.percentile is not None
     stated = limits.percentile
@@ -208,10 +214,13 @@ def replayed(
     shape = next(
         each for each in layouts_of(cheapest.layout, cheapest.machine, fit.arch) if _size(each) == best.replica_accelerator_count
     )  # fmt: skip
+    shares = (target_per_s / autoscaling.target_per_s,) if target_per_s else LOAD_SHARES
+    best_times = fit.times(cheapest.machine, shape)
     scaled = cheapest_autoscaled(
-        requests, fit.times(cheapest.machine, shape), limits, autoscaling, fixed_count=best.replica_count, routing=routing
+        requests, best_times, limits, autoscaling, fixed_count=best.replica_count, load_shares=shares, routing=routing
     )  # fmt: skip
-    return replace(replay, cheapest=cheapest, autoscaled=scaled)
+    other = staying_ready(requests, best_times, limits, scaled, routing=routing)
+    return replace(replay, cheapest=cheapest, autoscaled=scaled, counterpart=other)
 
 
 def _size(layout: Layout) -> int:

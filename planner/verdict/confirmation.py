@@ -196,7 +196,7 @@ def _tightened(service: _Service, fleet: Fleet, first: Confirmed) -> tuple[Corre
         correction = _by_ratios(each * ratio for each, ratio in zip(before, tighter, strict=True))
         more = service.sized(correction)
         if isinstance(more, Refusal):
-            if more.stage == "max_gpus":
+            if more.stage in {"max_gpus", "max_replicas"}:
                 return correction, None
             break
         check = service.simulated(more)

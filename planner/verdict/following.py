@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,7 +56,7 @@ class Following:
     option_id : str
         The option; it is paid by the hour.
     least_instance_count, most_instance_count : int
-        Machines at the quietest and at the busiest hour, those that stand by counted.
+        Machines at the quietest and at the busiest hour, those that stand by counted; none where the service scales to zero.
     target_requests_per_s : float
         Rate for which each replica is asked for.
     start_minutes : float
@@ -96,23 +97,28 @@ def following_of(work: Serve, option: Option, arch: Architecture | None, assumpt
         return None
     spare, most, peak = fleet.spare_instance_count, fleet.instance_count, peak_requests_per_s(work)
     rates = work.requests_per_s * week_of_rates(work.profile, np.array([peak / work.requests_per_s]))[0]
-    needed = np.maximum(np.ceil(rates / rates.max() * (most - spare) - 1e-9), 1.0)
-    minutes = start_minutes(arch, fleet.layout.precision, assumptions, is_rented=True)
+    replicas = max(fleet.layout.data, 1)
+    least = math.ceil((work.min_replicas or 1) * (most - spare) / replicas - 1e-9)
+    needed = np.maximum(np.ceil(rates / rates.max() * (most - spare) - 1e-9), float(least))
+    minutes = work.start_minutes
+    if minutes is None:
+        minutes = start_minutes(arch, fleet.layout.precision, assumptions, is_rented=True)
     # The week begins again: its first hour follows the last.
     started = np.maximum(needed - np.roll(needed, 1), 0.0) * minutes / MINUTES_PER_HOUR
     off, waiting = (np.where(needed == 1.0, each, 0.0) for each in idle_shares(rates * 60.0, minutes))
     on = needed + spare
     paid, paid_to_zero = (min(float((each + started).mean()) / most, 1.0) for each in (on, on * (1.0 - off)))
     always_usd = option.usd_per_month * assumptions["money.hours_per_month"] / inputs.hours_per_month
+    to_zero = ScaledToZero(
+        paid_share=paid_to_zero, usd_per_month=always_usd * paid_to_zero,
+        staying_ready_usd_per_month=always_usd * (paid - paid_to_zero),
+        waiting_share=min(float((rates * waiting).sum() / rates.sum()), 1.0),
+    )  # fmt: skip
+    share = to_zero.paid_share if work.min_replicas == 0 else paid
     return Following(
-        option_id=option.id, least_instance_count=int(on.min()), most_instance_count=most,
-        target_requests_per_s=peak / max(fleet.layout.data, 1), start_minutes=minutes, paid_share=paid,
-        usd_per_month=always_usd * paid, always_on_usd_per_month=always_usd,
-        to_zero=ScaledToZero(
-            paid_share=paid_to_zero, usd_per_month=always_usd * paid_to_zero,
-            staying_ready_usd_per_month=always_usd * (paid - paid_to_zero),
-            waiting_share=min(float((rates * waiting).sum() / rates.sum()), 1.0),
-        ),
+        option_id=option.id, least_instance_count=0 if work.min_replicas == 0 else int(on.min()), most_instance_count=most,
+        target_requests_per_s=peak / replicas, start_minutes=minutes, paid_share=share, usd_per_month=always_usd * share,
+        always_on_usd_per_month=always_usd, to_zero=to_zero,
     )  # fmt: skip
 
 

@@ -25,6 +25,7 @@ SIEVES = {
     "total": "that meet the limit on the total time",
     "deadline": "that meet the deadline",
     "max_gpus": "within max_gpus",
+    "max_replicas": "within max_replicas",
     "evidence": "with enough evidence behind them",
 }
 """Stages of `planner.supply.machines.Refusal`, in the order of the funnel."""
@@ -36,6 +37,7 @@ WAYS_OUT = {
     "total": "raise total_limit_ms",
     "deadline": "move the deadline or allow more accelerators (max_gpus)",
     "max_gpus": "raise max_gpus",
+    "max_replicas": "raise serve.max_replicas",
     "interconnect": "allow another interconnect",
 }
 

@@ -181,7 +181,8 @@ def _reliability(workload: Workload, taken: Option, assumptions: Assumptions) ->
         yield Remark(code=RemarkCode.DEADLINE, figures=(taken.hours_per_run, late, percentile, deadline))
     is_service = isinstance(workload.work, Serve) or (not workload.runs_once and taken.kind is OptionKind.BUY)
     if fleet is not None and is_service and not fleet.spare_instance_count:
-        yield Remark(code=RemarkCode.NO_SPARE, figures=(float(fleet.instance_count), workload.kind))
+        spare_usd = taken.usd_per_month / (fleet.instance_count * fleet.elastic_share)
+        yield Remark(code=RemarkCode.NO_SPARE, figures=(float(fleet.instance_count), workload.kind, spare_usd))
 
 
 def _training(workload: Workload, taken: Option, needs: Requirements, assumptions: Assumptions) -> Iterator[Remark]:

@@ -170,7 +170,7 @@ class Supply:
         for machine in machines:
             groups[self.corrections.get(kin_of_machine(machine), NO_CORRECTION) if self.corrections else NO_CORRECTION].append(machine)  # fmt: skip
         return [
-            _corrected(each, correction, workload.constraints.max_gpus)
+            _corrected(each, correction, workload)
             for correction, some in groups.items()
             for each in sized_machines(
                 correction.applied(workload), self.architecture, tuple(some), self.assumptions, self.calibration
@@ -223,13 +223,17 @@ class Supply:
         return min(done.performance.rate_per_s.typical / (asked.peak_per_s * asked.output_tokens), 1.0)
 
 
-def _corrected(sized: Fleet | Refusal, correction: Correction, most_accelerators: int | None) -> Fleet | Refusal:
+def _corrected(sized: Fleet | Refusal, correction: Correction, workload: Workload) -> Fleet | Refusal:
     """Return what a simulation leaves of a sized fleet."""
     if isinstance(sized, Refusal) or correction == NO_CORRECTION:
         return sized
     serving, spare = sized.instance_count - sized.spare_instance_count, sized.spare_instance_count
     more = math.ceil(serving * correction.count_ratio - 1e-9) - serving
     fleet = replace(with_more(sized, more) if more else sized, late_ratio=correction.late_ratio)
+    if more and workload.serve and fleet.layout.data > (workload.serve.max_replicas or math.inf):
+        reason = Note(NoteCode.REPLICAS_ABOVE_LIMIT, (sized.machine.label, workload.serve.max_replicas))
+        return Refusal(machine=sized.machine, stage="max_replicas", reason=reason)
+    most_accelerators = workload.constraints.max_gpus
     accelerator, each = sized.machine.accelerator, sized.machine.accelerator_count
     if accelerator and most_accelerators is not None and fleet.instance_count * each > most_accelerators:
         figures = (fleet.instance_count * each, accelerator.name, spare, most_accelerators)

@@ -172,6 +172,14 @@ def test_skypilot_is_held_to_the_price_and_follows_the_day() -> None:
     assert (policy["min_replicas"], policy["max_replicas"]) == (2, 7)
 
 
+@pytest.mark.parametrize(("least", "machines"), [(0, 0), (12, 4)])
+def test_skypilot_keeps_as_many_machines_as_the_stated_replicas_take(least: int, machines: int) -> None:
+    record = _record(instance_count=7, spare_instance_count=1)
+    record["workload"]["serve"] = SERVE | {"min_replicas": least}
+    policy = _yaml(launch_text(record, "skypilot"))["service"]["replica_policy"]
+    assert policy["min_replicas"] == machines
+
+
 def test_work_that_ends_is_a_task_on_all_machines() -> None:
     record = _record(instance_count=2)
     record["workload"] |= {"kind": "pretrain", "pretrain": {"tokens_b": 100.0}}

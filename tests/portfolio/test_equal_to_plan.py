@@ -77,6 +77,8 @@ ODD_ROWS = [
         {"kind": "diffusion", "model": "sdxl", "diffusion.images_per_day": 2e6, "diffusion.seconds_per_image_limit": 4},
         {"kind": "gpu_hours", "gpu_hours.gpu": "b200", "gpu_hours.count": 20, "gpu_hours.hours_per_month": 730, "horizon_months": 48},
         {"kind": "gpu_hours", "gpu_hours.gpu": "rtx-4090", "gpu_hours.count": 3, "gpu_hours.hours_per_month": 100},
+        {**SERVE, "serve.requests_per_s": 60.0, "serve.traffic": "code", "serve.min_replicas": 5, "serve.target_requests_per_s": 9},
+        {**SERVE, "serve.requests_per_s": 60.0, "serve.max_replicas": 2},
 ]  # fmt: skip
 
 

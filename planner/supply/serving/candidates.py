@@ -53,6 +53,7 @@ __all__ = [
     "format_on",
     "replicas_of",
     "spare_machines",
+    "within_bounds",
 ]
 
 FloatArray = NDArray[np.float64]
@@ -68,6 +69,7 @@ class Demand:
     """What is asked, and of which stack: rates, lengths and how they vary, limits, the load that may be planned, and spares.
 
     `input_tokens` counts those of images too; `user_count` is that of a closed loop, else 0; an engine takes `most_request_count` at once.
+    Autoscaling keeps within `least_replica_count` and `most_replica_count` and gives each replica at most `target_per_s`.
     """
 
     peak_per_s: float
@@ -85,6 +87,9 @@ class Demand:
     spare_replica_count: int = 0
     user_count: float = 0.0
     most_request_count: float = math.inf
+    least_replica_count: int = 1
+    most_replica_count: float = math.inf
+    target_per_s: float = math.inf
     spread: Spread = STEADY
     stack: ServingStack = DEFAULT_STACK
 
@@ -138,6 +143,9 @@ def demand_of(workload: Workload, assumptions: Assumptions) -> Demand:
             deadline_s=math.inf,
             drafted_tokens=work.drafted_tokens,
             spare_replica_count=work.spare_replicas or 0,
+            least_replica_count=work.min_replicas or 1,
+            most_replica_count=work.max_replicas or math.inf,
+            target_per_s=work.target_requests_per_s or math.inf,
             spread=spread_of(work, assumptions) if limits else STEADY,
             stack=stack,
         )
@@ -351,6 +359,12 @@ def evaluate(
         communication_s=out["comm"], most_requests=most, prefill_s=out["prefill"], step_s=out["step"],
         unloaded_s=out["entry"], waited_steps=out["waits"],
     )  # fmt: skip
+
+
+def within_bounds(asked: FloatArray, peak_per_s: FloatArray | float, demand: Demand) -> FloatArray:
+    """Return the replicas as autoscaling allows them: at least so many, each with its target; infinite where it takes too many."""
+    asked = np.maximum(asked, np.maximum(np.ceil(peak_per_s / demand.target_per_s - 1e-9), demand.least_replica_count))
+    return np.where(asked > demand.most_replica_count, np.inf, asked)
 
 
 def spare_machines(demand: Demand, machines_each: IntArray) -> IntArray:

@@ -106,7 +106,7 @@ def _size_with(  # noqa: PLR0913 - sizing hands on all that it was asked
         if demand.user_count:
             cost = np.array([-loop_of(found, pick, demand, int(many)).rate_per_s for pick, many in enumerate(replicas)])
     else:
-        cost = instances = found.machines_for(np.array([demand.peak_per_s]), everything)[:, 0]
+        cost = instances = found.machines_for(np.array([demand.peak_per_s]), everything, demand)[:, 0]
     for row in found.tried:
         mine = found.of_machine(row)
         if not mine.size:
@@ -116,6 +116,11 @@ def _size_with(  # noqa: PLR0913 - sizing hands on all that it was asked
         if not good.size:
             usable = float(hw.memory_bytes[row]) * assumptions["perf.engine_memory_share"]
             yield row, _refusal(machines[row], arch, found, demand, mine, usable_bytes=usable)
+            continue
+        good = good[np.isfinite(cost[good])]
+        if not good.size:
+            reason = Note(NoteCode.REPLICAS_ABOVE_LIMIT, (machines[row].label, demand.most_replica_count))
+            yield row, Refusal(machine=machines[row], stage="max_replicas", reason=reason)
             continue
         good = found.in_order(good, ends=demand.requests > 0)
         pick = int(good[np.argmin(cost[good])])
@@ -254,7 +259,10 @@ def _fleet(  # noqa: PLR0913 - sizing hands on all that it was asked
     utilisation = 1.0 if batch_job or fixed else min(1.0, demand.mean_per_s / busy_rate)
     peak_ratio = demand.peak_per_s / demand.mean_per_s if demand.mean_per_s else 1.0
     work = workload.work
-    elastic = elastic_share(work.profile, peak_ratio, instances) if isinstance(work, Serve) and not fixed else 1.0
+    least = math.ceil(demand.least_replica_count * instances / max(replicas, 1))
+    elastic = (
+        elastic_share(work.profile, peak_ratio, instances, least) if isinstance(work, Serve) and not fixed else 1.0
+    )
     busy = demand.requests / (planned * replicas) / 3600.0 if batch_job else None
     fleet = Fleet(
         machine=machine,

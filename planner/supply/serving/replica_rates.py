@@ -25,6 +25,7 @@ from planner.supply.serving.candidates import (
     format_choices,
     format_on,
     replicas_of,
+    within_bounds,
 )
 from planner.supply.serving.capacity import Capacity, capacity_of, replicas_for
 from planner.supply.serving.model import ServedModel, served_model
@@ -77,10 +78,11 @@ class Prospects:
         """Return the replicas of a machine; none where it computes in none of the formats."""
         return np.flatnonzero(self.reps.row == row)
 
-    def machines_for(self, rate_per_s: FloatArray, at: IntArray) -> FloatArray:
+    def machines_for(self, rate_per_s: FloatArray, at: IntArray, demand: Demand) -> FloatArray:
         """Return the machines that each rate takes of each replica, shape (replicas, rates); infinite where nothing may be planned."""
         late, planned, alone = (figure[at][:, None] for figure in (self.late_ratio, self.capacity.planned_rate, self.capacity.alone_rate))  # fmt: skip
-        return self.reps.machines_for(replicas_for(rate_per_s[None, :] * late, planned, alone), at)
+        asked = replicas_for(rate_per_s[None, :] * late, planned, alone)
+        return self.reps.machines_for(within_bounds(asked, rate_per_s, demand), at)
 
     def in_order(self, at: IntArray, *, ends: bool) -> IntArray:
         """Return replicas in the order in which equal counts are decided: the quickest for work that ends, else the smoothest."""

@@ -144,7 +144,7 @@ def served(
                 basis[row] = basis_and_evidence(calibration, "serve.bandwidth_share", machines[row])[0]
                 _count_replicas(result, spares, row, found, good, demand, peak_per_s)
     # Until here `accelerators_used` holds replicas times accelerators, `utilisation_share` what may be planned in a second.
-    needed = np.minimum(result.instance_count, 1e12)
+    needed = result.instance_count
     count = _within(machines, np.where(needed > 0, needed + spares, 0.0), assumptions, most=MOST_FLEET)
     planned = np.where(count > 0, result.utilisation_share, 1.0)
     needed = np.where(count > 0, needed, 0.0)
@@ -155,7 +155,7 @@ def served(
     with_spares = np.divide(count, needed, out=np.ones_like(count), where=needed > 0)
     elastic = result.elastic_share
     if isinstance(workload.work, Serve):
-        elastic = elastic_shares(workload.work.profile, ratio, needed)
+        elastic = elastic_shares(workload.work.profile, ratio, needed, result.elastic_share)
         elastic = np.divide(elastic * needed + spares, count, out=np.ones_like(count), where=count > 0)
     return Fleets(
         instance_count=count,
@@ -175,12 +175,14 @@ def _count_replicas(
     """Fill a machine's row: at each size the replica that takes the fewest machines."""
     reps = found.reps
     good = found.in_order(good, ends=demand.requests > 0)
-    instances = found.machines_for(peak_per_s, good)
+    instances = found.machines_for(peak_per_s, good, demand)
     pick = np.argmin(instances, axis=0)
     best = good[pick]
-    count = instances[pick, np.arange(len(pick))]
+    count = np.minimum(instances[pick, np.arange(len(pick))], 1e12)
     replicas = reps.replicas_on(count, best)
     result.instance_count[row] = count
+    # The fewest machines that are on; replaced by the share of the hours that follows from it.
+    result.elastic_share[row] = np.ceil(demand.least_replica_count * count / replicas)
     spares[row] = spare_machines(demand, reps.machines_each[best])
     result.accelerators_used[row] = replicas * reps.group[best] * reps.stages[best]
     result.utilisation_share[row] = found.capacity.planned_rate[best] * replicas
