@@ -69,34 +69,32 @@ def offers(
     talk: Talk,
 ) -> None:
     """List priced offers, the cheapest first; each price has its date and its source."""
-    from planner.commands.prices import selected
+    from planner.commands.prices import first_of, selected
     from planner.commands.tables import show_rows
     from planner.errors import NothingFitsError
     from pricing.clock import today
 
-    found = selected(
-        store_uri,
-        as_of,
-        max_age_days,
-        talk,
-        gpus,
-        min_memory_gib=min_memory_gib,
-        count=count,
-        providers=providers,
-        regions=regions,
-        countries=countries,
-        purchase=split_names(purchase),
-        max_usd_per_hour=max_usd_per_hour,
-        secure=secure,
-    )
+    filters: dict[str, Any] = {
+        "min_memory_gib": min_memory_gib,
+        "count": count,
+        "providers": providers,
+        "regions": regions,
+        "countries": countries,
+        "purchase": split_names(purchase),
+        "secure": secure,
+    }
+    limit = top or (SHOWN if output.format in {"table", "md"} else None)
+    if limit is None or gpus or max_usd_per_hour is not None:
+        found = selected(store_uri, as_of, max_age_days, talk, gpus, max_usd_per_hour=max_usd_per_hour, **filters)
+        rows = sorted(found.offers, key=SORTS[sort])[:limit]
+    else:
+        found, rows = first_of(store_uri, as_of, max_age_days, talk, SORTS[sort], limit, **filters)
     if not found.offers:
         steps = "\n".join(f"  {step.offer_count:>7,}  {step.name}" for step in found.funnel)
         raise NothingFitsError(f"no offer matches\n{steps}", hint="leave out one of the options")
-    rows = sorted(found.offers, key=SORTS[sort])
-    shown = rows[: top or (SHOWN if output.format in {"table", "md"} else len(rows))]
     day = as_of.date() if as_of else today()
-    table = _table(shown, len(rows), found, day)
-    show_rows(output, [_record(offer, day) for offer in shown], "offers", [table], dropped=found.dropped)
+    table = _table(rows, len(found), found, day)
+    show_rows(output, [_record(offer, day) for offer in rows], "offers", [table], dropped=found.dropped)
 
 
 def _record(offer: Offer, day: date) -> dict[str, Any]:

@@ -5,15 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import datetime
-from typing import Any
+from operator import attrgetter
+from typing import Any, Final
 
 from pricing.accelerators import resolve_all
 from pricing.catalog import Catalog
 from pricing.console import Talk
 from pricing.errors import PricingError
 from pricing.latest import load
+from pricing.offers import Offer
 
-__all__ = ["catalog_of", "selected"]
+__all__ = ["catalog_of", "first_of", "selected"]
+
+_SORT: Final = attrgetter(
+    *("provider", "instance_type", "purchase_option", "term_months", "observed_on", "flags", "launchable"),
+    *("accelerator", "accelerator_stated", "accelerator_count", "accelerator_memory_gb"),
+)
+"""What filters and orders of offers look at, but for the price and the place."""
 
 
 def catalog_of(
@@ -51,6 +59,38 @@ def selected(
                 _say(catalog, talk)
                 return found
     return catalog_of(store_uri, as_of, max_age_days, talk).select(accelerators=accelerators, **filters)
+
+
+def first_of(
+    store_uri: str | None,
+    as_of: datetime | None,
+    max_age_days: int | None,
+    talk: Talk,
+    order: Callable[[Offer], Any],
+    limit: int,
+    **filters: Any,
+) -> tuple[Catalog, list[Offer]]:
+    """Return the offers that meet filters other than a price, alike ones once, and the first of all of them in an order.
+
+    Of a large store the cheapest of alike offers are read, and then all that are like the first of these: an order tells alike
+    offers apart by their prices alone.
+    """
+    from planner.demand.workload import Constraints
+    from planner.supply.candidates import places_told_apart
+
+    place_of = places_told_apart([Constraints(regions=filters["regions"], countries=filters["countries"])])
+    found = catalog_of(store_uri, as_of, max_age_days, talk, place_of).select(**filters)
+    first = sorted(found.offers, key=order)[:limit]
+    if not found.stands_for:
+        return found, first
+
+    def sort_of(offer: Offer) -> tuple[Any, ...]:
+        return (*_SORT(offer), place_of(offer.provider, offer.region))
+
+    wanted = {sort_of(offer) for offer in first}
+    columns = {name: sorted({str(getattr(offer, name)) for offer in first}) for name in ("provider", "instance_type")}
+    alike = load(store_uri, as_of.date() if as_of else None, max_age_days=max_age_days, filters=columns)
+    return found, sorted((offer for offer in alike.offers if sort_of(offer) in wanted), key=order)[:limit]
 
 
 def _say(catalog: Catalog, talk: Talk) -> None:
