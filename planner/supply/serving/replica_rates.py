@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +15,7 @@ from planner.demand.architecture import Architecture
 from planner.demand.workload import Workload
 from planner.supply.calibration import Calibration
 from planner.supply.evidence import slow_ratio
-from planner.supply.hardware import Hardware
+from planner.supply.hardware import Hardware, hardware
 from planner.supply.machines import Machine
 from planner.supply.serving.bands import speed_spreads
 from planner.supply.serving.candidates import (
@@ -34,13 +36,6 @@ __all__ = ["Prospects", "prospects_by_formats"]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
-
-
-def _kv_precision(workload: Workload, precision: str) -> str:
-    """Return the cache's format: the stated one, else 16 bit, as engines keep it unless told otherwise."""
-    if workload.kv_precision:
-        return str(workload.kv_precision[0])
-    return "fp32" if precision == "fp32" else "bf16"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,18 +101,54 @@ def prospects_by_formats(
     most_machines : int, optional
         Machines that one replica may span.
     """
+    shape = (
+        str(next(iter(workload.kv_precision), "")), workload.serve.image_tokens if workload.serve else 0.0, arch, tuple(machines),
+        replace(demand, peak_per_s=0.0, mean_per_s=0.0, user_count=0.0, requests=min(demand.requests, 1.0)), most_machines,
+    )  # fmt: skip
+
+    def prospects(formats: tuple[str, ...], todo: tuple[int, ...]) -> Prospects:
+        if len(machines) <= FEW_MACHINES:
+            return _kept(formats, todo, *shape, _Same(assumptions), _Same(calibration))
+        return _prospects(formats, todo, *shape, hw, assumptions, calibration)
+
     first, smaller = format_choices(workload, arch)
-    found = _prospects(first, workload, arch, machines, hw, demand, assumptions, calibration, range(len(machines)), most_machines)  # fmt: skip
+    found = prospects(first, tuple(range(len(machines))))
     yield found
     full = [row for row in found.tried if (mine := found.of_machine(row)).size and not found.capacity.fits[mine].any()]
     if smaller and full:
-        found = _prospects(smaller, workload, arch, machines, hw, demand, assumptions, calibration, full, most_machines)
-        yield replace(found, is_fallback=True)
+        yield replace(prospects(smaller, tuple(full)), is_fallback=True)
+
+
+FEW_MACHINES = 64
+"""So few are asked again and again, at other rates; all of a catalog are asked once."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Same:
+    """A value that is equal to itself alone, however large it is."""
+
+    value: Any
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and self.value is other.value
+
+    def __hash__(self) -> int:
+        return id(self.value)
+
+
+@lru_cache(maxsize=8)
+def _kept(  # noqa: PLR0913 - as `_prospects`
+    formats: tuple[str, ...], todo: tuple[int, ...], kv_precision: str, image_tokens: float, arch: Architecture,
+    machines: tuple[Machine, ...], demand: Demand, most_machines: int | None, assumptions: _Same, calibration: _Same,
+) -> Prospects:  # fmt: skip
+    return _prospects(
+        formats, todo, kv_precision, image_tokens, arch, machines, demand, most_machines, hardware(machines), assumptions.value, calibration.value
+    )  # fmt: skip
 
 
 def _prospects(  # noqa: PLR0913 - sizing hands on all that it was asked
-    formats: tuple[str, ...], workload: Workload, arch: Architecture, machines: Sequence[Machine], hw: Hardware, demand: Demand,
-    assumptions: Assumptions, calibration: Calibration, todo: Sequence[int], most_machines: int | None,
+    formats: tuple[str, ...], todo: Sequence[int], kv_precision: str, image_tokens: float, arch: Architecture, machines: Sequence[Machine],
+    demand: Demand, most_machines: int | None, hw: Hardware, assumptions: Assumptions, calibration: Calibration,
 ) -> Prospects:  # fmt: skip
     names: list[str] = []
     wanted: list[tuple[int, int]] = []
@@ -127,11 +158,14 @@ def _prospects(  # noqa: PLR0913 - sizing hands on all that it was asked
             if name not in names:
                 names.append(name)
             wanted.append((row, names.index(name)))
-    images = workload.serve.image_tokens if workload.serve else 0.0
-    models = [served_model(arch, name, _kv_precision(workload, name), image_tokens=images) for name in names]
+    # The cache's format: the stated one, else 16 bit, as engines keep it unless told otherwise.
+    caches = [kv_precision or ("fp32" if name == "fp32" else "bf16") for name in names]
+    models = [
+        served_model(arch, name, cache, image_tokens=image_tokens) for name, cache in zip(names, caches, strict=True)
+    ]
     flops = [hw.widened_flop_per_s(name) for name in names]
     reps = replicas_of(arch, hw, wanted, most_machines=most_machines or MOST_MACHINES_PER_REPLICA)
-    reps = replace(reps, formats=tuple((name, _kv_precision(workload, name)) for name in names))
+    reps = replace(reps, formats=tuple(zip(names, caches, strict=True)))
     grid = evaluate(models, flops, hw, calibration, machines, reps, demand, assumptions)
     # A service holds its limits, and work that ends its deadline, at a stated percentile of the speed band.
     name = "perf.deadline_band_percentile" if demand.requests else "serve.limit_band_percentile"
