@@ -18,7 +18,17 @@ from planner.demand.workload import Workload
 from planner.options.evidence import Evidence
 from planner.options.option import Option, OptionKind
 from planner.plan import Plan, make_plan
-from planner.uncertainty import DEMAND, LEAD, SERVER_PRICE, JointDraws, Pair, pair_costs, pair_inputs, plan_risk
+from planner.uncertainty import (
+    DEMAND,
+    LEAD,
+    SERVER_PRICE,
+    JointDraws,
+    KnownWorths,
+    Pair,
+    pair_costs,
+    pair_inputs,
+    plan_risk,
+)
 from pricing.catalog import load_bundled
 from tests.conftest import TODAY
 
@@ -206,3 +216,18 @@ def test_a_price_may_have_moved_as_far_as_its_age_says() -> None:
     evidence = Evidence.of((), ASSUMPTIONS, today=TODAY)
     draws = JointDraws.of([old, old], ASSUMPTIONS, evidence, months=36, once=True)
     assert np.percentile(draws.usd(0), [10, 90]) == pytest.approx([58.4, 171.3], rel=0.08)
+
+
+def test_what_an_option_costs_in_the_draws_does_not_depend_on_what_was_drawn_before() -> None:
+    options = _planned("hours", 36, ()).options
+    rents = [o for o in options if o.kind is OptionKind.RENT][:2]
+    own = next(o for o in options if o.kind is OptionKind.BUY)
+    evidence = Evidence.of((), ASSUMPTIONS, today=TODAY)
+    known: KnownWorths = {}
+    for together in (rents, [own, *rents], [rents[1], own]):
+        drawn, alone = (
+            JointDraws.of(together, ASSUMPTIONS, evidence, months=36, once=False, known=kept).costs_usd
+            for kept in (known, None)
+        )
+        assert (drawn == alone).all()
+    assert len(known) < 7  # as many as were drawn, had nothing been kept

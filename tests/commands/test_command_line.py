@@ -38,7 +38,7 @@ def test_every_command_has_a_help(name: str, capsys: pytest.CaptureFixture[str])
 def test_planning_imports_neither_pandas_nor_a_cloud_s_client_nor_what_other_work_needs() -> None:
     script = (
         "import sys; from planner.cli import main; status = main(['plan', sys.argv[1], '-f', 'csv']); "
-        "heavy = {'pandas', 'scipy', 'boto3', 'google', 'azure', 'duckdb', 'numpy.ma'}; "
+        "heavy = {'pandas', 'scipy', 'boto3', 'google', 'azure', 'duckdb', 'httpx2', 'numpy.ma'}; "
         "heavy |= {'planner.supply.training.fleet', 'planner.supply.throughput.fleet'}; heavy &= set(sys.modules); "
         "print('heavy', sorted(heavy), file=sys.stderr); sys.exit(status)"
     )

@@ -14,6 +14,7 @@ from planner.demand.workload import Serve, Workload
 from planner.options.servers import own_machine
 from planner.supply.calibration import default_calibration
 from planner.supply.machines import Fleet, Machine
+from planner.supply.serving import replica_rates
 from planner.supply.serving.capacity import replicas_for
 from planner.supply.serving.fleet import size_serving
 from planner.supply.serving.tails import STEADY, Spread, late_times
@@ -60,6 +61,20 @@ def test_stricter_percentiles_and_wider_lengths_never_take_fewer_machines(name: 
     assert by_percentile[0] < by_percentile[-1]
     by_variation = [count(input_tokens={"mean": 1000, "cv": cv}) for cv in (0, 1, 2)]
     assert by_variation == sorted(by_variation)
+
+
+@pytest.mark.parametrize("stated", [{}, {"limit_percentile": 99}, {"concurrency": 40, "requests_per_s": None}])
+def test_a_fleet_for_one_rate_does_not_depend_on_which_rates_were_asked_before(stated: dict[str, Any]) -> None:
+    amount = "concurrency" if "concurrency" in stated else "requests_per_s"
+    asked = [_asked("llama-3.1-8b", **(stated | {amount: many})) for many in (3, 300)]
+    fresh = []
+    for each in asked:
+        replica_rates._kept.cache_clear()
+        fresh.append(_sized(each, _machine("mi300x")))
+    assert fresh[0].instance_count < fresh[1].instance_count
+    assert [_sized(each, _machine("mi300x")) for each in asked] == fresh
+    tighter = _sized(_asked("llama-3.1-8b", **(stated | {amount: 300, "tpot_limit_ms": 8})), _machine("mi300x"))
+    assert tighter.instance_count > fresh[1].instance_count
 
 
 @pytest.mark.parametrize("held", ["mean", 95, 99])
