@@ -13,6 +13,7 @@ from planner.costs.timeline import Timeline, discount_factors
 from planner.demand.curve import curve_from_csv, curve_from_profile
 from planner.demand.workload import Profile
 from planner.tiers import DemandCurve, Limits, Tier, TierKind
+from pricing.units import HOURS_PER_MONTH
 
 __all__ = ["DemandStated", "LimitsStated", "MixRequest", "TierStated", "owned_tier"]
 
@@ -171,7 +172,7 @@ def owned_tier(
     capex_usd: float,
     max_kw: float,
     discount_rate_share_per_year: float,
-    hours_per_month: float = 730.0,
+    hours_per_month: float = HOURS_PER_MONTH,
 ) -> Tier:
     """Return the tier of an owned server from its timeline.
 

@@ -12,6 +12,7 @@ from functools import cache
 from pricing.checks import refuse_faults, refuse_unless_above_zero, refuse_unless_known, refuse_unless_not_negative
 from pricing.dates import first_day
 from pricing.tables import read_facts
+from pricing.units import HOURS_PER_MONTH
 
 __all__ = ["KINDS", "FreeTier", "free_tiers"]
 
@@ -22,7 +23,7 @@ KINDS = {
     "subscription": "a price per month",
     "units": "a price for a packet of compute units",
 }
-PERIOD_HOURS = {"day": 24.0, "week": 168.0, "month": 730.0}
+PERIOD_HOURS = {"day": 24.0, "week": 168.0, "month": HOURS_PER_MONTH}
 """Length of the period in which a quota renews itself; a month is 730 hours."""
 
 

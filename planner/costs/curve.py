@@ -10,6 +10,7 @@ import numpy as np
 from planner.costs.breakeven import crossings
 from planner.costs.timeline import COMPONENTS, Timeline, discount_factors
 from planner.errors import PlanningError
+from pricing.units import HOURS_PER_MONTH
 
 __all__ = ["SHARES", "CurvePoint", "at_utilisation", "utilisation_curve"]
 
@@ -56,7 +57,7 @@ def utilisation_curve(
     utilisation_share: float,
     price_usd_per_hour: float,
     discount_rate_share_per_year: float = 0.0,
-    hours_per_month: float = 730.0,
+    hours_per_month: float = HOURS_PER_MONTH,
     shares: Sequence[float] = SHARES,
 ) -> tuple[CurvePoint, ...]:
     """Compare one rented with one owned alternative over shares of the hours used.

@@ -11,6 +11,7 @@ from planner.costs.breakeven import crossings
 from planner.costs.timeline import FloatArray, Timeline, discount_factors
 from planner.errors import PlanningError
 from planner.notes import Note, NoteCode
+from pricing.units import HOURS_PER_MONTH
 
 __all__ = ["Rival", "own_usd_per_gpu_hour", "rivals"]
 
@@ -43,7 +44,7 @@ def own_usd_per_gpu_hour(
     gpu_count: float,
     utilisation_share: float | FloatArray = 1.0,
     discount_rate_share_per_year: float = 0.0,
-    hours_per_month: float = 730.0,
+    hours_per_month: float = HOURS_PER_MONTH,
 ) -> FloatArray:
     """Return what an hour of work costs on an owned server, by the share of hours in which it works.
 
@@ -74,7 +75,7 @@ def rivals(
     *,
     gpu_count: float,
     discount_rate_share_per_year: float = 0.0,
-    hours_per_month: float = 730.0,
+    hours_per_month: float = HOURS_PER_MONTH,
 ) -> tuple[Rival, ...]:
     """Hold rents that are paid by the hour used against an owned server.
 

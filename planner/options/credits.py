@@ -9,7 +9,7 @@ from datetime import date
 
 from planner.costs.inputs import RentInputs
 from planner.demand.have import Credit
-from planner.supply.fleet import HOURS_PER_MONTH
+from pricing.units import HOURS_PER_MONTH
 
 __all__ = ["months_until", "with_credits"]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -13,7 +12,7 @@ from planner.demand.volume import Volume
 from planner.notes import Note, NoteCode
 from planner.supply.machines import Fleet
 
-__all__ = ["Schedule", "hours_of_work", "needed_share", "schedule"]
+__all__ = ["Schedule", "hours_of_work", "needed_share", "schedule", "whole_months"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +55,11 @@ class Schedule:
         return float(self.on_hours.sum()), float(self.busy_share.sum())
 
 
+def whole_months(on_hours: FloatArray | float, hours_per_month: float) -> FloatArray:
+    """Return in how many months hours lie that follow one another, or how many machines do the hours of one month."""
+    return np.maximum(1.0, np.ceil(on_hours / hours_per_month - 1e-9))
+
+
 def schedule(fleet: Fleet, work: Volume, *, months: int, hours_per_month: float, start_hours: float = 0.0) -> Schedule:
     """Spread the work over the months of the horizon.
 
@@ -81,11 +85,11 @@ def schedule(fleet: Fleet, work: Volume, *, months: int, hours_per_month: float,
         on_hours = fleet.busy_hours_per_run + start_hours
         on = np.diff(np.minimum(on_hours, hours_per_month * np.arange(1, months + 1)), prepend=0.0)
         busy = on * (fleet.busy_hours_per_run / on_hours)
-        last = max(1, min(months, math.ceil(on_hours / hours_per_month - 1e-9)))
+        last = min(months, int(whole_months(on_hours, hours_per_month)))
         return Schedule(fleet, on, busy / hours_per_month, busy * units, last)
     on_hours = (fleet.busy_hours_per_run + start_hours) * work.runs_per_month
     hours = fleet.busy_hours_per_run * work.runs_per_month
-    together = max(1, math.ceil(on_hours / hours_per_month - 1e-9))
+    together = int(whole_months(on_hours, hours_per_month))
     if together > 1:
         fleet = replace(
             fleet,

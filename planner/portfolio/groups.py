@@ -245,7 +245,7 @@ def fleets_of(
     """
     one = shape or group.first
     if isinstance(one.work, GpuHours):
-        fleets = stated(one, machines, gpus=group.gpus, hours_per_month=group.hours_per_month)
+        fleets = stated(one, machines, assumptions, gpus=group.gpus, hours_per_month=group.hours_per_month)
     else:
         assert architecture is not None
         rates = {"mean_per_s": group.mean_per_s, "peak_per_s": group.peak_per_s}

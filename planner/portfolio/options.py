@@ -27,8 +27,8 @@ from planner.portfolio.money import HorizonCosts, Hours
 from planner.portfolio.option_table import Bridges, OptionsOfKind, OptionTable
 from planner.portfolio.rents import cheapest_bridges, rents_usd, until_delivery_usd
 from planner.portfolio.work import Work
-from planner.supply.fleet import HOURS_PER_MONTH
 from planner.verdict.ranking import outranked
+from pricing.units import HOURS_PER_MONTH
 
 __all__ = ["option_table"]
 

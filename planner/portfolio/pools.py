@@ -22,6 +22,7 @@ from planner.portfolio.market import Market
 from planner.portfolio.option_table import OptionTable
 from planner.tiers import DemandCurve, TierKind
 from pricing.errors import GpuplanError
+from pricing.units import HOURS_PER_MONTH
 
 __all__ = ["HOURS_OF_WEEK", "Pool", "Shared", "add_to_pools", "shared_capacity", "united"]
 
@@ -140,9 +141,9 @@ def add_to_pools(pools: dict[str, Pool], group: Group, options: OptionTable, cho
             by_hour = (_week(first.work.profile, ratio, count) * each[:, None]).sum(axis=0)
         else:
             share = (
-                group.hours_per_month[mine] / 730.0
+                group.hours_per_month[mine] / HOURS_PER_MONTH
                 if not group.is_job
-                else np.minimum(options.on_hours[option, mine] / 730.0, 1.0)
+                else np.minimum(options.on_hours[option, mine] / HOURS_PER_MONTH, 1.0)
             )
             by_hour = np.full(HOURS_OF_WEEK, float((count * each * share).sum()))
         key = json.dumps({"accelerator": name, **place}, sort_keys=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from planner.options.schedule import whole_months
 from planner.portfolio.groups import Group
 from planner.portfolio.money import HorizonCosts, Hours
 from planner.supply.sizes.fleets import Fleets
@@ -57,15 +58,14 @@ def work_of(group: Group, fleets: Fleets, costs: HorizonCosts) -> Work:
 
         def once(extra: float) -> Hours:
             on = busy + extra
-            last = np.clip(np.ceil(on / clock - 1e-9), 1, months).astype(np.int64)
-            return Hours(on=on, once=True, last_month=last)
+            return Hours(on=on, once=True, last_month=np.minimum(whole_months(on, clock), months).astype(np.int64))
 
         return Work(fleets=fleets, busy_hours=busy, rented=once(start), owned=once(0.0), rented_count=count, owned_count=count, busy_share=busy / clock)  # fmt: skip
     runs = group.runs_per_month
 
     def again(extra: float) -> tuple[Hours, FloatArray]:
         on = (busy + extra) * runs
-        side_by_side = np.maximum(1.0, np.ceil(on / clock - 1e-9))
+        side_by_side = whole_months(on, clock)
         return Hours(on=on / side_by_side, once=False, last_month=whole), side_by_side
 
     (rented, by_rent), (owned, by_own) = again(start), again(0.0)

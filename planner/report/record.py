@@ -23,6 +23,7 @@ from planner.supply.machines import Fleet, Range
 from planner.traffic.confirm import Confirmed
 from planner.verdict.alternatives import alternatives_of
 from pricing.history import price_history
+from pricing.units import HOURS_PER_MONTH
 
 __all__ = ["performance_record", "plan_record", "read_record", "read_records"]
 
@@ -155,7 +156,7 @@ def plan_record(plan: Plan, *, top: int | None = None) -> Record:
         *(name for name in (plan.verdict.outdated_id, plan.chosen.rest_id) if name),
         *(name for turn in plan.turns for name in (turn.option_id, turn.then) if name),
     }
-    work, said = volume(plan.workload, 730.0), reasons(plan)
+    work, said = volume(plan.workload, HOURS_PER_MONTH), reasons(plan)
     kept = [o for i, o in enumerate(plan.options) if top is None or i < top or o.id in named]
     return {
         "schema_version": SCHEMA_VERSION,

@@ -13,10 +13,9 @@ from planner.demand.workload import Batch, Finetune, GpuHours, Pretrain, Serve, 
 from planner.notes import Note, NoteCode
 from planner.supply.calibration import Calibration
 from planner.supply.machines import Fleet, Layout, Machine, Performance, Range, Refusal
+from pricing.units import HOURS_PER_MONTH
 
-__all__ = ["HOURS_PER_MONTH", "estimate", "size"]
-
-HOURS_PER_MONTH = 730.0
+__all__ = ["estimate", "size"]
 
 
 def size(

@@ -152,7 +152,7 @@ def _numbers(machine: Machine, row: int) -> tuple[float, ...]:
             row,
         )
     whole = max(1, math.floor(machine.accelerator_count + 1e-9))
-    slice_share = min(1.0, machine.accelerator_count)
+    slice_share = machine.slice_share
     tf32 = chip.tf32_dense_tflop_per_s or chip.fp32_dense_tflop_per_s
     return (
         whole,

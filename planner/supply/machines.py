@@ -68,6 +68,11 @@ class Machine:
         return f"{self.accelerator_count:g} x {self.accelerator.name}"
 
     @property
+    def slice_share(self) -> float:
+        """What counts as one accelerator: a slice is a part of one."""
+        return min(1.0, self.accelerator_count) if self.accelerator else 1.0
+
+    @property
     def needs_xla(self) -> bool:
         """Whether it runs programs that were compiled by XLA alone: TPU, Trainium, Inferentia."""
         return self.accelerator is not None and self.accelerator.vendor in {"Google", "AWS"}

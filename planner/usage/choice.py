@@ -12,10 +12,10 @@ from planner.usage.answer import Usage
 from planner.usage.curve import level_held
 from pricing.accelerators import resolve_all
 from pricing.errors import PricingError
+from pricing.units import HOURS_PER_MONTH
 
 __all__ = ["chosen_gpu", "workload_text"]
 
-HOURS_PER_MONTH = 730
 SIZE_SHARE = 0.01
 """A workload is as large as the level that is exceeded in one hour of a hundred; a single spike makes no fleet."""
 
@@ -66,7 +66,7 @@ def workload_text(gpu: str, level: NDArray[np.float64], basis: str) -> str:
     gpu_hours: {gpu: H100-SXM, count: 8, hours_per_month: 365}
     """
     count = max(1, math.ceil(level_held(level, SIZE_SHARE)))
-    hours = min(float(level.mean()) * HOURS_PER_MONTH / count, float(HOURS_PER_MONTH))
+    hours = min(float(level.mean()) * HOURS_PER_MONTH / count, HOURS_PER_MONTH)
     return (
         f"# From {len(level):,} hours of {basis} use: {level.mean():.1f} GPUs on average, {level.max():.1f} at the peak.\n"
         f"# count is exceeded in one hour of a hundred.\n"

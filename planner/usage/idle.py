@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from planner.usage.hours import HourTable
+from pricing.units import HOURS_PER_MONTH
 
 __all__ = ["Idle", "idle_of"]
 
 FloatArray = NDArray[np.float64]
-HOURS_PER_MONTH = 730
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

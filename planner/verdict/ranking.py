@@ -17,7 +17,7 @@ from planner.demand.workload import Constraints
 from planner.options.evidence import MOST_STALENESS
 from planner.options.option import Option, OptionKind
 from planner.options.reason import Reason, ReasonCode
-from planner.supply.fleet import HOURS_PER_MONTH
+from pricing.units import HOURS_PER_MONTH
 
 __all__ = ["SAME_SHARE", "alike", "outranked", "ranked", "well_founded"]
 

@@ -31,6 +31,7 @@ from planner.uncertainty import JointDraws
 from planner.verdict.break_evens import break_even_of
 from planner.verdict.choice import choose, contenders, price_list
 from planner.verdict.supply import Supply
+from pricing.units import HOURS_PER_MONTH
 
 __all__ = ["Turn", "cost_ranges", "rivals_of", "turns_of"]
 
@@ -286,7 +287,7 @@ def _scaled(workload: Workload, ratio: float) -> Workload | None:
         changed["peak_requests_per_s"] = work.peak_requests_per_s * ratio
     if isinstance(work, Serve) and work.concurrency:
         changed["concurrency"] = work.concurrency * ratio
-    if isinstance(work, GpuHours) and amount > 730.0:
+    if isinstance(work, GpuHours) and amount > HOURS_PER_MONTH:
         return None
     return workload.model_copy(update={workload.kind: work.model_copy(update=changed)})
 
@@ -329,7 +330,7 @@ def _use_turns(
         ).option
 
     planned = float(getattr(workload.work, key))
-    most = 730.0 / planned if isinstance(workload.work, GpuHours) else FARTHEST_RATIO
+    most = HOURS_PER_MONTH / planned if isinstance(workload.work, GpuHours) else FARTHEST_RATIO
 
     def is_other(option: Option) -> bool:
         return (option.kind, option.binds) != (taken.kind, taken.binds)

@@ -14,6 +14,7 @@ from planner.report.chart_rows import Rows
 from planner.report.charts import CPU, FREE, OWN, RENT, TOKENS, Spec, chart_of
 from planner.report.decision import LADDER_WORDS
 from planner.usage.answer import Usage
+from pricing.units import HOURS_PER_MONTH
 
 __all__ = ["Picture", "pictures"]
 
@@ -21,7 +22,6 @@ COLOURS = (RENT, OWN, TOKENS, CPU, FREE)
 MOST_GROUPS = 15
 REST = "(others)"
 NO_NAME = "(none)"
-PER_MONTH_HOURS = 730
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,7 +197,7 @@ def _waste(usage: Usage) -> Picture | None:
     """Return what was paid and did nothing, by the month."""
     if usage.effective_usd is None:
         return None
-    to_months = PER_MONTH_HOURS / usage.hours
+    to_months = HOURS_PER_MONTH / usage.hours
     rows: Rows = []
     if usage.commitments is not None:
         rows += [

@@ -14,6 +14,7 @@ from planner.report.values import Record
 from planner.usage.answer import Group, Measure, Usage
 from planner.usage.faults import fault_text
 from planner.words import how_paid
+from pricing.units import HOURS_PER_MONTH
 
 __all__ = ["usage_record", "usage_tables"]
 
@@ -25,7 +26,6 @@ BASIS_MEANINGS = {
 }
 """Words for four different hours."""
 
-HOURS_PER_MONTH = 730
 SHOWN = 12
 OPTION_WORDS = {
     "reserved": "reserved",

@@ -296,7 +296,7 @@ def _fleet(  # noqa: PLR0913 - sizing hands on all that it was asked
             at_capacity=at_capacity,
         ),
         memory=_memory(model, reps, pick, hw, demand, at),
-        accelerators_used=float(used) * (min(1.0, machine.accelerator_count) if machine.accelerator else 1.0),
+        accelerators_used=used * machine.slice_share,
         busy_hours_per_run=busy,
         elastic_share=elastic,
         utilisation_share=utilisation,

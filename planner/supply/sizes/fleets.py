@@ -18,14 +18,16 @@ from planner.assumptions import Assumptions
 from planner.demand.architecture import Architecture
 from planner.demand.profiles import elastic_shares
 from planner.demand.suitability import suitable_model
-from planner.demand.workload import Batch, Embed, EmbedService, GpuHours, Serve, Transcribe, Workload
+from planner.demand.workload import Batch, Embed, EmbedService, Serve, Transcribe, Workload
 from planner.supply.calibration import Calibration, default_calibration
 from planner.supply.evidence import basis_and_evidence, slow_ratio
-from planner.supply.fleet import HOURS_PER_MONTH, size
+from planner.supply.fleet import size
 from planner.supply.hardware import hardware
 from planner.supply.machines import Fleet, Layout, Machine, Performance, Range
 from planner.supply.serving.candidates import MOST_FLEET, Demand, demand_of, spare_machines
 from planner.supply.serving.replica_rates import Prospects, prospects_by_formats
+from planner.supply.throughput.fleet import load_share
+from pricing.units import HOURS_PER_MONTH
 
 __all__ = ["Fleets", "images_and_documents", "nothing", "served", "stated", "together"]
 
@@ -110,11 +112,6 @@ def _within(machines: Sequence[Machine], count: FloatArray, assumptions: Assumpt
     return np.where(too_many, 0.0, count)
 
 
-def _accelerators(machines: Sequence[Machine]) -> FloatArray:
-    """Return what counts as one accelerator of each machine: a slice is a part of one."""
-    return np.array([min(1.0, machine.accelerator_count) if machine.accelerator else 1.0 for machine in machines])
-
-
 def served(
     workload: Workload, arch: Architecture, machines: Sequence[Machine], assumptions: Assumptions, *,
     mean_per_s: FloatArray, peak_per_s: FloatArray, requests: FloatArray, calibration: Calibration | None = None,
@@ -157,9 +154,10 @@ def served(
     if isinstance(workload.work, Serve):
         elastic = elastic_shares(workload.work.profile, ratio, needed, result.elastic_share)
         elastic = np.divide(elastic * needed + spares, count, out=np.ones_like(count), where=count > 0)
+    slices = np.array([machine.slice_share for machine in machines])[:, None]
     return Fleets(
         instance_count=count,
-        accelerators_used=result.accelerators_used * _accelerators(machines)[:, None] * with_spares,
+        accelerators_used=result.accelerators_used * slices * with_spares,
         busy_hours_per_run=np.where(count > 0, busy, np.nan),
         elastic_share=elastic,
         utilisation_share=np.ones_like(count)
@@ -217,12 +215,7 @@ def images_and_documents(
     each_per_s = np.array(
         [s.performance.rate_per_s.typical / s.instance_count if isinstance(s, Fleet) else 1.0 for s in sized]
     )[:, None]
-    if is_job:
-        load = assumptions["perf.batch_load_share"]
-    else:
-        names = ("seconds_per_image_limit", "seconds_per_clip_limit", "latency_limit_ms")
-        limit = any(getattr(work, name, None) for name in names)
-        load = assumptions["perf.serving_load_share" if limit else "perf.relaxed_load_share"]
+    load = load_share(work, assumptions)
     # As in `planner.supply.throughput.fleet`: a deadline holds at the slow end of the band.
     late = np.ones_like(each_per_s)
     if is_job:
@@ -247,7 +240,9 @@ def images_and_documents(
     )
 
 
-def stated(workload: Workload, machines: Sequence[Machine], *, gpus: FloatArray, hours_per_month: FloatArray) -> Fleets:
+def stated(
+    workload: Workload, machines: Sequence[Machine], assumptions: Assumptions, *, gpus: FloatArray, hours_per_month: FloatArray
+) -> Fleets:  # fmt: skip
     """Return the fleets for stated accelerator hours (`GpuHours`).
 
     Parameters
@@ -257,14 +252,7 @@ def stated(workload: Workload, machines: Sequence[Machine], *, gpus: FloatArray,
     gpus, hours_per_month : FloatArray, shape (sizes,)
         How many accelerators, in how many hours a month.
     """
-    from pricing.accelerators import resolve_all
-
-    assert isinstance(workload.work, GpuHours)
-    wanted = {item.name for item in resolve_all(workload.work.gpu)}
-    fits = np.array(
-        [m.accelerator is not None and m.accelerator.name in wanted and m.accelerator_count >= 1 for m in machines],
-        dtype=bool,
-    )
+    fits = np.array([isinstance(each, Fleet) for each in size(workload, None, machines, assumptions)], dtype=bool)
     each = np.array([max(machine.accelerator_count, 1.0) for machine in machines])[:, None]
     count = np.where(fits[:, None], np.ceil(gpus[None, :] / each), 0.0)
     share = np.broadcast_to(hours_per_month / HOURS_PER_MONTH, count.shape)

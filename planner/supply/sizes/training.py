@@ -63,7 +63,7 @@ def trained(
     fits = np.isfinite(seconds)
     is_cpu = np.array([machine.accelerator is None for machine in machines])[:, None]
     fits &= ~(is_cpu & (count > assumptions["perf.most_cpu_machines_count"]))
-    slices = np.array([min(1.0, m.accelerator_count) if m.accelerator else 1.0 for m in machines])[:, None]
+    slices = np.array([machine.slice_share for machine in machines])[:, None]
     basis = tuple(
         basis_and_evidence(
             calibration, class_and_constant(scene, machine, names[int(scene.layouts.precision[one.max()])])[1], machine

@@ -17,7 +17,7 @@ from planner.demand.architecture import Architecture
 from planner.demand.flops import TEXT_TOKENS_PER_S, denoising_pass_flop, forward_flop_per_token, latent_pixels
 from planner.demand.memory import weight_bytes
 from planner.demand.profiles import elastic_share, peak_over_mean_ratio
-from planner.demand.workload import Diffusion, Embed, EmbedService, Transcribe, Video, Workload
+from planner.demand.workload import Diffusion, Embed, EmbedService, Transcribe, Video, Work, Workload
 from planner.notes import Note, NoteCode
 from planner.supply.calibration import Calibration, default_calibration
 from planner.supply.evidence import band, basis_and_evidence, slow_ratio, spread
@@ -27,7 +27,7 @@ from planner.supply.throughput.encode import encode_constants, encode_rates, enc
 from planner.supply.throughput.images import image_constants, image_rates, image_s, step_time
 from planner.supply.throughput.speech import PIECE_S, piece_s, speech_constants
 
-__all__ = ["size_throughput"]
+__all__ = ["load_share", "size_throughput"]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -94,6 +94,15 @@ def _precisions(workload: Workload, hw: Hardware) -> list[str]:
     return chosen
 
 
+def load_share(work: Work, assumptions: Assumptions) -> float:
+    """Return the load that may be planned: of work that ends, of a service with a limit on time, or of one without."""
+    if isinstance(work, Embed | Transcribe):
+        return assumptions["perf.batch_load_share"]
+    limits = ("seconds_per_image_limit", "seconds_per_clip_limit", "latency_limit_ms")
+    has_limit = any(getattr(work, name, None) for name in limits)
+    return assumptions["perf.serving_load_share" if has_limit else "perf.relaxed_load_share"]
+
+
 def _embedding(
     workload: Workload,
     work: Embed | EmbedService,
@@ -131,17 +140,17 @@ def _embedding(
             Note(NoteCode.REQUEST_LATENCY, (int(texts), float(2e3 * seconds), float(1e3 * alone)))
             for texts, seconds, alone in zip(batch, batch_s(batch), batch_s(each), strict=True)
         ]
-        total, deadline_s, load = 0.0, math.inf, a["perf.serving_load_share" if work.latency_limit_ms else "perf.relaxed_load_share"]  # fmt: skip
+        total, deadline_s = 0.0, math.inf
         mean = work.documents_per_s
         at_peak = mean * peak_over_mean_ratio(work.profile)
     else:
-        total, deadline_s, load = float(work.documents), (work.deadline_hours or math.inf) * 3600.0, a["perf.batch_load_share"]  # fmt: skip
+        total, deadline_s = float(work.documents), (work.deadline_hours or math.inf) * 3600.0
         mean = at_peak = total / deadline_s
     per_s = batch / batch_s(batch)
     width = 2.0 * (6.0 * arch.hidden + 2.0 * max(arch.ffn, arch.expert_ffn))
     return _Pieces(
         unit="documents", per_s=per_s, alone_s=1.0 / per_s if notes is None else 2.0 * batch_s(each), batch=batch,
-        total=total, deadline_s=deadline_s, peak_per_s=at_peak, mean_per_s=mean, load_share=load, limit_s=limit_s,
+        total=total, deadline_s=deadline_s, peak_per_s=at_peak, mean_per_s=mean, load_share=load_share(work, a), limit_s=limit_s,
         weights=np.full(len(machines), weight_bytes(arch, "fp16")), activations=np.maximum(batch * length, _EMBED_BATCH_TOKENS) * width,
         constant="encode.flop_share", sort="encode.stranger", precisions=precisions, mfu=per_s * flop / peak,
         bound=["compute"] * len(machines), notes=notes,
@@ -172,7 +181,7 @@ def _recordings(
     return _Pieces(
         unit="audio_hours", per_s=per_s, alone_s=1.0 / per_s, batch=np.full(len(machines), _HEARD_AT_ONCE), total=work.audio_hours,
         deadline_s=deadline_s, peak_per_s=work.audio_hours / deadline_s, mean_per_s=work.audio_hours / deadline_s,
-        load_share=a["perf.batch_load_share"], limit_s=math.inf, weights=np.full(len(machines), weight_bytes(arch, "fp16")),
+        load_share=load_share(work, a), limit_s=math.inf, weights=np.full(len(machines), weight_bytes(arch, "fp16")),
         activations=np.full(len(machines), frames * width + _HEARD_AT_ONCE * arch.state_bytes_per_sequence), constant="speech.flop_share",
         sort="speech.stranger", precisions=precisions, mfu=per_s * flop / _peak(hw, precisions), bound=["compute"] * len(machines),
         notes=[Note(NoteCode.PIECES_AT_ONCE, (_HEARD_AT_ONCE,))] * len(machines),
@@ -253,7 +262,7 @@ def _images(
     return _Pieces(
         unit=unit, per_s=1.0 / seconds, alone_s=alone_s, batch=chosen, total=0.0, deadline_s=math.inf,
         peak_per_s=mean * peak_over_mean_ratio(work.profile), mean_per_s=mean,
-        load_share=a["perf.serving_load_share" if limit else "perf.relaxed_load_share"],
+        load_share=load_share(work, a),
         limit_s=limit_s, weights=weights, activations=np.asarray(activations * chosen, dtype=float), constant=f"{prefix}.flop_share", sort="video.stranger" if is_clip else "image",
         precisions=precisions, mfu=flop / seconds / peak,
         bound=["memory_bandwidth" if slow else "compute" for slow in step.memory_s > step.arithmetic_s + step.blocks_s], notes=notes,

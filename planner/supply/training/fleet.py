@@ -327,7 +327,7 @@ def _fleet(
             capacity_bytes=float(scene.here.memory_bytes[pick]),
             upper_bytes=float(sum(part[pick] for part in memory) + (scene.reserve_ratio - 1.0) * memory[3][pick]),
         ),
-        accelerators_used=used * (min(1.0, machine.accelerator_count) if machine.accelerator else 1.0),
+        accelerators_used=used * machine.slice_share,
         busy_hours_per_run=wall_s / 3600.0,
         notes=tuple(notes),
     )
