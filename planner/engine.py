@@ -136,6 +136,11 @@ class Engine:
         kept: IbisTable = ibis.table(expression.schema(), name=name)
         return kept
 
+    def let_go(self, kept: IbisTable) -> None:
+        """Free what `keep` has kept here; a cluster frees it when its session ends."""
+        if self.spark is None:
+            self.ibis.con.execute(f'DROP TABLE "{kept.get_name()}"')
+
     def hash_of(self, *columns: IbisColumn) -> IbisColumn:
         """Return 64 bits that are equal where all columns are equal (Ibis' own hash has 32 bits on Spark)."""
         # One argument a column: a row of columns as one argument costs DuckDB three times as much.

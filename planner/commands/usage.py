@@ -149,9 +149,11 @@ def usage(
 
 def _show(output: Output, found: Usage, answer: Decision | None, tag: str) -> None:
     from planner.commands.tables import show_rows
-    from planner.report.decision import decision_record, decision_tables
     from planner.report.usage.tables import usage_record, usage_tables
     from planner.report.values import json_text
+
+    if answer:
+        from planner.report.decision import decision_record, decision_tables
 
     match output.format:
         case "json":

@@ -77,9 +77,7 @@ def places_of(usage: Usage, catalog: Catalog) -> list[Place]:
     """
     table = usage.table
     kinds = [kind for kind in ("gpu", "provider", "region", "instance_type") if kind in table.codes]
-    keys = np.stack([table.codes[kind] for kind in kinds])
-    unique, which = np.unique(keys, axis=1, return_inverse=True)
-    which = which.ravel()
+    unique, which = table.combinations(kinds)
     used = table.equals("state", "used")
     hours = np.bincount(which, weights=np.where(used, table.values["gpu_hours"], 0.0), minlength=unique.shape[1])
     order = np.argsort(-hours, kind="stable")

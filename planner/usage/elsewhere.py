@@ -65,8 +65,8 @@ def hosts_of(catalog: Catalog, table: HourTable, used: NDArray[np.bool_]) -> dic
     if not all(kind in table.codes for kind in kinds):
         return {}
     known = {(offer.provider, offer.instance_type.lower()): offer for offer in catalog.offers}
-    keys, which = np.unique(np.stack([table.codes[kind] for kind in kinds]), axis=1, return_inverse=True)
-    hours = np.bincount(which.ravel(), weights=np.where(used, table.values["gpu_hours"], 0.0), minlength=keys.shape[1])
+    keys, which = table.combinations(kinds)
+    hours = np.bincount(which, weights=np.where(used, table.values["gpu_hours"], 0.0), minlength=keys.shape[1])
     sums: dict[str, list[float]] = {}
     for key, weight in zip(keys.T, hours, strict=True):
         gpu, provider, instance = (table.words[kind][code] for kind, code in zip(kinds, key, strict=True))

@@ -20,6 +20,7 @@ from planner.usage.columns import version_of
 from planner.usage.faults import Fault, UsageError, fault_text, hint_of
 from planner.usage.hours import HourTable, coded, spread_evenly
 from planner.usage.kept import Kept
+from planner.usage.narrowed import narrowing_of
 from planner.usage.numbered import PLAN_SKU, numbered_skus
 from planner.usage.readable import first_name, left_out_of, whole_sources
 from planner.usage.relations import relations_of
@@ -95,13 +96,14 @@ def read_bill(
     left_out, no_rate = left_out_of(kinds, known, whole, faults)
     found = _Found(rates=known, no_rate=no_rate)
     if charges is not None:
-        words = engine.table(query.dimensions(rows, charges.skus)).to_pylist()
+        words = engine.table(query.dimensions(charges.rows, charges.skus)).to_pylist()
         found.words = {row["mark"]: _in_currency(row) for row in words}
         crowded = None if keep_copies else ledger.crowded_machines(engine, charges.table, whole)
         checks += [crowded] if crowded is not None else []
         found.hourly = engine.table(
             query.hourly(charges.table, keep_copies=keep_copies, is_crowded=crowded is not None)
         )
+        engine.let_go(charges.table)
     readable = [row for row in kinds if not row["unreadable"] and row["currency"] not in no_rate]
     if not kinds:
         faults.append(Fault(what="there is a header and no row", where=first_name(whole)))
@@ -144,6 +146,7 @@ def _version(source: Source) -> str:
 class _Charges:
     """The charges of accelerators, as the engine keeps them, and what is known of their kinds."""
 
+    rows: query.Rows
     skus: Any
     table: Any
 
@@ -157,7 +160,8 @@ def _kinds_of(rows: query.Rows, reader: SkuReader) -> tuple[list[dict[str, Any]]
     if not skus:
         return kinds, skus, None
     table = ledger.put_skus(rows.engine, known)
-    return kinds, skus, _Charges(table, rows.engine.keep("gpu_charges", query.charges(rows, table)))
+    rows = replace(rows, narrowing=narrowing_of(kinds, {row["sku_mark"] for row in known}, query.SKU_WORDS))
+    return kinds, skus, _Charges(rows, table, rows.engine.keep("gpu_charges", query.charges(rows, table)))
 
 
 def _in_currency(row: dict[str, Any]) -> dict[str, Any]:
@@ -251,7 +255,10 @@ def _hours(
     place = np.minimum(np.searchsorted(sorted_marks, of_mark), len(marks) - 1)
     ours = sorted_marks[place] == of_mark
     which = order[place][ours]
-    in_order = np.lexsort((_column(table, "span")[ours], which, _column(table, "hour")[ours]))
+    # One number to sort by takes a third of the time of three.
+    hour, span = _column(table, "hour")[ours], _column(table, "span")[ours]
+    shape = (int(hour.max(initial=0)) + 1, len(marks), int(span.max(initial=0)) + 1)
+    in_order = np.argsort(np.ravel_multi_index((hour, which, span), shape))
     which, ours = which[in_order], np.flatnonzero(ours)[in_order]
     rows, charges = _column(table, "rows")[ours], _column(table, "charges")[ours]
     found.rows = float(rows.sum())

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from planner.engine import Engine
 from planner.usage.columns import MOST, Columns
+from planner.usage.narrowed import Narrowing, is_one_of
 from planner.usage.relations import FILE, Relation
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ class Rows:
     relations: tuple[Relation, ...]
     tag: str = ""
     has_replaced: bool = False
+    narrowing: Narrowing = ()
 
     def tables(self) -> Iterator[tuple[Relation, Table]]:
         """Return each relation with its table."""
@@ -129,7 +131,8 @@ def _of_gpus(rows: Rows, skus: Table, names: Sequence[str]) -> Table:
         category = columns.of("category")
         # What is bought and not billed as use has a cost of its own; what is amortized has none.
         counts = (category == "Usage") | ((category == "Purchase") & (columns.of("effective_cost") != 0))
-        readable = table.filter(counts, *columns.is_readable())
+        likely = [is_one_of(columns.of(name), values) for name, values in rows.narrowing]
+        readable = table.filter(*likely, counts, *columns.is_readable())
         columns = rows.columns(relation, readable)
         marked = readable.mutate(sku_mark=rows.engine.hash_of(*(columns.of(name) for name in SKU_WORDS)))
         joined = marked.inner_join(skus, "sku_mark")
@@ -193,8 +196,9 @@ def charges(rows: Rows, skus: Table) -> Table:
 
 def without_copies(charges: Table) -> Table:
     """Return each charge once, however often it was exported."""
-    keys = ["hour", "span", "mark", "copy_mark"]
-    return charges.group_by(keys).agg(**{name: charges[name].arbitrary() for name in (*SUMS, *MACHINE)})
+    return charges.group_by(["hour", "span", "mark", "copy_mark"]).agg(
+        **{name: charges[name].arbitrary() for name in (*SUMS, *MACHINE)}
+    )
 
 
 def hourly(charges: Table, *, keep_copies: bool = False, is_crowded: bool = False) -> Table:
@@ -214,8 +218,7 @@ def hourly(charges: Table, *, keep_copies: bool = False, is_crowded: bool = Fals
     Table
         `rows` as exported, `charges` without copies, and sums over the charges.
     """
-    keys = ["hour", "span", "mark", "copy_mark"]
-    once = charges.group_by(keys).agg(
+    once = charges.group_by(["hour", "span", "mark", "copy_mark"]).agg(
         found=charges.count(),
         **{name: charges[name].arbitrary() for name in (*SUMS, *(MACHINE if is_crowded else ()))},
     )
@@ -270,10 +273,8 @@ def _unlisted(found: Table) -> Column:
     """Return the cost of a charge that states no list price."""
     import ibis
 
-    return ibis.cases(
-        ((found.list_cost.fill_null(0.0) <= 0) & (found.effective_cost > 0) & (found.gpus > 0), found.effective_cost),
-        else_=0.0,
-    )
+    is_unlisted = (found.list_cost.fill_null(0.0) <= 0) & (found.effective_cost > 0) & (found.gpus > 0)
+    return ibis.cases((is_unlisted, found.effective_cost), else_=0.0)
 
 
 def _machine(engine: Engine, found: Table) -> dict[str, Column]:
