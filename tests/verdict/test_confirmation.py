@@ -22,7 +22,7 @@ QWEN = {"kind": "serve", "model": "qwen3-30b-a3b", "serve": {"requests_per_s": 1
 CODE = {
     "kind": "serve",
     "model": "llama-3.1-8b",
-    "serve": {"requests_per_s": 20, "traffic": "code", "profile": "steady"},
+    "serve": {"requests_per_s": 19, "traffic": "code", "profile": "steady"},
 }
 
 
