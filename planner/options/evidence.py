@@ -111,6 +111,8 @@ class Evidence:
                 kind = "spot"
             case _, PurchaseOption.CAPACITY_BLOCK:
                 kind = "block"
+            case _, PurchaseOption.MARKETPLACE:
+                kind = "marketplace"
             case _:
                 kind = "hyperscaler_list" if option.tier == "A" else "list"
         years = max(self.age_days(option.priced_on), 0) / DAYS_PER_YEAR
