@@ -33,6 +33,15 @@ class Range(Part):
     high: Number
 
 
+class LatencyCurve(Part):
+    """The times within which so many percent of the requests are."""
+
+    what: Literal["TTFT", "TPOT", "total time"]
+    limit_ms: Number
+    percentiles: list[Number]
+    ms: list[Number]
+
+
 class Performance(Part):
     tokens_per_s: Number | None
     ttft_ms: Number | None
@@ -59,6 +68,8 @@ class Performance(Part):
     total_p90_ms: Number | None = None
     total_p95_ms: Number | None = None
     total_p99_ms: Number | None = None
+    latency_curves: list[LatencyCurve] = []
+    """The share of the requests within each time, of the times that have a limit."""
     over_ttft_limit_share: Share | None = None
     over_tpot_limit_share: Share | None = None
     over_total_limit_share: Share | None = None

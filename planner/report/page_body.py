@@ -35,7 +35,7 @@ from planner.report.live import Inputs, Live, book_values, bridge_id_of
 from planner.report.model_script import models_key
 from planner.report.page_head import answer_html, reasons_html
 from planner.report.page_words import heading, label
-from planner.report.service_charts import percentile_costs
+from planner.report.service_charts import latency_of_plan, percentile_costs
 from planner.report.short import short_answer
 from planner.report.table import Table
 from planner.report.tornado import bars_of
@@ -130,6 +130,8 @@ def _charts(live: Live) -> dict[str, Spec]:
     ]
     if history:
         found["history"] = history_of_prices(history)
+    if latency := latency_of_plan(record):
+        found["latency"] = latency
     if costs := percentile_costs(record):
         found["percentile"] = costs
     return found
@@ -194,6 +196,7 @@ def _payload(live: Live, charts: Mapping[str, Spec]) -> dict[str, Any]:
 CAPTIONS = {
     "memory": "What fills the memory of one accelerator of the verdict, as planned.",
     "limits": "How much of each limit the verdict takes; TTFT and TPOT are simulated where percentiles are given.",
+    "latency": "How many of the requests are answered within each time, drawn over its limit (dashed line), simulated at the busiest rate with the spares lost.",
     "percentile": "What the verdict's machines would cost a month if the limits had to hold for that percentage of the requests, spares included.",
     "paid": "What renting and owning have cost up to each month, discounted to today. Steps are purchases, refreshes and sales.",
     "equal": "The break-even curve: for each share of time in use, the rent at which both cost the same.",

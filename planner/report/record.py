@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import date
@@ -21,11 +22,12 @@ from planner.report.values import SCHEMA_VERSION, Record
 from planner.report.wording import dropped_text, reason_text
 from planner.supply.machines import Fleet, Range
 from planner.traffic.confirm import Confirmed
+from planner.traffic.percentiles import CURVE_PERCENTILES, Limits, Service
 from planner.verdict.alternatives import alternatives_of
 from pricing.history import price_history
 from pricing.units import HOURS_PER_MONTH
 
-__all__ = ["performance_record", "plan_record", "read_record", "read_records"]
+__all__ = ["latency_curves", "performance_record", "plan_record", "read_record", "read_records"]
 
 
 def _typical(value: Range | None) -> float | None:
@@ -56,6 +58,16 @@ def performance_record(fleet: Fleet | None) -> Record | None:
 NONE_OF_THIS_SORT = "none that does this work within the constraints"
 
 
+def latency_curves(service: Service, limits: Limits) -> list[Record]:
+    """Return the times within which so many percent of the requests are, of the times that have a limit."""
+    times = (("TTFT", service.ttft_ms, limits.ttft_ms), ("TPOT", service.tpot_ms, limits.tpot_ms), ("total time", service.total_ms, limits.total_ms))  # fmt: skip
+    return [
+        {"what": what, "limit_ms": limit_ms, "percentiles": list(CURVE_PERCENTILES), "ms": list(found.curve)}
+        for what, found, limit_ms in times
+        if math.isfinite(limit_ms) and found.curve
+    ]
+
+
 def _percentiles(found: Confirmed | None) -> Record:
     """Return the percentiles of a simulated fleet; nulls of one that was not."""
     service = found.service if found else None
@@ -64,11 +76,13 @@ def _percentiles(found: Confirmed | None) -> Record:
         for name in ("ttft", "tpot", "total")
         for quantile in ("p50", "p90", "p95", "p99")
     }
+    curves = latency_curves(service, found.limits) if service and found else []
     return {
         **times,
         "over_ttft_limit_share": service.over_ttft_share if service else None,
         "over_tpot_limit_share": service.over_tpot_share if service else None,
         "over_total_limit_share": service.over_total_share if service else None,
+        "latency_curves": curves,
         "limit_percentile": found.limits.percentile if found else None,
         "limits_hold": service.holds if service else None,
         "simulated_replica_count": found.replica_count if found else None,

@@ -13,6 +13,8 @@ from planner.report.chart_rows import Rows
 from planner.report.charts import OWN, RENT, Spec, chart_of
 from planner.report.page import html_document
 from planner.report.page_body import data_script, figure_html, table_html
+from planner.report.record import latency_curves
+from planner.report.service_charts import costs_against_percentiles, latency_against_limits
 from planner.report.traffic import ReplayedFleet, traffic_tables
 from planner.traffic.request_log import RequestLog
 from planner.traffic.summary import TrafficSummary
@@ -48,6 +50,10 @@ def hourly_rows(log: RequestLog, fleet: ReplayedFleet | None) -> Rows:
 def traffic_page(log: RequestLog, summary: TrafficSummary, fleet: ReplayedFleet | None) -> str:
     """Return a log's traffic, and its replay where there is one, as HTML."""
     charts = {"rate": _rate(log), "lengths": _lengths(log)}
+    if fleet and (curves := latency_curves(fleet.replay.service, fleet.limits)):
+        charts["latency"] = latency_against_limits(curves)
+    if fleet and len(costs := _costs(fleet)) > 1:
+        charts["percentile"] = costs_against_percentiles(costs)
     if fleet and fleet.replay.autoscaled:
         charts["gpus"] = _accelerators(fleet)
     whole, *rest = traffic_tables(summary, fleet)
@@ -66,8 +72,27 @@ def traffic_page(log: RequestLog, summary: TrafficSummary, fleet: ReplayedFleet 
 CAPTIONS = {
     "rate": "Requests per second by minute; in a long log, by longer intervals.",
     "lengths": "How many requests have prompts and answers of each length; the axis is logarithmic.",
+    "latency": "How many of the requests of the log are answered within each time, drawn over its limit (dashed line), on the plan's fleet.",
+    "percentile": "What the cheapest fleet that meets the limits for that percentage of the requests costs a month.",
     "gpus": "GPUs paid for in each hour: a fleet of fixed size against one that follows the requests.",
 }
+
+
+def _costs(fleet: ReplayedFleet) -> Rows:
+    """Return what the cheapest fleet that holds the limits costs at each percentile that was searched."""
+    targets = (fleet.target, *(other for other, _ in fleet.replay.others))
+    rows: Rows = []
+    for percentile, _ in fleet.replay.fewest:
+        known = [
+            (usd, target.machines_of(found))
+            for target in targets
+            if (found := fleet.replay.fewest_on(target)[percentile])
+            and (usd := fleet.usd_per_month(target, found)) is not None
+        ]
+        if known:
+            usd, machines = min(known)
+            rows.append({"percentile": f"p{percentile:g}", "usd": usd, "machines": machines})
+    return rows
 
 
 def _axis(field: str, title: str, kind: str = "quantitative", **rest: object) -> dict[str, object]:

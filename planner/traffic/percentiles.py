@@ -10,21 +10,24 @@ from numpy.typing import NDArray
 
 from planner.traffic.simulation import Outcome
 
-__all__ = ["PERCENTILES", "Limits", "Percentiles", "Service", "service_of"]
+__all__ = ["CURVE_PERCENTILES", "PERCENTILES", "Limits", "Percentiles", "Service", "service_of"]
 
 FloatArray = NDArray[np.float64]
 PERCENTILES = (50, 90, 95, 99)
+CURVE_PERCENTILES = (*range(0, 100, 2), 99, 99.5)
+"""Of the curve of the share of requests within a time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Percentiles:
-    """A time over requests, in milliseconds; NaN where no request has it."""
+    """A time over requests, in milliseconds; NaN where no request has it. `curve` is at `CURVE_PERCENTILES`."""
 
     mean: float
     p50: float
     p90: float
     p95: float
     p99: float
+    curve: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +118,6 @@ def _percentiles(times: FloatArray) -> Percentiles:
     if not len(times):
         return Percentiles(mean=math.nan, p50=math.nan, p90=math.nan, p95=math.nan, p99=math.nan)
     last = len(times) - 1
-    p50, p90, p95, p99 = np.interp(
-        [last * each / 100.0 for each in PERCENTILES], np.arange(last + 1), np.sort(times)
-    ).tolist()
-    return Percentiles(mean=float(times.mean()), p50=p50, p90=p90, p95=p95, p99=p99)
+    at = [last * each / 100.0 for each in (*PERCENTILES, *CURVE_PERCENTILES)]
+    p50, p90, p95, p99, *curve = np.interp(at, np.arange(last + 1), np.sort(times)).tolist()
+    return Percentiles(mean=float(times.mean()), p50=p50, p90=p90, p95=p95, p99=p99, curve=tuple(curve))

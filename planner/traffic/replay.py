@@ -25,7 +25,7 @@ MOST_SEARCHED_REQUESTS = 30_000
 """The busiest hour is searched with so many requests at most: its busiest part."""
 HOUR_S = 3600.0
 DEGREES = (1, 2, 4, 8)
-SEARCHED_PERCENTILES = (90.0, 95.0, 99.0)
+SEARCHED_PERCENTILES = (50.0, 90.0, 95.0, 99.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +111,7 @@ class Replay:
     searched_count : int
         Requests of the busiest stretch, on which the fewest accelerators were searched.
     fewest : tuple of (float, Fewest or None)
-        For 90, 95 and 99 percent of the requests; None where more replicas do not help, since a request alone takes too long.
+        For 50, 90, 95 and 99 percent of the requests; None where more replicas do not help, since a request alone takes too long.
     others : tuple of (Target, ...)
         The same on other options, in their own layout.
     cheapest : Target or None

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from planner.report.service_charts import percentile_costs
+import numpy as np
+import pytest
+
+from planner.report.record import latency_curves
+from planner.report.service_charts import latency_of_plan, percentile_costs
+from planner.traffic.percentiles import Limits, service_of
+from planner.traffic.simulation import Outcome
 
 
 def test_costs_are_shown_where_a_fleet_holds_the_limits() -> None:
@@ -16,3 +22,23 @@ def test_costs_are_shown_where_a_fleet_holds_the_limits() -> None:
 
 def test_a_plan_that_serves_no_requests_has_no_such_chart() -> None:
     assert percentile_costs({"verdict": {}}) is None
+
+
+def test_the_share_of_requests_within_each_time_is_drawn_over_its_limit() -> None:
+    ttft_s = np.arange(1, 1001) / 1e3
+    outcome = Outcome(ttft_s=ttft_s, tpot_s=ttft_s / 10.0, total_s=ttft_s * 10.0, refused_count=0)
+    limits = Limits(ttft_ms=500.0, tpot_ms=200.0, percentile=95.0)
+    curves = latency_curves(service_of(outcome, limits), limits)
+    assert [each["what"] for each in curves] == ["TTFT", "TPOT"]  # the total time has no limit
+    record = {"verdict": {"option_id": "a"}, "options": [{"id": "a", "performance": {"latency_curves": curves}}]}
+    chart = latency_of_plan(record)
+    assert chart is not None
+    rows = [row for row in chart["datasets"]["latency"] if row["what"] == "TTFT (limit 500 ms)"]
+    by_share = {row["share"]: row["of_limit"] for row in rows}
+    assert by_share[50] == pytest.approx(100.0, abs=0.2)  # half of the requests are within the limit
+    assert by_share[98] == pytest.approx(196.0, abs=0.2)
+    assert chart["layer"][1]["data"]["values"] == [{"of_limit": 100.0}]
+
+
+def test_a_plan_whose_machines_were_not_simulated_has_no_latency_chart() -> None:
+    assert latency_of_plan({"verdict": {"option_id": "a"}, "options": [{"id": "a", "performance": None}]}) is None

@@ -91,7 +91,7 @@ def test_a_log_a_model_and_limits_are_enough_for_the_cheapest_fleet(
     for wanted in ("cheapest fleet that meets", "p99 adds", "autoscaling saves"):
         assert wanted in said
     if form == "html":
-        assert all(f'id="chart-{key}"' in said for key in ("rate", "lengths", "gpus"))
+        assert all(f'id="chart-{key}"' in said for key in ("rate", "lengths", "latency", "percentile", "gpus"))
 
 
 def test_a_log_is_shown_as_a_page_that_asks_for_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
