@@ -13,7 +13,7 @@ from types import ModuleType
 
 from pricing.clock import utc_now
 
-__all__ = ["TokenPrice", "same_model", "token_prices"]
+__all__ = ["TokenPrice", "same_model", "sells_tokens", "token_prices"]
 
 NOT_SOLD_TO_ALL = frozenset({"github-copilot", "cursor", "openai-decisions"})
 """Providers of the package that sell no bare tokens to everyone."""
@@ -98,6 +98,14 @@ def _skip_updates() -> None:
         import genai_prices  # noqa: F401  for its effect
 
         del sys.modules[updates]
+
+
+def sells_tokens(provider: str) -> bool:
+    """Return whether a name is that of a seller of tokens, such as ``huggingface_novita``, which may sell no machines."""
+    _skip_updates()
+    from genai_prices import data_snapshot
+
+    return any(each.id == provider for each in data_snapshot.get_snapshot().providers)
 
 
 def token_prices(model: str, on: date, *, today: date | None = None) -> tuple[TokenPrice, ...]:

@@ -50,12 +50,15 @@ class Evidence:
         What other sellers take.
     quoted_most : mapping of (str, str) to float
         How many accelerators private quotes hold, by provider and instance type; any number where it is not there.
+    all_older_days : float
+        By how much even the freshest price of the catalog is past the limit of list prices: a catalog that nobody has refreshed.
     """
 
     today: date
     assumptions: Assumptions
     market: Market
     quoted_most: Mapping[tuple[str, str], float] = field(default_factory=dict)
+    all_older_days: float = 0.0
 
     @classmethod
     def of(
@@ -79,8 +82,15 @@ class Evidence:
         quoted_most : mapping of (str, str) to float, optional
             How many accelerators private quotes hold, by provider and instance type.
         """
-        market = Market.of((), [offer for offer in offers if PRIVATE not in offer.flags])
-        return cls(today=today, assumptions=assumptions, market=market, quoted_most=quoted_most or {})
+        listed = [offer for offer in offers if PRIVATE not in offer.flags]
+        freshest_days = (today - max((offer.observed_on for offer in listed), default=today)).days
+        return cls(
+            today=today,
+            assumptions=assumptions,
+            market=Market.of((), listed),
+            quoted_most=quoted_most or {},
+            all_older_days=max(freshest_days - assumptions["evidence.list_price_days"], 0.0),
+        )
 
     def tier(self, offer: Offer) -> str:
         """Return the tier of an offer's seller; a private quote is as good as one of the best."""
@@ -91,8 +101,11 @@ class Evidence:
         return self.age_days(offer.observed_on) > _age_limit_days(offer, self.assumptions)
 
     def staleness(self, offer: Offer) -> int:
-        """Return how much older a price is than its class may be: 0 within the limit, 1 within twice, 2 within four times ..."""
-        ratio = self.age_days(offer.observed_on) / _age_limit_days(offer, self.assumptions)
+        """Return how much older a price is than its class may be: 0 within the limit, 1 within twice, 2 within four times ...
+
+        Where all prices are past the limit they keep the order that they had when the freshest reached it.
+        """
+        ratio = (self.age_days(offer.observed_on) - self.all_older_days) / _age_limit_days(offer, self.assumptions)
         return 0 if ratio <= 1 else min(math.ceil(math.log2(ratio)), MOST_STALENESS)
 
     def spread_share(self, option: Option) -> float:

@@ -49,6 +49,9 @@ def _confidence(plan: Plan) -> str:
     """Say how old the price is, and how far the verdict can be relied on."""
     days = (plan.planned_on - plan.chosen.priced_on).days
     age = f"The price is {days} days old" if days != 1 else "The price is a day old"
+    limit_days = [row.value for row in plan.assumptions if row.name == "evidence.list_price_days"]
+    if plan.chosen.kind is OptionKind.RENT and days > min(limit_days, default=days):
+        age += ", too old to count on: `gpuplan prices refresh` renews it"
     if plan.chosen.kind is OptionKind.BUY and plan.verdict.status is Status.ASK_FOR_QUOTES:
         age = age.replace("The price", "The server's price")
     if plan.chosen.kind is OptionKind.HAVE:

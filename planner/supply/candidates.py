@@ -16,6 +16,8 @@ from pricing.errors import PricingError
 from pricing.instances import instance_network, network_of, physical_cores
 from pricing.offers import Offer, offer_id
 from pricing.regions import country_of
+from pricing.sellers import sellers
+from pricing.token_prices import sells_tokens
 
 __all__ = ["Candidates", "find_candidates", "machine_of", "places_told_apart"]
 
@@ -137,7 +139,9 @@ def find_candidates(
     """
     wanted: dict[str, Any] = {
         "providers": constraints.providers,
-        "exclude_providers": constraints.exclude_providers,
+        "exclude_providers": tuple(
+            name for name in constraints.exclude_providers if name in sellers() or not sells_tokens(name)
+        ),
         "regions": constraints.regions,
         "countries": constraints.countries,
         "accelerators": constraints.gpus,

@@ -125,7 +125,7 @@ def well_founded(
             assumptions,
         )[:, 0]
         against = [
-            (*said, reason) if is_lost and reason else said
+            (*said, reason) if is_lost and reason and reason not in said else said
             for said, reason, is_lost in zip(against, reasons, lost.tolist(), strict=True)
         ]
     return [

@@ -1,4 +1,4 @@
-"""Where owned machines stand: tariff and grid."""
+"""Places and sellers that are named: tariff and grid of owned machines, sellers left out."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from collections.abc import Callable
 import pytest
 
 from planner.assumptions import default_assumptions
+from planner.demand.workload import Constraints
 from planner.errors import InputError
 from planner.options.option import OptionKind
 from planner.options.place import assumptions_at
 from planner.plan import Plan, make_plan
+from planner.supply.candidates import find_candidates
 from pricing.catalog import load_bundled
 from tests.conftest import TODAY
 
@@ -44,3 +46,11 @@ def test_owning_in_sweden_emits_less_than_in_poland(plan_of: Callable[[str], Pla
         assert own.co2e_kg_per_month is not None
         emitted.append(own.co2e_kg_per_month)
     assert emitted[0] < emitted[1] / 5
+
+
+def test_a_seller_of_tokens_alone_can_be_left_out_by_the_name_that_the_answer_shows() -> None:
+    left_out = Constraints(exclude_providers=("huggingface_novita",))
+    found = find_candidates(load_bundled(), left_out)
+    assert found.offers
+    with pytest.raises(InputError, match="no offer is from provider 'huggingface_novit'"):
+        find_candidates(load_bundled(), Constraints(exclude_providers=("huggingface_novit",)))

@@ -25,6 +25,8 @@ CASES: dict[str, dict[str, Any]] = {
     if not case.get("nothing_fits")
 }
 QUICK = {"gpu-hours-h100.yaml"}
+DRAWN_SHARE = 0.02
+"""A share of 2,000 draws is known to two points."""
 
 
 @cache
@@ -54,17 +56,22 @@ EACH = [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for 
 def test_older_prices_change_confidence_before_they_change_the_recommendation(name: str, days: int) -> None:
     before, after = _plan(name), _plan(name, older_days=days)
     assert after.verdict.option_id == before.verdict.option_id or _is_less_sure(before, after)
-    assert after.verdict.confidence_share <= before.verdict.confidence_share or before.verdict.status != "decided"
+    is_surer = after.verdict.confidence_share > before.verdict.confidence_share + DRAWN_SHARE
+    assert not is_surer or before.verdict.status != "decided"
+    # Where even the freshest price is past its limit, the oldest do not come back.
+    if name in EXAMPLES and before.verdict.choice == after.verdict.choice == "rent":
+        assert after.verdict.option_id == before.verdict.option_id
+    assert all(len(set(option.not_recommended)) == len(option.not_recommended) for option in after.options)
 
 
 @pytest.mark.parametrize("name", EACH)
 def test_without_the_cheapest_seller_the_choice_holds_or_is_less_sure(name: str) -> None:
     before = _plan(name)
     seller = seller_of(before.chosen.provider)
-    if before.verdict.choice in {"free", "have"} or seller is None:
+    if before.verdict.choice in {"free", "have", "buy"}:
         pytest.skip("nobody sells it")
     try:
-        after = _plan(name, without=seller.provider)
+        after = _plan(name, without=seller.provider if seller else before.chosen.provider)
     except NothingFitsError:
         pytest.skip("nobody else sells it")
     assert after.chosen.provider != before.chosen.provider
