@@ -64,17 +64,17 @@ def test_stricter_percentiles_and_wider_lengths_never_take_fewer_machines(name: 
 
 
 @pytest.mark.parametrize("stated", [{}, {"limit_percentile": 99}, {"concurrency": 40, "requests_per_s": None}])
-def test_a_fleet_for_one_rate_does_not_depend_on_which_rates_were_asked_before(stated: dict[str, Any]) -> None:
+def test_a_fleet_for_one_rate_does_not_depend_on_which_rates_were_asked_before(
+    stated: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     amount = "concurrency" if "concurrency" in stated else "requests_per_s"
     asked = [_asked("llama-3.1-8b", **(stated | {amount: many})) for many in (3, 300)]
-    fresh = []
-    for each in asked:
-        replica_rates._kept.cache_clear()
-        fresh.append(_sized(each, _machine("mi300x")))
-    assert fresh[0].instance_count < fresh[1].instance_count
-    assert [_sized(each, _machine("mi300x")) for each in asked] == fresh
-    tighter = _sized(_asked("llama-3.1-8b", **(stated | {amount: 300, "tpot_limit_ms": 8})), _machine("mi300x"))
-    assert tighter.instance_count > fresh[1].instance_count
+    asked.append(_asked("llama-3.1-8b", **(stated | {amount: 300, "tpot_limit_ms": 8})))
+    after_others = [_sized(each, _machine("mi300x")) for each in asked]
+    monkeypatch.setattr(replica_rates, "FEW_MACHINES", 0)
+    assert after_others == [_sized(each, _machine("mi300x")) for each in asked]
+    few, many, tight = (each.instance_count for each in after_others)
+    assert few < many < tight
 
 
 @pytest.mark.parametrize("held", ["mean", 95, 99])

@@ -103,13 +103,17 @@ def prospects_by_formats(
     """
     shape = (
         str(next(iter(workload.kv_precision), "")), workload.serve.image_tokens if workload.serve else 0.0, arch, tuple(machines),
-        replace(demand, peak_per_s=0.0, mean_per_s=0.0, user_count=0.0, requests=min(demand.requests, 1.0)), most_machines,
+        most_machines,
     )  # fmt: skip
 
     def prospects(formats: tuple[str, ...], todo: tuple[int, ...]) -> Prospects:
-        if len(machines) <= FEW_MACHINES:
-            return _kept(formats, todo, *shape, _Same(assumptions), _Same(calibration))
-        return _prospects(formats, todo, *shape, hw, assumptions, calibration)
+        if len(machines) > FEW_MACHINES:
+            return _prospects(formats, todo, *shape, demand, hw, assumptions, calibration)
+        # Of what is asked only its kind counts here: a heap, a closed loop, or neither.
+        of_any_rate = replace(
+            demand, peak_per_s=0.0, mean_per_s=0.0, requests=min(demand.requests, 1.0), user_count=min(demand.user_count, 1.0)
+        )  # fmt: skip
+        return _kept(formats, todo, *shape, of_any_rate, _Same(assumptions), _Same(calibration))
 
     first, smaller = format_choices(workload, arch)
     found = prospects(first, tuple(range(len(machines))))
@@ -139,16 +143,16 @@ class _Same:
 @lru_cache(maxsize=8)
 def _kept(  # noqa: PLR0913 - as `_prospects`
     formats: tuple[str, ...], todo: tuple[int, ...], kv_precision: str, image_tokens: float, arch: Architecture,
-    machines: tuple[Machine, ...], demand: Demand, most_machines: int | None, assumptions: _Same, calibration: _Same,
+    machines: tuple[Machine, ...], most_machines: int | None, demand: Demand, assumptions: _Same, calibration: _Same,
 ) -> Prospects:  # fmt: skip
     return _prospects(
-        formats, todo, kv_precision, image_tokens, arch, machines, demand, most_machines, hardware(machines), assumptions.value, calibration.value
+        formats, todo, kv_precision, image_tokens, arch, machines, most_machines, demand, hardware(machines), assumptions.value, calibration.value
     )  # fmt: skip
 
 
 def _prospects(  # noqa: PLR0913 - sizing hands on all that it was asked
     formats: tuple[str, ...], todo: Sequence[int], kv_precision: str, image_tokens: float, arch: Architecture, machines: Sequence[Machine],
-    demand: Demand, most_machines: int | None, hw: Hardware, assumptions: Assumptions, calibration: Calibration,
+    most_machines: int | None, demand: Demand, hw: Hardware, assumptions: Assumptions, calibration: Calibration,
 ) -> Prospects:  # fmt: skip
     names: list[str] = []
     wanted: list[tuple[int, int]] = []
