@@ -64,8 +64,8 @@ def _help(command: object, parent: object, name: str) -> str:
 
 
 def assumptions_page() -> str:
-    """Return the table of all beliefs."""
-    from planner.assumptions import default_assumptions
+    """Return the table of all assumptions."""
+    from planner.assumptions import default_assumptions, value_text
 
     lines = [
         "# Assumptions",
@@ -79,8 +79,9 @@ def assumptions_page() -> str:
     for name, row in sorted(default_assumptions().rows.items()):
         spread = "" if row.low == row.high else f"{row.low:g} to {row.high:g}"
         source = (row.source + (f"; {row.notes}" if row.notes else "")).replace("|", "\\|")
+        unit = " or ".join(row.choices) or row.unit
         lines.append(
-            f"| `{name}` | {row.value:g} | {row.unit} | {spread} | {source} | {row.as_of} | {'weak' if row.weak else ''} |"
+            f"| `{name}` | {value_text(row.value, row.unit)} | {unit} | {spread} | {source} | {row.as_of} | {'weak' if row.weak else ''} |"
         )
     return "\n".join(lines) + "\n"
 
