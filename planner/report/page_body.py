@@ -196,8 +196,8 @@ def _payload(live: Live, charts: Mapping[str, Spec]) -> dict[str, Any]:
 CAPTIONS = {
     "memory": "What fills the memory of one accelerator of the verdict, as planned.",
     "limits": "How much of each limit the verdict takes; TTFT and TPOT are simulated where percentiles are given.",
-    "latency": "How many of the requests are answered within each time, drawn over its limit (dashed line), simulated at the busiest rate with the spares lost.",
-    "percentile": "What the verdict's machines would cost a month if the limits had to hold for that percentage of the requests, spares included.",
+    "latency": "How many of the requests the machines answer within each time, drawn over its limit (dashed line), simulated at the busiest rate with the spares lost. Beside a hosted verdict these are the best rented machines.",
+    "percentile": "What these machines would cost a month if the limits had to hold for that percentage of the requests, spares included.",
     "paid": "What renting and owning have cost up to each month, discounted to today. Steps are purchases, refreshes and sales.",
     "equal": "The break-even curve: for each share of time in use, the rent at which both cost the same.",
     "speed": "Each option by its speed and its cost over the horizon; the line joins those that no other option beats on both. Pale ones are not recommended.",
