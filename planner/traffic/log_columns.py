@@ -168,7 +168,10 @@ def _leaves(value: Mapping[str, Any], path: str, source: str, depth: int = 0) ->
 
 def _captured(text: str, encoding: str, path: str, pointer: str, source: str) -> Iterator[tuple[str, str]]:
     """Return the leaves of an object that is written as text, as SageMaker keeps a request and its answer."""
-    sql = f"json_extract_string({source}, '{pointer}')"
+    plain = f"json_extract_string({source}, '{pointer}')"
+    said = f"json_extract_string({source}, '{pointer.removesuffix('/data')}/encoding')"
+    # One file may hold both: SageMaker says of each request and each answer how it is written.
+    sql = f"CASE WHEN upper({said}) = 'BASE64' THEN decode(from_base64({plain})) ELSE {plain} END"
     if encoding.upper() == "BASE64":
         import base64
 
@@ -176,7 +179,6 @@ def _captured(text: str, encoding: str, path: str, pointer: str, source: str) ->
             text = base64.b64decode(text).decode("utf-8", "replace")
         except ValueError:
             return
-        sql = f"decode(from_base64({sql}))"
     if isinstance(inner := _parsed(text), dict):
         # A capture that is no JSON at all gives nothing instead of an error.
         guarded = f"CASE WHEN json_valid({sql}) THEN CAST({sql} AS JSON) END"

@@ -89,6 +89,7 @@ def _rows(log: RequestLog) -> list[tuple[float, int, int]]:
         ("access.jsonl", _access(ROWS)),
         ("sagemaker.jsonl", _capture(ROWS)),
         ("sagemaker64.jsonl", _capture(ROWS, encoding="BASE64")),
+        ("both.jsonl", _capture(ROWS[:2]) + _capture(ROWS[2:], encoding="BASE64")),
         ("tabs.tsv", _azure(ROWS).replace(",", "\t")),
     ],
 )
