@@ -236,8 +236,8 @@ def command_of(workload: Workload, settings: Mapping[str, float], planned_on: da
     Examples
     --------
     >>> work = {"kind": "gpu_hours", "gpu_hours": {"gpu": "h100-sxm", "count": 8}, "horizon_months": 24}
-    >>> command_of(Workload.model_validate(work), {"own.pue_ratio": 1.2}, date(2026, 11, 26))
-    'gpuplan plan gpu_hours --gpu h100-sxm --count 8 --horizon 24 --set own.pue_ratio=1.2 --as-of 2026-11-26'
+    >>> command_of(Workload.model_validate(work), {"rent.pue_ratio": 1.2}, date(2026, 11, 26))
+    'gpuplan plan gpu_hours --gpu h100-sxm --count 8 --horizon 24 --set rent.pue_ratio=1.2 --as-of 2026-11-26'
     """
     stated = _flat(workload.model_dump(mode="json", exclude_unset=True, exclude_none=True))
     words = ["gpuplan", "plan", workload.kind]

@@ -9,7 +9,9 @@ from urllib.parse import quote
 
 import pytest
 
+from planner.engine import Engine
 from planner.usage.bill import Bill
+from planner.usage.faults import UsageError
 from planner.usage.relations import source_of_file
 from planner.usage.sources import Source
 from planner.usage.summary import summarised
@@ -33,9 +35,17 @@ EVERY_DAY = (
 
 
 @pytest.mark.parametrize("name", [name if name in EVERY_DAY else pytest.param(name, marks=pytest.mark.slow) for name in CASES])  # fmt: skip
-def test_every_hour_and_every_dollar_counts_once(read: Read, cases: ModuleType, tmp_path: Path, name: str) -> None:
+def test_every_hour_and_every_dollar_counts_once(
+    read: Read, engine: Engine, cases: ModuleType, tmp_path: Path, name: str
+) -> None:
     case = CASES[name]
-    bill = read(cases.write_ledger_case(case, tmp_path / "bill"))
+    folder = cases.write_ledger_case(case, tmp_path / "bill")
+    if engine.is_spark and name.startswith("times spelled otherwise"):
+        # The files lie on the cluster: nobody reads them whole beforehand to see in which order their dates are.
+        with pytest.raises(UsageError, match="times as 2026-10-31T13:00:00Z"):
+            read(folder)
+        return
+    bill = read(folder)
     usage = summarised(bill, [], load_bundled())
     found = (usage.gpu_hours, usage.unused_gpu_hours, usage.effective_usd)
     assert found == pytest.approx((case.gpu_hours, case.unused_gpu_hours, case.effective_usd), abs=1e-6)
