@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from pathlib import Path
 
@@ -33,6 +33,9 @@ TODAY = date(2026, 11, 21)
 CLOCK_DAY = date.fromisoformat(os.environ.get("TEST_CLOCK", f"{TODAY}")[:10])
 """The day of the tests' clock, for what is made before it is started: pytest imports the conftests of the files it is given first."""
 
+SEEN_ON = CLOCK_DAY - timedelta(days=20)
+"""A day on which a price was seen, whatever day the tests take for today."""
+KNOWS_BUNDLED = pytest.mark.skipif(date(2026, 10, 11) > CLOCK_DAY, reason="the bundled prices are of days to come")
 
 # A busy machine is no fault of a formula. The same examples on every run; `--hypothesis-profile random` looks for new ones.
 settings.register_profile("gpuplan", deadline=None, derandomize=True)

@@ -109,6 +109,11 @@ def _refuse_unknown(catalog: Catalog, wanted: Mapping[str, tuple[str, ...]]) -> 
         raise InputError("\n".join(faults), where="constraints")
 
 
+def _of_machines(names: Sequence[str]) -> tuple[str, ...]:
+    """Return the names without those of sellers of tokens alone."""
+    return tuple(name for name in names if name in sellers() or not sells_tokens(name))
+
+
 def places_told_apart(constraints: Sequence[Constraints]) -> Callable[[str, str], str]:
     """Return what `find_candidates` tells apart of a place under some constraints, from its provider and region."""
     if any(each.regions for each in constraints):
@@ -137,11 +142,10 @@ def find_candidates(
     InputError
         A provider, region, country, accelerator or purchase option that nothing is known of.
     """
+    named = _of_machines(constraints.providers)
     wanted: dict[str, Any] = {
-        "providers": constraints.providers,
-        "exclude_providers": tuple(
-            name for name in constraints.exclude_providers if name in sellers() or not sells_tokens(name)
-        ),
+        "providers": named,
+        "exclude_providers": _of_machines(constraints.exclude_providers),
         "regions": constraints.regions,
         "countries": constraints.countries,
         "accelerators": constraints.gpus,
@@ -149,6 +153,8 @@ def find_candidates(
     }
     _refuse_unknown(catalog, wanted)
     found = catalog.select(**wanted, secure=constraints.min_secure, launchable=True)
+    if constraints.providers and not named:
+        found = found.filtered(f"from {', '.join(constraints.providers)}, who sell no machines", lambda _: False)
     unknown = sorted({o.accelerator_stated for o in found.offers if o.accelerator is None and o.accelerator_stated})
     if unknown:
         found = found.filtered(

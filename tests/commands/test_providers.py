@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,14 @@ import pytest
 
 from planner.cli import main
 from pricing.store.engine import DuckDbEngine
+from tests.conftest import CLOCK_DAY
 from tests.pricing.store.conftest import land_day, offer
 
 
-def _answer(capsys: pytest.CaptureFixture[str], *words: str, status: int = 0) -> dict[str, Any]:
-    assert main([*words, "--as-of", "2026-11-21", "-f", "json"]) == status
+def _answer(
+    capsys: pytest.CaptureFixture[str], *words: str, status: int = 0, as_of: date = date(2026, 11, 21)
+) -> dict[str, Any]:
+    assert main([*words, "--as-of", f"{as_of}", "-f", "json"]) == status
     answer = json.loads(capsys.readouterr().out)
     assert isinstance(answer, dict)
     return answer
@@ -101,8 +105,9 @@ def test_every_offer_of_a_store_counts_although_alike_ones_are_read_once(
     ]
     land_day(engine, 0, zones)
     land_day(engine, 4, zones[:3])
-    rows = _answer(capsys, "providers", "--provider", "aws", "--store", engine.uri)["providers"]
-    alone = _answer(capsys, "offers", "--provider", "aws", "--store", engine.uri)["offers"]
+    here = ("--provider", "aws", "--store", engine.uri)
+    rows = _answer(capsys, "providers", *here, as_of=CLOCK_DAY)["providers"]
+    alone = _answer(capsys, "offers", *here, as_of=CLOCK_DAY)["offers"]
     ages = sorted(row["price_age_days"] for row in alone)
     assert len([row for row in alone if row["zone"]]) == len(zones)
     assert (rows[0]["offer_count"], rows[0]["median_price_age_days"]) == (len(alone), ages[(len(ages) - 1) // 2])

@@ -54,3 +54,10 @@ def test_a_seller_of_tokens_alone_can_be_left_out_by_the_name_that_the_answer_sh
     assert found.offers
     with pytest.raises(InputError, match="no offer is from provider 'huggingface_novit'"):
         find_candidates(load_bundled(), Constraints(exclude_providers=("huggingface_novit",)))
+
+
+def test_a_seller_of_tokens_alone_can_be_asked_for_by_name() -> None:
+    found = find_candidates(load_bundled(), Constraints(providers=("groq",)))
+    assert found.offers == ()
+    both = find_candidates(load_bundled(), Constraints(providers=("groq", "lambda")))
+    assert {offer.provider for offer in both.offers} == {"lambda"}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import date
 from pathlib import Path
 
 import pytest
@@ -10,6 +9,7 @@ import pytest
 from pricing.errors import PricingError
 from pricing.offers import Offer
 from pricing.providers.catalog_files import file_rows, is_catalog, read_catalog
+from tests.conftest import SEEN_ON
 from tests.pricing.providers.conftest import Ask
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
@@ -32,24 +32,24 @@ def offers(name: str, text: str) -> list[Offer]:
 
 
 def test_a_skypilot_catalog_has_a_column_for_each_way_to_pay() -> None:
-    cpu, node, spot, unknown = offers("nebius@2026-10-01.csv", SKYPILOT)
+    cpu, node, spot, unknown = offers(f"nebius@{SEEN_ON}.csv", SKYPILOT)
     assert (cpu.provider, cpu.accelerator_count, cpu.price_usd_per_hour) == ("nebius", 0, 0.0992)
     assert (node.accelerator, node.accelerator_count, node.accelerator_memory_gb) == ("H100-SXM", 8, 80)
     assert (node.price_usd_per_hour, node.vcpus, node.memory_gib, node.region) == (23.6, 128, 1600, "eu-north1")
     assert (spot.purchase_option, spot.interruptible, spot.price_usd_per_hour) == ("spot", True, 10.0)
     assert (unknown.accelerator, unknown.accelerator_stated, unknown.flags) == (None, "ZETA9", ("accelerator_unknown",))
-    assert {offer.observed_on for offer in (cpu, node, spot, unknown)} == {date(2026, 10, 1)}
+    assert {offer.observed_on for offer in (cpu, node, spot, unknown)} == {SEEN_ON}
 
 
 def test_the_memory_of_one_gpu_is_a_part_of_the_total() -> None:
-    (offer,) = offers("vastai@2026-10-01.csv", VAST)
+    (offer,) = offers(f"vastai@{SEEN_ON}.csv", VAST)
     assert (offer.provider, offer.accelerator_count, offer.accelerator_memory_gb) == ("vast", 2, 140)
     assert offer.purchase_option == "on_demand"
 
 
 def test_a_gpuhunt_catalog_has_a_row_for_each_way_to_pay() -> None:
     text = (FIXTURES / "nebius" / "nebius.csv").read_text()
-    found = offers("nebius@2026-10-01.csv", text)
+    found = offers(f"nebius@{SEEN_ON}.csv", text)
     assert {
         (o.purchase_option, o.price_usd_per_hour)
         for o in found
@@ -81,7 +81,7 @@ def test_a_name_without_seller_and_day_is_refused_with_the_way_out(name: str) ->
 )
 def test_a_row_of_another_shape_is_refused(damage: tuple[str, str]) -> None:
     with pytest.raises(PricingError, match="another shape"):
-        offers("nebius@2026-10-01.csv", SKYPILOT.replace(*damage))
+        offers(f"nebius@{SEEN_ON}.csv", SKYPILOT.replace(*damage))
 
 
 def test_a_typed_card_is_no_catalog() -> None:
@@ -92,10 +92,10 @@ def test_a_typed_card_is_no_catalog() -> None:
 
 
 def test_a_catalog_in_the_folder_of_rate_cards_is_a_card(ask: Ask, tmp_path: Path) -> None:
-    (tmp_path / "nebius@2026-10-01.csv").write_text(SKYPILOT)
+    (tmp_path / f"nebius@{SEEN_ON}.csv").write_text(SKYPILOT)
     (tmp_path / "vms.csv").write_text(SKYPILOT)
     gathered = ask("rate_card", rate_cards=(tmp_path,))
-    assert {offer.part for offer in gathered.offers} == {"card/nebius@2026-10-01"}
+    assert {offer.part for offer in gathered.offers} == {f"card/nebius@{SEEN_ON}"}
     assert gathered.the("gpu-h100-sxm_8gpu-128vcpu-1600gb", "spot").price_usd_per_hour == 10.0
     (fault,) = gathered.faults
     assert fault.part == "card/vms"
@@ -103,7 +103,7 @@ def test_a_catalog_in_the_folder_of_rate_cards_is_a_card(ask: Ask, tmp_path: Pat
 
 
 def test_one_row_that_cannot_be_an_offer_refuses_an_import(tmp_path: Path) -> None:
-    path = tmp_path / "nebius@2026-10-01.csv"
+    path = tmp_path / f"nebius@{SEEN_ON}.csv"
     path.write_text(SKYPILOT.replace("23.60", "0"))
     with pytest.raises(PricingError, match="1 of 4 rows cannot be offers"):
         read_catalog(path)

@@ -23,6 +23,7 @@ from pricing.store.exchange import import_offers, offers_as_csv, read_offer_file
 from pricing.store.open import open_store
 from pricing.store.reading import read_offers
 from pricing.tables import read_rows
+from tests.conftest import SEEN_ON
 
 OFFERS = [replace(offer, price_history=()) for offer in load_bundled().offers[:40]]
 TODAY = OFFERS[0].observed_on
@@ -200,7 +201,7 @@ def test_a_store_is_opened_whatever_the_case_of_its_scheme() -> None:
 
 def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "prices.csv"
-    path.write_text(offers_as_csv(OFFERS[:1]), encoding="utf-8")
+    path.write_text(offers_as_csv([replace(OFFERS[0], observed_on=SEEN_ON)]), encoding="utf-8")
     blocked = tmp_path / "file"
     blocked.write_text("")
     assert main(["prices", "import", str(path), "--store", str(blocked / "x" / "prices.duckdb")]) == 2

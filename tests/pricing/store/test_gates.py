@@ -18,6 +18,7 @@ from pricing.runner import run
 from pricing.store.engine import DuckDbEngine
 from pricing.store.exchange import offers_as_csv, read_offer_file
 from pricing.store.reading import read_offers
+from tests.conftest import KNOWS_BUNDLED, SEEN_ON
 from tests.pricing.store.conftest import offer
 
 Import = Callable[..., int]
@@ -26,7 +27,7 @@ HEADER = "provider,instance_type,region,accelerator_stated,accelerator_count,acc
 
 def line(kind: str = "h100-8", price: float = 19.2, provider: str = "my-cloud", **words: str) -> str:
     option, interruptible = words.get("option", "on_demand"), words.get("interruptible", "false")
-    return f"{provider},{kind},EU-1,H100 SXM5,8,80,{option},{price:g},{interruptible},by hand,2026-11-01"
+    return f"{provider},{kind},EU-1,H100 SXM5,8,80,{option},{price:g},{interruptible},by hand,{SEEN_ON}"
 
 
 @pytest.fixture
@@ -48,7 +49,7 @@ def bring(file_engine: DuckDbEngine, tmp_path: Path) -> Import:
         (line("x", 14_000.0), "outside"),  # a month's price
         (line("good", 25.0, option="spot", interruptible="true"), "spot at 25 above on-demand at 19.2"),
         (line("good", 19.9), "two prices"),
-        (line("x", 20.5).replace("2026-11-01", "2199-01-01"), "after today"),
+        (line("x", 20.5).replace(f"{SEEN_ON}", "2199-01-01"), "after today"),
     ],
 )
 def test_a_row_that_no_gate_passes_is_told_and_left_out(
@@ -105,6 +106,7 @@ def test_a_listing_far_below_the_market_is_kept_flagged_and_not_recommended(
 
 
 @pytest.mark.slow
+@KNOWS_BUNDLED
 def test_a_listing_of_offers_imports_again(
     file_engine: DuckDbEngine, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -22,6 +22,7 @@ from pricing.store.exchange import import_offers, offers_as_csv
 from pricing.store.landing import Landing, PartResult, land
 from pricing.store.reading import history_of, read_offers
 from pricing.views import import_lines
+from tests.conftest import SEEN_ON
 from tests.pricing.store.conftest import DAY, land_day, offer, on_day
 
 H100, L4 = "p5.48xlarge", "g6.xlarge"
@@ -231,7 +232,7 @@ def test_whatever_files_come_late_the_end_of_time_answers_as_now_and_the_sources
 
 
 def test_a_published_catalog_imports_under_its_seller_and_day(tmp_path: Path) -> None:
-    path = tmp_path / "nebius@2026-10-01.csv"
+    path = tmp_path / f"nebius@{SEEN_ON}.csv"
     path.write_text(
         "InstanceType,AcceleratorName,AcceleratorCount,vCPUs,MemoryGiB,Price,Region,GpuInfo,SpotPrice\n"
         "gpu-l40s-a_1gpu-8vcpu-32gb,L40S,1,8,32,1.5484,eu-north1,{'TotalGpuMemoryInMiB': 49152},0.9\n"
