@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from planner.assumptions import Assumptions
     from planner.demand.architecture import Architecture
     from planner.demand.workload import Workload
-    from planner.report.traffic import ReplayedFleet
+    from planner.report.replayed_fleet import ReplayedFleet
     from planner.report.values import Record
     from planner.traffic.replay import Target
     from planner.traffic.request_log import RequestLog
@@ -182,7 +182,7 @@ def _replayed(log: RequestLog, record: Record, asked: _Asked, assumptions: Assum
     from planner.demand.models import resolve_model
     from planner.demand.workload import Serve, Workload
     from planner.errors import InputError
-    from planner.report.traffic import ReplayedFleet
+    from planner.report.replayed_fleet import ReplayedFleet
     from planner.supply.calibration import default_calibration
     from planner.traffic.percentiles import Limits
     from planner.traffic.replay import Fit, replayed

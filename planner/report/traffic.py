@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import yaml
 
 from planner.figures import count, percent, significant, usd
+from planner.report.replayed_fleet import ReplayedFleet, ToZero
 from planner.report.table import Column, Table
 from planner.report.values import SCHEMA_VERSION, Record, plain
-from planner.traffic.autoscaling import Autoscaled
-from planner.traffic.percentiles import Limits, Percentiles
-from planner.traffic.replay import Fewest, Replay, Target
+from planner.traffic.percentiles import Percentiles
+from planner.traffic.replay import Fewest, Target
 from planner.traffic.request_log import LogFault
 from planner.traffic.summary import LengthSummary, TrafficSummary, serve_section
 
-__all__ = ["ReplayedFleet", "fault_text", "traffic_record", "traffic_tables"]
+__all__ = ["fault_text", "traffic_record", "traffic_tables"]
 
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 FAULTS = {
@@ -26,72 +25,6 @@ FAULTS = {
     "cut_off": "the file ends in the middle; what could be unpacked is used",
     "blocks_ignored": "prefix reuse is not measured: {rows} are too many",
 }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ToZero:
-    """Replicas that are all given back when idle: requests that wait for a start, and what staying ready costs instead."""
-
-    is_chosen: bool
-    waiting_share: float
-    staying_ready_usd_per_month: float | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReplayedFleet:
-    """A log on the fleet of a plan's option.
-
-    Attributes
-    ----------
-    target : Target
-        Of which the log was replayed.
-    limits : Limits
-        What the requests may wait.
-    replay : Replay
-        How they were served, and on what they could be for less.
-    hours_per_month : float
-        Of machines that are always on.
-    """
-
-    target: Target
-    limits: Limits
-    replay: Replay
-    hours_per_month: float
-
-    def usd_per_month(self, target: Target, found: Fewest | None) -> float | None:
-        """Return what a fleet of fixed size costs."""
-        return target.usd_per_month(found, self.hours_per_month)
-
-    def best(self, percentile: float | None = None) -> Fewest | None:
-        """Return the fewest accelerators of the cheapest option, for the percentile of the limits or for another one."""
-        cheapest = self.replay.cheapest
-        wanted = percentile or self.limits.percentile
-        return self.replay.fewest_on(cheapest).get(wanted) if cheapest and wanted else None
-
-    def autoscaled_usd_per_month(self, scaled: Autoscaled | None) -> float | None:
-        """Return what the cheapest option costs when its replicas follow the log; None where that saves nothing or is not known."""
-        target, best = self.replay.cheapest, self.best()
-        if target is None or scaled is None or best is None or not target.is_paid_by_hour:
-            return None
-        usd = self.usd_per_month(target, best)
-        return None if usd is None else usd * scaled.paid_share(self.replicas_per_machine(target, best))
-
-    def to_zero(self) -> ToZero | None:
-        """Return what scaling to zero when idle changes; None where it changes nothing."""
-        chosen, other = self.replay.autoscaled, self.replay.counterpart
-        if chosen is None or other is None:
-            return None
-        zero, ready = sorted((chosen, other), key=lambda each: each.autoscaling.least_count)
-        zero_usd, ready_usd = self.autoscaled_usd_per_month(zero), self.autoscaled_usd_per_month(ready)
-        return ToZero(
-            is_chosen=zero is chosen, waiting_share=zero.held_back_share,
-            staying_ready_usd_per_month=None if zero_usd is None or ready_usd is None else ready_usd - zero_usd,
-        )  # fmt: skip
-
-    @staticmethod
-    def replicas_per_machine(target: Target, found: Fewest) -> int:
-        """Return how many replicas a machine holds; 1 where one takes several machines."""
-        return max(1, round(1.0 / target.replica_machines(found)))
 
 
 def fault_text(fault: LogFault) -> str:
@@ -165,28 +98,9 @@ def _cheapest_record(fleet: ReplayedFleet) -> Record | None:
         "option_id": target.option_id,
         "accelerator": target.accelerator,
         **_fewest_record(fleet, target, fleet.limits.percentile, best),
-        "p99_added_usd_per_month": _p99_added_usd(fleet),
-        "spare_usd_per_month": _spare_usd(fleet, target, best),
+        "p99_added_usd_per_month": fleet.p99_added_usd(),
+        "spare_usd_per_month": fleet.spare_usd(target, best),
     }
-
-
-def _p99_added_usd(fleet: ReplayedFleet) -> float | None:
-    """Return what holding the limits for 99 % costs beyond the cheapest fleet, on whichever option does it for the least."""
-    target, replay = fleet.replay.cheapest, fleet.replay
-    if target is None:
-        return None
-    here = fleet.usd_per_month(target, fleet.best())
-    costs = [
-        fleet.usd_per_month(each, replay.fewest_on(each)[99.0]) for each in (fleet.target, *(o for o, _ in replay.others))
-    ]  # fmt: skip
-    strict = min((usd for usd in costs if usd is not None), default=None)
-    return None if here is None or strict is None else strict - here
-
-
-def _spare_usd(fleet: ReplayedFleet, target: Target, best: Fewest) -> float | None:
-    """Return what keeping the limits with one machine lost costs: without it there are fewer replicas than the fewest that hold."""
-    usd = fleet.usd_per_month(target, best)
-    return None if usd is None else usd / target.machines_of(best) * max(1.0, target.replica_machines(best))
 
 
 def _autoscaling_record(fleet: ReplayedFleet) -> Record | None:
@@ -309,10 +223,10 @@ def _answer_table(fleet: ReplayedFleet) -> Table:
     usd = fleet.usd_per_month(target, best)
     rows = [(f"cheapest fleet that meets the limits at {name}", f"{_fleet_text(target, best)}{_money(usd)}")]
     if fleet.limits.percentile != 99.0:
-        added = _p99_added_usd(fleet)
+        added = fleet.p99_added_usd()
         rows.append(("p99 adds", _p99_text(added)))
     rows += _autoscaling_rows(fleet, target, usd)
-    spare = _spare_usd(fleet, target, best)
+    spare = fleet.spare_usd(target, best)
     rows.append(
         (
             "with one machine lost",

@@ -14,8 +14,9 @@ from planner.report.charts import OWN, RENT, Spec, chart_of
 from planner.report.page import html_document
 from planner.report.page_body import data_script, figure_html, table_html
 from planner.report.record import latency_curves
+from planner.report.replayed_fleet import ReplayedFleet
 from planner.report.service_charts import costs_against_percentiles, latency_against_limits
-from planner.report.traffic import ReplayedFleet, traffic_tables
+from planner.report.traffic import traffic_tables
 from planner.traffic.request_log import RequestLog
 from planner.traffic.summary import TrafficSummary
 
