@@ -15,7 +15,7 @@ from planner.costs.scenario import Scenario
 from planner.demand.workload import Workload
 from planner.errors import InputError
 from planner.inputs import document_of, read_document, validated
-from planner.mix_request import MixRequest
+from planner.mix.request import MixRequest
 
 
 def _read(tmp_path: Path, text: str | bytes) -> Workload:

@@ -11,8 +11,8 @@ from planner.assumptions import default_assumptions
 from planner.demand.curve import curve_from_csv, curve_from_profile
 from planner.demand.workload import Profile
 from planner.errors import InputError
-from planner.mix import cheapest_mix
-from planner.mix_request import MixRequest, owned_tier
+from planner.mix.mix import cheapest_mix
+from planner.mix.request import MixRequest, owned_tier
 from tests.published.owning import buy_timeline, ownership_terms
 
 TIERS = [

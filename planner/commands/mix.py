@@ -21,8 +21,8 @@ from pricing.console import CommandLineError, Output, Talk, common_options, outp
 
 if TYPE_CHECKING:
     from planner.assumptions import Assumptions
-    from planner.mix import MixResult
-    from planner.mix_request import MixRequest
+    from planner.mix.mix import MixResult
+    from planner.mix.request import MixRequest
     from planner.report.table import Table
     from planner.tiers import DemandCurve, Tier
     from pricing.catalog import Catalog
@@ -85,7 +85,7 @@ def mix(
     """
     from planner.commands.prices import selected
     from planner.commands.tables import show_rows
-    from planner.mix import cheapest_mix
+    from planner.mix.mix import cheapest_mix
     from planner.report.values import json_text
 
     request = _request(demand, gpu, mean_gpus, peak_gpus)
@@ -118,7 +118,7 @@ def mix(
 
 def _request(demand: str, gpu: str | None, mean_gpus: float | None, peak_gpus: float | None) -> MixRequest:
     from planner.inputs import read_document, validated
-    from planner.mix_request import MixRequest
+    from planner.mix.request import MixRequest
 
     is_csv = demand.lower().endswith(".csv")
     if demand not in PROFILES and not is_csv:
@@ -148,7 +148,7 @@ def _text_beside(demand: str, name: str) -> str:
 
 
 def _tiers(catalog: Catalog, gpu: str, assumptions: Assumptions, horizon: int) -> tuple[Tier, ...]:
-    from planner.mix_tiers import tiers_of_offers
+    from planner.mix.tiers import tiers_of_offers
     from planner.options.servers import ownable_servers
     from pricing.accelerators import resolve_all
 

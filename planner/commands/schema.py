@@ -29,7 +29,7 @@ def schema(name: str, *, output: Output, talk: Talk) -> None:
 
             document = Scenario.model_json_schema()
         case "demand":
-            from planner.mix_request import MixRequest
+            from planner.mix.request import MixRequest
 
             document = MixRequest.model_json_schema()
         case _:

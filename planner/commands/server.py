@@ -80,7 +80,7 @@ def server(
     from planner.commands.prices import catalog_of
     from planner.commands.tables import assumptions_table, show_rows
     from planner.costs.rivals import own_usd_per_gpu_hour, rivals
-    from planner.mix_tiers import owned_timeline_of
+    from planner.mix.tiers import owned_timeline_of
     from planner.options.servers import dropped_prices
     from planner.report.notes import note_text, note_texts
     from planner.report.values import json_text, plain

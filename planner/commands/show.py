@@ -59,7 +59,7 @@ def show_records(
 
             output.write(page(records[0]) if len(records) == 1 else pages(records))
         case "xlsx":
-            from planner.report.workbook import workbook, workbook_of_many
+            from planner.report.workbook.book import workbook, workbook_of_many
 
             output.write(workbook(records[0]) if len(records) == 1 else workbook_of_many(records))
         case "csv":

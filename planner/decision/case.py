@@ -13,8 +13,8 @@ from planner.decision.place import Place
 from planner.decision.trend import Trend, trend_of
 from planner.decision.year import HOURS_PER_WEEK, HOURS_PER_YEAR, year_of
 from planner.errors import NothingFitsError
-from planner.mix import MixResult, cheapest_mix
-from planner.mix_tiers import tiers_of_offers
+from planner.mix.mix import MixResult, cheapest_mix
+from planner.mix.tiers import tiers_of_offers
 from planner.options.owned import OwnableServer
 from planner.tiers import DemandCurve, Tier, TierKind
 from planner.usage.answer import COMMITTED, Usage

@@ -21,7 +21,7 @@ from planner.decision.sure import bought_where_it_holds, holds_share, those_that
 from planner.decision.switch_off import switch_off_of
 from planner.decision.year import HOURS_PER_YEAR, year_of
 from planner.errors import InputError, NothingFitsError
-from planner.mix_tiers import owned_timeline_of
+from planner.mix.tiers import owned_timeline_of
 from planner.options.servers import ownable_servers
 from planner.usage.answer import Usage
 from planner.usage.bill import PLAN_WORD

@@ -15,7 +15,7 @@ from planner.decision.case import Case
 from planner.decision.dispatch import dispatched_usd
 from planner.decision.year import resampled_hours
 from planner.errors import PlanningError
-from planner.mix import cheapest_mix
+from planner.mix.mix import cheapest_mix
 from planner.tiers import DemandCurve, Tier, TierKind
 
 __all__ = ["resampled_costs_usd"]

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from planner.demand.profiles import week_of_rates
 from planner.demand.workload import Diffusion, EmbedService, Profile, Serve, Video
-from planner.mix import cheapest_mix
-from planner.mix_tiers import tiers_of_offers
+from planner.mix.mix import cheapest_mix
+from planner.mix.tiers import tiers_of_offers
 from planner.options.option import OptionKind
 from planner.options.place import own_place
 from planner.options.servers import ownable_servers

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from planner.figures import significant, usd
-from planner.report.page_words import label
+from planner.report.option_labels import label
 from planner.report.table import Column, Table
 from planner.report.values import Record
 

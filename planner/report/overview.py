@@ -7,7 +7,7 @@ from typing import Any
 
 from planner.figures import count, usd
 from planner.report.live import runs_once
-from planner.report.page_words import heading
+from planner.report.option_labels import heading
 from planner.report.table import Column, Table
 from planner.report.values import Record
 

@@ -114,7 +114,7 @@ def answer(store_uri: str | None, form: str, values: Mapping[str, str], links: M
 
             text = markdown(plan_view(record))
         case _:
-            from planner.report.workbook import workbook
+            from planner.report.workbook.book import workbook
 
             return Answer(200, MEDIA_TYPES["xlsx"], workbook(record))
     return Answer(200, MEDIA_TYPES.get(form, MEDIA_TYPES["html"]), text.encode())

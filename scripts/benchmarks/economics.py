@@ -15,7 +15,7 @@ from planner.costs.evaluate import timelines
 from planner.costs.inputs import BuyInputs, RentInputs
 from planner.costs.scenario import Scenario
 from planner.costs.timeline import Timeline
-from planner.mix import cheapest_mix
+from planner.mix.mix import cheapest_mix
 from planner.sensitivity import scenario_risk
 from planner.tiers import DemandCurve, Tier, TierKind
 

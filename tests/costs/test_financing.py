@@ -17,7 +17,7 @@ from planner.costs.inputs import BuyInputs, CostInputs, RentInputs, TokenInputs
 from planner.costs.ledger import Terms, own_months, timeline_of_months
 from planner.costs.timeline import Timeline
 from planner.report.formula_text import spreadsheet
-from planner.report.workbook_options import month_total
+from planner.report.workbook.options import month_total
 
 FINANCE = ("down_payment", "loan", "loan_payoff", "lease", "depreciation_tax_shield", "tax_on_resale", "resale")
 SERVER = BuyInputs(

@@ -32,7 +32,7 @@ from planner.costs.inputs import Bridge
 from planner.costs.timeline import Timeline, discount_factors
 from planner.costs.used_prices import RESALE_AGES_MONTHS, share_at
 from planner.report.formula_text import javascript, spreadsheet
-from planner.report.workbook_options import month_total
+from planner.report.workbook.options import month_total
 from tests.published.owning import ResaleCurve, buy_timeline, ownership_terms
 from tests.published.renting import rent_timeline
 

@@ -17,7 +17,7 @@ from planner.decision.resampling import _scaled
 from planner.decision.year import block_hours, resampled_hours, year_of
 from planner.errors import InputError, NothingFitsError
 from planner.figures import usd
-from planner.mix import cheapest_mix
+from planner.mix.mix import cheapest_mix
 from planner.report.decision import decision_tables, headline
 from planner.tiers import DemandCurve, Tier, TierKind
 from planner.usage.answer import Usage

@@ -14,7 +14,7 @@ import numpy as np
 from planner.costs.tornado import sobol
 from planner.costs.uncertainty import Draws, Uncertain
 from planner.errors import InputError, PlanningError
-from planner.mix import cheapest_mix
+from planner.mix.mix import cheapest_mix
 from planner.tiers import DemandCurve, Tier, TierKind
 from tests.published.capital_cases import CAPITAL_TOPICS, Answer, Case
 from tests.published.studies import study_value

@@ -18,7 +18,7 @@ from planner.report.overview import overview, together
 from planner.report.page import pages
 from planner.report.record import plan_record
 from planner.report.values import Record, plain
-from planner.report.workbook import workbook_of_many
+from planner.report.workbook.book import workbook_of_many
 from tests.report.browser import OUTPUT, needs_chromium, opened
 from tests.report.office import book_of, cells, changed, needs_office, recalculated
 

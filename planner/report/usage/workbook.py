@@ -11,8 +11,8 @@ from planner.report.decision import decision_tables
 from planner.report.table import Table
 from planner.report.usage.pictures import Picture, pictures
 from planner.report.usage.tables import usage_tables
-from planner.report.workbook import ExcelFile
-from planner.report.workbook_cells import Book, Sheet, column_range
+from planner.report.workbook.book import ExcelFile
+from planner.report.workbook.cells import Book, Sheet, column_range
 from planner.usage.answer import Usage
 
 __all__ = ["usage_workbook"]

@@ -13,16 +13,16 @@ from planner.report.live import Live
 from planner.report.tornado import bars_of
 from planner.report.values import Record
 from planner.report.view import plan_view
-from planner.report.workbook_alternatives import ALTERNATIVES, write_alternatives
-from planner.report.workbook_breakeven import BREAK_EVEN, write_break_even
-from planner.report.workbook_cells import Book
-from planner.report.workbook_facts import write_prices, write_reading, write_sensitivity
-from planner.report.workbook_inputs import ASSUMPTIONS, write_assumptions
-from planner.report.workbook_months import CALENDAR, OWN, RENT, write_calendar, write_own_months, write_rent_months
-from planner.report.workbook_options import OPTIONS, SERVERS, labels_of, write_options, write_servers
-from planner.report.workbook_overview import OVERVIEW, write_overview
-from planner.report.workbook_sensitivity import SENSITIVITY, Chosen, write_live_sensitivity
-from planner.report.workbook_verdict import VERDICT, write_verdict
+from planner.report.workbook.alternatives import ALTERNATIVES, write_alternatives
+from planner.report.workbook.breakeven import BREAK_EVEN, write_break_even
+from planner.report.workbook.cells import Book
+from planner.report.workbook.facts import write_prices, write_reading, write_sensitivity
+from planner.report.workbook.inputs import ASSUMPTIONS, write_assumptions
+from planner.report.workbook.months import CALENDAR, OWN, RENT, write_calendar, write_own_months, write_rent_months
+from planner.report.workbook.options import OPTIONS, SERVERS, labels_of, write_options, write_servers
+from planner.report.workbook.overview import OVERVIEW, write_overview
+from planner.report.workbook.sensitivity import SENSITIVITY, Chosen, write_live_sensitivity
+from planner.report.workbook.verdict import VERDICT, write_verdict
 
 __all__ = ["ExcelFile", "workbook", "workbook_of_many"]
 

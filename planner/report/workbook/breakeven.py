@@ -12,8 +12,8 @@ from planner.report.chart_rows import break_even_price_usd_per_hour
 from planner.report.charts import OWN as OWN_COLOUR
 from planner.report.charts import RENT as RENT_COLOUR
 from planner.report.live import Cost, Live
-from planner.report.workbook_cells import Book, Sheet, column_range, of_plan
-from planner.report.workbook_months import paid_rows
+from planner.report.workbook.cells import Book, Sheet, column_range, of_plan
+from planner.report.workbook.months import paid_rows
 
 __all__ = ["BREAK_EVEN", "cost_chart", "equal_figures", "write_break_even"]
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from planner.errors import NothingFitsError, PlanningError
 from planner.milp import Program
-from planner.mix_program import Slots, TierColumns, add_limits, add_tail, add_tier, add_waiting, periods, slots_of
+from planner.mix.program import Slots, TierColumns, add_limits, add_tail, add_tier, add_waiting, periods, slots_of
 from planner.tiers import DemandCurve, Limits, Tier
 
 __all__ = ["MixResult", "TierUse", "cheapest_mix", "single_tier_costs_usd"]

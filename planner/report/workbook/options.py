@@ -10,8 +10,8 @@ from xlsxwriter.utility import xl_rowcol_to_cell
 from planner.costs.expression import Expr, number, substituted
 from planner.costs.formulas import COLOCATION, Model, buy_model, site_names
 from planner.report.live import Cost, Live, book_values, bridge_id_of, may_be_eligible
-from planner.report.page_words import heading, label
-from planner.report.workbook_cells import Book, Sheet, column_range
+from planner.report.option_labels import heading, label
+from planner.report.workbook.cells import Book, Sheet, column_range
 
 __all__ = [
     "FIRST_ROW",

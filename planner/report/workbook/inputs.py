@@ -5,7 +5,7 @@ from __future__ import annotations
 from planner.assumptions import default_assumptions
 from planner.costs.evaluate import WHOLE_MONTHS
 from planner.report.live import Live, priced_names
-from planner.report.workbook_cells import Book, Sheet
+from planner.report.workbook.cells import Book, Sheet
 
 __all__ = ["ASSUMPTIONS", "write_assumptions"]
 

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from xlsxwriter.utility import xl_rowcol_to_cell
 
 from planner.report.live import Live
+from planner.report.option_labels import heading
 from planner.report.overview import chosen_of, pays_off_month, together
-from planner.report.page_words import heading
-from planner.report.workbook_cells import Book, Sheet, of_plan
+from planner.report.workbook.cells import Book, Sheet, of_plan
 
 __all__ = ["OVERVIEW", "write_overview"]
 

@@ -17,8 +17,8 @@ from planner.costs.expression import substituted
 from planner.costs.formulas import DISCOUNT, site_names
 from planner.report.live import Cost, Live, book_values, priced_names
 from planner.report.tornado import DEMAND, SERVER_PRICE, WHOLE, Moved, bars_of, moved
-from planner.report.workbook_cells import Book, Sheet, cell_name, column_range
-from planner.report.workbook_months import is_home
+from planner.report.workbook.cells import Book, Sheet, cell_name, column_range
+from planner.report.workbook.months import is_home
 
 __all__ = ["SENSITIVITY", "Chosen", "write_live_sensitivity"]
 

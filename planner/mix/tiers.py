@@ -11,7 +11,7 @@ from planner.costs.inputs import BuyInputs
 from planner.costs.spot import spot_overhead_ratio
 from planner.costs.timeline import Timeline
 from planner.errors import NothingFitsError
-from planner.mix_request import owned_tier
+from planner.mix.request import owned_tier
 from planner.options.owned import OwnableServer
 from planner.tiers import Tier, TierKind
 from pricing.catalog import Catalog

@@ -13,8 +13,8 @@ from planner.costs.timeline import COMPONENTS
 from planner.report.chart_rows import crossing_month
 from planner.report.live import Cost, Live
 from planner.report.wording import COMPONENTS as COMPONENT_WORDS
-from planner.report.workbook_cells import Book, Sheet, cell_name, column_range, safe_reference
-from planner.report.workbook_options import SERVER_COLUMNS, option_range, server_range
+from planner.report.workbook.cells import Book, Sheet, cell_name, column_range, safe_reference
+from planner.report.workbook.options import SERVER_COLUMNS, option_range, server_range
 
 __all__ = [
     "CALENDAR",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from planner.report.short import SORTS
 from planner.report.values import Record
 from planner.report.view import View
-from planner.report.workbook_cells import Sheet, Value
+from planner.report.workbook.cells import Sheet, Value
 from planner.words import how_paid
 
 __all__ = ["ALTERNATIVES", "write_alternatives"]

@@ -8,11 +8,11 @@ from typing import Any
 from planner.figures import count
 from planner.report.chart_rows import crossing_month
 from planner.report.live import Cost, Live
-from planner.report.page_words import heading
-from planner.report.workbook_breakeven import cost_chart, equal_figures
-from planner.report.workbook_cells import Book, Sheet, Value, cell_name, column_range, safe_reference
-from planner.report.workbook_months import CALENDAR, OWN, RENT, last_month_cell
-from planner.report.workbook_options import labels_of, option_range, server_range
+from planner.report.option_labels import heading
+from planner.report.workbook.breakeven import cost_chart, equal_figures
+from planner.report.workbook.cells import Book, Sheet, Value, cell_name, column_range, safe_reference
+from planner.report.workbook.months import CALENDAR, OWN, RENT, last_month_cell
+from planner.report.workbook.options import labels_of, option_range, server_range
 
 __all__ = ["VERDICT", "money_text", "write_verdict"]
 

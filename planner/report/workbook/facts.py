@@ -7,7 +7,7 @@ from typing import Any
 
 from planner.report.values import Record
 from planner.report.view import View
-from planner.report.workbook_cells import Book, Sheet, column_range
+from planner.report.workbook.cells import Book, Sheet, column_range
 from planner.words import how_paid
 
 __all__ = ["write_prices", "write_reading", "write_sensitivity"]

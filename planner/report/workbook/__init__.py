@@ -1,0 +1,1 @@
+"""The plan as a workbook: a module for each sheet or group of sheets."""
