@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
-from pricing.console import CommandLineError, LazyGroup, Output, Talk, common_options, output_options
+from pricing.console import CommandLineError, LazyGroup, Output, Talk, common_options, grouped, output_options
 from pricing.errors import PricingError
 from pricing.follow_up import (
     FollowUp,
@@ -23,7 +24,7 @@ from pricing.follow_up import (
 )
 from pricing.plain_text import without_secrets
 
-__all__ = ["Day", "asked_filters", "filter_options", "prices", "store_option"]
+__all__ = ["Day", "Filters", "filter_options", "prices", "store_option"]
 
 R = TypeVar("R")
 
@@ -80,37 +81,40 @@ def store_option(function: Callable[..., R]) -> Callable[..., R]:
     )(function)
 
 
-def filter_options(function: Callable[..., R]) -> Callable[..., R]:
-    """Add the filters of offers; the command gets ``provider``, ``region``, ``gpu``, ``instance_type``, ``purchase``."""
-    for option in (
-        click.option("--purchase", help="on_demand,spot,reserved_1y,... (several with commas)."),
-        click.option("--instance-type", multiple=True, help="The provider's own name (repeatable)."),
-        click.option("--gpu", multiple=True, help="Accelerator (repeatable)."),
-        click.option("--region", multiple=True, help="Region (repeatable)."),
-        click.option("--provider", multiple=True, help="Provider (repeatable)."),
-    ):
-        function = option(function)
-    return function
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filters:
+    """Whose offers are read."""
+
+    provider: tuple[str, ...]
+    region: tuple[str, ...]
+    gpu: tuple[str, ...]
+    instance_type: tuple[str, ...]
+    purchase: str | None
+
+    def by_column(self) -> dict[str, Sequence[str]]:
+        """Return the filters that are set, by column of the store."""
+        from pricing.accelerators import resolve_all
+
+        asked: dict[str, Sequence[str]] = {
+            "provider": self.provider,
+            "region": self.region,
+            "accelerator": [row.name for name in self.gpu for row in resolve_all(name)],
+            "instance_type": self.instance_type,
+            "purchase_option": [word.strip() for word in (self.purchase or "").split(",") if word.strip()],
+        }
+        return {name: values for name, values in asked.items() if values}
 
 
-def asked_filters(
-    provider: Sequence[str],
-    region: Sequence[str],
-    gpu: Sequence[str],
-    instance_type: Sequence[str],
-    purchase: str | None,
-) -> dict[str, Sequence[str]]:
-    """Return the filters that are set, by column of the store."""
-    from pricing.accelerators import resolve_all
-
-    asked: dict[str, Sequence[str]] = {
-        "provider": provider,
-        "region": region,
-        "accelerator": [each.name for name in gpu for each in resolve_all(name)],
-        "instance_type": instance_type,
-        "purchase_option": [word.strip() for word in (purchase or "").split(",") if word.strip()],
-    }
-    return {name: values for name, values in asked.items() if values}
+filter_options = grouped(
+    "filters",
+    Filters,
+    click.option("--provider", multiple=True, help="Provider (repeatable)."),
+    click.option("--region", multiple=True, help="Region (repeatable)."),
+    click.option("--gpu", multiple=True, help="Accelerator (repeatable)."),
+    click.option("--instance-type", multiple=True, help="The provider's own name (repeatable)."),
+    click.option("--purchase", help="on_demand,spot,reserved_1y,... (several with commas)."),
+)
+"""The filters of offers."""
 
 
 @click.group(cls=LazyGroup, table=TABLE, context_settings={"help_option_names": ["-h", "--help"]})
@@ -253,11 +257,7 @@ def status(max_age_days: float | None, provider: tuple[str, ...], store: str | N
 @output_options("table", "json", "csv")
 @common_options
 def history(
-    provider: tuple[str, ...],
-    region: tuple[str, ...],
-    gpu: tuple[str, ...],
-    instance_type: tuple[str, ...],
-    purchase: str | None,
+    filters: Filters,
     zone: tuple[str, ...],
     since: date | None,
     store: str | None,
@@ -270,14 +270,12 @@ def history(
     from pricing.store.reading import history_of
     from pricing.views import history_view
 
-    filters = asked_filters(provider, region, gpu, instance_type, purchase)
-    if zone:
-        filters["zone"] = zone
-    if not filters:
+    asked = filters.by_column() | ({"zone": zone} if zone else {})
+    if not asked:
         raise CommandLineError(
             "history of which offers?", hint="name some: --gpu h100 --provider aws, or --instance-type"
         )
-    found = history_of(open_store(store), filters, since)
+    found = history_of(open_store(store), asked, since)
     output.write(history_view(found, output))
     if not found:
         talk.warn("no offer of the store matches")
@@ -295,11 +293,7 @@ def history(
 def diff(
     before: date,
     after: date | None,
-    provider: tuple[str, ...],
-    region: tuple[str, ...],
-    gpu: tuple[str, ...],
-    instance_type: tuple[str, ...],
-    purchase: str | None,
+    filters: Filters,
     store: str | None,
     output: Output,
     talk: Talk,
@@ -314,7 +308,7 @@ def diff(
         open_store(store),
         before,
         after or utc_now().date(),
-        asked_filters(provider, region, gpu, instance_type, purchase),
+        filters.by_column(),
     )
     output.write(diff_view(found, output))
     talk.say(f"{len(found)} offers differ")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pricing.cli import Day, asked_filters, filter_options, store_option
+from pricing.cli import Day, Filters, filter_options, store_option
 from pricing.console import Talk, common_options
 from pricing.errors import PricingError
 
@@ -81,11 +81,7 @@ def _refused_lines(offers: Sequence[Offer], judged: Judged) -> list[str]:
 def export(
     target: Path,
     as_of: date | None,
-    provider: tuple[str, ...],
-    region: tuple[str, ...],
-    gpu: tuple[str, ...],
-    instance_type: tuple[str, ...],
-    purchase: str | None,
+    filters: Filters,
     store: str | None,
     talk: Talk,
 ) -> int:
@@ -98,7 +94,7 @@ def export(
     from pricing.store.open import open_store
     from pricing.store.reading import read_offers
 
-    offers = read_offers(open_store(store), as_of, asked_filters(provider, region, gpu, instance_type, purchase))
+    offers = read_offers(open_store(store), as_of, filters.by_column())
     if not offers:
         talk.warn("no offer of the store matches; nothing was written")
         return 3

@@ -12,7 +12,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
@@ -22,6 +22,7 @@ from pricing.errors import GpuplanError
 from pricing.plain_text import said
 
 if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
     from rich.console import Console
 
 __all__ = [
@@ -302,6 +303,34 @@ def format_of(path: Path | None, formats: Sequence[str]) -> str:
         hint=f"use one of {endings}, or say --format",
         where=str(path),
     )
+
+
+def grouped(
+    argument: str, group: type[DataclassInstance], *options: Callable[[Any], Any]
+) -> Callable[[Callable[..., R]], Callable[..., R]]:
+    """Make options that belong together one argument of a command.
+
+    Parameters
+    ----------
+    argument : str
+        Its name in the command.
+    group : dataclass
+        Its type, with a field for each option.
+    *options
+        Of click, in the order of the help.
+    """
+
+    def decorate(function: Callable[..., R]) -> Callable[..., R]:
+        @functools.wraps(function)
+        def wrapped(*args: Any, **kwargs: Any) -> R:
+            values = {field.name: kwargs.pop(field.name) for field in fields(group)}
+            return function(*args, **{argument: group(**values)}, **kwargs)
+
+        for option in reversed(options):
+            wrapped = option(wrapped)
+        return wrapped
+
+    return decorate
 
 
 def common_options(function: Callable[..., R]) -> Callable[..., R]:

@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 import click
 
-from planner.commands.options import assumption_options, assumptions_of
+from planner.commands.options import Settings, assumption_options
 from pricing.console import Output, Talk, common_options, output_options
 
 __all__ = ["assumptions"]
@@ -17,15 +17,13 @@ __all__ = ["assumptions"]
 @assumption_options
 @output_options("table", "json", "csv", "md")
 @common_options
-def assumptions(
-    part: str | None, settings: tuple[str, ...], assumptions_file: str | None, *, output: Output, talk: Talk
-) -> None:
+def assumptions(part: str | None, settings: Settings, *, output: Output, talk: Talk) -> None:
     """List the assumptions whose name contains PART, with range, source and date."""
     from planner.commands.tables import assumptions_table, show_rows
     from planner.errors import InputError
 
     del talk
-    assumptions = assumptions_of(settings, assumptions_file)
+    assumptions = settings.assumptions()
     rows = [row for row in assumptions.rows.values() if not part or part in row.name]
     if not rows:
         raise InputError(f"no assumption has {part!r} in its name", hint="`gpuplan assumptions` lists them all")

@@ -11,7 +11,7 @@ import click
 
 from planner.commands.ask import AskCommand, asked_workload, kind_of, workload_of_file
 from planner.commands.completion import completing, kinds_and_files
-from planner.commands.options import assumption_options, assumptions_of, calibration_of, calibration_option
+from planner.commands.options import Settings, assumption_options, calibration_of, calibration_option
 from pricing.console import Output, Talk, common_options, output_options
 
 if TYPE_CHECKING:
@@ -52,8 +52,7 @@ FORMATS = ("bf16", "fp16", "fp8", "int8", "fp4")
 def estimate(
     workload: str,
     on: str,
-    settings: tuple[str, ...],
-    assumptions_file: str | None,
+    settings: Settings,
     calibration_files: tuple[str, ...],
     *,
     curve: bool,
@@ -76,7 +75,7 @@ def estimate(
     from planner.supply.machines import Refusal as Refused
     from planner.supply.scaling import fewest_that_suffice, relief, scaling_curve
 
-    assumptions = assumptions_of(settings, assumptions_file)
+    assumptions = settings.assumptions()
     calibration = calibration_of(calibration_files, assumptions)
     ctx = click.get_current_context()
     work = workload_of_file(workload) if kind_of(ctx) is None else asked_workload(ctx, (workload,), {})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
 from pathlib import Path
 
 import click
@@ -11,10 +10,11 @@ import click
 from planner.commands.ask import AskCommand
 from planner.commands.completion import kinds_and_files
 from planner.commands.options import (
+    Filters,
+    PriceSource,
+    Settings,
     assumption_options,
     calibration_option,
-    constraints_of,
-    day_of,
     filter_options,
     horizon_option,
     store_options,
@@ -44,16 +44,10 @@ def launch(
     option_id: str | None,
     path: Path | None,
     horizon: int | None,
-    providers: tuple[str, ...],
-    regions: tuple[str, ...],
-    countries: tuple[str, ...],
-    purchase: str | None,
-    settings: tuple[str, ...],
-    assumptions_file: str | None,
+    filters: Filters,
+    settings: Settings,
     calibration_files: tuple[str, ...],
-    store_uri: str | None,
-    as_of: datetime | None,
-    max_age_days: int | None,
+    prices: PriceSource,
     talk: Talk,
 ) -> None:
     """Write the verdict of a plan as an engine's command line, a manifest, infrastructure code or a task.
@@ -65,7 +59,7 @@ def launch(
 
     record = _written_plan(sources)
     if record is None:
-        from planner.commands.options import assumptions_of, calibration_of
+        from planner.commands.options import calibration_of
         from planner.commands.planning import planned, works_of
         from planner.commands.prices import catalog_of
         from planner.report.record import plan_record
@@ -73,15 +67,13 @@ def launch(
         from planner.supply.candidates import places_told_apart
         from pricing.console import CommandLineError
 
-        works = works_of(
-            click.get_current_context(), sources, constraints_of(providers, regions, countries, purchase), horizon
-        )
+        works = works_of(click.get_current_context(), sources, filters.stated(), horizon)
         if len(works) != 1:
             raise CommandLineError("one plan is launched at a time", where=sources[1], hint="name a single workload")
-        assumptions = assumptions_of(settings, assumptions_file)
-        catalog = catalog_of(store_uri, as_of, max_age_days, talk, places_told_apart([works[0].constraints]))
+        assumptions = settings.assumptions()
+        catalog = catalog_of(prices, talk, places_told_apart([works[0].constraints]))
         calibration = calibration_of(calibration_files, assumptions)
-        record = plain(plan_record(planned(works[0], catalog, assumptions, day_of(as_of), calibration)))
+        record = plain(plan_record(planned(works[0], catalog, assumptions, prices.day, calibration)))
     write_output(launch_text(record, target, option_id), path)
     if path is not None:
         talk.say(f"written: read {path} before you run it")

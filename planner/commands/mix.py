@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from planner.commands.options import (
+    Filters,
     NumberRange,
+    PriceSource,
+    Settings,
     assumption_options,
-    assumptions_of,
     filter_options,
     horizon_option,
-    split_names,
     store_options,
 )
 from pricing.console import CommandLineError, Output, Talk, common_options, output_options
@@ -64,15 +64,9 @@ def mix(
     peak_gpus: float | None,
     horizon: int,
     time_limit: float,
-    providers: tuple[str, ...],
-    regions: tuple[str, ...],
-    countries: tuple[str, ...],
-    purchase: str | None,
-    settings: tuple[str, ...],
-    assumptions_file: str | None,
-    store_uri: str | None,
-    as_of: datetime | None,
-    max_age_days: int | None,
+    filters: Filters,
+    settings: Settings,
+    prices: PriceSource,
     *,
     secure: bool,
     output: Output,
@@ -93,20 +87,8 @@ def mix(
     tiers = request.stated_tiers()
     dropped: tuple[Dropped, ...] = ()
     if not tiers:
-        catalog = selected(
-            store_uri,
-            as_of,
-            max_age_days,
-            talk,
-            [request.gpu],
-            providers=providers,
-            regions=regions,
-            countries=countries,
-            purchase=split_names(purchase),
-            secure=secure,
-            launchable=True,
-        )
-        tiers = _tiers(catalog, request.gpu, assumptions_of(settings, assumptions_file), horizon)
+        catalog = selected(prices, talk, [request.gpu], secure=secure, launchable=True, **filters.stated())
+        tiers = _tiers(catalog, request.gpu, settings.assumptions(), horizon)
         dropped = catalog.dropped
     found = cheapest_mix(curve, tiers, request.stated_limits(), time_limit_s=time_limit)
     record = {**_record(curve, tiers, found), "dropped": dropped}

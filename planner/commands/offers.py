@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import date, datetime
+from dataclasses import asdict
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from planner.commands.options import NumberRange, filter_options, split_names, store_options
+from planner.commands.options import Filters, NumberRange, PriceSource, filter_options, store_options
 from pricing.console import Output, Talk, common_options, output_options
 
 if TYPE_CHECKING:
@@ -53,15 +54,10 @@ def offers(
     gpus: tuple[str, ...],
     min_memory_gib: float | None,
     count: float | None,
-    providers: tuple[str, ...],
-    regions: tuple[str, ...],
-    countries: tuple[str, ...],
-    purchase: str | None,
+    filters: Filters,
     max_usd_per_hour: float | None,
     sort: str,
-    store_uri: str | None,
-    as_of: datetime | None,
-    max_age_days: int | None,
+    prices: PriceSource,
     top: int | None,
     *,
     secure: bool,
@@ -72,27 +68,20 @@ def offers(
     from planner.commands.prices import first_of, selected
     from planner.commands.tables import show_rows
     from planner.errors import NothingFitsError
-    from pricing.clock import today
 
-    filters: dict[str, Any] = {
-        "min_memory_gib": min_memory_gib,
-        "count": count,
-        "providers": providers,
-        "regions": regions,
-        "countries": countries,
-        "purchase": split_names(purchase),
-        "secure": secure,
-    }
+    wanted: dict[str, Any] = {
+        "min_memory_gib": min_memory_gib, "count": count, "secure": secure, **asdict(filters)
+    }  # fmt: skip
     limit = top or (SHOWN if output.format in {"table", "md"} else None)
     if limit is None or gpus or max_usd_per_hour is not None:
-        found = selected(store_uri, as_of, max_age_days, talk, gpus, max_usd_per_hour=max_usd_per_hour, **filters)
+        found = selected(prices, talk, gpus, max_usd_per_hour=max_usd_per_hour, **wanted)
         rows = sorted(found.offers, key=SORTS[sort])[:limit]
     else:
-        found, rows = first_of(store_uri, as_of, max_age_days, talk, SORTS[sort], limit, **filters)
+        found, rows = first_of(prices, talk, SORTS[sort], limit, **wanted)
     if not found.offers:
         steps = "\n".join(f"  {step.offer_count:>7,}  {step.name}" for step in found.funnel)
         raise NothingFitsError(f"no offer matches\n{steps}", hint="leave out one of the options")
-    day = as_of.date() if as_of else today()
+    day = prices.day
     table = _table(rows, len(found), found, day)
     show_rows(output, [_record(offer, day) for offer in rows], "offers", [table], dropped=found.dropped)
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from datetime import date, datetime
+from dataclasses import asdict, dataclass
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -14,20 +15,20 @@ from planner.commands.completion import completing
 from planner.errors import InputError
 from planner.quantities import quantity
 from pricing.clock import today
-from pricing.console import CommandLineError
+from pricing.console import CommandLineError, grouped
 
 if TYPE_CHECKING:
     from planner.assumptions import Assumptions
     from planner.supply.calibration import Calibration
 
 __all__ = [
+    "Filters",
     "NumberRange",
+    "PriceSource",
+    "Settings",
     "assumption_options",
-    "assumptions_of",
     "calibration_of",
     "calibration_option",
-    "constraints_of",
-    "day_of",
     "filter_options",
     "horizon_option",
     "split_names",
@@ -50,42 +51,56 @@ class NumberRange(click.FloatRange):
         return number
 
 
-def filter_options(function: Callable[..., R]) -> Callable[..., R]:
-    """Add ``--provider``, ``--region``, ``--country`` and ``--purchase``."""
-    for option in (
-        click.option(
-            "--purchase",
-            envvar="GPUPLAN_PURCHASE",
-            shell_complete=completing("purchase"),
-            help="Purchase options, with commas: on_demand,spot,reserved_1y.",
-        ),
-        click.option(
-            "--country",
-            "countries",
-            multiple=True,
-            envvar="GPUPLAN_COUNTRY",
-            shell_complete=completing("countries"),
-            help="Only in this country (DE), continent or group (EU, EEA, APAC).",
-        ),
-        click.option(
-            "--region",
-            "regions",
-            multiple=True,
-            envvar="GPUPLAN_REGION",
-            shell_complete=completing("regions"),
-            help="Only in this region.",
-        ),
-        click.option(
-            "--provider",
-            "providers",
-            multiple=True,
-            envvar="GPUPLAN_PROVIDER",
-            shell_complete=completing("providers"),
-            help="Only from this provider.",
-        ),
-    ):
-        function = option(function)
-    return function
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filters:
+    """Whose offers count, where, and how they are paid for."""
+
+    providers: tuple[str, ...]
+    regions: tuple[str, ...]
+    countries: tuple[str, ...]
+    purchase: tuple[str, ...]
+
+    def stated(self) -> dict[str, Any]:
+        """Return those that are set, as constraints of a workload."""
+        return {name: values for name, values in asdict(self).items() if values}
+
+
+filter_options = grouped(
+    "filters",
+    Filters,
+    click.option(
+        "--provider",
+        "providers",
+        multiple=True,
+        envvar="GPUPLAN_PROVIDER",
+        shell_complete=completing("providers"),
+        help="Only from this provider.",
+    ),
+    click.option(
+        "--region",
+        "regions",
+        multiple=True,
+        envvar="GPUPLAN_REGION",
+        shell_complete=completing("regions"),
+        help="Only in this region.",
+    ),
+    click.option(
+        "--country",
+        "countries",
+        multiple=True,
+        envvar="GPUPLAN_COUNTRY",
+        shell_complete=completing("countries"),
+        help="Only in this country (DE), continent or group (EU, EEA, APAC).",
+    ),
+    click.option(
+        "--purchase",
+        callback=lambda _ctx, _param, value: split_names(value),
+        envvar="GPUPLAN_PURCHASE",
+        shell_complete=completing("purchase"),
+        help="Purchase options, with commas: on_demand,spot,reserved_1y.",
+    ),
+)
+"""``--provider``, ``--region``, ``--country`` and ``--purchase``."""
 
 
 def horizon_option(meaning: str, default: int | None = None) -> Callable[[Callable[..., R]], Callable[..., R]]:
@@ -101,19 +116,6 @@ def horizon_option(meaning: str, default: int | None = None) -> Callable[[Callab
     )
 
 
-def constraints_of(
-    providers: tuple[str, ...], regions: tuple[str, ...], countries: tuple[str, ...], purchase: str | None
-) -> dict[str, Any]:
-    """Return the constraints that the options of `filter_options` state."""
-    stated = {
-        "providers": providers,
-        "regions": regions,
-        "countries": countries,
-        "purchase": split_names(purchase),
-    }
-    return {name: value for name, value in stated.items() if value}
-
-
 store_option = click.option(
     "--store",
     "store_uri",
@@ -123,52 +125,102 @@ store_option = click.option(
 )
 
 
-def store_options(function: Callable[..., R]) -> Callable[..., R]:
-    """Add ``--store``, ``--as-of`` and ``--max-age``."""
-    for option in (
-        click.option(
-            "--max-age",
-            "max_age_days",
-            type=click.IntRange(min=0),
-            metavar="DAYS",
-            envvar="GPUPLAN_MAX_AGE",
-            help="Leave out prices (of rents, servers and tokens) older than this.",
-        ),
-        click.option(
-            "--as-of",
-            "as_of",
-            type=click.DateTime(["%Y-%m-%d"]),
-            metavar="DATE",
-            envvar="GPUPLAN_AS_OF",
-            help="Answer as of that day: nothing dated later is used.",
-        ),
-        store_option,
-    ):
-        function = option(function)
-    return function
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PriceSource:
+    """From which store, as of which day, and up to what age prices are taken."""
+
+    store_uri: str | None
+    as_of: date | None
+    max_age_days: int | None
+
+    @property
+    def day(self) -> date:
+        """The day that was asked for, else today: this is the program's one look at the clock."""
+        return self.as_of or today()
 
 
-def assumption_options(function: Callable[..., R]) -> Callable[..., R]:
-    """Add ``--set`` and ``--assumptions``."""
-    for option in (
-        click.option(
-            "--assumptions",
-            "assumptions_file",
-            metavar="FILE",
-            envvar="GPUPLAN_ASSUMPTIONS",
-            help="YAML file of assumptions by their dotted names.",
-        ),
-        click.option(
-            "--set",
-            "settings",
-            multiple=True,
-            metavar="NAME=VALUE",
-            shell_complete=completing("assumptions"),
-            help="Override an assumption; `gpuplan assumptions` lists them.",
-        ),
-    ):
-        function = option(function)
-    return function
+store_options = grouped(
+    "prices",
+    PriceSource,
+    store_option,
+    click.option(
+        "--as-of",
+        "as_of",
+        type=click.DateTime(["%Y-%m-%d"]),
+        callback=lambda _ctx, _param, value: value and value.date(),
+        metavar="DATE",
+        envvar="GPUPLAN_AS_OF",
+        help="Answer as of that day: nothing dated later is used.",
+    ),
+    click.option(
+        "--max-age",
+        "max_age_days",
+        type=click.IntRange(min=0),
+        metavar="DAYS",
+        envvar="GPUPLAN_MAX_AGE",
+        help="Leave out prices (of rents, servers and tokens) older than this.",
+    ),
+)
+"""``--store``, ``--as-of`` and ``--max-age``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Assumptions that the user states."""
+
+    settings: tuple[str, ...]
+    assumptions_file: str | None
+
+    def assumptions(self) -> Assumptions:
+        """Return the bundled assumptions with a file's and then the command line's laid over them.
+
+        Raises
+        ------
+        InputError
+            Unknown names, values that are no numbers or mean nothing; all at once for each origin.
+        """
+        from planner.assumptions import default_assumptions
+
+        assumptions = default_assumptions()
+        if self.assumptions_file:
+            from planner.inputs import read_document
+
+            document = read_document(
+                self.assumptions_file, example="`gpuplan assumptions` lists the names to write, as `name: value`"
+            )
+            values = {name: _number(name, value, document.name) for name, value in _flat(document.content).items()}
+            assumptions = assumptions.override(values, document.name)
+        chosen = {}
+        for setting in self.settings:
+            name, equals, value = setting.partition("=")
+            if not equals:
+                raise CommandLineError(
+                    f"NAME=VALUE was expected, got {setting!r}", where="--set", hint="--set own.pue_ratio=1.2"
+                )
+            chosen[name.strip()] = _number(name.strip(), value.strip(), "--set")
+        return assumptions.override(chosen, "--set") if chosen else assumptions
+
+
+assumption_options = grouped(
+    "settings",
+    Settings,
+    click.option(
+        "--set",
+        "settings",
+        multiple=True,
+        metavar="NAME=VALUE",
+        shell_complete=completing("assumptions"),
+        help="Override an assumption; `gpuplan assumptions` lists them.",
+    ),
+    click.option(
+        "--assumptions",
+        "assumptions_file",
+        metavar="FILE",
+        envvar="GPUPLAN_ASSUMPTIONS",
+        help="YAML file of assumptions by their dotted names.",
+    ),
+)
+"""``--set`` and ``--assumptions``."""
 
 
 def calibration_option(function: Callable[..., R]) -> Callable[..., R]:
@@ -238,38 +290,3 @@ def _flat(content: dict[str, Any], prefix: str = "") -> dict[str, Any]:
         else:
             flat[name] = value
     return flat
-
-
-def assumptions_of(settings: tuple[str, ...], assumptions_file: str | None) -> Assumptions:
-    """Return the bundled assumptions with a file's and then the command line's laid over them.
-
-    Raises
-    ------
-    InputError
-        Unknown names, values that are no numbers or mean nothing; all at once for each origin.
-    """
-    from planner.assumptions import default_assumptions
-
-    assumptions = default_assumptions()
-    if assumptions_file:
-        from planner.inputs import read_document
-
-        document = read_document(
-            assumptions_file, example="`gpuplan assumptions` lists the names to write, as `name: value`"
-        )
-        values = {name: _number(name, value, document.name) for name, value in _flat(document.content).items()}
-        assumptions = assumptions.override(values, document.name)
-    chosen = {}
-    for setting in settings:
-        name, equals, value = setting.partition("=")
-        if not equals:
-            raise CommandLineError(
-                f"NAME=VALUE was expected, got {setting!r}", where="--set", hint="--set own.pue_ratio=1.2"
-            )
-        chosen[name.strip()] = _number(name.strip(), value.strip(), "--set")
-    return assumptions.override(chosen, "--set") if chosen else assumptions
-
-
-def day_of(as_of: datetime | None) -> date:
-    """Return the day that was asked for, else today: this is the program's one look at the clock."""
-    return as_of.date() if as_of else today()

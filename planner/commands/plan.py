@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shlex
-from datetime import datetime
 from pathlib import Path
 
 import click
@@ -12,12 +11,12 @@ import click
 from planner.commands.ask import AskCommand, kind_of, save_workload
 from planner.commands.completion import kinds_and_files
 from planner.commands.options import (
+    Filters,
+    PriceSource,
+    Settings,
     assumption_options,
-    assumptions_of,
     calibration_of,
     calibration_option,
-    constraints_of,
-    day_of,
     filter_options,
     horizon_option,
     store_options,
@@ -67,16 +66,10 @@ __all__ = ["plan"]
 def plan(
     workloads: tuple[str, ...],
     horizon: int | None,
-    providers: tuple[str, ...],
-    regions: tuple[str, ...],
-    countries: tuple[str, ...],
-    purchase: str | None,
-    settings: tuple[str, ...],
-    assumptions_file: str | None,
+    filters: Filters,
+    settings: Settings,
     calibration_files: tuple[str, ...],
-    store_uri: str | None,
-    as_of: datetime | None,
-    max_age_days: int | None,
+    prices: PriceSource,
     top: int | None,
     workers: int | None,
     engine_uri: str | None,
@@ -100,20 +93,20 @@ def plan(
     from planner.supply.candidates import places_told_apart
     from pricing.latest import by_region
 
-    assumptions = assumptions_of(settings, assumptions_file)
+    assumptions = settings.assumptions()
     calibration = calibration_of(calibration_files, assumptions)
-    today = day_of(as_of)
+    today = prices.day
     ctx = click.get_current_context()
     many = kind_of(ctx) is None and is_portfolio(workloads)
     if not many:
         _refuse_portfolio_options(output, workers)
         refuse_too_many(len(workloads), output)
-    overrides = constraints_of(providers, regions, countries, purchase)
+    overrides = filters.stated()
     works = [] if many else works_of(ctx, workloads, overrides, horizon)
     if saved_path is not None:
         save_workload(works, saved_path, talk)
     place_of = by_region if many else places_told_apart([work.constraints for work in works])
-    catalog = catalog_of(store_uri, as_of, max_age_days, talk, place_of)
+    catalog = catalog_of(prices, talk, place_of)
     if many:
         from planner.commands.portfolio import show_portfolio
 

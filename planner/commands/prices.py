@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from datetime import datetime
 from operator import attrgetter
 from typing import Any, Final
 
+from planner.commands.options import PriceSource
 from pricing.accelerators import resolve_all
 from pricing.catalog import Catalog
 from pricing.console import Talk
@@ -25,22 +25,18 @@ _SORT: Final = attrgetter(
 
 
 def catalog_of(
-    store_uri: str | None,
-    as_of: datetime | None,
-    max_age_days: int | None,
+    prices: PriceSource,
     talk: Talk,
     place_of: Callable[[str, str], str] | None = None,
 ) -> Catalog:
     """Return the catalog of a day; what weakens it (its age, its gaps) is said on standard error."""
-    catalog = load(store_uri, as_of.date() if as_of else None, max_age_days=max_age_days, place_of=place_of)
+    catalog = load(prices.store_uri, prices.as_of, max_age_days=prices.max_age_days, place_of=place_of)
     _say(catalog, talk)
     return catalog
 
 
 def selected(
-    store_uri: str | None,
-    as_of: datetime | None,
-    max_age_days: int | None,
+    prices: PriceSource,
     talk: Talk,
     accelerators: Sequence[str],
     **filters: Any,
@@ -51,20 +47,19 @@ def selected(
     """
     names = [row.name for text in accelerators for row in resolve_all(text)]
     if names:
-        day = as_of.date() if as_of else None
         with suppress(PricingError):
-            catalog = load(store_uri, day, max_age_days=max_age_days, filters={"accelerator": names})
+            catalog = load(
+                prices.store_uri, prices.as_of, max_age_days=prices.max_age_days, filters={"accelerator": names}
+            )
             found = catalog.select(accelerators=accelerators, **filters)
             if found.offers:
                 _say(catalog, talk)
                 return found
-    return catalog_of(store_uri, as_of, max_age_days, talk).select(accelerators=accelerators, **filters)
+    return catalog_of(prices, talk).select(accelerators=accelerators, **filters)
 
 
 def first_of(
-    store_uri: str | None,
-    as_of: datetime | None,
-    max_age_days: int | None,
+    prices: PriceSource,
     talk: Talk,
     order: Callable[[Offer], Any],
     limit: int,
@@ -79,7 +74,7 @@ def first_of(
     from planner.supply.candidates import places_told_apart
 
     place_of = places_told_apart([Constraints(regions=filters["regions"], countries=filters["countries"])])
-    found = catalog_of(store_uri, as_of, max_age_days, talk, place_of).select(**filters)
+    found = catalog_of(prices, talk, place_of).select(**filters)
     first = sorted(found.offers, key=order)[:limit]
     if not found.stands_for:
         return found, first
@@ -89,7 +84,7 @@ def first_of(
 
     wanted = {sort_of(offer) for offer in first}
     columns = {name: sorted({str(getattr(offer, name)) for offer in first}) for name in ("provider", "instance_type")}
-    alike = load(store_uri, as_of.date() if as_of else None, max_age_days=max_age_days, filters=columns)
+    alike = load(prices.store_uri, prices.as_of, max_age_days=prices.max_age_days, filters=columns)
     return found, sorted((offer for offer in alike.offers if sort_of(offer) in wanted), key=order)[:limit]
 
 

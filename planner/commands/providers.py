@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from datetime import date, datetime
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from planner.commands.options import store_options
+from planner.commands.options import PriceSource, store_options
 from pricing.console import Output, Talk, common_options, output_options
 from pricing.sellers import KINDS, TIERS
 
@@ -46,9 +46,7 @@ def providers(
     kinds: tuple[str, ...],
     names: tuple[str, ...],
     countries: tuple[str, ...],
-    store_uri: str | None,
-    as_of: datetime | None,
-    max_age_days: int | None,
+    prices: PriceSource,
     *,
     with_unpriced: bool,
     output: Output,
@@ -60,18 +58,17 @@ def providers(
     from planner.errors import NothingFitsError
     from planner.supply.candidates import places_told_apart
     from pricing.catalog import names_among
-    from pricing.clock import today
     from pricing.regions import countries_named
     from pricing.sellers import sellers
 
     offers_of: dict[str, list[Offer]] = defaultdict(list)
-    catalog = catalog_of(store_uri, as_of, max_age_days, talk, places_told_apart([]))
+    catalog = catalog_of(prices, talk, places_told_apart([]))
     for offer in catalog.offers:
         offers_of[offer.provider].append(offer)
     known = {*sellers(), *offers_of}
     shown = names_among("provider", names, known) if names else known if with_unpriced else set(offers_of)
     lands = countries_named(countries)
-    day = as_of.date() if as_of else today()
+    day = prices.day
     rows = [
         row
         for row in (_record(name, offers_of[name], catalog, day) for name in sorted(shown))

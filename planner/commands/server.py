@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from planner.commands.options import (
+    Filters,
     NumberRange,
+    PriceSource,
+    Settings,
     assumption_options,
-    assumptions_of,
-    day_of,
     filter_options,
     horizon_option,
-    split_names,
     store_options,
 )
+from pricing.clock import today
 from pricing.console import Output, Talk, common_options, output_options
 
 if TYPE_CHECKING:
@@ -61,15 +62,9 @@ def server(
     rents: tuple[float, ...],
     price_usd: float | None,
     horizon: int,
-    providers: tuple[str, ...],
-    regions: tuple[str, ...],
-    countries: tuple[str, ...],
-    purchase: str | None,
-    settings: tuple[str, ...],
-    assumptions_file: str | None,
-    store_uri: str | None,
-    as_of: datetime | None,
-    max_age_days: int | None,
+    filters: Filters,
+    settings: Settings,
+    prices: PriceSource,
     top: int | None,
     *,
     explain: bool,
@@ -89,19 +84,12 @@ def server(
     from pricing.offers import offer_id
     from pricing.store.errors import NoPricesError
 
-    assumptions = assumptions_of(settings, assumptions_file)
+    assumptions = settings.assumptions()
     accelerator, stated = resolve(gpu)
-    whole = catalog_of(store_uri, as_of, max_age_days, talk, by_region)
+    whole = catalog_of(prices, talk, by_region)
     owned = _server(accelerator.name, round(stated or 8), price_usd, assumptions, whole.window)
     count = owned.machine.accelerator_count
-    catalog = whole.select(
-        accelerators=[accelerator.name],
-        providers=providers,
-        regions=regions,
-        countries=countries,
-        purchase=split_names(purchase),
-        launchable=True,
-    )
+    catalog = whole.select(accelerators=[accelerator.name], launchable=True, **filters.stated())
     offers = [offer for offer in catalog.offers if offer.accelerator_count >= 1 and not offer.term_months]
     named: list[tuple[str, float, date | None, str]] = [
         (offer_id(o), o.price_usd_per_hour / o.accelerator_count, o.observed_on, o.source) for o in offers
@@ -249,7 +237,7 @@ def _server(name: str, count: int, price_usd: float | None, assumptions: Assumpt
         )
     if price_usd is None:
         return match
-    return replace(match, price_usd=price_usd, source="you", priced_on=day_of(None), notes=())
+    return replace(match, price_usd=price_usd, source="you", priced_on=today(), notes=())
 
 
 def _tables(

@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from planner.commands.options import NumberRange, assumption_options, assumptions_of, day_of, store_options
+from planner.commands.options import NumberRange, PriceSource, Settings, assumption_options, store_options
 from pricing.console import CommandLineError, Output, Talk, common_options, output_options, write_output
 
 if TYPE_CHECKING:
@@ -83,11 +82,8 @@ def traffic(
     time_unit: str | None,
     model: str | None,
     to_workload: Path | None,
-    settings: tuple[str, ...],
-    assumptions_file: str | None,
-    store_uri: str | None,
-    as_of: datetime | None,
-    max_age_days: int | None,
+    settings: Settings,
+    prices: PriceSource,
     *,
     output: Output,
     talk: Talk,
@@ -127,9 +123,9 @@ def traffic(
             routing="round_robin" if routing == "round-robin" else "least_loaded", least_count=least_count,
             most_count=most_count, target_per_s=target_per_s, start_minutes=start_minutes,
         )  # fmt: skip
-        assumptions = assumptions_of(settings, assumptions_file)
+        assumptions = settings.assumptions()
         own = {"kind": "serve", "model": model, "serve": serve_section(summary) | _stated(limits_ms, percentile)}
-        record = _plan_record(replay or own, assumptions, store_uri, as_of, max_age_days, talk)
+        record = _plan_record(replay or own, assumptions, prices, talk)
         fleet = _replayed(log, record, asked, assumptions)
     if to_workload and model:
         _write_workload(to_workload, model, summary, talk)
@@ -153,7 +149,7 @@ def _stated(limits_ms: tuple[float | None, float | None, float | None], percenti
 
 
 def _plan_record(
-    source: str | dict[str, Any], assumptions: Assumptions, store_uri: str | None, as_of: datetime | None, max_age_days: int | None, talk: Talk
+    source: str | dict[str, Any], assumptions: Assumptions, prices: PriceSource, talk: Talk
 ) -> Record:  # fmt: skip
     """Return the plan that a file holds, or that is made of the workload that it holds or that is given."""
     from planner.commands.planning import planned
@@ -171,8 +167,8 @@ def _plan_record(
             if text and "verdict" in json.loads(text):
                 return read_record(text, name)
     workload = load_workload(source) if isinstance(source, str) else Workload.model_validate(source)
-    catalog = catalog_of(store_uri, as_of, max_age_days, talk, places_told_apart([workload.constraints]))
-    plan = planned(workload, catalog, assumptions, day_of(as_of))
+    catalog = catalog_of(prices, talk, places_told_apart([workload.constraints]))
+    plan = planned(workload, catalog, assumptions, prices.day)
     return read_record(json_text(plan_record(plan)), str(source))
 
 

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from planner.commands.options import (
+    Filters,
+    PriceSource,
+    Settings,
     assumption_options,
-    assumptions_of,
-    day_of,
     filter_options,
     horizon_option,
-    split_names,
     store_options,
 )
 from pricing.console import CommandLineError, Output, Talk, common_options, output_options, write_output
@@ -80,15 +80,9 @@ def usage(
     resamples: int,
     seed: int,
     horizon: int,
-    providers: tuple[str, ...],
-    regions: tuple[str, ...],
-    countries: tuple[str, ...],
-    purchase: str | None,
-    settings: tuple[str, ...],
-    assumptions_file: str | None,
-    store_uri: str | None,
-    as_of: datetime | None,
-    max_age_days: int | None,
+    filters: Filters,
+    settings: Settings,
+    prices: PriceSource,
     *,
     keep_copies: bool,
     decide: bool,
@@ -107,7 +101,7 @@ def usage(
     from planner.usage.summary import summarised
     from pricing.latest import by_region
 
-    catalog = catalog_of(store_uri, as_of, max_age_days, talk, by_region)
+    catalog = catalog_of(prices, talk, by_region)
     bill, records, faults = _read(
         files,
         kind or "",
@@ -133,16 +127,13 @@ def usage(
     if decide:
         from planner.decision import decide as decided
 
-        choice = catalog.select(
-            providers=providers, regions=regions, countries=countries, purchase=split_names(purchase), secure=secure,
-            launchable=True,
-        )  # fmt: skip
+        choice = catalog.select(secure=secure, launchable=True, **filters.stated())
         # A decision is of what was paid, whichever hours the tables are of.
         paid = summarised(bill, records, catalog, faults=faults) if bill is not None and basis else found
         answer = decided(
-            paid, choice, assumptions_of(settings, assumptions_file), gpu=gpu or "", months=horizon, resamples=resamples,
-            seed=seed, no_own=no_own, basis=basis or "", today=day_of(as_of),
-            elsewhere=bool(providers or regions or countries),
+            paid, choice, settings.assumptions(), gpu=gpu or "", months=horizon, resamples=resamples,
+            seed=seed, no_own=no_own, basis=basis or "", today=prices.day,
+            elsewhere=bool(filters.providers or filters.regions or filters.countries),
         )  # fmt: skip
     _show(output, found, answer, tag)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from planner.commands.options import PriceSource
 from planner.commands.prices import catalog_of, selected
 from pricing.catalog import load_bundled
 from pricing.clock import utc_now
@@ -39,9 +40,9 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.mark.parametrize("filters", [{}, {"count": 8}, {"providers": ["runpod"], "purchase": ["on_demand"]}])
 def test_the_same_offers_are_left_and_as_many_are_said_to_be_left_out(store: str, filters: dict[str, object]) -> None:
-    talk = Talk(is_quiet=True)
-    found = selected(store, None, None, talk, ["h100-sxm"], **filters)
-    whole = catalog_of(store, None, None, talk).select(accelerators=["h100-sxm"], **filters)  # type: ignore[arg-type]
+    talk, source = Talk(is_quiet=True), PriceSource(store_uri=store, as_of=None, max_age_days=None)
+    found = selected(source, talk, ["h100-sxm"], **filters)
+    whole = catalog_of(source, talk).select(accelerators=["h100-sxm"], **filters)  # type: ignore[arg-type]
     assert set(found.offers) == set(whole.offers)
     assert found.offers
     assert found.funnel == whole.funnel
@@ -49,7 +50,7 @@ def test_the_same_offers_are_left_and_as_many_are_said_to_be_left_out(store: str
 
 
 def test_a_seller_without_that_gpu_is_known_and_a_seller_of_nothing_is_not(store: str) -> None:
-    talk = Talk(is_quiet=True)
-    assert not selected(store, None, None, talk, ["tpu-v5e"], providers=["runpod"]).offers
+    talk, source = Talk(is_quiet=True), PriceSource(store_uri=store, as_of=None, max_age_days=None)
+    assert not selected(source, talk, ["tpu-v5e"], providers=["runpod"]).offers
     with pytest.raises(PricingError, match="runpot"):
-        selected(store, None, None, talk, ["h100-sxm"], providers=["runpot"])
+        selected(source, talk, ["h100-sxm"], providers=["runpot"])
