@@ -51,7 +51,7 @@ def comment(new: dict[str, Any], old: dict[str, Any] | None, budget_usd: float |
     from planner.figures import usd
     from planner.report.document import table_text
     from planner.report.short import short_name
-    from planner.report.table import Column, Table
+    from planner.report.table import Table, headings
 
     rows = []
     for words, plan in (("before", old), ("now", new)):
@@ -59,7 +59,7 @@ def comment(new: dict[str, Any], old: dict[str, Any] | None, budget_usd: float |
             option = next(each for each in plan["options"] if each["id"] == plan["verdict"]["option_id"])
             rows.append((words, short_name(option), usd(cost_usd(plan)), f"{option['priced_on']}"))
     unit = "USD/run" if new["runs_once"] else "USD/month"
-    table = Table("", (Column(""), Column("Option"), Column(unit, is_number=True), Column("Price of")), tuple(rows))
+    table = Table("", headings(f" | Option | {unit}: | Price of"), tuple(rows))
     said = [MARK, "### GPU cost of this change", "", new["verdict"]["headline"], "", table_text(table), ""]
     if old:
         more = cost_usd(new) - cost_usd(old)

@@ -33,20 +33,13 @@ def gpus(name: str | None, *, output: Output, talk: Talk) -> None:
 
 def _table(rows: list[Accelerator]) -> Table:
     from planner.figures import count
-    from planner.report.table import Column, Table
+    from planner.report.table import Table, headings
 
     return Table(
         "",
-        (
-            Column("name"),
-            Column("memory", "GiB", is_number=True),
-            Column("bandwidth", "GB/s", is_number=True),
-            Column("bf16", "TFLOP/s", is_number=True),
-            Column("fp8", "TFLOP/s", is_number=True),
-            Column("link", "GB/s", is_number=True),
-            Column("power", "W", is_number=True),
-            Column("year", is_number=True),
-            Column("class"),
+        headings(
+            "name | memory [GiB]: | bandwidth [GB/s]: | bf16 [TFLOP/s]: | fp8 [TFLOP/s]: | link [GB/s]: | "
+            "power [W]: | year: | class"
         ),
         tuple(
             (
@@ -68,7 +61,7 @@ def _table(rows: list[Accelerator]) -> Table:
 
 
 def _detail(row: Accelerator) -> Table:
-    from planner.report.table import Column, Table
+    from planner.report.table import Table, headings
 
     facts = tuple((key.replace("_", " "), str(value)) for key, value in asdict(row).items() if value not in {None, ""})
-    return Table(row.name, (Column("fact"), Column("value")), facts)
+    return Table(row.name, headings("fact | value"), facts)

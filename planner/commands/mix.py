@@ -180,7 +180,7 @@ def _record(curve: DemandCurve, tiers: tuple[Tier, ...], found: MixResult) -> di
 
 def _tables(record: dict[str, Any]) -> list[Table]:
     from planner.figures import count, percent, usd
-    from planner.report.table import Column, Table
+    from planner.report.table import Table, headings
 
     used = [tier for tier in record["tiers"] if tier["gpu_hours"] > 0 or tier["machines"] > 0]
     title = f"{usd(record['total_usd'])} USD for {count(round(record['gpu_hours']))} GPU-hours over {record['hours']:,} hours"
@@ -207,19 +207,11 @@ def _tables(record: dict[str, Any]) -> list[Table]:
     tables = [
         Table(
             title,
-            (
-                Column("tier"),
-                Column("kind"),
-                Column("machines", is_number=True),
-                Column("served", "GPU-h", is_number=True),
-                Column("share", is_number=True),
-                Column("idle", "GPU-h", is_number=True),
-                Column("cost", "USD", is_number=True),
-            ),
+            headings("tier | kind | machines: | served [GPU-h]: | share: | idle [GPU-h]: | cost [USD]:"),
             rows,
             note,
         )
     ]
     if alone:
-        tables.append(Table("Each tier alone", (Column("tier"), Column("cost", "USD", is_number=True)), alone))
+        tables.append(Table("Each tier alone", headings("tier | cost [USD]:"), alone))
     return tables

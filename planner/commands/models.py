@@ -35,7 +35,7 @@ def models(part: str | None, *, context_tokens: int, output: Output, talk: Talk)
     from planner.errors import InputError
     from planner.figures import bytes_text, count, significant
     from planner.report.notes import note_texts
-    from planner.report.table import Column, Table
+    from planner.report.table import Table, headings
 
     del talk
     if part and configuration_path(part):
@@ -49,14 +49,8 @@ def models(part: str | None, *, context_tokens: int, output: Output, talk: Talk)
     rows = [{"name": name, **_numbers(model, context_tokens)} for name, model in architectures.items()]
     table = Table(
         "",
-        (
-            Column("name"),
-            Column("kind"),
-            Column("parameters", "1e9", is_number=True),
-            Column("active", "1e9", is_number=True),
-            Column("weights", "bf16", is_number=True),
-            Column("KV/token", "bf16", is_number=True),
-            Column("context", "tokens", is_number=True),
+        headings(
+            "name | kind | parameters [1e9]: | active [1e9]: | weights [bf16]: | KV/token [bf16]: | context [tokens]:"
         ),
         tuple(
             (

@@ -109,7 +109,7 @@ def _record(offer: Offer, day: date) -> dict[str, Any]:
 
 def _table(shown: list[Offer], total: int, found: Catalog, day: date) -> Table:
     from planner.figures import usd
-    from planner.report.table import Column, Drop, Table
+    from planner.report.table import Table, headings
     from planner.report.wording import dropped_text
     from planner.words import how_paid
     from pricing.sellers import tier_of
@@ -132,18 +132,10 @@ def _table(shown: list[Offer], total: int, found: Catalog, day: date) -> Table:
     )
     return Table(
         "",
-        (
-            Column("provider", is_whole=True),
-            Column("tier"),
-            Column("machine"),
-            Column("GPUs", is_whole=True, drop=Drop.THIRD),
-            Column("region", is_whole=True),
-            Column("paid"),
-            Column("price", "USD/h", is_number=True),
-            Column("each GPU", "USD/h", is_number=True, drop=Drop.THIRD),
-            Column("priced on", is_number=True, drop=Drop.SECOND),
-            Column("age", "days", is_number=True),
-            Column("remarks", drop=Drop.FIRST),
+        headings(
+            "provider | tier | machine | GPUs | region | paid | price [USD/h]: | each GPU [USD/h]: | priced on: | age [days]: | remarks",
+            leaving=("remarks", "priced on", "GPUs", "each GPU"),
+            whole=("provider", "GPUs", "region"),
         ),
         rows,
         f"{len(shown):,} of {total:,} offers, catalog {found.snapshot}; sources with -f json; tiers: gpuplan providers"

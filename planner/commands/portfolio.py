@@ -247,7 +247,7 @@ def _record(result: PortfolioResult, target: Path | None) -> dict[str, Any]:
 
 def _tables(result: PortfolioResult) -> list[Table]:
     from planner.figures import count, percent, usd
-    from planner.report.table import Column, Table
+    from planner.report.table import Table, headings
 
     totals = result.totals
     whole = totals.whole
@@ -264,15 +264,9 @@ def _tables(result: PortfolioResult) -> list[Table]:
     tables = [
         Table(
             f"{whole.workloads:,} workloads: {usd(whole.usd_per_month)} USD a month, and {usd(whole.once_usd)} USD for jobs that are run once",
-            (
-                Column("team"),
-                Column("workloads", is_number=True),
-                Column("verdicts"),
-                Column("no answer", is_number=True),
-                Column("GPUs", is_number=True),
-                Column("cost", "USD/month", is_number=True),
-                Column("run once", "USD", is_number=True),
-                Column("present value", "USD", is_number=True),
+            headings(
+                "team | workloads: | verdicts | no answer: | GPUs: | cost [USD/month]: | run once [USD]: | "
+                "present value [USD]:"
             ),
             (*(cells(team.name or "(no team)", team) for team in shown), cells("all", whole)),
             "; ".join(_below(rest, whole.choices.get("free", 0))),
@@ -283,16 +277,9 @@ def _tables(result: PortfolioResult) -> list[Table]:
         tables.append(
             Table(
                 "Machines that several workloads could share",
-                (
-                    Column("accelerator, where"),
-                    Column("work", "loads", is_number=True),
-                    Column("apart", "GPUs", is_number=True),
-                    Column("peak", "GPUs", is_number=True),
-                    Column("apart", "USD/month", is_number=True),
-                    Column("together", "USD/month", is_number=True),
-                    Column("own", "GPUs", is_number=True),
-                    Column("commit", "GPUs", is_number=True),
-                    Column("hourly", "share", is_number=True),
+                headings(
+                    "accelerator, where | work [loads]: | apart [GPUs]: | peak [GPUs]: | apart [USD/month]: | "
+                    "together [USD/month]: | own [GPUs]: | commit [GPUs]: | hourly [share]:"
                 ),
                 tuple(
                     (

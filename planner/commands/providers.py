@@ -117,19 +117,14 @@ def _renewed_by(name: str, offers: list[Offer]) -> str:
 
 
 def _table(rows: list[dict[str, Any]]) -> Table:
-    from planner.report.table import Column, Drop, Table
+    from planner.report.table import Table, headings
 
     return Table(
         "",
-        (
-            Column("provider", is_whole=True),
-            Column("tier"),
-            Column("kind", is_whole=True, drop=Drop.THIRD),
-            Column("country", is_whole=True, drop=Drop.FIRST),
-            Column("offers", is_number=True, drop=Drop.SECOND),
-            Column("age", "days", is_number=True),
-            Column("updated by"),
-            Column("why this tier"),
+        headings(
+            "provider | tier | kind | country | offers: | age [days]: | updated by | why this tier",
+            leaving=("country", "offers", "kind"),
+            whole=("provider", "kind", "country"),
         ),
         tuple(
             (

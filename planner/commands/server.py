@@ -174,18 +174,14 @@ def _behind(assumptions: Assumptions) -> list[Assumption]:
 def _made_of(components: dict[str, float], hours: float) -> Table:
     """Return what a server that is always busy costs, item by item."""
     from planner.figures import usd
-    from planner.report.table import Column, Table
+    from planner.report.table import Table, headings
     from planner.report.wording import COMPONENTS
 
     rows = tuple((COMPONENTS[name], usd(value), f"{value / hours:.3f}") for name, value in components.items())
     whole = sum(components.values())
     return Table(
         "The cost of owning, item by item, always busy",
-        (
-            Column("item"),
-            Column("over the horizon", "USD", is_number=True),
-            Column("per GPU-hour", "USD", is_number=True),
-        ),
+        headings("item | over the horizon [USD]: | per GPU-hour [USD]:"),
         (*rows, ("all", usd(whole), f"{whole / hours:.3f}")),
         "undiscounted; the costs by use above discount each month's money and hours. --explain lists the assumptions",
     )
@@ -244,7 +240,7 @@ def _tables(
     owned: OwnableServer, curve: list[dict[str, Any]], rows: list[dict[str, Any]], total: int, horizon: int
 ) -> list[Table]:
     from planner.figures import percent, usd
-    from planner.report.table import Column, Table
+    from planner.report.table import Table, headings
 
     widest = max(point["own_usd_per_gpu_hour"] for point in curve)
     points = tuple(
@@ -270,19 +266,13 @@ def _tables(
     return [
         Table(
             f"{owned.name}: {usd(owned.price_usd)} USD, in colocation, over {horizon} months",
-            (Column("used"), Column("own", "USD/GPU-h", is_number=True), Column("")),
+            headings("used | own [USD/GPU-h]: | "),
             points,
             f"{count:g} GPUs; {owned.source}",
         ),
         Table(
             "Owning against rents paid by the hour",
-            (
-                Column("rent"),
-                Column("rent", "USD/GPU-h", is_number=True),
-                Column("owning wins", "above use", is_number=True),
-                Column("always busy", "from month", is_number=True),
-                Column("priced on"),
-            ),
+            headings("rent | rent [USD/GPU-h]: | owning wins [above use]: | always busy [from month]: | priced on"),
             found,
             f"{len(rows)} of {total} rents (-f json has all); an owned hour costs {full} USD per GPU even when every hour is used, "
             "so owning never wins below that rent",

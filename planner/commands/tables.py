@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from planner.report.sheet import csv_text
-from planner.report.table import Column, Drop, Table
+from planner.report.table import Table, headings
 from planner.report.values import json_text
 from pricing.console import Output
 
@@ -125,14 +125,8 @@ def assumptions_table(title: str, rows: Sequence[Assumption]) -> Table:
     """Return assumptions with their ranges and sources."""
     from planner.assumptions import value_text
 
-    columns = (
-        Column("assumption", is_whole=True),
-        Column("value", is_number=True),
-        Column("unit", drop=Drop.SECOND),
-        Column("range", is_whole=True, drop=Drop.FIRST),
-        Column("", is_whole=True),
-        Column("source"),
-    )
+    line, whole = "assumption | value: | unit | range |  | source", ("assumption", "range", "")
+    columns = headings(line, leaving=("range", "unit"), whole=whole)
     cells = tuple(
         (
             row.name,

@@ -56,20 +56,13 @@ def verify(files: tuple[Path, ...], calibration_files: tuple[str, ...], *, outpu
 
 def _summary(files: tuple[FileReport, ...]) -> Table:
     from planner.figures import percent
-    from planner.report.table import Column, Table
+    from planner.report.table import Table, headings
 
     return Table(
         "Predicted against measured",
-        (
-            Column("file"),
-            Column("rows", is_number=True),
-            Column("predicted", is_number=True),
-            Column("refused", is_number=True),
-            Column("median", "error", is_number=True),
-            Column("p90", "error", is_number=True),
-            Column("bias", is_number=True),
-            Column("in band", "80 %", is_number=True),
-            Column("fit predicted", "rightly", is_number=True),
+        headings(
+            "file | rows: | predicted: | refused: | median [error]: | p90 [error]: | bias: | in band [80 %]: | "
+            "fit predicted [rightly]:"
         ),
         tuple(
             (
@@ -91,20 +84,11 @@ def _summary(files: tuple[FileReport, ...]) -> Table:
 
 def _blocks(title: str, blocks: tuple[BlockReport, ...]) -> Table:
     from planner.figures import percent
-    from planner.report.table import Column, Table
+    from planner.report.table import Table, headings
 
     return Table(
         title,
-        (
-            Column("block"),
-            Column("figure"),
-            Column("rows", is_number=True),
-            Column("median", "error", is_number=True),
-            Column("mean", "error", is_number=True),
-            Column("within", "25 %", is_number=True),
-            Column("in band", is_number=True),
-            Column("worst row"),
-        ),
+        headings("block | figure | rows: | median [error]: | mean [error]: | within [25 %]: | in band: | worst row"),
         tuple(
             (
                 one.name,
@@ -123,7 +107,7 @@ def _blocks(title: str, blocks: tuple[BlockReport, ...]) -> Table:
 
 def _worst(one: FileReport) -> Table:
     from planner.figures import percent, significant
-    from planner.report.table import Column, Table
+    from planner.report.table import Table, headings
 
     scored = [detail for detail in one.detail if detail.relative_error_share is not None and detail.primary]
     scored.sort(key=lambda detail: -abs(detail.relative_error_share or 0.0))
@@ -142,14 +126,7 @@ def _worst(one: FileReport) -> Table:
     rows += [(detail.id, detail.block, detail.metric, "", "refused", detail.reason) for detail in refused[:WORST]]
     return Table(
         f"{one.file}: the worst rows, and what was refused",
-        (
-            Column("row"),
-            Column("block"),
-            Column("figure"),
-            Column("measured", is_number=True),
-            Column("predicted", is_number=True),
-            Column("error, or why"),
-        ),
+        headings("row | block | figure | measured: | predicted: | error, or why"),
         tuple(rows),
         f"{len(refused):,} refused in all" if len(refused) > WORST else "",
     )

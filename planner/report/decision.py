@@ -10,7 +10,7 @@ from planner.decision.answer import OwnBreakEven
 from planner.figures import count, percent, usd
 from planner.report.decision_words import because, note_said, switched_off, when_it_ends
 from planner.report.notes import note_text
-from planner.report.table import Column, Table
+from planner.report.table import Table, headings
 from planner.report.values import Record
 
 __all__ = ["LADDER_WORDS", "decision_record", "decision_tables", "headline"]
@@ -143,7 +143,7 @@ def decision_tables(decision: Decision) -> list[Table]:
             f"{usd(decision.now_saving_usd_per_month)} USD a month",
         ),
     ]
-    tables = [Table(headline(decision), (Column(""), Column("")), tuple(whole))]
+    tables = [Table(headline(decision), headings(" | "), tuple(whole))]
     tables += [_parts(gpu) for gpu in decision.gpus]
     tables += _ladder(decision)
     if decision.switch_off:
@@ -157,20 +157,22 @@ def decision_tables(decision: Decision) -> list[Table]:
                 sum(getattr(one, name) for one in rest) for name in ("usd_per_month", "gpu_hours_per_month")
             )
             rows += ((f"{len(rest)} more", usd(total), count(round(hours)), ""),)
-        columns = (Column("what"), Column("costs", "USD/month", is_number=True), Column("hours", "GPU-h/month", is_number=True), Column("when"))  # fmt: skip
+        columns = headings("what | costs [USD/month]: | hours [GPU-h/month]: | when")
         tables.append(Table("Switch off", columns, rows))
     if decision.kept:
         tables.append(
             Table(
                 "Keep as it is",
-                (Column("gpu"), Column("because")),
+                headings("gpu | because"),
                 tuple((one.name, because(one, is_short=decision.is_short)) for one in decision.kept),
             )
         )
     notes = [note_said(note) for note in decision.notes]
     if decision.resamples:
         notes.append(f"simulated futures ({decision.resamples}): weeks of the record drawn again, with other demand, rents and server prices (--resamples)")  # fmt: skip
-    tables.append(Table("What this decision rests on", (Column("note"),), tuple((note[:1].upper() + note[1:],) for note in notes)))  # fmt: skip
+    tables.append(
+        Table("What this decision rests on", headings("note"), tuple((note[:1].upper() + note[1:],) for note in notes))
+    )
     return tables
 
 
@@ -194,13 +196,9 @@ def _ladder(decision: Decision) -> list[Table]:
         capex = sum(gpu.capex_usd for gpu in decision.gpus)
         after = first.usd_per_month + first.saving_usd_per_month - decision.saving_usd_per_month
         rows += (("recommended", *map(usd, (after, decision.saving_usd_per_month, committed, capex)), ""),)
-    columns = (
-        Column("with"),
-        Column("cost", "USD/month", is_number=True),
-        Column("saves", "USD/month", is_number=True),
-        Column("committed", "USD/month", is_number=True),
-        Column("capex", "USD", is_number=True),
-        Column("breaks even", "at use of", is_number=True),
+    columns = headings(
+        "with | cost [USD/month]: | saves [USD/month]: | committed [USD/month]: | capex [USD]: | "
+        "breaks even [at use of]:"
     )
     note = "each step is the cheapest mix of that option and those above; breaks even: the share of the hours in which a machine has to be used to cost less than on demand; "
     note += (
@@ -256,13 +254,8 @@ def _parts(gpu: GpuDecision) -> Table:
         )
     if gpu.holds_share is not None:
         notes.append(f"saves {_confidence(gpu)}")
-    columns = (
-        Column("use"),
-        Column("offer or server"),
-        Column("kept", "GPUs", is_number=True),
-        Column("used", "GPU-h/month", is_number=True),
-        Column("idle", "GPU-h/month", is_number=True),
-        Column("cost", "USD/month", is_number=True),
-        Column("priced on"),
+    columns = headings(
+        "use | offer or server | kept [GPUs]: | used [GPU-h/month]: | idle [GPU-h/month]: | "
+        "cost [USD/month]: | priced on"
     )
     return Table(title, columns, rows, "; ".join(notes))

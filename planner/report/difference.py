@@ -7,7 +7,7 @@ from typing import Any
 
 from planner.figures import significant, usd
 from planner.report.option_labels import label
-from planner.report.table import Column, Table
+from planner.report.table import Table, headings
 from planner.report.values import Record
 
 __all__ = ["difference", "difference_tables"]
@@ -228,7 +228,7 @@ def difference_tables(found: Record) -> tuple[Table, ...]:
     rows = [("old", verdict["old"]), ("new", verdict["new"]), *(("why", text) for text in verdict["why"])]
     head = Table(
         "The verdict has changed" if verdict["changed"] else "The verdict is the same",
-        (Column(""), Column("verdict")),
+        headings(" | verdict"),
         tuple(rows),
         _amounts(verdict["old_usd_per_month"], verdict["new_usd_per_month"]),
     )
@@ -245,33 +245,21 @@ def difference_tables(found: Record) -> tuple[Table, ...]:
             )
             for row in found["break_evens"]
         )
-        columns6 = (
-            Column("rent"),
-            Column("against owning"),
-            Column("paid off", "month, old", is_number=True),
-            Column("", "new", is_number=True),
-            Column("owning saves", "USD, old", is_number=True),
-            Column("", "new", is_number=True),
+        columns6 = headings(
+            "rent | against owning | paid off [month, old]: |  [new]: | owning saves [USD, old]: |  [new]:"
         )
         tables.append(Table("Rent against buy has moved", columns6, pairs))
     if found["workload"]:
         cells = tuple((row["name"], _text(row["old"]), _text(row["new"])) for row in found["workload"])
-        tables.append(Table("The workload has changed", (Column("what"), Column("old"), Column("new")), cells))
+        tables.append(Table("The workload has changed", headings("what | old | new"), cells))
     if found["assumptions"]:
         cells4 = tuple((row["name"], _text(row["old"]), _text(row["new"]), row["unit"]) for row in found["assumptions"])
-        columns = (Column("assumption"), Column("old", is_number=True), Column("new", is_number=True), Column("unit"))
+        columns = headings("assumption | old: | new: | unit")
         tables.append(Table("Assumptions that have changed", columns, cells4))
     if found["prices"]:
         shown = found["prices"][:MOST_ROWS]
         hidden = len(found["prices"]) - len(shown)
-        priced = (
-            Column("option"),
-            Column("old", "USD", is_number=True),
-            Column("new", "USD", is_number=True),
-            Column("change", "%", is_number=True),
-            Column("per"),
-            Column("priced on"),
-        )
+        priced = headings("option | old [USD]: | new [USD]: | change [%]: | per | priced on")
         tables.append(
             Table(
                 "Prices that have changed",
@@ -292,10 +280,10 @@ def difference_tables(found: Record) -> tuple[Table, ...]:
         )
     if len(tables) == 1 and not verdict["changed"]:
         tables.append(
-            Table("Nothing else has changed", (Column(""),), (), "no price, no assumption and no part of the workload")
+            Table("Nothing else has changed", headings(""), (), "no price, no assumption and no part of the workload")
         )
     only = found["options"]
     counts = f"{len(only['only_new']):,} options came, {len(only['only_old']):,} went"
     if only["only_new"] or only["only_old"]:
-        tables.append(Table("Options", (Column(""),), (), counts))
+        tables.append(Table("Options", headings(""), (), counts))
     return tuple(tables)

@@ -10,7 +10,7 @@ from planner.figures import bytes_text, count, duration, percent, significant
 from planner.report.notes import note_texts, relief_sentence
 from planner.report.record import performance_record
 from planner.report.remarks import STACK_WORDS
-from planner.report.table import Column, Table
+from planner.report.table import Table, headings
 from planner.report.values import SCHEMA_VERSION, Record, plain
 from planner.supply.machines import Fleet, MemoryUse
 from planner.supply.scaling import ScalePoint
@@ -129,13 +129,13 @@ def estimate_tables(record: Record) -> list[Table]:
     if layout["stack"]:
         rows.append(("stack", layout["stack"], STACK_WORDS.get(layout["stack"], "")))
     title = f"{count(record['accelerator_count'])} x {record['accelerator']}"
-    tables = [Table(title, (Column("figure"), Column("typical"), Column("80 % band, or why")), tuple(rows))]
+    tables = [Table(title, headings("figure | typical | 80 % band, or why"), tuple(rows))]
     if memory:
         tables.append(_memory_table(memory))
     if record["curve"]:
         tables.append(_curve(record))
     if record["notes"]:
-        tables.append(Table("Notes", (Column("note"),), tuple((note,) for note in record["notes"])))
+        tables.append(Table("Notes", headings("note"), tuple((note,) for note in record["notes"])))
     return tables
 
 
@@ -179,7 +179,7 @@ def _memory_table(memory: Record) -> Table:
     rows.append(
         ("limit for this workload", bytes_text(memory["usable_bytes"]), percent(memory["usable_bytes"] / capacity))
     )
-    columns = (Column("item"), Column("size", is_number=True), Column(f"of {bytes_text(capacity)}", is_number=True))
+    columns = headings(f"item | size: | of {bytes_text(capacity)}:")
     tight = "; may not fit: less than 5 % of the limit is left, and releases of one engine differ by more"
     return Table(
         "Memory of the fullest accelerator",
@@ -216,11 +216,5 @@ def _curve(record: Record) -> Table:
         )
         for point in record["curve"]
     )
-    columns = (
-        Column("accelerators", is_number=True),
-        Column("one run", is_number=True),
-        Column("accelerator hours", is_number=True),
-        Column("efficiency", is_number=True),
-        Column(""),
-    )
+    columns = headings("accelerators: | one run: | accelerator hours: | efficiency: | ")
     return Table("Time against accelerator hours", columns, rows)

@@ -11,7 +11,7 @@ from planner.costs.financing import UNTAXED
 from planner.costs.formulas import BILLED_HOURS
 from planner.figures import count, percent, significant, usd
 from planner.report.live import Cost, Live
-from planner.report.table import Column, Table
+from planner.report.table import Table, headings
 from planner.report.values import Record
 from planner.words import BASIS_WORDS, BOUND_WORDS
 
@@ -131,9 +131,7 @@ def explained(record: Record, option_id: str) -> Table:
     if option["reason_not_chosen"]:
         rows.append(("not recommended", option["reason_not_chosen"]))
     rows.extend(("note", note) for note in option["notes"])
-    return Table(
-        "How the figures of the verdict are derived", (Column("figure"), Column("how it is derived")), tuple(rows)
-    )
+    return Table("How the figures of the verdict are derived", headings("figure | how it is derived"), tuple(rows))
 
 
 def _worked(working: Working | None, value: float) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 from planner.figures import count, usd
 from planner.report.live import runs_once
 from planner.report.option_labels import heading
-from planner.report.table import Column, Table
+from planner.report.table import Table, headings
 from planner.report.values import Record
 
 __all__ = ["chosen_of", "overview", "pays_off_month", "together"]
@@ -70,14 +70,7 @@ def overview(records: Sequence[Record]) -> Table:
     looked = f"{count(horizons[0])}" if len(horizons) == 1 else f"{count(horizons[0])} to {count(horizons[-1])}"
     return Table(
         "All workloads",
-        (
-            Column("#", is_number=True),
-            Column("work"),
-            Column("verdict"),
-            Column("a month", "USD", is_number=True),
-            Column("in all", "NPV, USD", is_number=True),
-            Column("owning pays off", "month", is_number=True),
-        ),
+        headings("#: | work | verdict | a month [USD]: | in all [NPV, USD]: | owning pays off [month]:"),
         tuple(rows),
         f"In all: over each plan's own horizon ({looked} months), as NPV. Each is planned by itself: machines are "
         "not shared between workloads, and no volume discount is assumed.",

@@ -11,7 +11,7 @@ from planner.costs.scenario import Scenario
 from planner.costs.timeline import Timeline
 from planner.costs.verdict import ScenarioResult
 from planner.figures import count, percent, usd
-from planner.report.table import Column, Table
+from planner.report.table import Table, headings
 from planner.report.wording import COMPONENTS
 
 __all__ = ["explained_tables", "inputs_in_force", "month_rows", "scenario_answer", "scenario_tables"]
@@ -135,7 +135,7 @@ def explained_tables(answer: Mapping[str, Any]) -> list[Table]:
     inputs = tuple(
         (each["name"], _input_text(each["value"]), "default" if each["is_default"] else "") for each in answer["inputs"]
     )
-    tables = [Table("Values in force", (Column("input"), Column("value"), Column("")), inputs)]
+    tables = [Table("Values in force", headings("input | value | "), inputs)]
     for side, title in (("rent", "Renting, year by year"), ("buy", "Owning, year by year")):
         months = answer[side]["by_month"]
         items = sorted({name for month in months for name in month["components_usd"]})
@@ -150,10 +150,7 @@ def explained_tables(answer: Mapping[str, Any]) -> list[Table]:
             )
             for item in items
         )
-        columns = (
-            Column("item"),
-            *(Column("today" if year == 0 else f"year {year}", "USD", is_number=True) for year in years),
-        )
+        columns = headings(" | ".join(["item", *(f"year {year} [USD]:" if year else "today [USD]:" for year in years)]))
         tables.append(Table(title, columns, rows))
     return tables
 
@@ -199,20 +196,15 @@ def scenario_tables(answer: Mapping[str, Any]) -> list[Table]:
         if row["month"] % 12 == 0 or row["month"] == len(rent["by_month"]) - 1
     )
     tables = [
-        Table(answer["headline"], (Column("question"), Column("answer")), facts),
+        Table(answer["headline"], headings("question | answer"), facts),
         Table(
             "Both sides",
-            (Column("over the horizon"), Column("rent", "USD", is_number=True), Column("buy", "USD", is_number=True)),
+            headings("over the horizon | rent [USD]: | buy [USD]:"),
             sides,
         ),
         Table(
             "Paid up to the end of a month",
-            (
-                Column("month", is_number=True),
-                Column("rent", "USD", is_number=True),
-                Column("buy", "USD", is_number=True),
-                Column("cheaper so far"),
-            ),
+            headings("month: | rent [USD]: | buy [USD]: | cheaper so far"),
             years,
         ),
     ]
@@ -236,7 +228,7 @@ def _risk_tables(answer: Mapping[str, Any]) -> list[Table]:
         ]
         if "value_of_waiting_usd" in risk:
             facts.append((f"waiting {risk['wait_months']} months is worth", f"{usd(risk['value_of_waiting_usd'])} USD"))
-        tables.append(Table("How certain the verdict is", (Column("question"), Column("answer")), tuple(facts)))
+        tables.append(Table("How certain the verdict is", headings("question | answer"), tuple(facts)))
     if answer.get("tornado"):
         bars = tuple(
             (
@@ -248,13 +240,7 @@ def _risk_tables(answer: Mapping[str, Any]) -> list[Table]:
             )
             for bar in answer["tornado"]
         )
-        columns = (
-            Column("value"),
-            Column("range"),
-            Column("owning saves", "USD, at low", is_number=True),
-            Column("owning saves", "USD, at high", is_number=True),
-            Column(""),
-        )
+        columns = headings("value | range | owning saves [USD, at low]: | owning saves [USD, at high]: | ")
         tables.append(Table("What would change the decision", columns, bars))
     if answer.get("sobol"):
         indices = tuple(
@@ -264,7 +250,7 @@ def _risk_tables(answer: Mapping[str, Any]) -> list[Table]:
         tables.append(
             Table(
                 "What the variance comes from",
-                (Column("value"), Column("alone", is_number=True), Column("with others", is_number=True)),
+                headings("value | alone: | with others:"),
                 indices,
             )
         )

@@ -9,7 +9,7 @@ from typing import Any
 
 from planner.figures import machines_text, significant, usd
 from planner.report.question import question_of
-from planner.report.table import Column, Drop, Table
+from planner.report.table import Table, headings
 from planner.report.values import Record
 from planner.report.wording import brief_reason
 from planner.words import how_paid, label, seller
@@ -188,20 +188,18 @@ def alternatives_table(record: Record) -> Table:
     for why, sorts in missing.items():
         name, what = (sorts[0], f"- ({why})") if len(sorts) == 1 else ("None", f"- {', '.join(sorts)}")
         rows.append((f"  {name}", what, "-", "-", "-", "-"))
-    columns = [
-        Column(""),
-        Column("Option"),
-        Column("USD/run" if once else "USD/month", is_number=True),
-        Column("80 % range", is_number=True, drop=Drop.SECOND),
-        Column("Age", is_number=True, drop=Drop.FIRST),
-        Column(f"{code}/{'run' if once else 'month'}", is_number=True, drop=Drop.FIRST),
-    ]
+    per = "run" if once else "month"
+    line, leaving = (
+        f" | Option | USD/{per}: | 80 % range: | Age: | {code}/{per}:",
+        ("Age", f"{code}/{per}", "80 % range"),
+    )
+    columns = headings(line, leaving=leaving)
     notes = ["> the verdict"] if any(row[0][0] == ">" for row in rows) else []
     if barred:
         reasons = [f"{words}: {why}" for words, why in barred.items()] if len(barred) > 1 else barred.values()
         notes.append(f"? not recommended ({'; '.join(reasons)})")
     notes += [f"None: {why}" for why, sorts in missing.items() if len(sorts) > 1]
-    return without_empty(Table("", tuple(columns), tuple(rows), "; ".join(notes)))
+    return without_empty(Table("", columns, tuple(rows), "; ".join(notes)))
 
 
 def _row(words: str, option: Mapping[str, Any], *, once: bool, usd_per_unit: float | None = None) -> tuple[str, ...]:

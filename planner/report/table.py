@@ -2,38 +2,57 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import IntEnum
 
-__all__ = ["Column", "Drop", "Table"]
-
-
-class Drop(IntEnum):
-    """When a column leaves a table that is too wide: not at all, or in the order of these."""
-
-    NEVER = 0
-    THIRD = 1
-    SECOND = 2
-    FIRST = 3
+__all__ = ["Column", "Table", "headings"]
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
     """A column's heading, its unit, whether it holds numbers, and when it leaves where space is short.
 
-    A column that may not be broken keeps its dates and names whole.
+    One with a higher ``drop`` leaves first, one with 0 never. A column that may not be broken keeps its dates and names whole.
     """
 
     name: str
     unit: str = ""
     is_number: bool = False
-    drop: Drop = Drop.NEVER
+    drop: int = 0
     is_whole: bool = False
 
     @property
     def heading(self) -> str:
         """Name and unit."""
         return f"{self.name} [{self.unit}]" if self.unit else self.name
+
+
+def headings(line: str, *, leaving: Sequence[str] = (), whole: Sequence[str] = ()) -> tuple[Column, ...]:
+    """Return the columns of a line of headings; a colon behind one stands for numbers, as in the rule of a Markdown table.
+
+    Parameters
+    ----------
+    line : str
+        Names with their units, parted by ``|``.
+    leaving : sequence of str
+        Names of the columns that leave where space is short, the first to leave first.
+    whole : sequence of str
+        Names of those that may not be broken.
+
+    Examples
+    --------
+    >>> [column.heading for column in headings("provider | price [USD/h]:")]
+    ['provider', 'price [USD/h]']
+    >>> headings("provider | price [USD/h]:")[1].is_number
+    True
+    """
+    columns = []
+    for heading in line.split("|"):
+        text = heading.strip()
+        name, _, unit = text.removesuffix(":").removesuffix("]").partition(" [")
+        drop = len(leaving) - leaving.index(name) if name in leaving else 0
+        columns.append(Column(name, unit, text.endswith(":"), drop, name in whole))
+    return tuple(columns)
 
 
 @dataclass(frozen=True, slots=True)

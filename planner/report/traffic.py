@@ -8,7 +8,7 @@ import yaml
 
 from planner.figures import count, percent, significant, usd
 from planner.report.replayed_fleet import ReplayedFleet, ToZero
-from planner.report.table import Column, Table
+from planner.report.table import Table, headings
 from planner.report.values import SCHEMA_VERSION, Record, plain
 from planner.traffic.percentiles import Percentiles
 from planner.traffic.replay import Fewest, Target
@@ -159,11 +159,11 @@ def _overview(summary: TrafficSummary) -> Table:
         rows.append(("gaps", f"{percent(summary.gap_share)} of the time; the longest {_number(longest.duration_s / 60)} minutes"))  # fmt: skip
     rows += [("left out", fault_text(each)) for each in summary.faults]
     section = yaml.safe_dump({"serve": serve_section(summary)}, default_flow_style=True, sort_keys=False, width=10_000)
-    return Table("Traffic of the log", (Column("what"), Column("value")), tuple(rows), f"To plan with: {section.strip()}")  # fmt: skip
+    return Table("Traffic of the log", headings("what | value"), tuple(rows), f"To plan with: {section.strip()}")
 
 
 def _length_table(summary: TrafficSummary) -> Table:
-    columns = (Column("tokens"), *(Column(name, is_number=True) for name in ("mean", "CV", "p10", "p50", "p90", "p95", "p99")))  # fmt: skip
+    columns = headings("tokens | mean: | CV: | p10: | p50: | p90: | p95: | p99:")
 
     def row(name: str, lengths: LengthSummary) -> tuple[str, ...]:
         quantiles = (lengths.p10_tokens, lengths.p50_tokens, lengths.p90_tokens, lengths.p95_tokens, lengths.p99_tokens)
@@ -175,7 +175,7 @@ def _length_table(summary: TrafficSummary) -> Table:
 def _week(summary: TrafficSummary) -> Table:
     """Return the rate by hour of the day, a row for each day of the week where the log holds one."""
     rates = summary.hourly_ratio
-    columns = (Column("over the mean"), *(Column(f"{hour}-{hour + 4} h", is_number=True) for hour in range(0, 24, 4)))
+    columns = headings(" | ".join(["over the mean", *(f"{hour}-{hour + 4} h:" for hour in range(0, 24, 4))]))
     days = [rates[start : start + 24] for start in range(0, len(rates), 24)]
     names = DAYS if len(days) > 1 else ("day",)
     rows = [
@@ -188,11 +188,7 @@ def _week(summary: TrafficSummary) -> Table:
 
 def _service_table(fleet: ReplayedFleet) -> Table:
     service, limits = fleet.replay.service, fleet.limits
-    columns = (
-        Column("time", "ms"), Column("mean", is_number=True), Column("p50", is_number=True), Column("p90", is_number=True),
-        Column("p95", is_number=True), Column("p99", is_number=True), Column("limit", is_number=True),
-        Column("over it", is_number=True),
-    )  # fmt: skip
+    columns = headings("time [ms] | mean: | p50: | p90: | p95: | p99: | limit: | over it:")
 
     def row(name: str, times: Percentiles, limit_ms: float, over: float) -> tuple[str, ...]:
         values = (times.mean, times.p50, times.p90, times.p95, times.p99)
@@ -215,7 +211,7 @@ def _service_table(fleet: ReplayedFleet) -> Table:
 
 def _answer_table(fleet: ReplayedFleet) -> Table:
     """Return the cheapest fleet that holds the limits, what 99 % would add, and what autoscaling saves."""
-    columns = (Column("what"), Column("value"))
+    columns = headings("what | value")
     target, best, name = fleet.replay.cheapest, fleet.best(), f"p{fleet.limits.percentile:g}"
     if target is None or best is None:
         told = f"none of the options tried meets the limits at {name} with any number of replicas: long requests alone take longer"
@@ -295,7 +291,7 @@ def _s(number: int) -> str:
 
 def _fewest_table(fleet: ReplayedFleet) -> Table:
     percentiles = [percentile for percentile, _ in fleet.replay.fewest]
-    columns = (Column("option"), Column("GPU"), *(Column(f"for {count(each)} %") for each in percentiles))
+    columns = headings(" | ".join(["option", "GPU", *(f"for {count(each)} %" for each in percentiles)]))
 
     def cell(target: Target, found: Fewest | None) -> str:
         if found is None:

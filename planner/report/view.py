@@ -10,12 +10,20 @@ from planner.assumptions import value_text
 from planner.figures import count, duration, machines_text, percent, significant, usd
 from planner.report.question import question_of
 from planner.report.short import SORTS, alternatives_table
-from planner.report.table import Column, Drop, Table
+from planner.report.table import Table, headings
 from planner.report.values import Record
 from planner.words import how_paid, seller
 
 __all__ = ["SORTS", "View", "plan_view"]
 
+SPEEDS = {"serve": "TTFT / TPOT", "diffusion": "speed", "video": "speed"}
+"""The figure of speed of a kind of work; of all others how long a run takes."""
+UNITS = {
+    "diffusion": ("usd_per_thousand_images", "1k images"),
+    "video": ("usd_per_thousand_images", "1k clips"),
+    "gpu_hours": ("usd_per_useful_gpu_hour", "useful GPU-h"),
+}
+"""What a unit of a kind of work costs; of all others tokens."""
 BARS = 5
 """Assumptions shown of those that move the saving."""
 HINTS = 3
@@ -80,7 +88,7 @@ def plan_view(record: Record, *, top: int = 12) -> View:
         sources=_sources(record, shown),
         funnel=Table(
             "What was considered",
-            (Column("left", "options", is_number=True), Column("after")),
+            headings("left [options]: | after"),
             tuple((count(step["offer_count"]), step["name"]) for step in record["funnel"]),
         ),
         notes=(*record["notes"], *([f"to run this again: {command}"] if command else [])),
@@ -130,16 +138,6 @@ def _speed(option: Mapping[str, Any]) -> str:
     return "-"
 
 
-def _speed_heading(record: Record) -> Column:
-    match record["workload"]["kind"]:
-        case "serve":
-            return Column("TTFT / TPOT", is_number=True, drop=Drop.THIRD)
-        case "diffusion" | "video":
-            return Column("speed", is_number=True, drop=Drop.THIRD)
-        case _:
-            return Column("run takes", is_number=True, drop=Drop.THIRD)
-
-
 def _what(option: Mapping[str, Any]) -> str:
     if option["kind"] == "api":
         return str(option["instance_type"])
@@ -171,16 +169,10 @@ def _options(record: Record, shown: Sequence[Mapping[str, Any]]) -> Table:
     once = any(option["hours_per_run"] is not None for option in record["options"]) and not record["workload"].get(
         "runs_per_month"
     )
-    money = Column("run", "USD", is_number=True) if once else Column("month", "USD", is_number=True)
-    unit_key, unit_name = (
-        ("usd_per_thousand_images", "1k images")
-        if record["workload"]["kind"] == "diffusion"
-        else ("usd_per_thousand_images", "1k clips")
-        if record["workload"]["kind"] == "video"
-        else ("usd_per_million_tokens", "1M tokens")
-    )
-    if record["workload"]["kind"] == "gpu_hours":
-        unit_key, unit_name = "usd_per_useful_gpu_hour", "useful GPU-h"
+    kind, months = record["workload"]["kind"], f"{record['horizon_months']} months"
+    unit_key, unit_name = UNITS.get(kind, ("usd_per_million_tokens", "1M tokens"))
+    speed = SPEEDS.get(kind, "run takes")
+    money = "run [USD]:" if once else f"month [USD]: | {months} [NPV, USD]:"
     rows = []
     ranks = {option["id"]: index for index, option in enumerate(record["options"], 1)}
     groups: dict[tuple[Any, ...], list[Mapping[str, Any]]] = {}
@@ -211,20 +203,9 @@ def _options(record: Record, shown: Sequence[Mapping[str, Any]]) -> Table:
         legend.append(f"{hidden:,} more options (--top)")
     return Table(
         "Options, cheapest first",
-        (
-            Column("#", is_number=True),
-            Column("machines"),
-            Column("where"),
-            Column("paid"),
-            money,
-            *(
-                []
-                if once
-                else [Column(f"{record['horizon_months']} months", "NPV, USD", is_number=True, drop=Drop.SECOND)]
-            ),
-            Column(unit_name, "USD", is_number=True, drop=Drop.FIRST),
-            _speed_heading(record),
-            Column("priced on"),
+        headings(
+            f"#: | machines | where | paid | {money} | {unit_name} [USD]: | {speed}: | priced on",
+            leaving=(unit_name, months, speed),
         ),
         tuple(rows),
         "; ".join(legend),
@@ -256,13 +237,8 @@ def _break_evens(record: Record) -> Table:
         note = "nothing to compare: no server for this work, or nothing to rent"
     return Table(
         "Rent against buy",
-        (
-            Column("rent"),
-            Column("rent", "USD/h", is_number=True),
-            Column("pays off", "month", is_number=True),
-            Column("equal", "utilization", is_number=True),
-            Column("equal", "USD/h", is_number=True),
-            Column("owning", "saves USD", is_number=True),
+        headings(
+            "rent | rent [USD/h]: | pays off [month]: | equal [utilization]: | equal [USD/h]: | owning [saves USD]:"
         ),
         tuple(rows),
         note,
@@ -289,13 +265,7 @@ def _turns(record: Record) -> Table:
         side = "above" if turn["value"] >= turn["planned"] else "below"
         value = f"{side} {significant(turn['value']):,g}"
         rows.append((what, f"{significant(turn['planned']):,g}", value, turn["unit"], name(turn["then"])))
-    columns = (
-        Column("what"),
-        Column("planned", is_number=True),
-        Column("turns at", is_number=True),
-        Column("unit"),
-        Column("then"),
-    )
+    columns = headings("what | planned: | turns at: | unit | then")
     note = (
         "one value at a time, everything else as planned; searched from a quarter to four times the planned value"
         if rows
@@ -326,13 +296,7 @@ def _sensitivity(record: Record) -> Table:
         )
     return Table(
         "Sensitivity: one assumption at a time",
-        (
-            Column("assumption"),
-            Column("range"),
-            Column("owning saves", "USD, at low", is_number=True),
-            Column("owning saves", "USD, at high", is_number=True),
-            Column(""),
-        ),
+        headings("assumption | range | owning saves [USD, at low]: | owning saves [USD, at high]: | "),
         rows,
         note,
     )
@@ -355,15 +319,7 @@ def _assumptions(record: Record) -> Table:
     rows.sort(key=lambda row: (row[4] != "set by you", row[0]))
     return Table(
         "Assumptions (change one with --set NAME=VALUE)",
-        (
-            Column("name"),
-            Column("value", is_number=True),
-            Column("unit"),
-            Column("range"),
-            Column(""),
-            Column("source"),
-            Column("as of"),
-        ),
+        headings("name | value: | unit | range |  | source | as of"),
         tuple(rows),
     )
 
@@ -376,7 +332,7 @@ def _sources(record: Record, shown: Sequence[Mapping[str, Any]]) -> Table:
     provenance = record["provenance"]
     return Table(
         "Sources of the prices shown",
-        (Column("source"), Column("oldest"), Column("newest")),
+        headings("source | oldest | newest"),
         rows,
         f"catalog {provenance['snapshot']}; prices of all options from {provenance['oldest_price_on']} to {provenance['newest_price_on']}",
     )

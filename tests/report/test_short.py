@@ -29,7 +29,7 @@ from planner.report.notes import note_text
 from planner.report.question import command_of, defaults_of
 from planner.report.record import plan_record
 from planner.report.short import next_steps, short_answer
-from planner.report.table import Column, Drop, Table
+from planner.report.table import Table, headings
 from planner.report.terminal import render_short, render_tables
 from planner.report.values import Record, plain
 from planner.report.view import plan_view
@@ -187,13 +187,7 @@ def test_offers_that_are_one_to_a_buyer_are_one_line(plan_of: Callable[[str], Pl
 
 
 def test_columns_leave_by_priority_and_what_holds_nothing_is_absent() -> None:
-    columns = (
-        Column("name"),
-        Column("region", is_whole=True),
-        Column("memory", drop=Drop.SECOND),
-        Column("source", drop=Drop.THIRD),
-        Column("nothing"),
-    )
+    columns = headings("name | region | memory | source | nothing", leaving=("memory", "source"), whole=("region",))
     rows = (("instance-of-some-name", "europe-west4", "80 GiB", "a long source of this price", "-"),)
 
     def text(width: int) -> str:

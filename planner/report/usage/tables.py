@@ -9,7 +9,7 @@ from typing import Any
 
 from planner.figures import count, percent, usd
 from planner.report.notes import note_texts
-from planner.report.table import Column, Table
+from planner.report.table import Table, headings
 from planner.report.values import Record
 from planner.usage.answer import Group, Measure, Usage
 from planner.usage.faults import fault_text
@@ -146,9 +146,9 @@ def usage_tables(usage: Usage, *, tag: str = "") -> list[Table]:
     tables += [*_commitment_tables(usage), *_apart(usage), *_elsewhere(usage)]
     if usage.faults:
         rows = tuple((fault_text(one), one.hint) for one in usage.faults)
-        tables.append(Table("Missing from this answer", (Column("what could not be read"), Column("way out")), rows))
+        tables.append(Table("Missing from this answer", headings("what could not be read | way out"), rows))
     if usage.notes:
-        tables.append(Table("Notes", (Column("note"),), tuple((note,) for note in note_texts(usage.notes))))
+        tables.append(Table("Notes", headings("note"), tuple((note,) for note in note_texts(usage.notes))))
     return tables
 
 
@@ -189,7 +189,7 @@ def _totals(usage: Usage) -> Table:
         for name, rate in bill.rates.items():
             when = f" of {rate.as_of.isoformat()}" if rate.as_of else ""
             note += f"; 1 {name} = {rate.usd:g} USD{when} ({rate.source})"
-    return Table(title, (Column(""), Column("")), tuple(rows), note)
+    return Table(title, headings(" | "), tuple(rows), note)
 
 
 def _checks(usage: Usage) -> list[Table]:
@@ -207,7 +207,7 @@ def _checks(usage: Usage) -> list[Table]:
                 "yes" if one.is_counted else "no",
             )
         )
-    columns = (Column("what"), Column("cost", "USD", is_number=True), Column("hours", "GPU-h", is_number=True), Column("counted"))  # fmt: skip
+    columns = headings("what | cost [USD]: | hours [GPU-h]: | counted")
     return [Table("Checks of the bill", columns, tuple(rows))]
 
 
@@ -230,15 +230,8 @@ def _measures(usage: Usage) -> Table:
     )
     return Table(
         "Hours by kind",
-        (
-            Column("basis"),
-            Column("from"),
-            Column("hours", "GPU-h", is_number=True),
-            Column("mean", "GPUs", is_number=True),
-            Column("peak", "GPUs", is_number=True),
-            Column("base", "GPUs", is_number=True),
-            Column("mean/peak", is_number=True),
-            Column("variation", is_number=True),
+        headings(
+            "basis | from | hours [GPU-h]: | mean [GPUs]: | peak [GPUs]: | base [GPUs]: | mean/peak: | variation:"
         ),
         rows,
         f"base: reached in 90 % of the hours; variation: standard deviation over mean; {meanings}",
@@ -253,7 +246,7 @@ def _duration(usage: Usage) -> Table:
     )
     return Table(
         "Load-duration curve",
-        (Column("share of hours"), Column("at least", "GPUs", is_number=True), Column("")),
+        headings("share of hours | at least [GPUs]: | "),
         rows,
         "what is needed in most hours is worth owning or committing to; the tip is worth renting by the hour",
     )
@@ -266,17 +259,9 @@ def _option_word(name: str) -> str:
 def _groups(title: str, kind: str, groups: Sequence[Group]) -> Table:
     shown = groups[:SHOWN]
     has_money = any(one.effective_usd is not None for one in shown)
-    columns = [
-        Column(kind.replace("option", "purchase option").replace("role", "kind of charge")),
-        Column("used", "GPU-h", is_number=True),
-    ]
+    columns = headings(f"{kind.replace('option', 'purchase option').replace('role', 'kind of charge')} | used [GPU-h]:")
     if has_money:
-        columns += [
-            Column("unused", "GPU-h", is_number=True),
-            Column("paid", "USD", is_number=True),
-            Column("unused", "USD", is_number=True),
-            Column("each hour", "USD/GPU-h", is_number=True),
-        ]
+        columns += headings("unused [GPU-h]: | paid [USD]: | unused [USD]: | each hour [USD/GPU-h]:")
     rows = []
     for one in shown:
         name = _option_word(one.name) if kind == "option" else one.name
@@ -298,7 +283,7 @@ def _groups(title: str, kind: str, groups: Sequence[Group]) -> Table:
             others += [_hours_said(unused[0]), usd(paid), usd(unused[1]), usd(paid / hours if hours > 0 else None)]
         rows.append(tuple(others))
     note = "-f json has all" if rest else ""
-    return Table(title, tuple(columns), tuple(rows), note)
+    return Table(title, columns, tuple(rows), note)
 
 
 def _commitment_tables(usage: Usage) -> list[Table]:
@@ -313,7 +298,7 @@ def _commitment_tables(usage: Usage) -> list[Table]:
     ]
     if found.unused_reservation_usd:
         rows.append(("reserved capacity, not used", f"{usd(found.unused_reservation_usd)} USD"))
-    tables = [Table("Commitments", (Column(""), Column("")), tuple(rows))]
+    tables = [Table("Commitments", headings(" | "), tuple(rows))]
     wasteful = [row for row in found.by_commitment if row[2] > 0]
     if rest := wasteful[SHOWN:]:
         others = (f"{len(rest)} others", sum(used for _, used, _ in rest), sum(unused for _, _, unused in rest))
@@ -322,12 +307,7 @@ def _commitment_tables(usage: Usage) -> list[Table]:
         tables.append(
             Table(
                 "Commitments with unused hours",
-                (
-                    Column("commitment"),
-                    Column("used", "USD", is_number=True),
-                    Column("not used", "USD", is_number=True),
-                    Column("utilisation", is_number=True),
-                ),
+                headings("commitment | used [USD]: | not used [USD]: | utilisation:"),
                 tuple((name or "(none)", usd(used), usd(unused), percent(used / (used + unused))) for name, used, unused in wasteful),
             )
         )  # fmt: skip
@@ -347,13 +327,7 @@ def _apart(usage: Usage) -> list[Table]:
         )
         for one in usage.bill.apart
     )
-    columns = (
-        Column("kind of charge"),
-        Column("of"),
-        Column("rows", is_number=True),
-        Column("effective", "USD", is_number=True),
-        Column("billed", "USD", is_number=True),
-    )
+    columns = headings("kind of charge | of | rows: | effective [USD]: | billed [USD]:")
     note = "shown separately; of these, the cost above includes corrections of usage, and purchases that no usage row carries. Billed and effective cost are never added"
     return [Table("Credits, taxes, purchases, corrections", columns, rows, note)]
 
@@ -372,13 +346,6 @@ def _elsewhere(usage: Usage) -> list[Table]:
         )
         for one in usage.elsewhere[:SHOWN]
     )
-    columns = (
-        Column("provider"),
-        Column("covers", "of the hours", is_number=True),
-        Column("each hour", "USD/GPU-h", is_number=True),
-        Column("cost", "USD", is_number=True),
-        Column("priced on"),
-        Column("offer"),
-    )
+    columns = headings("provider | covers [of the hours]: | each hour [USD/GPU-h]: | cost [USD]: | priced on | offer")
     note = "the same hours of the same accelerators on demand, each in the provider's cheapest region; list prices, without data transfer"
     return [Table("The same hours elsewhere", columns, rows, note)]
