@@ -7,8 +7,6 @@ from dataclasses import dataclass
 
 from pricing.errors import PricingError
 
-__all__ = ["Name", "read_name", "split_count"]
-
 NOISE = frozenset(
     [
         "nvidia",

@@ -9,8 +9,6 @@ from pricing.checks import refuse_faults, refuse_unless_above_zero, refuse_unles
 from pricing.errors import PricingError
 from pricing.tables import read_facts
 
-__all__ = ["RATES", "Accelerator", "Slice", "slice_of", "slices"]
-
 MARKET_CLASSES = ("datacenter", "workstation", "consumer")
 RATES = (
     "fp32_dense_tflop_per_s",

@@ -14,15 +14,6 @@ from pricing.accelerator_rows import RATES, Accelerator, slice_of
 from pricing.errors import PricingError
 from pricing.tables import read_facts
 
-__all__ = [
-    "Accelerator",
-    "accelerators",
-    "card_of",
-    "families",
-    "resolve",
-    "resolve_all",
-]
-
 
 @cache
 def _stated() -> tuple[Accelerator, ...]:

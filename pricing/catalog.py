@@ -10,7 +10,8 @@ from functools import cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from pricing.accelerators import Accelerator, accelerators, resolve_all
+from pricing.accelerator_rows import Accelerator
+from pricing.accelerators import accelerators, resolve_all
 from pricing.dates import EVERY_DAY, Dropped, Window
 from pricing.errors import PricingError
 from pricing.history import points
@@ -22,8 +23,6 @@ from pricing.tables import frame, read_facts
 
 if TYPE_CHECKING:
     import pandas as pd
-
-__all__ = ["Catalog", "FunnelStep", "load_bundled", "names_among"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,6 @@ from datetime import date, datetime
 from enum import Enum
 from typing import Any
 
-__all__ = ["Column", "columns"]
-
 SEPARATOR = "|"
 """Stands between the words of a tuple; a word that holds it is refused."""
 

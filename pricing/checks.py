@@ -8,15 +8,6 @@ from collections.abc import Iterable
 from pricing.errors import PricingError
 from pricing.plain_text import controls_in
 
-__all__ = [
-    "refuse_faults",
-    "refuse_unless_above_zero",
-    "refuse_unless_country",
-    "refuse_unless_known",
-    "refuse_unless_not_negative",
-    "refuse_unless_plain",
-]
-
 
 def refuse_unless_above_zero(row: object, *names: str) -> list[str]:
     """Say which of a row's numbers are zero, negative or not finite; None is no fault (it means unknown).

@@ -24,8 +24,6 @@ from pricing.follow_up import (
 )
 from pricing.plain_text import without_secrets
 
-__all__ = ["Day", "Filters", "filter_options", "prices", "store_option"]
-
 R = TypeVar("R")
 
 TABLE = {

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from pricing.offers import Offer
     from pricing.quality import Judged
 
-__all__ = ["export", "import_"]
 
 MOST_ROWS_TOLD = 50
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime
 
-__all__ = ["today", "utc_now"]
-
 
 def utc_now() -> datetime:
     """Return the time as the store keeps it: UTC, without zone, to the microsecond."""

@@ -25,17 +25,6 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
     from rich.console import Console
 
-__all__ = [
-    "CommandLineError",
-    "LazyGroup",
-    "Output",
-    "OutputError",
-    "Talk",
-    "common_options",
-    "format_of",
-    "output_options",
-    "write_output",
-]
 
 P = ParamSpec("P")
 R = TypeVar("R")

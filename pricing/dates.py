@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TypeVar
 
-__all__ = ["EVERY_DAY", "Dropped", "Window", "first_day"]
-
 T = TypeVar("T")
 
 

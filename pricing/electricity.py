@@ -11,8 +11,6 @@ from pricing.checks import refuse_faults, refuse_unless_above_zero
 from pricing.ownership import ownership_inputs
 from pricing.regions import countries
 
-__all__ = ["USD_PER_EUR_2024", "ElectricityTariff", "electricity_tariff", "electricity_tariffs"]
-
 USD_PER_EUR_2024 = 1.0824
 """Average of 2024, European Central Bank euro reference rates; the tariffs in euro are of that year."""
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-__all__ = ["GpuplanError", "MissingLibraryError", "PricingError"]
-
 
 class GpuplanError(Exception):
     """Something the user can put right, said in one message.

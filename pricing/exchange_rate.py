@@ -9,8 +9,6 @@ from typing import Final
 
 from pricing.errors import PricingError
 
-__all__ = ["RATE_HINT", "Rate", "read_rate"]
-
 RATE_HINT: Final = (
     "--usd-per-eur or GPUPLAN_USD_PER_EUR gives dollars per euro and the day of the rate, for example 1.16@2026-11-20"
 )

@@ -18,18 +18,6 @@ import click
 from pricing.console import CommandLineError, format_of
 from pricing.schedule import Schedule
 
-__all__ = [
-    "DAY",
-    "FollowUp",
-    "ThenCommand",
-    "follow_up",
-    "from_anywhere",
-    "placed",
-    "run_follow_up",
-    "then_option",
-    "this_program",
-]
-
 R = TypeVar("R")
 
 FOLLOWS: Final = "plan"

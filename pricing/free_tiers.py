@@ -14,8 +14,6 @@ from pricing.dates import first_day
 from pricing.tables import read_facts
 from pricing.units import HOURS_PER_MONTH
 
-__all__ = ["KINDS", "FreeTier", "free_tiers"]
-
 KINDS = {
     "quota": "hours that cost nothing, in each period",
     "credit": "a monthly credit in USD, converted to hours of this accelerator",

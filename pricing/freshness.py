@@ -8,8 +8,6 @@ from typing import Final
 
 from pricing.store.answers import PartStatus
 
-__all__ = ["LIST_PRICE_DAYS", "SPOT_DAYS", "not_renewed", "too_old"]
-
 LIST_PRICE_DAYS: Final = 30.0
 SPOT_DAYS: Final = 2.0
 """A spot price of two days ago is no price any more."""

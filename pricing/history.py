@@ -12,8 +12,6 @@ from pricing.checks import refuse_faults, refuse_unless_above_zero
 from pricing.offers import Offer, PurchaseOption
 from pricing.tables import read_facts
 
-__all__ = ["PricePoint", "points", "price_history"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PricePoint:

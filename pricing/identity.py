@@ -7,8 +7,6 @@ from typing import Final
 
 from pricing.offers import Offer
 
-__all__ = ["IDENTITY_COLUMNS", "identity_key", "identity_of", "identity_text"]
-
 IDENTITY_COLUMNS: Final = (
     "provider",
     "instance_type",

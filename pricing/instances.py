@@ -11,28 +11,12 @@ from functools import cache
 from typing import TypeVar
 
 from pricing.accelerator_names import read_name
-from pricing.accelerator_rows import slice_of, slices
-from pricing.accelerators import Accelerator, accelerators, families, resolve_all
+from pricing.accelerator_rows import Accelerator, slice_of, slices
+from pricing.accelerators import accelerators, families, resolve_all
 from pricing.checks import refuse_faults, refuse_unless_above_zero, refuse_unless_known, refuse_unless_not_negative
 from pricing.errors import PricingError
 from pricing.offers import Offer
 from pricing.tables import read_facts
-
-__all__ = [
-    "NETWORKS",
-    "InstanceAccelerator",
-    "InstanceCores",
-    "InstanceNetwork",
-    "accelerator_of",
-    "instance_accelerator",
-    "instance_accelerators",
-    "instance_network",
-    "machine_type",
-    "memory_agrees",
-    "named",
-    "network_of",
-    "physical_cores",
-]
 
 NETWORKS = ("infiniband", "efa", "ethernet", "none")
 

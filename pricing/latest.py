@@ -19,8 +19,6 @@ from pricing.store.errors import NoPricesError
 from pricing.store.open import open_store
 from pricing.store.reading import count_offers, held_identities, read_cheapest, read_offers
 
-__all__ = ["by_region", "load"]
-
 MOST_TOLD: Final = 5
 """Parts that are told to be too old, each in a note of its own."""
 

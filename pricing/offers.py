@@ -14,8 +14,6 @@ from pricing.checks import (
     refuse_unless_plain,
 )
 
-__all__ = ["TERM_MONTHS", "TEXTS", "Launchable", "Offer", "Payment", "PricePart", "PurchaseOption"]
-
 
 class PurchaseOption(StrEnum):
     """How an instance is paid for; one name per product, since terms differ."""

@@ -12,19 +12,6 @@ from pricing.dates import first_day
 from pricing.errors import PricingError
 from pricing.tables import read_facts
 
-__all__ = [
-    "AcceleratorQuote",
-    "OwnershipInput",
-    "ResaleQuote",
-    "ServerQuote",
-    "accelerator_quotes",
-    "derived_quote",
-    "latest",
-    "ownership_inputs",
-    "server_quotes",
-]
-
-
 PRICE_KINDS = ("street", "quotation", "range", "list", "plan", "estimate", "derived")
 STATUSES = ("", "on_sale", "phased_out", "not_yet", "used")
 

@@ -6,8 +6,6 @@ import os
 import re
 from urllib.parse import quote
 
-__all__ = ["controls_in", "inert", "said", "without_secrets"]
-
 CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 """C0 and C1 controls but tab and line feed, and the marks that turn the direction of text around."""
 LONG_WORD = re.compile(r"(\S{1000})\S+")

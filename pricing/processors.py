@@ -12,8 +12,6 @@ from types import MappingProxyType
 from pricing.checks import refuse_faults, refuse_unless_above_zero
 from pricing.tables import read_facts
 
-__all__ = ["Processor", "processor_of", "processors"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Processor:

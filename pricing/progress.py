@@ -8,8 +8,6 @@ from contextlib import contextmanager
 from pricing.console import Talk
 from pricing.refresh import Progress
 
-__all__ = ["watched"]
-
 
 @contextmanager
 def watched(talk: Talk, names: Sequence[str]) -> Iterator[Progress]:

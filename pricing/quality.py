@@ -16,17 +16,6 @@ from pricing.identity import identity_of
 from pricing.offers import TERM_MONTHS, Offer, PurchaseOption
 from pricing.providers.contract import PartFault, RefusedRow
 
-__all__ = [
-    "CONFIRMING_DAYS",
-    "Judged",
-    "Market",
-    "has_shrunk",
-    "is_confirmed_shrink",
-    "judge",
-    "judge_table",
-    "missing_anchors",
-]
-
 ACCELERATOR_USD_PER_HOUR: Final = (0.02, 80.0)
 """Band of a whole accelerator's hour: a consumer card on a market stands at the low end, a GB300 in a dear region at half the high one."""
 

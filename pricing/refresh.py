@@ -39,8 +39,6 @@ from pricing.store.landing import Landing, PartResult, land
 from pricing.store.reading import read_cheapest
 from pricing.store.spreads import renew_spreads
 
-__all__ = ["RefreshSummary", "SourceSummary", "refresh"]
-
 EXIT_PARTIAL: Final = 5
 EXIT_FAILED: Final = 6
 EXIT_NOTHING_ASKED: Final = 4

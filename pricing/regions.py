@@ -13,8 +13,6 @@ from pricing.checks import refuse_faults, refuse_unless_country
 from pricing.errors import PricingError
 from pricing.tables import read_facts
 
-__all__ = ["HOSTED", "Country", "Region", "countries", "countries_named", "country_of", "country_of_seller", "regions"]
-
 HOSTED = "hosted"
 """The region of a seller of tokens: where its endpoint for everyone computes."""
 

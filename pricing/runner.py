@@ -21,8 +21,6 @@ import click
 from pricing.errors import GpuplanError, MissingLibraryError
 from pricing.plain_text import said
 
-__all__ = ["error_object", "run"]
-
 EXIT_BUG = 1
 EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130

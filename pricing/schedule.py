@@ -15,8 +15,6 @@ from typing import Any, Final
 
 from pricing.errors import PricingError
 
-__all__ = ["SCHEDULES", "Schedule", "read_time", "schedule_text"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schedule:

@@ -13,8 +13,6 @@ from pricing.checks import refuse_faults, refuse_unless_country, refuse_unless_k
 from pricing.free_tiers import free_tiers
 from pricing.tables import read_facts
 
-__all__ = ["KINDS", "RATINGS", "TIERS", "Seller", "Tier", "seller_of", "sellers", "tier_of"]
-
 KINDS = {
     "hyperscaler": "a general cloud with regions all over the world",
     "neocloud": "a cloud that sells GPUs above all",

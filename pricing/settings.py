@@ -14,8 +14,6 @@ import click
 
 from pricing.errors import GpuplanError
 
-__all__ = ["SettingsError", "read_settings"]
-
 TRUSTED = "trusted_folders"
 """Key of the user's own settings: folders whose gpuplan.toml may set anything."""
 MOST_BYTES = 1 << 20

@@ -14,7 +14,6 @@ from typing import IO
 if sys.platform != "win32":  # where no such lock tells whether another process lives, nothing of it is removed
     import fcntl
 
-__all__ = ["spool_folder"]
 
 PREFIX = "gpuplan-refresh-"
 LOCK = ".lock"

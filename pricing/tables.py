@@ -22,7 +22,6 @@ from pricing.errors import PricingError
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["facts_path", "frame", "read_facts", "read_rows", "read_text", "text_of_rows"]
 
 Row = TypeVar("Row")
 MOST_BYTES = 256 << 20

@@ -13,8 +13,6 @@ from types import ModuleType
 
 from pricing.clock import utc_now
 
-__all__ = ["TokenPrice", "same_model", "sells_tokens", "token_prices"]
-
 NOT_SOLD_TO_ALL = frozenset({"github-copilot", "cursor", "openai-decisions"})
 """Providers of the package that sell no bare tokens to everyone."""
 LISTING_WORDS = frozenset(

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 
 from pricing.tables import read_facts
 
-__all__ = ["TuningPrice", "tuning_prices"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TuningPrice:

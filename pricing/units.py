@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-__all__ = ["HOURS_PER_MONTH", "UNITS", "unit_of"]
-
 HOURS_PER_MONTH = 730.0
 """Clock hours of a mean month, 8,760 / 12."""
 

@@ -18,16 +18,6 @@ from pricing.store.answers import PartStatus
 from pricing.store.landing import PartResult
 from pricing.store.reading import Change, PriceAt
 
-__all__ = [
-    "diff_view",
-    "history_view",
-    "import_lines",
-    "refresh_record",
-    "refresh_table",
-    "refresh_warnings",
-    "status_view",
-]
-
 Row = dict[str, Any]
 
 MOST_CAUSES_SHOWN = 3

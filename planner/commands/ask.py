@@ -26,8 +26,6 @@ from pricing.accelerators import resolve_all
 from pricing.console import CommandLineError, Talk, write_output
 from pricing.errors import GpuplanError
 
-__all__ = ["EXAMPLES", "AskCommand", "asked_workload", "kind_of", "save_workload", "workload_of_file"]
-
 EXAMPLES = {
     "serve": "--model llama-3.1-70b --rps 20 --in 1000 --out 300",
     "pretrain": "--model llama-3.1-8b --tokens 1T --deadline-days 60",

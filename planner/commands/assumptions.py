@@ -9,8 +9,6 @@ import click
 from planner.commands.options import Settings, assumption_options
 from pricing.console import Output, Talk, common_options, output_options
 
-__all__ = ["assumptions"]
-
 
 @click.command()
 @click.argument("part", required=False)

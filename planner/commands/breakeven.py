@@ -6,8 +6,6 @@ import click
 
 from pricing.console import Output, Talk, common_options, output_options
 
-__all__ = ["breakeven"]
-
 
 @click.command()
 @click.argument("scenario", metavar="SCENARIO")

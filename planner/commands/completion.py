@@ -7,8 +7,6 @@ from collections.abc import Callable, Iterable
 import click
 from click.shell_completion import CompletionItem
 
-__all__ = ["completing", "kinds_and_files"]
-
 
 def completing(
     key: str, choices: Iterable[str] = ()

@@ -6,8 +6,6 @@ import click
 
 from pricing.console import Output, Talk, common_options, output_options
 
-__all__ = ["VERDICT_CHANGED", "diff"]
-
 VERDICT_CHANGED = 7
 """Exit status when another option is to be taken; 1 to 6 mean other things everywhere in this program."""
 

@@ -19,9 +19,8 @@ if TYPE_CHECKING:
     from planner.demand.workload import Workload
     from planner.supply.machines import Machine, Refusal
     from planner.supply.scaling import ScalePoint
-    from pricing.accelerators import Accelerator
+    from pricing.accelerator_rows import Accelerator
 
-__all__ = ["estimate"]
 
 MOST_IN_A_BOX = 8
 """More accelerators than this are several boxes, joined by the network of their maker's reference design."""

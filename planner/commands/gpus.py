@@ -11,9 +11,7 @@ from pricing.console import Output, Talk, common_options, output_options
 
 if TYPE_CHECKING:
     from planner.report.table import Table
-    from pricing.accelerators import Accelerator
-
-__all__ = ["gpus"]
+    from pricing.accelerator_rows import Accelerator
 
 
 @click.command()

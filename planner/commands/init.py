@@ -9,8 +9,6 @@ import click
 
 from pricing.console import CommandLineError, Talk, common_options, write_output
 
-__all__ = ["KINDS", "init"]
-
 KINDS = (
     "serve",
     "pretrain",

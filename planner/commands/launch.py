@@ -22,8 +22,6 @@ from planner.commands.options import (
 from planner.report.values import Record
 from pricing.console import Talk, common_options, write_output
 
-__all__ = ["launch"]
-
 TARGETS = ("vllm", "sglang", "kubernetes", "terraform", "skypilot", "dstack")
 
 

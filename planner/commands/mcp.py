@@ -19,7 +19,6 @@ from pricing.console import Talk, common_options
 if TYPE_CHECKING:
     from mcp.server import MCPServer
 
-__all__ = ["mcp", "server_of"]
 
 LONGEST_ANSWER_S = 300.0
 MOST_OFFERS = 100

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from pricing.catalog import Catalog
     from pricing.dates import Dropped
 
-__all__ = ["mix"]
 
 PROFILES = ("steady", "office_hours", "batch_nights", "bursty")
 

@@ -11,7 +11,6 @@ from pricing.console import Output, Talk, common_options, output_options
 if TYPE_CHECKING:
     from planner.demand.architecture import Architecture
 
-__all__ = ["models"]
 
 CONTEXT_TOKENS = 131_072
 

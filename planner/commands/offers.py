@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from pricing.catalog import Catalog
     from pricing.offers import Offer
 
-__all__ = ["offers"]
 
 SORTS: dict[str, Callable[[Offer], Any]] = {
     "price": lambda offer: (offer.price_usd_per_hour, -offer.accelerator_count),

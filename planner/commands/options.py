@@ -21,20 +21,6 @@ if TYPE_CHECKING:
     from planner.assumptions import Assumptions
     from planner.supply.calibration import Calibration
 
-__all__ = [
-    "Filters",
-    "NumberRange",
-    "PriceSource",
-    "Settings",
-    "assumption_options",
-    "calibration_of",
-    "calibration_option",
-    "filter_options",
-    "horizon_option",
-    "split_names",
-    "store_option",
-    "store_options",
-]
 
 R = TypeVar("R")
 

@@ -23,8 +23,6 @@ from planner.commands.options import (
 )
 from pricing.console import CommandLineError, Output, Talk, common_options, output_options
 
-__all__ = ["plan"]
-
 
 @click.command(cls=AskCommand)
 @click.argument("workloads", metavar="KIND|WORKLOAD...", nargs=-1, required=True, shell_complete=kinds_and_files)

@@ -15,8 +15,6 @@ from planner.plan import Plan, make_plan
 from planner.supply.calibration import Calibration
 from pricing.catalog import Catalog
 
-__all__ = ["planned", "works_of"]
-
 
 def works_of(
     ctx: click.Context, sources: tuple[str, ...], overrides: dict[str, Any], horizon: int | None

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from planner.supply.calibration import Calibration
     from pricing.catalog import Catalog
 
-__all__ = ["show_portfolio"]
 
 EXIT_NOTHING = 3
 EXIT_PARTLY = 5

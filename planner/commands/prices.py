@@ -15,8 +15,6 @@ from pricing.errors import PricingError
 from pricing.latest import load
 from pricing.offers import Offer
 
-__all__ = ["catalog_of", "first_of", "selected"]
-
 _SORT: Final = attrgetter(
     *("provider", "instance_type", "purchase_option", "term_months", "observed_on", "flags", "launchable"),
     *("accelerator", "accelerator_stated", "accelerator_count", "accelerator_memory_gb"),

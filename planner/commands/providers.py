@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from pricing.catalog import Catalog
     from pricing.offers import Offer
 
-__all__ = ["providers"]
-
 
 @click.command()
 @click.option(

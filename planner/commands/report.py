@@ -6,8 +6,6 @@ import click
 
 from pricing.console import Output, Talk, common_options, output_options
 
-__all__ = ["report"]
-
 
 @click.command()
 @click.argument("plan", metavar="PLAN.json")

@@ -6,8 +6,6 @@ import click
 
 from pricing.console import Output, Talk, common_options, output_options
 
-__all__ = ["schema"]
-
 
 @click.command()
 @click.argument("name", type=click.Choice(["workload", "scenario", "demand", "plan"]))

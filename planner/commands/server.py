@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from planner.report.table import Table
     from pricing.dates import Window
 
-__all__ = ["server"]
 
 SHARES = (0.1, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 SHOWN = 25

@@ -13,8 +13,6 @@ from planner.report.values import Record, json_text, plain
 from planner.report.view import plan_view
 from pricing.console import CommandLineError, Output
 
-__all__ = ["refuse_too_many", "show_plans", "show_records"]
-
 SHOWN = 12
 MOST_TOGETHER = 12
 """Plans in one page or workbook; each brings charts or ten sheets."""

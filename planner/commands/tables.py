@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from planner.assumptions import Assumption
     from pricing.dates import Dropped
 
-__all__ = ["as_ascii", "assumptions_table", "show_rows", "show_text", "shows_only_ascii", "text_console", "trimmed"]
 
 NARROWEST = 60
 PAGE_WIDTH = 110

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from planner.traffic.replay import Target
     from planner.traffic.request_log import RequestLog
 
-__all__ = ["traffic"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Asked:

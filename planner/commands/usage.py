@@ -31,8 +31,6 @@ if TYPE_CHECKING:
     from planner.usage.sources import Source
     from pricing.catalog import Catalog
 
-__all__ = ["usage"]
-
 
 @click.command()
 @click.argument("files", metavar="FILE...", nargs=-1, required=True)

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from planner.measured.verify import BlockReport, FileReport
     from planner.report.table import Table
 
-__all__ = ["verify"]
 
 WORST = 10
 

@@ -10,8 +10,6 @@ import click
 from planner.commands.options import store_option
 from pricing.console import CommandLineError, Talk, common_options
 
-__all__ = ["web"]
-
 MOST_AT_ONCE = 500
 
 

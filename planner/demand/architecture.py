@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from planner.errors import InputError
 from planner.notes import Note
 
-__all__ = ["Architecture", "DiffusionPass", "SpeechPass"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DiffusionPass:

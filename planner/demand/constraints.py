@@ -7,8 +7,6 @@ from typing import Literal
 
 from planner.demand.sections import Count, Names, Positive, Section
 
-__all__ = ["Constraints", "Interconnect"]
-
 
 class Interconnect(StrEnum):
     """What the machines of one training job have to be joined by."""

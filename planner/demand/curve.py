@@ -12,8 +12,6 @@ from planner.demand.profiles import FloatArray, hourly_rates
 from planner.demand.workload import Profile
 from planner.errors import InputError
 
-__all__ = ["curve_from_csv", "curve_from_profile"]
-
 AMOUNT_COLUMNS = ("gpus", "units", "demand", "gpu_count", "accelerators")
 MOST_HOURS = 1_000_000
 MOST_FAULTS = 10

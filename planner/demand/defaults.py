@@ -7,8 +7,6 @@ from planner.demand.lengths import mean_tokens, variation
 from planner.demand.traffic_kinds import Traffic
 from planner.demand.workload import Diffusion, EmbedService, GpuHours, Pretrain, Serve, Video, Workload
 
-__all__ = ["with_limits"]
-
 
 def with_limits(workload: Workload, assumptions: Assumptions) -> Workload:
     """Return work with what it does not state: a service's limits and spare replicas, the deadline of a job that ends.

@@ -8,8 +8,6 @@ from pydantic import BeforeValidator, Discriminator, Field, Tag
 
 from planner.demand.sections import Count, Positive, Profile, Rate, Section, Tokens
 
-__all__ = ["Embed", "EmbedService", "Embedding"]
-
 Task = Literal["embed", "rerank"]
 
 

@@ -15,8 +15,6 @@ from pydantic import BaseModel
 
 from planner.demand.workload import OTHER_FORMS, Constraints, Own, Workload, type_of_kind
 
-__all__ = ["SHARED_NAMES", "Field", "fields_of"]
-
 SHORT_NAMES = {
     "requests_per_s": "rps",
     "input_tokens": "in",

@@ -6,8 +6,6 @@ from typing import Literal
 
 from planner.demand.sections import Count, Positive, Section, Tokens, Width
 
-__all__ = ["Finetune"]
-
 _FORWARDS = {"dpo": 1, "grpo": 2}
 """Passes besides training's own: the reference model's, and (grpo) those of the model that wrote the answers."""
 _USUAL_PROMPT_SHARE = 0.25

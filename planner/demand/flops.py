@@ -11,20 +11,6 @@ from numpy.typing import ArrayLike, NDArray
 from planner.demand.architecture import Architecture
 from planner.demand.parameters import matmul_parameter_count
 
-__all__ = [
-    "TEXT_TOKENS_PER_S",
-    "attention_flop_per_token",
-    "decoder_image_flop",
-    "denoising_attention_flop",
-    "denoising_linear_flop",
-    "denoising_pass_flop",
-    "forward_flop_per_token",
-    "image_flop",
-    "latent_pixels",
-    "mean_attended_tokens",
-    "training_flop_per_token",
-]
-
 FloatArray = NDArray[np.float64]
 
 TEXT_TOKENS_PER_S = 3.4

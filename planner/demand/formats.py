@@ -7,8 +7,6 @@ from dataclasses import dataclass
 
 from planner.notes import Note, NoteCode
 
-__all__ = ["FORMATS", "GGUF_FORMATS", "GGUF_HEAD_BYTES", "WeightFormat", "kin_of", "native_precision"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WeightFormat:

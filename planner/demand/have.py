@@ -9,21 +9,6 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from planner.demand.sections import Count, Name, Section, no_truth_value
 
-__all__ = [
-    "HAVE_PLACE",
-    "SITES",
-    "Commitment",
-    "Credit",
-    "Have",
-    "Own",
-    "OwnSite",
-    "OwnedMachines",
-    "Quote",
-    "Share",
-    "Usd",
-]
-
-
 SITES = ("home", "colocation", "own_room")
 OwnSite = Literal["home", "colocation", "own_room"]
 Usd = Annotated[float, Field(ge=0, le=1e12), BeforeValidator(no_truth_value)]

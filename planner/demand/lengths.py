@@ -10,8 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-__all__ = ["Lengths", "longer", "mean_tokens", "tokens_at", "variation"]
-
 FloatArray = NDArray[np.float64]
 
 

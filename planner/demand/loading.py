@@ -8,8 +8,6 @@ from planner.demand.models import anchored
 from planner.demand.workload import Workload
 from planner.inputs import read_document, validated
 
-__all__ = ["load_workload"]
-
 
 def load_workload(path: str | PathLike[str]) -> Workload:
     """Return the workload of a YAML file; a model's relative path starts at the file's folder.

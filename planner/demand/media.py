@@ -8,8 +8,6 @@ from pydantic import Field
 
 from planner.demand.sections import Positive, Profile, Section
 
-__all__ = ["Diffusion", "Transcribe", "Video"]
-
 
 class Diffusion(Section):
     """Generate images day by day.

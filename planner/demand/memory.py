@@ -19,23 +19,6 @@ from planner.demand.parameters import (
     parameter_count,
 )
 
-__all__ = [
-    "WEIGHT_BYTES_BY_PRECISION",
-    "activation_bytes_per_token_and_layer",
-    "adapter_state_bytes",
-    "gathered_bytes_per_token",
-    "kv_bytes_per_token",
-    "kv_elements_per_token",
-    "logits_bytes_per_token",
-    "model_state_bytes_per_parameter",
-    "peak_bytes",
-    "score_bytes_per_token_and_layer",
-    "seen_image_bytes",
-    "selective_activation_bytes_per_token_and_layer",
-    "unsplit_layer_bytes_per_token",
-    "weight_bytes",
-]
-
 FloatArray = NDArray[np.float64]
 Optimizer = Literal["adamw", "adamw_8bit", "adafactor", "sgd"]
 

@@ -8,8 +8,6 @@ from pydantic import BeforeValidator, ConfigDict, Field
 
 from planner.demand.sections import Layers, Section, Width, no_truth_value
 
-__all__ = ["ModelNumbers"]
-
 
 class ModelNumbers(Section):
     """A model told by its numbers, for one that has no known name.

@@ -19,8 +19,6 @@ from planner.demand.stated import architecture_from_numbers
 from planner.demand.workload import ModelNumbers, Workload
 from planner.errors import InputError
 
-__all__ = ["anchored", "configuration_path", "known_model", "known_models", "resolve_model"]
-
 _TEXT = {"name", "kind", "norm", "native_precision", "source", "as_of"}
 _FLAGS = {"gated_mlp", "tied_embeddings", "qkv_bias", "output_bias", "mlp_bias", "final_norm", "qk_norm"}
 

@@ -8,19 +8,6 @@ from __future__ import annotations
 
 from planner.demand.architecture import Architecture
 
-__all__ = [
-    "active_parameter_count",
-    "attention_parameter_count",
-    "embedding_parameter_count",
-    "expert_parameter_count",
-    "head_parameter_count",
-    "lora_parameter_count",
-    "matmul_parameter_count",
-    "mixer_parameter_count",
-    "parameter_count",
-    "routed_parameter_count",
-]
-
 
 def attention_parameter_count(arch: Architecture) -> int:
     """Return the elements of the attention matrices, and of their biases, of one layer that sees the whole context.

@@ -9,8 +9,6 @@ from pydantic import BeforeValidator, Field
 
 from planner.demand.sections import one_or_many
 
-__all__ = ["CACHE_FORMATS", "Precision", "Precisions"]
-
 
 class Precision(StrEnum):
     """Number format of weights, of computation, or of the KV cache; from ``q8_0`` on the formats of llama.cpp's files."""

@@ -11,8 +11,6 @@ from numpy.typing import NDArray
 from planner.demand.traffic_kinds import extremes_of_week
 from planner.demand.workload import Profile
 
-__all__ = ["elastic_share", "elastic_shares", "hourly_rates", "peak_over_mean_ratio", "week_of_rates"]
-
 FloatArray = NDArray[np.float64]
 _HOURS = 168
 BUSIEST_HOUR = 14

@@ -47,8 +47,6 @@ from planner.demand.workload import (
 )
 from planner.notes import Note, NoteCode
 
-__all__ = ["Requirements", "peak_requests_per_s", "request_flop", "requirements"]
-
 _SECONDS_PER_DAY = 86_400.0
 
 

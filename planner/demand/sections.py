@@ -9,23 +9,6 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Fiel
 
 from planner.demand.lengths import Lengths
 
-__all__ = [
-    "Count",
-    "Layers",
-    "Name",
-    "Names",
-    "Percentile",
-    "Positive",
-    "Profile",
-    "Rate",
-    "Section",
-    "TokenLengths",
-    "Tokens",
-    "Width",
-    "no_truth_value",
-    "one_or_many",
-]
-
 
 def no_truth_value(value: object) -> object:
     """Return the value; YAML's ``true`` would pass as the number 1."""

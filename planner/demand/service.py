@@ -11,8 +11,6 @@ from planner.demand.lengths import Lengths, longer, mean_tokens
 from planner.demand.sections import Percentile, Positive, Profile, Rate, Section, TokenLengths, Tokens, no_truth_value
 from planner.demand.traffic_kinds import Traffic, traffic_kind
 
-__all__ = ["Serve"]
-
 _USUAL_TTFT_MS, _USUAL_TPOT_MS = 2000.0, 100.0
 """The defaults of ``serve.ttft_limit_ms`` and ``serve.tpot_limit_ms``, which replace them once the assumptions are known."""
 

@@ -10,8 +10,6 @@ from planner.demand.workload import ModelNumbers
 from planner.errors import InputError
 from planner.notes import Note, NoteCode
 
-__all__ = ["architecture_from_numbers"]
-
 _USUAL_WIDTH_PER_LAYER = 118.0
 """Hidden width over layers of the Llama, Qwen and Mistral families (96 to 128)."""
 

@@ -9,8 +9,6 @@ from planner.demand.lengths import mean_tokens
 from planner.demand.workload import Batch, Embed, EmbedService, Finetune, Pretrain, Serve, Workload
 from planner.errors import InputError
 
-__all__ = ["suitable_model"]
-
 SORTS_OF_MODEL = {
     "serve": ("decoder",),
     "batch": ("decoder",),

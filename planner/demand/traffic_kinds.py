@@ -11,8 +11,6 @@ from importlib import resources
 from planner.demand.lengths import Lengths
 from planner.demand.sections import Profile
 
-__all__ = ["PUBLIC_WEEKS", "Traffic", "TrafficKind", "extremes_of_week", "traffic_kind"]
-
 
 class Traffic(StrEnum):
     """What sort of requests they are."""

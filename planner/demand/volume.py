@@ -19,8 +19,6 @@ from planner.demand.workload import (
     Workload,
 )
 
-__all__ = ["Volume", "volume"]
-
 SECONDS_PER_HOUR = 3600.0
 
 

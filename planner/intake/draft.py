@@ -10,8 +10,6 @@ import yaml
 
 from planner.demand.fields import fields_of
 
-__all__ = ["Draft", "draft_text"]
-
 COMMENT_AT = 32
 WANTED = {"finetune": ("tokens_m",), "gpu_hours": ("gpu", "count", "hours_per_month")}
 """Keys that are asked for although they have a default: a wrong guess would cost most."""

@@ -13,8 +13,6 @@ from typing import NamedTuple
 from planner.demand.precision import CACHE_FORMATS, Precision
 from planner.intake.draft import Draft
 
-__all__ = ["EngineOption", "draft_of_engine", "engine_options", "engine_words"]
-
 ALIASES = {
     "tp": "tensor-parallel-size", "tp-size": "tensor-parallel-size", "pp-size": "pipeline-parallel-size", "dp-size": "data-parallel-size", "dp": "data-parallel-size",
     "model-path": "model", "context-length": "max-model-len", "max-running-requests": "max-num-seqs", "q": "quantization", "pp": "pipeline-parallel-size",

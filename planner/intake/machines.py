@@ -10,8 +10,6 @@ from pricing.accelerators import resolve, resolve_all
 from pricing.errors import PricingError
 from pricing.instances import machine_type
 
-__all__ = ["draft_of_machines", "gpu_named", "gpus_of_machine"]
-
 
 def gpu_named(text: str) -> str:
     """Return an accelerator as a workload names it; the text itself where several or none are called so.

@@ -11,8 +11,6 @@ from planner.intake.draft import Draft
 from planner.intake.engine_lines import draft_of_engine, engine_words
 from planner.intake.machines import draft_of_machines, gpu_named, gpus_of_machine
 
-__all__ = ["draft_of_compose", "draft_of_kubernetes", "draft_of_skypilot"]
-
 GPU_RESOURCE = re.compile(
     r"^(nvidia\.com/(gpu|mig-.*)|amd\.com/gpu|gpu\.intel\.com/.*|habana\.ai/gaudi|aws\.amazon\.com/neuron|google\.com/tpu)$"
 )

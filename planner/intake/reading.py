@@ -17,8 +17,6 @@ from planner.intake.slurm_script import draft_of_sbatch
 from planner.intake.terraform_plan import draft_of_terraform
 from planner.intake.trainers import draft_of_accelerate, draft_of_axolotl, draft_of_deepspeed, draft_of_torchtune
 
-__all__ = ["READ", "draft_of"]
-
 READ = (
     "a vllm or SGLang command line, a Kubernetes manifest, a SkyPilot task, a compose file, `terraform show -json` of a plan, "
     "an sbatch script, a configuration of axolotl, torchtune, accelerate or DeepSpeed"

@@ -7,8 +7,6 @@ import re
 from planner.intake.draft import Draft
 from planner.intake.machines import draft_of_machines, gpu_named
 
-__all__ = ["draft_of_sbatch"]
-
 SHORT = {"N": "nodes", "t": "time", "a": "array", "G": "gpus", "n": "ntasks"}
 LINE = re.compile(r"^#SBATCH\s+(?:--([\w-]+)(?:[=\s]+(\S+))?|-(\w)\s*(\S+)?)", re.MULTILINE)
 

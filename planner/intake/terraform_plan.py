@@ -8,8 +8,6 @@ from typing import Any
 from planner.intake.draft import Draft
 from planner.intake.machines import draft_of_machines, gpu_named, gpus_of_machine
 
-__all__ = ["draft_of_terraform"]
-
 TYPE_KEYS = (
     "instance_type",
     "machine_type",

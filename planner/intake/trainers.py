@@ -8,8 +8,6 @@ from typing import Any
 
 from planner.intake.draft import Draft
 
-__all__ = ["draft_of_accelerate", "draft_of_axolotl", "draft_of_deepspeed", "draft_of_torchtune"]
-
 OPTIMIZERS = {"adamw_8bit": "adamw_8bit", "adamw_bnb_8bit": "adamw_8bit", "paged_adamw_8bit": "adamw_8bit", "adamw8bit": "adamw_8bit", "pagedadamw8bit": "adamw_8bit", "adafactor": "adafactor", "sgd": "sgd"}  # fmt: skip
 
 

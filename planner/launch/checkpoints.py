@@ -9,8 +9,6 @@ from importlib import resources
 
 from planner.demand.models import configuration_path, known_model
 
-__all__ = ["checkpoint_of", "checkpoints"]
-
 
 @cache
 def checkpoints() -> Mapping[str, str]:

@@ -15,8 +15,6 @@ from planner.launch.checkpoints import checkpoint_of
 from planner.report.values import Record
 from pricing.accelerators import accelerators
 
-__all__ = ["ENGINE_KINDS", "Deployment", "LaunchError", "deployment_of"]
-
 ENGINE_KINDS = {"serve", "batch", "embed"}
 """Kinds of work that an inference engine does."""
 LONGEST_OVER_MEAN = 4

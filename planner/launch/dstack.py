@@ -11,8 +11,6 @@ from planner.launch.programs import has_engine, program_of
 from planner.launch.yaml_text import yaml_text
 from pricing.accelerators import accelerators, card_of
 
-__all__ = ["dstack_configuration"]
-
 BACKENDS = {
     "aws": "aws", "gcp": "gcp", "azure": "azure", "oci": "oci", "lambda": "lambda", "runpod": "runpod", "nebius": "nebius", "vast": "vastai",
     "cudo": "cudo", "crusoe": "crusoe", "cloudrift": "cloudrift", "digitalocean": "digitalocean", "hot-aisle": "hotaisle", "jarvis-labs": "jarvislabs",

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 
 from planner.launch.deployment import ENGINE_KINDS, Deployment, LaunchError
 
-__all__ = ["Engine", "engine_of", "sglang_command", "shell_lines", "vllm_command"]
-
 PORT = 8000
 IMAGES = {
     "NVIDIA": "vllm/vllm-openai:v0.11.0",  # docs.vllm.ai, Using Docker, read 2026-11-26

@@ -9,8 +9,6 @@ from planner.launch.deployment import Deployment, LaunchError
 from planner.launch.engines import PORT, Engine, engine_of
 from planner.launch.yaml_text import yaml_text
 
-__all__ = ["HYPERSCALERS", "kubernetes_manifest"]
-
 HYPERSCALERS = ("aws", "gcp", "azure")
 """Clouds whose nodes carry the instance type as a label."""
 RAY_SCRIPT = "/vllm-workspace/examples/online_serving/multi-node-serving.sh"

@@ -5,8 +5,6 @@ from __future__ import annotations
 from planner.launch.deployment import ENGINE_KINDS, Deployment
 from planner.launch.engines import PORT, engine_of, shell_lines
 
-__all__ = ["docker_line", "has_engine", "program_of"]
-
 OWN_PROGRAM = "echo 'put your own program here'"
 
 

@@ -12,8 +12,6 @@ from planner.launch.yaml_text import yaml_text
 from planner.report.values import Record
 from pricing.accelerators import card_of
 
-__all__ = ["skypilot_task"]
-
 CLOUDS = {
     "aws": "aws", "gcp": "gcp", "azure": "azure", "oci": "oci", "lambda": "lambda", "runpod": "runpod", "nebius": "nebius", "vast": "vast",
     "digitalocean": "do", "fluidstack": "fluidstack", "cudo": "cudo", "paperspace": "paperspace", "verda": "verda", "seeweb": "seeweb",

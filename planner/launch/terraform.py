@@ -12,8 +12,6 @@ from planner.launch.deployment import Deployment, LaunchError
 from planner.launch.programs import docker_line, has_engine
 from planner.words import how_paid
 
-__all__ = ["terraform_configuration"]
-
 DISK_GB = 512
 BESIDE_THE_MACHINE = {"T4": "nvidia-tesla-t4", "V100-16GB-SXM": "nvidia-tesla-v100"}
 """Google's accelerators that are added to an n1 machine; with the others the machine type holds them."""

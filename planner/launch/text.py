@@ -15,8 +15,6 @@ from planner.launch.terraform import terraform_configuration
 from planner.report.short import short_name
 from planner.report.values import Record
 
-__all__ = ["TARGETS", "launch_text"]
-
 TARGETS = {
     "vllm": "bash serve.sh",
     "sglang": "bash serve.sh",

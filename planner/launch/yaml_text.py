@@ -6,8 +6,6 @@ from typing import Any
 
 import yaml
 
-__all__ = ["yaml_text"]
-
 
 class _Dumper(yaml.SafeDumper):
     """Writes texts of several lines as blocks, and what appears twice twice."""

@@ -23,7 +23,8 @@ from planner.errors import InputError
 from planner.inputs import read_text
 from planner.supply.calibration import Calibration
 from planner.supply.machines import Machine
-from pricing.accelerators import Accelerator, accelerators, resolve_all
+from pricing.accelerator_rows import Accelerator
+from pricing.accelerators import accelerators, resolve_all
 from pricing.errors import GpuplanError
 
 __all__ = [

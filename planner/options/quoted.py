@@ -11,7 +11,8 @@ from planner.errors import InputError
 from planner.options.energy import machine_max_kw
 from planner.options.owned import OwnableServer
 from planner.options.servers import own_machine
-from pricing.accelerators import Accelerator, resolve
+from pricing.accelerator_rows import Accelerator
+from pricing.accelerators import resolve
 from pricing.dates import Dropped
 from pricing.errors import PricingError
 from pricing.offers import TERM_MONTHS, Launchable, Offer, PurchaseOption

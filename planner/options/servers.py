@@ -10,7 +10,8 @@ from planner.notes import Note, NoteCode
 from planner.options.energy import machine_max_kw
 from planner.options.owned import OwnableServer
 from planner.supply.machines import Machine
-from pricing.accelerators import Accelerator, accelerators
+from pricing.accelerator_rows import Accelerator
+from pricing.accelerators import accelerators
 from pricing.dates import EVERY_DAY, Dropped, Window, first_day
 from pricing.ownership import AcceleratorQuote, ServerQuote, accelerator_quotes, derived_quote, server_quotes
 

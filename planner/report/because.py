@@ -20,8 +20,6 @@ from planner.verdict.break_evens import BreakEvenPair, best_by_kind
 from planner.verdict.remarks import RemarkCode
 from planner.words import BOUND_WORDS, how_paid, label, seller
 
-__all__ = ["Group", "Reason", "reasons"]
-
 Group = Literal["why", "alternatives", "risk"]
 """What a reason speaks of: why this is enough, what else there is, or what can go wrong."""
 WHY, ALTERNATIVES, RISK = get_args(Group)

@@ -15,19 +15,6 @@ from planner.report.option_labels import label as option_label
 from planner.report.values import Record
 from planner.words import label
 
-__all__ = [
-    "KIND_WORDS",
-    "Rows",
-    "break_even_price_usd_per_hour",
-    "cost_over_time_rows",
-    "crossing_month",
-    "equal_price_rows",
-    "limit_rows",
-    "memory_rows",
-    "pareto_front",
-    "speed_rows",
-]
-
 Rows = list[dict[str, Any]]
 
 KIND_WORDS = {

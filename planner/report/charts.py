@@ -7,16 +7,6 @@ from typing import Any
 
 from planner.report.chart_rows import KIND_WORDS, Rows
 
-__all__ = [
-    "Spec",
-    "chart_of",
-    "cost_over_time",
-    "equal_price_over_use",
-    "history_of_prices",
-    "speed_against_cost",
-    "tornado",
-]
-
 Spec = dict[str, Any]
 
 SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"

@@ -13,8 +13,6 @@ from planner.report.notes import note_text
 from planner.report.table import Table, headings
 from planner.report.values import Record
 
-__all__ = ["LADDER_WORDS", "decision_record", "decision_tables", "headline"]
-
 AT_ONCE_SHARE = 0.99
 """Whose saving waits for the end of commitments is told so."""
 MOST_SWITCHED_OFF = 12

@@ -5,8 +5,6 @@ from __future__ import annotations
 from planner.decision import Kept, Note, SwitchOff
 from planner.figures import count, percent, usd
 
-__all__ = ["because", "note_said", "switched_off", "when_it_ends"]
-
 KEPT_WORDS = {
     "too_little_use": "too little use",
     "part_of_an_accelerator": "a machine with part of an accelerator is sold in that size only, so there is nothing to compare it with",

@@ -10,8 +10,6 @@ from planner.report.option_labels import label
 from planner.report.table import Table, headings
 from planner.report.values import Record
 
-__all__ = ["difference", "difference_tables"]
-
 MOST_ROWS = 20
 LEAST_CHANGE_SHARE = 1e-9
 """Smaller changes are rounding of floats."""

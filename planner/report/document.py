@@ -7,8 +7,6 @@ import re
 from planner.report.table import Table
 from planner.report.view import View
 
-__all__ = ["markdown", "table_text"]
-
 
 def markdown(view: View) -> str:
     """Return the view as GitHub-flavoured Markdown; what came from outside cannot break out of its cell."""

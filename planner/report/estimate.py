@@ -16,8 +16,6 @@ from planner.supply.machines import Fleet, MemoryUse
 from planner.supply.scaling import ScalePoint
 from planner.words import BASIS_WORDS, BOUND_WORDS
 
-__all__ = ["estimate_record", "estimate_tables"]
-
 TIGHT_SHARE = 0.05
 """Of the limit: what is left below that is less than releases of one engine differ by."""
 _BAR_CELLS = 40

@@ -15,8 +15,6 @@ from planner.report.table import Table, headings
 from planner.report.values import Record
 from planner.words import BASIS_WORDS, BOUND_WORDS
 
-__all__ = ["explained", "workings"]
-
 NEAR_SHARE = 1e-3
 """A working is shown where it comes to the figure; where prices move over the months, no product of a few numbers does."""
 Working = tuple[str, float]

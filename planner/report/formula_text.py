@@ -9,8 +9,6 @@ from typing import TypeAlias
 
 from planner.costs.expression import SYMBOLS, Expr, absolute, number
 
-__all__ = ["javascript", "spreadsheet"]
-
 References: TypeAlias = Callable[[str], str]
 STRENGTH = {"<": 1, "<=": 1, "=": 1, ">": 1, ">=": 1, "+": 2, "-": 2, "*": 3, "/": 3, "^": 5}
 FUNCTIONS = {

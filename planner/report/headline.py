@@ -11,8 +11,6 @@ from planner.verdict.break_evens import best_by_kind
 from planner.verdict.choice import Status
 from planner.words import how_paid, seller
 
-__all__ = ["headline"]
-
 RIVALS = {
     OptionKind.RENT: "rented GPUs",
     OptionKind.BUY: "servers of your own",

@@ -18,19 +18,6 @@ from planner.costs.timeline import COMPONENTS, FloatArray
 from planner.options.reason import ReasonCode
 from planner.report.values import Record
 
-__all__ = [
-    "LONGEST_MONTHS",
-    "Cost",
-    "Inputs",
-    "Live",
-    "book_values",
-    "bridge_id_of",
-    "financing_of_plan",
-    "may_be_eligible",
-    "priced_names",
-    "runs_once",
-]
-
 LONGEST_MONTHS = 60
 """Months that a reader can look ahead, or the plan's own horizon where that is longer."""
 

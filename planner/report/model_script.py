@@ -15,8 +15,6 @@ from planner.costs.formulas import DISCOUNT, Model
 from planner.costs.timeline import COMPONENTS
 from planner.report.formula_text import javascript
 
-__all__ = ["models_key", "models_script", "script_named"]
-
 
 @cache
 def models_script(*, once: bool, financing: Financing = CASH) -> str:

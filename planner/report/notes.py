@@ -7,8 +7,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from planner.costs.products import CommitmentProduct
 from planner.notes import Note, NoteCode
 
-__all__ = ["note_text", "note_texts", "relief_sentence"]
-
 PARTS = {
     "compute": "the compute",
     "memory_bandwidth": "the memory bandwidth",

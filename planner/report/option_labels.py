@@ -8,8 +8,6 @@ from typing import Any
 from planner.figures import gpus_text, machines_text
 from planner.words import how_paid, seller
 
-__all__ = ["heading", "label"]
-
 HEADS = {
     "rent": "Rent ",
     "buy": "Buy ",

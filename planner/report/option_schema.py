@@ -10,8 +10,6 @@ from pydantic import BaseModel, ConfigDict, Field
 from planner.options.option import OptionKind
 from planner.options.reason import ReasonCode
 
-__all__ = ["Count", "Months", "Number", "Part", "Positive", "Share"]
-
 Count = Annotated[int, Field(ge=0, le=1 << 53)]
 Months = Annotated[int, Field(ge=1, le=600)]
 Number = Annotated[float, Field(ge=-1e18, le=1e18)]

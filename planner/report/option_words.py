@@ -6,8 +6,6 @@ from planner.figures import duration, gpus_text, machines_text, usd
 from planner.options.option import Option, OptionKind
 from planner.words import how_paid
 
-__all__ = ["gpus", "is_by_resale", "machines", "money", "place_of", "whole"]
-
 LATE_SHARE = 0.9
 """A break-even later than this part of the horizon comes about by the resale."""
 

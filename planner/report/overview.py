@@ -11,8 +11,6 @@ from planner.report.option_labels import heading
 from planner.report.table import Table, headings
 from planner.report.values import Record
 
-__all__ = ["chosen_of", "overview", "pays_off_month", "together"]
-
 
 def chosen_of(record: Record) -> Mapping[str, Any] | None:
     """Return the option that a plan takes; None where it takes none."""

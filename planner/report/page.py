@@ -16,8 +16,6 @@ from planner.report.overview import overview
 from planner.report.page_body import plan_parts, table_html
 from planner.report.values import Record
 
-__all__ = ["ENGINE", "Assets", "asset", "html_document", "page", "pages", "policy"]
-
 ENGINE = ("vega/vega.min.js", "vega/vega-lite.min.js", "vega/vega-embed.min.js")
 """The chart engine, in the order of loading; pinned by hash in ``assets/vega/SHA256SUMS``."""
 OPTIONS_SHOWN = 60

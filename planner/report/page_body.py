@@ -44,8 +44,6 @@ from planner.report.verdict_charts import memory_of_one, share_of_limits
 from planner.report.view import View, plan_view
 from planner.words import how_paid
 
-__all__ = ["data_script", "figure_html", "plan_parts", "table_html"]
-
 ELECTRICITY_MOST_USD_PER_KWH = 0.5
 DAY = re.compile(r"\d{4}-\d\d-\d\d")
 """A date, which no line break parts."""

@@ -11,8 +11,6 @@ from planner.report.short import ShortAnswer, short_name
 from planner.report.values import Record
 from planner.words import seller
 
-__all__ = ["answer_html", "reasons_html"]
-
 STATUS_WORDS = {"decided": "decided", "close_call": "a close call", "ask_for_quotes": "ask for quotes first"}
 GROUPS = {"why": "Why", "alternatives": "Alternatives", "risk": "Risks"}
 

@@ -19,8 +19,6 @@ from planner.report.live import financing_of_plan
 from planner.report.values import Record
 from planner.words import KIND_WORDS, label, unit_of
 
-__all__ = ["command_of", "defaults_of", "question_of", "title_of"]
-
 PHRASES = {
     "requests_per_s": "{} requests/s",
     "peak_requests_per_s": "peak {} requests/s",

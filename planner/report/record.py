@@ -27,8 +27,6 @@ from planner.verdict.alternatives import alternatives_of
 from pricing.history import price_history
 from pricing.units import HOURS_PER_MONTH
 
-__all__ = ["latency_curves", "performance_record", "plan_record", "read_record", "read_records"]
-
 
 def _typical(value: Range | None) -> float | None:
     return None if value is None else value.typical

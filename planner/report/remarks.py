@@ -12,8 +12,6 @@ from planner.verdict.remarks import Remark, RemarkCode
 from planner.verdict.variants import OtherCount, OtherDeadline, OtherLimit, Reading, TwiceTheWork, Variants
 from planner.words import how_paid, seller
 
-__all__ = ["remark_text", "variant_texts"]
-
 GB = 1e9
 NETWORKS = {"infiniband": "InfiniBand", "efa": "EFA", "roce": "RoCE", "ethernet": "Ethernet"}
 

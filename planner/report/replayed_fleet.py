@@ -8,8 +8,6 @@ from planner.traffic.autoscaling import Autoscaled
 from planner.traffic.percentiles import Limits
 from planner.traffic.replay import Fewest, Replay, Target
 
-__all__ = ["ReplayedFleet", "ToZero"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToZero:

@@ -14,8 +14,6 @@ from planner.figures import count, percent, usd
 from planner.report.table import Table, headings
 from planner.report.wording import COMPONENTS
 
-__all__ = ["explained_tables", "inputs_in_force", "month_rows", "scenario_answer", "scenario_tables"]
-
 
 def scenario_answer(result: ScenarioResult) -> dict[str, Any]:
     """Return the answer in the form of ``gpuplan breakeven --format json``; None means never."""

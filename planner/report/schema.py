@@ -16,8 +16,6 @@ from planner.report.values import SCHEMA_VERSION
 from planner.verdict.choice import Status
 from planner.verdict.remarks import RemarkCode
 
-__all__ = ["PlanRecord", "check_record", "plan_schema"]
-
 
 class Crossing(Part):
     at: Number

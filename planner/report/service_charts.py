@@ -8,8 +8,6 @@ from planner.report.chart_rows import Rows
 from planner.report.charts import OWN, RENT, TOKENS, Spec, chart_of
 from planner.report.values import Record
 
-__all__ = ["costs_against_percentiles", "latency_against_limits", "latency_of_plan", "percentile_costs"]
-
 
 def latency_of_plan(record: Record) -> Spec | None:
     """Return the latency of the verdict's machines, or of the best rented ones beside a hosted verdict; None where none was simulated."""

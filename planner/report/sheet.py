@@ -9,8 +9,6 @@ from typing import Any
 
 from planner.report.values import Record, plain
 
-__all__ = ["csv_text", "options_csv", "safe_text"]
-
 STARTS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 OPTION_COLUMNS = (

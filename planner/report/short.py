@@ -14,8 +14,6 @@ from planner.report.values import Record
 from planner.report.wording import brief_reason
 from planner.words import how_paid, label, seller
 
-__all__ = ["ShortAnswer", "next_steps", "short_answer", "short_name"]
-
 SERVED = {"serve", "batch", "embed"}
 """Kinds of work that an inference engine does."""
 REASONS = 5

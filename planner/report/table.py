@@ -5,20 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-__all__ = ["Column", "Table", "headings"]
-
 
 @dataclass(frozen=True, slots=True)
 class Column:
     """A column's heading, its unit, whether it holds numbers, and when it leaves where space is short.
 
-    One with a higher ``drop`` leaves first, one with 0 never. A column that may not be broken keeps its dates and names whole.
+    Where space is short a column leaves after so many others, or never. One that may not be broken keeps its dates and names whole.
     """
 
     name: str
     unit: str = ""
     is_number: bool = False
-    drop: int = 0
+    leaves_after_count: int | None = None
     is_whole: bool = False
 
     @property
@@ -50,8 +48,8 @@ def headings(line: str, *, leaving: Sequence[str] = (), whole: Sequence[str] = (
     for heading in line.split("|"):
         text = heading.strip()
         name, _, unit = text.removesuffix(":").removesuffix("]").partition(" [")
-        drop = len(leaving) - leaving.index(name) if name in leaving else 0
-        columns.append(Column(name, unit, text.endswith(":"), drop, name in whole))
+        place = leaving.index(name) if name in leaving else None
+        columns.append(Column(name, unit, text.endswith(":"), place, name in whole))
     return tuple(columns)
 
 

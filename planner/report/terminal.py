@@ -18,8 +18,6 @@ from planner.report.short import ShortAnswer, without_empty
 from planner.report.table import Column, Table
 from planner.report.view import View
 
-__all__ = ["render", "render_short", "render_tables"]
-
 SHORT_ASSUMPTIONS = 8
 MOST_LINES, NARROW_WIDTH, ITS_WIDTH = 30, 80, 100
 """The short answer is at most so long between these widths."""
@@ -86,7 +84,7 @@ def _screens(answer: ShortAnswer) -> list[_Screen]:
 
 
 def _without_droppable(table: Table) -> Table:
-    kept = [index for index, column in enumerate(table.columns) if not column.drop]
+    kept = [index for index, column in enumerate(table.columns) if column.leaves_after_count is None]
     rows = tuple(tuple(row[index] for index in kept) for row in table.rows)
     return replace(table, columns=tuple(table.columns[index] for index in kept), rows=rows)
 
@@ -255,10 +253,10 @@ def _kept_columns(table: Table, width: int, widest: int) -> list[int]:
 
     kept = list(range(len(table.columns)))
     while sum(map(needed, kept)) + BETWEEN * (len(kept) - 1) > width:
-        droppable = [i for i in kept if table.columns[i].drop]
-        if not droppable:
+        places = {i: place for i in kept if (place := table.columns[i].leaves_after_count) is not None}
+        if not places:
             break
-        kept.remove(max(droppable, key=lambda i: table.columns[i].drop))
+        kept.remove(min(places, key=places.__getitem__))
     return kept
 
 

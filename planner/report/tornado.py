@@ -9,8 +9,6 @@ from typing import Any
 from planner.report.live import Cost, Inputs, Live, priced_names
 from planner.words import assumption_label
 
-__all__ = ["DEMAND", "SERVER_PRICE", "WHOLE", "Moved", "bars_of", "moved"]
-
 DEMAND, SERVER_PRICE = "risk.demand_ratio", "risk.server_price_ratio"
 """Assumptions about what comes over what was planned: the use of the machines, the price of a server."""
 WHOLE = {"own.life_months", "own.lead_time_months"}

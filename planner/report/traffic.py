@@ -15,8 +15,6 @@ from planner.traffic.replay import Fewest, Target
 from planner.traffic.request_log import LogFault
 from planner.traffic.summary import LengthSummary, TrafficSummary, serve_section
 
-__all__ = ["fault_text", "traffic_record", "traffic_tables"]
-
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 FAULTS = {
     "unreadable": "{rows} without a time or a number of tokens left out",

@@ -20,8 +20,6 @@ from planner.report.traffic import traffic_tables
 from planner.traffic.request_log import RequestLog
 from planner.traffic.summary import TrafficSummary
 
-__all__ = ["hourly_rows", "traffic_page"]
-
 HOUR_S, MINUTE_S = 3600.0, 60.0
 MOST_POINTS = 1500
 LENGTH_BINS = 60

@@ -9,8 +9,6 @@ from datetime import date
 from enum import Enum
 from typing import Any
 
-__all__ = ["SCHEMA_VERSION", "Record", "json_text", "plain"]
-
 SCHEMA_VERSION = 1
 Record = dict[str, Any]
 PLAIN = {str, int, bool, type(None)}

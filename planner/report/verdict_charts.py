@@ -5,8 +5,6 @@ from __future__ import annotations
 from planner.report.chart_rows import Rows
 from planner.report.charts import CPU, OWN, RENT, TOKENS, Spec, chart_of
 
-__all__ = ["memory_of_one", "share_of_limits"]
-
 
 def memory_of_one(rows: Rows, accelerator: str) -> Spec:
     """Return what fills the memory of one accelerator, as one bar.

@@ -14,8 +14,6 @@ from planner.report.table import Table, headings
 from planner.report.values import Record
 from planner.words import how_paid, seller
 
-__all__ = ["SORTS", "View", "plan_view"]
-
 SPEEDS = {"serve": "TTFT / TPOT", "diffusion": "speed", "video": "speed"}
 """The figure of speed of a kind of work; of all others how long a run takes."""
 UNITS = {

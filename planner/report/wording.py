@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from planner.options.reason import Reason, ReasonCode
 from pricing.dates import Dropped
 
-__all__ = ["COMPONENTS", "brief_reason", "dropped_text", "reason_text"]
-
 REASONS = {
     ReasonCode.RECLAIMABLE: "the provider can reclaim the machines at any time",
     ReasonCode.BLOCK_TOO_SHORT: "can be kept for at most {:g} days at a time, each time at the price of the day",

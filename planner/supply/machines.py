@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, field, replace
 
 from planner.notes import Note
-from pricing.accelerators import Accelerator
+from pricing.accelerator_rows import Accelerator
 
 __all__ = [
     "NORMAL_80_PERCENT",

@@ -20,8 +20,6 @@ from pricing.catalog import Catalog
 from pricing.clock import today
 from pricing.errors import GpuplanError
 
-__all__ = ["MEDIA_TYPES", "Answer", "BusyError", "Planners", "answer"]
-
 MEDIA_TYPES = {
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
     "html": "text/html; charset=utf-8",

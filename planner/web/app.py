@@ -22,8 +22,6 @@ from planner.web.fields import KIND_WORDS, values_of_template
 from planner.web.form import form
 from planner.web.guard import LOOPBACK, Guard
 
-__all__ = ["create_app"]
-
 MOST_FIELDS = 200
 FORM_TYPE = "application/x-www-form-urlencoded"
 COME_AGAIN_S = 5

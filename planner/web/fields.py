@@ -12,8 +12,6 @@ from planner.demand.fields import fields_of
 from planner.errors import InputError
 from planner.inputs import Document, document_of
 
-__all__ = ["ASSUMPTIONS", "KIND_WORDS", "document_from", "settings_from", "values_of_template"]
-
 KIND_WORDS = {
     "serve": "serve answers",
     "batch": "answer a batch",

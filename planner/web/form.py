@@ -13,8 +13,6 @@ from planner.demand.models import known_models
 from planner.web.fields import ASSUMPTIONS, KIND_WORDS
 from planner.words import assumption_label, label
 
-__all__ = ["DOWNLOADS", "form", "kinds"]
-
 DOWNLOADS = {"xlsx": "Workbook", "html": "Page", "json": "Data", "md": "Text", "csv": "Table"}
 """Forms that the page hands out, by the ending of the file."""
 

@@ -9,8 +9,6 @@ from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-__all__ = ["LARGEST_BODY_BYTES", "LOOPBACK", "Guard"]
-
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 LARGEST_BODY_BYTES = 64 * 1024
 SAFE_METHODS = frozenset({"GET", "HEAD"})

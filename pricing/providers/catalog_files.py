@@ -22,8 +22,6 @@ from pricing.providers.hardware import UNREADABLE, each_row
 from pricing.providers.known import hardware_of
 from pricing.tables import read_text
 
-__all__ = ["catalog_rows", "file_rows", "is_catalog", "read_catalog"]
-
 SELLERS: Final = {"datacrunch": "verda", "do": "digitalocean", "lambdalabs": "lambda", "vastai": "vast"}
 """Their names of sellers to ours."""
 

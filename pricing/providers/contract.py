@@ -23,23 +23,6 @@ from pricing.identity import identity_text
 from pricing.offers import TEXTS, Offer, PurchaseOption
 from pricing.plain_text import inert, without_secrets
 
-__all__ = [
-    "SHAPE_ERRORS",
-    "Fetched",
-    "Normalised",
-    "PartFault",
-    "Provider",
-    "RawPage",
-    "RefusedRow",
-    "Request",
-    "SourceError",
-    "client_library",
-    "is_loopback",
-    "offer_on",
-    "offer_or_refusal",
-]
-
-
 SHAPE_ERRORS: Final = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, csv.Error, PricingError)
 """What reading an answer of another shape than the reader knows ends in."""
 

@@ -19,8 +19,6 @@ from pricing.providers.hardware import read_parts
 from pricing.providers.http import Http
 from pricing.providers.pool import side_by_side
 
-__all__ = ["published"]
-
 URL: Final = "https://dstack-gpu-pricing.s3.eu-west-1.amazonaws.com/v3"
 PART: Final = "gpuhunt"
 VERSION: Final = "gpuhunt-1"

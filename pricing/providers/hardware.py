@@ -9,8 +9,6 @@ from typing import Any, Final
 
 from pricing.providers.contract import SHAPE_ERRORS, Normalised, PartFault, RawPage, RefusedRow
 
-__all__ = ["UNREADABLE", "Hardware", "each_row", "guarded", "read_parts", "refused"]
-
 UNREADABLE: Final = "unreadable"
 """Reason of a row that could not be read: nobody knows what it was of, so nothing of its part counts as gone."""
 

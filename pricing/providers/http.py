@@ -11,8 +11,6 @@ from pricing.clock import utc_now
 from pricing.providers.contract import SHAPE_ERRORS, RawPage, Request, SourceError
 from pricing.providers.retry import RETRIED_STATUSES, TRIES, TryAgainError, brief, retried, retry_after_s
 
-__all__ = ["Http"]
-
 CHUNK_BYTES: Final = 1 << 18
 
 

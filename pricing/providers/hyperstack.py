@@ -14,8 +14,6 @@ from pricing.providers.http import Http
 from pricing.providers.known import hardware_of
 from pricing.providers.pool import side_by_side
 
-__all__ = ["PROVIDER", "fetch", "normalise"]
-
 URL: Final = "https://infrahub-api.nexgencloud.com"
 PART: Final = "flavors"
 VERSION: Final = "hyperstack-1"

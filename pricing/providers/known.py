@@ -10,8 +10,6 @@ from pricing.offers import Offer
 from pricing.providers.hardware import Hardware
 from pricing.tables import read_facts
 
-__all__ = ["hardware_of", "known_hardware", "known_regions"]
-
 
 @cache
 def known_hardware(provider: str) -> Mapping[str, Hardware]:

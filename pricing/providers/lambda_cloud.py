@@ -13,8 +13,6 @@ from pricing.providers.http import Http
 from pricing.providers.known import hardware_of
 from pricing.providers.pool import side_by_side
 
-__all__ = ["PROVIDER", "fetch", "normalise"]
-
 URL: Final = "https://cloud.lambda.ai"
 PATH: Final = "/api/v1/instance-types"
 PART: Final = "instance_types"

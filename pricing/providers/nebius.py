@@ -4,6 +4,4 @@ from __future__ import annotations
 
 from pricing.providers.gpuhunt_catalog import published
 
-__all__ = ["PROVIDER"]
-
 PROVIDER = published("nebius")

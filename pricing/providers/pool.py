@@ -8,8 +8,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from pricing.providers.contract import SHAPE_ERRORS, Fetched, PartFault, RawPage, Request, SourceError
 
-__all__ = ["side_by_side"]
-
 Job = Callable[[], Iterable[RawPage]]
 
 

@@ -20,8 +20,6 @@ from pricing.providers.catalog_files import file_rows, is_catalog
 from pricing.providers.contract import Fetched, Normalised, PartFault, Provider, RawPage, Request
 from pricing.tables import read_rows, read_text
 
-__all__ = ["PROVIDER", "fetch", "normalise"]
-
 VERSION: Final = "rate_card-1"
 
 

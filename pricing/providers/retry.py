@@ -12,8 +12,6 @@ from typing import Final, TypeVar
 from pricing.clock import utc_now
 from pricing.providers.contract import Request, SourceError
 
-__all__ = ["RETRIED_STATUSES", "TryAgainError", "brief", "retried", "retry_after_s"]
-
 T = TypeVar("T")
 
 RETRIED_STATUSES: Final = frozenset({408, 425, 429, 500, 502, 503, 504})

@@ -22,8 +22,6 @@ from pricing.providers.hardware import each_row, guarded
 from pricing.providers.http import Http
 from pricing.providers.known import hardware_of
 
-__all__ = ["PROVIDER", "fetch", "normalise"]
-
 URL: Final = "https://api.runpod.io"
 PART: Final = "gpu_types"
 VERSION: Final = "runpod-1"

@@ -26,8 +26,6 @@ from pricing.providers.http import Http
 from pricing.providers.known import hardware_of
 from pricing.providers.pool import Job, side_by_side
 
-__all__ = ["PROVIDER", "fetch", "normalise"]
-
 URL: Final = "https://api.scaleway.com"
 VERSION: Final = "scaleway-1"
 

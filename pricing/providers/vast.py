@@ -19,8 +19,6 @@ from pricing.providers.http import Http
 from pricing.providers.known import hardware_of
 from pricing.providers.pool import Job, side_by_side
 
-__all__ = ["PROVIDER", "fetch", "normalise"]
-
 URL: Final = "https://console.vast.ai"
 PATH: Final = "/api/v0/bundles/"
 VERSION: Final = "vast-1"

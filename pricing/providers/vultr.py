@@ -16,8 +16,6 @@ from pricing.providers.http import Http
 from pricing.providers.known import hardware_of
 from pricing.providers.pool import Job, side_by_side
 
-__all__ = ["PROVIDER", "fetch", "normalise"]
-
 URL: Final = "https://api.vultr.com"
 VERSION: Final = "vultr-1"
 

@@ -8,24 +8,9 @@ from datetime import date, datetime, time
 from typing import Final
 
 from pricing.clock import utc_now
-from pricing.store.engine import Engine, Session
+from pricing.store.engine import Engine
 from pricing.store.past import FULL, REFRESHED
-
-__all__ = [
-    "LAST_ASKED",
-    "Doubted",
-    "PartAnswer",
-    "PartStatus",
-    "answered_parts",
-    "end_of_day",
-    "held_types",
-    "newest_snapshot",
-    "observations",
-    "read_doubted",
-    "read_statuses",
-    "stamp_ahead",
-    "told_options",
-]
+from pricing.store.session import Session
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

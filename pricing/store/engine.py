@@ -22,8 +22,6 @@ from pricing.store.errors import StoreBusyError, StoreError, StoreVersionError
 from pricing.store.schema import ADDED, INDEXES, SCHEMA_VERSION, TABLES
 from pricing.store.session import Session, _DuckDbSession, _PostgresSession
 
-__all__ = ["DuckDbEngine", "Engine", "PostgresEngine", "Session"]
-
 STORAGE_VERSION: Final = "v1.0.0"
 """File format of new stores: DuckDB 2.0's own default cannot be read by 1.x, this one can be read by every release since 1.0."""
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pricing.errors import PricingError
 
-__all__ = ["NoPricesError", "StoreBusyError", "StoreError", "StoreVersionError"]
-
 
 class StoreError(PricingError):
     """A store that cannot be opened, read or written."""

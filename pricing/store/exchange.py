@@ -31,8 +31,6 @@ from pricing.store.rows import columns_of, offer_of
 from pricing.store.spreads import renew_spreads
 from pricing.tables import read_rows, read_text, text_of_rows
 
-__all__ = ["import_offers", "offers_as_json", "read_offer_file", "write_parquet"]
-
 PARTITIONS: Final = "snapshot, provider"
 
 

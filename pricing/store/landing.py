@@ -13,11 +13,10 @@ from typing import Any, Final
 from pricing.clock import utc_now
 from pricing.offers import Offer
 from pricing.store.answers import PartAnswer
-from pricing.store.engine import Engine, Session
+from pricing.store.engine import Engine
 from pricing.store.past import IMPORTED, PARTIAL, drop_past, older_counts, partial_parts, set_older_aside, write_past
+from pricing.store.session import Session
 from pricing.store.staging import drop_stages, number_new_offers, stage
-
-__all__ = ["HELD_MOVE_SHARE", "Landing", "PartResult", "land"]
 
 HELD_MOVE_SHARE: Final = 0.4
 """A move above this waits for a second fetch. Real list prices fell by 44 % (AWS P5, June 2025), so it waits, it is not refused."""

@@ -8,8 +8,6 @@ from pathlib import Path
 from pricing.store.engine import DuckDbEngine, Engine, PostgresEngine
 from pricing.store.errors import StoreError
 
-__all__ = ["default_store", "open_store"]
-
 FILE_NAME = "prices.duckdb"
 
 

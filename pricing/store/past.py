@@ -13,19 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from pricing.store.engine import Session
+    from pricing.store.session import Session
 
-__all__ = [
-    "FULL",
-    "IMPORTED",
-    "PARTIAL",
-    "REFRESHED",
-    "drop_past",
-    "older_counts",
-    "partial_parts",
-    "set_older_aside",
-    "write_past",
-]
 
 IMPORTED: Final = "import"
 """Reason in the log of an import that brought all that the store holds of a part."""

@@ -13,21 +13,11 @@ from pricing.clock import utc_now
 from pricing.identity import IDENTITY_COLUMNS, identity_key, identity_of
 from pricing.offers import Offer
 from pricing.store.answers import LAST_ASKED, end_of_day, observations
-from pricing.store.engine import Engine, Session
+from pricing.store.engine import Engine
 from pricing.store.past import FULL
 from pricing.store.rows import DESCRIPTION_COLUMNS, offers_of
+from pricing.store.session import Session
 from pricing.store.spreads import spreads_query
-
-__all__ = [
-    "Change",
-    "PriceAt",
-    "changes_between",
-    "count_offers",
-    "held_identities",
-    "history_of",
-    "read_cheapest",
-    "read_offers",
-]
 
 FILTERS: Final = ("provider", "instance_type", "region", "zone", "accelerator", "purchase_option")
 """Columns by which offers can be asked for."""

@@ -16,14 +16,6 @@ from pricing.identity import IDENTITY_COLUMNS, identity_of
 from pricing.offers import Launchable, Offer, Payment, PricePart, PurchaseOption
 from pricing.store.session import StagedColumn
 
-__all__ = [
-    "DESCRIPTION_COLUMNS",
-    "OfferColumns",
-    "columns_of",
-    "offer_of",
-    "offers_of",
-]
-
 DESCRIPTION_COLUMNS: Final = (
     "zone_kind",
     "accelerator",

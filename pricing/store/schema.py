@@ -10,8 +10,6 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["ADDED", "INDEXES", "SCHEMA_VERSION", "TABLES"]
-
 SCHEMA_VERSION: Final = 1
 
 ADDED: Final = """create table if not exists observation (

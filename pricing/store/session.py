@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, Protocol
 
-__all__ = ["Session", "StagedColumn"]
-
 StagedColumn = tuple[str, Sequence[Any]]
 """SQL type and values of one column of a stage."""
 

@@ -6,9 +6,8 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from pricing.clock import utc_now
-from pricing.store.engine import Engine, Session
-
-__all__ = ["HISTORY_DAYS", "renew_spreads", "spreads_query"]
+from pricing.store.engine import Engine
+from pricing.store.session import Session
 
 HISTORY_DAYS: Final = 90
 """Window of the median and the high percentile: what EC2 itself tells of the past."""

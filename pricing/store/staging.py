@@ -6,10 +6,8 @@ from collections.abc import Sequence
 
 from pricing.identity import IDENTITY_COLUMNS
 from pricing.offers import Offer
-from pricing.store.engine import Session
 from pricing.store.rows import DESCRIPTION_COLUMNS, columns_of
-
-__all__ = ["drop_stages", "number_new_offers", "stage"]
+from pricing.store.session import Session
 
 
 def stage(session: Session, offers: Sequence[Offer], whole: Sequence[str], kept: Sequence[str]) -> None:

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pricing.accelerator_names import split_count
-from pricing.accelerator_rows import RATES, slice_of, slices
-from pricing.accelerators import Accelerator, accelerators, families, resolve, resolve_all
+from pricing.accelerator_rows import RATES, Accelerator, slice_of, slices
+from pricing.accelerators import accelerators, families, resolve, resolve_all
 from pricing.catalog import load_bundled
 from pricing.errors import PricingError
 from pricing.instances import machine_type

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from pricing.accelerator_rows import Slice
-from pricing.accelerators import Accelerator, accelerators
+from pricing.accelerator_rows import Accelerator, Slice
+from pricing.accelerators import accelerators
 from pricing.catalog import load_bundled
 from pricing.cells import columns
 from pricing.electricity import USD_PER_EUR_2024, electricity_tariff, electricity_tariffs

@@ -10,8 +10,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-__all__ = ["FAMILIES", "Family", "family_of"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Family:

@@ -6,8 +6,6 @@ import re
 from collections.abc import Collection, Mapping
 from typing import Any
 
-__all__ = ["name_agrees", "name_faults", "not_understood"]
-
 _STRUCTURAL = re.compile(
     r"^(num|n)_|_(size|dim|dims|rank|layers|heads|experts|pattern|types|type_list|ratios|freq|interval|width|groups|blocks|configs?)$"
     r"|mamba|ssm|conv_|linear_|delta|rnn|lru|swa_|^index_|compress|kv_shar|shar\w*_kv|cross_|per_layer|altup|laurel|hybrid"

@@ -9,8 +9,6 @@ from planner.demand.configuration.families import Family
 from planner.demand.configuration.numbers import Numbers
 from planner.demand.parameters import attention_parameter_count
 
-__all__ = ["LINEAR", "layer_kinds", "mixture_layers", "with_mixers"]
-
 LINEAR = "linear"
 """A layer whose memory of the past has a fixed size: Mamba, linear attention, short convolutions."""
 

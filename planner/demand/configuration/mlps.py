@@ -8,8 +8,6 @@ from typing import Any
 from planner.demand.configuration.layers import mixture_layers
 from planner.demand.configuration.numbers import Numbers
 
-__all__ = ["Mixture", "dense_mlp", "mixture_of"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mixture:

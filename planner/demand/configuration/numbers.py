@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["Numbers"]
-
 _LARGEST = {
     "layers": 10_000,
     "experts": 100_000,

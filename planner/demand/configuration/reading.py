@@ -22,8 +22,6 @@ from planner.errors import InputError
 from planner.inputs import LARGEST_FILE_BYTES, read_text
 from planner.notes import Note, NoteCode
 
-__all__ = ["architecture_from_config"]
-
 _NO_TEXT = {"unet", "autoencoderkl", "vit", "clip", "convnext", "resnet", "rwkv"}
 _TEXT_PARTS = ("text_config", "llm_config", "language_config", "language_model_config", "thinker_config")
 """Where a model that also sees or hears keeps the configuration of its text model."""

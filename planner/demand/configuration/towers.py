@@ -6,8 +6,6 @@ from collections.abc import Mapping
 
 from planner.demand.configuration.numbers import Numbers
 
-__all__ = ["tower_parameter_count"]
-
 _UNSAID = {
     # (layers, width, MLP width) of towers whose writer leaves them out: the defaults of transformers 5.24
     "clip_vision_model": (24, 1024, 4096),

@@ -20,7 +20,7 @@ from planner.supply.serving.memory import BATCHED_TOKENS
 from planner.supply.serving.model import ServedModel, served_model
 from planner.supply.serving.speed import accepted_tokens
 from planner.supply.serving.stacks import stack_named
-from pricing.accelerators import Accelerator
+from pricing.accelerator_rows import Accelerator
 
 __all__ = ["ServedRow", "deployment_of", "is_overloaded", "served_row", "stack_of"]
 

@@ -15,8 +15,6 @@ from planner.report.usage.pictures import pictures
 from planner.report.usage.tables import usage_tables
 from planner.usage.answer import Usage
 
-__all__ = ["usage_page"]
-
 CHART_ORDER = ("ladder", "cost", "use", "duration", "waste")
 
 

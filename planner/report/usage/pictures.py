@@ -16,8 +16,6 @@ from planner.report.decision import LADDER_WORDS
 from planner.usage.answer import Usage
 from pricing.units import HOURS_PER_MONTH
 
-__all__ = ["Picture", "pictures"]
-
 COLOURS = (RENT, OWN, TOKENS, CPU, FREE)
 MOST_GROUPS = 15
 REST = "(others)"

@@ -16,8 +16,6 @@ from planner.usage.faults import fault_text
 from planner.words import how_paid
 from pricing.units import HOURS_PER_MONTH
 
-__all__ = ["usage_record", "usage_tables"]
-
 BASIS_MEANINGS = {
     "allocated": "given to someone: the machine ran and was paid for (bill), a job held it (Slurm), a pod did (Kubernetes)",
     "present": "the accelerator was there and reported",

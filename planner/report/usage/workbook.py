@@ -15,8 +15,6 @@ from planner.report.workbook.book import ExcelFile
 from planner.report.workbook.cells import Book, Sheet, column_range
 from planner.usage.answer import Usage
 
-__all__ = ["usage_workbook"]
-
 HEAD_ROW, FIRST_ROW = 3, 4
 SHEETS = {
     "cost": "Cost",

@@ -8,8 +8,6 @@ from planner.report.view import View
 from planner.report.workbook.cells import Sheet, Value
 from planner.words import how_paid
 
-__all__ = ["ALTERNATIVES", "write_alternatives"]
-
 ALTERNATIVES = "Side by side"
 HEADS = (
     "sort", "option", "USD a month", "USD a month, 10th percentile", "USD a month, 90th percentile", "NPV, USD",

@@ -24,8 +24,6 @@ from planner.report.workbook.overview import OVERVIEW, write_overview
 from planner.report.workbook.sensitivity import SENSITIVITY, Chosen, write_live_sensitivity
 from planner.report.workbook.verdict import VERDICT, write_verdict
 
-__all__ = ["ExcelFile", "workbook", "workbook_of_many"]
-
 MOST_LIVE = 200
 """Options with formulas; more make the file slow and are read by no one."""
 MOST_LIVE_EACH = 60

@@ -15,8 +15,6 @@ from planner.report.live import Cost, Live
 from planner.report.workbook.cells import Book, Sheet, column_range, of_plan
 from planner.report.workbook.months import paid_rows
 
-__all__ = ["BREAK_EVEN", "cost_chart", "equal_figures", "write_break_even"]
-
 BREAK_EVEN = "Break-even"
 FIRST_ROW = 4
 USE_COLUMN = 10

@@ -14,8 +14,6 @@ from xlsxwriter.worksheet import Worksheet
 from planner.costs.expression import Expr
 from planner.report.formula_text import spreadsheet
 
-__all__ = ["FORMATS", "Book", "Format", "Sheet", "Value", "cell_name", "column_range", "of_plan", "safe_reference"]
-
 Value: TypeAlias = "str | float | int | bool | None"
 Format: TypeAlias = Any
 

@@ -10,8 +10,6 @@ from planner.report.view import View
 from planner.report.workbook.cells import Book, Sheet, column_range
 from planner.words import how_paid
 
-__all__ = ["write_prices", "write_reading", "write_sensitivity"]
-
 FIRST_ROW = 4
 READING = (
     (

@@ -7,8 +7,6 @@ from planner.costs.evaluate import WHOLE_MONTHS
 from planner.report.live import Live, priced_names
 from planner.report.workbook.cells import Book, Sheet
 
-__all__ = ["ASSUMPTIONS", "write_assumptions"]
-
 ASSUMPTIONS = "Assumptions"
 UNBOUNDED = 1e12
 """Stands for a bound that does not exist; a spreadsheet's validation wants a number."""

@@ -16,18 +16,6 @@ from planner.report.wording import COMPONENTS as COMPONENT_WORDS
 from planner.report.workbook.cells import Book, Sheet, cell_name, column_range, safe_reference
 from planner.report.workbook.options import SERVER_COLUMNS, option_range, server_range
 
-__all__ = [
-    "CALENDAR",
-    "OWN",
-    "RENT",
-    "is_home",
-    "last_month_cell",
-    "paid_rows",
-    "write_calendar",
-    "write_own_months",
-    "write_rent_months",
-]
-
 CALENDAR, RENT, OWN = "Calendar", "Rent by month", "Own by month"
 FIRST_ROW = 4
 FIRST_ITEM = 2

@@ -13,18 +13,6 @@ from planner.report.live import Cost, Live, book_values, bridge_id_of, may_be_el
 from planner.report.option_labels import heading, label
 from planner.report.workbook.cells import Book, Sheet, column_range
 
-__all__ = [
-    "FIRST_ROW",
-    "OPTIONS",
-    "SERVERS",
-    "labels_of",
-    "month_total",
-    "option_range",
-    "server_range",
-    "write_options",
-    "write_servers",
-]
-
 OPTIONS, SERVERS = "Options", "Servers"
 FIRST_ROW = 4
 FIXED_FACTS = {

@@ -11,8 +11,6 @@ from planner.report.option_labels import heading
 from planner.report.overview import chosen_of, pays_off_month, together
 from planner.report.workbook.cells import Book, Sheet, of_plan
 
-__all__ = ["OVERVIEW", "write_overview"]
-
 OVERVIEW = "Overview"
 FIRST_ROW = 4
 HEADS = ("#", "workload", "verdict", "USD a month", "USD for the run", "NPV, USD", "owning pays off from month",

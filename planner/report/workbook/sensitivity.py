@@ -20,8 +20,6 @@ from planner.report.tornado import DEMAND, SERVER_PRICE, WHOLE, Moved, bars_of, 
 from planner.report.workbook.cells import Book, Sheet, cell_name, column_range
 from planner.report.workbook.months import is_home
 
-__all__ = ["SENSITIVITY", "Chosen", "write_live_sensitivity"]
-
 SENSITIVITY = "Sensitivity"
 FIRST_ROW = 4
 LOW, HIGH = 1, 2

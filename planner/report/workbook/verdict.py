@@ -14,8 +14,6 @@ from planner.report.workbook.cells import Book, Sheet, Value, cell_name, column_
 from planner.report.workbook.months import CALENDAR, OWN, RENT, last_month_cell
 from planner.report.workbook.options import labels_of, option_range, server_range
 
-__all__ = ["VERDICT", "money_text", "write_verdict"]
-
 VERDICT = "Verdict"
 FIRST_INPUT = 7
 LIST_COLUMNS = {"rent": 3, "own": 4}

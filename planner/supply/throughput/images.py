@@ -25,7 +25,7 @@ from planner.demand.flops import decoder_image_flop, denoising_attention_flop, d
 from planner.supply.calibration import Calibration, scopes
 from planner.supply.hardware import Hardware
 from planner.supply.machines import Machine
-from pricing.accelerators import Accelerator
+from pricing.accelerator_rows import Accelerator
 
 __all__ = [
     "IMAGE_CONSTANTS",

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from planner.supply.machines import Machine
-from pricing.accelerators import Accelerator, accelerators
+from pricing.accelerator_rows import Accelerator
+from pricing.accelerators import accelerators
 
 __all__ = ["matmul_ceiling_share", "offloaded_update_s", "streamed_weights_s"]
 

@@ -16,12 +16,15 @@ from urllib.parse import urlsplit
 
 from pricing.clock import utc_now
 from pricing.providers.aws.clients import Clients, called, each, source_error
-from pricing.providers.aws.price_list import distil_plan_list, distil_price_list, is_accelerated_type, is_wanted_type
+from pricing.providers.aws.price_list import (
+    distil_plan_list,
+    distil_price_list,
+    is_accelerated_type,
+    is_wanted_type,
+)
 from pricing.providers.contract import Fetched, PartFault, RawPage, Request, SourceError
 from pricing.providers.http import Http
 from pricing.providers.pool import side_by_side
-
-__all__ = ["BULK_SERVICE", "BULK_URL", "fetch", "is_wanted_type"]
 
 BULK_URL: Final = "https://pricing.us-east-1.amazonaws.com"
 BULK_SERVICE: Final = "/offers/v1.0/aws/AmazonEC2/current/region_index.json"

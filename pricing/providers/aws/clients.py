@@ -9,8 +9,6 @@ from typing import Any, Final, Self
 from pricing.providers.contract import Request, SourceError, client_library, is_loopback
 from pricing.providers.retry import brief
 
-__all__ = ["Clients", "called", "each", "source_error"]
-
 
 class Clients:
     """Clients of AWS's services, made when they are asked for, closed at the end; ``lack`` says why there can be none."""

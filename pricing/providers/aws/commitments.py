@@ -14,16 +14,6 @@ from pricing.providers.aws.price_list import read_lines
 from pricing.providers.contract import Normalised, offer_or_refusal
 from pricing.providers.hardware import each_row
 
-__all__ = [
-    "effective_day",
-    "in_force",
-    "plan_file_offers",
-    "plan_rate_offers",
-    "rates_of",
-    "reserved_api_offers",
-    "reserved_offers",
-]
-
 HOURS_PER_MONTH: Final = 730
 SECONDS_PER_MONTH: Final = 365 * 86_400 / 12
 

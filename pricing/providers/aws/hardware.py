@@ -9,8 +9,6 @@ from typing import Any
 from pricing.providers.hardware import Hardware
 from pricing.providers.known import hardware_of
 
-__all__ = ["hardware_from_attributes", "hardware_from_type"]
-
 MIB_BYTES = 2**20
 
 

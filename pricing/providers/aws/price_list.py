@@ -8,16 +8,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any, Final
 
-__all__ = [
-    "distil_plan_list",
-    "distil_price_list",
-    "is_accelerated_type",
-    "is_wanted_product",
-    "is_wanted_type",
-    "read_lines",
-    "read_price_list",
-]
-
 BUFFER_BYTES: Final = 1 << 20
 
 _ACCELERATED: Final = re.compile(r"^(p\d|g\d|gr\d|u-p\d|trn\d|inf\d|dl\d)[a-z0-9-]*(\.|$)")

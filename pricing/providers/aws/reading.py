@@ -28,8 +28,6 @@ from pricing.providers.aws.price_list import is_wanted_product, read_lines
 from pricing.providers.contract import Normalised, PartFault, RawPage, RefusedRow, offer_or_refusal
 from pricing.providers.hardware import Hardware, each_row, guarded
 
-__all__ = ["VERSION", "Region", "normalise"]
-
 VERSION: Final = "aws-1"
 
 

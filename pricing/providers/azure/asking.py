@@ -21,8 +21,6 @@ from pricing.providers.known import known_regions
 from pricing.providers.pool import side_by_side
 from pricing.providers.retry import brief
 
-__all__ = ["MANAGEMENT_URL", "RETAIL_URL", "fetch", "is_wanted_size"]
-
 RETAIL_URL: Final = "https://prices.azure.com"
 RETAIL_PATH: Final = "/api/retail/prices"
 MANAGEMENT_URL: Final = "https://management.azure.com"

@@ -15,8 +15,6 @@ from pricing.providers.contract import Normalised, RawPage, offer_or_refusal
 from pricing.providers.hardware import Hardware, each_row, guarded, refused
 from pricing.providers.known import hardware_of
 
-__all__ = ["VERSION", "normalise"]
-
 VERSION: Final = "azure-1"
 
 HOURS: Final = {"1 Year": 8_760, "3 Years": 26_280, "5 Years": 43_800}

@@ -17,8 +17,6 @@ from pricing.clock import utc_now
 from pricing.providers.contract import Fetched, PartFault, RawPage, Request, SourceError, client_library, is_loopback
 from pricing.providers.retry import RETRIED_STATUSES, TryAgainError, brief, retried, retry_after_s
 
-__all__ = ["BILLING_URL", "COMPUTE_URL", "PART", "fetch"]
-
 COMPUTE_URL: Final = "https://compute.googleapis.com"
 BILLING_URL: Final = "https://cloudbilling.googleapis.com"
 COMPUTE_ENGINE: Final = "services/6F81-5844-456A"

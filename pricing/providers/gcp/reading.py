@@ -18,8 +18,6 @@ from pricing.providers.gcp.skus import Rate, Rates, UnusableRate, read_rates
 from pricing.providers.hardware import UNREADABLE, each_row, guarded, refused
 from pricing.providers.known import hardware_of
 
-__all__ = ["VERSION", "normalise"]
-
 VERSION: Final = "gcp-2"
 
 LOCAL_SSD_GIB: Final = (("z3-*-metal", 6000), ("z3-*", 3000), ("c4-*-metal", 3000), ("a4x-*", 3000), ("*", 375))

@@ -14,8 +14,6 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
 
-__all__ = ["Mode", "Rate", "Rates", "UnusableRate", "read_rates"]
-
 HOURS_PER_MONTH: Final = 730
 GB_PER_GIB: Final = 2**30 / 1e9
 
