@@ -21,7 +21,7 @@ from planner.report.chart_rows import (
 )
 from planner.report.charts import (
     CPU,
-    KIND_COLOURS,
+    KIND_COLORS,
     OWN,
     RENT,
     Spec,
@@ -106,7 +106,7 @@ def _charts(live: Live) -> dict[str, Spec]:
         if live.once:  # after the run there is nothing to see
             months = min(months, int(max(cost.lines["last_month"] for cost in shown.values())) + 2)
         rows = cost_over_time_rows({names[key]: cost for key, cost in shown.items()}, months)
-        third = KIND_COLOURS[chosen["kind"]] if chosen else CPU
+        third = KIND_COLORS[chosen["kind"]] if chosen else CPU
         found["paid"] = cost_over_time(rows, [names[key] for key in shown], month, [RENT, OWN, third][: len(shown)])
         if not live.once and rent["book"]["kind"] == "rent":
             price, needed = rent["price_usd_per_hour"], own["needed_share"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from planner.report.chart_rows import Rows
-from planner.report.charts import OWN, RENT, TOKENS, Spec, chart_of
+from planner.report.charts import INK, OWN, RENT, TOKENS, USD, Spec, by_name, chart_of, layer, number
 from planner.report.values import Record
 
 
@@ -34,32 +34,24 @@ def latency_against_limits(curves: Sequence[Record]) -> Spec:
         for each in curves
         for percentile, ms in zip(each["percentiles"], each["ms"], strict=True)
     ]
-    names = list(dict.fromkeys(row["what"] for row in rows))
-    x = {"field": "of_limit", "type": "quantitative", "title": "time, % of its limit"}
+    x = number("of_limit", title="time, % of its limit")
+    lines = {
+        "x": x,
+        "y": number("share", title="% of the requests within it", scale={"domain": [0, 100]}),
+        "order": number("share"),
+        "color": by_name(list(dict.fromkeys(row["what"] for row in rows)), (RENT, OWN, TOKENS)),
+        "tooltip": [{"field": "what"}, number("share", title="% of the requests"), number("ms", format=",.0f")],
+    }
     return chart_of(
         "Latency against the limits",
         "Lines of the share of the requests answered within a time, for each time that has a limit; a dashed line marks the limits.",
         rows,
         "latency",
         layer=[
-            {
-                "data": {"name": "latency"},
-                "mark": {"type": "line", "strokeWidth": 2.5},
-                "encoding": {
-                    "x": x,
-                    "y": {"field": "share", "type": "quantitative", "title": "% of the requests within it", "scale": {"domain": [0, 100]}},
-                    "order": {"field": "share", "type": "quantitative"},
-                    "color": {"field": "what", "type": "nominal", "scale": {"domain": names, "range": [RENT, OWN, TOKENS][: len(names)]}, "legend": {"title": None}},
-                    "tooltip": [{"field": "what"}, {"field": "share", "type": "quantitative", "title": "% of the requests"}, {"field": "ms", "type": "quantitative", "format": ",.0f"}],
-                },
-            },
-            {
-                "data": {"values": [{"of_limit": 100.0}]},
-                "mark": {"type": "rule", "strokeDash": [5, 4], "color": "currentColor"},
-                "encoding": {"x": x},
-            },
+            layer("latency", "line", lines, strokeWidth=2.5),
+            layer([{"of_limit": 100.0}], "rule", {"x": x}, strokeDash=[5, 4], color=INK),
         ],
-    )  # fmt: skip
+    )
 
 
 def percentile_costs(record: Record) -> Spec | None:
@@ -79,11 +71,16 @@ def costs_against_percentiles(rows: Rows) -> Spec:
         "Bars of what the machines cost a month, one for each percentile for which the limits hold.",
         rows,
         "percentile",
-        data={"name": "percentile"},
         mark={"type": "bar", "color": RENT},
         encoding={
-            "x": {"field": "percentile", "type": "nominal", "title": "limits hold at", "sort": None, "axis": {"labelAngle": 0}},
-            "y": {"field": "usd", "type": "quantitative", "title": "USD a month", "axis": {"format": "~s"}},
-            "tooltip": [{"field": "percentile"}, {"field": "machines", "type": "quantitative"}, {"field": "usd", "type": "quantitative", "format": ",.0f", "title": "USD a month"}],
+            "x": {
+                "field": "percentile",
+                "type": "nominal",
+                "title": "limits hold at",
+                "sort": None,
+                "axis": {"labelAngle": 0},
+            },
+            "y": number("usd", title="USD a month", axis=USD),
+            "tooltip": [{"field": "percentile"}, number("machines"), number("usd", format=",.0f", title="USD a month")],
         },
-    )  # fmt: skip
+    )

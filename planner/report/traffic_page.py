@@ -10,7 +10,7 @@ import numpy as np
 from planner import __version__
 from planner.costs.financing import CASH
 from planner.report.chart_rows import Rows
-from planner.report.charts import OWN, RENT, Spec, chart_of
+from planner.report.charts import RENT, Spec, by_name, chart_of, number
 from planner.report.page import html_document
 from planner.report.page_body import data_script, figure_html, table_html
 from planner.report.record import latency_curves
@@ -21,6 +21,7 @@ from planner.traffic.request_log import RequestLog
 from planner.traffic.summary import TrafficSummary
 
 HOUR_S, MINUTE_S = 3600.0, 60.0
+HOURS = number("hour", title="hours from the first request", scale={"nice": False})
 MOST_POINTS = 1500
 LENGTH_BINS = 60
 
@@ -94,14 +95,6 @@ def _costs(fleet: ReplayedFleet) -> Rows:
     return rows
 
 
-def _axis(field: str, title: str, kind: str = "quantitative", **rest: object) -> dict[str, object]:
-    return {"field": field, "type": kind, "title": title, **rest}
-
-
-def _colour(names: list[str]) -> dict[str, object]:
-    return _axis("what", "", "nominal", scale={"domain": names, "range": [RENT, OWN]}, legend={"title": None})
-
-
 def _rate(log: RequestLog) -> Spec:
     at = log.requests.arrival_s
     width_s = MINUTE_S * math.ceil(max(float(at[-1]), MINUTE_S) / MINUTE_S / MOST_POINTS)
@@ -114,10 +107,9 @@ def _rate(log: RequestLog) -> Spec:
         "A line of requests per second over the hours of the log.",
         rows,
         "rate",
-        data={"name": "rate"},
         mark={"type": "line", "interpolate": "step-after", "color": RENT},
-        encoding={"x": _axis("hour", "hours from the first request", scale={"nice": False}), "y": _axis("rate", "requests/s")},
-    )  # fmt: skip
+        encoding={"x": HOURS, "y": number("rate", title="requests/s")},
+    )
 
 
 def _lengths(log: RequestLog) -> Spec:
@@ -135,12 +127,11 @@ def _lengths(log: RequestLog) -> Spec:
         "Two lines: the share of requests by the tokens of their prompts and of their answers.",
         rows,
         "lengths",
-        data={"name": "lengths"},
         mark={"type": "line", "interpolate": "step-after"},
         encoding={
-            "x": _axis("tokens", "tokens", scale={"type": "log"}),
-            "y": _axis("share", "% of the requests"),
-            "color": _colour(["prompt", "answer"]),
+            "x": number("tokens", title="tokens", scale={"type": "log"}),
+            "y": number("share", title="% of the requests"),
+            "color": by_name(("prompt", "answer")),
         },
     )
 
@@ -149,7 +140,7 @@ def _accelerators(fleet: ReplayedFleet) -> Spec:
     scaled, best = fleet.replay.autoscaled, fleet.best()
     assert scaled is not None
     assert best is not None
-    size, names = best.replica_accelerator_count, ["autoscaled", "fixed"]
+    size = best.replica_accelerator_count
     hourly = [each * size for each in scaled.hourly_counts()]
     # A last point, so that the last hour is as wide as the others.
     rows: Rows = [
@@ -162,11 +153,10 @@ def _accelerators(fleet: ReplayedFleet) -> Spec:
         "Two lines over the hours of the log: GPUs of a fleet that follows the requests, and of one of fixed size.",
         rows,
         "gpus",
-        data={"name": "gpus"},
         mark={"type": "line", "interpolate": "step-after", "strokeWidth": 2.5},
         encoding={
-            "x": _axis("hour", "hours from the first request", scale={"nice": False}),
-            "y": _axis("gpus", "GPUs"),
-            "color": _colour(names),
+            "x": HOURS,
+            "y": number("gpus", title="GPUs"),
+            "color": by_name(("autoscaled", "fixed")),
         },
     )

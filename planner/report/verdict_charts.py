@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from planner.report.chart_rows import Rows
-from planner.report.charts import CPU, OWN, RENT, TOKENS, Spec, chart_of
+from planner.report.charts import CPU, INK, OWN, RENT, TOKENS, Spec, by_name, chart_of, layer, number
 
 
 def memory_of_one(rows: Rows, accelerator: str) -> Spec:
@@ -17,29 +17,22 @@ def memory_of_one(rows: Rows, accelerator: str) -> Spec:
         Its name.
     """
     parts = [row["part"] for row in rows]
-    colours = [*(RENT, OWN, TOKENS, CPU, "#b05a8a", "#5f7f8c")[: len(parts) - 1], "#c9ced4"]
+    colors = [*(RENT, OWN, TOKENS, CPU, "#b05a8a", "#5f7f8c")[: len(parts) - 1], "#c9ced4"]
     total, free = sum(row["gb"] for row in rows), rows[-1]["gb"]
-    chart = chart_of(
+    return chart_of(
         f"Memory of one {accelerator}: {total - free:,.0f} of {total:,.0f} GB",
         "One bar: what fills the memory of one accelerator, and what is free.",
         rows,
         "memory",
-        data={"name": "memory"},
+        height=150,
         mark={"type": "bar", "height": 34},
         encoding={
-            "x": {"field": "gb", "type": "quantitative", "title": "GB", "stack": "zero", "scale": {"nice": False}},
-            "order": {"field": "step", "type": "quantitative"},
-            "color": {
-                "field": "part",
-                "type": "nominal",
-                "scale": {"domain": parts, "range": colours},
-                "legend": {"title": None, "symbolType": "square"},
-            },
+            "x": number("gb", title="GB", stack="zero", scale={"nice": False}),
+            "order": number("step"),
+            "color": {**by_name(parts, colors, symbolType="square"), "field": "part"},
             "tooltip": [{"field": "part", "title": "part"}, {"field": "gb", "format": ",.1f", "title": "GB"}],
         },
     )
-    chart["height"] = 150
-    return chart
 
 
 def share_of_limits(rows: Rows) -> Spec:
@@ -51,37 +44,18 @@ def share_of_limits(rows: Rows) -> Spec:
         See `limit_rows`.
     """
     y = {"field": "what", "type": "nominal", "sort": None, "title": None}
-    x = {"type": "quantitative", "title": "% of the limit"}
-    chart = chart_of(
+    x = number("percent", title="% of the limit")
+    widest = {"domainMax": max(125.0, *(row["percent"] * 1.25 for row in rows))}
+    color = {"condition": {"test": "datum.over", "value": OWN}, "value": RENT}
+    return chart_of(
         "Against the limits",
         "Bars show how much of each limit is used; the dashed line is the limit.",
         rows,
         "limits",
+        height=80 + 22 * len(rows),
         layer=[
-            {
-                "data": {"name": "limits"},
-                "mark": {"type": "bar", "height": 14},
-                "encoding": {
-                    "y": y,
-                    "x": {
-                        **x,
-                        "field": "percent",
-                        "scale": {"domainMax": max(125.0, *(row["percent"] * 1.25 for row in rows))},
-                    },
-                    "color": {"condition": {"test": "datum.over", "value": OWN}, "value": RENT},
-                },
-            },
-            {
-                "data": {"name": "limits"},
-                "mark": {"type": "text", "align": "left", "dx": 5, "color": "currentColor"},
-                "encoding": {"y": y, "x": {**x, "field": "percent"}, "text": {"field": "said"}},
-            },
-            {
-                "data": {"values": [{"at": 100}]},
-                "mark": {"type": "rule", "strokeDash": [4, 3], "color": "currentColor"},
-                "encoding": {"x": {**x, "field": "at"}},
-            },
+            layer("limits", "bar", {"y": y, "x": {**x, "scale": widest}, "color": color}, height=14),
+            layer("limits", "text", {"y": y, "x": x, "text": {"field": "said"}}, align="left", dx=5, color=INK),
+            layer([{"at": 100}], "rule", {"x": {**x, "field": "at"}}, strokeDash=[4, 3], color=INK),
         ],
     )
-    chart["height"] = 80 + 22 * len(rows)
-    return chart

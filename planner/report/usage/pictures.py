@@ -5,18 +5,16 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 import numpy as np
 
 from planner.decision import Decision
 from planner.report.chart_rows import Rows
-from planner.report.charts import CPU, FREE, OWN, RENT, TOKENS, Spec, chart_of
+from planner.report.charts import OWN, RENT, USD, Spec, by_name, chart_of, number
 from planner.report.decision import LADDER_WORDS
 from planner.usage.answer import Usage
 from pricing.units import HOURS_PER_MONTH
 
-COLOURS = (RENT, OWN, TOKENS, CPU, FREE)
 MOST_GROUPS = 15
 REST = "(others)"
 NO_NAME = "(none)"
@@ -64,14 +62,12 @@ def pictures(usage: Usage, decision: Decision | None, *, tag: str = "") -> tuple
     return tuple(picture for picture in found if picture is not None and picture.rows)
 
 
-def _axis(field: str, title: str, **rest: Any) -> dict[str, Any]:
-    kind = "temporal" if field == "day" else "quantitative"
-    return {"field": field, "type": kind, "title": title, **rest}
-
-
-def _colour(names: list[str]) -> dict[str, Any]:
-    scale = {"domain": names, "range": [COLOURS[place % len(COLOURS)] for place in range(len(names))]}
-    return {"field": "what", "type": "nominal", "scale": scale, "legend": {"title": None, "symbolType": "square"}}
+def _picture(
+    key: str, said: tuple[str, str], caption: str, columns: dict[str, str], rows: Rows, mark: Spec, **encoding: Spec
+) -> Picture:
+    """Return a picture by its title and description, the headings of its rows, and its marks."""
+    spec = chart_of(*said, rows, key, mark=mark, encoding=encoding)
+    return Picture(key=key, title=said[0], caption=caption, columns=tuple(columns.items()), rows=rows, spec=spec)
 
 
 def _cost(usage: Usage, tag: str) -> Picture | None:
@@ -100,26 +96,16 @@ def _cost(usage: Usage, tag: str) -> Picture | None:
     rows.sort(key=lambda row: (-row["usd"], row["who"], row["what"]))
     name = f"tag {tag}" if by_tag and tag else kind
     order = {"field": "usd", "op": "sum", "order": "descending"}
-    spec = chart_of(
-        f"Cost by {name} and accelerator",
-        f"Bars of cost, one for each {name}, divided by accelerator.",
-        rows,
+    return _picture(
         "cost",
-        data={"name": "cost"},
-        mark={"type": "bar"},
-        encoding={
-            "y": {"field": "who", "type": "nominal", "title": None, "sort": order},
-            "x": _axis("usd", "USD", aggregate="sum", axis={"format": "~s"}),
-            "color": _colour(list(dict.fromkeys(row["what"] for row in rows))),
-        },
-    )
-    return Picture(
-        key="cost",
-        title=f"Cost by {name} and accelerator",
-        caption="Effective cost in USD, unused commitments included.",
-        columns=(("who", name), ("what", "accelerator"), ("gpu_hours", "used, GPU-h"), ("usd", "cost, USD")),
-        rows=rows,
-        spec=spec,
+        (f"Cost by {name} and accelerator", f"Bars of cost, one for each {name}, divided by accelerator."),
+        "Effective cost in USD, unused commitments included.",
+        {"who": name, "what": "accelerator", "gpu_hours": "used, GPU-h", "usd": "cost, USD"},
+        rows,
+        {"type": "bar"},
+        y={"field": "who", "type": "nominal", "title": None, "sort": order},
+        x=number("usd", title="USD", aggregate="sum", axis=USD),
+        color=by_name(list(dict.fromkeys(row["what"] for row in rows)), symbolType="square"),
     )
 
 
@@ -138,26 +124,16 @@ def _use(usage: Usage) -> Picture | None:
             {"day": datetime.fromtimestamp((first + place) * 86_400, UTC).date().isoformat(), "what": what, "gpus": float(total / count)}
             for place, (total, count) in enumerate(zip(sums, counts, strict=True))
         ]  # fmt: skip
-    spec = chart_of(
-        "Accelerators by day",
-        f"Lines of accelerators by day: {', '.join(lines)}.",
-        rows,
+    return _picture(
         "use",
-        data={"name": "use"},
-        mark={"type": "line", "interpolate": "step-after", "strokeWidth": 2, "point": len(rows) < 40},
-        encoding={
-            "x": _axis("day", "day (UTC)"),
-            "y": _axis("gpus", "GPUs, mean of the day"),
-            "color": _colour(list(lines)),
-        },
-    )
-    return Picture(
-        key="use",
-        title="Accelerators by day",
-        caption="Mean of each day's hours. The gap between allocated and busy was paid for and idle.",
-        columns=(("day", "day"), ("what", "hours"), ("gpus", "GPUs, mean")),
-        rows=rows,
-        spec=spec,
+        ("Accelerators by day", f"Lines of accelerators by day: {', '.join(lines)}."),
+        "Mean of each day's hours. The gap between allocated and busy was paid for and idle.",
+        {"day": "day", "what": "hours", "gpus": "GPUs, mean"},
+        rows,
+        {"type": "line", "interpolate": "step-after", "strokeWidth": 2, "point": len(rows) < 40},
+        x={"field": "day", "type": "temporal", "title": "day (UTC)"},
+        y=number("gpus", title="GPUs, mean of the day"),
+        color=by_name(list(lines), symbolType="square"),
     )
 
 
@@ -168,26 +144,16 @@ def _duration(usage: Usage) -> Picture:
         for share, level in measure.curve.duration
     ]
     names = list(dict.fromkeys(row["what"] for row in rows))
-    spec = chart_of(
-        "Load-duration curve",
-        "Lines that fall: the accelerators that are needed in at least a share of the hours.",
-        rows,
+    return _picture(
         "duration",
-        data={"name": "duration"},
-        mark={"type": "line", "interpolate": "step-after", "strokeWidth": 2.5},
-        encoding={
-            "x": _axis("share", "% of the hours"),
-            "y": _axis("gpus", "GPUs, at least"),
-            "color": _colour(names),
-        },
-    )
-    return Picture(
-        key="duration",
-        title="Load-duration curve",
-        caption="What is needed in most hours is worth owning or committing to; the tip is worth renting by the hour.",
-        columns=(("what", "hours"), ("share", "% of the hours"), ("gpus", "GPUs, at least")),
-        rows=rows,
-        spec=spec,
+        ("Load-duration curve", "Lines that fall: the accelerators that are needed in at least a share of the hours."),
+        "What is needed in most hours is worth owning or committing to; the tip is worth renting by the hour.",
+        {"what": "hours", "share": "% of the hours", "gpus": "GPUs, at least"},
+        rows,
+        {"type": "line", "interpolate": "step-after", "strokeWidth": 2.5},
+        x=number("share", title="% of the hours"),
+        y=number("gpus", title="GPUs, at least"),
+        color=by_name(names, symbolType="square"),
     )
 
 
@@ -209,25 +175,15 @@ def _waste(usage: Usage) -> Picture | None:
             for idle in usage.idle
         ]
     rows = [row for row in rows if row["usd"] > 0]
-    spec = chart_of(
-        "Paid for and not used",
-        "Bars of cost a month, one for each kind of waste.",
-        rows,
+    return _picture(
         "waste",
-        data={"name": "waste"},
-        mark={"type": "bar", "color": OWN},
-        encoding={
-            "y": {"field": "what", "type": "nominal", "title": None, "sort": "-x"},
-            "x": _axis("usd", "USD a month", axis={"format": "~s"}),
-        },
-    )
-    return Picture(
-        key="waste",
-        title="Paid for and not used",
-        caption="A month's cost of unused commitments and reservations, and of machines that the counters saw idle (at the mean price of an hour).",
-        columns=(("what", "what"), ("usd", "USD a month")),
-        rows=rows,
-        spec=spec,
+        ("Paid for and not used", "Bars of cost a month, one for each kind of waste."),
+        "A month's cost of unused commitments and reservations, and of machines that the counters saw idle (at the mean price of an hour).",
+        {"what": "what", "usd": "USD a month"},
+        rows,
+        {"type": "bar", "color": OWN},
+        y={"field": "what", "type": "nominal", "title": None, "sort": "-x"},
+        x=number("usd", title="USD a month", axis=USD),
     )
 
 
@@ -246,23 +202,22 @@ def _ladder(decision: Decision | None) -> Picture | None:
         }
         for step in decision.ladder
     ]
-    spec = chart_of(
-        "The ladder",
-        "Bars of cost a month: what is paid today, and the cheapest mix with each further purchase option.",
-        rows,
+    return _picture(
         "ladder",
-        data={"name": "ladder"},
-        mark={"type": "bar", "color": RENT},
-        encoding={
-            "y": {"field": "what", "type": "nominal", "title": None, "sort": None},
-            "x": _axis("usd", "USD a month", axis={"format": "~s"}),
+        (
+            "The ladder: what each further purchase option would cost",
+            "Bars of cost a month: what is paid today, and the cheapest mix with each further purchase option.",
+        ),
+        "Each step is the cheapest mix of that option and those above, for the machines that were considered.",
+        {
+            "what": "with",
+            "usd": "cost, USD a month",
+            "saves": "saves, USD a month",
+            "committed": "committed, USD a month",
+            "capex": "capex, USD",
         },
+        rows,
+        {"type": "bar", "color": RENT},
+        y={"field": "what", "type": "nominal", "title": None, "sort": None},
+        x=number("usd", title="USD a month", axis=USD),
     )
-    return Picture(
-        key="ladder",
-        title="The ladder: what each further purchase option would cost",
-        caption="Each step is the cheapest mix of that option and those above, for the machines that were considered.",
-        columns=(("what", "with"), ("usd", "cost, USD a month"), ("saves", "saves, USD a month"), ("committed", "committed, USD a month"), ("capex", "capex, USD")),
-        rows=rows,
-        spec=spec,
-    )  # fmt: skip
