@@ -25,7 +25,21 @@ NOT_A_NUMBER = frozenset(
     {"float_parsing", "float_type", "int_parsing", "int_type", "int_parsing_size", "int_from_float_inf"}
 )
 UNION_BRANCHES = frozenset(
-    {"Tokens", "Lengths", "Percent", "Mean", "str", "int", "float", "ModelNumbers", "Spread", "Heap", "Service"}
+    {
+        "Tokens",
+        "Lengths",
+        "Percent",
+        "Mean",
+        "str",
+        "int",
+        "float",
+        "ModelNumbers",
+        "Spread",
+        "Heap",
+        "Service",
+        "Texts",
+        "Images",
+    }
 )
 MOST_FAULTS = 50
 """So many faults of a file are told; whoever has more has written another kind of file."""

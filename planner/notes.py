@@ -54,6 +54,7 @@ class NoteCode(StrEnum):
     REQUEST_LATENCY = "request_latency"
     PIECES_AT_ONCE = "pieces_at_once"
     COMPILED_MODEL = "compiled_model"
+    TUNED_IMAGES = "tuned_images"
     BATCH_TOO_SMALL = "batch_too_small"
     TRAINER = "trainer"
     NO_DEADLINE = "no_deadline"

@@ -441,7 +441,9 @@ def _refuse(
     dearer = options_of(workload.model_copy(update={"constraints": no_budget})) if budget else ()
     sound = next((option for option in dearer if option.choosable), None)
     if not found or (budget and sound is not None and sound.usd_per_month > budget):
-        raise nothing_fits(funnel, refusals, budget, dearer, has_deadline=math.isfinite(stated.deadline_hours))
+        raise nothing_fits(
+            funnel, refusals, budget, dearer, workload=stated, has_deadline=math.isfinite(stated.deadline_hours)
+        )
     raise none_recommended(found)
 
 

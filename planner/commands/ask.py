@@ -231,7 +231,9 @@ def asked_workload(ctx: click.Context, sources: Sequence[str], overrides: dict[s
     return validated(line, Workload)
 
 
-INSTEAD = {("serve", "requests_per_s"): "concurrency", ("embed", "documents"): "requests_per_s"}
+INSTEAD = {
+    ("serve", "requests_per_s"): "concurrency", ("embed", "documents"): "requests_per_s", ("finetune", "tokens_m"): "steps",
+}  # fmt: skip
 """What may be stated in place of a key that is needed."""
 
 

@@ -27,7 +27,6 @@ MOST_IN_A_BOX = 8
 MOST_MACHINES_ON_A_CURVE = 64
 _HOST_OVER_GPU_MEMORY = 2.0
 """Host memory of a box whose host nobody states: servers have two to three times what their GPUs have (DGX A100: 2 TB beside 640 GB)."""
-_ONE_BYTE = 1.0
 FORMATS = ("bf16", "fp16", "fp8", "int8", "fp4")
 
 
@@ -138,16 +137,13 @@ def _machine(on: str) -> tuple[Machine, int]:
 
 
 def _way_out(refusal: Refusal, accelerator: Accelerator, work: Workload) -> str:
-    from planner.demand.formats import FORMATS as FORMATS_BY_NAME
     from planner.notes import NoteCode
+    from planner.report.remedies import memory_remedies
 
     if refusal.stage == "precision":
         formats = [name for name in FORMATS if getattr(accelerator, f"{name}_dense_tflop_per_s")]
         return f"{accelerator.name} computes in {', '.join(formats)}; int4 weights (precision: int4) work on any GPU"
-    is_small = (
-        bool(work.precision) and min(FORMATS_BY_NAME[str(name)].weight_bytes for name in work.precision) < _ONE_BYTE
-    )
-    remedies = ["more accelerators", *["a smaller number format (precision: [fp8, int4])"] * (not is_small)]
+    remedies = memory_remedies(work)
     if refusal.reason.code is NoteCode.SERVING_MEMORY:
         remedies.append("an engine that may use more of the memory (--set perf.engine_memory_share=0.97)")
     return "try " + ", or ".join(remedies)

@@ -1,8 +1,10 @@
-"""Training that goes on from a trained model: on texts, on preferences, on rewards."""
+"""Training that goes on from a trained model: on texts, on preferences, on rewards, on images."""
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Discriminator, Field, Tag
 
 from planner.demand.sections import Count, Positive, Section, Tokens, Width
 
@@ -76,3 +78,59 @@ class Finetune(Section):
         """Tokens of a sequence that the model writes before it learns from them."""
         prompt = self.prompt_tokens if self.prompt_tokens is not None else round(_USUAL_PROMPT_SHARE * self.seq_len)
         return max(self.seq_len - prompt, 1) if self.method == "grpo" else 0
+
+
+class FinetuneImages(Section):
+    """Train adapters of a model of images or video, over frozen weights.
+
+    Attributes
+    ----------
+    steps : int
+        Optimizer steps, as one GPU would take them; several GPUs see as many images in fewer steps.
+    batch : int
+        Images or clips in a step on each GPU.
+    width, height : int
+        Size of an image or frame, in pixels.
+    frames : int
+        Frames of a clip; 1 for images.
+    method : str
+        ``lora`` over 16-bit weights (or those of `precision`), ``qlora`` over 4-bit ones.
+    rank : int
+        Rank of the adapters.
+    checkpointing : bool
+        Gradient checkpointing, which saves memory and takes one more forward pass; false where memory is plenty.
+    cached : bool
+        Latents and text embeddings are computed before training, so that only the denoiser is on the GPU.
+    deadline_hours : float, optional
+        Hours by which it has to be done.
+    """
+
+    steps: Count
+    batch: Count = 1
+    width: Annotated[int, Field(ge=64, le=16384)] = 1024
+    height: Annotated[int, Field(ge=64, le=16384)] = 1024
+    frames: Count = 1
+    method: Literal["lora", "qlora"] = "lora"
+    rank: Width = 16
+    checkpointing: bool = True
+    cached: bool = True
+    deadline_hours: Positive | None = None
+
+
+def _form_of(value: object) -> str:
+    keys = value.keys() if isinstance(value, dict) else ()
+    return "Images" if isinstance(value, FinetuneImages) or ("steps" in keys and "tokens_m" not in keys) else "Texts"
+
+
+def _one_form(value: object) -> object:
+    if isinstance(value, dict) and {"tokens_m", "steps"} <= value.keys():
+        raise ValueError("tokens_m trains a model of text, steps one of images or video; leave one of them out")
+    return value
+
+
+Finetuning = Annotated[
+    Annotated[Finetune, Tag("Texts")] | Annotated[FinetuneImages, Tag("Images")],
+    Discriminator(_form_of),
+    BeforeValidator(_one_form),
+]
+"""By the keys: tokens are those of texts, steps are taken on images."""

@@ -8,11 +8,14 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from planner.demand.architecture import Architecture
+from planner.demand.denoisers import ADAPTER_BYTES, base_format, denoiser_adapter_count, denoiser_bytes
 from planner.demand.flops import (
     TEXT_TOKENS_PER_S,
     attention_flop_per_token,
+    denoising_pass_flop,
     forward_flop_per_token,
     image_flop,
+    latent_pixels,
     mean_attended_tokens,
     training_flop_per_token,
 )
@@ -38,6 +41,7 @@ from planner.demand.workload import (
     Embed,
     EmbedService,
     Finetune,
+    FinetuneImages,
     GpuHours,
     Pretrain,
     Serve,
@@ -174,6 +178,8 @@ def requirements(workload: Workload, architecture: Architecture | None = None) -
             return _text(workload, work, arch, base)
         case Pretrain() | Finetune():
             return _training(work, arch, base)
+        case FinetuneImages():
+            return _tuned(workload, work, arch, base)
         case Embed() | EmbedService():
             return _read(workload, work, arch, base)
         case Transcribe():
@@ -227,6 +233,21 @@ def _shown(workload: Workload, work: Diffusion | Video, arch: Architecture, base
     return replace(
         base, flop_per_unit=flop, unit=unit, units_per_s=mean, peak_units_per_s=peak, peak_flop_per_s=peak * flop,
         least_memory_bytes=_least_weights(workload, arch),
+    )  # fmt: skip
+
+
+def _tuned(workload: Workload, work: FinetuneImages, arch: Architecture, base: Requirements) -> Requirements:
+    """Return what adapters of a denoiser take: forward and backward passes over each image, one forward more with checkpointing."""
+    worked = latent_pixels(arch, float(work.width * work.height), float(work.frames))
+    flop = (3.0 if work.checkpointing else 2.0) * float(denoising_pass_flop(arch, worked))
+    images = float(work.steps) * work.batch
+    deadline_s = work.deadline_hours * 3600.0 if work.deadline_hours else None
+    rate = images / deadline_s if deadline_s else None
+    adapters = denoiser_adapter_count(arch, work.rank)
+    return replace(
+        base, trained_parameters=adapters, flop_per_unit=flop, unit="trained_images", total_flop=flop * images, units_per_s=rate,
+        peak_units_per_s=rate, peak_flop_per_s=rate * flop if rate else None, deadline_s=deadline_s,
+        least_memory_bytes=denoiser_bytes(arch, base_format(workload.precision, work.method)) + ADAPTER_BYTES * adapters,
     )  # fmt: skip
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from planner.demand.architecture import Architecture
 from planner.demand.lengths import mean_tokens
-from planner.demand.workload import Batch, Embed, EmbedService, Finetune, Pretrain, Serve, Workload
+from planner.demand.workload import Batch, Embed, EmbedService, Finetune, FinetuneImages, Pretrain, Serve, Workload
 from planner.errors import InputError
 
 SORTS_OF_MODEL = {
@@ -31,6 +31,13 @@ KINDS = {
     "diffusion": "use kind: diffusion",
     "decoder": "use kind: serve or batch",
 }
+
+OTHER_AMOUNT = {
+    ("finetune", "diffusion"): "state steps in place of tokens_m to train adapters; kind: diffusion generates images",
+    ("finetune", "decoder"): "state tokens_m in place of steps",
+    ("finetune", "encoder"): "state tokens_m in place of steps",
+}
+"""Where the kind would do for the model, had its amount been stated in the model's own terms."""
 
 
 def longest_sequence_tokens(workload: Workload) -> int:
@@ -58,16 +65,24 @@ def suitable_model(workload: Workload, architecture: Architecture | None) -> Arc
     """
     if architecture is None:
         raise InputError(f"work of kind {workload.kind!r} needs a model", where="model")
-    if architecture.kind not in SORTS_OF_MODEL[workload.kind]:
+    tunes_images = isinstance(workload.work, FinetuneImages)
+    if architecture.kind not in (("diffusion",) if tunes_images else SORTS_OF_MODEL[workload.kind]):
         raise InputError(
             f"{architecture.name} {MAKES[architecture.kind]}; it cannot do work of kind {workload.kind!r}",
-            hint=KINDS[architecture.kind],
+            hint=OTHER_AMOUNT.get((workload.kind, architecture.kind), KINDS[architecture.kind]),
             where="model",
         )
     if workload.max_context_tokens:
         architecture = replace(architecture, max_context_tokens=workload.max_context_tokens)
     makes = architecture.diffusion
-    if makes is not None and bool(makes.frames_per_latent) != (workload.kind == "video"):
+    if makes is not None and isinstance(workload.work, FinetuneImages):
+        if workload.work.frames > 1 and not makes.frames_per_latent:
+            raise InputError(
+                f"{architecture.name} makes images, which have one frame",
+                hint="leave frames out",
+                where="finetune.frames",
+            )
+    elif makes is not None and bool(makes.frames_per_latent) != (workload.kind == "video"):
         what, kind = ("video", "video") if makes.frames_per_latent else ("images", "diffusion")
         raise InputError(
             f"{architecture.name} makes {what}; it cannot do work of kind {workload.kind!r}",

@@ -11,6 +11,7 @@ from planner.demand.workload import (
     Embed,
     EmbedService,
     Finetune,
+    FinetuneImages,
     GpuHours,
     Pretrain,
     Serve,
@@ -110,7 +111,7 @@ def volume(workload: Workload, hours_per_month: float) -> Volume:
             return Volume(is_job=True, runs_per_month=again, trained_tokens=work.tokens_m * 1e6 * work.epochs)
         case Diffusion() as work:
             return Volume(is_job=False, runs_per_month=1.0, images=work.images_per_day * hours_per_month / 24)
-        case Transcribe():
+        case Transcribe() | FinetuneImages():
             return Volume(is_job=True, runs_per_month=again)
         case Video() as work:
             return Volume(is_job=False, runs_per_month=1.0, images=work.clips_per_day * hours_per_month / 24)

@@ -14,7 +14,7 @@ from pydantic import Field, model_validator
 
 from planner.demand.constraints import Constraints, Interconnect
 from planner.demand.embedding import Embed, Embedding, EmbedService
-from planner.demand.finetuning import Finetune
+from planner.demand.finetuning import Finetune, FinetuneImages, Finetuning
 from planner.demand.have import Commitment, Have, Own, OwnedMachines, Share
 from planner.demand.media import Diffusion, Transcribe, Video
 from planner.demand.model_numbers import ModelNumbers
@@ -38,6 +38,7 @@ __all__ = [
     "Embed",
     "EmbedService",
     "Finetune",
+    "FinetuneImages",
     "GpuHours",
     "Have",
     "Interconnect",
@@ -135,9 +136,21 @@ type_of_kind = {
     "video": Video,
     "gpu_hours": GpuHours,
 }
-OTHER_FORMS: Mapping[str, tuple[type[Section], ...]] = {"embed": (EmbedService,)}
-"""Of a kind whose section has several: a heap by its documents, a service by its rate."""
-Work = Serve | Pretrain | Finetune | Batch | Embed | EmbedService | Diffusion | Transcribe | Video | GpuHours
+OTHER_FORMS: Mapping[str, tuple[type[Section], ...]] = {"embed": (EmbedService,), "finetune": (FinetuneImages,)}
+"""Of a kind whose section has several: a heap by its documents, a service by its rate; texts by tokens, images by steps."""
+Work = (
+    Serve
+    | Pretrain
+    | Finetune
+    | FinetuneImages
+    | Batch
+    | Embed
+    | EmbedService
+    | Diffusion
+    | Transcribe
+    | Video
+    | GpuHours
+)
 Kind = Literal["serve", "pretrain", "finetune", "batch", "embed", "diffusion", "transcribe", "video", "gpu_hours"]
 
 
@@ -187,7 +200,7 @@ class Workload(Section):
     stack: Stack | None = None
     serve: Serve | None = None
     pretrain: Pretrain | None = None
-    finetune: Finetune | None = None
+    finetune: Finetuning | None = None
     batch: Batch | None = None
     embed: Embedding | None = None
     diffusion: Diffusion | None = None
@@ -245,7 +258,7 @@ class Workload(Section):
     def ends(self) -> bool:
         """Whether this is a job: it has so much to do, and is over then."""
         work = getattr(self, self.kind)
-        return isinstance(work, Pretrain | Finetune | Batch | Embed | Transcribe)
+        return isinstance(work, Pretrain | Finetune | FinetuneImages | Batch | Embed | Transcribe)
 
     @property
     def runs_once(self) -> bool:
@@ -258,7 +271,7 @@ class Workload(Section):
         match self.work:
             case Pretrain() as work:
                 return (work.deadline_days or math.inf) * 24
-            case Finetune() | Batch() | Embed() | Transcribe() as work:
+            case Finetune() | FinetuneImages() | Batch() | Embed() | Transcribe() as work:
                 return work.deadline_hours or math.inf
             case _:
                 return math.inf

@@ -20,19 +20,21 @@ _SORTS = {
     "llm": "serving",
     "vlm": "serving",
     "rl": "rewards",
+    "lora-diffusion": "tuning",
 }
 _PREDICTED = {
     "encode": {"latency_ms", "latency_s", "inferences_per_s", "requests_per_s", "pairs_per_s", "tokens_per_s"},
     "speech": {"rtfx", "latency_s", "samples_per_s"},
     "images": {"latency_s", "step_time_s", "steps_per_s", "requests_per_s", "images_per_s"},
     "rewards": {"step_time_s"},
+    "tuning": {"step_time_s", "peak_memory"},
     "serving": {"out_tok_s_total", "decode_tok_s", "ttft_ms", "tpot_ms"},
 }
 _TUNED = re.compile(r"vendor run|^(low-latency|balanced|high-throughput)\b")
 
 
 def sort_of(row: Row) -> str:
-    """Return which formula predicts a row: ``encode``, ``speech``, ``images``, ``serving``, ``rewards``; empty where none does.
+    """Return which formula predicts a row: ``encode``, ``speech``, ``images``, ``serving``, ``rewards``, ``tuning``; empty where none does.
 
     Examples
     --------

@@ -42,8 +42,10 @@ from planner.measured.speech import predict_speech, speech_table
 from planner.measured.training.images import predict_image_training, trains_images
 from planner.measured.training.predict import constants_of_rows as training_constants
 from planner.measured.training.predict import predict_training, training_table
+from planner.measured.tuning import predict_tuning
 from planner.supply.calibration import OWN_ROWS, STACK_TAGS, Calibration, default_calibration
 from planner.supply.evidence import spread
+from planner.supply.throughput.tuning import TUNED_SORT
 from planner.supply.training.fleet import ROLLOUT_SPREAD_LOG
 from pricing.accelerators import card_of
 from pricing.errors import GpuplanError
@@ -207,6 +209,10 @@ def _serving(rows: Sequence[Row], calibration: Calibration) -> list[Detail]:
     return found
 
 
+_OWN_BANDS = {"rewards": "rewards", "tuning": TUNED_SORT}
+"""Work whose rows are of one class, whatever they were measured on."""
+
+
 def _kinds(rows: Sequence[Row], calibration: Calibration) -> list[Detail]:
     """Return what the formula of each row's own kind says of its metric; a row of a metric that none predicts is refused."""
     found: list[Detail] = []
@@ -219,7 +225,7 @@ def _kinds(rows: Sequence[Row], calibration: Calibration) -> list[Detail]:
         found += _refused([row], {row["id"]: reason}, row.get("metric", ""))
     for row in by_sort.get("serving", []):
         found += _one_metric(row, _serving([row], calibration))
-    for sort in ("images", "encode", "speech", "rewards"):
+    for sort in ("images", "encode", "speech", "rewards", "tuning"):
         predicted, refusals = _predictions(sort, by_sort.get(sort, []), calibration)
         for row in by_sort.get(sort, []):
             metric, expected = row.get("metric", ""), number(row, "value")
@@ -227,9 +233,11 @@ def _kinds(rows: Sequence[Row], calibration: Calibration) -> list[Detail]:
                 found += _refused([row], refusals, metric)
             else:
                 problem = "video" if sort == "images" and is_clip(row) else sort
-                name = sort if sort == "rewards" else row_class(problem, row)
+                name = _OWN_BANDS.get(sort) or row_class(problem, row)
                 around = (
-                    ROLLOUT_SPREAD_LOG if sort == "rewards" else calibration.value(f"band.{band_name(problem, row)}")
+                    ROLLOUT_SPREAD_LOG
+                    if sort == "rewards"
+                    else calibration.value(f"band.{_OWN_BANDS.get(sort) or band_name(problem, row)}")
                 )
                 found.append(_detail(row, metric, expected, predicted[row["id"]], name, calibration, spread_log=around))
     return found
@@ -237,8 +245,8 @@ def _kinds(rows: Sequence[Row], calibration: Calibration) -> list[Detail]:
 
 def _predictions(sort: str, rows: Sequence[Row], calibration: Calibration) -> tuple[dict[str, float], dict[str, str]]:
     """Return predictions in each row's own unit by its id, and why the others have none."""
-    if sort == "rewards":
-        return predict_rewards(rows, calibration)
+    if sort in {"rewards", "tuning"}:
+        return (predict_rewards if sort == "rewards" else predict_tuning)(rows, calibration)
     with np.errstate(all="ignore"):
         if sort == "encode":
             texts, refusals = encode_table(rows)

@@ -21,6 +21,7 @@ from planner.demand.workload import (
     Embed,
     EmbedService,
     Finetune,
+    FinetuneImages,
     GpuHours,
     Pretrain,
     Serve,
@@ -42,7 +43,7 @@ SIZE_KEYS: Mapping[str, frozenset[str]] = {
     "batch": frozenset({"requests", "deadline_hours"}),
     "embed": frozenset({"documents", "requests_per_s", "deadline_hours"}),
     "pretrain": frozenset({"tokens_b", "deadline_days"}),
-    "finetune": frozenset({"tokens_m", "epochs", "deadline_hours"}),
+    "finetune": frozenset({"tokens_m", "epochs", "steps", "deadline_hours"}),
     "diffusion": frozenset({"images_per_day"}),
     "transcribe": frozenset({"audio_hours", "deadline_hours"}),
     "video": frozenset({"clips_per_day"}),
@@ -176,6 +177,10 @@ def _numbers(workload: Workload) -> tuple[float, float, float, float, float]:
         case Transcribe() as work:
             rate = work.audio_hours / (workload.deadline_hours * 3600.0)
             return rate, rate, work.audio_hours, 0.0, 0.0
+        case FinetuneImages() as work:
+            images = float(work.steps) * work.batch
+            rate = images / (workload.deadline_hours * 3600.0)
+            return rate, rate, images, 0.0, 0.0
         case Video() as work:
             mean = work.clips_per_day / SECONDS_PER_DAY
             return mean, mean * peak_over_mean_ratio(work.profile), 0.0, 0.0, 0.0
@@ -254,7 +259,7 @@ def fleets_of(
                 fleets = served(
                     one, architecture, machines, assumptions, **rates, requests=group.total, calibration=calibration
                 )
-            case Diffusion() | Embed() | EmbedService() | Transcribe() | Video():
+            case Diffusion() | Embed() | EmbedService() | FinetuneImages() | Transcribe() | Video():
                 fleets = images_and_documents(
                     one, architecture, machines, assumptions, **rates, total=group.total, calibration=calibration
                 )

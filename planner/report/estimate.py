@@ -19,7 +19,12 @@ from planner.words import BASIS_WORDS, BOUND_WORDS
 TIGHT_SHARE = 0.05
 """Of the limit: what is left below that is less than releases of one engine differ by."""
 _BAR_CELLS = 40
-_ALONE = {"images": "one image by itself", "clips": "one clip by itself", "audio_hours": "one hour of audio"}
+_ALONE = {
+    "images": "one image by itself",
+    "clips": "one clip by itself",
+    "audio_hours": "one hour of audio",
+    "trained_images": "one step",
+}
 _LETTERS = {"weights": "W", "gradients": "G", "optimizer": "O", "activations": "A", "kv_cache": "K", "overhead": "o"}
 
 

@@ -65,6 +65,19 @@ def _compiled(unit: str, slower_ratio: float, swapped: bool) -> str:
     return text + waits if swapped else text
 
 
+def _tuned_images(base: str, checkpointing: bool, cached: bool) -> str:
+    how = "with" if checkpointing else "without"
+    where = (
+        "latents and text embeddings are cached, so text encoders and decoder are not on the GPU"
+        if cached
+        else "text encoders and decoder stay on the GPU"
+    )
+    return (
+        f"adapters over frozen {base} weights, PyTorch without torch.compile, {how} gradient checkpointing; {where}; "
+        "the time of a step rests on one measured table (SimpleTuner, L40S and H100)"
+    )
+
+
 def _measured_rows(rows: int, scope: str, blocks: str) -> str:
     return f"{rows} measured rows of {'all accelerators' if scope == '*' else scope} ({blocks})"
 
@@ -181,6 +194,7 @@ TEXTS: Mapping[NoteCode, str | Callable[..., str]] = {
     NoteCode.REQUEST_LATENCY: "{:,} documents are batched: a request takes at most {:,.1f} ms, including the wait for the batch before it, or {:,.1f} ms alone",
     NoteCode.PIECES_AT_ONCE: "transcribed by an engine that cuts recordings into pieces and processes {} at once",
     NoteCode.COMPILED_MODEL: _compiled,
+    NoteCode.TUNED_IMAGES: _tuned_images,
     NoteCode.BATCH_TOO_SMALL: "{:,.0f} of {:,.0f} GPUs are used: the batch has {:,.0f} sequences",
     NoteCode.TRAINER: "speed and memory are those of {}; `stack:` names another trainer",
     NoteCode.NO_DEADLINE: lambda wall_s: f"no deadline: the fewest machines that hold the work, {_duration(wall_s)}",

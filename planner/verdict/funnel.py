@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
+from planner.demand.workload import Workload
 from planner.errors import NothingFitsError
 from planner.notes import NoteCode
 from planner.options.option import Option
@@ -30,7 +31,6 @@ SIEVES = {
 }
 """Stages of `planner.supply.machines.Refusal`, in the order of the funnel."""
 WAYS_OUT = {
-    "memory": "allow a smaller number format (precision: [fp8, int4]) or more accelerators (max_gpus)",
     "precision": "name another number format, or none so that every one is tried",
     "ttft": "raise ttft_limit_ms or shorten the prompts",
     "tpot": "raise tpot_limit_ms",
@@ -79,6 +79,7 @@ def nothing_fits(
     budget_usd_per_month: float | None = None,
     dearer: Sequence[Option] = (),
     *,
+    workload: Workload | None = None,
     has_deadline: bool = True,
 ) -> NothingFitsError:
     """Return the error that says where every option was lost.
@@ -93,6 +94,8 @@ def nothing_fits(
         The budget.
     dearer : sequence of Option
         What does the work beyond the budget, ranked.
+    workload : Workload, optional
+        The work, which decides what helps where memory is short.
     has_deadline : bool
         Whether the deadline was stated, and is not the default.
     """
@@ -106,7 +109,9 @@ def nothing_fits(
             "\n".join([what, *_steps(funnel), f"  the cheapest that can be recommended costs {math.ceil(best.usd_per_month):,} USD a month: {words}"]),
             hint=f"allow {math.ceil(best.usd_per_month):,} USD a month or more, or reduce the work",
         )  # fmt: skip
-    return NothingFitsError(_nothing_fits(funnel, refusals), hint=_way_out(refusals, has_deadline=has_deadline))
+    return NothingFitsError(
+        _nothing_fits(funnel, refusals), hint=_way_out(refusals, workload, has_deadline=has_deadline)
+    )
 
 
 def _steps(funnel: Sequence[FunnelStep]) -> list[str]:
@@ -141,7 +146,7 @@ def _memory_gib(refusal: Refusal) -> float:
     return 0.0 if accelerator is None else accelerator.memory_gib * refusal.machine.accelerator_count
 
 
-def _way_out(refusals: Sequence[Refusal], *, has_deadline: bool) -> str:
+def _way_out(refusals: Sequence[Refusal], workload: Workload | None, *, has_deadline: bool) -> str:
     stages = [refusal.stage for refusal in refusals]
     if not stages:
         return "loosen the constraints"
@@ -156,7 +161,12 @@ def _way_out(refusals: Sequence[Refusal], *, has_deadline: bool) -> str:
         if has_deadline:
             return f"{WAYS_OUT['deadline']}; {least}"
         return f"no deadline was stated, so the default of {default_days:,.0f} days holds: state a longer one; {least}"
-    return WAYS_OUT.get(max(set(stages), key=stages.count), "loosen the constraints")
+    stage = max(set(stages), key=stages.count)
+    if stage == "memory" and workload is not None:
+        from planner.report.remedies import memory_remedies
+
+        return "allow " + ", or ".join(memory_remedies(workload))
+    return WAYS_OUT.get(stage, "loosen the constraints")
 
 
 def none_recommended(options: Sequence[Option]) -> NothingFitsError:

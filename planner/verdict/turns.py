@@ -19,6 +19,7 @@ from planner.demand.workload import (
     Embed,
     EmbedService,
     Finetune,
+    FinetuneImages,
     GpuHours,
     Pretrain,
     Serve,
@@ -273,6 +274,7 @@ AMOUNTS: dict[type, tuple[str, str]] = {
     EmbedService: ("requests_per_s", "requests/s"),
     Pretrain: ("tokens_b", "1e9 tokens"),
     Finetune: ("tokens_m", "1e6 tokens"),
+    FinetuneImages: ("steps", "steps"),
 }
 """What tells how much work there is, by its kind, and the unit."""
 

@@ -6,7 +6,17 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from planner.demand.workload import Batch, Embed, Finetune, GpuHours, Pretrain, Serve, Transcribe, Workload
+from planner.demand.workload import (
+    Batch,
+    Embed,
+    Finetune,
+    FinetuneImages,
+    GpuHours,
+    Pretrain,
+    Serve,
+    Transcribe,
+    Workload,
+)
 from planner.options.option import Option, OptionKind
 from planner.options.reason import ReasonCode
 from planner.supply.fleet import estimate
@@ -35,7 +45,9 @@ LARGEST_BOX = 8
 MACHINES_LOOKED_AT = 12
 """Sorts of machines, of the cheapest options, on which a variant is sized."""
 WITH_MACHINES = frozenset({OptionKind.RENT, OptionKind.BUY})
-AMOUNTS = {Batch: "requests", Embed: "documents", Pretrain: "tokens_b", Finetune: "tokens_m", Transcribe: "audio_hours"}
+AMOUNTS = {
+    Batch: "requests", Embed: "documents", Pretrain: "tokens_b", Finetune: "tokens_m", FinetuneImages: "steps", Transcribe: "audio_hours",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,7 +202,7 @@ def variants_of(
             )
         case GpuHours() as work:
             return Variants(readings=_readings(workload, work, supply, options))
-        case Pretrain() | Finetune() | Batch() | Embed() | Transcribe():
+        case Pretrain() | Finetune() | FinetuneImages() | Batch() | Embed() | Transcribe():
             return Variants(
                 at_other_counts=_at_other_counts(workload, taken, supply),
                 at_other_deadlines=_at_other_deadlines(workload, options, supply),

@@ -18,7 +18,7 @@ from planner.assumptions import Assumptions
 from planner.demand.architecture import Architecture
 from planner.demand.profiles import elastic_shares
 from planner.demand.suitability import suitable_model
-from planner.demand.workload import Batch, Embed, EmbedService, Serve, Transcribe, Workload
+from planner.demand.workload import Batch, Embed, EmbedService, FinetuneImages, Serve, Transcribe, Workload
 from planner.supply.calibration import Calibration, default_calibration
 from planner.supply.evidence import basis_and_evidence, slow_ratio
 from planner.supply.fleet import size
@@ -186,14 +186,16 @@ def _count_replicas(
     result.utilisation_share[row] = found.capacity.planned_rate[best] * replicas
 
 
-_AMOUNTS = {"embed": "documents", "transcribe": "audio_hours", "diffusion": "images_per_day", "video": "clips_per_day"}
+_AMOUNTS = {
+    "embed": "documents", "transcribe": "audio_hours", "finetune": "steps", "diffusion": "images_per_day", "video": "clips_per_day",
+}  # fmt: skip
 
 
 def images_and_documents(
     workload: Workload, arch: Architecture, machines: Sequence[Machine], assumptions: Assumptions, *,
     mean_per_s: FloatArray, peak_per_s: FloatArray, total: FloatArray, calibration: Calibration | None = None,
 ) -> Fleets:  # fmt: skip
-    """Return the fleets for images and clips (`Diffusion`, `Video`) or documents and recordings (`Embed`, `Transcribe`).
+    """Return the fleets for images and clips (`Diffusion`, `Video`) or documents and recordings (`Embed`, `Transcribe`, `FinetuneImages`).
 
     Parameters
     ----------
@@ -205,7 +207,7 @@ def images_and_documents(
         Documents; 0 for images.
     """
     work = workload.work
-    is_job = isinstance(work, Embed | Transcribe)
+    is_job = isinstance(work, Embed | Transcribe | FinetuneImages)
     # One machine's rate does not depend on how much is asked: the smallest size is sized, and counted up.
     amount = "requests_per_s" if isinstance(work, EmbedService) else _AMOUNTS[workload.kind]
     least: dict[str, object] = {amount: 1, "deadline_hours": None} if is_job else {amount: 1e-9}

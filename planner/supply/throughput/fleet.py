@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +16,7 @@ from planner.demand.architecture import Architecture
 from planner.demand.flops import TEXT_TOKENS_PER_S, denoising_pass_flop, forward_flop_per_token, latent_pixels
 from planner.demand.memory import weight_bytes
 from planner.demand.profiles import elastic_share, peak_over_mean_ratio
-from planner.demand.workload import Diffusion, Embed, EmbedService, Transcribe, Video, Work, Workload
+from planner.demand.workload import Diffusion, Embed, EmbedService, FinetuneImages, Transcribe, Video, Work, Workload
 from planner.notes import Note, NoteCode
 from planner.supply.calibration import Calibration, default_calibration
 from planner.supply.evidence import band, basis_and_evidence, slow_ratio, spread
@@ -25,25 +24,25 @@ from planner.supply.hardware import Hardware, hardware
 from planner.supply.machines import Fleet, Layout, Machine, MemoryUse, Performance, Refusal
 from planner.supply.throughput.encode import encode_constants, encode_rates, encode_s
 from planner.supply.throughput.images import image_constants, image_rates, image_s, step_time
+from planner.supply.throughput.pieces import CONTEXT_BYTES, Pieces, formats_of, peak_flop_per_s
 from planner.supply.throughput.speech import PIECE_S, piece_s, speech_constants
+from planner.supply.throughput.tuning import tuned_images
 
 __all__ = ["load_share", "size_throughput"]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
-_CONTEXT_BYTES = 1.2e9
 _EMBED_BATCH_TOKENS = 16_384.0
 _SECONDS_PER_DAY = 86_400.0
 _LATENT_BYTES_PER_PIXEL = 2_000.0
+"""Activations of a U-Net and its decoder per pixel and byte of the format (Lambda's Stable Diffusion 1.4 table)."""
 _CLIP_BYTES_PER_LATENT_PIXEL = 1_700.0
 """Of the denoiser, per pixel of all latent frames: Wan 2.2 A14B peaks at 41.0 GB at 832x480 and at 59.7 GB at 1280x720, 81 frames each."""
 _DENOISING_SHARE = 0.25
 """Of the activations that remain while the decoder, whose tensors are as wide as the image, waits elsewhere; our estimate."""
 _PCIE_SHARE = 0.6
 """Achieved over nominal bandwidth between host memory and accelerator."""
-_ON_PROCESSORS = frozenset({"fp32", "bf16", "fp16"})
-"""Activations of a U-Net and its decoder per pixel and byte of the format (Lambda's Stable Diffusion 1.4 table)."""
 _BATCHES = (8, 4, 2, 1)
 """Images made at once where memory and the limit of seconds allow: beyond eight hardly anything is gained."""
 _REQUESTS_AT_ONCE = tuple(2**power for power in range(11))
@@ -53,50 +52,9 @@ _HEARD_AT_ONCE = 48
 _SIXTEEN_BIT_BYTES = 2.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Pieces:
-    """The work in pieces (documents, images) as one accelerator sees it; arrays per machine.
-
-    `alone_s` is the time of one piece by itself, `batch` how many are made at once when there are enough of them.
-    """
-
-    unit: str
-    per_s: FloatArray
-    alone_s: FloatArray
-    batch: IntArray
-    total: float
-    deadline_s: float
-    peak_per_s: float
-    mean_per_s: float
-    load_share: float
-    limit_s: float
-    weights: FloatArray
-    activations: FloatArray
-    constant: str
-    sort: str
-    precisions: list[str]
-    mfu: FloatArray
-    bound: list[str]
-    notes: list[Note] | None = None
-
-
-def _precisions(workload: Workload, hw: Hardware) -> list[str]:
-    """Return each machine's format: the first allowed one that it has, else empty."""
-    chosen = []
-    for row in range(len(hw.row)):
-        allowed = [str(item) for item in workload.precision] or ["fp16", "bf16", "fp32"]
-        have = [
-            name
-            for name in allowed
-            if (name in _ON_PROCESSORS if hw.is_cpu[row] else not math.isnan(hw.widened_flop_per_s(name)[row]))
-        ]
-        chosen.append(have[0] if have else "")
-    return chosen
-
-
 def load_share(work: Work, assumptions: Assumptions) -> float:
     """Return the load that may be planned: of work that ends, of a service with a limit on time, or of one without."""
-    if isinstance(work, Embed | Transcribe):
+    if isinstance(work, Embed | Transcribe | FinetuneImages):
         return assumptions["perf.batch_load_share"]
     limits = ("seconds_per_image_limit", "seconds_per_clip_limit", "latency_limit_ms")
     has_limit = any(getattr(work, name, None) for name in limits)
@@ -111,13 +69,13 @@ def _embedding(
     hw: Hardware,
     a: Assumptions,
     c: Calibration,
-) -> _Pieces:
+) -> Pieces:
     """Return documents as a server of encoders reads them: by the batch, as many at once as the limit of a request allows.
 
     A request that comes while a batch is at work waits for it, and is in the next one: twice the time of a batch, at most.
     """
-    precisions, length = _precisions(workload, hw), work.tokens_per_document
-    peak = _peak(hw, precisions)
+    precisions, length = formats_of(workload, hw), work.tokens_per_document
+    peak = peak_flop_per_s(hw, precisions)
     flop = float(forward_flop_per_token(arch, length, causal=arch.kind == "decoder", with_head=False)) * length
     rates, constants = encode_rates(machines, hw, precisions), encode_constants(c, machines, [()] * len(machines))
     practice = a["perf.serving_practice_share"]
@@ -148,9 +106,9 @@ def _embedding(
         mean = at_peak = total / deadline_s
     per_s = batch / batch_s(batch)
     width = 2.0 * (6.0 * arch.hidden + 2.0 * max(arch.ffn, arch.expert_ffn))
-    return _Pieces(
+    return Pieces(
         unit="documents", per_s=per_s, alone_s=1.0 / per_s if notes is None else 2.0 * batch_s(each), batch=batch,
-        total=total, deadline_s=deadline_s, peak_per_s=at_peak, mean_per_s=mean, load_share=load_share(work, a), limit_s=limit_s,
+        total_count=total, deadline_s=deadline_s, peak_per_s=at_peak, mean_per_s=mean, load_share=load_share(work, a), limit_s=limit_s,
         weights=np.full(len(machines), weight_bytes(arch, "fp16")), activations=np.maximum(batch * length, _EMBED_BATCH_TOKENS) * width,
         constant="encode.flop_share", sort="encode.stranger", precisions=precisions, mfu=per_s * flop / peak,
         bound=["compute"] * len(machines), notes=notes,
@@ -165,10 +123,10 @@ def _recordings(
     hw: Hardware,
     a: Assumptions,
     c: Calibration,
-) -> _Pieces:
+) -> Pieces:
     """Return recordings as an engine that cuts and batches them hears them; the piece that is counted is an hour of audio."""
     assert arch.speech is not None
-    precisions = _precisions(workload, hw)
+    precisions = formats_of(workload, hw)
     rates = encode_rates(machines, hw, precisions)
     engine = "@whispers2t" if arch.speech.decoder_layers else "@nemo"
     constants = speech_constants(c, machines, [(engine,)] * len(machines))
@@ -178,12 +136,12 @@ def _recordings(
     frames = PIECE_S * arch.speech.frames_per_s * _HEARD_AT_ONCE
     width = 2.0 * (6.0 * arch.hidden + 2.0 * arch.ffn)
     flop = 2.0 * 3600.0 * (arch.speech.frames_per_s * arch.speech.encoder_parameter_count + TEXT_TOKENS_PER_S * arch.speech.decoder_parameter_count)  # fmt: skip
-    return _Pieces(
-        unit="audio_hours", per_s=per_s, alone_s=1.0 / per_s, batch=np.full(len(machines), _HEARD_AT_ONCE), total=work.audio_hours,
+    return Pieces(
+        unit="audio_hours", per_s=per_s, alone_s=1.0 / per_s, batch=np.full(len(machines), _HEARD_AT_ONCE), total_count=work.audio_hours,
         deadline_s=deadline_s, peak_per_s=work.audio_hours / deadline_s, mean_per_s=work.audio_hours / deadline_s,
         load_share=load_share(work, a), limit_s=math.inf, weights=np.full(len(machines), weight_bytes(arch, "fp16")),
         activations=np.full(len(machines), frames * width + _HEARD_AT_ONCE * arch.state_bytes_per_sequence), constant="speech.flop_share",
-        sort="speech.stranger", precisions=precisions, mfu=per_s * flop / _peak(hw, precisions), bound=["compute"] * len(machines),
+        sort="speech.stranger", precisions=precisions, mfu=per_s * flop / peak_flop_per_s(hw, precisions), bound=["compute"] * len(machines),
         notes=[Note(NoteCode.PIECES_AT_ONCE, (_HEARD_AT_ONCE,))] * len(machines),
     )  # fmt: skip
 
@@ -196,14 +154,14 @@ def _images(
     hw: Hardware,
     a: Assumptions,
     c: Calibration,
-) -> _Pieces:
+) -> Pieces:
     """Return images or clips as compiled denoisers make them, as many at once as memory and the limit of seconds allow.
 
     Where not all parts fit together, the denoiser alone stays, and what is not at work waits in host memory.
     """
     assert arch.diffusion is not None
-    precisions = _precisions(workload, hw)
-    peak = _peak(hw, precisions)
+    precisions = formats_of(workload, hw)
+    peak = peak_flop_per_s(hw, precisions)
     pixels, practice = float(work.width * work.height), a["perf.serving_practice_share"]
     rates = image_rates(machines, hw, precisions)
     # Eight-bit weights on a chip without such arithmetic are multiplied in sixteen.
@@ -234,7 +192,7 @@ def _images(
 
     widest = _CLIP_BYTES_PER_LATENT_PIXEL * float(worked) if is_clip else _LATENT_BYTES_PER_PIXEL * 2 * pixels
     whole = np.asarray([weight_bytes(arch, name or "fp16") for name in precisions])
-    usable = hw.memory_bytes * a["perf.engine_memory_share"] - _CONTEXT_BYTES
+    usable = hw.memory_bytes * a["perf.engine_memory_share"] - CONTEXT_BYTES
     swapped = (whole + widest > usable) & ~hw.is_cpu
     beside = arch.diffusion.text_encoder_parameter_count + arch.diffusion.decoder_parameter_count
     weights = np.where(swapped, whole - 2.0 * beside, whole)
@@ -259,21 +217,14 @@ def _images(
         Note(NoteCode.COMPILED_MODEL, (unit, float(ratio), bool(swap)))
         for ratio, swap in zip(slower, swapped, strict=True)
     ]
-    return _Pieces(
-        unit=unit, per_s=1.0 / seconds, alone_s=alone_s, batch=chosen, total=0.0, deadline_s=math.inf,
+    return Pieces(
+        unit=unit, per_s=1.0 / seconds, alone_s=alone_s, batch=chosen, total_count=0.0, deadline_s=math.inf,
         peak_per_s=mean * peak_over_mean_ratio(work.profile), mean_per_s=mean,
         load_share=load_share(work, a),
         limit_s=limit_s, weights=weights, activations=np.asarray(activations * chosen, dtype=float), constant=f"{prefix}.flop_share", sort="video.stranger" if is_clip else "image",
         precisions=precisions, mfu=flop / seconds / peak,
         bound=["memory_bandwidth" if slow else "compute" for slow in step.memory_s > step.arithmetic_s + step.blocks_s], notes=notes,
     )  # fmt: skip
-
-
-def _peak(hw: Hardware, precisions: Sequence[str]) -> FloatArray:
-    values = [
-        hw.widened_flop_per_s(name)[row] if name else hw.flop16_per_s()[row] for row, name in enumerate(precisions)
-    ]
-    return np.asarray(values, dtype=float)
 
 
 def size_throughput(
@@ -291,6 +242,8 @@ def size_throughput(
         pieces = _embedding(workload, work, arch, machines, hw, assumptions, calibration)
     elif isinstance(work, Transcribe):
         pieces = _recordings(workload, work, arch, machines, hw, assumptions, calibration)
+    elif isinstance(work, FinetuneImages):
+        pieces = tuned_images(workload, work, arch, machines, hw, load_share(work, assumptions), calibration)
     else:
         assert isinstance(work, Diffusion | Video)
         pieces = _images(workload, work, arch, machines, hw, assumptions, calibration)
@@ -301,7 +254,7 @@ def size_throughput(
 
 
 def _one(  # noqa: PLR0913 - sizing hands on all that it was asked
-    workload: Workload, arch: Architecture, machine: Machine, row: int, hw: Hardware, pieces: _Pieces, assumptions: Assumptions,
+    workload: Workload, arch: Architecture, machine: Machine, row: int, hw: Hardware, pieces: Pieces, assumptions: Assumptions,
     calibration: Calibration, max_accelerators: int | None, fixed: int | None,
 ) -> Fleet | Refusal:  # fmt: skip
     if not pieces.precisions[row]:
@@ -311,10 +264,11 @@ def _one(  # noqa: PLR0913 - sizing hands on all that it was asked
     memory = (
         ("weights", float(pieces.weights[row])),
         ("activations", float(pieces.activations[row])),
-        ("overhead", _CONTEXT_BYTES),
+        ("overhead", CONTEXT_BYTES),
     )
     use = MemoryUse(parts=memory, capacity_bytes=capacity)
-    if use.total_bytes > capacity * assumptions["perf.engine_memory_share"]:
+    part = "training" if isinstance(workload.work, FinetuneImages) else "engine"
+    if use.total_bytes > capacity * assumptions[f"perf.{part}_memory_share"]:
         needed_gib = (arch.name, use.total_bytes / 2**30, machine.label, capacity / 2**30)
         return Refusal(machine=machine, stage="memory", reason=Note(NoteCode.PIECES_MEMORY, needed_gib))
     if pieces.alone_s[row] > pieces.limit_s:
@@ -327,7 +281,7 @@ def _one(  # noqa: PLR0913 - sizing hands on all that it was asked
     each = float(pieces.per_s[row]) * count
     sigma = spread(calibration, pieces.sort, pieces.constant, machine)
     # Images have no deadline that a slow machine could miss: their rate keeps its own headroom.
-    late = slow_ratio(assumptions["perf.deadline_band_percentile"], sigma) if pieces.total > 0 else 1.0
+    late = slow_ratio(assumptions["perf.deadline_band_percentile"], sigma) if pieces.total_count > 0 else 1.0
     instances = fixed or max(1, math.ceil(pieces.peak_per_s * late / (each * pieces.load_share) - 1e-9))
     if (
         machine.accelerator is not None
@@ -347,7 +301,7 @@ def _one(  # noqa: PLR0913 - sizing hands on all that it was asked
     rate = each * instances
     basis, evidence = basis_and_evidence(calibration, pieces.constant, machine)
     work = workload.work
-    job = pieces.total > 0
+    job = pieces.total_count > 0
     ratio = pieces.peak_per_s / pieces.mean_per_s if pieces.mean_per_s > 0 else 1.0
     return Fleet(
         machine=machine,
@@ -365,7 +319,7 @@ def _one(  # noqa: PLR0913 - sizing hands on all that it was asked
         ),
         memory=use,
         accelerators_used=instances * (machine.accelerator_count if machine.accelerator else float(count)),
-        busy_hours_per_run=pieces.total / (rate * pieces.load_share) / 3600.0 if job else None,
+        busy_hours_per_run=pieces.total_count / (rate * pieces.load_share) / 3600.0 if job else None,
         elastic_share=elastic_share(work.profile, ratio, instances)
         if isinstance(work, Diffusion | Video | EmbedService) and not fixed
         else 1.0,
