@@ -163,3 +163,14 @@ def test_a_plan_without_a_server_to_compare_still_has_a_workbook(
     path = made(record, tmp_path)
     assert named(path, "verdict_usd") == pytest.approx(record["options"][0]["cost"]["usd_per_month"])
     assert "Servers" not in book_of(path).sheetnames
+
+
+def test_each_figure_of_an_option_stands_under_its_own_heading(plan_of: Callable[[str], Plan], tmp_path: Path) -> None:
+    book = book_of(made(plain(plan_record(plan_of("gpu-hours-h100"))), tmp_path), values=True)
+    for sheet, words in (("Options", "in words"), ("Servers", "in words")):
+        heads = {cell.value: cell.column for cell in book[sheet][4] if cell.value}
+        first = {name: book[sheet].cell(5, column).value for name, column in heads.items()}
+        assert isinstance(first[words], str)
+        assert first["NPV if included"] in {first["NPV, USD"], "", None}
+        assert first["USD, plain sum"] / first["works until month"] == pytest.approx(first["USD a month"])
+    assert isinstance(first["rented until delivery"], str)

@@ -56,8 +56,7 @@ def usage_workbook(usage: Usage, decision: Decision | None = None, *, tag: str =
 def _texts(book: Book, name: str, tables: Sequence[Table]) -> None:
     """Write tables one below the other, numbers as numbers."""
     sheet = book.sheet(name)
-    sheet.page.set_column(0, 0, 44)
-    sheet.page.set_column(1, 9, 18)
+    sheet.widths(44, *[18] * 9)
     sheet.set_up(freeze=(1, 0))
     row = 0
     for table in tables:
@@ -94,10 +93,9 @@ def _number(text: str) -> float | None:
 
 def _picture(book: Book, picture: Picture) -> None:
     sheet = book.sheet(SHEETS[picture.key])
-    sheet.put(0, 0, picture.title, "title")
-    sheet.put(1, 0, picture.caption, "soft")
+    sheet.title(picture.title, picture.caption)
     sheet.set_up(freeze=(FIRST_ROW, 0), repeat=(HEAD_ROW, HEAD_ROW))
-    sheet.page.set_column(0, len(picture.columns) - 1, WIDTH)
+    sheet.widths(*[WIDTH] * len(picture.columns))
     sheet.heads(HEAD_ROW, [head for _, head in picture.columns])
     for row, values in enumerate(picture.rows, FIRST_ROW):
         for column, (key, _) in enumerate(picture.columns):
@@ -127,13 +125,7 @@ def _chart(book: Book, sheet: Sheet, picture: Picture) -> Any:  # noqa: ANN401  
         for name in dict.fromkeys(words):
             first = FIRST_ROW + words.index(name)
             last = first + words.count(name) - 1
-            chart.add_series(
-                {
-                    "name": name,
-                    "categories": f"={column_range(sheet.name, axis, first, last)}",
-                    "values": f"={column_range(sheet.name, value, first, last)}",
-                }
-            )
+            chart.add_series({"name": name, **book.series(sheet.name, (axis, value), (first, last))})
     else:
         chart = book.file.add_chart({"type": "bar"})
         last = FIRST_ROW + len(picture.rows) - 1

@@ -19,8 +19,8 @@ WIDTHS = (26, 56, 14, 14, 14, 14, 14, 12, 10, 60)
 
 def write_alternatives(sheet: Sheet, record: Record, view: View) -> None:
     """Write one row for each sort of option, with the reason where there is none."""
-    sheet.put(0, 0, "The best of each sort", "title")
-    sheet.put(1, 0, f"As planned on {record['planned_on']}; percentiles of joint draws of prices, speed, demand and assumptions", "soft")  # fmt: skip
+    note = f"As planned on {record['planned_on']}; percentiles of joint draws of prices, speed, demand and assumptions"
+    sheet.title("The best of each sort", note)
     sheet.heads(3, HEADS)
     row = 3
     by_id = {option["id"]: option for option in record["options"]}
@@ -42,23 +42,19 @@ def write_alternatives(sheet: Sheet, record: Record, view: View) -> None:
                 cost.get("low_usd_per_month"), cost.get("high_usd_per_month"), cost["present_value_usd"],
                 option.get("capex_usd"), option["priced_on"], option.get("tier"), option["reason_not_chosen"] or None,
             )  # fmt: skip
-        for column, (value, style) in enumerate(zip(values, STYLES, strict=True)):
-            sheet.put(row, column, value, style)
+        sheet.line(row, values, STYLES)
     row += 2
     sheet.put(row, 0, view.turns.title, "section")
+    row += 1
     if not view.turns.rows:
-        row += 1
         sheet.put(row, 0, "no price or use between a quarter and four times today's changes the decision", "text")
     else:
-        row += 1
         sheet.heads(row, ("turns at", "price, or use", "unit", "planned"))
         for what, planned, value, unit, then in view.turns.rows:
             row += 1
-            for column, text in enumerate((value, what, unit, planned)):
-                sheet.put(row, column, text, "wrap" if column == 1 else "text")
+            sheet.line(row, (value, what, unit, planned), ("text", "wrap", "text", "text"))
             sheet.put(row, 9, f"then: {then}", "wrap")
         row += 1
         sheet.put(row, 0, view.turns.note, "soft")
-    for column, width in enumerate(WIDTHS):
-        sheet.page.set_column(column, column, width)
+    sheet.widths(*WIDTHS)
     sheet.set_up(freeze=(4, 1), pages_high=1)

@@ -16,12 +16,12 @@ from planner.report.view import plan_view
 from planner.report.workbook.alternatives import ALTERNATIVES, write_alternatives
 from planner.report.workbook.breakeven import BREAK_EVEN, write_break_even
 from planner.report.workbook.cells import Book
-from planner.report.workbook.facts import write_prices, write_reading, write_sensitivity
+from planner.report.workbook.facts import write_prices, write_reading
 from planner.report.workbook.inputs import ASSUMPTIONS, write_assumptions
 from planner.report.workbook.months import CALENDAR, OWN, RENT, write_calendar, write_own_months, write_rent_months
 from planner.report.workbook.options import OPTIONS, SERVERS, labels_of, write_options, write_servers
 from planner.report.workbook.overview import OVERVIEW, write_overview
-from planner.report.workbook.sensitivity import SENSITIVITY, Chosen, write_live_sensitivity
+from planner.report.workbook.sensitivity import SENSITIVITY, Chosen, write_live_sensitivity, write_sensitivity
 from planner.report.workbook.verdict import VERDICT, write_verdict
 
 MOST_LIVE = 200

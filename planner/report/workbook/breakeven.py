@@ -9,10 +9,10 @@ import numpy as np
 from xlsxwriter.utility import xl_rowcol_to_cell
 
 from planner.report.chart_rows import break_even_price_usd_per_hour
-from planner.report.charts import OWN as OWN_COLOUR
-from planner.report.charts import RENT as RENT_COLOUR
+from planner.report.charts import OWN as OWN_COLOR
+from planner.report.charts import RENT as RENT_COLOR
 from planner.report.live import Cost, Live
-from planner.report.workbook.cells import Book, Sheet, column_range, of_plan
+from planner.report.workbook.cells import Book, Sheet, column_range
 from planner.report.workbook.months import paid_rows
 
 BREAK_EVEN = "Break-even"
@@ -42,16 +42,11 @@ def write_break_even(
     rent, own = costs[pair[0]["id"]], costs[pair[1]["id"]]
     months, horizon = live.months, live.record["horizon_months"]
     rows = paid_rows(rent, own, months)
-    sheet.put(0, 0, "Where rent and purchase cost the same", "title")
-    sheet.put(
-        1,
-        0,
-        "NPV. Below zero renting has been cheaper so far; a step is a purchase, a refresh or a sale.",
-        "soft",
-    )
+    note = "NPV. Below zero renting has been cheaper so far; a step is a purchase, a refresh or a sale."
+    sheet.title("Where rent and purchase cost the same", note)
     heads = ["month", "rent, paid by then", "own, paid by then", "owning has saved, before steps", "and after them",
              "owning catches up in month", "month (chart)", "rent (chart)", "own (chart)"]  # fmt: skip
-    sheet.heads(FIRST_ROW - 1, heads, numbers=True)
+    sheet.heads(FIRST_ROW - 1, heads, numbers=range(1, len(heads)))
     last = FIRST_ROW + months
     paid = float(np.abs(rent.lines["total"] - own.lines["total"]).sum())
     sheet.put(2, 3, "treated as zero, USD", "soft")
@@ -63,8 +58,7 @@ def write_break_even(
         _month(sheet, month, rows, horizon, HAIR_SHARE * paid)
     _results(book, sheet, pair, (rent, own), last, rows)
     _by_use(sheet, pair, rent, own)
-    sheet.page.set_column(0, 0, 9)
-    sheet.page.set_column(1, 5, 15)
+    sheet.widths(9, *[15] * 5)
     # What the charts are drawn from has holes where they end: nothing to read.
     sheet.page.set_column(6, 8, 15, None, {"level": 1, "hidden": True})
     sheet.fade_beyond(FIRST_ROW, last, 8)
@@ -160,12 +154,8 @@ def _results(
 def _by_use(sheet: Sheet, pair: tuple[Mapping[str, Any], Mapping[str, Any]], rent: Cost, own: Cost) -> None:
     needed = pair[1]["needed_share"]
     price = pair[0]["book"].get("price_usd_per_hour", 0.0)
-    sheet.heads(
-        FIRST_ROW - 1,
-        ["time needed", "rent, NPV in USD", "own, NPV in USD", "rent at equal cost, USD/h"],
-        USE_COLUMN,
-        numbers=True,
-    )
+    heads = ("time needed", "rent, NPV in USD", "own, NPV in USD", "rent at equal cost, USD/h")
+    sheet.heads(FIRST_ROW - 1, heads, USE_COLUMN, numbers=range(1, 4))
     equal = break_even_price_usd_per_hour(rent, own, price, np.array(USES), needed)
     for i, use in enumerate(USES):
         row = FIRST_ROW + i
@@ -183,48 +173,35 @@ def _by_use(sheet: Sheet, pair: tuple[Mapping[str, Any], Mapping[str, Any]], ren
         )
 
 
-def cost_chart(book: Book, months: int) -> Any:  # noqa: ANN401 - XlsxWriter has no type for charts
+def cost_chart(book: Book, months: int) -> Any:  # noqa: ANN401  XlsxWriter has no type for charts
     """Return the chart of what has been paid over time."""
-    chart: Any = book.file.add_chart({"type": "scatter", "subtype": "straight"})
-    for column, name, colour in ((7, "rent", RENT_COLOUR), (8, "own", OWN_COLOUR)):
-        chart.add_series(
-            {
-                "name": name,
-                "categories": book.here(f"={column_range(BREAK_EVEN, 6, FIRST_ROW, FIRST_ROW + months)}"),
-                "values": book.here(f"={column_range(BREAK_EVEN, column, FIRST_ROW, FIRST_ROW + months)}"),
-                "line": {"color": colour, "width": 2.25},
-            }
-        )
-    _dress(chart, "Cost so far (NPV)", "months from today", "USD", "#,##0")
-    return chart
+    lines = {"rent": (6, 7), "own": (6, 8)}
+    chart = _lines(book, BREAK_EVEN, lines, FIRST_ROW + months)
+    return _dressed(chart, "Cost so far (NPV)", "months from today", "USD", "#,##0")
 
 
-def _use_chart(book: Book, sheet: Sheet) -> Any:  # noqa: ANN401  XlsxWriter has no types
-    chart: Any = book.file.add_chart({"type": "scatter", "subtype": "straight"})
-    for column, name, colour in ((1, "rent", RENT_COLOUR), (2, "own", OWN_COLOUR)):
-        chart.add_series(_use_series(sheet, column, name, colour))
-    _dress(chart, "Cost over the time in use", "time needed", "NPV, USD", "#,##0", "0%")
-    return chart
+def _use_chart(book: Book, sheet: Sheet) -> Any:  # noqa: ANN401  the same
+    lines = {"rent": (USE_COLUMN, USE_COLUMN + 1), "own": (USE_COLUMN, USE_COLUMN + 2)}
+    chart = _lines(book, sheet.name, lines, FIRST_ROW + len(USES) - 1)
+    return _dressed(chart, "Cost over the time in use", "time needed", "NPV, USD", "#,##0", "0%")
 
 
 def _equal_chart(book: Book, sheet: Sheet) -> Any:  # noqa: ANN401  the same
+    chart = _lines(book, sheet.name, {"rent at equal cost": (USE_COLUMN, USE_COLUMN + 3)}, FIRST_ROW + len(USES) - 1)
+    title = "Above the line buy, below it rent"
+    return _dressed(chart, title, "time needed", "USD/h of one instance", "#,##0.00", "0%")
+
+
+def _lines(book: Book, sheet: str, lines: Mapping[str, tuple[int, int]], last: int) -> Any:  # noqa: ANN401  the same
+    """Return a chart of lines by their names, each with the columns of its places and of its values."""
     chart: Any = book.file.add_chart({"type": "scatter", "subtype": "straight"})
-    chart.add_series(_use_series(sheet, 3, "rent at equal cost", OWN_COLOUR))
-    _dress(chart, "Above the line buy, below it rent", "time needed", "USD/h of one instance", "#,##0.00", "0%")
+    for name, columns in lines.items():
+        line = {"color": RENT_COLOR if name == "rent" else OWN_COLOR, "width": 2.25}
+        chart.add_series({"name": name, **book.series(sheet, columns, (FIRST_ROW, last), line=line)})
     return chart
 
 
-def _use_series(sheet: Sheet, column: int, name: str, colour: str) -> dict[str, Any]:
-    last = FIRST_ROW + len(USES) - 1
-    return {
-        "name": name,
-        "categories": of_plan(f"={column_range(sheet.name, USE_COLUMN, FIRST_ROW, last)}", sheet.number),
-        "values": of_plan(f"={column_range(sheet.name, USE_COLUMN + column, FIRST_ROW, last)}", sheet.number),
-        "line": {"color": colour, "width": 2.25},
-    }
-
-
-def _dress(chart: Any, title: str, x: str, y: str, y_format: str, x_format: str = "0") -> None:  # noqa: ANN401  the same
+def _dressed(chart: Any, title: str, x: str, y: str, y_format: str, x_format: str = "0") -> Any:  # noqa: ANN401  the same
     chart.set_title({"name": title, "name_font": {"size": 12}})
     whole = {"max": 1} if x_format == "0%" else {}
     chart.set_x_axis({"name": x, "num_format": x_format, "min": 0, **whole, "major_gridlines": {"visible": False}})
@@ -235,3 +212,4 @@ def _dress(chart: Any, title: str, x: str, y: str, y_format: str, x_format: str 
     chart.set_size({"width": 620, "height": 340})
     chart.show_na_as_empty_cell()
     chart.show_hidden_data()
+    return chart

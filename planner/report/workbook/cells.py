@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -108,6 +108,17 @@ def of_plan(formula: str, number: int) -> str:
     return PARTS_OF_A_FORMULA.sub(numbered, formula) if number else formula
 
 
+UNBOUNDED = 1e12
+"""Stands for a bound that does not exist; a spreadsheet's validation wants a number."""
+
+
+def between(least: float, most: float, message: str, validate: str = "decimal", **more: Any) -> dict[str, Any]:
+    """Return the rule of a cell that takes the numbers of a range."""
+    bounds = {"minimum": max(least, -UNBOUNDED), "maximum": min(most, UNBOUNDED)}
+    error = {"error_title": "Out of bounds", "error_message": message}
+    return {"validate": validate, "criteria": "between", **bounds, **error, **more}
+
+
 @dataclass(slots=True)
 class Sheet:
     """A sheet that is written cell by cell; every formula brings the value that it has when the file is made.
@@ -145,11 +156,33 @@ class Sheet:
         self.page.write_formula(row, column, f"={of_plan(formula, self.number)}", self.formats[style], cached)
         return safe_reference(self.name, cell_name(row, column))
 
-    def heads(self, row: int, names: Sequence[str], first_column: int = 0, numbers: bool = False) -> None:
-        """Write headings, in a row high enough for long ones."""
+    def title(self, title: str, note: str = "") -> None:
+        """Write what the sheet is called, and what should be known of all of it."""
+        self.put(0, 0, title, "title")
+        if note:
+            self.put(1, 0, note, "soft")
+
+    def line(self, row: int, values: Sequence[Value], styles: Sequence[str]) -> None:
+        """Write values side by side, each in its style."""
+        for column, (value, style) in enumerate(zip(values, styles, strict=True)):
+            self.put(row, column, value, style)
+
+    def widths(self, *widths: float) -> None:
+        """Set the widths of the first columns."""
+        for column, width in enumerate(widths):
+            self.page.set_column(column, column, width)
+
+    def allow(self, row: int, column: int, rule: dict[str, Any]) -> None:
+        """Refuse in a cell what a rule does not allow."""
+        self.page.data_validation(row, column, row, column, rule)
+
+    def heads(
+        self, row: int, names: Sequence[str], first_column: int = 0, numbers: Collection[int] | None = None
+    ) -> None:
+        """Write headings, in a row high enough for long ones; those of numbers stand to the right."""
         self.page.set_row(row, 46)
         for i, text in enumerate(names):
-            self.put(row, first_column + i, text, "head_right" if numbers and i else "head")
+            self.put(row, first_column + i, text, "head_right" if numbers and i in numbers else "head")
 
     def fade_beyond(self, first_row: int, last_row: int, last_column: int) -> None:
         """Show the months after the horizon in a pale colour; the first column holds the month."""
@@ -217,6 +250,11 @@ class Book:
     def here(self, formula: str) -> str:
         """Return a formula, a range or a name as this plan's sheets have it."""
         return of_plan(formula, self.number)
+
+    def series(self, sheet: str, columns: tuple[int, int], rows: tuple[int, int], **rest: Any) -> dict[str, Any]:
+        """Return a line or bars of a chart: the columns of its places and of its values, between two rows."""
+        places, values = (self.here(f"={column_range(sheet, column, *rows)}") for column in columns)
+        return {"categories": places, "values": values, **rest}
 
     def title(self, name: str) -> str:
         """Return what a sheet is called in the file."""

@@ -1,13 +1,10 @@
-"""The sheets of the workbook that hold no formulas: sensitivity, prices with their sources, how to read it all."""
+"""The sheets of the workbook that hold no formulas: prices with their sources, how to read it all."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
 from planner.report.values import Record
 from planner.report.view import View
-from planner.report.workbook.cells import Book, Sheet, column_range
+from planner.report.workbook.cells import Sheet
 from planner.words import how_paid
 
 FIRST_ROW = 4
@@ -44,93 +41,29 @@ READING = (
 )
 
 
-def write_sensitivity(book: Book, sheet: Sheet, bars: Sequence[dict[str, Any]]) -> None:
-    """Write what each assumption alone does to the saving, as a table and bars."""
-    sheet.put(0, 0, "Which assumptions decide the verdict", "title")
-    sheet.put(
-        1,
-        0,
-        "What owning saves over the rent that it was compared with when the plan was made, with only one assumption at the low "
-        "and the high end of its range. These are the plan's own figures; they do not follow the inputs.",
-        "soft",
-    )
-    heads = [
-        "assumption",
-        "low",
-        "high",
-        "saving at low, USD",
-        "saving at high, USD",
-        "as planned, USD",
-        "changes the decision",
-    ]
-    sheet.heads(FIRST_ROW - 1, heads)
-    for row, bar in enumerate(bars, FIRST_ROW):
-        sheet.put(row, 0, bar["name"])
-        sheet.put(row, 1, bar["low"], "number")
-        sheet.put(row, 2, bar["high"], "number")
-        sheet.put(row, 3, bar["low_usd"], "usd")
-        sheet.put(row, 4, bar["high_usd"], "usd")
-        sheet.put(row, 5, bar["base_usd"], "usd")
-        sheet.put(row, 6, "yes" if bar["turns_verdict"] else "")
-    if bars:
-        last = FIRST_ROW + len(bars) - 1
-        chart: Any = book.file.add_chart({"type": "bar"})
-        for column, name, colour in ((3, "at low", "#8C8C8C"), (4, "at high", "#C8690A")):
-            chart.add_series(
-                {
-                    "name": name,
-                    "categories": book.here(f"={column_range(sheet.name, 0, FIRST_ROW, last)}"),
-                    "values": book.here(f"={column_range(sheet.name, column, FIRST_ROW, last)}"),
-                    "fill": {"color": colour},
-                    "gap": 60,
-                }
-            )
-        chart.set_title({"name": "What owning saves, NPV in USD", "name_font": {"size": 12}})
-        chart.set_y_axis({"reverse": True, "label_position": "low"})
-        chart.set_x_axis({"num_format": "#,##0", "major_gridlines": {"visible": True, "line": {"color": "#DDDDDD"}}})
-        chart.set_legend({"position": "bottom"})
-        chart.set_size({"width": 760, "height": 120 + 34 * len(bars)})
-        sheet.page.insert_chart(
-            last + 2, 0, chart, {"description": "Saving of owning at both ends of each assumption."}
-        )
-    sheet.page.set_column(0, 0, 44)
-    sheet.page.set_column(1, 6, 16)
-    sheet.set_up(freeze=(FIRST_ROW, 1), pages_high=1)
-
-
 def write_prices(sheet: Sheet, record: Record) -> None:
     """Write every option with the day and the source of its price, also those without formulas."""
     provenance = record["provenance"]
-    sheet.put(0, 0, "Prices and their sources", "title")
-    sheet.put(
-        1,
-        0,
-        f"Catalog {provenance['snapshot']}; prices from {provenance['oldest_price_on']} to {provenance['newest_price_on']}.",
-        "soft",
+    oldest_on, newest_on = provenance["oldest_price_on"], provenance["newest_price_on"]
+    sheet.title(
+        "Prices and their sources", f"Catalog {provenance['snapshot']}; prices from {oldest_on} to {newest_on}."
     )
     heads = ["provider", "region", "machine", "accelerator", "in one", "instances", "paid", "USD/h of one", "USD a month",
              "NPV, USD", "can be recommended", "priced on", "source", "not recommended, because", "notes"]  # fmt: skip
+    styles = (*["text"] * 4, "number", "count", "indented", "price", "usd", "usd", "indented", *["text"] * 4)
     sheet.heads(FIRST_ROW - 1, heads)
     row = FIRST_ROW - 1
     for option in record["options"]:
         row += 1
         cost = option["cost"]
-        texts = (option["provider"], option["region"], option["instance_type"], option["accelerator"])
-        for column, text in enumerate(texts):
-            sheet.put(row, column, text)
-        sheet.put(row, 4, option["accelerator_count"] or None, "number")
-        sheet.put(row, 5, option["instance_count"] or None, "count")
-        sheet.put(row, 6, how_paid(option["purchase_option"]), "indented")
-        sheet.put(row, 7, option["price_usd_per_hour"], "price")
-        sheet.put(row, 8, cost["usd_per_month"], "usd")
-        sheet.put(row, 9, cost["present_value_usd"], "usd")
-        sheet.put(row, 10, "yes" if option["choosable"] else "no", "indented")
-        sheet.put(row, 11, option["priced_on"])
-        sheet.put(row, 12, option["source"])
-        sheet.put(row, 13, option["reason_not_chosen"])
-        sheet.put(row, 14, "; ".join(option["notes"]))
-    for column, width in enumerate((18, 16, 30, 16, 8, 10, 20, 12, 12, 14, 10, 12, 50, 40, 60)):
-        sheet.page.set_column(column, column, width)
+        values = (
+            option["provider"], option["region"], option["instance_type"], option["accelerator"],
+            option["accelerator_count"] or None, option["instance_count"] or None, how_paid(option["purchase_option"]),
+            option["price_usd_per_hour"], cost["usd_per_month"], cost["present_value_usd"], "yes" if option["choosable"] else "no",
+            option["priced_on"], option["source"], option["reason_not_chosen"], "; ".join(option["notes"]),
+        )  # fmt: skip
+        sheet.line(row, values, styles)
+    sheet.widths(18, 16, 30, 16, 8, 10, 20, 12, 12, 14, 10, 12, 50, 40, 60)
     sheet.page.autofilter(FIRST_ROW - 1, 0, row, len(heads) - 1)
     sheet.page.print_area(0, 0, row, 12)  # the sentences to the right would make the print too small to read
     sheet.set_up(freeze=(FIRST_ROW, 3), repeat=(FIRST_ROW - 1, FIRST_ROW - 1))
@@ -138,12 +71,10 @@ def write_prices(sheet: Sheet, record: Record) -> None:
 
 def write_reading(sheet: Sheet, view: View) -> None:
     """Write how the workbook is read, how the options were found, and what the reader should know."""
-    sheet.put(0, 0, "How to read this workbook", "title")
-    row = 2
-    for text in READING:
+    sheet.title("How to read this workbook")
+    for row, text in enumerate(READING, 2):
         sheet.put(row, 0, text, "wrap")
-        row += 1
-    row += 1
+    row = len(READING) + 3
     sheet.put(row, 0, view.funnel.title, "section")
     for cells in view.funnel.rows:
         row += 1
@@ -154,5 +85,5 @@ def write_reading(sheet: Sheet, view: View) -> None:
         for note in view.notes:
             row += 1
             sheet.put(row, 0, note, "wrap")
-    sheet.page.set_column(0, 0, 130)
+    sheet.widths(130)
     sheet.set_up(freeze=(1, 0), landscape=False)

@@ -5,11 +5,9 @@ from __future__ import annotations
 from planner.assumptions import default_assumptions
 from planner.costs.evaluate import WHOLE_MONTHS
 from planner.report.live import Live, priced_names
-from planner.report.workbook.cells import Book, Sheet
+from planner.report.workbook.cells import Book, Sheet, between
 
 ASSUMPTIONS = "Assumptions"
-UNBOUNDED = 1e12
-"""Stands for a bound that does not exist; a spreadsheet's validation wants a number."""
 
 
 def write_assumptions(book: Book, sheet: Sheet, live: Live) -> None:
@@ -27,13 +25,10 @@ def write_assumptions(book: Book, sheet: Sheet, live: Live) -> None:
     record, known = live.record, default_assumptions().rows
     stated = {row["name"]: row for row in record["assumptions"]}
     changeable = [name for name in priced_names(live.financing) if name in known]
-    sheet.put(0, 0, "Assumptions", "title")
-    sheet.put(
-        1,
-        0,
+    sheet.title(
+        "Assumptions",
         "Colored cells can be changed: every figure of this workbook follows. The others went into the sizing of the machines; "
         "change those with gpuplan plan --set NAME=VALUE.",
-        "soft",
     )
     sheet.heads(3, ["assumption", "value", "unit", "low", "high", "", "as of", "source", "name for formulas"])
     row = 4
@@ -59,25 +54,11 @@ def write_assumptions(book: Book, sheet: Sheet, live: Live) -> None:
             defined = name.replace(".", "_")
             sheet.put(row, 8, book.here(defined), "soft")
             book.define(defined, sheet, row, 1, name)
-            least, most = max(assumption.least, -UNBOUNDED), min(assumption.most, UNBOUNDED)
-            sheet.page.data_validation(
-                row,
-                1,
-                row,
-                1,
-                {
-                    "validate": "integer" if name in WHOLE_MONTHS else "decimal",
-                    "criteria": "between",
-                    "minimum": least,
-                    "maximum": most,
-                    "input_title": name[:32],
-                    "input_message": f"{least:g} to {most:g} {assumption.unit}"[:255],
-                    "error_title": "Out of bounds",
-                    "error_message": f"Give a number from {least:g} to {most:g}.",
-                },
-            )
+            least, most, unit = assumption.least, assumption.most, assumption.unit
+            message, about = f"Give a number from {least:g} to {most:g}.", f"{least:g} to {most:g} {unit}"[:255]
+            kind = "integer" if name in WHOLE_MONTHS else "decimal"
+            sheet.allow(row, 1, between(least, most, message, kind, input_title=name[:32], input_message=about))
         row += 1
-    for column, width in enumerate((42, 14, 16, 10, 10, 11, 12, 70, 42)):
-        sheet.page.set_column(column, column, width)
+    sheet.widths(42, 14, 16, 10, 10, 11, 12, 70, 42)
     sheet.page.autofilter(3, 0, row - 1, 8)
     sheet.set_up(freeze=(4, 1), repeat=(3, 3))

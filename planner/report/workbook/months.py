@@ -23,7 +23,7 @@ FIRST_ITEM = 2
 
 def write_calendar(book: Book, sheet: Sheet, live: Live) -> None:
     """Write the months and what a dollar in each is worth today; every other sheet looks here."""
-    sheet.put(0, 0, "Months, and what a dollar at the end of each is worth today", "title")
+    sheet.title("Months, and what a dollar at the end of each is worth today")
     sheet.heads(FIRST_ROW - 1, ["month", "worth today"])
     factors = (1 + live.assumptions["money.discount_rate_share_per_year"]) ** (-np.arange(live.months + 1) / 12)
     for month in range(live.months + 1):
@@ -34,7 +34,7 @@ def write_calendar(book: Book, sheet: Sheet, live: Live) -> None:
     last = FIRST_ROW + live.months
     book.define_name("month_no", column_range(sheet.name, 0, FIRST_ROW, last))
     book.define_name("discount_ratio", column_range(sheet.name, 1, FIRST_ROW, last))
-    sheet.page.set_column(0, 1, 14)
+    sheet.widths(14, 14)
     sheet.set_up(freeze=(FIRST_ROW, 1), landscape=False, repeat=(FIRST_ROW - 1, FIRST_ROW - 1))
 
 
@@ -127,14 +127,11 @@ def _write(  # noqa: PLR0913 - where it writes, and what
     items = list(model.lines)
     total, lumps, paid = FIRST_ITEM + len(items), FIRST_ITEM + len(items) + 1, FIRST_ITEM + len(items) + 2
     side = _side_column(model)
-    sheet.put(0, 0, title, "title")
+    sheet.title(title)
     sheet.compute(1, 0, label[0], label[1], "soft")
-    heads = [COMPONENT_WORDS[item] for item in items]
-    sheet.heads(
-        FIRST_ROW - 1,
-        ["month", "worth today", *heads, "all items", "of it at one instant", "paid by then (NPV)"],
-        numbers=True,
-    )
+    named = [COMPONENT_WORDS[item] for item in items]
+    heads = ["month", "worth today", *named, "all items", "of it at one instant", "paid by then (NPV)"]
+    sheet.heads(FIRST_ROW - 1, heads, numbers=range(1, len(heads)))
     local = _side(book, sheet, model, cost, given, lookup, side)
     factors, sums = cost.lines["discount_ratio"], cost.lines["total"]
     so_far = np.cumsum(sums * factors)
@@ -159,8 +156,7 @@ def _write(  # noqa: PLR0913 - where it writes, and what
     for key, column in (("total", total), ("lumps", lumps), ("paid", paid)):
         name = f"{label[0].split('_')[0]}_{key}_by_month"
         book.define_name(name, column_range(sheet.name, column, FIRST_ROW, last))
-    sheet.page.set_column(0, 1, 10)
-    sheet.page.set_column(FIRST_ITEM, paid, 14)
+    sheet.widths(10, 10, *[14] * (paid + 1 - FIRST_ITEM))
     sheet.page.set_column(side, side, 34)
     sheet.page.set_column(side + 1, side + 1, 16)
     sheet.fade_beyond(FIRST_ROW, last, paid)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from xlsxwriter.utility import xl_rowcol_to_cell
@@ -16,125 +16,44 @@ from planner.report.workbook.cells import Book, Sheet, column_range
 OPTIONS, SERVERS = "Options", "Servers"
 FIRST_ROW = 4
 FIXED_FACTS = {
-    "book.term_months",
-    "book.minimum_hours",
-    "book.weekly_above_hours",
-    "book.paid_in_advance",
-    "book.overhead_ratio",
-    "book.interruptible",
-    "book.first_months",
-    "book.first_usd_per_hour",
-    "book.credit_usd",
-    "book.credit_months",
-}
+    "book.term_months", "book.minimum_hours", "book.weekly_above_hours", "book.paid_in_advance", "book.overhead_ratio",
+    "book.interruptible", "book.first_months", "book.first_usd_per_hour", "book.credit_usd", "book.credit_months",
+}  # fmt: skip
 """Facts of an offer that nobody changes: they are put into its formula, so that it says nothing of what it has not."""
 
 INCLUDE = {"validate": "list", "source": ["yes", "no"], "error_title": "yes or no", "error_message": "Type yes or no."}
 """What strikes an option out: the verdict then takes another one."""
 
 Columns = dict[str, int]
-OPTION_COLUMNS: Columns = {
-    key: i
-    for i, key in enumerate(
-        (
-            "rank",
-            "label",
-            "kind",
-            "eligible",
-            "included",
-            "book.price_usd_per_hour",
-            "usd_per_month",
-            "usd_today",
-            "usd_per_unit",
-            "utilisation_share",
-            "priced_on",
-            "source",
-            "why_not",
-            "listed_usd_per_hour",
-            "book.instance_count",
-            "book.hours_per_month",
-            "book.run_hours",
-            "book.upfront_usd",
-            "book.term_months",
-            "book.minimum_hours",
-            "book.weekly_above_hours",
-            "book.paid_in_advance",
-            "book.overhead_ratio",
-            "book.interruptible",
-            "book.first_months",
-            "book.first_usd_per_hour",
-            "book.credit_usd",
-            "book.credit_months",
-            "book.usd_per_month",
-            "book.run_usd",
-            "last_month",
-            "stored_ratio",
-            "hourly_unsnapped",
-            "monthly_usd",
-            "used_usd",
-            "total_usd",
-            "running_usd",
-            "words",
-        )
-    )
-}
-OPTION_HEADS = (
-    "#", "option", "kind", "can be recommended", "include? (yes or no)", "USD/h of one instance", "USD a month", "NPV, USD", "USD per unit",
-    "busy share of paid hours", "priced on", "source", "not recommended, because", "listed USD/h", "instances", "hours on a month",
-    "hours of the run", "upfront USD of one", "term months", "shortest hours sold", "by weeks above hours", "paid in advance", "spot overhead", "spot",
-    "first months at another price", "USD/h in these", "credit USD", "months of the credit",
-    "tokens USD a month", "tokens USD for the run", "works until month", "storage kept", "USD/h after upfront",
-    "commitment USD a month", "USD, plain sum", "NPV if included", "in words",
-)  # fmt: skip
-SERVER_HEADS = (
-    "#", "server", "site", "can be recommended", "include? (yes or no)", "USD for one server", "USD a month", "NPV, USD", "priced on", "source",
-    "not recommended, because", "listed USD", "highest kW of one", "accelerators in one", "servers", "hours on a month",
-    "hours of the run", "busy of hours on", "USD/h until delivery", "works until month", "delivered after months", "servers USD", "network USD",
-    "hardware USD", "power kW", "space USD a month", "staff", "replacements", "last bought in month", "resale at replacement", "resale at the end",
-    "USD, plain sum", "NPV if included", "in words",
-)  # fmt: skip
-SERVER_COLUMNS: Columns = {
-    key: i
-    for i, key in enumerate(
-        (
-            "rank",
-            "label",
-            "site",
-            "eligible",
-            "included",
-            "book.server_price_usd",
-            "usd_per_month",
-            "usd_today",
-            "priced_on",
-            "source",
-            "why_not",
-            "listed_usd",
-            "book.server_max_kw",
-            "book.accelerator_count",
-            "book.server_count",
-            "book.hours_per_month",
-            "book.run_hours",
-            "book.busy_ratio",
-            "bridge_option",
-            "book.bridge_usd_per_hour",
-            "last_month",
-            "lead_months",
-            "servers_usd",
-            "network_usd",
-            "hardware_usd",
-            "power_kw",
-            "colocation_usd_per_month",
-            "staff_fte",
-            "refresh_count",
-            "last_bought_month",
-            "resale_share_at_replacement",
-            "resale_share_at_end",
-            "total_usd",
-            "running_usd",
-            "words",
-        )
-    )
-}
+
+OPTION_HEADS = {
+    "rank": "#", "label": "option", "kind": "kind", "eligible": "can be recommended", "included": "include? (yes or no)",
+    "book.price_usd_per_hour": "USD/h of one instance", "usd_per_month": "USD a month", "usd_today": "NPV, USD",
+    "usd_per_unit": "USD per unit", "utilisation_share": "busy share of paid hours", "priced_on": "priced on", "source": "source",
+    "why_not": "not recommended, because", "listed_usd_per_hour": "listed USD/h", "book.instance_count": "instances",
+    "book.hours_per_month": "hours on a month", "book.run_hours": "hours of the run", "book.upfront_usd": "upfront USD of one",
+    "book.term_months": "term months", "book.minimum_hours": "shortest hours sold", "book.weekly_above_hours": "by weeks above hours",
+    "book.paid_in_advance": "paid in advance", "book.overhead_ratio": "spot overhead", "book.interruptible": "spot",
+    "book.first_months": "first months at another price", "book.first_usd_per_hour": "USD/h in these", "book.credit_usd": "credit USD",
+    "book.credit_months": "months of the credit", "book.usd_per_month": "tokens USD a month", "book.run_usd": "tokens USD for the run",
+    "last_month": "works until month", "stored_ratio": "storage kept", "hourly_unsnapped": "USD/h after upfront",
+    "monthly_usd": "commitment USD a month", "used_usd": "hours used, USD a month", "total_usd": "USD, plain sum",
+    "running_usd": "NPV if included", "words": "in words",
+}  # fmt: skip
+SERVER_HEADS = {
+    "rank": "#", "label": "server", "site": "site", "eligible": "can be recommended", "included": "include? (yes or no)",
+    "book.server_price_usd": "USD for one server", "usd_per_month": "USD a month", "usd_today": "NPV, USD", "priced_on": "priced on",
+    "source": "source", "why_not": "not recommended, because", "listed_usd": "listed USD", "book.server_max_kw": "highest kW of one",
+    "book.accelerator_count": "accelerators in one", "book.server_count": "servers", "book.hours_per_month": "hours on a month",
+    "book.run_hours": "hours of the run", "book.busy_ratio": "busy of hours on", "bridge_option": "rented until delivery",
+    "book.bridge_usd_per_hour": "USD/h until delivery", "last_month": "works until month", "lead_months": "delivered after months",
+    "servers_usd": "servers USD", "network_usd": "network USD", "hardware_usd": "hardware USD", "power_kw": "power kW",
+    "colocation_usd_per_month": "space USD a month", "staff_fte": "staff", "refresh_count": "replacements",
+    "last_bought_month": "last bought in month", "resale_share_at_replacement": "resale at replacement",
+    "resale_share_at_end": "resale at the end", "total_usd": "USD, plain sum", "running_usd": "NPV if included", "words": "in words",
+}  # fmt: skip
+OPTION_COLUMNS: Columns = {key: column for column, key in enumerate(OPTION_HEADS)}
+SERVER_COLUMNS: Columns = {key: column for column, key in enumerate(SERVER_HEADS)}
 
 
 def labels_of(options: Sequence[Mapping[str, Any]]) -> dict[str, str]:
@@ -189,7 +108,7 @@ def write_options(
         Key of the cost of a unit of this work, and how the unit is called.
     """
     columns = OPTION_COLUMNS
-    _head(sheet, "Options that are not bought", [*OPTION_HEADS[:8], f"USD per {unit[1]}", *OPTION_HEADS[9:]])
+    _head(sheet, "Options that are not bought", {**OPTION_HEADS, "usd_per_unit": f"USD per {unit[1]}"}.values())
     ranks = {option["id"]: i for i, option in enumerate(live.record["options"], 1)}
     rows = [option for option in live.options if option["kind"] != "buy"]
     for row, option in enumerate(rows, FIRST_ROW):
@@ -246,7 +165,7 @@ def write_servers(book: Book, sheet: Sheet, live: Live, costs: Mapping[str, Cost
     """Write the options that are owned; return the last row."""
     further = [key for key in buy_model(once=live.once, financing=live.financing).scalars if key not in SERVER_COLUMNS]
     columns = SERVER_COLUMNS | {key: len(SERVER_COLUMNS) + i for i, key in enumerate(further)}
-    _head(sheet, "Servers that can be bought", (*SERVER_HEADS, *(key.replace("_", " ") for key in further)))
+    _head(sheet, "Servers that can be bought", (*SERVER_HEADS.values(), *(key.replace("_", " ") for key in further)))
     ranks = {option["id"]: i for i, option in enumerate(live.record["options"], 1)}
     rows = [option for option in live.options if option["kind"] == "buy"]
     for row, option in enumerate(rows, FIRST_ROW):
@@ -293,13 +212,10 @@ def write_servers(book: Book, sheet: Sheet, live: Live, costs: Mapping[str, Cost
     return last
 
 
-def _head(sheet: Sheet, title: str, heads: Sequence[str]) -> None:
-    sheet.put(0, 0, title, "title")
-    sheet.put(
-        1,
-        0,
+def _head(sheet: Sheet, title: str, heads: Iterable[str]) -> None:
+    sheet.title(
+        title,
         "Every figure in USD is a formula: it follows the inputs. Type no under include to strike out an option or a seller. The numbers behind the figures are to the right (+ above).",
-        "soft",
     )
     sheet.heads(FIRST_ROW - 1, list(heads))
 
@@ -315,7 +231,7 @@ def _common(
     sheet.put(row, columns["rank"], ranks[option["id"]], "count")
     sheet.put(row, columns["label"], labels[option["id"]], "indented")
     sheet.put(row, columns["included"], "yes", "input_text")
-    sheet.page.data_validation(row, columns["included"], row, columns["included"], INCLUDE)
+    sheet.allow(row, columns["included"], INCLUDE)
     sheet.put(row, columns["priced_on"], option["priced_on"], "indented")
     sheet.put(row, columns["source"], option["source"], "soft")
     sheet.put(row, columns["why_not"], option["reason_not_chosen"], "soft")

@@ -28,17 +28,12 @@ def write_overview(book: Book, sheet: Sheet, plans: Sequence[Live]) -> None:
     plans : sequence of Live
         In the order of their numbers, their sheets written.
     """
-    sheet.put(0, 0, "All workloads", "title")
-    sheet.put(
-        1,
-        0,
+    sheet.title(
+        "All workloads",
         "Every figure follows the inputs of its plan: the sheets that carry its number. Each workload is planned by itself: machines "
         "are not shared, and no volume discount is assumed.",
-        "soft",
     )
-    sheet.heads(FIRST_ROW - 1, HEADS)
-    for column in (MONTH, RUN, TODAY, 6, 7):
-        sheet.put(FIRST_ROW - 1, column, HEADS[column], "head_right")
+    sheet.heads(FIRST_ROW - 1, HEADS, numbers=(MONTH, RUN, TODAY, 6, 7))
     for number, live in enumerate(plans, 1):
         _plan(sheet, FIRST_ROW + number - 1, number, live)
     last, row = FIRST_ROW + len(plans) - 1, FIRST_ROW + len(plans)
@@ -54,8 +49,7 @@ def write_overview(book: Book, sheet: Sheet, plans: Sequence[Live]) -> None:
         cells = f"{xl_rowcol_to_cell(FIRST_ROW, column)}:{xl_rowcol_to_cell(last, column)}"
         sheet.compute(row, column, f"SUM({cells})", value, "total_usd")
         book.define(name, sheet, row, column)
-    for column, width in enumerate((5, 52, 52, 14, 14, 16, 14, 10, 12, 12)):
-        sheet.page.set_column(column, column, width)
+    sheet.widths(5, 52, 52, 14, 14, 16, 14, 10, 12, 12)
     sheet.set_up(freeze=(FIRST_ROW, 2), repeat=(FIRST_ROW - 1, FIRST_ROW - 1))
 
 

@@ -6,7 +6,7 @@ the cell of the low or the high end. It follows every other input; the numbers b
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,7 +17,7 @@ from planner.costs.expression import substituted
 from planner.costs.formulas import DISCOUNT, site_names
 from planner.report.live import Cost, Live, book_values, priced_names
 from planner.report.tornado import DEMAND, SERVER_PRICE, WHOLE, Moved, bars_of, moved
-from planner.report.workbook.cells import Book, Sheet, cell_name, column_range
+from planner.report.workbook.cells import Book, Sheet, between, cell_name
 from planner.report.workbook.months import is_home
 
 SENSITIVITY = "Sensitivity"
@@ -25,7 +25,8 @@ FIRST_ROW = 4
 LOW, HIGH = 1, 2
 FOLDED = 10
 """Where the numbers behind begin."""
-UNBOUNDED = 1e12
+TITLE = "Which assumptions decide the verdict"
+ENDS = ("saving at low, USD", "saving at high, USD")
 Pair = tuple[Mapping[str, Any], Mapping[str, Any]]
 
 
@@ -62,7 +63,7 @@ def write_live_sensitivity(book: Book, sheet: Sheet, live: Live, chosen: Chosen)
         What is held against each other.
     """
     bars = [bar for bar in bars_of(live) if bar["name"] in {*priced_names(live.financing), DEMAND, SERVER_PRICE}]
-    sheet.put(0, 0, "Which assumptions decide the verdict", "title")
+    sheet.title(TITLE)
     text = (
         "What the server saves over the rent chosen on the sheet Verdict (NPV), with only one assumption at the low "
         "and the high end of its range. Follows every input; the ends can be changed too."
@@ -70,19 +71,8 @@ def write_live_sensitivity(book: Book, sheet: Sheet, live: Live, chosen: Chosen)
     sheet.page.merge_range(1, 0, 1, 7, "", sheet.formats["soft_wrap"])
     sheet.put(1, 0, text, "soft_wrap")
     sheet.page.set_row(1, 32)
-    heads = [
-        "assumption",
-        "low",
-        "high",
-        "unit",
-        "saving at low, USD",
-        "saving at high, USD",
-        "with these inputs, USD",
-        "changes the decision",
-    ]
-    sheet.heads(FIRST_ROW - 1, heads)
-    for column in (1, 2, 4, 5, 6):
-        sheet.put(FIRST_ROW - 1, column, heads[column], "head_right")
+    heads = ("assumption", "low", "high", "unit", *ENDS, "with these inputs, USD", "changes the decision")
+    sheet.heads(FIRST_ROW - 1, heads, numbers=(1, 2, 4, 5, 6))
     last = FOLDED + 3 + 2 * _width(live, chosen)
     last, near = _near(sheet, last, live, chosen)
     blocks = {
@@ -94,10 +84,10 @@ def write_live_sensitivity(book: Book, sheet: Sheet, live: Live, chosen: Chosen)
     for row, bar in enumerate(bars, FIRST_ROW):
         _row(sheet, row, bar, live, chosen, blocks)
     if bars:
-        _chart(book, sheet, FIRST_ROW + len(bars) - 1)
-    sheet.page.set_column(0, 0, 44)
-    sheet.page.set_column(1, 2, 12)
-    sheet.page.set_column(3, 7, 16)
+        title = "What each end adds to the saving of owning, NPV in USD"
+        about = "What the low and the high end of each assumption add to the saving of owning."
+        _chart(book, sheet, len(bars), FOLDED, title, about, overlap=100)
+    sheet.widths(44, 12, 12, *[16] * 5)
     sheet.page.set_column(FOLDED, last, 13, None, {"level": 1, "hidden": True})
     sheet.page.set_column(last + 1, last + 1, 3, None, {"collapsed": True})
     sheet.page.print_area(0, 0, FIRST_ROW + len(bars) + 10 + 2 * len(bars), 7)
@@ -140,18 +130,11 @@ def _row(
     sheet.put(row, 3, known.unit, "unit")
     rent, own = chosen.pair
     now = live.cost(rent, live.planned).present_value_usd - live.cost(own, live.planned).present_value_usd
-    rule = {
-        "validate": "decimal",
-        "criteria": "between",
-        "minimum": max(known.least, -UNBOUNDED),
-        "maximum": min(known.most, UNBOUNDED),
-        "error_title": "Out of bounds",
-        "error_message": f"Give a number from {known.least:g} to {known.most:g}.",
-    }
+    rule = between(known.least, known.most, f"Give a number from {known.least:g} to {known.most:g}.")
     savings = []
     for end, key in ((LOW, "low"), (HIGH, "high")):
         sheet.put(row, end, bar[key], "input_end")
-        sheet.page.data_validation(row, end, row, end, rule)
+        sheet.allow(row, end, rule)
         formula, saving = blocks[end].saving(row, name, moved(live, name, bar[key]))
         sheet.compute(row, end + 3, formula, saving)
         savings.append(saving)
@@ -247,29 +230,36 @@ class _Block:
         self.sheet.put(FIRST_ROW - 1, self.first + offset, f"{end}, {words}", "head_right")
 
 
-def _chart(book: Book, sheet: Sheet, last: int) -> None:
-    """Draw what each end adds to the saving or takes from it: bars to both sides of what is planned."""
+def write_sensitivity(book: Book, sheet: Sheet, bars: Sequence[Mapping[str, Any]]) -> None:
+    """Write the plan's own figures, where there is no rent and no server to choose."""
+    sheet.title(
+        TITLE,
+        "What owning saves over the rent that it was compared with when the plan was made, with only one assumption at the low "
+        "and the high end of its range. These are the plan's own figures; they do not follow the inputs.",
+    )
+    sheet.heads(FIRST_ROW - 1, ("assumption", "low", "high", *ENDS, "as planned, USD", "changes the decision"))
+    styles = ("text", "number", "number", "usd", "usd", "usd", "text")
+    for row, bar in enumerate(bars, FIRST_ROW):
+        values = [bar[key] for key in ("name", "low", "high", "low_usd", "high_usd", "base_usd")]
+        sheet.line(row, (*values, "yes" if bar["turns_verdict"] else ""), styles)
+    if bars:
+        about = "Saving of owning at both ends of each assumption."
+        _chart(book, sheet, len(bars), 3, "What owning saves, NPV in USD", about)
+    sheet.widths(44, *[16] * 6)
+    sheet.set_up(freeze=(FIRST_ROW, 1), pages_high=1)
+
+
+def _chart(book: Book, sheet: Sheet, count: int, column: int, title: str, about: str, **series: Any) -> None:
+    """Draw what an assumption at either end of its range comes to: bars of two columns, side by side or to both sides."""
     chart: Any = book.file.add_chart({"type": "bar"})
-    for column, words, colour in ((FOLDED, "at low", "#8C8C8C"), (FOLDED + 1, "at high", "#C8690A")):
-        chart.add_series(
-            {
-                "name": words,
-                "categories": book.here(f"={column_range(sheet.name, 0, FIRST_ROW, last)}"),
-                "values": book.here(f"={column_range(sheet.name, column, FIRST_ROW, last)}"),
-                "fill": {"color": colour},
-                "gap": 50,
-                "overlap": 100,
-            }
-        )
+    last = FIRST_ROW + count - 1
+    for i, (words, color) in enumerate((("at low", "#8C8C8C"), ("at high", "#C8690A"))):
+        look = {"name": words, "fill": {"color": color}, "gap": 50, **series}
+        chart.add_series(book.series(sheet.name, (0, column + i), (FIRST_ROW, last), **look))
     chart.show_hidden_data()
-    chart.set_title({"name": "What each end adds to the saving of owning, NPV in USD", "name_font": {"size": 12}})
+    chart.set_title({"name": title, "name_font": {"size": 12}})
     chart.set_y_axis({"reverse": True, "label_position": "low"})
     chart.set_x_axis({"num_format": "#,##0", "major_gridlines": {"visible": True, "line": {"color": "#DDDDDD"}}})
     chart.set_legend({"position": "bottom"})
-    chart.set_size({"width": 1000, "height": 120 + 28 * (last - FIRST_ROW + 1)})
-    sheet.page.insert_chart(
-        last + 2,
-        0,
-        chart,
-        {"description": "What the low and the high end of each assumption add to the saving of owning."},
-    )
+    chart.set_size({"width": 1000, "height": 120 + 28 * count})
+    sheet.page.insert_chart(last + 2, 0, chart, {"description": about})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,7 +11,7 @@ from planner.report.chart_rows import crossing_month
 from planner.report.live import Cost, Live
 from planner.report.option_labels import heading
 from planner.report.workbook.breakeven import cost_chart, equal_figures
-from planner.report.workbook.cells import Book, Sheet, Value, cell_name, column_range, safe_reference
+from planner.report.workbook.cells import Book, Sheet, Value, between, cell_name, column_range, safe_reference
 from planner.report.workbook.months import CALENDAR, OWN, RENT, last_month_cell
 from planner.report.workbook.options import labels_of, option_range, server_range
 
@@ -43,21 +44,15 @@ def write_verdict(
 ) -> None:
     """Write the verdict, the inputs, what the chosen pair comes to, and the plan as it was made."""
     record = live.record
-    sheet.put(0, 0, "Rent or buy", "title")
-    sheet.put(1, 0, record["title"], "soft")
+    sheet.title("Rent or buy", record["title"])
     seen = record["provenance"]
     sheet.put(2, 0, f"Prices of {seen['oldest_price_on']} to {seen['newest_price_on']} ({seen['snapshot']})", "soft")
     row = _inputs(book, sheet, live, pair, labels)
     row = _choice(book, sheet, live, costs, row + 2, last_option=last_option, last_server=last_server)
     if pair is not None:
         row = _comparison(sheet, live, pair, costs, row + 2)
-        chart = cost_chart(book, live.months)
-        sheet.page.insert_chart(
-            FIRST_INPUT - 1,
-            3,
-            chart,
-            {"description": "What rent and purchase have cost by each month (NPV)."},
-        )
+        about = {"description": "What rent and purchase have cost by each month (NPV)."}
+        sheet.page.insert_chart(FIRST_INPUT - 1, 3, cost_chart(book, live.months), about)
     row += 2
     sheet.put(row, 0, f"The plan as made on {record['planned_on']}", "section")
     for text in (record["verdict"]["headline"], *record["verdict"]["because"]):
@@ -65,10 +60,7 @@ def write_verdict(
         sheet.page.merge_range(row, 0, row, 7, "", sheet.formats["wrap"])
         sheet.put(row, 0, text, "wrap")
         sheet.page.set_row(row, 15 * (1 + len(text) // 190))
-    sheet.page.set_column(0, 0, 44)
-    sheet.page.set_column(1, 1, 54)
-    sheet.page.set_column(2, 2, 36)
-    sheet.page.set_column(3, 7, 16)
+    sheet.widths(44, 54, 36, *[16] * 5)
     sheet.set_up(freeze=(2, 0), pages_high=1)
 
 
@@ -89,16 +81,9 @@ def _inputs(book: Book, sheet: Sheet, live: Live, pair: Pair | None, labels: Map
         sheet.put(row, 2, unit, "unit")
         book.define(name, sheet, row, 1)
         if rule is not None:
-            sheet.page.data_validation(row, 1, row, 1, rule)
+            sheet.allow(row, 1, rule)
 
-    at_least_0 = {
-        "validate": "decimal",
-        "criteria": ">=",
-        "value": 0,
-        "ignore_blank": True,
-        "error_title": "Out of bounds",
-        "error_message": "Give a price of 0 or more, or clear the cell.",
-    }
+    price = between(0, math.inf, "Give a price of 0 or more, or clear the cell.")
     needed = 1.0
     if pair is not None:
         rent, own = pair
@@ -108,38 +93,18 @@ def _inputs(book: Book, sheet: Sheet, live: Live, pair: Pair | None, labels: Map
             "own": [labels[o["id"]] for o in live.options if o["kind"] == "buy"],
         }
         cell("Rent to compare", "rent_option", labels[rent["id"]], "input_text", _listed(book, lists["rent"], "rent"))
-        cell(
-            "Your price for this rent",
-            "rent_own_price",
-            None,
-            "input",
-            at_least_0,
-            "USD/h of one instance; empty: as listed",
-        )
+        unit = "USD/h of one instance; empty: as listed"
+        cell("Your price for this rent", "rent_own_price", None, "input", price, unit)
         cell("Server to compare", "own_option", labels[own["id"]], "input_text", _listed(book, lists["own"], "own"))
-        cell("Your price for one server", "own_server_price", None, "input", at_least_0, "USD; empty: as listed")
+        cell("Your price for one server", "own_server_price", None, "input", price, "USD; empty: as listed")
     else:
         for name in ("rent_option", "rent_own_price", "own_option", "own_server_price"):
             book.define_name(name, '""')
     if pair is not None and not live.once:
-        rule = {
-            "validate": "decimal",
-            "criteria": "between",
-            "minimum": 0.001,
-            "maximum": 1,
-            "error_title": "Out of bounds",
-            "error_message": "Give a share of the time above 0 %, at most 100 %.",
-        }
+        rule = between(0.001, 1, "Give a share of the time above 0 %, at most 100 %.")
         cell("Time in use", "needed_share", needed, "input_share", rule, "of all hours")
     horizon = live.record["horizon_months"]
-    rule = {
-        "validate": "integer",
-        "criteria": "between",
-        "minimum": 1,
-        "maximum": live.months,
-        "error_title": "Out of bounds",
-        "error_message": f"Give whole months from 1 to {live.months}.",
-    }
+    rule = between(1, live.months, f"Give whole months from 1 to {live.months}.", "integer")
     cell("Horizon", "horizon_months", horizon, "input", rule, f"months, at most {live.months}")
     row += 1
     sheet.page.write_url(
