@@ -8,46 +8,11 @@ from dataclasses import dataclass
 from pricing.errors import PricingError
 
 NOISE = frozenset(
-    [
-        "nvidia",
-        "amd",
-        "intel",
-        "google",
-        "aws",
-        "amazon",
-        "habana",
-        "geforce",
-        "tesla",
-        "instinct",
-        "gpu",
-        "gpus",
-        "graphics",
-        "card",
-        "generation",
-        "blackwell",
-        "server",
-        "workstation",
-        "edition",
-        "se",
-        "wk",
-        "ws",
-        "tensor",
-        "core",
-        "cores",
-        "cloud",
-        "ac",
-        "oam",
-        "high",
-        "freq",
-        "freq.",
-        "accelerator",
-        "nvlink",
-        "nvl36",
-        "nvl72",
-        "hbm3e",
-        "the",
-        "of",
-    ]
+    """
+    nvidia amd intel google aws amazon habana geforce tesla instinct gpu gpus graphics card generation
+    blackwell server workstation edition se wk ws tensor core cores cloud ac oam high freq freq. accelerator
+    nvlink nvl36 nvl72 hbm3e the of
+""".split()
 )
 """Words of a name that tell no two accelerators apart."""
 

@@ -10,16 +10,12 @@ from pricing.errors import PricingError
 from pricing.tables import read_facts
 
 MARKET_CLASSES = ("datacenter", "workstation", "consumer")
-RATES = (
-    "fp32_dense_tflop_per_s",
-    "tf32_dense_tflop_per_s",
-    "bf16_dense_tflop_per_s",
-    "fp16_dense_tflop_per_s",
-    "fp8_dense_tflop_per_s",
-    "int8_dense_tflop_per_s",
-    "fp4_dense_tflop_per_s",
-    "measured_bf16_gemm_tflop_per_s",
-    "measured_fp8_gemm_tflop_per_s",
+RATES = tuple(
+    """
+    fp32_dense_tflop_per_s tf32_dense_tflop_per_s bf16_dense_tflop_per_s fp16_dense_tflop_per_s
+    fp8_dense_tflop_per_s int8_dense_tflop_per_s fp4_dense_tflop_per_s measured_bf16_gemm_tflop_per_s
+    measured_fp8_gemm_tflop_per_s
+""".split()
 )
 """Fields that hold an arithmetic rate."""
 

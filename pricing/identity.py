@@ -7,16 +7,8 @@ from typing import Final
 
 from pricing.offers import Offer
 
-IDENTITY_COLUMNS: Final = (
-    "provider",
-    "instance_type",
-    "region",
-    "zone",
-    "purchase_option",
-    "term_months",
-    "payment",
-    "offering_class",
-    "minimum_hours",
+IDENTITY_COLUMNS: Final = tuple(
+    "provider instance_type region zone purchase_option term_months payment offering_class minimum_hours".split()
 )
 """The fields of an offer that say what is sold; all others may change while it stays the same thing."""
 

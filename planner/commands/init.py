@@ -9,19 +9,7 @@ import click
 
 from pricing.console import CommandLineError, Talk, common_options, write_output
 
-KINDS = (
-    "serve",
-    "pretrain",
-    "finetune",
-    "batch",
-    "embed",
-    "diffusion",
-    "transcribe",
-    "video",
-    "gpu_hours",
-    "scenario",
-    "demand",
-)
+KINDS = tuple("serve pretrain finetune batch embed diffusion transcribe video gpu_hours scenario demand".split())
 READER_OF = {"scenario": "breakeven", "demand": "mix"}
 """The command that reads a kind of file; `plan` reads all others."""
 

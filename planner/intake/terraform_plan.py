@@ -8,17 +8,7 @@ from typing import Any
 from planner.intake.draft import Draft
 from planner.intake.machines import draft_of_machines, gpu_named, gpus_of_machine
 
-TYPE_KEYS = (
-    "instance_type",
-    "machine_type",
-    "size",
-    "vm_size",
-    "instance_types",
-    "flavor_name",
-    "shape",
-    "type",
-    "plan",
-)
+TYPE_KEYS = tuple("instance_type machine_type size vm_size instance_types flavor_name shape type plan".split())
 
 
 def draft_of_terraform(plan: Mapping[str, Any]) -> Draft:

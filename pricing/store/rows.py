@@ -16,23 +16,11 @@ from pricing.identity import IDENTITY_COLUMNS, identity_of
 from pricing.offers import Launchable, Offer, Payment, PricePart, PurchaseOption
 from pricing.store.session import StagedColumn
 
-DESCRIPTION_COLUMNS: Final = (
-    "zone_kind",
-    "accelerator",
-    "accelerator_stated",
-    "accelerator_count",
-    "accelerator_memory_gb",
-    "vcpus",
-    "memory_gib",
-    "processor",
-    "cpu_arch",
-    "cancellable",
-    "interruptible",
-    "launchable",
-    "launchable_note",
-    "source",
-    "adapter_version",
-    "flags",
+DESCRIPTION_COLUMNS: Final = tuple(
+    """
+    zone_kind accelerator accelerator_stated accelerator_count accelerator_memory_gb vcpus memory_gib
+    processor cpu_arch cancellable interruptible launchable launchable_note source adapter_version flags
+""".split()
 )
 """What many offers share, in the order of the table ``description``."""
 

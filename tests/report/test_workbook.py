@@ -165,6 +165,7 @@ def test_a_plan_without_a_server_to_compare_still_has_a_workbook(
     assert "Servers" not in book_of(path).sheetnames
 
 
+@pytest.mark.slow
 def test_each_figure_of_an_option_stands_under_its_own_heading(plan_of: Callable[[str], Plan], tmp_path: Path) -> None:
     book = book_of(made(plain(plan_record(plan_of("gpu-hours-h100"))), tmp_path), values=True)
     for sheet, words in (("Options", "in words"), ("Servers", "in words")):
