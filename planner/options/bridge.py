@@ -12,7 +12,7 @@ from planner.costs.formulas import bridge_model
 from planner.costs.inputs import Bridge, RentInputs, TokenInputs, bridge_of
 from planner.options.option import Option
 from planner.options.reason import ReasonCode
-from planner.options.rented import MOST_BLOCK_HOURS
+from planner.options.rules import may_bridge
 
 __all__ = ["cheapest_bridge", "lead_months_of"]
 
@@ -61,6 +61,6 @@ def _bridges(options: Sequence[Option], hours: float) -> Iterator[Bridge]:
         cost_inputs = option.book
         is_block = isinstance(cost_inputs, RentInputs) and cost_inputs.weekly_above_hours > 0
         only_too_short = all(reason.code is ReasonCode.BLOCK_TOO_SHORT for reason in option.not_recommended)
-        lasts = only_too_short and hours <= MOST_BLOCK_HOURS if is_block else option.choosable
+        lasts = may_bridge(is_block, option.choosable, only_too_short, hours)
         if lasts and isinstance(cost_inputs, RentInputs | TokenInputs):
             yield bridge_of(option.id, cost_inputs)

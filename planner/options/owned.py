@@ -22,12 +22,13 @@ from planner.options.energy import owned_footprint
 from planner.options.option import Option, OptionKind
 from planner.options.place import own_place
 from planner.options.reason import Reason, ReasonCode
+from planner.options.rules import against_owning, needs_a_second, reasons_of
 from planner.options.schedule import Schedule, hours_of_work, needed_share, schedule
 from planner.options.spares import spare_costs_usd_per_month
 from planner.options.unit_costs import UnitCosts, unit_costs
 from planner.supply.machines import Fleet, Machine
 
-__all__ = ["ANYWHERE", "OWNED_BY", "REGIONS", "OwnableServer", "is_licensed", "needs_a_second", "owned_options"]
+__all__ = ["ANYWHERE", "OWNED_BY", "REGIONS", "OwnableServer", "owned_options"]
 
 ANYWHERE: tuple[Site, ...] = ("home", "colocation")
 """Where servers may stand unless the workload says where."""
@@ -99,7 +100,7 @@ def owned_options(
         What does the work until the servers are delivered; None where nothing may.
     """
     hours_per_month = assumptions["money.hours_per_month"]
-    months, once = workload.horizon_months, work.is_job and not work.runs_per_month
+    months, once = workload.horizon_months, workload.runs_once
     sites: tuple[Site, ...] = (workload.own.site,) if workload.own.site else ANYWHERE
     rows: list[tuple[OwnableServer, Schedule, BuyInputs]] = []
     for server in servers:
@@ -147,26 +148,11 @@ def owned_options(
         spare_usd_of |= dict(zip(here, spares_usd.tolist(), strict=True))
     return [
         replace(
-            _option(server, plan, cost_inputs, cost_of[index], workload, work, assumptions, has_bridge=bridge is not None),
+            _option(server, plan, cost_inputs, cost_of[index], workload, assumptions, has_bridge=bridge is not None),
             spare_usd_per_month=spare_usd_of[index],
         )
         for index, (server, plan, cost_inputs) in enumerate(rows)
     ]  # fmt: skip
-
-
-def is_licensed(machine: Machine, site: Site) -> bool:
-    """Tell whether a card may work at a site: NVIDIA's license of GeForce drivers excludes data centers.
-
-    Source: License for Customer Use of NVIDIA GeForce Software, section 2.1.3 ("No Datacenter Deployment").
-    """
-    card = machine.accelerator
-    return site != "colocation" or card is None or (card.vendor, card.market_class) != ("NVIDIA", "consumer")
-
-
-def needs_a_second(workload: Workload) -> bool:
-    """Tell whether people wait for the answers of one machine, and nobody said that it may be down for days."""
-    serve = workload.serve
-    return serve is not None and not serve.spare_replicas and "spare_replicas" not in serve.model_fields_set
 
 
 def _book(
@@ -192,7 +178,6 @@ def _option(
     cost_inputs: BuyInputs,
     priced: tuple[Timeline, UnitCosts],
     workload: Workload,
-    work: Volume,
     assumptions: Assumptions,
     *,
     has_bridge: bool,
@@ -200,26 +185,20 @@ def _option(
     site, (timeline, costs) = cost_inputs.site, priced
     lead_months = lead_months_of(assumptions)
     notes = list(server.notes)
-    reasons: tuple[Reason, ...] = ()
     end = plan.last_month
-    once = work.is_job and not work.runs_per_month
-    if once:
-        # Nobody waits for a server to start a job that rent would have finished: it counts from delivery, and is sold after.
-        lead_months = 0
-        reasons = (Reason(ReasonCode.SINGLE_RUN),)
-        notes.append(Note(NoteCode.SOLD_AFTER_RUN))
-    elif lead_months >= end:
-        reasons = (Reason(ReasonCode.DELIVERED_TOO_LATE, (lead_months, end)),)
-        lead_months = 0
-    elif lead_months and not has_bridge:
-        reasons = (Reason(ReasonCode.NO_BRIDGE, (lead_months,)),)
-    elif site == "home" and not work.is_job:
-        reasons = (Reason(ReasonCode.SERVICE_AT_HOME),)
-    elif not is_licensed(server.machine, site):
-        reasons = (Reason(ReasonCode.CONSUMER_LICENSE),)
-    elif needs_a_second(workload) and plan.fleet.instance_count == 1:
-        reasons = (Reason(ReasonCode.SINGLE_SERVER),)
-    if cost_inputs.bridge.option_id and lead_months:
+    against = against_owning(
+        server.machine,
+        site,
+        workload,
+        is_lonely=needs_a_second(workload) and plan.fleet.instance_count == 1,
+        has_bridge=has_bridge,
+        lead_months=lead_months,
+        last_month=end,
+    )
+    reasons = reasons_of(against, 1)[0][:1]
+    if workload.runs_once:
+        notes.append(Note(NoteCode.SOLD_AFTER_RUN))  # it counts from delivery
+    elif cost_inputs.bridge.option_id and 0 < lead_months < end:
         until_usd = timeline.component_usd("bridge_rent").sum() + timeline.component_usd("bridge_ahead").sum()
         notes.append(Note(NoteCode.UNTIL_DELIVERY, (lead_months, cost_inputs.bridge.option_id, float(until_usd))))
     fleet = plan.fleet

@@ -13,7 +13,6 @@ from planner.assumptions import Assumptions
 from planner.costs.evaluate import timelines
 from planner.costs.inputs import RentInputs
 from planner.costs.products import product_of
-from planner.costs.spot import spot_overhead_ratio
 from planner.demand.volume import Volume
 from planner.demand.workload import Serve, Workload
 from planner.notes import Note, NoteCode
@@ -22,6 +21,7 @@ from planner.options.energy import rented_footprint
 from planner.options.evidence import Evidence
 from planner.options.option import Option, OptionKind
 from planner.options.reason import Reason, ReasonCode
+from planner.options.rules import RentTerms, against_renting, reasons_of, stretch_ratio
 from planner.options.schedule import Schedule, hours_of_work, needed_share, schedule
 from planner.options.spares import spare_costs_usd_per_month
 from planner.options.unit_costs import unit_costs
@@ -35,12 +35,6 @@ MS_PER_HOUR = 3.6e6
 MOST_AWAKE_SHARE = 0.9
 """A service that is awake for more of the hours gains nothing by sleeping."""
 SCALED_TO_ZERO = "/scaled_to_zero"
-MOST_OF_A_DEADLINE_ON_SPOT = 0.5
-"""A run on a machine that can be taken back leaves as much time again, so that it can be repeated."""
-BLOCK = product_of("aws", "capacity_block")
-assert BLOCK is not None
-MOST_BLOCK_HOURS = 24.0 * (BLOCK.longest_days or math.inf)
-MOST_BLOCK_INSTANCES = BLOCK.most_count or math.inf
 
 
 def _scaled_to_zero(offer: Offer, plan: Schedule, work: Volume, hours_per_month: float) -> Schedule | None:
@@ -61,28 +55,10 @@ def _scaled_to_zero(offer: Offer, plan: Schedule, work: Volume, hours_per_month:
     return replace(plan, on_hours=awake_hours) if awake_share < MOST_AWAKE_SHARE else None
 
 
-def _not_recommended(
-    offer: Offer, fleet: Fleet, workload: Workload, overhead_ratio: float, *, scales_to_zero: bool
-) -> Iterator[Reason]:
-    """Say which rules of this work speak against an offer."""
-    hours = fleet.busy_hours_per_run
-    if offer.interruptible and offer.purchase_option not in workload.constraints.purchase:
-        deadline = workload.deadline_hours
-        if hours is None:
-            yield Reason(ReasonCode.RECLAIMABLE)
-        elif deadline < math.inf and fleet.instance_count > 1:
-            yield Reason(ReasonCode.GANG_RECLAIMABLE)
-        elif deadline < math.inf and hours * overhead_ratio > deadline * MOST_OF_A_DEADLINE_ON_SPOT:
-            yield Reason(ReasonCode.NO_TIME_TO_REPEAT)
-    longest = longest_hours(offer)
-    if longest < (hours or math.inf):
-        yield Reason(ReasonCode.BLOCK_TOO_SHORT, (longest / 24,))
-    if offer.purchase_option is PurchaseOption.CAPACITY_BLOCK and fleet.instance_count > MOST_BLOCK_INSTANCES:
-        yield Reason(ReasonCode.BLOCK_TOO_LARGE, (MOST_BLOCK_INSTANCES,))
-    if scales_to_zero and isinstance(workload.work, Serve) and workload.work.ttft_limit_ms is not None:
-        yield Reason(ReasonCode.COLD_START_UNKNOWN)
-    if fleet.machine.needs_xla and not workload.constraints.gpus and workload.kind != "gpu_hours":
-        yield Reason(ReasonCode.NEEDS_XLA)
+def _against_sleeping(workload: Workload) -> tuple[Reason, ...]:
+    """Say what speaks against a machine that sleeps between requests."""
+    is_limited = isinstance(workload.work, Serve) and workload.work.ttft_limit_ms is not None
+    return (Reason(ReasonCode.COLD_START_UNKNOWN),) if is_limited else ()
 
 
 def planned_price_usd_per_hour(offer: Offer) -> float:
@@ -90,12 +66,6 @@ def planned_price_usd_per_hour(offer: Offer) -> float:
     if offer.interruptible and offer.price_median_usd_per_hour is not None:
         return offer.price_median_usd_per_hour
     return offer.price_usd_per_hour
-
-
-def longest_hours(offer: Offer) -> float:
-    """Return how long a machine can be kept at most; infinite for no such rule."""
-    product = product_of(offer.provider, offer.purchase_option.value, offer.offering_class)
-    return 24.0 * (product.longest_days or math.inf) if product else math.inf
 
 
 def weekly_above_hours(offer: Offer) -> float:
@@ -220,19 +190,11 @@ def rented_options(
         for name, offer, plan in rows
     )
     rows += [(name, offer, plan) for name, offer, plan in asleep if plan is not None]
-    # A service runs on while one machine is replaced by another; a job loses what it did since its last checkpoint.
-    interrupted = np.array([o.interruptible and plan.fleet.busy_hours_per_run is not None for _, o, plan in rows])
     gang = np.array([plan.fleet.instance_count for *_, plan in rows])
-    stretch = np.where(
-        interrupted,
-        spot_overhead_ratio(
-            checkpoint_hours=assumptions["rent.spot_checkpoint_hours"],
-            hours_between_of_one=assumptions["rent.spot_hours_between_interruptions"],
-            restart_hours=assumptions["rent.spot_restart_hours"],
-            instance_count=gang,
-        ),
-        1.0,
+    terms = RentTerms.of(
+        [offer for _, offer, _ in rows], [plan.fleet.machine for *_, plan in rows], workload.constraints
     )
+    stretch = stretch_ratio(terms.interruptible, gang, workload, assumptions)
     once = workload.runs_once
     all_inputs = [
         _book(offer, plan, ratio, hours_per_month, workload, evidence.today)
@@ -254,6 +216,16 @@ def rented_options(
         working_months=[plan.last_month for *_, plan in rows],
         discount_rate_share_per_year=discount,
     )
+    rules = against_renting(
+        terms,
+        workload,
+        count=gang,
+        run_hours=np.array([plan.fleet.busy_hours_per_run or math.inf for *_, plan in rows]),
+        stretch_ratio=stretch,
+        deadline_hours=workload.deadline_hours,
+    )
+    not_recommended = reasons_of(rules, len(rows))
+    sleeps = _against_sleeping(workload)
     options = []
     for index, ((name, offer, plan), costs) in enumerate(zip(rows, all_costs, strict=True)):
         if costs.present_value_usd > most_usd:
@@ -306,7 +278,8 @@ def rented_options(
                 most_accelerators=evidence.most_accelerators(offer, workload.constraints),
                 not_recommended=(
                     *evidence.against(offer, workload.constraints),
-                    *_not_recommended(offer, fleet, workload, float(stretch[index]), scales_to_zero=scales_to_zero),
+                    *not_recommended[index],
+                    *(sleeps if scales_to_zero else ()),
                 ),
                 notes=(
                     *_own_terms(offer, all_inputs[index], workload),

@@ -21,7 +21,8 @@ from planner.options.evidence import Evidence
 from planner.options.free import FreeMachine, free_machines
 from planner.options.owned import OwnableServer
 from planner.options.place import assumptions_at, own_place
-from planner.options.rented import longest_hours, planned_price_usd_per_hour, weekly_above_hours
+from planner.options.rented import planned_price_usd_per_hour, weekly_above_hours
+from planner.options.rules import RentTerms
 from planner.options.servers import ownable_servers
 from planner.options.sized import is_wanted
 from planner.plan import Plan, make_plan
@@ -33,7 +34,7 @@ from planner.supply.machines import Machine
 from pricing.accelerators import accelerators
 from pricing.catalog import Catalog
 from pricing.free_tiers import FreeTier, free_tiers
-from pricing.offers import Offer, PurchaseOption, offer_id
+from pricing.offers import Offer, offer_id
 from pricing.token_prices import TokenPrice, token_prices
 
 __all__ = ["AllowedMarket", "Market"]
@@ -61,12 +62,12 @@ class AllowedMarket:
         The machine behind each, as a row of the market's machines.
     machines : tuple of Machine
         Those of the market.
-    price, upfront, term_months, step_hours, weekly_above_hours, longest_hours : FloatArray
-        Of one instance; `weekly_above_hours` as in `planner.costs.inputs.RentInputs`, `longest_hours` how long it can be kept.
-    interruptible, is_block, asked_for, is_barred, needs_xla, is_cpu : ndarray of bool
-        Whether it can be taken back; is sold in dated blocks; is paid in a way that the user named; is not to be recommended
-        for any work (`planner.options.evidence`); runs programs for XLA alone, and the user named no accelerator; has
-        processors only.
+    price, upfront, term_months, step_hours, weekly_above_hours : FloatArray
+        Of one instance; `weekly_above_hours` as in `planner.costs.inputs.RentInputs`.
+    terms : RentTerms
+        What the rules look at.
+    is_barred, is_cpu : ndarray of bool
+        Whether it is not to be recommended for any work (`planner.options.evidence`); has processors only.
     staleness_count, is_floor_price, most_accelerators : ndarray
         How much too old the price is; whether it is a "from" price; how many accelerators can be counted on without a commitment.
     servers, free : tuple
@@ -86,15 +87,11 @@ class AllowedMarket:
     term_months: FloatArray
     step_hours: FloatArray
     weekly_above_hours: FloatArray
-    longest_hours: FloatArray
-    interruptible: NDArray[np.bool_]
-    is_block: NDArray[np.bool_]
-    asked_for: NDArray[np.bool_]
+    terms: RentTerms
     is_barred: NDArray[np.bool_]
     staleness_count: NDArray[np.int_]
     is_floor_price: NDArray[np.bool_]
     most_accelerators: FloatArray
-    needs_xla: NDArray[np.bool_]
     is_cpu: NDArray[np.bool_]
     servers: tuple[OwnableServer, ...]
     free: tuple[FreeMachine, ...]
@@ -329,17 +326,13 @@ class Market:
             term_months=np.array([offer.term_months for offer in offers], dtype=float),
             step_hours=np.array([offer.minimum_hours for offer in offers], dtype=float),
             weekly_above_hours=np.array([weekly_above_hours(offer) for offer in offers], dtype=float),
-            longest_hours=np.array([longest_hours(offer) for offer in offers], dtype=float),
-            interruptible=np.array([offer.interruptible for offer in offers], dtype=bool),
-            is_block=np.array([offer.purchase_option is PurchaseOption.CAPACITY_BLOCK for offer in offers], dtype=bool),
-            asked_for=np.array([offer.purchase_option in constraints.purchase for offer in offers], dtype=bool),
+            terms=RentTerms.of(offers, behind, constraints),
             is_barred=np.array([any(self.evidence.against(offer, constraints)) for offer in offers], dtype=bool),
             is_floor_price=np.array(["floor_price" in offer.flags for offer in offers], dtype=bool),
             staleness_count=np.array([self.evidence.staleness(offer) for offer in offers], dtype=int),
             most_accelerators=np.array(
                 [self.evidence.most_accelerators(offer, constraints) for offer in offers], dtype=float
             ),
-            needs_xla=np.array([machine.needs_xla and not constraints.gpus for machine in behind], dtype=bool),
             is_cpu=np.array([machine.accelerator is None for machine in behind], dtype=bool),
             servers=servers,
             free=free,

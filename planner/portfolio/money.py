@@ -145,9 +145,7 @@ class HorizonCosts:
             return np.asarray((gb_usd + egress_usd) * self.kept[:, self.months][:, None, None])
         most = self.hours_per_month * self.months
         share = np.minimum(hours.on, most) / (self.hours_per_month * hours.last_month)
-        # The bill counts a month that is begun by a hair, the schedule does not.
-        begun = np.clip(np.ceil(hours.on / self.hours_per_month), 1, self.months).astype(np.intp)
-        return np.asarray((gb_usd * share + egress_usd) * self.kept[:, begun])
+        return np.asarray((gb_usd * share + egress_usd) * self.kept[:, hours.last_month])
 
     def owned(
         self,

@@ -1,13 +1,13 @@
 """Every option of every workload of a shape that may be recommended, with its money, as arrays.
 
-Options that a single plan does not recommend are left out: no verdict takes them. What may be recommended is told by the same rules
-as in `planner.options`; the tests hold both against each other.
+Options that a single plan does not recommend are left out: no verdict takes them. What may be recommended is told by `planner.options.rules`
+and `planner.verdict.ranking.Ground`, as for a single plan.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,29 +15,26 @@ from numpy.typing import NDArray
 from planner.costs.buy import capex_usd, fits_at_home
 from planner.costs.financing import financing_of
 from planner.costs.inputs import Site
-from planner.costs.spot import spot_overhead_ratio
-from planner.options.evidence import MOST_STALENESS, against_token_seller
+from planner.options.evidence import against_token_seller
 from planner.options.hosted import admitted_sellers, per_run_usd, token_option_id
 from planner.options.option import LONGEST_FREE_TERM_MONTHS, OptionKind
-from planner.options.owned import ANYWHERE, OWNED_BY, REGIONS, is_licensed, needs_a_second
-from planner.options.rented import MOST_BLOCK_HOURS, MOST_BLOCK_INSTANCES, MOST_OF_A_DEADLINE_ON_SPOT
+from planner.options.owned import ANYWHERE, OWNED_BY, REGIONS
+from planner.options.reason import ReasonCode
+from planner.options.rules import against_owning, against_renting, may_bridge, needs_a_second, stretch_ratio
+from planner.options.schedule import whole_months
 from planner.portfolio.groups import Group
 from planner.portfolio.market import AllowedMarket, Market
 from planner.portfolio.money import HorizonCosts, Hours
 from planner.portfolio.option_table import Bridges, OptionsOfKind, OptionTable
 from planner.portfolio.rents import cheapest_bridges, rents_usd, until_delivery_usd
 from planner.portfolio.work import Work
-from planner.verdict.ranking import outranked
+from planner.verdict.ranking import MACHINES, Ground
 from pricing.units import HOURS_PER_MONTH
 
 __all__ = ["option_table"]
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
-
-
-WORST_STRETCH = 1e12
-"""Thousands of machines of which each can be taken back get no work done; the cost stays a number."""
 
 
 def option_table(group: Group, allowed: AllowedMarket, work: Work, costs: HorizonCosts, market: Market) -> OptionTable:
@@ -74,14 +71,30 @@ def option_table(group: Group, allowed: AllowedMarket, work: Work, costs: Horizo
     per_machine = np.concatenate([part.accelerator_count for part in parts])
     binds = np.asarray(kind == OptionKind.BUY.value, dtype=bool)
     binds[: len(rented.offer)] = allowed.term_months[rented.offer] > LONGEST_FREE_TERM_MONTHS
-    is_rent = np.asarray(kind == OptionKind.RENT.value, dtype=bool)[:, None]
-    months = np.ceil(rented.hours_per_run / HOURS_PER_MONTH) if group.first.runs_once else np.array(np.inf)
-    most = np.full(len(kind), np.inf)
-    most[: len(rented.offer)] = allowed.most_accelerators[rented.offer]
-    too_many = counts * per_machine[:, None] > most[:, None]
-    is_listed = (most >= costs.assumptions["evidence.on_demand_accelerators"])[:, None]
-    for weak in (*_weaknesses(kind, basis, allowed, rented.offer, counts.shape, months), too_many):
-        is_open &= ~outranked(weak, is_open, is_rent, usd[0], is_listed & (weak is too_many), costs.assumptions)
+
+    def of_rents(column: NDArray[Any], otherwise: float = 0) -> NDArray[Any]:
+        """Return a column of the offers for all options, that of the offers' options first."""
+        return np.concatenate([column[rented.offer], np.full(len(kind) - len(rented.offer), otherwise)])[:, None]
+
+    run_months = np.full(counts.shape, np.inf)
+    if group.first.runs_once:
+        run_months[: len(rented.offer)] = whole_months(rented.hours_per_run, HOURS_PER_MONTH)
+    ground = Ground(
+        is_rent=(kind == OptionKind.RENT.value)[:, None],
+        usd=usd[0],
+        term_months=of_rents(allowed.term_months),
+        run_months=run_months,
+        is_late=np.zeros((1, 1), dtype=bool),  # nothing is simulated
+        is_extrapolated=((np.array(basis) == "extrapolated") & np.isin(kind, [each.value for each in MACHINES]))[
+            :, None
+        ],
+        is_floor_price=of_rents(allowed.is_floor_price) > 0,
+        staleness_count=of_rents(allowed.staleness_count),
+        accelerators=counts * per_machine[:, None],
+        most_accelerators=of_rents(allowed.most_accelerators, np.inf),
+    )
+    for lost in ground.outranked(is_open, costs.assumptions):
+        is_open &= ~lost.where
     is_possible = np.asarray(is_open.any(axis=0), dtype=bool)
     is_open &= usd[1] <= group.max_usd_per_month
     return OptionTable(
@@ -108,68 +121,28 @@ def option_table(group: Group, allowed: AllowedMarket, work: Work, costs: Horizo
     )
 
 
-def _weaknesses(
-    kind: NDArray[np.str_],
-    basis: Sequence[str],
-    allowed: AllowedMarket,
-    offer: NDArray[np.intp],
-    shape: tuple[int, ...],
-    run_months: FloatArray,
-) -> Iterator[BoolArray]:
-    """Yield all but the last of `planner.verdict.ranking.WEAKNESSES`, shape (options, workloads); the offers' options first."""
-    extrapolated = np.array([name == "extrapolated" for name in basis], dtype=bool)
-    extrapolated &= np.isin(kind, [OptionKind.RENT.value, OptionKind.BUY.value])
-    outlasts = np.zeros(shape, dtype=bool)
-    outlasts[: len(offer)] = allowed.term_months[offer][:, None] > run_months
-    yield outlasts
-    yield np.broadcast_to(extrapolated[:, None], shape)
-    older = (allowed.staleness_count >= least for least in range(MOST_STALENESS, 0, -1))
-    for weak in (allowed.is_floor_price, *older):
-        is_weak = np.zeros(len(kind), dtype=bool)
-        is_weak[: len(offer)] = weak[offer]
-        yield np.broadcast_to(is_weak[:, None], shape)
-
-
 def _rented(
     group: Group, allowed: AllowedMarket, work: Work, costs: HorizonCosts, until: HorizonCosts
 ) -> tuple[OptionsOfKind, FloatArray]:
     """Return rented machines, with or without accelerators (`planner.options.rented`), and what they cost until delivery."""
-    endless = not group.is_job
-    keep = ~allowed.is_barred
-    if group.first.kind != "gpu_hours":
-        keep &= ~allowed.needs_xla
-    if endless:
-        keep &= ~allowed.interruptible | allowed.asked_for
-    possible: BoolArray = np.asarray((work.rented_count > 0).any(axis=1), dtype=bool)
-    keep &= possible[allowed.machine]
-    offer = np.flatnonzero(keep)
+    is_possible = np.asarray((work.rented_count > 0).any(axis=1), dtype=bool)
+    offer = np.flatnonzero(~allowed.is_barred & is_possible[allowed.machine])
+    count, run_hours = work.rented_count[allowed.machine[offer]], work.run_hours[allowed.machine[offer]]
+    stretch = stretch_ratio(allowed.terms.interruptible[offer], count, group.first, costs.assumptions)
+    terms, is_open = allowed.terms.at(offer), count > 0
+    only_too_short = is_open
+    for rule in against_renting(
+        terms, group.first, count=count, run_hours=run_hours, stretch_ratio=stretch, deadline_hours=group.deadline_hours
+    ):
+        is_open = is_open & ~rule.where
+        only_too_short = only_too_short & (~rule.where | (rule.code == ReasonCode.BLOCK_TOO_SHORT))
+    bridges = may_bridge(terms.is_block, is_open, only_too_short, until.months * until.hours_per_month)
+    kept = (is_open | bridges).any(axis=1)
+    offer, count, stretch = offer[kept], count[kept], stretch[kept]
+    is_open, bridges = is_open[kept], bridges[kept]
     machine = allowed.machine[offer]
-    count, busy = work.rented_count[machine], work.busy_hours[machine]
     hours = Hours(on=work.rented.on[machine], once=work.rented.once, last_month=work.rented.last_month[machine])
-    blocks = allowed.is_block[offer][:, None]
-    is_open = (count > 0) & ~(blocks & (count > MOST_BLOCK_INSTANCES))
-    lasts = is_open & (until.months * until.hours_per_month <= MOST_BLOCK_HOURS)
-    stretch = np.ones(count.shape)
-    if group.is_job:
-        taken = allowed.interruptible[offer]
-        # A service runs on while one machine is replaced by another; a job loses what it did since its last checkpoint.
-        if taken.any():
-            ratio = spot_overhead_ratio(
-                checkpoint_hours=costs.assumptions["rent.spot_checkpoint_hours"],
-                hours_between_of_one=costs.assumptions["rent.spot_hours_between_interruptions"],
-                restart_hours=costs.assumptions["rent.spot_restart_hours"],
-                instance_count=np.maximum(count[taken], 1.0),
-            )
-            stretch[taken] = np.minimum(ratio, WORST_STRETCH)
-        deadline = group.deadline_hours
-        risky = (count > 1) | (busy * stretch > deadline * MOST_OF_A_DEADLINE_ON_SPOT)
-        unasked = (taken & ~allowed.asked_for[offer])[:, None]
-        is_open &= ~(unasked & risky & np.isfinite(deadline))
-        is_open &= busy <= allowed.longest_hours[offer][:, None]
-    else:
-        is_open &= np.isinf(allowed.longest_hours[offer])[:, None]
-    until_usd = until_delivery_usd(allowed, offer, count, hours, stretch, until)
-    until_usd = np.where(np.where(blocks, lasts, is_open), until_usd, np.inf)
+    until_usd = np.where(bridges, until_delivery_usd(allowed, offer, count, hours, stretch, until), np.inf)
     usd = rents_usd(allowed, offer, count, hours, stretch, costs) + costs.storage(hours)
     usd[1] /= hours.last_month if hours.once else costs.months
     offers = [allowed.offers[row] for row in offer]
@@ -188,7 +161,7 @@ def _rented(
         is_open=is_open,
         usd=usd,
         instance_count=count,
-        hours_per_run=busy * stretch if group.is_job else np.full(count.shape, np.nan),
+        hours_per_run=work.busy_hours[machine] * stretch if group.is_job else np.full(count.shape, np.nan),
         on_hours=hours.on,
     )
     return part, until_usd
@@ -198,56 +171,49 @@ def _owned(
     group: Group, allowed: AllowedMarket, work: Work, costs: HorizonCosts, bridge: Bridges, lead: int
 ) -> OptionsOfKind:
     """Return owned servers (`planner.options.owned`); nobody buys one for a job that is run once."""
-    candidates: list[tuple[str, int, Site]] = []
-    if not group.first.runs_once and lead < costs.months:
-        # A service needs a second power feed and someone on call, which a home has not.
-        sites = [site for site in ANYWHERE if site != "home" or group.is_job]
-        candidates = sorted(
-            (server.option_id(site), row, site)
-            for row, server in enumerate(allowed.servers)
-            if (work.owned_count[allowed.server_machine[row]] > 0).any()
-            for site in sites
-            if is_licensed(server.machine, site)
-        )
-    shape = (len(candidates), len(group.workloads))
-    usd, counts, hours = np.zeros((2, *shape)), np.zeros(shape), np.zeros(shape)
-    on, is_open = np.zeros(shape), np.zeros(shape, dtype=bool)
     has_bridge = np.isfinite(bridge.usd[0])
-    until_usd = np.where(has_bridge, bridge.usd, 0.0)[:, None, :]
     lonely = np.array([needs_a_second(workload) for workload in group.workloads], dtype=bool)
-    for site in dict.fromkeys(site for _, _, site in candidates):
-        at = np.array([index for index, option in enumerate(candidates) if option[2] == site], dtype=np.intp)
-        some = [allowed.servers[candidates[index][1]] for index in at]
-        machine = np.array([allowed.server_machine[candidates[index][1]] for index in at], dtype=np.intp)
-        counts[at], hours[at], on[at] = work.owned_count[machine], work.busy_hours[machine], work.owned.on[machine]
-        price_usd = np.array([server.price_usd for server in some])[:, None]
-        is_open[at] = (counts[at] > 0) & has_bridge
-        is_open[at] &= capex_usd(price_usd, counts[at], costs.assumptions) <= group.max_capex_usd
-        is_open[at] &= ~(lonely & (counts[at] == 1))
-        if site == "home":
-            max_kw = np.array([server.max_kw for server in some])[:, None]
-            is_open[at] &= fits_at_home(counts[at], max_kw, costs.assumptions)
-        busy = np.where(is_open[at], work.busy_share[machine], 0.0)
-        usd[:, at] = costs.owned(some, site, counts[at], busy) + until_usd
-    usd[1] /= costs.months
-    servers = [allowed.servers[row] for _, row, _ in candidates]
+    candidates: list[tuple[str, int, Site, BoolArray]] = []
+    for row, server in enumerate(allowed.servers):
+        count = work.owned_count[allowed.server_machine[row]]
+        for site in ANYWHERE:
+            may_be = (count > 0) & (capex_usd(server.price_usd, count, costs.assumptions) <= group.max_capex_usd)
+            if site == "home":
+                may_be &= fits_at_home(count, server.max_kw, costs.assumptions)
+            for rule in against_owning(
+                server.machine, site, group.first, is_lonely=lonely & (count == 1), has_bridge=has_bridge, lead_months=lead, last_month=costs.months
+            ):  # fmt: skip
+                may_be = may_be & ~rule.where
+            if may_be.any():
+                candidates.append((server.option_id(site), row, site, may_be))
+    candidates.sort(key=lambda candidate: candidate[0])
+    servers = [allowed.servers[row] for _, row, _, _ in candidates]
+    machine = allowed.server_machine[np.array([row for _, row, _, _ in candidates], dtype=np.intp)]
+    is_open = np.array([may_be for *_, may_be in candidates], dtype=bool).reshape(len(candidates), len(group.workloads))
+    counts, busy = work.owned_count[machine], np.where(is_open, work.busy_share[machine], 0.0)
+    usd = np.zeros((2, *counts.shape))
+    for site in ANYWHERE:
+        at = [index for index, (_, _, where, _) in enumerate(candidates) if where == site]
+        if at:
+            usd[:, at] = costs.owned([servers[index] for index in at], site, counts[at], busy[at])
+    usd = (usd + np.where(has_bridge, bridge.usd, 0.0)[:, None, :]) / np.array([1, costs.months])[:, None, None]
     return OptionsOfKind(
         kind=[OptionKind.BUY.value] * len(candidates),
-        ids=[name for name, _, _ in candidates],
+        ids=[name for name, *_ in candidates],
         provider=["own"] * len(candidates),
-        region=[REGIONS[site] for _, _, site in candidates],
+        region=[REGIONS[site] for _, _, site, _ in candidates],
         instance_type=[server.name for server in servers],
         purchase_option=[OWNED_BY[financing_of(costs.assumptions).kind]] * len(candidates),
         accelerator=[server.machine.accelerator.name if server.machine.accelerator else "" for server in servers],
-        basis=[work.fleets.basis[allowed.server_machine[row]] for _, row, _ in candidates],
+        basis=[work.fleets.basis[row] for row in machine],
         accelerator_count=np.array([server.machine.accelerator_count for server in servers], dtype=float),
         priced_on=[server.priced_on for server in servers],
-        offer=np.array([row for _, row, _ in candidates], dtype=np.intp),
+        offer=np.array([row for _, row, _, _ in candidates], dtype=np.intp),
         is_open=is_open,
         usd=usd,
         instance_count=counts,
-        hours_per_run=hours if group.is_job else np.full(shape, np.nan),
-        on_hours=on,
+        hours_per_run=work.busy_hours[machine] if group.is_job else np.full(counts.shape, np.nan),
+        on_hours=work.owned.on[machine],
     )
 
 

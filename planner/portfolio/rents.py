@@ -35,7 +35,7 @@ def until_delivery_usd(
     terms = np.ceil(until.months / np.maximum(term, 1.0)) * term * until.hours_per_month
     whole = np.where(term > 0, terms, billed(until.months * until.hours_per_month, step, weekly))
     usd[:, fixed] = (price * whole)[fixed, None] * count[fixed] * until.upfront_ratio
-    spot = allowed.interruptible[offer]
+    spot = allowed.terms.interruptible[offer]
     for chosen, weights in ((~fixed & ~spot, until.use), (~fixed & spot, until.use_of_spot)):
         mine = np.flatnonzero(chosen)
         if mine.size:
@@ -82,8 +82,8 @@ def rents_usd(
     """Return what the machines cost without storage, shape (2, offers, workloads)."""
     usd = np.zeros((2, *count.shape))
     price, upfront, term = allowed.price[offer], allowed.upfront[offer], allowed.term_months[offer]
-    step, ahead = allowed.step_hours[offer], allowed.is_block[offer]
-    spot = allowed.interruptible[offer] & ~ahead
+    step, ahead = allowed.step_hours[offer], allowed.terms.is_block[offer]
+    spot = allowed.terms.interruptible[offer] & ~ahead
     for chosen, weights in ((~ahead & ~spot, costs.use), (spot, costs.use_of_spot), (ahead, costs.ahead)):
         mine = np.flatnonzero((term == 0) & chosen)
         if mine.size:
@@ -102,8 +102,7 @@ def rents_usd(
         each = costs.committed(price[mine], upfront[mine], term[mine], costs.months)
         usd[:, mine] = each[:, :, None] * count[mine]
     elif mine.size:
-        begun = np.clip(np.ceil(hours.on[mine] / costs.hours_per_month), 1, costs.months)
-        for working in np.unique(begun):
+        for working in np.unique(hours.last_month[mine]):
             each = costs.committed(price[mine], upfront[mine], term[mine], int(working))
-            usd[:, mine] = np.where(begun == working, each[:, :, None] * count[mine], usd[:, mine])
+            usd[:, mine] = np.where(hours.last_month[mine] == working, each[:, :, None] * count[mine], usd[:, mine])
     return usd

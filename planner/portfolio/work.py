@@ -43,6 +43,11 @@ class Work:
     owned_count: FloatArray
     busy_share: FloatArray
 
+    @property
+    def run_hours(self) -> FloatArray:
+        """Hours of one run, infinite for work that never ends."""
+        return np.where(np.isnan(self.busy_hours), np.inf, self.busy_hours)
+
 
 def work_of(group: Group, fleets: Fleets, costs: HorizonCosts) -> Work:
     """Return when the fleets of a group are on, as `planner.options.schedule` spreads their work."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
-from functools import partial
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,10 +16,12 @@ from planner.costs.timeline import FloatArray
 from planner.demand.workload import Constraints
 from planner.options.evidence import MOST_STALENESS
 from planner.options.option import Option, OptionKind
-from planner.options.reason import Reason, ReasonCode
+from planner.options.reason import ReasonCode
+from planner.options.rules import Against, reasons_of
+from planner.options.schedule import whole_months
 from pricing.units import HOURS_PER_MONTH
 
-__all__ = ["SAME_SHARE", "alike", "outranked", "ranked", "well_founded"]
+__all__ = ["SAME_SHARE", "Ground", "alike", "ranked", "well_founded"]
 
 BoolArray = NDArray[np.bool_]
 
@@ -29,68 +31,107 @@ SAME_SHARE = 1e-9
 MACHINES = frozenset({OptionKind.RENT, OptionKind.BUY})
 
 
-def _outlasts(option: Option, _: int) -> Reason | None:
-    """Tell of a commitment that goes on after the only run: the rest of its term is paid for nothing."""
-    inputs = option.book
-    if not isinstance(inputs, RentInputs) or not inputs.run_hours or not option.term_months:
-        return None
-    months = math.ceil((option.hours_per_run or inputs.run_hours) / HOURS_PER_MONTH)
-    return Reason(ReasonCode.OUTLASTS_RUN, (option.term_months, months)) if option.term_months > months else None
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ground:
+    """What options rest on, as arrays that broadcast to (options, workloads).
 
-
-def _too_many(option: Option, _: int) -> Reason | None:
-    too_many = option.accelerators_total_count > option.most_accelerators
-    return Reason(ReasonCode.QUANTITY, (option.most_accelerators,)) if too_many else None
-
-
-def _extrapolated(option: Option, _: int) -> Reason | None:
-    is_machine = option.kind in MACHINES and option.fleet is not None
-    is_extrapolated = is_machine and option.fleet is not None and option.fleet.performance.basis == "extrapolated"
-    return Reason(ReasonCode.SPEED_EXTRAPOLATED) if is_extrapolated else None
-
-
-def _late(option: Option, _: int) -> Reason | None:
-    is_late = option.fleet is not None and option.fleet.late_ratio > 1.0
-    return Reason(ReasonCode.LIMITS_MISSED) if is_late else None
-
-
-def _older(least: int, option: Option, age_days: int) -> Reason | None:
-    return Reason(ReasonCode.PRICE_OLD, (age_days,)) if option.staleness_count >= least else None
-
-
-def _floor_price(option: Option, _: int) -> Reason | None:
-    return Reason(ReasonCode.FLOOR_PRICE) if option.is_floor_price else None
-
-
-WEAKNESSES: tuple[Callable[[Option, int], Reason | None], ...] = (
-    _outlasts,
-    _late,
-    _extrapolated,
-    _floor_price,
-    *(partial(_older, least) for least in range(MOST_STALENESS, 0, -1)),
-    _too_many,
-)
-"""What speaks against an option only where a rent without this weakness may be recommended; where all prices are old, the oldest go first."""
-
-
-def outranked(
-    weak: BoolArray, is_open: BoolArray, is_rent: BoolArray, usd: FloatArray, may_be_quoted: BoolArray, assumptions: Assumptions
-) -> BoolArray:  # fmt: skip
-    """Return which options lose by one weakness: the weak ones, where a rent without it may be recommended.
-
-    A number of accelerators that takes a quote is no weakness where it costs less than all that takes none by
-    `verdict.quotes_margin_share`: then the quotes are worth asking for.
-
-    Parameters
+    Attributes
     ----------
-    weak, is_open, usd : arrays, shape (options, workloads)
-        Whether each has the weakness; whether it may be recommended so far; its present value.
-    is_rent, may_be_quoted : BoolArray, shape (options, 1)
-        Whether each is a rent; whether it is excused where its price is worth quotes.
+    is_rent, is_late, is_extrapolated, is_floor_price : BoolArray
+        Whether each is a rent, misses a limit in a simulation, has a speed that nothing measured is near, or a "from" price.
+    usd : FloatArray
+        Present values.
+    term_months, run_months : FloatArray
+        How long it is rented for at least, and how long the only run takes; infinite for work that goes on.
+    staleness_count : ndarray of int
+        As in `planner.options.option.Option`.
+    accelerators, most_accelerators : FloatArray
+        How many it takes, and how many can be counted on.
+    age_days : FloatArray
+        Of its price; only the sentence needs it.
     """
-    sound = is_open & is_rent & ~weak
-    worth_usd = usd.min(axis=0, where=sound, initial=np.inf) * (1 - assumptions["verdict.quotes_margin_share"])
-    return np.asarray(weak & sound.any(axis=0) & ~(may_be_quoted & (usd < worth_usd)), dtype=bool)
+
+    is_rent: BoolArray
+    usd: FloatArray
+    term_months: FloatArray
+    run_months: FloatArray
+    is_late: BoolArray
+    is_extrapolated: BoolArray
+    is_floor_price: BoolArray
+    staleness_count: NDArray[np.int_]
+    accelerators: FloatArray
+    most_accelerators: FloatArray
+    age_days: FloatArray | float = math.nan
+
+    @classmethod
+    def of(cls, options: Sequence[Option], ages_days: Sequence[int]) -> Ground:
+        """Look at the options of one workload, and at the ages of their prices."""
+        bases = [option.fleet.performance.basis if option.fleet else "" for option in options]
+        return cls(
+            is_rent=_column([option.kind is OptionKind.RENT for option in options]),
+            usd=_column([option.present_value_usd for option in options]),
+            term_months=_column([option.term_months for option in options]),
+            run_months=_column([_run_months(option) for option in options]),
+            is_late=_column([option.fleet is not None and option.fleet.late_ratio > 1.0 for option in options]),
+            is_extrapolated=_column(
+                [o.kind in MACHINES and basis == "extrapolated" for o, basis in zip(options, bases, strict=True)]
+            ),
+            is_floor_price=_column([option.is_floor_price for option in options]),
+            staleness_count=_column([option.staleness_count for option in options]),
+            accelerators=_column([option.accelerators_total_count for option in options]),
+            most_accelerators=_column([option.most_accelerators for option in options]),
+            age_days=_column(ages_days),
+        )
+
+    def outranked(self, is_open: BoolArray, assumptions: Assumptions) -> Iterator[Against]:
+        """Yield weakness after weakness, with the options that lose by it: a rent without it may still be recommended.
+
+        Where all prices are old, the oldest go first. A number of accelerators that takes a quote is no weakness where it
+        costs less than all that takes none by `verdict.quotes_margin_share`: then the quotes are worth asking for.
+
+        Parameters
+        ----------
+        is_open : BoolArray, shape (options, workloads)
+            Whether each may be recommended so far.
+        assumptions : Assumptions
+            With that margin, and how many accelerators can be counted on without a quote.
+        """
+        margin = assumptions["verdict.quotes_margin_share"]
+        is_listed = self.most_accelerators >= assumptions["evidence.on_demand_accelerators"]
+        for weak in self._weaknesses():
+            if not weak.where.any():
+                continue
+            sound = is_open & self.is_rent & ~weak.where
+            lost = weak.where & sound.any(axis=0)
+            if weak.code is ReasonCode.QUANTITY:
+                worth_usd = self.usd.min(axis=0, where=sound, initial=np.inf) * (1 - margin)
+                lost &= ~(is_listed & (self.usd < worth_usd))
+            is_open = is_open & ~lost
+            yield replace(weak, where=lost)
+
+    def _weaknesses(self) -> Iterator[Against]:
+        """Yield what speaks against an option only where a rent without it may be recommended."""
+        outlasts = self.term_months > self.run_months
+        yield Against(ReasonCode.OUTLASTS_RUN, outlasts, (self.term_months, self.run_months))
+        yield Against(ReasonCode.LIMITS_MISSED, self.is_late)
+        yield Against(ReasonCode.SPEED_EXTRAPOLATED, self.is_extrapolated)
+        yield Against(ReasonCode.FLOOR_PRICE, self.is_floor_price)
+        for least in range(MOST_STALENESS, 0, -1):
+            yield Against(ReasonCode.PRICE_OLD, self.staleness_count >= least, (self.age_days,))
+        too_many = self.accelerators > self.most_accelerators
+        yield Against(ReasonCode.QUANTITY, too_many, (self.most_accelerators,))
+
+
+def _run_months(option: Option) -> float:
+    """Return in how many months the only run is over."""
+    inputs = option.book
+    if not isinstance(inputs, RentInputs) or not inputs.run_hours:
+        return math.inf
+    return float(whole_months(option.hours_per_run or inputs.run_hours, HOURS_PER_MONTH))
+
+
+def _column(values: Sequence[float]) -> NDArray[Any]:
+    return np.array(values, dtype=None if values else bool).reshape(-1, 1)
 
 
 def well_founded(
@@ -103,39 +144,19 @@ def well_founded(
     options : sequence of Option
         All of a workload.
     assumptions : Assumptions
-        With that margin, and how many accelerators can be counted on without a quote.
+        As `Ground.outranked` takes them.
     age_days : callable
         The age of an option's price.
     """
-    ages_days = [age_days(option) for option in options]
-    against = [option.not_recommended for option in options]
-    usd = np.array([[option.present_value_usd] for option in options]).reshape(-1, 1)
-    is_rent = _column(option.kind is OptionKind.RENT for option in options)
-    is_listed = _column(
-        option.most_accelerators >= assumptions["evidence.on_demand_accelerators"] for option in options
-    )
-    for weakness in WEAKNESSES:
-        reasons = [weakness(option, days) for option, days in zip(options, ages_days, strict=True)]
-        lost = outranked(
-            _column(reason is not None for reason in reasons),
-            _column(not said for said in against),
-            is_rent,
-            usd,
-            is_listed & (weakness is _too_many),
-            assumptions,
-        )[:, 0]
-        against = [
-            (*said, reason) if is_lost and reason and reason not in said else said
-            for said, reason, is_lost in zip(against, reasons, lost.tolist(), strict=True)
-        ]
+    is_open = _column([option.choosable for option in options])
+    ground = Ground.of(options, [age_days(option) for option in options])
+    against = reasons_of(ground.outranked(is_open, assumptions), len(options))
     return [
-        option if said is option.not_recommended else replace(option, not_recommended=said)
-        for option, said in zip(options, against, strict=True)
+        replace(option, not_recommended=tuple(dict.fromkeys((*option.not_recommended, *reasons))))
+        if reasons
+        else option
+        for option, reasons in zip(options, against, strict=True)
     ]
-
-
-def _column(flags: Iterable[bool]) -> BoolArray:
-    return np.array(list(flags), dtype=bool).reshape(-1, 1)
 
 
 def alike(figures: FloatArray) -> FloatArray:
