@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from pricing.errors import MissingLibraryError, PricingError
-from pricing.identity import identity_text
+from pricing.identity import IDENTITY_COLUMNS, identity_text
 from pricing.offers import TEXTS, Offer, PurchaseOption
 from pricing.plain_text import inert, without_secrets
 
@@ -244,15 +244,6 @@ class Provider:
     needs: str = "nothing"
 
 
-_IDENTITY_DEFAULTS: Final = {
-    "zone": "",
-    "term_months": 0,
-    "payment": "none",
-    "offering_class": "",
-    "minimum_hours": 0.0,
-}
-
-
 def offer_or_refusal(**fields: Any) -> Offer | RefusedRow:
     """Return the offer, or, where its type refuses it (a price of 0), the refused row with the reason in words.
 
@@ -266,14 +257,7 @@ def offer_or_refusal(**fields: Any) -> Offer | RefusedRow:
     try:
         return Offer(**fields)
     except PricingError as error:
-        named = {**_IDENTITY_DEFAULTS, **{k: v for k, v in fields.items() if k in _IDENTITY_DEFAULTS}}
-        identity = identity_text(
-            fields["provider"],
-            fields["instance_type"],
-            fields["region"],
-            purchase_option=fields["purchase_option"],
-            **named,
-        )
+        identity = identity_text(**{name: fields[name] for name in IDENTITY_COLUMNS if name in fields})
         return RefusedRow(part=fields.get("part", ""), identity=identity, reason="impossible", message=error.message)
 
 

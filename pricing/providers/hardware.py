@@ -32,17 +32,8 @@ class Hardware:
 
     def fields(self, *flags: str) -> dict[str, Any]:
         """Return the fields of an offer that it fills, with further flags."""
-        return {
-            "vcpus": self.vcpus,
-            "memory_gib": self.memory_gib,
-            "processor": self.processor,
-            "cpu_arch": self.cpu_arch,
-            "accelerator": self.accelerator,
-            "accelerator_stated": self.accelerator_stated,
-            "accelerator_count": self.accelerator_count,
-            "accelerator_memory_gb": self.accelerator_memory_gb,
-            "flags": tuple(dict.fromkeys((*self.flags, *(flag for flag in flags if flag)))),
-        }
+        more = tuple(dict.fromkeys((*self.flags, *(flag for flag in flags if flag))))
+        return {name: getattr(self, name) for name in Hardware.__slots__} | {"flags": more}
 
 
 def guarded(part: str, rows: Callable[[], Iterable[Normalised]]) -> Iterator[Normalised]:
@@ -101,6 +92,20 @@ def read_parts(pages: Iterable[RawPage], rows: Callable[[list[RawPage]], Iterabl
     for part, found in parts.items():
         read = list(guarded(part, partial(rows, found)))
         yield from read or [PartFault(part=part, reason="empty", message="the answer holds nothing that is sold")]
+
+
+def read_pages(
+    pages: Iterable[RawPage],
+    rows: Callable[[RawPage], Iterable[Any]],
+    read: Callable[[RawPage, Any], Iterable[Normalised]],
+) -> Iterator[Normalised]:
+    """Read the rows that each page holds, one by one (`each_row`), the pages of a part together (`read_parts`)."""
+
+    def offers(found: list[RawPage]) -> Iterator[Normalised]:
+        for page in found:
+            yield from each_row(page.part, rows(page), partial(read, page))
+
+    return read_parts(pages, offers)
 
 
 def refused(part: str, identity: str, reason: str, message: str) -> RefusedRow:

@@ -16,14 +16,7 @@ def known_hardware(provider: str) -> Mapping[str, Hardware]:
     """Return the hardware of the instance types that the package ships prices of."""
     return {
         offer.instance_type: Hardware(
-            vcpus=offer.vcpus,
-            memory_gib=offer.memory_gib,
-            processor=offer.processor,
-            cpu_arch=offer.cpu_arch,
-            accelerator=offer.accelerator,
-            accelerator_stated=offer.accelerator_stated,
-            accelerator_count=offer.accelerator_count,
-            accelerator_memory_gb=offer.accelerator_memory_gb,
+            **{name: getattr(offer, name) for name in Hardware.__slots__ if name != "flags"},
             flags=tuple(flag for flag in offer.flags if flag in {"form_factor_unknown", "accelerator_unknown"}),
         )
         for offer in read_facts(Offer, "offers.csv")

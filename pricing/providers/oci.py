@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from functools import partial
 from typing import Any, Final
 
 from pricing.offers import PricePart, PurchaseOption
 from pricing.providers.contract import Fetched, Normalised, Provider, RawPage, Request, offer_on
-from pricing.providers.hardware import each_row, read_parts, refused
+from pricing.providers.hardware import read_pages, refused
 from pricing.providers.http import Http
 from pricing.providers.known import hardware_of
 from pricing.providers.pool import side_by_side
@@ -56,12 +55,7 @@ def fetch(request: Request) -> Iterator[Fetched]:
 
 def normalise(pages: Iterable[RawPage]) -> Iterator[Normalised]:
     """Read the GPU part numbers into offers of the shapes that they price."""
-    return read_parts(pages, _offers)
-
-
-def _offers(pages: list[RawPage]) -> Iterator[Normalised]:
-    for page in pages:
-        yield from each_row(page.part, page.body["items"], partial(_priced, page))
+    return read_pages(pages, lambda page: page.body["items"], _priced)
 
 
 def _priced(page: RawPage, item: Mapping[str, Any]) -> Iterator[Normalised]:

@@ -21,10 +21,10 @@ from pricing.providers.contract import (
     SourceError,
     offer_on,
 )
-from pricing.providers.hardware import each_row, read_parts
+from pricing.providers.hardware import read_pages
 from pricing.providers.http import Http
 from pricing.providers.known import hardware_of
-from pricing.providers.pool import Job, side_by_side
+from pricing.providers.pool import side_by_side
 
 URL: Final = "https://api.scaleway.com"
 VERSION: Final = "scaleway-1"
@@ -48,11 +48,8 @@ def fetch(request: Request) -> Iterator[Fetched]:
         yield PartFault.of("servers/*", error)
         return
 
-    def job(zone: str) -> Job:
-        return lambda: _pages(request, base, zone, rate)
-
     zones = [zone for zone in ZONES if not request.regions or zone in request.regions]
-    yield from side_by_side(request, {f"servers/{zone}": job(zone) for zone in zones})
+    yield from side_by_side(request, {f"servers/{zone}": partial(_pages, request, base, zone, rate) for zone in zones})
 
 
 def _rate(text: str) -> Rate:
@@ -84,12 +81,7 @@ def _pages(request: Request, base: str, zone: str, rate: Rate) -> Iterator[RawPa
 
 def normalise(pages: Iterable[RawPage]) -> Iterator[Normalised]:
     """Read the server types with GPUs into offers."""
-    return read_parts(pages, _offers)
-
-
-def _offers(pages: list[RawPage]) -> Iterator[Normalised]:
-    for page in pages:
-        yield from each_row(page.part, page.body["servers"].items(), partial(_priced, page))
+    return read_pages(pages, lambda page: page.body["servers"].items(), _priced)
 
 
 def _priced(page: RawPage, named: tuple[str, Mapping[str, Any]]) -> Iterator[Normalised]:

@@ -17,7 +17,7 @@ from pricing.providers.contract import Fetched, Normalised, Provider, RawPage, R
 from pricing.providers.hardware import each_row, read_parts
 from pricing.providers.http import Http
 from pricing.providers.known import hardware_of
-from pricing.providers.pool import Job, side_by_side
+from pricing.providers.pool import side_by_side
 
 URL: Final = "https://console.vast.ai"
 PATH: Final = "/api/v0/bundles/"
@@ -36,10 +36,7 @@ def fetch(request: Request) -> Iterator[Fetched]:
     """Ask for the asks on machines of each size."""
     url = request.endpoint("GPUPLAN_VAST_URL", URL) + PATH
 
-    def job(count: int) -> Job:
-        return lambda: _asks(request, url, count)
-
-    yield from side_by_side(request, {f"asks/{count}": job(count) for count in COUNTS})
+    yield from side_by_side(request, {f"asks/{count}": partial(_asks, request, url, count) for count in COUNTS})
 
 
 def _asks(request: Request, url: str, count: int) -> Iterator[RawPage]:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from functools import partial
 from typing import Any, Final
 
 from pricing.offers import PurchaseOption
 from pricing.providers.contract import Fetched, Normalised, Provider, RawPage, Request, offer_on
-from pricing.providers.hardware import each_row, read_parts
+from pricing.providers.hardware import read_pages
 from pricing.providers.http import Http
 from pricing.providers.known import hardware_of
 from pricing.providers.pool import side_by_side
@@ -36,12 +35,7 @@ def fetch(request: Request) -> Iterator[Fetched]:
 
 def normalise(pages: Iterable[RawPage]) -> Iterator[Normalised]:
     """Read instance types into offers; prices come as text, and the memory told is that of all GPUs together."""
-    return read_parts(pages, _offers)
-
-
-def _offers(pages: list[RawPage]) -> Iterator[Normalised]:
-    for page in pages:
-        yield from each_row(page.part, page.body, partial(_priced, page))
+    return read_pages(pages, lambda page: page.body, _priced)
 
 
 def _priced(page: RawPage, row: Mapping[str, Any]) -> Iterator[Normalised]:

@@ -11,10 +11,10 @@ from pricing.accelerators import resolve_all
 from pricing.errors import PricingError
 from pricing.offers import Launchable, PurchaseOption
 from pricing.providers.contract import Fetched, Normalised, Provider, RawPage, Request, SourceError, offer_on
-from pricing.providers.hardware import Hardware, each_row, read_parts
+from pricing.providers.hardware import Hardware, read_pages
 from pricing.providers.http import Http
 from pricing.providers.known import hardware_of
-from pricing.providers.pool import Job, side_by_side
+from pricing.providers.pool import side_by_side
 
 URL: Final = "https://api.vultr.com"
 VERSION: Final = "vultr-1"
@@ -39,10 +39,9 @@ def fetch(request: Request) -> Iterator[Fetched]:
     """Ask for both lists, page by page."""
     base = request.endpoint("GPUPLAN_VULTR_URL", URL)
 
-    def job(part: str, path: str) -> Job:
-        return lambda: _pages(request, part, base + path)
-
-    yield from side_by_side(request, {part: job(part, path) for part, path in LISTS.items()})
+    yield from side_by_side(
+        request, {part: partial(_pages, request, part, base + path) for part, path in LISTS.items()}
+    )
 
 
 def _pages(request: Request, part: str, url: str) -> Iterator[RawPage]:
@@ -62,12 +61,7 @@ def _pages(request: Request, part: str, url: str) -> Iterator[RawPage]:
 
 def normalise(pages: Iterable[RawPage]) -> Iterator[Normalised]:
     """Read the plans with GPUs into offers."""
-    return read_parts(pages, _offers)
-
-
-def _offers(pages: list[RawPage]) -> Iterator[Normalised]:
-    for page in pages:
-        yield from each_row(page.part, page.body[page.part], partial(_priced, page))
+    return read_pages(pages, lambda page: page.body[page.part], _priced)
 
 
 def _priced(page: RawPage, plan: Mapping[str, Any]) -> Iterator[Normalised]:

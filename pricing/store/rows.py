@@ -12,7 +12,7 @@ from itertools import repeat
 from operator import attrgetter
 from typing import Any, Final
 
-from pricing.identity import IDENTITY_COLUMNS, identity_of
+from pricing.identity import IDENTITY_COLUMNS, identity_key, identity_of
 from pricing.offers import Launchable, Offer, Payment, PricePart, PurchaseOption
 from pricing.store.session import StagedColumn
 
@@ -43,7 +43,6 @@ _DESCRIPTION_TYPES: Final = (
     "text",
     "text",
 )
-_identity = attrgetter(*IDENTITY_COLUMNS)
 _description = attrgetter(*DESCRIPTION_COLUMNS)
 
 
@@ -70,7 +69,7 @@ class OfferColumns:
 
     def identities(self, wanted: Sequence[str]) -> dict[str, StagedColumn]:
         """Return the identity columns of some offers, to be numbered and added."""
-        picked = [_identity(self.offers_by_identity[identity]) for identity in wanted]
+        picked = [identity_key(self.offers_by_identity[identity]) for identity in wanted]
         columns: dict[str, StagedColumn] = {
             "identity": ("text", list(wanted)),
             "part": ("text", [self.offers_by_identity[identity].part for identity in wanted]),
