@@ -11,7 +11,7 @@ NOISE = frozenset(
     """
     nvidia amd intel google aws amazon habana geforce tesla instinct gpu gpus graphics card generation
     blackwell server workstation edition se wk ws tensor core cores cloud ac oam high freq freq. accelerator
-    nvlink nvl36 nvl72 hbm3e the of
+    nvlink nvl36 nvl72 hbm3e the of modified
 """.split()
 )
 """Words of a name that tell no two accelerators apart."""
@@ -35,6 +35,11 @@ SYNONYMS = {
     "jetsonorin": "jetsonagxorin",
     "jetsonthor": "jetsonagxthor",
     "rubin": "vr200",
+    "vr200rubin": "vr200",
+    "jetsonagxthort5000": "jetsonagxthor",
+    "gaudihl205": "gaudi",
+    "hl205": "gaudi",
+    "station": "stationgb300",
     "arcb60": "arcprob60",
     "radeon7900xtx": "radeonrx7900xtx",
     "radeon7900xt": "radeonrx7900xt",
@@ -69,7 +74,7 @@ EDITIONS = {
 }
 """Words that tell the edition of a card that is sold in several, which is its form."""
 
-SOLD_IN_EDITIONS = frozenset({"rtxpro6000"})
+SOLD_IN_EDITIONS = frozenset({"rtxpro6000", "rtxpro4500"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,9 @@ from pricing.accelerator_rows import RATES, Accelerator, slice_of
 from pricing.errors import PricingError
 from pricing.tables import read_facts
 
+UNRATED = frozenset({"gaudi"})
+"""Known accelerators whose rates nobody published: the first Gaudi (HL-205, AWS dl1)."""
+
 
 @cache
 def _stated() -> tuple[Accelerator, ...]:
@@ -149,10 +152,17 @@ def _matches(text: str) -> tuple[Name, tuple[Accelerator, ...]]:
         )
         rows = tuple(exact or [row for row in near if row.memory_nominal_gb == near[0].memory_nominal_gb])
     else:
-        # A rare variant that is named after a common one is meant only when its memory is said (H100-SXM-96GB-HBM2e).
-        rows = tuple(row for row in rows if not any(row.name.startswith(f"{other.name}-") for other in rows))
+        # A rare variant that is named after a common one is meant only when its memory is said (H100-SXM-96GB-HBM2e), or its edition.
+        endings = ("-",) if name.form else ("-", " ")
+        rows = tuple(
+            row
+            for row in rows
+            if not any(row.name.startswith(f"{other.name}{end}") for other in rows for end in endings)
+        )
     if name.form not in {"", "any"}:
-        rows = tuple(row for row in rows if read_name(row.name).form in {"", name.form})
+        forms = {row.name: read_name(row.name).form for row in rows}
+        exact = [row for row in rows if forms[row.name] == name.form]
+        rows = tuple(exact or [row for row in rows if not forms[row.name]])
     return name, rows
 
 
@@ -239,6 +249,10 @@ def _unknown(text: str, name: Name) -> PricingError:
         listed = ", ".join(f"{row.name} ({row.memory_nominal_gb:g} GB)" for row in rows)
         return PricingError(f"there is no {text[:60]}; known of this model: {listed}")
     models = _variants_by_model()
+    if name.model in UNRATED:
+        return PricingError(
+            f"{text[:60]} is known, but its maker never published its rates, so no speed of it can be predicted"
+        )
     close = difflib.get_close_matches(name.model, models, n=3, cutoff=0.6)
     # A word too many ("M3 Ultra") or too few ("RTX"): the models that begin as it does.
     close = close or sorted(key for key in models if name.model.startswith(key) or key.startswith(name.model))[:3]

@@ -133,12 +133,15 @@ Fact = TypeVar("Fact", InstanceAccelerator, InstanceNetwork, InstanceCores)
 
 @cache
 def _by_provider(row_type: type[Fact], file: str) -> dict[str, tuple[Fact, ...]]:
-    """Return the rows of a table by provider, the longest pattern first."""
+    """Return the rows of a table by provider: whole names before patterns, the longest pattern first."""
     found: dict[str, list[Fact]] = {}
     for row in read_facts(row_type, file):
         found.setdefault(row.provider, []).append(row)
     return {
-        provider: tuple(sorted(rows, key=lambda row: -len(row.instance_pattern))) for provider, rows in found.items()
+        provider: tuple(
+            sorted(rows, key=lambda row: (bool(re.search(r"[*?\[]", row.instance_pattern)), -len(row.instance_pattern)))
+        )
+        for provider, rows in found.items()
     }
 
 

@@ -123,7 +123,8 @@ def _machine(on: str) -> tuple[Machine, int]:
     from pricing.accelerators import resolve
     from pricing.instances import machine_type
 
-    name, count = split_count(on)
+    # The name of a machine type may end as a count does (u-p6e-gb200x72).
+    name, count = (on, None) if machine_type(on) else split_count(on)
     if found := machine_type(name):
         accelerator, each, network, speed = found
         machine = Machine(accelerator=accelerator, accelerator_count=each, network=network, network_gb_per_s_each_way=speed)  # fmt: skip

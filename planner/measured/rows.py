@@ -163,7 +163,7 @@ def _is_detail(word: str, chip: Accelerator) -> bool:
     """Tell whether a word says nothing of which chip it is: its cores, its sockets, memory that it comes with."""
     if size := re.fullmatch(r"(\d+)gb", word):
         return chip.architecture == "Apple" or abs(float(size[1]) - chip.memory_gib) <= 0.15 * chip.memory_gib
-    return word.isdigit() or word in {"cpu", "1s", "core", "cores", "gpu"}
+    return word.isdigit() or word in {"cpu", "1s", "core", "cores", "gpu", "intel", "amd", "processor"}
 
 
 def accelerator_of(name: str) -> Accelerator | None:

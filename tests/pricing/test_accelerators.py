@@ -51,6 +51,16 @@ SINGLE = [name for name in accelerators() if name not in families()]
         ("NVIDIA RTX PRO 6000 Blackwell Server Edition", "RTX PRO 6000 Blackwell Server Edition", None),
         ("RTX PRO Server 6000", "RTX PRO 6000 Blackwell Server Edition", None),
         ("RTX PRO 6000 WS", "RTX PRO 6000 Blackwell Workstation Edition", None),
+        ("RTX PRO 4500", "RTX PRO 4500 Blackwell", None),
+        ("RTX PRO 4500 Blackwell Server Edition", "RTX PRO 4500 Blackwell Server Edition", None),
+        ("DGX Station (GB300)", "DGX Station GB300", None),
+        ("dgx station", "DGX Station GB300", None),
+        ("NVIDIA GB300", "GB300", None),
+        ("NVIDIA H800 PCIe", "H800-PCIe", None),
+        ("AMD Instinct MI455X", "MI455X", None),
+        ("VR200 (Rubin)", "VR200", None),
+        ("Jetson AGX Thor (T5000)", "Jetson AGX Thor", None),
+        ("RTX 4090 48GB (modified)", "RTX 4090-48GB", None),
         ("RTX PRO 6000 S", "RTX PRO 6000 Blackwell Server Edition", None),
         ("rtx-pro-6000:8", "RTX PRO 6000 Blackwell", 8),
         ("Tesla T4", "T4", None),
@@ -355,3 +365,27 @@ def test_a_machine_type_of_a_cloud_says_what_is_in_it(name: str, accelerator: st
     assert found is not None
     assert (found[0].name, found[1]) == (accelerator, count)
     assert machine_type("h100-sxm") is None
+
+
+def test_an_accelerator_without_published_rates_is_said_to_have_none() -> None:
+    for name in ("Gaudi", "Habana Gaudi HL-205"):
+        with pytest.raises(PricingError, match="never published its rates"):
+            resolve(name)
+    assert resolve("Gaudi 2")[0].name == "Gaudi2"
+
+
+@pytest.mark.parametrize(
+    ("name", "accelerator", "count"),
+    [
+        ("Standard_NC4as_T4_v3", "T4", 1),
+        ("Standard_NC40ads_H100_v5", "H100-NVL", 1),
+        ("u-p6e-gb200x72", "GB200", 72),
+        ("g7.12xlarge", "RTX PRO 4500 Blackwell Server Edition", 2),
+    ],
+)
+def test_a_machine_type_is_found_though_a_pattern_of_its_length_fits_too(
+    name: str, accelerator: str, count: float
+) -> None:
+    found = machine_type(name)
+    assert found is not None
+    assert (found[0].name, found[1]) == (accelerator, count)
