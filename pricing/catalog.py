@@ -1,4 +1,4 @@
-"""The catalogue: all offers of a day, with their dates, and what is left after each filter."""
+"""The catalog: all offers of a day, with their dates, and what is left after each filter."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Catalog:
     accelerators : mapping of str to Accelerator
         Facts of every accelerator that the offers name.
     funnel : tuple of FunnelStep
-        What each filter left, in their order; empty for a catalogue that was not filtered.
+        What each filter left, in their order; empty for a catalog that was not filtered.
     notes : tuple of str
         What weakens the prices: their age, a source that failed, a part that comes from the bundled facts.
     window : Window
@@ -80,19 +80,19 @@ class Catalog:
         return self.count(self.offers)
 
     def count(self, offers: Collection[Offer]) -> int:
-        """Count offers of this catalogue, with all for which one of them stands."""
+        """Count offers of this catalog, with all for which one of them stands."""
         if not self.stands_for:
             return len(offers)
         return sum(self.stands_for.get(identity_key(offer), 1) for offer in offers)
 
     @property
     def oldest_on(self) -> date | None:
-        """The day of the oldest price; None for an empty catalogue."""
+        """The day of the oldest price; None for an empty catalog."""
         return min((offer.observed_on for offer in self.offers), default=None)
 
     @property
     def newest_on(self) -> date | None:
-        """The day of the newest price; None for an empty catalogue."""
+        """The day of the newest price; None for an empty catalog."""
         return max((offer.observed_on for offer in self.offers), default=None)
 
     def to_frame(self) -> pd.DataFrame:
@@ -263,7 +263,7 @@ class Catalog:
             most = max_usd_per_hour
             found = found.filtered(f"at most {most:g} USD an hour", lambda offer: offer.price_usd_per_hour <= most)
         if secure:
-            found = found.filtered("in the provider's own data centres", lambda offer: not offer.shared_host)
+            found = found.filtered("in the provider's own data centers", lambda offer: not offer.shared_host)
         if launchable:
             found = found.filtered("launchable", lambda offer: offer.launchable is not Launchable.NO)
         return found

@@ -126,7 +126,7 @@ def _by_parameter(command: click.Command, settings: Mapping[str, Any]) -> dict[s
 
 @dataclass(frozen=True, slots=True)
 class Talk:
-    """What is said on standard error: how much of it, and whether in colour."""
+    """What is said on standard error: how much of it, and whether in color."""
 
     is_quiet: bool = False
     is_verbose: bool = False

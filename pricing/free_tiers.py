@@ -1,6 +1,6 @@
 """Free tiers: notebooks and credits that cost nothing up to a cap, and the paid hours beside them.
 
-They change without notice, are not guaranteed and often forbid commercial or unattended use: a hint, never a plan.
+They change without notice, are not guaranteed and often forbid commercial or unattended use: something to try, never a plan.
 """
 
 from __future__ import annotations

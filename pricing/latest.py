@@ -1,4 +1,4 @@
-"""The newest catalogue there is: the store's, filled up from the bundled facts, with what should be said about its age."""
+"""The newest catalog there is: the store's, filled up from the bundled facts, with what should be said about its age."""
 
 from __future__ import annotations
 

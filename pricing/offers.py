@@ -72,7 +72,7 @@ A ``serverless`` machine is billed by the second and given back when it has noth
 
 FLAGS = {
     "accelerator_unknown": "no known accelerator fits what the source names; kept and reported, not planned with",
-    "community": "a third party's machine in the provider's community cloud, not its own data centre",
+    "community": "a third party's machine in the provider's community cloud, not its own data center",
     "derived_price": "the price of a part times how many of it the machine has, according to the source",
     "excludes_host": "price of the GPU only; CPU and memory are billed on top",
     "far_below_others": "more than 40 % below every other seller of this accelerator, and no second source confirms it",

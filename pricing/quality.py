@@ -35,7 +35,7 @@ LEAST_ROW_SHARE: Final = 0.8
 LEAST_ROWS_COUNTED: Final = 10
 SAME_SIZE_SHARE: Final = 0.05
 CONFIRMING_DAYS: Final = 3
-"""A source that lost its rows in an outage has them back within a day or two; a smaller catalogue stays smaller."""
+"""A source that lost its rows in an outage has them back within a day or two; a smaller catalog stays smaller."""
 MOST_REFUSED_SHARE: Final = 0.2
 MOST_REFUSED_ROWS: Final = 3
 
@@ -268,7 +268,7 @@ def _overfull(passed: Sequence[Offer], refused: Sequence[RefusedRow]) -> list[Pa
 
 
 def has_shrunk(row_count: int, held_count: int) -> bool:
-    """Return whether an answer is too small to be believed at once.
+    """Return whether an answer is too small to be accepted at once.
 
     Parameters
     ----------
@@ -293,7 +293,7 @@ def is_confirmed_shrink(row_count: int, earlier: Iterable[tuple[date, int]], tod
     row_count : int
         Rows that came today.
     earlier : iterable of (date, int)
-        Day and size of each answer that was found too small since the part was last believed.
+        Day and size of each answer that was found too small since the part was last accepted.
     today : date
         The day (UTC).
     """
@@ -302,6 +302,6 @@ def is_confirmed_shrink(row_count: int, earlier: Iterable[tuple[date, int]], tod
 
 
 def missing_anchors(offers: Iterable[Offer], anchors: Sequence[str]) -> list[str]:
-    """Return the instance types without which a full answer of a provider is not believed, and that it lacks."""
+    """Return the instance types without which a full answer of a provider is not accepted, and that it lacks."""
     found = {offer.instance_type for offer in offers}
     return [name for name in anchors if name not in found]

@@ -24,13 +24,13 @@ from pricing.providers.hardware import UNREADABLE
 from pricing.quality import CONFIRMING_DAYS, Market, has_shrunk, is_confirmed_shrink, judge, missing_anchors
 from pricing.spool import spool_folder
 from pricing.store.answers import (
-    Doubted,
     PartAnswer,
     PartStatus,
+    Unconfirmed,
     answered_parts,
     held_types,
-    read_doubted,
     read_statuses,
+    read_unconfirmed,
     stamp_ahead,
 )
 from pricing.store.engine import Engine
@@ -61,9 +61,9 @@ class SourceSummary:
     parts : tuple of PartResult
         Each part.
     refused : tuple of RefusedRow
-        Rows that were not believed.
+        Rows that were not accepted.
     warnings : tuple of str
-        What was believed although it is odd: a smaller answer, a machine that is no longer told.
+        What was accepted although it is odd: a smaller answer, a machine that is no longer told.
     duration_s : float
         How long it took.
     trace : str
@@ -302,15 +302,15 @@ class _Run:
             return
         parts = sorted({offer.part for offer in gathered.offers} or {page.part for page in gathered.pages})
         if not gathered.offers:
-            message = "no row came at all; an empty answer is never believed"
+            message = "no row came at all; an empty answer is never accepted"
             gathered.faults += [PartFault(part=part, reason="empty", message=message) for part in parts]
             return
         told = f"a full answer without {', '.join(missing)}"
-        doubted = read_doubted(self.engine, self.provider.name)
-        if all(any(each.reason == "anchor" for each in doubted.get(part, ())) for part in parts):
-            gathered.warnings.append(f"{told} came twice and is believed: renamed, or no longer sold")
+        unconfirmed = read_unconfirmed(self.engine, self.provider.name)
+        if all(any(each.reason == "anchor" for each in unconfirmed.get(part, ())) for part in parts):
+            gathered.warnings.append(f"{told} came twice and is accepted: renamed, or no longer sold")
             return
-        message = f"{told} is not believed until a second one says the same"
+        message = f"{told} is not accepted until a second one says the same"
         gathered.faults += [PartFault(part=part, reason="anchor", message=message) for part in parts]
 
     def _store(self, gathered: _Gathered) -> list[PartResult]:
@@ -346,14 +346,14 @@ class _Run:
         refused = Counter(row.part for row in gathered.refused)
         unread = {row.part for row in gathered.refused if row.reason == UNREADABLE}
         held = {status.part: status for status in self.statuses if status.provider == self.provider.name}
-        doubted = read_doubted(self.engine, self.provider.name)
+        unconfirmed = read_unconfirmed(self.engine, self.provider.name)
         bundled = _bundled_counts(self.provider)
         answers: dict[str, PartAnswer] = {}
         for part in dict.fromkeys([*(page.part for page in gathered.pages), *counts]):
             known_count = held[part].row_count if part in held else 0
             if not counts[part]:
                 known_count = known_count or bundled[part]
-            answer = self._answer(part, counts[part], refused[part], known_count, doubted.get(part, ()))
+            answer = self._answer(part, counts[part], refused[part], known_count, unconfirmed.get(part, ()))
             answers[part] = replace(answer, is_whole=part not in unread)
             if answers[part].message and answers[part].status == "ok":
                 gathered.warnings.append(f"{part}: {answers[part].message}")
@@ -365,20 +365,20 @@ class _Run:
         return answers
 
     def _answer(
-        self, part: str, count: int, refused_count: int, known_count: int, doubted: Iterable[Doubted]
+        self, part: str, count: int, refused_count: int, known_count: int, unconfirmed: Iterable[Unconfirmed]
     ) -> PartAnswer:
-        """Return how a part answered: fewer rows than are known are believed after days, none never."""
+        """Return how a part answered: fewer rows than are known are accepted after days, none never."""
         if not has_shrunk(count and count + refused_count, known_count):  # what is refused has come, and is kept
             return PartAnswer(part=part, row_count=count)
         if not count:
-            message = f"no row came where {known_count} are known; an empty answer is never believed"
+            message = f"no row came where {known_count} are known; an empty answer is never accepted"
             return PartAnswer(part=part, status="failed", reason="empty", message=message)
         told = f"{count} rows came where {known_count} are known"
-        earlier = [(each.asked_at.date(), each.row_count) for each in doubted if each.reason == "shrunk"]
+        earlier = [(each.asked_at.date(), each.row_count) for each in unconfirmed if each.reason == "shrunk"]
         if is_confirmed_shrink(count, earlier, self.asked_at.date()):
-            message = f"{told}, the same on {CONFIRMING_DAYS} days: believed, the others are gone"
+            message = f"{told}, the same on {CONFIRMING_DAYS} days: accepted, the others are gone"
             return PartAnswer(part=part, reason="shrunk", message=message, row_count=count)
-        message = f"{told}; believed when the same comes on {CONFIRMING_DAYS} days"
+        message = f"{told}; accepted when the same comes on {CONFIRMING_DAYS} days"
         return PartAnswer(part=part, status="failed", reason="shrunk", message=message, row_count=count)
 
 

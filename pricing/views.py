@@ -144,7 +144,7 @@ def _refused_lines(source: SourceSummary, *, is_verbose: bool) -> list[str]:
 
 
 def refresh_warnings(summary: RefreshSummary) -> list[str]:
-    """Return what was believed although it is odd: it stands beside what failed, and in the exit status."""
+    """Return what was accepted although it is odd: it stands beside what failed, and in the exit status."""
     told = [f"{source.provider} {line}" for source in summary.sources for line in source.warnings]
     return [f"warning: {line}" for line in (*summary.warnings, *told)]
 

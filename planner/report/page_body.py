@@ -307,10 +307,10 @@ def table_html(table: Table, key: str, *, level: int = 2, is_long: bool = False)
 def _row(table: Table, row: Sequence[str]) -> str:
     kind = ""
     if table.columns[0].name == "#":
-        marks = {"*": ' class="chosen"', "?": ' class="hint"', "": ' class="total"'}
+        marks = {"*": ' class="chosen"', "?": ' class="barred"', "": ' class="total"'}
         kind = marks.get(row[0][-1:], "")
     elif row[0].startswith(("> ", "? ")):
-        kind = ' class="chosen"' if row[0][0] == ">" else ' class="hint"'
+        kind = ' class="chosen"' if row[0][0] == ">" else ' class="barred"'
     cells = "".join(
         f"<td{' class=n' if column.is_number else ' class=day' if DAY.fullmatch(cell) else ''}>{escape(cell)}</td>"
         for column, cell in zip(table.columns, row, strict=True)

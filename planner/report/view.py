@@ -24,8 +24,8 @@ UNITS = {
 """What a unit of a kind of work costs; of all others tokens."""
 BARS = 5
 """Assumptions shown of those that move the saving."""
-HINTS = 3
-"""Hints shown below the options that may be recommended."""
+NOT_RECOMMENDED = 3
+"""Cheaper options shown below the options that may be recommended."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +107,7 @@ def _alternatives(record: Record) -> Table:
 
 
 def _shown(record: Record, top: int) -> list[Record]:
-    """Return the first options, the best of each kind that did not get among them, and the cheapest hints."""
+    """Return the first options, the best of each kind that did not get among them, and the cheapest that may not be recommended."""
     recommendable = [option for option in record["options"] if option["choosable"]]
     shown = recommendable[:top]
     kinds = {option["kind"] for option in shown}
@@ -116,8 +116,8 @@ def _shown(record: Record, top: int) -> list[Record]:
             shown.append(option)
             kinds.add(option["kind"])
     dearest = max((option["cost"]["present_value_usd"] for option in shown), default=0.0)
-    hints = [option for option in record["options"] if not option["choosable"]]
-    return shown + [option for option in hints[:HINTS] if option["cost"]["present_value_usd"] < dearest]
+    others = [option for option in record["options"] if not option["choosable"]]
+    return shown + [option for option in others[:NOT_RECOMMENDED] if option["cost"]["present_value_usd"] < dearest]
 
 
 def _speed(option: Mapping[str, Any]) -> str:

@@ -118,7 +118,7 @@ COMPONENTS = {
     "staff": "staff",
     "support": "hardware support contract",
     "spares": "spare parts and replacements",
-    "software": "software licences",
+    "software": "software licenses",
     "running": "running costs per clock hour",
     "running_with_use": "running costs per used hour",
     "bridge_rent": "rent until delivery",

@@ -179,7 +179,7 @@ class PartFault:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefusedRow:
-    """A row that cannot be an offer, or not be believed; what the store has of it stays.
+    """A row that cannot be an offer, or is not accepted; what the store has of it stays.
 
     Attributes
     ----------
@@ -223,7 +223,7 @@ class Provider:
     normalise : callable
         ``normalise(pages)`` yields offers, refused rows and faults; pure.
     anchors : tuple of str
-        Instance types without which a full answer is not believed, until a second full answer lacks them too.
+        Instance types without which a full answer is not accepted, until a second full answer lacks them too.
     part_of : callable or None
         ``part_of(offer)`` names the part that tells an offer, so that the bundled offers of a part stay in force until it has
         answered. None where any answered part replaces all bundled offers of the provider. Purchase options that the source

@@ -37,7 +37,7 @@ class Hardware:
 
 
 def guarded(part: str, rows: Callable[[], Iterable[Normalised]]) -> Iterator[Normalised]:
-    """Read all rows of a part or none: an answer of another shape is a fault of the part, never half a catalogue."""
+    """Read all rows of a part or none: an answer of another shape is a fault of the part, never half a catalog."""
     try:
         read = list(rows())
     except SHAPE_ERRORS as error:
@@ -65,7 +65,7 @@ def each_row(
     Raises
     ------
     Exception
-        The first of `SHAPE_ERRORS`, where too many rows are odd for the part to be believed.
+        The first of `SHAPE_ERRORS`, where too many rows are odd for the part to be accepted.
     """
     made: list[list[Normalised]] = []
     odd: list[tuple[int, Exception]] = []
@@ -85,7 +85,7 @@ def each_row(
 
 
 def read_parts(pages: Iterable[RawPage], rows: Callable[[list[RawPage]], Iterable[Normalised]]) -> Iterator[Normalised]:
-    """Read the pages of each part together, `guarded`; a part in which nothing is sold is not believed."""
+    """Read the pages of each part together, `guarded`; a part in which nothing is sold is not accepted."""
     parts: dict[str, list[RawPage]] = {}
     for page in pages:
         parts.setdefault(page.part, []).append(page)
@@ -109,5 +109,5 @@ def read_pages(
 
 
 def refused(part: str, identity: str, reason: str, message: str) -> RefusedRow:
-    """Return a row that is told and not believed."""
+    """Return a row that is told and not accepted."""
     return RefusedRow(part=part, identity=identity, reason=reason, message=message)

@@ -36,7 +36,7 @@ SHAPES: Final[Mapping[str, tuple[str, ...]]] = {
 """Part number to the GPU that its name has to tell, and the shapes that it prices; what they hold is among the facts."""
 
 CATEGORIES: Final = frozenset({"Compute - GPU", "Compute - GPU - Other"})
-"""Oracle rents GPUs under these; machines in the buyer's own hall (Cloud@Customer) stand under others."""
+"""Oracle rents GPUs under these; machines in the buyer's own data center (Cloud@Customer) stand under others."""
 
 _NAME: Final = re.compile(r"Compute\s*-\s*(?P<gpu>.*GPU.*)$")
 """Software licenses (``NVIDIA AI Enterprise - H100``) share category and unit with the machines, and are told by their names."""

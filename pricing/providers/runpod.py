@@ -1,4 +1,4 @@
-"""RunPod: GPU pods, priced for each GPU, in its own data centres and in its community's."""
+"""RunPod: GPU pods, priced for each GPU, in its own data centers and in its community's."""
 
 from __future__ import annotations
 

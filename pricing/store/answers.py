@@ -58,7 +58,7 @@ class PartAnswer:
     reason, message : str
         Machine-readable cause, and what a reader is told.
     row_count : int
-        Rows that were read; of a failed part too, since a shrunken answer is believed when it comes twice.
+        Rows that were read; of a failed part too, since a shrunken answer is accepted when it comes twice.
     is_whole : bool
         False where some row could not be read: nobody knows what it was of, so nothing of the part is said to be gone.
     """
@@ -72,8 +72,8 @@ class PartAnswer:
 
 
 @dataclass(frozen=True, slots=True)
-class Doubted:
-    """An answer of a part that was not believed.
+class Unconfirmed:
+    """An answer of a part that was not accepted.
 
     Attributes
     ----------
@@ -160,8 +160,8 @@ def _aged(landed: datetime | None, oldest: date | None) -> datetime | None:
     return min(landed, datetime.combine(oldest, time(12)))
 
 
-def read_doubted(engine: Engine, provider: str) -> dict[str, list[Doubted]]:
-    """Return what each part of a provider answered without being believed since it last answered in full."""
+def read_unconfirmed(engine: Engine, provider: str) -> dict[str, list[Unconfirmed]]:
+    """Return what each part of a provider answered without being accepted since it last answered in full."""
     with engine.reading() as session:
         rows = session.rows(
             """select s.part, s.reason, s.row_count, s.asked_at from snapshot s
@@ -170,10 +170,10 @@ def read_doubted(engine: Engine, provider: str) -> dict[str, list[Doubted]]:
             where s.provider = ? and s.status = 'failed' and (k.last_id is null or s.snapshot_id > k.last_id)""",
             [provider, provider],
         )
-    doubted: dict[str, list[Doubted]] = {}
+    unconfirmed: dict[str, list[Unconfirmed]] = {}
     for part, *answer in rows:
-        doubted.setdefault(part, []).append(Doubted(*answer))
-    return doubted
+        unconfirmed.setdefault(part, []).append(Unconfirmed(*answer))
+    return unconfirmed
 
 
 def held_types(engine: Engine, provider: str, names: Sequence[str]) -> list[str]:

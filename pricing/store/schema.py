@@ -14,7 +14,7 @@ SCHEMA_VERSION: Final = 1
 
 ADDED: Final = """create table if not exists observation (
         offer_id integer not null, told_at timestamp not null, observed_on date)"""
-"""The day of offers that tell their own: rate cards, files, a catalogue that somebody else gathered. From a row without a day on,
+"""The day of offers that tell their own: rate cards, files, a catalog that somebody else gathered. From a row without a day on,
 the offer is as young as its part again. A store made before this table was known gets it when it is next written to."""
 
 TABLES: Final[tuple[str, ...]] = (

@@ -76,7 +76,7 @@ def test_where_neither_memory_nor_form_factor_is_told_nothing_is_guessed() -> No
     assert accelerator_of("anyone", "one GPU", "A100", None) == (None, ("accelerator_unknown",))
 
 
-def test_a_stated_memory_that_contradicts_the_instance_type_is_not_believed() -> None:
+def test_a_stated_memory_that_contradicts_the_instance_type_is_not_accepted() -> None:
     name, flags = accelerator_of("aws", "p4d.24xlarge", "A100", 80)
     assert name is None
     assert "memory_disagrees" in flags

@@ -158,7 +158,7 @@ def test_no_answer_at_all_is_always_too_small(held: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("days", "is_believed"),
+    ("days", "is_accepted"),
     [
         ([], False),
         ([0, 0, 0], False),  # as often as one likes within a day
@@ -167,10 +167,10 @@ def test_no_answer_at_all_is_always_too_small(held: int) -> None:
         ([-3, -9], True),  # a refresh does not run every night
     ],
 )
-def test_a_smaller_answer_is_believed_when_it_came_on_three_days(days: list[int], is_believed: bool) -> None:
+def test_a_smaller_answer_is_accepted_when_it_came_on_three_days(days: list[int], is_accepted: bool) -> None:
     today = date(2026, 11, 20)
     earlier = [(today + timedelta(days=day), 60) for day in days]
-    assert is_confirmed_shrink(60, earlier, today) is is_believed
+    assert is_confirmed_shrink(60, earlier, today) is is_accepted
     assert not is_confirmed_shrink(40, earlier, today)  # another one
     assert not is_confirmed_shrink(0, [(day, 0) for day, _ in earlier], today)
 

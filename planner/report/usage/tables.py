@@ -163,7 +163,7 @@ def _totals(usage: Usage) -> Table:
     if usage.effective_usd is not None:
         each = f"{usd(usage.effective_usd / usage.gpu_hours)} USD/GPU-h" if usage.gpu_hours > 0 else "-"
         rows += [
-            ("paid (effective cost, amortised)", f"{usd(usage.effective_usd)} USD, {usd(usage.effective_usd / months)} a month"),
+            ("paid (effective cost, amortized)", f"{usd(usage.effective_usd)} USD, {usd(usage.effective_usd / months)} a month"),
             ("paid per used hour", each),
             ("the same hours at list price", f"{usd(usage.list_usd)} USD"),
         ]  # fmt: skip
@@ -305,7 +305,7 @@ def _commitment_tables(usage: Usage) -> list[Table]:
         tables.append(
             Table(
                 "Commitments with unused hours",
-                headings("commitment | used [USD]: | not used [USD]: | utilisation:"),
+                headings("commitment | used [USD]: | not used [USD]: | utilization:"),
                 tuple((name or "(none)", usd(used), usd(unused), percent(used / (used + unused))) for name, used, unused in wasteful),
             )
         )  # fmt: skip

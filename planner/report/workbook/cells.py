@@ -185,7 +185,7 @@ class Sheet:
             self.put(row, first_column + i, text, "head_right" if numbers and i in numbers else "head")
 
     def fade_beyond(self, first_row: int, last_row: int, last_column: int) -> None:
-        """Show the months after the horizon in a pale colour; the first column holds the month."""
+        """Show the months after the horizon in a pale color; the first column holds the month."""
         rule = {
             "type": "formula",
             "criteria": of_plan(f"=$A{first_row + 1}>horizon_months", self.number),

@@ -1,4 +1,4 @@
-"""The assumptions of the workbook: one row each, those that can be changed in colour, with bounds."""
+"""The assumptions of the workbook: one row each, those that can be changed in color, with bounds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Google Compute Engine: machine types, accelerators, and the billing catalogue."""
+"""Google Compute Engine: machine types, accelerators, and the billing catalog."""
 
 from __future__ import annotations
 

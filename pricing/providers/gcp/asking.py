@@ -1,6 +1,6 @@
 """All the asking of Google Cloud, with its own client libraries over REST.
 
-Parts: ``prices`` alone. A price is a sum over SKUs of the whole catalogue, so a page of SKUs that is missing may make any price
+Parts: ``prices`` alone. A price is a sum over SKUs of the whole catalog, so a page of SKUs that is missing may make any price
 too small: all of them answer, or nothing counts. A page of machines that cannot be read costs the machines from there on, of
 which nothing is then said to be gone.
 """

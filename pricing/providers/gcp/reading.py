@@ -89,7 +89,7 @@ class Machine:
         return min(self.vcpus, self.memory_gib) <= 0 or not (has_accelerators or is_plain)
 
     def needs(self, rates: Rates) -> list[tuple[str, str, float]]:
-        """Return what is paid for in this region: part, resource of the catalogue, quantity."""
+        """Return what is paid for in this region: part, resource of the catalog, quantity."""
         family = HOST_FAMILIES.get(self.name.rsplit("-", 1)[0], self.name.split("-")[0])
         with_host = next((each for each in self._with_host() if (each[0], self.region) in rates.sold), None)
         if with_host and self.count >= 1:
@@ -117,7 +117,7 @@ class Machine:
 
 
 def normalise(pages: Iterable[RawPage]) -> Iterator[Normalised]:
-    """Read pages into offers; a catalogue that cannot be read is a fault of the whole."""
+    """Read pages into offers; a catalog that cannot be read is a fault of the whole."""
     kept = list(pages)
     if kept:
         yield from guarded(PART, lambda: _offers(kept))

@@ -1,6 +1,6 @@
-"""What a SKU of the billing catalogue prices: which resource, of which family, bought how.
+"""What a SKU of the billing catalog prices: which resource, of which family, bought how.
 
-The catalogue says so in prose: ``Spot Preemptible A3 Instance Core running in Americas``. A description is a purchase option
+The catalog says so in prose: ``Spot Preemptible A3 Instance Core running in Americas``. A description is a purchase option
 (before or after), a thing, and a place. The way is read from the words, since most usage types say OnDemand; the place is
 ignored, since the SKU lists its regions. A SKU whose thing or unit is unknown costs what it would have priced, nothing else.
 """
@@ -46,14 +46,14 @@ class Rate:
 
 @dataclass(frozen=True, slots=True)
 class UnusableRate:
-    """Why a resource that the catalogue prices has no price: ``duplicate``, ``unit``, ``currency`` or ``price``, and in words."""
+    """Why a resource that the catalog prices has no price: ``duplicate``, ``unit``, ``currency`` or ``price``, and in words."""
 
     reason: str
     message: str
 
 
 class Rates:
-    """The rates of a catalogue by resource, mode and region."""
+    """The rates of a catalog by resource, mode and region."""
 
     def __init__(self) -> None:
         self._rates: dict[Key, list[Rate]] = defaultdict(list)

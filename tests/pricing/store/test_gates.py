@@ -61,7 +61,7 @@ def test_a_row_that_no_gate_passes_is_told_and_left_out(
     assert "other" in {each.instance_type for each in read_offers(file_engine)}
 
 
-def test_a_file_in_which_no_row_or_most_rows_cannot_be_believed_is_refused_whole(
+def test_a_file_in_which_no_row_or_most_rows_cannot_be_accepted_is_refused_whole(
     bring: Import, file_engine: DuckDbEngine, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert bring(line("h100-8", 0.01)) == 2

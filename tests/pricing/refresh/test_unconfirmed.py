@@ -1,4 +1,4 @@
-"""What is believed of an odd answer: an empty one never, a smaller one after days, a renamed machine the second time."""
+"""What is accepted of an odd answer: an empty one never, a smaller one after days, a renamed machine the second time."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def test_a_row_that_cannot_be_read_is_not_gone(night: Night, cloud: RunpodCloud,
 
 
 @pytest.mark.slow
-def test_an_empty_answer_is_never_believed(night: Night, cloud: RunpodCloud, store: DuckDbEngine) -> None:
+def test_an_empty_answer_is_never_accepted(night: Night, cloud: RunpodCloud, store: DuckDbEngine) -> None:
     assert night(0).exit_status == 0
     before = len(read_offers(store))
     cloud.types = []
@@ -93,7 +93,7 @@ def test_an_empty_answer_is_never_believed(night: Night, cloud: RunpodCloud, sto
     assert len(read_offers(store)) == before
 
 
-def test_a_source_whose_best_known_machines_are_missing_since_all_are_is_never_believed(
+def test_a_source_whose_best_known_machines_are_missing_since_all_are_is_never_accepted(
     night: Night, cloud: RunpodCloud
 ) -> None:
     cloud.types = []
@@ -104,7 +104,7 @@ def test_a_source_whose_best_known_machines_are_missing_since_all_are_is_never_b
 
 
 @pytest.mark.slow
-def test_a_smaller_answer_is_believed_on_the_third_day_and_said_to_be(
+def test_a_smaller_answer_is_accepted_on_the_third_day_and_said_to_be(
     night: Night, cloud: RunpodCloud, store: DuckDbEngine
 ) -> None:
     night(0)
@@ -115,7 +115,7 @@ def test_a_smaller_answer_is_believed_on_the_third_day_and_said_to_be(
     assert len(read_offers(store)) == before
     third = night(3)
     assert third.exit_status == 5
-    assert "believed" in third.sources[0].warnings[0]
+    assert "accepted" in third.sources[0].warnings[0]
     assert len(read_offers(store)) == before - 20
     assert night(4).exit_status == 0
 
