@@ -37,11 +37,11 @@ def breakeven(
 
     SCENARIO is a YAML or JSON file (see examples/scenario-8x-h100.yaml), or - for standard input.
     """
+    from planner.commands.tables import show_rows
     from planner.costs.scenario import Scenario
     from planner.costs.verdict import break_even_of
     from planner.inputs import read_document, validated
     from planner.report.scenario import explained_tables, inputs_in_force, month_rows, scenario_answer, scenario_tables
-    from planner.report.values import json_text
     from planner.sensitivity import scenario_record
 
     del talk
@@ -52,10 +52,5 @@ def breakeven(
     answer = scenario_answer(break_even_of(stated))
     answer["inputs"] = inputs_in_force(stated)
     answer |= scenario_record(stated, draws=draws, seed=seed, with_sobol=sobol)
-    if output.format == "json":
-        output.write(json_text({"schema_version": 1, **answer}))
-        return
-    from planner.commands.tables import show_rows
-
     tables = [*scenario_tables(answer), *(explained_tables(answer) if explain else ())]
-    show_rows(output, month_rows(answer), "months", tables)
+    show_rows(output, month_rows(answer), "months", tables, {"schema_version": 1, **answer})

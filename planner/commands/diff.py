@@ -25,13 +25,9 @@ def diff(old: str, new: str, *, output: Output, talk: Talk) -> int:
     from planner.inputs import read_text
     from planner.report.difference import difference, difference_tables
     from planner.report.record import read_record
-    from planner.report.values import json_text
 
     del talk
     before, after = (read_record(*read_text(path)) for path in (old, new))
     found = difference(before, after)
-    if output.format == "json":
-        output.write(json_text(found))
-    else:
-        show_text(output, difference_tables(found))
+    show_text(output, difference_tables(found), found)
     return VERDICT_CHANGED if found["verdict"]["changed"] else 0

@@ -68,7 +68,6 @@ def estimate(
     from planner.notes import Note, NoteCode
     from planner.report.estimate import estimate_record, estimate_tables
     from planner.report.notes import note_text
-    from planner.report.values import json_text
     from planner.supply.fleet import estimate as estimated
     from planner.supply.machines import Refusal as Refused
     from planner.supply.scaling import fewest_that_suffice, relief, scaling_curve
@@ -105,10 +104,7 @@ def estimate(
             notes += [] if points else [Note(NoteCode.NO_CURVE)]
     shown = replace(answer, notes=(*notes, *answer.notes))
     record = estimate_record(work, shown, relief=gains, curve=points, usable_share=_usable_share(work, assumptions))
-    if output.format == "json":
-        output.write(json_text(record))
-    else:
-        show_text(output, estimate_tables(record))
+    show_text(output, estimate_tables(record), record)
 
 
 def _usable_share(work: Workload, assumptions: Assumptions) -> float:

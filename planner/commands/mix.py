@@ -79,7 +79,6 @@ def mix(
     from planner.commands.prices import selected
     from planner.commands.tables import show_rows
     from planner.mix.mix import cheapest_mix
-    from planner.report.values import json_text
 
     request = _request(demand, gpu, mean_gpus, peak_gpus)
     curve = request.curve(lambda name: _text_beside(demand, name))
@@ -91,10 +90,7 @@ def mix(
         dropped = catalog.dropped
     found = cheapest_mix(curve, tiers, request.stated_limits(), time_limit_s=time_limit)
     record = {**_record(curve, tiers, found), "dropped": dropped}
-    if output.format == "json":
-        output.write(json_text(record))
-    else:
-        show_rows(output, record["tiers"], "tiers", _tables(record))
+    show_rows(output, record["tiers"], "tiers", _tables(record), record)
 
 
 def _request(demand: str, gpu: str | None, mean_gpus: float | None, peak_gpus: float | None) -> MixRequest:

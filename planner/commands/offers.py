@@ -82,7 +82,9 @@ def offers(
         raise NothingFitsError(f"no offer matches\n{steps}", hint="leave out one of the options")
     day = prices.day
     table = _table(rows, len(found), found, day)
-    show_rows(output, [_record(offer, day) for offer in rows], "offers", [table], dropped=found.dropped)
+    records = [_record(offer, day) for offer in rows]
+    answer = {"schema_version": 1, "offers": records, "dropped": found.dropped}
+    show_rows(output, records, "offers", [table], answer)
 
 
 def _record(offer: Offer, day: date) -> dict[str, Any]:

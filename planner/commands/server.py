@@ -77,7 +77,7 @@ def server(
     from planner.mix.tiers import owned_timeline_of
     from planner.options.servers import dropped_prices
     from planner.report.notes import note_text, note_texts
-    from planner.report.values import json_text, plain
+    from planner.report.values import plain
     from pricing.accelerators import resolve
     from pricing.latest import by_region
     from pricing.offers import offer_id
@@ -128,36 +128,23 @@ def server(
     components = {
         name: float(busy.component_usd(name).sum()) for name in busy.components if busy.component_usd(name).any()
     }
-    if output.format == "json":
-        server_record = {
-            "name": owned.name,
-            "price_usd": owned.price_usd,
-            "max_kw": owned.max_kw,
-            "priced_on": owned.priced_on,
-            "source": owned.source,
-            "notes": note_texts(owned.notes),
-        }
-        output.write(
-            json_text(
-                {
-                    "schema_version": 1,
-                    "horizon_months": horizon,
-                    "server": server_record,
-                    "components_usd": components,
-                    "assumptions": behind,
-                    "curve": curve,
-                    "rents": rows,
-                    "dropped": [*catalog.dropped, *dropped_prices(whole.window)],
-                }
-            )
-        )
-        return
+    named_server = {name: getattr(owned, name) for name in ("name", "price_usd", "max_kw", "priced_on", "source")}
+    record = {
+        "schema_version": 1,
+        "horizon_months": horizon,
+        "server": {**named_server, "notes": note_texts(owned.notes)},
+        "components_usd": components,
+        "assumptions": behind,
+        "curve": curve,
+        "rents": rows,
+        "dropped": [*catalog.dropped, *dropped_prices(whole.window)],
+    }
     shown = rows if top is None else rows[:top]
     tables = _tables(owned, plain(curve), plain(_spread(shown, rents)), len(rows), horizon)
     tables.insert(1, _made_of(components, count * money["hours_per_month"] * horizon))
     if explain:
         tables.append(assumptions_table("Assumptions", behind))
-    show_rows(output, rows, "rents", tables)
+    show_rows(output, rows, "rents", tables, record)
 
 
 def _behind(assumptions: Assumptions) -> list[Assumption]:

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from planner.assumptions import Assumption
-    from pricing.dates import Dropped
 
 
 NARROWEST = 60
@@ -34,7 +33,7 @@ def show_rows(
     rows: Sequence[Mapping[str, Any]],
     key: str,
     tables: Sequence[Table],
-    dropped: Sequence[Dropped] | None = None,
+    record: Mapping[str, Any] | None = None,
 ) -> None:
     """Write rows as JSON (under `key`) or CSV, unrounded, or as tables of text.
 
@@ -48,21 +47,23 @@ def show_rows(
         What the rows are called in JSON.
     tables : sequence of Table
         The same for people.
-    dropped : sequence of Dropped, optional
-        What filters took out, for JSON.
+    record : mapping, optional
+        The whole answer, for JSON; where it is left out, it is the rows alone.
     """
     match output.format:
         case "json":
-            told = {} if dropped is None else {"dropped": list(dropped)}
-            output.write(json_text({"schema_version": 1, key: list(rows), **told}))
+            output.write(json_text(record or {"schema_version": 1, key: list(rows)}))
         case "csv":
             output.write(csv_text(list(rows[0]) if rows else [], rows))
         case _:
             show_text(output, tables)
 
 
-def show_text(output: Output, tables: Sequence[Table]) -> None:
-    """Write tables for people: Markdown where that was asked for, else for a terminal."""
+def show_text(output: Output, tables: Sequence[Table], record: Mapping[str, Any] | None = None) -> None:
+    """Write tables for people: Markdown where that was asked for, else for a terminal; or the record as JSON."""
+    if record is not None and output.format == "json":
+        output.write(json_text(record))
+        return
     if output.format == "md":
         from planner.report.document import table_text
 

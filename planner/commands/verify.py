@@ -33,15 +33,11 @@ def verify(files: tuple[Path, ...], calibration_files: tuple[str, ...], *, outpu
     from planner.commands.tables import show_rows
     from planner.measured.verify import verify as verified
     from planner.report.notes import note_texts
-    from planner.report.values import json_text
 
     calibration = calibration_of(calibration_files)
     for note in note_texts(calibration.notes()) if calibration else ():
         talk.say(note)
     report = verified(files, calibration=calibration)
-    if output.format == "json":
-        output.write(json_text(report.record()))
-        return
     rows = [{"file": one.file, **asdict(detail)} for one in report.files for detail in one.detail]
     tables = [_summary(report.files)]
     for one in report.files:
@@ -50,7 +46,7 @@ def verify(files: tuple[Path, ...], calibration_files: tuple[str, ...], *, outpu
             _blocks(f"{one.file} by block", one.by_block),
             _worst(one),
         ]
-    show_rows(output, rows, "rows", [table for table in tables if table.rows])
+    show_rows(output, rows, "rows", [table for table in tables if table.rows], report.record())
 
 
 def _summary(files: tuple[FileReport, ...]) -> Table:
