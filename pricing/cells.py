@@ -152,14 +152,14 @@ def _pairs_codec(hints: tuple[Any, ...]) -> tuple[Callable[[str], Any], Callable
     return read, write
 
 
-def _codec(hint: Any) -> tuple[Callable[[str], Any], Callable[[Any], str]]:  # noqa: ANN401 (a type hint is any object)
+def _codec(hint: object) -> tuple[Callable[[str], Any], Callable[[Any], str]]:
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin in {types.UnionType, typing.Union}:
         inner = [argument for argument in arguments if argument is not types.NoneType]
         if len(inner) == 1 and len(arguments) == 2:
             read_value, write_value = _codec(inner[0])
 
-            def write_known(value: Any) -> str:  # noqa: ANN401  what a cell's type writes
+            def write_known(value: object) -> str:
                 cell = write_value(value)
                 if not cell:
                     raise ValueError("an empty word would be read back as unknown; use None")

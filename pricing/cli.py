@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import click
 
@@ -42,7 +42,7 @@ class Day(click.ParamType[date]):
 
     name = "date"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> date:  # noqa: ANN401 - click's own signature
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> date:
         """Read it, or say how it is written."""
         if isinstance(value, date):
             return value
@@ -57,7 +57,7 @@ class RateOfExchange(click.ParamType[str]):
 
     name = "rate"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:  # noqa: ANN401 - click's own signature
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Check it, or say how it is written."""
         from pricing.exchange_rate import read_rate
 

@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import IO, TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import click
 
@@ -178,7 +178,7 @@ class Output:
         """Write the whole answer: to the file, which lands whole or not at all, or to standard output."""
         write_output(content, self.path)
 
-    def table_console(self, file: Any) -> Console:  # noqa: ANN401 - any text stream, as rich takes it
+    def table_console(self, file: IO[str]) -> Console:
         """Return a rich console for tables: as wide as the terminal or `COLUMNS`, never cut to the width of a pipe or a file."""
         from rich.console import Console
 

@@ -82,7 +82,7 @@ def _heading(name: str) -> str:
     return f"{what.replace('_', ' ')}\n{unit}" if unit in {"days", "s"} else name.replace("_", " ")
 
 
-def _text(value: Any) -> str:  # noqa: ANN401 - a cell
+def _text(value: object) -> str:
     match value:
         case None:
             return "-"

@@ -249,7 +249,7 @@ def split_names(text: str | None) -> tuple[str, ...]:
     return tuple(word.strip() for word in (text or "").split(",") if word.strip())
 
 
-def _number(name: str, value: Any, origin: str) -> float:  # noqa: ANN401  a YAML value or an option's text
+def _number(name: str, value: object, origin: str) -> float:
     from planner.assumptions import default_assumptions
 
     if isinstance(value, bool) or not isinstance(value, int | float | str):

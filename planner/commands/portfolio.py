@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from planner.assumptions import Assumptions
     from planner.portfolio.market import Market
     from planner.portfolio.run import PortfolioResult, Watcher
+    from planner.portfolio.totals import Team
     from planner.report.table import Table
     from planner.supply.calibration import Calibration
     from pricing.catalog import Catalog
@@ -251,7 +252,7 @@ def _tables(result: PortfolioResult) -> list[Table]:
     totals = result.totals
     whole = totals.whole
 
-    def cells(name: str, team: Any) -> tuple[str, ...]:  # noqa: ANN401  a Team, imported late
+    def cells(name: str, team: Team) -> tuple[str, ...]:
         choices = ", ".join(f"{CHOICE_WORDS[choice]} {number:,}" for choice, number in team.choices.items())
         return (
             name, f"{team.workloads:,}", choices or "-", f"{team.no_answer:,}", count(round(team.gpus, 1)), usd(team.usd_per_month),

@@ -22,6 +22,7 @@ from pricing.console import Output, Talk, common_options, output_options
 
 if TYPE_CHECKING:
     from planner.assumptions import Assumption, Assumptions
+    from planner.costs.timeline import FloatArray
     from planner.options.owned import OwnableServer
     from planner.report.table import Table
     from pricing.dates import Window
@@ -182,7 +183,7 @@ def _spread(rows: list[dict[str, Any]], rents: tuple[float, ...]) -> list[dict[s
     return [row for index, row in enumerate(rows) if index in picked or (rents and row["source"] == "you")]
 
 
-def _array(values: tuple[float, ...]) -> Any:  # noqa: ANN401  numpy is imported where it is needed
+def _array(values: tuple[float, ...]) -> FloatArray:
     import numpy as np
 
     return np.array(values)

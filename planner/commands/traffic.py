@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     from planner.demand.workload import Workload
     from planner.report.replayed_fleet import ReplayedFleet
     from planner.report.values import Record
+    from planner.supply.machines import Machine
     from planner.traffic.replay import Target
     from planner.traffic.request_log import RequestLog
+    from planner.traffic.summary import TrafficSummary
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -254,7 +256,7 @@ def _chosen(record: Record, asked: _Asked) -> list[Record]:
     return list(by_accelerator.values())[:MOST_TARGETS]
 
 
-def _machine(option: Record) -> Any:  # noqa: ANN401  a Machine, imported when it is needed
+def _machine(option: Record) -> Machine:
     """Return the machine of a plan's option."""
     from planner.options.servers import own_machine
     from planner.supply.machines import Machine
@@ -268,7 +270,7 @@ def _machine(option: Record) -> Any:  # noqa: ANN401  a Machine, imported when i
     return own_machine(resolve(option["accelerator"])[0], option["accelerator_count"])
 
 
-def _write_workload(path: Path, model: str, summary: Any, talk: Talk) -> None:  # noqa: ANN401  a TrafficSummary
+def _write_workload(path: Path, model: str, summary: TrafficSummary, talk: Talk) -> None:
     import yaml
 
     from planner.traffic.summary import serve_section

@@ -21,7 +21,7 @@ from planner.commands.options import (
 from pricing.console import CommandLineError, Output, Talk, common_options, output_options, write_output
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from planner.decision import Decision
     from planner.usage.answer import Usage
@@ -239,7 +239,9 @@ def _read(
         return bill, records, faults
 
 
-def _records(sources: Sequence[Source], timezone: str, columns: str, basis: str, step: Any) -> list[Records]:  # noqa: ANN401  a function
+def _records(
+    sources: Sequence[Source], timezone: str, columns: str, basis: str, step: Callable[[str], None]
+) -> list[Records]:
     from planner.usage.dcgm import read_dcgm
     from planner.usage.plain import read_plain
     from planner.usage.slurm import read_slurm

@@ -86,7 +86,7 @@ class Field:
         return f"--{self.short}" if self.short else self.option
 
 
-def _arms(annotation: Any) -> Iterator[Any]:  # noqa: ANN401 - a type
+def _arms(annotation: object) -> Iterator[Any]:
     """Return the plain types that an annotation allows."""
     origin = get_origin(annotation)
     if origin is Annotated:
@@ -98,7 +98,7 @@ def _arms(annotation: Any) -> Iterator[Any]:  # noqa: ANN401 - a type
         yield annotation
 
 
-def _choices(arm: Any) -> tuple[str, ...]:  # noqa: ANN401 - a type
+def _choices(arm: object) -> tuple[str, ...]:
     if get_origin(arm) is Literal:
         return tuple(map(str, get_args(arm)))
     return tuple(each.value for each in arm) if isinstance(arm, type) and issubclass(arm, Enum) else ()

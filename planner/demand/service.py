@@ -103,7 +103,7 @@ class Serve(Section):
 
     @model_validator(mode="wrap")
     @classmethod
-    def _what_follows(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:  # noqa: ANN401  as written
+    def _what_follows(cls, data: object, handler: ModelWrapValidatorHandler[Self]) -> Self:
         """Fill in what the stated kind of traffic says, or the lengths of chats, and the rate of a closed loop; all count as not stated."""
         missing: list[str] = []
         if isinstance(data, dict):

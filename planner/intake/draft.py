@@ -80,7 +80,7 @@ def _given(values: Mapping[str, Any], indent: int) -> list[str]:
     return [f"{' ' * indent}{key}: {_value_text(value)}" for key, value in values.items()]
 
 
-def _value_text(value: Any) -> str:  # noqa: ANN401  a YAML value
+def _value_text(value: object) -> str:
     """Return a value as YAML in one line."""
     return yaml.safe_dump([value], default_flow_style=True, allow_unicode=True, width=10_000).strip()[1:-1]
 

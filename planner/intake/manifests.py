@@ -49,7 +49,7 @@ def draft_of_kubernetes(documents: Sequence[Mapping[str, Any]]) -> Draft:
     )
 
 
-def _pods(document: Any) -> Iterator[tuple[Mapping[str, Any], float]]:  # noqa: ANN401  a YAML value
+def _pods(document: object) -> Iterator[tuple[Mapping[str, Any], float]]:
     """Return every pod that an object makes, with how often."""
     if not isinstance(document, Mapping):
         return
@@ -145,7 +145,7 @@ def draft_of_skypilot(task: Mapping[str, Any]) -> Draft:
     return Draft(draft.kind, shared, draft.work, draft.remarks)
 
 
-def _accelerators(value: Any) -> tuple[str, float]:  # noqa: ANN401  a YAML value
+def _accelerators(value: object) -> tuple[str, float]:
     """Return the first accelerator of ``H100:8``, ``{H100: 8}`` or a list of such."""
     if isinstance(value, Mapping):
         value = [f"{name}:{count}" for name, count in value.items()]

@@ -10,7 +10,7 @@ import yaml
 class _Dumper(yaml.SafeDumper):
     """Writes texts of several lines as blocks, and what appears twice twice."""
 
-    def ignore_aliases(self, data: Any) -> bool:  # noqa: ANN401  yaml's own
+    def ignore_aliases(self, data: object) -> bool:
         """Write no anchors."""
         del data
         return True

@@ -100,13 +100,13 @@ def defaults_of(stated: Workload, filled: Workload) -> list[Record]:
     ]
 
 
-def _is_empty(value: Any) -> bool:  # noqa: ANN401 - a YAML value
+def _is_empty(value: object) -> bool:
     """Tell whether a value holds nothing, in none of its parts."""
     parts = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else None
     return parts is not None and all(each is None or _is_empty(each) for each in parts)
 
 
-def _value_text(value: Any) -> str:  # noqa: ANN401 - a YAML value
+def _value_text(value: object) -> str:
     match value:
         case bool():
             return "yes" if value else "no"

@@ -114,7 +114,7 @@ def inputs_in_force(scenario: Scenario) -> list[dict[str, Any]]:
     return [{"name": name, "value": value, "is_default": name not in typed} for name, value in values.items()]
 
 
-def _input_text(value: Any) -> str:  # noqa: ANN401 - a number, a word, a list or a range
+def _input_text(value: object) -> str:
     match value:
         case {"low": low, "typical": typical, "high": high}:
             return f"{typical:,.10g}" if low == high else f"{typical:,.10g} ({low:,.10g} to {high:,.10g})"

@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 from pricing.clock import utc_now
 from pricing.providers.contract import SHAPE_ERRORS, RawPage, Request, SourceError
 from pricing.providers.retry import RETRIED_STATUSES, TRIES, TryAgainError, brief, retried, retry_after_s
 
+if TYPE_CHECKING:
+    import requests
+
+Answer = TypeVar("Answer")
 CHUNK_BYTES: Final = 1 << 18
 
 
@@ -96,11 +100,11 @@ class Http:
                 yield chunk
                 self._request.time_left_s()
 
-    def _retried(self, url: str, once: Callable[[float], Any]) -> Any:  # noqa: ANN401 - whatever it returns
+    def _retried(self, url: str, once: Callable[[float], Answer]) -> Answer:
         import requests.exceptions as faults
         import urllib3.exceptions as body_faults
 
-        def guarded(timeout_s: float) -> Any:  # noqa: ANN401  an answer of the client
+        def guarded(timeout_s: float) -> Answer:
             try:
                 answer = once(timeout_s)
             except (faults.Timeout, body_faults.TimeoutError) as error:
@@ -121,7 +125,7 @@ class Http:
             raise
 
 
-def _check(response: Any, url: str) -> None:  # noqa: ANN401 - requests is imported late
+def _check(response: requests.Response, url: str) -> None:
     status, where = int(response.status_code), url.split("?", 1)[0]
     if status in RETRIED_STATUSES:
         raise TryAgainError(f"answered {status}", f"http_{status}", retry_after_s(response.headers.get("Retry-After")))

@@ -51,7 +51,7 @@ def fetch(request: Request) -> Iterator[Fetched]:
     yield RawPage(part=PART, kind="gpu_types", body=rows, url=base, fetched_at=utc_now())
 
 
-def _rows(answer: Any, where: str) -> list[Any]:  # noqa: ANN401 - parsed JSON
+def _rows(answer: object, where: str) -> list[Any]:
     """Return the GPU types of an answer; GraphQL tells its errors with a status of 200."""
     if not isinstance(answer, dict) or answer.get("errors"):
         told = answer["errors"][0].get("message", "") if isinstance(answer, dict) else "no object came"

@@ -15,12 +15,15 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from pricing.plain_text import without_secrets
 from pricing.store.errors import StoreBusyError, StoreError, StoreVersionError
 from pricing.store.schema import ADDED, INDEXES, SCHEMA_VERSION, TABLES
 from pricing.store.session import Session, _DuckDbSession, _PostgresSession
+
+if TYPE_CHECKING:
+    import duckdb
 
 STORAGE_VERSION: Final = "v1.0.0"
 """File format of new stores: DuckDB 2.0's own default cannot be read by 1.x, this one can be read by every release since 1.0."""
@@ -39,10 +42,10 @@ class Engine(Protocol):
     def create(self) -> None:
         """Make the tables; nothing happens where they are."""
 
-    def reading(self) -> Any:  # noqa: ANN401 - a context manager of Session, as contextmanager types it
+    def reading(self) -> AbstractContextManager[Session]:
         """Open a session that reads one state of the whole store."""
 
-    def writing(self) -> Any:  # noqa: ANN401  a connection of DuckDB's or psycopg's
+    def writing(self) -> AbstractContextManager[Session]:
         """Open a session that is committed at its end, or rolled back on an error."""
 
     def held(self) -> AbstractContextManager[Any]:
@@ -210,7 +213,7 @@ class DuckDbEngine:
                 with suppress(duckdb.Error):  # a full disk fails the checkpoint again; the log beside the file stays
                     connection.close()
 
-    def _open(self, path: Path, *, read_only: bool) -> Any:  # noqa: ANN401  a connection of DuckDB
+    def _open(self, path: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
         import duckdb
 
         give_up_at = time.monotonic() + self.wait_s

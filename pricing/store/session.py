@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+if TYPE_CHECKING:
+    import duckdb
+    import psycopg
 
 StagedColumn = tuple[str, Sequence[Any]]
 """SQL type and values of one column of a stage."""
@@ -32,7 +36,7 @@ class Session(Protocol):
 class _DuckDbSession:
     """A transaction on an embedded file."""
 
-    def __init__(self, connection: Any) -> None:  # noqa: ANN401 - duckdb is imported late
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self.connection = connection
 
     def execute(self, sql: str, parameters: Sequence[Any] = ()) -> None:
@@ -77,7 +81,7 @@ def _array(np: Any, kind: str, values: Sequence[Any]) -> Any:  # noqa: ANN401 - 
 class _PostgresSession:
     """A transaction on a server, which writes parameters ``%s``."""
 
-    def __init__(self, connection: Any) -> None:  # noqa: ANN401 - psycopg is imported late
+    def __init__(self, connection: psycopg.Connection) -> None:
         self.connection = connection
 
     def execute(self, sql: str, parameters: Sequence[Any] = ()) -> None:
@@ -88,7 +92,7 @@ class _PostgresSession:
 
     def columns(self, sql: str, parameters: Sequence[Any] = ()) -> list[Sequence[Any]]:
         cursor = self.connection.execute(sql.replace("?", "%s"), list(parameters) or None)
-        return list(zip(*cursor, strict=True)) or [()] * len(cursor.description)
+        return list(zip(*cursor, strict=True)) or [()] * len(cursor.description or ())
 
     def stage(self, table: str, columns: Mapping[str, StagedColumn]) -> None:
         definitions = ", ".join(f"{n} {t}" for n, (t, _) in columns.items())

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
+
+from xlsxwriter.chart import Chart
 
 from planner.decision import Decision
 from planner.report.decision import decision_tables
@@ -115,11 +116,13 @@ def _total(sheet: Sheet, picture: Picture, last: int) -> None:
             sheet.compute(last + 1, column, f"SUM({column_range(sheet.name, column, FIRST_ROW, last)})", whole, "total_usd")  # fmt: skip
 
 
-def _chart(book: Book, sheet: Sheet, picture: Picture) -> Any:  # noqa: ANN401  XlsxWriter has no type for charts
+def _chart(book: Book, sheet: Sheet, picture: Picture) -> Chart:
     """Return a native chart: a line for each word of the rows, else bars of the first number."""
     keys = [key for key, _ in picture.columns]
     if picture.key in LINES:
-        chart: Any = book.file.add_chart({"type": "scatter", "subtype": "straight"} if picture.key == "duration" else {"type": "line"})  # fmt: skip
+        chart = book.chart(
+            {"type": "scatter", "subtype": "straight"} if picture.key == "duration" else {"type": "line"}
+        )
         axis, value = keys.index("share" if "share" in keys else "day"), keys.index("gpus")
         words = [row["what"] for row in picture.rows]
         for name in dict.fromkeys(words):
@@ -127,7 +130,7 @@ def _chart(book: Book, sheet: Sheet, picture: Picture) -> Any:  # noqa: ANN401  
             last = first + words.count(name) - 1
             chart.add_series({"name": name, **book.series(sheet.name, (axis, value), (first, last))})
     else:
-        chart = book.file.add_chart({"type": "bar"})
+        chart = book.chart({"type": "bar"})
         last = FIRST_ROW + len(picture.rows) - 1
         names = f"='{sheet.name}'!$A${FIRST_ROW + 1}:${'B' if picture.key == 'cost' else 'A'}${last + 1}"
         values = f"={column_range(sheet.name, keys.index('usd'), FIRST_ROW, last)}"

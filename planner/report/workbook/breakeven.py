@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from xlsxwriter.chart import Chart
 from xlsxwriter.utility import xl_rowcol_to_cell
 
 from planner.report.chart_rows import break_even_price_usd_per_hour
@@ -173,35 +174,35 @@ def _by_use(sheet: Sheet, pair: tuple[Mapping[str, Any], Mapping[str, Any]], ren
         )
 
 
-def cost_chart(book: Book, months: int) -> Any:  # noqa: ANN401  XlsxWriter has no type for charts
+def cost_chart(book: Book, months: int) -> Chart:
     """Return the chart of what has been paid over time."""
     lines = {"rent": (6, 7), "own": (6, 8)}
     chart = _lines(book, BREAK_EVEN, lines, FIRST_ROW + months)
     return _dressed(chart, "Cost so far (NPV)", "months from today", "USD", "#,##0")
 
 
-def _use_chart(book: Book, sheet: Sheet) -> Any:  # noqa: ANN401  the same
+def _use_chart(book: Book, sheet: Sheet) -> Chart:
     lines = {"rent": (USE_COLUMN, USE_COLUMN + 1), "own": (USE_COLUMN, USE_COLUMN + 2)}
     chart = _lines(book, sheet.name, lines, FIRST_ROW + len(USES) - 1)
     return _dressed(chart, "Cost over the time in use", "time needed", "NPV, USD", "#,##0", "0%")
 
 
-def _equal_chart(book: Book, sheet: Sheet) -> Any:  # noqa: ANN401  the same
+def _equal_chart(book: Book, sheet: Sheet) -> Chart:
     chart = _lines(book, sheet.name, {"rent at equal cost": (USE_COLUMN, USE_COLUMN + 3)}, FIRST_ROW + len(USES) - 1)
     title = "Above the line buy, below it rent"
     return _dressed(chart, title, "time needed", "USD/h of one instance", "#,##0.00", "0%")
 
 
-def _lines(book: Book, sheet: str, lines: Mapping[str, tuple[int, int]], last: int) -> Any:  # noqa: ANN401  the same
+def _lines(book: Book, sheet: str, lines: Mapping[str, tuple[int, int]], last: int) -> Chart:
     """Return a chart of lines by their names, each with the columns of its places and of its values."""
-    chart: Any = book.file.add_chart({"type": "scatter", "subtype": "straight"})
+    chart = book.chart({"type": "scatter", "subtype": "straight"})
     for name, columns in lines.items():
         line = {"color": RENT_COLOR if name == "rent" else OWN_COLOR, "width": 2.25}
         chart.add_series({"name": name, **book.series(sheet, columns, (FIRST_ROW, last), line=line)})
     return chart
 
 
-def _dressed(chart: Any, title: str, x: str, y: str, y_format: str, x_format: str = "0") -> Any:  # noqa: ANN401  the same
+def _dressed(chart: Chart, title: str, x: str, y: str, y_format: str, x_format: str = "0") -> Chart:
     chart.set_title({"name": title, "name_font": {"size": 12}})
     whole = {"max": 1} if x_format == "0%" else {}
     chart.set_x_axis({"name": x, "num_format": x_format, "min": 0, **whole, "major_gridlines": {"visible": False}})

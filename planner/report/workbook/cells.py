@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+from xlsxwriter.chart import Chart
 from xlsxwriter.utility import xl_col_to_name, xl_rowcol_to_cell
 from xlsxwriter.workbook import Workbook
 from xlsxwriter.worksheet import Worksheet
@@ -250,6 +251,12 @@ class Book:
     def here(self, formula: str) -> str:
         """Return a formula, a range or a name as this plan's sheets have it."""
         return of_plan(formula, self.number)
+
+    def chart(self, options: dict[str, Any]) -> Chart:
+        """Return a new chart, to be filled and placed."""
+        chart = self.file.add_chart(options)
+        assert chart is not None
+        return chart
 
     def series(self, sheet: str, columns: tuple[int, int], rows: tuple[int, int], **rest: Any) -> dict[str, Any]:
         """Return a line or bars of a chart: the columns of its places and of its values, between two rows."""

@@ -251,7 +251,7 @@ def write_sensitivity(book: Book, sheet: Sheet, bars: Sequence[Mapping[str, Any]
 
 def _chart(book: Book, sheet: Sheet, count: int, column: int, title: str, about: str, **series: Any) -> None:
     """Draw what an assumption at either end of its range comes to: bars of two columns, side by side or to both sides."""
-    chart: Any = book.file.add_chart({"type": "bar"})
+    chart = book.chart({"type": "bar"})
     last = FIRST_ROW + count - 1
     for i, (words, color) in enumerate((("at low", "#8C8C8C"), ("at high", "#C8690A"))):
         look = {"name": words, "fill": {"color": color}, "gap": 50, **series}

@@ -104,7 +104,7 @@ def _uses_files(request: Request) -> bool:
     return "GPUPLAN_AWS_BULK_URL" in request.settings or "AWS_ENDPOINT_URL_PRICING" not in request.settings
 
 
-def _path_in(entry: Any, name: str) -> str | None:  # noqa: ANN401 - a parsed answer
+def _path_in(entry: object, name: str) -> str | None:
     """Return the path of a link of an index; None where it has none, which costs that region alone."""
     url = entry.get(name) if isinstance(entry, dict) else None
     return urlsplit(url).path if isinstance(url, str) else None
@@ -136,7 +136,7 @@ def _changed_shape(what: str, error: Exception) -> SourceError:
     return SourceError(f"{what} has another shape than it had: {type(error).__name__} {error}", reason="shape")
 
 
-def _page(part: str, kind: str, body: Any, url: str) -> RawPage:  # noqa: ANN401 - parsed answers differ
+def _page(part: str, kind: str, body: object, url: str) -> RawPage:
     return RawPage(part=part, kind=kind, body=body, url=url, fetched_at=utc_now())
 
 

@@ -180,7 +180,7 @@ def _plan_rates(path: Path) -> Iterator[tuple[Mapping[str, Any], Mapping[str, An
         yield from ((product, rate) for rate in (terms["rates"] if is_known else [{}]))
 
 
-def _in_dollars(amount: Any, currency: str) -> float:  # noqa: ANN401 - a number, or its digits
+def _in_dollars(amount: float | str, currency: str) -> float:
     if currency != "USD":
         raise ValueError(f"unknown currency {currency}")
     return float(amount)

@@ -187,5 +187,5 @@ def _size_row(size: Any) -> dict[str, Any]:  # noqa: ANN401 - a model of the SDK
     }
 
 
-def _word(value: Any) -> str:  # noqa: ANN401 - an enumeration of the SDK, or a word that it does not know yet
+def _word(value: object) -> str:
     return str(getattr(value, "value", value) or "")

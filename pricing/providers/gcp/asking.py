@@ -206,7 +206,7 @@ def _since(info: Any) -> datetime:  # noqa: ANN401 - a protocol buffer
     return info.effective_time or datetime.min.replace(tzinfo=UTC)
 
 
-def _is_to_come(info: Any, now: datetime) -> bool:  # noqa: ANN401 - a protocol buffer
+def _is_to_come(info: object, now: datetime) -> bool:
     return _since(info) > now + timedelta(days=1)
 
 
