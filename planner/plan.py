@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from planner.assumptions import Assumption, Assumptions, TracedAssumptions
-from planner.costs.timeline import FloatArray
 from planner.demand.architecture import Architecture
 from planner.demand.defaults import with_limits
 from planner.demand.models import resolve_model
 from planner.demand.requirements import Requirements, requirements
 from planner.demand.suitability import suitable_model
-from planner.demand.volume import Volume, volume
+from planner.demand.volume import volume
 from planner.demand.workload import Workload
-from planner.errors import InputError
 from planner.notes import Note, NoteCode
 from planner.options.evidence import Evidence
 from planner.options.free import free_machines
@@ -26,44 +23,36 @@ from planner.options.hosted import admitted_sellers
 from planner.options.option import Option, OptionKind
 from planner.options.place import assumptions_at, own_place
 from planner.options.quoted import quoted
-from planner.options.rented import rented_options
 from planner.options.servers import dropped_prices, ownable_servers
 from planner.options.sized import is_wanted
 from planner.supply.calibration import Calibration
-from planner.supply.candidates import Candidates, find_candidates
+from planner.supply.candidates import find_candidates
 from planner.supply.machines import Refusal
 from planner.supply.scaling import relief
 from planner.traffic.confirm import Confirmed
 from planner.uncertainty import JointDraws, KnownWorths, PlanRisk, plan_risk
 from planner.verdict.alternatives import alternatives_of
-from planner.verdict.break_evens import BreakEvenPair, best_by_kind, break_even_of, break_evens
-from planner.verdict.choice import (
-    Choice,
-    Verdict,
-    choose,
-    contenders,
-    verdict_of,
-    with_rivals,
-    without_passed_over,
-)
+from planner.verdict.break_evens import BreakEvenPair, best_by_kind, break_evens
+from planner.verdict.choice import Verdict, choice_of, verdict_of, without_passed_over
 from planner.verdict.confirmation import Confirmation, confirmation_of, percentiles_of
-from planner.verdict.funnel import funnel_of, none_recommended, nothing_fits
+from planner.verdict.data import FewOffers, few_offers_of, notes_on_data
+from planner.verdict.funnel import funnel_of
 from planner.verdict.ranking import ranked
+from planner.verdict.refused import refuse, refuse_rents_out_of_window
 from planner.verdict.remarks import Remark, lower_tier_remark, remarks_of, tuning_remarks
 from planner.verdict.smaller_weights import smaller_weights_note
 from planner.verdict.supply import Supply
 from planner.verdict.turns import Turn, cost_ranges, rivals_of, turns_of
 from planner.verdict.variants import Variants, variants_of
 from pricing.catalog import Catalog, FunnelStep
-from pricing.dates import Dropped, Window, first_day
+from pricing.dates import Dropped
 from pricing.free_tiers import FreeTier
-from pricing.store.errors import NoPricesError
 from pricing.token_prices import TokenPrice
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["FewOffers", "Plan", "Provenance", "choice_of", "make_plan"]
+__all__ = ["Plan", "Provenance", "make_plan"]
 
 FRAME_COLUMNS = (
     "id",
@@ -87,8 +76,6 @@ FRAME_COLUMNS = (
 )
 """What `Plan.to_frame` tells of each option."""
 RENTS = frozenset({OptionKind.RENT, OptionKind.CPU})
-MOST_TAKEN_OUT_SHARE = 0.75
-"""Where the dates of prices take out more of the offers than this, the answer says so first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,20 +93,6 @@ class Provenance:
     snapshot: str
     oldest_price_on: date
     newest_price_on: date
-
-
-@dataclass(frozen=True, slots=True)
-class FewOffers:
-    """How few offers are left of all, so that an answer may say more of the filter than of the market.
-
-    Attributes
-    ----------
-    left_count, of_count : int
-        Offers within the days that may be used, and all that are known.
-    """
-
-    left_count: int
-    of_count: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -296,9 +269,9 @@ def make_plan(
     funnel = funnel_of(candidates, fleets, refusals, found)
     kinds = {option.kind for option in found if option.choosable}
     if not kinds & RENTS and kinds <= {OptionKind.BUY}:
-        _refuse_rents_out_of_window(workload, work, catalog, supply)
+        refuse_rents_out_of_window(workload, work, catalog, supply)
     if not kinds:
-        _refuse(found, funnel, refusals, stated, workload, lambda asked: supply.options(asked, fleets))
+        refuse(found, funnel, refusals, stated, workload, lambda asked: supply.options(asked, fleets))
     known: KnownWorths = {}
     choice = choice_of(found, workload, traced, evidence, known)
     options = ranked(without_passed_over(found, choice), workload.constraints)
@@ -355,15 +328,13 @@ def make_plan(
             *old_free_tiers,
             *quotes.dropped,
         ),
-        few_offers=_few_offers(catalog),
+        few_offers=few_offers_of(catalog),
         notes=(
             *(calibration.notes() if calibration else ()),
             *([smaller] if smaller else []),
             *(Note(NoteCode.AS_STATED, (text,)) for text in catalog.notes),
             *needs.notes,
-            *_notes(candidates),
-            *_assumptions_out_of_window(traced, window),
-            *_settings_without_effect(traced),
+            *notes_on_data(candidates, traced, window),
         ),
         provenance=Provenance(
             snapshot=catalog.snapshot,
@@ -387,112 +358,6 @@ def _turns(
         known=known,
     )
     return turns_of(workload, chosen, draws, supply, options), cost_ranges(draws)
-
-
-def choice_of(
-    options: Sequence[Option],
-    workload: Workload,
-    assumptions: Assumptions,
-    evidence: Evidence,
-    known: KnownWorths | None = None,
-) -> Choice:
-    """Return which of ranked options to take.
-
-    Parameters
-    ----------
-    options : sequence of Option
-        Ranked; at least one may be recommended.
-    workload : Workload
-        Tells the horizon, and whether the work is one run.
-    assumptions : Assumptions
-        With their ranges.
-    evidence : Evidence
-        How far prices may have moved.
-    known : dict, optional
-        Filled with what options cost in the draws, for `JointDraws.of`.
-    """
-    months, once = workload.horizon_months, workload.runs_once
-    best, known = contenders(options), {} if known is None else known
-
-    def costs_usd(some: Sequence[Option]) -> FloatArray:
-        return JointDraws.of(some, assumptions, evidence, months=months, once=once, known=known).costs_usd
-
-    choice = choose(
-        best,
-        assumptions,
-        costs_usd,
-        lambda rent, owned: break_even_of(rent, owned, assumptions).month,
-        months=months,
-    )
-    return with_rivals(choice, best, options, assumptions, costs_usd)
-
-
-def _refuse(
-    found: Sequence[Option],
-    funnel: Sequence[FunnelStep],
-    refusals: Sequence[Refusal],
-    stated: Workload,
-    workload: Workload,
-    options_of: Callable[[Workload], Sequence[Option]],
-) -> NoReturn:
-    """Stop where nothing does the work, or nothing that does may be recommended; a budget that is too low is named first."""
-    budget = workload.constraints.max_usd_per_month
-    no_budget = workload.constraints.model_copy(update={"max_usd_per_month": None})
-    dearer = options_of(workload.model_copy(update={"constraints": no_budget})) if budget else ()
-    sound = next((option for option in dearer if option.choosable), None)
-    if not found or (budget and sound is not None and sound.usd_per_month > budget):
-        raise nothing_fits(
-            funnel, refusals, budget, dearer, workload=stated, has_deadline=math.isfinite(stated.deadline_hours)
-        )
-    raise none_recommended(found)
-
-
-def _refuse_rents_out_of_window(
-    workload: Workload,
-    work: Volume,
-    catalog: Catalog,
-    supply: Supply,
-) -> None:
-    """Stop where no rent is left to compare with, and only because of its date: a gap in the data is no reason to buy."""
-    if not catalog.out_of_window:
-        return
-    taken_out = replace(catalog, offers=catalog.out_of_window, funnel=())
-    try:
-        candidates = find_candidates(taken_out, workload.constraints)
-    except InputError:
-        return  # a provider or place that none of these has
-    fleets, _ = replace(supply, candidates=candidates, servers=(), free=(), held=()).sized(workload)
-    rents = rented_options(candidates, fleets, workload, work, supply.assumptions, supply.evidence)
-    days = [option.priced_on for option in rents if option.choosable]
-    if days:
-        first, last = catalog.window.first_on, catalog.window.last_on
-        bounds = f"from {first} on" if first and not last else f"until {last}" if not first else f"{first} to {last}"
-        raise NoPricesError(
-            f"rents that do this work are known, but none with a price from the days asked for ({bounds}); "
-            f"theirs are of {min(days)} to {max(days)}",
-            hint="allow older prices (--max-age), ask for another day (--as-of), or `gpuplan prices refresh`",
-            where=catalog.snapshot,
-        )
-
-
-def _few_offers(catalog: Catalog) -> FewOffers | None:
-    """Return how many offers are left, where their dates have taken out most of them."""
-    left, taken_out = len(catalog), catalog.count(catalog.out_of_window)
-    return FewOffers(left, left + taken_out) if taken_out > MOST_TAKEN_OUT_SHARE * (left + taken_out) else None
-
-
-def _assumptions_out_of_window(assumptions: TracedAssumptions, window: Window) -> tuple[Note, ...]:
-    """Say how many assumptions are of other days; a plan cannot do without them, so they are used all the same."""
-    dated = [row for row in assumptions.used() if row.as_of]
-    _, dropped = window.split(dated, lambda row: first_day(row.as_of), "assumptions")
-    return tuple(Note(NoteCode.OTHER_DAYS, (each.count, each.reason)) for each in dropped)
-
-
-def _settings_without_effect(assumptions: TracedAssumptions) -> tuple[Note, ...]:
-    """Say which assumptions the user has set that nothing here rests on: the rate of a loan, where hardware is paid in cash."""
-    used = {row.name for row in assumptions.used()}
-    names = sorted(name for name, row in assumptions.rows.items() if row.overridden and name not in used)
-    return (Note(NoteCode.SET_WITHOUT_EFFECT, (", ".join(names),)),) if names else ()
 
 
 def _needs(workload: Workload) -> tuple[Requirements, Architecture | None]:
@@ -524,10 +389,3 @@ def _with_relief(
         return option  # a slice of one has nothing to be relieved by itself
     gains = relief(workload, architecture, machine, accelerators, assumptions, calibration=calibration)
     return replace(option, notes=(*option.notes, Note(NoteCode.RELIEF, tuple(gains.items())))) if gains else option
-
-
-def _notes(candidates: Candidates) -> tuple[Note, ...]:
-    if not candidates.unknown_accelerators:
-        return ()
-    names = ", ".join(candidates.unknown_accelerators)
-    return (Note(NoteCode.UNKNOWN_ACCELERATORS, (names,)),)

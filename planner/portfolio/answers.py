@@ -35,6 +35,16 @@ __all__ = ["Answers", "Asked", "answers_of", "by_its_own_plan"]
 
 FloatArray = NDArray[np.float64]
 
+OF_OPTION = ("provider", "region", "instance_type", "purchase_option", "priced_on")
+OF_SIZE = (
+    "accelerator",
+    "accelerators_total_count",
+    "instance_count",
+    "present_value_usd",
+    "usd_per_month",
+    "hours_per_run",
+)
+"""Columns of a row that an option has by the same names: whatever its size, and by its size."""
 CHUNK = 512
 """Workloads of one shape that are worked out at once: the arrays of options stay within a processor's cache."""
 
@@ -245,13 +255,10 @@ def _answer(
         "needs_gpu": bool(options.accelerator[chosen]),
         "choice": kind,
         "option_id": options.ids[chosen],
-        "provider": options.provider[chosen],
-        "region": options.region[chosen],
-        "instance_type": options.instance_type[chosen],
+        **{name: getattr(options, name)[chosen] for name in OF_OPTION},
         "accelerator": options.accelerator[chosen] or None,
         "accelerators_total_count": float(options.accelerator_count[chosen]) * count,
         "instance_count": int(count),
-        "purchase_option": options.purchase_option[chosen],
         "runs_once": runs_once,
         "present_value_usd": float(options.present_value_usd[chosen, column]),
         "usd_per_month": float(options.usd_per_month[chosen, column]),
@@ -260,7 +267,6 @@ def _answer(
         "runner_up_present_value_usd": float(options.present_value_usd[runner_up, column]) if runner_up >= 0 else None,
         "break_even_month": month,
         "basis": options.basis[chosen] or None,
-        "priced_on": options.priced_on[chosen],
     }
 
 
@@ -289,7 +295,11 @@ def _why_nothing(group: Group, options: OptionTable, fleets: Fleets, column: int
 
 
 def by_its_own_plan(one: Asked, market: Market) -> Answers:
-    """Answer one workload by the plan that ``gpuplan plan`` makes of it; nothing of it is shared."""
+    """Answer one workload by the plan that ``gpuplan plan`` makes of it.
+
+    The arrays hold what is the same for many workloads. They have no machines that one workload alone has paid for, no prices
+    negotiated for it, and no sellers of the lower tiers that are asked where nobody else sells what it takes.
+    """
     assert one.workload is not None
     row: dict[str, Any] = {"row": one.row}
     try:
@@ -302,7 +312,7 @@ def by_its_own_plan(one: Asked, market: Market) -> Answers:
         return Answers(
             rows=[{**row, "status": "failed", "reason": f"a bug of this program: {type(error).__name__}: {error}"}]
         )
-    option = next(each for each in plan.options if each.id == plan.verdict.option_id)
+    option = plan.chosen
     other = next((each for each in plan.options if each.choosable and each.id != option.id), None)
     # What binds may have been passed over: it is compared all the same.
     compared = {each.id for each in plan.options if each.choosable} | {name for name, _ in plan.verdict.passed_over}
@@ -312,21 +322,11 @@ def by_its_own_plan(one: Asked, market: Market) -> Answers:
         "needs_gpu": plan.verdict.needs_gpu,
         "choice": plan.verdict.choice,
         "option_id": option.id,
-        "provider": option.provider,
-        "region": option.region,
-        "instance_type": option.instance_type,
-        "accelerator": option.accelerator,
-        "accelerators_total_count": option.accelerators_total_count,
-        "instance_count": option.instance_count,
-        "purchase_option": option.purchase_option,
+        **{name: getattr(option, name) for name in (*OF_OPTION, *OF_SIZE)},
         "runs_once": plan.workload.runs_once,
-        "present_value_usd": option.present_value_usd,
-        "usd_per_month": option.usd_per_month,
-        "hours_per_run": option.hours_per_run,
         "runner_up_id": other.id if other else None,
         "runner_up_present_value_usd": other.present_value_usd if other else None,
         "break_even_month": next((pair.month for pair in plan.break_evens if pair.buy_id in compared), None),
         "basis": option.fleet.performance.basis if option.fleet else None,
-        "priced_on": option.priced_on,
     }
     return Answers(rows=[{**row, **answer}])

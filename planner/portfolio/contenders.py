@@ -10,14 +10,13 @@ from planner.demand.suitability import suitable_model
 from planner.demand.workload import Workload
 from planner.options.hosted import admitted_sellers
 from planner.options.option import Option, OptionKind
-from planner.plan import choice_of
 from planner.portfolio.market import AllowedMarket, Market
 from planner.portfolio.money import HorizonCosts
 from planner.portfolio.option_table import OptionTable
 from planner.portfolio.work import Work
 from planner.supply.machines import Fleet, Machine
 from planner.verdict.break_evens import break_evens
-from planner.verdict.choice import barred_sorts
+from planner.verdict.choice import barred_sorts, choice_of
 from planner.verdict.supply import Supply
 
 __all__ = ["Contenders"]

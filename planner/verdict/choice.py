@@ -11,8 +11,12 @@ import numpy as np
 
 from planner.assumptions import Assumptions
 from planner.costs.timeline import FloatArray
+from planner.demand.workload import Workload
+from planner.options.evidence import Evidence
 from planner.options.option import Option, OptionKind
 from planner.options.reason import Reason, ReasonCode
+from planner.uncertainty import JointDraws, KnownWorths
+from planner.verdict.break_evens import break_even_of
 from pricing.offers import PurchaseOption
 from pricing.sellers import seller_of
 
@@ -21,11 +25,11 @@ __all__ = [
     "Status",
     "Verdict",
     "barred_sorts",
+    "choice_of",
     "choose",
     "contenders",
     "price_list",
     "verdict_of",
-    "with_rivals",
     "without_passed_over",
 ]
 
@@ -109,6 +113,44 @@ def contenders(options: Sequence[Option]) -> list[Option]:
         if option.choosable:
             best.setdefault((option.kind, option.binds), option)
     return sorted(best.values(), key=lambda option: option.present_value_usd)
+
+
+def choice_of(
+    options: Sequence[Option],
+    workload: Workload,
+    assumptions: Assumptions,
+    evidence: Evidence,
+    known: KnownWorths | None = None,
+) -> Choice:
+    """Return which of ranked options to take.
+
+    Parameters
+    ----------
+    options : sequence of Option
+        Ranked; at least one may be recommended.
+    workload : Workload
+        Tells the horizon, and whether the work is one run.
+    assumptions : Assumptions
+        With their ranges.
+    evidence : Evidence
+        How far prices may have moved.
+    known : dict, optional
+        Filled with what options cost in the draws, for `JointDraws.of`.
+    """
+    months, once = workload.horizon_months, workload.runs_once
+    best, known = contenders(options), {} if known is None else known
+
+    def costs_usd(some: Sequence[Option]) -> FloatArray:
+        return JointDraws.of(some, assumptions, evidence, months=months, once=once, known=known).costs_usd
+
+    choice = choose(
+        best,
+        assumptions,
+        costs_usd,
+        lambda rent, owned: break_even_of(rent, owned, assumptions).month,
+        months=months,
+    )
+    return _with_rivals(choice, best, options, assumptions, costs_usd)
 
 
 def choose(
@@ -208,7 +250,7 @@ def outdated_rents(options: Sequence[Option]) -> list[Option]:
     return list(best.values())
 
 
-def with_rivals(
+def _with_rivals(
     choice: Choice,
     best: Sequence[Option],
     options: Sequence[Option],

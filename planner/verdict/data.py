@@ -1,0 +1,66 @@
+"""Data: what the reader should know of the prices and assumptions behind a plan."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from planner.assumptions import TracedAssumptions
+from planner.notes import Note, NoteCode
+from planner.supply.candidates import Candidates
+from pricing.catalog import Catalog
+from pricing.dates import Window, first_day
+
+__all__ = ["FewOffers", "few_offers_of", "notes_on_data"]
+
+MOST_TAKEN_OUT_SHARE = 0.75
+"""Where the dates of prices take out more of the offers than this, the answer says so first."""
+
+
+@dataclass(frozen=True, slots=True)
+class FewOffers:
+    """How few offers are left of all, so that an answer may say more of the filter than of the market.
+
+    Attributes
+    ----------
+    left_count, of_count : int
+        Offers within the days that may be used, and all that are known.
+    """
+
+    left_count: int
+    of_count: int
+
+
+def few_offers_of(catalog: Catalog) -> FewOffers | None:
+    """Return how many offers are left, where their dates have taken out most of them."""
+    left, taken_out = len(catalog), catalog.count(catalog.out_of_window)
+    return FewOffers(left, left + taken_out) if taken_out > MOST_TAKEN_OUT_SHARE * (left + taken_out) else None
+
+
+def notes_on_data(candidates: Candidates, assumptions: TracedAssumptions, window: Window) -> tuple[Note, ...]:
+    """Say which accelerators are unknown, how many assumptions are of other days, and which were set without effect."""
+    return (
+        *_unknown_accelerators(candidates),
+        *_assumptions_out_of_window(assumptions, window),
+        *_settings_without_effect(assumptions),
+    )
+
+
+def _unknown_accelerators(candidates: Candidates) -> tuple[Note, ...]:
+    if not candidates.unknown_accelerators:
+        return ()
+    names = ", ".join(candidates.unknown_accelerators)
+    return (Note(NoteCode.UNKNOWN_ACCELERATORS, (names,)),)
+
+
+def _assumptions_out_of_window(assumptions: TracedAssumptions, window: Window) -> tuple[Note, ...]:
+    """Say how many assumptions are of other days; a plan cannot do without them, so they are used all the same."""
+    dated = [row for row in assumptions.used() if row.as_of]
+    _, dropped = window.split(dated, lambda row: first_day(row.as_of), "assumptions")
+    return tuple(Note(NoteCode.OTHER_DAYS, (each.count, each.reason)) for each in dropped)
+
+
+def _settings_without_effect(assumptions: TracedAssumptions) -> tuple[Note, ...]:
+    """Say which assumptions the user has set that nothing here rests on: the rate of a loan, where hardware is paid in cash."""
+    used = {row.name for row in assumptions.used()}
+    names = sorted(name for name, row in assumptions.rows.items() if row.overridden and name not in used)
+    return (Note(NoteCode.SET_WITHOUT_EFFECT, (", ".join(names),)),) if names else ()
