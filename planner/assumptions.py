@@ -6,15 +6,14 @@ that the report can list which assumptions a verdict rests on and which of them 
 
 from __future__ import annotations
 
-import csv
 import difflib
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
-from importlib import resources
 
 from planner.errors import InputError
+from planner.fact_rows import fact_rows
 
 __all__ = [
     "CHOICES",
@@ -190,9 +189,8 @@ class TracedAssumptions(Assumptions):
 @cache
 def default_assumptions() -> Assumptions:
     """Return the assumptions that the package ships."""
-    text = resources.files("planner").joinpath("facts", "assumptions.csv").read_text(encoding="utf-8")
     rows: dict[str, Assumption] = {}
-    for line in csv.DictReader(text.splitlines()):
+    for line in fact_rows("assumptions"):
         value = float(line["value"])
         row = Assumption(
             name=line["name"],

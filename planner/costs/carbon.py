@@ -6,11 +6,9 @@ average over a year. Making the hardware is not counted, nor what a provider buy
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
 from types import MappingProxyType
 from typing import Literal
 
@@ -18,6 +16,7 @@ import numpy as np
 
 from planner.costs.buy import server_power_kw
 from planner.errors import PlanningError
+from planner.fact_rows import fact_rows
 
 __all__ = ["Footprint", "GridIntensity", "footprint", "grid_intensities", "grid_intensity"]
 
@@ -69,7 +68,6 @@ class Footprint:
 @cache
 def grid_intensities() -> Mapping[str, GridIntensity]:
     """Return what a kilowatt-hour emits, by place."""
-    text = resources.files("planner").joinpath("facts", "grid_intensity.csv").read_text(encoding="utf-8")
     rows = (
         GridIntensity(
             place=line["place"],
@@ -80,7 +78,7 @@ def grid_intensities() -> Mapping[str, GridIntensity]:
             source_url=line["source_url"],
             retrieved_on=line["retrieved_on"],
         )
-        for line in csv.DictReader(text.splitlines())
+        for line in fact_rows("grid_intensity")
     )
     return MappingProxyType({row.place: row for row in rows})
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
 from types import MappingProxyType
+
+from planner.fact_rows import fact_rows
 
 __all__ = ["CommitmentProduct", "commitment_products", "product_of"]
 
@@ -80,8 +80,7 @@ class CommitmentProduct:
 @cache
 def commitment_products() -> Mapping[str, CommitmentProduct]:
     """Return every known product by name."""
-    text = resources.files("planner").joinpath("facts", "commitment_products.csv").read_text(encoding="utf-8")
-    return MappingProxyType({line["product"]: _read(line) for line in csv.DictReader(text.splitlines())})
+    return MappingProxyType({line["product"]: _read(line) for line in fact_rows("commitment_products")})
 
 
 def _read(line: Mapping[str, str]) -> CommitmentProduct:

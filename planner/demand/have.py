@@ -7,7 +7,8 @@ from typing import Annotated, Literal, Self, cast
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from planner.demand.sections import Count, Name, Section, no_truth_value
+from planner.demand.lengths import no_truth_value
+from planner.demand.sections import Count, Name, Section
 
 SITES = ("home", "colocation", "own_room")
 OwnSite = Literal["home", "colocation", "own_room"]

@@ -13,13 +13,14 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 FloatArray = NDArray[np.float64]
 
 
-def _no_truth_value(value: object) -> object:
+def no_truth_value(value: object) -> object:
+    """Return the value; YAML's ``true`` would pass as the number 1."""
     if isinstance(value, bool):
         raise ValueError(f"a number was expected, got {str(value).lower()}")  # noqa: TRY004  pydantic collects ValueError
     return value
 
 
-Quantity = Annotated[float, Field(gt=0, le=1e8), BeforeValidator(_no_truth_value)]
+Quantity = Annotated[float, Field(gt=0, le=1e8), BeforeValidator(no_truth_value)]
 QUANTILES = {"p10": 0.10, "p25": 0.25, "p50": 0.50, "p75": 0.75, "p90": 0.90, "p95": 0.95, "p99": 0.99}
 _SCORES = np.linspace(-4.0, 4.0, 1601)
 _DENSITY = np.exp(-0.5 * _SCORES**2)
@@ -39,7 +40,7 @@ class Lengths(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     mean: Quantity | None = None
-    cv: Annotated[float, Field(ge=0, le=20), BeforeValidator(_no_truth_value)] | None = None
+    cv: Annotated[float, Field(ge=0, le=20), BeforeValidator(no_truth_value)] | None = None
     p10: Quantity | None = None
     p25: Quantity | None = None
     p50: Quantity | None = None

@@ -6,7 +6,8 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, ConfigDict, Field
 
-from planner.demand.sections import Layers, Section, Width, no_truth_value
+from planner.demand.lengths import no_truth_value
+from planner.demand.sections import Layers, Section, Width
 
 
 class ModelNumbers(Section):

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 import difflib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields, replace
 from functools import cache
-from importlib import resources
 from pathlib import Path
+from typing import Any
 
 from planner.demand.architecture import Architecture, DiffusionPass, SpeechPass
 from planner.demand.configuration import architecture_from_config
@@ -18,9 +17,10 @@ from planner.demand.parameters import parameter_count
 from planner.demand.stated import architecture_from_numbers
 from planner.demand.workload import ModelNumbers, Workload
 from planner.errors import InputError
+from planner.fact_rows import fact_rows
 
-_TEXT = {"name", "kind", "norm", "native_precision", "source", "as_of"}
-_FLAGS = {"gated_mlp", "tied_embeddings", "qkv_bias", "output_bias", "mlp_bias", "final_norm", "qk_norm"}
+READERS: Mapping[str, Callable[[str], object]] = {"str": str, "int": int, "float": float, "bool": "1".__eq__}
+"""How a cell is read, by the type of its field."""
 
 
 def _dashed(text: str) -> str:
@@ -48,48 +48,25 @@ LONGEST_NAME = 255
 
 def _architecture(row: Mapping[str, str]) -> Architecture:
     """Read one row of the table of models."""
-    diffusion = None
+    values = _values(Architecture, row)
     if row["kind"] == "diffusion":
-        diffusion = DiffusionPass(
-            pass_flop=float(row["pass_tflop"]) * 1e12,
-            reference_pixels=float(row["reference_pixels"]),
-            attention_share=float(row["attention_share"]),
-            passes_if_guided=int(row["passes_if_guided"]),
-            denoiser_parameter_count=float(row["denoiser_parameter_count"]),
-            text_encoder_parameter_count=float(row["text_encoder_parameter_count"]),
-            decoder_parameter_count=float(row["decoder_parameter_count"]),
-            text_token_share=float(row["text_token_share"]),
-            block_count=int(row["block_count"]),
-            frames_per_latent=int(row["frames_per_latent"] or 0),
-            decoder_in_fp32=row["decoder_in_fp32"] == "1",
-        )
-    speech = None
+        values["diffusion"] = DiffusionPass(pass_flop=float(row["pass_tflop"]) * 1e12, **_values(DiffusionPass, row))
     if row["heard_frames_per_s"]:
-        speech = SpeechPass(
-            window_s=float(row["heard_window_s"]),
-            frames_per_s=float(row["heard_frames_per_s"]),
-            encoder_parameter_count=float(row["heard_encoder_parameter_count"]),
-            decoder_parameter_count=float(row["heard_decoder_parameter_count"]),
-            decoder_layers=int(row["heard_decoder_layers"]),
-        )
-    values: dict[str, object] = {}
-    for field in fields(Architecture):
-        text = row.get(field.name, "")
-        if not text or field.name in {"diffusion", "speech", "notes"}:
-            continue
-        if field.name in _TEXT:
-            values[field.name] = text
-        elif field.name in _FLAGS:
-            values[field.name] = text == "1"
-        else:
-            values[field.name] = float(text) if field.type == "float" else int(text)
-    return Architecture(diffusion=diffusion, speech=speech, **values)  # type: ignore[arg-type]  # a table's row holds numbers of every kind
+        values["speech"] = SpeechPass(**_values(SpeechPass, row, "heard_"))
+    return Architecture(**values)
+
+
+def _values(
+    kind: type[Architecture | DiffusionPass | SpeechPass], row: Mapping[str, str], prefix: str = ""
+) -> dict[str, Any]:
+    """Return the fields of a row type that a row of text tells; an empty cell means the default."""
+    told = ((field.name, READERS.get(str(field.type)), row.get(prefix + field.name)) for field in fields(kind))
+    return {name: read(text) for name, read, text in told if read and text}
 
 
 @cache
 def _rows() -> Mapping[str, Mapping[str, str]]:
-    text = resources.files("planner").joinpath("facts", "models.csv").read_text(encoding="utf-8")
-    return {row["name"]: row for row in csv.DictReader(text.splitlines())}
+    return {row["name"]: row for row in fact_rows("models")}
 
 
 @cache

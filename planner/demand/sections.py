@@ -7,14 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag
 
-from planner.demand.lengths import Lengths
-
-
-def no_truth_value(value: object) -> object:
-    """Return the value; YAML's ``true`` would pass as the number 1."""
-    if isinstance(value, bool):
-        raise ValueError(f"a number was expected, got {str(value).lower()}")  # noqa: TRY004  pydantic collects ValueError
-    return value
+from planner.demand.lengths import Lengths, no_truth_value
 
 
 def one_or_many(value: object) -> object:

@@ -7,8 +7,8 @@ from typing import Annotated, Any, Self
 
 from pydantic import BeforeValidator, ConfigDict, Field, ModelWrapValidatorHandler, model_validator
 
-from planner.demand.lengths import Lengths, longer, mean_tokens
-from planner.demand.sections import Percentile, Positive, Profile, Rate, Section, TokenLengths, Tokens, no_truth_value
+from planner.demand.lengths import Lengths, longer, mean_tokens, no_truth_value
+from planner.demand.sections import Percentile, Positive, Profile, Rate, Section, TokenLengths, Tokens
 from planner.demand.traffic_kinds import Traffic, traffic_kind
 
 _USUAL_TTFT_MS, _USUAL_TPOT_MS = 2000.0, 100.0

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
-from importlib import resources
 
 from planner.demand.lengths import Lengths
 from planner.demand.sections import Profile
+from planner.fact_rows import fact_rows
 
 
 class Traffic(StrEnum):
@@ -92,8 +91,7 @@ class TrafficKind:
 
 @cache
 def _traces() -> dict[str, dict[str, str]]:
-    text = resources.files("planner").joinpath("facts", "traffic_profiles.csv").read_text(encoding="utf-8")
-    return {row["trace"]: row for row in csv.DictReader(text.splitlines())}
+    return {row["trace"]: row for row in fact_rows("traffic_profiles")}
 
 
 @cache

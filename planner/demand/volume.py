@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 from planner.demand.lengths import mean_tokens
 from planner.demand.workload import (
@@ -79,41 +80,30 @@ def volume(workload: Workload, hours_per_month: float) -> Volume:
     5256000.0
     """
     seconds_per_month = hours_per_month * SECONDS_PER_HOUR
-    again = workload.runs_per_month or 0.0
+    runs = (workload.runs_per_month or 0.0) if workload.ends else 1.0
+    of_work = partial(Volume, is_job=workload.ends, runs_per_month=runs)
     match workload.work:
         case Serve() as work:
             requests = work.requests_per_s * seconds_per_month
-            return Volume(
-                is_job=False,
-                runs_per_month=1.0,
-                input_tokens=requests * mean_tokens(work.prompt_tokens),
-                output_tokens=requests * mean_tokens(work.output_tokens),
-                request_count=requests,
-            )
+            prompts, answers = (requests * mean_tokens(each) for each in (work.prompt_tokens, work.output_tokens))
+            return of_work(input_tokens=prompts, output_tokens=answers, request_count=requests)
         case Batch() as work:
-            return Volume(
-                is_job=True,
-                runs_per_month=again,
-                input_tokens=float(work.requests) * work.input_tokens,
-                output_tokens=float(work.requests) * work.output_tokens,
-                request_count=work.requests,
-            )
+            prompts, answers = (float(work.requests) * each for each in (work.input_tokens, work.output_tokens))
+            return of_work(input_tokens=prompts, output_tokens=answers, request_count=work.requests)
         case Embed() as work:
             tokens = float(work.documents) * work.tokens_per_document
-            return Volume(is_job=True, runs_per_month=again, input_tokens=tokens, request_count=work.documents)
+            return of_work(input_tokens=tokens, request_count=work.documents)
         case EmbedService() as work:
             requests = work.requests_per_s * seconds_per_month
             tokens = requests * work.documents_per_request * work.tokens_per_document
-            return Volume(is_job=False, runs_per_month=1.0, input_tokens=tokens, request_count=requests)
+            return of_work(input_tokens=tokens, request_count=requests)
         case Pretrain() as work:
-            return Volume(is_job=True, runs_per_month=again, trained_tokens=work.tokens_b * 1e9)
+            return of_work(trained_tokens=work.tokens_b * 1e9)
         case Finetune() as work:
-            return Volume(is_job=True, runs_per_month=again, trained_tokens=work.tokens_m * 1e6 * work.epochs)
+            return of_work(trained_tokens=work.tokens_m * 1e6 * work.epochs)
         case Diffusion() as work:
-            return Volume(is_job=False, runs_per_month=1.0, images=work.images_per_day * hours_per_month / 24)
-        case Transcribe() | FinetuneImages():
-            return Volume(is_job=True, runs_per_month=again)
+            return of_work(images=work.images_per_day * hours_per_month / 24)
         case Video() as work:
-            return Volume(is_job=False, runs_per_month=1.0, images=work.clips_per_day * hours_per_month / 24)
-        case GpuHours():
-            return Volume(is_job=False, runs_per_month=1.0)
+            return of_work(images=work.clips_per_day * hours_per_month / 24)
+        case Transcribe() | FinetuneImages() | GpuHours():
+            return of_work()

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import csv
 import re
 import shlex
 from collections.abc import Mapping, Sequence
 from functools import cache
-from importlib import resources
 from typing import NamedTuple
 
 from planner.demand.precision import CACHE_FORMATS, Precision
+from planner.fact_rows import fact_rows
 from planner.intake.draft import Draft
 
 ALIASES = {
@@ -46,12 +45,11 @@ def engine_options() -> Mapping[tuple[str, str], EngineOption]:
     >>> engine_options()["vllm", "--max-num-seqs"].takes, engine_options()["sglang", "--is-embedding"].takes
     ('integer', 'nothing')
     """
-    text = resources.files("planner").joinpath("facts", "engine_options.csv").read_text(encoding="utf-8")
     return {
         (row["engine"], row["option"]): EngineOption(
             row["engine"], row["option"], row["takes"], tuple(row["choices"].split())
         )
-        for row in csv.DictReader(text.splitlines())
+        for row in fact_rows("engine_options")
     }
 
 

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping
 from functools import cache
-from importlib import resources
 
 from planner.demand.models import configuration_path, known_model
+from planner.fact_rows import fact_rows
 
 
 @cache
 def checkpoints() -> Mapping[str, str]:
     """Return the hub id of each known model that has one; of several the one that follows instructions."""
-    text = resources.files("planner").joinpath("facts", "checkpoints.csv").read_text(encoding="utf-8")
-    return {row["model"]: row["hub_id"] for row in csv.DictReader(text.splitlines())}
+    return {row["model"]: row["hub_id"] for row in fact_rows("checkpoints")}
 
 
 def checkpoint_of(model: object) -> str | None:

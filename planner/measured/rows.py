@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -20,6 +19,7 @@ from planner.delimited import rows_of
 from planner.demand.architecture import Architecture
 from planner.demand.models import known_model
 from planner.errors import InputError
+from planner.fact_rows import fact_rows
 from planner.inputs import read_text
 from planner.supply.calibration import Calibration
 from planner.supply.machines import Machine
@@ -137,9 +137,8 @@ def number(row: Row, *names: str, default: float = float("nan")) -> float:
 @cache
 def _hosts() -> tuple[tuple[str, Accelerator], ...]:
     """Return hosts that no cloud sells as accelerators (Apple, Jetson, CPUs), with the pattern that names them."""
-    text = resources.files("planner").joinpath("facts", "hosts.csv").read_text(encoding="utf-8")
     found = []
-    for line in csv.DictReader(text.splitlines()):
+    for line in fact_rows("hosts"):
         chip = Accelerator(
             name=line["name"],
             vendor=line["architecture"],

@@ -6,16 +6,15 @@ accelerator's name, then by its generation, then by its maker, then for all: the
 
 from __future__ import annotations
 
-import csv
 import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
 
 import numpy as np
 from numpy.typing import NDArray
 
+from planner.fact_rows import fact_rows
 from planner.notes import Note, NoteCode
 from planner.supply.cpu import cpu_numbers
 from planner.supply.machines import Machine
@@ -166,9 +165,8 @@ class Calibration:
 @cache
 def default_calibration() -> Calibration:
     """Return the constants that the package ships."""
-    text = resources.files("planner").joinpath("facts", "calibration.csv").read_text(encoding="utf-8")
     rows: dict[tuple[str, str], Constant] = {}
-    for line in csv.DictReader(text.splitlines()):
+    for line in fact_rows("calibration"):
         row = Constant(
             name=line["name"],
             scope=line["scope"],
