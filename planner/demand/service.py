@@ -21,7 +21,7 @@ def _may_be_missing(schema: dict[str, Any]) -> None:
     schema["anyOf"] = [{"required": ["requests_per_s"]}, {"required": ["concurrency"]}]
 
 
-_TOKENS_PER_IMAGE = 1024
+TOKENS_PER_IMAGE = 1024
 
 
 class Serve(Section):
@@ -139,7 +139,7 @@ class Serve(Section):
     @property
     def image_tokens(self) -> float:
         """Tokens that the images of a request become."""
-        return (self.images_per_request or 0.0) * (self.tokens_per_image or _TOKENS_PER_IMAGE)
+        return (self.images_per_request or 0.0) * (self.tokens_per_image or TOKENS_PER_IMAGE)
 
     def with_loop_rate(self) -> Self:
         """Return a closed loop with the rate of its users where every answer takes as long as the limits allow.

@@ -7,6 +7,7 @@ from functools import cache
 
 from planner.demand.models import known_model
 from planner.errors import InputError
+from planner.measured.images import is_weight_only
 from planner.measured.rows import Row, accelerator_of, number, shipped_rows
 from planner.measured.serving.rows import deployment_of
 from planner.measured.serving.rows import stack_of as engine_of
@@ -111,6 +112,19 @@ def _known_engines() -> frozenset[str]:
     return frozenset(_engine_of(row.get("engine", "")) for row in shipped_rows("kinds")) - {""}
 
 
+@cache
+def _image_engines() -> frozenset[str]:
+    return frozenset(
+        _engine_of(row.get("framework", "")) for row in shipped_rows("inference") if row.get("kind") == "diffusion"
+    )
+
+
+def _is_near_image(row: Row) -> bool:
+    """Tell whether a row's engine is one of those fitted on, with weights as wide as their products, on one accelerator."""
+    is_shared = number(row, "n_gpus", default=1.0) > 1 and "latency" in row.get("metric", "")
+    return _engine_of(row.get("framework", "")) in _image_engines() and not is_weight_only(row) and not is_shared
+
+
 def _engine_of(framework: str) -> str:
     """Return the engine's own name, without its backend and version."""
     return re.split(r"[\s(,]", framework.lower())[0]
@@ -121,6 +135,8 @@ def band_name(problem: str, row: Row, metric: int = 0) -> str:
     sort = row_class(problem, row, metric)
     if problem in _TOLD_BY_ENGINE:
         return sort if _engine_of(row.get("framework", "")) in _known_engines() else f"{sort}{STRANGER}"
+    if problem == "images":
+        return sort if _is_near_image(row) else f"{sort}{STRANGER}"
     if problem not in _MEASURED or sort in {"train.campaign", "serve.default", "serve.submission"}:
         return sort
     return sort if family_of(row, problem) in _known_families(problem) else f"{sort}{STRANGER}"

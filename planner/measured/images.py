@@ -46,7 +46,7 @@ _CACHES = ("cache", "taylorseer")
 """Words of what skips steps whose result hardly changes: how many it skipped no table tells."""
 _WEIGHT_ONLY = ("weights", "base", "storage", "nf4", "gguf", "bitsandbytes", "quanto", "layerwise")
 """Words of weights that are stored narrow and multiplied in 16 bit."""
-_HALF_SUMS = ("stable-fast", "oneflow", "tensorrt", "flumina")
+_HALF_SUMS = ("stable-fast", "oneflow", "tensorrt", "flumina", "flux-fp8-api")
 """Frameworks that sum products in half precision where the card does so at twice the rate."""
 
 
@@ -147,7 +147,7 @@ def _model_and_size(row: Row) -> tuple[Architecture, float]:
 def _form(row: Row) -> str:
     """Return the number format of the products: of ``a/b`` the first."""
     text = row.get("precision", "").lower() or "fp16"
-    if _is_weight_only(row):
+    if is_weight_only(row):
         return "fp16"
     return "fp32" if text.startswith(("fp32", "tf32")) else "fp8" if text.startswith(("fp8", "int8")) else "fp16"
 
@@ -157,7 +157,7 @@ def is_clip(row: Row) -> bool:
     return bool(re.search(r"\d frames", row.get("load", "")))
 
 
-def _is_weight_only(row: Row) -> bool:
+def is_weight_only(row: Row) -> bool:
     """Tell whether weights alone are narrow."""
     text = f"{row.get('precision', '')} {row.get('framework', '')}".lower()
     return not text.startswith(("bf16", "fp16")) and any(word in text for word in _WEIGHT_ONLY)
@@ -170,7 +170,7 @@ def _tags(row: Row, form: str, *, has_tensor_single: bool) -> tuple[str, ...]:
     tags += [tag for word, tag in _ENGINES.items() if word in framework]
     if form == "fp8":
         tags.append("@fp8_eager" if tags[0] == "@eager" and is_clip(row) else "@fp8")
-    if _is_weight_only(row):
+    if is_weight_only(row):
         tags.append("@weight_only")
     if is_clip(row):
         tags.append("@video")

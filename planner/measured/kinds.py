@@ -42,6 +42,8 @@ def sort_of(row: Row) -> str:
     ('images', '')
     """
     sort = _SORTS.get(row.get("kind", ""), "")
+    if sort == "serving" and not row.get("concurrency") and "open loop" in row.get("notes", ""):
+        return ""  # no column holds the rate
     return sort if row.get("metric", "") in _PREDICTED.get(sort, ()) else ""
 
 

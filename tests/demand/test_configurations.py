@@ -123,3 +123,16 @@ def test_a_relative_path_starts_at_the_workloads_own_folder(
     monkeypatch.chdir(tmp_path / "elsewhere")
     assert main([command[0], str(workload), *command[1:]]) == 0
     assert "no such file" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("config", "told"),
+    [
+        ({"model_type": "rwkv6", "hidden_size": 4096, "num_hidden_layers": 32, "vocab_size": 65536}, "'rwkv6' is not a text transformer"),
+        ({**CONFIGURATIONS["dbrx"]["config"], "ffn_config": {"ffn_hidden_size": 10752, "moe_num_experts": 16, "moe_top_k": 4, "num_shared_gates": 2}},
+         "num_shared_gates: 2"),
+    ],
+)  # fmt: skip
+def test_what_is_not_understood_is_named(config: dict[str, Any], told: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=told):
+        resolve_model(write(config, tmp_path, "x-132b"))

@@ -90,7 +90,7 @@ FAMILIES: Mapping[str, Family] = {
     "gemma3": _GEMMA3, "gemma3n": replace(_GEMMA3, full_every=5, defaults=_sizes("2048 16384 35 8 2 262400 256 32768 512")),
     "gemma4": replace(_GEMMA3, defaults=_sizes("2304 9216 30 8 4 262144 256 131072 512")),
     "phi3": _LLAMA, "phi4mm": replace(_LLAMA, tied=True), "phi3_v": _LLAMA, "phimoe": Family(norm="layer"),
-    "gpt_oss": Family(biases="qom", full_every=2), "cohere": _COHERE, "cohere2": replace(_COHERE, full_every=4),
+    "dbrx": Family(norm="layer_without_bias"), "gpt_oss": Family(biases="qom", full_every=2), "cohere": _COHERE, "cohere2": replace(_COHERE, full_every=4),
     "gpt2": _GPT2, "gpt_bigcode": _GPT2, "opt": replace(_GPT2, positions=2), "bloom": replace(_GPT2, positions=None),
     "starcoder2": replace(_GPT2, positions=None), "falcon": Family(gated=False, norm="layer", norms=1, tied=True),
     "gpt_neox": replace(_GPT2, positions=None, tied=False), "mpt": Family(gated=False, norm="layer_without_bias", tied=True, positions=0),

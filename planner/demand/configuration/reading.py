@@ -77,7 +77,7 @@ def architecture_from_config(path: Path) -> Architecture:
     family = family_of(
         str(own.get("model_type") or merged.get("model_type") or ""), None if is_part else own.get("architectures")
     )
-    if "_class_name" in whole_config or family in _NO_TEXT:
+    if "_class_name" in whole_config or family.rstrip("0123456789") in _NO_TEXT:
         what = whole_config.get("_class_name") or family
         raise InputError(
             f"{str(what)[:60]!r} is not a text transformer",
@@ -91,7 +91,8 @@ def architecture_from_config(path: Path) -> Architecture:
     _refuse(numbers.faults, path)
     total = parameter_count(model) + tower
     names = [str(merged.get("_name_or_path") or "").rsplit("/", 1)[-1], path.resolve().parent.name, path.stem]
-    unread = not_understood(own, numbers.read)
+    parts = [own[name] for name in _SHARED_PARTS if isinstance(own.get(name), dict)]
+    unread = [each for part in (own, *parts) for each in not_understood(part, {*numbers.read, *_SHARED_PARTS})]
     if is_part:
         unread += not_understood(
             {key: value for key, value in whole_config.items() if isinstance(value, dict)},

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from planner.demand.memory import WEIGHT_BYTES_BY_PRECISION
+from planner.demand.service import TOKENS_PER_IMAGE
 from planner.errors import InputError
 from planner.measured.rows import Row, accelerator_of, architecture_of, machine_of, number
 from planner.supply.machines import Machine
@@ -203,8 +204,11 @@ def served_row(row: Row) -> ServedRow:
     precision, kv_precision = _formats(row, chip, where)
     sort = _sort(row)
     tokens_in, tokens_out = _lengths(row, sort, where)
+    image_tokens = _image_tokens(row)
+    if "text tokens only" in row.get("notes", ""):
+        tokens_in += image_tokens
     count, stack = number(row, "n_gpus", default=1.0), stack_of(row.get("framework", ""))
-    model = served_model(arch, precision, kv_precision)
+    model = served_model(arch, precision, kv_precision, image_tokens=image_tokens)
     group, split, stages = (
         (count, count, 1.0) if stack == "neuron" else _layout(row, has_experts=arch.experts > 0, count=count)
     )
@@ -265,6 +269,12 @@ def _sort(row: Row) -> str:
         return "whole"
     decoding = "next-token" in load or "generated-token" in load
     return "decode" if decoding or number(row, "input_len", default=0.0) < _SHORTEST_PROMPT else "static"
+
+
+def _image_tokens(row: Row) -> float:
+    """Return the tokens of a request's images: those that the row states, else as many as usual for each image."""
+    stated = re.search(r"(\d+) vision tokens", row.get("notes", ""))
+    return float(stated[1]) if stated else number(row, "images_per_request", default=0.0) * TOKENS_PER_IMAGE
 
 
 def _lengths(row: Row, sort: str, where: str) -> tuple[float, float]:

@@ -294,7 +294,7 @@ def prefill(
         memory_s=zeros,
         compute_s=np.asarray(compute_s + zeros, dtype=float),
         communication_s=np.asarray(communication_s + zeros, dtype=float),
-        fixed_s=zeros,
+        fixed_s=np.asarray(model.prepare_s_per_request) * (1.0 - cached) + zeros,
     )
 
 
