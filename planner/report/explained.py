@@ -31,105 +31,74 @@ def explained(record: Record, option_id: str) -> Table:
         Which option.
     """
     option = next(option for option in record["options"] if option["id"] == option_id)
-    rows: list[tuple[str, str]] = [("option", option["id"])]
+    rows = {"option": option["id"]}
     if option["price_usd_per_hour"]:
-        rows.append(
-            (
-                "price of one instance",
-                f"{option['price_usd_per_hour']:g} USD/h ({option['priced_on']}, {option['source']})",
-            )
+        rows["price of one instance"] = (
+            f"{option['price_usd_per_hour']:g} USD/h ({option['priced_on']}, {option['source']})"
         )
-    layout, memory, speed = option["layout"], option["memory"], option["performance"]
-    if layout:
-        degrees = (
-            ", ".join(
-                f"{key} {layout[key]}" for key in ("tensor", "pipeline", "data", "expert", "context") if layout[key] > 1
-            )
-            or "one accelerator"
-        )
-        rows.append(
-            (
-                "layout",
-                f"{degrees}; {layout['precision']}{', KV cache ' + layout['kv_precision'] if layout['kv_precision'] else ''}; {layout['micro_batch']} at once",
-            )
-        )
-        if layout["techniques"]:
-            rows.append(("fits by", ", ".join(layout["techniques"])))
-    if memory:
-        parts = " + ".join(f"{name} {size / 1e9:.2f}" for name, size in memory["parts_bytes"].items() if size)
-        rows.append(
-            (
-                "memory of the fullest accelerator, GB",
-                f"{parts} = {memory['total_bytes'] / 1e9:.2f} of {memory['capacity_bytes'] / 1e9:.2f}",
-            )
-        )
-    if speed:
-        if speed["rate_per_s"]:
-            rate = speed["rate_per_s"]
-            rows.append(
-                (
-                    f"{speed['rate_unit'].replace('_', ' ')} per second",
-                    f"{significant(rate['typical']):,g} ({significant(rate['low']):,g} to {significant(rate['high']):,g}, 80 % band)",
-                )
-            )
-        rows.extend(
-            (
-                name,
-                f"{significant(band['typical']):,g} ms ({significant(band['low']):,g} to {significant(band['high']):,g})",
-            )
-            for name, band in (
-                ("time to first token", speed["ttft_range_ms"]),
-                ("time per output token", speed["tpot_range_ms"]),
-            )
-            if band
-        )
-        if speed["mfu_share"] is not None:
-            rows.append(("share of the dense peak", percent(speed["mfu_share"])))
-        rows.append(("limit", BOUND_WORDS.get(speed["bound"], speed["bound"])))
-        rows.append(
-            (
-                "evidence",
-                f"{BASIS_WORDS.get(speed['basis'], speed['basis'])}{': ' + speed['evidence'] if speed['evidence'] else ''}",
-            )
-        )
+    rows |= _sizing(option)
     if option["paid_hours_per_month"]:
-        each = option["paid_hours_per_month"] / (option["instance_count"] or 1)
-        rows.append(
-            (
-                "machine hours paid a month",
-                f"{count(round(option['paid_hours_per_month'], 1))} = {count(option['instance_count'])} x {significant(each, 4):,g} h",
-            )
-        )
+        each, paid = option["paid_hours_per_month"] / (option["instance_count"] or 1), option["paid_hours_per_month"]
+        factors = f"{count(option['instance_count'])} x {significant(each, 4):,g} h"
+        rows["machine hours paid a month"] = f"{count(round(paid, 1))} = {factors}"
     if option["utilisation_share"] is not None:
-        rows.append(("busy share of the paid hours", percent(option["utilisation_share"])))
+        rows["busy share of the paid hours"] = percent(option["utilisation_share"])
     timeline = next((line for line in record["timelines"] if line["option_id"] == option_id), None)
     if timeline:
-        worked = workings(record, option)
-        rows.extend(
-            (
-                f"{name.replace('_', ' ')}, {record['horizon_months']} months",
-                f"{usd(value)} USD{_worked(worked.get(name), value)}",
-            )
-            for name, value in timeline["components_usd"].items()
-        )
+        worked, months = workings(record, option), record["horizon_months"]
+        for name, value in timeline["components_usd"].items():
+            rows[f"{name.replace('_', ' ')}, {months} months"] = f"{usd(value)} USD{_worked(worked.get(name), value)}"
     if option.get("co2e_kg_per_month") is not None:
-        rows.append(
-            (
-                "electricity and emissions a month",
-                f"{usd(option['kwh_per_month'])} kWh, {usd(option['co2e_kg_per_month'])} kg CO2e{_grid(option.get('grid'))}",
-            )
-        )
+        emitted = f"{usd(option['co2e_kg_per_month'])} kg CO2e{_grid(option.get('grid'))}"
+        rows["electricity and emissions a month"] = f"{usd(option['kwh_per_month'])} kWh, {emitted}"
     cost = option["cost"]
-    rows.append(("a month", f"{usd(cost['usd_per_month'])} USD{_mean(record, timeline, cost['usd_per_month'])}"))
-    rate = next(
-        (row["value"] for row in record["assumptions"] if row["name"] == "money.discount_rate_share_per_year"), None
-    )
+    rows["a month"] = f"{usd(cost['usd_per_month'])} USD{_mean(record, timeline, cost['usd_per_month'])}"
+    assumptions = {row["name"]: row["value"] for row in record["assumptions"]}
+    rate = assumptions.get("money.discount_rate_share_per_year")
     how = "" if rate is None else f": what is paid in month m over {1 + rate:g} to the power m/12"
-    rows.append(("NPV", f"{usd(cost['present_value_usd'])} USD{how}"))
+    rows["NPV"] = f"{usd(cost['present_value_usd'])} USD{how}"
     if option["reason_not_chosen"]:
-        rows.append(("not recommended", option["reason_not_chosen"]))
-    rows.extend(("note", note) for note in option["notes"])
-    return Table("How the figures of the verdict are derived", headings("figure | how it is derived"), tuple(rows))
+        rows["not recommended"] = option["reason_not_chosen"]
+    notes = (("note", note) for note in option["notes"])
+    title = "How the figures of the verdict are derived"
+    return Table(title, headings("figure | how it is derived"), (*rows.items(), *notes))
+
+
+def _sizing(option: Mapping[str, Any]) -> dict[str, str]:
+    """Return how the work lies on the machines, what fills their memory, and how fast they are."""
+    layout, memory, speed = option["layout"], option["memory"], option["performance"]
+    rows = {}
+    if layout:
+        degrees = [
+            f"{key} {layout[key]}" for key in ("tensor", "pipeline", "data", "expert", "context") if layout[key] > 1
+        ]
+        cache = f", KV cache {layout['kv_precision']}" if layout["kv_precision"] else ""
+        many = ", ".join(degrees) or "one accelerator"
+        rows["layout"] = f"{many}; {layout['precision']}{cache}; {layout['micro_batch']} at once"
+        if layout["techniques"]:
+            rows["fits by"] = ", ".join(layout["techniques"])
+    if memory:
+        parts = " + ".join(f"{name} {size / 1e9:.2f}" for name, size in memory["parts_bytes"].items() if size)
+        total, capacity = memory["total_bytes"] / 1e9, memory["capacity_bytes"] / 1e9
+        rows["memory of the fullest accelerator, GB"] = f"{parts} = {total:.2f} of {capacity:.2f}"
+    if speed:
+        if speed["rate_per_s"]:
+            typical, low, high = _band(speed["rate_per_s"])
+            rows[f"{speed['rate_unit'].replace('_', ' ')} per second"] = f"{typical} ({low} to {high}, 80 % band)"
+        for name, key in (("time to first token", "ttft_range_ms"), ("time per output token", "tpot_range_ms")):
+            if speed[key]:
+                typical, low, high = _band(speed[key])
+                rows[name] = f"{typical} ms ({low} to {high})"
+        if speed["mfu_share"] is not None:
+            rows["share of the dense peak"] = percent(speed["mfu_share"])
+        rows["limit"] = BOUND_WORDS.get(speed["bound"], speed["bound"])
+        evidence = f": {speed['evidence']}" if speed["evidence"] else ""
+        rows["evidence"] = f"{BASIS_WORDS.get(speed['basis'], speed['basis'])}{evidence}"
+    return rows
+
+
+def _band(figures: Mapping[str, float]) -> list[str]:
+    return [f"{significant(figures[key]):,g}" for key in ("typical", "low", "high")]
 
 
 def _worked(working: Working | None, value: float) -> str:

@@ -27,7 +27,7 @@ def pays_off_month(record: Record) -> float | None:
 
 
 def together(records: Sequence[Record]) -> dict[str, float]:
-    """Return the sums: a month of the work that goes on, the runs that are done once, and today's money of all."""
+    """Return the sums: a month of the work that goes on, the runs that are done once, and the NPV of all."""
     sums = {"usd_per_month": 0.0, "run_usd": 0.0, "present_value_usd": 0.0}
     for record in records:
         chosen = chosen_of(record)

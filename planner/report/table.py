@@ -39,15 +39,14 @@ def headings(line: str, *, leaving: Sequence[str] = (), whole: Sequence[str] = (
 
     Examples
     --------
-    >>> [column.heading for column in headings("provider | price [USD/h]:")]
-    ['provider', 'price [USD/h]']
-    >>> headings("provider | price [USD/h]:")[1].is_number
-    True
+    >>> [(column.name, column.unit, column.is_number) for column in headings("provider | price [USD, old]: | [new]:")]
+    [('provider', '', False), ('price', 'USD, old', True), ('', 'new', True)]
     """
     columns = []
     for heading in line.split("|"):
         text = heading.strip()
-        name, _, unit = text.removesuffix(":").removesuffix("]").partition(" [")
+        name, _, unit = text.removesuffix(":").removesuffix("]").partition("[")
+        name = name.strip()
         place = leaving.index(name) if name in leaving else None
         columns.append(Column(name, unit, text.endswith(":"), place, name in whole))
     return tuple(columns)

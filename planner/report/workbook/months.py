@@ -198,7 +198,7 @@ def _side(
 
 
 def _sums(book: Book, sheet: Sheet, model: Model, cost: Cost, months: int, side: str) -> None:
-    """Write today's money by how items move, above their headings: with use, with the rent's price, with neither."""
+    """Write the NPV by how items move, above their headings: with use, with the rent's price, with neither."""
     first, last = FIRST_ROW, FIRST_ROW + months
     groups = {
         "kept": (False, None),

@@ -79,7 +79,7 @@ def month_total(model: Model, known: Mapping[str, Expr | float]) -> Expr:
 def _sums(
     book: Book, sheet: Sheet, row: int, columns: Columns, month: Expr, local: Mapping[str, str], cost: Cost
 ) -> None:
-    """Write what a row comes to: the plain sum, the mean month, today's money."""
+    """Write what a row comes to: the plain sum, the mean month, the NPV."""
     formula = book.text(month, local, over_months=True)
     # SUMPRODUCT of one plain number would not repeat it for each month.
     whole = f"SUMPRODUCT(({formula})*(month_no>=0))"
