@@ -93,7 +93,13 @@ def estimate(
     points: Sequence[ScalePoint] = ()
     if architecture is not None:
         gains = relief(work, architecture, machine, total, assumptions, calibration=calibration)
-        enough = fewest_that_suffice(work, architecture, machine, total, assumptions, calibration=calibration)
+        # A job without a deadline has no limit that fewer accelerators could break.
+        is_limited = not work.ends or math.isfinite(work.deadline_hours)
+        enough = (
+            fewest_that_suffice(work, architecture, machine, total, assumptions, calibration=calibration)
+            if is_limited
+            else None
+        )
         if enough is not None and enough < total:
             notes.append(Note(NoteCode.OVER_PROVISIONED, (enough, total)))
         if curve:

@@ -55,7 +55,8 @@ def draft_of_axolotl(content: Mapping[str, Any]) -> Draft:
     work |= _optimizer(content.get("optimizer"))
     if sharded := content.get("deepspeed") or content.get("fsdp") or content.get("fsdp_config"):
         remarks.append(f"Sharded today by {'DeepSpeed' if content.get('deepspeed') else 'FSDP'} ({_short(sharded)}).")
-    return Draft("finetune", _model(content.get("base_model")), work, tuple(remarks))
+    work["offload"] = "offload" in str(content.get("deepspeed")) or _says_yes(content, "fsdp_config", "offload")
+    return Draft("finetune", {**_model(content.get("base_model")), "stack": "axolotl"}, work, tuple(remarks))
 
 
 def draft_of_torchtune(content: Mapping[str, Any]) -> Draft:
@@ -80,8 +81,8 @@ def draft_of_torchtune(content: Mapping[str, Any]) -> Draft:
     work |= _volume(batch, seq_len, steps, epochs, remarks)
     work |= _optimizer((content.get("optimizer") or {}).get("_component_"))
     folder = str((content.get("checkpointer") or {}).get("checkpoint_dir", "")).rstrip("/").rpartition("/")[2]
-    shared = _model(folder)
-    if not shared and component:
+    shared = {**_model(folder), "stack": "torchtune"}
+    if "model" not in shared and component:
         remarks.append(f"The model is built by {component}.")
     return Draft("finetune", shared, work, tuple(remarks))
 
@@ -116,8 +117,17 @@ def draft_of_deepspeed(content: Mapping[str, Any]) -> Draft:
     remarks = [f"ZeRO stage {stage} today."]
     if batch := _positive(content.get("train_batch_size")):
         remarks.append(f"Sequences of one step: {batch:g}; global_batch_tokens_m is that times their length, in 1e6.")
-    work = {"method": "full", **_optimizer((content.get("optimizer") or {}).get("type"))}
-    return Draft("finetune", {"precision": formats[0]} if formats else {}, work, tuple(remarks))
+    work: dict[str, Any] = {"method": "full", **_optimizer((content.get("optimizer") or {}).get("type"))}
+    work["offload"] = _says_yes(content, "zero_optimization", "offload")
+    shared = {"stack": "deepspeed", **({"precision": formats[0]} if formats else {})}
+    return Draft("finetune", shared, work, tuple(remarks))
+
+
+def _says_yes(content: Mapping[str, Any], part: str, word: str) -> bool:
+    """Tell whether a key of a part with this word in its name is on: true, or a device other than none."""
+    found = content.get(part)
+    values = [value for key, value in found.items() if word in key] if isinstance(found, Mapping) else []
+    return any(value.get("device", "none") != "none" if isinstance(value, Mapping) else bool(value) for value in values)
 
 
 def _model(name: object) -> dict[str, str]:

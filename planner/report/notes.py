@@ -197,7 +197,7 @@ TEXTS: Mapping[NoteCode, str | Callable[..., str]] = {
     NoteCode.TUNED_IMAGES: _tuned_images,
     NoteCode.BATCH_TOO_SMALL: "{:,.0f} of {:,.0f} GPUs are used: the batch has {:,.0f} sequences",
     NoteCode.TRAINER: "speed and memory are those of {}; `stack:` names another trainer",
-    NoteCode.NO_DEADLINE: lambda wall_s: f"no deadline: the fewest machines that hold the work, {_duration(wall_s)}",
+    NoteCode.NO_DEADLINE: lambda wall_s: f"no deadline is stated; the run takes {_duration(wall_s)}",
     NoteCode.SIDE_BY_SIDE: "{} runs have to overlap: each takes {:,.0f} h",
     NoteCode.RELIEF: lambda *gains: relief_sentence(dict(gains)),
     NoteCode.OVER_PROVISIONED: "over-provisioned: {:,} of these {:,} would be enough for the stated work and all its limits",

@@ -28,6 +28,15 @@ def test_too_many_accelerators_are_told(capsys: pytest.CaptureFixture[str]) -> N
     assert not any("over-provisioned" in note for note in enough)  # type: ignore[attr-defined]
 
 
+def test_no_accelerator_is_too_many_for_a_job_without_a_deadline(capsys: pytest.CaptureFixture[str]) -> None:
+    job = ["finetune", "--model", "llama-3.1-8b", "--method", "qlora", "--tokens", "20M"]
+    for more, is_told in ([], False), (["--deadline-hours", "500"], True):
+        assert main(["estimate", *job, *more, "--on", "rtx-3090:2", "-f", "json"]) == 0
+        notes = json.loads(capsys.readouterr().out)["notes"]
+        assert any("over-provisioned" in note for note in notes) is is_told
+        assert any("no deadline is stated; the run takes" in note for note in notes) is not is_told
+
+
 def test_the_curve_of_a_job_falls_in_time_and_rises_in_accelerator_hours(capsys: pytest.CaptureFixture[str]) -> None:
     curve = _record(capsys, "pretrain-7b.yaml", "--on", "h100-sxm:64", "--curve")["curve"]
     hours, paid = ([point[key] for point in curve] for key in ("hours", "accelerator_hours"))  # type: ignore[attr-defined]

@@ -133,21 +133,40 @@ def test_machines_of_tasks_plans_and_scripts_are_counted() -> None:
     assert _read(SBATCH)["gpu_hours"] == {"gpu": "H200", "count": 16, "hours_per_month": 120}
 
 
+def test_offloading_is_taken_over_as_the_configuration_has_it() -> None:
+    for content in (
+        {"zero_optimization": {"stage": 3, "offload_optimizer": {"device": "cpu"}}},
+        AXOLOTL | {"deepspeed": "deepspeed_configs/zero3_bf16_cpuoffload_params.json"},
+        AXOLOTL | {"deepspeed": None, "fsdp_config": {"fsdp_offload_params": True}},
+    ):
+        assert _read(content)["finetune"]["offload"] is True
+    assert _read({"zero_optimization": {"offload_param": {"device": "none"}}})["finetune"]["offload"] is False
+
+
 def test_training_configurations_say_method_rank_and_tokens_where_they_can() -> None:
     assert _read(AXOLOTL) == {
         "kind": "finetune",
         "model": "meta-llama/Llama-3.1-8B",
-        "finetune": {"method": "qlora", "rank": 32, "seq_len": 4096, "tokens_m": 32.768, "optimizer": "adamw_8bit"},
+        "stack": "axolotl",
+        "finetune": {
+            "method": "qlora",
+            "rank": 32,
+            "seq_len": 4096,
+            "tokens_m": 32.768,
+            "optimizer": "adamw_8bit",
+            "offload": False,
+        },
     }
     tuned = _read(TORCHTUNE)
-    assert tuned["model"] == "Meta-Llama-3.1-8B-Instruct"
+    assert (tuned["model"], tuned["stack"]) == ("Meta-Llama-3.1-8B-Instruct", "torchtune")
     assert tuned["finetune"] == {"tokens_m": None, "method": "lora", "rank": 8, "seq_len": 2048, "epochs": 3}
     zero = _read({"zero_optimization": {"stage": 3}, "bf16": {"enabled": True}, "train_batch_size": 256})
     assert zero == {
         "kind": "finetune",
         "model": None,
+        "stack": "deepspeed",
         "precision": "bf16",
-        "finetune": {"tokens_m": None, "method": "full"},
+        "finetune": {"tokens_m": None, "method": "full", "offload": False},
     }
     assert _read({"num_processes": 8, "num_machines": 1, "mixed_precision": "bf16"})["precision"] == "bf16"
 
