@@ -51,7 +51,7 @@ STARTS = ROOT / "planner" / "facts" / "calibration_starts.csv"
 TABLE = ROOT / "planner" / "facts" / "calibration.csv"
 ACCURACY = ROOT / "planner" / "facts" / "accuracy.csv"
 ALL = {"training": "train.all", "serving": "serve.all"}
-SINGLE = frozenset({"encode", "speech", "video", "cpu", "serve.default", "serve.submission"})
+SINGLE = frozenset({"encode", "speech", "video", "cpu", "serve.default", "serve.default.ttft", "serve.submission"})
 """Classes of few tables: another row of a known table has the band of groups left out, what is planned that of whole tables."""
 SPEED_METRICS = 2
 """Throughput and time per token, the first two metrics of serving, count together; training has one."""

@@ -51,11 +51,13 @@ def row_class(problem: str, row: Row, metric: int = 0) -> str:
     cpu = chip is not None and chip.architecture.startswith("cpu")
     moe = row.get("arch", "") == "moe" or bool(row.get("n_experts", "")) or _has_experts(row.get("model", ""))
     if problem in {"serving", "stacks"}:
+        deployment = deployment_of(row)
         if metric >= 2:
-            return f"serve.{_SERVING_METRICS[metric]}"
+            own = "default." if deployment == "default" and metric == 2 else ""
+            return f"serve.{own}{_SERVING_METRICS[metric]}"
         if cpu:
             return "cpu"
-        if (deployment := deployment_of(row)) != "tuned":
+        if deployment != "tuned":
             return f"serve.{deployment}"
         if moe:
             return "serve.moe"
@@ -137,6 +139,11 @@ def band_name(problem: str, row: Row, metric: int = 0) -> str:
         return sort if _engine_of(row.get("framework", "")) in _known_engines() else f"{sort}{STRANGER}"
     if problem == "images":
         return sort if _is_near_image(row) else f"{sort}{STRANGER}"
-    if problem not in _MEASURED or sort in {"train.campaign", "serve.default", "serve.submission"}:
+    if problem not in _MEASURED or sort in {
+        "train.campaign",
+        "serve.default",
+        "serve.default.ttft",
+        "serve.submission",
+    }:
         return sort
     return sort if family_of(row, problem) in _known_families(problem) else f"{sort}{STRANGER}"

@@ -22,6 +22,7 @@ from planner.supply.serving.speed import (
     ServingLayout,
     accepted_tokens,
     decode_step,
+    entry_s,
     layout_on,
     pipelined_share,
     prefill,
@@ -139,7 +140,7 @@ def tabulated(  # noqa: PLR0913 - a formula takes the inputs that it has
     return StepTimes(
         batch_s=tuple(batch_s.tolist()), cached_s=cached_s, window_share=_number(model.window_cache_share),
         window_tokens=_number(model.window_tokens), prompt_s=tuple(prompt_s.tolist()), late_s=tuple((alone_s * through - prompt_s).tolist()),
-        mixed_s=pace_ratio * mixed_layer_s * _number(model.layers), entry_s=entry_layer_s * _number(model.layers),
+        mixed_s=pace_ratio * mixed_layer_s * _number(model.layers), entry_s=_number(entry_s(model, entry_layer_s)),
         capacity_tokens=max(budget, 0.0) / token_bytes * group / split / stages, request_tokens=state / token_bytes,
         stage_count=int(stages), chunk_tokens=chunk_tokens,
     )  # fmt: skip

@@ -148,7 +148,7 @@ def test_on_a_machine_with_own_rows_no_stack_and_no_assumption_of_others_counts(
 
 def test_the_own_row_of_a_default_engine_is_met_too(tmp_path: Path) -> None:
     path = tmp_path / "mine.csv"
-    path.write_text(HEADER + ROW.replace(",vllm,", ",vLLM 0.6,"), encoding="utf-8")
+    path.write_text(HEADER + ROW.replace(",vllm,2000,", ",vLLM 0.6,1500,"), encoding="utf-8")
     before, after = (
         verify([path], calibration=each).files[0].bias_share for each in (default_calibration(), recalibrate([path]))
     )

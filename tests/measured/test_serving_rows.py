@@ -123,6 +123,23 @@ def test_an_engine_by_its_defaults_keeps_its_cache_in_16_bits_and_a_tuned_one_in
     assert default == 2 * np.asarray(tuned)
 
 
+def test_a_model_of_four_bits_keeps_its_cache_in_16_where_the_chip_has_no_such_arithmetic() -> None:
+    row = {**ROW, "model": "gpt-oss-20b", "precision": "fp8", "kv_precision": "fp8", "framework": "TensorRT-LLM"}
+    hopper, blackwell = (served_row({**row, "gpu": gpu}).model.cache_bytes_per_token for gpu in ("H100-SXM", "B200"))
+    assert hopper == 2 * np.asarray(blackwell)
+
+
+def test_a_compiled_engine_of_tensorrt_llm_starts_a_prompt_sooner_than_its_pytorch_backend() -> None:
+    row = {**ROW, "framework": "TensorRT-LLM", "concurrency": "", "request_rate": "2", "load": "open loop"}
+    old, new = predicted(*({**row, "framework_version": version} for version in ("0.14", "1.0")))["ttft_ms"]
+    assert 1.2 * old < new
+
+
+def test_a_default_engine_has_the_band_of_its_own_for_the_first_token() -> None:
+    assert band_name("serving", {**ROW, "stack": "default"}, 2) == "serve.default.ttft"
+    assert band_name("serving", ROW, 2) == "serve.ttft"
+
+
 def test_sglang_by_its_defaults_drafts_for_48_requests_at_once() -> None:
     drafts = {**ROW, "stack": "default", "notes": "EAGLE, accept length 2.5", "concurrency": "100", "precision": "bf16"}
     limits = [served_row({**drafts, "framework": engine}).most_count for engine in ("SGLang", "vLLM")]

@@ -14,6 +14,7 @@ from planner.options.servers import own_machine
 from planner.supply.calibration import default_calibration
 from planner.supply.fleet import estimate
 from planner.supply.machines import Fleet, Layout
+from planner.supply.serving.stacks import DEFAULT_STACK
 from planner.traffic.percentiles import Limits, service_of
 from planner.traffic.simulation import Requests, Routing, simulated
 from planner.traffic.step_times import StepTimes, times_of_layout
@@ -135,7 +136,8 @@ def test_an_unloaded_replica_takes_the_times_of_the_product_s_own_formula() -> N
     service = service_of(simulated(requests, _times(), 1), Limits())
     # The plan counts a request's own prompt among those that interrupt it.
     assert service.tpot_ms.mean == pytest.approx(fleet.performance.tpot_ms.typical, rel=0.05)
-    waited_ms = 1.6673 * fleet.performance.tpot_ms.typical
+    steps = float(default_calibration().column("serve.wait_steps_ratio", [machine], DEFAULT_STACK.tags)[0])
+    waited_ms = steps * fleet.performance.tpot_ms.typical
     assert service.ttft_ms.mean == pytest.approx(fleet.performance.ttft_ms.typical - waited_ms, rel=0.15)
 
 

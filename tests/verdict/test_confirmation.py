@@ -33,8 +33,9 @@ def _catalog(*instance_types: str) -> Catalog:
 
 
 @cache
-def _plan(name: str, *instance_types: str, in_full: bool = True) -> Plan:
+def _plan(name: str, *instance_types: str, in_full: bool = True, **serve: Any) -> Plan:
     work: dict[str, Any] = {"qwen": QWEN, "code": CODE}[name]
+    work = {**work, "serve": {**work["serve"], **serve}}
     return make_plan(
         Workload.model_validate(work | {"constraints": {"max_capex_usd": 1}}), _catalog(*instance_types or ("gpu-mi300x1-192gb",)),
         default_assumptions(), today=TODAY, in_full=in_full,
@@ -55,10 +56,14 @@ def test_where_the_formula_asks_for_too_many_the_plan_has_the_fewest_that_hold_i
 
 
 def test_where_the_formula_asks_for_too_few_the_plan_has_more() -> None:
-    confirmed, formula = _plan("code"), _plan("code", in_full=False)
-    assert _replicas(confirmed) > _replicas(formula)
-    assert confirmed.confirmed[confirmed.chosen.id].service.holds
-    assert not formula.confirmed
+    """At which rates the two differ moves with every fit: somewhere where one replica no longer does they have to."""
+    pairs = [
+        [_plan("code", in_full=in_full, requests_per_s=rate) for in_full in (True, False)] for rate in range(15, 30, 2)
+    ]
+    more = [confirmed for confirmed, formula in pairs if _replicas(confirmed) > _replicas(formula)]
+    assert more
+    assert all(confirmed.confirmed[confirmed.chosen.id].service.holds for confirmed in more)
+    assert not any(formula.confirmed for _, formula in pairs)
 
 
 def test_sellers_of_the_same_accelerators_are_sized_alike() -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from planner.demand.models import known_model
 from planner.supply.serving.model import served_model
-from planner.supply.serving.speed import ServingConstants, ServingLayout, pipelined_share, prefill, started_s
+from planner.supply.serving.speed import ServingConstants, ServingLayout, entry_s, pipelined_share, prefill, started_s
 
 IDEAL = ServingConstants(
     bandwidth_share=np.array(1.0), cache_share=np.array(1.0), prefill_share=np.array(1.0), decode_share=np.array(1.0),
@@ -54,10 +54,27 @@ def test_with_attention_data_parallelism_a_prompt_waits_for_one_accelerators_att
 def test_a_prompt_alone_is_never_quicker_than_its_share_of_the_replica(group: int, tokens: int) -> None:
     model = served_model(known_model("qwen3-30b-a3b"), "fp8", "fp8")
     for split in (1, group):
-        alone, shared = (prefill(model, layout(group, split), IDEAL, tokens, is_alone=flag).total_s for flag in (True, False))  # fmt: skip
-        assert float(alone) >= float(shared) * (1 - 1e-12)
+        alone, shared = (prefill(model, layout(group, split), IDEAL, tokens, is_alone=flag) for flag in (True, False))
+        assert float(alone.total_s) >= float(shared.total_s) * (1 - 1e-12)
         if split == group:
-            assert float(alone) == pytest.approx(float(shared))
+            assert float(alone.compute_s) == pytest.approx(float(shared.compute_s))
+
+
+def test_a_prompt_reads_the_experts_that_its_tokens_visit_and_a_model_without_any_reads_no_more() -> None:
+    model = served_model(known_model("mixtral-8x7b"), "fp8", "fp8")
+    # 32 layers of 8 experts, 3 x 4096 x 14336 bytes each, over two accelerators of 1 TB/s. One token reads 2 of 8, a thousand all.
+    beyond_one = 0.75 * 32 * 8 * 3 * 4096 * 14336 / 2 / 1e12
+    assert float(prefill(model, layout(2, 2), IDEAL, 1000, is_alone=True).memory_s) == pytest.approx(beyond_one)
+    assert float(prefill(model, layout(2, 2), IDEAL, 1, is_alone=True).memory_s) == 0.0
+    dense = served_model(known_model("llama-3.1-8b"), "fp8", "fp8")
+    assert float(prefill(dense, layout(1, 1), IDEAL, 1000, is_alone=True).memory_s) == 0.0
+
+
+def test_each_expert_of_a_token_starts_half_the_kernels_of_a_dense_layer() -> None:
+    dense, mixture = (served_model(known_model(name), "fp8", "fp8") for name in ("llama-3.1-8b", "mixtral-8x7b"))
+    # 32 layers each; Mixtral's tokens visit 2 experts in every one: 32 + 0.5 x 2 x 32.
+    assert float(entry_s(dense, 1e-4)) == pytest.approx(3.2e-3)
+    assert float(entry_s(mixture, 1e-4)) == pytest.approx(6.4e-3)
 
 
 def test_a_quarter_of_the_steps_takes_in_a_prompt_where_64_requests_write_256_tokens() -> None:

@@ -18,6 +18,7 @@ from planner.supply.serving.speed import (
     ServingConstants,
     ServingLayout,
     decode_step,
+    entry_s,
     pipelined_share,
     prefill,
     started_s,
@@ -119,15 +120,16 @@ def predict_serving(table: ServingTable, constants: ServingConstantsOfRows) -> M
     rate = live / (floor_s + tokens_out * tpot_s)
     backlog_s = np.where(table.sort == "closed", wait_s / np.maximum(rate, 1e-12), 0.0)
     # Prompts that arrive together are read together: the wait grows more slowly than their number.
-    burst_s = np.where(closed, constants.burst_share * np.maximum(live - 1.0, 0.0) ** _BURST_POWER * prompt_s, 0.0)
-    # Prompts differ in shape, so their kernels are started one by one rather than replayed: a time per layer, long with experts.
-    launch_s = constants.entry_layer_s * np.asarray(model.layers, dtype=float)
-    entry_s = np.where(closed | (table.sort == "open"), launch_s + constants.wait_steps_ratio * step_s, 0.0)
+    # With attention data parallelism each rank reads those that it was sent, and the slowest is waited for.
+    bursts = constants.burst_share * np.maximum(live - 1.0, 0.0) ** _BURST_POWER * group / split
+    burst_s = np.where(closed, bursts * prompt_s, 0.0)
+    launch_s = entry_s(model, constants.entry_layer_s) + constants.wait_steps_ratio * step_s
+    launch_s = np.where(closed | (table.sort == "open"), launch_s, 0.0)
     # The prompts of one batch are read together, and all their answers start together.
     together_s = np.where(table.sort == "static", (live - 1.0) * prompt_s / stages, 0.0)
     load = np.clip(live * prompt_s / np.maximum(tokens_out * tpot_s, 1e-12), 0.0, 0.95)
     queue_s = np.where(table.sort == "open", prompt_s * load / (1.0 - load), 0.0)
-    ttft_s = floor_s + backlog_s + burst_s + queue_s + entry_s + together_s
+    ttft_s = floor_s + backlog_s + burst_s + queue_s + launch_s + together_s
     # The last answers of a run end one by one; of n lengths that vary as widely as they are long, the longest is H(n) means.
     # Tables of tuned engines state steady rates.
     longest = np.log(np.maximum(live, 1.0)) + np.euler_gamma
@@ -146,7 +148,7 @@ def predict_serving(table: ServingTable, constants: ServingConstantsOfRows) -> M
         [
             live / (tpot_s + drain_s / np.maximum(table.live, 1.0) * live / tokens_out),
             live * tokens_out / static_s,
-            live * tokens_out / (floor_s + burst_s + entry_s + tokens_out * tpot_s),
+            live * tokens_out / (floor_s + burst_s + launch_s + tokens_out * tpot_s),
             np.fmin(table.rate_per_s * tokens_out, live / tpot_s),
             live / step_s,
             live * tokens_out / static_s,

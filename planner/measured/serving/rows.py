@@ -244,6 +244,8 @@ def _formats(row: Row, chip: Accelerator, where: str) -> tuple[str, str]:
     precision = _PRECISIONS.get(text, text.split("/")[0].split(" ")[0])
     if row.get("model", "").startswith(_PUBLISHED_IN_FP4):
         precision = "fp4"
+        if not chip.fp4_dense_tflop_per_s and deployment_of(row) != "submission":
+            return precision, "bf16"
     if precision not in WEIGHT_BYTES_BY_PRECISION:
         raise InputError(f"unknown precision {text!r}", where=where)
     stated = row.get("kv_precision", "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
@@ -19,6 +20,8 @@ __all__ = ["ServingTable", "serving_table"]
 
 FloatArray = NDArray[np.float64]
 
+_COMPILED = re.compile(r"v?0\.")
+"""Versions of TensorRT-LLM that ran a compiled engine from C++; from 1.0 on PyTorch starts its kernels."""
 MOST_REQUESTS = 2048.0
 """Requests in flight that engines are built for in maximum-throughput tables."""
 
@@ -116,6 +119,7 @@ def _tags(one: ServedRow) -> tuple[str, ...]:
     # Engines by their defaults, and submissions, are alike whichever they are; tuned ones are not.
     named = one.stack if one.deployment == "tuned" else one.deployment
     found = [f"@{named}"] if named else []
+    found += ["@compiled"] if one.stack == "trtllm" and _COMPILED.match(one.row.get("framework_version", "")) else []
     found += [f"@{one.precision}"] if one.precision in {"fp8", "fp4", "int4", "int8"} else []
     is_moe = bool(float(np.asarray(one.model.moe_layers)))
     return tuple(found + ["@default-moe"] * (is_moe and one.deployment == "default") + ["@moe"] * is_moe)

@@ -22,7 +22,8 @@ def speed_spreads(
     basis, _ = basis_and_evidence(calibration, "serve.bandwidth_share", machine)
     suffix = "" if basis == "measured_nearby" else ".stranger"
     tpot = spread(calibration, _sort(arch, machine, stack) + suffix, "serve.bandwidth_share", machine)
-    return tpot, calibration.value(f"band.serve.ttft{suffix}")
+    waiting = "serve.default.ttft" if stack.is_default else "serve.ttft"
+    return tpot, calibration.value(f"band.{waiting}{suffix}")
 
 
 def _sort(arch: Architecture, machine: Machine, stack: ServingStack) -> str:

@@ -31,6 +31,7 @@ from planner.supply.serving.model import ServedModel
 from planner.supply.serving.speed import (
     accepted_tokens,
     decode_step,
+    entry_s,
     layout_on,
     pipelined_share,
     prefill,
@@ -328,15 +329,12 @@ def evaluate(
         others = np.maximum(BATCHES[None, :] - (demand.user_count > 0) / p, 0.0)
         tpot = step_s / yielded + others * prompt_s / demand.output_tokens
         tpot += pace * started_s(model, mixed[machine][:, None], others, demand.output_tokens)
-        # Where attention is not data parallel, a prompt takes what it adds.
-        alone = prompt
-        if (split < group).any():
-            alone = prefill(model, layout, constants, float(demand.input_tokens), demand.cached_share, is_alone=True)
+        alone = prefill(model, layout, constants, float(demand.input_tokens), demand.cached_share, is_alone=True)
         fresh = demand.input_tokens * (1.0 - demand.cached_share)
         through = pipelined_share(fresh / BATCHED_TOKENS, p) if fresh > BATCHED_TOKENS else 1.0
         floor_s = pace * (step.memory_s[:, :1] + alone.total_s * through)
-        # A new prompt is taken in between steps, and its kernels are started one by one, layer after layer.
-        launch_s = launches[machine] * float(np.asarray(model.layers))
+        # A new prompt is taken in between steps, and its kernels are started one by one.
+        launch_s = entry_s(model, launches[machine])
         live = BATCHES[None, :] * p
         out["tpot"][chosen], out["entry"][chosen] = tpot, floor_s + launch_s[:, None]
         out["waits"][chosen] = np.broadcast_to(steps[machine][:, None], step_s.shape)
