@@ -196,7 +196,7 @@ def _tables(record: dict[str, Any]) -> list[Table]:
     alone = tuple(
         (name, usd(cost)) for name, cost in sorted(record["single_tier_usd"].items(), key=lambda item: item[1])
     )
-    note = f"peak {count(record['peak_gpus'])} GPUs, mean {count(round(record['mean_gpus'], 1))}"
+    note = f"peak {count(record['peak_gpus'])} GPUs, mean {count(round(record['mean_gpus'], 1))}; before tax"
     if record["gap_share"] > 1e-6:
         note += f"; the optimum may be {percent(record['gap_share'])} lower (--time-limit)"
     tables = [

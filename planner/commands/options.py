@@ -255,7 +255,9 @@ def _number(name: str, value: object, origin: str) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         raise InputError(f"{name} must be a number, got {value!r}", where=origin)
     row = default_assumptions().rows.get(name)
-    choices = row.choices if row else ()
+    if row is None:
+        return 0.0  # `Assumptions.override` refuses the name, with those that are near it
+    choices = row.choices
     if value in choices:
         return float(choices.index(str(value)))
     written = quantity(value) if isinstance(value, str) else None

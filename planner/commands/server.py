@@ -252,7 +252,7 @@ def _tables(
     full = usd(curve[-1]["own_usd_per_gpu_hour"])
     return [
         Table(
-            f"{owned.name}: {usd(owned.price_usd)} USD, in colocation, over {horizon} months",
+            f"{owned.name}: {usd(owned.price_usd)} USD, paid in cash, in colocation, over {horizon} months, before tax",
             headings("used | own [USD/GPU-h]: | "),
             points,
             f"{count:g} GPUs; {owned.source}",

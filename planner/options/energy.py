@@ -12,9 +12,12 @@ __all__ = ["machine_max_kw", "owned_footprint", "rented_footprint"]
 
 
 def machine_max_kw(machine: Machine, assumptions: Assumptions) -> float | None:
-    """Return the highest draw of a machine, worked out from its accelerators; None for one without, or of unknown power."""
+    """Return the highest draw of a machine, worked out from its accelerators or else its cores; None where neither is known."""
     accelerator = machine.accelerator
-    if accelerator is None or accelerator.tdp_w is None:
+    if accelerator is None:
+        cores = machine.physical_cores or (machine.vcpus or 0.0) / 2.0
+        return cores * assumptions["rent.cpu_w_per_core"] / 1000 if cores else None
+    if accelerator.tdp_w is None:
         return None
     host = "own.host_w_per_gpu" if accelerator.market_class == "datacenter" else "own.workstation_host_w_per_gpu"
     return machine.accelerator_count * (accelerator.tdp_w + assumptions[host]) / 1000

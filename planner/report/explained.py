@@ -51,6 +51,8 @@ def explained(record: Record, option_id: str) -> Table:
     if option.get("co2e_kg_per_month") is not None:
         emitted = f"{usd(option['co2e_kg_per_month'])} kg CO2e{_grid(option.get('grid'))}"
         rows["electricity and emissions a month"] = f"{usd(option['kwh_per_month'])} kWh, {emitted}"
+    elif option["kind"] in {"api", "free"}:
+        rows["electricity and emissions a month"] = "not known: the seller states neither machines nor place"
     cost = option["cost"]
     rows["a month"] = f"{usd(cost['usd_per_month'])} USD{_mean(record, timeline, cost['usd_per_month'])}"
     assumptions = {row["name"]: row["value"] for row in record["assumptions"]}

@@ -101,7 +101,8 @@ def _without_quotes(plan: Plan) -> str:
     small = next((each for each in rents if each.accelerators_total_count <= each.most_accelerators), None)
     if small is None or small.present_value_usd <= plan.chosen.present_value_usd:
         return ""
-    return f"; without a contract, {gpus(small)} at {place_of(small)} cost {money(small, once=plan.workload.runs_once)}"
+    cost, how = money(small, once=plan.workload.runs_once), how_paid(small.purchase_option)
+    return f"; without quotes, {gpus(small)} at {place_of(small)}, {how}, cost {cost}"
 
 
 def _meanwhile(plan: Plan, verb: str) -> str:

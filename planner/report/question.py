@@ -260,9 +260,10 @@ def _money_phrases(record: Record) -> list[str]:
     said = []
     if financing.kind != "cash":
         rate = 100.0 * float(row.get("money.loan_rate_share_per_year", "0"))
-        said.append(
-            f"owned hardware {'leased' if financing.kind == 'lease' else 'paid by a loan'} at {rate:g} % a year"
-        )
+        months = float(row.get("money.loan_months", "0"))
+        over = f" in {months:g} months" if months else " over the hardware's life"
+        how = "leased" if financing.kind == "lease" else f"paid by a loan{over}"
+        said.append(f"owned hardware {how} at {rate:g} % a year")
     if financing.depreciation:
         years = "" if financing.depreciation in {"macrs5", "bonus"} else f" over {financing.years} years"
         method = METHODS[financing.depreciation]

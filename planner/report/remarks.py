@@ -122,12 +122,16 @@ def _ownership(  # noqa: PLR0913 - the items of one sentence
     return f"{'Leasing' if lease else 'Owning'} {what}: {'; '.join(parts)}."
 
 
-def _delivery(lead: float, machines: float, spares: float, provider: str = "", priced_on: str = "") -> str:
+def _delivery(
+    lead: float, machines: float, spares: float, provider: str = "", priced_on: str = "", term_months: float = 0.0
+) -> str:
     wait = (
         f"delivery takes about {lead:,.0f} months, and each month of delay costs another month of rent" if lead else ""
     )
-    if wait and priced_on:
-        wait += f"; until then {provider} does the work, at a price of {priced_on} that is too old to rely on"
+    if wait and provider:
+        wait += f"; until then {provider} does the work"
+        wait += f", under a commitment of {term_months:,.0f} months that is paid to its end" if term_months else ""
+        wait += f", at a price of {priced_on} that is too old to rely on" if priced_on else ""
     single = "one server without a spare is down while it is repaired" if machines == 1 and not spares else ""
     risks = "; ".join(filter(None, (wait, single))) or "its value falls faster than planned"
     return f"Risks of owning: {risks}."

@@ -322,8 +322,11 @@ def _ownership(taken: Option, options: Sequence[Option], assumptions: Assumption
     )
     lead = lead_months_of(assumptions)
     bridge = next((option for option in options if option.id == owned.book.bridge.option_id), None)
-    old = (bridge.provider, f"{bridge.priced_on}") if bridge is not None and bridge.staleness_count else ()
-    figures = (float(lead), float(owned.instance_count), float(owned.spare_instance_count), *old)
+    until: tuple[str | float, ...] = ()
+    if bridge is not None and (bridge.staleness_count or bridge.term_months > lead):
+        priced_on = f"{bridge.priced_on}" if bridge.staleness_count else ""
+        until = (bridge.provider, priced_on, float(bridge.term_months if bridge.term_months > lead else 0))
+    figures = (float(lead), float(owned.instance_count), float(owned.spare_instance_count), *until)
     yield Remark(code=RemarkCode.DELIVERY, figures=figures)
 
 

@@ -54,6 +54,11 @@ def test_a_missing_workload_is_an_object_where_json_was_asked_for(capsys: pytest
     assert error["error"]["where"] == "nowhere.yaml"
 
 
+def test_an_assumption_under_a_longer_name_is_found_whatever_its_value(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["plan", SERVE, "--set", "assumptions.money.financing=lease"]) == 2
+    assert "did you mean money.financing?" in capsys.readouterr().err
+
+
 def test_an_unknown_assumption_names_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["plan", SERVE, "--set", "own.lifemonths=3"]) == 2
     assert "own.life_months" in capsys.readouterr().err

@@ -67,3 +67,15 @@ def test_the_same_machine_emits_less_on_a_cleaner_grid() -> None:
 def test_a_site_that_makes_power_is_refused() -> None:
     with pytest.raises(PlanningError):
         footprint(max_kw=1, instance_count=1, hours_per_month=730, busy_share=1, pue_ratio=0.5, place="DE")
+
+
+def test_a_machine_without_accelerators_draws_by_its_cores_by_hand() -> None:
+    """96 vCPUs are 48 cores of 5 W: 0.24 kW at most, of which 75 % when busy: 0.18 kW x 100 h x 1.1."""
+    numbers = default_assumptions().override({"rent.cpu_w_per_core": 5.0, "rent.pue_ratio": 1.1}, "test")
+    found = rented_footprint(
+        Machine(accelerator=None, accelerator_count=0, vcpus=96), "aws", "us-east-1", machine_hours_per_month=100, busy_share=1.0,
+        assumptions=numbers,
+    )  # fmt: skip
+    assert found is not None
+    assert found.kwh_per_month == pytest.approx(0.18 * 100 * 1.1)
+    assert found.grid.place == "US"

@@ -70,6 +70,7 @@ def test_the_answer_says_that_the_price_of_a_bridge_is_past_its_age_limit() -> N
     for provider, is_old in (("aws", True), ("azure", False)):
         said = " ".join(reason.text for reason in reasons(_planned(purchase=("reserved_3y",), providers=(provider,))))
         assert ("that is too old to rely on" in said) is is_old
+        assert f"until then {provider} does the work, under a commitment of 36 months that is paid to its end" in said
 
 
 def test_a_bridge_of_hours_used_by_hand() -> None:

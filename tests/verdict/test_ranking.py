@@ -118,4 +118,4 @@ def test_a_contract_is_worth_asking_for_where_it_is_much_cheaper_than_what_takes
     far = _plan(by_the_hour, _offer("bound", 40.0, 8.0, **bound), count=72, hours=730)
     assert (near.chosen.instance_type, near.verdict.status) == ("bound", "ask_for_quotes")
     assert (far.chosen.instance_type, far.verdict.status) == ("by the hour", "ask_for_quotes")
-    assert "without a contract, 72 x H100-SXM" in headline(far)
+    assert "without quotes, 72 x H100-SXM" in headline(far)
