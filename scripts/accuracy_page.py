@@ -66,28 +66,44 @@ class Goal:
 GOALS = (
     Goal(sort="train.dense", column="median_abs_relative_error_share", limit=0.12, words="median error"),
     Goal(sort="train.dense", column="within_25_percent_share", limit=0.85, words="within 25 %", at_most=False),
-    Goal(sort="train.all", column="median_abs_relative_error_share", limit=0.14, words="median error"),
+    Goal(sort="train.all", column="median_abs_relative_error_share", limit=0.12, words="median error"),
     Goal(sort="train.all", column="mean_over_blocks_share", limit=0.20, words="mean over tables"),
     Goal(sort="train.all", column="within_25_percent_share", limit=0.75, words="within 25 %", at_most=False),
     Goal(sort="serve.dense", column="median_abs_relative_error_share", limit=0.10, words="median error"),
     Goal(sort="serve.dense", column="mean_abs_relative_error_share", limit=0.15, words="mean error"),
     Goal(sort="serve.moe", column="median_abs_relative_error_share", limit=0.14, words="median error"),
     Goal(sort="serve.moe", column="mean_abs_relative_error_share", limit=0.24, words="mean error"),
-    Goal(sort="serve.all", column="median_abs_relative_error_share", limit=0.14, words="median error"),
+    Goal(sort="serve.all", column="median_abs_relative_error_share", limit=0.11, words="median error"),
     Goal(sort="serve.all", column="within_30_percent_share", limit=0.80, words="within 30 %", at_most=False),
-    Goal(sort="serve.default", column="median_abs_relative_error_share", limit=0.35, words="median error"),
     Goal(sort="serve.tpot", column="median_abs_relative_error_share", limit=0.13, words="median error"),
     Goal(sort="serve.ttft", column="median_abs_relative_error_share", limit=0.35, words="median error"),
     Goal(sort="serve.ttft", column="in_band_share", limit=0.80, words="inside the 80 % band", at_most=False),
-    Goal(sort="memory", column="median_abs_relative_error_share", limit=0.10, words="median error"),
+    Goal(sort="memory", column="median_abs_relative_error_share", limit=0.08, words="median error"),
     Goal(sort="memory", column="below_by_5_percent_share", limit=0.05, words="predicted low by over 5 %"),
     Goal(sort="memory", column="fit_told_rightly_share", limit=0.95, words="fit predicted correctly", at_most=False),
-    Goal(sort="image", column="median_abs_relative_error_share", limit=0.20, words="median error"),
+    Goal(sort="image", column="median_abs_relative_error_share", limit=0.11, words="median error"),
+    Goal(sort="serve.default", column="median_abs_relative_error_share", limit=0.35, words="median error"),
     Goal(sort="encode", column="median_abs_relative_error_share", limit=0.25, words="median error"),
     Goal(sort="speech", column="median_abs_relative_error_share", limit=0.25, words="median error"),
     Goal(sort="video", column="median_abs_relative_error_share", limit=0.25, words="median error"),
     Goal(sort="cpu", column="median_abs_relative_error_share", limit=0.20, words="median error"),
 )
+
+
+WHY_MISSED = {
+    "train.dense": "a new table's own choice of sharding, recomputation and batch is rarely stated in full",
+    "train.all": "as dense training; cards of which a table left out holds the only rows (GeForce, RTX PRO) are 22 % off, most told slower than they are",
+    "serve.dense": "each table is of one engine and release, and releases of one engine differ by 10 to 15 %",
+    "serve.moe": "expert kernels of a release, and how a table spreads experts over accelerators, change speed up to twofold on the same card",
+    "serve.all": "as dense models and mixtures",
+    "serve.tpot": "times of closed loops hold an engine's scheduling, which differs by release",
+    "serve.ttft": "a first token waits for bursts of prompts: how many come at once depends on a client that tables do not describe",
+    "memory": "what a framework keeps for itself differs by its release; the margin covers tables that are known",
+    "image": "20 engines of 2022 to 2025 in 115 rows; cards without a row of the engine at hand lie 15 to 25 % off; not refitted for the goal of 11 %",
+    "encode": "each table is another engine, from hosted endpoints to vendors' kernels",
+    "speech": "each table is another engine, and few say how audio is cut and batched",
+}
+"""Why a figure misses its goal, by its class."""
 
 
 def accuracy_page() -> str:
@@ -119,7 +135,7 @@ def _head(reports: Sequence[FileReport], scores: dict[tuple[str, str], dict[str,
         "to expect of another row of a known kind. Stated 80 % bands come from these. *By block*: a whole table was left out, as if",
         "it had not been published: what to expect of a new table. *In sample*: rows that the constants were fitted on.",
         "Of the table of many kinds, encoders, speech and video are fitted, and its rows of text by engines' defaults have part in the ratios of these to",
-        "tuned engines; its images (quantized and shared models) are predicted by constants that were not fitted on them; for its steps of training on",
+        "tuned engines; its images (quantized and shared models) are predicted by constants that were not fitted on them, but for one ratio of widened weights; for its steps of training on",
         "rewards the ratio `perf.rollout_step_ratio` is the median of their four models (26 % off, left out by model). Adapters of image and video models rest",
         "on one table (SimpleTuner, 88 rows of a step): left out by model its transformers and U-Nets are missed by 23 % (median), with PixArt and SANA, whose",
         "attention runs other kernels, all by 41 %; their memory is told far too low (up to ten times for SANA), that of small video models up to twice too high.",
@@ -158,6 +174,7 @@ def _goals(scores: dict[tuple[str, str], dict[str, str]]) -> Iterator[str]:
         "| class | figure | goal | by group | | by table | |",
         "| --- | --- | ---: | ---: | --- | ---: | --- |",
     )
+    missed: dict[str, str] = {}
     for goal in GOALS:
         cells = []
         for split in ("by group", "by block"):
@@ -166,6 +183,16 @@ def _goals(scores: dict[tuple[str, str], dict[str, str]]) -> Iterator[str]:
             cells.append(f"{_percent(reached)} | {'met' if met else '**missed**'}")
         sign = "at most" if goal.at_most else "at least"
         yield f"| {CLASSES[goal.sort]} | {goal.words} | {sign} {100 * goal.limit:.0f} % | {' | '.join(cells)} |"
+        if any("missed" in cell for cell in cells):
+            missed[goal.sort] = CLASSES[goal.sort]
+    yield from ("", "Why they are missed:", "")
+    yield from (f"- {words}: {WHY_MISSED[sort]}." for sort, words in missed.items())
+    yield from (
+        "",
+        "Of cases from public threads (22 verdicts of fit, 36 sizes and caches by config.json or name, counted on 2026-11-27), sizes and caches are right in all 36, fit in 18 (82 %,",
+        "goal 85 %). The four that are told to fit and did not: two full fine-tunings without host memory, which the program may use unless `offload: false` is stated",
+        "(then both are right); an engine of 2024 that did not read prompts in chunks; and a Gaudi2 whose warm-up took memory that no data sheet tells.",
+    )
     yield from (
         "",
         "A stated 80 % band should hold 75 to 88 % of rows. Encoders, speech, video, CPUs and engines by their defaults have few tables: another row of a known",

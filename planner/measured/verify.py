@@ -39,7 +39,7 @@ from planner.measured.serving.rows import is_overloaded
 from planner.measured.serving.table import serving_table
 from planner.measured.speech import constants_of_rows as speech_constants
 from planner.measured.speech import predict_speech, speech_table
-from planner.measured.training.images import predict_image_training, trains_images
+from planner.measured.training.images import predict_image_training, stated_images_per_s, trains_images
 from planner.measured.training.predict import constants_of_rows as training_constants
 from planner.measured.training.predict import predict_training, training_table
 from planner.measured.tuning import predict_tuning
@@ -166,10 +166,10 @@ def _training(rows: Sequence[Row], calibration: Calibration) -> list[Detail]:
 
 
 def _image_training(rows: Sequence[Row], calibration: Calibration) -> list[Detail]:
-    stated = [row for row in rows if number(row, "value", "images_per_s") > 0]
+    stated = [row for row in rows if stated_images_per_s(row) > 0]
     predicted, refusals = predict_image_training(stated, calibration)
     return _refused(rows, {**{row["id"]: "images per second are not stated" for row in rows if row not in stated}, **refusals}, "images_per_s") + [
-        _detail(row, "images_per_s", number(row, "value", "images_per_s"), predicted[row["id"]], "train.image", calibration)
+        _detail(row, "images_per_s", stated_images_per_s(row), predicted[row["id"]], "train.image", calibration)
         for row in stated
         if row["id"] in predicted
     ]  # fmt: skip

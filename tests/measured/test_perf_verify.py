@@ -209,3 +209,17 @@ def test_rows_name_their_hosts_freely(written: str, name: str) -> None:
 def test_a_chip_is_known_by_all_words_of_its_name(name: str, meant: str | None) -> None:
     chip = accelerator_of(name)
     assert (chip.name if chip else None) == meant
+
+
+def test_training_of_image_models_is_compared_in_images_per_second_whatever_a_table_states() -> None:
+    scored = [item for item in _report("training").detail if item.sort == "train.image" and item.predicted]
+    by_id = {item.id: item for item in scored}
+    assert by_id["tr0398"].expected == pytest.approx(
+        8 * 126.09
+    )  # its figure is minutes to train, its notes say the pace of a GPU
+    small, large = by_id["tr0404"].predicted, by_id["tr0405"].predicted  # 256 and 512 pixels a side
+    assert small is not None
+    assert large is not None
+    assert small > 3.0 * large
+    errors = sorted(abs(item.relative_error_share or 0.0) for item in scored)
+    assert errors[len(errors) // 2] < 0.2

@@ -6,6 +6,7 @@ Exchange of gradients is small beside it and left out.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -28,6 +29,16 @@ _USUAL_BATCH = 16.0
 def trains_images(row: Row) -> bool:
     """Tell whether a row of training is of a denoiser, whose figure is images per second of the whole job."""
     return "diffusion" in row.get("method", "").lower()
+
+
+def stated_images_per_s(row: Row) -> float:
+    """Return the images per second that a row states, in its own figure or for each GPU in its notes; NaN where it states none."""
+    each = re.search(r"images/s/GPU ([\d.]+)", row.get("notes", ""))
+    if each and row.get("metric") == "time_to_train_min":
+        return float(each[1]) * number(row, "n_gpus", default=1.0)
+    return number(
+        row, "images_per_s", *["value"] * row.get("metric", "images_per_s").startswith(("images_per_s", "value"))
+    )
 
 
 def predict_image_training(rows: Sequence[Row], calibration: Calibration) -> tuple[dict[str, float], dict[str, str]]:
@@ -54,6 +65,8 @@ def _images_per_s(row: Row, calibration: Calibration) -> float:
     )
     form = "fp8" if "fp8" in row.get("precision", "").lower() else "fp16"
     rates = image_rates([machine], hardware([machine]), [form])
-    constants = image_constants(calibration, [machine], [("@compiled", "@fp8") if form == "fp8" else ("@compiled",)])
-    step = step_time(arch, arch.diffusion.reference_pixels, guided=False, rates=rates, constants=constants, batch=batch)
+    constants = image_constants(calibration, [machine], [("@fp8",) if form == "fp8" else ()])
+    size = re.search(r"UNet at (\d+)x(\d+)", row.get("notes", ""))
+    pixels = float(size[1]) * float(size[2]) if size else arch.diffusion.reference_pixels
+    step = step_time(arch, pixels, guided=False, rates=rates, constants=constants, batch=batch)
     return float(np.asarray(count * batch / (_PASSES * step.total_s)).reshape(-1)[0])
