@@ -17,6 +17,7 @@ from planner.supply.communication import Links, group_bandwidth
 from planner.supply.serving.speed import (
     ServingConstants,
     ServingLayout,
+    burst_prompts,
     decode_step,
     entry_s,
     pipelined_share,
@@ -33,7 +34,6 @@ _DRAFT_STEP_SHARE = 0.05
 METRICS = ("out_tok_s_total", "tpot_ms", "ttft_ms", "prefill_tok_s")
 CONSTANTS = tuple(item.name for item in fields(ServingConstants))
 LINKS = tuple(item.name for item in fields(Links))
-_BURST_POWER = 0.6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,10 +119,7 @@ def predict_serving(table: ServingTable, constants: ServingConstantsOfRows) -> M
     wait_s = np.where(np.isfinite(table.live), np.maximum(table.live - live, 0.0), 0.0)
     rate = live / (floor_s + tokens_out * tpot_s)
     backlog_s = np.where(table.sort == "closed", wait_s / np.maximum(rate, 1e-12), 0.0)
-    # Prompts that arrive together are read together: the wait grows more slowly than their number.
-    # With attention data parallelism each rank reads those that it was sent, and the slowest is waited for.
-    bursts = constants.burst_share * np.maximum(live - 1.0, 0.0) ** _BURST_POWER * group / split
-    burst_s = np.where(closed, bursts * prompt_s, 0.0)
+    burst_s = np.where(closed, constants.burst_share * burst_prompts(live, group, split) * prompt_s, 0.0)
     launch_s = entry_s(model, constants.entry_layer_s) + constants.wait_steps_ratio * step_s
     launch_s = np.where(closed | (table.sort == "open"), launch_s, 0.0)
     # The prompts of one batch are read together, and all their answers start together.

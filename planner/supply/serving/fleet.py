@@ -41,6 +41,7 @@ from planner.supply.serving.memory import (
 from planner.supply.serving.model import ServedModel
 from planner.supply.serving.operating import loop_of, operating_point
 from planner.supply.serving.replica_rates import Prospects, prospects_by_formats
+from planner.supply.serving.speed import burst_prompts
 from planner.supply.serving.tails import prompt_wait_s
 
 __all__ = ["size_serving"]
@@ -223,22 +224,22 @@ def _fleet(  # noqa: PLR0913 - sizing hands on all that it was asked
     # The limit may be reached between the batch size at `column` and the next one.
     last = column + 1 if rate > grid.rate_per_s[pick, column] else column
     most = float(np.interp(rate, grid.rate_per_s[pick, : last + 1], BATCHES[: last + 1]))
+    prompt, stages = float(grid.prefill_s[pick, column]), float(reps.stages[pick])
     if fixed and demand.user_count:
         loop = loop_of(found, pick, demand, replicas)
-        working, at, each = loop.replica_count, loop.batch_count, loop.rate_per_s / loop.replica_count
+        share = float(calibration.column("serve.burst_share", [machine], demand.stack.tags)[0])
+        waited = share * float(burst_prompts(loop.batch_count * stages, reps.group[pick], reps.split[pick])) * prompt
+        wait_s, each = loop.begun_together(demand, waited, stages)
+        working, at = loop.replica_count, loop.batch_count
     else:
         # What each replica sees at the peak, at most its capacity; the batch that carries it follows from the grid.
         asked = demand.peak_per_s / max(replicas, 1)
         working, each = replicas, rate if batch_job else min(asked, planned if fixed else rate)
         at = float(np.interp(each, grid.rate_per_s[pick, : last + 1], BATCHES[: last + 1]))
+        wait_s = float(prompt_wait_s(prompt / stages, each * prompt / stages, demand.spread))
     tpot = float(np.interp(at, BATCHES, grid.tpot_s[pick]))
-    prompt = float(grid.prefill_s[pick, column]) / float(reps.stages[pick])
     step = float(np.interp(at, BATCHES, grid.step_s[pick]))
-    ttft = (
-        float(grid.unloaded_s[pick, column])
-        + float(prompt_wait_s(prompt, each * prompt, demand.spread))
-        + step * float(grid.waited_steps[pick, column])
-    )
+    ttft = float(grid.unloaded_s[pick, column]) + wait_s + step * float(grid.waited_steps[pick, column])
     basis, evidence = basis_and_evidence(calibration, "serve.bandwidth_share", machine)
     sigma, ttft_sigma = speed_spreads(calibration, arch, machine, demand.stack)
     parts = {

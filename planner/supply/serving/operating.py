@@ -22,6 +22,18 @@ class Loop:
     batch_count: float
     rate_per_s: float
 
+    def begun_together(self, demand: Demand, prompts_s: float, stages: float) -> tuple[float, float]:
+        """Return the wait for the first token, and the rate of one replica, of users who all begin at once, as in a benchmark.
+
+        `prompts_s` is the time in which the prompts before one's own are read; whom the batch has no room for waits for an answer's end.
+        """
+        users, each = demand.user_count / self.replica_count, self.rate_per_s / self.replica_count
+        if each <= 0.0:
+            return prompts_s, each
+        at_work = min(self.batch_count * stages, users)
+        slower = at_work / (at_work / each + prompts_s)
+        return prompts_s + (users - at_work) / slower, slower
+
 
 def loop_of(found: Prospects, pick: int, demand: Demand, replicas: int) -> Loop:
     """Return where the demand's users, who ask again as soon as they are answered, bring so many replicas of a candidate.

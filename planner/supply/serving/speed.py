@@ -27,6 +27,7 @@ __all__ = [
     "ServingLayout",
     "StepTime",
     "accepted_tokens",
+    "burst_prompts",
     "decode_step",
     "entry_s",
     "layout_on",
@@ -38,6 +39,7 @@ __all__ = [
 
 FloatArray = NDArray[np.float64]
 
+_BURST_POWER = 0.6
 _EXPERT_LAUNCH_SHARE = 0.5
 """Kernels of one routed expert of a token over those of a dense layer, while no graph is replayed."""
 
@@ -325,6 +327,21 @@ def pipelined_share(chunks: ArrayLike, stages: ArrayLike) -> FloatArray:
     """
     count, p = np.maximum(np.asarray(chunks, dtype=float), 1.0), np.asarray(stages, dtype=float)
     return np.asarray((count + p - 1.0) / (count * p), dtype=float)
+
+
+def burst_prompts(requests: ArrayLike, group: ArrayLike, split: ArrayLike) -> FloatArray:
+    """Return how many prompts one waits for in a closed loop whose users began together, times a share that is fitted.
+
+    Prompts that arrive together are read together: the wait grows more slowly than their number. With attention data
+    parallelism each rank reads those that it was sent, and the slowest is waited for.
+
+    Examples
+    --------
+    >>> [round(float(burst_prompts(users, 1, 1)), 1) for users in (1, 2, 64)], float(burst_prompts(2, 8, 1))
+    ([0.0, 1.0, 12.0], 8.0)
+    """
+    others = np.maximum(np.asarray(requests, dtype=float) - 1.0, 0.0)
+    return np.asarray(others**_BURST_POWER * np.asarray(group) / np.asarray(split), dtype=float)
 
 
 def entry_s(model: ServedModel, entry_layer_s: ArrayLike) -> FloatArray:
