@@ -65,7 +65,7 @@ def _compiled(unit: str, slower_ratio: float, swapped: bool) -> str:
     return text + waits if swapped else text
 
 
-def _tuned_images(base: str, checkpointing: bool, cached: bool) -> str:
+def _tuned_images(base: str, checkpointing: bool, cached: bool, has_attention: bool) -> str:
     how = "with" if checkpointing else "without"
     where = (
         "latents and text embeddings are cached, so text encoders and decoder are not on the GPU"
@@ -75,6 +75,10 @@ def _tuned_images(base: str, checkpointing: bool, cached: bool) -> str:
     return (
         f"adapters over frozen {base} weights, PyTorch without torch.compile, {how} gradient checkpointing; {where}; "
         "the time of a step rests on one measured table (SimpleTuner, L40S and H100)"
+    ) + (
+        ""
+        if has_attention
+        else "; no band can be stood by for the memory of a model with linear attention: such runs took up to ten times as much"
     )
 
 

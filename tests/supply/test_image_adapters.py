@@ -91,6 +91,13 @@ def test_a_question_that_cannot_be_is_answered_with_the_way_out(
     assert told in capsys.readouterr().err
 
 
+def test_where_no_band_of_memory_can_be_stood_by_the_answer_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    for model, is_said in (("sana-1.6b", True), ("sdxl", False)):
+        assert main(["estimate", "finetune", "--model", model, "--steps", "10", "--on", "l40s", "-f", "json"]) == 0
+        notes = " ".join(json.loads(capsys.readouterr().out)["notes"])
+        assert ("no band can be stood by" in notes) is is_said
+
+
 def test_a_plan_is_made_for_it(tmp_path: Path) -> None:
     target = tmp_path / "plan.json"
     assert (

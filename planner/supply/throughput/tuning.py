@@ -107,6 +107,7 @@ def tuned_images(
     calibration: Calibration,
 ) -> Pieces:
     """Return images as a trainer of adapters learns from them, each accelerator from its own."""
+    assert arch.diffusion is not None
     base = base_format(workload.precision, work.method)
     step_s = tuning_step_s(arch, work, base, machines, hw, calibration)
     weights, kept = tuning_bytes(arch, work, base)
@@ -123,5 +124,5 @@ def tuned_images(
         weights=np.full(count, weights), activations=np.full(count, max(kept - CONTEXT_BYTES, 0.0)), constant=f"{_prefix(arch)}.flop_share",
         sort=TUNED_SORT, precisions=formats,
         mfu=passes * work.batch * float(denoising_pass_flop(arch, worked)) / step_s / peak_flop_per_s(hw, sixteen),
-        bound=["compute"] * count, notes=[Note(NoteCode.TUNED_IMAGES, (base, work.checkpointing, work.cached))] * count,
+        bound=["compute"] * count, notes=[Note(NoteCode.TUNED_IMAGES, (base, work.checkpointing, work.cached, arch.diffusion.attention_share > 0.0))] * count,
     )  # fmt: skip
