@@ -22,7 +22,7 @@ from planner.options.energy import owned_footprint
 from planner.options.option import Option, OptionKind
 from planner.options.place import own_place
 from planner.options.reason import Reason, ReasonCode
-from planner.options.rules import against_owning, needs_a_second, reasons_of
+from planner.options.rules import against_owning, is_licensed, needs_a_second, reasons_of
 from planner.options.schedule import Schedule, hours_of_work, needed_share, schedule
 from planner.options.spares import spare_costs_usd_per_month
 from planner.options.unit_costs import UnitCosts, unit_costs
@@ -187,9 +187,9 @@ def _option(
     notes = list(server.notes)
     end = plan.last_month
     against = against_owning(
-        server.machine,
         site,
         workload,
+        may_stand_there=is_licensed(server.machine, site),
         is_lonely=needs_a_second(workload) and plan.fleet.instance_count == 1,
         has_bridge=has_bridge,
         lead_months=lead_months,

@@ -26,6 +26,7 @@ __all__ = [
     "RentTerms",
     "against_owning",
     "against_renting",
+    "is_licensed",
     "may_bridge",
     "needs_a_second",
     "reasons_of",
@@ -64,6 +65,8 @@ def reasons_of(rules: Iterable[Against], count: int) -> list[tuple[Reason, ...]]
     """
     found: list[tuple[Reason, ...]] = [()] * count
     for rule in rules:
+        if not rule.where.any():
+            continue
         figures = [np.broadcast_to(np.ravel(figure), count) for figure in rule.figures]
         for row in np.flatnonzero(np.broadcast_to(rule.where.ravel(), count)):
             found[row] += (Reason(rule.code, tuple(figure[row].item() for figure in figures)),)
@@ -183,7 +186,7 @@ def needs_a_second(workload: Workload) -> bool:
     return serve is not None and not serve.spare_replicas and "spare_replicas" not in serve.model_fields_set
 
 
-def _is_licensed(machine: Machine, site: Site) -> bool:
+def is_licensed(machine: Machine, site: Site) -> bool:
     """Tell whether a card may work at a site: NVIDIA's license of GeForce drivers excludes data centers.
 
     Source: License for Customer Use of NVIDIA GeForce Software, section 2.1.3 ("No Datacenter Deployment").
@@ -193,18 +196,18 @@ def _is_licensed(machine: Machine, site: Site) -> bool:
 
 
 def against_owning(
-    machine: Machine, site: Site, workload: Workload, *, is_lonely: ArrayLike, has_bridge: ArrayLike, lead_months: int, last_month: int
+    site: Site, workload: Workload, *, may_stand_there: ArrayLike, is_lonely: ArrayLike, has_bridge: ArrayLike, lead_months: int, last_month: int
 ) -> Iterator[Against]:  # fmt: skip
-    """Say which rules of this work speak against servers of one sort at a site; where several do, the first one says enough.
+    """Say which rules of this work speak against servers at a site; where several do, the first one says enough.
 
     Parameters
     ----------
-    machine : Machine
-        The server.
     site : {'home', 'colocation', 'own_room'}
         Where it would stand.
     workload : Workload
         Tells the kind of work.
+    may_stand_there : ArrayLike
+        Whether each `is_licensed`.
     is_lonely : ArrayLike
         Whether a single server would be all that does work which needs a second one.
     has_bridge : ArrayLike
@@ -222,6 +225,5 @@ def against_owning(
         yield Against(ReasonCode.NO_BRIDGE, np.logical_not(has_bridge), (lead_months,))
     if site == "home" and not workload.ends:
         yield Against(ReasonCode.SERVICE_AT_HOME, always)
-    if not _is_licensed(machine, site):
-        yield Against(ReasonCode.CONSUMER_LICENSE, always)
+    yield Against(ReasonCode.CONSUMER_LICENSE, np.logical_not(may_stand_there))
     yield Against(ReasonCode.SINGLE_SERVER, np.asarray(is_lonely))

@@ -35,9 +35,8 @@ __all__ = ["Answers", "Asked", "answers_of", "by_its_own_plan"]
 
 FloatArray = NDArray[np.float64]
 
-OF_OPTION = ("provider", "region", "instance_type", "purchase_option", "priced_on")
+OF_OPTION = ("provider", "region", "instance_type", "accelerator", "purchase_option", "priced_on")
 OF_SIZE = (
-    "accelerator",
     "accelerators_total_count",
     "instance_count",
     "present_value_usd",
@@ -246,24 +245,23 @@ def _number(value: float) -> float | None:
 def _answer(
     one: Asked, options: OptionTable, chosen: int, runner_up: int, column: int, month: float | None, *, runs_once: bool
 ) -> dict[str, Any]:
-    kind = str(options.kind[chosen])
+    option = options.listed[chosen]
     count = float(options.instance_count[chosen, column])
     return {
         "row": one.row,
         "status": "planned",
         "reason": None,
-        "needs_gpu": bool(options.accelerator[chosen]),
-        "choice": kind,
-        "option_id": options.ids[chosen],
-        **{name: getattr(options, name)[chosen] for name in OF_OPTION},
-        "accelerator": options.accelerator[chosen] or None,
-        "accelerators_total_count": float(options.accelerator_count[chosen]) * count,
+        "needs_gpu": option.accelerator is not None,
+        "choice": option.kind.value,
+        "option_id": option.id,
+        **{name: getattr(option, name) for name in OF_OPTION},
+        "accelerators_total_count": option.accelerator_count * count,
         "instance_count": int(count),
         "runs_once": runs_once,
         "present_value_usd": float(options.present_value_usd[chosen, column]),
         "usd_per_month": float(options.usd_per_month[chosen, column]),
         "hours_per_run": _number(options.hours_per_run[chosen, column]),
-        "runner_up_id": options.ids[runner_up] if runner_up >= 0 else None,
+        "runner_up_id": options.listed[runner_up].id if runner_up >= 0 else None,
         "runner_up_present_value_usd": float(options.present_value_usd[runner_up, column]) if runner_up >= 0 else None,
         "break_even_month": month,
         "basis": options.basis[chosen] or None,

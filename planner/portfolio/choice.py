@@ -108,7 +108,7 @@ def choices_of(
                 others[(options.kind == kind_name) & (options.binds == is_bound) & cheaper, column] = False
     hosted = best[OptionKind.API.value, False]
     near = _usd(options, hosted, columns) < _usd(options, chosen, columns) + trivial_usd
-    is_rented = np.isin(np.array(options.kind)[chosen], [kind.value for kind in RENTED]) if len(options.ids) else near
+    is_rented = np.isin(np.array(options.kind)[chosen], [kind.value for kind in RENTED]) if options.listed else near
     chosen = np.where((chosen >= 0) & (hosted >= 0) & near & is_rented, hosted, chosen)
     taken = np.flatnonzero(chosen >= 0)
     others[chosen[taken], taken] = False

@@ -43,7 +43,7 @@ class Contenders:
         fleets, _ = supply.sized(workload)
         made = self._made(supply, fleets, rows, workload)
         choice = choice_of(made, workload, self.costs.assumptions, self.allowed.evidence)
-        row = next(row for row in rows if self.options.ids[row] == choice.option.id)
+        row = next(row for row in rows if self.options.listed[row].id == choice.option.id)
         return row, frozenset((kind.value, binds) for kind, binds in barred_sorts(choice))
 
     def break_even_month(self, rent: int, owned: int, workload: Workload, column: int) -> float | None:
@@ -59,8 +59,8 @@ class Contenders:
     def _supply(self, rows: Sequence[int], workload: Workload, column: int) -> Supply:
         """Return what the plan weighs where it has these rows alone, and what does the work until delivery."""
         options = self.options
-        rented = {int(options.offer[row]) for row in rows if options.kind[row] in RENTED}
-        bought = {int(options.offer[row]) for row in rows if options.kind[row] == OptionKind.BUY}
+        rented = {options.listed[row].row for row in rows if options.kind[row] in RENTED}
+        bought = {options.listed[row].row for row in rows if options.kind[row] == OptionKind.BUY}
         until = int(options.bridge.offer[column])
         by_tokens = any(options.kind[row] == OptionKind.API for row in rows) or (bought and until < 0)
         return Supply(
@@ -79,5 +79,5 @@ class Contenders:
         self, supply: Supply, fleets: dict[Machine, Fleet], rows: Sequence[int], workload: Workload
     ) -> list[Option]:
         """Return the rows as the plan's own options, ranked."""
-        names = {self.options.ids[row] for row in rows}
+        names = {self.options.listed[row].id for row in rows}
         return [option for option in supply.options(workload, fleets) if option.id in names]

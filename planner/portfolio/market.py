@@ -19,6 +19,7 @@ from planner.demand.workload import Constraints, Workload
 from planner.options.bridge import lead_months_of
 from planner.options.evidence import Evidence
 from planner.options.free import FreeMachine, free_machines
+from planner.options.option import OptionKind
 from planner.options.owned import OwnableServer
 from planner.options.place import assumptions_at, own_place
 from planner.options.rented import planned_price_usd_per_hour, weekly_above_hours
@@ -27,6 +28,7 @@ from planner.options.servers import ownable_servers
 from planner.options.sized import is_wanted
 from planner.plan import Plan, make_plan
 from planner.portfolio.money import HorizonCosts, horizon_costs
+from planner.portfolio.option_table import Listed
 from planner.supply.cached_calibration import RememberedCalibration
 from planner.supply.calibration import Calibration, default_calibration
 from planner.supply.candidates import Candidates, find_candidates, machine_of
@@ -54,10 +56,8 @@ class AllowedMarket:
         The offers themselves.
     evidence : Evidence
         What speaks for and against their prices.
-    offers : tuple of Offer
-        In the order of their ids.
-    ids : tuple of str
-        Of the offers.
+    listed : tuple of Listed
+        What each is as an option, in the order of their ids.
     machine : ndarray of int
         The machine behind each, as a row of the market's machines.
     machines : tuple of Machine
@@ -66,8 +66,8 @@ class AllowedMarket:
         Of one instance; `weekly_above_hours` as in `planner.costs.inputs.RentInputs`.
     terms : RentTerms
         What the rules look at.
-    is_barred, is_cpu : ndarray of bool
-        Whether it is not to be recommended for any work (`planner.options.evidence`); has processors only.
+    is_barred : ndarray of bool
+        Whether it is not to be recommended for any work (`planner.options.evidence`).
     staleness_count, is_floor_price, most_accelerators : ndarray
         How much too old the price is; whether it is a "from" price; how many accelerators can be counted on without a commitment.
     servers, free : tuple
@@ -78,8 +78,7 @@ class AllowedMarket:
 
     candidates: Candidates
     evidence: Evidence
-    offers: tuple[Offer, ...]
-    ids: tuple[str, ...]
+    listed: tuple[Listed, ...]
     machine: NDArray[np.intp]
     machines: tuple[Machine, ...]
     price: FloatArray
@@ -92,11 +91,25 @@ class AllowedMarket:
     staleness_count: NDArray[np.int_]
     is_floor_price: NDArray[np.bool_]
     most_accelerators: FloatArray
-    is_cpu: NDArray[np.bool_]
     servers: tuple[OwnableServer, ...]
     free: tuple[FreeMachine, ...]
     server_machine: NDArray[np.intp]
     free_machine: NDArray[np.intp]
+
+
+def _listed(name: str, offer: Offer, machine: Machine, row: int) -> Listed:
+    return Listed(
+        id=name,
+        kind=OptionKind.RENT if machine.accelerator else OptionKind.CPU,
+        provider=offer.provider,
+        region=offer.region,
+        instance_type=offer.instance_type,
+        purchase_option=offer.purchase_option.value,
+        accelerator=offer.accelerator or None,
+        accelerator_count=machine.accelerator_count,
+        priced_on=offer.observed_on,
+        row=row,
+    )
 
 
 def _remembered(kept: dict[Any, T], key: Any, make: Callable[[], T]) -> T:  # noqa: ANN401  any key that can be hashed
@@ -317,8 +330,7 @@ class Market:
         return AllowedMarket(
             candidates=candidates,
             evidence=self.evidence,
-            offers=offers,
-            ids=candidates.ids,
+            listed=tuple(map(_listed, candidates.ids, offers, behind, range(len(offers)))),
             machine=np.array([row_of[machine] for machine in behind], dtype=np.intp),
             machines=self.machines,
             price=np.array([planned_price_usd_per_hour(offer) for offer in offers], dtype=float),
@@ -333,7 +345,6 @@ class Market:
             most_accelerators=np.array(
                 [self.evidence.most_accelerators(offer, constraints) for offer in offers], dtype=float
             ),
-            is_cpu=np.array([machine.accelerator is None for machine in behind], dtype=bool),
             servers=servers,
             free=free,
             server_machine=np.array([row_of[server.machine] for server in servers], dtype=np.intp),

@@ -8,7 +8,9 @@ from datetime import date
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Bridges", "OptionTable", "OptionsOfKind"]
+from planner.options.option import OptionKind
+
+__all__ = ["Bridges", "Listed", "OptionTable", "OptionsOfKind"]
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
@@ -34,23 +36,43 @@ class Bridges:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Listed:
+    """What an option is, however much work it does, by the names of `planner.options.option.Option`.
+
+    Attributes
+    ----------
+    row : int
+        Of the allowed market's offers, or of its servers for what is owned; -1 where it is neither.
+    """
+
+    id: str
+    kind: OptionKind
+    provider: str
+    region: str = ""
+    instance_type: str
+    purchase_option: str
+    accelerator: str | None = None
+    accelerator_count: float = 0.0
+    priced_on: date
+    row: int = -1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OptionTable:
     """Options by workload: axis 0 are options, in the order of their ids within each kind, axis 1 workloads.
 
     Attributes
     ----------
+    listed : tuple of Listed
+        What each option is.
     kind : ndarray of str
         `planner.options.option.OptionKind` of each option.
-    ids, provider, region, instance_type, purchase_option, accelerator, basis : tuple of str
-        What each option is; empty where it does not apply.
+    basis : tuple of str
+        What the speed of its machines rests on; empty without machines.
     accelerator_count : FloatArray
         In one instance.
     binds : ndarray of bool
         Whether an option binds for more than a year.
-    priced_on : tuple of date
-        Dates of the prices.
-    offer : ndarray of int
-        Row of the allowed market's offers, -1 where it is none; that of its servers for what is owned.
     is_open : BoolArray
         Whether it may be recommended.
     present_value_usd, usd_per_month : FloatArray
@@ -63,18 +85,11 @@ class OptionTable:
         Whether some option would be open with any budget.
     """
 
+    listed: tuple[Listed, ...]
     kind: NDArray[np.str_]
-    ids: tuple[str, ...]
-    provider: tuple[str, ...]
-    region: tuple[str, ...]
-    instance_type: tuple[str, ...]
-    purchase_option: tuple[str, ...]
-    accelerator: tuple[str, ...]
     basis: tuple[str, ...]
     accelerator_count: FloatArray
     binds: BoolArray
-    priced_on: tuple[date, ...]
-    offer: NDArray[np.intp]
     is_open: BoolArray
     present_value_usd: FloatArray
     usd_per_month: FloatArray
@@ -87,19 +102,10 @@ class OptionTable:
 
 @dataclass(slots=True)
 class OptionsOfKind:
-    """Options of one kind."""
+    """Options of one kind: what each is, the row of its machine (-1 without one), and its figures by workload."""
 
-    kind: list[str]
-    ids: list[str]
-    provider: list[str]
-    region: list[str]
-    instance_type: list[str]
-    purchase_option: list[str]
-    accelerator: list[str]
-    basis: list[str]
-    accelerator_count: FloatArray
-    priced_on: list[date]
-    offer: NDArray[np.intp]
+    listed: list[Listed]
+    machine: NDArray[np.intp]
     is_open: BoolArray
     usd: FloatArray  # (2, options, workloads): present value, and the mean of a month
     instance_count: FloatArray

@@ -20,12 +20,19 @@ from planner.options.hosted import admitted_sellers, per_run_usd, token_option_i
 from planner.options.option import LONGEST_FREE_TERM_MONTHS, OptionKind
 from planner.options.owned import ANYWHERE, OWNED_BY, REGIONS
 from planner.options.reason import ReasonCode
-from planner.options.rules import against_owning, against_renting, may_bridge, needs_a_second, stretch_ratio
+from planner.options.rules import (
+    against_owning,
+    against_renting,
+    is_licensed,
+    may_bridge,
+    needs_a_second,
+    stretch_ratio,
+)
 from planner.options.schedule import whole_months
 from planner.portfolio.groups import Group
 from planner.portfolio.market import AllowedMarket, Market
 from planner.portfolio.money import HorizonCosts, Hours
-from planner.portfolio.option_table import Bridges, OptionsOfKind, OptionTable
+from planner.portfolio.option_table import Bridges, Listed, OptionsOfKind, OptionTable
 from planner.portfolio.rents import cheapest_bridges, rents_usd, until_delivery_usd
 from planner.portfolio.work import Work
 from planner.verdict.ranking import MACHINES, Ground
@@ -56,29 +63,31 @@ def option_table(group: Group, allowed: AllowedMarket, work: Work, costs: Horizo
     until = market.costs_until_delivery(group.first)
     rented, until_usd = _rented(group, allowed, work, costs, until)
     hosted = _hosted(group, costs, market)
-    bridge = cheapest_bridges(group, rented.offer, until_usd, hosted.usd[1], until)
+    offer = np.array([each.row for each in rented.listed], dtype=np.intp)
+    bridge = cheapest_bridges(group, offer, until_usd, hosted.usd[1], until)
     parts = [
         rented,
         _owned(group, allowed, work, costs, bridge, until.months),
         hosted,
         _free(group, allowed, work),
     ]
-    kind = np.array([name for part in parts for name in part.kind], dtype="<U8")
-    basis = tuple(name for part in parts for name in part.basis)
+    listed = tuple(each for part in parts for each in part.listed)
+    kind = np.array([each.kind.value for each in listed], dtype="<U8")
+    basis = tuple(work.fleets.basis[row] if row >= 0 else "" for part in parts for row in part.machine)
     usd = np.concatenate([part.usd for part in parts], axis=1)
     is_open = np.concatenate([part.is_open for part in parts])
     counts = np.concatenate([part.instance_count for part in parts])
-    per_machine = np.concatenate([part.accelerator_count for part in parts])
+    per_machine = np.array([each.accelerator_count for each in listed])
     binds = np.asarray(kind == OptionKind.BUY.value, dtype=bool)
-    binds[: len(rented.offer)] = allowed.term_months[rented.offer] > LONGEST_FREE_TERM_MONTHS
+    binds[: len(offer)] = allowed.term_months[offer] > LONGEST_FREE_TERM_MONTHS
 
     def of_rents(column: NDArray[Any], otherwise: float = 0) -> NDArray[Any]:
         """Return a column of the offers for all options, that of the offers' options first."""
-        return np.concatenate([column[rented.offer], np.full(len(kind) - len(rented.offer), otherwise)])[:, None]
+        return np.concatenate([column[offer], np.full(len(kind) - len(offer), otherwise)])[:, None]
 
     run_months = np.full(counts.shape, np.inf)
     if group.first.runs_once:
-        run_months[: len(rented.offer)] = whole_months(rented.hours_per_run, HOURS_PER_MONTH)
+        run_months[: len(offer)] = whole_months(rented.hours_per_run, HOURS_PER_MONTH)
     ground = Ground(
         is_rent=(kind == OptionKind.RENT.value)[:, None],
         usd=usd[0],
@@ -99,17 +108,10 @@ def option_table(group: Group, allowed: AllowedMarket, work: Work, costs: Horizo
     is_open &= usd[1] <= group.max_usd_per_month
     return OptionTable(
         kind=kind,
-        ids=tuple(name for part in parts for name in part.ids),
-        provider=tuple(name for part in parts for name in part.provider),
-        region=tuple(name for part in parts for name in part.region),
-        instance_type=tuple(name for part in parts for name in part.instance_type),
-        purchase_option=tuple(name for part in parts for name in part.purchase_option),
-        accelerator=tuple(name for part in parts for name in part.accelerator),
+        listed=listed,
         basis=basis,
         accelerator_count=per_machine,
         binds=binds,
-        priced_on=tuple(day for part in parts for day in part.priced_on),
-        offer=np.concatenate([part.offer for part in parts]),
         is_open=is_open,
         present_value_usd=np.where(is_open, usd[0], np.inf),
         usd_per_month=np.where(is_open, usd[1], np.inf),
@@ -145,19 +147,9 @@ def _rented(
     until_usd = np.where(bridges, until_delivery_usd(allowed, offer, count, hours, stretch, until), np.inf)
     usd = rents_usd(allowed, offer, count, hours, stretch, costs) + costs.storage(hours)
     usd[1] /= hours.last_month if hours.once else costs.months
-    offers = [allowed.offers[row] for row in offer]
     part = OptionsOfKind(
-        kind=[OptionKind.CPU.value if allowed.is_cpu[row] else OptionKind.RENT.value for row in offer],
-        ids=[allowed.ids[row] for row in offer],
-        provider=[one.provider for one in offers],
-        region=[one.region for one in offers],
-        instance_type=[one.instance_type for one in offers],
-        purchase_option=[one.purchase_option.value for one in offers],
-        accelerator=[one.accelerator or "" for one in offers],
-        basis=[work.fleets.basis[row] for row in machine],
-        accelerator_count=np.array([allowed.machines[row].accelerator_count for row in machine], dtype=float),
-        priced_on=[one.observed_on for one in offers],
-        offer=offer,
+        listed=[allowed.listed[row] for row in offer],
+        machine=machine,
         is_open=is_open,
         usd=usd,
         instance_count=count,
@@ -173,42 +165,49 @@ def _owned(
     """Return owned servers (`planner.options.owned`); nobody buys one for a job that is run once."""
     has_bridge = np.isfinite(bridge.usd[0])
     lonely = np.array([needs_a_second(workload) for workload in group.workloads], dtype=bool)
-    candidates: list[tuple[str, int, Site, BoolArray]] = []
-    for row, server in enumerate(allowed.servers):
-        count = work.owned_count[allowed.server_machine[row]]
-        for site in ANYWHERE:
-            may_be = (count > 0) & (capex_usd(server.price_usd, count, costs.assumptions) <= group.max_capex_usd)
-            if site == "home":
-                may_be &= fits_at_home(count, server.max_kw, costs.assumptions)
-            for rule in against_owning(
-                server.machine, site, group.first, is_lonely=lonely & (count == 1), has_bridge=has_bridge, lead_months=lead, last_month=costs.months
-            ):  # fmt: skip
-                may_be = may_be & ~rule.where
-            if may_be.any():
-                candidates.append((server.option_id(site), row, site, may_be))
-    candidates.sort(key=lambda candidate: candidate[0])
-    servers = [allowed.servers[row] for _, row, _, _ in candidates]
-    machine = allowed.server_machine[np.array([row for _, row, _, _ in candidates], dtype=np.intp)]
-    is_open = np.array([may_be for *_, may_be in candidates], dtype=bool).reshape(len(candidates), len(group.workloads))
+    count = work.owned_count[allowed.server_machine]
+    price_usd, max_kw = np.array([(server.price_usd, server.max_kw) for server in allowed.servers]).reshape(-1, 2).T
+    may_be = (count > 0) & (capex_usd(price_usd[:, None], count, costs.assumptions) <= group.max_capex_usd)
+    open_at: dict[Site, BoolArray] = {}
+    for site in ANYWHERE:
+        open_at[site] = may_be & (site != "home" or fits_at_home(count, max_kw[:, None], costs.assumptions))
+        licensed = np.array([is_licensed(server.machine, site) for server in allowed.servers], dtype=bool)[:, None]
+        for rule in against_owning(
+            site, group.first, may_stand_there=licensed, is_lonely=lonely & (count == 1), has_bridge=has_bridge, lead_months=lead, last_month=costs.months
+        ):  # fmt: skip
+            open_at[site] = open_at[site] & ~rule.where
+    candidates = sorted(
+        (allowed.servers[row].option_id(site), row, site)
+        for site, is_open in open_at.items()
+        for row in np.flatnonzero(is_open.any(axis=1)).tolist()
+    )
+    servers = [allowed.servers[row] for _, row, _ in candidates]
+    machine = allowed.server_machine[np.array([row for _, row, _ in candidates], dtype=np.intp)]
+    is_open = np.array([open_at[site][row] for _, row, site in candidates], dtype=bool).reshape(-1, count.shape[1])
     counts, busy = work.owned_count[machine], np.where(is_open, work.busy_share[machine], 0.0)
     usd = np.zeros((2, *counts.shape))
     for site in ANYWHERE:
-        at = [index for index, (_, _, where, _) in enumerate(candidates) if where == site]
+        at = [index for index, (_, _, where) in enumerate(candidates) if where == site]
         if at:
             usd[:, at] = costs.owned([servers[index] for index in at], site, counts[at], busy[at])
     usd = (usd + np.where(has_bridge, bridge.usd, 0.0)[:, None, :]) / np.array([1, costs.months])[:, None, None]
     return OptionsOfKind(
-        kind=[OptionKind.BUY.value] * len(candidates),
-        ids=[name for name, *_ in candidates],
-        provider=["own"] * len(candidates),
-        region=[REGIONS[site] for _, _, site, _ in candidates],
-        instance_type=[server.name for server in servers],
-        purchase_option=[OWNED_BY[financing_of(costs.assumptions).kind]] * len(candidates),
-        accelerator=[server.machine.accelerator.name if server.machine.accelerator else "" for server in servers],
-        basis=[work.fleets.basis[row] for row in machine],
-        accelerator_count=np.array([server.machine.accelerator_count for server in servers], dtype=float),
-        priced_on=[server.priced_on for server in servers],
-        offer=np.array([row for _, row, _, _ in candidates], dtype=np.intp),
+        listed=[
+            Listed(
+                id=name,
+                kind=OptionKind.BUY,
+                provider="own",
+                region=REGIONS[site],
+                instance_type=server.name,
+                purchase_option=OWNED_BY[financing_of(costs.assumptions).kind],
+                accelerator=server.machine.accelerator.name if server.machine.accelerator else None,
+                accelerator_count=server.machine.accelerator_count,
+                priced_on=server.priced_on,
+                row=row,
+            )
+            for (name, row, site), server in zip(candidates, servers, strict=True)
+        ],
+        machine=machine,
         is_open=is_open,
         usd=usd,
         instance_count=counts,
@@ -236,19 +235,19 @@ def _hosted(group: Group, costs: HorizonCosts, market: Market) -> OptionsOfKind:
         monthly = per_run * runs * costs.kept[:, costs.months][:, None]
         usd[:, index] = np.where(runs > 0, monthly, per_run * costs.kept[:, 1][:, None])
     usd[1] /= np.where(runs > 0, costs.months, 1)
-    none = [""] * len(sellers)
     return OptionsOfKind(
-        kind=[OptionKind.API.value] * len(sellers),
-        ids=[token_option_id(price) for price in sellers],
-        provider=[price.provider for price in sellers],
-        region=none,
-        instance_type=[price.model_id for price in sellers],
-        purchase_option=["per_token"] * len(sellers),
-        accelerator=none,
-        basis=none,
-        accelerator_count=np.zeros(len(sellers)),
-        priced_on=[price.priced_on for price in sellers],
-        offer=np.full(len(sellers), -1, dtype=np.intp),
+        listed=[
+            Listed(
+                id=token_option_id(price),
+                kind=OptionKind.API,
+                provider=price.provider,
+                instance_type=price.model_id,
+                purchase_option="per_token",
+                priced_on=price.priced_on,
+            )
+            for price in sellers
+        ],
+        machine=np.full(len(sellers), -1),
         is_open=np.ones(shape, dtype=bool),
         usd=usd,
         instance_count=np.zeros(shape),
@@ -272,17 +271,20 @@ def _free(group: Group, allowed: AllowedMarket, work: Work) -> OptionsOfKind:
     # A cap counts one machine's hours, so one machine has to do a run.
     is_open &= work.fleets.instance_count[machine] == 1
     return OptionsOfKind(
-        kind=[OptionKind.FREE.value] * len(free),
-        ids=[one.option_id for one in free],
-        provider=[one.provider for one in free],
-        region=[""] * len(free),
-        instance_type=[one.instance_type for one in free],
-        purchase_option=["free"] * len(free),
-        accelerator=[one.tier.accelerator or "" for one in free],
-        basis=[work.fleets.basis[row] for row in machine],
-        accelerator_count=np.array([one.machine.accelerator_count for one in free], dtype=float),
-        priced_on=[one.read_on for one in free],
-        offer=np.full(len(free), -1, dtype=np.intp),
+        listed=[
+            Listed(
+                id=one.option_id,
+                kind=OptionKind.FREE,
+                provider=one.provider,
+                instance_type=one.instance_type,
+                purchase_option="free",
+                accelerator=one.tier.accelerator,
+                accelerator_count=one.machine.accelerator_count,
+                priced_on=one.read_on,
+            )
+            for one in free
+        ],
+        machine=machine,
         is_open=is_open,
         usd=np.zeros((2, *shape)),
         instance_count=work.owned_count[machine],

@@ -121,7 +121,7 @@ def add_to_pools(pools: dict[str, Pool], group: Group, options: OptionTable, cho
         Their options, and what each takes.
     """
     first = group.first
-    if first.runs_once or not options.ids:
+    if first.runs_once or not options.listed:
         return
     columns = np.arange(len(chosen))
     lasts = np.isin(options.kind[chosen], [OptionKind.RENT.value, OptionKind.BUY.value]) & (chosen >= 0)
@@ -130,7 +130,7 @@ def add_to_pools(pools: dict[str, Pool], group: Group, options: OptionTable, cho
         "providers": limits.providers, "countries": limits.countries, "regions": limits.regions, "secure": limits.min_secure,
         "purchase": limits.purchase, "own": own_place(first), "months": first.horizon_months,
     }  # fmt: skip
-    names = np.array(options.accelerator, dtype=object)
+    names = np.array([each.accelerator or "" for each in options.listed], dtype=object)
     for name in dict.fromkeys(names[chosen[lasts]]):
         mine = columns[lasts & (names[chosen] == name)]
         option = chosen[mine]

@@ -74,6 +74,7 @@ WITHOUT_UNIT: dict[str, tuple[str, str]] = {
     "Usage": ("first_hour", "a point in time, in hours since 1970"),
     "Answers": ("shapes evaluations one_by_one", "each is counted by its name"),
     "Asked": ("row", "a place in the input has a number and no unit"),
+    "Listed": ("row", "a place in a list has a number and no unit"),
     "Row": ("row", "a place in the input has a number and no unit"),
     "Block": ("number", "a block has a number and no unit"),
     "Report": ("number rows shapes evaluations one_by_one", "each is counted by its name"),
