@@ -50,6 +50,17 @@ def test_an_estimate_of_a_closed_loop_is_what_a_benchmark_of_it_is_predicted_to_
     assert performance.at_load.output_tokens_per_s.typical == pytest.approx(measured["out_tok_s_total"][0], rel=0.03)
 
 
+def test_llama_cpp_on_a_mac_is_estimated_as_its_users_measured_it() -> None:
+    # llama-2-7b Q4_0, 128 tokens of one stream: 94.27, 66.31 and 83.06 tokens/s (ggml-org/llama.cpp, discussion 4167).
+    serve = {"concurrency": 1, "input_tokens": 16, "output_tokens": 128}
+    work = Workload.model_validate({"kind": "serve", "model": "llama-2-7b", "precision": "int4", "stack": "llama.cpp", "serve": serve})  # fmt: skip
+    for mac, measured_per_s in (("Apple M2 Ultra", 94.27), ("Apple M3 Max", 66.31), ("Apple M4 Max", 83.06)):
+        found = estimate(work, known_model("llama-2-7b"), own_machine(resolve(mac)[0], 1), 1, default_assumptions())
+        assert isinstance(found, Fleet)
+        assert found.performance.tpot_ms
+        assert found.performance.tpot_ms.low <= 1e3 / measured_per_s <= found.performance.tpot_ms.high
+
+
 def test_users_for_whom_a_batch_has_no_room_wait_for_the_end_of_an_answer() -> None:
     within, beyond = (_fleet(users).performance for users in (200, 800))
     assert within.ttft_ms

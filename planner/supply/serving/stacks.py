@@ -94,8 +94,10 @@ def practice_shares(
 ) -> NDArray[np.float64]:
     """Return a user's speed over the calibrated one, by machine: 1 where he measured the machine himself.
 
-    Default engines were measured as users run them; of published tables a user reaches ``perf.serving_practice_share``.
+    Default engines and llama.cpp were measured as users run them; of published tables a user reaches ``perf.serving_practice_share``.
     """
+    if "@llama.cpp" in stack.tags:
+        return np.ones(len(machines))
     share = assumptions["perf.default_engine_share" if stack.is_default else "perf.serving_practice_share"]
     own = [calibration.own_rows("serve.pace_ratio", machine) is not None for machine in machines]
     return np.where(own, 1.0, share)
