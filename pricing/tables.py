@@ -27,13 +27,13 @@ Row = TypeVar("Row")
 MOST_BYTES = 256 << 20
 
 
-def facts_path(name: str) -> Path:
-    """Return where a table that the package ships lies."""
-    return Path(__file__).parent / "facts" / name
+def facts_path(name: str, package: str = "pricing") -> Path:
+    """Return where a table that one of our packages ships lies."""
+    return Path(__file__).parents[1] / package / "facts" / name
 
 
-def read_facts(row_type: type[Row], name: str) -> tuple[Row, ...]:
-    """Read a table that the package ships.
+def read_facts(row_type: type[Row], name: str, package: str = "pricing") -> tuple[Row, ...]:
+    """Read a table that one of our packages ships.
 
     The rows were checked when they were written and are checked again by the tests, so reading them costs no second
     check: cells are converted column by column, and the slots of the rows are filled directly.
@@ -43,14 +43,16 @@ def read_facts(row_type: type[Row], name: str) -> tuple[Row, ...]:
     row_type : type
         Frozen dataclass with slots.
     name : str
-        File in ``pricing/facts``.
+        File in the package's folder ``facts``; columns that the row type has not are passed over.
+    package : str
+        ``pricing`` or ``planner``.
 
     Raises
     ------
     PricingError
         The file is missing or is no table of this row type.
     """
-    path = facts_path(name)
+    path = facts_path(name, package)
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from types import MappingProxyType
 
-from planner.fact_rows import fact_rows
+from pricing.tables import read_facts
 
 __all__ = ["CommitmentProduct", "commitment_products", "product_of"]
 
@@ -26,8 +26,6 @@ class CommitmentProduct:
         Tells products of one purchase option apart (``standard``, ``convertible``, ``compute``, ``ec2_instance``).
     basis : str
         What is promised: ``usage`` of a machine type, ``spend`` per hour, or ``capacity`` at a time.
-    terms_months : tuple of int
-        Lengths on sale; 0 for products by the day or without a term.
     payments : tuple of str
         When it may be paid: ``none``, ``partial`` or ``all`` upfront, ``monthly``.
     covers_accelerators : bool
@@ -45,8 +43,6 @@ class CommitmentProduct:
         Most instances in one block, and in all blocks of one customer.
     excludes : tuple of str
         Products that do not apply to the same hours.
-    discount_least_share, discount_most_share : float or None
-        Discounts off on-demand that were seen; None where not known.
     source, as_of, weak, notes : str, str, bool, str
         Who says so, when, whether second-hand; the rest of the rules in words.
     """
@@ -56,7 +52,6 @@ class CommitmentProduct:
     purchase_options: tuple[str, ...]
     offering_class: str
     basis: str
-    terms_months: tuple[int, ...]
     payments: tuple[str, ...]
     covers_accelerators: bool
     can_be_sold: bool
@@ -69,8 +64,6 @@ class CommitmentProduct:
     most_at_once_count: int | None
     most_count: int | None
     excludes: tuple[str, ...]
-    discount_least_share: float | None
-    discount_most_share: float | None
     source: str
     as_of: str
     weak: bool
@@ -80,45 +73,8 @@ class CommitmentProduct:
 @cache
 def commitment_products() -> Mapping[str, CommitmentProduct]:
     """Return every known product by name."""
-    return MappingProxyType({line["product"]: _read(line) for line in fact_rows("commitment_products")})
-
-
-def _read(line: Mapping[str, str]) -> CommitmentProduct:
-    def words(name: str) -> tuple[str, ...]:
-        return tuple(filter(None, line[name].split("|")))
-
-    def share(name: str) -> float | None:
-        return float(line[name]) if line[name] else None
-
-    def count(name: str) -> int | None:
-        return int(line[name]) if line[name] else None
-
-    return CommitmentProduct(
-        product=line["product"],
-        provider=line["provider"],
-        purchase_options=words("purchase_options"),
-        offering_class=line["offering_class"],
-        basis=line["basis"],
-        terms_months=tuple(int(word) for word in words("terms_months")),
-        payments=words("payments"),
-        covers_accelerators=line["covers_accelerators"] == "yes",
-        can_be_sold=line["can_be_sold"] == "yes",
-        can_be_exchanged=line["can_be_exchanged"] == "yes",
-        marketplace_fee_share=float(line["marketplace_fee_share"]),
-        refund_cap_usd=float(line["refund_cap_usd"]),
-        return_days=int(line["return_days"]),
-        weekly_above_days=share("weekly_above_days"),
-        longest_days=share("longest_days"),
-        most_at_once_count=count("most_at_once_count"),
-        most_count=count("most_count"),
-        excludes=words("excludes"),
-        discount_least_share=share("discount_least_share"),
-        discount_most_share=share("discount_most_share"),
-        source=line["source"],
-        as_of=line["as_of"],
-        weak=line["weak"] == "yes",
-        notes=line["notes"],
-    )
+    rows = read_facts(CommitmentProduct, "commitment_products.csv", "planner")
+    return MappingProxyType({row.product: row for row in rows})
 
 
 @cache
