@@ -10,10 +10,12 @@ from typing import Any
 from urllib.parse import unquote
 
 from planner.usage.faults import UsageError
+from planner.usage.iceberg import METADATA, iceberg_names
 
 __all__ = [
     "DELTA_LOG",
     "LAKE_FOLDERS",
+    "LOGS",
     "MOST_FOLDERS_ABOVE",
     "files_below",
     "kind_of_lake",
@@ -27,7 +29,9 @@ OTHER_WAY = "read it through an engine that knows it (--engine), or export the m
 DELTA_LOG = "_delta_log"
 SIGNS = (("Delta", re.compile(r"(?:^|/)_delta_log(?:/|$)")), ("Iceberg", re.compile(r"(?:^|/)metadata/[^/]*\.metadata\.json")), ("Hudi", re.compile(r"(?:^|/)\.hoodie(?:/|$)")))  # fmt: skip
 """What a lake's table has beside its files."""
-LAKE_FOLDERS = (DELTA_LOG, ".hoodie", "metadata")
+LAKE_FOLDERS = (DELTA_LOG, ".hoodie", METADATA)
+LOGS = {"Delta": DELTA_LOG, "Iceberg": METADATA}
+"""The folder of each lake's log."""
 MOST_FOLDERS_ABOVE = 8
 
 
@@ -67,22 +71,22 @@ def lake_root(name: str) -> str:
 
 
 def live_files(folder: Path) -> list[Path] | None:
-    """Return the files of a Delta table's newest version; None for a folder that is no such table.
+    """Return the files of the newest version of a Delta or Iceberg table; None for a folder that is none.
 
     What was removed or replaced still lies in the folder, and would count again.
 
     Raises
     ------
     UsageError
-        A Delta table with rows deleted inside its files, or a table of Iceberg or Hudi, whose log is not read here.
+        A table with rows deleted inside its files, or one of Hudi, whose log is not read here.
     """
     inside = (one.relative_to(folder).as_posix() for sub in LAKE_FOLDERS for one in folder.glob(f"{sub}/*"))
     kind = kind_of_lake(inside)
     if not kind:
         return None
-    found = [folder / name for name in live_names(kind, folder / DELTA_LOG, str(folder))]
+    found = [folder / name for name in live_names(kind, folder / LOGS.get(kind, ""), str(folder))]
     if missing := next((one for one in found if not one.is_file()), None):
-        raise UsageError(f"a file of this Delta table is not there: {missing.name}", where=str(folder), hint=OTHER_WAY)
+        raise UsageError(f"a file of this {kind} table is not there: {missing.name}", where=str(folder), hint=OTHER_WAY)
     return found
 
 
@@ -99,7 +103,7 @@ def refuse_dead_file(path: Path) -> None:
         if live is None:
             continue
         if not path.is_file() or path.absolute() not in live:
-            raise UsageError("it is no file of the Delta table around it, or not any more", where=str(path), hint=f"give the whole table: {folder}")  # fmt: skip
+            raise UsageError("it is no file of the table around it, or not any more", where=str(path), hint=f"give the whole table: {folder}")  # fmt: skip
         return
 
 
@@ -111,7 +115,7 @@ def live_names(kind: str, log: Path, where: str) -> list[str]:
     kind : str
         See `kind_of_lake`.
     log : Path
-        A Delta table's.
+        The folder of its log, see `LOGS`.
     where : str
         What messages call the table.
 
@@ -120,18 +124,25 @@ def live_names(kind: str, log: Path, where: str) -> list[str]:
     UsageError
         See `live_files`.
     """
-    if kind != "Delta":
-        raise UsageError(f"it is {'an' if kind == 'Iceberg' else 'a'} {kind} table, and files that it replaced still lie in it", where=where, hint=OTHER_WAY)  # fmt: skip
+    if kind not in LOGS:
+        raise UsageError(
+            f"it is a {kind} table, and files that it replaced still lie in it", where=where, hint=OTHER_WAY
+        )
+    try:
+        return _delta_names(log, where) if kind == "Delta" else iceberg_names(log, where, OTHER_WAY)
+    except (ValueError, KeyError, TypeError, OSError, EOFError) as error:
+        said = f"it has no {error}" if isinstance(error, KeyError) else error
+        raise UsageError(f"the log of this {kind} table cannot be read: {said}", where=where, hint=OTHER_WAY) from error
+
+
+def _delta_names(log: Path, where: str) -> list[str]:
     # A file whose deleted rows change is removed and added under one name, in any order.
     added: dict[tuple[str, str], None] = {}
-    try:
-        for version in _versions(log):
-            for action in version:
-                if remove := action.get("remove"):
-                    added.pop(_key(remove), None)
-            added |= {_key(add): None for action in version if (add := action.get("add"))}
-    except (ValueError, KeyError, TypeError, OSError) as error:
-        raise UsageError(f"the log of this Delta table cannot be read: {error}", where=where, hint=OTHER_WAY) from error
+    for version in _versions(log):
+        for action in version:
+            if remove := action.get("remove"):
+                added.pop(_key(remove), None)
+        added |= {_key(add): None for action in version if (add := action.get("add"))}
     if any(deleted for _, deleted in added):
         raise UsageError("rows are deleted inside this Delta table's files", where=where, hint=f"{OTHER_WAY}; REORG TABLE ... APPLY (PURGE) writes them anew")  # fmt: skip
     if any(name.startswith("/") or ":" in name.split("/")[0] for name, _ in added):

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from planner.usage.faults import UsageError
-from planner.usage.lakes import DELTA_LOG, LAKE_FOLDERS, MOST_FOLDERS_ABOVE, kind_of_lake, lake_root, live_names
+from planner.usage.lakes import LAKE_FOLDERS, LOGS, MOST_FOLDERS_ABOVE, kind_of_lake, lake_root, live_names
 
 if TYPE_CHECKING:
     from pyarrow.fs import FileSystem
@@ -111,17 +111,18 @@ def _without_dead(store: FileSystem, names: list[str], scheme: str) -> list[str]
     """Leave out what the logs of lakes' tables among these files say was removed or replaced."""
     for root in sorted({lake_root(name) for name in names} - {""}):
         inside = [name for name in names if name.startswith(f"{root}/")]
+        kind = kind_of_lake(inside)
         with tempfile.TemporaryDirectory(prefix="gpuplan-log-") as made:
             for name in inside:
-                below = name.removeprefix(f"{root}/{DELTA_LOG}/")
+                below = name.removeprefix(f"{root}/{LOGS.get(kind, kind)}/")
                 if below != name:
                     target = Path(made, below)
                     target.parent.mkdir(parents=True, exist_ok=True)
                     with store.open_input_stream(name, compression=None) as stream:
                         target.write_bytes(stream.read())
-            live = {f"{root}/{one}" for one in live_names(kind_of_lake(inside), Path(made), f"{scheme}://{root}")}
+            live = {f"{root}/{one}" for one in live_names(kind, Path(made), f"{scheme}://{root}")}
         if missing := sorted(live - set(inside)):
-            raise UsageError(f"a file of this Delta table is not there: {missing[0]}", where=f"{scheme}://{root}")
+            raise UsageError(f"a file of this {kind} table is not there: {missing[0]}", where=f"{scheme}://{root}")
         names = [name for name in names if name not in inside or name in live]
     return names
 

@@ -115,11 +115,11 @@ def test_a_part_of_a_table_is_read_only_where_it_is_of_the_table_now(tmp_path: P
         assert str(folder) in error.value.hint
 
 
-def test_the_data_folder_of_an_iceberg_table_is_refused(tmp_path: Path) -> None:
+def test_the_data_folder_of_an_iceberg_table_without_its_log_is_refused(tmp_path: Path) -> None:
     for name in ("data", "metadata"):
         (tmp_path / "t" / name).mkdir(parents=True)
     (tmp_path / "t" / "metadata" / "v1.gz.metadata.json").write_text("{}", encoding="utf-8")
-    with pytest.raises(UsageError, match="an Iceberg table"):
+    with pytest.raises(UsageError, match="this Iceberg table"):
         find_sources([str(tmp_path / "t" / "data")], folder=tmp_path)
 
 

@@ -1,0 +1,83 @@
+"""Iceberg tables: which of a table's files its newest snapshot has."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from planner.usage.faults import UsageError
+
+METADATA = "metadata"
+_VERSION = re.compile(r"v?(\d+)(?:-[^/]*|\.gz)?\.metadata\.json")
+_DATA, _DELETED = 0, 2
+
+
+def iceberg_names(log: Path, where: str, hint: str) -> list[str]:
+    """Return the names of the files of the newest version, below the table's folder.
+
+    Of a table that was copied, the copies are read: what its log says of its place is left out of each name.
+
+    Parameters
+    ----------
+    log : Path
+        The table's folder ``metadata``.
+    where, hint : str
+        What messages call the table, and the way out where it cannot be read.
+
+    Raises
+    ------
+    UsageError
+        Rows are deleted or a column is renamed inside its files, they are not Parquet or lie elsewhere.
+    ValueError, KeyError, TypeError, OSError
+        The log is not whole.
+    """
+    told = _newest(log)
+    names: dict[int, set[str]] = {}
+    for schema in told.get("schemas", ()):
+        for field in schema["fields"]:
+            names.setdefault(field["id"], set()).add(field["name"])
+    if renamed := next((sorted(each) for each in names.values() if len(each) > 1), None):
+        raise UsageError(f"a column of this Iceberg table was renamed: {', '.join(renamed)}", where=where, hint=hint)
+    snapshot = next((one for one in told["snapshots"] if one["snapshot-id"] == told.get("current-snapshot-id")), None)
+    if snapshot is None:
+        return []
+    place, found = _below(told["location"]).rstrip("/") + "/", []
+    for manifest in _records(log, snapshot["manifest-list"]):
+        for entry in _records(log, manifest["manifest_path"]):
+            file = entry["data_file"]
+            if entry["status"] == _DELETED:
+                continue
+            if manifest.get("content", _DATA) != _DATA:
+                raise UsageError("rows are deleted inside this Iceberg table's files", where=where, hint=f"{hint}; rewrite_data_files writes them anew")  # fmt: skip
+            if not _below(file["file_path"]).startswith(place) or file["file_format"].upper() != "PARQUET":
+                raise UsageError("this Iceberg table's files lie elsewhere, or are not Parquet", where=where, hint=hint)
+            found.append(_below(file["file_path"]).removeprefix(place))
+    return found
+
+
+def _newest(log: Path) -> dict[str, Any]:
+    versions = [(int(told.group(1)), one) for one in log.iterdir() if (told := _VERSION.fullmatch(one.name))]
+    newest = max(number for number, _ in versions)
+    files = [one for number, one in versions if number == newest]
+    if len(files) > 1:
+        raise ValueError(f"two files say what version {newest} is, and only its catalog knows which of them holds")
+    content = files[0].read_bytes()
+    found: dict[str, Any] = json.loads(gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content)
+    return found
+
+
+def _records(log: Path, name: str) -> Iterator[Any]:
+    """Yield the records of an Avro file beside the log, wherever the table lay when it was written."""
+    from fastavro import reader
+
+    with (log / name.rsplit("/", 1)[-1]).open("rb") as file:
+        yield from reader(file)
+
+
+def _below(address: str) -> str:
+    """Return a path without its scheme: ``s3a://`` and ``s3://`` are one store."""
+    return re.sub(r"^[a-z0-9]+:/*", "/", address)
