@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from planner.commands.options import Filters, NumberRange, PriceSource, filter_options, store_options
+from planner.commands.options import Filters, NumberRange, PriceSource, filter_options, store_options, top_option
 from pricing.console import Output, Talk, common_options, output_options
 
 if TYPE_CHECKING:
@@ -40,13 +40,7 @@ SHOWN = 40
 @click.option("--sort", type=click.Choice(list(SORTS)), default="price", show_default=True, help="Order of the rows.")
 @click.option("--secure", is_flag=True, help="Leave out community hosts and marketplaces.")
 @store_options
-@click.option(
-    "--top",
-    type=click.IntRange(min=1),
-    metavar="N",
-    envvar="GPUPLAN_TOP",
-    help=f"Rows to show; by default {SHOWN} in a table, all in other formats.",
-)
+@top_option(f"Rows to show; by default {SHOWN} in a table, all in other formats.")
 @output_options("table", "json", "csv", "md")
 @common_options
 def offers(

@@ -51,33 +51,18 @@ class Filters:
         return {name: values for name, values in asdict(self).items() if values}
 
 
+def _names(option: str, names: str, about: str) -> Callable[[Callable[..., R]], Callable[..., R]]:
+    """Return an option that takes one name, and may be said again."""
+    variable, complete = f"GPUPLAN_{option[2:].upper()}", completing(names)
+    return click.option(option, names, multiple=True, envvar=variable, shell_complete=complete, help=about)
+
+
 filter_options = grouped(
     "filters",
     Filters,
-    click.option(
-        "--provider",
-        "providers",
-        multiple=True,
-        envvar="GPUPLAN_PROVIDER",
-        shell_complete=completing("providers"),
-        help="Only from this provider.",
-    ),
-    click.option(
-        "--region",
-        "regions",
-        multiple=True,
-        envvar="GPUPLAN_REGION",
-        shell_complete=completing("regions"),
-        help="Only in this region.",
-    ),
-    click.option(
-        "--country",
-        "countries",
-        multiple=True,
-        envvar="GPUPLAN_COUNTRY",
-        shell_complete=completing("countries"),
-        help="Only in this country (DE), continent or group (EU, EEA, APAC).",
-    ),
+    _names("--provider", "providers", "Only from this provider."),
+    _names("--region", "regions", "Only in this region."),
+    _names("--country", "countries", "Only in this country (DE), continent or group (EU, EEA, APAC)."),
     click.option(
         "--purchase",
         callback=lambda _ctx, _param, value: split_names(value),
@@ -207,6 +192,32 @@ assumption_options = grouped(
     ),
 )
 """``--set`` and ``--assumptions``."""
+
+
+def top_option(meaning: str, name: str = "top") -> Callable[[Callable[..., R]], Callable[..., R]]:
+    """Add ``--top``."""
+    return click.option("--top", name, type=click.IntRange(min=1), metavar="N", envvar="GPUPLAN_TOP", help=meaning)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """How much of a plan is shown: the N cheapest options besides, all tables, how each figure of the verdict comes about."""
+
+    top_count: int | None = None
+    full: bool = False
+    explain: bool = False
+
+
+detail_options = grouped(
+    "detail",
+    Shown,
+    top_option("Also list the N cheapest options.", "top_count"),
+    click.option("--full", is_flag=True, help="Print all tables, not only the short answer."),
+    click.option(
+        "--explain", is_flag=True, help="Also show how each figure of the verdict is derived, and every assumption."
+    ),
+)
+"""``--top``, ``--full`` and ``--explain``."""
 
 
 def calibration_option(function: Callable[..., R]) -> Callable[..., R]:

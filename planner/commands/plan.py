@@ -14,9 +14,11 @@ from planner.commands.options import (
     Filters,
     PriceSource,
     Settings,
+    Shown,
     assumption_options,
     calibration_of,
     calibration_option,
+    detail_options,
     filter_options,
     horizon_option,
     store_options,
@@ -38,13 +40,7 @@ from pricing.console import CommandLineError, Output, Talk, common_options, outp
 @assumption_options
 @calibration_option
 @store_options
-@click.option(
-    "--top", type=click.IntRange(min=1), metavar="N", envvar="GPUPLAN_TOP", help="Also list the N cheapest options."
-)
-@click.option("--full", is_flag=True, help="Print all tables, not only the short answer.")
-@click.option(
-    "--explain", is_flag=True, help="Also show how each figure of the verdict is derived, and every assumption."
-)
+@detail_options
 @click.option(
     "--workers",
     type=click.IntRange(min=1),
@@ -68,13 +64,11 @@ def plan(
     settings: Settings,
     calibration_files: tuple[str, ...],
     prices: PriceSource,
-    top: int | None,
+    detail: Shown,
     workers: int | None,
     engine_uri: str | None,
     saved_path: Path | None,
     *,
-    full: bool,
-    explain: bool,
     output: Output,
     talk: Talk,
 ) -> int | None:
@@ -122,7 +116,7 @@ def plan(
             engine_uri=engine_uri,
         )
     plans = [planned(work, catalog, assumptions, today, calibration) for work in works]
-    show_plans(plans, output, top=top, full=full, explain=explain, extra=_extra(ctx))
+    show_plans(plans, output, detail, extra=_extra(ctx))
     return None
 
 

@@ -16,6 +16,7 @@ from planner.commands.options import (
     filter_options,
     horizon_option,
     store_options,
+    top_option,
 )
 from pricing.clock import today
 from pricing.console import Output, Talk, common_options, output_options
@@ -53,7 +54,7 @@ SHOWN = 25
 @filter_options
 @assumption_options
 @store_options
-@click.option("--top", type=click.IntRange(min=1), metavar="N", envvar="GPUPLAN_TOP", help="Rents to show.")
+@top_option("Rents to show.")
 @click.option("--explain", is_flag=True, help="Also list every assumption behind the costs of owning, with its source.")
 @output_options("table", "json", "csv", "md")
 @common_options

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 
+from planner.commands.options import Shown
 from planner.commands.tables import shows_only_ascii, text_console, trimmed
 from planner.plan import Plan
 from planner.report.record import plan_record
@@ -18,9 +19,7 @@ MOST_TOGETHER = 12
 """Plans in one page or workbook; each brings charts or ten sheets."""
 
 
-def show_plans(
-    plans: Sequence[Plan], output: Output, *, top: int | None, full: bool = False, explain: bool, extra: str = ""
-) -> None:
+def show_plans(plans: Sequence[Plan], output: Output, detail: Shown, *, extra: str = "") -> None:
     """Write plans: as text one below the other, as JSON one object (or a list of them under ``plans``).
 
     Parameters
@@ -29,24 +28,18 @@ def show_plans(
         What was planned.
     output : Output
         Where to, and in which form.
-    top : int or None
-        Options to show.
-    full : bool
-        Whether text holds all tables instead of the short answer.
-    explain : bool
-        Whether text tells how each figure comes about; that is more than all tables.
+    detail : Shown
+        How much of each.
     extra : str
         Options of the command line that a plan does not know, for the command that asks again.
     """
-    records = [plain(plan_record(plan, top=top)) for plan in plans]
+    records = [plain(plan_record(plan, top=detail.top_count)) for plan in plans]
     for record in records:
         record["verdict"]["command"] += extra
-    show_records(records, output, top=top, full=full, explain=explain)
+    show_records(records, output, detail)
 
 
-def show_records(
-    records: Sequence[Record], output: Output, *, top: int | None, full: bool = False, explain: bool
-) -> None:
+def show_records(records: Sequence[Record], output: Output, detail: Shown) -> None:
     """Write plans from their records; see `show_plans`."""
     refuse_too_many(len(records), output)
     match output.format:
@@ -67,7 +60,7 @@ def show_records(
         case "md":
             from planner.report.document import markdown
 
-            texts = [markdown(plan_view(record, top=top or SHOWN)) for record in records]
+            texts = [markdown(plan_view(record, top=detail.top_count or SHOWN)) for record in records]
             if len(records) > 1:
                 from planner.report.document import table_text
                 from planner.report.overview import overview
@@ -83,11 +76,11 @@ def show_records(
             for index, record in enumerate(records):
                 if index:
                     console.rule()
-                if full or explain:
-                    detail = _explained(record) if explain else None
-                    render(plan_view(record, top=top or SHOWN), console, explained=detail)
+                if detail.full or detail.explain:
+                    derived = _explained(record) if detail.explain else None
+                    render(plan_view(record, top=detail.top_count or SHOWN), console, explained=derived)
                 else:
-                    below = plan_view(record, top=top).options if top else None
+                    below = plan_view(record, top=detail.top_count).options if detail.top_count else None
                     render_short(short_answer(record), console, below=below)
             if len(records) > 1:
                 from planner.report.overview import overview

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from itertools import repeat
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from typing import Any, Final
 
 from pricing.identity import IDENTITY_COLUMNS, identity_key, identity_of
@@ -44,6 +44,13 @@ _DESCRIPTION_TYPES: Final = (
     "text",
 )
 _description = attrgetter(*DESCRIPTION_COLUMNS)
+AS_STORED: Final = """
+    provider instance_type region zone zone_kind accelerator accelerator_stated accelerator_count accelerator_memory_gb vcpus
+    memory_gib processor cpu_arch term_months offering_class minimum_hours cancellable interruptible launchable_note
+    price_usd_per_hour upfront_usd source adapter_version part
+""".split()
+"""Fields of an offer that are in a row of the store as they are."""
+_stored = itemgetter(*AS_STORED)
 
 
 @dataclass(slots=True)
@@ -222,38 +229,15 @@ def offer_of(row: Mapping[str, Any], observed_on: date, flags: Sequence[str] = (
         To be added to the row's own.
     """
     return Offer(
-        provider=row["provider"],
-        instance_type=row["instance_type"],
-        region=row["region"],
-        zone=row["zone"],
-        zone_kind=row["zone_kind"],
-        accelerator=row["accelerator"],
-        accelerator_stated=row["accelerator_stated"],
-        accelerator_count=row["accelerator_count"],
-        accelerator_memory_gb=row["accelerator_memory_gb"],
-        vcpus=row["vcpus"],
-        memory_gib=row["memory_gib"],
-        processor=row["processor"],
-        cpu_arch=row["cpu_arch"],
+        **dict(zip(AS_STORED, _stored(row), strict=True)),
         purchase_option=PurchaseOption(row["purchase_option"]),
-        term_months=row["term_months"],
         payment=Payment(row["payment"]),
-        offering_class=row["offering_class"],
-        minimum_hours=row["minimum_hours"],
-        cancellable=row["cancellable"],
-        interruptible=row["interruptible"],
         launchable=Launchable(row["launchable"]),
-        launchable_note=row["launchable_note"],
-        price_usd_per_hour=row["price_usd_per_hour"],
-        upfront_usd=row["upfront_usd"],
         price_parts=_parts_of(row["price_parts"]),
-        source=row["source"],
         source_sku_ids=tuple(row["source_sku_ids"].split()),
         effective_on=_day(row["effective_on"]),
         observed_on=observed_on,
-        adapter_version=row["adapter_version"],
         flags=(*row["flags"].split(), *flags),
-        part=row["part"],
     )
 
 

@@ -39,6 +39,10 @@ CAPACITY_BLOCK_HOURS: Final = (24, 168)
 TYPES_PER_CALL: Final = 100
 
 
+Client = Callable[[str, str], Any]
+"""Returns a client of a service in a region."""
+
+
 def fetch(request: Request) -> Iterator[Fetched]:
     """Ask AWS for everything in the wanted regions; what cannot be asked without credentials is skipped and said so."""
     with Http(request) as http, Clients(request) as clients:
@@ -63,10 +67,12 @@ def fetch(request: Request) -> Iterator[Fetched]:
         jobs: dict[str, Callable[[], Iterable[RawPage]]] = {}
         closed: list[str] = []
         for region in wanted:
-            jobs[f"on_demand/{region}"] = partial(_on_demand, request, http, client_of, region, regions.get(region))
+            jobs[f"on_demand/{region}"] = partial(
+                _file_or_api, request, http, client_of, "on_demand", region, regions.get(region)
+            )
             if plans_fault is None or client_of is not None:
                 jobs[f"savings_plans/{region}"] = partial(
-                    _savings_plans, request, http, client_of, region, plans.get(region)
+                    _file_or_api, request, http, client_of, "savings_plans", region, plans.get(region)
                 )
             # A Local Zone has a price list of its own; the EC2 API tells of it under its parent.
             if client_of is None or not re.fullmatch(r"[a-z]+(-[a-z]+)+-\d+", region):
@@ -89,7 +95,7 @@ def fetch(request: Request) -> Iterator[Fetched]:
                 yield PartFault.of(part, clients.lack)
 
 
-def _opted_in(client_of: Callable[[str, str], Any]) -> set[str]:
+def _opted_in(client_of: Client) -> set[str]:
     """Return the regions that the account can ask; in the others every question ends in AuthFailure."""
     answer = called(lambda: client_of("ec2", PRICING_REGION).describe_regions(AllRegions=True))
     return {region["RegionName"] for region in answer["Regions"] if region.get("OptInStatus") != "not-opted-in"}
@@ -140,21 +146,23 @@ def _page(part: str, kind: str, body: object, url: str) -> RawPage:
     return RawPage(part=part, kind=kind, body=body, url=url, fetched_at=utc_now())
 
 
-def _on_demand(
-    request: Request, http: Http, client_of: Callable[[str, str], Any] | None, region: str, path: str | None
+def _file_or_api(
+    request: Request, http: Http, client_of: Client | None, what: str, region: str, path: str | None
 ) -> Iterator[RawPage]:
-    part = f"on_demand/{region}"
-    fault = SourceError(f"no price list file for {region}", reason="missing_region", where=region)
+    """Bring the public file of a region, or ask the API where there is none that can be used."""
+    part = f"{what}/{region}"
+    name, kind, distil, ask = FILES[what]
+    fault = SourceError(f"no {name} file for {region}", reason="missing_region", where=region)
     if path is not None:
         try:
-            yield _spooled(request, http, part, "price_list", path, distil_price_list)
+            yield _spooled(request, http, part, kind, path, distil)
         except SourceError as error:
             fault = error
         else:
             return
     if client_of is None:
         raise fault
-    yield from _products(request, client_of, region)
+    yield from ask(request, client_of, region)
 
 
 def _spooled(
@@ -171,7 +179,7 @@ def _spooled(
     return _page(part, kind, target, url)
 
 
-def _products(request: Request, client_of: Callable[[str, str], Any], region: str) -> Iterator[RawPage]:
+def _products(request: Request, client_of: Client, region: str) -> Iterator[RawPage]:
     client = client_of("pricing", PRICING_REGION)
     filters = {
         "regionCode": region,
@@ -188,20 +196,7 @@ def _products(request: Request, client_of: Callable[[str, str], Any], region: st
         yield _page(f"on_demand/{region}", "products", page["PriceList"], "pricing:GetProducts")
 
 
-def _savings_plans(
-    request: Request, http: Http, client_of: Callable[[str, str], Any] | None, region: str, path: str | None
-) -> Iterator[RawPage]:
-    part = f"savings_plans/{region}"
-    fault = SourceError(f"no savings plan file for {region}", reason="missing_region", where=region)
-    if path is not None:
-        try:
-            yield _spooled(request, http, part, "plan_list", path, distil_plan_list)
-        except SourceError as error:
-            fault = error
-        else:
-            return
-    if client_of is None:
-        raise fault
+def _plan_rates(request: Request, client_of: Client, region: str) -> Iterator[RawPage]:
     client = client_of("savingsplans", PRICING_REGION)
     arguments: dict[str, Any] = {
         "products": ["EC2"],
@@ -217,14 +212,26 @@ def _savings_plans(
     }
     while True:  # boto3 has no paginator for it
         answer = called(lambda: client.describe_savings_plans_offering_rates(**arguments))
-        yield _page(part, "plan_rates", answer["searchResults"], "savingsplans:DescribeSavingsPlansOfferingRates")
+        yield _page(
+            f"savings_plans/{region}",
+            "plan_rates",
+            answer["searchResults"],
+            "savingsplans:DescribeSavingsPlansOfferingRates",
+        )
         request.time_left_s()
         if not answer.get("nextToken"):
             return
         arguments["nextToken"] = answer["nextToken"]
 
 
-def _types(request: Request, client_of: Callable[[str, str], Any], region: str) -> Iterator[RawPage]:
+FILES: Final = {
+    "on_demand": ("price list", "price_list", distil_price_list, _products),
+    "savings_plans": ("savings plan", "plan_list", distil_plan_list, _plan_rates),
+}
+"""Sort of price to the name and kind of its public file, what keeps of it what is read, and what asks the API instead."""
+
+
+def _types(request: Request, client_of: Client, region: str) -> Iterator[RawPage]:
     part, client = f"types/{region}", client_of("ec2", region)
     zones = called(lambda: client.describe_availability_zones(AllAvailabilityZones=True))
     yield _page(part, "zones", zones["AvailabilityZones"], "ec2:DescribeAvailabilityZones")
@@ -257,7 +264,7 @@ def _described(client: Any, names: list[str]) -> list[Any]:  # noqa: ANN401 - a 
     return []
 
 
-def _spot(request: Request, client_of: Callable[[str, str], Any], region: str) -> Iterator[RawPage]:
+def _spot(request: Request, client_of: Client, region: str) -> Iterator[RawPage]:
     part, client = f"spot/{region}", client_of("ec2", region)
     pages = client.get_paginator("describe_instance_type_offerings").paginate(LocationType="region")
     offered = {entry["InstanceType"] for page in each(request, pages) for entry in page["InstanceTypeOfferings"]}
@@ -281,7 +288,7 @@ def _spot(request: Request, client_of: Callable[[str, str], Any], region: str) -
             yield _page(part, "spot", page["SpotPriceHistory"], "ec2:DescribeSpotPriceHistory")
 
 
-def _reserved(request: Request, client_of: Callable[[str, str], Any], region: str) -> Iterator[RawPage]:
+def _reserved(request: Request, client_of: Client, region: str) -> Iterator[RawPage]:
     client = client_of("ec2", region)
     pages = client.get_paginator("describe_reserved_instances_offerings").paginate(
         IncludeMarketplace=False,  # third parties sell the rest of theirs there
@@ -294,7 +301,7 @@ def _reserved(request: Request, client_of: Callable[[str, str], Any], region: st
         yield _page(f"reserved/{region}", "reserved", rows, "ec2:DescribeReservedInstancesOfferings")
 
 
-def _capacity_blocks(request: Request, client_of: Callable[[str, str], Any], region: str) -> Iterator[RawPage]:
+def _capacity_blocks(request: Request, client_of: Client, region: str) -> Iterator[RawPage]:
     part, client = f"capacity_block/{region}", client_of("ec2", region)
     zones = called(lambda: client.describe_availability_zones(AllAvailabilityZones=True))
     yield _page(part, "zones", zones["AvailabilityZones"], "ec2:DescribeAvailabilityZones")
