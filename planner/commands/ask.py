@@ -237,6 +237,10 @@ INSTEAD = {
 """What may be stated in place of a key that is needed."""
 
 
+def _option_of(key: str) -> str:
+    return key and f"--{key.replace('_', '-')}"
+
+
 def _states_one_length(section: Mapping[str, Any]) -> bool:
     """Tell whether a service states one of its two lengths alone; the traffic of chats fills in both."""
     return "traffic" not in section and len(LENGTHS & section.keys()) == 1
@@ -245,7 +249,7 @@ def _states_one_length(section: Mapping[str, Any]) -> bool:
 def _refuse_what_is_missing(line: _Line, kind: str, command: str) -> None:
     """Stop where the question lacks what it cannot do without, the model included."""
     missing = [
-        each.short_option
+        " or ".join(filter(None, (each.short_option, _option_of(INSTEAD.get((kind, each.key), "")))))
         for each in _asked_fields(kind, with_constraints=False)
         if (each.is_required or each.name == "model")
         and each.key not in (line.content[kind] if "." in each.name else line.content)

@@ -74,9 +74,9 @@ def test_tokens_are_counted_one_by_one_whatever_the_unit_of_the_key(capsys: pyte
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ([*SERVE], "--rps is missing"),
+        ([*SERVE], "--rps or --concurrency is missing"),
         ([*SERVE, "--rps", "1", "--in", "9"], "--out is missing"),
-        (["plan", "serve"], "--model, --rps are missing"),
+        (["plan", "serve"], "--model, --rps or --concurrency are missing"),
         (["plan", "gpu_hours"], "--gpu is missing"),
         ([*SERVE, "--rps", "-1", "--in", "x", "--out", "9"], "--rps must be above 0"),
         ([*SERVE, "--rps", "-1", "--in", "x", "--out", "9"], "--in must be a plain number"),
