@@ -6,9 +6,10 @@ import socket
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
 
 from planner.engine_address import DUCKDB_SETTINGS, EngineAddress, EngineError, read_address
 from planner.notes import Note, NoteCode
@@ -41,6 +42,8 @@ class Engine:
         The connection that runs Ibis expressions.
     spark : pyspark.sql.SparkSession or None
         The session, where the engine is Spark.
+    warehouse : ibis.backends.BaseBackend or None
+        Where tables are fetched from; the work is DuckDB's then.
     start_s : float
         Seconds until it answered; told apart from those of the work.
     notes : tuple of Note
@@ -50,6 +53,7 @@ class Engine:
     address: EngineAddress
     ibis: Any
     spark: Any = None
+    warehouse: Any = None
     start_s: float = 0.0
     notes: tuple[Note, ...] = ()
 
@@ -94,6 +98,30 @@ class Engine:
                 "the server does not answer any more" if is_gone else f"the engine gave up: {self.address.said(error)}"
             )
             raise EngineError(what, hint=hint, where=f"--engine {self.address.shown}") from error
+
+    def table_there(self, name: str) -> IbisTable:
+        """Return a table of the warehouse by its name, ``catalog.schema.table``."""
+        *where, table = name.split(".")
+        found: IbisTable = self.warehouse.table(table, database=tuple(where) if len(where) > 1 else where[0])
+        return found
+
+    def fetch(self, name: str, columns: Sequence[str], target: Path) -> None:
+        """Write some columns of a warehouse's table into a Parquet file, a batch of rows after the other.
+
+        Raises
+        ------
+        EngineError
+            The warehouse gave up.
+        """
+        import pyarrow.parquet as pq
+
+        wanted = self.table_there(name).select(*columns)
+        try:
+            with pq.ParquetWriter(target, wanted.schema().to_pyarrow()) as file:
+                for batch in self.warehouse.to_pyarrow_batches(wanted):
+                    file.write_batch(batch)
+        except Exception as error:  # each client's own
+            raise EngineError(f"the table cannot be fetched: {self.address.said(error)}", where=name) from error
 
     def put(self, name: str, types: Mapping[str, str], rows: Sequence[Sequence[object]]) -> None:
         """Make a small table known to the engine.
@@ -201,7 +229,39 @@ def connect(uri: str | None = None) -> Engine:
     """
     address = read_address(uri)
     start = time.perf_counter()
-    return _spark(address, start) if address.kind == "spark" else _duckdb(address, start)
+    match address.kind:
+        case "spark":
+            return _spark(address, start)
+        case "warehouse":
+            return _warehouse(address, start)
+        case _:
+            return _duckdb(address, start)
+
+
+def _warehouse(address: EngineAddress, start: float) -> Engine:
+    """Open DuckDB with a warehouse beside it; Trino's client asks nothing before its first query."""
+    import ibis
+
+    parts = urlsplit(address.uri)
+    catalog, _, schema = parts.path.strip("/").partition("/")
+    try:
+        if parts.scheme == "trino":
+            # A password goes over TLS alone.
+            host = f"https://{address.host}" if parts.password else address.host
+            warehouse = ibis.trino.connect(
+                user=parts.username or "gpuplan", auth=unquote(parts.password) if parts.password else None, host=host,
+                port=address.port or (443 if parts.password else 8080), database=catalog or None, schema=schema or None, source="gpuplan",
+            )  # fmt: skip
+        else:
+            warehouse = ibis.connect(address.uri)
+    except ImportError as error:
+        hint = f"pip install 'ibis-framework[{parts.scheme}]'"
+        raise EngineError(f"the client of {parts.scheme} is not installed", hint=hint, where="--engine") from error
+    except Exception as error:  # each client's own
+        raise EngineError(
+            f"the warehouse cannot be opened: {address.said(error)}", where=f"--engine {address.shown}"
+        ) from error
+    return replace(_duckdb(read_address(None), start), address=address, warehouse=warehouse)
 
 
 def _duckdb(address: EngineAddress, start: float) -> Engine:

@@ -12,6 +12,8 @@ from planner.errors import PlanningError
 __all__ = ["DUCKDB_SETTINGS", "EngineAddress", "EngineError", "read_address"]
 
 DUCKDB_SETTINGS = {"threads": "threads", "memory": "memory_limit"}
+WAREHOUSES = ("bigquery", "trino")
+"""What a table is fetched from, by Ibis' own addresses; the rest is worked out here."""
 SPARK_PORT = 15002
 """The port that Spark Connect listens on where nobody says another one."""
 TOKEN_VARIABLE = "SPARK_CONNECT_AUTHENTICATE_TOKEN"  # noqa: S105  the name of a variable
@@ -36,13 +38,13 @@ class EngineAddress:
     Attributes
     ----------
     kind : str
-        ``duckdb`` or ``spark``.
+        ``duckdb``, ``spark`` or ``warehouse``.
     uri : str
         As the engine's client takes it; with a token in it, so nobody is shown it.
     path : str
         DuckDB's file; empty for one in memory.
     host, port : str, int
-        Of the Spark Connect server.
+        Of the Spark Connect server, or of the warehouse.
     settings : dict of str to str
         DuckDB's own settings.
     secrets : tuple of str
@@ -60,7 +62,14 @@ class EngineAddress:
     @property
     def shown(self) -> str:
         """The address for people: without the parameters of Spark's, one of which is the token."""
-        return f"sc://{self.host}:{self.port}" if self.kind == "spark" else self.uri
+        match self.kind:
+            case "spark":
+                return f"sc://{self.host}:{self.port}"
+            case "warehouse":
+                parts = urlsplit(self.uri)
+                return f"{parts.scheme}://{self.host}{f':{self.port}' if self.port else ''}{parts.path}"
+            case _:
+                return self.uri
 
     def without_secrets(self, text: str) -> str:
         """Return what an engine or its client said, without the tokens that it was given."""
@@ -92,7 +101,8 @@ def read_address(uri: str | None) -> EngineAddress:
     ----------
     uri : str or None
         ``duckdb`` (the default), ``duckdb:///path/to/file.duckdb?threads=2&memory=900MB``, or ``sc://host:15002`` for
-        Spark Connect (with the parameters of its own client, ``sc://host:443/;use_ssl=true;token=...``).
+        Spark Connect (with the parameters of its own client, ``sc://host:443/;use_ssl=true;token=...``), or a warehouse's
+        (``trino://user@host:8080``, ``bigquery://project``).
 
     Raises
     ------
@@ -115,10 +125,12 @@ def read_address(uri: str | None) -> EngineAddress:
         parts = urlsplit("")
     if parts.scheme == "duckdb" and not parts.netloc:
         return _duckdb_address(text, parts.path, parts.query)
+    if parts.scheme in WAREHOUSES and "//" in text:
+        return _warehouse_address(text)
     name = NAME.match(text)
     raise EngineError(
         f"no engine is called {name[0]!r}" if name else "no engine is called like this",
-        hint="duckdb (the default), duckdb:///path/to/file.duckdb?threads=2, or sc://host:15002 for Spark Connect",
+        hint="duckdb (the default), duckdb:///path/to/file.duckdb?threads=2, sc://host:15002 for Spark Connect, or trino://user@host:8080",
         where="--engine",
     )
 
@@ -149,6 +161,16 @@ def _spark_address(text: str) -> EngineAddress:
         port=port,
         secrets=tuple(value for _, value in values),
     )
+
+
+def _warehouse_address(text: str) -> EngineAddress:
+    parts = urlsplit(text)
+    try:
+        port = parts.port or 0
+    except ValueError as error:
+        raise EngineError("the port of the engine's address is no number up to 65535", where="--engine") from error
+    secrets = (unquote(parts.password or ""), *(value for _, value in parse_qsl(parts.query)))
+    return EngineAddress(kind="warehouse", uri=text, host=parts.hostname or "", port=port, secrets=secrets)
 
 
 def _duckdb_address(text: str, path: str, query: str) -> EngineAddress:

@@ -78,7 +78,7 @@ def relations_of(
         is_text = group[0].form == "csv" or group[0].export is not None
         with engine.told():
             if group[0].form == "table":
-                _table_view(engine, name, group)
+                _table_view(engine, name, group, folder)
             elif engine.is_spark:
                 _spark_view(engine, name, group, faults)
             elif group[0].form == "csv":
@@ -139,18 +139,27 @@ def _columns(source: Source, *, is_spark: bool = False) -> str:
     return ", ".join(f"{json.format(text)} AS {text}" if name in nested else text for name, text in names)
 
 
-def _table_view(engine: Engine, name: str, group: Sequence[Source]) -> None:
-    """Make a view of tables that the engine has; each goes under its own name, as a file does."""
+def _table_view(engine: Engine, name: str, group: Sequence[Source], folder: Path) -> None:
+    """Make a view of tables that the engine has, or fetches; each goes under its own name, as a file does."""
     is_spark = engine.is_spark
     parts = [
-        f"SELECT {_columns(one, is_spark=is_spark)}, {_quoted(one.name)} AS {FILE} FROM {quoted_table(one.path, is_spark=is_spark)}"
-        for one in group
+        f"SELECT {_columns(one, is_spark=is_spark)}, {_quoted(one.name)} AS {FILE} FROM {_place(engine, one, folder / f'{name}_{number}.parquet')}"
+        for number, one in enumerate(group)
     ]
     query = " UNION ALL ".join(parts)
     if is_spark:
         engine.spark.sql(query).createOrReplaceTempView(name)
     else:
         engine.ibis.raw_sql(f"CREATE OR REPLACE TEMP VIEW {name} AS {query}")
+
+
+def _place(engine: Engine, source: Source, target: Path) -> str:
+    """Return where a table is read: with the engine, or from a file that is fetched."""
+    if engine.warehouse is None:
+        return quoted_table(source.path, is_spark=engine.is_spark)
+    raw = source.raw_columns or source.columns
+    engine.fetch(source.path, raw if source.export else [name for name in raw if name in NEEDED], target)
+    return f"read_parquet({_quoted(str(target))})"
 
 
 def _nested(source: Source) -> set[str]:

@@ -47,7 +47,12 @@ def table_source(engine: Engine, name: str) -> Source:
     """
     query = f"SELECT * FROM {quoted_table(name, is_spark=engine.is_spark)} LIMIT 0"
     try:
-        found = engine.spark.sql(query).toArrow() if engine.is_spark else engine.ibis.con.sql(query).to_arrow_table()
+        if engine.warehouse is not None:
+            schema = engine.table_there(name).schema().to_pyarrow()
+        elif engine.is_spark:
+            schema = engine.spark.sql(query).toArrow().schema
+        else:
+            schema = engine.ibis.con.sql(query).to_arrow_table().schema
     except Exception as error:  # each engine's own
         raise UsageError(f"the engine cannot read this table: {engine.address.said(error)}", where=name) from error
-    return Source(name=name, path=name, form="table", columns=tuple(found.schema.names), kind="", schema=found.schema)
+    return Source(name=name, path=name, form="table", columns=tuple(schema.names), kind="", schema=schema)
