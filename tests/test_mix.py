@@ -102,6 +102,15 @@ def test_every_hour_is_served_and_the_bill_adds_up() -> None:
     assert sum(use.fixed_usd + use.variable_usd for use in mix.tiers) == pytest.approx(mix.total_usd)
 
 
+def test_committed_machines_are_idle_where_less_is_needed() -> None:
+    demand = np.array([8.0, 16.0, 24.0, 40.0])
+    kept = replace(RESERVED, fixed_usd_per_machine_hour=16.0, usd_per_unit_hour=0.0, units_per_machine=8)
+    mix = cheapest_mix(
+        DemandCurve(units=demand), [kept, replace(ON_DEMAND, usd_per_unit_hour=6.5, units_per_machine=8)]
+    )
+    assert [(use.machines, use.unit_hours, use.idle_unit_hours) for use in mix.tiers] == [(3, 72, 24), (0, 16, 0)]
+
+
 def test_spot_carries_no_more_than_its_part_of_each_hour() -> None:
     mix = cheapest_mix(DemandCurve(units=DAY), [SPOT, ON_DEMAND])
     assert (mix.dispatch_units[0, 0] * SPOT.availability_share <= 0.4 * DAY + 1e-6).all()

@@ -263,7 +263,7 @@ def _tables(result: PortfolioResult) -> list[Table]:
     rest = len(totals.teams) - len(shown)
     tables = [
         Table(
-            f"{whole.workloads:,} workloads: {usd(whole.usd_per_month)} USD a month, and {usd(whole.once_usd)} USD for jobs that are run once",
+            _title(whole),
             headings(
                 "team | workloads: | verdicts | no answer: | GPUs: | cost [USD/month]: | run once [USD]: | "
                 "present value [USD]:"
@@ -300,6 +300,18 @@ def _tables(result: PortfolioResult) -> list[Table]:
             )
         )
     return tables
+
+
+def _title(whole: Team) -> str:
+    """Return how many workloads there are, how many have an answer, and what those cost."""
+    from planner.figures import usd
+
+    title = f"{whole.workloads:,} workload{'' if whole.workloads == 1 else 's'}: "
+    answered = whole.workloads - whole.no_answer
+    if not answered:
+        return f"{title}no answer"
+    title += f"{usd(whole.usd_per_month)} USD a month, and {usd(whole.once_usd)} USD for jobs that are run once"
+    return f"{title}, for the {answered:,} that have an answer" if whole.no_answer else title
 
 
 def _below(more_teams: int, free: int) -> list[str]:

@@ -21,6 +21,7 @@ from planner.usage.answer import COMMITTED, Usage
 from planner.usage.bill import PLAN_WORD
 from pricing.catalog import Catalog
 from pricing.errors import PricingError
+from pricing.offers import PurchaseOption
 
 __all__ = ["LEAST_RECORD_HOURS", "TODAY", "Case", "case_of"]
 
@@ -205,6 +206,11 @@ def case_of(
     spot = used & mine & table.equals("option", "spot")
     share = assumptions["mix.spot_share"] if assumptions.rows["mix.spot_share"].overridden else 0.0
     share = max(share, float(gpu_hours[spot].sum() / gpu_hours[used & mine].sum()))
+    if spot.any():
+        # The market's price for what already runs on spot is the one that is paid; a list's is no saving.
+        offers = offers.filtered(
+            "not on spot today", lambda offer: not (offer.purchase_option is PurchaseOption.SPOT and place.is_of(offer))
+        )
     try:
         listed = tiers_of_offers(offers, own, assumptions, months=months)
     except NothingFitsError:

@@ -56,6 +56,11 @@ class Place:
         words = (self.provider, self.region, self.instance_type)
         return ", ".join(word for word in words if word)
 
+    def is_of(self, offer: Offer) -> bool:
+        """Say whether an offer is for these very machines."""
+        there = (offer.provider, offer.region, offer.instance_type.lower())
+        return there == (self.provider, self.region, self.instance_type.lower())
+
     def takes(self, offer: Offer, *, anywhere: bool) -> bool:
         """Say whether an offer can stand in: the same shape, no smaller host and, unless asked otherwise, the same place."""
         if not anywhere and (offer.provider != self.provider or (self.region and offer.region != self.region)):

@@ -144,7 +144,9 @@ def cheapest_mix(
     costs = program.add_columns(len(weights), lower=-np.inf, cost=weights * (1 - limits.risk_weight_share))
     pay = program.add_rows(len(weights), lower=0.0, upper=0.0)
     program.put(pay, costs, -1.0)
-    served = program.add_rows(len(slots.demand), lower=slots.demand * (1 - curve.deferrable_share * defers))
+    # No more is at work than is needed: a machine that is paid either way would else seem to be busy.
+    most = np.inf if defers else slots.demand
+    served = program.add_rows(len(slots.demand), lower=slots.demand * (1 - curve.deferrable_share * defers), upper=most)
     columns = [add_tier(program, tier, slots, hours, served, pay) for tier in tiers]
     if defers:
         add_waiting(program, curve, slots, served)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
 from planner.decision import Decision, GpuDecision
-from planner.decision.answer import OwnBreakEven
+from planner.decision.answer import OwnBreakEven, Step
 from planner.figures import count, percent, usd
 from planner.report.decision_words import because, note_said, switched_off, when_it_ends
 from planner.report.notes import note_text
@@ -23,6 +23,7 @@ LADDER_WORDS = {
     "committed": "and commitments",
     "spot": "and spot",
     "owned": "and own servers",
+    "recommended": "recommended",
 }
 KIND_WORDS = {"owned": "own", "committed": "commit", "spot": "spot", "on_demand": "on demand"}
 
@@ -101,18 +102,36 @@ def _when(decision: Decision) -> str:
 
 
 def _parts_said(gpus: Sequence[GpuDecision]) -> list[str]:
-    parts = [part for gpu in gpus for part in gpu.parts]
+    parts = [(gpu.gpu, part) for gpu in gpus for part in gpu.parts]
+    names = list(dict.fromkeys(gpu.gpu for gpu in gpus))
     capex_usd, spot_share = sum(gpu.capex_usd for gpu in gpus), max(gpu.spot_share for gpu in gpus)
     said = []
     for kind, verb in (("owned", "buy"), ("committed", "commit to")):
-        kept = sum(part.gpus for part in parts if part.kind == kind)
+        kept = {
+            name: number
+            for name in names
+            if (number := sum(part.gpus for gpu, part in parts if (gpu, part.kind) == (name, kind)))
+        }
         capex = f" ({usd(capex_usd)} USD of capex)" if kind == "owned" and capex_usd else ""
-        said += [f"{verb} {count(round(kept, 2))} GPU{'' if kept == 1 else 's'}{capex}"] if kept else []
+        unit = "GPU" if sum(kept.values()) == 1 else "GPUs"
+        said += [f"{verb} {_by_name(kept, 2, len(names) > 1)} {unit}{capex}"] if kept else []
     for kind, words in (("spot", "on spot"), ("on_demand", "on demand")):
-        hours = sum(part.gpu_hours_per_month for part in parts if part.kind == kind)
+        hours = {
+            name: number
+            for name in names
+            if (number := sum(part.gpu_hours_per_month for gpu, part in parts if (gpu, part.kind) == (name, kind)))
+            >= 0.5
+        }
         limit = f" (at most {percent(spot_share)} of the demand)" if kind == "spot" and spot_share < 1 else ""
-        said += [f"run {count(round(hours))} GPU-hours a month {words}{limit}"] if hours >= 0.5 else []
+        said += [f"run {_by_name(hours, 0, len(names) > 1)} GPU-hours a month {words}{limit}"] if hours else []
     return said
+
+
+def _by_name(numbers: Mapping[str, float], digits: int, named: bool) -> str:
+    """Return a number, or one of each accelerator where there are several."""
+    return " and ".join(
+        f"{count(round(number, digits))}{f' {name}' if named else ''}" for name, number in numbers.items()
+    )
 
 
 def _keep_said(decision: Decision) -> str:
@@ -174,10 +193,28 @@ def decision_tables(decision: Decision) -> list[Table]:
     return tables
 
 
+def ladder_steps(decision: Decision) -> list[Step]:
+    """Return the steps of the ladder, and below them what is recommended."""
+    steps = list(decision.ladder)
+    if steps and decision.gpus:
+        parts = [part for gpu in decision.gpus for part in gpu.parts]
+        paid = steps[0].usd_per_month + steps[0].saving_usd_per_month
+        recommended = Step(
+            kind="recommended",
+            usd_per_month=paid - decision.saving_usd_per_month,
+            saving_usd_per_month=decision.saving_usd_per_month,
+            committed_usd_per_month=sum(part.usd_per_month for part in parts if part.kind == "committed"),
+            capex_usd=sum(gpu.capex_usd for gpu in decision.gpus),
+            break_even_use_share=None,
+        )
+        steps.append(recommended)
+    return steps
+
+
 def _ladder(decision: Decision) -> list[Table]:
     if len(decision.ladder) < 2:
         return []
-    rows: tuple[tuple[str, ...], ...] = tuple(
+    rows = tuple(
         (
             LADDER_WORDS[step.kind],
             usd(step.usd_per_month),
@@ -186,14 +223,8 @@ def _ladder(decision: Decision) -> list[Table]:
             usd(step.capex_usd),
             percent(step.break_even_use_share),
         )
-        for step in decision.ladder
+        for step in ladder_steps(decision)
     )
-    if decision.gpus:
-        first, parts = decision.ladder[0], [part for gpu in decision.gpus for part in gpu.parts]
-        committed = sum(part.usd_per_month for part in parts if part.kind == "committed")
-        capex = sum(gpu.capex_usd for gpu in decision.gpus)
-        after = first.usd_per_month + first.saving_usd_per_month - decision.saving_usd_per_month
-        rows += (("recommended", *map(usd, (after, decision.saving_usd_per_month, committed, capex)), ""),)
     columns = headings(
         "with | cost [USD/month]: | saves [USD/month]: | committed [USD/month]: | capex [USD]: | "
         "breaks even [at use of]:"

@@ -19,7 +19,7 @@ KEPT_WORDS = {
 }
 NOTE_WORDS = {
     "no_spot": "nothing ran on spot, so no spot is recommended; --set mix.spot_share=0.3 allows it for 30 % of the demand",
-    "commitments": "today's commitments are paid until they end, so the full saving comes only then; what can be saved before is shown separately",
+    "commitments": "today's commitments are paid until they end, so the full saving comes only then; what can be saved at once is on the hours outside them, by commitments, spot and on demand",
     "elsewhere": "offers may be in other regions than today's use; the saving does not include data transfer and migration",
     "same_place": "each machine is compared with the same shape in its own region; --provider or --region widen the search",
 }
@@ -86,7 +86,7 @@ def note_said(note: Note) -> str:
         case "not_bought":
             return (
                 f"no servers are bought for {', '.join(note.names)}: a purchase has to cost {percent(amounts[0])} less than today's bill and than capacity by the hour, and "
-                f"less than every other mix in {percent(amounts[1])} of the simulated futures (verdict.buy_margin_share, verdict.least_confidence_share)"
+                f"less than that bill and every mix without servers in {percent(amounts[1])} of the simulated futures (verdict.buy_margin_share, verdict.least_confidence_share)"
             )
         case "fees":
             return f"fees of services, licenses and software on these machines ({usd(amounts[0])} USD a month) are paid as before, and are no part of the saving"

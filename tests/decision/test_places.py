@@ -149,6 +149,23 @@ def test_spot_is_advised_as_far_as_the_bill_ran_on_it(spot: int, expected: float
     assert [gpu.spot_share for gpu in found.gpus] == pytest.approx([expected] * len(found.gpus))
 
 
+def test_what_runs_on_spot_saves_nothing_by_running_on_the_same_spot_machines() -> None:
+    place = ("aws", "us-west-2", "p5.48xlarge")
+    listed = [offer for offer in load_bundled().offers if (offer.provider, offer.region, offer.instance_type) == place and offer.purchase_option.value == "spot"]  # fmt: skip
+    assert listed
+    paid = 1.2 * listed[0].price_usd_per_hour / 8
+    found = _decision((place, _steady(8), paid, "spot"), no_own=True)
+    assert not found.gpus
+    assert found.kept[0].code == "cheapest_already"
+
+
+def test_several_accelerators_in_one_sentence_are_named() -> None:
+    found = _decision((P5, _steady(8), 6.88, "on_demand"))
+    gpu = found.gpus[0]
+    said = headline(replace(found, gpus=(gpu, gpu, gpu, replace(gpu, gpu="L40S"))))
+    assert "24 H100-SXM and 8 L40S GPUs" in said
+
+
 def test_machines_that_counters_saw_idle_are_stopped_before_anything_is_bought() -> None:
     level = _steady(8)
     at = (np.flatnonzero(np.arange(len(level)) % 24 < 2) + FIRST) * 3600.0

@@ -73,6 +73,14 @@ def test_a_cell_that_a_spreadsheet_would_run_is_made_harmless(jobs: Path, capsys
     assert "=1+1" in capsys.readouterr().out
 
 
+def test_where_no_row_is_answered_no_cost_is_told(jobs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    jobs.write_text(HEAD + "d,maps,gpu_hours,l4,-2,100,\n")
+    main(["plan", str(jobs)])
+    said = capsys.readouterr().out
+    assert "1 workload: no answer" in said
+    assert "0 USD" not in said.splitlines()[0]
+
+
 def test_a_row_that_cannot_be_read_is_answered_and_the_exit_status_tells(
     jobs: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

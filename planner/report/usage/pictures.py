@@ -11,7 +11,7 @@ import numpy as np
 from planner.decision import Decision
 from planner.report.chart_rows import Rows
 from planner.report.charts import OWN, RENT, USD, Spec, by_name, chart_of, number
-from planner.report.decision import LADDER_WORDS
+from planner.report.decision import LADDER_WORDS, ladder_steps
 from planner.usage.answer import Usage
 from pricing.units import HOURS_PER_MONTH
 
@@ -200,15 +200,15 @@ def _ladder(decision: Decision | None) -> Picture | None:
             "committed": step.committed_usd_per_month,
             "capex": step.capex_usd,
         }
-        for step in decision.ladder
+        for step in ladder_steps(decision)
     ]
     return _picture(
         "ladder",
         (
             "The ladder: what each further purchase option would cost",
-            "Bars of cost a month: what is paid today, and the cheapest mix with each further purchase option.",
+            "Bars of cost a month: what is paid today, the cheapest mix with each further purchase option, and what is recommended.",
         ),
-        "Each step is the cheapest mix of that option and those above, for the machines that were considered.",
+        "Each step is the cheapest mix of that option and those above, for the machines that were considered; what is recommended saves in most simulated futures too.",
         {
             "what": "with",
             "usd": "cost, USD a month",
