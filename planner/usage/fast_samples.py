@@ -1,4 +1,4 @@
-"""Lines of a metric and a value, a whole file at a time: what has a million of them is read by columns."""
+"""Lines of counters, a whole file at a time: what has a million of them is read by columns."""
 
 from __future__ import annotations
 
@@ -30,18 +30,20 @@ class Lines:
         Places in `kinds`.
     kinds : list of list of str
         Words (metric and labels) that lines have, each combination once.
-    at_s, value : FloatArray, shape (lines,)
-        When, and what; NaN where nothing was measured.
+    at_s : FloatArray, shape (lines,)
+        When.
+    values : tuple of FloatArray, each of shape (lines,)
+        What, by column; NaN where nothing was measured.
     """
 
     which: IntArray
     kinds: list[list[str]]
     at_s: FloatArray
-    value: FloatArray
+    values: tuple[FloatArray, ...]
 
 
 def lines_by_column(
-    path: str, time: str, value: str, words: Sequence[str], time_of: Callable[[str], float | None]
+    path: str, time: str, values: Sequence[str], words: Sequence[str], time_of: Callable[[str], float | None]
 ) -> Lines | None:
     """Return a file's lines; None for one that is small, or in which anything is odd: who reads it line by line can say what.
 
@@ -49,10 +51,10 @@ def lines_by_column(
     ----------
     path : str
         CSV, perhaps compressed.
-    time, value : str
-        Columns.
-    words : sequence of str
-        Columns of words.
+    time : str
+        Column of times.
+    values, words : sequence of str
+        Columns of numbers, and of words.
     time_of : callable
         Reads a time.
     """
@@ -64,8 +66,8 @@ def lines_by_column(
     except ImportError:
         return None
     word = pa.dictionary(pa.int32(), pa.string())
-    columns = [time, value, *words]
-    types = dict.fromkeys(columns, word) | {value: pa.float64()}
+    columns = [time, *values, *words]
+    types = dict.fromkeys(columns, word) | dict.fromkeys(values, pa.float64())
     options = arrow_csv.ConvertOptions(column_types=types, include_columns=columns, strings_can_be_null=False)
     try:
         table = arrow_csv.read_csv(path, convert_options=options).combine_chunks()
@@ -79,13 +81,15 @@ def lines_by_column(
 
     if not len(table):
         return None
-    measured = np.concatenate([np.from_dlpack(chunk.fill_null(np.nan)) for chunk in table[value].chunks])
+    measured = tuple(
+        np.concatenate([np.from_dlpack(chunk.fill_null(np.nan)) for chunk in table[value].chunks]) for value in values
+    )
     times, texts = coded(time)
     moments = [time_of(text) for text in texts]
-    if None in moments or (np.abs(measured) > MOST_VALUE).any():
+    if None in moments or any((np.abs(each) > MOST_VALUE).any() for each in measured):
         return None
     found = [coded(name) for name in words]
-    key, count = np.zeros(len(measured), dtype=np.int64), 1
+    key, count = np.zeros(len(table), dtype=np.int64), 1
     for codes, names in found:
         key, count = _numbered(key * len(names) + codes, count * len(names))
     first = np.zeros(count, dtype=np.int64)

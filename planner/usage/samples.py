@@ -195,11 +195,16 @@ class _Reader:
             number = NUMBER_OF.get(called.upper())
             if number is not None:
                 columns.append((place, number, self.owner_of(told) if "{" in name else None))
-        if metric is not None and self._read_fast(
-            source, [names[place] for place in (time, value, metric, *(place for place, _ in labels))], lower
+        is_nameless = metric is None and not {*WHICH} & {*lower} and all(own is None for _, _, own in columns)
+        is_plain = len(set(lower)) == len(lower) and not is_nameless and all(own is None for _, _, own in columns)
+        if is_plain and self._read_fast(
+            source,
+            names[time],
+            [(names[value], -1)] if metric is not None else [(names[place], number) for place, number, _ in columns],
+            names[metric] if metric is not None else "",
+            [(names[place], name) for place, name in labels],
         ):
             return
-        is_nameless = metric is None and not {*WHICH} & {*lower} and all(own is None for _, _, own in columns)
         turn, turn_at = 0, ""
         first_bad = bad = 0
         places = [place for place, _ in labels]
@@ -230,25 +235,37 @@ class _Reader:
         if bad:
             faults.append(Fault(what="lines without a time (2000 to 2100) or with a value that is not a number", where=f"{source.name}:{first_bad}", rows=bad))  # fmt: skip
 
-    def _read_fast(self, source: Source, columns: Sequence[str], lower: Sequence[str]) -> bool:
-        """Read a large file of metrics and values by its columns; say whether that was possible."""
-        if len(set(lower)) < len(lower):
-            return False
-        time, value, *words = columns
-        found = lines_by_column(source.path, time, value, words, self.time_of)
+    def _read_fast(
+        self,
+        source: Source,
+        time: str,
+        values: Sequence[tuple[str, int]],
+        metric: str,
+        labels: Sequence[tuple[str, str]],
+    ) -> bool:
+        """Read a large file by its columns; say whether that was possible.
+
+        Each column of values has the number of its metric, unless a column of words names the metric of each line; each
+        column of labels has the label's name.
+        """
+        words = [*([metric] if metric else []), *(column for column, _ in labels)]
+        found = lines_by_column(source.path, time, [name for name, _ in values], words, self.time_of)
         if found is None:
             return False
-        said = [kind[0].strip().upper() for kind in found.kinds]
-        labels = [name.lower() for name in words[1:]]
-        owners = [self.owner_of(dict(zip(labels, map(str.strip, kind[1:]), strict=True))) if name in NUMBER_OF else 0 for name, kind in zip(said, found.kinds, strict=True)]  # fmt: skip
-        numbers = np.array([NUMBER_OF.get(name, -1) for name in said])[found.which]
+        is_long = bool(metric)
+        said = [kind[0].strip().upper() if is_long else "" for kind in found.kinds]
+        owners = [self.owner_of(dict(zip((name for _, name in labels), map(str.strip, kind[is_long:]), strict=True))) if name in NUMBER_OF or not is_long else 0 for name, kind in zip(said, found.kinds, strict=True)]  # fmt: skip
+        owner = np.array(owners, dtype=np.int64)[found.which]
         factor = np.array([100.0 if name in RATIOS else 1.0 for name in said])[found.which]
-        counts = (numbers >= 0) & ~np.isnan(found.value)
-        self.owner.frombytes(np.array(owners, dtype=np.int64)[found.which][counts].tobytes())
-        self.metric.frombytes(numbers[counts].astype(np.int64).tobytes())
-        self.at_s.frombytes(found.at_s[counts].tobytes())
-        self.value.frombytes((found.value * factor)[counts].tobytes())
-        self.rows += len(found.value)
+        named = np.array([NUMBER_OF.get(name, -1) for name in said], dtype=np.int64)[found.which]
+        for (_, number), value in zip(values, found.values, strict=True):
+            numbers = named if is_long else np.full(len(value), number)
+            counts = (numbers >= 0) & ~np.isnan(value)
+            self.owner.frombytes(owner[counts].tobytes())
+            self.metric.frombytes(numbers[counts].tobytes())
+            self.at_s.frombytes(found.at_s[counts].tobytes())
+            self.value.frombytes((value * factor)[counts].tobytes())
+        self.rows += len(owner)
         return True
 
     def _owner_of_line(self, labels: Sequence[tuple[int, str]], key: tuple[str, ...], cells: Sequence[str]) -> int:

@@ -56,3 +56,37 @@ def test_columns_say_what_lines_say(
     assert (fast.rows, fast.faults, fast.notes) == (slow.rows, slow.faults, slow.notes)
     for kind in ("basis", "gpu", "account", "region"):
         assert fast.table.by(kind, "gpu_hours") == pytest.approx(slow.table.by(kind, "gpu_hours"))
+
+
+WIDE = (
+    "timestamp,DCGM_FI_PROF_GR_ENGINE_ACTIVE,name,Hostname,gpu,pod,DCGM_FI_PROF_SM_ACTIVE,DCGM_FI_DEV_POWER_USAGE\n"
+    + "".join(
+        f"2026-10-01T{hour:02d}:00:00Z,0.5,H100,n{gpu % 2},{gpu},{pod},{'' if hour == 2 else 0.25},{300 + gpu}\n"
+        for hour in range(5)
+        for gpu, pod in ((0, "a"), (1, ""), (2, "c"))
+    )
+)
+
+
+@pytest.mark.parametrize("odd", ["", "2026-10-01T09:00:00Z,fifty,H100,n0,0,a,0.1,300\n"])
+def test_columns_of_metrics_say_what_their_lines_say(odd: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "counters.csv"
+    slow = _read(path, (WIDE + odd).encode(), tmp_path / "work")
+    monkeypatch.setattr(fast_samples, "FAST_FROM_BYTES", 0)
+    calls = []
+
+    def watched(*given: Any) -> Any:
+        calls.append(fast_samples.lines_by_column(*given))
+        return calls[-1]
+
+    monkeypatch.setattr("planner.usage.samples.lines_by_column", watched)
+    fast = _read(path, (WIDE + odd).encode(), tmp_path / "work")
+    assert [found is None for found in calls] == [bool(odd)]
+    assert (fast.rows, fast.faults, fast.notes, fast.energy_kwh) == (
+        slow.rows,
+        slow.faults,
+        slow.notes,
+        slow.energy_kwh,
+    )
+    for kind in ("basis", "gpu", "account", "region"):
+        assert fast.table.by(kind, "gpu_hours") == pytest.approx(slow.table.by(kind, "gpu_hours"))
