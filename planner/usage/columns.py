@@ -74,7 +74,7 @@ VERSION_SIGNS = (("1.3", ("ServiceProviderName", "AllocatedMethodId", "ContractA
 UNREADABLE = ("", "ChargePeriodStart", "ChargePeriodEnd", "EffectiveCost", "BillingCurrency", "ChargeCategory")
 MOST = 9e9
 """No charge costs so much in any currency; as billionths it would fit no whole number of 64 bits."""
-AZURE_RESERVATION = r"(?i)/capacityReservations/"
+NAMED_RESERVATION = r"(?i)/capacityReservations/|\bprojects/.*/reservations/"
 EMPTY_WORDS = ("NULL", "null", "None")
 
 
@@ -153,9 +153,9 @@ class Columns:
                 name = "AllocatedResourceId"
                 return (~self._is_blank(name)).cast("int64") if name in self.schema else ibis.literal(0).cast("int64")
             case "reservation_status":
-                # Azure bills what is reserved and not run in under the reservation's own name.
+                # Azure and Google bill what is reserved and not run in under the reservation's own name.
                 said, resource = self._text(TEXTS[name]), self._text(TEXTS["resource"])
-                is_idle = resource.re_search(AZURE_RESERVATION) & (self.of("effective_cost") > 0)
+                is_idle = resource.re_search(NAMED_RESERVATION) & (self.of("effective_cost") > 0)
                 return ibis.cases((is_idle & (said.fill_null("") == ""), "Unused"), else_=said)
             case "description":
                 has_better = {*METER, "SkuPriceDetails", "x_SkuDetails"} & set(self.schema)

@@ -53,7 +53,7 @@ ABOVE_ONE = 1.01
 """A machine's own hours in an hour; clocks of two meters differ by seconds."""
 GROUP_WORDS = r"(?i)scaleset|agentpool|node-?(?:group|pool)|autoscaling|instancegroup|endpoint|\bjob|-job|fleet|cluster"
 """Resources that are several machines under one name."""
-RESERVATION_WORDS = r"(?i)(?:^|[/:])cr-[0-9a-z]|capacity-?reservation"
+RESERVATION_WORDS = r"(?i)(?:^|[/:])cr-[0-9a-z]|capacity-?reservation|\bprojects/.*/reservations/"
 
 
 def _nano(column: Column) -> Column:

@@ -42,7 +42,7 @@ UNIT = re.compile(
     r"(?:1/)?([\d,]*)\s*((?:gpu|instance|vm|node|machine|vcpu|compute|unit|chip|accelerator|server|host)s?[\s_*·-]*)?(?:per[\s_-]+)?([a-z]+?)s?"
 )
 ONE_BY_ONE = ("gpu", "chip", "accelerator")
-INSTANCE_KEYS = ("InstanceType", "instanceType", "ServiceType", "VMSize", "machineType")
+INSTANCE_KEYS = ("instancetype", "servicetype", "vmsize", "machinetype")
 GPU_WORDS = re.compile(r"\bgpus?\b|\bnvidia\b|\baccelerator", re.IGNORECASE)
 HOST_WORDS = re.compile(r"\b(?:core|cores|ram|cpu|vcpu|memory|ssd)\b", re.IGNORECASE)
 GPU_NAME = re.compile(
@@ -199,7 +199,8 @@ class SkuReader:
         return replace(found, role=role, is_unused=is_unused_capacity(text))
 
     def _hardware(self, provider: str, said: Mapping[str, object], texts: Sequence[str]) -> Sku | None:
-        named_types = [str(said[key]) for key in INSTANCE_KEYS if said.get(key)]
+        spelled = {re.sub("^x_|_", "", key.lower()): value for key, value in said.items()}
+        named_types = [str(spelled[key]) for key in INSTANCE_KEYS if spelled.get(key)]
         text = " | ".join(texts)
         types = ((name, self._machine(provider, name, texts)) for name in named_types or [""])
         instance, found = next((pair for pair in types if pair[1]), (named_types[0] if named_types else "", None))
