@@ -15,16 +15,6 @@ from functools import cache
 from planner.errors import InputError
 from planner.fact_rows import fact_rows
 
-__all__ = [
-    "CHOICES",
-    "IMPLIED_RATIOS",
-    "Assumption",
-    "Assumptions",
-    "TracedAssumptions",
-    "default_assumptions",
-    "value_text",
-]
-
 CHOICES = " | "
 """Between the words of a unit that lists what may be chosen; the value is the place of a word, from 0 on."""
 

@@ -11,8 +11,6 @@ from planner import __version__
 from pricing.console import LazyGroup
 from pricing.runner import run
 
-__all__ = ["COMMANDS", "gpuplan", "main"]
-
 COMMANDS = {
     "plan": ("planner.commands.plan:plan", "Does it need a GPU, which, how many, where, how to pay, rent or buy?"),
     "estimate": ("planner.commands.estimate:estimate", "How fast and how much memory on one given machine; no money."),

@@ -14,8 +14,6 @@ from typing import Any, BinaryIO, cast
 
 from planner.errors import InputError
 
-__all__ = ["encoding_of", "lines_of", "rows_of", "sheet_rows"]
-
 MOST_ROWS_ABOVE = 30
 MOST_LINE_CHARACTERS = 1 << 24
 """A longer line is no row of a table; without a bound an endless one would fill the memory."""

@@ -9,8 +9,6 @@ from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 from planner.errors import PlanningError
 
-__all__ = ["DUCKDB_SETTINGS", "EngineAddress", "EngineError", "read_address"]
-
 DUCKDB_SETTINGS = {"threads": "threads", "memory": "memory_limit"}
 WAREHOUSES = ("bigquery", "trino")
 """What a table is fetched from, by Ibis' own addresses; the rest is worked out here."""

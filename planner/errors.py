@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pricing.errors import GpuplanError
 
-__all__ = ["InputError", "NothingFitsError", "PlanningError"]
-
 
 class PlanningError(GpuplanError):
     """A question that cannot be answered as it was put."""

@@ -11,8 +11,6 @@ from pydantic import BaseModel, ValidationError
 
 from planner.document import Document, Path_
 
-__all__ = ["MOST_FAULTS", "NOT_A_NUMBER", "described", "faults_of", "is_in_file"]
-
 EXPECTED = {
     **dict.fromkeys(("model_type", "model_attributes_type", "dict_type", "dataclass_type"), "keys with values"),
     **dict.fromkeys(("list_type", "tuple_type", "set_type", "iterable_type"), "a list"),

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 
-__all__ = ["bytes_text", "count", "duration", "gpus_text", "machines_text", "percent", "significant", "usd"]
-
 
 def significant(value: float, digits: int = 3) -> float:
     """Round to so many significant digits.

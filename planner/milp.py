@@ -14,8 +14,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from planner.errors import PlanningError
 
-__all__ = ["Program", "Solution"]
-
 INFEASIBLE, UNBOUNDED = 2, 3
 """Of SciPy's statuses."""
 RELATIVE_GAP = 1e-7

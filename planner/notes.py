@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-__all__ = ["Note", "NoteCode"]
-
 
 class NoteCode(StrEnum):
     """What is said."""

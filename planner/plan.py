@@ -52,7 +52,6 @@ from pricing.token_prices import TokenPrice
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Plan", "Provenance", "make_plan"]
 
 FRAME_COLUMNS = (
     "id",

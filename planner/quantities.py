@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from decimal import Decimal
 
-__all__ = ["quantity"]
-
 _FACTORS = {"k": 10**3, "m": 10**6, "b": 10**9, "g": 10**9, "t": 10**12}
 _QUANTITY = re.compile(r"\s*([-+]?(?:\d[\d_]*)?\.?\d+)\s*([kmbgt])\s*", re.IGNORECASE)
 _UNITS = {"_b": 10**9, "_m": 10**6}

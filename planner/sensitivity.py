@@ -16,17 +16,6 @@ from planner.costs.tornado import Bar, SobolIndex, sobol, tornado
 from planner.costs.uncertainty import Z_OF_90_PERCENT, Correlations, Draws, Evaluate, Risk, Uncertain, risk, risk_record
 from planner.errors import PlanningError
 
-__all__ = [
-    "DEFAULT_CORRELATIONS",
-    "scenario_costs",
-    "scenario_inputs",
-    "scenario_record",
-    "scenario_risk",
-    "scenario_sobol",
-    "scenario_tornado",
-    "scenario_value_of_waiting_usd",
-]
-
 ALTERNATIVES = ("rent", "buy")
 
 DEFAULT_CORRELATIONS: Correlations = {

@@ -11,8 +11,6 @@ from numpy.typing import NDArray
 
 from planner.errors import PlanningError
 
-__all__ = ["DemandCurve", "Limits", "Tier", "TierKind"]
-
 FloatArray = NDArray[np.float64]
 
 

@@ -33,8 +33,6 @@ from planner.costs.used_prices import RESALE_AGES_MONTHS
 from planner.options.evidence import Evidence
 from planner.options.option import Option
 
-__all__ = ["JointDraws", "KnownWorths", "Pair", "PlanRisk", "bars", "pair_costs", "pair_inputs", "plan_risk"]
-
 DRAWS = 10_000
 JOINT_DRAWS = 2_000
 """Enough to tell 0.7 from 0.67."""

@@ -4,18 +4,6 @@ from __future__ import annotations
 
 import re
 
-__all__ = [
-    "BASIS_WORDS",
-    "BOUND_WORDS",
-    "KIND_WORDS",
-    "PAYMENT_WORDS",
-    "assumption_label",
-    "how_paid",
-    "label",
-    "seller",
-    "unit_of",
-]
-
 KIND_WORDS = {
     "serve": "Serve",
     "batch": "Batch inference with",

@@ -16,8 +16,6 @@ from planner.measured.scores import BlockReport, Detail, FileReport
 from planner.measured.verify import verify_rows
 from planner.supply.calibration import default_calibration
 
-__all__ = ["accuracy_page"]
-
 WORST_ROWS = 8
 TITLES = {
     "training": "Training",

@@ -7,8 +7,6 @@ import random
 from collections.abc import Iterator
 from typing import Any
 
-__all__ = ["COLUMNS", "content", "portfolio_rows"]
-
 TEAMS = ("search", "assistant", "ads", "vision", "speech", "research", "support", "security", "maps", "finance")
 KINDS = {"serve": 45, "batch": 12, "embed": 10, "finetune": 10, "pretrain": 2, "diffusion": 9, "gpu_hours": 12}
 """Kinds of work and how often each comes, in percent."""

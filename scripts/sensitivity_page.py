@@ -15,8 +15,6 @@ from planner.words import how_paid
 from pricing.catalog import Catalog, load_bundled
 from pricing.token_prices import TokenPrice, token_prices
 
-__all__ = ["sensitivity_page"]
-
 HEAD = """# How small changes affect the answer
 
 Made by `scripts/make_docs.py`: the question of the README, asked again with the bundled prices of {today} after one change

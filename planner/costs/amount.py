@@ -11,8 +11,6 @@ from pydantic_core import CoreSchema, core_schema
 
 from planner.quantities import quantity
 
-__all__ = ["Amount", "Section", "Spread", "plain"]
-
 
 class Section(BaseModel):
     """A part of a file: unknown keys are errors, values do not change, NaN and infinity are no numbers."""

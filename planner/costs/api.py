@@ -6,8 +6,6 @@ from typing import TypeVar
 
 from planner.costs.timeline import FloatArray
 
-__all__ = ["Amount", "usd_for_tokens"]
-
 Amount = TypeVar("Amount", float, FloatArray)
 
 

@@ -10,8 +10,6 @@ import numpy as np
 
 from planner.costs.timeline import FloatArray, Timeline, discount_factors
 
-__all__ = ["BreakEven", "Crossing", "break_even", "crossings"]
-
 Cheaper = Literal["buy", "rent"]
 
 

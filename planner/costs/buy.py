@@ -10,12 +10,6 @@ from numpy.typing import ArrayLike, NDArray
 from planner.costs.financing import financing_of
 from planner.costs.timeline import FloatArray
 
-__all__ = [
-    "capex_usd",
-    "fits_at_home",
-    "server_power_kw",
-]
-
 
 def fits_at_home(
     server_count: ArrayLike, server_max_kw: ArrayLike, assumptions: Mapping[str, float]

@@ -18,8 +18,6 @@ from planner.costs.buy import server_power_kw
 from planner.errors import PlanningError
 from planner.fact_rows import fact_rows
 
-__all__ = ["Footprint", "GridIntensity", "footprint", "grid_intensities", "grid_intensity"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GridIntensity:

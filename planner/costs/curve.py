@@ -12,8 +12,6 @@ from planner.costs.timeline import COMPONENTS, Timeline, discount_factors
 from planner.errors import PlanningError
 from pricing.units import HOURS_PER_MONTH
 
-__all__ = ["SHARES", "CurvePoint", "at_utilisation", "utilisation_curve"]
-
 SHARES = tuple(percent / 100 for percent in range(5, 101, 5))
 """Shares of the clock hours at which a curve is drawn."""
 

@@ -9,14 +9,6 @@ import numpy as np
 from planner.costs.timeline import FloatArray
 from planner.errors import PlanningError
 
-__all__ = [
-    "Depreciation",
-    "declining_balance_usd",
-    "depreciation_shares",
-    "straight_line_usd",
-    "sum_of_years_usd",
-]
-
 Depreciation = Literal["straight_line", "declining_balance", "sum_of_years", "macrs5", "bonus"]
 
 MACRS_5_SHARES = (0.20, 0.32, 0.192, 0.1152, 0.1152, 0.0576)

@@ -19,18 +19,6 @@ from planner.costs.inputs import Bridge, BuyInputs, CostInputs, RentInputs, Toke
 from planner.costs.timeline import FloatArray, Timeline
 from planner.errors import PlanningError
 
-__all__ = [
-    "WHOLE_MONTHS",
-    "Value",
-    "bridge_values",
-    "model_of",
-    "own_values",
-    "present_value_usd",
-    "run",
-    "timelines",
-    "values_of",
-]
-
 Value = float | FloatArray
 WHOLE_MONTHS = frozenset({"own.life_months", "own.lead_time_months", "money.loan_months"})
 """Assumptions that are whole months."""

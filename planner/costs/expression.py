@@ -14,26 +14,6 @@ import numpy as np
 
 from planner.costs.timeline import FloatArray
 
-__all__ = [
-    "Expr",
-    "Value",
-    "absolute",
-    "both",
-    "ceil",
-    "choose",
-    "either",
-    "evaluate",
-    "exp",
-    "floor",
-    "log",
-    "maximum",
-    "minimum",
-    "name",
-    "names_in",
-    "number",
-    "substituted",
-]
-
 Value: TypeAlias = "Expr | float"
 
 

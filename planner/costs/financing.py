@@ -11,18 +11,6 @@ from planner.costs.depreciation import Depreciation, depreciation_shares
 from planner.costs.expression import Expr, both, choose, either, floor, maximum, name, number
 from planner.costs.loans import lease_payment, level_payment, loan_payment, owed
 
-__all__ = [
-    "CASH",
-    "IS_REFRESH",
-    "UNFINANCED",
-    "UNTAXED",
-    "Financing",
-    "FinancingKind",
-    "after_tax",
-    "financed",
-    "financing_of",
-]
-
 FinancingKind = Literal["cash", "loan", "lease"]
 PURCHASE = ("servers", "network", "install", "refresh")
 UNTAXED = (*PURCHASE, "resale")

@@ -29,20 +29,6 @@ from planner.costs.financing import CASH, IS_REFRESH, Financing, after_tax, fina
 from planner.costs.timeline import COMPONENTS
 from planner.costs.used_prices import share_at
 
-__all__ = [
-    "BILLED_HOURS",
-    "COLOCATION",
-    "DISCOUNT",
-    "Model",
-    "billed_hours",
-    "bridge_model",
-    "buy_model",
-    "now",
-    "rent_model",
-    "site_names",
-    "token_model",
-]
-
 COLOCATION = ("usd_per_kw_month", "rack_usd_per_month", "rack_usd_per_kw_month", "wholesale_usd_per_kw_month")
 """What space and power capacity cost by the size of the deal; a home pays no rent for them."""
 WHOLESALE_KW = 1000.0

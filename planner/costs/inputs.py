@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
-__all__ = ["Bridge", "BuyInputs", "CostInputs", "RentInputs", "Site", "TokenInputs", "bridge_of"]
-
 Site = Literal["home", "colocation", "own_room"]
 
 

@@ -18,19 +18,6 @@ from planner.costs.expression import evaluate
 from planner.costs.loans import LOAN_PAYMENT, OWED, payment_usd
 from planner.costs.timeline import FloatArray, Timeline
 
-__all__ = [
-    "Month",
-    "Number",
-    "Terms",
-    "own_months",
-    "paid_hours",
-    "present_value_of_months",
-    "price_path",
-    "rent_months",
-    "timeline_of_months",
-    "used_hours",
-]
-
 Number: TypeAlias = float | FloatArray
 Values: TypeAlias = Mapping[str, Number]
 Entries: TypeAlias = dict[str, Number]

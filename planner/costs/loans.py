@@ -15,8 +15,6 @@ from planner.costs.expression import Expr, Value, choose, evaluate, maximum, nam
 from planner.costs.timeline import FloatArray
 from planner.errors import PlanningError
 
-__all__ = ["LOAN_PAYMENT", "OWED", "annuity", "lease_payment", "level_payment", "loan_payment", "owed", "payment_usd"]
-
 When = Literal["end", "begin"]
 LEAST_RATE = 1e-9
 """Monthly rates below this are no interest: rounding would spoil the formula, and no lender quotes them."""

@@ -9,8 +9,6 @@ from types import MappingProxyType
 
 from pricing.tables import read_facts
 
-__all__ = ["CommitmentProduct", "commitment_products", "product_of"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommitmentProduct:

@@ -13,8 +13,6 @@ from planner.errors import PlanningError
 from planner.notes import Note, NoteCode
 from pricing.units import HOURS_PER_MONTH
 
-__all__ = ["Rival", "own_usd_per_gpu_hour", "rivals"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rival:

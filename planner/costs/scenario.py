@@ -15,19 +15,6 @@ from planner.costs.amount import Amount, Section, Spread, plain
 from planner.costs.depreciation import Depreciation
 from planner.costs.ledger import Terms
 
-__all__ = [
-    "Buy",
-    "Money",
-    "PriceStep",
-    "Rent",
-    "Scenario",
-    "Use",
-    "bounds",
-    "scenario_terms",
-    "spreads",
-    "typical_values",
-]
-
 Usd = Annotated[Spread, Amount(least=0, most=1e13)]
 Share = Annotated[Spread, Amount(least=0, most=1)]
 Change = Annotated[Spread, Amount(least=-1, most=100, above=True)]

@@ -14,13 +14,6 @@ from numpy.typing import ArrayLike
 from planner.costs.timeline import FloatArray
 from planner.errors import PlanningError
 
-__all__ = [
-    "cluster_hours_between_interruptions",
-    "daly_interval_hours",
-    "slowdown_ratio",
-    "spot_overhead_ratio",
-]
-
 NOTHING_DONE_RATIO = 1e6
 
 

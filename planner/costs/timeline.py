@@ -15,8 +15,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from planner.errors import PlanningError
 
-__all__ = ["COMPONENTS", "Component", "FloatArray", "Timeline", "discount_factors", "present_value_usd"]
-
 FloatArray: TypeAlias = NDArray[np.float64]
 
 

@@ -12,8 +12,6 @@ from planner.costs.timeline import FloatArray
 from planner.costs.uncertainty import Evaluate, Uncertain
 from planner.errors import PlanningError
 
-__all__ = ["Bar", "SobolIndex", "sobol", "tornado"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bar:

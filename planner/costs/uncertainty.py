@@ -17,18 +17,6 @@ import numpy as np
 from planner.costs.timeline import FloatArray
 from planner.errors import PlanningError
 
-__all__ = [
-    "Correlations",
-    "Draws",
-    "Evaluate",
-    "Risk",
-    "Uncertain",
-    "at_normals",
-    "draw",
-    "risk",
-    "risk_record",
-]
-
 Draws: TypeAlias = Mapping[str, FloatArray]
 Evaluate: TypeAlias = Callable[[Draws], FloatArray]
 """From draws, shape (draws,) each, to costs, shape (alternatives, draws)."""

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from planner.costs.expression import Expr, choose, exp, log, maximum, minimum, name, number
 
-__all__ = ["RESALE_AGES_MONTHS", "share_at"]
-
 RESALE_AGES_MONTHS = (12, 24, 36, 48, 60)
 
 

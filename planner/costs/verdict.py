@@ -11,8 +11,6 @@ from planner.costs.ledger import Terms, own_months, present_value_of_months, ren
 from planner.costs.scenario import Scenario, scenario_terms, typical_values
 from planner.costs.timeline import Timeline
 
-__all__ = ["ScenarioResult", "break_even_of"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScenarioResult:

@@ -7,8 +7,6 @@ from datetime import date
 
 from planner import notes
 
-__all__ = ["Decision", "GpuDecision", "Kept", "Note", "OwnBreakEven", "Part", "Step", "SwitchOff"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:

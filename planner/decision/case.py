@@ -23,8 +23,6 @@ from pricing.catalog import Catalog
 from pricing.errors import PricingError
 from pricing.offers import PurchaseOption
 
-__all__ = ["LEAST_RECORD_HOURS", "TODAY", "Case", "case_of"]
-
 FloatArray = NDArray[np.float64]
 TODAY = "today's"
 """Begins the name of a tier at the price that the bill itself shows."""

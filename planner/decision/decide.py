@@ -31,8 +31,6 @@ from planner.usage.roles import FEE_ROLES
 from pricing.catalog import Catalog
 from pricing.offers import offer_id
 
-__all__ = ["decide"]
-
 FloatArray = NDArray[np.float64]
 LEAST_SHARE = 0.01
 """An accelerator with less of the hours than this keeps what it has; nothing is decided for it."""

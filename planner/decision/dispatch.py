@@ -9,8 +9,6 @@ from numpy.typing import NDArray
 
 from planner.tiers import Tier
 
-__all__ = ["dispatched_usd"]
-
 FloatArray = NDArray[np.float64]
 
 

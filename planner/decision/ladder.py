@@ -9,8 +9,6 @@ from planner.decision.answer import Step
 from planner.decision.case import Case
 from planner.tiers import Tier, TierKind
 
-__all__ = ["ladder_of"]
-
 STEPS = (
     (TierKind.ON_DEMAND, ()),
     (TierKind.COMMITTED, (TierKind.COMMITTED,)),

@@ -13,8 +13,6 @@ from pricing.catalog import Catalog
 from pricing.instances import instance_network
 from pricing.offers import Offer
 
-__all__ = ["Place", "places_of"]
-
 HOST_SHARE = 0.85
 """A host with less of the cores or memory than this is another machine; providers cut theirs a little differently."""
 

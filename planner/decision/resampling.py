@@ -18,8 +18,6 @@ from planner.errors import PlanningError
 from planner.mix.mix import cheapest_mix
 from planner.tiers import DemandCurve, Tier, TierKind
 
-__all__ = ["resampled_costs_usd"]
-
 FloatArray = NDArray[np.float64]
 
 

@@ -12,8 +12,6 @@ from planner.decision.case import Case
 from planner.decision.resampling import resampled_costs_usd
 from planner.tiers import TierKind
 
-__all__ = ["bought_where_it_holds", "holds_share", "those_that_hold"]
-
 FloatArray = NDArray[np.float64]
 SURE_SHARE = 0.8
 """Who may lose by a change in more than every fifth resample keeps what there is: it costs nothing and binds nobody."""

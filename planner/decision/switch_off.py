@@ -7,8 +7,6 @@ from collections.abc import Collection, Iterator
 from planner.decision.answer import SwitchOff
 from planner.usage.answer import COMMITTED, Usage
 
-__all__ = ["switch_off_of"]
-
 
 def switch_off_of(
     usage: Usage, to_months: float, gpus: Collection[str], changed: Collection[str], sized: Collection[str] = ()

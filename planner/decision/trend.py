@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 
 from planner.decision.year import HOURS_PER_WEEK
 
-__all__ = ["Trend", "trend_of"]
-
 LEAST_RATIO = 1.5
 """Up or down by less is what fleets do from week to week."""
 LEAST_HOURS = 4 * HOURS_PER_WEEK

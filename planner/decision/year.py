@@ -5,8 +5,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["HOURS_PER_WEEK", "HOURS_PER_YEAR", "block_hours", "resampled_hours", "year_of"]
-
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 HOURS_PER_YEAR = 8760

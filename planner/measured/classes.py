@@ -14,8 +14,6 @@ from planner.measured.serving.rows import stack_of as engine_of
 from planner.measured.training.recipe import ADAPTERS, stack_of
 from pricing.accelerators import card_of
 
-__all__ = ["STRANGER", "band_name", "family_of", "row_class"]
-
 STRANGER = ".stranger"
 """Ending of the band of rows whose software was measured by nobody on that chip with that method: they lie up to twice as far off."""
 

@@ -18,8 +18,6 @@ from planner.supply.hardware import hardware
 from planner.supply.machines import Machine
 from planner.supply.throughput.encode import ENCODE_CONSTANTS, EncodeConstants, EncodeRates, encode_rates, encode_s
 
-__all__ = ["EncodeTable", "constants_of_rows", "encode_table", "predict_encoding"]
-
 FloatArray = NDArray[np.float64]
 
 _USUAL_BATCH = 64.0

@@ -31,8 +31,6 @@ from planner.supply.throughput.images import (
     step_time,
 )
 
-__all__ = ["ImageTable", "constants_of_rows", "image_table", "is_clip", "predict_images", "prefix_of"]
-
 FloatArray = NDArray[np.float64]
 
 _USUAL_STEPS = 50.0

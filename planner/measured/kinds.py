@@ -10,8 +10,6 @@ import re
 
 from planner.measured.rows import Row, number
 
-__all__ = ["plain_row", "sort_of"]
-
 _SORTS = {
     "embedding": "encode",
     "asr": "speech",

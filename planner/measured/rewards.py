@@ -14,8 +14,6 @@ from planner.supply.fleet import estimate
 from planner.supply.machines import Refusal
 from pricing.errors import GpuplanError
 
-__all__ = ["predict_rewards"]
-
 _TASKS = frozenset({"grpo", "dapo"})
 _BESIDE = re.compile(r"\boff\b|async", re.IGNORECASE)
 _USUAL_PROMPT_TOKENS = 200

@@ -27,19 +27,6 @@ from pricing.accelerator_rows import Accelerator
 from pricing.accelerators import accelerators, resolve_all
 from pricing.errors import GpuplanError
 
-__all__ = [
-    "Row",
-    "accelerator_of",
-    "architecture_of",
-    "chip_of",
-    "constant_of_rows",
-    "kept_rows",
-    "machine_of",
-    "number",
-    "read_rows",
-    "shipped_rows",
-]
-
 Row = Mapping[str, str]
 Read = TypeVar("Read")
 

@@ -10,8 +10,6 @@ import numpy as np
 
 from planner.measured.rows import Row
 
-__all__ = ["BlockReport", "Detail", "FileReport", "GroupReport", "VerifyReport", "file_report", "groups_of"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Detail:

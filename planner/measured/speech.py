@@ -20,8 +20,6 @@ from planner.supply.machines import Machine
 from planner.supply.throughput.encode import EncodeRates, encode_rates
 from planner.supply.throughput.speech import PIECE_S, SPEECH_CONSTANTS, SpeechConstants, piece_s
 
-__all__ = ["SpeechTable", "constants_of_rows", "predict_speech", "speech_table"]
-
 FloatArray = NDArray[np.float64]
 
 _USUAL_BATCH = 64.0

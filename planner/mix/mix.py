@@ -14,8 +14,6 @@ from planner.milp import Program
 from planner.mix.program import Slots, TierColumns, add_limits, add_tail, add_tier, add_waiting, periods, slots_of
 from planner.tiers import DemandCurve, Limits, Tier
 
-__all__ = ["MixResult", "TierUse", "cheapest_mix", "single_tier_costs_usd"]
-
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 MOST_LEVELS = 600

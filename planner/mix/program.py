@@ -12,8 +12,6 @@ from numpy.typing import NDArray
 from planner.milp import Program
 from planner.tiers import DemandCurve, Limits, Tier
 
-__all__ = ["Slots", "TierColumns", "add_limits", "add_tail", "add_tier", "add_waiting", "periods", "slots_of"]
-
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 

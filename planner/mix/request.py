@@ -15,8 +15,6 @@ from planner.demand.workload import Profile
 from planner.tiers import DemandCurve, Limits, Tier, TierKind
 from pricing.units import HOURS_PER_MONTH
 
-__all__ = ["DemandStated", "LimitsStated", "MixRequest", "TierStated", "owned_tier"]
-
 Positive = Annotated[float, Field(gt=0, le=1e9)]
 NotNegative = Annotated[float, Field(ge=0, le=1e12)]
 Share = Annotated[float, Field(ge=0, le=1)]

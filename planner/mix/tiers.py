@@ -17,8 +17,6 @@ from planner.tiers import Tier, TierKind
 from pricing.catalog import Catalog
 from pricing.offers import TERM_MONTHS, Offer, PurchaseOption, offer_id
 
-__all__ = ["owned_timeline_of", "tiers_of_offers"]
-
 KINDS = {
     PurchaseOption.ON_DEMAND: TierKind.ON_DEMAND,
     PurchaseOption.SPOT: TierKind.SPOT,

@@ -14,8 +14,6 @@ from planner.options.option import Option
 from planner.options.reason import ReasonCode
 from planner.options.rules import may_bridge
 
-__all__ = ["cheapest_bridge", "lead_months_of"]
-
 
 def lead_months_of(assumptions: Assumptions) -> int:
     """Return the whole months from order to work."""

@@ -11,8 +11,6 @@ from planner.costs.inputs import RentInputs
 from planner.demand.have import Credit
 from pricing.units import HOURS_PER_MONTH
 
-__all__ = ["months_until", "with_credits"]
-
 DAYS_PER_MONTH = 365.25 / 12
 
 

@@ -8,8 +8,6 @@ from planner.costs.formulas import site_names
 from planner.supply.machines import Machine
 from pricing.regions import regions
 
-__all__ = ["machine_max_kw", "owned_footprint", "rented_footprint"]
-
 
 def machine_max_kw(machine: Machine, assumptions: Assumptions) -> float | None:
     """Return the highest draw of a machine, worked out from its accelerators or else its cores; None where neither is known."""

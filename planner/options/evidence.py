@@ -15,8 +15,6 @@ from pricing.offers import Offer, PurchaseOption
 from pricing.quality import Market
 from pricing.sellers import seller_of, tier_of
 
-__all__ = ["MOST_STALENESS", "Evidence", "against_token_seller", "is_seller"]
-
 DEFAULT_MIN_TIER = "B"
 """Sellers of this tier or better are recommended where the user names none."""
 PRIVATE = "private_quote"

@@ -24,8 +24,6 @@ from pricing.accelerators import accelerators
 from pricing.dates import first_day
 from pricing.free_tiers import FreeTier
 
-__all__ = ["FreeMachine", "free_machines", "free_options"]
-
 FloatArray = NDArray[np.float64]
 
 ONE_CALL_SERVICES = frozenset({"Hugging Face ZeroGPU"})

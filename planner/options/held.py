@@ -34,8 +34,6 @@ from pricing.accelerators import resolve
 from pricing.errors import PricingError
 from pricing.offers import Offer, PurchaseOption
 
-__all__ = ["Held", "held_machines", "held_options"]
-
 MOST_IN_A_SERVER = 8
 NEVER_REPLACED = {**UNFINANCED, "own.network_share": 0.0, "own.install_share": 0.0, "own.lead_time_months": 0.0, "own.life_months": 600.0,
     **{f"site.{site}.{key}": 0.0 for site in ("home", "colocation") for key in ("staff_share", "support_share_per_year")}}  # fmt: skip

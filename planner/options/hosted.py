@@ -26,16 +26,6 @@ from pricing.sellers import tier_of
 from pricing.token_prices import TokenPrice
 from pricing.tuning_prices import tuning_prices
 
-__all__ = [
-    "TUNING",
-    "admitted_sellers",
-    "hosted_options",
-    "nearest_hosted",
-    "per_run_usd",
-    "token_option_id",
-    "tuning_options",
-]
-
 TUNING = "fine-tuning"
 """How products of hosted fine-tuning are called."""
 MOST_DISTANCE = math.log(1.5)

@@ -13,9 +13,6 @@ from planner.notes import Note
 from planner.options.reason import Reason
 from planner.supply.machines import Fleet
 
-__all__ = ["LONGEST_FREE_TERM_MONTHS", "Option", "OptionKind"]
-
-
 NO_END_MONTHS = 1200
 LONGEST_FREE_TERM_MONTHS = 12
 """A commitment of up to a year needs no margin."""

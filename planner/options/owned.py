@@ -28,8 +28,6 @@ from planner.options.spares import spare_costs_usd_per_month
 from planner.options.unit_costs import UnitCosts, unit_costs
 from planner.supply.machines import Fleet, Machine
 
-__all__ = ["ANYWHERE", "OWNED_BY", "REGIONS", "OwnableServer", "owned_options"]
-
 ANYWHERE: tuple[Site, ...] = ("home", "colocation")
 """Where servers may stand unless the workload says where."""
 OWNED_BY = {"cash": "purchase", "loan": "loan", "lease": "lease"}

@@ -14,8 +14,6 @@ from pricing.electricity import electricity_tariff, electricity_tariffs
 from pricing.errors import PricingError
 from pricing.regions import countries_named
 
-__all__ = ["assumptions_at", "own_place"]
-
 HOME_OF_THE_DEFAULTS = "US"
 """The bundled tariffs are American averages."""
 LARGEST_MARKET = "DE"

@@ -17,8 +17,6 @@ from pricing.dates import Dropped
 from pricing.errors import PricingError
 from pricing.offers import TERM_MONTHS, Launchable, Offer, PurchaseOption
 
-__all__ = ["Quoted", "quoted"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quoted:

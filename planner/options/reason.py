@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-__all__ = ["Reason", "ReasonCode"]
-
 
 class ReasonCode(StrEnum):
     """Why an option is not recommended."""

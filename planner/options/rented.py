@@ -29,8 +29,6 @@ from planner.supply.candidates import Candidates
 from planner.supply.machines import Fleet, Machine
 from pricing.offers import Offer, PurchaseOption
 
-__all__ = ["rented_options"]
-
 MS_PER_HOUR = 3.6e6
 MOST_AWAKE_SHARE = 0.9
 """A service that is awake for more of the hours gains nothing by sleeping."""

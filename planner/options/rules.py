@@ -21,18 +21,6 @@ from planner.options.reason import Reason, ReasonCode
 from planner.supply.machines import Machine
 from pricing.offers import Offer, PurchaseOption
 
-__all__ = [
-    "Against",
-    "RentTerms",
-    "against_owning",
-    "against_renting",
-    "is_licensed",
-    "may_bridge",
-    "needs_a_second",
-    "reasons_of",
-    "stretch_ratio",
-]
-
 BoolArray = NDArray[np.bool_]
 
 MOST_OF_A_DEADLINE_ON_SPOT = 0.5

@@ -12,8 +12,6 @@ from planner.demand.volume import Volume
 from planner.notes import Note, NoteCode
 from planner.supply.machines import Fleet
 
-__all__ = ["Schedule", "hours_of_work", "needed_share", "schedule", "whole_months"]
-
 
 @dataclass(frozen=True, eq=False)
 class Schedule:

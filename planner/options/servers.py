@@ -15,8 +15,6 @@ from pricing.accelerators import accelerators
 from pricing.dates import EVERY_DAY, Dropped, Window, first_day
 from pricing.ownership import AcceleratorQuote, ServerQuote, accelerator_quotes, derived_quote, server_quotes
 
-__all__ = ["dropped_prices", "own_machine", "ownable_servers"]
-
 CARDS_IN_A_SERVER = (1, 2, 4, 8)
 CARDS_IN_A_WORKSTATION = (1, 2, 4)
 FABRIC_ACCELERATORS = 8

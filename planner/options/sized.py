@@ -12,8 +12,6 @@ from planner.supply.fleet import size
 from planner.supply.machines import Fleet, Machine, Refusal
 from pricing.accelerators import resolve_all
 
-__all__ = ["asked_of_processors", "is_wanted", "sized_machines"]
-
 FORMATS_OF_ACCELERATORS = frozenset({Precision.FP8, Precision.FP4})
 
 

@@ -11,8 +11,6 @@ from planner.costs.inputs import BuyInputs, RentInputs
 from planner.costs.timeline import FloatArray
 from planner.supply.machines import Fleet
 
-__all__ = ["spare_costs_usd_per_month"]
-
 
 def spare_costs_usd_per_month(
     all_inputs: Sequence[RentInputs | BuyInputs], fleets: Sequence[Fleet], assumptions: Assumptions, costs_usd: FloatArray, *, months: int

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from planner.costs.timeline import Timeline
 from planner.demand.volume import Volume
 
-__all__ = ["UnitCosts", "unit_costs"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnitCosts:

@@ -21,19 +21,6 @@ from planner.portfolio.pools import Pool, united
 from planner.portfolio.reading import Portfolio, Row, asked_of
 from planner.portfolio.result import land, write_rows
 
-__all__ = [
-    "Block",
-    "Report",
-    "blocks_of",
-    "landed",
-    "part_path",
-    "record_of",
-    "report_of",
-    "reports_in",
-    "work",
-    "work_rows",
-]
-
 TARGET_S = 1.0
 """A block takes about as long on one core: short enough to lose, long enough to hand out."""
 SHAPE_S: Mapping[str, float] = {"pretrain": 0.25, "finetune": 0.25}

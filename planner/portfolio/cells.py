@@ -12,8 +12,6 @@ from typing import Any
 from planner.demand.workload import Workload
 from planner.errors import InputError
 
-__all__ = ["content_of_cells", "decimal_comma_cells", "known_columns", "refuse_unknown_columns", "tag_columns"]
-
 LISTS = frozenset({"precision", "kv_precision", *(f"constraints.{name}" for name in ("providers", "countries", "regions", "gpus", "purchase"))})  # fmt: skip
 OWN_COLUMNS = frozenset({"id", "team"})
 """What a row is called and whose it is."""

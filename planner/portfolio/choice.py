@@ -12,8 +12,6 @@ from planner.options.option import OptionKind
 from planner.portfolio.option_table import OptionTable
 from planner.verdict.ranking import SAME_SHARE, alike
 
-__all__ = ["Choices", "choices_of"]
-
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
 IntArray = NDArray[np.intp]

@@ -19,8 +19,6 @@ from planner.verdict.break_evens import break_evens
 from planner.verdict.choice import barred_sorts, choice_of
 from planner.verdict.supply import Supply
 
-__all__ = ["Contenders"]
-
 RENTED = frozenset({OptionKind.RENT.value, OptionKind.CPU.value})
 
 

@@ -17,8 +17,6 @@ from planner.portfolio.market import Market
 from planner.portfolio.reading import Portfolio
 from planner.portfolio.result import PortfolioError, land, write_rows
 
-__all__ = ["WorkFolder", "open_folder"]
-
 MANIFEST = "manifest.json"
 
 

@@ -34,8 +34,6 @@ from planner.supply.machines import Machine
 from planner.supply.sizes.fleets import Fleets, images_and_documents, served, stated
 from planner.supply.sizes.training import trained
 
-__all__ = ["SIZE_KEYS", "Group", "fleets_of", "group_of", "money_key", "physics_key"]
-
 FloatArray = NDArray[np.float64]
 
 SIZE_KEYS: Mapping[str, frozenset[str]] = {

@@ -39,8 +39,6 @@ from pricing.free_tiers import FreeTier, free_tiers
 from pricing.offers import Offer, offer_id
 from pricing.token_prices import TokenPrice, token_prices
 
-__all__ = ["AllowedMarket", "Market"]
-
 T = TypeVar("T")
 FloatArray = NDArray[np.float64]
 PRICED_BY_TOKEN = frozenset({"serve", "batch", "embed"})

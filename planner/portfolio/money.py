@@ -21,8 +21,6 @@ from planner.costs.inputs import BuyInputs, RentInputs, Site
 from planner.costs.timeline import FloatArray, discount_factors
 from planner.options.owned import OwnableServer
 
-__all__ = ["HorizonCosts", "Hours", "billed", "horizon_costs"]
-
 IntArray = NDArray[np.int64]
 
 NOT_KEPT = {"rent.storage_gb": 0.0, "rent.egress_gb_per_month": 0.0}

@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 
 from planner.options.option import OptionKind
 
-__all__ = ["Bridges", "Listed", "OptionTable", "OptionsOfKind"]
-
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
 

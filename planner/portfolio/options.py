@@ -38,8 +38,6 @@ from planner.portfolio.work import Work
 from planner.verdict.ranking import MACHINES, Ground
 from pricing.units import HOURS_PER_MONTH
 
-__all__ = ["option_table"]
-
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
 

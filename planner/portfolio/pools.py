@@ -24,8 +24,6 @@ from planner.tiers import DemandCurve, TierKind
 from pricing.errors import GpuplanError
 from pricing.units import HOURS_PER_MONTH
 
-__all__ = ["HOURS_OF_WEEK", "Pool", "Shared", "add_to_pools", "shared_capacity", "united"]
-
 FloatArray = NDArray[np.float64]
 
 HOURS_OF_WEEK = 168

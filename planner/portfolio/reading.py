@@ -23,8 +23,6 @@ from planner.portfolio.cells import content_of_cells, decimal_comma_cells, refus
 from planner.portfolio.groups import physics_key
 from planner.portfolio.sources import DOCUMENTS, TABLES
 
-__all__ = ["Portfolio", "Row", "asked_of", "read_portfolio"]
-
 MOST_FAULTS = 10
 BATCH_ROWS = 10_000
 

@@ -12,8 +12,6 @@ from planner.portfolio.market import AllowedMarket
 from planner.portfolio.money import HorizonCosts, Hours, billed
 from planner.portfolio.option_table import Bridges
 
-__all__ = ["cheapest_bridges", "rents_usd", "until_delivery_usd"]
-
 FloatArray = NDArray[np.float64]
 
 

@@ -11,8 +11,6 @@ from typing import Any
 
 from planner.errors import PlanningError
 
-__all__ = ["COLUMNS", "PortfolioError", "land", "write_rows"]
-
 COLUMNS: Mapping[str, str] = {
     "row": "BIGINT",
     "status": "VARCHAR",

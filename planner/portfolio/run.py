@@ -24,8 +24,6 @@ from planner.portfolio.workers import run_blocks
 if TYPE_CHECKING:
     from planner.engine import Engine
 
-__all__ = ["PortfolioResult", "Watcher", "plan_portfolio"]
-
 
 @dataclass(slots=True)
 class Watcher:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-__all__ = ["DOCUMENTS", "TABLES", "is_portfolio"]
-
 TABLES = (".csv", ".csv.gz", ".tsv", ".parquet", ".xlsx")
 """Endings of tables."""
 DOCUMENTS = frozenset({".yaml", ".yml", ".json"})

@@ -27,7 +27,6 @@ from planner.portfolio.result import PortfolioError
 if TYPE_CHECKING:
     from planner.engine import Engine
 
-__all__ = ["answer_text", "run_on_spark"]
 
 ROUND_BLOCKS = 64
 """Blocks handed over at once: what a driver that dies loses."""

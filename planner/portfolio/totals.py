@@ -15,7 +15,6 @@ from planner.portfolio.result import COLUMNS, PortfolioError
 if TYPE_CHECKING:
     import duckdb
 
-__all__ = ["Team", "Totals", "totals_of", "write_result"]
 
 STARTS_A_FORMULA = "^[=+@\\-\\t\\r]"
 """Text that a spreadsheet would take for a formula; see `planner.report.sheet`."""

@@ -12,8 +12,6 @@ from planner.portfolio.groups import Group
 from planner.portfolio.money import HorizonCosts, Hours
 from planner.supply.sizes.fleets import Fleets
 
-__all__ = ["Work", "work_of"]
-
 FloatArray = NDArray[np.float64]
 
 

@@ -14,8 +14,6 @@ from itertools import islice
 from multiprocessing import active_children, get_context
 from typing import TypeVar
 
-__all__ = ["MOST_KILLS", "run_blocks"]
-
 T = TypeVar("T")
 R = TypeVar("R")
 

@@ -11,8 +11,6 @@ from numpy.typing import NDArray
 from planner.supply.calibration import Calibration
 from planner.supply.machines import Machine
 
-__all__ = ["RememberedCalibration"]
-
 MOST_LISTS = 64
 """Lists of machines whose columns are kept; beyond that all are forgotten."""
 

@@ -20,8 +20,6 @@ from planner.supply.cpu import cpu_numbers
 from planner.supply.machines import Machine
 from pricing.accelerators import card_of
 
-__all__ = ["OWN_ROWS", "STACK_TAGS", "Calibration", "Constant", "default_calibration", "scopes"]
-
 FloatArray = NDArray[np.float64]
 OWN_ROWS = "your own rows"
 """Stands as `Constant.blocks` where the user measured for himself."""

@@ -19,8 +19,6 @@ from pricing.regions import country_of
 from pricing.sellers import sellers
 from pricing.token_prices import sells_tokens
 
-__all__ = ["Candidates", "find_candidates", "machine_of", "places_told_apart"]
-
 NETWORKS_THAT_SERVE: Mapping[Interconnect, frozenset[str]] = {
     Interconnect.ANY: frozenset({"none", "ethernet", "roce", "efa", "infiniband"}),
     Interconnect.ETHERNET: frozenset({"ethernet", "roce", "efa", "infiniband"}),

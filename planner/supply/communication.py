@@ -13,16 +13,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from planner.supply.hardware import Hardware
 
-__all__ = [
-    "Links",
-    "all_gather_s",
-    "all_reduce_s",
-    "all_to_all_s",
-    "exchange_bandwidth",
-    "group_bandwidth",
-    "point_to_point_s",
-]
-
 FloatArray = NDArray[np.float64]
 
 

@@ -13,8 +13,6 @@ from planner.supply.calibration import Calibration
 from planner.supply.communication import Links
 from planner.supply.machines import Machine
 
-__all__ = ["columns_of", "links", "take"]
-
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 Columns = TypeVar("Columns")

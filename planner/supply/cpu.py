@@ -14,8 +14,6 @@ from functools import lru_cache
 from planner.supply.machines import Machine
 from pricing.processors import processor_of, processors
 
-__all__ = ["CpuNumbers", "cpu_numbers"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CpuNumbers:

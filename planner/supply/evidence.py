@@ -9,8 +9,6 @@ from planner.notes import Note, NoteCode
 from planner.supply.calibration import Calibration, scopes
 from planner.supply.machines import NORMAL_80_PERCENT, Machine, Range
 
-__all__ = ["band", "basis_and_evidence", "slow_ratio", "spread"]
-
 
 def band(typical: float, spread_log: float) -> Range:
     """Return the figure with its 80 % band, log-normal: ``typical x exp(-+ 1.28 sigma)``.

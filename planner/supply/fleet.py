@@ -15,8 +15,6 @@ from planner.supply.calibration import Calibration
 from planner.supply.machines import Fleet, Layout, Machine, Performance, Range, Refusal
 from pricing.units import HOURS_PER_MONTH
 
-__all__ = ["estimate", "size"]
-
 
 def size(
     workload: Workload,

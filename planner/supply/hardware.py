@@ -14,8 +14,6 @@ from planner.demand.formats import FORMATS
 from planner.supply.cpu import cpu_numbers
 from planner.supply.machines import Machine
 
-__all__ = ["Hardware", "hardware", "math_format"]
-
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 

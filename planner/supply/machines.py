@@ -8,20 +8,6 @@ from dataclasses import dataclass, field, replace
 from planner.notes import Note
 from pricing.accelerator_rows import Accelerator
 
-__all__ = [
-    "NORMAL_80_PERCENT",
-    "Fleet",
-    "Layout",
-    "Machine",
-    "MemoryUse",
-    "OperatingPoint",
-    "Performance",
-    "Range",
-    "Refusal",
-    "with_more",
-    "with_spares",
-]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Machine:

@@ -19,8 +19,6 @@ from planner.supply.machines import Fleet, Machine, Refusal
 from planner.supply.training.candidates import Writing
 from planner.supply.training.fleet import size_training
 
-__all__ = ["size_training_with_rollouts", "writing_of"]
-
 _ANSWERS_AT_ONCE = (1.0, 16.0, 256.0, 4096.0)
 _SPANS = (1, 2, 4, 8)
 """Machines over which one copy of a model is spread, where fewer do not hold it."""

@@ -18,8 +18,6 @@ from planner.supply.calibration import Calibration
 from planner.supply.fleet import estimate, size
 from planner.supply.machines import Fleet, Machine
 
-__all__ = ["ScalePoint", "fewest_that_suffice", "relief", "scaling_curve"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScalePoint:

@@ -21,19 +21,6 @@ from planner.traffic.percentiles import Limits, Service, service_of
 from planner.traffic.simulation import Requests, Routing, simulated
 from planner.traffic.step_times import StepTimes
 
-__all__ = [
-    "KEPT_MINUTES",
-    "LOAD_SHARES",
-    "Autoscaled",
-    "Autoscaling",
-    "Schedule",
-    "autoscaled",
-    "cheapest_autoscaled",
-    "scheduled",
-    "start_minutes",
-    "staying_ready",
-]
-
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 

@@ -21,8 +21,6 @@ from planner.traffic.simulation import Outcome, Requests, simulated
 from planner.traffic.step_times import StepTimes, times_of_layout
 from planner.traffic.streams import drawn_requests
 
-__all__ = ["STRICTEST_PERCENTILE", "Confirmed", "confirmed", "limits_of"]
-
 LEAST_REQUESTS, MOST_REQUESTS = 2_000, 6_000
 ANSWER_TIMES = 12.0
 """The stream lasts as long as so many answers, so that the replicas fill and then stay full."""

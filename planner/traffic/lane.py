@@ -12,8 +12,6 @@ from heapq import heappop, heappush
 
 from planner.traffic.step_times import GRID_TOKENS, StepTimes
 
-__all__ = ["NEVER_S", "Lane", "Ledger"]
-
 NEVER_S = math.inf
 WATERMARK_SHARE = 0.01
 """Of the cache, kept for answers under way when another prompt is let in (vLLM's block manager keeps as much)."""

@@ -11,8 +11,6 @@ from typing import Any
 
 from planner.errors import InputError
 
-__all__ = ["Columns", "columns_of_header", "columns_of_json", "json_sources"]
-
 TIMES = (
     "timestamp", "time", "ts", "arrivaltime", "arrivaltimestamp", "arrivedat", "arrival", "starttime", "startedat", "requesttime",
     "requesttimestamp", "receivedat", "createdat", "created", "date", "datetime", "@timestamp", "inferencetime",

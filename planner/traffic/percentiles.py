@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 
 from planner.traffic.simulation import Outcome
 
-__all__ = ["CURVE_PERCENTILES", "PERCENTILES", "Limits", "Percentiles", "Service", "service_of"]
-
 FloatArray = NDArray[np.float64]
 PERCENTILES = (50, 90, 95, 99)
 CURVE_PERCENTILES = (*range(0, 100, 2), 99, 99.5)

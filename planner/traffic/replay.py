@@ -18,8 +18,6 @@ from planner.traffic.simulation import Outcome, Requests, Routing, simulated
 from planner.traffic.step_times import GRID_TOKENS, StepTimes, times_of_layout
 from planner.traffic.summary import busiest_window
 
-__all__ = ["Fewest", "Fit", "Replay", "Target", "fewest_accelerators", "fewest_replicas", "layouts_of", "replayed"]
-
 MOST_REPLICAS = 512
 MOST_SEARCHED_REQUESTS = 30_000
 """The busiest hour is searched with so many requests at most: its busiest part."""

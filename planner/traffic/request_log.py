@@ -22,7 +22,6 @@ from planner.traffic.simulation import Requests
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-__all__ = ["LogFault", "RequestLog", "read_log"]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.integer[Any]]

@@ -18,8 +18,6 @@ from numpy.typing import NDArray
 from planner.traffic.lane import NEVER_S, Lane, Ledger
 from planner.traffic.step_times import GRID_TOKENS, StepTimes
 
-__all__ = ["Outcome", "Requests", "Routing", "simulated", "simulated_closed"]
-
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.integer[Any]]
 Routing = Literal["least_loaded", "round_robin"]

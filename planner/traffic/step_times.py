@@ -30,8 +30,6 @@ from planner.supply.serving.speed import (
 )
 from planner.supply.serving.stacks import practice_shares, stack_named
 
-__all__ = ["GRID_TOKENS", "StepTimes", "tabulated", "times_of_layout"]
-
 FloatArray = NDArray[np.float64]
 
 GRID_TOKENS = 256

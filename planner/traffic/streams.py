@@ -8,8 +8,6 @@ from numpy.typing import NDArray
 from planner.demand.lengths import Lengths, tokens_at
 from planner.traffic.simulation import Requests
 
-__all__ = ["drawn_requests"]
-
 FloatArray = NDArray[np.float64]
 
 

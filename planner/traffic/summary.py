@@ -13,8 +13,6 @@ from numpy.typing import NDArray
 
 from planner.traffic.request_log import LogFault, RequestLog
 
-__all__ = ["Gap", "LengthSummary", "TrafficSummary", "busiest_window", "serve_section", "summarized"]
-
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.integer[Any]]
 

@@ -7,8 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 from planner.options.option import Option, OptionKind
 from pricing.offers import PurchaseOption
 
-__all__ = ["alternatives_of"]
-
 SORTS: Mapping[str, Callable[[Option], bool]] = {
     "hyperscaler": lambda option: _is_listed(option, "A"),
     "established": lambda option: _is_listed(option, "B"),

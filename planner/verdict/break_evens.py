@@ -9,8 +9,6 @@ from planner.assumptions import Assumptions
 from planner.costs.breakeven import BreakEven, Crossing, break_even
 from planner.options.option import Option, OptionKind
 
-__all__ = ["BreakEvenPair", "best_by_kind", "break_even_of", "break_evens"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BreakEvenPair:

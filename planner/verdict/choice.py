@@ -20,20 +20,6 @@ from planner.verdict.break_evens import break_even_of
 from pricing.offers import PurchaseOption
 from pricing.sellers import seller_of
 
-__all__ = [
-    "Choice",
-    "Status",
-    "Verdict",
-    "barred_sorts",
-    "choice_of",
-    "choose",
-    "contenders",
-    "price_list",
-    "verdict_of",
-    "without_passed_over",
-]
-
-
 RENTED = frozenset({OptionKind.RENT, OptionKind.CPU})
 OLDEST_DAYS = 365
 MOVING_PRICES = frozenset({PurchaseOption.SPOT, PurchaseOption.CAPACITY_BLOCK})

@@ -15,8 +15,6 @@ from planner.traffic.confirm import Confirmed, confirmed
 from planner.verdict.alternatives import alternatives_of
 from planner.verdict.supply import Correction, Supply, kin_of_machine
 
-__all__ = ["Confirmation", "confirmation_of", "percentiles_of"]
-
 CHEAPEST_SORTS = 3
 """Sorts of machines whose options are the cheapest that may be recommended, beside those of the alternatives that every answer shows."""
 MOST_SORTS = 12

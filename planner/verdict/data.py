@@ -10,8 +10,6 @@ from planner.supply.candidates import Candidates
 from pricing.catalog import Catalog
 from pricing.dates import Window, first_day
 
-__all__ = ["FewOffers", "few_offers_of", "notes_on_data"]
-
 MOST_TAKEN_OUT_SHARE = 0.75
 """Where the dates of prices take out more of the offers than this, the answer says so first."""
 

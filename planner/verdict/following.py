@@ -17,8 +17,6 @@ from planner.demand.workload import Serve
 from planner.options.option import Option, OptionKind
 from planner.traffic.autoscaling import KEPT_MINUTES, start_minutes
 
-__all__ = ["Following", "ScaledToZero", "following_of", "idle_shares"]
-
 FloatArray = NDArray[np.float64]
 MINUTES_PER_HOUR = 60.0
 MOST_EXPONENT = 500.0

@@ -14,8 +14,6 @@ from planner.supply.candidates import Candidates
 from planner.supply.machines import Fleet, Machine, Refusal
 from pricing.catalog import FunnelStep
 
-__all__ = ["funnel_of", "none_recommended", "nothing_fits"]
-
 SECONDS_PER_DAY = 86_400.0
 SIEVES = {
     "interconnect": "with a fast enough interconnect",

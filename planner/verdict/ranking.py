@@ -21,8 +21,6 @@ from planner.options.rules import Against, reasons_of
 from planner.options.schedule import whole_months
 from pricing.units import HOURS_PER_MONTH
 
-__all__ = ["SAME_SHARE", "Ground", "alike", "ranked", "well_founded"]
-
 BoolArray = NDArray[np.bool_]
 
 SAME_SHARE = 1e-9

@@ -19,8 +19,6 @@ from planner.verdict.supply import Supply
 from pricing.catalog import Catalog, FunnelStep
 from pricing.store.errors import NoPricesError
 
-__all__ = ["refuse", "refuse_rents_out_of_window"]
-
 
 def refuse(
     found: Sequence[Option],

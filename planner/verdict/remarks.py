@@ -26,8 +26,6 @@ from planner.verdict.alternatives import alternatives_of
 from pricing.offers import PurchaseOption
 from pricing.token_prices import TokenPrice
 
-__all__ = ["Remark", "RemarkCode", "lower_tier_remark", "nearest_hosted_remark", "remarks_of", "tuning_remarks"]
-
 RENTED = frozenset({OptionKind.RENT, OptionKind.CPU})
 NEARLY_ALL_SHARE = 0.98
 """Hours paid above this share of the month are all of them."""

@@ -17,8 +17,6 @@ from planner.supply.candidates import Candidates
 from planner.supply.fleet import size
 from planner.supply.machines import Fleet
 
-__all__ = ["smaller_weights_note"]
-
 WORTH_TELLING_SHARE = 0.8
 
 

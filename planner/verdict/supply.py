@@ -31,9 +31,6 @@ from planner.supply.serving.candidates import demand_of
 from planner.verdict.ranking import ranked, well_founded
 from pricing.token_prices import TokenPrice
 
-__all__ = ["Correction", "Supply", "kin_of_machine"]
-
-
 LOWER_TIERS: tuple[Literal["C", "D"], ...] = ("C", "D")
 """Tiers of sellers that are recommended where no better one sells what the work takes, and the user states no lowest one."""
 SELLERS_OF_A_MACHINE = 4

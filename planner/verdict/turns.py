@@ -34,8 +34,6 @@ from planner.verdict.choice import choose, contenders, price_list
 from planner.verdict.supply import Supply
 from pricing.units import HOURS_PER_MONTH
 
-__all__ = ["Turn", "cost_ranges", "rivals_of", "turns_of"]
-
 FARTHEST_RATIO = 4.0
 """Prices and use are looked at up to four times, and down to a quarter of what was planned."""
 STEPS = 9

@@ -26,17 +26,6 @@ from planner.verdict.following import Following, following_of
 from planner.verdict.supply import Supply
 from pricing.offers import PurchaseOption
 
-__all__ = [
-    "OtherCount",
-    "OtherDeadline",
-    "OtherLimit",
-    "OtherPercentile",
-    "Reading",
-    "TwiceTheWork",
-    "Variants",
-    "variants_of",
-]
-
 LIMIT_RATIOS = (0.5, 2.0)
 COUNT_RATIOS = (0.5, 2.0)
 DEADLINE_RATIOS = (0.5, 2.0)

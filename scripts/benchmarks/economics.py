@@ -19,8 +19,6 @@ from planner.mix.mix import cheapest_mix
 from planner.sensitivity import scenario_risk
 from planner.tiers import DemandCurve, Tier, TierKind
 
-__all__ = ["measure"]
-
 SCENARIO = Scenario.model_validate(
     {
         "rent": {

@@ -12,8 +12,6 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["measure", "parse", "write_price_list"]
-
 SIZE_BYTES = 500_000_000
 
 FAMILIES = ("p5", "p4d", "g6", "g6e", "g5", "c7i", "m7i", "r7i", "c8g", "m8g", "t3", "m5", "c5", "r5", "i4i", "x2idn")

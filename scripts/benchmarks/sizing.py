@@ -20,8 +20,6 @@ from pricing.accelerators import resolve
 from pricing.catalog import Catalog
 from pricing.latest import load
 
-__all__ = ["measure"]
-
 OFFERS = 3_000
 WORKLOADS = {
     "serving a 70B model, bf16, fp8, int4 or fp4": {

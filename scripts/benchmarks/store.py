@@ -13,8 +13,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-__all__ = ["fill", "measure", "offers_of_one_day", "questions"]
-
 OFFERS = 200_000
 REGIONS = 60
 ACCELERATORS = ("H100-SXM", "H200-SXM", "B200", "A100-80GB-SXM", "A100-40GB-SXM", "L4", "L40S", "A10", "T4", "MI300X", "V100-16GB-SXM",

@@ -20,8 +20,6 @@ from planner.measured.kinds import plain_row, sort_of
 from planner.measured.rows import Row
 from planner.supply.throughput.images import IMAGE_CONSTANTS
 
-__all__ = ["image_problem", "video_problem"]
-
 FloatArray = NDArray[np.float64]
 
 _STARTS = {

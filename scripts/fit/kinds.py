@@ -12,8 +12,6 @@ from planner.measured import encoders, speech
 from planner.measured.kinds import plain_row, sort_of
 from planner.measured.rows import Row
 
-__all__ = ["encode_problem", "speech_problem"]
-
 _ENCODE = {
     "flop_share": (0.55, 0.25), "traffic_bytes_per_flop": (0.004, 0.5), "layer_s": (2e-5, 0.6), "request_s": (2e-6, 0.3), "round_trip_s": (2e-2, 0.5),
     "pace_ratio": (1.0, 0.001),

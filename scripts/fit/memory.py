@@ -13,8 +13,6 @@ from fit.solve import design
 from planner.measured.memory.predict import MEMORY_CONSTANTS, expected_bytes, memory_table, predict_memory
 from planner.measured.rows import Row
 
-__all__ = ["margin_ratio", "memory_problem"]
-
 FloatArray = NDArray[np.float64]
 _LOW_WEIGHT = 6.0
 """How much more a peak told too low counts than one told too high; 1 to 40 were tried, docs/accuracy.md shows the outcome."""

@@ -15,8 +15,6 @@ from numpy.typing import NDArray
 from fit.solve import Constants, Design, Fitted, block_weights, fit, log_constants
 from planner.measured.rows import Row
 
-__all__ = ["Problem", "Score", "cross_validate", "problem_of", "residuals", "solve", "tag_rows"]
-
 FloatArray = NDArray[np.float64]
 
 

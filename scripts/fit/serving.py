@@ -28,8 +28,6 @@ from planner.supply.calibration import STACK_TAGS, default_calibration
 from planner.supply.communication import Links
 from planner.supply.serving.speed import ServingConstants
 
-__all__ = ["serving_problem", "stacks_problem"]
-
 FloatArray = NDArray[np.float64]
 
 _STARTS = {

@@ -14,8 +14,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Design", "Fitted", "block_weights", "design", "fit", "log_constants"]
-
 FloatArray = NDArray[np.float64]
 Constants = Mapping[str, FloatArray]
 Predict = Callable[[Constants], FloatArray]

@@ -14,8 +14,6 @@ from planner.measured.training.predict import TRAINING_CONSTANTS, predict_traini
 from planner.supply.communication import Links
 from planner.supply.training.speed import TrainingConstants
 
-__all__ = ["training_problem"]
-
 FloatArray = NDArray[np.float64]
 
 

@@ -36,8 +36,6 @@ from planner.measured.memory.presets import (
 )
 from planner.measured.rows import Row, number
 
-__all__ = ["MemoryParts", "parts_of"]
-
 _METRICS = {
     "smi": "@device",
     "reserved": "@reserved",

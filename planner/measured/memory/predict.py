@@ -26,8 +26,6 @@ from planner.measured.rows import Row, accelerator_of, architecture_of, kept_row
 from pricing.accelerators import accelerators, resolve_all
 from pricing.errors import GpuplanError
 
-__all__ = ["MEMORY_CONSTANTS", "MemoryTable", "expected_bytes", "fits_device", "memory_table", "predict_memory"]
-
 FloatArray = NDArray[np.float64]
 
 MEMORY_CONSTANTS = ("activation_ratio", "logits_ratio", "margin_ratio", "overhead_bytes", "state_ratio")

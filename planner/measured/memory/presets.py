@@ -12,17 +12,6 @@ from dataclasses import dataclass, replace
 from planner.demand.formats import FORMATS
 from planner.measured.rows import Row, number
 
-__all__ = [
-    "GENERAL",
-    "PRESETS",
-    "Preset",
-    "preset_of",
-    "quantised_bytes",
-    "stated_trained_count",
-    "states_per_parameter",
-    "told",
-]
-
 _SIXTEEN_BITS = 2.0
 States = tuple[float, float, float]
 _MIXED: States = (2.0, 2.0, 12.0)

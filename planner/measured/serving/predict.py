@@ -25,8 +25,6 @@ from planner.supply.serving.speed import (
     started_s,
 )
 
-__all__ = ["METRICS", "ServingConstantsOfRows", "constants_of_rows", "predict_serving"]
-
 FloatArray = NDArray[np.float64]
 
 _DRAFT_STEP_SHARE = 0.05

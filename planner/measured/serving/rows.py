@@ -23,8 +23,6 @@ from planner.supply.serving.speed import accepted_tokens
 from planner.supply.serving.stacks import stack_named
 from pricing.accelerator_rows import Accelerator
 
-__all__ = ["ServedRow", "deployment_of", "is_overloaded", "served_row", "stack_of"]
-
 _PRECISIONS = {
     "int8w": "int8",
     "q4_k_m": "int4",

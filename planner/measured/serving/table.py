@@ -16,8 +16,6 @@ from planner.supply.hardware import Hardware, hardware
 from planner.supply.serving.memory import cache_budget_bytes, cached_bytes_per_request
 from planner.supply.serving.model import ServedModel
 
-__all__ = ["ServingTable", "serving_table"]
-
 FloatArray = NDArray[np.float64]
 
 _COMPILED = re.compile(r"v?0\.")

@@ -19,8 +19,6 @@ from planner.supply.hardware import hardware
 from planner.supply.throughput.images import image_constants, image_rates, step_time
 from pricing.errors import GpuplanError
 
-__all__ = ["predict_image_training", "trains_images"]
-
 _PASSES = 3.0
 _USUAL_BATCH = 16.0
 """Samples of an accelerator in a step, where a table does not tell."""

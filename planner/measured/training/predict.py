@@ -24,8 +24,6 @@ from planner.supply.training.candidates import trained_model
 from planner.supply.training.matmul import matmul_ceiling_share
 from planner.supply.training.speed import TrainedModel, TrainingConstants, TrainingLayout, training_step
 
-__all__ = ["TRAINING_CONSTANTS", "TrainingTable", "constants_of_rows", "predict_training", "training_table"]
-
 FloatArray = NDArray[np.float64]
 
 TRAINING_CONSTANTS = tuple(item.name for item in fields(TrainingConstants))

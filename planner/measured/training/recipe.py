@@ -18,8 +18,6 @@ from planner.measured.rows import Row, number
 from planner.supply.machines import Machine
 from planner.supply.training.matmul import offloaded_update_s
 
-__all__ = ["ADAPTERS", "Recipe", "frozen_format", "recipe_of", "stack_of"]
-
 ADAPTERS = {"lora", "qlora", "dora", "ia3"}
 _STACKS = (
     ("llm-foundry", "llm-foundry"), ("composer", "llm-foundry"), ("megatron-deepspeed", "megatron-deepspeed"), ("deepspeed zero", "zero3-2021"),

@@ -8,8 +8,6 @@ from planner.supply.evidence import basis_and_evidence, spread
 from planner.supply.machines import Machine
 from planner.supply.serving.stacks import ServingStack
 
-__all__ = ["speed_spreads"]
-
 
 def speed_spreads(
     calibration: Calibration, arch: Architecture, machine: Machine, stack: ServingStack

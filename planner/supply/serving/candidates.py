@@ -41,22 +41,6 @@ from planner.supply.serving.speed import (
 from planner.supply.serving.stacks import DEFAULT_STACK, ServingStack, practice_shares, stack_of
 from planner.supply.serving.tails import STEADY, LateTimes, Spread, late_times, spread_of
 
-__all__ = [
-    "BATCHES",
-    "MOST_FLEET",
-    "MOST_MACHINES_PER_REPLICA",
-    "Demand",
-    "Grid",
-    "Replicas",
-    "demand_of",
-    "evaluate",
-    "format_choices",
-    "format_on",
-    "replicas_of",
-    "spare_machines",
-    "within_bounds",
-]
-
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 

@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 from planner.supply.serving.candidates import BATCHES, Demand, Grid
 from planner.supply.serving.tails import LateTimes
 
-__all__ = ["Capacity", "capacity_of", "replicas_for"]
-
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]

@@ -44,8 +44,6 @@ from planner.supply.serving.replica_rates import Prospects, prospects_by_formats
 from planner.supply.serving.speed import burst_prompts
 from planner.supply.serving.tails import prompt_wait_s
 
-__all__ = ["size_serving"]
-
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 

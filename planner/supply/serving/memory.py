@@ -7,14 +7,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from planner.supply.serving.model import ServedModel, seen_tokens
 
-__all__ = [
-    "BATCHED_TOKENS",
-    "cache_budget_bytes",
-    "cached_bytes_per_request",
-    "overhead_bytes",
-    "resident_weight_bytes",
-]
-
 FloatArray = NDArray[np.float64]
 
 _CONTEXT_BYTES = 1.5e9

@@ -21,8 +21,6 @@ from planner.demand.memory import (
 )
 from planner.demand.parameters import expert_parameter_count, matmul_parameter_count, routed_parameter_count
 
-__all__ = ["ServedModel", "causal_tokens", "experts_read_share", "seen_tokens", "served_model"]
-
 FloatArray = NDArray[np.float64]
 _PATCHES_PER_TOKEN = 4.0
 _PREPARE_S_PER_IMAGE_TOKEN = 75e-6

@@ -11,8 +11,6 @@ from planner.supply.machines import OperatingPoint
 from planner.supply.serving.candidates import BATCHES, Demand
 from planner.supply.serving.replica_rates import Prospects
 
-__all__ = ["Loop", "loop_of", "operating_point"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loop:

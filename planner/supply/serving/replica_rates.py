@@ -32,8 +32,6 @@ from planner.supply.serving.candidates import (
 from planner.supply.serving.capacity import Capacity, capacity_of, replicas_for
 from planner.supply.serving.model import ServedModel, served_model
 
-__all__ = ["Prospects", "prospects_by_formats"]
-
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 

@@ -22,21 +22,6 @@ from planner.supply.machines import Machine
 from planner.supply.serving.memory import BATCHED_TOKENS
 from planner.supply.serving.model import ServedModel, causal_tokens, experts_read_share, seen_tokens
 
-__all__ = [
-    "ServingConstants",
-    "ServingLayout",
-    "StepTime",
-    "accepted_tokens",
-    "burst_prompts",
-    "decode_step",
-    "entry_s",
-    "layout_on",
-    "pipelined_share",
-    "prefill",
-    "serving_constants",
-    "started_s",
-]
-
 FloatArray = NDArray[np.float64]
 
 _BURST_POWER = 0.6

@@ -18,8 +18,6 @@ from planner.demand.workload import Workload
 from planner.supply.calibration import Calibration
 from planner.supply.machines import Machine
 
-__all__ = ["DEFAULT_STACK", "TUNED_STACK", "ServingStack", "practice_shares", "stack_named", "stack_of"]
-
 TUNED_STACK = "tuned"
 
 

@@ -19,8 +19,6 @@ from planner.demand.lengths import mean_tokens, tokens_at, variation
 from planner.demand.traffic_kinds import Traffic, traffic_kind
 from planner.demand.workload import Serve
 
-__all__ = ["STEADY", "LateTimes", "Spread", "arrival_ratio_of", "late_times", "prompt_wait_s", "spread_of"]
-
 FloatArray = NDArray[np.float64]
 
 ANSWER_AVERAGE_SHARE = 0.75

@@ -29,8 +29,6 @@ from planner.supply.serving.replica_rates import Prospects, prospects_by_formats
 from planner.supply.throughput.fleet import load_share
 from pricing.units import HOURS_PER_MONTH
 
-__all__ = ["Fleets", "images_and_documents", "nothing", "served", "stated", "together"]
-
 FloatArray = NDArray[np.float64]
 
 

@@ -22,8 +22,6 @@ from planner.supply.training.candidates import Scene, formats_wanted, job_of
 from planner.supply.training.fewest import NO_DEADLINE_S, Branch, fewest
 from planner.supply.training.fleet import class_and_constant, most_machines, scene_of
 
-__all__ = ["trained"]
-
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
 

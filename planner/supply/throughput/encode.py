@@ -21,8 +21,6 @@ from planner.supply.hardware import Hardware
 from planner.supply.machines import Machine
 from planner.supply.throughput.images import sustained_share
 
-__all__ = ["ENCODE_CONSTANTS", "EncodeConstants", "EncodeRates", "encode_constants", "encode_rates", "encode_s"]
-
 FloatArray = NDArray[np.float64]
 
 ENCODE_CONSTANTS = ("flop_share", "traffic_bytes_per_flop", "layer_s", "request_s", "round_trip_s", "pace_ratio")

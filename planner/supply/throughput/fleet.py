@@ -28,8 +28,6 @@ from planner.supply.throughput.pieces import CONTEXT_BYTES, Pieces, formats_of, 
 from planner.supply.throughput.speech import PIECE_S, piece_s, speech_constants
 from planner.supply.throughput.tuning import tuned_images
 
-__all__ = ["load_share", "size_throughput"]
-
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 

@@ -27,19 +27,6 @@ from planner.supply.hardware import Hardware
 from planner.supply.machines import Machine
 from pricing.accelerator_rows import Accelerator
 
-__all__ = [
-    "IMAGE_CONSTANTS",
-    "ImageConstants",
-    "ImageRates",
-    "StepTime",
-    "decoding_s",
-    "image_constants",
-    "image_rates",
-    "image_s",
-    "step_time",
-    "sustained_share",
-]
-
 FloatArray = NDArray[np.float64]
 
 IMAGE_CONSTANTS = ("flop_share", "traffic_bytes_per_flop", "block_s", "host_block_s", "serial_share", "pace_ratio")

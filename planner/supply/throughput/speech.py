@@ -18,8 +18,6 @@ from planner.supply.calibration import Calibration, scopes
 from planner.supply.machines import Machine
 from planner.supply.throughput.encode import EncodeRates
 
-__all__ = ["PIECE_S", "SPEECH_CONSTANTS", "SpeechConstants", "piece_s", "speech_constants"]
-
 FloatArray = NDArray[np.float64]
 
 SPEECH_CONSTANTS = ("flop_share", "layer_s", "host_s", "pace_ratio")

@@ -32,19 +32,6 @@ from planner.supply.training.memory import TrainingStates, fixed_bytes
 from planner.supply.training.speed import StepParts, TrainedModel, TrainingConstants, TrainingLayout, training_step
 from planner.supply.training.stacks import Trainer, trainer_of
 
-__all__ = [
-    "Job",
-    "Layouts",
-    "Outcome",
-    "Scene",
-    "Writing",
-    "formats_wanted",
-    "job_of",
-    "layouts_of",
-    "outcome_of",
-    "trained_model",
-]
-
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]

@@ -15,8 +15,6 @@ from numpy.typing import NDArray
 from planner.supply.constants import take
 from planner.supply.training.candidates import Outcome, Scene, outcome_of
 
-__all__ = ["NO_DEADLINE_S", "Branch", "fewest"]
-
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
 

@@ -7,8 +7,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from planner.assumptions import Assumptions
 
-__all__ = ["goodput_share"]
-
 FloatArray = NDArray[np.float64]
 
 

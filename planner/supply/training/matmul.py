@@ -11,8 +11,6 @@ from planner.supply.machines import Machine
 from pricing.accelerator_rows import Accelerator
 from pricing.accelerators import accelerators
 
-__all__ = ["matmul_ceiling_share", "offloaded_update_s", "streamed_weights_s"]
-
 FloatArray = NDArray[np.float64]
 
 _USUAL_CEILING_SHARE = 0.8

@@ -28,8 +28,6 @@ from planner.demand.parameters import (
 )
 from planner.demand.workload import Finetune, Pretrain
 
-__all__ = ["TrainingStates", "activation_bytes_per_token", "fixed_bytes", "training_states"]
-
 FloatArray = NDArray[np.float64]
 
 _CONTEXT_BYTES = 1.6e9

@@ -19,17 +19,6 @@ from planner.supply.constants import columns_of
 from planner.supply.machines import Machine
 from planner.supply.training.matmul import matmul_ceiling_share
 
-__all__ = [
-    "StepParts",
-    "TrainedModel",
-    "TrainingConstants",
-    "TrainingLayout",
-    "exposed_s",
-    "matmul_efficiency",
-    "training_constants",
-    "training_step",
-]
-
 FloatArray = NDArray[np.float64]
 
 _USUAL_FLOP_PER_BYTE = 300.0

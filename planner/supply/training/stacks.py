@@ -12,8 +12,6 @@ from dataclasses import dataclass
 
 from planner.demand.workload import Finetune, Workload
 
-__all__ = ["Trainer", "trainer_of"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trainer:
