@@ -280,6 +280,24 @@ class Catalog:
         return row.memory_gib * offer.accelerator_count if row is not None else 0.0
 
 
+CLOUD_NAMES = {
+    "aws": "aws",
+    "amazon": "aws",
+    "amazon web services": "aws",
+    "microsoft": "azure",
+    "azure": "azure",
+    "microsoft azure": "azure",
+    "gcp": "gcp",
+    "google": "gcp",
+    "google cloud": "gcp",
+    "google cloud platform": "gcp",
+    "oracle": "oci",
+    "oracle cloud": "oci",
+    "oci": "oci",
+}
+"""How people and bills spell the large clouds."""
+
+
 def names_among(what: str, names: Iterable[str], known: Iterable[str]) -> set[str]:
     """Return the known spelling of names that were written in any letter case.
 
@@ -295,7 +313,8 @@ def names_among(what: str, names: Iterable[str], known: Iterable[str]) -> set[st
         if name.lower() in by_lower:
             chosen.add(by_lower[name.lower()])
         else:
-            near = difflib.get_close_matches(name.lower(), by_lower, n=3, cutoff=0.5)
+            cloud = CLOUD_NAMES.get(name.lower())
+            near = [cloud] if cloud in by_lower else difflib.get_close_matches(name.lower(), by_lower, n=3, cutoff=0.5)
             faults.append(
                 f"no offer is from {what} {name!r}"
                 + (f"; did you mean {', '.join(by_lower[n] for n in near)}?" if near else "")

@@ -254,10 +254,14 @@ def _tables(result: PortfolioResult) -> list[Table]:
 
     def cells(name: str, team: Team) -> tuple[str, ...]:
         choices = ", ".join(f"{CHOICE_WORDS[choice]} {number:,}" for choice, number in team.choices.items())
-        return (
-            name, f"{team.workloads:,}", choices or "-", f"{team.no_answer:,}", count(round(team.gpus, 1)), usd(team.usd_per_month),
-            usd(team.once_usd), usd(team.present_value_usd),
-        )  # fmt: skip
+        costs: tuple[str, ...] = (
+            count(round(team.gpus, 1)),
+            usd(team.usd_per_month),
+            usd(team.once_usd),
+            usd(team.present_value_usd),
+        )
+        costs = costs if team.no_answer < team.workloads else ("-",) * len(costs)
+        return name, f"{team.workloads:,}", choices or "-", f"{team.no_answer:,}", *costs
 
     shown = totals.teams[:TEAMS_SHOWN]
     rest = len(totals.teams) - len(shown)
@@ -295,7 +299,7 @@ def _tables(result: PortfolioResult) -> list[Table]:
                     )
                     for one in shared
                 ),
-                "apart: each workload on its own; peak: the most they need in the same hour; together: the cheapest mix for all of them (as `gpuplan mix` "
+                "apart: each workload on its own; peak: the most they need in the same hour, jobs spread evenly over the month; together: the cheapest mix for all of them (as `gpuplan mix` "
                 "finds it), where any of their accelerators serves any of them; hourly: the part of the work on machines rented by the hour",
             )
         )
@@ -306,12 +310,11 @@ def _title(whole: Team) -> str:
     """Return how many workloads there are, how many have an answer, and what those cost."""
     from planner.figures import usd
 
-    title = f"{whole.workloads:,} workload{'' if whole.workloads == 1 else 's'}: "
-    answered = whole.workloads - whole.no_answer
-    if not answered:
-        return f"{title}no answer"
-    title += f"{usd(whole.usd_per_month)} USD a month, and {usd(whole.once_usd)} USD for jobs that are run once"
-    return f"{title}, for the {answered:,} that have an answer" if whole.no_answer else title
+    title = f"{whole.workloads:,} workload{'' if whole.workloads == 1 else 's'}"
+    if whole.workloads == whole.no_answer:
+        return f"{title}: no answer"
+    title += f", {whole.no_answer:,} without an answer" if whole.no_answer else ""
+    return f"{title}: {usd(whole.usd_per_month)} USD a month, and {usd(whole.once_usd)} USD for jobs that are run once"
 
 
 def _below(more_teams: int, free: int) -> list[str]:

@@ -11,28 +11,12 @@ from fractions import Fraction
 from planner.usage.machines import machine_of, plain_type
 from planner.usage.roles import COST_ROLES, SIGN_WORDS, is_unused_capacity, role_of
 from pricing.accelerators import resolve_all
+from pricing.catalog import CLOUD_NAMES
 from pricing.errors import PricingError
 from pricing.instances import accelerator_of
 from pricing.offers import Offer
 
 __all__ = ["Sku", "SkuReader", "gpus_per_unit", "hours_per_unit", "is_gpu_hour", "provider_of"]
-
-PROVIDERS = {
-    "aws": "aws",
-    "amazon": "aws",
-    "amazon web services": "aws",
-    "microsoft": "azure",
-    "azure": "azure",
-    "microsoft azure": "azure",
-    "gcp": "gcp",
-    "google": "gcp",
-    "google cloud": "gcp",
-    "google cloud platform": "gcp",
-    "oracle": "oci",
-    "oracle cloud": "oci",
-    "oci": "oci",
-}
-"""How bills spell the providers of the catalogue."""
 
 CLOUDS = ("aws", "azure", "gcp", "oci")
 """A GPU's name in their texts may be that of a machine's; sellers of GPUs alone name GPUs."""
@@ -104,7 +88,7 @@ def provider_of(name: str) -> str:
     >>> provider_of("Microsoft"), provider_of("Nebius")
     ('azure', 'nebius')
     """
-    return PROVIDERS.get(name.strip().lower(), name.strip().lower())
+    return CLOUD_NAMES.get(name.strip().lower(), name.strip().lower())
 
 
 def hours_per_unit(unit: str) -> float | None:

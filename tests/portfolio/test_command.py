@@ -87,7 +87,9 @@ def test_a_row_that_cannot_be_read_is_answered_and_the_exit_status_tells(
     jobs.write_text(HEAD + GOOD + "d,maps,gpu_hours,l4,-2,100,\ne,maps,gpu_hours,l5,2,100,\n")
     target = jobs.parent / "rows.csv"
     assert main(["plan", str(jobs), "-o", str(target)]) == 5
-    said = capsys.readouterr().err
+    captured = capsys.readouterr()
+    said = captured.err
+    assert "5 workloads, 2 without an answer: " in captured.out
     assert "jobs.csv:5: gpu_hours.count must be above 0, got -2" in said
     assert "l5" in said
     with target.open(newline="") as file:

@@ -91,6 +91,7 @@ def test_a_purchase_word_may_stand_for_all_terms_of_a_product() -> None:
     ("filters", "message"),
     [
         ({"providers": ["azzure", "gpc"]}, "did you mean gcp, gcore?"),
+        ({"providers": ["Amazon"]}, "did you mean aws?"),
         ({"regions": ["us-east1", "us-esat-1"]}, "did you mean us-west-1, us-east-1"),
         ({"countries": ["Germny"]}, "unknown country 'Germny'; did you mean Germany or"),
         ({"countries": ["XX"]}, "unknown country 'XX'"),
