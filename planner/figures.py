@@ -56,13 +56,13 @@ def percent(share: float | None) -> str:
 
     Examples
     --------
-    >>> percent(0.375), percent(0.0042), percent(None)
-    ('38 %', '0.42 %', '-')
+    >>> percent(0.375), percent(0.0042), percent(-0.0), percent(None)
+    ('38 %', '0.42 %', '0 %', '-')
     """
     if share is None or not math.isfinite(share):
         return "-"
     size = abs(share) * 100
-    return f"{share * 100:.0f} %" if size >= 10 or size == 0 else f"{significant(share * 100, 2):g} %"
+    return f"{share * 100 + 0.0:.0f} %" if size >= 10 or size == 0 else f"{significant(share * 100, 2):g} %"
 
 
 def duration(hours: float | None) -> str:
