@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import re
-from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
@@ -59,8 +58,8 @@ def _fitting(answer: ShortAnswer, width: int) -> Group:
     """Return the answer with as much as fits on a screen; one change of the decision stays, whatever else leaves."""
     within = min(max(width, NARROW_WIDTH), ITS_WIDTH)
     screens = _screens(answer)
-    first = bisect_left(screens, x=True, key=lambda screen: _height(_short(screen, within), within) <= MOST_LINES)
-    return _short(screens[min(first, len(screens) - 1)], width)
+    fitting = next((screen for screen in screens if _height(_short(screen, within), within) <= MOST_LINES), screens[-1])
+    return _short(fitting, width)
 
 
 def _screens(answer: ShortAnswer) -> list[_Screen]:
