@@ -68,15 +68,17 @@ def left_out_of(
         elif row["currency"] not in rates:
             without[row["currency"]] += row["rows"]
     for column, count in sorted(unreadable.items()):
-        where = first_line(sources, partial(_is_unreadable, column=column))
+        cells: list[str] = []
+        where = first_line(sources, partial(_is_unreadable, column=column, cells=cells))
         hint = (
-            "times as 2026-10-31T13:00:00Z"
+            "times as 2026-10-31T13:00:00Z, or days and months in the one order of the file"
             if column in TIMES.values()
             else "numbers as 1234.56"
             if column == "EffectiveCost"
             else ""
         )
-        faults.append(Fault(what=f"{column} holds nothing that can be read", where=where, rows=count, hint=hint))
+        held = f"{cells[0]!r}, which cannot be read; write {hint}" if any(cells) and hint else "nothing that can be read"
+        faults.append(Fault(what=f"{column} holds {held}", where=where, rows=count, hint=hint))
     for currency, count in sorted(without.items()):
         where = first_line(sources, partial(_is_in, currency=currency))
         hint = f"--rate {currency}=1.08"
@@ -99,9 +101,16 @@ def _is_in(row: Sequence[str], header: Sequence[str], currency: str) -> bool:
     return _cell(row, header, "BillingCurrency") == currency
 
 
-def _is_unreadable(row: Sequence[str], header: Sequence[str], column: str) -> bool:
-    """Judge a cell as the engines do, closely enough to find the place."""
+def _is_unreadable(row: Sequence[str], header: Sequence[str], column: str, cells: list[str]) -> bool:
+    """Judge a cell as the engines do, closely enough to find the place; keep the text of one that cannot be read."""
     text = _cell(row, header, column)
+    is_wrong = _is_odd(text, row, header, column)
+    if is_wrong:
+        cells.append(text)
+    return is_wrong
+
+
+def _is_odd(text: str, row: Sequence[str], header: Sequence[str], column: str) -> bool:
     if not text or text in {"NULL", "null", "None"}:
         return True
     try:

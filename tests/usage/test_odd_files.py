@@ -273,3 +273,19 @@ def test_an_object_store_that_does_not_answer_is_given_up_soon(folder: Path, mon
     monkeypatch.setattr(stores_module, "RETRY_LIMIT_S", 1)
     with pytest.raises(UsageError, match="the object store does not answer"):
         find_sources(["gs://anonymous@b/x?scheme=http&endpoint_override=127.0.0.1:9"], folder=folder)
+
+
+@pytest.mark.parametrize(
+    ("cells", "said"),
+    [
+        ("31/31/2026 1:00 PM,31/31/2026 2:00 PM,10", "odd.csv:3: ChargePeriodStart holds '31/31/2026 1:00 PM', which cannot be read"),
+        ("10/14/2026 1:00 PM,10/14/2026 2:00 PM,ten", "odd.csv:3: EffectiveCost holds 'ten', which cannot be read; write numbers as 1234.56"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_read_is_shown_with_its_place(
+    cells: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [f"USD,Usage,{each},1,Hours,AWS,BoxUsage:p5.48xlarge" for each in ("10/13/2026 1:00 PM,10/13/2026 2:00 PM,10", cells)]  # fmt: skip
+    (tmp_path / "odd.csv").write_text("\n".join([HEADER, *rows, ""]), encoding="utf-8")
+    assert main(["usage", str(tmp_path / "odd.csv")]) == 0
+    assert said in capsys.readouterr().err
