@@ -23,8 +23,8 @@ from pricing.units import HOURS_PER_MONTH
 
 BoolArray = NDArray[np.bool_]
 
-SAME_SHARE = 1e-9
-"""Costs that differ by less are the same: the rest is the rounding of sums in another order."""
+SAME_SHARE = 1e-6
+"""Costs that differ by less are the same: sellers round a price per GPU or per machine, and sums round in another order."""
 
 MACHINES = frozenset({OptionKind.RENT, OptionKind.BUY})
 
