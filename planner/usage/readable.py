@@ -77,7 +77,9 @@ def left_out_of(
             if column == "EffectiveCost"
             else ""
         )
-        held = f"{cells[0]!r}, which cannot be read; write {hint}" if any(cells) and hint else "nothing that can be read"
+        held = (
+            f"{cells[0]!r}, which cannot be read; write {hint}" if any(cells) and hint else "nothing that can be read"
+        )
         faults.append(Fault(what=f"{column} holds {held}", where=where, rows=count, hint=hint))
     for currency, count in sorted(without.items()):
         where = first_line(sources, partial(_is_in, currency=currency))
