@@ -7,7 +7,7 @@ import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -27,7 +27,8 @@ PAGE = 4
 
 def _value(value: object) -> object:
     if isinstance(value, datetime):
-        return f"{value:%Y-%m-%d %H:%M:%S.%f}" + (" UTC" if value.tzinfo else "")
+        # DuckDB gives times in the zone of its session.
+        return f"{value.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f} UTC" if value.tzinfo else f"{value:%Y-%m-%d %H:%M:%S.%f}"
     return f"{value}" if isinstance(value, Decimal) else value
 
 
