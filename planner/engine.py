@@ -249,7 +249,7 @@ def _warehouse(address: EngineAddress, start: float) -> Engine:
             # A password goes over TLS alone.
             host = f"https://{address.host}" if parts.password else address.host
             warehouse = ibis.trino.connect(
-                user=parts.username or "gpuplan", auth=unquote(parts.password) if parts.password else None, host=host,
+                user=unquote(parts.username or "gpuplan"), auth=unquote(parts.password) if parts.password else None, host=host,
                 port=address.port or (443 if parts.password else 8080), database=catalog or None, schema=schema or None, source="gpuplan",
             )  # fmt: skip
         else:

@@ -142,12 +142,18 @@ def _planned(
     workers: int,
     engine_uri: str | None,
 ) -> PortfolioResult:
-    from planner.engine import connect, read_address
+    from planner.engine import EngineError, connect, read_address
     from planner.portfolio.run import plan_portfolio
     from planner.report.notes import note_texts
 
-    engine = None
-    if engine_uri and read_address(engine_uri).kind == "spark":
+    engine, address = None, read_address(engine_uri)
+    if address.kind == "warehouse":
+        raise EngineError(
+            "workloads are planned here or on Spark, not in a warehouse",
+            hint="export the table as CSV or Parquet, or name a Spark cluster: sc://host:15002",
+            where=f"--engine {address.shown}",
+        )
+    if address.kind == "spark":
         engine = connect(engine_uri)
         for note in note_texts(engine.notes):
             talk.say(f"note: {note}")

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 @click.option("--basis", type=click.Choice(("allocated", "present", "busy", "useful")), help="Which hours the tables and the curve show.")  # fmt: skip
 @click.option("--keep-copies", is_flag=True, help="Count copies of a charge as often as they were exported.")
 @click.option("--cache", type=click.Path(path_type=Path, file_okay=False), metavar="FOLDER", envvar="GPUPLAN_USAGE_CACHE", help="Keep files of text as they were read here: a month that has not changed is not read again.")  # fmt: skip
-@click.option("--engine", "engine_uri", metavar="URI", envvar="GPUPLAN_ENGINE", help="duckdb (the default), or sc://host:15002 for Spark Connect.")  # fmt: skip
+@click.option("--engine", "engine_uri", metavar="URI", envvar="GPUPLAN_ENGINE", help="duckdb (the default), sc://host:15002 for Spark Connect, or trino://user@host:8080 or bigquery://project for a table there.")  # fmt: skip
 @click.option("--gpu", help="The accelerator for --to-demand, --to-workload and --decide, where there are several.")
 @click.option("--to-demand", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Write the hourly curve as `gpuplan mix` reads it.")  # fmt: skip
 @click.option("--to-workload", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Write a workload as `gpuplan plan` reads it.")  # fmt: skip

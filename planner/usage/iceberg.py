@@ -14,6 +14,7 @@ from planner.usage.faults import UsageError
 METADATA = "metadata"
 _VERSION = re.compile(r"v?(\d+)(?:-[^/]*|\.gz)?\.metadata\.json")
 _DATA, _DELETED = 0, 2
+_NEWEST_FORMAT = 3
 
 
 def iceberg_names(log: Path, where: str, hint: str) -> list[str]:
@@ -31,11 +32,13 @@ def iceberg_names(log: Path, where: str, hint: str) -> list[str]:
     Raises
     ------
     UsageError
-        Rows are deleted or a column is renamed inside its files, they are not Parquet or lie elsewhere.
+        Rows are deleted or a column is renamed inside its files, they are not Parquet or lie elsewhere, or its format is newer.
     ValueError, KeyError, TypeError, OSError
         The log is not whole.
     """
     told = _newest(log)
+    if told["format-version"] > _NEWEST_FORMAT:
+        raise UsageError(f"this Iceberg table has format {told['format-version']}; read are 1 to {_NEWEST_FORMAT}", where=where, hint=hint)  # fmt: skip
     names: dict[int, set[str]] = {}
     for schema in told.get("schemas", ()):
         for field in schema["fields"]:

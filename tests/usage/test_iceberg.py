@@ -81,7 +81,7 @@ def _with_deletes(table: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "fault", ["deleted rows", "renamed", "elsewhere", "two newest", "cut off", "no manifest", "gone"]
+    "fault", ["deleted rows", "renamed", "newer format", "elsewhere", "two newest", "cut off", "no manifest", "gone"]
 )
 def test_a_table_that_its_files_alone_do_not_tell_is_refused_with_another_way(table: Path, fault: str) -> None:
     newest = max((table / "metadata").glob("*.metadata.json"))
@@ -93,6 +93,8 @@ def test_a_table_that_its_files_alone_do_not_tell_is_refused_with_another_way(ta
             again = json.loads(json.dumps(schemas[-1]))
             again["fields"][0]["name"] = "Account"
             _changed(table, schemas=[*schemas, again])
+        case "newer format":
+            _changed(table, **{"format-version": 4})
         case "elsewhere":
             _changed(table, location="s3://another/place")
         case "two newest":

@@ -15,7 +15,7 @@ from planner.cli import main
 from planner.engine import connect
 from planner.engine_address import read_address
 from planner.usage.tables import table_source
-from tests.conftest import ROOT
+from tests.conftest import EXAMPLES, ROOT
 from tests.loopback.trino import trino_server
 
 FOCUS = ROOT / "tests" / "fixtures" / "iceberg" / "focus" / "data"
@@ -87,3 +87,8 @@ def test_the_engine_beside_a_warehouse_is_duckdb(lake: duckdb.DuckDBPyConnection
         assert not engine.is_spark
         assert "effectivecost" in table_source(engine, "lake.billing.focus").columns
         engine.close()
+
+
+def test_workloads_are_not_planned_in_a_warehouse(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["plan", str(EXAMPLES / "portfolio"), "--engine", "trino://trino.example:8080"]) == 2
+    assert "not in a warehouse" in capsys.readouterr().err
