@@ -11,6 +11,7 @@ from planner.demand.workload import Workload
 from planner.errors import PlanningError
 from planner.figures import machines_text, percent, usd
 from planner.plan import Plan, make_plan
+from planner.report.option_words import confidence
 from planner.words import how_paid
 from pricing.catalog import Catalog, load_bundled
 from pricing.token_prices import TokenPrice, token_prices
@@ -19,7 +20,7 @@ HEAD = """# How small changes affect the answer
 
 Made by `scripts/make_docs.py`: the question of the README, asked again with the bundled prices of {today} after one change
 each. The confidence of a sound verdict falls before the verdict changes. *Confidence* is the share of joint random draws (age of prices, speed,
-demand and the rest) in which no other option costs less; below {least} the answer is a close call.
+demand and the rest) in which neither another kind of answer nor the next seller costs less; below {least} the answer is a close call.
 
 | change | answer | USD a month | status | confidence |
 | --- | --- | ---: | --- | ---: |
@@ -101,5 +102,5 @@ def _row(change: str, plan: Plan | None) -> str:
     status = plan.verdict.status.value.replace("_", " ")
     return (
         f"| {change} | {what}, {option.provider}, {paid} | {usd(option.usd_per_month)} | {status} | "
-        f"{percent(plan.verdict.confidence_share)} |"
+        f"{confidence(plan.verdict.confidence_share)} |"
     )

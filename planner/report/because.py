@@ -27,6 +27,8 @@ WHY, ALTERNATIVES, RISK = get_args(Group)
 OTHERS_TOLD = 3
 """Other accelerators whose count is told."""
 TERMS = frozenset({NoteCode.RATE_LIMITS, NoteCode.LATENCY_OF_SELLER, NoteCode.TERMS_OF_FREE_TIERS, NoteCode.QUOTA_USED})
+MOST_TOLD = 1000
+"""CPU machines: a number above this tells nobody anything."""
 WORTH_TELLING_SHARE = 0.05
 """Costs nearer than this are the same."""
 
@@ -196,7 +198,7 @@ def _peak(chosen: Option, peak_flop_per_s: float | None) -> list[str]:
     if not peak:
         return []
     enough = f"{significant(peak_flop_per_s / peak, 2):g} {accelerator.name}"
-    rates = f"{significant(peak_flop_per_s / 1e12):,g} of {significant(peak / 1e12, 4):,g} dense TFLOP/s each"
+    rates = f"{significant(peak_flop_per_s / 1e12):,g} TFLOP/s in all, {significant(peak / 1e12, 4):,g} dense each"
     return [
         f"At peak rates {enough} would be enough ({rates}); real kernels, the limits, headroom and whole machines take more."
     ]
@@ -240,6 +242,8 @@ def _processors(
     if not without:
         return []
     nearest = min(without, key=lambda refusal: refusal.machines_needed or math.inf)
+    if nearest.stage in {"deadline", "interconnect"} or (nearest.machines_needed or 0) > MOST_TOLD:
+        return ["CPUs alone are too slow for it."]
     if nearest.machines_needed and nearest.machines_needed > 1:
         processor = nearest.machine.processor or "CPUs alone"
         machines_needed = f"{nearest.machines_needed:,} machines of {processor}"

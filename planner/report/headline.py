@@ -6,7 +6,7 @@ from planner.costs.inputs import BuyInputs
 from planner.figures import count, duration, percent, usd
 from planner.options.option import Option, OptionKind
 from planner.plan import Plan
-from planner.report.option_words import gpus, is_by_resale, machines, money, place_of
+from planner.report.option_words import confidence, gpus, is_by_resale, machines, money, place_of
 from planner.verdict.break_evens import best_by_kind
 from planner.verdict.choice import Status
 from planner.words import how_paid, seller
@@ -19,6 +19,15 @@ RIVALS = {
     OptionKind.HAVE: "what you have",
 }
 """What a hosted API is held against."""
+KINDS = {
+    OptionKind.RENT: "renting",
+    OptionKind.BUY: "buying",
+    OptionKind.CPU: "CPUs",
+    OptionKind.API: "a hosted API",
+    OptionKind.FREE: "the free tier",
+    OptionKind.HAVE: "what you have",
+}
+"""What the confidence in a kind of answer is confidence in."""
 
 
 def headline(plan: Plan) -> str:
@@ -54,18 +63,29 @@ def _confidence(plan: Plan) -> str:
         age = age.replace("The price", "The server's price")
     if plan.chosen.kind is OptionKind.HAVE:
         age = "Its costs are as you state them"
-    share = percent(plan.verdict.confidence_share)
+    sure = f"confidence {_shares(plan)}"
     match plan.verdict.status:
         case Status.DECIDED:
-            return f"{age}; confidence {share}."
+            return f"{age}; {sure}."
         case Status.CLOSE_CALL:
-            return f"{age}. A close call: confidence is only {share}."
+            return f"{age}. A close call: {sure}."
         case Status.ASK_FOR_QUOTES if plan.verdict.outdated_id:
-            return f"{age}. {_outdated(plan)}"
+            return f"{age}; {sure}. {_outdated(plan)}"
         case Status.ASK_FOR_QUOTES if plan.chosen.kind is OptionKind.BUY:
-            return f"{age}: get a new quote before you buy; confidence {share}."
+            return f"{age}: get a new quote before you buy; {sure}."
         case Status.ASK_FOR_QUOTES:
             return f"{age}. This many GPUs take a contract, and list prices are only a guide."
+
+
+def _shares(plan: Plan) -> str:
+    """Say how sure the kind of answer is, and how sure its seller."""
+    verdict, kind = plan.verdict, KINDS[plan.chosen.kind]
+    if plan.chosen.kind is OptionKind.RENT and plan.chosen.binds:
+        kind = "this commitment"
+    said = f"{confidence(verdict.kind_confidence_share)} in {kind}"
+    if verdict.seller_confidence_share is not None:
+        said += f", {confidence(verdict.seller_confidence_share)} in this seller"
+    return said
 
 
 def _outdated(plan: Plan) -> str:

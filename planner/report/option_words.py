@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
-from planner.figures import duration, gpus_text, machines_text, usd
+from planner.figures import duration, gpus_text, machines_text, percent, usd
 from planner.options.option import Option, OptionKind
 from planner.words import how_paid
 
 LATE_SHARE = 0.9
 """A break-even later than this part of the horizon comes about by the resale."""
 
+MOST_SURE_SHARE = 0.99
+
 
 def is_by_resale(month: float, months: int) -> bool:
     """Tell whether owning pays off so late in the horizon that only the resale at its end makes it."""
     return month > months * LATE_SHARE
+
+
+def confidence(share: float) -> str:
+    """Write a share of random draws: no number of them makes an answer certain.
+
+    Examples
+    --------
+    >>> confidence(0.9985), confidence(0.55)
+    ('over 99 %', '55 %')
+    """
+    return "over 99 %" if share > MOST_SURE_SHARE else percent(share)
 
 
 def money(option: Option, *, once: bool) -> str:

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from html import escape
 from typing import Any
 
-from planner.figures import percent, significant, usd
+from planner.figures import significant, usd
+from planner.report.option_words import confidence
 from planner.report.short import ShortAnswer, short_name
 from planner.report.values import Record
 from planner.words import seller
@@ -55,7 +56,7 @@ def _tiles(record: Record) -> list[tuple[str, str, str]]:
         tiles.append(("Age of the price", f"{age:,} day{'' if age == 1 else 's'}", f"of {chosen['priced_on']}"))
     if verdict.get("confidence_share") is not None:
         words = STATUS_WORDS.get(verdict.get("status") or "", "")
-        tiles.append(("Confidence", percent(verdict["confidence_share"]), words))
+        tiles.append(("Confidence", confidence(verdict["confidence_share"]), words))
     others = (each for each in record["options"] if each["choosable"])
     second = next((each for each in others if _seller(each) != _seller(chosen)), None)
     if second is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -206,8 +207,9 @@ TEXTS: Mapping[RemarkCode, Callable[..., str]] = {
     RemarkCode.AVAILABILITY: _availability,
     RemarkCode.STARTS: _starts,
     RemarkCode.TRAINED: _trained,
-    RemarkCode.MFU: lambda mfu, low, high: (
-        f"Model FLOP utilization is {percent(mfu)} of the dense peak (80 % band {percent(low)} to {percent(high)})."
+    RemarkCode.MFU: lambda mfu, low, high, over_run: (
+        f"Model FLOP utilization (MFU) is {percent(mfu)} of the dense peak while it trains (80 % band {percent(low)} to {percent(high)}), and "
+        f"{percent(over_run)} over the whole run, with evaluation, checkpoints and restarts."
     ),
     RemarkCode.INTERCONNECT: _interconnect,
     RemarkCode.CHECKPOINTS: _checkpoints,
@@ -305,9 +307,12 @@ def _at_deadline(other: OtherDeadline) -> str:
 
 def _at_count(other: OtherCount) -> str:
     take = "takes" if other.accelerators_total_count == 1 else "take"
-    return (
-        f"{count(other.accelerators_total_count)} {take} {duration(other.hours_per_run)} and {usd(other.usd)} USD a run"
-    )
+    deadline, late = other.deadline_hours or math.inf, ""
+    if other.hours_per_run > deadline:
+        late = ", past the deadline"
+    elif other.late_hours > deadline:
+        late = f", past the deadline at the slow end ({duration(other.late_hours)})"
+    return f"{count(other.accelerators_total_count)} {take} {duration(other.hours_per_run)} and {usd(other.usd)} USD a run{late}"
 
 
 def _at_twice(twice: TwiceTheWork) -> str:

@@ -172,6 +172,8 @@ class OtherCountRecord(Part):
     accelerators_total_count: Positive
     hours_per_run: Positive
     usd: Positive
+    late_hours: Positive | None = None
+    deadline_hours: Positive | None = None
 
 
 class OtherDeadlineRecord(Part):
@@ -218,6 +220,11 @@ class VerdictRecord(Part):
     option_id: str
     status: Status | None = None
     confidence_share: Share | None = None
+    """Of the joint draws, those in which neither another kind of answer nor the next seller costs less."""
+    kind_confidence_share: Share | None = None
+    """The same against other kinds of answer alone."""
+    seller_confidence_share: Share | None = None
+    """The same against the next seller of the same kind alone, to the cent."""
     passed_over: list[PassedOver] = []
     outdated_id: str = ""
     """A cheaper rent to ask for a quote, since its price is too old to count on; empty where there is none."""

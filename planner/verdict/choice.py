@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -21,6 +21,8 @@ from pricing.offers import PurchaseOption
 from pricing.sellers import seller_of
 
 RENTED = frozenset({OptionKind.RENT, OptionKind.CPU})
+SOLD_BY_MANY = RENTED | {OptionKind.API}
+"""Which of two servers is bought does not change whether to buy."""
 OLDEST_DAYS = 365
 MOVING_PRICES = frozenset({PurchaseOption.SPOT, PurchaseOption.CAPACITY_BLOCK})
 
@@ -44,7 +46,11 @@ class Choice:
     passed_over : tuple of (Option, Reason)
         What costs less but binds for more than a year, and why it was not taken.
     confidence_share : float
-        Share of the joint draws in which no other contender costs less.
+        Share of the joint draws in which no other contender, and no other seller of the same sort, costs less.
+    kind_confidence_share : float
+        The same against other sorts alone: another kind, or one that binds for longer or less long.
+    seller_confidence_share : float or None
+        The same against the next seller of the same sort alone, to the cent; None where there is none, or it is bought.
     outdated : Option or None
         A rent that only the age of its price speaks against, and that would be taken if that price still held.
     """
@@ -52,6 +58,8 @@ class Choice:
     option: Option
     passed_over: tuple[tuple[Option, Reason], ...]
     confidence_share: float
+    kind_confidence_share: float
+    seller_confidence_share: float | None = None
     outdated: Option | None = None
 
 
@@ -69,8 +77,8 @@ class Verdict:
         The option to take.
     status : Status
         Whether this is decided, a close call, or takes a quote.
-    confidence_share : float
-        Share of the joint draws in which no other sort of option costs less.
+    confidence_share, kind_confidence_share, seller_confidence_share : float
+        As in `Choice`.
     passed_over : tuple of (str, Reason)
         Cheaper options that bind for more than a year, and why they were not taken.
     outdated_id : str
@@ -82,6 +90,8 @@ class Verdict:
     option_id: str
     status: Status
     confidence_share: float
+    kind_confidence_share: float
+    seller_confidence_share: float | None = None
     passed_over: tuple[tuple[str, Reason], ...] = ()
     outdated_id: str = ""
 
@@ -97,7 +107,7 @@ def contenders(options: Sequence[Option]) -> list[Option]:
     best: dict[tuple[OptionKind, bool], Option] = {}
     for option in options:
         if option.choosable:
-            best.setdefault((option.kind, option.binds), option)
+            best.setdefault(sort_of(option), option)
     return sorted(best.values(), key=lambda option: option.present_value_usd)
 
 
@@ -187,7 +197,12 @@ def choose(
         passed_over.append((option, reason))
     taken = _without_set_up(best, taken, assumptions)
     cheapest_share = _cheapest_share(drawn_usd[taken], drawn_usd.min(axis=0), assumptions) if len(best) > 1 else 1.0
-    return Choice(option=best[taken], passed_over=tuple(passed_over), confidence_share=cheapest_share)
+    return Choice(
+        option=best[taken],
+        passed_over=tuple(passed_over),
+        confidence_share=cheapest_share,
+        kind_confidence_share=cheapest_share,
+    )
 
 
 def _without_set_up(best: Sequence[Option], taken: int, assumptions: Assumptions) -> int:
@@ -246,43 +261,53 @@ def _with_rivals(
     """Return a choice with what its nearest rivals make of its confidence: the next seller, and a rent at an old list price.
 
     An old price is not taken, and not forgotten either.
-
-    Parameters
-    ----------
-    choice : Choice
-        Out of `best`.
-    best : sequence of Option
-        `contenders`.
-    options : sequence of Option
-        All of them, ranked.
-    assumptions : Assumptions
-        With the margin and the confidence.
-    costs_usd : callable
-        Joint draws of what options cost, shape (options, draws).
     """
     taken, old = choice.option, outdated_rents(options)
-    same = (
-        option for option in options if option.choosable and (option.kind, option.binds) == (taken.kind, taken.binds)
-    )
-    others = [option for option in same if price_list(option) != price_list(taken)]
-    # Which of two servers is bought does not change whether to buy.
-    rivals = [*best, *(others[:1] if taken.kind is not OptionKind.BUY else [])]
-    rivals = list({option.id: option for option in rivals}.values())
+    next_price, next_seller = _next_of_the_sort(taken, options)
+    rivals = {option.id: option for option in (*best, next_price, next_seller) if option is not None}
     if len(rivals) == 1 and not old:
         return choice
     worth_usd = assumptions["verdict.trivial_usd"]
     old = [each for each in old if abs(taken.present_value_usd - each.present_value_usd) > worth_usd]
-    drawn_usd = costs_usd([*rivals, *old])
-    taken_usd = drawn_usd[[option.id for option in rivals].index(taken.id)]
-    least_usd, outdated = drawn_usd[: len(rivals)].min(axis=0), None
-    for option, option_usd in zip(old, drawn_usd[len(rivals) :], strict=True):
+    held = [*rivals.values(), *old]
+    drawn_usd = {option.id: usd for option, usd in zip(held, costs_usd(held), strict=True)}
+    taken_usd, outdated = drawn_usd[taken.id], None
+    for option in old:
+        cheaper = drawn_usd[option.id] < taken_usd
         if taken.kind is OptionKind.BUY:
-            counts = _against_binding(taken, option, float((taken_usd < option_usd).mean()), assumptions) is not None
+            counts = _against_binding(taken, option, 1.0 - float(cheaper.mean()), assumptions) is not None
         else:
-            counts = _against_binding(option, taken, float((option_usd < taken_usd).mean()), assumptions) is None
+            counts = _against_binding(option, taken, float(cheaper.mean()), assumptions) is None
         if counts and (outdated is None or option.present_value_usd < outdated.present_value_usd):
-            least_usd, outdated = np.minimum(least_usd, option_usd), option
-    return replace(choice, outdated=outdated, confidence_share=_cheapest_share(taken_usd, least_usd, assumptions))
+            rivals[option.id] = outdated = option
+
+    def least_usd(some: Iterable[Option]) -> FloatArray:
+        return np.asarray(np.stack([taken_usd, *(drawn_usd[option.id] for option in some)]).min(axis=0))
+
+    others = [option for option in rivals.values() if sort_of(option) != sort_of(taken)]
+    sellers = [option for option in (next_seller, outdated) if option and sort_of(option) == sort_of(taken)]
+    return replace(
+        choice,
+        outdated=outdated,
+        confidence_share=_cheapest_share(taken_usd, least_usd(rivals.values()), assumptions),
+        kind_confidence_share=_cheapest_share(taken_usd, least_usd(others), assumptions),
+        seller_confidence_share=float((taken_usd <= least_usd(sellers)).mean()) if sellers else None,
+    )
+
+
+def sort_of(option: Option) -> tuple[OptionKind, bool]:
+    """Return an option's sort: its kind, and whether it binds for more than a year."""
+    return option.kind, option.binds
+
+
+def _next_of_the_sort(taken: Option, options: Sequence[Option]) -> tuple[Option | None, Option | None]:
+    """Return the next best of what is taken at another price, and at another seller; none of what is bought, owned or free."""
+    if taken.kind not in SOLD_BY_MANY:
+        return None, None
+    same = [option for option in options if option.choosable and sort_of(option) == sort_of(taken)]
+    prices = (option for option in same if price_list(option) != price_list(taken))
+    sellers = (option for option in same if price_list(option)[1] != price_list(taken)[1])
+    return next(prices, None), next(sellers, None)
 
 
 def _bought_by_quotes(assumptions: Assumptions) -> Callable[[Option], Reason | None]:
@@ -359,6 +384,8 @@ def verdict_of(choice: Choice, assumptions: Assumptions, *, age_days: int) -> Ve
         option_id=option.id,
         status=status,
         confidence_share=choice.confidence_share,
+        kind_confidence_share=choice.kind_confidence_share,
+        seller_confidence_share=choice.seller_confidence_share,
         passed_over=tuple((passed.id, reason) for passed, reason in choice.passed_over),
         outdated_id=choice.outdated.id if choice.outdated and not is_large else "",
     )

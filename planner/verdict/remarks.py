@@ -196,7 +196,8 @@ def _training(workload: Workload, taken: Option, needs: Requirements, assumption
     speed = fleet.performance
     if speed.mfu_share is not None and speed.rate_per_s.typical > 0:
         low, high = (speed.mfu_share * edge / speed.rate_per_s.typical for edge in (speed.rate_per_s.low, speed.rate_per_s.high))  # fmt: skip
-        yield Remark(code=RemarkCode.MFU, figures=(speed.mfu_share, low, min(high, 1.0)))
+        busy_share = tokens / (speed.rate_per_s.typical * 3600.0 * (taken.hours_per_run or math.inf))
+        yield Remark(code=RemarkCode.MFU, figures=(speed.mfu_share, low, min(high, 1.0), speed.mfu_share * busy_share))
     if fleet.instance_count > 1:
         network = fleet.machine.network
         each_way = fleet.machine.network_gb_per_s_each_way

@@ -19,6 +19,7 @@ from planner.demand.workload import (
 )
 from planner.options.option import Option, OptionKind
 from planner.options.reason import ReasonCode
+from planner.supply.evidence import slow_ratio
 from planner.supply.fleet import estimate
 from planner.supply.machines import Fleet, Machine, Refusal
 from planner.traffic.confirm import STRICTEST_PERCENTILE, Confirmed
@@ -62,11 +63,23 @@ class OtherLimit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OtherCount:
-    """One run on fewer or more of the machines of the verdict, at its price."""
+    """One run on fewer or more of the machines of the verdict, whole ones, at its price.
+
+    Attributes
+    ----------
+    accelerators_total_count, hours_per_run, usd : float
+        GPUs, how long the run takes on them, and what it costs.
+    late_hours : float
+        How long it takes at the slow end of the speed band at which a deadline has to be met.
+    deadline_hours : float or None
+        The deadline; None where there is none.
+    """
 
     accelerators_total_count: float
     hours_per_run: float
     usd: float
+    late_hours: float
+    deadline_hours: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -300,7 +313,7 @@ def _at_other_deadlines(workload: Workload, options: Sequence[Option], supply: S
 
 
 def _at_other_counts(workload: Workload, taken: Option, supply: Supply) -> tuple[OtherCount, ...]:
-    """Return the run on half and twice the GPUs at the verdict's price for each: in as many boxes, or in one of another size."""
+    """Return the run on half and twice the GPUs at the verdict's price for each: in whole boxes, or in one of another size."""
     fleet, hours, price_usd = taken.fleet, taken.hours_per_run, taken.price_usd_per_hour
     by_the_hour = taken.purchase_option in {PurchaseOption.ON_DEMAND, PurchaseOption.SPOT}
     if fleet is None or not hours or not fleet.busy_hours_per_run or price_usd is None or not by_the_hour:
@@ -311,11 +324,16 @@ def _at_other_counts(workload: Workload, taken: Option, supply: Supply) -> tuple
     if workload.runs_per_month:
         run_usd = taken.usd_per_month / workload.runs_per_month
     gpu_usd_per_hour = price_usd * fleet.instance_count / total if total else 0.0
+    deadline_hours = workload.deadline_hours if math.isfinite(workload.deadline_hours) else None
     for ratio in COUNT_RATIOS:
         gpus = round(total * ratio)
         if gpus < 1 or gpus != total * ratio:
             continue
         is_joined = machine.network_gb_per_s_each_way > 0 and gpus >= machine.accelerator_count
+        if is_joined:
+            gpus = math.ceil(gpus / machine.accelerator_count) * round(machine.accelerator_count)
+        if gpus == total:
+            continue
         box = machine if is_joined else replace(machine, accelerator_count=float(gpus))
         if not is_joined and gpus > LARGEST_BOX:
             continue
@@ -324,7 +342,18 @@ def _at_other_counts(workload: Workload, taken: Option, supply: Supply) -> tuple
             run_hours = other.busy_hours_per_run * stretch
             gpu_hours = (run_hours + start_hours) * gpus - (hours + start_hours) * total
             usd = run_usd + gpu_hours * gpu_usd_per_hour
-            found.append(OtherCount(accelerators_total_count=gpus, hours_per_run=run_hours, usd=usd))
+            slow = slow_ratio(
+                supply.assumptions["perf.deadline_band_percentile"], other.performance.rate_per_s.spread_log
+            )
+            found.append(
+                OtherCount(
+                    accelerators_total_count=gpus,
+                    hours_per_run=run_hours,
+                    usd=usd,
+                    late_hours=run_hours * slow,
+                    deadline_hours=deadline_hours,
+                )
+            )
     return tuple(found)
 
 

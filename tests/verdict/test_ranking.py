@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from datetime import timedelta
+from statistics import NormalDist
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from planner.assumptions import default_assumptions
 from planner.demand.workload import Workload
 from planner.errors import NothingFitsError
+from planner.figures import percent
 from planner.options.reason import ReasonCode
 from planner.plan import Plan, make_plan
 from planner.report.headline import headline
@@ -59,7 +61,48 @@ def test_a_price_too_old_to_be_taken_is_asked_for_first() -> None:
     assert plan.verdict.option_id == "lambda/us-east-1/fresh/on_demand"
     assert (plan.verdict.status, plan.verdict.outdated_id) == ("ask_for_quotes", "lambda/us-east-1/old/on_demand")
     assert plan.verdict.confidence_share < 0.1
+    assert (
+        f"; confidence over 99 % in renting, {percent(plan.verdict.seller_confidence_share)} in this seller"
+        in headline(plan)
+    )
     assert "Ask lambda first: 150 days ago 1 x old (1 H100-SXM), on demand, was" in headline(plan)
+
+
+@pytest.mark.parametrize(("dearer_usd", "days"), [(4.16, 48), (5.0, 100)])
+def test_how_sure_the_seller_is_follows_from_the_lead_and_the_age_of_both_prices(dearer_usd: float, days: int) -> None:
+    """Two prices of age t move apart as two random walks: the lead's logarithm over 0.43 x sqrt(2 t) is the normal's argument."""
+    seen = TODAY - timedelta(days=days)
+    offers = _offer("one", 4.0, observed_on=seen), _offer("two", dearer_usd, provider="nebius", observed_on=seen)
+    plan = _plan(*offers, hours=730)
+    moved = 0.43 * math.sqrt(days / 365) * math.sqrt(2)
+    by_hand = NormalDist().cdf(math.log(dearer_usd / 4.0) / moved)
+    verdict = plan.verdict
+    assert verdict.seller_confidence_share == pytest.approx(by_hand, abs=0.03)
+    assert verdict.seller_confidence_share is not None
+    assert verdict.kind_confidence_share > 0.95
+    assert verdict.confidence_share <= min(verdict.kind_confidence_share, verdict.seller_confidence_share + 0.01)
+    assert f"confidence over 99 % in renting, {percent(verdict.seller_confidence_share)} in this seller" in headline(
+        plan
+    )
+
+
+def test_where_so_little_is_paid_that_it_is_decided_the_seller_is_not_called_certain() -> None:
+    """One job of a few dollars: four cents between two sellers decide nothing about renting, and little about the seller."""
+    work = {
+        "kind": "finetune", "model": "llama-3.1-8b",
+        "finetune": {"method": "lora", "rank": 16, "tokens_m": 50, "seq_len": 2048, "deadline_hours": 24},
+    }  # fmt: skip
+    seen = TODAY - timedelta(days=48)
+    offers = _offer("one", 2.0, observed_on=seen), _offer("two", 2.02, provider="nebius", observed_on=seen)
+    plan = make_plan(
+        Workload.model_validate(work),
+        replace(load_bundled(), offers=offers),
+        default_assumptions(),
+        today=TODAY,
+        in_full=False,
+    )
+    assert plan.verdict.status == "decided"
+    assert plan.verdict.seller_confidence_share == pytest.approx(0.5, abs=0.05)
 
 
 @pytest.mark.parametrize("days", [400, 0])
