@@ -66,6 +66,7 @@ FRAME_COLUMNS = (
     "term_months",
     "price_usd_per_hour",
     "present_value_usd",
+    "total_usd",
     "usd_per_month",
     "usd_per_useful_gpu_hour",
     "usd_per_million_tokens",

@@ -54,7 +54,7 @@ class Option:
     book : CostInputs or None
         What the timeline was made from besides assumptions; None where nothing is paid.
     present_value_usd, usd_per_month : float
-        Cost over the horizon (NPV), and the plain mean of a month (of the run, for a job run once).
+        Cost over the horizon (NPV), and the plain mean of a month in which there is work.
     spare_usd_per_month : float
         Part of the mean month that machines on standby add.
     usd_per_useful_gpu_hour, usd_per_million_tokens, usd_per_thousand_images : float or None
@@ -145,6 +145,19 @@ class Option:
         if isinstance(self.book, BuyInputs):
             return NO_END_MONTHS
         return int(self.book.term_months) if isinstance(self.book, RentInputs) else 0
+
+    @property
+    def total_usd(self) -> float:
+        """All that is paid within the horizon, not discounted; of work that is run once, what the run costs."""
+        return float(self.timeline.total_usd())
+
+    def stated_usd(self, *, once: bool) -> float:
+        """Return the cost that people are told: of the run, or of the mean month."""
+        return self.total_usd if once else self.usd_per_month
+
+    def usd_per_run(self, runs_per_month: float | None) -> float:
+        """Return the cost of one run, of a job that comes again every month or is run once."""
+        return self.usd_per_month / runs_per_month if runs_per_month else self.total_usd
 
     @property
     def binds(self) -> bool:

@@ -38,6 +38,7 @@ OF_SIZE = (
     "accelerators_total_count",
     "instance_count",
     "present_value_usd",
+    "total_usd",
     "usd_per_month",
     "hours_per_run",
 )
@@ -257,6 +258,7 @@ def _answer(
         "instance_count": int(count),
         "runs_once": runs_once,
         "present_value_usd": float(options.present_value_usd[chosen, column]),
+        "total_usd": float(options.total_usd[chosen, column]),
         "usd_per_month": float(options.usd_per_month[chosen, column]),
         "hours_per_run": _number(options.hours_per_run[chosen, column]),
         "runner_up_id": options.listed[runner_up].id if runner_up >= 0 else None,

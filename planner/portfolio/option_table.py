@@ -73,7 +73,7 @@ class OptionTable:
         Whether an option binds for more than a year.
     is_open : BoolArray
         Whether it may be recommended.
-    present_value_usd, usd_per_month : FloatArray
+    present_value_usd, total_usd, usd_per_month : FloatArray
         Its money; infinite where it is not open.
     instance_count, hours_per_run, on_hours : FloatArray
         Machines, hours of one run (NaN for work that never ends), hours on in each month (in all, for a run).
@@ -90,6 +90,7 @@ class OptionTable:
     binds: BoolArray
     is_open: BoolArray
     present_value_usd: FloatArray
+    total_usd: FloatArray
     usd_per_month: FloatArray
     instance_count: FloatArray
     hours_per_run: FloatArray
@@ -105,7 +106,8 @@ class OptionsOfKind:
     listed: list[Listed]
     machine: NDArray[np.intp]
     is_open: BoolArray
-    usd: FloatArray  # (2, options, workloads): present value, and the mean of a month
+    usd: FloatArray  # (2, options, workloads): present value, and plain sum
+    months: FloatArray | NDArray[np.int64] | float  # in which there is work
     instance_count: FloatArray
     hours_per_run: FloatArray
     on_hours: FloatArray

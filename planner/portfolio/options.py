@@ -62,7 +62,7 @@ def option_table(group: Group, allowed: AllowedMarket, work: Work, costs: Horizo
     rented, until_usd = _rented(group, allowed, work, costs, until)
     hosted = _hosted(group, costs, market)
     offer = np.array([each.row for each in rented.listed], dtype=np.intp)
-    bridge = cheapest_bridges(group, offer, until_usd, hosted.usd[1], until)
+    bridge = cheapest_bridges(group, offer, until_usd, hosted.usd[1] / hosted.months, until)
     parts = [
         rented,
         _owned(group, allowed, work, costs, bridge, until.months),
@@ -73,6 +73,7 @@ def option_table(group: Group, allowed: AllowedMarket, work: Work, costs: Horizo
     kind = np.array([each.kind.value for each in listed], dtype="<U8")
     basis = tuple(work.fleets.basis[row] if row >= 0 else "" for part in parts for row in part.machine)
     usd = np.concatenate([part.usd for part in parts], axis=1)
+    usd_per_month = np.concatenate([part.usd[1] / part.months for part in parts])
     is_open = np.concatenate([part.is_open for part in parts])
     counts = np.concatenate([part.instance_count for part in parts])
     per_machine = np.array([each.accelerator_count for each in listed])
@@ -103,7 +104,7 @@ def option_table(group: Group, allowed: AllowedMarket, work: Work, costs: Horizo
     for lost in ground.outranked(is_open, costs.assumptions):
         is_open &= ~lost.where
     is_possible = np.asarray(is_open.any(axis=0), dtype=bool)
-    is_open &= usd[1] <= group.max_usd_per_month
+    is_open &= usd_per_month <= group.max_usd_per_month
     return OptionTable(
         kind=kind,
         listed=listed,
@@ -112,7 +113,8 @@ def option_table(group: Group, allowed: AllowedMarket, work: Work, costs: Horizo
         binds=binds,
         is_open=is_open,
         present_value_usd=np.where(is_open, usd[0], np.inf),
-        usd_per_month=np.where(is_open, usd[1], np.inf),
+        total_usd=np.where(is_open, usd[1], np.inf),
+        usd_per_month=np.where(is_open, usd_per_month, np.inf),
         instance_count=counts,
         hours_per_run=np.concatenate([part.hours_per_run for part in parts]),
         on_hours=np.concatenate([part.on_hours for part in parts]),
@@ -144,12 +146,12 @@ def _rented(
     hours = Hours(on=work.rented.on[machine], once=work.rented.once, last_month=work.rented.last_month[machine])
     until_usd = np.where(bridges, until_delivery_usd(allowed, offer, count, hours, stretch, until), np.inf)
     usd = rents_usd(allowed, offer, count, hours, stretch, costs) + costs.storage(hours)
-    usd[1] /= hours.last_month if hours.once else costs.months
     part = OptionsOfKind(
         listed=[allowed.listed[row] for row in offer],
         machine=machine,
         is_open=is_open,
         usd=usd,
+        months=hours.last_month if hours.once else costs.months,
         instance_count=count,
         hours_per_run=work.busy_hours[machine] * stretch if group.is_job else np.full(count.shape, np.nan),
         on_hours=hours.on,
@@ -188,7 +190,6 @@ def _owned(
         at = [index for index, (_, _, where) in enumerate(candidates) if where == site]
         if at:
             usd[:, at] = costs.owned([servers[index] for index in at], site, counts[at], busy[at])
-    usd = (usd + np.where(has_bridge, bridge.usd, 0.0)[:, None, :]) / np.array([1, costs.months])[:, None, None]
     return OptionsOfKind(
         listed=[
             Listed(
@@ -207,7 +208,8 @@ def _owned(
         ],
         machine=machine,
         is_open=is_open,
-        usd=usd,
+        usd=usd + np.where(has_bridge, bridge.usd, 0.0)[:, None, :],
+        months=costs.months,
         instance_count=counts,
         hours_per_run=work.busy_hours[machine] if group.is_job else np.full(counts.shape, np.nan),
         on_hours=work.owned.on[machine],
@@ -232,7 +234,6 @@ def _hosted(group: Group, costs: HorizonCosts, market: Market) -> OptionsOfKind:
         per_run = per_run_usd(price, group.first, group.input_tokens, group.output_tokens)
         monthly = per_run * runs * costs.kept[:, costs.months][:, None]
         usd[:, index] = np.where(runs > 0, monthly, per_run * costs.kept[:, 1][:, None])
-    usd[1] /= np.where(runs > 0, costs.months, 1)
     return OptionsOfKind(
         listed=[
             Listed(
@@ -248,6 +249,7 @@ def _hosted(group: Group, costs: HorizonCosts, market: Market) -> OptionsOfKind:
         machine=np.full(len(sellers), -1),
         is_open=np.ones(shape, dtype=bool),
         usd=usd,
+        months=np.where(runs > 0, costs.months, 1),
         instance_count=np.zeros(shape),
         hours_per_run=np.full(shape, np.nan),
         on_hours=np.zeros(shape),
@@ -285,6 +287,7 @@ def _free(group: Group, allowed: AllowedMarket, work: Work) -> OptionsOfKind:
         machine=machine,
         is_open=is_open,
         usd=np.zeros((2, *shape)),
+        months=1,
         instance_count=work.owned_count[machine],
         hours_per_run=busy,
         on_hours=np.zeros(shape),

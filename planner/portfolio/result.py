@@ -27,6 +27,7 @@ COLUMNS: Mapping[str, str] = {
     "purchase_option": "VARCHAR",
     "runs_once": "BOOLEAN",
     "present_value_usd": "DOUBLE",
+    "total_usd": "DOUBLE",
     "usd_per_month": "DOUBLE",
     "hours_per_run": "DOUBLE",
     "runner_up_id": "VARCHAR",

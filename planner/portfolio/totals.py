@@ -161,7 +161,7 @@ def totals_of(folder: Path) -> Totals:
         "count(*)", *(f"count(*) FILTER (choice = '{sort}')" for sort in SORTS), "count(*) FILTER (status <> 'planned')",
         f"coalesce(sum(accelerators_total_count) FILTER ({lasts} AND choice IN ('rent', 'buy')), 0)",
         f"coalesce(sum(usd_per_month) FILTER ({lasts}), 0)",
-        "coalesce(sum(present_value_usd) FILTER (status = 'planned' AND runs_once), 0)",
+        "coalesce(sum(total_usd) FILTER (status = 'planned' AND runs_once), 0)",
         "coalesce(sum(present_value_usd), 0)",
     )  # fmt: skip
     asked = ", ".join(figures)

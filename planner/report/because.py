@@ -213,7 +213,7 @@ def _other_counts(chosen: Option, options: Sequence[Option], deadline_hours: flo
         if option.choosable and option.kind is OptionKind.RENT and option.accelerator not in {None, chosen.accelerator}:
             cheapest.setdefault(str(option.accelerator), option)
     counts = [
-        f"{count(option.accelerators_total_count)} {name} ({duration(option.hours_per_run)}, {usd(option.present_value_usd if once else option.usd_per_month)} USD{'' if once else ' a month'})"
+        f"{count(option.accelerators_total_count)} {name} ({duration(option.hours_per_run)}, {usd(option.stated_usd(once=once))} USD{'' if once else ' a month'})"
         for name, option in list(cheapest.items())[:OTHERS_TOLD]
     ]
     if not counts:

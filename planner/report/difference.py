@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from planner.figures import significant, usd
-from planner.report.option_labels import label
+from planner.report.option_labels import label, stated_usd
 from planner.report.table import Table, headings
 from planner.report.values import Record
 
@@ -26,7 +26,8 @@ def difference(old: Record, new: Record) -> Record:
     Returns
     -------
     Record
-        ``verdict`` {``changed``, ``old``, ``new``, ``old_usd_per_month``, ``new_usd_per_month``, ``why``}, ``prices``,
+        ``verdict`` {``changed``, ``old``, ``new``, ``old_usd_per_month``, ``new_usd_per_month``,
+        ``old_run_usd``, ``new_run_usd`` (null where work is not run once), ``why``}, ``prices``,
         ``assumptions``, ``workload``, ``break_evens``, ``options`` {``only_old``, ``only_new``}; each change names both values.
     """
     prices = _prices(old, new)
@@ -48,6 +49,8 @@ def difference(old: Record, new: Record) -> Record:
             "new_option_id": new["verdict"]["option_id"],
             "old_usd_per_month": was["cost"]["usd_per_month"] if was else None,
             "new_usd_per_month": now["cost"]["usd_per_month"] if now else None,
+            "old_run_usd": stated_usd(was, once=True) if was and old.get("runs_once") else None,
+            "new_run_usd": stated_usd(now, once=True) if now and new.get("runs_once") else None,
             "why": _why(old, new, by_id, prices, assumptions, workload) if changed else [],
         },
         "prices": prices,
@@ -203,11 +206,17 @@ def _text(value: object) -> str:
     return f"{significant(value, 6):g}" if isinstance(value, float) else str(value)
 
 
-def _amounts(old: float | None, new: float | None) -> str:
-    if old is None or new is None or not _differs(old, new):
-        return f"{usd(new)} USD a month, as before" if new is not None and old is not None else ""
-    share = _share(old, new)
-    return f"{usd(old)} to {usd(new)} USD a month" + ("" if share is None else f" ({share * 100:+.3g} %)")
+def _amounts(verdict: Mapping[str, Any]) -> str:
+    """Say how the verdict's cost has moved."""
+    for name, per in (("run_usd", "for the run"), ("usd_per_month", "a month")):
+        old, new = (verdict[f"{when}_{name}"] for when in ("old", "new"))
+        if old is None or new is None:
+            continue
+        if not _differs(old, new):
+            return f"{usd(new)} USD {per}, as before"
+        share = _share(old, new)
+        return f"{usd(old)} to {usd(new)} USD {per}" + ("" if share is None else f" ({share * 100:+.3g} %)")
+    return ""
 
 
 def _month(value: float | None) -> str:
@@ -228,7 +237,7 @@ def difference_tables(found: Record) -> tuple[Table, ...]:
         "The verdict has changed" if verdict["changed"] else "The verdict is the same",
         headings(" | verdict"),
         tuple(rows),
-        _amounts(verdict["old_usd_per_month"], verdict["new_usd_per_month"]),
+        _amounts(verdict),
     )
     tables = [head]
     if found["break_evens"]:

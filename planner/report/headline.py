@@ -46,9 +46,8 @@ def _in_currency(plan: Plan) -> str:
         return ""
     row = next((row for row in plan.assumptions if row.name == "money.usd_per_eur"), None)
     dated = f" ({'set by you' if row.overridden else f'{row.source}, {row.as_of}'})" if row else ""
-    cost, per = (
-        (chosen.present_value_usd, "for the run") if plan.workload.runs_once else (chosen.usd_per_month, "a month")
-    )
+    once = plan.workload.runs_once
+    cost, per = chosen.stated_usd(once=once), "for the run" if once else "a month"
     return f" That is {usd(cost / rate)} {code} {per}, at {rate:g} USD/{code}{dated}."
 
 

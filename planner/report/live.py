@@ -77,6 +77,7 @@ class Cost:
     """What an option costs under some inputs; `lines` holds its items by month, as `planner.costs.formulas.run` does."""
 
     present_value_usd: float
+    total_usd: float
     usd_per_month: float
     lines: dict[str, FloatArray]
 
@@ -169,11 +170,9 @@ class Live:
         """Return what one option costs."""
         values = self.values(option, inputs, assumptions or self.assumptions)
         lines = run(self.model(option), values, self.months)
-        return Cost(
-            float((lines["total"] * lines["discount_ratio"]).sum()),
-            float(lines["total"].sum() / lines["last_month"]),
-            lines,
-        )
+        total_usd = float(lines["total"].sum())
+        today_usd = float((lines["total"] * lines["discount_ratio"]).sum())
+        return Cost(today_usd, total_usd, total_usd / float(lines["last_month"]), lines)
 
     def costs(self, inputs: Inputs | None = None, assumptions: Mapping[str, float] | None = None) -> dict[str, Cost]:
         """Return what every option costs."""

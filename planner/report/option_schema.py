@@ -83,6 +83,8 @@ class Performance(Part):
 
 class Cost(Part):
     present_value_usd: Number
+    total_usd: Number | None = None
+    """All that is paid within the horizon, not discounted: of work that is run once, what the run costs; null in older plans."""
     usd_per_month: Number
     low_usd_per_month: Number | None = None
     """10th percentile of the joint draws; null for what the verdict is not held against."""

@@ -32,7 +32,7 @@ def money(option: Option, *, once: bool) -> str:
     """Say what an option costs: for the run, or a month."""
     if once:
         took = f" of {duration(option.hours_per_run)}" if option.hours_per_run is not None else ""
-        return f"{usd(option.present_value_usd)} USD for the run{took}"
+        return f"{usd(option.total_usd)} USD for the run{took}"
     return f"{usd(option.usd_per_month)} USD a month"
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from planner.figures import count, usd
 from planner.report.live import runs_once
-from planner.report.option_labels import heading
+from planner.report.option_labels import heading, stated_usd
 from planner.report.table import Table, headings
 from planner.report.values import Record
 
@@ -30,45 +30,46 @@ def together(records: Sequence[Record]) -> dict[str, float]:
     """Return the sums: a month of the work that goes on, the runs that are done once, and the NPV of all."""
     sums = {"usd_per_month": 0.0, "run_usd": 0.0, "present_value_usd": 0.0}
     for record in records:
-        chosen = chosen_of(record)
+        chosen, once = chosen_of(record), runs_once(record)
         if chosen is None:
             continue
-        today = chosen["cost"]["present_value_usd"]
-        sums["present_value_usd"] += today
-        if runs_once(record):
-            sums["run_usd"] += today
-        else:
-            sums["usd_per_month"] += chosen["cost"]["usd_per_month"]
+        sums["present_value_usd"] += chosen["cost"]["present_value_usd"]
+        sums["run_usd" if once else "usd_per_month"] += stated_usd(chosen, once=once)
     return sums
 
 
 def overview(records: Sequence[Record]) -> Table:
     """Return one row for each plan, and their sum.
 
-    A run that is done once has no month; its cost is today's money alone.
+    A run that is done once has no month, but a cost of its own.
     """
     rows = []
     for number, record in enumerate(records, 1):
         chosen = chosen_of(record)
         month = pays_off_month(record)
-        cost = chosen["cost"] if chosen else {"usd_per_month": None, "present_value_usd": None}
+        once = runs_once(record)
         rows.append(
             (
                 str(number),
                 record["title"],
                 heading(chosen) if chosen else record["verdict"]["headline"],
-                "once" if runs_once(record) else usd(cost["usd_per_month"]),
-                usd(cost["present_value_usd"]),
+                usd(stated_usd(chosen, once=once) if chosen and not once else None),
+                usd(stated_usd(chosen, once=once) if chosen and once else None),
+                usd(chosen["cost"]["present_value_usd"] if chosen else None),
                 "never" if month is None else f"{month:,.1f}",
             )
         )
     sums = together(records)
-    rows.append(("", "together", "", usd(sums["usd_per_month"]), usd(sums["present_value_usd"]), ""))
+    rows.append(
+        ("", "together", "", usd(sums["usd_per_month"]), usd(sums["run_usd"]), usd(sums["present_value_usd"]), "")
+    )
     horizons = sorted({record["horizon_months"] for record in records})
     looked = f"{count(horizons[0])}" if len(horizons) == 1 else f"{count(horizons[0])} to {count(horizons[-1])}"
     return Table(
         "All workloads",
-        headings("#: | work | verdict | a month [USD]: | in all [NPV, USD]: | owning pays off [month]:"),
+        headings(
+            "#: | work | verdict | a month [USD]: | run once [USD]: | in all [NPV, USD]: | owning pays off [month]:"
+        ),
         tuple(rows),
         f"In all: over each plan's own horizon ({looked} months), as NPV. Each is planned by itself: machines are "
         "not shared between workloads, and no volume discount is assumed.",

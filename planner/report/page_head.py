@@ -7,6 +7,7 @@ from html import escape
 from typing import Any
 
 from planner.figures import significant, usd
+from planner.report.option_labels import range_usd, stated_usd
 from planner.report.option_words import confidence
 from planner.report.short import ShortAnswer, short_name
 from planner.report.values import Record
@@ -72,13 +73,10 @@ def _seller(option: Mapping[str, Any]) -> tuple[str, str]:
 
 def _cost(option: Mapping[str, Any], *, once: bool) -> tuple[str, str]:
     """Return what an option costs, and its range."""
-    cost = option["cost"]
-    value = cost["present_value_usd" if once else "usd_per_month"]
-    low, high = cost.get("low_usd_per_month"), cost.get("high_usd_per_month")
-    if low is None or high is None or not cost["usd_per_month"]:
+    value, spread = stated_usd(option, once=once), range_usd(option, once=once)
+    if spread is None or not value:
         return usd(value), ""
-    low, high = (usd(significant(each / cost["usd_per_month"] * value)) for each in (low, high))
-    return usd(value), f"{low} to {high} (80 % range)"
+    return usd(value), f"{' to '.join(usd(significant(edge)) for edge in spread)} (80 % range)"
 
 
 def reasons_html(record: Record, answer: ShortAnswer, level: int) -> str:

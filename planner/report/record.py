@@ -124,6 +124,7 @@ def _option(
         "performance": speed | _percentiles(found) if speed else None,
         "cost": {
             "present_value_usd": option.present_value_usd,
+            "total_usd": option.total_usd,
             "usd_per_month": option.usd_per_month,
             "low_usd_per_month": None if low is None else option.usd_per_month * low,
             "high_usd_per_month": None if high is None else option.usd_per_month * high,

@@ -15,7 +15,7 @@ OPTION_COLUMNS = tuple(
     """
     id kind choosable provider region instance_type accelerator accelerator_count instance_count
     accelerators_total_count purchase_option price_usd_per_hour paid_hours_per_month hours_per_run
-    utilisation_share present_value_usd usd_per_month usd_per_useful_gpu_hour usd_per_million_tokens
+    utilisation_share present_value_usd total_usd usd_per_month usd_per_useful_gpu_hour usd_per_million_tokens
     usd_per_thousand_images tokens_per_s ttft_ms tpot_ms bound basis priced_on source reason_not_chosen
 """.split()
 )

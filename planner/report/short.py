@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from planner.figures import machines_text, significant, usd
+from planner.report.option_labels import range_usd, stated_usd
 from planner.report.question import question_of
 from planner.report.table import Table, headings
 from planner.report.values import Record
@@ -201,18 +202,15 @@ def alternatives_table(record: Record) -> Table:
 
 
 def _row(words: str, option: Mapping[str, Any], *, once: bool, usd_per_unit: float | None = None) -> tuple[str, ...]:
-    cost = option["cost"]
-    low, high = cost.get("low_usd_per_month"), cost.get("high_usd_per_month")
-    if once and low is not None and cost["usd_per_month"]:
-        low, high = (each / cost["usd_per_month"] * cost["present_value_usd"] for each in (low, high))
+    cost_usd, spread = stated_usd(option, once=once), range_usd(option, once=once)
     age = option.get("price_age_days")
     return (
         words,
         short_name(option).replace(" USD capex", " capex"),
-        usd(cost["present_value_usd" if once else "usd_per_month"]),
-        "-" if low is None or high is None else f"{usd(significant(low))} to {usd(significant(high))}",
+        usd(cost_usd),
+        " to ".join(usd(significant(edge)) for edge in spread) if spread else "-",
         "-" if age is None else f"{age:,} d",
-        usd(cost["present_value_usd" if once else "usd_per_month"] / usd_per_unit) if usd_per_unit else "-",
+        usd(cost_usd / usd_per_unit) if usd_per_unit else "-",
     )
 
 

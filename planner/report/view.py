@@ -8,6 +8,7 @@ from typing import Any
 
 from planner.assumptions import value_text
 from planner.figures import count, duration, machines_text, percent, significant, usd
+from planner.report.option_labels import stated_usd
 from planner.report.question import question_of
 from planner.report.short import SORTS, alternatives_table
 from planner.report.table import Table, headings
@@ -186,7 +187,7 @@ def _options(record: Record, shown: Sequence[Mapping[str, Any]]) -> Table:
                 " or ".join(dict.fromkeys(_what(each) for each in same)),
                 _where(option),
                 how_paid(option["purchase_option"]),
-                usd(cost["present_value_usd"] if once else cost["usd_per_month"]),
+                usd(stated_usd(option, once=once)),
                 *([] if once else [usd(cost["present_value_usd"])]),
                 usd(cost[unit_key]),
                 _speed(option),

@@ -131,7 +131,7 @@ def nearest_hosted_remark(
     if options:
         best = min(options, key=lambda option: option.present_value_usd)
         once = workload.runs_once
-        figures = (name, best.provider, best.present_value_usd if once else best.usd_per_month, float(once))
+        figures = (name, best.provider, best.stated_usd(once=once), float(once))
         yield Remark(code=RemarkCode.NEAREST_HOSTED, figures=figures)
 
 
@@ -225,7 +225,7 @@ def _embedding(workload: Workload, taken: Option, needs: Requirements, assumptio
     vectors_gb = work.documents * needs.dimension_count * assumptions["embed.vector_bytes_per_number"] / GB
     usd = vectors_gb * assumptions["embed.vector_store_usd_per_gb_month"]
     yield Remark(code=RemarkCode.VECTORS, figures=(float(needs.dimension_count), vectors_gb, usd))
-    per_million = taken.present_value_usd / work.documents * 1e6 if workload.runs_once else 0.0
+    per_million = taken.total_usd / work.documents * 1e6 if workload.runs_once else 0.0
     if per_million:
         yield Remark(code=RemarkCode.ONGOING, figures=(per_million,))
 
@@ -235,10 +235,8 @@ def _media(workload: Workload, taken: Option, assumptions: Assumptions) -> Itera
     match workload.work:
         case Transcribe() as work:
             gb = work.audio_hours * 3600.0 * assumptions["transcribe.audio_kbit_per_s"] / 8e6
-            once_usd = (
-                taken.present_value_usd if workload.runs_once else taken.usd_per_month / (workload.runs_per_month or 1)
-            )
-            yield Remark(code=RemarkCode.AUDIO, figures=(work.audio_hours, gb, once_usd / work.audio_hours))
+            usd = taken.usd_per_run(workload.runs_per_month)
+            yield Remark(code=RemarkCode.AUDIO, figures=(work.audio_hours, gb, usd / work.audio_hours))
             name, amount = "transcribe.hosted_usd_per_audio_hour", work.audio_hours
         case Diffusion() as work:
             name, amount = (

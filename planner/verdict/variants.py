@@ -306,7 +306,7 @@ def _at_other_deadlines(workload: Workload, options: Sequence[Option], supply: S
                 option_id=best.id,
                 accelerator=best.accelerator or "",
                 accelerators_total_count=best.accelerators_total_count,
-                usd=best.usd_per_month / workload.runs_per_month if workload.runs_per_month else best.present_value_usd,
+                usd=best.usd_per_run(workload.runs_per_month),
             )
         )
     return tuple(found)
@@ -320,9 +320,7 @@ def _at_other_counts(workload: Workload, taken: Option, supply: Supply) -> tuple
         return ()
     stretch, start_hours = hours / fleet.busy_hours_per_run, supply.assumptions["rent.start_hours"]
     machine, total, found = fleet.machine, taken.accelerators_total_count, []
-    run_usd = taken.present_value_usd
-    if workload.runs_per_month:
-        run_usd = taken.usd_per_month / workload.runs_per_month
+    run_usd = taken.usd_per_run(workload.runs_per_month)
     gpu_usd_per_hour = price_usd * fleet.instance_count / total if total else 0.0
     deadline_hours = workload.deadline_hours if math.isfinite(workload.deadline_hours) else None
     for ratio in COUNT_RATIOS:
@@ -363,10 +361,11 @@ def _at_twice_the_work(
     """Return what twice the work costs where it costs more than twice as much and a machine: a rule bites, and which."""
     work = workload.work
     key = AMOUNTS[type(work)]
-    if taken.fleet is None or taken.price_usd_per_hour is None or not taken.present_value_usd:
+    if taken.fleet is None or taken.price_usd_per_hour is None or not taken.total_usd:
         return None
     asked = workload.model_copy(update={workload.kind: work.model_copy(update={key: getattr(work, key) * 2})})
-    most_usd = (2 + 1 / taken.instance_count) * taken.present_value_usd
+    run_usd = taken.usd_per_run(workload.runs_per_month)
+    most_usd = (2 + 1 / taken.instance_count) * run_usd
     found: Sequence[Option] = ()
     refusals: Sequence[Refusal] = ()
     best = None
@@ -375,9 +374,9 @@ def _at_twice_the_work(
         fleets, refusals = some.sized(asked)
         found = some.options(asked, fleets)
         best = next((option for option in found if option.choosable), None)
-        if best is not None and best.present_value_usd <= most_usd:
+        if best is not None and best.usd_per_run(workload.runs_per_month) <= most_usd:
             return None
-    usd = best.present_value_usd if best else 0.0
+    usd = best.usd_per_run(workload.runs_per_month) if best else 0.0
     same = next((option for option in found if option.id == taken.id), None)
     lost = next((refusal.stage for refusal in refusals if refusal.machine == taken.fleet.machine), "")
     return TwiceTheWork(
@@ -385,7 +384,7 @@ def _at_twice_the_work(
         accelerator=(best.accelerator or "") if best else "",
         accelerators_total_count=best.accelerators_total_count if best else 0.0,
         usd=usd,
-        ratio=usd / taken.present_value_usd,
+        ratio=usd / run_usd,
         causes=tuple(reason.code for reason in same.not_recommended) if same else (),
         is_unjoined=lost == "interconnect",
     )

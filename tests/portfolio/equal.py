@@ -100,6 +100,7 @@ def _difference(row: Mapping[str, Any], workload: Workload, against: Market) -> 
     told = [f"{name}: {row[name]!r} for {value!r}" for name, value in wanted.items() if row[name] != value]
     money = {
         "present_value_usd": option.present_value_usd,
+        "total_usd": option.total_usd,
         "usd_per_month": option.usd_per_month,
         "runner_up_present_value_usd": others[0].present_value_usd if others else None,
         "hours_per_run": option.hours_per_run,

@@ -55,7 +55,8 @@ const startPlan = (plan, prefix) => {
   const costOf = (option, inputs) => {
     const cost = models[option.model](values(option, inputs), plan.months);
     cost.today = discounted(cost, "total");
-    cost.month = sum(cost.total) / cost.last;
+    cost.paid = sum(cost.total);
+    cost.month = cost.paid / cost.last;
     return cost;
   };
   const allCosts = (inputs) => {
@@ -100,7 +101,7 @@ const startPlan = (plan, prefix) => {
 
   const money = (option, cost, inputs) =>
     plan.once
-      ? `${usd(cost.today)} USD for the run${option.hours === null ? "" : ` of ${duration(option.hours)}`}`
+      ? `${usd(cost.paid)} USD for the run${option.hours === null ? "" : ` of ${duration(option.hours)}`}`
       : `${usd(cost.month)} USD a month`;
   const rivals = { rent: "rented GPUs", buy: "servers of your own", cpu: "rented CPUs" };
   const headline = (chosen, costs, inputs) => {

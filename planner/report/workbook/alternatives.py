@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from planner.report.live import runs_once
+from planner.report.option_labels import range_usd, stated_usd
 from planner.report.short import SORTS
 from planner.report.values import Record
 from planner.report.view import View
@@ -10,7 +12,7 @@ from planner.words import how_paid
 
 ALTERNATIVES = "Side by side"
 HEADS = (
-    "sort", "option", "USD a month", "USD a month, 10th percentile", "USD a month, 90th percentile", "NPV, USD",
+    "sort", "option", "USD {per}", "USD {per}, 10th percentile", "USD {per}, 90th percentile", "NPV, USD",
     "capex, USD", "price of", "seller's tier", "not recommended, because",
 )  # fmt: skip
 STYLES = ("text", "wrap", "usd", "usd", "usd", "usd", "usd", "text", "text", "wrap")
@@ -21,7 +23,8 @@ def write_alternatives(sheet: Sheet, record: Record, view: View) -> None:
     """Write one row for each sort of option, with the reason where there is none."""
     note = f"As planned on {record['planned_on']}; percentiles of joint draws of prices, speed, demand and assumptions"
     sheet.title("The best of each sort", note)
-    sheet.heads(3, HEADS)
+    once = runs_once(record)
+    sheet.heads(3, [head.format(per="for the run" if once else "a month") for head in HEADS])
     row = 3
     by_id = {option["id"]: option for option in record["options"]}
     found = record["verdict"].get("alternatives") or {}  # a plan of an older program has none
@@ -34,12 +37,11 @@ def write_alternatives(sheet: Sheet, record: Record, view: View) -> None:
         if option is None:
             values = (*values, *[None] * 7, (found.get("reason") or {}).get(name))
         else:
-            cost = option["cost"]
             what = f"{option['instance_count']} x {option['instance_type']}" if option["instance_count"] else option["instance_type"]  # fmt: skip
             place = f"{option['provider']} {option['region']}".strip()
             values = (
-                label, f"{what}, {place}, {how_paid(option['purchase_option'])}", cost["usd_per_month"],
-                cost.get("low_usd_per_month"), cost.get("high_usd_per_month"), cost["present_value_usd"],
+                label, f"{what}, {place}, {how_paid(option['purchase_option'])}", stated_usd(option, once=once),
+                *(range_usd(option, once=once) or (None, None)), option["cost"]["present_value_usd"],
                 option.get("capex_usd"), option["priced_on"], option.get("tier"), option["reason_not_chosen"] or None,
             )  # fmt: skip
         sheet.line(row, values, STYLES)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from planner.report.live import runs_once
+from planner.report.option_labels import stated_usd
 from planner.report.values import Record
 from planner.report.view import View
 from planner.report.workbook.cells import Sheet
@@ -48,18 +50,17 @@ def write_prices(sheet: Sheet, record: Record) -> None:
     sheet.title(
         "Prices and their sources", f"Catalog {provenance['snapshot']}; prices from {oldest_on} to {newest_on}."
     )
-    heads = ["provider", "region", "machine", "accelerator", "in one", "instances", "paid", "USD/h of one", "USD a month",
+    heads = ["provider", "region", "machine", "accelerator", "in one", "instances", "paid", "USD/h of one", "USD for the run" if runs_once(record) else "USD a month",
              "NPV, USD", "can be recommended", "priced on", "source", "not recommended, because", "notes"]  # fmt: skip
     styles = (*["text"] * 4, "number", "count", "indented", "price", "usd", "usd", "indented", *["text"] * 4)
     sheet.heads(FIRST_ROW - 1, heads)
     row = FIRST_ROW - 1
     for option in record["options"]:
         row += 1
-        cost = option["cost"]
         values = (
             option["provider"], option["region"], option["instance_type"], option["accelerator"],
             option["accelerator_count"] or None, option["instance_count"] or None, how_paid(option["purchase_option"]),
-            option["price_usd_per_hour"], cost["usd_per_month"], cost["present_value_usd"], "yes" if option["choosable"] else "no",
+            option["price_usd_per_hour"], stated_usd(option, once=runs_once(record)), option["cost"]["present_value_usd"], "yes" if option["choosable"] else "no",
             option["priced_on"], option["source"], option["reason_not_chosen"], "; ".join(option["notes"]),
         )  # fmt: skip
         sheet.line(row, values, styles)

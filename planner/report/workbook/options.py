@@ -83,8 +83,7 @@ def _sums(
     formula = book.text(month, local, over_months=True)
     # SUMPRODUCT of one plain number would not repeat it for each month.
     whole = f"SUMPRODUCT(({formula})*(month_no>=0))"
-    total = float(cost.lines["total"].sum())
-    sheet.compute(row, columns["total_usd"], whole, total, "cents")
+    sheet.compute(row, columns["total_usd"], whole, cost.total_usd, "cents")
     cell = str(xl_rowcol_to_cell(row, columns["total_usd"], col_abs=True))
     last = str(xl_rowcol_to_cell(row, columns["last_month"], col_abs=True))
     sheet.compute(row, columns["usd_per_month"], f"{cell}/{last}", cost.usd_per_month)
@@ -151,7 +150,7 @@ def _unit_cost(
 ) -> None:
     """Write the cost of a unit: as planned, moved as the bill moves against the work done."""
     planned = option["cost"][key]
-    total = float(cost.lines["total"].sum())
+    total = cost.total_usd
     column = OPTION_COLUMNS["usd_per_unit"]
     if planned is None or not total:
         sheet.put(row, column, planned, "price")

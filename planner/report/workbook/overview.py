@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from xlsxwriter.utility import xl_rowcol_to_cell
 
 from planner.report.live import Live
-from planner.report.option_labels import heading
+from planner.report.option_labels import heading, stated_usd
 from planner.report.overview import chosen_of, pays_off_month, together
 from planner.report.workbook.cells import Book, Sheet, of_plan
 
@@ -62,7 +62,7 @@ def _plan(sheet: Sheet, row: int, number: int, live: Live) -> None:
     # What the plan's own sheet says first, without its cost: that has columns here.
     sheet.compute(row, 2, of_plan("verdict_words", number), heading(chosen), "wrap")
     amount = RUN if live.once else MONTH
-    figure = chosen["cost"]["present_value_usd" if live.once else "usd_per_month"]
+    figure = stated_usd(chosen, once=live.once)
     sheet.compute(row, amount, of_plan("verdict_usd", number), figure, "money")
     sheet.compute(row, TODAY, of_plan("verdict_usd_today", number), chosen["cost"]["present_value_usd"], "money")
     pair = live.pair()

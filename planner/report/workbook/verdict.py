@@ -190,7 +190,7 @@ def _headline(
         "AND(ISNUMBER(best_owned_usd),OR(NOT(ISNUMBER(best_rest_usd)),"
         "best_owned_usd<N(best_rest_usd)*(1-verdict_buy_margin_share)))"
     )
-    figure = "usd_today" if live.once else "usd_per_month"
+    figure = "total_usd" if live.once else "usd_per_month"
 
     def taken(key: str) -> str:
         rest = f"INDEX({option_range(key, last_option)},MAX(best_rest_row,1))"
@@ -199,7 +199,7 @@ def _headline(
         return f"IF({buy},INDEX({server_range(key, last_server)},MAX(best_owned_row,1)),{rest})"
 
     cost = costs[chosen["id"]]
-    amount = cost.present_value_usd if live.once else cost.usd_per_month
+    amount = cost.total_usd if live.once else cost.usd_per_month
     sheet.put(row, 0, "the verdict")
     sheet.compute(row, 1, taken("words"), heading(chosen), "wrap")
     book.define("verdict_words", sheet, row, 1)
@@ -236,6 +236,13 @@ def _comparison(sheet: Sheet, live: Live, pair: Pair, costs: Mapping[str, Cost],
             "USD a month, on average",
             (f"SUM(rent_total_by_month)/{_last(RENT, live, pair[0])}", rent.usd_per_month),
             (f"SUM(own_total_by_month)/{_last(OWN, live, pair[1])}", own.usd_per_month),
+            "usd",
+        )
+        if not live.once
+        else (
+            "USD for the run",
+            ("SUM(rent_total_by_month)", rent.total_usd),
+            ("SUM(own_total_by_month)", own.total_usd),
             "usd",
         ),
         (
