@@ -75,6 +75,14 @@ def ledger_cases() -> dict[str, LedgerCase]:
               "ChargeDescription": "GPU H100", "ConsumedUnit": "GPU HOURS", "PricingUnit": "GPU HOURS"}  # fmt: skip
     cloud = {"ProviderName": "GPU Cloud", "ServiceName": "Compute", "SkuPriceDetails": "", "ChargeDescription": "", "BilledCost": "", "ListCost": "", "ContractedCost": ""}  # fmt: skip
     priced = {"ProviderName": "GPU Cloud", "ServiceName": "Compute", "SkuPriceDetails": "", "ChargeDescription": ""}
+    a100 = google | {"x_SkuDescription": "Nvidia Tesla A100 GPU running in Iowa"}
+    a2_parts = [
+        row
+        for part in ("Core", "Ram")
+        for row in bill_rows(
+            quantity=96, usd=2.0, **(google | {"x_SkuDescription": f"A2 Instance {part} running in Iowa"})
+        )
+    ]
     free = {"usd": 0.0}
     aws = LedgerCase
 
@@ -133,6 +141,8 @@ def ledger_cases() -> dict[str, LedgerCase]:
         "a machine type under another key": aws({"a": bill_rows(usd=80.0, **(google | {"x_SkuDescription": "A3 Ultra", "SkuPriceDetails": '{"x_machine_type": "a3-ultragpu-8g"}'}))}, 192, 1920),
         "tax, a refund and a credit beside a machine": aws({"a": p5 + bill_rows(1, usd=50.0, quantity="", ChargeCategory="Tax") + bill_rows(1, usd=-9.0, quantity="", ChargeCategory="Credit") + bill_rows(1, usd=-7.0, quantity="", ChargeClass="Correction")}, 192, day - 7),
         "a machine's disks and traffic": aws({"a": p5 + bill_rows(usd=1.0, quantity=500, ServiceName="Amazon EBS", SkuMeter="EBS:VolumeUsage.gp3", SkuPriceDetails="", ChargeDescription="", ConsumedUnit="GB-Months", PricingUnit="GB-Months") + bill_rows(usd=1.0, quantity=5, SkuMeter="DataTransfer-Out-Bytes", SkuPriceDetails="", ChargeDescription="", ConsumedUnit="GB", PricingUnit="GB")}, 192, day),
+        "cores and memory of a family with two kinds of GPU, one of them in the bill": aws({"a": bill_rows(quantity=8, usd=25.0, **a100) + a2_parts}, 192, 24 * 29),
+        "cores and memory of a family with two kinds of GPU, both of them in the bill": aws({"a": bill_rows(quantity=8, usd=25.0, **a100) + bill_rows(quantity=8, usd=40.0, **(a100 | {"ResourceId": "vm-2", "x_SkuDescription": "Nvidia Tesla A100 80GB GPU running in Iowa"})) + a2_parts}, 384, 24 * 65, 0, ("not_counted",)),
         "a batch service's machines and its fee": aws({"a": bill_rows(quantity=8, **google) + bill_rows(usd=0.5, **(google | {"ServiceName": "Cloud Dataproc", "x_SkuDescription": "Licensing fee on a3-highgpu-8g"}))}, 192, day + 12),
         "units that are no time": aws({"a": p5 + bill_rows(usd=1.0, quantity=3600, ConsumedUnit="Units", PricingUnit="Units", SkuMeter="Requests:p5.48xlarge", ResourceId="i-2")}, 192, day + 24),
         "an hour in brackets": aws({"a": bill_rows(ConsumedUnit="Hour(s)", PricingUnit="Hour(s)")}, 192, day),

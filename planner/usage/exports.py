@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -28,8 +29,8 @@ class Export:
         Columns that only this kind has, as `canonical` calls them.
     columns : mapping of str to str
         Of FOCUS: an SQL expression over the export's own columns in brackets; one that a file lacks is null.
-    tag_prefix : str
-        Of columns that hold a tag each.
+    tag_column : str
+        A pattern of the names of columns that hold a tag each; its group is the tag, as people wrote it.
     synonyms : mapping of str to str
         Other names of its columns, in other agreements and years.
     """
@@ -37,7 +38,7 @@ class Export:
     name: str
     signs: frozenset[str]
     columns: Mapping[str, str]
-    tag_prefix: str = ""
+    tag_column: str = "(?!)"
     synonyms: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -50,6 +51,16 @@ def _date_and_next(column: str) -> tuple[str, str]:
     )
 
 
+def _text(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _json_text(column: str) -> str:
+    """Return a text as JSON writes it; engines differ in how they read a backslash, so it goes by its number."""
+    escaped = f"REPLACE(COALESCE({column}, ''), CHR(92), CONCAT(CHR(92), CHR(92)))"
+    return f"CONCAT(CHR(34), REPLACE({escaped}, CHR(34), CONCAT(CHR(92), CHR(34))), CHR(34))"
+
+
 def _number(column: str) -> str:
     return f"COALESCE(TRY_CAST({column} AS DOUBLE), 0.0)"
 
@@ -60,7 +71,7 @@ RESERVED = f"{TYPE} IN ('DiscountedUsage', 'RIFee')"
 AWS = Export(
     name="AWS CUR",
     signs=frozenset({"line_item_line_item_type", "line_item_usage_start_date", "line_item_unblended_cost"}),
-    tag_prefix="resource_tags_user_",
+    tag_column=r"(?i)resource_?tags[/_](?:user[:_])?(.+)",
     columns={
         "BillingCurrency": "COALESCE(NULLIF([line_item_currency_code], ''), 'USD')",
         "ChargePeriodStart": "[line_item_usage_start_date]",
@@ -143,7 +154,7 @@ AZURE = Export(
 ORACLE = Export(
     name="OCI cost report",
     signs=frozenset({"line_item_interval_usage_start", "cost_my_cost", "usage_billed_quantity"}),
-    tag_prefix="tags_",
+    tag_column=r"(?i)tags[/_](.+)",
     columns={
         "BillingCurrency": "COALESCE(NULLIF([cost_currency_code], ''), 'USD')",
         "ChargePeriodStart": "[line_item_interval_usage_start]",
@@ -166,6 +177,8 @@ ORACLE = Export(
         "Tags": "NULL",
     },
 )
+MACHINE_PART = "([sku_description] LIKE '%GPU%' OR [sku_description] LIKE '%Instance Core %' OR [sku_description] LIKE '%Instance Ram %')"
+MACHINE_SPEC = 'regexp_extract([system_labels], \'machine_spec" *, *"value" *: *"([^"]*)"\', 1)'
 GOOGLE = Export(
     name="Google detailed export",
     signs=frozenset({"sku_description", "usage_start_time", "cost", "usage_amount"}),
@@ -187,6 +200,8 @@ GOOGLE = Export(
         "ResourceId": "COALESCE([resource_global_name], [resource_name])",
         "ServiceName": "[service_description]",
         "SkuId": "[sku_id]",
+        # Other charges on a machine (an address, a disk) have its labels too.
+        "SkuPriceDetails": f"CASE WHEN {MACHINE_PART} AND {MACHINE_SPEC} <> '' THEN CONCAT('{{\"MachineType\": \"', {MACHINE_SPEC}, '\"}}') END",
         "x_SkuDescription": "[sku_description]",
         "SubAccountId": "[project_id]",
         "Tags": "[labels]",
@@ -286,10 +301,16 @@ def projection(
         return place if is_bare else f"CAST({place} AS STRING)"
 
     found = {name: PLACE.sub(column, text) for name, text in export.columns.items()}
-    tags = {name.removeprefix(export.tag_prefix): path[0] for name, path in fields.items() if export.tag_prefix and name.startswith(export.tag_prefix)}  # fmt: skip
+    tags = {
+        spelling: name
+        for name in columns
+        if (match := re.fullmatch(export.tag_column, name.strip()))
+        for spelling in (match[1], canonical(match[1]))
+    }
     if tags:
         parts = ", ', ', ".join(
-            f"CONCAT('\"{tag}\": \"', COALESCE({quoted(path)}, ''), '\"')" for tag, path in tags.items()
+            f"CONCAT({_text(json.dumps(tag, ensure_ascii=False) + ': ')}, {_json_text(quoted(name))})"
+            for tag, name in tags.items()
         )
         found["Tags"] = f"CONCAT('{{', {parts}, '}}')"
     return {name: f"CAST({text} AS STRING)" for name, text in found.items()}

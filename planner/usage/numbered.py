@@ -35,6 +35,8 @@ def numbered_skus(kinds: Sequence[dict[str, Any]], reader: SkuReader) -> tuple[d
     found: dict[int, Sku] = {}
     rows: dict[int, dict[str, Any]] = {}
     unused_marks = {row["sku_mark"] for row in kinds if (row["commitment_status"] or "") == "Unused"}
+    google = [_sku_of(row, reader) for row in kinds if provider_of(row["provider"] or "") == "gcp"]
+    reader = reader.for_bill({sku.gpu for sku in google if sku and sku.gpus})
     bought = ledger.nameless_blocks(kinds, lambda row: _sku_of(row, reader))
     for row in kinds:
         mark = row["sku_mark"]

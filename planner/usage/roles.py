@@ -70,12 +70,13 @@ ON_A_HOST = re.compile(r"hostboxusage", re.IGNORECASE)
 GPU_SIGNS = re.compile(
     r"\bgpus?\b|\bnvidia\b|\baccelerator|\btrainium|\binferentia|\btpus?\b|\bgaudi|\bcapacity ?block"
     r"|\b(?:ml\.)?(?:p[2-9][a-z0-9-]*|g[3-9][a-z]*|gr\d[a-z]*|trn\d[a-z]*|inf\d|dl\d[a-z]*)\.(?:\d*x?large|metal|\d+xl\b)"
+    r"|\b(?:a[2-9]x?|g[2-9])(?:ultra|plus|mega)? instance (?:core|ram)\b"
     r"|\b(?:standard_)?n[cdvg]c?\d+[a-z]*[\s_]|\b(?:vm|bm)\.gpu|\b(?:a2|a3|a4|a4x|g2|g4)-[a-z]+|\bct[3-7][a-z]*-"
     r"|\b(?:[abhl]\d{2,3}s?|gb\d{3}|gh200|mi\d{3}x?|v100|t4|rtx)(?:\b|x\d)(?!\s*instance core)"
     r"|\bn[cdvg]\w*v\d\w*[-_ ]?type ?\d|\becs\.(?:[a-z]*gn\d|vgn)|\b(?:gn\d{1,2}x?p?|pnv\d\w*)\.\d",
     re.IGNORECASE,
 )
-NO_GPU = re.compile(r"\bt4g\b|\b(?:a1|a2|b2|b20ms)\b(?! ?gpu)(?![-])|\bmemory optimi", re.IGNORECASE)
+NO_GPU = re.compile(r"\bt4g\b|\b(?:a1|a2|b2|b20ms)\b(?! ?gpu| instance)(?![-])|\bmemory optimi", re.IGNORECASE)
 
 
 def role_of(category: str, service: str, text: str) -> str:

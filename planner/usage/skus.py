@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from copy import copy
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
@@ -149,8 +151,13 @@ class SkuReader:
                 # Google bills an A3 Ultra's cores as A3Ultra, those of every other A3 as A3 or A3Plus.
                 family += "ultra" * offer.instance_type.startswith("a3-ultragpu")
                 families.setdefault(("gcp", family), set()).add(name)
-        # A family with one accelerator tells it (A3), one with two does not (A2).
-        self.families = {key: next(iter(names)) for key, names in families.items() if len(names) == 1}
+        self.families = families
+
+    def for_bill(self, gpus: AbstractSet[str]) -> SkuReader:
+        """Return a reader for a bill with these accelerators: cores of a family that has two (A2) are of the one that is there."""
+        found = copy(self)
+        found.families = {key: names & gpus if len(names) > 1 else names for key, names in self.families.items()}
+        return found
 
     def read(
         self, provider: str, details: str, texts: Sequence[str], *, category: str = "Usage", service: str = ""
@@ -256,7 +263,8 @@ class SkuReader:
     def _family(self, provider: str, texts: Sequence[str]) -> str:
         for text in texts:
             if found := FAMILY.search(text):
-                return self.families.get((provider, found[1].lower()), "")
+                names = self.families.get((provider, found[1].lower()), set())
+                return next(iter(names)) if len(names) == 1 else ""
         return ""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -96,15 +97,26 @@ def test_azures_amortized_costs_are_read(read: Read, tmp_path: Path, day: str) -
     assert [group.name for group in usage.groups["region"]] == ["eastus"]
 
 
-def test_oracles_cost_reports_are_read(read: Read, tmp_path: Path) -> None:
+@pytest.mark.parametrize("tag", ["Finance.Team", "finance_team"])
+def test_oracles_cost_reports_are_read(read: Read, tmp_path: Path, tag: str) -> None:
     row = {
         "lineItem/intervalUsageStart": "2026-10-01T00:00Z", "lineItem/intervalUsageEnd": "2026-10-01T01:00Z", "product/service": "COMPUTE", "product/region": "us-ashburn-1",
         "product/resourceId": "ocid1", "product/Description": "Oracle Cloud Infrastructure - Compute - GPU - H100", "product/compartmentId": "c",
-        "usage/billedQuantity": 8, "cost/myCost": 80, "cost/currencyCode": "USD", "cost/billingUnitReadable": "GPU HOURS", "cost/productSku": "B1", "lineItem/isCorrection": "false", "tags/team": "ml",
+        "usage/billedQuantity": 8, "cost/myCost": 80, "cost/currencyCode": "USD", "cost/billingUnitReadable": "GPU HOURS", "cost/productSku": "B1", "lineItem/isCorrection": "false", "tags/Finance.Team": 'ml "large" \\ 2',
     }  # fmt: skip
-    usage = _usage(read(_csv(tmp_path / "oci.csv", [row]), tag="team"))
+    usage = _usage(read(_csv(tmp_path / "oci.csv", [row]), tag=tag))
     assert (usage.gpu_hours, usage.effective_usd) == pytest.approx((8, 80))
-    assert [group.name for group in usage.groups["tag"]] == ["ml"]
+    assert [group.name for group in usage.groups["tag"]] == ['ml "large" \\ 2']
+
+
+@pytest.mark.parametrize("tag", ["CostCenter", "cost_center"])
+@pytest.mark.parametrize("column", ["resourceTags/user:CostCenter", "resourceTags/CostCenter"])
+def test_a_tag_is_found_as_people_wrote_it_and_as_athena_spells_it(
+    read: Read, tmp_path: Path, column: str, tag: str
+) -> None:
+    value = 'cc 1, "x": \\'
+    usage = _usage(read(_csv(tmp_path / "cur.csv", [_aws("Usage", 55.04, **{column: value})]), tag=tag))
+    assert [(group.name, group.gpu_hours) for group in usage.groups["tag"]] == [(value, 8)]
 
 
 def test_googles_detailed_export_is_read_as_bigquery_stores_it(read: Read, tmp_path: Path) -> None:
@@ -125,6 +137,36 @@ def test_googles_detailed_export_is_read_as_bigquery_stores_it(read: Read, tmp_p
     usage = _usage(read(tmp_path / "gcp.parquet", tag="team"))
     assert (usage.gpu_hours, usage.effective_usd, usage.list_usd) == pytest.approx((8, 54, 72))
     assert [group.name for group in usage.groups["tag"]] == ["ml"]
+
+
+@pytest.mark.parametrize("form", ["parquet", "csv"])
+def test_googles_machine_label_tells_apart_what_its_skus_call_the_same(read: Read, tmp_path: Path, form: str) -> None:
+    def row(sku: str, cost: float, amount: float, spec: str, vm: str) -> dict[str, Any]:
+        labels = [{"key": "compute.googleapis.com/cores", "value": "96"}, {"key": "compute.googleapis.com/machine_spec", "value": spec}]  # fmt: skip
+        return {
+            "service": {"description": "Compute Engine"}, "sku": {"description": sku}, "usage_start_time": "2026-10-01T00:00:00Z", "usage_end_time": "2026-10-01T01:00:00Z",
+            "system_labels": labels if form == "parquet" else json.dumps(labels), "location": {"region": "us-central1"}, "resource": {"global_name": vm}, "cost": cost, "currency": "USD",
+            "usage": {"amount": amount, "unit": "seconds"},
+        }  # fmt: skip
+
+    rows = [
+        row("Nvidia Tesla A100 GPU running in Iowa", 20.0, 8 * 3600.0, "a2-highgpu-8g", "vm-1"),
+        row("A2 Instance Core running in Iowa", 3.0, 96 * 3600.0, "a2-highgpu-8g", "vm-1"),
+        row("Nvidia Tesla A100 80GB GPU running in Iowa", 30.0, 8 * 3600.0, "a2-ultragpu-8g", "vm-2"),
+        row("A2 Instance Core running in Iowa", 4.0, 96 * 3600.0, "a2-ultragpu-8g", "vm-2"),
+        row("A2 Instance Ram running in Iowa", 5.0, 1360 * 3600.0, "a2-ultragpu-8g", "vm-2"),
+        row("External IP Charge on a Standard VM", 0.5, 3600.0, "a2-ultragpu-8g", "vm-2"),
+    ]
+    path = tmp_path / f"gcp.{form}"
+    if form == "parquet":
+        pq.write_table(pa.Table.from_pylist(rows), path)
+    else:
+        flat = ({f"{name}.{part}" if part else name: cell for name, value in row.items() for part, cell in (value.items() if isinstance(value, dict) else [("", value)])} for row in rows)  # fmt: skip
+        _csv(path, list(flat))
+    bill = read(path)
+    found = {group.name: (group.gpu_hours, group.effective_usd) for group in _usage(bill).groups["gpu"]}
+    assert found == {"A100-40GB-SXM": (8, 23), "A100-80GB-SXM": (8, 39)}
+    assert bill.checks == ()
 
 
 def test_azures_older_names_say_the_same(read: Read, tmp_path: Path) -> None:
