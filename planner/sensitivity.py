@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from planner.costs.ledger import Number, Terms, own_months, present_value_of_months, rent_months
-from planner.costs.scenario import WHOLE_MONTH_NAMES, Scenario, bounds, scenario_terms, spreads, typical_values
+from planner.costs.evaluate import Value
+from planner.costs.scenario import WHOLE_MONTH_NAMES, Scenario, bounds, spreads, typical_values, whole_months
+from planner.costs.sides import present_value_of, sides_of
 from planner.costs.timeline import FloatArray
 from planner.costs.tornado import Bar, SobolIndex, sobol, tornado
 from planner.costs.uncertainty import Z_OF_90_PERCENT, Correlations, Draws, Evaluate, Risk, Uncertain, risk, risk_record
@@ -69,22 +70,18 @@ def scenario_costs(scenario: Scenario, *, wait_months: int = 0) -> Evaluate:
 
     With `wait_months`, buying begins with so many months of renting.
 
-    Draws that differ in whole months (term, life, lead time) have books of different shape and are kept in groups.
+    Draws that differ in whole months (term, life, lead time) are kept in groups.
     """
     typical = typical_values(scenario)
 
     def evaluate(draws: Draws) -> FloatArray:
         count = len(next(iter(draws.values()))) if draws else 1
         costs = np.empty((2, count))
-        for chosen, agreed in _groups(scenario, draws, count):
-            terms = replace(agreed, wait_months=wait_months)
-            values: dict[str, Number] = {**typical, **{name: drawn[chosen] for name, drawn in draws.items()}}
-            walk = _walk(values, terms.horizon_months)
-            if walk is not None:
-                values["rent.walk"] = walk
-            rate = values["money.discount_rate_share_per_year"]
-            costs[0, chosen] = present_value_of_months(rent_months(values, terms), rate)
-            costs[1, chosen] = present_value_of_months(own_months(values, terms), rate)
+        for chosen, months in _groups(scenario, draws, count, wait_months):
+            values: dict[str, Value] = {**typical, **{name: drawn[chosen, None] for name, drawn in draws.items()}}
+            sides = sides_of(scenario, values, months, wait_months=wait_months)
+            for row, side in zip(costs, sides, strict=True):
+                row[chosen] = present_value_of(side)
         return costs
 
     return evaluate
@@ -171,42 +168,21 @@ def scenario_record(
     return record
 
 
-def _groups(scenario: Scenario, draws: Draws, count: int) -> Iterator[tuple[slice | NDArray[np.intp], Terms]]:
-    """Yield the draws that share their whole months."""
+def _groups(
+    scenario: Scenario, draws: Draws, count: int, wait_months: int
+) -> Iterator[tuple[slice | NDArray[np.intp], dict[str, int]]]:
+    """Yield the draws that share their whole months, and these months."""
     names = [name for name in WHOLE_MONTH_NAMES if name in draws]
     if not names:
-        yield slice(None), scenario_terms(scenario)
+        yield slice(None), whole_months(scenario)
         return
     whole = np.stack([np.rint(draws[name]).astype(int) for name in names])
     kinds, group = np.unique(whole, axis=1, return_inverse=True)
-    horizon = scenario.horizon_months
+    # The tail of a drawn lead time or term must not reach the end of the comparison.
+    most = {
+        "buy.lead_time_months": scenario.horizon_months - 1 - wait_months,
+        "rent.term_months": scenario.horizon_months,
+    }
     for i, kind in enumerate(kinds.T):
-        months = dict(zip(names, map(int, kind), strict=True))
-        # The tail of a drawn lead time or term must not reach the end of the comparison.
-        if "buy.lead_time_months" in months:
-            months["buy.lead_time_months"] = min(months["buy.lead_time_months"], horizon - 1)
-        if "rent.term_months" in months:
-            months["rent.term_months"] = min(months["rent.term_months"], horizon)
-        yield np.flatnonzero(group.reshape(count) == i), scenario_terms(scenario, months)
-
-
-def _walk(values: dict[str, Number], horizon: int) -> FloatArray | None:
-    """Return a drawn price path over the expected one, shape (months, draws); None where there is no volatility.
-
-    A random walk over the horizon is a sum of sine waves with independent normal heights (Karhunen-Loeve); its mean
-    is kept at 1, so that volatility does not make rents dearer by itself.
-    """
-    names = [name for name in values if name.startswith("rent.walk_")]
-    if not names:
-        return None
-    volatility = np.asarray(values["rent.price_volatility_share_per_year"])
-    years = horizon / 12.0
-    at = np.arange(horizon) / horizon
-    log_path: FloatArray = np.zeros(())
-    variance: FloatArray = np.zeros(())
-    for name in names:
-        wave = (int(name.rsplit("_", 1)[1]) - 0.5) * np.pi
-        shape = (np.sqrt(2.0 * years) * np.sin(wave * at) / wave)[:, None]
-        log_path = log_path + shape * values[name]
-        variance = variance + shape**2
-    return np.asarray(np.exp(volatility * log_path - 0.5 * volatility**2 * variance))
+        drawn = {name: min(int(month), most.get(name, int(month))) for name, month in zip(names, kind, strict=True)}
+        yield np.flatnonzero(group.reshape(count) == i), whole_months(scenario) | drawn

@@ -188,7 +188,8 @@ def present_value_usd(model: Model, values: Mapping[str, Value], months: int) ->
     model : Model
         The formulas.
     values : mapping of str to number or array, shape (draws, 1)
-        What their names stand for. What is a plain number is worked out before any array is touched.
+        What their names stand for; a series has the shape (draws, months + 1), or (1, months + 1) for all draws. What is a
+        plain number is worked out before any array is touched.
     months : int
         Horizon.
     """
@@ -201,16 +202,19 @@ def present_value_usd(model: Model, values: Mapping[str, Value], months: int) ->
     worth, plain = np.empty(count), np.empty(count)
     for start in range(0, count, BLOCK_DRAWS):
         block = slice(start, start + BLOCK_DRAWS)
-        here = {
-            key: value[block, 0] if isinstance(value, np.ndarray) and value.size > 1 else value
-            for key, value in known.items()
-        } | {"month": month}
+        here = {key: _of_draws(value, block) for key, value in known.items()} | {"month": month}
         # Draws are the last axis here, so that every operation runs over many numbers in a row.
         found = evaluate(_whole(model), here)
         total = np.broadcast_to(found, np.broadcast_shapes(found.shape, month.shape))
         worth[block] = (total * evaluate(DISCOUNT, here)).sum(axis=0)
         plain[block] = total.sum(axis=0)
     return worth, plain
+
+
+def _of_draws(value: Value, draws: slice) -> Value:
+    if not isinstance(value, np.ndarray) or value.ndim < 2 or len(value) == 1:
+        return value
+    return value[draws, 0] if value.shape[1] == 1 else value[draws]
 
 
 @cache

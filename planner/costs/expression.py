@@ -33,6 +33,12 @@ def _power(base: Any, exponent: Any) -> Any:  # noqa: ANN401 - numbers and array
     return powers
 
 
+def _at(series: Any, index: Any) -> Any:  # noqa: ANN401 - numbers and arrays
+    """Return items of the last axis; an index down the first axis, of shape (months, 1), gives (months, draws)."""
+    where = np.asarray(index, dtype=int)
+    return np.take(series, where, axis=-1) if where.ndim < 2 else np.take(series, where[:, 0], axis=-1).T
+
+
 EVENLY = 1e-9
 SYMBOLS = {"+", "-", "*", "/", "^", "<", "<=", "=", ">", ">="}
 ARITHMETIC: dict[str, Callable[..., Any]] = {
@@ -53,6 +59,7 @@ ARITHMETIC: dict[str, Callable[..., Any]] = {
     "abs": np.abs,
     "exp": np.exp,
     "ln": np.log,
+    "at": _at,
     "and": np.logical_and,
     "or": np.logical_or,
 }
@@ -189,6 +196,11 @@ def exp(a: Value) -> Expr:
 def log(a: Value) -> Expr:
     """Return the natural logarithm."""
     return _call("ln", number(a))
+
+
+def at(series: Expr, index: Value) -> Expr:
+    """Return an item of a series, the first of which is at 0; only numbers have series, not the cells of a workbook."""
+    return _call("at", series, number(index))
 
 
 def both(a: Expr, b: Expr) -> Expr:

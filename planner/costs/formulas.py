@@ -14,6 +14,7 @@ from functools import cache
 from planner.costs.expression import (
     Expr,
     absolute,
+    at,
     both,
     ceil,
     choose,
@@ -124,14 +125,16 @@ def billed_hours(hours: Expr, minimum_hours: Expr, weekly_above_hours: Expr) -> 
 BILLED_HOURS = billed_hours(name("hours"), name("minimum_hours"), name("weekly_above_hours"))
 
 
-def _price_change(interruptible: Expr) -> Expr:
-    """Return the yearly change of a rent's price; that of spot is its own."""
+def _price_ratio(interruptible: Expr, month: Expr, *, with_path: bool) -> Expr:
+    """Return a rent's price some months from now over today's: a steady change, that of spot its own, and a path around it."""
     steady = name("rent.price_change_share_per_year")
-    return choose(interruptible > 0, name("rent.spot_price_change_share_per_year"), steady)
+    change = choose(interruptible > 0, name("rent.spot_price_change_share_per_year"), steady)
+    ratio = (1.0 + change) ** (month / 12.0)
+    return ratio * at(name("rent.path_ratios"), month) if with_path else ratio
 
 
 @cache
-def rent_model(*, once: bool, financing: Financing = CASH) -> Model:
+def rent_model(*, once: bool, financing: Financing = CASH, with_path: bool = False) -> Model:
     """Return the formulas of renting: hours used, hours committed, hours bought ahead.
 
     Without a term the hours used are paid, rounded up to the shortest time sold; with one, every hour of the term is paid
@@ -145,10 +148,12 @@ def rent_model(*, once: bool, financing: Financing = CASH) -> Model:
         Whether the work is a job that is run once.
     financing : Financing
         How hardware is paid, and whether there is tax.
+    with_path : bool
+        Whether the price moves around its steady change by ``rent.path_ratios``, one for each month.
     """
     price, upfront, count = name("book.price_usd_per_hour"), name("book.upfront_usd"), name("book.instance_count")
     term, step, advance = name("book.term_months"), name("book.minimum_hours"), name("book.paid_in_advance")
-    support, change = name("rent.support_share"), _price_change(name("book.interruptible"))
+    support = name("rent.support_share")
     weekly, first_months, credit = name("book.weekly_above_hours"), name("book.first_months"), name("book.credit_usd")
     last, hourly_raw, monthly = name("last_month"), name("hourly_unsnapped"), name("monthly_usd")
     committed = term > 0
@@ -161,6 +166,9 @@ def rent_model(*, once: bool, financing: Financing = CASH) -> Model:
         "monthly_usd": choose(absolute(hourly_raw) < 1e-6 * price, 0.0, hourly_raw) * HOURS * count,
     }
 
+    def price_ratio(month: Expr) -> Expr:
+        return _price_ratio(name("book.interruptible"), month, with_path=with_path)
+
     def used_usd(month: Expr) -> Expr:
         hours = _hours(once=once, month=month) * name("book.overhead_ratio")
         return price * count * billed_hours(hours, step, weekly)
@@ -172,7 +180,7 @@ def rent_model(*, once: bool, financing: Financing = CASH) -> Model:
 
     def used(month: Expr) -> Expr:
         """Return the bill for the hours used in a month without a term."""
-        return (used_usd(month) if once else name("used_usd")) * (1.0 + change) ** ((month - 1) / 12.0)
+        return (used_usd(month) if once else name("used_usd")) * price_ratio(month - 1)
 
     def first_ratio() -> Expr:
         """Return the price of a month over the listed one, where another one holds for the first months."""
@@ -183,18 +191,18 @@ def rent_model(*, once: bool, financing: Financing = CASH) -> Model:
     # The month of the horizon that has begun `month - 1` months from today, and the term that then runs.
     began = floor((now - 1) / safe_term) * safe_term
     is_bound = both(committed, either(began < 1, began < last))
-    locked = (1.0 + change) ** (began / 12.0)
+    locked = price_ratio(began)
     starts = floor(now / safe_term).equals(now / safe_term)
     began_last = floor((HORIZON - 1) / safe_term) * safe_term
     is_bound_last = both(committed, either(began_last < 1, began_last < last))
     beyond = maximum(began_last + safe_term - HORIZON, 0.0)
     at_end = now.equals(HORIZON)
-    locked_last = (1.0 + change) ** (began_last / 12.0)
+    locked_last = price_ratio(began_last)
     paid_upfront = choose(
         committed,
         choose(
             both(both(starts, now < HORIZON), either(now < 1, now < last)),
-            upfront * count * (1.0 + change) ** (now / 12.0),
+            upfront * count * price_ratio(now),
             0.0,
         )
         - choose(
@@ -235,16 +243,17 @@ def rent_model(*, once: bool, financing: Financing = CASH) -> Model:
 
 
 @cache
-def bridge_model() -> Model:
+def bridge_model(*, with_path: bool = False) -> Model:
     """Return the formulas of the bridge: what does the work until owned servers are delivered.
 
     Hours used are paid as they are used. A commitment is paid for whole terms, and a dated block for a length that is sold:
-    both reach over the lead time, whatever part of it is used, and count as paid when the servers are ordered.
+    both reach over the lead time, whatever part of it is used, and count as paid when the servers are ordered. The price
+    moves as in `rent_model`.
     """
     lead, usd_per_hour = name("lead_months"), name("book.bridge_usd_per_hour")
     step, weekly = name("book.bridge_minimum_hours"), name("book.bridge_weekly_above_hours")
     term, tokens = name("book.bridge_term_months"), name("book.bridge_tokens_usd_per_month")
-    price_ratio = (1.0 + _price_change(name("book.bridge_interruptible"))) ** ((now - 1) / 12.0)
+    price_ratio = _price_ratio(name("book.bridge_interruptible"), now - 1, with_path=with_path)
     used = usd_per_hour * billed_hours(name("book.bridge_hours_per_month") * USE, step, weekly) * price_ratio
     safe_term = maximum(term, 1.0)
     terms = ceil(lead / safe_term - HAIR) * safe_term * HOURS

@@ -13,7 +13,6 @@ from pydantic import Field, model_validator
 
 from planner.costs.amount import Amount, Section, Spread, plain
 from planner.costs.depreciation import Depreciation
-from planner.costs.ledger import Terms
 
 Usd = Annotated[Spread, Amount(least=0, most=1e13)]
 Share = Annotated[Spread, Amount(least=0, most=1)]
@@ -187,14 +186,6 @@ class Scenario(Section):
         return self
 
 
-def _price_steps(scenario: Scenario) -> tuple[tuple[int, float], ...]:
-    """Return the changes by month, those of one month together."""
-    by_month: dict[int, float] = {}
-    for step in scenario.rent.price_steps:
-        by_month[step.month] = (1 + by_month.get(step.month, 0.0)) * (1 + step.change_share) - 1
-    return tuple(sorted(by_month.items()))
-
-
 def spreads(scenario: Scenario) -> dict[str, Spread]:
     """Return every amount of a scenario by its dotted name."""
     return dict(_amounts(scenario, ""))
@@ -214,28 +205,14 @@ def typical_values(scenario: Scenario) -> dict[str, float]:
     return {name: spread.typical for name, spread in spreads(scenario).items()}
 
 
-def scenario_terms(scenario: Scenario, whole_months: dict[str, int] | None = None) -> Terms:
-    """Return what is agreed on, with whole months (term, life, lead time) at their typical or at given values."""
-    months = {name: round(spreads(scenario)[name].typical) for name in WHOLE_MONTH_NAMES} | (whole_months or {})
-    life = months["buy.life_months"]
-    return Terms(
-        horizon_months=scenario.horizon_months,
-        term_months=months["rent.term_months"],
-        life_months=life,
-        lead_time_months=months["buy.lead_time_months"],
-        refresh_months=scenario.buy.refresh_months,
-        price_steps=_price_steps(scenario),
-        opex_charged=scenario.buy.opex_charged,
-        idle_hours=scenario.use.idle_hours,
-        financing=scenario.money.financing,
-        loan_months=scenario.money.loan_months or life,
-        depreciation=scenario.money.depreciation,
-        depreciation_years=scenario.money.depreciation_years,
-    )
+def whole_months(scenario: Scenario) -> dict[str, int]:
+    """Return the typical values that are whole months by their dotted names."""
+    values = typical_values(scenario)
+    return {name: round(values[name]) for name in WHOLE_MONTH_NAMES}
 
 
 WHOLE_MONTH_NAMES = ("rent.term_months", "buy.life_months", "buy.lead_time_months")
-"""Amounts that shape the books and are rounded to whole months when they are drawn."""
+"""Amounts that are rounded to whole months when they are drawn."""
 
 
 def _amounts(section: Section, prefix: str) -> Iterator[tuple[str, Spread]]:

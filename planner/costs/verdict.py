@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from planner.costs.breakeven import BreakEven, break_even
 from planner.costs.curve import CurvePoint, utilisation_curve
-from planner.costs.ledger import Terms, own_months, present_value_of_months, rent_months, timeline_of_months, used_hours
-from planner.costs.scenario import Scenario, scenario_terms, typical_values
+from planner.costs.scenario import Scenario, typical_values, whole_months
+from planner.costs.sides import present_value_of, sides_of, timeline_of, used_hours
 from planner.costs.timeline import Timeline
 
 
@@ -81,11 +82,10 @@ def break_even_of(scenario: Scenario) -> ScenarioResult:
     >>> round(result.break_even.discounted_month * result.used_hours_per_month, 2)
     8556.24
     """
-    values, terms = typical_values(scenario), scenario_terms(scenario)
-    hours = float(used_hours(dict(values)))
+    values = typical_values(scenario)
+    hours = float(used_hours(values))
     rate, price = values["money.discount_rate_share_per_year"], values["rent.usd_per_hour"]
-    rent = timeline_of_months(rent_months(dict(values), terms), hours)
-    buy = timeline_of_months(own_months(dict(values), terms), hours)
+    rent, buy = (timeline_of(side, scenario, hours) for side in sides_of(scenario, values, whole_months(scenario)))
     found = break_even(
         rent,
         buy,
@@ -94,7 +94,7 @@ def break_even_of(scenario: Scenario) -> ScenarioResult:
         price_usd_per_hour=price,
     )
     if price == 0:
-        found = replace(found, price_usd_per_hour=_price_of_equal_cost(values, terms))
+        found = replace(found, price_usd_per_hour=_price_of_equal_cost(scenario, values))
     return ScenarioResult(
         scenario=scenario,
         rent=rent,
@@ -104,13 +104,11 @@ def break_even_of(scenario: Scenario) -> ScenarioResult:
     )
 
 
-def _price_of_equal_cost(values: dict[str, float], terms: Terms) -> float | None:
+def _price_of_equal_cost(scenario: Scenario, values: Mapping[str, float]) -> float | None:
     """Find the hourly price of equal cost from two prices, since the saving is a straight line in the price."""
-    rate = values["money.discount_rate_share_per_year"]
-    free, one = (
-        float(
-            present_value_of_months(rent_months(v, terms), rate) - present_value_of_months(own_months(v, terms), rate)
-        )
-        for v in ({**values, "rent.usd_per_hour": price} for price in (0.0, 1.0))
-    )
+    savings = []
+    for price in (0.0, 1.0):
+        rent, buy = sides_of(scenario, {**values, "rent.usd_per_hour": price}, whole_months(scenario))
+        savings.append(float((present_value_of(rent) - present_value_of(buy))[0]))
+    free, one = savings
     return max(-free / (one - free), 0.0) if one > free else None

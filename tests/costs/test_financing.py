@@ -14,10 +14,10 @@ from planner.costs.depreciation import Depreciation
 from planner.costs.evaluate import model_of, own_values, run, timelines, values_of
 from planner.costs.financing import Financing, FinancingKind, financing_of
 from planner.costs.inputs import BuyInputs, CostInputs, RentInputs, TokenInputs
-from planner.costs.ledger import Terms, own_months, timeline_of_months
 from planner.costs.timeline import Timeline
 from planner.report.formula_text import spreadsheet
 from planner.report.workbook.options import month_total
+from tests.published.scenario_ledger import Terms, own_months, timeline_of_months
 
 FINANCE = ("down_payment", "loan", "loan_payoff", "lease", "depreciation_tax_shield", "tax_on_resale", "resale")
 SERVER = BuyInputs(

@@ -10,9 +10,8 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from pydantic import ValidationError
 
-from planner.costs.ledger import own_months, present_value_of_months, rent_months
-from planner.costs.scenario import Scenario, bounds, scenario_terms, spreads, typical_values
-from planner.costs.verdict import ScenarioResult, break_even_of
+from planner.costs.scenario import Scenario, bounds, spreads
+from planner.costs.verdict import break_even_of
 from planner.report.scenario import scenario_answer
 
 LENOVO: dict[str, Any] = {
@@ -179,30 +178,6 @@ def reference() -> dict[str, Any]:
             )
         )
     )
-
-
-def both_routes(result: ScenarioResult) -> tuple[float, float]:
-    stated = result.scenario
-    values, terms = dict(typical_values(stated)), scenario_terms(stated)
-    rate = values["money.discount_rate_share_per_year"]
-    return (
-        float(present_value_of_months(rent_months(values, terms), rate)),
-        float(present_value_of_months(own_months(values, terms), rate)),
-    )
-
-
-def test_the_books_of_the_draws_are_those_of_the_timeline() -> None:
-    result = break_even_of(
-        scenario(
-            rent={"term_months": 12, "upfront_usd": 50_000, "price_change_share_per_year": 0.2},
-            buy={"power_kw": 10.2, "life_months": 30, "lead_time_months": 2, "resale_share": 0.3},
-            money={"discount_rate_share_per_year": 0.12, "tax_share": 0.25, "financing": "loan", "loan_months": 48},
-            horizon_months=54,
-        )
-    )
-    rent, buy = both_routes(result)
-    assert rent == pytest.approx(float(result.rent.present_value_usd(0.12)))
-    assert buy == pytest.approx(float(result.buy.present_value_usd(0.12)))
 
 
 def test_a_loan_at_the_rate_of_discount_costs_what_cash_costs() -> None:

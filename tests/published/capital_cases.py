@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from planner.costs import depreciation, loans, spot
+from planner.costs import depreciation, spot
 from planner.costs.breakeven import crossings
 from planner.costs.buy import server_power_kw
 from planner.costs.timeline import Timeline
@@ -22,6 +22,7 @@ from tests.published.formulas import (
     interest_usd,
     maximum_regret,
     normal_difference,
+    payment_usd,
     tax_shield_usd,
     triangular_mean_and_sd,
     value_of_waiting_usd,
@@ -57,7 +58,7 @@ def _dated(x: Mapping[str, Any]) -> list[tuple[date, float]]:
 
 
 def _loan_payment(x: Mapping[str, Any], _quantity: str) -> Answer:
-    payment = loans.payment_usd(
+    payment = payment_usd(
         x["principal"],
         x["apr_nominal_monthly"],
         x["months"],

@@ -4,14 +4,46 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from planner.costs.loans import payment_usd
+from planner.costs.expression import evaluate, name
+from planner.costs.loans import lease_payment, level_payment
 from planner.costs.spot import slowdown_ratio
 from planner.costs.timeline import FloatArray
 from planner.errors import PlanningError
+
+When = Literal["end", "begin"]
+_PRINCIPAL, _RATE, _MONTHS, _BALLOON = (name(each) for each in ("principal", "rate", "months", "balloon"))
+PAYMENTS = {
+    "end": level_payment(_PRINCIPAL, _RATE, _MONTHS, _BALLOON),
+    "begin": lease_payment(_PRINCIPAL, _RATE, _MONTHS, _BALLOON),
+}
+
+
+def payment_usd(
+    principal_usd: ArrayLike,
+    rate_share_per_year: ArrayLike,
+    months: ArrayLike,
+    *,
+    balloon_usd: ArrayLike = 0.0,
+    when: When = "end",
+) -> FloatArray:
+    """Return the product's level monthly payment of a loan, or, in advance, of a lease.
+
+    Examples
+    --------
+    >>> float(payment_usd(10_000, 0.08, 10).round(2))
+    1037.03
+    """
+    principal, rate, n, balloon = (
+        np.asarray(each, dtype=float) for each in (principal_usd, rate_share_per_year, months, balloon_usd)
+    )
+    if not (np.all(n >= 1) and np.all(rate >= 0)):
+        raise PlanningError(f"a loan needs a month or more and a rate of 0 or more, got {months!r} at {rate!r}")
+    return evaluate(PAYMENTS[when], {"principal": principal, "rate": rate / 12.0, "months": n, "balloon": balloon})
 
 
 def young_interval_hours(checkpoint_hours: ArrayLike, hours_between: ArrayLike) -> FloatArray:

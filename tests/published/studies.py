@@ -6,11 +6,10 @@ import re
 from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
-from planner.costs.loans import payment_usd
 from planner.costs.spot import cluster_hours_between_interruptions
 from planner.errors import PlanningError
 from tests.published import closed_forms as cf
-from tests.published.formulas import young_interval_hours
+from tests.published.formulas import payment_usd, young_interval_hours
 from tests.published.stated import HOURS_PER, StatedInputs
 
 __all__ = ["STUDY_FORMULAS", "study_value"]

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from planner.costs import depreciation, loans
+from planner.costs import depreciation
 from planner.errors import PlanningError
 from tests.published import finance
 from tests.published.commitments import committed_bill, cost_with_refund_usd, payback_months
-from tests.published.formulas import after_tax_proceeds_usd, balance_after_usd
+from tests.published.formulas import When, after_tax_proceeds_usd, balance_after_usd, payment_usd
 
 FLOW = st.floats(min_value=1.0, max_value=1e5)
 RATE = st.floats(min_value=0.0, max_value=0.5)
@@ -87,9 +87,9 @@ def test_impossible_rates_are_refused(rate: float) -> None:
     when=st.sampled_from(["end", "begin"]),
 )
 def test_payments_are_those_of_numpy_financial(
-    principal: float, rate: float, months: int, balloon: float, when: loans.When
+    principal: float, rate: float, months: int, balloon: float, when: When
 ) -> None:
-    paid = float(loans.payment_usd(principal, rate, months, balloon_usd=balloon * principal, when=when))
+    paid = float(payment_usd(principal, rate, months, balloon_usd=balloon * principal, when=when))
     expected = -npf.pmt(rate / 12, months, principal, -balloon * principal, when)
     assert paid == pytest.approx(float(expected), rel=1e-6)
 
@@ -101,7 +101,7 @@ def test_a_loan_is_paid_off_after_its_last_payment(rate: float, months: int) -> 
 
 def test_a_loan_without_months_is_refused() -> None:
     with pytest.raises(PlanningError, match="month or more"):
-        loans.payment_usd(1000.0, 0.1, 0)
+        payment_usd(1000.0, 0.1, 0)
 
 
 @given(years=st.integers(1, 12), salvage=st.floats(0.0, 0.9))

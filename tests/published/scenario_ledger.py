@@ -1,8 +1,7 @@
-"""The books of a scenario: what renting and owning cost in each month, for one set of numbers or for thousands.
+"""What a scenario costs month by month, written a second time: against it the answers of ``breakeven`` are checked.
 
-Every number may be a float or an array of draws; the same lines make the timeline that is shown and the draws behind
-the probability beside it. Numbers go by their dotted names in ``scenario.yaml``; what is agreed on in whole months
-(`Terms`) is the same for all draws.
+Every number may be a float or an array of draws. Numbers go by their dotted names in ``scenario.yaml``; what is agreed on in
+whole months (`Terms`) is the same for all draws.
 """
 
 from __future__ import annotations
@@ -14,9 +13,9 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from planner.costs.depreciation import Depreciation, depreciation_shares
-from planner.costs.expression import evaluate
-from planner.costs.loans import LOAN_PAYMENT, OWED, payment_usd
+from planner.costs.scenario import Scenario, typical_values, whole_months
 from planner.costs.timeline import FloatArray, Timeline
+from tests.published.formulas import payment_usd
 
 Number: TypeAlias = float | FloatArray
 Values: TypeAlias = Mapping[str, Number]
@@ -111,8 +110,8 @@ def rent_months(v: Values, terms: Terms) -> Iterator[Month]:
     held = Month({}, {"upfront": upfront})
     for month, price in enumerate(price_path(v, terms), start=1):
         if not term or (month - 1) % term == 0:
-            if month > 1 and term:
-                # A renewal is paid in advance: with the last month of the term before it.
+            if term:
+                # A term is paid in advance: with the last month of the one before it.
                 held.lumps["upfront"] = upfront * price
             if price is not locked or not steady:
                 locked = price
@@ -130,12 +129,11 @@ def price_path(v: Values, terms: Terms) -> Iterator[Number]:
     Months with the same price yield the same object.
     """
     step = (1.0 + v["rent.price_change_share_per_year"]) ** (1.0 / 12.0)
-    jumps = dict(terms.price_steps)
     walk = v.get("rent.walk")
     path: Number = 1.0
     for month in range(1, terms.horizon_months + 1):
-        if month in jumps:
-            path = path * (1.0 + jumps[month])
+        for at, share in terms.price_steps:
+            path = path * (1.0 + share) if at == month else path
         yield path if walk is None else path * np.asarray(walk)[month - 1]
         if not _always_one(step):
             path = path * step
@@ -258,12 +256,51 @@ def _loan_lumps(
     principal: Number, rate: Number, tax: Number, loan_months: int, machine: _Machine
 ) -> Iterator[tuple[int, Entries]]:
     """Yield payments at month ends, less the tax that interest saves, and the rest when the server is sold."""
-    numbers: Values = {"level": payment_usd(principal, rate, loan_months), "rate": rate / 12.0, "tax": tax}
-    end = machine.ordered + loan_months
+    level, monthly = payment_usd(principal, rate, loan_months), rate / 12.0
+    end, balance = machine.ordered + loan_months, principal
     for month in range(machine.ordered + 1, min(end, machine.sold) + 1):
-        yield month, {"loan": evaluate(LOAN_PAYMENT, {**numbers, "left": float(end - month + 1)})}
+        interest = balance * monthly
+        balance = balance - (level - interest)
+        yield month, {"loan": level - tax * interest}
     if machine.sold < end:
-        yield machine.sold, {"loan_payoff": evaluate(OWED, {**numbers, "left": float(end - machine.sold)})}
+        yield machine.sold, {"loan_payoff": balance}
+
+
+def terms_of(scenario: Scenario, wait_months: int = 0) -> Terms:
+    """Return what is agreed on in a scenario."""
+    months = whole_months(scenario)
+    life = months["buy.life_months"]
+    return Terms(
+        horizon_months=scenario.horizon_months,
+        term_months=months["rent.term_months"],
+        life_months=life,
+        lead_time_months=months["buy.lead_time_months"],
+        wait_months=wait_months,
+        refresh_months=scenario.buy.refresh_months,
+        price_steps=tuple((step.month, step.change_share) for step in scenario.rent.price_steps),
+        opex_charged=scenario.buy.opex_charged,
+        idle_hours=scenario.use.idle_hours,
+        financing=scenario.money.financing,
+        loan_months=scenario.money.loan_months or life,
+        depreciation=scenario.money.depreciation,
+        depreciation_years=scenario.money.depreciation_years,
+    )
+
+
+def ledger_timelines(scenario: Scenario) -> tuple[Timeline, Timeline]:
+    """Return renting and owning at the typical values."""
+    values, terms = typical_values(scenario), terms_of(scenario)
+    hours = float(used_hours(values))
+    return timeline_of_months(rent_months(values, terms), hours), timeline_of_months(own_months(values, terms), hours)
+
+
+def ledger_present_values(scenario: Scenario, values: Values, wait_months: int = 0) -> tuple[Number, Number]:
+    """Return renting and owning at given values, today."""
+    terms, rate = terms_of(scenario, wait_months), values["money.discount_rate_share_per_year"]
+    return (
+        present_value_of_months(rent_months(values, terms), rate),
+        present_value_of_months(own_months(values, terms), rate),
+    )
 
 
 def _sum(entries: Entries) -> Number:
