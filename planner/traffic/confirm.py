@@ -9,6 +9,7 @@ from functools import lru_cache
 
 from planner.assumptions import Assumptions
 from planner.demand.architecture import Architecture
+from planner.demand.lengths import mean_tokens
 from planner.demand.requirements import peak_requests_per_s
 from planner.demand.traffic_kinds import Traffic, traffic_kind
 from planner.demand.workload import Serve
@@ -122,7 +123,7 @@ def _stream(work: Serve, fleet: Fleet, arch: Architecture, assumptions: Assumpti
     assert speed.ttft_ms is not None
     assert speed.tpot_ms is not None
     rate = peak_requests_per_s(work) * share
-    answer_s = (speed.ttft_ms.typical + (kind.output_tokens.mean or 0.0) * speed.tpot_ms.typical) / 1e3
+    answer_s = (speed.ttft_ms.typical + mean_tokens(work.output_tokens) * speed.tpot_ms.typical) / 1e3
     count = min(max(round(ANSWER_TIMES * answer_s * rate), LEAST_REQUESTS), MOST_REQUESTS)
     return _drawn(
         work.prompt_tokens, work.output_tokens, rate_per_s=rate, count=count,

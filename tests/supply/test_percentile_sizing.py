@@ -25,9 +25,14 @@ from pricing.accelerators import resolve
 ASSUMPTIONS = default_assumptions()
 
 
-def _asked(model: str = "llama-3.1-70b", **serve: Any) -> Workload:
+def _asked(model: str = "llama-3.1-70b", *, precision: str | None = None, **serve: Any) -> Workload:
     stated = {"requests_per_s": 20, "input_tokens": 1000, "output_tokens": 300, "ttft_limit_ms": 1000, "tpot_limit_ms": 50}  # fmt: skip
-    return with_limits(Workload.model_validate({"kind": "serve", "model": model, "serve": stated | serve}), ASSUMPTIONS)
+    return with_limits(
+        Workload.model_validate(
+            {"kind": "serve", "model": model, "precision": precision or (), "serve": stated | serve}
+        ),
+        ASSUMPTIONS,
+    )
 
 
 def _machine(name: str, count: int = 1) -> Machine:
@@ -116,3 +121,16 @@ def test_without_variation_and_at_the_mean_only_the_wait_for_prompts_is_added() 
     assert late(varied)[0] > 1.5 * ttft_s
     assert late(varied)[1] > tpot_s
     assert late(varied, 1.0)[1] > late(varied)[1]
+
+
+@pytest.mark.parametrize("rate_per_s", [1, 4])
+def test_where_the_memory_is_short_its_variation_is_planned_for(rate_per_s: float, monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
+    monkeypatch.setattr("planner.traffic.confirm.LEAST_REQUESTS", 8_000)
+    monkeypatch.setattr("planner.traffic.confirm.MOST_REQUESTS", 8_000)
+    asked = _asked(precision="fp8", requests_per_s=rate_per_s, spare_replicas=0)
+    assert asked.serve is not None
+    fleet = _sized(asked, _machine("h100-sxm"))
+    found = confirmed(asked.serve, fleet, known_model("llama-3.1-70b"), ASSUMPTIONS, default_calibration())
+    assert found is not None
+    assert found.needed_count is not None
+    assert found.needed_count <= 1.15 * found.replica_count  # it was 1.6

@@ -39,7 +39,15 @@ from planner.supply.serving.speed import (
     started_s,
 )
 from planner.supply.serving.stacks import DEFAULT_STACK, ServingStack, practice_shares, stack_of
-from planner.supply.serving.tails import STEADY, LateTimes, Spread, late_times, spread_of
+from planner.supply.serving.tails import (
+    STEADY,
+    LateTimes,
+    Spread,
+    cached_tokens_under_way,
+    late_times,
+    most_under_way,
+    spread_of,
+)
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -238,7 +246,11 @@ def replicas_of(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grid:
-    """Candidates by batch sizes: what each would do on the mean, and late, among many replicas or alone."""
+    """Candidates by batch sizes: what each would do on the mean, and late, among many replicas or alone.
+
+    The memory holds the caches of `most_requests` under way; where so many are under way on the mean, of `late_requests` at the
+    percentile, of `alone_requests` with no replica beside it.
+    """
 
     late: LateTimes
     alone_late: LateTimes
@@ -248,6 +260,8 @@ class Grid:
     compute_s: FloatArray
     communication_s: FloatArray
     most_requests: FloatArray
+    late_requests: FloatArray
+    alone_requests: FloatArray
     prefill_s: FloatArray
     step_s: FloatArray
     unloaded_s: FloatArray
@@ -264,7 +278,7 @@ def evaluate(
         name: np.full(size, np.nan)
         for name in ("tpot", "rate", "memory", "compute", "comm", "prefill", "step", "entry", "waits")
     }
-    most = np.full(len(reps.row), -1.0)
+    rooms = np.full((3, len(reps.row)), -1.0)
     all_links = links(calibration, machines, serving=True)
     paces = calibration.column("serve.pace_ratio", machines) / practice_shares(
         demand.stack, calibration, machines, assumptions
@@ -288,11 +302,7 @@ def evaluate(
             stored = float(np.asarray(model.stored_bytes)) / (group * stages)
             budget = budget - assumptions["perf.draft_step_share"] * stored
         middle = demand.input_tokens + demand.output_tokens / 2.0
-        each = cached_bytes_per_request(model, split, stages, middle)
-        # With several stages, that many batches are under way at once.
-        most[chosen] = np.minimum(np.floor(budget / each) * (group / split), demand.most_request_count) / stages
-        whole = cached_bytes_per_request(model, split, stages, demand.input_tokens + demand.output_tokens)
-        most[chosen] = np.where(budget >= whole, np.maximum(most[chosen], 1.0), -1.0)
+        rooms[:, chosen] = _most_requests(model, budget, demand, group, split, stages)
         here_links = take(all_links, machine)
         layout = layout_on(
             here, here_links, flops[index][machine], group, split, stages, spans=reps.machines_each[chosen] > 1
@@ -338,9 +348,29 @@ def evaluate(
     )  # fmt: skip
     return Grid(
         late=late, alone_late=alone_late, tpot_s=out["tpot"], rate_per_s=out["rate"], memory_s=out["memory"], compute_s=out["compute"],
-        communication_s=out["comm"], most_requests=most, prefill_s=out["prefill"], step_s=out["step"],
+        communication_s=out["comm"], most_requests=rooms[0], late_requests=rooms[1], alone_requests=rooms[2],
+        prefill_s=out["prefill"], step_s=out["step"],
         unloaded_s=out["entry"], waited_steps=out["waits"],
     )  # fmt: skip
+
+
+def _most_requests(
+    model: ServedModel, budget: FloatArray, demand: Demand, group: IntArray, split: IntArray, stages: IntArray
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return the requests under way that the memory holds: of mean length, on the mean at the percentile among others, and alone."""
+    met, deviation = cached_tokens_under_way(demand.spread, demand.input_tokens, demand.output_tokens)
+    asked = demand.input_tokens, demand.input_tokens + demand.output_tokens
+    prompt, whole, middle, each, wider = (
+        cached_bytes_per_request(model, split, stages, tokens) for tokens in (*asked, sum(asked) / 2.0, met, met + deviation)
+    )  # fmt: skip
+    # With several stages, that many batches are under way at once.
+    most = np.minimum(np.floor(budget / middle) * (group / split), demand.most_request_count) / stages
+    late, alone = (
+        np.minimum(most_under_way(budget, prompt, each, wider - each, demand.spread, replicas=many) * (group / split), demand.most_request_count)
+        / stages
+        for many in (math.inf, 1.0)
+    )  # fmt: skip
+    return np.where(budget >= whole, np.maximum(most, 1.0), -1.0), late, alone
 
 
 def within_bounds(asked: FloatArray, peak_per_s: FloatArray | float, demand: Demand) -> FloatArray:

@@ -83,24 +83,27 @@ def capacity_of(
         Times at the percentile of the speed band for which the limits hold, over typical ones.
     """
     fits = BATCHES[None, :] <= np.maximum(grid.most_requests, 0.0)[:, None]
-    found = _within(grid, demand, fits, grid.late, ttft_ratio, tpot_ratio)
     if not demand.spread.score:
-        return found
-    alone = _within(grid, demand, fits, grid.alone_late, ttft_ratio, tpot_ratio)
+        return _within(grid, demand, fits, grid.late, grid.most_requests, ttft_ratio, tpot_ratio)
+    found = _within(grid, demand, fits, grid.late, grid.late_requests, ttft_ratio, tpot_ratio)
+    alone = _within(grid, demand, fits, grid.alone_late, grid.alone_requests, ttft_ratio, tpot_ratio)
     return replace(found, alone_rate=alone.planned_rate)
 
 
 def _within(
-    grid: Grid, demand: Demand, fits: BoolArray, late: LateTimes, ttft_ratio: FloatArray | float, tpot_ratio: FloatArray | float
+    grid: Grid, demand: Demand, fits: BoolArray, late: LateTimes, held: FloatArray, ttft_ratio: FloatArray | float,
+    tpot_ratio: FloatArray | float,
 ) -> Capacity:  # fmt: skip
-    """Return what each candidate can take with these late times."""
+    """Return what each candidate can take with these late times, where its memory holds so many requests under way."""
     ttft_s, tpot_s, total_s = (
         times * np.reshape(ratio, (-1, 1))
         for times, ratio in ((late.ttft_s, ttft_ratio), (late.tpot_s, tpot_ratio), (late.total_s, tpot_ratio))
     )
     quick = ttft_s <= demand.ttft_limit_s
     smooth = (tpot_s <= demand.tpot_limit_s) & (total_s <= demand.total_limit_s)
-    rate = np.where(fits & quick & smooth, grid.rate_per_s, -1.0)
+    full_share = BATCHES[None, :] / np.maximum(held, 1e-9)[:, None]
+    roomy = (full_share <= 1.0) | (BATCHES[None, :] <= 1.0)
+    rate = np.where(fits & quick & smooth & roomy, grid.rate_per_s, -1.0)
     best = np.argmax(rate, axis=1)
     rate = rate[np.arange(len(rate)), best]
     # A limit is reached between two batch sizes: both rate and times are taken as straight lines there.
@@ -108,12 +111,19 @@ def _within(
     rows = np.flatnonzero((rate > 0) & fits[np.arange(len(rate)), after])
     below, above = (rows, best[rows]), (rows, after[rows])
     share = np.ones(len(rows))
-    limits = ((ttft_s, demand.ttft_limit_s), (tpot_s, demand.tpot_limit_s), (total_s, demand.total_limit_s))
-    for times_s, limit_s in limits:
-        is_reached = times_s[above] > limit_s
-        step_s = np.where(is_reached, times_s[above] - times_s[below], 1.0)
-        share = np.where(is_reached, np.minimum(share, (limit_s - times_s[below]) / step_s), share)
-    rate[rows] += share * np.maximum(grid.rate_per_s[above] - rate[rows], 0.0)
+    limits = (
+        (ttft_s, demand.ttft_limit_s),
+        (tpot_s, demand.tpot_limit_s),
+        (total_s, demand.total_limit_s),
+        (full_share, 1.0),
+    )
+    for figures, limit in limits:
+        is_reached = figures[above] > limit
+        step = np.where(is_reached, figures[above] - figures[below], 1.0)
+        share = np.where(is_reached, np.minimum(share, (limit - figures[below]) / step), share)
+    rate[rows] += np.maximum(share, 0.0) * np.maximum(grid.rate_per_s[above] - rate[rows], 0.0)
+    # Where not even one request at a time always finds room, it may be under way only a part of the time.
+    rate /= np.maximum(full_share[:, 0], 1.0)
     full = np.max(np.where(fits, grid.rate_per_s, -1.0), axis=1)
     return Capacity(
         rate=rate,

@@ -8,6 +8,7 @@ the first token as log-normal. How far the simulation of `planner.traffic` diffe
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from statistics import NormalDist
 
@@ -113,6 +114,52 @@ def prompt_wait_s(prefill_s: FloatArray | float, busy_share: FloatArray | float,
     """
     busy = np.minimum(busy_share, MOST_BUSY_SHARE)
     return np.asarray(prefill_s * busy / (1.0 - busy) * (spread.arrival_ratio + spread.input_cv**2) / 2.0, dtype=float)
+
+
+def cached_tokens_under_way(spread: Spread, input_tokens: float, output_tokens: float) -> tuple[float, float]:
+    """Return the mean and the standard deviation of the tokens that a request under way has in the cache.
+
+    A long answer is met under way more often than a short one, anywhere between its first token and its last; log-normal answers
+    have the third moment ``(1 + cv^2)^3``.
+
+    Examples
+    --------
+    >>> cached_tokens_under_way(STEADY, 1000, 600)
+    (1300.0, 173.20508075688772)
+    """
+    met = 1.0 + spread.output_cv**2
+    answer_var = output_tokens**2 * (met**3 / 3.0 - met**2 / 4.0)
+    return input_tokens + output_tokens * met / 2.0, math.sqrt((input_tokens * spread.input_cv) ** 2 + answer_var)
+
+
+def most_under_way(
+    budget: FloatArray, prompt: FloatArray, each: FloatArray, deviation: FloatArray, spread: Spread, *, replicas: float
+) -> FloatArray:
+    """Return the mean number of requests under way at which the prompt of the next one finds room at the percentile.
+
+    The caches of those under way are a compound Poisson sum. Among many replicas the next request goes to the one with the fewest,
+    half a request below the mean.
+
+    Parameters
+    ----------
+    budget : FloatArray
+        Bytes for the caches.
+    prompt, each, deviation : FloatArray
+        Bytes of a prompt; mean and standard deviation of those of a request under way.
+    replicas : float
+        Replicas among which a router evens out the numbers, not the lengths.
+
+    Examples
+    --------
+    >>> late = Spread(input_cv=0.0, output_cv=0.0, arrival_ratio=1.0, score=2.0)
+    >>> sizes = [np.array([size]) for size in (16.0, 1.0, 1.0, 0.0)]
+    >>> most_under_way(*sizes, late, replicas=1.0).tolist(), most_under_way(*sizes, late, replicas=math.inf).tolist()
+    ([9.0], [15.5])
+    """
+    numbers_var = (1.0 + spread.arrival_ratio) / 2.0 / replicas
+    width = spread.score * np.sqrt(deviation**2 + each**2 * numbers_var)
+    root = (np.sqrt(width**2 + 4.0 * each * np.maximum(budget - prompt, 0.0)) - width) / (2.0 * each)
+    return np.asarray(root**2 + (1.0 - 1.0 / replicas) / 2.0, dtype=float)
 
 
 @np.errstate(invalid="ignore", over="ignore")  # of a candidate that does not fit, which is left out later
