@@ -59,8 +59,8 @@ def sheet_rows(
         from openpyxl.reader.excel import load_workbook
     except ImportError as error:
         raise InputError("it is an Excel workbook", where=where, hint="save it as CSV UTF-8, or pip install openpyxl") from error  # fmt: skip
-    try:
-        book = load_workbook(path, read_only=True, data_only=True)
+    try:  # an open file, whose name may end as it likes
+        book = load_workbook(io.BytesIO(Path(path).read_bytes()), read_only=True, data_only=True)
     except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
         raise InputError(f"this is no Excel workbook that can be read: {error}", where=where) from None
     try:

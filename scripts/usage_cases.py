@@ -238,6 +238,7 @@ def record_cases() -> dict[str, RecordCase]:
     plain = "".join(f"{at},{gpus},{user}\n" for at in hours for gpus, user in ((4, "a"), (8, "b")))
     pod = {"metadata": {"name": "p"}, "spec": {"containers": [{"resources": {"limits": {"nvidia.com/gpu": "4"}}}]},
            "status": {"startTime": hours[0], "containerStatuses": [{"state": {"terminated": {"finishedAt": hours[1]}}}]}}  # fmt: skip
+    ray = {"task_id": "t", "required_resources": {"GPU": 4.0}, "start_time_ms": 1000 * at_s, "end_time_ms": 1000 * at_s + 3_600_000}  # fmt: skip
     return {
         "typed and untyped accelerators of one job": RecordCase("slurm", head + job, {"allocated": 8}),
         "the hour that comes twice in autumn": RecordCase("slurm", head + "1|2026-10-25T02:30:00|2026-10-25T02:30:00|COMPLETED|gres/gpu=8|3600\n", {"allocated": 8}, "Europe/Berlin"),
@@ -259,6 +260,13 @@ def record_cases() -> dict[str, RecordCase]:
         "Prometheus' JSON": RecordCase("dcgm", json.dumps({"status": "success", "data": {"resultType": "matrix", "result": [series]}}), {"present": 1, "busy": 0.5}),
         "two users in one hour": RecordCase("plain", f"timestamp,gpus,user\n{plain}", {"allocated": 24}),
         "a table by pod and day": RecordCase("plain", "Date,Namespace,Pod,GPUs,TotalCost\n2026-10-01,a,p,2,1\n2026-10-01,a,q,4,1\n", {"allocated": 144}),
+        "ten columns of one's own and no header": RecordCase("slurm", job.replace("1|", "1|me|gpu|2026-09-30T00:00:00|", 1).replace("|7200", "|7200|4"), {"allocated": 8}),
+        "commas without quotes or a header": RecordCase("slurm", job.replace("|", ","), {"allocated": 8}),
+        "what is inside Prometheus' JSON": RecordCase("dcgm", json.dumps({"resultType": "matrix", "result": [series]}), {"present": 1, "busy": 0.5}),
+        "promtool's JSON": RecordCase("dcgm", json.dumps([series]), {"present": 1, "busy": 0.5}),
+        "Kubecost's sets": RecordCase("plain", json.dumps({"data": {"sets": [{"allocations": {"p": {"start": hours[0], "end": hours[1], "gpuHours": 4}}}]}}), {"allocated": 4}),
+        "tasks of Ray's that hold nothing, or nothing yet": RecordCase("plain", json.dumps([ray, ray | {"required_resources": {"CPU": 1}, "end_time_ms": None}, ray | {"start_time_ms": None, "end_time_ms": None}]), {"allocated": 4}),
+        "a pod that waits": RecordCase("plain", json.dumps({"kind": "List", "items": [pod, pod | {"status": {"phase": "Pending"}}]}), {"allocated": 4}),
         "pods of kubectl": RecordCase("plain", json.dumps({"kind": "List", "items": [pod]}), {"allocated": 4}),
     }  # fmt: skip
 

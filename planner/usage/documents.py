@@ -52,13 +52,16 @@ def table_of_document(text: str) -> tuple[str, list[list[str]]] | None:
         return (",", _samples(series)) if any("metric" in one and "values" in one for one in series) else None
     if isinstance(said, dict) and isinstance(said.get("data"), dict) and isinstance(said["data"].get("result"), dict):
         said = said["data"]["result"].get("result")  # what Ray's state API puts around its list
-    if isinstance(said, list) and any(
-        isinstance(one, dict) and {"submission_id", "required_resources"} & set(one) for one in said
-    ):
-        return ",", [HOLDER_COLUMNS, *(_ray_job(job) for job in said if isinstance(job, dict))]
+    records = [one for one in said if isinstance(one, dict)] if isinstance(said, list) else []
+    if any({"submission_id", "required_resources"} & set(one) for one in records):
+        return ",", [HOLDER_COLUMNS, *(row for job in records for row in _ray_job(job))]
+    if any("metric" in one and {"value", "values"} & set(one) for one in records):
+        return ",", _samples(records)  # promtool query range -o json
     if not isinstance(said, dict):
         return None
-    data = said.get("data")
+    data = said if isinstance(said.get("result"), list) else said.get("data")
+    if isinstance(data, dict) and isinstance(data.get("sets"), list):  # Kubecost 2
+        data = [one.get("allocations") for one in data["sets"] if isinstance(one, dict)]
     if said.get("kind") == "Pod" or (said.get("kind") in ("PodList", "List") and isinstance(said.get("items"), list)):
         pods = [pod for pod in said.get("items") or [said] if isinstance(pod, dict)]
         return ",", [HOLDER_COLUMNS, *(row for pod in pods for row in _pod(pod))]
@@ -103,7 +106,7 @@ def _pod(pod: Mapping[str, Any]) -> Iterator[list[str]]:
             share = slice_of(name.rpartition("/")[2])
             if name in POD_RESOURCES or share:
                 gpus += float(number) * (share[1] if share else 1.0)
-    if not gpus:
+    if not gpus or not status.get("startTime"):  # what waits holds nothing yet
         return
     ended = [
         str(((one.get("state") or {}).get("terminated") or {}).get("finishedAt") or "")
@@ -111,18 +114,21 @@ def _pod(pod: Mapping[str, Any]) -> Iterator[list[str]]:
     ]
     end = max(ended) if ended and all(ended) else ""
     selector = spec.get("nodeSelector") or {}
-    yield [str(status.get("startTime") or ""), end, f"{gpus:g}", str(meta.get("namespace") or ""), str(meta.get("name") or ""), next((str(selector[label]) for label in POD_LABELS if selector.get(label)), "")]  # fmt: skip
+    yield [str(status["startTime"]), end, f"{gpus:g}", str(meta.get("namespace") or ""), str(meta.get("name") or ""), next((str(selector[label]) for label in POD_LABELS if selector.get(label)), "")]  # fmt: skip
 
 
-def _ray_job(job: Mapping[str, Any]) -> list[str]:
+def _ray_job(job: Mapping[str, Any]) -> Iterator[list[str]]:
+    """Return what a job, a task or an actor of Ray's held; most hold no accelerator."""
     asked = (
         job.get("entrypoint_num_gpus")
         or (job.get("entrypoint_resources") or job.get("required_resources") or {}).get("GPU")
         or 0
     )
-    times = (_number(job.get(f"{name}_ms", job.get(name))) for name in ("start_time", "end_time"))
+    start, end = (_number(job.get(f"{name}_ms", job.get(name))) for name in ("start_time", "end_time"))
+    if not float(asked) or not start:  # what waits holds nothing yet
+        return
     name = next((job[key] for key in ("submission_id", "task_id", "actor_id") if job.get(key)), "")
-    return [*times, f"{float(asked):g}", "", str(name), ""]
+    yield [start, end, f"{float(asked):g}", "", str(name), ""]
 
 
 def _number(value: object) -> str:

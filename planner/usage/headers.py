@@ -21,9 +21,10 @@ __all__ = [
 
 KINDS = ("focus", "slurm", "dcgm", "plain")
 FOCUS_SIGNS = {"chargeperiodstart", "chargecategory", "effectivecost", "billedcost", "billingcurrency"}
-SCRAPE = re.compile(r"^# (?:HELP|TYPE) |^[a-z_:]+\{.*\} [\d.e+-]+$", re.IGNORECASE)
+SCRAPE = re.compile(r"^# (?:HELP|TYPE) |^[a-z_:]+\{.*\} (?:[\d.e+-]+|=>.*)$", re.IGNORECASE)
 SMI_HINT = "nvidia-smi --query-gpu=timestamp,index,name,utilization.gpu,power.draw --format=csv -l 60"
 KNOWN_EXPORTS = (
+    (re.compile(r"^[a-z_:]+\{.*\} =>", re.IGNORECASE), "it is an answer of promtool in words", "promtool query range -o json"),
     (SCRAPE, "it is one scrape in Prometheus' text format, and says of no time", "ask Prometheus for a range (/api/v1/query_range) and save its JSON"),
     (re.compile(r"lineitem/usagestartdate|line_item_usage_start_date", re.IGNORECASE), "it is a Cost and Usage Report without the columns that are read", "export FOCUS 1.2 with AWS Data Exports"),
     (re.compile(r"metercategory|metersubcategory", re.IGNORECASE), "it is an Azure cost export without the columns that are read", "create an export of type FOCUS in Cost Management"),
@@ -34,12 +35,17 @@ KNOWN_EXPORTS = (
     (re.compile(r"^_?runtime$|system\.gpu\.|^_step$", re.IGNORECASE), "it is a table of Weights & Biases", "export DCGM's counters from Prometheus, or write timestamp,gpus"),
     (re.compile(r'^\{"status": *"error"'), "it is an error of Prometheus, and no answer", "ask for less at a time, or with a longer step"),
     (re.compile(r"^\d{4}/\d\d/\d\d \d\d:\d\d:\d\d\.\d+$"), "it is a log of nvidia-smi without the names of its columns", f"write it with them, or put them above: {SMI_HINT}"),
-    (re.compile(r"NVIDIA-SMI|^<\?xml|^# gpu +(pwr|sm)|^\+-{60,}"), "it is a picture of GPUs (nvidia-smi, dmon) that holds no times", f"{SMI_HINT}, or nvidia-smi dmon -o DT"),
+    (re.compile(r"NVIDIA-SMI|^<\?xml|^# gpu +(pwr|sm)|^\+-{60,}|^[A-Z][a-z]{2} [A-Z][a-z]{2} +\d+ [\d:]+ \d{4}$|^#Entity "), "it is a picture of GPUs (nvidia-smi, dmon, dcgmi) that holds no times", f"{SMI_HINT}, or nvidia-smi dmon -o DT"),
     (re.compile(r"^GPU use \(%\)|^gfx_?activity|^GFX_UTIL", re.IGNORECASE), "it is a picture of AMD's GPUs that holds no times", "export the counters of AMD's device-metrics exporter from Prometheus, or write timestamp,gpus"),
-    (re.compile(r"^Usage start date$|^Cost type$"), "it is a table of Google's billing console, which has no hours of single machines", "export billing to BigQuery (detailed), and the month from there as Parquet"),
+    (re.compile(r"^Usage start date$|^Cost type$|^Invoice number\b"), "it is a table of Google's billing console, which has no hours of single machines", "export billing to BigQuery (detailed), and the month from there as Parquet"),
     (re.compile(r"^NAMESPACE +NAME +|^NAME +READY +STATUS"), "it is kubectl's table, which holds neither times nor accelerators", "kubectl get pods -A -o json"),
+    (re.compile(r"^%PDF-"), "it is a PDF", "take the export that the invoice was made from: FOCUS, or the cost and usage report"),
+    (re.compile(r"^<!DOCTYPE|^<html", re.IGNORECASE), "it is a web page, perhaps of a login", "download the export again"),
+    (re.compile(r"^Obj\x01"), "it is Avro", "export it as Parquet or CSV"),
+    (re.compile(r"^ORC(?![A-Za-z])"), "it is ORC", "export it as Parquet or CSV"),
+    (re.compile(r"^\ufffd\ufffd\x11"), "it is a workbook of Excel before 2007 (.xls)", "save it as .xlsx or CSV UTF-8"),
     (re.compile(r"^apiVersion: *v1|^jobs: *$"), "it is YAML", "export it as JSON (-o json, --json)"),
-    (re.compile(r"^cluster\|account\|login|^jobid partition", re.IGNORECASE), "it is a list of Slurm's that holds no times of jobs", "sacct -X -P -o JobID,Start,End,State,AllocTRES,ElapsedRaw,Partition,Account"),
+    (re.compile(r"^cluster\|account\|login|^jobid partition|^jobid(?:raw)?$|^-{60,}$", re.IGNORECASE), "it is a list of Slurm's that does not hold when jobs ran and on what", "sacct -X -P -o JobID,Start,End,State,AllocTRES,ElapsedRaw,Partition,Account"),
 )  # fmt: skip
 """Files that people bring and that are not read, and the way to the right ones."""
 TIME = ("timestamp", "time", "hour", "date", "ts", "start", "windowstart", "starttime", "startdate", "starttimeutc")

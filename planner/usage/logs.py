@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 __all__ = ["table_of_log"]
 
 SERIES = re.compile(
-    r"^(?P<name>[a-zA-Z_:][\w:]*)?(?:\{(?P<labels>.*)\})?\s+(?P<value>\S+)\s+(?P<at>-?\d[\d.]*)\s*(?:#.*)?$"
+    r"^(?P<name>[a-zA-Z_:][\w:]*)?(?:\{(?P<labels>.*)\})?\s+(?P<value>[-+]?(?:[\d.][\d.eE+-]*|NaN|Inf))\s+(?P<at>-?\d[\d.]*)\s*(?:#.*)?$"
 )
 LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 DMON = re.compile(r"^#\s*Date\s+Time\s+gpu\b", re.IGNORECASE)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import bz2
 import csv
+import gzip
 import lzma
 import shutil
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from itertools import count
 from pathlib import Path
@@ -15,25 +17,47 @@ from typing import IO, TypeVar
 
 from planner.delimited import lines_of, sheet_rows
 from planner.usage.documents import records_of_document, table_of_document
-from planner.usage.faults import UsageError
+from planner.usage.faults import Fault, UsageError
 from planner.usage.logs import table_of_log
 from planner.usage.stores import ENDINGS
 from planner.usage.tidied import header_at, is_header
 
-__all__ = ["unpacked"]
+__all__ = ["is_package", "unpacked", "whole_gzip"]
 
 Member = TypeVar("Member")
 
-ZIP, ZSTD = b"PK\x03\x04", b"\x28\xb5\x2f\xfd"
+ZIP, ZSTD, GZIP = b"PK\x03\x04", b"\x28\xb5\x2f\xfd", b"\x1f\x8b"
+UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 MOST_BYTES = 1 << 34
 """What an archive may hold in all; a bomb must not fill the disk."""
 TAR_ENDINGS = (".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz", ".tar.zst")
 PACKED = ((b"BZh", bz2.open), (b"\xfd7zXZ", lzma.open))
+MOST_LEVELS = 4
+"""A JSON document in a gzip in a zip; archives that hold themselves must not go on for ever."""
 MOST_DOCUMENT_BYTES = 1 << 29
 BLOCK_BYTES = 1 << 20
 
 
-def unpacked(name: str, path: str, folder: Path) -> Iterator[tuple[str, str]]:
+def is_package(name: str, head: bytes) -> bool:
+    """Say whether a file has to be unpacked before it is read: a package, a document, a log, or text in UTF-16.
+
+    Parameters
+    ----------
+    name : str
+        Its name, whose ending tells a tar archive.
+    head : bytes
+        How it begins; the text inside a gzip is as good as any.
+    """
+    inside = _head_of_gzip(head) if head.startswith(GZIP) else head
+    return (
+        inside.startswith((ZIP, ZSTD, *UTF_16, *(magic for magic, _ in PACKED)))
+        or name.lower().endswith(TAR_ENDINGS)
+        or _is_document(inside)
+        or table_of_log(inside.decode("utf-8", "replace"), list) is not None
+    )
+
+
+def unpacked(name: str, path: str, folder: Path, levels: int = MOST_LEVELS) -> Iterator[tuple[str, str]]:
     """Return name and path of what a file holds; of one that is no package, its own.
 
     Parameters
@@ -42,41 +66,27 @@ def unpacked(name: str, path: str, folder: Path) -> Iterator[tuple[str, str]]:
         For people, and where it lies.
     folder : Path
         Where what is inside is laid down.
+    levels : int
+        How many packages may lie in one another.
 
     Raises
     ------
     UsageError
         A package that is broken, too large, or locked by a password.
     """
-    if not Path(path).is_file():
-        yield name, path
-        return
     try:
         with Path(path).open("rb") as file:
             head = file.read(BLOCK_BYTES)
     except OSError:
         yield name, path  # who reads it says why that cannot be done
         return
+    if not levels or not is_package(name, head):
+        yield name, path
+        return
     places = (folder / f"{len(list(folder.iterdir()))}-{number}" for number in count(1))
     try:
-        if head.startswith(ZIP):
-            yield from _of_zip(name, path, places)
-        elif head.startswith(ZSTD):
-            yield name, str(_of_zstd(path, next(places), name))
-        elif name.lower().endswith(TAR_ENDINGS):
-            yield from _of_tar(name, path, places)
-        elif packed := next((opened for magic, opened in PACKED if head.startswith(magic)), None):
-            with packed(path, "rb") as inside:
-                yield name, str(_unpressed(inside, next(places), name))
-        elif (
-            head.lstrip(b"\xef\xbb\xbf \r\n\t")[:1] in (b"{", b"[")
-            and not head.startswith(b"{__name__=")
-            and Path(path).stat().st_size <= MOST_DOCUMENT_BYTES
-        ):
-            yield name, _of_document(path, next(places))
-        else:
-            rows = table_of_log(head.decode("utf-8", "replace"), lambda: lines_of(path, name))
-            yield name, path if rows is None else str(_written(next(places), rows, ","))
+        for inner, place in _inside(name, path, head, places):
+            yield from unpacked(inner, place, folder, levels - 1) if place != path else [(inner, place)]
     except (
         zipfile.BadZipFile,
         RuntimeError,
@@ -84,9 +94,49 @@ def unpacked(name: str, path: str, folder: Path) -> Iterator[tuple[str, str]]:
         OSError,
         tarfile.TarError,
         lzma.LZMAError,
+        zlib.error,
         EOFError,
     ) as error:
         raise UsageError(f"the archive cannot be unpacked: {error}", where=name) from error
+
+
+def _inside(name: str, path: str, head: bytes, places: Iterator[Path]) -> Iterator[tuple[str, str]]:
+    """Lay down what a package holds."""
+    if head.startswith(ZIP):
+        yield from _of_zip(name, path, places)
+    elif head.startswith(ZSTD):
+        yield name, str(_of_zstd(path, next(places), name))
+    elif name.lower().endswith(TAR_ENDINGS):
+        yield from _of_tar(name, path, places)
+    elif packed := next((opened for magic, opened in PACKED if head.startswith(magic)), None):
+        with packed(path, "rb") as inside:
+            yield name, str(_unpressed(inside, next(places), name))
+    elif head.startswith(UTF_16):
+        yield name, str(_recoded(path, next(places)))
+    elif _is_document(head):
+        yield name, _of_document(path, next(places))
+    elif rows := table_of_log(head.decode("utf-8", "replace"), lambda: lines_of(path, name)):
+        yield name, str(_written(next(places), rows, ","))
+    else:  # something of these in a gzip; a table in one is read as it stands
+        with gzip.open(path, "rb") as inside:
+            yield name, str(_unpressed(inside, next(places), name))
+
+
+def _is_document(head: bytes) -> bool:
+    return head.lstrip(b"\xef\xbb\xbf \r\n\t")[:1] in (b"{", b"[") and not head.startswith(b"{__name__=")
+
+
+def _head_of_gzip(head: bytes) -> bytes:
+    try:
+        return zlib.decompressobj(47).decompress(head, BLOCK_BYTES)
+    except zlib.error:
+        return b""
+
+
+def _recoded(path: str, target: Path) -> Path:
+    with Path(path).open(encoding="utf-16", errors="replace", newline="") as text, target.open("w", encoding="utf-8", newline="") as out:  # fmt: skip
+        shutil.copyfileobj(text, out)
+    return target
 
 
 def _of_zip(name: str, path: str, places: Iterator[Path]) -> Iterator[tuple[str, str]]:
@@ -129,6 +179,8 @@ def _of_usage(members: Sequence[Member], name_of: Callable[[Member], str]) -> li
 
 def _of_document(path: str, target: Path) -> str:
     """Return where a JSON document lies as a table: as CSV of what is known, or as Parquet of a bill's records."""
+    if Path(path).stat().st_size > MOST_DOCUMENT_BYTES:
+        return path
     text = Path(path).read_text(encoding="utf-8-sig", errors="replace")
     if found := table_of_document(text):
         return str(_written(target, found[1], found[0]))
@@ -143,7 +195,7 @@ def _of_document(path: str, target: Path) -> str:
     return str(target)
 
 
-def _unpressed(inside: IO[bytes], target: Path, name: str) -> Path:
+def _unpressed(inside: IO[bytes] | gzip.GzipFile, target: Path, name: str) -> Path:
     written = 0
     with target.open("wb") as out:
         while block := inside.read(BLOCK_BYTES):
@@ -157,3 +209,35 @@ def _written(target: Path, rows: Iterator[Sequence[object]] | Sequence[Sequence[
     with target.open("w", encoding="utf-8", newline="") as file:
         csv.writer(file, delimiter=delimiter, quoting=csv.QUOTE_MINIMAL).writerows(rows)
     return target
+
+
+def whole_gzip(name: str, path: str, place: Path, faults: list[Fault]) -> str:
+    """Return the path of a gzip that is whole; of a broken one, that of its readable lines, or nothing."""
+    lines = 0
+    try:
+        with gzip.open(path, "rb") as file:
+            while file.read(BLOCK_BYTES):
+                pass
+    except (EOFError, OSError, zlib.error) as error:
+        salvaged = place.with_suffix(".csv")
+        lines = _salvage(path, salvaged)
+        what = "the gzip file is cut off" if isinstance(error, EOFError) else f"the gzip file is damaged ({error})"
+        faults.append(Fault(what=f"{what}; nothing after its line {lines} can be read", where=f"{name}:{lines + 1}"))
+        return str(salvaged) if lines > 1 else ""
+    return path
+
+
+def _salvage(path: str, target: Path) -> int:
+    """Write the whole lines of a broken gzip and return how many there are."""
+    reader = zlib.decompressobj(47)
+    rest, lines = b"", 0
+    with Path(path).open("rb") as file, target.open("wb") as out:
+        while block := file.read(BLOCK_BYTES):
+            try:
+                text = rest + reader.decompress(block)
+            except zlib.error:
+                break
+            whole, newline, rest = text.rpartition(b"\n")
+            out.write(whole + newline)
+            lines += whole.count(b"\n") + len(newline)
+    return lines

@@ -145,12 +145,12 @@ def _notes(counts: _Counts) -> list[Note]:
 def _jobs_of(
     source: Source, zone: ZoneInfo, columns: Sequence[str], counts: _Counts, faults: list[Fault]
 ) -> Iterator[_Job]:
-    lines = _lines(source)
+    lines = _lines(source, columns)
     first = next(lines, None)
     if first is None:
         faults.append(Fault(what="the file is empty", where=source.name))
         return
-    has_header = bool({"jobid", "jobidraw"} & {cell.strip().lower() for cell in first[1]})
+    has_header = _is_header(first[1])
     body = list(lines) if has_header else [first, *lines]
     names = first[1] if has_header else columns
     named = [name.strip().lower() for name in names] or _guessed(body)
@@ -218,7 +218,11 @@ def _is_step(cells: Sequence[str], place: dict[str, int]) -> bool:
     return "." in (_cell(cells, place, "jobid") or _cell(cells, place, "jobidraw"))
 
 
-def _lines(source: Source) -> Iterator[tuple[int, list[str]]]:
+def _is_header(cells: Sequence[str]) -> bool:
+    return bool({"jobid", "jobidraw"} & {cell.strip().lower() for cell in cells})
+
+
+def _lines(source: Source, columns: Sequence[str]) -> Iterator[tuple[int, list[str]]]:
     """Return lines and their cells, whatever divides them: a bar, a comma, or columns as wide as the dashes under a header."""
     lines = list(rows_of_file(source, "\0"))
     if len(lines) > 1 and set(lines[1][1][0].strip()) <= {"-", " "} and "-" in lines[1][1][0]:
@@ -228,9 +232,9 @@ def _lines(source: Source) -> Iterator[tuple[int, list[str]]]:
         return
     head = lines[0][1][0] if lines else ""
     delimiter = next((letter for letter in "|;\t" if letter in head), ",")
-    width = 0
+    width = None
     for line, cells in rows_of_file(source, delimiter):
-        width = width or len(cells)
+        width = (len(cells) if _is_header(cells) else len(columns)) if width is None else width
         yield line, _rejoined(cells, width) if delimiter == "," and len(cells) > width else cells
 
 
@@ -289,7 +293,8 @@ def _from_and_to(
 def _guessed(body: Sequence[tuple[int, list[str]]]) -> list[str]:
     """Return the columns of lines without a header, by what stands in them."""
     width = len(body[0][1])
-    if width == len(USUAL_COLUMNS):
+    usual = USUAL_COLUMNS.index("alloctres")
+    if width == len(USUAL_COLUMNS) and any(TRES.match(row[usual]) for _, row in body[:200] if usual < len(row)):
         return list(USUAL_COLUMNS)
     columns = [""] * width
     times = []

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import codecs
 import gzip
 import re
-import shutil
 import sys
 import tempfile
 import zlib
@@ -22,7 +20,7 @@ from planner.usage.faults import Fault, UsageError
 from planner.usage.headers import KINDS, SCRAPE, kind_of_header, known_export
 from planner.usage.kept import Kept
 from planner.usage.lakes import files_below, refuse_dead_file
-from planner.usage.packed import unpacked
+from planner.usage.packed import is_package, unpacked, whole_gzip
 from planner.usage.stores import ENDINGS, OBJECT_STORES, objects_of, of_usage, told_of_store
 from planner.usage.tidied import tidied
 
@@ -35,7 +33,6 @@ BLOCK_BYTES = 1 << 20
 LARGEST_STREAM_BYTES = 1 << 32
 """A pipe is laid down before it is read; one that never ends must not fill the disk."""
 GZIP, PARQUET = b"\x1f\x8b", b"PAR1"
-UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 PATTERN_LETTERS = frozenset("*?[")
 DELIMITERS = (";", "\t", "|")
 
@@ -149,8 +146,10 @@ def find_sources(
         inside.mkdir(exist_ok=True)
         whole = (
             listed
-            if is_object or is_remote
-            else ((n, p, None) for name, path, _ in listed for n, p in unpacked(name, path, inside))
+            if is_remote
+            else (
+                part for name, path, store in listed for part in _parts(name, path, store, inside, next(places), faults)
+            )
         )
         for name, path, filesystem in whole:
             try:
@@ -243,7 +242,7 @@ def _look(name: str, path: str, filesystem: FileSystem | None, place: Path, faul
     if path.lower().endswith(".parquet") or (is_remote and is_parquet):
         return _look_parquet(name, path, None, faults)
     if path.lower().endswith(".gz") and not (kept and kept.has(mark)):
-        path = _whole_gzip(name, path, place, faults)
+        path = whole_gzip(name, path, place, faults)
     if not path:
         return None
     if not is_remote and not (path := tidied(path, name, place.with_name(f"{place.name}-tidied"), _opened, faults)):
@@ -255,8 +254,28 @@ def _look(name: str, path: str, filesystem: FileSystem | None, place: Path, faul
     return replace(source, mark=mark) if source and mark and Path(path).is_symlink() else source
 
 
+def _parts(
+    name: str, path: str, filesystem: FileSystem | None, folder: Path, place: Path, faults: list[Fault]
+) -> Iterator[tuple[str, str, FileSystem | None]]:
+    """Return the files that a file is or holds; a pipe is laid down for that, and an object that is a package."""
+    try:
+        if filesystem is not None:
+            with told_of_store(name), filesystem.open_input_stream(path, compression=None) as stream:
+                head = stream.read(BLOCK_BYTES)
+            if not is_package(name, head):
+                yield name, path, filesystem
+                return
+        if filesystem is not None or not Path(path).is_file():
+            path = _laid_down(name, path, filesystem, place, faults)
+    except OSError as error:
+        faults.append(Fault(what=f"it cannot be read: {error.strerror or error}", where=name))
+        return
+    if path:
+        yield from ((one, there, None) for one, there in unpacked(name, path, folder))
+
+
 def _laid_down(name: str, path: str, filesystem: FileSystem | None, place: Path, faults: list[Fault]) -> str:
-    """Give a file a plain name whose ending says what it holds; lay down what is no file, or no UTF-8.
+    """Give a file a plain name whose ending says what it holds; lay down what is no file.
 
     Returns nothing, and adds a fault, where a pipe does not end.
     """
@@ -264,22 +283,13 @@ def _laid_down(name: str, path: str, filesystem: FileSystem | None, place: Path,
         head: bytes = file.read(BLOCK_BYTES)
         is_parquet = head.startswith(PARQUET) or (b"\0" not in head and ".parquet" in name.lower().rsplit("/", 1)[-1])
         target = place.with_suffix(".parquet" if is_parquet else ".csv.gz" if head.startswith(GZIP) else ".csv")
-        if head.startswith(UTF_16):
-            with target.open("w", encoding="utf-8", newline="") as text:
-                encoding = "utf-16-le" if head.startswith(UTF_16[0]) else "utf-16-be"
-                text.write(head[2 : len(head) // 2 * 2].decode(encoding, errors="replace"))
-                shutil.copyfileobj(codecs.getreader(encoding)(file, "replace"), text)
-        elif filesystem is None and path != "-" and Path(path).is_file():
+        if filesystem is None and path != "-" and Path(path).is_file():
             target.symlink_to(Path(path).absolute())
         else:
+            is_odd = b"\0" in head and target.suffix == ".csv" and not is_package(name, head)
             with target.open("wb") as out:
                 written = out.write(head)
-                is_text = target.suffix == ".csv"
-                while (
-                    not (is_text and b"\0" in head)
-                    and written <= LARGEST_STREAM_BYTES
-                    and (block := file.read(BLOCK_BYTES))
-                ):
+                while not is_odd and written <= LARGEST_STREAM_BYTES and (block := file.read(BLOCK_BYTES)):
                     written += out.write(block)
             if written > LARGEST_STREAM_BYTES:
                 target.unlink()
@@ -313,7 +323,8 @@ def _text_of(head: bytes) -> bytes:
 
 def _look_text(name: str, path: str, filesystem: FileSystem | None, first: str, faults: list[Fault]) -> Source | None:
     if "\0" in first or first.startswith("\ufffd\ufffd"):
-        faults.append(Fault(what="it is not text in UTF-8", where=f"{name}:1", hint="save it as CSV UTF-8"))
+        what, hint = known_export([first]) or ("it is not text in UTF-8", "save it as CSV UTF-8")
+        faults.append(Fault(what=what, where=f"{name}:1", hint=hint))
         return None
     if not first.strip():
         faults.append(Fault(what="the file is empty", where=name))
@@ -363,35 +374,3 @@ def _opened(path: str) -> Any:  # noqa: ANN401  two kinds of binary file
 
 def _first_line(head: bytes) -> str:
     return head.replace(b"\r", b"\n").lstrip(b"\n").split(b"\n", 1)[0].decode("utf-8-sig", errors="replace")
-
-
-def _whole_gzip(name: str, path: str, place: Path, faults: list[Fault]) -> str:
-    """Return the path of a gzip that is whole; of a broken one, that of its readable lines, or nothing."""
-    lines = 0
-    try:
-        with gzip.open(path, "rb") as file:
-            while file.read(BLOCK_BYTES):
-                pass
-    except (EOFError, OSError, zlib.error) as error:
-        salvaged = place.with_suffix(".csv")
-        lines = _salvage(path, salvaged)
-        what = "the gzip file is cut off" if isinstance(error, EOFError) else f"the gzip file is damaged ({error})"
-        faults.append(Fault(what=f"{what}; nothing after its line {lines} can be read", where=f"{name}:{lines + 1}"))
-        return str(salvaged) if lines > 1 else ""
-    return path
-
-
-def _salvage(path: str, target: Path) -> int:
-    """Write the whole lines of a broken gzip and return how many there are."""
-    reader = zlib.decompressobj(47)
-    rest, lines = b"", 0
-    with Path(path).open("rb") as file, target.open("wb") as out:
-        while block := file.read(BLOCK_BYTES):
-            try:
-                text = rest + reader.decompress(block)
-            except zlib.error:
-                break
-            whole, newline, rest = text.rpartition(b"\n")
-            out.write(whole + newline)
-            lines += whole.count(b"\n") + len(newline)
-    return lines

@@ -54,7 +54,9 @@ def of_usage(paths: Iterable[str]) -> list[str]:
     """
     shown = sorted(path for path in paths if not path.rsplit("/", 1)[-1].startswith((".", "_")))
     known = [path for path in shown if path.lower().endswith(ENDINGS)]
-    return known or [path for path in shown if "." not in path.rsplit("/", 1)[-1]]
+    nameless = [path for path in shown if "." not in path.rsplit("/", 1)[-1]]
+    # A manifest beside a bill is JSON too.
+    return known or nameless or [path for path in shown if path.lower().endswith(".json")]
 
 
 def _file_system(uri: str) -> tuple[FileSystem, str]:

@@ -59,7 +59,10 @@ def summarised(
     used = table.equals("state", "used") if len(table) else np.zeros(0, dtype=bool)
     paid = bill is not None and len(table) and (table.values["gpu_hours"][~used] > 0).any()
     if not len(table) or not ((table.values["gpu_hours"][used] > 0).any() or paid):
-        raise NoUsageError("no accelerator was used:\n  " + "\n  ".join(_funnel(bill, records)), hint=NO_USE_HINT)
+        raise NoUsageError(
+            "no accelerator was used:\n  " + "\n  ".join(_funnel(bill, records)),
+            hint=NO_USE_HINT if bill is not None else NO_RECORD_HINT,
+        )
     measures = _measures(table, used, bill)
     if not measures and bill is not None:  # everything that was paid for stood unused
         nothing = np.zeros(_span(table, "bill", bill)[1])
@@ -125,6 +128,7 @@ def summarised(
 
 
 NO_USE_HINT = "GPU charges are found by instance type (SkuPriceDetails), meter or description; `gpuplan offers` lists the known ones"
+NO_RECORD_HINT = "jobs hold what AllocTRES names as gres/gpu, if it is not cut off (sacct -P); counters are found by name (DCGM_FI_DEV_GPU_UTIL), tables by a column gpus"
 
 
 def _with_basis(table: HourTable) -> HourTable:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import io
 import json
 import zipfile
 from pathlib import Path
@@ -115,6 +117,7 @@ def test_every_hour_of_a_record_counts_once(tmp_path: Path, name: str) -> None:
     # Counters say of themselves what time is theirs.
     records = _read(tmp_path / "records", case.text, case.kind, timezone=case.timezone or "UTC")
     assert {basis: hours for basis, hours in _hours(records).items() if hours} == pytest.approx(case.gpu_hours)
+    assert records.faults == ()
 
 
 @pytest.mark.parametrize(
@@ -233,18 +236,71 @@ def test_an_archive_and_a_workbook_are_read_as_what_they_hold(tmp_path: Path) ->
         assert _hours(records) == pytest.approx({"allocated": 24.0}), name
 
 
+def _zipped(text: bytes, name: str) -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr(name, text)
+    return packed.getvalue()
+
+
+DOCUMENT = json.dumps(HOLDERS["one pod"]).encode()
+PACKED = {
+    "a document in gz": gzip.compress(DOCUMENT),
+    "a document in a zip": _zipped(DOCUMENT, "pods.json"),
+    "a document in gz in a zip": _zipped(gzip.compress(DOCUMENT), "pods.json.gz"),
+    "a document as PowerShell writes it": DOCUMENT.decode().encode("utf-16"),
+    "that in gz": gzip.compress(DOCUMENT.decode().encode("utf-16")),
+}
+
+
+@pytest.mark.parametrize("form", PACKED)
+@pytest.mark.parametrize("is_piped", [False, True])
+def test_what_is_packed_is_read_as_what_it_is(
+    tmp_path: Path, form: str, is_piped: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_bytes(PACKED[form])
+    with (tmp_path / "file").open() as pipe:
+        monkeypatch.setattr("sys.stdin", pipe)
+        sources, faults = find_sources(["-" if is_piped else str(tmp_path / "file")], folder=tmp_path)
+    assert faults == []
+    assert _hours(read_plain(sources)) == pytest.approx({"allocated": 4.0})
+
+
+def test_a_folder_of_documents_alone_is_read_and_a_manifest_beside_a_table_is_not(tmp_path: Path) -> None:
+    bill, work = tmp_path / "bill", tmp_path / "work"
+    bill.mkdir()
+    work.mkdir()
+    (bill / "pods.json").write_bytes(DOCUMENT)
+    sources, faults = find_sources([str(bill)], folder=work)
+    assert faults == []
+    assert _hours(read_plain(sources)) == pytest.approx({"allocated": 4.0})
+    (bill / "table.csv").write_text("timestamp,gpus\n2026-10-01T00:00:00Z,1\n", encoding="utf-8")
+    sources, faults = find_sources([str(bill)], folder=work)
+    assert (faults, [Path(source.name).name for source in sources]) == ([], ["table.csv"])
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
         ('# HELP DCGM_FI_DEV_GPU_UTIL x\nDCGM_FI_DEV_GPU_UTIL{gpu="0"} 5\n', "query_range"),
         ("identity/LineItemId,lineItem/UsageStartDate\na,b\n", "FOCUS"),
         ("_runtime,system.gpu.0.gpu\n1,2\n", "DCGM"),
+        ('DCGM_FI_DEV_GPU_UTIL{gpu="0"} => 5 @[1790812800]\n', "range -o json"),
+        (f"Thu Oct  1 00:00:00 2026       \n+{'-' * 89}+\n| NVIDIA-SMI 550.54.15 |\n", "--query-gpu"),
+        ("#Entity   GPUTL  POWER\nID              \nGPU 0     50     300\n", "--query-gpu"),
+        (f"{'-' * 80}\nCluster/Account/User Utilization 2026-10-01T00:00:00\n", "sacct"),
+        ("JobID,Start,End\n1,2026-10-01T00:00:00,2026-10-01T02:00:00\n", "AllocTRES"),
+        ("Invoice number: 1\nInvoice date: 2026-10-01\n", "BigQuery"),
+        ("%PDF-1.7\n%\u00e2\u00e3\n", "the invoice was made from"),
+        ("<!DOCTYPE html><html><body>Sign in</body></html>", "download"),
+        (b"Obj\x01\x04\x14avro.codec\x08null\x16avro.schema\x00", "Parquet"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600), ".xlsx"),
     ],
 )
 def test_a_file_that_is_known_and_not_read_says_how_to_export_the_right_one(
-    tmp_path: Path, text: str, words: str
+    tmp_path: Path, text: str | bytes, words: str
 ) -> None:
-    (tmp_path / "file").write_text(text, encoding="utf-8")
+    (tmp_path / "file").write_bytes(text if isinstance(text, bytes) else text.encode())
     sources, faults = find_sources([str(tmp_path / "file")], folder=tmp_path)
     assert sources == []
     assert words in faults[0].hint
