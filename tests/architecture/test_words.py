@@ -31,6 +31,7 @@ TELLS_ERRORS = {
     "usage/columns.py": "columns that are missing",
     "usage/headers.py": "what a file is that is not read, and what to export instead",
     "usage/lakes.py": "the same, of folders of tables",
+    "usage/packed.py": "where a gzip that is cut off ends",
     "usage/readable.py": "what a column holds that cannot be read",
     "usage/sources.py": "why a file is not read",
     "usage/relations.py": "lines that are not rows",
