@@ -38,6 +38,17 @@ def usd(value: float | None) -> str:
     return f"{significant(value):.10f}".rstrip("0").rstrip(".")
 
 
+def usd_by_stage(first_usd_per_month: float, first_months: float, then_usd_per_month: float) -> str:
+    """Write what a month costs at first, and then.
+
+    Examples
+    --------
+    >>> usd_by_stage(14.0, 4.04, 15139.6)
+    '14.00 USD a month for 4.0 months, then 15,140'
+    """
+    return f"{usd(first_usd_per_month)} USD a month for {first_months:.1f} months, then {usd(then_usd_per_month)}"
+
+
 def count(value: float | None) -> str:
     """Write a count: whole where it is whole, else a slice with its digits.
 

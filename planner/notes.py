@@ -79,6 +79,7 @@ class NoteCode(StrEnum):
     SEPARATE_MACHINES = "separate_machines"
     DISCOUNT = "discount"
     CREDIT_FIRST = "credit_first"
+    CREDIT_LOST = "credit_lost"
     SET_WITHOUT_EFFECT = "set_without_effect"
     TERMS_OF_FREE_TIERS = "terms_of_free_tiers"
     QUOTA_USED = "quota_used"

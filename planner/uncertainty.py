@@ -47,6 +47,7 @@ RENT_CHANGES = ("rent.price_change_share_per_year", "rent.spot_price_change_shar
 CHANGES = {*RENT_CHANGES, "own.refresh_price_change_share_per_year", DISCOUNT_RATE}
 """Assumptions that err by factors of one plus themselves."""
 LEAST_BAR_USD = 0.005
+PRICES_OF_A_RENT = ("book.price_usd_per_hour", "book.first_usd_per_hour", "book.upfront_usd")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -304,16 +305,32 @@ class JointDraws:
     def usd(self, row: int, option: Option | None = None) -> FloatArray:
         """Return what an option costs in each draw (NPV), or another one, at another price, in its place; shape (draws,)."""
         taken = option or self.options[row]
-        key = (taken.book, self.inputs, len(self.slower_ratio))
-        worth_usd = None if self.once else self.known.get(key)
-        if worth_usd is None:
-            worth_usd = _worth_usd(taken, self.held, self.drawn, self.months, once=self.once)
-            if isinstance(taken.book, RentInputs | BuyInputs):
-                self.known[key] = worth_usd
         more: Value = self.slower_ratio if taken.fleet is not None else 1.0
         if isinstance(taken.book, BuyInputs):
             more = np.maximum(np.rint(taken.instance_count * self.slower_ratio), 1.0) / max(taken.instance_count, 1)
-        return np.asarray(worth_usd * self.moved_ratio[row] * more)
+        ratio = self.moved_ratio[row] * more
+        if isinstance(taken.book, RentInputs) and taken.book.credit_usd > 0:
+            # A credit pays what it holds, whatever the bill.
+            return _rent_usd(taken.book, self.held, self.months, once=self.once, price_ratio=ratio[:, None])
+        key = (taken.book, self.inputs, len(self.slower_ratio))
+        worth_usd = None if self.once else self.known.get(key)
+        if worth_usd is None:
+            worth_usd = self._worth_usd(taken)
+            if isinstance(taken.book, RentInputs | BuyInputs):
+                self.known[key] = worth_usd
+        return np.asarray(worth_usd * ratio)
+
+    def _worth_usd(self, option: Option) -> FloatArray:
+        """Return the present value of an option in draws of the assumptions."""
+        if self.once or option.book is None:
+            return np.asarray(option.present_value_usd)
+        match option.book:
+            case RentInputs():
+                return _rent_usd(option.book, self.held, self.months)
+            case BuyInputs():
+                return _own_usd(option.book, self.held, self.drawn, self.months)
+            case _:
+                return np.asarray(option.present_value_usd * np.ravel(self.held[DEMAND]))
 
 
 @lru_cache(maxsize=16)
@@ -332,31 +349,15 @@ def _assumptions_drawn(
     return tuple(_spelled_out(draws, inputs).items())
 
 
-def _worth_usd(
-    option: Option,
-    held: Mapping[str, Value],
-    drawn: Mapping[str, Value],
-    months: int,
-    *,
-    once: bool,
-) -> FloatArray:
-    """Return the present value of an option in draws of the assumptions."""
-    if once or option.book is None:
-        return np.asarray(option.present_value_usd)
-    match option.book:
-        case RentInputs():
-            return _rent_usd(option.book, held, months)
-        case BuyInputs():
-            return _own_usd(option.book, held, drawn, months)
-        case _:
-            return np.asarray(option.present_value_usd * np.ravel(held[DEMAND]))
-
-
-def _rent_usd(cost_inputs: RentInputs, assumptions: Mapping[str, Value], months: int) -> FloatArray:
-    model = model_of("rent", cast("Mapping[str, float]", assumptions), once=False)
+def _rent_usd(
+    cost_inputs: RentInputs, assumptions: Mapping[str, Value], months: int, *, once: bool = False, price_ratio: Value = 1.0
+) -> FloatArray:  # fmt: skip
+    """Return the present value of a rent in draws of the assumptions, at another price where one is given."""
+    model = model_of("rent", cast("Mapping[str, float]", assumptions), once=once)
+    own = own_values(cost_inputs)
     values = values_of(
         model,
-        own_values(cost_inputs),
+        own | {name: own[name] * price_ratio for name in PRICES_OF_A_RENT},
         assumptions,
         horizon_months=float(months),
         use_ratio=assumptions[DEMAND],

@@ -182,11 +182,10 @@ def rent_model(*, once: bool, financing: Financing = CASH, with_path: bool = Fal
         """Return the bill for the hours used in a month without a term."""
         return (used_usd(month) if once else name("used_usd")) * price_ratio(month - 1)
 
-    def first_ratio() -> Expr:
-        """Return the price of a month over the listed one, where another one holds for the first months."""
-        part = minimum(maximum(first_months - (now - 1), 0.0), 1.0)
+    def saved_at_first(months: Expr) -> Expr:
+        """Return how many of the bills of so many months are saved, where another price holds for the first of them."""
         other = name("book.first_usd_per_hour") / maximum(price, HAIR)
-        return choose(first_months > 0, 1.0 - part * (1.0 - other), 1.0)
+        return choose(first_months > 0, minimum(months, first_months) * (1.0 - other), 0.0)
 
     # The month of the horizon that has begun `month - 1` months from today, and the term that then runs.
     began = floor((now - 1) / safe_term) * safe_term
@@ -220,18 +219,28 @@ def rent_model(*, once: bool, financing: Financing = CASH, with_path: bool = Fal
         else choose(now < HORIZON, used(now + 1), 0.0)
     )
     lines = {
-        "on_demand": choose(both(both(term <= 0, advance <= 0), _is_open()), used(now) * first_ratio(), 0.0),
+        "on_demand": choose(
+            both(both(term <= 0, advance <= 0), _is_open()),
+            used(now) * (1.0 - (saved_at_first(now) - saved_at_first(now - 1))),
+            0.0,
+        ),
         "in_advance": choose(both(term <= 0, advance > 0), ahead, 0.0),
         "commitment": choose(both(_is_open(), is_bound), monthly * locked, 0.0),
         "upfront": paid_upfront,
         "rest_of_term": choose(both(both(at_end, is_bound_last), began_last < 1), beyond * monthly, 0.0),
     }
-    # A credit pays the bill from the first month on, as long as it lasts and has not expired.
+    # A credit pays the bill from the first month on, as long as it lasts; of the month in which it expires, the part before.
     bill = lines["on_demand"] + lines["commitment"]
-    hours_before = minimum(whole, HOURS * (now - 1))
-    paid_before = price * count * billed_hours(hours_before, step, weekly) if once else bill * (now - 1)
-    is_valid = both(_is_open(), now - 1 < name("book.credit_months"))
-    used_credit = choose(is_valid, minimum(bill, maximum(credit - paid_before, 0.0)), 0.0)
+    if once:
+        month_hours = HOURS * name("book.overhead_ratio")
+        hours_before = billed_hours(minimum(whole, month_hours * (now - 1)), step, weekly)
+        paid_before = price * count * (hours_before - month_hours * saved_at_first(now - 1))
+    else:
+        paid_before = lines["commitment"] * (now - 1) + choose(
+            term <= 0, used(now) * (now - 1 - saved_at_first(now - 1)), 0.0
+        )
+    valid_share = minimum(maximum(name("book.credit_months") - (now - 1), 0.0), 1.0)
+    used_credit = minimum(bill * valid_share, maximum(credit - paid_before, 0.0))
     lines["credit"] = choose(credit > 0, 0.0 - used_credit, 0.0)
     lines["support_of_use"] = support * (lines["on_demand"] + lines["in_advance"])
     lines["support_of_commitment"] = support * (lines["commitment"] + lines["rest_of_term"])

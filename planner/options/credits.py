@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import date
 
 from planner.costs.inputs import RentInputs
 from planner.demand.have import Credit
+from planner.notes import Note, NoteCode
 from pricing.units import HOURS_PER_MONTH
 
 DAYS_PER_MONTH = 365.25 / 12
+LEAST_LOST_USD = 1.0
 
 
 def months_until(day: date, today: date) -> float:
@@ -25,15 +26,42 @@ def with_credits(book: RentInputs, provider: str, stated: Sequence[Credit], toda
     What the planned bill leaves of a credit when it expires is lost; what is used of all of them pays without a gap, until
     it is spent or the last one expires.
     """
-    mine = [(months_until(credit.expires, today), credit.usd) for credit in stated if credit.provider == provider]
-    usable = sorted((months, usd) for months, usd in mine if months)
-    if not usable:
+    uses = list(_uses(book, provider, stated, today))
+    if not uses:
         return book
-    hours = HOURS_PER_MONTH if book.term_months else book.hours_per_month or min(book.run_hours, HOURS_PER_MONTH)
-    bill_usd = book.price_usd_per_hour * book.instance_count * hours * book.overhead_ratio
-    used_usd = 0.0
-    for months, usd in usable[:-1]:
-        # A month that has begun is paid as a whole.
-        used_usd += min(usd, max(math.ceil(months) * bill_usd - used_usd, 0.0))
-    months, usd = usable[-1]
-    return replace(book, credit_usd=used_usd + usd, credit_months=months)
+    *earlier, (last, months, _) = uses
+    return replace(book, credit_usd=sum(used for *_, used in earlier) + last.usd, credit_months=months)
+
+
+def lost_credits(
+    book: RentInputs, provider: str, stated: Sequence[Credit], today: date, *, months: int
+) -> Iterator[Note]:
+    """Yield what the bill leaves of credits that expire within the horizon; what a run leaves may pay for other work."""
+    for credit, until, used_usd in (
+        () if book.run_hours or book.paid_in_advance else _uses(book, provider, stated, today)
+    ):
+        if until < months and credit.usd - used_usd >= LEAST_LOST_USD:
+            yield Note(NoteCode.CREDIT_LOST, (credit.usd - used_usd, credit.usd, provider, credit.expires.isoformat()))
+
+
+def _uses(
+    book: RentInputs, provider: str, stated: Sequence[Credit], today: date
+) -> Iterator[tuple[Credit, float, float]]:
+    """Yield the credits with a provider in the order in which they expire: the months until then, and what is used of it."""
+    paid_usd = 0.0
+    for credit in sorted(stated, key=lambda credit: (credit.expires, credit.usd)):
+        months = months_until(credit.expires, today)
+        if credit.provider == provider and months:
+            used_usd = min(credit.usd, max(_bill_usd(book, months) - paid_usd, 0.0))
+            paid_usd += used_usd
+            yield credit, months, used_usd
+
+
+def _bill_usd(book: RentInputs, months: float) -> float:
+    """Return the bill of so many months from now."""
+    hours = HOURS_PER_MONTH if book.term_months or book.run_hours else book.hours_per_month
+    if book.run_hours and not book.term_months:
+        months = min(months, book.run_hours / HOURS_PER_MONTH)
+    first = min(months, book.first_months)
+    usd_per_hour = book.first_usd_per_hour * first + book.price_usd_per_hour * (months - first)
+    return usd_per_hour * book.instance_count * hours * book.overhead_ratio

@@ -20,13 +20,14 @@ from planner.demand.volume import Volume
 from planner.demand.workload import Commitment, OwnedMachines, Workload
 from planner.errors import InputError
 from planner.notes import Note, NoteCode
-from planner.options.credits import months_until, with_credits
+from planner.options.credits import lost_credits, months_until, with_credits
 from planner.options.energy import machine_max_kw, owned_footprint, rented_footprint
 from planner.options.option import Option, OptionKind
 from planner.options.place import own_place
 from planner.options.reason import Reason, ReasonCode
 from planner.options.schedule import Schedule, hours_of_work, needed_share, schedule
 from planner.options.servers import own_machine
+from planner.options.substitutes import NO_REST, Rest, before_tax_usd, rest_of, takes_over_usd_per_hour
 from planner.options.unit_costs import unit_costs
 from planner.supply.candidates import machine_of
 from planner.supply.machines import Fleet, Machine
@@ -186,11 +187,11 @@ def held_options(
         fleet = fleets.get(each.machine)
         if fleet is None:
             continue
-        rest: _Rest | None = NO_REST
+        rest: Rest | None = NO_REST
         if fleet.instance_count - fleet.spare_instance_count <= each.count < fleet.instance_count:
             fleet = _fewer(fleet, each.count)  # nobody rents a machine to stand by beside those that are paid for
         elif each.offer is None and fleet.instance_count > each.count and not work.is_job:
-            rest = _rest(1.0 - share_of(each), others)
+            rest = rest_of(1.0 - share_of(each), others)
             fleet = fleet if rest is None else _fewer(fleet, each.count)
         plan = schedule(fleet, work, months=workload.horizon_months, hours_per_month=hours_per_month)
         if each.offer is None:
@@ -202,31 +203,6 @@ def held_options(
         option = _option(each, plan, book, workload, work, assumptions, today)
         options.append(replace(option, rest_share=rest.share, rest_id=rest.option_id) if rest else option)
     return options
-
-
-@dataclass(frozen=True, slots=True)
-class _Rest:
-    """What does the part of the work that owned machines are too few for."""
-
-    share: float
-    option_id: str
-    usd_per_month: float
-
-
-NO_REST = _Rest(0.0, "", 0.0)
-
-
-def _rest(share: float, others: Sequence[Option]) -> _Rest | None:
-    """Return the cheapest way to do a part of the work: tokens in proportion, rents in whole machines; None without one."""
-    if share <= 0:
-        return NO_REST
-    found = []
-    for option in others:
-        if option.choosable and not option.binds:
-            machines = option.instance_count
-            part = math.ceil(machines * share - 1e-9) / machines if machines else share
-            found.append(_Rest(share, option.id, option.usd_per_month * part))
-    return min(found, key=lambda rest: rest.usd_per_month, default=None)
 
 
 def _fewer(fleet: Fleet, count: int) -> Fleet:
@@ -250,21 +226,17 @@ def _committed_book(
     count = plan.fleet.instance_count
     price = each.offer.price_usd_per_hour * (1 - workload.discounts.get(each.offer.provider, 0.0))
     on_hours, run_hours, _ = hours_of_work(plan, assumptions["money.hours_per_month"], once=workload.runs_once)
-    after = _takes_over_usd_per_month(others)
     book = RentInputs(
-        price_usd_per_hour=min(price, after / (count * (on_hours or run_hours))) if after is not None else price,
+        price_usd_per_hour=price,
         instance_count=count,
         hours_per_month=on_hours,
         run_hours=run_hours,
         first_months=each.months,
         first_usd_per_hour=price * max(count - each.count, 0) / count,
     )
+    after = takes_over_usd_per_hour(book, others, workload, assumptions)
+    book = book if after is None else replace(book, price_usd_per_hour=min(price, after))
     return with_credits(book, each.offer.provider, workload.have.credits, today)
-
-
-def _takes_over_usd_per_month(others: Sequence[Option]) -> float | None:
-    """Return what the cheapest option costs a month (a run) that may be recommended and does not bind for years."""
-    return min((o.usd_per_month for o in others if o.choosable and not o.binds), default=None)
 
 
 def _owned_book(
@@ -300,17 +272,19 @@ def _owned_book(
         idle_share = 1.0 - run_hours / (hours_per_month * max(math.ceil(run_hours / hours_per_month - 1e-9), 1))
         usd_per_month -= float(kept.component_usd("idle_power").sum()) * idle_share
     hours = (run_hours if once else on_hours) or 1.0
-    marginal = (max(usd_per_month, 0.0) + rest_usd_per_month) / (count * hours)
-    after = _takes_over_usd_per_month(others)
-    is_short = each.months < workload.horizon_months and after is not None
-    return RentInputs(
-        price_usd_per_hour=after / (count * hours) if is_short and after is not None else marginal,
+    marginal = (max(usd_per_month, 0.0) + before_tax_usd(rest_usd_per_month, assumptions)) / (count * hours)
+    book = RentInputs(
+        price_usd_per_hour=marginal,
         instance_count=count,
         hours_per_month=on_hours,
         run_hours=run_hours,
         first_months=each.months,
         first_usd_per_hour=marginal,
     )
+    after = (
+        takes_over_usd_per_hour(book, others, workload, assumptions) if each.months < workload.horizon_months else None
+    )
+    return book if after is None else replace(book, price_usd_per_hour=after)
 
 
 def _option(
@@ -344,6 +318,7 @@ def _option(
         if fleet.instance_count > each.count:
             figures = (fleet.instance_count - each.count, each.offer.price_usd_per_hour)
             notes.append(Note(NoteCode.BEYOND_COMMITMENT, figures))
+        notes += lost_credits(book, provider, workload.have.credits, today, months=months)
     if each.months < end:
         notes.append(Note(NoteCode.RENT_AFTERWARDS, (each.months,)))
     paid = fleet.instance_count * hours_per_month if isinstance(stated, OwnedMachines) else fleet.instance_count * plan.mean_on_hours  # fmt: skip

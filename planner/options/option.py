@@ -11,6 +11,7 @@ from planner.costs.inputs import BuyInputs, CostInputs, RentInputs
 from planner.costs.timeline import Timeline
 from planner.notes import Note
 from planner.options.reason import Reason
+from planner.options.unit_costs import Stages, stages_of
 from planner.supply.machines import Fleet
 
 NO_END_MONTHS = 1200
@@ -150,6 +151,17 @@ class Option:
     def total_usd(self) -> float:
         """All that is paid within the horizon, not discounted; of work that is run once, what the run costs."""
         return float(self.timeline.total_usd())
+
+    @property
+    def credit_used_usd(self) -> float:
+        """What is paid from credits; its cost does not hold it."""
+        has_credit = isinstance(self.book, RentInputs) and self.book.credit_usd > 0
+        return -float(self.timeline.component_usd("credit").sum()) if has_credit else 0.0
+
+    @property
+    def stages(self) -> Stages | None:
+        """What a month costs while a credit or what is paid for already lasts, and after; None without a change."""
+        return stages_of(self.book, self.timeline) if isinstance(self.book, RentInputs) else None
 
     def stated_usd(self, *, once: bool) -> float:
         """Return the cost that people are told: of the run, or of the mean month."""

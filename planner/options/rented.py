@@ -16,7 +16,7 @@ from planner.costs.products import product_of
 from planner.demand.volume import Volume
 from planner.demand.workload import Serve, Workload
 from planner.notes import Note, NoteCode
-from planner.options.credits import with_credits
+from planner.options.credits import lost_credits, with_credits
 from planner.options.energy import rented_footprint
 from planner.options.evidence import Evidence
 from planner.options.option import Option, OptionKind
@@ -130,12 +130,13 @@ def _book(
     return with_credits(book, offer.provider, workload.have.credits, today)
 
 
-def _own_terms(offer: Offer, book: RentInputs, workload: Workload) -> Iterator[Note]:
+def _own_terms(offer: Offer, book: RentInputs, workload: Workload, today: date) -> Iterator[Note]:
     """Say what a price holds of the user's own terms."""
     if (share := 1.0 - _kept_share(offer, workload)) > 0:
         yield Note(NoteCode.DISCOUNT, (share, planned_price_usd_per_hour(offer)))
     if book.credit_usd > 0:
         yield Note(NoteCode.CREDIT_FIRST, (book.credit_usd, book.credit_months))
+        yield from lost_credits(book, offer.provider, workload.have.credits, today, months=workload.horizon_months)
 
 
 def rented_options(
@@ -280,7 +281,7 @@ def rented_options(
                     *(sleeps if scales_to_zero else ()),
                 ),
                 notes=(
-                    *_own_terms(offer, all_inputs[index], workload),
+                    *_own_terms(offer, all_inputs[index], workload, evidence.today),
                     *_notes(offer, fleet, float(stretch[index]), scales_to_zero=scales_to_zero),
                 ),
             )

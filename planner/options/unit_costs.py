@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from planner.costs.inputs import RentInputs
 from planner.costs.timeline import Timeline
 from planner.demand.volume import Volume
+
+NEAR_A_MONTH = 0.05
+"""What lasts to within a day or two of the horizon lasts to its end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,6 +22,33 @@ class UnitCosts:
     usd_per_useful_gpu_hour: float | None
     usd_per_million_tokens: float | None
     usd_per_thousand_images: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stages:
+    """What a month costs at first, for how many months, and then."""
+
+    first_usd_per_month: float
+    first_months: float
+    then_usd_per_month: float
+
+
+def stages_of(book: RentInputs, costs: Timeline) -> Stages | None:
+    """Return what a month costs while a credit or another price of the first months lasts, and after.
+
+    None where neither ends within the horizon, and for work that is run once, which has one bill. What is paid today for a
+    term is in neither.
+    """
+    by_month, months = costs.by_month_usd()[1:], book.first_months
+    if not months and book.credit_usd > 0:
+        bill_usd = costs.component_usd("on_demand")[1] + costs.component_usd("commitment")[1]
+        months = -float(costs.component_usd("credit").sum()) / bill_usd if bill_usd > 0 else 0.0
+    if book.run_hours or not 0 < months < costs.months - NEAR_A_MONTH:
+        return None
+    # The month in which it ends is of both kinds.
+    first = by_month[0] if months >= 1 else (by_month[0] - (1.0 - months) * by_month[1]) / months
+    then = (by_month.sum() - first * months) / (costs.months - months)
+    return Stages(first_usd_per_month=float(first), first_months=months, then_usd_per_month=float(then))
 
 
 def unit_costs(

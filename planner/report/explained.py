@@ -11,7 +11,7 @@ from planner.costs.financing import UNTAXED
 from planner.costs.formulas import BILLED_HOURS
 from planner.figures import count, percent, significant, usd
 from planner.report.live import Cost, Live, runs_once
-from planner.report.option_labels import stated_usd
+from planner.report.option_labels import stage_words, stated_usd
 from planner.report.table import Table, headings
 from planner.report.values import Record
 from planner.words import BASIS_WORDS, BOUND_WORDS
@@ -59,6 +59,7 @@ def explained(record: Record, option_id: str) -> Table:
         rows["the run"] = f"{usd(stated_usd(option, once=True))} USD"
     else:
         rows["a month"] = f"{usd(cost['usd_per_month'])} USD{_mean(record, timeline, cost['usd_per_month'])}"
+        rows |= {"a month, by stage": words} if (words := stage_words(option)) else {}
     assumptions = {row["name"]: row["value"] for row in record["assumptions"]}
     rate = assumptions.get("money.discount_rate_share_per_year")
     how = "" if rate is None else f": what is paid in month m over {1 + rate:g} to the power m/12"

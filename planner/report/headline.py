@@ -47,7 +47,10 @@ def _in_currency(plan: Plan) -> str:
     row = next((row for row in plan.assumptions if row.name == "money.usd_per_eur"), None)
     dated = f" ({'set by you' if row.overridden else f'{row.source}, {row.as_of}'})" if row else ""
     once = plan.workload.runs_once
-    cost, per = chosen.stated_usd(once=once), "for the run" if once else "a month"
+    cost, per = (
+        chosen.stated_usd(once=once),
+        "for the run" if once else "a month on average" if chosen.stages else "a month",
+    )
     return f" That is {usd(cost / rate)} {code} {per}, at {rate:g} USD/{code}{dated}."
 
 
@@ -169,7 +172,7 @@ def _verdict(plan: Plan) -> str:
             tail = f"; the cheapest other choice costs {money(other, once=once)}" if other else ""
             rest = next((option for option in plan.options if option.id == chosen.rest_id), None)
             also = f", and {_rest_words(rest)} for the other {percent(chosen.rest_share)} of the work" if rest else ""
-            return f"Use what you have, {machines(chosen)} ({place}){also}, for {cost} from now on{tail}."
+            return f"Use what you have, {machines(chosen)} ({place}){also}, for {cost}{'' if chosen.stages else ' from now on'}{tail}."
         case OptionKind.CPU:
             return f"No GPU needed: {machines(chosen)} at {place}, {how_paid(chosen.purchase_option)}, for {cost}."
         case OptionKind.API:

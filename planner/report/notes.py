@@ -225,6 +225,7 @@ TEXTS: Mapping[NoteCode, str | Callable[..., str]] = {
     NoteCode.SEPARATE_MACHINES: "{} separate machines: no fast link joins their accelerators",
     NoteCode.DISCOUNT: "{:.0%} negotiated discount, of {:g} USD/h",
     NoteCode.CREDIT_FIRST: "paid from {:,.0f} USD of credit first, for {:.1f} months at most",
+    NoteCode.CREDIT_LOST: "{:,.0f} USD of a credit of {:,.0f} USD at {} are left unused when it expires on {}",
     NoteCode.SET_WITHOUT_EFFECT: "set, but without effect on this plan: {}",
     NoteCode.TERMS_OF_FREE_TIERS: (
         "free tiers change without notice, promise nothing and often forbid commercial or unattended use"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from planner.figures import gpus_text, machines_text
+from planner.figures import gpus_text, machines_text, usd_by_stage
 from planner.words import how_paid, seller
 
 HEADS = {
@@ -32,6 +32,12 @@ def range_usd(option: Mapping[str, Any], *, once: bool) -> tuple[float, float] |
         return None
     ratio = stated_usd(option, once=once) / cost["usd_per_month"] if cost["usd_per_month"] else 1.0
     return low * ratio, high * ratio
+
+
+def stage_words(option: Mapping[str, Any]) -> str:
+    """Return what a month costs at first and then, where a credit or a commitment ends; else an empty text."""
+    stages = option["cost"].get("stages")
+    return usd_by_stage(**stages) if stages else ""
 
 
 def label(option: Mapping[str, Any]) -> str:

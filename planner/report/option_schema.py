@@ -81,6 +81,14 @@ class Performance(Part):
     limits_p99_replica_count: Count | None = None
 
 
+class Stages(Part):
+    """What a month costs while a credit or a commitment you have lasts, and after; `usd_per_month` is the mean."""
+
+    first_usd_per_month: Number
+    first_months: Positive
+    then_usd_per_month: Number
+
+
 class Cost(Part):
     present_value_usd: Number
     total_usd: Number | None = None
@@ -92,6 +100,7 @@ class Cost(Part):
     """90th percentile."""
     spare_usd_per_month: Number = 0.0
     """Part of the mean month that machines on standby add."""
+    stages: Stages | None = None
     usd_per_useful_gpu_hour: Positive | None
     usd_per_million_tokens: Positive | None
     usd_per_thousand_images: Positive | None

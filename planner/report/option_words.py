@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from planner.figures import duration, gpus_text, machines_text, percent, usd
+from planner.figures import duration, gpus_text, machines_text, percent, usd, usd_by_stage
 from planner.options.option import Option, OptionKind
 from planner.words import how_paid
 
@@ -29,10 +29,13 @@ def confidence(share: float) -> str:
 
 
 def money(option: Option, *, once: bool) -> str:
-    """Say what an option costs: for the run, or a month."""
+    """Say what an option costs: for the run, or a month, at first and later where a credit or a commitment ends."""
     if once:
         took = f" of {duration(option.hours_per_run)}" if option.hours_per_run is not None else ""
         return f"{usd(option.total_usd)} USD for the run{took}"
+    stages = option.stages
+    if stages is not None:
+        return usd_by_stage(stages.first_usd_per_month, stages.first_months, stages.then_usd_per_month)
     return f"{usd(option.usd_per_month)} USD a month"
 
 

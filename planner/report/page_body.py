@@ -156,6 +156,7 @@ def _payload(live: Live, charts: Mapping[str, Spec]) -> dict[str, Any]:
             "label": label(option),
             "head": heading(option),
             "hours": option["hours_per_run"],
+            "staged": bool(option["cost"].get("stages")),
             "eligible": live.is_eligible(option, Inputs(horizon_months=10**6)),
             "bridge": bridge_id_of(option),
             "needed": option["needed_share"],

@@ -74,9 +74,13 @@ def _seller(option: Mapping[str, Any]) -> tuple[str, str]:
 def _cost(option: Mapping[str, Any], *, once: bool) -> tuple[str, str]:
     """Return what an option costs, and its range."""
     value, spread = stated_usd(option, once=once), range_usd(option, once=once)
-    if spread is None or not value:
-        return usd(value), ""
-    return usd(value), f"{' to '.join(usd(significant(edge)) for edge in spread)} (80 % range)"
+    told = (
+        "" if spread is None or not value else f"{' to '.join(usd(significant(edge)) for edge in spread)} (80 % range)"
+    )
+    if stages := option["cost"].get("stages"):
+        figures = f"{usd(stages['first_usd_per_month'])}, then {usd(stages['then_usd_per_month'])}"
+        return figures, f"after {stages['first_months']:.1f} months; on average {usd(value)}{told and ', '}{told}"
+    return usd(value), told
 
 
 def reasons_html(record: Record, answer: ShortAnswer, level: int) -> str:

@@ -129,6 +129,7 @@ def _option(
             "low_usd_per_month": None if low is None else option.usd_per_month * low,
             "high_usd_per_month": None if high is None else option.usd_per_month * high,
             "spare_usd_per_month": option.spare_usd_per_month,
+            "stages": option.stages,
             "usd_per_useful_gpu_hour": option.usd_per_useful_gpu_hour,
             "usd_per_million_tokens": option.usd_per_million_tokens,
             "usd_per_thousand_images": option.usd_per_thousand_images,

@@ -224,6 +224,9 @@ TEXTS: Mapping[RemarkCode, Callable[..., str]] = {
     RemarkCode.AUDIO: _audio,
     RemarkCode.HOSTED: _hosted,
     RemarkCode.CREDIT: _credit,
+    RemarkCode.CREDIT_LOST: lambda lost, _, provider, expires: (
+        f"{usd(lost)} USD of your credit at {provider} are left unused when it expires on {expires}."
+    ),
     RemarkCode.NEAREST_HOSTED: lambda name, provider, cost, once: (
         f"No seller is known to host this model by the token; the nearest in size, {name} at {seller(provider)}, costs {usd(cost)} USD "
         f"{'for the run' if once else 'a month'}."

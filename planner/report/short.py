@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from planner.figures import machines_text, significant, usd
-from planner.report.option_labels import range_usd, stated_usd
+from planner.report.option_labels import range_usd, stage_words, stated_usd
 from planner.report.question import question_of
 from planner.report.table import Table, headings
 from planner.report.values import Record
@@ -172,11 +172,14 @@ def alternatives_table(record: Record) -> Table:
     rows: list[tuple[str, ...]] = []
     missing: dict[str, list[str]] = {}
     barred: dict[str, str] = {}
+    staged: dict[str, str] = {}
     if chosen in by_id and chosen not in named.values():
+        staged |= {"Verdict": stage_words(by_id[chosen])} if stage_words(by_id[chosen]) else {}
         rows.append(_row("> Verdict", by_id[chosen], once=once, usd_per_unit=rate))
     for sort, words in SORTS.items():
         option = by_id.get(named.get(sort) or "")
         if option is not None:
+            staged |= {words: stage_words(option)} if stage_words(option) else {}
             mark = "> " if option["id"] == chosen else "  " if option["choosable"] else "? "
             rows.append(_row(mark + words, option, once=once, usd_per_unit=rate))
             if mark == "? ":
@@ -197,6 +200,7 @@ def alternatives_table(record: Record) -> Table:
     if barred:
         reasons = [f"{words}: {why}" for words, why in barred.items()] if len(barred) > 1 else barred.values()
         notes.append(f"? not recommended ({'; '.join(reasons)})")
+    notes += [f"{words}: {stages} (the mean is shown)" for words, stages in staged.items()]
     notes += [f"None: {why}" for why, sorts in missing.items() if len(sorts) > 1]
     return without_empty(Table("", columns, tuple(rows), "; ".join(notes)))
 

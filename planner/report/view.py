@@ -8,7 +8,7 @@ from typing import Any
 
 from planner.assumptions import value_text
 from planner.figures import count, duration, machines_text, percent, significant, usd
-from planner.report.option_labels import stated_usd
+from planner.report.option_labels import stage_words, stated_usd
 from planner.report.question import question_of
 from planner.report.short import SORTS, alternatives_table
 from planner.report.table import Table, headings
@@ -197,6 +197,11 @@ def _options(record: Record, shown: Sequence[Mapping[str, Any]]) -> Table:
     legend = ["* the verdict"] + (
         ["? not recommended (why: -f json)"] if any(not option["choosable"] for option in shown) else []
     )
+    staged: dict[str, list[str]] = {}
+    for option in shown:
+        if words := stage_words(option):
+            staged.setdefault(words, []).append(f"#{ranks[option['id']]}")
+    legend += [f"{', '.join(same)}: {words} (the mean is shown)" for words, same in staged.items()]
     hidden = record["options_found_count"] - len(shown)
     if hidden > 0:
         legend.append(f"{hidden:,} more options (--top)")

@@ -173,14 +173,15 @@ def alike(figures: FloatArray) -> FloatArray:
 def ranked(options: Sequence[Option], constraints: Constraints) -> tuple[Option, ...]:
     """Return the options within the budget: those that may be recommended first, then the others; each cheapest first.
 
-    Of options that cost the same the smaller one goes first, then the one that is done sooner, then the one first in the alphabet.
+    Of options that cost the same the one that uses less credit goes first, then the smaller one, then the one that is done sooner, then the one first in the alphabet.
     """
     budget = constraints.max_usd_per_month
     kept = [option for option in options if budget is None or option.usd_per_month <= budget]
     costs = alike(np.array([option.present_value_usd for option in kept])).tolist()
+    paid_usd = alike(np.array([option.credit_used_usd for option in kept])).tolist()
     hours = alike(np.array([option.hours_per_run or 0.0 for option in kept])).tolist()
     order = sorted(
-        zip(kept, costs, hours, strict=True),
-        key=lambda each: (not each[0].choosable, each[1], each[0].size, each[2], each[0].id),
+        zip(kept, costs, paid_usd, hours, strict=True),
+        key=lambda each: (not each[0].choosable, each[1], each[2], each[0].size, each[3], each[0].id),
     )
-    return tuple(option for option, _, _ in order)
+    return tuple(option for option, *_ in order)

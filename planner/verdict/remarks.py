@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import cast
 
 from planner.assumptions import Assumptions
 from planner.costs.inputs import BuyInputs, RentInputs
@@ -14,6 +15,7 @@ from planner.demand.memory import model_state_bytes_per_parameter
 from planner.demand.requirements import Requirements
 from planner.demand.volume import volume
 from planner.demand.workload import Batch, Diffusion, Embed, Finetune, GpuHours, Pretrain, Serve, Transcribe, Workload
+from planner.notes import NoteCode
 from planner.options.bridge import lead_months_of
 from planner.options.hosted import hosted_options, nearest_hosted
 from planner.options.option import Option, OptionKind
@@ -56,6 +58,7 @@ class RemarkCode(StrEnum):
     HOSTED = "hosted"
     LOWER_TIER = "lower_tier"
     CREDIT = "credit"
+    CREDIT_LOST = "credit_lost"
     NEAREST_HOSTED = "nearest_hosted"
 
 
@@ -329,6 +332,7 @@ def _ownership(taken: Option, options: Sequence[Option], assumptions: Assumption
 
 def _credits(taken: Option, options: Sequence[Option]) -> Iterator[Remark]:
     """Yield for how long a credit with another provider would pay for the cheapest machines there, and what that saves."""
+    yield from _lost_credits(taken)
     told: set[str] = set()
     for option in options:
         book = option.book
@@ -347,6 +351,12 @@ def _credits(taken: Option, options: Sequence[Option]) -> Iterator[Remark]:
         figures = (book.credit_usd, option.provider, paid, option.instance_count, option.instance_type,
                    option.accelerator_count, option.accelerator or "", paid * taken.usd_per_month)  # fmt: skip
         yield Remark(code=RemarkCode.CREDIT, figures=figures)
+        yield from _lost_credits(option)
+
+
+def _lost_credits(option: Option) -> Iterator[Remark]:
+    lost = (cast("tuple[float | str, ...]", note.figures) for note in option.notes if note.code is NoteCode.CREDIT_LOST)
+    yield from (Remark(code=RemarkCode.CREDIT_LOST, figures=figures) for figures in lost)
 
 
 def _commitment(taken: Option, options: Sequence[Option], assumptions: Assumptions) -> Iterator[Remark]:

@@ -185,15 +185,18 @@ class Supply:
         parameters = parameter_count(self.architecture) if self.architecture else 0.0
         tuned = tuning_options(workload, work, parameters, numbers)
         free = free_options(self.free, fleets, workload, work, numbers)
-        held = held_options(self.held, fleets, [*rented, *hosted], workload, work, numbers, self.evidence.today,
-            share_of=lambda each: self._share_done(each, fleets[each.machine], workload),
-        )  # fmt: skip
-        founded = well_founded(
-            [*rented, *owned, *hosted, *tuned, *free, *held],
-            numbers,
-            age_days=lambda option: self.evidence.age_days(option.priced_on),
-        )
+        founded = self._well_founded([*rented, *hosted, *owned, *tuned, *free])
+        if self.held:
+            # What takes over from it, or does the rest, has to be recommended too.
+            others = founded[: len(rented) + len(hosted)]
+            held = held_options(self.held, fleets, others, workload, work, numbers, self.evidence.today,
+                share_of=lambda each: self._share_done(each, fleets[each.machine], workload),
+            )  # fmt: skip
+            founded = self._well_founded([*founded, *held])
         return ranked(founded, constraints)
+
+    def _well_founded(self, options: Sequence[Option]) -> list[Option]:
+        return well_founded(options, self.assumptions, age_days=lambda option: self.evidence.age_days(option.priced_on))
 
     def recommended(self, workload: Workload, fleets: Mapping[Machine, Fleet]) -> tuple[tuple[Option, ...], Workload]:
         """Return the options, and the workload with the tier of seller that has to do where no better one sells what it takes."""

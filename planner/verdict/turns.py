@@ -147,7 +147,7 @@ def _price_turns(taken: Option, draws: JointDraws, assumptions: Assumptions) -> 
 
 
 class _Market:
-    """The rivals at other prices. What an option costs is a straight line in its price, in every draw."""
+    """The rivals at other prices. What an option costs is a straight line in its price, in every draw, but for what a credit pays."""
 
     def __init__(self, draws: JointDraws, assumptions: Assumptions) -> None:
         self.draws, self.assumptions = draws, assumptions
@@ -160,6 +160,10 @@ class _Market:
         pool: dict[str, Option] = {}
         usd: dict[str, FloatArray] = {}
         for row, option in enumerate(self.draws.options):
+            if option.id in moved and isinstance(option.book, RentInputs) and option.book.credit_usd > 0:
+                pool[option.id] = self._valued(option, ratio, moved)
+                usd[option.id] = self.draws.usd(row, pool[option.id])
+                continue
             twice_usd, worth_usd = self._at_twice(option, row, moved)
             worth = option.present_value_usd + (worth_usd - option.present_value_usd) * (ratio - 1)
             pool[option.id] = replace(option, present_value_usd=worth)

@@ -30,6 +30,8 @@ COMMITTED = {
     "usd_per_hour": 23.78,
     "until": "2027-06-30",
 }
+STORAGE_USD = 200 * 0.07
+DAYS = 365.25 / 12
 OWNED = {"gpu": "a100-80gb-sxm", "count": 8, "place": "own_room", "remaining_months": 24, "resale_usd": 20000}
 
 
@@ -45,11 +47,11 @@ def _option(plan: Plan, start: str) -> Option:
 def test_a_commitment_costs_nothing_until_it_ends_and_then_what_the_cheapest_rent_does() -> None:
     plan = _plan(H100, have={"committed": [COMMITTED]})
     assert (plan.verdict.choice, plan.chosen.id.split("/")[1]) == ("have", "aws")
-    paid = plan.chosen.timeline.component_usd("on_demand")
-    assert paid[1:8].tolist() == [0.0] * 7  # to 2027-06-30 are 7.3 months
+    paid = plan.chosen.timeline.by_month_usd()
+    assert paid[1:8] == pytest.approx(STORAGE_USD)  # to 2027-06-30 are 7.3 months
     cheapest = min(o.usd_per_month for o in plan.options if o.kind.value == "rent" and o.choosable)
     assert paid[9:] == pytest.approx(cheapest)
-    assert 0 < paid[8] < cheapest
+    assert STORAGE_USD < paid[8] < cheapest
 
 
 def test_more_machines_than_committed_to_are_paid_at_the_list_price() -> None:
@@ -98,7 +100,7 @@ def test_a_credit_pays_the_bill_first_as_long_as_it_lasts(credit_usd: float, cre
     used = -timelines([book], default_assumptions(), months=36).at(0).component_usd("credit")
     left, by_hand = credit_usd, [0.0]
     for month in range(36):
-        paid = min(4000.0, left) if month < credit_months else 0.0
+        paid = min(4000.0 * min(max(credit_months - month, 0.0), 1.0), left)
         left -= paid
         by_hand.append(paid)
     assert used.tolist() == pytest.approx(by_hand)
@@ -149,7 +151,7 @@ def test_what_is_over_by_now_is_left_out() -> None:
 
 
 def test_of_two_credits_with_one_provider_the_one_that_expires_first_is_used_first() -> None:
-    """4,000 USD a month; 20,000 USD for 2.2 months, of which 3 months' bills are used, then 10,000 USD for 9 months."""
+    """4,000 USD a month; 20,000 USD for 67 days, 2.2 months, of which so many bills are used, then 10,000 USD for 9 months."""
     today = date(2026, 11, 21)
     stated = [
         Credit(provider="gcp", usd=10_000, expires=date(2027, 8, 20)),
@@ -158,4 +160,4 @@ def test_of_two_credits_with_one_provider_the_one_that_expires_first_is_used_fir
     ]
     book = with_credits(RentInputs(price_usd_per_hour=10.0, hours_per_month=400.0), "gcp", stated, today)
     used = -timelines([book], default_assumptions(), months=12).at(0).component_usd("credit")
-    assert used.tolist() == pytest.approx([0.0, *[4000.0] * 5, 2000.0, *[0.0] * 6])
+    assert used.tolist() == pytest.approx([0.0, *[4000.0] * 4, 4000 * 67 / DAYS + 10_000 - 16_000, *[0.0] * 7])

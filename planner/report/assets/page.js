@@ -102,7 +102,7 @@ const startPlan = (plan, prefix) => {
   const money = (option, cost, inputs) =>
     plan.once
       ? `${usd(cost.paid)} USD for the run${option.hours === null ? "" : ` of ${duration(option.hours)}`}`
-      : `${usd(cost.month)} USD a month`;
+      : `${usd(cost.month)} USD a month${option.staged ? " on average" : ""}`;
   const rivals = { rent: "rented GPUs", buy: "servers of your own", cpu: "rented CPUs" };
   const headline = (chosen, costs, inputs) => {
     const cost = costs.get(chosen.id);

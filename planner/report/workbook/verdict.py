@@ -209,7 +209,8 @@ def _headline(
     sheet.put(row, 0, f"the verdict, {'USD for the run' if live.once else 'USD a month'}")
     sheet.compute(row, 1, taken(figure), amount, "usd_bold")
     book.define("verdict_usd", sheet, row, 1)
-    unit = "USD for the run" if live.once else "USD a month"
+    is_mean = any(option["cost"].get("stages") for option in live.options)
+    unit = "USD for the run" if live.once else f"USD a month{' on average' if is_mean else ''}"
     row += 1
     sheet.put(row, 0, "the verdict, NPV in USD")
     sheet.compute(row, 1, taken("usd_today"), cost.present_value_usd)

@@ -1,0 +1,200 @@
+"""Credits and commitments that end, worked out by hand: both stages, what is lost, what is told, and what draws make of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date
+from typing import Any
+
+import numpy as np
+import pytest
+
+from planner.assumptions import Assumptions, default_assumptions
+from planner.costs.evaluate import timelines
+from planner.costs.inputs import RentInputs
+from planner.demand.workload import Workload
+from planner.options.evidence import Evidence
+from planner.options.option import Option
+from planner.plan import Plan, make_plan
+from planner.report.because import reasons
+from planner.report.headline import headline
+from planner.report.page_head import answer_html
+from planner.report.record import plan_record
+from planner.report.short import alternatives_table, short_answer
+from planner.report.values import plain
+from planner.report.view import plan_view
+from planner.uncertainty import JointDraws
+from planner.verdict.ranking import ranked
+from pricing.catalog import load_bundled
+
+TODAY = date(2026, 11, 21)
+DAYS = 365.25 / 12
+STORAGE_USD = 200 * 0.07
+"""200 GB at 0.07 USD a month."""
+WORK: dict[str, Any] = {
+    "kind": "gpu_hours",
+    "gpu_hours": {"gpu": "h100-sxm", "count": 8, "hours_per_month": 730},
+    "horizon_months": 36,
+}
+BILL_USD = 8 * 1.99 * 730
+"""Eight H100 of voltage-park for a month, as listed on 2026-10-10."""
+COMMITTED = {
+    "provider": "aws",
+    "instance_type": "p5.48xlarge",
+    "count": 1,
+    "usd_per_hour": 23.78,
+    "until": "2027-06-30",
+}
+COMMITTED_MONTHS = ((date(2027, 6, 30) - TODAY).days + 1) / DAYS
+
+
+def _plan(assumptions: Assumptions | None = None, **keys: Any) -> Plan:
+    workload = Workload.model_validate({**WORK, **keys})
+    return make_plan(workload, load_bundled(), assumptions or default_assumptions(), today=TODAY, in_full=False)
+
+
+def _with_credit(usd: float, expires: str, **keys: Any) -> Plan:
+    return _plan(have={"credits": [{"provider": "voltage-park", "usd": usd, "expires": expires}]}, **keys)
+
+
+def _option(plan: Plan, start: str) -> Option:
+    return next(option for option in plan.options if option.id.startswith(start))
+
+
+def test_a_credit_that_is_spent_is_told_in_two_stages_in_every_form() -> None:
+    """Four bills of 11,621.60 USD are paid from the credit; storage of 14 USD is not."""
+    plan = _with_credit(4 * BILL_USD, "2028-12-31")
+    stages = plan.chosen.stages
+    assert stages is not None
+    assert stages.first_usd_per_month == pytest.approx(STORAGE_USD)
+    assert stages.first_months == pytest.approx(4.0)
+    assert stages.then_usd_per_month == pytest.approx(BILL_USD + STORAGE_USD)
+    assert plan.chosen.usd_per_month * 36 == pytest.approx(32 * BILL_USD + 36 * STORAGE_USD)
+    record = dict(plain(plan_record(plan)))
+    told = "14.00 USD a month for 4.0 months, then 11,636"
+    assert told in headline(plan)
+    assert told in alternatives_table(record).note
+    assert told in plan_view(record, top=5).options.note
+    assert "14.00, then 11,636" in answer_html(record, short_answer(record), "", 1)
+
+
+def test_a_commitment_that_ends_is_told_in_two_stages_and_its_storage_counts_once() -> None:
+    plan = _plan(have={"committed": [COMMITTED]}, horizon_months=12)
+    stages = _option(plan, "have/aws").stages
+    assert stages is not None
+    assert stages.first_months == pytest.approx(COMMITTED_MONTHS)
+    assert stages.first_usd_per_month == pytest.approx(STORAGE_USD)
+    assert stages.then_usd_per_month == pytest.approx(BILL_USD + STORAGE_USD)
+    assert "14.00 USD a month for 7.3 months, then 11,636" in headline(plan)
+    assert "from now on" not in headline(plan)
+
+
+def test_what_ends_within_the_first_month_is_told_in_two_stages_too() -> None:
+    stages = _with_credit(0.25 * BILL_USD, "2028-12-31").chosen.stages
+    assert stages is not None
+    assert stages.first_months == pytest.approx(0.25)
+    assert stages.first_usd_per_month == pytest.approx(STORAGE_USD)
+    assert stages.then_usd_per_month == pytest.approx(BILL_USD + STORAGE_USD)
+
+
+def test_what_lasts_to_the_end_has_one_stage() -> None:
+    assert _with_credit(1e6, "2040-12-31").chosen.stages is None
+    assert _plan().chosen.stages is None
+
+
+def test_a_credit_that_expires_is_used_for_the_days_before_and_the_rest_is_told() -> None:
+    """From 2026-11-21 to 2027-03-31 are 131 days."""
+    plan = _with_credit(100_000, "2027-03-31")
+    used_usd = BILL_USD * 131 / DAYS
+    assert plan.chosen.credit_used_usd == pytest.approx(used_usd)
+    told = (
+        f"{100_000 - used_usd:,.0f} USD of your credit at voltage-park are left unused when it expires on 2027-03-31."
+    )
+    assert told in [reason.text for reason in reasons(plan)]
+    assert not [reason for reason in reasons(_with_credit(BILL_USD, "2027-03-31")) if "left unused" in reason.text]
+
+
+def test_a_credit_begins_to_be_used_when_a_commitment_has_ended() -> None:
+    """4,000 USD a month, of which the first 2.5 months are paid already: 2,000, 4,000, 4,000 are 10,000 USD."""
+    book = RentInputs(
+        price_usd_per_hour=10.0, hours_per_month=400.0, first_months=2.5, credit_usd=10_000.0, credit_months=24.0
+    )
+    used = -timelines([book], default_assumptions(), months=8).at(0).component_usd("credit")
+    assert used.tolist() == pytest.approx([0, 0, 0, 2000, 4000, 4000, 0, 0, 0])
+
+
+@pytest.mark.parametrize("share", [0.4, 1.3])
+def test_draws_scale_the_price_and_then_the_credit_pays(share: float) -> None:
+    """A run: the bill at the drawn price and speed, less the credit but never below nothing, is paid after a month."""
+    run: dict[str, Any] = {
+        "kind": "batch",
+        "model": "llama-3.1-8b",
+        "gpu_hours": None,
+        "batch": {"requests": 20_000_000, "input_tokens": 800, "output_tokens": 200},
+    }
+    plain_run = _plan(**run)
+    provider = plain_run.chosen.provider
+    storage_usd = float(plain_run.chosen.timeline.component_usd("storage").sum())
+    bill_usd = plain_run.chosen.total_usd - storage_usd
+    credit = {"provider": provider, "usd": share * bill_usd, "expires": "2028-12-31"}
+    plan = _plan(**run, have={"credits": [credit]})
+    option = _option(plan, plain_run.chosen.id)
+    evidence = Evidence.of(load_bundled().offers, default_assumptions(), today=TODAY)
+    draws = JointDraws.of([option], default_assumptions(), evidence, months=36, once=True, count=200)
+    ratio = draws.moved_ratio[0] * draws.slower_ratio
+    by_hand = (np.maximum(bill_usd * ratio - share * bill_usd, 0.0) + storage_usd) / 1.1 ** (1 / 12)
+    assert draws.costs_usd[0] == pytest.approx(by_hand)
+    assert len(set(draws.costs_usd[0].round(6))) > 50
+
+
+def test_of_options_that_a_credit_pays_whole_the_one_that_uses_less_of_it_comes_first() -> None:
+    plan = _with_credit(1e7, "2040-12-31")
+    dear = replace(
+        plan.chosen,
+        id="a/dearer",
+        timeline=replace(plan.chosen.timeline, cash_usd=plan.chosen.timeline.cash_usd * 1.0),
+    )
+    credit = dear.timeline.components.index("credit")
+    hours = dear.timeline.components.index("on_demand")
+    dear.timeline.cash_usd[credit] *= 2
+    dear.timeline.cash_usd[hours] *= 2
+    assert dear.total_usd == pytest.approx(plan.chosen.total_usd)
+    assert [option.id for option in ranked([dear, plan.chosen], plan.workload.constraints)] == [
+        plan.chosen.id,
+        "a/dearer",
+    ]
+
+
+@pytest.mark.parametrize("tax_share", [0.0, 0.25])
+def test_what_takes_over_costs_what_it_does_by_itself_and_is_taxed_once(tax_share: float) -> None:
+    taxed = default_assumptions().override({"money.tax_share": tax_share}, "--set")
+    plan = _plan(taxed, have={"committed": [COMMITTED]}, horizon_months=12)
+    cheapest = min(o.usd_per_month for o in plan.options if o.kind.value == "rent" and o.choosable and not o.binds)
+    assert cheapest == pytest.approx((BILL_USD + STORAGE_USD) * (1 - tax_share))
+    assert _option(plan, "have/aws").timeline.by_month_usd()[9:] == pytest.approx(cheapest)
+
+
+def test_a_run_that_a_commitment_does_not_last_for_is_ended_at_the_price_of_the_whole_cheapest_run() -> None:
+    """79 days on a GH200 that is committed to for 30 more days."""
+    work: dict[str, Any] = {
+        "kind": "pretrain",
+        "model": "llama-3.1-8b",
+        "gpu_hours": None,
+        "pretrain": {"tokens_b": 60, "deadline_days": 200},
+    }
+    committed = {
+        "provider": "lambda",
+        "instance_type": "gpu_1x_gh200",
+        "count": 1,
+        "usd_per_hour": 2.0,
+        "until": "2026-12-20",
+    }
+    plan = _plan(**work, constraints={"max_gpus": 2}, have={"committed": [committed]})
+    option = _option(plan, "have/lambda")
+    assert isinstance(option.book, RentInputs)
+    cheapest = min(o.total_usd for o in plan.options if o.kind.value == "rent" and o.choosable and not o.binds)
+    storage_usd = STORAGE_USD * option.book.run_hours / 730
+    whole_usd = option.book.price_usd_per_hour * option.book.run_hours * option.instance_count + storage_usd
+    assert whole_usd == pytest.approx(min(cheapest, 2.29 * option.book.run_hours + storage_usd))
+    first_share = 30 / DAYS * 730 / option.book.run_hours
+    assert option.total_usd == pytest.approx((whole_usd - storage_usd) * (1 - first_share) + storage_usd)
