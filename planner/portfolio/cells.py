@@ -25,7 +25,7 @@ TEXTS = frozenset({"kind", "model", "own.place", "gpu_hours.gpu", *LISTS})
 
 @cache
 def known_columns() -> tuple[str, ...]:
-    """Return every column that says something of the work: the dotted keys of ``workload.yaml``.
+    """Return every column that says something of the work: the keys of ``workload.yaml``, with dots within a section.
 
     Examples
     --------
@@ -45,10 +45,7 @@ def known_columns() -> tuple[str, ...]:
 
     names: list[str] = []
     for key, node in schema["properties"].items():
-        parts = section(node)
-        if parts is None or key == "model":
-            names.append(key)
-        names += [f"{key}.{part}" for part in parts or ()]
+        names += [key, *(f"{key}.{part}" for part in section(node) or ())]
     return tuple(names)
 
 
@@ -124,12 +121,10 @@ def _value(name: str, cell: Any) -> Any:  # noqa: ANN401  a cell may hold anythi
     if not isinstance(cell, str):
         return list(cell) if isinstance(cell, tuple) else cell
     text = cell.strip()
-    if name in LISTS:
-        if text.startswith("["):
-            return _json(text)
-        return [word.strip() for word in re.split(r"[;|,]", text) if word.strip()]
-    if name == "model" and text.startswith("{"):
+    if text.startswith(("[", "{")):
         return _json(text)
+    if name in LISTS:
+        return [word.strip() for word in re.split(r"[;|,]", text) if word.strip()]
     if name in TEXTS:
         return text
     if NUMBER.match(text):
@@ -163,12 +158,10 @@ def content_of_cells(cells: Mapping[str, Any]) -> dict[str, Any]:
         if name not in known or cell is None or cell == "" or cell != cell:  # noqa: PLR0124  NaN is not equal to itself
             continue
         section, dot, key = name.partition(".")
+        value, part = _value(name, cell), content.get(section)
         if dot:
-            part = content.setdefault(section, {})
-            if isinstance(part, dict):
-                part[key] = _value(name, cell)
-        else:
-            content[name] = _value(name, cell)
+            value = {key: value}
+        content[section] = part | value if isinstance(part, dict) and isinstance(value, dict) else value
     return content
 
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 import gzip
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from planner.demand.workload import Workload
 from planner.errors import InputError
+from planner.portfolio.blocks import work_rows
 from planner.portfolio.cells import content_of_cells, known_columns
 from planner.portfolio.reading import asked_of, read_portfolio
-from tests.portfolio.equal import tables
+from tests.portfolio.equal import tables, usual_market
 
 HEAD = "id,team,kind,model,serve.requests_per_s,serve.input_tokens,serve.output_tokens\n"
 GOOD = "a,ads,serve,llama-3.1-8b,2.5,500,100\n"
@@ -35,6 +38,35 @@ def test_every_key_of_a_workload_can_be_a_column() -> None:
         known
     )
     assert set(tables().COLUMNS) - {"id", "team", "cost_centre"} <= set(known)
+
+
+CREDIT = {"provider": "voltage-park", "usd": 1000.0, "expires": "2028-12-31"}
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        {"have.credits": json.dumps([CREDIT])},
+        {"have": json.dumps({"credits": [CREDIT]})},
+        {"have.credits": [CREDIT], "have": None},
+        {"have": json.dumps({"credits": [CREDIT]}), "have.owned": "[]"},
+        {"have.owned": "[]", "have": json.dumps({"credits": [CREDIT]})},
+    ],
+)
+def test_what_is_paid_for_already_stands_in_a_cell_as_json(cells: dict[str, Any]) -> None:
+    content = content_of_cells({"kind": "gpu_hours", "gpu_hours.gpu": "h100-sxm", **cells})
+    assert [each.model_dump(mode="json") for each in Workload.model_validate(content).have.credits] == [CREDIT]
+
+
+def test_a_credit_in_a_table_is_counted_as_in_a_file_and_what_is_no_section_is_refused(tmp_path: Path) -> None:
+    head = "id,kind,gpu_hours.gpu,gpu_hours.count,gpu_hours.hours_per_month,have\n"
+    quoted = json.dumps({"credits": [CREDIT]}).replace('"', '""')
+    plain = "gpu_hours,h100-sxm,8,730"
+    found = read_portfolio([_csv(tmp_path, f'{head}a,{plain},"{quoted}"\nb,{plain},\nc,{plain},yes\n')])
+    paid, without, faulty = sorted(work_rows(found.rows, usual_market()).rows, key=lambda row: str(row["row"]))
+    assert paid["total_usd"] == pytest.approx(without["total_usd"] - 1000.0)
+    assert faulty["status"] == "refused"
+    assert "have" in faulty["reason"]
 
 
 @pytest.mark.parametrize("mark", [",", ";", "\t"])
