@@ -28,6 +28,8 @@ MOST_DIGITS = 40
 """A whole number of more digits is a slip of the hand, and more than a float holds from 309 on."""
 RANGE_KEYS = frozenset({"low", "typical", "high", "mean", "cv", "p50", "p90", "p95", "p99"})
 """Keys of a range or a distribution, whose unit the key around them tells."""
+COMMANDS = {"plan": {"kind"}, "breakeven": {"rent", "buy"}, "mix": {"demand"}}
+"""The keys by which the files of each command are told apart."""
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
@@ -237,8 +239,9 @@ def validated(document: Document, model: type[ModelT]) -> ModelT:
     Raises
     ------
     InputError
-        All faults at once, each with file, line and column.
+        The file is one of another command; or all faults at once, each with file, line and column.
     """
+    _refuse_file_of_another(document, model)
     try:
         try:
             return model.model_validate(document.content)
@@ -250,6 +253,17 @@ def validated(document: Document, model: type[ModelT]) -> ModelT:
     except ValidationError as error:
         faults = sorted(faults_of(error, document, model), key=_place_key)
         raise InputError("\n".join(faults)) from None
+
+
+def _refuse_file_of_another(document: Document, model: type[BaseModel]) -> None:
+    """Name the command that reads this file, where it is not the one that was asked."""
+    keys, known = document.content.keys(), model.model_fields.keys()
+    named = [command for command, marks in COMMANDS.items() if marks <= keys]
+    if named and not any(COMMANDS[command] <= known for command in named):
+        source = "-" if document.name == "<stdin>" else document.name
+        raise InputError(
+            f"this file is for `gpuplan {named[0]}`", where=document.name, hint=f"gpuplan {named[0]} {source}"
+        )
 
 
 def _with_quantities(content: dict[str, Any], error: ValidationError) -> dict[str, Any] | None:

@@ -280,7 +280,9 @@ def make_plan(
     chosen = next(option for option in options if option.id == verdict.option_id)
     shown = chosen if chosen.fleet is not None else best_by_kind(options).get(OptionKind.RENT)
     simulated = percentiles_of(workload, checked, options, shown) if in_full else {}
-    turns, ranges = _turns(workload, chosen, found, supply, known) if in_full else ((), {})
+    unmarked = {option.id: option for option in found}  # as they were before what is passed over was marked
+    named = [unmarked[option.id] for option in (chosen, *alternatives_of(options).values()) if option is not None]
+    turns, ranges = _turns(workload, chosen, found, named, supply, known) if in_full else ((), {})
     smaller = smaller_weights_note(
         workload, architecture, candidates, work, chosen, traced, evidence, calibration=calibration
     )
@@ -304,7 +306,7 @@ def make_plan(
         cost_ranges=ranges,
         remarks=(
             *lower_tier_remark(stated, workload),
-            *remarks_of(workload, chosen, options, needs, traced),
+            *remarks_of(stated, workload, chosen, options, needs, traced),
             *tuning_remarks(
                 workload,
                 architecture,
@@ -345,10 +347,9 @@ def make_plan(
 
 
 def _turns(
-    workload: Workload, chosen: Option, options: Sequence[Option], supply: Supply, known: KnownWorths
-) -> tuple[tuple[Turn, ...], dict[str, tuple[float, float]]]:
-    """Return where the verdict turns, and how far the costs of what it is held against may differ."""
-    named = [option for option in (chosen, *alternatives_of(options).values()) if option is not None]
+    workload: Workload, chosen: Option, options: Sequence[Option], named: Sequence[Option], supply: Supply, known: KnownWorths
+) -> tuple[tuple[Turn, ...], dict[str, tuple[float, float]]]:  # fmt: skip
+    """Return where the verdict turns, and how far the costs of what it is shown beside may differ."""
     draws = JointDraws.of(
         rivals_of(options, named),
         supply.assumptions,

@@ -32,6 +32,29 @@ def test_a_workload_is_read_from_yaml_and_from_json_alike(tmp_path: Path) -> Non
     assert _read(tmp_path, SERVE) == _read(tmp_path, json)
 
 
+OF_OTHERS = {
+    "breakeven": "rent: {usd_per_hour: 98}\nbuy: {capex_usd: 833806}\n",
+    "mix": "gpu: h100-sxm\ndemand: {profile: steady, mean_gpus: 4}\n",
+    "plan": SERVE,
+}
+
+
+@pytest.mark.parametrize(("model", "own"), [(Workload, "plan"), (Scenario, "breakeven"), (MixRequest, "mix")])
+def test_a_file_of_another_command_is_refused_with_that_command(model: type[BaseModel], own: str) -> None:
+    for command, text in OF_OTHERS.items():
+        if command == own:
+            continue
+        with pytest.raises(InputError) as caught:
+            validated(document_of(text, "f.yaml"), model)
+        assert caught.value.message == f"this file is for `gpuplan {command}`"
+        assert caught.value.hint == f"gpuplan {command} f.yaml"
+
+
+def test_a_slip_in_a_file_of_this_command_is_told_as_one() -> None:
+    with pytest.raises(InputError, match="unknown key 'demand'"):
+        validated(document_of(SERVE + "demand: {mean_gpus: 4}\n", "f.yaml"), Workload)
+
+
 def test_all_faults_are_told_at_once_with_line_and_nearest_key(tmp_path: Path) -> None:
     text = (
         "kind: serve\n"

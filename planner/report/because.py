@@ -8,8 +8,8 @@ from typing import Literal, NamedTuple, get_args
 
 from planner.figures import bytes_text, count, duration, percent, significant, usd
 from planner.notes import NoteCode
-from planner.options.hosted import TUNING
 from planner.options.option import Option, OptionKind
+from planner.options.reason import ReasonCode
 from planner.plan import Plan
 from planner.report.notes import note_text
 from planner.report.option_words import gpus, is_by_resale, machines, money, whole
@@ -58,7 +58,7 @@ def reasons(plan: Plan) -> tuple[Reason, ...]:
         (RISK, _remarks(plan, RemarkCode.UNJOINED)),
         (RISK, _remarks(plan, *([] if plan.variants.readings else [RemarkCode.GIVEN_BACK]), RemarkCode.INTERCONNECT)),
         (WHY, _remarks(plan, RemarkCode.TRAINED, RemarkCode.MFU)),
-        (WHY, _remarks(plan, RemarkCode.EMBEDDED, RemarkCode.VECTORS, RemarkCode.ONGOING)),
+        (WHY, _remarks(plan, RemarkCode.EMBEDDED, RemarkCode.VECTORS)),
         (WHY, _remarks(plan, RemarkCode.AUDIO)),
         (ALTERNATIVES, _remarks(plan, RemarkCode.HOSTED, RemarkCode.NEAREST_HOSTED)),
         (ALTERNATIVES, _passed_over(plan, once=once)),
@@ -263,10 +263,14 @@ def _hosted(chosen: Option, options: Sequence[Option], *, once: bool) -> list[st
     api = next((option for option in sellers if option.choosable), next(iter(sellers), None))
     if api is None or chosen.kind is OptionKind.API:
         return []
+    if any(reason.code is ReasonCode.UNDATED_PRICE for reason in api.not_recommended):
+        said = (
+            f"A hosted fine-tune at {seller(api.provider)} cost {money(api, once=once)} by a price list without a date, of "
+            f"{api.priced_on:%Y} or before ({usd(api.usd_per_million_tokens)} USD per million tokens): ask for today's price."
+        )
+        return [said]
     reason = f"; {reason_text(api.not_recommended[0])}" if api.not_recommended else ""
     price = f"{usd(api.usd_per_million_tokens)} USD per million tokens, price of {api.priced_on:%Y-%m-%d}"
-    if api.instance_type.startswith(TUNING):
-        return [f"A hosted fine-tune at {seller(api.provider)} costs {money(api, once=once)} ({price}{reason})."]
     return [f"The same model per token at {seller(api.provider)} costs {money(api, once=once)} ({price}{reason})."]
 
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from planner.costs.inputs import BuyInputs
 from planner.figures import count, duration, percent, usd
+from planner.notes import NoteCode
 from planner.options.option import Option, OptionKind
 from planner.plan import Plan
 from planner.report.option_words import confidence, gpus, is_by_resale, machines, money, place_of
+from planner.verdict.alternatives import owned_of
 from planner.verdict.break_evens import best_by_kind
 from planner.verdict.choice import Status
+from planner.verdict.remarks import NEARLY_ALL_SHARE
 from planner.words import how_paid, seller
 
 RIVALS = {
@@ -57,12 +60,16 @@ def _in_currency(plan: Plan) -> str:
 def _confidence(plan: Plan) -> str:
     """Say how old the price is, and how far the verdict can be relied on."""
     days = (plan.planned_on - plan.chosen.priced_on).days
-    age = f"The price is {days} days old" if days != 1 else "The price is a day old"
+    age = f"The price is {('of today', 'a day old')[days] if days in {0, 1} else f'{days} days old'}"
     limit_days = [row.value for row in plan.assumptions if row.name == "evidence.list_price_days"]
     if plan.chosen.kind is OptionKind.RENT and days > min(limit_days, default=days):
         age += ", too old to count on: `gpuplan prices refresh` renews it"
     if plan.chosen.kind is OptionKind.BUY and plan.verdict.status is Status.ASK_FOR_QUOTES:
         age = age.replace("The price", "The server's price")
+    if plan.chosen.kind is OptionKind.FREE:
+        return (
+            f"{age.replace('The price is', 'These terms are')}, and free tiers change without notice: read them first."
+        )
     if plan.chosen.kind is OptionKind.HAVE:
         age = "Its costs are as you state them"
     sure = f"confidence {_shares(plan)}"
@@ -103,9 +110,7 @@ def _outdated(plan: Plan) -> str:
 def _ask_for_quotes(plan: Plan) -> str:
     """Say what to ask quotes for, and what list prices say meanwhile."""
     chosen, once = plan.chosen, plan.workload.runs_once
-    owned = best_by_kind(plan.options).get(OptionKind.BUY) or next(
-        (option for option in plan.options if option.kind is OptionKind.BUY and option.region != "at home"), None
-    )
+    owned = owned_of(plan.options)
     place = f"{chosen.provider} {chosen.region}".strip()
     guide = f"{place}, {how_paid(chosen.purchase_option)}, {money(chosen, once=once)}"
     also = (
@@ -154,7 +159,8 @@ def _verdict(plan: Plan) -> str:
     cost = money(chosen, once=once)
     match chosen.kind:
         case OptionKind.RENT:
-            return f"Rent {gpus(chosen)} at {place}, {how_paid(chosen.purchase_option)}, for {cost}{_buying(plan)}."
+            how = how_paid(chosen.purchase_option)
+            return f"Rent {gpus(chosen)} at {place}, {how}, for {cost}{_given_back(plan, chosen)}{_buying(plan)}."
         case OptionKind.BUY:
             pair = min(plan.break_evens, key=lambda pair: pair.saving_usd, default=None)
             tail = ""
@@ -174,11 +180,13 @@ def _verdict(plan: Plan) -> str:
             also = f", and {_rest_words(rest)} for the other {percent(chosen.rest_share)} of the work" if rest else ""
             return f"Use what you have, {machines(chosen)} ({place}){also}, for {cost}{'' if chosen.stages else ' from now on'}{tail}."
         case OptionKind.CPU:
-            return f"No GPU needed: {machines(chosen)} at {place}, {how_paid(chosen.purchase_option)}, for {cost}."
+            how = how_paid(chosen.purchase_option)
+            return f"No GPU needed: {machines(chosen)} at {place}, {how}, for {cost}{_given_back(plan, chosen)}."
         case OptionKind.API:
             rivals = [option for kind, option in best.items() if kind is not chosen.kind]
             rival = min(rivals, key=lambda option: option.present_value_usd, default=None)
-            tail = f", against {money(rival, once=once)} for {RIVALS[rival.kind]}" if rival else ""
+            against = f", against {money(rival, once=once)} for {RIVALS[rival.kind]}" if rival else ""
+            tail = against + (_given_back(plan, rival) if rival else "")
             if rival and rival.present_value_usd < chosen.present_value_usd and once:
                 tail += ", which saves less than setting a machine up is worth"
             if rival and not once and rival.usd_per_month < chosen.usd_per_month:
@@ -189,7 +197,18 @@ def _verdict(plan: Plan) -> str:
             rent = best.get(OptionKind.RENT) or best.get(OptionKind.CPU)
             tail = f"; otherwise {machines(rent)} at {rent.provider} for {money(rent, once=once)}" if rent else ""
             took = duration(chosen.hours_per_run)
-            return f"A free tier is enough: {chosen.provider} ({machines(chosen)}) in {took}{tail}."
+            quota = next((note.figures for note in chosen.notes if note.code is NoteCode.QUOTA_USED), None)
+            of_quota = f" of its {quota[1]:g} h a {quota[2]}" if quota else ""
+            what = f"{chosen.provider} ({machines(chosen)}), {took}{of_quota}"
+            return f"A free tier is enough: {what}; its terms often forbid commercial or unattended use{tail}."
+
+
+def _given_back(plan: Plan, option: Option) -> str:
+    """Say for how much of the month machines are paid that follow the demand; who states hours has said so himself."""
+    is_stated = plan.workload.kind == "gpu_hours"
+    if option.hours_per_run is not None or is_stated or option.paid_share >= NEARLY_ALL_SHARE:
+        return ""
+    return f" (idle machines given back: {percent(option.paid_share)} of the month is paid)"
 
 
 def _rest_words(option: Option) -> str:

@@ -24,6 +24,7 @@ from planner.supply.machines import Fleet, Range
 from planner.traffic.confirm import Confirmed
 from planner.traffic.percentiles import CURVE_PERCENTILES, Limits, Service
 from planner.verdict.alternatives import alternatives_of
+from planner.verdict.remarks import RemarkCode
 from pricing.history import price_history
 from pricing.units import HOURS_PER_MONTH
 
@@ -53,6 +54,7 @@ def performance_record(fleet: Fleet | None) -> Record | None:
     }
 
 
+ONLY_MARKET_PRICES = "no seller's own price is known, only what such APIs cost: see why"
 NONE_OF_THIS_SORT = "none that does this work within the constraints"
 
 
@@ -250,6 +252,8 @@ def _verdict(plan: Plan) -> Record:
     if found["have"] is None:
         del found["have"]  # nothing is missing where nothing was stated
     missing = {name: NONE_OF_THIS_SORT for name, option in found.items() if option is None}
+    if "api" in missing and any(each.code is RemarkCode.HOSTED for each in plan.remarks):
+        missing["api"] = ONLY_MARKET_PRICES
     return {
         **asdict(plan.verdict),
         "passed_over": passed_over,

@@ -10,20 +10,22 @@ from planner.figures import bytes_text, count, duration, machines_text, percent,
 from planner.report.wording import REASONS
 from planner.verdict.following import Following
 from planner.verdict.remarks import Remark, RemarkCode
-from planner.verdict.variants import OtherCount, OtherDeadline, OtherLimit, Reading, TwiceTheWork, Variants
+from planner.verdict.runs import LaterRun, OtherCount
+from planner.verdict.variants import OtherDeadline, OtherLimit, Reading, TwiceTheWork, Variants
 from planner.words import how_paid, seller
 
 GB = 1e9
 NETWORKS = {"infiniband": "InfiniBand", "efa": "EFA", "roce": "RoCE", "ethernet": "Ethernet"}
 
 
-def _deadline(hours: float, late: float, percentile: float, deadline: float) -> str:
-    left = deadline - late
-    margin = f"{duration(left)} before the deadline" if left >= 0 else f"{duration(-left)} after the deadline"
-    return (
-        f"The run takes {duration(hours)}, or {duration(late)} at the slow end (P{percentile:.0f}) of the speed band: {margin} "
-        f"of {duration(deadline)}."
+def _deadline(hours: float, late: float, percentile: float, deadline: float, is_default: float) -> str:
+    takes = (
+        f"The run takes {duration(hours)}, or {duration(late)} at the slow end (P{percentile:.0f}) of the speed band"
     )
+    left = deadline - late
+    if is_default:
+        return f"{takes}. No deadline is stated, so {duration(deadline)} are assumed{'' if left >= 0 else ', too few for it'}."
+    return f"{takes}: {duration(abs(left))} {'before' if left >= 0 else 'after'} the deadline of {duration(deadline)}."
 
 
 def _no_spare(machines: float, kind: str, spare_usd: float) -> str:
@@ -86,12 +88,6 @@ def _vectors(width: float, vectors_gb: float, cost: float) -> str:
     return (
         f"The vectors ({width:,.0f} numbers each) are {significant(vectors_gb):g} GB: {usd(cost)} USD a month in a vector store, "
         "not included."
-    )
-
-
-def _ongoing(per_million: float) -> str:
-    return (
-        f"After the first run, new documents cost about {usd(per_million)} USD per million (runs_per_month plans them)."
     )
 
 
@@ -215,7 +211,6 @@ TEXTS: Mapping[RemarkCode, Callable[..., str]] = {
     RemarkCode.CHECKPOINTS: _checkpoints,
     RemarkCode.EMBEDDED: _embedded,
     RemarkCode.VECTORS: _vectors,
-    RemarkCode.ONGOING: _ongoing,
     RemarkCode.DELIVERY: _delivery,
     RemarkCode.OWNERSHIP: _ownership,
     RemarkCode.COMMITMENT: _commitment,
@@ -261,6 +256,8 @@ def variant_texts(variants: Variants) -> tuple[str, ...]:
         said.append(f"More GPUs save time, not money: {'; '.join(map(_at_count, variants.at_other_counts))}.")
     if variants.at_twice_the_work is not None:
         said.append(_at_twice(variants.at_twice_the_work))
+    if variants.later_run is not None:
+        said.append(_later(variants.later_run))
     if variants.readings:
         said.append(f"{'; '.join(map(_reading, variants.readings))}.")
     return tuple(said)
@@ -330,6 +327,13 @@ def _at_twice(twice: TwiceTheWork) -> str:
     else:
         why = "each machine does less in a larger job"
     return f"Twice the work by the same deadline {cost}: {why}."
+
+
+def _later(later: LaterRun) -> str:
+    return (
+        f"After the first run, {count(later.document_count)} new documents cost about {usd(later.usd)} USD done the same way, starting included "
+        "(runs_per_month plans such runs)."
+    )
 
 
 def _reading(reading: Reading) -> str:

@@ -198,6 +198,13 @@ class TwiceTheWorkRecord(Part):
     is_unjoined: bool
 
 
+class LaterRunRecord(Part):
+    """A run on new documents after the first one."""
+
+    document_count: Positive
+    usd: Positive
+
+
 class ReadingRecord(Part):
     """Stated hours read one way: idle machines given back, or kept all month."""
 
@@ -236,6 +243,7 @@ class VerdictRecord(Part):
     at_other_counts: list[OtherCountRecord] = []
     at_other_deadlines: list[OtherDeadlineRecord] = []
     at_twice_the_work: TwiceTheWorkRecord | None = None
+    later_run: LaterRunRecord | None = None
     readings: list[ReadingRecord] = []
     alternatives: Alternatives | None = None
     command: str = ""

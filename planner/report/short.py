@@ -183,7 +183,7 @@ def alternatives_table(record: Record) -> Table:
             mark = "> " if option["id"] == chosen else "  " if option["choosable"] else "? "
             rows.append(_row(mark + words, option, once=once, usd_per_unit=rate))
             if mark == "? ":
-                barred[words] = ", ".join(brief_reason(each["code"]) for each in option["not_recommended"][:1])
+                barred[words] = ", ".join(map(brief_reason, _codes(option)[:1]))
         elif named and sort != "have":  # nothing is missing where nothing was stated
             why = (named.get("reason") or {}).get(sort) or NONE
             missing.setdefault(why.replace("none that does this work within the constraints", NONE), []).append(words)
@@ -207,15 +207,20 @@ def alternatives_table(record: Record) -> Table:
 
 def _row(words: str, option: Mapping[str, Any], *, once: bool, usd_per_unit: float | None = None) -> tuple[str, ...]:
     cost_usd, spread = stated_usd(option, once=once), range_usd(option, once=once)
-    age = option.get("price_age_days")
+    age, is_dated = option.get("price_age_days"), "undated_price" not in _codes(option)
     return (
         words,
         short_name(option).replace(" USD capex", " capex"),
         usd(cost_usd),
         " to ".join(usd(significant(edge)) for edge in spread) if spread else "-",
-        "-" if age is None else f"{age:,} d",
+        "-" if age is None else f"{age:,} d" if is_dated else "undated",
         usd(cost_usd / usd_per_unit) if usd_per_unit else "-",
     )
+
+
+def _codes(option: Mapping[str, Any]) -> list[str]:
+    """Return why an option is not recommended."""
+    return [each["code"] for each in option["not_recommended"]]
 
 
 def without_empty(table: Table) -> Table:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from planner.options.option import Option, OptionKind
+from planner.options.reason import ReasonCode
 from pricing.offers import PurchaseOption
 
 SORTS: Mapping[str, Callable[[Option], bool]] = {
@@ -21,7 +22,8 @@ SORTS: Mapping[str, Callable[[Option], bool]] = {
 PASSING = frozenset(
     {PurchaseOption.SPOT, PurchaseOption.MARKETPLACE, PurchaseOption.FLEX_START, PurchaseOption.CAPACITY_BLOCK}
 )
-LISTED = ("hyperscaler", "established")
+PASSED_OVER = frozenset({ReasonCode.MARGIN, ReasonCode.CONFIDENCE, ReasonCode.PAYS_OFF_LATE, ReasonCode.QUOTES})
+"""What the verdict holds against a server that may otherwise be recommended."""
 
 
 def _is_listed(option: Option, tier: str) -> bool:
@@ -32,7 +34,7 @@ def _is_listed(option: Option, tier: str) -> bool:
 def alternatives_of(options: Sequence[Option]) -> dict[str, Option | None]:
     """Return the cheapest option of each sort; None where there is none.
 
-    Of the first two one that may be recommended comes before cheaper ones that may not; what can be reclaimed stands for neither.
+    What may be recommended comes first, but for the cheapest listed rent; what can be reclaimed stands for no list price.
 
     Parameters
     ----------
@@ -42,8 +44,32 @@ def alternatives_of(options: Sequence[Option]) -> dict[str, Option | None]:
     by_cost = sorted(options, key=lambda option: (option.present_value_usd, option.size, option.id))
     sound_first = sorted(by_cost, key=lambda option: not option.choosable)
     found = {
-        name: next(filter(belongs, sound_first if name in LISTED else by_cost), None) for name, belongs in SORTS.items()
+        name: next(filter(belongs, by_cost if name == "cheapest_listed" else sound_first), None)
+        for name, belongs in SORTS.items()
     }
-    # What may not be recommended at home is held against nothing: where there is a server elsewhere, that is the one that would be owned.
-    housed = (each for each in by_cost if each.kind is OptionKind.BUY and (each.choosable or each.region != "at home"))
-    return {**found, "own": next(housed, found["own"])}
+    return {**found, "own": owned_of(options)}
+
+
+def owned_of(options: Sequence[Option]) -> Option | None:
+    """Return the servers that would be owned, wherever owning is spoken of; None where there are none.
+
+    They are the cheapest that may be recommended, or else the cheapest that do not stand at home. Passed over by the verdict alone they
+    stay the ones that would be owned.
+
+    Parameters
+    ----------
+    options : sequence of Option
+        All of a plan.
+    """
+
+    def rank(option: Option) -> tuple[bool, bool, float, tuple[float, int], str]:
+        is_barred = not PASSED_OVER.issuperset(reason.code for reason in option.not_recommended)
+        return (
+            is_barred,
+            is_barred and option.region == "at home",
+            option.present_value_usd,
+            option.size,
+            option.id,
+        )
+
+    return min((option for option in options if option.kind is OptionKind.BUY), key=rank, default=None)

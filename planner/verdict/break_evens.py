@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from planner.assumptions import Assumptions
 from planner.costs.breakeven import BreakEven, Crossing, break_even
 from planner.options.option import Option, OptionKind
+from planner.verdict.alternatives import owned_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +45,7 @@ class BreakEvenPair:
 
 
 def break_evens(options: Sequence[Option], assumptions: Assumptions) -> tuple[BreakEvenPair, ...]:
-    """Compare the cheapest owned option with the rents that someone would hold against it.
+    """Compare the servers that would be owned with the rents that someone would hold against them.
 
     Those are the cheapest rent of each purchase option that may be recommended, cheapest first.
 
@@ -55,8 +56,7 @@ def break_evens(options: Sequence[Option], assumptions: Assumptions) -> tuple[Br
     assumptions : Assumptions
         Stated assumptions.
     """
-    # Options that may be recommended go first; a hint is compared too, so that its "never" is seen.
-    owned = next((option for option in options if option.kind is OptionKind.BUY), None)
+    owned = owned_of(options)
     if owned is None:
         return ()
     rents: dict[str, Option] = {}

@@ -48,7 +48,6 @@ class RemarkCode(StrEnum):
     CHECKPOINTS = "checkpoints"
     EMBEDDED = "embedded"
     VECTORS = "vectors"
-    ONGOING = "ongoing"
     DELIVERY = "delivery"
     OWNERSHIP = "ownership"
     COMMITMENT = "commitment"
@@ -79,14 +78,14 @@ class Remark:
 
 
 def remarks_of(
-    workload: Workload, taken: Option, options: Sequence[Option], needs: Requirements, assumptions: Assumptions
-) -> tuple[Remark, ...]:
+    stated: Workload, workload: Workload, taken: Option, options: Sequence[Option], needs: Requirements, assumptions: Assumptions
+) -> tuple[Remark, ...]:  # fmt: skip
     """Return what has to be known of the verdict's option, the most important first.
 
     Parameters
     ----------
-    workload : Workload
-        The work, with the limits in force.
+    stated, workload : Workload
+        The work as stated, and with the limits in force.
     taken : Option
         The verdict.
     options : sequence of Option
@@ -98,9 +97,9 @@ def remarks_of(
     """
     return (
         *_credits(taken, options),
-        *_reliability(workload, taken, assumptions),
+        *_reliability(stated, workload, taken, assumptions),
         *_training(workload, taken, needs, assumptions),
-        *_embedding(workload, taken, needs, assumptions),
+        *_embedding(workload, needs, assumptions),
         *_media(workload, taken, assumptions),
         *_unjoined(workload, taken, options),
         *_availability(taken, assumptions),
@@ -173,13 +172,14 @@ def tuning_remarks(
     return (Remark(code=RemarkCode.TUNING, figures=(fleet.layout.stack, float(fleet.instance_count), float(fewest))),)
 
 
-def _reliability(workload: Workload, taken: Option, assumptions: Assumptions) -> Iterator[Remark]:
+def _reliability(stated: Workload, workload: Workload, taken: Option, assumptions: Assumptions) -> Iterator[Remark]:
     """Yield whether a deadline holds, and what a failing machine would do to a service."""
     fleet, deadline = taken.fleet, workload.deadline_hours
     if fleet is not None and taken.hours_per_run is not None and math.isfinite(deadline):
         percentile = assumptions["perf.deadline_band_percentile"]
         late = taken.hours_per_run * slow_ratio(percentile, fleet.performance.rate_per_s.spread_log)
-        yield Remark(code=RemarkCode.DEADLINE, figures=(taken.hours_per_run, late, percentile, deadline))
+        is_default = float(not math.isfinite(stated.deadline_hours))
+        yield Remark(code=RemarkCode.DEADLINE, figures=(taken.hours_per_run, late, percentile, deadline, is_default))
     is_service = isinstance(workload.work, Serve) or (not workload.runs_once and taken.kind is OptionKind.BUY)
     if fleet is not None and is_service and not fleet.spare_instance_count:
         spare_usd = taken.usd_per_month / (fleet.instance_count * fleet.elastic_share)
@@ -214,7 +214,7 @@ def _training(workload: Workload, taken: Option, needs: Requirements, assumption
     )  # beyond what is counted
 
 
-def _embedding(workload: Workload, taken: Option, needs: Requirements, assumptions: Assumptions) -> Iterator[Remark]:
+def _embedding(workload: Workload, needs: Requirements, assumptions: Assumptions) -> Iterator[Remark]:
     work = workload.work
     if not isinstance(work, Embed) or not needs.dimension_count:
         return
@@ -228,9 +228,6 @@ def _embedding(workload: Workload, taken: Option, needs: Requirements, assumptio
     vectors_gb = work.documents * needs.dimension_count * assumptions["embed.vector_bytes_per_number"] / GB
     usd = vectors_gb * assumptions["embed.vector_store_usd_per_gb_month"]
     yield Remark(code=RemarkCode.VECTORS, figures=(float(needs.dimension_count), vectors_gb, usd))
-    per_million = taken.total_usd / work.documents * 1e6 if workload.runs_once else 0.0
-    if per_million:
-        yield Remark(code=RemarkCode.ONGOING, figures=(per_million,))
 
 
 def _media(workload: Workload, taken: Option, assumptions: Assumptions) -> Iterator[Remark]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from planner.demand.workload import (
     Batch,
@@ -19,19 +19,14 @@ from planner.demand.workload import (
 )
 from planner.options.option import Option, OptionKind
 from planner.options.reason import ReasonCode
-from planner.supply.evidence import slow_ratio
-from planner.supply.fleet import estimate
 from planner.supply.machines import Fleet, Machine, Refusal
 from planner.traffic.confirm import STRICTEST_PERCENTILE, Confirmed
 from planner.verdict.following import Following, following_of
+from planner.verdict.runs import LaterRun, OtherCount, at_other_counts, later_run
 from planner.verdict.supply import Supply
-from pricing.offers import PurchaseOption
 
 LIMIT_RATIOS = (0.5, 2.0)
-COUNT_RATIOS = (0.5, 2.0)
 DEADLINE_RATIOS = (0.5, 2.0)
-LARGEST_BOX = 8
-"""GPUs of one server that clouds sell in all sizes."""
 MACHINES_LOOKED_AT = 12
 """Sorts of machines, of the cheapest options, on which a variant is sized."""
 WITH_MACHINES = frozenset({OptionKind.RENT, OptionKind.BUY})
@@ -59,27 +54,6 @@ class OtherLimit:
     accelerator: str = ""
     accelerators_total_count: float = 0.0
     usd_per_month: float = 0.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OtherCount:
-    """One run on fewer or more of the machines of the verdict, whole ones, at its price.
-
-    Attributes
-    ----------
-    accelerators_total_count, hours_per_run, usd : float
-        GPUs, how long the run takes on them, and what it costs.
-    late_hours : float
-        How long it takes at the slow end of the speed band at which a deadline has to be met.
-    deadline_hours : float or None
-        The deadline; None where there is none.
-    """
-
-    accelerators_total_count: float
-    hours_per_run: float
-    usd: float
-    late_hours: float
-    deadline_hours: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,6 +146,7 @@ class Variants:
     at_other_counts: tuple[OtherCount, ...] = ()
     at_other_deadlines: tuple[OtherDeadline, ...] = ()
     at_twice_the_work: TwiceTheWork | None = None
+    later_run: LaterRun | None = None
     readings: tuple[Reading, ...] = ()
 
 
@@ -206,9 +181,10 @@ def variants_of(
             return Variants(readings=_readings(workload, work, supply, options))
         case Pretrain() | Finetune() | FinetuneImages() | Batch() | Embed() | Transcribe():
             return Variants(
-                at_other_counts=_at_other_counts(workload, taken, supply),
+                at_other_counts=at_other_counts(workload, taken, supply),
                 at_other_deadlines=_at_other_deadlines(workload, options, supply),
                 at_twice_the_work=_at_twice_the_work(workload, taken, options, supply),
+                later_run=later_run(workload, taken, _part(supply, options)),
             )
         case _:
             return Variants()
@@ -309,49 +285,6 @@ def _at_other_deadlines(workload: Workload, options: Sequence[Option], supply: S
                 usd=best.usd_per_run(workload.runs_per_month),
             )
         )
-    return tuple(found)
-
-
-def _at_other_counts(workload: Workload, taken: Option, supply: Supply) -> tuple[OtherCount, ...]:
-    """Return the run on half and twice the GPUs at the verdict's price for each: in whole boxes, or in one of another size."""
-    fleet, hours, price_usd = taken.fleet, taken.hours_per_run, taken.price_usd_per_hour
-    by_the_hour = taken.purchase_option in {PurchaseOption.ON_DEMAND, PurchaseOption.SPOT}
-    if fleet is None or not hours or not fleet.busy_hours_per_run or price_usd is None or not by_the_hour:
-        return ()
-    stretch, start_hours = hours / fleet.busy_hours_per_run, supply.assumptions["rent.start_hours"]
-    machine, total, found = fleet.machine, taken.accelerators_total_count, []
-    run_usd = taken.usd_per_run(workload.runs_per_month)
-    gpu_usd_per_hour = price_usd * fleet.instance_count / total if total else 0.0
-    deadline_hours = workload.deadline_hours if math.isfinite(workload.deadline_hours) else None
-    for ratio in COUNT_RATIOS:
-        gpus = round(total * ratio)
-        if gpus < 1 or gpus != total * ratio:
-            continue
-        is_joined = machine.network_gb_per_s_each_way > 0 and gpus >= machine.accelerator_count
-        if is_joined:
-            gpus = math.ceil(gpus / machine.accelerator_count) * round(machine.accelerator_count)
-        if gpus == total:
-            continue
-        box = machine if is_joined else replace(machine, accelerator_count=float(gpus))
-        if not is_joined and gpus > LARGEST_BOX:
-            continue
-        other = estimate(workload, supply.architecture, box, gpus, supply.assumptions, calibration=supply.calibration)
-        if isinstance(other, Fleet) and other.busy_hours_per_run:
-            run_hours = other.busy_hours_per_run * stretch
-            gpu_hours = (run_hours + start_hours) * gpus - (hours + start_hours) * total
-            usd = run_usd + gpu_hours * gpu_usd_per_hour
-            slow = slow_ratio(
-                supply.assumptions["perf.deadline_band_percentile"], other.performance.rate_per_s.spread_log
-            )
-            found.append(
-                OtherCount(
-                    accelerators_total_count=gpus,
-                    hours_per_run=run_hours,
-                    usd=usd,
-                    late_hours=run_hours * slow,
-                    deadline_hours=deadline_hours,
-                )
-            )
     return tuple(found)
 
 

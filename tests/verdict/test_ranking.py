@@ -17,6 +17,7 @@ from planner.figures import percent
 from planner.options.reason import ReasonCode
 from planner.plan import Plan, make_plan
 from planner.report.headline import headline
+from planner.verdict.alternatives import alternatives_of
 from pricing.catalog import load_bundled
 from pricing.offers import Offer, PurchaseOption
 from tests.conftest import TODAY
@@ -31,11 +32,11 @@ def _offer(name: str, usd_per_hour: float, count: float = 1.0, **fields: object)
     return Offer(**stated | fields)  # type: ignore[arg-type]
 
 
-def _plan(*offers: Offer, count: int = 1, hours: float = 100, **more: Any) -> Plan:
+def _plan(*offers: Offer, count: int = 1, hours: float = 100, in_full: bool = False, **more: Any) -> Plan:
     work = Workload.model_validate(
         {"kind": "gpu_hours", "gpu_hours": {"gpu": "h100-sxm", "count": count, "hours_per_month": hours}, **more}
     )
-    return make_plan(work, replace(load_bundled(), offers=offers), default_assumptions(), today=TODAY, in_full=False)
+    return make_plan(work, replace(load_bundled(), offers=offers), default_assumptions(), today=TODAY, in_full=in_full)
 
 
 @pytest.mark.slow
@@ -66,6 +67,21 @@ def test_a_price_too_old_to_be_taken_is_asked_for_first() -> None:
         in headline(plan)
     )
     assert "Ask lambda first: 150 days ago 1 x old (1 H100-SXM), on demand, was" in headline(plan)
+
+
+def test_each_option_that_is_shown_beside_the_verdict_has_a_range_of_cost() -> None:
+    """A commitment of a hyperscaler is passed over, so its row holds machines on demand, the third best of their sort."""
+    plan = _plan(
+        _offer("taken", 3.0),
+        _offer("next", 3.2, provider="nebius"),
+        _offer("bound", 2.8, provider="gcp", purchase_option=PurchaseOption.RESERVED_3Y, term_months=36),
+        _offer("third", 5.0, provider="aws"),
+        hours=730,
+        in_full=True,
+    )
+    shown = {name: option for name, option in alternatives_of(plan.options).items() if option is not None}
+    assert shown["hyperscaler"].instance_type == "third"
+    assert {option.id for option in shown.values()} <= plan.cost_ranges.keys()
 
 
 @pytest.mark.parametrize(("dearer_usd", "days"), [(4.16, 48), (5.0, 100)])

@@ -1,4 +1,4 @@
-"""Other counts: a run on fewer or more machines is on whole ones, and says whether it ends in time."""
+"""Runs: on fewer or more machines, whole ones, in time or late; and on the documents that come after the first run."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from planner.assumptions import default_assumptions
 from planner.plan import Plan
 from planner.report.because import reasons
 from planner.verdict.remarks import RemarkCode
@@ -49,3 +50,21 @@ def test_no_number_of_machines_is_told_that_nobody_would_rent(plan_of: PlanOf) -
     said = _said(plan_of("pretrain-7b"))
     assert "CPUs alone are too slow for it." in said
     assert "17,647" not in said
+
+
+def test_later_documents_cost_what_a_run_over_them_alone_costs(plan_of: PlanOf) -> None:
+    """A tenth of the documents takes a tenth of the hours, and as long to start: machine and storage are paid for both."""
+    plan = plan_of("embed-10m-documents")
+    taken, later = plan.chosen, plan.variants.later_run
+    assert later is not None
+    assert taken.hours_per_run is not None
+    start_hours = default_assumptions()["rent.start_hours"]
+    ratio = (taken.hours_per_run / 10 + start_hours) / (taken.hours_per_run + start_hours)
+    assert later.document_count == 1_000_000
+    assert later.usd == pytest.approx(taken.total_usd * ratio, rel=0.02)
+    assert "After the first run, 1,000,000 new documents cost about 0.1" in _said(plan)
+
+
+def test_a_deadline_that_nobody_has_stated_is_called_an_assumption(plan_of: PlanOf) -> None:
+    assert "No deadline is stated, so 30.0 days are assumed." in _said(plan_of("qlora-llama-8b-notebook"))
+    assert "before the deadline of 24.0 h." in _said(plan_of("lora-llama-8b"))
