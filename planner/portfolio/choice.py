@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from planner.options.option import OptionKind
 from planner.portfolio.option_table import OptionTable
-from planner.verdict.ranking import SAME_SHARE, alike
+from planner.verdict.ranking import SAME_SHARE, in_order
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
@@ -41,7 +41,7 @@ class Choices:
 
 
 def _first(options: OptionTable, rows: IntArray, among: BoolArray) -> IntArray:
-    """Return which of the rows is the first option of each workload, as `planner.verdict.ranking.ranked` has it; -1 for none.
+    """Return which of the rows is the first option of each workload, by `planner.verdict.ranking.in_order`; -1 for none.
 
     Parameters
     ----------
@@ -62,8 +62,9 @@ def _first(options: OptionTable, rows: IntArray, among: BoolArray) -> IntArray:
     if several.size:
         left, here = near[:, several], np.ix_(rows, several)
         count = options.instance_count[here]
-        size, hours = options.accelerator_count[rows, None] * count, np.nan_to_num(options.hours_per_run[here])
-        for figure in (alike(usd[:, several]), size, count, alike(hours)):
+        size = options.accelerator_count[rows, None] * count
+        none = np.zeros(count.shape)  # who has credits is planned alone
+        for figure in in_order(usd[:, several], none, size, count, options.hours_per_run[here]):
             left = left & (figure == figure.min(axis=0, where=left, initial=np.inf))
         first[several] = left.argmax(axis=0)
     return np.where(np.isfinite(least), rows[first], NONE).astype(np.intp)

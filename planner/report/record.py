@@ -97,24 +97,17 @@ def _option(
     fleet = option.fleet
     speed = performance_record(fleet)
     low, high = ranges.get(option.id, (None, None))
+
+    def figures(names: str) -> Record:
+        return {name: getattr(option, name) for name in names.split()}
+
     return {
-        "id": option.id,
-        "kind": option.kind,
-        "provider": option.provider,
-        "region": option.region,
-        "instance_type": option.instance_type,
-        "accelerator": option.accelerator,
-        "accelerator_count": option.accelerator_count,
-        "instance_count": option.instance_count,
-        "spare_instance_count": option.spare_instance_count,
-        "accelerators_total_count": option.accelerators_total_count,
+        **figures("id kind provider region instance_type accelerator accelerator_count instance_count"),
+        **figures("spare_instance_count accelerators_total_count"),
         "accelerators_used_count": fleet.accelerators_used if fleet else 0,
-        "purchase_option": option.purchase_option,
-        "price_usd_per_hour": option.price_usd_per_hour,
-        "paid_hours_per_month": option.paid_hours_per_month,
-        "hours_per_run": option.hours_per_run,
-        "utilisation_share": option.utilisation_share,
-        "needed_share": option.needed_share,
+        **figures(
+            "purchase_option price_usd_per_hour paid_hours_per_month hours_per_run utilisation_share needed_share"
+        ),
         "layout": fleet.layout if fleet else None,
         "memory": {
             "parts_bytes": dict(fleet.memory.parts),
@@ -125,28 +118,18 @@ def _option(
         else None,
         "performance": speed | _percentiles(found) if speed else None,
         "cost": {
-            "present_value_usd": option.present_value_usd,
-            "total_usd": option.total_usd,
-            "usd_per_month": option.usd_per_month,
+            **figures("present_value_usd total_usd usd_per_month"),
             "low_usd_per_month": None if low is None else option.usd_per_month * low,
             "high_usd_per_month": None if high is None else option.usd_per_month * high,
-            "spare_usd_per_month": option.spare_usd_per_month,
-            "stages": option.stages,
-            "usd_per_useful_gpu_hour": option.usd_per_useful_gpu_hour,
-            "usd_per_million_tokens": option.usd_per_million_tokens,
-            "usd_per_thousand_images": option.usd_per_thousand_images,
+            **figures("spare_usd_per_month stages"),
+            **figures("usd_per_useful_gpu_hour usd_per_million_tokens usd_per_thousand_images"),
         },
-        "kwh_per_month": option.kwh_per_month,
-        "co2e_kg_per_month": option.co2e_kg_per_month,
+        **figures("kwh_per_month co2e_kg_per_month"),
         "grid": grid_intensity(option.grid_place) if option.grid_place else None,
         "priced_on": option.priced_on,
         "price_age_days": (planned_on - option.priced_on).days,
         "tier": option.tier or None,
-        "capex_usd": option.capex_usd,
-        "source": option.source,
-        "rest_share": option.rest_share,
-        "rest_id": option.rest_id,
-        "choosable": option.choosable,
+        **figures("capex_usd source rest_share rest_id choosable"),
         "reason_not_chosen": reason_text(option.not_recommended[0]) if option.not_recommended else "",
         "not_recommended": [{"code": each.code, "text": reason_text(each)} for each in option.not_recommended],
         "notes": note_texts((*option.notes, *(fleet.notes if fleet else ()))),

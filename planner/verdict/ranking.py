@@ -170,18 +170,25 @@ def alike(figures: FloatArray) -> FloatArray:
     return np.asarray(np.rint(np.arcsinh(figures) / SAME_SHARE))
 
 
-def ranked(options: Sequence[Option], constraints: Constraints) -> tuple[Option, ...]:
-    """Return the options within the budget: those that may be recommended first, then the others; each cheapest first.
+def in_order(
+    usd: FloatArray, credit_used_usd: FloatArray, accelerators: FloatArray, machines: FloatArray, hours: FloatArray
+) -> tuple[FloatArray, ...]:
+    """Return by what options are ordered, the first figure first: cost, credit, accelerators, machines, hours of a run.
 
-    Of options that cost the same the one that uses less credit goes first, then the smaller one, then the one that is done sooner, then the one first in the alphabet.
+    Of options that cost the same the one that uses less credit goes first, then the smaller one, then the one that is done
+    sooner, then the one first in the alphabet.
     """
+    return alike(usd), alike(credit_used_usd), accelerators, machines, alike(np.nan_to_num(hours))
+
+
+def ranked(options: Sequence[Option], constraints: Constraints) -> tuple[Option, ...]:
+    """Return the options within the budget: those that may be recommended first, then the others; each as `in_order` has it."""
     budget = constraints.max_usd_per_month
     kept = [option for option in options if budget is None or option.usd_per_month <= budget]
-    costs = alike(np.array([option.present_value_usd for option in kept])).tolist()
-    paid_usd = alike(np.array([option.credit_used_usd for option in kept])).tolist()
-    hours = alike(np.array([option.hours_per_run or 0.0 for option in kept])).tolist()
+    columns = [(o.present_value_usd, o.credit_used_usd, *o.size, o.hours_per_run or 0.0) for o in kept]
+    figures = in_order(*np.array(columns).reshape(-1, 5).T)
     order = sorted(
-        zip(kept, costs, paid_usd, hours, strict=True),
-        key=lambda each: (not each[0].choosable, each[1], each[2], each[0].size, each[3], each[0].id),
+        zip(kept, *(figure.tolist() for figure in figures), strict=True),
+        key=lambda each: (not each[0].choosable, *each[1:], each[0].id),
     )
     return tuple(option for option, *_ in order)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypedDict
 
 from planner.demand.workload import (
     Batch,
@@ -25,8 +26,7 @@ from planner.verdict.following import Following, following_of
 from planner.verdict.runs import LaterRun, OtherCount, at_other_counts, later_run
 from planner.verdict.supply import Supply
 
-LIMIT_RATIOS = (0.5, 2.0)
-DEADLINE_RATIOS = (0.5, 2.0)
+HALF_AND_TWICE = (0.5, 2.0)
 MACHINES_LOOKED_AT = 12
 """Sorts of machines, of the cheapest options, on which a variant is sized."""
 WITH_MACHINES = frozenset({OptionKind.RENT, OptionKind.BUY})
@@ -207,6 +207,29 @@ def _best(options: Sequence[Option]) -> Option | None:
     return next((option for option in found if not option.binds), next(iter(found), None))
 
 
+def _asked(workload: Workload, **changes: float) -> Workload:
+    """Return a workload with other figures in its section."""
+    return workload.model_copy(update={workload.kind: workload.work.model_copy(update=changes)})
+
+
+def _best_where(supply: Supply, workload: Workload) -> Option | None:
+    return _best(supply.options(workload, supply.sized(workload)[0]))
+
+
+class _Machines(TypedDict):
+    option_id: str
+    accelerator: str
+    accelerators_total_count: float
+
+
+def _machines(option: Option | None) -> _Machines:
+    """Return what an option takes; of none, empty values."""
+    if option is None:
+        return {"option_id": "", "accelerator": "", "accelerators_total_count": 0.0}
+    accelerator, total_count = option.accelerator or "", option.accelerators_total_count
+    return {"option_id": option.id, "accelerator": accelerator, "accelerators_total_count": total_count}
+
+
 PERCENTILES = (50.0, 90.0, 95.0, 99.0)
 
 
@@ -221,8 +244,7 @@ def _at_other_percentiles(
     stated = workload.serve.limit_percentile
     found = []
     for percentile in PERCENTILES:
-        serve = workload.serve.model_copy(update={"limit_percentile": percentile})
-        sized = supply.sized_on(workload.model_copy(update={"serve": serve}), [fleet.machine])[0]
+        sized = supply.sized_on(_asked(workload, limit_percentile=percentile), [fleet.machine])[0]
         count = sized.instance_count if isinstance(sized, Fleet) else 0
         if known and percentile == STRICTEST_PERCENTILE:
             serving = fleet.instance_count - fleet.spare_instance_count
@@ -245,21 +267,11 @@ def _at_other_limits(workload: Workload, options: Sequence[Option], supply: Supp
     if workload.serve.tpot_limit_ms == workload.serve.total_limit_ms:
         return ()  # what binds is the whole answer
     part, found = _part(supply, options), []
-    for ratio in LIMIT_RATIOS:
+    for ratio in HALF_AND_TWICE:
         limit_ms = workload.serve.tpot_limit_ms * ratio
-        asked = workload.model_copy(update={"serve": workload.serve.model_copy(update={"tpot_limit_ms": limit_ms})})
-        best = _best(part.options(asked, part.sized(asked)[0]))
-        found.append(
-            OtherLimit(tpot_limit_ms=limit_ms)
-            if best is None
-            else OtherLimit(
-                tpot_limit_ms=limit_ms,
-                option_id=best.id,
-                accelerator=best.accelerator or "",
-                accelerators_total_count=best.accelerators_total_count,
-                usd_per_month=best.usd_per_month,
-            )
-        )
+        best = _best_where(part, _asked(workload, tpot_limit_ms=limit_ms))
+        usd_per_month = best.usd_per_month if best else 0.0
+        found.append(OtherLimit(tpot_limit_ms=limit_ms, **_machines(best), usd_per_month=usd_per_month))
     return tuple(found)
 
 
@@ -269,22 +281,11 @@ def _at_other_deadlines(workload: Workload, options: Sequence[Option], supply: S
         return ()
     part, found = _part(supply, options), []
     is_in_days = isinstance(workload.work, Pretrain)
-    for ratio in DEADLINE_RATIOS:
-        key, value = ("deadline_days", hours * ratio / 24) if is_in_days else ("deadline_hours", hours * ratio)
-        asked = workload.model_copy(update={workload.kind: workload.work.model_copy(update={key: value})})
-        best = _best(part.options(asked, part.sized(asked)[0]))
-        if best is None:
-            found.append(OtherDeadline(deadline_hours=hours * ratio))
-            continue
-        found.append(
-            OtherDeadline(
-                deadline_hours=hours * ratio,
-                option_id=best.id,
-                accelerator=best.accelerator or "",
-                accelerators_total_count=best.accelerators_total_count,
-                usd=best.usd_per_run(workload.runs_per_month),
-            )
-        )
+    for ratio in HALF_AND_TWICE:
+        change = {"deadline_days": hours * ratio / 24} if is_in_days else {"deadline_hours": hours * ratio}
+        best = _best_where(part, _asked(workload, **change))
+        usd = best.usd_per_run(workload.runs_per_month) if best else 0.0
+        found.append(OtherDeadline(deadline_hours=hours * ratio, **_machines(best), usd=usd))
     return tuple(found)
 
 
@@ -296,7 +297,7 @@ def _at_twice_the_work(
     key = AMOUNTS[type(work)]
     if taken.fleet is None or taken.price_usd_per_hour is None or not taken.total_usd:
         return None
-    asked = workload.model_copy(update={workload.kind: work.model_copy(update={key: getattr(work, key) * 2})})
+    asked = _asked(workload, **{key: getattr(work, key) * 2})
     run_usd = taken.usd_per_run(workload.runs_per_month)
     most_usd = (2 + 1 / taken.instance_count) * run_usd
     found: Sequence[Option] = ()
@@ -313,9 +314,7 @@ def _at_twice_the_work(
     same = next((option for option in found if option.id == taken.id), None)
     lost = next((refusal.stage for refusal in refusals if refusal.machine == taken.fleet.machine), "")
     return TwiceTheWork(
-        option_id=best.id if best else "",
-        accelerator=(best.accelerator or "") if best else "",
-        accelerators_total_count=best.accelerators_total_count if best else 0.0,
+        **_machines(best),
         usd=usd,
         ratio=usd / run_usd,
         causes=tuple(reason.code for reason in same.not_recommended) if same else (),
@@ -328,8 +327,7 @@ def _readings(workload: Workload, work: GpuHours, supply: Supply, options: Seque
     clock = supply.assumptions["money.hours_per_month"]
     if work.hours_per_month >= clock:
         return ()
-    kept = workload.model_copy(update={"gpu_hours": work.model_copy(update={"hours_per_month": clock})})
-    kept_best = _best(supply.options(kept, supply.sized(kept)[0]))
+    kept_best = _best_where(supply, _asked(workload, hours_per_month=clock))
     used_gpu_hours = work.count * work.hours_per_month
     return tuple(
         Reading(
