@@ -16,14 +16,14 @@ from planner.demand.models import resolve_model
 from planner.demand.suitability import suitable_model
 from planner.demand.workload import Workload
 from planner.errors import NothingFitsError
-from planner.options.option import OptionKind
+from planner.options.option import Option, OptionKind
 from planner.options.place import assumptions_at, own_place
 from planner.options.sized import asked_of_processors
 from planner.portfolio.choice import Choices, choices_of
 from planner.portfolio.contenders import Contenders
 from planner.portfolio.groups import Group, fleets_of, group_of, money_key, physics_key
 from planner.portfolio.market import AllowedMarket, Market
-from planner.portfolio.option_table import OptionTable
+from planner.portfolio.option_table import Listed, OptionTable
 from planner.portfolio.options import option_table
 from planner.portfolio.pools import Pool, add_to_pools
 from planner.portfolio.work import work_of
@@ -244,8 +244,27 @@ def _number(value: float) -> float | None:
 def _answer(
     one: Asked, options: OptionTable, chosen: int, runner_up: int, column: int, month: float | None, *, runs_once: bool
 ) -> dict[str, Any]:
-    option = options.listed[chosen]
-    count = float(options.instance_count[chosen, column])
+    option, count = options.listed[chosen], float(options.instance_count[chosen, column])
+    usd = options.present_value_usd
+    return _planned(
+        one,
+        option,
+        accelerators_total_count=option.accelerator_count * count,
+        instance_count=int(count),
+        runs_once=runs_once,
+        present_value_usd=float(usd[chosen, column]),
+        total_usd=float(options.total_usd[chosen, column]),
+        usd_per_month=float(options.usd_per_month[chosen, column]),
+        hours_per_run=_number(options.hours_per_run[chosen, column]),
+        runner_up_id=options.listed[runner_up].id if runner_up >= 0 else None,
+        runner_up_present_value_usd=float(usd[runner_up, column]) if runner_up >= 0 else None,
+        break_even_month=month,
+        basis=options.basis[chosen] or None,
+    )
+
+
+def _planned(one: Asked, option: Listed | Option, **figures: object) -> dict[str, Any]:
+    """Return the row of a workload that takes an option, with what depends on its size."""
     return {
         "row": one.row,
         "status": "planned",
@@ -254,17 +273,7 @@ def _answer(
         "choice": option.kind.value,
         "option_id": option.id,
         **{name: getattr(option, name) for name in OF_OPTION},
-        "accelerators_total_count": option.accelerator_count * count,
-        "instance_count": int(count),
-        "runs_once": runs_once,
-        "present_value_usd": float(options.present_value_usd[chosen, column]),
-        "total_usd": float(options.total_usd[chosen, column]),
-        "usd_per_month": float(options.usd_per_month[chosen, column]),
-        "hours_per_run": _number(options.hours_per_run[chosen, column]),
-        "runner_up_id": options.listed[runner_up].id if runner_up >= 0 else None,
-        "runner_up_present_value_usd": float(options.present_value_usd[runner_up, column]) if runner_up >= 0 else None,
-        "break_even_month": month,
-        "basis": options.basis[chosen] or None,
+        **figures,
     }
 
 
@@ -299,32 +308,28 @@ def by_its_own_plan(one: Asked, market: Market) -> Answers:
     negotiated for it, and no sellers of the lower tiers that are asked where nobody else sells what it takes.
     """
     assert one.workload is not None
-    row: dict[str, Any] = {"row": one.row}
     try:
         plan = market.plan(market.asked(one.workload))
     except NothingFitsError as error:
-        return Answers(rows=[{**row, "status": "nothing_fits", "reason": error.message}])
+        return Answers(rows=[_without_answer(one, "nothing_fits", error.message)])
     except GpuplanError as error:
-        return Answers(rows=[{**row, "status": "refused", "reason": error.message}])
+        return Answers(rows=[_without_answer(one, "refused", error.message)])
     except Exception as error:  # noqa: BLE001  the last resort: this workload alone has no answer
-        return Answers(
-            rows=[{**row, "status": "failed", "reason": f"a bug of this program: {type(error).__name__}: {error}"}]
-        )
+        bug = f"a bug of this program: {type(error).__name__}: {error}"
+        return Answers(rows=[_without_answer(one, "failed", bug)])
     option = plan.chosen
     other = next((each for each in plan.options if each.choosable and each.id != option.id), None)
     # What binds may have been passed over: it is compared all the same.
     compared = {each.id for each in plan.options if each.choosable} | {name for name, _ in plan.verdict.passed_over}
     compared &= {each.id for each in plan.options if option.kind in {OptionKind.RENT, OptionKind.BUY}}
-    answer = {
-        "status": "planned",
-        "needs_gpu": plan.verdict.needs_gpu,
-        "choice": plan.verdict.choice,
-        "option_id": option.id,
-        **{name: getattr(option, name) for name in (*OF_OPTION, *OF_SIZE)},
-        "runs_once": plan.workload.runs_once,
-        "runner_up_id": other.id if other else None,
-        "runner_up_present_value_usd": other.present_value_usd if other else None,
-        "break_even_month": next((pair.month for pair in plan.break_evens if pair.buy_id in compared), None),
-        "basis": option.fleet.performance.basis if option.fleet else None,
-    }
-    return Answers(rows=[{**row, **answer}])
+    row = _planned(
+        one,
+        option,
+        **{name: getattr(option, name) for name in OF_SIZE},
+        runs_once=plan.workload.runs_once,
+        runner_up_id=other.id if other else None,
+        runner_up_present_value_usd=other.present_value_usd if other else None,
+        break_even_month=next((pair.month for pair in plan.break_evens if pair.buy_id in compared), None),
+        basis=option.fleet.performance.basis if option.fleet else None,
+    )
+    return Answers(rows=[row])
