@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
 from planner.costs.timeline import FloatArray
 from planner.demand.volume import Volume
@@ -53,9 +54,53 @@ class Schedule:
         return float(self.on_hours.sum()), float(self.busy_share.sum())
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hours:
+    """Hours in which machines are on, of one fleet or of many, as arrays of one shape.
+
+    Attributes
+    ----------
+    on : FloatArray
+        Hours in each month; in all, for jobs that are run once.
+    once : bool
+        Whether these are jobs that are run once.
+    last_month : ndarray of int
+        The month in which the work ends, counted from 1.
+    side_by_side : FloatArray
+        How many runs of a job overlap, each on machines of its own.
+    """
+
+    on: FloatArray
+    once: bool
+    last_month: NDArray[np.int64]
+    side_by_side: FloatArray
+
+    def at(self, rows: NDArray[np.intp]) -> Hours:
+        """Return those of some fleets."""
+        return replace(self, on=self.on[rows], last_month=self.last_month[rows], side_by_side=self.side_by_side[rows])
+
+
 def whole_months(on_hours: FloatArray | float, hours_per_month: float) -> FloatArray:
     """Return in how many months hours lie that follow one another, or how many machines do the hours of one month."""
     return np.maximum(1.0, np.ceil(on_hours / hours_per_month - 1e-9))
+
+
+def hours_of_runs(
+    busy_hours: FloatArray,
+    runs_per_month: FloatArray | float,
+    *,
+    once: bool,
+    start_hours: float,
+    months: int,
+    hours_per_month: float,
+) -> Hours:
+    """Return when machines are on that do a run of a job in so many busy hours, after a start; see `schedule`."""
+    on = busy_hours + start_hours if once else (busy_hours + start_hours) * runs_per_month
+    whole = whole_months(on, hours_per_month)
+    if once:
+        last_month = np.minimum(whole, months).astype(np.int64)
+        return Hours(on=on, once=True, last_month=last_month, side_by_side=np.ones(whole.shape))
+    return Hours(on=on / whole, once=False, last_month=np.full(whole.shape, months), side_by_side=whole)
 
 
 def schedule(fleet: Fleet, work: Volume, *, months: int, hours_per_month: float, start_hours: float = 0.0) -> Schedule:
@@ -79,24 +124,29 @@ def schedule(fleet: Fleet, work: Volume, *, months: int, hours_per_month: float,
         on = np.full(months, hours_per_month * fleet.elastic_share)
         busy = np.full(months, fleet.utilisation_share)
         return Schedule(fleet, on, busy, busy * hours_per_month * units, months)
-    if not work.runs_per_month:
-        on_hours = fleet.busy_hours_per_run + start_hours
+    busy_hours, runs = fleet.busy_hours_per_run, work.runs_per_month
+    hours = hours_of_runs(
+        np.asarray(busy_hours),
+        runs,
+        once=not runs,
+        start_hours=start_hours,
+        months=months,
+        hours_per_month=hours_per_month,
+    )
+    on_hours, together = float(hours.on), int(hours.side_by_side)
+    if hours.once:
         on = np.diff(np.minimum(on_hours, hours_per_month * np.arange(1, months + 1)), prepend=0.0)
-        busy = on * (fleet.busy_hours_per_run / on_hours)
-        last = min(months, int(whole_months(on_hours, hours_per_month)))
-        return Schedule(fleet, on, busy / hours_per_month, busy * units, last)
-    on_hours = (fleet.busy_hours_per_run + start_hours) * work.runs_per_month
-    hours = fleet.busy_hours_per_run * work.runs_per_month
-    together = int(whole_months(on_hours, hours_per_month))
+        busy = on * (busy_hours / on_hours)
+    else:
+        on, busy = np.full(months, on_hours), np.full(months, busy_hours * runs / together)
     if together > 1:
         fleet = replace(
             fleet,
             instance_count=fleet.instance_count * together,
             accelerators_used=fleet.accelerators_used * together,
-            notes=(*fleet.notes, Note(NoteCode.SIDE_BY_SIDE, (together, fleet.busy_hours_per_run))),
+            notes=(*fleet.notes, Note(NoteCode.SIDE_BY_SIDE, (together, busy_hours))),
         )
-    on, busy = np.full(months, on_hours / together), np.full(months, hours / together)
-    return Schedule(fleet, on, busy / hours_per_month, busy * units * together, months)
+    return Schedule(fleet, on, busy / hours_per_month, busy * units * together, int(hours.last_month))
 
 
 def needed_share(plan: Schedule, hours_per_month: float) -> float:

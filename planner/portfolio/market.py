@@ -27,7 +27,7 @@ from planner.options.rules import RentTerms
 from planner.options.servers import ownable_servers
 from planner.options.sized import is_wanted
 from planner.plan import Plan, make_plan
-from planner.portfolio.money import HorizonCosts, horizon_costs
+from planner.portfolio.money import HorizonCosts
 from planner.portfolio.option_table import Listed
 from planner.supply.cached_calibration import RememberedCalibration
 from planner.supply.calibration import Calibration, default_calibration
@@ -302,7 +302,7 @@ class Market:
 
     def _costs_over(self, place: str, months: int) -> HorizonCosts:
         return _remembered(
-            self._costs, (place, months), lambda: horizon_costs(assumptions_at(self.assumptions, place), months)
+            self._costs, (place, months), lambda: HorizonCosts(assumptions_at(self.assumptions, place), months)
         )
 
     def allowed(self, constraints: Constraints) -> AllowedMarket:

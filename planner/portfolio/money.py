@@ -8,45 +8,26 @@ plain sum.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
 from planner.assumptions import Assumptions
 from planner.costs.evaluate import Value, model_of, own_values, present_value_usd, run, values_of
 from planner.costs.expression import evaluate
-from planner.costs.formulas import BILLED_HOURS
-from planner.costs.inputs import BuyInputs, RentInputs, Site
-from planner.costs.timeline import FloatArray, discount_factors
+from planner.costs.formulas import BILLED_HOURS, SENT_USD, STORED_USD, rent_model
+from planner.costs.inputs import BuyInputs, RentInputs, Site, TokenInputs
+from planner.costs.timeline import FloatArray
 from planner.options.owned import OwnableServer
+from planner.options.schedule import Hours
 
-IntArray = NDArray[np.int64]
-
+AN_HOUR = RentInputs(price_usd_per_hour=1.0, hours_per_month=1.0)
 NOT_KEPT = {"rent.storage_gb": 0.0, "rent.egress_gb_per_month": 0.0}
 """Storage is that of a workload, not of a machine (`HorizonCosts.storage`)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hours:
-    """Hours in which machines are on, for every machine (axis 0) and workload (axis 1).
-
-    Attributes
-    ----------
-    on : FloatArray
-        Hours in each month; in all, for jobs that are run once.
-    once : bool
-        Whether these are jobs that are run once.
-    last_month : IntArray
-        The month in which the work ends, counted from 1.
-    """
-
-    on: FloatArray
-    once: bool
-    last_month: IntArray
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True)
 class HorizonCosts:
     """How money is counted over a horizon.
 
@@ -56,24 +37,46 @@ class HorizonCosts:
         Stated assumptions, with the tariffs of the place.
     months : int
         Horizon.
-    hours_per_month : float
-        Clock hours of a month.
-    use, use_of_spot, ahead : FloatArray, shape (2, months)
-        Cost of one hour in each month at 1 USD today, paid at its end (on demand or spot), or when it begins.
-    kept : FloatArray, shape (2, months + 1)
-        Cost of 1 USD paid at the end of each of the first 0, 1, 2 ... months.
-    upfront_ratio : float
-        Cost of 1 USD paid today.
     """
 
     assumptions: Assumptions
     months: int
-    hours_per_month: float
-    use: FloatArray
-    use_of_spot: FloatArray
-    ahead: FloatArray
-    kept: FloatArray
-    upfront_ratio: float
+
+    @cached_property
+    def hours_per_month(self) -> float:
+        """Clock hours of a month."""
+        return self.assumptions["money.hours_per_month"]
+
+    @cached_property
+    def use(self) -> FloatArray:
+        """Cost of one hour in each month at 1 USD today, paid at its end, shape (2, months)."""
+        return self._by_month(AN_HOUR)[:, 1:]
+
+    @cached_property
+    def use_of_spot(self) -> FloatArray:
+        """The same of spot."""
+        return self._by_month(replace(AN_HOUR, interruptible=True))[:, 1:]
+
+    @cached_property
+    def ahead(self) -> FloatArray:
+        """The same of an hour that is paid when its month begins."""
+        return self._by_month(replace(AN_HOUR, paid_in_advance=True))[:, :-1]
+
+    @cached_property
+    def kept(self) -> FloatArray:
+        """Cost of 1 USD billed at the end of each of the first 0, 1, 2 ... months, shape (2, months + 1)."""
+        horizons = np.arange(self.months + 1.0)[:, None]
+        return self.both("tokens", own_values(TokenInputs(usd_per_month=1.0)), horizon_months=horizons)
+
+    @cached_property
+    def kept_once(self) -> FloatArray:
+        """Cost of 1 USD billed for a run, shape (2, 1)."""
+        return self.both("tokens", own_values(TokenInputs(run_usd=1.0)), once=True)
+
+    @cached_property
+    def upfront_ratio(self) -> float:
+        """Cost of 1 USD paid today."""
+        return float(self.both("rent", own_values(RentInputs(price_usd_per_hour=0.0, upfront_usd=1.0)))[0, 0])
 
     def used(
         self,
@@ -136,14 +139,18 @@ class HorizonCosts:
 
     def storage(self, hours: Hours) -> FloatArray:
         """Return what storage and egress cost, shape (2, machines, workloads) or (2, 1, 1)."""
-        assumptions = self.assumptions
-        gb_usd = assumptions["rent.storage_gb"] * assumptions["rent.storage_usd_per_gb_month"]
-        egress_usd = assumptions["rent.egress_gb_per_month"] * assumptions["rent.egress_usd_per_gb"]
+        stored, sent = (float(evaluate(usd, self.assumptions)) for usd in (STORED_USD, SENT_USD))
         if not hours.once:
-            return np.asarray((gb_usd + egress_usd) * self.kept[:, self.months][:, None, None])
-        most = self.hours_per_month * self.months
-        share = np.minimum(hours.on, most) / (self.hours_per_month * hours.last_month)
-        return np.asarray((gb_usd * share + egress_usd) * self.kept[:, hours.last_month])
+            return np.asarray((stored + sent) * self.kept[:, self.months][:, None, None])
+        run_hours: dict[str, Value] = {"book.run_hours": hours.on, "last_month": hours.last_month.astype(float)}
+        values = {**run_hours, "input.use_ratio": 1.0, "money.hours_per_month": self.hours_per_month}
+        share = evaluate(rent_model(once=True).scalars["stored_ratio"], values)
+        return np.asarray((stored * share + sent) * self.kept[:, hours.last_month])
+
+    def tokens(self, usd_per_run: FloatArray, runs_per_month: FloatArray) -> FloatArray:
+        """Return what a hosted API costs that takes so much for a run, shape (2, workloads); 0 runs a month are one in all."""
+        monthly = usd_per_run * runs_per_month * self.kept[:, self.months][:, None]
+        return np.where(runs_per_month > 0, monthly, usd_per_run * self.kept_once)
 
     def owned(
         self,
@@ -181,11 +188,29 @@ class HorizonCosts:
         )
         return np.asarray(idle + busy_share * (busy - idle))
 
-    def both(self, kind: str, own: Mapping[str, Value], site: str = "", *, once: bool = False) -> FloatArray:
+    def both(
+        self,
+        kind: str,
+        own: Mapping[str, Value],
+        site: str = "",
+        *,
+        once: bool = False,
+        horizon_months: Value | None = None,
+    ) -> FloatArray:
         """Return present value and plain sum, along a first axis; storage and bridges are counted apart."""
-        model = model_of(kind, self.assumptions, once=once)
-        values = values_of(model, own, {**self.assumptions, **NOT_KEPT}, horizon_months=float(self.months), site=site)
+        model, horizon = (
+            model_of(kind, self.assumptions, once=once),
+            self.months if horizon_months is None else horizon_months,
+        )
+        values = values_of(model, own, {**self.assumptions, **NOT_KEPT}, horizon_months=horizon, site=site)
         return np.stack(present_value_usd(model, values, self.months))
+
+    def _by_month(self, rent: RentInputs) -> FloatArray:
+        """Return what a rent costs in each month without storage, its present value and as it is, shape (2, months + 1)."""
+        model = model_of("rent", self.assumptions, once=False)
+        values = values_of(model, own_values(rent), {**self.assumptions, **NOT_KEPT}, horizon_months=float(self.months))
+        found = run(model, values, self.months)
+        return np.stack([found["discount_ratio"] * found["total"], found["total"]])
 
 
 def billed(
@@ -194,32 +219,3 @@ def billed(
     """Return hours rounded up to what is sold (`planner.costs.formulas.billed_hours`)."""
     weekly = 0.0 if weekly_above_hours is None else weekly_above_hours
     return evaluate(BILLED_HOURS, {"hours": hours, "minimum_hours": minimum_hours, "weekly_above_hours": weekly})
-
-
-def horizon_costs(assumptions: Assumptions, months: int) -> HorizonCosts:
-    """Return how money is counted over so many months."""
-    hours_per_month = assumptions["money.hours_per_month"]
-    rate = assumptions["money.discount_rate_share_per_year"]
-    by_rate = np.stack([discount_factors(rate, months), np.ones(months + 1)])
-    keep = 1.0 - assumptions["money.tax_share"]
-
-    def of_an_hour(*, in_advance: bool, interruptible: bool) -> FloatArray:
-        """Return the cost of one hour in each month at 1 USD."""
-        cost_inputs = RentInputs(
-            price_usd_per_hour=1.0, hours_per_month=1.0, paid_in_advance=in_advance, interruptible=interruptible
-        )
-        model = model_of("rent", assumptions, once=False)
-        values = values_of(model, own_values(cost_inputs), {**assumptions, **NOT_KEPT}, horizon_months=float(months))
-        each = by_rate * run(model, values, months)["total"]
-        return each[:, :-1] if in_advance else each[:, 1:]
-
-    return HorizonCosts(
-        assumptions=assumptions,
-        months=months,
-        hours_per_month=hours_per_month,
-        use=of_an_hour(in_advance=False, interruptible=False),
-        use_of_spot=of_an_hour(in_advance=False, interruptible=True),
-        ahead=of_an_hour(in_advance=True, interruptible=False),
-        kept=np.concatenate([np.zeros((2, 1)), keep * by_rate[:, 1:].cumsum(axis=1)], axis=1),
-        upfront_ratio=keep * (1.0 + assumptions["rent.support_share"]),
-    )

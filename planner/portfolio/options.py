@@ -31,7 +31,7 @@ from planner.options.rules import (
 from planner.options.schedule import whole_months
 from planner.portfolio.groups import Group
 from planner.portfolio.market import AllowedMarket, Market
-from planner.portfolio.money import HorizonCosts, Hours
+from planner.portfolio.money import HorizonCosts
 from planner.portfolio.option_table import Bridges, Listed, OptionsOfKind, OptionTable
 from planner.portfolio.rents import cheapest_bridges, rents_usd, until_delivery_usd
 from planner.portfolio.work import Work
@@ -143,7 +143,7 @@ def _rented(
     offer, count, stretch = offer[kept], count[kept], stretch[kept]
     is_open, bridges = is_open[kept], bridges[kept]
     machine = allowed.machine[offer]
-    hours = Hours(on=work.rented.on[machine], once=work.rented.once, last_month=work.rented.last_month[machine])
+    hours = work.rented.at(machine)
     until_usd = np.where(bridges, until_delivery_usd(allowed, offer, count, hours, stretch, until), np.inf)
     usd = rents_usd(allowed, offer, count, hours, stretch, costs) + costs.storage(hours)
     part = OptionsOfKind(
@@ -231,9 +231,7 @@ def _hosted(group: Group, costs: HorizonCosts, market: Market) -> OptionsOfKind:
     usd = np.zeros((2, *shape))
     runs = group.runs_per_month
     for index, price in enumerate(sellers):
-        per_run = per_run_usd(price, group.first, group.input_tokens, group.output_tokens)
-        monthly = per_run * runs * costs.kept[:, costs.months][:, None]
-        usd[:, index] = np.where(runs > 0, monthly, per_run * costs.kept[:, 1][:, None])
+        usd[:, index] = costs.tokens(per_run_usd(price, group.first, group.input_tokens, group.output_tokens), runs)
     return OptionsOfKind(
         listed=[
             Listed(

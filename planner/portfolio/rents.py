@@ -7,9 +7,10 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from planner.options.schedule import Hours
 from planner.portfolio.groups import Group
 from planner.portfolio.market import AllowedMarket
-from planner.portfolio.money import HorizonCosts, Hours, billed
+from planner.portfolio.money import HorizonCosts, billed
 from planner.portfolio.option_table import Bridges
 
 FloatArray = NDArray[np.float64]
@@ -37,9 +38,8 @@ def until_delivery_usd(
     for chosen, weights in ((~fixed & ~spot, until.use), (~fixed & spot, until.use_of_spot)):
         mine = np.flatnonzero(chosen)
         if mine.size:
-            part = Hours(on=hours.on[mine], once=False, last_month=hours.last_month[mine])
             usd[:, mine] = until.used(
-                price[mine, None] * count[mine], part, stretch[mine], step[mine, None], weights=weights
+                price[mine, None] * count[mine], hours.at(mine), stretch[mine], step[mine, None], weights=weights
             )
     return usd + until.storage(hours)
 
@@ -85,10 +85,9 @@ def rents_usd(
     for chosen, weights in ((~ahead & ~spot, costs.use), (spot, costs.use_of_spot), (ahead, costs.ahead)):
         mine = np.flatnonzero((term == 0) & chosen)
         if mine.size:
-            part = Hours(on=hours.on[mine], once=hours.once, last_month=hours.last_month[mine])
             usd[:, mine] = costs.used(
                 price[mine, None] * count[mine],
-                part,
+                hours.at(mine),
                 stretch[mine],
                 step[mine, None],
                 weights=weights,

@@ -6,15 +6,14 @@ import numpy as np
 import pytest
 
 from planner.assumptions import default_assumptions
-from planner.options.schedule import whole_months
-from planner.portfolio.money import Hours, horizon_costs
+from planner.options.schedule import hours_of_runs
+from planner.portfolio.money import HorizonCosts
 
 SENT = {"rent.storage_gb": 0.0, "rent.egress_gb_per_month": 1000.0, "rent.egress_usd_per_gb": 0.1}
 
 
 @pytest.mark.parametrize(("hours", "months"), [(730.0, 1), (730.0 * (1 + 1e-12), 1), (731.0, 2)])
 def test_what_a_run_sends_out_is_paid_for_each_month_that_it_works_in(hours: float, months: int) -> None:
-    costs = horizon_costs(default_assumptions().override(SENT, "--set"), 36)
-    on = np.array([[hours]])
-    run = Hours(on=on, once=True, last_month=whole_months(on, costs.hours_per_month).astype(np.int64))
+    costs = HorizonCosts(default_assumptions().override(SENT, "--set"), 36)
+    run = hours_of_runs(np.array([[hours]]), 0.0, once=True, start_hours=0.0, months=36, hours_per_month=730.0)
     assert costs.storage(run)[1, 0, 0] == pytest.approx(100.0 * months)
