@@ -329,6 +329,7 @@ def decision_cases() -> dict[str, DecisionCase]:
         "a machine with an eighth of an accelerator": DecisionCase({"a": bill_rows(month) + bill_rows(month, usd=0.3, SkuMeter="BoxUsage:g6f.large", SkuPriceDetails="", ResourceId="i-2")}, day + 730 * 0.3, (0, 8), ("8 GPUs",)),
         "a service's fee": DecisionCase({"a": bill_rows(month) + bill_rows(month, **emr)}, day + 730 * 0.27, (0, 8), ()),
         "a platform's units, which no commitment saves": DecisionCase({"a": bill_rows(month) + bill_rows(month, **(emr | {"usd": 25.0}))}, day + 730 * 25.0, (0, 8), most_saved_usd_per_month=day),
+        "a price above the list, a third of the hours": DecisionCase({"a": [row for hour, row in enumerate(bill_rows(month, usd=63.0)) if hour % 3 == 0] + bill_rows(month, usd=0.1, SkuMeter="BoxUsage:m7i.large", SkuPriceDetails="", ChargeDescription="", ResourceId="i-9")}, 730 * 63 / 3, (0, 0), (), most_saved_usd_per_month=0.0),
         "spot alone, a third of the hours": DecisionCase({"a": [row for hour, row in enumerate(bill_rows(month, **spot)) if hour % 3 == 0] + bill_rows(month, usd=0.1, SkuMeter="BoxUsage:m7i.large", SkuPriceDetails="", ChargeDescription="", ResourceId="i-9")}, 730 * 20 / 3, (0, 0), ()),
     }  # fmt: skip
 

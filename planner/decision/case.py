@@ -26,6 +26,7 @@ from pricing.offers import PurchaseOption
 FloatArray = NDArray[np.float64]
 TODAY = "today's"
 """Begins the name of a tier at the price that the bill itself shows."""
+BY_THE_HOUR = {TierKind.SPOT: PurchaseOption.SPOT, TierKind.ON_DEMAND: PurchaseOption.ON_DEMAND}
 LEAST_RECORD_HOURS = 2 * HOURS_PER_WEEK
 """Of less nobody buys or commits: a few days know nothing of the next year."""
 
@@ -58,6 +59,8 @@ class Case:
         Where use went up or down so far that only its end counts.
     is_short : bool
         Whether the record is too short to own or to commit on.
+    above_list_ratio : float
+        What the same machines cost by the hour in the bill over what the price list says, at least 1.
     price_age_years : mapping of str to float
         How old the price of each tier is that stands in the catalog.
     """
@@ -74,6 +77,7 @@ class Case:
     spot_share: float
     trend: Trend | None
     is_short: bool
+    above_list_ratio: float = 1.0
     price_age_years: Mapping[str, float] = field(default_factory=dict)
 
     @property
@@ -204,21 +208,13 @@ def case_of(
     spot = used & mine & table.equals("option", "spot")
     share = assumptions["mix.spot_share"] if assumptions.rows["mix.spot_share"].overridden else 0.0
     share = max(share, float(gpu_hours[spot].sum() / gpu_hours[used & mine].sum()))
-    if spot.any():
-        # The market's price for what already runs on spot is the one that is paid; a list's is no saving.
-        offers = offers.filtered(
-            "not on spot today", lambda offer: not (offer.purchase_option is PurchaseOption.SPOT and place.is_of(offer))
-        )
+    by_the_hour = used & mine & table.equals("option", "on_demand", "not_stated")
+    prices = {kind: _price(effective, gpu_hours, mask) for kind, mask in ((TierKind.SPOT, spot), (TierKind.ON_DEMAND, by_the_hour))}  # fmt: skip
+    offers, above_list_ratio = _as_paid(offers, place, prices)
     try:
         listed = tiers_of_offers(offers, own, assumptions, months=months)
     except NothingFitsError:
         listed = ()
-    prices = {
-        TierKind.SPOT: _price(effective, gpu_hours, spot),
-        TierKind.ON_DEMAND: _price(
-            effective, gpu_hours, used & mine & table.equals("option", "on_demand", "not_stated")
-        ),
-    }
     tiers = _tiers(listed, prices, place, share)
     if not listed and not any(tier.kind is not TierKind.ON_DEMAND for tier in tiers):
         return "no_offer"
@@ -239,7 +235,23 @@ def case_of(
         spot_share=share,
         trend=trend,
         is_short=is_short,
+        above_list_ratio=above_list_ratio,
     )
+
+
+def _as_paid(offers: Catalog, place: Place, prices: Mapping[TierKind, float]) -> tuple[Catalog, float]:
+    """Return the offers that are a change, and how far above the list an hour on demand is paid.
+
+    The price for what already runs by the hour is the one that is paid; a list's, for the same machines, is no saving. Whoever
+    pays more than the list by the hour (a license in the price, a reseller) pays more for a commitment to them too.
+    """
+    own = {offer for offer in offers.offers if place.is_of(offer)}
+    listed = [offer.price_usd_per_hour / offer.accelerator_count for offer in own if offer.purchase_option is PurchaseOption.ON_DEMAND]  # fmt: skip
+    above = max(prices[TierKind.ON_DEMAND] / min(listed), 1.0) if listed else 1.0
+    paid = {BY_THE_HOUR[kind] for kind, price in prices.items() if price > 0}
+    others = offers.filtered("paid by the hour today", lambda one: not (one.purchase_option in paid and one in own))
+    dearer = (replace(one, price_usd_per_hour=one.price_usd_per_hour * above) if one in own else one for one in others.offers)  # fmt: skip
+    return replace(others, offers=tuple(dearer)), above
 
 
 def _choosable(tiers: Sequence[Tier], is_short: bool) -> tuple[Tier, ...]:

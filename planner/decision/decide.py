@@ -36,6 +36,8 @@ LEAST_SHARE = 0.01
 """An accelerator with less of the hours than this keeps what it has; nothing is decided for it."""
 LEAST_SAVING_SHARE = 0.005
 """Who would save less than this of what was paid keeps what there is: bills and price lists are no more exact."""
+ABOVE_LIST_SHARE = 0.02
+"""By so much more than the price list an hour has to cost before the answer says so."""
 DAYS_PER_YEAR = 365.25
 SEASONS_HOURS = 2 * HOURS_PER_YEAR
 
@@ -140,6 +142,13 @@ def decide(  # noqa: PLR0913 - the options of the command, each by name
     sized = {case.gpu for case in cases if case.idle_gpus > 0}
     switch_off = switch_off_of(usage, per_month / usage.hours, asked, changed, sized)
     notes = _notes(usage, own_providers, everything, elsewhere=elsewhere)
+    above = {
+        _name(case.place, places): case.above_list_ratio - 1.0
+        for case in everything
+        if case.above_list_ratio >= 1.0 + ABOVE_LIST_SHARE
+    }
+    if above:
+        notes.append(Note(code="above_list", names=tuple(above), amounts=tuple(above.values())))
     if servers:
         notes.append(Note(code="owned", amounts=(float(months), assumptions["own.lead_time_months"])))
     if not_bought:

@@ -55,9 +55,10 @@ class Place:
         return ", ".join(word for word in words if word)
 
     def is_of(self, offer: Offer) -> bool:
-        """Say whether an offer is for these very machines."""
+        """Say whether an offer is for these very machines; where the bill names none, for any at their place."""
         there = (offer.provider, offer.region, offer.instance_type.lower())
-        return there == (self.provider, self.region, self.instance_type.lower())
+        mine = (self.provider, self.region, self.instance_type.lower())
+        return all(not wanted or wanted == had for wanted, had in zip(mine, there, strict=True))
 
     def takes(self, offer: Offer, *, anywhere: bool) -> bool:
         """Say whether an offer can stand in: the same shape, no smaller host and, unless asked otherwise, the same place."""

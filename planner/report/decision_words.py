@@ -88,6 +88,9 @@ def note_said(note: Note) -> str:
                 f"no servers are bought for {', '.join(note.names)}: a purchase has to cost {percent(amounts[0])} less than today's bill and than capacity by the hour, and "
                 f"less than that bill and every mix without servers in {percent(amounts[1])} of the simulated futures (verdict.buy_margin_share, verdict.least_confidence_share)"
             )
+        case "above_list":
+            shares = ", ".join(f"{name} by {percent(share)}" for name, share in zip(note.names, amounts, strict=True))
+            return f"the bill's on-demand prices are above the price list ({shares}): a license in the price, a reseller, or a price that has fallen since; the saving holds none of that, and takes commitments for the same machines to be dearer by as much"
         case "fees":
             return f"fees of services, licenses and software on these machines ({usd(amounts[0])} USD a month) are paid as before, and are no part of the saving"
         case "owned":

@@ -17,6 +17,7 @@ from planner.usage.hours import HourTable
 from planner.usage.records import Stretch, records_of
 from planner.usage.summary import summarised
 from pricing.catalog import load_bundled
+from pricing.offers import offer_id
 
 FIRST = 497_000
 P5 = ("aws", "us-east-1", "p5.48xlarge")
@@ -157,6 +158,31 @@ def test_what_runs_on_spot_saves_nothing_by_running_on_the_same_spot_machines() 
     found = _decision((place, _steady(8), paid, "spot"), no_own=True)
     assert not found.gpus
     assert found.kept[0].code == "cheapest_already"
+
+
+@pytest.mark.parametrize("ratio", [1.0, 1.5])
+def test_the_list_price_of_the_machines_that_run_is_no_saving_and_is_named(ratio: float) -> None:
+    listed = next(offer for offer in load_bundled().offers if offer_id(offer) == "aws/us-east-1/p5.48xlarge/on_demand")
+    each = listed.price_usd_per_hour / 8
+    place = ("aws", "us-east-1", "p5.48xlarge")
+    # A third of the hours: too few to commit for, so that nothing is left but the price list.
+    level = np.tile([8.0] * 8 + [0.0] * 16, 30)
+    decision = _decision((place, level, each * ratio, "on_demand"), no_own=True)
+    assert (decision.gpus, decision.saving_usd_per_month) == ((), 0.0)
+    assert [note.amounts for note in decision.notes if note.code == "above_list"] == [
+        pytest.approx((share,)) for share in (ratio - 1,) if share
+    ]
+
+
+def test_who_pays_above_the_list_saves_no_larger_share_by_a_commitment() -> None:
+    offers = {offer_id(offer): offer for offer in load_bundled().offers if offer.accelerator == "H100-SXM" and offer.accelerator_count == 8}  # fmt: skip
+    name = next(one.removesuffix("reserved_1y") for one in offers if one.endswith("/reserved_1y") and one.replace("reserved_1y", "on_demand") in offers)  # fmt: skip
+    provider, region, machine, _ = name.split("/")
+    hourly = offers[f"{name}on_demand"].price_usd_per_hour / 8
+    bills = [((provider, region, machine), _steady(8), hourly * ratio, "on_demand") for ratio in (1.0, 2.0)]
+    shares = [_decision(bill, no_own=True).saving_share for bill in bills]
+    assert shares[0] > 0.1
+    assert shares[1] == pytest.approx(shares[0])
 
 
 def test_several_accelerators_in_one_sentence_are_named() -> None:
