@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bz2
+import codecs
 import csv
 import gzip
 import lzma
@@ -18,6 +19,7 @@ from typing import IO, TypeVar
 from planner.delimited import lines_of, sheet_rows
 from planner.usage.documents import records_of_document, table_of_document
 from planner.usage.faults import Fault, UsageError
+from planner.usage.headers import kind_of_header
 from planner.usage.logs import table_of_log
 from planner.usage.stores import ENDINGS
 from planner.usage.tidied import header_at, is_header
@@ -27,7 +29,6 @@ __all__ = ["is_package", "unpacked", "whole_gzip"]
 Member = TypeVar("Member")
 
 ZIP, ZSTD, GZIP = b"PK\x03\x04", b"\x28\xb5\x2f\xfd", b"\x1f\x8b"
-UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 MOST_BYTES = 1 << 34
 """What an archive may hold in all; a bomb must not fill the disk."""
 TAR_ENDINGS = (".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz", ".tar.zst")
@@ -50,7 +51,8 @@ def is_package(name: str, head: bytes) -> bool:
     """
     inside = _head_of_gzip(head) if head.startswith(GZIP) else head
     return (
-        inside.startswith((ZIP, ZSTD, *UTF_16, *(magic for magic, _ in PACKED)))
+        inside.startswith((ZIP, ZSTD, *(magic for magic, _ in PACKED)))
+        or _utf_16(inside) != ""
         or name.lower().endswith(TAR_ENDINGS)
         or _is_document(inside)
         or table_of_log(inside.decode("utf-8", "replace"), list) is not None
@@ -111,8 +113,8 @@ def _inside(name: str, path: str, head: bytes, places: Iterator[Path]) -> Iterat
     elif packed := next((opened for magic, opened in PACKED if head.startswith(magic)), None):
         with packed(path, "rb") as inside:
             yield name, str(_unpressed(inside, next(places), name))
-    elif head.startswith(UTF_16):
-        yield name, str(_recoded(path, next(places)))
+    elif encoding := _utf_16(head):
+        yield name, str(_recoded(path, encoding, next(places)))
     elif _is_document(head):
         yield name, _of_document(path, next(places))
     elif rows := table_of_log(head.decode("utf-8", "replace"), lambda: lines_of(path, name)):
@@ -133,8 +135,18 @@ def _head_of_gzip(head: bytes) -> bytes:
         return b""
 
 
-def _recoded(path: str, target: Path) -> Path:
-    with Path(path).open(encoding="utf-16", errors="replace", newline="") as text, target.open("w", encoding="utf-8", newline="") as out:  # fmt: skip
+def _utf_16(head: bytes) -> str:
+    """Return which UTF-16 a text is in, by its mark or (PowerShell's ``-NoNewline``, exports of databases) its zeros; empty for any other."""
+    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
+    even, odd = head[:200:2], head[1:200:2]
+    if all(even) and odd and not any(odd):
+        return "utf-16-le"
+    return "utf-16-be" if all(odd) and odd and not any(even) else ""
+
+
+def _recoded(path: str, encoding: str, target: Path) -> Path:
+    with Path(path).open(encoding=encoding, errors="replace", newline="") as text, target.open("w", encoding="utf-8", newline="") as out:  # fmt: skip
         shutil.copyfileobj(text, out)
     return target
 
@@ -178,7 +190,7 @@ def _of_usage(members: Sequence[Member], name_of: Callable[[Member], str]) -> li
 
 
 def _of_document(path: str, target: Path) -> str:
-    """Return where a JSON document lies as a table: as CSV of what is known, or as Parquet of a bill's records."""
+    """Return where a JSON document lies as a table: as CSV of records of use, or as Parquet of a bill's."""
     if Path(path).stat().st_size > MOST_DOCUMENT_BYTES:
         return path
     text = Path(path).read_text(encoding="utf-8-sig", errors="replace")
@@ -187,6 +199,9 @@ def _of_document(path: str, target: Path) -> str:
     records = records_of_document(text)
     if not records or not is_header([*records[0], *(f"{name}.{part}" for name, value in records[0].items() if isinstance(value, dict) for part in value)]):  # fmt: skip
         return path
+    columns = list(dict.fromkeys(column for record in records for column in record))
+    if kind_of_header(columns) not in {"", "focus"}:
+        return str(_written(target, [columns, *([record.get(column) for column in columns] for record in records)], ","))  # fmt: skip
     import pyarrow as pa
     import pyarrow.parquet as pq
 

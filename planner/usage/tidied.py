@@ -129,13 +129,10 @@ def tidied(path: str, name: str, target: Path, opened: Callable[[str], IO[bytes]
 def _form_of(head: bytes) -> _Form | None:
     """Return how a table is written; None where no header is known among its first lines."""
     encoding = "utf-8"
-    if b"\0" in head[:200]:
-        encoding = "utf-16-le" if not any(head[1:200:2]) else "utf-16-be"
-    else:
-        try:
-            codecs.getincrementaldecoder("utf-8")().decode(head)
-        except UnicodeDecodeError:
-            encoding = "cp1252"
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(head)
+    except UnicodeDecodeError:
+        encoding = "cp1252"
     lines = _decoded(head, encoding).splitlines()[:MOST_LINES_ABOVE]
     if lines and kind_of_header(lines[0].split("|")) == "slurm":
         return None  # `sacct -P`, whose reader knows what stands between its bars

@@ -42,7 +42,7 @@ TRES = "cpu=8,gres/gpu:a100=2,gres/gpu=2"
 JOB = f"1|2026-10-01T00:00:00|2026-10-01T02:00:00|COMPLETED|{TRES}|7200"
 HEAD = "JobID|Start|End|State|AllocTRES|ElapsedRaw"
 WIDE = f"{'JobID':<12} {'Start':>19} {'End':>19} {'State':>10} {'AllocTRES':>40}"
-SACCT = {
+SACCT: dict[str, str | bytes] = {
     "with bars": f"{HEAD}\n{JOB}\n",
     "with a closing bar, as requested": f"{HEAD.replace('Alloc', 'Req')}|\n{JOB}|\n",
     "with commas": f"{HEAD.replace('|', ',')}\n{JOB.replace(TRES, chr(34) + TRES + chr(34)).replace('|', ',')}\n",
@@ -55,6 +55,8 @@ SACCT = {
     "exported twice": f"{HEAD}\n{JOB}\n{JOB}\n",
     "exported while it ran, and later": f"{HEAD}\n{JOB.replace('2026-10-01T02:00:00|COMPLETED', 'Unknown|RUNNING').replace('7200', '3600')}\n{JOB}\n",
     "as squeue's JSON": json.dumps({"jobs": [{"job_id": 1, "job_state": ["COMPLETED"], "start_time": {"number": 1790812800, "set": True}, "end_time": {"number": 1790820000, "set": True}, "tres_alloc_str": TRES}]}),
+    "in UTF-16 without its mark": f"{HEAD}\n{JOB}\n".encode("utf-16-le"),
+    "in UTF-16": f"{HEAD}\n{JOB}\n".encode("utf-16"),
     "without a header, in seconds": f"1|1790812800|1790820000|COMPLETED|billing=1,{TRES}|7200\n",
     "as JSON": json.dumps({"jobs": [{"job_id": 1, "state": {"current": ["COMPLETED"]}, "time": {"start": 1790812800, "end": {"number": 1790820000, "set": True}, "elapsed": 7200},
         "tres": {"allocated": [{"type": "gres", "name": "gpu", "count": 2}, {"type": "gres", "name": "gpu:a100", "count": 2}]}}]}),
@@ -249,6 +251,8 @@ PACKED = {
     "a document in a zip": _zipped(DOCUMENT, "pods.json"),
     "a document in gz in a zip": _zipped(gzip.compress(DOCUMENT), "pods.json.gz"),
     "a document as PowerShell writes it": DOCUMENT.decode().encode("utf-16"),
+    "that without its mark": DOCUMENT.decode().encode("utf-16-le"),
+    "that in the other order": DOCUMENT.decode().encode("utf-16-be"),
     "that in gz": gzip.compress(DOCUMENT.decode().encode("utf-16")),
 }
 
