@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import math
 from collections import ChainMap
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property, lru_cache
-from typing import Any, Literal, TypeAlias, cast
+from typing import Any, TypeAlias, cast
 
 import numpy as np
 
-from planner.assumptions import Assumption, Assumptions
-from planner.costs.evaluate import MODELS, Value, model_of, own_values, present_value_usd, values_of
-from planner.costs.expression import Expr, names_in, substituted
-from planner.costs.financing import Financing, financing_of
-from planner.costs.formulas import site_names
-from planner.costs.inputs import BuyInputs, CostInputs, RentInputs, TokenInputs
+from planner.assumptions import Assumptions
+from planner.costs.evaluate import Value, model_of, own_values, present_value_usd, values_of
+from planner.costs.inputs import Bridge, BuyInputs, RentInputs
 from planner.costs.timeline import FloatArray
 from planner.costs.tornado import Bar, tornado
 from planner.costs.uncertainty import (
-    Z_OF_90_PERCENT,
-    Correlations,
     Draws,
     Evaluate,
     Uncertain,
@@ -29,7 +23,7 @@ from planner.costs.uncertainty import (
     risk,
     risk_record,
 )
-from planner.costs.used_prices import RESALE_AGES_MONTHS
+from planner.drawn import DEMAND, SERVER_PRICE, correlations_of, drawn_inputs, keep_in_order, normals_of, spelled_out
 from planner.options.evidence import Evidence
 from planner.options.option import Option
 
@@ -38,14 +32,6 @@ JOINT_DRAWS = 2_000
 """Enough to tell 0.7 from 0.67."""
 KnownWorths: TypeAlias = dict[tuple[object, ...], FloatArray]
 """Present values by an option's own numbers, the assumptions that are drawn, and the number of draws."""
-DEMAND, SERVER_PRICE = "risk.demand_ratio", "risk.server_price_ratio"
-LEAD, DISCOUNT_RATE = "own.lead_time_months", "money.discount_rate_share_per_year"
-RESALE = tuple(f"own.resale_after_{age}_months_share" for age in RESALE_AGES_MONTHS)
-USED_PRICES = "own.resale"
-"""What is drawn for used prices of all ages: they rise and fall together."""
-RENT_CHANGES = ("rent.price_change_share_per_year", "rent.spot_price_change_share_per_year")
-CHANGES = {*RENT_CHANGES, "own.refresh_price_change_share_per_year", DISCOUNT_RATE}
-"""Assumptions that err by factors of one plus themselves."""
 LEAST_BAR_USD = 0.005
 PRICES_OF_A_RENT = ("book.price_usd_per_hour", "book.first_usd_per_hour", "book.upfront_usd")
 
@@ -106,9 +92,9 @@ def plan_risk(rent: Option | None, owned: Option | None, assumptions: Assumption
     costs_usd = pair_costs(pair, assumptions)
     found = risk(
         (rent.id, owned.id),
-        lambda draws: costs_usd(_spelled_out(draws, inputs)),
-        _drawn(inputs),
-        correlations=_correlations(inputs, assumptions),
+        lambda draws: costs_usd(spelled_out(draws, inputs)),
+        normals_of(inputs),
+        correlations=correlations_of(inputs, assumptions),
         draws=DRAWS,
     )
     return PlanRisk(
@@ -129,42 +115,7 @@ def pair_inputs(pair: Pair, assumptions: Assumptions) -> tuple[Uncertain, ...]:
     A yearly change of rents that is kept up for years errs less than that of a single year: its range is narrowed by the
     square root of the years, so that the price at the horizon spreads as after a random walk.
     """
-    return _inputs([pair.rent, pair.own], assumptions, pair.months)
-
-
-def _inputs(all_inputs: Sequence[CostInputs], assumptions: Assumptions, months: int) -> tuple[Uncertain, ...]:
-    found: set[str] = {DEMAND, SERVER_PRICE}
-    aliases: dict[str, str] = {}
-    for cost_inputs in all_inputs:
-        if isinstance(cost_inputs, TokenInputs):
-            continue
-        found |= _names_behind(cost_inputs, financing_of(assumptions))
-        if isinstance(cost_inputs, BuyInputs):
-            aliases = site_names(cost_inputs.site)
-    names = sorted({aliases.get(name, name) for name in found | {DISCOUNT_RATE}} & assumptions.rows.keys())
-    rows = [_narrowed(assumptions.rows[name], months) for name in names]
-    return tuple(row for row in rows if row.low < row.high)
-
-
-@lru_cache(maxsize=256)
-def _names_behind(cost_inputs: RentInputs | BuyInputs, financing: Financing) -> set[str]:
-    """Return the names that an option's formulas hold once its own numbers are put in."""
-    model = MODELS[cost_inputs.kind](once=False, financing=financing)
-    known, done = own_values(cost_inputs), dict[int, Expr]()
-    exprs = (*model.scalars.values(), *model.lines.values())
-    return names_in(*(substituted(expr, known, done) for expr in exprs))
-
-
-def _narrowed(row: Assumption, months: int) -> Uncertain:
-    low, high = row.low, row.high
-    if row.name in RENT_CHANGES:
-        years = max(months / 12.0, 1.0)
-        low, high = (
-            math.expm1(math.log1p(row.value) + (math.log1p(edge) - math.log1p(row.value)) / math.sqrt(years))
-            for edge in (low, high)
-        )
-    kind: Literal["amount", "change"] = "change" if row.name in CHANGES else "amount"
-    return Uncertain(name=row.name, low=low, typical=row.value, high=high, kind=kind, least=row.least, most=row.most)
+    return drawn_inputs([pair.rent, pair.own], assumptions, pair.months)
 
 
 def pair_costs(pair: Pair, assumptions: Mapping[str, float]) -> Evaluate:
@@ -176,7 +127,7 @@ def pair_costs(pair: Pair, assumptions: Mapping[str, float]) -> Evaluate:
     def evaluate(draws: Draws) -> FloatArray:
         count = len(next(iter(draws.values()))) if draws else 1
         drawn: dict[str, Value] = {name: values[:, None] for name, values in draws.items()}
-        _keep_in_order(drawn, assumptions, pair.months)
+        keep_in_order(drawn, assumptions, pair.months)
         held: Mapping[str, Value] = ChainMap(
             drawn, cast("dict[str, Value]", assumptions)
         )  # looked up one by one: a plan lists what it rests on
@@ -271,15 +222,15 @@ class JointDraws:
             As the attribute; filled.
         """
         all_inputs = [option.book for option in options if option.book is not None]
-        inputs = () if once else _inputs(all_inputs, assumptions, months)
+        inputs = () if once else drawn_inputs(all_inputs, assumptions, months)
         rates = (option.fleet.performance.rate_per_s for option in options if option.fleet is not None)
-        own_count = len(_drawn(inputs))
+        own_count = len(normals_of(inputs))
         z = _normals(count, own_count + len(options) + 1)[own_count:]
         drawn: dict[str, Value] = {
             name: values[:, None]
-            for name, values in _assumptions_drawn(inputs, tuple(_correlations(inputs, assumptions).items()), count)
+            for name, values in _assumptions_drawn(inputs, tuple(correlations_of(inputs, assumptions).items()), count)
         }
-        _keep_in_order(drawn, assumptions, months)
+        keep_in_order(drawn, assumptions, months)
         slower_ratio = np.ones(count)
         if rate := next((each for each in rates if each.low > 0), None):
             low, high = rate.low / rate.typical, rate.high / rate.typical
@@ -304,21 +255,40 @@ class JointDraws:
 
     def usd(self, row: int, option: Option | None = None) -> FloatArray:
         """Return what an option costs in each draw (NPV), or another one, at another price, in its place; shape (draws,)."""
-        taken = option or self.options[row]
-        more: Value = self.slower_ratio if taken.fleet is not None else 1.0
-        if isinstance(taken.book, BuyInputs):
-            more = np.maximum(np.rint(taken.instance_count * self.slower_ratio), 1.0) / max(taken.instance_count, 1)
-        ratio = self.moved_ratio[row] * more
-        if isinstance(taken.book, RentInputs) and taken.book.credit_usd > 0:
-            # A credit pays what it holds, whatever the bill.
-            return _rent_usd(taken.book, self.held, self.months, once=self.once, price_ratio=ratio[:, None])
+        taken, moved = option or self.options[row], self.moved_ratio[row]
+        match taken.book:
+            case BuyInputs() as book:
+                more = np.maximum(np.rint(taken.instance_count * self.slower_ratio), 1.0) / max(taken.instance_count, 1)
+                worth_usd = self._known_usd(taken) * moved
+                if book.bridge.option_id:
+                    alone_usd = self._known_usd(replace(taken, book=replace(book, bridge=Bridge())))
+                    worth_usd += (self._known_usd(taken) - alone_usd) * (self._moved_bridge(book.bridge) - moved)
+                return np.asarray(worth_usd * more)
+            case RentInputs() as book if book.credit_usd > 0:  # a credit pays what it holds, whatever the bill
+                ratio = moved * (self.slower_ratio if taken.fleet else 1.0)
+                return _rent_usd(book, self.held, self.months, once=self.once, price_ratio=ratio[:, None])
+            case _:
+                return np.asarray(self._known_usd(taken) * moved * (self.slower_ratio if taken.fleet else 1.0))
+
+    def _moved_bridge(self, bridge: Bridge) -> Value:
+        """Return how far the price has moved of what does the work until delivery, or of the best rent in its place."""
+        rows = {
+            option.id: row
+            for row, option in reversed(list(enumerate(self.options)))
+            if not isinstance(option.book, BuyInputs)
+        }
+        row = rows.get(bridge.option_id, min(rows.values(), default=None))
+        return 1.0 if row is None else self.moved_ratio[row]
+
+    def _known_usd(self, taken: Option) -> FloatArray:
+        """Return the present value in draws of the assumptions, worked out once for one option."""
         key = (taken.book, self.inputs, len(self.slower_ratio))
         worth_usd = None if self.once else self.known.get(key)
         if worth_usd is None:
             worth_usd = self._worth_usd(taken)
             if isinstance(taken.book, RentInputs | BuyInputs):
                 self.known[key] = worth_usd
-        return np.asarray(worth_usd * ratio)
+        return worth_usd
 
     def _worth_usd(self, option: Option) -> FloatArray:
         """Return the present value of an option in draws of the assumptions."""
@@ -344,9 +314,9 @@ def _assumptions_drawn(
     inputs: tuple[Uncertain, ...], correlations: tuple[tuple[tuple[str, str], float], ...], count: int
 ) -> tuple[tuple[str, FloatArray], ...]:
     """Return draws of the inputs, by name: of the same ones they are the same."""
-    own = _drawn(inputs)
+    own = normals_of(inputs)
     draws = at_normals(own, dict(correlations), _normals(count, len(own)))
-    return tuple(_spelled_out(draws, inputs).items())
+    return tuple(spelled_out(draws, inputs).items())
 
 
 def _rent_usd(
@@ -363,36 +333,3 @@ def _rent_usd(
         use_ratio=assumptions[DEMAND],
     )
     return present_value_usd(model, values, months)[0]
-
-
-def _keep_in_order(drawn: dict[str, Value], assumptions: Mapping[str, float], months: int) -> None:
-    """Keep draws to what can be: delivery within the horizon, and no used server dearer than a younger one."""
-    if LEAD in drawn:
-        drawn[LEAD] = np.minimum(drawn[LEAD], months - 1.0)
-    if drawn.keys() & set(RESALE):
-        most: Value = 1.0
-        for name in RESALE:
-            most = drawn[name] = np.minimum(drawn.get(name, assumptions[name]), most)
-
-
-def _drawn(inputs: Sequence[Uncertain]) -> list[Uncertain]:
-    """Return what is drawn: the inputs, with one standard normal for used prices of all ages."""
-    found = [one for one in inputs if one.name not in RESALE]
-    if len(found) < len(inputs):
-        found.append(Uncertain(name=USED_PRICES, low=-Z_OF_90_PERCENT, typical=0.0, high=Z_OF_90_PERCENT))
-    return found
-
-
-def _spelled_out(draws: Draws, inputs: Sequence[Uncertain]) -> Draws:
-    """Return draws of the inputs themselves, from those of `_drawn`."""
-    resale = [one for one in inputs if one.name in RESALE]
-    others = {name: values for name, values in draws.items() if name != USED_PRICES}
-    return others | {one.name: one.value_at(draws[USED_PRICES]) for one in resale}
-
-
-def _correlations(inputs: Sequence[Uncertain], assumptions: Mapping[str, float]) -> Correlations:
-    """Return how rents, used prices and demand move together."""
-    rents = [one.name for one in inputs if one.name in RENT_CHANGES]
-    return {(rent, DEMAND): assumptions["risk.correlation_rent_demand_share"] for rent in rents} | {
-        (rent, USED_PRICES): assumptions["risk.correlation_rent_resale_share"] for rent in rents
-    }

@@ -11,17 +11,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from planner.assumptions import IMPLIED_RATIOS, default_assumptions
+from planner.assumptions import IMPLIED_RATIOS, Assumptions, default_assumptions
 from planner.costs.evaluate import timelines
 from planner.costs.inputs import Bridge, BuyInputs, RentInputs, bridge_of
+from planner.costs.timeline import FloatArray
 from planner.demand.workload import Workload
+from planner.drawn import DEMAND, LEAD, SERVER_PRICE
 from planner.options.evidence import Evidence
 from planner.options.option import Option, OptionKind
 from planner.plan import Plan, make_plan
 from planner.uncertainty import (
-    DEMAND,
-    LEAD,
-    SERVER_PRICE,
     JointDraws,
     KnownWorths,
     Pair,
@@ -216,6 +215,25 @@ def test_a_price_may_have_moved_as_far_as_its_age_says() -> None:
     evidence = Evidence.of((), ASSUMPTIONS, today=TODAY)
     draws = JointDraws.of([old, old], ASSUMPTIONS, evidence, months=36, once=True)
     assert np.percentile(draws.usd(0), [10, 90]) == pytest.approx([58.4, 171.3], rel=0.08)
+
+
+def test_what_does_the_work_until_delivery_moves_with_its_own_price_and_not_with_the_server_s() -> None:
+    options = _planned("hours", 36, ()).options
+    own = next(option for option in options if option.kind is OptionKind.BUY)
+    assert isinstance(own.book, BuyInputs)
+    rent = next(option for option in options if option.id == own.book.bridge.option_id)
+    steady = {name: 0.0 for name in ASSUMPTIONS if name.startswith("evidence.") and name.endswith("_spread_share")}
+    bare = replace(own, book=replace(own.book, bridge=Bridge()))
+
+    def drawn(prices: Assumptions) -> tuple[JointDraws, FloatArray]:
+        evidence = Evidence.of((), prices, today=TODAY)
+        draws = JointDraws.of([rent, own], ASSUMPTIONS, evidence, months=36, once=False, count=500)
+        return draws, draws.usd(1) - draws.usd(1, bare)
+
+    draws, bridge_usd = drawn(ASSUMPTIONS)
+    _, steady_usd = drawn(ASSUMPTIONS.override(steady, "test"))
+    assert float(np.std(draws.moved_ratio[0])) > 0.02
+    assert bridge_usd == pytest.approx(steady_usd * draws.moved_ratio[0], abs=1e-6)
 
 
 def test_what_an_option_costs_in_the_draws_does_not_depend_on_what_was_drawn_before() -> None:
