@@ -19,12 +19,12 @@ def significant(value: float, digits: int = 3) -> float:
 
 
 def usd(value: float | None) -> str:
-    """Write money: three significant digits at least, whole dollars from 100 on, cents below, more below a dollar.
+    """Write money: three significant digits at least, whole dollars from 100 on, cents below, where need be more below a dollar.
 
     Examples
     --------
-    >>> usd(28345.6), usd(12.5), usd(0.0123456), usd(0.0), usd(None)
-    ('28,346', '12.50', '0.0123', '0', '-')
+    >>> usd(28345.6), usd(12.5), usd(0.9), usd(0.0123456), usd(0.0), usd(None)
+    ('28,346', '12.50', '0.90', '0.0123', '0', '-')
     """
     if value is None or not math.isfinite(value):
         return "-"
@@ -35,7 +35,8 @@ def usd(value: float | None) -> str:
         return f"{value:,.0f}"
     if size >= 1:
         return f"{value:,.2f}"
-    return f"{significant(value):.10f}".rstrip("0").rstrip(".")
+    whole, _, cents = f"{significant(value):.10f}".rstrip("0").partition(".")
+    return f"{whole}.{cents.ljust(2, '0')}"
 
 
 def usd_by_stage(first_usd_per_month: float, first_months: float, then_usd_per_month: float) -> str:

@@ -19,7 +19,7 @@ from planner.report.headline import headline
 from planner.report.record import plan_record
 from planner.report.schema import plan_schema
 from planner.report.values import json_text
-from planner.verdict.ranking import SAME_SHARE
+from planner.verdict.alternatives import SAME_SHARE
 from pricing.catalog import load_bundled
 from pricing.offers import Launchable
 from tests.conftest import EXAMPLES, TODAY

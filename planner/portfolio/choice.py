@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from planner.options.option import OptionKind
 from planner.portfolio.option_table import OptionTable
-from planner.verdict.ranking import SAME_SHARE, in_order
+from planner.verdict.alternatives import SAME_SHARE
+from planner.verdict.ranking import in_order
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]

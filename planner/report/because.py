@@ -167,7 +167,7 @@ def _percentiles(plan: Plan, chosen: Option) -> list[str]:
 def _needed(number: int | None, have: int) -> str:
     if number is None:
         return "more replicas do not help; a faster layout or GPU would"
-    return f"{number:,} replicas would meet them; {have:,} do not"
+    return f"{number:,} replicas would meet them; {have:,} {'does' if have == 1 else 'do'} not"
 
 
 def _remarks(plan: Plan, *codes: RemarkCode) -> list[str]:
@@ -242,14 +242,11 @@ def _processors(
     if not without:
         return []
     nearest = min(without, key=lambda refusal: refusal.machines_needed or math.inf)
-    if nearest.stage in {"deadline", "interconnect"} or (nearest.machines_needed or 0) > MOST_TOLD:
+    needed = nearest.machines_needed or 0
+    if nearest.stage in {"deadline", "interconnect"} or needed > MOST_TOLD:
         return ["CPUs alone are too slow for it."]
-    if nearest.machines_needed and nearest.machines_needed > 1:
-        processor = nearest.machine.processor or "CPUs alone"
-        machines_needed = f"{nearest.machines_needed:,} machines of {processor}"
-        if nearest.stage in {"max_gpus", "max_replicas", "max_machines"}:  # so many are the reason
-            return [f"Without a GPU it would take {machines_needed}."]
-        return [f"Without a GPU it would take {machines_needed}, and even then: {note_text(nearest.reason)}."]
+    if needed > 1 and nearest.stage in {"max_gpus", "max_replicas", "max_machines"}:  # so many are the reason
+        return [f"Without a GPU it would take {needed:,} machines of {nearest.machine.processor or 'CPUs alone'}."]
     return [f"Without a GPU it cannot be done: {note_text(nearest.reason)}."]
 
 
@@ -303,7 +300,10 @@ def _passed_over(plan: Plan, *, once: bool) -> list[str]:
     said = []
     for name, reason in plan.verdict.passed_over:
         option = by_id[name]
-        said.append(f"Cheaper, but not taken: {whole(option)}, for {money(option, once=once)} ({reason_text(reason)}).")
+        cheaper = _cheaper(option, plan.chosen, once=once)
+        said.append(
+            f"{cheaper}, but not taken: {whole(option)}, for {money(option, once=once)} ({reason_text(reason)})."
+        )
     return said
 
 
@@ -371,7 +371,13 @@ def _larger(chosen: Option, options: Sequence[Option]) -> list[str]:
         return []
     took = f", done in {duration(option.hours_per_run)}" if option.hours_per_run is not None else ""
     what = f"{machines(option)} at {option.provider}"
-    return [f"A bigger accelerator is not needed: {what} costs {percent(more)} more for the same work{took}."]
+    how = f"{percent(more)} more" if more < 1 else _times(1 + more)
+    return [f"A bigger accelerator is not needed: {what} costs {how} for the same work{took}."]
+
+
+def _cheaper(option: Option, chosen: Option, *, once: bool) -> str:
+    """Say that an option costs less, and by which measure where the costs that are told say the contrary."""
+    return "Cheaper" if option.stated_usd(once=once) <= chosen.stated_usd(once=once) else "Cheaper as NPV"
 
 
 def _cheaper_not_recommended(chosen: Option, options: Sequence[Option], *, once: bool) -> list[str]:
@@ -379,4 +385,5 @@ def _cheaper_not_recommended(chosen: Option, options: Sequence[Option], *, once:
     if other is None or other.present_value_usd >= chosen.present_value_usd:
         return []
     reason = reason_text(other.not_recommended[0])
-    return [f"Cheaper, but not recommended: {whole(other)}, for {money(other, once=once)} ({reason})."]
+    cheaper = _cheaper(other, chosen, once=once)
+    return [f"{cheaper}, but not recommended: {whole(other)}, for {money(other, once=once)} ({reason})."]

@@ -111,8 +111,7 @@ def _ask_for_quotes(plan: Plan) -> str:
     """Say what to ask quotes for, and what list prices say meanwhile."""
     chosen, once = plan.chosen, plan.workload.runs_once
     owned = owned_of(plan.options)
-    place = f"{chosen.provider} {chosen.region}".strip()
-    guide = f"{place}, {how_paid(chosen.purchase_option)}, {money(chosen, once=once)}"
+    guide = f"{place_of(chosen)}, {how_paid(chosen.purchase_option)}, {money(chosen, once=once)}"
     also = (
         ""
         if owned is None or once

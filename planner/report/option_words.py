@@ -22,9 +22,11 @@ def confidence(share: float) -> str:
 
     Examples
     --------
-    >>> confidence(0.9985), confidence(0.55)
-    ('over 99 %', '55 %')
+    >>> confidence(0.9985), confidence(0.55), confidence(0.0)
+    ('over 99 %', '55 %', 'under 1 %')
     """
+    if share < 1 - MOST_SURE_SHARE:
+        return "under 1 %"
     return "over 99 %" if share > MOST_SURE_SHARE else percent(share)
 
 

@@ -109,7 +109,8 @@ def _ownership(  # noqa: PLR0913 - the items of one sentence
         "support and parts": upkeep,
         "rent until delivery": bridge,
     }
-    monthly = ", ".join(f"{name} {usd(cost)}" for name, cost in items.items() if cost > 0)
+    least = LEAST_ITEM_SHARE * sum(items.values())
+    monthly = ", ".join(f"{name} {usd(cost)}" for name, cost in items.items() if cost > least)
     instances, *machine, place = owned
     what = f"{machines_text(int(instances), *machine)}, {place}"
     parts = [f"{usd(capex)} USD capex"] if capex else []
@@ -263,6 +264,8 @@ def variant_texts(variants: Variants) -> tuple[str, ...]:
     return tuple(said)
 
 
+LEAST_ITEM_SHARE = 0.001
+HARDLY_SHARE = 0.001
 WORTH_SAYING_SHARE = 0.05
 """Of a machine's cost, from which on scaling to zero is worth a sentence."""
 
@@ -278,7 +281,9 @@ def _following(following: Following) -> list[str]:
             f"{minutes} ahead: {percent(following.paid_share)} of the machine hours are paid for, {usd(following.usd_per_month)} USD a month against "
             f"{usd(following.always_on_usd_per_month)} always on."
         )
-    waits = f"{percent(zero.waiting_share)} of the requests"
+    waits = (
+        f"{percent(zero.waiting_share)} of the requests" if zero.waiting_share > HARDLY_SHARE else "hardly any request"
+    )
     if not least:
         said.append(
             f"Scaled to zero when idle, the service costs {usd(zero.usd_per_month)} USD a month, and {waits} wait up to {minutes} for a start; "

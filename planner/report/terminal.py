@@ -66,7 +66,7 @@ def _screens(answer: ShortAnswer) -> list[_Screen]:
     """Return the answer in ever fewer lines: the least weighty leaves first."""
     brief = replace(answer, left_out=answer.left_out_briefly)
     narrow = replace(brief, alternatives=_without_droppable(answer.alternatives))
-    shortest = replace(narrow, next_steps=answer.next_steps_briefly)
+    few_words, shortest = (replace(each, next_steps=answer.next_steps_briefly) for each in (brief, narrow))
     why, changes, first = answer.why, answer.changes, answer.changes[:1]
     return [
         *(_Screen(answer, why, changes[:count]) for count in range(len(changes), 0, -1)),
@@ -76,6 +76,7 @@ def _screens(answer: ShortAnswer) -> list[_Screen]:
             for count in range(min(len(why), 2), 0, -1)
             for is_tight in (False, True)
         ),
+        *(_Screen(few_words, why[:count], first, is_tight=True) for count in range(min(len(why), 2), 0, -1)),
         _Screen(brief, (), first, is_tight=True),
         *(_Screen(narrow, why[:count], first, is_tight=True) for count in range(min(len(why), 1), -1, -1)),
         _Screen(shortest, (), first, is_tight=True),

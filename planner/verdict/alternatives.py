@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 
 from planner.options.option import Option, OptionKind
@@ -22,6 +23,8 @@ SORTS: Mapping[str, Callable[[Option], bool]] = {
 PASSING = frozenset(
     {PurchaseOption.SPOT, PurchaseOption.MARKETPLACE, PurchaseOption.FLEX_START, PurchaseOption.CAPACITY_BLOCK}
 )
+SAME_SHARE = 1e-6
+"""Costs that differ by less are the same: sellers round a price per GPU or per machine, and sums round in another order."""
 PASSED_OVER = frozenset({ReasonCode.MARGIN, ReasonCode.CONFIDENCE, ReasonCode.PAYS_OFF_LATE, ReasonCode.QUOTES})
 """What the verdict holds against a server that may otherwise be recommended."""
 
@@ -39,15 +42,13 @@ def alternatives_of(options: Sequence[Option]) -> dict[str, Option | None]:
     Parameters
     ----------
     options : sequence of Option
-        All of a plan.
+        All of a plan, ranked: of two that cost the same but for rounding the first one stands for both.
     """
-    by_cost = sorted(options, key=lambda option: (option.present_value_usd, option.size, option.id))
-    sound_first = sorted(by_cost, key=lambda option: not option.choosable)
-    found = {
-        name: next(filter(belongs, by_cost if name == "cheapest_listed" else sound_first), None)
-        for name, belongs in SORTS.items()
-    }
-    return {**found, "own": owned_of(options)}
+    found = {name: next(filter(belongs, options), None) for name, belongs in SORTS.items()}
+    rents = [option for option in options if SORTS["cheapest_listed"](option)]
+    least_usd = min((option.present_value_usd for option in rents), default=0.0)
+    cheapest = (option for option in rents if math.isclose(option.present_value_usd, least_usd, rel_tol=SAME_SHARE))
+    return {**found, "cheapest_listed": next(cheapest, None), "own": owned_of(options)}
 
 
 def owned_of(options: Sequence[Option]) -> Option | None:

@@ -19,12 +19,10 @@ from planner.options.option import Option, OptionKind
 from planner.options.reason import ReasonCode
 from planner.options.rules import Against, reasons_of
 from planner.options.schedule import whole_months
+from planner.verdict.alternatives import SAME_SHARE
 from pricing.units import HOURS_PER_MONTH
 
 BoolArray = NDArray[np.bool_]
-
-SAME_SHARE = 1e-6
-"""Costs that differ by less are the same: sellers round a price per GPU or per machine, and sums round in another order."""
 
 MACHINES = frozenset({OptionKind.RENT, OptionKind.BUY})
 

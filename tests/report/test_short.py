@@ -67,7 +67,7 @@ def test_what_would_change_a_hosted_answer_is_told_however_much_there_is_to_say(
         text = _text(record, width)
         assert len(text.splitlines()) <= 30
         assert "What would change the decision" in text
-    assert "above 0.3 USD/1M tokens (now 0.2): take the GPU cloud." in " ".join(text.split())
+    assert "above 0.30 USD/1M tokens (now 0.20): take the GPU cloud." in " ".join(text.split())
 
 
 def _hosted(record: Record) -> Record:

@@ -37,7 +37,8 @@ def test_beside_the_verdict_stands_what_may_be_recommended_where_there_is_such_a
     for sort, kind in (("cpu", OptionKind.CPU), ("own", OptionKind.BUY), ("api", OptionKind.API)):
         sound = [option for option in plan.options if option.kind is kind and option.choosable]
         option = shown[sort]
-        assert not sound or option is min(sound, key=lambda each: (each.present_value_usd, each.size, each.id))
+        least_usd = min((each.present_value_usd for each in sound), default=None)
+        assert least_usd is None or (option is not None and option.choosable and option.present_value_usd == least_usd)
 
 
 def test_the_machines_that_an_api_is_held_against_stand_in_the_table(plan_of: PlanOf) -> None:
@@ -58,6 +59,13 @@ def test_machines_given_back_when_idle_are_said_to_be_paid_for_part_of_the_month
         in headline(plan)
     )
     assert "given back" not in headline(plan_of("serve-llama-70b"))
+
+
+def test_where_cpus_cannot_meet_a_limit_no_number_of_them_is_told(plan_of: PlanOf) -> None:
+    (said,) = (reason.text for reason in reasons(plan_of("serve-llama-70b")) if reason.text.startswith("Without a GPU"))
+    assert re.fullmatch(
+        r"Without a GPU it cannot be done: time to first token is [\d,]+ ms at best; the limit is 1,000 ms\.", said
+    )
 
 
 def test_a_free_tier_is_recommended_with_its_terms_and_their_age(plan_of: PlanOf) -> None:

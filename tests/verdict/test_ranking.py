@@ -16,6 +16,7 @@ from planner.errors import NothingFitsError
 from planner.figures import percent
 from planner.options.reason import ReasonCode
 from planner.plan import Plan, make_plan
+from planner.report.because import reasons
 from planner.report.headline import headline
 from planner.verdict.alternatives import alternatives_of
 from pricing.catalog import load_bundled
@@ -67,6 +68,34 @@ def test_a_price_too_old_to_be_taken_is_asked_for_first() -> None:
         in headline(plan)
     )
     assert "Ask lambda first: 150 days ago 1 x old (1 H100-SXM), on demand, was" in headline(plan)
+
+
+def test_of_two_machines_at_one_price_the_verdict_is_the_one_that_stands_for_its_seller() -> None:
+    """A node of eight and four quarters of it, a rounding apart: one row is the verdict's, and none repeats it."""
+    bound: dict[str, Any] = {"provider": "gcp", "purchase_option": PurchaseOption.RESERVED_3Y, "term_months": 36}
+    node, part = _offer("node", 40.0, 8.0, **bound), _offer("part", math.nextafter(10.0, 0.0), 2.0, **bound)
+    plan = _plan(node, part, count=8, hours=730, constraints={"max_capex_usd": 1})
+    assert plan.verdict.option_id == "gcp/us-east-1/node/reserved_3y"
+    shown = alternatives_of(plan.options)
+    assert {option.id for option in (shown["hyperscaler"], shown["cheapest_listed"]) if option} == {
+        plan.verdict.option_id
+    }
+
+
+def test_what_is_cheaper_as_npv_alone_is_called_so() -> None:
+    """A server is paid on the first day, a commitment month by month: less in the mean month can be more as NPV."""
+    old = _offer("old", 26.0, 8.0, provider="aws", purchase_option=PurchaseOption.RESERVED_3Y, term_months=36,
+                 observed_on=TODAY - timedelta(days=150))  # fmt: skip
+    plan = _plan(old, _offer("node", 120.0, 8.0), count=8, hours=730, constraints={"providers": ["aws", "lambda"]})
+    other = next(option for option in plan.options if option.provider == "aws")
+    assert plan.verdict.choice == "buy"
+    assert (
+        other.present_value_usd < plan.chosen.present_value_usd,
+        other.usd_per_month < plan.chosen.usd_per_month,
+    ) == (True, False)
+    assert [reason.text.partition(":")[0] for reason in reasons(plan) if "not recommended" in reason.text] == [
+        "Cheaper as NPV, but not recommended"
+    ]
 
 
 def test_each_option_that_is_shown_beside_the_verdict_has_a_range_of_cost() -> None:

@@ -21,7 +21,8 @@ const startPlan = (plan, prefix) => {
     if (value === 0) return "0";
     const size = Math.abs(value);
     if (size >= 100) return fixed(value, 0);
-    return size >= 1 ? fixed(value, 2) : String(significant(value));
+    if (size >= 1) return fixed(value, 2);
+    return significant(value).toLocaleString("en-US", { minimumFractionDigits: 2, maximumFractionDigits: 10 });
   };
   const duration = (hours) => {
     if (hours < 1 / 60) return `${fixed(hours * 3600, 0).replace(/,/g, "")} s`;
