@@ -50,7 +50,7 @@ def comment(new: dict[str, Any], old: dict[str, Any] | None, budget_usd: float |
     """Return what is said of a change, as Markdown."""
     from planner.figures import usd
     from planner.report.document import table_text
-    from planner.report.short import short_name
+    from planner.report.option_words import short_name
     from planner.report.table import Table, headings
 
     rows = []

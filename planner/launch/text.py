@@ -12,7 +12,7 @@ from planner.launch.engines import engine_of, shell_lines
 from planner.launch.kubernetes import kubernetes_manifest
 from planner.launch.skypilot import skypilot_task
 from planner.launch.terraform import terraform_configuration
-from planner.report.short import short_name
+from planner.report.option_words import short_name
 from planner.report.values import Record
 
 TARGETS = {

@@ -11,7 +11,7 @@ from planner.costs.breakeven import crossings
 from planner.costs.timeline import COMPONENTS, FloatArray, Timeline
 from planner.figures import significant
 from planner.report.live import Cost
-from planner.report.option_labels import label as option_label
+from planner.report.option_words import label as option_label
 from planner.report.values import Record
 from planner.words import label
 

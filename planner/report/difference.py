@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from planner.figures import significant, usd
-from planner.report.option_labels import label, stated_usd
+from planner.report.option_costs import stated_usd
+from planner.report.option_words import label
 from planner.report.table import Table, headings
 from planner.report.values import Record
 

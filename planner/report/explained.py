@@ -11,7 +11,7 @@ from planner.costs.financing import UNTAXED
 from planner.costs.formulas import BILLED_HOURS
 from planner.figures import count, percent, significant, usd
 from planner.report.live import Cost, Live, runs_once
-from planner.report.option_labels import stage_words, stated_usd
+from planner.report.option_costs import stage_words, stated_usd
 from planner.report.table import Table, headings
 from planner.report.values import Record
 from planner.words import BASIS_WORDS, BOUND_WORDS

@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any, TypeAlias
+
 from planner.figures import duration, gpus_text, machines_text, percent, usd, usd_by_stage
 from planner.options.option import Option, OptionKind
-from planner.words import how_paid
+from planner.words import how_paid, seller
 
+HEADS = {
+    "rent": "Rent ",
+    "buy": "Buy ",
+    "cpu": "No GPU needed: ",
+    "api": "No GPU of your own needed: ",
+    "free": "A free tier is enough: ",
+    "have": "Use what you have: ",
+}
+
+Named: TypeAlias = Option | Mapping[str, Any]
+"""An option of a plan, or of its record."""
+MACHINES = ("instance_count", "instance_type", "accelerator_count", "accelerator")
 LATE_SHARE = 0.9
 """A break-even later than this part of the horizon comes about by the resale."""
 
@@ -41,25 +56,69 @@ def money(option: Option, *, once: bool) -> str:
     return f"{usd(option.usd_per_month)} USD a month"
 
 
-def machines(option: Option) -> str:
-    """Say what an option takes: machines, and the accelerators in them."""
-    return machines_text(option.instance_count, option.instance_type, option.accelerator_count, option.accelerator)
+def _of(option: Named, *names: str) -> list[Any]:
+    return [option[name] if isinstance(option, Mapping) else getattr(option, name) for name in names]
 
 
-def gpus(option: Option) -> str:
+def machines(option: Named) -> str:
+    """Say what an option takes: machines, and the accelerators in them; of a hosted API the model."""
+    kind, count, instance_type, accelerator_count, accelerator = _of(option, "kind", *MACHINES)
+    if kind == OptionKind.API:
+        return str(instance_type)
+    return machines_text(count, instance_type, accelerator_count, accelerator)
+
+
+def gpus(option: Named) -> str:
     """Say what an option takes as the headline has it: the GPUs first, then the machines that hold them."""
-    return gpus_text(option.instance_count, option.instance_type, option.accelerator_count, option.accelerator)
+    return gpus_text(*_of(option, *MACHINES))
 
 
-def place_of(option: Option) -> str:
+def place_of(option: Named) -> str:
     """Say who offers it and where; "global" is a seller that states no region."""
-    if option.provider == "own":
-        return option.region
-    return f"{option.provider} {'' if option.region == 'global' else option.region}".strip()
+    provider, region = _of(option, "provider", "region")
+    if provider == "own":
+        return str(region)
+    return f"{seller(provider)} {'' if region == 'global' else region}".strip()
 
 
-def whole(option: Option) -> str:
+def paid(option: Named) -> str:
+    """Say how an option is paid for."""
+    return how_paid(*_of(option, "purchase_option"))
+
+
+def label(option: Named) -> str:
+    """Return an option in one line: machines, place, payment."""
+    return _placed(option, machines(option))
+
+
+def whole(option: Named) -> str:
     """Say what an option is: machines, where, and how they are paid for."""
-    if option.kind is OptionKind.BUY:
-        return f"buying {machines(option)}, {option.region}"
-    return f"{machines(option)} at {place_of(option)}, {how_paid(option.purchase_option)}"
+    return f"buying {label(option)}" if _of(option, "kind") == [OptionKind.BUY] else label(option)
+
+
+def heading(option: Mapping[str, Any]) -> str:
+    """Return how a verdict for an option begins."""
+    head = "Lease " if option["purchase_option"] == "lease" else HEADS[option["kind"]]
+    text = _placed(option, gpus(option)) if option["kind"] == OptionKind.RENT else label(option)
+    return head + (f"{text.removesuffix(', per token')}, paid per token" if option["kind"] == OptionKind.API else text)
+
+
+def short_name(option: Mapping[str, Any]) -> str:
+    """Return an option in a few words: accelerators or machines, seller, region, payment."""
+    if option["kind"] == OptionKind.API:
+        return f"{option['instance_type'].rpartition('/')[2]} at {seller(option['provider'])}"
+    gpu_count = option["accelerators_total_count"]
+    what = machines_text(option["instance_count"], option["instance_type"], 0, None)
+    if option["accelerator"] and gpu_count >= 1 and gpu_count == int(gpu_count):
+        what = f"{gpu_count:,.0f} x {option['accelerator']}"
+    if option["kind"] == OptionKind.BUY:
+        capex = option.get("capex_usd")
+        return f"{what} {option['region']}" + (f", {usd(capex)} USD capex" if capex else "")
+    return f"{what}, {place_of(option)}, {paid(option).replace(' years', ' y').replace(' year', ' y')}"
+
+
+def _placed(option: Named, what: str) -> str:
+    """Return what is taken, with where it stands and how it is paid for."""
+    if _of(option, "kind") == [OptionKind.BUY]:
+        return f"{what}, {place_of(option)}"
+    return f"{what} at {place_of(option)}, {paid(option)}"

@@ -7,7 +7,8 @@ from typing import Any
 
 from planner.figures import count, usd
 from planner.report.live import runs_once
-from planner.report.option_labels import heading, stated_usd
+from planner.report.option_costs import stated_usd
+from planner.report.option_words import heading
 from planner.report.table import Table, headings
 from planner.report.values import Record
 

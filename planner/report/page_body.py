@@ -33,7 +33,7 @@ from planner.report.charts import (
 )
 from planner.report.live import Inputs, Live, book_values, bridge_id_of
 from planner.report.model_script import models_key
-from planner.report.option_labels import heading, label
+from planner.report.option_words import heading, label
 from planner.report.page_head import answer_html, reasons_html
 from planner.report.service_charts import latency_of_plan, percentile_costs
 from planner.report.short import short_answer

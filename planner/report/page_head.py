@@ -7,9 +7,9 @@ from html import escape
 from typing import Any
 
 from planner.figures import significant, usd
-from planner.report.option_labels import range_usd, stated_usd
-from planner.report.option_words import confidence
-from planner.report.short import ShortAnswer, short_name
+from planner.report.option_costs import range_usd, stated_usd
+from planner.report.option_words import confidence, short_name
+from planner.report.short import ShortAnswer
 from planner.report.values import Record
 from planner.words import seller
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from planner.figures import machines_text, significant, usd
-from planner.report.option_labels import range_usd, stage_words, stated_usd
+from planner.report.option_costs import range_usd, stage_words, stated_usd
+from planner.report.option_words import short_name
 from planner.report.question import question_of
 from planner.report.table import Table, headings
 from planner.report.values import Record
@@ -142,24 +143,6 @@ def _briefly(dropped: Sequence[Record]) -> str:
     most, *others = sorted(dropped, key=lambda each: -each["count"])
     rest = sum(each["count"] for each in others)
     return f"{most['count']:,} {most['reason']}" + (f"; {rest:,} others" if rest else "")
-
-
-def short_name(option: Mapping[str, Any]) -> str:
-    """Return an option in a few words: accelerators or machines, seller, region, payment."""
-    place = option["provider"] + (f" {option['region']}" if option["region"] not in {"", "global"} else "")
-    if option["kind"] == "api":
-        return f"{option['instance_type'].rpartition('/')[2]} at {seller(option['provider'])}"
-    gpus = option["accelerators_total_count"]
-    what = machines_text(option["instance_count"], option["instance_type"], 0, None)
-    if option["accelerator"] and gpus >= 1 and gpus == int(gpus):
-        what = f"{gpus:,.0f} x {option['accelerator']}"
-    if option["kind"] == "buy":
-        capex = option.get("capex_usd")
-        return f"{what} {option['region']}" + (f", {usd(capex)} USD capex" if capex else "")
-    if option["provider"] == "own":
-        place = option["region"]
-    paid = how_paid(option["purchase_option"]).replace(" years", " y").replace(" year", " y")
-    return f"{what}, {place}, {paid}"
 
 
 def alternatives_table(record: Record) -> Table:

@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from planner.assumptions import value_text
-from planner.figures import count, duration, machines_text, percent, significant, usd
-from planner.report.option_labels import stage_words, stated_usd
+from planner.figures import count, duration, percent, significant, usd
+from planner.report.option_costs import stage_words, stated_usd
+from planner.report.option_words import label, machines, paid, place_of
 from planner.report.question import question_of
 from planner.report.short import SORTS, alternatives_table
 from planner.report.table import Table, headings
 from planner.report.values import Record
-from planner.words import how_paid, seller
 
 SPEEDS = {"serve": "TTFT / TPOT", "diffusion": "speed", "video": "speed"}
 """The figure of speed of a kind of work; of all others how long a run takes."""
@@ -137,24 +137,11 @@ def _speed(option: Mapping[str, Any]) -> str:
     return "-"
 
 
-def _what(option: Mapping[str, Any]) -> str:
-    if option["kind"] == "api":
-        return str(option["instance_type"])
-    return machines_text(
-        option["instance_count"], option["instance_type"], option["accelerator_count"], option["accelerator"]
-    )
-
-
-def _where(option: Mapping[str, Any]) -> str:
-    region = "" if option["region"] == "global" else option["region"]
-    return f"{seller(option['provider'])} {region}".strip()
-
-
 def _sameness(option: Mapping[str, Any]) -> tuple[Any, ...]:
     """Return what two offers share that are one to a buyer: 1 x 8, 2 x 4 and 8 x 1 of the same GPUs at one price."""
     return (
         option["kind"],
-        _where(option),
+        place_of(option),
         option["accelerator"] or option["id"],
         option["accelerators_total_count"],
         option["purchase_option"],
@@ -184,9 +171,9 @@ def _options(record: Record, shown: Sequence[Mapping[str, Any]]) -> Table:
         rows.append(
             (
                 f"{ranks[option['id']]}{mark}",
-                " or ".join(dict.fromkeys(_what(each) for each in same)),
-                _where(option),
-                how_paid(option["purchase_option"]),
+                " or ".join(dict.fromkeys(machines(each) for each in same)),
+                place_of(option),
+                paid(option),
                 usd(stated_usd(option, once=once)),
                 *([] if once else [usd(cost["present_value_usd"])]),
                 usd(cost[unit_key]),
@@ -223,7 +210,7 @@ def _break_evens(record: Record) -> Table:
         rent = by_id[pair["rent_id"]]
         rows.append(
             (
-                f"{_what(rent)}, {_where(rent)}, {how_paid(rent['purchase_option'])}",
+                label(rent),
                 usd(rent["price_usd_per_hour"]),
                 "never" if pair["month"] is None else f"{pair['month']:.1f}",
                 _above(pair["utilisation_share"]),
@@ -234,7 +221,7 @@ def _break_evens(record: Record) -> Table:
     if rows:
         own = by_id[record["break_evens"][0]["buy_id"]]
         note = (
-            f"against owning {_what(own)}, {own['region']}; over {record['horizon_months']} months (NPV). "
+            f"against owning {label(own)}; over {record['horizon_months']} months (NPV). "
             "Equal: the utilization, and the rent of one instance, at which both cost the same; above it owning is cheaper"
         )
     else:
@@ -255,7 +242,7 @@ def _turns(record: Record) -> Table:
 
     def name(option_id: str) -> str:
         option = by_id.get(option_id)
-        return f"{_what(option)}, {_where(option)}, {how_paid(option['purchase_option'])}" if option else option_id
+        return label(option) if option else option_id
 
     rows = []
     for turn in record["verdict"].get("turns_at") or ():  # a plan of an older program has none

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from planner.report.live import runs_once
-from planner.report.option_labels import range_usd, stated_usd
+from planner.report.option_costs import range_usd, stated_usd
 from planner.report.short import SORTS
 from planner.report.values import Record
 from planner.report.view import View

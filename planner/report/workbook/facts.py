@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from planner.report.live import runs_once
-from planner.report.option_labels import stated_usd
+from planner.report.option_costs import stated_usd
 from planner.report.values import Record
 from planner.report.view import View
 from planner.report.workbook.cells import Sheet

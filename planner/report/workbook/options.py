@@ -10,7 +10,7 @@ from xlsxwriter.utility import xl_rowcol_to_cell
 from planner.costs.expression import Expr, number, substituted
 from planner.costs.formulas import COLOCATION, Model, buy_model, site_names
 from planner.report.live import Cost, Live, book_values, bridge_id_of, may_be_eligible
-from planner.report.option_labels import heading, label
+from planner.report.option_words import heading, label
 from planner.report.workbook.cells import Book, Sheet, column_range
 
 OPTIONS, SERVERS = "Options", "Servers"

@@ -9,7 +9,7 @@ from typing import Any
 from planner.figures import count
 from planner.report.chart_rows import crossing_month
 from planner.report.live import Cost, Live
-from planner.report.option_labels import heading
+from planner.report.option_words import heading
 from planner.report.workbook.breakeven import cost_chart, equal_figures
 from planner.report.workbook.cells import Book, Sheet, Value, between, cell_name, column_range, safe_reference
 from planner.report.workbook.months import CALENDAR, OWN, RENT, last_month_cell
