@@ -58,8 +58,7 @@ def _records(samples: Samples, faults: Sequence[Fault]) -> Records:
     has_pod = np.array([owner.has_pod for owner in samples.owners])
     card_of_owner = np.array([owner.card for owner in samples.owners])
     card = card_of_owner[samples.owner]
-    # By accelerator and time; of several lines of one time, the one that names a pod is the last.
-    order = np.lexsort((has_pod[samples.owner], samples.at_s, card))
+    order = _in_order(card, samples.at_s, has_pod[samples.owner])
     card, at, owner = card[order], samples.at_s[order], samples.owner[order]
     metric, value = samples.metric[order], samples.value[order]
     is_last = np.append((card[1:] != card[:-1]) | (at[1:] != at[:-1]), True)
@@ -103,11 +102,13 @@ def _records(samples: Samples, faults: Sequence[Fault]) -> Records:
     basis_codes, basis_names = coded([basis for _, _, basis in parts])
     basis_of = np.repeat(basis_codes, [len(where) for where, _, _ in parts])
     amount = np.concatenate([share for _, share, _ in parts])
-    # Each part once for everybody who shared the accelerator at that time.
-    first, count = holders.first[which], holders.count[which]
-    again = np.repeat(np.arange(len(which)), count)
-    whose = holders.owner[first[again] + np.arange(len(again)) - np.repeat(np.cumsum(count) - count, count)]
-    which, basis_of, amount = which[again], basis_of[again], (amount / count)[again]
+    if (holders.count == 1).all():
+        whose = holders.owner[which]
+    else:  # each part once for everybody who shared the accelerator at that time
+        first, count = holders.first[which], holders.count[which]
+        again = np.repeat(np.arange(len(which)), count)
+        whose = holders.owner[first[again] + np.arange(len(again)) - np.repeat(np.cumsum(count) - count, count)]
+        which, basis_of, amount = which[again], basis_of[again], (amount / count)[again]
     texts = [
         (gpu_called(samples.cards[one.card].model), one.account, samples.cards[one.card].host) for one in samples.owners
     ]
@@ -132,6 +133,14 @@ def _records(samples: Samples, faults: Sequence[Fault]) -> Records:
         notes=tuple(_notes(coarse, int(np.sum(~there[SM_ACTIVE])), has_labels=bool((has_pod >= 0).any()))),
         energy_kwh=energy_kwh,
     )
+
+
+def _in_order(card: IntArray, at_s: FloatArray, has_pod: IntArray) -> IntArray:
+    """Return the order by accelerator and time; of several lines of one time, the one that names a pod is the last."""
+    order = np.lexsort((has_pod, at_s))
+    # Short numbers are sorted by their digits, in a third of the time.
+    short = card.astype(np.min_scalar_type(int(card.max())))
+    return order[np.argsort(short[order], kind="stable")]
 
 
 @dataclass(frozen=True, slots=True)

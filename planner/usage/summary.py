@@ -189,7 +189,10 @@ def _groups(part: HourTable, used: NDArray[np.bool_], kind: str, *, money: bool)
         )
     if len(groups) == 1 and not groups[0].name:
         return ()
-    return tuple(sorted(groups, key=lambda one: (-(one.effective_usd or 0.0), -one.gpu_hours, one.name)))
+    # Equal sums differ by what was added first.
+    return tuple(
+        sorted(groups, key=lambda one: (-round(one.effective_usd or 0.0, 6), -round(one.gpu_hours, 6), one.name))
+    )
 
 
 def _commitments(part: HourTable, used: NDArray[np.bool_]) -> Commitments | None:

@@ -158,6 +158,14 @@ def test_hours_do_not_depend_on_how_many_stretches_are_cut_at_a_time(monkeypatch
     assert whole.total("gpu_hours") == pytest.approx(500 * 4000 / 3600)
 
 
+def test_groups_whose_sums_differ_in_rounding_alone_stand_in_order_of_their_names() -> None:
+    held = (("z", 0.1), ("z", 0.2), ("a", 0.3))
+    records = records_of([Stretch(0.0, 3600.0, gpus, "allocated", account=who) for who, gpus in held], "plain", rows=3)
+    assert 0.1 + 0.2 > 0.3
+    groups = summarised(None, [records], load_bundled()).groups["account"]
+    assert [group.name for group in groups] == ["a", "z"]
+
+
 def test_an_accelerator_that_changes_hands_counts_for_each_in_turn(tmp_path: Path) -> None:
     lines = ["timestamp,Hostname,gpu,namespace,pod,DCGM_FI_PROF_GR_ENGINE_ACTIVE"]
     lines += [f"2026-10-01T{hour:02d}:00:00Z,n,0,{'ours' if hour < 6 else 'theirs'},p,1" for hour in range(8)]
