@@ -14,10 +14,10 @@ from functools import cached_property
 import numpy as np
 
 from planner.assumptions import Assumptions
-from planner.costs.evaluate import Value, model_of, own_values, present_value_usd, run, values_of
+from planner.costs.evaluate import Value, bridge_values, model_of, own_values, present_value_usd, run, values_of
 from planner.costs.expression import evaluate
-from planner.costs.formulas import BILLED_HOURS, SENT_USD, STORED_USD, rent_model
-from planner.costs.inputs import BuyInputs, RentInputs, Site, TokenInputs
+from planner.costs.formulas import BILLED_HOURS, SENT_USD, STORED_USD, bridge_model, rent_model
+from planner.costs.inputs import Bridge, BuyInputs, RentInputs, Site, TokenInputs
 from planner.costs.timeline import FloatArray
 from planner.options.owned import OwnableServer
 from planner.options.schedule import Hours
@@ -187,6 +187,20 @@ class HorizonCosts:
             for hours in (0.0, self.hours_per_month)
         )
         return np.asarray(idle + busy_share * (busy - idle))
+
+    def bridges(self, columns: Mapping[str, FloatArray]) -> FloatArray:
+        """Return what bridges over the horizon cost that are on for one hour a month, after tax, shape (2, offers).
+
+        Parameters
+        ----------
+        columns : mapping of str to FloatArray, shape (offers,)
+            Numbers of `planner.costs.inputs.Bridge`.
+        """
+        numbers = {f"book.bridge_{name}": column[:, None] for name, column in columns.items()}
+        own = bridge_values(Bridge(hours_per_month=1.0)) | numbers
+        model, known = bridge_model(), {**self.assumptions, **NOT_KEPT}
+        before_tax = present_value_usd(model, values_of(model, own, known, horizon_months=self.months), self.months)
+        return np.stack(before_tax) * (1.0 - self.assumptions["money.tax_share"])
 
     def both(
         self,

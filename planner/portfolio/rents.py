@@ -24,24 +24,25 @@ def until_delivery_usd(
     stretch: FloatArray,
     until: HorizonCosts,
 ) -> FloatArray:
-    """Return what the machines cost until owned servers are delivered (`planner.costs.formulas.bridge_model`)."""
+    """Return what the machines cost until owned servers are delivered, shape (2, offers, workloads).
+
+    Of a machine it is a straight line in the hours paid, or one amount for what is paid ahead.
+    """
     if hours.once or not until.months:
         return np.zeros((2, *count.shape))
-    price, term = allowed.price[offer], allowed.term_months[offer]
     step, weekly = allowed.step_hours[offer], allowed.weekly_above_hours[offer]
-    usd = np.zeros((2, *count.shape))
-    fixed = (term > 0) | (weekly > 0)
-    terms = np.ceil(until.months / np.maximum(term, 1.0)) * term * until.hours_per_month
-    whole = np.where(term > 0, terms, billed(until.months * until.hours_per_month, step, weekly))
-    usd[:, fixed] = (price * whole)[fixed, None] * count[fixed] * until.upfront_ratio
-    spot = allowed.terms.interruptible[offer]
-    for chosen, weights in ((~fixed & ~spot, until.use), (~fixed & spot, until.use_of_spot)):
-        mine = np.flatnonzero(chosen)
-        if mine.size:
-            usd[:, mine] = until.used(
-                price[mine, None] * count[mine], hours.at(mine), stretch[mine], step[mine, None], weights=weights
-            )
-    return usd + until.storage(hours)
+    is_ahead = (allowed.term_months[offer] > 0) | (weekly > 0)
+    each = until.bridges(
+        {
+            "usd_per_hour": allowed.price[offer],
+            "term_months": allowed.term_months[offer],
+            "weekly_above_hours": weekly,
+            "minimum_hours": np.where(is_ahead, step, 0.0),
+            "interruptible": allowed.terms.interruptible[offer].astype(float),
+        }
+    )
+    paid_hours = np.where(is_ahead[:, None], 1.0, billed(hours.on * stretch, step[:, None]))
+    return each[:, :, None] * count * paid_hours + until.storage(hours)
 
 
 def cheapest_bridges(
