@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from fnmatch import fnmatchcase
+from collections.abc import Callable
+from fnmatch import translate
 from functools import cache
 
 from pricing.instances import accelerator_of, instance_accelerators
@@ -28,6 +29,13 @@ def plain_type(instance_type: str) -> str:
 
 
 @cache
+def _patterns(provider: str) -> tuple[tuple[Callable[[str], object], str, float | None], ...]:
+    """Return a test for the names that a pattern is of, and its accelerator and count."""
+    rows = instance_accelerators(provider)
+    return tuple((re.compile(translate(plain_type(row.instance_pattern))).match, row.accelerator, row.accelerator_count) for row in rows)  # fmt: skip
+
+
+@cache
 def machine_of(provider: str, instance_type: str) -> tuple[str, float] | None:
     """Return accelerator and count of a type that no price list holds; None where it has none, or nobody can say.
 
@@ -40,9 +48,9 @@ def machine_of(provider: str, instance_type: str) -> tuple[str, float] | None:
     counted = _COUNT_IN_NAME.search(plain)
     in_name = float(next(filter(None, counted.groups()))) if counted else None
     for name in dict.fromkeys((plain, _CHIP_IN_NAME.sub("", plain))):
-        for row in instance_accelerators(provider):
-            if fnmatchcase(name, plain_type(row.instance_pattern)) and (count := row.accelerator_count or in_name):
-                return row.accelerator, count
+        for is_of, accelerator, count in _patterns(provider):
+            if is_of(name) and (number := count or in_name):
+                return accelerator, number
     if in_name is None:
         return None
     gpu, _ = accelerator_of(provider, plain, "", None)

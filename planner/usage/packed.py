@@ -28,7 +28,7 @@ __all__ = ["is_package", "unpacked", "whole_gzip"]
 
 Member = TypeVar("Member")
 
-ZIP, ZSTD, GZIP = b"PK\x03\x04", b"\x28\xb5\x2f\xfd", b"\x1f\x8b"
+ZIP, ZSTD, GZIP, PARQUET = b"PK\x03\x04", b"\x28\xb5\x2f\xfd", b"\x1f\x8b", b"PAR1"
 MOST_BYTES = 1 << 34
 """What an archive may hold in all; a bomb must not fill the disk."""
 TAR_ENDINGS = (".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz", ".tar.zst")
@@ -49,6 +49,8 @@ def is_package(name: str, head: bytes) -> bool:
     head : bytes
         How it begins; the text inside a gzip is as good as any.
     """
+    if head.startswith(PARQUET):
+        return False
     inside = _head_of_gzip(head) if head.startswith(GZIP) else head
     return (
         inside.startswith((ZIP, ZSTD, *(magic for magic, _ in PACKED)))
