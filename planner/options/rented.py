@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 
 import numpy as np
@@ -13,6 +13,7 @@ from planner.assumptions import Assumptions
 from planner.costs.evaluate import timelines
 from planner.costs.inputs import RentInputs
 from planner.costs.products import product_of
+from planner.costs.timeline import Timeline
 from planner.demand.volume import Volume
 from planner.demand.workload import Serve, Workload
 from planner.notes import Note, NoteCode
@@ -24,7 +25,7 @@ from planner.options.reason import Reason, ReasonCode
 from planner.options.rules import RentTerms, against_renting, reasons_of, stretch_ratio
 from planner.options.schedule import Schedule, hours_of_work, needed_share, schedule
 from planner.options.spares import spare_costs_usd_per_month
-from planner.options.unit_costs import unit_costs
+from planner.options.unit_costs import UnitCosts, unit_costs
 from planner.supply.candidates import Candidates
 from planner.supply.machines import Fleet, Machine
 from pricing.offers import Offer, PurchaseOption
@@ -166,124 +167,154 @@ def rented_options(
     most_usd : float
         Options of a higher present value are left out.
     """
-    months = workload.horizon_months
-    hours_per_month = assumptions["money.hours_per_month"]
-    discount = assumptions["money.discount_rate_share_per_year"]
-    plans: dict[Machine, Schedule] = {
-        machine: schedule(
-            fleet,
-            work,
-            months=months,
-            hours_per_month=hours_per_month,
-            start_hours=assumptions["rent.start_hours"],
-        )
-        for machine, fleet in fleets.items()
-    }
-    behind = zip(candidates.ids, candidates.offers, map(plans.get, candidates.behind), strict=True)
-    rows = [(name, offer, plan) for name, offer, plan in behind if plan is not None]
-    if not rows:
+    rents = _rents(candidates, fleets, workload, work, assumptions)
+    if not rents:
         return []
-    warm_count = len(rows)
-    asleep = (
-        (name + SCALED_TO_ZERO, offer, _scaled_to_zero(offer, plan, work, hours_per_month))
-        for name, offer, plan in rows
+    count = np.array([rent.fleet.instance_count for rent in rents])
+    terms = RentTerms.of([rent.offer for rent in rents], [rent.fleet.machine for rent in rents], workload.constraints)
+    stretch = stretch_ratio(terms.interruptible, count, workload, assumptions)
+    rules = against_renting(
+        terms,
+        workload,
+        count=count,
+        run_hours=np.array([rent.fleet.busy_hours_per_run or math.inf for rent in rents]),
+        stretch_ratio=stretch,
+        deadline_hours=workload.deadline_hours,
     )
-    rows += [(name, offer, plan) for name, offer, plan in asleep if plan is not None]
-    gang = np.array([plan.fleet.instance_count for *_, plan in rows])
-    terms = RentTerms.of(
-        [offer for _, offer, _ in rows], [plan.fleet.machine for *_, plan in rows], workload.constraints
-    )
-    stretch = stretch_ratio(terms.interruptible, gang, workload, assumptions)
-    once = workload.runs_once
+    against = reasons_of(rules, len(rents))
+    months, hours_per_month = workload.horizon_months, assumptions["money.hours_per_month"]
     all_inputs = [
-        _book(offer, plan, ratio, hours_per_month, workload, evidence.today)
-        for (_, offer, plan), ratio in zip(rows, stretch.tolist(), strict=True)
+        _book(rent.offer, rent.plan, ratio, hours_per_month, workload, evidence.today)
+        for rent, ratio in zip(rents, stretch.tolist(), strict=True)
     ]
     costs_by_month = timelines(
         all_inputs,
         assumptions,
         months=months,
-        once=once,
-        useful_gpu_hours_per_month=np.stack([plan.useful_gpu_hours for *_, plan in rows]),
+        once=workload.runs_once,
+        useful_gpu_hours_per_month=np.stack([rent.plan.useful_gpu_hours for rent in rents]),
     )
     spares_usd = spare_costs_usd_per_month(
-        all_inputs, [plan.fleet for *_, plan in rows], assumptions, costs_by_month.total_usd(), months=months
-    )
+        all_inputs, [rent.fleet for rent in rents], assumptions, costs_by_month.total_usd(), months=months
+    ).tolist()
     all_costs = unit_costs(
         costs_by_month,
         work,
-        working_months=[plan.last_month for *_, plan in rows],
-        discount_rate_share_per_year=discount,
+        working_months=[rent.plan.last_month for rent in rents],
+        discount_rate_share_per_year=assumptions["money.discount_rate_share_per_year"],
     )
-    rules = against_renting(
-        terms,
-        workload,
-        count=gang,
-        run_hours=np.array([plan.fleet.busy_hours_per_run or math.inf for *_, plan in rows]),
-        stretch_ratio=stretch,
-        deadline_hours=workload.deadline_hours,
+    return [
+        _option(
+            rent,
+            all_inputs[index],
+            (costs_by_month.at(index), costs, spares_usd[index]),
+            against[index],
+            workload,
+            assumptions,
+            evidence,
+        )
+        for index, (rent, costs) in enumerate(zip(rents, all_costs, strict=True))
+        if costs.present_value_usd <= most_usd
+    ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Rent:
+    """An offer, when its machines are on, and whether they sleep between requests."""
+
+    option_id: str
+    offer: Offer
+    plan: Schedule
+    scales_to_zero: bool = False
+
+    @property
+    def fleet(self) -> Fleet:
+        return self.plan.fleet
+
+
+def _rents(
+    candidates: Candidates, fleets: Mapping[Machine, Fleet], workload: Workload, work: Volume, assumptions: Assumptions
+) -> list[_Rent]:
+    """Return the offers whose machine does the work, then those that may also be paid only while they answer."""
+    hours_per_month, start_hours = assumptions["money.hours_per_month"], assumptions["rent.start_hours"]
+    plans = {
+        machine: schedule(
+            fleet, work, months=workload.horizon_months, hours_per_month=hours_per_month, start_hours=start_hours
+        )
+        for machine, fleet in fleets.items()
+    }
+    behind = zip(candidates.ids, candidates.offers, map(plans.get, candidates.behind), strict=True)
+    warm = [_Rent(option_id=name, offer=offer, plan=plan) for name, offer, plan in behind if plan is not None]
+    asleep = [(rent, _scaled_to_zero(rent.offer, rent.plan, work, hours_per_month)) for rent in warm]
+    return warm + [
+        _Rent(option_id=rent.option_id + SCALED_TO_ZERO, offer=rent.offer, plan=plan, scales_to_zero=True)
+        for rent, plan in asleep
+        if plan is not None
+    ]
+
+
+def _option(
+    rent: _Rent,
+    book: RentInputs,
+    priced: tuple[Timeline, UnitCosts, float],
+    against: Sequence[Reason],
+    workload: Workload,
+    assumptions: Assumptions,
+    evidence: Evidence,
+) -> Option:
+    offer, plan, fleet = rent.offer, rent.plan, rent.fleet
+    timeline, costs, spare_usd_per_month = priced
+    hours_per_month = assumptions["money.hours_per_month"]
+    paid = fleet.instance_count * (hours_per_month if offer.term_months else plan.mean_on_hours)
+    units = max(fleet.machine.accelerator_count, 1.0) * paid
+    busy_share = min(1.0, plan.mean_useful_gpu_hours / units) if units else None
+    energy = rented_footprint(
+        fleet.machine,
+        offer.provider,
+        offer.region,
+        machine_hours_per_month=paid,
+        busy_share=busy_share or 0.0,
+        assumptions=assumptions,
     )
-    not_recommended = reasons_of(rules, len(rows))
-    sleeps = _against_sleeping(workload)
-    options = []
-    for index, ((name, offer, plan), costs) in enumerate(zip(rows, all_costs, strict=True)):
-        if costs.present_value_usd > most_usd:
-            continue
-        fleet, scales_to_zero = plan.fleet, index >= warm_count
-        paid = fleet.instance_count * (hours_per_month if offer.term_months else plan.mean_on_hours)
-        units = max(fleet.machine.accelerator_count, 1.0) * paid
-        busy_share = min(1.0, plan.mean_useful_gpu_hours / units) if units else None
-        energy = rented_footprint(
-            fleet.machine,
-            offer.provider,
-            offer.region,
-            machine_hours_per_month=paid,
-            busy_share=busy_share or 0.0,
-            assumptions=assumptions,
-        )
-        options.append(
-            Option(
-                id=name,
-                kind=OptionKind.RENT if fleet.machine.accelerator else OptionKind.CPU,
-                provider=offer.provider,
-                region=offer.region,
-                instance_type=offer.instance_type,
-                purchase_option=offer.purchase_option.value,
-                fleet=fleet,
-                price_usd_per_hour=all_inputs[index].price_usd_per_hour,
-                paid_hours_per_month=paid,
-                timeline=costs_by_month.at(index),
-                book=all_inputs[index],
-                present_value_usd=costs.present_value_usd,
-                usd_per_month=costs.usd_per_month,
-                spare_usd_per_month=float(spares_usd[index]),
-                usd_per_useful_gpu_hour=costs.usd_per_useful_gpu_hour,
-                usd_per_million_tokens=costs.usd_per_million_tokens,
-                usd_per_thousand_images=costs.usd_per_thousand_images,
-                utilisation_share=busy_share,
-                kwh_per_month=energy.kwh_per_month if energy else None,
-                co2e_kg_per_month=energy.co2e_kg_per_month if energy else None,
-                grid_place=energy.grid.place if energy else "",
-                needed_share=needed_share(plan, hours_per_month),
-                hours_per_run=None
-                if fleet.busy_hours_per_run is None
-                else fleet.busy_hours_per_run * float(stretch[index]),
-                priced_on=offer.observed_on,
-                source=offer.source,
-                tier=evidence.tier(offer),
-                is_quoted="private_quote" in offer.flags,
-                staleness_count=evidence.staleness(offer),
-                is_floor_price="floor_price" in offer.flags,
-                most_accelerators=evidence.most_accelerators(offer, workload.constraints),
-                not_recommended=(
-                    *evidence.against(offer, workload.constraints),
-                    *not_recommended[index],
-                    *(sleeps if scales_to_zero else ()),
-                ),
-                notes=(
-                    *_own_terms(offer, all_inputs[index], workload, evidence.today),
-                    *_notes(offer, fleet, float(stretch[index]), scales_to_zero=scales_to_zero),
-                ),
-            )
-        )
-    return options
+    run_hours = fleet.busy_hours_per_run
+    return Option(
+        id=rent.option_id,
+        kind=OptionKind.RENT if fleet.machine.accelerator else OptionKind.CPU,
+        provider=offer.provider,
+        region=offer.region,
+        instance_type=offer.instance_type,
+        purchase_option=offer.purchase_option.value,
+        fleet=fleet,
+        price_usd_per_hour=book.price_usd_per_hour,
+        paid_hours_per_month=paid,
+        timeline=timeline,
+        book=book,
+        present_value_usd=costs.present_value_usd,
+        usd_per_month=costs.usd_per_month,
+        spare_usd_per_month=spare_usd_per_month,
+        usd_per_useful_gpu_hour=costs.usd_per_useful_gpu_hour,
+        usd_per_million_tokens=costs.usd_per_million_tokens,
+        usd_per_thousand_images=costs.usd_per_thousand_images,
+        utilisation_share=busy_share,
+        kwh_per_month=energy.kwh_per_month if energy else None,
+        co2e_kg_per_month=energy.co2e_kg_per_month if energy else None,
+        grid_place=energy.grid.place if energy else "",
+        needed_share=needed_share(plan, hours_per_month),
+        hours_per_run=None if run_hours is None else run_hours * book.overhead_ratio,
+        priced_on=offer.observed_on,
+        source=offer.source,
+        tier=evidence.tier(offer),
+        is_quoted="private_quote" in offer.flags,
+        staleness_count=evidence.staleness(offer),
+        is_floor_price="floor_price" in offer.flags,
+        most_accelerators=evidence.most_accelerators(offer, workload.constraints),
+        not_recommended=(
+            *evidence.against(offer, workload.constraints),
+            *against,
+            *(_against_sleeping(workload) if rent.scales_to_zero else ()),
+        ),
+        notes=(
+            *_own_terms(offer, book, workload, evidence.today),
+            *_notes(offer, fleet, book.overhead_ratio, scales_to_zero=rent.scales_to_zero),
+        ),
+    )
