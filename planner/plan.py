@@ -233,32 +233,15 @@ def make_plan(
     NoPricesError
         Rents that do the work are known, and all of them are too old or of a later day.
     """
-    window = catalog.window
-    token_prices, old_token_prices = window.split(token_prices, lambda price: price.priced_on, "prices per token")
-    free_tiers, old_free_tiers = window.split(free_tiers, lambda tier: tier.day, "free tiers")
-    token_prices, barred_sellers = admitted_sellers(token_prices, workload.constraints)
     traced = TracedAssumptions(assumptions_at(assumptions, own_place(workload)).rows)
     stated, workload = workload, with_limits(workload, traced)
     needs, architecture = _needs(workload)
     if workload.currency == "EUR" and workload.usd_per_unit is None:
         traced["money.usd_per_eur"]
-    quotes = quoted(workload.have.quotes, traced, today)
-    catalog = replace(catalog, offers=(*catalog.offers, *quotes.offers)) if quotes.offers else catalog
-    evidence = Evidence.of(catalog.offers, traced, today=today, quoted_most=quotes.most_accelerators)
-    candidates = find_candidates(catalog, workload.constraints, evidence.is_old)
-    supply = Supply(
-        candidates=candidates,
-        servers=[
-            s for s in (*ownable_servers(traced, window), *quotes.servers) if is_wanted(s.machine, workload.constraints)
-        ],
-        free=[n for n in free_machines(free_tiers) if is_wanted(n.machine, workload.constraints)],
-        held=held_machines(workload, catalog.offers, today),
-        token_prices=token_prices,
-        evidence=evidence,
-        architecture=architecture,
-        assumptions=traced,
-        calibration=calibration,
+    catalog, supply, dropped = _gathered(
+        workload, catalog, traced, today, token_prices, free_tiers, architecture, calibration
     )
+    candidates, evidence = supply.candidates, supply.evidence
     fleets, refusals = supply.sized(workload)
     work = volume(workload, traced["money.hours_per_month"])
     found, workload = supply.recommended(workload, fleets)
@@ -275,7 +258,6 @@ def make_plan(
     known: KnownWorths = {}
     choice = choice_of(found, workload, traced, evidence, known)
     options = ranked(without_passed_over(found, choice), workload.constraints)
-    pairs = break_evens(found, traced)
     verdict = verdict_of(choice, traced, age_days=evidence.age_days(choice.option.priced_on))
     chosen = next(option for option in options if option.id == verdict.option_id)
     shown = chosen if chosen.fleet is not None else best_by_kind(options).get(OptionKind.RENT)
@@ -286,6 +268,8 @@ def make_plan(
     smaller = smaller_weights_note(
         workload, architecture, candidates, work, chosen, traced, evidence, calibration=calibration
     )
+    sized = next((option for option in (chosen, *options) if option.fleet), chosen)
+    relieved = _with_relief(chosen, workload, architecture, traced, calibration)
     return Plan(
         workload=stated,
         in_force=workload,
@@ -294,26 +278,15 @@ def make_plan(
         horizon_months=workload.horizon_months,
         requirements=needs,
         verdict=verdict,
-        options=tuple(
-            _with_relief(option, workload, architecture, traced, calibration)
-            if option.id == verdict.option_id
-            else option
-            for option in options
-        ),
-        break_evens=pairs,
+        options=tuple(relieved if option is chosen else option for option in options),
+        break_evens=break_evens(found, traced),
         uncertainty=_uncertainty(found, workload, traced),
         turns=turns,
         cost_ranges=ranges,
         remarks=(
             *lower_tier_remark(stated, workload),
             *remarks_of(stated, workload, chosen, options, needs, traced),
-            *tuning_remarks(
-                workload,
-                architecture,
-                next((each for each in (chosen, *options) if each.fleet), chosen),
-                traced,
-                calibration,
-            ),
+            *tuning_remarks(workload, architecture, sized, traced, calibration),
         ),
         variants=variants_of(workload, chosen, options, supply, simulated.get(shown.id) if shown else None)
         if in_full
@@ -322,21 +295,14 @@ def make_plan(
         refusals=refusals,
         assumptions=traced.used(),
         funnel=funnel,
-        dropped=(
-            *candidates.dropped,
-            *dropped_prices(window),
-            *old_token_prices,
-            *barred_sellers,
-            *old_free_tiers,
-            *quotes.dropped,
-        ),
+        dropped=dropped,
         few_offers=few_offers_of(catalog),
         notes=(
             *(calibration.notes() if calibration else ()),
             *([smaller] if smaller else []),
             *(Note(NoteCode.AS_STATED, (text,)) for text in catalog.notes),
             *needs.notes,
-            *notes_on_data(candidates, traced, window),
+            *notes_on_data(candidates, traced, catalog.window),
         ),
         provenance=Provenance(
             snapshot=catalog.snapshot,
@@ -344,6 +310,41 @@ def make_plan(
             newest_price_on=max(option.priced_on for option in options),
         ),
     )
+
+
+def _gathered(
+    workload: Workload,
+    catalog: Catalog,
+    assumptions: Assumptions,
+    today: date,
+    token_prices: Sequence[TokenPrice],
+    free_tiers: Sequence[FreeTier],
+    architecture: Architecture | None,
+    calibration: Calibration | None,
+) -> tuple[Catalog, Supply, tuple[Dropped, ...]]:
+    """Return the catalog with the user's quotes, all that may do the work, and the dated facts that are left out."""
+    window, constraints = catalog.window, workload.constraints
+    token_prices, old_token_prices = window.split(token_prices, lambda price: price.priced_on, "prices per token")
+    free_tiers, old_free_tiers = window.split(free_tiers, lambda tier: tier.day, "free tiers")
+    token_prices, barred_sellers = admitted_sellers(token_prices, constraints)
+    quotes = quoted(workload.have.quotes, assumptions, today)
+    catalog = replace(catalog, offers=(*catalog.offers, *quotes.offers)) if quotes.offers else catalog
+    evidence = Evidence.of(catalog.offers, assumptions, today=today, quoted_most=quotes.most_accelerators)
+    candidates = find_candidates(catalog, constraints, evidence.is_old)
+    servers = (*ownable_servers(assumptions, window), *quotes.servers)
+    supply = Supply(
+        candidates=candidates,
+        servers=[server for server in servers if is_wanted(server.machine, constraints)],
+        free=[free for free in free_machines(free_tiers) if is_wanted(free.machine, constraints)],
+        held=held_machines(workload, catalog.offers, today),
+        token_prices=token_prices,
+        evidence=evidence,
+        architecture=architecture,
+        assumptions=assumptions,
+        calibration=calibration,
+    )
+    dropped = (*candidates.dropped, *dropped_prices(window), *old_token_prices, *barred_sellers, *old_free_tiers)
+    return catalog, supply, (*dropped, *quotes.dropped)
 
 
 def _turns(
