@@ -7,7 +7,6 @@ chance in it: equal requests give equal times.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import repeat
 from typing import Any, Literal
@@ -94,8 +93,11 @@ def simulated(
     >>> outcome.ttft_s.tolist(), outcome.total_s.tolist()
     ([1.0, 2.5], [2.0, 2.5])
     """
-    ledger, lanes = _ledger_and_lanes(requests, times, replicas)
-    due_s, load, count = ledger.due_s, ledger.load, len(lanes)
+    count = replicas * times.stage_count
+    inputs, outputs, cached = requests.input_tokens, requests.output_tokens, requests.cached_tokens
+    ledger = Ledger(inputs.tolist(), outputs.tolist(), cached.tolist(), lanes=count)
+    lanes = [Lane(slot, times, ledger) for slot in range(count)]
+    due_s, load = ledger.due_s, ledger.load
     is_least = routing == "least_loaded"
     counts = repeat(count) if ready_counts is None else (ready_counts * times.stage_count).tolist()
     earliest = NEVER_S
@@ -108,46 +110,11 @@ def simulated(
         earliest = min(earliest, due_s[slot])  # a request never puts off what a lane does next
     while (earliest := min(due_s)) < NEVER_S:
         lanes[due_s.index(earliest)].advance()
-    return _outcome(requests, times, ledger, requests.arrival_s)
+    return _outcome(requests, times, ledger)
 
 
-def simulated_closed(requests: Requests, times: StepTimes, concurrency: int) -> tuple[Outcome, float]:
-    """Return the times of requests on one replica of which so many are under way at any time, and how long all of them took.
-
-    Parameters
-    ----------
-    requests : Requests
-        Their arrival is not looked at: each comes when an earlier one is answered.
-    concurrency : int
-        Clients, each with one request at a time.
-    """
-    ledger, lanes = _ledger_and_lanes(requests, times, 1)
-    due_s, load, total = ledger.due_s, ledger.load, len(requests.arrival_s)
-    started_s = np.zeros(total)
-    sent, now_s = 0, 0.0
-    while True:
-        while sent < total and sent - len(ledger.done) - len(ledger.refused) < concurrency:
-            started_s[sent] = now_s
-            lanes[load.index(min(load))].put(sent, now_s)
-            sent += 1
-        earliest = min(due_s)
-        if earliest == NEVER_S:
-            break
-        now_s = earliest
-        lanes[due_s.index(earliest)].advance()
-    return _outcome(requests, times, ledger, started_s), now_s
-
-
-def _ledger_and_lanes(requests: Requests, times: StepTimes, replicas: int) -> tuple[Ledger, list[Lane]]:
-    ledger = Ledger(
-        requests.input_tokens.tolist(), requests.output_tokens.tolist(), requests.cached_tokens.tolist(),
-        lanes=replicas * times.stage_count,
-    )  # fmt: skip
-    return ledger, [Lane(slot, times, ledger) for slot in range(replicas * times.stage_count)]
-
-
-def _outcome(requests: Requests, times: StepTimes, ledger: Ledger, started_s: Sequence[float] | FloatArray) -> Outcome:
-    start_s = np.asarray(started_s)
+def _outcome(requests: Requests, times: StepTimes, ledger: Ledger) -> Outcome:
+    start_s = requests.arrival_s
     first_s, last_s = (np.where(np.isinf(each), np.nan, each) for each in (ledger.first_s, ledger.last_s))
     late_s: FloatArray | float = times.entry_s
     if times.late_s:

@@ -14,10 +14,27 @@ from planner.supply.calibration import default_calibration
 from planner.supply.constants import take
 from planner.supply.machines import NORMAL_80_PERCENT
 from planner.supply.serving.speed import layout_on
-from planner.traffic.simulation import Requests, simulated_closed
-from planner.traffic.step_times import tabulated
+from planner.traffic.lane import NEVER_S, Lane, Ledger
+from planner.traffic.step_times import StepTimes, tabulated
 
 ROWS = 60
+
+
+def _closed_loop(count: int, inputs: int, outputs: int, times: StepTimes, clients: int) -> tuple[float, float]:
+    """Return the mean TPOT of equal requests of which so many are under way at any time, and how long all of them took."""
+    ledger = Ledger([inputs] * count, [outputs] * count, [0] * count, lanes=times.stage_count)
+    lanes = [Lane(slot, times, ledger) for slot in range(times.stage_count)]
+    sent, now_s = 0, 0.0
+    while True:
+        while sent < count and sent - len(ledger.done) - len(ledger.refused) < clients:
+            lanes[ledger.load.index(min(ledger.load))].put(sent, now_s)
+            sent += 1
+        if (earliest := min(ledger.due_s)) == NEVER_S:
+            break
+        now_s = earliest
+        lanes[ledger.due_s.index(earliest)].advance()
+    written_s = np.array(ledger.last_s) - np.array(ledger.first_s)
+    return float(np.mean(written_s[np.isfinite(written_s)])) / max(outputs - 1, 1), now_s
 
 
 @cache
@@ -55,18 +72,12 @@ def _ratios() -> tuple[tuple[str, float, float], ...]:
             chunk_tokens=int(table.chunk_tokens[place]),
         )
         clients = int(table.live[place])
-        ones = np.ones(min(max(4 * clients, 40), 2_000), dtype=np.int64)
-        requests = Requests(
-            arrival_s=np.zeros(len(ones)),
-            input_tokens=ones * inputs,
-            output_tokens=ones * outputs,
-            cached_tokens=0 * ones,
-        )
-        outcome, took_s = simulated_closed(requests, times, clients)
+        count = min(max(4 * clients, 40), 2_000)
+        tpot_s, took_s = _closed_loop(count, inputs, outputs, times, clients)
         sort = "moe" if "@moe" in table.tags[place] else "dense"
         width = calibration.value(f"band.serve.{sort}")
-        rate = len(ones) * outputs / took_s * table.replicas[place]
-        simulated = {"out_tok_s_total": rate, "tpot_ms": float(np.nanmean(outcome.tpot_s)) * 1e3}
+        rate = count * outputs / took_s * table.replicas[place]
+        simulated = {"out_tok_s_total": rate, "tpot_ms": tpot_s * 1e3}
         for metric, value in simulated.items():
             measured = number(table.rows[place], metric)
             if measured > 0:
