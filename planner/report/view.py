@@ -258,7 +258,7 @@ def _turns(record: Record) -> Table:
         rows.append((what, f"{significant(turn['planned']):,g}", value, turn["unit"], name(turn["then"])))
     columns = headings("what | planned: | turns at: | unit | then")
     note = (
-        "one value at a time, everything else as planned; searched from a quarter to four times the planned value"
+        "one value at a time, everything else as planned; from a quarter to four times the planned value, prices and use not listed here change nothing"
         if rows
         else ""
     )
