@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import ChainMap
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -166,8 +167,8 @@ class JointDraws:
         Whatever can be chosen: rents, commitments, servers, sellers of tokens.
     moved_ratio : FloatArray, shape (options, draws)
         Each option's price over the one that was seen.
-    slower_ratio : FloatArray, shape (draws,)
-        Machines or hours needed, over those planned.
+    slower_ratio : FloatArray, shape (options, draws)
+        Machines or hours needed, over those planned: the same for all machines with one accelerator, and alike for others.
     drawn, held : mapping of str to number or array
         The drawn assumptions, and all of them.
     months : int
@@ -223,23 +224,17 @@ class JointDraws:
         """
         all_inputs = [option.book for option in options if option.book is not None]
         inputs = () if once else drawn_inputs(all_inputs, assumptions, months)
-        rates = (option.fleet.performance.rate_per_s for option in options if option.fleet is not None)
-        own_count = len(normals_of(inputs))
-        z = _normals(count, own_count + len(options) + 1)[own_count:]
+        own_count, sorts = len(normals_of(inputs)), {option.accelerator for option in options}
+        z = _normals(count, own_count + len(options) + 1 + len(sorts))[own_count:]
         drawn: dict[str, Value] = {
             name: values[:, None]
             for name, values in _assumptions_drawn(inputs, tuple(correlations_of(inputs, assumptions).items()), count)
         }
         keep_in_order(drawn, assumptions, months)
-        slower_ratio = np.ones(count)
-        if rate := next((each for each in rates if each.low > 0), None):
-            low, high = rate.low / rate.typical, rate.high / rate.typical
-            speed = Uncertain(name="speed.ratio", low=low, typical=1.0, high=high, kind="amount")
-            slower_ratio = 1.0 / speed.value_at(z[len(options)])
         return cls(
             options=options,
             moved_ratio=np.stack([np.exp(z[row] * evidence.spread_share(o)) for row, o in enumerate(options)]),
-            slower_ratio=slower_ratio,
+            slower_ratio=_slower_ratios(options, z[len(options) :], assumptions),
             drawn=drawn,
             held=ChainMap(drawn, cast("dict[str, Value]", assumptions)),
             months=months,
@@ -255,20 +250,19 @@ class JointDraws:
 
     def usd(self, row: int, option: Option | None = None) -> FloatArray:
         """Return what an option costs in each draw (NPV), or another one, at another price, in its place; shape (draws,)."""
-        taken, moved = option or self.options[row], self.moved_ratio[row]
+        taken, moved, slower = option or self.options[row], self.moved_ratio[row], self.slower_ratio[row]
         match taken.book:
             case BuyInputs() as book:
-                more = np.maximum(np.rint(taken.instance_count * self.slower_ratio), 1.0) / max(taken.instance_count, 1)
+                more = np.maximum(np.rint(taken.instance_count * slower), 1.0) / max(taken.instance_count, 1)
                 worth_usd = self._known_usd(taken) * moved
                 if book.bridge.option_id:
                     alone_usd = self._known_usd(replace(taken, book=replace(book, bridge=Bridge())))
                     worth_usd += (self._known_usd(taken) - alone_usd) * (self._moved_bridge(book.bridge) - moved)
                 return np.asarray(worth_usd * more)
             case RentInputs() as book if book.credit_usd > 0:  # a credit pays what it holds, whatever the bill
-                ratio = moved * (self.slower_ratio if taken.fleet else 1.0)
-                return _rent_usd(book, self.held, self.months, once=self.once, price_ratio=ratio[:, None])
+                return _rent_usd(book, self.held, self.months, once=self.once, price_ratio=(moved * slower)[:, None])
             case _:
-                return np.asarray(self._known_usd(taken) * moved * (self.slower_ratio if taken.fleet else 1.0))
+                return np.asarray(self._known_usd(taken) * moved * slower)
 
     def _moved_bridge(self, bridge: Bridge) -> Value:
         """Return how far the price has moved of what does the work until delivery, or of the best rent in its place."""
@@ -282,7 +276,7 @@ class JointDraws:
 
     def _known_usd(self, taken: Option) -> FloatArray:
         """Return the present value in draws of the assumptions, worked out once for one option."""
-        key = (taken.book, self.inputs, len(self.slower_ratio))
+        key = (taken.book, self.inputs, self.slower_ratio.shape[1])
         worth_usd = None if self.once else self.known.get(key)
         if worth_usd is None:
             worth_usd = self._worth_usd(taken)
@@ -301,6 +295,19 @@ class JointDraws:
                 return _own_usd(option.book, self.held, self.drawn, self.months)
             case _:
                 return np.asarray(option.present_value_usd * np.ravel(self.held[DEMAND]))
+
+
+def _slower_ratios(options: Sequence[Option], z: FloatArray, assumptions: Assumptions) -> FloatArray:
+    """Return machines or hours needed over those planned, shape (options, draws), from normals: one for all, then one for each accelerator."""
+    names, ratios = list(dict.fromkeys(option.accelerator for option in options)), np.ones((len(options), z.shape[1]))
+    for index, option in enumerate(options):
+        rate = option.fleet.performance.rate_per_s if option.fleet is not None else None
+        if rate is not None and 0 < rate.low < rate.high:
+            shared, own = assumptions["risk.correlation_speeds_share"], z[1 + names.index(option.accelerator)]
+            low, high = rate.low / rate.typical, rate.high / rate.typical
+            speed = Uncertain(name="speed.ratio", low=low, typical=1.0, high=high, kind="amount")
+            ratios[index] = 1.0 / speed.value_at(math.sqrt(shared) * z[0] + math.sqrt(1.0 - shared) * own)
+    return ratios
 
 
 @lru_cache(maxsize=16)

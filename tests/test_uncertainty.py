@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from functools import cache
@@ -234,6 +234,24 @@ def test_what_does_the_work_until_delivery_moves_with_its_own_price_and_not_with
     _, steady_usd = drawn(ASSUMPTIONS.override(steady, "test"))
     assert float(np.std(draws.moved_ratio[0])) > 0.02
     assert bridge_usd == pytest.approx(steady_usd * draws.moved_ratio[0], abs=1e-6)
+
+
+def test_speeds_of_one_accelerator_err_alike_and_of_two_as_far_as_is_stated(plan_of: Callable[[str], Plan]) -> None:
+    """Logarithms of speeds on two accelerators have the stated correlation; each keeps its own band."""
+    options = [option for option in plan_of("lora-llama-8b").options if option.fleet is not None][:40]
+    first = options[0]
+    alike = next(option for option in options[1:] if option.accelerator == first.accelerator)
+    other = next(option for option in options if option.accelerator not in {None, first.accelerator})
+    evidence = Evidence.of((), ASSUMPTIONS, today=TODAY)
+    draws = JointDraws.of([first, alike, other], ASSUMPTIONS, evidence, months=36, once=True)
+    one, same, another = np.log(draws.slower_ratio)
+    assert np.array_equal(one, same)
+    assert np.corrcoef(one, another)[0, 1] == pytest.approx(ASSUMPTIONS["risk.correlation_speeds_share"], abs=0.05)
+    for option, drawn in ((first, one), (other, another)):
+        assert option.fleet is not None
+        rate = option.fleet.performance.rate_per_s
+        band = [rate.low / rate.typical, rate.high / rate.typical]
+        assert np.exp(np.percentile(-drawn, [10, 90])) == pytest.approx(band, rel=0.03)
 
 
 def test_what_an_option_costs_in_the_draws_does_not_depend_on_what_was_drawn_before() -> None:

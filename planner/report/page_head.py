@@ -55,15 +55,21 @@ def _tiles(record: Record) -> list[tuple[str, str, str]]:
     age = chosen.get("price_age_days")
     if age is not None:
         tiles.append(("Age of the price", f"{age:,} day{'' if age == 1 else 's'}", f"of {chosen['priced_on']}"))
-    if verdict.get("confidence_share") is not None:
-        words = STATUS_WORDS.get(verdict.get("status") or "", "")
-        tiles.append(("Confidence", confidence(verdict["confidence_share"]), words))
+    if verdict.get("confidence_share") is not None and chosen["kind"] != "free":
+        tiles.append(("Confidence", confidence(verdict["confidence_share"]), _of_what(verdict)))
     others = (each for each in record["options"] if each["choosable"])
     second = next((each for each in others if _seller(each) != _seller(chosen)), None)
     if second is not None:
         value, _ = _cost(second, once=once)
         tiles.append(("Second best, USD", value, short_name(second)))
     return tiles
+
+
+def _of_what(verdict: Mapping[str, Any]) -> str:
+    """Say what a verdict's status is, and how sure the kind of answer and its seller are each."""
+    shares = (("in the kind of answer", "kind_confidence_share"), ("in the seller", "seller_confidence_share"))
+    parts = [f"{confidence(verdict[key])} {of}" for of, key in shares if verdict.get(key) is not None]
+    return "; ".join(filter(None, (STATUS_WORDS.get(verdict.get("status") or "", ""), ", ".join(parts))))
 
 
 def _seller(option: Mapping[str, Any]) -> tuple[str, str]:

@@ -141,10 +141,10 @@ def test_draws_scale_the_price_and_then_the_credit_pays(share: float) -> None:
     option = _option(plan, plain_run.chosen.id)
     evidence = Evidence.of(load_bundled().offers, default_assumptions(), today=TODAY)
     draws = JointDraws.of([option], default_assumptions(), evidence, months=36, once=True, count=200)
-    ratio = draws.moved_ratio[0] * draws.slower_ratio
+    ratio = draws.moved_ratio[0] * draws.slower_ratio[0]
     by_hand = (np.maximum(bill_usd * ratio - share * bill_usd, 0.0) + storage_usd) / 1.1 ** (1 / 12)
     assert draws.costs_usd[0] == pytest.approx(by_hand)
-    assert len(set(draws.costs_usd[0].round(6))) > 50
+    assert len(set(draws.costs_usd[0].round(6))) > 20
 
 
 def test_of_options_that_a_credit_pays_whole_the_one_that_uses_less_of_it_comes_first() -> None:
