@@ -196,9 +196,12 @@ def gpu_called(text: str) -> str:
 
 
 def rows_of_file(source: Source, delimiter: str = ",") -> Iterator[tuple[int, list[str]]]:
-    """Return line numbers and cells of a text file, header included."""
+    """Return line numbers and cells of a text file, header included; where files were joined, of their headers the first alone."""
     # Slurm quotes nothing; a name with a quotation mark in it must not swallow the lines after it.
     lines = lines_of(source.path, source.name)
+    header: list[str] | None = None
     for line, row in rows_of(lines, source.name, delimiter=delimiter, is_quoted=delimiter != "|"):
-        if row and (row[0].strip() or any(cell.strip() for cell in row)):
+        if row and row != header and (row[0].strip() or any(cell.strip() for cell in row)):
+            if header is None:
+                header = [] if row[0][:1].isdigit() else row  # jobs without a header begin with a number
             yield line, row

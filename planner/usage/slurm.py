@@ -196,7 +196,8 @@ def _jobs_of(
         what = "jobs of more than a year, outside of 2000 to 2100, or of more GPUs than there are"
         faults.append(Fault(what=what, where=f"{source.name}:{endless[0]}", rows=len(endless), hint="is a date mistyped?"))  # fmt: skip
     if bad:
-        faults.append(Fault(what="lines that are not jobs", where=f"{source.name}:{bad[0]}", rows=len(bad)))
+        hint = "times as 2026-10-31T13:00:00 (SLURM_TIME_FORMAT=standard)"
+        faults.append(Fault(what="lines that are not jobs", where=f"{source.name}:{bad[0]}", rows=len(bad), hint=hint))
 
 
 def _stretches(job: _Job) -> Iterator[Stretch]:

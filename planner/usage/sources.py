@@ -222,7 +222,7 @@ def _files(given: str) -> Iterator[Path]:
 
 
 def _look(name: str, path: str, filesystem: FileSystem | None, place: Path, faults: list[Fault], kept: Kept | None, *, is_remote: bool) -> Source | None:  # fmt: skip
-    is_parquet = ".parquet" in path.lower().rsplit("/", 1)[-1]
+    is_parquet = _is_called_parquet(path)
     if filesystem is not None and (is_parquet or is_remote):
         if is_parquet:
             return _look_parquet(name, path, filesystem, faults)
@@ -254,17 +254,25 @@ def _look(name: str, path: str, filesystem: FileSystem | None, place: Path, faul
     return replace(source, mark=mark) if source and mark and Path(path).is_symlink() else source
 
 
+def _is_called_parquet(path: str) -> bool:
+    return ".parquet" in path.lower().rsplit("/", 1)[-1]
+
+
+def _is_package_there(name: str, path: str, filesystem: FileSystem) -> bool:
+    if _is_called_parquet(path):
+        return False  # a request less for each of thousands of files
+    with told_of_store(name), filesystem.open_input_stream(path, compression=None) as stream:
+        return is_package(name, stream.read(BLOCK_BYTES))
+
+
 def _parts(
     name: str, path: str, filesystem: FileSystem | None, folder: Path, place: Path, faults: list[Fault]
 ) -> Iterator[tuple[str, str, FileSystem | None]]:
     """Return the files that a file is or holds; a pipe is laid down for that, and an object that is a package."""
     try:
-        if filesystem is not None:
-            with told_of_store(name), filesystem.open_input_stream(path, compression=None) as stream:
-                head = stream.read(BLOCK_BYTES)
-            if not is_package(name, head):
-                yield name, path, filesystem
-                return
+        if filesystem is not None and not _is_package_there(name, path, filesystem):
+            yield name, path, filesystem
+            return
         if filesystem is not None or not Path(path).is_file():
             path = _laid_down(name, path, filesystem, place, faults)
     except OSError as error:
@@ -281,7 +289,7 @@ def _laid_down(name: str, path: str, filesystem: FileSystem | None, place: Path,
     """
     with _binary(path, filesystem) as file:
         head: bytes = file.read(BLOCK_BYTES)
-        is_parquet = head.startswith(PARQUET) or (b"\0" not in head and ".parquet" in name.lower().rsplit("/", 1)[-1])
+        is_parquet = head.startswith(PARQUET) or (b"\0" not in head and _is_called_parquet(name))
         target = place.with_suffix(".parquet" if is_parquet else ".csv.gz" if head.startswith(GZIP) else ".csv")
         if filesystem is None and path != "-" and Path(path).is_file():
             target.symlink_to(Path(path).absolute())

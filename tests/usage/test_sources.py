@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
+import io
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -13,10 +16,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from planner.engine import connect
+from planner.usage import sources as sources_module
 from planner.usage.bill import Rate
 from planner.usage.faults import NoUsageError, UsageError
 from planner.usage.focus import read_bill
 from planner.usage.headers import kind_of_header
+from planner.usage.packed import is_package
+from planner.usage.plain import read_plain
 from planner.usage.records import rows_of_file
 from planner.usage.skus import SkuReader
 from planner.usage.sources import find_sources
@@ -100,6 +106,33 @@ def test_a_bill_in_an_object_store_is_read_where_it_lies(
     usage = summarised(bill, [], load_bundled())
     assert usage.effective_usd == pytest.approx(made[1]["effective_usd"], abs=0.005)
     assert usage.gpu_hours == pytest.approx(made[1]["gpu_hours"])
+
+
+def test_what_is_packed_in_an_object_store_is_read_and_parquet_is_not_looked_into_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = b"timestamp,gpus\n2026-10-01T00:00:00Z,2\n2026-10-01T01:00:00Z,0\n"
+    packed, columns = io.BytesIO(), io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("table.csv", table)
+    pq.write_table(pa.table({"ChargePeriodStart": ["x"], "EffectiveCost": ["x"]}), columns)
+    document = gzip.compress(b'{"data": [{"p": {"start": "2026-10-01T00:00:00Z", "end": "2026-10-01T01:00:00Z", "gpuHours": 3}}]}')  # fmt: skip
+    objects = {"b/u/1.zip": packed.getvalue(), "b/u/2.json.gz": document, "b/u/3.csv": table, "b/u/4.parquet": columns.getvalue()}  # fmt: skip
+    looked: list[str] = []
+
+    def seen(name: str, head: bytes) -> bool:
+        looked.append(name)
+        return is_package(name, head)
+
+    monkeypatch.setattr(sources_module, "is_package", seen)
+    with object_store(objects) as address:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", address)
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "any")
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "any")
+        sources, faults = find_sources(["s3://b/u"], folder=tmp_path)
+    assert (faults, [source.kind for source in sources]) == ([], ["plain", "plain", "plain", "focus"])
+    assert "s3://b/u/4.parquet" not in looked
+    assert read_plain(sources[:3]).table.total("gpu_hours") == pytest.approx(2 + 3 + 2)
 
 
 @pytest.mark.parametrize(("provider", "version"), [("aws", "1.2"), ("gcp", "1.3")])
