@@ -190,7 +190,7 @@ class Engine:
         found: IbisColumn = (micros // 1_000_000).cast("int64")
         return found
 
-    def _builtin(self, name: str, kind: str, *columns: Any) -> Any:  # noqa: ANN401  Ibis' values
+    def _builtin(self, name: str, kind: str, *columns: Any) -> object:
         """Call a function of the engine's own."""
         import inspect
 

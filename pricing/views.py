@@ -38,7 +38,7 @@ def _shown(rows: Sequence[Row], columns: Sequence[str], output: Output, key: str
             return _table(rows, columns, output)
 
 
-def _cell(value: Any) -> Any:  # noqa: ANN401 - a cell
+def _cell(value: object) -> object:
     """Return a cell that a spreadsheet does not take for a formula."""
     text = _plain(value) if isinstance(value, date) else value
     return f"'{text}" if isinstance(text, str) and text[:1] in {"=", "+", "-", "@", "\t", "\r"} else text

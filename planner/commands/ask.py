@@ -179,7 +179,7 @@ def _keep(each: Field, scale_key: str = "") -> Callable[[click.Context, click.Pa
     return keep
 
 
-def _value(text: str) -> Any:  # noqa: ANN401  a YAML value
+def _value(text: str) -> object:
     """Read a value as in a workload file, so that `{mean: 1000, cv: 1.2}` is a mapping; what is no YAML is text."""
     try:
         return document_of(f"value: {text}", "").content["value"]

@@ -15,9 +15,11 @@ import numpy as np
 from planner.costs.timeline import FloatArray
 
 Value: TypeAlias = "Expr | float"
+Figures: TypeAlias = Any
+"""A number or an array of numbers."""
 
 
-def _power(base: Any, exponent: Any) -> Any:  # noqa: ANN401 - numbers and arrays
+def _power(base: Figures, exponent: Figures) -> Figures:
     """Return a power; that of many rates over evenly spaced months is multiplied up, in a tenth of the time."""
     if np.ndim(base) != 1 or np.ndim(exponent) != 2 or exponent.shape[1] > 1 or len(exponent) < 3:
         return np.power(base, exponent)
@@ -33,7 +35,7 @@ def _power(base: Any, exponent: Any) -> Any:  # noqa: ANN401 - numbers and array
     return powers
 
 
-def _at(series: Any, index: Any) -> Any:  # noqa: ANN401 - numbers and arrays
+def _at(series: Figures, index: Figures) -> Figures:
     """Return items of the last axis; an index down the first axis, of shape (months, 1), gives (months, draws)."""
     where = np.asarray(index, dtype=int)
     return np.take(series, where, axis=-1) if where.ndim < 2 else np.take(series, where[:, 0], axis=-1).T
@@ -324,7 +326,9 @@ def evaluate(
         return np.asarray(_value(expr, values, {} if known is None else known, again), dtype=float)
 
 
-def _value(expr: Expr, values: Mapping[str, Any], found: dict[int, Any], again: frozenset[int] | None) -> Any:  # noqa: ANN401 - numbers and arrays
+def _value(
+    expr: Expr, values: Mapping[str, Figures], found: dict[int, Figures], again: frozenset[int] | None
+) -> Figures:
     if expr.op == "number":
         return expr.args[0]
     if expr.op == "name":
@@ -336,7 +340,9 @@ def _value(expr: Expr, values: Mapping[str, Any], found: dict[int, Any], again: 
     return found[id(expr)]
 
 
-def _worked_out(expr: Expr, values: Mapping[str, Any], found: dict[int, Any], again: frozenset[int] | None) -> Any:  # noqa: ANN401 - numbers and arrays
+def _worked_out(
+    expr: Expr, values: Mapping[str, Figures], found: dict[int, Figures], again: frozenset[int] | None
+) -> Figures:
     first = _value(expr.args[0], values, found, again)
     # What one number decides, or a condition that holds everywhere or nowhere, needs no array.
     if expr.op == "if":

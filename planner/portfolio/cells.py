@@ -116,7 +116,7 @@ def decimal_comma_cells(cells: Mapping[str, str]) -> tuple[dict[str, str], str]:
     return found, "; ".join(faults)
 
 
-def _value(name: str, cell: Any) -> Any:  # noqa: ANN401  a cell may hold anything
+def _value(name: str, cell: object) -> object:
     """Return a cell as YAML would read it."""
     if not isinstance(cell, str):
         return list(cell) if isinstance(cell, tuple) else cell
@@ -132,7 +132,7 @@ def _value(name: str, cell: Any) -> Any:  # noqa: ANN401  a cell may hold anythi
     return {"true": True, "false": False}.get(text.lower(), text)
 
 
-def _json(text: str) -> Any:  # noqa: ANN401  JSON may hold anything
+def _json(text: str) -> object:
     try:
         return json.loads(text)
     except ValueError:

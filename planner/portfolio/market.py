@@ -110,7 +110,7 @@ def _listed(name: str, offer: Offer, machine: Machine, row: int) -> Listed:
     )
 
 
-def _remembered(kept: dict[Any, T], key: Any, make: Callable[[], T]) -> T:  # noqa: ANN401  any key that can be hashed
+def _remembered(kept: dict[Any, T], key: object, make: Callable[[], T]) -> T:
     if key not in kept:
         kept[key] = make()
     return kept[key]

@@ -142,7 +142,7 @@ def json_sources(columns: Columns) -> str:
     return ", ".join(f"{sql} AS {name}" for name, sql in columns.paths)
 
 
-def _parsed(text: str) -> Any:  # noqa: ANN401  a JSON value
+def _parsed(text: str) -> object:
     try:
         return json.loads(text)
     except (ValueError, RecursionError):

@@ -236,7 +236,7 @@ def fields_of(columns: Iterable[str], schema: Any = None) -> dict[str, tuple[str
     return found
 
 
-def export_of(columns: Iterable[str], schema: Any = None) -> Export | None:  # noqa: ANN401  Arrow's schema
+def export_of(columns: Iterable[str], schema: object = None) -> Export | None:
     """Return which export has these columns."""
     fields = set(fields_of(columns, schema))
     return next(

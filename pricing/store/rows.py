@@ -139,7 +139,7 @@ def _rounded(prices: Sequence[float]) -> list[float]:
     return rounded
 
 
-def _plain(value: Any) -> Any:  # noqa: ANN401 - any cell
+def _plain(value: object) -> object:
     if isinstance(value, tuple):
         return " ".join(value)
     return str(value) if isinstance(value, str) else value
