@@ -12,14 +12,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from planner.arrays import FloatArray, IntArray
 from planner.errors import PlanningError
 
 INFEASIBLE, UNBOUNDED = 2, 3
 """Of SciPy's statuses."""
 RELATIVE_GAP = 1e-7
 """How far from the best a mix may be, as a share of its cost."""
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,10 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from planner.arrays import FloatArray
 from planner.costs.evaluate import Value
 from planner.costs.scenario import WHOLE_MONTH_NAMES, Scenario, bounds, spreads, typical_values, whole_months
 from planner.costs.sides import present_value_of, sides_of
-from planner.costs.timeline import FloatArray
 from planner.costs.tornado import Bar, SobolIndex, sobol, tornado
 from planner.costs.uncertainty import Z_OF_90_PERCENT, Correlations, Draws, Evaluate, Risk, Uncertain, risk, risk_record
 from planner.errors import PlanningError

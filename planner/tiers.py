@@ -7,11 +7,9 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import numpy as np
-from numpy.typing import NDArray
 
+from planner.arrays import FloatArray
 from planner.errors import PlanningError
-
-FloatArray = NDArray[np.float64]
 
 
 class TierKind(StrEnum):

@@ -11,10 +11,10 @@ from typing import Any, TypeAlias, cast
 
 import numpy as np
 
+from planner.arrays import FloatArray
 from planner.assumptions import Assumptions
 from planner.costs.evaluate import Value, model_of, own_values, present_value_usd, values_of
 from planner.costs.inputs import Bridge, BuyInputs, RentInputs
-from planner.costs.timeline import FloatArray
 from planner.costs.tornado import Bar, tornado
 from planner.costs.uncertainty import (
     Draws,

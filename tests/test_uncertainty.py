@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from planner.arrays import FloatArray
 from planner.assumptions import IMPLIED_RATIOS, Assumptions, default_assumptions
 from planner.costs.evaluate import timelines
 from planner.costs.inputs import Bridge, BuyInputs, RentInputs, bridge_of
-from planner.costs.timeline import FloatArray
 from planner.demand.workload import Workload
 from planner.drawn import DEMAND, LEAD, SERVER_PRICE
 from planner.options.evidence import Evidence

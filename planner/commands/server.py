@@ -22,8 +22,8 @@ from pricing.clock import today
 from pricing.console import Output, Talk, common_options, output_options
 
 if TYPE_CHECKING:
+    from planner.arrays import FloatArray
     from planner.assumptions import Assumption, Assumptions
-    from planner.costs.timeline import FloatArray
     from planner.options.owned import OwnableServer
     from planner.report.table import Table
     from pricing.dates import Window

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TypeVar
 
-from planner.costs.timeline import FloatArray
+from planner.arrays import FloatArray
 
 Amount = TypeVar("Amount", float, FloatArray)
 

@@ -8,7 +8,8 @@ from typing import Literal
 
 import numpy as np
 
-from planner.costs.timeline import FloatArray, Timeline, discount_factors
+from planner.arrays import FloatArray
+from planner.costs.timeline import Timeline, discount_factors
 
 Cheaper = Literal["buy", "rent"]
 

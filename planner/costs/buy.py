@@ -7,8 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from planner.arrays import FloatArray
 from planner.costs.financing import financing_of
-from planner.costs.timeline import FloatArray
 
 
 def fits_at_home(

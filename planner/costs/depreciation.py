@@ -6,7 +6,7 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from planner.costs.timeline import FloatArray
+from planner.arrays import FloatArray
 from planner.errors import PlanningError
 
 Depreciation = Literal["straight_line", "declining_balance", "sum_of_years", "macrs5", "bonus"]

@@ -12,11 +12,12 @@ from functools import cache
 import numpy as np
 from numpy.typing import ArrayLike
 
+from planner.arrays import FloatArray
 from planner.costs.expression import Expr, choose, evaluate, number
 from planner.costs.financing import financing_of
 from planner.costs.formulas import COLOCATION, DISCOUNT, Model, buy_model, rent_model, site_names, token_model
 from planner.costs.inputs import Bridge, BuyInputs, CostInputs, RentInputs, TokenInputs
-from planner.costs.timeline import FloatArray, Timeline
+from planner.costs.timeline import Timeline
 from planner.errors import PlanningError
 
 Value = float | FloatArray

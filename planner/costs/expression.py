@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from planner.costs.timeline import FloatArray
+from planner.arrays import FloatArray
 
 Value: TypeAlias = "Expr | float"
 Figures: TypeAlias = Any

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from planner.arrays import FloatArray
 from planner.costs.breakeven import crossings
-from planner.costs.timeline import FloatArray, Timeline, discount_factors
+from planner.costs.timeline import Timeline, discount_factors
 from planner.errors import PlanningError
 from planner.notes import Note, NoteCode
 from pricing.units import HOURS_PER_MONTH

@@ -12,12 +12,13 @@ from functools import cache
 
 import numpy as np
 
+from planner.arrays import FloatArray
 from planner.costs.evaluate import Value, present_value_usd, run
 from planner.costs.expression import name as named
 from planner.costs.financing import Financing, after_tax
 from planner.costs.formulas import HOURS, Model, bridge_model, buy_model, rent_model
 from planner.costs.scenario import Scenario
-from planner.costs.timeline import FloatArray, Timeline
+from planner.costs.timeline import Timeline
 
 Values = Mapping[str, Value]
 WholeMonths = Mapping[str, int]

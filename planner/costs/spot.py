@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from planner.costs.timeline import FloatArray
+from planner.arrays import FloatArray
 from planner.errors import PlanningError
 
 NOTHING_DONE_RATIO = 1e6

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from planner.costs.timeline import FloatArray
+from planner.arrays import FloatArray
 from planner.costs.uncertainty import Evaluate, Uncertain
 from planner.errors import PlanningError
 

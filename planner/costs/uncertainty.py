@@ -14,7 +14,7 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
-from planner.costs.timeline import FloatArray
+from planner.arrays import FloatArray
 from planner.errors import PlanningError
 
 Draws: TypeAlias = Mapping[str, FloatArray]

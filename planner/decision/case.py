@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from planner.arrays import FloatArray
 from planner.assumptions import Assumptions
 from planner.decision.place import Place
 from planner.decision.trend import Trend, trend_of
@@ -23,7 +24,6 @@ from pricing.catalog import Catalog
 from pricing.errors import PricingError
 from pricing.offers import PurchaseOption
 
-FloatArray = NDArray[np.float64]
 TODAY = "today's"
 """Begins the name of a tier at the price that the bill itself shows."""
 BY_THE_HOUR = {TierKind.SPOT: PurchaseOption.SPOT, TierKind.ON_DEMAND: PurchaseOption.ON_DEMAND}

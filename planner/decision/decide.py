@@ -8,8 +8,8 @@ from datetime import date
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from planner.arrays import FloatArray
 from planner.assumptions import Assumptions
 from planner.costs.rivals import rivals
 from planner.decision.answer import Decision, GpuDecision, Kept, Note, OwnBreakEven, Part, SwitchOff
@@ -31,7 +31,6 @@ from planner.usage.roles import FEE_ROLES
 from pricing.catalog import Catalog
 from pricing.offers import offer_id
 
-FloatArray = NDArray[np.float64]
 LEAST_SHARE = 0.01
 """An accelerator with less of the hours than this keeps what it has; nothing is decided for it."""
 LEAST_SAVING_SHARE = 0.005

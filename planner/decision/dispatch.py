@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
+from planner.arrays import FloatArray
 from planner.tiers import Tier
-
-FloatArray = NDArray[np.float64]
 
 
 def dispatched_usd(level: FloatArray, tiers: Sequence[Tier], machines: Mapping[str, float]) -> float:

@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from planner.arrays import FloatArray
 from planner.assumptions import Assumptions
 from planner.costs.uncertainty import Uncertain, draw
 from planner.decision.case import Case
@@ -17,8 +17,6 @@ from planner.decision.year import resampled_hours
 from planner.errors import PlanningError
 from planner.mix.mix import cheapest_mix
 from planner.tiers import DemandCurve, Tier, TierKind
-
-FloatArray = NDArray[np.float64]
 
 
 def resampled_costs_usd(

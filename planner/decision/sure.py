@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
+from planner.arrays import FloatArray
 from planner.assumptions import Assumptions
 from planner.decision.case import Case
 from planner.decision.resampling import resampled_costs_usd
 from planner.tiers import TierKind
 
-FloatArray = NDArray[np.float64]
 SURE_SHARE = 0.8
 """Who may lose by a change in more than every fifth resample keeps what there is: it costs nothing and binds nobody."""
 HOLDS_WITHIN = 0.05

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
+from planner.arrays import FloatArray, IntArray
+
 HOURS_PER_YEAR = 8760
 HOURS_PER_WEEK = 168
 HOURS_PER_DAY = 24

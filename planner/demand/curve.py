@@ -7,8 +7,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from planner.arrays import FloatArray
 from planner.delimited import rows_of
-from planner.demand.profiles import FloatArray, hourly_rates
+from planner.demand.profiles import hourly_rates
 from planner.demand.workload import Profile
 from planner.errors import InputError
 

@@ -6,12 +6,11 @@ A multiply-add counts as two FLOP. Symbols: L layers, a query heads, d head widt
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from planner.arrays import FloatArray
 from planner.demand.architecture import Architecture
 from planner.demand.parameters import matmul_parameter_count
-
-FloatArray = NDArray[np.float64]
 
 TEXT_TOKENS_PER_S = 3.4
 """Of English speech: 150 words a minute (the usual pace of audio books), 1.35 tokens a word."""

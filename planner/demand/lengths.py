@@ -7,10 +7,9 @@ from statistics import NormalDist
 from typing import Annotated, Self
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-FloatArray = NDArray[np.float64]
+from planner.arrays import FloatArray
 
 
 def no_truth_value(value: object) -> object:

@@ -8,8 +8,9 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from planner.arrays import FloatArray
 from planner.demand.architecture import Architecture
 from planner.demand.formats import FORMATS, GGUF_HEAD_BYTES
 from planner.demand.parameters import (
@@ -19,7 +20,6 @@ from planner.demand.parameters import (
     parameter_count,
 )
 
-FloatArray = NDArray[np.float64]
 Optimizer = Literal["adamw", "adamw_8bit", "adafactor", "sgd"]
 
 WEIGHT_BYTES_BY_PRECISION = {name: form.weight_bytes for name, form in FORMATS.items()}

@@ -6,12 +6,11 @@ from collections import Counter
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
 
+from planner.arrays import FloatArray
 from planner.demand.traffic_kinds import extremes_of_week
 from planner.demand.workload import Profile
 
-FloatArray = NDArray[np.float64]
 _HOURS = 168
 BUSIEST_HOUR = 14
 """Of a day in a public week; which hour it is changes no cost."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
+from planner.arrays import FloatArray
 from planner.demand.architecture import Architecture
 from planner.errors import InputError
 from planner.measured.rows import Row, architecture_of, chip_of, constant_of_rows, kept_rows, machine_of, number
@@ -17,8 +18,6 @@ from planner.supply.calibration import Calibration, scopes
 from planner.supply.hardware import hardware
 from planner.supply.machines import Machine
 from planner.supply.throughput.encode import ENCODE_CONSTANTS, EncodeConstants, EncodeRates, encode_rates, encode_s
-
-FloatArray = NDArray[np.float64]
 
 _USUAL_BATCH = 64.0
 """Texts at once under an unlimited queue, where a table does not state it."""

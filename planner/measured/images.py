@@ -14,6 +14,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
+from planner.arrays import FloatArray
 from planner.demand.architecture import Architecture
 from planner.demand.flops import latent_pixels
 from planner.demand.models import known_model
@@ -30,8 +31,6 @@ from planner.supply.throughput.images import (
     image_s,
     step_time,
 )
-
-FloatArray = NDArray[np.float64]
 
 _USUAL_STEPS = 50.0
 """The diffusers library's default, where a table does not state the steps."""

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
-from numpy.typing import NDArray
 
+from planner.arrays import FloatArray
 from planner.demand.architecture import Architecture, SpeechPass
 from planner.demand.flops import TEXT_TOKENS_PER_S
 from planner.demand.models import known_model
@@ -19,8 +19,6 @@ from planner.supply.hardware import hardware
 from planner.supply.machines import Machine
 from planner.supply.throughput.encode import EncodeRates, encode_rates
 from planner.supply.throughput.speech import PIECE_S, SPEECH_CONSTANTS, SpeechConstants, piece_s
-
-FloatArray = NDArray[np.float64]
 
 _USUAL_BATCH = 64.0
 """Pieces at once of a large set, where a table does not state it."""

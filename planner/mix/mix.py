@@ -7,15 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
+from planner.arrays import FloatArray
 from planner.errors import NothingFitsError, PlanningError
 from planner.milp import Program
 from planner.mix.program import Slots, TierColumns, add_limits, add_tail, add_tier, add_waiting, periods, slots_of
 from planner.tiers import DemandCurve, Limits, Tier
 
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 MOST_LEVELS = 600
 """Different sizes of demand that are kept where it has to be rounded."""
 MOST_WHOLE_UNITS = 1e6

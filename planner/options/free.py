@@ -10,6 +10,7 @@ from datetime import date
 import numpy as np
 from numpy.typing import NDArray
 
+from planner.arrays import FloatArray
 from planner.assumptions import Assumptions
 from planner.costs.evaluate import timelines
 from planner.costs.inputs import TokenInputs
@@ -23,8 +24,6 @@ from planner.supply.machines import Fleet, Machine
 from pricing.accelerators import accelerators
 from pricing.dates import first_day
 from pricing.free_tiers import FreeTier
-
-FloatArray = NDArray[np.float64]
 
 ONE_CALL_SERVICES = frozenset({"Hugging Face ZeroGPU"})
 """They lend an accelerator for a function call of a web page, not for a job."""

@@ -12,16 +12,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from planner.arrays import BoolArray, FloatArray
 from planner.costs.inputs import Site
 from planner.costs.products import product_of
 from planner.costs.spot import spot_overhead_ratio
-from planner.costs.timeline import FloatArray
 from planner.demand.workload import Constraints, Workload
 from planner.options.reason import Reason, ReasonCode
 from planner.supply.machines import Machine
 from pricing.offers import Offer, PurchaseOption
-
-BoolArray = NDArray[np.bool_]
 
 MOST_OF_A_DEADLINE_ON_SPOT = 0.5
 """A run on a machine that can be taken back leaves as much time again, so that it can be repeated."""

@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from planner.costs.timeline import FloatArray
+from planner.arrays import FloatArray
 from planner.demand.volume import Volume
 from planner.notes import Note, NoteCode
 from planner.supply.machines import Fleet

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from planner.arrays import FloatArray
 from planner.assumptions import Assumptions
 from planner.costs.evaluate import timelines
 from planner.costs.inputs import BuyInputs, RentInputs
-from planner.costs.timeline import FloatArray
 from planner.supply.machines import Fleet
 
 

@@ -31,8 +31,6 @@ from planner.supply.sizes.fleets import Fleets, together
 from pricing.errors import GpuplanError
 from pricing.store.errors import NoPricesError
 
-FloatArray = NDArray[np.float64]
-
 OF_OPTION = ("provider", "region", "instance_type", "accelerator", "purchase_option", "priced_on")
 OF_SIZE = (
     "accelerators_total_count",

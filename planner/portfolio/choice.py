@@ -8,13 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from planner.arrays import BoolArray, FloatArray
 from planner.options.option import OptionKind
 from planner.portfolio.option_table import OptionTable
 from planner.verdict.alternatives import SAME_SHARE
 from planner.verdict.ranking import in_order
 
-FloatArray = NDArray[np.float64]
-BoolArray = NDArray[np.bool_]
 IntArray = NDArray[np.intp]
 
 NONE = -1

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from planner.arrays import FloatArray
 from planner.assumptions import Assumptions
 from planner.demand.architecture import Architecture
 from planner.demand.profiles import peak_over_mean_ratio
@@ -33,8 +33,6 @@ from planner.supply.calibration import Calibration
 from planner.supply.machines import Machine
 from planner.supply.sizes.fleets import Fleets, images_and_documents, served, stated
 from planner.supply.sizes.training import trained
-
-FloatArray = NDArray[np.float64]
 
 SIZE_KEYS: Mapping[str, frozenset[str]] = {
     "serve": frozenset({"requests_per_s", "peak_requests_per_s"}),

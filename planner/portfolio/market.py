@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from planner.arrays import FloatArray
 from planner.assumptions import Assumptions
 from planner.demand.defaults import with_limits
 from planner.demand.workload import Constraints, Workload
@@ -40,7 +41,6 @@ from pricing.offers import Offer, offer_id
 from pricing.token_prices import TokenPrice, token_prices
 
 T = TypeVar("T")
-FloatArray = NDArray[np.float64]
 PRICED_BY_TOKEN = frozenset({"serve", "batch", "embed"})
 
 

@@ -13,12 +13,12 @@ from functools import cached_property
 
 import numpy as np
 
+from planner.arrays import FloatArray
 from planner.assumptions import Assumptions
 from planner.costs.evaluate import Value, bridge_values, model_of, own_values, present_value_usd, run, values_of
 from planner.costs.expression import evaluate
 from planner.costs.formulas import BILLED_HOURS, SENT_USD, STORED_USD, bridge_model, rent_model
 from planner.costs.inputs import Bridge, BuyInputs, RentInputs, Site, TokenInputs
-from planner.costs.timeline import FloatArray
 from planner.options.owned import OwnableServer
 from planner.options.schedule import Hours
 

@@ -8,10 +8,8 @@ from datetime import date
 import numpy as np
 from numpy.typing import NDArray
 
+from planner.arrays import BoolArray, FloatArray
 from planner.options.option import OptionKind
-
-FloatArray = NDArray[np.float64]
-BoolArray = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

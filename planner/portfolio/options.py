@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from planner.arrays import BoolArray, FloatArray
 from planner.costs.buy import capex_usd, fits_at_home
 from planner.costs.financing import financing_of
 from planner.costs.inputs import Site
@@ -37,9 +38,6 @@ from planner.portfolio.rents import cheapest_bridges, rents_usd, until_delivery_
 from planner.portfolio.work import Work
 from planner.verdict.ranking import MACHINES, Ground
 from pricing.units import HOURS_PER_MONTH
-
-FloatArray = NDArray[np.float64]
-BoolArray = NDArray[np.bool_]
 
 
 def option_table(group: Group, allowed: AllowedMarket, work: Work, costs: HorizonCosts, market: Market) -> OptionTable:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from planner.arrays import FloatArray
 from planner.demand.profiles import week_of_rates
 from planner.demand.workload import Diffusion, EmbedService, Profile, Serve, Video
 from planner.mix.mix import cheapest_mix
@@ -23,8 +24,6 @@ from planner.portfolio.option_table import OptionTable
 from planner.tiers import DemandCurve, TierKind
 from pricing.errors import GpuplanError
 from pricing.units import HOURS_PER_MONTH
-
-FloatArray = NDArray[np.float64]
 
 HOURS_OF_WEEK = 168
 LEAST_SHARERS = 2

@@ -7,13 +7,12 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from planner.arrays import FloatArray
 from planner.options.schedule import Hours
 from planner.portfolio.groups import Group
 from planner.portfolio.market import AllowedMarket
 from planner.portfolio.money import HorizonCosts, billed
 from planner.portfolio.option_table import Bridges
-
-FloatArray = NDArray[np.float64]
 
 
 def until_delivery_usd(

@@ -5,14 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from planner.arrays import FloatArray
 from planner.options.schedule import Hours, hours_of_runs
 from planner.portfolio.groups import Group
 from planner.portfolio.money import HorizonCosts
 from planner.supply.sizes.fleets import Fleets
-
-FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

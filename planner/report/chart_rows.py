@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from planner.arrays import FloatArray
 from planner.costs.breakeven import crossings
-from planner.costs.timeline import COMPONENTS, FloatArray, Timeline
+from planner.costs.timeline import COMPONENTS, Timeline
 from planner.figures import significant
 from planner.report.live import Cost
 from planner.report.option_words import label as option_label

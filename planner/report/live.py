@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 
+from planner.arrays import FloatArray
 from planner.assumptions import default_assumptions
 from planner.costs.evaluate import bridge_values, model_of, run, values_of
 from planner.costs.expression import substituted
 from planner.costs.financing import CASH, Financing, financing_of
 from planner.costs.formulas import Model, buy_model, rent_model, site_names
 from planner.costs.inputs import Bridge
-from planner.costs.timeline import COMPONENTS, FloatArray
+from planner.costs.timeline import COMPONENTS
 from planner.options.reason import ReasonCode
 from planner.report.values import Record
 

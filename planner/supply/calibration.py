@@ -12,15 +12,14 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
-from numpy.typing import NDArray
 
+from planner.arrays import FloatArray
 from planner.fact_rows import fact_rows
 from planner.notes import Note, NoteCode
 from planner.supply.cpu import cpu_numbers
 from planner.supply.machines import Machine
 from pricing.accelerators import card_of
 
-FloatArray = NDArray[np.float64]
 OWN_ROWS = "your own rows"
 """Stands as `Constant.blocks` where the user measured for himself."""
 STACK_TAGS = frozenset({"@default", "@default-moe", "@submission"})

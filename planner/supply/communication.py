@@ -9,11 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from planner.arrays import FloatArray
 from planner.supply.hardware import Hardware
-
-FloatArray = NDArray[np.float64]
 
 
 def all_reduce_s(

@@ -9,12 +9,11 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from planner.arrays import FloatArray, IntArray
 from planner.supply.calibration import Calibration
 from planner.supply.communication import Links
 from planner.supply.machines import Machine
 
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 Columns = TypeVar("Columns")
 """A dataclass whose fields are arrays, one entry a machine."""
 

@@ -10,12 +10,10 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from planner.arrays import FloatArray, IntArray
 from planner.demand.formats import FORMATS
 from planner.supply.cpu import cpu_numbers
 from planner.supply.machines import Machine
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 
 _PCIE_GB_PER_S_EACH_WAY = {3: 16.0, 4: 31.0, 5: 63.0, 6: 121.0}
 _WIDENED = frozenset({"fp8", "fp4"})

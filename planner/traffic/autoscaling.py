@@ -12,17 +12,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
+from planner.arrays import FloatArray, IntArray
 from planner.assumptions import Assumptions
 from planner.demand.architecture import Architecture
 from planner.demand.memory import weight_bytes
 from planner.traffic.percentiles import Limits, Service, service_of
 from planner.traffic.simulation import Requests, Routing, simulated
 from planner.traffic.step_times import StepTimes
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 
 MINUTE_S, MINUTES_PER_HOUR = 60.0, 60
 KEPT_MINUTES = 5

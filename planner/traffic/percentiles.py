@@ -6,11 +6,10 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from planner.arrays import FloatArray
 from planner.traffic.simulation import Outcome
 
-FloatArray = NDArray[np.float64]
 PERCENTILES = (50, 90, 95, 99)
 CURVE_PERCENTILES = (*range(0, 100, 2), 99, 99.5)
 """Of the curve of the share of requests within a time."""

@@ -14,10 +14,10 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from planner.arrays import FloatArray
 from planner.traffic.lane import NEVER_S, Lane, Ledger
 from planner.traffic.step_times import GRID_TOKENS, StepTimes
 
-FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.integer[Any]]
 Routing = Literal["least_loaded", "round_robin"]
 

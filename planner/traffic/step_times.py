@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from planner.arrays import FloatArray
 from planner.assumptions import Assumptions
 from planner.demand.architecture import Architecture
 from planner.demand.formats import kin_of
@@ -29,8 +30,6 @@ from planner.supply.serving.speed import (
     serving_constants,
 )
 from planner.supply.serving.stacks import practice_shares, stack_named
-
-FloatArray = NDArray[np.float64]
 
 GRID_TOKENS = 256
 """Between these prompt lengths the time of a prefill is a straight line."""

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from planner.demand.lengths import Lengths, tokens_at
 from planner.traffic.simulation import Requests
-
-FloatArray = NDArray[np.float64]
 
 
 def drawn_requests(  # noqa: PLR0913 - a formula takes the inputs that it has

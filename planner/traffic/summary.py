@@ -11,9 +11,9 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from numpy.typing import NDArray
 
+from planner.arrays import FloatArray
 from planner.traffic.request_log import LogFault, RequestLog
 
-FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.integer[Any]]
 
 MINUTE_S, HOUR_S, DAY_S, WEEK_HOURS = 60.0, 3600.0, 86_400.0, 168

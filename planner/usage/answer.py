@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
+from planner.arrays import FloatArray
 from planner.notes import Note
 from planner.usage.bill import Bill
 from planner.usage.curve import Curve
@@ -18,7 +18,6 @@ from planner.usage.idle import Idle
 
 __all__ = ["COMMITTED", "Commitments", "Group", "Measure", "Usage"]
 
-FloatArray = NDArray[np.float64]
 COMMITTED = ("reserved", "savings_plan", "committed")
 
 

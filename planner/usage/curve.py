@@ -6,11 +6,11 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+
+from planner.arrays import FloatArray
 
 __all__ = ["BASE_SHARE", "Curve", "curve_of", "described", "duration_points", "level_held"]
 
-FloatArray = NDArray[np.float64]
 BASE_SHARE = 0.9
 """The base load is the level that is used, or exceeded, in this share of the hours."""
 DURATION_SHARES = tuple(percent / 100 for percent in (0, 1, 2, 5, *range(10, 100, 10), 95, 100))

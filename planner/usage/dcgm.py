@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from planner.arrays import FloatArray, IntArray
 from planner.notes import Note, NoteCode
 from planner.usage.faults import Fault
-from planner.usage.hours import FloatArray, IntArray, coded
+from planner.usage.hours import coded
 from planner.usage.records import Records, gpu_called, records_of, refuse_if_nothing, table_of
 from planner.usage.samples import METRICS, Samples, read_samples
 from planner.usage.sources import Source

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from planner.usage.hours import FloatArray, IntArray
+from planner.arrays import FloatArray, IntArray
 
 __all__ = ["FAST_FROM_BYTES", "MOST_VALUE", "Lines", "lines_by_column"]
 

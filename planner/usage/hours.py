@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from planner.arrays import FloatArray, IntArray
+
 __all__ = ["HourTable", "coded", "concatenated", "spread_evenly"]
 
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 MOST_COUNTED = 1 << 22
 
 

@@ -9,10 +9,11 @@ from itertools import pairwise
 
 import numpy as np
 
+from planner.arrays import FloatArray, IntArray
 from planner.delimited import lines_of, rows_of
 from planner.notes import Note
 from planner.usage.faults import Fault, UsageError, fault_text, hint_of
-from planner.usage.hours import FloatArray, HourTable, IntArray, coded
+from planner.usage.hours import HourTable, coded
 from planner.usage.sources import Source
 from planner.usage.times import parts_of_hours
 from pricing.accelerators import resolve_all

@@ -16,9 +16,9 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
+from planner.arrays import FloatArray, IntArray
 from planner.usage.fast_samples import MOST_VALUE, lines_by_column
 from planner.usage.faults import Fault
-from planner.usage.hours import FloatArray, IntArray
 from planner.usage.records import rows_of_file
 from planner.usage.slices import slice_of
 from planner.usage.sources import Source

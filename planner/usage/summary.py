@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import numpy as np
 from numpy.typing import NDArray
 
+from planner.arrays import FloatArray
 from planner.notes import Note, NoteCode
 from planner.usage.answer import COMMITTED, Commitments, Group, Measure, Usage
 from planner.usage.bill import Bill
@@ -21,7 +22,6 @@ from pricing.catalog import Catalog
 
 __all__ = ["summarised"]
 
-FloatArray = NDArray[np.float64]
 MOST_HOURS = 20 * 8766
 MOST_CURVE_VALUES = 1 << 26
 GROUPS = ("gpu", "option", "account", "region", "provider", "tag", "role")

@@ -9,8 +9,8 @@ from enum import StrEnum
 
 import numpy as np
 
+from planner.arrays import FloatArray
 from planner.assumptions import Assumptions
-from planner.costs.timeline import FloatArray
 from planner.demand.workload import Workload
 from planner.options.evidence import Evidence
 from planner.options.option import Option, OptionKind

@@ -6,8 +6,8 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from planner.arrays import FloatArray
 from planner.assumptions import Assumptions
 from planner.costs.inputs import RentInputs
 from planner.demand.architecture import Architecture
@@ -17,7 +17,6 @@ from planner.demand.workload import Serve
 from planner.options.option import Option, OptionKind
 from planner.traffic.autoscaling import KEPT_MINUTES, start_minutes
 
-FloatArray = NDArray[np.float64]
 MINUTES_PER_HOUR = 60.0
 MOST_EXPONENT = 500.0
 """Beyond it no gap is that long, and the exponential has no number."""

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from planner.arrays import BoolArray, FloatArray
 from planner.assumptions import Assumptions
 from planner.costs.inputs import RentInputs
-from planner.costs.timeline import FloatArray
 from planner.demand.workload import Constraints
 from planner.options.evidence import MOST_STALENESS
 from planner.options.option import Option, OptionKind
@@ -21,8 +21,6 @@ from planner.options.rules import Against, reasons_of
 from planner.options.schedule import whole_months
 from planner.verdict.alternatives import SAME_SHARE
 from pricing.units import HOURS_PER_MONTH
-
-BoolArray = NDArray[np.bool_]
 
 MACHINES = frozenset({OptionKind.RENT, OptionKind.BUY})
 

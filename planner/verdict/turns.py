@@ -9,10 +9,10 @@ from functools import partial
 
 import numpy as np
 
+from planner.arrays import FloatArray
 from planner.assumptions import Assumptions
 from planner.costs.evaluate import timelines
 from planner.costs.inputs import BuyInputs, CostInputs, RentInputs, TokenInputs
-from planner.costs.timeline import FloatArray
 from planner.demand.workload import (
     Batch,
     Diffusion,

@@ -10,17 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-from numpy.typing import NDArray
-
 from fit.problem import Problem, problem_of, tag_rows
 from fit.solve import design
 from planner.measured.images import image_table, is_clip, predict_images
 from planner.measured.kinds import plain_row, sort_of
 from planner.measured.rows import Row
 from planner.supply.throughput.images import IMAGE_CONSTANTS
-
-FloatArray = NDArray[np.float64]
 
 _STARTS = {
     "flop_share": 0.8,

@@ -6,14 +6,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fit.problem import Problem, problem_of, tag_rows
 from fit.solve import design
+from planner.arrays import FloatArray
 from planner.measured.memory.predict import MEMORY_CONSTANTS, expected_bytes, memory_table, predict_memory
 from planner.measured.rows import Row
 
-FloatArray = NDArray[np.float64]
 _LOW_WEIGHT = 6.0
 """How much more a peak told too low counts than one told too high; 1 to 40 were tried, docs/accuracy.md shows the outcome."""
 _TOO_LOW, _SHARE_TOO_LOW, _MOST_MARGIN_PERCENT = 0.03, 0.04, 10

@@ -13,9 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fit.solve import Constants, Design, Fitted, block_weights, fit, log_constants
+from planner.arrays import FloatArray
 from planner.measured.rows import Row
-
-FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fit.problem import Problem, problem_of, tag_rows
 from fit.solve import Constants, design
+from planner.arrays import FloatArray
 from planner.measured.classes import row_class
 from planner.measured.kinds import plain_row
 from planner.measured.rows import Row, number
@@ -27,8 +27,6 @@ from planner.measured.serving.table import ServingTable, serving_table
 from planner.supply.calibration import STACK_TAGS, default_calibration
 from planner.supply.communication import Links
 from planner.supply.serving.speed import ServingConstants
-
-FloatArray = NDArray[np.float64]
 
 _STARTS = {
     "bandwidth_share": 0.65, "cache_share": 0.6, "prefill_share": 0.55, "attention_share": 0.35, "decode_share": 0.5, "step_s": 1e-3,

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-FloatArray = NDArray[np.float64]
+from planner.arrays import FloatArray
+
 Constants = Mapping[str, FloatArray]
 Predict = Callable[[Constants], FloatArray]
 

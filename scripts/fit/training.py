@@ -5,17 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fit.problem import Problem, problem_of, tag_rows
 from fit.solve import Constants, design
+from planner.arrays import FloatArray
 from planner.measured.rows import Row, number
 from planner.measured.training.predict import TRAINING_CONSTANTS, predict_training, training_table
 from planner.supply.communication import Links
 from planner.supply.training.speed import TrainingConstants
-
-FloatArray = NDArray[np.float64]
-
 
 _FORMATS = {"@fp8", "@fp4", "@mxfp8"}
 _YEARS = {"@megatron25", "@megatron26"}

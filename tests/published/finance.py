@@ -13,7 +13,7 @@ import numpy as np
 import numpy_financial as npf
 from numpy.typing import ArrayLike
 
-from planner.costs.timeline import FloatArray
+from planner.arrays import FloatArray
 from planner.errors import PlanningError
 from tests.published.formulas import roots_between
 

@@ -9,10 +9,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
+from planner.arrays import FloatArray
 from planner.costs.expression import evaluate, name
 from planner.costs.loans import lease_payment, level_payment
 from planner.costs.spot import slowdown_ratio
-from planner.costs.timeline import FloatArray
 from planner.errors import PlanningError
 
 When = Literal["end", "begin"]

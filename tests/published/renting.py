@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from planner.costs.timeline import FloatArray, Timeline
+from planner.arrays import FloatArray
+from planner.costs.timeline import Timeline
 from planner.errors import PlanningError
 
 RENT_COMPONENTS = (

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from planner.arrays import FloatArray
 from planner.demand.architecture import Architecture
 from planner.demand.formats import FORMATS
 from planner.demand.memory import peak_bytes, weight_bytes
@@ -25,8 +26,6 @@ from planner.measured.memory.parts import parts_of
 from planner.measured.rows import Row, accelerator_of, architecture_of, kept_rows, number
 from pricing.accelerators import accelerators, resolve_all
 from pricing.errors import GpuplanError
-
-FloatArray = NDArray[np.float64]
 
 MEMORY_CONSTANTS = ("activation_ratio", "logits_ratio", "margin_ratio", "overhead_bytes", "state_ratio")
 _FITS_SHARE = 0.98

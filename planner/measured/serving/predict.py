@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
 import numpy as np
-from numpy.typing import NDArray
 
+from planner.arrays import FloatArray
 from planner.measured.serving.table import ServingTable
 from planner.supply.calibration import Calibration
 from planner.supply.communication import Links, group_bandwidth
@@ -24,8 +24,6 @@ from planner.supply.serving.speed import (
     prefill,
     started_s,
 )
-
-FloatArray = NDArray[np.float64]
 
 _DRAFT_STEP_SHARE = 0.05
 """As `perf.draft_step_share`."""

@@ -9,14 +9,13 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
+from planner.arrays import FloatArray
 from planner.measured.rows import Row, kept_rows
 from planner.measured.serving.rows import ServedRow, served_row
 from planner.supply.calibration import scopes
 from planner.supply.hardware import Hardware, hardware
 from planner.supply.serving.memory import cache_budget_bytes, cached_bytes_per_request
 from planner.supply.serving.model import ServedModel
-
-FloatArray = NDArray[np.float64]
 
 _COMPILED = re.compile(r"v?0\.")
 """Versions of TensorRT-LLM that ran a compiled engine from C++; from 1.0 on PyTorch starts its kernels."""

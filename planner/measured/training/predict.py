@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
+from planner.arrays import FloatArray
 from planner.demand.architecture import Architecture
 from planner.demand.models import resolve_model
 from planner.demand.workload import ModelNumbers
@@ -23,8 +23,6 @@ from planner.supply.machines import Machine
 from planner.supply.training.candidates import trained_model
 from planner.supply.training.matmul import matmul_ceiling_share
 from planner.supply.training.speed import TrainedModel, TrainingConstants, TrainingLayout, training_step
-
-FloatArray = NDArray[np.float64]
 
 TRAINING_CONSTANTS = tuple(item.name for item in fields(TrainingConstants))
 _FORMATS = {

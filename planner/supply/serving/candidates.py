@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from planner.arrays import FloatArray, IntArray
 from planner.assumptions import Assumptions
 from planner.demand.architecture import Architecture
 from planner.demand.formats import FORMATS, kin_of
@@ -48,9 +48,6 @@ from planner.supply.serving.tails import (
     most_under_way,
     spread_of,
 )
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 
 BATCHES = np.array(sorted({round(size) for size in np.geomspace(1, 2048, 40).tolist()}), dtype=float)
 MOST_MACHINES_PER_REPLICA = 8

@@ -12,8 +12,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
+from planner.arrays import IntArray
 from planner.assumptions import Assumptions
 from planner.demand.architecture import Architecture
 from planner.demand.profiles import elastic_share
@@ -43,9 +43,6 @@ from planner.supply.serving.operating import loop_of, operating_point
 from planner.supply.serving.replica_rates import Prospects, prospects_by_formats
 from planner.supply.serving.speed import burst_prompts
 from planner.supply.serving.tails import prompt_wait_s
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 
 
 def size_serving(

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from planner.arrays import FloatArray
 from planner.supply.serving.model import ServedModel, seen_tokens
-
-FloatArray = NDArray[np.float64]
 
 _CONTEXT_BYTES = 1.5e9
 """CUDA context, graphs and the engine's own buffers: 1.5 to 3.5 GB on published runs with the group's buffers."""

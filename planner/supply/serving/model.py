@@ -8,8 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from planner.arrays import FloatArray
 from planner.demand.architecture import Architecture
 from planner.demand.flops import attention_flop_per_token
 from planner.demand.memory import (
@@ -21,7 +22,6 @@ from planner.demand.memory import (
 )
 from planner.demand.parameters import expert_parameter_count, matmul_parameter_count, routed_parameter_count
 
-FloatArray = NDArray[np.float64]
 _PATCHES_PER_TOKEN = 4.0
 _PREPARE_S_PER_IMAGE_TOKEN = 75e-6
 """Closed loops of 100 and 128 users take 58 ms (vLLM, Qwen2.5-VL-7B), 78 and 148 ms (SGLang, two 720p images of 1,200 and 880 tokens) an image longer."""

@@ -8,8 +8,8 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from planner.arrays import FloatArray, IntArray
 from planner.assumptions import Assumptions
 from planner.demand.architecture import Architecture
 from planner.demand.workload import Workload
@@ -31,9 +31,6 @@ from planner.supply.serving.candidates import (
 )
 from planner.supply.serving.capacity import Capacity, capacity_of, replicas_for
 from planner.supply.serving.model import ServedModel, served_model
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,8 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from planner.arrays import FloatArray
 from planner.supply.calibration import Calibration
 from planner.supply.communication import Links, all_reduce_s, all_to_all_s, group_bandwidth, point_to_point_s
 from planner.supply.constants import columns_of
@@ -21,8 +22,6 @@ from planner.supply.hardware import Hardware
 from planner.supply.machines import Machine
 from planner.supply.serving.memory import BATCHED_TOKENS
 from planner.supply.serving.model import ServedModel, causal_tokens, experts_read_share, seen_tokens
-
-FloatArray = NDArray[np.float64]
 
 _BURST_POWER = 0.6
 _EXPERT_LAUNCH_SHARE = 0.5

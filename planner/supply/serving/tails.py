@@ -13,14 +13,12 @@ from dataclasses import dataclass
 from statistics import NormalDist
 
 import numpy as np
-from numpy.typing import NDArray
 
+from planner.arrays import FloatArray
 from planner.assumptions import Assumptions
 from planner.demand.lengths import mean_tokens, tokens_at, variation
 from planner.demand.traffic_kinds import Traffic, traffic_kind
 from planner.demand.workload import Serve
-
-FloatArray = NDArray[np.float64]
 
 ANSWER_AVERAGE_SHARE = 0.75
 """Variance of the batch that is left in a mean over one answer: 2 (x - 1 + e^-x) / x^2 at an answer of mean length, x = 1."""

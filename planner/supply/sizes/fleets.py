@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from planner.arrays import FloatArray
 from planner.assumptions import Assumptions
 from planner.demand.architecture import Architecture
 from planner.demand.profiles import elastic_shares
@@ -28,8 +29,6 @@ from planner.supply.serving.candidates import MOST_FLEET, Demand, demand_of, spa
 from planner.supply.serving.replica_rates import Prospects, prospects_by_formats
 from planner.supply.throughput.fleet import load_share
 from pricing.units import HOURS_PER_MONTH
-
-FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

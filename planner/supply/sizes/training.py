@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from planner.arrays import FloatArray
 from planner.assumptions import Assumptions
 from planner.demand.architecture import Architecture
 from planner.demand.suitability import suitable_model
@@ -22,7 +23,6 @@ from planner.supply.training.candidates import Scene, formats_wanted, job_of
 from planner.supply.training.fewest import NO_DEADLINE_S, Branch, fewest
 from planner.supply.training.fleet import class_and_constant, most_machines, scene_of
 
-FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
 
 

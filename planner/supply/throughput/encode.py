@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from planner.arrays import FloatArray
 from planner.demand.architecture import Architecture
 from planner.demand.flops import forward_flop_per_token
 from planner.demand.parameters import matmul_parameter_count
@@ -20,8 +21,6 @@ from planner.supply.calibration import Calibration, scopes
 from planner.supply.hardware import Hardware
 from planner.supply.machines import Machine
 from planner.supply.throughput.images import sustained_share
-
-FloatArray = NDArray[np.float64]
 
 ENCODE_CONSTANTS = ("flop_share", "traffic_bytes_per_flop", "layer_s", "request_s", "round_trip_s", "pace_ratio")
 _NARROW = frozenset({"fp8", "int8"})

@@ -9,8 +9,8 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
+from planner.arrays import FloatArray, IntArray
 from planner.assumptions import Assumptions
 from planner.demand.architecture import Architecture
 from planner.demand.flops import TEXT_TOKENS_PER_S, denoising_pass_flop, forward_flop_per_token, latent_pixels
@@ -27,9 +27,6 @@ from planner.supply.throughput.images import image_constants, image_rates, image
 from planner.supply.throughput.pieces import CONTEXT_BYTES, Pieces, formats_of, peak_flop_per_s
 from planner.supply.throughput.speech import PIECE_S, piece_s, speech_constants
 from planner.supply.throughput.tuning import tuned_images
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 
 _EMBED_BATCH_TOKENS = 16_384.0
 _SECONDS_PER_DAY = 86_400.0

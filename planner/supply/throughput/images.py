@@ -18,16 +18,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from planner.arrays import FloatArray
 from planner.demand.architecture import Architecture
 from planner.demand.flops import decoder_image_flop, denoising_attention_flop, denoising_linear_flop, latent_pixels
 from planner.supply.calibration import Calibration, scopes
 from planner.supply.hardware import Hardware
 from planner.supply.machines import Machine
 from pricing.accelerator_rows import Accelerator
-
-FloatArray = NDArray[np.float64]
 
 IMAGE_CONSTANTS = ("flop_share", "traffic_bytes_per_flop", "block_s", "host_block_s", "serial_share", "pace_ratio")
 _OVERLAP_POWER = 4.0

@@ -7,14 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from planner.arrays import FloatArray, IntArray
 from planner.demand.workload import Workload
 from planner.notes import Note
 from planner.supply.hardware import Hardware
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 
 CONTEXT_BYTES = 1.2e9
 _ON_PROCESSORS = frozenset({"fp32", "bf16", "fp16"})

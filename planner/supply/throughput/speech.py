@@ -10,15 +10,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from planner.arrays import FloatArray
 from planner.demand.architecture import Architecture
 from planner.demand.flops import TEXT_TOKENS_PER_S
 from planner.supply.calibration import Calibration, scopes
 from planner.supply.machines import Machine
 from planner.supply.throughput.encode import EncodeRates
-
-FloatArray = NDArray[np.float64]
 
 SPEECH_CONSTANTS = ("flop_share", "layer_s", "host_s", "pace_ratio")
 PIECE_S = 30.0

@@ -17,8 +17,8 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
+from planner.arrays import FloatArray
 from planner.demand.architecture import Architecture
 from planner.demand.denoisers import (
     ADAPTER_BYTES,
@@ -36,8 +36,6 @@ from planner.supply.hardware import Hardware
 from planner.supply.machines import Machine
 from planner.supply.throughput.images import decoding_s, image_constants, image_rates, step_time
 from planner.supply.throughput.pieces import CONTEXT_BYTES, Pieces, peak_flop_per_s
-
-FloatArray = NDArray[np.float64]
 
 TUNED_SORT = "image.trained"
 """Name under ``band.`` of the spread around a step."""

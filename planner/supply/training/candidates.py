@@ -9,6 +9,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
+from planner.arrays import BoolArray, FloatArray, IntArray
 from planner.assumptions import Assumptions
 from planner.demand.architecture import Architecture
 from planner.demand.flops import training_flop_per_token
@@ -31,10 +32,6 @@ from planner.supply.training.matmul import offloaded_update_s, streamed_weights_
 from planner.supply.training.memory import TrainingStates, fixed_bytes
 from planner.supply.training.speed import StepParts, TrainedModel, TrainingConstants, TrainingLayout, training_step
 from planner.supply.training.stacks import Trainer, trainer_of
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
-BoolArray = NDArray[np.bool_]
 
 _MOST_MICRO_BATCH_TOKENS = 32_768.0
 _LEAST_TOKENS_IN_A_RING = 8_192

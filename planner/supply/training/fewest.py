@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from planner.arrays import FloatArray
 from planner.supply.constants import take
 from planner.supply.training.candidates import Outcome, Scene, outcome_of
 
-FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
 
 NO_DEADLINE_S = 1e300

@@ -14,6 +14,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from planner.arrays import FloatArray
 from planner.assumptions import Assumptions
 from planner.demand.architecture import Architecture
 from planner.demand.workload import Finetune, Interconnect, Workload
@@ -40,11 +41,8 @@ from planner.supply.training.speed import TrainingConstants, training_constants
 
 __all__ = ["ROLLOUT_SPREAD_LOG", "class_and_constant", "most_machines", "scene_of", "size_training", "trained_model"]
 
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 ROLLOUT_SPREAD_LOG = 0.55
 """Standard deviation of the logarithms of the rows behind ``perf.rollout_step_ratio``."""
-BoolArray = NDArray[np.bool_]
 
 
 def size_training(

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from planner.arrays import FloatArray
 from planner.assumptions import Assumptions
-
-FloatArray = NDArray[np.float64]
 
 
 def goodput_share(accelerators: ArrayLike, assumptions: Assumptions) -> FloatArray:

@@ -5,13 +5,12 @@ from __future__ import annotations
 from functools import cache
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from planner.arrays import FloatArray
 from planner.supply.machines import Machine
 from pricing.accelerator_rows import Accelerator
 from pricing.accelerators import accelerators
-
-FloatArray = NDArray[np.float64]
 
 _USUAL_CEILING_SHARE = 0.8
 """Best matrix product over peak where nobody measured one: H100 0.80, B200 0.78, A100 0.87 (stas00/ml-engineering, MAMF)."""

@@ -9,8 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from planner.arrays import FloatArray
 from planner.demand.architecture import Architecture
 from planner.demand.memory import (
     activation_bytes_per_token_and_layer,
@@ -27,8 +28,6 @@ from planner.demand.parameters import (
     routed_parameter_count,
 )
 from planner.demand.workload import Finetune, Pretrain
-
-FloatArray = NDArray[np.float64]
 
 _CONTEXT_BYTES = 1.6e9
 """CUDA context and communication buffers: 1 to 2 GiB on published runs."""

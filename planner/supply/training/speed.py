@@ -11,15 +11,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from planner.arrays import FloatArray
 from planner.supply.calibration import Calibration
 from planner.supply.communication import all_gather_s, all_reduce_s, all_to_all_s, point_to_point_s
 from planner.supply.constants import columns_of
 from planner.supply.machines import Machine
 from planner.supply.training.matmul import matmul_ceiling_share
-
-FloatArray = NDArray[np.float64]
 
 _USUAL_FLOP_PER_BYTE = 300.0
 """Ridge at which the knees are stated."""
