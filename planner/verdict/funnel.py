@@ -12,6 +12,7 @@ from planner.options.option import Option
 from planner.options.reason import ReasonCode
 from planner.supply.candidates import Candidates
 from planner.supply.machines import Fleet, Machine, Refusal
+from planner.words import how_paid
 from pricing.catalog import FunnelStep
 
 SECONDS_PER_DAY = 86_400.0
@@ -98,13 +99,14 @@ def nothing_fits(
         Whether the deadline was stated, and is not the default.
     """
     if dearer and budget_usd_per_month is not None:
-        best = next((option for option in dearer if option.choosable), None) or dearer[0]
+        sound = next((option for option in dearer if option.choosable), None)
+        best, which = (sound, "that can be recommended ") if sound else (dearer[0], "")
         words = f"{best.instance_type} at {best.provider}" if best.fleet is None else (
-            f"{best.instance_count} x {best.instance_type} at {best.provider}, {best.purchase_option}"
+            f"{best.instance_count} x {best.instance_type} at {best.provider}, {how_paid(best.purchase_option)}"
         )  # fmt: skip
         what = f"no option that can do this work and be recommended stays within {budget_usd_per_month:,.10g} USD a month (constraints.max_usd_per_month)"
         return NothingFitsError(
-            "\n".join([what, *_steps(funnel), f"  the cheapest that can be recommended costs {math.ceil(best.usd_per_month):,} USD a month: {words}"]),
+            "\n".join([what, *_steps(funnel), f"  the cheapest {which}costs {math.ceil(best.usd_per_month):,} USD a month: {words}"]),
             hint=f"allow {math.ceil(best.usd_per_month):,} USD a month or more, or reduce the work",
         )  # fmt: skip
     return NothingFitsError(
@@ -167,13 +169,15 @@ def _way_out(refusals: Sequence[Refusal], workload: Workload | None, *, has_dead
     return WAYS_OUT.get(stage, "loosen the constraints")
 
 
-def none_recommended(options: Sequence[Option]) -> NothingFitsError:
+def none_recommended(options: Sequence[Option], *, once: bool) -> NothingFitsError:
     """Return the error that names the cheapest of options of which none may be recommended, and what would let it be.
 
     Parameters
     ----------
     options : sequence of Option
         Ranked; at least one.
+    once : bool
+        Whether the work is done once.
     """
     from planner.report.wording import reason_text
 
@@ -183,7 +187,7 @@ def none_recommended(options: Sequence[Option]) -> NothingFitsError:
     what = f"{first.instance_count} x {first.instance_type}" if first.instance_count else first.instance_type
     return NothingFitsError(
         f"no option can be recommended for this work; {len(options)} were found that are not recommended\n"
-        f"  the cheapest: {what} at {first.provider}, {first.purchase_option}, {first.usd_per_month:,.2f} USD a month: {reason_text(reason)}",
+        f"  the cheapest: {what} at {first.provider}, {how_paid(first.purchase_option)}, {first.stated_usd(once=once):,.2f} USD {'for the run' if once else 'a month'}: {reason_text(reason)}",
         hint="; ".join(
             [
                 *([RULE_OUT] if codes - RULES_OUT.keys() else []),

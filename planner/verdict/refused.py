@@ -37,7 +37,7 @@ def refuse(
         raise nothing_fits(
             funnel, refusals, budget, dearer, workload=stated, has_deadline=math.isfinite(stated.deadline_hours)
         )
-    raise none_recommended(found)
+    raise none_recommended(found, once=workload.runs_once)
 
 
 def refuse_rents_out_of_window(

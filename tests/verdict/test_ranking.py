@@ -170,6 +170,7 @@ def test_a_budget_that_nothing_fits_is_named_with_what_the_cheapest_costs() -> N
     with pytest.raises(NothingFitsError) as caught:
         _plan(_offer("one", 2.5), constraints={"max_usd_per_month": 100, "max_capex_usd": 1})
     assert "stays within 100 USD a month" in caught.value.message
+    assert ", on demand" in caught.value.message
     assert "one at lambda" in caught.value.message
     assert "allow 264 USD a month or more" in str(caught.value.hint)
 
@@ -207,3 +208,14 @@ def test_a_contract_is_worth_asking_for_where_it_is_much_cheaper_than_what_takes
     assert (near.chosen.instance_type, near.verdict.status) == ("bound", "ask_for_quotes")
     assert (far.chosen.instance_type, far.verdict.status) == ("by the hour", "ask_for_quotes")
     assert "without quotes, 72 x H100-SXM" in headline(far)
+
+
+def test_where_nothing_may_be_recommended_a_run_is_told_with_what_the_run_costs() -> None:
+    work = {
+        "kind": "finetune",
+        "model": "llama-3.1-8b",
+        "finetune": {"method": "lora", "tokens_m": 20, "seq_len": 2048},
+    }
+    asked = Workload.model_validate(work | {"constraints": {"gpus": ["rtx-4090"], "min_tier": "A"}})
+    with pytest.raises(NothingFitsError, match=r"on demand, [\d.]+ USD for the run|spot, [\d.]+ USD for the run"):
+        make_plan(asked, load_bundled(), default_assumptions(), today=TODAY)
