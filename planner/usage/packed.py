@@ -14,7 +14,7 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 from itertools import count
 from pathlib import Path
-from typing import IO, TypeVar
+from typing import IO, TYPE_CHECKING, TypeVar
 
 from planner.delimited import lines_of, sheet_rows
 from planner.usage.documents import records_of_document, table_of_document
@@ -24,7 +24,10 @@ from planner.usage.logs import table_of_log
 from planner.usage.stores import ENDINGS
 from planner.usage.tidied import header_at, is_header
 
-__all__ = ["is_package", "unpacked", "whole_gzip"]
+if TYPE_CHECKING:
+    from pyarrow.fs import FileSystem
+
+__all__ = ["is_package", "records_of_parquet", "unpacked", "whole_gzip"]
 
 Member = TypeVar("Member")
 
@@ -209,6 +212,31 @@ def _of_document(path: str, target: Path) -> str:
 
     target = target.with_suffix(".parquet")
     pq.write_table(pa.Table.from_pylist(records), target)
+    return str(target)
+
+
+def records_of_parquet(path: str, filesystem: FileSystem | None, target: Path) -> str:
+    """Lay down records of use that are kept as Parquet as the CSV that their readers take, without lists and records in cells.
+
+    Parameters
+    ----------
+    path : str
+        Where they lie.
+    filesystem : pyarrow.fs.FileSystem or None
+        Of an object store.
+    target : Path
+        Where they are laid down.
+    """
+    import pyarrow as pa
+    import pyarrow.csv as arrow_csv
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(path, filesystem=filesystem) as file:
+        fields = [field for field in file.schema_arrow if not pa.types.is_nested(field.type)]
+        plain = pa.schema(field.with_type(field.type.value_type) if pa.types.is_dictionary(field.type) else field for field in fields)  # fmt: skip
+        with arrow_csv.CSVWriter(target, plain) as out:
+            for batch in file.iter_batches(columns=plain.names):
+                out.write_table(pa.Table.from_batches([batch]).cast(plain))
     return str(target)
 
 

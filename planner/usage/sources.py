@@ -20,7 +20,7 @@ from planner.usage.faults import Fault, UsageError
 from planner.usage.headers import KINDS, SCRAPE, kind_of_header, known_export
 from planner.usage.kept import Kept
 from planner.usage.lakes import files_below, refuse_dead_file
-from planner.usage.packed import is_package, unpacked, whole_gzip
+from planner.usage.packed import is_package, records_of_parquet, unpacked, whole_gzip
 from planner.usage.stores import ENDINGS, OBJECT_STORES, objects_of, of_usage, told_of_store
 from planner.usage.tidied import tidied
 
@@ -160,6 +160,10 @@ def find_sources(
                 continue
             if source is None:
                 continue
+            is_of_records = (kind or kind_of_header(source.columns)) not in {"", "focus"}
+            if source.form == "parquet" and is_of_records and not is_remote:
+                laid_down = records_of_parquet(source.path, source.filesystem, next(places).with_suffix(".csv"))
+                source = replace(source, path=laid_down, form="csv", filesystem=None, schema=None)
             sources += known_source(source, kind, faults)
     return sources, faults
 

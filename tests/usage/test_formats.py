@@ -6,6 +6,7 @@ import gzip
 import io
 import json
 import zipfile
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -236,6 +237,26 @@ def test_an_archive_and_a_workbook_are_read_as_what_they_hold(tmp_path: Path) ->
         folder.mkdir()
         records = _read(folder / name, (tmp_path / name).read_bytes(), "plain")
         assert _hours(records) == pytest.approx({"allocated": 24.0}), name
+
+
+@pytest.mark.parametrize("unit", ["s", "ns"])
+@pytest.mark.parametrize("is_given", [False, True])
+def test_records_as_parquet_say_the_same(tmp_path: Path, unit: str, is_given: bool) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    begin, end = (datetime(2026, 10, 1, hour, tzinfo=UTC) for hour in (0, 2))
+    times = pa.timestamp(unit, "UTC")
+    columns = {
+        "start": pa.array([begin, begin], times), "end": pa.array([end, end], times), "gpus": [1, 3], "labels": [["x"], []],
+        "gpu": pa.array(["H100-SXM", "H100-SXM"]).dictionary_encode(), "team": ["a, b", 'c "d"'],
+    }  # fmt: skip
+    pq.write_table(pa.table(columns), tmp_path / "held.parquet")
+    sources, faults = find_sources([str(tmp_path / "held.parquet")], kind="plain" * is_given, folder=tmp_path)
+    assert faults == []
+    records = read_plain(sources)
+    assert records.table.by("gpu", "gpu_hours") == {"H100-SXM": 8.0}
+    assert records.table.by("account", "gpu_hours") == {"a, b": 2.0, 'c "d"': 6.0}
 
 
 def _zipped(text: bytes, name: str) -> bytes:
