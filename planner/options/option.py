@@ -13,7 +13,6 @@ from planner.notes import Note
 from planner.options.reason import Reason
 from planner.options.unit_costs import Stages, stages_of
 from planner.supply.machines import Fleet
-from pricing.units import HOURS_PER_MONTH
 
 NO_END_MONTHS = 1200
 LONGEST_FREE_TERM_MONTHS = 12
@@ -147,12 +146,6 @@ class Option:
         if isinstance(self.book, BuyInputs):
             return NO_END_MONTHS
         return int(self.book.term_months) if isinstance(self.book, RentInputs) else 0
-
-    @property
-    def paid_share(self) -> float:
-        """Share of the month for which its machines are paid, on average; below 1 where idle ones are given back."""
-        month_hours = self.instance_count * HOURS_PER_MONTH
-        return min(self.paid_hours_per_month / month_hours, 1.0) if month_hours and self.paid_hours_per_month else 1.0
 
     @property
     def total_usd(self) -> float:

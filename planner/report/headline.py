@@ -7,11 +7,10 @@ from planner.figures import count, duration, percent, usd
 from planner.notes import NoteCode
 from planner.options.option import Option, OptionKind
 from planner.plan import Plan
-from planner.report.option_words import confidence, gpus, is_by_resale, machines, money, place_of
+from planner.report.option_words import confidence, given_back, gpus, is_by_resale, machines, money, place_of
 from planner.verdict.alternatives import owned_of
 from planner.verdict.break_evens import best_by_kind
 from planner.verdict.choice import Status
-from planner.verdict.remarks import NEARLY_ALL_SHARE
 from planner.words import how_paid, seller
 
 RIVALS = {
@@ -159,7 +158,7 @@ def _verdict(plan: Plan) -> str:
     match chosen.kind:
         case OptionKind.RENT:
             how = how_paid(chosen.purchase_option)
-            return f"Rent {gpus(chosen)} at {place}, {how}, for {cost}{_given_back(plan, chosen)}{_buying(plan)}."
+            return f"Rent {gpus(chosen)} at {place}, {how}, for {cost}{given_back(chosen, plan.workload.kind)}{_buying(plan)}."
         case OptionKind.BUY:
             pair = min(plan.break_evens, key=lambda pair: pair.saving_usd, default=None)
             tail = ""
@@ -180,12 +179,12 @@ def _verdict(plan: Plan) -> str:
             return f"Use what you have, {machines(chosen)} ({place}){also}, for {cost}{'' if chosen.stages else ' from now on'}{tail}."
         case OptionKind.CPU:
             how = how_paid(chosen.purchase_option)
-            return f"No GPU needed: {machines(chosen)} at {place}, {how}, for {cost}{_given_back(plan, chosen)}."
+            return f"No GPU needed: {machines(chosen)} at {place}, {how}, for {cost}{given_back(chosen, plan.workload.kind)}."
         case OptionKind.API:
             rivals = [option for kind, option in best.items() if kind is not chosen.kind]
             rival = min(rivals, key=lambda option: option.present_value_usd, default=None)
             against = f", against {money(rival, once=once)} for {RIVALS[rival.kind]}" if rival else ""
-            tail = against + (_given_back(plan, rival) if rival else "")
+            tail = against + (given_back(rival, plan.workload.kind) if rival else "")
             if rival and rival.present_value_usd < chosen.present_value_usd and once:
                 tail += ", which saves less than setting a machine up is worth"
             if rival and not once and rival.usd_per_month < chosen.usd_per_month:
@@ -200,14 +199,6 @@ def _verdict(plan: Plan) -> str:
             of_quota = f" of its {quota[1]:g} h a {quota[2]}" if quota else ""
             what = f"{chosen.provider} ({machines(chosen)}), {took}{of_quota}"
             return f"A free tier is enough: {what}; its terms often forbid commercial or unattended use{tail}."
-
-
-def _given_back(plan: Plan, option: Option) -> str:
-    """Say for how much of the month machines are paid that follow the demand; who states hours has said so himself."""
-    is_stated = plan.workload.kind == "gpu_hours"
-    if option.hours_per_run is not None or is_stated or option.paid_share >= NEARLY_ALL_SHARE:
-        return ""
-    return f" (idle machines given back: {percent(option.paid_share)} of the month is paid)"
 
 
 def _rest_words(option: Option) -> str:

@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 from planner.figures import duration, gpus_text, machines_text, percent, usd, usd_by_stage
 from planner.options.option import Option, OptionKind
 from planner.words import how_paid, seller
+from pricing.units import HOURS_PER_MONTH
 
 HEADS = {
     "rent": "Rent ",
@@ -24,6 +25,7 @@ MACHINES = ("instance_count", "instance_type", "accelerator_count", "accelerator
 LATE_SHARE = 0.9
 """A break-even later than this part of the horizon comes about by the resale."""
 
+NEARLY_ALL_SHARE = 0.98
 MOST_SURE_SHARE = 0.99
 
 
@@ -84,6 +86,15 @@ def place_of(option: Named) -> str:
 def paid(option: Named) -> str:
     """Say how an option is paid for."""
     return how_paid(*_of(option, "purchase_option"))
+
+
+def given_back(option: Named, kind: str) -> str:
+    """Say for how much of the month machines are paid that follow the demand; who states hours has said so himself."""
+    sort, run_hours, count, paid_hours = _of(option, "kind", "hours_per_run", "instance_count", "paid_hours_per_month")
+    if sort not in {OptionKind.RENT, OptionKind.CPU} or run_hours is not None or kind == "gpu_hours" or not count:
+        return ""
+    share = paid_hours / (count * HOURS_PER_MONTH)
+    return f" (idle machines given back: {percent(share)} of the month is paid)" if share < NEARLY_ALL_SHARE else ""
 
 
 def label(option: Named) -> str:

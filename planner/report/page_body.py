@@ -33,7 +33,7 @@ from planner.report.charts import (
 )
 from planner.report.live import Inputs, Live, book_values, bridge_id_of
 from planner.report.model_script import models_key
-from planner.report.option_words import heading, label
+from planner.report.option_words import given_back, heading, label
 from planner.report.page_head import answer_html, reasons_html
 from planner.report.service_charts import latency_of_plan, percentile_costs
 from planner.report.short import short_answer
@@ -156,6 +156,7 @@ def _payload(live: Live, charts: Mapping[str, Spec]) -> dict[str, Any]:
             "label": label(option),
             "head": heading(option),
             "hours": option["hours_per_run"],
+            "given_back": given_back(option, record["workload"]["kind"]),
             "staged": bool(option["cost"].get("stages")),
             "eligible": live.is_eligible(option, Inputs(horizon_months=10**6)),
             "bridge": bridge_id_of(option),

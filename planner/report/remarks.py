@@ -19,13 +19,12 @@ NETWORKS = {"infiniband": "InfiniBand", "efa": "EFA", "roce": "RoCE", "ethernet"
 
 
 def _deadline(hours: float, late: float, percentile: float, deadline: float, is_default: float) -> str:
-    takes = (
-        f"The run takes {duration(hours)}, or {duration(late)} at the slow end (P{percentile:.0f}) of the speed band"
-    )
     left = deadline - late
-    if is_default:
-        return f"{takes}. No deadline is stated, so {duration(deadline)} are assumed{'' if left >= 0 else ', too few for it'}."
-    return f"{takes}: {duration(abs(left))} {'before' if left >= 0 else 'after'} the deadline of {duration(deadline)}."
+    margin = f"{duration(left)} before the deadline" if left >= 0 else f"{duration(-left)} after the deadline"
+    return (
+        f"The run takes {duration(hours)}, or {duration(late)} at the slow end (P{percentile:.0f}) of the speed band: {margin} "
+        f"of {duration(deadline)}{', which is only a default' if is_default else ''}."
+    )
 
 
 def _no_spare(machines: float, kind: str, spare_usd: float) -> str:

@@ -65,6 +65,6 @@ def test_later_documents_cost_what_a_run_over_them_alone_costs(plan_of: PlanOf) 
     assert "After the first run, 1,000,000 new documents cost about 0.1" in _said(plan)
 
 
-def test_a_deadline_that_nobody_has_stated_is_called_an_assumption(plan_of: PlanOf) -> None:
-    assert "No deadline is stated, so 30.0 days are assumed." in _said(plan_of("qlora-llama-8b-notebook"))
+def test_a_deadline_that_nobody_has_stated_is_called_a_default(plan_of: PlanOf) -> None:
+    assert "before the deadline of 30.0 days, which is only a default." in _said(plan_of("qlora-llama-8b-notebook"))
     assert "before the deadline of 24.0 h." in _said(plan_of("lora-llama-8b"))

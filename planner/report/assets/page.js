@@ -107,7 +107,8 @@ const startPlan = (plan, prefix) => {
   const rivals = { rent: "rented GPUs", buy: "servers of your own", cpu: "rented CPUs" };
   const headline = (chosen, costs, inputs) => {
     const cost = costs.get(chosen.id);
-    const start = `${chosen.head}, for ${money(chosen, cost, inputs)}`;
+    const givenBack = (option) => (Math.abs(inputs.use - 1) < 0.01 ? option.given_back : "");
+    const start = `${chosen.head}, for ${money(chosen, cost, inputs)}${givenBack(chosen)}`;
     const others = (kind) => plan.options.filter((option) => option.kind === kind && isEligible(option, inputs));
     const allowed = cheapest(others("buy"), costs);
     const owned = allowed ?? cheapest(plan.options.filter((option) => option.kind === "buy"), costs);
@@ -128,7 +129,7 @@ const startPlan = (plan, prefix) => {
       if (!rival) return `${start}.`;
       const its = costs.get(rival.id);
       const more = !plan.once && its.month < cost.month ? ", more as NPV" : "";
-      return `${start}, against ${money(rival, its, inputs)} for ${rivals[rival.kind]}${more}.`;
+      return `${start}, against ${money(rival, its, inputs)} for ${rivals[rival.kind]}${givenBack(rival)}${more}.`;
     }
     return chosen.kind === "free" ? plan.headline : `${start}.`;
   };
