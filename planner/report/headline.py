@@ -91,18 +91,19 @@ def _shares(plan: Plan) -> str:
     if plan.chosen.kind is OptionKind.RENT and plan.chosen.binds:
         kind = "this commitment"
     said = f"{confidence(verdict.kind_confidence_share)} in {kind}"
-    if verdict.seller_confidence_share is not None:
-        said += f", {confidence(verdict.seller_confidence_share)} in this seller"
-    return said
+    if verdict.seller_confidence_share is None or verdict.outdated_id:
+        return said
+    return f"{said}, {confidence(verdict.seller_confidence_share)} in this seller"
 
 
 def _outdated(plan: Plan) -> str:
     """Say whom to ask first: a rent that would be taken if its old price still held."""
     rent = next(option for option in plan.options if option.id == plan.verdict.outdated_id)
-    days = (plan.planned_on - rent.priced_on).days
+    days, share = (plan.planned_on - rent.priced_on).days, plan.verdict.seller_confidence_share
+    still = "" if share is None else f"; in {confidence(share)} of the draws the recommended offer is the cheapest"
     return (
         f"Ask {rent.provider} first: {days} days ago {machines(rent)}, {how_paid(rent.purchase_option)}, "
-        f"was {money(rent, once=plan.workload.runs_once)}."
+        f"was {money(rent, once=plan.workload.runs_once)}{still}."
     )
 
 

@@ -63,8 +63,9 @@ def test_a_price_too_old_to_be_taken_is_asked_for_first() -> None:
     assert plan.verdict.option_id == "lambda/us-east-1/fresh/on_demand"
     assert (plan.verdict.status, plan.verdict.outdated_id) == ("ask_for_quotes", "lambda/us-east-1/old/on_demand")
     assert plan.verdict.confidence_share < 0.1
+    assert "; confidence over 99 % in renting. Ask" in headline(plan)
     assert (
-        f"; confidence over 99 % in renting, {percent(plan.verdict.seller_confidence_share)} in this seller"
+        f"in {percent(plan.verdict.seller_confidence_share)} of the draws the recommended offer is the cheapest"
         in headline(plan)
     )
     assert "Ask lambda first: 150 days ago 1 x old (1 H100-SXM), on demand, was" in headline(plan)
