@@ -6,12 +6,14 @@ import bz2
 import codecs
 import csv
 import gzip
+import json
 import lzma
 import shutil
 import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from itertools import count
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, TypeVar
@@ -56,7 +58,7 @@ def is_package(name: str, head: bytes) -> bool:
         return False
     inside = _head_of_gzip(head) if head.startswith(GZIP) else head
     return (
-        inside.startswith((ZIP, ZSTD, *(magic for magic, _ in PACKED)))
+        inside.startswith((PARQUET, ZIP, ZSTD, *(magic for magic, _ in PACKED)))
         or _utf_16(inside) != ""
         or name.lower().endswith(TAR_ENDINGS)
         or _is_document(inside)
@@ -205,14 +207,16 @@ def _of_document(path: str, target: Path) -> str:
     if not records or not is_header([*records[0], *(f"{name}.{part}" for name, value in records[0].items() if isinstance(value, dict) for part in value)]):  # fmt: skip
         return path
     columns = list(dict.fromkeys(column for record in records for column in record))
-    if kind_of_header(columns) not in {"", "focus"}:
-        return str(_written(target, [columns, *([record.get(column) for column in columns] for record in records)], ","))  # fmt: skip
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+    if kind_of_header(columns) in {"", "focus"}:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
 
-    target = target.with_suffix(".parquet")
-    pq.write_table(pa.Table.from_pylist(records), target)
-    return str(target)
+        with suppress(pa.ArrowException):  # a column of numbers and of texts is no column of Parquet's
+            table = pa.Table.from_pylist(records)
+            pq.write_table(table, target.with_suffix(".parquet"))
+            return str(target.with_suffix(".parquet"))
+    cells = ([json.dumps(cell) if isinstance(cell, dict | list) else cell for cell in map(record.get, columns)] for record in records)  # fmt: skip
+    return str(_written(target, [columns, *cells], ","))
 
 
 def records_of_parquet(path: str, filesystem: FileSystem | None, target: Path) -> str:

@@ -7,15 +7,20 @@ import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from planner.engine import connect
 from planner.usage.answer import Usage
 from planner.usage.bill import Bill
 from planner.usage.exports import canonical
+from planner.usage.focus import read_bill
+from planner.usage.skus import SkuReader
+from planner.usage.sources import find_sources
 from planner.usage.summary import summarised
 from pricing.catalog import load_bundled
 
@@ -136,6 +141,23 @@ def test_googles_detailed_export_is_read_as_bigquery_stores_it(read: Read, tmp_p
     pq.write_table(pa.Table.from_pylist(rows), tmp_path / "gcp.parquet")
     usage = _usage(read(tmp_path / "gcp.parquet", tag="team"))
     assert (usage.gpu_hours, usage.effective_usd, usage.list_usd) == pytest.approx((8, 54, 72))
+    assert [group.name for group in usage.groups["tag"]] == ["ml"]
+
+
+def test_a_bill_as_json_whose_numbers_are_texts_in_some_records_is_read(
+    reader: SkuReader, tmp_path: Path, cases: ModuleType
+) -> None:
+    hours = cases.bill_rows(2)
+    hours[1] |= {"EffectiveCost": "55.04", "ConsumedQuantity": "1"}
+    hours = [hour | {"Tags": {"team": "ml"}} for hour in hours]
+    (tmp_path / "bill.json").write_text(json.dumps(hours), encoding="utf-8")
+    sources, faults = find_sources([str(tmp_path / "bill.json")], folder=tmp_path)
+    assert faults == []
+    engine = connect("duckdb:?threads=1")
+    bill = read_bill(engine, sources, reader, folder=tmp_path, tag="team")
+    engine.close()
+    usage = _usage(bill)
+    assert (usage.gpu_hours, usage.effective_usd) == pytest.approx((16, 2 * 55.04))
     assert [group.name for group in usage.groups["tag"]] == ["ml"]
 
 

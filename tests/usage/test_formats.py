@@ -10,6 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from planner.report.notes import note_texts
@@ -220,7 +222,6 @@ def test_lines_of_one_time_add_up(tmp_path: Path, form: str) -> None:
 
 
 def test_an_archive_and_a_workbook_are_read_as_what_they_hold(tmp_path: Path) -> None:
-    import pyarrow as pa
     import xlsxwriter
 
     text = PLAIN["two users"][0]
@@ -242,9 +243,6 @@ def test_an_archive_and_a_workbook_are_read_as_what_they_hold(tmp_path: Path) ->
 @pytest.mark.parametrize("unit", ["s", "ns"])
 @pytest.mark.parametrize("is_given", [False, True])
 def test_records_as_parquet_say_the_same(tmp_path: Path, unit: str, is_given: bool) -> None:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     begin, end = (datetime(2026, 10, 1, hour, tzinfo=UTC) for hour in (0, 2))
     times = pa.timestamp(unit, "UTC")
     columns = {
@@ -267,7 +265,10 @@ def _zipped(text: bytes, name: str) -> bytes:
 
 
 DOCUMENT = json.dumps(HOLDERS["one pod"]).encode()
+TABLE = io.BytesIO()
+pq.write_table(pa.table({"start": ["2026-10-01T00:00:00Z"], "end": ["2026-10-01T02:00:00Z"], "gpus": [2]}), TABLE)
 PACKED = {
+    "Parquet in gz": gzip.compress(TABLE.getvalue()),
     "a document in gz": gzip.compress(DOCUMENT),
     "a document in a zip": _zipped(DOCUMENT, "pods.json"),
     "a document in gz in a zip": _zipped(gzip.compress(DOCUMENT), "pods.json.gz"),
