@@ -58,7 +58,7 @@ def test_every_formula_brings_its_value_and_the_plans_own(
     blank = [place for place in live if place not in values and place[0] not in {"Options", "Servers", "Break-even"}]
     assert blank == []
     chosen = next(option for option in plan.options if option.id == plan.verdict.option_id)
-    figure = chosen.present_value_usd if record["runs_once"] else chosen.usd_per_month
+    figure = chosen.stated_usd(once=record["runs_once"])
     assert named(path, "verdict_usd") == pytest.approx(figure, abs=0.005)
     pair = Live(record).pair()
     assert pair is not None
