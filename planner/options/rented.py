@@ -214,7 +214,7 @@ def rented_options(
             evidence,
         )
         for index, (rent, costs) in enumerate(zip(rents, all_costs, strict=True))
-        if costs.present_value_usd <= most_usd
+        if costs["present_value_usd"] <= most_usd
     ]
 
 
@@ -289,12 +289,8 @@ def _option(
         paid_hours_per_month=paid,
         timeline=timeline,
         book=book,
-        present_value_usd=costs.present_value_usd,
-        usd_per_month=costs.usd_per_month,
+        **costs,
         spare_usd_per_month=spare_usd_per_month,
-        usd_per_useful_gpu_hour=costs.usd_per_useful_gpu_hour,
-        usd_per_million_tokens=costs.usd_per_million_tokens,
-        usd_per_thousand_images=costs.usd_per_thousand_images,
         utilisation_share=busy_share,
         kwh_per_month=energy.kwh_per_month if energy else None,
         co2e_kg_per_month=energy.co2e_kg_per_month if energy else None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypedDict
 
 from planner.costs.inputs import RentInputs
 from planner.costs.timeline import Timeline
@@ -13,8 +14,7 @@ NEAR_A_MONTH = 0.05
 """What lasts to within a day or two of the horizon lasts to its end."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UnitCosts:
+class UnitCosts(TypedDict):
     """The figures of `planner.options.option.Option` that follow from money and work alone."""
 
     present_value_usd: float
