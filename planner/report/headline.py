@@ -82,16 +82,17 @@ def _confidence(plan: Plan) -> str:
         case Status.ASK_FOR_QUOTES if plan.chosen.kind is OptionKind.BUY:
             return f"{age}: get a new quote before you buy; {sure}."
         case Status.ASK_FOR_QUOTES:
-            return f"{age}. This many GPUs take a contract, and list prices are only a guide."
+            sure = f"confidence {_shares(plan, with_seller=False)}"
+            return f"{age}; {sure}. This many GPUs take a contract, and list prices are only a guide."
 
 
-def _shares(plan: Plan) -> str:
-    """Say how sure the kind of answer is, and how sure its seller."""
+def _shares(plan: Plan, *, with_seller: bool = True) -> str:
+    """Say how sure the kind of answer is, and how sure its seller; quotes will tell of which seller."""
     verdict, kind = plan.verdict, KINDS[plan.chosen.kind]
     if plan.chosen.kind is OptionKind.RENT and plan.chosen.binds:
         kind = "this commitment"
     said = f"{confidence(verdict.kind_confidence_share)} in {kind}"
-    if verdict.seller_confidence_share is None or verdict.outdated_id:
+    if not with_seller or verdict.seller_confidence_share is None or verdict.outdated_id:
         return said
     return f"{said}, {confidence(verdict.seller_confidence_share)} in this seller"
 
