@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -163,10 +164,10 @@ def alternatives_table(record: Record) -> Table:
         option = by_id.get(named.get(sort) or "")
         if option is not None:
             staged |= {words: stage_words(option)} if stage_words(option) else {}
-            mark = "> " if option["id"] == chosen else "  " if option["choosable"] else "? "
+            against = _against(option, record)
+            mark = "> " if option["id"] == chosen else "? " if against else "  "
             rows.append(_row(mark + words, option, once=once, usd_per_unit=rate))
-            if mark == "? ":
-                barred[words] = ", ".join(map(brief_reason, _codes(option)[:1]))
+            barred |= {words: against[0]} if mark == "? " else {}
         elif named and sort != "have":  # nothing is missing where nothing was stated
             why = (named.get("reason") or {}).get(sort) or NONE
             missing.setdefault(why.replace("none that does this work within the constraints", NONE), []).append(words)
@@ -199,6 +200,13 @@ def _row(words: str, option: Mapping[str, Any], *, once: bool, usd_per_unit: flo
         "-" if age is None else f"{age:,} d" if is_dated else "undated",
         usd(cost_usd / usd_per_unit) if usd_per_unit else "-",
     )
+
+
+def _against(option: Mapping[str, Any], record: Record) -> list[str]:
+    """Say briefly why an option is not recommended; a server at an old price is none before it is quoted anew."""
+    limits = (row["value"] for row in record["assumptions"] if row["name"] == "evidence.server_price_days")
+    is_old = option["kind"] == "buy" and (option.get("price_age_days") or 0) > next(limits, math.inf)
+    return [*map(brief_reason, _codes(option)), *(["old price, ask for a quote"] if is_old else [])]
 
 
 def _codes(option: Mapping[str, Any]) -> list[str]:

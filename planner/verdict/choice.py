@@ -372,7 +372,7 @@ def verdict_of(choice: Choice, assumptions: Assumptions, *, age_days: int) -> Ve
     status = Status.DECIDED
     if choice.confidence_share < assumptions["verdict.least_confidence_share"]:
         status = Status.CLOSE_CALL
-    is_old_server = option.kind is OptionKind.BUY and age_days > assumptions["evidence.server_price_days"]
+    is_old_server = age_days > assumptions["evidence.server_price_days"] and option.kind is OptionKind.BUY
     listed = math.inf if option.is_quoted else assumptions["evidence.on_demand_accelerators"]
     most = min(listed, option.most_accelerators)
     is_large = option.accelerators_total_count > most

@@ -84,6 +84,14 @@ def test_a_price_without_a_date_is_shown_as_one(plan_of: PlanOf) -> None:
     assert any("by a price list without a date, of 2025 or before" in reason.text for reason in reasons(plan))
 
 
+def test_a_server_at_an_old_price_is_no_plain_alternative(plan_of: PlanOf) -> None:
+    """The price of the H100 server is more than a year old, that of the B200 server is of this quarter."""
+    for name, mark in (("gpu-hours-h100", "? "), ("serve-llama-70b", "  ")):
+        table = alternatives_table(plan_record(plan_of(name)))
+        assert f"{mark}Owned" in {row[0] for row in table.rows}
+        assert ("old price, ask for a quote" in table.note) == (mark == "? ")
+
+
 def test_where_only_the_market_price_of_an_api_is_known_the_table_does_not_say_that_there_is_none(
     plan_of: PlanOf,
 ) -> None:
