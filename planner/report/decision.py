@@ -16,6 +16,8 @@ from planner.report.values import Record
 AT_ONCE_SHARE = 0.99
 """Whose saving waits for the end of commitments is told so."""
 MOST_SWITCHED_OFF = 12
+QUARTER_DAYS = 90
+"""Servers are not bought on a shorter record without a word."""
 MOST_PLACES_SAID = 3
 """Of more, the verdict tells the sum, and the tables each."""
 LADDER_WORDS = {
@@ -78,7 +80,17 @@ def headline(decision: Decision) -> str:
     sure = [f"It saves {_confidence(decision)}"] if decision.holds_share is not None else []
     if decision.is_short:
         sure = ["The record is too short to say how certain that is"]
-    return ". ".join([f"{first[:1].upper()}{first[1:]}", saves, *trends, *sure])
+    return ". ".join([f"{first[:1].upper()}{first[1:]}", saves, *trends, *sure, *_before_a_purchase(decision)])
+
+
+def _before_a_purchase(decision: Decision) -> list[str]:
+    """Say what to make sure of before servers are bought on a record of a few weeks."""
+    days = min((note.amounts[0] for note in decision.notes if note.code == "no_seasons"), default=QUARTER_DAYS)
+    if days >= QUARTER_DAYS or not any(part.kind == "owned" for gpu in decision.gpus for part in gpu.parts):
+        return []
+    return [
+        f"Before you buy, check that the use of a quarter looks like these {days:.0f} days, and get quotes for the servers"
+    ]
 
 
 def _confidence(found: Decision | GpuDecision) -> str:

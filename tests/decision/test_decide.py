@@ -189,6 +189,16 @@ def test_servers_are_bought_only_where_that_is_as_sure_as_a_plan_asks() -> None:
     assert kinds(0.9) == {"committed"}
 
 
+@pytest.mark.parametrize(("weeks", "is_said"), [(4, True), (14, False)])
+def test_who_buys_on_a_record_of_weeks_is_told_to_look_at_a_quarter_first(weeks: int, is_said: bool) -> None:
+    usage = _usage(np.tile(np.concatenate([np.full(84, 8.0), np.full(84, 24.0)]), weeks), 6.88)
+    assumptions = default_assumptions().override({"verdict.least_confidence_share": 0.5}, "this test")
+    found = decide(usage, load_bundled(), assumptions, resamples=20, seed=4)
+    assert any(part.kind == "owned" for part in found.gpus[0].parts)
+    words = "Before you buy, check that the use of a quarter looks like these 28 days, and get quotes for the servers"
+    assert headline(found).endswith(words) == is_said
+
+
 def test_certain_prices_and_demand_of_a_steady_fleet_leave_no_doubt() -> None:
     sure = default_assumptions().override(
         {"rent.price_change_share_per_year": 0.0, "risk.server_price_ratio": 1.0, "risk.demand_ratio": 1.0}, "test"
