@@ -228,7 +228,7 @@ class Note:
     code : str
         ``own_providers`` (names: theirs), ``trend`` (names: accelerator; amounts: first and last accelerators, days, recent
         days), ``short`` (days, least days), ``repeated`` (days), ``no_seasons`` (days), ``spot`` (names, their shares),
-        ``no_spot``, ``commitments``, ``above_list`` (names: machines; amounts: how much more than the list), ``fees`` (USD a month), ``owned`` (months), ``elsewhere``, ``same_place`` or ``not_bought`` (names: where; amounts: margin and
+        ``no_spot``, ``commitments``, ``above_list`` (names: machines; amounts: how much more than the list), ``price_moved`` (names: machines; amounts: the last week's on-demand price over the record's, less 1), ``fees`` (USD a month), ``owned`` (months), ``elsewhere``, ``same_place`` or ``not_bought`` (names: where; amounts: margin and
         confidence that a purchase takes).
     names : tuple of str
         See there.

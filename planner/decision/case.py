@@ -27,6 +27,8 @@ from pricing.offers import PurchaseOption
 TODAY = "today's"
 """Begins the name of a tier at the price that the bill itself shows."""
 BY_THE_HOUR = {TierKind.SPOT: PurchaseOption.SPOT, TierKind.ON_DEMAND: PurchaseOption.ON_DEMAND}
+MOVED_SHARE = 0.02
+"""A price that is further from the record's mean has moved; nobody saves what has become cheaper by itself."""
 LEAST_RECORD_HOURS = 2 * HOURS_PER_WEEK
 """Of less nobody buys or commits: a few days know nothing of the next year."""
 
@@ -61,6 +63,8 @@ class Case:
         Whether the record is too short to own or to commit on.
     above_list_ratio : float
         What the same machines cost by the hour in the bill over what the price list says, at least 1.
+    moved_ratio : float
+        The on-demand price of the record's last week over that of all of it, where it has moved; all counts at the last.
     price_age_years : mapping of str to float
         How old the price of each tier is that stands in the catalog.
     """
@@ -78,6 +82,7 @@ class Case:
     trend: Trend | None
     is_short: bool
     above_list_ratio: float = 1.0
+    moved_ratio: float = 1.0
     price_age_years: Mapping[str, float] = field(default_factory=dict)
 
     @property
@@ -198,6 +203,10 @@ def case_of(
     window = slice(-trend.recent_hours, None) if trend else slice(None)
     level = allocated if basis == "allocated" else _needed(usage, place, allocated)
     held = by_hour(gpu_hours, mine & committed)
+    by_the_hour = used & mine & table.equals("option", "on_demand", "not_stated")
+    lately = by_the_hour & (table.hour >= usage.first_hour + usage.hours - HOURS_PER_WEEK)
+    moved_ratio = _moved_ratio(*(_price(effective, gpu_hours, mask) for mask in (by_the_hour, lately)))
+    effective = np.where(by_the_hour, effective * moved_ratio, effective)
     open_usd = by_hour(effective, mine & used & ~committed)
     fixed_usd = by_hour(effective, mine & ~(used & ~committed)) + by_hour(*_plan_waste(usage, mine & used))
     allocated, level, held, open_usd, fixed_usd = (x[window] for x in (allocated, level, held, open_usd, fixed_usd))
@@ -208,7 +217,6 @@ def case_of(
     spot = used & mine & table.equals("option", "spot")
     share = assumptions["mix.spot_share"] if assumptions.rows["mix.spot_share"].overridden else 0.0
     share = max(share, float(gpu_hours[spot].sum() / gpu_hours[used & mine].sum()))
-    by_the_hour = used & mine & table.equals("option", "on_demand", "not_stated")
     prices = {kind: _price(effective, gpu_hours, mask) for kind, mask in ((TierKind.SPOT, spot), (TierKind.ON_DEMAND, by_the_hour))}  # fmt: skip
     offers, above_list_ratio = _as_paid(offers, place, prices)
     try:
@@ -236,6 +244,7 @@ def case_of(
         trend=trend,
         is_short=is_short,
         above_list_ratio=above_list_ratio,
+        moved_ratio=moved_ratio,
     )
 
 
@@ -277,6 +286,12 @@ def _needed(usage: Usage, place: Place, allocated: FloatArray) -> FloatArray:
 def _price(effective: FloatArray, gpu_hours: FloatArray, mask: NDArray[np.bool_]) -> float:
     hours = float(gpu_hours[mask].sum())
     return float(effective[mask].sum()) / hours if hours > 0 else 0.0
+
+
+def _moved_ratio(usd: float, lately_usd: float) -> float:
+    """Return how far the price of the last week is from that of the whole record; 1 where it has not moved."""
+    ratio = lately_usd / usd if usd > 0 and lately_usd > 0 else 1.0
+    return ratio if abs(ratio - 1.0) > MOVED_SHARE else 1.0
 
 
 def _tiers(listed: Sequence[Tier], prices: dict[TierKind, float], place: Place, spot_share: float) -> tuple[Tier, ...]:

@@ -148,6 +148,9 @@ def decide(  # noqa: PLR0913 - the options of the command, each by name
     }
     if above:
         notes.append(Note(code="above_list", names=tuple(above), amounts=tuple(above.values())))
+    moved = {_name(case.place, places): case.moved_ratio - 1.0 for case in everything if case.moved_ratio != 1.0}
+    if moved:
+        notes.append(Note(code="price_moved", names=tuple(moved), amounts=tuple(moved.values())))
     if servers:
         notes.append(Note(code="owned", amounts=(float(months), assumptions["own.lead_time_months"])))
     if not_bought:

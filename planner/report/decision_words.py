@@ -91,6 +91,12 @@ def note_said(note: Note) -> str:
         case "above_list":
             shares = ", ".join(f"{name} by {percent(share)}" for name, share in zip(note.names, amounts, strict=True))
             return f"the bill's on-demand prices are above the price list ({shares}): a license in the price, a reseller, or a price that has fallen since; the saving holds none of that, and takes commitments for the same machines to be dearer by as much"
+        case "price_moved":
+            moves = ", ".join(
+                f"{name} is {percent(abs(share))} {'dearer' if share > 0 else 'cheaper'} in its last week than on average"
+                for name, share in zip(note.names, amounts, strict=True)
+            )
+            return f"the on-demand price moved within the record ({moves}): all hours on demand count at the last week's price, in what is paid today too"
         case "fees":
             return f"fees of services, licenses and software on these machines ({usd(amounts[0])} USD a month) are paid as before, and are no part of the saving"
         case "owned":

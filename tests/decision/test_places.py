@@ -174,6 +174,15 @@ def test_the_list_price_of_the_machines_that_run_is_no_saving_and_is_named(ratio
     ]
 
 
+def test_a_price_that_fell_within_the_record_is_no_saving_and_is_named() -> None:
+    halves = [(P5, np.where((np.arange(24 * DAYS) < 12 * DAYS) == is_first, 8.0, 0.0), price, "on_demand") for is_first, price in ((True, 12.0), (False, 6.0))]  # fmt: skip
+    fallen, as_now = _decision(*halves), _decision((P5, _steady(8), 6.0, "on_demand"))
+    assert fallen.paid_usd_per_month == pytest.approx(8 * 6.0 * 730)
+    assert fallen.saving_usd_per_month == pytest.approx(as_now.saving_usd_per_month)
+    assert [note.amounts for note in fallen.notes if note.code == "price_moved"] == [pytest.approx((6 / 9 - 1,))]
+    assert not [note for note in as_now.notes if note.code == "price_moved"]
+
+
 def test_who_pays_above_the_list_saves_no_larger_share_by_a_commitment() -> None:
     offers = {offer_id(offer): offer for offer in load_bundled().offers if offer.accelerator == "H100-SXM" and offer.accelerator_count == 8}  # fmt: skip
     name = next(one.removesuffix("reserved_1y") for one in offers if one.endswith("/reserved_1y") and one.replace("reserved_1y", "on_demand") in offers)  # fmt: skip
