@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 
 
 SHARES = (0.1, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
-SHOWN = 25
+SOUND_TIERS = frozenset({"A", "B"})
+"""Of sellers whose rents are shown where --top asks for no more."""
 
 
 @click.command()
@@ -83,6 +84,7 @@ def server(
     from pricing.accelerators import resolve
     from pricing.latest import by_region
     from pricing.offers import offer_id
+    from pricing.sellers import tier_of
     from pricing.store.errors import NoPricesError
 
     assumptions = settings.assumptions()
@@ -92,10 +94,12 @@ def server(
     count = owned.machine.accelerator_count
     catalog = whole.select(accelerators=[accelerator.name], launchable=True, **filters.stated())
     offers = [offer for offer in catalog.offers if offer.accelerator_count >= 1 and not offer.term_months]
-    named: list[tuple[str, float, date | None, str]] = [
-        (offer_id(o), o.price_usd_per_hour / o.accelerator_count, o.observed_on, o.source) for o in offers
-    ]
-    named += [(f"stated rent of {rent:g}", rent, None, "you") for rent in rents]
+    named: list[tuple[str, float, date | None, str, str]] = [
+        (offer_id(o), o.price_usd_per_hour / o.accelerator_count, o.observed_on, o.source,
+         tier_of(o.provider, shared_host=o.shared_host).letter)
+        for o in offers
+    ]  # fmt: skip
+    named += [(f"stated rent of {rent:g}", rent, None, "you", "A") for rent in rents]
     if not named and whole.window:
         raise NoPricesError(
             f"no rent of {accelerator.name} within these filters has a price from the days asked for",
@@ -108,7 +112,7 @@ def server(
         "hours_per_month": assumptions["money.hours_per_month"],
     }
     busy = owned_timeline_of(owned, assumptions, months=horizon)
-    found = rivals(busy, [price for _, price, _, _ in named], gpu_count=count, **money)
+    found = rivals(busy, [price for _, price, *_ in named], gpu_count=count, **money)
     own = own_usd_per_gpu_hour(busy, gpu_count=count, utilisation_share=_array(SHARES), **money)
     rows = [
         {
@@ -119,8 +123,9 @@ def server(
             "because": note_text(rival.because),
             "priced_on": priced_on,
             "source": source,
+            "seller_tier": tier,
         }
-        for (name, price, priced_on, source), rival in zip(named, found, strict=True)
+        for (name, price, priced_on, source, tier), rival in zip(named, found, strict=True)
     ]
     curve = [
         {"utilisation_share": share, "own_usd_per_gpu_hour": float(cost)}
@@ -141,8 +146,9 @@ def server(
         "rents": rows,
         "dropped": [*catalog.dropped, *dropped_prices(whole.window)],
     }
-    shown = rows if top is None else rows[:top]
-    tables = _tables(owned, plain(curve), plain(_spread(shown, rents)), len(rows), horizon)
+    shown = _of_sellers(rows) if top is None else rows[:top]
+    which = "the cheapest of each tier A or B seller, by payment" if top is None else "the cheapest"
+    tables = _tables(owned, plain(curve), plain(shown), f"{len(shown)} of {len(rows)} rents: {which}", horizon)
     tables.insert(1, _made_of(components, count * money["hours_per_month"] * horizon))
     if explain:
         tables.append(assumptions_table("Assumptions", behind))
@@ -175,13 +181,11 @@ def _made_of(components: dict[str, float], hours: float) -> Table:
     )
 
 
-def _spread(rows: list[dict[str, Any]], rents: tuple[float, ...]) -> list[dict[str, Any]]:
-    """Return at most so many rows as a screen holds, evenly over the range of prices, the user's own among them."""
-    if len(rows) <= SHOWN:
-        return rows
-    step = (len(rows) - 1) / (SHOWN - 1)
-    picked = {round(index * step) for index in range(SHOWN)}
-    return [row for index, row in enumerate(rows) if index in picked or (rents and row["source"] == "you")]
+def _of_sellers(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the cheapest rent of each sound seller by each way to pay, and what the user states."""
+    sound = [row for row in rows if row["seller_tier"] in SOUND_TIERS] or rows
+    kinds = [(row["rent_id"].partition("/")[0], row["rent_id"].rpartition("/")[2]) for row in sound]
+    return [row for index, row in enumerate(sound) if kinds[index] not in kinds[:index]]
 
 
 def _array(values: tuple[float, ...]) -> FloatArray:
@@ -225,7 +229,7 @@ def _server(name: str, count: int, price_usd: float | None, assumptions: Assumpt
 
 
 def _tables(
-    owned: OwnableServer, curve: list[dict[str, Any]], rows: list[dict[str, Any]], total: int, horizon: int
+    owned: OwnableServer, curve: list[dict[str, Any]], rows: list[dict[str, Any]], which: str, horizon: int
 ) -> list[Table]:
     from planner.figures import percent, usd
     from planner.report.table import Table, headings
@@ -242,6 +246,7 @@ def _tables(
     found = tuple(
         (
             row["rent_id"],
+            row["seller_tier"],
             usd(row["usd_per_gpu_hour"]),
             "never" if row["utilisation_share"] is None else percent(row["utilisation_share"]),
             "never" if row["full_use_month"] is None else f"{row['full_use_month']:.1f}",
@@ -260,9 +265,11 @@ def _tables(
         ),
         Table(
             "Owning against rents paid by the hour",
-            headings("rent | rent [USD/GPU-h]: | owning wins [above use]: | always busy [from month]: | priced on"),
+            headings(
+                "rent | tier | rent [USD/GPU-h]: | owning wins [above use]: | always busy [from month]: | priced on"
+            ),
             found,
-            f"{len(rows)} of {total} rents (-f json has all); an owned hour costs {full} USD per GPU even when every hour is used, "
-            "so owning never wins below that rent",
+            f"{which} (-f json: all); an owned hour costs {full} USD "
+            "per GPU even when always busy: owning never wins below that rent",
         ),
     ]

@@ -220,6 +220,19 @@ def test_a_server_is_held_against_every_rent_and_your_own(capsys: pytest.Capture
     assert "more than the rent" in rents["stated rent of 2.49"]["because"]
 
 
+def test_a_server_is_held_against_the_cheapest_rent_of_each_sound_seller(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["server", "h100-sxm:8", "--as-of", "2026-11-21", "-f", "json"]) == 0
+    rents = json.loads(capsys.readouterr().out)["rents"]
+    kinds = {
+        (row["rent_id"].split("/")[0], row["rent_id"].split("/")[-1]) for row in rents if row["seller_tier"] in "AB"
+    }
+    assert main(["server", "h100-sxm:8", "--as-of", "2026-11-21"]) == 0
+    shown = capsys.readouterr().out
+    assert f"{len(kinds)} of {len(rents)} rents" in shown
+    assert "voltage-park/global" in shown
+    assert "dataoorts" not in shown
+
+
 def test_a_quote_of_your_own_is_dated_today(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["server", "h100-sxm:8", "--price", "200000", "-f", "json"]) == 0
     server = json.loads(capsys.readouterr().out)["server"]
