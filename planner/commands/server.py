@@ -94,12 +94,12 @@ def server(
     count = owned.machine.accelerator_count
     catalog = whole.select(accelerators=[accelerator.name], launchable=True, **filters.stated())
     offers = [offer for offer in catalog.offers if offer.accelerator_count >= 1 and not offer.term_months]
-    named: list[tuple[str, float, date | None, str, str]] = [
+    named: list[tuple[str, float, date | None, str, str | None]] = [
         (offer_id(o), o.price_usd_per_hour / o.accelerator_count, o.observed_on, o.source,
          tier_of(o.provider, shared_host=o.shared_host).letter)
         for o in offers
     ]  # fmt: skip
-    named += [(f"stated rent of {rent:g}", rent, None, "you", "A") for rent in rents]
+    named += [(f"stated rent of {rent:g}", rent, None, "you", None) for rent in rents]
     if not named and whole.window:
         raise NoPricesError(
             f"no rent of {accelerator.name} within these filters has a price from the days asked for",
@@ -183,7 +183,7 @@ def _made_of(components: dict[str, float], hours: float) -> Table:
 
 def _of_sellers(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return the cheapest rent of each sound seller by each way to pay, and what the user states."""
-    sound = [row for row in rows if row["seller_tier"] in SOUND_TIERS] or rows
+    sound = [row for row in rows if row["seller_tier"] in {*SOUND_TIERS, None}] or rows
     kinds = [(row["rent_id"].partition("/")[0], row["rent_id"].rpartition("/")[2]) for row in sound]
     return [row for index, row in enumerate(sound) if kinds[index] not in kinds[:index]]
 
@@ -204,20 +204,19 @@ def _server(name: str, count: int, price_usd: float | None, assumptions: Assumpt
 
     # Whoever states a price needs the machine alone.
     usable = EVERY_DAY if price_usd is not None else window
-    fitting = [
-        one
-        for one in ownable_servers(assumptions, usable)
-        if one.machine.accelerator and one.machine.accelerator.name == name
-    ]
+    fitting, ever = (
+        [one for one in ownable_servers(assumptions, days) if one.machine.accelerator and one.machine.accelerator.name == name]
+        for days in (usable, EVERY_DAY)
+    )  # fmt: skip
     match = next((one for one in fitting if one.machine.accelerator_count == count), None)
-    if match is None and usable:
+    if match is None and any(one.machine.accelerator_count == count for one in ever):
         raise NoPricesError(
             f"no price of a server with {count} x {name} is from the days asked for",
             hint="state one with --price, or ask for other days (--max-age, --as-of)",
             where="GPU",
         )
     if match is None:
-        known = ", ".join(f"{one.machine.accelerator_count:g}" for one in fitting)
+        known = ", ".join(f"{one.machine.accelerator_count:g}" for one in ever)
         raise InputError(
             f"no price of a server with {count} x {name} is known",
             hint=f"servers with {known} of them are known" if known else "`gpuplan breakeven` takes your own quote",
@@ -246,7 +245,7 @@ def _tables(
     found = tuple(
         (
             row["rent_id"],
-            row["seller_tier"],
+            row["seller_tier"] or "-",
             usd(row["usd_per_gpu_hour"]),
             "never" if row["utilisation_share"] is None else percent(row["utilisation_share"]),
             "never" if row["full_use_month"] is None else f"{row['full_use_month']:.1f}",

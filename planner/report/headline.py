@@ -94,7 +94,7 @@ def _shares(plan: Plan, *, with_seller: bool = True) -> str:
     said = f"{confidence(verdict.kind_confidence_share)} in {kind}"
     if not with_seller or verdict.seller_confidence_share is None or verdict.outdated_id:
         return said
-    return f"{said}, {confidence(verdict.seller_confidence_share)} in this seller"
+    return f"{said}, then {confidence(verdict.seller_confidence_share)} in this seller"
 
 
 def _outdated(plan: Plan) -> str:

@@ -231,6 +231,8 @@ def test_a_server_is_held_against_the_cheapest_rent_of_each_sound_seller(capsys:
     assert f"{len(kinds)} of {len(rents)} rents" in shown
     assert "voltage-park/global" in shown
     assert "dataoorts" not in shown
+    assert main(["server", "h100-sxm:3", "--as-of", "2026-11-21"]) == 2
+    assert "servers with 8 of them are known" in capsys.readouterr().err
 
 
 def test_a_quote_of_your_own_is_dated_today(capsys: pytest.CaptureFixture[str]) -> None:

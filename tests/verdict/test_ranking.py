@@ -127,8 +127,9 @@ def test_how_sure_the_seller_is_follows_from_the_lead_and_the_age_of_both_prices
     assert verdict.seller_confidence_share is not None
     assert verdict.kind_confidence_share > 0.95
     assert verdict.confidence_share <= min(verdict.kind_confidence_share, verdict.seller_confidence_share + 0.01)
-    assert f"confidence over 99 % in renting, {percent(verdict.seller_confidence_share)} in this seller" in headline(
-        plan
+    assert (
+        f"confidence over 99 % in renting, then {percent(verdict.seller_confidence_share)} in this seller"
+        in headline(plan)
     )
 
 
