@@ -265,14 +265,15 @@ def _owned_book(
     )
     once = workload.runs_once  # then the machines run, and lose value, for the run alone
     kept = timelines([own], {**assumptions, **NEVER_REPLACED}, months=months, once=once).at(0)
-    rate = assumptions["money.discount_rate_share_per_year"]
-    annuity = 1.0 if once else float(np.sum(discount_factors(rate, months)[1:]))
-    usd_per_month = float(kept.present_value_usd(rate)) / annuity
-    if once:  # power of the other hours of the month is not the run's
-        idle_share = 1.0 - run_hours / (hours_per_month * max(math.ceil(run_hours / hours_per_month - 1e-9), 1))
-        usd_per_month -= float(kept.component_usd("idle_power").sum()) * idle_share
+    factors = discount_factors(assumptions["money.discount_rate_share_per_year"], months)
     hours = (run_hours if once else on_hours) or 1.0
-    marginal = (max(usd_per_month, 0.0) + before_tax_usd(rest_usd_per_month, assumptions)) / (count * hours)
+    hours_on = np.clip(hours - hours_per_month * np.arange(months), 0.0, hours_per_month) if once else hours
+    paid_usd = kept.by_month_usd()
+    if once:  # the space is paid with and without the run, and the power of the other hours is not the run's
+        paid_usd = paid_usd - kept.component_usd("colocation")
+        paid_usd[1:] -= kept.component_usd("idle_power")[1:] * (1.0 - hours_on / hours_per_month)
+    usd_per_hour = float(paid_usd @ factors) / float(np.sum(hours_on * factors[1:]))
+    marginal = (max(usd_per_hour, 0.0) + before_tax_usd(rest_usd_per_month, assumptions) / hours) / count
     book = RentInputs(
         price_usd_per_hour=marginal,
         instance_count=count,

@@ -63,8 +63,9 @@ def _first(options: OptionTable, rows: IntArray, among: BoolArray) -> IntArray:
         left, here = near[:, several], np.ix_(rows, several)
         count = options.instance_count[here]
         size = options.accelerator_count[rows, None] * count
+        term_months = np.broadcast_to(options.term_months[rows, None], count.shape)
         none = np.zeros(count.shape)  # who has credits is planned alone
-        for figure in in_order(usd[:, several], none, size, count, options.hours_per_run[here]):
+        for figure in in_order(usd[:, several], term_months, none, size, count, options.hours_per_run[here]):
             left = left & (figure == figure.min(axis=0, where=left, initial=np.inf))
         first[several] = left.argmax(axis=0)
     return np.where(np.isfinite(least), rows[first], NONE).astype(np.intp)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from planner.arrays import BoolArray, FloatArray
-from planner.options.option import OptionKind
+from planner.options.option import LONGEST_FREE_TERM_MONTHS, OptionKind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,8 +67,8 @@ class OptionTable:
         What the speed of its machines rests on; empty without machines.
     accelerator_count : FloatArray
         In one instance.
-    binds : ndarray of bool
-        Whether an option binds for more than a year.
+    term_months : FloatArray
+        For how long an option binds.
     is_open : BoolArray
         Whether it may be recommended.
     present_value_usd, total_usd, usd_per_month : FloatArray
@@ -85,7 +85,7 @@ class OptionTable:
     kind: NDArray[np.str_]
     basis: tuple[str, ...]
     accelerator_count: FloatArray
-    binds: BoolArray
+    term_months: FloatArray
     is_open: BoolArray
     present_value_usd: FloatArray
     total_usd: FloatArray
@@ -95,6 +95,11 @@ class OptionTable:
     on_hours: FloatArray
     bridge: Bridges
     is_affordable_at_all: BoolArray
+
+    @property
+    def binds(self) -> BoolArray:
+        """Whether each binds for more than a year."""
+        return self.term_months > LONGEST_FREE_TERM_MONTHS
 
 
 @dataclass(slots=True)

@@ -18,7 +18,7 @@ from planner.costs.financing import financing_of
 from planner.costs.inputs import Site
 from planner.options.evidence import against_token_seller
 from planner.options.hosted import admitted_sellers, per_run_usd, token_option_id
-from planner.options.option import LONGEST_FREE_TERM_MONTHS, OptionKind
+from planner.options.option import NO_END_MONTHS, OptionKind
 from planner.options.owned import ANYWHERE, OWNED_BY, REGIONS
 from planner.options.reason import ReasonCode
 from planner.options.rules import (
@@ -75,8 +75,8 @@ def option_table(group: Group, allowed: AllowedMarket, work: Work, costs: Horizo
     is_open = np.concatenate([part.is_open for part in parts])
     counts = np.concatenate([part.instance_count for part in parts])
     per_machine = np.array([each.accelerator_count for each in listed])
-    binds = np.asarray(kind == OptionKind.BUY.value, dtype=bool)
-    binds[: len(offer)] = allowed.term_months[offer] > LONGEST_FREE_TERM_MONTHS
+    term_months = np.where(kind == OptionKind.BUY.value, float(NO_END_MONTHS), 0.0)
+    term_months[: len(offer)] = allowed.term_months[offer]
 
     def of_rents(column: NDArray[Any], otherwise: float = 0) -> NDArray[Any]:
         """Return a column of the offers for all options, that of the offers' options first."""
@@ -108,7 +108,7 @@ def option_table(group: Group, allowed: AllowedMarket, work: Work, costs: Horizo
         listed=listed,
         basis=basis,
         accelerator_count=per_machine,
-        binds=binds,
+        term_months=term_months,
         is_open=is_open,
         present_value_usd=np.where(is_open, usd[0], np.inf),
         total_usd=np.where(is_open, usd[1], np.inf),

@@ -49,7 +49,7 @@ def reasons(plan: Plan) -> tuple[Reason, ...]:
     stated_hours = plan.workload.kind == "gpu_hours"
     said: tuple[tuple[Group, Sequence[str]], ...] = (
         (RISK, _remarks(plan, RemarkCode.LOWER_TIER)),
-        (ALTERNATIVES, _remarks(plan, RemarkCode.CREDIT, RemarkCode.CREDIT_LOST)),
+        (ALTERNATIVES, _remarks(plan, RemarkCode.CREDIT, RemarkCode.CREDIT_OF_RUN, RemarkCode.CREDIT_LOST)),
         (WHY, _by_the_token(chosen, plan.options)),
         (WHY, _percentiles(plan, chosen)),
         (RISK, _remarks(plan, RemarkCode.DEADLINE, RemarkCode.NO_SPARE)),

@@ -196,6 +196,14 @@ def _credit(credit: float, provider: str, months: float, *machines_and_saving: A
     )
 
 
+def _credit_of_run(used: float, provider: str, share: float, *machines_and_cost: Any) -> str:
+    *machines, cost = machines_and_cost
+    return (
+        f"Your credit at {provider} would pay {usd(used)} USD, {percent(share)} of the run on {machines_text(*machines)} on demand there, "
+        f"which would then cost {usd(cost)} USD."
+    )
+
+
 TEXTS: Mapping[RemarkCode, Callable[..., str]] = {
     RemarkCode.DEADLINE: _deadline,
     RemarkCode.NO_SPARE: _no_spare,
@@ -219,6 +227,7 @@ TEXTS: Mapping[RemarkCode, Callable[..., str]] = {
     RemarkCode.AUDIO: _audio,
     RemarkCode.HOSTED: _hosted,
     RemarkCode.CREDIT: _credit,
+    RemarkCode.CREDIT_OF_RUN: _credit_of_run,
     RemarkCode.CREDIT_LOST: lambda lost, _, provider, expires: (
         f"{usd(lost)} USD of your credit at {provider} are left unused when it expires on {expires}."
     ),

@@ -167,22 +167,27 @@ def alike(figures: FloatArray) -> FloatArray:
 
 
 def in_order(
-    usd: FloatArray, credit_used_usd: FloatArray, accelerators: FloatArray, machines: FloatArray, hours: FloatArray
+    usd: FloatArray,
+    term_months: FloatArray,
+    credit_used_usd: FloatArray,
+    accelerators: FloatArray,
+    machines: FloatArray,
+    hours: FloatArray,
 ) -> tuple[FloatArray, ...]:
-    """Return by what options are ordered, the first figure first: cost, credit, accelerators, machines, hours of a run.
+    """Return by what options are ordered, the first figure first: cost, term, credit, accelerators, machines, hours of a run.
 
-    Of options that cost the same the one that uses less credit goes first, then the smaller one, then the one that is done
-    sooner, then the one first in the alphabet.
+    Of options that cost the same the one that binds for less time goes first, then the one that uses less credit, then the
+    smaller one, then the one that is done sooner, then the one first in the alphabet.
     """
-    return alike(usd), alike(credit_used_usd), accelerators, machines, alike(np.nan_to_num(hours))
+    return alike(usd), term_months, alike(credit_used_usd), accelerators, machines, alike(np.nan_to_num(hours))
 
 
 def ranked(options: Sequence[Option], constraints: Constraints) -> tuple[Option, ...]:
     """Return the options within the budget: those that may be recommended first, then the others; each as `in_order` has it."""
     budget = constraints.max_usd_per_month
     kept = [option for option in options if budget is None or option.usd_per_month <= budget]
-    columns = [(o.present_value_usd, o.credit_used_usd, *o.size, o.hours_per_run or 0.0) for o in kept]
-    figures = in_order(*np.array(columns).reshape(-1, 5).T)
+    columns = [(o.present_value_usd, o.term_months, o.credit_used_usd, *o.size, o.hours_per_run or 0.0) for o in kept]
+    figures = in_order(*np.array(columns).reshape(-1, 6).T)
     order = sorted(
         zip(kept, *(figure.tolist() for figure in figures), strict=True),
         key=lambda each: (not each[0].choosable, *each[1:], each[0].id),

@@ -57,6 +57,7 @@ class RemarkCode(StrEnum):
     HOSTED = "hosted"
     LOWER_TIER = "lower_tier"
     CREDIT = "credit"
+    CREDIT_OF_RUN = "credit_of_run"
     CREDIT_LOST = "credit_lost"
     NEAREST_HOSTED = "nearest_hosted"
 
@@ -96,7 +97,7 @@ def remarks_of(
         Stated numbers.
     """
     return (
-        *_credits(taken, options),
+        *_credits(taken, options, once=workload.runs_once),
         *_reliability(stated, workload, taken, assumptions),
         *_training(workload, taken, needs, assumptions),
         *_embedding(workload, needs, assumptions),
@@ -327,26 +328,27 @@ def _ownership(taken: Option, options: Sequence[Option], assumptions: Assumption
     yield Remark(code=RemarkCode.DELIVERY, figures=figures)
 
 
-def _credits(taken: Option, options: Sequence[Option]) -> Iterator[Remark]:
-    """Yield for how long a credit with another provider would pay for the cheapest machines there, and what that saves."""
+def _credits(taken: Option, options: Sequence[Option], *, once: bool) -> Iterator[Remark]:
+    """Yield for how long, or for what part of a run, a credit with another provider would pay for the cheapest machines there."""
     yield from _lost_credits(taken)
     told: set[str] = set()
     for option in options:
         book = option.book
         if option.kind not in RENTED or option.term_months or not isinstance(book, RentInputs) or not book.credit_usd:
             continue
-        if (
-            option.provider in {taken.provider, *told}
-            or option.purchase_option != PurchaseOption.ON_DEMAND
-            or taken.hours_per_run
-        ):
+        if option.provider in {taken.provider, *told} or option.purchase_option != PurchaseOption.ON_DEMAND:
             continue
         told.add(option.provider)
+        bill_usd = float(option.timeline.component_usd("on_demand").sum())
+        machines = option.instance_count, option.instance_type, option.accelerator_count, option.accelerator or ""
+        if once:
+            used_usd = option.credit_used_usd
+            figures = (used_usd, option.provider, used_usd / bill_usd, *machines, option.total_usd)
+            yield Remark(code=RemarkCode.CREDIT_OF_RUN, figures=figures)
+            continue
         months = len(option.timeline.by_month_usd()) - 1
-        bill_usd = float(option.timeline.component_usd("on_demand").sum()) / months
-        paid = min(book.credit_usd / bill_usd, book.credit_months)
-        figures = (book.credit_usd, option.provider, paid, option.instance_count, option.instance_type,
-                   option.accelerator_count, option.accelerator or "", paid * taken.usd_per_month)  # fmt: skip
+        paid = min(book.credit_usd / bill_usd * months, book.credit_months)
+        figures = (book.credit_usd, option.provider, paid, *machines, paid * taken.usd_per_month)
         yield Remark(code=RemarkCode.CREDIT, figures=figures)
         yield from _lost_credits(option)
 

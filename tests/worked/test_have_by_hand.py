@@ -165,6 +165,48 @@ def test_of_options_that_a_credit_pays_whole_the_one_that_uses_less_of_it_comes_
     ]
 
 
+def test_of_options_that_a_credit_pays_whole_the_one_that_does_not_bind_comes_first() -> None:
+    """All ways to pay for the machines of one seller cost the storage alone, and a commitment for years uses least of the credit."""
+    credit = {"provider": "azure", "usd": 1e8, "expires": "2040-12-31"}
+    plan = _plan(have={"credits": [credit]}, constraints={"providers": ["azure"]})
+    paid = [o for o in plan.options if o.provider == "azure" and o.choosable and o.total_usd < 2 * 36 * STORAGE_USD]
+    assert len({option.term_months for option in paid}) > 1
+    assert min(paid, key=lambda option: option.credit_used_usd).term_months
+    assert (plan.chosen.provider, plan.chosen.term_months) == ("azure", 0)
+    free = [option for option in paid if not option.term_months]
+    assert plan.chosen.credit_used_usd == min(option.credit_used_usd for option in free)
+
+
+def test_a_credit_elsewhere_is_told_as_the_part_of_a_run_that_it_pays() -> None:
+    """Of a batch done once elsewhere, 10 USD of credit are a part of one run and not months of machines."""
+    batch = {"requests": 1_000_000, "input_tokens": 800, "output_tokens": 200, "deadline_hours": 12}
+    run: dict[str, Any] = {"kind": "batch", "model": "llama-3.1-8b", "gpu_hours": None, "batch": batch}
+    credit = {"provider": "azure", "usd": 10, "expires": "2027-11-28"}
+    plan = _plan(**run, have={"credits": [credit]})
+    assert plan.chosen.provider != "azure"
+    option = next(o for o in plan.options if o.provider == "azure" and o.purchase_option == "on_demand")
+    assert option.hours_per_run is not None
+    bill_usd = option.paid_hours_per_month * (option.price_usd_per_hour or 0.0)
+    storage_usd = STORAGE_USD * option.paid_hours_per_month / option.instance_count / 730
+    (told,) = [reason.text for reason in reasons(plan) if "Your credit at azure" in reason.text]
+    assert f"would pay 10.00 USD, {10 / bill_usd:.0%}".replace("%", " %") in told
+    assert f"then cost {bill_usd - 10 + storage_usd:,.2f} USD" in told
+
+
+def test_a_run_on_owned_machines_costs_their_power_and_not_the_space_that_is_paid_anyway() -> None:
+    """8 x H100 of 10.2 kW at 75 % for the hours of the run, at 1.42 x 0.146 USD/kWh, and storage."""
+    batch = {"requests": 300_000, "input_tokens": 3000, "output_tokens": 500, "deadline_hours": 24}
+    run: dict[str, Any] = {"kind": "batch", "model": "llama-3.1-70b", "gpu_hours": None, "batch": batch}
+    plan = _plan(**run, have={"owned": [{"gpu": "h100-sxm", "count": 8}]})
+    option = _option(plan, "have/own")
+    assert isinstance(option.book, RentInputs)
+    hours = option.book.run_hours
+    power_usd = 10.2 * 0.75 * 1.42 * 0.146 * hours
+    assert 0 < hours < 24
+    assert option.total_usd == pytest.approx(power_usd + STORAGE_USD * hours / 730, rel=1e-3)
+    assert plan.chosen is option
+
+
 @pytest.mark.parametrize("tax_share", [0.0, 0.25])
 def test_what_takes_over_costs_what_it_does_by_itself_and_is_taxed_once(tax_share: float) -> None:
     taxed = default_assumptions().override({"money.tax_share": tax_share}, "--set")
