@@ -54,7 +54,7 @@ def performance_record(fleet: Fleet | None) -> Record | None:
     }
 
 
-ONLY_MARKET_PRICES = "no seller's own price is known, only what such APIs cost: see why"
+ONLY_MARKET_PRICES = "no seller's own price is known; what such APIs cost is told with --full"
 NONE_OF_THIS_SORT = "none that does this work within the constraints"
 
 
