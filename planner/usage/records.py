@@ -13,6 +13,7 @@ from planner.arrays import FloatArray, IntArray
 from planner.delimited import lines_of, rows_of
 from planner.notes import Note
 from planner.usage.faults import Fault, UsageError, fault_text, hint_of
+from planner.usage.headers import kind_of_header
 from planner.usage.hours import HourTable, coded
 from planner.usage.sources import Source
 from planner.usage.times import parts_of_hours
@@ -197,12 +198,56 @@ def gpu_called(text: str) -> str:
 
 
 def rows_of_file(source: Source, delimiter: str = ",") -> Iterator[tuple[int, list[str]]]:
-    """Return line numbers and cells of a text file, header included; where files were joined, of their headers the first alone."""
+    """Return line numbers and cells of a text file, its first header included; rows below another header stand in the order of the first.
+
+    Raises
+    ------
+    UsageError
+        Files with different columns were joined.
+    """
     # Slurm quotes nothing; a name with a quotation mark in it must not swallow the lines after it.
     lines = lines_of(source.path, source.name)
     header: list[str] | None = None
+    order: list[int] | None = None
+    latest: list[str] = []
     for line, row in rows_of(lines, source.name, delimiter=delimiter, is_quoted=delimiter != "|"):
-        if row and row != header and (row[0].strip() or any(cell.strip() for cell in row)):
-            if header is None:
-                header = [] if row[0][:1].isdigit() else row  # jobs without a header begin with a number
+        if not any(cell.strip() for cell in row):
+            continue
+        if header is None:
+            header = latest = [] if row[0][:1].isdigit() else row  # jobs without a header begin with a number
             yield line, row
+        elif row == latest:
+            continue
+        elif _is_another_header(row, header):
+            latest, order = row, _places(row, header)
+        elif order is None:
+            yield line, row
+        elif len(order) == len(row):
+            yield line, [row[place] for place in order]
+        else:
+            raise UsageError(
+                "a header above this line has other columns than the first one of the file",
+                where=f"{source.name}:{line}",
+                hint="cut the file at that header, and give both parts",
+            )
+
+
+def _is_another_header(row: Sequence[str], header: Sequence[str]) -> bool:
+    """Say whether a row below a header is one too; what is recorded has a time or a number, which begin with a digit."""
+    if any(cell[:1].isdigit() for cell in row):
+        return False
+    names = row if len(row) > 1 else row[0].split()
+    return kind_of_header(names) != "" or len(set(_names(names)) & set(_names(header))) > 1
+
+
+def _places(row: Sequence[str], header: Sequence[str]) -> list[int] | None:
+    """Return where the columns of a file's first header stand below another one; no place where the two are not of the same columns."""
+    names, first = _names(row), _names(header)
+    if names == first:
+        return None
+    is_same = len(first) > 1 and sorted(names) == sorted(set(first))
+    return [names.index(name) for name in first] if is_same else []
+
+
+def _names(header: Sequence[str]) -> list[str]:
+    return [cell.strip().lower() for cell in header]

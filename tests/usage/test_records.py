@@ -260,3 +260,33 @@ def test_long_stretches_of_many_owners_are_cut_block_by_block_and_refused_beyond
     monkeypatch.setattr(records_module, "MOST_ROWS", 500)
     with pytest.raises(UsageError, match="in parts"):
         records_of(stretches, "plain", rows=50)
+
+
+def test_rows_below_a_second_header_are_read_by_its_order(tmp_path: Path) -> None:
+    job = "JobID|Start|End|State|AllocTRES|ElapsedRaw\n1|2026-10-01T00:00:00|2026-10-01T03:00:00|COMPLETED|gres/gpu=2|10800\n"
+    moved = "Start|End|JobID|State|AllocTRES|ElapsedRaw\n2026-10-02T00:00:00|2026-10-02T12:00:00|2|COMPLETED|gres/gpu=16|43200\n"
+    again = job.replace("\n1|", "\n3|")
+    slurm = read_slurm(_sources(tmp_path, "s.txt", job + moved + again), timezone="UTC")
+    assert (_hours(slurm, "allocated"), slurm.faults) == (2 * 3 + 16 * 12 + 2 * 3, ())
+
+    counters = ("DCGM_FI_PROF_GR_ENGINE_ACTIVE", "DCGM_FI_PROF_SM_ACTIVE")
+    parts = [
+        f"timestamp,Hostname,gpu,{','.join(names)}\n2026-10-01T0{at}:00:00Z,n1,0,{values}\n2026-10-01T0{at + 1}:00:00Z,n1,0,{values}\n"
+        for at, names, values in ((0, counters, "0.9,0.1"), (2, counters[::-1], "0.1,0.9"))
+    ]
+    samples = read_dcgm(_sources(tmp_path, "d.csv", "".join(parts)))
+    assert samples.faults == ()
+    assert _hours(samples, "busy") == pytest.approx(4 * 0.9)
+
+    table = "timestamp,gpus,team\n2026-10-01T00:00:00Z,3,a\ngpus,team,timestamp\n5,a,2026-10-01T01:00:00Z\n"
+    assert _hours(read_plain(_sources(tmp_path, "p.csv", table)), "allocated") == 3 + 5
+
+
+@pytest.mark.parametrize(
+    "second", ["timestamp,gpus,team", "hour,gpus", "gpus,timestamp\n4,2026-10-01T02:00:00Z,a"]
+)  # fmt: skip
+def test_a_second_header_of_other_columns_is_refused_with_its_line(second: str, tmp_path: Path) -> None:
+    text = f"timestamp,gpus\n2026-10-01T00:00:00Z,3\n{second}\n2026-10-01T01:00:00Z,5,a\n"
+    with pytest.raises(UsageError, match=r"p\.csv:4: .*other columns") as refused:
+        read_plain(_sources(tmp_path, "p.csv", text))
+    assert "cut the file at that header" in refused.value.hint
