@@ -37,6 +37,7 @@ from planner.verdict.choice import Verdict, choice_of, verdict_of, without_passe
 from planner.verdict.confirmation import Confirmation, confirmation_of, percentiles_of
 from planner.verdict.data import FewOffers, few_offers_of, notes_on_data
 from planner.verdict.funnel import funnel_of
+from planner.verdict.paid_already import paid_already_remarks
 from planner.verdict.ranking import ranked
 from planner.verdict.refused import refuse, refuse_rents_out_of_window
 from planner.verdict.remarks import Remark, lower_tier_remark, remarks_of, tuning_remarks
@@ -285,6 +286,7 @@ def make_plan(
         cost_ranges=ranges,
         remarks=(
             *lower_tier_remark(stated, workload),
+            *paid_already_remarks(workload, chosen, options, today),
             *remarks_of(stated, workload, chosen, options, needs, traced),
             *tuning_remarks(workload, architecture, sized, traced, calibration),
         ),

@@ -48,7 +48,8 @@ def reasons(plan: Plan) -> tuple[Reason, ...]:
     deadline_hours = plan.in_force.deadline_hours
     stated_hours = plan.workload.kind == "gpu_hours"
     said: tuple[tuple[Group, Sequence[str]], ...] = (
-        (RISK, _remarks(plan, RemarkCode.LOWER_TIER)),
+        (WHY, _remarks(plan, RemarkCode.CREDIT_USED)),
+        (RISK, _remarks(plan, RemarkCode.LOWER_TIER, RemarkCode.EXPIRED)),
         (ALTERNATIVES, _remarks(plan, RemarkCode.CREDIT, RemarkCode.CREDIT_OF_RUN, RemarkCode.CREDIT_LOST)),
         (WHY, _by_the_token(chosen, plan.options)),
         (WHY, _percentiles(plan, chosen)),

@@ -204,6 +204,22 @@ def _credit_of_run(used: float, provider: str, share: float, *machines_and_cost:
     )
 
 
+def _credit_used(used: float, provider: str, usd_per_month: float) -> str:
+    if not usd_per_month:
+        return f"{usd(used)} USD of the run are paid from your credit at {provider}, beside this cost."
+    return f"Your credit at {provider} pays up to {usd(usd_per_month)} USD a month beside this cost, {usd(used)} USD in all."
+
+
+def _expired(*figures: Any) -> str:
+    gone = [
+        f"{usd(amount)} USD of credit at {provider} ({day})"
+        if what == "credit"
+        else f"the commitment to {amount:,.0f} x {instance_type} at {provider} ({day})"
+        for what, amount, instance_type, provider, day in zip(*[iter(figures)] * 5, strict=True)
+    ]
+    return f"Expired, and counted for nothing: {'; '.join(gone)}."
+
+
 TEXTS: Mapping[RemarkCode, Callable[..., str]] = {
     RemarkCode.DEADLINE: _deadline,
     RemarkCode.NO_SPARE: _no_spare,
@@ -228,6 +244,8 @@ TEXTS: Mapping[RemarkCode, Callable[..., str]] = {
     RemarkCode.HOSTED: _hosted,
     RemarkCode.CREDIT: _credit,
     RemarkCode.CREDIT_OF_RUN: _credit_of_run,
+    RemarkCode.CREDIT_USED: _credit_used,
+    RemarkCode.EXPIRED: _expired,
     RemarkCode.CREDIT_LOST: lambda lost, _, provider, expires: (
         f"{usd(lost)} USD of your credit at {provider} are left unused when it expires on {expires}."
     ),

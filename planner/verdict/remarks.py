@@ -6,7 +6,6 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import cast
 
 from planner.assumptions import Assumptions
 from planner.costs.inputs import BuyInputs, RentInputs
@@ -15,7 +14,6 @@ from planner.demand.memory import model_state_bytes_per_parameter
 from planner.demand.requirements import Requirements
 from planner.demand.volume import volume
 from planner.demand.workload import Batch, Diffusion, Embed, Finetune, GpuHours, Pretrain, Serve, Transcribe, Workload
-from planner.notes import NoteCode
 from planner.options.bridge import lead_months_of
 from planner.options.hosted import hosted_options, nearest_hosted
 from planner.options.option import Option, OptionKind
@@ -59,6 +57,8 @@ class RemarkCode(StrEnum):
     CREDIT = "credit"
     CREDIT_OF_RUN = "credit_of_run"
     CREDIT_LOST = "credit_lost"
+    CREDIT_USED = "credit_used"
+    EXPIRED = "expired"
     NEAREST_HOSTED = "nearest_hosted"
 
 
@@ -97,7 +97,6 @@ def remarks_of(
         Stated numbers.
     """
     return (
-        *_credits(taken, options, once=workload.runs_once),
         *_reliability(stated, workload, taken, assumptions),
         *_training(workload, taken, needs, assumptions),
         *_embedding(workload, needs, assumptions),
@@ -326,36 +325,6 @@ def _ownership(taken: Option, options: Sequence[Option], assumptions: Assumption
         until = (bridge.provider, priced_on, float(bridge.term_months if bridge.term_months > lead else 0))
     figures = (float(lead), float(owned.instance_count), float(owned.spare_instance_count), *until)
     yield Remark(code=RemarkCode.DELIVERY, figures=figures)
-
-
-def _credits(taken: Option, options: Sequence[Option], *, once: bool) -> Iterator[Remark]:
-    """Yield for how long, or for what part of a run, a credit with another provider would pay for the cheapest machines there."""
-    yield from _lost_credits(taken)
-    told: set[str] = set()
-    for option in options:
-        book = option.book
-        if option.kind not in RENTED or option.term_months or not isinstance(book, RentInputs) or not book.credit_usd:
-            continue
-        if option.provider in {taken.provider, *told} or option.purchase_option != PurchaseOption.ON_DEMAND:
-            continue
-        told.add(option.provider)
-        bill_usd = float(option.timeline.component_usd("on_demand").sum())
-        machines = option.instance_count, option.instance_type, option.accelerator_count, option.accelerator or ""
-        if once:
-            used_usd = option.credit_used_usd
-            figures = (used_usd, option.provider, used_usd / bill_usd, *machines, option.total_usd)
-            yield Remark(code=RemarkCode.CREDIT_OF_RUN, figures=figures)
-            continue
-        months = len(option.timeline.by_month_usd()) - 1
-        paid = min(book.credit_usd / bill_usd * months, book.credit_months)
-        figures = (book.credit_usd, option.provider, paid, *machines, paid * taken.usd_per_month)
-        yield Remark(code=RemarkCode.CREDIT, figures=figures)
-        yield from _lost_credits(option)
-
-
-def _lost_credits(option: Option) -> Iterator[Remark]:
-    lost = (cast("tuple[float | str, ...]", note.figures) for note in option.notes if note.code is NoteCode.CREDIT_LOST)
-    yield from (Remark(code=RemarkCode.CREDIT_LOST, figures=figures) for figures in lost)
 
 
 def _commitment(taken: Option, options: Sequence[Option], assumptions: Assumptions) -> Iterator[Remark]:

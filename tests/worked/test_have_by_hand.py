@@ -193,6 +193,39 @@ def test_a_credit_elsewhere_is_told_as_the_part_of_a_run_that_it_pays() -> None:
     assert f"then cost {bill_usd - 10 + storage_usd:,.2f} USD" in told
 
 
+def test_the_first_reason_says_what_a_credit_pays_each_month() -> None:
+    """36 bills of 11,621.60 USD are 418,377.60 USD."""
+    (first, *_) = reasons(_with_credit(1e6, "2040-12-31"))
+    assert first.text == (
+        "Your credit at voltage-park pays up to 11,622 USD a month beside this cost, 418,378 USD in all."
+    )
+    assert "beside this cost" not in " ".join(reason.text for reason in reasons(_plan()))
+
+
+def test_the_first_reason_says_how_much_credit_a_run_uses() -> None:
+    batch = {"requests": 1_000_000, "input_tokens": 800, "output_tokens": 200, "deadline_hours": 12}
+    run: dict[str, Any] = {"kind": "batch", "model": "llama-3.1-8b", "gpu_hours": None, "batch": batch}
+    plan = _plan(**run, have={"credits": [{"provider": "hyperstack", "usd": 1e4, "expires": "2028-12-31"}]})
+    assert plan.chosen.provider == "hyperstack"
+    used_usd = plan.chosen.paid_hours_per_month * (plan.chosen.price_usd_per_hour or 0.0)
+    first, *_ = reasons(plan)
+    assert first.text == f"{used_usd:,.2f} USD of the run are paid from your credit at hyperstack, beside this cost."
+
+
+def test_what_has_expired_is_told_and_counts_for_nothing() -> None:
+    """The last day of each counts still."""
+    credit = {"provider": "voltage-park", "usd": 5000, "expires": "2026-11-20"}
+    plan = _plan(have={"credits": [credit], "committed": [{**COMMITTED, "until": "2026-11-20"}]})
+    assert plan.chosen.usd_per_month == pytest.approx(BILL_USD + STORAGE_USD)
+    (told,) = [reason.text for reason in reasons(plan) if "Expired" in reason.text]
+    assert told == (
+        "Expired, and counted for nothing: 5,000 USD of credit at voltage-park (2026-11-20); "
+        "the commitment to 1 x p5.48xlarge at aws (2026-11-20)."
+    )
+    today = _plan(have={"credits": [{**credit, "expires": "2026-11-21"}]})
+    assert not [reason for reason in reasons(today) if "Expired" in reason.text]
+
+
 def test_a_run_on_owned_machines_costs_their_power_and_not_the_space_that_is_paid_anyway() -> None:
     """8 x H100 of 10.2 kW at 75 % for the hours of the run, at 1.42 x 0.146 USD/kWh, and storage."""
     batch = {"requests": 300_000, "input_tokens": 3000, "output_tokens": 500, "deadline_hours": 24}
