@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from planner.usage.slices import slice_of
 
-__all__ = ["records_of_document", "table_of_document"]
+__all__ = ["broken_line", "records_of_document", "table_of_document"]
 
 HOLDER_COLUMNS = ["start", "end", "gpus", "namespace", "pod", "gpu"]
 POD_RESOURCES = (
@@ -28,6 +29,8 @@ POD_LABELS = (
     "cloud.google.com/gke-tpu-accelerator",
     "karpenter.k8s.aws/instance-gpu-name",
 )
+BEGINNING = re.compile(r'\s*(?:\[\s*(?:[{\[]|$)|\{\s*(?:["}]|$))')
+"""How a JSON document of records begins."""
 JOB_COLUMNS = ["JobID", "Start", "End", "State", "AllocTRES", "ElapsedRaw", "Partition", "Account", "User"]
 
 
@@ -94,6 +97,28 @@ def records_of_document(text: str) -> list[dict[str, Any]]:
             return []
     said = [said] if isinstance(said, dict) else said
     return said if isinstance(said, list) and all(isinstance(one, dict) for one in said) else []
+
+
+def broken_line(text: str) -> int:
+    r"""Return the line at which JSON, or JSON in each line, is cut off or broken; 0 for what is whole or no JSON.
+
+    Examples
+    --------
+    >>> broken_line('[{"a": 1},\n{"a":'), broken_line('{"a": 1}\n{"a"'), broken_line('{"a": 1}'), broken_line("a,b")
+    (2, 2, 0, 0)
+    """
+    if not BEGINNING.match(text):
+        return 0
+    at = 0
+    while at < len(text):  # one document, or one in each line
+        if text[at].isspace():
+            at += 1
+            continue
+        try:
+            _, at = json.JSONDecoder().raw_decode(text, at)
+        except json.JSONDecodeError as error:
+            return error.lineno
+    return 0
 
 
 def _pod(pod: Mapping[str, Any]) -> Iterator[list[str]]:

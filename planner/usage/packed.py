@@ -19,17 +19,17 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, TypeVar
 
 from planner.delimited import lines_of, sheet_rows
-from planner.usage.documents import records_of_document, table_of_document
+from planner.usage.documents import broken_line, records_of_document, table_of_document
 from planner.usage.faults import Fault, UsageError
 from planner.usage.headers import kind_of_header
 from planner.usage.logs import table_of_log
-from planner.usage.stores import ENDINGS
+from planner.usage.stores import of_usage
 from planner.usage.tidied import header_at, is_header
 
 if TYPE_CHECKING:
     from pyarrow.fs import FileSystem
 
-__all__ = ["is_package", "records_of_parquet", "unpacked", "whole_gzip"]
+__all__ = ["broken_line_of", "is_package", "records_of_parquet", "unpacked", "whole_gzip"]
 
 Member = TypeVar("Member")
 
@@ -190,10 +190,10 @@ def _of_tar(name: str, path: str, places: Iterator[Path]) -> Iterator[tuple[str,
 
 
 def _of_usage(members: Sequence[Member], name_of: Callable[[Member], str]) -> list[Member]:
-    """Return the members of an archive that may hold usage: not manifests, where there is anything else, nor hidden files."""
-    names = {id(one): name_of(one) for one in members}
-    shown = [one for one in members if not names[id(one)].rsplit("/", 1)[-1].startswith((".", "_")) and "__MACOSX" not in names[id(one)]]  # fmt: skip
-    return [one for one in shown if names[id(one)].lower().endswith(ENDINGS)] or shown
+    """Return the members of an archive that may hold usage: what would be read of a folder, or all that is not hidden."""
+    shown = [one for one in members if not name_of(one).rsplit("/", 1)[-1].startswith((".", "_")) and "__MACOSX" not in name_of(one)]  # fmt: skip
+    read = set(of_usage(name_of(one) for one in shown))
+    return [one for one in shown if name_of(one) in read] or shown
 
 
 def _of_document(path: str, target: Path) -> str:
@@ -217,6 +217,14 @@ def _of_document(path: str, target: Path) -> str:
             return str(target.with_suffix(".parquet"))
     cells = ([json.dumps(cell) if isinstance(cell, dict | list) else cell for cell in map(record.get, columns)] for record in records)  # fmt: skip
     return str(_written(target, [columns, *cells], ","))
+
+
+def broken_line_of(path: str) -> int:
+    """Return the line at which a JSON document is cut off or broken; 0 where it is whole, too large to be looked at, or no JSON."""
+    with Path(path).open("rb") as file:
+        if not _is_document(file.read(BLOCK_BYTES)) or Path(path).stat().st_size > MOST_DOCUMENT_BYTES:
+            return 0
+    return broken_line(Path(path).read_text(encoding="utf-8-sig", errors="replace"))
 
 
 def records_of_parquet(path: str, filesystem: FileSystem | None, target: Path) -> str:

@@ -20,7 +20,7 @@ from planner.usage.faults import Fault, UsageError
 from planner.usage.headers import KINDS, SCRAPE, kind_of_header, known_export
 from planner.usage.kept import Kept
 from planner.usage.lakes import files_below, refuse_dead_file
-from planner.usage.packed import is_package, records_of_parquet, unpacked, whole_gzip
+from planner.usage.packed import broken_line_of, is_package, records_of_parquet, unpacked, whole_gzip
 from planner.usage.stores import ENDINGS, OBJECT_STORES, objects_of, of_usage, told_of_store
 from planner.usage.tidied import tidied
 
@@ -334,12 +334,21 @@ def _text_of(head: bytes) -> bytes:
 
 
 def _look_text(name: str, path: str, filesystem: FileSystem | None, first: str, faults: list[Fault]) -> Source | None:
-    if "\0" in first or first.startswith("\ufffd\ufffd"):
-        what, hint = known_export([first]) or ("it is not text in UTF-8", "save it as CSV UTF-8")
+    odd = sum(letter == "\ufffd" or not (letter.isprintable() or letter == "\t") for letter in first[:1000])
+    if "\0" in first or first.startswith("\ufffd\ufffd") or odd * 5 > len(first[:1000]):
+        what, hint = known_export([first]) or (
+            "it is no text in UTF-8, no Parquet and no archive",
+            "save it as CSV UTF-8",
+        )
         faults.append(Fault(what=what, where=f"{name}:1", hint=hint))
         return None
     if not first.strip():
         faults.append(Fault(what="the file is empty", where=name))
+        return None
+    if line := 0 if filesystem is not None or path.endswith(".gz") else broken_line_of(path):
+        faults.append(
+            Fault(what="it is JSON that is cut off or broken", where=f"{name}:{line}", hint="export it again")
+        )
         return None
     columns = _cells(first, name)
     if SCRAPE.search(first) or re.fullmatch(r"\s*JobID\w*(\s+\S+)+\s*", first):

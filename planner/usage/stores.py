@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -37,13 +38,17 @@ ENDINGS = (
     ".jsonl",
     ".ndjson",
 )
+ABOUT = re.compile(r"(?:read[ _-]?me|licen[cs]e|notice|changelog|manifest)(?:\.|$)", re.IGNORECASE)
+"""What lies beside usage and holds none."""
 RETRY_LIMIT_S = 30
 """Google's client would try for 15 minutes."""
 OBJECT_STORES = ("s3://", "gs://", "gcs://", "abfs://", "abfss://")
 
 
 def of_usage(paths: Iterable[str]) -> list[str]:
-    """Return the files of a folder that may hold usage, in order: those of a known ending, or else those of none at all.
+    """Return the files of a folder that may hold usage, in order: those of a known ending, or else those of none at all, or else JSON.
+
+    What is called README, LICENSE or manifest is left out where there is anything else.
 
     Athena's ``UNLOAD`` and Trino name their Parquet files without an ending.
 
@@ -51,9 +56,14 @@ def of_usage(paths: Iterable[str]) -> list[str]:
     --------
     >>> of_usage(["a/2.csv", "a/1.csv", "a/README.md", "a/.1.csv"]), of_usage(["a/20261101_f3", "a/_SUCCESS"])
     (['a/1.csv', 'a/2.csv'], ['a/20261101_f3'])
+    >>> of_usage(["a/p1.json", "a/README.txt", "a/terms.txt"])
+    ['a/p1.json', 'a/terms.txt']
     """
     shown = sorted(path for path in paths if not path.rsplit("/", 1)[-1].startswith((".", "_")))
+    shown = [path for path in shown if not ABOUT.match(path.rsplit("/", 1)[-1])] or shown
     known = [path for path in shown if path.lower().endswith(ENDINGS)]
+    if all(path.lower().endswith(".txt") for path in known):  # these may be words about documents
+        known = [path for path in shown if path.lower().endswith((".txt", ".json"))]
     nameless = [path for path in shown if "." not in path.rsplit("/", 1)[-1]]
     # A manifest beside a bill is JSON too.
     return known or nameless or [path for path in shown if path.lower().endswith(".json")]

@@ -330,3 +330,35 @@ def test_a_file_that_is_known_and_not_read_says_how_to_export_the_right_one(
     sources, faults = find_sources([str(tmp_path / "file")], folder=tmp_path)
     assert sources == []
     assert words in faults[0].hint
+
+
+@pytest.mark.parametrize("is_zip", [True, False])
+def test_words_beside_documents_do_not_hide_them(is_zip: bool, tmp_path: Path) -> None:
+    bill, work = tmp_path / "bill", tmp_path / "work"
+    bill.mkdir()
+    work.mkdir()
+    files = {"pods.json": DOCUMENT, "README.txt": b"hello\n", "terms.txt": b"of use\n"}
+    for name, content in files.items():
+        (bill / name).write_bytes(content)
+    with zipfile.ZipFile(tmp_path / "bill.zip", "w") as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    sources, faults = find_sources([str(tmp_path / "bill.zip" if is_zip else bill)], folder=work)
+    assert _hours(read_plain(sources)) == pytest.approx({"allocated": 4.0})
+    assert [fault.where.replace("!", "/").rsplit("/", 1)[-1] for fault in faults] == ["terms.txt"]
+
+
+@pytest.mark.parametrize(
+    ("content", "what", "line"),
+    [
+        (DOCUMENT[:-40], "JSON that is cut off", 1),
+        (b'[{"a": "' + b"x" * 200_000, "JSON that is cut off", 1),
+        (b'{"a": 1}\n{"a": 2}\n{"a"', "JSON that is cut off", 3),
+        (bytes(range(128, 256)) * 9, "no text in UTF-8, no Parquet and no archive", 1),
+    ],
+)  # fmt: skip
+def test_what_is_cut_off_or_no_text_is_called_so(content: bytes, what: str, line: int, tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(content)
+    sources, faults = find_sources([str(tmp_path / "file")], folder=tmp_path)
+    assert sources == []
+    assert [(what in fault.what, fault.where) for fault in faults] == [(True, f"{tmp_path / 'file'}:{line}")]
