@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from planner.options.option import OptionKind
 from planner.portfolio.result import COLUMNS, PortfolioError
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 STARTS_A_FORMULA = "^[=+@\\-\\t\\r]"
 """Text that a spreadsheet would take for a formula; see `planner.report.sheet`."""
 MOST_FAULTS = 10
-SORTS = ("rent", "buy", "api", "cpu", "free")
+SORTS = tuple(kind.value for kind in OptionKind)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +34,7 @@ class Team:
     workloads : int
         All of them.
     choices : dict of str to int
-        How many take which way (``rent``, ``buy``, ``api``, ``cpu``, ``free``).
+        How many take which way (``rent``, ``buy``, ``api``, ``free``, ``have``, ``cpu``).
     no_answer : int
         Workloads that nothing fits, that could not be read, or that failed.
     gpus : float

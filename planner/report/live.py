@@ -18,6 +18,7 @@ from planner.costs.inputs import Bridge
 from planner.costs.timeline import COMPONENTS
 from planner.options.reason import ReasonCode
 from planner.report.values import Record
+from planner.verdict.choice import RENTED
 
 LONGEST_MONTHS = 60
 """Months that a reader can look ahead, or the plan's own horizon where that is longer."""
@@ -33,7 +34,7 @@ def priced_names(financing: Financing = CASH) -> tuple[str, ...]:
     found = frozenset().union(*(model.names for model in models))
     plain = {each for each in found if "." in each and each.split(".")[0] in {"money", "own", "rent"}}
     sites = {name for site in ("home", "colocation") for name in site_names(site).values()}
-    return tuple(sorted(plain | sites | {"verdict.buy_margin_share"}))
+    return tuple(sorted(plain | sites | {"verdict.buy_margin_share", "verdict.trivial_usd"}))
 
 
 def book_values(option: Mapping[str, Any]) -> dict[str, float]:
@@ -201,13 +202,20 @@ class Live:
     ) -> str:
         """Return the id of the option to take, by the rule of `planner.verdict.choice`."""
         eligible = [each for each in self.options if self.is_eligible(each, inputs or self.planned, assumptions)]
-        margin = (assumptions or self.assumptions)["verdict.buy_margin_share"]
+        values = assumptions or self.assumptions
+        margin = values["verdict.buy_margin_share"]
         rest = _cheapest([each for each in eligible if each["kind"] != "buy"], costs)
         owned = _cheapest([each for each in eligible if each["kind"] == "buy"], costs)
-        if rest is None or owned is None:
-            return str(rest or owned or self.record["verdict"]["option_id"])
-        turned = costs[owned].present_value_usd < costs[rest].present_value_usd * (1 - margin)
-        return owned if turned else rest
+        if rest is None:
+            return str(owned or self.record["verdict"]["option_id"])
+        least_usd = costs[rest].present_value_usd
+        if owned is not None and costs[owned].present_value_usd < least_usd * (1 - margin):
+            return owned
+        hosted = _cheapest([each for each in eligible if each["kind"] == "api"], costs)
+        if hosted is None or self.by_id[rest]["kind"] not in RENTED:
+            return rest
+        # Machines have to be set up, which is not worth it for next to nothing.
+        return hosted if costs[hosted].present_value_usd < least_usd + values["verdict.trivial_usd"] else rest
 
     def pair(self) -> tuple[Mapping[str, Any], Mapping[str, Any]] | None:
         """Return the rent and the server to hold against each other: the verdict's own where it has one."""

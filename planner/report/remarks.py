@@ -183,8 +183,8 @@ def _hosted(kind: str, cost: float, price: float, low: float, high: float, as_of
         "diffusion": ("image", "image", "a month"),
     }[kind]
     return (
-        f"A hosted {api} API costs about {usd(cost)} USD {total}, at {price:g} USD per {unit} ({low:g} to {high:g}; lists of {as_of}: "
-        "confirm it)."
+        f"A hosted {api} API costs about {usd(cost)} USD {total}, at {price:g} USD per {unit} ({low:g} to {high:g}; lists of {as_of}). "
+        "It is not taken, since no seller's own price with a date is known: confirm one first."
     )
 
 

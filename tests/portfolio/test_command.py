@@ -152,3 +152,16 @@ def test_free_machines_for_several_workloads_are_told_to_be_lent_to_one_person_a
     )
     assert main(["plan", str(jobs), "--quiet"]) == 0
     assert "2 workloads were given free machines" in " ".join(capsys.readouterr().out.split())
+
+
+def test_verdicts_of_every_kind_are_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    jobs = tmp_path / "kept.csv"
+    owned = '[{""gpu"": ""h100-sxm"", ""count"": 8}]'
+    jobs.write_text(
+        "id,kind,gpu_hours.gpu,gpu_hours.count,gpu_hours.hours_per_month,have.owned\n"
+        f'a,gpu_hours,h100-sxm,8,400,"{owned}"\nb,gpu_hours,l4,2,100,\n',
+        encoding="utf-8",
+    )
+    assert main(["plan", str(jobs), "--quiet", "--format", "json"]) == 0
+    record = json.loads(capsys.readouterr().out)
+    assert record["totals"]["choices"] == {"rent": 1, "have": 1}

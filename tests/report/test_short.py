@@ -28,11 +28,13 @@ from planner.report.because import reasons
 from planner.report.notes import note_text
 from planner.report.question import command_of, defaults_of
 from planner.report.record import plan_record
+from planner.report.remarks import remark_text
 from planner.report.short import next_steps, short_answer
 from planner.report.table import Table, headings
 from planner.report.terminal import render_short, render_tables
 from planner.report.values import Record, plain
 from planner.report.view import plan_view
+from planner.verdict.remarks import Remark, RemarkCode
 from planner.words import seller
 from tests.conftest import EXAMPLES
 
@@ -250,3 +252,10 @@ def test_lengths_that_nobody_states_are_those_of_chats_and_marked_as_defaults() 
     assert command_of(stated, {}, date(2026, 11, 26)) == "gpuplan plan serve --model m --rps 5 --as-of 2026-11-26"
     with pytest.raises(ValidationError, match="output_tokens"):
         Workload.model_validate(work | {"serve": {"requests_per_s": 5, "input_tokens": 100}})
+
+
+def test_a_hosted_price_without_a_seller_says_why_it_is_not_taken() -> None:
+    figures = ("diffusion", 0.152, 0.005, 0.0025, 0.03, "2026-11")
+    said = remark_text(Remark(code=RemarkCode.HOSTED, figures=figures))
+    assert "costs about 0.152 USD a month" in said
+    assert "not taken, since no seller's own price with a date is known" in said

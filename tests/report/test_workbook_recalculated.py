@@ -156,6 +156,36 @@ def test_a_seller_that_is_struck_out_is_not_taken(plan_of: Callable[[str], Plan]
     assert left[0]["cost"]["usd_per_month"] > chosen["cost"]["usd_per_month"]
 
 
+def test_a_rent_that_saves_next_to_nothing_is_not_taken_before_a_hosted_api(tmp_path: Path) -> None:
+    """A machine for 21 USD against 26 USD by the token: less apart than verdict.trivial_usd (5), more than 1."""
+    work = Workload.model_validate(
+        {
+            "kind": "batch",
+            "model": "llama-3.1-8b",
+            "batch": {
+                "requests": 1_000_000,
+                "input_tokens": 800,
+                "output_tokens": 200,
+                "deadline_hours": 12,
+            },
+        }
+    )
+    prices = token_prices("llama-3.1-8b", TODAY, today=TODAY)
+    plan = make_plan(work, load_bundled(), default_assumptions(), today=TODAY, token_prices=prices)
+    path = tmp_path / "plan.xlsx"
+    path.write_bytes(workbook(plain(plan_record(plan))))
+    hosted = plan.chosen
+    rent = min((o for o in plan.options if o.kind == "rent" and o.choosable), key=lambda o: o.present_value_usd)
+    assert hosted.kind == "api"
+    assert 1.0 < hosted.present_value_usd - rent.present_value_usd < 5.0
+    assert named(path, "verdict_usd") == pytest.approx(hosted.total_usd, abs=CENT)
+    for limit_usd, taken in ((5.0, hosted), (1.0, rent)):
+        target = recalculated(
+            changed(path, {"verdict_trivial_usd": limit_usd}, tmp_path / f"changed{limit_usd:g}.xlsx"), tmp_path
+        )
+        assert named(target, "verdict_usd") == pytest.approx(taken.total_usd, abs=CENT)
+
+
 def test_a_finance_person_types_in_a_tariff_and_reads_what_the_planner_would_say(tmp_path: Path) -> None:
     """The whole planner is run again with the new assumptions, from the workload on, and agrees with the changed cells."""
     work = validated(read_document(str(EXAMPLES / "serve-llama-70b-office.yaml")), Workload)

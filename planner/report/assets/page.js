@@ -95,9 +95,13 @@ const startPlan = (plan, prefix) => {
     const eligible = plan.options.filter((option) => isEligible(option, inputs));
     const owned = cheapest(eligible.filter((option) => option.kind === "buy"), costs);
     const rest = cheapest(eligible.filter((option) => option.kind !== "buy"), costs);
-    if (!rest || !owned) return rest ?? owned;
-    const margin = plan.assumptions["verdict.buy_margin_share"];
-    return costs.get(owned.id).today < costs.get(rest.id).today * (1 - margin) ? owned : rest;
+    if (!rest) return owned;
+    const least = costs.get(rest.id).today;
+    if (owned && costs.get(owned.id).today < least * (1 - plan.assumptions["verdict.buy_margin_share"])) return owned;
+    // Machines have to be set up, which is not worth it for next to nothing.
+    const hosted = cheapest(eligible.filter((option) => option.kind === "api"), costs);
+    const isTrivial = hosted && costs.get(hosted.id).today < least + plan.assumptions["verdict.trivial_usd"];
+    return isTrivial && (rest.kind === "rent" || rest.kind === "cpu") ? hosted : rest;
   };
 
   const money = (option, cost, inputs) =>

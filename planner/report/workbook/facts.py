@@ -34,7 +34,7 @@ READING = (
     ),
     (
         "The verdict takes the cheapest option that can be recommended. Owning ties you in for years, so it must be cheaper by a margin "
-        "(verdict_buy_margin_share)."
+        "(verdict_buy_margin_share); rented machines have to be set up, so a hosted API is taken where they save less than verdict_trivial_usd."
     ),
     (
         "Names may be used in formulas of your own: break_even_month, saving_usd, equal_share, equal_usd_per_hour, verdict_usd, "

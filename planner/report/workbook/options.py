@@ -38,7 +38,7 @@ OPTION_HEADS = {
     "book.credit_months": "months of the credit", "book.usd_per_month": "tokens USD a month", "book.run_usd": "tokens USD for the run",
     "last_month": "works until month", "stored_ratio": "storage kept", "hourly_unsnapped": "USD/h after upfront",
     "monthly_usd": "commitment USD a month", "used_usd": "hours used, USD a month", "total_usd": "USD, plain sum",
-    "running_usd": "NPV if included", "words": "in words",
+    "running_usd": "NPV if included", "hosted_usd": "NPV if hosted and included", "words": "in words",
 }  # fmt: skip
 SERVER_HEADS = {
     "rank": "#", "label": "server", "site": "site", "eligible": "can be recommended", "included": "include? (yes or no)",
@@ -139,6 +139,11 @@ def write_options(
         chosen = f'IF(AND({local["eligible"]}=1,{local["included"]}<>"no"),{local["usd_today"]},"")'
         eligible = live.is_eligible(option, live.planned)
         sheet.compute(row, columns["running_usd"], chosen, cost.present_value_usd if eligible else "", "usd")
+        is_hosted = option["kind"] == "api"
+        hosted = local["running_usd"] if is_hosted else '""'
+        sheet.compute(
+            row, columns["hosted_usd"], hosted, cost.present_value_usd if is_hosted and eligible else "", "usd"
+        )
         sheet.put(row, columns["words"], heading(option))
     last = FIRST_ROW + len(rows) - 1
     _shape(sheet, columns, last, wide={"label": 72, "source": 40, "why_not": 40}, first_hidden="listed_usd_per_hour")

@@ -150,25 +150,29 @@ def _choice(
     sheet.put(row, 1, "NPV, USD", "section_right")
     sheet.put(row, 2, "row on its sheet", "section_right")
     eligible = [o for o in live.options if live.is_eligible(o, live.planned)]
+    rest = [o for o in live.options if o["kind"] != "buy"]
+    servers = [o for o in live.options if o["kind"] == "buy"]
     sides = {
-        "rest": (
-            "cheapest without buying",
-            [o for o in live.options if o["kind"] != "buy"],
-            option_range,
-            last_option,
+        "rest": ("cheapest without buying", rest, rest, option_range("running_usd", last_option)),
+        "hosted": (
+            "cheapest hosted API (before a rent that saves less than verdict_trivial_usd)",
+            rest,
+            [o for o in rest if o["kind"] == "api"],
+            option_range("hosted_usd", last_option),
         ),
-        "owned": ("cheapest server", [o for o in live.options if o["kind"] == "buy"], server_range, last_server),
+        "owned": ("cheapest server", servers, servers, server_range("running_usd", last_server)),
     }
-    for key, (words, options, ranged, last) in sides.items():
+    if not sides["hosted"][2]:
+        del sides["hosted"]
+    for key, (words, options, allowed, running) in sides.items():
         row += 1
-        mine = [o for o in options if o in eligible]
+        mine = [o for o in allowed if o in eligible]
         best = min(mine, key=lambda o: costs[o["id"]].present_value_usd, default=None)
         sheet.put(row, 0, words)
         if not options:
             sheet.put(row, 1, "none")
             sheet.put(row, 2, 0, "count")
         else:
-            running = ranged("running_usd", last)
             value = costs[best["id"]].present_value_usd if best else "none"
             sheet.compute(row, 1, f'IF(COUNT({running})=0,"none",MIN({running}))', value)
             where = 1 + options.index(best) if best else 0
@@ -186,6 +190,11 @@ def _headline(
     chosen = live.by_id.get(live.choice(costs))
     assert chosen is not None
     has_servers = last_server > 0
+    rest_row = "best_rest_row"
+    if any(option["kind"] == "api" for option in live.options):
+        kind = f"INDEX({option_range('kind', last_option)},MAX(best_rest_row,1))"
+        is_trivial = "best_hosted_usd<N(best_rest_usd)+verdict_trivial_usd"
+        rest_row = f'IF(AND(ISNUMBER(best_hosted_usd),OR({kind}="rent",{kind}="cpu"),{is_trivial}),best_hosted_row,best_rest_row)'
     buy = (
         "AND(ISNUMBER(best_owned_usd),OR(NOT(ISNUMBER(best_rest_usd)),"
         "best_owned_usd<N(best_rest_usd)*(1-verdict_buy_margin_share)))"
@@ -193,7 +202,7 @@ def _headline(
     figure = "total_usd" if live.once else "usd_per_month"
 
     def taken(key: str) -> str:
-        rest = f"INDEX({option_range(key, last_option)},MAX(best_rest_row,1))"
+        rest = f"INDEX({option_range(key, last_option)},MAX({rest_row},1))"
         if not has_servers:
             return rest
         return f"IF({buy},INDEX({server_range(key, last_server)},MAX(best_owned_row,1)),{rest})"
