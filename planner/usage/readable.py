@@ -9,8 +9,8 @@ from functools import partial
 from typing import Any
 
 from planner.usage.bill import Rate
-from planner.usage.columns import MOST, NEEDED, TIMES, UNREADABLE, missing_columns
-from planner.usage.faults import Fault
+from planner.usage.columns import MANDATORY, MOST, NEEDED, TIMES, UNREADABLE, missing_columns
+from planner.usage.faults import Fault, UsageError
 from planner.usage.relations import first_line
 from planner.usage.sources import Source
 from planner.usage.times import LONGEST_S, SINCE_S, UNTIL_S
@@ -59,7 +59,7 @@ def _odd_times(source: Source) -> list[str]:
 def left_out_of(
     kinds: Sequence[Mapping[str, Any]], rates: Mapping[str, Rate], sources: Sequence[Source], faults: list[Fault]
 ) -> tuple[int, set[str]]:
-    """Tell the rows that cannot be read or have no rate, with the first place of each kind."""
+    """Tell the rows that cannot be read or have no rate, with the first place of each kind; refuse a second header of another order."""
     unreadable: dict[str, int] = defaultdict(int)
     without: dict[str, int] = defaultdict(int)
     for row in kinds:
@@ -67,6 +67,9 @@ def left_out_of(
             unreadable[UNREADABLE[row["unreadable"]]] += row["rows"]
         elif row["currency"] not in rates:
             without[row["currency"]] += row["rows"]
+    if unreadable and (where := first_line(sources, _is_another_header)):
+        hint = "cut the file at that header, and give both parts"
+        raise UsageError("a second header has its columns in another order than the first", where=where, hint=hint)
     for column, count in sorted(unreadable.items()):
         cells: list[str] = []
         where = first_line(sources, partial(_is_unreadable, column=column, cells=cells))
@@ -97,6 +100,10 @@ def first_name(sources: Sequence[Source]) -> str:
 def _cell(row: Sequence[str], header: Sequence[str], column: str) -> str:
     place = header.index(column) if column in header else -1
     return row[place] if 0 <= place < len(row) else ""
+
+
+def _is_another_header(row: Sequence[str], header: Sequence[str]) -> bool:
+    return row != header and len({*row} & {*header} & {*MANDATORY}) > 2
 
 
 def _is_in(row: Sequence[str], header: Sequence[str], currency: str) -> bool:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import reduce
+from operator import and_
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -218,7 +220,7 @@ def _duckdb_text(
 
 
 def _text_query(source: Source, paths: str, options: str) -> str:
-    """Return the query that reads files of text with the columns of one of them."""
+    """Return the query that reads files of text with the columns of one of them; where files were joined, without their headers."""
     # Columns that are not read may share a name, or differ from another's by capitals alone; DuckDB takes neither.
     raw = source.raw_columns or source.columns
     wanted = set(raw) if source.export else NEEDED
@@ -227,8 +229,9 @@ def _text_query(source: Source, paths: str, options: str) -> str:
         for place, column in enumerate(raw)
     ]
     columns = "{" + ", ".join(f"{_quoted(column)}: 'VARCHAR'" for column in called) + "}"
+    is_row = " OR ".join(f"{_name(column)} IS DISTINCT FROM {_quoted(column)}" for column in called if column in wanted)
     form = "header = true, delim = ',', quote = '\"', escape = '\"', auto_detect = false, max_line_size = 16777216"
-    return f"SELECT {_columns(source)}, filename AS {FILE} FROM read_csv([{paths}], columns = {columns}, filename = true, {form}{options})"  # fmt: skip
+    return f"SELECT {_columns(source)}, filename AS {FILE} FROM read_csv([{paths}], columns = {columns}, filename = true, {form}{options}) WHERE {is_row}"  # fmt: skip
 
 
 def _lay_down_text(engine: Engine, name: str, group: Sequence[Source], target: Path) -> list[tuple[str, Fault]]:
@@ -269,7 +272,9 @@ def _spark_view(engine: Engine, name: str, group: Sequence[Source], faults: list
         if broken:
             where = first_line(group, lambda row, header: len(row) != len(header))
             faults.append(Fault(what="lines that are not rows of this table", where=where, rows=broken))
-        frame = frame.where(frame[corrupt].isNull())
+        names = [name for name in raw if name in NEEDED] or raw[:1]
+        cells = (frame["`" + name.replace("`", "``") + "`"].eqNullSafe(name) for name in names)
+        frame = frame.where(frame[corrupt].isNull() & ~reduce(and_, cells))  # joined files have a header among the rows
     from pyspark.sql.functions import expr
 
     frame.select("*", expr("_metadata.file_path").alias("_file")).createOrReplaceTempView(f"{name}_there")
