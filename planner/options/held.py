@@ -36,9 +36,9 @@ from pricing.errors import PricingError
 from pricing.offers import Offer, PurchaseOption
 
 MOST_IN_A_SERVER = 8
-NEVER_REPLACED = {**UNFINANCED, "own.network_share": 0.0, "own.install_share": 0.0, "own.lead_time_months": 0.0, "own.life_months": 600.0,
+NEVER_REPLACED = {**UNFINANCED, "own.network_share": 0.0, "own.install_share": 0.0, "own.lead_time_months": 0.0, "own.life_months": 600.0, "own.selling_cost_share": 0.0,
     **{f"site.{site}.{key}": 0.0 for site in ("home", "colocation") for key in ("staff_share", "support_share_per_year")}}  # fmt: skip
-"""What is owned already stands where it works, and those who look after it are there; parts are replaced as they fail."""
+"""What is owned already stands where it works, and those who look after it are there; parts are replaced as they fail; selling costs as much now as later."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -269,9 +269,10 @@ def _owned_book(
     hours = (run_hours if once else on_hours) or 1.0
     hours_on = np.clip(hours - hours_per_month * np.arange(months), 0.0, hours_per_month) if once else hours
     paid_usd = kept.by_month_usd()
-    if once:  # the space is paid with and without the run, and the power of the other hours is not the run's
-        paid_usd = paid_usd - kept.component_usd("colocation")
-        paid_usd[1:] -= kept.component_usd("idle_power")[1:] * (1.0 - hours_on / hours_per_month)
+    if once:  # the space is paid with and without the run; power, parts and loss of value are the run's for its hours
+        busy_usd = kept.component_usd("busy_power")
+        hours_paid = hours_per_month * np.count_nonzero(hours_on)
+        paid_usd = busy_usd + (paid_usd - busy_usd - kept.component_usd("colocation")) * (np.sum(hours_on) / hours_paid)
     usd_per_hour = float(paid_usd @ factors) / float(np.sum(hours_on * factors[1:]))
     marginal = (max(usd_per_hour, 0.0) + before_tax_usd(rest_usd_per_month, assumptions) / hours) / count
     book = RentInputs(

@@ -69,7 +69,7 @@ def test_owned_machines_cost_power_parts_and_what_they_lose_in_value() -> None:
     kw = 8 * 0.975 * (0.25 + 0.5 * used)
     running = kw * 1.42 * 0.146 * 730 + 20_000 * 0.05 / 12
     factors = 1.1 ** (-np.arange(25) / 12)
-    lost = 20_000 - 20_000 * 0.6 * 0.9 * factors[24]
+    lost = 20_000 - 20_000 * 0.6 * factors[24]
     by_hand = running + lost / factors[1:].sum()
     assert plan.chosen.timeline.component_usd("on_demand")[1:25] == pytest.approx(by_hand, rel=1e-3)
     assert plan.chosen.timeline.component_usd("on_demand")[26] > by_hand

@@ -240,6 +240,22 @@ def test_a_run_on_owned_machines_costs_their_power_and_not_the_space_that_is_pai
     assert plan.chosen is option
 
 
+def test_a_run_on_owned_machines_costs_the_parts_and_the_value_of_its_own_hours() -> None:
+    """Of 150,000 USD: 5 % a year in parts, and what a month takes of the value and its interest, each for the hours of the run."""
+    batch = {"requests": 300_000, "input_tokens": 3000, "output_tokens": 500, "deadline_hours": 24}
+    run: dict[str, Any] = {"kind": "batch", "model": "llama-3.1-70b", "gpu_hours": None, "batch": batch}
+    owned = {"gpu": "h100-sxm", "count": 8}
+    free, worth = (
+        _option(_plan(**run, have={"owned": [{**owned, "resale_usd": usd}]}), "have/own") for usd in (0, 150_000)
+    )
+    assert isinstance(free.book, RentInputs)
+    month = 1.1 ** (-1 / 12)
+    kept_share = 0.625 ** (1 / 12)
+    lost_usd = 150_000 * (1 - kept_share * month) / month
+    used_share = free.book.run_hours / 730
+    assert worth.total_usd - free.total_usd == pytest.approx((lost_usd + 150_000 * 0.05 / 12) * used_share, rel=1e-3)
+
+
 @pytest.mark.parametrize("tax_share", [0.0, 0.25])
 def test_what_takes_over_costs_what_it_does_by_itself_and_is_taxed_once(tax_share: float) -> None:
     taxed = default_assumptions().override({"money.tax_share": tax_share}, "--set")
