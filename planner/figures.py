@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+from pricing.units import HOURS_PER_MONTH
+
 
 def significant(value: float, digits: int = 3) -> float:
     """Round to so many significant digits.
@@ -16,6 +18,17 @@ def significant(value: float, digits: int = 3) -> float:
     if value == 0 or not math.isfinite(value):
         return value
     return round(value, digits - 1 - math.floor(math.log10(abs(value))))
+
+
+def decimal(value: float, digits: int = 3) -> str:
+    """Write a number with so many significant digits at least, whole from there on, and never with an exponent.
+
+    Examples
+    --------
+    >>> decimal(39300.4), decimal(-1.5), decimal(5e-05), decimal(50.0)
+    ('39,300', '-1.5', '0.00005', '50')
+    """
+    return f"{round(value) if abs(value) >= 10**digits else significant(value, digits):,.12f}".rstrip("0").rstrip(".")
 
 
 def usd(value: float | None) -> str:
@@ -47,7 +60,18 @@ def usd_by_stage(first_usd_per_month: float, first_months: float, then_usd_per_m
     >>> usd_by_stage(14.0, 4.04, 15139.6)
     '14.00 USD a month for 4.0 months, then 15,140'
     """
-    return f"{usd(first_usd_per_month)} USD a month for {first_months:.1f} months, then {usd(then_usd_per_month)}"
+    return f"{usd(first_usd_per_month)} USD a month for {months_text(first_months)}, then {usd(then_usd_per_month)}"
+
+
+def months_text(months: float) -> str:
+    """Write months; as a shorter span of time what is less than one.
+
+    Examples
+    --------
+    >>> months_text(4.04), months_text(1.0), months_text(0.01), months_text(4.3e-7)
+    ('4.0 months', '1.0 months', '7.3 h', '1 s')
+    """
+    return f"{months:.1f} months" if months >= 1 else duration(months * HOURS_PER_MONTH)
 
 
 def count(value: float | None) -> str:
@@ -84,11 +108,13 @@ def duration(hours: float | None) -> str:
     --------
     >>> duration(0.01), duration(0.5), duration(7.25), duration(100), duration(None)
     ('36 s', '30 min', '7.2 h', '4.2 days', '-')
+    >>> duration(1 / 3600), duration(1e-7)
+    ('1 s', 'less than 1 s')
     """
     if hours is None or not math.isfinite(hours):
         return "-"
     if hours < 1 / 60:
-        return f"{hours * 3600:.0f} s"
+        return f"{hours * 3600:.0f} s" if hours * 3600 >= 0.5 or hours <= 0 else "less than 1 s"
     if hours < 1:
         return f"{hours * 60:.0f} min"
     if hours < 72:

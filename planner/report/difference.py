@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from planner.figures import significant, usd
+from planner.figures import decimal, usd
 from planner.report.option_costs import stated_usd
 from planner.report.option_words import label
 from planner.report.table import Table, headings
@@ -197,18 +197,31 @@ def _why(
 
 def _price_change(row: Mapping[str, Any]) -> str:
     share = row["change_share"]
-    moved = "" if share is None else f" ({share * 100:+.3g} %)"
+    moved = "" if share is None else f" ({_change(share)} %)"
     return f"{usd(row['old_usd'])} to {usd(row['new_usd'])} {row['unit']}{moved}"
 
 
 def _text(value: object) -> str:
     if value is None:
         return "-"
-    return f"{significant(value, 6):g}" if isinstance(value, float) else str(value)
+    return decimal(value, 6) if isinstance(value, float) else str(value)
+
+
+def _change(share: float) -> str:
+    """Write a change in percent, with its sign."""
+    return f"{'+' if share > 0 else ''}{decimal(share * 100)}"
 
 
 def _amounts(verdict: Mapping[str, Any]) -> str:
-    """Say how the verdict's cost has moved."""
+    """Say how the verdict's cost has moved; the cost of a run and that of a month are told apart, and not compared."""
+    if (verdict["old_run_usd"] is None) != (verdict["new_run_usd"] is None):
+        each = [
+            f"{usd(run)} USD for the run" if run is not None else f"{usd(verdict[f'{when}_usd_per_month'])} USD a month"
+            for when in ("old", "new")
+            for run in [verdict[f"{when}_run_usd"]]
+            if verdict[f"{when}_usd_per_month"] is not None
+        ]
+        return f"{each[0]} before, {each[1]} now: not comparable" if len(each) > 1 else ""
     for name, per in (("run_usd", "for the run"), ("usd_per_month", "a month")):
         old, new = (verdict[f"{when}_{name}"] for when in ("old", "new"))
         if old is None or new is None:
@@ -216,7 +229,7 @@ def _amounts(verdict: Mapping[str, Any]) -> str:
         if not _differs(old, new):
             return f"{usd(new)} USD {per}, as before"
         share = _share(old, new)
-        return f"{usd(old)} to {usd(new)} USD {per}" + ("" if share is None else f" ({share * 100:+.3g} %)")
+        return f"{usd(old)} to {usd(new)} USD {per}" + ("" if share is None else f" ({_change(share)} %)")
     return ""
 
 
@@ -277,7 +290,7 @@ def difference_tables(found: Record) -> tuple[Table, ...]:
                         row["option"],
                         usd(row["old_usd"]),
                         usd(row["new_usd"]),
-                        "" if row["change_share"] is None else f"{row['change_share'] * 100:+.3g}",
+                        "" if row["change_share"] is None else _change(row["change_share"]),
                         row["unit"],
                         row["new_priced_on"],
                     )

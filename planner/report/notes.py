@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from planner.costs.products import CommitmentProduct
+from planner.figures import months_text
 from planner.notes import Note, NoteCode
 
 PARTS = {
@@ -224,7 +225,9 @@ TEXTS: Mapping[NoteCode, str | Callable[..., str]] = {
     NoteCode.FORM_FACTOR_UNKNOWN: ("the source does not state the form factor; planned with the slowest variant"),
     NoteCode.SEPARATE_MACHINES: "{} separate machines: no fast link joins their accelerators",
     NoteCode.DISCOUNT: "{:.0%} negotiated discount, of {:g} USD/h",
-    NoteCode.CREDIT_FIRST: "paid from {:,.0f} USD of credit first, for {:.1f} months at most",
+    NoteCode.CREDIT_FIRST: lambda credit_usd, months: (
+        f"paid from {credit_usd:,.0f} USD of credit first, for {months_text(months)} at most"
+    ),
     NoteCode.CREDIT_LOST: "{:,.0f} USD of a credit of {:,.0f} USD at {} are left unused when it expires on {}",
     NoteCode.SET_WITHOUT_EFFECT: "set, but without effect on this plan: {}",
     NoteCode.TERMS_OF_FREE_TIERS: (

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from html import escape
 from typing import Any
 
-from planner.figures import significant, usd
+from planner.figures import months_text, significant, usd
 from planner.report.option_costs import range_usd, stated_usd
 from planner.report.option_words import confidence, short_name
 from planner.report.short import ShortAnswer
@@ -85,7 +85,7 @@ def _cost(option: Mapping[str, Any], *, once: bool) -> tuple[str, str]:
     )
     if stages := option["cost"].get("stages"):
         figures = f"{usd(stages['first_usd_per_month'])}, then {usd(stages['then_usd_per_month'])}"
-        return figures, f"after {stages['first_months']:.1f} months; on average {usd(value)}{told and ', '}{told}"
+        return figures, f"after {months_text(stages['first_months'])}; on average {usd(value)}{told and ', '}{told}"
     return usd(value), told
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from planner.assumptions import CHOICES, default_assumptions, value_text
 from planner.demand.fields import Field, fields_of
+from planner.demand.finetuning import Finetune
 from planner.demand.have import SITES
 from planner.demand.workload import Workload, type_of_kind
 from planner.figures import count, percent
@@ -92,6 +93,8 @@ def defaults_of(stated: Workload, filled: Workload) -> list[Record]:
     in_force = _flat(filled.model_dump(mode="json", exclude_none=True))
     if filled.own.site is None:
         in_force.pop("own.country", None)  # the place itself names it
+    if isinstance(filled.work, Finetune) and filled.work.trains == "full":
+        in_force.pop("finetune.rank", None)  # there is no adapter
     in_force["own.place" if filled.own.site is None else "own.country"] = own_place(filled)
     return [
         {"key": key, "value": value}
@@ -170,6 +173,8 @@ def _phrase(key: str, value: Any) -> str:  # noqa: ANN401 - a YAML value
     words = words if words[:2].isupper() else words[:1].lower() + words[1:]
     if isinstance(value, bool) or value == 0:
         return words if value else f"no {words}" if not isinstance(value, bool) else f"not {words}"
+    if text == "1" and unit in {"days", "months"}:
+        unit = unit[:-1]
     return f"{words} {text}{f' {unit}' if unit and not unit.startswith('/') else ''}"
 
 

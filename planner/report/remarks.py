@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from planner.figures import bytes_text, count, duration, machines_text, percent, significant, usd
+from planner.figures import bytes_text, count, duration, machines_text, months_text, percent, significant, usd
 from planner.report.wording import REASONS
 from planner.verdict.following import Following
 from planner.verdict.remarks import Remark, RemarkCode
@@ -191,7 +191,7 @@ def _hosted(kind: str, cost: float, price: float, low: float, high: float, as_of
 def _credit(credit: float, provider: str, months: float, *machines_and_saving: Any) -> str:
     *machines, saving = machines_and_saving
     return (
-        f"Use your credit first: {usd(credit)} USD at {provider} pay for {significant(months, 2):g} months of {machines_text(*machines)} on demand there, "
+        f"Use your credit first: {usd(credit)} USD at {provider} pay for {months_text(months)} of {machines_text(*machines)} on demand there, "
         f"and save {usd(saving)} USD of what this choice costs."
     )
 

@@ -46,11 +46,11 @@ def _headline(result: ScenarioResult) -> str:
         simple = result.simple_break_even_hours
         months = simple / result.used_hours_per_month if simple is not None else 0.0
         longer = f" (one machine kept for good would take {months:,.0f})" if months > horizon else ""
-        return f"Rent: owning never pays for itself within {horizon} months{longer} and costs {gap} more."
+        return f"Rent: owning never pays for itself within {horizon} months{longer} and costs {gap} more (NPV)."
     hours = found.discounted_month * result.used_hours_per_month
     when = f"after {found.discounted_month:.1f} months ({hours:,.0f} used hours)"
     if found.saving_usd > 0:
-        return f"Buy: owning pays for itself {when} and saves {gap} over {horizon} months."
+        return f"Buy: owning pays for itself {when} and saves {gap} over {horizon} months (NPV)."
     return f"Rent: owning breaks even {when} and saves nothing over {horizon} months."
 
 
@@ -171,12 +171,12 @@ def scenario_tables(answer: Mapping[str, Any]) -> list[Table]:
         ),
     )
     sides = (
-        ("total", usd(rent["total_usd"]), usd(buy["total_usd"])),
         ("NPV", usd(rent["present_value_usd"]), usd(buy["present_value_usd"])),
-        ("a useful hour", usd(rent["usd_per_useful_hour"]), usd(buy["usd_per_useful_hour"])),
+        ("a useful hour (NPV)", usd(rent["usd_per_useful_hour"]), usd(buy["usd_per_useful_hour"])),
+        ("total, not discounted", usd(rent["total_usd"]), usd(buy["total_usd"])),
         *(
             (
-                COMPONENTS.get(name, name.replace("_", " ")),
+                f"- {COMPONENTS.get(name, name.replace('_', ' '))}",
                 usd(rent["by_component_usd"].get(name, 0.0)),
                 usd(buy["by_component_usd"].get(name, 0.0)),
             )
@@ -201,12 +201,17 @@ def scenario_tables(answer: Mapping[str, Any]) -> list[Table]:
             sides,
         ),
         Table(
-            "Paid up to the end of a month",
+            "Paid up to the end of a month, not discounted",
             headings("month: | rent [USD]: | buy [USD]: | cheaper so far"),
             years,
         ),
     ]
     return tables + _risk_tables(answer)
+
+
+def _saving(saving_usd: float) -> str:
+    """Say what owning saves; what it costs more where that is negative."""
+    return f"saves {usd(saving_usd)} USD" if saving_usd >= 0 else f"costs {usd(-saving_usd)} USD more"
 
 
 def _risk_tables(answer: Mapping[str, Any]) -> list[Table]:
@@ -216,17 +221,20 @@ def _risk_tables(answer: Mapping[str, Any]) -> list[Table]:
     if risk:
         facts = [
             ("owning is cheaper", f"in {percent(risk['probability_buy_cheaper_share'])} of {risk['draws']:,} draws"),
-            (
-                "owning saves",
-                f"{usd(risk['saving_p50_usd'])} USD ({usd(risk['saving_p5_usd'])} to {usd(risk['saving_p95_usd'])}, 5 to 95 %)",
-            ),
+            ("in the median draw", f"owning {_saving(risk['saving_p50_usd'])}"),
+            ("at the 5th percentile", f"owning {_saving(risk['saving_p5_usd'])}"),
+            ("at the 95th percentile", f"owning {_saving(risk['saving_p95_usd'])}"),
+            ("on average", f"owning {_saving(risk['expected_usd']['rent'] - risk['expected_usd']['buy'])}"),
             ("expected regret of renting", f"{usd(risk['regret_usd']['rent'])} USD"),
             ("expected regret of buying", f"{usd(risk['regret_usd']['buy'])} USD"),
-            ("perfect information is worth", f"{usd(risk['value_of_knowing_usd'])} USD"),
+            (
+                f"perfect information is worth, if you would {answer['recommendation']}",
+                f"{usd(risk['regret_usd'][answer['recommendation']])} USD",
+            ),
         ]
         if "value_of_waiting_usd" in risk:
             facts.append((f"waiting {risk['wait_months']} months is worth", f"{usd(risk['value_of_waiting_usd'])} USD"))
-        tables.append(Table("How certain the verdict is", headings("question | answer"), tuple(facts)))
+        tables.append(Table("How certain the verdict is (NPV)", headings("question | answer"), tuple(facts)))
     if answer.get("tornado"):
         bars = tuple(
             (
@@ -238,7 +246,7 @@ def _risk_tables(answer: Mapping[str, Any]) -> list[Table]:
             )
             for bar in answer["tornado"]
         )
-        columns = headings("value | range | owning saves [USD, at low]: | owning saves [USD, at high]: | ")
+        columns = headings("value | range | owning saves, NPV [USD, at low]: | owning saves, NPV [USD, at high]: | ")
         tables.append(Table("What would change the decision", columns, bars))
     if answer.get("sobol"):
         indices = tuple(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from planner.figures import months_text
 from planner.options.reason import Reason, ReasonCode
 from pricing.dates import Dropped
 
@@ -45,7 +46,7 @@ REASONS = {
     ReasonCode.CONFIDENCE: "it ties you in for more than a year, and is cheaper in only {:.0f} % of random draws",
     ReasonCode.PAYS_OFF_LATE: "it pays off only in the last months of the horizon, or through its resale",
     ReasonCode.TOO_FEW_OWNED: "you have {:g} of these machines, and {:g} are needed",
-    ReasonCode.OUTLASTS_RUN: "it ties you in for {:g} months, and the run is over in {:g}",
+    ReasonCode.OUTLASTS_RUN: "it ties you in for {:g} months, and the run is over in {}",
     ReasonCode.UNDATED_PRICE: "its price list bears no date: confirm it before you rely on it",
     ReasonCode.QUOTES: "more than {:g} GPUs are bought on quotes from several vendors, and the list price of one server is only a guide",
     ReasonCode.LIMITS_MISSED: "in the simulation too many requests take longer than a limit allows, and more machines do not help",
@@ -143,7 +144,10 @@ def reason_text(reason: Reason) -> str:
     >>> reason_text(Reason(ReasonCode.DELIVERED_TOO_LATE, (3, 2)))
     'delivery takes 3 months, but the horizon ends after 2'
     """
-    return REASONS[reason.code].format(*reason.figures)
+    figures: tuple[float | str, ...] = reason.figures
+    if reason.code is ReasonCode.OUTLASTS_RUN:
+        figures = (figures[0], months_text(reason.figures[1]))
+    return REASONS[reason.code].format(*figures)
 
 
 def dropped_text(dropped: Sequence[Dropped]) -> str:

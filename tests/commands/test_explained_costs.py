@@ -63,3 +63,21 @@ def test_a_scenario_explains_every_value_and_its_years_add_up() -> None:
     assert "money.depreciation_years" in said
     assert "Owning, year by year" in said
     assert "Values in force" not in _said("breakeven", SCENARIO)
+
+
+def test_the_risk_of_a_scenario_is_told_of_the_verdict_that_it_has() -> None:
+    ranges = str(ROOT / "examples" / "scenario-ranges.yaml")
+    record = _record("breakeven", ranges, "--draws", "2000")
+    said = " ".join(_said("breakeven", ranges, "--draws", "2000").split())
+    risk = record["risk"]
+    assert record["recommendation"] == "rent"
+    assert risk["saving_p50_usd"] < 0
+    # What knowing all would save is what the choice made costs on average above the cheaper side of each draw.
+    assert f"perfect information is worth, if you would rent {risk['regret_usd']['rent']:,.0f} USD" in said
+    assert f"in the median draw owning costs {-risk['saving_p50_usd']:,.0f} USD more" in said
+    saved_usd = risk["regret_usd"]["rent"] - risk["regret_usd"]["buy"]
+    assert saved_usd > 0
+    assert f"on average owning saves {saved_usd:,.0f} USD" in said
+    gap_usd = record["buy"]["present_value_usd"] - record["rent"]["present_value_usd"]
+    assert f"costs {gap_usd:,.0f} USD more (NPV)" in said
+    assert "Paid up to the end of a month, not discounted" in said

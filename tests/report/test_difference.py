@@ -113,3 +113,23 @@ def test_the_text_tells_how_rent_against_buy_has_moved_and_what_has_not(old: Rec
     assert texts["The verdict is the same"].note.endswith("a month, as before")
     same = difference_tables(difference(old, copy.deepcopy(old)))
     assert [table.title for table in same] == ["The verdict is the same", "Nothing else has changed"]
+
+
+def test_the_cost_of_a_run_and_that_of_a_month_are_not_compared(old: Record) -> None:
+    new = copy.deepcopy(old) | {"runs_once": True}
+    chosen = next(o for o in new["options"] if o["id"] == new["verdict"]["option_id"])
+    chosen["cost"]["total_usd"] = 29.53
+    monthly_usd = f"{chosen['cost']['usd_per_month']:,.0f} USD a month"
+    assert difference_tables(difference(old, new))[0].note == (
+        f"{monthly_usd} before, 29.53 USD for the run now: not comparable"
+    )
+    assert difference_tables(difference(new, old))[0].note == (
+        f"29.53 USD for the run before, {monthly_usd} now: not comparable"
+    )
+
+
+def test_a_large_change_is_written_without_an_exponent(old: Record) -> None:
+    new = copy.deepcopy(old)
+    chosen = next(o for o in new["options"] if o["id"] == new["verdict"]["option_id"])
+    chosen["cost"]["usd_per_month"] *= 400
+    assert "(+39,900 %)" in difference_tables(difference(old, new))[0].note

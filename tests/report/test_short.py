@@ -26,7 +26,7 @@ from planner.options.option import OptionKind
 from planner.plan import Plan
 from planner.report.because import reasons
 from planner.report.notes import note_text
-from planner.report.question import command_of, defaults_of
+from planner.report.question import command_of, defaults_of, title_of
 from planner.report.record import plan_record
 from planner.report.remarks import remark_text
 from planner.report.short import next_steps, short_answer
@@ -259,3 +259,17 @@ def test_a_hosted_price_without_a_seller_says_why_it_is_not_taken() -> None:
     said = remark_text(Remark(code=RemarkCode.HOSTED, figures=figures))
     assert "costs about 0.152 USD a month" in said
     assert "not taken, since no seller's own price with a date is known" in said
+
+
+@pytest.mark.parametrize(("method", "has_rank"), [("full", False), ("lora", True), ("dpo", False)])
+def test_a_rank_is_told_only_where_adapters_are_trained(method: str, has_rank: bool) -> None:
+    stated = Workload.model_validate({"kind": "finetune", "model": "m", "finetune": {"method": method, "tokens_m": 1}})
+    keys = {each["key"] for each in defaults_of(stated, with_limits(stated, default_assumptions()))}
+    assert ("finetune.rank" in keys) == has_rank
+
+
+def test_a_deadline_of_one_day_is_in_the_singular() -> None:
+    work = {"kind": "pretrain", "model": "m", "pretrain": {"tokens_b": 1, "deadline_days": 1}}
+    assert title_of(Workload.model_validate(work), "").endswith("deadline 1 day")
+    work["pretrain"] = {"tokens_b": 1, "deadline_days": 2}
+    assert title_of(Workload.model_validate(work), "").endswith("deadline 2 days")

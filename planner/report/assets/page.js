@@ -25,6 +25,7 @@ const startPlan = (plan, prefix) => {
     return significant(value).toLocaleString("en-US", { minimumFractionDigits: 2, maximumFractionDigits: 10 });
   };
   const duration = (hours) => {
+    if (hours > 0 && hours * 3600 < 0.5) return "less than 1 s";
     if (hours < 1 / 60) return `${fixed(hours * 3600, 0).replace(/,/g, "")} s`;
     if (hours < 1) return `${fixed(hours * 60, 0)} min`;
     if (hours < 72) return `${fixed(hours, 1)} h`;
