@@ -70,7 +70,8 @@ def _confidence(plan: Plan) -> str:
             f"{age.replace('The price is', 'These terms are')}, and free tiers change without notice: read them first."
         )
     if plan.chosen.kind is OptionKind.HAVE:
-        age = "Its costs are as you state them"
+        is_owned = plan.chosen.provider == "own"
+        age = "What is owned costs what running it does" if is_owned else "Its price is as you state it"
     sure = f"confidence {_shares(plan)}"
     match plan.verdict.status:
         case Status.DECIDED:
