@@ -39,9 +39,7 @@ from pricing.store.landing import Landing, PartResult, land
 from pricing.store.reading import read_cheapest
 from pricing.store.spreads import renew_spreads
 
-EXIT_PARTIAL: Final = 5
-EXIT_FAILED: Final = 6
-EXIT_NOTHING_ASKED: Final = 4
+EXIT_PARTIAL, EXIT_FAILED, EXIT_NOTHING_ASKED = 5, 6, 4
 
 GRACE_S: Final = 5.0
 """Time after the limit for what was fetched before it to land."""
