@@ -44,14 +44,15 @@ def takes_over_usd_per_hour(
 ) -> float | None:
     """Return the price of an instance at which a book costs what the cheapest option does that may be recommended and does not bind for years.
 
-    A book's formulas add tax and storage, so that it is before tax, and without storage.
+    A book's formulas add tax and storage, so that it is before tax, and without storage. A private quote is for now: it takes
+    over nothing later.
     """
     once = workload.runs_once
     months = 1 if once else workload.horizon_months
     bills = (
         option.stated_usd(once=once) + option.credit_used_usd / months
         for option in others
-        if option.choosable and not option.binds
+        if option.choosable and not option.binds and not option.is_quoted
     )
     least = min(bills, default=None)
     if least is None:

@@ -89,6 +89,21 @@ def test_a_commitment_that_ends_is_told_in_two_stages_and_its_storage_counts_onc
     assert "from now on" not in headline(plan)
 
 
+def test_a_quote_that_lapses_before_a_commitment_ends_takes_over_nothing() -> None:
+    quote = {
+        "provider": "voltage-park",
+        "gpu": "h100-sxm",
+        "count": 1,
+        "price_per_gpu_hour": 1.2,
+        "expires": "2026-12-01",
+    }
+    plan = _plan(have={"committed": [COMMITTED], "quotes": [quote]}, horizon_months=12)
+    assert any(option.is_quoted and option.choosable for option in plan.options)
+    stages = _option(plan, "have/aws").stages
+    assert stages is not None
+    assert stages.then_usd_per_month == pytest.approx(BILL_USD + STORAGE_USD)
+
+
 def test_what_ends_within_the_first_month_is_told_in_two_stages_too() -> None:
     stages = _with_credit(0.25 * BILL_USD, "2028-12-31").chosen.stages
     assert stages is not None
