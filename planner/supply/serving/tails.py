@@ -122,8 +122,8 @@ def cached_tokens_under_way(spread: Spread, input_tokens: float, output_tokens: 
 
     Examples
     --------
-    >>> cached_tokens_under_way(STEADY, 1000, 600)
-    (1300.0, 173.20508075688772)
+    >>> [round(tokens, 1) for tokens in cached_tokens_under_way(STEADY, 1000, 600)]
+    [1300.0, 173.2]
     """
     met = 1.0 + spread.output_cv**2
     answer_var = output_tokens**2 * (met**3 / 3.0 - met**2 / 4.0)
@@ -151,8 +151,8 @@ def most_under_way(
     --------
     >>> late = Spread(input_cv=0.0, output_cv=0.0, arrival_ratio=1.0, score=2.0)
     >>> sizes = [np.array([size]) for size in (16.0, 1.0, 1.0, 0.0)]
-    >>> most_under_way(*sizes, late, replicas=1.0).tolist(), most_under_way(*sizes, late, replicas=math.inf).tolist()
-    ([9.0], [15.5])
+    >>> [round(float(most_under_way(*sizes, late, replicas=many)[0]), 6) for many in (1.0, math.inf)]
+    [9.0, 15.5]
     """
     numbers_var = (1.0 + spread.arrival_ratio) / 2.0 / replicas
     width = spread.score * np.sqrt(deviation**2 + each**2 * numbers_var)
