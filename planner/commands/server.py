@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 
 
 SHARES = (0.1, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
-SOUND_TIERS = frozenset({"A", "B"})
-"""Of sellers whose rents are shown where --top asks for no more."""
 
 
 @click.command()
@@ -183,7 +181,9 @@ def _made_of(components: dict[str, float], hours: float) -> Table:
 
 def _of_sellers(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return the cheapest rent of each sound seller by each way to pay, and what the user states."""
-    sound = [row for row in rows if row["seller_tier"] in {*SOUND_TIERS, None}] or rows
+    from planner.options.evidence import DEFAULT_MIN_TIER
+
+    sound = [row for row in rows if (row["seller_tier"] or "") <= DEFAULT_MIN_TIER] or rows
     kinds = [(row["rent_id"].partition("/")[0], row["rent_id"].rpartition("/")[2]) for row in sound]
     return [row for index, row in enumerate(sound) if kinds[index] not in kinds[:index]]
 

@@ -71,7 +71,9 @@ def _confidence(plan: Plan) -> str:
         )
     if plan.chosen.kind is OptionKind.HAVE:
         is_owned = plan.chosen.provider == "own"
-        age = "What is owned costs what running it does" if is_owned else "Its price is as you state it"
+        age = (
+            "Only the cost of running and keeping your machines counts" if is_owned else "Its price is as you state it"
+        )
     sure = f"confidence {_shares(plan)}"
     match plan.verdict.status:
         case Status.DECIDED:

@@ -206,8 +206,8 @@ def _credit_of_run(used: float, provider: str, share: float, *machines_and_cost:
 
 def _credit_used(used: float, provider: str, usd_per_month: float) -> str:
     if not usd_per_month:
-        return f"{usd(used)} USD of the run are paid from your credit at {provider}, beside this cost."
-    return f"Your credit at {provider} pays up to {usd(usd_per_month)} USD a month beside this cost, {usd(used)} USD in all."
+        return f"{usd(used)} USD of the run are paid from your credit at {provider}, on top of this cost."
+    return f"Your credit at {provider} pays up to {usd(usd_per_month)} USD a month on top of this cost, {usd(used)} USD in all."
 
 
 def _expired(*figures: Any) -> str:

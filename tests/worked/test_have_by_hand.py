@@ -212,9 +212,9 @@ def test_the_first_reason_says_what_a_credit_pays_each_month() -> None:
     """36 bills of 11,621.60 USD are 418,377.60 USD."""
     (first, *_) = reasons(_with_credit(1e6, "2040-12-31"))
     assert first.text == (
-        "Your credit at voltage-park pays up to 11,622 USD a month beside this cost, 418,378 USD in all."
+        "Your credit at voltage-park pays up to 11,622 USD a month on top of this cost, 418,378 USD in all."
     )
-    assert "beside this cost" not in " ".join(reason.text for reason in reasons(_plan()))
+    assert "on top of this cost" not in " ".join(reason.text for reason in reasons(_plan()))
 
 
 def test_the_first_reason_says_how_much_credit_a_run_uses() -> None:
@@ -224,7 +224,7 @@ def test_the_first_reason_says_how_much_credit_a_run_uses() -> None:
     assert plan.chosen.provider == "hyperstack"
     used_usd = plan.chosen.paid_hours_per_month * (plan.chosen.price_usd_per_hour or 0.0)
     first, *_ = reasons(plan)
-    assert first.text == f"{used_usd:,.2f} USD of the run are paid from your credit at hyperstack, beside this cost."
+    assert first.text == f"{used_usd:,.2f} USD of the run are paid from your credit at hyperstack, on top of this cost."
 
 
 def test_what_has_expired_is_told_and_counts_for_nothing() -> None:
