@@ -362,7 +362,7 @@ def _at_twice(twice: TwiceTheWork) -> str:
 
 def _later(later: LaterRun) -> str:
     return (
-        f"After the first run, {count(later.document_count)} new documents cost about {usd(later.usd)} USD done the same way, starting included "
+        f"After the first run, {count(later.document_count)} new documents cost about {usd(later.usd)} USD done the same way, the start of the machines included "
         "(runs_per_month plans such runs)."
     )
 
