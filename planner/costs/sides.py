@@ -95,16 +95,16 @@ def _path_ratios(scenario: Scenario, v: Values) -> FloatArray | None:
     A random walk over the horizon is a sum of sine waves with independent normal heights (Karhunen-Loeve); its mean is kept at
     1, so that volatility does not make rents dearer by itself.
     """
-    horizon, heights = scenario.horizon_months, {name: v[name] for name in v if name.startswith("rent.walk_")}
+    horizon, heights = scenario.horizon_months, [v[name] for name in v if name.startswith("rent.walk_")]
     if not heights and not scenario.rent.price_steps:
         return None
-    log_path: FloatArray = np.zeros((1, horizon + 1))
-    volatility, at = np.asarray(v["rent.price_volatility_share_per_year"]), np.arange(horizon + 1) / horizon
-    for name, height in heights.items():
-        wave = (int(name.rsplit("_", 1)[1]) - 0.5) * np.pi
-        shape = volatility * (np.sqrt(horizon / 6.0) * np.sin(wave * at) / wave)
-        log_path = log_path + shape * height - 0.5 * shape**2
-    ratios = np.exp(log_path)
+    ratios: FloatArray = np.ones((1, horizon + 1))
+    if heights:
+        volatility, at = v["rent.price_volatility_share_per_year"], np.arange(horizon + 1) / horizon
+        angles = (np.arange(len(heights))[:, None] + 0.5) * np.pi
+        waves = np.sqrt(horizon / 6.0) * np.sin(angles * at) / angles
+        log_path = volatility * np.einsum("dk,km->dm", np.hstack(heights), waves)
+        ratios = np.exp(log_path - 0.5 * volatility**2 * (waves**2).sum(axis=0))
     for step in scenario.rent.price_steps:
         ratios[:, step.month - 1 :] *= 1.0 + step.change_share
     return ratios

@@ -119,7 +119,7 @@ def at_normals(inputs: Sequence[Uncertain], correlations: Correlations, z: Float
             matrix[index[a], index[b]] = matrix[index[b], index[a]] = value
     if not np.array_equal(matrix, np.eye(len(inputs))):
         try:
-            z = np.linalg.cholesky(matrix) @ z
+            z = np.einsum("ij,jk->ik", np.linalg.cholesky(matrix), z)  # BLAS would keep every core busy with so little
         except np.linalg.LinAlgError:
             raise PlanningError(
                 "these correlations contradict each other: no numbers can move like that",
