@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from ibis.expr.types import Table as IbisTable
     from pyarrow import Table as ArrowTable
 
-__all__ = ["Engine", "EngineAddress", "EngineError", "connect", "read_address"]
 
 DUCKDB_TYPES = {"int64": "BIGINT", "uint64": "UBIGINT", "float64": "DOUBLE", "string": "VARCHAR"}
 SPARK_TYPES = {"int64": "bigint", "float64": "double", "string": "string"}

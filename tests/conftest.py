@@ -20,7 +20,8 @@ from hypothesis import settings
 
 from planner.assumptions import default_assumptions
 from planner.demand.workload import Workload
-from planner.engine import EngineError, connect
+from planner.engine import connect
+from planner.engine_address import EngineError
 from planner.inputs import read_document, validated
 from planner.plan import Plan, make_plan
 from pricing.catalog import load_bundled

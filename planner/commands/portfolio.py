@@ -142,7 +142,8 @@ def _planned(
     workers: int,
     engine_uri: str | None,
 ) -> PortfolioResult:
-    from planner.engine import EngineError, connect, read_address
+    from planner.engine import connect
+    from planner.engine_address import EngineError, read_address
     from planner.portfolio.run import plan_portfolio
     from planner.report.notes import note_texts
 

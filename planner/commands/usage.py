@@ -198,7 +198,8 @@ def _read(
     *,
     keep_copies: bool,
 ) -> tuple[Bill | None, list[Records], list[Fault]]:
-    from planner.engine import connect, read_address
+    from planner.engine import connect
+    from planner.engine_address import read_address
     from planner.report.notes import note_texts
     from planner.usage.faults import UsageError, fault_text, hint_of
     from planner.usage.kept import kept_in

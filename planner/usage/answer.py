@@ -16,8 +16,6 @@ from planner.usage.faults import Fault
 from planner.usage.hours import HourTable
 from planner.usage.idle import Idle
 
-__all__ = ["COMMITTED", "Commitments", "Group", "Measure", "Usage"]
-
 COMMITTED = ("reserved", "savings_plan", "committed")
 
 

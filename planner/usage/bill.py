@@ -11,8 +11,6 @@ from planner.usage.faults import Fault
 from planner.usage.hours import HourTable
 from planner.usage.skus import Sku
 
-__all__ = ["PLAN_WORD", "Apart", "Bill", "Check", "Rate"]
-
 PLAN_WORD = "any (savings plan)"
 """The accelerator of what a savings plan did not use: it is tied to no machine."""
 

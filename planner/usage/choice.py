@@ -14,8 +14,6 @@ from pricing.accelerators import resolve_all
 from pricing.errors import PricingError
 from pricing.units import HOURS_PER_MONTH
 
-__all__ = ["chosen_gpu", "workload_text"]
-
 SIZE_SHARE = 0.01
 """A workload is as large as the level that is exceeded in one hour of a hundred; a single spike makes no fleet."""
 

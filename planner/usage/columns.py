@@ -12,7 +12,6 @@ from planner.usage.times import LONGEST_S, SINCE_S, UNTIL_S
 if TYPE_CHECKING:
     from ibis.expr.types import Column, Table
 
-__all__ = ["MANDATORY", "NEEDED", "UNREADABLE", "Columns", "missing_columns", "version_of"]
 
 MANDATORY = ("BillingCurrency", "ChargeCategory", "ChargePeriodEnd", "ChargePeriodStart", "EffectiveCost")
 """Without these a row has no time, no cost or no meaning."""

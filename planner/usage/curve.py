@@ -9,8 +9,6 @@ import numpy as np
 
 from planner.arrays import FloatArray
 
-__all__ = ["BASE_SHARE", "Curve", "curve_of", "described", "duration_points", "level_held"]
-
 BASE_SHARE = 0.9
 """The base load is the level that is used, or exceeded, in this share of the hours."""
 DURATION_SHARES = tuple(percent / 100 for percent in (0, 1, 2, 5, *range(10, 100, 10), 95, 100))

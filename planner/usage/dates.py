@@ -8,8 +8,6 @@ from datetime import datetime
 
 from planner.usage.headers import folded
 
-__all__ = ["DAY_FIRST", "MONTH_FIRST", "is_spelled", "iso_time", "order_of", "time_places"]
-
 MONTH_FIRST, DAY_FIRST = "month first", "day first"
 CLOCK = r"(?:[T, ]+(?P<hour>\d{1,2}):(?P<minute>\d\d)(?::(?P<second>\d\d)(?:[.,]\d+)?)?(?: ?(?P<half>[AP])\.?M\.?)?)?(?: ?(?P<zone>Z|UTC|GMT|[+-]\d\d:?\d\d))?"
 NUMBERS = re.compile(rf"(?P<first>\d{{1,2}})(?P<mark>[/.-])(?P<second_number>\d{{1,2}})(?P=mark)(?P<year>\d{{4}}){CLOCK}", re.IGNORECASE)  # fmt: skip

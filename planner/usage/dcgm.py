@@ -17,8 +17,6 @@ from planner.usage.samples import METRICS, Samples, read_samples
 from planner.usage.sources import Source
 from planner.usage.times import zone_of
 
-__all__ = ["read_dcgm"]
-
 ENGINE_ACTIVE, GPU_UTIL, SM_ACTIVE, POWER = range(len(METRICS))
 PERCENT_FROM = 1.5
 """Some dashboards show the profiling counters in percent; a share is never so large."""

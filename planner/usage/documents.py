@@ -9,8 +9,6 @@ from typing import Any
 
 from planner.usage.slices import slice_of
 
-__all__ = ["broken_line", "records_of_document", "table_of_document"]
-
 HOLDER_COLUMNS = ["start", "end", "gpus", "namespace", "pod", "gpu"]
 POD_RESOURCES = (
     "nvidia.com/gpu",

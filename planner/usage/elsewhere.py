@@ -14,8 +14,6 @@ from pricing.accelerators import families
 from pricing.catalog import Catalog
 from pricing.offers import Launchable, Offer, PurchaseOption, offer_id
 
-__all__ = ["Elsewhere", "elsewhere", "hosts_of"]
-
 HOST_SHARE = 0.5
 """Providers put more or less of a host beside the same accelerator; with less than half of it, work waits for the host."""
 

@@ -11,8 +11,6 @@ from typing import Any
 from planner.usage.columns import MANDATORY, NEEDED
 from planner.usage.headers import folded
 
-__all__ = ["EXPORTS", "FOCUS", "Export", "canonical", "export_of", "focus_spelled_otherwise", "projection"]
-
 PLACE = re.compile(r"\[(\w+)\]")
 FOCUS = "FOCUS"
 

@@ -10,8 +10,6 @@ import numpy as np
 
 from planner.arrays import FloatArray, IntArray
 
-__all__ = ["FAST_FROM_BYTES", "MOST_VALUE", "Lines", "lines_by_column"]
-
 FAST_FROM_BYTES = 1 << 20
 """Smaller files are read line by line, without Arrow."""
 

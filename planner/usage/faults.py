@@ -7,8 +7,6 @@ from dataclasses import dataclass
 
 from planner.errors import InputError, PlanningError
 
-__all__ = ["Fault", "NoUsageError", "UsageError", "fault_text", "hint_of"]
-
 
 class UsageError(InputError):
     """A bill or a record that cannot be read at all."""

@@ -27,8 +27,6 @@ from planner.usage.relations import relations_of
 from planner.usage.skus import Sku, SkuReader, provider_of
 from planner.usage.sources import Source, working_folder
 
-__all__ = ["read_bill"]
-
 NANO = float(query.NANO)
 MOST_SPREAD_ROWS = 1 << 25
 """Charges of several hours count in each of them; more rows than these would take gigabytes."""

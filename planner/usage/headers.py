@@ -5,20 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-__all__ = [
-    "ACCOUNT",
-    "AMOUNT",
-    "END",
-    "GPU",
-    "HOURS",
-    "KINDS",
-    "SCRAPE",
-    "TIME",
-    "folded",
-    "kind_of_header",
-    "known_export",
-]
-
 KINDS = ("focus", "slurm", "dcgm", "plain")
 FOCUS_SIGNS = {"chargeperiodstart", "chargecategory", "effectivecost", "billedcost", "billingcurrency"}
 SCRAPE = re.compile(r"^# (?:HELP|TYPE) |^[a-z_:]+\{.*\} (?:[\d.e+-]+|=>.*)$", re.IGNORECASE)

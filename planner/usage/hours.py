@@ -11,8 +11,6 @@ from numpy.typing import NDArray
 
 from planner.arrays import FloatArray, IntArray
 
-__all__ = ["HourTable", "coded", "concatenated", "spread_evenly"]
-
 MOST_COUNTED = 1 << 22
 
 

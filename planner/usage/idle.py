@@ -11,8 +11,6 @@ from planner.arrays import FloatArray
 from planner.usage.hours import HourTable
 from pricing.units import HOURS_PER_MONTH
 
-__all__ = ["Idle", "idle_of"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Idle:

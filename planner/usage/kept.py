@@ -16,7 +16,6 @@ from planner.usage.faults import UsageError
 if TYPE_CHECKING:
     from pyarrow.fs import FileSystem
 
-__all__ = ["Kept", "kept_in"]
 
 EDGE_BYTES = 1 << 16
 """Looked at on both ends of a file, for what size and time of change do not tell."""

@@ -12,19 +12,6 @@ from urllib.parse import unquote
 from planner.usage.faults import UsageError
 from planner.usage.iceberg import METADATA, iceberg_names
 
-__all__ = [
-    "DELTA_LOG",
-    "LAKE_FOLDERS",
-    "LOGS",
-    "MOST_FOLDERS_ABOVE",
-    "files_below",
-    "kind_of_lake",
-    "lake_root",
-    "live_files",
-    "live_names",
-    "refuse_dead_file",
-]
-
 OTHER_WAY = "read it through an engine that knows it (--engine), or export the month as Parquet"
 DELTA_LOG = "_delta_log"
 SIGNS = (("Delta", re.compile(r"(?:^|/)_delta_log(?:/|$)")), ("Iceberg", re.compile(r"(?:^|/)metadata/[^/]*\.metadata\.json")), ("Hudi", re.compile(r"(?:^|/)\.hoodie(?:/|$)")))  # fmt: skip

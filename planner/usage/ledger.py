@@ -24,16 +24,6 @@ from planner.usage.sources import Source
 if TYPE_CHECKING:
     from ibis.expr.types import Table
 
-__all__ = [
-    "Carried",
-    "carried_purchases",
-    "checks_of",
-    "crowded_machines",
-    "label_of",
-    "nameless_blocks",
-    "put_skus",
-    "replaced_exports",
-]
 
 NANO = float(query.NANO)
 SHARED_SHARE = 0.5

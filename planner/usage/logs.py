@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator
 
-__all__ = ["table_of_log"]
-
 SERIES = re.compile(
     r"^(?P<name>[a-zA-Z_:][\w:]*)?(?:\{(?P<labels>.*)\})?\s+(?P<value>[-+]?(?:[\d.][\d.eE+-]*|NaN|Inf))\s+(?P<at>-?\d[\d.]*)\s*(?:#.*)?$"
 )

@@ -9,8 +9,6 @@ from functools import cache
 
 from pricing.instances import accelerator_of, instance_accelerators
 
-__all__ = ["machine_of", "plain_type"]
-
 _PREFIXES = re.compile(r"^(?:ml\.|standard_|basic_)")
 _COUNT_IN_NAME = re.compile(r"-(\d+)[gt](?:-|$)|^bm\.gpu[\w.-]*\.(\d+)$|^vm\.gpu[\w.-]*\.(\d+)$")
 _CHIP_IN_NAME = re.compile(r"_[ahv]\d{2,3}s?(?=_v\d)")

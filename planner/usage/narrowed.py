@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ibis.expr.types import Column
 
-__all__ = ["Narrowing", "is_one_of", "narrowing_of"]
 
 Narrowing = tuple[tuple[str, tuple[str | None, ...]], ...]
 MOST_COLUMNS = 3

@@ -9,8 +9,6 @@ from typing import Any
 from planner.usage import ledger
 from planner.usage.skus import Sku, SkuReader, gpus_per_unit, hours_per_unit, is_gpu_hour, provider_of
 
-__all__ = ["PLAN_SKU", "numbered_skus"]
-
 PLAN_SKU = "commitment"
 """What an unused commitment is of that is tied to no instance type (a savings plan)."""
 HOLDERS = frozenset({"purchase", "host", "commitment"})

@@ -29,7 +29,6 @@ from planner.usage.tidied import header_at, is_header
 if TYPE_CHECKING:
     from pyarrow.fs import FileSystem
 
-__all__ = ["broken_line_of", "is_package", "records_of_parquet", "unpacked", "whole_gzip"]
 
 Member = TypeVar("Member")
 

@@ -15,8 +15,6 @@ from planner.usage.records import Records, Stretch, gpu_called, records_of, rows
 from planner.usage.sources import Source
 from planner.usage.times import LONGEST_S, SINCE_S, UNTIL_S, seconds_of_text, zone_of
 
-__all__ = ["read_plain"]
-
 NOBODY = ("__idle__", "__unmounted__")
 """What OpenCost and Kubecost call capacity that no pod held."""
 MOST_HOUR_NUMBER = 1_000_000

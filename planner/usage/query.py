@@ -18,24 +18,6 @@ from planner.usage.relations import FILE, Relation
 if TYPE_CHECKING:
     from ibis.expr.types import Column, Table
 
-__all__ = [
-    "COSTS",
-    "HOURLY_WORDS",
-    "NANO",
-    "PROFILE_WORDS",
-    "SKU_WORDS",
-    "SUMS",
-    "Rows",
-    "charges",
-    "coarser",
-    "crowded",
-    "dimensions",
-    "exports",
-    "hourly",
-    "profile",
-    "shared",
-    "without_copies",
-]
 
 NANO = 1_000_000_000
 DAY_S = 86_400

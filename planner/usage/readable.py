@@ -15,8 +15,6 @@ from planner.usage.relations import first_line
 from planner.usage.sources import Source
 from planner.usage.times import LONGEST_S, SINCE_S, UNTIL_S
 
-__all__ = ["first_name", "left_out_of", "whole_sources"]
-
 
 def whole_sources(sources: Sequence[Source], faults: list[Fault]) -> list[Source]:
     """Return the files that have every column that a row cannot do without; the others are added to the faults."""

@@ -25,8 +25,6 @@ BLOCK = 1 << 18
 MOST_ROWS = 1 << 24
 """Hours and words that differ; more would take gigabytes."""
 
-__all__ = ["Records", "Stretch", "gpu_called", "records_of", "refuse_if_nothing", "rows_of_file", "table_of"]
-
 
 @dataclass(frozen=True, slots=True)
 class Stretch:

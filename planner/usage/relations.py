@@ -20,8 +20,6 @@ from planner.usage.kept import Kept
 from planner.usage.sources import Source
 from planner.usage.tables import quoted_table
 
-__all__ = ["FILE", "Relation", "first_line", "relations_of", "source_of_file"]
-
 FILE = "gpuplan_file"
 """The column that says which file a row is from."""
 

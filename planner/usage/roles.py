@@ -4,17 +4,6 @@ from __future__ import annotations
 
 import re
 
-__all__ = [
-    "COST_ROLES",
-    "FEE_ROLES",
-    "HARDWARE_WORDS",
-    "OWN_NAMES",
-    "SIGN_WORDS",
-    "is_unused_capacity",
-    "looks_like_gpu",
-    "role_of",
-]
-
 COST_ROLES = frozenset(
     {"machine", "fee", "license", "software", "reservation", "purchase", "commitment", "host", "negation", "refund"}
 )

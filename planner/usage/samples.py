@@ -24,8 +24,6 @@ from planner.usage.slices import slice_of
 from planner.usage.sources import Source
 from planner.usage.times import time_of_text
 
-__all__ = ["METRICS", "Card", "Owner", "Samples", "read_samples"]
-
 METRICS = ("DCGM_FI_PROF_GR_ENGINE_ACTIVE", "DCGM_FI_DEV_GPU_UTIL", "DCGM_FI_PROF_SM_ACTIVE", "DCGM_FI_DEV_POWER_USAGE")
 NUMBER_OF = (
     {name: number for number, name in enumerate(METRICS)}

@@ -18,8 +18,6 @@ from pricing.errors import PricingError
 from pricing.instances import accelerator_of
 from pricing.offers import Offer
 
-__all__ = ["Sku", "SkuReader", "gpus_per_unit", "hours_per_unit", "is_gpu_hour", "provider_of"]
-
 CLOUDS = ("aws", "azure", "gcp", "oci")
 """A GPU's name in their texts may be that of a machine's; sellers of GPUs alone name GPUs."""
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["slice_of"]
-
 PROFILE = re.compile(
     r"^(?:(?P<chip>.*?)[._-])?(?:mig[-_])?(?P<parts>\d)g\.(?P<memory>\d+)gb(?:[+.]\w+)?$", re.IGNORECASE
 )

@@ -16,8 +16,6 @@ from planner.usage.slices import slice_of
 from planner.usage.sources import Source
 from planner.usage.times import LONGEST_S, SINCE_S, UNTIL_S, seconds_of_text, zone_of
 
-__all__ = ["gpus_of_tres", "read_slurm"]
-
 GPU = re.compile(r"(?:^|,)gres/(?:gpu(?::([^=,]+))?|(?P<mig>[^:=,/]*\dg\.\d+gb[^=,]*))=(\d+)")
 GRES = re.compile(r"(?:^|,)(?:gres[:/])?gpu(?::([^:=,(]+))?[:=](\d+)(?![\w.])")
 TRES = re.compile(r"\s*[a-z]+(?:/[\w:.-]+)?=\d")

@@ -27,7 +27,6 @@ from planner.usage.tidied import tidied
 if TYPE_CHECKING:
     from pyarrow.fs import FileSystem
 
-__all__ = ["Source", "find_sources", "known_source", "working_folder"]
 
 BLOCK_BYTES = 1 << 20
 LARGEST_STREAM_BYTES = 1 << 32

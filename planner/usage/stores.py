@@ -16,7 +16,6 @@ from planner.usage.lakes import LAKE_FOLDERS, LOGS, MOST_FOLDERS_ABOVE, kind_of_
 if TYPE_CHECKING:
     from pyarrow.fs import FileSystem
 
-__all__ = ["ENDINGS", "OBJECT_STORES", "objects_of", "of_usage", "told_of_store"]
 
 ENDINGS = (
     ".csv",

@@ -20,8 +20,6 @@ from planner.usage.idle import Idle, idle_of
 from planner.usage.records import Records
 from pricing.catalog import Catalog
 
-__all__ = ["summarised"]
-
 MOST_HOURS = 20 * 8766
 MOST_CURVE_VALUES = 1 << 26
 GROUPS = ("gpu", "option", "account", "region", "provider", "tag", "role")

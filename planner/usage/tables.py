@@ -9,8 +9,6 @@ from planner.engine import Engine
 from planner.usage.faults import UsageError
 from planner.usage.sources import Source
 
-__all__ = ["is_table_name", "quoted_table", "table_source"]
-
 NAME = re.compile(r"[A-Za-z_][\w-]*(?:\.[A-Za-z_][\w-]*){1,2}")
 
 

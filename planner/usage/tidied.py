@@ -20,8 +20,6 @@ from planner.usage.exports import AZURE, export_of, focus_spelled_otherwise
 from planner.usage.faults import Fault
 from planner.usage.headers import TIME, folded, kind_of_header
 
-__all__ = ["header_at", "is_header", "tidied"]
-
 DELIMITERS = (",", ";", "\t", "|", "^")
 MOST_LINES_ABOVE = 30
 LOOKED_AT = 2000

@@ -11,8 +11,6 @@ import numpy as np
 from planner.arrays import FloatArray, IntArray
 from planner.usage.faults import UsageError
 
-__all__ = ["LONGEST_S", "SINCE_S", "UNTIL_S", "parts_of_hours", "seconds_of_text", "time_of_text", "zone_of"]
-
 MILLISECONDS_FROM = 1e11
 """Numbers from here on are milliseconds, a thousand times more microseconds, and so on: as seconds they would lie after the
 year 5000."""

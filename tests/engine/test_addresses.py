@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from planner.engine import Engine, EngineError, connect, read_address
+from planner.engine import Engine, connect
+from planner.engine_address import EngineError, read_address
 from planner.portfolio.blocks import Block
 from planner.portfolio.reading import Row
 from planner.portfolio.result import PortfolioError

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from planner.engine import EngineError, connect, read_address
+from planner.engine import connect
+from planner.engine_address import EngineError, read_address
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = ROOT / "scripts" / "engine"
