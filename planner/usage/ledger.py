@@ -108,7 +108,12 @@ def replaced_exports(engine: Engine, charges: Table, sources: Sequence[Source]) 
 
 def _are_copies(row: Mapping[str, Any], one: Source | None, two: Source | None) -> bool:
     """Say whether charges that two files share are the same rows, which count once whatever is left out."""
-    return row["as_dear"] == row["charges"] and one is not None and two is not None and one.columns == two.columns
+    return (
+        row["as_dear"] == row["charges"]
+        and one is not None
+        and two is not None
+        and one.focus_columns == two.focus_columns
+    )
 
 
 def _name(file: str, sources: Sequence[Source]) -> str:
@@ -120,13 +125,13 @@ def _age(file: str, source: Source | None) -> tuple[Any, ...]:
     """Return an order of exports: a later version of the specification is newer, then the later name (run-10 after run-9)."""
     parts = re.split(r"(\d+)", source.name if source else file)
     number = tuple((int(part), "") if part.isdigit() else (-1, part) for part in parts)
-    version = version_of(source.columns) if source and (source.export is None or source.export.name == FOCUS) else ""
+    version = version_of(source.focus_columns) if source and (source.export is None or source.export.name == FOCUS) else ""  # fmt: skip
     return (version, number)
 
 
 def crowded_machines(engine: Engine, charges: Table, sources: Sequence[Source]) -> Check | None:
     """Find machines with more than one machine's hours in an hour."""
-    if not any("ResourceId" in source.columns for source in sources):
+    if not any("ResourceId" in source.focus_columns for source in sources):
         return None
     row = engine.table(query.crowded(charges)).to_pylist()[0]
     if row["machines"]:  # perhaps of charges that were exported twice alone, which count once

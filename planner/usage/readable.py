@@ -20,17 +20,18 @@ def whole_sources(sources: Sequence[Source], faults: list[Fault]) -> list[Source
     """Return the files that have every column that a row cannot do without; the others are added to the faults."""
     whole = []
     for source in sources:
-        twice = sorted({name for name in source.columns if name in NEEDED and source.columns.count(name) > 1})
+        columns = source.focus_columns
+        twice = sorted({name for name in columns if name in NEEDED and columns.count(name) > 1})
         odd = [] if twice else _odd_times(source)
         if twice:
             faults.append(Fault(what=f"{', '.join(twice)} comes twice among its columns", where=source.name))
         elif odd:
             hint = "a timestamp, a date, or text in ISO 8601"
             faults.append(Fault(what=f"{' and '.join(odd)}, which is not a time", where=source.name, hint=hint))
-        elif missing := missing_columns(source.columns):
-            columns = "column" if len(missing) == 1 else "columns"
+        elif missing := missing_columns(columns):
+            noun = "column" if len(missing) == 1 else "columns"
             hint = "export it with all mandatory columns of FOCUS"
-            faults.append(Fault(what=f"the {columns} {', '.join(missing)} is missing", where=source.name, hint=hint))
+            faults.append(Fault(what=f"the {noun} {', '.join(missing)} is missing", where=source.name, hint=hint))
         else:
             whole.append(source)
     return whole
@@ -40,18 +41,16 @@ def _odd_times(source: Source) -> list[str]:
     """Return which columns of time a Parquet file keeps as something else."""
     import pyarrow.types as kinds
 
-    if source.schema is None:
+    if source.schema is None or source.export is not None:
         return []
-    found = []
-    for name in TIMES.values():
-        kind = source.schema.field(name).type if name in source.columns else None
-        kind = kind.value_type if kind is not None and kinds.is_dictionary(kind) else kind
-        is_text = kind is not None and (
-            kinds.is_string(kind) or kinds.is_large_string(kind) or kinds.is_string_view(kind)
-        )
-        if kind is not None and not (is_text or kinds.is_timestamp(kind) or kinds.is_date(kind)):
-            found.append(f"{name} is of type {kind}")
-    return found
+    readable = (kinds.is_string, kinds.is_large_string, kinds.is_string_view, kinds.is_timestamp, kinds.is_date)
+    odd = []
+    for name in (name for name in TIMES.values() if name in source.columns):
+        kind = source.schema.field(name).type
+        kind = kind.value_type if kinds.is_dictionary(kind) else kind
+        if not any(is_kind(kind) for is_kind in readable):
+            odd.append(f"{name} is of type {kind}")
+    return odd
 
 
 def left_out_of(

@@ -69,10 +69,10 @@ def relations_of(
         engine.ibis.raw_sql(f"SET temp_directory = {_quoted(str(folder))}")
     groups: dict[tuple[Any, ...], list[Source]] = {}
     for source in sources:
-        types = tuple(str(source.schema.field(name).type) for name in source.columns) if source.schema else ()
+        types = tuple(map(str, source.schema.types)) if source.schema else ()
         is_object = source.filesystem is not None
-        groups.setdefault((source.form, source.columns, source.raw_columns, types, is_object), []).append(source)
-    found = []
+        groups.setdefault((source.form, source.columns, types, is_object), []).append(source)
+    relations = []
     for number, group in enumerate(groups.values()):
         name = f"bill_{number}"
         is_text = group[0].form == "csv" or group[0].export is not None
@@ -85,18 +85,20 @@ def relations_of(
                 _duckdb_text(engine, name, group, folder, faults, kept)
             else:
                 _duckdb_parquet(engine, name, group)
-        found.append(Relation(name, _schema(group[0]), tuple(group), is_text))
-    return found
+        relations.append(Relation(name, _schema(group[0]), tuple(group), is_text))
+    return relations
 
 
 def _schema(source: Source) -> dict[str, Any]:
     """Return the types of the columns that are needed and there."""
     import ibis.expr.datatypes as dt
 
-    if source.schema is None:
-        types = {name: dt.string for name in source.columns if name in NEEDED}
-    else:
-        types = {name: _type(source.schema.field(name).type, name) for name in source.columns if name in NEEDED}
+    is_text = source.schema is None or source.export is not None
+    types = {
+        name: dt.string if is_text else _type(source.schema.field(name).type, name)
+        for name in source.focus_columns
+        if name in NEEDED
+    }
     return types | {FILE: dt.string}
 
 
@@ -131,8 +133,8 @@ def _columns(source: Source, *, is_spark: bool = False) -> str:
     """Return the needed columns as SQL; what is nested (SkuPriceDetails as a struct) as the JSON that FOCUS asks for."""
     quoted = (lambda name: f"`{name}`") if is_spark else _name
     if source.export is not None:
-        found = projection(source.export, source.raw_columns, source.raw_schema, quoted, is_spark=is_spark)
-        return ", ".join(f"{text} AS {quoted(name)}" for name, text in found.items())
+        texts = projection(source.export, source.columns, source.schema, quoted, is_spark=is_spark)
+        return ", ".join(f"{text} AS {quoted(name)}" for name, text in texts.items())
     nested = _nested(source)
     json = "to_json({})" if is_spark else "CAST(to_json({}) AS VARCHAR)"
     names = [(name, quoted(name)) for name in source.columns if name in NEEDED]
@@ -157,8 +159,8 @@ def _place(engine: Engine, source: Source, target: Path) -> str:
     """Return where a table is read: with the engine, or from a file that is fetched."""
     if engine.warehouse is None:
         return quoted_table(source.path, is_spark=engine.is_spark)
-    raw = source.raw_columns or source.columns
-    engine.fetch(source.path, raw if source.export else [name for name in raw if name in NEEDED], target)
+    wanted = source.columns if source.export else [name for name in source.columns if name in NEEDED]
+    engine.fetch(source.path, wanted, target)
     return f"read_parquet({_quoted(str(target))})"
 
 
@@ -220,11 +222,10 @@ def _duckdb_text(
 def _text_query(source: Source, paths: str, options: str) -> str:
     """Return the query that reads files of text with the columns of one of them; where files were joined, without their headers."""
     # Columns that are not read may share a name, or differ from another's by capitals alone; DuckDB takes neither.
-    raw = source.raw_columns or source.columns
-    wanted = set(raw) if source.export else NEEDED
+    wanted = source.columns if source.export else NEEDED
     called = [
-        column if column in wanted and raw.index(column) == place else f"column_{place}"
-        for place, column in enumerate(raw)
+        column if column in wanted and source.columns.index(column) == place else f"column_{place}"
+        for place, column in enumerate(source.columns)
     ]
     columns = "{" + ", ".join(f"{_quoted(column)}: 'VARCHAR'" for column in called) + "}"
     is_row = " OR ".join(f"{_name(column)} IS DISTINCT FROM {_quoted(column)}" for column in called if column in wanted)
@@ -259,18 +260,18 @@ def _spark_view(engine: Engine, name: str, group: Sequence[Source], faults: list
         from pyspark.sql.types import StringType, StructField, StructType
 
         corrupt = "_corrupt_line"
-        raw = group[0].raw_columns or group[0].columns
-        fields = [StructField(column, StringType()) for column in (*raw, corrupt)]
+        columns = group[0].columns
+        fields = [StructField(column, StringType()) for column in (*columns, corrupt)]
         options = {"header": True, "quote": '"', "escape": '"', "multiLine": True, "mode": "PERMISSIVE", "columnNameOfCorruptRecord": corrupt, "enforceSchema": True}  # fmt: skip
         frame = spark.read.schema(StructType(fields)).options(**options).csv(paths)
         # Spark refuses to look at nothing but the broken lines; another column keeps it company.
-        other = "`" + raw[0].replace("`", "``") + "`"  # a point would mean a part of a record
+        other = "`" + columns[0].replace("`", "``") + "`"  # a point would mean a part of a record
         found = frame.agg({corrupt: "count", other: "max"}).toArrow()
         broken = int(found[f"count({corrupt})"][0].as_py())
         if broken:
             where = first_line(group, lambda row, header: len(row) != len(header))
             faults.append(Fault(what="lines that are not rows of this table", where=where, rows=broken))
-        names = [name for name in raw if name in NEEDED] or raw[:1]
+        names = [name for name in columns if name in NEEDED] or columns[:1]
         cells = (frame["`" + name.replace("`", "``") + "`"].eqNullSafe(name) for name in names)
         frame = frame.where(frame[corrupt].isNull() & ~reduce(and_, cells))  # joined files have a header among the rows
     from pyspark.sql.functions import expr

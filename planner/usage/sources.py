@@ -49,7 +49,7 @@ class Source:
     form : str
         ``csv``, ``parquet``, or ``table`` (of an engine's catalog; `path` is then its name).
     columns : tuple of str
-        The header; Parquet's column names.
+        The file's own, as its header or its schema has them.
     kind : str
         One of `KINDS`; empty where the header tells none.
     filesystem : pyarrow.fs.FileSystem or None
@@ -57,11 +57,7 @@ class Source:
     schema : pyarrow.Schema or None
         Of a Parquet file.
     export : Export or None
-        Where it is a cloud's own export and no FOCUS file: `columns` are then those of FOCUS that it becomes, all of text.
-    raw_columns : tuple of str
-        The file's own, as they stand.
-    raw_schema : pyarrow.Schema or None
-        Of them.
+        How FOCUS columns, all of text, are made of its own, where it is a cloud's own export and no FOCUS file.
     mark : str
         Its place and state (`planner.usage.kept`), where it may be kept as it is read.
     """
@@ -74,17 +70,12 @@ class Source:
     filesystem: Any = None
     schema: Any = None
     export: Export | None = None
-    raw_columns: tuple[str, ...] = ()
-    raw_schema: Any = None
     mark: str = ""
 
-
-def _as_focus(source: Source) -> Source:
-    """Return a cloud's own export as the FOCUS file that it is read as; any other as it stands."""
-    export = focus_spelled_otherwise(source.columns) or export_of(source.columns, source.schema)
-    if export is None:
-        return replace(source, raw_columns=source.columns, raw_schema=source.schema)
-    return replace(source, kind="focus", export=export, columns=tuple(export.columns), schema=None, raw_columns=source.columns, raw_schema=source.schema)  # fmt: skip
+    @property
+    def focus_columns(self) -> tuple[str, ...]:
+        """The columns of FOCUS that a bill has, or becomes."""
+        return tuple(self.export.columns) if self.export else self.columns
 
 
 @contextmanager
@@ -169,18 +160,18 @@ def find_sources(
 
 def known_source(source: Source, kind: str, faults: list[Fault]) -> list[Source]:
     """Return a source as what it is: of the kind that is forced, or else told by its columns; none, and a fault, where neither is."""
-    is_scrape = not kind and SCRAPE.search(source.columns[0] if source.columns else "") is not None
-    told = kind or (kind_of_header(source.columns) or _headerless_kind(source) if not is_scrape else "")
-    read = _as_focus(source) if told in {"", "focus"} else source
-    if told and read.export is None:
-        return [replace(source, kind=told, raw_columns=source.columns, raw_schema=source.schema)]
-    if read.export is not None:
-        return [read]
-    if known := known_export(source.columns):
-        faults.append(Fault(what=known[0], where=source.name, hint=known[1]))
-        return []
-    first = ", ".join(_shown(column) for column in source.columns[:6])
-    what, hint = f"its columns are of no kind of usage that is known: {first}", f"say --kind {'|'.join(KINDS)}"
+    columns, export = source.columns, None
+    is_scrape = SCRAPE.search(columns[0] if columns else "") is not None
+    kind = kind or ("" if is_scrape else kind_of_header(columns) or _headerless_kind(source))
+    if kind in {"", "focus"}:
+        export = focus_spelled_otherwise(columns) or export_of(columns, source.schema)
+    if kind or export:
+        return [replace(source, kind=kind or "focus", export=export)]
+    first = ", ".join(_shown(column) for column in columns[:6])
+    what, hint = known_export(columns) or (
+        f"its columns are of no kind of usage that is known: {first}",
+        f"say --kind {'|'.join(KINDS)}",
+    )
     faults.append(Fault(what=what, where=source.name, hint=hint))
     return []
 
