@@ -201,7 +201,7 @@ def _read(
     from planner.engine import connect
     from planner.engine_address import read_address
     from planner.report.notes import note_texts
-    from planner.usage.faults import UsageError, fault_text, hint_of
+    from planner.usage.faults import refusal
     from planner.usage.kept import kept_in
     from planner.usage.sources import find_sources, known_source, working_folder
     from planner.usage.tables import is_table_name, table_source
@@ -223,10 +223,7 @@ def _read(
             for name in tables:
                 sources += known_source(table_source(engine, name), kind, faults)
         if not sources:
-            raise UsageError(
-                "no file can be read:\n  " + "\n  ".join(fault_text(one) for one in faults),
-                hint=hint_of(faults),
-            )
+            raise refusal("no file can be read", faults)
         bill: Bill | None = None
         focus = [one for one in sources if one.kind == "focus"]
         if focus and engine is not None:

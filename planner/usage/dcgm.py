@@ -12,7 +12,7 @@ from planner.arrays import FloatArray, IntArray
 from planner.notes import Note, NoteCode
 from planner.usage.faults import Fault
 from planner.usage.hours import coded
-from planner.usage.records import Records, gpu_called, records_of, refuse_if_nothing, table_of
+from planner.usage.records import Records, gpu_called, records_of, table_of
 from planner.usage.samples import METRICS, Samples, read_samples
 from planner.usage.sources import Source
 from planner.usage.times import zone_of
@@ -47,8 +47,7 @@ def read_dcgm(sources: Sequence[Source], *, timezone: str = "") -> Records:
     faults: list[Fault] = []
     samples = read_samples(sources, zone_of(timezone or "UTC"), faults)
     if not len(samples.at_s):
-        refuse_if_nothing(faults)
-        return records_of([], "dcgm", rows=samples.rows)
+        return records_of([], "dcgm", rows=samples.rows, faults=faults)
     return _records(samples, faults)
 
 

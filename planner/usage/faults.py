@@ -56,6 +56,7 @@ def fault_text(fault: Fault) -> str:
     return f"{place}{fault.what}{rows}"
 
 
-def hint_of(faults: Sequence[Fault]) -> str:
-    """Return the first way out that a fault names."""
-    return next((one.hint for one in faults if one.hint), "")
+def refusal(what: str, faults: Sequence[Fault]) -> UsageError:
+    """Return the error where nothing is left to read: all faults, and the first way out that one of them names."""
+    hint = next((fault.hint for fault in faults if fault.hint), "")
+    return UsageError("\n  ".join([f"{what}:", *map(fault_text, faults)]), hint=hint)

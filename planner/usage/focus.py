@@ -6,9 +6,9 @@ import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from planner.notes import Note, NoteCode
 from planner.usage import ledger, query
 from planner.usage.bill import PLAN_WORD, Apart, Bill, Check, Rate
 from planner.usage.columns import version_of
-from planner.usage.faults import Fault, UsageError, fault_text, hint_of
+from planner.usage.faults import Fault, UsageError, refusal
 from planner.usage.hours import HourTable, coded, spread_evenly
 from planner.usage.kept import Kept
 from planner.usage.narrowed import narrowing_of
@@ -26,6 +26,9 @@ from planner.usage.readable import first_name, left_out_of, whole_sources
 from planner.usage.relations import relations_of
 from planner.usage.skus import Sku, SkuReader, provider_of
 from planner.usage.sources import Source, working_folder
+
+if TYPE_CHECKING:
+    from pyarrow import Table as ArrowTable
 
 NANO = float(query.NANO)
 MOST_SPREAD_ROWS = 1 << 25
@@ -77,67 +80,48 @@ def read_bill(
     faults: list[Fault] = []
     whole = whole_sources(sources, faults)
     if not whole:
-        raise UsageError(
-            "no file can be read:\n  " + "\n  ".join(fault_text(one) for one in faults), hint=hint_of(faults)
-        )
-    relations = relations_of(engine, whole, folder, faults, kept)
-    rows = query.Rows(engine, tuple(relations), tag)
-    known = {"USD": Rate(usd=1.0, source="")} | dict(rates or {})
+        raise refusal("no file can be read", faults)
+    usd_rates = {"USD": Rate(usd=1.0, source="")} | dict(rates or {})
+    rows = query.Rows(engine, tuple(relations_of(engine, whole, folder, faults, kept)), tag)
     kinds, skus, charges = _kinds_of(rows, reader)
     checks: list[Check] = []
-    if charges is not None and len(whole) > 1 and not keep_copies:
-        replaced = ledger.replaced_exports(engine, charges.table, whole)
-        if replaced is not None:
-            checks.append(replaced)
-            rows = replace(rows, has_replaced=True)
-            kinds, skus, charges = _kinds_of(rows, reader)
-    left_out, no_rate = left_out_of(kinds, known, whole, faults)
-    found = _Found(rates=known, no_rate=no_rate)
-    if charges is not None:
-        words = engine.table(query.dimensions(charges.rows, charges.skus)).to_pylist()
-        found.words = {row["mark"]: _in_currency(row) for row in words}
+    if charges and not keep_copies and (replaced := ledger.replaced_exports(engine, charges.table, whole)):
+        checks.append(replaced)
+        kinds, skus, charges = _kinds_of(replace(rows, has_replaced=True), reader)
+    left_out = left_out_of(kinds, usd_rates, whole, faults)
+    words, hourly = [], None
+    if charges:
+        words = [_in_currency(row) for row in engine.table(query.dimensions(charges.rows, charges.skus)).to_pylist()]
         crowded = None if keep_copies else ledger.crowded_machines(engine, charges.table, whole)
-        checks += [crowded] if crowded is not None else []
-        found.hourly = engine.table(
-            query.hourly(charges.table, keep_copies=keep_copies, is_crowded=crowded is not None)
-        )
+        checks += [crowded] if crowded else []
+        hourly = engine.table(query.hourly(charges.table, keep_copies=keep_copies, is_crowded=crowded is not None))
         engine.let_go(charges.table)
-    readable = [row for row in kinds if not row["unreadable"] and row["currency"] not in no_rate]
+    readable = [row for row in kinds if not row["unreadable"] and row["currency"] in usd_rates]
     if not kinds:
         faults.append(Fault(what="there is a header and no row", where=first_name(whole)))
     if not readable:
-        raise UsageError(
-            "no row can be read:\n  " + "\n  ".join(fault_text(one) for one in faults), hint=hint_of(faults)
-        )
+        raise refusal("no row can be read", faults)
     carried = ledger.carried_purchases(readable, skus)
-    hours, copied, span, without_hours = _hours(found, skus, _gpu_shares(readable), carried)
-    checks += ledger.checks_of(readable, hours, known)
-    notes = _notes(readable, hours, span, copied, keep_copies=keep_copies)
-    if tag and len(hours) and not any(hours.words["tag"]):
-        notes.append(Note(NoteCode.NO_SUCH_TAG, (tag,)))
-    if without_hours:
-        notes.append(Note(NoteCode.CHARGES_WITHOUT_HOURS, (without_hours,)))
+    hours = _hours(words, hourly, skus, usd_rates, _gpu_shares(readable), carried)
+    checks += ledger.checks_of(readable, hours.table, usd_rates)
+    notes = _notes(readable, hours, tag, keep_copies=keep_copies)
     return Bill(
-        table=hours,
+        table=hours.table,
         rows=int(sum(row["rows"] for row in kinds)),
-        gpu_rows=int(found.rows),
+        gpu_rows=hours.rows,
         unreadable_rows=left_out,
-        copied_rows=copied,
-        effective_usd=sum(_usd(row, "effective_cost", known) for row in readable if row["category"] == "Usage"),
-        apart=_apart(readable, known),
-        versions=tuple(sorted({_version(source) for source in whole})),
-        rates={name: known[name] for name in sorted({row["currency"] for row in readable}) if name != "USD"},
+        copied_rows=hours.copied,
+        effective_usd=sum(_usd(row, "effective_cost", usd_rates) for row in readable if row["category"] == "Usage"),
+        apart=_apart(readable, usd_rates),
+        versions=tuple(sorted({s.export.name if s.export else version_of(s.columns) for s in whole})),
+        rates={name: usd_rates[name] for name in sorted({row["currency"] for row in readable}) if name != "USD"},
         skus=tuple(dict.fromkeys(sku for sku in skus.values() if sku.basis != PLAN_SKU)),
-        span_hours=span,
+        span_hours=hours.longest,
         faults=tuple(faults),
         notes=tuple(notes),
         checks=tuple(checks),
         **_time_of(readable),
     )
-
-
-def _version(source: Source) -> str:
-    return source.export.name if source.export else version_of(source.columns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,11 +138,11 @@ def _kinds_of(rows: query.Rows, reader: SkuReader) -> tuple[list[dict[str, Any]]
     kinds = [_in_currency(row) for row in rows.engine.table(query.profile(rows)).to_pylist()]
     # In an order of ours: sums of floats depend on it, and each engine answers in its own.
     kinds.sort(key=lambda row: tuple(str(row[name] or "") for name in query.PROFILE_WORDS))
-    skus, known = numbered_skus(kinds, reader)
+    skus, facts = numbered_skus(kinds, reader)
     if not skus:
         return kinds, skus, None
-    table = ledger.put_skus(rows.engine, known)
-    rows = replace(rows, narrowing=narrowing_of(kinds, {row["sku_mark"] for row in known}, query.SKU_WORDS))
+    table = ledger.put_skus(rows.engine, facts)
+    rows = replace(rows, narrowing=narrowing_of(kinds, {row["sku_mark"] for row in facts}, query.SKU_WORDS))
     return kinds, skus, _Charges(rows, table, rows.engine.keep("gpu_charges", query.charges(rows, table)))
 
 
@@ -176,15 +160,15 @@ def _time_of(kinds: Sequence[Mapping[str, Any]]) -> dict[str, int]:
     return {"first_hour": first // 3600, "end_hour": max(-(-last // 3600), first // 3600 + 1)}
 
 
-@dataclass(slots=True)
-class _Found:
-    """What the engine answered, and what it takes to read it."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Hours:
+    """The charges of accelerators by hour: how many rows they were, how many of these copies, without hours, and the longest."""
 
-    rates: Mapping[str, Rate]
-    no_rate: set[str]
-    words: dict[Any, dict[str, Any]] = field(default_factory=dict)
-    hourly: Any = None
-    rows: float = 0.0
+    table: HourTable
+    rows: int = 0
+    copied: int = 0
+    without_hours: int = 0
+    longest: int = 1
 
 
 def _usd(row: Mapping[str, Any], name: str, rates: Mapping[str, Rate]) -> float:
@@ -205,25 +189,29 @@ def _gpu_shares(kinds: Sequence[Mapping[str, Any]]) -> dict[str, float]:
     return {name: gpu / total for name, (gpu, total) in used.items() if total > 0}
 
 
+WORDS = ("gpu", "instance_type", "account", "region", "provider", "option", "state", "tag", "commitment", "charge_class", "role")  # fmt: skip
+VALUES = ("gpu_hours", "effective_usd", "list_usd", "contracted_usd", "billed_usd", "unlisted_usd")
+
+
 def _hours(
-    found: _Found, skus: Mapping[int, Sku], shares: Mapping[str, float], carried: ledger.Carried
-) -> tuple[HourTable, int, int, int]:
-    """Return the hours, how many rows were copies, the longest charge, and how many charges have no hours."""
-    names = ("gpu", "instance_type", "account", "region", "provider", "option", "state", "tag", "commitment", "charge_class", "role")  # fmt: skip
-    marks, texts, weights, rates = [], [], [], []
-    for mark, row in sorted(found.words.items(), key=lambda item: _word_order(item[1], skus)):
+    rows: Sequence[Mapping[str, Any]], hourly: ArrowTable | None, skus: Mapping[int, Sku], rates: Mapping[str, Rate],
+    shares: Mapping[str, float], carried: ledger.Carried,
+) -> _Hours:  # fmt: skip
+    """Return the charges by hour, out of the words that they have and the engine's sums for each hour and mark of words."""
+    marks, texts, usd_per_nano, is_machine = [], [], [], []
+    for row in sorted(rows, key=lambda row: _word_order(row, skus)):
         sku = skus[int(row["sku_number"])]
         status = row["commitment_status"] or ""
         weight = 1.0
         if sku.basis == PLAN_SKU:
             # Charges of no instance type that are no unused commitment are none of ours.
             weight = shares.get(row["commitment_id"] or "", 0.0) if status == "Unused" else 0.0
-        if weight == 0.0 or row["currency"] in found.no_rate or carried.holds(sku, row):
+        if weight == 0.0 or row["currency"] not in rates or carried.holds(sku, row):
             continue
         unused = status == "Unused" or row["reservation_status"] == "Unused" or sku.is_unused
-        marks.append(mark)
-        weights.append(weight)
-        rates.append(found.rates[row["currency"]].usd)
+        marks.append(row["mark"])
+        usd_per_nano.append(weight / NANO * rates[row["currency"]].usd)
+        is_machine.append(sku.gpus > 0 and sku.role == "machine")
         texts.append(
             (
                 sku.gpu or PLAN_WORD,
@@ -239,40 +227,31 @@ def _hours(
                 sku.role,
             )
         )
-    codes, words = {}, {}
-    columns = list(zip(*texts, strict=True)) if texts else [()] * len(names)
-    for name, column in zip(names, columns, strict=True):
-        codes[name], words[name] = coded(column)
-    if found.hourly is None or not marks:
-        empty = HourTable(np.zeros(0, dtype=np.int64), {n: np.zeros(0, dtype=np.int64) for n in names}, words, {v: np.zeros(0) for v in VALUES})  # fmt: skip
-        return empty, 0, 1, 0
-    table = found.hourly
-    of_mark = _column(table, "mark")
-    order = np.argsort(np.array(marks, dtype=of_mark.dtype))
-    sorted_marks = np.array(marks, dtype=of_mark.dtype)[order]
-    place = np.minimum(np.searchsorted(sorted_marks, of_mark), len(marks) - 1)
-    ours = sorted_marks[place] == of_mark
-    which = order[place][ours]
+    of_kind = {kind: coded([text[place] for text in texts]) for place, kind in enumerate(WORDS)}
+    words = {kind: names for kind, (_, names) in of_kind.items()}
+    if hourly is None or not marks:
+        nothing = {kind: np.zeros(0, dtype=np.int64) for kind in WORDS}
+        return _Hours(table=HourTable(np.zeros(0, dtype=np.int64), nothing, words, {name: np.zeros(0) for name in VALUES}))  # fmt: skip
+    mark = _column(hourly, "mark")
+    by_mark = np.argsort(np.array(marks, dtype=mark.dtype))
+    sorted_marks = np.array(marks, dtype=mark.dtype)[by_mark]
+    place = np.minimum(np.searchsorted(sorted_marks, mark), len(marks) - 1)
+    ours = np.flatnonzero(sorted_marks[place] == mark)
+    which, hour, span = by_mark[place][ours], _column(hourly, "hour")[ours], _column(hourly, "span")[ours]
     # One number to sort by takes a third of the time of three.
-    hour, span = _column(table, "hour")[ours], _column(table, "span")[ours]
     shape = (int(hour.max(initial=0)) + 1, len(marks), int(span.max(initial=0)) + 1)
-    in_order = np.argsort(np.ravel_multi_index((hour, which, span), shape))
-    which, ours = which[in_order], np.flatnonzero(ours)[in_order]
-    rows, charges = _column(table, "rows")[ours], _column(table, "charges")[ours]
-    found.rows = float(rows.sum())
-    scale = np.array(weights)[which] / NANO
-    money = scale * np.array(rates)[which]
+    order = np.argsort(np.ravel_multi_index((hour, which, span), shape))
+    which, hour, span, ours = which[order], hour[order], span[order], ours[order]
+    rows_exported, charges = _column(hourly, "rows")[ours], _column(hourly, "charges")[ours]
+    money = np.array(usd_per_nano)[which]
     values = {
-        f"{name}_usd": _column(table, f"{name}_cost_nano")[ours] * money
+        f"{name}_usd": _column(hourly, f"{name}_cost_nano")[ours] * money
         for name in ("effective", "list", "contracted", "billed")
     }
-    values["unlisted_usd"] = _column(table, "unlisted_nano")[ours] * money
-    values["gpu_hours"] = _column(table, "gpu_hours_nano")[ours] / NANO
-    machine = [skus[int(found.words[mark]["sku_number"])] for mark in marks]
-    is_machine = np.array([sku.gpus > 0 and sku.role == "machine" for sku in machine])[which]
-    is_correction = (np.array([text[-2] for text in texts]) == "Correction")[which]
-    without = charges[is_machine & ~is_correction & (values["gpu_hours"] == 0)].sum()
-    hour, span = _column(table, "hour")[ours], _column(table, "span")[ours]
+    values["unlisted_usd"] = _column(hourly, "unlisted_nano")[ours] * money
+    values["gpu_hours"] = _column(hourly, "gpu_hours_nano")[ours] / NANO
+    is_correction = np.array([text[WORDS.index("charge_class")] == "Correction" for text in texts])[which]
+    without = charges[np.array(is_machine)[which] & ~is_correction & (values["gpu_hours"] == 0)].sum()
     longest = int(span.max(initial=1))
     if int(span.sum()) > MOST_SPREAD_ROWS:
         raise UsageError(
@@ -282,15 +261,16 @@ def _hours(
     if longest > 1:
         hour, origin, values = spread_evenly(hour, span, values)
         which = which[origin]
-    return (
-        HourTable(hour, {name: codes[name][which] for name in names}, words, values),
-        int(rows.sum() - charges.sum()),
-        longest,
-        int(without),
+    return _Hours(
+        table=HourTable(hour, {kind: codes[which] for kind, (codes, _) in of_kind.items()}, words, values),
+        rows=int(rows_exported.sum()),
+        copied=int(rows_exported.sum() - charges.sum()),
+        without_hours=int(without),
+        longest=longest,
     )
 
 
-def _column(table: Any, name: str) -> Any:  # noqa: ANN401  Arrow's table, numpy's array
+def _column(table: ArrowTable, name: str) -> Any:  # noqa: ANN401  an array of one type or another
     """Return a column of numbers without nulls; Arrow's own way to numpy imports pandas."""
     chunks = [np.from_dlpack(chunk) for chunk in table[name].chunks]
     return np.concatenate(chunks) if chunks else np.zeros(0)
@@ -300,9 +280,6 @@ def _word_order(row: Mapping[str, Any], skus: Mapping[int, Sku]) -> tuple[str, .
     sku = skus[int(row["sku_number"])]
     words = (row[name] or "" for name in query.HOURLY_WORDS)
     return (sku.gpu, sku.instance_type, sku.basis, *words, f"{row['sku_number']:09d}")
-
-
-VALUES = ("gpu_hours", "effective_usd", "list_usd", "contracted_usd", "billed_usd", "unlisted_usd")
 
 
 def option_of(row: Mapping[str, Any]) -> str:
@@ -347,27 +324,27 @@ def _apart(kinds: Sequence[Mapping[str, Any]], rates: Mapping[str, Rate]) -> tup
     for row in kinds:
         if row["category"] == "Usage" and not row["charge_class"]:
             continue
-        each = sums[row["category"], row["charge_class"] or "", bool(row["is_gpu"])]
-        each[0] += row["rows"]
-        each[1] += _usd(row, "effective_cost", rates)
-        each[2] += _usd(row, "billed_cost", rates)
+        figures = (row["rows"], _usd(row, "effective_cost", rates), _usd(row, "billed_cost", rates))
+        key = (row["category"], row["charge_class"] or "", bool(row["is_gpu"]))
+        sums[key] = [total + figure for total, figure in zip(sums[key], figures, strict=True)]
     return tuple(
         Apart(category=c, charge_class=k, rows=int(n), effective_usd=e, billed_usd=b, is_gpu=g)
         for (c, k, g), (n, e, b) in sorted(sums.items())
     )
 
 
-def _notes(
-    kinds: Sequence[Mapping[str, Any]], hours: HourTable, span: int, copied: int, *, keep_copies: bool
-) -> list[Note]:
-    notes = []
-    if span > 1:
-        notes.append(Note(NoteCode.SPREAD_CHARGES, (span,)))
-    if copied and not keep_copies:
-        notes.append(Note(NoteCode.COPIED_ROWS, (copied,)))
+def _notes(kinds: Sequence[Mapping[str, Any]], hours: _Hours, tag: str, *, keep_copies: bool) -> list[Note]:
+    table, notes = hours.table, []
+    if hours.longest > 1:
+        notes.append(Note(NoteCode.SPREAD_CHARGES, (hours.longest,)))
+    if hours.copied and not keep_copies:
+        notes.append(Note(NoteCode.COPIED_ROWS, (hours.copied,)))
     if any(row["category"] == "Usage" and (row["charge_class"] or "") == "Correction" for row in kinds):
         notes.append(Note(NoteCode.CORRECTIONS))
-    plans = hours.equals("gpu", PLAN_WORD) if len(hours) else np.zeros(0, dtype=bool)
-    if plans.any():
+    if len(table) and table.equals("gpu", PLAN_WORD).any():
         notes.append(Note(NoteCode.UNUSED_SAVINGS_PLANS))
+    if tag and len(table) and not any(table.words["tag"]):
+        notes.append(Note(NoteCode.NO_SUCH_TAG, (tag,)))
+    if hours.without_hours:
+        notes.append(Note(NoteCode.CHARGES_WITHOUT_HOURS, (hours.without_hours,)))
     return notes

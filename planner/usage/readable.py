@@ -55,8 +55,8 @@ def _odd_times(source: Source) -> list[str]:
 
 def left_out_of(
     kinds: Sequence[Mapping[str, Any]], rates: Mapping[str, Rate], sources: Sequence[Source], faults: list[Fault]
-) -> tuple[int, set[str]]:
-    """Tell the rows that cannot be read or have no rate, with the first place of each kind; refuse a second header of another order."""
+) -> int:
+    """Count the rows that cannot be read or have no rate, with the first place of each kind; refuse a second header of another order."""
     unreadable: dict[str, int] = defaultdict(int)
     without: dict[str, int] = defaultdict(int)
     for row in kinds:
@@ -86,7 +86,7 @@ def left_out_of(
         hint = f"--rate {currency}=1.08"
         what = f"{currency} has no rate to the US dollar ({hint})"
         faults.append(Fault(what=what, where=where or first_name(sources), rows=count, hint=hint))
-    return sum(unreadable.values()) + sum(without.values()), set(without)
+    return sum(unreadable.values()) + sum(without.values())
 
 
 def first_name(sources: Sequence[Source]) -> str:

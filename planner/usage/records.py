@@ -12,7 +12,7 @@ import numpy as np
 from planner.arrays import FloatArray, IntArray
 from planner.delimited import lines_of, rows_of
 from planner.notes import Note
-from planner.usage.faults import Fault, UsageError, fault_text, hint_of
+from planner.usage.faults import Fault, UsageError, refusal
 from planner.usage.headers import kind_of_header
 from planner.usage.hours import HourTable, coded
 from planner.usage.sources import Source
@@ -87,31 +87,12 @@ def records_of(
     UsageError
         There is none, and something could not be read.
     """
-    if not stretches:
-        refuse_if_nothing(faults)
-    words = {kind: coded([getattr(one, kind) for one in stretches]) for kind in ("gpu", "account", "region", "tag", "basis")}  # fmt: skip
-    table = table_of(
-        np.array([one.start_s for one in stretches], dtype=float),
-        np.array([one.end_s for one in stretches], dtype=float),
-        np.array([one.gpus for one in stretches], dtype=float),
-        words,
-        source,
-    )
+    if faults and not stretches:
+        raise refusal("no record can be read", faults)
+    words = {kind: coded([getattr(stretch, kind) for stretch in stretches]) for kind in ("gpu", "account", "region", "tag", "basis")}  # fmt: skip
+    start_s, end_s, gpus = np.array([(each.start_s, each.end_s, each.gpus) for each in stretches], dtype=float).reshape(-1, 3).T  # fmt: skip
+    table = table_of(start_s, end_s, gpus, words, source)
     return Records(table=table, rows=rows, faults=tuple(faults), notes=tuple(notes))
-
-
-def refuse_if_nothing(faults: Sequence[Fault]) -> None:
-    """Refuse where nothing was read and there is a reason.
-
-    Raises
-    ------
-    UsageError
-        With all reasons.
-    """
-    if faults:
-        raise UsageError(
-            "no record can be read:\n  " + "\n  ".join(fault_text(one) for one in faults), hint=hint_of(faults)
-        )
 
 
 def table_of(
