@@ -27,7 +27,7 @@ from pricing.store.answers import PartAnswer
 from pricing.store.engine import Engine
 from pricing.store.errors import StoreError
 from pricing.store.landing import Landing, PartResult, land
-from pricing.store.rows import columns_of, offer_of
+from pricing.store.rows import EXPORTED, offer_of, staged_offers
 from pricing.store.spreads import renew_spreads
 from pricing.tables import read_rows, read_text, text_of_rows
 
@@ -62,14 +62,18 @@ def write_parquet(offers: Sequence[Offer], target: Path, snapshot: date) -> list
     """
     import duckdb
 
-    from pricing.store.session import _DuckDbSession
+    from pricing.store.session import DuckDbSession
 
-    rows = _flat_columns(offers, snapshot)
+    rows = {
+        "identity": ("text", list(map(identity_of, offers))),
+        **staged_offers(EXPORTED, offers),
+        "snapshot": ("text", [snapshot.isoformat()] * len(offers)),
+    }
     target.mkdir(parents=True, exist_ok=True)
     draft = Path(tempfile.mkdtemp(dir=target, prefix=".part-"))
     try:
         with duckdb.connect(":memory:") as connection:
-            _DuckDbSession(connection).stage("exported", rows)
+            DuckDbSession(connection).stage("exported", rows)
             connection.execute(  # COPY takes no parameter for its target
                 f"copy (select * from exported order by identity) to '{str(draft).replace(chr(39), chr(39) * 2)}' "
                 f"(format parquet, compression zstd, partition_by ({PARTITIONS}), overwrite_or_ignore)"
@@ -88,26 +92,6 @@ def write_parquet(offers: Sequence[Offer], target: Path, snapshot: date) -> list
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     return written
-
-
-def _flat_columns(offers: Sequence[Offer], snapshot: date) -> dict[str, tuple[str, Sequence[Any]]]:
-    columns = columns_of(offers)
-    identities = columns.identities(columns.stage["identity"][1])
-    by_fingerprint = dict(
-        zip(
-            columns.descriptions["fingerprint"][1],
-            zip(*(v for _, v in columns.descriptions.values()), strict=True),
-            strict=True,
-        )
-    )
-    picked = [by_fingerprint[key] for key in columns.stage["fingerprint"][1]]
-    flat = {**identities, **{name: column for name, column in columns.stage.items() if name != "fingerprint"}}
-    for place, (name, (kind, _)) in enumerate(columns.descriptions.items()):
-        if name != "fingerprint":
-            flat[name] = (kind, [row[place] for row in picked])
-    flat["observed_on"] = ("date", [offer.observed_on for offer in offers])
-    flat["snapshot"] = ("text", [snapshot.isoformat()] * len(offers))
-    return flat
 
 
 def read_offer_file(path: Path) -> list[Offer]:
@@ -227,11 +211,7 @@ def _offer_of_row(row: Mapping[str, Any]) -> Offer:
     for name, words in (("purchase_option", PurchaseOption), ("payment", Payment), ("launchable", Launchable)):
         if row[name] not in {word.value for word in words}:
             raise PricingError(f"column {name}: {row[name]!r:.60} is none of {', '.join(word.value for word in words)}")
-    return offer_of(row, _day(row["observed_on"]))
-
-
-def _day(value: date | datetime) -> date:
-    return value.date() if isinstance(value, datetime) else value
+    return offer_of(row)
 
 
 def import_offers(engine: Engine, offers: Iterable[Offer], name: str, *, is_now: bool = False) -> list[PartResult]:

@@ -5,8 +5,9 @@ Each function is one step of the sentence in `land`, in SQL that both engines re
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -68,8 +69,8 @@ class PartResult:
     ----------
     answer : PartAnswer
         How it answered.
-    row_count, new_count, changed_count, gone_count, held_count : int
-        Rows that came, that are new, that changed, that vanished, that wait for a second fetch.
+    row_count, new_count, changed_count, gone_count : int
+        Rows that came, that are new, that changed, that vanished.
     older_count, known_count : int
         Rows of an import that are older than what the store knows: added to the past, and known there already.
     outdated_count : int
@@ -79,7 +80,7 @@ class PartResult:
     newest_at : datetime or None
         When the newest of what stays in force against them was seen.
     held : tuple of (str, float, float)
-        Identity, price kept, price held back.
+        Identity, price kept, and price held back until a second fetch confirms it.
     """
 
     answer: PartAnswer
@@ -87,13 +88,17 @@ class PartResult:
     new_count: int = 0
     changed_count: int = 0
     gone_count: int = 0
-    held_count: int = 0
     older_count: int = 0
     known_count: int = 0
     outdated_count: int = 0
     unlisted_count: int = 0
     newest_at: datetime | None = None
-    held: tuple[tuple[str, float, float], ...] = field(default=())
+    held: tuple[tuple[str, float, float], ...] = ()
+
+    @property
+    def held_count(self) -> int:
+        """Rows that wait for a second fetch."""
+        return len(self.held)
 
 
 def land(engine: Engine, landing: Landing) -> list[PartResult]:
@@ -319,48 +324,40 @@ def _write_milestone(session: Session, landing: Landing) -> None:
 
 
 def _results(session: Session, landing: Landing, late: set[str]) -> list[PartResult]:
-    def count(sql: str) -> dict[str, int]:
-        return dict(session.rows(sql))
-
-    rows = count("select part, count(*) from staged group by part")
-    new = count("select part, count(*) from priced where is_new = 1 group by part")
-    changed = count("select part, count(*) from priced where is_new = 0 group by part")
-    gone = count("select part, count(*) from gone group by part")
-    older = older_counts(session) if landing.is_import else {}
-    held: dict[str, list[tuple[str, float, float]]] = {}
+    counted = {
+        "row_count": "staged",
+        "new_count": "priced where is_new = 1",
+        "changed_count": "priced where is_new = 0",
+        "gone_count": "gone",
+    }
+    counts: dict[str, dict[str, Any]] = defaultdict(dict)
+    for name, rows in counted.items():
+        for part, count in session.rows(f"select part, count(*) from {rows} group by part"):
+            counts[part][name] = count
+    for part, older in (older_counts(session) if landing.is_import else {}).items():
+        counts[part] |= older
+        counts[part]["row_count"] = counts[part].get("row_count", 0) + older["older_count"] + older["known_count"]
+    held: dict[str, list[tuple[str, float, float]]] = defaultdict(list)
     for part, *move in session.rows(
         "select part, identity, current_usd_per_hour, price_usd_per_hour from moved where is_confirmed = 0 order by identity"
     ):
-        held.setdefault(part, []).append((move[0], move[1], move[2]))
+        held[part].append((move[0], move[1], move[2]))
     results = []
     for answer in landing.parts:
-        name = answer.part
-        if answer.status == "ok" and name in late:
+        part = answer.part
+        if answer.status == "ok" and part in late:
             message = "another refresh, begun later, landed this part first"
-            results.append(
-                PartResult(answer=PartAnswer(part=name, status="superseded", reason="superseded", message=message))
-            )
+            superseded = PartAnswer(part=part, status="superseded", reason="superseded", message=message)
+            results.append(PartResult(answer=superseded))
         elif answer.status != "ok":
             results.append(PartResult(answer=answer, row_count=answer.row_count))
         else:
-            results.append(
-                PartResult(
-                    answer=answer,
-                    row_count=rows.get(name, 0) + older.get(name, {}).get("row_count", 0),
-                    new_count=new.get(name, 0),
-                    changed_count=changed.get(name, 0),
-                    gone_count=gone.get(name, 0),
-                    held_count=len(held.get(name, ())),
-                    held=tuple(held.get(name, ())),
-                    **{count: value for count, value in older.get(name, {}).items() if count != "row_count"},
-                )
-            )
+            results.append(PartResult(answer=answer, held=tuple(held[part]), **counts[part]))
     return results
 
 
 def _log(session: Session, landing: Landing, results: Sequence[PartResult]) -> None:
     first = session.rows("select coalesce(max(snapshot_id), 0) from snapshot")[0][0] + 1
-    now = utc_now()
     partial = partial_parts(session, landing.provider) if landing.is_import else set()
 
     def reason(answer: PartAnswer) -> str:
@@ -368,25 +365,20 @@ def _log(session: Session, landing: Landing, results: Sequence[PartResult]) -> N
             return answer.reason
         return PARTIAL if answer.part in partial else IMPORTED
 
-    def column(values: Sequence[Any]) -> list[Any]:
-        return list(values)
-
+    answers = [result.answer for result in results]
+    counts = ("row_count", "new_count", "changed_count", "gone_count", "held_count")
     session.stage(
         "logged",
         {
             "snapshot_id": ("integer", list(range(first, first + len(results)))),
             "provider": ("text", [landing.provider] * len(results)),
-            "part": ("text", column([r.answer.part for r in results])),
+            "part": ("text", [answer.part for answer in answers]),
             "asked_at": ("timestamp", [landing.asked_at] * len(results)),
-            "landed_at": ("timestamp", [now] * len(results)),
-            "status": ("text", column([r.answer.status for r in results])),
-            "reason": ("text", column([reason(r.answer) for r in results])),
-            "message": ("text", column([r.answer.message for r in results])),
-            "row_count": ("integer", column([r.row_count for r in results])),
-            "new_count": ("integer", column([r.new_count for r in results])),
-            "changed_count": ("integer", column([r.changed_count for r in results])),
-            "gone_count": ("integer", column([r.gone_count for r in results])),
-            "held_count": ("integer", column([r.held_count for r in results])),
+            "landed_at": ("timestamp", [utc_now()] * len(results)),
+            "status": ("text", [answer.status for answer in answers]),
+            "reason": ("text", [reason(answer) for answer in answers]),
+            "message": ("text", [answer.message for answer in answers]),
+            **{name: ("integer", [getattr(result, name) for result in results]) for name in counts},
             "adapter_version": ("text", [landing.adapter_version] * len(results)),
         },
     )

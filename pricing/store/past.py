@@ -157,9 +157,9 @@ def _write_past_terms(session: Session, moment: datetime) -> None:
 
 def older_counts(session: Session) -> dict[str, dict[str, Any]]:
     """Return the counts of the rows in ``older`` for each part of the file, under the names of `PartResult`."""
-    names = ("row_count", "older_count", "known_count", "outdated_count", "unlisted_count", "newest_at")
+    names = ("older_count", "known_count", "outdated_count", "unlisted_count", "newest_at")
     rows = session.rows(
-        """select p.part, count(*), sum(1 - p.is_known), sum(p.is_known),
+        """select p.part, sum(1 - p.is_known), sum(p.is_known),
             sum(case when c.price_usd_per_hour <> p.price_usd_per_hour or c.upfront_usd <> p.upfront_usd then 1 else 0 end),
             sum(case when c.offer_id is null then 1 else 0 end), max(p.newest_at)
         from older p left join current_offer c on c.offer_id = p.offer_id group by p.part"""

@@ -6,13 +6,12 @@ import hashlib
 import json
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import date, datetime
 from itertools import repeat
-from operator import attrgetter, itemgetter
+from operator import attrgetter
 from typing import Any, Final
 
-from pricing.identity import IDENTITY_COLUMNS, identity_key, identity_of
+from pricing.identity import IDENTITY_COLUMNS
 from pricing.offers import Launchable, Offer, Payment, PricePart, PurchaseOption
 from pricing.store.session import StagedColumn
 
@@ -24,134 +23,60 @@ DESCRIPTION_COLUMNS: Final = tuple(
 )
 """What many offers share, in the order of the table ``description``."""
 
-_IDENTITY_TYPES: Final = ("text", "text", "text", "text", "text", "integer", "text", "text", "double precision")
-_DESCRIPTION_TYPES: Final = (
-    "text",
-    "text",
-    "text",
-    "double precision",
-    "double precision",
-    "double precision",
-    "double precision",
-    "text",
-    "text",
-    "boolean",
-    "boolean",
-    "text",
-    "text",
-    "text",
-    "text",
-    "text",
-)
-_description = attrgetter(*DESCRIPTION_COLUMNS)
-AS_STORED: Final = """
-    provider instance_type region zone zone_kind accelerator accelerator_stated accelerator_count accelerator_memory_gb vcpus
-    memory_gib processor cpu_arch term_months offering_class minimum_hours cancellable interruptible launchable_note
-    price_usd_per_hour upfront_usd source adapter_version part
-""".split()
-"""Fields of an offer that are in a row of the store as they are."""
-_stored = itemgetter(*AS_STORED)
+OWN_COLUMNS: Final = ("part", "price_usd_per_hour", "upfront_usd", "effective_on", "observed_on", "source_sku_ids", "price_parts")  # fmt: skip
+"""What each offer has for itself, beside its identity."""
+
+_SQL_TYPES: Final = {
+    **dict.fromkeys(("accelerator_count", "accelerator_memory_gb", "vcpus", "memory_gib"), "double precision"),
+    **dict.fromkeys(("minimum_hours", "price_usd_per_hour", "upfront_usd"), "double precision"),
+    **dict.fromkeys(("cancellable", "interruptible"), "boolean"),
+    **dict.fromkeys(("effective_on", "observed_on"), "date"),
+    "term_months": "integer",
+    "read_at": "timestamp",
+}
+"""Types of columns that are no text."""
 
 
-@dataclass(slots=True)
-class OfferColumns:
-    """Offers turned on their side: what a landing stages.
-
-    Attributes
-    ----------
-    stage : mapping of str to StagedColumn
-        One row per offer.
-    descriptions : mapping of str to StagedColumn
-        One row per distinct description.
-    offers_by_identity : mapping of str to Offer
-        For the rows that turn out to be new.
-    readings : mapping of str to StagedColumn
-        Earlier prices that the sources told.
-    """
-
-    stage: dict[str, StagedColumn]
-    descriptions: dict[str, StagedColumn]
-    readings: dict[str, StagedColumn]
-    offers_by_identity: dict[str, Offer] = field(default_factory=dict)
-
-    def identities(self, wanted: Sequence[str]) -> dict[str, StagedColumn]:
-        """Return the identity columns of some offers, to be numbered and added."""
-        picked = [identity_key(self.offers_by_identity[identity]) for identity in wanted]
-        columns: dict[str, StagedColumn] = {
-            "identity": ("text", list(wanted)),
-            "part": ("text", [self.offers_by_identity[identity].part for identity in wanted]),
-        }
-        by_column = list(zip(*picked, strict=True)) if picked else [()] * len(IDENTITY_COLUMNS)
-        for name, kind, values in zip(IDENTITY_COLUMNS, _IDENTITY_TYPES, by_column, strict=True):
-            columns[name] = (kind, [str(value) for value in values] if kind == "text" else values)
-        return columns
+def staged(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> dict[str, StagedColumn]:
+    """Turn rows on their side: a column for each name, of the store's type."""
+    columns = zip(*rows, strict=True) if rows else repeat(())
+    return {name: _column(name, values) for name, values in zip(names, columns, strict=False)}
 
 
-def columns_of(offers: Sequence[Offer]) -> OfferColumns:
-    """Turn offers into columns; offers that share a description share its row."""
-    fingerprints: dict[tuple[Any, ...], str] = {}
-    identities: list[str] = []
-    keys: list[str] = []
-    for offer in offers:
-        identities.append(identity_of(offer))
-        description = _description(offer)
-        key = fingerprints.get(description)
-        if key is None:
-            key = hashlib.blake2b(repr(description).encode(), digest_size=12).hexdigest()
-            fingerprints[description] = key
-        keys.append(key)
-    readings = [
-        (identity, when, price)
-        for identity, offer in zip(identities, offers, strict=True)
-        for when, price in offer.price_history
-    ]
-    rows = [(key, *(_plain(value) for value in description)) for description, key in fingerprints.items()]
-    names = ("fingerprint", *DESCRIPTION_COLUMNS)
-    kinds = ("text", *_DESCRIPTION_TYPES)
-    by_column: list[Sequence[Any]] = list(zip(*rows, strict=True)) if rows else [()] * len(names)
-    return OfferColumns(
-        stage={
-            "identity": ("text", identities),
-            "part": ("text", [offer.part for offer in offers]),
-            "price_usd_per_hour": ("double precision", _rounded([offer.price_usd_per_hour for offer in offers])),
-            "upfront_usd": ("double precision", _rounded([offer.upfront_usd for offer in offers])),
-            "effective_on": ("date", [offer.effective_on for offer in offers]),
-            "observed_on": ("date", [offer.observed_on for offer in offers]),
-            "fingerprint": ("text", keys),
-            "source_sku_ids": ("text", [" ".join(offer.source_sku_ids) for offer in offers]),
-            "price_parts": ("text", [_parts_text(offer.price_parts) for offer in offers]),
-        },
-        descriptions={name: (kind, values) for name, kind, values in zip(names, kinds, by_column, strict=True)},
-        readings={
-            "identity": ("text", [row[0] for row in readings]),
-            "read_at": ("timestamp", [row[1] for row in readings]),
-            "price_usd_per_hour": ("double precision", _rounded([row[2] for row in readings])),
-        },
-        offers_by_identity=dict(zip(identities, offers, strict=True)),
-    )
+def staged_offers(names: Sequence[str], offers: Iterable[Offer]) -> dict[str, StagedColumn]:
+    """Return fields of offers as columns."""
+    return staged(names, list(map(attrgetter(*names), offers)))
 
 
-def _rounded(prices: Sequence[float]) -> list[float]:
-    # Sources quote at most six decimals; a sum of parts differs in the sixteenth from day to day, and is no change.
-    import numpy as np
+def _column(name: str, values: Sequence[Any]) -> StagedColumn:
+    kind = _SQL_TYPES.get(name, "text")
+    if name in {"price_usd_per_hour", "upfront_usd"}:
+        # Sources quote at most six decimals; a sum of parts differs in the sixteenth from day to day, and is no change.
+        import numpy as np
 
-    rounded: list[float] = np.round(np.asarray(prices, dtype=float), 8).tolist()
-    return rounded
+        return kind, np.round(np.asarray(values, dtype=float), 8).tolist()
+    return kind, list(map(_text, values)) if kind == "text" else values
 
 
-def _plain(value: object) -> object:
-    if isinstance(value, tuple):
+def _text(value: str | tuple[Any, ...] | None) -> str | None:
+    if not isinstance(value, tuple):
+        return None if value is None else str(value)
+    if not value or isinstance(value[0], str):
         return " ".join(value)
-    return str(value) if isinstance(value, str) else value
+    parts = [[part.name, part.sku_id, part.quantity, round(part.price_usd_per_hour, 8)] for part in value]
+    return json.dumps(parts, separators=(",", ":"))
 
 
-def _parts_text(parts: tuple[PricePart, ...]) -> str:
-    if not parts:
-        return ""
-    return json.dumps(
-        [[part.name, part.sku_id, part.quantity, round(part.price_usd_per_hour, 8)] for part in parts],
-        separators=(",", ":"),
-    )
+def fingerprints(offers: Iterable[Offer]) -> tuple[list[str], dict[str, StagedColumn]]:
+    """Return the fingerprint of each offer's description, and the distinct descriptions as columns."""
+    known: dict[tuple[Any, ...], str] = {}
+    keys: list[str] = []
+    for description in map(attrgetter(*DESCRIPTION_COLUMNS), offers):
+        if description not in known:
+            known[description] = hashlib.blake2b(repr(description).encode(), digest_size=12).hexdigest()
+        keys.append(known[description])
+    rows = [(key, *description) for description, key in known.items()]
+    return keys, staged(("fingerprint", *DESCRIPTION_COLUMNS), rows)
 
 
 def offers_of(cells: Mapping[str, Sequence[Any]], descriptions: Mapping[int, Sequence[Any]]) -> list[Offer]:
@@ -171,37 +96,35 @@ def offers_of(cells: Mapping[str, Sequence[Any]], descriptions: Mapping[int, Seq
     if not numbers:
         return []
     offers: list[Offer] = [Offer.__new__(Offer) for _ in numbers]
-    described: dict[str, Sequence[Any]] = dict(
-        zip(DESCRIPTION_COLUMNS, zip(*descriptions.values(), strict=True), strict=True)
-    )
-    described["launchable"] = tuple(map(Launchable, described["launchable"]))
-    described["flags"] = tuple(tuple(flags.split()) for flags in described["flags"])
-    converted: dict[str, Iterable[Any]] = {
-        **{name: cells[name] for name in Offer.__slots__ if name in cells},
-        **{
-            name: map(dict(zip(descriptions, column, strict=True)).__getitem__, numbers)
-            for name, column in described.items()
-        },
-        "purchase_option": _each(PurchaseOption, cells["purchase_option"]),
-        "payment": _each(Payment, cells["payment"]),
-        "price_parts": _each(_parts_of, cells["price_parts"]),
-        "source_sku_ids": _each(_words, cells["source_sku_ids"]),
-        "effective_on": _each(_day, cells["effective_on"]),
-        "observed_on": _each(_day, cells["observed_on"]),
-        "price_history": repeat(()),
-    }
-    converted["flags"] = (
-        flags if held is None else (*flags, "move_held_back")
-        for flags, held in zip(converted["flags"], cells["held_usd_per_hour"], strict=True)
-    )
+    described = dict(zip(DESCRIPTION_COLUMNS, zip(*descriptions.values(), strict=True), strict=True))
     for name in Offer.__slots__:
-        deque(map(getattr(Offer, name).__set__, offers, converted[name]), maxlen=0)
+        values: Iterable[Any]
+        if name == "price_history":
+            values = repeat(())
+        elif name in described:
+            by_number = dict(zip(descriptions, map(_CONVERTERS.get(name, _same), described[name]), strict=True))
+            values = map(by_number.__getitem__, numbers)
+        elif name in _CONVERTERS:
+            values = _converted(_CONVERTERS[name], cells[name])
+        else:
+            values = cells[name]
+        if name == "flags":
+            values = (
+                flags if held is None else (*flags, "move_held_back")
+                for flags, held in zip(values, cells["held_usd_per_hour"], strict=True)
+            )
+        deque(map(getattr(Offer, name).__set__, offers, values), maxlen=0)
     return offers
 
 
-def _each(convert: Callable[[Any], Any], values: Sequence[Any]) -> Iterable[Any]:
-    known = {value: convert(value) for value in set(values)}
-    return map(known.__getitem__, values)
+def _converted(convert: Callable[[Any], Any], values: Sequence[Any]) -> Iterable[Any]:
+    """Convert a column that repeats few different cells: each once."""
+    by_cell = {value: convert(value) for value in set(values)}
+    return map(by_cell.__getitem__, values)
+
+
+def _same(value: Any) -> Any:  # noqa: ANN401 - a cell of any type
+    return value
 
 
 def _words(text: str) -> tuple[str, ...]:
@@ -216,30 +139,26 @@ def _parts_of(text: str) -> tuple[PricePart, ...]:
     )
 
 
-def offer_of(row: Mapping[str, Any], observed_on: date, flags: Sequence[str] = ()) -> Offer:
-    """Build an offer from a row of the store.
-
-    Parameters
-    ----------
-    row : mapping
-        The columns of ``offer``, ``description``, ``detail`` and a price, by name.
-    observed_on : date
-        The day on which the row's part was last seen to hold.
-    flags : sequence of str
-        To be added to the row's own.
-    """
-    return Offer(
-        **dict(zip(AS_STORED, _stored(row), strict=True)),
-        purchase_option=PurchaseOption(row["purchase_option"]),
-        payment=Payment(row["payment"]),
-        launchable=Launchable(row["launchable"]),
-        price_parts=_parts_of(row["price_parts"]),
-        source_sku_ids=tuple(row["source_sku_ids"].split()),
-        effective_on=_day(row["effective_on"]),
-        observed_on=observed_on,
-        flags=(*row["flags"].split(), *flags),
-    )
-
-
 def _day(value: date | datetime | None) -> date | None:
     return value.date() if isinstance(value, datetime) else value
+
+
+_CONVERTERS: Final[Mapping[str, Callable[[Any], Any]]] = {
+    "purchase_option": PurchaseOption,
+    "payment": Payment,
+    "launchable": Launchable,
+    "price_parts": _parts_of,
+    "source_sku_ids": _words,
+    "flags": _words,
+    "effective_on": _day,
+    "observed_on": _day,
+}
+"""Fields of an offer that are not in a row of the store as they are, to what reads their cells."""
+
+EXPORTED: Final = tuple(dict.fromkeys((OWN_COLUMNS[0], *IDENTITY_COLUMNS, *OWN_COLUMNS, *DESCRIPTION_COLUMNS)))
+"""The fields of an offer that a row of an export holds."""
+
+
+def offer_of(row: Mapping[str, Any]) -> Offer:
+    """Build an offer from a row that holds the `EXPORTED` columns."""
+    return Offer(**{name: _CONVERTERS.get(name, _same)(row[name]) for name in EXPORTED})

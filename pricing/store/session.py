@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     import duckdb
@@ -17,37 +17,38 @@ EPOCH: Final = 719_163
 """1970-01-01, counted as Python counts days."""
 
 
-class Session(Protocol):
+class Session:
     """One transaction; parameters are written ``?``."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection | psycopg.Connection) -> None:
+        self.connection: Any = connection
+
+    def run(self, sql: str, parameters: Sequence[Any] = ()) -> Any:  # noqa: ANN401 - a cursor of either library
+        """Run a statement and return the library's own answer."""
+        return self.connection.execute(sql, list(parameters) or None)
 
     def execute(self, sql: str, parameters: Sequence[Any] = ()) -> None:
         """Run a statement and drop its answer."""
+        self.run(sql, parameters)
 
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Run a query and return all its rows."""
+        return list(self.run(sql, parameters).fetchall())
 
     def columns(self, sql: str, parameters: Sequence[Any] = ()) -> list[Sequence[Any]]:
         """Run a query and return its columns, which a file hands out twice as fast as rows; a day comes as a date or a time."""
+        raise NotImplementedError
 
     def stage(self, table: str, columns: Mapping[str, StagedColumn]) -> None:
         """Make a temporary table of columns of equal length."""
+        raise NotImplementedError
 
 
-class _DuckDbSession:
+class DuckDbSession(Session):
     """A transaction on an embedded file."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
-        self.connection = connection
-
-    def execute(self, sql: str, parameters: Sequence[Any] = ()) -> None:
-        self.connection.execute(sql, list(parameters) or None)
-
-    def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        return list(self.connection.execute(sql, list(parameters) or None).fetchall())
-
     def columns(self, sql: str, parameters: Sequence[Any] = ()) -> list[Sequence[Any]]:
-        arrays = self.connection.execute(sql, list(parameters) or None).fetchnumpy()
-        return [array.tolist() for array in arrays.values()]
+        return [array.tolist() for array in self.run(sql, parameters).fetchnumpy().values()]
 
     def stage(self, table: str, columns: Mapping[str, StagedColumn]) -> None:
         import numpy as np
@@ -78,20 +79,14 @@ def _array(np: Any, kind: str, values: Sequence[Any]) -> Any:  # noqa: ANN401 - 
     return array
 
 
-class _PostgresSession:
+class PostgresSession(Session):
     """A transaction on a server, which writes parameters ``%s``."""
 
-    def __init__(self, connection: psycopg.Connection) -> None:
-        self.connection = connection
-
-    def execute(self, sql: str, parameters: Sequence[Any] = ()) -> None:
-        self.connection.execute(sql.replace("?", "%s"), list(parameters) or None)
-
-    def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        return list(self.connection.execute(sql.replace("?", "%s"), list(parameters) or None).fetchall())
+    def run(self, sql: str, parameters: Sequence[Any] = ()) -> Any:  # noqa: ANN401 - a cursor
+        return super().run(sql.replace("?", "%s"), parameters)
 
     def columns(self, sql: str, parameters: Sequence[Any] = ()) -> list[Sequence[Any]]:
-        cursor = self.connection.execute(sql.replace("?", "%s"), list(parameters) or None)
+        cursor = self.run(sql, parameters)
         return list(zip(*cursor, strict=True)) or [()] * len(cursor.description or ())
 
     def stage(self, table: str, columns: Mapping[str, StagedColumn]) -> None:

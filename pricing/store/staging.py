@@ -4,26 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pricing.identity import IDENTITY_COLUMNS
+from pricing.identity import IDENTITY_COLUMNS, identity_of
 from pricing.offers import Offer
-from pricing.store.rows import DESCRIPTION_COLUMNS, columns_of
+from pricing.store.rows import DESCRIPTION_COLUMNS, OWN_COLUMNS, fingerprints, staged, staged_offers
 from pricing.store.session import Session
 
 
 def stage(session: Session, offers: Sequence[Offer], whole: Sequence[str], kept: Sequence[str]) -> None:
     """Put offers, the parts that answered in full and the identities that stay into temporary tables."""
-    columns = columns_of(offers)
-    if len(columns.offers_by_identity) != len(offers):
+    by_identity = {identity_of(offer): offer for offer in offers}
+    if len(by_identity) != len(offers):
         raise ValueError("an identity comes twice; the gates let none through")
-    session.stage("arriving", columns.stage)
-    session.stage("arriving_description", columns.descriptions)
-    session.stage("arriving_reading", columns.readings)
+    keys, descriptions = fingerprints(offers)
+    arriving = {"identity": ("text", list(by_identity)), "fingerprint": ("text", keys)}
+    session.stage("arriving", arriving | staged_offers(OWN_COLUMNS, offers))
+    session.stage("arriving_description", descriptions)
+    readings = [(identity, *reading) for identity, offer in by_identity.items() for reading in offer.price_history]
+    session.stage("arriving_reading", staged(("identity", "read_at", "price_usd_per_hour"), readings))
     session.stage("answered", {"part": ("text", list(whole))})
     session.stage("kept", {"identity": ("text", list(kept))})
     unknown = session.rows(
         "select a.identity from arriving a left join offer o on o.identity = a.identity where o.identity is null"
     )
-    session.stage("newcomer", columns.identities(sorted(identity for (identity,) in unknown)))
+    new = sorted(identity for (identity,) in unknown)
+    newcomers = staged_offers(("part", *IDENTITY_COLUMNS), [by_identity[identity] for identity in new])
+    session.stage("newcomer", {"identity": ("text", new)} | newcomers)
 
 
 def number_new_offers(session: Session) -> None:
