@@ -108,13 +108,13 @@ def catalog_rows(text: str, *, seller: str, observed_on: date, version: str, par
     Exception
         One of `SHAPE_ERRORS`: a file of another shape.
     """
-    found = _format(text)
-    if found is None:
+    reader = _format(text)
+    if reader is None:
         raise ValueError(f"a catalog has other columns than {text.partition(chr(10))[0][:200]!r}")
-    common = {"provider": seller, "observed_on": observed_on, "adapter_version": version, "part": part}
+    common = {"observed_on": observed_on, "adapter_version": version, "part": part}
 
     def offers(row: Row) -> Iterator[Normalised]:
-        return (offer_or_refusal(**common, **fields) for fields in found(seller, row))
+        return (offer_or_refusal(**common, **fields) for fields in reader(seller, row))
 
     yield from each_row(part or seller, csv.DictReader(io.StringIO(text)), offers)
 
@@ -138,7 +138,6 @@ def _gpuhunt(seller: str, row: Row) -> Iterator[dict[str, Any]]:
     )
     is_spot = {"true": True, "false": False}[row["spot"].lower()]
     yield {
-        "instance_type": row["instance_name"],
         "region": row["location"] or "global",
         "source": "gpuhunt's published catalog",
         **hardware.fields(),
@@ -163,7 +162,6 @@ def _skypilot(seller: str, row: Row) -> Iterator[dict[str, Any]]:
         # A price that is not told, or a spot price of 0, says that it is not sold so.
         if text and (float(text) or not is_spot):
             yield {
-                "instance_type": row["InstanceType"],
                 "region": region,
                 "zone": zone,
                 "zone_kind": "zone" if zone else "region",

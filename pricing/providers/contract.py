@@ -177,7 +177,7 @@ class PartFault:
         return cls(part=part, status=status, reason=error.reason, message=str(error))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class RefusedRow:
     """A row that cannot be an offer, or is not accepted; what the store has of it stays.
 
@@ -258,7 +258,7 @@ def offer_or_refusal(**fields: Any) -> Offer | RefusedRow:
         return Offer(**fields)
     except PricingError as error:
         identity = identity_text(**{name: fields[name] for name in IDENTITY_COLUMNS if name in fields})
-        return RefusedRow(part=fields.get("part", ""), identity=identity, reason="impossible", message=error.message)
+        return RefusedRow(fields.get("part", ""), identity, "impossible", error.message)
 
 
 def offer_on(page: RawPage, adapter_version: str, **fields: Any) -> Offer | RefusedRow:

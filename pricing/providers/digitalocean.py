@@ -33,7 +33,7 @@ def fetch(request: Request) -> Iterator[Fetched]:
                     return
         raise SourceError(f"the pages did not end after {MOST_PAGES}", reason="endless", where=base)
 
-    yield from side_by_side(request, {PART: ask})
+    return side_by_side(request, {PART: ask})
 
 
 def normalise(pages: Iterable[RawPage]) -> Iterator[Normalised]:
@@ -62,8 +62,6 @@ def _offer(page: RawPage, size: Mapping[str, Any], region: str) -> Normalised:
     return offer_on(
         page,
         VERSION,
-        provider="digitalocean",
-        instance_type=size["slug"],
         region=region,
         **hardware.fields(),
         purchase_option=PurchaseOption.ON_DEMAND,

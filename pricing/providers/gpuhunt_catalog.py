@@ -33,11 +33,11 @@ def published(seller: str) -> Provider:
     def fetch(request: Request) -> Iterator[Fetched]:
         """Ask for the version, and bring that catalog."""
         base = request.endpoint("GPUPLAN_GPUHUNT_URL", URL)
-        yield from side_by_side(request, {PART: lambda: [_page(request, base, seller)]})
+        return side_by_side(request, {PART: lambda: [_page(request, base, seller)]})
 
     def normalise(pages: Iterable[RawPage]) -> Iterator[Normalised]:
         """Read the rows into offers of the catalog's day."""
-        return read_parts(pages, lambda found: (row for page in found for row in _offers(page, seller)))
+        return read_parts(pages, lambda pages_of_part: (row for page in pages_of_part for row in _offers(page, seller)))
 
     return Provider(
         name=seller,
@@ -73,8 +73,8 @@ def _page(request: Request, base: str, seller: str) -> RawPage:
 
 
 def _offers(page: RawPage, seller: str) -> Iterator[Normalised]:
-    found = _VERSION.fullmatch(page.kind)
-    if found is None:
+    version = _VERSION.fullmatch(page.kind)
+    if version is None:
         raise ValueError(f"{page.kind!r} is no version")
-    observed_on = date(*(int(part) for part in found.groups()))
+    observed_on = date(*(int(part) for part in version.groups()))
     return catalog_rows(page.body, seller=seller, observed_on=observed_on, version=VERSION, part=page.part)

@@ -18,8 +18,10 @@ MOST_ODD_SHARE: Final = 0.2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hardware:
-    """An instance type's hardware, in the words of `pricing.offers.Offer`."""
+    """An instance type and its hardware, in the words of `pricing.offers.Offer`."""
 
+    provider: str = ""
+    instance_type: str = ""
     vcpus: float | None = None
     memory_gib: float | None = None
     processor: str = ""
@@ -47,7 +49,7 @@ def guarded(part: str, rows: Callable[[], Iterable[Normalised]]) -> Iterator[Nor
 
 
 def each_row(
-    part: str, rows: Iterable[Any], read: Callable[[Any], Iterable[Normalised]], of: str = ""
+    part: str, rows: Iterable[Any], read: Callable[[Any], Iterable[Normalised] | None], of: str = ""
 ) -> Iterator[Normalised]:
     """Read the rows of a part one by one: an odd one costs itself and is told, many are a shape that the reader does not know.
 
@@ -58,7 +60,7 @@ def each_row(
     rows : iterable
         As the source tells them.
     read : callable
-        One row to what is made of it.
+        One row to what is made of it; None where it is only noted.
     of : str
         What the rows are counted in, where a part has several lists of them.
 
@@ -71,7 +73,7 @@ def each_row(
     odd: list[tuple[int, Exception]] = []
     for number, row in enumerate(rows, start=1):
         try:
-            made.append(list(read(row)))
+            made.append(list(read(row) or ()))
         except SHAPE_ERRORS as error:
             odd.append((number, error))
     good = sum(map(bool, made)) or len(made)  # what is not sold, or not looked at, says nothing about the shape
@@ -81,7 +83,7 @@ def each_row(
         yield from offers
     for number, fault in odd:
         message = f"it has another shape than this reader knows: {type(fault).__name__}: {fault}"
-        yield refused(part, f"row {number} of {of or part}", UNREADABLE, message)
+        yield RefusedRow(part, f"row {number} of {of or part}", UNREADABLE, message)
 
 
 def read_parts(pages: Iterable[RawPage], rows: Callable[[list[RawPage]], Iterable[Normalised]]) -> Iterator[Normalised]:
@@ -89,8 +91,8 @@ def read_parts(pages: Iterable[RawPage], rows: Callable[[list[RawPage]], Iterabl
     parts: dict[str, list[RawPage]] = {}
     for page in pages:
         parts.setdefault(page.part, []).append(page)
-    for part, found in parts.items():
-        read = list(guarded(part, partial(rows, found)))
+    for part, answered in parts.items():
+        read = list(guarded(part, partial(rows, answered)))
         yield from read or [PartFault(part=part, reason="empty", message="the answer holds nothing that is sold")]
 
 
@@ -101,13 +103,8 @@ def read_pages(
 ) -> Iterator[Normalised]:
     """Read the rows that each page holds, one by one (`each_row`), the pages of a part together (`read_parts`)."""
 
-    def offers(found: list[RawPage]) -> Iterator[Normalised]:
-        for page in found:
+    def offers(pages_of_part: list[RawPage]) -> Iterator[Normalised]:
+        for page in pages_of_part:
             yield from each_row(page.part, rows(page), partial(read, page))
 
     return read_parts(pages, offers)
-
-
-def refused(part: str, identity: str, reason: str, message: str) -> RefusedRow:
-    """Return a row that is told and not accepted."""
-    return RefusedRow(part=part, identity=identity, reason=reason, message=message)

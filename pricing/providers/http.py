@@ -125,6 +125,18 @@ class Http:
             raise
 
 
+def get_pages(
+    request: Request,
+    part: str,
+    urls: Mapping[str, str],
+    params: Mapping[str, str] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> list[RawPage]:
+    """Return the answers to a GET of each address, by the kind of page that it answers with."""
+    with Http(request, headers) as http:
+        return [http.page(part, kind, url, params) for kind, url in urls.items()]
+
+
 def _check(response: requests.Response, url: str) -> None:
     status, where = int(response.status_code), url.split("?", 1)[0]
     if status in RETRIED_STATUSES:

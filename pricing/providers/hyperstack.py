@@ -8,9 +8,9 @@ from typing import Any, Final
 
 from pricing.accelerator_names import read_name
 from pricing.offers import Launchable, PurchaseOption
-from pricing.providers.contract import Fetched, Normalised, Provider, RawPage, Request, offer_on
-from pricing.providers.hardware import each_row, read_parts, refused
-from pricing.providers.http import Http
+from pricing.providers.contract import Fetched, Normalised, Provider, RawPage, RefusedRow, Request, offer_on
+from pricing.providers.hardware import each_row, read_parts
+from pricing.providers.http import get_pages
 from pricing.providers.known import hardware_of
 from pricing.providers.pool import side_by_side
 
@@ -23,13 +23,12 @@ SPOT: Final = "-spot"
 def fetch(request: Request) -> Iterator[Fetched]:
     """Ask for the flavors and the price book together: neither is a price without the other."""
     base = request.endpoint("GPUPLAN_HYPERSTACK_URL", URL)
+    urls = {"pricebook": f"{base}/v1/pricebook", "flavors": f"{base}/v1/core/flavors"}
 
-    def ask() -> Iterator[RawPage]:
-        with Http(request, {"api_key": request.key("HYPERSTACK_API_KEY", base)}) as http:
-            yield http.page(PART, "pricebook", base + "/v1/pricebook")
-            yield http.page(PART, "flavors", base + "/v1/core/flavors")
+    def ask() -> list[RawPage]:
+        return get_pages(request, PART, urls, headers={"api_key": request.key("HYPERSTACK_API_KEY", base)})
 
-    yield from side_by_side(request, {PART: ask})
+    return side_by_side(request, {PART: ask})
 
 
 def normalise(pages: Iterable[RawPage]) -> Iterator[Normalised]:
@@ -41,20 +40,19 @@ def _offers(pages: list[RawPage]) -> Iterator[Normalised]:
     body = {page.kind: page.body for page in pages}
     prices: dict[str, set[float]] = defaultdict(set)
 
-    def note(row: Mapping[str, Any]) -> Iterator[Normalised]:
+    def note(row: Mapping[str, Any]) -> None:
         if row["value"] is not None:
             prices[row["name"]].add(float(row["value"]))
-        yield from ()
 
     def priced(flavor: Mapping[str, Any]) -> Iterator[Normalised]:
         if not flavor["gpu_count"]:
             return
-        told = sorted(prices.get(flavor["gpu"], ()))
+        listed = sorted(prices.get(flavor["gpu"], ()))
         # Two prices for one GPU: the gates refuse both by their identity, which keeps what the store holds.
-        yield from (_offer(pages[0], flavor, price) for price in told)
-        if not told:
+        yield from (_offer(pages[0], flavor, price) for price in listed)
+        if not listed:
             identity = f"{flavor['region_name']} {flavor['name']}"
-            yield refused(PART, identity, "no_price", f"the price book has no price of {flavor['gpu']!r}")
+            yield RefusedRow(PART, identity, "no_price", f"the price book has no price of {flavor['gpu']!r}")
 
     yield from each_row(PART, body["pricebook"], note)
     yield from each_row(PART, (flavor for group in body["flavors"]["data"] for flavor in group["flavors"]), priced)
@@ -75,8 +73,6 @@ def _offer(page: RawPage, flavor: Mapping[str, Any], usd_per_gpu_hour: float) ->
     return offer_on(
         page,
         VERSION,
-        provider="hyperstack",
-        instance_type=flavor["name"],
         region=flavor["region_name"],
         **hardware.fields("derived_price" if count > 1 else ""),
         purchase_option=PurchaseOption.SPOT if is_spot else PurchaseOption.ON_DEMAND,

@@ -62,27 +62,29 @@ def hardware_of(  # noqa: PLR0913 - what a source may state
         Memory of one accelerator, or of the slice, 1e9 bytes.
     """
     shape = instance_accelerator(provider, instance_type)
-    known = known_hardware(provider).get(instance_type, Hardware())
+    bundled = known_hardware(provider).get(instance_type, Hardware())
     host = {
-        "vcpus": vcpus or (shape and shape.vcpus) or known.vcpus,
-        "memory_gib": memory_gib or (shape and shape.memory_gib) or known.memory_gib,
-        "processor": known.processor or processor,
-        "cpu_arch": cpu_arch or known.cpu_arch,
+        "provider": provider,
+        "instance_type": instance_type,
+        "vcpus": vcpus or (shape and shape.vcpus) or bundled.vcpus,
+        "memory_gib": memory_gib or (shape and shape.memory_gib) or bundled.memory_gib,
+        "processor": bundled.processor or processor,
+        "cpu_arch": cpu_arch or bundled.cpu_arch,
     }
     published = (shape and shape.accelerator_count) or 0.0
-    count = published if 0 < published < 1 else count or published or known.accelerator_count
+    count = published if 0 < published < 1 else count or published or bundled.accelerator_count
     if not count:
         return Hardware(**host)  # type: ignore[arg-type]  # a part of Hardware's fields
     published_gb = (shape and shape.accelerator_memory_gb) or None
     disagrees = bool(published and published_gb and memory_gb and not memory_agrees(published_gb, memory_gb))
     memory_gb = published_gb if disagrees else memory_gb or published_gb
     name, flags = accelerator_of(provider, instance_type, stated, memory_gb, min(count, 1.0))
-    if name is None and known.accelerator is not None:
-        name, flags = known.accelerator, known.flags
+    if name is None and bundled.accelerator is not None:
+        name, flags = bundled.accelerator, bundled.flags
     return Hardware(
         **host,  # type: ignore[arg-type]  # the same
         accelerator=name,
-        accelerator_stated=stated or (shape and shape.accelerator) or known.accelerator_stated or "unknown",
+        accelerator_stated=stated or (shape and shape.accelerator) or bundled.accelerator_stated or "unknown",
         accelerator_count=count,
         accelerator_memory_gb=memory_gb,
         flags=(*flags, "memory_disagrees") if disagrees else flags,

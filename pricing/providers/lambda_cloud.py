@@ -8,8 +8,8 @@ from typing import Any, Final
 
 from pricing.offers import Launchable, PurchaseOption
 from pricing.providers.contract import Fetched, Normalised, Provider, RawPage, Request, offer_on
-from pricing.providers.hardware import each_row, read_parts
-from pricing.providers.http import Http
+from pricing.providers.hardware import read_pages
+from pricing.providers.http import get_pages
 from pricing.providers.known import hardware_of
 from pricing.providers.pool import side_by_side
 
@@ -25,51 +25,44 @@ def fetch(request: Request) -> Iterator[Fetched]:
     """Ask for the instance types."""
     base = request.endpoint("GPUPLAN_LAMBDA_URL", URL).removesuffix(PATH)
 
-    def ask() -> Iterator[RawPage]:
-        with Http(request, {"Authorization": f"Bearer {request.key('LAMBDA_API_KEY', base)}"}) as http:
-            yield http.page(PART, "instance_types", base + PATH)
+    def ask() -> list[RawPage]:
+        headers = {"Authorization": f"Bearer {request.key('LAMBDA_API_KEY', base)}"}
+        return get_pages(request, PART, {"instance_types": base + PATH}, headers=headers)
 
-    yield from side_by_side(request, {PART: ask})
+    return side_by_side(request, {PART: ask})
 
 
 def normalise(pages: Iterable[RawPage]) -> Iterator[Normalised]:
     """Read instance types into offers; where there is capacity is told beside the price, since it comes and goes."""
-    return read_parts(pages, lambda found: (offer for page in found for offer in _offers(page)))
+    return read_pages(pages, lambda page: page.body["data"].values(), _offer)
 
 
-def _offers(page: RawPage) -> Iterator[Normalised]:
-    def offers(row: Mapping[str, Any]) -> Iterator[Normalised]:
-        kind, specs = row["instance_type"], row["instance_type"]["specs"]
-        count = float(specs.get("gpus") or 0)
-        memory = _MEMORY.search(kind.get("gpu_description") or "")
-        hardware = hardware_of(
-            "lambda",
-            kind["name"],
-            vcpus=float(specs["vcpus"]),
-            memory_gib=float(specs["memory_gib"]),
-            stated=kind.get("gpu_description") or kind["name"],
-            count=count,
-            memory_gb=float(memory.group(1)) if memory else None,
-        )
-        places = sorted(place["name"] for place in row.get("regions_with_capacity_available") or ())
-        yield offer_on(
-            page,
-            VERSION,
-            provider="lambda",
-            instance_type=kind["name"],
-            region="global",
-            **hardware.fields(),
-            purchase_option=PurchaseOption.ON_DEMAND,
-            launchable=Launchable.YES if places else Launchable.NO,
-            launchable_note=f"capacity in {', '.join(places)}"
-            if places
-            else "no capacity in any region when it was asked",
-            price_usd_per_hour=kind["price_cents_per_hour"] / 100,
-            source="Lambda Cloud API instance-types",
-            source_sku_ids=(kind["name"],),
-        )
-
-    yield from each_row(page.part, page.body["data"].values(), offers)
+def _offer(page: RawPage, row: Mapping[str, Any]) -> Iterator[Normalised]:
+    kind, specs = row["instance_type"], row["instance_type"]["specs"]
+    count = float(specs.get("gpus") or 0)
+    memory = _MEMORY.search(kind.get("gpu_description") or "")
+    hardware = hardware_of(
+        "lambda",
+        kind["name"],
+        vcpus=float(specs["vcpus"]),
+        memory_gib=float(specs["memory_gib"]),
+        stated=kind.get("gpu_description") or kind["name"],
+        count=count,
+        memory_gb=float(memory.group(1)) if memory else None,
+    )
+    places = sorted(place["name"] for place in row.get("regions_with_capacity_available") or ())
+    yield offer_on(
+        page,
+        VERSION,
+        region="global",
+        **hardware.fields(),
+        purchase_option=PurchaseOption.ON_DEMAND,
+        launchable=Launchable.YES if places else Launchable.NO,
+        launchable_note=f"capacity in {', '.join(places)}" if places else "no capacity in any region when it was asked",
+        price_usd_per_hour=kind["price_cents_per_hour"] / 100,
+        source="Lambda Cloud API instance-types",
+        source_sku_ids=(kind["name"],),
+    )
 
 
 PROVIDER = Provider(

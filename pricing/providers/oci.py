@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from pricing.offers import PricePart, PurchaseOption
-from pricing.providers.contract import Fetched, Normalised, Provider, RawPage, Request, offer_on
-from pricing.providers.hardware import read_pages, refused
-from pricing.providers.http import Http
+from pricing.providers.contract import Fetched, Normalised, Provider, RawPage, RefusedRow, Request, offer_on
+from pricing.providers.hardware import read_pages
+from pricing.providers.http import get_pages
 from pricing.providers.known import hardware_of
 from pricing.providers.pool import side_by_side
 
@@ -45,12 +45,8 @@ _NAME: Final = re.compile(r"Compute\s*-\s*(?P<gpu>.*GPU.*)$")
 def fetch(request: Request) -> Iterator[Fetched]:
     """Ask once for the whole price list, in dollars."""
     url = request.endpoint("GPUPLAN_OCI_URL", URL) + PATH
-
-    def ask() -> Iterator[RawPage]:
-        with Http(request) as http:
-            yield http.page(PART, "products", url, {"currencyCode": "USD"})
-
-    yield from side_by_side(request, {PART: ask})
+    params = {"currencyCode": "USD"}
+    return side_by_side(request, {PART: lambda: get_pages(request, PART, {"products": url}, params)})
 
 
 def normalise(pages: Iterable[RawPage]) -> Iterator[Normalised]:
@@ -64,11 +60,11 @@ def _priced(page: RawPage, item: Mapping[str, Any]) -> Iterator[Normalised]:
     if named is None or not is_gpu:
         return
     price = _usd_per_gpu_hour(item)
-    told = re.sub(r"^GPU\s*-\s*", "", named["gpu"].strip())
-    stated, *shapes = SHAPES.get(item["partNumber"], (told, f"{told} (per GPU)"))
-    if not re.search(rf"\b{re.escape(stated)}\b", told):
+    name = re.sub(r"^GPU\s*-\s*", "", named["gpu"].strip())
+    stated, *shapes = SHAPES.get(item["partNumber"], (name, f"{name} (per GPU)"))
+    if not re.search(rf"\b{re.escape(stated)}\b", name):
         identity = f"{item['partNumber']} {item['displayName']}"
-        yield refused(page.part, identity, "renamed", f"the part number of {stated} now names another GPU")
+        yield RefusedRow(page.part, identity, "renamed", f"the part number of {stated} now names another GPU")
     elif price is not None:
         yield from (_offer(page, item, stated, shape, price) for shape in shapes)
 
@@ -100,8 +96,6 @@ def _offer(page: RawPage, item: Mapping[str, Any], stated: str, shape: str, pric
     return offer_on(
         page,
         VERSION,
-        provider="oci",
-        instance_type=shape,
         region="global",
         **hardware.fields("derived_price" if count > 1 else ""),
         purchase_option=PurchaseOption.ON_DEMAND,

@@ -86,8 +86,8 @@ def brief(error: BaseException) -> str:
     'Connection refused'
     """
     text = str(error)
-    told = re.search(r"\[Errno -?\d+\] ([^'\")]+)", text)
-    return told.group(1) if told else text if len(text) < 160 else text[:157] + "..."
+    own = re.search(r"\[Errno -?\d+\] ([^'\")]+)", text)
+    return own[1] if own else text if len(text) < 160 else text[:157] + "..."
 
 
 def retry_after_s(value: str | None) -> float | None:

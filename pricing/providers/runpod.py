@@ -8,29 +8,21 @@ from typing import Any, Final
 
 from pricing.clock import utc_now
 from pricing.offers import Launchable, PurchaseOption
-from pricing.providers.contract import (
-    Fetched,
-    Normalised,
-    PartFault,
-    Provider,
-    RawPage,
-    Request,
-    SourceError,
-    offer_on,
-)
+from pricing.providers.contract import Fetched, Normalised, Provider, RawPage, Request, SourceError, offer_on
 from pricing.providers.hardware import each_row, guarded
 from pricing.providers.http import Http
 from pricing.providers.known import hardware_of
+from pricing.providers.pool import side_by_side
 
 URL: Final = "https://api.runpod.io"
 PART: Final = "gpu_types"
 VERSION: Final = "runpod-1"
 
 CLOUDS: Final = {
-    "secure": ("securePrice", "secureSpotPrice", "true"),
-    "community": ("communityPrice", "communitySpotPrice", "false"),
+    "secure": ("securePrice", "secureSpotPrice"),
+    "community": ("communityPrice", "communitySpotPrice"),
 }
-"""Region to the fields of its prices, and the value that asks for its stock."""
+"""Region to the fields of its prices."""
 
 QUERY: Final = """query GpuTypes { gpuTypes { id displayName manufacturer memoryInGb maxGpuCount
  securePrice communityPrice secureSpotPrice communitySpotPrice
@@ -42,20 +34,20 @@ def fetch(request: Request) -> Iterator[Fetched]:
     """Ask once for all GPU types, prices and stock together, so that no answer can be laid beside the wrong question."""
     base = request.settings.get("GPUPLAN_RUNPOD_URL", URL).rstrip("/").removesuffix("/graphql") + "/graphql"
     key = request.settings.get("RUNPOD_API_KEY", "")
-    try:
+
+    def ask() -> Iterator[RawPage]:
         with Http(request, {"Authorization": f"Bearer {key}"} if key else {}) as http:
             rows = _rows(http.post_json(base, {"query": QUERY}), base)
-    except SourceError as error:
-        yield PartFault.of(PART, error)
-        return
-    yield RawPage(part=PART, kind="gpu_types", body=rows, url=base, fetched_at=utc_now())
+        yield RawPage(part=PART, kind="gpu_types", body=rows, url=base, fetched_at=utc_now())
+
+    return side_by_side(request, {PART: ask})
 
 
 def _rows(answer: object, where: str) -> list[Any]:
     """Return the GPU types of an answer; GraphQL tells its errors with a status of 200."""
     if not isinstance(answer, dict) or answer.get("errors"):
-        told = answer["errors"][0].get("message", "") if isinstance(answer, dict) else "no object came"
-        raise SourceError(f"the query was refused: {told}", reason="shape", where=where)
+        message = answer["errors"][0].get("message", "") if isinstance(answer, dict) else "no object came"
+        raise SourceError(f"the query was refused: {message}", reason="shape", where=where)
     rows = (answer.get("data") or {}).get("gpuTypes")
     if not isinstance(rows, list):
         raise SourceError("the answer holds no gpuTypes", reason="shape", where=where)
@@ -71,7 +63,7 @@ def normalise(pages: Iterable[RawPage]) -> Iterator[Normalised]:
 def _offers(page: RawPage, row: Mapping[str, Any]) -> Iterator[Normalised]:
     if row["id"] == "unknown":
         return
-    for region, (price_field, spot_field, _) in CLOUDS.items():
+    for region, (price_field, spot_field) in CLOUDS.items():
         stock = row.get(region) or {}
         for option, price in (
             (PurchaseOption.ON_DEMAND, row[price_field]),
@@ -98,8 +90,6 @@ def _offer(
     return offer_on(
         page,
         VERSION,
-        provider="runpod",
-        instance_type=row["id"],
         region=region,
         **hardware.fields("community" if region == "community" else ""),
         purchase_option=option,

@@ -106,8 +106,6 @@ def _offer(page: RawPage, name: str, server: Mapping[str, Any]) -> Normalised:
     return offer_on(
         page,
         VERSION,
-        provider="scaleway",
-        instance_type=name,
         region=page.body["zone"],
         **hardware.fields(),
         purchase_option=PurchaseOption.ON_DEMAND,

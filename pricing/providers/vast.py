@@ -35,8 +35,7 @@ _SERVER_EDITION: Final = re.compile(r"^(RTX PRO \d+) S$")
 def fetch(request: Request) -> Iterator[Fetched]:
     """Ask for the asks on machines of each size."""
     url = request.endpoint("GPUPLAN_VAST_URL", URL) + PATH
-
-    yield from side_by_side(request, {f"asks/{count}": partial(_asks, request, url, count) for count in COUNTS})
+    return side_by_side(request, {f"asks/{count}": partial(_asks, request, url, count) for count in COUNTS})
 
 
 def _asks(request: Request, url: str, count: int) -> Iterator[RawPage]:
@@ -59,14 +58,13 @@ def normalise(pages: Iterable[RawPage]) -> Iterator[Normalised]:
 def _offers(pages: list[RawPage]) -> Iterator[Normalised]:
     lowest: dict[tuple[str, str], tuple[RawPage, Mapping[str, Any]]] = {}
 
-    def compare(page: RawPage, ask: Mapping[str, Any]) -> Iterator[Normalised]:
+    def compare(page: RawPage, ask: Mapping[str, Any]) -> None:
         is_verified = ask.get("verification", "verified") == "verified"  # as was asked for
         if ask.get("rentable", True) and not ask.get("rented") and is_verified and ask["num_gpus"]:
             machine, country = f"{ask['num_gpus']}x {ask['gpu_name']} {_memory_gb(ask):g}GB", _country(ask)
             kept = lowest.setdefault((machine, country), (page, ask))
             if 0 < ask["dph_total"] < kept[1]["dph_total"]:
                 lowest[machine, country] = page, ask
-        yield from ()
 
     for page in pages:
         yield from each_row(page.part, page.body["offers"], partial(compare, page))
@@ -81,8 +79,8 @@ def _memory_gb(ask: Mapping[str, Any]) -> float:
 
 def _country(ask: Mapping[str, Any]) -> str:
     """Return the host's country, as a region of the market; ``marketplace`` where the host does not tell."""
-    found = _COUNTRY.search(ask.get("geolocation") or "")
-    return found[1] if found else "marketplace"
+    code = _COUNTRY.search(ask.get("geolocation") or "")
+    return code[1] if code else "marketplace"
 
 
 def _offer(page: RawPage, ask: Mapping[str, Any], machine: str, country: str) -> Normalised:
@@ -101,8 +99,6 @@ def _offer(page: RawPage, ask: Mapping[str, Any], machine: str, country: str) ->
     return offer_on(
         page,
         VERSION,
-        provider="vast",
-        instance_type=machine,
         region=country,
         **hardware.fields("lowest_ask"),
         purchase_option=PurchaseOption.MARKETPLACE,

@@ -9,7 +9,7 @@ from typing import Any, Final
 from pricing.offers import PurchaseOption
 from pricing.providers.contract import Fetched, Normalised, Provider, RawPage, Request, offer_on
 from pricing.providers.hardware import read_pages
-from pricing.providers.http import Http
+from pricing.providers.http import get_pages
 from pricing.providers.known import hardware_of
 from pricing.providers.pool import side_by_side
 
@@ -25,12 +25,7 @@ _COUNT: Final = re.compile(r"^\d+x\s+")
 def fetch(request: Request) -> Iterator[Fetched]:
     """Ask once for all instance types."""
     url = request.endpoint("GPUPLAN_VERDA_URL", URL) + "/v1/instance-types"
-
-    def ask() -> Iterator[RawPage]:
-        with Http(request) as http:
-            yield http.page(PART, "instance_types", url)
-
-    yield from side_by_side(request, {PART: ask})
+    return side_by_side(request, {PART: lambda: get_pages(request, PART, {"instance_types": url})})
 
 
 def normalise(pages: Iterable[RawPage]) -> Iterator[Normalised]:
@@ -62,8 +57,6 @@ def _offer(page: RawPage, row: Mapping[str, Any], option: PurchaseOption, price:
     return offer_on(
         page,
         VERSION,
-        provider="verda",
-        instance_type=row["instance_type"],
         region="global",
         **hardware.fields(),
         purchase_option=option,

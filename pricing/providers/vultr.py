@@ -38,10 +38,8 @@ _METAL_ID: Final = re.compile(r"-(?:(?P<count>\d+)-)?(?P<model>[a-z0-9]+)-gpu$")
 def fetch(request: Request) -> Iterator[Fetched]:
     """Ask for both lists, page by page."""
     base = request.endpoint("GPUPLAN_VULTR_URL", URL)
-
-    yield from side_by_side(
-        request, {part: partial(_pages, request, part, base + path) for part, path in LISTS.items()}
-    )
+    jobs = {part: partial(_pages, request, part, base + path) for part, path in LISTS.items()}
+    return side_by_side(request, jobs)
 
 
 def _pages(request: Request, part: str, url: str) -> Iterator[RawPage]:
@@ -74,8 +72,8 @@ def _priced(page: RawPage, plan: Mapping[str, Any]) -> Iterator[Normalised]:
 
 def _hardware(plan: Mapping[str, Any]) -> Hardware | None:
     """Return what a plan holds, None where that is no GPU; some plans tell it in their names alone."""
-    told = _CLOUD_ID.search(plan["id"]) or _METAL_ID.search(plan["id"])
-    names = told.groupdict() if told else {}
+    match = _CLOUD_ID.search(plan["id"]) or _METAL_ID.search(plan["id"])
+    names = match.groupdict() if match else {}
     stated = plan.get("gpu_type") or names.get("model", "").upper()
     if not stated:
         return None
@@ -94,9 +92,9 @@ def _hardware(plan: Mapping[str, Any]) -> Hardware | None:
 
 def _count(plan: Mapping[str, Any], stated: str, vram_gb: float, in_name: str | None) -> float:
     """Return how many GPUs: as stated (``8``, ``"1/8"``), as the plan's name says, or by its memory; else one."""
-    said = str(plan.get("gpu_count") or in_name or "")
-    if said:
-        part, _, whole = said.partition("/")
+    stated_count = str(plan.get("gpu_count") or in_name or "")
+    if stated_count:
+        part, _, whole = stated_count.partition("/")
         return float(part) / float(whole or 1)
     try:
         sizes_gb = {row.memory_nominal_gb for row in resolve_all(stated)}
@@ -117,8 +115,6 @@ def _by_location(
         yield offer_on(
             page,
             VERSION,
-            provider="vultr",
-            instance_type=plan["id"],
             region=place,
             **hardware.fields(),
             purchase_option=option,

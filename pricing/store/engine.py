@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from pricing.plain_text import without_secrets
 from pricing.store.errors import StoreBusyError, StoreError, StoreVersionError
 from pricing.store.schema import ADDED, INDEXES, SCHEMA_VERSION, TABLES
-from pricing.store.session import Session, DuckDbSession, PostgresSession
+from pricing.store.session import Session, _DuckDbSession, _PostgresSession
 
 if TYPE_CHECKING:
     import duckdb
@@ -123,7 +123,7 @@ class DuckDbEngine:
                 draft.unlink(missing_ok=True)
                 connection = duckdb.connect(str(draft), config={"storage_compatibility_version": STORAGE_VERSION})
                 try:
-                    _create_tables(DuckDbSession(connection), TABLES)
+                    _create_tables(_DuckDbSession(connection), TABLES)
                     connection.execute("checkpoint")  # on a full disk the one at the end fails without a word
                 finally:
                     connection.close()
@@ -143,7 +143,7 @@ class DuckDbEngine:
     def reading(self) -> Iterator[Session]:
         """Open the file read-only and close it at the end."""
         with self._connected(read_only=True) as connection:
-            session = DuckDbSession(connection)
+            session = _DuckDbSession(connection)
             connection.begin()
             self._check(session)
             yield session
@@ -155,7 +155,7 @@ class DuckDbEngine:
         import duckdb
 
         with self._connected(read_only=False) as connection:
-            session = DuckDbSession(connection)
+            session = _DuckDbSession(connection)
             self._check(session)
             connection.begin()
             try:
@@ -264,12 +264,12 @@ class PostgresEngine:
     def exists(self) -> bool:
         """Return whether the tables are there."""
         with self._connected() as connection:
-            return bool(PostgresSession(connection).rows("select to_regclass('store_meta')")[0][0])
+            return bool(_PostgresSession(connection).rows("select to_regclass('store_meta')")[0][0])
 
     def create(self) -> None:
         """Make the tables and indexes; two programs that do it at once queue."""
         with self._connected() as connection:
-            session = PostgresSession(connection)
+            session = _PostgresSession(connection)
             session.execute(f"select pg_advisory_xact_lock({WRITER_LOCK})")
             _create_tables(session, (*TABLES, *INDEXES))
 
@@ -279,7 +279,7 @@ class PostgresEngine:
         if not self.exists():
             raise StoreError("there is no store", hint="fill one: gpuplan prices refresh", where=self.uri)
         with self._connected() as connection:
-            session = PostgresSession(connection)
+            session = _PostgresSession(connection)
             session.execute("set transaction isolation level repeatable read read only")
             check_version(session, self.uri)
             yield session
@@ -290,7 +290,7 @@ class PostgresEngine:
         if not self.exists():
             self.create()
         with self._connected() as connection:
-            session = PostgresSession(connection)
+            session = _PostgresSession(connection)
             session.execute(f"select pg_advisory_xact_lock({WRITER_LOCK})")
             check_version(session, self.uri)
             session.execute(ADDED)

@@ -62,7 +62,7 @@ def write_parquet(offers: Sequence[Offer], target: Path, snapshot: date) -> list
     """
     import duckdb
 
-    from pricing.store.session import DuckDbSession
+    from pricing.store.session import _DuckDbSession
 
     rows = {
         "identity": ("text", list(map(identity_of, offers))),
@@ -73,7 +73,7 @@ def write_parquet(offers: Sequence[Offer], target: Path, snapshot: date) -> list
     draft = Path(tempfile.mkdtemp(dir=target, prefix=".part-"))
     try:
         with duckdb.connect(":memory:") as connection:
-            DuckDbSession(connection).stage("exported", rows)
+            _DuckDbSession(connection).stage("exported", rows)
             connection.execute(  # COPY takes no parameter for its target
                 f"copy (select * from exported order by identity) to '{str(draft).replace(chr(39), chr(39) * 2)}' "
                 f"(format parquet, compression zstd, partition_by ({PARTITIONS}), overwrite_or_ignore)"

@@ -44,7 +44,7 @@ class Session:
         raise NotImplementedError
 
 
-class DuckDbSession(Session):
+class _DuckDbSession(Session):
     """A transaction on an embedded file."""
 
     def columns(self, sql: str, parameters: Sequence[Any] = ()) -> list[Sequence[Any]]:
@@ -79,7 +79,7 @@ def _array(np: Any, kind: str, values: Sequence[Any]) -> Any:  # noqa: ANN401 - 
     return array
 
 
-class PostgresSession(Session):
+class _PostgresSession(Session):
     """A transaction on a server, which writes parameters ``%s``."""
 
     def run(self, sql: str, parameters: Sequence[Any] = ()) -> Any:  # noqa: ANN401 - a cursor

@@ -15,7 +15,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from pricing.clock import utc_now
-from pricing.providers.aws.clients import Clients, called, each, source_error
+from pricing.providers.aws.clients import Clients, called, pages_of, source_error
 from pricing.providers.aws.price_list import (
     distil_plan_list,
     distil_price_list,
@@ -30,9 +30,8 @@ BULK_URL: Final = "https://pricing.us-east-1.amazonaws.com"
 BULK_SERVICE: Final = "/offers/v1.0/aws/AmazonEC2/current/region_index.json"
 PLANS_SERVICE: Final = "/savingsPlan/v1.0/aws/AWSComputeSavingsPlan/current/region_index.json"
 
-PRICING_REGION: Final = (
-    "us-east-1"  # the pricing API answers in three regions alone: us-east-1, eu-central-1, ap-south-1
-)
+PRICING_REGION: Final = "us-east-1"
+"""The pricing API answers in three regions alone: us-east-1, eu-central-1, ap-south-1."""
 CAPACITY_BLOCK_HOURS: Final = (24, 168)
 """A day, the shortest that is sold, and a week."""
 
@@ -192,7 +191,7 @@ def _products(request: Request, client_of: Client, region: str) -> Iterator[RawP
     }
     listed = [{"Type": "TERM_MATCH", "Field": field, "Value": value} for field, value in filters.items()]
     pages = client.get_paginator("get_products").paginate(ServiceCode="AmazonEC2", Filters=listed)
-    for page in each(request, pages):
+    for page in pages_of(request, pages):
         yield _page(f"on_demand/{region}", "products", page["PriceList"], "pricing:GetProducts")
 
 
@@ -231,12 +230,24 @@ FILES: Final = {
 """Sort of price to the name and kind of its public file, what keeps of it what is read, and what asks the API instead."""
 
 
+def _zones(part: str, client: Any) -> RawPage:  # noqa: ANN401 - a boto3 client
+    zones = called(lambda: client.describe_availability_zones(AllAvailabilityZones=True))
+    return _page(part, "zones", zones["AvailabilityZones"], "ec2:DescribeAvailabilityZones")
+
+
+def _offered(request: Request, client: Any) -> list[str]:  # noqa: ANN401 - a boto3 client
+    """Return the names of all types that are offered somewhere in the client's region."""
+    pages = client.get_paginator("describe_instance_type_offerings").paginate(LocationType="region")
+    return sorted(
+        {entry["InstanceType"] for page in pages_of(request, pages) for entry in page["InstanceTypeOfferings"]}
+    )
+
+
 def _types(request: Request, client_of: Client, region: str) -> Iterator[RawPage]:
     part, client = f"types/{region}", client_of("ec2", region)
-    zones = called(lambda: client.describe_availability_zones(AllAvailabilityZones=True))
-    yield _page(part, "zones", zones["AvailabilityZones"], "ec2:DescribeAvailabilityZones")
+    yield _zones(part, client)
     pages = client.get_paginator("describe_instance_type_offerings").paginate(LocationType="availability-zone-id")
-    offerings = [entry for page in each(request, pages) for entry in page["InstanceTypeOfferings"]]
+    offerings = [entry for page in pages_of(request, pages) for entry in page["InstanceTypeOfferings"]]
     kept = [entry for entry in offerings if is_wanted_type(entry["InstanceType"])]
     yield _page(part, "offerings", kept, "ec2:DescribeInstanceTypeOfferings")
     names = sorted({entry["InstanceType"] for entry in kept})
@@ -266,12 +277,9 @@ def _described(client: Any, names: list[str]) -> list[Any]:  # noqa: ANN401 - a 
 
 def _spot(request: Request, client_of: Client, region: str) -> Iterator[RawPage]:
     part, client = f"spot/{region}", client_of("ec2", region)
-    pages = client.get_paginator("describe_instance_type_offerings").paginate(LocationType="region")
-    offered = {entry["InstanceType"] for page in each(request, pages) for entry in page["InstanceTypeOfferings"]}
-    names = sorted(name for name in offered if is_wanted_type(name))
-    yield _page(
-        part, "spot", [], "ec2:DescribeSpotPriceHistory"
-    )  # a region that offers no such type answers, with nothing
+    names = [name for name in _offered(request, client) if is_wanted_type(name)]
+    # A region that offers no such type answers, with nothing.
+    yield _page(part, "spot", [], "ec2:DescribeSpotPriceHistory")
     # Of hosts the price now is enough; of accelerators the past too, since no one plans on a single reading.
     for wanted, days in (
         ([name for name in names if is_accelerated_type(name)], request.spot_days),
@@ -284,7 +292,7 @@ def _spot(request: Request, client_of: Client, region: str) -> Iterator[RawPage]
             ProductDescriptions=["Linux/UNIX"],
             InstanceTypes=wanted,  # named types: a tenth of the rows of a whole region
         )
-        for page in each(request, pages):
+        for page in pages_of(request, pages):
             yield _page(part, "spot", page["SpotPriceHistory"], "ec2:DescribeSpotPriceHistory")
 
 
@@ -296,27 +304,23 @@ def _reserved(request: Request, client_of: Client, region: str) -> Iterator[RawP
         ProductDescription="Linux/UNIX",
         Filters=[{"Name": "scope", "Values": ["Region"]}],
     )
-    for page in each(request, pages):
+    for page in pages_of(request, pages):
         rows = [row for row in page["ReservedInstancesOfferings"] if is_wanted_type(row["InstanceType"])]
         yield _page(f"reserved/{region}", "reserved", rows, "ec2:DescribeReservedInstancesOfferings")
 
 
 def _capacity_blocks(request: Request, client_of: Client, region: str) -> Iterator[RawPage]:
     part, client = f"capacity_block/{region}", client_of("ec2", region)
-    zones = called(lambda: client.describe_availability_zones(AllAvailabilityZones=True))
-    yield _page(part, "zones", zones["AvailabilityZones"], "ec2:DescribeAvailabilityZones")
-    pages = client.get_paginator("describe_instance_type_offerings").paginate(LocationType="region")
-    offered = sorted(
-        {entry["InstanceType"] for page in each(request, pages) for entry in page["InstanceTypeOfferings"]}
-    )
-    described = _described(client, [name for name in offered if re.match(r"^(p\d|trn\d|u-p\d)", name)])
+    yield _zones(part, client)
+    blocks = [name for name in _offered(request, client) if re.match(r"^(p\d|trn\d|u-p\d)", name)]
+    described = _described(client, blocks)
     sold = [entry["InstanceType"] for entry in described if "capacity-block" in entry.get("SupportedUsageClasses", [])]
     for name in sold:
         for hours in CAPACITY_BLOCK_HOURS:
             pages = client.get_paginator("describe_capacity_block_offerings").paginate(
                 InstanceType=name, InstanceCount=1, CapacityDurationHours=hours
             )
-            for page in each(request, pages):
+            for page in pages_of(request, pages):
                 rows = page["CapacityBlockOfferings"]
                 yield _page(part, "capacity_blocks", rows, "ec2:DescribeCapacityBlockOfferings")
 

@@ -79,20 +79,13 @@ def _check_length(response_dict: dict[str, Any], **_: object) -> None:
         raise SourceError(f"AWS's answer breaks off after {len(body)} of {stated} bytes", reason="truncated")
 
 
-def each(request: Request, pages: Iterable[Any]) -> Iterator[Any]:
-    """Walk a paginator; its errors become ours."""
-    walk = iter(pages)
-    while True:
-        request.time_left_s()
-        try:
-            page = next(walk)
-        except StopIteration:
-            return
-        except SourceError:
-            raise
-        except Exception as error:
-            raise source_error(error) from error
+def pages_of(request: Request, paginator: Iterable[Any]) -> Iterator[Any]:
+    """Walk a paginator within the time; its errors become ours."""
+    walk = iter(paginator)
+    request.time_left_s()
+    while (page := called(lambda: next(walk, None))) is not None:
         yield page
+        request.time_left_s()
 
 
 def called(ask: Callable[[], Any]) -> Any:  # noqa: ANN401 - an SDK's answer
@@ -106,14 +99,9 @@ def called(ask: Callable[[], Any]) -> Any:  # noqa: ANN401 - an SDK's answer
 
 
 CREDENTIAL_CODES: Final = frozenset(
-    {
-        "AuthFailure",
-        "UnauthorizedOperation",
-        "AccessDenied",
-        "AccessDeniedException",
-        "OptInRequired",
-        "InvalidClientTokenId",
-    }
+    """
+    AuthFailure UnauthorizedOperation AccessDenied AccessDeniedException OptInRequired InvalidClientTokenId
+""".split()
 )
 
 

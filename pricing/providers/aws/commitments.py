@@ -13,8 +13,8 @@ from pricing.offers import Payment, PurchaseOption
 from pricing.providers.aws.price_list import read_lines
 from pricing.providers.contract import Normalised, offer_or_refusal
 from pricing.providers.hardware import each_row
+from pricing.units import HOURS_PER_MONTH
 
-HOURS_PER_MONTH: Final = 730
 SECONDS_PER_MONTH: Final = 365 * 86_400 / 12
 
 PAYMENTS: Final = {
@@ -154,8 +154,8 @@ def plan_file_offers(part: str, path: Path, products: Mapping[str, str], shared:
         Instance type to the fields of its offers; None where nothing is known of the machine.
     """
 
-    def offer(told: tuple[Mapping[str, Any], Mapping[str, Any]]) -> Iterator[Normalised]:
-        product, rate = told
+    def offer(plan_and_rate: tuple[Mapping[str, Any], Mapping[str, Any]]) -> Iterator[Normalised]:
+        product, rate = plan_and_rate
         offering_class = PLAN_CLASSES.get(product["productFamily"])
         if offering_class is None:
             return
@@ -175,8 +175,8 @@ def plan_file_offers(part: str, path: Path, products: Mapping[str, str], shared:
 def _plan_rates(path: Path) -> Iterator[tuple[Mapping[str, Any], Mapping[str, Any]]]:
     """Yield the rates of a file, each with its plan; a plan that cannot be read counts once, not with each of its rates."""
     for product, terms in read_lines(path):
-        told = product.get("attributes", {})
-        is_known = told.get("purchaseTerm") in MONTHS and told.get("purchaseOption") in PAYMENTS
+        attributes = product.get("attributes", {})
+        is_known = attributes.get("purchaseTerm") in MONTHS and attributes.get("purchaseOption") in PAYMENTS
         yield from ((product, rate) for rate in (terms["rates"] if is_known else [{}]))
 
 

@@ -76,8 +76,8 @@ def hardware_from_attributes(attributes: Mapping[str, str]) -> Hardware:
 
 
 def _number(text: str) -> float:
-    found = re.match(r"\s*([\d,]+(?:\.\d+)?)", text)
-    return float(found.group(1).replace(",", "")) if found else 0.0
+    number = re.match(r"\s*([\d,]+(?:\.\d+)?)", text)
+    return float(number[1].replace(",", "")) if number else 0.0
 
 
 def _architecture(text: str) -> str:

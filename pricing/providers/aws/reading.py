@@ -29,6 +29,7 @@ from pricing.providers.contract import Normalised, PartFault, RawPage, RefusedRo
 from pricing.providers.hardware import Hardware, each_row, guarded
 
 VERSION: Final = "aws-1"
+ZONE_KINDS: Final = {"availability-zone": "zone", "local-zone": "local_zone"}
 
 
 @dataclass(slots=True)
@@ -103,8 +104,10 @@ def _region_offers(region: Region, parts: Mapping[str, Sequence[RawPage]]) -> It
             listed.append(row)
     reserved = list(guarded(part("reserved"), lambda: _reserved(region, parts.get("reserved", ()))))
     # Where the EC2 API told the reservations, it says what can be bought; the list may still carry the others.
-    told = {identity_of(row) for row in reserved if isinstance(row, Offer)}
-    yield from (row for row in listed if not (isinstance(row, Offer) and row.term_months and identity_of(row) in told))
+    buyable = {identity_of(row) for row in reserved if isinstance(row, Offer)}
+    yield from (
+        row for row in listed if not (isinstance(row, Offer) and row.term_months and identity_of(row) in buyable)
+    )
     yield from reserved
     yield from guarded(part("savings_plans"), lambda: _plans(region, parts.get("savings_plans", ())))
     yield from guarded(part("spot"), lambda: _spot(region, parts.get("spot", ())))
@@ -112,29 +115,23 @@ def _region_offers(region: Region, parts: Mapping[str, Sequence[RawPage]]) -> It
 
 
 def _read_types(region: Region, pages: Sequence[RawPage]) -> Iterator[Normalised]:
-    def zone(row: Mapping[str, Any]) -> Iterator[Normalised]:
-        region.zones[row["ZoneName"]] = (row["ZoneId"], _zone_kind(row.get("ZoneType", "availability-zone")))
-        yield from ()
+    def zone(row: Mapping[str, Any]) -> None:
+        kind = ZONE_KINDS.get(row.get("ZoneType", "availability-zone"), "edge")
+        region.zones[row["ZoneName"]] = (row["ZoneId"], kind)
 
-    def offered(row: Mapping[str, Any]) -> Iterator[Normalised]:
+    def offered(row: Mapping[str, Any]) -> None:
         region.offered = region.offered or {}
         region.offered.setdefault(row["InstanceType"], set()).add(row["Location"])
-        yield from ()
 
-    def machine(row: Mapping[str, Any]) -> Iterator[Normalised]:
+    def machine(row: Mapping[str, Any]) -> None:
         region.hardware[row["InstanceType"]] = hardware_from_type(row)
         if "on-demand" not in row.get("SupportedUsageClasses", ["on-demand"]):
             region.not_on_demand.add(row["InstanceType"])
-        yield from ()
 
     readers = {"zones": zone, "offerings": offered, "types": machine}
     for page in pages:
         if page.kind in readers:
             yield from each_row(page.part, page.body, readers[page.kind])
-
-
-def _zone_kind(zone_type: str) -> str:
-    return {"availability-zone": "zone", "local-zone": "local_zone"}.get(zone_type, "edge")
 
 
 def _listed(region: Region, pages: Sequence[RawPage]) -> Iterator[Normalised]:
@@ -148,9 +145,9 @@ def _product_offers(region: Region, page: RawPage, entry: Mapping[str, Any]) -> 
         yield _foreign(region, page.part, attributes)
         return
     kind, sku = attributes["instanceType"], entry["product"]["sku"]
-    known = region.hardware.setdefault(kind, hardware_from_attributes(attributes))
-    if not known.processor:
-        region.hardware[kind] = replace(known, processor=attributes.get("physicalProcessor", ""))
+    hardware = region.hardware.setdefault(kind, hardware_from_attributes(attributes))
+    if not hardware.processor:
+        region.hardware[kind] = replace(hardware, processor=attributes.get("physicalProcessor", ""))
     region.products[sku] = kind
     shared, today = _shared(region, kind, page), page.fetched_at.date()
     for price, effective_on in _hourly(in_force(entry["terms"].get("OnDemand", {}).values(), today)):
@@ -168,9 +165,7 @@ def _foreign(region: Region, part: str, attributes: Mapping[str, str]) -> Refuse
     """Refuse a product of another place: a Local Zone's price must not stand for its parent's."""
     place = attributes["regionCode"]
     identity = identity_text("aws", attributes["instanceType"], place, purchase_option=PurchaseOption.ON_DEMAND)
-    return RefusedRow(
-        part=part, identity=identity, reason="foreign_region", message=f"the list of {region.name} tells it of {place}"
-    )
+    return RefusedRow(part, identity, "foreign_region", f"the list of {region.name} tells it of {place}")
 
 
 def _products(page: RawPage) -> Iterator[dict[str, Any]]:
@@ -189,8 +184,6 @@ def _shared(region: Region, kind: str, page: RawPage) -> dict[str, Any]:
     place = region.place
     flag = "local_zone" if place.get("zone_kind") == "local_zone" else ""
     return {
-        "provider": "aws",
-        "instance_type": kind,
         **place,
         **region.hardware[kind].fields(flag),
         "launchable": launchable,
@@ -214,8 +207,8 @@ def _hourly(terms: Iterable[Mapping[str, Any]]) -> Iterator[tuple[float, date | 
 
 
 def _reserved(region: Region, pages: Sequence[RawPage]) -> Iterator[Normalised]:
-    def offers(told: tuple[RawPage, Mapping[str, Any]]) -> Iterator[Normalised]:
-        page, row = told
+    def offers(page_and_row: tuple[RawPage, Mapping[str, Any]]) -> Iterator[Normalised]:
+        page, row = page_and_row
         kind = row["InstanceType"]
         if kind in region.hardware:
             yield from reserved_api_offers(_shared(region, kind, page), row)
@@ -239,31 +232,30 @@ def _plans(region: Region, pages: Sequence[RawPage]) -> Iterator[Normalised]:
 
 def _without_hardware(part: str, region: Region, kind: str, option: str) -> RefusedRow:
     identity = identity_text("aws", kind, region.name, purchase_option=option)
-    return RefusedRow(part=part, identity=identity, reason="no_hardware", message="no source says what the machine is")
+    return RefusedRow(part, identity, "no_hardware", "no source says what the machine is")
 
 
 def _spot(region: Region, pages: Sequence[RawPage]) -> Iterator[Normalised]:
     readings: dict[tuple[str, str], list[tuple[datetime, float]]] = defaultdict(list)
     zone_ids: dict[str, str] = {}
 
-    def note(row: Mapping[str, Any]) -> Iterator[Normalised]:
+    def note(row: Mapping[str, Any]) -> None:
         if row["ProductDescription"] in {"Linux/UNIX", "Linux/UNIX (Amazon VPC)"}:
             when, price = row["Timestamp"].replace(tzinfo=None), float(row["SpotPrice"])
             readings[row["InstanceType"], row["AvailabilityZone"]].append((when, price))
             if row.get("AvailabilityZoneId"):
                 zone_ids[row["AvailabilityZone"]] = row["AvailabilityZoneId"]
-        yield from ()
 
     if not pages:
         return
     last_page = pages[-1]
     yield from each_row(last_page.part, (row for page in pages for row in page.body), note)
-    for (kind, zone), told in sorted(readings.items()):
+    for (kind, zone), prices in sorted(readings.items()):
         if kind not in region.hardware:
             yield _without_hardware(last_page.part, region, kind, "spot")
             continue
         zone_id, zone_kind = region.zones.get(zone, (zone_ids.get(zone, zone), "zone"))
-        told.sort()
+        prices.sort()
         shared = _shared(region, kind, last_page)
         shared |= {"region": region.name, "zone": zone_id, "zone_kind": zone_kind}
         shared |= region.hardware[kind].fields("local_zone" if zone_kind == "local_zone" else "")
@@ -272,17 +264,17 @@ def _spot(region: Region, pages: Sequence[RawPage]) -> Iterator[Normalised]:
             **shared,
             purchase_option=PurchaseOption.SPOT,
             interruptible=True,
-            price_usd_per_hour=told[-1][1],
-            effective_on=told[-1][0].date(),  # the price has held since its last change
-            price_history=tuple(told),
+            price_usd_per_hour=prices[-1][1],
+            effective_on=prices[-1][0].date(),  # the price has held since its last change
+            price_history=tuple(prices),
         )
 
 
 def _capacity_blocks(region: Region, pages: Sequence[RawPage]) -> Iterator[Normalised]:
     cheapest: dict[tuple[str, str, int], tuple[float, Mapping[str, Any], RawPage]] = {}
 
-    def note(told: tuple[RawPage, Mapping[str, Any]]) -> Iterator[Normalised]:
-        page, row = told
+    def note(page_and_row: tuple[RawPage, Mapping[str, Any]]) -> None:
+        page, row = page_and_row
         if row["CurrencyCode"] != "USD":
             raise ValueError(f"unknown currency {row['CurrencyCode']}")
         hours = int(row["CapacityBlockDurationHours"])
@@ -290,7 +282,6 @@ def _capacity_blocks(region: Region, pages: Sequence[RawPage]) -> Iterator[Norma
         key = row["InstanceType"], row["AvailabilityZone"], hours
         if key not in cheapest or price < cheapest[key][0]:
             cheapest[key] = price, row, page
-        yield from ()
 
     blocks = ((page, row) for page in pages if page.kind == "capacity_blocks" for row in page.body)
     yield from each_row(f"capacity_block/{region.name}", blocks, note)

@@ -11,14 +11,12 @@ from functools import partial
 from typing import Any, Final
 
 from pricing.offers import Launchable, Payment, PurchaseOption
-from pricing.providers.contract import Normalised, RawPage, offer_or_refusal
-from pricing.providers.hardware import Hardware, each_row, guarded, refused
+from pricing.providers.contract import Normalised, RawPage, RefusedRow, offer_or_refusal
+from pricing.providers.hardware import Hardware, each_row, guarded
 from pricing.providers.known import hardware_of
+from pricing.units import HOURS_PER_MONTH
 
 VERSION: Final = "azure-1"
-
-HOURS: Final = {"1 Year": 8_760, "3 Years": 26_280, "5 Years": 43_800}
-"""A reservation's price is for the whole term, although its unit says one hour."""
 
 TERMS: Final[Mapping[str, tuple[PurchaseOption, int]]] = {
     "1 Year": (PurchaseOption.RESERVED_1Y, 12),
@@ -76,21 +74,20 @@ def normalise(pages: Iterable[RawPage]) -> Iterator[Normalised]:
 
 
 def _read_sizes(sizes: Sizes, pages: Sequence[RawPage]) -> Iterator[Normalised]:
-    def note(row: Mapping[str, Any]) -> Iterator[Normalised]:
+    def note(row: Mapping[str, Any]) -> None:
         name = row["name"]
         sizes.locations[name].update(place.lower() for place in row["locations"])
         sizes.hardware[name] = _hardware(name, row["family"], row["capabilities"])
         for restriction in row["restrictions"]:
             if "NotAvailableForSubscription" in restriction["reason"] and "location" in restriction["type"].lower():
                 sizes.restricted[name].update(place.lower() for place in restriction["locations"])
-        yield from ()
 
     yield from each_row("sizes", (row for page in pages for row in page.body), note)
 
 
 def _hardware(name: str, family: str, capabilities: Mapping[str, str]) -> Hardware:
     """Return the machine as the subscription's capabilities tell it; a size that forgets its GPUs is filled up from facts."""
-    found = _CARD.search(name)
+    card = _CARD.search(name)
     count = float(capabilities.get("GPUs", 0))
     return hardware_of(
         "azure",
@@ -98,7 +95,7 @@ def _hardware(name: str, family: str, capabilities: Mapping[str, str]) -> Hardwa
         vcpus=float(capabilities.get("vCPUs", 0)) or None,
         memory_gib=float(capabilities.get("MemoryGB", 0)) or None,
         cpu_arch={"Arm64": "arm64", "x64": "x86_64"}.get(capabilities.get("CpuArchitectureType", ""), ""),
-        stated=(found.group(1).upper() if found else f"GPU of {family or name}") if count else "",
+        stated=(card[1].upper() if card else f"GPU of {family or name}") if count else "",
         count=count,
     )
 
@@ -110,8 +107,8 @@ def _unlisted(name: str) -> Hardware:
     if hardware.accelerator_count or not name.startswith("Standard_N"):
         return hardware
     # Neither the price list nor the name tells how many GPUs a size holds, so it is kept and not planned with.
-    found = _CARD.search(name)
-    stated = found.group(1).upper() if found else name
+    card = _CARD.search(name)
+    stated = card[1].upper() if card else name
     return replace(hardware, accelerator_stated=stated, accelerator_count=1.0, flags=("accelerator_unknown",))
 
 
@@ -140,33 +137,33 @@ def _in_force(rows: Sequence[_Row]) -> list[_Row]:
 
 
 def _offers(part: str, pages: Sequence[RawPage], sizes: Sizes) -> Iterator[Normalised]:
-    told: dict[tuple[str, str, str], list[_Row]] = defaultdict(list)
+    prices: dict[tuple[str, str, str], list[_Row]] = defaultdict(list)
     today = pages[-1].fetched_at.date()
     region = part.partition("/")[2]
 
     def note(row: Mapping[str, Any]) -> Iterator[Normalised]:
-        found = _kind(row)
+        kind = _kind(row)
         price = float(row["retailPrice"])
         effective_on = date.fromisoformat(row["effectiveStartDate"][:10])
         is_over = row.get("effectiveEndDate") and date.fromisoformat(row["effectiveEndDate"][:10]) <= today
         # 0.0 is a meter that is not sold yet; a further tier is what is paid beyond the first hours.
-        if not found or price == 0.0 or effective_on > today or is_over or row.get("tierMinimumUnits"):
+        if not kind or price == 0.0 or effective_on > today or is_over or row.get("tierMinimumUnits"):
             return
         place, name = str(row.get("armRegionName") or region), row["armSkuName"].strip()
         if place.lower() != region.lower():
             message = f"the list of {region} tells it of {place}"
-            yield refused(part, f"azure {name} in {place}", "foreign_region", message)
+            yield RefusedRow(part, f"azure {name} in {place}", "foreign_region", message)
             return
         if row["currencyCode"] != "USD":
             raise ValueError(f"unknown currency {row['currencyCode']}")
         hours = _HOURS.fullmatch(row["unitOfMeasure"])
         if hours is None:
             raise ValueError(f"unknown unit {row['unitOfMeasure']}")
-        told[(name, *found)].append(_Row(effective_on, price / float(hours["count"]), row))
+        prices[(name, *kind)].append(_Row(effective_on, price / float(hours["count"]), row))
 
     yield from each_row(part, (row for page in pages for row in page.body), note)
     plans: list[tuple[Mapping[str, Any], Mapping[str, Any]]] = []
-    for (name, kind, term), rows in sorted(told.items()):
+    for (name, kind, term), rows in sorted(prices.items()):
         hardware = sizes.hardware.get(name) or _unlisted(name)
         for held in _in_force(rows):
             shared = _shared(part, name, held, hardware, sizes, today)
@@ -194,7 +191,7 @@ def _shared(part: str, name: str, held: _Row, hardware: Hardware, sizes: Sizes, 
     region = part.partition("/")[2]
     launchable, note = sizes.launchable(name, region)
     return {
-        "provider": "azure", "instance_type": name, "region": region, **hardware.fields(),
+        "region": region, **hardware.fields(),
         "launchable": launchable, "launchable_note": note, "source": "Azure Retail Prices API",
         "source_sku_ids": tuple(text for text in (held.row.get("skuId"), held.row.get("meterId")) if text),
         "effective_on": held.effective_on, "observed_on": today, "adapter_version": VERSION, "part": part,
@@ -211,13 +208,13 @@ def _priced(shared: Mapping[str, Any], kind: str, term: str, price: float) -> No
             option, months = TERMS[term]
             return offer_or_refusal(
                 **shared, purchase_option=option, term_months=months, payment=Payment.MONTHLY, cancellable=False,
-                offering_class="", price_usd_per_hour=price / HOURS[term],
+                offering_class="", price_usd_per_hour=price / (months * HOURS_PER_MONTH),  # it is that of the whole term
             )  # fmt: skip
     return offer_or_refusal(**shared, purchase_option=PurchaseOption.ON_DEMAND, price_usd_per_hour=price)
 
 
-def _planned(told: tuple[Mapping[str, Any], Mapping[str, Any]]) -> Iterator[Normalised]:
-    shared, plan = told
+def _planned(shared_and_plan: tuple[Mapping[str, Any], Mapping[str, Any]]) -> Iterator[Normalised]:
+    shared, plan = shared_and_plan
     if plan["term"] in PLANS:
         option, months = PLANS[plan["term"]]
         yield offer_or_refusal(

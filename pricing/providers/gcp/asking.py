@@ -28,8 +28,8 @@ MACHINES_PER_PAGE: Final = 500
 def fetch(request: Request) -> Iterator[Fetched]:
     """Ask for machine types, accelerator types and SKUs; without credentials the part is skipped."""
     try:
-        yield from _machines(request)
-        yield from _accelerators(request)
+        for kind in LISTS:
+            yield from _aggregated(request, kind)
         yield from _skus(request)
     except SourceError as error:
         yield PartFault.of(PART, error)
@@ -52,11 +52,11 @@ def _client(request: Request, name: str, setting: str) -> tuple[Any, str]:
         credentials: Any = AnonymousCredentials()
     else:
         try:
-            credentials, found = google.auth.default(scopes=["https://www.googleapis.com/auth/cloud-platform"])
+            credentials, own_project = google.auth.default(scopes=["https://www.googleapis.com/auth/cloud-platform"])
         except GoogleAuthError as error:
             hint = "gcloud auth application-default login, or GOOGLE_APPLICATION_CREDENTIALS"
             raise SourceError("needs Google Cloud credentials", reason="credentials", hint=hint) from error
-        project = project or found or ""
+        project = project or own_project or ""
     if not project and not is_loopback(url):
         raise SourceError(
             "needs a project to list machine types", reason="credentials", hint="set GOOGLE_CLOUD_PROJECT"
@@ -103,59 +103,33 @@ def _listed(method: Any, ask: Any, timeout_s: float) -> Any:  # noqa: ANN401 - o
     return method(request=ask, retry=None, timeout=timeout_s)
 
 
-def _machines(request: Request) -> Iterator[RawPage]:
-    client, project = _client(request, "MachineTypesClient", "GPUPLAN_GCP_COMPUTE_URL")
+def _aggregated(request: Request, kind: str) -> Iterator[RawPage]:
+    """Ask for all pages of one of the `LISTS`."""
+    client_name, rows_of = LISTS[kind]
+    client, project = _client(request, f"{client_name}Client", "GPUPLAN_GCP_COMPUTE_URL")
     from google.cloud import compute_v1
 
+    token, ask_type = "", getattr(compute_v1, f"AggregatedList{client_name}Request")
     with client:
-        yield from _aggregated(
-            request, client, compute_v1.AggregatedListMachineTypesRequest, project, "machines", _machine_rows
-        )
-
-
-def _accelerators(request: Request) -> Iterator[RawPage]:
-    client, project = _client(request, "AcceleratorTypesClient", "GPUPLAN_GCP_COMPUTE_URL")
-    from google.cloud import compute_v1
-
-    with client:
-        yield from _aggregated(
-            request,
-            client,
-            compute_v1.AggregatedListAcceleratorTypesRequest,
-            project,
-            "accelerators",
-            _accelerator_rows,
-        )
-
-
-def _aggregated(
-    request: Request,
-    client: Any,  # noqa: ANN401 - a client of the library
-    ask_type: Any,  # noqa: ANN401 - its request type
-    project: str,
-    kind: str,
-    rows_of: Callable[[str, Any], list[dict[str, Any]]],
-) -> Iterator[RawPage]:
-    token = ""
-    while True:
-        ask = ask_type(project=project, max_results=MACHINES_PER_PAGE, page_token=token)
-        try:
-            pager = _asked(request, partial(_listed, client.aggregated_list, ask))
-        except SourceError as error:
-            if error.reason != "truncated" or (kind == "machines" and not token):
-                raise
-            yield _page("unread", [{"list": kind, "message": str(error)}], f"compute:{kind}.aggregatedList")
-            return  # the odd page kept to itself which one is next
-        answer = next(iter(pager.pages))
-        rows: list[dict[str, Any]] = []
-        for place, scoped in answer.items.items():
-            if scoped.warning.code not in {"", "NO_RESULTS_ON_PAGE"}:
-                raise SourceError(f"{place} answered in part: {scoped.warning.message}", reason="partial")
-            rows += rows_of(place, scoped)
-        yield _page(kind, rows, f"compute:{kind}.aggregatedList")
-        token = answer.next_page_token
-        if not token:
-            return
+        while True:
+            ask = ask_type(project=project, max_results=MACHINES_PER_PAGE, page_token=token)
+            try:
+                pager = _asked(request, partial(_listed, client.aggregated_list, ask))
+            except SourceError as error:
+                if error.reason != "truncated" or (kind == "machines" and not token):
+                    raise
+                yield _page("unread", [{"list": kind, "message": str(error)}], f"compute:{kind}.aggregatedList")
+                return  # the odd page kept to itself which one is next
+            answer = next(iter(pager.pages))
+            rows: list[dict[str, Any]] = []
+            for place, scoped in answer.items.items():
+                if scoped.warning.code not in {"", "NO_RESULTS_ON_PAGE"}:
+                    raise SourceError(f"{place} answered in part: {scoped.warning.message}", reason="partial")
+                rows += rows_of(place, scoped)
+            yield _page(kind, rows, f"compute:{kind}.aggregatedList")
+            token = answer.next_page_token
+            if not token:
+                return
 
 
 def _machine_rows(place: str, scoped: Any) -> list[dict[str, Any]]:  # noqa: ANN401 - a protocol buffer
@@ -169,7 +143,7 @@ def _machine_rows(place: str, scoped: Any) -> list[dict[str, Any]]:  # noqa: ANN
             "localSsdCount": machine.bundled_local_ssds.partition_count,
             "deprecated": machine.deprecated.state,
             "accelerators": [
-                [each.guest_accelerator_type, each.guest_accelerator_count] for each in machine.accelerators
+                [chip.guest_accelerator_type, chip.guest_accelerator_count] for chip in machine.accelerators
             ],
         }
         for machine in scoped.machine_types
@@ -179,8 +153,15 @@ def _machine_rows(place: str, scoped: Any) -> list[dict[str, Any]]:  # noqa: ANN
 def _accelerator_rows(place: str, scoped: Any) -> list[dict[str, Any]]:  # noqa: ANN401 - a protocol buffer
     zone = place.removeprefix("zones/")
     return [
-        {"name": each.name, "zone": zone, "most": each.maximum_cards_per_instance} for each in scoped.accelerator_types
+        {"name": chip.name, "zone": zone, "most": chip.maximum_cards_per_instance} for chip in scoped.accelerator_types
     ]
+
+
+LISTS: Final = {
+    "machines": ("MachineTypes", _machine_rows),
+    "accelerators": ("AcceleratorTypes", _accelerator_rows),
+}
+"""Kind of page to the name of its service, and to what reads its rows."""
 
 
 def _skus(request: Request) -> Iterator[RawPage]:
@@ -221,13 +202,13 @@ def _sku_row(sku: Any) -> dict[str, Any]:  # noqa: ANN401 - a protocol buffer
     if sku.pricing_info:
         now = utc_now().replace(tzinfo=UTC)
         # A timeline: the last price that holds already, of which the clock of another machine decides.
-        told = max(sku.pricing_info, key=lambda info: (not _is_to_come(info, now), _since(info)))
+        price = max(sku.pricing_info, key=lambda info: (not _is_to_come(info, now), _since(info)))
         # A price by tiers begins with an amount that is free, where there is such.
-        tiers = sorted(told.pricing_expression.tiered_rates, key=lambda rate: float(rate.start_usage_amount))
+        tiers = sorted(price.pricing_expression.tiered_rates, key=lambda rate: float(rate.start_usage_amount))
         paid = [rate for rate in tiers if rate.unit_price.units or rate.unit_price.nanos]
-        row["usageUnit"] = told.pricing_expression.usage_unit
-        row["effectiveOn"] = told.effective_time.date().isoformat() if told.effective_time else ""
-        row["isToCome"] = _is_to_come(told, now)
+        row["usageUnit"] = price.pricing_expression.usage_unit
+        row["effectiveOn"] = price.effective_time.date().isoformat() if price.effective_time else ""
+        row["isToCome"] = _is_to_come(price, now)
         row["rates"] = [
             [rate.start_usage_amount, rate.unit_price.currency_code, rate.unit_price.units, rate.unit_price.nanos]
             for rate in paid or tiers

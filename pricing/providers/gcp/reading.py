@@ -15,7 +15,7 @@ from pricing.offers import Launchable, Payment, PricePart, PurchaseOption
 from pricing.providers.contract import Normalised, RawPage, RefusedRow, offer_or_refusal
 from pricing.providers.gcp.asking import PART
 from pricing.providers.gcp.skus import Rate, Rates, UnusableRate, read_rates
-from pricing.providers.hardware import UNREADABLE, each_row, guarded, refused
+from pricing.providers.hardware import UNREADABLE, each_row, guarded
 from pricing.providers.known import hardware_of
 
 VERSION: Final = "gcp-2"
@@ -91,7 +91,7 @@ class Machine:
     def needs(self, rates: Rates) -> list[tuple[str, str, float]]:
         """Return what is paid for in this region: part, resource of the catalog, quantity."""
         family = HOST_FAMILIES.get(self.name.rsplit("-", 1)[0], self.name.split("-")[0])
-        with_host = next((each for each in self._with_host() if (each[0], self.region) in rates.sold), None)
+        with_host = next((sold for sold in self._with_host() if (sold[0], self.region) in rates.sold), None)
         if with_host and self.count >= 1:
             return [("accelerator", *with_host)]  # disks included: Google lists whole A4 machines at their slices alone
         parts = [("core", f"core:{family}", self.vcpus), ("memory", f"memory:{family}", self.memory_gib)]
@@ -135,7 +135,7 @@ def _offers(pages: Sequence[RawPage]) -> Iterator[Normalised]:
     def offers(machine: Machine) -> Iterator[Normalised]:
         if machine.is_incomplete():
             message = "the list of machines leaves out its cores, its memory or its accelerators"
-            yield refused(PART, f"gcp {machine.name} in {machine.region}", UNREADABLE, message)
+            yield RefusedRow(PART, f"gcp {machine.name} in {machine.region}", UNREADABLE, message)
             return
         for mode in MODES:
             yield from _priced(machine, mode, rates, observed_on)
@@ -147,12 +147,12 @@ def _offers(pages: Sequence[RawPage]) -> Iterator[Normalised]:
         raise ValueError(f"not one of {len(rows['skus'])} SKUs can be used: {first}")
     yield from read
     for row in rows["unread"]:
-        yield refused(PART, f"gcp {row['list']}", UNREADABLE, row["message"])
+        yield RefusedRow(PART, f"gcp {row['list']}", UNREADABLE, row["message"])
     for thing, sku in rates.unread.items():
         message = f"{sku}: no accelerator or disk is known by this text"
-        yield refused(PART, f"gcp SKU: {thing}", "unknown_text", message)
+        yield RefusedRow(PART, f"gcp SKU: {thing}", "unknown_text", message)
     for sku in rates.incomplete:
-        yield refused(PART, f"gcp SKU: {sku}", UNREADABLE, "it states no region, or no purchase option")
+        yield RefusedRow(PART, f"gcp SKU: {sku}", UNREADABLE, "it states no region, or no purchase option")
 
 
 def _machines(rows: Sequence[Mapping[str, Any]]) -> Iterator[Machine]:
@@ -166,25 +166,21 @@ def _machines(rows: Sequence[Mapping[str, Any]]) -> Iterator[Machine]:
         ):
             continue
         by_region[row["name"], row["zone"].rsplit("-", 1)[0]].append(row)
-    for (name, region), found in sorted(by_region.items()):
-        row = found[0]
+    for (name, region), by_zone in sorted(by_region.items()):
+        row = by_zone[0]
         stated, count = row["accelerators"][0] if row["accelerators"] else ("", 0)
         yield Machine(
             name=name,
             region=region,
-            zones=tuple(sorted(each["zone"] for each in found)),
+            zones=tuple(sorted(zoned["zone"] for zoned in by_zone)),
             vcpus=float(row["guestCpus"]),
             memory_gib=row["memoryMb"] / 1024,
             cpu_arch={"ARM64": "arm64", "X86_64": "x86_64"}.get(row["architecture"], ""),
             stated=stated,
-            count=_slice(name, float(row["guestCpus"])) if stated and name.startswith("g4-") else float(count),
+            # A G4 machine holds a GPU to each 48 cores, and a slice below: the API counts whole ones.
+            count=float(row["guestCpus"]) / 48 if stated and name.startswith("g4-") else float(count),
             local_ssd_count=int(row["localSsdCount"]),
         )
-
-
-def _slice(name: str, vcpus: float) -> float:
-    """Return how many GPUs a G4 machine holds: one to each 48 cores, and a slice below (the API counts whole ones)."""
-    return vcpus / 48 if name.startswith("g4-") else 1.0
 
 
 def _attached(rows: Sequence[Mapping[str, Any]]) -> Iterator[Machine]:
@@ -192,14 +188,14 @@ def _attached(rows: Sequence[Mapping[str, Any]]) -> Iterator[Machine]:
     for row in rows:
         if row["name"] in ATTACHABLE:
             zones[row["name"], row["zone"].rsplit("-", 1)[0]].append(row)
-    for (name, region), found in sorted(zones.items()):
+    for (name, region), by_zone in sorted(zones.items()):
         for count, (host, vcpus, memory_gib) in ATTACHED.items():
-            if count > max(row["most"] for row in found):
+            if count > max(row["most"] for row in by_zone):
                 continue
             yield Machine(
                 name=f"{host}+{count}x-{name}",
                 region=region,
-                zones=tuple(sorted(row["zone"] for row in found)),
+                zones=tuple(sorted(row["zone"] for row in by_zone)),
                 vcpus=vcpus,
                 memory_gib=memory_gib,
                 cpu_arch="x86_64",
@@ -209,14 +205,14 @@ def _attached(rows: Sequence[Mapping[str, Any]]) -> Iterator[Machine]:
 
 
 def _priced(machine: Machine, mode: str, rates: Rates, observed_on: date) -> Iterator[Normalised]:
-    found: list[tuple[str, float, Rate]] = []
+    priced: list[tuple[str, float, Rate]] = []
     unusable: UnusableRate | None = None
     for part, resource, quantity in machine.needs(rates):
         # Disks have no commitment or spot SKU in every region.
         modes = [mode, INSTEAD.get(mode, ""), "on_demand" if part == "local_ssd" else ""]
-        rate = next(filter(None, (rates.find(resource, each, machine.region) for each in modes)), None)
+        rate = next(filter(None, (rates.find(resource, sold, machine.region) for sold in modes)), None)
         if isinstance(rate, Rate):
-            found.append((part, quantity, rate))
+            priced.append((part, quantity, rate))
         elif isinstance(rate, UnusableRate):
             unusable = unusable or rate
         else:
@@ -224,9 +220,7 @@ def _priced(machine: Machine, mode: str, rates: Rates, observed_on: date) -> Ite
     if unusable:
         sold = {name: value for name, value in MODES[mode].items() if name in IDENTITY_COLUMNS}
         identity = identity_text("gcp", machine.name, machine.region, **sold)
-        yield RefusedRow(
-            part=PART, identity=identity, reason=unusable.reason, message=unusable.message, cause=unusable.message
-        )
+        yield RefusedRow(PART, identity, unusable.reason, unusable.message, cause=unusable.message)
         return
     hardware = hardware_of(
         "gcp", machine.name, vcpus=machine.vcpus, memory_gib=machine.memory_gib, cpu_arch=machine.cpu_arch,
@@ -235,22 +229,20 @@ def _priced(machine: Machine, mode: str, rates: Rates, observed_on: date) -> Ite
     launchable, note = Launchable.YES, f"in {', '.join(machine.zones)}"
     if mode == "on_demand" and NOT_ON_DEMAND.match(machine.name):
         launchable, note = Launchable.NO, "has a price, but is sold only as spot, flex-start, calendar or reservation"
-    days = [rate.effective_on for _, _, rate in found if rate.effective_on]
+    days = [rate.effective_on for _, _, rate in priced if rate.effective_on]
     yield offer_or_refusal(
-        provider="gcp",
-        instance_type=machine.name,
         region=machine.region,
         **hardware.fields(),
         **MODES[mode],
         launchable=launchable,
         launchable_note=note,
-        price_usd_per_hour=sum(quantity * rate.price_usd_per_hour for _, quantity, rate in found),
+        price_usd_per_hour=sum(quantity * rate.price_usd_per_hour for _, quantity, rate in priced),
         price_parts=tuple(
             PricePart(name=part, sku_id=rate.sku_id, quantity=quantity, price_usd_per_hour=rate.price_usd_per_hour)
-            for part, quantity, rate in found
+            for part, quantity, rate in priced
         ),
         source="Google Cloud Billing catalogue and Compute API",
-        source_sku_ids=tuple(rate.sku_id for _, _, rate in found),
+        source_sku_ids=tuple(rate.sku_id for _, _, rate in priced),
         effective_on=max(days, default=None),
         observed_on=observed_on,
         adapter_version=VERSION,

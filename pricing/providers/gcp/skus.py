@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
 
-HOURS_PER_MONTH: Final = 730
+from pricing.units import HOURS_PER_MONTH
+
 GB_PER_GIB: Final = 2**30 / 1e9
 
 Mode = str
@@ -63,7 +64,7 @@ class Rates:
         self.unread: dict[str, str] = {}
         """Accelerators and disks whose text is not known: what is sold, and the first SKU that says so."""
         self.incomplete: list[str] = []
-        """SKUs of a known resource that tell no place or no purchase option it."""
+        """SKUs of a known resource that tell no place or no purchase option."""
 
     def add(self, key: Key, rate: Rate | UnusableRate) -> None:
         """Add a SKU's rate, or why it has none; a second SKU with the same price is no further one."""
@@ -71,7 +72,7 @@ class Rates:
         self.sold.add((resource, region))
         if isinstance(rate, UnusableRate):
             self._unusable.setdefault(key, rate)
-        elif all(known.price_usd_per_hour != rate.price_usd_per_hour for known in self._rates[key]):
+        elif all(other.price_usd_per_hour != rate.price_usd_per_hour for other in self._rates[key]):
             self._rates[key].append(rate)
 
     def find(self, resource: str, mode: Mode, region: str) -> Rate | UnusableRate | None:
@@ -156,27 +157,22 @@ def _mode(text: str, usage_type: str) -> Mode:
     return _USAGE_MODES.get(usage_type, "")
 
 
-def _thing(text: str) -> str:
-    """Return what is sold: the text without the purchase option it and the place."""
-    return _WAY_AND_PLACE.sub("", _WAY_BEFORE.sub("", text))
-
-
 def _resource(thing: str, mode: Mode) -> str:
     """Return the resource that a thing is; empty where it is none that is known."""
-    if found := _HOST.fullmatch(thing):
-        kind = "memory" if found["what"] == "ram" else "core"
-        if found["family"]:
-            return f"{kind}:{found['family']}"
+    if host := _HOST.fullmatch(thing):
+        kind = "memory" if host["what"] == "ram" else "core"
+        if host["family"]:
+            return f"{kind}:{host['family']}"
         return f"{kind}:n1" if mode.startswith("commit_") else ""  # commitments leave N1's name out
-    if found := _LOCAL_SSD.fullmatch(thing):
-        return f"local_ssd:{found['family']}" if found["family"] else "local_ssd"
-    if found := _VGPU.fullmatch(thing):
-        return f"vgpu:{found['share']}"
-    if found := _TPU.fullmatch(thing):
-        return f"tpu:{found['chip']}"
-    found = _SLICE.fullmatch(thing)
-    gpu = _GPUS.get(frozenset((found["gpu"] if found else thing).split()) - _GPU_NOISE)
-    return f"{'slice' if found else 'gpu'}:{gpu}" if gpu else ""
+    if disk := _LOCAL_SSD.fullmatch(thing):
+        return f"local_ssd:{disk['family']}" if disk["family"] else "local_ssd"
+    if share := _VGPU.fullmatch(thing):
+        return f"vgpu:{share['share']}"
+    if tpu := _TPU.fullmatch(thing):
+        return f"tpu:{tpu['chip']}"
+    part = _SLICE.fullmatch(thing)
+    gpu = _GPUS.get(frozenset((part["gpu"] if part else thing).split()) - _GPU_NOISE)
+    return f"{'slice' if part else 'gpu'}:{gpu}" if gpu else ""
 
 
 def read_rates(rows: Iterable[Mapping[str, Any]]) -> Rates:
@@ -192,7 +188,8 @@ def read_rates(rows: Iterable[Mapping[str, Any]]) -> Rates:
         text = " ".join(row["description"].lower().split())
         if _DROPPED.search(text) or row.get("isToCome"):
             continue
-        mode, thing = _mode(text, row["usageType"]), _thing(text)
+        mode = _mode(text, row["usageType"])
+        thing = _WAY_AND_PLACE.sub("", _WAY_BEFORE.sub("", text))  # what is sold, without how and where
         resource = _resource(thing, mode)
         sku = f"{row['skuId']} ({row['description']})"
         if resource and not (row["regions"] and (mode or row["usageType"])):
