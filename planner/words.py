@@ -19,8 +19,6 @@ KIND_WORDS = {
 
 PAYMENT_WORDS = {
     "have": "paid for already",
-    "on_demand": "on demand",
-    "spot": "spot",
     "reserved_1m": "reserved 1 month",
     "reserved_3m": "reserved 3 months",
     "reserved_6m": "reserved 6 months",
@@ -31,17 +29,12 @@ PAYMENT_WORDS = {
     "reserved_unspecified": "reserved, term on request",
     "savings_plan_1y": "savings plan 1 year",
     "savings_plan_3y": "savings plan 3 years",
-    "capacity_block": "capacity block",
-    "flex_start": "flex start",
     "calendar": "calendar reservation",
-    "marketplace": "marketplace",
-    "serverless": "serverless",
-    "per_token": "per token",
     "purchase": "bought",
     "loan": "bought on a loan",
     "lease": "leased",
-    "free": "free",
 }
+"""How an option is paid for, where its own name does not say it."""
 BOUND_WORDS = {
     "compute": "compute-bound",
     "memory_bandwidth": "memory-bandwidth-bound",
@@ -69,27 +62,7 @@ def how_paid(purchase_option: str) -> str:
     return PAYMENT_WORDS.get(purchase_option, purchase_option.replace("_", " "))
 
 
-_ACRONYMS = {
-    word.lower(): word
-    for word in (
-        "API",
-        "CPU",
-        "DPO",
-        "FTE",
-        "GB",
-        "GPU",
-        "GPUs",
-        "GRPO",
-        "KV",
-        "kW",
-        "kWh",
-        "LoRA",
-        "PUE",
-        "TPOT",
-        "TTFT",
-        "USD",
-    )
-}
+_ACRONYMS = {word.lower(): word for word in "API CPU DPO FTE GB GPU GPUs GRPO KV kW kWh LoRA PUE TPOT TTFT USD".split()}
 _UNITS = {
     "_per_s": "/s",
     "_usd_per_month": "USD/month",

@@ -7,7 +7,7 @@ import json
 import math
 import types
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import Enum
@@ -42,14 +42,27 @@ class Column:
     plain_text: bool
 
 
+Codec = tuple[Callable[[str], Any], Callable[[Any], str]]
+"""What reads a cell, and what writes it."""
+
+
+def _reader(convert: Callable[[str], Any], expected: str) -> Callable[[str], Any]:
+    """Return what reads a cell, or says what was expected in it."""
+
+    def read(cell: str) -> Any:  # noqa: ANN401 - a cell of any type
+        try:
+            return convert(cell)
+        except (ValueError, KeyError):
+            raise ValueError(f"expected {expected}, got {cell!r}") from None
+
+    return read
+
+
 def _read_float(cell: str) -> float:
-    try:
-        value = float(cell)
-    except ValueError:
-        raise ValueError(f"expected a number, got {cell!r}") from None
+    value = _reader(float, "a number")(cell)
     if not math.isfinite(value):
         raise ValueError(f"expected a finite number, got {cell!r}")
-    return value
+    return float(value)
 
 
 def _write_float(value: float) -> str:
@@ -58,46 +71,10 @@ def _write_float(value: float) -> str:
     return repr(float(value)).removesuffix(".0")
 
 
-def _read_int(cell: str) -> int:
-    try:
-        return int(cell)
-    except ValueError:
-        raise ValueError(f"expected a whole number, got {cell!r}") from None
-
-
-def _read_date(cell: str) -> date:
-    try:
-        return date.fromisoformat(cell)
-    except ValueError:
-        raise ValueError(f"expected a date such as 2026-07-30, got {cell!r}") from None
-
-
-def _read_time(cell: str) -> datetime:
-    try:
-        return datetime.fromisoformat(cell)
-    except ValueError:
-        raise ValueError(f"expected a time such as 2026-07-30T14:00:00, got {cell!r}") from None
-
-
-def _read_bool(cell: str) -> bool:
-    word = cell.lower()
-    if word not in {"yes", "no", "true", "false"}:
-        raise ValueError(f"expected yes or no, got {cell!r}")
-    return word in {"yes", "true"}
-
-
-def _write_bool(value: bool) -> str:
-    return "yes" if value else "no"
-
-
 def _write_text(value: str) -> str:
     if "\r" in value or "\0" in value:
         raise ValueError("a carriage return or a null cannot be written")
     return value
-
-
-def _read_words(cell: str) -> tuple[str, ...]:
-    return tuple(cell.split(SEPARATOR)) if cell else ()
 
 
 def _write_words(words: tuple[str, ...]) -> str:
@@ -107,17 +84,7 @@ def _write_words(words: tuple[str, ...]) -> str:
     return SEPARATOR.join(map(_write_text, words))
 
 
-def _enum_codec(kind: type[Enum]) -> tuple[Callable[[str], Any], Callable[[Any], str]]:
-    def read(cell: str) -> Enum:
-        try:
-            return kind(cell)
-        except ValueError:
-            raise ValueError(f"expected one of {', '.join(str(m.value) for m in kind)}, got {cell!r}") from None
-
-    return read, lambda value: str(value.value)
-
-
-def _nested_codec(kind: type[Any]) -> tuple[Callable[[str], Any], Callable[[Any], str]]:
+def _nested_codec(kind: type[Any]) -> Codec:
     def read(cell: str) -> tuple[Any, ...]:
         if not cell:
             return ()
@@ -132,7 +99,7 @@ def _nested_codec(kind: type[Any]) -> tuple[Callable[[str], Any], Callable[[Any]
     return read, write
 
 
-def _pairs_codec(hints: tuple[Any, ...]) -> tuple[Callable[[str], Any], Callable[[Any], str]]:
+def _pairs_codec(hints: tuple[Any, ...]) -> Codec:
     """Return the codec of a tuple of small tuples, such as (time, price): a JSON list of lists of cells."""
     codecs = [_codec(hint) for hint in hints]
 
@@ -152,60 +119,63 @@ def _pairs_codec(hints: tuple[Any, ...]) -> tuple[Callable[[str], Any], Callable
     return read, write
 
 
-def _codec(hint: object) -> tuple[Callable[[str], Any], Callable[[Any], str]]:
+_CODECS: Mapping[object, Codec] = {
+    str: (str, _write_text),
+    float: (_read_float, _write_float),
+    int: (_reader(int, "a whole number"), str),
+    bool: (
+        _reader(lambda cell: {"yes": True, "true": True, "no": False, "false": False}[cell.lower()], "yes or no"),
+        lambda value: "yes" if value else "no",
+    ),
+    date: (_reader(date.fromisoformat, "a date such as 2026-07-30"), date.isoformat),
+    datetime: (_reader(datetime.fromisoformat, "a time such as 2026-07-30T14:00:00"), datetime.isoformat),
+    tuple[str, ...]: (lambda cell: tuple(cell.split(SEPARATOR)) if cell else (), _write_words),
+}
+
+
+def _codec(hint: Any) -> Codec:  # noqa: ANN401 - a type hint
+    if hint in _CODECS:
+        return _CODECS[hint]
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
-    if origin in {types.UnionType, typing.Union}:
-        inner = [argument for argument in arguments if argument is not types.NoneType]
-        if len(inner) == 1 and len(arguments) == 2:
-            read_value, write_value = _codec(inner[0])
-
-            def write_known(value: object) -> str:
-                cell = write_value(value)
-                if not cell:
-                    raise ValueError("an empty word would be read back as unknown; use None")
-                return cell
-
-            return lambda cell: None if not cell else read_value(cell), lambda v: "" if v is None else write_known(v)
+    if origin in {types.UnionType, typing.Union} and len(arguments) == 2 and arguments[1] is types.NoneType:
+        return _optional_codec(*_codec(arguments[0]))
     if origin is tuple and len(arguments) == 2 and arguments[1] is Ellipsis:
-        if typing.get_origin(arguments[0]) is tuple:
-            return _pairs_codec(typing.get_args(arguments[0]))
-        return (_read_words, _write_words) if arguments[0] is str else _nested_codec(arguments[0])
-    match hint:
-        case t if t is str:
-            return str, _write_text
-        case t if t is float:
-            return _read_float, _write_float
-        case t if t is int:
-            return _read_int, str
-        case t if t is bool:
-            return _read_bool, _write_bool
-        case t if t is date:
-            return _read_date, date.isoformat
-        case t if t is datetime:
-            return _read_time, datetime.isoformat
-        case type() if issubclass(hint, Enum):
-            return _enum_codec(hint)
+        is_pairs = typing.get_origin(arguments[0]) is tuple
+        return _pairs_codec(typing.get_args(arguments[0])) if is_pairs else _nested_codec(arguments[0])
+    if isinstance(hint, type) and issubclass(hint, Enum):
+        words = f"one of {', '.join(str(member.value) for member in hint)}"
+        return _reader(hint, words), lambda member: str(member.value)
     raise TypeError(f"a table cannot hold {hint!r}; extend pricing.tables")
 
 
-def columns(row_type: type[Any]) -> tuple[Column, ...]:
-    """Return the columns of a row type, in the order of its fields."""
-    if row_type not in _COLUMNS:
-        _COLUMNS[row_type] = _columns(row_type)
-    return _COLUMNS[row_type]
+def _optional_codec(read: Callable[[str], Any], write: Callable[[Any], str]) -> Codec:
+    """Return the codec of what may be unknown, which is an empty cell."""
+
+    def write_optional(value: object) -> str:
+        cell = "" if value is None else write(value)
+        if not cell and value is not None:
+            raise ValueError("an empty word would be read back as unknown; use None")
+        return cell
+
+    return lambda cell: read(cell) if cell else None, write_optional
 
 
 _COLUMNS: dict[type[Any], tuple[Column, ...]] = {}
 """Columns of the row types that were asked for; working them out takes a millisecond."""
 
 
-def _columns(row_type: type[Any]) -> tuple[Column, ...]:
-    hints = typing.get_type_hints(row_type)
-    found = []
-    for field in dataclasses.fields(row_type):
-        if not field.init:
-            continue
-        read, write = _codec(hints[field.name])
-        required = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
-        found.append(Column(field.name, read, write, required, plain_text=hints[field.name] is str))
-    return tuple(found)
+def columns(row_type: type[Any]) -> tuple[Column, ...]:
+    """Return the columns of a row type, in the order of its fields."""
+    if row_type not in _COLUMNS:
+        hints = typing.get_type_hints(row_type)
+        _COLUMNS[row_type] = tuple(
+            Column(
+                field.name,
+                *_codec(hints[field.name]),
+                required=field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING,
+                plain_text=hints[field.name] is str,
+            )
+            for field in dataclasses.fields(row_type)
+            if field.init
+        )
+    return _COLUMNS[row_type]

@@ -44,6 +44,7 @@ from planner.demand.workload import (
     FinetuneImages,
     GpuHours,
     Pretrain,
+    Profile,
     Serve,
     Transcribe,
     Video,
@@ -188,67 +189,75 @@ def requirements(workload: Workload, architecture: Architecture | None = None) -
             return _shown(workload, work, arch, base)
 
 
+def _job(
+    base: Requirements, unit: str, flop_per_unit: float, amount: float, deadline_hours: float | None
+) -> Requirements:
+    """Return what a job takes that has so many units to do by a deadline."""
+    deadline_s = deadline_hours * 3600.0 if deadline_hours else None
+    rate = amount / deadline_s if deadline_s else None
+    return replace(
+        base, unit=unit, flop_per_unit=flop_per_unit, total_flop=flop_per_unit * amount, units_per_s=rate, peak_units_per_s=rate,
+        peak_flop_per_s=rate * flop_per_unit if rate else None, deadline_s=deadline_s,
+    )  # fmt: skip
+
+
+def _service(base: Requirements, unit: str, flop_per_unit: float, units_per_s: float, profile: Profile) -> Requirements:
+    """Return what work takes that never ends, at a mean rate and a profile of the week."""
+    peak = units_per_s * peak_over_mean_ratio(profile)
+    return replace(
+        base, unit=unit, flop_per_unit=flop_per_unit, units_per_s=units_per_s, peak_units_per_s=peak, peak_flop_per_s=peak * flop_per_unit,
+    )  # fmt: skip
+
+
 def _read(workload: Workload, work: Embed | EmbedService, arch: Architecture, base: Requirements) -> Requirements:
     """Return what documents take: one pass over each."""
-    each = float(forward_flop_per_token(arch, work.tokens_per_document, causal=arch.kind == "decoder", with_head=False))
-    flop = each * work.tokens_per_document
-    needs = replace(
-        base, flop_per_token=each, flop_per_unit=flop, unit="documents", dimension_count=arch.hidden if work.task == "embed" else 0,
-        least_memory_bytes=_least_weights(workload, arch),
-    )  # fmt: skip
+    per_token = float(
+        forward_flop_per_token(arch, work.tokens_per_document, causal=arch.kind == "decoder", with_head=False)
+    )
+    flop = per_token * work.tokens_per_document
+    dimension_count = arch.hidden if work.task == "embed" else 0
+    least = _least_weights(workload, arch)
+    base = replace(base, flop_per_token=per_token, dimension_count=dimension_count, least_memory_bytes=least)
     if isinstance(work, EmbedService):
-        mean = work.documents_per_s
-        peak = mean * peak_over_mean_ratio(work.profile)
-        return replace(needs, units_per_s=mean, peak_units_per_s=peak, peak_flop_per_s=peak * flop)
-    deadline_s = work.deadline_hours * 3600.0 if work.deadline_hours else None
-    rate = work.documents / deadline_s if deadline_s else None
+        return _service(base, "documents", flop, work.documents_per_s, work.profile)
     tokens = float(work.documents) * work.tokens_per_document
     return replace(
-        needs, total_flop=each * tokens, tokens_total=tokens, units_per_s=rate, peak_units_per_s=rate,
-        peak_flop_per_s=rate * flop if rate else None, deadline_s=deadline_s,
-    )  # fmt: skip
+        _job(base, "documents", flop, work.documents, work.deadline_hours),
+        tokens_total=tokens,
+        total_flop=per_token * tokens,
+    )
 
 
 def _heard(workload: Workload, work: Transcribe, arch: Architecture, base: Requirements) -> Requirements:
     """Return what an hour of audio takes: the encoder's passes over all of it, the decoder's for each token of text."""
-    speech = arch.speech
-    frames_per_s, encoder, decoder = (speech.frames_per_s, speech.encoder_parameter_count, speech.decoder_parameter_count) if speech else (0.0, 0.0, 0.0)  # fmt: skip
-    flop = 2.0 * 3600.0 * (frames_per_s * encoder + TEXT_TOKENS_PER_S * decoder)
-    deadline_s = work.deadline_hours * 3600.0 if work.deadline_hours else None
-    rate = work.audio_hours / deadline_s if deadline_s else None
-    return replace(
-        base, flop_per_unit=flop, unit="audio_hours", total_flop=flop * work.audio_hours, units_per_s=rate, peak_units_per_s=rate,
-        peak_flop_per_s=rate * flop if rate else None, deadline_s=deadline_s, least_memory_bytes=_least_weights(workload, arch),
-    )  # fmt: skip
+    flop = 0.0
+    if speech := arch.speech:
+        per_s = (
+            speech.frames_per_s * speech.encoder_parameter_count + TEXT_TOKENS_PER_S * speech.decoder_parameter_count
+        )
+        flop = 2.0 * 3600.0 * per_s
+    base = replace(base, least_memory_bytes=_least_weights(workload, arch))
+    return _job(base, "audio_hours", flop, work.audio_hours, work.deadline_hours)
 
 
 def _shown(workload: Workload, work: Diffusion | Video, arch: Architecture, base: Requirements) -> Requirements:
     """Return what images or clips take a day."""
-    frames, each_day, unit = (
+    frames, per_day, unit = (
         (work.frames, work.clips_per_day, "clips") if isinstance(work, Video) else (1.0, work.images_per_day, "images")
     )
     flop = float(image_flop(arch, work.width * work.height, work.steps, guided=work.guided, frames=frames))
-    mean = each_day / _SECONDS_PER_DAY
-    peak = mean * peak_over_mean_ratio(work.profile)
-    return replace(
-        base, flop_per_unit=flop, unit=unit, units_per_s=mean, peak_units_per_s=peak, peak_flop_per_s=peak * flop,
-        least_memory_bytes=_least_weights(workload, arch),
-    )  # fmt: skip
+    base = replace(base, least_memory_bytes=_least_weights(workload, arch))
+    return _service(base, unit, flop, per_day / _SECONDS_PER_DAY, work.profile)
 
 
 def _tuned(workload: Workload, work: FinetuneImages, arch: Architecture, base: Requirements) -> Requirements:
     """Return what adapters of a denoiser take: forward and backward passes over each image, one forward more with checkpointing."""
     worked = latent_pixels(arch, float(work.width * work.height), float(work.frames))
     flop = (3.0 if work.checkpointing else 2.0) * float(denoising_pass_flop(arch, worked))
-    images = float(work.steps) * work.batch
-    deadline_s = work.deadline_hours * 3600.0 if work.deadline_hours else None
-    rate = images / deadline_s if deadline_s else None
     adapters = denoiser_adapter_count(arch, work.rank)
-    return replace(
-        base, trained_parameters=adapters, flop_per_unit=flop, unit="trained_images", total_flop=flop * images, units_per_s=rate,
-        peak_units_per_s=rate, peak_flop_per_s=rate * flop if rate else None, deadline_s=deadline_s,
-        least_memory_bytes=denoiser_bytes(arch, base_format(workload.precision, work.method)) + ADAPTER_BYTES * adapters,
-    )  # fmt: skip
+    least = denoiser_bytes(arch, base_format(workload.precision, work.method)) + ADAPTER_BYTES * adapters
+    base = replace(base, trained_parameters=adapters, least_memory_bytes=least)
+    return _job(base, "trained_images", flop, float(work.steps) * work.batch, work.deadline_hours)
 
 
 def _least_weights(workload: Workload, arch: Architecture) -> float:
@@ -262,31 +271,30 @@ def _text(workload: Workload, work: Serve | Batch, arch: Architecture, base: Req
     flop = request_flop(arch, inputs, outputs, work.prefix_cache_hit_share)
     context = inputs + outputs
     kv = {precision: float(kv_bytes_per_token(arch, precision, context)) for precision in ("bf16", "fp8")}
-    deadline_s = None
-    if isinstance(work, Serve):
-        mean, peak, total = work.requests_per_s, peak_requests_per_s(work), None
-    else:
-        deadline_s = work.deadline_hours * 3600.0 if work.deadline_hours else None
-        mean = peak = work.requests / deadline_s if deadline_s else 0.0
-        total = float(work.requests)
-    return replace(
+    base = replace(
         base,
         kv_cache_bytes_per_token=kv,
         kv_cache_bytes_per_request=kv["bf16"] * context,
         flop_per_token=flop / outputs,
-        flop_per_unit=flop,
-        unit="requests",
-        total_flop=flop * total if total else None,
-        tokens_total=total * context if total else None,
-        units_per_s=mean or None,
-        peak_units_per_s=peak or None,
-        input_tokens_per_s=mean * inputs or None,
-        output_tokens_per_s=mean * outputs or None,
-        peak_input_tokens_per_s=peak * inputs or None,
-        peak_output_tokens_per_s=peak * outputs or None,
-        peak_flop_per_s=peak * flop or None,
-        deadline_s=deadline_s,
         least_memory_bytes=_least_weights(workload, arch) + kv["fp8"] * context,
+    )
+    if isinstance(work, Serve):
+        mean, peak = work.requests_per_s, peak_requests_per_s(work)
+        needs = replace(
+            base, unit="requests", flop_per_unit=flop, units_per_s=mean, peak_units_per_s=peak, peak_flop_per_s=peak * flop
+        )  # fmt: skip
+    else:
+        needs = _job(base, "requests", flop, float(work.requests), work.deadline_hours)
+        needs = replace(needs, tokens_total=work.requests * float(context))
+        if needs.units_per_s is None:
+            return needs
+        mean = peak = needs.units_per_s
+    return replace(
+        needs,
+        input_tokens_per_s=mean * inputs,
+        output_tokens_per_s=mean * outputs,
+        peak_input_tokens_per_s=peak * inputs,
+        peak_output_tokens_per_s=peak * outputs,
     )
 
 
@@ -294,15 +302,11 @@ def _training(work: Pretrain | Finetune, arch: Architecture, base: Requirements)
     adapters = isinstance(work, Finetune) and work.trains != "full"
     linear, attention = training_flop_per_token(arch, work.seq_len, frozen_share=1.0 if adapters else 0.0)
     flop = linear + float(np.asarray(attention))
-    if isinstance(work, Finetune):
-        flop *= 1.0 + work.extra_forward_count * (0.5 if adapters else 1.0 / 3.0)
     if isinstance(work, Pretrain):
-        tokens, deadline_s = work.tokens_b * 1e9, work.deadline_days * _SECONDS_PER_DAY if work.deadline_days else None
+        tokens, deadline_hours = work.tokens_b * 1e9, work.deadline_days * 24.0 if work.deadline_days else None
     else:
-        tokens, deadline_s = (
-            work.tokens_m * 1e6 * work.epochs,
-            work.deadline_hours * 3600.0 if work.deadline_hours else None,
-        )
+        flop *= 1.0 + work.extra_forward_count * (0.5 if adapters else 1.0 / 3.0)
+        tokens, deadline_hours = work.tokens_m * 1e6 * work.epochs, work.deadline_hours
     if isinstance(work, Finetune) and adapters:
         trained = lora_parameter_count(arch, work.rank)
         least = weight_bytes(arch, "nf4" if work.trains == "qlora" else "bf16") + adapter_state_bytes(arch, work.rank)
@@ -310,18 +314,5 @@ def _training(work: Pretrain | Finetune, arch: Architecture, base: Requirements)
         trained = parameter_count(arch)
         least = trained * sum(model_state_bytes_per_parameter(work.optimizer))
         least += weight_bytes(arch, "bf16") if isinstance(work, Finetune) and work.has_reference else 0.0
-    rate = tokens / deadline_s if deadline_s else None
-    return replace(
-        base,
-        trained_parameters=trained,
-        flop_per_token=flop,
-        flop_per_unit=flop,
-        unit="trained_tokens",
-        total_flop=flop * tokens,
-        tokens_total=tokens,
-        units_per_s=rate,
-        peak_units_per_s=rate,
-        peak_flop_per_s=rate * flop if rate else None,
-        deadline_s=deadline_s,
-        least_memory_bytes=least,
-    )
+    base = replace(base, trained_parameters=trained, flop_per_token=flop, least_memory_bytes=least)
+    return replace(_job(base, "trained_tokens", flop, tokens, deadline_hours), tokens_total=tokens)

@@ -2,27 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from planner.demand.configuration.layers import mixture_layers
 from planner.demand.configuration.numbers import Numbers
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mixture:
-    """The numbers of a mixture of experts, as `Architecture` names them."""
-
-    experts: int = 0
-    experts_per_token: int = 0
-    expert_ffn: int = 0
-    expert_hidden: int = 0
-    shared_ffn: int = 0
-    dense_layers: int = 0
-
-
-def mixture_of(numbers: Numbers, family: str, layers: int) -> Mixture:
-    """Return the numbers of the mixture of experts; none for a dense model."""
+def mixture_of(numbers: Numbers, family: str, layers: int) -> dict[str, int]:
+    """Return the numbers of the mixture of experts, as `Architecture` names them; none for a dense model."""
     whole = numbers.whole
     experts = whole("n_routed_experts", "num_experts", "num_local_experts", "moe_num_experts", kind="experts")
     if "enable_moe_block" in numbers.config and not numbers.get("enable_moe_block"):
@@ -39,22 +26,22 @@ def mixture_of(numbers: Numbers, family: str, layers: int) -> Mixture:
     expert_hidden = whole("moe_latent_size")
     kinds = mixture_layers(numbers, layers)
     if not experts:
-        return Mixture()
+        return {}
     if family == "llama4":
         shared = width
     if numbers.get("enable_moe_block"):  # Gemma 4: a dense MLP beside the experts of each layer
         shared = whole("intermediate_size")
-    return Mixture(
-        experts=experts,
-        experts_per_token=per_token,
-        expert_ffn=width,
-        expert_hidden=expert_hidden,
-        shared_ffn=shared,
-        dense_layers=layers - kinds.count("moe"),
-    )
+    return {
+        "experts": experts,
+        "experts_per_token": per_token,
+        "expert_ffn": width,
+        "expert_hidden": expert_hidden,
+        "shared_ffn": shared,
+        "dense_layers": layers - kinds.count("moe"),
+    }
 
 
-def dense_mlp(numbers: Numbers, family: str, hidden: int, layers: int, moe: Mixture) -> tuple[int, int]:
+def dense_mlp(numbers: Numbers, family: str, hidden: int, layers: int, moe: dict[str, int]) -> tuple[int, int]:
     """Return the mean width of the MLPs of the layers that are no mixture, and parameters that stand in for an MLP."""
     blocks = numbers.get("block_configs")
     if isinstance(blocks, list):
@@ -71,18 +58,13 @@ def dense_mlp(numbers: Numbers, family: str, hidden: int, layers: int, moe: Mixt
         ffn = int(2 * ffn / 3 * (multiplier if isinstance(multiplier, int | float) else 1.0))
         ffn = multiple * -(-ffn // multiple)
     numbers.get(
-        "block_multiple_of",
-        "block_ffn_dim_multiplier",
-        "block_auto_adjust_ff_dim",
-        "block_dim",
-        "conv_dim",
-        "conv_dim_out",
+        *"block_multiple_of block_ffn_dim_multiplier block_auto_adjust_ff_dim block_dim conv_dim conv_dim_out".split()
     )
-    if family == "granitemoehybrid" and not moe.experts:
+    if family == "granitemoehybrid" and not moe:
         return whole("shared_intermediate_size", default=ffn), 0
     if family in {"mamba2", "mamba", "falcon_mamba"}:
         return 0, 0
-    if moe.experts and not moe.dense_layers:
+    if moe and not moe["dense_layers"]:
         return 0, 0
     kinds = mixture_layers(numbers, layers)
     if "none" in kinds:  # blocks of attention, Mamba and MLP that count as layers of their own: the mean over them

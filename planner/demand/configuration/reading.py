@@ -188,12 +188,7 @@ def _model(numbers: Numbers, family: str, rules: Family, path: Path) -> Architec
         learned_positions=positions,
         max_context_tokens=longest,
         source=str(path),
-        experts=moe.experts,
-        experts_per_token=moe.experts_per_token,
-        expert_ffn=moe.expert_ffn,
-        expert_hidden=moe.expert_hidden,
-        shared_ffn=moe.shared_ffn,
-        dense_layers=moe.dense_layers,
+        **moe,  # type: ignore[arg-type]  # the numbers of a mixture are all integers
     )
     _refuse(numbers.faults, path)
     arch = with_mixers(arch, numbers, family, rules, kinds)
