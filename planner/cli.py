@@ -69,6 +69,11 @@ def main(args: list[str] | None = None) -> int:
     """Run the command line and return its exit status."""
     # Looking for plug-ins of pydantic in every installed package takes longer than a plan's own models; whoever wants them names them.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
-    # A command makes a hundred thousand objects that live until its end: looking at them again and again takes a tenth of its time.
-    gc.set_threshold(50_000)
-    return run(gpuplan, args)
+    # The matrices of a plan are small: starting threads for them, which then wait in a loop, takes longer than the products.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    # A plan makes a hundred thousand objects that live until its end: looking at them again and again takes a tenth of its time.
+    gc.set_threshold(200_000)
+    status = run(gpuplan, args)
+    if args is None:
+        gc.freeze()  # the process ends: nothing is searched for cycles once more
+    return status

@@ -11,7 +11,7 @@ import csv
 import difflib
 import io
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -66,11 +66,11 @@ def read_facts(row_type: type[Row], name: str, package: str = "pricing") -> tupl
     for column in columns(row_type):
         if column.name not in place:
             raise PricingError(f"the column {column.name} is missing", hint="install gpuplan again", where=str(path))
-        values: Sequence[Any] = cells[place[column.name]]
+        values: Iterable[Any] = cells[place[column.name]]
         if not column.plain_text:
             # A column repeats few different cells: each is converted once.
-            known = {cell: column.read(cell) for cell in set(values)}
-            values = [known[cell] for cell in values]
+            read = {cell: column.read(cell) for cell in set(values)}
+            values = map(read.__getitem__, values)
         # The slot's own setter passes by the frozen __setattr__, in C.
         deque(map(getattr(row_type, column.name).__set__, rows, values), maxlen=0)
     return tuple(rows)

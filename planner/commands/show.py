@@ -33,7 +33,9 @@ def show_plans(plans: Sequence[Plan], output: Output, detail: Shown, *, extra: s
     extra : str
         Options of the command line that a plan does not know, for the command that asks again.
     """
-    records = [plain(plan_record(plan, top=detail.top_count)) for plan in plans]
+    is_short = output.format == "table" and not (detail.full or detail.explain)
+    top = detail.top_count or (0 if is_short else None)
+    records = [plain(plan_record(plan, top=top)) for plan in plans]
     for record in records:
         record["verdict"]["command"] += extra
     show_records(records, output, detail)

@@ -23,7 +23,7 @@ from planner.report.wording import dropped_text, reason_text
 from planner.supply.machines import Fleet, Range
 from planner.traffic.confirm import Confirmed
 from planner.traffic.percentiles import CURVE_PERCENTILES, Limits, Service
-from planner.verdict.alternatives import alternatives_of
+from planner.verdict.alternatives import alternatives_of, startable_of
 from planner.verdict.remarks import RemarkCode
 from pricing.history import price_history
 from pricing.units import HOURS_PER_MONTH
@@ -145,7 +145,7 @@ def plan_record(plan: Plan, *, top: int | None = None) -> Record:
     plan : Plan
         The plan.
     top : int, optional
-        How many options to keep; those that the verdict and the break-evens name are always kept.
+        How many options to keep; those that the verdict, the break-evens and the next steps name are always kept.
     """
     named = {
         plan.verdict.option_id,
@@ -156,7 +156,8 @@ def plan_record(plan: Plan, *, top: int | None = None) -> Record:
         *(name for turn in plan.turns for name in (turn.option_id, turn.then) if name),
     }
     work, said = volume(plan.workload, HOURS_PER_MONTH), reasons(plan)
-    kept = [o for i, o in enumerate(plan.options) if top is None or i < top or o.id in named]
+    startable = startable_of(plan.options)
+    kept = [o for i, o in enumerate(plan.options) if top is None or i < top or o.id in named or o is startable]
     return {
         "schema_version": SCHEMA_VERSION,
         "program": f"gpuplan {_version()}",

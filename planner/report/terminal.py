@@ -6,6 +6,7 @@ import io
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache
 from typing import NamedTuple
 
 from rich import box
@@ -24,6 +25,7 @@ MOST_LINES, NARROW_WIDTH, ITS_WIDTH = 30, 80, 100
 MORE, MORE_BRIEFLY = "More: --full (all tables), --explain (each figure).", "More: --full, --explain."
 BETWEEN = 2
 """Blanks between two columns."""
+NO_TABLE = Table("", (), ())
 
 
 def render_short(answer: ShortAnswer, console: Console, *, below: Table | None = None) -> None:
@@ -58,8 +60,16 @@ def _fitting(answer: ShortAnswer, width: int) -> Group:
     """Return the answer with as much as fits on a screen; one change of the decision stays, whatever else leaves."""
     within = min(max(width, NARROW_WIDTH), ITS_WIDTH)
     screens = _screens(answer)
-    fitting = next((screen for screen in screens if _height(_short(screen, within), within) <= MOST_LINES), screens[-1])
-    return _short(fitting, width)
+
+    @cache
+    def table_height(table: Table) -> int:
+        return _height(_alternatives(table, within), within)
+
+    def height(screen: _Screen) -> int:
+        bare = screen._replace(answer=replace(screen.answer, alternatives=NO_TABLE))
+        return _height(_short(bare, within), within) + table_height(screen.answer.alternatives)
+
+    return _short(next((screen for screen in screens if height(screen) <= MOST_LINES), screens[-1]), width)
 
 
 def _screens(answer: ShortAnswer) -> list[_Screen]:
@@ -102,8 +112,7 @@ def _short(screen: _Screen, width: int) -> Group:
     if answer.defaults:
         parts.append(Text(f"Defaults: {answer.defaults}", style="dim"))
     parts += [Text(), Text(answer.headline, style="bold"), *([Text()] if screen.has_gap else [])]
-    if answer.alternatives.rows:
-        parts += [_titled(answer.alternatives, _plain(answer.alternatives, width, widest=1))]
+    parts += [_alternatives(answer.alternatives, width)]
     for heading, bullets in (("Why", screen.why), ("What would change the decision", screen.changes)):
         if screen.is_tight and len(bullets) == 1:
             parts.append(Text.assemble((f"{heading}: ", "bold"), bullets[0]))
@@ -114,6 +123,10 @@ def _short(screen: _Screen, width: int) -> Group:
     for step in answer.next_steps:
         lines += _shell_lines(step, width)
     return Group(*parts, *(Text(line, style="dim") for line in [*_last_lines(answer.left_out, width), *lines]))
+
+
+def _alternatives(table: Table, width: int) -> Group:
+    return _titled(table, _plain(table, width, widest=1)) if table.rows else Group()
 
 
 def _last_lines(left_out: str, width: int) -> list[str]:

@@ -51,6 +51,12 @@ def alternatives_of(options: Sequence[Option]) -> dict[str, Option | None]:
     return {**found, "cheapest_listed": next(cheapest, None), "own": owned_of(options)}
 
 
+def startable_of(options: Sequence[Option]) -> Option | None:
+    """Return the rent that would be started first: the best that may be recommended, without a commitment where there is one."""
+    rents = (option for option in options if option.kind is OptionKind.RENT and option.choosable)
+    return min(rents, key=lambda option: option.purchase_option != PurchaseOption.ON_DEMAND, default=None)
+
+
 def owned_of(options: Sequence[Option]) -> Option | None:
     """Return the servers that would be owned, wherever owning is spoken of; None where there are none.
 
