@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from planner.arrays import FloatArray, IntArray
 from planner.assumptions import Assumptions
 from planner.costs.evaluate import bridge_values, present_value_usd, values_of
 from planner.costs.formulas import bridge_model
@@ -20,9 +21,7 @@ def lead_months_of(assumptions: Assumptions) -> int:
     return round(assumptions["own.lead_time_months"])
 
 
-def cheapest_bridge(
-    options: Sequence[Option], assumptions: Assumptions, *, max_usd_per_month: float | None = None
-) -> Bridge | None:
+def cheapest_bridge(options: Sequence[Option], assumptions: Assumptions, *, max_usd_per_month: float) -> Bridge | None:
     """Return the cheapest way to get the work done until servers are delivered; None where nothing may do it.
 
     Whatever may be recommended may bridge. So may a dated block that is long enough for the lead time, though it would not
@@ -31,11 +30,11 @@ def cheapest_bridge(
     Parameters
     ----------
     options : sequence of Option
-        Rented and hosted options.
+        Rented and hosted options, with all that speaks against them.
     assumptions : Assumptions
         With the lead time.
-    max_usd_per_month : float, optional
-        Budget.
+    max_usd_per_month : float
+        Budget; infinite for none.
     """
     lead_months = lead_months_of(assumptions)
     if not lead_months:
@@ -43,15 +42,33 @@ def cheapest_bridge(
     bridges = list(_bridges(options, lead_months * assumptions["money.hours_per_month"]))
     if not bridges:
         return None
-    each = [bridge_values(bridge) for bridge in bridges]
-    columns = {name: np.array([values[name] for values in each])[:, None] for name in each[0]}
+    numbers = [bridge_values(bridge) for bridge in bridges]
+    columns = {name: np.array([values[name] for values in numbers])[:, None] for name in numbers[0]}
     model = bridge_model()
     values = values_of(model, columns, assumptions, horizon_months=float(lead_months))
-    worth, plain = present_value_usd(model, values, lead_months)
-    if max_usd_per_month is not None:
-        worth = np.where(plain / lead_months <= max_usd_per_month, worth, np.inf)
-    best = int(np.argmin(worth))
-    return bridges[best] if np.isfinite(worth[best]) else None
+    worth_usd, total_usd = present_value_usd(model, values, lead_months)
+    row = int(cheapest_row(worth_usd, total_usd, max_usd_per_month * lead_months))
+    return bridges[row] if row >= 0 else None
+
+
+def cheapest_row(worth_usd: FloatArray, total_usd: FloatArray, most_usd: float | FloatArray) -> IntArray:
+    """Return which bridge has the least present value within a budget; -1 where none is.
+
+    Parameters
+    ----------
+    worth_usd, total_usd : FloatArray, shape (bridges,) or (bridges, workloads)
+        Present values and plain sums; infinite for what may not bridge.
+    most_usd : float or FloatArray
+        Budget until delivery.
+
+    Examples
+    --------
+    >>> cheapest_row(np.array([3.0, 1.0, 2.0]), np.array([4.0, 9.0, 5.0]), 5.0).item()
+    2
+    """
+    within_usd = np.where(total_usd <= most_usd, worth_usd, np.inf)
+    none = np.full((1, *within_usd.shape[1:]), np.inf)
+    return np.asarray(np.concatenate([none, within_usd]).argmin(axis=0) - 1)
 
 
 def _bridges(options: Sequence[Option], hours: float) -> Iterator[Bridge]:

@@ -33,7 +33,7 @@ from planner.supply.candidates import machine_of
 from planner.supply.machines import Fleet, Machine
 from pricing.accelerators import resolve
 from pricing.errors import PricingError
-from pricing.offers import Offer, PurchaseOption
+from pricing.offers import Offer, PurchaseOption, offer_id
 
 MOST_IN_A_SERVER = 8
 NEVER_REPLACED = {**UNFINANCED, "own.network_share": 0.0, "own.install_share": 0.0, "own.lead_time_months": 0.0, "own.life_months": 600.0, "own.selling_cost_share": 0.0,
@@ -221,7 +221,10 @@ def _fewer(fleet: Fleet, count: int) -> Fleet:
 def _committed_book(
     each: Held, plan: Schedule, others: Sequence[Option], workload: Workload, assumptions: Assumptions, today: date
 ) -> RentInputs:
-    """Return committed instances as hours that cost nothing until the commitment ends, and then the cheapest rent."""
+    """Return committed instances as hours that cost nothing until the commitment ends.
+
+    Then the cheapest rent takes over, or the provider's own price on demand, which its credits pay.
+    """
     assert each.offer is not None
     count = plan.fleet.instance_count
     price = each.offer.price_usd_per_hour * (1 - workload.discounts.get(each.offer.provider, 0.0))
@@ -235,8 +238,15 @@ def _committed_book(
         first_usd_per_hour=price * max(count - each.count, 0) / count,
     )
     after = takes_over_usd_per_hour(book, others, workload, assumptions)
-    book = book if after is None else replace(book, price_usd_per_hour=min(price, after))
-    return with_credits(book, each.offer.provider, workload.have.credits, today)
+    stays = with_credits(book, each.offer.provider, workload.have.credits, today)
+    if after is None:
+        return stays
+    moves = replace(book, price_usd_per_hour=after)
+    if not any(option.choosable and option.id == offer_id(each.offer) for option in others):
+        return moves
+    costs = timelines([stays, moves], assumptions, months=workload.horizon_months, once=workload.runs_once)
+    stays_usd, moves_usd = costs.total_usd()
+    return stays if stays_usd <= moves_usd else moves
 
 
 def _owned_book(

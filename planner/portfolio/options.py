@@ -33,7 +33,7 @@ from planner.options.schedule import whole_months
 from planner.portfolio.groups import Group
 from planner.portfolio.market import AllowedMarket, Market
 from planner.portfolio.money import HorizonCosts
-from planner.portfolio.option_table import Bridges, Listed, OptionsOfKind, OptionTable
+from planner.portfolio.option_table import Listed, OptionsOfKind, OptionTable
 from planner.portfolio.rents import cheapest_bridges, rents_usd, until_delivery_usd
 from planner.portfolio.work import Work
 from planner.verdict.ranking import MACHINES, Ground
@@ -60,18 +60,12 @@ def option_table(group: Group, allowed: AllowedMarket, work: Work, costs: Horizo
     rented, until_usd = _rented(group, allowed, work, costs, until)
     hosted = _hosted(group, costs, market)
     offer = np.array([each.row for each in rented.listed], dtype=np.intp)
-    bridge = cheapest_bridges(group, offer, until_usd, hosted.usd[1] / hosted.months, until)
-    parts = [
-        rented,
-        _owned(group, allowed, work, costs, bridge, until.months),
-        hosted,
-        _free(group, allowed, work),
-    ]
+    owned = _owned(group, allowed, work, costs, until.months)
+    parts = [rented, owned, hosted, _free(group, allowed, work)]
     listed = tuple(each for part in parts for each in part.listed)
     kind = np.array([each.kind.value for each in listed], dtype="<U8")
     basis = tuple(work.fleets.basis[row] if row >= 0 else "" for part in parts for row in part.machine)
     usd = np.concatenate([part.usd for part in parts], axis=1)
-    usd_per_month = np.concatenate([part.usd[1] / part.months for part in parts])
     is_open = np.concatenate([part.is_open for part in parts])
     counts = np.concatenate([part.instance_count for part in parts])
     per_machine = np.array([each.accelerator_count for each in listed])
@@ -99,8 +93,17 @@ def option_table(group: Group, allowed: AllowedMarket, work: Work, costs: Horizo
         accelerators=counts * per_machine[:, None],
         most_accelerators=of_rents(allowed.most_accelerators, np.inf),
     )
+    is_outranked = np.zeros(is_open.shape, dtype=bool)
     for lost in ground.outranked(is_open, costs.assumptions):
-        is_open &= ~lost.where
+        is_outranked |= lost.where
+    is_open &= ~is_outranked
+    until_usd[:, is_outranked[: len(offer)]] = np.inf
+    bridge = cheapest_bridges(group, offer, until_usd, hosted.usd[1] / hosted.months, until)
+    has_bridge, bought = np.isfinite(bridge.usd[0]), slice(len(offer), len(offer) + len(owned.listed))
+    is_open[bought] &= has_bridge
+    usd[:, bought] += np.where(has_bridge, bridge.usd, 0.0)[:, None, :]
+    working_months = np.concatenate([np.broadcast_to(part.months, part.is_open.shape) for part in parts])
+    usd_per_month = usd[1] / working_months
     is_possible = np.asarray(is_open.any(axis=0), dtype=bool)
     is_open &= usd_per_month <= group.max_usd_per_month
     return OptionTable(
@@ -157,11 +160,8 @@ def _rented(
     return part, until_usd
 
 
-def _owned(
-    group: Group, allowed: AllowedMarket, work: Work, costs: HorizonCosts, bridge: Bridges, lead: int
-) -> OptionsOfKind:
-    """Return owned servers (`planner.options.owned`); nobody buys one for a job that is run once."""
-    has_bridge = np.isfinite(bridge.usd[0])
+def _owned(group: Group, allowed: AllowedMarket, work: Work, costs: HorizonCosts, lead: int) -> OptionsOfKind:
+    """Return owned servers (`planner.options.owned`) without their bridge; nobody buys one for a job that is run once."""
     lonely = np.array([needs_a_second(workload) for workload in group.workloads], dtype=bool)
     count = work.owned_count[allowed.server_machine]
     price_usd, max_kw = np.array([(server.price_usd, server.max_kw) for server in allowed.servers]).reshape(-1, 2).T
@@ -171,7 +171,7 @@ def _owned(
         open_at[site] = may_be & (site != "home" or fits_at_home(count, max_kw[:, None], costs.assumptions))
         licensed = np.array([is_licensed(server.machine, site) for server in allowed.servers], dtype=bool)[:, None]
         for rule in against_owning(
-            site, group.first, may_stand_there=licensed, is_lonely=lonely & (count == 1), has_bridge=has_bridge, lead_months=lead, last_month=costs.months
+            site, group.first, may_stand_there=licensed, is_lonely=lonely & (count == 1), has_bridge=True, lead_months=lead, last_month=costs.months
         ):  # fmt: skip
             open_at[site] = open_at[site] & ~rule.where
     candidates = sorted(
@@ -206,7 +206,7 @@ def _owned(
         ],
         machine=machine,
         is_open=is_open,
-        usd=usd + np.where(has_bridge, bridge.usd, 0.0)[:, None, :],
+        usd=usd,
         months=costs.months,
         instance_count=counts,
         hours_per_run=work.busy_hours[machine] if group.is_job else np.full(counts.shape, np.nan),

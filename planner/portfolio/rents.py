@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 from numpy.typing import NDArray
 
 from planner.arrays import FloatArray
+from planner.options.bridge import cheapest_row
 from planner.options.schedule import Hours
 from planner.portfolio.groups import Group
 from planner.portfolio.market import AllowedMarket
@@ -48,24 +47,20 @@ def cheapest_bridges(
     group: Group, offer: NDArray[np.intp], rented_usd: FloatArray, hosted_usd_per_month: FloatArray, until: HorizonCosts
 ) -> Bridges:
     """Return the cheapest bridge of each workload within its budget."""
-    size = len(group.workloads)
-    none = Bridges(usd=np.zeros((2, size)), offer=np.full(size, -1, dtype=np.intp), tokens_usd_per_month=np.zeros(size))
-    if group.first.runs_once or not until.months:
-        return none
+    size, months = len(group.workloads), until.months
+    if group.first.runs_once or not months:
+        none = np.full(size, -1, dtype=np.intp)
+        return Bridges(usd=np.zeros((2, size)), offer=none, tokens_usd_per_month=np.zeros(size))
     before_tax_usd = hosted_usd_per_month / (1.0 - until.assumptions["money.tax_share"])
-    usd = np.concatenate([rented_usd, before_tax_usd * until.kept[:, until.months][:, None, None]], axis=1)
-    worth = np.where(usd[1] <= group.max_usd_per_month * until.months, usd[0], np.inf)
-    if not worth.shape[0]:
-        return replace(none, usd=np.full((2, size), np.inf))
-    best, columns = worth.argmin(axis=0), np.arange(size)
-    found = np.isfinite(worth[best, columns])
-    is_rent = best < len(offer)
-    hosted = found & ~is_rent
-    rows = np.concatenate([offer, np.full(hosted_usd_per_month.shape[0], -1, dtype=np.intp)])
+    tokens_usd = before_tax_usd * until.kept[:, months][:, None, None]
+    no_offer = np.full(len(hosted_usd_per_month) + 1, -1, dtype=np.intp)
+    usd = np.concatenate([rented_usd, tokens_usd, np.full((2, 1, size), np.inf)], axis=1)  # row -1 is for none
+    row = cheapest_row(usd[0], usd[1], group.max_usd_per_month * months)
+    usd = usd[:, row, np.arange(size)]
     return Bridges(
-        usd=np.where(found, usd[:, best, columns], np.inf),
-        offer=np.where(found, rows[best], -1).astype(np.intp),
-        tokens_usd_per_month=np.where(hosted, usd[1, best, columns] / until.months, 0.0),
+        usd=usd,
+        offer=np.concatenate([offer, no_offer])[row],
+        tokens_usd_per_month=np.where(row >= len(offer), usd[1] / months, 0.0),
     )
 
 

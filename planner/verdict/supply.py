@@ -180,20 +180,18 @@ class Supply:
         work = volume(workload, numbers["money.hours_per_month"])
         rented = rented_options(self.candidates, fleets, workload, work, numbers, self.evidence)
         hosted = hosted_options(self.token_prices, workload, work, numbers)
-        bridge = cheapest_bridge([*rented, *hosted], numbers, max_usd_per_month=constraints.max_usd_per_month)
+        # What does the work until servers are delivered, or takes over from what is paid for, has to be recommended too.
+        others = self._well_founded([*rented, *hosted])
+        budget = math.inf if constraints.max_usd_per_month is None else constraints.max_usd_per_month
+        bridge = cheapest_bridge(others, numbers, max_usd_per_month=budget)
         owned = owned_options(self.servers, fleets, workload, work, numbers, bridge=bridge)
         parameters = parameter_count(self.architecture) if self.architecture else 0.0
         tuned = tuning_options(workload, work, parameters, numbers)
         free = free_options(self.free, fleets, workload, work, numbers)
-        founded = self._well_founded([*rented, *hosted, *owned, *tuned, *free])
-        if self.held:
-            # What takes over from it, or does the rest, has to be recommended too.
-            others = founded[: len(rented) + len(hosted)]
-            held = held_options(self.held, fleets, others, workload, work, numbers, self.evidence.today,
-                share_of=lambda each: self._share_done(each, fleets[each.machine], workload),
-            )  # fmt: skip
-            founded = self._well_founded([*founded, *held])
-        return ranked(founded, constraints)
+        held = held_options(self.held, fleets, others, workload, work, numbers, self.evidence.today,
+            share_of=lambda each: self._share_done(each, fleets[each.machine], workload),
+        )  # fmt: skip
+        return ranked(self._well_founded([*others, *owned, *tuned, *free, *held]), constraints)
 
     def _well_founded(self, options: Sequence[Option]) -> list[Option]:
         return well_founded(options, self.assumptions, age_days=lambda option: self.evidence.age_days(option.priced_on))

@@ -33,7 +33,9 @@ def _h100_offers() -> Catalog:
 
 
 @cache
-def _planned(hours: float = 730.0, months: int = 36, count: int = 8, lead: float = 2.0, **limits: Any) -> Plan:
+def _planned(
+    hours: float = 730.0, months: int = 36, count: int = 8, lead: float = 2.0, price_days: float = 0.0, **limits: Any
+) -> Plan:
     workload = Workload.model_validate(
         {
             "kind": "gpu_hours",
@@ -42,7 +44,8 @@ def _planned(hours: float = 730.0, months: int = 36, count: int = 8, lead: float
             "horizon_months": months,
         }
     )  # fmt: skip
-    assumptions = default_assumptions().override({"own.lead_time_months": lead}, "test")
+    ages = {f"evidence.{kind}_price_days": price_days for kind in ("list", "block") if price_days}
+    assumptions = default_assumptions().override({"own.lead_time_months": lead, **ages}, "test")
     return make_plan(workload, _h100_offers(), assumptions, today=TODAY)
 
 
@@ -56,7 +59,7 @@ def _bridge_usd(option: Option) -> float:
 
 def test_a_bridge_of_a_commitment_pays_its_whole_term_by_hand() -> None:
     """The plan may use three-year commitments alone: 36 months x 730 h x 23.777 USD/h = 624,860, and 2 months of storage, 28."""
-    plan = _planned(purchase=("reserved_3y",))
+    plan = _planned(purchase=("reserved_3y",), price_days=365.0)
     owned = _owned(plan)
     assert isinstance(owned.book, BuyInputs)
     bridge_id = owned.book.bridge.option_id
@@ -68,9 +71,18 @@ def test_a_bridge_of_a_commitment_pays_its_whole_term_by_hand() -> None:
 def test_the_answer_says_that_the_price_of_a_bridge_is_past_its_age_limit() -> None:
     """The cheapest three-year commitment is of June, past the 120 days of a list price; azure's is of August."""
     for provider, is_old in (("aws", True), ("azure", False)):
-        said = " ".join(reason.text for reason in reasons(_planned(purchase=("reserved_3y",), providers=(provider,))))
+        plan = _planned(purchase=("reserved_3y",), providers=(provider,))
+        said = " ".join(reason.text for reason in reasons(plan))
         assert ("that is too old to rely on" in said) is is_old
         assert f"until then {provider} does the work, under a commitment of 36 months that is paid to its end" in said
+
+
+def test_nothing_is_bridged_at_an_old_price_where_there_is_one_to_rely_on() -> None:
+    """The cheapest three-year commitment, aws's at 23.777 USD/h, is of June; the cheapest of those since then does the work."""
+    for price_days, provider in ((365.0, "aws"), (0.0, "gcp")):
+        book = _owned(_planned(purchase=("reserved_3y",), price_days=price_days)).book
+        assert isinstance(book, BuyInputs)
+        assert book.bridge.option_id.split("/")[0] == provider
 
 
 def test_a_bridge_of_hours_used_by_hand() -> None:
@@ -82,7 +94,7 @@ def test_a_bridge_of_hours_used_by_hand() -> None:
 
 def test_a_bridge_of_a_block_is_the_shortest_one_that_lasts_by_hand() -> None:
     """2 x 730 h are 60.8 days: nine whole weeks, 63 days x 24 h x 37.76 USD/h = 57,093, where on demand costs 80,358."""
-    owned = _owned(_planned())
+    owned = _owned(_planned(price_days=365.0))
     assert _bridge_usd(owned) == pytest.approx(63 * 24 * 37.76 + 28.0)
     assert "capacity_block" in note_text(owned.notes[-1])
 
@@ -101,8 +113,8 @@ def test_where_nothing_may_bridge_a_server_for_work_that_cannot_wait_is_no_optio
 
 def test_the_budget_of_a_month_holds_for_the_bridge() -> None:
     """The block costs 57,121 / 2 = 28,561 a month, and every other rent more."""
-    assert not _owned(_planned(max_usd_per_month=28_600.0)).not_recommended
-    assert _owned(_planned(max_usd_per_month=28_500.0)).not_recommended
+    assert not _owned(_planned(max_usd_per_month=28_600.0, price_days=365.0)).not_recommended
+    assert _owned(_planned(max_usd_per_month=28_500.0, price_days=365.0)).not_recommended
 
 
 def test_a_limit_on_capital_speaks_against_servers_above_it_and_says_both_figures() -> None:
@@ -131,7 +143,9 @@ def test_one_more_way_to_pay_never_makes_the_best_option_dearer(hours: float) ->
 @pytest.mark.slow
 def test_more_use_never_bridges_for_more_than_a_block_costs() -> None:
     """A block of 63 days costs 57,121 USD with storage, however many of its hours are used."""
-    paid = [_bridge_usd(_owned(_planned(hours=hours))) for hours in (100.0, 300.0, 500.0, 600.0, 730.0)]
+    paid = [
+        _bridge_usd(_owned(_planned(hours=hours, price_days=365.0))) for hours in (100.0, 300.0, 500.0, 600.0, 730.0)
+    ]
     assert paid == sorted(paid)
     assert paid[-1] == pytest.approx(57_121, abs=1)
 

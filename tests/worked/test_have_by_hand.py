@@ -104,6 +104,16 @@ def test_a_quote_that_lapses_before_a_commitment_ends_takes_over_nothing() -> No
     assert stages.then_usd_per_month == pytest.approx(BILL_USD + STORAGE_USD)
 
 
+@pytest.mark.parametrize(("credit_usd", "then_usd"), [(1e7, STORAGE_USD), (1_000.0, BILL_USD + STORAGE_USD)])
+def test_a_credit_pays_for_its_own_seller_after_a_commitment_and_for_no_other(
+    credit_usd: float, then_usd: float
+) -> None:
+    """The seller of the commitment takes 55.04 USD/h on demand; 1,000 USD of credit are no reason to stay with it."""
+    credit = {"provider": "aws", "usd": credit_usd, "expires": "2040-12-31"}
+    plan = _plan(have={"committed": [COMMITTED], "credits": [credit]}, horizon_months=12)
+    assert _option(plan, "have/aws").timeline.by_month_usd()[9:] == pytest.approx(then_usd)
+
+
 def test_what_ends_within_the_first_month_is_told_in_two_stages_too() -> None:
     stages = _with_credit(0.25 * BILL_USD, "2028-12-31").chosen.stages
     assert stages is not None
