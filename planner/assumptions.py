@@ -6,14 +6,15 @@ that the report can list which assumptions a verdict rests on and which of them 
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
+from typing import Any
 
 from planner.errors import InputError
 from planner.fact_rows import fact_rows
+from pricing.errors import did_you_mean
 
 CHOICES = " | "
 """Between the words of a unit that lists what may be chosen; the value is the place of a word, from 0 on."""
@@ -136,8 +137,7 @@ class Assumptions(Mapping[str, float]):
         for name, value in values.items():
             row = rows.get(name)
             if row is None:
-                near = difflib.get_close_matches(name, rows, n=3, cutoff=0.5)
-                faults.append(f"unknown assumption {name!r}" + (f"; did you mean {', '.join(near)}?" if near else ""))
+                faults.append(f"unknown assumption {name!r}{did_you_mean(name, rows, most=3)}")
             elif row.choices and value not in range(len(row.choices)):
                 faults.append(f"{name} must be one of {', '.join(row.choices)}, got {value:g}")
             elif not math.isfinite(value) or not row.least <= value <= row.most:
@@ -181,20 +181,10 @@ def default_assumptions() -> Assumptions:
     """Return the assumptions that the package ships."""
     rows: dict[str, Assumption] = {}
     for line in fact_rows("assumptions"):
-        value = float(line["value"])
-        row = Assumption(
-            name=line["name"],
-            value=value,
-            low=float(line["low"] or value),
-            high=float(line["high"] or value),
-            least=float(line["least"] or "-inf"),
-            most=float(line["most"] or "inf"),
-            unit=line["unit"],
-            source=line["source"],
-            as_of=line["as_of"],
-            weak=line["weak"] == "yes",
-            notes=line["notes"],
-        )
+        values: dict[str, Any] = {name: line[name] for name in ("name", "unit", "source", "as_of", "notes")}
+        values |= {name: float(line[name] or line["value"]) for name in ("value", "low", "high")}
+        values |= {"least": float(line["least"] or "-inf"), "most": float(line["most"] or "inf")}
+        row = Assumption(**values, weak=line["weak"] == "yes")
         if row.name in rows:
             raise ValueError(f"assumption {row.name} appears twice in assumptions.csv")
         rows[row.name] = row

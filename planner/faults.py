@@ -19,25 +19,18 @@ EXPECTED = {
     **dict.fromkeys(("date_type", "date_parsing", "date_from_datetime_parsing"), "a date such as 2026-01-31"),
 }
 """What a value should have been, by pydantic's name of the fault."""
+BOUNDS = {
+    "greater_than": ("above", "gt"),
+    "greater_than_equal": ("at least", "ge"),
+    "less_than": ("below", "lt"),
+    "less_than_equal": ("at most", "le"),
+}
+"""Fault of a bound to its words, and to the name of the bound."""
 NOT_A_NUMBER = frozenset(
     {"float_parsing", "float_type", "int_parsing", "int_type", "int_parsing_size", "int_from_float_inf"}
 )
 UNION_BRANCHES = frozenset(
-    {
-        "Tokens",
-        "Lengths",
-        "Percent",
-        "Mean",
-        "str",
-        "int",
-        "float",
-        "ModelNumbers",
-        "Spread",
-        "Heap",
-        "Service",
-        "Texts",
-        "Images",
-    }
+    "Tokens Lengths Percent Mean str int float ModelNumbers Spread Heap Service Texts Images".split()
 )
 MOST_FAULTS = 50
 """So many faults of a file are told; whoever has more has written another kind of file."""
@@ -51,9 +44,9 @@ def _schema_of(model: type[BaseModel]) -> dict[str, Any]:
     return model.model_json_schema()
 
 
-def _near(word: str, known: Sequence[str]) -> list[str]:
+def _near(word: str, words: Sequence[str]) -> list[str]:
     """Return the known word that was meant, if any."""
-    return difflib.get_close_matches(word, known, n=1, cutoff=0.5) if len(word) <= LONGEST_WORD else []
+    return difflib.get_close_matches(word, words, n=1, cutoff=0.5) if len(word) <= LONGEST_WORD else []
 
 
 def _keys_at(model: type[BaseModel], path: Path_) -> list[str]:
@@ -93,12 +86,12 @@ def _sentence(fault: Mapping[str, Any], model: type[BaseModel], document: Docume
     path: Path_ = fault["loc"]
     dotted = document.label(path)
     context = fault.get("ctx", {})
-    found = described(fault.get("input"))
+    got = described(fault.get("input"))
     match fault["type"]:
         case "extra_forbidden":
-            known = _keys_at(model, path[:-1])
-            near = _near(str(path[-1]), known)
-            hint = f"did you mean {near[0]!r}?" if near else "known here: " + ", ".join(known)
+            keys = _keys_at(model, path[:-1])
+            near = _near(str(path[-1]), keys)
+            hint = f"did you mean {near[0]!r}?" if near else "known here: " + ", ".join(keys)
             return f"unknown key {described(path[-1])}; {hint}"
         case "missing":
             return f"{dotted} is missing"
@@ -106,44 +99,39 @@ def _sentence(fault: Mapping[str, Any], model: type[BaseModel], document: Docume
             options = [word.strip("' ") for word in str(context.get("expected", "")).replace(" or ", ", ").split(", ")]
             near = _near(str(fault.get("input")), options)
             hint = f"; did you mean {near[0]!r}?" if near else ""
-            return f"{dotted} must be one of {', '.join(options)}, got {found}{hint}"
-        case "greater_than":
-            return f"{dotted} must be above {context['gt']:g}, got {found}"
-        case "greater_than_equal":
-            return f"{dotted} must be at least {context['ge']:g}, got {found}"
-        case "less_than":
-            return f"{dotted} must be below {context['lt']:g}, got {found}"
-        case "less_than_equal":
-            return f"{dotted} must be at most {context['le']:g}, got {found}"
+            return f"{dotted} must be one of {', '.join(options)}, got {got}{hint}"
+        case kind if kind in BOUNDS:
+            words, name = BOUNDS[kind]
+            return f"{dotted} must be {words} {context[name]:g}, got {got}"
         case "finite_number":
-            return f"{dotted} must be a finite number, got {found}"
+            return f"{dotted} must be a finite number, got {got}"
         case "int_from_float":
-            return f"{dotted} must be a whole number, got {found}"
+            return f"{dotted} must be a whole number, got {got}"
         case kind if kind in NOT_A_NUMBER:
-            return f"{dotted} must be a plain number (10k, 50M and 1T are read), its unit is in the key's name; got {found}"
+            return (
+                f"{dotted} must be a plain number (10k, 50M and 1T are read), its unit is in the key's name; got {got}"
+            )
         case "value_error":
             said = str(context.get("error", fault["msg"]))
             return f"{dotted}: {said}" if path else said
-        case "string_too_long" | "string_too_short":
+        case "string_too_long" | "string_too_short" | "too_long" | "too_short":
             least, most = context.get("min_length"), context.get("max_length")
             bound = f"at most {most:,}" if most else f"at least {least}"
-            return f"{dotted} must have {bound} characters, got {len(str(fault.get('input'))):,}"
-        case "too_long" | "too_short":
-            least, most = context.get("min_length"), context.get("max_length")
-            bound = f"at most {most:,}" if most else f"at least {least}"
+            if fault["type"].startswith("string"):
+                return f"{dotted} must have {bound} characters, got {len(str(fault.get('input'))):,}"
             return f"{dotted} must have {bound} entries, got {context.get('actual_length')}"
         case kind:
-            return f"{dotted} must be {EXPECTED.get(kind, 'another kind of value')}, got {found}"
+            return f"{dotted} must be {EXPECTED.get(kind, 'another kind of value')}, got {got}"
 
 
 def faults_of(error: ValidationError, document: Document, model: type[BaseModel]) -> Iterator[str]:
     """Return each fault as a sentence with its place."""
     # A union reports each of its branches under the branch's own name, which does not stand in the file; where a
     # branch was entered (a mapping, faults inside it), that the others wanted something else is no news.
-    found = [(tuple(part for part in fault["loc"] if is_in_file(part)), fault) for fault in error.errors()]
-    entered = {path[:end] for path, _ in found for end in range(len(path))}
+    faults = [(tuple(part for part in fault["loc"] if is_in_file(part)), fault) for fault in error.errors()]
+    entered = {path[:end] for path, _ in faults for end in range(len(path))}
     seen: set[str] = set()
-    for path, fault in found:
+    for path, fault in faults:
         if path in entered:
             continue
         if len(seen) == MOST_FAULTS:

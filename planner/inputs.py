@@ -257,9 +257,9 @@ def validated(document: Document, model: type[ModelT]) -> ModelT:
 
 def _refuse_file_of_another(document: Document, model: type[BaseModel]) -> None:
     """Name the command that reads this file, where it is not the one that was asked."""
-    keys, known = document.content.keys(), model.model_fields.keys()
+    keys, fields = document.content.keys(), model.model_fields.keys()
     named = [command for command, marks in COMMANDS.items() if marks <= keys]
-    if named and not any(COMMANDS[command] <= known for command in named):
+    if named and not any(COMMANDS[command] <= fields for command in named):
         source = "-" if document.name == "<stdin>" else document.name
         raise InputError(
             f"this file is for `gpuplan {named[0]}`", where=document.name, hint=f"gpuplan {named[0]} {source}"

@@ -28,8 +28,8 @@ def quantity(text: str, key: str = "") -> float | None:
     >>> quantity("10k"), quantity("1.1M"), quantity("50M", "tokens_m"), quantity("1T", "tokens_b"), quantity("fp8")
     (10000.0, 1100000.0, 50.0, 1000.0, None)
     """
-    found = _QUANTITY.fullmatch(text)
-    if found is None:
+    match = _QUANTITY.fullmatch(text)
+    if match is None:
         return None
-    exact = Decimal(found[1].replace("_", "")) * _FACTORS[found[2].lower()]
+    exact = Decimal(match[1].replace("_", "")) * _FACTORS[match[2].lower()]
     return float(exact / _UNITS.get(key[-2:], 1))

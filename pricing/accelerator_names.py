@@ -111,7 +111,7 @@ def read_name(text: str) -> Name:
     """
     model: list[str] = []
     memory_gb: float | None = None
-    form = hint = vendor = ""
+    form = memory_kind = vendor = ""
     words = re.split(r"[\s_\-/(),+]+", text.lower().strip())
     for word in words:
         vendor = VENDORS.get(word, vendor)
@@ -131,19 +131,21 @@ def read_name(text: str) -> Name:
         elif word in UNKNOWN_FORM:
             form = "any"
         elif word in {"hbm3", "hbm2e"}:
-            hint = word
+            memory_kind = word
         else:
             model.append(word)
     key = "".join(model)
     key = SYNONYMS.get(key, key)
     whole = next((card for card in SOLD_IN_EDITIONS if key in {card, *(card + edition for edition in EDITIONS)}), "")
     if whole:
-        told = EDITIONS.get(key.removeprefix(whole)) or next((EDITIONS[word] for word in words if word in EDITIONS), "")
-        key, form = whole, told or "any" * (form == "any")
+        edition = EDITIONS.get(key.removeprefix(whole)) or next(
+            (EDITIONS[word] for word in words if word in EDITIONS), ""
+        )
+        key, form = whole, edition or "any" * (form == "any")
     if key == "gh200" and memory_gb == 480:
         memory_gb = 96.0  # the driver's name counts the processor's memory: 96 GB HBM3 beside 480 GB LPDDR5X
-    if not form and key == "h100" and hint:
-        form = "sxm" if hint == "hbm3" else "pcie"
+    if not form and key == "h100" and memory_kind:
+        form = "sxm" if memory_kind == "hbm3" else "pcie"
     return Name(key, memory_gb, form, vendor)
 
 
@@ -166,12 +168,12 @@ def split_count(text: str) -> tuple[str, float | None]:
     (('H100', 8.0), ('l4', 0.5), ('RTX 4090', None))
     """
     name, count = text.strip(), ""
-    if found := re.fullmatch(r"(.*?)\s*:\s*([^:]*)", name):
-        name, count = found[1], found[2]
-    elif found := re.fullmatch(r"(\d+)(?:[x×*]|\s+[x×*](?=\s))\s*(\S.*)", name, re.IGNORECASE):
-        name, count = found[2], found[1]
-    elif found := re.fullmatch(r"(.*\S)\s+[x×*]\s*(\d+)|(.*\d)[x×*](\d+)", name, re.IGNORECASE):
-        name, count = found[1] or found[3], found[2] or found[4]
+    if match := re.fullmatch(r"(.*?)\s*:\s*([^:]*)", name):
+        name, count = match[1], match[2]
+    elif match := re.fullmatch(r"(\d+)(?:[x×*]|\s+[x×*](?=\s))\s*(\S.*)", name, re.IGNORECASE):
+        name, count = match[2], match[1]
+    elif match := re.fullmatch(r"(.*\S)\s+[x×*]\s*(\d+)|(.*\d)[x×*](\d+)", name, re.IGNORECASE):
+        name, count = match[1] or match[3], match[2] or match[4]
     else:
         return name, None
     try:

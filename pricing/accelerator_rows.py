@@ -197,17 +197,17 @@ def slice_of(whole: Accelerator, profile: str) -> Accelerator:
     >>> part.memory_bandwidth_gb_per_s, round(part.bf16_dense_tflop_per_s)
     (1675.0, 450)
     """
-    known = {part.profile.lower(): part for part in slices() if part.accelerator == whole.name}
-    part = known.get(profile.strip().lower())
+    parts = {part.profile.lower(): part for part in slices() if part.accelerator == whole.name}
+    part = parts.get(profile.strip().lower())
     if part is None:
         raise PricingError(
             f"{whole.name} has no part {profile[:40]!r}"
-            + (f"; it is cut into {', '.join(known)}" if known else ": it is sold whole"),
+            + (f"; it is cut into {', '.join(parts)}" if parts else ": it is sold whole"),
             hint="name the whole accelerator, or one of its parts: h100-sxm/3g.40gb",
         )
-    rates = {
-        field: None if value is None else value * part.compute_share
-        for field, value in ((field, getattr(whole, field)) for field in RATES)
+    rates: dict[str, float | None] = {
+        field: None if getattr(whole, field) is None else getattr(whole, field) * part.compute_share
+        for field in (*RATES, "tdp_w")
     }
     return replace(
         whole,
@@ -215,10 +215,9 @@ def slice_of(whole: Accelerator, profile: str) -> Accelerator:
         memory_gib=part.memory_gib,
         memory_nominal_gb=max(part.memory_gib, whole.memory_nominal_gb * part.memory_gib / whole.memory_gib),
         memory_bandwidth_gb_per_s=whole.memory_bandwidth_gb_per_s * part.bandwidth_share,
-        **rates,  # type: ignore[arg-type]  # the fields of RATES alone
+        **rates,  # type: ignore[arg-type]  # numbers alone
         scale_up_gb_per_s_both_ways=0.0,
         scale_up_count=1,
-        tdp_w=None if whole.tdp_w is None else whole.tdp_w * part.compute_share,
         list_price_usd=None,
         source=part.source,
         retrieved_on=part.retrieved_on,

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from types import MappingProxyType
+from typing import Any
 
 from pricing.accelerator_names import Name, read_name, split_count
 from pricing.accelerator_rows import RATES, Accelerator, slice_of
@@ -33,26 +34,23 @@ def _weakest(name: str, variants: Sequence[Accelerator]) -> Accelerator:
 
     def least(field: str, of: Callable[[Sequence[float]], float] = min) -> float | None:
         values = [getattr(variant, field) for variant in variants]
-        known = [value for value in values if value is not None]
-        return of(known) if len(known) == len(values) else None
+        stated = [value for value in values if value is not None]
+        return of(stated) if len(stated) == len(values) else None
 
     switched = all(variant.scale_up_count > 4 for variant in variants)
     first = variants[0]
-    rates = {field: least(field) for field in RATES}
+    fields = (*RATES, "memory_gib", "memory_bandwidth_gb_per_s", "launch_year", "retrieved_on")
+    worst: dict[str, Any] = {field: least(field) for field in fields}
     return replace(
         first,
         name=name,
-        memory_gib=min(variant.memory_gib for variant in variants),
-        memory_bandwidth_gb_per_s=min(variant.memory_bandwidth_gb_per_s for variant in variants),
-        **rates,  # type: ignore[arg-type]  # the fields of RATES alone
+        **worst,
         scale_up_gb_per_s_both_ways=min(v.scale_up_gb_per_s_both_ways for v in variants) if switched else 0.0,
         scale_up_count=min(v.scale_up_count for v in variants) if switched else 1,
         pcie_generation=min((v.pcie_generation for v in variants if v.pcie_generation), default=None),
         tdp_w=least("tdp_w", max),
-        launch_year=min(variant.launch_year for variant in variants),
         list_price_usd=None,
         source="the weakest figure of " + ", ".join(variant.name for variant in variants),
-        retrieved_on=min(variant.retrieved_on for variant in variants),
         notes="form factor unknown: every figure is the weakest of the variants with this memory, no bridge assumed",
     )
 
@@ -116,15 +114,15 @@ def accelerators() -> Mapping[str, Accelerator]:
 @cache
 def _variants_by_model() -> Mapping[str, tuple[Accelerator, ...]]:
     """Return the accelerators that share a model; a GeForce or RTX card answers to its number alone as well."""
-    found: dict[str, list[Accelerator]] = {}
+    by_model: dict[str, list[Accelerator]] = {}
     for row in _stated():
-        found.setdefault(read_name(row.name).model, []).append(row)
+        by_model.setdefault(read_name(row.name).model, []).append(row)
     short: dict[str, list[Accelerator]] = {}
-    for model, rows in found.items():
+    for model, rows in by_model.items():
         for prefix in ("rtx", "gtx", "tpu", "radeon", "radeonrx", "radeonpro", "radeonaipro", "arc", "arcpro"):
             if model.startswith(prefix):
                 short.setdefault(model.removeprefix(prefix), []).extend(rows)
-    return {model: tuple(rows) for model, rows in {**short, **found}.items()}
+    return {model: tuple(rows) for model, rows in {**short, **by_model}.items()}
 
 
 def _matches(text: str) -> tuple[Name, tuple[Accelerator, ...]]:
@@ -133,11 +131,11 @@ def _matches(text: str) -> tuple[Name, tuple[Accelerator, ...]]:
     models = _variants_by_model()
     if name.model not in models and name.memory_gb is None:
         # "a100 80": a memory size without its unit
-        known = [
+        matches = [
             m for m in models if name.model.startswith(m) and re.fullmatch(r"[1-9]\d+", name.model.removeprefix(m))
         ]
-        if known:
-            model = max(known, key=len)
+        if matches:
+            model = max(matches, key=len)
             name = replace(name, model=model, memory_gb=float(name.model.removeprefix(model)))
     rows = tuple(
         row for row in models.get(name.model, ()) if name.vendor in {"", row.vendor} and row.name not in families()
@@ -185,9 +183,9 @@ def resolve_all(text: str) -> tuple[Accelerator, ...]:
     ['A100-40GB', 'A100-40GB-PCIe', 'A100-40GB-SXM']
     """
     wanted, _ = split_count(text)
-    known = accelerators()
-    if wanted in known and wanted not in families():
-        return (known[wanted],)
+    by_name = accelerators()
+    if wanted in by_name and wanted not in families():
+        return (by_name[wanted],)
     name, rows = _matches(wanted)
     names = {row.name for row in rows}
     if not names:
@@ -197,7 +195,7 @@ def resolve_all(text: str) -> tuple[Accelerator, ...]:
         names = unsure or names
     elif not name.form:
         names |= unsure
-    return tuple(known[each] for each in sorted(names))
+    return tuple(by_name[name] for name in sorted(names))
 
 
 def resolve(text: str) -> tuple[Accelerator, float | None]:
@@ -230,17 +228,17 @@ def resolve(text: str) -> tuple[Accelerator, float | None]:
     if part and re.match(r"\dg\.|standard|g\dr?f?\.", part.strip().lower()):
         whole, _ = resolve(name)
         return slice_of(whole, part), count
-    found = resolve_all(wanted)
-    if card := [row for row in found if row.name in families() and row in _stated()]:
+    rows = resolve_all(wanted)
+    if card := [row for row in rows if row.name in families() and row in _stated()]:
         return card[0], count
     if read_name(wanted).form != "any":
-        found = tuple(row for row in found if row.name not in families())
-    if len(found) > 1:
-        listed = ", ".join(f"{row.name} ({row.memory_nominal_gb:g} GB)" for row in found)
+        rows = tuple(row for row in rows if row.name not in families())
+    if len(rows) > 1:
+        listed = ", ".join(f"{row.name} ({row.memory_nominal_gb:g} GB)" for row in rows)
         raise PricingError(
-            f"which {wanted[:60]} is meant? It comes as {listed}", hint=f"name one of them, for example {found[0].name}"
+            f"which {wanted[:60]} is meant? It comes as {listed}", hint=f"name one of them, for example {rows[0].name}"
         )
-    return found[0], count
+    return rows[0], count
 
 
 def _unknown(text: str, name: Name) -> PricingError:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from pricing.accelerator_rows import Accelerator
 from pricing.accelerators import accelerators, resolve_all
 from pricing.dates import EVERY_DAY, Dropped, Window
-from pricing.errors import PricingError
+from pricing.errors import PricingError, did_you_mean
 from pricing.history import points
 from pricing.identity import identity_key
 from pricing.offers import Launchable, Offer, PurchaseOption
@@ -223,50 +223,49 @@ class Catalog:
         >>> [step.name.partition(" (")[0] for step in found.funnel]
         ['offers', 'H100', 'in a stated place', 'in US', 'on_demand', '8 accelerators']
         """
-        found = self
+        left = self
         if wanted := [name for text in accelerators for name in resolve_all(text)]:
             names = {row.name for row in wanted}
-            found = found.filtered(", ".join(accelerators), lambda offer: offer.accelerator in names)
+            left = left.filtered(", ".join(accelerators), lambda offer: offer.accelerator in names)
         if providers := list(providers):
             chosen = names_among("provider", providers, {offer.provider for offer in self.offers})
-            found = found.filtered(f"from {', '.join(sorted(chosen))}", lambda offer: offer.provider in chosen)
+            left = left.filtered(f"from {', '.join(sorted(chosen))}", lambda offer: offer.provider in chosen)
         if exclude_providers := list(exclude_providers):
-            barred = names_among(
-                "provider", exclude_providers, {offer.provider for offer in self.offers} | set(sellers())
-            )
-            found = found.filtered(f"not from {', '.join(sorted(barred))}", lambda offer: offer.provider not in barred)
+            everyone = {offer.provider for offer in self.offers} | set(sellers())
+            barred = names_among("provider", exclude_providers, everyone)
+            left = left.filtered(f"not from {', '.join(sorted(barred))}", lambda offer: offer.provider not in barred)
         if regions := list(regions):
             places = names_among("region", regions, {offer.region for offer in self.offers})
-            found = found.filtered(f"in {', '.join(sorted(places))}", lambda offer: offer.region in places)
+            left = left.filtered(f"in {', '.join(sorted(places))}", lambda offer: offer.region in places)
         if countries := list(countries):
             lands = countries_named(countries)
-            nowhere = sorted({offer.provider for offer in found.offers if not country_of(offer.provider, offer.region)})
-            found = found.filtered(
+            nowhere = sorted({offer.provider for offer in left.offers if not country_of(offer.provider, offer.region)})
+            left = left.filtered(
                 f"in a stated place (not stated by {_shortened(nowhere)})" if nowhere else "in a stated place",
                 lambda offer: bool(country_of(offer.provider, offer.region)),
             )
-            found = found.filtered(
+            left = left.filtered(
                 f"in {', '.join(countries)}", lambda offer: country_of(offer.provider, offer.region) in lands
             )
         if purchase := list(purchase):
             options = _purchase_options(purchase)
             name = ", ".join(str(option) for option in dict.fromkeys(purchase))
-            found = found.filtered(name, lambda offer: offer.purchase_option in options)
+            left = left.filtered(name, lambda offer: offer.purchase_option in options)
         if count is not None:
-            found = found.filtered(f"{count:g} accelerators", lambda offer: offer.accelerator_count == count)
+            left = left.filtered(f"{count:g} accelerators", lambda offer: offer.accelerator_count == count)
         if min_memory_gib is not None:
             least_gib = min_memory_gib
-            found = found.filtered(
+            left = left.filtered(
                 f"at least {least_gib:g} GiB an accelerator", lambda offer: self.accelerator_gib(offer) >= least_gib
             )
         if max_usd_per_hour is not None:
             most = max_usd_per_hour
-            found = found.filtered(f"at most {most:g} USD an hour", lambda offer: offer.price_usd_per_hour <= most)
+            left = left.filtered(f"at most {most:g} USD an hour", lambda offer: offer.price_usd_per_hour <= most)
         if secure:
-            found = found.filtered("in the provider's own data centers", lambda offer: not offer.shared_host)
+            left = left.filtered("in the provider's own data centers", lambda offer: not offer.shared_host)
         if launchable:
-            found = found.filtered("launchable", lambda offer: offer.launchable is not Launchable.NO)
-        return found
+            left = left.filtered("launchable", lambda offer: offer.launchable is not Launchable.NO)
+        return left
 
     def accelerator_gib(self, offer: Offer) -> float:
         """Return the usable memory of one accelerator of an offer, or of the slice that is sold; 0 without one."""
@@ -334,11 +333,10 @@ def _purchase_options(words: Iterable[str | PurchaseOption]) -> set[PurchaseOpti
         text = str(word).strip().lower().replace("-", "_")
         options = {o for o in PurchaseOption if o.value == text or (text in GROUPS and o.value.startswith(f"{text}_"))}
         if not options:
-            known = [*GROUPS, *(option.value for option in PurchaseOption)]
-            near = difflib.get_close_matches(text, known, n=1, cutoff=0.5)
+            names_sold = [*GROUPS, *(option.value for option in PurchaseOption)]
             raise PricingError(
-                f"unknown purchase option {str(word)!r}" + (f"; did you mean {near[0]}?" if near else ""),
-                hint=f"known: {', '.join(known)}",
+                f"unknown purchase option {str(word)!r}{did_you_mean(text, names_sold)}",
+                hint=f"known: {', '.join(names_sold)}",
             )
         chosen |= options
     return chosen

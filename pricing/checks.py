@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from pricing.errors import PricingError
 from pricing.plain_text import controls_in
@@ -18,28 +18,32 @@ def refuse_unless_above_zero(row: object, *names: str) -> list[str]:
     >>> refuse_unless_above_zero(SimpleNamespace(price_usd_per_hour=0.0), "price_usd_per_hour")
     ['price_usd_per_hour must be above 0, got 0']
     """
-    faults = []
-    for name in names:
-        value = getattr(row, name)
-        if value is not None and not (value > 0 and math.isfinite(value)):
-            faults.append(f"{name} must be above 0, got {value:g}")
-    return faults
+    return _wrong_numbers(row, names, "be above 0", lambda value: value > 0)
 
 
 def refuse_unless_not_negative(row: object, *names: str) -> list[str]:
     """Say which of a row's numbers are negative or not finite; None is no fault."""
-    faults = []
-    for name in names:
-        value = getattr(row, name)
-        if value is not None and not (value >= 0 and math.isfinite(value)):
-            faults.append(f"{name} must not be negative, got {value:g}")
-    return faults
+    return _wrong_numbers(row, names, "not be negative", lambda value: value >= 0)
 
 
-def refuse_unless_known(row: object, name: str, known: Iterable[str]) -> list[str]:
+def _wrong_numbers(row: object, names: Iterable[str], rule: str, is_right: Callable[[float], bool]) -> list[str]:
+    values = [(name, getattr(row, name)) for name in names]
+    return [
+        f"{name} must {rule}, got {value:g}"
+        for name, value in values
+        if value is not None and not (is_right(value) and math.isfinite(value))
+    ]
+
+
+def refuse_unless_between(row: object, name: str, least: str, most: str) -> list[str]:
+    """Say when a row's number lies outside of two others."""
+    value, low, high = getattr(row, name), getattr(row, least), getattr(row, most)
+    return [] if low <= value <= high else [f"{name} {value:g} must lie between {low:g} and {high:g}"]
+
+
+def refuse_unless_known(row: object, name: str, words: Iterable[str]) -> list[str]:
     """Say when a row's word is none of those that are known."""
     value = getattr(row, name)
-    words = tuple(known)
     return [] if value in words else [f"{name} must be one of {', '.join(words)}, got {value!r}"]
 
 

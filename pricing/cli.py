@@ -11,17 +11,18 @@ from typing import TypeVar
 
 import click
 
-from pricing.console import CommandLineError, LazyGroup, Output, Talk, common_options, grouped, output_options
-from pricing.errors import PricingError
-from pricing.follow_up import (
-    FollowUp,
-    ThenCommand,
-    from_anywhere,
-    placed,
-    run_follow_up,
-    then_option,
-    this_program,
+from pricing.console import (
+    CommandLineError,
+    LazyGroup,
+    Output,
+    Talk,
+    common_options,
+    grouped,
+    output_options,
+    write_output,
 )
+from pricing.errors import PricingError
+from pricing.follow_up import FollowUp, ThenCommand, from_anywhere, placed, run_follow_up, then_option, this_program
 from pricing.plain_text import without_secrets
 
 R = TypeVar("R")
@@ -93,14 +94,14 @@ class Filters:
         """Return the filters that are set, by column of the store."""
         from pricing.accelerators import resolve_all
 
-        asked: dict[str, Sequence[str]] = {
+        columns: dict[str, Sequence[str]] = {
             "provider": self.provider,
             "region": self.region,
             "accelerator": [row.name for name in self.gpu for row in resolve_all(name)],
             "instance_type": self.instance_type,
             "purchase_option": [word.strip() for word in (self.purchase or "").split(",") if word.strip()],
         }
-        return {name: values for name, values in asked.items() if values}
+        return {name: values for name, values in columns.items() if values}
 
 
 filter_options = grouped(
@@ -212,7 +213,7 @@ def _one_store(store: str | None, then: FollowUp | None) -> str | None:
             where="--store",
             hint="name one store, once",
         )
-    return store or (then.store if then is not None else None) or None
+    return store or (then.store if then else "") or None
 
 
 MOST_TOLD = 5
@@ -236,14 +237,14 @@ def status(max_age_days: float | None, provider: tuple[str, ...], store: str | N
 
     engine = open_store(store)
     now = utc_now()
-    found = [each for each in read_statuses(engine) if not provider or each.provider in provider]
-    output.write(status_view(found, now, engine.uri, output, is_verbose=talk.is_verbose))
-    stale = too_old(found, now, max_age_days)
-    shown = stale if talk.is_verbose else stale[:MOST_TOLD]
-    for line in shown:
+    statuses = [status for status in read_statuses(engine) if not provider or status.provider in provider]
+    output.write(status_view(statuses, now, engine.uri, output, is_verbose=talk.is_verbose))
+    stale = too_old(statuses, now, max_age_days)
+    most = len(stale) if talk.is_verbose else MOST_TOLD
+    for line in stale[:most]:
         talk.warn(line)
-    if len(shown) < len(stale):
-        talk.warn(f"and {len(stale) - len(shown)} more parts are too old (--verbose shows them)")
+    if len(stale) > most:
+        talk.warn(f"and {len(stale) - most} more parts are too old (--verbose shows them)")
     return 4 if stale and max_age_days is not None else 0
 
 
@@ -255,15 +256,9 @@ def status(max_age_days: float | None, provider: tuple[str, ...], store: str | N
 @output_options("table", "json", "csv")
 @common_options
 def history(
-    filters: Filters,
-    zone: tuple[str, ...],
-    since: date | None,
-    store: str | None,
-    output: Output,
-    talk: Talk,
+    filters: Filters, zone: tuple[str, ...], since: date | None, store: str | None, output: Output, talk: Talk
 ) -> int:
     """Show the price of offers over time, as this program saw it and as the source reports its own history."""
-    from pricing.console import CommandLineError
     from pricing.store.open import open_store
     from pricing.store.reading import history_of
     from pricing.views import history_view
@@ -273,9 +268,9 @@ def history(
         raise CommandLineError(
             "history of which offers?", hint="name some: --gpu h100 --provider aws, or --instance-type"
         )
-    found = history_of(open_store(store), asked, since)
-    output.write(history_view(found, output))
-    if not found:
+    prices_seen = history_of(open_store(store), asked, since)
+    output.write(history_view(prices_seen, output))
+    if not prices_seen:
         talk.warn("no offer of the store matches")
         return 3
     return 0
@@ -288,28 +283,16 @@ def history(
 @store_option
 @output_options("table", "json", "csv")
 @common_options
-def diff(
-    before: date,
-    after: date | None,
-    filters: Filters,
-    store: str | None,
-    output: Output,
-    talk: Talk,
-) -> int:
+def diff(before: date, after: date | None, filters: Filters, store: str | None, output: Output, talk: Talk) -> int:
     """Show what changed between the ends of two days (UTC); AFTER is today by default."""
     from pricing.clock import utc_now
     from pricing.store.open import open_store
     from pricing.store.reading import changes_between
     from pricing.views import diff_view
 
-    found = changes_between(
-        open_store(store),
-        before,
-        after or utc_now().date(),
-        filters.by_column(),
-    )
-    output.write(diff_view(found, output))
-    talk.say(f"{len(found)} offers differ")
+    changes = changes_between(open_store(store), before, after or utc_now().date(), filters.by_column())
+    output.write(diff_view(changes, output))
+    talk.say(f"{len(changes)} offers differ")
     return 0
 
 
@@ -343,7 +326,6 @@ def schedule(
     With --then it plans in the same run, so that a fresh report is there every morning:
     gpuplan prices schedule --then plan workload.yaml -o plan.xlsx
     """
-    from pricing.console import write_output
     from pricing.schedule import Schedule, read_time, schedule_text
 
     arguments = tuple(word for name in provider for word in ("--provider", name))

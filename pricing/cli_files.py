@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pricing.cli import Day, Filters, filter_options, store_option
-from pricing.console import Talk, common_options
+from pricing.console import Talk, common_options, write_output
 from pricing.errors import PricingError
 
 if TYPE_CHECKING:
@@ -77,18 +77,11 @@ def _refused_lines(offers: Sequence[Offer], judged: Judged) -> list[str]:
 @filter_options
 @store_option
 @common_options
-def export(
-    target: Path,
-    as_of: date | None,
-    filters: Filters,
-    store: str | None,
-    talk: Talk,
-) -> int:
+def export(target: Path, as_of: date | None, filters: Filters, store: str | None, talk: Talk) -> int:
     """Write a day's offers: a table into TARGET.csv or TARGET.json (-: CSV on standard output), else Parquet into folder TARGET."""
     import json
 
     from pricing.clock import utc_now
-    from pricing.console import write_output
     from pricing.store.exchange import offers_as_csv, offers_as_json, write_parquet
     from pricing.store.open import open_store
     from pricing.store.reading import read_offers

@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
-P = ParamSpec("P")
 R = TypeVar("R")
 
 ENDINGS = {
@@ -135,22 +134,17 @@ class Talk:
     def say(self, message: str) -> None:
         """Say what is worth knowing; silent with ``--quiet``."""
         if not self.is_quiet:
-            self._echo(message)
+            click.echo(said(message), err=True)
 
     def detail(self, message: str) -> None:
         """Say what helps to find a fault; spoken with ``--verbose`` alone."""
-        if self.is_verbose and not self.is_quiet:
-            self._echo(message)
+        if self.is_verbose:
+            self.say(message)
 
     def warn(self, message: str) -> None:
         """Say what makes the answer weaker; ``--quiet`` does not silence it."""
-        click.echo(f"{self._tint('warning', 'yellow')}: {said(message)}", err=True)
-
-    def _echo(self, message: str) -> None:
-        click.echo(said(message), err=True)
-
-    def _tint(self, text: str, color: str) -> str:
-        return click.style(text, fg=color) if self.is_colored and sys.stderr.isatty() else text
+        is_tinted = self.is_colored and sys.stderr.isatty()
+        click.echo(f"{click.style('warning', fg='yellow') if is_tinted else 'warning'}: {said(message)}", err=True)
 
     def console(self) -> Console:
         """Return a rich console on standard error (progress bars); it shows nothing with ``--quiet``."""

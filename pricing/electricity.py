@@ -66,16 +66,16 @@ def electricity_tariffs() -> Mapping[str, ElectricityTariff]:
     >>> electricity_tariffs()["US-Texas"].energy_usd_per_kwh
     0.0882
     """
-    found: dict[str, ElectricityTariff] = {}
+    tariffs: dict[str, ElectricityTariff] = {}
     for row in sorted(ownership_inputs(), key=lambda row: row.as_of):
         if row.key not in CUSTOMERS or row.typical is None:
             continue
         customer = CUSTOMERS[row.key]
-        if row.scope in found and customer == "industrial" and found[row.scope].customer != "industrial":
+        if row.scope in tariffs and customer == "industrial" and tariffs[row.scope].customer != "industrial":
             continue  # a business customer's price describes a server room better
         usd_per_unit = USD_PER_EUR_2024 if row.unit.startswith("EUR") else 1.0
         currency = f"{USD_PER_EUR_2024} USD per EUR (ECB, average of 2024)" if row.unit.startswith("EUR") else ""
-        found[row.scope] = ElectricityTariff(
+        tariffs[row.scope] = ElectricityTariff(
             place=row.scope,
             energy_usd_per_kwh=round(row.typical * usd_per_unit, 6),
             low_usd_per_kwh=round((row.typical if row.low is None else row.low) * usd_per_unit, 6),
@@ -86,7 +86,7 @@ def electricity_tariffs() -> Mapping[str, ElectricityTariff]:
             weak=row.weak,
             notes="; ".join(filter(None, (row.notes, currency))),
         )
-    return MappingProxyType(dict(sorted(found.items())))
+    return MappingProxyType(dict(sorted(tariffs.items())))
 
 
 def electricity_tariff(place: str) -> ElectricityTariff:
@@ -102,8 +102,8 @@ def electricity_tariff(place: str) -> ElectricityTariff:
     >>> electricity_tariff("US-Guam").place, electricity_tariff("ES").place, electricity_tariff("JP").place
     ('US', 'EU', 'Asia')
     """
-    known = electricity_tariffs()
+    tariffs = electricity_tariffs()
     country = place.split("-", maxsplit=1)[0]
     row = countries().get(country)
     larger = (*row.groups, row.continent) if row else ()
-    return next(known[name] for name in (place, country, *larger, "World") if name in known)
+    return next(tariffs[name] for name in (place, country, *larger, "World") if name in tariffs)

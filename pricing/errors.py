@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 
 class GpuplanError(Exception):
     """Something the user can put right, said in one message.
@@ -38,6 +40,20 @@ class PricingError(GpuplanError):
     """A fact, a price or a store that cannot be read or found."""
 
     code = "pricing"
+
+
+def did_you_mean(word: str, known: Iterable[str], *, most: int = 1, cutoff: float = 0.5) -> str:
+    """Return the known words nearest to an unknown one as the end of a message; empty where none is near.
+
+    Examples
+    --------
+    >>> did_you_mean("spto", ["spot", "on_demand"])
+    '; did you mean spot?'
+    """
+    import difflib
+
+    near = difflib.get_close_matches(word, list(known), n=most, cutoff=cutoff)
+    return f"; did you mean {', '.join(near)}?" if near else ""
 
 
 EXTRAS = {

@@ -38,9 +38,9 @@ def read_rate(text: str) -> Rate:
     >>> read_rate("1.16@2026-11-20").usd_per_eur
     1.16
     """
-    found = _RATE.fullmatch(text.strip())
+    match = _RATE.fullmatch(text.strip())
     try:
-        rate = Rate(float(found[1]), date.fromisoformat(found[2])) if found else None
+        rate = Rate(float(match[1]), date.fromisoformat(match[2])) if match else None
     except ValueError:
         rate = None
     if rate is None:

@@ -103,7 +103,7 @@ def follow_up(ctx: click.Context, words: Sequence[str]) -> FollowUp:
     if made.params.get("as_of") is not None:
         raise CommandLineError("a plan as of a fixed day needs no new prices", where="--then", hint="leave --as-of out")
     if made.params.get("format_name") is None:
-        (forms,) = [each.type.choices for each in command.params if each.name == "format_name"]  # type: ignore[attr-defined]  # its type is a choice
+        (forms,) = [parameter.type.choices for parameter in command.params if parameter.name == "format_name"]  # type: ignore[attr-defined]  # its type is a choice
         format_of(output, forms)
     is_named = made.get_parameter_source("store_uri") is click.core.ParameterSource.COMMANDLINE
     return FollowUp(tuple(words), inputs, str(output), str(made.params["store_uri"]) if is_named else "")
@@ -112,8 +112,8 @@ def follow_up(ctx: click.Context, words: Sequence[str]) -> FollowUp:
 def _command(ctx: click.Context, name: str) -> click.Command:
     """Return the command that follows, from the program that is running."""
     root = ctx.find_root()
-    found = root.command.get_command(root, FOLLOWS) if isinstance(root.command, click.Group) else None
-    if found is None:
+    command = root.command.get_command(root, FOLLOWS) if isinstance(root.command, click.Group) else None
+    if command is None:
         raise CommandLineError(
             "without the planner package nothing can be planned", where="--then", hint="call it as `gpuplan prices ...`"
         )
@@ -123,7 +123,7 @@ def _command(ctx: click.Context, name: str) -> click.Command:
             where="--then",
             hint=f"--then {FOLLOWS} workload.yaml -o plan.xlsx",
         )
-    return found
+    return command
 
 
 def _is_input(parameter: click.Parameter) -> bool:
@@ -187,7 +187,7 @@ def placed(kind: str, schedule: Schedule, then: FollowUp, folder: Path) -> Sched
         raise CommandLineError("no such file", where=", ".join(missing), hint="the scheduled plan would not find it")
     match kind:
         case "github":
-            root = next((each for each in (folder, *folder.parents) if (each / ".git").exists()), folder)
+            root = next((parent for parent in (folder, *folder.parents) if (parent / ".git").exists()), folder)
             _within([*then.inputs, then.output], folder, root, "GitHub runs in a checkout of the repository")
             inside = folder.relative_to(root).as_posix()
             return replace(schedule, folder="" if inside == "." else inside)
@@ -208,20 +208,20 @@ def _within(names: Sequence[str], folder: Path, root: Path, why: str) -> None:
 
 def _contents(names: Sequence[str], folder: Path) -> dict[str, bytes]:
     """Return the files, and those that lie directly in the folders, by their names from here."""
-    found: dict[str, bytes] = {}
+    contents: dict[str, bytes] = {}
     for name in names:
         path = folder / name
-        for each in sorted(path.iterdir()) if path.is_dir() else [path]:
-            if each.is_file():
-                found[Path(*each.relative_to(folder).parts).as_posix()] = each.read_bytes()
-    size_bytes = sum(map(len, found.values()))
+        for file in sorted(path.iterdir()) if path.is_dir() else [path]:
+            if file.is_file():
+                contents[Path(*file.relative_to(folder).parts).as_posix()] = file.read_bytes()
+    size_bytes = sum(map(len, contents.values()))
     if size_bytes > MOST_BYTES:
         raise CommandLineError(
             f"a ConfigMap holds less than 1 MiB, these files are {size_bytes:,} bytes",
             where=", ".join(names),
             hint="put them on the claim, and name them by --then with their path on it from inside a pod",
         )
-    return found
+    return contents
 
 
 def this_program() -> str:

@@ -55,10 +55,10 @@ def not_renewed(statuses: Iterable[PartStatus], now: datetime) -> list[str]:
     ]
     if not kept:
         return []
-    told = ", ".join(
-        f"{each.provider} {each.part} (of {each.landed_at:%Y-%m-%d}: {each.message})" for each in kept[:TOLD]
+    listed = ", ".join(
+        f"{status.provider} {status.part} (of {status.landed_at:%Y-%m-%d}: {status.message})" for status in kept[:TOLD]
     )
     more = f" and {len(kept) - TOLD} more" if len(kept) > TOLD else ""
     return [
-        f"gave no new prices when last asked on {max(each.asked_at for each in kept):%Y-%m-%d}, kept ones answer: {told}{more}"
+        f"gave no new prices when last asked on {max(status.asked_at for status in kept):%Y-%m-%d}, kept ones answer: {listed}{more}"
     ]

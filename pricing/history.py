@@ -49,10 +49,12 @@ Key = tuple[str, str, str, PurchaseOption]
 @cache
 def price_history() -> Mapping[Key, tuple[PricePoint, ...]]:
     """Return the bundled price points by (provider, instance type, region, purchase option), oldest first."""
-    found: dict[Key, list[PricePoint]] = {}
+    by_offer: dict[Key, list[PricePoint]] = {}
     for row in read_facts(PricePoint, "price_history.csv"):
-        found.setdefault((row.provider, row.instance_type, row.region, row.purchase_option), []).append(row)
-    return MappingProxyType({key: tuple(sorted(rows, key=lambda row: row.observed_on)) for key, rows in found.items()})
+        by_offer.setdefault((row.provider, row.instance_type, row.region, row.purchase_option), []).append(row)
+    return MappingProxyType(
+        {key: tuple(sorted(rows, key=lambda row: row.observed_on)) for key, rows in by_offer.items()}
+    )
 
 
 def points(offer: Offer) -> tuple[PricePoint, ...]:

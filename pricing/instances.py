@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from fnmatch import fnmatchcase
@@ -131,32 +131,44 @@ class InstanceCores:
 Fact = TypeVar("Fact", InstanceAccelerator, InstanceNetwork, InstanceCores)
 
 
+_FILES: Mapping[type, str] = {
+    InstanceAccelerator: "instance_accelerators.csv",
+    InstanceNetwork: "instance_networks.csv",
+    InstanceCores: "instance_cores.csv",
+}
+
+
 @cache
-def _by_provider(row_type: type[Fact], file: str) -> dict[str, tuple[Fact, ...]]:
+def _by_provider(row_type: type[Fact]) -> dict[str, tuple[Fact, ...]]:
     """Return the rows of a table by provider: whole names before patterns, the longest pattern first."""
-    found: dict[str, list[Fact]] = {}
-    for row in read_facts(row_type, file):
-        found.setdefault(row.provider, []).append(row)
-    return {
-        provider: tuple(
-            sorted(rows, key=lambda row: (bool(re.search(r"[*?\[]", row.instance_pattern)), -len(row.instance_pattern)))
-        )
-        for provider, rows in found.items()
-    }
+    rows: dict[str, list[Fact]] = {}
+    for row in read_facts(row_type, _FILES[row_type]):
+        rows.setdefault(row.provider, []).append(row)
+    for listed in rows.values():
+        listed.sort(key=lambda row: (bool(re.search(r"[*?\[]", row.instance_pattern)), -len(row.instance_pattern)))
+    return {provider: tuple(listed) for provider, listed in rows.items()}
 
 
-def _first(rows: Iterable[Fact], instance_type: str) -> Fact | None:
+@cache
+def _fact(row_type: type[Fact], provider: str, instance_type: str) -> Fact | None:
+    """Return what is published of a machine type; None where nothing is."""
+    rows = _by_provider(row_type).get(provider, ())  # type: ignore[arg-type]  # every class has a hash
     return next((row for row in rows if fnmatchcase(instance_type, row.instance_pattern)), None)
 
 
 def instance_accelerators(provider: str) -> tuple[InstanceAccelerator, ...]:
     """Return what is published of the accelerators of a provider's machine types, the longest pattern first."""
-    return _by_provider(InstanceAccelerator, "instance_accelerators.csv").get(provider, ())
+    return _by_provider(InstanceAccelerator).get(provider, ())
 
 
 def instance_accelerator(provider: str, instance_type: str) -> InstanceAccelerator | None:
     """Return what is published of the accelerators of a machine type; None where nothing is."""
-    return _first(instance_accelerators(provider), instance_type)
+    return _fact(InstanceAccelerator, provider, instance_type)
+
+
+def instance_network(provider: str, instance_type: str) -> InstanceNetwork | None:
+    """Return all that is known of a machine type's network (`rdma`, source, traps); None where nothing is published."""
+    return _fact(InstanceNetwork, provider, instance_type)
 
 
 def machine_type(name: str) -> tuple[Accelerator, float, str, float] | None:
@@ -176,18 +188,17 @@ def machine_type(name: str) -> tuple[Accelerator, float, str, float] | None:
     >>> machine_type("v5litepod-8")[1], machine_type("h100-sxm")
     (8.0, None)
     """
-    known, wanted = accelerators(), name.strip()
-    for provider in _by_provider(InstanceAccelerator, "instance_accelerators.csv"):
+    wanted = name.strip()
+    for provider in _by_provider(InstanceAccelerator):
         row = instance_accelerator(provider, wanted)
-        if row is None or row.accelerator not in known:
+        if row is None or row.accelerator not in accelerators():
             continue
         chips = re.fullmatch(r"(?:v5litepod|v6e)-(\d+)", wanted)
         count = float(chips[1]) if chips else row.accelerator_count
         if not count:
             continue
-        chip = known[row.accelerator]
-        network = instance_network(provider, wanted)
-        joined = (network.network, network.network_gb_per_s_each_way) if network else ("none", 0.0)
+        chip = accelerators()[row.accelerator]
+        joined = _network(provider, wanted)
         part = next((part.profile for part in slices() if part.profile.lower() == wanted.lower()), None)
         if part is not None and count < 1:
             return slice_of(chip, part), 1.0, *joined
@@ -228,30 +239,29 @@ def accelerator_of(
     ('A100-80GB', ('form_factor_unknown',))
     """
     whole_gb = memory_gb / slice_share if memory_gb is not None and slice_share < 1 else memory_gb
-    known = accelerators()
     row = instance_accelerator(provider, instance_type)
     if row is not None:
-        if row.accelerator not in known:
+        if row.accelerator not in accelerators():
             return None, ("accelerator_unknown",)
-        if whole_gb is not None and not memory_agrees(known[row.accelerator].memory_nominal_gb, whole_gb):
+        if whole_gb is not None and not memory_agrees(accelerators()[row.accelerator].memory_nominal_gb, whole_gb):
             return None, ("accelerator_unknown", "memory_disagrees")
         return row.accelerator, ()
     size = f" {whole_gb:g}gb" if whole_gb is not None and slice_share == 1 else ""
-    said, typed = read_name(stated), read_name(instance_type.partition("(")[0])
-    form = said.form or (typed.form if typed.model.startswith(said.model) else "")
+    listed, typed = read_name(stated), read_name(instance_type.partition("(")[0])
+    form = listed.form or (typed.form if typed.model.startswith(listed.model) else "")
     # The type may name a card of its own: "RTX PRO 6000" stated, "RTX PRO 6000 Max-Q" sold.
-    is_closer = said.model and re.fullmatch(rf"{re.escape(said.model)}[a-z].*", typed.model)
+    is_closer = listed.model and re.fullmatch(rf"{re.escape(listed.model)}[a-z].*", typed.model)
     closer = [f"{typed.model}{size}"] if is_closer else []
     for words in (*closer, f"{stated} {form}{size}", f"{stated}{size}"):
         try:
             rows = resolve_all(words)
         except PricingError:
             continue
-        variants = [each for each in rows if each.name not in families()]
+        variants = [row.name for row in rows if row.name not in families()]
         if len(variants) == 1:
-            return variants[0].name, ()
-        unsure = [each.name for each in rows if each.name in families()]
-        if len(unsure) == 1 and {each.name for each in variants} <= set(families()[unsure[0]]):
+            return variants[0], ()
+        unsure = [row.name for row in rows if row.name in families()]
+        if len(unsure) == 1 and set(variants) <= set(families()[unsure[0]]):
             return unsure[0], ("form_factor_unknown",)
     return None, ("accelerator_unknown",)
 
@@ -281,23 +291,15 @@ def network_of(offer: Offer) -> tuple[str, float]:
         ``infiniband``, ``efa``, ``ethernet`` or ``none``, and 1e9 bytes per second each way of the whole machine. Where
         nothing is published the machines count as not joined: ``("none", 0.0)``.
     """
-    row = instance_network(offer.provider, offer.instance_type)
+    return _network(offer.provider, offer.instance_type)
+
+
+def _network(provider: str, instance_type: str) -> tuple[str, float]:
+    row = instance_network(provider, instance_type)
     return (row.network, row.network_gb_per_s_each_way) if row is not None else ("none", 0.0)
-
-
-@cache
-def instance_network(provider: str, instance_type: str) -> InstanceNetwork | None:
-    """Return all that is known of a machine type's network (`rdma`, source, traps); None where nothing is published."""
-    return _first(_by_provider(InstanceNetwork, "instance_networks.csv").get(provider, ()), instance_type)
 
 
 def physical_cores(offer: Offer) -> float | None:
     """Return the physical cores of an offer's host, None where vCPUs or their meaning are not known."""
-    per_core = _vcpus_per_core(offer.provider, offer.instance_type)
-    return None if offer.vcpus is None or per_core is None else offer.vcpus / per_core
-
-
-@cache
-def _vcpus_per_core(provider: str, instance_type: str) -> float | None:
-    row = _first(_by_provider(InstanceCores, "instance_cores.csv").get(provider, ()), instance_type)
-    return row.vcpus_per_core if row is not None else None
+    row = _fact(InstanceCores, offer.provider, offer.instance_type)
+    return None if offer.vcpus is None or row is None else offer.vcpus / row.vcpus_per_core

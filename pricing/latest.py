@@ -115,7 +115,7 @@ def _first(lines: Sequence[str]) -> list[str]:
 
 
 def _not_answered(
-    bundled: Sequence[Offer], answered: Mapping[str, Collection[str]], told: Collection[tuple[str, str]]
+    bundled: Sequence[Offer], answered: Mapping[str, Collection[str]], options_told: Collection[tuple[str, str]]
 ) -> list[Offer]:
     """Return the bundled offers that no part of a source has replaced.
 
@@ -125,7 +125,7 @@ def _not_answered(
 
     def is_replaced(offer: Offer) -> bool:
         parts = answered.get(offer.provider)
-        if not parts or (offer.provider, offer.purchase_option.value) not in told:
+        if not parts or (offer.provider, offer.purchase_option.value) not in options_told:
             return False
         find = part_of.get(offer.provider)
         return find is None or find(offer) in parts

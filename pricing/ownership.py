@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from functools import cache
 
-from pricing.checks import refuse_faults, refuse_unless_above_zero, refuse_unless_known
+from pricing.checks import refuse_faults, refuse_unless_above_zero, refuse_unless_between, refuse_unless_known
 from pricing.dates import first_day
 from pricing.errors import PricingError
 from pricing.tables import read_facts
@@ -52,10 +52,10 @@ class OwnershipInput:
     notes: str = ""
 
     def __post_init__(self) -> None:
-        known = [value for value in (self.low, self.typical, self.high) if value is not None]
-        faults = [] if known else ["low, typical and high are all missing"]
-        if known != sorted(known):
-            faults.append(f"low, typical and high must not fall, got {known}")
+        stated = [value for value in (self.low, self.typical, self.high) if value is not None]
+        faults = [] if stated else ["low, typical and high are all missing"]
+        if stated != sorted(stated):
+            faults.append(f"low, typical and high must not fall, got {stated}")
         refuse_faults(faults)
 
 
@@ -113,11 +113,7 @@ class ServerQuote:
         faults = refuse_unless_above_zero(self, "accelerator_count", "price_usd", "price_low_usd", "max_power_kw")
         faults += refuse_unless_known(self, "price_kind", PRICE_KINDS)
         faults += refuse_unless_known(self, "status", STATUSES)
-        if not self.price_low_usd <= self.price_usd <= self.price_high_usd:
-            faults.append(
-                f"price_usd {self.price_usd:g} must lie between {self.price_low_usd:g} and {self.price_high_usd:g}"
-            )
-        refuse_faults(faults)
+        refuse_faults(faults + refuse_unless_between(self, "price_usd", "price_low_usd", "price_high_usd"))
 
     @property
     def is_for_sale(self) -> bool:
@@ -169,11 +165,7 @@ class AcceleratorQuote:
     def __post_init__(self) -> None:
         faults = refuse_unless_above_zero(self, "price_usd", "price_low_usd")
         faults += refuse_unless_known(self, "condition", ("new", "used"))
-        if not self.price_low_usd <= self.price_usd <= self.price_high_usd:
-            faults.append(
-                f"price_usd {self.price_usd:g} must lie between {self.price_low_usd:g} and {self.price_high_usd:g}"
-            )
-        refuse_faults(faults)
+        refuse_faults(faults + refuse_unless_between(self, "price_usd", "price_low_usd", "price_high_usd"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -222,25 +214,6 @@ class ResaleQuote:
 def ownership_inputs() -> tuple[OwnershipInput, ...]:
     """Return every figure, in the order of its identity."""
     return read_facts(OwnershipInput, "ownership_inputs.csv")
-
-
-def latest(key: str, scope: str) -> OwnershipInput:
-    """Return the newest figure of a key in a scope.
-
-    Raises
-    ------
-    KeyError
-        No such figure; a bug of ours.
-
-    Examples
-    --------
-    >>> latest("pue", "typical colo").typical
-    1.42
-    """
-    rows = [row for row in ownership_inputs() if row.key == key and row.scope == scope]
-    if not rows:
-        raise KeyError(f"{key} / {scope}")
-    return max(rows, key=lambda row: first_day(row.as_of))
 
 
 @cache

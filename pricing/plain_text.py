@@ -62,5 +62,5 @@ def said(text: str) -> str:
 
 def controls_in(text: str) -> str:
     """Return the first character that steers, as its code point; empty where there is none."""
-    found = CONTROLS.search(text)
-    return f"U+{ord(found.group()):04X}" if found else ""
+    control = CONTROLS.search(text)
+    return f"U+{ord(control.group()):04X}" if control else ""

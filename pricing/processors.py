@@ -130,11 +130,11 @@ def processor_of(name: str) -> Processor | None:
     >>> processor_of("MOS 6502") is None
     True
     """
-    known = processors()
-    if name in known:
-        return known[name]
+    chips = processors()
+    if name in chips:
+        return chips[name]
     for marks in (_part_numbers, _code_names):
-        alike = [chip for chip in known.values() if any(mark in name.lower() for mark in marks(chip))]
+        alike = [chip for chip in chips.values() if any(mark in name.lower() for mark in marks(chip))]
         if alike:
             return min(alike, key=lambda chip: (chip.memory_bandwidth_gb_per_s, chip.sustained_ghz, chip.name))
     return None

@@ -96,14 +96,14 @@ def _paid(offer: Offer) -> str:
 
 
 def _lowest_prices(offers: Iterable[Offer]) -> dict[tuple[str, str], dict[str, float]]:
-    found: dict[tuple[str, str], dict[str, float]] = defaultdict(dict)
+    lowest: dict[tuple[str, str], dict[str, float]] = defaultdict(dict)
     for offer in offers:
         price = offer.accelerators_usd_per_hour
         if price is None or offer.accelerator is None or FAR_BELOW in offer.flags:
             continue
-        sellers = found[offer.accelerator, _paid(offer)]
+        sellers = lowest[offer.accelerator, _paid(offer)]
         sellers[offer.provider] = min(price, sellers.get(offer.provider, math.inf))
-    return found
+    return lowest
 
 
 def judge(
@@ -132,21 +132,24 @@ def judge(
         Offers with their flags, all refused rows, and the parts that fail.
     """
     single, doubles = _without_duplicates(list(offers))
-    on_demand = _on_demand_prices(single)
-    first_year = _one_year_prices(single)
+    # A Local Zone's own price does not stand for its parent.
+    on_demand = {
+        _place(offer): offer.price_usd_per_hour
+        for offer in single
+        if offer.purchase_option is PurchaseOption.ON_DEMAND and not offer.zone
+    }
+    one_year = {_commitment(offer): offer.price_usd_per_hour for offer in single if offer.term_months == 12}
     passed: list[Offer] = []
-    told = [*refused, *doubles]
+    refusals = [*refused, *doubles]
     for offer in single:
-        fault = _date_fault(offer, today) or _fault(
-            offer, on_demand.get(_place(offer)), first_year.get(_commitment(offer))
-        )
-        if fault:
-            told.append(RefusedRow(part=offer.part, identity=identity_of(offer), reason=fault[0], message=fault[1]))
+        list_price = on_demand.get(_place(offer))
+        if fault := _fault(offer, today, list_price, one_year.get(_commitment(offer))):
+            refusals.append(RefusedRow(offer.part, identity_of(offer), *fault))
         else:
-            passed.append(_flagged(offer, on_demand.get(_place(offer)), market))
-    faults = _overfull(passed, told)
+            passed.append(_flagged(offer, list_price, market))
+    faults = _overfull(passed, refusals)
     broken = {fault.part for fault in faults}
-    return Judged(tuple(offer for offer in passed if offer.part not in broken), tuple(told), tuple(faults))
+    return Judged(tuple(offer for offer in passed if offer.part not in broken), tuple(refusals), tuple(faults))
 
 
 def judge_table(offers: Iterable[Offer], market: Market | None = None, *, today: date = date.max) -> Judged:
@@ -156,9 +159,9 @@ def judge_table(offers: Iterable[Offer], market: Market | None = None, *, today:
         by_day[offer.observed_on].append(offer)
     judged = [judge(rows, market=market, today=today) for _, rows in sorted(by_day.items())]
     return Judged(
-        tuple(offer for each in judged for offer in each.offers),
-        tuple(row for each in judged for row in each.refused),
-        tuple(fault for each in judged for fault in each.faults),
+        tuple(offer for day in judged for offer in day.offers),
+        tuple(row for day in judged for row in day.refused),
+        tuple(fault for day in judged for fault in day.faults),
     )
 
 
@@ -168,11 +171,10 @@ def _without_duplicates(offers: list[Offer]) -> tuple[list[Offer], list[RefusedR
     doubles: dict[str, RefusedRow] = {}
     for offer in offers:
         identity = identity_of(offer)
-        known = by_identity.setdefault(identity, offer)
-        if math.isclose(known.price_usd_per_hour, offer.price_usd_per_hour, rel_tol=SAME_SHARE):
-            continue
-        message = f"two prices: {known.price_usd_per_hour:g} and {offer.price_usd_per_hour:g} USD/h"
-        doubles[identity] = RefusedRow(part=known.part, identity=identity, reason="duplicate", message=message)
+        first = by_identity.setdefault(identity, offer)
+        if not math.isclose(first.price_usd_per_hour, offer.price_usd_per_hour, rel_tol=SAME_SHARE):
+            message = f"two prices: {first.price_usd_per_hour:g} and {offer.price_usd_per_hour:g} USD/h"
+            doubles[identity] = RefusedRow(first.part, identity, "duplicate", message)
     return [offer for identity, offer in by_identity.items() if identity not in doubles], list(doubles.values())
 
 
@@ -185,31 +187,17 @@ def _commitment(offer: Offer) -> tuple[str, str, str, str, str, str]:
     return *_place(offer), kind, offer.payment.value, offer.offering_class
 
 
-def _on_demand_prices(offers: Sequence[Offer]) -> dict[tuple[str, str, str], float]:
-    """Return the on-demand price of each machine in each region; a Local Zone's own price does not stand for its parent."""
-    return {
-        _place(offer): offer.price_usd_per_hour
-        for offer in offers
-        if offer.purchase_option is PurchaseOption.ON_DEMAND and not offer.zone
-    }
-
-
-def _one_year_prices(offers: Sequence[Offer]) -> dict[tuple[str, str, str, str, str, str], float]:
-    return {_commitment(offer): offer.price_usd_per_hour for offer in offers if offer.term_months == 12}
-
-
-def _date_fault(offer: Offer, today: date) -> tuple[str, str] | None:
-    """Return that a price is dated after today; such a one would stay the newest until that day has passed."""
-    if (offer.observed_on - today).days <= 1:
-        return None
-    return "future_date", f"dated {offer.observed_on}, after today ({today}); is the clock of this machine right?"
-
-
-def _fault(offer: Offer, on_demand: float | None, one_year: float | None) -> tuple[str, str] | None:
+def _fault(offer: Offer, today: date, on_demand: float | None, one_year: float | None) -> tuple[str, str] | None:
     """Return the first rule that an offer breaks, and how; None where it breaks none."""
     price = offer.price_usd_per_hour
-    if (band := _band_fault(offer)) is not None:
-        return "out_of_band", band
+    if (offer.observed_on - today).days > 1:  # such a one would stay the newest until that day has passed
+        return "future_date", f"dated {offer.observed_on}, after today ({today}); is the clock of this machine right?"
+    for count, unit, (low, high) in (
+        (offer.accelerator_count, "accelerator", ACCELERATOR_USD_PER_HOUR),
+        (0.0 if offer.accelerator_count else offer.vcpus, "vCPU", VCPU_USD_PER_HOUR),
+    ):
+        if count and not low <= price / count <= high:
+            return "out_of_band", f"{price / count:g} USD per {unit} and hour is outside {low:g} to {high:g}"
     if on_demand is not None and price > on_demand * (1 + SAME_SHARE) and offer.zone_kind != "local_zone":
         if offer.purchase_option is PurchaseOption.SPOT:
             return "spot_above_on_demand", f"spot at {price:g} above on-demand at {on_demand:g}"
@@ -219,20 +207,6 @@ def _fault(offer: Offer, on_demand: float | None, one_year: float | None) -> tup
         years = offer.term_months // 12
         return "longer_is_dearer", f"{years} years at {price:g} above one year at {one_year:g}"
     return None
-
-
-def _band_fault(offer: Offer) -> str | None:
-    if offer.accelerator_count:
-        low, high = ACCELERATOR_USD_PER_HOUR
-        each, unit = offer.price_usd_per_hour / offer.accelerator_count, "accelerator"
-    elif offer.vcpus:
-        low, high = VCPU_USD_PER_HOUR
-        each, unit = offer.price_usd_per_hour / offer.vcpus, "vCPU"
-    else:
-        return None
-    if low <= each <= high:
-        return None
-    return f"{each:g} USD per {unit} and hour is outside {low:g} to {high:g}"
 
 
 def _flagged(offer: Offer, on_demand: float | None, market: Market | None) -> Offer:
@@ -303,5 +277,5 @@ def is_confirmed_shrink(row_count: int, earlier: Iterable[tuple[date, int]], tod
 
 def missing_anchors(offers: Iterable[Offer], anchors: Sequence[str]) -> list[str]:
     """Return the instance types without which a full answer of a provider is not accepted, and that it lacks."""
-    found = {offer.instance_type for offer in offers}
-    return [name for name in anchors if name not in found]
+    types = {offer.instance_type for offer in offers}
+    return [name for name in anchors if name not in types]

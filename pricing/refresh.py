@@ -9,6 +9,7 @@ import time
 import traceback
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from fnmatch import fnmatchcase
@@ -78,10 +79,11 @@ class SourceSummary:
     @property
     def status(self) -> str:
         """``ok``, ``partial`` (some part failed), ``failed`` (all did) or ``skipped`` (nothing could be asked)."""
-        told = {part.answer.status for part in self.parts}
-        if "failed" in told:
-            return "partial" if told & {"ok", "superseded"} else "failed"
-        return "ok" if told & {"ok", "superseded"} else "skipped"
+        statuses = {part.answer.status for part in self.parts}
+        is_any_landed = bool(statuses & {"ok", "superseded"})
+        if "failed" in statuses:
+            return "partial" if is_any_landed else "failed"
+        return "ok" if is_any_landed else "skipped"
 
     def total(self, name: str) -> int:
         """Add up one count (``new_count`` ...) over the parts."""
@@ -100,24 +102,13 @@ class RefreshSummary:
     @property
     def exit_status(self) -> int:
         """0 all well, 5 some source failed in part or whole or is warned of, 6 every one failed, 4 none could be asked."""
-        told = {source.status for source in self.sources} - {"skipped"}
-        if not told:
+        statuses = {source.status for source in self.sources} - {"skipped"}
+        if not statuses:
             return EXIT_NOTHING_ASKED
-        if told == {"failed"}:
+        if statuses == {"failed"}:
             return EXIT_FAILED
         is_warned = bool(self.warnings) or any(source.warnings for source in self.sources)
-        return 0 if told == {"ok"} and not is_warned else EXIT_PARTIAL
-
-
-@dataclass(slots=True)
-class _Gathered:
-    """What one provider answered, before and after the gates."""
-
-    pages: list[RawPage] = field(default_factory=list)
-    faults: list[PartFault] = field(default_factory=list)
-    offers: list[Offer] = field(default_factory=list)
-    refused: list[RefusedRow] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
+        return 0 if statuses == {"ok"} and not is_warned else EXIT_PARTIAL
 
 
 def refresh(
@@ -156,7 +147,7 @@ def refresh(
     """
     engine.create()
     asked_at, start = utc_now(), time.monotonic()
-    known = [load_provider(name) for name in providers]
+    adapters = [load_provider(name) for name in providers]
     statuses = read_statuses(engine)
     market = Market.of(load_bundled().offers, read_cheapest(engine)[0])
     warnings = _clock_warnings(stamp_ahead(engine, asked_at), asked_at)
@@ -169,12 +160,12 @@ def refresh(
             spot_days=_spot_days(statuses, asked_at),
             settings=dict(os.environ if settings is None else settings),
         )
-        for provider in known:
+        for provider in adapters:
             folder = spool / provider.name
             folder.mkdir()
             run = _Run(engine, provider, replace(request, spool=folder), asked_at, statuses, market, on_progress)
             threading.Thread(target=lambda run=run: finished.put(run.whole()), name=provider.name, daemon=True).start()
-        sources = _collected(finished, [provider.name for provider in known], start + time_limit_s + GRACE_S)
+        sources = _collected(finished, [provider.name for provider in adapters], start + time_limit_s + GRACE_S)
     if any(source.total("row_count") for source in sources):
         renew_spreads(engine)
     return RefreshSummary(
@@ -201,22 +192,23 @@ def _spot_days(statuses: Sequence[PartStatus], now: datetime) -> int:
 
 
 def _collected(finished: queue.SimpleQueue[SourceSummary], names: list[str], give_up_at: float) -> list[SourceSummary]:
-    found: dict[str, SourceSummary] = {}
-    while len(found) < len(names):
-        try:
+    late = _failed("time_limit", "the time limit was reached")
+    sources = {name: SourceSummary(provider=name, parts=(late,)) for name in names}
+    with suppress(queue.Empty):
+        for _ in names:
             source = finished.get(timeout=max(0.01, give_up_at - time.monotonic()))
-        except queue.Empty:
-            answer = PartAnswer(part="*", status="failed", reason="time_limit", message="the time limit was reached")
-            for name in names:
-                found.setdefault(name, SourceSummary(provider=name, parts=(PartResult(answer=answer),)))
-            break
-        found[source.provider] = source
-    return [found[name] for name in names]
+            sources[source.provider] = source
+    return list(sources.values())
 
 
-@dataclass(frozen=True, slots=True)
+def _failed(reason: str, message: str) -> PartResult:
+    """Return that a whole provider failed."""
+    return PartResult(answer=PartAnswer(part="*", status="failed", reason=reason, message=message))
+
+
+@dataclass(slots=True)
 class _Run:
-    """One provider's way through a refresh."""
+    """One provider's way through a refresh, and what came of it so far."""
 
     engine: Engine
     provider: Provider
@@ -225,137 +217,144 @@ class _Run:
     statuses: Sequence[PartStatus]
     market: Market
     on_progress: Progress
+    pages: list[RawPage] = field(default_factory=list)
+    faults: list[PartFault] = field(default_factory=list)
+    offers: list[Offer] = field(default_factory=list)
+    refused: list[RefusedRow] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
 
     def whole(self) -> SourceSummary:
         """Ask, read, check and store; whatever goes wrong becomes part of the summary."""
         start, trace = time.monotonic(), ""
-        gathered = _Gathered()
         try:
-            self._ask(gathered)
-            self._read(gathered)
-            self._check(gathered)
+            self._ask()
+            self._read()
+            self._check()
         except Exception as error:  # noqa: BLE001 - a surprise in one adapter must not cost the others, and is told
             trace = traceback.format_exc()
-            gathered.offers.clear()
-            gathered.pages.clear()
-            gathered.faults.append(PartFault(part="*", reason="surprise", message=f"{type(error).__name__}: {error}"))
+            self.offers.clear()
+            self.pages.clear()
+            self.faults.append(PartFault(part="*", reason="surprise", message=f"{type(error).__name__}: {error}"))
         try:
-            self.on_progress(self.provider.name, "storing", len(gathered.pages))
-            results = self._store(gathered)
+            self._show("storing")
+            results = self._store()
         except StoreError as error:
-            answer = PartAnswer(part="*", status="failed", reason="store", message=str(error))
-            results = [PartResult(answer=answer)]
+            results = [_failed("store", str(error))]
         except Exception as error:  # noqa: BLE001 - as above
             trace = traceback.format_exc()
-            message = f"{type(error).__name__}: {error}"
-            results = [PartResult(answer=PartAnswer(part="*", status="failed", reason="surprise", message=message))]
-        self.on_progress(self.provider.name, "done", len(gathered.pages))
+            results = [_failed("surprise", f"{type(error).__name__}: {error}")]
+        self._show("done")
         return SourceSummary(
             provider=self.provider.name,
             parts=tuple(results),
-            refused=tuple(gathered.refused),
-            warnings=tuple(gathered.warnings),
+            refused=tuple(self.refused),
+            warnings=tuple(self.warnings),
             duration_s=time.monotonic() - start,
             trace=trace,
         )
 
-    def _ask(self, gathered: _Gathered) -> None:
+    def _show(self, stage: str) -> None:
+        self.on_progress(self.provider.name, stage, len(self.pages))
+
+    def _ask(self) -> None:
         for answer in self.provider.fetch(self.request):
             if isinstance(answer, PartFault):
-                gathered.faults.append(answer)
+                self.faults.append(answer)
             else:
-                gathered.pages.append(answer)
-            self.on_progress(self.provider.name, "asking", len(gathered.pages))
-        broken = {fault.part for fault in gathered.faults}
-        gathered.pages = [page for page in gathered.pages if page.part not in broken]  # half a part is none
+                self.pages.append(answer)
+            self._show("asking")
+        broken = {fault.part for fault in self.faults}
+        self.pages = [page for page in self.pages if page.part not in broken]  # half a part is none
 
-    def _read(self, gathered: _Gathered) -> None:
-        self.on_progress(self.provider.name, "reading", len(gathered.pages))
-        for row in self.provider.normalise(gathered.pages):
+    def _read(self) -> None:
+        self._show("reading")
+        for row in self.provider.normalise(self.pages):
             if isinstance(row, PartFault):
-                gathered.faults.append(row)
+                self.faults.append(row)
             elif isinstance(row, RefusedRow):
-                gathered.refused.append(row)
+                self.refused.append(row)
             else:
-                gathered.offers.append(row)
-        broken = {fault.part for fault in gathered.faults}
-        gathered.offers = [offer for offer in gathered.offers if offer.part not in broken]
+                self.offers.append(row)
+        self._drop_broken()
 
-    def _check(self, gathered: _Gathered) -> None:
-        judged = judge(gathered.offers, gathered.refused, self.market, today=self.asked_at.date())
-        gathered.offers, gathered.refused = list(judged.offers), list(judged.refused)
-        gathered.faults += judged.faults
-        if not self.request.regions and not gathered.faults and gathered.pages:
-            self._check_anchors(gathered)
-        broken = {fault.part for fault in gathered.faults}
-        gathered.offers = [offer for offer in gathered.offers if offer.part not in broken]
+    def _check(self) -> None:
+        judged = judge(self.offers, self.refused, self.market, today=self.asked_at.date())
+        self.offers, self.refused = list(judged.offers), list(judged.refused)
+        self.faults += judged.faults
+        if not self.request.regions and not self.faults and self.pages:
+            self._check_anchors()
+        self._drop_broken()
 
-    def _check_anchors(self, gathered: _Gathered) -> None:
+    def _drop_broken(self) -> None:
+        """Drop the offers of parts that failed."""
+        broken = {fault.part for fault in self.faults}
+        self.offers = [offer for offer in self.offers if offer.part not in broken]
+
+    def _check_anchors(self) -> None:
         """Fail a full answer that lacks a well-known machine, unless the last one lacked it too."""
         anchors = self.provider.anchors
         if self.provider.name in answered_parts(self.engine):  # one that is gone is not asked for again
             anchors = tuple(held_types(self.engine, self.provider.name, anchors))
-        missing = missing_anchors(gathered.offers, anchors)
+        missing = missing_anchors(self.offers, anchors)
         if not missing:
             return
-        parts = sorted({offer.part for offer in gathered.offers} or {page.part for page in gathered.pages})
-        if not gathered.offers:
+        parts = sorted({offer.part for offer in self.offers} or {page.part for page in self.pages})
+        if not self.offers:
             message = "no row came at all; an empty answer is never accepted"
-            gathered.faults += [PartFault(part=part, reason="empty", message=message) for part in parts]
+            self.faults += [PartFault(part=part, reason="empty", message=message) for part in parts]
             return
-        told = f"a full answer without {', '.join(missing)}"
+        lack = f"a full answer without {', '.join(missing)}"
         unconfirmed = read_unconfirmed(self.engine, self.provider.name)
-        if all(any(each.reason == "anchor" for each in unconfirmed.get(part, ())) for part in parts):
-            gathered.warnings.append(f"{told} came twice and is accepted: renamed, or no longer sold")
+        if all(any(answer.reason == "anchor" for answer in unconfirmed.get(part, ())) for part in parts):
+            self.warnings.append(f"{lack} came twice and is accepted: renamed, or no longer sold")
             return
-        message = f"{told} is not accepted until a second one says the same"
-        gathered.faults += [PartFault(part=part, reason="anchor", message=message) for part in parts]
+        message = f"{lack} is not accepted until a second one says the same"
+        self.faults += [PartFault(part=part, reason="anchor", message=message) for part in parts]
 
-    def _store(self, gathered: _Gathered) -> list[PartResult]:
+    def _store(self) -> list[PartResult]:
         by_provider: dict[str, list[Offer]] = defaultdict(list)
-        for offer in gathered.offers:
+        for offer in self.offers:
             by_provider[offer.provider].append(offer)  # a rate card lists the offers of many
-        answers = self._answers(gathered)
+        answers = self._answers()
         results: list[PartResult] = []
         for name in sorted(by_provider.keys() | {self.provider.name}):
             offers = by_provider[name]
-            parts = (
-                answers if name == self.provider.name else {offer.part: PartAnswer(part=offer.part) for offer in offers}
-            )
-            if name == self.provider.name and self.provider.name == "rate_card":
-                parts = {part: answer for part, answer in parts.items() if answer.status != "ok"}
+            if name != self.provider.name:
+                parts = {offer.part: PartAnswer(part=offer.part) for offer in offers}
+            elif name == "rate_card":
+                parts = {part: answer for part, answer in answers.items() if answer.status != "ok"}
+            else:
+                parts = answers
             landing = Landing(
                 provider=name,
                 adapter_version=self.provider.version,
                 asked_at=self.asked_at,
                 parts=tuple(parts.values()),
                 offers=offers,
-                kept=[row.identity for row in gathered.refused],
+                kept=[row.identity for row in self.refused],
             )
             if parts:
                 results += land(self.engine, landing)
         return results
 
-    def _answers(self, gathered: _Gathered) -> dict[str, PartAnswer]:
+    def _answers(self) -> dict[str, PartAnswer]:
         """Return how each part answered; an empty one and one that shrank have failed."""
-        counts: dict[str, int] = defaultdict(int)
-        for offer in gathered.offers:
-            counts[offer.part] += 1
-        refused = Counter(row.part for row in gathered.refused)
-        unread = {row.part for row in gathered.refused if row.reason == UNREADABLE}
+        counts = Counter(offer.part for offer in self.offers)
+        refused = Counter(row.part for row in self.refused)
+        unread = {row.part for row in self.refused if row.reason == UNREADABLE}
         held = {status.part: status for status in self.statuses if status.provider == self.provider.name}
         unconfirmed = read_unconfirmed(self.engine, self.provider.name)
         bundled = _bundled_counts(self.provider)
         answers: dict[str, PartAnswer] = {}
-        for part in dict.fromkeys([*(page.part for page in gathered.pages), *counts]):
+        for part in dict.fromkeys([*(page.part for page in self.pages), *counts]):
             known_count = held[part].row_count if part in held else 0
             if not counts[part]:
                 known_count = known_count or bundled[part]
             answer = self._answer(part, counts[part], refused[part], known_count, unconfirmed.get(part, ()))
             answers[part] = replace(answer, is_whole=part not in unread)
-            if answers[part].message and answers[part].status == "ok":
-                gathered.warnings.append(f"{part}: {answers[part].message}")
-        for fault in gathered.faults:
+            if answer.message and answer.status == "ok":
+                self.warnings.append(f"{part}: {answer.message}")
+        for fault in self.faults:
             for part in _meant(fault.part, held):
                 answers[part] = PartAnswer(
                     part=part, status=fault.status, reason=fault.reason, message=fault.message, row_count=counts[part]
@@ -371,12 +370,12 @@ class _Run:
         if not count:
             message = f"no row came where {known_count} are known; an empty answer is never accepted"
             return PartAnswer(part=part, status="failed", reason="empty", message=message)
-        told = f"{count} rows came where {known_count} are known"
-        earlier = [(each.asked_at.date(), each.row_count) for each in unconfirmed if each.reason == "shrunk"]
+        lack = f"{count} rows came where {known_count} are known"
+        earlier = [(answer.asked_at.date(), answer.row_count) for answer in unconfirmed if answer.reason == "shrunk"]
         if is_confirmed_shrink(count, earlier, self.asked_at.date()):
-            message = f"{told}, the same on {CONFIRMING_DAYS} days: accepted, the others are gone"
+            message = f"{lack}, the same on {CONFIRMING_DAYS} days: accepted, the others are gone"
             return PartAnswer(part=part, reason="shrunk", message=message, row_count=count)
-        message = f"{told}; accepted when the same comes on {CONFIRMING_DAYS} days"
+        message = f"{lack}; accepted when the same comes on {CONFIRMING_DAYS} days"
         return PartAnswer(part=part, status="failed", reason="shrunk", message=message, row_count=count)
 
 

@@ -127,15 +127,15 @@ def countries_named(names: Iterable[str]) -> frozenset[str]:
     >>> "NO" in countries_named(["EEA"]), "NO" in countries_named(["EU"])
     (True, False)
     """
-    known = _codes_by_name()
+    codes_by_name = _codes_by_name()
     codes: set[str] = set()
     faults = []
     for name in names:
         key = " ".join(name.replace("-", " ").replace("_", " ").split()).lower()
-        if key in known:
-            codes |= known[key]
+        if key in codes_by_name:
+            codes |= codes_by_name[key]
         else:
-            near = difflib.get_close_matches(key, known, n=2, cutoff=0.7)
+            near = difflib.get_close_matches(key, codes_by_name, n=2, cutoff=0.7)
             said = [word.upper() if len(word) <= 4 else word.title() for word in near]
             faults.append(f"unknown country {name!r}" + (f"; did you mean {' or '.join(said)}?" if said else ""))
     if faults:

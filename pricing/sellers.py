@@ -116,11 +116,11 @@ class Seller:
             return Tier("D", KINDS[self.kind])
         judgments = [(self.rating, self.rated_on), (self.earlier_rating, self.earlier_rated_on)]
         rating, rated_on = next(((word, on) for word, on in judgments if word not in {"", "unavailable"}), ("", None))
-        told = f"rated {rating.replace('_', ' ')} ({rated_on})" if rating else "not rated"
+        judgment = f"rated {rating.replace('_', ' ')} ({rated_on})" if rating else "not rated"
         if rating in GOOD_RATINGS:
-            return Tier("A", f"hyperscaler, {told}") if self.kind == "hyperscaler" else Tier("B", told)
+            return Tier("A", f"hyperscaler, {judgment}") if self.kind == "hyperscaler" else Tier("B", judgment)
         if self.sla and self.node_sizes_stated and self.regions_stated:
-            return Tier("B", f"SLA of {self.sla}; node sizes and regions stated; {told}")
+            return Tier("B", f"SLA of {self.sla}; node sizes and regions stated; {judgment}")
         missing = [
             word
             for word, is_stated in (
@@ -128,7 +128,7 @@ class Seller:
             )
             if not is_stated
         ]  # fmt: skip
-        return Tier("C", f"{told}; {', '.join(missing)} not stated")
+        return Tier("C", f"{judgment}; {', '.join(missing)} not stated")
 
 
 @cache

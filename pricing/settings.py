@@ -60,7 +60,10 @@ def read_settings(group: click.Group, folder_file: Path, user_file: Path) -> tup
         if path == user_file:
             trusted = _folders(content.pop(TRUSTED, []), path)
         is_trusted = path == user_file or str(folder_file.parent.resolve()) in trusted
-        merged = _overlay(merged, _checked(group, content, path, is_trusted=is_trusted, user_file=user_file))
+        checked = _checked(group, content, path)
+        if not is_trusted:
+            _refuse_untrusted(content, path, user_file)
+        merged = _overlay(merged, checked)
     return merged, tuple(files)
 
 
@@ -81,36 +84,28 @@ def _read(path: Path) -> Settings:
 
 
 def _folders(value: object, path: Path) -> list[str]:
-    if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
+    if not isinstance(value, list) or not all(isinstance(folder, str) for folder in value):
         raise SettingsError("expected a list of folders", where=f"{path}, {TRUSTED}")
-    return [str(Path(each).expanduser().resolve()) for each in value]
+    return [str(Path(folder).expanduser().resolve()) for folder in value]
 
 
-def _checked(
-    group: click.Group, content: Mapping[str, Any], path: Path, *, is_trusted: bool, user_file: Path, prefix: str = ""
-) -> Settings:
+def _checked(group: click.Group, content: Mapping[str, Any], path: Path, prefix: str = "") -> Settings:
     """Return settings under the names of options, with the values in the form in which the command line takes them."""
     commands = dict(_commands(group))
     shared = {name: option for command in _leaves(group) for name, option in _options(command).items()}
     checked: Settings = {}
     for key, value in content.items():
-        name, where = _name_of(key), f"{path}{_line(path, key)}, {prefix}{key}"
         command = commands.get(key)
         if isinstance(value, dict) and isinstance(command, click.Group):
-            checked[name] = _checked(
-                command, value, path, is_trusted=is_trusted, user_file=user_file, prefix=f"{prefix}{key}."
-            )
+            checked[_name_of(key)] = _checked(command, value, path, f"{prefix}{key}.")
         elif isinstance(value, dict) and command is not None:
             options = _options(command)
-            checked[name] = {
-                _name_of(inner): _value(options, inner, each, f"{path}{_line(path, inner)}, {prefix}{key}.{inner}")
-                for inner, each in value.items()
+            checked[_name_of(key)] = {
+                _name_of(inner): _value(options, inner, inner_value, _place(path, inner, f"{prefix}{key}."))
+                for inner, inner_value in value.items()
             }
-            for inner, each in checked[name].items():
-                _refuse_untrusted(inner, each, where, is_trusted=is_trusted, user_file=user_file)
         else:
-            checked[name] = _value(shared, key, value, where, also=commands)
-            _refuse_untrusted(name, checked[name], where, is_trusted=is_trusted, user_file=user_file)
+            checked[_name_of(key)] = _value(shared, key, value, _place(path, key, prefix), also=commands)
     return checked
 
 
@@ -162,7 +157,7 @@ def _value(
         if not isinstance(value, list):
             hint = f'{key} = ["{value}"]' if isinstance(value, str) else ""
             raise SettingsError(f"expected a list, got {value!r}", hint=hint, where=where)
-        return [_scalar(option, each, where) for each in value]
+        return [_scalar(option, item, where) for item in value]
     return _scalar(option, value, where)
 
 
@@ -179,24 +174,28 @@ def _scalar(option: click.Option, value: object, where: str) -> str:
     return text
 
 
-def _refuse_untrusted(name: str, value: object, where: str, *, is_trusted: bool, user_file: Path) -> None:
-    what = "which server is contacted" if name == "store" and "://" in str(value) else KEPT_FROM_FOLDERS.get(name)
-    if what is None or is_trusted:
-        return
-    raise SettingsError(
-        f"a settings file of a folder does not decide {what} unless you trust the folder",
-        hint=f"give it as an option, or write {TRUSTED} = [{str(Path.cwd())!r}] into {user_file}",
-        where=where,
-    )
+def _refuse_untrusted(content: Mapping[str, Any], path: Path, user_file: Path, prefix: str = "") -> None:
+    """Refuse what the file of a folder, which may be somebody else's, cannot set."""
+    for key, value in content.items():
+        if isinstance(value, dict):
+            _refuse_untrusted(value, path, user_file, f"{prefix}{key}.")
+            continue
+        name = _name_of(key)
+        what = "which server is contacted" if name == "store" and "://" in str(value) else KEPT_FROM_FOLDERS.get(name)
+        if what is not None:
+            raise SettingsError(
+                f"a settings file of a folder does not decide {what} unless you trust the folder",
+                hint=f"give it as an option, or write {TRUSTED} = [{str(Path.cwd())!r}] into {user_file}",
+                where=_place(path, key, prefix),
+            )
 
 
-def _line(path: Path, key: str) -> str:
-    """Return where a key stands in its file, as the end of a place; empty where it cannot be told."""
+def _place(path: Path, key: str, prefix: str) -> str:
+    """Return where a key stands: its file, its line where it can be told, and its name."""
     pattern = re.compile(rf"""^\s*["']?{re.escape(key)}["']?\s*=""")
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-        if pattern.match(line):
-            return f", line {number}"
-    return ""
+    lines = enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+    line = next((f", line {number}" for number, line in lines if pattern.match(line)), "")
+    return f"{path}{line}, {prefix}{key}"
 
 
 def _overlay(base: Mapping[str, Any], top: Mapping[str, Any]) -> Settings:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import codecs
 import csv
-import difflib
 import io
 from collections import deque
 from collections.abc import Iterable
@@ -17,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pricing.cells import Column, columns
-from pricing.errors import PricingError
+from pricing.errors import PricingError, did_you_mean
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -69,8 +68,8 @@ def read_facts(row_type: type[Row], name: str, package: str = "pricing") -> tupl
         values: Iterable[Any] = cells[place[column.name]]
         if not column.plain_text:
             # A column repeats few different cells: each is converted once.
-            read = {cell: column.read(cell) for cell in set(values)}
-            values = map(read.__getitem__, values)
+            by_cell = {cell: column.read(cell) for cell in set(values)}
+            values = map(by_cell.__getitem__, values)
         # The slot's own setter passes by the frozen __setattr__, in C.
         deque(map(getattr(row_type, column.name).__set__, rows, values), maxlen=0)
     return tuple(rows)
@@ -169,8 +168,7 @@ def _header_faults(header: list[str], wanted: dict[str, Column]) -> list[str]:
         return ["line 1: the table is empty; its first line must name the columns"]
     for name in header:
         if name not in wanted:
-            near = difflib.get_close_matches(name, wanted, n=1)
-            faults.append(f"line 1: unknown column {name[:60]!r}" + (f"; did you mean {near[0]}?" if near else ""))
+            faults.append(f"line 1: unknown column {name[:60]!r}{did_you_mean(name, wanted, cutoff=0.6)}")
         elif header.count(name) > 1:
             faults.append(f"line 1: the column {name} appears twice")
     faults += [
@@ -204,9 +202,8 @@ def text_of_rows(row_type: type[Row], rows: Iterable[Row]) -> str:
     """
     out = io.StringIO(newline="")
     writer = csv.writer(out, lineterminator="\n")
-    found = columns(row_type)
-    writer.writerow([column.name for column in found])
-    writer.writerows([column.write(getattr(row, column.name)) for column in found] for row in rows)
+    writer.writerow([column.name for column in columns(row_type)])
+    writer.writerows([column.write(getattr(row, column.name)) for column in columns(row_type)] for row in rows)
     return out.getvalue()
 
 

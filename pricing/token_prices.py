@@ -105,7 +105,7 @@ def sells_tokens(provider: str) -> bool:
     _skip_updates()
     from genai_prices import data_snapshot
 
-    return any(each.id == provider for each in data_snapshot.get_snapshot().providers)
+    return any(seller.id == provider for seller in data_snapshot.get_snapshot().providers)
 
 
 def token_prices(model: str, on: date, *, today: date | None = None) -> tuple[TokenPrice, ...]:
@@ -151,7 +151,7 @@ def token_prices(model: str, on: date, *, today: date | None = None) -> tuple[To
             value = value.base
         return None if value is None else float(value)
 
-    found = []
+    prices = []
     for provider in snapshot.providers:
         if provider.id in NOT_SOLD_TO_ALL:
             continue
@@ -166,7 +166,7 @@ def token_prices(model: str, on: date, *, today: date | None = None) -> tuple[To
             # A listing without a price for prompts is no offer; an embedding has no output.
             if not entry or (answer is None and "embed" not in listing.id and "bge" not in listing.id):
                 continue
-            found.append(
+            prices.append(
                 TokenPrice(
                     provider=provider.id,
                     model_id=listing.id,
@@ -180,7 +180,7 @@ def token_prices(model: str, on: date, *, today: date | None = None) -> tuple[To
             )
     return tuple(
         sorted(
-            found,
+            prices,
             key=lambda p: (p.input_usd_per_million_tokens + p.output_usd_per_million_tokens, p.provider, p.model_id),
         )
     )

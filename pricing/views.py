@@ -113,7 +113,7 @@ def refresh_table(summary: RefreshSummary, output: Output, *, is_verbose: bool =
     lines = [_table(rows, list(rows[0]) if rows else ["source"], output), "", *refresh_warnings(summary)]
     for source in summary.sources:
         answers = [part.answer for part in source.parts if part.answer.status != "ok"]
-        odd = [(source.provider, each.part, each.status, each.reason, each.message) for each in answers]
+        odd = [(source.provider, answer.part, answer.status, answer.reason, answer.message) for answer in answers]
         lines += (
             [f"{provider} {part}: {status}: {message}" for provider, part, status, _, message in odd]
             if is_verbose
@@ -134,19 +134,19 @@ def _refused_lines(source: SourceSummary, *, is_verbose: bool) -> list[str]:
     by_cause: dict[str, list[RefusedRow]] = defaultdict(list)
     for number, row in enumerate(source.refused):
         by_cause[f"row {number}" if is_verbose else row.cause or row.identity].append(row)
-    told = list(by_cause.values())[: None if is_verbose else MOST_CAUSES_SHOWN]
+    shown = list(by_cause.values())[: None if is_verbose else MOST_CAUSES_SHOWN]
     lines = []
-    for first, *others in told:
+    for first, *others in shown:
         more = f" and {len(others)} more" if others else ""
         lines.append(f"{source.provider}: refused {first.identity}{more}: {first.message}")
-    left = len(source.refused) - sum(len(rows) for rows in told)
+    left = len(source.refused) - sum(len(rows) for rows in shown)
     return [*lines, f"{source.provider}: {left} more refused (--verbose shows them)"] if left else lines
 
 
 def refresh_warnings(summary: RefreshSummary) -> list[str]:
     """Return what was accepted although it is odd: it stands beside what failed, and in the exit status."""
-    told = [f"{source.provider} {line}" for source in summary.sources for line in source.warnings]
-    return [f"warning: {line}" for line in (*summary.warnings, *told)]
+    lines = [f"{source.provider} {line}" for source in summary.sources for line in source.warnings]
+    return [f"warning: {line}" for line in (*summary.warnings, *lines)]
 
 
 def refresh_record(summary: RefreshSummary, store: str) -> str:
@@ -190,18 +190,18 @@ def import_lines(results: Sequence[PartResult]) -> list[str]:
     def total(name: str) -> int:
         return sum(getattr(part, name) for part in results)
 
-    rows, new, changed, kept, known = (
+    rows, new, changed, kept, repeated = (
         total(name) for name in ("row_count", "new_count", "changed_count", "older_count", "known_count")
     )
-    same = rows - new - changed - kept - known
-    told = [
+    same = rows - new - changed - kept - repeated
+    counted = [
         f"{rows} offers read: {new} new",
         f"{changed} with another price from now on",
         f"{same} as they were",
         f"{kept} older than what the store knows and kept as history",
-        f"{known} older and known already",
+        f"{repeated} older and known already",
     ]
-    lines = [", ".join(told)]
+    lines = [", ".join(counted)]
     since = max((part.newest_at for part in results if part.newest_at), default=None)
     if since is None:
         return lines
@@ -223,19 +223,19 @@ def status_view(
 ) -> str:
     """Show how old prices are and how each source last answered: a line for each provider, or for each part."""
     rows: list[Row] = []
-    for each in statuses:
-        age = each.age_days(now)
+    for status in statuses:
+        age = status.age_days(now)
         rows.append(
             {
-                "provider": each.provider,
-                "part": each.part,
-                "status": each.status,
-                "rows": each.row_count,
+                "provider": status.provider,
+                "part": status.part,
+                "status": status.status,
+                "rows": status.row_count,
                 "age_days": None if age is None else round(age, 2),
-                "last_good": each.landed_at,
-                "last_asked": each.asked_at,
-                "reason": each.reason,
-                "message": each.message,
+                "last_good": status.landed_at,
+                "last_asked": status.asked_at,
+                "reason": status.reason,
+                "message": status.message,
             }
         )
     if output.format == "table" and not is_verbose:
@@ -249,11 +249,11 @@ def _status_summary(rows: Sequence[Row], output: Output) -> str:
     by_provider: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
         by_provider[row["provider"]].append(row)
-    told: list[Row] = []
+    summaries: list[Row] = []
     for provider, parts in by_provider.items():
         counts = Counter(part["status"] for part in parts)
         ages = [part["age_days"] for part in parts if part["rows"] and part["age_days"] is not None]
-        told.append(
+        summaries.append(
             {
                 "provider": provider,
                 "parts": len(parts),
@@ -271,7 +271,7 @@ def _status_summary(rows: Sequence[Row], output: Output) -> str:
         if row["status"] != "ok"
     ]
     columns = ["provider", "parts", "failed", "skipped", "rows", "oldest_days", "newest_days", "last_asked"]
-    lines = [_table(told, columns, output), "", *grouped_faults(odd, most=MOST_FAULTS_SHOWN)]
+    lines = [_table(summaries, columns, output), "", *grouped_faults(odd, most=MOST_FAULTS_SHOWN)]
     return "\n".join([*lines, "--verbose shows every part"]).strip()
 
 
@@ -293,10 +293,10 @@ def grouped_faults(odd: Iterable[tuple[str, str, str, str, str]], most: int | No
     for provider, part, status, reason, message in odd:
         groups[provider, status, reason].append((part, message))
     lines = []
-    for (provider, status, _), told in groups.items():
-        names = ", ".join(part for part, _ in told[:MOST_PARTS_NAMED])
-        more = f" and {len(told) - MOST_PARTS_NAMED} more" if len(told) > MOST_PARTS_NAMED else ""
-        lines.append(f"{provider} {names}{more}: {status}: {told[0][1]}")
+    for (provider, status, _), faults in groups.items():
+        names = ", ".join(part for part, _ in faults[:MOST_PARTS_NAMED])
+        more = f" and {len(faults) - MOST_PARTS_NAMED} more" if len(faults) > MOST_PARTS_NAMED else ""
+        lines.append(f"{provider} {names}{more}: {status}: {faults[0][1]}")
     if most is not None and len(lines) > most:
         return [*lines[:most], f"and {len(lines) - most} more (--verbose shows them)"]
     return lines
@@ -306,12 +306,12 @@ def history_view(prices: Sequence[PriceAt], output: Output) -> str:
     """Show prices over time."""
     rows: list[Row] = [
         {
-            "offer": each.identity,
-            "from": each.seen_at,
-            "price_usd_per_hour": each.price_usd_per_hour,
-            "basis": each.basis,
+            "offer": price.identity,
+            "from": price.seen_at,
+            "price_usd_per_hour": price.price_usd_per_hour,
+            "basis": price.basis,
         }
-        for each in prices
+        for price in prices
     ]
     return _shown(rows, ["offer", "from", "price_usd_per_hour", "basis"], output, "prices")
 
@@ -320,22 +320,22 @@ def diff_view(changes: Sequence[Change], output: Output) -> str:
     """Show what changed, the largest moves first; new and gone offers after them."""
     rows: list[Row] = [
         {
-            "provider": each.provider,
-            "instance_type": each.instance_type,
-            "place": each.region,
-            "purchase_option": each.purchase_option,
-            "before_usd_per_hour": each.before_usd_per_hour,
-            "after_usd_per_hour": each.after_usd_per_hour,
-            "change_share": None if each.change_share is None else round(each.change_share, 4),
+            "provider": change.provider,
+            "instance_type": change.instance_type,
+            "place": change.region,
+            "purchase_option": change.purchase_option,
+            "before_usd_per_hour": change.before_usd_per_hour,
+            "after_usd_per_hour": change.after_usd_per_hour,
+            "change_share": None if change.change_share is None else round(change.change_share, 4),
             "what": "changed"
-            if each.change_share is not None
+            if change.change_share is not None
             else "new"
-            if each.before_usd_per_hour is None
+            if change.before_usd_per_hour is None
             else "gone",
-            "offer": each.identity,
+            "offer": change.identity,
         }
-        for each in sorted(
-            changes, key=lambda each: (each.change_share is None, -abs(each.change_share or 0.0), each.identity)
+        for change in sorted(
+            changes, key=lambda change: (change.change_share is None, -abs(change.change_share or 0.0), change.identity)
         )
     ]
     return _shown(rows, list(rows[0])[:-1] if rows else ["provider", "instance_type"], output, "changes")

@@ -110,21 +110,21 @@ def curve_from_csv(text: str, name: str = "demand") -> FloatArray:
         raise InputError("\n  ".join(faults[:MOST_FAULTS]) + more, where=name)
     lengths = {key: len(values) for key, values in curves.items()}
     if len(set(lengths.values())) > 1:
-        told = ", ".join(f"{key[:60]!r}: {hours:,}" for key, hours in list(lengths.items())[:MOST_FAULTS])
-        raise InputError(f"scenarios must have equally many hours, got {told}", where=name)
+        stated = ", ".join(f"{key[:60]!r}: {hours:,}" for key, hours in list(lengths.items())[:MOST_FAULTS])
+        raise InputError(f"scenarios must have equally many hours, got {stated}", where=name)
     units = np.array(list(curves.values()))
     return np.asarray(units[0] if len(units) == 1 else units)
 
 
 def _columns(header: Sequence[str], name: str) -> tuple[int, int | None]:
-    found = [i for i, column in enumerate(header) if column in AMOUNT_COLUMNS]
-    if not found:
+    amounts = [i for i, column in enumerate(header) if column in AMOUNT_COLUMNS]
+    if not amounts:
         raise InputError(
             f"no column of the demand file says how many accelerators are needed; it has {', '.join(header)[:200]}",
             where=f"{name}:1",
             hint="name it gpus",
         )
-    return found[0], header.index("scenario") if "scenario" in header else None
+    return amounts[0], header.index("scenario") if "scenario" in header else None
 
 
 def _amount(row: Sequence[str], column: int) -> float | str:

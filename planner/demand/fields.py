@@ -101,17 +101,17 @@ def _arms(annotation: object) -> Iterator[Any]:
 def _choices(arm: object) -> tuple[str, ...]:
     if get_origin(arm) is Literal:
         return tuple(map(str, get_args(arm)))
-    return tuple(each.value for each in arm) if isinstance(arm, type) and issubclass(arm, Enum) else ()
+    return tuple(member.value for member in arm) if isinstance(arm, type) and issubclass(arm, Enum) else ()
 
 
 @cache
 def _documented(model: type[BaseModel]) -> Mapping[str, str]:
     """Return what the docstring says of each attribute."""
     section = (inspect.getdoc(model) or "").partition("Attributes\n----------\n")[2]
-    found = {}
+    about = {}
     for names, text in re.findall(r"^(\w[\w, ]*) : .*\n((?:    .*\n?)+)", section, re.MULTILINE):
-        found.update(dict.fromkeys(names.split(", "), " ".join(text.split())))
-    return found
+        about.update(dict.fromkeys(names.split(", "), " ".join(text.split())))
+    return about
 
 
 def _fields(model: type[BaseModel], prefix: str, skip: frozenset[str] = frozenset()) -> Iterator[Field]:
@@ -122,7 +122,7 @@ def _fields(model: type[BaseModel], prefix: str, skip: frozenset[str] = frozense
         inner = [arm for outer in arms if get_origin(outer) is tuple for arm in _arms(get_args(outer)[0])]
         # A number with a word for a special case stays a number.
         is_number = bool({int, float} & set(arms))
-        choices = () if is_number else next((found for arm in (*arms, *inner) if (found := _choices(arm))), ())
+        choices = () if is_number else next((words for arm in (*arms, *inner) if (words := _choices(arm))), ())
         kind = "choice" if choices else "flag" if bool in arms else "number" if is_number else "text"
         yield Field(f"{prefix}{name}", kind, choices, bool(inner), info.is_required(), _documented(model).get(name, ""))
 
@@ -131,10 +131,10 @@ def _work_fields(kind: str) -> Iterator[Field]:
     """Yield the keys of a kind's section, those of its other form at the end."""
     seen = set()
     for model in (type_of_kind[kind], *OTHER_FORMS.get(kind, ())):
-        for each in _fields(cast("type[BaseModel]", model), f"{kind}."):
-            if each.name not in seen:
-                yield each if model is type_of_kind[kind] else replace(each, is_required=False)
-            seen.add(each.name)
+        for field in _fields(cast("type[BaseModel]", model), f"{kind}."):
+            if field.name not in seen:
+                yield field if model is type_of_kind[kind] else replace(field, is_required=False)
+            seen.add(field.name)
 
 
 @cache
@@ -157,13 +157,9 @@ def fields_of(kind: str) -> tuple[tuple[str, tuple[Field, ...]], ...]:
         ("What an option has to respect", tuple(_fields(Constraints, "constraints."))),
         ("If servers are bought", tuple(_fields(Own, "own."))),
     )
-    keys = {each.key for _, fields in groups for each in fields}
+    keys = {field.key for _, fields in groups for field in fields}
+    short_names = {key: name for key, name in SHORT_NAMES.items() if name not in keys}
     return tuple(
-        (title, tuple(replace(each, short=_short_name(each.key, keys)) for each in fields)) for title, fields in groups
+        (title, tuple(replace(field, short=short_names.get(field.key, "")) for field in fields))
+        for title, fields in groups
     )
-
-
-def _short_name(key: str, keys: set[str]) -> str:
-    """Return a key's short name; none where another key is called so."""
-    name = SHORT_NAMES.get(key, "")
-    return "" if name in keys else name

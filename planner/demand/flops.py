@@ -18,13 +18,6 @@ _DECODER_FLOP_PER_PIXEL = 9.5e6
 """The Stable Diffusion decoder: 1.24e12 MACs for 512 x 512 pixels."""
 
 
-def _score_width(arch: Architecture) -> float:
-    """Return the summed width of query-key and attention-value products of one layer, over all heads."""
-    if arch.kv_rank:
-        return arch.heads * (arch.nope_dim + arch.rope_dim + arch.value_dim)
-    return float(arch.heads * (arch.head_dim + arch.value_width))
-
-
 def mean_attended_tokens(arch: Architecture, context_tokens: ArrayLike, *, causal: bool) -> FloatArray:
     """Return how many tokens one token attends to, averaged over the layers that attend and over the sequence.
 
@@ -51,8 +44,10 @@ def mean_attended_tokens(arch: Architecture, context_tokens: ArrayLike, *, causa
 
 def attention_flop_per_token(arch: Architecture, attended_tokens: ArrayLike) -> FloatArray:
     """Return the FLOP of scores and weighted sums for one token: ``2 L x (widths)``, that is ``4 L a d x`` without MLA."""
+    # The summed width of query-key and attention-value products over all heads of a layer.
+    head = arch.nope_dim + arch.rope_dim + arch.value_dim if arch.kv_rank else arch.head_dim + arch.value_width
     return np.asarray(
-        2.0 * arch.attending_layers * _score_width(arch) * np.asarray(attended_tokens, dtype=float), dtype=float
+        2.0 * arch.attending_layers * (arch.heads * head) * np.asarray(attended_tokens, dtype=float), dtype=float
     )
 
 
@@ -143,9 +138,10 @@ def latent_pixels(arch: Architecture, pixels: ArrayLike, frames: ArrayLike) -> F
     """
     assert arch.diffusion is not None
     more = np.maximum(np.asarray(frames, dtype=float) - 1.0, 0.0)
-    each = arch.diffusion.frames_per_latent
+    per_latent = arch.diffusion.frames_per_latent
     return np.asarray(
-        np.asarray(pixels, dtype=float) * (1.0 + (np.ceil(more / each) if each else 0.0 * more)), dtype=float
+        np.asarray(pixels, dtype=float) * (1.0 + (np.ceil(more / per_latent) if per_latent else 0.0 * more)),
+        dtype=float,
     )
 
 

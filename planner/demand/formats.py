@@ -106,8 +106,8 @@ def native_precision(quantization: object, expert_dtype: object = None) -> tuple
         return "int8", None
     if method in _METHOD:
         return _METHOD[method], None
-    if found := _of_groups(quantization):
-        return found, None
+    if of_groups := _of_groups(quantization):
+        return of_groups, None
     return "", Note(NoteCode.QUANTIZED_CONFIGURATION, (method[:40],))
 
 

@@ -26,19 +26,10 @@ WEIGHT_BYTES_BY_PRECISION = {name: form.weight_bytes for name, form in FORMATS.i
 """Bytes per weight that is quantized, scales included; a number of the cache takes as many."""
 
 _CAPPED_SCORES = ("gemma-2-", "gemma2-")
+_QWEN_AND_GLM = ("qwen2-vl", "qwen2.5-vl", "qwen3-vl", "qwen3.5", "qwen3.6", "qwen2.5-omni", "glm-4.5v", "glm-4.6v", "glm-4.1v")  # fmt: skip
 _MOST_PATCHES = {
     # Patches of the largest image that a model's own preprocessor lets in (its pixels over those of a patch).
-    (
-        "qwen2-vl",
-        "qwen2.5-vl",
-        "qwen3-vl",
-        "qwen3.5",
-        "qwen3.6",
-        "qwen2.5-omni",
-        "glm-4.5v",
-        "glm-4.6v",
-        "glm-4.1v",
-    ): 65_536,
+    _QWEN_AND_GLM: 65_536,
     ("pixtral", "mistral-small-3", "ministral-3", "mistral-large-3", "kimi-"): 12_100,
     ("internvl", "ernie-4.5-vl"): 13_312,
 }
@@ -119,8 +110,8 @@ def seen_image_bytes(arch: Architecture) -> float:
     patches = next((most for names, most in _MOST_PATCHES.items() if arch.name.startswith(names)), _FIXED_PATCHES)
     width = (arch.tower_parameter_count / (12.0 * _TOWER_LAYERS)) ** 0.5
     outputs = 4.0 if arch.name.startswith(_WRITTEN_FROM_SEVERAL_LAYERS) else 1.0
-    each = _PIXEL_BYTES_PER_PATCH + 2.0 * 10.0 * width + 4.0 * outputs * arch.hidden / _PATCHES_PER_TOKEN
-    return float(patches * each)
+    patch_bytes = _PIXEL_BYTES_PER_PATCH + 2.0 * 10.0 * width + 4.0 * outputs * arch.hidden / _PATCHES_PER_TOKEN
+    return float(patches * patch_bytes)
 
 
 def kv_elements_per_token(arch: Architecture) -> tuple[float, float]:
@@ -128,10 +119,10 @@ def kv_elements_per_token(arch: Architecture) -> tuple[float, float]:
 
     ``2 g d`` a layer, or ``r_kv + d_r`` with latent attention, where the architecture does not state them.
     """
-    each = arch.kv_rank + arch.rope_dim if arch.kv_rank else arch.kv_heads * (arch.head_dim + arch.value_width)
+    elements = arch.kv_rank + arch.rope_dim if arch.kv_rank else arch.kv_heads * (arch.head_dim + arch.value_width)
     if arch.cache_elements_per_token or arch.window_elements_per_token:
         return arch.cache_elements_per_token, arch.window_elements_per_token
-    return float((arch.attending_layers - arch.windowed_layers) * each), float(arch.windowed_layers * each)
+    return float((arch.attending_layers - arch.windowed_layers) * elements), float(arch.windowed_layers * elements)
 
 
 def kv_bytes_per_token(arch: Architecture, precision: str, context_tokens: ArrayLike | None = None) -> FloatArray:

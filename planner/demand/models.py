@@ -60,8 +60,8 @@ def _values(
     kind: type[Architecture | DiffusionPass | SpeechPass], row: Mapping[str, str], prefix: str = ""
 ) -> dict[str, Any]:
     """Return the fields of a row type that a row of text tells; an empty cell means the default."""
-    told = ((field.name, READERS.get(str(field.type)), row.get(prefix + field.name)) for field in fields(kind))
-    return {name: read(text) for name, read, text in told if read and text}
+    cells = ((field.name, READERS.get(str(field.type)), row.get(prefix + field.name)) for field in fields(kind))
+    return {name: read(text) for name, read, text in cells if read and text}
 
 
 @cache
@@ -146,8 +146,8 @@ def known_model(name: str) -> Architecture:
             hint="`gpuplan models` lists the known ones",
             where="model",
         )
-    found, precision = _row_of(name)
-    if not found:
+    row_name, precision = _row_of(name)
+    if not row_name:
         near = [_names()[key] for key in difflib.get_close_matches(_squeezed(_light(name)), _names(), n=5, cutoff=0.5)]
         raise InputError(
             f"unknown model {name!r}",
@@ -155,7 +155,7 @@ def known_model(name: str) -> Architecture:
             + "`gpuplan models` lists them; a config.json or the numbers ({parameters_b: 7, ...}) are read too.",
             where="model",
         )
-    architecture = _architecture(_rows()[found])
+    architecture = _architecture(_rows()[row_name])
     return replace(architecture, native_precision=precision) if precision else architecture
 
 

@@ -72,11 +72,6 @@ def head_parameter_count(arch: Architecture) -> int:
     return 0 if arch.kind == "encoder" else arch.vocab * arch.hidden
 
 
-def _norms(arch: Architecture) -> int:
-    width = 2 * arch.hidden if arch.norm == "layer" else arch.hidden
-    return width * (arch.layers * arch.norms_per_layer + (1 if arch.final_norm else 0))
-
-
 def _shared_mlp(arch: Architecture) -> int:
     """Return the MLP elements of all layers that every token visits, routers included."""
     dense = (arch.layers - arch.moe_layers) * _mlp(arch, arch.ffn) if arch.ffn else 0
@@ -101,15 +96,19 @@ def parameter_count(arch: Architecture) -> float:
         return parts.denoiser_parameter_count + parts.text_encoder_parameter_count + parts.decoder_parameter_count
     if arch.stated_parameter_count:
         return arch.stated_parameter_count
-    return _computed_total(arch)
+    return _computed_text(arch) + arch.tower_parameter_count
 
 
 def active_parameter_count(arch: Architecture) -> float:
     """Return the parameters that one token passes through: all of a dense text model, towers left out."""
     if arch.stated_active_parameter_count:
         return arch.stated_active_parameter_count
-    idle = arch.moe_layers * (arch.experts - arch.experts_per_token) * expert_parameter_count(arch)
-    return parameter_count(arch) - arch.tower_parameter_count - idle
+    return parameter_count(arch) - arch.tower_parameter_count - _idle(arch)
+
+
+def _idle(arch: Architecture) -> int:
+    """Return the elements of the experts that a token does not visit."""
+    return arch.moe_layers * (arch.experts - arch.experts_per_token) * expert_parameter_count(arch)
 
 
 def matmul_parameter_count(arch: Architecture, *, with_head: bool = True) -> float:
@@ -126,7 +125,7 @@ def matmul_parameter_count(arch: Architecture, *, with_head: bool = True) -> flo
     )
     total = float(body + (head_parameter_count(arch) if with_head else 0))
     if arch.stated_active_parameter_count and arch.experts:
-        scale = arch.stated_active_parameter_count / max(_computed_active(arch), 1.0)
+        scale = arch.stated_active_parameter_count / max(_computed_text(arch) - _idle(arch), 1.0)
         return total * scale
     if arch.stated_parameter_count and not arch.experts:
         scale = (arch.stated_parameter_count - arch.tower_parameter_count) / max(_computed_text(arch), 1.0)
@@ -134,26 +133,18 @@ def matmul_parameter_count(arch: Architecture, *, with_head: bool = True) -> flo
     return total
 
 
-def _computed_total(arch: Architecture) -> float:
-    return _computed_text(arch) + arch.tower_parameter_count
-
-
 def _computed_text(arch: Architecture) -> float:
     untied_head = 0 if arch.tied_embeddings else head_parameter_count(arch)
+    norm_width = 2 * arch.hidden if arch.norm == "layer" else arch.hidden
     return float(
         embedding_parameter_count(arch)
         + untied_head
         + mixer_parameter_count(arch)
         + _shared_mlp(arch)
         + routed_parameter_count(arch)
-        + _norms(arch)
+        + norm_width * (arch.layers * arch.norms_per_layer + arch.final_norm)
         + arch.extra_parameter_count
     )
-
-
-def _computed_active(arch: Architecture) -> float:
-    idle = arch.moe_layers * (arch.experts - arch.experts_per_token) * expert_parameter_count(arch)
-    return _computed_text(arch) - idle
 
 
 def lora_parameter_count(arch: Architecture, rank: int, *, all_linear: bool = True) -> float:

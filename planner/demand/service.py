@@ -115,10 +115,10 @@ class Serve(Section):
             if data.get("traffic") in set(Traffic):
                 kind = traffic_kind(Traffic(data["traffic"]))
                 said = kind.keys()
-                told = {name: said[name] for name in names if name not in data}
-                told = {name: value for name, value in told.items() if value is not None}
-                data = data | told
-                missing = [*missing, *told]
+                filled = {name: said[name] for name in names if name not in data}
+                filled = {name: value for name, value in filled.items() if value is not None}
+                data = data | filled
+                missing = [*missing, *filled]
             if data.get("concurrency") is not None and data.get("requests_per_s") is None:
                 data, missing = data | {"requests_per_s": 1.0}, [*missing, "requests_per_s"]
         made = handler(data).with_loop_rate()

@@ -40,14 +40,10 @@ def architecture_from_numbers(numbers: ModelNumbers) -> Architecture:
             f"active_parameters_b ({numbers.active_parameters_b:g}) must not exceed parameters_b ({numbers.parameters_b:g})",
             where="model",
         )
-    filled = []
+    filled = [name for name in ("vocab", "layers", "hidden", "heads") if getattr(numbers, name) is None]
     vocab = numbers.vocab or 32_000 * (4 if total > 3e9 else 1)
-    if numbers.vocab is None:
-        filled.append("vocab")
-    dense_equal = active or total
-    usual_layers, usual_hidden = _usual_shape(dense_equal, vocab)
+    usual_layers, usual_hidden = _usual_shape(active or total, vocab)
     layers, hidden = numbers.layers or usual_layers, numbers.hidden or usual_hidden
-    filled += [name for name in ("layers", "hidden") if getattr(numbers, name) is None]
     head_dim = numbers.head_dim or (hidden // numbers.heads if numbers.heads else min(128, hidden))
     if numbers.heads and not numbers.head_dim and hidden % numbers.heads:
         raise InputError(
@@ -56,14 +52,9 @@ def architecture_from_numbers(numbers: ModelNumbers) -> Architecture:
             where="model",
         )
     heads = numbers.heads or max(1, hidden // head_dim)
-    if numbers.heads is None:
-        filled.append("heads")
-    kv_heads = numbers.kv_heads or heads
     if numbers.kv_heads is None:
         filled.append("kv_heads (no grouping assumed)")
-    expert_ffn = numbers.expert_ffn
-    if numbers.experts and not expert_ffn:
-        expert_ffn = numbers.ffn or 4 * hidden
+    expert_ffn = numbers.expert_ffn or (numbers.ffn or 4 * hidden if numbers.experts else 0)
     ffn = numbers.ffn or 0
     if not ffn and not numbers.experts:
         ffn = 128 * max(1, round((8 / 3 if numbers.gated_mlp else 4) * hidden / 128))
@@ -73,9 +64,9 @@ def architecture_from_numbers(numbers: ModelNumbers) -> Architecture:
         layers=layers,
         hidden=hidden,
         heads=heads,
-        kv_heads=kv_heads,
+        kv_heads=numbers.kv_heads or heads,
         head_dim=head_dim,
-        ffn=0 if numbers.experts and not numbers.ffn else ffn,
+        ffn=ffn,
         vocab=vocab,
         gated_mlp=numbers.gated_mlp,
         tied_embeddings=numbers.tied_embeddings,
@@ -83,7 +74,6 @@ def architecture_from_numbers(numbers: ModelNumbers) -> Architecture:
         experts_per_token=numbers.experts_per_token or (1 if numbers.experts else 0),
         expert_ffn=expert_ffn,
         shared_ffn=numbers.shared_experts * expert_ffn,
-        dense_layers=0,
         max_context_tokens=numbers.max_context_tokens,
         source="stated in the workload",
     )

@@ -106,7 +106,7 @@ def traffic_kind(traffic: Traffic) -> TrafficKind:
     (1.09, None, 0.59)
     """
     name = TRACES[traffic][0]
-    means, variations = (_traces()[each] for each in TRACES[traffic])
+    means, variations = (_traces()[trace] for trace in TRACES[traffic])
     inputs, outputs = (
         Lengths(mean=float(means[f"{side}_tokens_mean"]), cv=float(variations[f"{side}_tokens_cv_ratio"]))
         for side in ("input", "output")

@@ -85,10 +85,10 @@ def volume(workload: Workload, hours_per_month: float) -> Volume:
     match workload.work:
         case Serve() as work:
             requests = work.requests_per_s * seconds_per_month
-            prompts, answers = (requests * mean_tokens(each) for each in (work.prompt_tokens, work.output_tokens))
+            prompts, answers = (requests * mean_tokens(lengths) for lengths in (work.prompt_tokens, work.output_tokens))
             return of_work(input_tokens=prompts, output_tokens=answers, request_count=requests)
         case Batch() as work:
-            prompts, answers = (float(work.requests) * each for each in (work.input_tokens, work.output_tokens))
+            prompts, answers = (float(work.requests) * lengths for lengths in (work.input_tokens, work.output_tokens))
             return of_work(input_tokens=prompts, output_tokens=answers, request_count=work.requests)
         case Embed() as work:
             tokens = float(work.documents) * work.tokens_per_document

@@ -230,11 +230,11 @@ def read_statuses(engine: Engine) -> list[PartStatus]:
     ]  # fmt: skip
     # A fault of parts that nobody knew by name yet is over once one of them has answered.
     answered_at: dict[str, datetime] = {}
-    for each in statuses:
-        if each.landed_at is not None:
-            answered_at[each.provider] = max(each.landed_at, answered_at.get(each.provider, each.landed_at))
+    for status in statuses:
+        if status.landed_at is not None:
+            answered_at[status.provider] = max(status.landed_at, answered_at.get(status.provider, status.landed_at))
     return [
-        each
-        for each in statuses
-        if "*" not in each.part or each.asked_at >= answered_at.get(each.provider, datetime.min)  # noqa: DTZ901  the store's times are UTC without saying so
+        status
+        for status in statuses
+        if "*" not in status.part or status.asked_at >= answered_at.get(status.provider, datetime.min)  # noqa: DTZ901  the store's times are UTC without saying so
     ]

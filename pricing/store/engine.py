@@ -60,8 +60,8 @@ def check_version(session: Session, where: str) -> None:
     StoreVersionError
         Where the schema version is another one, or none is told.
     """
-    found = session.rows("select value from store_meta where name = 'schema_version'")
-    version = found[0][0] if len(found) == 1 else "none"
+    versions = session.rows("select value from store_meta where name = 'schema_version'")
+    version = versions[0][0] if len(versions) == 1 else "none"
     if version == str(SCHEMA_VERSION):
         return
     is_newer = version.isdigit() and int(version) > SCHEMA_VERSION

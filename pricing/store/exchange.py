@@ -128,9 +128,9 @@ def _parquet_files(folder: Path) -> list[Path]:
     files: list[Path] = []
     others = 0
     for place, folders, names in os.walk(folder):
-        found = [Path(place, name) for name in names if name.endswith(".parquet")]
-        files += found
-        others += len(names) - len(found) + sum("=" not in name for name in folders)
+        parquet = [Path(place, name) for name in names if name.endswith(".parquet")]
+        files += parquet
+        others += len(names) - len(parquet) + sum("=" not in name for name in folders)
         if others > MOST_OTHERS:
             raise StoreError(
                 f"the folder holds more than {MOST_OTHERS:,} other files and folders, so it is not searched",
@@ -145,9 +145,9 @@ def _as_table(text: str) -> str:
     if not text.startswith("id,"):
         return text
     reader = csv.DictReader(io.StringIO(text, newline=""))
-    known = {column.name for column in columns(Offer)}
+    fields = {column.name for column in columns(Offer)}
     try:
-        kept = [name for name in reader.fieldnames or () if name in known]
+        kept = [name for name in reader.fieldnames or () if name in fields]
         rows = list(reader)
     except csv.Error:  # told where the table is read
         return text
@@ -180,8 +180,8 @@ def _offers_of_parquet(file: Path) -> list[Offer]:
             faults.append(f"row {number}: {error.message if isinstance(error, PricingError) else error}")
     if faults:
         more = [f"and {len(faults) - MOST_FAULTS_TOLD} more rows"] if len(faults) > MOST_FAULTS_TOLD else []
-        told = "\n  ".join([*faults[:MOST_FAULTS_TOLD], *more])
-        raise StoreError(told, hint="correct the table; nothing was read from it", where=str(file))
+        message = "\n  ".join([*faults[:MOST_FAULTS_TOLD], *more])
+        raise StoreError(message, hint="correct the table; nothing was read from it", where=str(file))
     return offers
 
 

@@ -306,10 +306,10 @@ def history_of(engine: Engine, filters: Mapping[str, Sequence[str]], since: date
         values.extend(allowed)
     first = datetime.combine(since or date(1970, 1, 1), time.min)
     with engine.reading() as session:
-        found = dict(session.rows(f"select o.offer_id, o.identity from offer o where {condition}", values))
-        if not found:
+        identities = dict(session.rows(f"select o.offer_id, o.identity from offer o where {condition}", values))
+        if not identities:
             return []
-        listed = ", ".join(str(int(number)) for number in found)
+        listed = ", ".join(str(int(number)) for number in identities)
         rows = session.rows(
             f"""select offer_id, seen_at, price_usd_per_hour, 'refresh' from price_change
             where offer_id in ({listed}) and not is_repeat and seen_at >= ?
@@ -319,7 +319,7 @@ def history_of(engine: Engine, filters: Mapping[str, Sequence[str]], since: date
             [first, first],
         )
     prices = [
-        PriceAt(identity=found[number], seen_at=when, price_usd_per_hour=price, basis=basis)
+        PriceAt(identity=identities[number], seen_at=when, price_usd_per_hour=price, basis=basis)
         for number, when, price, basis in rows
     ]
     return sorted(prices, key=lambda price: (price.identity, price.seen_at))

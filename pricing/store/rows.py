@@ -69,13 +69,13 @@ def _text(value: str | tuple[Any, ...] | None) -> str | None:
 
 def fingerprints(offers: Iterable[Offer]) -> tuple[list[str], dict[str, StagedColumn]]:
     """Return the fingerprint of each offer's description, and the distinct descriptions as columns."""
-    known: dict[tuple[Any, ...], str] = {}
+    by_description: dict[tuple[Any, ...], str] = {}
     keys: list[str] = []
     for description in map(attrgetter(*DESCRIPTION_COLUMNS), offers):
-        if description not in known:
-            known[description] = hashlib.blake2b(repr(description).encode(), digest_size=12).hexdigest()
-        keys.append(known[description])
-    rows = [(key, *description) for description, key in known.items()]
+        if description not in by_description:
+            by_description[description] = hashlib.blake2b(repr(description).encode(), digest_size=12).hexdigest()
+        keys.append(by_description[description])
+    rows = [(key, *description) for description, key in by_description.items()]
     return keys, staged(("fingerprint", *DESCRIPTION_COLUMNS), rows)
 
 

@@ -25,7 +25,6 @@ from pricing.ownership import (
     ServerQuote,
     accelerator_quotes,
     derived_quote,
-    latest,
     ownership_inputs,
     server_quotes,
 )
@@ -155,12 +154,6 @@ def test_an_ownership_input_without_a_figure_or_out_of_order_is_refused() -> Non
         OwnershipInput(
             input_id="x", key="k", category="c", scope="s", low=2, high=1, unit="u", source="s", as_of="2026"
         )
-
-
-def test_the_newest_figure_counts() -> None:
-    assert latest("colo_per_kw_month", "US primary markets").typical == 194.95
-    with pytest.raises(KeyError):
-        latest("colo_per_kw_month", "the Moon")
 
 
 def test_server_quotes_name_known_accelerators_and_their_kind_of_price() -> None:

@@ -130,6 +130,6 @@ def family_of(model_type: str, architectures: object = None) -> str:
     if plain in FAMILIES or not isinstance(architectures, list) or not architectures:
         return plain
     name = re.sub(r"(For[A-Z]\w+|LMHeadModel|Model)$", "", str(architectures[0])).lower()
-    squeezed = {re.sub(r"[_-]", "", known): known for known in (*FAMILIES, *_SAME_AS)}
-    known = squeezed.get(name, "")
-    return _SAME_AS.get(known, known) or plain
+    squeezed = {re.sub(r"[_-]", "", type_name): type_name for type_name in (*FAMILIES, *_SAME_AS)}
+    type_name = squeezed.get(name, "")
+    return _SAME_AS.get(type_name, type_name) or plain

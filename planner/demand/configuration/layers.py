@@ -53,7 +53,7 @@ def _stated_kinds(numbers: Numbers, layers: int) -> list[str]:
             numbers.faults.append(f"hybrid_override_pattern has {len(pattern)} letters for {layers} layers" + f", not understood: {''.join(unknown)}" * bool(unknown))  # fmt: skip
             return []
         return [_KIND_OF_LETTER[letter] for letter in pattern]
-    for name, one, zero in (
+    for name, if_set, zero in (
         ("hybrid_layer_pattern", "window", "full"),
         ("attn_type_list", "full", LINEAR),
         ("no_rope_layers", "window", "full"),
@@ -62,12 +62,12 @@ def _stated_kinds(numbers: Numbers, layers: int) -> list[str]:
         if flags and (name != "no_rope_layers" or numbers.get("attention_chunk_size")):
             if len(flags) != layers:
                 numbers.faults.append(f"{name} has {len(flags)} entries for {layers} layers")
-            return [one if flag else zero for flag in flags]
+            return [if_set if flag else zero for flag in flags]
     if numbers.get("compress_ratios", "compress_rates"):
         return ["compressed"] * layers
     blocks = numbers.get("block_configs")
     if isinstance(blocks, list):
-        return ["full" if _block(item, "attention").get("n_heads_in_group") else "none" for item in blocks]
+        return ["full" if part_of_block(item, "attention").get("n_heads_in_group") else "none" for item in blocks]
     return []
 
 
@@ -182,9 +182,9 @@ def _linear_mixer(numbers: Numbers, family: str, arch: Architecture) -> _Mixer |
     expand = whole("mamba_expand", "expand", default=2)
     numbers.get("mamba_conv_bias", "use_conv_bias")
     if heads:  # Mamba-2
-        each = whole("mamba_d_head", "mamba_head_dim") or (whole("head_dim") if family == "mamba2" else 0)
+        head_width = whole("mamba_d_head", "mamba_head_dim") or (whole("head_dim") if family == "mamba2" else 0)
         stated_inner = whole("mamba_d_ssm")
-        inner_width = stated_inner or (heads * each if each else expand * h)
+        inner_width = stated_inner or (heads * head_width if head_width else expand * h)
         through = inner_width + 2 * whole("mamba_n_groups", "n_groups", default=1) * state
         parameters = h * (inner_width + through + heads) + through * (taps + 1) + 3 * heads + inner_width + inner_width * h  # fmt: skip
         return _Mixer(parameters, _state(inner_width * state, through * (taps - 1)))
@@ -309,6 +309,7 @@ def _compressed(arch: Architecture, numbers: Numbers, window: int) -> Architectu
     )
 
 
-def _block(item: object, part: str) -> dict[str, object]:
-    found = item.get(part) if isinstance(item, dict) else None
-    return found if isinstance(found, dict) else {}
+def part_of_block(item: object, part: str) -> dict[str, object]:
+    """Return a part of a block that was searched for by itself; empty where the file says none."""
+    stated = item.get(part) if isinstance(item, dict) else None
+    return stated if isinstance(stated, dict) else {}

@@ -12,7 +12,7 @@ from typing import Any
 from planner.demand.architecture import Architecture
 from planner.demand.configuration.families import FAMILIES, Family, family_of
 from planner.demand.configuration.keys import name_agrees, name_faults, not_understood
-from planner.demand.configuration.layers import LINEAR, layer_kinds, with_mixers
+from planner.demand.configuration.layers import LINEAR, layer_kinds, part_of_block, with_mixers
 from planner.demand.configuration.mlps import dense_mlp, mixture_of
 from planner.demand.configuration.numbers import Numbers
 from planner.demand.configuration.towers import tower_parameter_count
@@ -92,7 +92,7 @@ def architecture_from_config(path: Path) -> Architecture:
     total = parameter_count(model) + tower
     names = [str(merged.get("_name_or_path") or "").rsplit("/", 1)[-1], path.resolve().parent.name, path.stem]
     parts = [own[name] for name in _SHARED_PARTS if isinstance(own.get(name), dict)]
-    unread = [each for part in (own, *parts) for each in not_understood(part, {*numbers.read, *_SHARED_PARTS})]
+    unread = [key for part in (own, *parts) for key in not_understood(part, {*numbers.read, *_SHARED_PARTS})]
     if is_part:
         unread += not_understood(
             {key: value for key, value in whole_config.items() if isinstance(value, dict)},
@@ -156,6 +156,7 @@ def _model(numbers: Numbers, family: str, rules: Family, path: Path) -> Architec
     ffn, mlps = dense_mlp(numbers, family, hidden, layers, moe)
     positions, longest = _positions(numbers, rules, family)
     attention_bias = bool(numbers.get("attention_bias", "use_qkv_bias", "add_qkv_bias", "qkv_bias"))
+    two_norms = numbers.get("new_decoder_architecture") or not numbers.config.get("parallel_attn", True)
     is_bert = family in {"bert", "new", "gte"}  # made for learned positions, and later given rotary ones
     if is_bert and str(numbers.get("position_embedding_type") or "absolute") != "absolute":
         positions = 0
@@ -181,7 +182,7 @@ def _model(numbers: Numbers, family: str, rules: Family, path: Path) -> Architec
         output_bias="o" in rules.biases or (attention_bias and family not in {"chatglm", "seed_oss", "glm4_moe"}),
         mlp_bias="m" in rules.biases or bool(numbers.get("mlp_bias")),
         norm=rules.norm,
-        norms_per_layer=_norms_per_layer(numbers, family, rules),
+        norms_per_layer=2 if family == "falcon" and two_norms else rules.norms,
         final_norm=rules.final_norm,
         qk_norm=rules.qk_norm or (bool(numbers.get("use_qk_norm")) and family != "minimax_m2"),
         linear_layers=kinds.count(LINEAR),
@@ -222,11 +223,7 @@ def _kv_heads(numbers: Numbers, family: str, heads: int) -> int:
     """Return the key-value heads of a layer that sees the whole context."""
     blocks = numbers.get("block_configs")
     if isinstance(blocks, list):
-        groups = [
-            item["attention"].get("n_heads_in_group")
-            for item in blocks
-            if isinstance(item, dict) and isinstance(item.get("attention"), dict)
-        ]
+        groups = [part_of_block(item, "attention").get("n_heads_in_group") for item in blocks]
         sizes = [size for size in groups if isinstance(size, int) and size > 0]
         return heads // sizes[0] if sizes else heads
     if family == "falcon" and numbers.get("multi_query") and not numbers.get("new_decoder_architecture"):
@@ -241,12 +238,6 @@ def _kv_heads(numbers: Numbers, family: str, heads: int) -> int:
         "num_key_value_heads", "num_kv_heads", "n_head_kv", "kv_n_heads", "num_attention_groups",
         "multi_query_group_num", default=heads,
     )  # fmt: skip
-
-
-def _norms_per_layer(numbers: Numbers, family: str, rules: Family) -> int:
-    if family == "falcon" and (numbers.get("new_decoder_architecture") or not numbers.config.get("parallel_attn", True)):  # fmt: skip
-        return 2
-    return rules.norms
 
 
 def _positions(numbers: Numbers, rules: Family, family: str) -> tuple[int, int]:
@@ -295,75 +286,68 @@ def _encoder_decoder(numbers: Numbers, rules: Family, path: Path, layers: int) -
     )  # fmt: skip
     ears = bins * hidden * 3 + 3 * hidden * hidden + 2 * hidden if bins else 0
     buckets = 2 * whole("relative_attention_num_buckets") * heads
-    numbers.get(
-        "is_encoder_decoder",
-        "share_encoder_decoder_embeddings",
-        "num_hidden_layers",
-        "classifier_proj_size",
-        "decoder_layerdrop",
-        "encoder_layerdrop",
-        "median_filter_width",
-    )
-    each = attention_parameter_count(arch)
+    numbers.get("is_encoder_decoder", "share_encoder_decoder_embeddings", "num_hidden_layers", "classifier_proj_size")
+    numbers.get("decoder_layerdrop", "encoder_layerdrop", "median_filter_width")
+    per_layer = attention_parameter_count(arch)
     return replace(
         arch,
-        mixer_parameter_count=2 * layers * each,  # its own tokens, and the encoder's
+        mixer_parameter_count=2 * layers * per_layer,  # its own tokens, and the encoder's
         cache_elements_per_token=2.0 * layers * heads * head_dim,
         state_bytes_per_sequence=4.0 * layers * heads * head_dim * frames,
         extra_parameter_count=int(parameter_count(encoder)) - hidden + ears + buckets,
     )
 
 
-def _bert(one: SimpleNamespace) -> int:
-    h = one.arch.hidden
-    return int((one.whole("type_vocab_size", default=2) + one.whole("task_type_vocab_size") + 2) * h + h * h + h)
+def _bert(model: SimpleNamespace) -> int:
+    h = model.arch.hidden
+    return int((model.whole("type_vocab_size", default=2) + model.whole("task_type_vocab_size") + 2) * h + h * h + h)
 
 
-def _deberta(one: SimpleNamespace) -> int:
+def _deberta(model: SimpleNamespace) -> int:
     """Return token types, norm, the table of relative positions and the convolution over neighbors."""
-    h = one.arch.hidden
-    relative = 2 * (one.whole("position_buckets", default=256) or 256) * h
-    one.numbers.get(
+    h = model.arch.hidden
+    relative = 2 * (model.whole("position_buckets", default=256) or 256) * h
+    model.numbers.get(
         "relative_attention", "relative_attention", "pooler_hidden_size", "max_relative_positions", "conv_kernel_size"
     )
-    return int((one.whole("type_vocab_size") + 4) * h + relative + h * h * 3 + h)
+    return int((model.whole("type_vocab_size") + 4) * h + relative + h * h * 3 + h)
 
 
-def _gemma3n(one: SimpleNamespace) -> int:
+def _gemma3n(model: SimpleNamespace) -> int:
     """Return tables for each layer, low-rank residuals and the parallel streams of Gemma 3n."""
-    arch, whole = one.arch, one.whole
+    arch, whole = model.arch, model.whole
     h, narrow = arch.hidden, whole("hidden_size_per_layer_input", default=256)
     streams, rank = whole("altup_num_inputs", default=4), whole("laurel_rank", default=64)
-    one.numbers.get("activation_sparsity_pattern", "altup_active_idx", "altup_correct_scale", "altup_coef_clip")
+    model.numbers.get("activation_sparsity_pattern", "altup_active_idx", "altup_correct_scale", "altup_coef_clip")
     tables = whole("vocab_size_per_layer_input", default=262_144, kind="vocab") * narrow * arch.layers
     return int(tables + h * narrow * arch.layers + arch.layers * (2 * h * narrow + 2 * h * rank + 4 * h) + 2 * (streams - 1) * h * h)  # fmt: skip
 
 
-def _gemma4(one: SimpleNamespace) -> int:
+def _gemma4(model: SimpleNamespace) -> int:
     """Return the tables for each layer that the small Gemma 4 have."""
-    narrow = one.whole("hidden_size_per_layer_input")
-    vocab = one.whole("vocab_size_per_layer_input", kind="vocab")
-    one.numbers.get("per_layer_config", "use_double_wide_mlp")
-    h, layers = one.arch.hidden, one.arch.layers
+    narrow = model.whole("hidden_size_per_layer_input")
+    vocab = model.whole("vocab_size_per_layer_input", kind="vocab")
+    model.numbers.get("per_layer_config", "use_double_wide_mlp")
+    h, layers = model.arch.hidden, model.arch.layers
     return int(vocab * narrow * layers + h * narrow * layers + 2 * h * narrow * layers) if narrow else 0
 
 
 _EXTRAS: Mapping[str, Callable[[SimpleNamespace], int]] = {
     **dict.fromkeys(("bert", "roberta", "xlm-roberta", "camembert", "electra", "ernie", "xlm-roberta-flash", "jina_embeddings_v3", "jina_bert"), _bert),
-    "nomic_bert": lambda one: (one.whole("type_vocab_size") + 1) * one.arch.hidden,
-    "new": lambda one: (one.whole("type_vocab_size") + 2) * one.arch.hidden,
+    "nomic_bert": lambda model: (model.whole("type_vocab_size") + 1) * model.arch.hidden,
+    "new": lambda model: (model.whole("type_vocab_size") + 2) * model.arch.hidden,
     "deberta-v2": _deberta,
-    "mpnet": lambda one: 3 * one.arch.hidden + one.arch.hidden**2 + one.whole("relative_attention_num_buckets", default=32) * one.arch.heads,
-    "distilbert": lambda one: 2 * one.arch.hidden,
-    "bloom": lambda one: 2 * one.arch.hidden,
-    **dict.fromkeys(("gptj", "phi"), lambda one: one.arch.vocab),
-    **dict.fromkeys(("deepseek_v3", "deepseek_v32", "kimi_k2", "glm4_moe", "glm_moe_dsa"), lambda one: one.arch.moe_layers * one.arch.experts),
-    "gpt_oss": lambda one: one.arch.layers * (one.arch.heads + one.arch.experts),
-    "phimoe": lambda one: one.arch.vocab if one.numbers.get("lm_head_bias") else 0,
-    "minimax_m2": lambda one: one.arch.layers * (one.arch.experts + (one.arch.heads + one.arch.kv_heads) * one.arch.head_dim),
-    "olmo2": lambda one: one.arch.layers * (one.arch.hidden + one.arch.head_dim * one.arch.kv_heads),
+    "mpnet": lambda model: 3 * model.arch.hidden + model.arch.hidden**2 + model.whole("relative_attention_num_buckets", default=32) * model.arch.heads,
+    "distilbert": lambda model: 2 * model.arch.hidden,
+    "bloom": lambda model: 2 * model.arch.hidden,
+    **dict.fromkeys(("gptj", "phi"), lambda model: model.arch.vocab),
+    **dict.fromkeys(("deepseek_v3", "deepseek_v32", "kimi_k2", "glm4_moe", "glm_moe_dsa"), lambda model: model.arch.moe_layers * model.arch.experts),
+    "gpt_oss": lambda model: model.arch.layers * (model.arch.heads + model.arch.experts),
+    "phimoe": lambda model: model.arch.vocab if model.numbers.get("lm_head_bias") else 0,
+    "minimax_m2": lambda model: model.arch.layers * (model.arch.experts + (model.arch.heads + model.arch.kv_heads) * model.arch.head_dim),
+    "olmo2": lambda model: model.arch.layers * (model.arch.hidden + model.arch.head_dim * model.arch.kv_heads),
     "gemma3n": _gemma3n,
     "gemma4": _gemma4,
-    "qwen2_moe": lambda one: one.arch.moe_layers * one.arch.hidden,
+    "qwen2_moe": lambda model: model.arch.moe_layers * model.arch.hidden,
 }  # fmt: skip
 """What a family has outside of the common rules: poolers, token types, sinks, router biases, tables."""

@@ -46,8 +46,8 @@ def _vision(tower: Numbers, family: str, hidden: int) -> int:
     """Return a vision transformer with its patches, positions and projector."""
     kind = str(tower.get("model_type") or family).lower()
     named = str(tower.get("architecture", "model_name") or "").lower()
-    for known, count in _KNOWN_SIZES.items():
-        if named.startswith(known):
+    for prefix, count in _KNOWN_SIZES.items():
+        if named.startswith(prefix):
             return int(count)
     unsaid = next((sizes for name, sizes in _UNSAID.items() if kind.startswith(name)), (0, 0, 0))
     layers = tower.whole("num_hidden_layers", "depth", "layers", "vt_num_hidden_layers", default=unsaid[0], kind="layers")  # fmt: skip
@@ -93,8 +93,8 @@ def _projector(tower: Numbers, kind: str, family: str, width: int, hidden: int) 
 def _audio(tower: Numbers, hidden: int) -> int:
     """Return an encoder of Whisper's build; others are told as not known."""
     kind = str(tower.get("model_type") or "").lower()
-    for known, count in _KNOWN_SIZES.items():
-        if kind.startswith(known):
+    for prefix, count in _KNOWN_SIZES.items():
+        if kind.startswith(prefix):
             return int(count)
     layers = tower.whole("encoder_layers", "num_hidden_layers", kind="layers")
     width = tower.whole("d_model", "hidden_size")
