@@ -135,10 +135,3 @@ def elastic_shares(
         needed += frequency * np.maximum(np.ceil(relative[level] * machine_count - 1e-9), least_count)
     mean = needed / _HOURS
     return np.divide(mean, machine_count, out=np.ones_like(machine_count), where=machine_count > 0)
-
-
-@lru_cache(maxsize=4096)
-def elastic_share(profile: Profile, peak_over_mean: float, machine_count: int, least_count: int = 1) -> float:
-    """Return `elastic_shares` of one fleet."""
-    counts = np.array([[float(machine_count)]])
-    return float(elastic_shares(profile, np.array([peak_over_mean]), counts, least_count)[0, 0])

@@ -99,7 +99,7 @@ class Shared:
 
 
 def _week(profile: Profile, peak_over_mean: FloatArray, machine_count: FloatArray) -> FloatArray:
-    """Return the machines at work in each hour of the week, shape (workloads, 168); see `planner.demand.profiles.elastic_share`."""
+    """Return the machines at work in each hour of the week, shape (workloads, 168); see `planner.demand.profiles.elastic_shares`."""
     rates = week_of_rates(profile, peak_over_mean)
     needed = np.ceil(rates / rates.max(axis=1, keepdims=True) * machine_count[:, None] - 1e-9)
     return np.asarray(np.maximum(needed, 1.0))

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from statistics import NormalDist
 
+import numpy as np
+
+from planner.arrays import FloatArray
 from planner.notes import Note, NoteCode
 from planner.supply.calibration import Calibration, scopes
 from planner.supply.machines import NORMAL_80_PERCENT, Machine, Range
@@ -72,3 +76,14 @@ def basis_and_evidence(calibration: Calibration, constant: str, machine: Machine
     if distance == 1:
         return "calibrated", Note(NoteCode.MEASURED_ON_GENERATION, figures)
     return "extrapolated", Note(NoteCode.MEASURED_ELSEWHERE, figures)
+
+
+def bases_of(
+    calibration: Calibration, constant: str, machines: Sequence[Machine], count: FloatArray
+) -> tuple[str, ...]:
+    """Return the Performance's basis by machine; empty where no size (axis 1 of the count) is done on it."""
+    is_used = np.any(count > 0, axis=1).tolist()
+    return tuple(
+        basis_and_evidence(calibration, constant, machine)[0] if used else ""
+        for machine, used in zip(machines, is_used, strict=True)
+    )

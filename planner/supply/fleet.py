@@ -5,14 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
+
+import numpy as np
 
 from planner.assumptions import Assumptions
 from planner.demand.architecture import Architecture
 from planner.demand.suitability import suitable_model
-from planner.demand.workload import Batch, Finetune, GpuHours, Pretrain, Serve, Work, Workload
+from planner.demand.workload import Batch, Finetune, GpuHours, Pretrain, Serve, Workload
 from planner.notes import Note, NoteCode
 from planner.supply.calibration import Calibration
 from planner.supply.machines import Fleet, Layout, Machine, Performance, Range, Refusal
+from planner.supply.sizes.fleets import Amounts, Fleets, amounts_of
 from pricing.units import HOURS_PER_MONTH
 
 
@@ -48,25 +52,65 @@ def size(
         In the order of `machines`. A fleet is the fewest whole machines that meet all limits; ties go to the quicker one.
     """
     if isinstance(workload.work, GpuHours):
-        return [_stated(workload.work, machine, max_accelerators) for machine in machines]
+        return _size_stated(workload, machines, max_accelerators)
     arch = suitable_model(workload, architecture)
     if not machines:
         return []
-    sizer = _sizer_of(workload.work)
+    sizer = _sizer_of(workload, arch, machines, assumptions, calibration)
     return sizer(workload, arch, machines, assumptions, max_accelerators=max_accelerators, calibration=calibration)
 
 
-def _sizer_of(work: Work) -> Callable[..., list[Fleet | Refusal]]:
+def sizes(
+    workload: Workload,
+    architecture: Architecture | None,
+    machines: Sequence[Machine],
+    assumptions: Assumptions,
+    amounts: Amounts,
+    *,
+    max_accelerators: int | None = None,
+    calibration: Calibration | None = None,
+) -> Fleets:
+    """Return the best fleet of each sort of machine for each of many amounts of one shape of work.
+
+    Each figure equals that of `size` for the same workload; the amounts stand in place of the workload's own.
+    """
+    if isinstance(workload.work, GpuHours):
+        able = [_other_chip(workload.work, machine) is None for machine in machines]
+        return _stated(amounts, machines, able)
+    arch = suitable_model(workload, architecture)
+    match workload.work:
+        case Serve() | Batch():
+            from planner.supply.serving.counts import served
+
+            return served(workload, arch, machines, assumptions, amounts, calibration=calibration)
+        case Pretrain() | Finetune():
+            from planner.supply.rollouts import writing_of
+            from planner.supply.training.fewest import trained
+
+            writing = writing_of(workload, arch, machines, assumptions, calibration)
+            return trained(
+                workload, arch, machines, assumptions, amounts, max_accelerators=max_accelerators, calibration=calibration, writing=writing
+            )  # fmt: skip
+        case _:
+            from planner.supply.throughput.fleet import made_in_pieces
+
+            return made_in_pieces(workload, arch, machines, assumptions, amounts, calibration=calibration)
+
+
+def _sizer_of(
+    workload: Workload, arch: Architecture, machines: Sequence[Machine], assumptions: Assumptions, calibration: Calibration | None
+) -> Callable[..., list[Fleet | Refusal]]:  # fmt: skip
     """Return what sizes machines for work of this kind; only that is loaded."""
-    match work:
+    match workload.work:
         case Serve() | Batch():
             from planner.supply.serving.fleet import size_serving
 
             return size_serving
         case Pretrain() | Finetune():
-            from planner.supply.rollouts import size_training_with_rollouts
+            from planner.supply.rollouts import writing_of
+            from planner.supply.training.fleet import size_training
 
-            return size_training_with_rollouts
+            return partial(size_training, writing=writing_of(workload, arch, machines, assumptions, calibration))
         case _:
             from planner.supply.throughput.fleet import size_throughput
 
@@ -101,53 +145,65 @@ def estimate(
     else:
         boxes = count
     if isinstance(workload.work, GpuHours):
-        return _stated(workload.work, machine, None)
+        return _size_stated(workload, [machine], None)[0]
     arch = suitable_model(workload, architecture)
-    return _sizer_of(workload.work)(
-        workload, arch, [machine], assumptions, calibration=calibration, fixed_machines=boxes
-    )[0]
+    sizer = _sizer_of(workload, arch, [machine], assumptions, calibration)
+    return sizer(workload, arch, [machine], assumptions, calibration=calibration, fixed_machines=boxes)[0]
 
 
-def _stated(work: GpuHours, machine: Machine, max_accelerators: int | None) -> Fleet | Refusal:
-    """Return machines for stated accelerator hours: the count is the user's, nothing is modelled."""
+def _other_chip(work: GpuHours, machine: Machine) -> Refusal | None:
+    """Return why a machine has not the stated accelerator, or only a part of one; None where it has."""
     from pricing.accelerators import resolve_all
 
-    wanted = resolve_all(work.gpu)
-    names = ", ".join(item.name for item in wanted)
+    names = [accelerator.name for accelerator in resolve_all(work.gpu)]
     chip = machine.accelerator
-    if chip is None or chip.name not in {item.name for item in wanted}:
-        return Refusal(
-            machine=machine,
-            stage="evidence",
-            reason=Note(NoteCode.OTHER_ACCELERATOR, (chip.name if chip else "a CPU machine", names)),
-        )
+    if chip is None or chip.name not in names:
+        figures = (chip.name if chip else "a CPU machine", ", ".join(names))
+        return Refusal(machine=machine, stage="evidence", reason=Note(NoteCode.OTHER_ACCELERATOR, figures))
     if machine.accelerator_count < 1:
-        return Refusal(
-            machine=machine,
-            stage="memory",
-            reason=Note(NoteCode.PART_OF_ONE, (machine.accelerator_count, chip.name)),
-        )
-    instances = math.ceil(work.count / machine.accelerator_count)
-    if max_accelerators is not None and instances * machine.accelerator_count > max_accelerators:
-        figures = (instances * machine.accelerator_count, chip.name, max_accelerators)
-        reason = Note(NoteCode.WHOLE_MACHINES_ABOVE_LIMIT, figures)
-        return Refusal(machine=machine, stage="max_gpus", reason=reason)
-    share = work.hours_per_month / HOURS_PER_MONTH
-    idle = instances * machine.accelerator_count - work.count
-    rate = float(work.count)
-    return Fleet(
-        machine=machine,
-        instance_count=instances,
-        layout=Layout(data=work.count, precision="stated"),
-        performance=Performance(
-            rate_per_s=Range(low=rate, typical=rate, high=rate),
-            rate_unit="accelerators",
-            bound="stated",
-            basis="stated",
-            evidence=Note(NoteCode.STATED_HOURS),
-        ),
-        accelerators_used=rate,
+        reason = Note(NoteCode.PART_OF_ONE, (machine.accelerator_count, chip.name))
+        return Refusal(machine=machine, stage="memory", reason=reason)
+    return None
+
+
+def _stated(amounts: Amounts, machines: Sequence[Machine], able: Sequence[bool]) -> Fleets:
+    """Return machines for stated accelerator hours: the count is the user's, nothing is modelled."""
+    each = np.array([max(machine.accelerator_count, 1.0) for machine in machines])[:, None]
+    count = np.where(np.array(able, dtype=bool)[:, None], np.ceil(amounts.gpus / each), 0.0)
+    share = np.broadcast_to(amounts.hours_per_month / HOURS_PER_MONTH, count.shape)
+    return Fleets(
+        instance_count=count,
+        accelerators_used=np.broadcast_to(amounts.gpus, count.shape),
+        busy_hours_per_run=np.full(count.shape, np.nan),
         elastic_share=share,
         utilisation_share=share,
-        notes=(Note(NoteCode.IDLE_ACCELERATORS, (idle,)),) if idle else (),
+        basis=tuple("stated" if fits else "" for fits in able),
     )
+
+
+def _size_stated(
+    workload: Workload, machines: Sequence[Machine], max_accelerators: int | None
+) -> list[Fleet | Refusal]:
+    work = workload.work
+    assert isinstance(work, GpuHours)
+    refusals = [_other_chip(work, machine) for machine in machines]
+    fleets = _stated(amounts_of([workload]), machines, [refusal is None for refusal in refusals])
+    rate = float(work.count)
+    speed = Performance(
+        rate_per_s=Range(low=rate, typical=rate, high=rate),
+        rate_unit="accelerators",
+        bound="stated",
+        basis="stated",
+        evidence=Note(NoteCode.STATED_HOURS),
+    )
+    sized: list[Fleet | Refusal] = []
+    for row, (machine, refusal) in enumerate(zip(machines, refusals, strict=True)):
+        have = int(fleets.instance_count[row, 0]) * machine.accelerator_count
+        if refusal is None and machine.accelerator and max_accelerators is not None and have > max_accelerators:
+            reason = Note(NoteCode.WHOLE_MACHINES_ABOVE_LIMIT, (have, machine.accelerator.name, max_accelerators))
+            sized.append(Refusal(machine=machine, stage="max_gpus", reason=reason))
+            continue
+        notes = (Note(NoteCode.IDLE_ACCELERATORS, (have - work.count,)),) if have > work.count else ()
+        layout = Layout(data=work.count, precision="stated")
+        sized.append(refusal or fleets.fleet(machine, row, 0, layout, speed, notes=notes))
+    return sized

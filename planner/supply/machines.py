@@ -247,21 +247,6 @@ class Fleet:
     notes: tuple[Note, ...] = field(default=())
 
 
-def with_spares(fleet: Fleet, count: int) -> Fleet:
-    """Return a fleet with so many more machines that stand by: they are on and share the work, so that one may fail."""
-    if not count:
-        return fleet
-    ratio = (fleet.instance_count + count) / fleet.instance_count
-    return replace(
-        fleet,
-        instance_count=fleet.instance_count + count,
-        spare_instance_count=count,
-        accelerators_used=fleet.accelerators_used * ratio,
-        elastic_share=(fleet.elastic_share * fleet.instance_count + count) / (fleet.instance_count + count),
-        utilisation_share=fleet.utilisation_share / ratio,
-    )
-
-
 def with_more(fleet: Fleet, count: int) -> Fleet:
     """Return a fleet with so many more machines that serve."""
     serving = fleet.instance_count - fleet.spare_instance_count

@@ -13,11 +13,10 @@ import numpy as np
 from planner.assumptions import Assumptions
 from planner.demand.architecture import Architecture
 from planner.demand.service import Serve
-from planner.demand.workload import Finetune, Pretrain, Workload
-from planner.supply.calibration import Calibration, default_calibration
-from planner.supply.machines import Fleet, Machine, Refusal
+from planner.demand.workload import Finetune, Workload
+from planner.supply.calibration import Calibration
+from planner.supply.machines import Fleet, Machine
 from planner.supply.training.candidates import Writing
-from planner.supply.training.fleet import size_training
 
 _ANSWERS_AT_ONCE = (1.0, 16.0, 256.0, 4096.0)
 _SPANS = (1, 2, 4, 8)
@@ -25,7 +24,7 @@ _SPANS = (1, 2, 4, 8)
 
 
 def writing_of(
-    workload: Workload, arch: Architecture, machines: Sequence[Machine], assumptions: Assumptions, calibration: Calibration
+    workload: Workload, arch: Architecture, machines: Sequence[Machine], assumptions: Assumptions, calibration: Calibration | None
 ) -> Writing | None:  # fmt: skip
     """Return how fast the machines write; None for a method that learns from what is there."""
     work = workload.work
@@ -52,16 +51,3 @@ def writing_of(
             if not todo:
                 break
     return Writing(answer_counts=np.asarray(_ANSWERS_AT_ONCE), rates_per_s=rates)
-
-
-def size_training_with_rollouts(
-    workload: Workload, arch: Architecture, machines: Sequence[Machine], assumptions: Assumptions, *,
-    max_accelerators: int | None = None, calibration: Calibration | None = None, fixed_machines: int | None = None,
-) -> list[Fleet | Refusal]:  # fmt: skip
-    """Return training fleets as `planner.supply.training.fleet.size_training` does, those that write between steps as well."""
-    assert isinstance(workload.work, Pretrain | Finetune)
-    calibration = calibration or default_calibration()
-    return size_training(
-        workload, arch, machines, assumptions, max_accelerators=max_accelerators, calibration=calibration,
-        fixed_machines=fixed_machines, writing=writing_of(workload, arch, machines, assumptions, calibration),
-    )  # fmt: skip

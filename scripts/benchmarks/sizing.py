@@ -77,7 +77,7 @@ class Counter:
         stack = ExitStack()
         for name, function, points in (
             ("serving.replica_rates.evaluate", evaluate, lambda given: len(given[5].row) * len(BATCHES)),
-            ("training.fleet.outcome_of", outcome_of, lambda given: len(given[0].layouts.row)),
+            ("training.fewest.outcome_of", outcome_of, lambda given: len(given[0].layouts.row)),
         ):
             stack.enter_context(patch(f"planner.supply.{name}", self._counted(function, points)))
         return stack

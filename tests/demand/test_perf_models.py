@@ -6,13 +6,14 @@ import json
 import math
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from planner.demand.models import known_model, known_models, resolve_model
 from planner.demand.parameters import parameter_count
-from planner.demand.profiles import elastic_share, hourly_rates
+from planner.demand.profiles import elastic_shares, hourly_rates
 from planner.demand.requirements import requirements
 from planner.demand.workload import GpuHours, ModelNumbers, Profile, Workload
 from planner.errors import InputError
@@ -241,7 +242,8 @@ def test_a_profile_has_a_week_of_hours_with_mean_one(profile: Profile) -> None:
 def test_a_fleet_that_follows_demand_pays_between_one_machine_and_all(
     profile: Profile, peak: float, machines: int
 ) -> None:
-    assert 1 / machines - 1e-9 <= elastic_share(profile, peak, machines) <= 1
+    share = elastic_shares(profile, np.array([peak]), np.array([[float(machines)]]))
+    assert 1 / machines - 1e-9 <= float(share[0, 0]) <= 1
 
 
 def test_stated_hours_need_no_model() -> None:

@@ -13,12 +13,13 @@ from planner.demand.models import known_model
 from planner.demand.workload import Serve, Workload
 from planner.options.servers import own_machine
 from planner.supply.calibration import default_calibration
+from planner.supply.fleet import sizes
 from planner.supply.machines import Fleet, Machine
 from planner.supply.serving import replica_rates
 from planner.supply.serving.capacity import replicas_for
 from planner.supply.serving.fleet import size_serving
 from planner.supply.serving.tails import STEADY, Spread, late_times
-from planner.supply.sizes.fleets import served
+from planner.supply.sizes.fleets import amounts_of
 from planner.traffic.confirm import confirmed
 from pricing.accelerators import resolve
 
@@ -85,12 +86,11 @@ def test_a_fleet_for_one_rate_does_not_depend_on_which_rates_were_asked_before(
 @pytest.mark.parametrize("held", ["mean", 95, 99])
 def test_a_portfolio_counts_the_machines_of_a_plan(held: str | int) -> None:
     machines = [_machine("b200"), _machine("h100-sxm", 8), _machine("l40s", 4)]
-    rates = np.array([0.3, 4.0, 25.0, 180.0])
-    shape = _asked("llama-3.1-8b", limit_percentile=held)
+    asked = [_asked("llama-3.1-8b", limit_percentile=held, requests_per_s=rate) for rate in (0.3, 4.0, 25.0, 180.0)]
     arch = known_model("llama-3.1-8b")
-    many = served(shape, arch, machines, ASSUMPTIONS, mean_per_s=rates, peak_per_s=rates, requests=np.zeros(len(rates)))
-    for column, rate in enumerate(rates):
-        one = size_serving(_asked("llama-3.1-8b", limit_percentile=held, requests_per_s=float(rate)), arch, machines, ASSUMPTIONS)  # fmt: skip
+    many = sizes(asked[0], arch, machines, ASSUMPTIONS, amounts_of(asked))
+    for column, workload in enumerate(asked):
+        one = size_serving(workload, arch, machines, ASSUMPTIONS)
         counts = [each.instance_count if isinstance(each, Fleet) else 0 for each in one]
         assert many.instance_count[:, column].tolist() == counts
 

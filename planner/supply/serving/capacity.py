@@ -40,14 +40,15 @@ class Capacity:
     quick: BoolArray
     smooth: BoolArray
 
-    def rate_on(self, replicas: FloatArray) -> FloatArray:
-        """Return what may be planned of each of so many replicas; 0 where nothing may.
+    def rate_on(self, replicas: FloatArray, at: IntArray) -> FloatArray:
+        """Return what may be planned of each of so many replicas of the candidates at these rows; 0 where nothing may.
 
         The bursts of one replica are evened out by the others as the square root of their number grows (the square-root
         staffing of Halfin and Whitt 1981).
         """
-        lost = self.planned_rate - np.maximum(self.alone_rate, 0.0)
-        return np.maximum(self.planned_rate - lost / np.sqrt(np.maximum(replicas, 1.0)), 0.0)
+        planned = self.planned_rate[at]
+        lost = planned - np.maximum(self.alone_rate[at], 0.0)
+        return np.maximum(planned - lost / np.sqrt(np.maximum(replicas, 1.0)), 0.0)
 
 
 def replicas_for(rate_per_s: FloatArray | float, planned_rate: FloatArray, alone_rate: FloatArray) -> FloatArray:

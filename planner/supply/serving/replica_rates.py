@@ -1,4 +1,4 @@
-"""Serving prospects: what every replica of every machine can do, and which of them serves a rate with the fewest machines."""
+"""Serving prospects: what every replica of every machine can do, and which of them serves each rate with the fewest machines."""
 
 from __future__ import annotations
 
@@ -81,6 +81,16 @@ class Prospects:
         else:
             tie = self.grid.tpot_s[at, self.capacity.column[at]]
         return at[np.argsort(tie, kind="stable")]
+
+    def fewest_on(self, row: int, demand: Demand, rate_per_s: FloatArray) -> tuple[IntArray, FloatArray]:
+        """Return, by rate, the replica that takes the fewest of a machine, and how many; infinite where nothing may be planned."""
+        at = self.of_machine(row)
+        at = self.in_order(at[self.capacity.planned_rate[at] > 0], ends=demand.requests > 0)
+        if not at.size:
+            return np.full(len(rate_per_s), -1), np.full(len(rate_per_s), np.inf)
+        count = self.machines_for(rate_per_s, at, demand)
+        best = np.argmin(count, axis=0)
+        return at[best], count[best, np.arange(len(best))]
 
 
 def prospects_by_formats(

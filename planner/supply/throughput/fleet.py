@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -15,13 +16,14 @@ from planner.assumptions import Assumptions
 from planner.demand.architecture import Architecture
 from planner.demand.flops import TEXT_TOKENS_PER_S, denoising_pass_flop, forward_flop_per_token, latent_pixels
 from planner.demand.memory import weight_bytes
-from planner.demand.profiles import elastic_share, peak_over_mean_ratio
+from planner.demand.profiles import elastic_shares
 from planner.demand.workload import Diffusion, Embed, EmbedService, FinetuneImages, Transcribe, Video, Work, Workload
 from planner.notes import Note, NoteCode
 from planner.supply.calibration import Calibration, default_calibration
-from planner.supply.evidence import band, basis_and_evidence, slow_ratio, spread
+from planner.supply.evidence import band, bases_of, basis_and_evidence, slow_ratio, spread
 from planner.supply.hardware import Hardware, hardware
 from planner.supply.machines import Fleet, Layout, Machine, MemoryUse, Performance, Refusal
+from planner.supply.sizes.fleets import Amounts, Fleets, above_limit, amounts_of, are_too_many, too_many_processors
 from planner.supply.throughput.encode import encode_constants, encode_rates, encode_s
 from planner.supply.throughput.images import image_constants, image_rates, image_s, step_time
 from planner.supply.throughput.pieces import CONTEXT_BYTES, Pieces, formats_of, peak_flop_per_s
@@ -29,7 +31,6 @@ from planner.supply.throughput.speech import PIECE_S, piece_s, speech_constants
 from planner.supply.throughput.tuning import tuned_images
 
 _EMBED_BATCH_TOKENS = 16_384.0
-_SECONDS_PER_DAY = 86_400.0
 _LATENT_BYTES_PER_PIXEL = 2_000.0
 """Activations of a U-Net and its decoder per pixel and byte of the format (Lambda's Stable Diffusion 1.4 table)."""
 _CLIP_BYTES_PER_LATENT_PIXEL = 1_700.0
@@ -93,17 +94,11 @@ def _embedding(
             Note(NoteCode.REQUEST_LATENCY, (int(texts), float(2e3 * seconds), float(1e3 * alone)))
             for texts, seconds, alone in zip(batch, batch_s(batch), batch_s(each), strict=True)
         ]
-        total, deadline_s = 0.0, math.inf
-        mean = work.documents_per_s
-        at_peak = mean * peak_over_mean_ratio(work.profile)
-    else:
-        total, deadline_s = float(work.documents), (work.deadline_hours or math.inf) * 3600.0
-        mean = at_peak = total / deadline_s
     per_s = batch / batch_s(batch)
     width = 2.0 * (6.0 * arch.hidden + 2.0 * max(arch.ffn, arch.expert_ffn))
     return Pieces(
         unit="documents", per_s=per_s, alone_s=1.0 / per_s if notes is None else 2.0 * batch_s(each), batch=batch,
-        total_count=total, deadline_s=deadline_s, peak_per_s=at_peak, mean_per_s=mean, load_share=load_share(work, a), limit_s=limit_s,
+        load_share=load_share(work, a), limit_s=limit_s,
         weights=np.full(len(machines), weight_bytes(arch, "fp16")), activations=np.maximum(batch * length, _EMBED_BATCH_TOKENS) * width,
         constant="encode.flop_share", sort="encode.stranger", precisions=precisions, mfu=per_s * flop / peak,
         bound=["compute"] * len(machines), notes=notes,
@@ -127,13 +122,11 @@ def _recordings(
     constants = speech_constants(c, machines, [(engine,)] * len(machines))
     hour_s = 3600.0 / PIECE_S * piece_s(arch, PIECE_S, _HEARD_AT_ONCE, rates=rates, constants=constants)
     per_s = a["perf.serving_practice_share"] / hour_s
-    deadline_s = (work.deadline_hours or math.inf) * 3600.0
     frames = PIECE_S * arch.speech.frames_per_s * _HEARD_AT_ONCE
     width = 2.0 * (6.0 * arch.hidden + 2.0 * arch.ffn)
     flop = 2.0 * 3600.0 * (arch.speech.frames_per_s * arch.speech.encoder_parameter_count + TEXT_TOKENS_PER_S * arch.speech.decoder_parameter_count)  # fmt: skip
     return Pieces(
-        unit="audio_hours", per_s=per_s, alone_s=1.0 / per_s, batch=np.full(len(machines), _HEARD_AT_ONCE), total_count=work.audio_hours,
-        deadline_s=deadline_s, peak_per_s=work.audio_hours / deadline_s, mean_per_s=work.audio_hours / deadline_s,
+        unit="audio_hours", per_s=per_s, alone_s=1.0 / per_s, batch=np.full(len(machines), _HEARD_AT_ONCE),
         load_share=load_share(work, a), limit_s=math.inf, weights=np.full(len(machines), weight_bytes(arch, "fp16")),
         activations=np.full(len(machines), frames * width + _HEARD_AT_ONCE * arch.state_bytes_per_sequence), constant="speech.flop_share",
         sort="speech.stranger", precisions=precisions, mfu=per_s * flop / peak_flop_per_s(hw, precisions), bound=["compute"] * len(machines),
@@ -163,7 +156,7 @@ def _images(
     tags = [("@compiled", "@fp8") if size < _SIXTEEN_BIT_BYTES else ("@compiled",) for size in rates.element_bytes]
     is_clip = isinstance(work, Video)
     prefix, unit = ("video", "clips") if is_clip else ("image", "images")
-    frames, each_day = (work.frames, work.clips_per_day) if isinstance(work, Video) else (1.0, work.images_per_day)
+    frames = work.frames if isinstance(work, Video) else 1.0
     limit = work.seconds_per_clip_limit if isinstance(work, Video) else work.seconds_per_image_limit
     constants = image_constants(c, machines, tags, prefix=prefix)
     limit_s = limit or math.inf
@@ -203,7 +196,6 @@ def _images(
     step = step_time(arch, worked, guided=work.guided, rates=rates, constants=constants, batch=chosen)
     passes = work.steps * (arch.diffusion.passes_if_guided if work.guided else 1)
     flop = passes * float(denoising_pass_flop(arch, worked))
-    mean = each_day / _SECONDS_PER_DAY
     eager = image_constants(c, machines, [()] * len(machines), eager=True, prefix=prefix)
     slower = (
         step_time(arch, worked, guided=work.guided, rates=rates, constants=eager, batch=chosen).total_s / step.total_s
@@ -213,12 +205,120 @@ def _images(
         for ratio, swap in zip(slower, swapped, strict=True)
     ]
     return Pieces(
-        unit=unit, per_s=1.0 / seconds, alone_s=alone_s, batch=chosen, total_count=0.0, deadline_s=math.inf,
-        peak_per_s=mean * peak_over_mean_ratio(work.profile), mean_per_s=mean,
+        unit=unit, per_s=1.0 / seconds, alone_s=alone_s, batch=chosen,
         load_share=load_share(work, a),
         limit_s=limit_s, weights=weights, activations=np.asarray(activations * chosen, dtype=float), constant=f"{prefix}.flop_share", sort="video.stranger" if is_clip else "image",
         precisions=precisions, mfu=flop / seconds / peak,
         bound=["memory_bandwidth" if slow else "compute" for slow in step.memory_s > step.arithmetic_s + step.blocks_s], notes=notes,
+    )  # fmt: skip
+
+
+def _pieces_of(
+    workload: Workload, arch: Architecture, machines: Sequence[Machine], hw: Hardware, assumptions: Assumptions, calibration: Calibration
+) -> Pieces:  # fmt: skip
+    """Return the pieces of which the work consists."""
+    work = workload.work
+    if isinstance(work, Embed | EmbedService):
+        return _embedding(workload, work, arch, machines, hw, assumptions, calibration)
+    if isinstance(work, Transcribe):
+        return _recordings(workload, work, arch, machines, hw, assumptions, calibration)
+    if isinstance(work, FinetuneImages):
+        return tuned_images(workload, work, arch, machines, hw, load_share(work, assumptions), calibration)
+    assert isinstance(work, Diffusion | Video)
+    return _images(workload, work, arch, machines, hw, assumptions, calibration)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Scene:
+    """Everything that does not depend on how much is asked."""
+
+    workload: Workload
+    arch: Architecture
+    machines: Sequence[Machine]
+    hw: Hardware
+    pieces: Pieces
+    assumptions: Assumptions
+    calibration: Calibration
+
+    @property
+    def machine_per_s(self) -> FloatArray:
+        """Pieces per second of one machine, as a column."""
+        return (self.pieces.per_s * self.hw.count)[:, None]
+
+    def spread_log(self, row: int) -> float:
+        """Return how widely the speed of a machine varies."""
+        return spread(self.calibration, self.pieces.sort, self.pieces.constant, self.machines[row])
+
+    def memory(self, row: int) -> MemoryUse:
+        """Return what fills an accelerator."""
+        weights, activations = float(self.pieces.weights[row]), float(self.pieces.activations[row])
+        parts = (("weights", weights), ("activations", activations), ("overhead", CONTEXT_BYTES))
+        return MemoryUse(parts=parts, capacity_bytes=float(self.hw.memory_bytes[row]))
+
+
+def _scene_of(
+    workload: Workload,
+    arch: Architecture,
+    machines: Sequence[Machine],
+    assumptions: Assumptions,
+    calibration: Calibration | None,
+) -> _Scene:
+    used, hw = calibration or default_calibration(), hardware(machines)
+    pieces = _pieces_of(workload, arch, machines, hw, assumptions, used)
+    return _Scene(
+        workload=workload, arch=arch, machines=machines, hw=hw, pieces=pieces, assumptions=assumptions, calibration=used
+    )
+
+
+def made_in_pieces(
+    workload: Workload, arch: Architecture, machines: Sequence[Machine], assumptions: Assumptions, amounts: Amounts, *,
+    calibration: Calibration | None = None,
+) -> Fleets:  # fmt: skip
+    """Return the fleets for images and clips (`Diffusion`, `Video`), documents and recordings (`Embed`, `Transcribe`, `FinetuneImages`).
+
+    Parameters
+    ----------
+    workload : Workload
+        The shape; its own size plays no part.
+    amounts : Amounts
+        Pieces per second, by the deadline for work that ends, and all pieces of it.
+    """
+    scene = _scene_of(workload, arch, machines, assumptions, calibration)
+    count = _counts(scene, [_refusal(scene, row) is None for row in range(len(machines))], amounts)
+    too_many = are_too_many(machines, count, assumptions, most=math.inf)
+    return _fleets(scene, np.where(too_many, 0.0, count), amounts)
+
+
+def _counts(scene: _Scene, able: Sequence[bool], amounts: Amounts) -> FloatArray:
+    """Return how many machines each amount takes, whether or not so many are allowed; 0 where a machine is not able."""
+    each_per_s = scene.machine_per_s
+    # Images have no deadline that a slow machine could miss: their rate keeps its own headroom.
+    late = np.ones_like(each_per_s)
+    if scene.workload.ends:
+        percentile = scene.assumptions["perf.deadline_band_percentile"]
+        late[:, 0] = [slow_ratio(percentile, scene.spread_log(row)) for row in range(len(late))]
+    count = np.maximum(1.0, np.ceil(amounts.peak_per_s * late / (each_per_s * scene.pieces.load_share) - 1e-9))
+    return np.where(np.array(able, dtype=bool)[:, None], count, 0.0)
+
+
+def _fleets(scene: _Scene, count: FloatArray, amounts: Amounts, *, is_fixed: bool = False) -> Fleets:
+    """Return the fleets of so many machines."""
+    work, pieces = scene.workload.work, scene.pieces
+    rate = scene.machine_per_s * np.maximum(count, 1.0)
+    accelerators = [
+        machine.accelerator_count if machine.accelerator else float(sockets)
+        for machine, sockets in zip(scene.machines, scene.hw.count, strict=True)
+    ]
+    busy, elastic, utilisation = np.full_like(count, np.nan), np.ones_like(count), np.ones_like(count)
+    if scene.workload.ends:
+        busy = np.where(count > 0, amounts.total / (rate * pieces.load_share) / 3600.0, np.nan)
+    elif not is_fixed:
+        elastic = elastic_shares(work.profile, amounts.peak_over_mean, count)  # type: ignore[union-attr]  # work that never ends has a profile
+        utilisation = np.minimum(1.0, amounts.mean_per_s / rate)
+    return Fleets(
+        instance_count=count, accelerators_used=count * np.array(accelerators)[:, None], busy_hours_per_run=busy, elastic_share=elastic,
+        utilisation_share=utilisation,
+        basis=bases_of(scene.calibration, pieces.constant, scene.machines, count),
     )  # fmt: skip
 
 
@@ -230,80 +330,61 @@ def size_throughput(
 
     Parameters and results are those of `planner.supply.fleet.size`.
     """
-    calibration = calibration or default_calibration()
-    hw = hardware(machines)
-    work = workload.work
-    if isinstance(work, Embed | EmbedService):
-        pieces = _embedding(workload, work, arch, machines, hw, assumptions, calibration)
-    elif isinstance(work, Transcribe):
-        pieces = _recordings(workload, work, arch, machines, hw, assumptions, calibration)
-    elif isinstance(work, FinetuneImages):
-        pieces = tuned_images(workload, work, arch, machines, hw, load_share(work, assumptions), calibration)
+    scene = _scene_of(workload, arch, machines, assumptions, calibration)
+    refusals = [_refusal(scene, row) for row in range(len(machines))]
+    amounts = amounts_of([workload])
+    if fixed_machines is None:
+        count = _counts(scene, [refusal is None for refusal in refusals], amounts)
+        too_many = are_too_many(machines, count, assumptions, most=math.inf)
     else:
-        assert isinstance(work, Diffusion | Video)
-        pieces = _images(workload, work, arch, machines, hw, assumptions, calibration)
-    return [
-        _one(workload, arch, machine, row, hw, pieces, assumptions, calibration, max_accelerators, fixed_machines)
-        for row, machine in enumerate(machines)
-    ]
+        count = np.full((len(machines), 1), float(fixed_machines))
+        too_many = np.zeros_like(count, dtype=bool)
+    fleets = _fleets(scene, count, amounts, is_fixed=fixed_machines is not None)
+    sized: list[Fleet | Refusal] = []
+    for row, machine in enumerate(machines):
+        refusal = refusals[row] or above_limit(machine, int(count[row, 0]), max_accelerators)
+        if refusal is None and too_many[row, 0]:
+            refusal = too_many_processors(machine, int(count[row, 0]), "work")
+        sized.append(refusal or _fleet(scene, fleets, row))
+    return sized
 
 
-def _one(  # noqa: PLR0913 - sizing hands on all that it was asked
-    workload: Workload, arch: Architecture, machine: Machine, row: int, hw: Hardware, pieces: Pieces, assumptions: Assumptions,
-    calibration: Calibration, max_accelerators: int | None, fixed: int | None,
-) -> Fleet | Refusal:  # fmt: skip
+def _refusal(scene: _Scene, row: int) -> Refusal | None:
+    """Return why a machine cannot do the work, however little of it; None where it can."""
+    machine, pieces, memory = scene.machines[row], scene.pieces, scene.memory(row)
     if not pieces.precisions[row]:
-        asked = " or ".join(str(item) for item in workload.precision)
+        asked = " or ".join(str(item) for item in scene.workload.precision)
         return Refusal(machine=machine, stage="precision", reason=Note(NoteCode.NO_SUCH_FORMAT, (machine.label, asked)))
-    capacity = float(hw.memory_bytes[row])
-    memory = (
-        ("weights", float(pieces.weights[row])),
-        ("activations", float(pieces.activations[row])),
-        ("overhead", CONTEXT_BYTES),
-    )
-    use = MemoryUse(parts=memory, capacity_bytes=capacity)
-    part = "training" if isinstance(workload.work, FinetuneImages) else "engine"
-    if use.total_bytes > capacity * assumptions[f"perf.{part}_memory_share"]:
-        needed_gib = (arch.name, use.total_bytes / 2**30, machine.label, capacity / 2**30)
+    part = "training" if isinstance(scene.workload.work, FinetuneImages) else "engine"
+    if memory.total_bytes > memory.capacity_bytes * scene.assumptions[f"perf.{part}_memory_share"]:
+        needed_gib = (scene.arch.name, memory.total_bytes / 2**30, machine.label, memory.capacity_bytes / 2**30)
         return Refusal(machine=machine, stage="memory", reason=Note(NoteCode.PIECES_MEMORY, needed_gib))
-    if pieces.alone_s[row] > pieces.limit_s:
-        piece, alone_s = pieces.unit.removesuffix("s"), float(pieces.alone_s[row])
-        reason = Note(NoteCode.PIECE_TOO_SLOW, (piece, alone_s, pieces.limit_s))
+    alone_s = float(pieces.alone_s[row])
+    if alone_s > pieces.limit_s:
+        reason = Note(NoteCode.PIECE_TOO_SLOW, (pieces.unit.removesuffix("s"), alone_s, pieces.limit_s))
         if pieces.unit == "documents":
             reason = Note(NoteCode.REQUEST_TOO_SLOW, (alone_s * 1e3, pieces.limit_s * 1e3))
         return Refusal(machine=machine, stage="deadline", reason=reason)
-    count = int(hw.count[row])
-    each = float(pieces.per_s[row]) * count
-    sigma = spread(calibration, pieces.sort, pieces.constant, machine)
-    # Images have no deadline that a slow machine could miss: their rate keeps its own headroom.
-    late = slow_ratio(assumptions["perf.deadline_band_percentile"], sigma) if pieces.total_count > 0 else 1.0
-    instances = fixed or max(1, math.ceil(pieces.peak_per_s * late / (each * pieces.load_share) - 1e-9))
-    if (
-        machine.accelerator is not None
-        and max_accelerators is not None
-        and instances * machine.accelerator_count > max_accelerators
-    ):
-        figures = (instances * machine.accelerator_count, machine.accelerator.name, 0, max_accelerators)
-        reason = Note(NoteCode.ACCELERATORS_ABOVE_LIMIT, figures)
-        return Refusal(machine=machine, stage="max_gpus", reason=reason)
-    if machine.accelerator is None and instances > assumptions["perf.most_cpu_machines_count"] and not fixed:
-        return Refusal(
-            machine=machine,
-            stage="max_machines",
-            reason=Note(NoteCode.CPU_MACHINES, ("work", instances, machine.label)),
-            machines_needed=instances,
-        )
-    rate = each * instances
-    basis, evidence = basis_and_evidence(calibration, pieces.constant, machine)
-    work = workload.work
-    job = pieces.total_count > 0
-    ratio = pieces.peak_per_s / pieces.mean_per_s if pieces.mean_per_s > 0 else 1.0
-    return Fleet(
-        machine=machine,
-        instance_count=instances,
-        layout=Layout(data=instances * count, precision=pieces.precisions[row], micro_batch=int(pieces.batch[row])),
-        performance=Performance(
-            rate_per_s=band(rate, sigma),
+    return None
+
+
+def _fleet(scene: _Scene, fleets: Fleets, row: int) -> Fleet:
+    """Return the machine's fleet with its layout, speed and memory."""
+    pieces, work = scene.pieces, scene.workload.work
+    instances = int(fleets.instance_count[row, 0])
+    rate = float(scene.machine_per_s[row, 0]) * instances
+    basis, evidence = basis_and_evidence(scene.calibration, pieces.constant, scene.machines[row])
+    return fleets.fleet(
+        scene.machines[row],
+        row,
+        0,
+        Layout(
+            data=instances * int(scene.hw.count[row]),
+            precision=pieces.precisions[row],
+            micro_batch=int(pieces.batch[row]),
+        ),
+        Performance(
+            rate_per_s=band(rate, scene.spread_log(row)),
             rate_unit=pieces.unit,
             tokens_per_s=rate * work.tokens_per_document if isinstance(work, Embed | EmbedService) else None,
             step_s=float(pieces.alone_s[row]),
@@ -312,12 +393,6 @@ def _one(  # noqa: PLR0913 - sizing hands on all that it was asked
             basis=basis,
             evidence=evidence,
         ),
-        memory=use,
-        accelerators_used=instances * (machine.accelerator_count if machine.accelerator else float(count)),
-        busy_hours_per_run=pieces.total_count / (rate * pieces.load_share) / 3600.0 if job else None,
-        elastic_share=elastic_share(work.profile, ratio, instances)
-        if isinstance(work, Diffusion | Video | EmbedService) and not fixed
-        else 1.0,
-        utilisation_share=1.0 if job or fixed else min(1.0, pieces.mean_per_s / rate),
-        notes=(*arch.notes, *(pieces.notes[row : row + 1] if pieces.notes else ())),
+        memory=scene.memory(row),
+        notes=(*scene.arch.notes, *(pieces.notes[row : row + 1] if pieces.notes else ())),
     )

@@ -21,17 +21,13 @@ _ON_PROCESSORS = frozenset({"fp32", "bf16", "fp16"})
 class Pieces:
     """The work in pieces (documents, images) as one accelerator sees it; arrays per machine.
 
-    `alone_s` is the time of one piece by itself, `batch` how many are made at once when there are enough of them.
+    Nothing here depends on how many are asked for. `alone_s` is the time of one piece by itself, `batch` how many are made at once when there are enough of them.
     """
 
     unit: str
     per_s: FloatArray
     alone_s: FloatArray
     batch: IntArray
-    total_count: float
-    deadline_s: float
-    peak_per_s: float
-    mean_per_s: float
     load_share: float
     limit_s: float
     weights: FloatArray

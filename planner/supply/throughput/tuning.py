@@ -111,14 +111,13 @@ def tuned_images(
     weights, kept = tuning_bytes(arch, work, base)
     worked = latent_pixels(arch, float(work.width * work.height), float(work.frames))
     passes = 3.0 if work.checkpointing else 2.0
-    total, deadline_s = float(work.steps) * work.batch, (work.deadline_hours or math.inf) * 3600.0
     count = len(machines)
     # Processors have the rates for it and no trainer.
     formats = ["" if is_cpu else base for is_cpu in hw.is_cpu]
     sixteen = ["bf16"] * count
     return Pieces(
-        unit="trained_images", per_s=work.batch / step_s, alone_s=step_s, batch=np.full(count, work.batch), total_count=total,
-        deadline_s=deadline_s, peak_per_s=total / deadline_s, mean_per_s=total / deadline_s, load_share=load_share, limit_s=math.inf,
+        unit="trained_images", per_s=work.batch / step_s, alone_s=step_s, batch=np.full(count, work.batch),
+        load_share=load_share, limit_s=math.inf,
         weights=np.full(count, weights), activations=np.full(count, max(kept - CONTEXT_BYTES, 0.0)), constant=f"{_prefix(arch)}.flop_share",
         sort=TUNED_SORT, precisions=formats,
         mfu=passes * work.batch * float(denoising_pass_flop(arch, worked)) / step_s / peak_flop_per_s(hw, sixteen),

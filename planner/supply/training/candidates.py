@@ -48,11 +48,9 @@ _SIXTEEN_BIT_BYTES, _ONE_BYTE = 2.0, 1.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """What has to be done."""
+    """What a step of the job has to do."""
 
     work: Pretrain | Finetune
-    tokens: float
-    deadline_s: float
     sequences: float
     adapters: bool
     trainer: Trainer
@@ -108,7 +106,7 @@ class Layouts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What each row does on a given number of machines."""
+    """What each row does on a given number of machines; `wall_s` is the clock time of a step, goodput counted."""
 
     wall_s: FloatArray
     step: StepParts
@@ -177,17 +175,12 @@ def _score_bytes_per_token(arch: Architecture, seq_len: int) -> float:
 
 
 def job_of(workload: Workload) -> Job:
-    """Return what a training or fine-tuning job asks."""
+    """Return what a step of a training or fine-tuning job asks."""
     work = workload.work
-    if isinstance(work, Pretrain):
-        tokens, deadline_s, adapters = work.tokens_b * 1e9, (work.deadline_days or math.inf) * 86_400.0, False
-    else:
-        assert isinstance(work, Finetune)
-        tokens, deadline_s = work.tokens_m * 1e6 * work.epochs, (work.deadline_hours or math.inf) * 3600.0
-        adapters = work.trains != "full"
-    sequences = max(1.0, round(work.global_batch_tokens_m * 1e6 / work.seq_len))
+    assert isinstance(work, Pretrain | Finetune)
     return Job(
-        work=work, tokens=tokens, deadline_s=deadline_s, sequences=sequences, adapters=adapters, trainer=trainer_of(workload),
+        work=work, sequences=max(1.0, round(work.global_batch_tokens_m * 1e6 / work.seq_len)),
+        adapters=isinstance(work, Finetune) and work.trains != "full", trainer=trainer_of(workload),
         extra_forward_count=getattr(work, "extra_forward_count", 0), written_tokens=getattr(work, "written_tokens", 0),
     )  # fmt: skip
 
@@ -265,15 +258,17 @@ def layouts_of(arch: Architecture, hw: Hardware, formats: Sequence[tuple[int, in
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scene:
-    """Everything that does not depend on the number of machines.
+    """Everything that does not depend on the number of machines; `names` are the formats that the layouts point to.
 
     `activation` is the typical number of bytes per token; whether a layout fits is judged by `reserve_ratio` times as many,
     the upper end of the band, since a run that dies of memory costs more than a smaller micro-batch. States are exact.
     Whether a deadline is met is judged by `slow_ratio` times the typical time: that at the stated percentile of the speed band.
     """
 
+    workload: Workload
     arch: Architecture
     job: Job
+    names: Sequence[str]
     model: TrainedModel
     states: TrainingStates
     layouts: Layouts
@@ -368,12 +363,10 @@ def outcome_of(scene: Scene, instances: FloatArray) -> Outcome:
     if job.written_tokens:
         step_s = step_s * scene.assumptions["perf.rollout_step_ratio"]
     fits &= np.isfinite(generation_s)
-    steps = job.tokens / (job.sequences * job.work.seq_len)
     good = goodput_share(machines_used * here.count, scene.assumptions)
-    wall = np.where(fits, np.maximum(steps, 1.0) * step_s / good, np.inf)
     memory = (weights, gradients, optimizer, micro * each, overhead)
     return Outcome(
-        wall_s=wall,
+        wall_s=np.where(fits, step_s / good, np.inf),
         step=step,
         step_s=step_s,
         micro_batch=micro,
