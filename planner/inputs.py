@@ -17,8 +17,6 @@ from planner.errors import InputError
 from planner.faults import MOST_FAULTS, NOT_A_NUMBER, described, faults_of, is_in_file
 from planner.quantities import quantity
 
-__all__ = ["Document", "document_of", "read_document", "read_text", "validated"]
-
 LARGEST_FILE_BYTES = 1_000_000
 LARGEST_PLAN_BYTES = 200_000_000
 MOST_NODES = 100_000

@@ -14,7 +14,7 @@ from pricing.dates import first_day
 from pricing.tables import read_facts
 from pricing.units import HOURS_PER_MONTH
 
-KINDS = {
+FREE_TIER_KINDS = {
     "quota": "hours that cost nothing, in each period",
     "credit": "a monthly credit in USD, converted to hours of this accelerator",
     "hourly": "a price per hour in addition to the free plan",
@@ -34,7 +34,7 @@ class FreeTier:
     service, plan : str
         Who offers it (``Kaggle``) and under which name (``Notebooks``).
     kind : str
-        A word of `KINDS`.
+        A word of `FREE_TIER_KINDS`.
     accelerator : str or None
         Canonical name; None for a CPU-only plan or where the source names none that is known.
     accelerator_stated : str
@@ -83,7 +83,7 @@ class FreeTier:
     notes: str = ""
 
     def __post_init__(self) -> None:
-        faults = refuse_unless_known(self, "kind", KINDS)
+        faults = refuse_unless_known(self, "kind", FREE_TIER_KINDS)
         faults += refuse_unless_known(self, "period", ("", *PERIOD_HOURS))
         faults += refuse_unless_above_zero(
             self, "accelerator_memory_gb", "quota_hours", "max_session_hours", "compute_units_per_hour"

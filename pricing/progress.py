@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from pricing.console import Talk
-from pricing.refresh import Progress
+
+if TYPE_CHECKING:
+    from pricing.refresh import Progress
 
 
 @contextmanager

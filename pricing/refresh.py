@@ -268,7 +268,7 @@ class _Run:
 
     def _read(self) -> None:
         self._show("reading")
-        for row in self.provider.normalise(self.pages):
+        for row in self.provider.normalize(self.pages):
             if isinstance(row, PartFault):
                 self.faults.append(row)
             elif isinstance(row, RefusedRow):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from planner.demand.architecture import Architecture
+from planner.demand.model_numbers import ModelNumbers
 from planner.demand.parameters import parameter_count
-from planner.demand.workload import ModelNumbers
 from planner.errors import InputError
 from planner.notes import Note, NoteCode
 

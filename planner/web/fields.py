@@ -9,8 +9,9 @@ from typing import Any
 
 from planner.assumptions import default_assumptions
 from planner.demand.fields import fields_of
+from planner.document import Document
 from planner.errors import InputError
-from planner.inputs import Document, document_of
+from planner.inputs import document_of
 
 KIND_WORDS = {
     "serve": "serve answers",

@@ -1,4 +1,4 @@
-"""Providers: one module per cloud, each `fetch` (all the asking), `normalise` (pure) and `PROVIDER`."""
+"""Providers: one module per cloud, each `fetch` (all the asking), `normalize` (pure) and `PROVIDER`."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ PROVIDERS: Final[dict[str, str]] = {
     "hyperstack": "pricing.providers.hyperstack",
     "digitalocean": "pricing.providers.digitalocean",
     "scaleway": "pricing.providers.scaleway",
-    "nebius": "pricing.providers.nebius",
-    "cloudrift": "pricing.providers.cloudrift",
+    "nebius": "pricing.providers.gpuhunt_catalog:NEBIUS",
+    "cloudrift": "pricing.providers.gpuhunt_catalog:CLOUDRIFT",
     "rate_card": "pricing.providers.rate_card",
 }
-"""Name to module; a module is imported when its provider is asked, and its SDK when it asks."""
+"""Name to module, whose adapter is called ``PROVIDER`` or as stands behind a colon; imported when it is asked, its SDK when it asks."""
 
 
 def load_provider(name: str) -> Provider:
@@ -40,6 +40,7 @@ def load_provider(name: str) -> Provider:
     """
     if name not in PROVIDERS:
         raise PricingError(f"no adapter for the provider {name!r}", hint=f"known: {', '.join(PROVIDERS)}")
-    provider = importlib.import_module(PROVIDERS[name]).PROVIDER
+    module, _, attribute = PROVIDERS[name].partition(":")
+    provider = getattr(importlib.import_module(module), attribute or "PROVIDER")
     assert isinstance(provider, Provider)
     return provider

@@ -17,7 +17,7 @@ from typing import Any, Final
 from pricing.clock import today
 from pricing.errors import PricingError
 from pricing.offers import Offer, PurchaseOption
-from pricing.providers.contract import SHAPE_ERRORS, Normalised, RefusedRow, offer_or_refusal
+from pricing.providers.contract import SHAPE_ERRORS, Normalized, RefusedRow, offer_or_refusal
 from pricing.providers.hardware import UNREADABLE, each_row
 from pricing.providers.known import hardware_of
 from pricing.tables import read_text
@@ -27,7 +27,7 @@ SELLERS: Final = {"datacrunch": "verda", "do": "digitalocean", "lambdalabs": "la
 
 ARCHITECTURES: Final = {"x86": "x86_64", "arm": "arm64"}
 
-VERSION: Final = "catalog-1"
+FILE_VERSION: Final = "catalog-1"
 
 Row = Mapping[str, str]
 
@@ -40,7 +40,7 @@ def is_catalog(text: str) -> bool:
     return _format(text) is not None
 
 
-def file_rows(path: Path, text: str, part: str) -> Iterator[Normalised]:
+def file_rows(path: Path, text: str, part: str) -> Iterator[Normalized]:
     """Read a catalog from a file that is called after its seller and day.
 
     Raises
@@ -61,7 +61,7 @@ def file_rows(path: Path, text: str, part: str) -> Iterator[Normalised]:
         )
     seller = SELLERS.get(named[1], named[1])
     try:
-        for row in catalog_rows(text, seller=seller, observed_on=observed_on, version=VERSION, part=part):
+        for row in catalog_rows(text, seller=seller, observed_on=observed_on, version=FILE_VERSION, part=part):
             if isinstance(row, RefusedRow) and row.reason == UNREADABLE:
                 raise ValueError(f"{row.identity}: {row.message}")
             yield row
@@ -89,7 +89,7 @@ def read_catalog(path: Path) -> list[Offer] | None:
     return [row for row in rows if isinstance(row, Offer)]
 
 
-def catalog_rows(text: str, *, seller: str, observed_on: date, version: str, part: str) -> Iterator[Normalised]:
+def catalog_rows(text: str, *, seller: str, observed_on: date, version: str, part: str) -> Iterator[Normalized]:
     """Read a catalog into offers.
 
     Parameters
@@ -113,7 +113,7 @@ def catalog_rows(text: str, *, seller: str, observed_on: date, version: str, par
         raise ValueError(f"a catalog has other columns than {text.partition(chr(10))[0][:200]!r}")
     common = {"observed_on": observed_on, "adapter_version": version, "part": part}
 
-    def offers(row: Row) -> Iterator[Normalised]:
+    def offers(row: Row) -> Iterator[Normalized]:
         return (offer_or_refusal(**common, **fields) for fields in reader(seller, row))
 
     yield from each_row(part or seller, csv.DictReader(io.StringIO(text)), offers)

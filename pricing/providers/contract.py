@@ -1,7 +1,7 @@
 """What an adapter is: two functions over pages, offers and faults.
 
 ``fetch(request)`` does all the asking and judges nothing; it yields a `RawPage` for everything that answered and a `PartFault`
-for each part that did not. ``normalise(pages)`` is pure: it reads the pages and yields an `Offer` for each row, a `RefusedRow`
+for each part that did not. ``normalize(pages)`` is pure: it reads the pages and yields an `Offer` for each row, a `RefusedRow`
 for each row that cannot be one, a `PartFault` for each part that it cannot trust. A part is what answers or fails as one
 (``on_demand/us-east-1``): offers vanish from the store only where their own part answered in full.
 """
@@ -205,7 +205,7 @@ class RefusedRow:
 
 
 Fetched = RawPage | PartFault
-Normalised = Offer | RefusedRow | PartFault
+Normalized = Offer | RefusedRow | PartFault
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -220,8 +220,8 @@ class Provider:
         Of the reader; told by every row that it makes.
     fetch : callable
         ``fetch(request)`` yields pages and faults; all the I/O.
-    normalise : callable
-        ``normalise(pages)`` yields offers, refused rows and faults; pure.
+    normalize : callable
+        ``normalize(pages)`` yields offers, refused rows and faults; pure.
     anchors : tuple of str
         Instance types without which a full answer is not accepted, until a second full answer lacks them too.
     part_of : callable or None
@@ -237,7 +237,7 @@ class Provider:
     name: str
     version: str
     fetch: Callable[[Request], Iterator[Fetched]]
-    normalise: Callable[[Iterable[RawPage]], Iterator[Normalised]]
+    normalize: Callable[[Iterable[RawPage]], Iterator[Normalized]]
     anchors: tuple[str, ...] = ()
     part_of: Callable[[Offer], str] | None = None
     endpoints: Mapping[str, str] = field(default_factory=dict)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from pricing.offers import Launchable, PurchaseOption
-from pricing.providers.contract import Fetched, Normalised, Provider, RawPage, Request, SourceError, offer_on
+from pricing.providers.contract import Fetched, Normalized, Provider, RawPage, Request, SourceError, offer_on
 from pricing.providers.hardware import read_pages
 from pricing.providers.http import Http
 from pricing.providers.known import hardware_of
@@ -36,18 +36,18 @@ def fetch(request: Request) -> Iterator[Fetched]:
     return side_by_side(request, {PART: ask})
 
 
-def normalise(pages: Iterable[RawPage]) -> Iterator[Normalised]:
+def normalize(pages: Iterable[RawPage]) -> Iterator[Normalized]:
     """Read the sizes with GPUs into offers; the memory told is that of all GPUs together."""
     return read_pages(pages, lambda page: page.body["sizes"], _priced)
 
 
-def _priced(page: RawPage, size: Mapping[str, Any]) -> Iterator[Normalised]:
+def _priced(page: RawPage, size: Mapping[str, Any]) -> Iterator[Normalized]:
     if size.get("gpu_info"):
         for region in size.get("regions") or ("global",):
             yield _offer(page, size, region)
 
 
-def _offer(page: RawPage, size: Mapping[str, Any], region: str) -> Normalised:
+def _offer(page: RawPage, size: Mapping[str, Any], region: str) -> Normalized:
     gpu = size["gpu_info"]
     hardware = hardware_of(
         "digitalocean",
@@ -77,7 +77,7 @@ PROVIDER = Provider(
     name="digitalocean",
     version=VERSION,
     fetch=fetch,
-    normalise=normalise,
+    normalize=normalize,
     endpoints={"GPUPLAN_DIGITALOCEAN_URL": URL},
     needs="DIGITALOCEAN_TOKEN",
 )

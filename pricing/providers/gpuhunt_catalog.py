@@ -14,7 +14,7 @@ from typing import Final
 
 from pricing.clock import utc_now
 from pricing.providers.catalog_files import catalog_rows
-from pricing.providers.contract import Fetched, Normalised, Provider, RawPage, Request, SourceError
+from pricing.providers.contract import Fetched, Normalized, Provider, RawPage, Request, SourceError
 from pricing.providers.hardware import read_parts
 from pricing.providers.http import Http
 from pricing.providers.pool import side_by_side
@@ -35,7 +35,7 @@ def published(seller: str) -> Provider:
         base = request.endpoint("GPUPLAN_GPUHUNT_URL", URL)
         return side_by_side(request, {PART: lambda: [_page(request, base, seller)]})
 
-    def normalise(pages: Iterable[RawPage]) -> Iterator[Normalised]:
+    def normalize(pages: Iterable[RawPage]) -> Iterator[Normalized]:
         """Read the rows into offers of the catalog's day."""
         return read_parts(pages, lambda pages_of_part: (row for page in pages_of_part for row in _offers(page, seller)))
 
@@ -43,7 +43,7 @@ def published(seller: str) -> Provider:
         name=seller,
         version=VERSION,
         fetch=fetch,
-        normalise=normalise,
+        normalize=normalize,
         endpoints={"GPUPLAN_GPUHUNT_URL": URL},
     )
 
@@ -72,9 +72,12 @@ def _page(request: Request, base: str, seller: str) -> RawPage:
     return RawPage(part=PART, kind=version, body=text, url=url, fetched_at=utc_now())
 
 
-def _offers(page: RawPage, seller: str) -> Iterator[Normalised]:
+def _offers(page: RawPage, seller: str) -> Iterator[Normalized]:
     version = _VERSION.fullmatch(page.kind)
     if version is None:
         raise ValueError(f"{page.kind!r} is no version")
     observed_on = date(*(int(part) for part in version.groups()))
     return catalog_rows(page.body, seller=seller, observed_on=observed_on, version=VERSION, part=page.part)
+
+
+NEBIUS, CLOUDRIFT = published("nebius"), published("cloudrift")

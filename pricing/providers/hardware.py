@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
-from pricing.providers.contract import SHAPE_ERRORS, Normalised, PartFault, RawPage, RefusedRow
+from pricing.providers.contract import SHAPE_ERRORS, Normalized, PartFault, RawPage, RefusedRow
 
 UNREADABLE: Final = "unreadable"
 """Reason of a row that could not be read: nobody knows what it was of, so nothing of its part counts as gone."""
@@ -38,7 +38,7 @@ class Hardware:
         return {name: getattr(self, name) for name in Hardware.__slots__} | {"flags": more}
 
 
-def guarded(part: str, rows: Callable[[], Iterable[Normalised]]) -> Iterator[Normalised]:
+def guarded(part: str, rows: Callable[[], Iterable[Normalized]]) -> Iterator[Normalized]:
     """Read all rows of a part or none: an answer of another shape is a fault of the part, never half a catalog."""
     try:
         read = list(rows())
@@ -49,8 +49,8 @@ def guarded(part: str, rows: Callable[[], Iterable[Normalised]]) -> Iterator[Nor
 
 
 def each_row(
-    part: str, rows: Iterable[Any], read: Callable[[Any], Iterable[Normalised] | None], of: str = ""
-) -> Iterator[Normalised]:
+    part: str, rows: Iterable[Any], read: Callable[[Any], Iterable[Normalized] | None], of: str = ""
+) -> Iterator[Normalized]:
     """Read the rows of a part one by one: an odd one costs itself and is told, many are a shape that the reader does not know.
 
     Parameters
@@ -69,7 +69,7 @@ def each_row(
     Exception
         The first of `SHAPE_ERRORS`, where too many rows are odd for the part to be accepted.
     """
-    made: list[list[Normalised]] = []
+    made: list[list[Normalized]] = []
     odd: list[tuple[int, Exception]] = []
     for number, row in enumerate(rows, start=1):
         try:
@@ -86,7 +86,7 @@ def each_row(
         yield RefusedRow(part, f"row {number} of {of or part}", UNREADABLE, message)
 
 
-def read_parts(pages: Iterable[RawPage], rows: Callable[[list[RawPage]], Iterable[Normalised]]) -> Iterator[Normalised]:
+def read_parts(pages: Iterable[RawPage], rows: Callable[[list[RawPage]], Iterable[Normalized]]) -> Iterator[Normalized]:
     """Read the pages of each part together, `guarded`; a part in which nothing is sold is not accepted."""
     parts: dict[str, list[RawPage]] = {}
     for page in pages:
@@ -99,11 +99,11 @@ def read_parts(pages: Iterable[RawPage], rows: Callable[[list[RawPage]], Iterabl
 def read_pages(
     pages: Iterable[RawPage],
     rows: Callable[[RawPage], Iterable[Any]],
-    read: Callable[[RawPage, Any], Iterable[Normalised]],
-) -> Iterator[Normalised]:
+    read: Callable[[RawPage, Any], Iterable[Normalized]],
+) -> Iterator[Normalized]:
     """Read the rows that each page holds, one by one (`each_row`), the pages of a part together (`read_parts`)."""
 
-    def offers(pages_of_part: list[RawPage]) -> Iterator[Normalised]:
+    def offers(pages_of_part: list[RawPage]) -> Iterator[Normalized]:
         for page in pages_of_part:
             yield from each_row(page.part, rows(page), partial(read, page))
 

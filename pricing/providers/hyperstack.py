@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from pricing.accelerator_names import read_name
 from pricing.offers import Launchable, PurchaseOption
-from pricing.providers.contract import Fetched, Normalised, Provider, RawPage, RefusedRow, Request, offer_on
+from pricing.providers.contract import Fetched, Normalized, Provider, RawPage, RefusedRow, Request, offer_on
 from pricing.providers.hardware import each_row, read_parts
 from pricing.providers.http import get_pages
 from pricing.providers.known import hardware_of
@@ -31,12 +31,12 @@ def fetch(request: Request) -> Iterator[Fetched]:
     return side_by_side(request, {PART: ask})
 
 
-def normalise(pages: Iterable[RawPage]) -> Iterator[Normalised]:
+def normalize(pages: Iterable[RawPage]) -> Iterator[Normalized]:
     """Read the flavors with GPUs into offers."""
     return read_parts(pages, _offers)
 
 
-def _offers(pages: list[RawPage]) -> Iterator[Normalised]:
+def _offers(pages: list[RawPage]) -> Iterator[Normalized]:
     body = {page.kind: page.body for page in pages}
     prices: dict[str, set[float]] = defaultdict(set)
 
@@ -44,7 +44,7 @@ def _offers(pages: list[RawPage]) -> Iterator[Normalised]:
         if row["value"] is not None:
             prices[row["name"]].add(float(row["value"]))
 
-    def priced(flavor: Mapping[str, Any]) -> Iterator[Normalised]:
+    def priced(flavor: Mapping[str, Any]) -> Iterator[Normalized]:
         if not flavor["gpu_count"]:
             return
         listed = sorted(prices.get(flavor["gpu"], ()))
@@ -58,7 +58,7 @@ def _offers(pages: list[RawPage]) -> Iterator[Normalised]:
     yield from each_row(PART, (flavor for group in body["flavors"]["data"] for flavor in group["flavors"]), priced)
 
 
-def _offer(page: RawPage, flavor: Mapping[str, Any], usd_per_gpu_hour: float) -> Normalised:
+def _offer(page: RawPage, flavor: Mapping[str, Any], usd_per_gpu_hour: float) -> Normalized:
     is_spot, stated = flavor["gpu"].endswith(SPOT), flavor["gpu"].removesuffix(SPOT)
     count = float(flavor["gpu_count"])
     hardware = hardware_of(
@@ -88,7 +88,7 @@ PROVIDER = Provider(
     name="hyperstack",
     version=VERSION,
     fetch=fetch,
-    normalise=normalise,
+    normalize=normalize,
     endpoints={"GPUPLAN_HYPERSTACK_URL": URL},
     needs="HYPERSTACK_API_KEY",
 )

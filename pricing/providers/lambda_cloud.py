@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from pricing.offers import Launchable, PurchaseOption
-from pricing.providers.contract import Fetched, Normalised, Provider, RawPage, Request, offer_on
+from pricing.providers.contract import Fetched, Normalized, Provider, RawPage, Request, offer_on
 from pricing.providers.hardware import read_pages
 from pricing.providers.http import get_pages
 from pricing.providers.known import hardware_of
@@ -32,12 +32,12 @@ def fetch(request: Request) -> Iterator[Fetched]:
     return side_by_side(request, {PART: ask})
 
 
-def normalise(pages: Iterable[RawPage]) -> Iterator[Normalised]:
+def normalize(pages: Iterable[RawPage]) -> Iterator[Normalized]:
     """Read instance types into offers; where there is capacity is told beside the price, since it comes and goes."""
     return read_pages(pages, lambda page: page.body["data"].values(), _offer)
 
 
-def _offer(page: RawPage, row: Mapping[str, Any]) -> Iterator[Normalised]:
+def _offer(page: RawPage, row: Mapping[str, Any]) -> Iterator[Normalized]:
     kind, specs = row["instance_type"], row["instance_type"]["specs"]
     count = float(specs.get("gpus") or 0)
     memory = _MEMORY.search(kind.get("gpu_description") or "")
@@ -69,7 +69,7 @@ PROVIDER = Provider(
     name="lambda",
     version=VERSION,
     fetch=fetch,
-    normalise=normalise,
+    normalize=normalize,
     anchors=("gpu_8x_h100_sxm5",),
     endpoints={"GPUPLAN_LAMBDA_URL": URL},
     needs="LAMBDA_API_KEY",

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from pricing.offers import PricePart, PurchaseOption
-from pricing.providers.contract import Fetched, Normalised, Provider, RawPage, RefusedRow, Request, offer_on
+from pricing.providers.contract import Fetched, Normalized, Provider, RawPage, RefusedRow, Request, offer_on
 from pricing.providers.hardware import read_pages
 from pricing.providers.http import get_pages
 from pricing.providers.known import hardware_of
@@ -49,12 +49,12 @@ def fetch(request: Request) -> Iterator[Fetched]:
     return side_by_side(request, {PART: lambda: get_pages(request, PART, {"products": url}, params)})
 
 
-def normalise(pages: Iterable[RawPage]) -> Iterator[Normalised]:
+def normalize(pages: Iterable[RawPage]) -> Iterator[Normalized]:
     """Read the GPU part numbers into offers of the shapes that they price."""
     return read_pages(pages, lambda page: page.body["items"], _priced)
 
 
-def _priced(page: RawPage, item: Mapping[str, Any]) -> Iterator[Normalised]:
+def _priced(page: RawPage, item: Mapping[str, Any]) -> Iterator[Normalized]:
     named = _NAME.search(item["displayName"])
     is_gpu = item["metricName"].casefold() == "gpu per hour" and item["serviceCategory"] in CATEGORIES
     if named is None or not is_gpu:
@@ -89,7 +89,7 @@ def _usd_per_gpu_hour(item: Mapping[str, Any]) -> float | None:
     return next((value for _, value in tiers if value), tiers[0][1] if tiers else None)
 
 
-def _offer(page: RawPage, item: Mapping[str, Any], stated: str, shape: str, price: float) -> Normalised:
+def _offer(page: RawPage, item: Mapping[str, Any], stated: str, shape: str, price: float) -> Normalized:
     hardware = hardware_of("oci", shape, stated=stated, count=0.0 if item["partNumber"] in SHAPES else 1.0)
     count = hardware.accelerator_count
     part_number = item["partNumber"]
@@ -110,7 +110,7 @@ PROVIDER = Provider(
     name="oci",
     version=VERSION,
     fetch=fetch,
-    normalise=normalise,
+    normalize=normalize,
     anchors=("BM.GPU.H100.8",),
     endpoints={"GPUPLAN_OCI_URL": URL},
 )

@@ -17,7 +17,7 @@ from pricing.errors import PricingError
 from pricing.instances import named
 from pricing.offers import Offer
 from pricing.providers.catalog_files import file_rows, is_catalog
-from pricing.providers.contract import Fetched, Normalised, PartFault, Provider, RawPage, Request
+from pricing.providers.contract import Fetched, Normalized, PartFault, Provider, RawPage, Request
 from pricing.tables import read_rows, read_text
 
 VERSION: Final = "rate_card-1"
@@ -36,7 +36,7 @@ def fetch(request: Request) -> Iterator[Fetched]:
             yield RawPage(part=part, kind="card", body=text, url=str(path), fetched_at=utc_now())
 
 
-def normalise(pages: Iterable[RawPage]) -> Iterator[Normalised]:
+def normalize(pages: Iterable[RawPage]) -> Iterator[Normalized]:
     """Read cards into offers; a card with a fault in any line is refused whole, with all faults told."""
     for page in pages:
         try:
@@ -47,7 +47,7 @@ def normalise(pages: Iterable[RawPage]) -> Iterator[Normalised]:
         yield from rows
 
 
-def _rows(page: RawPage) -> Iterable[Normalised]:
+def _rows(page: RawPage) -> Iterable[Normalized]:
     if is_catalog(page.body):
         return file_rows(Path(page.url), page.body, page.part)
     rows = read_rows(Offer, page.body, where=page.url)
@@ -58,7 +58,7 @@ PROVIDER = Provider(
     name="rate_card",
     version=VERSION,
     fetch=fetch,
-    normalise=normalise,
+    normalize=normalize,
     endpoints={},
     needs="CSV files in the rate card folder",
 )

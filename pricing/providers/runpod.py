@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from pricing.clock import utc_now
 from pricing.offers import Launchable, PurchaseOption
-from pricing.providers.contract import Fetched, Normalised, Provider, RawPage, Request, SourceError, offer_on
+from pricing.providers.contract import Fetched, Normalized, Provider, RawPage, Request, SourceError, offer_on
 from pricing.providers.hardware import each_row, guarded
 from pricing.providers.http import Http
 from pricing.providers.known import hardware_of
@@ -54,13 +54,13 @@ def _rows(answer: object, where: str) -> list[Any]:
     return rows
 
 
-def normalise(pages: Iterable[RawPage]) -> Iterator[Normalised]:
+def normalize(pages: Iterable[RawPage]) -> Iterator[Normalized]:
     """Read GPU types into offers of one GPU each."""
     for page in pages:
         yield from guarded(PART, partial(each_row, PART, page.body, partial(_offers, page)))
 
 
-def _offers(page: RawPage, row: Mapping[str, Any]) -> Iterator[Normalised]:
+def _offers(page: RawPage, row: Mapping[str, Any]) -> Iterator[Normalized]:
     if row["id"] == "unknown":
         return
     for region, (price_field, spot_field) in CLOUDS.items():
@@ -76,7 +76,7 @@ def _offers(page: RawPage, row: Mapping[str, Any]) -> Iterator[Normalised]:
 
 def _offer(
     page: RawPage, row: Mapping[str, Any], region: str, stock: Mapping[str, Any], option: PurchaseOption, price: float
-) -> Normalised:
+) -> Normalized:
     hardware = hardware_of(
         "runpod",
         row["id"],
@@ -105,7 +105,7 @@ PROVIDER = Provider(
     name="runpod",
     version=VERSION,
     fetch=fetch,
-    normalise=normalise,
+    normalize=normalize,
     anchors=("NVIDIA H100 80GB HBM3",),
     endpoints={"GPUPLAN_RUNPOD_URL": URL},
     needs="nothing; RUNPOD_API_KEY is used where it is set",

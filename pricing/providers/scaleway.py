@@ -13,7 +13,7 @@ from pricing.exchange_rate import RATE_HINT, Rate, read_rate
 from pricing.offers import Launchable, PurchaseOption
 from pricing.providers.contract import (
     Fetched,
-    Normalised,
+    Normalized,
     PartFault,
     Provider,
     RawPage,
@@ -79,18 +79,18 @@ def _pages(request: Request, base: str, zone: str, rate: Rate) -> Iterator[RawPa
             yield RawPage(part=page.part, kind=page.kind, body=body, url=url, fetched_at=page.fetched_at)
 
 
-def normalise(pages: Iterable[RawPage]) -> Iterator[Normalised]:
+def normalize(pages: Iterable[RawPage]) -> Iterator[Normalized]:
     """Read the server types with GPUs into offers."""
     return read_pages(pages, lambda page: page.body["servers"].items(), _priced)
 
 
-def _priced(page: RawPage, named: tuple[str, Mapping[str, Any]]) -> Iterator[Normalised]:
+def _priced(page: RawPage, named: tuple[str, Mapping[str, Any]]) -> Iterator[Normalized]:
     name, server = named
     if server["gpu"]:
         yield _offer(page, name, server)
 
 
-def _offer(page: RawPage, name: str, server: Mapping[str, Any]) -> Normalised:
+def _offer(page: RawPage, name: str, server: Mapping[str, Any]) -> Normalized:
     rate: Rate = page.body["rate"]
     gpu = server["gpu_info"]
     hardware = hardware_of(
@@ -121,7 +121,7 @@ PROVIDER = Provider(
     name="scaleway",
     version=VERSION,
     fetch=fetch,
-    normalise=normalise,
+    normalize=normalize,
     part_of=lambda offer: f"servers/{offer.region if offer.region in ZONES else LARGEST_ZONE}",
     endpoints={"GPUPLAN_SCALEWAY_URL": URL},
     needs=f"{RATE}: dollars per euro and their day",

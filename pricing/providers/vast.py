@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from pricing.clock import utc_now
 from pricing.offers import Launchable, PurchaseOption
-from pricing.providers.contract import Fetched, Normalised, Provider, RawPage, Request, SourceError, offer_on
+from pricing.providers.contract import Fetched, Normalized, Provider, RawPage, Request, SourceError, offer_on
 from pricing.providers.hardware import each_row, read_parts
 from pricing.providers.http import Http
 from pricing.providers.known import hardware_of
@@ -50,12 +50,12 @@ def _asks(request: Request, url: str, count: int) -> Iterator[RawPage]:
     yield RawPage(part=f"asks/{count}", kind="asks", body=body, url=url, fetched_at=utc_now())
 
 
-def normalise(pages: Iterable[RawPage]) -> Iterator[Normalised]:
+def normalize(pages: Iterable[RawPage]) -> Iterator[Normalized]:
     """Reduce asks to the lowest of each machine and country."""
     return read_parts(pages, _offers)
 
 
-def _offers(pages: list[RawPage]) -> Iterator[Normalised]:
+def _offers(pages: list[RawPage]) -> Iterator[Normalized]:
     lowest: dict[tuple[str, str], tuple[RawPage, Mapping[str, Any]]] = {}
 
     def compare(page: RawPage, ask: Mapping[str, Any]) -> None:
@@ -83,7 +83,7 @@ def _country(ask: Mapping[str, Any]) -> str:
     return code[1] if code else "marketplace"
 
 
-def _offer(page: RawPage, ask: Mapping[str, Any], machine: str, country: str) -> Normalised:
+def _offer(page: RawPage, ask: Mapping[str, Any], machine: str, country: str) -> Normalized:
     cores, used = ask.get("cpu_cores"), ask.get("cpu_cores_effective")
     share = (used or 0) / cores if cores else 0.0
     hardware = hardware_of(
@@ -113,7 +113,7 @@ PROVIDER = Provider(
     name="vast",
     version=VERSION,
     fetch=fetch,
-    normalise=normalise,
+    normalize=normalize,
     part_of=lambda offer: f"asks/{offer.accelerator_count:g}",
     endpoints={"GPUPLAN_VAST_URL": URL},
 )

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from pricing.offers import PurchaseOption
-from pricing.providers.contract import Fetched, Normalised, Provider, RawPage, Request, offer_on
+from pricing.providers.contract import Fetched, Normalized, Provider, RawPage, Request, offer_on
 from pricing.providers.hardware import read_pages
 from pricing.providers.http import get_pages
 from pricing.providers.known import hardware_of
@@ -28,12 +28,12 @@ def fetch(request: Request) -> Iterator[Fetched]:
     return side_by_side(request, {PART: lambda: get_pages(request, PART, {"instance_types": url})})
 
 
-def normalise(pages: Iterable[RawPage]) -> Iterator[Normalised]:
+def normalize(pages: Iterable[RawPage]) -> Iterator[Normalized]:
     """Read instance types into offers; prices come as text, and the memory told is that of all GPUs together."""
     return read_pages(pages, lambda page: page.body, _priced)
 
 
-def _priced(page: RawPage, row: Mapping[str, Any]) -> Iterator[Normalised]:
+def _priced(page: RawPage, row: Mapping[str, Any]) -> Iterator[Normalized]:
     if (currency := row.get("currency", "usd")).lower() != "usd":
         raise ValueError(f"unknown currency {currency!r}")
     for option, field in PRICES:
@@ -43,7 +43,7 @@ def _priced(page: RawPage, row: Mapping[str, Any]) -> Iterator[Normalised]:
             yield _offer(page, row, option, float(price))
 
 
-def _offer(page: RawPage, row: Mapping[str, Any], option: PurchaseOption, price: float) -> Normalised:
+def _offer(page: RawPage, row: Mapping[str, Any], option: PurchaseOption, price: float) -> Normalized:
     count = float(row["gpu"]["number_of_gpus"])
     hardware = hardware_of(
         "verda",
@@ -70,6 +70,6 @@ PROVIDER = Provider(
     name="verda",
     version=VERSION,
     fetch=fetch,
-    normalise=normalise,
+    normalize=normalize,
     endpoints={"GPUPLAN_VERDA_URL": URL},
 )

@@ -10,7 +10,7 @@ from typing import Any, Final
 from pricing.accelerators import resolve_all
 from pricing.errors import PricingError
 from pricing.offers import Launchable, PurchaseOption
-from pricing.providers.contract import Fetched, Normalised, Provider, RawPage, Request, SourceError, offer_on
+from pricing.providers.contract import Fetched, Normalized, Provider, RawPage, Request, SourceError, offer_on
 from pricing.providers.hardware import Hardware, read_pages
 from pricing.providers.http import Http
 from pricing.providers.known import hardware_of
@@ -57,12 +57,12 @@ def _pages(request: Request, part: str, url: str) -> Iterator[RawPage]:
             params = {**params, "cursor": cursor}
 
 
-def normalise(pages: Iterable[RawPage]) -> Iterator[Normalised]:
+def normalize(pages: Iterable[RawPage]) -> Iterator[Normalized]:
     """Read the plans with GPUs into offers."""
     return read_pages(pages, lambda page: page.body[page.part], _priced)
 
 
-def _priced(page: RawPage, plan: Mapping[str, Any]) -> Iterator[Normalised]:
+def _priced(page: RawPage, plan: Mapping[str, Any]) -> Iterator[Normalized]:
     hardware = _hardware(plan)
     if hardware is not None:
         for option, price_field, sold_field in PRICES:
@@ -107,7 +107,7 @@ def _count(plan: Mapping[str, Any], stated: str, vram_gb: float, in_name: str | 
 
 def _by_location(
     page: RawPage, plan: Mapping[str, Any], hardware: Hardware, option: PurchaseOption, price_field: str
-) -> Iterator[Normalised]:
+) -> Iterator[Normalized]:
     places = sorted({place for place in plan["locations"] if place})
     own = plan.get("location_cost") or {}
     for place in places or ("global",):
@@ -130,7 +130,7 @@ PROVIDER = Provider(
     name="vultr",
     version=VERSION,
     fetch=fetch,
-    normalise=normalise,
+    normalize=normalize,
     part_of=lambda offer: "plans_metal" if offer.accelerator_count == METAL_COUNT else "plans",
     endpoints={"GPUPLAN_VULTR_URL": URL},
 )

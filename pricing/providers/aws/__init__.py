@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pricing.offers import Offer, PurchaseOption
 from pricing.providers.aws.asking import BULK_URL, fetch
-from pricing.providers.aws.reading import VERSION, normalise
+from pricing.providers.aws.reading import VERSION, normalize
 from pricing.providers.contract import Provider
 
-__all__ = ["PROVIDER", "fetch", "normalise"]
+__all__ = ["PROVIDER", "fetch", "normalize"]
 
 PARTS = {
     PurchaseOption.SPOT: "spot",
@@ -27,7 +27,7 @@ PROVIDER = Provider(
     name="aws",
     version=VERSION,
     fetch=fetch,
-    normalise=normalise,
+    normalize=normalize,
     anchors=("p5.48xlarge", "g6.xlarge"),
     part_of=part_of,
     endpoints={

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from pricing.offers import Payment, PurchaseOption
 from pricing.providers.aws.price_list import read_lines
-from pricing.providers.contract import Normalised, offer_or_refusal
+from pricing.providers.contract import Normalized, offer_or_refusal
 from pricing.providers.hardware import each_row
 from pricing.units import HOURS_PER_MONTH
 
@@ -51,7 +51,7 @@ def _committed(  # noqa: PLR0913 - the terms of an offer
     upfront_usd: float,
     sku: str,
     effective_on: date | None = None,
-) -> Normalised:
+) -> Normalized:
     """Return the offer; its price is the effective one, with what is paid up front spread over the term."""
     return offer_or_refusal(
         **shared,
@@ -97,7 +97,7 @@ def rates_of(term: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
         yield unit, float(dimension["pricePerUnit"]["USD"])
 
 
-def reserved_offers(shared: Mapping[str, Any], sku: str, terms: Mapping[str, Any], today: date) -> Iterator[Normalised]:
+def reserved_offers(shared: Mapping[str, Any], sku: str, terms: Mapping[str, Any], today: date) -> Iterator[Normalized]:
     """Read the reserved terms of one product of the price list."""
     alike: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
     for term in terms.values():
@@ -118,7 +118,7 @@ def reserved_offers(shared: Mapping[str, Any], sku: str, terms: Mapping[str, Any
         )
 
 
-def reserved_api_offers(shared: Mapping[str, Any], row: Mapping[str, Any]) -> Iterator[Normalised]:
+def reserved_api_offers(shared: Mapping[str, Any], row: Mapping[str, Any]) -> Iterator[Normalized]:
     """Read one row of `DescribeReservedInstancesOfferings`."""
     if row.get("Marketplace") or row.get("CurrencyCode", "USD") != "USD" or row.get("Scope") == "Availability Zone":
         return
@@ -138,7 +138,7 @@ def reserved_api_offers(shared: Mapping[str, Any], row: Mapping[str, Any]) -> It
     )
 
 
-def plan_file_offers(part: str, path: Path, products: Mapping[str, str], shared: SharedFields) -> Iterator[Normalised]:
+def plan_file_offers(part: str, path: Path, products: Mapping[str, str], shared: SharedFields) -> Iterator[Normalized]:
     """Read a distilled savings plan file: an odd rate costs itself, a plan of an unknown term or payment its own rates.
 
     Parameters
@@ -154,7 +154,7 @@ def plan_file_offers(part: str, path: Path, products: Mapping[str, str], shared:
         Instance type to the fields of its offers; None where nothing is known of the machine.
     """
 
-    def offer(plan_and_rate: tuple[Mapping[str, Any], Mapping[str, Any]]) -> Iterator[Normalised]:
+    def offer(plan_and_rate: tuple[Mapping[str, Any], Mapping[str, Any]]) -> Iterator[Normalized]:
         product, rate = plan_and_rate
         offering_class = PLAN_CLASSES.get(product["productFamily"])
         if offering_class is None:
@@ -194,7 +194,7 @@ def _plan(
     offering_class: str,
     rate_usd: float,
     sku: str,
-) -> Normalised:
+) -> Normalized:
     upfront_usd = rate_usd * months * HOURS_PER_MONTH * share
     return _committed(
         fields, PLANS, months, payment, offering_class,
@@ -209,7 +209,7 @@ def _plan_type(rate: Mapping[str, Any], products: Mapping[str, str]) -> str:
     return usage.group(1) if usage and rate["discountedOperation"] == "RunInstances" else ""
 
 
-def plan_rate_offers(row: Mapping[str, Any], shared: SharedFields) -> Iterator[Normalised]:
+def plan_rate_offers(row: Mapping[str, Any], shared: SharedFields) -> Iterator[Normalized]:
     """Read one rate of `DescribeSavingsPlansOfferingRates`."""
     properties = {entry["name"]: entry["value"] for entry in row["properties"]}
     plan = row["savingsPlanOffering"]

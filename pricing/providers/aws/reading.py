@@ -25,7 +25,7 @@ from pricing.providers.aws.commitments import (
 )
 from pricing.providers.aws.hardware import hardware_from_attributes, hardware_from_type
 from pricing.providers.aws.price_list import is_wanted_product, read_lines
-from pricing.providers.contract import Normalised, PartFault, RawPage, RefusedRow, offer_or_refusal
+from pricing.providers.contract import Normalized, PartFault, RawPage, RefusedRow, offer_or_refusal
 from pricing.providers.hardware import Hardware, each_row, guarded
 
 VERSION: Final = "aws-1"
@@ -79,7 +79,7 @@ class Region:
         return Launchable.YES, ""
 
 
-def normalise(pages: Iterable[RawPage]) -> Iterator[Normalised]:
+def normalize(pages: Iterable[RawPage]) -> Iterator[Normalized]:
     """Read pages into offers; a part that has another shape than known is a fault, its siblings are read all the same."""
     by_region: dict[str, dict[str, list[RawPage]]] = defaultdict(lambda: defaultdict(list))
     for page in pages:
@@ -89,7 +89,7 @@ def normalise(pages: Iterable[RawPage]) -> Iterator[Normalised]:
         yield from _region_offers(Region(name), parts)
 
 
-def _region_offers(region: Region, parts: Mapping[str, Sequence[RawPage]]) -> Iterator[Normalised]:
+def _region_offers(region: Region, parts: Mapping[str, Sequence[RawPage]]) -> Iterator[Normalized]:
     def part(what: str) -> str:
         return f"{what}/{region.name}"
 
@@ -114,7 +114,7 @@ def _region_offers(region: Region, parts: Mapping[str, Sequence[RawPage]]) -> It
     yield from guarded(part("capacity_block"), lambda: _capacity_blocks(region, parts.get("capacity_block", ())))
 
 
-def _read_types(region: Region, pages: Sequence[RawPage]) -> Iterator[Normalised]:
+def _read_types(region: Region, pages: Sequence[RawPage]) -> Iterator[Normalized]:
     def zone(row: Mapping[str, Any]) -> None:
         kind = ZONE_KINDS.get(row.get("ZoneType", "availability-zone"), "edge")
         region.zones[row["ZoneName"]] = (row["ZoneId"], kind)
@@ -134,12 +134,12 @@ def _read_types(region: Region, pages: Sequence[RawPage]) -> Iterator[Normalised
             yield from each_row(page.part, page.body, readers[page.kind])
 
 
-def _listed(region: Region, pages: Sequence[RawPage]) -> Iterator[Normalised]:
+def _listed(region: Region, pages: Sequence[RawPage]) -> Iterator[Normalized]:
     for page in pages:
         yield from each_row(page.part, _products(page), partial(_product_offers, region, page))
 
 
-def _product_offers(region: Region, page: RawPage, entry: Mapping[str, Any]) -> Iterator[Normalised]:
+def _product_offers(region: Region, page: RawPage, entry: Mapping[str, Any]) -> Iterator[Normalized]:
     attributes = entry["product"]["attributes"]
     if attributes.get("regionCode", region.name) != region.name:
         yield _foreign(region, page.part, attributes)
@@ -206,8 +206,8 @@ def _hourly(terms: Iterable[Mapping[str, Any]]) -> Iterator[tuple[float, date | 
                 yield price, effective_day(term)
 
 
-def _reserved(region: Region, pages: Sequence[RawPage]) -> Iterator[Normalised]:
-    def offers(page_and_row: tuple[RawPage, Mapping[str, Any]]) -> Iterator[Normalised]:
+def _reserved(region: Region, pages: Sequence[RawPage]) -> Iterator[Normalized]:
+    def offers(page_and_row: tuple[RawPage, Mapping[str, Any]]) -> Iterator[Normalized]:
         page, row = page_and_row
         kind = row["InstanceType"]
         if kind in region.hardware:
@@ -218,7 +218,7 @@ def _reserved(region: Region, pages: Sequence[RawPage]) -> Iterator[Normalised]:
     yield from each_row(f"reserved/{region.name}", ((page, row) for page in pages for row in page.body), offers)
 
 
-def _plans(region: Region, pages: Sequence[RawPage]) -> Iterator[Normalised]:
+def _plans(region: Region, pages: Sequence[RawPage]) -> Iterator[Normalized]:
     for page in pages:
 
         def shared(kind: str, page: RawPage = page) -> dict[str, Any] | None:
@@ -235,7 +235,7 @@ def _without_hardware(part: str, region: Region, kind: str, option: str) -> Refu
     return RefusedRow(part, identity, "no_hardware", "no source says what the machine is")
 
 
-def _spot(region: Region, pages: Sequence[RawPage]) -> Iterator[Normalised]:
+def _spot(region: Region, pages: Sequence[RawPage]) -> Iterator[Normalized]:
     readings: dict[tuple[str, str], list[tuple[datetime, float]]] = defaultdict(list)
     zone_ids: dict[str, str] = {}
 
@@ -270,7 +270,7 @@ def _spot(region: Region, pages: Sequence[RawPage]) -> Iterator[Normalised]:
         )
 
 
-def _capacity_blocks(region: Region, pages: Sequence[RawPage]) -> Iterator[Normalised]:
+def _capacity_blocks(region: Region, pages: Sequence[RawPage]) -> Iterator[Normalized]:
     cheapest: dict[tuple[str, str, int], tuple[float, Mapping[str, Any], RawPage]] = {}
 
     def note(page_and_row: tuple[RawPage, Mapping[str, Any]]) -> None:

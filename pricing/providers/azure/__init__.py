@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from pricing.providers.azure.asking import MANAGEMENT_URL, RETAIL_URL, fetch
-from pricing.providers.azure.reading import VERSION, normalise
+from pricing.providers.azure.reading import VERSION, normalize
 from pricing.providers.contract import Provider
 
-__all__ = ["PROVIDER", "fetch", "normalise"]
+__all__ = ["PROVIDER", "fetch", "normalize"]
 
 PROVIDER = Provider(
     name="azure",
     version=VERSION,
     fetch=fetch,
-    normalise=normalise,
+    normalize=normalize,
     anchors=("Standard_ND96isr_H100_v5",),
     part_of=lambda offer: f"prices/{offer.region}",
     endpoints={"GPUPLAN_AZURE_MANAGEMENT_URL": MANAGEMENT_URL, "GPUPLAN_AZURE_RETAIL_URL": RETAIL_URL},

@@ -14,7 +14,6 @@ from typing import Any, Final
 from urllib.parse import parse_qsl, urlsplit
 
 from pricing.clock import utc_now
-from pricing.providers import retry
 from pricing.providers.contract import Fetched, RawPage, Request, SourceError, client_library, is_loopback
 from pricing.providers.http import Http
 from pricing.providers.known import known_regions
@@ -116,13 +115,15 @@ def _sizes(request: Request) -> Iterator[RawPage]:
         from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpResponseError
         from azure.identity import DefaultAzureCredential
         from azure.mgmt.compute import ComputeManagementClient
+    from pricing.providers.retry import FIRST_PAUSE_S, TRIES
+
     credential: Any = _LoopbackCredential() if is_loopback(url) else DefaultAzureCredential()
     client = ComputeManagementClient(
         credential,
         subscription or "00000000-0000-0000-0000-000000000000",
         base_url=url or MANAGEMENT_URL,
-        retry_total=retry.TRIES,
-        retry_backoff_factor=retry.FIRST_PAUSE_S,
+        retry_total=TRIES,
+        retry_backoff_factor=FIRST_PAUSE_S,
         connection_timeout=15,
         read_timeout=60,
     )

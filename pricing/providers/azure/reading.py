@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any, Final
 
 from pricing.offers import Launchable, Payment, PurchaseOption
-from pricing.providers.contract import Normalised, RawPage, RefusedRow, offer_or_refusal
+from pricing.providers.contract import Normalized, RawPage, RefusedRow, offer_or_refusal
 from pricing.providers.hardware import Hardware, each_row, guarded
 from pricing.providers.known import hardware_of
 from pricing.units import HOURS_PER_MONTH
@@ -62,7 +62,7 @@ class Sizes:
         return Launchable.YES, ""
 
 
-def normalise(pages: Iterable[RawPage]) -> Iterator[Normalised]:
+def normalize(pages: Iterable[RawPage]) -> Iterator[Normalized]:
     """Read pages into offers, region by region."""
     by_part: dict[str, list[RawPage]] = defaultdict(list)
     for page in pages:
@@ -73,7 +73,7 @@ def normalise(pages: Iterable[RawPage]) -> Iterator[Normalised]:
         yield from guarded(part, partial(_offers, part, kept, sizes))
 
 
-def _read_sizes(sizes: Sizes, pages: Sequence[RawPage]) -> Iterator[Normalised]:
+def _read_sizes(sizes: Sizes, pages: Sequence[RawPage]) -> Iterator[Normalized]:
     def note(row: Mapping[str, Any]) -> None:
         name = row["name"]
         sizes.locations[name].update(place.lower() for place in row["locations"])
@@ -136,12 +136,12 @@ def _in_force(rows: Sequence[_Row]) -> list[_Row]:
     return [row for price, row in newest.items() if price >= PLACEHOLDER_SHARE * max(newest)]
 
 
-def _offers(part: str, pages: Sequence[RawPage], sizes: Sizes) -> Iterator[Normalised]:
+def _offers(part: str, pages: Sequence[RawPage], sizes: Sizes) -> Iterator[Normalized]:
     prices: dict[tuple[str, str, str], list[_Row]] = defaultdict(list)
     today = pages[-1].fetched_at.date()
     region = part.partition("/")[2]
 
-    def note(row: Mapping[str, Any]) -> Iterator[Normalised]:
+    def note(row: Mapping[str, Any]) -> Iterator[Normalized]:
         kind = _kind(row)
         price = float(row["retailPrice"])
         effective_on = date.fromisoformat(row["effectiveStartDate"][:10])
@@ -198,7 +198,7 @@ def _shared(part: str, name: str, held: _Row, hardware: Hardware, sizes: Sizes, 
     }  # fmt: skip
 
 
-def _priced(shared: Mapping[str, Any], kind: str, term: str, price: float) -> Normalised:
+def _priced(shared: Mapping[str, Any], kind: str, term: str, price: float) -> Normalized:
     match kind:
         case "spot":
             return offer_or_refusal(
@@ -213,7 +213,7 @@ def _priced(shared: Mapping[str, Any], kind: str, term: str, price: float) -> No
     return offer_or_refusal(**shared, purchase_option=PurchaseOption.ON_DEMAND, price_usd_per_hour=price)
 
 
-def _planned(shared_and_plan: tuple[Mapping[str, Any], Mapping[str, Any]]) -> Iterator[Normalised]:
+def _planned(shared_and_plan: tuple[Mapping[str, Any], Mapping[str, Any]]) -> Iterator[Normalized]:
     shared, plan = shared_and_plan
     if plan["term"] in PLANS:
         option, months = PLANS[plan["term"]]

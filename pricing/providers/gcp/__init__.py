@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from pricing.providers.contract import Provider
 from pricing.providers.gcp.asking import BILLING_URL, COMPUTE_URL, fetch
-from pricing.providers.gcp.reading import VERSION, normalise
+from pricing.providers.gcp.reading import VERSION, normalize
 
-__all__ = ["PROVIDER", "fetch", "normalise"]
+__all__ = ["PROVIDER", "fetch", "normalize"]
 
 PROVIDER = Provider(
     name="gcp",
     version=VERSION,
     fetch=fetch,
-    normalise=normalise,
+    normalize=normalize,
     anchors=("a3-highgpu-8g", "g2-standard-4"),
     endpoints={"GPUPLAN_GCP_COMPUTE_URL": COMPUTE_URL, "GPUPLAN_GCP_BILLING_URL": BILLING_URL},
     needs=(

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from pricing.identity import IDENTITY_COLUMNS, identity_text
 from pricing.offers import Launchable, Payment, PricePart, PurchaseOption
-from pricing.providers.contract import Normalised, RawPage, RefusedRow, offer_or_refusal
+from pricing.providers.contract import Normalized, RawPage, RefusedRow, offer_or_refusal
 from pricing.providers.gcp.asking import PART
 from pricing.providers.gcp.skus import Rate, Rates, UnusableRate, read_rates
 from pricing.providers.hardware import UNREADABLE, each_row, guarded
@@ -116,14 +116,14 @@ class Machine:
         return [(f"slice:{self.stated}", self.count)]
 
 
-def normalise(pages: Iterable[RawPage]) -> Iterator[Normalised]:
+def normalize(pages: Iterable[RawPage]) -> Iterator[Normalized]:
     """Read pages into offers; a catalog that cannot be read is a fault of the whole."""
     kept = list(pages)
     if kept:
         yield from guarded(PART, lambda: _offers(kept))
 
 
-def _offers(pages: Sequence[RawPage]) -> Iterator[Normalised]:
+def _offers(pages: Sequence[RawPage]) -> Iterator[Normalized]:
     rows: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
     for page in pages:
         rows[page.kind].extend(page.body)
@@ -132,7 +132,7 @@ def _offers(pages: Sequence[RawPage]) -> Iterator[Normalised]:
     rates = read_rates(rows["skus"])
     observed_on = pages[-1].fetched_at.date()
 
-    def offers(machine: Machine) -> Iterator[Normalised]:
+    def offers(machine: Machine) -> Iterator[Normalized]:
         if machine.is_incomplete():
             message = "the list of machines leaves out its cores, its memory or its accelerators"
             yield RefusedRow(PART, f"gcp {machine.name} in {machine.region}", UNREADABLE, message)
@@ -204,7 +204,7 @@ def _attached(rows: Sequence[Mapping[str, Any]]) -> Iterator[Machine]:
             )
 
 
-def _priced(machine: Machine, mode: str, rates: Rates, observed_on: date) -> Iterator[Normalised]:
+def _priced(machine: Machine, mode: str, rates: Rates, observed_on: date) -> Iterator[Normalized]:
     priced: list[tuple[str, float, Rate]] = []
     unusable: UnusableRate | None = None
     for part, resource, quantity in machine.needs(rates):

@@ -66,7 +66,7 @@ def ask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ask:
             else:
                 gathered.pages.append(answer)
         broken = {fault.part for fault in gathered.faults}
-        for row in provider.normalise([page for page in gathered.pages if page.part not in broken]):
+        for row in provider.normalize([page for page in gathered.pages if page.part not in broken]):
             match row:
                 case Offer():
                     gathered.offers.append(row)

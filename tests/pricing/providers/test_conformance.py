@@ -466,7 +466,7 @@ def test_a_connection_that_is_refused_is_told(name: str, ask: Ask) -> None:
 
 def test_reading_the_same_pages_twice_gives_the_same_offers(name: str, cloud: LoopbackServer, ask: Ask) -> None:
     gathered = ask(name, cloud)
-    again = [row for row in load_provider(name).normalise(gathered.pages) if isinstance(row, Offer)]
+    again = [row for row in load_provider(name).normalize(gathered.pages) if isinstance(row, Offer)]
     assert again == gathered.offers
 
 
