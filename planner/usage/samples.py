@@ -9,15 +9,14 @@ from __future__ import annotations
 import math
 import re
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from operator import itemgetter
 from zoneinfo import ZoneInfo
 
 import numpy as np
 
 from planner.arrays import FloatArray, IntArray
-from planner.usage.fast_samples import MOST_VALUE, lines_by_column
+from planner.usage.fast_samples import MOST_VALUE, Lines, lines_by_column
 from planner.usage.faults import Fault
 from planner.usage.records import rows_of_file
 from planner.usage.slices import slice_of
@@ -45,7 +44,7 @@ NUMBER_OF = (
 RATIOS = ("NVIDIA_SMI_UTILIZATION_GPU_RATIO",)
 """Of 1, where the others are percent."""
 UNITS = re.compile(r"\s*(?:%|W|percent|watts?)$", re.IGNORECASE)
-NOTHING = ("[N/A]", "[Not Supported]", "N/A")
+NOTHING = ("", "[N/A]", "[Not Supported]", "N/A")
 TIME = ("timestamp", "time", "ts", "date")
 METRIC = ("metric", "__name__", "metric_name", "name")
 LABELS = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
@@ -134,17 +133,35 @@ class Samples:
     rows: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Layout:
+    """Which columns of a file hold what: labels of words, and values with the number of their metric and (where their header names it) their owner.
+
+    `metric` is the column that names the metric of each line; then there is one column of values, of whatever metric.
+    """
+
+    names: list[str]
+    time: int
+    metric: int | None
+    values: list[tuple[int, int, int | None]]
+    labels: list[tuple[int, str]]
+    is_nameless: bool
+
+    @property
+    def words(self) -> list[int]:
+        """The columns of words: the metric's first."""
+        return [*([self.metric] if self.metric is not None else []), *(place for place, _ in self.labels)]
+
+
 class _Reader:
-    """Collects samples; a label text is looked into once."""
+    """Collects samples; a time's text is looked into once."""
 
     def __init__(self, zone: ZoneInfo) -> None:
         self.zone = zone
-        self.owner, self.metric = array("q"), array("q")
-        self.at_s, self.value = array("d"), array("d")
+        self.parts: list[tuple[IntArray, IntArray, FloatArray, FloatArray]] = []
         self.owners: dict[Owner, int] = {}
         self.cards: list[Card] = []
         self.number_of: dict[tuple[str, str, str], int] = {}
-        self.seen: dict[tuple[str, ...], int] = {}
         self.times: dict[str, float | None] = {}
         self.rows = 0
 
@@ -158,8 +175,8 @@ class _Reader:
             self.cards.append(Card(key[0], whole=whole, share=part[1] if part else 1.0, is_slice=bool(key[2])))
         card = self.number_of[key]
         self.cards[card].model = _first(labels, MODEL) or self.cards[card].model
-        told = [name for name in POD if name in labels]
-        has_pod = int(any(labels[name] for name in told)) if told else -1
+        pods = [labels[name] for name in POD if name in labels]
+        has_pod = int(any(pods)) if pods else -1
         owner = Owner(card, _first(labels, OWNER), has_pod, _first(labels, POD))
         return self.owners.setdefault(owner, len(self.owners))
 
@@ -172,127 +189,109 @@ class _Reader:
         return self.times[text]
 
     def read(self, source: Source, faults: list[Fault]) -> None:
-        """Read one file."""
-        lines = rows_of_file(source)
-        _, header = next(lines, (0, []))
-        names = [cell.strip() for cell in header]
+        """Read one file: by its columns where it is large and nothing in it is odd, else line by line."""
+        rows = rows_of_file(source)
+        _, header = next(rows, (0, []))
+        layout = self._layout([cell.strip() for cell in header])
+        if layout is None:
+            faults.append(Fault(what="it has no column of time", where=source.name, hint="timestamp"))
+            return
+        lines = None
+        lower = [name.lower() for name in layout.names]
+        if len(set(lower)) == len(lower) and not layout.is_nameless and all(own is None for _, _, own in layout.values):
+            values, words = ([layout.names[place] for place in places] for places in ([place for place, _, _ in layout.values], layout.words))  # fmt: skip
+            lines = lines_by_column(source.path, layout.names[layout.time], values, words, self.time_of)
+        if lines is None:
+            lines = self._lines_by_row(source.name, rows, layout, faults)
+        else:
+            self.rows += len(lines.at_s)
+        self._keep(lines, layout)
+
+    def _layout(self, names: list[str]) -> _Layout | None:
+        """Return what a header says of the columns; None without a column of time."""
         lower = [name.lower() for name in names]
         time = next((lower.index(name) for name in TIME if name in lower), None)
         if time is None:
-            faults.append(Fault(what="it has no column of time", where=source.name, hint="timestamp"))
-            return
+            return None
         metric = next((lower.index(name) for name in METRIC if name in lower), None) if "value" in lower else None
+        values: list[tuple[int, int, int | None]] = []
+        if metric is not None:
+            values.append((lower.index("value"), -1, None))
+        else:
+            for place, name in enumerate(names):
+                labels = {key.lower(): text for key, text in LABELS.findall(name)}
+                called = re.split(r"[{\[]", name, maxsplit=1)[0].strip() or labels.get("__name__", "")
+                number = NUMBER_OF.get(called.upper())
+                if number is not None:
+                    values.append((place, number, self.owner_of(labels) if "{" in name else None))
         if "utilization.gpu [%]" in lower or "utilization.gpu" in lower:
             lower = ["modelname" if name == "name" else name for name in lower]
-        value = lower.index("value") if metric is not None else -1
-        labels = [(place, name) for place, name in enumerate(lower) if name in READ]
-        columns = []
-        for place, name in enumerate(names):
-            told = {key.lower(): text for key, text in LABELS.findall(name)}
-            called = re.split(r"[{\[]", name, maxsplit=1)[0].strip() or told.get("__name__", "")
-            number = NUMBER_OF.get(called.upper())
-            if number is not None:
-                columns.append((place, number, self.owner_of(told) if "{" in name else None))
-        is_nameless = metric is None and not {*WHICH} & {*lower} and all(own is None for _, _, own in columns)
-        is_plain = len(set(lower)) == len(lower) and not is_nameless and all(own is None for _, _, own in columns)
-        if is_plain and self._read_fast(
-            source,
-            names[time],
-            [(names[value], -1)] if metric is not None else [(names[place], number) for place, number, _ in columns],
-            names[metric] if metric is not None else "",
-            [(names[place], name) for place, name in labels],
-        ):
-            return
-        turn, turn_at = 0, ""
-        first_bad = bad = 0
-        places = [place for place, _ in labels]
-        # Of one place an item getter returns a text, of none nothing can be got.
-        key_of = itemgetter(*places) if len(places) > 1 else lambda cells: tuple(cells[place] for place in places)
-        for line, cells in lines:
+        return _Layout(
+            names=names,
+            time=time,
+            metric=metric,
+            values=values,
+            labels=[(place, name) for place, name in enumerate(lower) if name in READ],
+            is_nameless=metric is None and not {*WHICH} & {*lower} and all(own is None for _, _, own in values),
+        )
+
+    def _lines_by_row(
+        self, name: str, rows: Iterable[tuple[int, list[str]]], layout: _Layout, faults: list[Fault]
+    ) -> Lines:
+        """Return a file's lines of metrics that are read; what is no sample is counted in a fault."""
+        kinds: dict[tuple[str, ...], int] = {}
+        which, at_s, values = array("q"), array("d"), [array("d") for _ in layout.values]
+        bad = array("q")
+        words, turn, turn_at = layout.words, 0, ""
+        for line, cells in rows:
             self.rows += 1
-            at = self.time_of(cells[time]) if len(cells) == len(names) else None
+            at = self.time_of(cells[layout.time]) if len(cells) == len(layout.names) else None
             if at is None:
-                first_bad, bad = first_bad or line, bad + 1
+                bad.append(line)
                 continue
-            owner = self._owner_of_line(labels, key_of(cells), cells) if labels or metric is not None else None
-            is_bad = False
-            if metric is not None:
-                said = cells[metric].strip().upper()
-                number = NUMBER_OF.get(said)
-                if number is not None:
-                    is_bad = not self._add(owner, number, at, cells[value], 100.0 if said in RATIOS else 1.0)
-            else:
-                if is_nameless:  # of several lines of one time each is another accelerator
-                    turn, turn_at = (turn + 1, turn_at) if cells[time] == turn_at else (0, cells[time])
-                    owner = self.owner_of({name: cells[place].strip() for place, name in labels} | {"index": str(turn)})
-                for place, number, own in columns:
-                    whose = own if own is not None else owner
-                    is_bad |= not self._add(self.owner_of({}) if whose is None else whose, number, at, cells[place])
-            if is_bad:
-                first_bad, bad = first_bad or line, bad + 1
+            if layout.metric is not None and cells[layout.metric].strip().upper() not in NUMBER_OF:
+                continue
+            kind = [cells[place] for place in words]
+            if layout.is_nameless:  # of several lines of one time each is another accelerator
+                turn, turn_at = (turn + 1, turn_at) if cells[layout.time] == turn_at else (0, cells[layout.time])
+                kind.append(str(turn))
+            numbers = [_number(cells[place]) for place, _, _ in layout.values]
+            if None in numbers:
+                bad.append(line)
+            which.append(kinds.setdefault(tuple(kind), len(kinds)))
+            at_s.append(at)
+            for column, number in zip(values, numbers, strict=True):
+                column.append(math.nan if number is None else number)
         if bad:
-            faults.append(Fault(what="lines without a time (2000 to 2100) or with a value that is not a number", where=f"{source.name}:{first_bad}", rows=bad))  # fmt: skip
+            what = "lines without a time (2000 to 2100) or with a value that is not a number"
+            faults.append(Fault(what=what, where=f"{name}:{bad[0]}", rows=len(bad)))
+        return Lines(
+            np.frombuffer(which, dtype=np.int64),
+            [list(kind) for kind in kinds],
+            np.frombuffer(at_s, dtype=float),
+            tuple(np.frombuffer(column, dtype=float) for column in values),
+        )
 
-    def _read_fast(
-        self,
-        source: Source,
-        time: str,
-        values: Sequence[tuple[str, int]],
-        metric: str,
-        labels: Sequence[tuple[str, str]],
-    ) -> bool:
-        """Read a large file by its columns; say whether that was possible.
-
-        Each column of values has the number of its metric, unless a column of words names the metric of each line; each
-        column of labels has the label's name.
-        """
-        words = [*([metric] if metric else []), *(column for column, _ in labels)]
-        found = lines_by_column(source.path, time, [name for name, _ in values], words, self.time_of)
-        if found is None:
-            return False
-        is_long = bool(metric)
-        said = [kind[0].strip().upper() if is_long else "" for kind in found.kinds]
-        owners = [self.owner_of(dict(zip((name for _, name in labels), map(str.strip, kind[is_long:]), strict=True))) if name in NUMBER_OF or not is_long else 0 for name, kind in zip(said, found.kinds, strict=True)]  # fmt: skip
-        owner = np.array(owners, dtype=np.int64)[found.which]
-        factor = np.array([100.0 if name in RATIOS else 1.0 for name in said])[found.which]
-        named = np.array([NUMBER_OF.get(name, -1) for name in said], dtype=np.int64)[found.which]
-        for (_, number), value in zip(values, found.values, strict=True):
-            numbers = named if is_long else np.full(len(value), number)
-            counts = (numbers >= 0) & ~np.isnan(value)
-            self.owner.frombytes(owner[counts].tobytes())
-            self.metric.frombytes(numbers[counts].tobytes())
-            self.at_s.frombytes(found.at_s[counts].tobytes())
-            self.value.frombytes((value * factor)[counts].tobytes())
-        self.rows += len(owner)
-        return True
-
-    def _owner_of_line(self, labels: Sequence[tuple[int, str]], key: tuple[str, ...], cells: Sequence[str]) -> int:
-        found = self.seen.get(key)
-        if found is None:
-            found = self.owner_of({name: cells[place].strip() for place, name in labels})
-            if len(self.seen) > 100_000:
-                self.seen.clear()
-            self.seen[key] = found
-        return found
-
-    def _add(self, owner: int | None, metric: int, at: float, text: str, factor: float = 1.0) -> bool:
-        """Keep a sample; say whether the text is a number, or nothing (NaN and an empty cell measure nothing)."""
-        try:
-            value = float(text)
-        except ValueError:
-            try:
-                value = float(UNITS.sub("", text.strip()))
-            except ValueError:
-                return not text.strip() or text.strip() in NOTHING
-        if math.isnan(value):
-            return True
-        if abs(value) > MOST_VALUE or owner is None:
-            return False
-        self.owner.append(owner)
-        self.metric.append(metric)
-        self.at_s.append(at)
-        self.value.append(value * factor)
-        return True
+    def _keep(self, lines: Lines, layout: _Layout) -> None:
+        """Keep the samples of a file's lines."""
+        has_metric = layout.metric is not None
+        metrics = [kind[0].strip().upper() if has_metric else "" for kind in lines.kinds]
+        labels = [name for _, name in layout.labels] + ["index"] * layout.is_nameless
+        is_read = not has_metric and any(own is None for _, _, own in layout.values)
+        owners = [
+            self.owner_of(dict(zip(labels, map(str.strip, kind[has_metric:]), strict=True)))
+            if is_read or metric in NUMBER_OF
+            else 0
+            for metric, kind in zip(metrics, lines.kinds, strict=True)
+        ]
+        owner = np.array(owners, dtype=np.int64)[lines.which]
+        factor = np.array([100.0 if metric in RATIOS else 1.0 for metric in metrics])[lines.which]
+        numbers = np.array([NUMBER_OF.get(metric, -1) for metric in metrics], dtype=np.int64)[lines.which]
+        for (_, number, own), value in zip(layout.values, lines.values, strict=True):
+            of_column = numbers if has_metric else np.full(len(value), number)
+            counts = (of_column >= 0) & ~np.isnan(value)
+            whose = owner if own is None else np.full(len(value), own)
+            self.parts.append((whose[counts], of_column[counts], lines.at_s[counts], (value * factor)[counts]))
 
 
 def read_samples(sources: Sequence[Source], zone: ZoneInfo, faults: list[Fault]) -> Samples:
@@ -309,13 +308,14 @@ def read_samples(sources: Sequence[Source], zone: ZoneInfo, faults: list[Fault])
     """
     reader = _Reader(zone)
     for source in sources:
-        reader.seen.clear()  # another file's labels stand in another order
         reader.read(source, faults)
+    nothing = (np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64), np.zeros(0), np.zeros(0))
+    owner, metric, at_s, value = (np.concatenate(column) for column in zip(nothing, *reader.parts, strict=True))
     return Samples(
-        owner=np.frombuffer(reader.owner, dtype=np.int64),
-        metric=np.frombuffer(reader.metric, dtype=np.int64),
-        at_s=np.frombuffer(reader.at_s, dtype=float),
-        value=np.frombuffer(reader.value, dtype=float),
+        owner=owner,
+        metric=metric,
+        at_s=at_s,
+        value=value,
         owners=tuple(reader.owners),
         cards=tuple(reader.cards),
         rows=reader.rows,
@@ -324,3 +324,15 @@ def read_samples(sources: Sequence[Source], zone: ZoneInfo, faults: list[Fault])
 
 def _first(labels: dict[str, str], names: Sequence[str]) -> str:
     return next((labels[name] for name in names if labels.get(name)), "")
+
+
+def _number(text: str) -> float | None:
+    """Return what was measured, NaN for nothing; None for what is no number that a counter can have."""
+    try:
+        number = float(text)
+    except ValueError:
+        try:
+            number = float(UNITS.sub("", text.strip()))
+        except ValueError:
+            return math.nan if text.strip() in NOTHING else None
+    return None if abs(number) > MOST_VALUE else number
