@@ -25,7 +25,7 @@ from planner.portfolio.groups import Group, fleets_of, group_of, money_key, phys
 from planner.portfolio.market import AllowedMarket, Market
 from planner.portfolio.option_table import Listed, OptionTable
 from planner.portfolio.options import option_table
-from planner.portfolio.pools import Pool, add_to_pools
+from planner.portfolio.pools import Pool, add_to_pools, united
 from planner.portfolio.work import work_of
 from planner.supply.sizes.fleets import Fleets, together
 from pricing.errors import GpuplanError
@@ -79,6 +79,8 @@ class Answers:
         Machines that several workloads could share.
     shapes, evaluations, one_by_one : int
         Shapes of work; options weighed, for all workloads together; workloads planned one by one.
+    core_s : float
+        Seconds of the processor that it took.
     """
 
     rows: list[dict[str, Any]] = field(default_factory=list)
@@ -86,6 +88,16 @@ class Answers:
     shapes: int = 0
     evaluations: int = 0
     one_by_one: int = 0
+    core_s: float = 0.0
+
+    def add(self, other: Answers) -> None:
+        """Put the answers of other workloads to these."""
+        self.rows += other.rows
+        self.shapes += other.shapes
+        self.evaluations += other.evaluations
+        self.one_by_one += other.one_by_one
+        self.core_s += other.core_s
+        united(other.pools, self.pools)
 
 
 def answers_of(asked: Sequence[Asked], market: Market) -> Answers:
@@ -309,12 +321,12 @@ def by_its_own_plan(one: Asked, market: Market) -> Answers:
     try:
         plan = market.plan(market.asked(one.workload))
     except NothingFitsError as error:
-        return Answers(rows=[_without_answer(one, "nothing_fits", error.message)])
+        return Answers(rows=[_without_answer(one, "nothing_fits", error.message)], one_by_one=1)
     except GpuplanError as error:
-        return Answers(rows=[_without_answer(one, "refused", error.message)])
+        return Answers(rows=[_without_answer(one, "refused", error.message)], one_by_one=1)
     except Exception as error:  # noqa: BLE001  the last resort: this workload alone has no answer
         bug = f"a bug of this program: {type(error).__name__}: {error}"
-        return Answers(rows=[_without_answer(one, "failed", bug)])
+        return Answers(rows=[_without_answer(one, "failed", bug)], one_by_one=1)
     option = plan.chosen
     other = next((each for each in plan.options if each.choosable and each.id != option.id), None)
     # What binds may have been passed over: it is compared all the same.
@@ -330,4 +342,4 @@ def by_its_own_plan(one: Asked, market: Market) -> Answers:
         break_even_month=next((pair.month for pair in plan.break_evens if pair.buy_id in compared), None),
         basis=option.fleet.performance.basis if option.fleet else None,
     )
-    return Answers(rows=[row])
+    return Answers(rows=[row], one_by_one=1)

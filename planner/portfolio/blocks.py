@@ -7,8 +7,7 @@ import pickle
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ import numpy as np
 
 from planner.portfolio.answers import Answers, answers_of, by_its_own_plan
 from planner.portfolio.market import Market
-from planner.portfolio.pools import Pool, united
+from planner.portfolio.pools import Pool
 from planner.portfolio.reading import Portfolio, Row, asked_of
 from planner.portfolio.result import land, write_rows
 
@@ -46,29 +45,6 @@ class Block:
     rows: tuple[Row, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
-    """What working a block out took.
-
-    Attributes
-    ----------
-    number, rows, shapes, evaluations, one_by_one : int
-        See `planner.portfolio.answers.Answers`.
-    core_s : float
-        Of the processor.
-    pools : dict
-        Machines that could be shared.
-    """
-
-    number: int
-    rows: int
-    shapes: int
-    evaluations: int
-    one_by_one: int
-    core_s: float
-    pools: dict[str, Pool]
-
-
 def blocks_of(portfolio: Portfolio) -> list[Block]:
     """Cut the workloads into blocks; the same workloads are always cut in the same way.
 
@@ -78,18 +54,17 @@ def blocks_of(portfolio: Portfolio) -> list[Block]:
     for row, shape in zip(portfolio.rows, portfolio.shapes, strict=True):
         by_shape[shape].append(row)
     cut: list[list[Row]] = []
-    room = 0.0
+    left_s = 0.0
     for key in sorted(by_shape):
         kind = json.loads(key)["kind"] if key else ""
-        some = by_shape[key]
-        for begin in range(0, len(some), MOST_ROWS):
-            part = some[begin : begin + MOST_ROWS]
+        for begin in range(0, len(by_shape[key]), MOST_ROWS):
+            part = by_shape[key][begin : begin + MOST_ROWS]
             seconds = SHAPE_S.get(kind, OTHER_SHAPE_S) + ROW_S.get(kind, OTHER_ROW_S) * len(part)
-            if not cut or room < seconds:
+            if not cut or left_s < seconds:
                 cut.append([])
-                room = max(TARGET_S, seconds)
+                left_s = max(TARGET_S, seconds)
             cut[-1] += part
-            room -= seconds
+            left_s -= seconds
     # The longest first would be best; what is certain is that the costly kinds do not all come last.
     return [Block(number, tuple(part)) for number, part in enumerate(cut)]
 
@@ -99,8 +74,7 @@ def part_path(folder: Path, number: int) -> Path:
     return folder / f"part-{number:06d}.jsonl"
 
 
-def report_path(folder: Path, number: int) -> Path:
-    """Return where a block's report stands."""
+def _report_path(folder: Path, number: int) -> Path:
     return folder / f"report-{number:06d}.json"
 
 
@@ -111,7 +85,7 @@ def _market(path: str) -> Market:
     return market
 
 
-def work(folder: str, block: Block) -> Report:
+def work(folder: str, block: Block) -> None:
     """Work a block out and leave its answers in the working folder.
 
     Parameters
@@ -121,51 +95,37 @@ def work(folder: str, block: Block) -> Report:
     block : Block
         The workloads.
     """
-    started = time.process_time()
-    answers = work_rows(block.rows, _market(str(Path(folder) / "market.pickle")))
-    report = report_of(block.number, answers, time.process_time() - started)
-    landed(Path(folder), report, answers.rows)
-    return report
+    landed(Path(folder), block.number, work_rows(block.rows, _market(str(Path(folder) / "market.pickle"))))
 
 
-def report_of(number: int, answers: Answers, seconds: float) -> Report:
-    """Return what working a block out took."""
-    return Report(
-        number=number,
-        rows=len(answers.rows),
-        shapes=answers.shapes,
-        evaluations=answers.evaluations,
-        one_by_one=answers.one_by_one,
-        core_s=seconds,
-        pools=answers.pools,
-    )
-
-
-def landed(folder: Path, report: Report, rows: Sequence[Mapping[str, Any]]) -> None:
+def landed(folder: Path, number: int, answers: Answers) -> None:
     """Leave a block's report and then its answers: where the answers are, the block is done."""
-    land(report_path(folder, report.number), json.dumps(record_of(report)).encode())
-    write_rows(part_path(folder, report.number), sorted(rows, key=lambda row: int(row["row"])))
+    land(_report_path(folder, number), json.dumps(record_of(answers)).encode())
+    write_rows(part_path(folder, number), sorted(answers.rows, key=lambda row: int(row["row"])))
 
 
-def record_of(report: Report) -> dict[str, Any]:
-    """Return a report as JSON holds it."""
-    record = asdict(report)
+def record_of(answers: Answers) -> dict[str, Any]:
+    """Return what JSON holds of answers, but for their rows."""
+    record = asdict(replace(answers, rows=[]))
     for pool in record["pools"].values():
-        pool["gpus_by_hour"] = [float(value) for value in pool["gpus_by_hour"]]
+        pool["gpus_by_hour"] = pool["gpus_by_hour"].tolist()
     return record
 
 
-def report_of_record(record: Mapping[str, Any]) -> Report:
-    """Return the report that a record holds."""
+def answers_of_record(record: Mapping[str, Any]) -> Answers:
+    """Return the answers that a record holds."""
     pools = {
         key: Pool(**{**pool, "gpus_by_hour": np.array(pool["gpus_by_hour"])}) for key, pool in record["pools"].items()
     }
-    return Report(**{**record, "pools": pools})
+    return Answers(**{**record, "pools": pools})
 
 
-def reports_in(folder: Path, numbers: Iterable[int]) -> list[Report]:
-    """Return the reports of blocks that are done."""
-    return [report_of_record(json.loads(report_path(folder, number).read_text())) for number in numbers]
+def all_answers(folder: Path, numbers: Iterable[int]) -> Answers:
+    """Return what the answers of blocks come to together, but for their rows."""
+    whole = Answers()
+    for number in numbers:
+        whole.add(answers_of_record(json.loads(_report_path(folder, number).read_text())))
+    return whole
 
 
 def work_rows(rows: Sequence[Row], market: Market) -> Answers:
@@ -174,26 +134,23 @@ def work_rows(rows: Sequence[Row], market: Market) -> Answers:
     Where the arrays of a block meet something that they were not made for, its workloads are answered one by one; the one that is
     to blame is planned on its own, and if that fails too it is answered with what went wrong.
     """
-    every = [asked_of(row) for row in rows]
-    # What is paid for already, or was negotiated, is that workload's own: nothing of it is shared.
-    apart = [one for one in every if one.workload is not None and one.workload.has_own_terms]
-    asked = [one for one in every if one.workload is None or not one.workload.has_own_terms]
+    started = time.process_time()
     whole = Answers()
-    for one in apart:
-        whole.rows += by_its_own_plan(one, market).rows
-        whole.one_by_one += 1
-    with suppress(Exception):  # what is wrong with one workload must not take the others with it
-        answers = answers_of(asked, market)
-        answers.rows += whole.rows
-        answers.one_by_one += whole.one_by_one
-        return answers
-    for one in asked:
-        try:
-            part = answers_of([one], market)
-        except Exception:  # noqa: BLE001  as above
-            part = by_its_own_plan(one, market)
-        whole.rows += part.rows
-        whole.evaluations += part.evaluations
-        united(part.pools, whole.pools)
-        whole.one_by_one += 1
+    together = []
+    for asked in map(asked_of, rows):
+        # What is paid for already, or was negotiated, is that workload's own: nothing of it is shared.
+        if asked.workload is not None and asked.workload.has_own_terms:
+            whole.add(by_its_own_plan(asked, market))
+        else:
+            together.append(asked)
+    try:
+        whole.add(answers_of(together, market))
+    except Exception:  # noqa: BLE001  what is wrong with one workload must not take the others with it
+        for asked in together:
+            try:
+                answers = replace(answers_of([asked], market), one_by_one=1)
+            except Exception:  # noqa: BLE001  as above
+                answers = by_its_own_plan(asked, market)
+            whole.add(answers)
+    whole.core_s = time.process_time() - started
     return whole

@@ -40,16 +40,15 @@ class Contenders:
         supply = self._supply(rows, workload, column)
         fleets, _ = supply.sized(workload)
         made = self._made(supply, fleets, rows, workload)
-        choice = choice_of(made, workload, self.costs.assumptions, self.allowed.evidence)
+        choice = choice_of(made, workload, self.costs.assumptions, self.market.evidence)
         row = next(row for row in rows if self.options.listed[row].id == choice.option.id)
         return row, frozenset((kind.value, binds) for kind, binds in barred_sorts(choice))
 
     def break_even_month(self, rent: int, owned: int, workload: Workload, column: int) -> float | None:
         """Return from which month on the owned option stays cheaper than the rented one; None for never."""
         supply = self._supply([rent, owned], workload, column)
-        row_of = {machine: row for row, machine in enumerate(self.allowed.machines)}
         machines = (*supply.candidates.machines, *(server.machine for server in supply.servers))
-        fleets = {machine: self.work.fleets.at(machine, row_of[machine], column) for machine in machines}
+        fleets = {machine: self.work.fleets.at(machine, self.market.row_of[machine], column) for machine in machines}
         made = self._made(supply, fleets, [rent, owned], workload)
         pairs = break_evens(made, self.costs.assumptions)
         return pairs[0].month if pairs else None
@@ -66,8 +65,10 @@ class Contenders:
             servers=[self.allowed.servers[row] for row in sorted(bought)],
             free=(),
             held=(),
-            token_prices=admitted_sellers(self.market.sellers(workload), workload.constraints)[0] if by_tokens else (),
-            evidence=self.allowed.evidence,
+            token_prices=admitted_sellers(self.market.sellers(workload.model, workload.kind), workload.constraints)[0]
+            if by_tokens
+            else (),
+            evidence=self.market.evidence,
             architecture=None if workload.model is None else suitable_model(workload, resolve_model(workload.model)),
             assumptions=self.costs.assumptions,
             calibration=self.market.calibration,

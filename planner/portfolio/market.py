@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from datetime import date
 from functools import cached_property
 from typing import Any, TypeVar
@@ -17,7 +17,6 @@ from planner.arrays import FloatArray
 from planner.assumptions import Assumptions
 from planner.demand.defaults import with_limits
 from planner.demand.workload import Constraints, Workload
-from planner.options.bridge import lead_months_of
 from planner.options.evidence import Evidence
 from planner.options.free import FreeMachine, free_machines
 from planner.options.option import OptionKind
@@ -52,14 +51,10 @@ class AllowedMarket:
     ----------
     candidates : Candidates
         The offers themselves.
-    evidence : Evidence
-        What speaks for and against their prices.
     listed : tuple of Listed
         What each is as an option, in the order of their ids.
     machine : ndarray of int
         The machine behind each, as a row of the market's machines.
-    machines : tuple of Machine
-        Those of the market.
     price, upfront, term_months, step_hours, weekly_above_hours : FloatArray
         Of one instance; `weekly_above_hours` as in `planner.costs.inputs.RentInputs`.
     terms : RentTerms
@@ -71,14 +66,12 @@ class AllowedMarket:
     servers, free : tuple
         What can be bought, and what is free.
     server_machine, free_machine : ndarray of int
-        Their machines, as rows of `machines`.
+        Their machines, as rows of the market's machines.
     """
 
     candidates: Candidates
-    evidence: Evidence
     listed: tuple[Listed, ...]
     machine: NDArray[np.intp]
-    machines: tuple[Machine, ...]
     price: FloatArray
     upfront: FloatArray
     term_months: FloatArray
@@ -147,31 +140,13 @@ class Market:
     _sellers: dict[str, tuple[TokenPrice, ...]] = field(default_factory=dict, repr=False)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave what was worked out at home; a worker works it out again. Facts are in the package."""
-        state = {
-            name: getattr(self, name) for name in ("assumptions", "today", "calibration", "overrides", "horizon_months")
-        }
-        return {
-            **state,
-            "offers": self.catalog.offers,
-            "snapshot": self.catalog.snapshot,
-            "notes": self.catalog.notes,
-            "window": self.catalog.window,
-            "out_of_window": self.catalog.out_of_window,
-            "sellers": self._sellers,
-        }
+        """Leave out caches, but for the sellers, and facts that are in the package."""
+        catalog = replace(self.catalog, accelerators={}, stands_for={})
+        fresh = {"catalog": catalog, "_allowed": {}, "_costs": {}}
+        return {each.name: fresh.get(each.name, getattr(self, each.name)) for each in fields(self)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        catalog = Catalog(
-            offers=state.pop("offers"),
-            snapshot=state.pop("snapshot"),
-            accelerators=accelerators(),
-            notes=state.pop("notes"),
-            window=state.pop("window"),
-            out_of_window=state.pop("out_of_window"),
-        )
-        sellers = state.pop("sellers")
-        self.__init__(catalog=catalog, **state, _sellers=sellers)  # type: ignore[misc]  # out of a pickle it is filled as a new one is
+        self.__dict__.update(state, catalog=replace(state["catalog"], accelerators=accelerators()))
 
     def fingerprint(self) -> str:
         """Return a text that is equal where the same answers come out."""
@@ -209,14 +184,10 @@ class Market:
         horizon = {"horizon_months": self.horizon_months} if self.horizon_months else {}
         return workload.model_copy(update={"constraints": constraints, **horizon})
 
-    def sellers(self, workload: Workload) -> tuple[TokenPrice, ...]:
-        """Return who sells the workload's model by the token."""
-        model = workload.model
-        if not isinstance(model, str) or workload.kind not in PRICED_BY_TOKEN:
+    def sellers(self, model: object, kind: object) -> tuple[TokenPrice, ...]:
+        """Return who sells a model by the token, for a kind of work that is priced so."""
+        if not isinstance(model, str) or kind not in PRICED_BY_TOKEN:
             return ()
-        return self._sellers_of(model)
-
-    def _sellers_of(self, model: str) -> tuple[TokenPrice, ...]:
         window = self.catalog.window
         return _remembered(
             self._sellers,
@@ -225,18 +196,10 @@ class Market:
         )
 
     def know_all_sellers(self, contents: Iterable[str]) -> None:
-        """Look up who sells the models of workloads by the token, for workers that cannot do it themselves.
-
-        Parameters
-        ----------
-        contents : iterable of str
-            Workloads as JSON.
-        """
-        for content in contents:
-            found = json.loads(content) if content else {}
-            model = found.get("model")
-            if isinstance(model, str) and found.get("kind") in PRICED_BY_TOKEN:
-                self._sellers_of(model)
+        """Look up who sells the models of workloads (as JSON) by the token, for workers that cannot do it themselves."""
+        for content in filter(None, contents):
+            stated = json.loads(content)
+            self.sellers(stated.get("model"), stated.get("kind"))
 
     @cached_property
     def evidence(self) -> Evidence:
@@ -249,29 +212,34 @@ class Market:
         return self.catalog.window.split(free_tiers(), lambda tier: tier.day, "free tiers")[0]
 
     @cached_property
+    def servers(self) -> tuple[OwnableServer, ...]:
+        """What can be bought."""
+        return tuple(ownable_servers(self.assumptions, self.catalog.window))
+
+    @cached_property
     def machines(self) -> tuple[Machine, ...]:
         """Every machine that can be rented, owned or had for free, each once: those with accelerators before the others."""
-        return (*self.with_accelerators, *self.processors_only)
+        of_known = [o for o in self.catalog.select(launchable=True).offers if o.accelerator or not o.accelerator_stated]
+        machines = [
+            *map(machine_of, of_known),
+            *(server.machine for server in self.servers),
+            *(tier.machine for tier in free_machines(self.free_tiers)),
+        ]
+        return tuple(sorted(dict.fromkeys(machines), key=lambda machine: machine.accelerator is None))
 
     @cached_property
     def with_accelerators(self) -> tuple[Machine, ...]:
         """Machines with accelerators."""
-        return tuple(machine for machine in self._all if machine.accelerator is not None)
+        return tuple(machine for machine in self.machines if machine.accelerator)
 
     @cached_property
     def processors_only(self) -> tuple[Machine, ...]:
         """Machines without accelerators."""
-        return tuple(machine for machine in self._all if machine.accelerator is None)
+        return self.machines[len(self.with_accelerators) :]
 
     @cached_property
-    def _all(self) -> dict[Machine, None]:
-        known = [o for o in self.catalog.select(launchable=True).offers if o.accelerator or not o.accelerator_stated]
-        servers, free = ownable_servers(self.assumptions, self.catalog.window), free_machines(self.free_tiers)
-        found = [*map(machine_of, known), *(s.machine for s in servers), *(one.machine for one in free)]
-        return dict.fromkeys(found)
-
-    @cached_property
-    def _rows(self) -> dict[Machine, int]:
+    def row_of(self) -> dict[Machine, int]:
+        """The place of each machine in `machines`."""
         return {machine: row for row, machine in enumerate(self.machines)}
 
     @cached_property
@@ -286,24 +254,16 @@ class Market:
             self.catalog,
             self.assumptions,
             today=self.today,
-            token_prices=self.sellers(workload),
+            token_prices=self.sellers(workload.model, workload.kind),
             free_tiers=self.free_tiers,
             calibration=self.calibration,
             in_full=False,
         )
 
-    def costs(self, workload: Workload) -> HorizonCosts:
-        """Return how money is counted at the workload's place over its horizon."""
-        return self._costs_over(own_place(workload), workload.horizon_months)
-
-    def costs_until_delivery(self, workload: Workload) -> HorizonCosts:
-        """Return how money is counted at the workload's place until owned servers are delivered."""
-        return self._costs_over(own_place(workload), lead_months_of(self.assumptions))
-
-    def _costs_over(self, place: str, months: int) -> HorizonCosts:
-        return _remembered(
-            self._costs, (place, months), lambda: HorizonCosts(assumptions_at(self.assumptions, place), months)
-        )
+    def costs(self, workload: Workload, months: int | None = None) -> HorizonCosts:
+        """Return how money is counted at the workload's place, over its horizon or other months."""
+        key = own_place(workload), workload.horizon_months if months is None else months
+        return _remembered(self._costs, key, lambda: HorizonCosts(assumptions_at(self.assumptions, key[0]), key[1]))
 
     def allowed(self, constraints: Constraints) -> AllowedMarket:
         """Return what the constraints leave; limits on number, budget and capital play no part.
@@ -318,19 +278,13 @@ class Market:
 
     def _allowed_by(self, constraints: Constraints) -> AllowedMarket:
         candidates = find_candidates(self.catalog, constraints, self.evidence.is_old)
-        servers = tuple(
-            s for s in ownable_servers(self.assumptions, self.catalog.window) if is_wanted(s.machine, constraints)
-        )
-        free = tuple(one for one in free_machines(self.free_tiers) if is_wanted(one.machine, constraints))
-        offers = candidates.offers
-        behind = candidates.behind
-        row_of = self._rows
+        offers, behind, row_of = candidates.offers, candidates.behind, self.row_of
+        servers = tuple(server for server in self.servers if is_wanted(server.machine, constraints))
+        free = tuple(tier for tier in free_machines(self.free_tiers) if is_wanted(tier.machine, constraints))
         return AllowedMarket(
             candidates=candidates,
-            evidence=self.evidence,
             listed=tuple(map(_listed, candidates.ids, offers, behind, range(len(offers)))),
             machine=np.array([row_of[machine] for machine in behind], dtype=np.intp),
-            machines=self.machines,
             price=np.array([planned_price_usd_per_hour(offer) for offer in offers], dtype=float),
             upfront=np.array([offer.upfront_usd for offer in offers], dtype=float),
             term_months=np.array([offer.term_months for offer in offers], dtype=float),
@@ -346,5 +300,5 @@ class Market:
             servers=servers,
             free=free,
             server_machine=np.array([row_of[server.machine] for server in servers], dtype=np.intp),
-            free_machine=np.array([row_of[one.machine] for one in free], dtype=np.intp),
+            free_machine=np.array([row_of[tier.machine] for tier in free], dtype=np.intp),
         )

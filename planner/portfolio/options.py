@@ -16,6 +16,7 @@ from planner.arrays import BoolArray, FloatArray
 from planner.costs.buy import capex_usd, fits_at_home
 from planner.costs.financing import financing_of
 from planner.costs.inputs import Site
+from planner.options.bridge import lead_months_of
 from planner.options.evidence import against_token_seller
 from planner.options.hosted import admitted_sellers, per_run_usd, token_option_id
 from planner.options.option import NO_END_MONTHS, OptionKind
@@ -56,7 +57,7 @@ def option_table(group: Group, allowed: AllowedMarket, work: Work, costs: Horizo
     market : Market
         Sellers by the token, and the rest.
     """
-    until = market.costs_until_delivery(group.first)
+    until = market.costs(group.first, lead_months_of(market.assumptions))
     rented, until_usd = _rented(group, allowed, work, costs, until)
     hosted = _hosted(group, costs, market)
     offer = np.array([each.row for each in rented.listed], dtype=np.intp)
@@ -220,7 +221,7 @@ def _hosted(group: Group, costs: HorizonCosts, market: Market) -> OptionsOfKind:
     sellers = sorted(
         (
             price
-            for price in admitted_sellers(market.sellers(group.first), constraints)[0]
+            for price in admitted_sellers(market.sellers(group.first.model, group.first.kind), constraints)[0]
             if not any(against_token_seller(price.provider, constraints))
         ),
         key=token_option_id,
@@ -256,29 +257,30 @@ def _free(group: Group, allowed: AllowedMarket, work: Work) -> OptionsOfKind:
     """Return free tiers under whose cap one machine does the job (`planner.options.free`)."""
     constraints = group.first.constraints
     offered = enumerate(allowed.free) if group.is_job and not constraints.names_sellers else ()
-    rows = [row for row, one in offered if not any(one.reasons_against(constraints))]
+    rows = [row for row, tier in offered if not any(tier.reasons_against(constraints))]
     rows.sort(key=lambda row: allowed.free[row].option_id)
     free, machine = [allowed.free[row] for row in rows], allowed.free_machine[rows]
     shape = (len(free), len(group.workloads))
     busy, is_open = work.busy_hours[machine], np.zeros(shape, dtype=bool)
     runs = np.where(group.runs_per_month > 0, group.runs_per_month, 1.0)
-    for index, one in enumerate(free):
-        is_open[index] = one.holds(busy[index], runs) & (busy[index] <= (one.tier.max_session_hours or math.inf))
+    for index, tier_machine in enumerate(free):
+        longest_hours = tier_machine.tier.max_session_hours or math.inf
+        is_open[index] = tier_machine.holds(busy[index], runs) & (busy[index] <= longest_hours)
     # A cap counts one machine's hours, so one machine has to do a run.
     is_open &= work.fleets.instance_count[machine] == 1
     return OptionsOfKind(
         listed=[
             Listed(
-                id=one.option_id,
+                id=each.option_id,
                 kind=OptionKind.FREE,
-                provider=one.provider,
-                instance_type=one.instance_type,
+                provider=each.provider,
+                instance_type=each.instance_type,
                 purchase_option="free",
-                accelerator=one.tier.accelerator,
-                accelerator_count=one.machine.accelerator_count,
-                priced_on=one.read_on,
+                accelerator=each.tier.accelerator,
+                accelerator_count=each.machine.accelerator_count,
+                priced_on=each.read_on,
             )
-            for one in free
+            for each in free
         ],
         machine=machine,
         is_open=is_open,

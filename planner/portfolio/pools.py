@@ -17,7 +17,6 @@ from planner.mix.mix import cheapest_mix
 from planner.mix.tiers import tiers_of_offers
 from planner.options.option import OptionKind
 from planner.options.place import own_place
-from planner.options.servers import ownable_servers
 from planner.portfolio.groups import Group
 from planner.portfolio.market import Market
 from planner.portfolio.option_table import OptionTable
@@ -205,7 +204,7 @@ def _shared(key: str, pool: Pool, market: Market) -> Shared:
         offers = offers.filtered("this accelerator", lambda offer: offer.accelerator == asked["accelerator"])
         servers = [
             server
-            for server in ownable_servers(market.assumptions, market.catalog.window)
+            for server in market.servers
             if server.machine.accelerator and server.machine.accelerator.name == asked["accelerator"]
         ]
         tiers = tiers_of_offers(offers, servers, market.assumptions, months=asked["months"])

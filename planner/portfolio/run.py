@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from planner.portfolio.answers import Answers
-from planner.portfolio.blocks import Block, Report, blocks_of, landed, report_of, reports_in, work
+from planner.portfolio.blocks import Block, all_answers, blocks_of, landed, work
 from planner.portfolio.folder import open_folder
 from planner.portfolio.market import Market
-from planner.portfolio.pools import Pool, Shared, shared_capacity, united
+from planner.portfolio.pools import Shared, shared_capacity
 from planner.portfolio.reading import Portfolio, read_portfolio
 from planner.portfolio.result import PortfolioError
 from planner.portfolio.totals import Totals, totals_of, write_result
@@ -128,14 +128,11 @@ def plan_portfolio(
             watcher.say(folder.note)
         work_s = _work(portfolio, blocks, market, folder.path, folder.kept, workers, engine, watcher)
         began = time.perf_counter()
-        reports = reports_in(folder.path, [block.number for block in blocks])
-        pools: dict[str, Pool] = {}
-        for report in reports:
-            united(report.pools, pools)
+        answers = all_answers(folder.path, [block.number for block in blocks])
         totals = totals_of(folder.path)
         if totals.whole.workloads != len(portfolio.rows):
             raise AssertionError(f"{len(portfolio.rows)} workloads were asked, {totals.whole.workloads} answered")
-        shared = shared_capacity(pools, market)
+        shared = shared_capacity(answers.pools, market)
         if output is not None:
             write_result(folder.path, output)
             folder.remove()
@@ -143,12 +140,12 @@ def plan_portfolio(
         totals=totals,
         shared=shared,
         output=output,
-        shapes=sum(report.shapes for report in reports),
-        evaluations=sum(report.evaluations for report in reports),
-        one_by_one=sum(report.one_by_one for report in reports),
+        shapes=answers.shapes,
+        evaluations=answers.evaluations,
+        one_by_one=answers.one_by_one,
         read_s=read_s,
         work_s=work_s,
-        core_s=sum(report.core_s for report in reports),
+        core_s=answers.core_s,
         rest_s=time.perf_counter() - began,
         blocks=len(blocks),
         kept_blocks=len(folder.kept),
@@ -164,16 +161,15 @@ def _work(
     count = sum(len(block.rows) for block in blocks if block.number in kept)
     watcher.progress(count, len(portfolio.rows))
 
-    def done(block: Block, _report: Report) -> None:
+    def done(block: Block, _: object = None) -> None:
         nonlocal count
         count += len(block.rows)
         watcher.progress(count, len(portfolio.rows))
 
     def given_up(block: Block, reason: str) -> None:
         answers = Answers(rows=[{"row": row.row, "status": "failed", "reason": reason} for row in block.rows])
-        report = report_of(block.number, answers, 0.0)
-        landed(place, report, answers.rows)
-        done(block, report)
+        landed(place, block.number, answers)
+        done(block)
 
     left = [block for block in blocks if block.number not in kept]
     if engine is not None and engine.spark is not None:

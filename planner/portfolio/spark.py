@@ -11,7 +11,6 @@ import hashlib
 import io
 import json
 import pickle
-import time
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
@@ -19,7 +18,7 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from planner.portfolio.blocks import Block, Report, landed, report_of_record, work_rows
+from planner.portfolio.blocks import Block, answers_of_record, landed, work_rows
 from planner.portfolio.market import Market
 from planner.portfolio.reading import Row
 from planner.portfolio.result import PortfolioError
@@ -48,24 +47,20 @@ def _program() -> bytes:
     return data.getvalue()
 
 
-def answer_text(content: str, number: int, market: Market) -> str:
-    """Return a block's report and answers as text; the block is text as well.
+def answer_text(content: str, market: Market) -> str:
+    """Return a block's answers as text; the block is text as well.
 
     Parameters
     ----------
     content : str
         The rows, as JSON.
-    number : int
-        Of the block.
     market : Market
         What they are planned against.
     """
-    from planner.portfolio.blocks import record_of, report_of
+    from planner.portfolio.blocks import record_of
 
-    started = time.process_time()
     answers = work_rows([Row(**row) for row in json.loads(content)], market)
-    report = report_of(number, answers, time.process_time() - started)
-    return json.dumps({"report": record_of(report), "rows": answers.rows}, default=str)
+    return json.dumps({**record_of(answers), "rows": answers.rows}, default=str)
 
 
 def _executor(program: str, digest: str, market: str) -> Callable[[Iterator[Any]], Iterator[Any]]:
@@ -102,7 +97,7 @@ def _executor(program: str, digest: str, market: str) -> Callable[[Iterator[Any]
 
         against = pickled.loads(text.b64decode(market))  # noqa: S301  sent by our own driver
         for frame in frames:
-            done = [answer(c, int(n), against) for n, c in zip(frame["number"], frame["content"], strict=True)]
+            done = [answer(content, against) for content in frame["content"]]
             yield pd.DataFrame({"number": frame["number"], "answer": done})
 
     return answered
@@ -114,7 +109,7 @@ def run_on_spark(
     market: Market,
     folder: Path,
     *,
-    done: Callable[[Block, Report], None],
+    done: Callable[[Block], None],
 ) -> None:
     """Work blocks out on a Spark cluster; Spark itself does again what a lost executor had in hand.
 
@@ -129,7 +124,7 @@ def run_on_spark(
     folder : Path
         The working folder, on the driver.
     done : callable
-        Gets each block and its report.
+        Gets each block.
 
     Raises
     ------
@@ -160,10 +155,10 @@ def run_on_spark(
             )
             answers = sent.repartition(len(some), "number").mapInPandas(do, SCHEMA)
             for number, text in answers.toLocalIterator():
-                found = json.loads(text)
-                report = report_of_record(found["report"])
-                landed(folder, report, [_dated(row) for row in found["rows"]])
-                done(by_number[int(number)], report)
+                answers = answers_of_record(json.loads(text))
+                answers.rows = [_dated(row) for row in answers.rows]
+                landed(folder, int(number), answers)
+                done(by_number[int(number)])
     except PySparkException as error:
         raise PortfolioError(
             f"the cluster could not do it: {engine.address.said(error)}",
