@@ -62,19 +62,7 @@ def level_held(level: FloatArray, share: float) -> float:
     return float(rising[min(math.floor((1.0 - share) * len(rising) + 1e-9), len(rising) - 1)])
 
 
-def duration_points(level: FloatArray) -> tuple[tuple[float, float], ...]:
-    """Return the load-duration curve at the shares of `DURATION_SHARES`."""
-    return tuple((share, level_held(level, share)) for share in DURATION_SHARES)
-
-
-def curve_of(level: FloatArray) -> Curve | None:
-    """Return what a curve says; None for one without use."""
-    if not level.size or not level.any():
-        return None
-    return described(level)
-
-
-def described(level: FloatArray) -> Curve:
+def curve_of(level: FloatArray) -> Curve:
     """Return what a curve says, also of one that is 0 all the time; a share of nothing is 0."""
     mean, peak = float(level.mean()), float(level.max())
     return Curve(
@@ -84,5 +72,5 @@ def described(level: FloatArray) -> Curve:
         base_gpus=level_held(level, BASE_SHARE),
         utilisation_share=mean / peak if peak > 0 else 0.0,
         variation_share=float(level.std()) / mean if mean > 0 else 0.0,
-        duration=duration_points(level),
+        duration=tuple((share, level_held(level, share)) for share in DURATION_SHARES),
     )

@@ -49,7 +49,8 @@ def _date_and_next(column: str) -> tuple[str, str]:
     )
 
 
-def _text(text: str) -> str:
+def quoted_text(text: str) -> str:
+    """Return a text as SQL writes it."""
     return "'" + text.replace("'", "''") + "'"
 
 
@@ -307,7 +308,7 @@ def projection(
     }
     if tags:
         parts = ", ', ', ".join(
-            f"CONCAT({_text(json.dumps(tag, ensure_ascii=False) + ': ')}, {_json_text(quoted(name))})"
+            f"CONCAT({quoted_text(json.dumps(tag, ensure_ascii=False) + ': ')}, {_json_text(quoted(name))})"
             for tag, name in tags.items()
         )
         found["Tags"] = f"CONCAT('{{', {parts}, '}}')"

@@ -85,7 +85,12 @@ def read_bill(
     rows = query.Rows(engine, tuple(relations_of(engine, whole, folder, faults, kept)), tag)
     kinds, skus, charges = _kinds_of(rows, reader)
     checks: list[Check] = []
-    if charges and not keep_copies and (replaced := ledger.replaced_exports(engine, charges.table, whole)):
+    if (
+        charges
+        and len(whole) > 1
+        and not keep_copies
+        and (replaced := ledger.replaced_exports(engine, charges.table, whole))
+    ):
         checks.append(replaced)
         kinds, skus, charges = _kinds_of(replace(rows, has_replaced=True), reader)
     left_out = left_out_of(kinds, usd_rates, whole, faults)

@@ -63,8 +63,6 @@ def replaced_exports(engine: Engine, charges: Table, sources: Sequence[Source]) 
     Check or None
         What is to be left out; None where no two files have the same charges.
     """
-    if len(sources) < 2:
-        return None
     both = engine.table(query.shared(charges)).to_pylist()
     finer = engine.table(query.coarser(charges)).to_pylist()
     if not both and not finer:
@@ -230,73 +228,53 @@ def _holds_nameless(row: Mapping[str, Any]) -> bool:
 
 def checks_of(kinds: Sequence[Mapping[str, Any]], hours: HourTable, rates: Mapping[str, Rate]) -> list[Check]:
     """Return what the kinds of charges tell of money that no machine explains."""
-    found = []
+    checks = []
     purchase = hours.equals("role", "purchase") if len(hours) else np.zeros(0, dtype=bool)
     if (usd := hours.total("effective_usd", purchase) if len(hours) else 0.0) != 0.0:
-        found.append(Check(code="purchase_counted", usd=usd, gpu_hours=hours.total("gpu_hours", purchase)))
-    skipped = _sum(
-        kinds, rates, lambda row: row["category"] == "Purchase" and row["is_gpu"] and row["effective_cost_nano"]
-    )
-    if skipped.usd - usd > 0.005:
-        found.append(Check(code="purchase_not_counted", usd=skipped.usd - usd, rows=skipped.rows, is_counted=False, items=skipped.items))  # fmt: skip
-    looking = _sum(
-        kinds,
-        rates,
-        lambda row: row["category"] in {"Usage", "Purchase"} and not row["is_gpu"] and row["effective_cost_nano"] and looks_like_gpu(_words(row)),
+        checks.append(Check(code="purchase_counted", usd=usd, gpu_hours=hours.total("gpu_hours", purchase)))
+    skipped = _check(
+        "purchase_not_counted", kinds, rates,
+        lambda row: row["category"] == "Purchase" and row["is_gpu"] and row["effective_cost_nano"], is_counted=False,
     )  # fmt: skip
-    if looking.rows:
-        found.append(
-            Check(code="not_counted", usd=looking.usd, rows=looking.rows, is_counted=False, items=looking.items)
-        )
-    costless = _sum(kinds, rates, lambda row: row["is_gpu"] and row["is_costless"] and row["category"] == "Usage")
-    if costless.rows:
-        found.append(Check(code="no_cost", usd=0.0, rows=costless.rows, items=costless.items))
-    split = _sum(kinds, rates, lambda row: row["is_gpu"] and row["is_split"])
-    if split.rows:
-        found.append(Check(code="split_allocation", usd=split.usd, rows=split.rows))
+    if skipped.usd - usd > 0.005:
+        checks.append(replace(skipped, usd=skipped.usd - usd))
+    not_counted = _check(
+        "not_counted", kinds, rates,
+        lambda row: row["category"] in {"Usage", "Purchase"} and not row["is_gpu"] and row["effective_cost_nano"] and looks_like_gpu(_words(row)),
+        is_counted=False,
+    )  # fmt: skip
+    costless = _check("no_cost", kinds, rates, lambda row: row["is_gpu"] and row["is_costless"] and row["category"] == "Usage")  # fmt: skip
+    split = _check("split_allocation", kinds, rates, lambda row: row["is_gpu"] and row["is_split"])
+    checks += [check for check in (not_counted, costless, replace(split, items=())) if check.rows]
     if len(hours):
         used = hours.equals("state", "used")
         unlisted = hours.total("unlisted_usd", used)
         if unlisted > 0.005 and hours.total("list_usd", used) > 0:
             mask = used & (hours.values["unlisted_usd"] > 0)
-            found.append(Check(code="no_list_price", usd=unlisted, gpu_hours=hours.total("gpu_hours", mask)))
-    return found
+            checks.append(Check(code="no_list_price", usd=unlisted, gpu_hours=hours.total("gpu_hours", mask)))
+    return checks
 
 
-@dataclass(frozen=True, slots=True)
-class _Sum:
-    usd: float
-    rows: int
-    items: tuple[str, ...]
-
-
-def _sum(kinds: Sequence[Mapping[str, Any]], rates: Mapping[str, Rate], is_meant: Any) -> _Sum:  # noqa: ANN401  a function
-    """Add up the kinds that are meant; the dearest are named."""
-    by_label: dict[str, list[float]] = defaultdict(lambda: [0.0, 0])
-    for row in kinds:
-        if is_meant(row):
-            each = by_label[label_of(row)]
-            each[0] += float(row["effective_cost_nano"] or 0.0) / NANO * rates[row["currency"]].usd
-            each[1] += row["rows"]
-    order = sorted(by_label.items(), key=lambda item: (-abs(item[1][0]), item[0]))
-    return _Sum(
-        sum(usd for _, (usd, _) in order),
-        int(sum(count for _, (_, count) in order)),
-        tuple(f"{label} ({usd:,.2f} USD)" for label, (usd, _) in order[:SHOWN]),
+def _check(
+    code: str, kinds: Sequence[Mapping[str, Any]], rates: Mapping[str, Rate], is_meant: Callable[[Mapping[str, Any]], object], *, is_counted: bool = True
+) -> Check:  # fmt: skip
+    """Add up the kinds of charges that are meant; the dearest are named."""
+    usd: dict[str, float] = defaultdict(float)
+    meant = [row for row in kinds if is_meant(row)]
+    for row in meant:
+        usd[label_of(row)] += float(row["effective_cost_nano"] or 0.0) / NANO * rates[row["currency"]].usd
+    order = sorted(usd, key=lambda label: (-abs(usd[label]), label))
+    return Check(
+        code=code,
+        usd=sum(usd[label] for label in order),
+        rows=int(sum(row["rows"] for row in meant)),
+        is_counted=is_counted,
+        items=tuple(f"{label} ({usd[label]:,.2f} USD)" for label in order[:SHOWN]),
     )
 
 
 def _words(row: Mapping[str, Any]) -> str:
-    names = (
-        "service",
-        "details",
-        "meter",
-        "resource_type",
-        "description",
-        "charge_words",
-        "consumed_unit",
-        "pricing_unit",
-    )
+    names = (name for name in query.SKU_WORDS if name not in {"category", "provider"})
     return " | ".join(str(row[name]) for name in names if row[name])
 
 

@@ -37,6 +37,7 @@ MOST_BYTES = 1 << 34
 """What an archive may hold in all; a bomb must not fill the disk."""
 TAR_ENDINGS = (".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz", ".tar.zst")
 PACKED = ((b"BZh", bz2.open), (b"\xfd7zXZ", lzma.open))
+UNPACKING_ERRORS = (zipfile.BadZipFile, RuntimeError, OSError, tarfile.TarError, lzma.LZMAError, zlib.error, EOFError)
 MOST_LEVELS = 4
 """A JSON document in a gzip in a zip; archives that hold themselves must not go on for ever."""
 MOST_DOCUMENT_BYTES = 1 << 29
@@ -55,7 +56,7 @@ def is_package(name: str, head: bytes) -> bool:
     """
     if head.startswith(PARQUET):
         return False
-    inside = _head_of_gzip(head) if head.startswith(GZIP) else head
+    inside = beginning_of(head)
     return (
         inside.startswith((PARQUET, ZIP, ZSTD, *(magic for magic, _ in PACKED)))
         or _utf_16(inside) != ""
@@ -95,16 +96,7 @@ def unpacked(name: str, path: str, folder: Path, levels: int = MOST_LEVELS) -> I
     try:
         for inner, place in _inside(name, path, head, places):
             yield from unpacked(inner, place, folder, levels - 1) if place != path else [(inner, place)]
-    except (
-        zipfile.BadZipFile,
-        RuntimeError,
-        NotImplementedError,
-        OSError,
-        tarfile.TarError,
-        lzma.LZMAError,
-        zlib.error,
-        EOFError,
-    ) as error:
+    except UNPACKING_ERRORS as error:
         raise UsageError(f"the archive cannot be unpacked: {error}", where=name) from error
 
 
@@ -134,9 +126,10 @@ def _is_document(head: bytes) -> bool:
     return head.lstrip(b"\xef\xbb\xbf \r\n\t")[:1] in (b"{", b"[") and not head.startswith(b"{__name__=")
 
 
-def _head_of_gzip(head: bytes) -> bytes:
+def beginning_of(head: bytes) -> bytes:
+    """Return the beginning of a file that may be a gzip as it is inside."""
     try:
-        return zlib.decompressobj(47).decompress(head, BLOCK_BYTES)
+        return zlib.decompressobj(47).decompress(head, BLOCK_BYTES) if head.startswith(GZIP) else head
     except zlib.error:
         return b""
 

@@ -14,7 +14,7 @@ from urllib.parse import unquote
 from planner.delimited import lines_of, rows_of
 from planner.engine import Engine
 from planner.usage.columns import NEEDED
-from planner.usage.exports import projection
+from planner.usage.exports import projection, quoted_text
 from planner.usage.faults import Fault
 from planner.usage.kept import Kept
 from planner.usage.sources import Source
@@ -66,7 +66,7 @@ def relations_of(
     """
     if not engine.is_spark:
         # What does not fit its memory is laid down here, and not in the folder that the user stands in.
-        engine.ibis.raw_sql(f"SET temp_directory = {_quoted(str(folder))}")
+        engine.ibis.raw_sql(f"SET temp_directory = {quoted_text(str(folder))}")
     groups: dict[tuple[Any, ...], list[Source]] = {}
     for source in sources:
         types = tuple(map(str, source.schema.types)) if source.schema else ()
@@ -121,10 +121,6 @@ def _type(arrow: Any, name: str) -> Any:  # noqa: ANN401  Arrow's types have non
     return dt.int64 if kinds.is_integer(arrow) else dt.string
 
 
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
-
-
 def _name(text: str) -> str:
     return '"' + text.replace('"', '""') + '"'
 
@@ -145,7 +141,7 @@ def _table_view(engine: Engine, name: str, group: Sequence[Source], folder: Path
     """Make a view of tables that the engine has, or fetches; each goes under its own name, as a file does."""
     is_spark = engine.is_spark
     parts = [
-        f"SELECT {_columns(one, is_spark=is_spark)}, {_quoted(one.name)} AS {FILE} FROM {_place(engine, one, folder / f'{name}_{number}.parquet')}"
+        f"SELECT {_columns(one, is_spark=is_spark)}, {quoted_text(one.name)} AS {FILE} FROM {_place(engine, one, folder / f'{name}_{number}.parquet')}"
         for number, one in enumerate(group)
     ]
     query = " UNION ALL ".join(parts)
@@ -161,7 +157,7 @@ def _place(engine: Engine, source: Source, target: Path) -> str:
         return quoted_table(source.path, is_spark=engine.is_spark)
     wanted = source.columns if source.export else [name for name in source.columns if name in NEEDED]
     engine.fetch(source.path, wanted, target)
-    return f"read_parquet({_quoted(str(target))})"
+    return f"read_parquet({quoted_text(str(target))})"
 
 
 def _nested(source: Source) -> set[str]:
@@ -187,7 +183,7 @@ def _duckdb_parquet(engine: Engine, name: str, group: Sequence[Source]) -> None:
             f"CREATE OR REPLACE TEMP VIEW {name} AS SELECT {_columns(group[0])}, '' AS {FILE} FROM {name}_there"
         )
         return
-    paths = ", ".join(_quoted(one.path) for one in group)
+    paths = ", ".join(quoted_text(one.path) for one in group)
     engine.ibis.raw_sql(f"CREATE OR REPLACE TEMP VIEW {name} AS SELECT {_columns(group[0])}, filename AS {FILE} FROM read_parquet([{paths}], hive_partitioning = false, filename = true)")  # fmt: skip
 
 
@@ -200,7 +196,7 @@ def _duckdb_text(
     if anew:
         target = folder / f"{name}.parquet"
         rejected += _lay_down_text(engine, name, anew, target)
-        parts.append(f"SELECT * FROM read_parquet({_quoted(str(target))})")
+        parts.append(f"SELECT * FROM read_parquet({quoted_text(str(target))})")
     targets = []
     for number, source in enumerate(one for one in group if kept and one.mark):
         assert kept is not None
@@ -211,7 +207,7 @@ def _duckdb_text(
             if not broken and kept.is_still(source.mark, source.name):
                 kept.store(source.mark, recipe, target)
             rejected += broken
-        targets.append(_quoted(str(target)))
+        targets.append(quoted_text(str(target)))
     if targets:
         whose = "regexp_replace(filename, '[.]parquet$', '')"
         parts.append(f"SELECT * EXCLUDE (filename) REPLACE ({whose} AS {FILE}) FROM read_parquet([{', '.join(targets)}], filename = true)")  # fmt: skip
@@ -227,8 +223,10 @@ def _text_query(source: Source, paths: str, options: str) -> str:
         column if column in wanted and source.columns.index(column) == place else f"column_{place}"
         for place, column in enumerate(source.columns)
     ]
-    columns = "{" + ", ".join(f"{_quoted(column)}: 'VARCHAR'" for column in called) + "}"
-    is_row = " OR ".join(f"{_name(column)} IS DISTINCT FROM {_quoted(column)}" for column in called if column in wanted)
+    columns = "{" + ", ".join(f"{quoted_text(column)}: 'VARCHAR'" for column in called) + "}"
+    is_row = " OR ".join(
+        f"{_name(column)} IS DISTINCT FROM {quoted_text(column)}" for column in called if column in wanted
+    )
     form = "header = true, delim = ',', quote = '\"', escape = '\"', auto_detect = false, max_line_size = 16777216"
     return f"SELECT {_columns(source)}, filename AS {FILE} FROM read_csv([{paths}], columns = {columns}, filename = true, {form}{options}) WHERE {is_row}"  # fmt: skip
 
@@ -237,8 +235,8 @@ def _lay_down_text(engine: Engine, name: str, group: Sequence[Source], target: P
     """Write what is needed of files of text as Parquet; return what of each file is no row."""
     names = {one.path: one.name for one in group}
     rejects = f", store_rejects = true, rejects_table = 'rejects_{name}', rejects_scan = 'scans_{name}'"
-    query = _text_query(group[0], ", ".join(_quoted(path) for path in names), rejects)
-    engine.ibis.raw_sql(f"COPY ({query}) TO {_quoted(str(target))} (FORMAT parquet)")
+    query = _text_query(group[0], ", ".join(quoted_text(path) for path in names), rejects)
+    engine.ibis.raw_sql(f"COPY ({query}) TO {quoted_text(str(target))} (FORMAT parquet)")
     rejected = engine.ibis.raw_sql(
         f"SELECT s.file_path, min(r.line), count(DISTINCT r.line), min_by(r.error_message, r.line) FROM rejects_{name} r "
         f"JOIN scans_{name} s ON r.scan_id = s.scan_id AND r.file_id = s.file_id GROUP BY 1 ORDER BY 1"

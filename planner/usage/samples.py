@@ -24,21 +24,15 @@ from planner.usage.sources import Source
 from planner.usage.times import time_of_text
 
 METRICS = ("DCGM_FI_PROF_GR_ENGINE_ACTIVE", "DCGM_FI_DEV_GPU_UTIL", "DCGM_FI_PROF_SM_ACTIVE", "DCGM_FI_DEV_POWER_USAGE")
+UTILIZATION = (
+    "UTILIZATION.GPU NVIDIA_GPU_DUTY_CYCLE NVIDIA_SMI_UTILIZATION_GPU_RATIO GPU_GFX_ACTIVITY AMD_GPU_GFX_ACTIVITY "
+    "CONTAINER_ACCELERATOR_DUTY_CYCLE HABANALABS_UTILIZATION"
+)
+POWER = "POWER.DRAW NVIDIA_SMI_POWER_DRAW_WATTS GPU_PACKAGE_POWER AMD_GPU_PACKAGE_POWER"
 NUMBER_OF = (
     {name: number for number, name in enumerate(METRICS)}
-    | {"UTILIZATION.GPU": 1, "POWER.DRAW": 3}
-    | dict.fromkeys(
-        (
-            "NVIDIA_GPU_DUTY_CYCLE",
-            "NVIDIA_SMI_UTILIZATION_GPU_RATIO",
-            "GPU_GFX_ACTIVITY",
-            "AMD_GPU_GFX_ACTIVITY",
-            "CONTAINER_ACCELERATOR_DUTY_CYCLE",
-            "HABANALABS_UTILIZATION",
-        ),
-        1,
-    )
-    | dict.fromkeys(("NVIDIA_SMI_POWER_DRAW_WATTS", "GPU_PACKAGE_POWER", "AMD_GPU_PACKAGE_POWER"), 3)
+    | dict.fromkeys(UTILIZATION.split(), 1)
+    | dict.fromkeys(POWER.split(), 3)
 )
 """UTILIZATION.GPU and POWER.DRAW are columns of ``nvidia-smi --query-gpu``, the rest is of other exporters than DCGM's."""
 RATIOS = ("NVIDIA_SMI_UTILIZATION_GPU_RATIO",)
@@ -48,21 +42,9 @@ NOTHING = ("", "[N/A]", "[Not Supported]", "N/A")
 TIME = ("timestamp", "time", "ts", "date")
 METRIC = ("metric", "__name__", "metric_name", "name")
 LABELS = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
-WHICH = (
-    "uuid",
-    "gpu_uuid",
-    "gpu",
-    "device",
-    "index",
-    "pci.bus_id",
-    "pci_bus_id",
-    "gpu_bus_id",
-    "gpu_id",
-    "gpu_index",
-    "serial",
-    "gpu_serial",
-    "minor_number",
-    "accelerator_id",
+WHICH = tuple(
+    "uuid gpu_uuid gpu device index pci.bus_id pci_bus_id gpu_bus_id gpu_id gpu_index serial gpu_serial minor_number "
+    "accelerator_id".split()
 )
 SLICE, PROFILE = ("gpu_i_id",), ("gpu_i_profile",)
 HOST = ("hostname", "instance", "node", "kubernetes_node", "exported_instance")

@@ -20,23 +20,8 @@ GPU = re.compile(r"(?:^|,)gres/(?:gpu(?::([^=,]+))?|(?P<mig>[^:=,/]*\dg\.\d+gb[^
 GRES = re.compile(r"(?:^|,)(?:gres[:/])?gpu(?::([^:=,(]+))?[:=](\d+)(?![\w.])")
 TRES = re.compile(r"\s*[a-z]+(?:/[\w:.-]+)?=\d")
 STATES = frozenset(
-    [
-        "BOOT_FAIL",
-        "CANCELLED",
-        "COMPLETED",
-        "DEADLINE",
-        "FAILED",
-        "NODE_FAIL",
-        "OUT_OF_MEMORY",
-        "PENDING",
-        "PREEMPTED",
-        "RUNNING",
-        "REQUEUED",
-        "RESIZING",
-        "REVOKED",
-        "SUSPENDED",
-        "TIMEOUT",
-    ]
+    "BOOT_FAIL CANCELLED COMPLETED DEADLINE FAILED NODE_FAIL OUT_OF_MEMORY PENDING PREEMPTED RUNNING REQUEUED RESIZING "
+    "REVOKED SUSPENDED TIMEOUT".split()
 )
 TRES_COLUMNS = ("alloctres", "tresalloc", "allocgres", "reqtres", "reqgres")
 USUAL_COLUMNS = ("jobid", "submit", "start", "end", "state", "alloctres", "elapsedraw", "nnodes", "partition", "qos")

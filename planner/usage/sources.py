@@ -6,7 +6,6 @@ import gzip
 import re
 import sys
 import tempfile
-import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
@@ -20,7 +19,7 @@ from planner.usage.faults import Fault, UsageError
 from planner.usage.headers import KINDS, SCRAPE, kind_of_header, known_export
 from planner.usage.kept import Kept
 from planner.usage.lakes import files_below, refuse_dead_file
-from planner.usage.packed import broken_line_of, is_package, records_of_parquet, unpacked, whole_gzip
+from planner.usage.packed import beginning_of, broken_line_of, is_package, records_of_parquet, unpacked, whole_gzip
 from planner.usage.stores import ENDINGS, OBJECT_STORES, objects_of, of_usage, told_of_store
 from planner.usage.tidied import tidied
 
@@ -224,7 +223,7 @@ def _look(name: str, path: str, filesystem: FileSystem | None, place: Path, faul
             head = stream.read(BLOCK_BYTES)
         if head.startswith(PARQUET):
             return _look_parquet(name, path, filesystem, faults)
-        return _look_text(name, path, filesystem, _first_line(_text_of(head)), faults)
+        return _look_text(name, path, filesystem, _first_line(beginning_of(head)), faults)
     mark = kept.mark(name, path, filesystem) if kept else ""
     if kept and filesystem is not None:
         path, filesystem = kept.download(name, path, filesystem, place.with_name(f"{place.name}-object")), None
@@ -313,14 +312,6 @@ def _binary(path: str, filesystem: FileSystem | None) -> Iterator[BinaryIO]:
     else:
         with Path(path).open("rb") as file:
             yield file
-
-
-def _text_of(head: bytes) -> bytes:
-    """Return the beginning of a text that may be compressed."""
-    try:
-        return zlib.decompressobj(47).decompress(head, BLOCK_BYTES) if head.startswith(GZIP) else head
-    except zlib.error:
-        return b""
 
 
 def _look_text(name: str, path: str, filesystem: FileSystem | None, first: str, faults: list[Fault]) -> Source | None:

@@ -17,25 +17,9 @@ if TYPE_CHECKING:
     from pyarrow.fs import FileSystem
 
 
-ENDINGS = (
-    ".csv",
-    ".csv.gz",
-    ".parquet",
-    ".parquet.snappy",
-    ".snappy.parquet",
-    ".gz",
-    ".txt",
-    ".psv",
-    ".zip",
-    ".zst",
-    ".xlsx",
-    ".tsv",
-    ".tgz",
-    ".tar",
-    ".bz2",
-    ".xz",
-    ".jsonl",
-    ".ndjson",
+ENDINGS = tuple(
+    ".csv .csv.gz .parquet .parquet.snappy .snappy.parquet .gz .txt .psv .zip .zst .xlsx .tsv .tgz .tar .bz2 .xz .jsonl "
+    ".ndjson".split()
 )
 ABOUT = re.compile(r"(?:read[ _-]?me|licen[cs]e|notice|changelog|manifest)(?:\.|$)", re.IGNORECASE)
 """What lies beside usage and holds none."""

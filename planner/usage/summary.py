@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +13,7 @@ from planner.arrays import FloatArray
 from planner.notes import Note, NoteCode
 from planner.usage.answer import COMMITTED, Commitments, Group, Measure, Usage
 from planner.usage.bill import Bill
-from planner.usage.curve import curve_of, described
+from planner.usage.curve import curve_of
 from planner.usage.elsewhere import elsewhere, hosts_of
 from planner.usage.faults import Fault, NoUsageError, UsageError
 from planner.usage.hours import HourTable, concatenated
@@ -64,7 +65,7 @@ def summarised(
     measures = _measures(table, used, bill)
     if not measures and bill is not None:  # everything that was paid for stood unused
         nothing = np.zeros(_span(table, "bill", bill)[1])
-        measures = (Measure(source="bill", basis="allocated", gpu_hours=0.0, curve=described(nothing)),)
+        measures = (Measure(source="bill", basis="allocated", gpu_hours=0.0, curve=curve_of(nothing)),)
     main = next((one for one in measures if not basis or one.basis == basis), None)
     if main is None:
         there = ", ".join(sorted({one.basis for one in measures}))
@@ -150,19 +151,16 @@ def _funnel(bill: Bill | None, records: Sequence[Records]) -> list[str]:
 
 
 def _measures(table: HourTable, used: NDArray[np.bool_], bill: Bill | None) -> tuple[Measure, ...]:
-    found = []
-    for source in SOURCE_ORDER:
-        for basis in BASIS_ORDER:
-            mask = used & table.equals("source", source) & table.equals("basis", basis)
-            curve = (
-                curve_of(table.level("gpu_hours", *_span(table, source, bill), mask))
-                if table.values["gpu_hours"][mask].any()
-                else None
-            )
-            if curve is not None:
-                found.append(Measure(source=source, basis=basis, gpu_hours=table.total("gpu_hours", mask), curve=curve))
+    measures = []
     # A cluster without owners' labels tells no allocated hours; what was present is then the wider of what is left.
-    return tuple(sorted(found, key=lambda one: (SOURCE_ORDER.index(one.source), BASIS_ORDER.index(one.basis))))
+    for source, basis in product(SOURCE_ORDER, BASIS_ORDER):
+        mask = used & table.equals("source", source) & table.equals("basis", basis)
+        if table.values["gpu_hours"][mask].any():
+            level = table.level("gpu_hours", *_span(table, source, bill), mask)
+            if level.any():
+                hours = table.total("gpu_hours", mask)
+                measures.append(Measure(source=source, basis=basis, gpu_hours=hours, curve=curve_of(level)))
+    return tuple(measures)
 
 
 def _groups(part: HourTable, used: NDArray[np.bool_], kind: str, *, money: bool) -> tuple[Group, ...]:

@@ -18,14 +18,13 @@ levels = arrays(float, st.integers(1, 200), elements=st.floats(0, 1000, width=32
 def test_office_hours_have_a_low_base_and_a_high_peak() -> None:
     day = np.array([2.0] * 8 + [10.0] * 12 + [2.0] * 4)
     curve = curve_of(np.tile(day, 10))
-    assert curve is not None
     assert (curve.base_gpus, curve.peak_gpus, curve.mean_gpus) == (2.0, 10.0, 6.0)
     assert curve.utilisation_share == pytest.approx(0.6)
 
 
-def test_a_curve_without_use_is_none() -> None:
-    assert curve_of(np.zeros(5)) is None
-    assert curve_of(np.zeros(0)) is None
+def test_shares_of_a_curve_without_use_are_0() -> None:
+    curve = curve_of(np.zeros(5))
+    assert (curve.hours, curve.peak_gpus, curve.utilisation_share, curve.variation_share) == (5, 0.0, 0.0, 0.0)
 
 
 @given(levels, st.floats(0, 1), st.floats(0, 1))
