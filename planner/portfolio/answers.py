@@ -212,11 +212,13 @@ def _answer_group(
             answers.rows.append(_without_answer(one, "refused", refused[column]))
             continue
         chosen, runner_up = int(found.chosen[column]), int(found.runner_up[column])
-        if chosen < 0 and _may_be_of_a_lower_tier(group, options, fleets, column):
-            answers.rows += by_its_own_plan(one, market).rows
-            continue
         if chosen < 0:
-            answers.rows.append(_without_answer(one, "nothing_fits", _why_nothing(group, options, fleets, column)))
+            is_done = bool((fleets.instance_count[:, column] > 0).any())
+            budget_usd = group.max_usd_per_month[column] if options.is_affordable_at_all[column] else np.inf
+            if is_done and np.isinf(budget_usd) and group.first.constraints.min_tier is None:
+                answers.rows += by_its_own_plan(one, market).rows  # a plan asks sellers of a lower tier
+            else:
+                answers.rows.append(_without_answer(one, "nothing_fits", _why_nothing(budget_usd, is_done=is_done)))
             continue
         rent, owned = int(found.rent[column]), int(found.owned[column])
         month = None
@@ -291,21 +293,12 @@ def _without_answer(one: Asked, status: str, reason: str) -> dict[str, Any]:
     return {"row": one.row, "status": status, "reason": reason}
 
 
-def _may_be_of_a_lower_tier(group: Group, options: OptionTable, fleets: Fleets, column: int) -> bool:
-    """Tell whether machines do a workload that nobody sells who is recommended: then a plan asks sellers of a lower tier."""
-    is_dear = np.isfinite(group.max_usd_per_month[column]) and options.is_affordable_at_all[column]
-    does_it = (fleets.instance_count[:, column] > 0).any()
-    return bool(does_it and not is_dear and group.first.constraints.min_tier is None)
-
-
-def _why_nothing(group: Group, options: OptionTable, fleets: Fleets, column: int) -> str:
+def _why_nothing(budget_usd: float, *, is_done: bool) -> str:
     """Return why nothing that may be recommended does a workload; its own plan tells where every offer was lost."""
-    if not (fleets.instance_count[:, column] > 0).any():
+    if not is_done:
         why = "no machine does this work within its limits, its deadline and max_gpus"
-    elif np.isfinite(group.max_usd_per_month[column]) and options.is_affordable_at_all[column]:
-        why = (
-            f"every option costs more than the {group.max_usd_per_month[column]:,.0f} USD a month of max_usd_per_month"
-        )
+    elif np.isfinite(budget_usd):
+        why = f"every option costs more than the {budget_usd:,.0f} USD a month of max_usd_per_month"
     else:
         why = "only options that are not recommended are left: machines that can be taken back, or sold by third parties or in dated blocks"
     return f"{why}; plan this workload alone to see where the offers were lost"

@@ -61,10 +61,10 @@ class Group:
     name: str
     gpu_hours: float
     unused_gpu_hours: float
-    effective_usd: float | None
-    list_usd: float | None
-    unused_usd: float | None
-    usd_per_gpu_hour: float | None
+    effective_usd: float | None = None
+    list_usd: float | None = None
+    unused_usd: float | None = None
+    usd_per_gpu_hour: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 from planner.usage.slices import slice_of
@@ -29,72 +30,71 @@ POD_LABELS = (
 )
 BEGINNING = re.compile(r'\s*(?:\[\s*(?:[{\[]|$)|\{\s*(?:["}]|$))')
 """How a JSON document of records begins."""
+ALLOCATION_COLUMNS = ["start", "end", "gpu_hours", "namespace", "pod", "gpu"]
 JOB_COLUMNS = ["JobID", "Start", "End", "State", "AllocTRES", "ElapsedRaw", "Partition", "Account", "User"]
 
 
-def table_of_document(text: str) -> tuple[str, list[list[str]]] | None:
+def parsed(text: str) -> Any:  # noqa: ANN401  whatever JSON holds
+    r"""Return a JSON document, or a list of those that stand in each line; None for what is neither.
+
+    Examples
+    --------
+    >>> parsed('[{"a": 1}, {"a": 2}]') == parsed('{"a": 1}\n{"a": 2}\n')
+    True
+    """
+    with suppress(ValueError):
+        return json.loads(text)
+    with suppress(ValueError):
+        return [json.loads(line) for line in text.splitlines() if line.strip()]
+    return None
+
+
+def records_of(document: object) -> list[dict[str, Any]]:
+    """Return the records of a document: those of a list of nothing else, or the document itself."""
+    records = [document] if isinstance(document, dict) else document
+    return records if isinstance(records, list) and len(_dicts(records)) == len(records) else []
+
+
+def _dicts(parts: object) -> list[dict[str, Any]]:
+    return [part for part in parts if isinstance(part, dict)] if isinstance(parts, list) else []
+
+
+def table_of_document(document: Any) -> tuple[str, list[list[str]]] | None:  # noqa: ANN401  whatever JSON holds
     """Return the delimiter and the rows, header first, of a JSON document that is known; None for any other.
 
     Parameters
     ----------
-    text : str
+    document : any
         ``sacct --json``, an answer of Prometheus' query API, of OpenCost's (Kubecost's) allocation API, or of Ray's jobs
         API (``ray job list``'s), or ``kubectl get pods -A -o json``.
 
     Examples
     --------
-    >>> table_of_document('{"status": "success", "data": {"result": [{"metric": {"gpu": "0"}, "values": [[0, "5"]]}]}}')
+    >>> table_of_document({"status": "success", "data": {"result": [{"metric": {"gpu": "0"}, "values": [[0, "5"]]}]}})
     (',', [['timestamp', 'gpu', 'value'], ['0', '0', '5']])
     """
-    try:
-        said = json.loads(text)
-    except ValueError:
-        series = records_of_document(text)
-        return (",", _samples(series)) if any("metric" in one and "values" in one for one in series) else None
-    if isinstance(said, dict) and isinstance(said.get("data"), dict) and isinstance(said["data"].get("result"), dict):
-        said = said["data"]["result"].get("result")  # what Ray's state API puts around its list
-    records = [one for one in said if isinstance(one, dict)] if isinstance(said, list) else []
-    if any({"submission_id", "required_resources"} & set(one) for one in records):
+    if isinstance(document, dict) and isinstance(document.get("data"), dict) and isinstance(document["data"].get("result"), dict):  # fmt: skip
+        document = document["data"]["result"].get("result")  # what Ray's state API puts around its list
+    records = _dicts(document)
+    if any({"submission_id", "required_resources"} & set(record) for record in records):
         return ",", [HOLDER_COLUMNS, *(row for job in records for row in _ray_job(job))]
-    if any("metric" in one and {"value", "values"} & set(one) for one in records):
-        return ",", _samples(records)  # promtool query range -o json
-    if not isinstance(said, dict):
+    if any("metric" in record and {"value", "values"} & set(record) for record in records):
+        return ",", _samples(records)  # promtool query range -o json, VictoriaMetrics' export
+    if not isinstance(document, dict):
         return None
-    data = said if isinstance(said.get("result"), list) else said.get("data")
+    data = document if isinstance(document.get("result"), list) else document.get("data")
     if isinstance(data, dict) and isinstance(data.get("sets"), list):  # Kubecost 2
-        data = [one.get("allocations") for one in data["sets"] if isinstance(one, dict)]
-    if said.get("kind") == "Pod" or (said.get("kind") in ("PodList", "List") and isinstance(said.get("items"), list)):
-        pods = [pod for pod in said.get("items") or [said] if isinstance(pod, dict)]
+        data = [part.get("allocations") for part in _dicts(data["sets"])]
+    if document.get("kind") == "Pod" or (document.get("kind") in ("PodList", "List") and isinstance(document.get("items"), list)):  # fmt: skip
+        pods = _dicts(document.get("items") or [document])
         return ",", [HOLDER_COLUMNS, *(row for pod in pods for row in _pod(pod))]
-    if isinstance(said.get("jobs"), list):
-        return "|", [JOB_COLUMNS, *(_job(job) for job in said["jobs"] if isinstance(job, dict))]
+    if isinstance(document.get("jobs"), list):
+        return "|", [JOB_COLUMNS, *map(_job, _dicts(document["jobs"]))]
     if isinstance(data, dict) and isinstance(data.get("result"), list):
-        return ",", _samples([one for one in data["result"] if isinstance(one, dict)])
-    if isinstance(data, list) and any(isinstance(part, dict) for part in data):
-        return ",", [
-            ["start", "end", "gpu_hours", "namespace", "pod", "gpu"],
-            *(row for part in data if isinstance(part, dict) for row in _allocations(part)),
-        ]
+        return ",", _samples(_dicts(data["result"]))
+    if parts := _dicts(data):
+        return ",", [ALLOCATION_COLUMNS, *(row for part in parts for row in _allocations(part))]
     return None
-
-
-def records_of_document(text: str) -> list[dict[str, Any]]:
-    r"""Return the records of a JSON document: of a list, or one in each line.
-
-    Examples
-    --------
-    >>> records_of_document('[{"a": 1}]') == records_of_document('{"a": 1}\n')
-    True
-    """
-    try:
-        said = json.loads(text)
-    except ValueError:
-        try:
-            said = [json.loads(line) for line in text.splitlines() if line.strip()]
-        except ValueError:
-            return []
-    said = [said] if isinstance(said, dict) else said
-    return said if isinstance(said, list) and all(isinstance(one, dict) for one in said) else []
 
 
 def broken_line(text: str) -> int:

@@ -12,12 +12,13 @@ from typing import Any
 from planner.usage.faults import UsageError
 
 METADATA = "metadata"
+OTHER_WAY = "read it through an engine that knows it (--engine), or export the month as Parquet"
 _VERSION = re.compile(r"v?(\d+)(?:-[^/]*|\.gz)?\.metadata\.json")
 _DATA, _DELETED = 0, 2
 _NEWEST_FORMAT = 3
 
 
-def iceberg_names(log: Path, where: str, hint: str) -> list[str]:
+def iceberg_names(log: Path, where: str) -> list[str]:
     """Return the names of the files of the newest version, below the table's folder.
 
     Of a table that was copied, the copies are read: what its log says of its place is left out of each name.
@@ -26,8 +27,8 @@ def iceberg_names(log: Path, where: str, hint: str) -> list[str]:
     ----------
     log : Path
         The table's folder ``metadata``.
-    where, hint : str
-        What messages call the table, and the way out where it cannot be read.
+    where : str
+        What messages call the table.
 
     Raises
     ------
@@ -38,13 +39,15 @@ def iceberg_names(log: Path, where: str, hint: str) -> list[str]:
     """
     told = _newest(log)
     if told["format-version"] > _NEWEST_FORMAT:
-        raise UsageError(f"this Iceberg table has format {told['format-version']}; read are 1 to {_NEWEST_FORMAT}", where=where, hint=hint)  # fmt: skip
+        raise UsageError(f"this Iceberg table has format {told['format-version']}; read are 1 to {_NEWEST_FORMAT}", where=where, hint=OTHER_WAY)  # fmt: skip
     names: dict[int, set[str]] = {}
     for schema in told.get("schemas", ()):
         for field in schema["fields"]:
             names.setdefault(field["id"], set()).add(field["name"])
     if renamed := next((sorted(each) for each in names.values() if len(each) > 1), None):
-        raise UsageError(f"a column of this Iceberg table was renamed: {', '.join(renamed)}", where=where, hint=hint)
+        raise UsageError(
+            f"a column of this Iceberg table was renamed: {', '.join(renamed)}", where=where, hint=OTHER_WAY
+        )
     snapshot = next((one for one in told["snapshots"] if one["snapshot-id"] == told.get("current-snapshot-id")), None)
     if snapshot is None:
         return []
@@ -55,9 +58,11 @@ def iceberg_names(log: Path, where: str, hint: str) -> list[str]:
             if entry["status"] == _DELETED:
                 continue
             if manifest.get("content", _DATA) != _DATA:
-                raise UsageError("rows are deleted inside this Iceberg table's files", where=where, hint=f"{hint}; rewrite_data_files writes them anew")  # fmt: skip
+                raise UsageError("rows are deleted inside this Iceberg table's files", where=where, hint=f"{OTHER_WAY}; rewrite_data_files writes them anew")  # fmt: skip
             if not _below(file["file_path"]).startswith(place) or file["file_format"].upper() != "PARQUET":
-                raise UsageError("this Iceberg table's files lie elsewhere, or are not Parquet", where=where, hint=hint)
+                raise UsageError(
+                    "this Iceberg table's files lie elsewhere, or are not Parquet", where=where, hint=OTHER_WAY
+                )
             found.append(_below(file["file_path"]).removeprefix(place))
     return found
 

@@ -10,9 +10,8 @@ from typing import Any
 from urllib.parse import unquote
 
 from planner.usage.faults import UsageError
-from planner.usage.iceberg import METADATA, iceberg_names
+from planner.usage.iceberg import METADATA, OTHER_WAY, iceberg_names
 
-OTHER_WAY = "read it through an engine that knows it (--engine), or export the month as Parquet"
 DELTA_LOG = "_delta_log"
 SIGNS = (("Delta", re.compile(r"(?:^|/)_delta_log(?:/|$)")), ("Iceberg", re.compile(r"(?:^|/)metadata/[^/]*\.metadata\.json")), ("Hudi", re.compile(r"(?:^|/)\.hoodie(?:/|$)")))  # fmt: skip
 """What a lake's table has beside its files."""
@@ -116,7 +115,7 @@ def live_names(kind: str, log: Path, where: str) -> list[str]:
             f"it is a {kind} table, and files that it replaced still lie in it", where=where, hint=OTHER_WAY
         )
     try:
-        return _delta_names(log, where) if kind == "Delta" else iceberg_names(log, where, OTHER_WAY)
+        return _delta_names(log, where) if kind == "Delta" else iceberg_names(log, where)
     except (ValueError, KeyError, TypeError, OSError, EOFError) as error:
         said = f"it has no {error}" if isinstance(error, KeyError) else error
         raise UsageError(f"the log of this {kind} table cannot be read: {said}", where=where, hint=OTHER_WAY) from error

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, TypeVar
 
 from planner.delimited import lines_of, sheet_rows
-from planner.usage.documents import broken_line, records_of_document, table_of_document
+from planner.usage.documents import broken_line, parsed, records_of, table_of_document
 from planner.usage.faults import Fault, UsageError
 from planner.usage.headers import kind_of_header
 from planner.usage.logs import table_of_log
@@ -192,10 +192,10 @@ def _of_document(path: str, target: Path) -> str:
     """Return where a JSON document lies as a table: as CSV of records of use, or as Parquet of a bill's."""
     if Path(path).stat().st_size > MOST_DOCUMENT_BYTES:
         return path
-    text = Path(path).read_text(encoding="utf-8-sig", errors="replace")
-    if found := table_of_document(text):
-        return str(_written(target, found[1], found[0]))
-    records = records_of_document(text)
+    document = parsed(Path(path).read_text(encoding="utf-8-sig", errors="replace"))
+    if table := table_of_document(document):
+        return str(_written(target, table[1], table[0]))
+    records = records_of(document)
     if not records or not is_header([*records[0], *(f"{name}.{part}" for name, value in records[0].items() if isinstance(value, dict) for part in value)]):  # fmt: skip
         return path
     columns = list(dict.fromkeys(column for record in records for column in record))
@@ -204,8 +204,7 @@ def _of_document(path: str, target: Path) -> str:
         import pyarrow.parquet as pq
 
         with suppress(pa.ArrowException):  # a column of numbers and of texts is no column of Parquet's
-            table = pa.Table.from_pylist(records)
-            pq.write_table(table, target.with_suffix(".parquet"))
+            pq.write_table(pa.Table.from_pylist(records), target.with_suffix(".parquet"))
             return str(target.with_suffix(".parquet"))
     cells = ([json.dumps(cell) if isinstance(cell, dict | list) else cell for cell in map(record.get, columns)] for record in records)  # fmt: skip
     return str(_written(target, [columns, *cells], ","))

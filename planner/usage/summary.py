@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import product
 
@@ -85,8 +86,11 @@ def summarised(
         gpu: part.level("gpu_hours", first, hours, part_used & part.equals("gpu", gpu))
         for gpu in sorted(part.by("gpu", "gpu_hours", part_used))
     }
-    effective = part.total("effective_usd") if money else None
-    listed = part.total("list_usd", part_used) if money else None
+
+    def usd(value: str, mask: NDArray[np.bool_] | None = None) -> float | None:
+        return part.total(value, mask) if money else None
+
+    effective, listed = usd("effective_usd"), usd("list_usd", part_used)
     # What has no list price is in neither side of the rate.
     unlisted = part.total("unlisted_usd", part_used) if money and "unlisted_usd" in part.values else 0.0
     by_gpu = {name: value for name, value in part.by("gpu", "gpu_hours", part_used).items() if value > 0}
@@ -100,8 +104,8 @@ def summarised(
         unused_gpu_hours=part.total("gpu_hours", ~part_used),
         effective_usd=effective,
         list_usd=listed,
-        contracted_usd=part.total("contracted_usd", part_used) if money else None,
-        unused_usd=part.total("effective_usd", ~part_used) if money else None,
+        contracted_usd=usd("contracted_usd", part_used),
+        unused_usd=usd("effective_usd", ~part_used),
         savings_rate_share=round(1.0 - (effective - unlisted) / listed, 12)
         if effective is not None and listed
         else None,
@@ -165,24 +169,20 @@ def _measures(table: HourTable, used: NDArray[np.bool_], bill: Bill | None) -> t
 
 def _groups(part: HourTable, used: NDArray[np.bool_], kind: str, *, money: bool) -> tuple[Group, ...]:
     hours, unused = part.by(kind, "gpu_hours", used), part.by(kind, "gpu_hours", ~used)
-    paid = part.by(kind, "effective_usd") if money else {}
-    listed = part.by(kind, "list_usd", used) if money else {}
-    wasted = part.by(kind, "effective_usd", ~used) if money else {}
-    groups = []
-    for name in sorted({*hours, *unused, *paid}):
-        effective = paid.get(name, 0.0) if money else None
-        allocated = hours.get(name, 0.0)
-        groups.append(
-            Group(
-                name=name,
-                gpu_hours=allocated,
-                unused_gpu_hours=unused.get(name, 0.0),
-                effective_usd=effective,
-                list_usd=listed.get(name, 0.0) if money else None,
-                unused_usd=wasted.get(name, 0.0) if money else None,
-                usd_per_gpu_hour=effective / allocated if effective is not None and allocated > 0 else None,
+    groups = [Group(name=name, gpu_hours=hours.get(name, 0.0), unused_gpu_hours=unused.get(name, 0.0)) for name in part.by(kind, "gpu_hours")]  # fmt: skip
+    if money:
+        paid, wasted = part.by(kind, "effective_usd"), part.by(kind, "effective_usd", ~used)
+        listed = part.by(kind, "list_usd", used)
+        groups = [
+            replace(
+                group,
+                effective_usd=paid[group.name],
+                list_usd=listed.get(group.name, 0.0),
+                unused_usd=wasted.get(group.name, 0.0),
+                usd_per_gpu_hour=paid[group.name] / group.gpu_hours if group.gpu_hours > 0 else None,
             )
-        )
+            for group in groups
+        ]
     if len(groups) == 1 and not groups[0].name:
         return ()
     # Equal sums differ by what was added first.
