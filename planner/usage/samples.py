@@ -245,8 +245,7 @@ class _Reader:
             for column, number in zip(values, numbers, strict=True):
                 column.append(math.nan if number is None else number)
         if bad:
-            what = "lines without a time (2000 to 2100) or with a value that is not a number"
-            faults.append(Fault(what=what, where=f"{name}:{bad[0]}", rows=len(bad)))
+            faults.append(Fault(what="lines without a time (2000 to 2100) or with a value that is not a number", where=f"{name}:{bad[0]}", rows=len(bad)))  # fmt: skip
         return Lines(
             np.frombuffer(which, dtype=np.int64),
             [list(kind) for kind in kinds],

@@ -30,7 +30,7 @@ TELLS_ERRORS = {
     "tiers.py": "faults of a tier",
     "usage/columns.py": "columns that are missing",
     "usage/headers.py": "what a file is that is not read, and what to export instead",
-    "usage/lakes.py": "the same, of folders of tables",
+    "usage/iceberg.py": "how else to read the table of a lake",
     "usage/packed.py": "where a gzip that is cut off ends",
     "usage/readable.py": "what a column holds that cannot be read",
     "usage/sources.py": "why a file is not read",
