@@ -30,15 +30,15 @@ CHANGES = {*RENT_CHANGES, "own.refresh_price_change_share_per_year", DISCOUNT_RA
 
 def drawn_inputs(all_inputs: Sequence[CostInputs], assumptions: Assumptions, months: int) -> tuple[Uncertain, ...]:
     """Return the assumptions with a range that stand in the formulas of options (`planner.uncertainty.pair_inputs`)."""
-    found: set[str] = {DEMAND, SERVER_PRICE}
+    names_used: set[str] = {DEMAND, SERVER_PRICE}
     aliases: dict[str, str] = {}
     for cost_inputs in all_inputs:
         if isinstance(cost_inputs, TokenInputs):
             continue
-        found |= _names_behind(cost_inputs, financing_of(assumptions))
+        names_used |= _names_behind(cost_inputs, financing_of(assumptions))
         if isinstance(cost_inputs, BuyInputs):
             aliases = site_names(cost_inputs.site)
-    names = sorted({aliases.get(name, name) for name in found | {DISCOUNT_RATE}} & assumptions.rows.keys())
+    names = sorted({aliases.get(name, name) for name in names_used | {DISCOUNT_RATE}} & assumptions.rows.keys())
     rows = [_narrowed(assumptions.rows[name], months) for name in names]
     return tuple(row for row in rows if row.low < row.high)
 
@@ -47,9 +47,9 @@ def drawn_inputs(all_inputs: Sequence[CostInputs], assumptions: Assumptions, mon
 def _names_behind(cost_inputs: RentInputs | BuyInputs, financing: Financing) -> set[str]:
     """Return the names that an option's formulas hold once its own numbers are put in."""
     model = MODELS[cost_inputs.kind](once=False, financing=financing)
-    known, done = own_values(cost_inputs), dict[int, Expr]()
+    numbers, done = own_values(cost_inputs), dict[int, Expr]()
     exprs = (*model.scalars.values(), *model.lines.values())
-    return names_in(*(substituted(expr, known, done) for expr in exprs))
+    return names_in(*(substituted(expr, numbers, done) for expr in exprs))
 
 
 def _narrowed(row: Assumption, months: int) -> Uncertain:
@@ -76,22 +76,22 @@ def keep_in_order(drawn: dict[str, Value], assumptions: Mapping[str, float], mon
 
 def normals_of(inputs: Sequence[Uncertain]) -> list[Uncertain]:
     """Return what is drawn: the inputs, with one standard normal for used prices of all ages."""
-    found = [one for one in inputs if one.name not in RESALE]
-    if len(found) < len(inputs):
-        found.append(Uncertain(name=USED_PRICES, low=-Z_OF_90_PERCENT, typical=0.0, high=Z_OF_90_PERCENT))
-    return found
+    normals = [uncertain for uncertain in inputs if uncertain.name not in RESALE]
+    if len(normals) < len(inputs):
+        normals.append(Uncertain(name=USED_PRICES, low=-Z_OF_90_PERCENT, typical=0.0, high=Z_OF_90_PERCENT))
+    return normals
 
 
 def spelled_out(draws: Draws, inputs: Sequence[Uncertain]) -> Draws:
     """Return draws of the inputs themselves, from those of `normals_of`."""
-    resale = [one for one in inputs if one.name in RESALE]
+    resale = [uncertain for uncertain in inputs if uncertain.name in RESALE]
     others = {name: values for name, values in draws.items() if name != USED_PRICES}
-    return others | {one.name: one.value_at(draws[USED_PRICES]) for one in resale}
+    return others | {uncertain.name: uncertain.value_at(draws[USED_PRICES]) for uncertain in resale}
 
 
 def correlations_of(inputs: Sequence[Uncertain], assumptions: Mapping[str, float]) -> Correlations:
     """Return how rents, used prices and demand move together."""
-    rents = [one.name for one in inputs if one.name in RENT_CHANGES]
+    rents = [uncertain.name for uncertain in inputs if uncertain.name in RENT_CHANGES]
     return {(rent, DEMAND): assumptions["risk.correlation_rent_demand_share"] for rent in rents} | {
         (rent, USED_PRICES): assumptions["risk.correlation_rent_resale_share"] for rent in rents
     }

@@ -103,29 +103,29 @@ class Program:
         whole = np.concatenate(self._whole)
         start = time.perf_counter()
         with _silent_standard_output():
-            found = milp(
+            result = milp(
                 np.concatenate(self._cost),
                 integrality=whole.astype(np.uint8),
                 bounds=Bounds(np.concatenate(self._lower), np.concatenate(self._upper)),
                 constraints=LinearConstraint(matrix, np.concatenate(self._row_lower), np.concatenate(self._row_upper)),
                 options={"time_limit": time_limit_s, "mip_rel_gap": RELATIVE_GAP},
             )
-        if found.status == INFEASIBLE:
+        if result.status == INFEASIBLE:
             return None
-        if found.status == UNBOUNDED:
+        if result.status == UNBOUNDED:
             raise PlanningError("the cheapest mix has no lower bound: some tier must have a negative price")
-        if found.x is None:
+        if result.x is None:
             if time.perf_counter() - start < time_limit_s:
                 raise PlanningError(
-                    f"the solver found no mix: {str(found.message).splitlines()[0]}",
+                    f"the solver found no mix: {str(result.message).splitlines()[0]}",
                     hint="sizes and prices far apart are hard for it: state GPUs in thousands, or fewer tiers",
                 )
             raise PlanningError(
                 f"no mix was found within {time_limit_s:g} s",
                 hint="use fewer hours or tiers, or allow more time",
             )
-        gap = float(found.mip_gap or 0.0) if whole.any() else 0.0
-        return Solution(float(found.fun), np.asarray(found.x), max(gap, 0.0) if np.isfinite(gap) else 0.0)
+        gap = float(result.mip_gap or 0.0) if whole.any() else 0.0
+        return Solution(float(result.fun), np.asarray(result.x), max(gap, 0.0) if np.isfinite(gap) else 0.0)
 
 
 @contextmanager

@@ -245,27 +245,27 @@ def make_plan(
     candidates, evidence = supply.candidates, supply.evidence
     fleets, refusals = supply.sized(workload)
     work = volume(workload, traced["money.hours_per_month"])
-    found, workload = supply.recommended(workload, fleets)
-    checked = Confirmation(supply=supply, fleets=fleets, refusals=refusals, options=found)
+    all_options, workload = supply.recommended(workload, fleets)
+    checked = Confirmation(supply=supply, fleets=fleets, refusals=refusals, options=all_options)
     if in_full:
-        checked = confirmation_of(workload, supply, fleets, refusals, found)
-        supply, fleets, refusals, found = checked.supply, checked.fleets, checked.refusals, checked.options
-    funnel = funnel_of(candidates, fleets, refusals, found)
-    kinds = {option.kind for option in found if option.choosable}
+        checked = confirmation_of(workload, supply, fleets, refusals, all_options)
+        supply, fleets, refusals, all_options = checked.supply, checked.fleets, checked.refusals, checked.options
+    funnel = funnel_of(candidates, fleets, refusals, all_options)
+    kinds = {option.kind for option in all_options if option.choosable}
     if not kinds & RENTS and kinds <= {OptionKind.BUY}:
         refuse_rents_out_of_window(workload, work, catalog, supply)
     if not kinds:
-        refuse(found, funnel, refusals, stated, workload, lambda asked: supply.options(asked, fleets))
-    known: KnownWorths = {}
-    choice = choice_of(found, workload, traced, evidence, known)
-    options = ranked(without_passed_over(found, choice), workload.constraints)
+        refuse(all_options, funnel, refusals, stated, workload, lambda asked: supply.options(asked, fleets))
+    known_usd: KnownWorths = {}
+    choice = choice_of(all_options, workload, traced, evidence, known_usd)
+    options = ranked(without_passed_over(all_options, choice), workload.constraints)
     verdict = verdict_of(choice, traced, age_days=evidence.age_days(choice.option.priced_on))
     chosen = next(option for option in options if option.id == verdict.option_id)
     shown = chosen if chosen.fleet is not None else best_by_kind(options).get(OptionKind.RENT)
     simulated = percentiles_of(workload, checked, options, shown) if in_full else {}
-    unmarked = {option.id: option for option in found}  # as they were before what is passed over was marked
+    unmarked = {option.id: option for option in all_options}  # as they were before what is passed over was marked
     named = [unmarked[option.id] for option in (chosen, *alternatives_of(options).values()) if option is not None]
-    turns, ranges = _turns(workload, chosen, found, named, supply, known) if in_full else ((), {})
+    turns, ranges = _turns(workload, chosen, all_options, named, supply, known_usd) if in_full else ((), {})
     smaller = smaller_weights_note(
         workload, architecture, candidates, work, chosen, traced, evidence, calibration=calibration
     )
@@ -280,8 +280,8 @@ def make_plan(
         requirements=needs,
         verdict=verdict,
         options=tuple(relieved if option is chosen else option for option in options),
-        break_evens=break_evens(found, traced),
-        uncertainty=_uncertainty(found, workload, traced),
+        break_evens=break_evens(all_options, traced),
+        uncertainty=_uncertainty(all_options, workload, traced),
         turns=turns,
         cost_ranges=ranges,
         remarks=(
@@ -350,7 +350,7 @@ def _gathered(
 
 
 def _turns(
-    workload: Workload, chosen: Option, options: Sequence[Option], named: Sequence[Option], supply: Supply, known: KnownWorths
+    workload: Workload, chosen: Option, options: Sequence[Option], named: Sequence[Option], supply: Supply, known_usd: KnownWorths
 ) -> tuple[tuple[Turn, ...], dict[str, tuple[float, float]]]:  # fmt: skip
     """Return where the verdict turns, and how far the costs of what it is shown beside may differ."""
     draws = JointDraws.of(
@@ -359,7 +359,7 @@ def _turns(
         supply.evidence,
         months=workload.horizon_months,
         once=workload.runs_once,
-        known=known,
+        known=known_usd,
     )
     return turns_of(workload, chosen, draws, supply, options), cost_ranges(draws)
 

@@ -37,7 +37,7 @@ WALK_TERMS = 6
 
 def scenario_inputs(scenario: Scenario) -> tuple[Uncertain, ...]:
     """Return the numbers of a scenario that are stated as ranges, and the walk of the rent where it has volatility."""
-    allowed, found = bounds(), []
+    allowed, inputs = bounds(), []
     for name, spread in spreads(scenario).items():
         if spread.is_range:
             limit = allowed[name]
@@ -46,7 +46,7 @@ def scenario_inputs(scenario: Scenario) -> tuple[Uncertain, ...]:
                 kind = "change"
             elif limit.most <= 24 or limit.whole:
                 kind = "free"
-            found.append(
+            inputs.append(
                 Uncertain(
                     name=name,
                     low=spread.low,
@@ -58,11 +58,11 @@ def scenario_inputs(scenario: Scenario) -> tuple[Uncertain, ...]:
                 )
             )
     if scenario.rent.price_volatility_share_per_year.high > 0:
-        found += [
+        inputs += [
             Uncertain(name=f"rent.walk_{k}", low=-Z_OF_90_PERCENT, typical=0.0, high=Z_OF_90_PERCENT)
             for k in range(1, WALK_TERMS + 1)
         ]
-    return tuple(found)
+    return tuple(inputs)
 
 
 def scenario_costs(scenario: Scenario, *, wait_months: int = 0) -> Evaluate:
@@ -137,7 +137,7 @@ def scenario_value_of_waiting_usd(
 
 def scenario_tornado(scenario: Scenario) -> tuple[Bar, ...]:
     """Return what each range of a scenario alone does to the saving of owning."""
-    inputs = [one for one in scenario_inputs(scenario) if not one.name.startswith("rent.walk_")]
+    inputs = [uncertain for uncertain in scenario_inputs(scenario) if not uncertain.name.startswith("rent.walk_")]
     return tornado(scenario_costs(scenario), inputs) if inputs else ()
 
 
@@ -151,11 +151,11 @@ def scenario_record(
     scenario: Scenario, *, draws: int = 20_000, seed: int = 0, with_sobol: bool = False
 ) -> dict[str, Any]:
     """Return what the ranges of a scenario say, for ``gpuplan breakeven --format json``; empty without ranges."""
-    found = scenario_risk(scenario, draws=draws, seed=seed)
-    if found is None:
+    outcome = scenario_risk(scenario, draws=draws, seed=seed)
+    if outcome is None:
         return {}
     record: dict[str, Any] = {
-        "risk": risk_record(found, "buy"),
+        "risk": risk_record(outcome, "buy"),
         "tornado": [asdict(bar) for bar in scenario_tornado(scenario)],
     }
     if scenario.horizon_months > WAIT_MONTHS + scenario.buy.lead_time_months.high:

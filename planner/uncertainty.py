@@ -91,7 +91,7 @@ def plan_risk(rent: Option | None, owned: Option | None, assumptions: Assumption
     if not inputs:
         return PlanRisk()
     costs_usd = pair_costs(pair, assumptions)
-    found = risk(
+    outcome = risk(
         (rent.id, owned.id),
         lambda draws: costs_usd(spelled_out(draws, inputs)),
         normals_of(inputs),
@@ -99,15 +99,15 @@ def plan_risk(rent: Option | None, owned: Option | None, assumptions: Assumption
         draws=DRAWS,
     )
     return PlanRisk(
-        risk={"rent_id": rent.id, "buy_id": owned.id, **risk_record(found, owned.id)},
+        risk={"rent_id": rent.id, "buy_id": owned.id, **risk_record(outcome, owned.id)},
         sensitivity=tuple(asdict(bar) for bar in bars(pair, assumptions)),
     )
 
 
 def bars(pair: Pair, assumptions: Assumptions) -> tuple[Bar, ...]:
     """Return what each assumption alone does to the saving of owning, the widest first."""
-    found = tornado(pair_costs(pair, assumptions), pair_inputs(pair, assumptions))
-    return tuple(bar for bar in found if abs(bar.saving_at_high_usd - bar.saving_at_low_usd) > LEAST_BAR_USD)
+    widest_first = tornado(pair_costs(pair, assumptions), pair_inputs(pair, assumptions))
+    return tuple(bar for bar in widest_first if abs(bar.saving_at_high_usd - bar.saving_at_low_usd) > LEAST_BAR_USD)
 
 
 def pair_inputs(pair: Pair, assumptions: Assumptions) -> tuple[Uncertain, ...]:

@@ -83,7 +83,7 @@ class Amount:
         """Turn a plain number into a spread of no width; judge every number."""
         if isinstance(value, Spread):
             value = value.model_dump()
-        value = {key: _number(each) for key, each in value.items()} if isinstance(value, dict) else _number(value)
+        value = {key: _number(number) for key, number in value.items()} if isinstance(value, dict) else _number(value)
         if isinstance(value, bool) or not isinstance(value, int | float | dict):
             raise ValueError(f"must be a number or {{low, typical, high}}, got {str(value)[:60]!r}")  # noqa: TRY004 - pydantic tells ValueErrors to the user
         for number in value.values() if isinstance(value, dict) else (value,):

@@ -104,22 +104,22 @@ def _walk(before: FloatArray, after: FloatArray, tolerance: float) -> tuple[floa
     first = next((i for i, (_, value, _) in enumerate(knots) if abs(value) > tolerance), None)
     if first is None:
         return 0.0, ()
-    found: list[Crossing] = []
+    changes: list[Crossing] = []
     _, value, _ = knots[first]
     owning = value > 0
     for at, target, is_lump in knots[first + 1 :]:
         reached = target > -tolerance if owning else target >= -tolerance
         if reached != owning:
             when = at if is_lump else at - 1.0 + min(max(value / (value - target), 0.0), 1.0)
-            if found and found[-1].at == when:
-                found.pop()  # touched, and not crossed
+            if changes and changes[-1].at == when:
+                changes.pop()  # touched, and not crossed
             else:
-                found.append(Crossing(at=when, cheaper_after="buy" if reached else "rent"))
+                changes.append(Crossing(at=when, cheaper_after="buy" if reached else "rent"))
             owning = reached
         value = target
     if not owning:
-        return None, tuple(found)
-    return (found[-1].at if found else 0.0), tuple(found)
+        return None, tuple(changes)
+    return (changes[-1].at if changes else 0.0), tuple(changes)
 
 
 def break_even(
@@ -153,8 +153,8 @@ def break_even(
     """
     rate = discount_rate_share_per_year
     saving = float(rent.present_value_usd(rate) - buy.present_value_usd(rate))
-    month, found = crossings(rent, buy)
-    discounted_month, discounted = (month, found) if rate == 0 else crossings(rent, buy, rate)
+    month, plain_crossings = crossings(rent, buy)
+    discounted_month, discounted = (month, plain_crossings) if rate == 0 else crossings(rent, buy, rate)
     slope = float(rent.present_value_of_usd(rate, with_use=True) - buy.present_value_of_usd(rate, with_use=True))
     share, share_crossings = _share_of_equal_cost(saving - slope, slope, utilisation_share)
     rises = float(
@@ -167,7 +167,7 @@ def break_even(
         saving_usd=saving,
         month=month,
         discounted_month=discounted_month,
-        crossings=found,
+        crossings=plain_crossings,
         discounted_crossings=discounted,
         utilisation_share=share,
         utilisation_crossings=share_crossings,

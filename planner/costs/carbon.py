@@ -94,8 +94,8 @@ def grid_intensity(place: str) -> GridIntensity:
     >>> grid_intensity("US-Texas").place, grid_intensity("").place
     ('US', 'World')
     """
-    known = grid_intensities()
-    return next(known[name] for name in (place.split("-", maxsplit=1)[0], "World") if name in known)
+    by_place = grid_intensities()
+    return next(by_place[name] for name in (place.split("-", maxsplit=1)[0], "World") if name in by_place)
 
 
 def footprint(

@@ -80,8 +80,8 @@ def utilisation_curve(
     clock_hours = float(discount_factors(rate, rent.months)[1:].sum()) * hours_per_month
     points = []
     for share in shares:
-        rented, owned = (at_utilisation(one, utilisation_share, share) for one in (rent, buy))
-        rent_usd, buy_usd = (float(one.present_value_usd(rate)) for one in (rented, owned))
+        rented, owned = (at_utilisation(side, utilisation_share, share) for side in (rent, buy))
+        rent_usd, buy_usd = (float(side.present_value_usd(rate)) for side in (rented, owned))
         rises = float(
             rented.present_value_of_usd(rate, with_rent_price=True)
             - owned.present_value_of_usd(rate, with_rent_price=True)

@@ -58,14 +58,14 @@ def declining_balance_usd(cost_usd: float, salvage_usd: float, years: int, *, sw
     [500.0, 250.0, 125.0, 125.0]
     """
     _check(cost_usd, salvage_usd, years)
-    book, written = float(cost_usd), []
+    book_usd, written = float(cost_usd), []
     for year in range(years):
-        amount = book * 2.0 / years
+        amount = book_usd * 2.0 / years
         if switch:
-            amount = max(amount, (book - salvage_usd) / (years - year))
-        amount = min(amount, book - salvage_usd)
+            amount = max(amount, (book_usd - salvage_usd) / (years - year))
+        amount = min(amount, book_usd - salvage_usd)
         written.append(amount)
-        book -= amount
+        book_usd -= amount
     return np.array(written)
 
 

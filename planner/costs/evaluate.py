@@ -51,8 +51,8 @@ def bridge_values(bridge: Bridge) -> dict[str, float]:
 
 def _stacked(all_inputs: Sequence[CostInputs]) -> dict[str, Value]:
     """Return the numbers of many options, each of shape (options, 1); a number that all share stays one."""
-    each = [tuple(own_values(cost_inputs).values()) for cost_inputs in all_inputs]
-    columns = np.array(each).T
+    rows = [tuple(own_values(cost_inputs).values()) for cost_inputs in all_inputs]
+    columns = np.array(rows).T
     shared = (columns == columns[:, :1]).all(axis=1)
     names = own_values(all_inputs[0])
     return {
@@ -88,32 +88,32 @@ def values_of(
         How much more or less the machines are needed than planned.
     """
     aliases = site_names(site) if site else {}
-    known: dict[str, Value] = {
+    values: dict[str, Value] = {
         **own,
         "input.horizon_months": horizon_months,
         "input.use_ratio": use_ratio,
     }
     if site in {"home", "own_room"}:
-        known |= {f"site.{key}": 0.0 for key in COLOCATION}
-    for name in sorted(model.names - known.keys()):
+        values |= {f"site.{key}": 0.0 for key in COLOCATION}
+    for name in sorted(model.names - values.keys()):
         value = assumptions[aliases.get(name, name)]
-        known[name] = np.rint(value) if name in WHOLE_MONTHS else value
-    return known
+        values[name] = np.rint(value) if name in WHOLE_MONTHS else value
+    return values
 
 
 def run(model: Model, values: Mapping[str, Value], months: int) -> dict[str, FloatArray]:
     """Return the scalars, and the lines for months 0 to `months`, with ``total``, ``lumps`` and ``discount_ratio``."""
-    known: dict[str, Value] = dict(values)
+    figures: dict[str, Value] = dict(values)
     for key, expr in model.scalars.items():
-        known[key] = evaluate(expr, known)
+        figures[key] = evaluate(expr, figures)
     parts: dict[int, FloatArray] = {}
-    known["month"] = np.arange(months + 1, dtype=float)
+    figures["month"] = np.arange(months + 1, dtype=float)
     # Kept while parts are remembered by their identity: a formula made on the way could take the place of one that is gone.
     wanted = {**model.lines, "total": model.total, "lumps": model.lumps, "discount_ratio": DISCOUNT}
     for key, expr in wanted.items():
-        found = evaluate(expr, known, parts)
-        known[key] = np.broadcast_to(found, np.broadcast_shapes(found.shape, (months + 1,))).astype(float)
-    return {key: np.asarray(value) for key, value in known.items() if key not in values}
+        usd = evaluate(expr, figures, parts)
+        figures[key] = np.broadcast_to(usd, np.broadcast_shapes(usd.shape, (months + 1,))).astype(float)
+    return {key: np.asarray(value) for key, value in figures.items() if key not in values}
 
 
 def timelines(
@@ -172,11 +172,11 @@ def timelines(
         horizon_months=float(months),
         site=site,
     )
-    found = run(model, values, months)
-    if np.any(found.get("monthly_usd", 0.0) < 0):
+    figures = run(model, values, months)
+    if np.any(figures.get("monthly_usd", 0.0) < 0):
         raise PlanningError("an upfront payment is larger than the effective price times the hours of the term")
     shape = (len(all_inputs), months + 1)
-    cash = np.stack([np.broadcast_to(found[item], shape) for item in model.lines], axis=-2)
+    cash = np.stack([np.broadcast_to(figures[item], shape) for item in model.lines], axis=-2)
     useful = np.broadcast_to(np.asarray(useful_gpu_hours_per_month, dtype=float), (len(all_inputs), months))
     return Timeline(tuple(model.lines), cash, np.concatenate([np.zeros((len(all_inputs), 1)), useful], axis=-1))
 
@@ -194,19 +194,19 @@ def present_value_usd(model: Model, values: Mapping[str, Value], months: int) ->
     months : int
         Horizon.
     """
-    known: dict[str, Value] = dict(values)
+    figures: dict[str, Value] = dict(values)
     for key, expr in model.scalars.items():
-        found = evaluate(expr, known)
-        known[key] = found if found.ndim else float(found)
+        figure = evaluate(expr, figures)
+        figures[key] = figure if figure.ndim else float(figure)
     month = np.arange(months + 1, dtype=float)[:, None]
-    count = max((len(value) for value in known.values() if isinstance(value, np.ndarray) and value.ndim), default=1)
+    count = max((len(value) for value in figures.values() if isinstance(value, np.ndarray) and value.ndim), default=1)
     worth, plain = np.empty(count), np.empty(count)
     for start in range(0, count, BLOCK_DRAWS):
         block = slice(start, start + BLOCK_DRAWS)
-        here = {key: _of_draws(value, block) for key, value in known.items()} | {"month": month}
+        here = {key: _of_draws(value, block) for key, value in figures.items()} | {"month": month}
         # Draws are the last axis here, so that every operation runs over many numbers in a row.
-        found = evaluate(_whole(model), here)
-        total = np.broadcast_to(found, np.broadcast_shapes(found.shape, month.shape))
+        figure = evaluate(_whole(model), here)
+        total = np.broadcast_to(figure, np.broadcast_shapes(figure.shape, month.shape))
         worth[block] = (total * evaluate(DISCOUNT, here)).sum(axis=0)
         plain[block] = total.sum(axis=0)
     return worth, plain

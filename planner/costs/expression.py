@@ -232,17 +232,17 @@ def choose(condition: Expr, then: Value, otherwise: Value) -> Expr:
 
 def names_in(*exprs: Expr) -> set[str]:
     """Return the names that formulas use."""
-    found: set[str] = set()
+    names: set[str] = set()
     seen: set[int] = set()
     left = list(exprs)
     while left:
         expr = left.pop()
         if expr.op == "name":
-            found.add(expr.args[0])
+            names.add(expr.args[0])
         elif expr.op != "number" and id(expr) not in seen:
             seen.add(id(expr))
             left.extend(expr.args)
-    return found
+    return names
 
 
 def substituted(expr: Expr, values: Mapping[str, Value], done: dict[int, Expr] | None = None) -> Expr:
@@ -254,10 +254,10 @@ def substituted(expr: Expr, values: Mapping[str, Value], done: dict[int, Expr] |
         return expr
     if expr.op == "name":
         return number(values[expr.args[0]]) if expr.args[0] in values else expr
-    known = {} if done is None else done
-    if id(expr) not in known:
-        known[id(expr)] = _rebuilt(expr, [substituted(arg, values, known) for arg in expr.args])
-    return known[id(expr)]
+    replaced = {} if done is None else done
+    if id(expr) not in replaced:
+        replaced[id(expr)] = _rebuilt(expr, [substituted(arg, values, replaced) for arg in expr.args])
+    return replaced[id(expr)]
 
 
 def _rebuilt(expr: Expr, args: list[Expr]) -> Expr:
@@ -285,15 +285,15 @@ def _rebuilt(expr: Expr, args: list[Expr]) -> Expr:
 def _repeated(expr: Expr) -> frozenset[int]:
     """Return the parts that stand in a formula more than once, by their identity."""
     seen: set[int] = set()
-    found: set[int] = set()
+    repeated: set[int] = set()
     left = [expr]
     while left:
-        each = left.pop()
-        if each.op not in {"number", "name"}:
-            (found if id(each) in seen else seen).add(id(each))
-            if id(each) not in found:
-                left.extend(each.args)
-    return frozenset(found)
+        part = left.pop()
+        if part.op not in {"number", "name"}:
+            (repeated if id(part) in seen else seen).add(id(part))
+            if id(part) not in repeated:
+                left.extend(part.args)
+    return frozenset(repeated)
 
 
 def _is_zero(value: Any) -> bool:  # noqa: ANN401 - numbers and arrays
@@ -301,7 +301,7 @@ def _is_zero(value: Any) -> bool:  # noqa: ANN401 - numbers and arrays
 
 
 def evaluate(
-    expr: Expr, values: Mapping[str, float | FloatArray], known: dict[int, FloatArray] | None = None
+    expr: Expr, values: Mapping[str, float | FloatArray], parts: dict[int, FloatArray] | None = None
 ) -> FloatArray:
     """Return what a formula comes to.
 
@@ -321,39 +321,39 @@ def evaluate(
     >>> evaluate(choose(x > 2, x**2, 10 - x), {"x": np.array([1.0, 2.0, 3.0])}).tolist()
     [9.0, 8.0, 9.0]
     """
-    again = _repeated(expr) if known is None else None
+    again = _repeated(expr) if parts is None else None
     with np.errstate(all="ignore"):  # the branch of a choice that is not taken may divide by zero
-        return np.asarray(_value(expr, values, {} if known is None else known, again), dtype=float)
+        return np.asarray(_value(expr, values, {} if parts is None else parts, again), dtype=float)
 
 
 def _value(
-    expr: Expr, values: Mapping[str, Figures], found: dict[int, Figures], again: frozenset[int] | None
+    expr: Expr, values: Mapping[str, Figures], parts: dict[int, Figures], again: frozenset[int] | None
 ) -> Figures:
     if expr.op == "number":
         return expr.args[0]
     if expr.op == "name":
         return values[expr.args[0]]
     if again is not None and id(expr) not in again:
-        return _worked_out(expr, values, found, again)
-    if id(expr) not in found:
-        found[id(expr)] = _worked_out(expr, values, found, again)
-    return found[id(expr)]
+        return _worked_out(expr, values, parts, again)
+    if id(expr) not in parts:
+        parts[id(expr)] = _worked_out(expr, values, parts, again)
+    return parts[id(expr)]
 
 
 def _worked_out(
-    expr: Expr, values: Mapping[str, Figures], found: dict[int, Figures], again: frozenset[int] | None
+    expr: Expr, values: Mapping[str, Figures], parts: dict[int, Figures], again: frozenset[int] | None
 ) -> Figures:
-    first = _value(expr.args[0], values, found, again)
+    first = _value(expr.args[0], values, parts, again)
     # What one number decides, or a condition that holds everywhere or nowhere, needs no array.
     if expr.op == "if":
         is_array = isinstance(first, np.ndarray)
         if first.all() if is_array else first:
-            return _value(expr.args[1], values, found, again)
+            return _value(expr.args[1], values, parts, again)
         if not (is_array and first.any()):
-            return _value(expr.args[2], values, found, again)
+            return _value(expr.args[2], values, parts, again)
     elif expr.op in {"*", "/"} and _is_zero(first):
         return 0.0
-    others = [_value(arg, values, found, again) for arg in expr.args[1:]]
+    others = [_value(arg, values, parts, again) for arg in expr.args[1:]]
     if expr.op in {"+", "-"} and _is_zero(others[0]):
         return first
     if expr.op == "+" and _is_zero(first):

@@ -76,13 +76,13 @@ def financed(
     scalars: Mapping[str, Expr], lines: Mapping[str, Expr], financing: Financing
 ) -> tuple[dict[str, Expr], dict[str, Expr]]:
     """Return figures and items of owning, with those of a loan, a lease and of tax in place of a purchase in cash."""
-    found, items = dict(scalars), dict(lines)
+    figures, items = dict(scalars), dict(lines)
     match financing.kind:
         case "loan":
-            found |= _loan_scalars()
+            figures |= _loan_scalars()
             items = _loan_lines(items, is_taxed=financing.depreciation is not None) | _without(items, PURCHASE)
         case "lease":
-            found |= _lease_scalars()
+            figures |= _lease_scalars()
             items = {"lease": _lease_line()} | _without(items, UNTAXED)
     items = {
         # What a loan saves in tax is its interest: its items count it themselves.
@@ -90,10 +90,10 @@ def financed(
         for item, usd in items.items()
     }
     if financing.depreciation is not None and financing.kind != "lease":
-        shares = [float(each) for each in depreciation_shares(financing.depreciation, financing.years)]
-        found |= _book_scalars(shares)
+        shares = [float(share) for share in depreciation_shares(financing.depreciation, financing.years)]
+        figures |= _book_scalars(shares)
         items |= _written_off_lines(lines["resale"], shares)
-    return found, items
+    return figures, items
 
 
 def _without(items: Mapping[str, Expr], names: tuple[str, ...]) -> dict[str, Expr]:

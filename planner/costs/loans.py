@@ -14,8 +14,10 @@ LEAST_RATE = 1e-9
 
 def annuity(rate: Value, months: Value) -> Expr:
     """Return what a dollar at the end of each of so many months is worth today, at a monthly rate."""
-    each, count = number(rate), number(months)
-    return choose(each > LEAST_RATE, (1.0 - (1.0 + each) ** (0.0 - count)) / maximum(each, LEAST_RATE), count)
+    per_month, count = number(rate), number(months)
+    return choose(
+        per_month > LEAST_RATE, (1.0 - (1.0 + per_month) ** (0.0 - count)) / maximum(per_month, LEAST_RATE), count
+    )
 
 
 def level_payment(principal: Value, rate: Value, months: Value, balloon: Value = 0.0) -> Expr:

@@ -103,13 +103,13 @@ def rivals(
     hours = float(discount_factors(rate, busy.months)[1:].sum()) * hours_per_month * gpu_count
     with_use = float(busy.present_value_of_usd(rate, with_use=True)) / hours
     fixed = full - with_use
-    found = []
+    results = []
     for price in prices_usd_per_gpu_hour:
         share = None
         if price > with_use and fixed <= price - with_use:
             share = max(fixed / (price - with_use), 0.0)
         month, _ = crossings(_hourly_rent(price * gpu_count * hours_per_month, busy), busy, rate)
-        found.append(
+        results.append(
             Rival(
                 usd_per_gpu_hour=price,
                 utilisation_share=share,
@@ -117,7 +117,7 @@ def rivals(
                 because=Note(NoteCode.OWNED_HOUR, (full, price, share)),
             )
         )
-    return tuple(found)
+    return tuple(results)
 
 
 def _hourly_rent(usd_per_month: float, like: Timeline) -> Timeline:

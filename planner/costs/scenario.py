@@ -193,11 +193,11 @@ def spreads(scenario: Scenario) -> dict[str, Spread]:
 
 def bounds() -> dict[str, Amount]:
     """Return what every amount of a scenario may be, by its dotted name."""
-    found: dict[str, Amount] = {}
+    limits: dict[str, Amount] = {}
     for prefix, section in (("rent", Rent), ("buy", Buy), ("use", Use), ("money", Money)):
         for name, field in section.model_fields.items():
-            found |= {f"{prefix}.{name}": one for one in field.metadata if isinstance(one, Amount)}
-    return found
+            limits |= {f"{prefix}.{name}": limit for limit in field.metadata if isinstance(limit, Amount)}
+    return limits
 
 
 def typical_values(scenario: Scenario) -> dict[str, float]:

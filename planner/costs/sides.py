@@ -70,10 +70,10 @@ def timeline_of(spans: Sequence[CostSpan], scenario: Scenario, useful_hours_per_
     horizon = scenario.horizon_months
     cash: dict[str, FloatArray] = {}
     for span in spans:
-        found = run(span.model, span.values, span.months)
+        figures = run(span.model, span.values, span.months)
         for item in span.model.lines:
             by_month = cash.setdefault(span.items.get(item, item), np.zeros(horizon + 1))
-            by_month[span.first_month : span.first_month + span.months + 1] += found[item].reshape(-1)
+            by_month[span.first_month : span.first_month + span.months + 1] += figures[item].reshape(-1)
     useful = np.full(horizon + 1, useful_hours_per_month)
     useful[0] = 0.0
     return Timeline(tuple(cash), np.array(list(cash.values())), useful)
@@ -160,9 +160,9 @@ def _span(
     model: Model, v: Values, own: Values, *, months: int, items: dict[str, str], first_month: int = 0
 ) -> CostSpan:
     """Return formulas at a scenario's numbers; what a scenario knows nothing of costs nothing."""
-    known = {**dict.fromkeys(model.names, 0.0), **v, **own}
-    known |= {"input.horizon_months": float(months), "input.use_ratio": 1.0}
-    return CostSpan(model=model, values=known, months=months, first_month=first_month, items=items)
+    values = {**dict.fromkeys(model.names, 0.0), **v, **own}
+    values |= {"input.horizon_months": float(months), "input.use_ratio": 1.0}
+    return CostSpan(model=model, values=values, months=months, first_month=first_month, items=items)
 
 
 def _server_numbers(v: Values, running_hours: Value, *, with_use: bool) -> dict[str, Value]:

@@ -73,22 +73,22 @@ def tornado(evaluate: Evaluate, inputs: Sequence[Uncertain]) -> tuple[Bar, ...]:
     """
     # One evaluation for all: column 0 is the typical case, then low and high of each number in turn.
     count = 2 * len(inputs) + 1
-    draws = {one.name: np.full(count, one.typical) for one in inputs}
-    for i, one in enumerate(inputs):
-        draws[one.name][2 * i + 1] = one.low
-        draws[one.name][2 * i + 2] = one.high
+    draws = {uncertain.name: np.full(count, uncertain.typical) for uncertain in inputs}
+    for i, uncertain in enumerate(inputs):
+        draws[uncertain.name][2 * i + 1] = uncertain.low
+        draws[uncertain.name][2 * i + 2] = uncertain.high
     costs = evaluate(draws)
     saving = np.broadcast_to(costs[0] - costs[1], (count,))
     bars = [
         Bar(
-            name=one.name,
-            low=one.low,
-            high=one.high,
+            name=uncertain.name,
+            low=uncertain.low,
+            high=uncertain.high,
             saving_at_low_usd=float(saving[2 * i + 1]),
             saving_at_high_usd=float(saving[2 * i + 2]),
             turns_verdict=len({bool(saving[j] > 0) for j in (0, 2 * i + 1, 2 * i + 2)}) > 1,
         )
-        for i, one in enumerate(inputs)
+        for i, uncertain in enumerate(inputs)
     ]
     return tuple(sorted(bars, key=lambda bar: -abs(bar.saving_at_high_usd - bar.saving_at_low_usd)))
 
@@ -125,7 +125,7 @@ def sobol(
 
     def saving(z: FloatArray) -> FloatArray:
         flat = z.reshape(len(inputs), -1)
-        costs = evaluate({one.name: one.value_at(row) for one, row in zip(inputs, flat, strict=True)})
+        costs = evaluate({uncertain.name: uncertain.value_at(row) for uncertain, row in zip(inputs, flat, strict=True)})
         return np.asarray(costs[0] - costs[1]).reshape(1, *z.shape[1:])
 
     if np.ptp(saving(np.random.default_rng(seed).standard_normal((len(inputs), 64)))) == 0:
@@ -133,10 +133,10 @@ def sobol(
     if len(inputs) == 1:  # SciPy's estimator needs two; a single number explains everything
         return (SobolIndex(name=inputs[0].name, first_order_share=1.0, total_share=1.0),)
     normals: list[Any] = [norm()] * len(inputs)
-    found = sobol_indices(func=saving, n=points, dists=normals, rng=np.random.default_rng(seed))
-    first, total = np.ravel(found.first_order), np.ravel(found.total_order)
+    indices_of = sobol_indices(func=saving, n=points, dists=normals, rng=np.random.default_rng(seed))
+    first, total = np.ravel(indices_of.first_order), np.ravel(indices_of.total_order)
     indices = [
-        SobolIndex(name=one.name, first_order_share=float(s), total_share=float(t))
-        for one, s, t in zip(inputs, first, total, strict=True)
+        SobolIndex(name=uncertain.name, first_order_share=float(s), total_share=float(t))
+        for uncertain, s, t in zip(inputs, first, total, strict=True)
     ]
     return tuple(sorted(indices, key=lambda index: -index.total_share))

@@ -112,7 +112,7 @@ def draw(
 
 def at_normals(inputs: Sequence[Uncertain], correlations: Correlations, z: FloatArray) -> dict[str, FloatArray]:
     """Return uncertain numbers for independent standard normals, shape (inputs, draws); see `draw`."""
-    index = {one.name: i for i, one in enumerate(inputs)}
+    index = {uncertain.name: i for i, uncertain in enumerate(inputs)}
     matrix = np.eye(len(inputs))
     for (a, b), value in correlations.items():
         if a in index and b in index and a != b:
@@ -125,7 +125,7 @@ def at_normals(inputs: Sequence[Uncertain], correlations: Correlations, z: Float
                 "these correlations contradict each other: no numbers can move like that",
                 hint="bring them closer to 0",
             ) from None
-    return {one.name: one.value_at(row) for one, row in zip(inputs, z, strict=True)}
+    return {uncertain.name: uncertain.value_at(row) for uncertain, row in zip(inputs, z, strict=True)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,7 +161,7 @@ class Risk:
     saving_p95_usd: float
 
 
-def risk_record(found: Risk, buy: str) -> dict[str, Any]:
+def risk_record(outcome: Risk, buy: str) -> dict[str, Any]:
     """Return a risk in the form of the JSON output.
 
     Parameters
@@ -171,16 +171,16 @@ def risk_record(found: Risk, buy: str) -> dict[str, Any]:
     buy : str
         The name of the owned one.
     """
-    at = found.names.index(buy)
+    at = outcome.names.index(buy)
     return {
-        "draws": found.draws,
-        "probability_buy_cheaper_share": found.probability_cheapest_share[at],
-        "expected_usd": dict(zip(found.names, found.expected_usd, strict=True)),
-        "regret_usd": dict(zip(found.names, found.expected_regret_usd, strict=True)),
-        "value_of_knowing_usd": found.value_of_knowing_usd,
-        "saving_p5_usd": found.saving_p5_usd,
-        "saving_p50_usd": found.saving_p50_usd,
-        "saving_p95_usd": found.saving_p95_usd,
+        "draws": outcome.draws,
+        "probability_buy_cheaper_share": outcome.probability_cheapest_share[at],
+        "expected_usd": dict(zip(outcome.names, outcome.expected_usd, strict=True)),
+        "regret_usd": dict(zip(outcome.names, outcome.expected_regret_usd, strict=True)),
+        "value_of_knowing_usd": outcome.value_of_knowing_usd,
+        "saving_p5_usd": outcome.saving_p5_usd,
+        "saving_p50_usd": outcome.saving_p50_usd,
+        "saving_p95_usd": outcome.saving_p95_usd,
     }
 
 

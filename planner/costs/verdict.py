@@ -86,7 +86,7 @@ def break_even_of(scenario: Scenario) -> ScenarioResult:
     hours = float(used_hours(values))
     rate, price = values["money.discount_rate_share_per_year"], values["rent.usd_per_hour"]
     rent, buy = (timeline_of(side, scenario, hours) for side in sides_of(scenario, values, whole_months(scenario)))
-    found = break_even(
+    result = break_even(
         rent,
         buy,
         discount_rate_share_per_year=rate,
@@ -94,12 +94,12 @@ def break_even_of(scenario: Scenario) -> ScenarioResult:
         price_usd_per_hour=price,
     )
     if price == 0:
-        found = replace(found, price_usd_per_hour=_price_of_equal_cost(scenario, values))
+        result = replace(result, price_usd_per_hour=_price_of_equal_cost(scenario, values))
     return ScenarioResult(
         scenario=scenario,
         rent=rent,
         buy=buy,
-        break_even=found,
+        break_even=result,
         used_hours_per_month=hours,
     )
 
@@ -110,5 +110,5 @@ def _price_of_equal_cost(scenario: Scenario, values: Mapping[str, float]) -> flo
     for price in (0.0, 1.0):
         rent, buy = sides_of(scenario, {**values, "rent.usd_per_hour": price}, whole_months(scenario))
         savings.append(float((present_value_of(rent) - present_value_of(buy))[0]))
-    free, one = savings
-    return max(-free / (one - free), 0.0) if one > free else None
+    at_no_usd, at_one_usd = savings
+    return max(-at_no_usd / (at_one_usd - at_no_usd), 0.0) if at_one_usd > at_no_usd else None

@@ -186,7 +186,9 @@ def case_of(
     except PricingError:
         return "unknown_accelerator"
     offers = offers.filtered("of this shape and place", lambda offer: place.takes(offer, anywhere=anywhere))
-    own = tuple(one for one in servers if one.machine.accelerator and one.machine.accelerator.name == place.gpu)
+    own = tuple(
+        server for server in servers if server.machine.accelerator and server.machine.accelerator.name == place.gpu
+    )
     table = usage.table
     used, committed = table.equals("state", "used"), table.equals("option", *COMMITTED)
     mine, effective = place.rows, table.values["effective_usd"]
@@ -258,8 +260,10 @@ def _as_paid(offers: Catalog, place: Place, prices: Mapping[TierKind, float]) ->
     listed = [offer.price_usd_per_hour / offer.accelerator_count for offer in own if offer.purchase_option is PurchaseOption.ON_DEMAND]  # fmt: skip
     above = max(prices[TierKind.ON_DEMAND] / min(listed), 1.0) if listed else 1.0
     paid = {BY_THE_HOUR[kind] for kind, price in prices.items() if price > 0}
-    others = offers.filtered("paid by the hour today", lambda one: not (one.purchase_option in paid and one in own))
-    dearer = (replace(one, price_usd_per_hour=one.price_usd_per_hour * above) if one in own else one for one in others.offers)  # fmt: skip
+    others = offers.filtered(
+        "paid by the hour today", lambda offer: not (offer.purchase_option in paid and offer in own)
+    )
+    dearer = (replace(offer, price_usd_per_hour=offer.price_usd_per_hour * above) if offer in own else offer for offer in others.offers)  # fmt: skip
     return replace(others, offers=tuple(dearer)), above
 
 
@@ -296,7 +300,7 @@ def _moved_ratio(usd: float, lately_usd: float) -> float:
 
 def _tiers(listed: Sequence[Tier], prices: dict[TierKind, float], place: Place, spot_share: float) -> tuple[Tier, ...]:
     """Return what can be chosen: the catalog's tiers and today's prices; no more spot than there is already or was asked."""
-    found = [
+    choices = [
         # Lost work is done again in another hour; it takes no machine more in its own.
         replace(tier, max_share_of_demand=spot_share, availability_share=1.0, usd_per_unit_hour=tier.usd_per_unit_hour / tier.availability_share)
         if tier.kind is TierKind.SPOT else tier
@@ -305,7 +309,7 @@ def _tiers(listed: Sequence[Tier], prices: dict[TierKind, float], place: Place, 
     ]  # fmt: skip
     for kind, price in prices.items():
         if price > 0:
-            found.append(
+            choices.append(
                 Tier(
                     name=f"{TODAY} {kind.value.replace('_', '-')} machines",
                     kind=kind,
@@ -314,7 +318,7 @@ def _tiers(listed: Sequence[Tier], prices: dict[TierKind, float], place: Place, 
                     max_share_of_demand=spot_share if kind is TierKind.SPOT else 1.0,
                 )
             )
-    return tuple(sorted(found, key=lambda tier: tier.name))
+    return tuple(sorted(choices, key=lambda tier: tier.name))
 
 
 def _plan_waste(usage: Usage, mine: NDArray[np.bool_]) -> tuple[FloatArray, NDArray[np.bool_]]:

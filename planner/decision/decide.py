@@ -122,7 +122,7 @@ def decide(  # noqa: PLR0913 - the options of the command, each by name
     asked = [wanted] if wanted else list(usage.table.words["gpu"])
     if not cases and not fine and not switch_off_of(usage, per_month / usage.hours, asked, []):
         raise NothingFitsError(
-            "nothing can be decided: " + "; ".join(f"{one.name}: {one.code.replace('_', ' ')}" for one in kept),
+            "nothing can be decided: " + "; ".join(f"{entry.name}: {entry.code.replace('_', ' ')}" for entry in kept),
             hint="see --provider, --gpu",
         )
     everything = [*cases, *fine]
@@ -132,7 +132,7 @@ def decide(  # noqa: PLR0913 - the options of the command, each by name
         cases, sure, not_bought = bought_where_it_holds(cases, assumptions, resamples, seed)
         cases, sure, doubtful = those_that_hold(cases, sure)
         kept += [_why_doubtful(_name(case.place, places), case, share, per_month) for case, share in doubtful]
-    found = [
+    decisions = [
         _decided(case, assumptions, months, None if sure is None else sure[:, number, :], priced)
         for number, case in enumerate(cases)
     ]
@@ -160,7 +160,7 @@ def decide(  # noqa: PLR0913 - the options of the command, each by name
     if (fees := _fees_usd_per_hour(usage)) > 0:
         notes.append(Note(code="fees", amounts=(fees * per_month,)))
     providers = tuple(sorted({offer.provider for offer in catalog.offers}))
-    whole = _whole(found, kept, switch_off, sure if cases else None, per_month, paid, providers, notes)
+    whole = _whole(decisions, kept, switch_off, sure if cases else None, per_month, paid, providers, notes)
     return replace(
         whole,
         ladder=ladder_of(everything, assumptions),
@@ -171,7 +171,7 @@ def decide(  # noqa: PLR0913 - the options of the command, each by name
 
 def _name(place: Place, places: Sequence[Place]) -> str:
     """Return what to call a place: its accelerator, and where there are several of it, which."""
-    several = sum(one.gpu == place.gpu for one in places) > 1
+    several = sum(other.gpu == place.gpu for other in places) > 1
     return f"{place.gpu} ({place.name})" if several and place.name else place.gpu
 
 
@@ -279,7 +279,7 @@ def _going_on(case: Case, per_month: float) -> dict[str, float]:
 def _own_break_even(case: Case, assumptions: Assumptions, months: int) -> OwnBreakEven | None:
     if not case.servers:
         return None
-    server = min(case.servers, key=lambda one: one.price_usd / one.machine.accelerator_count)
+    server = min(case.servers, key=lambda server: server.price_usd / server.machine.accelerator_count)
     price = case.paid_usd_per_hour / float(case.level.mean())
     if price <= 0:
         return None
@@ -303,18 +303,18 @@ def _own_break_even(case: Case, assumptions: Assumptions, months: int) -> OwnBre
 
 
 def _whole(
-    found: Sequence[GpuDecision], kept: Sequence[Kept], switch_off: tuple[SwitchOff, ...],
+    decisions: Sequence[GpuDecision], kept: Sequence[Kept], switch_off: tuple[SwitchOff, ...],
     sure: FloatArray | None, hours_per_month: float, paid_usd_per_month: float,
     providers: tuple[str, ...], notes: Sequence[Note],
 ) -> Decision:  # fmt: skip
-    saving = sum(one.saving_usd_per_month for one in found)
+    saving = sum(decision.saving_usd_per_month for decision in decisions)
     return Decision(
-        gpus=tuple(sorted(found, key=lambda one: -one.paid_usd_per_month)),
+        gpus=tuple(sorted(decisions, key=lambda decision: -decision.paid_usd_per_month)),
         switch_off=switch_off,
         paid_usd_per_month=paid_usd_per_month,
         after_usd_per_month=paid_usd_per_month - saving,
         saving_usd_per_month=saving,
-        now_saving_usd_per_month=sum(one.now_saving_usd_per_month for one in found),
+        now_saving_usd_per_month=sum(decision.now_saving_usd_per_month for decision in decisions),
         saving_share=saving / paid_usd_per_month if paid_usd_per_month > 0 else 0.0,
         kept=tuple(kept),
         providers=providers,

@@ -59,7 +59,7 @@ def ladder_of(cases: Sequence[Case], assumptions: Assumptions) -> tuple[Step, ..
 
 def _break_even(case: Case, tier: Tier) -> float | None:
     """Return from which share of the hours on a machine that is always paid costs less than on demand."""
-    prices = [one.usd_per_unit_hour for one in case.tiers if one.kind is TierKind.ON_DEMAND]
+    prices = [other.usd_per_unit_hour for other in case.tiers if other.kind is TierKind.ON_DEMAND]
     fixed = tier.fixed_usd_per_machine_hour / tier.units_per_machine
     saved = min(prices) - tier.usd_per_unit_hour
     return fixed / saved if saved > 0 and fixed > 0 else None

@@ -89,15 +89,17 @@ def places_of(usage: Usage, catalog: Catalog) -> list[Place]:
     target = np.arange(unique.shape[1])
     for key in range(unique.shape[1]):
         if hours[key] <= 0:
-            near = [one for depth in (3, 2, 1) for one in busy if (unique[:depth, one] == unique[:depth, key]).all()]
+            near = [
+                other for depth in (3, 2, 1) for other in busy if (unique[:depth, other] == unique[:depth, key]).all()
+            ]
             target[key] = near[0] if near else -1
-    known = {(offer.provider, offer.instance_type.lower()): offer for offer in catalog.offers}
+    offers = {(offer.provider, offer.instance_type.lower()): offer for offer in catalog.offers}
     places = []
     for key in busy:
         said = dict(
             zip(kinds, (table.words[kind][code] for kind, code in zip(kinds, unique[:, key], strict=True)), strict=True)
         )
-        offer = known.get((said.get("provider", ""), said.get("instance_type", "").lower()))
+        offer = offers.get((said.get("provider", ""), said.get("instance_type", "").lower()))
         places.append(
             Place(
                 gpu=said["gpu"],

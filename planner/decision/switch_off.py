@@ -26,22 +26,22 @@ def switch_off_of(
     sized : collection of str
         Those whose mix is for the machines on which something worked.
     """
-    found = [*_commitments(usage, to_months, gpus, changed)]
-    each = _usd_per_used_hour(usage)
-    found += [
+    items = [*_commitments(usage, to_months, gpus, changed)]
+    usd_per_hour = _usd_per_used_hour(usage)
+    items += [
         SwitchOff(
             code="idle",
-            name=one.gpu,
-            share=one.share,
-            seen_gpu_hours=one.seen_gpu_hours,
-            usd_per_month=one.gpu_hours_per_month * each.get(one.gpu, each[""]),
-            gpu_hours_per_month=one.gpu_hours_per_month,
-            is_saved_by_mix=one.gpu in sized or (not one.gpu and bool(sized)),
+            name=idle.gpu,
+            share=idle.share,
+            seen_gpu_hours=idle.seen_gpu_hours,
+            usd_per_month=idle.gpu_hours_per_month * usd_per_hour.get(idle.gpu, usd_per_hour[""]),
+            gpu_hours_per_month=idle.gpu_hours_per_month,
+            is_saved_by_mix=idle.gpu in sized or (not idle.gpu and bool(sized)),
         )
-        for one in usage.idle
-        if one.gpu_hours > 0 and (not one.gpu or one.gpu in gpus)
+        for idle in usage.idle
+        if idle.gpu_hours > 0 and (not idle.gpu or idle.gpu in gpus)
     ]
-    return tuple(sorted(found, key=lambda one: -one.usd_per_month))
+    return tuple(sorted(items, key=lambda idle: -idle.usd_per_month))
 
 
 def _usd_per_used_hour(usage: Usage) -> dict[str, float]:
@@ -49,9 +49,9 @@ def _usd_per_used_hour(usage: Usage) -> dict[str, float]:
     table = usage.table
     used = table.equals("state", "used")
     hours, cost = table.by("gpu", "gpu_hours", used), table.by("gpu", "effective_usd", used)
-    found = {name: cost[name] / value for name, value in hours.items() if name and value > 0}
+    by_gpu = {name: cost[name] / value for name, value in hours.items() if name and value > 0}
     total = sum(hours.values())
-    return found | {"": sum(cost.values()) / total if total > 0 else 0.0}
+    return by_gpu | {"": sum(cost.values()) / total if total > 0 else 0.0}
 
 
 def _commitments(

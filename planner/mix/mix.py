@@ -157,8 +157,8 @@ def cheapest_mix(
         )
     by_scenario = solution.values[costs]
     uses, dispatch = [], []
-    for tier, found in zip(tiers, columns, strict=True):
-        use, units = _use(tier, found, solution.values, slots, weights, hours)
+    for tier, tier_columns in zip(tiers, columns, strict=True):
+        use, units = _use(tier, tier_columns, solution.values, slots, weights, hours)
         uses.append(use)
         dispatch.append(units)
     return MixResult(
@@ -241,22 +241,22 @@ def _tail_mean(costs: FloatArray, weights: FloatArray, tail: float) -> float:
 
 
 def _use(
-    tier: Tier, found: TierColumns, values: FloatArray, slots: Slots, weights: FloatArray, hours: int
+    tier: Tier, tier_columns: TierColumns, values: FloatArray, slots: Slots, weights: FloatArray, hours: int
 ) -> tuple[TierUse, FloatArray]:
     """Read a tier's part from the solution."""
     frequency = slots.hours * weights[slots.scenario]
-    units = values[found.units]
-    machines = np.rint(values[found.machines]) if tier.whole else values[found.machines]
+    units = values[tier_columns.units]
+    machines = np.rint(values[tier_columns.machines]) if tier.whole else values[tier_columns.machines]
     worked = float(frequency @ units)
     present = np.zeros(hours)
-    for count, begin, end in zip(machines, found.begins, found.ends, strict=True):
+    for count, begin, end in zip(machines, tier_columns.begins, tier_columns.ends, strict=True):
         present[begin:end] += count
     if tier.is_chosen_once:
         short = 0 < tier.term_hours < hours
         fixed = float(machines.sum()) * tier.fixed_usd_per_machine_hour * (tier.term_hours if short else hours)
         paid, variable = float(present.sum()) * tier.units_per_machine, worked * tier.usd_per_unit_hour
     else:
-        taken = units if found.taken is None else values[found.taken] * tier.units_per_machine
+        taken = units if tier_columns.taken is None else values[tier_columns.taken] * tier.units_per_machine
         fixed, paid = 0.0, float(frequency @ taken)
         variable = paid * tier.usd_per_unit_hour
     use = TierUse(

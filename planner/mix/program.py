@@ -154,8 +154,8 @@ def add_limits(program: Program, tiers: Sequence[Tier], columns: Sequence[TierCo
     ):
         if math.isfinite(limit):
             row = program.add_rows(1, upper=limit)
-            for found, each in zip(columns, of_machine, strict=True):
-                program.put(row, found.machines, each)
+            for tier_columns, per_machine in zip(columns, of_machine, strict=True):
+                program.put(row, tier_columns.machines, per_machine)
 
 
 def add_tail(program: Program, costs: IntArray, weights: FloatArray, limits: Limits) -> None:

@@ -50,12 +50,12 @@ def tiers_of_offers(
     for offer in catalog.offers:
         if offer.purchase_option not in KINDS or offer.accelerator_count < 1 or offer.shared_host:
             continue
-        each = offer.price_usd_per_hour / offer.accelerator_count
-        if offer.purchase_option not in best or each < best[offer.purchase_option][0]:
-            best[offer.purchase_option] = (each, offer)
+        usd_per_gpu_hour = offer.price_usd_per_hour / offer.accelerator_count
+        if offer.purchase_option not in best or usd_per_gpu_hour < best[offer.purchase_option][0]:
+            best[offer.purchase_option] = (usd_per_gpu_hour, offer)
     tiers = [_tier(offer, assumptions) for _, offer in best.values()]
     if servers:
-        server = min(servers, key=lambda one: one.price_usd / one.machine.accelerator_count)
+        server = min(servers, key=lambda server: server.price_usd / server.machine.accelerator_count)
         tiers.append(
             owned_tier(
                 f"own {server.name}",
@@ -75,7 +75,7 @@ def tiers_of_offers(
 def _tier(offer: Offer, assumptions: Assumptions) -> Tier:
     kind = KINDS[offer.purchase_option]
     units = round(offer.accelerator_count)
-    each = offer.price_usd_per_hour / units
+    usd_per_gpu_hour = offer.price_usd_per_hour / units
     stretch = 1.0
     if kind is TierKind.SPOT:
         stretch = float(
@@ -91,7 +91,7 @@ def _tier(offer: Offer, assumptions: Assumptions) -> Tier:
         name=offer_id(offer),
         kind=kind,
         fixed_usd_per_machine_hour=offer.price_usd_per_hour if committed else 0.0,
-        usd_per_unit_hour=0.0 if committed else each,
+        usd_per_unit_hour=0.0 if committed else usd_per_gpu_hour,
         units_per_machine=units,
         max_share_of_demand=assumptions["mix.spot_share"] if kind is TierKind.SPOT else 1.0,
         availability_share=1.0 / stretch,

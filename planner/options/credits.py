@@ -20,48 +20,48 @@ def months_until(day: date, today: date) -> float:
     return max(((day - today).days + 1) / DAYS_PER_MONTH, 0.0)
 
 
-def with_credits(book: RentInputs, provider: str, stated: Sequence[Credit], today: date) -> RentInputs:
+def with_credits(rent: RentInputs, provider: str, stated: Sequence[Credit], today: date) -> RentInputs:
     """Return the book of a rent that is paid from credits first: of several with one provider, the one that expires first.
 
     What the planned bill leaves of a credit when it expires is lost; what is used of all of them pays without a gap, until
     it is spent or the last one expires.
     """
-    uses = list(_uses(book, provider, stated, today))
+    uses = list(_uses(rent, provider, stated, today))
     if not uses:
-        return book
+        return rent
     *earlier, (last, months, _) = uses
-    return replace(book, credit_usd=sum(used for *_, used in earlier) + last.usd, credit_months=months)
+    return replace(rent, credit_usd=sum(used for *_, used in earlier) + last.usd, credit_months=months)
 
 
 def lost_credits(
-    book: RentInputs, provider: str, stated: Sequence[Credit], today: date, *, months: int
+    rent: RentInputs, provider: str, stated: Sequence[Credit], today: date, *, months: int
 ) -> Iterator[Note]:
     """Yield what the bill leaves of credits that expire within the horizon; what a run leaves may pay for other work."""
     for credit, until, used_usd in (
-        () if book.run_hours or book.paid_in_advance else _uses(book, provider, stated, today)
+        () if rent.run_hours or rent.paid_in_advance else _uses(rent, provider, stated, today)
     ):
         if until < months and credit.usd - used_usd >= LEAST_LOST_USD:
             yield Note(NoteCode.CREDIT_LOST, (credit.usd - used_usd, credit.usd, provider, credit.expires.isoformat()))
 
 
 def _uses(
-    book: RentInputs, provider: str, stated: Sequence[Credit], today: date
+    rent: RentInputs, provider: str, stated: Sequence[Credit], today: date
 ) -> Iterator[tuple[Credit, float, float]]:
     """Yield the credits with a provider in the order in which they expire: the months until then, and what is used of it."""
     paid_usd = 0.0
     for credit in sorted(stated, key=lambda credit: (credit.expires, credit.usd)):
         months = months_until(credit.expires, today)
         if credit.provider == provider and months:
-            used_usd = min(credit.usd, max(_bill_usd(book, months) - paid_usd, 0.0))
+            used_usd = min(credit.usd, max(_bill_usd(rent, months) - paid_usd, 0.0))
             paid_usd += used_usd
             yield credit, months, used_usd
 
 
-def _bill_usd(book: RentInputs, months: float) -> float:
+def _bill_usd(rent: RentInputs, months: float) -> float:
     """Return the bill of so many months from now."""
-    hours = HOURS_PER_MONTH if book.term_months or book.run_hours else book.hours_per_month
-    if book.run_hours and not book.term_months:
-        months = min(months, book.run_hours / HOURS_PER_MONTH)
-    first = min(months, book.first_months)
-    usd_per_hour = book.first_usd_per_hour * first + book.price_usd_per_hour * (months - first)
-    return usd_per_hour * book.instance_count * hours * book.overhead_ratio
+    hours = HOURS_PER_MONTH if rent.term_months or rent.run_hours else rent.hours_per_month
+    if rent.run_hours and not rent.term_months:
+        months = min(months, rent.run_hours / HOURS_PER_MONTH)
+    first = min(months, rent.first_months)
+    usd_per_hour = rent.first_usd_per_hour * first + rent.price_usd_per_hour * (months - first)
+    return usd_per_hour * rent.instance_count * hours * rent.overhead_ratio

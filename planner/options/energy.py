@@ -48,14 +48,14 @@ def rented_footprint(
     max_kw = machine_max_kw(machine, assumptions)
     if max_kw is None:
         return None
-    known = regions().get((provider, region))
+    row = regions().get((provider, region))
     return footprint(
         max_kw=max_kw,
         instance_count=1,
         hours_per_month=machine_hours_per_month,
         busy_share=busy_share,
         pue_ratio=assumptions["rent.pue_ratio"],
-        place=(known.country if known else "") or "",
+        place=(row.country if row else "") or "",
         idle_power_share=assumptions["own.idle_power_share"],
         busy_power_share=assumptions["own.busy_power_share"],
     )

@@ -126,14 +126,14 @@ def free_options(
         return []
     months = workload.horizon_months
     options = []
-    for each in free:
-        fleet, tier = fleets.get(each.machine), each.tier
+    for offered in free:
+        fleet, tier = fleets.get(offered.machine), offered.tier
         if fleet is None or fleet.instance_count != 1 or fleet.busy_hours_per_run is None:
             continue
         hours = fleet.busy_hours_per_run
         runs = work.runs_per_month or 1.0
         notes = [Note(NoteCode.TERMS_OF_FREE_TIERS)]
-        if not each.holds(hours, runs):
+        if not offered.holds(hours, runs):
             continue
         if tier.quota_hours is not None:
             notes.append(Note(NoteCode.QUOTA_USED, (hours, tier.quota_hours, tier.period)))
@@ -142,10 +142,10 @@ def free_options(
         plan = schedule(fleet, work, months=months, hours_per_month=assumptions["money.hours_per_month"])
         options.append(
             Option(
-                id=each.option_id,
+                id=offered.option_id,
                 kind=OptionKind.FREE,
-                provider=each.provider,
-                instance_type=each.instance_type,
+                provider=offered.provider,
+                instance_type=offered.instance_type,
                 purchase_option="free",
                 fleet=plan.fleet,
                 price_usd_per_hour=0.0,
@@ -156,10 +156,10 @@ def free_options(
                 usd_per_useful_gpu_hour=0.0,
                 usd_per_million_tokens=0.0 if work.tokens else None,
                 hours_per_run=hours,
-                priced_on=each.read_on,
+                priced_on=offered.read_on,
                 source=f"{tier.source} ({tier.confidence.replace('_', ' ')})",
                 tier="D",
-                not_recommended=tuple(each.reasons_against(workload.constraints, hours)),
+                not_recommended=tuple(offered.reasons_against(workload.constraints, hours)),
                 notes=tuple(notes),
             )
         )

@@ -84,16 +84,16 @@ def held_machines(workload: Workload, offers: Sequence[Offer], today: date) -> t
         An accelerator, a provider or an instance type that nothing is known of; all of them at once.
     """
     faults: list[str] = []
-    found: list[Held] = []
+    machines: list[Held] = []
     for number, owned in enumerate(workload.have.owned):
         try:
             accelerator, _ = resolve(owned.gpu)
         except PricingError as error:
             faults.append(f"have.owned.{number}.gpu: {error.message}" + (f" ({error.hint})" if error.hint else ""))
             continue
-        each = min(owned.count, MOST_IN_A_SERVER)
+        gpus_each = min(owned.count, MOST_IN_A_SERVER)
         months = float(owned.remaining_months or workload.horizon_months)
-        found.append(Held(stated=owned, machine=own_machine(accelerator, each), count=owned.count // each, months=months))  # fmt: skip
+        machines.append(Held(stated=owned, machine=own_machine(accelerator, gpus_each), count=owned.count // gpus_each, months=months))  # fmt: skip
     for number, committed in enumerate(workload.have.committed):
         offer = _offer_like(committed, offers)
         if offer is None:
@@ -101,11 +101,11 @@ def held_machines(workload: Workload, offers: Sequence[Offer], today: date) -> t
             continue
         months = months_until(committed.until, today)
         if months:
-            found.append(Held(stated=committed, machine=machine_of(offer), count=committed.count, months=months, offer=offer))  # fmt: skip
+            machines.append(Held(stated=committed, machine=machine_of(offer), count=committed.count, months=months, offer=offer))  # fmt: skip
     faults += _unknown_sellers(workload, offers)
     if faults:
         raise InputError("\n  ".join(faults), where="have")
-    return tuple(found)
+    return tuple(machines)
 
 
 def _offer_like(committed: Commitment, offers: Sequence[Offer]) -> Offer | None:
@@ -132,8 +132,8 @@ def _unknown(committed: Commitment, offers: Sequence[Offer]) -> str:
     return _not_known("instance type", committed.instance_type, types)
 
 
-def _not_known(what: str, name: str, known: set[str]) -> str:
-    near = difflib.get_close_matches(name, sorted(known), n=3, cutoff=0.5)
+def _not_known(what: str, name: str, names: set[str]) -> str:
+    near = difflib.get_close_matches(name, sorted(names), n=3, cutoff=0.5)
     return f"unknown {what} {name!r}" + (f"; did you mean {', '.join(near)}?" if near else "")
 
 
@@ -183,24 +183,24 @@ def held_options(
     """
     hours_per_month = assumptions["money.hours_per_month"]
     options = []
-    for each in held:
-        fleet = fleets.get(each.machine)
+    for holding in held:
+        fleet = fleets.get(holding.machine)
         if fleet is None:
             continue
         rest: Rest | None = NO_REST
-        if fleet.instance_count - fleet.spare_instance_count <= each.count < fleet.instance_count:
-            fleet = _fewer(fleet, each.count)  # nobody rents a machine to stand by beside those that are paid for
-        elif each.offer is None and fleet.instance_count > each.count and not work.is_job:
-            rest = rest_of(1.0 - share_of(each), others)
-            fleet = fleet if rest is None else _fewer(fleet, each.count)
+        if fleet.instance_count - fleet.spare_instance_count <= holding.count < fleet.instance_count:
+            fleet = _fewer(fleet, holding.count)  # nobody rents a machine to stand by beside those that are paid for
+        elif holding.offer is None and fleet.instance_count > holding.count and not work.is_job:
+            rest = rest_of(1.0 - share_of(holding), others)
+            fleet = fleet if rest is None else _fewer(fleet, holding.count)
         plan = schedule(fleet, work, months=workload.horizon_months, hours_per_month=hours_per_month)
-        if each.offer is None:
-            book = _owned_book(
-                each, plan, others, workload, assumptions, rest_usd_per_month=(rest or NO_REST).usd_per_month
+        if holding.offer is None:
+            rent = _owned_book(
+                holding, plan, others, workload, assumptions, rest_usd_per_month=(rest or NO_REST).usd_per_month
             )
         else:
-            book = _committed_book(each, plan, others, workload, assumptions, today)
-        option = _option(each, plan, book, workload, work, assumptions, today)
+            rent = _committed_book(holding, plan, others, workload, assumptions, today)
+        option = _option(holding, plan, rent, workload, work, assumptions, today)
         options.append(replace(option, rest_share=rest.share, rest_id=rest.option_id) if rest else option)
     return options
 
@@ -219,30 +219,30 @@ def _fewer(fleet: Fleet, count: int) -> Fleet:
 
 
 def _committed_book(
-    each: Held, plan: Schedule, others: Sequence[Option], workload: Workload, assumptions: Assumptions, today: date
+    holding: Held, plan: Schedule, others: Sequence[Option], workload: Workload, assumptions: Assumptions, today: date
 ) -> RentInputs:
     """Return committed instances as hours that cost nothing until the commitment ends.
 
     Then the cheapest rent takes over, or the provider's own price on demand, which its credits pay.
     """
-    assert each.offer is not None
+    assert holding.offer is not None
     count = plan.fleet.instance_count
-    price = each.offer.price_usd_per_hour * (1 - workload.discounts.get(each.offer.provider, 0.0))
+    price = holding.offer.price_usd_per_hour * (1 - workload.discounts.get(holding.offer.provider, 0.0))
     on_hours, run_hours, _ = hours_of_work(plan, assumptions["money.hours_per_month"], once=workload.runs_once)
-    book = RentInputs(
+    rent = RentInputs(
         price_usd_per_hour=price,
         instance_count=count,
         hours_per_month=on_hours,
         run_hours=run_hours,
-        first_months=each.months,
-        first_usd_per_hour=price * max(count - each.count, 0) / count,
+        first_months=holding.months,
+        first_usd_per_hour=price * max(count - holding.count, 0) / count,
     )
-    after = takes_over_usd_per_hour(book, others, workload, assumptions)
-    stays = with_credits(book, each.offer.provider, workload.have.credits, today)
+    after = takes_over_usd_per_hour(rent, others, workload, assumptions)
+    stays = with_credits(rent, holding.offer.provider, workload.have.credits, today)
     if after is None:
         return stays
-    moves = replace(book, price_usd_per_hour=after)
-    if not any(option.choosable and option.id == offer_id(each.offer) for option in others):
+    moves = replace(rent, price_usd_per_hour=after)
+    if not any(option.choosable and option.id == offer_id(holding.offer) for option in others):
         return moves
     costs = timelines([stays, moves], assumptions, months=workload.horizon_months, once=workload.runs_once)
     stays_usd, moves_usd = costs.total_usd()
@@ -250,7 +250,7 @@ def _committed_book(
 
 
 def _owned_book(
-    each: Held,
+    holding: Held,
     plan: Schedule,
     others: Sequence[Option],
     workload: Workload,
@@ -259,15 +259,15 @@ def _owned_book(
     rest_usd_per_month: float,
 ) -> RentInputs:
     """Return owned machines as hours at what each costs to run, and to keep."""
-    assert isinstance(each.stated, OwnedMachines)
+    assert isinstance(holding.stated, OwnedMachines)
     count, hours_per_month = plan.fleet.instance_count, assumptions["money.hours_per_month"]
     on_hours, run_hours, busy_ratio = hours_of_work(plan, hours_per_month, once=workload.runs_once)
-    months = max(1, math.ceil(min(each.months, workload.horizon_months) - 1e-9))
+    months = max(1, math.ceil(min(holding.months, workload.horizon_months) - 1e-9))
     own = BuyInputs(
-        site=each.stated.place,
-        server_price_usd=each.stated.resale_usd / each.count,
-        server_max_kw=machine_max_kw(each.machine, assumptions) or 0.0,
-        accelerator_count=each.machine.accelerator_count,
+        site=holding.stated.place,
+        server_price_usd=holding.stated.resale_usd / holding.count,
+        server_max_kw=machine_max_kw(holding.machine, assumptions) or 0.0,
+        accelerator_count=holding.machine.accelerator_count,
         server_count=count,
         hours_per_month=on_hours,
         run_hours=run_hours,
@@ -285,24 +285,26 @@ def _owned_book(
         paid_usd = busy_usd + (paid_usd - busy_usd - kept.component_usd("colocation")) * (np.sum(hours_on) / hours_paid)
     usd_per_hour = float(paid_usd @ factors) / float(np.sum(hours_on * factors[1:]))
     marginal = (max(usd_per_hour, 0.0) + before_tax_usd(rest_usd_per_month, assumptions) / hours) / count
-    book = RentInputs(
+    rent = RentInputs(
         price_usd_per_hour=marginal,
         instance_count=count,
         hours_per_month=on_hours,
         run_hours=run_hours,
-        first_months=each.months,
+        first_months=holding.months,
         first_usd_per_hour=marginal,
     )
     after = (
-        takes_over_usd_per_hour(book, others, workload, assumptions) if each.months < workload.horizon_months else None
+        takes_over_usd_per_hour(rent, others, workload, assumptions)
+        if holding.months < workload.horizon_months
+        else None
     )
-    return book if after is None else replace(book, price_usd_per_hour=after)
+    return rent if after is None else replace(rent, price_usd_per_hour=after)
 
 
 def _option(
-    each: Held,
+    holding: Held,
     plan: Schedule,
-    book: RentInputs,
+    rent: RentInputs,
     workload: Workload,
     work: Volume,
     assumptions: Assumptions,
@@ -310,34 +312,34 @@ def _option(
 ) -> Option:
     months, hours_per_month = workload.horizon_months, assumptions["money.hours_per_month"]
     fleet = plan.fleet
-    alone = timelines([book], assumptions, months=months, once=workload.runs_once, useful_gpu_hours_per_month=plan.useful_gpu_hours[None, :])  # fmt: skip
+    alone = timelines([rent], assumptions, months=months, once=workload.runs_once, useful_gpu_hours_per_month=plan.useful_gpu_hours[None, :])  # fmt: skip
     (costs,) = unit_costs(
         alone, work, working_months=[plan.last_month],
         discount_rate_share_per_year=assumptions["money.discount_rate_share_per_year"],
     )  # fmt: skip
-    stated, end = each.stated, plan.last_month
+    stated, end = holding.stated, plan.last_month
     reasons: list[Reason] = []
     if isinstance(stated, OwnedMachines):
-        name = f"{each.machine.accelerator_count:g}x-{(each.machine.accelerator.name if each.machine.accelerator else '').replace(' ', '-')}"
+        name = f"{holding.machine.accelerator_count:g}x-{(holding.machine.accelerator.name if holding.machine.accelerator else '').replace(' ', '-')}"
         provider, region, instance_type = "own", stated.place.replace("_", " "), name
-        if fleet.instance_count > each.count:
-            reasons.append(Reason(ReasonCode.TOO_FEW_OWNED, (each.count, fleet.instance_count)))
-        notes = [Note(NoteCode.RUNNING_COSTS, (book.first_usd_per_hour,))]
+        if fleet.instance_count > holding.count:
+            reasons.append(Reason(ReasonCode.TOO_FEW_OWNED, (holding.count, fleet.instance_count)))
+        notes = [Note(NoteCode.RUNNING_COSTS, (rent.first_usd_per_hour,))]
     else:
-        assert each.offer is not None
-        provider, region, instance_type = stated.provider, each.offer.region, stated.instance_type
+        assert holding.offer is not None
+        provider, region, instance_type = stated.provider, holding.offer.region, stated.instance_type
         notes = [Note(NoteCode.PAID_UNTIL, (stated.until, stated.usd_per_hour))]
-        if fleet.instance_count > each.count:
-            figures = (fleet.instance_count - each.count, each.offer.price_usd_per_hour)
+        if fleet.instance_count > holding.count:
+            figures = (fleet.instance_count - holding.count, holding.offer.price_usd_per_hour)
             notes.append(Note(NoteCode.BEYOND_COMMITMENT, figures))
-        notes += lost_credits(book, provider, workload.have.credits, today, months=months)
-    if each.months < end:
-        notes.append(Note(NoteCode.RENT_AFTERWARDS, (each.months,)))
+        notes += lost_credits(rent, provider, workload.have.credits, today, months=months)
+    if holding.months < end:
+        notes.append(Note(NoteCode.RENT_AFTERWARDS, (holding.months,)))
     paid = fleet.instance_count * hours_per_month if isinstance(stated, OwnedMachines) else fleet.instance_count * plan.mean_on_hours  # fmt: skip
     busy_share = float(plan.busy_share[:end].mean())
     if isinstance(stated, OwnedMachines):
         energy: Footprint | None = owned_footprint(
-            machine_max_kw(each.machine, assumptions) or 0.0,
+            machine_max_kw(holding.machine, assumptions) or 0.0,
             stated.place,
             own_place(workload),
             server_count=fleet.instance_count,
@@ -346,7 +348,7 @@ def _option(
         )
     else:
         energy = rented_footprint(
-            each.machine,
+            holding.machine,
             provider,
             region,
             machine_hours_per_month=paid,
@@ -361,10 +363,10 @@ def _option(
         instance_type=instance_type,
         purchase_option="have",
         fleet=fleet,
-        price_usd_per_hour=book.first_usd_per_hour,
+        price_usd_per_hour=rent.first_usd_per_hour,
         paid_hours_per_month=paid,
         timeline=alone.at(0),
-        book=book,
+        book=rent,
         **costs,
         utilisation_share=busy_share,
         kwh_per_month=energy.kwh_per_month if energy else None,

@@ -57,7 +57,7 @@ def admitted_sellers(
             f"prices per token of sellers not known to compute in {', '.join((*constraints.countries, *constraints.regions))}",
         ),
     )
-    return placed, tuple(each for each in dropped if each.count)
+    return placed, tuple(lost for lost in dropped if lost.count)
 
 
 def hosted_options(

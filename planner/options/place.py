@@ -35,10 +35,10 @@ def own_place(workload: Workload) -> str:
     is_stated = ("country" if own.place in SITES else "place") in own.model_fields_set
     if is_stated or not workload.constraints.countries:
         return own.tariff_place
-    known = electricity_tariffs().keys() | grid_intensities().keys()
+    places = electricity_tariffs().keys() | grid_intensities().keys()
     for name in workload.constraints.countries:
         try:
-            codes = countries_named([name]) & known
+            codes = countries_named([name]) & places
         except PricingError:
             continue  # told with the other faults of the constraints
         if codes:
@@ -77,9 +77,9 @@ def assumptions_at(assumptions: Assumptions, place: str) -> Assumptions:
     """
     if place == HOME_OF_THE_DEFAULTS:
         return assumptions
-    known = {*electricity_tariffs(), *grid_intensities()}
-    if place not in known:
-        near = difflib.get_close_matches(place, sorted(known), n=3, cutoff=0.5)
+    places = {*electricity_tariffs(), *grid_intensities()}
+    if place not in places:
+        near = difflib.get_close_matches(place, sorted(places), n=3, cutoff=0.5)
         raise InputError(
             f"nothing is known of the place {place!r}" + (f"; did you mean {', '.join(near)}?" if near else ""),
             hint="an ISO country (DE) or a US state (US-Texas)",

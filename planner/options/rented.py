@@ -115,7 +115,7 @@ def _book(
 ) -> RentInputs:
     on_hours_per_month, run_hours, _ = hours_of_work(plan, hours_per_month, once=workload.runs_once)
     kept_share = _kept_share(offer, workload)
-    book = RentInputs(
+    cost_inputs = RentInputs(
         price_usd_per_hour=planned_price_usd_per_hour(offer) * kept_share,
         upfront_usd=offer.upfront_usd * kept_share,
         instance_count=plan.fleet.instance_count,
@@ -128,16 +128,18 @@ def _book(
         overhead_ratio=overhead_ratio,
         interruptible=offer.interruptible,
     )
-    return with_credits(book, offer.provider, workload.have.credits, today)
+    return with_credits(cost_inputs, offer.provider, workload.have.credits, today)
 
 
-def _own_terms(offer: Offer, book: RentInputs, workload: Workload, today: date) -> Iterator[Note]:
+def _own_terms(offer: Offer, cost_inputs: RentInputs, workload: Workload, today: date) -> Iterator[Note]:
     """Say what a price holds of the user's own terms."""
     if (share := 1.0 - _kept_share(offer, workload)) > 0:
         yield Note(NoteCode.DISCOUNT, (share, planned_price_usd_per_hour(offer)))
-    if book.credit_usd > 0:
-        yield Note(NoteCode.CREDIT_FIRST, (book.credit_usd, book.credit_months))
-        yield from lost_credits(book, offer.provider, workload.have.credits, today, months=workload.horizon_months)
+    if cost_inputs.credit_usd > 0:
+        yield Note(NoteCode.CREDIT_FIRST, (cost_inputs.credit_usd, cost_inputs.credit_months))
+        yield from lost_credits(
+            cost_inputs, offer.provider, workload.have.credits, today, months=workload.horizon_months
+        )
 
 
 def rented_options(
@@ -255,7 +257,7 @@ def _rents(
 
 def _option(
     rent: _Rent,
-    book: RentInputs,
+    cost_inputs: RentInputs,
     priced: tuple[Timeline, UnitCosts, float],
     against: Sequence[Reason],
     workload: Workload,
@@ -285,10 +287,10 @@ def _option(
         instance_type=offer.instance_type,
         purchase_option=offer.purchase_option.value,
         fleet=fleet,
-        price_usd_per_hour=book.price_usd_per_hour,
+        price_usd_per_hour=cost_inputs.price_usd_per_hour,
         paid_hours_per_month=paid,
         timeline=timeline,
-        book=book,
+        book=cost_inputs,
         **costs,
         spare_usd_per_month=spare_usd_per_month,
         utilisation_share=busy_share,
@@ -296,7 +298,7 @@ def _option(
         co2e_kg_per_month=energy.co2e_kg_per_month if energy else None,
         grid_place=energy.grid.place if energy else "",
         needed_share=needed_share(plan, hours_per_month),
-        hours_per_run=None if run_hours is None else run_hours * book.overhead_ratio,
+        hours_per_run=None if run_hours is None else run_hours * cost_inputs.overhead_ratio,
         priced_on=offer.observed_on,
         source=offer.source,
         tier=evidence.tier(offer),
@@ -310,7 +312,7 @@ def _option(
             *(_against_sleeping(workload) if rent.scales_to_zero else ()),
         ),
         notes=(
-            *_own_terms(offer, book, workload, evidence.today),
-            *_notes(offer, fleet, book.overhead_ratio, scales_to_zero=rent.scales_to_zero),
+            *_own_terms(offer, cost_inputs, workload, evidence.today),
+            *_notes(offer, fleet, cost_inputs.overhead_ratio, scales_to_zero=rent.scales_to_zero),
         ),
     )

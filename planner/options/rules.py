@@ -49,14 +49,14 @@ def reasons_of(rules: Iterable[Against], count: int) -> list[tuple[Reason, ...]]
     >>> [[reason.code.value for reason in reasons] for reasons in reasons_of([too_large], 2)]
     [[], ['block_too_large']]
     """
-    found: list[tuple[Reason, ...]] = [()] * count
+    reasons: list[tuple[Reason, ...]] = [()] * count
     for rule in rules:
         if not rule.where.any():
             continue
         figures = [np.broadcast_to(np.ravel(figure), count) for figure in rule.figures]
         for row in np.flatnonzero(np.broadcast_to(rule.where.ravel(), count)):
-            found[row] += (Reason(rule.code, tuple(figure[row].item() for figure in figures)),)
-    return found
+            reasons[row] += (Reason(rule.code, tuple(figure[row].item() for figure in figures)),)
+    return reasons
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

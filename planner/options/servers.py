@@ -48,8 +48,8 @@ def _quotes(window: Window) -> Iterator[tuple[ServerQuote, Sequence[Note]]]:
     for key, chosen in newest.items():
         asked = [quote for quote in quotes if (quote.accelerator, quote.accelerator_count) == key]
         yield chosen, tuple(_cautions(chosen, asked))
-    known = accelerators()
-    for accelerator in dict.fromkeys(known[card.accelerator] for card in cards):
+    by_name = accelerators()
+    for accelerator in dict.fromkeys(by_name[card.accelerator] for card in cards):
         # Cards on a baseboard with a fabric of their own are not sold one by one.
         if accelerator.name.endswith("-SXM") or accelerator.name in {"B200", "B300"}:
             continue
@@ -91,10 +91,10 @@ def ownable_servers(assumptions: Assumptions, window: Window = EVERY_DAY) -> tup
     window : Window
         The days whose prices may be used.
     """
-    known = accelerators()
+    by_name = accelerators()
     servers = []
     for quote, cautions in _quotes(window):
-        machine = own_machine(known[quote.accelerator], quote.accelerator_count)
+        machine = own_machine(by_name[quote.accelerator], quote.accelerator_count)
         said = (*((Note(NoteCode.AS_STATED, (quote.notes,)),) if quote.notes else ()), *cautions)
         notes = [Note(NoteCode.TOGETHER, said)] if said else []
         if quote.max_power_kw is not None:

@@ -30,17 +30,17 @@ def rest_of(share: float, others: Sequence[Option]) -> Rest | None:
     """Return the cheapest way to do a part of the work: tokens in proportion, rents in whole machines; None without one."""
     if share <= 0:
         return NO_REST
-    found = []
+    rests = []
     for option in others:
         if option.choosable and not option.binds:
             machines = option.instance_count
             part = math.ceil(machines * share - 1e-9) / machines if machines else share
-            found.append(Rest(share, option.id, option.usd_per_month * part))
-    return min(found, key=lambda rest: rest.usd_per_month, default=None)
+            rests.append(Rest(share, option.id, option.usd_per_month * part))
+    return min(rests, key=lambda rest: rest.usd_per_month, default=None)
 
 
 def takes_over_usd_per_hour(
-    book: RentInputs, others: Sequence[Option], workload: Workload, assumptions: Assumptions
+    rent: RentInputs, others: Sequence[Option], workload: Workload, assumptions: Assumptions
 ) -> float | None:
     """Return the price of an instance at which a book costs what the cheapest option does that may be recommended and does not bind for years.
 
@@ -57,10 +57,10 @@ def takes_over_usd_per_hour(
     least = min(bills, default=None)
     if least is None:
         return None
-    free = replace(book, price_usd_per_hour=0.0, first_usd_per_hour=0.0)
+    free = replace(rent, price_usd_per_hour=0.0, first_usd_per_hour=0.0)
     stored = timelines([free], {**assumptions, **UNFINANCED}, months=workload.horizon_months, once=once).total_usd()
-    hours = (book.run_hours if once else book.hours_per_month) or 1.0
-    return max(before_tax_usd(least, assumptions) - float(stored[0]) / months, 0.0) / (book.instance_count * hours)
+    hours = (rent.run_hours if once else rent.hours_per_month) or 1.0
+    return max(before_tax_usd(least, assumptions) - float(stored[0]) / months, 0.0) / (rent.instance_count * hours)
 
 
 def before_tax_usd(usd: float, assumptions: Assumptions) -> float:

@@ -33,17 +33,17 @@ class Stages:
     then_usd_per_month: float
 
 
-def stages_of(book: RentInputs, costs: Timeline) -> Stages | None:
+def stages_of(rent: RentInputs, costs: Timeline) -> Stages | None:
     """Return what a month costs while a credit or another price of the first months lasts, and after.
 
     None where neither ends within the horizon, and for work that is run once, which has one bill. What is paid today for a
     term is in neither.
     """
-    by_month, months = costs.by_month_usd()[1:], book.first_months
-    if not months and book.credit_usd > 0:
+    by_month, months = costs.by_month_usd()[1:], rent.first_months
+    if not months and rent.credit_usd > 0:
         bill_usd = costs.component_usd("on_demand")[1] + costs.component_usd("commitment")[1]
         months = -float(costs.component_usd("credit").sum()) / bill_usd if bill_usd > 0 else 0.0
-    if book.run_hours or not 0 < months < costs.months - NEAR_A_MONTH:
+    if rent.run_hours or not 0 < months < costs.months - NEAR_A_MONTH:
         return None
     # The month in which it ends is of both kinds.
     first = by_month[0] if months >= 1 else (by_month[0] - (1.0 - months) * by_month[1]) / months
@@ -70,7 +70,7 @@ def unit_costs(
     runs = work.runs(timelines.months)
     tokens, images = work.tokens * runs, work.images * runs
     worth_usd = timelines.present_value_usd(discount_rate_share_per_year)
-    found = zip(
+    totals = zip(
         worth_usd.tolist(),
         timelines.total_usd().tolist(),
         timelines.useful_gpu_hours.sum(axis=-1).tolist(),
@@ -85,5 +85,5 @@ def unit_costs(
             usd_per_million_tokens=total_usd / tokens * 1e6 if tokens > 0 else None,
             usd_per_thousand_images=total_usd / images * 1e3 if images > 0 else None,
         )
-        for worth, total_usd, hours, months in found
+        for worth, total_usd, hours, months in totals
     ]

@@ -44,11 +44,11 @@ def alternatives_of(options: Sequence[Option]) -> dict[str, Option | None]:
     options : sequence of Option
         All of a plan, ranked: of two that cost the same but for rounding the first one stands for both.
     """
-    found = {name: next(filter(belongs, options), None) for name, belongs in SORTS.items()}
+    best = {name: next(filter(belongs, options), None) for name, belongs in SORTS.items()}
     rents = [option for option in options if SORTS["cheapest_listed"](option)]
     least_usd = min((option.present_value_usd for option in rents), default=0.0)
     cheapest = (option for option in rents if math.isclose(option.present_value_usd, least_usd, rel_tol=SAME_SHARE))
-    return {**found, "cheapest_listed": next(cheapest, None), "own": owned_of(options)}
+    return {**best, "cheapest_listed": next(cheapest, None), "own": owned_of(options)}
 
 
 def startable_of(options: Sequence[Option]) -> Option | None:

@@ -116,7 +116,7 @@ def choice_of(
     workload: Workload,
     assumptions: Assumptions,
     evidence: Evidence,
-    known: KnownWorths | None = None,
+    known_usd: KnownWorths | None = None,
 ) -> Choice:
     """Return which of ranked options to take.
 
@@ -134,10 +134,10 @@ def choice_of(
         Filled with what options cost in the draws, for `JointDraws.of`.
     """
     months, once = workload.horizon_months, workload.runs_once
-    best, known = contenders(options), {} if known is None else known
+    best, known_usd = contenders(options), {} if known_usd is None else known_usd
 
     def costs_usd(some: Sequence[Option]) -> FloatArray:
-        return JointDraws.of(some, assumptions, evidence, months=months, once=once, known=known).costs_usd
+        return JointDraws.of(some, assumptions, evidence, months=months, once=once, known=known_usd).costs_usd
 
     choice = choose(
         best,
@@ -268,7 +268,7 @@ def _with_rivals(
     if len(rivals) == 1 and not old:
         return choice
     worth_usd = assumptions["verdict.trivial_usd"]
-    old = [each for each in old if abs(taken.present_value_usd - each.present_value_usd) > worth_usd]
+    old = [option for option in old if abs(taken.present_value_usd - option.present_value_usd) > worth_usd]
     held = [*rivals.values(), *old]
     drawn_usd = {option.id: usd for option, usd in zip(held, costs_usd(held), strict=True)}
     taken_usd, outdated = drawn_usd[taken.id], None

@@ -50,12 +50,12 @@ class Confirmation:
 
     def of_options(self, options: Sequence[Option]) -> dict[str, Confirmed]:
         """Return what was simulated of the fleets of these options, by their ids."""
-        found = {}
+        by_option = {}
         for option in options:
-            known = self.by_machine.get(kin_of_machine(option.fleet.machine)) if option.fleet else None
-            if known and option.fleet and known.replica_count == option.fleet.layout.data:
-                found[option.id] = known
-        return found
+            simulated = self.by_machine.get(kin_of_machine(option.fleet.machine)) if option.fleet else None
+            if simulated and option.fleet and simulated.replica_count == option.fleet.layout.data:
+                by_option[option.id] = simulated
+        return by_option
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,31 +96,31 @@ def confirmation_of(
     if not isinstance(work, Serve) or arch is None:
         return state
     tried: dict[Machine, Confirmed | None] = {}
-    while new := [each for each in _shortlist(state.options) if kin_of_machine(each) not in tried]:
+    while new := [machine for machine in _shortlist(state.options) if kin_of_machine(machine) not in tried]:
         corrections = {}
         for machine in new[: MOST_SORTS - len(tried)]:
             service = _Service(workload=workload, work=work, arch=arch, supply=supply, machine=machine)
-            correction, found = _settled(service, state.fleets[machine])
-            tried[kin_of_machine(machine)] = found
+            correction, result = _settled(service, state.fleets[machine])
+            tried[kin_of_machine(machine)] = result
             if correction != Correction():
                 corrections[kin_of_machine(machine)] = correction
         state = _revised(state, workload, corrections) if corrections else state
         if len(tried) >= MOST_SORTS:
             break
-    return replace(state, by_machine={machine: found for machine, found in tried.items() if found})
+    return replace(state, by_machine={machine: result for machine, result in tried.items() if result})
 
 
 def percentiles_of(
     workload: Workload, checked: Confirmation, options: Sequence[Option], shown: Option | None
 ) -> dict[str, Confirmed]:
     """Return what was simulated of these options' fleets, by their ids; of the shown one with the replicas that 99 % would take."""
-    found = checked.of_options(options)
+    by_option = checked.of_options(options)
     work, arch = workload.work, checked.supply.architecture
     if isinstance(work, Serve) and arch is not None and shown is not None and shown.fleet is not None:
         service = _Service(workload=workload, work=work, arch=arch, supply=checked.supply, machine=shown.fleet.machine)
-        if (known := service.simulated(shown.fleet, is_searched=True)) is not None:
-            found[shown.id] = known
-    return found
+        if (simulated := service.simulated(shown.fleet, is_searched=True)) is not None:
+            by_option[shown.id] = simulated
+    return by_option
 
 
 def _shortlist(options: Sequence[Option]) -> list[Machine]:
@@ -143,55 +143,55 @@ def _revised(state: Confirmation, workload: Workload, corrections: Mapping[Machi
     touched = [machine for machine in state.fleets if kin_of_machine(machine) in corrections]
     resized = supply.sized_on(workload, touched)
     fleets = {machine: fleet for machine, fleet in state.fleets.items() if kin_of_machine(machine) not in corrections}
-    fleets |= {each.machine: each for each in resized if isinstance(each, Fleet)}
-    refusals = (*state.refusals, *(each for each in resized if isinstance(each, Refusal)))
+    fleets |= {sized.machine: sized for sized in resized if isinstance(sized, Fleet)}
+    refusals = (*state.refusals, *(sized for sized in resized if isinstance(sized, Refusal)))
     return replace(state, supply=supply, fleets=fleets, refusals=refusals, options=supply.options(workload, fleets))
 
 
 def _settled(service: _Service, fleet: Fleet) -> tuple[Correction, Confirmed | None]:
     """Return how the formula has to be corrected on a machine, and what the simulation says of what it then asks for."""
-    found = service.simulated(fleet)
-    if found is None:
+    result = service.simulated(fleet)
+    if result is None:
         return Correction(), None
-    return _eased(service, fleet, found) if found.service.holds else _tightened(service, fleet, found)
+    return _eased(service, fleet, result) if result.service.holds else _tightened(service, fleet, result)
 
 
-def _ratios(found: Confirmed) -> tuple[float, ...]:
+def _ratios(result: Confirmed) -> tuple[float, ...]:
     """Return the limits over the times that the simulation found: infinite without such a time or limit, 0 where it never ends."""
-    limits = (found.limits.ttft_ms, found.limits.tpot_ms, found.limits.total_ms)
-    pairs = zip(limits, found.service.at_limit_ms, strict=True)
+    limits = (result.limits.ttft_ms, result.limits.tpot_ms, result.limits.total_ms)
+    pairs = zip(limits, result.service.at_limit_ms, strict=True)
     return tuple(limit / at if at > 0 and math.isfinite(limit) else math.inf for limit, at in pairs)
 
 
 def _by_ratios(ratios: Iterable[float]) -> Correction:
-    ttft, tpot, total = (each if math.isfinite(each) else 1.0 for each in ratios)
+    ttft, tpot, total = (ratio if math.isfinite(ratio) else 1.0 for ratio in ratios)
     return Correction(ttft_ratio=ttft, tpot_ratio=tpot, total_ratio=total)
 
 
-def _eased(service: _Service, fleet: Fleet, found: Confirmed) -> tuple[Correction, Confirmed]:
+def _eased(service: _Service, fleet: Fleet, result: Confirmed) -> tuple[Correction, Confirmed]:
     """Return the fewest machines, of those that the formula asks for with the room that is left, that hold the limits too."""
-    room = [max(SLACK_RATIO * each, 1.0) for each in _ratios(found)]
+    slack = [max(SLACK_RATIO * ratio, 1.0) for ratio in _ratios(result)]
     failed: Layout | None = None
     for power in EASING_POWERS:
-        correction = _by_ratios(each**power for each in room)
+        correction = _by_ratios(ratio**power for ratio in slack)
         fewer = service.sized(correction)
         if isinstance(fewer, Refusal) or fewer.instance_count >= fleet.instance_count or fewer.layout == failed:
             break
         failed, check = fewer.layout, service.simulated(fewer)
         if check is not None and check.service.holds and min(_ratios(check)) >= 1.0 / SLACK_RATIO:
             return correction, check
-    return Correction(), found
+    return Correction(), result
 
 
 def _tightened(service: _Service, fleet: Fleet, first: Confirmed) -> tuple[Correction, Confirmed | None]:
     """Return what holds the limits: what the formula asks for with tighter ones, else more of the same machines."""
-    correction, found = Correction(), first
+    correction, result = Correction(), first
     if 0.0 in _ratios(first):
         return Correction(late_ratio=math.inf), first  # too many requests are longer than the cache
     for _ in range(MOST_TIGHTENINGS):
-        tighter = [SLACK_RATIO * each if each < 1.0 else 1.0 for each in _ratios(found)]
+        tighter = [SLACK_RATIO * ratio if ratio < 1.0 else 1.0 for ratio in _ratios(result)]
         before = (correction.ttft_ratio, correction.tpot_ratio, correction.total_ratio)
-        correction = _by_ratios(each * ratio for each, ratio in zip(before, tighter, strict=True))
+        correction = _by_ratios(ratio * change for ratio, change in zip(before, tighter, strict=True))
         more = service.sized(correction)
         if isinstance(more, Refusal):
             if more.stage in {"max_gpus", "max_replicas"}:
@@ -200,7 +200,7 @@ def _tightened(service: _Service, fleet: Fleet, first: Confirmed) -> tuple[Corre
         check = service.simulated(more)
         if check is None or check.service.holds:
             return correction, check
-        found = check
+        result = check
     needed = service.simulated(fleet, is_searched=True)
     if needed is None or needed.needed_count is None:
         return Correction(late_ratio=1.0 / min(_ratios(first))), first

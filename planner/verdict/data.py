@@ -54,7 +54,7 @@ def _assumptions_out_of_window(assumptions: TracedAssumptions, window: Window) -
     """Say how many assumptions are of other days; a plan cannot do without them, so they are used all the same."""
     dated = [row for row in assumptions.used() if row.as_of]
     _, dropped = window.split(dated, lambda row: first_day(row.as_of), "assumptions")
-    return tuple(Note(NoteCode.OTHER_DAYS, (each.count, each.reason)) for each in dropped)
+    return tuple(Note(NoteCode.OTHER_DAYS, (lost.count, lost.reason)) for lost in dropped)
 
 
 def _settings_without_effect(assumptions: TracedAssumptions) -> tuple[Note, ...]:

@@ -102,9 +102,9 @@ def following_of(work: Serve, option: Option, arch: Architecture | None, assumpt
         minutes = start_minutes(arch, fleet.layout.precision, assumptions, is_rented=True)
     # The week begins again: its first hour follows the last.
     started = np.maximum(needed - np.roll(needed, 1), 0.0) * minutes / MINUTES_PER_HOUR
-    off, waiting = (np.where(needed == 1.0, each, 0.0) for each in idle_shares(rates * 60.0, minutes))
+    off, waiting = (np.where(needed == 1.0, share, 0.0) for share in idle_shares(rates * 60.0, minutes))
     on = needed + spare
-    paid, paid_to_zero = (min(float((each + started).mean()) / most, 1.0) for each in (on, on * (1.0 - off)))
+    paid, paid_to_zero = (min(float((machines + started).mean()) / most, 1.0) for machines in (on, on * (1.0 - off)))
     always_usd = option.usd_per_month * assumptions["money.hours_per_month"] / inputs.hours_per_month
     to_zero = ScaledToZero(
         paid_share=paid_to_zero, usd_per_month=always_usd * paid_to_zero,

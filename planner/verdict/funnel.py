@@ -126,9 +126,9 @@ def _nothing_fits(funnel: Sequence[FunnelStep], refusals: Sequence[Refusal]) -> 
         nearest = min(biggest, key=_missed_s) if has_deadline_missed else max(biggest, key=_memory_gib)
         from planner.report.notes import note_text
 
-        told = note_text(nearest.reason)
+        reason = note_text(nearest.reason)
         has_machines = nearest.reason.code is NoteCode.DEADLINE_MISSED  # which says how many there would be
-        lines.append(f"  even {told}" if has_machines else f"  even {nearest.machine.label}: {told}")
+        lines.append(f"  even {reason}" if has_machines else f"  even {nearest.machine.label}: {reason}")
     return "\n".join(lines)
 
 
@@ -191,7 +191,7 @@ def none_recommended(options: Sequence[Option], *, once: bool) -> NothingFitsErr
         hint="; ".join(
             [
                 *([RULE_OUT] if codes - RULES_OUT.keys() else []),
-                *(hint for code, hint in RULES_OUT.items() if code in codes),
+                *(way_out for code, way_out in RULES_OUT.items() if code in codes),
             ]
         ),
     )

@@ -31,15 +31,15 @@ def paid_already_remarks(workload: Workload, taken: Option, options: Sequence[Op
     yield from _credits(taken, options, once=workload.runs_once)
     have = workload.have
     gone: list[tuple[str, float, str, str, str]] = [
-        ("credit", each.usd, "", each.provider, f"{each.expires}") for each in have.credits if each.expires < today
+        ("credit", entry.usd, "", entry.provider, f"{entry.expires}") for entry in have.credits if entry.expires < today
     ]
     gone += [
-        ("commitment", float(each.count), each.instance_type, each.provider, f"{each.until}")
-        for each in have.committed
-        if each.until < today
+        ("commitment", float(entry.count), entry.instance_type, entry.provider, f"{entry.until}")
+        for entry in have.committed
+        if entry.until < today
     ]
     if gone:
-        yield Remark(code=RemarkCode.EXPIRED, figures=tuple(figure for each in gone for figure in each))
+        yield Remark(code=RemarkCode.EXPIRED, figures=tuple(figure for entry in gone for figure in entry))
 
 
 def _used_credit(taken: Option, *, once: bool) -> Iterator[Remark]:
@@ -53,14 +53,14 @@ def _credits(taken: Option, options: Sequence[Option], *, once: bool) -> Iterato
     """Yield what the verdict uses of a credit, then for how long, or for what part of a run, a credit with another provider would pay for the cheapest machines there."""
     yield from _used_credit(taken, once=once)
     yield from _lost_credits(taken)
-    told: set[str] = set()
+    providers: set[str] = set()
     for option in options:
-        book = option.book
-        if option.kind not in RENTED or option.term_months or not isinstance(book, RentInputs) or not book.credit_usd:
+        rent = option.book
+        if option.kind not in RENTED or option.term_months or not isinstance(rent, RentInputs) or not rent.credit_usd:
             continue
-        if option.provider in {taken.provider, *told} or option.purchase_option != PurchaseOption.ON_DEMAND:
+        if option.provider in {taken.provider, *providers} or option.purchase_option != PurchaseOption.ON_DEMAND:
             continue
-        told.add(option.provider)
+        providers.add(option.provider)
         bill_usd = float(option.timeline.component_usd("on_demand").sum())
         machines = option.instance_count, option.instance_type, option.accelerator_count, option.accelerator or ""
         if once:
@@ -69,8 +69,8 @@ def _credits(taken: Option, options: Sequence[Option], *, once: bool) -> Iterato
             yield Remark(code=RemarkCode.CREDIT_OF_RUN, figures=figures)
             continue
         months = len(option.timeline.by_month_usd()) - 1
-        paid = min(book.credit_usd / bill_usd * months, book.credit_months)
-        figures = (book.credit_usd, option.provider, paid, *machines, paid * taken.usd_per_month)
+        paid = min(rent.credit_usd / bill_usd * months, rent.credit_months)
+        figures = (rent.credit_usd, option.provider, paid, *machines, paid * taken.usd_per_month)
         yield Remark(code=RemarkCode.CREDIT, figures=figures)
         yield from _lost_credits(option)
 

@@ -190,6 +190,6 @@ def ranked(options: Sequence[Option], constraints: Constraints) -> tuple[Option,
     figures = in_order(*np.array(columns).reshape(-1, 6).T)
     order = sorted(
         zip(kept, *(figure.tolist() for figure in figures), strict=True),
-        key=lambda each: (not each[0].choosable, *each[1:], each[0].id),
+        key=lambda row: (not row[0].choosable, *row[1:], row[0].id),
     )
     return tuple(option for option, *_ in order)

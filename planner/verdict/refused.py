@@ -21,7 +21,7 @@ from pricing.store.errors import NoPricesError
 
 
 def refuse(
-    found: Sequence[Option],
+    options: Sequence[Option],
     funnel: Sequence[FunnelStep],
     refusals: Sequence[Refusal],
     stated: Workload,
@@ -33,11 +33,11 @@ def refuse(
     no_budget = workload.constraints.model_copy(update={"max_usd_per_month": None})
     dearer = options_of(workload.model_copy(update={"constraints": no_budget})) if budget else ()
     sound = next((option for option in dearer if option.choosable), None)
-    if not found or (budget and sound is not None and sound.usd_per_month > budget):
+    if not options or (budget and sound is not None and sound.usd_per_month > budget):
         raise nothing_fits(
             funnel, refusals, budget, dearer, workload=stated, has_deadline=math.isfinite(stated.deadline_hours)
         )
-    raise none_recommended(found, once=workload.runs_once)
+    raise none_recommended(options, once=workload.runs_once)
 
 
 def refuse_rents_out_of_window(

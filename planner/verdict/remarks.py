@@ -256,7 +256,11 @@ def _unjoined(workload: Workload, taken: Option, options: Sequence[Option]) -> I
     if not isinstance(work, GpuHours) or taken.kind is not OptionKind.RENT or taken.accelerator_count >= work.count:
         return
     whole = next(
-        (each for each in options if each.choosable and each.kind in RENTED and each.accelerator_count >= work.count),
+        (
+            option
+            for option in options
+            if option.choosable and option.kind in RENTED and option.accelerator_count >= work.count
+        ),
         None,
     )
     if whole is not None:

@@ -73,7 +73,7 @@ def at_other_counts(workload: Workload, taken: Option, supply: Supply) -> tuple[
     if fleet is None or not hours or not fleet.busy_hours_per_run or price_usd is None or not by_the_hour:
         return ()
     stretch, start_hours = hours / fleet.busy_hours_per_run, supply.assumptions["rent.start_hours"]
-    machine, total, found = fleet.machine, taken.accelerators_total_count, []
+    machine, total, counts = fleet.machine, taken.accelerators_total_count, []
     run_usd = taken.usd_per_run(workload.runs_per_month)
     gpu_usd_per_hour = price_usd * fleet.instance_count / total if total else 0.0
     deadline_hours = workload.deadline_hours if math.isfinite(workload.deadline_hours) else None
@@ -97,7 +97,7 @@ def at_other_counts(workload: Workload, taken: Option, supply: Supply) -> tuple[
             slow = slow_ratio(
                 supply.assumptions["perf.deadline_band_percentile"], other.performance.rate_per_s.spread_log
             )
-            found.append(
+            counts.append(
                 OtherCount(
                     accelerators_total_count=gpus,
                     hours_per_run=run_hours,
@@ -106,7 +106,7 @@ def at_other_counts(workload: Workload, taken: Option, supply: Supply) -> tuple[
                     deadline_hours=deadline_hours,
                 )
             )
-    return tuple(found)
+    return tuple(counts)
 
 
 def later_run(workload: Workload, taken: Option, supply: Supply) -> LaterRun | None:
@@ -125,6 +125,6 @@ def later_run(workload: Workload, taken: Option, supply: Supply) -> LaterRun | N
     if not isinstance(work, Embed) or not workload.runs_once:
         return None
     asked = workload.model_copy(update={"embed": work.model_copy(update={"documents": LATER_DOCUMENTS})})
-    found = supply.options(asked, supply.sized(asked)[0])
-    same = next((option for option in found if option.id == taken.id), None)
+    options = supply.options(asked, supply.sized(asked)[0])
+    same = next((option for option in options if option.id == taken.id), None)
     return LaterRun(document_count=float(LATER_DOCUMENTS), usd=same.total_usd) if same else None

@@ -67,9 +67,9 @@ def smaller_weights_note(
     most = workload.constraints.max_gpus
     sized = size(asked, architecture, machines, assumptions, max_accelerators=most, calibration=calibration)
     fleets = {
-        each.machine: replace(each, notes=())
-        for each in sized
-        if isinstance(each, Fleet) and each.performance.basis != "extrapolated"
+        fleet.machine: replace(fleet, notes=())
+        for fleet in sized
+        if isinstance(fleet, Fleet) and fleet.performance.basis != "extrapolated"
     }
     most_usd = WORTH_TELLING_SHARE * chosen.present_value_usd
     rents = rented_options(candidates, fleets, asked, work, assumptions, evidence, most_usd=most_usd)

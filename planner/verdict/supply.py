@@ -154,11 +154,11 @@ class Supply:
         )
         fleets: dict[Machine, Fleet] = {}
         refusals: list[Refusal] = []
-        for each in self.sized_on(workload, tuple(machines)):
-            if isinstance(each, Fleet):
-                fleets[each.machine] = each
+        for result in self.sized_on(workload, tuple(machines)):
+            if isinstance(result, Fleet):
+                fleets[result.machine] = result
             else:
-                refusals.append(each)
+                refusals.append(result)
         return fleets, tuple(refusals)
 
     def sized_on(self, workload: Workload, machines: Sequence[Machine]) -> list[Fleet | Refusal]:
@@ -167,9 +167,9 @@ class Supply:
         for machine in machines:
             groups[self.corrections.get(kin_of_machine(machine), NO_CORRECTION) if self.corrections else NO_CORRECTION].append(machine)  # fmt: skip
         return [
-            _corrected(each, correction, workload)
+            _corrected(result, correction, workload)
             for correction, some in groups.items()
-            for each in sized_machines(
+            for result in sized_machines(
                 correction.applied(workload), self.architecture, tuple(some), self.assumptions, self.calibration
             )
         ]
@@ -198,16 +198,16 @@ class Supply:
 
     def recommended(self, workload: Workload, fleets: Mapping[Machine, Fleet]) -> tuple[tuple[Option, ...], Workload]:
         """Return the options, and the workload with the tier of seller that has to do where no better one sells what it takes."""
-        found = self.options(workload, fleets)
+        options = self.options(workload, fleets)
         for tier in LOWER_TIERS if workload.constraints.min_tier is None else ():
-            if any(option.choosable for option in found):
+            if any(option.choosable for option in options):
                 break
             constraints = workload.constraints.model_copy(update={"min_tier": tier})
             lower = workload.model_copy(update={"constraints": constraints})
-            options = self.options(lower, fleets)
-            if any(option.choosable for option in options):
-                return options, lower
-        return found, workload
+            lower_options = self.options(lower, fleets)
+            if any(option.choosable for option in lower_options):
+                return lower_options, lower
+        return options, workload
 
     def _share_done(self, held: Held, fleet: Fleet, workload: Workload) -> float:
         """Return which part of the work machines that are paid for do, where the whole of it takes a larger fleet."""
@@ -232,8 +232,8 @@ def _corrected(sized: Fleet | Refusal, correction: Correction, workload: Workloa
         reason = Note(NoteCode.REPLICAS_ABOVE_LIMIT, (sized.machine.label, workload.serve.max_replicas))
         return Refusal(machine=sized.machine, stage="max_replicas", reason=reason)
     most_accelerators = workload.constraints.max_gpus
-    accelerator, each = sized.machine.accelerator, sized.machine.accelerator_count
-    if accelerator and most_accelerators is not None and fleet.instance_count * each > most_accelerators:
-        figures = (fleet.instance_count * each, accelerator.name, spare, most_accelerators)
+    accelerator, per_machine = sized.machine.accelerator, sized.machine.accelerator_count
+    if accelerator and most_accelerators is not None and fleet.instance_count * per_machine > most_accelerators:
+        figures = (fleet.instance_count * per_machine, accelerator.name, spare, most_accelerators)
         return Refusal(machine=sized.machine, stage="max_gpus", reason=Note(NoteCode.ACCELERATORS_ABOVE_LIMIT, figures))
     return fleet

@@ -90,13 +90,13 @@ def rivals_of(options: Sequence[Option], named: Sequence[Option]) -> list[Option
 
 def cost_ranges(draws: JointDraws) -> dict[str, tuple[float, float]]:
     """Return the 10th and 90th percentile of what each option costs, over what is planned; by its id."""
-    found = {}
+    ranges = {}
     for row, option in enumerate(draws.options):
         if option.present_value_usd > 0:
             drawn = sorted(draws.costs_usd[row].tolist())
             low, high = (drawn[min(int(len(drawn) * p / 100), len(drawn) - 1)] for p in LOW_AND_HIGH)
-            found[option.id] = (low / option.present_value_usd, high / option.present_value_usd)
-    return found
+            ranges[option.id] = (low / option.present_value_usd, high / option.present_value_usd)
+    return ranges
 
 
 def turns_of(
@@ -134,16 +134,16 @@ def _price_turns(taken: Option, draws: JointDraws, assumptions: Assumptions) -> 
         planned, unit = _price_of(option, assumptions)
         far = FARTHEST_RATIO if option.id == taken.id else 1 / FARTHEST_RATIO
         same = frozenset(other.id for other in draws.options if price_list(other) == price_list(option))
-        found = _turn(far, partial(market.taken, moved=same), lambda other: price_list(other) != price_list(taken))
-        if planned and found is not None:
-            value = planned * found[0]
-            yield Turn(what="price", option_id=option.id, planned=planned, value=value, unit=unit, then=found[1].id)
+        turn = _turn(far, partial(market.taken, moved=same), lambda other: price_list(other) != price_list(taken))
+        if planned and turn is not None:
+            value = planned * turn[0]
+            yield Turn(what="price", option_id=option.id, planned=planned, value=value, unit=unit, then=turn[1].id)
     if taken.kind in {OptionKind.RENT, OptionKind.BUY}:
         rents = frozenset(option.id for option in draws.options if isinstance(option.book, RentInputs))
         far = FARTHEST_RATIO if taken.kind is OptionKind.RENT else 1 / FARTHEST_RATIO
-        found = _turn(far, partial(market.taken, moved=rents), lambda other: other.kind is not taken.kind)
-        if found is not None:
-            yield Turn(what="rents", option_id="", planned=1.0, value=found[0], unit="ratio", then=found[1].id)
+        turn = _turn(far, partial(market.taken, moved=rents), lambda other: other.kind is not taken.kind)
+        if turn is not None:
+            yield Turn(what="rents", option_id="", planned=1.0, value=turn[0], unit="ratio", then=turn[1].id)
 
 
 class _Market:
@@ -257,9 +257,9 @@ def _turn(
     near = 1.0
     for _ in range(steps):
         middle = math.sqrt(near * far)
-        found = then(middle)
-        if found is not None and is_other(found):
-            far, other = middle, found
+        option = then(middle)
+        if option is not None and is_other(option):
+            far, other = middle, option
         else:
             near = middle
     return far, other
@@ -317,8 +317,7 @@ def _use_turns(
         asked = _scaled(workload, ratio)
         if asked is None:
             return None
-        found = among.options(asked, among.sized(asked)[0])
-        best = contenders(found)
+        best = contenders(among.options(asked, among.sized(asked)[0]))
         if not best:
             return None
         return choose(
@@ -340,10 +339,10 @@ def _use_turns(
         return (option.kind, option.binds) != (taken.kind, taken.binds)
 
     for far in (min(most, FARTHEST_RATIO), 1 / FARTHEST_RATIO):
-        found = _turn(far, then, is_other, steps=USE_STEPS)
-        if found is None:
+        turn = _turn(far, then, is_other, steps=USE_STEPS)
+        if turn is None:
             continue
-        ratio, _ = found
+        ratio, _ = turn
         other = then(ratio, supply)  # a machine outside those few may do other work for less: then nothing turns there
         if other is not None and is_other(other):
             yield Turn(what=key, option_id="", planned=planned, value=planned * ratio, unit=unit, then=other.id)

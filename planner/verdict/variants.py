@@ -151,7 +151,7 @@ class Variants:
 
 
 def variants_of(
-    workload: Workload, taken: Option, options: Sequence[Option], supply: Supply, known: Confirmed | None = None
+    workload: Workload, taken: Option, options: Sequence[Option], supply: Supply, simulated: Confirmed | None = None
 ) -> Variants:
     """Return what the same work would take if it were asked a little differently.
 
@@ -170,11 +170,11 @@ def variants_of(
     """
     match workload.work:
         case Serve() as work:
-            rents = (each for each in options if each.kind is OptionKind.RENT and each.choosable)
+            rents = (option for option in options if option.kind is OptionKind.RENT and option.choosable)
             rented = taken if taken.fleet is not None else next(rents, taken)
             return Variants(
                 at_other_limits=_at_other_limits(workload, options, supply),
-                at_other_percentiles=_at_other_percentiles(workload, rented, supply, known),
+                at_other_percentiles=_at_other_percentiles(workload, rented, supply, simulated),
                 following=following_of(work, rented, supply.architecture, supply.assumptions),
             )
         case GpuHours() as work:
@@ -203,8 +203,8 @@ def _part(supply: Supply, options: Sequence[Option]) -> Supply:
 
 def _best(options: Sequence[Option]) -> Option | None:
     """Return the cheapest machines that may be recommended and bind for a year at most, else the cheapest that bind."""
-    found = [option for option in options if option.choosable and option.kind in WITH_MACHINES]
-    return next((option for option in found if not option.binds), next(iter(found), None))
+    machines = [option for option in options if option.choosable and option.kind in WITH_MACHINES]
+    return next((option for option in machines if not option.binds), next(iter(machines), None))
 
 
 def _asked(workload: Workload, **changes: float) -> Workload:
@@ -234,7 +234,7 @@ PERCENTILES = (50.0, 90.0, 95.0, 99.0)
 
 
 def _at_other_percentiles(
-    workload: Workload, taken: Option, supply: Supply, known: Confirmed | None
+    workload: Workload, taken: Option, supply: Supply, simulated: Confirmed | None
 ) -> tuple[OtherPercentile, ...]:
     """Return what the rent of the verdict's machine would be if the limits held for other shares of the requests."""
     fleet = taken.fleet
@@ -242,23 +242,23 @@ def _at_other_percentiles(
         return ()
     assert workload.serve is not None
     stated = workload.serve.limit_percentile
-    found = []
+    results = []
     for percentile in PERCENTILES:
         sized = supply.sized_on(_asked(workload, limit_percentile=percentile), [fleet.machine])[0]
         count = sized.instance_count if isinstance(sized, Fleet) else 0
-        if known and percentile == STRICTEST_PERCENTILE:
+        if simulated and percentile == STRICTEST_PERCENTILE:
             serving = fleet.instance_count - fleet.spare_instance_count
-            needed = math.ceil(serving * (known.strictest_count or 0) / known.replica_count - 1e-9)
+            needed = math.ceil(serving * (simulated.strictest_count or 0) / simulated.replica_count - 1e-9)
             count = needed + fleet.spare_instance_count if needed else 0
         elif percentile == stated:
             count = fleet.instance_count
         elif count and isinstance(stated, float):
             count = min(count, fleet.instance_count) if percentile < stated else max(count, fleet.instance_count)
         usd = taken.usd_per_month * count / fleet.instance_count
-        found.append(
+        results.append(
             OtherPercentile(option_id=taken.id, percentile=percentile, instance_count=count, usd_per_month=usd)
         )
-    return tuple(found)
+    return tuple(results)
 
 
 def _at_other_limits(workload: Workload, options: Sequence[Option], supply: Supply) -> tuple[OtherLimit, ...]:
@@ -266,27 +266,27 @@ def _at_other_limits(workload: Workload, options: Sequence[Option], supply: Supp
     assert workload.serve.tpot_limit_ms is not None
     if workload.serve.tpot_limit_ms == workload.serve.total_limit_ms:
         return ()  # what binds is the whole answer
-    part, found = _part(supply, options), []
+    part, results = _part(supply, options), []
     for ratio in HALF_AND_TWICE:
         limit_ms = workload.serve.tpot_limit_ms * ratio
         best = _best_where(part, _asked(workload, tpot_limit_ms=limit_ms))
         usd_per_month = best.usd_per_month if best else 0.0
-        found.append(OtherLimit(tpot_limit_ms=limit_ms, **_machines(best), usd_per_month=usd_per_month))
-    return tuple(found)
+        results.append(OtherLimit(tpot_limit_ms=limit_ms, **_machines(best), usd_per_month=usd_per_month))
+    return tuple(results)
 
 
 def _at_other_deadlines(workload: Workload, options: Sequence[Option], supply: Supply) -> tuple[OtherDeadline, ...]:
     hours = workload.deadline_hours
     if not math.isfinite(hours):
         return ()
-    part, found = _part(supply, options), []
+    part, results = _part(supply, options), []
     is_in_days = isinstance(workload.work, Pretrain)
     for ratio in HALF_AND_TWICE:
         change = {"deadline_days": hours * ratio / 24} if is_in_days else {"deadline_hours": hours * ratio}
         best = _best_where(part, _asked(workload, **change))
         usd = best.usd_per_run(workload.runs_per_month) if best else 0.0
-        found.append(OtherDeadline(deadline_hours=hours * ratio, **_machines(best), usd=usd))
-    return tuple(found)
+        results.append(OtherDeadline(deadline_hours=hours * ratio, **_machines(best), usd=usd))
+    return tuple(results)
 
 
 def _at_twice_the_work(
@@ -300,18 +300,18 @@ def _at_twice_the_work(
     asked = _asked(workload, **{key: getattr(work, key) * 2})
     run_usd = taken.usd_per_run(workload.runs_per_month)
     most_usd = (2 + 1 / taken.instance_count) * run_usd
-    found: Sequence[Option] = ()
+    sized_options: Sequence[Option] = ()
     refusals: Sequence[Refusal] = ()
     best = None
     # The machines of the cheapest options first: where these are enough, the others need no sizing.
     for some in (_part(supply, options), supply):
         fleets, refusals = some.sized(asked)
-        found = some.options(asked, fleets)
-        best = next((option for option in found if option.choosable), None)
+        sized_options = some.options(asked, fleets)
+        best = next((option for option in sized_options if option.choosable), None)
         if best is not None and best.usd_per_run(workload.runs_per_month) <= most_usd:
             return None
     usd = best.usd_per_run(workload.runs_per_month) if best else 0.0
-    same = next((option for option in found if option.id == taken.id), None)
+    same = next((option for option in sized_options if option.id == taken.id), None)
     lost = next((refusal.stage for refusal in refusals if refusal.machine == taken.fleet.machine), "")
     return TwiceTheWork(
         **_machines(best),

@@ -51,8 +51,7 @@ def test_e1_until_delivery_the_dearest_allowed_commitment_is_paid_and_nothing_is
     bound, free = _owned(_plan("reserved_3y")), _owned(_plan("reserved_3y", "on_demand"))
     bridge_usd = _paid(bound, "bridge_rent", "bridge_ahead")
     rents = [o for o in _plan("reserved_3y").options if o.kind.value == "rent"]
-    allowed = [o for o in rents if {reason.code for reason in o.not_recommended} <= {ReasonCode.PRICE_OLD}]
-    cheapest = min((o.price_usd_per_hour or 0.0) * o.instance_count for o in allowed)
+    cheapest = min((o.price_usd_per_hour or 0.0) * o.instance_count for o in rents if o.choosable)
     assert bridge_usd == pytest.approx(cheapest * HOURS * 36 + 2 * STORAGE_USD, rel=1e-6)
     assert bound.present_value_usd > free.present_value_usd  # one more purchase option makes owning cheaper, not dearer
 
