@@ -27,15 +27,12 @@ class Solution:
 
     Attributes
     ----------
-    objective : float
-        Its cost.
     values : FloatArray, shape (columns,)
         The variables.
     gap_share : float
         How far the optimum may lie below, as a share of the cost; 0 is proven optimal.
     """
 
-    objective: float
     values: FloatArray
     gap_share: float
 
@@ -125,7 +122,7 @@ class Program:
                 hint="use fewer hours or tiers, or allow more time",
             )
         gap = float(result.mip_gap or 0.0) if whole.any() else 0.0
-        return Solution(float(result.fun), np.asarray(result.x), max(gap, 0.0) if np.isfinite(gap) else 0.0)
+        return Solution(np.asarray(result.x), max(gap, 0.0) if np.isfinite(gap) else 0.0)
 
 
 @contextmanager

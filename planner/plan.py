@@ -20,7 +20,7 @@ from planner.options.evidence import Evidence
 from planner.options.free import free_machines
 from planner.options.held import held_machines
 from planner.options.hosted import admitted_sellers
-from planner.options.option import Option, OptionKind
+from planner.options.option import RENTED, Option, OptionKind
 from planner.options.place import assumptions_at, own_place
 from planner.options.quoted import quoted
 from planner.options.servers import dropped_prices, ownable_servers
@@ -76,7 +76,6 @@ FRAME_COLUMNS = (
     "source",
 )
 """What `Plan.to_frame` tells of each option."""
-RENTS = frozenset({OptionKind.RENT, OptionKind.CPU})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -252,7 +251,7 @@ def make_plan(
         supply, fleets, refusals, all_options = checked.supply, checked.fleets, checked.refusals, checked.options
     funnel = funnel_of(candidates, fleets, refusals, all_options)
     kinds = {option.kind for option in all_options if option.choosable}
-    if not kinds & RENTS and kinds <= {OptionKind.BUY}:
+    if not kinds & RENTED and kinds <= {OptionKind.BUY}:
         refuse_rents_out_of_window(workload, work, catalog, supply)
     if not kinds:
         refuse(all_options, funnel, refusals, stated, workload, lambda asked: supply.options(asked, fleets))
@@ -266,11 +265,9 @@ def make_plan(
     unmarked = {option.id: option for option in all_options}  # as they were before what is passed over was marked
     named = [unmarked[option.id] for option in (chosen, *alternatives_of(options).values()) if option is not None]
     turns, ranges = _turns(workload, chosen, all_options, named, supply, known_usd) if in_full else ((), {})
-    smaller = smaller_weights_note(
-        workload, architecture, candidates, work, chosen, traced, evidence, calibration=calibration
-    )
+    smaller = smaller_weights_note(workload, work, chosen, supply)
     sized = next((option for option in (chosen, *options) if option.fleet), chosen)
-    relieved = _with_relief(chosen, workload, architecture, traced, calibration)
+    relieved = _with_relief(chosen, workload, supply)
     return Plan(
         workload=stated,
         in_force=workload,
@@ -288,7 +285,7 @@ def make_plan(
             *lower_tier_remark(stated, workload),
             *paid_already_remarks(workload, chosen, options, today),
             *remarks_of(stated, workload, chosen, options, needs, traced),
-            *tuning_remarks(workload, architecture, sized, traced, calibration),
+            *tuning_remarks(workload, sized, supply),
         ),
         variants=variants_of(workload, chosen, options, supply, simulated.get(shown.id) if shown else None)
         if in_full
@@ -377,19 +374,15 @@ def _uncertainty(options: Sequence[Option], workload: Workload, assumptions: Ass
     return plan_risk(best.get(OptionKind.RENT), best.get(OptionKind.BUY), assumptions, months=workload.horizon_months)
 
 
-def _with_relief(
-    option: Option,
-    workload: Workload,
-    architecture: Architecture | None,
-    assumptions: Assumptions,
-    calibration: Calibration | None,
-) -> Option:
+def _with_relief(option: Option, workload: Workload, supply: Supply) -> Option:
     """Return the chosen option with a note on what relieving its limit would bring."""
-    if option.fleet is None or architecture is None:
+    if option.fleet is None or supply.architecture is None:
         return option
     machine = option.fleet.machine
     accelerators = round(option.fleet.instance_count * machine.accelerator_count)
     if machine.accelerator is not None and accelerators < 1:
         return option  # a slice of one has nothing to be relieved by itself
-    gains = relief(workload, architecture, machine, accelerators, assumptions, calibration=calibration)
+    gains = relief(
+        workload, supply.architecture, machine, accelerators, supply.assumptions, calibration=supply.calibration
+    )
     return replace(option, notes=(*option.notes, Note(NoteCode.RELIEF, tuple(gains.items())))) if gains else option

@@ -10,13 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from types import MappingProxyType
-from typing import Literal
 
 import numpy as np
 
 from planner.costs.buy import server_power_kw
 from planner.errors import PlanningError
-from planner.fact_rows import fact_rows
+from pricing.tables import read_facts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,8 +28,8 @@ class GridIntensity:
         An ISO country (``DE``), or ``World``.
     g_co2e_per_kwh : float
         Grams of CO2 equivalent per kilowatt-hour, mean of the year.
-    basis : {'life_cycle'}
-        Building plants and bringing fuel is counted, not only what leaves the chimney.
+    basis : str
+        ``life_cycle``: building plants and bringing fuel is counted, not only what leaves the chimney.
     year : int or None
         Of the electricity; None where the source does not say.
     source, source_url, retrieved_on : str
@@ -39,7 +38,7 @@ class GridIntensity:
 
     place: str
     g_co2e_per_kwh: float
-    basis: Literal["life_cycle"]
+    basis: str
     year: int | None
     source: str
     source_url: str
@@ -66,18 +65,7 @@ class Footprint:
 @cache
 def grid_intensities() -> Mapping[str, GridIntensity]:
     """Return what a kilowatt-hour emits, by place."""
-    rows = (
-        GridIntensity(
-            place=line["place"],
-            g_co2e_per_kwh=float(line["g_co2e_per_kwh"]),
-            basis=line["basis"],  # type: ignore[arg-type]  # the table is ours and checked by a test
-            year=int(line["year"]) if line["year"] else None,
-            source=line["source"],
-            source_url=line["source_url"],
-            retrieved_on=line["retrieved_on"],
-        )
-        for line in fact_rows("grid_intensity")
-    )
+    rows = read_facts(GridIntensity, "grid_intensity.csv", "planner")
     return MappingProxyType({row.place: row for row in rows})
 
 

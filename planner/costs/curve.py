@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from planner.costs.breakeven import crossings
+from planner.costs.breakeven import break_even
 from planner.costs.timeline import COMPONENTS, Timeline, discount_factors
 from planner.errors import PlanningError
 from pricing.units import HOURS_PER_MONTH
@@ -81,21 +81,20 @@ def utilisation_curve(
     points = []
     for share in shares:
         rented, owned = (at_utilisation(side, utilisation_share, share) for side in (rent, buy))
-        rent_usd, buy_usd = (float(side.present_value_usd(rate)) for side in (rented, owned))
-        rises = float(
-            rented.present_value_of_usd(rate, with_rent_price=True)
-            - owned.present_value_of_usd(rate, with_rent_price=True)
+        result = break_even(
+            rented,
+            owned,
+            discount_rate_share_per_year=rate,
+            utilisation_share=share,
+            price_usd_per_hour=price_usd_per_hour,
         )
-        price = None
-        if rises > 0 and price_usd_per_hour > 0:
-            price = max(price_usd_per_hour * (1.0 - (rent_usd - buy_usd) / rises), 0.0)
         points.append(
             CurvePoint(
                 utilisation_share=share,
-                breakeven_usd_per_hour=price,
-                breakeven_month=crossings(rented, owned, rate)[0],
-                rent_usd_per_used_hour=rent_usd / (clock_hours * share),
-                buy_usd_per_used_hour=buy_usd / (clock_hours * share),
+                breakeven_usd_per_hour=result.price_usd_per_hour,
+                breakeven_month=result.discounted_month,
+                rent_usd_per_used_hour=float(rented.present_value_usd(rate)) / (clock_hours * share),
+                buy_usd_per_used_hour=float(owned.present_value_usd(rate)) / (clock_hours * share),
             )
         )
     return tuple(points)

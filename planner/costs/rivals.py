@@ -9,7 +9,7 @@ import numpy as np
 
 from planner.arrays import FloatArray
 from planner.costs.breakeven import crossings
-from planner.costs.timeline import Timeline, discount_factors
+from planner.costs.timeline import Timeline
 from planner.errors import PlanningError
 from planner.notes import Note, NoteCode
 from pricing.units import HOURS_PER_MONTH
@@ -61,11 +61,8 @@ def own_usd_per_gpu_hour(
     share = np.asarray(utilisation_share, dtype=float)
     if not np.all(share > 0):
         raise PlanningError("an hour of work has a cost only where there is work: the share must be above 0")
-    rate = discount_rate_share_per_year
-    hours = float(discount_factors(rate, busy.months)[1:].sum()) * hours_per_month * gpu_count
-    fixed = float(busy.present_value_of_usd(rate, with_use=False)) / hours
-    with_use = float(busy.present_value_of_usd(rate, with_use=True)) / hours
-    return np.asarray(fixed / share + with_use)
+    fixed, with_use = busy.usd_per_clock_hour(discount_rate_share_per_year, hours_per_month)
+    return np.asarray((fixed / share + with_use) / gpu_count)
 
 
 def rivals(
@@ -95,14 +92,7 @@ def rivals(
         In the order of the prices.
     """
     rate = discount_rate_share_per_year
-    full = float(
-        own_usd_per_gpu_hour(
-            busy, gpu_count=gpu_count, discount_rate_share_per_year=rate, hours_per_month=hours_per_month
-        )
-    )
-    hours = float(discount_factors(rate, busy.months)[1:].sum()) * hours_per_month * gpu_count
-    with_use = float(busy.present_value_of_usd(rate, with_use=True)) / hours
-    fixed = full - with_use
+    fixed, with_use = (usd / gpu_count for usd in busy.usd_per_clock_hour(rate, hours_per_month))
     results = []
     for price in prices_usd_per_gpu_hour:
         share = None
@@ -114,7 +104,7 @@ def rivals(
                 usd_per_gpu_hour=price,
                 utilisation_share=share,
                 full_use_month=month,
-                because=Note(NoteCode.OWNED_HOUR, (full, price, share)),
+                because=Note(NoteCode.OWNED_HOUR, (fixed + with_use, price, share)),
             )
         )
     return tuple(results)

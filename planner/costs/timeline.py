@@ -252,6 +252,13 @@ class Timeline:
         ]
         return present_value_usd(self._where(chosen), discount_rate_share_per_year)
 
+    def usd_per_clock_hour(self, discount_rate_share_per_year: float, hours_per_month: float) -> tuple[float, float]:
+        """Return the level cost of an hour, worked or not, and what an hour of work adds: annuities of the present value."""
+        rate = discount_rate_share_per_year
+        hours = float(discount_factors(rate, self.months)[1:].sum()) * hours_per_month
+        idle, work = (float(self.present_value_of_usd(rate, with_use=with_use)) / hours for with_use in (False, True))
+        return idle, work
+
     def __add__(self, other: Timeline) -> Timeline:
         """Return both together: same months, items united, useful hours added."""
         if other.months != self.months:

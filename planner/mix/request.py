@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from planner.costs.amount import Section
-from planner.costs.timeline import Timeline, discount_factors
+from planner.costs.timeline import Timeline
 from planner.demand.curve import curve_from_csv, curve_from_profile
 from planner.demand.workload import Profile
 from planner.tiers import DemandCurve, Limits, Tier, TierKind
@@ -134,32 +134,17 @@ class MixRequest(Section):
         """Return the tiers that the user stated."""
         return tuple(
             Tier(
-                name=tier.name,
                 kind=TierKind(tier.kind),
-                fixed_usd_per_machine_hour=tier.fixed_usd_per_machine_hour,
                 usd_per_unit_hour=tier.usd_per_gpu_hour,
                 units_per_machine=tier.gpus_per_machine,
-                max_machines=tier.max_machines,
-                whole=tier.whole,
-                term_hours=tier.term_hours,
-                start_every_hours=tier.start_every_hours,
-                capex_usd_per_machine=tier.capex_usd_per_machine,
-                kw_per_machine=tier.kw_per_machine,
-                max_share_of_demand=tier.max_share_of_demand,
-                availability_share=tier.availability_share,
+                **tier.model_dump(exclude={"kind", "usd_per_gpu_hour", "gpus_per_machine"}),
             )
             for tier in self.tiers
         )
 
     def stated_limits(self) -> Limits:
         """Return the limits."""
-        inf = float("inf")
-        return Limits(
-            max_capex_usd=inf if self.limits.max_capex_usd is None else self.limits.max_capex_usd,
-            max_kw=inf if self.limits.max_kw is None else self.limits.max_kw,
-            risk_weight_share=self.limits.risk_weight_share,
-            risk_tail_share=self.limits.risk_tail_share,
-        )
+        return Limits(**self.limits.model_dump(exclude_none=True))
 
 
 def owned_tier(
@@ -187,10 +172,7 @@ def owned_tier(
     discount_rate_share_per_year, hours_per_month : float
         The server's level cost is the annuity of its present value at this rate, over these hours.
     """
-    factors = discount_factors(discount_rate_share_per_year, timeline.months)[1:]
-    hours = float(factors.sum()) * hours_per_month
-    fixed = float(timeline.present_value_of_usd(discount_rate_share_per_year, with_use=False)) / hours
-    with_use = float(timeline.present_value_of_usd(discount_rate_share_per_year, with_use=True)) / hours
+    fixed, with_use = timeline.usd_per_clock_hour(discount_rate_share_per_year, hours_per_month)
     return Tier(
         name=name,
         kind=TierKind.OWNED,

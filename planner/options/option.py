@@ -30,6 +30,10 @@ class OptionKind(StrEnum):
     CPU = "cpu"
 
 
+RENTED = frozenset({OptionKind.RENT, OptionKind.CPU})
+"""Machines that are rented, with or without accelerators."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Option:
     """One way to get the work done.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 
 import numpy as np
@@ -99,58 +99,43 @@ def owned_options(
     """
     hours_per_month = assumptions["money.hours_per_month"]
     months, once = workload.horizon_months, workload.runs_once
-    sites: tuple[Site, ...] = (workload.own.site,) if workload.own.site else ANYWHERE
-    rows: list[tuple[OwnableServer, Schedule, BuyInputs]] = []
-    for server in servers:
-        fleet = fleets.get(server.machine)
-        if fleet is None:
-            continue
-        plan = schedule(fleet, work, months=months, hours_per_month=hours_per_month)
-        rows += [
-            (
-                server,
-                plan,
-                _book(server, plan, site, hours_per_month, Bridge() if once else bridge or Bridge(), once=once),
-            )
-            for site in sites
-            if site != "home" or fits_at_home(plan.fleet.instance_count, server.max_kw, assumptions)
+    plans = {
+        machine: schedule(fleet, work, months=months, hours_per_month=hours_per_month)
+        for machine, fleet in fleets.items()
+    }
+    until = Bridge() if once or bridge is None else bridge
+    options = []
+    for site in (workload.own.site,) if workload.own.site else ANYWHERE:
+        rows = [
+            (server, plan, _book(server, plan, site, hours_per_month, until, once=once))
+            for server in servers
+            if (plan := plans.get(server.machine)) is not None
+            and (site != "home" or fits_at_home(plan.fleet.instance_count, server.max_kw, assumptions))
         ]
-    cost_of: dict[int, tuple[Timeline, UnitCosts]] = {}
-    spare_usd_of: dict[int, float] = {}
-    for site in sites:
-        here = [index for index, (_, _, cost_inputs) in enumerate(rows) if cost_inputs.site == site]
-        if not here:
+        if not rows:
             continue
-        together = timelines(
-            [rows[index][2] for index in here],
+        all_inputs, all_plans = [cost_inputs for *_, cost_inputs in rows], [plan for _, plan, _ in rows]
+        costs_by_month = timelines(
+            all_inputs,
             assumptions,
             months=months,
             once=once,
-            useful_gpu_hours_per_month=np.stack([rows[index][1].useful_gpu_hours for index in here]),
+            useful_gpu_hours_per_month=np.stack([plan.useful_gpu_hours for plan in all_plans]),
         )
-        some = [rows[index] for index in here]
-        costs = unit_costs(
-            together,
+        all_costs = unit_costs(
+            costs_by_month,
             work,
-            working_months=[plan.last_month for _, plan, _ in some],
+            working_months=[plan.last_month for plan in all_plans],
             discount_rate_share_per_year=assumptions["money.discount_rate_share_per_year"],
         )
-        cost_of |= {index: (together.at(place), costs[place]) for place, index in enumerate(here)}
         spares_usd = spare_costs_usd_per_month(
-            [cost_inputs for *_, cost_inputs in some],
-            [plan.fleet for _, plan, _ in some],
-            assumptions,
-            together.total_usd(),
-            months=months,
-        )
-        spare_usd_of |= dict(zip(here, spares_usd.tolist(), strict=True))
-    return [
-        replace(
-            _option(server, plan, cost_inputs, cost_of[index], workload, assumptions, has_bridge=bridge is not None),
-            spare_usd_per_month=spare_usd_of[index],
-        )
-        for index, (server, plan, cost_inputs) in enumerate(rows)
-    ]  # fmt: skip
+            all_inputs, [plan.fleet for plan in all_plans], assumptions, costs_by_month.total_usd(), months=months
+        ).tolist()
+        options += [
+            _option(*row, (costs_by_month.at(index), costs, spares_usd[index]), workload, assumptions, has_bridge=bridge is not None)
+            for index, (row, costs) in enumerate(zip(rows, all_costs, strict=True))
+        ]  # fmt: skip
+    return options
 
 
 def _book(
@@ -174,13 +159,14 @@ def _option(
     server: OwnableServer,
     plan: Schedule,
     cost_inputs: BuyInputs,
-    priced: tuple[Timeline, UnitCosts],
+    priced: tuple[Timeline, UnitCosts, float],
     workload: Workload,
     assumptions: Assumptions,
     *,
     has_bridge: bool,
 ) -> Option:
-    site, (timeline, costs) = cost_inputs.site, priced
+    site, (timeline, costs, spare_usd_per_month) = cost_inputs.site, priced
+    hours_per_month = assumptions["money.hours_per_month"]
     lead_months = lead_months_of(assumptions)
     notes = list(server.notes)
     end = plan.last_month
@@ -221,16 +207,17 @@ def _option(
         instance_type=server.name,
         purchase_option=OWNED_BY[financing_of(assumptions).kind],
         fleet=fleet,
-        paid_hours_per_month=fleet.instance_count * hours_of(assumptions),
+        paid_hours_per_month=fleet.instance_count * hours_per_month,
         timeline=timeline,
         capex_usd=capex,
         book=cost_inputs,
         **costs,
+        spare_usd_per_month=spare_usd_per_month,
         utilisation_share=busy_share,
         kwh_per_month=energy.kwh_per_month,
         co2e_kg_per_month=energy.co2e_kg_per_month,
         grid_place=energy.grid.place,
-        needed_share=needed_share(plan, hours_of(assumptions)),
+        needed_share=needed_share(plan, hours_per_month),
         hours_per_run=fleet.busy_hours_per_run,
         priced_on=server.priced_on,
         source=server.source,
@@ -238,8 +225,3 @@ def _option(
         not_recommended=reasons,
         notes=tuple(notes),
     )
-
-
-def hours_of(assumptions: Assumptions) -> float:
-    """Return the clock hours of a month."""
-    return assumptions["money.hours_per_month"]

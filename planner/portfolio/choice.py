@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from planner.arrays import BoolArray, FloatArray
-from planner.options.option import OptionKind
+from planner.options.option import RENTED, OptionKind
 from planner.portfolio.option_table import OptionTable
 from planner.verdict.alternatives import SAME_SHARE
 from planner.verdict.ranking import in_order
@@ -17,7 +17,6 @@ from planner.verdict.ranking import in_order
 IntArray = NDArray[np.intp]
 
 NONE = -1
-RENTED = frozenset({OptionKind.RENT, OptionKind.CPU})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

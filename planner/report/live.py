@@ -16,9 +16,9 @@ from planner.costs.financing import CASH, Financing, financing_of
 from planner.costs.formulas import Model, buy_model, rent_model, site_names
 from planner.costs.inputs import Bridge
 from planner.costs.timeline import COMPONENTS
+from planner.options.option import RENTED
 from planner.options.reason import ReasonCode
 from planner.report.values import Record
-from planner.verdict.choice import RENTED
 
 LONGEST_MONTHS = 60
 """Months that a reader can look ahead, or the plan's own horizon where that is longer."""

@@ -13,14 +13,13 @@ from planner.arrays import FloatArray
 from planner.assumptions import Assumptions
 from planner.demand.workload import Workload
 from planner.options.evidence import Evidence
-from planner.options.option import Option, OptionKind
+from planner.options.option import RENTED, Option, OptionKind
 from planner.options.reason import Reason, ReasonCode
 from planner.uncertainty import JointDraws, KnownWorths
 from planner.verdict.break_evens import break_even_of
 from pricing.offers import PurchaseOption
 from pricing.sellers import seller_of
 
-RENTED = frozenset({OptionKind.RENT, OptionKind.CPU})
 SOLD_BY_MANY = RENTED | {OptionKind.API}
 """Which of two servers is bought does not change whether to buy."""
 OLDEST_DAYS = 365

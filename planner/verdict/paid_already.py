@@ -9,8 +9,8 @@ from typing import cast
 from planner.costs.inputs import RentInputs
 from planner.demand.workload import Workload
 from planner.notes import NoteCode
-from planner.options.option import Option
-from planner.verdict.remarks import RENTED, Remark, RemarkCode
+from planner.options.option import RENTED, Option
+from planner.verdict.remarks import Remark, RemarkCode
 from pricing.offers import PurchaseOption
 
 

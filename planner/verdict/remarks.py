@@ -16,17 +16,16 @@ from planner.demand.volume import volume
 from planner.demand.workload import Batch, Diffusion, Embed, Finetune, GpuHours, Pretrain, Serve, Transcribe, Workload
 from planner.options.bridge import lead_months_of
 from planner.options.hosted import hosted_options, nearest_hosted
-from planner.options.option import Option, OptionKind
-from planner.supply.calibration import Calibration
+from planner.options.option import RENTED, Option, OptionKind
 from planner.supply.evidence import slow_ratio
 from planner.supply.fleet import size
 from planner.supply.machines import Fleet
 from planner.supply.serving.stacks import TUNED_STACK, stack_named
 from planner.verdict.alternatives import alternatives_of
+from planner.verdict.supply import Supply
 from pricing.offers import PurchaseOption
 from pricing.token_prices import TokenPrice
 
-RENTED = frozenset({OptionKind.RENT, OptionKind.CPU})
 NEARLY_ALL_SHARE = 0.98
 """Hours paid above this share of the month are all of them."""
 GB = 1e9
@@ -144,30 +143,29 @@ def lower_tier_remark(stated: Workload, in_force: Workload) -> Iterator[Remark]:
         yield Remark(code=RemarkCode.LOWER_TIER, figures=(tier,))
 
 
-def tuning_remarks(
-    workload: Workload, architecture: Architecture | None, taken: Option, assumptions: Assumptions, calibration: Calibration | None
-) -> tuple[Remark, ...]:  # fmt: skip
+def tuning_remarks(workload: Workload, taken: Option, supply: Supply) -> tuple[Remark, ...]:
     """Return which serving stack the verdict's speed is of, and how many of its machines a tuned one would take.
 
     Parameters
     ----------
-    workload, architecture
-        The work, with the limits in force, and its model.
+    workload : Workload
+        The work, with the limits in force.
     taken : Option
         The verdict, or the first machines beside a hosted one; of an option without a fleet, or of other work than text, nothing is said.
-    assumptions, calibration
-        Stated numbers, and fitted ones.
+    supply : Supply
+        What may do the work.
     """
     fleet = taken.fleet
     if (
         fleet is None
-        or architecture is None
+        or supply.architecture is None
         or not fleet.layout.stack
         or not stack_named(fleet.layout.stack).is_default
     ):
         return ()
     asked = workload.model_copy(update={"stack": TUNED_STACK})
-    (tuned,) = size(asked, architecture, (fleet.machine,), assumptions, calibration=calibration)
+    machines = (fleet.machine,)
+    (tuned,) = size(asked, supply.architecture, machines, supply.assumptions, calibration=supply.calibration)
     fewest = tuned.instance_count if isinstance(tuned, Fleet) else fleet.instance_count
     return (Remark(code=RemarkCode.TUNING, figures=(fleet.layout.stack, float(fleet.instance_count), float(fewest))),)
 

@@ -1,78 +1,59 @@
-"""Leaner: what smaller weights than those asked for would cost, where that is much less."""
+"""What smaller weights than those asked for would cost, where that is much less."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from planner.assumptions import Assumptions
-from planner.demand.architecture import Architecture
 from planner.demand.volume import Volume
 from planner.demand.workload import Batch, Precision, Serve, Workload
 from planner.notes import Note, NoteCode
-from planner.options.evidence import Evidence
 from planner.options.option import Option
 from planner.options.rented import rented_options
-from planner.supply.calibration import Calibration
-from planner.supply.candidates import Candidates
 from planner.supply.fleet import size
 from planner.supply.machines import Fleet
+from planner.verdict.supply import Supply
 
 WORTH_TELLING_SHARE = 0.8
 
 
-def smaller_weights_note(
-    workload: Workload,
-    architecture: Architecture | None,
-    candidates: Candidates,
-    work: Volume,
-    chosen: Option,
-    assumptions: Assumptions,
-    evidence: Evidence,
-    *,
-    calibration: Calibration | None = None,
-) -> Note | None:
+def smaller_weights_note(workload: Workload, work: Volume, chosen: Option, supply: Supply) -> Note | None:
     """Return a note on the cheapest rent with smaller weights, where it costs less than four fifths of the choice.
 
     Parameters
     ----------
     workload : Workload
         Generating text, in stated formats; of other work, or where every format may be used, there is nothing to tell.
-    architecture : Architecture or None
-        The model.
-    candidates : Candidates
-        Offers, and the machine behind each.
     work : Volume
         How much is done in a month.
     chosen : Option
         What the verdict takes.
-    assumptions : Assumptions
-        Stated assumptions.
-    evidence : Evidence
-        What speaks for and against the prices.
-    calibration : Calibration, optional
-        Fitted constants; the shipped ones by default.
+    supply : Supply
+        What may do the work.
     """
     has_a_byte = bool({Precision.FP8, Precision.INT8} & set(workload.precision))
     smaller = (Precision.INT4,) if has_a_byte else (Precision.FP8, Precision.INT8, Precision.INT4)
     if (
         not isinstance(workload.work, Serve | Batch)
-        or architecture is None
+        or supply.architecture is None
         or chosen.fleet is None
         or not workload.precision
         or Precision.INT4 in workload.precision
     ):
         return None
+    candidates, assumptions = supply.candidates, supply.assumptions
     asked = workload.model_copy(update={"precision": smaller})
     machines = tuple(dict.fromkeys(candidates.machines))
     most = workload.constraints.max_gpus
-    sized = size(asked, architecture, machines, assumptions, max_accelerators=most, calibration=calibration)
+    sized = size(
+        asked, supply.architecture, machines, assumptions, max_accelerators=most, calibration=supply.calibration
+    )
     fleets = {
         fleet.machine: replace(fleet, notes=())
         for fleet in sized
         if isinstance(fleet, Fleet) and fleet.performance.basis != "extrapolated"
     }
     most_usd = WORTH_TELLING_SHARE * chosen.present_value_usd
-    rents = rented_options(candidates, fleets, asked, work, assumptions, evidence, most_usd=most_usd)
+    rents = rented_options(candidates, fleets, asked, work, assumptions, supply.evidence, most_usd=most_usd)
     best = min(
         (option for option in rents if option.choosable), key=lambda option: option.present_value_usd, default=None
     )

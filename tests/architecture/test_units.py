@@ -122,7 +122,6 @@ WITHOUT_UNIT: dict[str, tuple[str, str]] = {
     "Fleet": ("accelerators_used", "accelerators are counted by their name"),
     "Refusal": ("machines_needed", "machines are counted by their name"),
     "Crossing": ("at", "its own field says what is crossed: a month, a share or a price"),
-    "Solution": ("objective", "the solved problem says what it adds up"),
     "Job": ("sequences", "sequences are counted by their name"),
     "Detail": ("expected predicted low high", "the row's metric says the unit, as in the measured tables"),
     "GroupReport": ("rows predicted refused", "rows are counted by their name"),
