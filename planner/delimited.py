@@ -60,19 +60,19 @@ def sheet_rows(
     except ImportError as error:
         raise InputError("it is an Excel workbook", where=where, hint="save it as CSV UTF-8, or pip install openpyxl") from error  # fmt: skip
     try:  # an open file, whose name may end as it likes
-        book = load_workbook(io.BytesIO(Path(path).read_bytes()), read_only=True, data_only=True)
+        workbook = load_workbook(io.BytesIO(Path(path).read_bytes()), read_only=True, data_only=True)
     except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
         raise InputError(f"this is no Excel workbook that can be read: {error}", where=where) from None
     try:
         if header_at is not None:
-            for sheet in book.worksheets:
+            for sheet in workbook.worksheets:
                 first = header_at([[str(cell) for cell in row] for row in islice(_cells_of(sheet), MOST_ROWS_ABOVE)])
                 if first is not None:
                     yield from islice(_cells_of(sheet), first, None)
                     return
-        yield from _cells_of(book.worksheets[0])
+        yield from _cells_of(workbook.worksheets[0])
     finally:
-        book.close()
+        workbook.close()
 
 
 def _cells_of(sheet: Any) -> Iterator[list[object]]:  # noqa: ANN401  openpyxl has no types

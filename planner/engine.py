@@ -74,8 +74,8 @@ class Engine:
         query = self.ibis.compile(expression)
         with self.told():
             if self.spark is not None:
-                found: ArrowTable = self.spark.sql(query).toArrow()
-                return found
+                answer: ArrowTable = self.spark.sql(query).toArrow()
+                return answer
             return self.ibis.con.sql(query).to_arrow_table()
 
     @contextmanager
@@ -101,8 +101,8 @@ class Engine:
     def table_there(self, name: str) -> IbisTable:
         """Return a table of the warehouse by its name, ``catalog.schema.table``."""
         *where, table = name.split(".")
-        found: IbisTable = self.warehouse.table(table, database=tuple(where) if len(where) > 1 else where[0])
-        return found
+        remote: IbisTable = self.warehouse.table(table, database=tuple(where) if len(where) > 1 else where[0])
+        return remote
 
     def fetch(self, name: str, columns: Sequence[str], target: Path) -> None:
         """Write some columns of a warehouse's table into a Parquet file, a batch of rows after the other.
@@ -171,8 +171,8 @@ class Engine:
     def hash_of(self, *columns: IbisColumn) -> IbisColumn:
         """Return 64 bits that are equal where all columns are equal (Ibis' own hash has 32 bits on Spark)."""
         # One argument a column: a row of columns as one argument costs DuckDB three times as much.
-        found: IbisColumn = self._builtin("xxhash64" if self.is_spark else "hash", self.mark_type, *columns)
-        return found
+        mark: IbisColumn = self._builtin("xxhash64" if self.is_spark else "hash", self.mark_type, *columns)
+        return mark
 
     @property
     def mark_type(self) -> str:
@@ -186,8 +186,8 @@ class Engine:
         """
         time: Any = column.cast("timestamp('UTC')") if self.is_spark else column
         micros: Any = self._builtin("unix_micros" if self.is_spark else "epoch_us", "int64", time)
-        found: IbisColumn = (micros // 1_000_000).cast("int64")
-        return found
+        seconds: IbisColumn = (micros // 1_000_000).cast("int64")
+        return seconds
 
     def _builtin(self, name: str, kind: str, *columns: Any) -> object:
         """Call a function of the engine's own."""
@@ -200,8 +200,10 @@ class Engine:
 
         names = [f"c{number}" for number in range(len(columns))]
         by_position = inspect.Parameter.POSITIONAL_OR_KEYWORD
-        call.__signature__ = inspect.Signature([inspect.Parameter(each, by_position) for each in names])  # type: ignore[attr-defined]  # functions may have one
-        function: Any = ibis.udf.scalar.builtin(call, name=name, signature=(tuple(one.type() for one in columns), kind))
+        call.__signature__ = inspect.Signature([inspect.Parameter(parameter, by_position) for parameter in names])  # type: ignore[attr-defined]  # functions may have one
+        function: Any = ibis.udf.scalar.builtin(
+            call, name=name, signature=(tuple(column.type() for column in columns), kind)
+        )
         return function(*columns)
 
     def close(self) -> None:

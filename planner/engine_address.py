@@ -136,8 +136,8 @@ def read_address(uri: str | None) -> EngineAddress:
 def _spark_address(text: str) -> EngineAddress:
     """Read what follows ``sc://``; values may stand as they are (tokens hold ``=`` and ``/``) or percent-encoded."""
     target, _, rest = text.partition(";")
-    found = TARGET.fullmatch(target)
-    if found is None or int(found["port"] or SPARK_PORT) > 65535:
+    match = TARGET.fullmatch(target)
+    if match is None or int(match["port"] or SPARK_PORT) > 65535:
         raise EngineError(
             "the engine's address must be a host, a port in digits, and nothing else before the first ;",
             hint="sc://host:443/;use_ssl=true;token=...",
@@ -151,7 +151,7 @@ def _spark_address(text: str) -> EngineAddress:
             where="--engine",
         )
     values = [(name, unquote(value)) for name, _, value in parameters]
-    host, port = found["host"], int(found["port"] or SPARK_PORT)
+    host, port = match["host"], int(match["port"] or SPARK_PORT)
     return EngineAddress(
         kind="spark",
         uri=f"sc://{host}:{port}/" + "".join(f";{name}={quote(value, safe='')}" for name, value in values),

@@ -41,13 +41,15 @@ class Draft:
         """Keys of the kind that have to be filled in, by their dotted place, and what they mean."""
         asked = {}
         for _, group in fields_of(self.kind):
-            for each in group:
-                section, _, key = each.name.rpartition(".")
-                has = key in self.work if section == self.kind else each.name in self.shared
-                is_model = each.name == "model" and self.kind != "gpu_hours"
-                wanted = each.is_required or is_model or (section == self.kind and key in WANTED.get(self.kind, ()))
+            for key_field in group:
+                section, _, key = key_field.name.rpartition(".")
+                has = key in self.work if section == self.kind else key_field.name in self.shared
+                is_model = key_field.name == "model" and self.kind != "gpu_hours"
+                wanted = (
+                    key_field.is_required or is_model or (section == self.kind and key in WANTED.get(self.kind, ()))
+                )
                 if wanted and not has and section in {"", self.kind}:
-                    asked[each.name] = each.about
+                    asked[key_field.name] = key_field.about
         return asked
 
 

@@ -55,7 +55,7 @@ def engine_options() -> Mapping[tuple[str, str], EngineOption]:
 
 @cache
 def _switches() -> frozenset[str]:
-    return frozenset(each.option.lstrip("-") for each in engine_options().values() if each.takes == "nothing")
+    return frozenset(option.option.lstrip("-") for option in engine_options().values() if option.takes == "nothing")
 
 
 def engine_words(text: str) -> list[str] | None:
@@ -67,10 +67,10 @@ def engine_words(text: str) -> list[str] | None:
     ['vllm', 'serve', 'Qwen/Qwen3-32B', '-tp', '2']
     """
     joined = re.sub(r"\\\r?\n", " ", text)
-    found = STARTS.search(joined)
-    if found is None:
+    start = STARTS.search(joined)
+    if start is None:
         return None
-    line = re.split(r"[\r\n]|(?<!\S)(?:&&|\|\||[;&|#])(?=\s|$)", joined[found.start() :], maxsplit=1)[0]
+    line = re.split(r"[\r\n]|(?<!\S)(?:&&|\|\||[;&|#])(?=\s|$)", joined[start.start() :], maxsplit=1)[0]
     try:
         return shlex.split(line)
     except ValueError:
@@ -96,10 +96,10 @@ def draft_of_engine(words: Sequence[str], machines: str = "") -> Draft:
     }
     shared: dict[str, object] = {"model": model} if model and "$" not in model else {}
     stated = options.get("quantization") or options.get("dtype", "auto")
-    known = {each.value for each in Precision}
+    formats = {precision_format.value for precision_format in Precision}
     precision = FORMATS.get(stated, stated.removesuffix("_marlin"))
     remarks = []
-    if precision in known:
+    if precision in formats:
         shared["precision"] = precision
     elif stated != "auto":
         remarks.append(f"Its weight format {stated!r} has no name here; precision is left open.")

@@ -20,9 +20,9 @@ def gpu_named(text: str) -> str:
     ('H100-SXM', 'T4', 'H100')
     """
     word = re.sub(r"^nvidia[-_]?(tesla[-_])?", "", text.strip(), flags=re.IGNORECASE)
-    for each in (text, word):
+    for spelling in (text, word):
         try:
-            return resolve(each)[0].name
+            return resolve(spelling)[0].name
         except PricingError:
             continue
     return word.upper()
@@ -30,8 +30,8 @@ def gpu_named(text: str) -> str:
 
 def gpus_of_machine(name: str) -> tuple[str, float] | None:
     """Return the accelerator of a cloud's machine type, and how many are in it; None for one without, or unknown."""
-    found = machine_type(name)
-    return None if found is None else (found[0].name, found[1])
+    accelerator_and_count = machine_type(name)
+    return None if accelerator_and_count is None else (accelerator_and_count[0].name, accelerator_and_count[1])
 
 
 def draft_of_machines(

@@ -31,7 +31,7 @@ def draft_of_kubernetes(documents: Sequence[Mapping[str, Any]]) -> Draft:
     documents : sequence of mapping
         The objects of one file.
     """
-    found: list[tuple[str, float]] = []
+    asked: list[tuple[str, float]] = []
     words: list[str] | None = None
     for document in documents:
         for pod, copies in _pods(document):
@@ -39,13 +39,13 @@ def draft_of_kubernetes(documents: Sequence[Mapping[str, Any]]) -> Draft:
             for container in pod.get("containers") or ():
                 gpus = _gpus(container)
                 if gpus:
-                    found.append((name, gpus * copies))
+                    asked.append((name, gpus * copies))
                 words = words or engine_words(_line(container))
-    told = ", ".join(f"{count:g} x {name or 'a GPU that is not named'}" for name, count in found)
+    asked_text = ", ".join(f"{count:g} x {name or 'a GPU that is not named'}" for name, count in asked)
     if words:
-        return draft_of_engine(words, f"Asks the cluster for {told}." if told else "")
+        return draft_of_engine(words, f"Asks the cluster for {asked_text}." if asked_text else "")
     return draft_of_machines(
-        found, ["What the cluster is asked for; every hour is counted where nothing is filled in."]
+        asked, ["What the cluster is asked for; every hour is counted where nothing is filled in."]
     )
 
 
@@ -96,8 +96,8 @@ def _accelerator(pod: Mapping[str, Any]) -> str:
         if label in selector:
             return gpu_named(str(selector[label]))
     for label in TYPE_LABELS:
-        if (found := gpus_of_machine(str(selector.get(label, "")))) is not None:
-            return found[0]
+        if (machine := gpus_of_machine(str(selector.get(label, "")))) is not None:
+            return machine[0]
     return ""
 
 
@@ -130,18 +130,20 @@ def draft_of_skypilot(task: Mapping[str, Any]) -> Draft:
     service = task.get("service") or {}
     policy = service.get("replica_policy") or {}
     nodes = _number(task.get("num_nodes", 1)) * _number(service.get("replicas", policy.get("max_replicas", 1)))
-    named = [_accelerators(each.get("accelerators")) for each in candidates if each.get("accelerators")]
-    named += [found for each in candidates if (found := gpus_of_machine(str(each.get("instance_type", ""))))]
+    named = [_accelerators(candidate.get("accelerators")) for candidate in candidates if candidate.get("accelerators")]
+    named += [
+        machine for candidate in candidates if (machine := gpus_of_machine(str(candidate.get("instance_type", ""))))
+    ]
     remarks = [f"{name}: {count * nodes:g} GPUs" for name, count in dict.fromkeys(named)]
-    told = f"The task runs on {' or '.join(remarks)}." if remarks else ""
+    runs_on = f"The task runs on {' or '.join(remarks)}." if remarks else ""
     shared: dict[str, Any] = {}
-    if any(each.get("use_spot") for each in candidates):
+    if any(candidate.get("use_spot") for candidate in candidates):
         shared["constraints"] = {"purchase": ["spot"]}
     words = engine_words(str(task.get("run", "")))
     if words:
-        draft = draft_of_engine(words, told)
+        draft = draft_of_engine(words, runs_on)
         return Draft(draft.kind, {**draft.shared, **shared}, draft.work, draft.remarks)
-    draft = draft_of_machines([(name, count * nodes) for name, count in named[:1]], [told] if told else ())
+    draft = draft_of_machines([(name, count * nodes) for name, count in named[:1]], [runs_on] if runs_on else ())
     return Draft(draft.kind, shared, draft.work, draft.remarks)
 
 
@@ -162,14 +164,14 @@ def draft_of_compose(content: Mapping[str, Any]) -> Draft:
     content : mapping
         The file.
     """
-    found: list[tuple[str, float]] = []
+    reserved: list[tuple[str, float]] = []
     for service in (content.get("services") or {}).values():
         deploy = service.get("deploy") or {}
         devices = ((deploy.get("resources") or {}).get("reservations") or {}).get("devices") or ()
         for device in devices:
             if "gpu" in (device.get("capabilities") or ()):
                 count = len(device.get("device_ids") or ()) or device.get("count", 1)
-                found.append(
+                reserved.append(
                     ("", (math.inf if count == "all" else _number(count)) * _number(deploy.get("replicas", 1)))
                 )
         command = service.get("command") or ()
@@ -177,4 +179,4 @@ def draft_of_compose(content: Mapping[str, Any]) -> Draft:
         words = engine_words(_line({"args": [line], "image": service.get("image", "")}))
         if words:
             return draft_of_engine(words)
-    return draft_of_machines([(name, count) for name, count in found if count < math.inf])
+    return draft_of_machines([(name, count) for name, count in reserved if count < math.inf])

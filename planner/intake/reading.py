@@ -55,8 +55,8 @@ def _draft(text: str, name: str) -> Draft | None:
     try:
         draft = _of_documents(_documents(text))
     except (AttributeError, TypeError, IndexError, KeyError, ValueError) as error:
-        told = f"a part of it is not as its kind of file has it: {error}"
-        raise InputError(told, where=name, hint=f"it can be read from {READ}") from None
+        what = f"a part of it is not as its kind of file has it: {error}"
+        raise InputError(what, where=name, hint=f"it can be read from {READ}") from None
     words = None if draft else engine_words(text)
     return draft_of_engine(words) if words else draft
 
@@ -67,7 +67,7 @@ def _documents(text: str) -> list[Mapping[str, Any]]:
         loaded = [json.loads(text)] if text.lstrip().startswith("{") else list(yaml.safe_load_all(text))
     except (yaml.YAMLError, RecursionError, ValueError):
         return []
-    return [each for each in loaded if isinstance(each, dict)]
+    return [document for document in loaded if isinstance(document, dict)]
 
 
 def _of_documents(documents: list[Mapping[str, Any]]) -> Draft | None:
@@ -75,7 +75,7 @@ def _of_documents(documents: list[Mapping[str, Any]]) -> Draft | None:
     if not documents:
         return None
     first = documents[0]
-    if any("apiVersion" in each and "kind" in each for each in documents):
+    if any("apiVersion" in document and "kind" in document for document in documents):
         return draft_of_kubernetes(documents)
     if "planned_values" in first or ("terraform_version" in first and "values" in first):
         return draft_of_terraform(first)

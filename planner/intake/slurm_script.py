@@ -35,8 +35,8 @@ def draft_of_sbatch(text: str) -> Draft:
         remarks.append("The script states no --time that can be read.")
     if hours and hours * runs > 730:
         remarks.append("That is more than the 730 hours of a month: more run at the same time, or it takes longer.")
-    found = [(name, count)] if count else []
-    return draft_of_machines(found, remarks, hours=hours * runs if hours else None)
+    machines = [(name, count)] if count else []
+    return draft_of_machines(machines, remarks, hours=hours * runs if hours else None)
 
 
 def _gpus(options: dict[str, str], nodes: int) -> tuple[str, float]:
@@ -69,9 +69,9 @@ def _array_runs(array: str) -> int:
     """
     runs = 0
     for part in array.partition("%")[0].split(","):
-        found = re.fullmatch(r"(\d+)(?:-(\d+)(?::(\d+))?)?", part)
-        if found:
-            first, last, step = int(found[1]), int(found[2] or found[1]), int(found[3] or 1)
+        match = re.fullmatch(r"(\d+)(?:-(\d+)(?::(\d+))?)?", part)
+        if match:
+            first, last, step = int(match[1]), int(match[2] or match[1]), int(match[3] or 1)
             runs += max(0, (last - first) // max(step, 1) + 1)
     return max(runs, 1)
 
@@ -84,10 +84,10 @@ def slurm_hours(text: str) -> float:
     >>> slurm_hours("1-12:00:00"), slurm_hours("90"), slurm_hours("4:30:00"), slurm_hours("UNLIMITED")
     (36.0, 1.5, 4.5, 0.0)
     """
-    found = re.fullmatch(r"(?:(\d+)-)?(\d+)(?::(\d+))?(?::(\d+))?", text)
-    if not found:
+    match = re.fullmatch(r"(?:(\d+)-)?(\d+)(?::(\d+))?(?::(\d+))?", text)
+    if not match:
         return 0.0
-    days, first, second, third = (int(each) if each else None for each in found.groups())
+    days, first, second, third = (int(digits) if digits else None for digits in match.groups())
     if days is not None:
         return days * 24 + (first or 0) + (second or 0) / 60 + (third or 0) / 3600
     if third is not None:

@@ -20,28 +20,32 @@ def draft_of_terraform(plan: Mapping[str, Any]) -> Draft:
         What ``terraform show -json`` prints.
     """
     root = (plan.get("planned_values") or plan.get("values") or {}).get("root_module") or {}
-    found, without = [], 0
+    accelerators, without = [], 0
     for resource in _resources(root):
         machines = list(_machines(resource.get("values") or {}))
-        found += machines
+        accelerators += machines
         without += not machines
     remarks = ["Counted as used in every hour of the month unless you say less."]
     if without:
         remarks.append(f"{without:,} other resources hold no accelerator that is known.")
-    return draft_of_machines(found, remarks)
+    return draft_of_machines(accelerators, remarks)
 
 
 def _resources(module: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    yield from (each for each in module.get("resources") or () if each.get("mode", "managed") == "managed")
+    yield from (resource for resource in module.get("resources") or () if resource.get("mode", "managed") == "managed")
     for child in module.get("child_modules") or ():
         yield from _resources(child)
 
 
 def _machines(values: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
     copies = _copies(values)
-    added = [each for each in values.get("guest_accelerator") or () if each.get("type") and each.get("count")]
-    for each in added:
-        yield gpu_named(str(each["type"]).rpartition("/")[2]), float(each["count"]) * copies
+    added = [
+        accelerator
+        for accelerator in values.get("guest_accelerator") or ()
+        if accelerator.get("type") and accelerator.get("count")
+    ]
+    for accelerator in added:
+        yield gpu_named(str(accelerator["type"]).rpartition("/")[2]), float(accelerator["count"]) * copies
     if added:
         return
     for key in TYPE_KEYS:

@@ -12,8 +12,8 @@ OPTIMIZERS = {"adamw_8bit": "adamw_8bit", "adamw_bnb_8bit": "adamw_8bit", "paged
 
 
 def _optimizer(name: object) -> dict[str, str]:
-    known = OPTIMIZERS.get(str(name or "").rpartition(".")[2].lower())
-    return {"optimizer": known} if known else {}
+    optimizer = OPTIMIZERS.get(str(name or "").rpartition(".")[2].lower())
+    return {"optimizer": optimizer} if optimizer else {}
 
 
 def _positive(value: object) -> float:
@@ -125,8 +125,8 @@ def draft_of_deepspeed(content: Mapping[str, Any]) -> Draft:
 
 def _says_yes(content: Mapping[str, Any], part: str, word: str) -> bool:
     """Tell whether a key of a part with this word in its name is on: true, or a device other than none."""
-    found = content.get(part)
-    values = [value for key, value in found.items() if word in key] if isinstance(found, Mapping) else []
+    section = content.get(part)
+    values = [value for key, value in section.items() if word in key] if isinstance(section, Mapping) else []
     return any(value.get("device", "none") != "none" if isinstance(value, Mapping) else bool(value) for value in values)
 
 

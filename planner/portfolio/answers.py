@@ -112,11 +112,11 @@ def answers_of(asked: Sequence[Asked], market: Market) -> Answers:
     """
     answers = Answers()
     by_physics: dict[str, list[Asked]] = defaultdict(list)
-    for one in asked:
-        if one.workload is None:
-            answers.rows.append(_without_answer(one, "refused", one.fault))
+    for row in asked:
+        if row.workload is None:
+            answers.rows.append(_without_answer(row, "refused", row.fault))
         else:
-            by_physics[physics_key(one.content)].append(one)
+            by_physics[physics_key(row.content)].append(row)
     for group in by_physics.values():
         answers.shapes += 1
         _answer_shape(group, market, answers)
@@ -126,8 +126,8 @@ def answers_of(asked: Sequence[Asked], market: Market) -> Answers:
 def _answer_shape(asked: list[Asked], market: Market, answers: Answers) -> None:
     """Answer workloads that every machine does equally fast."""
     by_money: dict[str, list[Asked]] = defaultdict(list)
-    for one in asked:
-        by_money[money_key(one.content)].append(one)
+    for row in asked:
+        by_money[money_key(row.content)].append(row)
     allowed_by_key: dict[str, AllowedMarket] = {}
     architecture: Architecture | None = None
     for key, some in list(by_money.items()):
@@ -137,22 +137,22 @@ def _answer_shape(asked: list[Asked], market: Market, answers: Answers) -> None:
             architecture = None if workload.model is None else suitable_model(workload, resolve_model(workload.model))
             allowed_by_key[key] = market.allowed(workload.constraints)
         except GpuplanError as error:
-            answers.rows += [_without_answer(one, "refused", _reason(error)) for one in some]
+            answers.rows += [_without_answer(row, "refused", _reason(error)) for row in some]
             del by_money[key]
     if not by_money:
         return
-    flat = [(key, one) for key, some in by_money.items() for one in some]
+    flat = [(key, row) for key, some in by_money.items() for row in some]
     for begin in range(0, len(flat), CHUNK):
         chunk = flat[begin : begin + CHUNK]
-        whole = group_of([_asked(one, market) for _, one in chunk], market.assumptions["money.hours_per_month"])
+        whole = group_of([_asked(row, market) for _, row in chunk], market.assumptions["money.hours_per_month"])
         try:
             fleets = _sized(whole, architecture, market)
         except GpuplanError as error:  # an accelerator that nothing is known of
-            answers.rows += [_without_answer(one, "refused", _reason(error)) for _, one in chunk]
+            answers.rows += [_without_answer(row, "refused", _reason(error)) for _, row in chunk]
             continue
         first = 0
         for key, same in groupby(chunk, key=lambda pair: pair[0]):
-            part = [one for _, one in same]
+            part = [row for _, row in same]
             columns = slice(first, first + len(part))
             first += len(part)
             _answer_group(part, whole.part(columns), allowed_by_key[key], _taken(fleets, columns), market, answers)
@@ -162,9 +162,9 @@ def _reason(error: GpuplanError) -> str:
     return f"{error.message} ({error.hint})" if error.hint else error.message
 
 
-def _asked(one: Asked, market: Market) -> Workload:
-    assert one.workload is not None
-    return market.asked(one.workload)
+def _asked(row: Asked, market: Market) -> Workload:
+    assert row.workload is not None
+    return market.asked(row.workload)
 
 
 def _taken(fleets: Fleets, columns: slice) -> Fleets:
@@ -205,22 +205,22 @@ def _answer_group(
             taken[key] = contenders.chosen(rows.tolist(), group.workloads[column], column)
         return taken[key]
 
-    found = choices_of(options, bound, trivial_usd=costs.assumptions["verdict.trivial_usd"])
-    refused = _refused_for_dates(options, found, group, market)
-    for column, one in enumerate(asked):
+    choices = choices_of(options, bound, trivial_usd=costs.assumptions["verdict.trivial_usd"])
+    refused = _refused_for_dates(options, choices, group, market)
+    for column, row in enumerate(asked):
         if column in refused:
-            answers.rows.append(_without_answer(one, "refused", refused[column]))
+            answers.rows.append(_without_answer(row, "refused", refused[column]))
             continue
-        chosen, runner_up = int(found.chosen[column]), int(found.runner_up[column])
+        chosen, runner_up = int(choices.chosen[column]), int(choices.runner_up[column])
         if chosen < 0:
             is_done = bool((fleets.instance_count[:, column] > 0).any())
             budget_usd = group.max_usd_per_month[column] if options.is_affordable_at_all[column] else np.inf
             if is_done and np.isinf(budget_usd) and group.first.constraints.min_tier is None:
-                answers.rows += by_its_own_plan(one, market).rows  # a plan asks sellers of a lower tier
+                answers.rows += by_its_own_plan(row, market).rows  # a plan asks sellers of a lower tier
             else:
-                answers.rows.append(_without_answer(one, "nothing_fits", _why_nothing(budget_usd, is_done=is_done)))
+                answers.rows.append(_without_answer(row, "nothing_fits", _why_nothing(budget_usd, is_done=is_done)))
             continue
-        rent, owned = int(found.rent[column]), int(found.owned[column])
+        rent, owned = int(choices.rent[column]), int(choices.owned[column])
         month = None
         # There is a month exactly where owning saves something over the horizon.
         if (
@@ -230,20 +230,20 @@ def _answer_group(
             and options.kind[chosen] in {OptionKind.RENT, OptionKind.BUY}
         ):
             month = contenders.break_even_month(rent, owned, group.workloads[column], column)
-        answers.rows.append(_answer(one, options, chosen, runner_up, column, month, runs_once=group.first.runs_once))
-    add_to_pools(answers.pools, group, options, found.chosen)
+        answers.rows.append(_answer(row, options, chosen, runner_up, column, month, runs_once=group.first.runs_once))
+    add_to_pools(answers.pools, group, options, choices.chosen)
 
 
-def _refused_for_dates(options: OptionTable, found: Choices, group: Group, market: Market) -> dict[int, str]:
+def _refused_for_dates(options: OptionTable, choices: Choices, group: Group, market: Market) -> dict[int, str]:
     """Return the workloads for which rents are known, but none of the days asked for; their own plan says so."""
     refused: dict[int, str] = {}
-    for column, chosen in enumerate(found.chosen) if market.catalog.out_of_window else ():
-        if found.rent[column] < 0 and (chosen < 0 or options.kind[chosen] == OptionKind.BUY):
+    for column, chosen in enumerate(choices.chosen) if market.catalog.out_of_window else ():
+        if choices.rent[column] < 0 and (chosen < 0 or options.kind[chosen] == OptionKind.BUY):
             try:
                 market.plan(group.workloads[column])
             except NoPricesError as error:
                 refused[column] = _reason(error)
-                found.chosen[column] = -1
+                choices.chosen[column] = -1
             except GpuplanError:
                 pass  # told as nothing that fits
     return refused
@@ -254,12 +254,12 @@ def _number(value: float) -> float | None:
 
 
 def _answer(
-    one: Asked, options: OptionTable, chosen: int, runner_up: int, column: int, month: float | None, *, runs_once: bool
+    row: Asked, options: OptionTable, chosen: int, runner_up: int, column: int, month: float | None, *, runs_once: bool
 ) -> dict[str, Any]:
     option, count = options.listed[chosen], float(options.instance_count[chosen, column])
     usd = options.present_value_usd
     return _planned(
-        one,
+        row,
         option,
         accelerators_total_count=option.accelerator_count * count,
         instance_count=int(count),
@@ -275,10 +275,10 @@ def _answer(
     )
 
 
-def _planned(one: Asked, option: Listed | Option, **figures: object) -> dict[str, Any]:
+def _planned(row: Asked, option: Listed | Option, **figures: object) -> dict[str, Any]:
     """Return the row of a workload that takes an option, with what depends on its size."""
     return {
-        "row": one.row,
+        "row": row.row,
         "status": "planned",
         "reason": None,
         "needs_gpu": option.accelerator is not None,
@@ -289,8 +289,8 @@ def _planned(one: Asked, option: Listed | Option, **figures: object) -> dict[str
     }
 
 
-def _without_answer(one: Asked, status: str, reason: str) -> dict[str, Any]:
-    return {"row": one.row, "status": status, "reason": reason}
+def _without_answer(row: Asked, status: str, reason: str) -> dict[str, Any]:
+    return {"row": row.row, "status": status, "reason": reason}
 
 
 def _why_nothing(budget_usd: float, *, is_done: bool) -> str:
@@ -304,29 +304,29 @@ def _why_nothing(budget_usd: float, *, is_done: bool) -> str:
     return f"{why}; plan this workload alone to see where the offers were lost"
 
 
-def by_its_own_plan(one: Asked, market: Market) -> Answers:
+def by_its_own_plan(asked: Asked, market: Market) -> Answers:
     """Answer one workload by the plan that ``gpuplan plan`` makes of it.
 
     The arrays hold what is the same for many workloads. They have no machines that one workload alone has paid for, no prices
     negotiated for it, and no sellers of the lower tiers that are asked where nobody else sells what it takes.
     """
-    assert one.workload is not None
+    assert asked.workload is not None
     try:
-        plan = market.plan(market.asked(one.workload))
+        plan = market.plan(market.asked(asked.workload))
     except NothingFitsError as error:
-        return Answers(rows=[_without_answer(one, "nothing_fits", error.message)], one_by_one=1)
+        return Answers(rows=[_without_answer(asked, "nothing_fits", error.message)], one_by_one=1)
     except GpuplanError as error:
-        return Answers(rows=[_without_answer(one, "refused", error.message)], one_by_one=1)
+        return Answers(rows=[_without_answer(asked, "refused", error.message)], one_by_one=1)
     except Exception as error:  # noqa: BLE001  the last resort: this workload alone has no answer
         bug = f"a bug of this program: {type(error).__name__}: {error}"
-        return Answers(rows=[_without_answer(one, "failed", bug)], one_by_one=1)
+        return Answers(rows=[_without_answer(asked, "failed", bug)], one_by_one=1)
     option = plan.chosen
-    other = next((each for each in plan.options if each.choosable and each.id != option.id), None)
+    other = next((rival for rival in plan.options if rival.choosable and rival.id != option.id), None)
     # What binds may have been passed over: it is compared all the same.
-    compared = {each.id for each in plan.options if each.choosable} | {name for name, _ in plan.verdict.passed_over}
-    compared &= {each.id for each in plan.options if option.kind in {OptionKind.RENT, OptionKind.BUY}}
+    compared = {rival.id for rival in plan.options if rival.choosable} | {name for name, _ in plan.verdict.passed_over}
+    compared &= {rival.id for rival in plan.options if option.kind in {OptionKind.RENT, OptionKind.BUY}}
     row = _planned(
-        one,
+        asked,
         option,
         **{name: getattr(option, name) for name in OF_SIZE},
         runs_once=plan.workload.runs_once,

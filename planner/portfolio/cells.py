@@ -38,10 +38,10 @@ def known_columns() -> tuple[str, ...]:
         if "$ref" in node:
             inner: dict[str, Any] = schema["$defs"][node["$ref"].rsplit("/", 1)[-1]]
             return inner.get("properties")
-        found: dict[str, Any] = {}
+        properties: dict[str, Any] = {}
         for option in (*node.get("anyOf", ()), *node.get("allOf", ()), *node.get("oneOf", ())):
-            found |= section(option) or {}
-        return found or None
+            properties |= section(option) or {}
+        return properties or None
 
     names: list[str] = []
     for key, node in schema["properties"].items():
@@ -57,19 +57,19 @@ def refuse_unknown_columns(columns: Sequence[str], where: str) -> None:
     InputError
         All of them, each with the nearest known one; columns that stand twice; or a table that says nothing of any work.
     """
-    known = known_columns()
+    keys = known_columns()
     faults = []
     for number, name in enumerate(columns, 1):
         place = f"column {number} ({name!r})"
         if name in columns[: number - 1]:
             faults.append(f"{place} appears twice; keep one")
-        if name in known or name in OWN_COLUMNS or name.startswith("tag."):
+        if name in keys or name in OWN_COLUMNS or name.startswith("tag."):
             continue
         if not name.strip():
             faults.append(f"{place} has no name")
             continue
-        near = difflib.get_close_matches(name, known, n=1, cutoff=0.5 if "." in name else NEAR)
-        last = [one for one in known if one.rsplit(".", 1)[-1] == name] if "." not in name else []
+        near = difflib.get_close_matches(name, keys, n=1, cutoff=0.5 if "." in name else NEAR)
+        last = [column for column in keys if column.rsplit(".", 1)[-1] == name] if "." not in name else []
         if near or last or "." in name:
             hint = f"did you mean {(near or last)[0]!r}?" if near or last else "no key of a workload is called so"
             faults.append(f"{place} is unknown; {hint} (a tag of your own is kept as 'tag.{name}')")
@@ -83,8 +83,8 @@ def refuse_unknown_columns(columns: Sequence[str], where: str) -> None:
 
 def tag_columns(columns: Sequence[str]) -> tuple[str, ...]:
     """Return the columns that are passed on to the result as they are."""
-    known = {*known_columns(), *OWN_COLUMNS}
-    return tuple(name for name in columns if name not in known)
+    taken = {*known_columns(), *OWN_COLUMNS}
+    return tuple(name for name in columns if name not in taken)
 
 
 def decimal_comma_cells(cells: Mapping[str, str]) -> tuple[dict[str, str], str]:
@@ -99,7 +99,7 @@ def decimal_comma_cells(cells: Mapping[str, str]) -> tuple[dict[str, str], str]:
     >>> decimal_comma_cells({"gpu_hours.hours_per_month": "1.000"})[1]
     "gpu_hours.hours_per_month: '1.000' is 1000 to some and 1 to others; write 1000 or 1 without a point or comma between thousands"
     """
-    found, faults = dict(cells), []
+    plain_cells, faults = dict(cells), []
     for name, cell in cells.items():
         if name in TEXTS or name in OWN_COLUMNS or name not in known_columns():
             continue
@@ -112,8 +112,8 @@ def decimal_comma_cells(cells: Mapping[str, str]) -> tuple[dict[str, str], str]:
                 f"write {plain}{f' or {float(other):g}' if other else ''} without a point or comma between thousands"
             )
         elif DECIMAL_COMMA.match(text):
-            found[name] = text.replace(".", "").replace(",", ".")
-    return found, "; ".join(faults)
+            plain_cells[name] = text.replace(".", "").replace(",", ".")
+    return plain_cells, "; ".join(faults)
 
 
 def _value(name: str, cell: object) -> object:
@@ -153,9 +153,9 @@ def content_of_cells(cells: Mapping[str, Any]) -> dict[str, Any]:
     {'kind': 'embed', 'embed': {'documents': 1000000.0}, 'constraints': {'providers': ['aws', 'gcp']}}
     """
     content: dict[str, Any] = {}
-    known = _known_set()
+    keys = _known_set()
     for name, cell in cells.items():
-        if name not in known or cell is None or cell == "" or cell != cell:  # noqa: PLR0124  NaN is not equal to itself
+        if name not in keys or cell is None or cell == "" or cell != cell:  # noqa: PLR0124  NaN is not equal to itself
             continue
         section, dot, key = name.partition(".")
         value, part = _value(name, cell), content.get(section)

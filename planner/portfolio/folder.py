@@ -57,10 +57,10 @@ def _manifest(portfolio: Portfolio, blocks: Sequence[Block], market: Market) -> 
 
 def _earlier(path: Path) -> dict[str, object] | None:
     try:
-        found = json.loads((path / MANIFEST).read_text())
+        manifest = json.loads((path / MANIFEST).read_text())
     except (OSError, ValueError):
         return None
-    return found if isinstance(found, dict) else None
+    return manifest if isinstance(manifest, dict) else None
 
 
 CHANGED = {

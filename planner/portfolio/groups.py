@@ -143,9 +143,9 @@ def group_of(workloads: Sequence[Workload], hours_per_month: float) -> Group:
     return Group(
         workloads=workloads,
         **{name: getattr(amounts, name) for name in Amounts.__dataclass_fields__},
-        input_tokens=np.array([each.input_tokens for each in volumes]),
-        output_tokens=np.array([each.output_tokens for each in volumes]),
-        runs_per_month=np.array([each.runs_per_month for each in volumes]),
+        input_tokens=np.array([amount.input_tokens for amount in volumes]),
+        output_tokens=np.array([amount.output_tokens for amount in volumes]),
+        runs_per_month=np.array([amount.runs_per_month for amount in volumes]),
         max_gpus=np.array([float(limit.max_gpus or np.inf) for limit in limits]),
         max_usd_per_month=np.array([limit.max_usd_per_month or np.inf for limit in limits]),
         max_capex_usd=np.array([limit.max_capex_usd or np.inf for limit in limits]),
@@ -183,7 +183,7 @@ def fleets_of(
         stands_for, architecture, machines, assumptions, group,
         max_accelerators=stands_for.constraints.max_gpus, calibration=calibration,
     )  # fmt: skip
-    each = np.array([m.accelerator_count if m.accelerator else 0.0 for m in machines])[:, None]
-    too_many = fleets.instance_count * each > group.max_gpus
+    per_machine = np.array([m.accelerator_count if m.accelerator else 0.0 for m in machines])[:, None]
+    too_many = fleets.instance_count * per_machine > group.max_gpus
     fleets.instance_count[too_many] = 0.0
     return fleets

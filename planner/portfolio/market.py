@@ -143,7 +143,7 @@ class Market:
         """Leave out caches, but for the sellers, and facts that are in the package."""
         catalog = replace(self.catalog, accelerators={}, stands_for={})
         fresh = {"catalog": catalog, "_allowed": {}, "_costs": {}}
-        return {each.name: fresh.get(each.name, getattr(self, each.name)) for each in fields(self)}
+        return {attribute.name: fresh.get(attribute.name, getattr(self, attribute.name)) for attribute in fields(self)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state, catalog=replace(state["catalog"], accelerators=accelerators()))

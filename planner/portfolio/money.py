@@ -198,8 +198,8 @@ class HorizonCosts:
         """
         numbers = {f"book.bridge_{name}": column[:, None] for name, column in columns.items()}
         own = bridge_values(Bridge(hours_per_month=1.0)) | numbers
-        model, known = bridge_model(), {**self.assumptions, **NOT_KEPT}
-        before_tax = present_value_usd(model, values_of(model, own, known, horizon_months=self.months), self.months)
+        model, stated = bridge_model(), {**self.assumptions, **NOT_KEPT}
+        before_tax = present_value_usd(model, values_of(model, own, stated, horizon_months=self.months), self.months)
         return np.stack(before_tax) * (1.0 - self.assumptions["money.tax_share"])
 
     def both(
@@ -223,8 +223,8 @@ class HorizonCosts:
         """Return what a rent costs in each month without storage, its present value and as it is, shape (2, months + 1)."""
         model = model_of("rent", self.assumptions, once=False)
         values = values_of(model, own_values(rent), {**self.assumptions, **NOT_KEPT}, horizon_months=float(self.months))
-        found = run(model, values, self.months)
-        return np.stack([found["discount_ratio"] * found["total"], found["total"]])
+        by_month = run(model, values, self.months)
+        return np.stack([by_month["discount_ratio"] * by_month["total"], by_month["total"]])
 
 
 def billed(

@@ -60,16 +60,16 @@ def option_table(group: Group, allowed: AllowedMarket, work: Work, costs: Horizo
     until = market.costs(group.first, lead_months_of(market.assumptions))
     rented, until_usd = _rented(group, allowed, work, costs, until)
     hosted = _hosted(group, costs, market)
-    offer = np.array([each.row for each in rented.listed], dtype=np.intp)
+    offer = np.array([option.row for option in rented.listed], dtype=np.intp)
     owned = _owned(group, allowed, work, costs, until.months)
     parts = [rented, owned, hosted, _free(group, allowed, work)]
-    listed = tuple(each for part in parts for each in part.listed)
-    kind = np.array([each.kind.value for each in listed], dtype="<U8")
+    listed = tuple(option for part in parts for option in part.listed)
+    kind = np.array([option.kind.value for option in listed], dtype="<U8")
     basis = tuple(work.fleets.basis[row] if row >= 0 else "" for part in parts for row in part.machine)
     usd = np.concatenate([part.usd for part in parts], axis=1)
     is_open = np.concatenate([part.is_open for part in parts])
     counts = np.concatenate([part.instance_count for part in parts])
-    per_machine = np.array([each.accelerator_count for each in listed])
+    per_machine = np.array([option.accelerator_count for option in listed])
     term_months = np.where(kind == OptionKind.BUY.value, float(NO_END_MONTHS), 0.0)
     term_months[: len(offer)] = allowed.term_months[offer]
 
@@ -86,7 +86,7 @@ def option_table(group: Group, allowed: AllowedMarket, work: Work, costs: Horizo
         term_months=of_rents(allowed.term_months),
         run_months=run_months,
         is_late=np.zeros((1, 1), dtype=bool),  # nothing is simulated
-        is_extrapolated=((np.array(basis) == "extrapolated") & np.isin(kind, [each.value for each in MACHINES]))[
+        is_extrapolated=((np.array(basis) == "extrapolated") & np.isin(kind, [option.value for option in MACHINES]))[
             :, None
         ],
         is_floor_price=of_rents(allowed.is_floor_price) > 0,
@@ -271,16 +271,16 @@ def _free(group: Group, allowed: AllowedMarket, work: Work) -> OptionsOfKind:
     return OptionsOfKind(
         listed=[
             Listed(
-                id=each.option_id,
+                id=tier.option_id,
                 kind=OptionKind.FREE,
-                provider=each.provider,
-                instance_type=each.instance_type,
+                provider=tier.provider,
+                instance_type=tier.instance_type,
                 purchase_option="free",
-                accelerator=each.tier.accelerator,
-                accelerator_count=each.machine.accelerator_count,
-                priced_on=each.read_on,
+                accelerator=tier.tier.accelerator,
+                accelerator_count=tier.machine.accelerator_count,
+                priced_on=tier.read_on,
             )
-            for each in free
+            for tier in free
         ],
         machine=machine,
         is_open=is_open,

@@ -126,25 +126,27 @@ def add_to_pools(pools: dict[str, Pool], group: Group, options: OptionTable, cho
         "providers": limits.providers, "countries": limits.countries, "regions": limits.regions, "secure": limits.min_secure,
         "purchase": limits.purchase, "own": own_place(first), "months": first.horizon_months,
     }  # fmt: skip
-    names = np.array([each.accelerator or "" for each in options.listed], dtype=object)
+    names = np.array([per_machine.accelerator or "" for per_machine in options.listed], dtype=object)
     for name in dict.fromkeys(names[chosen[lasts]]):
         mine = columns[lasts & (names[chosen] == name)]
         option = chosen[mine]
-        count, each = options.instance_count[option, mine], options.accelerator_count[option]
+        count, per_machine = options.instance_count[option, mine], options.accelerator_count[option]
         if isinstance(first.work, Serve | EmbedService | Diffusion | Video):
             mean, peak = group.mean_per_s[mine], group.peak_per_s[mine]
             ratio = np.divide(peak, mean, out=np.ones_like(mean), where=mean > 0)
-            by_hour = (_week(first.work.profile, ratio, count) * each[:, None]).sum(axis=0)
+            by_hour = (_week(first.work.profile, ratio, count) * per_machine[:, None]).sum(axis=0)
         else:
             share = (
                 group.hours_per_month[mine] / HOURS_PER_MONTH
                 if not group.is_job
                 else np.minimum(options.on_hours[option, mine] / HOURS_PER_MONTH, 1.0)
             )
-            by_hour = np.full(HOURS_OF_WEEK, float((count * each * share).sum()))
+            by_hour = np.full(HOURS_OF_WEEK, float((count * per_machine * share).sum()))
         key = json.dumps({"accelerator": name, **place}, sort_keys=True)
         pools.setdefault(key, Pool()).add(
-            Pool(len(mine), float(options.usd_per_month[option, mine].sum()), by_hour, float((count * each).sum()))
+            Pool(
+                len(mine), float(options.usd_per_month[option, mine].sum()), by_hour, float((count * per_machine).sum())
+            )
         )
 
 

@@ -101,28 +101,28 @@ def read_portfolio(sources: Sequence[str]) -> Portfolio:
         A file that is missing or no table, unknown columns, ids that stand twice, no workload at all. A single row that cannot
         be read is no reason to stop: it is kept with its fault.
     """
-    found = Portfolio()
+    portfolio = Portfolio()
     digest = hashlib.sha256()
     taken: dict[str, str] = {}
     twice: list[str] = []
     for source in sources:
         for name, team, tags, where, content, fault in _found(source):
-            number = len(found.rows)
+            number = len(portfolio.rows)
             called = name or str(number + 1)
             if called in taken and len(twice) <= MOST_FAULTS:
                 twice.append(f"{where}: the id {called!r} appears twice (first at {taken[called]})")
             taken.setdefault(called, where)
             text = "" if content is None else json.dumps(content, default=str)
-            found.rows.append(Row(number, where, text, fault))
-            found.ids.append(called)
-            found.teams.append(team)
-            found.kinds.append(_said(content, "kind"))
-            found.models.append(_said(content, "model"))
-            found.shapes.append(sys.intern(physics_key(content)) if content is not None else "")
+            portfolio.rows.append(Row(number, where, text, fault))
+            portfolio.ids.append(called)
+            portfolio.teams.append(team)
+            portfolio.kinds.append(_said(content, "kind"))
+            portfolio.models.append(_said(content, "model"))
+            portfolio.shapes.append(sys.intern(physics_key(content)) if content is not None else "")
             for tag in tags:
-                if tag not in found.tags:
-                    found.tags[tag] = [None] * number
-            for tag, values in found.tags.items():
+                if tag not in portfolio.tags:
+                    portfolio.tags[tag] = [None] * number
+            for tag, values in portfolio.tags.items():
                 values.append(tags.get(tag))
             digest.update(f"{called}\0{text}\0{fault}\0{team}\n".encode())
     if twice:
@@ -130,12 +130,12 @@ def read_portfolio(sources: Sequence[str]) -> Portfolio:
         raise InputError(
             "\n".join([*twice[:MOST_FAULTS], *more]), hint="give each workload its own id, or leave the column out"
         )
-    if not found.rows:
+    if not portfolio.rows:
         raise InputError(
             "there is no workload in it", where=", ".join(sources), hint="one workload a row, or a file for each"
         )
-    found.digest = digest.hexdigest()
-    return found
+    portfolio.digest = digest.hexdigest()
+    return portfolio
 
 
 MOST_FILES = 100_000

@@ -30,7 +30,7 @@ def until_delivery_usd(
         return np.zeros((2, *count.shape))
     step, weekly = allowed.step_hours[offer], allowed.weekly_above_hours[offer]
     is_ahead = (allowed.term_months[offer] > 0) | (weekly > 0)
-    each = until.bridges(
+    usd_per_machine = until.bridges(
         {
             "usd_per_hour": allowed.price[offer],
             "term_months": allowed.term_months[offer],
@@ -40,7 +40,7 @@ def until_delivery_usd(
         }
     )
     paid_hours = np.where(is_ahead[:, None], 1.0, billed(hours.on * stretch, step[:, None]))
-    return each[:, :, None] * count * paid_hours + until.storage(hours)
+    return usd_per_machine[:, :, None] * count * paid_hours + until.storage(hours)
 
 
 def cheapest_bridges(
@@ -91,10 +91,12 @@ def rents_usd(
             usd[:, mine] += (upfront[mine, None] * count[mine]) * costs.upfront_ratio
     mine = np.flatnonzero(term > 0)
     if mine.size and not hours.once:
-        each = costs.committed(price[mine], upfront[mine], term[mine], costs.months)
-        usd[:, mine] = each[:, :, None] * count[mine]
+        usd_per_machine = costs.committed(price[mine], upfront[mine], term[mine], costs.months)
+        usd[:, mine] = usd_per_machine[:, :, None] * count[mine]
     elif mine.size:
         for working in np.unique(hours.last_month[mine]):
-            each = costs.committed(price[mine], upfront[mine], term[mine], int(working))
-            usd[:, mine] = np.where(hours.last_month[mine] == working, each[:, :, None] * count[mine], usd[:, mine])
+            usd_per_machine = costs.committed(price[mine], upfront[mine], term[mine], int(working))
+            usd[:, mine] = np.where(
+                hours.last_month[mine] == working, usd_per_machine[:, :, None] * count[mine], usd[:, mine]
+            )
     return usd

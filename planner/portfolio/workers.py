@@ -69,7 +69,7 @@ def run_blocks(
             for number in in_hand:
                 kills[number] += 1
             said(f"a worker was killed; what it had in hand is done again ({len(left):,} blocks left)")
-            for number in [one for one in in_hand if kills[one] >= MOST_KILLS]:
+            for number in [task_number for task_number in in_hand if kills[task_number] >= MOST_KILLS]:
                 given_up(
                     tasks[number],
                     f"its worker ended {MOST_KILLS} times before it was done (killed, perhaps for want of memory)",

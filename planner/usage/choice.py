@@ -49,10 +49,10 @@ def chosen_gpu(usage: Usage, wanted: str) -> str:
         meant = {row.name for row in resolve_all(wanted)}
     except PricingError:
         meant = set()
-    found = [name for name in names if name in meant or name.lower() == wanted.lower()]
-    if len(found) != 1:
+    matches = [name for name in names if name in meant or name.lower() == wanted.lower()]
+    if len(matches) != 1:
         raise InputError(f"{wanted} was not used, or means several", where="--gpu", hint=f"there are {there}")
-    return found[0]
+    return matches[0]
 
 
 def workload_text(gpu: str, level: NDArray[np.float64], basis: str) -> str:

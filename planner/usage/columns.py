@@ -250,8 +250,8 @@ class Columns:
     def _tag(self) -> Column:
         import ibis
 
-        found = [self._tag_in(name) for name in ("AllocatedTags", "Tags") if name in self.schema]
-        return ibis.coalesce(*found) if found else ibis.null("string")
+        tags = [self._tag_in(name) for name in ("AllocatedTags", "Tags") if name in self.schema]
+        return ibis.coalesce(*tags) if tags else ibis.null("string")
 
     def _tag_in(self, name: str) -> Column:
         import re
@@ -260,8 +260,8 @@ class Columns:
 
         if self.schema[name].is_map():
             # A Cost and Usage Report says of each tag whose it is (user_team).
-            found = (self.table[name].get(key) for key in (self.tag, f"user_{self.tag}", f"user:{self.tag}"))
-            return ibis.coalesce(*found).cast("string")
+            values = (self.table[name].get(key) for key in (self.tag, f"user_{self.tag}", f"user:{self.tag}"))
+            return ibis.coalesce(*values).cast("string")
         key, text = f"(?:user[:_])?{re.escape(self.tag)}", r'((?:[^"\\]|\\.)*)'
         # An object, or (BigQuery) a list of records with a key and a value each.
         patterns = (rf'"{key}"\s*:\s*"{text}"', rf'"[Kk]ey"\s*:\s*"{key}"[^{{}}]*?"[Vv]alue"\s*:\s*"{text}"')

@@ -57,12 +57,12 @@ def order_of(header: Sequence[str], rows: Iterable[Sequence[str]]) -> tuple[str,
     doubtful = ""
     for row in rows:
         numbers = {place: NUMBERS.fullmatch(row[place].strip()) for place in places if place < len(row)}
-        for place, found in numbers.items():
-            if found is None:
+        for place, match in numbers.items():
+            if match is None:
                 continue
             doubtful = doubtful or row[place].strip()
-            first, second = int(found["first"]), int(found["second_number"])
-            if first > 12 or found["mark"] == ".":
+            first, second = int(match["first"]), int(match["second_number"])
+            if first > 12 or match["mark"] == ".":
                 return DAY_FIRST, doubtful
             if second > 12:
                 return MONTH_FIRST, doubtful
@@ -81,10 +81,10 @@ def iso_time(cell: str, order: str) -> str:
     ('2026-10-31T13:05:00', '2026-10-31T00:00:00', '2026-10-31T00:00:00+00:00')
     """
     text = cell.strip()
-    found = next((one for pattern in (NUMBERS, *NAMES) if (one := pattern.fullmatch(text))), None)
-    if found is None:
+    match = next((whole for pattern in (NUMBERS, *NAMES) if (whole := pattern.fullmatch(text))), None)
+    if match is None:
         return cell
-    said = found.groupdict()
+    said = match.groupdict()
     try:
         if "first" in said:
             numbers = (int(said["first"]), int(said["second_number"]))

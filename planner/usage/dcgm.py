@@ -66,9 +66,9 @@ def _records(samples: Samples, faults: Sequence[Fault]) -> Records:
     ends = _ends(point_card, point_at)
 
     holders = _holders(point_of_sample, owner, point_owner, has_pod == 1)
-    own = np.array([one.share for one in samples.cards])
-    whole = np.array([one.whole for one in samples.cards])
-    is_slice = np.array([one.is_slice for one in samples.cards])
+    own = np.array([part.share for part in samples.cards])
+    whole = np.array([part.whole for part in samples.cards])
+    is_slice = np.array([part.is_slice for part in samples.cards])
     # A GPU that is divided is there once, however many slices report; itself it reports what its slices do.
     slices = np.bincount(whole, weights=is_slice, minlength=int(whole.max(initial=0)) + 1)[whole]
     own = np.where(~is_slice & (slices > 0), 0.0, own)
@@ -108,7 +108,8 @@ def _records(samples: Samples, faults: Sequence[Fault]) -> Records:
         whose = holders.owner[first[again] + np.arange(len(again)) - np.repeat(np.cumsum(count) - count, count)]
         which, basis_of, amount = which[again], basis_of[again], (amount / count)[again]
     texts = [
-        (gpu_called(samples.cards[one.card].model), one.account, samples.cards[one.card].host) for one in samples.owners
+        (gpu_called(samples.cards[part.card].model), part.account, samples.cards[part.card].host)
+        for part in samples.owners
     ]
     words = {}
     for number, kind in enumerate(("gpu", "account", "region")):

@@ -132,8 +132,8 @@ def _pod(pod: Mapping[str, Any]) -> Iterator[list[str]]:
     if not gpus or not status.get("startTime"):  # what waits holds nothing yet
         return
     ended = [
-        str(((one.get("state") or {}).get("terminated") or {}).get("finishedAt") or "")
-        for one in status.get("containerStatuses") or []
+        str(((container_status.get("state") or {}).get("terminated") or {}).get("finishedAt") or "")
+        for container_status in status.get("containerStatuses") or []
     ]
     end = max(ended) if ended and all(ended) else ""
     selector = spec.get("nodeSelector") or {}
@@ -166,9 +166,9 @@ def _job(job: Mapping[str, Any]) -> list[str]:
     current = state.get("current", "") if isinstance(state, dict) else state
     allocated = (job.get("tres") or {}).get("allocated") or []
     tres = [
-        f"{one.get('type')}{'/' + one['name'] if one.get('name') else ''}={_number(one.get('count'))}"
-        for one in allocated
-        if isinstance(one, dict)
+        f"{resource.get('type')}{'/' + resource['name'] if resource.get('name') else ''}={_number(resource.get('count'))}"
+        for resource in allocated
+        if isinstance(resource, dict)
     ]
     start, end = (_number(time.get(name, job.get(f"{name}_time"))) for name in ("start", "end"))
     return [
@@ -185,29 +185,29 @@ def _job(job: Mapping[str, Any]) -> list[str]:
 
 
 def _samples(series: list[dict[str, Any]]) -> list[list[str]]:
-    labels = sorted({name for one in series for name in one.get("metric") or {}})
+    labels = sorted({name for part in series for name in part.get("metric") or {}})
     rows = [["timestamp", *labels, "value"]]
-    for one in series:
-        metric = one.get("metric") or {}
+    for part in series:
+        metric = part.get("metric") or {}
         words = [str(metric.get(name, "")) for name in labels]
-        points = one.get("values") or ([one["value"]] if one.get("value") else [])
-        if "timestamps" in one:  # VictoriaMetrics' export
-            points = list(zip(one["timestamps"], points, strict=False))
+        points = part.get("values") or ([part["value"]] if part.get("value") else [])
+        if "timestamps" in part:  # VictoriaMetrics' export
+            points = list(zip(part["timestamps"], points, strict=False))
         rows += [[str(at), *words, str(value)] for at, value in points]
     return rows
 
 
 def _allocations(part: Mapping[str, Any]) -> Iterator[list[str]]:
-    for name, one in part.items():
-        if not isinstance(one, dict):
+    for name, allocation in part.items():
+        if not isinstance(allocation, dict):
             continue
-        kept, window = one.get("properties") or {}, one.get("window") or {}
+        kept, window = allocation.get("properties") or {}, allocation.get("window") or {}
         labels = kept.get("labels") or {}
         yield [
-            str(one.get("start") or window.get("start") or ""),
-            str(one.get("end") or window.get("end") or ""),
-            str(one.get("gpuHours") or 0),
+            str(allocation.get("start") or window.get("start") or ""),
+            str(allocation.get("end") or window.get("end") or ""),
+            str(allocation.get("gpuHours") or 0),
             str(kept.get("namespace") or ""),
-            str(kept.get("pod") or one.get("name") or name),
+            str(kept.get("pod") or allocation.get("name") or name),
             str(labels.get("nvidia_com_gpu_product") or labels.get("nvidia.com/gpu.product") or ""),
         ]

@@ -62,18 +62,18 @@ def hosts_of(catalog: Catalog, table: HourTable, used: NDArray[np.bool_]) -> dic
     kinds = ("gpu", "provider", "instance_type")
     if not all(kind in table.codes for kind in kinds):
         return {}
-    known = {(offer.provider, offer.instance_type.lower()): offer for offer in catalog.offers}
+    offers = {(offer.provider, offer.instance_type.lower()): offer for offer in catalog.offers}
     keys, which = table.combinations(kinds)
     hours = np.bincount(which, weights=np.where(used, table.values["gpu_hours"], 0.0), minlength=keys.shape[1])
     sums: dict[str, list[float]] = {}
     for key, weight in zip(keys.T, hours, strict=True):
         gpu, provider, instance = (table.words[kind][code] for kind, code in zip(kinds, key, strict=True))
-        offer = known.get((provider, instance.lower()))
+        offer = offers.get((provider, instance.lower()))
         if weight > 0 and offer and offer.accelerator_count >= 1 and offer.vcpus and offer.memory_gib:
-            each = sums.setdefault(gpu, [0.0, 0.0, 0.0])
+            sums_of_gpu = sums.setdefault(gpu, [0.0, 0.0, 0.0])
             for place, amount in enumerate((offer.vcpus, offer.memory_gib)):
-                each[place] += weight * amount / offer.accelerator_count
-            each[2] += weight
+                sums_of_gpu[place] += weight * amount / offer.accelerator_count
+            sums_of_gpu[2] += weight
     return {gpu: (vcpus / weight, memory / weight) for gpu, (vcpus, memory, weight) in sums.items()}
 
 
@@ -112,12 +112,12 @@ def elsewhere(
                 rival = best.setdefault(offer.provider, {}).get(name)
                 if rival is None or _each(offer) < _each(rival):
                     best[offer.provider][name] = offer
-    found = []
+    providers = []
     for provider, offers in best.items():
         hours = sum(gpu_hours[name] for name in offers)
         usd = sum(_each(offer) * gpu_hours[name] for name, offer in offers.items())
         if hours > 0:
-            found.append(
+            providers.append(
                 Elsewhere(
                     provider=provider,
                     usd=usd,
@@ -128,7 +128,9 @@ def elsewhere(
                     priced_on=min(offer.observed_on for offer in offers.values()),
                 )
             )
-    return tuple(sorted(found, key=lambda one: (-round(one.gpu_hours_share, 6), one.usd)))
+    return tuple(
+        sorted(providers, key=lambda provider_priced: (-round(provider_priced.gpu_hours_share, 6), provider_priced.usd))
+    )
 
 
 def _is_as_large(offer: Offer, host: tuple[float, float] | None) -> bool:

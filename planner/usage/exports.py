@@ -224,32 +224,33 @@ def canonical(name: str) -> str:
 
 def fields_of(columns: Iterable[str], schema: Any = None) -> dict[str, tuple[str, ...]]:  # noqa: ANN401  Arrow's schema
     """Return a file's columns by their canonical names, each as the path to it; the parts of records are columns too."""
-    found: dict[str, tuple[str, ...]] = {}
+    paths: dict[str, tuple[str, ...]] = {}
     for name in columns:
-        found.setdefault(canonical(name), (name,))
+        paths.setdefault(canonical(name), (name,))
         kind = schema.field(name).type if schema is not None else None
         if kind is not None and str(kind).startswith("struct"):
             for number in range(kind.num_fields):
                 part = kind.field(number).name
-                found.setdefault(canonical(f"{name}_{part}"), (name, part))
-    return found
+                paths.setdefault(canonical(f"{name}_{part}"), (name, part))
+    return paths
 
 
 def export_of(columns: Iterable[str], schema: object = None) -> Export | None:
     """Return which export has these columns."""
     fields = set(fields_of(columns, schema))
     return next(
-        (one for one in EXPORTS if one.signs <= fields | {one.synonyms.get(name, name) for name in fields}), None
+        (export for export in EXPORTS if export.signs <= fields | {export.synonyms.get(name, name) for name in fields}),
+        None,
     )
 
 
 def focus_spelled_otherwise(columns: Iterable[str]) -> Export | None:
     """Return FOCUS with names as Athena, BigQuery, Snowflake or a spreadsheet write them; None where they are its own, or not all there."""
     own = {folded(name): name for name in columns}
-    found = {name: own[folded(name)] for name in NEEDED if folded(name) in own}
-    if set(MANDATORY) <= set(own.values()) or not set(MANDATORY) <= set(found):
+    spelled = {name: own[folded(name)] for name in NEEDED if folded(name) in own}
+    if set(MANDATORY) <= set(own.values()) or not set(MANDATORY) <= set(spelled):
         return None
-    text = {name: f"[{canonical(place)}]" for name, place in found.items()}
+    text = {name: f"[{canonical(place)}]" for name, place in spelled.items()}
     return Export(name=FOCUS, signs=frozenset(), columns=text)
 
 
@@ -276,8 +277,8 @@ def projection(
         if other in fields:
             fields.setdefault(name, fields[other])
 
-    def column(found: re.Match[str]) -> str:
-        name = found[1]
+    def column(texts: re.Match[str]) -> str:
+        name = texts[1]
         if name == "credits_sum" and "credits" in fields:
             parts = quoted(fields["credits"][0])
             if schema is None:  # a table of text holds them as JSON
@@ -299,7 +300,7 @@ def projection(
         is_bare = not kind or len(fields[name]) > 1 or kind.startswith(("double", "float"))
         return place if is_bare else f"CAST({place} AS STRING)"
 
-    found = {name: PLACE.sub(column, text) for name, text in export.columns.items()}
+    texts = {name: PLACE.sub(column, text) for name, text in export.columns.items()}
     tags = {
         spelling: name
         for name in columns
@@ -311,5 +312,5 @@ def projection(
             f"CONCAT({quoted_text(json.dumps(tag, ensure_ascii=False) + ': ')}, {_json_text(quoted(name))})"
             for tag, name in tags.items()
         )
-        found["Tags"] = f"CONCAT('{{', {parts}, '}}')"
-    return {name: f"CAST({text} AS STRING)" for name, text in found.items()}
+        texts["Tags"] = f"CONCAT('{{', {parts}, '}}')"
+    return {name: f"CAST({text} AS STRING)" for name, text in texts.items()}

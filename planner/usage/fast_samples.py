@@ -86,15 +86,15 @@ def lines_by_column(
     )
     times, texts = coded(time)
     moments = [time_of(text) for text in texts]
-    if None in moments or any((np.abs(each) > MOST_VALUE).any() for each in measured):
+    if None in moments or any((np.abs(measure) > MOST_VALUE).any() for measure in measured):
         return None
-    found = [coded(name) for name in words]
+    coded_words = [coded(name) for name in words]
     key, count = np.zeros(len(table), dtype=np.int64), 1
-    for codes, names in found:
+    for codes, names in coded_words:
         key, count = _numbered(key * len(names) + codes, count * len(names))
     first = np.zeros(count, dtype=np.int64)
     first[key] = np.arange(len(key))
-    kinds = [[names[codes[place]] for codes, names in found] for place in first]
+    kinds = [[names[codes[place]] for codes, names in coded_words] for place in first]
     return Lines(key, kinds, np.array(moments, dtype=float)[times], measured)
 
 

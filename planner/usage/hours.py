@@ -122,7 +122,7 @@ def spread_evenly(
     row = np.repeat(np.arange(len(hour)), span)
     first = np.repeat(np.cumsum(span) - span, span)
     within = np.arange(len(row)) - first
-    return hour[row] + within, row, {name: each[row] / span[row] for name, each in values.items()}
+    return hour[row] + within, row, {name: amounts[row] / span[row] for name, amounts in values.items()}
 
 
 def concatenated(tables: Sequence[HourTable]) -> HourTable:

@@ -37,21 +37,23 @@ def iceberg_names(log: Path, where: str) -> list[str]:
     ValueError, KeyError, TypeError, OSError
         The log is not whole.
     """
-    told = _newest(log)
-    if told["format-version"] > _NEWEST_FORMAT:
-        raise UsageError(f"this Iceberg table has format {told['format-version']}; read are 1 to {_NEWEST_FORMAT}", where=where, hint=OTHER_WAY)  # fmt: skip
+    metadata = _newest(log)
+    if metadata["format-version"] > _NEWEST_FORMAT:
+        raise UsageError(f"this Iceberg table has format {metadata['format-version']}; read are 1 to {_NEWEST_FORMAT}", where=where, hint=OTHER_WAY)  # fmt: skip
     names: dict[int, set[str]] = {}
-    for schema in told.get("schemas", ()):
+    for schema in metadata.get("schemas", ()):
         for field in schema["fields"]:
             names.setdefault(field["id"], set()).add(field["name"])
-    if renamed := next((sorted(each) for each in names.values() if len(each) > 1), None):
+    if renamed := next((sorted(spellings) for spellings in names.values() if len(spellings) > 1), None):
         raise UsageError(
             f"a column of this Iceberg table was renamed: {', '.join(renamed)}", where=where, hint=OTHER_WAY
         )
-    snapshot = next((one for one in told["snapshots"] if one["snapshot-id"] == told.get("current-snapshot-id")), None)
+    snapshot = next(
+        (state for state in metadata["snapshots"] if state["snapshot-id"] == metadata.get("current-snapshot-id")), None
+    )
     if snapshot is None:
         return []
-    place, found = _below(told["location"]).rstrip("/") + "/", []
+    place, paths = _below(metadata["location"]).rstrip("/") + "/", []
     for manifest in _records(log, snapshot["manifest-list"]):
         for entry in _records(log, manifest["manifest_path"]):
             file = entry["data_file"]
@@ -63,19 +65,19 @@ def iceberg_names(log: Path, where: str) -> list[str]:
                 raise UsageError(
                     "this Iceberg table's files lie elsewhere, or are not Parquet", where=where, hint=OTHER_WAY
                 )
-            found.append(_below(file["file_path"]).removeprefix(place))
-    return found
+            paths.append(_below(file["file_path"]).removeprefix(place))
+    return paths
 
 
 def _newest(log: Path) -> dict[str, Any]:
-    versions = [(int(told.group(1)), one) for one in log.iterdir() if (told := _VERSION.fullmatch(one.name))]
+    versions = [(int(match.group(1)), file) for file in log.iterdir() if (match := _VERSION.fullmatch(file.name))]
     newest = max(number for number, _ in versions)
-    files = [one for number, one in versions if number == newest]
+    files = [file for number, file in versions if number == newest]
     if len(files) > 1:
         raise ValueError(f"two files say what version {newest} is, and only its catalog knows which of them holds")
     content = files[0].read_bytes()
-    found: dict[str, Any] = json.loads(gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content)
-    return found
+    metadata: dict[str, Any] = json.loads(gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content)
+    return metadata
 
 
 def _records(log: Path, name: str) -> Iterator[Any]:

@@ -65,7 +65,7 @@ def idle_of(table: HourTable, holder: str, counter: str, spans: Callable[[str], 
 
     counted_names = names(counter, "busy") | names(counter, "present")
     alike = "" not in counted_names and counted_names <= names(holder, "allocated")
-    found = []
+    idle_by_gpu = []
     for gpu in sorted(counted_names) if alike else [""]:
         held, busy, present = (
             level(holder, "allocated", gpu),
@@ -80,5 +80,5 @@ def idle_of(table: HourTable, holder: str, counter: str, spans: Callable[[str], 
         if seen > 0:
             idle = max(seen - float(busy[tells].sum()), 0.0)
             each_month = idle / int(tells.sum()) * HOURS_PER_MONTH
-            found.append(Idle(gpu=gpu, seen_gpu_hours=seen, gpu_hours=idle, gpu_hours_per_month=each_month))
-    return tuple(found)
+            idle_by_gpu.append(Idle(gpu=gpu, seen_gpu_hours=seen, gpu_hours=idle, gpu_hours_per_month=each_month))
+    return tuple(idle_by_gpu)

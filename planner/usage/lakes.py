@@ -27,11 +27,11 @@ def files_below(folder: Path) -> Iterator[Path]:
     if live is not None:
         yield from live
         return
-    for one in folder.iterdir():
-        if one.is_dir() and not one.is_symlink():
-            yield from files_below(one)
+    for path in folder.iterdir():
+        if path.is_dir() and not path.is_symlink():
+            yield from files_below(path)
         else:
-            yield one
+            yield path
 
 
 def kind_of_lake(names: Iterable[str]) -> str:
@@ -53,7 +53,7 @@ def lake_root(name: str) -> str:
     >>> lake_root("bucket/t/_delta_log/0.json"), lake_root("bucket/t/a.parquet")
     ('bucket/t', '')
     """
-    return next((name[: found.start()] for _, sign in SIGNS if (found := sign.search(name))), "")
+    return next((name[: match.start()] for _, sign in SIGNS if (match := sign.search(name))), "")
 
 
 def live_files(folder: Path) -> list[Path] | None:
@@ -66,14 +66,14 @@ def live_files(folder: Path) -> list[Path] | None:
     UsageError
         A table with rows deleted inside its files, or one of Hudi, whose log is not read here.
     """
-    inside = (one.relative_to(folder).as_posix() for sub in LAKE_FOLDERS for one in folder.glob(f"{sub}/*"))
+    inside = (path.relative_to(folder).as_posix() for sub in LAKE_FOLDERS for path in folder.glob(f"{sub}/*"))
     kind = kind_of_lake(inside)
     if not kind:
         return None
-    found = [folder / name for name in live_names(kind, folder / LOGS.get(kind, ""), str(folder))]
-    if missing := next((one for one in found if not one.is_file()), None):
+    live = [folder / name for name in live_names(kind, folder / LOGS.get(kind, ""), str(folder))]
+    if missing := next((path for path in live if not path.is_file()), None):
         raise UsageError(f"a file of this {kind} table is not there: {missing.name}", where=str(folder), hint=OTHER_WAY)
-    return found
+    return live
 
 
 def refuse_dead_file(path: Path) -> None:
@@ -147,13 +147,13 @@ def _versions(log: Path) -> Iterator[Sequence[dict[str, Any]]]:
     since = -1
     last = log / "_last_checkpoint"
     if last.is_file():
-        told = json.loads(last.read_text(encoding="utf-8"))
-        since = int(told["version"])
+        checkpoint = json.loads(last.read_text(encoding="utf-8"))
+        since = int(checkpoint["version"])
         parts = sorted(log.glob(f"{since:020d}.checkpoint*.parquet"))
-        if len(parts) < int(told.get("parts") or 1):
+        if len(parts) < int(checkpoint.get("parts") or 1):
             raise ValueError(f"the checkpoint of version {since} is not whole")
         yield [action for part in parts for action in _checkpoint(log, part)]
-    numbers = sorted(int(one.stem) for one in log.glob("*.json") if one.stem.isdigit() and int(one.stem) > since)
+    numbers = sorted(int(file.stem) for file in log.glob("*.json") if file.stem.isdigit() and int(file.stem) > since)
     if numbers != list(range(since + 1, since + 1 + len(numbers))) or (since < 0 and not numbers):
         raise ValueError("some of its versions are missing")
     for number in numbers:

@@ -67,23 +67,23 @@ def replaced_exports(engine: Engine, charges: Table, sources: Sequence[Source]) 
     finer = engine.table(query.coarser(charges)).to_pylist()
     if not both and not finer:
         return None
-    each = {(row["file"], row["slice_mark"]): row for row in engine.table(query.exports(charges)).to_pylist()}
-    files = {file: source_of_file(file, sources) for file in {file for file, _ in each}}
+    slices = {(row["file"], row["slice_mark"]): row for row in engine.table(query.exports(charges)).to_pylist()}
+    files = {file: source_of_file(file, sources) for file in {file for file, _ in slices}}
     ages = {file: _age(file, source) for file, source in files.items()}
     gone: dict[tuple[str, Any], str] = {}
     for row in finer:  # what one export has by the hour, and another by the day or month
         key = (row["file"], row["slice_mark"])
-        if row["charges"] >= SHARED_SHARE * each[key]["charges"]:
+        if row["charges"] >= SHARED_SHARE * slices[key]["charges"]:
             gone[key] = row["other_file"]
     for row in both:
         pair = (row["file"], row["other_file"])
-        have = [each[file, row["slice_mark"]] for file in pair]
-        least = min(one["charges"] for one in have)
-        is_same = row["nameless"] >= LEAST_NAMELESS and all(one["nameless"] == row["nameless"] for one in have)
+        have = [slices[file, row["slice_mark"]] for file in pair]
+        least = min(export["charges"] for export in have)
+        is_same = row["nameless"] >= LEAST_NAMELESS and all(export["nameless"] == row["nameless"] for export in have)
         # What a later export has for nothing is billed elsewhere (Azure's actual cost of reserved machines).
-        costs = {file: one["usd_nano"] > 0 for file, one in zip(pair, have, strict=True)}
+        costs = {file: export["usd_nano"] > 0 for file, export in zip(pair, have, strict=True)}
         older, newer = sorted(pair, key=lambda file: (costs[file], ages[file]))
-        number = {file: one["charges"] for file, one in zip(pair, have, strict=True)}
+        number = {file: export["charges"] for file, export in zip(pair, have, strict=True)}
         if (row["charges"] >= SHARED_SHARE * number[older] > 0) or (not least and is_same):
             gone[older, row["slice_mark"]] = newer
         elif row["charges"] == number[newer] > 0 and not _are_copies(row, files[older], files[newer]):
@@ -97,20 +97,20 @@ def replaced_exports(engine: Engine, charges: Table, sources: Sequence[Source]) 
     replaced: dict[str, str] = dict(sorted((file, newer) for (file, _), newer in gone.items()))
     return Check(
         code="replaced_export",
-        usd=sum(float(each[key]["usd_nano"]) for key in gone) / NANO,
-        rows=int(sum(each[key]["charges"] + each[key]["nameless"] for key in gone)),
+        usd=sum(float(slices[key]["usd_nano"]) for key in gone) / NANO,
+        rows=int(sum(slices[key]["charges"] + slices[key]["nameless"] for key in gone)),
         is_counted=False,
         items=tuple(f"{_name(file, sources)} (counted: {_name(newer, sources)})" for file, newer in replaced.items()),
     )
 
 
-def _are_copies(row: Mapping[str, Any], one: Source | None, two: Source | None) -> bool:
+def _are_copies(row: Mapping[str, Any], first: Source | None, second: Source | None) -> bool:
     """Say whether charges that two files share are the same rows, which count once whatever is left out."""
     return (
         row["as_dear"] == row["charges"]
-        and one is not None
-        and two is not None
-        and one.focus_columns == two.focus_columns
+        and first is not None
+        and second is not None
+        and first.focus_columns == second.focus_columns
     )
 
 
@@ -208,7 +208,7 @@ def nameless_blocks(
         for row in kinds
         if row["category"] == "Usage" and not row["effective_cost_nano"] and (sku := sku_of(row)) and sku.role == "machine"
     ]  # fmt: skip
-    found = {}
+    skus = {}
     for block in blocks:
         same = [(row, sku) for row, sku in free if row["provider"] == block["provider"]]
         inside = [
@@ -217,8 +217,8 @@ def nameless_blocks(
         meant = set(inside or [sku for _, sku in same])
         if len(meant) == 1:
             role = "purchase" if block["category"] == "Purchase" else "host"
-            found[block["sku_mark"]] = replace(meant.pop(), role=role, gpus=0.0)
-    return found
+            skus[block["sku_mark"]] = replace(meant.pop(), role=role, gpus=0.0)
+    return skus
 
 
 def _holds_nameless(row: Mapping[str, Any]) -> bool:

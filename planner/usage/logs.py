@@ -32,8 +32,8 @@ def table_of_log(head: str, lines: Callable[[], Iterable[str]]) -> Iterator[list
     begun = [line for line in head.splitlines()[:200] if line.strip()]
     if begun and DMON.match(begun[0]):
         return _dmon(lines())
-    told = [line for line in begun if not line.startswith("#")][:-1] or [line for line in begun if line[0] != "#"]
-    if told and all(found and (found["name"] or found["labels"]) for found in map(SERIES.match, told)):
+    samples = [line for line in begun if not line.startswith("#")][:-1] or [line for line in begun if line[0] != "#"]
+    if samples and all(match and (match["name"] or match["labels"]) for match in map(SERIES.match, samples)):
         return _series(lines)
     return None
 
@@ -43,15 +43,15 @@ def _series(lines: Callable[[], Iterable[str]]) -> Iterator[list[str]]:
     names = sorted({name for line in lines() for name, _ in _labels(line)} - {NAME})
     yield ["timestamp", NAME, *names, "value"]
     for line in lines():
-        found = SERIES.match(line.strip())
-        if found is None:
+        match = SERIES.match(line.strip())
+        if match is None:
             continue
         labels = dict(_labels(line))
         yield [
-            found["at"],
-            found["name"] or labels.get(NAME, ""),
-            *(labels.get(one, "") for one in names),
-            found["value"],
+            match["at"],
+            match["name"] or labels.get(NAME, ""),
+            *(labels.get(name, "") for name in names),
+            match["value"],
         ]
 
 
@@ -75,5 +75,5 @@ def _dmon(lines: Iterable[str]) -> Iterator[list[str]]:
             if day.isdigit()
             else f"{day} {cells[place['time']]}"
         )
-        told = (cells[place[name]] if name in place else "" for name in ("gpu", "sm", "pwr"))
-        yield [at, *("" if cell == "-" else cell for cell in told)]
+        values = (cells[place[name]] if name in place else "" for name in ("gpu", "sm", "pwr"))
+        yield [at, *("" if cell == "-" else cell for cell in values)]

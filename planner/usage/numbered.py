@@ -30,7 +30,7 @@ def numbered_skus(kinds: Sequence[dict[str, Any]], reader: SkuReader) -> tuple[d
         By number, and as `planner.usage.ledger.put_skus` takes them.
     """
     numbers: dict[Any, int] = {}
-    found: dict[int, Sku] = {}
+    skus: dict[int, Sku] = {}
     rows: dict[int, dict[str, Any]] = {}
     unused_marks = {row["sku_mark"] for row in kinds if (row["commitment_status"] or "") == "Unused"}
     google = [_sku_of(row, reader) for row in kinds if provider_of(row["provider"] or "") == "gcp"]
@@ -38,7 +38,7 @@ def numbered_skus(kinds: Sequence[dict[str, Any]], reader: SkuReader) -> tuple[d
     bought = ledger.nameless_blocks(kinds, lambda row: _sku_of(row, reader))
     for row in kinds:
         mark = row["sku_mark"]
-        row["is_gpu"] = mark in numbers and found[numbers[mark]].basis != PLAN_SKU
+        row["is_gpu"] = mark in numbers and skus[numbers[mark]].basis != PLAN_SKU
         row["sku_number"] = numbers.get(mark)
         if mark in numbers or row["unreadable"]:
             continue
@@ -48,13 +48,13 @@ def numbered_skus(kinds: Sequence[dict[str, Any]], reader: SkuReader) -> tuple[d
         if sku is None:
             continue
         number = numbers[mark] = row["sku_number"] = len(numbers)
-        found[number] = sku
+        skus[number] = sku
         rows[number] = row
         row["is_gpu"] = sku.basis != PLAN_SKU
-    seen = {(provider_of(rows[n]["provider"] or ""), sku.gpu) for n, sku in found.items() if sku.role == "machine" and sku.gpus}  # fmt: skip
+    seen = {(provider_of(rows[n]["provider"] or ""), sku.gpu) for n, sku in skus.items() if sku.role == "machine" and sku.gpus}  # fmt: skip
     machines: dict[tuple[str, str], int] = {}
     table = []
-    for number, sku in found.items():
+    for number, sku in skus.items():
         row = rows[number]
         provider = provider_of(row["provider"] or "")
         # What holds machines has their hours only where the bill does not have them itself.
@@ -65,30 +65,30 @@ def numbered_skus(kinds: Sequence[dict[str, Any]], reader: SkuReader) -> tuple[d
             {"sku_mark": row["sku_mark"], "sku_number": number, "machine_number": machine, "gpus": sku.gpus if has_hours else 0.0}
             | _factors(row, sku if has_hours else replace(sku, gpus=0.0))
         )  # fmt: skip
-    return found, table
+    return skus, table
 
 
 def _sku_of(row: Mapping[str, Any], reader: SkuReader) -> Sku | None:
     texts = [row[name] or "" for name in ("meter", "resource_type", "description", "charge_words")]
     provider = provider_of(row["provider"] or "")
-    found = reader.read(provider, row["details"] or "", texts, category=row["category"] or "", service=row["service"] or "")  # fmt: skip
-    if found is None and row["category"] == "Usage" and is_gpu_hour(row["consumed_unit"] or row["pricing_unit"] or ""):
+    sku = reader.read(provider, row["details"] or "", texts, category=row["category"] or "", service=row["service"] or "")  # fmt: skip
+    if sku is None and row["category"] == "Usage" and is_gpu_hour(row["consumed_unit"] or row["pricing_unit"] or ""):
         # An hour of a GPU is one, whichever it is.
         return Sku(f"unknown ({ledger.label_of(row)})", 1.0, "", "text")
-    return found
+    return sku
 
 
 def _factors(row: Mapping[str, Any], sku: Sku) -> dict[str, float | None]:
     """Return how many accelerator-hours a unit is; of months, that is a matter of the charge's period."""
-    found: dict[str, float | None] = {"month_gpus": None}
+    factors: dict[str, float | None] = {"month_gpus": None}
     for name in ("consumed", "pricing"):
         unit = row[f"{name}_unit"] or ""
         hours, gpus = hours_per_unit(unit), gpus_per_unit(unit, sku.gpus)
         is_month = hours is not None and hours % 730 == 0
         if hours is not None and is_month:
-            found["month_gpus"] = gpus * hours / 730
-        found[f"{name}_factor"] = hours * gpus if hours is not None and not is_month else None
+            factors["month_gpus"] = gpus * hours / 730
+        factors[f"{name}_factor"] = hours * gpus if hours is not None and not is_month else None
     # What is bought for a month and states no unit of time is had for all of it.
-    is_timeless = all(found[name] is None for name in ("month_gpus", "consumed_factor", "pricing_factor"))
-    found["period_gpus"] = sku.gpus if is_timeless and sku.role == "purchase" else None
-    return found
+    is_timeless = all(factors[name] is None for name in ("month_gpus", "consumed_factor", "pricing_factor"))
+    factors["period_gpus"] = sku.gpus if is_timeless and sku.role == "purchase" else None
+    return factors

@@ -152,11 +152,14 @@ def _recoded(path: str, encoding: str, target: Path) -> Path:
 
 def _of_zip(name: str, path: str, places: Iterator[Path]) -> Iterator[tuple[str, str]]:
     with zipfile.ZipFile(path) as archive:
-        members = _of_usage([one for one in archive.infolist() if not one.is_dir()], lambda one: one.filename)
-        if any(one.filename == "xl/workbook.xml" for one in members):
+        members = _of_usage(
+            [inner for inner in archive.infolist() if not inner.is_dir()],
+            lambda inner: inner.filename,
+        )
+        if any(inner.filename == "xl/workbook.xml" for inner in members):
             yield name, str(_written(next(places), sheet_rows(path, name, header_at), ","))
             return
-        if sum(one.file_size for one in members) > MOST_BYTES:
+        if sum(inner.file_size for inner in members) > MOST_BYTES:
             raise UsageError(f"it holds more than {MOST_BYTES:,} bytes", where=name, hint="unpack it first")
         for member in members:
             target = next(places).with_suffix("".join(Path(member.filename).suffixes[-2:]))
@@ -174,7 +177,7 @@ def _of_zstd(path: str, target: Path, name: str) -> Path:
 
 def _of_tar(name: str, path: str, places: Iterator[Path]) -> Iterator[tuple[str, str]]:
     with tarfile.open(path) as archive:
-        for member in _of_usage([one for one in archive.getmembers() if one.isfile()], lambda one: one.name):
+        for member in _of_usage([entry for entry in archive.getmembers() if entry.isfile()], lambda entry: entry.name):
             inside = archive.extractfile(member)
             if inside is not None:
                 target = next(places).with_suffix("".join(Path(member.name).suffixes[-2:]))
@@ -183,9 +186,9 @@ def _of_tar(name: str, path: str, places: Iterator[Path]) -> Iterator[tuple[str,
 
 def _of_usage(members: Sequence[Member], name_of: Callable[[Member], str]) -> list[Member]:
     """Return the members of an archive that may hold usage: what would be read of a folder, or all that is not hidden."""
-    shown = [one for one in members if not name_of(one).rsplit("/", 1)[-1].startswith((".", "_")) and "__MACOSX" not in name_of(one)]  # fmt: skip
-    read = set(of_usage(name_of(one) for one in shown))
-    return [one for one in shown if name_of(one) in read] or shown
+    shown = [member for member in members if not name_of(member).rsplit("/", 1)[-1].startswith((".", "_")) and "__MACOSX" not in name_of(member)]  # fmt: skip
+    read = set(of_usage(name_of(member) for member in shown))
+    return [member for member in shown if name_of(member) in read] or shown
 
 
 def _of_document(path: str, target: Path) -> str:

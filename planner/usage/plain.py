@@ -34,7 +34,7 @@ class _Faulty:
 
     def faults(self, name: str) -> Iterator[Fault]:
         """Return what to say of them."""
-        told = (
+        kinds = (
             (
                 self.bad,
                 Fault(what="lines without a time (2000 to 2100) or a number of GPUs", hint="2026-10-31T13:00:00Z"),
@@ -42,7 +42,7 @@ class _Faulty:
             (self.endless, Fault(what="lines that would hold for more than a year", hint="is a date mistyped?")),
             (self.running, Fault(what="lines without an end: what still runs", hint="ask again when it has ended")),
         )
-        yield from (replace(fault, where=f"{name}:{min(lines)}", rows=len(lines)) for lines, fault in told if lines)
+        yield from (replace(fault, where=f"{name}:{min(lines)}", rows=len(lines)) for lines, fault in kinds if lines)
 
 
 def read_plain(sources: Sequence[Source], *, basis: str = "allocated", timezone: str = "") -> Records:
@@ -66,8 +66,8 @@ def read_plain(sources: Sequence[Source], *, basis: str = "allocated", timezone:
         _, header = next(lines, (0, []))
         names = [folded(cell) for cell in header]
         places = [
-            next((names.index(name) for name in known if name in names), None)
-            for known in (TIME, END, AMOUNT, HOURS, GPU, ACCOUNT)
+            next((names.index(name) for name in spellings if name in names), None)
+            for spellings in (TIME, END, AMOUNT, HOURS, GPU, ACCOUNT)
         ]
         time, end, amount, hours = places[:4]
         if time is None or (amount is None and (hours is None or end is None)):
@@ -77,8 +77,8 @@ def read_plain(sources: Sequence[Source], *, basis: str = "allocated", timezone:
         rows += len(body)
         labels = _label_columns(body, len(names), {time, end, amount, hours} - {None})
         faulty = _Faulty()
-        found = _held(body, places, zone, faulty) if end is not None else _points(body, places, labels, zone, faulty)
-        for at, until, gpus, kind, owner, line in found:
+        held = _held(body, places, zone, faulty) if end is not None else _points(body, places, labels, zone, faulty)
+        for at, until, gpus, kind, owner, line in held:
             if until - at > LONGEST_S:
                 faulty.endless.append(line)
             elif gpus > 0:
@@ -127,19 +127,19 @@ def _points(body: Lines, places: Places, labels: Sequence[int], zone: ZoneInfo, 
             continue
         days &= len(_cell(cells, time)) == len("2026-10-01")
         # Lines of one time that differ in nothing that is known of them are several, and add up.
-        key = (_cell(cells, gpu), _cell(cells, account), *(_cell(cells, one) for one in labels))
+        key = (_cell(cells, gpu), _cell(cells, account), *(_cell(cells, place) for place in labels))
         points = series.setdefault(key, {})
         points[at] = (points.get(at, (0.0, line))[0] + number, line)
     all_times = sorted({at for points in series.values() for at in points})
     step_of_all = median(b - a for a, b in pairwise(all_times)) if len(all_times) > 1 else 86_400.0 if days else 3600.0
-    for (kind, owner, *_), found in series.items():
-        times = sorted(found)
+    for (kind, owner, *_), points in series.items():
+        times = sorted(points)
         gaps = [b - a for a, b in pairwise(times)]
         step = median(gaps) if gaps else step_of_all
         # A gap in the records is no use that nobody wrote down.
         ends = [min(b, a + 2 * step) for a, b in pairwise(times)] + [times[-1] + step]
         for at, until in zip(times, ends, strict=True):
-            yield at, until, found[at][0], kind, owner, found[at][1]
+            yield at, until, points[at][0], kind, owner, points[at][1]
 
 
 def _at(text: str, zone: ZoneInfo) -> float | None:

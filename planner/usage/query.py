@@ -101,8 +101,8 @@ def profile(rows: Rows) -> Table:
     # A subscription of a month says nothing of which days the bill is of.
     is_short = whole.ends_s - whole.starts_s <= DAY_S
     times = {"first_s": whole.starts_s.min(where=is_short), "last_s": whole.ends_s.max(where=is_short)}
-    found = whole.group_by(list(PROFILE_WORDS)).agg(rows=whole.count(), **sums, **times)
-    return found.mutate(sku_mark=rows.engine.hash_of(*(found[name] for name in SKU_WORDS)))
+    kinds = whole.group_by(list(PROFILE_WORDS)).agg(rows=whole.count(), **sums, **times)
+    return kinds.mutate(sku_mark=rows.engine.hash_of(*(kinds[name] for name in SKU_WORDS)))
 
 
 def _of_gpus(rows: Rows, skus: Table, names: Sequence[str]) -> Table:
@@ -118,11 +118,11 @@ def _of_gpus(rows: Rows, skus: Table, names: Sequence[str]) -> Table:
         columns = rows.columns(relation, readable)
         marked = readable.mutate(sku_mark=rows.engine.hash_of(*(columns.of(name) for name in SKU_WORDS)))
         joined = marked.inner_join(skus, "sku_mark")
-        known = {name: joined[name] for name in SKU_FACTS}
+        facts = {name: joined[name] for name in SKU_FACTS}
         columns = rows.columns(relation, joined)
         if "file" in names:
-            known |= {"file": joined[FILE], "slice_mark": _slice_mark(rows.engine, columns)}
-        parts.append(joined.select(**known, **columns.named(name for name in names if name != "file")))
+            facts |= {"file": joined[FILE], "slice_mark": _slice_mark(rows.engine, columns)}
+        parts.append(joined.select(**facts, **columns.named(name for name in names if name != "file")))
     return _union(parts)
 
 
@@ -139,9 +139,9 @@ def dimensions(rows: Rows, skus: Table) -> Table:
         ``sku_number``, `HOURLY_WORDS`, and `mark`, by which `hourly` names them: whole numbers are grouped far faster
         than text, and the text of a month fits no memory.
     """
-    found = _of_gpus(rows, skus, HOURLY_WORDS)
-    words = {name: found[name].arbitrary() for name in ("sku_number", *HOURLY_WORDS)}
-    return found.mutate(mark=_words_mark(rows.engine, found)).group_by("mark").agg(**words)
+    ours = _of_gpus(rows, skus, HOURLY_WORDS)
+    words = {name: ours[name].arbitrary() for name in ("sku_number", *HOURLY_WORDS)}
+    return ours.mutate(mark=_words_mark(rows.engine, ours)).group_by("mark").agg(**words)
 
 
 def charges(rows: Rows, skus: Table) -> Table:
@@ -155,24 +155,24 @@ def charges(rows: Rows, skus: Table) -> Table:
     """
     import ibis
 
-    found = _of_gpus(rows, skus, (*IDENTITY[1:], "file"))
+    ours = _of_gpus(rows, skus, (*IDENTITY[1:], "file"))
     charge = ("machine_number", "account", "resource", "allocated", "starts_s", "ends_s")
-    has_resource = found.resource.fill_null("") != ""
+    has_resource = ours.resource.fill_null("") != ""
     # Machines without a name are told from each other by how much of them was used.
-    amount = ibis.cases((has_resource, 0.0), else_=ibis.coalesce(found.consumed_quantity, found.pricing_quantity, 0.0))
-    return found.select(
+    amount = ibis.cases((has_resource, 0.0), else_=ibis.coalesce(ours.consumed_quantity, ours.pricing_quantity, 0.0))
+    return ours.select(
         "file",
         "slice_mark",
-        charge_mark=rows.engine.hash_of(*(found[name] for name in charge), amount),
-        hour=(found.starts_s // 3600).cast("int64"),
-        span=_span(found),
-        mark=_words_mark(rows.engine, found),
-        copy_mark=rows.engine.hash_of(*(found[name] for name in IDENTITY)),
-        gpu_hours_nano=_nano(_gpu_hours(found)),
-        unlisted_nano=_nano(_unlisted(found)),
+        charge_mark=rows.engine.hash_of(*(ours[name] for name in charge), amount),
+        hour=(ours.starts_s // 3600).cast("int64"),
+        span=_span(ours),
+        mark=_words_mark(rows.engine, ours),
+        copy_mark=rows.engine.hash_of(*(ours[name] for name in IDENTITY)),
+        gpu_hours_nano=_nano(_gpu_hours(ours)),
+        unlisted_nano=_nano(_unlisted(ours)),
         has_resource=has_resource,
-        **{f"{name}_nano": _nano(found[name]) for name in COSTS},
-        **_machine(rows.engine, found),
+        **{f"{name}_nano": _nano(ours[name]) for name in COSTS},
+        **_machine(rows.engine, ours),
     )
 
 
@@ -218,72 +218,74 @@ def hourly(charges: Table, *, keep_copies: bool = False, is_crowded: bool = Fals
 MACHINE = ("resource_mark", "machine_number", "one_nano")
 
 
-def _span(found: Table) -> Column:
+def _span(charges: Table) -> Column:
     """Return the hours that a charge is of, 1 at least."""
     import ibis
 
-    whole = ((found.ends_s + 3599) // 3600).cast("int64") - (found.starts_s // 3600).cast("int64")
-    return ibis.cases((found.ends_s - found.starts_s <= 3600, 1), else_=ibis.greatest(whole, 1)).cast("int64")
+    whole = ((charges.ends_s + 3599) // 3600).cast("int64") - (charges.starts_s // 3600).cast("int64")
+    return ibis.cases((charges.ends_s - charges.starts_s <= 3600, 1), else_=ibis.greatest(whole, 1)).cast("int64")
 
 
-def _gpu_hours(found: Table) -> Column:
+def _gpu_hours(charges: Table) -> Column:
     """Return a charge's accelerator-hours: none where it takes money back, or is a reservation's copy of them at no cost."""
     import ibis
 
-    seconds = found.ends_s - found.starts_s
-    quantity = ibis.coalesce(found.consumed_quantity, found.pricing_quantity)
+    seconds = charges.ends_s - charges.starts_s
+    quantity = ibis.coalesce(charges.consumed_quantity, charges.pricing_quantity)
     hours = ibis.coalesce(
-        found.consumed_quantity * found.consumed_factor,
-        found.pricing_quantity * found.pricing_factor,
-        quantity * found.month_gpus * ibis.cases((seconds >= LONG_MONTH_S, seconds / 3600.0), else_=730.0),
+        charges.consumed_quantity * charges.consumed_factor,
+        charges.pricing_quantity * charges.pricing_factor,
+        quantity * charges.month_gpus * ibis.cases((seconds >= LONG_MONTH_S, seconds / 3600.0), else_=730.0),
         ibis.cases(
-            (seconds >= LONG_MONTH_S, quantity.fill_null(1.0) * found.period_gpus * seconds / 3600.0), else_=None
+            (seconds >= LONG_MONTH_S, quantity.fill_null(1.0) * charges.period_gpus * seconds / 3600.0), else_=None
         ),
     )
-    is_correction = found.charge_class.fill_null("") == "Correction"
-    takes_back = (found.effective_cost < 0) & (quantity > 0) & ~is_correction
+    is_correction = charges.charge_class.fill_null("") == "Correction"
+    takes_back = (charges.effective_cost < 0) & (quantity > 0) & ~is_correction
     is_kept_free = (
-        (found.effective_cost == 0)
-        & (found.reservation_status.fill_null("") != "Unused")
-        & (found.commitment_status.fill_null("") == "")
-        & (found.resource.fill_null("").re_search(RESERVATION_WORDS))
+        (charges.effective_cost == 0)
+        & (charges.reservation_status.fill_null("") != "Unused")
+        & (charges.commitment_status.fill_null("") == "")
+        & (charges.resource.fill_null("").re_search(RESERVATION_WORDS))
     )
     return ibis.cases((takes_back | is_kept_free, 0.0), else_=hours)
 
 
-def _unlisted(found: Table) -> Column:
+def _unlisted(charges: Table) -> Column:
     """Return the cost of a charge that states no list price."""
     import ibis
 
-    is_unlisted = (found.list_cost.fill_null(0.0) <= 0) & (found.effective_cost > 0) & (found.gpus > 0)
-    return ibis.cases((is_unlisted, found.effective_cost), else_=0.0)
+    is_unlisted = (charges.list_cost.fill_null(0.0) <= 0) & (charges.effective_cost > 0) & (charges.gpus > 0)
+    return ibis.cases((is_unlisted, charges.effective_cost), else_=0.0)
 
 
-def _machine(engine: Engine, found: Table) -> dict[str, Column]:
+def _machine(engine: Engine, charges: Table) -> dict[str, Column]:
     """Return which machine a charge is of (null for several under one name), and its accelerators."""
     import ibis
 
-    name = found.resource.fill_null("")
+    name = charges.resource.fill_null("")
     is_one = (name != "") & ~name.re_search(GROUP_WORDS)
-    mark = engine.hash_of(found.resource, found.machine_number)
+    mark = engine.hash_of(charges.resource, charges.machine_number)
     return {
         "resource_mark": ibis.cases((is_one, mark), else_=None),
-        "machine_number": found.machine_number,
-        "one_nano": _nano(found.gpus),
+        "machine_number": charges.machine_number,
+        "one_nano": _nano(charges.gpus),
     }
 
 
 def _crowds(charges: Table) -> Table:
     """Return machines that have more than an hour in an hour, though no charge of theirs alone does."""
     ours = charges.filter(charges.resource_mark.notnull(), charges.gpu_hours_nano > 0)
-    each = ours.group_by(["resource_mark", "hour", "span"]).agg(
+    machine_hours = ours.group_by(["resource_mark", "hour", "span"]).agg(
         total_nano=ours.gpu_hours_nano.sum().cast("int64"),
         largest_nano=ours.gpu_hours_nano.max(),
         most_nano=ours.one_nano.max(),
         charged_nano=ours.effective_cost_nano.sum().cast("int64"),
     )
-    most = each.most_nano * each.span
-    return each.filter(each.total_nano > most * ABOVE_ONE, each.largest_nano <= most * ABOVE_ONE)
+    most = machine_hours.most_nano * machine_hours.span
+    return machine_hours.filter(
+        machine_hours.total_nano > most * ABOVE_ONE, machine_hours.largest_nano <= most * ABOVE_ONE
+    )
 
 
 def _one_machine_each(once: Table) -> Table:
@@ -323,21 +325,21 @@ def crowded(charges: Table) -> Table:
 
 def exports(charges: Table) -> Table:
     """Ask how many machines' charges each file has of each account and day, with a resource's name and without."""
-    found = _charges_of_files(charges)
-    return found.group_by(["file", "slice_mark"]).agg(
-        **_counts(found, found.has_resource), usd_nano=found.usd_nano.sum().cast("float64")
+    of_files = _charges_of_files(charges)
+    return of_files.group_by(["file", "slice_mark"]).agg(
+        **_counts(of_files, of_files.has_resource), usd_nano=of_files.usd_nano.sum().cast("float64")
     )
 
 
 def shared(charges: Table) -> Table:
     """Ask how many charges of an account and day two files both have, whatever they cost."""
-    one = _charges_of_files(charges)
+    mine = _charges_of_files(charges)
     other = _charges_of_files(charges).select(
         other_file="file", other_slice="slice_mark", other_mark="charge_mark", other_times="times", other_usd="usd_nano"
     )
-    both = one.inner_join(
+    both = mine.inner_join(
         other,
-        [one.charge_mark == other.other_mark, one.slice_mark == other.other_slice, one.file < other.other_file],
+        [mine.charge_mark == other.other_mark, mine.slice_mark == other.other_slice, mine.file < other.other_file],
     )
     same = both.filter(both.has_resource | (both.times == both.other_times))
     return same.group_by(["slice_mark", "file", "other_file"]).agg(
@@ -354,9 +356,11 @@ def coarser(charges: Table) -> Table:
     Table
         ``file``, ``slice_mark``, ``other_file`` (which has the hours of what `file` has by day or month) and ``charges``.
     """
-    found = charges.filter(charges.one_nano > 0, charges.resource_mark.notnull())
-    whole = found.filter(found.span > 1).select("file", "slice_mark", "charge_mark", "resource_mark", "hour", "span")
-    other = found.select(other_file="file", other_mark="resource_mark", other_hour="hour", other_span="span")
+    machines = charges.filter(charges.one_nano > 0, charges.resource_mark.notnull())
+    whole = machines.filter(machines.span > 1).select(
+        "file", "slice_mark", "charge_mark", "resource_mark", "hour", "span"
+    )
+    other = machines.select(other_file="file", other_mark="resource_mark", other_hour="hour", other_span="span")
     both = whole.inner_join(
         other,
         [
@@ -367,15 +371,15 @@ def coarser(charges: Table) -> Table:
     return both.group_by(["file", "slice_mark", "other_file"]).agg(charges=both.charge_mark.nunique().cast("float64"))
 
 
-def _counts(found: Table, has_resource: Column) -> dict[str, Column]:
+def _counts(rows: Table, has_resource: Column) -> dict[str, Column]:
     return {
-        "charges": found.count(where=has_resource).cast("float64"),
-        "nameless": found.count(where=~has_resource).cast("float64"),
+        "charges": rows.count(where=has_resource).cast("float64"),
+        "nameless": rows.count(where=~has_resource).cast("float64"),
     }
 
 
 def _charges_of_files(charges: Table) -> Table:
-    found = charges.filter(charges.one_nano > 0)
-    return found.group_by(["file", "slice_mark", "charge_mark", "has_resource"]).agg(
-        usd_nano=found.effective_cost_nano.sum().cast("int64"), times=found.count()
+    machines = charges.filter(charges.one_nano > 0)
+    return machines.group_by(["file", "slice_mark", "charge_mark", "has_resource"]).agg(
+        usd_nano=machines.effective_cost_nano.sum().cast("int64"), times=machines.count()
     )

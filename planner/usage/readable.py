@@ -133,5 +133,5 @@ def _is_odd(text: str, row: Sequence[str], header: Sequence[str], column: str) -
 
 
 def _seconds(text: str) -> float:
-    told = datetime.fromisoformat(text)
-    return (told if told.tzinfo else told.replace(tzinfo=UTC)).timestamp()
+    time = datetime.fromisoformat(text)
+    return (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()

@@ -90,7 +90,7 @@ def records_of(
     if faults and not stretches:
         raise refusal("no record can be read", faults)
     words = {kind: coded([getattr(stretch, kind) for stretch in stretches]) for kind in ("gpu", "account", "region", "tag", "basis")}  # fmt: skip
-    start_s, end_s, gpus = np.array([(each.start_s, each.end_s, each.gpus) for each in stretches], dtype=float).reshape(-1, 3).T  # fmt: skip
+    start_s, end_s, gpus = np.array([(stretch.start_s, stretch.end_s, stretch.gpus) for stretch in stretches], dtype=float).reshape(-1, 3).T  # fmt: skip
     table = table_of(start_s, end_s, gpus, words, source)
     return Records(table=table, rows=rows, faults=tuple(faults), notes=tuple(notes))
 
@@ -149,8 +149,8 @@ def _added_up(keys: IntArray, values: FloatArray) -> tuple[IntArray, FloatArray]
         flat = np.ravel_multi_index(keys - least[:, None], shape)
         there = np.flatnonzero(np.bincount(flat))
         sums = np.bincount(flat, weights=values).astype(float)
-        each: IntArray = np.stack(np.unravel_index(there, shape)) + least[:, None]
-        return each, sums[there]
+        sorted_keys: IntArray = np.stack(np.unravel_index(there, shape)) + least[:, None]
+        return sorted_keys, sums[there]
     order = np.lexsort(keys[::-1])
     keys, values = keys[:, order], values[order]
     is_new = np.ones(len(values), dtype=bool)

@@ -141,8 +141,8 @@ def _table_view(engine: Engine, name: str, group: Sequence[Source], folder: Path
     """Make a view of tables that the engine has, or fetches; each goes under its own name, as a file does."""
     is_spark = engine.is_spark
     parts = [
-        f"SELECT {_columns(one, is_spark=is_spark)}, {quoted_text(one.name)} AS {FILE} FROM {_place(engine, one, folder / f'{name}_{number}.parquet')}"
-        for number, one in enumerate(group)
+        f"SELECT {_columns(source, is_spark=is_spark)}, {quoted_text(source.name)} AS {FILE} FROM {_place(engine, source, folder / f'{name}_{number}.parquet')}"
+        for number, source in enumerate(group)
     ]
     query = " UNION ALL ".join(parts)
     if is_spark:
@@ -177,13 +177,13 @@ def _duckdb_parquet(engine: Engine, name: str, group: Sequence[Source]) -> None:
 
         # DuckDB's own reader of object stores is a download; Arrow's is in its wheel.
         engine.ibis.con.register(
-            f"{name}_there", ds.dataset([one.path for one in group], filesystem=group[0].filesystem)
+            f"{name}_there", ds.dataset([source.path for source in group], filesystem=group[0].filesystem)
         )
         engine.ibis.raw_sql(
             f"CREATE OR REPLACE TEMP VIEW {name} AS SELECT {_columns(group[0])}, '' AS {FILE} FROM {name}_there"
         )
         return
-    paths = ", ".join(quoted_text(one.path) for one in group)
+    paths = ", ".join(quoted_text(source.path) for source in group)
     engine.ibis.raw_sql(f"CREATE OR REPLACE TEMP VIEW {name} AS SELECT {_columns(group[0])}, filename AS {FILE} FROM read_parquet([{paths}], hive_partitioning = false, filename = true)")  # fmt: skip
 
 
@@ -191,14 +191,14 @@ def _duckdb_text(
     engine: Engine, name: str, group: Sequence[Source], folder: Path, faults: list[Fault], kept: Kept | None
 ) -> None:
     """Read text once and keep what is needed as Parquet; what an earlier run has kept is not read at all."""
-    anew = [one for one in group if not (kept and one.mark)]
+    anew = [source for source in group if not (kept and source.mark)]
     parts, rejected = [], []
     if anew:
         target = folder / f"{name}.parquet"
         rejected += _lay_down_text(engine, name, anew, target)
         parts.append(f"SELECT * FROM read_parquet({quoted_text(str(target))})")
     targets = []
-    for number, source in enumerate(one for one in group if kept and one.mark):
+    for number, source in enumerate(source for source in group if kept and source.mark):
         assert kept is not None
         target = Path(f"{source.path}.parquet")
         recipe = f"{_text_query(source, '', '')} {engine.ibis.version}"
@@ -211,7 +211,7 @@ def _duckdb_text(
     if targets:
         whose = "regexp_replace(filename, '[.]parquet$', '')"
         parts.append(f"SELECT * EXCLUDE (filename) REPLACE ({whose} AS {FILE}) FROM read_parquet([{', '.join(targets)}], filename = true)")  # fmt: skip
-    faults += [fault for _, fault in sorted(rejected, key=lambda one: one[0])]
+    faults += [fault for _, fault in sorted(rejected, key=lambda rejection: rejection[0])]
     engine.ibis.raw_sql(f"CREATE OR REPLACE TEMP VIEW {name} AS {' UNION ALL BY NAME '.join(parts)}")
 
 
@@ -233,7 +233,7 @@ def _text_query(source: Source, paths: str, options: str) -> str:
 
 def _lay_down_text(engine: Engine, name: str, group: Sequence[Source], target: Path) -> list[tuple[str, Fault]]:
     """Write what is needed of files of text as Parquet; return what of each file is no row."""
-    names = {one.path: one.name for one in group}
+    names = {source.path: source.name for source in group}
     rejects = f", store_rejects = true, rejects_table = 'rejects_{name}', rejects_scan = 'scans_{name}'"
     query = _text_query(group[0], ", ".join(quoted_text(path) for path in names), rejects)
     engine.ibis.raw_sql(f"COPY ({query}) TO {quoted_text(str(target))} (FORMAT parquet)")
@@ -251,7 +251,7 @@ def _lay_down_text(engine: Engine, name: str, group: Sequence[Source], target: P
 def _spark_view(engine: Engine, name: str, group: Sequence[Source], faults: list[Fault]) -> None:
     spark = engine.spark
     assert spark is not None
-    paths = [_spark_path(one) for one in group]
+    paths = [_spark_path(source) for source in group]
     if group[0].form == "parquet":
         frame = spark.read.parquet(*paths)
     else:
@@ -264,8 +264,8 @@ def _spark_view(engine: Engine, name: str, group: Sequence[Source], faults: list
         frame = spark.read.schema(StructType(fields)).options(**options).csv(paths)
         # Spark refuses to look at nothing but the broken lines; another column keeps it company.
         other = "`" + columns[0].replace("`", "``") + "`"  # a point would mean a part of a record
-        found = frame.agg({corrupt: "count", other: "max"}).toArrow()
-        broken = int(found[f"count({corrupt})"][0].as_py())
+        counts = frame.agg({corrupt: "count", other: "max"}).toArrow()
+        broken = int(counts[f"count({corrupt})"][0].as_py())
         if broken:
             where = first_line(group, lambda row, header: len(row) != len(header))
             faults.append(Fault(what="lines that are not rows of this table", where=where, rows=broken))

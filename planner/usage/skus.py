@@ -101,10 +101,10 @@ def hours_per_unit(unit: str) -> float | None:
     >>> hours_per_unit("Hour(s)"), hours_per_unit("Units")
     (1.0, None)
     """
-    found = UNIT.fullmatch(unit.strip().lower().replace("(s)", "s"))
-    if found is None or found[3] not in HOURS or (found[2] and found[3] == "s"):  # "Units" are no unit-seconds
+    match = UNIT.fullmatch(unit.strip().lower().replace("(s)", "s"))
+    if match is None or match[3] not in HOURS or (match[2] and match[3] == "s"):  # "Units" are no unit-seconds
         return None
-    return float(found[1].replace(",", "") or 1) * HOURS[found[3]]
+    return float(match[1].replace(",", "") or 1) * HOURS[match[3]]
 
 
 def gpus_per_unit(unit: str, gpus: float) -> float:
@@ -120,8 +120,8 @@ def gpus_per_unit(unit: str, gpus: float) -> float:
 
 def is_gpu_hour(unit: str) -> bool:
     """Say whether a unit is the time of a single accelerator."""
-    found = UNIT.fullmatch(unit.strip().lower())
-    return found is not None and (found[2] or "").startswith(ONE_BY_ONE) and found[3] in HOURS
+    match = UNIT.fullmatch(unit.strip().lower())
+    return match is not None and (match[2] or "").startswith(ONE_BY_ONE) and match[3] in HOURS
 
 
 class SkuReader:
@@ -153,9 +153,9 @@ class SkuReader:
 
     def for_bill(self, gpus: AbstractSet[str]) -> SkuReader:
         """Return a reader for a bill with these accelerators: cores of a family that has two (A2) are of the one that is there."""
-        found = copy(self)
-        found.families = {key: names & gpus if len(names) > 1 else names for key, names in self.families.items()}
-        return found
+        reader = copy(self)
+        reader.families = {key: names & gpus if len(names) > 1 else names for key, names in self.families.items()}
+        return reader
 
     def read(
         self, provider: str, details: str, texts: Sequence[str], *, category: str = "Usage", service: str = ""
@@ -180,20 +180,20 @@ class SkuReader:
         # What a charge says at length counts where its columns say nothing.
         said = _details(details)
         short = [*texts[:3], *re.findall(SIGN_WORDS, " ".join(texts[3:]))]
-        found = self._hardware(provider, said, short)
-        if found is None and not AWS_TYPE.search(" | ".join(texts[:3])):
-            found = self._hardware(provider, said, texts)
-        if found is None:
+        sku = self._hardware(provider, said, short)
+        if sku is None and not AWS_TYPE.search(" | ".join(texts[:3])):
+            sku = self._hardware(provider, said, texts)
+        if sku is None:
             return None
-        return replace(found, role=role, is_unused=is_unused_capacity(text))
+        return replace(sku, role=role, is_unused=is_unused_capacity(text))
 
     def _hardware(self, provider: str, said: Mapping[str, object], texts: Sequence[str]) -> Sku | None:
         spelled = {re.sub("^x_|_", "", key.lower()): value for key, value in said.items()}
         named_types = [str(spelled[key]) for key in INSTANCE_KEYS if spelled.get(key)]
         text = " | ".join(texts)
         types = ((name, self._machine(provider, name, texts)) for name in named_types or [""])
-        instance, found = next((pair for pair in types if pair[1]), (named_types[0] if named_types else "", None))
-        is_part = provider == "gcp" or not found
+        instance, machine = next((pair for pair in types if pair[1]), (named_types[0] if named_types else "", None))
+        is_part = provider == "gcp" or not machine
         if is_part and provider not in CLOUDS and (several := _counted(f"{instance} {text}")):
             return Sku(*several, instance, "text")
         speaks = GPU_WORDS.search(text) or (provider not in CLOUDS and _gpu_name(text))
@@ -203,16 +203,16 @@ class SkuReader:
                 or self._family(provider, texts)
                 or (_generation_name(text) if provider == "oci" else "")
             )
-            if named or found:
+            if named or machine:
                 # The machine tells the form factor that the SKU's text does not.
-                return Sku(found[1] if found else named, 1.0, found[0] if found else instance, "text")
+                return Sku(machine[1] if machine else named, 1.0, machine[0] if machine else instance, "text")
         if is_part and (chip := _chip_name(text)):
             return Sku(chip, 1.0, instance, "text")
         if is_part and HOST_WORDS.search(text):
-            gpu = found[1] if found else self._family(provider, texts)
-            return Sku(gpu, 0.0, found[0] if found else instance, "host") if gpu else None
-        if found:
-            return Sku(found[1], found[2], found[0], "catalogue")
+            gpu = machine[1] if machine else self._family(provider, texts)
+            return Sku(gpu, 0.0, machine[0] if machine else instance, "host") if gpu else None
+        if machine:
+            return Sku(machine[1], machine[2], machine[0], "catalogue")
         count = _number(said.get("GpuCount"))
         stated = str(said.get("GpuType") or said.get("GpuModel") or "")
         if count and (instance or stated):
@@ -228,14 +228,14 @@ class SkuReader:
         def of_name(name: str) -> tuple[str, str, float] | None:
             plain = plain_type(name)
             for cloud in clouds:
-                if found := self.known.get(cloud, {}).get(plain):
-                    return found
+                if machine := self.known.get(cloud, {}).get(plain):
+                    return machine
                 if rare := machine_of(cloud, name):
                     return plain, *rare
             return None
 
-        if instance and (found := of_name(instance)):
-            return found
+        if instance and (machine := of_name(instance)):
+            return machine
         if instance:
             return None
         for text in texts:
@@ -249,19 +249,19 @@ class SkuReader:
                 *(kind.rpartition("-")[2] for kind in AWS_TYPE.findall(text)),
                 *AWS_TYPE.findall(text),
             ):
-                if words and (found := of_name(words)):
-                    return found
+                if words and (machine := of_name(words)):
+                    return machine
             if provider == "aws" and (host := HOST_FAMILY.search(text)):
                 family = f"{host[1].lower()}."
-                largest = max((one for name, one in types.items() if name.startswith(family)), key=lambda one: one[2], default=None)  # fmt: skip
+                largest = max((machine_type for name, machine_type in types.items() if name.startswith(family)), key=lambda machine_type: machine_type[2], default=None)  # fmt: skip
                 if largest:
                     return largest
         return None
 
     def _family(self, provider: str, texts: Sequence[str]) -> str:
         for text in texts:
-            if found := FAMILY.search(text):
-                names = self.families.get((provider, found[1].lower()), set())
+            if match := FAMILY.search(text):
+                names = self.families.get((provider, match[1].lower()), set())
                 return next(iter(names)) if len(names) == 1 else ""
         return ""
 
@@ -280,21 +280,21 @@ def _counted(text: str) -> tuple[str, float] | None:
 
 
 def _generation_name(text: str) -> str:
-    found = ORACLE_GENERATION.search(text)
-    return ORACLE_GPUS[found[1].upper()] if found else ""
+    match = ORACLE_GENERATION.search(text)
+    return ORACLE_GPUS[match[1].upper()] if match else ""
 
 
 def _chip_name(text: str) -> str:
-    found = CHIP_WORDS.search(text)
-    if found is None or HOST_WORDS.search(text):
+    match = CHIP_WORDS.search(text)
+    if match is None or HOST_WORDS.search(text):
         return ""
-    return f"TPU {found[1].lower()}" if found[1] else f"{found[2].title()}{found[3] or ''}"
+    return f"TPU {match[1].lower()}" if match[1] else f"{match[2].title()}{match[3] or ''}"
 
 
 def _gpu_name(text: str) -> str:
-    for found in GPU_NAME.findall(text):
+    for name in GPU_NAME.findall(text):
         try:
-            rows = resolve_all(found)
+            rows = resolve_all(name)
         except PricingError:
             continue
         names = [row.name for row in rows]
@@ -307,10 +307,10 @@ def _gpu_name(text: str) -> str:
 
 def _details(text: str) -> Mapping[str, object]:
     try:
-        found = json.loads(text) if text else {}
+        details = json.loads(text) if text else {}
     except ValueError:
         return {}
-    return found if isinstance(found, dict) else {}
+    return details if isinstance(details, dict) else {}
 
 
 def _number(value: object) -> float:

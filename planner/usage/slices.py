@@ -19,11 +19,11 @@ def slice_of(kind: str) -> tuple[str, float] | None:
     >>> slice_of("a100_3g.20gb"), slice_of("1g.10gb"), slice_of("h100")
     (('a100', 0.42857142857142855), ('', 0.14285714285714285), None)
     """
-    found = PROFILE.match(kind.strip())
-    if found is None:
+    match = PROFILE.match(kind.strip())
+    if match is None:
         return None
-    chip = (found["chip"] or "").removeprefix("nvidia_").removeprefix("NVIDIA-").strip()
+    chip = (match["chip"] or "").removeprefix("nvidia_").removeprefix("NVIDIA-").strip()
     whole = next((parts for name, parts in PARTS.items() if chip.lower().startswith(name)), 7)
-    if not chip and int(found["parts"]) * 6 == int(found["memory"]):  # 1g.6gb, 2g.12gb, 4g.24gb are an A30's alone
+    if not chip and int(match["parts"]) * 6 == int(match["memory"]):  # 1g.6gb, 2g.12gb, 4g.24gb are an A30's alone
         chip, whole = "a30", 4
-    return chip, min(int(found["parts"]) / whole, 1.0)
+    return chip, min(int(match["parts"]) / whole, 1.0)

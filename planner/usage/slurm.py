@@ -43,10 +43,10 @@ def gpus_of_tres(text: str) -> dict[str, int]:
     """
     typed: dict[str, int] = {}
     untyped = 0
-    found = [(kind or mig, number) for kind, mig, number in GPU.findall(text)]
-    if not found and "gres/gpu" not in text:
-        found = GRES.findall(text)
-    for kind, number in found:
+    counts = [(kind or mig, number) for kind, mig, number in GPU.findall(text)]
+    if not counts and "gres/gpu" not in text:
+        counts = GRES.findall(text)
+    for kind, number in counts:
         if kind:
             typed[kind] = typed.get(kind, 0) + int(number[:20])
         else:
@@ -77,11 +77,11 @@ def read_slurm(sources: Sequence[Source], *, timezone: str = "", columns: Sequen
     counts = _Counts()
     jobs: dict[tuple[object, ...], _Job] = {}
     for job in (job for source in sources for job in _jobs_of(source, zone, columns, counts, faults)):
-        known = jobs.setdefault(job.key, job)
-        counts.repeated += known is not job
+        seen = jobs.setdefault(job.key, job)
+        counts.repeated += seen is not job
         # What was written while the job ran ends too early.
-        jobs[job.key] = max(known, job, key=lambda one: one.end_s)
-    stretches = [one for job in jobs.values() for one in _stretches(job)]
+        jobs[job.key] = max(seen, job, key=lambda copy: copy.end_s)
+    stretches = [copy for job in jobs.values() for copy in _stretches(job)]
     counts.sliced = sum(any(map(slice_of, job.gpus)) for job in jobs.values())
     notes = [] if timezone else [Note(NoteCode.TIMES_WITHOUT_ZONE)]
     return records_of(stretches, "slurm", rows=counts.rows, faults=faults, notes=notes + _notes(counts))
@@ -114,7 +114,7 @@ class _Job:
 
 
 def _notes(counts: _Counts) -> list[Note]:
-    told = (
+    noted = (
         (counts.sliced, NoteCode.SLICES),
         (counts.cut, NoteCode.CUT_OFF_RESOURCES),
         (counts.shards, NoteCode.SHARDS),
@@ -122,7 +122,7 @@ def _notes(counts: _Counts) -> list[Note]:
         (counts.running, NoteCode.JOBS_RUNNING),
         (counts.repeated, NoteCode.REPEATED_JOBS),
     )
-    return [Note(code, (number,)) for number, code in told if number]
+    return [Note(code, (number,)) for number, code in noted if number]
 
 
 def _jobs_of(
@@ -144,9 +144,9 @@ def _jobs_of(
         return
     bad: list[int] = []
     endless: list[int] = []
-    told = [(line, cells) for line, cells in body if not _is_step(cells, place)]
-    latest = max((t for _, c in told for n in ("start", "end") for t in _moments(_cell(c, place, n), zone)), default=0.0)  # fmt: skip
-    for line, cells in told:
+    lines_of_jobs = [(line, cells) for line, cells in body if not _is_step(cells, place)]
+    latest = max((t for _, c in lines_of_jobs for n in ("start", "end") for t in _moments(_cell(c, place, n), zone)), default=0.0)  # fmt: skip
+    for line, cells in lines_of_jobs:
         counts.rows += 1
         if len([name for name in named if name]) > len(cells):
             bad.append(line)
@@ -210,7 +210,7 @@ def _lines(source: Source, columns: Sequence[str]) -> Iterator[tuple[int, list[s
     """Return lines and their cells, whatever divides them: a bar, a comma, or columns as wide as the dashes under a header."""
     lines = list(rows_of_file(source, "\0"))
     if len(lines) > 1 and set(lines[1][1][0].strip()) <= {"-", " "} and "-" in lines[1][1][0]:
-        edges = [(found.start(), found.end()) for found in re.finditer(r"-+", lines[1][1][0])]
+        edges = [(dashes.start(), dashes.end()) for dashes in re.finditer(r"-+", lines[1][1][0])]
         for line, cells in (lines[0], *lines[2:]):
             yield line, [cells[0][begin:end].strip() for begin, end in edges]
         return
@@ -224,15 +224,15 @@ def _lines(source: Source, columns: Sequence[str]) -> Iterator[tuple[int, list[s
 
 def _rejoined(cells: Sequence[str], width: int) -> list[str]:
     """Put resources together again that `sacct --delimiter=,` wrote without quotes (``billing=8,cpu=8,gres/gpu=4``)."""
-    found: list[str] = []
+    joined: list[str] = []
     surplus = len(cells) - width
     for cell in cells:
-        if surplus > 0 and found and TRES.match(cell) and TRES.match(found[-1]):
-            found[-1] += f",{cell}"
+        if surplus > 0 and joined and TRES.match(cell) and TRES.match(joined[-1]):
+            joined[-1] += f",{cell}"
             surplus -= 1
         else:
-            found.append(cell)
-    return found
+            joined.append(cell)
+    return joined
 
 
 def _moments(text: str, zone: ZoneInfo) -> list[float]:
@@ -241,10 +241,10 @@ def _moments(text: str, zone: ZoneInfo) -> list[float]:
     if first is None:
         return []
     try:
-        told = datetime.fromisoformat(text.strip())
+        time = datetime.fromisoformat(text.strip())
     except ValueError:
         return [first]
-    again = told.replace(tzinfo=zone, fold=1).astimezone(UTC).timestamp() if told.tzinfo is None else first
+    again = time.replace(tzinfo=zone, fold=1).astimezone(UTC).timestamp() if time.tzinfo is None else first
     return [first] if again == first else [first, again]
 
 
@@ -253,8 +253,8 @@ def _seconds_long(cells: Sequence[str], place: dict[str, int]) -> float | None:
     raw, text = _cell(cells, place, "elapsedraw"), _cell(cells, place, "elapsed")
     if raw.isdecimal():
         return float(raw)
-    found = re.fullmatch(r"(?:(\d+)-)?(\d+):(\d\d):(\d\d)", text)
-    return None if found is None else float(sum(int(part or 0) * unit for part, unit in zip(found.groups(), (86_400, 3600, 60, 1), strict=True)))  # fmt: skip
+    match = re.fullmatch(r"(?:(\d+)-)?(\d+):(\d\d):(\d\d)", text)
+    return None if match is None else float(sum(int(part or 0) * unit for part, unit in zip(match.groups(), (86_400, 3600, 60, 1), strict=True)))  # fmt: skip
 
 
 def _from_and_to(

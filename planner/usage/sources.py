@@ -206,12 +206,12 @@ def _files(given: str) -> Iterator[Path]:
         inside = list(files_below(path))
     except OSError as error:
         raise UsageError(f"it cannot be read: {error.strerror or error}", where=given) from error
-    found = [Path(one) for one in of_usage(one.as_posix() for one in inside if one.is_file())]
-    if not found:
+    files = [Path(file) for file in of_usage(file.as_posix() for file in inside if file.is_file())]
+    if not files:
         raise UsageError(
             "the folder holds no file of usage", where=str(path), hint=f"files that end in {', '.join(ENDINGS[:3])}"
         )
-    yield from found
+    yield from files
 
 
 def _look(name: str, path: str, filesystem: FileSystem | None, place: Path, faults: list[Fault], kept: Kept | None, *, is_remote: bool) -> Source | None:  # fmt: skip
@@ -272,7 +272,7 @@ def _parts(
         faults.append(Fault(what=f"it cannot be read: {error.strerror or error}", where=name))
         return
     if path:
-        yield from ((one, there, None) for one, there in unpacked(name, path, folder))
+        yield from ((inner, there, None) for inner, there in unpacked(name, path, folder))
 
 
 def _laid_down(name: str, path: str, filesystem: FileSystem | None, place: Path, faults: list[Fault]) -> str:

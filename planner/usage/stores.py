@@ -44,12 +44,12 @@ def of_usage(paths: Iterable[str]) -> list[str]:
     """
     shown = sorted(path for path in paths if not path.rsplit("/", 1)[-1].startswith((".", "_")))
     shown = [path for path in shown if not ABOUT.match(path.rsplit("/", 1)[-1])] or shown
-    known = [path for path in shown if path.lower().endswith(ENDINGS)]
-    if all(path.lower().endswith(".txt") for path in known):  # these may be words about documents
-        known = [path for path in shown if path.lower().endswith((".txt", ".json"))]
+    called = [path for path in shown if path.lower().endswith(ENDINGS)]
+    if all(path.lower().endswith(".txt") for path in called):  # these may be words about documents
+        called = [path for path in shown if path.lower().endswith((".txt", ".json"))]
     nameless = [path for path in shown if "." not in path.rsplit("/", 1)[-1]]
     # A manifest beside a bill is JSON too.
-    return known or nameless or [path for path in shown if path.lower().endswith(".json")]
+    return called or nameless or [path for path in shown if path.lower().endswith(".json")]
 
 
 def _file_system(uri: str) -> tuple[FileSystem, str]:
@@ -97,7 +97,7 @@ def _refuse_part_of_lake(store: FileSystem, path: str, uri: str) -> None:
         selectors = (arrow_fs.FileSelector(f"{folder}/{name}", allow_not_found=True) for name in LAKE_FOLDERS)
         names = list[str]()
         with suppress(OSError):  # who may read these files alone may not list what is around them
-            names += [one.path for selector in selectors for one in store.get_file_info(selector)]
+            names += [info.path for selector in selectors for info in store.get_file_info(selector)]
         if kind := kind_of_lake(names):
             raise UsageError(f"it lies inside a table of {kind}, whose log says which of its files count", where=uri, hint="give the whole table")  # fmt: skip
 
@@ -115,7 +115,7 @@ def _without_dead(store: FileSystem, names: list[str], scheme: str) -> list[str]
                     target.parent.mkdir(parents=True, exist_ok=True)
                     with store.open_input_stream(name, compression=None) as stream:
                         target.write_bytes(stream.read())
-            live = {f"{root}/{one}" for one in live_names(kind, Path(made), f"{scheme}://{root}")}
+            live = {f"{root}/{name}" for name in live_names(kind, Path(made), f"{scheme}://{root}")}
         if missing := sorted(live - set(inside)):
             raise UsageError(f"a file of this {kind} table is not there: {missing[0]}", where=f"{scheme}://{root}")
         names = [name for name in names if name not in inside or name in live]
@@ -138,12 +138,12 @@ def objects_of(uri: str) -> Iterator[tuple[str, str, FileSystem]]:
         is_file = store.get_file_info(path).type == arrow_fs.FileType.File
         _refuse_part_of_lake(store, path, uri)
         infos = () if is_file else store.get_file_info(arrow_fs.FileSelector(path, recursive=True))
-        names = _without_dead(store, [one.path for one in infos if one.type == arrow_fs.FileType.File], scheme)
+        names = _without_dead(store, [info.path for info in infos if info.type == arrow_fs.FileType.File], scheme)
     if is_file:
         yield uri, path, store
         return
-    found = of_usage(names)
-    if not found:
+    files = of_usage(names)
+    if not files:
         raise UsageError("no usage file is there", where=uri)
-    for each in found:
-        yield f"{scheme}://{each}", each, store
+    for file in files:
+        yield f"{scheme}://{file}", file, store

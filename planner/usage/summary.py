@@ -52,7 +52,7 @@ def summarised(
     NoUsageError
         There is no accelerator-hour; the message has the funnel.
     """
-    tables = [one.table for one in records]
+    tables = [source.table for source in records]
     if bill is not None:
         tables.insert(0, _with_basis(bill.table))
     table = concatenated(tables)
@@ -67,11 +67,11 @@ def summarised(
     if not measures and bill is not None:  # everything that was paid for stood unused
         nothing = np.zeros(_span(table, "bill", bill)[1])
         measures = (Measure(source="bill", basis="allocated", gpu_hours=0.0, curve=curve_of(nothing)),)
-    main = next((one for one in measures if not basis or one.basis == basis), None)
+    main = next((measure for measure in measures if not basis or measure.basis == basis), None)
     if main is None:
-        there = ", ".join(sorted({one.basis for one in measures}))
+        there = ", ".join(sorted({measure.basis for measure in measures}))
         raise NoUsageError(f"no file tells {basis} hours", where="--basis", hint=f"there are {there}")
-    measures = (main, *(one for one in measures if one is not main))
+    measures = (main, *(measure for measure in measures if measure is not main))
     first, hours = _span(table, main.source, bill)
     ours = table.equals("source", main.source) & table.equals("basis", main.basis)
     part = table.where(ours)
@@ -95,7 +95,7 @@ def summarised(
     unlisted = part.total("unlisted_usd", part_used) if money and "unlisted_usd" in part.values else 0.0
     by_gpu = {name: value for name, value in part.by("gpu", "gpu_hours", part_used).items() if value > 0}
     idle = _idle(table, measures, bill)
-    seen = sum(one.seen_gpu_hours for one in idle)
+    seen = sum(of_gpu.seen_gpu_hours for of_gpu in idle)
     return Usage(
         measures=measures,
         first_hour=first,
@@ -115,14 +115,14 @@ def summarised(
         commitments=_commitments(part, part_used) if money else None,
         elsewhere=elsewhere(catalog, by_gpu, hosts_of(catalog, part, part_used)),
         idle=idle,
-        idle_gpu_hours=sum(one.gpu_hours for one in idle) if idle else None,
-        idle_share=sum(one.gpu_hours for one in idle) / seen if seen > 0 else None,
+        idle_gpu_hours=sum(of_gpu.gpu_hours for of_gpu in idle) if idle else None,
+        idle_share=sum(of_gpu.gpu_hours for of_gpu in idle) / seen if seen > 0 else None,
         bill=bill,
-        energy_kwh=next((one.energy_kwh for one in records if one.energy_kwh is not None), None),
-        faults=(*faults, *(bill.faults if bill else ()), *(fault for one in records for fault in one.faults)),
+        energy_kwh=next((source.energy_kwh for source in records if source.energy_kwh is not None), None),
+        faults=(*faults, *(bill.faults if bill else ()), *(fault for source in records for fault in source.faults)),
         notes=(
             *(bill.notes if bill else ()),
-            *(note for one in records for note in one.notes),
+            *(note for source in records for note in source.notes),
             *_own_notes(part, money=money),
         ),
         table=part,
@@ -150,7 +150,7 @@ def _funnel(bill: Bill | None, records: Sequence[Records]) -> list[str]:
             for check in bill.checks
             if check.code == "not_counted"
         ]
-    lines += [f"{one.rows:,} rows of records, none with an accelerator at work" for one in records]
+    lines += [f"{part.rows:,} rows of records, none with an accelerator at work" for part in records]
     return lines
 
 
@@ -187,7 +187,9 @@ def _groups(part: HourTable, used: NDArray[np.bool_], kind: str, *, money: bool)
         return ()
     # Equal sums differ by what was added first.
     return tuple(
-        sorted(groups, key=lambda one: (-round(one.effective_usd or 0.0, 6), -round(one.gpu_hours, 6), one.name))
+        sorted(
+            groups, key=lambda group: (-round(group.effective_usd or 0.0, 6), -round(group.gpu_hours, 6), group.name)
+        )
     )
 
 
@@ -238,10 +240,12 @@ def _day(hour: int) -> str:
 
 
 def _idle(table: HourTable, measures: Sequence[Measure], bill: Bill | None) -> tuple[Idle, ...]:
-    busy = next((one for one in measures if one.basis == "busy"), None)
-    allocated = [one for one in measures if one.basis == "allocated"]
+    busy = next((measure for measure in measures if measure.basis == "busy"), None)
+    allocated = [measure for measure in measures if measure.basis == "allocated"]
     # The counters' own word for whose an accelerator was is nearer to them than a bill.
-    own = next((one for one in allocated if busy and one.source == busy.source), next(iter(allocated), None))
+    own = next(
+        (measure for measure in allocated if busy and measure.source == busy.source), next(iter(allocated), None)
+    )
     if own is None or busy is None:
         return ()
     return idle_of(table, own.source, busy.source, lambda source: _span(table, source, bill))
@@ -251,13 +255,13 @@ def _counters(
     table: HourTable, measures: Sequence[Measure], first: int, hours: int
 ) -> dict[str, tuple[FloatArray, FloatArray]]:
     """Return busy and present accelerators by hour, of each kind; under no name where bill and counters call them differently."""
-    busy = next((one for one in measures if one.basis == "busy"), None)
+    busy = next((measure for measure in measures if measure.basis == "busy"), None)
     if busy is None or busy.source == measures[0].source:
         return {}
     ours = table.equals("source", busy.source)
     names = set(table.by("gpu", "gpu_hours", ours))
     alike = names <= set(table.by("gpu", "gpu_hours", table.equals("source", measures[0].source)))
-    found = {}
+    counters = {}
     for gpu in sorted(names) if alike and "" not in names else [""]:
         mask = ours & table.equals("gpu", gpu) if gpu else ours
         level = {
@@ -266,8 +270,8 @@ def _counters(
         }
         # Records that tell no presence tell all there was.
         present = level["present"] if level["present"].any() else np.where(level["busy"] > 0, np.inf, 0.0)
-        found[gpu] = (level["busy"], present)
-    return found
+        counters[gpu] = (level["busy"], present)
+    return counters
 
 
 def _own_notes(part: HourTable, *, money: bool) -> list[Note]:

@@ -91,7 +91,7 @@ def tidied(path: str, name: str, target: Path, opened: Callable[[str], IO[bytes]
         if not order and export_of(header) is AZURE:
             order = MONTH_FIRST  # as Microsoft documents it
         if date and not order:
-            months = " or ".join(iso_time(date, one)[:10] for one in (MONTH_FIRST, DAY_FIRST))
+            months = " or ".join(iso_time(date, order_tried)[:10] for order_tried in (MONTH_FIRST, DAY_FIRST))
             faults.append(
                 Fault(
                     what=f"{date!r} may be {months}, and no row says which: none has a day after the 12th",
@@ -101,10 +101,10 @@ def tidied(path: str, name: str, target: Path, opened: Callable[[str], IO[bytes]
             )
             return ""
     numbers = [place for place, cell in enumerate(header) if NUMBER_COLUMN.search(folded(cell))]
-    told = [cell for row in body for place in numbers if place < len(row) and (cell := row[place].strip())]
-    has_commas = form.delimiter != "," and any(COMMA_NUMBER.fullmatch(cell) for cell in told)
-    pointed = [cell for cell in told if POINT_NUMBER.fullmatch(cell)]
-    doubtful = next((cell for cell in told if GROUPED.fullmatch(cell)), "")
+    cells_of_numbers = [cell for row in body for place in numbers if place < len(row) and (cell := row[place].strip())]
+    has_commas = form.delimiter != "," and any(COMMA_NUMBER.fullmatch(cell) for cell in cells_of_numbers)
+    pointed = [cell for cell in cells_of_numbers if POINT_NUMBER.fullmatch(cell)]
+    doubtful = next((cell for cell in cells_of_numbers if GROUPED.fullmatch(cell)), "")
     if form.delimiter == ";" and not has_commas and doubtful and all(map(GROUPED.fullmatch, pointed)):
         plain = doubtful.replace(".", "")
         faults.append(Fault(what=f"{doubtful!r} is {plain} to some and {float(doubtful):g} to others", where=name, hint="write numbers without a point between thousands"))  # fmt: skip

@@ -62,8 +62,8 @@ def seconds_of_text(text: str, zone: ZoneInfo) -> float | None:
             number = number / 1000 if abs(number) >= MILLISECONDS_FROM else number
         return number
     try:
-        told = datetime.fromisoformat(SLASHES.sub(r"\1-\2-\3", word.replace(" UTC", "+00:00")))
-        return (told if told.tzinfo else told.replace(tzinfo=zone)).astimezone(UTC).timestamp()
+        time = datetime.fromisoformat(SLASHES.sub(r"\1-\2-\3", word.replace(" UTC", "+00:00")))
+        return (time if time.tzinfo else time.replace(tzinfo=zone)).astimezone(UTC).timestamp()
     except (ValueError, OverflowError):
         return None
 
