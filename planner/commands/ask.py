@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
@@ -103,9 +103,9 @@ class AskCommand(click.Command):
         kind = ctx.meta.get(_KIND)
         named = [kind] if kind else list(type_of_kind)
         with formatter.section("Example" if kind else "Examples"):
-            for each in named:
+            for name in named:
                 ending = ENDINGS.get(str(ctx.info_name), "")
-                formatter.write_text(f"gpuplan {ctx.info_name} {each} {EXAMPLES.get(each, '')}{ending}")
+                formatter.write_text(f"gpuplan {ctx.info_name} {name} {EXAMPLES.get(name, '')}{ending}")
         if not kind:
             formatter.write_paragraph()
             formatter.write_text(f"gpuplan {ctx.info_name} KIND --help lists the options of a kind of work.")
@@ -120,61 +120,61 @@ def kind_of(ctx: click.Context) -> str | None:
 @cache
 def _asked_fields(kind: str, *, with_constraints: bool) -> tuple[Field, ...]:
     fields = (
-        each
+        field
         for _, group in fields_of(kind)
-        for each in group
-        if each.name not in SHARED_NAMES and (with_constraints or not each.name.startswith(("constraints.", "own.")))
+        for field in group
+        if field.name not in SHARED_NAMES and (with_constraints or not field.name.startswith(("constraints.", "own.")))
     )
-    return tuple(sorted(fields, key=lambda each: each.name != "model"))
+    return tuple(sorted(fields, key=lambda field: field.name != "model"))
 
 
 @cache
 def _options(kind: str, *, with_constraints: bool) -> tuple[click.Parameter, ...]:
     fields = _asked_fields(kind, with_constraints=with_constraints)
-    return tuple(option for each in fields for option in _options_of(each))
+    return tuple(option for field in fields for option in _options_of(field))
 
 
-def _options_of(each: Field) -> list[click.Option]:
-    named = ", ".join(each.choices[:MOST_CHOICES]) + (" ..." if len(each.choices) > MOST_CHOICES else "")
-    about = each.about + (f" Any of {named}, with commas." if named and each.is_list else "")
+def _options_of(asked: Field) -> list[click.Option]:
+    named = ", ".join(asked.choices[:MOST_CHOICES]) + (" ..." if len(asked.choices) > MOST_CHOICES else "")
+    about = asked.about + (f" Any of {named}, with commas." if named and asked.is_list else "")
     shared: dict[str, Any] = {"help": about.replace("`", ""), "expose_value": False, "default": None}
-    variable = f"ask_{each.name}".replace(".", "_")
-    if each.kind == "flag":
-        return [click.Option([f"{each.option}/--no-{each.option[2:]}", variable], callback=_keep(each), **shared)]
-    one_of = "|".join(each.choices) if each.choices and not each.is_list else ""
-    shared["metavar"] = one_of or ("N" if each.kind == "number" else "TEXT")
-    shared |= {"multiple": each.is_list, "shell_complete": completing(each.key, each.choices)}
-    if each.short == "tokens":
+    variable = f"ask_{asked.name}".replace(".", "_")
+    if asked.kind == "flag":
+        return [click.Option([f"{asked.option}/--no-{asked.option[2:]}", variable], callback=_keep(asked), **shared)]
+    one_of = "|".join(asked.choices) if asked.choices and not asked.is_list else ""
+    shared["metavar"] = one_of or ("N" if asked.kind == "number" else "TEXT")
+    shared |= {"multiple": asked.is_list, "shell_complete": completing(asked.key, asked.choices)}
+    if asked.short == "tokens":
         single = shared | {
             "help": f"{about} Here as a plain number of tokens: 50M.",
-            "callback": _keep(each, scale_key=each.key),
+            "callback": _keep(asked, scale_key=asked.key),
         }
-        shared["callback"] = _keep(each)
+        shared["callback"] = _keep(asked)
         return [
             click.Option(["--tokens", f"{variable}_single"], **single),
-            click.Option([each.option, variable], **shared),
+            click.Option([asked.option, variable], **shared),
         ]
-    names = dict.fromkeys([each.option, each.short_option])
-    return [click.Option([*names, variable], callback=_keep(each), **shared)]
+    names = dict.fromkeys([asked.option, asked.short_option])
+    return [click.Option([*names, variable], callback=_keep(asked), **shared)]
 
 
-def _keep(each: Field, scale_key: str = "") -> Callable[[click.Context, click.Parameter, Any], None]:
+def _keep(asked: Field, scale_key: str = "") -> Callable[[click.Context, click.Parameter, Any], None]:
     """Return a callback that keeps what was stated, under the key's place."""
 
     def keep(ctx: click.Context, param: click.Parameter, value: Any) -> None:  # noqa: ANN401  click's own
         if value is None or value == ():
             return
-        read = [word for text in value for word in _words(text)] if each.is_list else value
+        read = [word for text in value for word in _words(text)] if asked.is_list else value
         if isinstance(read, str):
             read = _value(read)
         if scale_key and isinstance(read, int | float):
             read = quantity(f"{read / 1000}k", scale_key)
         stated = ctx.meta.setdefault(_STATED, {})
-        if each.name in stated:
+        if asked.name in stated:
             raise CommandLineError(
-                "stated twice", where=param.opts[0], hint=f"say it once; the other is {stated[each.name][0]}"
+                "stated twice", where=param.opts[0], hint=f"say it once; the other is {stated[asked.name][0]}"
             )
-        stated[each.name] = (param.opts[0], read)
+        stated[asked.name] = (param.opts[0], read)
 
     return keep
 
@@ -224,7 +224,7 @@ def asked_workload(ctx: click.Context, sources: Sequence[str], overrides: dict[s
     for name, value in stated.items():
         section, _, key = name.rpartition(".")
         (content.setdefault(section, {}) if section else content)[key] = value
-    names = {each.name: each.short_option for each in _asked_fields(kind, with_constraints=True)}
+    names = {asked.name: asked.short_option for asked in _asked_fields(kind, with_constraints=True)}
     names |= {name: f"--{option}" for name, option in SHARED_NAMES.items()}
     line = _Line(content, f"{ctx.info_name} {kind}", {}, names)
     _refuse_what_is_missing(line, kind, str(ctx.info_name))
@@ -237,25 +237,18 @@ INSTEAD = {
 """What may be stated in place of a key that is needed."""
 
 
-def _option_of(key: str) -> str:
-    return key and f"--{key.replace('_', '-')}"
-
-
-def _states_one_length(section: Mapping[str, Any]) -> bool:
-    """Tell whether a service states one of its two lengths alone; the traffic of chats fills in both."""
-    return "traffic" not in section and len(LENGTHS & section.keys()) == 1
-
-
 def _refuse_what_is_missing(line: _Line, kind: str, command: str) -> None:
     """Stop where the question lacks what it cannot do without, the model included."""
-    missing = [
-        " or ".join(filter(None, (each.short_option, _option_of(INSTEAD.get((kind, each.key), "")))))
-        for each in _asked_fields(kind, with_constraints=False)
-        if (each.is_required or each.name == "model")
-        and each.key not in (line.content[kind] if "." in each.name else line.content)
-        and not (kind == "serve" and each.key in LENGTHS and not _states_one_length(line.content[kind]))
-        and INSTEAD.get((kind, each.key)) not in line.content[kind]
-    ]
+    stated = line.content[kind]
+    # A service may state neither length, since the traffic of chats fills in both; one alone asks for the other.
+    lengths = LENGTHS if kind == "serve" and ("traffic" in stated or len(LENGTHS & stated.keys()) != 1) else set()
+    missing = []
+    for asked in _asked_fields(kind, with_constraints=False):
+        instead = INSTEAD.get((kind, asked.key), "")
+        is_stated = asked.key in (stated if "." in asked.name else line.content) or instead in stated
+        if (asked.is_required or asked.name == "model") and not is_stated and asked.key not in lengths:
+            option = f"--{instead.replace('_', '-')}" if instead else ""
+            missing.append(" or ".join(filter(None, (asked.short_option, option))))
     if missing:
         raise InputError(
             f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing",

@@ -7,6 +7,8 @@ from dataclasses import asdict
 import click
 
 from planner.commands.options import Settings, assumption_options
+from planner.commands.tables import assumptions_table, show_rows
+from planner.errors import InputError
 from pricing.console import Output, Talk, common_options, output_options
 
 
@@ -17,9 +19,6 @@ from pricing.console import Output, Talk, common_options, output_options
 @common_options
 def assumptions(part: str | None, settings: Settings, *, output: Output, talk: Talk) -> None:
     """List the assumptions whose name contains PART, with range, source and date."""
-    from planner.commands.tables import assumptions_table, show_rows
-    from planner.errors import InputError
-
     del talk
     assumptions = settings.assumptions()
     rows = [row for row in assumptions.rows.values() if not part or part in row.name]

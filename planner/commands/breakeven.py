@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from planner.commands.tables import show_rows
 from pricing.console import Output, Talk, common_options, output_options
 
 
@@ -37,7 +38,6 @@ def breakeven(
 
     SCENARIO is a YAML or JSON file (see examples/scenario-8x-h100.yaml), or - for standard input.
     """
-    from planner.commands.tables import show_rows
     from planner.costs.scenario import Scenario
     from planner.costs.verdict import break_even_of
     from planner.inputs import read_document, validated

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from planner.commands.tables import show_text
 from pricing.console import Output, Talk, common_options, output_options
 
 VERDICT_CHANGED = 7
@@ -21,13 +22,12 @@ def diff(old: str, new: str, *, output: Output, talk: Talk) -> int:
     OLD.json and NEW.json come from `gpuplan plan -o`. The exit status is 0 while the verdict takes the same option, and 7
     when it takes another, so that a scheduled job can alert someone.
     """
-    from planner.commands.tables import show_text
     from planner.inputs import read_text
     from planner.report.difference import difference, difference_tables
     from planner.report.record import read_record
 
     del talk
     before, after = (read_record(*read_text(path)) for path in (old, new))
-    found = difference(before, after)
-    show_text(output, difference_tables(found), found)
-    return VERDICT_CHANGED if found["verdict"]["changed"] else 0
+    changes = difference(before, after)
+    show_text(output, difference_tables(changes), changes)
+    return VERDICT_CHANGED if changes["verdict"]["changed"] else 0

@@ -12,14 +12,20 @@ import click
 from planner.commands.ask import AskCommand, asked_workload, kind_of, workload_of_file
 from planner.commands.completion import completing, kinds_and_files
 from planner.commands.options import Settings, assumption_options, calibration_of, calibration_option
+from planner.commands.tables import show_text
+from planner.errors import NothingFitsError
+from planner.notes import Note, NoteCode
+from planner.report.notes import note_text
+from pricing.accelerator_names import split_count
+from pricing.accelerator_rows import Accelerator
+from pricing.accelerators import resolve
 from pricing.console import Output, Talk, common_options, output_options
+from pricing.instances import machine_type
 
 if TYPE_CHECKING:
-    from planner.assumptions import Assumptions
     from planner.demand.workload import Workload
     from planner.supply.machines import Machine, Refusal
     from planner.supply.scaling import ScalePoint
-    from pricing.accelerator_rows import Accelerator
 
 
 MOST_IN_A_BOX = 8
@@ -62,12 +68,8 @@ def estimate(
     KIND is a kind of work, whose keys are options; WORKLOAD is a file, or - for standard input.
     """
     del talk
-    from planner.commands.tables import show_text
     from planner.demand.models import resolve_model
-    from planner.errors import NothingFitsError
-    from planner.notes import Note, NoteCode
     from planner.report.estimate import estimate_record, estimate_tables
-    from planner.report.notes import note_text
     from planner.supply.fleet import estimate as estimated
     from planner.supply.machines import Refusal as Refused
     from planner.supply.scaling import fewest_that_suffice, relief, scaling_curve
@@ -94,14 +96,9 @@ def estimate(
     if architecture is not None:
         gains = relief(work, architecture, machine, total, assumptions, calibration=calibration)
         # A job without a deadline has no limit that fewer accelerators could break.
-        is_limited = not work.ends or math.isfinite(work.deadline_hours)
-        enough = (
-            fewest_that_suffice(work, architecture, machine, total, assumptions, calibration=calibration)
-            if is_limited
-            else None
-        )
-        if enough is not None and enough < total:
-            notes.append(Note(NoteCode.OVER_PROVISIONED, (enough, total)))
+        if not work.ends or math.isfinite(work.deadline_hours):
+            enough = fewest_that_suffice(work, architecture, machine, total, assumptions, calibration=calibration)
+            notes += [Note(NoteCode.OVER_PROVISIONED, (enough, total))] if enough is not None and enough < total else []
         if curve:
             most = max(math.ceil(total / machine.accelerator_count), MOST_MACHINES_ON_A_CURVE)
             points = scaling_curve(
@@ -109,38 +106,31 @@ def estimate(
             )
             notes += [] if points else [Note(NoteCode.NO_CURVE)]
     shown = replace(answer, notes=(*notes, *answer.notes))
-    record = estimate_record(work, shown, relief=gains, curve=points, usable_share=_usable_share(work, assumptions))
+    part = "training" if work.kind in {"pretrain", "finetune"} else "engine"
+    usable_share = assumptions[f"perf.{part}_memory_share"]
+    record = estimate_record(work, shown, relief=gains, curve=points, usable_share=usable_share)
     show_text(output, estimate_tables(record), record)
-
-
-def _usable_share(work: Workload, assumptions: Assumptions) -> float:
-    return assumptions[f"perf.{'training' if work.kind in {'pretrain', 'finetune'} else 'engine'}_memory_share"]
 
 
 def _machine(on: str) -> tuple[Machine, int]:
     """Return the machine that is meant, and how many accelerators: a cloud's machine type, or so many of one's own."""
     from planner.options.servers import own_machine
     from planner.supply.machines import Machine
-    from pricing.accelerator_names import split_count
-    from pricing.accelerators import resolve
-    from pricing.instances import machine_type
 
     # The name of a machine type may end as a count does (u-p6e-gb200x72).
     name, count = (on, None) if machine_type(on) else split_count(on)
-    if found := machine_type(name):
-        accelerator, each, network, speed = found
-        machine = Machine(accelerator=accelerator, accelerator_count=each, network=network, network_gb_per_s_each_way=speed)  # fmt: skip
-        return machine, max(1, round(each * (count or 1)))
+    if of_cloud := machine_type(name):
+        accelerator, in_one, network, speed = of_cloud
+        machine = Machine(accelerator=accelerator, accelerator_count=in_one, network=network, network_gb_per_s_each_way=speed)  # fmt: skip
+        return machine, max(1, round(in_one * (count or 1)))
     accelerator, _ = resolve(name)
     total = max(1, round(count or 1))
     machine = own_machine(accelerator, min(total, max(accelerator.scale_up_count, MOST_IN_A_BOX)))
-    return replace(
-        machine, memory_gib=_HOST_OVER_GPU_MEMORY * machine.accelerator_count * accelerator.memory_gib
-    ), total
+    memory_gib = _HOST_OVER_GPU_MEMORY * machine.accelerator_count * accelerator.memory_gib
+    return replace(machine, memory_gib=memory_gib), total
 
 
 def _way_out(refusal: Refusal, accelerator: Accelerator, work: Workload) -> str:
-    from planner.notes import NoteCode
     from planner.report.remedies import memory_remedies
 
     if refusal.stage == "precision":

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING
 
 import click
 
+from planner.commands.tables import show_rows
+from planner.figures import count
+from planner.report.table import Table, headings, table_of
+from pricing.accelerator_rows import Accelerator
+from pricing.accelerators import accelerators, resolve_all
 from pricing.console import Output, Talk, common_options, output_options
-
-if TYPE_CHECKING:
-    from planner.report.table import Table
-    from pricing.accelerator_rows import Accelerator
 
 
 @click.command()
@@ -20,9 +20,6 @@ if TYPE_CHECKING:
 @common_options
 def gpus(name: str | None, *, output: Output, talk: Talk) -> None:
     """List accelerators, or show everything about those that match NAME; all rates are dense."""
-    from planner.commands.tables import show_rows
-    from pricing.accelerators import accelerators, resolve_all
-
     del talk
     rows = list(resolve_all(name)) if name else list(accelerators().values())
     tables = [_detail(row) for row in rows] if name else [_table(rows)]
@@ -30,36 +27,25 @@ def gpus(name: str | None, *, output: Output, talk: Talk) -> None:
 
 
 def _table(rows: list[Accelerator]) -> Table:
-    from planner.figures import count
-    from planner.report.table import Table, headings
-
-    return Table(
+    return table_of(
         "",
-        headings(
-            "name | memory [GiB]: | bandwidth [GB/s]: | bf16 [TFLOP/s]: | fp8 [TFLOP/s]: | link [GB/s]: | "
-            "power [W]: | year: | class"
-        ),
-        tuple(
-            (
-                row.name,
-                count(row.memory_gib),
-                count(row.memory_bandwidth_gb_per_s),
-                count(row.bf16_dense_tflop_per_s or row.fp16_dense_tflop_per_s),
-                count(row.fp8_dense_tflop_per_s),
-                count(row.scale_up_gb_per_s_both_ways) if row.scale_up_gb_per_s_both_ways else "-",
-                count(row.tdp_w),
-                str(row.launch_year),
-                row.market_class,
-            )
-            for row in rows
-        ),
+        rows,
+        {
+            "name": lambda row: row.name,
+            "memory [GiB]:": lambda row: count(row.memory_gib),
+            "bandwidth [GB/s]:": lambda row: count(row.memory_bandwidth_gb_per_s),
+            "bf16 [TFLOP/s]:": lambda row: count(row.bf16_dense_tflop_per_s or row.fp16_dense_tflop_per_s),
+            "fp8 [TFLOP/s]:": lambda row: count(row.fp8_dense_tflop_per_s),
+            "link [GB/s]:": lambda row: count(row.scale_up_gb_per_s_both_ways or None),
+            "power [W]:": lambda row: count(row.tdp_w),
+            "year:": lambda row: str(row.launch_year),
+            "class": lambda row: row.market_class,
+        },
         "dense rates (fp16 where there is no bf16); link: NVLink or the maker's own fabric, both ways. "
         "`gpuplan gpus NAME` shows sources and pitfalls",
     )
 
 
 def _detail(row: Accelerator) -> Table:
-    from planner.report.table import Table, headings
-
-    facts = tuple((key.replace("_", " "), str(value)) for key, value in asdict(row).items() if value not in {None, ""})
-    return Table(row.name, headings("fact | value"), facts)
+    facts = [(key.replace("_", " "), str(value)) for key, value in asdict(row).items() if value not in {None, ""}]
+    return Table(row.name, headings("fact | value"), tuple(facts))

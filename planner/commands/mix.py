@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from planner.assumptions import Assumptions
 from planner.commands.options import (
     Filters,
     NumberRange,
@@ -17,16 +19,19 @@ from planner.commands.options import (
     horizon_option,
     store_options,
 )
+from planner.commands.prices import selected
+from planner.commands.tables import show_rows
+from planner.figures import count, percent, usd
+from planner.report.table import Table, headings, table_of
+from pricing.accelerators import resolve_all
+from pricing.catalog import Catalog
 from pricing.console import CommandLineError, Output, Talk, common_options, output_options
+from pricing.dates import Dropped
 
 if TYPE_CHECKING:
-    from planner.assumptions import Assumptions
     from planner.mix.mix import MixResult
     from planner.mix.request import MixRequest
-    from planner.report.table import Table
     from planner.tiers import DemandCurve, Tier
-    from pricing.catalog import Catalog
-    from pricing.dates import Dropped
 
 
 PROFILES = ("steady", "office_hours", "batch_nights", "bursty")
@@ -76,8 +81,6 @@ def mix(
     DEMAND is a CSV file with a line an hour (column gpus), a named profile (steady, office_hours, batch_nights, bursty)
     with --mean-gpus or --peak-gpus, or a YAML file with demand, tiers and limits (`gpuplan schema demand`).
     """
-    from planner.commands.prices import selected
-    from planner.commands.tables import show_rows
     from planner.mix.mix import cheapest_mix
 
     request = _request(demand, gpu, mean_gpus, peak_gpus)
@@ -88,8 +91,8 @@ def mix(
         catalog = selected(prices, talk, [request.gpu], secure=secure, launchable=True, **filters.stated())
         tiers = _tiers(catalog, request.gpu, settings.assumptions(), horizon)
         dropped = catalog.dropped
-    found = cheapest_mix(curve, tiers, request.stated_limits(), time_limit_s=time_limit)
-    record = {**_record(curve, tiers, found), "dropped": dropped}
+    result = cheapest_mix(curve, tiers, request.stated_limits(), time_limit_s=time_limit)
+    record = {**_record(curve, tiers, result), "dropped": dropped}
     show_rows(output, record["tiers"], "tiers", _tables(record), record)
 
 
@@ -127,34 +130,29 @@ def _text_beside(demand: str, name: str) -> str:
 def _tiers(catalog: Catalog, gpu: str, assumptions: Assumptions, horizon: int) -> tuple[Tier, ...]:
     from planner.mix.tiers import tiers_of_offers
     from planner.options.servers import ownable_servers
-    from pricing.accelerators import resolve_all
 
     names = {accelerator.name for accelerator in resolve_all(gpu)}
-    servers = [
-        s
-        for s in ownable_servers(assumptions, catalog.window)
-        if s.machine.accelerator and s.machine.accelerator.name in names
-    ]
-    return tiers_of_offers(catalog, servers, assumptions, months=horizon)
+    servers = ownable_servers(assumptions, catalog.window)
+    fitting = [server for server in servers if server.machine.accelerator and server.machine.accelerator.name in names]
+    return tiers_of_offers(catalog, fitting, assumptions, months=horizon)
 
 
-def _record(curve: DemandCurve, tiers: tuple[Tier, ...], found: MixResult) -> dict[str, Any]:
+def _record(curve: DemandCurve, tiers: tuple[Tier, ...], result: MixResult) -> dict[str, Any]:
     by_name = {tier.name: tier for tier in tiers}
-    hours = curve.scenarios.shape[1]
-    best_single = min(found.single_tier_usd.items(), key=lambda item: item[1], default=None)
+    alone, alone_usd = min(result.single_tier_usd.items(), key=lambda item: item[1], default=(None, None))
     return {
         "schema_version": 1,
-        "total_usd": found.total_usd,
-        "tail_usd": found.tail_usd,
-        "hours": hours,
+        "total_usd": result.total_usd,
+        "tail_usd": result.tail_usd,
+        "hours": curve.scenarios.shape[1],
         "gpu_hours": float(curve.weights @ curve.scenarios.sum(axis=1)),
         "peak_gpus": float(curve.scenarios.max()),
         "mean_gpus": float(curve.weights @ curve.scenarios.mean(axis=1)),
-        "best_single_tier": best_single[0] if best_single else None,
-        "saving_usd": best_single[1] - found.total_usd if best_single else None,
-        "single_tier_usd": found.single_tier_usd,
-        "gap_share": found.gap_share,
-        "rounded_to_gpus": found.rounded_to_units,
+        "best_single_tier": alone,
+        "saving_usd": None if alone_usd is None else alone_usd - result.total_usd,
+        "single_tier_usd": result.single_tier_usd,
+        "gap_share": result.gap_share,
+        "rounded_to_gpus": result.rounded_to_units,
         "tiers": [
             {
                 "name": use.name,
@@ -168,45 +166,28 @@ def _record(curve: DemandCurve, tiers: tuple[Tier, ...], found: MixResult) -> di
                 "fixed_usd_per_machine_hour": by_name[use.name].fixed_usd_per_machine_hour,
                 "usd_per_gpu_hour": by_name[use.name].usd_per_unit_hour,
             }
-            for use in found.tiers
+            for use in result.tiers
         ],
     }
 
 
 def _tables(record: dict[str, Any]) -> list[Table]:
-    from planner.figures import count, percent, usd
-    from planner.report.table import Table, headings
-
     used = [tier for tier in record["tiers"] if tier["gpu_hours"] > 0 or tier["machines"] > 0]
     title = f"{usd(record['total_usd'])} USD for {count(round(record['gpu_hours']))} GPU-hours over {record['hours']:,} hours"
     if record["best_single_tier"] is not None:
         title += f", {usd(record['saving_usd'])} USD less than {record['best_single_tier']} alone"
-    rows = tuple(
-        (
-            tier["name"],
-            str(tier["kind"]).replace("_", " "),
-            count(round(tier["machines"], 2)) if tier["machines"] else "by the hour",
-            count(round(tier["gpu_hours"])),
-            percent(tier["gpu_hours"] / record["gpu_hours"]) if record["gpu_hours"] else "-",
-            count(round(tier["idle_gpu_hours"])),
-            usd(tier["fixed_usd"] + tier["variable_usd"]),
-        )
-        for tier in used
-    )
-    alone = tuple(
-        (name, usd(cost)) for name, cost in sorted(record["single_tier_usd"].items(), key=lambda item: item[1])
-    )
     note = f"peak {count(record['peak_gpus'])} GPUs, mean {count(round(record['mean_gpus'], 1))}; before tax"
     if record["gap_share"] > 1e-6:
         note += f"; the optimum may be {percent(record['gap_share'])} lower (--time-limit)"
-    tables = [
-        Table(
-            title,
-            headings("tier | kind | machines: | served [GPU-h]: | share: | idle [GPU-h]: | cost [USD]:"),
-            rows,
-            note,
-        )
-    ]
-    if alone:
-        tables.append(Table("Each tier alone", headings("tier | cost [USD]:"), alone))
-    return tables
+    columns: dict[str, Callable[[dict[str, Any]], str]] = {
+        "tier": lambda tier: tier["name"],
+        "kind": lambda tier: tier["kind"].replace("_", " "),
+        "machines:": lambda tier: count(round(tier["machines"], 2)) if tier["machines"] else "by the hour",
+        "served [GPU-h]:": lambda tier: count(round(tier["gpu_hours"])),
+        "share:": lambda tier: percent(tier["gpu_hours"] / record["gpu_hours"]) if record["gpu_hours"] else "-",
+        "idle [GPU-h]:": lambda tier: count(round(tier["idle_gpu_hours"])),
+        "cost [USD]:": lambda tier: usd(tier["fixed_usd"] + tier["variable_usd"]),
+    }
+    alone = sorted(record["single_tier_usd"].items(), key=lambda item: item[1])
+    each = Table("Each tier alone", headings("tier | cost [USD]:"), tuple((name, usd(cost)) for name, cost in alone))
+    return [table_of(title, used, columns, note), *([each] if alone else [])]

@@ -6,6 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from planner.commands.tables import show_rows
+from planner.errors import InputError
+from planner.figures import bytes_text, count, significant
+from planner.report.notes import note_texts
+from planner.report.table import table_of
 from pricing.console import Output, Talk, common_options, output_options
 
 if TYPE_CHECKING:
@@ -29,12 +34,7 @@ CONTEXT_TOKENS = 131_072
 @common_options
 def models(part: str | None, *, context_tokens: int, output: Output, talk: Talk) -> None:
     """List the models whose name contains PART, or show the numbers of one by the PATH of its config.json."""
-    from planner.commands.tables import show_rows
     from planner.demand.models import configuration_path, known_model, known_models, resolve_model
-    from planner.errors import InputError
-    from planner.figures import bytes_text, count, significant
-    from planner.report.notes import note_texts
-    from planner.report.table import Table, headings
 
     del talk
     if part and configuration_path(part):
@@ -46,25 +46,18 @@ def models(part: str | None, *, context_tokens: int, output: Output, talk: Talk)
     if not architectures:
         raise InputError(f"no known model has {part!r} in its name", hint="`gpuplan models` lists them all")
     rows = [{"name": name, **_numbers(model, context_tokens)} for name, model in architectures.items()]
-    table = Table(
+    table = table_of(
         "",
-        headings(
-            "name | kind | parameters [1e9]: | active [1e9]: | weights [bf16]: | KV/token [bf16]: | context [tokens]:"
-        ),
-        tuple(
-            (
-                str(row["name"]),
-                str(row["kind"]),
-                f"{significant(row['parameter_count'] / 1e9):g}",
-                f"{significant(row['active_parameter_count'] / 1e9):g}",
-                bytes_text(row["weight_bytes_bf16"]),
-                bytes_text(row["kv_cache_bytes_per_token_bf16"])
-                if row["kv_cache_bytes_per_token_bf16"] is not None
-                else "-",
-                count(row["max_context_tokens"]),
-            )
-            for row in rows
-        ),
+        rows,
+        {
+            "name": lambda row: row["name"],
+            "kind": lambda row: row["kind"],
+            "parameters [1e9]:": lambda row: f"{significant(row['parameter_count'] / 1e9):g}",
+            "active [1e9]:": lambda row: f"{significant(row['active_parameter_count'] / 1e9):g}",
+            "weights [bf16]:": lambda row: bytes_text(row["weight_bytes_bf16"]),
+            "KV/token [bf16]:": lambda row: bytes_text(row["kv_cache_bytes_per_token_bf16"]),
+            "context [tokens]:": lambda row: count(row["max_context_tokens"]),
+        },
         " ".join(
             (
                 "`model:` also takes a path to a Hugging Face config.json, or the numbers themselves",

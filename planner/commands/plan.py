@@ -101,20 +101,17 @@ def plan(
     catalog = catalog_of(prices, talk, place_of)
     if many:
         from planner.commands.portfolio import show_portfolio
+        from planner.portfolio.market import Market
 
-        return show_portfolio(
-            workloads,
-            output,
-            talk,
+        market = Market(
             catalog=catalog,
             assumptions=assumptions,
-            calibration=calibration,
             today=today,
+            calibration=calibration,
             overrides=overrides,
-            horizon=horizon,
-            workers=workers,
-            engine_uri=engine_uri,
+            horizon_months=horizon,
         )
+        return show_portfolio(workloads, output, talk, market, workers=workers, engine_uri=engine_uri)
     plans = [planned(work, catalog, assumptions, today, calibration) for work in works]
     show_plans(plans, output, detail, extra=_extra(ctx))
     return None

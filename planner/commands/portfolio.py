@@ -3,32 +3,33 @@
 from __future__ import annotations
 
 import os
-import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
-from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import click
+
+from planner.commands.tables import show_text
+from planner.engine import connect
+from planner.engine_address import EngineError, read_address
+from planner.figures import count, percent, usd
+from planner.portfolio.market import Market
+from planner.portfolio.run import PortfolioResult, Watcher, plan_portfolio
+from planner.portfolio.totals import Team
+from planner.report.notes import note_texts
+from planner.report.table import Table, headings, table_of
+from planner.report.values import json_text
 from pricing.console import CommandLineError, Output, Talk
-
-if TYPE_CHECKING:
-    from planner.assumptions import Assumptions
-    from planner.portfolio.market import Market
-    from planner.portfolio.run import PortfolioResult, Watcher
-    from planner.portfolio.totals import Team
-    from planner.report.table import Table
-    from planner.supply.calibration import Calibration
-    from pricing.catalog import Catalog
-
 
 EXIT_NOTHING = 3
 EXIT_PARTLY = 5
 EXIT_UNREADABLE = 2
 ENDINGS = (".parquet", ".csv")
 TEAMS_SHOWN = 25
+COPIED_CHARACTERS = 1 << 16
 POOLS_SHOWN = 15
 CHOICE_WORDS = {
     "rent": "rent",
@@ -41,18 +42,7 @@ CHOICE_WORDS = {
 
 
 def show_portfolio(
-    sources: Sequence[str],
-    output: Output,
-    talk: Talk,
-    *,
-    catalog: Catalog,
-    assumptions: Assumptions,
-    calibration: Calibration | None,
-    today: date,
-    overrides: Mapping[str, tuple[str, ...]],
-    horizon: int | None,
-    workers: int | None,
-    engine_uri: str | None,
+    sources: Sequence[str], output: Output, talk: Talk, market: Market, *, workers: int | None, engine_uri: str | None
 ) -> int:
     """Plan a portfolio, write all answers where that was asked for, and show the totals.
 
@@ -62,10 +52,8 @@ def show_portfolio(
         Tables, folders and files of workloads.
     output, talk : Output, Talk
         Where to, and what is said on the way.
-    catalog, assumptions, calibration, today : Catalog, Assumptions, Calibration or None, date
+    market : Market
         What everything is planned against.
-    overrides, horizon : mapping, int or None
-        Constraints and horizon from the command line.
     workers : int, optional
         Processes; as many as there are cores without it.
     engine_uri : str, optional
@@ -76,43 +64,21 @@ def show_portfolio(
     int
         Exit status: 0 where every workload was read, 5 where some were not, 2 where none was, 3 where nothing fits any.
     """
-    from planner.portfolio.market import Market
-
     target, form = _target(output)
-    market = Market(
-        catalog=catalog,
-        assumptions=assumptions,
-        today=today,
-        calibration=calibration,
-        overrides=dict(overrides),
-        horizon_months=horizon,
-    )
     with tempfile.TemporaryDirectory(prefix="gpuplan-") as spare:
         rows = Path(spare) / "rows.csv" if form == "csv" and target is None else target
         result = _planned(sources, market, rows, talk, workers or os.cpu_count() or 1, engine_uri)
         if form == "csv" and target is None:
             assert rows is not None
             with rows.open(encoding="utf-8") as file:
-                shutil.copyfileobj(file, _Stream())
+                while block := file.read(COPIED_CHARACTERS):
+                    click.echo(block, nl=False)
     _tell(result, target, talk)
     if form == "json":
-        from planner.report.values import json_text
-
         Output("json").write(json_text(_record(result, target)))
     elif not (form == "csv" and target is None):
-        from planner.commands.tables import show_text
-
         show_text(Output("table", None, output.is_colored), _tables(result))
     return _exit_status(result)
-
-
-class _Stream:
-    """Standard output, as a file that text is copied to."""
-
-    def write(self, text: str) -> None:
-        import click
-
-        click.echo(text, nl=False)
 
 
 def _target(output: Output) -> tuple[Path | None, str]:
@@ -142,11 +108,6 @@ def _planned(
     workers: int,
     engine_uri: str | None,
 ) -> PortfolioResult:
-    from planner.engine import connect
-    from planner.engine_address import EngineError, read_address
-    from planner.portfolio.run import plan_portfolio
-    from planner.report.notes import note_texts
-
     engine, address = None, read_address(engine_uri)
     if address.kind == "warehouse":
         raise EngineError(
@@ -174,8 +135,6 @@ def _planned(
 @contextmanager
 def _watched(talk: Talk) -> Iterator[Watcher]:
     """Show a bar on a terminal; elsewhere say what is worth knowing."""
-    from planner.portfolio.run import Watcher
-
     if not talk.is_interactive():
         yield Watcher(say=talk.say)
         return
@@ -253,9 +212,6 @@ def _record(result: PortfolioResult, target: Path | None) -> dict[str, Any]:
 
 
 def _tables(result: PortfolioResult) -> list[Table]:
-    from planner.figures import count, percent, usd
-    from planner.report.table import Table, headings
-
     totals = result.totals
     whole = totals.whole
 
@@ -283,29 +239,23 @@ def _tables(result: PortfolioResult) -> list[Table]:
             "; ".join(_below(rest, whole.choices.get("free", 0))),
         )
     ]
-    shared = [one for one in result.shared if one.together_usd_per_month is not None][:POOLS_SHOWN]
+    shared = [pool for pool in result.shared if pool.together_usd_per_month is not None][:POOLS_SHOWN]
     if shared:
         tables.append(
-            Table(
+            table_of(
                 "Machines that several workloads could share",
-                headings(
-                    "accelerator, where | work [loads]: | apart [GPUs]: | peak [GPUs]: | apart [USD/month]: | "
-                    "together [USD/month]: | own [GPUs]: | commit [GPUs]: | hourly [share]:"
-                ),
-                tuple(
-                    (
-                        f"{one.accelerator}, {one.place}",
-                        f"{one.workloads:,}",
-                        count(round(one.apart_gpus, 1)),
-                        count(round(one.peak_gpus, 1)),
-                        usd(one.apart_usd_per_month),
-                        usd(one.together_usd_per_month),
-                        count(round(one.owned_gpus, 1)),
-                        count(round(one.committed_gpus, 1)),
-                        percent(one.on_demand_share),
-                    )
-                    for one in shared
-                ),
+                shared,
+                {
+                    "accelerator, where": lambda pool: f"{pool.accelerator}, {pool.place}",
+                    "work [loads]:": lambda pool: f"{pool.workloads:,}",
+                    "apart [GPUs]:": lambda pool: count(round(pool.apart_gpus, 1)),
+                    "peak [GPUs]:": lambda pool: count(round(pool.peak_gpus, 1)),
+                    "apart [USD/month]:": lambda pool: usd(pool.apart_usd_per_month),
+                    "together [USD/month]:": lambda pool: usd(pool.together_usd_per_month),
+                    "own [GPUs]:": lambda pool: count(round(pool.owned_gpus, 1)),
+                    "commit [GPUs]:": lambda pool: count(round(pool.committed_gpus, 1)),
+                    "hourly [share]:": lambda pool: percent(pool.on_demand_share),
+                },
                 "apart: each workload on its own; peak: the most they need in the same hour, jobs spread evenly over the month; together: the cheapest mix for all of them (as `gpuplan mix` "
                 "finds it), where any of their accelerators serves any of them; hourly: the part of the work on machines rented by the hour",
             )
@@ -315,8 +265,6 @@ def _tables(result: PortfolioResult) -> list[Table]:
 
 def _title(whole: Team) -> str:
     """Return how many workloads there are, how many have an answer, and what those cost."""
-    from planner.figures import usd
-
     title = f"{whole.workloads:,} workload{'' if whole.workloads == 1 else 's'}"
     if whole.workloads == whole.no_answer:
         return f"{title}: no answer"
@@ -326,10 +274,10 @@ def _title(whole: Team) -> str:
 
 def _below(more_teams: int, free: int) -> list[str]:
     """Return what stands below the totals."""
-    told = [f"{more_teams:,} more teams with --format json"] if more_teams > 0 else []
+    notes = [f"{more_teams:,} more teams with --format json"] if more_teams > 0 else []
     if free > 1:
-        told.append(
+        notes.append(
             f"{free:,} workloads were given free machines, each as if it were alone: these are for one person at a time, so "
             "count on them for a few; with --provider they are left out"
         )
-    return told
+    return notes

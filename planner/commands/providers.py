@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import asdict
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from planner.commands.options import PriceSource, store_options
+from planner.commands.prices import catalog_of
+from planner.commands.tables import show_rows
+from planner.errors import NothingFitsError
+from planner.report.table import Table, table_of
+from pricing.catalog import Catalog, names_among
 from pricing.console import Output, Talk, common_options, output_options
-from pricing.sellers import KINDS, TIERS
-
-if TYPE_CHECKING:
-    from planner.report.table import Table
-    from pricing.catalog import Catalog
-    from pricing.offers import Offer
+from pricing.offers import Offer
+from pricing.regions import countries_named
+from pricing.sellers import KINDS, TIERS, Seller, seller_of, sellers, tier_of
 
 
 @click.command()
@@ -51,13 +54,7 @@ def providers(
     talk: Talk,
 ) -> None:
     """List sellers: kind, headquarters, tier and why, rating, age of prices and how they are updated."""
-    from planner.commands.prices import catalog_of
-    from planner.commands.tables import show_rows
-    from planner.errors import NothingFitsError
     from planner.supply.candidates import places_told_apart
-    from pricing.catalog import names_among
-    from pricing.regions import countries_named
-    from pricing.sellers import sellers
 
     offers_of: dict[str, list[Offer]] = defaultdict(list)
     catalog = catalog_of(prices, talk, places_told_apart([]))
@@ -81,10 +78,6 @@ def providers(
 
 
 def _record(name: str, offers: list[Offer], catalog: Catalog, day: date) -> dict[str, Any]:
-    from dataclasses import asdict
-
-    from pricing.sellers import Seller, seller_of, tier_of
-
     seller = seller_of(name) or Seller(provider=name, source="", observed_on=day)
     tier, reason = tier_of(name)
     facts = {key: value for key, value in asdict(seller).items() if key not in {"provider", "source", "observed_on"}}
@@ -115,28 +108,23 @@ def _renewed_by(name: str, offers: list[Offer]) -> str:
 
 
 def _table(rows: list[dict[str, Any]]) -> Table:
-    from planner.report.table import Table, headings
-
-    return Table(
+    return table_of(
         "",
-        headings(
-            "provider | tier | kind | country | offers: | age [days]: | updated by | why this tier",
-            leaving=("country", "offers", "kind"),
-            whole=("provider", "kind", "country"),
-        ),
-        tuple(
-            (
-                row["provider"],
-                row["tier"],
-                row["kind"] or "-",
-                row["country"] or "-",
-                f"{row['offer_count']:,}",
-                "-" if row["median_price_age_days"] is None else str(row["median_price_age_days"]),
-                row["renewed_by"].replace("_", " "),
-                row["tier_reason"],
-            )
-            for row in rows
-        ),
+        rows,
+        {
+            "provider": lambda row: row["provider"],
+            "tier": lambda row: row["tier"],
+            "kind": lambda row: row["kind"] or "-",
+            "country": lambda row: row["country"] or "-",
+            "offers:": lambda row: f"{row['offer_count']:,}",
+            "age [days]:": lambda row: (
+                "-" if row["median_price_age_days"] is None else str(row["median_price_age_days"])
+            ),
+            "updated by": lambda row: row["renewed_by"].replace("_", " "),
+            "why this tier": lambda row: row["tier_reason"],
+        },
         "age: of the median price; updated by: an adapter (`gpuplan prices refresh`), your rate card, or only a new release; "
         "country: of the headquarters, not of the machines; ratings and sources with -f json",
+        leaving=("country", "offers", "kind"),
+        whole=("provider", "kind", "country"),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from planner.report.values import json_text
 from pricing.console import Output, Talk, common_options, output_options
 
 
@@ -14,7 +15,6 @@ from pricing.console import Output, Talk, common_options, output_options
 def schema(name: str, *, output: Output, talk: Talk) -> None:
     """Print the JSON Schema of a file, with which editors check and complete as you type."""
     from planner.report.schema import plan_schema
-    from planner.report.values import json_text
 
     del talk
     match name:

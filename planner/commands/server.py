@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from planner.assumptions import Assumption, Assumptions
 from planner.commands.options import (
     Filters,
     NumberRange,
@@ -18,15 +19,25 @@ from planner.commands.options import (
     store_options,
     top_option,
 )
+from planner.commands.prices import catalog_of
+from planner.commands.tables import assumptions_table, show_rows
+from planner.errors import InputError
+from planner.figures import percent, usd
+from planner.report.notes import note_text, note_texts
+from planner.report.table import Table, headings, table_of
+from planner.report.values import plain
+from planner.report.wording import COMPONENTS
+from pricing.accelerators import resolve
 from pricing.clock import today
 from pricing.console import Output, Talk, common_options, output_options
+from pricing.dates import EVERY_DAY, Window
+from pricing.latest import by_region
+from pricing.offers import offer_id
+from pricing.sellers import tier_of
+from pricing.store.errors import NoPricesError
 
 if TYPE_CHECKING:
-    from planner.arrays import FloatArray
-    from planner.assumptions import Assumption, Assumptions
     from planner.options.owned import OwnableServer
-    from planner.report.table import Table
-    from pricing.dates import Window
 
 
 SHARES = (0.1, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
@@ -72,18 +83,11 @@ def server(
     talk: Talk,
 ) -> None:
     """Compare one server with COUNT GPUs (8 by default) with every rent: where owning wins, and where it does not."""
-    from planner.commands.prices import catalog_of
-    from planner.commands.tables import assumptions_table, show_rows
+    import numpy as np
+
     from planner.costs.rivals import own_usd_per_gpu_hour, rivals
     from planner.mix.tiers import owned_timeline_of
     from planner.options.servers import dropped_prices
-    from planner.report.notes import note_text, note_texts
-    from planner.report.values import plain
-    from pricing.accelerators import resolve
-    from pricing.latest import by_region
-    from pricing.offers import offer_id
-    from pricing.sellers import tier_of
-    from pricing.store.errors import NoPricesError
 
     assumptions = settings.assumptions()
     accelerator, stated = resolve(gpu)
@@ -91,11 +95,11 @@ def server(
     owned = _server(accelerator.name, round(stated or 8), price_usd, assumptions, whole.window)
     count = owned.machine.accelerator_count
     catalog = whole.select(accelerators=[accelerator.name], launchable=True, **filters.stated())
-    offers = [offer for offer in catalog.offers if offer.accelerator_count >= 1 and not offer.term_months]
     named: list[tuple[str, float, date | None, str, str | None]] = [
-        (offer_id(o), o.price_usd_per_hour / o.accelerator_count, o.observed_on, o.source,
-         tier_of(o.provider, shared_host=o.shared_host).letter)
-        for o in offers
+        (offer_id(offer), offer.price_usd_per_hour / offer.accelerator_count, offer.observed_on, offer.source,
+         tier_of(offer.provider, shared_host=offer.shared_host).letter)
+        for offer in catalog.offers
+        if offer.accelerator_count >= 1 and not offer.term_months
     ]  # fmt: skip
     named += [(f"stated rent of {rent:g}", rent, None, "you", None) for rent in rents]
     if not named and whole.window:
@@ -105,13 +109,10 @@ def server(
             where=whole.snapshot,
         )
     named.sort(key=lambda row: row[1])
-    money = {
-        "discount_rate_share_per_year": assumptions["money.discount_rate_share_per_year"],
-        "hours_per_month": assumptions["money.hours_per_month"],
-    }
+    money = {name: assumptions[f"money.{name}"] for name in ("discount_rate_share_per_year", "hours_per_month")}
     busy = owned_timeline_of(owned, assumptions, months=horizon)
-    found = rivals(busy, [price for _, price, *_ in named], gpu_count=count, **money)
-    own = own_usd_per_gpu_hour(busy, gpu_count=count, utilisation_share=_array(SHARES), **money)
+    turns = rivals(busy, [price for _, price, *_ in named], gpu_count=count, **money)
+    own = own_usd_per_gpu_hour(busy, gpu_count=count, utilisation_share=np.array(SHARES), **money)
     rows = [
         {
             "rent_id": name,
@@ -123,7 +124,7 @@ def server(
             "source": source,
             "seller_tier": tier,
         }
-        for (name, price, priced_on, source, tier), rival in zip(named, found, strict=True)
+        for (name, price, priced_on, source, tier), rival in zip(named, turns, strict=True)
     ]
     curve = [
         {"utilisation_share": share, "own_usd_per_gpu_hour": float(cost)}
@@ -165,10 +166,6 @@ def _behind(assumptions: Assumptions) -> list[Assumption]:
 
 def _made_of(components: dict[str, float], hours: float) -> Table:
     """Return what a server that is always busy costs, item by item."""
-    from planner.figures import usd
-    from planner.report.table import Table, headings
-    from planner.report.wording import COMPONENTS
-
     rows = tuple((COMPONENTS[name], usd(value), f"{value / hours:.3f}") for name, value in components.items())
     whole = sum(components.values())
     return Table(
@@ -188,38 +185,29 @@ def _of_sellers(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [row for index, row in enumerate(sound) if kinds[index] not in kinds[:index]]
 
 
-def _array(values: tuple[float, ...]) -> FloatArray:
-    import numpy as np
-
-    return np.array(values)
-
-
 def _server(name: str, count: int, price_usd: float | None, assumptions: Assumptions, window: Window) -> OwnableServer:
     from dataclasses import replace
 
-    from planner.errors import InputError
     from planner.options.servers import ownable_servers
-    from pricing.dates import EVERY_DAY
-    from pricing.store.errors import NoPricesError
 
     # Whoever states a price needs the machine alone.
     usable = EVERY_DAY if price_usd is not None else window
     fitting, ever = (
-        [one for one in ownable_servers(assumptions, days) if one.machine.accelerator and one.machine.accelerator.name == name]
+        [server for server in ownable_servers(assumptions, days) if server.machine.accelerator and server.machine.accelerator.name == name]
         for days in (usable, EVERY_DAY)
     )  # fmt: skip
-    match = next((one for one in fitting if one.machine.accelerator_count == count), None)
-    if match is None and any(one.machine.accelerator_count == count for one in ever):
+    match = next((server for server in fitting if server.machine.accelerator_count == count), None)
+    if match is None and any(server.machine.accelerator_count == count for server in ever):
         raise NoPricesError(
             f"no price of a server with {count} x {name} is from the days asked for",
             hint="state one with --price, or ask for other days (--max-age, --as-of)",
             where="GPU",
         )
     if match is None:
-        known = ", ".join(f"{one.machine.accelerator_count:g}" for one in ever)
+        counts = ", ".join(f"{server.machine.accelerator_count:g}" for server in ever)
         raise InputError(
             f"no price of a server with {count} x {name} is known",
-            hint=f"servers with {known} of them are known" if known else "`gpuplan breakeven` takes your own quote",
+            hint=f"servers with {counts} of them are known" if counts else "`gpuplan breakeven` takes your own quote",
             where="GPU",
         )
     if price_usd is None:
@@ -230,44 +218,34 @@ def _server(name: str, count: int, price_usd: float | None, assumptions: Assumpt
 def _tables(
     owned: OwnableServer, curve: list[dict[str, Any]], rows: list[dict[str, Any]], which: str, horizon: int
 ) -> list[Table]:
-    from planner.figures import percent, usd
-    from planner.report.table import Table, headings
-
     widest = max(point["own_usd_per_gpu_hour"] for point in curve)
-    points = tuple(
-        (
-            percent(point["utilisation_share"]),
-            usd(point["own_usd_per_gpu_hour"]),
-            "#" * max(1, round(40 * point["own_usd_per_gpu_hour"] / widest)),
-        )
-        for point in curve
-    )
-    found = tuple(
-        (
-            row["rent_id"],
-            row["seller_tier"] or "-",
-            usd(row["usd_per_gpu_hour"]),
-            "never" if row["utilisation_share"] is None else percent(row["utilisation_share"]),
-            "never" if row["full_use_month"] is None else f"{row['full_use_month']:.1f}",
-            row["priced_on"] or "",
-        )
-        for row in rows
-    )
-    count = owned.machine.accelerator_count
     full = usd(curve[-1]["own_usd_per_gpu_hour"])
     return [
-        Table(
+        table_of(
             f"{owned.name}: {usd(owned.price_usd)} USD, paid in cash, in colocation, over {horizon} months, before tax",
-            headings("used | own [USD/GPU-h]: | "),
-            points,
-            f"{count:g} GPUs; {owned.source}",
+            curve,
+            {
+                "used": lambda point: percent(point["utilisation_share"]),
+                "own [USD/GPU-h]:": lambda point: usd(point["own_usd_per_gpu_hour"]),
+                "": lambda point: "#" * max(1, round(40 * point["own_usd_per_gpu_hour"] / widest)),
+            },
+            f"{owned.machine.accelerator_count:g} GPUs; {owned.source}",
         ),
-        Table(
+        table_of(
             "Owning against rents paid by the hour",
-            headings(
-                "rent | tier | rent [USD/GPU-h]: | owning wins [above use]: | always busy [from month]: | priced on"
-            ),
-            found,
+            rows,
+            {
+                "rent": lambda row: row["rent_id"],
+                "tier": lambda row: row["seller_tier"] or "-",
+                "rent [USD/GPU-h]:": lambda row: usd(row["usd_per_gpu_hour"]),
+                "owning wins [above use]:": lambda row: (
+                    "never" if row["utilisation_share"] is None else percent(row["utilisation_share"])
+                ),
+                "always busy [from month]:": lambda row: (
+                    "never" if row["full_use_month"] is None else f"{row['full_use_month']:.1f}"
+                ),
+                "priced on": lambda row: row["priced_on"] or "",
+            },
             f"{which} (-f json: all); an owned hour costs {full} USD "
             "per GPU even when always busy: owning never wins below that rent",
         ),

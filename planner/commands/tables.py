@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from planner.report.sheet import csv_text
-from planner.report.table import Table, headings
+from planner.report.table import Table, table_of
 from planner.report.values import json_text
 from pricing.console import Output
 
@@ -125,17 +125,18 @@ def assumptions_table(title: str, rows: Sequence[Assumption]) -> Table:
     """Return assumptions with their ranges and sources."""
     from planner.assumptions import value_text
 
-    line, whole = "assumption | value: | unit | range |  | source", ("assumption", "range", "")
-    columns = headings(line, leaving=("range", "unit"), whole=whole)
-    cells = tuple(
-        (
-            row.name,
-            value_text(row.value, row.unit),
-            row.unit,
-            "" if row.low == row.high else f"{row.low:g} to {row.high:g}",
-            "set by you" if row.overridden else "weak" if row.weak else "",
-            f"{row.source} ({row.as_of})" if row.as_of else row.source,
-        )
-        for row in rows
+    return table_of(
+        title,
+        rows,
+        {
+            "assumption": lambda row: row.name,
+            "value:": lambda row: value_text(row.value, row.unit),
+            "unit": lambda row: row.unit,
+            "range": lambda row: "" if row.low == row.high else f"{row.low:g} to {row.high:g}",
+            "": lambda row: "set by you" if row.overridden else "weak" if row.weak else "",
+            "source": lambda row: f"{row.source} ({row.as_of})" if row.as_of else row.source,
+        },
+        "change one with --set NAME=VALUE; weak: second-hand, or our own judgment",
+        leaving=("range", "unit"),
+        whole=("assumption", "range", ""),
     )
-    return Table(title, columns, cells, "change one with --set NAME=VALUE; weak: second-hand, or our own judgment")

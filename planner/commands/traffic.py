@@ -3,56 +3,79 @@
 from __future__ import annotations
 
 import json
+import math
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from planner.assumptions import Assumptions
 from planner.commands.options import NumberRange, PriceSource, Settings, assumption_options, store_options
-from pricing.console import CommandLineError, Output, Talk, common_options, output_options, write_output
+from planner.commands.prices import catalog_of
+from planner.commands.tables import show_text
+from planner.errors import InputError
+from planner.report.sheet import csv_text
+from planner.report.values import Record, json_text
+from pricing.accelerators import resolve
+from pricing.console import CommandLineError, Output, Talk, common_options, grouped, output_options, write_output
+from pricing.instances import machine_type
 
 if TYPE_CHECKING:
-    from planner.assumptions import Assumptions
     from planner.demand.architecture import Architecture
     from planner.demand.workload import Workload
     from planner.report.replayed_fleet import ReplayedFleet
-    from planner.report.values import Record
     from planner.supply.machines import Machine
     from planner.traffic.replay import Target
     from planner.traffic.request_log import RequestLog
     from planner.traffic.summary import TrafficSummary
 
 
+LIMITS = ("ttft_limit_ms", "tpot_limit_ms", "total_limit_ms")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Asked:
-    """What the options say of a replay."""
+    """What the options say of a replay; the workload says the rest."""
 
-    source: str
     option_id: str
-    percentile: float
-    limits_ms: tuple[float | None, float | None, float | None]
-    routing: Literal["least_loaded", "round_robin"]
+    percentile: float | None
+    routing: str
     least_count: int | None
     most_count: int | None
     target_per_s: float | None
     start_minutes: float | None
+    ttft_limit_ms: float | None
+    tpot_limit_ms: float | None
+    total_limit_ms: float | None
+
+    @property
+    def limits(self) -> dict[str, float]:
+        """The limits as keys of a workload, those that are stated."""
+        return {key: limit for key in LIMITS if (limit := getattr(self, key))}
+
+
+_replay_options = grouped(
+    "asked",
+    _Asked,
+    click.option("--option", "option_id", default="", metavar="ID", help="Replay it on this option of the plan instead of the verdict's."),
+    click.option("--percentile", type=NumberRange(min=1, max=99.9), metavar="P", help="Percentage of the requests that have to meet the limits; the workload's own, else 95."),
+    click.option("--routing", type=click.Choice(("least-loaded", "round-robin")), default="least-loaded", show_default=True, help="Which replica takes a request."),
+    click.option("--min-replicas", "least_count", type=click.IntRange(0, 512), help="Fewest replicas with autoscaling, 0 to scale to zero; the workload's own by default, else 1."),
+    click.option("--max-replicas", "most_count", type=click.IntRange(1, 512), help="Most replicas with autoscaling; the workload's own by default, else as many as the fixed fleet has."),
+    click.option("--target-requests-per-s", "target_per_s", type=NumberRange(min=0.000001), metavar="RATE", help="Requests per second for each replica with autoscaling; the workload's own by default, else the highest that meets the limits."),
+    click.option("--start-minutes", type=NumberRange(min=0, max=600), metavar="MINUTES", help="Time until a new replica serves; the workload's own by default, else from the model's size and where it runs."),
+    click.option("--ttft-limit-ms", "--ttft", type=NumberRange(min=0.001), metavar="MS", help="Limit on the time to first token; the workload's own by default."),
+    click.option("--tpot-limit-ms", "--tpot", type=NumberRange(min=0.001), metavar="MS", help="Limit on the time per output token."),
+    click.option("--total-limit-ms", "--total", type=NumberRange(min=0.001), metavar="MS", help="Limit on the time to the last token."),
+)  # fmt: skip
 
 
 @click.command()
 @click.argument("logs", metavar="LOG...", nargs=-1, required=True)
 @click.option("--replay", metavar="WORKLOAD|PLAN.json", help="Replay the log on the fleet of a plan.")
-@click.option("--option", "option_id", default="", metavar="ID", help="Replay it on this option of the plan instead of the verdict's.")  # fmt: skip
-@click.option("--percentile", type=NumberRange(min=1, max=99.9), metavar="P", help="Percentage of the requests that have to meet the limits; the workload's own, else 95.")  # fmt: skip
-@click.option("--routing", type=click.Choice(("least-loaded", "round-robin")), default="least-loaded", show_default=True, help="Which replica takes a request.")  # fmt: skip
-@click.option("--min-replicas", "least_count", type=click.IntRange(0, 512), help="Fewest replicas with autoscaling, 0 to scale to zero; the workload's own by default, else 1.")  # fmt: skip
-@click.option("--max-replicas", "most_count", type=click.IntRange(1, 512), help="Most replicas with autoscaling; the workload's own by default, else as many as the fixed fleet has.")  # fmt: skip
-@click.option("--target-requests-per-s", "target_per_s", type=NumberRange(min=0.000001), metavar="RATE", help="Requests per second for each replica with autoscaling; the workload's own by default, else the highest that meets the limits.")  # fmt: skip
-@click.option("--start-minutes", type=NumberRange(min=0, max=600), metavar="MINUTES", help="Time until a new replica serves; the workload's own by default, else from the model's size and where it runs.")  # fmt: skip
-@click.option("--ttft-limit-ms", "--ttft", type=NumberRange(min=0.001), metavar="MS", help="Limit on the time to first token; the workload's own by default.")  # fmt: skip
-@click.option("--tpot-limit-ms", "--tpot", type=NumberRange(min=0.001), metavar="MS", help="Limit on the time per output token.")  # fmt: skip
-@click.option("--total-limit-ms", "--total", type=NumberRange(min=0.001), metavar="MS", help="Limit on the time to the last token.")  # fmt: skip
+@_replay_options
 @click.option("--timezone", default="UTC", metavar="ZONE", help="Time zone of times that state none, and of the hours of the week: Europe/Berlin.")  # fmt: skip
 @click.option("--time-unit", type=click.Choice(("s", "ms")), help="Unit of times that count from the start of the log.")
 @click.option(
@@ -68,16 +91,7 @@ class _Asked:
 def traffic(
     logs: tuple[str, ...],
     replay: str | None,
-    option_id: str,
-    percentile: float | None,
-    routing: str,
-    least_count: int | None,
-    most_count: int | None,
-    target_per_s: float | None,
-    ttft_limit_ms: float | None,
-    tpot_limit_ms: float | None,
-    total_limit_ms: float | None,
-    start_minutes: float | None,
+    asked: _Asked,
     timezone: str,
     time_unit: str | None,
     model: str | None,
@@ -95,19 +109,16 @@ def traffic(
     """
     import tempfile
 
-    from planner.commands.tables import show_text
-    from planner.report.sheet import csv_text
     from planner.report.traffic import fault_text, traffic_record, traffic_tables
     from planner.report.traffic_page import hourly_rows, traffic_page
-    from planner.report.values import json_text
     from planner.traffic.request_log import read_log
     from planner.traffic.summary import serve_section, summarized
 
     if to_workload and not model:
         raise CommandLineError("a workload needs a model", where="--to-workload", hint="--model llama-3.1-70b")
-    if most_count is not None and (least_count or 0) > most_count:
-        raise CommandLineError(f"at least {least_count} and at most {most_count} replicas", where="--min-replicas", hint="a number up to --max-replicas")  # fmt: skip
-    if option_id and not replay:
+    if asked.most_count is not None and (asked.least_count or 0) > asked.most_count:
+        raise CommandLineError(f"at least {asked.least_count} and at most {asked.most_count} replicas", where="--min-replicas", hint="a number up to --max-replicas")  # fmt: skip
+    if asked.option_id and not replay:
         raise CommandLineError("an option belongs to a plan", where="--option", hint="--replay PLAN.json")
     units = {"s": 1.0, "ms": 1e-3}
     with tempfile.TemporaryDirectory(prefix="gpuplan-traffic-") as folder:
@@ -115,18 +126,14 @@ def traffic(
     for fault in log.faults:
         talk.warn(fault_text(fault))
     summary = summarized(log)
-    limits_ms = (ttft_limit_ms, tpot_limit_ms, total_limit_ms)
     fleet = None
-    if replay or (model and any(limits_ms)):
-        asked = _Asked(
-            source=replay or "the log's own workload", option_id=option_id, percentile=percentile or 0.0, limits_ms=limits_ms,
-            routing="round_robin" if routing == "round-robin" else "least_loaded", least_count=least_count,
-            most_count=most_count, target_per_s=target_per_s, start_minutes=start_minutes,
-        )  # fmt: skip
+    if replay or (model and asked.limits):
         assumptions = settings.assumptions()
-        own = {"kind": "serve", "model": model, "serve": serve_section(summary) | _stated(limits_ms, percentile)}
+        serve = serve_section(summary) | asked.limits
+        serve |= {"limit_percentile": asked.percentile} if asked.percentile else {}
+        own = {"kind": "serve", "model": model, "serve": serve}
         record = _plan_record(replay or own, assumptions, prices, talk)
-        fleet = _replayed(log, record, asked, assumptions)
+        fleet = _replayed(log, record, asked, replay or "the log's own workload", assumptions)
     if to_workload and model:
         _write_workload(to_workload, model, summary, talk)
     match output.format:
@@ -141,24 +148,13 @@ def traffic(
             show_text(output, traffic_tables(summary, fleet))
 
 
-def _stated(limits_ms: tuple[float | None, float | None, float | None], percentile: float | None) -> dict[str, float]:
-    """Return the keys of a workload that the options state."""
-    names = ("ttft_limit_ms", "tpot_limit_ms", "total_limit_ms", "limit_percentile")
-    named = zip(names, (*limits_ms, percentile), strict=True)
-    return {name: value for name, value in named if value}
-
-
-def _plan_record(
-    source: str | dict[str, Any], assumptions: Assumptions, prices: PriceSource, talk: Talk
-) -> Record:  # fmt: skip
+def _plan_record(source: str | dict[str, Any], assumptions: Assumptions, prices: PriceSource, talk: Talk) -> Record:
     """Return the plan that a file holds, or that is made of the workload that it holds or that is given."""
     from planner.commands.planning import planned
-    from planner.commands.prices import catalog_of
     from planner.demand.loading import load_workload
     from planner.demand.workload import Workload
     from planner.inputs import read_text
     from planner.report.record import plan_record, read_record
-    from planner.report.values import json_text
     from planner.supply.candidates import places_told_apart
 
     if isinstance(source, str):
@@ -172,12 +168,11 @@ def _plan_record(
     return read_record(json_text(plan_record(plan)), str(source))
 
 
-def _replayed(log: RequestLog, record: Record, asked: _Asked, assumptions: Assumptions) -> ReplayedFleet:
+def _replayed(log: RequestLog, record: Record, asked: _Asked, source: str, assumptions: Assumptions) -> ReplayedFleet:
     """Return how the plan's fleet serves the log."""
     from planner.demand.defaults import with_limits
     from planner.demand.models import resolve_model
     from planner.demand.workload import Serve, Workload
-    from planner.errors import InputError
     from planner.report.replayed_fleet import ReplayedFleet
     from planner.supply.calibration import default_calibration
     from planner.traffic.percentiles import Limits
@@ -186,30 +181,28 @@ def _replayed(log: RequestLog, record: Record, asked: _Asked, assumptions: Assum
     work: Workload = with_limits(Workload.model_validate(record["workload"]), assumptions)
     serve = work.work
     if not isinstance(serve, Serve) or work.model is None:
-        raise InputError(f"a plan of kind {work.kind} has no requests to serve", where=asked.source, hint="replay a plan of kind serve")  # fmt: skip
+        raise InputError(f"a plan of kind {work.kind} has no requests to serve", where=source, hint="replay a plan of kind serve")  # fmt: skip
     stated = serve.limit_percentile if isinstance(serve.limit_percentile, float) else 95.0
-    ttft_ms, tpot_ms, total_ms = asked.limits_ms
+    wanted = {key.removesuffix("_limit_ms"): getattr(asked, key) or getattr(serve, key) for key in LIMITS}
     limits = Limits(
-        ttft_ms=ttft_ms or serve.ttft_limit_ms or float("inf"), tpot_ms=tpot_ms or serve.tpot_limit_ms or float("inf"),
-        total_ms=total_ms or serve.total_limit_ms or float("inf"), percentile=asked.percentile or stated,
-    )  # fmt: skip
-    # What the options do not say of autoscaling, the workload does.
-    least_count = next((each for each in (asked.least_count, serve.min_replicas) if each is not None), 1)
-    if asked.start_minutes is None:
-        asked = replace(asked, start_minutes=serve.start_minutes)
+        **{f"{name}_ms": limit or math.inf for name, limit in wanted.items()}, percentile=asked.percentile or stated
+    )
+    least_count = next((count for count in (asked.least_count, serve.min_replicas) if count is not None), 1)
+    start_minutes = serve.start_minutes if asked.start_minutes is None else asked.start_minutes
     arch = resolve_model(work.model)
-    targets = [_target(option, arch, assumptions, asked) for option in _chosen(record, asked)]
+    options = _chosen(record, asked.option_id, source)
+    targets = [_target(option, arch, assumptions, start_minutes) for option in options]
     replay = replayed(
         Fit(requests=log.requests, arch=arch, assumptions=assumptions, calibration=default_calibration()), targets, limits,
-        routing=asked.routing, least_count=least_count, most_count=asked.most_count or serve.max_replicas,
-        target_per_s=asked.target_per_s or serve.target_requests_per_s,
+        routing="round_robin" if asked.routing == "round-robin" else "least_loaded", least_count=least_count,
+        most_count=asked.most_count or serve.max_replicas, target_per_s=asked.target_per_s or serve.target_requests_per_s,
     )  # fmt: skip
     return ReplayedFleet(
         target=targets[0], limits=limits, replay=replay, hours_per_month=assumptions["money.hours_per_month"]
     )
 
 
-def _target(option: Record, arch: Architecture, assumptions: Assumptions, asked: _Asked) -> Target:
+def _target(option: Record, arch: Architecture, assumptions: Assumptions, minutes: float | None) -> Target:
     """Return the machines of a plan's option, and how long a replica takes to start on them."""
     from planner.supply.machines import Layout
     from planner.traffic.autoscaling import start_minutes
@@ -217,7 +210,6 @@ def _target(option: Record, arch: Architecture, assumptions: Assumptions, asked:
 
     layout = Layout(**{**option["layout"], "techniques": tuple(option["layout"]["techniques"])})
     paid_hours, usd = option["paid_hours_per_month"], option["cost"]["usd_per_month"]
-    minutes = asked.start_minutes
     if minutes is None:
         minutes = start_minutes(arch, layout.precision, assumptions, is_rented=option["kind"] == "rent")
     return Target(
@@ -231,28 +223,22 @@ MOST_TARGETS = 3
 """Options on which the fewest accelerators are searched, where none is stated: the cheapest one of each accelerator."""
 
 
-def _chosen(record: Record, asked: _Asked) -> list[Record]:
+def _chosen(record: Record, option_id: str, source: str) -> list[Record]:
     """Return the option that is meant (the stated one, else the verdict's, else the cheapest that has GPUs), and its rivals."""
-    from planner.errors import InputError
-
-    with_gpus = [each for each in record["options"] if each["layout"] and each["accelerator"]]
-    wanted = [asked.option_id] if asked.option_id else [record["verdict"]["option_id"]]
-    wanted += [] if asked.option_id else [each["id"] for each in with_gpus if each["choosable"]]
-    option: Record | None = next((each for name in wanted for each in with_gpus if each["id"] == name), None)
-    if option is None:
-        told = (
-            f"there is no option {asked.option_id!r} with GPUs"
-            if asked.option_id
-            else "no option has GPUs to replay on"
-        )
-        names = ", ".join(each["id"] for each in with_gpus[:5])
-        raise InputError(told, where=asked.source, hint=f"--option one of: {names}" if names else "plan a larger rate")
-    if asked.option_id:
-        return [option]
-    by_accelerator = {option["accelerator"]: option}
-    for each in with_gpus:
-        if each["choosable"] and each["kind"] == option["kind"]:
-            by_accelerator.setdefault(each["accelerator"], each)
+    with_gpus = [option for option in record["options"] if option["layout"] and option["accelerator"]]
+    by_id = {option["id"]: option for option in with_gpus}
+    usual = [record["verdict"]["option_id"], *(option["id"] for option in with_gpus if option["choosable"])]
+    chosen = next((by_id[name] for name in ([option_id] if option_id else usual) if name in by_id), None)
+    if chosen is None:
+        fault = f"there is no option {option_id!r} with GPUs" if option_id else "no option has GPUs to replay on"
+        names = ", ".join(list(by_id)[:5])
+        raise InputError(fault, where=source, hint=f"--option one of: {names}" if names else "plan a larger rate")
+    if option_id:
+        return [chosen]
+    by_accelerator = {chosen["accelerator"]: chosen}
+    for option in with_gpus:
+        if option["choosable"] and option["kind"] == chosen["kind"]:
+            by_accelerator.setdefault(option["accelerator"], option)
     return list(by_accelerator.values())[:MOST_TARGETS]
 
 
@@ -260,8 +246,6 @@ def _machine(option: Record) -> Machine:
     """Return the machine of a plan's option."""
     from planner.options.servers import own_machine
     from planner.supply.machines import Machine
-    from pricing.accelerators import resolve
-    from pricing.instances import machine_type
 
     if option["instance_type"] and (found := machine_type(option["instance_type"])):
         accelerator, count, network, speed = found

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from contextlib import ExitStack, closing, contextmanager
-from datetime import date, datetime
+from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,14 @@ from planner.commands.options import (
     horizon_option,
     store_options,
 )
-from pricing.console import CommandLineError, Output, Talk, common_options, output_options, write_output
+from planner.commands.prices import catalog_of
+from planner.commands.tables import show_rows
+from planner.report.notes import note_texts
+from planner.report.values import json_text
+from planner.usage.faults import Fault, fault_text, refusal
+from pricing.catalog import Catalog
+from pricing.console import CommandLineError, Output, Talk, common_options, grouped, output_options, write_output
+from pricing.latest import by_region
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -26,28 +34,43 @@ if TYPE_CHECKING:
     from planner.decision import Decision
     from planner.usage.answer import Usage
     from planner.usage.bill import Bill, Rate
-    from planner.usage.faults import Fault
     from planner.usage.records import Records
     from planner.usage.sources import Source
-    from pricing.catalog import Catalog
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Reading:
+    """How the files are read."""
+
+    kind: str | None
+    tag: str
+    rates: tuple[str, ...]
+    timezone: str
+    columns: str
+    basis: str | None
+    keep_copies: bool
+    cache: Path | None
+    engine_uri: str | None
+
+
+_reading_options = grouped(
+    "reading",
+    _Reading,
+    click.option("--kind", type=click.Choice(("focus", "slurm", "dcgm", "plain")), help="Kind of the files, where their header does not show it."),
+    click.option("--tag", default="", metavar="KEY", help="Also group by the value of this tag: --tag team."),
+    click.option("--rate", "rates", multiple=True, metavar="CUR=USD[@DATE]", help="What a currency is worth: --rate EUR=1.08@2026-11-01; repeatable."),
+    click.option("--timezone", default="", metavar="ZONE", help="Time zone of records that state none: Europe/Berlin."),
+    click.option("--columns", default="", metavar="A,B,...", help="Names of sacct's columns, where there is no header: JobID,Start,End,AllocTRES."),
+    click.option("--basis", type=click.Choice(("allocated", "present", "busy", "useful")), help="Which hours the tables and the curve show."),
+    click.option("--keep-copies", is_flag=True, help="Count copies of a charge as often as they were exported."),
+    click.option("--cache", type=click.Path(path_type=Path, file_okay=False), metavar="FOLDER", envvar="GPUPLAN_USAGE_CACHE", help="Keep files of text as they were read here: a month that has not changed is not read again."),
+    click.option("--engine", "engine_uri", metavar="URI", envvar="GPUPLAN_ENGINE", help="duckdb (the default), sc://host:15002 for Spark Connect, or trino://user@host:8080 or bigquery://project for a table there."),
+)  # fmt: skip
 
 
 @click.command()
 @click.argument("files", metavar="FILE...", nargs=-1, required=True)
-@click.option("--kind", type=click.Choice(("focus", "slurm", "dcgm", "plain")), help="Kind of the files, where their header does not show it.")  # fmt: skip
-@click.option("--tag", default="", metavar="KEY", help="Also group by the value of this tag: --tag team.")
-@click.option("--rate", "rates", multiple=True, metavar="CUR=USD[@DATE]", help="What a currency is worth: --rate EUR=1.08@2026-11-01; repeatable.")  # fmt: skip
-@click.option("--timezone", default="", metavar="ZONE", help="Time zone of records that state none: Europe/Berlin.")
-@click.option(
-    "--columns",
-    default="",
-    metavar="A,B,...",
-    help="Names of sacct's columns, where there is no header: JobID,Start,End,AllocTRES.",
-)
-@click.option("--basis", type=click.Choice(("allocated", "present", "busy", "useful")), help="Which hours the tables and the curve show.")  # fmt: skip
-@click.option("--keep-copies", is_flag=True, help="Count copies of a charge as often as they were exported.")
-@click.option("--cache", type=click.Path(path_type=Path, file_okay=False), metavar="FOLDER", envvar="GPUPLAN_USAGE_CACHE", help="Keep files of text as they were read here: a month that has not changed is not read again.")  # fmt: skip
-@click.option("--engine", "engine_uri", metavar="URI", envvar="GPUPLAN_ENGINE", help="duckdb (the default), sc://host:15002 for Spark Connect, or trino://user@host:8080 or bigquery://project for a table there.")  # fmt: skip
+@_reading_options
 @click.option("--gpu", help="The accelerator for --to-demand, --to-workload and --decide, where there are several.")
 @click.option("--to-demand", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Write the hourly curve as `gpuplan mix` reads it.")  # fmt: skip
 @click.option("--to-workload", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Write a workload as `gpuplan plan` reads it.")  # fmt: skip
@@ -64,14 +87,7 @@ if TYPE_CHECKING:
 @common_options
 def usage(
     files: tuple[str, ...],
-    kind: str | None,
-    tag: str,
-    rates: tuple[str, ...],
-    timezone: str,
-    columns: str,
-    basis: str | None,
-    cache: Path | None,
-    engine_uri: str | None,
+    reading: _Reading,
     gpu: str | None,
     to_demand: Path | None,
     to_workload: Path | None,
@@ -82,7 +98,6 @@ def usage(
     settings: Settings,
     prices: PriceSource,
     *,
-    keep_copies: bool,
     decide: bool,
     no_own: bool,
     secure: bool,
@@ -94,27 +109,12 @@ def usage(
     FILE is a FOCUS bill (CSV, CSV.gz, Parquet, a folder of them, s3://, gs://, abfs://, or catalog.schema.table of --engine), the output of Slurm's
     `sacct -P`, a CSV of DCGM counters from Prometheus, or a CSV of timestamp,gpus; several kinds may be given at once.
     """
-    from planner.commands.prices import catalog_of
-    from planner.usage.faults import fault_text
     from planner.usage.summary import summarised
-    from pricing.latest import by_region
 
     catalog = catalog_of(prices, talk, by_region)
-    bill, records, faults = _read(
-        files,
-        kind or "",
-        tag,
-        _rates(rates),
-        timezone,
-        columns,
-        basis or "",
-        cache,
-        engine_uri,
-        catalog,
-        talk,
-        keep_copies=keep_copies,
-    )
-    found = summarised(bill, records, catalog, faults=faults, basis=basis or "")
+    basis = reading.basis or ""
+    bill, records, faults = _read(files, reading, catalog, talk)
+    found = summarised(bill, records, catalog, faults=faults, basis=basis)
     for fault in found.faults:
         talk.warn(f"partial: {fault_text(fault)}")
     if to_demand:
@@ -130,16 +130,14 @@ def usage(
         paid = summarised(bill, records, catalog, faults=faults) if bill is not None and basis else found
         answer = decided(
             paid, choice, settings.assumptions(), gpu=gpu or "", months=horizon, resamples=resamples,
-            seed=seed, no_own=no_own, basis=basis or "", today=prices.day,
+            seed=seed, no_own=no_own, basis=basis, today=prices.day,
             elsewhere=bool(filters.providers or filters.regions or filters.countries),
         )  # fmt: skip
-    _show(output, found, answer, tag)
+    _show(output, found, answer, reading.tag)
 
 
 def _show(output: Output, found: Usage, answer: Decision | None, tag: str) -> None:
-    from planner.commands.tables import show_rows
     from planner.report.usage.tables import usage_record, usage_tables
-    from planner.report.values import json_text
 
     if answer:
         from planner.report.decision import decision_record, decision_tables
@@ -164,7 +162,7 @@ def _show(output: Output, found: Usage, answer: Decision | None, tag: str) -> No
 def _rates(texts: Sequence[str]) -> dict[str, Rate]:
     from planner.usage.bill import Rate
 
-    found = {}
+    rates = {}
     for text in texts:
         name, equals, worth = text.partition("=")
         number, at, day = worth.partition("@")
@@ -179,88 +177,71 @@ def _rates(texts: Sequence[str]) -> dict[str, Rate]:
                 where="--rate",
                 hint="--rate EUR=1.08 or --rate EUR=1.08@2026-11-01",
             )
-        found[name.strip().upper()] = Rate(usd=usd, source="--rate", as_of=as_of)
-    return found
+        rates[name.strip().upper()] = Rate(usd=usd, source="--rate", as_of=as_of)
+    return rates
 
 
 def _read(
-    files: Sequence[str],
-    kind: str,
-    tag: str,
-    rates: dict[str, Rate],
-    timezone: str,
-    columns: str,
-    basis: str,
-    cache: Path | None,
-    engine_uri: str | None,
-    catalog: Catalog,
-    talk: Talk,
-    *,
-    keep_copies: bool,
+    files: Sequence[str], reading: _Reading, catalog: Catalog, talk: Talk
 ) -> tuple[Bill | None, list[Records], list[Fault]]:
     from planner.engine import connect
     from planner.engine_address import read_address
-    from planner.report.notes import note_texts
-    from planner.usage.faults import refusal
     from planner.usage.kept import kept_in
     from planner.usage.sources import find_sources, known_source, working_folder
     from planner.usage.tables import is_table_name, table_source
 
-    is_remote = read_address(engine_uri).kind == "spark"
-    kept = kept_in(None if is_remote else cache)
-    if is_remote and cache:
+    rates = _rates(reading.rates)
+    is_remote = read_address(reading.engine_uri).kind == "spark"
+    kept = kept_in(None if is_remote else reading.cache)
+    if is_remote and reading.cache:
         talk.detail("--cache is left aside: the cluster reads the files itself")
-    tables = [name for name in files if engine_uri and is_table_name(name)]
-    with working_folder() as folder, _told(talk) as step, ExitStack() as stack:
+    tables = [name for name in files if reading.engine_uri and is_table_name(name)]
+    with working_folder() as folder, _steps(talk) as step, ExitStack() as stack:
         step("looking into the files")
-        sources, faults = find_sources([name for name in files if name not in tables], kind=kind, folder=folder, is_remote=is_remote, kept=kept)  # fmt: skip
+        sources, faults = find_sources([name for name in files if name not in tables], kind=reading.kind or "", folder=folder, is_remote=is_remote, kept=kept)  # fmt: skip
         engine = None
-        if tables or any(one.kind == "focus" for one in sources):
-            engine = stack.enter_context(closing(connect(engine_uri)))
+        if tables or any(source.kind == "focus" for source in sources):
+            engine = stack.enter_context(closing(connect(reading.engine_uri)))
             talk.detail(f"the engine answered after {engine.start_s:.1f} s")
             for note in note_texts(engine.notes):
                 talk.warn(note)
             for name in tables:
-                sources += known_source(table_source(engine, name), kind, faults)
+                sources += known_source(table_source(engine, name), reading.kind or "", faults)
         if not sources:
             raise refusal("no file can be read", faults)
         bill: Bill | None = None
-        focus = [one for one in sources if one.kind == "focus"]
+        focus = [source for source in sources if source.kind == "focus"]
         if focus and engine is not None:
             from planner.usage.focus import read_bill
             from planner.usage.skus import SkuReader
 
             step(f"reading {len(focus):,} files of a bill")
             reader = SkuReader(catalog.offers)
-            bill = read_bill(engine, focus, reader, rates=rates, tag=tag, folder=folder, kept=kept, keep_copies=keep_copies)  # fmt: skip
-        records = _records(sources, timezone, columns, basis, step)
-        return bill, records, faults
+            bill = read_bill(engine, focus, reader, rates=rates, tag=reading.tag, folder=folder, kept=kept, keep_copies=reading.keep_copies)  # fmt: skip
+        return bill, _records(sources, reading, step), faults
 
 
-def _records(
-    sources: Sequence[Source], timezone: str, columns: str, basis: str, step: Callable[[str], None]
-) -> list[Records]:
+def _records(sources: Sequence[Source], reading: _Reading, step: Callable[[str], None]) -> list[Records]:
     from planner.usage.dcgm import read_dcgm
     from planner.usage.plain import read_plain
     from planner.usage.slurm import read_slurm
 
-    found = []
-    by_kind = {name: [one for one in sources if one.kind == name] for name in ("slurm", "dcgm", "plain")}
-    if by_kind["slurm"]:
+    records, timezone = [], reading.timezone
+    slurm, dcgm, plain = ([source for source in sources if source.kind == kind] for kind in ("slurm", "dcgm", "plain"))
+    if slurm:
         step("reading Slurm's records")
-        found.append(
-            read_slurm(by_kind["slurm"], timezone=timezone, columns=[name for name in columns.split(",") if name])
-        )
-    if by_kind["dcgm"]:
+        columns = [name for name in reading.columns.split(",") if name]
+        records.append(read_slurm(slurm, timezone=timezone, columns=columns))
+    if dcgm:
         step("reading counters")
-        found.append(read_dcgm(by_kind["dcgm"], timezone=timezone))
-    if by_kind["plain"]:
-        found.append(read_plain(by_kind["plain"], basis=basis or "allocated", timezone=timezone))
-    return found
+        records.append(read_dcgm(dcgm, timezone=timezone))
+    if plain:
+        records.append(read_plain(plain, basis=reading.basis or "allocated", timezone=timezone))
+    return records
 
 
 @contextmanager
-def _told(talk: Talk) -> Iterator[Any]:
+def _steps(talk: Talk) -> Iterator[Any]:
     """Show on a terminal what is being done; an engine tells no share of its work."""
     if not talk.is_interactive():
         yield lambda _text: None
@@ -292,17 +273,13 @@ def _write_workload(found: Usage, gpu: str | None, path: Path, talk: Talk) -> No
     talk.say(f"wrote a workload of {name or 'accelerators'}: gpuplan plan {path}")
 
 
-def _csv_rows(found: Usage) -> list[dict[str, Any]]:
+def _csv_rows(usage: Usage) -> list[dict[str, Any]]:
     """Return one row for each hour and accelerator."""
-    from datetime import UTC
+    from planner.report.usage.tables import hour_text
 
+    basis = usage.measures[0].basis
     return [
-        {
-            "hour": datetime.fromtimestamp((found.first_hour + hour) * 3600, UTC).strftime("%Y-%m-%dT%H:%MZ"),
-            "gpu": name,
-            "basis": found.measures[0].basis,
-            "gpus": float(value),
-        }
-        for name, level in found.levels.items()
+        {"hour": hour_text(usage.first_hour + hour), "gpu": name, "basis": basis, "gpus": float(value)}
+        for name, level in usage.levels.items()
         for hour, value in enumerate(level)
     ]

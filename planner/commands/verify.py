@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING
 import click
 
 from planner.commands.options import calibration_of, calibration_option
+from planner.commands.tables import show_rows
+from planner.figures import percent, significant
+from planner.report.notes import note_texts
+from planner.report.table import Table, headings, table_of
 from pricing.console import Output, Talk, common_options, output_options
 
 if TYPE_CHECKING:
     from planner.measured.verify import BlockReport, FileReport
-    from planner.report.table import Table
 
 
 WORST = 10
@@ -30,83 +33,63 @@ def verify(files: tuple[Path, ...], calibration_files: tuple[str, ...], *, outpu
     A file is CSV in the columns of planner/facts/measured_training.csv, measured_inference.csv, measured_memory.csv or measured_kinds.csv; your
     own rows need only the columns that they fill. A row that is not predicted says why and counts as refused.
     """
-    from planner.commands.tables import show_rows
     from planner.measured.verify import verify as verified
-    from planner.report.notes import note_texts
 
     calibration = calibration_of(calibration_files)
     for note in note_texts(calibration.notes()) if calibration else ():
         talk.say(note)
     report = verified(files, calibration=calibration)
-    rows = [{"file": one.file, **asdict(detail)} for one in report.files for detail in one.detail]
+    rows = [{"file": file.file, **asdict(detail)} for file in report.files for detail in file.detail]
     tables = [_summary(report.files)]
-    for one in report.files:
+    for file in report.files:
         tables += [
-            _blocks(f"{one.file} by class", one.by_class),
-            _blocks(f"{one.file} by block", one.by_block),
-            _worst(one),
+            _blocks(f"{file.file} by class", file.by_class),
+            _blocks(f"{file.file} by block", file.by_block),
+            _worst(file),
         ]
     show_rows(output, rows, "rows", [table for table in tables if table.rows], report.record())
 
 
 def _summary(files: tuple[FileReport, ...]) -> Table:
-    from planner.figures import percent
-    from planner.report.table import Table, headings
-
-    return Table(
+    return table_of(
         "Predicted against measured",
-        headings(
-            "file | rows: | predicted: | refused: | median [error]: | p90 [error]: | bias: | in band [80 %]: | "
-            "fit predicted [rightly]:"
-        ),
-        tuple(
-            (
-                f"{one.file} ({one.kind})",
-                f"{one.rows:,}",
-                f"{one.predicted:,}",
-                f"{one.refused:,}",
-                percent(one.median_abs_relative_error_share),
-                percent(one.p90_abs_relative_error_share),
-                percent(one.bias_share),
-                percent(one.within_band_share),
-                percent(one.verdict_right_share),
-            )
-            for one in files
-        ),
+        files,
+        {
+            "file": lambda report: f"{report.file} ({report.kind})",
+            "rows:": lambda report: f"{report.rows:,}",
+            "predicted:": lambda report: f"{report.predicted:,}",
+            "refused:": lambda report: f"{report.refused:,}",
+            "median [error]:": lambda report: percent(report.median_abs_relative_error_share),
+            "p90 [error]:": lambda report: percent(report.p90_abs_relative_error_share),
+            "bias:": lambda report: percent(report.bias_share),
+            "in band [80 %]:": lambda report: percent(report.within_band_share),
+            "fit predicted [rightly]:": lambda report: percent(report.verdict_right_share),
+        },
         "rows marked C by their source are kept and not scored",
     )
 
 
 def _blocks(title: str, blocks: tuple[BlockReport, ...]) -> Table:
-    from planner.figures import percent
-    from planner.report.table import Table, headings
-
-    return Table(
+    return table_of(
         title,
-        headings("block | figure | rows: | median [error]: | mean [error]: | within [25 %]: | in band: | worst row"),
-        tuple(
-            (
-                one.name,
-                one.metric,
-                f"{one.count:,}",
-                percent(one.median_abs_relative_error_share),
-                percent(one.mean_abs_relative_error_share),
-                percent(one.within_25_percent_share),
-                percent(one.within_band_share),
-                one.worst_id,
-            )
-            for one in blocks
-        ),
+        blocks,
+        {
+            "block": lambda block: block.name,
+            "figure": lambda block: block.metric,
+            "rows:": lambda block: f"{block.count:,}",
+            "median [error]:": lambda block: percent(block.median_abs_relative_error_share),
+            "mean [error]:": lambda block: percent(block.mean_abs_relative_error_share),
+            "within [25 %]:": lambda block: percent(block.within_25_percent_share),
+            "in band:": lambda block: percent(block.within_band_share),
+            "worst row": lambda block: block.worst_id,
+        },
     )
 
 
-def _worst(one: FileReport) -> Table:
-    from planner.figures import percent, significant
-    from planner.report.table import Table, headings
-
-    scored = [detail for detail in one.detail if detail.relative_error_share is not None and detail.primary]
+def _worst(report: FileReport) -> Table:
+    scored = [detail for detail in report.detail if detail.relative_error_share is not None and detail.primary]
     scored.sort(key=lambda detail: -abs(detail.relative_error_share or 0.0))
-    refused = [detail for detail in one.detail if detail.predicted is None and detail.reason and detail.primary]
+    refused = [detail for detail in report.detail if detail.predicted is None and detail.reason and detail.primary]
     rows = [
         (
             detail.id,
@@ -120,7 +103,7 @@ def _worst(one: FileReport) -> Table:
     ]
     rows += [(detail.id, detail.block, detail.metric, "", "refused", detail.reason) for detail in refused[:WORST]]
     return Table(
-        f"{one.file}: the worst rows, and what was refused",
+        f"{report.file}: the worst rows, and what was refused",
         headings("row | block | figure | measured: | predicted: | error, or why"),
         tuple(rows),
         f"{len(refused):,} refused in all" if len(refused) > WORST else "",

@@ -87,9 +87,14 @@ class Deployment:
         return layout
 
     @property
+    def has_engine(self) -> bool:
+        """Whether an inference engine does the work."""
+        return self.kind in ENGINE_KINDS and self.vendor in {"NVIDIA", "AMD"}
+
+    @property
     def is_service(self) -> bool:
-        """Whether it answers requests as they come."""
-        return self.kind == "serve"
+        """Whether an engine on each machine answers requests as they come."""
+        return self.kind == "serve" and self.has_engine and self.machines_per_replica_count == 1
 
     @property
     def machines_per_replica_count(self) -> int:
@@ -98,8 +103,8 @@ class Deployment:
 
     @property
     def replicas_per_machine_count(self) -> int:
-        """Replicas that one machine holds, none where one spans several."""
-        return min(self.gpus_per_machine_count // self.replica_gpu_count, self.replica_count)
+        """Replicas that one machine holds; 1 where one spans several."""
+        return max(1, min(self.gpus_per_machine_count // self.replica_gpu_count, self.replica_count))
 
     @property
     def name(self) -> str:
@@ -128,7 +133,7 @@ class Deployment:
         if self.peak_requests_per_s <= self.requests_per_s:
             return self.machine_count
         quiet = self.requests_per_s * float(hourly_rates(Profile(self.work.get("profile", "steady"))).min())
-        ready = math.ceil((least or 1) / max(self.replicas_per_machine_count, 1))
+        ready = math.ceil((least or 1) / self.replicas_per_machine_count)
         needed = max(ready, math.ceil(quiet / self.machine_requests_per_s)) + self.spare_machine_count
         return min(needed, self.machine_count)
 
@@ -158,7 +163,8 @@ def deployment_of(record: Record, option_id: str | None = None) -> Deployment:
         )
     option = by_id[named]
     if option["kind"] in WHY_NOT or not option["price_usd_per_hour"]:
-        rent = next((each["id"] for each in record["options"] if each["kind"] == "rent" and each["choosable"]), None)
+        rents = (option["id"] for option in record["options"] if option["kind"] == "rent" and option["choosable"])
+        rent = next(rents, None)
         raise LaunchError(
             f"{named} cannot be launched: {WHY_NOT.get(option['kind'], 'no seller offers its machines by the hour')}",
             where="the verdict" if option_id is None else "--option",
@@ -174,7 +180,7 @@ def _deployment(record: Record, option: Mapping[str, Any]) -> Deployment:
     count, per_machine = option["instance_count"], max(1, int(option["accelerator_count"] or 0))
     replica_gpus = layout.get("tensor", 1) * layout.get("pipeline", 1) * layout.get("context", 1)
     spares = option.get("spare_instance_count") or 0
-    known = accelerators().get(option["accelerator"] or "")
+    accelerator = accelerators().get(option["accelerator"] or "")
     return Deployment(
         option=option,
         work=workload[kind],
@@ -183,7 +189,7 @@ def _deployment(record: Record, option: Mapping[str, Any]) -> Deployment:
         planned_on=record["planned_on"],
         command=record["verdict"].get("command", ""),
         checkpoint=checkpoint_of(workload.get("model")),
-        vendor=known.vendor if known else "",
+        vendor=accelerator.vendor if accelerator else "",
         gpus_per_machine_count=per_machine,
         machine_count=count,
         spare_machine_count=spares,
@@ -198,7 +204,7 @@ def _deployment(record: Record, option: Mapping[str, Any]) -> Deployment:
 
 def _longest_request(record: Record) -> int:
     """Return the context to serve with: as stated, else room for requests well above the mean."""
-    workload, defaults = record["workload"], {each["key"]: each["value"] for each in record.get("defaults") or ()}
+    workload, defaults = record["workload"], {row["key"]: row["value"] for row in record.get("defaults") or ()}
     if stated := workload.get("max_context_tokens"):
         return int(stated)
     work = workload[workload["kind"]]
@@ -206,7 +212,7 @@ def _longest_request(record: Record) -> int:
         work.get(key) or defaults.get(f"{workload['kind']}.{key}")
         for key in ("input_tokens", "output_tokens", "tokens_per_document")
     ]
-    mean = sum(_mean(each) for each in lengths)
+    mean = sum(map(_mean, lengths))
     wanted: int = 2 ** math.ceil(math.log2(max(LONGEST_OVER_MEAN * mean, 512)))
     longest = _architecture_limit(workload.get("model"))
     return min(wanted, longest) if longest else wanted
@@ -215,7 +221,7 @@ def _longest_request(record: Record) -> int:
 def _mean(length: object) -> float:
     """Return the mean of a length, or the longest of its stated percentiles."""
     if isinstance(length, Mapping):
-        return max((float(each) for key, each in length.items() if key != "cv" and each), default=0.0)
+        return max((float(tokens) for key, tokens in length.items() if key != "cv" and tokens), default=0.0)
     return float(length) if isinstance(length, int | float) else 0.0
 
 

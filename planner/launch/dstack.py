@@ -7,7 +7,7 @@ from typing import Any
 
 from planner.launch.deployment import Deployment
 from planner.launch.engines import IMAGES, PORT
-from planner.launch.programs import has_engine, program_of
+from planner.launch.programs import program_of
 from planner.launch.yaml_text import yaml_text
 from pricing.accelerators import accelerators, card_of
 
@@ -30,17 +30,16 @@ def dstack_configuration(deployment: Deployment) -> tuple[str, tuple[str, ...]]:
         What is deployed.
     """
     option = deployment.option
-    is_service = deployment.is_service and deployment.machines_per_replica_count == 1 and has_engine(deployment)
     run, remarks = program_of(
         deployment, rank="$DSTACK_NODE_RANK", nodes="$DSTACK_NODES_NUM", head="$DSTACK_MASTER_NODE_IP"
     )
-    content: dict[str, Any] = {"type": "service" if is_service else "task", "name": deployment.name}
-    if has_engine(deployment):
+    content: dict[str, Any] = {"type": "service" if deployment.is_service else "task", "name": deployment.name}
+    if deployment.has_engine:
         content |= {"image": IMAGES[deployment.vendor], "env": ["HF_TOKEN"]}
     else:
         content["python"] = "3.12"
     content["commands"] = [run]
-    if is_service:
+    if deployment.is_service:
         content |= {"port": PORT, "model": deployment.checkpoint, **_replicas(deployment)}
     elif deployment.machine_count > 1:
         content["nodes"] = deployment.machine_count
@@ -56,19 +55,19 @@ def dstack_configuration(deployment: Deployment) -> tuple[str, tuple[str, ...]]:
         )
     content["spot_policy"] = "spot" if option["purchase_option"] == "spot" else "on-demand"
     content["max_price"] = deployment.max_usd_per_hour
-    if has_engine(deployment):
+    if deployment.has_engine:
         more.append("A private checkpoint needs HF_TOKEN in your own environment; it is not written here.")
     return yaml_text(content), tuple(more)
 
 
 def _resources(deployment: Deployment) -> dict[str, Any]:
-    known = accelerators().get(deployment.option["accelerator"] or "")
-    if known is None:
+    accelerator = accelerators().get(deployment.option["accelerator"] or "")
+    if accelerator is None:
         return {"disk": f"{DISK_GB}GB.."}
-    name = card_of(known.name).split("-")[0].replace("RTX A", "A").replace("RTX PRO 6000 Blackwell", "RTXPRO6000")
+    name = card_of(accelerator.name).split("-")[0].replace("RTX A", "A").replace("RTX PRO 6000 Blackwell", "RTXPRO6000")
     gpu: dict[str, Any] = {"name": name.replace(" ", ""), "count": deployment.gpus_per_machine_count}
-    if known.memory_gib:
-        gpu["memory"] = f"{math.floor(known.memory_gib * 0.95)}GB.."  # makers round up what their cards hold
+    if accelerator.memory_gib:
+        gpu["memory"] = f"{math.floor(accelerator.memory_gib * 0.95)}GB.."  # makers round up what their cards hold
     return {"gpu": gpu, "disk": f"{DISK_GB}GB.."}
 
 

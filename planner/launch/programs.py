@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from planner.launch.deployment import ENGINE_KINDS, Deployment
+from planner.launch.deployment import Deployment
 from planner.launch.engines import PORT, engine_of, shell_lines
 
 OWN_PROGRAM = "echo 'put your own program here'"
-
-
-def has_engine(deployment: Deployment) -> bool:
-    """Tell whether an inference engine does the work."""
-    return deployment.kind in ENGINE_KINDS and deployment.vendor in {"NVIDIA", "AMD"}
 
 
 def program_of(deployment: Deployment, *, rank: str, nodes: str, head: str) -> tuple[str, tuple[str, ...]]:
@@ -23,8 +18,8 @@ def program_of(deployment: Deployment, *, rank: str, nodes: str, head: str) -> t
     rank, nodes, head : str
         The shell's words for this machine's number, how many there are, and the address of the first.
     """
-    if has_engine(deployment):
-        engine = engine_of(deployment, replica_count=max(1, deployment.replicas_per_machine_count))
+    if deployment.has_engine:
+        engine = engine_of(deployment, replica_count=deployment.replicas_per_machine_count)
         serve = shell_lines(engine.command)
         if deployment.machines_per_replica_count == 1:
             return serve, engine.remarks
@@ -40,24 +35,16 @@ def program_of(deployment: Deployment, *, rank: str, nodes: str, head: str) -> t
             f"  --master-addr={head} --master-port=29500 train.py"
         )
         layout = deployment.layout
-        told = ", ".join(
-            f"{label} {layout[key]}"
-            for key, label in (
-                ("tensor", "tensor parallel"),
-                ("pipeline", "pipeline parallel"),
-                ("data", "data parallel"),
-                ("micro_batch", "micro batch"),
-                ("precision", "precision"),
-            )
-            if layout[key] not in {1, ""}
-        )
-        return run, (f"train.py stands for your own program; the plan counts on {told}.",)
+        parts = ("tensor parallel", "pipeline parallel", "data parallel", "micro batch", "precision")
+        values = {part: layout[part.removesuffix(" parallel").replace(" ", "_")] for part in parts}
+        counted = ", ".join(f"{part} {value}" for part, value in values.items() if value not in {1, ""})
+        return run, (f"train.py stands for your own program; the plan counts on {counted}.",)
     return OWN_PROGRAM, ("The plan knows the machines, not your program: replace the last line with it.",)
 
 
 def docker_line(deployment: Deployment) -> tuple[str, tuple[str, ...]]:
     """Return the line that starts the engine's container on a fresh machine, and what to see to first."""
-    engine = engine_of(deployment, replica_count=max(1, deployment.replicas_per_machine_count))
+    engine = engine_of(deployment, replica_count=deployment.replicas_per_machine_count)
     gpus = "--gpus all" if deployment.vendor == "NVIDIA" else "--device /dev/kfd --device /dev/dri --group-add video"
     entry, *rest = engine.command
     return (

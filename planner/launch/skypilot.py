@@ -7,7 +7,7 @@ from typing import Any
 
 from planner.launch.deployment import Deployment
 from planner.launch.engines import IMAGES, PORT
-from planner.launch.programs import has_engine, program_of
+from planner.launch.programs import program_of
 from planner.launch.yaml_text import yaml_text
 from planner.report.values import Record
 from pricing.accelerators import card_of
@@ -43,7 +43,6 @@ def skypilot_task(deployment: Deployment, record: Record) -> tuple[str, tuple[st
         The plan, for the next options on the same accelerator.
     """
     option = deployment.option
-    is_service = deployment.is_service and deployment.machines_per_replica_count == 1 and has_engine(deployment)
     run, remarks = program_of(
         deployment,
         rank="$SKYPILOT_NODE_RANK",
@@ -51,12 +50,11 @@ def skypilot_task(deployment: Deployment, record: Record) -> tuple[str, tuple[st
         head='$(echo "$SKYPILOT_NODE_IPS" | head -n1)',
     )
     more = list(remarks)
-    places = [_place(each) for each in (option, *_next_best(option, record)) if each["provider"] in CLOUDS]
-    if option["provider"] not in CLOUDS:
+    places = _places(option, record)
+    if not places:
         more.append(
             f"SkyPilot knows no cloud called {option['provider']}: without `infra` it takes the cheapest it finds below max_hourly_cost."
         )
-        places = []
     name = ACCELERATORS.get(card_of(option["accelerator"] or ""))
     resources: dict[str, Any] = {
         **({"any_of": places} if len(places) > 1 else places[0] if places else {}),
@@ -71,12 +69,12 @@ def skypilot_task(deployment: Deployment, record: Record) -> tuple[str, tuple[st
     if option["purchase_option"] == "spot" and not places:
         resources["use_spot"] = True
     task: dict[str, Any] = {"name": deployment.name, "resources": resources}
-    if is_service:
+    if deployment.is_service:
         resources["ports"] = PORT
         task["service"] = _service(deployment)
     elif deployment.machine_count > 1:
         task["num_nodes"] = deployment.machine_count
-    if has_engine(deployment):
+    if deployment.has_engine:
         image = IMAGES[deployment.vendor]
         if deployment.vendor == "NVIDIA":
             task["setup"] = f"pip install vllm=={image.rpartition(':v')[2]}"
@@ -91,23 +89,19 @@ def _place(option: Mapping[str, Any]) -> dict[str, Any]:
     return {"infra": infra, **({"use_spot": True} if option["purchase_option"] == "spot" else {})}
 
 
-def _next_best(option: Mapping[str, Any], record: Record) -> list[Mapping[str, Any]]:
-    """Return the next options on machines that run the same program, each place once, none dearer than SkyPilot may pay."""
-    seen, found = {tuple(_place(option).items())} if option["provider"] in CLOUDS else set(), []
-    for each in record["options"]:
-        alike = all(each[key] == option[key] for key in ("accelerator", "accelerator_count", "layout"))
-        if not alike or not each["choosable"] or each["kind"] != "rent" or each["provider"] not in CLOUDS:
+def _places(option: Mapping[str, Any], record: Record) -> list[dict[str, Any]]:
+    """Return where an option is, and the next ones on machines that run the same program, none dearer than SkyPilot may pay."""
+    if option["provider"] not in CLOUDS:
+        return []
+    places = [_place(option)]
+    for other in record["options"]:
+        is_alike = all(other[key] == option[key] for key in ("accelerator", "accelerator_count", "layout"))
+        is_sold = other["provider"] in CLOUDS and other["purchase_option"] in {"on_demand", "spot"}
+        if not is_alike or not is_sold or other["kind"] != "rent" or not other["choosable"]:
             continue
-        if (
-            each["purchase_option"] not in {"on_demand", "spot"}
-            or each["price_usd_per_hour"] > option["price_usd_per_hour"] * 1.1
-        ):
-            continue
-        place = tuple(_place(each).items())
-        if place not in seen:
-            seen.add(place)
-            found.append(each)
-    return found[:ALTERNATIVES]
+        if other["price_usd_per_hour"] <= option["price_usd_per_hour"] * 1.1 and _place(other) not in places:
+            places.append(_place(other))
+    return places[: 1 + ALTERNATIVES]
 
 
 def _service(deployment: Deployment) -> dict[str, Any]:

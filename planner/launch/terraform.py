@@ -9,7 +9,7 @@ from collections.abc import Callable
 from importlib import resources
 
 from planner.launch.deployment import Deployment, LaunchError
-from planner.launch.programs import docker_line, has_engine
+from planner.launch.programs import docker_line
 from planner.words import how_paid
 
 DISK_GB = 512
@@ -64,14 +64,10 @@ def terraform_configuration(deployment: Deployment) -> tuple[str, tuple[str, ...
             where="--to",
             hint="--to skypilot, dstack or vllm; or plan with --provider aws",
         )
-    remarks: list[str] = []
-    program = ""
-    if has_engine(deployment) and deployment.machines_per_replica_count == 1 and deployment.kind != "batch":
-        line, said = docker_line(deployment)
-        program = line
-        remarks += said
-    else:
-        remarks.append("The machines start empty: install and start your own program on them.")
+    program, remarks = "", ["The machines start empty: install and start your own program on them."]
+    if deployment.has_engine and deployment.machines_per_replica_count == 1 and deployment.kind != "batch":
+        program, engine_remarks = docker_line(deployment)
+        remarks = [*engine_remarks]
     if option["purchase_option"].startswith(COMMITMENTS):
         remarks.append(
             f"The price is that of {how_paid(option['purchase_option'])}: buy the commitment separately; these machines then use it."
@@ -99,13 +95,9 @@ def _program(provider: str, line: str) -> str:
     if not line:
         return ""
     script = f"#!/bin/bash\n{line}\n".replace("${", "$${").replace("%{", "%%{")
-    match provider:
-        case "aws":
-            return f"\n  user_data = <<-EOT\n{script}EOT\n"
-        case "gcp":
-            return f"\n  metadata_startup_script = <<-EOT\n{script}EOT\n"
-        case _:
-            return f"\n  custom_data = base64encode(<<-EOT\n{script}EOT\n  )\n"
+    if provider == "azure":
+        return f"\n  custom_data = base64encode(<<-EOT\n{script}EOT\n  )\n"
+    return f"\n  {'user_data' if provider == 'aws' else 'metadata_startup_script'} = <<-EOT\n{script}EOT\n"
 
 
 def _aws(deployment: Deployment) -> dict[str, str]:
@@ -114,7 +106,7 @@ def _aws(deployment: Deployment) -> dict[str, str]:
         market = '\n  instance_market_options {\n    market_type = "spot"\n  }\n'
     if option["purchase_option"] == "capacity_block":
         hours = math.ceil(option["hours_per_run"] or LONGEST_BLOCK_HOURS)
-        told = CAPACITY_BLOCK.format(
+        reserved = CAPACITY_BLOCK.format(
             hours=min(math.ceil(hours / 24) * 24, LONGEST_BLOCK_HOURS),
             instance_type=_quoted(option["instance_type"]),
             count=deployment.machine_count,
@@ -122,7 +114,7 @@ def _aws(deployment: Deployment) -> dict[str, str]:
         first = (
             "A capacity block is paid when it is bought and cannot be given back: take the # away where you mean it."
         )
-        block = "\n" + "".join(f"# {line}".rstrip() + "\n" for line in [first, *told.strip("\n").split("\n")])
+        block = "\n" + "".join(f"# {line}".rstrip() + "\n" for line in [first, *reserved.strip("\n").split("\n")])
     return {"market": market, "block": block}
 
 

@@ -60,8 +60,7 @@ def launch_text(record: Record, target: str, option_id: str | None = None) -> st
 
 
 def _engine_script(deployment: Deployment, *, is_sglang: bool) -> tuple[str, tuple[str, ...]]:
-    held = max(1, deployment.replicas_per_machine_count)
-    engine = engine_of(deployment, replica_count=held, is_sglang=is_sglang)
+    engine = engine_of(deployment, replica_count=deployment.replicas_per_machine_count, is_sglang=is_sglang)
     machines = deployment.machines_per_replica_count
     if machines > 1:
         how = "on each machine with its own --node-rank" if is_sglang else "on the first machine of a Ray cluster"

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Literal, NamedTuple, get_args
 
 from planner.figures import bytes_text, count, duration, percent, significant, usd
 from planner.notes import NoteCode
 from planner.options.option import Option, OptionKind
-from planner.options.reason import ReasonCode
+from planner.options.reason import Reason, ReasonCode
 from planner.plan import Plan
 from planner.report.notes import note_text
 from planner.report.option_words import gpus, is_by_resale, machines, money, whole
@@ -19,6 +19,7 @@ from planner.supply.machines import Refusal
 from planner.verdict.break_evens import BreakEvenPair, best_by_kind
 from planner.verdict.remarks import RemarkCode
 from planner.words import BOUND_WORDS, how_paid, label, seller
+from pricing.accelerator_rows import Accelerator
 
 Group = Literal["why", "alternatives", "risk"]
 """What a reason speaks of: why this is enough, what else there is, or what can go wrong."""
@@ -33,21 +34,21 @@ WORTH_TELLING_SHARE = 0.05
 """Costs nearer than this are the same."""
 
 
-class Reason(NamedTuple):
+class Because(NamedTuple):
     """One sentence about a verdict, and what it speaks of."""
 
     group: Group
     text: str
 
 
-def reasons(plan: Plan) -> tuple[Reason, ...]:
+def reasons(plan: Plan) -> tuple[Because, ...]:
     """Return why the verdict is what it is, a sentence each; the weightiest first, since a short answer shows the first few."""
     chosen, once = plan.chosen, plan.workload.runs_once
     is_hosted = chosen.kind is OptionKind.API
     best = best_by_kind(plan.options)
     deadline_hours = plan.in_force.deadline_hours
     stated_hours = plan.workload.kind == "gpu_hours"
-    said: tuple[tuple[Group, Sequence[str]], ...] = (
+    said: tuple[tuple[Group, Iterable[str]], ...] = (
         (WHY, _remarks(plan, RemarkCode.CREDIT_USED)),
         (RISK, _remarks(plan, RemarkCode.LOWER_TIER, RemarkCode.EXPIRED)),
         (ALTERNATIVES, _remarks(plan, RemarkCode.CREDIT, RemarkCode.CREDIT_OF_RUN, RemarkCode.CREDIT_LOST)),
@@ -80,7 +81,7 @@ def reasons(plan: Plan) -> tuple[Reason, ...]:
         (WHY, _remarks(plan, RemarkCode.TUNING) if is_hosted else ()),
         (WHY, _peak(chosen, plan.requirements.peak_flop_per_s)),
     )
-    return tuple(Reason(group, text) for group, texts in said for text in texts)
+    return tuple(Because(group, text) for group, texts in said for text in texts)
 
 
 def _ownership(plan: Plan) -> list[str]:
@@ -88,25 +89,24 @@ def _ownership(plan: Plan) -> list[str]:
     return [*_remarks(plan, RemarkCode.OWNERSHIP, RemarkCode.DELIVERY), *_remarks(plan, RemarkCode.COMMITMENT)]
 
 
-def _sizing(chosen: Option) -> list[str]:
+def _sizing(chosen: Option) -> Iterator[str]:
     """Say what is used, what bounds the speed, and what fills the memory."""
     fleet = chosen.fleet
     if fleet is None or fleet.machine.accelerator is None or fleet.performance.basis == "stated":
-        return []
+        return
     used, total = count(fleet.accelerators_used), count(chosen.accelerators_total_count)
     sharing = f"All {total} GPUs are used" if used == total else f"{used} of {total} GPUs are used"
     if total == "1":
         sharing = "The GPU is used"
     precision = f" ({fleet.layout.precision})" if fleet.layout.precision else ""
     bound = BOUND_WORDS.get(fleet.performance.bound, fleet.performance.bound)
-    said = f"{sharing}{precision}; the workload is {bound}"
+    memory = ""
     if fleet.memory is not None:
         largest = sorted(fleet.memory.parts, key=lambda part: -part[1])[:2]
         parts = ", ".join(f"{_lowered(label(name))} {bytes_text(size)}" for name, size in largest if size > 0)
-        said += (
-            f"; {bytes_text(fleet.memory.total_bytes)} of {bytes_text(fleet.memory.capacity_bytes)} of memory ({parts})"
-        )
-    return [f"{said}."]
+        filled, capacity = bytes_text(fleet.memory.total_bytes), bytes_text(fleet.memory.capacity_bytes)
+        memory = f"; {filled} of {capacity} of memory ({parts})"
+    yield f"{sharing}{precision}; the workload is {bound}{memory}."
 
 
 def _lowered(words: str) -> str:
@@ -114,55 +114,48 @@ def _lowered(words: str) -> str:
     return words if words[:2].isupper() else words[:1].lower() + words[1:]
 
 
-def _speed(plan: Plan, chosen: Option, deadline_hours: float) -> list[str]:
+def _speed(plan: Plan, chosen: Option, deadline_hours: float) -> Iterator[str]:
     """Say how long the run takes, or how fast answers come, against the limits."""
     fleet = chosen.fleet
     if fleet is None or fleet.performance.basis == "stated":
-        return []
-    said = []
+        return
     speed = fleet.performance
     if chosen.hours_per_run is not None and speed.rate_per_s.low > 0 and not math.isfinite(deadline_hours):
         slow_hours = chosen.hours_per_run * speed.rate_per_s.typical / speed.rate_per_s.low
-        said.append(
-            f"The run takes {duration(chosen.hours_per_run)}, or {duration(slow_hours)} at the slow end of the 80 % band."
-        )
-    if speed.ttft_ms is not None and speed.tpot_ms is not None:
+        yield f"The run takes {duration(chosen.hours_per_run)}, or {duration(slow_hours)} at the slow end of the 80 % band."
+    if speed.ttft_ms is not None and speed.tpot_ms is not None and chosen.id not in plan.confirmed:
         limits = [getattr(plan.in_force.work, f"{name}_limit_ms", None) for name in ("ttft", "tpot")]
         ttft, tpot = (f", limit {limit:,.0f}" if limit else "" for limit in limits)
-        if chosen.id in plan.confirmed:
-            return said
-        said.append(
+        yield (
             f"Mean TTFT is {speed.ttft_ms.typical:,.0f} ms (80 % band {speed.ttft_ms.low:,.0f} to {speed.ttft_ms.high:,.0f}{ttft}), "
             f"mean TPOT {speed.tpot_ms.typical:,.0f} ms ({speed.tpot_ms.low:,.0f} to {speed.tpot_ms.high:,.0f}{tpot}); "
             f"average utilization is {percent(fleet.utilisation_share)}."
         )
-    return said
 
 
-def _percentiles(plan: Plan, chosen: Option) -> list[str]:
+def _percentiles(plan: Plan, chosen: Option) -> Iterator[str]:
     """Say what requests wait at the percentile of the limits, on the best rented GPUs where the verdict has none, and what p99 takes."""
-    option: Option | None = chosen
-    if chosen.fleet is None:
-        option = next((each for each in plan.options if each.kind is OptionKind.RENT and each.choosable), None)
-    found = plan.confirmed.get(option.id) if option else None
-    if found is None or option is None or option.fleet is None:
-        return []
-    service, limits, percentile = found.service, found.limits, found.limits.percentile
+    rents = (option for option in plan.options if option.kind is OptionKind.RENT and option.choosable)
+    option = chosen if chosen.fleet else next(rents, None)
+    confirmed = plan.confirmed.get(option.id) if option else None
+    if confirmed is None or option is None or option.fleet is None:
+        return
+    service, limits, percentile = confirmed.service, confirmed.limits, confirmed.limits.percentile
     name = "mean" if percentile is None else f"p{percentile:g}"
     ttft_ms, tpot_ms, total_ms = service.at_limit_ms
     where = "" if option is chosen else f"On {gpus(option)}, "
     spares = option.spare_instance_count
     lost = f" with {spares:,} machine{'s' if spares > 1 else ''} lost" if spares else ""
     total = f"total time {total_ms:,.0f} ms (limit {limits.total_ms:,.0f}), " if math.isfinite(limits.total_ms) else ""
-    told = (
-        f"{where}TTFT {name} is {ttft_ms:,.0f} ms (limit {limits.ttft_ms:,.0f}), TPOT {name} {tpot_ms:,.0f} ms (limit {limits.tpot_ms:,.0f}), "
-        f"{total}simulated{lost}; {percent(option.fleet.utilisation_share)} utilized."
-    )
+    more = ""
     if not service.holds:
-        told += f" The limits do not hold at {name}: {_needed(found.needed_count, found.replica_count)}."
-    elif found.strictest_count != found.replica_count:
-        told += f" At p99, {_needed(found.strictest_count, found.replica_count)}."
-    return [told]
+        more = f" The limits do not hold at {name}: {_needed(confirmed.needed_count, confirmed.replica_count)}."
+    elif confirmed.strictest_count != confirmed.replica_count:
+        more = f" At p99, {_needed(confirmed.strictest_count, confirmed.replica_count)}."
+    yield (
+        f"{where}TTFT {name} is {ttft_ms:,.0f} ms (limit {limits.ttft_ms:,.0f}), TPOT {name} {tpot_ms:,.0f} ms (limit {limits.tpot_ms:,.0f}), "
+        f"{total}simulated{lost}; {percent(option.fleet.utilisation_share)} utilized.{more}"
+    )
 
 
 def _needed(number: int | None, have: int) -> str:
@@ -173,159 +166,140 @@ def _needed(number: int | None, have: int) -> str:
 
 def _remarks(plan: Plan, *codes: RemarkCode) -> list[str]:
     """Say some of what has to be known of the verdict's option, a sentence each."""
-    return [remark_text(each) for each in plan.remarks if each.code in codes]
+    return [remark_text(remark) for remark in plan.remarks if remark.code in codes]
 
 
-def _spares(plan: Plan, chosen: Option) -> list[str]:
+def _spares(plan: Plan, chosen: Option) -> Iterator[str]:
     """Say what stands by, and what it costs."""
     spares = chosen.spare_instance_count
-    if not spares:
-        return []
-    lost = "one machine" if spares == 1 else f"{spares} machines"
-    which = f"{spares} of the {chosen.instance_count:,} machines {'is a spare' if spares == 1 else 'are spares'}"
-    cost = f"{usd(chosen.spare_usd_per_month)} USD a month"
-    found = plan.confirmed.get(chosen.id)
-    holds = f": the limits hold with {lost} lost" if found is None or found.service.holds else ""
-    return [f"{which}, for {cost}{holds}."]
+    if spares:
+        lost = "one machine" if spares == 1 else f"{spares} machines"
+        which = f"{spares} of the {chosen.instance_count:,} machines {'is a spare' if spares == 1 else 'are spares'}"
+        confirmed = plan.confirmed.get(chosen.id)
+        holds = f": the limits hold with {lost} lost" if confirmed is None or confirmed.service.holds else ""
+        yield f"{which}, for {usd(chosen.spare_usd_per_month)} USD a month{holds}."
 
 
-def _peak(chosen: Option, peak_flop_per_s: float | None) -> list[str]:
+def _peak(chosen: Option, peak_flop_per_s: float | None) -> Iterator[str]:
     """Say how many accelerators the arithmetic alone would take."""
     fleet = chosen.fleet
-    accelerator = fleet.machine.accelerator if fleet else None
+    accelerator = fleet.machine.accelerator if fleet and fleet.performance.basis != "stated" else None
     if fleet is None or accelerator is None or not peak_flop_per_s or chosen.accelerators_total_count <= 1:
-        return []
-    peak = accelerator.dense_flop_per_s(fleet.layout.precision) if fleet.performance.basis != "stated" else None
-    if not peak:
-        return []
-    enough = f"{significant(peak_flop_per_s / peak, 2):g} {accelerator.name}"
-    rates = f"{significant(peak_flop_per_s / 1e12):,g} TFLOP/s in all, {significant(peak / 1e12, 4):,g} dense each"
-    return [
-        f"At peak rates {enough} would be enough ({rates}); real kernels, the limits, headroom and whole machines take more."
-    ]
+        return
+    if peak := accelerator.dense_flop_per_s(fleet.layout.precision):
+        enough = f"{significant(peak_flop_per_s / peak, 2):g} {accelerator.name}"
+        rates = f"{significant(peak_flop_per_s / 1e12):,g} TFLOP/s in all, {significant(peak / 1e12, 4):,g} dense each"
+        yield f"At peak rates {enough} would be enough ({rates}); real kernels, the limits, headroom and whole machines take more."
 
 
-def _other_counts(chosen: Option, options: Sequence[Option], deadline_hours: float, *, once: bool) -> list[str]:
+def _other_counts(chosen: Option, options: Sequence[Option], deadline_hours: float, *, once: bool) -> Iterator[str]:
     """Say how many of the other accelerators the deadline asks for."""
     if not math.isfinite(deadline_hours) or chosen.accelerators_total_count <= 1:
-        return []
+        return
+    others = [option for name, option in _cheapest_rents(options).items() if name != chosen.accelerator]
+    counts = [
+        f"{count(option.accelerators_total_count)} {option.accelerator} ({duration(option.hours_per_run)}, {usd(option.stated_usd(once=once))} USD{'' if once else ' a month'})"
+        for option in others[:OTHERS_TOLD]
+    ]
+    if counts:
+        yield f"The deadline of {duration(deadline_hours)} would also be met by {' or '.join(counts)}."
+
+
+def _cheapest_rents(options: Sequence[Option]) -> dict[str, Option]:
+    """Return the cheapest rent of each accelerator that may be recommended."""
     cheapest: dict[str, Option] = {}
     for option in options:
-        if option.choosable and option.kind is OptionKind.RENT and option.accelerator not in {None, chosen.accelerator}:
-            cheapest.setdefault(str(option.accelerator), option)
-    counts = [
-        f"{count(option.accelerators_total_count)} {name} ({duration(option.hours_per_run)}, {usd(option.stated_usd(once=once))} USD{'' if once else ' a month'})"
-        for name, option in list(cheapest.items())[:OTHERS_TOLD]
-    ]
-    if not counts:
-        return []
-    return [f"The deadline of {duration(deadline_hours)} would also be met by {' or '.join(counts)}."]
+        if option.choosable and option.kind is OptionKind.RENT and option.accelerator:
+            cheapest.setdefault(option.accelerator, option)
+    return cheapest
 
 
 def _processors(
     chosen: Option, best: Mapping[OptionKind, Option], refusals: Sequence[Refusal], *, once: bool
-) -> list[str]:
+) -> Iterator[str]:
     """Say what the work would take without accelerators."""
-    if chosen.kind is OptionKind.CPU:
-        rent = best.get(OptionKind.RENT)
-        if rent is None:
-            return []
-        ratio = rent.present_value_usd / chosen.present_value_usd
-        return [f"The cheapest GPU for it, {machines(rent)} at {rent.provider}, costs {_times(ratio)}."]
-    if chosen.fleet is not None and chosen.fleet.performance.basis == "stated":
-        return []  # who states the accelerator has answered this
-    cpu = best.get(OptionKind.CPU)
-    if cpu is not None:
-        ratio = cpu.present_value_usd / chosen.present_value_usd if chosen.present_value_usd > 0 else float("inf")
-        times = f", {_times(ratio)}" if 0 < ratio < float("inf") else ""
-        return [f"Without a GPU it would take {machines(cpu)} at {cpu.provider} and {money(cpu, once=once)}{times}."]
+    rent, cpu = best.get(OptionKind.RENT), best.get(OptionKind.CPU)
     without = [refusal for refusal in refusals if refusal.machine.accelerator is None]
-    if not without:
-        return []
-    nearest = min(without, key=lambda refusal: refusal.machines_needed or math.inf)
-    needed = nearest.machines_needed or 0
-    if nearest.stage in {"deadline", "interconnect"} or needed > MOST_TOLD:
-        return ["CPUs alone are too slow for it."]
-    if needed > 1 and nearest.stage in {"max_gpus", "max_replicas", "max_machines"}:  # so many are the reason
-        return [f"Without a GPU it would take {needed:,} machines of {nearest.machine.processor or 'CPUs alone'}."]
-    return [f"Without a GPU it cannot be done: {note_text(nearest.reason)}."]
+    if chosen.kind is OptionKind.CPU:
+        if rent is not None:
+            ratio = rent.present_value_usd / chosen.present_value_usd
+            yield f"The cheapest GPU for it, {machines(rent)} at {rent.provider}, costs {_times(ratio)}."
+    elif chosen.fleet is not None and chosen.fleet.performance.basis == "stated":
+        return  # who states the accelerator has answered this
+    elif cpu is not None:
+        ratio = cpu.present_value_usd / chosen.present_value_usd if chosen.present_value_usd > 0 else math.inf
+        times = f", {_times(ratio)}" if 0 < ratio < math.inf else ""
+        yield f"Without a GPU it would take {machines(cpu)} at {cpu.provider} and {money(cpu, once=once)}{times}."
+    elif without:
+        nearest = min(without, key=lambda refusal: refusal.machines_needed or math.inf)
+        needed = nearest.machines_needed or 0
+        if nearest.stage in {"deadline", "interconnect"} or needed > MOST_TOLD:
+            yield "CPUs alone are too slow for it."
+        elif needed > 1 and nearest.stage in {"max_gpus", "max_replicas", "max_machines"}:  # so many are the reason
+            yield f"Without a GPU it would take {needed:,} machines of {nearest.machine.processor or 'CPUs alone'}."
+        else:
+            yield f"Without a GPU it cannot be done: {note_text(nearest.reason)}."
 
 
 def _times(ratio: float) -> str:
     return f"{ratio:,.1f} times as much" if ratio < 1000 else "more than a thousand times as much"
 
 
-def _hosted(chosen: Option, options: Sequence[Option], *, once: bool) -> list[str]:
+def _hosted(chosen: Option, options: Sequence[Option], *, once: bool) -> Iterator[str]:
     """Say what the model costs by the token: the best seller that may be recommended, else the cheapest."""
     sellers = [option for option in options if option.kind is OptionKind.API]
     api = next((option for option in sellers if option.choosable), next(iter(sellers), None))
     if api is None or chosen.kind is OptionKind.API:
-        return []
+        return
     if any(reason.code is ReasonCode.UNDATED_PRICE for reason in api.not_recommended):
-        said = (
+        yield (
             f"A hosted fine-tune at {seller(api.provider)} cost {money(api, once=once)} by a price list without a date, of "
             f"{api.priced_on:%Y} or before ({usd(api.usd_per_million_tokens)} USD per million tokens): ask for today's price."
         )
-        return [said]
+        return
     reason = f"; {reason_text(api.not_recommended[0])}" if api.not_recommended else ""
     price = f"{usd(api.usd_per_million_tokens)} USD per million tokens, price of {api.priced_on:%Y-%m-%d}"
-    return [f"The same model per token at {seller(api.provider)} costs {money(api, once=once)} ({price}{reason})."]
+    yield f"The same model per token at {seller(api.provider)} costs {money(api, once=once)} ({price}{reason})."
 
 
-def _by_the_token(chosen: Option, options: Sequence[Option]) -> list[str]:
+def _by_the_token(chosen: Option, options: Sequence[Option]) -> Iterator[str]:
     """Say why to pay by the token: how much of the cheapest rented GPUs would be used."""
     rents = (option for option in options if option.kind is OptionKind.RENT and option.choosable)
     rent = next(rents, None) if chosen.kind is OptionKind.API else None
-    if rent is None or rent.fleet is None or rent.hours_per_run is not None:
-        return []
-    used = percent(rent.fleet.utilisation_share)
-    return [f"The cheapest rented GPUs would be {used} utilized on average; by the token you pay only for use."]
+    if rent is not None and rent.fleet is not None and rent.hours_per_run is None:
+        used = percent(rent.fleet.utilisation_share)
+        yield f"The cheapest rented GPUs would be {used} utilized on average; by the token you pay only for use."
 
 
-def _of_the_seller(chosen: Option) -> list[str]:
+def _of_the_seller(chosen: Option) -> Iterator[str]:
     """Say what a seller of tokens does not promise, and the terms of a free tier."""
-    told = (
-        [note_text(note) for note in chosen.notes if note.code in TERMS]
-        if chosen.kind in {OptionKind.API, OptionKind.FREE}
-        else []
-    )
-    if not told:
-        return []
-    words = "; ".join(told)
-    return [f"{words[:1].upper()}{words[1:]}."]
+    if chosen.kind in {OptionKind.API, OptionKind.FREE}:
+        words = "; ".join(note_text(note) for note in chosen.notes if note.code in TERMS)
+        if words:
+            yield f"{words[:1].upper()}{words[1:]}."
 
 
-def _passed_over(plan: Plan, *, once: bool) -> list[str]:
+def _passed_over(plan: Plan, *, once: bool) -> Iterator[str]:
     """Say what would cost less but binds, and why it was not taken."""
     by_id = {option.id: option for option in plan.options}
-    said = []
     for name, reason in plan.verdict.passed_over:
-        option = by_id[name]
-        cheaper = _cheaper(option, plan.chosen, once=once)
-        said.append(
-            f"{cheaper}, but not taken: {whole(option)}, for {money(option, once=once)} ({reason_text(reason)})."
-        )
-    return said
+        yield _cheaper(by_id[name], plan.chosen, "taken", reason, once=once)
 
 
-def _owning(chosen: Option, best: Mapping[OptionKind, Option], plan: Plan, *, once: bool) -> list[str]:
+def _owning(chosen: Option, best: Mapping[OptionKind, Option], plan: Plan, *, once: bool) -> Iterator[str]:
     owned = best.get(OptionKind.BUY)
     if owned is None:
-        return []
-    said = []
+        return
     if chosen.kind is not OptionKind.BUY and not any(name.startswith("own/") for name, _ in plan.verdict.passed_over):
-        said.append(
-            f"Owning {machines(owned)}, {owned.region}, costs {money(owned, once=once)} over {plan.horizon_months} months."
-        )
+        yield f"Owning {machines(owned)}, {owned.region}, costs {money(owned, once=once)} over {plan.horizon_months} months."
     by_id = {option.id: option for option in plan.options}
     for pair in plan.break_evens:
         rent = by_id[pair.rent_id]
         if rent.id == chosen.id or pair is plan.break_evens[0] or rent.purchase_option == "on_demand":
-            said.append(
+            yield (
                 f"Against {rent.provider} {rent.instance_type}, {how_paid(rent.purchase_option)}, at "
                 f"{usd(rent.price_usd_per_hour)} USD/h {_crossing(pair, plan.horizon_months)}."
             )
-    return said
 
 
 def _crossing(pair: BreakEvenPair, months: int) -> str:
@@ -345,46 +319,39 @@ def _crossing(pair: BreakEvenPair, months: int) -> str:
     return f"owning does not pay off within {months} months{tail}"
 
 
-def _larger(chosen: Option, options: Sequence[Option]) -> list[str]:
+def _larger(chosen: Option, options: Sequence[Option]) -> Iterator[str]:
     """Say what the bigger or newer accelerators would have cost, since these are what people take."""
-    if chosen.accelerator is None or chosen.fleet is None or chosen.fleet.machine.accelerator is None:
-        return []
-    ours = chosen.fleet.machine.accelerator
-    cheapest: dict[str, Option] = {}
-    for option in options:
-        if option.choosable and option.kind is OptionKind.RENT and option.accelerator:
-            cheapest.setdefault(option.accelerator, option)
+    ours = _accelerator(chosen)
+    if ours is None:
+        return
     bigger = [
         option
-        for name, option in cheapest.items()
-        if name != ours.name
-        and option.fleet
-        and option.fleet.machine.accelerator
-        and option.fleet.machine.accelerator.memory_gib > ours.memory_gib
-        and option.fleet.machine.accelerator.launch_year >= ours.launch_year
-        and option.present_value_usd > chosen.present_value_usd
+        for option in _cheapest_rents(options).values()
+        if (other := _accelerator(option))
+        and other.name != ours.name
+        and other.memory_gib > ours.memory_gib
+        and other.launch_year >= ours.launch_year
+        and option.present_value_usd > chosen.present_value_usd > 0
     ]
-    if not bigger or chosen.present_value_usd <= 0:
-        return []
-    option = min(bigger, key=lambda o: o.present_value_usd)
-    more = option.present_value_usd / chosen.present_value_usd - 1
-    if more < WORTH_TELLING_SHARE:
-        return []
-    took = f", done in {duration(option.hours_per_run)}" if option.hours_per_run is not None else ""
-    what = f"{machines(option)} at {option.provider}"
-    how = f"{percent(more)} more" if more < 1 else _times(1 + more)
-    return [f"A bigger accelerator is not needed: {what} costs {how} for the same work{took}."]
+    option = min(bigger, key=lambda option: option.present_value_usd, default=None)
+    more = option.present_value_usd / chosen.present_value_usd - 1 if option else 0.0
+    if option and more >= WORTH_TELLING_SHARE:
+        took = f", done in {duration(option.hours_per_run)}" if option.hours_per_run is not None else ""
+        how = f"{percent(more)} more" if more < 1 else _times(1 + more)
+        yield f"A bigger accelerator is not needed: {machines(option)} at {option.provider} costs {how} for the same work{took}."
 
 
-def _cheaper(option: Option, chosen: Option, *, once: bool) -> str:
-    """Say that an option costs less, and by which measure where the costs that are told say the contrary."""
-    return "Cheaper" if option.stated_usd(once=once) <= chosen.stated_usd(once=once) else "Cheaper as NPV"
+def _accelerator(option: Option) -> Accelerator | None:
+    return option.fleet.machine.accelerator if option.fleet else None
 
 
-def _cheaper_not_recommended(chosen: Option, options: Sequence[Option], *, once: bool) -> list[str]:
+def _cheaper(option: Option, chosen: Option, not_done: str, reason: Reason, *, once: bool) -> str:
+    """Say that an option costs less, by which measure where the costs that are told say the contrary, and why it is not chosen."""
+    head = "Cheaper" if option.stated_usd(once=once) <= chosen.stated_usd(once=once) else "Cheaper as NPV"
+    return f"{head}, but not {not_done}: {whole(option)}, for {money(option, once=once)} ({reason_text(reason)})."
+
+
+def _cheaper_not_recommended(chosen: Option, options: Sequence[Option], *, once: bool) -> Iterator[str]:
     other = next((option for option in options if not option.choosable), None)
-    if other is None or other.present_value_usd >= chosen.present_value_usd:
-        return []
-    reason = reason_text(other.not_recommended[0])
-    cheaper = _cheaper(other, chosen, once=once)
-    return [f"{cheaper}, but not recommended: {whole(other)}, for {money(other, once=once)} ({reason})."]
+    if other is not None and other.present_value_usd < chosen.present_value_usd:
+        yield _cheaper(other, chosen, "recommended", other.not_recommended[0], once=once)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 
 from planner.decision import Decision, GpuDecision
-from planner.decision.answer import OwnBreakEven, Step
+from planner.decision.answer import OwnBreakEven, Part, Step
 from planner.figures import count, percent, usd
-from planner.report.decision_words import because, note_said, switched_off, when_it_ends
+from planner.report.decision_words import WHEN_WORDS, because, note_said, switched_off
 from planner.report.notes import note_text
-from planner.report.table import Table, headings
+from planner.report.table import Table, headings, table_of
 from planner.report.values import Record
 
 AT_ONCE_SHARE = 0.99
@@ -34,9 +34,9 @@ def decision_record(decision: Decision) -> Record:
     """Return everything that was decided, keys with units."""
     record = asdict(decision)
     record["headline"] = headline(decision)
-    record["kept"] = [asdict(one) | {"gpu": one.name, "because": because(one)} for one in decision.kept]
+    record["kept"] = [asdict(kept) | {"gpu": kept.name, "because": because(kept)} for kept in decision.kept]
     record["switch_off"] = [
-        asdict(one) | {"what": switched_off(one), "when": when_it_ends(one)} for one in decision.switch_off
+        asdict(idle) | {"what": switched_off(idle), "when": WHEN_WORDS[idle.code]} for idle in decision.switch_off
     ]
     for gpu, said in zip(decision.gpus, record["gpus"], strict=True):
         if gpu.break_even is not None:
@@ -60,7 +60,7 @@ def headline(decision: Decision) -> str:
         for gpu in decision.gpus:
             place = f"for {gpu.gpu} at {gpu.place}: " if several and gpu.place else ""
             said.append(place + ", ".join(_parts_said([gpu])))
-    off = sum(one.usd_per_month for one in decision.switch_off if one.is_saved_by_mix and one.code != "idle")
+    off = sum(idle.usd_per_month for idle in decision.switch_off if idle.is_saved_by_mix and idle.code != "idle")
     if off > 0:
         said.append(f"do not renew the unused part of commitments ({usd(off)} USD a month, included in the saving)")
     if not decision.gpus:
@@ -93,11 +93,11 @@ def _before_a_purchase(decision: Decision) -> list[str]:
     ]
 
 
-def _confidence(found: Decision | GpuDecision) -> str:
+def _confidence(saving: Decision | GpuDecision) -> str:
     """Return the range of a saving and how sure it is."""
     return (
-        f"{usd(found.saving_low_usd_per_month)} to {usd(found.saving_high_usd_per_month)} USD a month in 8 of 10 simulated futures, "
-        f"and something in {percent(found.saves_share)}; in {percent(found.holds_share)} no other choice would be more than 5 % cheaper"
+        f"{usd(saving.saving_low_usd_per_month)} to {usd(saving.saving_high_usd_per_month)} USD a month in 8 of 10 simulated futures, "
+        f"and something in {percent(saving.saves_share)}; in {percent(saving.holds_share)} no other choice would be more than 5 % cheaper"
     )
 
 
@@ -147,11 +147,11 @@ def _by_name(numbers: Mapping[str, float], digits: int, named: bool) -> str:
 
 
 def _keep_said(decision: Decision) -> str:
-    unused = sum(one.usd_per_month for one in decision.switch_off)
+    unused = sum(idle.usd_per_month for idle in decision.switch_off)
     text = "Keep what you have"
     if unused > 0:
         text = f"Switch off what is idle ({usd(unused)} USD a month), and keep the rest"
-    doubtful = [f"{one.name} is {because(one)}" for one in decision.kept if one.code == "close_call"]
+    doubtful = [f"{kept.name} is {because(kept)}" for kept in decision.kept if kept.code == "close_call"]
     if doubtful:
         return ". ".join([text, *doubtful])
     if decision.is_short:
@@ -161,41 +161,29 @@ def _keep_said(decision: Decision) -> str:
 
 def decision_tables(decision: Decision) -> list[Table]:
     """Return the same for people."""
-    whole = [
-        ("paid today", f"{usd(decision.paid_usd_per_month)} USD a month"),
-        (
-            f"after, {_when(decision)}" if _waits(decision) else "after",
-            f"{usd(decision.after_usd_per_month)} USD a month",
-        ),
-        (
-            "could be saved at once, on what is not committed",
-            f"{usd(decision.now_saving_usd_per_month)} USD a month",
-        ),
-    ]
-    tables = [Table(headline(decision), headings(" | "), tuple(whole))]
+    whole = {
+        "paid today": decision.paid_usd_per_month,
+        f"after, {_when(decision)}" if _waits(decision) else "after": decision.after_usd_per_month,
+        "could be saved at once, on what is not committed": decision.now_saving_usd_per_month,
+    }
+    sums = tuple((name, f"{usd(value)} USD a month") for name, value in whole.items())
+    tables = [Table(headline(decision), headings(" | "), sums)]
     tables += [_parts(gpu) for gpu in decision.gpus]
     tables += _ladder(decision)
     if decision.switch_off:
         rows = tuple(
-            (switched_off(one), usd(one.usd_per_month), count(round(one.gpu_hours_per_month)), when_it_ends(one))
-            for one in decision.switch_off[:MOST_SWITCHED_OFF]
+            (switched_off(idle), usd(idle.usd_per_month), count(round(idle.gpu_hours_per_month)), WHEN_WORDS[idle.code])
+            for idle in decision.switch_off[:MOST_SWITCHED_OFF]
         )
         rest = decision.switch_off[MOST_SWITCHED_OFF:]
         if rest:
-            total, hours = (
-                sum(getattr(one, name) for one in rest) for name in ("usd_per_month", "gpu_hours_per_month")
-            )
+            total, hours = sum(idle.usd_per_month for idle in rest), sum(idle.gpu_hours_per_month for idle in rest)
             rows += ((f"{len(rest)} more", usd(total), count(round(hours)), ""),)
         columns = headings("what | costs [USD/month]: | hours [GPU-h/month]: | when")
         tables.append(Table("Switch off", columns, rows))
     if decision.kept:
-        tables.append(
-            Table(
-                "Keep as it is",
-                headings("gpu | because"),
-                tuple((one.name, because(one, is_short=decision.is_short)) for one in decision.kept),
-            )
-        )
+        reasons = tuple((kept.name, because(kept, is_short=decision.is_short)) for kept in decision.kept)
+        tables.append(Table("Keep as it is", headings("gpu | because"), reasons))
     notes = [note_said(note) for note in decision.notes]
     if decision.resamples:
         notes.append(f"simulated futures ({decision.resamples}): weeks of the record drawn again, with other demand, rents and server prices (--resamples)")  # fmt: skip
@@ -226,39 +214,29 @@ def ladder_steps(decision: Decision) -> list[Step]:
 def _ladder(decision: Decision) -> list[Table]:
     if len(decision.ladder) < 2:
         return []
-    rows = tuple(
-        (
-            LADDER_WORDS[step.kind],
-            usd(step.usd_per_month),
-            usd(step.saving_usd_per_month),
-            usd(step.committed_usd_per_month),
-            usd(step.capex_usd),
-            percent(step.break_even_use_share),
-        )
-        for step in ladder_steps(decision)
-    )
-    columns = headings(
-        "with | cost [USD/month]: | saves [USD/month]: | committed [USD/month]: | capex [USD]: | "
-        "breaks even [at use of]:"
-    )
+    columns: dict[str, Callable[[Step], str]] = {
+        "with": lambda step: LADDER_WORDS[step.kind],
+        "cost [USD/month]:": lambda step: usd(step.usd_per_month),
+        "saves [USD/month]:": lambda step: usd(step.saving_usd_per_month),
+        "committed [USD/month]:": lambda step: usd(step.committed_usd_per_month),
+        "capex [USD]:": lambda step: usd(step.capex_usd),
+        "breaks even [at use of]:": lambda step: percent(step.break_even_use_share),
+    }
     note = "each step is the cheapest mix of that option and those above; breaks even: the share of the hours in which a machine has to be used to cost less than on demand; "
-    note += (
-        "on so short a record only what is taken by the hour is recommended"
-        if decision.is_short
-        else "what is recommended saves in most simulated futures too"
-    )
+    by_hour = "on so short a record only what is taken by the hour is recommended"
+    note += by_hour if decision.is_short else "what is recommended saves in most simulated futures too"
     outside = decision.paid_usd_per_month - decision.ladder[0].usd_per_month - decision.ladder[0].saving_usd_per_month
     if outside >= 0.5:
         note += f"; {usd(outside)} USD a month of the bill is not part of this table (fees, and machines for which nothing was compared)"
     if decision.oldest_price_on:
         note += f"; the oldest price is of {decision.oldest_price_on.isoformat()}"
-    return [Table("The ladder: what each further purchase option would save", columns, rows, note)]
+    return [table_of("The ladder: what each further purchase option would save", ladder_steps(decision), columns, note)]
 
 
-def _break_even(found: OwnBreakEven) -> str:
-    if found.utilisation_share is None:
-        return note_text(found.because)
-    return f"at that price an own server pays off from {percent(found.utilisation_share)} use on"
+def _break_even(own: OwnBreakEven) -> str:
+    if own.utilisation_share is None:
+        return note_text(own.because)
+    return f"at that price an own server pays off from {percent(own.utilisation_share)} use on"
 
 
 def _parts(gpu: GpuDecision) -> Table:
@@ -266,27 +244,21 @@ def _parts(gpu: GpuDecision) -> Table:
         f"{gpu.gpu}{f' at {gpu.place}' if gpu.place else ''}: {usd(gpu.paid_usd_per_month)} USD a month paid, {usd(gpu.mix_usd_per_month)} with this mix "
         f"({count(round(gpu.base_gpus))} base, {count(round(gpu.mean_gpus, 1))} mean, {count(round(gpu.peak_gpus))} peak GPUs)"
     )
-    rows = tuple(
-        (
-            KIND_WORDS[part.kind],
-            part.name,
-            count(round(part.gpus, 2)) if part.gpus else "by the hour",
-            count(round(part.gpu_hours_per_month)),
-            count(round(part.idle_gpu_hours_per_month)),
-            usd(part.usd_per_month),
-            part.priced_on.isoformat() if part.priced_on else "the bill",
-        )
-        for part in gpu.parts
-    )
+    columns: dict[str, Callable[[Part], str]] = {
+        "use": lambda part: KIND_WORDS[part.kind],
+        "offer or server": lambda part: part.name,
+        "kept [GPUs]:": lambda part: count(round(part.gpus, 2)) if part.gpus else "by the hour",
+        "used [GPU-h/month]:": lambda part: count(round(part.gpu_hours_per_month)),
+        "idle [GPU-h/month]:": lambda part: count(round(part.idle_gpu_hours_per_month)),
+        "cost [USD/month]:": lambda part: usd(part.usd_per_month),
+        "priced on": lambda part: part.priced_on.isoformat() if part.priced_on else "the bill",
+    }
     notes = []
     if gpu.break_even is not None:
+        each, use = usd(gpu.break_even.paid_usd_per_gpu_hour), percent(gpu.break_even.base_use_share)
+        base = f"; the base load is in use in {use} of the hours" if gpu.base_gpus > 0 else ""
         notes.append(
-            f"today a used GPU-hour costs {usd(gpu.break_even.paid_usd_per_gpu_hour)} USD, unused commitments included; {_break_even(gpu.break_even)}"
-            + (
-                f"; the base load is in use in {percent(gpu.break_even.base_use_share)} of the hours"
-                if gpu.base_gpus > 0
-                else ""
-            )
+            f"today a used GPU-hour costs {each} USD, unused commitments included; {_break_even(gpu.break_even)}{base}"
         )
     if gpu.going_on_gpus is not None:
         notes.append(
@@ -295,8 +267,4 @@ def _parts(gpu: GpuDecision) -> Table:
         )
     if gpu.holds_share is not None:
         notes.append(f"saves {_confidence(gpu)}")
-    columns = headings(
-        "use | offer or server | kept [GPUs]: | used [GPU-h/month]: | idle [GPU-h/month]: | "
-        "cost [USD/month]: | priced on"
-    )
-    return Table(title, columns, rows, "; ".join(notes))
+    return table_of(title, gpu.parts, columns, "; ".join(notes))

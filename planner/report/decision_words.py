@@ -46,20 +46,15 @@ def because(kept: Kept, *, is_short: bool = False) -> str:
             return KEPT_WORDS[code]
 
 
-def switched_off(one: SwitchOff) -> str:
+def switched_off(idle: SwitchOff) -> str:
     """Return what is paid for and does nothing."""
-    match one.code:
+    match idle.code:
         case "idle":
-            return f"{one.name or 'accelerators'} allocated and not busy: {percent(one.share)} of the {count(round(one.seen_gpu_hours))} GPU-hours that the cluster's own counters saw"
+            return f"{idle.name or 'accelerators'} allocated and not busy: {percent(idle.share)} of the {count(round(idle.seen_gpu_hours))} GPU-hours that the cluster's own counters saw"
         case "unused_commitment":
-            return f"commitment {one.name or '(no name)'}: {percent(one.share)} of it is not used"
+            return f"commitment {idle.name or '(no name)'}: {percent(idle.share)} of it is not used"
         case _:
             return "capacity reservations without a machine running in them"
-
-
-def when_it_ends(one: SwitchOff) -> str:
-    """Return when it can be stopped."""
-    return WHEN_WORDS[one.code]
 
 
 def note_said(note: Note) -> str:

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from planner.figures import decimal, usd
-from planner.report.option_costs import stated_usd
+from planner.report.option_costs import chosen_of, stated_usd
 from planner.report.option_words import label
-from planner.report.table import Table, headings
+from planner.report.table import Table, headings, table_of
 from planner.report.values import Record
 
 MOST_ROWS = 20
@@ -37,7 +37,7 @@ def difference(old: Record, new: Record) -> Record:
     if old["horizon_months"] != new["horizon_months"] and not any(row["name"] == "horizon_months" for row in workload):
         workload.append({"name": "horizon_months", "old": old["horizon_months"], "new": new["horizon_months"]})
     by_id = {option["id"]: option for option in new["options"]}
-    was, now = _chosen(old), _chosen(new)
+    was, now = chosen_of(old), chosen_of(new)
     same_choice = old["verdict"]["option_id"] == new["verdict"]["option_id"]
     changed = not same_choice or old["verdict"]["choice"] != new["verdict"]["choice"]
     return {
@@ -65,10 +65,6 @@ def difference(old: Record, new: Record) -> Record:
     }
 
 
-def _chosen(record: Record) -> Mapping[str, Any] | None:
-    return next((o for o in record["options"] if o["id"] == record["verdict"]["option_id"]), None)
-
-
 def _share(old: float, new: float) -> float | None:
     return (new - old) / abs(old) if old else None
 
@@ -94,7 +90,7 @@ def _prices(old: Record, new: Record) -> list[Record]:
     before = {option["id"]: option for option in old["options"]}
     named = {record["verdict"]["option_id"] for record in (old, new)}
     named |= {pair[key] for record in (old, new) for pair in record["break_evens"] for key in ("rent_id", "buy_id")}
-    found = []
+    moved = []
     for option in new["options"]:
         was = before.get(option["id"])
         if was is None:
@@ -102,7 +98,7 @@ def _prices(old: Record, new: Record) -> list[Record]:
         (old_usd, unit), (new_usd, _) = _price(was), _price(option)
         if old_usd is None or new_usd is None or not _differs(old_usd, new_usd):
             continue
-        found.append(
+        moved.append(
             {
                 "option_id": option["id"],
                 "option": label(option),
@@ -116,19 +112,14 @@ def _prices(old: Record, new: Record) -> list[Record]:
                 "is_named": option["id"] in named,
             }
         )
-    return sorted(found, key=lambda row: (not row["is_named"], -abs(row["change_share"] or 0.0), row["option_id"]))
+    return sorted(moved, key=lambda row: (not row["is_named"], -abs(row["change_share"] or 0.0), row["option_id"]))
 
 
 def _assumptions(old: Record, new: Record) -> list[Record]:
     before = {row["name"]: row for row in old["assumptions"]}
     return [
-        {
-            "name": row["name"],
-            "unit": row["unit"],
-            "old": before[row["name"]]["value"],
-            "new": row["value"],
-            "source": row["source"],
-        }
+        {key: row[key] for key in ("name", "unit")}
+        | {"old": before[row["name"]]["value"], "new": row["value"], "source": row["source"]}
         for row in new["assumptions"]
         if row["name"] in before and _differs(before[row["name"]]["value"], row["value"])
     ]
@@ -237,74 +228,73 @@ def _month(value: float | None) -> str:
     return "never" if value is None else f"{value:,.1f}"
 
 
-def difference_tables(found: Record) -> tuple[Table, ...]:
+def difference_tables(changes: Record) -> tuple[Table, ...]:
     """Return a difference as tables of text, the verdict first.
 
     Parameters
     ----------
-    found : Record
+    changes : Record
         As `difference` returns it.
     """
-    verdict = found["verdict"]
+    verdict = changes["verdict"]
     rows = [("old", verdict["old"]), ("new", verdict["new"]), *(("why", text) for text in verdict["why"])]
-    head = Table(
-        "The verdict has changed" if verdict["changed"] else "The verdict is the same",
-        headings(" | verdict"),
-        tuple(rows),
-        _amounts(verdict),
-    )
-    tables = [head]
-    if found["break_evens"]:
-        pairs = tuple(
-            (
-                row["rent"],
-                row["own"],
-                _month(row["old_month"]),
-                _month(row["new_month"]),
-                usd(row["old_saving_usd"]),
-                usd(row["new_saving_usd"]),
-            )
-            for row in found["break_evens"]
-        )
-        columns6 = headings(
-            "rent | against owning | paid off [month, old]: |  [new]: | owning saves [USD, old]: |  [new]:"
-        )
-        tables.append(Table("Rent against buy has moved", columns6, pairs))
-    if found["workload"]:
-        cells = tuple((row["name"], _text(row["old"]), _text(row["new"])) for row in found["workload"])
-        tables.append(Table("The workload has changed", headings("what | old | new"), cells))
-    if found["assumptions"]:
-        cells4 = tuple((row["name"], _text(row["old"]), _text(row["new"]), row["unit"]) for row in found["assumptions"])
-        columns = headings("assumption | old: | new: | unit")
-        tables.append(Table("Assumptions that have changed", columns, cells4))
-    if found["prices"]:
-        shown = found["prices"][:MOST_ROWS]
-        hidden = len(found["prices"]) - len(shown)
-        priced = headings("option | old [USD]: | new [USD]: | change [%]: | per | priced on")
-        tables.append(
-            Table(
+    title = "The verdict has changed" if verdict["changed"] else "The verdict is the same"
+    tables = [Table(title, headings(" | verdict"), tuple(rows), _amounts(verdict))]
+    hidden = len(changes["prices"]) - MOST_ROWS
+    tables += [
+        table
+        for table in (
+            table_of(
+                "Rent against buy has moved",
+                changes["break_evens"],
+                {
+                    "rent": lambda row: row["rent"],
+                    "against owning": lambda row: row["own"],
+                    "paid off [month, old]:": lambda row: _month(row["old_month"]),
+                    "[new]:": lambda row: _month(row["new_month"]),
+                    "owning saves [USD, old]:": lambda row: usd(row["old_saving_usd"]),
+                    " [new]:": lambda row: usd(row["new_saving_usd"]),
+                },
+            ),
+            table_of(
+                "The workload has changed",
+                changes["workload"],
+                {
+                    "what": lambda row: row["name"],
+                    "old": lambda row: _text(row["old"]),
+                    "new": lambda row: _text(row["new"]),
+                },
+            ),
+            table_of(
+                "Assumptions that have changed",
+                changes["assumptions"],
+                {
+                    "assumption": lambda row: row["name"],
+                    "old:": lambda row: _text(row["old"]),
+                    "new:": lambda row: _text(row["new"]),
+                    "unit": lambda row: row["unit"],
+                },
+            ),
+            table_of(
                 "Prices that have changed",
-                priced,
-                tuple(
-                    (
-                        row["option"],
-                        usd(row["old_usd"]),
-                        usd(row["new_usd"]),
-                        "" if row["change_share"] is None else _change(row["change_share"]),
-                        row["unit"],
-                        row["new_priced_on"],
-                    )
-                    for row in shown
-                ),
+                changes["prices"][:MOST_ROWS],
+                {
+                    "option": lambda row: row["option"],
+                    "old [USD]:": lambda row: usd(row["old_usd"]),
+                    "new [USD]:": lambda row: usd(row["new_usd"]),
+                    "change [%]:": lambda row: "" if row["change_share"] is None else _change(row["change_share"]),
+                    "per": lambda row: row["unit"],
+                    "priced on": lambda row: row["new_priced_on"],
+                },
                 f"{hidden:,} more with -f json" if hidden > 0 else "",
-            )
+            ),
         )
+        if table.rows
+    ]
     if len(tables) == 1 and not verdict["changed"]:
-        tables.append(
-            Table("Nothing else has changed", headings(""), (), "no price, no assumption and no part of the workload")
-        )
-    only = found["options"]
-    counts = f"{len(only['only_new']):,} options came, {len(only['only_old']):,} went"
-    if only["only_new"] or only["only_old"]:
-        tables.append(Table("Options", headings(""), (), counts))
+        note = "no price, no assumption and no part of the workload"
+        tables.append(Table("Nothing else has changed", headings(""), (), note))
+    came, went = changes["options"]["only_new"], changes["options"]["only_old"]
+    if came or went:
+        tables.append(Table("Options", headings(""), (), f"{len(came):,} options came, {len(went):,} went"))
     return tuple(tables)

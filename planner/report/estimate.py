@@ -8,9 +8,10 @@ from dataclasses import asdict
 from planner.demand.workload import Workload
 from planner.figures import bytes_text, count, duration, percent, significant
 from planner.report.notes import note_texts, relief_sentence
+from planner.report.option_words import degrees_of
 from planner.report.record import performance_record
 from planner.report.remarks import STACK_WORDS
-from planner.report.table import Table, headings
+from planner.report.table import Table, headings, table_of
 from planner.report.values import SCHEMA_VERSION, Record, plain
 from planner.supply.machines import Fleet, MemoryUse
 from planner.supply.scaling import ScalePoint
@@ -117,18 +118,9 @@ def estimate_tables(record: Record) -> list[Table]:
     if sentence:
         rows.append(("relief", "", sentence))
     rows.append(("evidence", BASIS_WORDS.get(speed["basis"], speed["basis"]), speed["evidence"]))
-    degrees = [
-        f"{name} {layout[name]}" for name in ("tensor", "pipeline", "data", "expert", "context") if layout[name] > 1
-    ]
-    rows.append(
-        (
-            "layout",
-            ", ".join(
-                [layout["precision"], *[f"KV cache {layout['kv_precision']}"] * bool(layout["kv_precision"]), *degrees]
-            ),
-            ", ".join(layout["techniques"]),
-        )
-    )
+    cache = [f"KV cache {layout['kv_precision']}"] if layout["kv_precision"] else []
+    laid_out = ", ".join([layout["precision"], *cache, *degrees_of(layout)])
+    rows.append(("layout", laid_out, ", ".join(layout["techniques"])))
     if layout["stack"]:
         rows.append(("stack", layout["stack"], STACK_WORDS.get(layout["stack"], "")))
     title = f"{count(record['accelerator_count'])} x {record['accelerator']}"
@@ -175,19 +167,17 @@ def _memory_table(memory: Record) -> Table:
     capacity = memory["capacity_bytes"]
     used = [(name, size) for name, size in memory["parts_bytes"].items() if size]
     items = [*used, ("free", max(memory["free_bytes"], 0.0))]
-    rows = [(name.replace("_", " "), bytes_text(size), percent(size / capacity)) for name, size in items]
-    rows.append(("together", bytes_text(memory["total_bytes"]), percent(memory["total_bytes"] / capacity)))
-    if memory["upper_bytes"]:
-        rows.append(("at the upper end, which has to fit", bytes_text(memory["upper_bytes"]), percent(memory["upper_bytes"] / capacity)))  # fmt: skip
-    rows.append(
-        ("limit for this workload", bytes_text(memory["usable_bytes"]), percent(memory["usable_bytes"] / capacity))
-    )
-    columns = headings(f"item | size: | of {bytes_text(capacity)}:")
+    upper = [("at the upper end, which has to fit", memory["upper_bytes"])] if memory["upper_bytes"] else []
+    rows = [*items, ("together", memory["total_bytes"]), *upper, ("limit for this workload", memory["usable_bytes"])]
     tight = "; may not fit: less than 5 % of the limit is left, and releases of one engine differ by more"
-    return Table(
+    return table_of(
         "Memory of the fullest accelerator",
-        columns,
-        tuple(rows),
+        rows,
+        {
+            "item": lambda row: row[0].replace("_", " "),
+            "size:": lambda row: bytes_text(row[1]),
+            f"of {bytes_text(capacity)}:": lambda row: percent(row[1] / capacity),
+        },
         f"[{_bar(items, capacity)}]" + tight * (memory["fit"] == "may_not_fit"),
     )
 
@@ -209,15 +199,14 @@ def _bar(items: Sequence[tuple[str, float]], capacity: float) -> str:
 
 def _curve(record: Record) -> Table:
     """Return the table of time against accelerator hours."""
-    rows = tuple(
-        (
-            count(point["accelerator_count"]),
-            duration(point["hours"]),
-            count(significant(point["accelerator_hours"])),
-            percent(point["efficiency_share"]),
-            "knee: from here on, more machines cost clearly more" if point["is_knee"] else "",
-        )
-        for point in record["curve"]
+    return table_of(
+        "Time against accelerator hours",
+        record["curve"],
+        {
+            "accelerators:": lambda point: count(point["accelerator_count"]),
+            "one run:": lambda point: duration(point["hours"]),
+            "accelerator hours:": lambda point: count(significant(point["accelerator_hours"])),
+            "efficiency:": lambda point: percent(point["efficiency_share"]),
+            "": lambda point: "knee: from here on, more machines cost clearly more" if point["is_knee"] else "",
+        },
     )
-    columns = headings("accelerators: | one run: | accelerator hours: | efficiency: | ")
-    return Table("Time against accelerator hours", columns, rows)

@@ -12,6 +12,7 @@ from planner.costs.formulas import BILLED_HOURS
 from planner.figures import count, percent, significant, usd
 from planner.report.live import Cost, Live, runs_once
 from planner.report.option_costs import stage_words, stated_usd
+from planner.report.option_words import degrees_of
 from planner.report.table import Table, headings
 from planner.report.values import Record
 from planner.words import BASIS_WORDS, BOUND_WORDS
@@ -34,9 +35,8 @@ def explained(record: Record, option_id: str) -> Table:
     option = next(option for option in record["options"] if option["id"] == option_id)
     rows = {"option": option["id"]}
     if option["price_usd_per_hour"]:
-        rows["price of one instance"] = (
-            f"{option['price_usd_per_hour']:g} USD/h ({option['priced_on']}, {option['source']})"
-        )
+        price = f"{option['price_usd_per_hour']:g} USD/h"
+        rows["price of one instance"] = f"{price} ({option['priced_on']}, {option['source']})"
     rows |= _sizing(option)
     if option["paid_hours_per_month"]:
         each, paid = option["paid_hours_per_month"] / (option["instance_count"] or 1), option["paid_hours_per_month"]
@@ -76,11 +76,8 @@ def _sizing(option: Mapping[str, Any]) -> dict[str, str]:
     layout, memory, speed = option["layout"], option["memory"], option["performance"]
     rows = {}
     if layout:
-        degrees = [
-            f"{key} {layout[key]}" for key in ("tensor", "pipeline", "data", "expert", "context") if layout[key] > 1
-        ]
         cache = f", KV cache {layout['kv_precision']}" if layout["kv_precision"] else ""
-        many = ", ".join(degrees) or "one accelerator"
+        many = ", ".join(degrees_of(layout)) or "one accelerator"
         rows["layout"] = f"{many}; {layout['precision']}{cache}; {layout['micro_batch']} at once"
         if layout["techniques"]:
             rows["fits by"] = ", ".join(layout["techniques"])
@@ -115,8 +112,8 @@ def _worked(working: Working | None, value: float) -> str:
     return f" = {working[0]}"
 
 
-def _plural(word: str, count_of: float) -> str:
-    return word if count_of == 1 else f"{word}s"
+def _counted(word: str, number: float) -> tuple[float, str]:
+    return number, word if number == 1 else f"{word}s"
 
 
 def _mean(record: Record, timeline: Mapping[str, Any] | None, usd_per_month: float) -> str:
@@ -128,10 +125,8 @@ def _mean(record: Record, timeline: Mapping[str, Any] | None, usd_per_month: flo
 
 def _times(*factors: tuple[float, str]) -> Working:
     """Return a product in words, and what it comes to."""
-    value = 1.0
-    for factor, _ in factors:
-        value *= factor
-    return " x ".join(f"{significant(factor, 6):,g}{f' {unit}' if unit else ''}" for factor, unit in factors), value
+    words = (f"{significant(factor, 6):,g}{f' {unit}' if unit else ''}" for factor, unit in factors)
+    return " x ".join(words), math.prod(factor for factor, _ in factors)
 
 
 def workings(record: Record, option: Mapping[str, Any]) -> dict[str, Working]:
@@ -150,8 +145,8 @@ def workings(record: Record, option: Mapping[str, Any]) -> dict[str, Working]:
     own = option["kind"] == "buy"
     cost = live.cost(option, live.planned)
     values = live.values(option, live.planned, live.assumptions)
-    known = {name: float(value) for name, value in cost.lines.items() if value.ndim == 0} | values
-    worked = _own(known, live, cost) if own else _rent(known, live)
+    by_name = {name: float(value) for name, value in cost.lines.items() if value.ndim == 0} | values
+    worked = _own(by_name, live, cost) if own else _rent(by_name, live)
     if not live.assumptions["money.tax_share"]:
         return worked
     keep = 1.0 - live.assumptions["money.tax_share"]
@@ -162,10 +157,7 @@ def workings(record: Record, option: Mapping[str, Any]) -> dict[str, Working]:
 
 
 def _rent(v: Mapping[str, float], live: Live) -> dict[str, Working]:
-    months, count_of = (
-        (v["last_month"], "months"),
-        (v["book.instance_count"], _plural("instance", v["book.instance_count"])),
-    )
+    months, count_of = (v["last_month"], "months"), _counted("instance", v["book.instance_count"])
     hours = (v["book.run_hours"] if live.once else v["book.hours_per_month"]) * v["book.overhead_ratio"]
     sold = {"minimum_hours": v["book.minimum_hours"], "weekly_above_hours": v["book.weekly_above_hours"]}
     billed = float(evaluate(BILLED_HOURS, {**sold, "hours": hours}))
@@ -199,9 +191,7 @@ def _own(v: Mapping[str, float], live: Live, cost: Cost) -> dict[str, Working]:
     kept = 1.0 - v["own.selling_cost_share"]
     until_usd = float(cost.lines["bridge_rent"].sum()) / max(v["lead_months"], 1.0)
     return {
-        "servers": _times(
-            (v["book.server_count"], _plural("server", v["book.server_count"])), (v["book.server_price_usd"], "USD")
-        ),
+        "servers": _times(_counted("server", v["book.server_count"]), (v["book.server_price_usd"], "USD")),
         "network": _times((v["servers_usd"], "USD of servers"), (share, "")),
         "install": _times(hardware, (v["own.install_share"], "")),
         **_financing(v, live),
@@ -231,20 +221,20 @@ FINANCED = {*UNTAXED, "bridge_rent", "down_payment", "loan", "depreciation_tax_s
 def _financing(v: Mapping[str, float], live: Live) -> dict[str, Working]:
     """Return how what a loan or a lease costs, and what depreciation saves, come about."""
     cost_usd = v["hardware_usd"] * (1.0 + v["own.install_share"]), "USD of hardware"
-    found: dict[str, Working] = {}
+    workings: dict[str, Working] = {}
     match live.financing.kind:
         case "loan":
             payments = min(v["last_month"], v["loan_payments"])
-            found["down_payment"] = _times(cost_usd, (v["money.down_payment_share"], "paid down"))
-            found["loan"] = _times((payments, "payments"), (v["loan_usd_per_month"], "USD"))
+            workings["down_payment"] = _times(cost_usd, (v["money.down_payment_share"], "paid down"))
+            workings["loan"] = _times((payments, "payments"), (v["loan_usd_per_month"], "USD"))
         case "lease":
             payments = v["last_month"] - v["lead_months"]
-            found["lease"] = _times((payments, "payments"), (v["hardware_usd"], "USD"), (v["lease_share_at_the_end"], ""))  # fmt: skip
+            workings["lease"] = _times((payments, "payments"), (v["hardware_usd"], "USD"), (v["lease_share_at_the_end"], ""))  # fmt: skip
     if "book_share_at_end" in v:
         tax = -live.assumptions["money.tax_share"]
         written_off = 1.0 - v["book_share_at_end"]
-        found["depreciation_tax_shield"] = _times((tax, "tax"), cost_usd, (written_off, "written off"))
-    return found
+        workings["depreciation_tax_shield"] = _times((tax, "tax"), cost_usd, (written_off, "written off"))
+    return workings
 
 
 def _grid(grid: Mapping[str, Any] | None) -> str:

@@ -24,6 +24,8 @@ LONGEST_MONTHS = 60
 """Months that a reader can look ahead, or the plan's own horizon where that is longer."""
 
 
+Pair = tuple[Mapping[str, Any], Mapping[str, Any]]
+"""A rent and a server of a plan."""
 LATER_FACTS = ("book.weekly_above_hours", "book.first_months", "book.first_usd_per_hour", "book.credit_usd", "book.credit_months")  # fmt: skip
 """Facts of a rent that older plans do not state, since there were none."""
 
@@ -31,8 +33,8 @@ LATER_FACTS = ("book.weekly_above_hours", "book.first_months", "book.first_usd_p
 def priced_names(financing: Financing = CASH) -> tuple[str, ...]:
     """Return the assumptions by which a plan can be made anew without sizing machines again, ``site.`` for each site."""
     models = [make(once=once, financing=financing) for make in (rent_model, buy_model) for once in (False, True)]
-    found = frozenset().union(*(model.names for model in models))
-    plain = {each for each in found if "." in each and each.split(".")[0] in {"money", "own", "rent"}}
+    names = frozenset().union(*(model.names for model in models))
+    plain = {name for name in names if name.startswith(("money.", "own.", "rent."))}
     sites = {name for site in ("home", "colocation") for name in site_names(site).values()}
     return tuple(sorted(plain | sites | {"verdict.buy_margin_share", "verdict.trivial_usd"}))
 
@@ -178,7 +180,7 @@ class Live:
 
     def costs(self, inputs: Inputs | None = None, assumptions: Mapping[str, float] | None = None) -> dict[str, Cost]:
         """Return what every option costs."""
-        return {each["id"]: self.cost(each, inputs or self.planned, assumptions) for each in self.options}
+        return {option["id"]: self.cost(option, inputs or self.planned, assumptions) for option in self.options}
 
     @property
     def planned(self) -> Inputs:
@@ -201,29 +203,27 @@ class Live:
         assumptions: Mapping[str, float] | None = None,
     ) -> str:
         """Return the id of the option to take, by the rule of `planner.verdict.choice`."""
-        eligible = [each for each in self.options if self.is_eligible(each, inputs or self.planned, assumptions)]
+        eligible = [option for option in self.options if self.is_eligible(option, inputs or self.planned, assumptions)]
         values = assumptions or self.assumptions
         margin = values["verdict.buy_margin_share"]
-        rest = _cheapest([each for each in eligible if each["kind"] != "buy"], costs)
-        owned = _cheapest([each for each in eligible if each["kind"] == "buy"], costs)
+        rest = _cheapest([option for option in eligible if option["kind"] != "buy"], costs)
+        owned = _cheapest([option for option in eligible if option["kind"] == "buy"], costs)
         if rest is None:
             return str(owned or self.record["verdict"]["option_id"])
         least_usd = costs[rest].present_value_usd
         if owned is not None and costs[owned].present_value_usd < least_usd * (1 - margin):
             return owned
-        hosted = _cheapest([each for each in eligible if each["kind"] == "api"], costs)
+        hosted = _cheapest([option for option in eligible if option["kind"] == "api"], costs)
         if hosted is None or self.by_id[rest]["kind"] not in RENTED:
             return rest
         # Machines have to be set up, which is not worth it for next to nothing.
         return hosted if costs[hosted].present_value_usd < least_usd + values["verdict.trivial_usd"] else rest
 
-    def pair(self) -> tuple[Mapping[str, Any], Mapping[str, Any]] | None:
+    def pair(self) -> Pair | None:
         """Return the rent and the server to hold against each other: the verdict's own where it has one."""
         pairs = self.record["break_evens"]
         chosen = self.record["verdict"]["option_id"]
-        mine = next((pair for pair in pairs if chosen in {pair["rent_id"], pair["buy_id"]}), None)
-        if mine is None and pairs:
-            mine = pairs[0]
+        mine = next((pair for pair in pairs if chosen in {pair["rent_id"], pair["buy_id"]}), next(iter(pairs), None))
         if mine is None or mine["rent_id"] not in self.by_id or mine["buy_id"] not in self.by_id:
             return None
         return self.by_id[mine["rent_id"]], self.by_id[mine["buy_id"]]

@@ -8,6 +8,11 @@ from typing import Any
 from planner.figures import usd_by_stage
 
 
+def chosen_of(record: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Return the option that a plan takes; None where it takes none."""
+    return next((option for option in record["options"] if option["id"] == record["verdict"]["option_id"]), None)
+
+
 def stated_usd(option: Mapping[str, Any], *, once: bool) -> float:
     """Return the cost that a reader is told: of the run, or of the mean month; older plans state no run's but its NPV."""
     cost = option["cost"]

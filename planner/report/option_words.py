@@ -75,6 +75,13 @@ def gpus(option: Named) -> str:
     return gpus_text(*_of(option, *MACHINES))
 
 
+def degrees_of(layout: Mapping[str, Any]) -> list[str]:
+    """Say over how many accelerators work is split, and how."""
+    return [
+        f"{name} {layout[name]}" for name in ("tensor", "pipeline", "data", "expert", "context") if layout[name] > 1
+    ]
+
+
 def place_of(option: Named) -> str:
     """Say who offers it and where; "global" is a seller that states no region."""
     provider, region = _of(option, "provider", "region")

@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from planner.figures import count, usd
 from planner.report.live import runs_once
-from planner.report.option_costs import stated_usd
+from planner.report.option_costs import chosen_of, stated_usd
 from planner.report.option_words import heading
 from planner.report.table import Table, headings
 from planner.report.values import Record
-
-
-def chosen_of(record: Record) -> Mapping[str, Any] | None:
-    """Return the option that a plan takes; None where it takes none."""
-    chosen = record["verdict"]["option_id"]
-    return next((option for option in record["options"] if option["id"] == chosen), None)
 
 
 def pays_off_month(record: Record) -> float | None:
@@ -44,26 +37,8 @@ def overview(records: Sequence[Record]) -> Table:
 
     A run that is done once has no month, but a cost of its own.
     """
-    rows = []
-    for number, record in enumerate(records, 1):
-        chosen = chosen_of(record)
-        month = pays_off_month(record)
-        once = runs_once(record)
-        rows.append(
-            (
-                str(number),
-                record["title"],
-                heading(chosen) if chosen else record["verdict"]["headline"],
-                usd(stated_usd(chosen, once=once) if chosen and not once else None),
-                usd(stated_usd(chosen, once=once) if chosen and once else None),
-                usd(chosen["cost"]["present_value_usd"] if chosen else None),
-                "never" if month is None else f"{month:,.1f}",
-            )
-        )
     sums = together(records)
-    rows.append(
-        ("", "together", "", usd(sums["usd_per_month"]), usd(sums["run_usd"]), usd(sums["present_value_usd"]), "")
-    )
+    total = ("", "together", "", usd(sums["usd_per_month"]), usd(sums["run_usd"]), usd(sums["present_value_usd"]), "")
     horizons = sorted({record["horizon_months"] for record in records})
     looked = f"{count(horizons[0])}" if len(horizons) == 1 else f"{count(horizons[0])} to {count(horizons[-1])}"
     return Table(
@@ -71,7 +46,18 @@ def overview(records: Sequence[Record]) -> Table:
         headings(
             "#: | work | verdict | a month [USD]: | run once [USD]: | in all [NPV, USD]: | owning pays off [month]:"
         ),
-        tuple(rows),
+        (*(_row(number, record) for number, record in enumerate(records, 1)), total),
         f"In all: over each plan's own horizon ({looked} months), as NPV. Each is planned by itself: machines are "
         "not shared between workloads, and no volume discount is assumed.",
     )
+
+
+def _row(number: int, record: Record) -> tuple[str, ...]:
+    chosen, month, once = chosen_of(record), pays_off_month(record), runs_once(record)
+    months = "never" if month is None else f"{month:,.1f}"
+    if chosen is None:
+        return (str(number), record["title"], record["verdict"]["headline"], "-", "-", "-", months)
+    cost = usd(stated_usd(chosen, once=once))
+    by_month_or_run = ("-", cost) if once else (cost, "-")
+    npv = usd(chosen["cost"]["present_value_usd"])
+    return (str(number), record["title"], heading(chosen), *by_month_or_run, npv, months)

@@ -9,11 +9,14 @@ from functools import cache
 from html import escape
 from importlib import resources
 
-from planner.costs.financing import Financing
+from planner import __version__
+from planner.costs.financing import CASH, Financing
+from planner.report.charts import Spec
 from planner.report.live import financing_of_plan, runs_once
 from planner.report.model_script import models_key, models_script
 from planner.report.overview import overview
-from planner.report.page_body import plan_parts, table_html
+from planner.report.page_body import data_script, figure_html, plan_parts, table_html
+from planner.report.table import Table
 from planner.report.values import Record
 
 ENGINE = ("vega/vega.min.js", "vega/vega-lite.min.js", "vega/vega-embed.min.js")
@@ -98,10 +101,47 @@ def pages(records: Sequence[Record]) -> str:
 
 
 def _made_by(record: Record) -> str:
-    return (
-        f"<footer><p>Made by {escape(record['program'])} on {escape(record['planned_on'])}. This page works "
-        "offline: keep it, mail it, print it.</p></footer>"
+    return _footer(f"{record['program']} on {record['planned_on']}")
+
+
+def _footer(made_by: str) -> str:
+    return f"<footer><p>Made by {escape(made_by)}. This page works offline: keep it, mail it, print it.</p></footer>"
+
+
+def tables_page(
+    whole: Table,
+    tables: Sequence[Table],
+    charts: Mapping[str, tuple[str, Spec]],
+    *,
+    long_from: int = 1000,
+    about: str = "",
+    below: str = "",
+) -> str:
+    """Return tables and charts as HTML, without sliders.
+
+    Parameters
+    ----------
+    whole : Table
+        The headline and what stands below it.
+    tables : sequence of Table
+        All others.
+    charts : mapping of str to (str, Spec)
+        Captions and charts, by the keys of their places.
+    long_from : int
+        Tables from here on are folded.
+    about, below : str
+        HTML that ends the header, and the page.
+    """
+    first = "".join(f"<li>{escape(name)}: {escape(text)}</li>" for name, text in whole.rows)
+    figures = "".join(figure_html(key, caption) for key, (caption, _) in charts.items())
+    body = (
+        f'<header><h1 id="headline">{escape(whole.title)}</h1><ul>{first}</ul>{about}</header>'
+        f'<section class="charts" aria-label="Charts">{figures}</section>'
+        f"{''.join(table_html(table, f'table-{i}', is_long=i >= long_from) for i, table in enumerate(tables))}"
+        f"{below}{_footer(f'gpuplan {__version__}')}"
     )
+    payload = {"once": False, "options": [], "charts": {key: spec for key, (_, spec) in charts.items()}}
+    return html_document(whole.title, f'<main id="main">{body}</main>\n{data_script(payload)}', {(False, CASH)}, None)
 
 
 def _models(record: Record) -> Models:

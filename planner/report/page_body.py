@@ -12,6 +12,7 @@ from typing import Any, get_args
 from planner.costs.formulas import site_names
 from planner.costs.inputs import Site
 from planner.report.chart_rows import (
+    Rows,
     cost_over_time_rows,
     crossing_month,
     equal_price_rows,
@@ -20,7 +21,6 @@ from planner.report.chart_rows import (
     speed_rows,
 )
 from planner.report.charts import (
-    CPU,
     KIND_COLORS,
     OWN,
     RENT,
@@ -31,7 +31,7 @@ from planner.report.charts import (
     speed_against_cost,
     tornado,
 )
-from planner.report.live import Inputs, Live, book_values, bridge_id_of
+from planner.report.live import Inputs, Live, Pair, book_values, bridge_id_of
 from planner.report.model_script import models_key
 from planner.report.option_words import given_back, heading, label
 from planner.report.page_head import answer_html, reasons_html
@@ -88,51 +88,58 @@ def figure_html(key: str, caption: str, prefix: str = "") -> str:
 
 def _charts(live: Live) -> dict[str, Spec]:
     """Return the charts that this plan has something to show in, by the id of their place in the page."""
-    record, found = live.record, {}
-    pair = live.pair()
+    record, pair = live.record, live.pair()
     chosen = live.by_id.get(record["verdict"]["option_id"])
+    charts: dict[str, Spec | None] = {}
     if chosen is not None and (memory := memory_rows(chosen)):
-        found["memory"] = memory_of_one(memory, chosen["accelerator"] or chosen["instance_type"])
+        charts["memory"] = memory_of_one(memory, chosen["accelerator"] or chosen["instance_type"])
     if chosen is not None and (limits := limit_rows(record, chosen)):
-        found["limits"] = share_of_limits(limits)
+        charts["limits"] = share_of_limits(limits)
     if pair is not None:
-        rent, own = pair
-        shown = {"rent": live.cost(rent, live.planned), "own": live.cost(own, live.planned)}
-        if chosen is not None and chosen["kind"] not in {"rent", "buy"}:
-            shown["verdict"] = live.cost(chosen, live.planned)
-        month = crossing_month(shown["rent"], shown["own"])
-        names = {"rent": "rent", "own": "own", "verdict": "the verdict"}
-        months = record["horizon_months"]
-        if live.once:  # after the run there is nothing to see
-            months = min(months, int(max(cost.lines["last_month"] for cost in shown.values())) + 2)
-        rows = cost_over_time_rows({names[key]: cost for key, cost in shown.items()}, months)
-        third = KIND_COLORS[chosen["kind"]] if chosen else CPU
-        found["paid"] = cost_over_time(rows, [names[key] for key in shown], month, [RENT, OWN, third][: len(shown)])
-        if not live.once and rent["book"]["kind"] == "rent":
-            price, needed = rent["price_usd_per_hour"], own["needed_share"]
-            curve = equal_price_rows(shown["rent"], shown["own"], price, needed)
-            found["equal"] = equal_price_over_use(curve, needed * 100, price)
-    axis, rows = speed_rows(record)
-    if rows:
-        found["speed"] = speed_against_cost(axis, rows, record["horizon_months"])
-    bars = bars_of(live)
-    if bars:
-        found["tornado"] = tornado(bars)
+        charts |= _pair_charts(live, pair, chosen)
+    axis, speeds = speed_rows(record)
+    bars, history = bars_of(live), _history(record)
+    charts |= {
+        "speed": speed_against_cost(axis, speeds, record["horizon_months"]) if speeds else None,
+        "tornado": tornado(bars) if bars else None,
+        "history": history_of_prices(history) if history else None,
+        "latency": latency_of_plan(record),
+        "percentile": percentile_costs(record),
+    }
+    return {key: chart for key, chart in charts.items() if chart}
+
+
+def _pair_charts(live: Live, pair: Pair, chosen: Mapping[str, Any] | None) -> dict[str, Spec | None]:
+    """Return what renting and owning cost over time, beside a verdict that is neither, and where they cost the same."""
+    rent, own = pair
+    shown = {"rent": live.cost(rent, live.planned), "own": live.cost(own, live.planned)}
+    colors = [RENT, OWN]
+    if chosen is not None and chosen["kind"] not in {"rent", "buy"}:
+        shown["the verdict"] = live.cost(chosen, live.planned)
+        colors.append(KIND_COLORS[chosen["kind"]])
+    months = live.record["horizon_months"]
+    if live.once:  # after the run there is nothing to see
+        months = min(months, int(max(cost.lines["last_month"] for cost in shown.values())) + 2)
+    month = crossing_month(shown["rent"], shown["own"])
+    charts: dict[str, Spec | None] = {
+        "paid": cost_over_time(cost_over_time_rows(shown, months), list(shown), month, colors)
+    }
+    if not live.once and rent["book"]["kind"] == "rent":
+        price, needed = rent["price_usd_per_hour"], own["needed_share"]
+        curve = equal_price_rows(shown["rent"], shown["own"], price, needed)
+        charts["equal"] = equal_price_over_use(curve, needed * 100, price)
+    return charts
+
+
+def _history(record: Record) -> Rows:
+    """Return the observed prices of the options compared, of those whose price has moved."""
     options = {option["id"]: option for option in record["options"]}
-    history = [
+    return [
         {"what": _machine(options[line["option_id"]]), "day": point["day"], "usd_per_hour": point["usd_per_hour"]}
         for line in record.get("price_history") or ()
-        if line["option_id"] in options
+        if line["option_id"] in options and _moves([point["usd_per_hour"] for point in line["points"]])
         for point in line["points"]
-        if _moves([each["usd_per_hour"] for each in line["points"]])
     ]
-    if history:
-        found["history"] = history_of_prices(history)
-    if latency := latency_of_plan(record):
-        found["latency"] = latency
-    if costs := percentile_costs(record):
-        found["percentile"] = costs
-    return found
 
 
 def _machine(option: Mapping[str, Any]) -> str:
@@ -167,11 +174,8 @@ def _payload(live: Live, charts: Mapping[str, Spec]) -> dict[str, Any]:
         for option in live.options
     ]
     names = {name for site in ("home", "colocation") for name in site_names(site).values()}
-    used = {
-        key: value
-        for key, value in live.assumptions.items()
-        if key.split(".")[0] in {"money", "own", "rent", "verdict"}
-    }
+    parts = ("money.", "own.", "rent.", "verdict.")
+    used = {key: value for key, value in live.assumptions.items() if key.startswith(parts)}
     return dict(
         plain(
             {
@@ -186,7 +190,7 @@ def _payload(live: Live, charts: Mapping[str, Spec]) -> dict[str, Any]:
                 "options": options,
                 "rent": pair[0]["id"] if pair else None,
                 "own": pair[1]["id"] if pair else None,
-                "compared": [each["rent_id"] for each in record["break_evens"] if each["rent_id"] in live.by_id],
+                "compared": _compared(live),
                 "charts": charts,
             }
         )
@@ -211,14 +215,7 @@ def _body(view: View, live: Live, charts: Mapping[str, Spec], prefix: str, level
     figures = {key: figure_html(key, CAPTIONS[key], prefix) for key in charts}
     first = "".join(figures.pop(key) for key in ("memory", "limits") if key in figures)
     notes = "".join(f"<li>{escape(note)}</li>" for note in view.notes)
-    tables = (
-        view.options,
-        view.break_evens,
-        view.turns,
-        view.assumptions,
-        view.sources,
-        view.funnel,
-    )
+    tables = (view.options, view.break_evens, view.turns, view.assumptions, view.sources, view.funnel)
     below = level + 1
     return (
         f"{answer_html(live.record, answer, prefix, level)}"
@@ -246,10 +243,9 @@ def _controls(live: Live, prefix: str, level: int) -> str:
     tariff = live.assumptions[site["site.electricity_usd_per_kwh"]]
     price = rent["price_usd_per_hour"] or 1.0
     needed = own["needed_share"] * 100
-    compared = [each["rent_id"] for each in live.record["break_evens"] if each["rent_id"] in live.by_id]
     choices = "".join(
-        f'<option value="{escape(each, quote=True)}"{" selected" if each == rent["id"] else ""}>{escape(label(live.by_id[each]))}</option>'
-        for each in compared
+        f'<option value="{escape(name, quote=True)}"{" selected" if name == rent["id"] else ""}>{escape(label(live.by_id[name]))}</option>'
+        for name in _compared(live)
     )
     first = live.assumptions["own.resale_after_12_months_share"]
     most_resale = min(2.0, 1 / first) if first > 0 else 2.0
@@ -275,6 +271,11 @@ def _controls(live: Live, prefix: str, level: int) -> str:
         f'{rows}<p id="{prefix}pair" class="said"></p><p id="{prefix}live" class="live" role="status" aria-live="polite"></p>'
         f'<p class="buttons"><button type="button" id="{prefix}reset">Back to the plan</button></p></section>'
     )
+
+
+def _compared(live: Live) -> list[str]:
+    """Return the rents that owning can be compared with."""
+    return [pair["rent_id"] for pair in live.record["break_evens"] if pair["rent_id"] in live.by_id]
 
 
 def _nice(value: float) -> float:

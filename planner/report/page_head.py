@@ -7,7 +7,7 @@ from html import escape
 from typing import Any
 
 from planner.figures import months_text, significant, usd
-from planner.report.option_costs import range_usd, stated_usd
+from planner.report.option_costs import chosen_of, range_usd, stated_usd
 from planner.report.option_words import confidence, short_name
 from planner.report.short import ShortAnswer
 from planner.report.values import Record
@@ -45,8 +45,7 @@ def answer_html(record: Record, answer: ShortAnswer, prefix: str, level: int) ->
 def _tiles(record: Record) -> list[tuple[str, str, str]]:
     """Return the figures that a reader looks for first: cost, age of the price, confidence, second best."""
     verdict, once = record["verdict"], record.get("runs_once", False)
-    by_id = {option["id"]: option for option in record["options"]}
-    chosen = by_id.get(verdict["option_id"])
+    chosen = chosen_of(record)
     if chosen is None:
         return []
     tiles = [("Cost of the run, USD" if once else "Cost a month, USD", *_cost(chosen, once=once))]

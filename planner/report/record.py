@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import date
+from itertools import islice
 
+from planner import __version__
 from planner.costs.carbon import grid_intensity
 from planner.demand.volume import volume
 from planner.errors import InputError
@@ -62,61 +63,57 @@ def latency_curves(service: Service, limits: Limits) -> list[Record]:
     """Return the times within which so many percent of the requests are, of the times that have a limit."""
     times = (("TTFT", service.ttft_ms, limits.ttft_ms), ("TPOT", service.tpot_ms, limits.tpot_ms), ("total time", service.total_ms, limits.total_ms))  # fmt: skip
     return [
-        {"what": what, "limit_ms": limit_ms, "percentiles": list(CURVE_PERCENTILES), "ms": list(found.curve)}
-        for what, found, limit_ms in times
-        if math.isfinite(limit_ms) and found.curve
+        {"what": what, "limit_ms": limit_ms, "percentiles": list(CURVE_PERCENTILES), "ms": list(waits.curve)}
+        for what, waits, limit_ms in times
+        if math.isfinite(limit_ms) and waits.curve
     ]
 
 
-def _percentiles(found: Confirmed | None) -> Record:
+def _percentiles(confirmed: Confirmed | None) -> Record:
     """Return the percentiles of a simulated fleet; nulls of one that was not."""
-    service = found.service if found else None
-    times: Record = {
-        f"{name}_{quantile}_ms": getattr(getattr(service, f"{name}_ms"), quantile) if service else None
-        for name in ("ttft", "tpot", "total")
-        for quantile in ("p50", "p90", "p95", "p99")
-    }
-    curves = latency_curves(service, found.limits) if service and found else []
+    service = confirmed.service if confirmed else None
     return {
-        **times,
-        "over_ttft_limit_share": service.over_ttft_share if service else None,
-        "over_tpot_limit_share": service.over_tpot_share if service else None,
-        "over_total_limit_share": service.over_total_share if service else None,
-        "latency_curves": curves,
-        "limit_percentile": found.limits.percentile if found else None,
-        "limits_hold": service.holds if service else None,
-        "simulated_replica_count": found.replica_count if found else None,
-        "limits_replica_count": found.needed_count if found else None,
-        "limits_p99_replica_count": found.strictest_count if found else None,
+        **{
+            f"{name}_{quantile}_ms": getattr(getattr(service, f"{name}_ms", None), quantile, None)
+            for name in ("ttft", "tpot", "total")
+            for quantile in ("p50", "p90", "p95", "p99")
+        },
+        **{
+            f"over_{name}_limit_share": getattr(service, f"over_{name}_share", None)
+            for name in ("ttft", "tpot", "total")
+        },
+        "latency_curves": latency_curves(confirmed.service, confirmed.limits) if confirmed else [],
+        "limit_percentile": confirmed.limits.percentile if confirmed else None,
+        "limits_hold": getattr(service, "holds", None),
+        "simulated_replica_count": getattr(confirmed, "replica_count", None),
+        "limits_replica_count": getattr(confirmed, "needed_count", None),
+        "limits_p99_replica_count": getattr(confirmed, "strictest_count", None),
     }
 
 
-def _option(
-    option: Option, planned_on: date, ranges: Mapping[str, tuple[float, float]], found: Confirmed | None
-) -> Record:
+def _option(option: Option, plan: Plan) -> Record:
     fleet = option.fleet
     speed = performance_record(fleet)
-    low, high = ranges.get(option.id, (None, None))
+    low, high = plan.cost_ranges.get(option.id, (None, None))
 
     def figures(names: str) -> Record:
         return {name: getattr(option, name) for name in names.split()}
 
+    memory = fleet.memory if fleet else None
     return {
         **figures("id kind provider region instance_type accelerator accelerator_count instance_count"),
         **figures("spare_instance_count accelerators_total_count"),
         "accelerators_used_count": fleet.accelerators_used if fleet else 0,
-        **figures(
-            "purchase_option price_usd_per_hour paid_hours_per_month hours_per_run utilisation_share needed_share"
-        ),
+        **figures("purchase_option price_usd_per_hour paid_hours_per_month hours_per_run"),
+        **figures("utilisation_share needed_share"),
         "layout": fleet.layout if fleet else None,
-        "memory": {
-            "parts_bytes": dict(fleet.memory.parts),
-            "total_bytes": fleet.memory.total_bytes,
-            "capacity_bytes": fleet.memory.capacity_bytes,
-        }
-        if fleet and fleet.memory
-        else None,
-        "performance": speed | _percentiles(found) if speed else None,
+        "memory": memory
+        and {
+            "parts_bytes": dict(memory.parts),
+            "total_bytes": memory.total_bytes,
+            "capacity_bytes": memory.capacity_bytes,
+        },
+        "performance": speed | _percentiles(plan.confirmed.get(option.id)) if speed else None,
         "cost": {
             **figures("present_value_usd total_usd usd_per_month"),
             "low_usd_per_month": None if low is None else option.usd_per_month * low,
@@ -127,11 +124,11 @@ def _option(
         **figures("kwh_per_month co2e_kg_per_month"),
         "grid": grid_intensity(option.grid_place) if option.grid_place else None,
         "priced_on": option.priced_on,
-        "price_age_days": (planned_on - option.priced_on).days,
+        "price_age_days": (plan.planned_on - option.priced_on).days,
         "tier": option.tier or None,
         **figures("capex_usd source rest_share rest_id choosable"),
         "reason_not_chosen": reason_text(option.not_recommended[0]) if option.not_recommended else "",
-        "not_recommended": [{"code": each.code, "text": reason_text(each)} for each in option.not_recommended],
+        "not_recommended": [{"code": reason.code, "text": reason_text(reason)} for reason in option.not_recommended],
         "notes": note_texts((*option.notes, *(fleet.notes if fleet else ()))),
         "book": option.book,
     }
@@ -149,8 +146,7 @@ def plan_record(plan: Plan, *, top: int | None = None) -> Record:
     """
     named = {
         plan.verdict.option_id,
-        *(pair.rent_id for pair in plan.break_evens),
-        *(p.buy_id for p in plan.break_evens),
+        *(name for pair in plan.break_evens for name in (pair.rent_id, pair.buy_id)),
         *(option.id for option in alternatives_of(plan.options).values() if option),
         *(name for name in (plan.verdict.outdated_id, plan.chosen.rest_id) if name),
         *(name for turn in plan.turns for name in (turn.option_id, turn.then) if name),
@@ -160,7 +156,7 @@ def plan_record(plan: Plan, *, top: int | None = None) -> Record:
     kept = [o for i, o in enumerate(plan.options) if top is None or i < top or o.id in named or o is startable]
     return {
         "schema_version": SCHEMA_VERSION,
-        "program": f"gpuplan {_version()}",
+        "program": f"gpuplan {__version__}",
         "planned_on": plan.planned_on,
         "title": title_of(plan.workload, plan.model),
         "workload": plan.workload.model_dump(mode="json", exclude_none=True),
@@ -173,12 +169,10 @@ def plan_record(plan: Plan, *, top: int | None = None) -> Record:
         "verdict": {
             **_verdict(plan),
             "headline": headline(plan),
-            "because": [each.text for each in said],
-            "reasons": [each._asdict() for each in said],
+            "because": [reason.text for reason in said],
+            "reasons": [reason._asdict() for reason in said],
         },
-        "options": [
-            _option(option, plan.planned_on, plan.cost_ranges, plan.confirmed.get(option.id)) for option in kept
-        ],
+        "options": [_option(option, plan) for option in kept],
         "options_found_count": len(plan.options),
         "break_evens": plan.break_evens,
         "timelines": [
@@ -214,16 +208,18 @@ HISTORIES_KEPT = 4
 
 def _price_history(options: Sequence[Option]) -> list[Record]:
     """Return what the first few of these have cost over time, of those where someone wrote it down."""
-    known = {(*key[:3], key[3].value): points for key, points in price_history().items()}
-    found: list[Record] = []
-    for option in options:
-        if len(found) == HISTORIES_KEPT:
-            break
-        points = known.get((option.provider, option.instance_type, option.region, option.purchase_option), ())
-        if points:
-            rows = [{"day": point.observed_on, "usd_per_hour": point.price_usd_per_hour} for point in points]
-            found.append({"option_id": option.id, "points": rows})
-    return found
+    histories = {(*key[:3], key[3].value): points for key, points in price_history().items()}
+    named = (
+        (option.id, histories.get((option.provider, option.instance_type, option.region, option.purchase_option)))
+        for option in options
+    )
+    return [
+        {
+            "option_id": name,
+            "points": [{"day": point.observed_on, "usd_per_hour": point.price_usd_per_hour} for point in points],
+        }
+        for name, points in islice(((name, points) for name, points in named if points), HISTORIES_KEPT)
+    ]
 
 
 def _verdict(plan: Plan) -> Record:
@@ -232,11 +228,11 @@ def _verdict(plan: Plan) -> Record:
         {"option_id": name, "code": reason.code, "text": reason_text(reason)}
         for name, reason in plan.verdict.passed_over
     ]
-    found = alternatives_of(plan.options)
-    if found["have"] is None:
-        del found["have"]  # nothing is missing where nothing was stated
-    missing = {name: NONE_OF_THIS_SORT for name, option in found.items() if option is None}
-    if "api" in missing and any(each.code is RemarkCode.HOSTED for each in plan.remarks):
+    best = alternatives_of(plan.options)
+    if best["have"] is None:
+        del best["have"]  # nothing is missing where nothing was stated
+    missing = {name: NONE_OF_THIS_SORT for name, option in best.items() if option is None}
+    if "api" in missing and any(remark.code is RemarkCode.HOSTED for remark in plan.remarks):
         missing["api"] = ONLY_MARKET_PRICES
     return {
         **asdict(plan.verdict),
@@ -245,9 +241,9 @@ def _verdict(plan: Plan) -> Record:
         "command": command_of(
             plan.workload, {row.name: row.value for row in plan.assumptions if row.overridden}, plan.planned_on
         ),
-        "remarks": [{"code": each.code, "figures": each.figures, "text": remark_text(each)} for each in plan.remarks],
+        "remarks": [{**asdict(remark), "text": remark_text(remark)} for remark in plan.remarks],
         **asdict(plan.variants),
-        "alternatives": {**{name: option and option.id for name, option in found.items()}, "reason": missing},
+        "alternatives": {**{name: option and option.id for name, option in best.items()}, "reason": missing},
     }
 
 
@@ -272,12 +268,6 @@ def _requirements(plan: Plan) -> Record:
         "kv_cache_bytes_per_token": per_token,
         "requests_in_flight": in_flight,
     }
-
-
-def _version() -> str:
-    from planner import __version__
-
-    return __version__
 
 
 def read_record(text: str, where: str) -> Record:

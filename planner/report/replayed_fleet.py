@@ -39,9 +39,9 @@ class ReplayedFleet:
     replay: Replay
     hours_per_month: float
 
-    def usd_per_month(self, target: Target, found: Fewest | None) -> float | None:
+    def usd_per_month(self, target: Target, fewest: Fewest | None) -> float | None:
         """Return what a fleet of fixed size costs."""
-        return target.usd_per_month(found, self.hours_per_month)
+        return target.usd_per_month(fewest, self.hours_per_month)
 
     def best(self, percentile: float | None = None) -> Fewest | None:
         """Return the fewest accelerators of the cheapest option, for the percentile of the limits or for another one."""
@@ -62,7 +62,7 @@ class ReplayedFleet:
         chosen, other = self.replay.autoscaled, self.replay.counterpart
         if chosen is None or other is None:
             return None
-        zero, ready = sorted((chosen, other), key=lambda each: each.autoscaling.least_count)
+        zero, ready = sorted((chosen, other), key=lambda scaled: scaled.autoscaling.least_count)
         zero_usd, ready_usd = self.autoscaled_usd_per_month(zero), self.autoscaled_usd_per_month(ready)
         return ToZero(
             is_chosen=zero is chosen, waiting_share=zero.held_back_share,
@@ -70,9 +70,9 @@ class ReplayedFleet:
         )  # fmt: skip
 
     @staticmethod
-    def replicas_per_machine(target: Target, found: Fewest) -> int:
+    def replicas_per_machine(target: Target, fewest: Fewest) -> int:
         """Return how many replicas a machine holds; 1 where one takes several machines."""
-        return max(1, round(1.0 / target.replica_machines(found)))
+        return max(1, round(1.0 / target.replica_machines(fewest)))
 
     def p99_added_usd(self) -> float | None:
         """Return what meeting the limits for 99 % costs beyond the cheapest fleet, on whichever option does it for the least."""
@@ -81,11 +81,11 @@ class ReplayedFleet:
             return None
         here = self.usd_per_month(target, self.best())
         tried = (self.target, *(option for option, _ in replay.others))
-        costs = [self.usd_per_month(each, replay.fewest_on(each)[99.0]) for each in tried]
+        costs = [self.usd_per_month(option, replay.fewest_on(option)[99.0]) for option in tried]
         strict = min((usd for usd in costs if usd is not None), default=None)
         return None if here is None or strict is None else strict - here
 
-    def spare_usd(self, target: Target, found: Fewest) -> float | None:
+    def spare_usd(self, target: Target, fewest: Fewest) -> float | None:
         """Return what keeping the limits with one machine lost costs: without it there are fewer replicas than the fewest that hold."""
-        usd = self.usd_per_month(target, found)
-        return None if usd is None else usd / target.machines_of(found) * max(1.0, target.replica_machines(found))
+        usd = self.usd_per_month(target, fewest)
+        return None if usd is None else usd / target.machines_of(fewest) * max(1.0, target.replica_machines(fewest))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -11,26 +11,26 @@ from planner.costs.scenario import Scenario
 from planner.costs.timeline import Timeline
 from planner.costs.verdict import ScenarioResult
 from planner.figures import count, percent, usd
-from planner.report.table import Table, headings
+from planner.report.table import Table, headings, table_of
 from planner.report.wording import COMPONENTS
 
 
 def scenario_answer(result: ScenarioResult) -> dict[str, Any]:
     """Return the answer in the form of ``gpuplan breakeven --format json``; None means never."""
-    found = result.break_even
-    month, hours = found.discounted_month, result.used_hours_per_month
+    pair = result.break_even
+    month, hours = pair.discounted_month, result.used_hours_per_month
     rate = result.scenario.money.discount_rate_share_per_year.typical
     return {
         "breakeven_hours": None if month is None else month * hours,
         "breakeven_months": month,
         "simple_breakeven_hours": result.simple_break_even_hours,
-        "undiscounted_breakeven_months": found.month,
-        "breakeven_utilisation_share": found.utilisation_share,
-        "breakeven_usd_per_hour": found.price_usd_per_hour,
-        "crossings": [_crossing("month", one) for one in found.discounted_crossings],
-        "utilisation_crossings": [_crossing("utilisation_share", one) for one in found.utilisation_crossings],
+        "undiscounted_breakeven_months": pair.month,
+        "breakeven_utilisation_share": pair.utilisation_share,
+        "breakeven_usd_per_hour": pair.price_usd_per_hour,
+        "crossings": [_crossing("month", crossing) for crossing in pair.discounted_crossings],
+        "utilisation_crossings": [_crossing("utilisation_share", crossing) for crossing in pair.utilisation_crossings],
         "curve": [asdict(point) for point in result.curve()],
-        "saving_usd": found.saving_usd,
+        "saving_usd": pair.saving_usd,
         "used_hours_per_month": hours,
         "rent": _side(result.rent, rate),
         "buy": _side(result.buy, rate),
@@ -40,16 +40,16 @@ def scenario_answer(result: ScenarioResult) -> dict[str, Any]:
 
 
 def _headline(result: ScenarioResult) -> str:
-    found, horizon = result.break_even, result.scenario.horizon_months
-    gap = f"{abs(found.saving_usd):,.0f} USD"
-    if found.discounted_month is None:
+    pair, horizon = result.break_even, result.scenario.horizon_months
+    gap = f"{abs(pair.saving_usd):,.0f} USD"
+    if pair.discounted_month is None:
         simple = result.simple_break_even_hours
         months = simple / result.used_hours_per_month if simple is not None else 0.0
         longer = f" (one machine kept for good would take {months:,.0f})" if months > horizon else ""
         return f"Rent: owning never pays for itself within {horizon} months{longer} and costs {gap} more (NPV)."
-    hours = found.discounted_month * result.used_hours_per_month
-    when = f"after {found.discounted_month:.1f} months ({hours:,.0f} used hours)"
-    if found.saving_usd > 0:
+    hours = pair.discounted_month * result.used_hours_per_month
+    when = f"after {pair.discounted_month:.1f} months ({hours:,.0f} used hours)"
+    if pair.saving_usd > 0:
         return f"Buy: owning pays for itself {when} and saves {gap} over {horizon} months (NPV)."
     return f"Rent: owning breaks even {when} and saves nothing over {horizon} months."
 
@@ -101,13 +101,11 @@ def inputs_in_force(scenario: Scenario) -> list[dict[str, Any]]:
     """Return every value that a scenario is worked out from, and whether the user stated it."""
 
     def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-        found: dict[str, Any] = {}
+        by_name: dict[str, Any] = {}
         for key, value in values.items():
-            is_range = isinstance(value, Mapping) and {"low", "typical", "high"} >= value.keys()
-            found |= (
-                flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) and not is_range else {prefix + key: value}
-            )
-        return found
+            has_parts = isinstance(value, Mapping) and not {"low", "typical", "high"} >= value.keys()
+            by_name |= flat(value, f"{prefix}{key}.") if has_parts else {prefix + key: value}
+        return by_name
 
     typed = flat(scenario.model_dump(mode="json", exclude_unset=True))
     values = flat(scenario.model_dump(mode="json"))
@@ -130,26 +128,23 @@ def _input_text(value: object) -> str:
 
 def explained_tables(answer: Mapping[str, Any]) -> list[Table]:
     """Return the values in force, defaults marked, and each side year by year and item by item."""
-    inputs = tuple(
-        (each["name"], _input_text(each["value"]), "default" if each["is_default"] else "") for each in answer["inputs"]
-    )
-    tables = [Table("Values in force", headings("input | value | "), inputs)]
+    columns: dict[str, Callable[[Mapping[str, Any]], str]] = {
+        "input": lambda row: row["name"],
+        "value": lambda row: _input_text(row["value"]),
+        "": lambda row: "default" if row["is_default"] else "",
+    }
+    tables = [table_of("Values in force", answer["inputs"], columns)]
     for side, title in (("rent", "Renting, year by year"), ("buy", "Owning, year by year")):
         months = answer[side]["by_month"]
         items = sorted({name for month in months for name in month["components_usd"]})
         years = sorted({(month["month"] + 11) // 12 for month in months})
+        in_year = {year: [month for month in months if (month["month"] + 11) // 12 == year] for year in years}
         rows = tuple(
-            (
-                COMPONENTS.get(item, item.replace("_", " ")),
-                *(
-                    usd(sum(m["components_usd"].get(item, 0.0) for m in months if (m["month"] + 11) // 12 == year))
-                    for year in years
-                ),
-            )
+            (_item(item), *(usd(sum(m["components_usd"].get(item, 0.0) for m in in_year[year])) for year in years))
             for item in items
         )
-        columns = headings(" | ".join(["item", *(f"year {year} [USD]:" if year else "today [USD]:" for year in years)]))
-        tables.append(Table(title, columns, rows))
+        heads = headings(" | ".join(["item", *(f"year {year} [USD]:" if year else "today [USD]:" for year in years)]))
+        tables.append(Table(title, heads, rows))
     return tables
 
 
@@ -159,54 +154,44 @@ def scenario_tables(answer: Mapping[str, Any]) -> list[Table]:
     month, hours = answer["breakeven_months"], answer["breakeven_hours"]
     share, price = answer["breakeven_utilisation_share"], answer["breakeven_usd_per_hour"]
     facts = (
-        (
-            "owning pays off after",
-            "never within the horizon" if month is None else f"{month:.1f} months ({count(round(hours))} used hours)",
-        ),
+        ("owning pays off after", "never within the horizon" if month is None else f"{month:.1f} months ({count(round(hours))} used hours)"),
         ("owning is cheaper above", "at no utilization" if share is None else f"{percent(share)} of the clock hours"),
         ("owning is cheaper above a rent of", "-" if price is None else f"{usd(price)} USD/h"),
-        *(
-            (f"crossing at month {each['month']:.1f}", f"{each['cheaper_after']} is cheaper from then on")
-            for each in answer["crossings"]
-        ),
-    )
-    sides = (
-        ("NPV", usd(rent["present_value_usd"]), usd(buy["present_value_usd"])),
-        ("a useful hour (NPV)", usd(rent["usd_per_useful_hour"]), usd(buy["usd_per_useful_hour"])),
-        ("total, not discounted", usd(rent["total_usd"]), usd(buy["total_usd"])),
-        *(
-            (
-                f"- {COMPONENTS.get(name, name.replace('_', ' '))}",
-                usd(rent["by_component_usd"].get(name, 0.0)),
-                usd(buy["by_component_usd"].get(name, 0.0)),
-            )
-            for name in sorted({*rent["by_component_usd"], *buy["by_component_usd"]})
-        ),
-    )
-    years = tuple(
-        (
-            str(row["month"]),
-            usd(row["rent_cumulative_usd"]),
-            usd(row["buy_cumulative_usd"]),
-            "rent" if row["rent_cumulative_usd"] < row["buy_cumulative_usd"] else "buy",
-        )
-        for row in month_rows(answer)
-        if row["month"] % 12 == 0 or row["month"] == len(rent["by_month"]) - 1
-    )
-    tables = [
+        *((f"crossing at month {crossing['month']:.1f}", f"{crossing['cheaper_after']} is cheaper from then on") for crossing in answer["crossings"]),
+    )  # fmt: skip
+    sides = {
+        "NPV": [side["present_value_usd"] for side in (rent, buy)],
+        "a useful hour (NPV)": [side["usd_per_useful_hour"] for side in (rent, buy)],
+        "total, not discounted": [side["total_usd"] for side in (rent, buy)],
+    }
+    for name in sorted({*rent["by_component_usd"], *buy["by_component_usd"]}):
+        sides[f"- {_item(name)}"] = [side["by_component_usd"].get(name, 0.0) for side in (rent, buy)]
+    last = len(rent["by_month"]) - 1
+    return [
         Table(answer["headline"], headings("question | answer"), facts),
         Table(
             "Both sides",
             headings("over the horizon | rent [USD]: | buy [USD]:"),
-            sides,
+            tuple((name, *map(usd, costs)) for name, costs in sides.items()),
         ),
-        Table(
+        table_of(
             "Paid up to the end of a month, not discounted",
-            headings("month: | rent [USD]: | buy [USD]: | cheaper so far"),
-            years,
+            (row for row in month_rows(answer) if row["month"] % 12 == 0 or row["month"] == last),
+            {
+                "month:": lambda row: str(row["month"]),
+                "rent [USD]:": lambda row: usd(row["rent_cumulative_usd"]),
+                "buy [USD]:": lambda row: usd(row["buy_cumulative_usd"]),
+                "cheaper so far": lambda row: (
+                    "rent" if row["rent_cumulative_usd"] < row["buy_cumulative_usd"] else "buy"
+                ),
+            },
         ),
+        *_risk_tables(answer),
     ]
-    return tables + _risk_tables(answer)
+
+
+def _item(name: str) -> str:
+    return COMPONENTS.get(name, name.replace("_", " "))
 
 
 def _saving(saving_usd: float) -> str:
@@ -236,28 +221,19 @@ def _risk_tables(answer: Mapping[str, Any]) -> list[Table]:
             facts.append((f"waiting {risk['wait_months']} months is worth", f"{usd(risk['value_of_waiting_usd'])} USD"))
         tables.append(Table("How certain the verdict is (NPV)", headings("question | answer"), tuple(facts)))
     if answer.get("tornado"):
-        bars = tuple(
-            (
-                bar["name"],
-                f"{bar['low']:g} to {bar['high']:g}",
-                usd(bar["saving_at_low_usd"]),
-                usd(bar["saving_at_high_usd"]),
-                "changes the decision" if bar["turns_verdict"] else "",
-            )
-            for bar in answer["tornado"]
-        )
-        columns = headings("value | range | owning saves, NPV [USD, at low]: | owning saves, NPV [USD, at high]: | ")
-        tables.append(Table("What would change the decision", columns, bars))
+        bars: dict[str, Callable[[Mapping[str, Any]], str]] = {
+            "value": lambda bar: bar["name"],
+            "range": lambda bar: f"{bar['low']:g} to {bar['high']:g}",
+            "owning saves, NPV [USD, at low]:": lambda bar: usd(bar["saving_at_low_usd"]),
+            "owning saves, NPV [USD, at high]:": lambda bar: usd(bar["saving_at_high_usd"]),
+            "": lambda bar: "changes the decision" if bar["turns_verdict"] else "",
+        }
+        tables.append(table_of("What would change the decision", answer["tornado"], bars))
     if answer.get("sobol"):
-        indices = tuple(
-            (index["name"], percent(max(index["first_order_share"], 0.0)), percent(max(index["total_share"], 0.0)))
-            for index in answer["sobol"]
-        )
-        tables.append(
-            Table(
-                "What the variance comes from",
-                headings("value | alone: | with others:"),
-                indices,
-            )
-        )
+        shares: dict[str, Callable[[Mapping[str, Any]], str]] = {
+            "value": lambda index: index["name"],
+            "alone:": lambda index: percent(max(index["first_order_share"], 0.0)),
+            "with others:": lambda index: percent(max(index["total_share"], 0.0)),
+        }
+        tables.append(table_of("What the variance comes from", answer["sobol"], shares))
     return tables

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from planner.figures import machines_text, significant, usd
-from planner.report.option_costs import range_usd, stage_words, stated_usd
+from planner.report.option_costs import chosen_of, range_usd, stage_words, stated_usd
 from planner.report.option_words import short_name
 from planner.report.question import question_of
 from planner.report.table import Table, headings
@@ -105,7 +105,7 @@ def short_answer(record: Record) -> ShortAnswer:
         alternatives=alternatives_table(record),
         why=tuple(verdict["because"][:REASONS]),
         changes=_changes(record)[:CHANGES],
-        left_out="; ".join(f"{each['count']:,} {each['reason']}" for each in dropped),
+        left_out="; ".join(f"{part['count']:,} {part['reason']}" for part in dropped),
         left_out_briefly=_briefly(dropped),
         command=verdict.get("command", ""),
         next_steps=next_steps(record),
@@ -119,7 +119,7 @@ def next_steps(record: Record, *, is_brief: bool = False) -> tuple[str, ...]:
     What is hosted, owned or free has none; then it is the command of the cheapest rented machines that may be recommended.
     """
     verdict = record["verdict"]
-    chosen = next((option for option in record["options"] if option["id"] == verdict["option_id"]), None)
+    chosen = chosen_of(record)
     command = verdict.get("command", "")
     if chosen is None or not command:
         return ()
@@ -128,8 +128,10 @@ def next_steps(record: Record, *, is_brief: bool = False) -> tuple[str, ...]:
     words = f"{launch} --to {target}"
     if chosen["kind"] in {"rent", "cpu"}:
         return (f"Launch: {words}",)
-    rents = [each for each in record["options"] if each["kind"] == "rent" and each["choosable"]]
-    rents.sort(key=lambda each: each["purchase_option"] != "on_demand")  # what can be started is without a commitment
+    rents = [option for option in record["options"] if option["kind"] == "rent" and option["choosable"]]
+    rents.sort(
+        key=lambda option: option["purchase_option"] != "on_demand"
+    )  # what can be started is without a commitment
     key = f"Next: get an API key from {seller(chosen['provider'])}" if chosen["kind"] == "api" else ""
     if not rents:
         return (f"{key}.",) if key else ()
@@ -141,8 +143,8 @@ def _briefly(dropped: Sequence[Record]) -> str:
     """Return the largest part of what was left out, and how much else was."""
     if not dropped:
         return ""
-    most, *others = sorted(dropped, key=lambda each: -each["count"])
-    rest = sum(each["count"] for each in others)
+    most, *others = sorted(dropped, key=lambda part: -part["count"])
+    rest = sum(part["count"] for part in others)
     return f"{most['count']:,} {most['reason']}" + (f"; {rest:,} others" if rest else "")
 
 
@@ -175,11 +177,8 @@ def alternatives_table(record: Record) -> Table:
         name, what = (sorts[0], f"- ({why})") if len(sorts) == 1 else ("None", f"- {', '.join(sorts)}")
         rows.append((f"  {name}", what, "-", "-", "-", "-"))
     per = "run" if once else "month"
-    line, leaving = (
-        f" | Option | USD/{per}: | 80 % range: | Age: | {code}/{per}:",
-        ("Age", f"{code}/{per}", "80 % range"),
-    )
-    columns = headings(line, leaving=leaving)
+    line = f" | Option | USD/{per}: | 80 % range: | Age: | {code}/{per}:"
+    columns = headings(line, leaving=("Age", f"{code}/{per}", "80 % range"))
     notes = ["> the verdict"] if any(row[0][0] == ">" for row in rows) else []
     if barred:
         reasons = [f"{words}: {why}" for words, why in barred.items()] if len(barred) > 1 else barred.values()
@@ -211,20 +210,21 @@ def _against(option: Mapping[str, Any], record: Record) -> list[str]:
 
 def _codes(option: Mapping[str, Any]) -> list[str]:
     """Return why an option is not recommended."""
-    return [each["code"] for each in option["not_recommended"]]
+    return [reason["code"] for reason in option["not_recommended"]]
 
 
 def without_empty(table: Table) -> Table:
     """Return a table without the columns that hold nothing."""
-    kept = [
+    filled = [
         i for i, _ in enumerate(table.columns) if not table.rows or any(row[i] not in {"", "-"} for row in table.rows)
     ]
-    return Table(
-        table.title,
-        tuple(table.columns[i] for i in kept),
-        tuple(tuple(row[i] for i in kept) for row in table.rows),
-        table.note,
-    )
+    return with_columns(table, filled)
+
+
+def with_columns(table: Table, kept: Sequence[int]) -> Table:
+    """Return a table with some of its columns."""
+    rows = tuple(tuple(row[i] for i in kept) for row in table.rows)
+    return replace(table, columns=tuple(table.columns[i] for i in kept), rows=rows)
 
 
 def _changes(record: Record) -> tuple[str, ...]:
@@ -232,21 +232,17 @@ def _changes(record: Record) -> tuple[str, ...]:
     by_id = {option["id"]: option for option in record["options"]}
     named = record["verdict"].get("alternatives") or {}
     names = {named[sort]: words for sort, words in TAKEN.items() if named.get(sort)}
-    told = [_turn(turn, by_id, names) for turn in record["verdict"].get("turns_at") or ()]
-    if told or record.get("runs_once"):
-        return tuple(told)
-    pairs = [
-        pair for pair in record["break_evens"] if record["verdict"]["option_id"] in {pair["rent_id"], pair["buy_id"]}
-    ]
-    for pair in pairs[:1]:
-        rent = by_id[pair["rent_id"]]
-        if pair["price_usd_per_hour"]:
-            side = "above" if record["verdict"]["option_id"] == rent["id"] else "below"
-            told.append(
-                f"{_priced(rent)} {side} {usd(pair['price_usd_per_hour'])} USD/h (now "
-                f"{usd(rent['price_usd_per_hour'])}): {'buy' if side == 'above' else 'rent'}."
-            )
-    return tuple(told)
+    changes = tuple(_turn(turn, by_id, names) for turn in record["verdict"].get("turns_at") or ())
+    if changes or record.get("runs_once"):
+        return changes
+    chosen = record["verdict"]["option_id"]
+    pair = next((pair for pair in record["break_evens"] if chosen in {pair["rent_id"], pair["buy_id"]}), None)
+    if pair is None or not pair["price_usd_per_hour"]:
+        return ()
+    rent = by_id[pair["rent_id"]]
+    side, then = ("above", "buy") if chosen == rent["id"] else ("below", "rent")
+    now = usd(rent["price_usd_per_hour"])
+    return (f"{_priced(rent)} {side} {usd(pair['price_usd_per_hour'])} USD/h (now {now}): {then}.",)
 
 
 def _priced(option: Mapping[str, Any]) -> str:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
+
+Row = TypeVar("Row")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,3 +63,23 @@ class Table:
     columns: tuple[Column, ...]
     rows: tuple[tuple[str, ...], ...]
     note: str = ""
+
+
+def table_of(
+    title: str,
+    rows: Iterable[Row],
+    columns: Mapping[str, Callable[[Row], str]],
+    note: str = "",
+    *,
+    leaving: Sequence[str] = (),
+    whole: Sequence[str] = (),
+) -> Table:
+    """Return a table with a line for each row: each heading (see `headings`) stands beside what it shows of a row.
+
+    Examples
+    --------
+    >>> table_of("Squares", (2, 3), {"number:": str, "square:": lambda number: str(number**2)}).rows
+    (('2', '4'), ('3', '9'))
+    """
+    cells = tuple(tuple(cell(row) for cell in columns.values()) for row in rows)
+    return Table(title, headings(" | ".join(columns), leaving=leaving, whole=whole), cells, note)

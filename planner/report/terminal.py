@@ -15,7 +15,7 @@ from rich.padding import Padding
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from planner.report.short import ShortAnswer, without_empty
+from planner.report.short import ShortAnswer, with_columns, without_empty
 from planner.report.table import Column, Table
 from planner.report.view import View
 
@@ -75,8 +75,9 @@ def _fitting(answer: ShortAnswer, width: int) -> Group:
 def _screens(answer: ShortAnswer) -> list[_Screen]:
     """Return the answer in ever fewer lines: the least weighty leaves first."""
     brief = replace(answer, left_out=answer.left_out_briefly)
-    narrow = replace(brief, alternatives=_without_droppable(answer.alternatives))
-    few_words, shortest = (replace(each, next_steps=answer.next_steps_briefly) for each in (brief, narrow))
+    kept = [i for i, column in enumerate(answer.alternatives.columns) if column.leaves_after_count is None]
+    narrow = replace(brief, alternatives=with_columns(answer.alternatives, kept))
+    few_words, shortest = (replace(screen, next_steps=answer.next_steps_briefly) for screen in (brief, narrow))
     why, changes, first = answer.why, answer.changes, answer.changes[:1]
     return [
         *(_Screen(answer, why, changes[:count]) for count in range(len(changes), 0, -1)),
@@ -92,12 +93,6 @@ def _screens(answer: ShortAnswer) -> list[_Screen]:
         _Screen(shortest, (), first, is_tight=True),
         _Screen(shortest, (), first, is_tight=True, has_gap=False),
     ]
-
-
-def _without_droppable(table: Table) -> Table:
-    kept = [index for index, column in enumerate(table.columns) if column.leaves_after_count is None]
-    rows = tuple(tuple(row[index] for index in kept) for row in table.rows)
-    return replace(table, columns=tuple(table.columns[index] for index in kept), rows=rows)
 
 
 def _height(part: RenderableType, width: int) -> int:
@@ -126,7 +121,7 @@ def _short(screen: _Screen, width: int) -> Group:
 
 
 def _alternatives(table: Table, width: int) -> Group:
-    return _titled(table, _plain(table, width, widest=1)) if table.rows else Group()
+    return _block(table, width, widest=1) if table.rows else Group()
 
 
 def _last_lines(left_out: str, width: int) -> list[str]:
@@ -169,22 +164,16 @@ def render(view: View, console: Console, *, explained: Table | None = None) -> N
     console.print()
     for reason in view.because:
         console.print(Padding(_bullet(reason), (0, 0, 0, 2)))
-    for block in (
-        _titled(view.alternatives, _plain(view.alternatives, console.width, widest=1))
-        if view.alternatives.rows
-        else None,
-        _titled(view.options, _stacked(view.options, console.width)),
-        _titled(view.break_evens, _plain(view.break_evens, console.width, widest=0)),
-        _titled(view.turns, _plain(view.turns, console.width, widest=0)) if view.turns.rows else None,
-        _titled(view.sensitivity, _plain(view.sensitivity, console.width, widest=0)) if view.sensitivity.rows else None,
-        _titled(explained, _plain(explained, console.width)) if explained else None,
-        _assumptions(view.assumptions, every=explained is not None),
-        _titled(view.funnel, _plain(view.funnel, console.width)) if explained else None,
-        _titled(view.sources, _sources(view.sources)),
-    ):
-        if block is not None:
-            console.print()
-            console.print(block)
+    width = console.width
+    blocks = [_alternatives(view.alternatives, width)] if view.alternatives.rows else []
+    blocks += [_titled(view.options, _stacked(view.options, width)), _block(view.break_evens, width)]
+    blocks += [_block(table, width) for table in (view.turns, view.sensitivity) if table.rows]
+    blocks += [_block(explained, width, widest=None)] if explained else []
+    blocks.append(_assumptions(view.assumptions, every=explained is not None))
+    blocks += [_block(view.funnel, width, widest=None)] if explained else []
+    for block in (*blocks, _block(view.sources, width)):
+        console.print()
+        console.print(block)
     if view.notes:
         console.print()
         console.print(Text("Notes", style="bold"))
@@ -197,7 +186,7 @@ def render_tables(tables: Sequence[Table], console: Console) -> None:
     for index, table in enumerate(tables):
         if index:
             console.print()
-        console.print(_titled(table, _plain(without_empty(table), console.width)))
+        console.print(_block(without_empty(table), console.width, widest=None))
 
 
 def _bullet(text: str) -> RichTable:
@@ -215,6 +204,10 @@ def _titled(table: Table, body: RenderableType) -> Group:
     if table.note:
         parts.append(Text(table.note, style="dim"))
     return Group(*parts)
+
+
+def _block(table: Table, width: int, *, widest: int | None = 0) -> Group:
+    return _titled(table, _plain(table, width, widest=widest))
 
 
 def _grid(*columns: Column, widest: int = 0) -> RichTable:
@@ -277,21 +270,15 @@ def _kept_columns(table: Table, width: int, widest: int) -> list[int]:
 def _stacked(table: Table, width: int) -> RichTable:
     """Put machines, place and payment into one cell of two lines, so that the figures fit beside it."""
     rank, machines, _, _, *figures, _ = table.columns
-    rows = [
-        (number, what, ", ".join(part for part in (where, paid, priced_on) if part), *numbers)
-        for number, what, where, paid, *numbers, priced_on in table.rows
-    ]
-    shown = without_empty(Table("", (rank, machines, Column("place"), *figures), tuple(rows)))
-    below = shown.columns.index(Column("place"))
-    one_line = Table("", shown.columns, tuple((*row[:below], *row[below + 1 :]) for row in shown.rows))
-    columns = tuple(column for index, column in enumerate(shown.columns) if index != below)
-    kept = _kept_columns(Table("", columns, one_line.rows), width, widest=1)
-    grid = _grid(*(columns[i] for i in kept), widest=1)
-    for full, row in zip(shown.rows, one_line.rows, strict=True):
-        cell = Text(row[1])
-        cell.append(f"\n{full[below]}", style="dim")
-        style = "bold" if row[0].endswith("*") else "dim" if row[0].endswith("?") else ""
-        grid.add_row(*(cell if i == 1 else Text(row[i]) for i in kept), style=style)
+    below = [", ".join(filter(None, (where, paid, priced_on))) for _, _, where, paid, *_, priced_on in table.rows]
+    rows = tuple((number, what, *numbers) for number, what, _, _, *numbers, _ in table.rows)
+    shown = without_empty(Table("", (rank, machines, *figures), rows))
+    kept = _kept_columns(shown, width, widest=1)
+    grid = _grid(*(shown.columns[i] for i in kept), widest=1)
+    for row, place in zip(shown.rows, below, strict=True):
+        cells = [Text(row[i]) for i in kept]
+        cells[1].append(f"\n{place}", style="dim")
+        grid.add_row(*cells, style={"*": "bold", "?": "dim"}.get(row[0][-1:], ""))
     return grid
 
 
@@ -311,11 +298,3 @@ def _assumptions(table: Table, *, every: bool) -> Group:
     hidden = len(table.rows) - len(rows)
     note = f"{hidden} more, and the source of each, with --explain" if hidden else ""
     return _titled(Table(table.title, table.columns, tuple(rows), note), grid)
-
-
-def _sources(table: Table) -> RichTable:
-    source, oldest, newest = table.columns
-    grid = _grid(source, oldest, newest)
-    for row in table.rows:
-        grid.add_row(*(Text(cell) for cell in row))
-    return grid

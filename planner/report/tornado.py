@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
-from planner.report.live import Cost, Inputs, Live, priced_names
+from planner.report.live import Cost, Inputs, Live, Pair, priced_names
 from planner.words import assumption_label
 
 DEMAND, SERVER_PRICE = "risk.demand_ratio", "risk.server_price_ratio"
@@ -30,96 +30,70 @@ def bars_of(live: Live) -> list[dict[str, Any]]:
     live : Live
         The plan.
     """
-    given = [bar for bar in live.record["sensitivity"] if "saving_at_low_usd" in bar]
     pair = live.pair()
     if pair is None:
         return []
-    base = _saving_usd(live, live.assumptions)
-    held = live.record["risk"]
-    if given and held:
+    base, risk = _saving_usd(live, pair, live.assumptions), live.record["risk"]
+    given = live.record["sensitivity"]
+    if given and risk:
         # The plan's own bars are about the pair that it held against each other, which need not be ours.
         by_id = {option["id"]: option["cost"]["present_value_usd"] for option in live.record["options"]}
-        base = by_id.get(held["rent_id"], 0.0) - by_id.get(held["buy_id"], 0.0)
-    if given:
-        bars = [
-            {
-                "name": bar["name"],
-                "label": assumption_label(bar["name"]),
-                "low": bar["low"],
-                "high": bar["high"],
-                "low_usd": bar["saving_at_low_usd"],
-                "high_usd": bar["saving_at_high_usd"],
-                "base_usd": base,
-                "turns_verdict": bar["turns_verdict"],
-            }
-            for bar in given
-        ]
-    else:
-        names = set(priced_names(live.financing))
-        bars = []
-        for row in live.record["assumptions"]:
-            if row["name"] not in names or row["low"] == row["high"]:
-                continue
-            low, high = (_saving_usd(live, live.assumptions | {row["name"]: row[end]}) for end in ("low", "high"))
-            bars.append(
-                {
-                    "name": row["name"],
-                    "label": assumption_label(row["name"]),
-                    "low": row["low"],
-                    "high": row["high"],
-                    "low_usd": low,
-                    "high_usd": high,
-                    "base_usd": base,
-                    "turns_verdict": len({low > 0, high > 0, base > 0}) > 1,
-                }
-            )
+        base = by_id.get(risk["rent_id"], 0.0) - by_id.get(risk["buy_id"], 0.0)
+    bars = [
+        {
+            "name": bar["name"],
+            "label": assumption_label(bar["name"]),
+            "low": bar["low"],
+            "high": bar["high"],
+            "low_usd": bar["saving_at_low_usd"],
+            "high_usd": bar["saving_at_high_usd"],
+            "base_usd": base,
+            "turns_verdict": bar["turns_verdict"],
+        }
+        for bar in given or _priced_bars(live, pair, base)
+    ]
     bars.sort(key=lambda bar: -abs(bar["high_usd"] - bar["low_usd"]))
     widest = abs(bars[0]["high_usd"] - bars[0]["low_usd"]) if bars else 0.0
     return [bar for bar in bars if abs(bar["high_usd"] - bar["low_usd"]) > LEAST_SHARE * widest][:MOST_BARS]
 
 
-@dataclass(frozen=True, slots=True)
-class Moved:
-    """A plan with one assumption at another value, and all else as it was.
+def _priced_bars(live: Live, pair: Pair, base_usd: float) -> Iterator[dict[str, Any]]:
+    """Yield what each assumption about money does, in the keys of a plan's own bars."""
+    names = set(priced_names(live.financing))
+    for row in live.record["assumptions"]:
+        if row["name"] in names and row["low"] != row["high"]:
+            ends = {"low": row["low"], "high": row["high"]}
+            savings = {
+                f"saving_at_{end}_usd": _saving_usd(live, pair, live.assumptions | {row["name"]: value})
+                for end, value in ends.items()
+            }
+            turns = len({saving > 0 for saving in (*savings.values(), base_usd)}) > 1
+            yield {"name": row["name"], **ends, **savings, "turns_verdict": turns}
 
-    Attributes
-    ----------
-    live : Live
-        The plan.
-    inputs : Inputs
-        What a reader changes, with the demand that comes.
-    assumptions : mapping of str to float
-        With the one that moved.
-    server_price_ratio : float
-        Price of a server over its listed one.
-    """
 
-    live: Live
-    inputs: Inputs
-    assumptions: Mapping[str, float]
-    server_price_ratio: float = 1.0
-
-    def rent(self, option: Mapping[str, Any]) -> Cost:
-        """Return what a rented option costs."""
-        return self.live.cost(option, self.inputs, self.assumptions)
-
-    def own(self, option: Mapping[str, Any]) -> Cost:
-        """Return what an owned option costs."""
-        price = option["book"]["server_price_usd"] * self.server_price_ratio
-        return self.live.cost(
-            {**option, "book": {**option["book"], "server_price_usd": price}}, self.inputs, self.assumptions
-        )
+def _saving_usd(live: Live, pair: Pair, assumptions: Mapping[str, float]) -> float:
+    """Return what owning saves over the rent that it is held against."""
+    whole = {name: round(value) if name in WHOLE else value for name, value in assumptions.items()}
+    rent, own = (live.cost(option, live.planned, whole) for option in pair)
+    return rent.present_value_usd - own.present_value_usd
 
 
 def moved(
-    live: Live, name: str, value: float, inputs: Inputs | None = None, assumptions: Mapping[str, float] | None = None
-) -> Moved:
-    """Return a plan with one assumption at another value.
+    live: Live,
+    pair: Pair,
+    name: str,
+    value: float,
+    inputs: Inputs | None = None,
+    assumptions: Mapping[str, float] | None = None,
+) -> tuple[Cost, Cost]:
+    """Return what a rent and a server cost with one assumption at another value.
 
     Parameters
     ----------
     live : Live
         The plan.
+    pair : tuple of option
+        The rent and the server.
     name : str
         An assumption of `planner.report.live.priced_names`, `DEMAND` or `SERVER_PRICE`.
     value : float
@@ -127,22 +101,12 @@ def moved(
     inputs, assumptions : Inputs, mapping of str to float, optional
         All else; the plan's own by default.
     """
-    asked, held = inputs or live.planned, dict(assumptions or live.assumptions)
-    match name:
-        case "risk.demand_ratio":
-            return Moved(live, replace(asked, use_ratio=asked.use_ratio * value), held)
-        case "risk.server_price_ratio":
-            return Moved(live, asked, held, value)
-        case _:
-            return Moved(live, asked, held | {name: round(value) if name in WHOLE else value})
-
-
-def _saving_usd(live: Live, assumptions: dict[str, float]) -> float:
-    """Return what owning saves over the rent that it is held against."""
-    pair = live.pair()
-    assert pair is not None
+    inputs, assumptions = inputs or live.planned, assumptions or live.assumptions
     rent, own = pair
-    whole = {name: round(value) if name in WHOLE else value for name, value in assumptions.items()}
-    inputs = live.planned
-    bought = live.cost(own, inputs, whole)
-    return live.cost(rent, inputs, whole).present_value_usd - bought.present_value_usd
+    if name == DEMAND:
+        inputs = replace(inputs, use_ratio=inputs.use_ratio * value)
+    elif name == SERVER_PRICE:
+        own = {**own, "book": {**own["book"], "server_price_usd": own["book"]["server_price_usd"] * value}}
+    else:
+        assumptions = {**assumptions, name: round(value) if name in WHOLE else value}
+    return live.cost(rent, inputs, assumptions), live.cost(own, inputs, assumptions)

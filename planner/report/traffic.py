@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import yaml
 
@@ -39,10 +40,13 @@ def fault_text(fault: LogFault) -> str:
 
 def traffic_record(summary: TrafficSummary, fleet: ReplayedFleet | None) -> Record:
     """Return the summary and the replay as a record; keys carry units."""
-    found: Record = {"schema_version": SCHEMA_VERSION, **plain(summary), "serve": serve_section(summary)}
-    found["faults"] = [{**plain(each), "text": fault_text(each)} for each in summary.faults]
-    found["replay"] = _replay_record(fleet) if fleet else None
-    return found
+    return {
+        "schema_version": SCHEMA_VERSION,
+        **plain(summary),
+        "serve": serve_section(summary),
+        "faults": [{**plain(fault), "text": fault_text(fault)} for fault in summary.faults],
+        "replay": plain(_replay_record(fleet)) if fleet else None,
+    }
 
 
 def _replay_record(fleet: ReplayedFleet) -> Record:
@@ -53,38 +57,38 @@ def _replay_record(fleet: ReplayedFleet) -> Record:
         "accelerator": target.accelerator,
         "accelerator_count": layout.tensor * layout.pipeline * layout.data,
         "replica_count": replay.replica_count,
-        "limits": plain(fleet.limits),
+        "limits": fleet.limits,
         "holds": service.holds,
         "request_count": service.request_count,
         "refused_count": service.refused_count,
-        "ttft_ms": plain(service.ttft_ms),
-        "tpot_ms": plain(service.tpot_ms),
-        "total_ms": plain(service.total_ms),
+        "ttft_ms": service.ttft_ms,
+        "tpot_ms": service.tpot_ms,
+        "total_ms": service.total_ms,
         "over_ttft_share": service.over_ttft_share,
         "over_tpot_share": service.over_tpot_share,
         "searched_request_count": replay.searched_count,
-        "fewest": [_fewest_record(fleet, target, *each) for each in replay.fewest],
+        "fewest": [_fewest_record(fleet, target, *at) for at in replay.fewest],
         "other_options": [
             {
                 "option_id": other.option_id,
                 "accelerator": other.accelerator,
-                "fewest": [_fewest_record(fleet, other, *each) for each in found],
+                "fewest": [_fewest_record(fleet, other, *at) for at in fewest],
             }
-            for other, found in replay.others
+            for other, fewest in replay.others
         ],
         "cheapest": _cheapest_record(fleet),
         "autoscaling": _autoscaling_record(fleet),
     }
 
 
-def _fewest_record(fleet: ReplayedFleet, target: Target, percentile: float, found: Fewest | None) -> Record:
+def _fewest_record(fleet: ReplayedFleet, target: Target, percentile: float, fewest: Fewest | None) -> Record:
     return {
         "percentile": percentile,
-        "accelerator_count": found.accelerator_count if found else None,
-        "replica_accelerator_count": found.replica_accelerator_count if found else None,
-        "replica_count": found.replica_count if found else None,
-        "instance_count": target.machines_of(found) if found else None,
-        "usd_per_month": fleet.usd_per_month(target, found),
+        "accelerator_count": fewest and fewest.accelerator_count,
+        "replica_accelerator_count": fewest and fewest.replica_accelerator_count,
+        "replica_count": fewest and fewest.replica_count,
+        "instance_count": fewest and target.machines_of(fewest),
+        "usd_per_month": fleet.usd_per_month(target, fewest),
     }
 
 
@@ -117,13 +121,13 @@ def _autoscaling_record(fleet: ReplayedFleet) -> Record | None:
         "paid_share": scaled.paid_share(fleet.replicas_per_machine(target, best)),
         "paid_by_hour": target.is_paid_by_hour,
         "held_back_share": scaled.held_back_share,
-        "to_zero": plain(fleet.to_zero()),
+        "to_zero": fleet.to_zero(),
         "holds": scaled.service.holds,
-        "ttft_ms": plain(scaled.service.ttft_ms),
-        "tpot_ms": plain(scaled.service.tpot_ms),
+        "ttft_ms": scaled.service.ttft_ms,
+        "tpot_ms": scaled.service.tpot_ms,
         "over_ttft_share": scaled.service.over_ttft_share,
         "over_tpot_share": scaled.service.over_tpot_share,
-        "hourly_accelerator_count": [each * best.replica_accelerator_count for each in scaled.hourly_counts()],
+        "hourly_accelerator_count": [count * best.replica_accelerator_count for count in scaled.hourly_counts()],
         "usd_per_month": usd,
         "saved_usd_per_month": None if usd is None or fixed_usd is None else fixed_usd - usd,
     }
@@ -155,7 +159,7 @@ def _overview(summary: TrafficSummary) -> Table:
     if summary.gaps:
         longest = summary.gaps[0]
         rows.append(("gaps", f"{percent(summary.gap_share)} of the time; the longest {_number(longest.duration_s / 60)} minutes"))  # fmt: skip
-    rows += [("left out", fault_text(each)) for each in summary.faults]
+    rows += [("left out", fault_text(fault)) for fault in summary.faults]
     section = yaml.safe_dump({"serve": serve_section(summary)}, default_flow_style=True, sort_keys=False, width=10_000)
     return Table("Traffic of the log", headings("what | value"), tuple(rows), f"To plan with: {section.strip()}")
 
@@ -165,7 +169,12 @@ def _length_table(summary: TrafficSummary) -> Table:
 
     def row(name: str, lengths: LengthSummary) -> tuple[str, ...]:
         quantiles = (lengths.p10_tokens, lengths.p50_tokens, lengths.p90_tokens, lengths.p95_tokens, lengths.p99_tokens)
-        return (name, f"{lengths.mean_tokens:,.0f}", f"{lengths.cv_ratio:.2f}", *(f"{each:,.0f}" for each in quantiles))
+        return (
+            name,
+            f"{lengths.mean_tokens:,.0f}",
+            f"{lengths.cv_ratio:.2f}",
+            *(f"{tokens:,.0f}" for tokens in quantiles),
+        )
 
     return Table("Lengths", columns, (row("prompt", summary.input_tokens), row("answer", summary.output_tokens)))
 
@@ -191,7 +200,7 @@ def _service_table(fleet: ReplayedFleet) -> Table:
     def row(name: str, times: Percentiles, limit_ms: float, over: float) -> tuple[str, ...]:
         values = (times.mean, times.p50, times.p90, times.p95, times.p99)
         bound = (f"{limit_ms:,.0f}", percent(over)) if math.isfinite(limit_ms) else ("-", "-")
-        return (name, *("-" if math.isnan(each) else f"{each:,.0f}" for each in values), *bound)
+        return (name, *("-" if math.isnan(ms) else f"{ms:,.0f}" for ms in values), *bound)
 
     rows = (
         row("to first token", service.ttft_ms, limits.ttft_ms, service.over_ttft_share),
@@ -212,21 +221,19 @@ def _answer_table(fleet: ReplayedFleet) -> Table:
     columns = headings("what | value")
     target, best, name = fleet.replay.cheapest, fleet.best(), f"p{fleet.limits.percentile:g}"
     if target is None or best is None:
-        told = f"none of the options tried meets the limits at {name} with any number of replicas: long requests alone take longer"
-        return Table("The answer", columns, (("cheapest fleet", told),))
-    usd = fleet.usd_per_month(target, best)
-    rows = [(f"cheapest fleet that meets the limits at {name}", f"{_fleet_text(target, best)}{_money(usd)}")]
+        none = f"none of the options tried meets the limits at {name} with any number of replicas: long requests alone take longer"
+        return Table("The answer", columns, (("cheapest fleet", none),))
+    fixed_usd, spare_usd = fleet.usd_per_month(target, best), fleet.spare_usd(target, best)
+    machines = target.machines_of(best)
+    size = f"{best.replica_count:,} replica{_s(best.replica_count)} on {machines:,} machine{_s(machines)}"
+    cost = "" if fixed_usd is None else f", {usd_text(fixed_usd)} a month"
+    gpus = f"{best.accelerator_count:,} x {target.accelerator} ({size}), {target.option_id}{cost}"
+    rows = [(f"cheapest fleet that meets the limits at {name}", gpus)]
     if fleet.limits.percentile != 99.0:
-        added = fleet.p99_added_usd()
-        rows.append(("p99 adds", _p99_text(added)))
-    rows += _autoscaling_rows(fleet, target, usd)
-    spare = fleet.spare_usd(target, best)
-    rows.append(
-        (
-            "with one machine lost",
-            f"{name} no longer holds; a spare{'' if spare is None else f' for {usd_text(spare)} a month'} keeps it",
-        )
-    )
+        rows.append(("p99 adds", _p99_text(fleet.p99_added_usd())))
+    rows += [*_autoscaling_saves(fleet, target, best, fixed_usd)]
+    spare = "" if spare_usd is None else f" for {usd_text(spare_usd)} a month"
+    rows.append(("with one machine lost", f"{name} no longer holds; a spare{spare} keeps it"))
     return Table("The answer", columns, tuple(rows))
 
 
@@ -236,34 +243,32 @@ def _p99_text(added_usd: float | None) -> str:
     return f"{usd_text(added_usd)} a month" if added_usd else "nothing: the same fleet meets it"
 
 
-def _fleet_text(target: Target, found: Fewest) -> str:
-    machines = target.machines_of(found)
-    return f"{found.accelerator_count:,} x {target.accelerator} ({found.replica_count:,} replica{_s(found.replica_count)} on {machines:,} machine{_s(machines)}), {target.option_id}"
-
-
-def _autoscaling_rows(fleet: ReplayedFleet, target: Target, fixed_usd: float | None) -> list[tuple[str, str]]:
+def _autoscaling_saves(
+    fleet: ReplayedFleet, target: Target, best: Fewest, fixed_usd: float | None
+) -> Iterator[tuple[str, str]]:
+    """Yield how replicas follow the requests, and what that saves."""
     scaled = fleet.replay.autoscaled
     if scaled is None:
-        return []
-    rule = scaled.autoscaling
+        return
+    rule, service = scaled.autoscaling, scaled.service
     most = int(scaled.paid_counts.max())
     how = f"{rule.least_count} to {most} replicas, {_number(rule.target_per_s)} requests/s each, {_number(rule.start_minutes)} minutes to start"
-    service = scaled.service
     waits = f"TTFT p95 {service.ttft_ms.p95:,.0f} ms, TPOT p95 {service.tpot_ms.p95:,.0f} ms over the whole log"
-    verb = "hold" if service.holds else "do not hold"
-    rows = [("autoscaling", f"{how}: the limits {verb} ({waits})")]
+    yield "autoscaling", f"{how}: the limits {'hold' if service.holds else 'do not hold'} ({waits})"
     if zero := fleet.to_zero():
-        rows.append(("staying ready", _ready_text(zero, rule.start_minutes)))
-    if not service.holds:
-        return [*rows, ("autoscaling saves", "nothing: it takes a fleet of fixed size, or a higher minimum of replicas (--min-replicas)")]  # fmt: skip
-    paid = scaled.paid_share(fleet.replicas_per_machine(target, best) if (best := fleet.best()) else 1)
+        yield "staying ready", _ready_text(zero, rule.start_minutes)
+    paid_share = scaled.paid_share(fleet.replicas_per_machine(target, best))
     usd = fleet.autoscaled_usd_per_month(scaled)
-    if usd is None or fixed_usd is None:
+    if not service.holds:
+        saves = "nothing: it takes a fleet of fixed size, or a higher minimum of replicas (--min-replicas)"
+    elif usd is None or fixed_usd is None:
         why = "" if target.is_paid_by_hour else ", but these machines are paid whether they serve or not"
-        return [*rows, ("autoscaling saves", f"{percent(max(0.0, 1.0 - paid))} of the machine hours{why}")]
-    if usd >= fixed_usd:
-        return [*rows, ("autoscaling saves", "nothing: it needs as many replicas as the fixed fleet")]
-    return [*rows, ("autoscaling saves", f"{usd_text(fixed_usd - usd)} a month: {percent(paid)} of the fixed fleet's machine hours are paid for")]  # fmt: skip
+        saves = f"{percent(max(0.0, 1.0 - paid_share))} of the machine hours{why}"
+    elif usd >= fixed_usd:
+        saves = "nothing: it needs as many replicas as the fixed fleet"
+    else:
+        saves = f"{usd_text(fixed_usd - usd)} a month: {percent(paid_share)} of the fixed fleet's machine hours are paid for"
+    yield "autoscaling saves", saves
 
 
 def _ready_text(zero: ToZero, minutes: float) -> str:
@@ -279,28 +284,24 @@ def usd_text(value: float) -> str:
     return f"{usd(value)} USD"
 
 
-def _money(value: float | None) -> str:
-    return "" if value is None else f", {usd_text(value)} a month"
-
-
 def _s(number: int) -> str:
     return "" if number == 1 else "s"
 
 
 def _fewest_table(fleet: ReplayedFleet) -> Table:
     percentiles = [percentile for percentile, _ in fleet.replay.fewest]
-    columns = headings(" | ".join(["option", "GPU", *(f"for {count(each)} %" for each in percentiles)]))
+    columns = headings(" | ".join(["option", "GPU", *(f"for {count(percentile)} %" for percentile in percentiles)]))
 
-    def cell(target: Target, found: Fewest | None) -> str:
-        if found is None:
+    def cell(target: Target, fewest: Fewest | None) -> str:
+        if fewest is None:
             return "no number of them: long requests alone take longer"
-        size = found.replica_accelerator_count
+        size = fewest.replica_accelerator_count
         of = f" (replicas of {size})" if size > 1 else ""
-        cost = fleet.usd_per_month(target, found)
-        return f"{found.accelerator_count:,}{of}" + ("" if cost is None else f": {usd_text(cost)}")
+        cost = fleet.usd_per_month(target, fewest)
+        return f"{fewest.accelerator_count:,}{of}" + ("" if cost is None else f": {usd_text(cost)}")
 
     rows = tuple(
-        (target.option_id, target.accelerator, *(cell(target, found) for _, found in fewest))
+        (target.option_id, target.accelerator, *(cell(target, fewest_at) for _, fewest_at in fewest))
         for target, fewest in ((fleet.target, fleet.replay.fewest), *fleet.replay.others)
     )
     note = f"Searched on the {fleet.replay.searched_count:,} requests of the busiest hour; USD a month, without spares."

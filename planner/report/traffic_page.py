@@ -7,16 +7,15 @@ from html import escape
 
 import numpy as np
 
-from planner import __version__
-from planner.costs.financing import CASH
 from planner.report.chart_rows import Rows
 from planner.report.charts import RENT, Spec, by_name, chart_of, number
-from planner.report.page import html_document
-from planner.report.page_body import data_script, figure_html, table_html
+from planner.report.page import tables_page
 from planner.report.record import latency_curves
 from planner.report.replayed_fleet import ReplayedFleet
 from planner.report.service_charts import costs_against_percentiles, latency_against_limits
 from planner.report.traffic import traffic_tables
+from planner.traffic.autoscaling import Autoscaled
+from planner.traffic.replay import Fewest
 from planner.traffic.request_log import RequestLog
 from planner.traffic.summary import TrafficSummary
 
@@ -32,7 +31,7 @@ def hourly_rows(log: RequestLog, fleet: ReplayedFleet | None) -> Rows:
     hour = (requests.arrival_s // HOUR_S).astype(np.int64)
     hours = int(hour[-1]) + 1
     counts = np.bincount(hour, minlength=hours)
-    inputs, outputs = (np.bincount(hour, each, hours) for each in (requests.input_tokens, requests.output_tokens))
+    inputs, outputs = (np.bincount(hour, tokens, hours) for tokens in (requests.input_tokens, requests.output_tokens))
     scaled, best = (fleet.replay.autoscaled, fleet.best()) if fleet else (None, None)
     paid = scaled.hourly_counts() if scaled else ()
     return [
@@ -54,19 +53,11 @@ def traffic_page(log: RequestLog, summary: TrafficSummary, fleet: ReplayedFleet 
         charts["latency"] = latency_against_limits(curves)
     if fleet and len(costs := _costs(fleet)) > 1:
         charts["percentile"] = costs_against_percentiles(costs)
-    if fleet and fleet.replay.autoscaled:
-        charts["gpus"] = _accelerators(fleet)
-    whole, *rest = traffic_tables(summary, fleet)
-    first = "".join(f"<li>{escape(name)}: {escape(said)}</li>" for name, said in whole.rows)
-    figures = "".join(figure_html(key, CAPTIONS[key]) for key in charts)
-    tables = "".join(table_html(table, f"table-{number}") for number, table in enumerate(rest))
-    body = (
-        f'<header><h1 id="headline">{escape(whole.title)}</h1><ul>{first}</ul><p>{escape(whole.note)}</p></header>'
-        f'<section class="charts" aria-label="Charts">{figures}</section>{tables}'
-        f"<footer><p>Made by gpuplan {escape(__version__)}. This page works offline: keep it, mail it, print it.</p></footer>"
-    )
-    payload = {"once": False, "options": [], "charts": charts}
-    return html_document(whole.title, f'<main id="main">{body}</main>\n{data_script(payload)}', {(False, CASH)}, None)
+    if fleet and (scaled := fleet.replay.autoscaled) and (best := fleet.best()):
+        charts["gpus"] = _accelerators(scaled, best)
+    whole, *tables = traffic_tables(summary, fleet)
+    captioned = {key: (CAPTIONS[key], chart) for key, chart in charts.items()}
+    return tables_page(whole, tables, captioned, about=f"<p>{escape(whole.note)}</p>")
 
 
 CAPTIONS = {
@@ -83,14 +74,14 @@ def _costs(fleet: ReplayedFleet) -> Rows:
     targets = (fleet.target, *(other for other, _ in fleet.replay.others))
     rows: Rows = []
     for percentile, _ in fleet.replay.fewest:
-        known = [
-            (usd, target.machines_of(found))
+        costs = [
+            (usd, target.machines_of(fewest))
             for target in targets
-            if (found := fleet.replay.fewest_on(target)[percentile])
-            and (usd := fleet.usd_per_month(target, found)) is not None
+            if (fewest := fleet.replay.fewest_on(target)[percentile])
+            and (usd := fleet.usd_per_month(target, fewest)) is not None
         ]
-        if known:
-            usd, machines = min(known)
+        if costs:
+            usd, machines = min(costs)
             rows.append({"percentile": f"p{percentile:g}", "usd": usd, "machines": machines})
     return rows
 
@@ -99,9 +90,7 @@ def _rate(log: RequestLog) -> Spec:
     at = log.requests.arrival_s
     width_s = MINUTE_S * math.ceil(max(float(at[-1]), MINUTE_S) / MINUTE_S / MOST_POINTS)
     counts = np.bincount((at // width_s).astype(np.int64))
-    rows: Rows = [
-        {"hour": place * width_s / HOUR_S, "rate": float(each) / width_s} for place, each in enumerate(counts)
-    ]
+    rows: Rows = [{"hour": i * width_s / HOUR_S, "rate": float(count) / width_s} for i, count in enumerate(counts)]
     return chart_of(
         "Requests per second",
         "A line of requests per second over the hours of the log.",
@@ -119,8 +108,8 @@ def _lengths(log: RequestLog) -> Spec:
     for name, tokens in (("prompt", requests.input_tokens), ("answer", requests.output_tokens)):
         counts, _ = np.histogram(tokens, edges)
         rows += [
-            {"what": name, "tokens": float(edge), "share": 100.0 * float(each) / len(tokens)}
-            for edge, each in zip(edges, counts, strict=False)
+            {"what": name, "tokens": float(edge), "share": 100.0 * float(count) / len(tokens)}
+            for edge, count in zip(edges, counts, strict=False)
         ]
     return chart_of(
         "Lengths of prompts and answers",
@@ -136,12 +125,8 @@ def _lengths(log: RequestLog) -> Spec:
     )
 
 
-def _accelerators(fleet: ReplayedFleet) -> Spec:
-    scaled, best = fleet.replay.autoscaled, fleet.best()
-    assert scaled is not None
-    assert best is not None
-    size = best.replica_accelerator_count
-    hourly = [each * size for each in scaled.hourly_counts()]
+def _accelerators(scaled: Autoscaled, best: Fewest) -> Spec:
+    hourly = [replicas * best.replica_accelerator_count for replicas in scaled.hourly_counts()]
     # A last point, so that the last hour is as wide as the others.
     rows: Rows = [
         {"what": name, "hour": place, "gpus": value}
@@ -154,9 +139,5 @@ def _accelerators(fleet: ReplayedFleet) -> Spec:
         rows,
         "gpus",
         mark={"type": "line", "interpolate": "step-after", "strokeWidth": 2.5},
-        encoding={
-            "x": HOURS,
-            "y": number("gpus", title="GPUs"),
-            "color": by_name(("autoscaled", "fixed")),
-        },
+        encoding={"x": HOURS, "y": number("gpus", title="GPUs"), "color": by_name(("autoscaled", "fixed"))},
     )

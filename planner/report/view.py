@@ -12,7 +12,7 @@ from planner.report.option_costs import stage_words, stated_usd
 from planner.report.option_words import label, machines, paid, place_of
 from planner.report.question import question_of
 from planner.report.short import SORTS, alternatives_table
-from planner.report.table import Table, headings
+from planner.report.table import Table, headings, table_of
 from planner.report.values import Record
 
 SPEEDS = {"serve": "TTFT / TPOT", "diffusion": "speed", "video": "speed"}
@@ -85,10 +85,10 @@ def plan_view(record: Record, *, top: int = 12) -> View:
         sensitivity=_sensitivity(record),
         assumptions=_assumptions(record),
         sources=_sources(record, shown),
-        funnel=Table(
+        funnel=table_of(
             "What was considered",
-            headings("left [options]: | after"),
-            tuple((count(step["offer_count"]), step["name"]) for step in record["funnel"]),
+            record["funnel"],
+            {"left [options]:": lambda step: count(step["offer_count"]), "after": lambda step: step["name"]},
         ),
         notes=(*record["notes"], *([f"to run this again: {command}"] if command else [])),
     )
@@ -205,33 +205,24 @@ def _options(record: Record, shown: Sequence[Mapping[str, Any]]) -> Table:
 
 def _break_evens(record: Record) -> Table:
     by_id = {option["id"]: option for option in record["options"]}
-    rows = []
-    for pair in record["break_evens"]:
-        rent = by_id[pair["rent_id"]]
-        rows.append(
-            (
-                label(rent),
-                usd(rent["price_usd_per_hour"]),
-                "never" if pair["month"] is None else f"{pair['month']:.1f}",
-                _above(pair["utilisation_share"]),
-                usd(pair["price_usd_per_hour"]),
-                usd(pair["saving_usd"]),
-            )
-        )
-    if rows:
+    note = "nothing to compare: no server for this work, or nothing to rent"
+    if record["break_evens"]:
         own = by_id[record["break_evens"][0]["buy_id"]]
         note = (
             f"against owning {label(own)}; over {record['horizon_months']} months (NPV). "
             "Equal: the utilization, and the rent of one instance, at which both cost the same; above it owning is cheaper"
         )
-    else:
-        note = "nothing to compare: no server for this work, or nothing to rent"
-    return Table(
+    return table_of(
         "Rent against buy",
-        headings(
-            "rent | rent [USD/h]: | pays off [month]: | equal [utilization]: | equal [USD/h]: | owning [saves USD]:"
-        ),
-        tuple(rows),
+        record["break_evens"],
+        {
+            "rent": lambda pair: label(by_id[pair["rent_id"]]),
+            "rent [USD/h]:": lambda pair: usd(by_id[pair["rent_id"]]["price_usd_per_hour"]),
+            "pays off [month]:": lambda pair: "never" if pair["month"] is None else f"{pair['month']:.1f}",
+            "equal [utilization]:": lambda pair: _above(pair["utilisation_share"]),
+            "equal [USD/h]:": lambda pair: usd(pair["price_usd_per_hour"]),
+            "owning [saves USD]:": lambda pair: usd(pair["saving_usd"]),
+        },
         note,
     )
 
@@ -267,16 +258,6 @@ def _turns(record: Record) -> Table:
 
 def _sensitivity(record: Record) -> Table:
     """Return the assumptions that move the saving of owning most, and how sure the comparison is."""
-    rows = tuple(
-        (
-            bar["name"],
-            f"{significant(bar['low']):,g} to {significant(bar['high']):,g}",
-            usd(bar["saving_at_low_usd"]),
-            usd(bar["saving_at_high_usd"]),
-            "changes the decision" if bar["turns_verdict"] else "",
-        )
-        for bar in record["sensitivity"][:BARS]
-    )
     risk = record["risk"]
     note = ""
     if risk:
@@ -285,10 +266,16 @@ def _sensitivity(record: Record) -> Table:
             f"{risk['draws']:,} draws; it saves {usd(risk['saving_p5_usd'])} to {usd(risk['saving_p95_usd'])} USD (5 to 95 %), "
             f"against {risk['rent_id']}"
         )
-    return Table(
+    return table_of(
         "Sensitivity: one assumption at a time",
-        headings("assumption | range | owning saves [USD, at low]: | owning saves [USD, at high]: | "),
-        rows,
+        record["sensitivity"][:BARS],
+        {
+            "assumption": lambda bar: bar["name"],
+            "range": lambda bar: f"{significant(bar['low']):,g} to {significant(bar['high']):,g}",
+            "owning saves [USD, at low]:": lambda bar: usd(bar["saving_at_low_usd"]),
+            "owning saves [USD, at high]:": lambda bar: usd(bar["saving_at_high_usd"]),
+            "": lambda bar: "changes the decision" if bar["turns_verdict"] else "",
+        },
         note,
     )
 
@@ -300,18 +287,18 @@ def _above(utilisation_share: float | None) -> str:
 
 
 def _assumptions(record: Record) -> Table:
-    rows = []
-    for row in record["assumptions"]:
-        mark = "set by you" if row["overridden"] else "weak" if row["weak"] else ""
-        spread = "" if row["low"] == row["high"] else f"{row['low']:g} to {row['high']:g}"
-        rows.append(
-            (row["name"], value_text(row["value"], row["unit"]), row["unit"], spread, mark, row["source"], row["as_of"])
-        )
-    rows.sort(key=lambda row: (row[4] != "set by you", row[0]))
-    return Table(
+    return table_of(
         "Assumptions (change one with --set NAME=VALUE)",
-        headings("name | value: | unit | range |  | source | as of"),
-        tuple(rows),
+        sorted(record["assumptions"], key=lambda row: (not row["overridden"], row["name"])),
+        {
+            "name": lambda row: row["name"],
+            "value:": lambda row: value_text(row["value"], row["unit"]),
+            "unit": lambda row: row["unit"],
+            "range": lambda row: "" if row["low"] == row["high"] else f"{row['low']:g} to {row['high']:g}",
+            "": lambda row: "set by you" if row["overridden"] else "weak" if row["weak"] else "",
+            "source": lambda row: row["source"],
+            "as of": lambda row: row["as_of"],
+        },
     )
 
 

@@ -6,7 +6,7 @@ import asyncio
 import json
 import time
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
 from dataclasses import dataclass
 from html import escape
@@ -15,6 +15,7 @@ from typing import Any
 
 from planner.demand.models import known_model
 from planner.errors import InputError
+from planner.report.values import Record
 from planner.web.fields import values_of_template
 from pricing.catalog import Catalog
 from pricing.clock import today
@@ -27,9 +28,8 @@ MEDIA_TYPES = {
     "md": "text/markdown; charset=utf-8",
     "csv": "text/csv; charset=utf-8",
 }
-OPTIONS_KEPT = {"page": 120}
+OPTIONS_ON_THE_PAGE, OPTIONS_IN_A_FILE = 120, 500
 """Options that a form of the plan holds at most; those on the page are read by eye."""
-OPTIONS_IN_A_FILE = 500
 LONGEST_WAIT_S = 2.5
 """How long a question waits for a process before its sender is told to come again."""
 LONGEST_ANSWER_S = 30.0
@@ -81,41 +81,33 @@ def answer(store_uri: str | None, form: str, values: Mapping[str, str], links: M
     Answer
         Also for input that has to be mended: a bad form is an answer, not an accident.
     """
+    from planner.report.document import markdown
     from planner.report.page import page
+    from planner.report.sheet import options_csv
+    from planner.report.values import json_text
     from planner.report.view import plan_view
+    from planner.report.workbook.book import workbook
     from planner.web.form import form as form_html
 
     try:
-        record = _planned(store_uri, values, OPTIONS_KEPT.get(form, OPTIONS_IN_A_FILE))
+        record = _planned(store_uri, values, OPTIONS_ON_THE_PAGE if form == "page" else OPTIONS_IN_A_FILE)
     except GpuplanError as error:
         if form == "json":
-            told = {"code": error.code, "message": error.message, "hint": error.hint, "where": error.where}
-            body = json.dumps({"schema_version": 1, "error": told}, ensure_ascii=False)
+            fault = {name: getattr(error, name) for name in ("code", "message", "hint", "where")}
+            body = json.dumps({"schema_version": 1, "error": fault}, ensure_ascii=False)
             return Answer(MEND, MEDIA_TYPES["json"], body.encode())
-        fault = "\n".join(part for part in (f"{error.where}: " * bool(error.where) + error.message, error.hint) if part)
-        return Answer(MEND, MEDIA_TYPES["html"], shell(form_html(values, fault=fault), links).encode())
-    match form:
-        case "page":
-            text = page(record, around=form_html(values, is_planned=True), links=links)
-        case "html":
-            text = page(record)
-        case "json":
-            from planner.report.values import json_text
-
-            text = json_text(record)
-        case "csv":
-            from planner.report.sheet import options_csv
-
-            text = options_csv(record)
-        case "md":
-            from planner.report.document import markdown
-
-            text = markdown(plan_view(record))
-        case _:
-            from planner.report.workbook.book import workbook
-
-            return Answer(200, MEDIA_TYPES["xlsx"], workbook(record))
-    return Answer(200, MEDIA_TYPES.get(form, MEDIA_TYPES["html"]), text.encode())
+        text = "\n".join(part for part in (f"{error.where}: " * bool(error.where) + error.message, error.hint) if part)
+        return Answer(MEND, MEDIA_TYPES["html"], shell(form_html(values, fault=text), links).encode())
+    if form == "xlsx":
+        return Answer(200, MEDIA_TYPES["xlsx"], workbook(record))
+    writers: dict[str, Callable[[Record], str]] = {
+        "page": lambda record: page(record, around=form_html(values, is_planned=True), links=links),
+        "html": page,
+        "json": json_text,
+        "csv": options_csv,
+        "md": lambda record: markdown(plan_view(record)),
+    }
+    return Answer(200, MEDIA_TYPES.get(form, MEDIA_TYPES["html"]), writers[form](record).encode())
 
 
 def shell(body: str, links: Mapping[str, str]) -> str:
@@ -215,7 +207,7 @@ class Planners:
     ) -> None:
         self.store_uri, self.links = store_uri, dict(links)
         self.workers, self.most_waiting, self.remembered = workers, most_waiting, remembered
-        self._known: OrderedDict[str, Answer] = OrderedDict()
+        self._answers: OrderedDict[str, Answer] = OrderedDict()
         self._asked: dict[str, asyncio.Task[Answer]] = {}
         self._made_on = today()
         self._looked_at = time.monotonic()
@@ -273,9 +265,9 @@ class Planners:
         """
         self._renew()
         key = json.dumps([form, sorted(values.items())])
-        if key in self._known:
-            self._known.move_to_end(key)
-            return self._known[key]
+        if key in self._answers:
+            self._answers.move_to_end(key)
+            return self._answers[key]
         if key not in self._asked:
             if self.waiting >= self.most_waiting:
                 raise BusyError
@@ -285,14 +277,14 @@ class Planners:
     async def _remembered(self, key: str, form: str, values: Mapping[str, str]) -> Answer:
         processes = self._processes
         try:
-            found = await self._run(form, values)
+            result = await self._run(form, values)
         finally:
             del self._asked[key]
-        if found.status == 200 and processes is self._processes:  # else it may come from older prices
-            self._known[key] = found
-            while len(self._known) > self.remembered:
-                self._known.popitem(last=False)
-        return found
+        if result.status == 200 and processes is self._processes:  # else it may come from older prices
+            self._answers[key] = result
+            while len(self._answers) > self.remembered:
+                self._answers.popitem(last=False)
+        return result
 
     def _renew(self) -> None:
         """Start anew on a new day (free tiers and tokens go by date), and look now and then whether the store has new prices."""
@@ -304,15 +296,15 @@ class Planners:
             self._looking = asyncio.create_task(self._look())
 
     async def _look(self) -> None:
-        found = await asyncio.to_thread(newest_prices, self.store_uri)
-        if found is not None and found != self._prices:
-            self._prices = found
+        prices = await asyncio.to_thread(newest_prices, self.store_uri)
+        if prices is not None and prices != self._prices:
+            self._prices = prices
             self._start_anew()
 
     def _start_anew(self) -> None:
         """Let new processes read the prices; who waits already gets an answer from the old ones."""
         self._made_on = today()
-        self._known.clear()
+        self._answers.clear()
         while not self._idle.empty():
             self._idle.get_nowait().shutdown(wait=False)
         self._hire()
@@ -327,7 +319,7 @@ class Planners:
                 raise BusyError from None
             try:
                 work = loop.run_in_executor(process, answer, self.store_uri, form, dict(values), self.links)
-                found = await asyncio.wait_for(work, LONGEST_ANSWER_S)
+                result = await asyncio.wait_for(work, LONGEST_ANSWER_S)
             except BrokenExecutor:  # killed (by the kernel, say): its work is done again by a new one, once
                 self._replace(process)
             except (TimeoutError, asyncio.CancelledError) as error:
@@ -340,5 +332,5 @@ class Planners:
                 raise
             else:
                 self._release(process)
-                return found
+                return result
         raise BusyError

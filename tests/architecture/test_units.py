@@ -151,7 +151,7 @@ WITHOUT_UNIT: dict[str, tuple[str, str]] = {
     ),
     "Book": ("number", "a plan's place in a workbook of several"),
     "Sheet": ("number", "a plan's place in a workbook of several"),
-    "Chosen": ("last_server", "the last row of a table in the sheet"),
+    "PlanBook": ("number last_option last_server", "a plan's place in a workbook, and the last rows of its tables"),
     "Owner": ("card has_pod", "a place in a list, and yes, no or not told"),
     "Samples": ("rows", "rows are counted by their name"),
     "Records": ("rows", "rows are counted by their name"),

@@ -260,8 +260,9 @@ def test_the_sensitivity_follows_the_inputs_and_the_pair_that_is_looked_at(
         assumption = values["Sensitivity", f"A{row}"]
         seen.add(assumption)
         for end, place in (("B", "E"), ("C", "F")):
-            there = moved(live, assumption, values["Sensitivity", f"{end}{row}"], asked, live.assumptions | assumptions)
-            saving = there.rent(rent).present_value_usd - there.own(own).present_value_usd
+            value = values["Sensitivity", f"{end}{row}"]
+            costs = moved(live, (rent, own), assumption, value, asked, live.assumptions | assumptions)
+            saving = costs[0].present_value_usd - costs[1].present_value_usd
             assert values["Sensitivity", f"{place}{row}"] == pytest.approx(saving, abs=CENT), (assumption, end)
     # A run that is done once is soon sold, and waits for no server; the other kind brings the plan's own ranges.
     wanted = {"own.resale_after_12_months_share"} if live.once else {"risk.demand_ratio", "risk.server_price_ratio"}

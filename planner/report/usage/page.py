@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from html import escape
 
-from planner import __version__
-from planner.costs.financing import CASH
 from planner.decision import Decision
 from planner.report.decision import decision_tables
-from planner.report.page import html_document
-from planner.report.page_body import data_script, figure_html, table_html
+from planner.report.page import tables_page
 from planner.report.usage.pictures import pictures
 from planner.report.usage.tables import usage_tables
 from planner.usage.answer import Usage
 
 CHART_ORDER = ("ladder", "cost", "use", "duration", "waste")
+LONG_FROM = 9
+"""Tables from here on are folded."""
 
 
 def usage_page(usage: Usage, decision: Decision | None = None, *, tag: str = "") -> str:
@@ -30,26 +28,9 @@ def usage_page(usage: Usage, decision: Decision | None = None, *, tag: str = "")
     tag : str
         By whose values cost is divided.
     """
-    shown = sorted(pictures(usage, decision, tag=tag), key=lambda picture: CHART_ORDER.index(picture.key))
-    tables = [*(decision_tables(decision) if decision else ()), *usage_tables(usage, tag=tag)]
-    whole, *rest = tables
-    figures = "".join(figure_html(picture.key, picture.caption) for picture in shown)
-    first = "".join(f"<li>{escape(name)}: {escape(said)}</li>" for name, said in whole.rows)
-    notes = "".join(f"<li>{escape(note)}</li>" for note in _sentences(whole.note))
-    body = (
-        f'<header><h1 id="headline">{escape(whole.title)}</h1><ul>{first}</ul></header>'
-        f'<section class="charts" aria-label="Charts">{figures}</section>'
-        f"{''.join(table_html(table, f'table-{number}', is_long=number > LONG_FROM) for number, table in enumerate(rest))}"
-        f"{f'<section><h2>Notes</h2><ul>{notes}</ul></section>' if notes else ''}"
-        f"<footer><p>Made by gpuplan {escape(__version__)}. This page works offline: keep it, mail it, print it.</p></footer>"
-    )
-    payload = {"once": False, "options": [], "charts": {picture.key: picture.spec for picture in shown}}
-    return html_document(whole.title, f'<main id="main">{body}</main>\n{data_script(payload)}', {(False, CASH)}, None)
-
-
-LONG_FROM = 8
-"""Tables from here on are folded."""
-
-
-def _sentences(note: str) -> Sequence[str]:
-    return [part for part in note.split("; ") if part]
+    by_key = {picture.key: picture for picture in pictures(usage, decision, tag=tag)}
+    charts = {key: (by_key[key].caption, by_key[key].spec) for key in CHART_ORDER if key in by_key}
+    whole, *tables = (decision_tables(decision) if decision else []) + usage_tables(usage, tag=tag)
+    notes = "".join(f"<li>{escape(note)}</li>" for note in whole.note.split("; ") if note)
+    below = f"<section><h2>Notes</h2><ul>{notes}</ul></section>" if notes else ""
+    return tables_page(whole, tables, charts, long_from=LONG_FROM, below=below)

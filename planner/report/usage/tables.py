@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
 from planner.figures import count, percent, usd
 from planner.report.notes import note_texts
-from planner.report.table import Table, headings
-from planner.report.values import Record
+from planner.report.table import Table, headings, table_of
+from planner.report.values import Record, plain
 from planner.usage.answer import Group, Measure, Usage
+from planner.usage.bill import Apart, Check
+from planner.usage.elsewhere import Elsewhere
 from planner.usage.faults import fault_text
 from planner.words import how_paid
 from pricing.units import HOURS_PER_MONTH
@@ -58,80 +60,60 @@ def _hours_said(hours: float) -> str:
     return count(round(hours, 1) if abs(hours) < FEW_HOURS else round(hours))
 
 
-def _hour_text(hour: int) -> str:
+def hour_text(hour: int) -> str:
+    """Return an hour since 1970 as ISO text."""
     return datetime.fromtimestamp(hour * 3600, UTC).strftime("%Y-%m-%dT%H:%MZ")
 
 
 def usage_record(usage: Usage, *, tag: str = "", decision: Mapping[str, Any] | None = None) -> Record:
     """Return everything that was found, keys with units; the hours by accelerator as lists."""
-    bill = usage.bill
-    return {
-        "schema_version": 1,
-        "from": _hour_text(usage.first_hour),
-        "to": _hour_text(usage.first_hour + usage.hours),
-        "hours": usage.hours,
-        "basis": usage.measures[0].basis,
-        "source": usage.measures[0].source,
-        "gpu_hours": usage.gpu_hours,
-        "unused_gpu_hours": usage.unused_gpu_hours,
-        "effective_usd": usage.effective_usd,
-        "list_usd": usage.list_usd,
-        "contracted_usd": usage.contracted_usd,
-        "unused_usd": usage.unused_usd,
-        "savings_rate_share": usage.savings_rate_share,
-        "idle_gpu_hours": usage.idle_gpu_hours,
-        "idle_share": usage.idle_share,
-        "energy_kwh": usage.energy_kwh,
-        "measures": [_measure(one) for one in usage.measures],
-        "commitments": _commitments(usage),
-        "groups": {
-            ("tag:" + tag if kind == "tag" and tag else kind): [asdict(one) for one in groups]
-            for kind, groups in usage.groups.items()
-        },
-        "gpus_by_hour": {name or "any": [round(float(x), 6) for x in level] for name, level in usage.levels.items()},
-        "elsewhere": [asdict(one) for one in usage.elsewhere],
-        "bill": None
-        if bill is None
-        else {
-            "rows": bill.rows,
-            "gpu_rows": bill.gpu_rows,
-            "unreadable_rows": bill.unreadable_rows,
-            "copied_rows": bill.copied_rows,
-            "effective_usd": bill.effective_usd,
-            "versions": list(bill.versions),
-            "rates": {name: asdict(rate) for name, rate in bill.rates.items()},
-            "apart": [asdict(one) for one in bill.apart],
-            "checks": [asdict(one) for one in bill.checks],
-        },
-        "decision": decision,
-        "is_partial": bool(usage.faults),
-        "faults": [asdict(one) for one in usage.faults],
-        "notes": list(note_texts(usage.notes)),
-    }
+    first, bill = usage.measures[0], usage.bill
+    figures = """
+        gpu_hours unused_gpu_hours effective_usd list_usd contracted_usd unused_usd savings_rate_share idle_gpu_hours
+        idle_share energy_kwh
+    """
+    bill_keys = "rows gpu_rows unreadable_rows copied_rows effective_usd versions rates apart checks"
+    record: Record = plain(
+        {
+            "schema_version": 1,
+            "from": hour_text(usage.first_hour),
+            "to": hour_text(usage.first_hour + usage.hours),
+            "hours": usage.hours,
+            "basis": first.basis,
+            "source": first.source,
+            **{name: getattr(usage, name) for name in figures.split()},
+            "measures": [_measure(measure) for measure in usage.measures],
+            "commitments": _commitments(usage),
+            "groups": {
+                f"tag:{tag}" if kind == "tag" and tag else kind: groups for kind, groups in usage.groups.items()
+            },
+            "gpus_by_hour": {
+                name or "any": [round(float(gpus), 6) for gpus in level] for name, level in usage.levels.items()
+            },
+            "elsewhere": usage.elsewhere,
+            "bill": {name: getattr(bill, name) for name in bill_keys.split()} if bill else None,
+            "decision": decision,
+            "is_partial": bool(usage.faults),
+            "faults": usage.faults,
+            "notes": note_texts(usage.notes),
+        }
+    )
+    return record
 
 
 def _measure(measure: Measure) -> Record:
     curve = asdict(measure.curve)
     duration = [{"hours_share": share, "gpus": level} for share, level in curve.pop("duration")]
-    return {
-        "source": measure.source,
-        "basis": measure.basis,
-        "meaning": BASIS_MEANINGS[measure.basis],
-        "gpu_hours": measure.gpu_hours,
-        **curve,
-        "load_duration": duration,
-    }
+    about = {"source": measure.source, "basis": measure.basis, "meaning": BASIS_MEANINGS[measure.basis]}
+    return {**about, "gpu_hours": measure.gpu_hours, **curve, "load_duration": duration}
 
 
 def _commitments(usage: Usage) -> Record | None:
     if usage.commitments is None:
         return None
-    record = asdict(usage.commitments)
-    record["by_commitment"] = [
-        {"commitment_id": name, "used_usd": used, "unused_usd": unused}
-        for name, used, unused in usage.commitments.by_commitment
-    ]
-    return record
+    keys = ("commitment_id", "used_usd", "unused_usd")
+    by_commitment = [dict(zip(keys, row, strict=True)) for row in usage.commitments.by_commitment]
+    return asdict(usage.commitments) | {"by_commitment": by_commitment}
 
 
 def usage_tables(usage: Usage, *, tag: str = "") -> list[Table]:
@@ -143,7 +125,7 @@ def usage_tables(usage: Usage, *, tag: str = "") -> list[Table]:
             tables.append(_groups(title, kind, groups))
     tables += [*_commitment_tables(usage), *_apart(usage), *_elsewhere(usage)]
     if usage.faults:
-        rows = tuple((fault_text(one), one.hint) for one in usage.faults)
+        rows = tuple((fault_text(fault), fault.hint) for fault in usage.faults)
         tables.append(Table("Missing from this answer", headings("what could not be read | way out"), rows))
     if usage.notes:
         tables.append(Table("Notes", headings("note"), tuple((note,) for note in note_texts(usage.notes))))
@@ -156,7 +138,7 @@ def _totals(usage: Usage) -> Table:
     title = f"{hours} {usage.measures[0].basis} GPU-hours"
     if usage.effective_usd is not None:
         title += f" for {usd(usage.effective_usd)} USD"
-    title += f", {_hour_text(usage.first_hour)[:10]} to {_hour_text(usage.first_hour + usage.hours - 1)[:10]}"
+    title += f", {hour_text(usage.first_hour)[:10]} to {hour_text(usage.first_hour + usage.hours - 1)[:10]}"
     rows = [
         ("allocated and used" if usage.measures[0].basis == "allocated" else usage.measures[0].basis, f"{hours} GPU-h")
     ]
@@ -181,7 +163,7 @@ def _totals(usage: Usage) -> Table:
     bill = usage.bill
     note = ""
     if bill is not None:
-        note = f"{bill.rows:,} rows of {', '.join(f'FOCUS {one}' if one[:1].isdigit() else one for one in bill.versions)}, {bill.gpu_rows:,} of accelerators"
+        note = f"{bill.rows:,} rows of {', '.join(f'FOCUS {version}' if version[:1].isdigit() else version for version in bill.versions)}, {bill.gpu_rows:,} of accelerators"
         if bill.unreadable_rows:
             note += f", {bill.unreadable_rows:,} left out"
         for name, rate in bill.rates.items():
@@ -194,44 +176,31 @@ def _checks(usage: Usage) -> list[Table]:
     """Return what does not add up in the bill, with its money; nothing where everything does."""
     if usage.bill is None or not usage.bill.checks:
         return []
-    rows = []
-    for one in usage.bill.checks:
-        items = "; ".join(one.items)
-        rows.append(
-            (
-                CHECK_WORDS[one.code] + (f": {items}" if items else ""),
-                usd(one.usd),
-                _hours_said(one.gpu_hours) if one.gpu_hours else "-",
-                "yes" if one.is_counted else "no",
-            )
-        )
-    columns = headings("what | cost [USD]: | hours [GPU-h]: | counted")
-    return [Table("Checks of the bill", columns, tuple(rows))]
+    columns: dict[str, Callable[[Check], str]] = {
+        "what": lambda check: ": ".join(filter(None, (CHECK_WORDS[check.code], "; ".join(check.items)))),
+        "cost [USD]:": lambda check: usd(check.usd),
+        "hours [GPU-h]:": lambda check: _hours_said(check.gpu_hours) if check.gpu_hours else "-",
+        "counted": lambda check: "yes" if check.is_counted else "no",
+    }
+    return [table_of("Checks of the bill", usage.bill.checks, columns)]
 
 
 def _measures(usage: Usage) -> Table:
-    rows = tuple(
-        (
-            one.basis,
-            one.source,
-            _hours_said(one.gpu_hours),
-            count(round(one.curve.mean_gpus, 1)),
-            count(round(one.curve.peak_gpus, 1)),
-            count(round(one.curve.base_gpus, 1)),
-            percent(one.curve.utilisation_share),
-            f"{one.curve.variation_share:.2f}",
-        )
-        for one in usage.measures
-    )
-    meanings = "; ".join(
-        f"{basis}: {BASIS_MEANINGS[basis]}" for basis in dict.fromkeys(one.basis for one in usage.measures)
-    )
-    return Table(
+    bases = dict.fromkeys(measure.basis for measure in usage.measures)
+    meanings = "; ".join(f"{basis}: {BASIS_MEANINGS[basis]}" for basis in bases)
+    return table_of(
         "Hours by kind",
-        headings(
-            "basis | from | hours [GPU-h]: | mean [GPUs]: | peak [GPUs]: | base [GPUs]: | mean/peak: | variation:"
-        ),
-        rows,
+        usage.measures,
+        {
+            "basis": lambda measure: measure.basis,
+            "from": lambda measure: measure.source,
+            "hours [GPU-h]:": lambda measure: _hours_said(measure.gpu_hours),
+            "mean [GPUs]:": lambda measure: count(round(measure.curve.mean_gpus, 1)),
+            "peak [GPUs]:": lambda measure: count(round(measure.curve.peak_gpus, 1)),
+            "base [GPUs]:": lambda measure: count(round(measure.curve.base_gpus, 1)),
+            "mean/peak:": lambda measure: percent(measure.curve.utilisation_share),
+            "variation:": lambda measure: f"{measure.curve.variation_share:.2f}",
+        },
         f"base: reached in 90 % of the hours; variation: standard deviation over mean; {meanings}",
     )
 
@@ -250,100 +219,83 @@ def _duration(usage: Usage) -> Table:
     )
 
 
-def _option_word(name: str) -> str:
-    return OPTION_WORDS.get(name) or how_paid(name)
-
-
 def _groups(title: str, kind: str, groups: Sequence[Group]) -> Table:
-    shown = groups[:SHOWN]
-    has_money = any(one.effective_usd is not None for one in shown)
-    columns = headings(f"{kind.replace('option', 'purchase option').replace('role', 'kind of charge')} | used [GPU-h]:")
-    if has_money:
-        columns += headings("unused [GPU-h]: | paid [USD]: | unused [USD]: | each hour [USD/GPU-h]:")
+    shown, rest = groups[:SHOWN], groups[SHOWN:]
     rows = []
-    for one in shown:
-        name = _option_word(one.name) if kind == "option" else one.name
-        row = [name or "(none)", _hours_said(one.gpu_hours)]
-        if has_money:
-            row += [
-                _hours_said(one.unused_gpu_hours),
-                usd(one.effective_usd),
-                usd(one.unused_usd),
-                usd(one.usd_per_gpu_hour),
-            ]
-        rows.append(tuple(row))
-    if rest := groups[SHOWN:]:
-        hours = sum(one.gpu_hours for one in rest)
-        paid = sum(one.effective_usd or 0.0 for one in rest)
-        unused = (sum(one.unused_gpu_hours for one in rest), sum(one.unused_usd or 0.0 for one in rest))
-        others = [f"{len(rest)} others", _hours_said(hours)]
-        if has_money:
-            others += [_hours_said(unused[0]), usd(paid), usd(unused[1]), usd(paid / hours if hours > 0 else None)]
-        rows.append(tuple(others))
-    note = "-f json has all" if rest else ""
-    return Table(title, columns, tuple(rows), note)
+    for group in shown:
+        name = OPTION_WORDS.get(group.name) or how_paid(group.name) if kind == "option" else group.name
+        rows.append((name or "(none)", group.gpu_hours, group.unused_gpu_hours, group.effective_usd, group.unused_usd, group.usd_per_gpu_hour))  # fmt: skip
+    if rest:
+        hours, unused_hours = sum(group.gpu_hours for group in rest), sum(group.unused_gpu_hours for group in rest)
+        paid, unused = sum(group.effective_usd or 0.0 for group in rest), sum(group.unused_usd or 0.0 for group in rest)
+        rows.append((f"{len(rest)} others", hours, unused_hours, paid, unused, paid / hours if hours > 0 else None))
+    columns: dict[str, Callable[[tuple[Any, ...]], str]] = {
+        kind.replace("option", "purchase option").replace("role", "kind of charge"): lambda row: row[0],
+        "used [GPU-h]:": lambda row: _hours_said(row[1]),
+    }
+    if any(group.effective_usd is not None for group in shown):
+        columns |= {
+            "unused [GPU-h]:": lambda row: _hours_said(row[2]),
+            "paid [USD]:": lambda row: usd(row[3]),
+            "unused [USD]:": lambda row: usd(row[4]),
+            "each hour [USD/GPU-h]:": lambda row: usd(row[5]),
+        }
+    return table_of(title, rows, columns, "-f json has all" if rest else "")
 
 
 def _commitment_tables(usage: Usage) -> list[Table]:
-    found = usage.commitments
-    if found is None:
+    commitments = usage.commitments
+    if commitments is None:
         return []
     rows = [
-        ("coverage: committed hours, as a share of committed and on-demand hours", percent(found.coverage_share)),
-        ("utilization: used cost, as a share of all that was committed", percent(found.utilisation_share)),
-        ("committed, used", f"{usd(found.used_usd)} USD, {_hours_said(found.used_gpu_hours)} GPU-h"),
-        ("committed, not used", f"{usd(found.unused_usd)} USD, {_hours_said(found.unused_gpu_hours)} GPU-h"),
+        ("coverage: committed hours, as a share of committed and on-demand hours", percent(commitments.coverage_share)),
+        ("utilization: used cost, as a share of all that was committed", percent(commitments.utilisation_share)),
+        ("committed, used", f"{usd(commitments.used_usd)} USD, {_hours_said(commitments.used_gpu_hours)} GPU-h"),
+        (
+            "committed, not used",
+            f"{usd(commitments.unused_usd)} USD, {_hours_said(commitments.unused_gpu_hours)} GPU-h",
+        ),
     ]
-    if found.unused_reservation_usd:
-        rows.append(("reserved capacity, not used", f"{usd(found.unused_reservation_usd)} USD"))
+    if commitments.unused_reservation_usd:
+        rows.append(("reserved capacity, not used", f"{usd(commitments.unused_reservation_usd)} USD"))
     tables = [Table("Commitments", headings(" | "), tuple(rows))]
-    wasteful = [row for row in found.by_commitment if row[2] > 0]
+    wasteful = [row for row in commitments.by_commitment if row[2] > 0]
     if rest := wasteful[SHOWN:]:
         others = (f"{len(rest)} others", sum(used for _, used, _ in rest), sum(unused for _, _, unused in rest))
         wasteful = [*wasteful[:SHOWN], others]
     if wasteful:
-        tables.append(
-            Table(
-                "Commitments with unused hours",
-                headings("commitment | used [USD]: | not used [USD]: | utilization:"),
-                tuple((name or "(none)", usd(used), usd(unused), percent(used / (used + unused))) for name, used, unused in wasteful),
-            )
-        )  # fmt: skip
+        columns = headings("commitment | used [USD]: | not used [USD]: | utilization:")
+        shares = tuple((name or "(none)", usd(used), usd(unused), percent(used / (used + unused))) for name, used, unused in wasteful)  # fmt: skip
+        tables.append(Table("Commitments with unused hours", columns, shares))
     return tables
 
 
 def _apart(usage: Usage) -> list[Table]:
     if usage.bill is None or not usage.bill.apart:
         return []
-    rows = tuple(
-        (
-            f"{one.category}{f' ({one.charge_class})' if one.charge_class else ''}",
-            "accelerators" if one.is_gpu else "others",
-            f"{one.rows:,}",
-            usd(one.effective_usd),
-            usd(one.billed_usd),
-        )
-        for one in usage.bill.apart
-    )
-    columns = headings("kind of charge | of | rows: | effective [USD]: | billed [USD]:")
+    columns: dict[str, Callable[[Apart], str]] = {
+        "kind of charge": lambda apart: apart.category + (f" ({apart.charge_class})" if apart.charge_class else ""),
+        "of": lambda apart: "accelerators" if apart.is_gpu else "others",
+        "rows:": lambda apart: f"{apart.rows:,}",
+        "effective [USD]:": lambda apart: usd(apart.effective_usd),
+        "billed [USD]:": lambda apart: usd(apart.billed_usd),
+    }
     note = "shown separately; of these, the cost above includes corrections of usage, and purchases that no usage row carries. Billed and effective cost are never added"
-    return [Table("Credits, taxes, purchases, corrections", columns, rows, note)]
+    return [table_of("Credits, taxes, purchases, corrections", usage.bill.apart, columns, note)]
 
 
 def _elsewhere(usage: Usage) -> list[Table]:
     if not usage.elsewhere:
         return []
-    rows = tuple(
-        (
-            one.provider,
-            percent(one.gpu_hours_share),
-            usd(one.usd_per_gpu_hour),
-            usd(one.usd),
-            one.priced_on.isoformat(),
-            ", ".join(one.offers.values()) if len(one.offers) == 1 else f"{len(one.offers)} offers",
-        )
-        for one in usage.elsewhere[:SHOWN]
-    )
-    columns = headings("provider | covers [of the hours]: | each hour [USD/GPU-h]: | cost [USD]: | priced on | offer")
+    columns: dict[str, Callable[[Elsewhere], str]] = {
+        "provider": lambda other: other.provider,
+        "covers [of the hours]:": lambda other: percent(other.gpu_hours_share),
+        "each hour [USD/GPU-h]:": lambda other: usd(other.usd_per_gpu_hour),
+        "cost [USD]:": lambda other: usd(other.usd),
+        "priced on": lambda other: other.priced_on.isoformat(),
+        "offer": lambda other: (
+            ", ".join(other.offers.values()) if len(other.offers) == 1 else f"{len(other.offers)} offers"
+        ),
+    }
     note = "the same hours of the same accelerators on demand, each in the provider's cheapest region; list prices, without data transfer"
-    return [Table("The same hours elsewhere", columns, rows, note)]
+    return [table_of("The same hours elsewhere", usage.elsewhere[:SHOWN], columns, note)]

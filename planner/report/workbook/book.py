@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, date, datetime
-from typing import Any, Self
+from typing import Self
 
 from xlsxwriter.workbook import Workbook
 
@@ -15,13 +15,13 @@ from planner.report.values import Record
 from planner.report.view import plan_view
 from planner.report.workbook.alternatives import ALTERNATIVES, write_alternatives
 from planner.report.workbook.breakeven import BREAK_EVEN, write_break_even
-from planner.report.workbook.cells import Book
+from planner.report.workbook.cells import Book, PlanBook
 from planner.report.workbook.facts import write_prices, write_reading
 from planner.report.workbook.inputs import ASSUMPTIONS, write_assumptions
 from planner.report.workbook.months import CALENDAR, OWN, RENT, write_calendar, write_own_months, write_rent_months
 from planner.report.workbook.options import OPTIONS, SERVERS, labels_of, write_options, write_servers
 from planner.report.workbook.overview import OVERVIEW, write_overview
-from planner.report.workbook.sensitivity import SENSITIVITY, Chosen, write_live_sensitivity, write_sensitivity
+from planner.report.workbook.sensitivity import SENSITIVITY, write_live_sensitivity, write_sensitivity
 from planner.report.workbook.verdict import VERDICT, write_verdict
 
 MOST_LIVE = 200
@@ -39,7 +39,7 @@ def workbook(record: Record) -> bytes:
         The plan, in JSON's own types.
     """
     with _file_of(record, record["title"]) as file:
-        _write(Book(file.workbook), record, MOST_LIVE)
+        _write(_book_of(Book(file.workbook), record, MOST_LIVE))
     return file.content()
 
 
@@ -51,8 +51,10 @@ def workbook_of_many(records: Sequence[Record]) -> bytes:
     with _file_of(records[0], f"{len(records)} workloads") as file:
         book = Book(file.workbook)
         sheet = book.sheet(OVERVIEW)
-        written = [_write(book.for_plan(i), record, MOST_LIVE_EACH) for i, record in enumerate(records, 1)]
-        write_overview(book, sheet, written)
+        books = [_book_of(book, record, MOST_LIVE_EACH, i) for i, record in enumerate(records, 1)]
+        for plan_book in books:
+            _write(plan_book)
+        write_overview(book, sheet, [plan_book.live for plan_book in books])
     return file.content()
 
 
@@ -89,57 +91,54 @@ class ExcelFile:
         return self._target.getvalue()
 
 
-def _write(book: Book, record: Record, most: int) -> Live:
-    """Make the sheets in the order of reading, and fill them in the order in which they need each other's names."""
+def _book_of(book: Book, record: Record, most: int, number: int = 0) -> PlanBook:
+    """Return the same file for the sheets of one plan; there is no pair where the rent is no machine."""
     live = Live(record, most=most)
-    costs, labels = live.costs(), labels_of(live.options)
-    pair = pair_of(live)
-    owned = [option for option in live.options if option["kind"] == "buy"]
+    pair = live.pair()
+    return PlanBook(
+        book.file,
+        book.formats,
+        {"input.horizon_months": "horizon_months", "input.use_ratio": "use_ratio"},
+        number,
+        live=live,
+        costs=live.costs(),
+        labels=labels_of(live.options),
+        pair=pair if pair is not None and pair[0]["book"]["kind"] == "rent" else None,
+    )
+
+
+def _write(book: PlanBook) -> None:
+    """Make the sheets in the order of reading, and fill them in the order in which they need each other's names."""
+    live = book.live
+    has_servers = any(option["kind"] == "buy" for option in live.options)
     names = [VERDICT, ALTERNATIVES, ASSUMPTIONS, OPTIONS]
-    names += [SERVERS] if owned else []
-    names += [RENT, OWN, BREAK_EVEN] if pair else []
+    names += [SERVERS] if has_servers else []
+    names += [RENT, OWN, BREAK_EVEN] if book.pair else []
     sheets = {name: book.sheet(name) for name in (*names, SENSITIVITY, "Prices", "How to read", CALENDAR)}
-    book.references |= {
-        "input.horizon_months": "horizon_months",
-        "input.use_ratio": "use_ratio",
-    }
-    write_assumptions(book, sheets[ASSUMPTIONS], live)
-    write_calendar(book, sheets[CALENDAR], live)
+    write_assumptions(book, sheets[ASSUMPTIONS])
+    write_calendar(book, sheets[CALENDAR])
     sheets[CALENDAR].page.hide()  # what formulas look up; "How to read" says so
-    last_option = write_options(book, sheets[OPTIONS], live, costs, labels, _unit(live.record))
-    last_server = write_servers(book, sheets[SERVERS], live, costs, labels) if owned else 0
-    if pair is not None:
-        rent, own = pair
-        rent_cells = write_rent_months(
-            book, sheets[RENT], live, rent, costs[rent["id"]], last_option=last_option, label=labels[rent["id"]]
-        )
-        own_cells = write_own_months(
-            book, sheets[OWN], live, own, costs[own["id"]], last_server=last_server, label=labels[own["id"]]
-        )
-        write_break_even(book, sheets[BREAK_EVEN], live, pair, costs)
-    write_verdict(book, sheets[VERDICT], live, pair, costs, labels, last_option=last_option, last_server=last_server)
+    write_options(book, sheets[OPTIONS], UNITS.get(live.record["workload"]["kind"], TOKENS))
+    if has_servers:
+        write_servers(book, sheets[SERVERS])
+    if book.pair is not None:
+        cells = write_rent_months(book, sheets[RENT], book.pair[0]), write_own_months(book, sheets[OWN], book.pair[1])
+        write_break_even(book, sheets[BREAK_EVEN], book.pair)
+    write_verdict(book, sheets[VERDICT])
     view = plan_view(live.record, top=MOST_LIVE)
-    if pair is not None:
-        chosen = Chosen(pair=pair, rent_cells=rent_cells, own_cells=own_cells, last_server=last_server)
-        write_live_sensitivity(book, sheets[SENSITIVITY], live, chosen)
+    if book.pair is not None:
+        write_live_sensitivity(book, sheets[SENSITIVITY], book.pair, cells)
     else:
         write_sensitivity(book, sheets[SENSITIVITY], bars_of(live))
     write_alternatives(sheets[ALTERNATIVES], live.record, view)
     write_prices(sheets["Prices"], live.record)
     write_reading(sheets["How to read"], view)
-    return live
 
 
-def _unit(record: Record) -> tuple[str, str]:
-    units: dict[str, tuple[str, str]] = {
-        "diffusion": ("usd_per_thousand_images", "1,000 images"),
-        "video": ("usd_per_thousand_images", "1,000 clips"),
-        "gpu_hours": ("usd_per_useful_gpu_hour", "useful GPU hour"),
-    }
-    return units.get(record["workload"]["kind"], ("usd_per_million_tokens", "1M tokens"))
-
-
-def pair_of(live: Live) -> tuple[Mapping[str, Any], Mapping[str, Any]] | None:
-    """Return the rent and the server of the workbook; none where the rent is no machine."""
-    pair = live.pair()
-    return pair if pair is not None and pair[0]["book"]["kind"] == "rent" else None
+UNITS = {
+    "diffusion": ("usd_per_thousand_images", "1,000 images"),
+    "video": ("usd_per_thousand_images", "1,000 clips"),
+    "gpu_hours": ("usd_per_useful_gpu_hour", "useful GPU hour"),
+}
+"""Key and name of the cost of a unit of work, by its kind; of all others that of tokens."""
+TOKENS = ("usd_per_million_tokens", "1M tokens")

@@ -14,6 +14,7 @@ from xlsxwriter.worksheet import Worksheet
 
 from planner.costs.expression import Expr
 from planner.report.formula_text import spreadsheet
+from planner.report.live import Cost, Live, Pair
 
 Value: TypeAlias = "str | float | int | bool | None"
 Format: TypeAlias = Any
@@ -66,6 +67,11 @@ FORMATS: dict[str, dict[str, Any]] = {
 def cell_name(row: int, column: int) -> str:
     """Return a cell with a fixed row and column, such as ``$C$5``."""
     return str(xl_rowcol_to_cell(row, column, row_abs=True, col_abs=True))
+
+
+def in_row(row: int, column: int) -> str:
+    """Return a cell with a fixed column, such as ``$C5``."""
+    return str(xl_rowcol_to_cell(row, column, col_abs=True))
 
 
 def safe_reference(sheet: str, cell: str) -> str:
@@ -244,10 +250,6 @@ class Book:
                 for key, shape in FORMATS.items()
             }
 
-    def for_plan(self, number: int) -> Book:
-        """Return the same file for the sheets of one plan."""
-        return Book(self.file, self.formats, number=number)
-
     def here(self, formula: str) -> str:
         """Return a formula, a range or a name as this plan's sheets have it."""
         return of_plan(formula, self.number)
@@ -290,5 +292,31 @@ class Book:
         KeyError
             A name of the formula has no cell; a bug of ours.
         """
-        found = {**self.references, **(local or {})}
-        return spreadsheet(expr, found.__getitem__, over_months=over_months)
+        cells = {**self.references, **(local or {})}
+        return spreadsheet(expr, cells.__getitem__, over_months=over_months)
+
+
+@dataclass(slots=True, kw_only=True)
+class PlanBook(Book):
+    """The sheets of one plan while they are written.
+
+    Attributes
+    ----------
+    live : Live
+        The plan.
+    costs : mapping of str to Cost
+        What each of its options costs as planned.
+    labels : mapping of str to str
+        A text for each option that no other has.
+    pair : tuple of option or None
+        The rent and the server that are held against each other.
+    last_option, last_server : int
+        Last rows of the sheets of options and of servers; 0 where there is none.
+    """
+
+    live: Live
+    costs: Mapping[str, Cost]
+    labels: Mapping[str, str]
+    pair: Pair | None
+    last_option: int = 0
+    last_server: int = 0

@@ -2,29 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 from planner.assumptions import default_assumptions
 from planner.costs.evaluate import WHOLE_MONTHS
-from planner.report.live import Live, priced_names
-from planner.report.workbook.cells import Book, Sheet, between
+from planner.report.live import priced_names
+from planner.report.workbook.cells import PlanBook, Sheet, between
 
 ASSUMPTIONS = "Assumptions"
 
 
-def write_assumptions(book: Book, sheet: Sheet, live: Live) -> None:
-    """Write every assumption, and give each that the formulas use a name.
-
-    Parameters
-    ----------
-    book : Book
-        Gets the names.
-    sheet : Sheet
-        Where to.
-    live : Live
-        The plan.
-    """
-    record, known = live.record, default_assumptions().rows
-    stated = {row["name"]: row for row in record["assumptions"]}
-    changeable = [name for name in priced_names(live.financing) if name in known]
+def write_assumptions(book: PlanBook, sheet: Sheet) -> None:
+    """Write every assumption, and give each that the formulas use a name."""
+    live, rows = book.live, default_assumptions().rows
+    stated = {row["name"]: row for row in live.record["assumptions"]}
+    changeable = [name for name in priced_names(live.financing) if name in rows]
     sheet.title(
         "Assumptions",
         "Colored cells can be changed: every figure of this workbook follows. The others went into the sizing of the machines; "
@@ -33,24 +25,20 @@ def write_assumptions(book: Book, sheet: Sheet, live: Live) -> None:
     sheet.heads(3, ["assumption", "value", "unit", "low", "high", "", "as of", "source", "name for formulas"])
     row = 4
     for name in [*changeable, *sorted(set(stated) - set(changeable))]:
-        assumption = known.get(name)
-        line = stated.get(name)
-        value = live.assumptions[name]
-        is_live = name in changeable
+        assumption = rows.get(name)
+        # A plan states the assumptions that it used; the others are as they are now.
+        line = stated.get(name) or asdict(rows[name])
+        mark = "set by you" if name in stated and line["overridden"] else "weak" if line["weak"] else ""
         sheet.put(row, 0, name)
-        sheet.put(row, 1, value, "input" if is_live else "number")
-        sheet.put(row, 2, line["unit"] if line else assumption.unit if assumption else "", "unit")
-        if line and line["low"] != line["high"]:
+        sheet.put(row, 1, live.assumptions[name], "input" if name in changeable else "number")
+        sheet.put(row, 2, line["unit"], "unit")
+        if name in stated and line["low"] != line["high"]:
             sheet.put(row, 3, line["low"], "number")
             sheet.put(row, 4, line["high"], "number")
-        overridden, weak = (
-            bool(line and line["overridden"]),
-            bool(line["weak"] if line else assumption and assumption.weak),
-        )
-        sheet.put(row, 5, "set by you" if overridden else "weak" if weak else "", "unit")
-        sheet.put(row, 6, line["as_of"] if line else assumption.as_of if assumption else "", "soft")
-        sheet.put(row, 7, line["source"] if line else assumption.source if assumption else "", "soft")
-        if is_live and assumption is not None:
+        sheet.put(row, 5, mark, "unit")
+        sheet.put(row, 6, line["as_of"], "soft")
+        sheet.put(row, 7, line["source"], "soft")
+        if name in changeable and assumption is not None:
             defined = name.replace(".", "_")
             sheet.put(row, 8, book.here(defined), "soft")
             book.define(defined, sheet, row, 1, name)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain, count
 from typing import Any
-
-from xlsxwriter.utility import xl_rowcol_to_cell
 
 from planner.costs.expression import Expr, number, substituted
 from planner.costs.formulas import COLOCATION, Model, buy_model, site_names
-from planner.report.live import Cost, Live, book_values, bridge_id_of, may_be_eligible
+from planner.report.live import book_values, bridge_id_of, may_be_eligible
 from planner.report.option_words import heading, label
-from planner.report.workbook.cells import Book, Sheet, column_range
+from planner.report.workbook.cells import PlanBook, Sheet, column_range, in_row
 
 OPTIONS, SERVERS = "Options", "Servers"
 FIRST_ROW = 4
@@ -58,63 +57,35 @@ SERVER_COLUMNS: Columns = {key: column for column, key in enumerate(SERVER_HEADS
 
 def labels_of(options: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     """Return a text for each option's id that no other option has."""
-    found: dict[str, str] = {}
+    labels: dict[str, str] = {}
     for option in options:
-        text, taken, i = label(option), set(found.values()), 2
-        unique = text
-        while unique in taken:
-            unique, i = f"{text} ({i})", i + 1
-        found[option["id"]] = unique
-    return found
+        text = label(option)
+        numbered = (f"{text} ({number})" for number in count(2))
+        taken = set(labels.values())
+        labels[option["id"]] = next(unique for unique in chain([text], numbered) if unique not in taken)
+    return labels
 
 
-def month_total(model: Model, known: Mapping[str, Expr | float]) -> Expr:
-    """Return all items of a month in one formula, with what is known of an option put in its place."""
-    total = number(0.0)
-    for line in model.lines.values():
-        total = total + substituted(line, known)
-    return total
+def month_total(model: Model, facts: Mapping[str, Expr | float]) -> Expr:
+    """Return all items of a month in one formula, with an option's facts put in their places."""
+    return sum((substituted(line, facts) for line in model.lines.values()), start=number(0.0))
 
 
-def _sums(
-    book: Book, sheet: Sheet, row: int, columns: Columns, month: Expr, local: Mapping[str, str], cost: Cost
-) -> None:
-    """Write what a row comes to: the plain sum, the mean month, the NPV."""
-    formula = book.text(month, local, over_months=True)
-    # SUMPRODUCT of one plain number would not repeat it for each month.
-    whole = f"SUMPRODUCT(({formula})*(month_no>=0))"
-    sheet.compute(row, columns["total_usd"], whole, cost.total_usd, "cents")
-    cell = str(xl_rowcol_to_cell(row, columns["total_usd"], col_abs=True))
-    last = str(xl_rowcol_to_cell(row, columns["last_month"], col_abs=True))
-    sheet.compute(row, columns["usd_per_month"], f"{cell}/{last}", cost.usd_per_month)
-    sheet.compute(row, columns["usd_today"], f"SUMPRODUCT(({formula})*discount_ratio)", cost.present_value_usd)
-
-
-def write_options(
-    book: Book, sheet: Sheet, live: Live, costs: Mapping[str, Cost], labels: Mapping[str, str], unit: tuple[str, str]
-) -> int:
-    """Write the options that are not owned; return the last row.
+def write_options(book: PlanBook, sheet: Sheet, unit: tuple[str, str]) -> None:
+    """Write the options that are not owned.
 
     Parameters
     ----------
-    book, sheet : Book, Sheet
-        Where to.
-    live, costs : Live, mapping of str to Cost
-        The plan, and what each option costs.
-    labels : mapping of str to str
-        Text of each option, by id.
+    book, sheet : PlanBook, Sheet
+        Where to; the book gets the last row.
     unit : tuple of str
         Key of the cost of a unit of this work, and how the unit is called.
     """
-    columns = OPTION_COLUMNS
+    live, columns = book.live, OPTION_COLUMNS
+    options = [option for option in live.options if option["kind"] != "buy"]
     _head(sheet, "Options that are not bought", {**OPTION_HEADS, "usd_per_unit": f"USD per {unit[1]}"}.values())
-    ranks = {option["id"]: i for i, option in enumerate(live.record["options"], 1)}
-    rows = [option for option in live.options if option["kind"] != "buy"]
-    for row, option in enumerate(rows, FIRST_ROW):
-        cost, model = costs[option["id"]], live.model(option)
-        local = {key: str(xl_rowcol_to_cell(row, column, col_abs=True)) for key, column in columns.items()}
-        local["month"] = "month_no"
-        _common(sheet, row, columns, option, ranks, labels)
+    for row, option in _rows(book, sheet, columns, options):
+        local = _local(row, columns)
         sheet.put(row, columns["kind"], option["kind"])
         sheet.put(row, columns["utilisation_share"], option["utilisation_share"], "share")
         sheet.put(row, columns["eligible"], int(live.is_eligible(option, live.planned)), "yes_no")
@@ -127,59 +98,42 @@ def write_options(
             sheet.put(row, columns["listed_usd_per_hour"], price, "price")
             mine = f"IF(AND({local['label']}=rent_option,ISNUMBER(rent_own_price)),rent_own_price,{local['listed_usd_per_hour']})"
             sheet.compute(row, columns["book.price_usd_per_hour"], mine, price, "price")
-        known: dict[str, Expr | float] = {key: value for key, value in values.items() if key in FIXED_FACTS}
+        facts: dict[str, Expr | float] = {key: value for key, value in values.items() if key in FIXED_FACTS}
         if values.get("book.upfront_usd") == 0:
-            known["book.upfront_usd"] = 0.0
-        for key, expr in model.scalars.items():
-            said = substituted(expr, known)
-            sheet.compute(row, columns[key], book.text(said, local), float(cost.lines[key]), "number")
-        _sums(book, sheet, row, columns, month_total(model, known), local, cost)
-        _unit_cost(sheet, row, option, unit[0], local, live, cost)
-        # An empty text is not a number: MIN passes it over.
-        chosen = f'IF(AND({local["eligible"]}=1,{local["included"]}<>"no"),{local["usd_today"]},"")'
-        eligible = live.is_eligible(option, live.planned)
-        sheet.compute(row, columns["running_usd"], chosen, cost.present_value_usd if eligible else "", "usd")
+            facts["book.upfront_usd"] = 0.0
+        _figures(book, sheet, row, columns, option, facts, local)
+        _unit_cost(book, sheet, row, option, unit[0], local["total_usd"])
         is_hosted = option["kind"] == "api"
-        hosted = local["running_usd"] if is_hosted else '""'
-        sheet.compute(
-            row, columns["hosted_usd"], hosted, cost.present_value_usd if is_hosted and eligible else "", "usd"
-        )
-        sheet.put(row, columns["words"], heading(option))
-    last = FIRST_ROW + len(rows) - 1
-    _shape(sheet, columns, last, wide={"label": 72, "source": 40, "why_not": 40}, first_hidden="listed_usd_per_hour")
-    return last
+        is_taken = is_hosted and live.is_eligible(option, live.planned)
+        hosted_usd = book.costs[option["id"]].present_value_usd if is_taken else ""
+        sheet.compute(row, columns["hosted_usd"], local["running_usd"] if is_hosted else '""', hosted_usd, "usd")
+    book.last_option = FIRST_ROW + len(options) - 1
+    _shape(sheet, columns, book.last_option, label_width=72, first_hidden="listed_usd_per_hour")
 
 
-def _unit_cost(
-    sheet: Sheet, row: int, option: Mapping[str, Any], key: str, local: Mapping[str, str], live: Live, cost: Cost
-) -> None:
+def _unit_cost(book: PlanBook, sheet: Sheet, row: int, option: Mapping[str, Any], key: str, total_cell: str) -> None:
     """Write the cost of a unit: as planned, moved as the bill moves against the work done."""
-    planned = option["cost"][key]
-    total = cost.total_usd
+    planned, total_usd = option["cost"][key], book.costs[option["id"]].total_usd
     column = OPTION_COLUMNS["usd_per_unit"]
-    if planned is None or not total:
+    if planned is None or not total_usd:
         sheet.put(row, column, planned, "price")
         return
-    work = "" if live.once else f"/use_ratio*{live.record['horizon_months']}/horizon_months"
+    work = "" if book.live.once else f"/use_ratio*{book.live.record['horizon_months']}/horizon_months"
     # Kept as a ratio of two cells' worth of digits, so that the value of now is the plan's own.
-    sheet.compute(row, column, f"{planned!r}*{local['total_usd']}/{total!r}{work}", planned, "price")
+    sheet.compute(row, column, f"{planned!r}*{total_cell}/{total_usd!r}{work}", planned, "price")
 
 
-def write_servers(book: Book, sheet: Sheet, live: Live, costs: Mapping[str, Cost], labels: Mapping[str, str]) -> int:
-    """Write the options that are owned; return the last row."""
+def write_servers(book: PlanBook, sheet: Sheet) -> None:
+    """Write the options that are owned; the book gets the last row."""
+    live = book.live
     further = [key for key in buy_model(once=live.once, financing=live.financing).scalars if key not in SERVER_COLUMNS]
     columns = SERVER_COLUMNS | {key: len(SERVER_COLUMNS) + i for i, key in enumerate(further)}
+    servers = [option for option in live.options if option["kind"] == "buy"]
     _head(sheet, "Servers that can be bought", (*SERVER_HEADS.values(), *(key.replace("_", " ") for key in further)))
-    ranks = {option["id"]: i for i, option in enumerate(live.record["options"], 1)}
-    rows = [option for option in live.options if option["kind"] == "buy"]
-    for row, option in enumerate(rows, FIRST_ROW):
-        cost, model = costs[option["id"]], live.model(option)
+    for row, option in _rows(book, sheet, columns, servers):
         site = option["book"]["site"]
-        local = {key: str(xl_rowcol_to_cell(row, column, col_abs=True)) for key, column in columns.items()}
+        local = _local(row, columns)
         local |= {name: assumption.replace(".", "_") for name, assumption in site_names(site).items()}
-        local |= {"month": "month_no"}
-        known: dict[str, Expr | float] = {} if site == "colocation" else {f"site.{key}": 0.0 for key in COLOCATION}
-        _common(sheet, row, columns, option, ranks, labels)
         sheet.put(row, columns["site"], site)
         values = book_values(option)
         for key, value in values.items():
@@ -189,7 +143,7 @@ def write_servers(book: Book, sheet: Sheet, live: Live, costs: Mapping[str, Cost
         bridge = live.by_id.get(bridge_id_of(option))
         if bridge is not None and bridge["price_usd_per_hour"]:
             own_ratio = f"rent_own_price/{bridge['price_usd_per_hour']!r}"
-            sheet.put(row, columns["bridge_option"], labels[bridge["id"]])
+            sheet.put(row, columns["bridge_option"], book.labels[bridge["id"]])
             is_priced = f"AND(rent_option={local['bridge_option']},ISNUMBER(rent_own_price))"
             text = f"{listed!r}*IF({is_priced},{own_ratio},1)"
             sheet.compute(row, columns["book.bridge_usd_per_hour"], text, listed, "number")
@@ -199,21 +153,46 @@ def write_servers(book: Book, sheet: Sheet, live: Live, costs: Mapping[str, Cost
         sheet.put(row, columns["listed_usd"], price, "usd")
         mine = f"IF(AND({local['label']}=own_option,ISNUMBER(own_server_price)),own_server_price,{local['listed_usd']})"
         sheet.compute(row, columns["book.server_price_usd"], mine, price, "usd")
-        for key, expr in model.scalars.items():
-            text = book.text(substituted(expr, known), local)
-            sheet.compute(row, columns[key], text, float(cost.lines[key]), "number")
-        _sums(book, sheet, row, columns, month_total(model, known), local, cost)
         # A late delivery is the one reason against a server that inputs can change.
-        may = may_be_eligible(option)
-        eligible = live.is_eligible(option, live.planned)
-        arrives = "0" if not may else "1" if live.once else f"IF(own_lead_time_months<{local['last_month']},1,0)"
-        sheet.compute(row, columns["eligible"], arrives, int(eligible), "yes_no")
-        chosen = f'IF(AND({local["eligible"]}=1,{local["included"]}<>"no"),{local["usd_today"]},"")'
-        sheet.compute(row, columns["running_usd"], chosen, cost.present_value_usd if eligible else "", "usd")
-        sheet.put(row, columns["words"], heading(option))
-    last = max(FIRST_ROW + len(rows) - 1, FIRST_ROW)
-    _shape(sheet, columns, last, wide={"label": 50, "source": 40, "why_not": 40}, first_hidden="listed_usd")
-    return last
+        arrives = "1" if live.once else f"IF(own_lead_time_months<{local['last_month']},1,0)"
+        is_eligible = int(live.is_eligible(option, live.planned))
+        formula = arrives if may_be_eligible(option) else "0"
+        sheet.compute(row, columns["eligible"], formula, is_eligible, "yes_no")
+        absent: dict[str, Expr | float] = {} if site == "colocation" else {f"site.{key}": 0.0 for key in COLOCATION}
+        _figures(book, sheet, row, columns, option, absent, local)
+    book.last_server = FIRST_ROW + len(servers) - 1
+    _shape(sheet, columns, book.last_server, label_width=50, first_hidden="listed_usd")
+
+
+def _local(row: int, columns: Columns) -> dict[str, str]:
+    """Return what stands for the names of a row's formulas."""
+    return {key: in_row(row, column) for key, column in columns.items()} | {"month": "month_no"}
+
+
+def _figures(
+    book: PlanBook,
+    sheet: Sheet,
+    row: int,
+    columns: Columns,
+    option: Mapping[str, Any],
+    facts: Mapping[str, Expr | float],
+    local: Mapping[str, str],
+) -> None:
+    """Write what a row comes to: what its months are made from, the plain sum, the mean month, the NPV."""
+    cost, model = book.costs[option["id"]], book.live.model(option)
+    for key, expr in model.scalars.items():
+        text = book.text(substituted(expr, facts), local)
+        sheet.compute(row, columns[key], text, float(cost.lines[key]), "number")
+    formula = book.text(month_total(model, facts), local, over_months=True)
+    # SUMPRODUCT of one plain number would not repeat it for each month.
+    sheet.compute(row, columns["total_usd"], f"SUMPRODUCT(({formula})*(month_no>=0))", cost.total_usd, "cents")
+    sheet.compute(row, columns["usd_per_month"], f"{local['total_usd']}/{local['last_month']}", cost.usd_per_month)
+    sheet.compute(row, columns["usd_today"], f"SUMPRODUCT(({formula})*discount_ratio)", cost.present_value_usd)
+    # An empty text is not a number: MIN passes it over.
+    chosen = f'IF(AND({local["eligible"]}=1,{local["included"]}<>"no"),{local["usd_today"]},"")'
+    is_eligible = book.live.is_eligible(option, book.live.planned)
+    sheet.compute(row, columns["running_usd"], chosen, cost.present_value_usd if is_eligible else "", "usd")
+    sheet.put(row, columns["words"], heading(option))
 
 
 def _head(sheet: Sheet, title: str, heads: Iterable[str]) -> None:
@@ -224,38 +203,38 @@ def _head(sheet: Sheet, title: str, heads: Iterable[str]) -> None:
     sheet.heads(FIRST_ROW - 1, list(heads))
 
 
-def _common(
-    sheet: Sheet,
-    row: int,
-    columns: Columns,
-    option: Mapping[str, Any],
-    ranks: Mapping[str, int],
-    labels: Mapping[str, str],
-) -> None:
-    sheet.put(row, columns["rank"], ranks[option["id"]], "count")
-    sheet.put(row, columns["label"], labels[option["id"]], "indented")
-    sheet.put(row, columns["included"], "yes", "input_text")
-    sheet.allow(row, columns["included"], INCLUDE)
-    sheet.put(row, columns["priced_on"], option["priced_on"], "indented")
-    sheet.put(row, columns["source"], option["source"], "soft")
-    sheet.put(row, columns["why_not"], option["reason_not_chosen"], "soft")
+def _rows(
+    book: PlanBook, sheet: Sheet, columns: Columns, options: Iterable[Mapping[str, Any]]
+) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    """Yield each option with its row, in which stands what options and servers have in common."""
+    ranks = {option["id"]: i for i, option in enumerate(book.live.record["options"], 1)}
+    for row, option in enumerate(options, FIRST_ROW):
+        sheet.put(row, columns["rank"], ranks[option["id"]], "count")
+        sheet.put(row, columns["label"], book.labels[option["id"]], "indented")
+        sheet.put(row, columns["included"], "yes", "input_text")
+        sheet.allow(row, columns["included"], INCLUDE)
+        sheet.put(row, columns["priced_on"], option["priced_on"], "indented")
+        sheet.put(row, columns["source"], option["source"], "soft")
+        sheet.put(row, columns["why_not"], option["reason_not_chosen"], "soft")
+        yield row, option
 
 
-def _shape(sheet: Sheet, columns: Columns, last: int, *, wide: Mapping[str, int], first_hidden: str) -> None:
+def _shape(sheet: Sheet, columns: Columns, last: int, *, label_width: int, first_hidden: str) -> None:
+    widths = {"rank": 6, "label": label_width, "source": 40, "why_not": 40}
     for key, column in columns.items():
         folded = {"level": 1, "hidden": True} if column >= columns[first_hidden] else {}
-        sheet.page.set_column(column, column, wide.get(key, 6 if key == "rank" else 13), None, folded)
+        sheet.page.set_column(column, column, widths.get(key, 13), None, folded)
     sheet.page.set_column(len(columns), len(columns), 3, None, {"collapsed": True})
     sheet.page.autofilter(FIRST_ROW - 1, 0, last, columns[first_hidden] - 1)
     sheet.page.print_area(0, 0, last, columns["priced_on"])  # sources would make the print too small to read
     sheet.set_up(freeze=(FIRST_ROW, 2), repeat=(FIRST_ROW - 1, FIRST_ROW - 1))
 
 
-def option_range(key: str, last: int) -> str:
+def option_range(book: PlanBook, key: str) -> str:
     """Return a column of the options."""
-    return column_range(OPTIONS, OPTION_COLUMNS[key], FIRST_ROW, last)
+    return column_range(OPTIONS, OPTION_COLUMNS[key], FIRST_ROW, book.last_option)
 
 
-def server_range(key: str, last: int) -> str:
+def server_range(book: PlanBook, key: str) -> str:
     """Return a column of the servers."""
-    return column_range(SERVERS, SERVER_COLUMNS[key], FIRST_ROW, last)
+    return column_range(SERVERS, SERVER_COLUMNS[key], FIRST_ROW, book.last_server)

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from xlsxwriter.utility import xl_rowcol_to_cell
 
 from planner.report.live import Live
-from planner.report.option_costs import stated_usd
+from planner.report.option_costs import chosen_of, stated_usd
 from planner.report.option_words import heading
-from planner.report.overview import chosen_of, pays_off_month, together
+from planner.report.overview import pays_off_month, together
 from planner.report.workbook.cells import Book, Sheet, of_plan
 
 OVERVIEW = "Overview"

@@ -8,17 +8,16 @@ from typing import Any
 
 from planner.figures import count
 from planner.report.chart_rows import crossing_month
-from planner.report.live import Cost, Live
+from planner.report.live import Live, Pair
 from planner.report.option_words import heading
 from planner.report.workbook.breakeven import cost_chart, equal_figures
-from planner.report.workbook.cells import Book, Sheet, Value, between, cell_name, column_range, safe_reference
+from planner.report.workbook.cells import PlanBook, Sheet, Value, between, cell_name, column_range, safe_reference
 from planner.report.workbook.months import CALENDAR, OWN, RENT, last_month_cell
-from planner.report.workbook.options import labels_of, option_range, server_range
+from planner.report.workbook.options import option_range, server_range
 
 VERDICT = "Verdict"
 FIRST_INPUT = 7
 LIST_COLUMNS = {"rent": 3, "own": 4}
-Pair = tuple[Mapping[str, Any], Mapping[str, Any]]
 
 
 def money_text(value: float) -> str:
@@ -31,28 +30,19 @@ def _money_formula(cell: str) -> str:
     return f"IF({cell}>=100,FIXED({cell},0),IF({cell}>=1,FIXED({cell},2),FIXED({cell},4)))"
 
 
-def write_verdict(
-    book: Book,
-    sheet: Sheet,
-    live: Live,
-    pair: Pair | None,
-    costs: Mapping[str, Cost],
-    labels: Mapping[str, str],
-    *,
-    last_option: int,
-    last_server: int,
-) -> None:
+def write_verdict(book: PlanBook, sheet: Sheet) -> None:
     """Write the verdict, the inputs, what the chosen pair comes to, and the plan as it was made."""
-    record = live.record
+    record = book.live.record
     sheet.title("Rent or buy", record["title"])
     seen = record["provenance"]
     sheet.put(2, 0, f"Prices of {seen['oldest_price_on']} to {seen['newest_price_on']} ({seen['snapshot']})", "soft")
-    row = _inputs(book, sheet, live, pair, labels)
-    row = _choice(book, sheet, live, costs, row + 2, last_option=last_option, last_server=last_server)
-    if pair is not None:
-        row = _comparison(sheet, live, pair, costs, row + 2)
+    row = _inputs(book, sheet)
+    row = _choice(book, sheet, row + 2)
+    row = _headline(book, sheet, row + 1)
+    if book.pair is not None:
+        row = _comparison(book, sheet, book.pair, row + 2)
         about = {"description": "What rent and purchase have cost by each month (NPV)."}
-        sheet.page.insert_chart(FIRST_INPUT - 1, 3, cost_chart(book, live.months), about)
+        sheet.page.insert_chart(FIRST_INPUT - 1, 3, cost_chart(book), about)
     row += 2
     sheet.put(row, 0, f"The plan as made on {record['planned_on']}", "section")
     for text in (record["verdict"]["headline"], *record["verdict"]["because"]):
@@ -64,8 +54,9 @@ def write_verdict(
     sheet.set_up(freeze=(2, 0), pages_high=1)
 
 
-def _inputs(book: Book, sheet: Sheet, live: Live, pair: Pair | None, labels: Mapping[str, str]) -> int:
+def _inputs(book: PlanBook, sheet: Sheet) -> int:
     """Write the cells to change, each with its name and its bounds; return the last row."""
+    live, pair, labels = book.live, book.pair, book.labels
     row = FIRST_INPUT - 1
     sheet.put(row, 0, "What you can change (colored cells)", "section")
     sheet.put(row, 1, "", "section")
@@ -125,7 +116,7 @@ def _inputs(book: Book, sheet: Sheet, live: Live, pair: Pair | None, labels: Map
     return row
 
 
-def _listed(book: Book, texts: Sequence[str], key: str) -> dict[str, Any]:
+def _listed(book: PlanBook, texts: Sequence[str], key: str) -> dict[str, Any]:
     """Write the choices beside the calendar, and return the rule of a cell that takes one of them."""
     page = book.file.get_worksheet_by_name(book.title(CALENDAR))
     assert page is not None
@@ -142,10 +133,9 @@ def _listed(book: Book, texts: Sequence[str], key: str) -> dict[str, Any]:
     }
 
 
-def _choice(
-    book: Book, sheet: Sheet, live: Live, costs: Mapping[str, Cost], row: int, *, last_option: int, last_server: int
-) -> int:
+def _choice(book: PlanBook, sheet: Sheet, row: int) -> int:
     """Write what to take, by the rule of `planner.verdict.choice`: owning binds for years, so it must be cheaper by a margin."""
+    live, costs = book.live, book.costs
     sheet.put(row, 0, "Recommendation", "section")
     sheet.put(row, 1, "NPV, USD", "section_right")
     sheet.put(row, 2, "row on its sheet", "section_right")
@@ -153,14 +143,14 @@ def _choice(
     rest = [o for o in live.options if o["kind"] != "buy"]
     servers = [o for o in live.options if o["kind"] == "buy"]
     sides = {
-        "rest": ("cheapest without buying", rest, rest, option_range("running_usd", last_option)),
+        "rest": ("cheapest without buying", rest, rest, option_range(book, "running_usd")),
         "hosted": (
             "cheapest hosted API (before a rent that saves less than verdict_trivial_usd)",
             rest,
             [o for o in rest if o["kind"] == "api"],
-            option_range("hosted_usd", last_option),
+            option_range(book, "hosted_usd"),
         ),
-        "owned": ("cheapest server", servers, servers, server_range("running_usd", last_server)),
+        "owned": ("cheapest server", servers, servers, server_range(book, "running_usd")),
     }
     if not sides["hosted"][2]:
         del sides["hosted"]
@@ -179,20 +169,16 @@ def _choice(
             sheet.compute(row, 2, f"IF(COUNT({running})=0,0,MATCH(MIN({running}),{running},0))", where, "count")
         book.define(f"best_{key}_usd", sheet, row, 1)
         book.define(f"best_{key}_row", sheet, row, 2)
-    row += 1
-    return _headline(book, sheet, live, costs, row, last_option=last_option, last_server=last_server)
+    return row
 
 
-def _headline(
-    book: Book, sheet: Sheet, live: Live, costs: Mapping[str, Cost], row: int, *, last_option: int, last_server: int
-) -> int:
+def _headline(book: PlanBook, sheet: Sheet, row: int) -> int:
     """Write the verdict as a sentence that follows the inputs; return the last row."""
-    chosen = live.by_id.get(live.choice(costs))
-    assert chosen is not None
-    has_servers = last_server > 0
+    live, costs = book.live, book.costs
+    chosen = live.by_id[live.choice(costs)]
     rest_row = "best_rest_row"
     if any(option["kind"] == "api" for option in live.options):
-        kind = f"INDEX({option_range('kind', last_option)},MAX(best_rest_row,1))"
+        kind = f"INDEX({option_range(book, 'kind')},MAX(best_rest_row,1))"
         is_trivial = "best_hosted_usd<N(best_rest_usd)+verdict_trivial_usd"
         rest_row = f'IF(AND(ISNUMBER(best_hosted_usd),OR({kind}="rent",{kind}="cpu"),{is_trivial}),best_hosted_row,best_rest_row)'
     buy = (
@@ -202,10 +188,10 @@ def _headline(
     figure = "total_usd" if live.once else "usd_per_month"
 
     def taken(key: str) -> str:
-        rest = f"INDEX({option_range(key, last_option)},MAX({rest_row},1))"
-        if not has_servers:
+        rest = f"INDEX({option_range(book, key)},MAX({rest_row},1))"
+        if not book.last_server:
             return rest
-        return f"IF({buy},INDEX({server_range(key, last_server)},MAX(best_owned_row,1)),{rest})"
+        return f"IF({buy},INDEX({server_range(book, key)},MAX(best_owned_row,1)),{rest})"
 
     cost = costs[chosen["id"]]
     amount = cost.total_usd if live.once else cost.usd_per_month
@@ -232,36 +218,32 @@ def _headline(
     return row
 
 
-def _comparison(sheet: Sheet, live: Live, pair: Pair, costs: Mapping[str, Cost], row: int) -> int:
+def _comparison(book: PlanBook, sheet: Sheet, pair: Pair, row: int) -> int:
     """Write the chosen rent against the chosen server, in figures and in a sentence."""
-    rent, own = (costs[option["id"]] for option in pair)
-    price, needed = pair[0]["book"]["price_usd_per_hour"], pair[1]["needed_share"]
-    saving, share, equal = equal_figures(rent, own, price, needed)
+    live = book.live
+    rent, own = (book.costs[option["id"]] for option in pair)
+    saving, share, equal = equal_figures(book, pair)
     month = crossing_month(rent, own)
-    heads = ("The two compared", "rent", "own")
-    for column, text in enumerate(heads):
+    for column, text in enumerate(("The two compared", "rent", "own")):
         sheet.put(row, column, text, "section_right" if column else "section")
-    rows: list[tuple[str, tuple[str, float | str] | None, tuple[str, float | str] | None, str]] = [
-        (
-            "USD a month, on average",
+    if live.once:
+        per = "USD for the run"
+        sums = ("SUM(rent_total_by_month)", rent.total_usd), ("SUM(own_total_by_month)", own.total_usd)
+    else:
+        per = "USD a month, on average"
+        sums = (
             (f"SUM(rent_total_by_month)/{_last(RENT, live, pair[0])}", rent.usd_per_month),
             (f"SUM(own_total_by_month)/{_last(OWN, live, pair[1])}", own.usd_per_month),
-            "usd",
         )
-        if not live.once
-        else (
-            "USD for the run",
-            ("SUM(rent_total_by_month)", rent.total_usd),
-            ("SUM(own_total_by_month)", own.total_usd),
-            "usd",
-        ),
+    rows: list[tuple[str, tuple[str, float | str] | None, tuple[str, float | str] | None, str]] = [
+        (per, *sums, "usd"),
         (
             "NPV over the horizon, USD",
             ("SUMPRODUCT(rent_total_by_month*discount_ratio)", rent.present_value_usd),
             ("SUMPRODUCT(own_total_by_month*discount_ratio)", own.present_value_usd),
             "usd",
         ),
-        ("rent of one instance, USD/h", ("rent_usd_per_hour", price), None, "price"),
+        ("rent of one instance, USD/h", ("rent_usd_per_hour", pair[0]["book"]["price_usd_per_hour"]), None, "price"),
         ("owning saves, NPV in USD", None, ("saving_usd", saving), "usd_bold"),
         ("owning pays off from month", None, ("break_even_month", "never" if month is None else month), "month"),
         ("break-even utilization", None, ("equal_share", share), "share"),
@@ -270,27 +252,20 @@ def _comparison(sheet: Sheet, live: Live, pair: Pair, costs: Mapping[str, Cost],
     for words, left, right, style in rows:
         row += 1
         sheet.put(row, 0, words)
-        for column, filled in ((1, left), (2, right)):
-            if filled is not None:
-                sheet.compute(row, column, filled[0], filled[1], style)
+        for column, cell in ((1, left), (2, right)):
+            if cell is not None:
+                sheet.compute(row, column, *cell, style)
     sentence = (
         '"Owning "&own_option&IF(ISNUMBER(break_even_month)," pays off from month "&FIXED(break_even_month,1)&" on",'
         '" does not pay off")&" against "&rent_option&" within "&horizon_months&" months."'
     )
-    labels = dict(zip(("rent", "own"), _labels(live, pair), strict=True))
+    rent_label, own_label = (book.labels[option["id"]] for option in pair)
     paid = f" pays off from month {month:,.1f} on" if month is not None else " does not pay off"
-    said = (
-        f"Owning {labels['own']}{paid} against {labels['rent']} within {count(live.record['horizon_months'])} months."
-    )
+    said = f"Owning {own_label}{paid} against {rent_label} within {count(live.record['horizon_months'])} months."
     sheet.page.merge_range(4, 0, 4, 7, "", sheet.formats["wrap"])
     sheet.compute(4, 0, sentence, said, "wrap")
     sheet.page.set_row(4, 18)
     return row
-
-
-def _labels(live: Live, pair: Pair) -> tuple[str, str]:
-    found = labels_of(live.options)
-    return found[pair[0]["id"]], found[pair[1]["id"]]
 
 
 def _last(sheet: str, live: Live, option: Mapping[str, Any]) -> str:
