@@ -9,20 +9,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
 
 import numpy as np
-from numpy.typing import NDArray
 
 from planner.arrays import FloatArray
 from planner.demand.architecture import Architecture
 from planner.demand.flops import latent_pixels
 from planner.demand.models import known_model
 from planner.errors import InputError
-from planner.measured.rows import Row, chip_of, kept_rows, machine_of, number
-from planner.supply.calibration import Calibration, scopes
-from planner.supply.hardware import hardware
-from planner.supply.machines import Machine
+from planner.measured.rows import ReadRow, Row, RowTable, chip_of, machine_of, number, row_table
+from planner.supply.constants import take
 from planner.supply.throughput.images import (
     IMAGE_CONSTANTS,
     ImageConstants,
@@ -47,86 +43,21 @@ _HALF_SUMS = ("stable-fast", "oneflow", "tensorrt", "flumina", "flux-fp8-api")
 """Frameworks that sum products in half precision where the card does so at twice the rate."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ImageTable:
-    """Rows as columns.
+def image_table(rows: Sequence[Row]) -> tuple[RowTable[ImageRates], dict[str, str]]:
+    """Return the rows that can be predicted as columns, and for every other one why not.
 
-    Attributes
-    ----------
-    rows, scopes, tags, architectures : tuple
-        The rows; where their constants are looked up; how they were run; their models.
-    pixels, frames, steps, batch, count : FloatArray
-        Width times height, frames of a clip (1 of an image), steps, images made at once on an accelerator, accelerators.
-    rates : ImageRates
-        Of each row's accelerator.
-    is_steps, is_eager, is_shared : NDArray of bool
-        Whether the row states steps of a batch, not whole images; whether a host launches kernel by kernel; whether the
-        accelerators work on one image together.
-    observed : FloatArray
-        Images, or steps of a batch, per second of all accelerators together: the row's own unit.
+    Columns are `pixels` (width times height), `frames` of a clip (1 of an image), `steps`, `batch` (images made at once on an accelerator),
+    `count` of accelerators, and what is 1 or 0: `is_steps` (steps of a batch are stated, not whole images), `is_eager` (a host launches
+    kernel by kernel), `is_shared` (the accelerators work on one image together), `is_guided` and `has_half_sums`. What was
+    observed is images, or steps of a batch, per second of all accelerators together.
     """
-
-    rows: tuple[Row, ...]
-    scopes: tuple[tuple[str, ...], ...]
-    tags: tuple[tuple[str, ...], ...]
-    architectures: tuple[Architecture, ...]
-    pixels: FloatArray
-    frames: FloatArray
-    steps: FloatArray
-    batch: FloatArray
-    count: FloatArray
-    rates: ImageRates
-    is_steps: NDArray[np.bool_]
-    is_eager: NDArray[np.bool_]
-    is_shared: NDArray[np.bool_]
-    guided: NDArray[np.bool_]
-    observed: FloatArray
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Read:
-    """One row, read."""
-
-    row: Row
-    machine: Machine
-    arch: Architecture
-    tags: tuple[str, ...]
-    form: str
-    half_sums: bool
-    pixels: float
-    frames: float
-    steps: float
-    batch: float
-    count: float
-    is_steps: bool
-    is_shared: bool
-    guided: bool
-    observed: float
-
-
-def image_table(rows: Sequence[Row]) -> tuple[ImageTable, dict[str, str]]:
-    """Return the rows that can be predicted as columns, and for every other one why not."""
-    kept, refusals = kept_rows(rows, _read)
-    machines = [item.machine for item in kept]
-    return ImageTable(
-        rows=tuple(item.row for item in kept),
-        scopes=tuple(scopes(item) for item in machines),
-        tags=tuple(item.tags for item in kept),
-        architectures=tuple(item.arch for item in kept),
-        pixels=np.asarray([item.pixels for item in kept], dtype=float),
-        frames=np.asarray([item.frames for item in kept], dtype=float),
-        steps=np.asarray([item.steps for item in kept], dtype=float),
-        batch=np.asarray([item.batch for item in kept], dtype=float),
-        count=np.asarray([item.count for item in kept], dtype=float),
-        rates=image_rates(
-            machines, hardware(machines), [item.form for item in kept], [item.half_sums for item in kept]
+    return row_table(
+        rows,
+        _read,
+        lambda machines, hw, kept: image_rates(
+            machines, hw, [row.precision for row in kept], [row.figures["has_half_sums"] > 0 for row in kept]
         ),
-        is_steps=np.asarray([item.is_steps for item in kept], dtype=bool),
-        is_eager=np.asarray(["@eager" in item.tags for item in kept], dtype=bool),
-        is_shared=np.asarray([item.is_shared for item in kept], dtype=bool),
-        guided=np.asarray([item.guided for item in kept], dtype=bool),
-        observed=np.asarray([item.observed for item in kept], dtype=float),
-    ), refusals
+    )
 
 
 def _model_and_size(row: Row) -> tuple[Architecture, float]:
@@ -178,81 +109,64 @@ def _tags(row: Row, form: str, *, has_tensor_single: bool) -> tuple[str, ...]:
     return tuple(tags)
 
 
-def _read(row: Row) -> _Read:
+def _observed(row: Row, batch: float, *, is_steps: bool, where: str) -> float:
+    """Return images, or steps, per second."""
+    stated, metric = number(row, "value"), row.get("metric", "")
+    observed = stated if is_steps else number(row, "images_per_s")
+    if "step_time" in metric:
+        observed = 1.0 / stated
+    elif not observed > 0:
+        observed = batch / stated if "latency" in metric else stated
+    if not observed > 0:
+        raise InputError("neither images_per_s nor value holds a speed", where=where)
+    return observed
+
+
+def _read(row: Row) -> ReadRow:
     where = f"row {row.get('id', '?')}"
     chip = chip_of(row)
     arch, pixels = _model_and_size(row)
-    form = _form(row)
-    metric, load = row.get("metric", ""), row.get("load", "")
-    if (
-        any(word in row.get("framework", "").lower() for word in _CACHES)
-        or "taylorseer" in row.get("notes", "").lower()
-    ):
+    form, framework = _form(row), row.get("framework", "").lower()
+    metric, load, notes = row.get("metric", ""), row.get("load", ""), row.get("notes", "")
+    if any(word in framework for word in _CACHES) or "taylorseer" in notes.lower():
         raise InputError("steps are skipped by a cache, and how many is not stated", where=where)
-    steps = re.search(r"(\d+)(?: [A-Za-z]+)? steps", f"{load} {row.get('notes', '')}")
-    frames = re.search(r"(\d+) frames", load)
+    steps, frames = re.search(r"(\d+)(?: [A-Za-z]+)? steps", f"{load} {notes}"), re.search(r"(\d+) frames", load)
     is_steps = "steps_per_s" in metric or "step_time" in metric
-    loaded = any(word in load.lower() for word in ("offline", "server"))
-    batch = number(row, "batch", default=_USUAL_LOADED_BATCH if loaded else 1.0)
-    observed = number(row, "value") if is_steps else number(row, "images_per_s")
-    if not observed > 0:
-        stated = number(row, "value")
-        observed = batch / stated if "latency" in metric else stated
-    if "step_time" in metric:
-        observed = 1.0 / number(row, "value")
-    if not observed > 0:
-        raise InputError("neither images_per_s nor value holds a speed", where=where)
-    return _Read(
-        row=row,
-        machine=machine_of(row, chip),
-        arch=arch,
-        tags=_tags(row, form, has_tensor_single=chip.tf32_dense_tflop_per_s is not None),
-        form=form,
-        half_sums=any(word in row.get("framework", "").lower() for word in _HALF_SUMS),
-        pixels=pixels,
-        frames=float(frames.group(1)) if frames else 1.0,
-        steps=float(steps.group(1)) if steps else _USUAL_STEPS,
-        batch=batch,
-        count=number(row, "n_gpus", default=1.0),
-        is_steps=is_steps,
-        is_shared=not loaded and ("latency" in metric or "step_time" in metric),
-        guided="no cfg" not in f"{load} {row.get('notes', '')}".lower(),
-        observed=observed,
-    )
-
-
-def prefix_of(tags: Sequence[str]) -> str:
-    """Return under which name in the calibration the constants of such work stand."""
-    return "video" if "@video" in tags else "image"
-
-
-def constants_of_rows(table: ImageTable, calibration: Calibration) -> dict[str, FloatArray]:
-    """Return the calibration's constants for every row."""
-    pairs = list(zip(table.scopes, table.tags, strict=True))
-    return {
-        name: np.asarray(
-            [calibration.value_at(f"{prefix_of(tags)}.{name}", where, tags) for where, tags in pairs], dtype=float
-        )
-        for name in IMAGE_CONSTANTS
+    is_loaded = any(word in load.lower() for word in ("offline", "server"))
+    batch = number(row, "batch", default=_USUAL_LOADED_BATCH if is_loaded else 1.0)
+    tags = _tags(row, form, has_tensor_single=chip.tf32_dense_tflop_per_s is not None)
+    figures = {
+        "pixels": pixels,
+        "frames": float(frames.group(1)) if frames else 1.0,
+        "steps": float(steps.group(1)) if steps else _USUAL_STEPS,
+        "batch": batch,
+        "count": number(row, "n_gpus", default=1.0),
+        "is_steps": is_steps,
+        "is_eager": "@eager" in tags,
+        "is_shared": not is_loaded and ("latency" in metric or "step_time" in metric),
+        "is_guided": "no cfg" not in f"{load} {notes}".lower(),
+        "has_half_sums": any(word in framework for word in _HALF_SUMS),
     }
+    return ReadRow(
+        row=row, machine=machine_of(row, chip), arch=arch, prefix="video" if "@video" in tags else "image", tags=tags, precision=form,
+        observed=_observed(row, batch, is_steps=is_steps, where=where), figures=figures,
+    )  # fmt: skip
 
 
-def predict_images(table: ImageTable, constants: Mapping[str, FloatArray]) -> FloatArray:
-    """Return predicted images, or steps of a batch, per second of every row: in the unit of `ImageTable.observed`."""
-    found = np.empty(len(table.rows))
-    for arch, guided in set(zip(table.architectures, table.guided.tolist(), strict=True)):
-        mine = np.asarray([other == arch for other in table.architectures]) & (table.guided == guided)
-        rates = ImageRates(**{item.name: getattr(table.rates, item.name)[mine] for item in fields(ImageRates)})
-        values = {name: constants[name][mine] for name in IMAGE_CONSTANTS}
-        values["host_block_s"] = values["host_block_s"] * table.is_eager[mine]
-        held = ImageConstants(**values)
-        pixels, frames, batch = table.pixels[mine], table.frames[mine], table.batch[mine]
-        worked = latent_pixels(arch, pixels, frames)
-        steps_s = step_time(arch, worked, guided=guided, rates=rates, constants=held, batch=batch).total_s
-        whole_s = image_s(
-            arch, pixels, table.steps[mine], guided=guided, rates=rates, constants=held, batch=batch, frames=frames
+def predict_images(table: RowTable[ImageRates], constants: Mapping[str, FloatArray]) -> FloatArray:
+    """Return predicted images, or steps of a batch, per second of every row: in the unit of what was observed."""
+    predicted = np.empty(len(table.rows))
+    for (arch, is_guided), mine in table.groups("is_guided"):
+        pixels, frames, steps, batch, count, is_steps, is_shared, is_eager = (
+            table.columns[name][mine]
+            for name in ("pixels", "frames", "steps", "batch", "count", "is_steps", "is_shared", "is_eager")
         )
-        serial, count = held.serial_share, table.count[mine]
-        speedup = np.where(table.is_shared[mine], 1.0 / (serial + (1.0 - serial) / count), count)
-        found[mine] = speedup / np.where(table.is_steps[mine], steps_s, whole_s)
-    return found
+        values = {name: constants[name][mine] for name in IMAGE_CONSTANTS}
+        used = ImageConstants(**{**values, "host_block_s": values["host_block_s"] * is_eager})
+        rates, guided = take(table.rates, mine), is_guided > 0
+        worked = latent_pixels(arch, pixels, frames)
+        steps_s = step_time(arch, worked, guided=guided, rates=rates, constants=used, batch=batch).total_s
+        whole_s = image_s(arch, pixels, steps, guided=guided, rates=rates, constants=used, batch=batch, frames=frames)
+        speedup = np.where(is_shared > 0, 1.0 / (used.serial_share + (1.0 - used.serial_share) / count), count)
+        predicted[mine] = speedup / np.where(is_steps > 0, steps_s, whole_s)
+    return predicted

@@ -8,11 +8,10 @@ from collections.abc import Sequence
 from planner.assumptions import default_assumptions
 from planner.demand.workload import Workload
 from planner.errors import InputError
-from planner.measured.rows import Row, accelerator_of, architecture_of, machine_of, number
+from planner.measured.rows import Row, accelerator_of, architecture_of, machine_of, number, predicted_rows
 from planner.supply.calibration import Calibration
 from planner.supply.fleet import estimate
 from planner.supply.machines import Refusal
-from pricing.errors import GpuplanError
 
 _TASKS = frozenset({"grpo", "dapo"})
 _BESIDE = re.compile(r"\boff\b|async", re.IGNORECASE)
@@ -22,14 +21,7 @@ _USUAL_PROMPT_TOKENS = 200
 
 def predict_rewards(rows: Sequence[Row], calibration: Calibration) -> tuple[dict[str, float], dict[str, str]]:
     """Return the seconds of a step by the row's id, and why the others have none."""
-    found: dict[str, float] = {}
-    refusals: dict[str, str] = {}
-    for row in rows:
-        try:
-            found[row["id"]] = _step_s(row, calibration)
-        except GpuplanError as error:
-            refusals[row["id"]] = str(error)
-    return found, refusals
+    return predicted_rows(rows, lambda row: _step_s(row, calibration))
 
 
 def _step_s(row: Row, calibration: Calibration) -> float:

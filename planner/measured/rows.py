@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import cache
 from importlib import resources
 from itertools import zip_longest
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, Generic, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
+from planner.arrays import FloatArray, IntArray
 from planner.delimited import rows_of
 from planner.demand.architecture import Architecture
 from planner.demand.models import known_model
 from planner.errors import InputError
 from planner.fact_rows import fact_rows
 from planner.inputs import read_text
-from planner.supply.calibration import Calibration
+from planner.supply.calibration import Calibration, scopes
+from planner.supply.hardware import Hardware, hardware
 from planner.supply.machines import Machine
 from pricing.accelerator_rows import Accelerator
 from pricing.accelerators import accelerators, resolve_all
@@ -29,6 +30,7 @@ from pricing.errors import GpuplanError
 
 Row = Mapping[str, str]
 Read = TypeVar("Read")
+Rates = TypeVar("Rates")
 
 LARGEST_TABLE_BYTES = 50_000_000
 KINDS = {
@@ -183,12 +185,85 @@ def chip_of(row: Row) -> Accelerator:
     return chip
 
 
-def constant_of_rows(
-    calibration: Calibration, name: str, scopes: Sequence[tuple[str, ...]], tags: Sequence[tuple[str, ...]]
-) -> NDArray[np.float64]:
-    """Return a constant of the calibration for every row, by where it is looked up and how the row was run."""
-    pairs = zip(scopes, tags, strict=True)
-    return np.asarray([calibration.value_at(name, where, how) for where, how in pairs], dtype=float)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadRow:
+    """A row as a formula takes it.
+
+    Attributes
+    ----------
+    row, machine, arch : Row, Machine, Architecture
+        The row, the box that it ran in, and its model.
+    prefix, tags : str, tuple of str
+        Under which name its constants stand in the calibration, and how it was run, in the calibration's words.
+    precision : str
+        Number format of the products.
+    observed : float
+        What was measured, in the unit of the prediction.
+    figures : mapping of str to float
+        The formula's other inputs, by name.
+    """
+
+    row: Row
+    machine: Machine
+    arch: Architecture
+    prefix: str
+    tags: tuple[str, ...]
+    precision: str
+    observed: float
+    figures: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowTable(Generic[Rates]):
+    """Rows that can be predicted, as columns; `columns` are their figures, and `rates` what their hardware gives."""
+
+    rows: tuple[Row, ...]
+    scopes: tuple[tuple[str, ...], ...]
+    prefixes: tuple[str, ...]
+    tags: tuple[tuple[str, ...], ...]
+    architectures: tuple[Architecture, ...]
+    observed: FloatArray
+    columns: Mapping[str, FloatArray]
+    rates: Rates
+
+    def constants(self, calibration: Calibration, names: Sequence[str]) -> dict[str, FloatArray]:
+        """Return the calibration's constants for every row."""
+        places = list(zip(self.prefixes, self.scopes, self.tags, strict=True))
+        return {
+            name: np.asarray([calibration.value_at(f"{prefix}.{name}", where, how) for prefix, where, how in places], dtype=float)
+            for name in names
+        }  # fmt: skip
+
+    def groups(self, *names: str) -> Iterator[tuple[tuple[Any, ...], IntArray]]:
+        """Yield each model with values of these columns, and the rows that have them: a formula takes one model at a time."""
+        places: dict[tuple[Any, ...], list[int]] = {}
+        for place, arch in enumerate(self.architectures):
+            places.setdefault((arch, *(float(self.columns[name][place]) for name in names)), []).append(place)
+        for key, mine in places.items():
+            yield key, np.asarray(mine)
+
+
+def row_table(
+    rows: Sequence[Row], read: Callable[[Row], ReadRow],
+    rates_of: Callable[[Sequence[Machine], Hardware, Sequence[ReadRow]], Rates],
+) -> tuple[RowTable[Rates], dict[str, str]]:  # fmt: skip
+    """Return the rows that can be predicted as columns, and for every other one why not."""
+    kept, refusals = kept_rows(rows, read)
+    machines = [item.machine for item in kept]
+    names = kept[0].figures if kept else ()
+    return RowTable(
+        rows=tuple(item.row for item in kept), scopes=tuple(scopes(machine) for machine in machines),
+        prefixes=tuple(item.prefix for item in kept), tags=tuple(item.tags for item in kept), architectures=tuple(item.arch for item in kept),
+        observed=np.asarray([item.observed for item in kept], dtype=float),
+        columns={name: np.asarray([item.figures[name] for item in kept], dtype=float) for name in names},
+        rates=rates_of(machines, hardware(machines), kept),
+    ), refusals  # fmt: skip
+
+
+def predicted_rows(rows: Sequence[Row], predict: Callable[[Row], float]) -> tuple[dict[str, float], dict[str, str]]:
+    """Return what is predicted for each row by its id, and why the others have none."""
+    kept, refusals = kept_rows(rows, lambda row: (row["id"], predict(row)))
+    return dict(kept), refusals
 
 
 def machine_of(row: Row, chip: Accelerator) -> Machine:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -13,10 +12,8 @@ from planner.demand.architecture import Architecture, SpeechPass
 from planner.demand.flops import TEXT_TOKENS_PER_S
 from planner.demand.models import known_model
 from planner.errors import InputError
-from planner.measured.rows import Row, chip_of, constant_of_rows, kept_rows, machine_of, number
-from planner.supply.calibration import Calibration, scopes
-from planner.supply.hardware import hardware
-from planner.supply.machines import Machine
+from planner.measured.rows import ReadRow, Row, RowTable, chip_of, machine_of, number, row_table
+from planner.supply.constants import take
 from planner.supply.throughput.encode import EncodeRates, encode_rates
 from planner.supply.throughput.speech import PIECE_S, SPEECH_CONSTANTS, SpeechConstants, piece_s
 
@@ -34,54 +31,15 @@ _ENGINES = (
 _ONE_PASS = ("ctc", "parakeet", "conformer", "wav2vec", "rnnt", "transducer", "hubert")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SpeechTable:
-    """Rows as columns: seconds of a piece, pieces at once, accelerators, what one piece per second is in the row's unit."""
+def speech_table(rows: Sequence[Row]) -> tuple[RowTable[EncodeRates], dict[str, str]]:
+    """Return the rows that can be predicted as columns, and for every other one why not.
 
-    rows: tuple[Row, ...]
-    scopes: tuple[tuple[str, ...], ...]
-    tags: tuple[tuple[str, ...], ...]
-    architectures: tuple[Architecture, ...]
-    audio_s: FloatArray
-    batch: FloatArray
-    count: FloatArray
-    file_s: FloatArray
-    unit: FloatArray
-    rates: EncodeRates
-
-    @property
-    def observed(self) -> FloatArray:
-        """What was measured, in the row's own unit."""
-        return np.asarray([number(row, "value") for row in self.rows], dtype=float)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Read:
-    row: Row
-    machine: Machine
-    arch: Architecture
-    tags: tuple[str, ...]
-    precision: str
-    audio_s: float
-    batch: float
-    count: float
-    file_s: float
-    unit: float
-
-
-def speech_table(rows: Sequence[Row]) -> tuple[SpeechTable, dict[str, str]]:
-    """Return the rows that can be predicted as columns, and for every other one why not."""
-    kept, refusals = kept_rows(rows, _read)
-    machines = [item.machine for item in kept]
-
-    def column(name: str) -> FloatArray:
-        return np.asarray([getattr(item, name) for item in kept], dtype=float)
-
-    return SpeechTable(
-        rows=tuple(item.row for item in kept), scopes=tuple(scopes(item) for item in machines), tags=tuple(item.tags for item in kept),
-        architectures=tuple(item.arch for item in kept), audio_s=column("audio_s"), batch=column("batch"), count=column("count"),
-        file_s=column("file_s"), unit=column("unit"), rates=encode_rates(machines, hardware(machines), [item.precision for item in kept]),
-    ), refusals  # fmt: skip
+    Columns are the seconds of a piece (`audio_s`) and of a whole file where its time was measured (`file_s`, else 0), pieces at once
+    (`batch`), accelerators (`count`), and what one piece per second is in the row's unit (`unit`).
+    """
+    return row_table(
+        rows, _read, lambda machines, hw, kept: encode_rates(machines, hw, [row.precision for row in kept])
+    )
 
 
 def _model(row: Row, where: str) -> Architecture:
@@ -112,7 +70,7 @@ def _piece_s(row: Row) -> float:
     return next((seconds for name, seconds in _CLIP_S.items() if name in text), PIECE_S)
 
 
-def _read(row: Row) -> _Read:
+def _read(row: Row) -> ReadRow:
     where = f"row {row.get('id', '?')}"
     chip = chip_of(row)
     arch, audio_s, metric = _model(row, where), _piece_s(row), row.get("metric", "")
@@ -125,31 +83,28 @@ def _read(row: Row) -> _Read:
         tags.append(f"{tags[0]}_long")
     if "beam 5" in row.get("notes", "").lower():
         tags.append("@beam")
-    # MLPerf counts the tokens of text, whatever it calls them.
-    unit = audio_s * TEXT_TOKENS_PER_S if metric == "samples_per_s" else audio_s
-    return _Read(
-        row=row, machine=machine_of(row, chip), arch=arch, tags=tuple(tags), precision="int8" if text.startswith("int8") else "fp32" if text.startswith("fp32") else "fp16",
-        audio_s=audio_s, batch=number(row, "batch", "concurrency", default=_USUAL_BATCH), count=number(row, "n_gpus", default=1.0),
-        file_s=file_s if metric == "latency_s" else 0.0, unit=unit,
+    figures = {
+        "audio_s": audio_s,
+        "batch": number(row, "batch", "concurrency", default=_USUAL_BATCH),
+        "count": number(row, "n_gpus", default=1.0),
+        "file_s": file_s if metric == "latency_s" else 0.0,
+        # MLPerf counts the tokens of text, whatever it calls them.
+        "unit": audio_s * TEXT_TOKENS_PER_S if metric == "samples_per_s" else audio_s,
+    }
+    return ReadRow(
+        row=row, machine=machine_of(row, chip), arch=arch, prefix="speech", tags=tuple(tags),
+        precision=next((name for name in ("int8", "fp32") if text.startswith(name)), "fp16"), observed=number(row, "value"), figures=figures,
     )  # fmt: skip
 
 
-def constants_of_rows(table: SpeechTable, calibration: Calibration) -> dict[str, FloatArray]:
-    """Return the calibration's constants for every row."""
-    return {
-        name: constant_of_rows(calibration, f"speech.{name}", table.scopes, table.tags) for name in SPEECH_CONSTANTS
-    }
-
-
-def predict_speech(table: SpeechTable, constants: Mapping[str, FloatArray]) -> FloatArray:
+def predict_speech(table: RowTable[EncodeRates], constants: Mapping[str, FloatArray]) -> FloatArray:
     """Return predictions in each row's own unit: seconds of audio (or tokens) per second, or the seconds that a file takes."""
-    found = np.empty(len(table.rows))
-    for place, arch in enumerate(table.architectures):
-        mine = slice(place, place + 1)
-        rates = EncodeRates(**{item.name: getattr(table.rates, item.name)[mine] for item in fields(EncodeRates)})
-        held = SpeechConstants(**{name: constants[name][mine] for name in SPEECH_CONSTANTS})
-        each_s = piece_s(arch, table.audio_s[mine], table.batch[mine], rates=rates, constants=held) / table.count[mine]
-        found[mine] = np.where(
-            table.file_s[mine] > 0, table.file_s[mine] / table.audio_s[mine] * each_s, table.unit[mine] / each_s
+    predicted = np.empty(len(table.rows))
+    for (arch,), mine in table.groups():
+        audio_s, batch, count, file_s, unit = (
+            table.columns[name][mine] for name in ("audio_s", "batch", "count", "file_s", "unit")
         )
-    return found
+        used = SpeechConstants(**{name: constants[name][mine] for name in SPEECH_CONSTANTS})
+        each_s = piece_s(arch, audio_s, batch, rates=take(table.rates, mine), constants=used) / count
+        predicted[mine] = np.where(file_s > 0, file_s / audio_s * each_s, unit / each_s)
+    return predicted

@@ -8,11 +8,10 @@ from collections.abc import Sequence
 from planner.demand.models import known_model
 from planner.demand.workload import FinetuneImages
 from planner.errors import InputError
-from planner.measured.rows import Row, accelerator_of, machine_of, number
+from planner.measured.rows import Row, accelerator_of, machine_of, number, predicted_rows
 from planner.supply.calibration import Calibration
 from planner.supply.hardware import hardware
 from planner.supply.throughput.tuning import tuning_bytes, tuning_step_s
-from pricing.errors import GpuplanError
 
 _UNREAD = ("offload to host", "blocks swapped", "parameter offloading")
 _RANK = re.compile(r"rank[ -](\d+)")
@@ -20,14 +19,7 @@ _RANK = re.compile(r"rank[ -](\d+)")
 
 def predict_tuning(rows: Sequence[Row], calibration: Calibration) -> tuple[dict[str, float], dict[str, str]]:
     """Return the seconds of a step or the GiB of memory by the row's id, and why the others have none."""
-    found: dict[str, float] = {}
-    refusals: dict[str, str] = {}
-    for row in rows:
-        try:
-            found[row["id"]] = _predicted(row, calibration)
-        except GpuplanError as error:
-            refusals[row["id"]] = str(error)
-    return found, refusals
+    return predicted_rows(rows, lambda row: _predicted(row, calibration))
 
 
 def _predicted(row: Row, calibration: Calibration) -> float:

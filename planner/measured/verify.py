@@ -7,18 +7,18 @@ kept for the record and not scored. `recalibrate` turns a user's own rows into c
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from planner.arrays import FloatArray
 from planner.assumptions import Assumptions
 from planner.errors import InputError
 from planner.measured.classes import band_name, row_class
-from planner.measured.encoders import constants_of_rows as encode_constants
 from planner.measured.encoders import encode_table, predict_encoding
-from planner.measured.images import constants_of_rows as image_constants
 from planner.measured.images import image_table, is_clip, predict_images
 from planner.measured.kinds import plain_row, sort_of
 from planner.measured.memory.predict import (
@@ -37,7 +37,6 @@ from planner.measured.serving.predict import METRICS, predict_serving
 from planner.measured.serving.predict import constants_of_rows as serving_constants
 from planner.measured.serving.rows import is_overloaded
 from planner.measured.serving.table import serving_table
-from planner.measured.speech import constants_of_rows as speech_constants
 from planner.measured.speech import predict_speech, speech_table
 from planner.measured.training.images import predict_image_training, stated_images_per_s, trains_images
 from planner.measured.training.predict import constants_of_rows as training_constants
@@ -45,6 +44,9 @@ from planner.measured.training.predict import predict_training, training_table
 from planner.measured.tuning import predict_tuning
 from planner.supply.calibration import OWN_ROWS, STACK_TAGS, Calibration, default_calibration
 from planner.supply.evidence import spread
+from planner.supply.throughput.encode import ENCODE_CONSTANTS
+from planner.supply.throughput.images import IMAGE_CONSTANTS
+from planner.supply.throughput.speech import SPEECH_CONSTANTS
 from planner.supply.throughput.tuning import TUNED_SORT
 from planner.supply.training.fleet import ROLLOUT_SPREAD_LOG
 from pricing.accelerators import card_of
@@ -243,21 +245,24 @@ def _kinds(rows: Sequence[Row], calibration: Calibration) -> list[Detail]:
     return found
 
 
+_FORMULAS: Mapping[str, tuple[Callable[..., Any], Callable[..., FloatArray], Sequence[str]]] = {
+    "encode": (encode_table, predict_encoding, ENCODE_CONSTANTS),
+    "speech": (speech_table, predict_speech, SPEECH_CONSTANTS),
+    "images": (image_table, predict_images, IMAGE_CONSTANTS),
+}
+"""What reads the rows of a kind as columns, what predicts them, and the names of its constants."""
+
+
 def _predictions(sort: str, rows: Sequence[Row], calibration: Calibration) -> tuple[dict[str, float], dict[str, str]]:
     """Return predictions in each row's own unit by its id, and why the others have none."""
     if sort in {"rewards", "tuning"}:
         return (predict_rewards if sort == "rewards" else predict_tuning)(rows, calibration)
+    read, predict, names = _FORMULAS[sort]
+    table, refusals = read(rows)
     with np.errstate(all="ignore"):
-        if sort == "encode":
-            texts, refusals = encode_table(rows)
-            values = predict_encoding(texts, encode_constants(texts, calibration)) if texts.rows else np.empty(0)
-            return {row["id"]: float(value) for row, value in zip(texts.rows, values, strict=True)}, refusals
-        if sort == "speech":
-            heard, refusals = speech_table(rows)
-            values = predict_speech(heard, speech_constants(heard, calibration)) if heard.rows else np.empty(0)
-            return {row["id"]: float(value) for row, value in zip(heard.rows, values, strict=True)}, refusals
-        table, refusals = image_table(rows)
-        values = predict_images(table, image_constants(table, calibration)) if table.rows else np.empty(0)
+        values = predict(table, table.constants(calibration, names))
+    if sort != "images":
+        return {row["id"]: float(value) for row, value in zip(table.rows, values, strict=True)}, refusals
     # The formula tells a rate in the unit of what it read; a row that states seconds has their ratio.
     return {
         row["id"]: number(row, "value") * (float(seen / value) if row["metric"].endswith("_s") and "per_s" not in row["metric"] else float(value / seen))
@@ -285,7 +290,7 @@ def _images(rows: Sequence[Row], calibration: Calibration) -> list[Detail]:
     table, refusals = image_table(rows)
     found = _refused(rows, refusals, "images_per_s")
     if table.rows:
-        predicted = predict_images(table, image_constants(table, calibration))
+        predicted = predict_images(table, table.constants(calibration, IMAGE_CONSTANTS))
         for row, expected, value in zip(table.rows, table.observed, predicted, strict=True):
             metric = "steps_per_s" if "steps_per_s" in row.get("metric", "") else "images_per_s"
             found.append(_detail(row, metric, float(expected), float(value), "image", calibration))

@@ -40,16 +40,14 @@ def _fit(
     name: str, rows: Sequence[Row], starts: Mapping[str, tuple[float, float]], tags: Mapping[str, set[str]]
 ) -> Problem:
     mine = [plain_row(row) for row in rows if sort_of(row) == name and row.get("quality") != "C"]
-    table: encoders.EncodeTable | speech.SpeechTable
-    if name == "encode":
-        table, _ = encoders.encode_table(mine)
-    else:
-        table, _ = speech.speech_table(mine)
+    read, formula = {
+        "encode": (encoders.encode_table, encoders.predict_encoding),
+        "speech": (speech.speech_table, speech.predict_speech),
+    }[name]
+    table, _ = read(mine)
 
     def predict(constants: Mapping[str, np.ndarray]) -> np.ndarray:
-        if isinstance(table, encoders.EncodeTable):
-            return encoders.predict_encoding(table, constants)[None, :]
-        return speech.predict_speech(table, constants)[None, :]
+        return formula(table, constants)[None, :]
 
     def spread(constant: str, tag: str) -> float:
         return starts[constant][1] if tag == "*" else 0.6 if tag.startswith("@") else 0.15

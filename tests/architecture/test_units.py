@@ -108,6 +108,7 @@ WITHOUT_UNIT: dict[str, tuple[str, str]] = {
     "Amount": ("least most", "bounds of the field that they stand beside"),
     "Bar": ("low high", "bounds of the assumption that the bar belongs to"),
     "Constant": ("value", ROW_SAYS_IT),
+    "ReadRow": ("observed", ROW_SAYS_IT),
     "Range": ("low typical high", "the field that holds the range says the unit"),
     "Percentiles": ("mean p50 p90 p95 p99", "the field that holds them says the unit"),
     "Spread": ("input_cv output_cv score", "coefficients of variation and a standard score have none"),

@@ -11,11 +11,12 @@ from fit.problem import cross_validate
 
 from planner.assumptions import default_assumptions
 from planner.errors import InputError
-from planner.measured.images import constants_of_rows, image_table, predict_images
+from planner.measured.images import image_table, predict_images
 from planner.measured.rows import Row, shipped_rows
 from planner.measured.verify import recalibrate, verify_rows
 from planner.report.notes import note_texts
 from planner.supply.calibration import default_calibration
+from planner.supply.throughput.images import IMAGE_CONSTANTS
 
 BASE = {
     "id": "a", "block": "mine", "kind": "diffusion", "model": "stable-diffusion-v1.5 512x512", "precision": "fp16", "gpu": "A100-80GB-SXM",
@@ -30,7 +31,7 @@ def row(**changes: str) -> Row:
 def predicted(*rows: Row) -> np.ndarray:
     table, refusals = image_table(rows)
     assert not refusals
-    return predict_images(table, constants_of_rows(table, default_calibration()))
+    return predict_images(table, table.constants(default_calibration(), IMAGE_CONSTANTS))
 
 
 def test_a_latency_of_a_batch_and_images_per_second_are_one_convention() -> None:

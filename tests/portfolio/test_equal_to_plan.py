@@ -68,6 +68,7 @@ ODD_ROWS = [
         {"kind": "pretrain", "model": "llama-3.2-1b", "pretrain.tokens_b": 100, "pretrain.deadline_days": 20},
         {"kind": "pretrain", "model": "llama-3.1-8b", "pretrain.tokens_b": 3000, "constraints.purchase": "capacity_block"},
         {"kind": "pretrain", "model": "llama-3.1-8b", "pretrain.tokens_b": 900, "constraints.purchase": "reserved", "horizon_months": 30},
+        {"kind": "pretrain", "model": "llama-3.2-1b", "pretrain.tokens_b": 100, "pretrain.deadline_days": 20, "pretrain.gpu_count": 64},
         {**HEAP, "batch.requests": 50_000_000, "batch.deadline_hours": 20.0},
         {**HEAP, "batch.requests": 900_000, "constraints.purchase": "spot", "batch.deadline_hours": 8},
         {**HEAP, "batch.requests": 900_000, "runs_per_month": 60, "constraints.purchase": "reserved_1y;spot;on_demand"},

@@ -13,11 +13,10 @@ import numpy as np
 
 from planner.demand.models import known_model
 from planner.errors import InputError
-from planner.measured.rows import Row, chip_of, machine_of, number
+from planner.measured.rows import Row, chip_of, machine_of, number, predicted_rows
 from planner.supply.calibration import Calibration
 from planner.supply.hardware import hardware
 from planner.supply.throughput.images import image_constants, image_rates, step_time
-from pricing.errors import GpuplanError
 
 _PASSES = 3.0
 _USUAL_BATCH = 16.0
@@ -41,14 +40,7 @@ def stated_images_per_s(row: Row) -> float:
 
 def predict_image_training(rows: Sequence[Row], calibration: Calibration) -> tuple[dict[str, float], dict[str, str]]:
     """Return predicted images per second of each row by its id, and why the others have none."""
-    predicted: dict[str, float] = {}
-    refusals: dict[str, str] = {}
-    for row in rows:
-        try:
-            predicted[row["id"]] = _images_per_s(row, calibration)
-        except GpuplanError as error:
-            refusals[row["id"]] = error.message
-    return predicted, refusals
+    return predicted_rows(rows, lambda row: _images_per_s(row, calibration))
 
 
 def _images_per_s(row: Row, calibration: Calibration) -> float:

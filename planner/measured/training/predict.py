@@ -14,7 +14,7 @@ from planner.demand.architecture import Architecture
 from planner.demand.models import resolve_model
 from planner.demand.workload import ModelNumbers
 from planner.errors import InputError
-from planner.measured.rows import Row, architecture_of, chip_of, constant_of_rows, kept_rows, machine_of, number
+from planner.measured.rows import Row, architecture_of, chip_of, kept_rows, machine_of, number
 from planner.measured.training.recipe import ADAPTERS, Recipe, frozen_format, recipe_of, stack_of
 from planner.supply.calibration import Calibration, scopes
 from planner.supply.communication import Links, exchange_bandwidth, group_bandwidth
@@ -191,9 +191,10 @@ def _tags(row: Row, arch: Architecture, machine: Machine, recipe: Recipe, precis
 
 def constants_of_rows(table: TrainingTable, calibration: Calibration) -> tuple[TrainingConstants, Links]:
     """Return the calibration's constants for every row."""
+    places = list(zip(table.scopes, table.tags, strict=True))
 
     def column(name: str) -> FloatArray:
-        return constant_of_rows(calibration, name, table.scopes, table.tags)
+        return np.asarray([calibration.value_at(name, where, how) for where, how in places], dtype=float)
 
     constants = TrainingConstants(**{name: column(f"train.{name}") for name in TRAINING_CONSTANTS})
     return constants, Links(**{name: column(f"link.{name}") for name in Links.__dataclass_fields__})
