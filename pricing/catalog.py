@@ -280,21 +280,17 @@ class Catalog:
 
 
 CLOUD_NAMES = {
-    "aws": "aws",
     "amazon": "aws",
     "amazon web services": "aws",
     "microsoft": "azure",
-    "azure": "azure",
     "microsoft azure": "azure",
-    "gcp": "gcp",
     "google": "gcp",
     "google cloud": "gcp",
     "google cloud platform": "gcp",
     "oracle": "oci",
     "oracle cloud": "oci",
-    "oci": "oci",
 }
-"""How people and bills spell the large clouds."""
+"""How people and bills spell the large clouds, besides their short names."""
 
 
 def names_among(what: str, names: Iterable[str], known: Iterable[str]) -> set[str]:

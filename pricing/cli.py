@@ -23,7 +23,7 @@ from pricing.console import (
 )
 from pricing.errors import PricingError
 from pricing.follow_up import FollowUp, ThenCommand, from_anywhere, placed, run_follow_up, then_option, this_program
-from pricing.plain_text import without_secrets
+from pricing.plain_text import shortened, without_secrets
 
 R = TypeVar("R")
 
@@ -241,10 +241,8 @@ def status(max_age_days: float | None, provider: tuple[str, ...], store: str | N
     output.write(status_view(statuses, now, engine.uri, output, is_verbose=talk.is_verbose))
     stale = too_old(statuses, now, max_age_days)
     most = len(stale) if talk.is_verbose else MOST_TOLD
-    for line in stale[:most]:
+    for line in shortened(stale, most, "and {} more parts are too old (--verbose shows them)"):
         talk.warn(line)
-    if len(stale) > most:
-        talk.warn(f"and {len(stale) - most} more parts are too old (--verbose shows them)")
     return 4 if stale and max_age_days is not None else 0
 
 

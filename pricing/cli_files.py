@@ -12,6 +12,7 @@ import click
 from pricing.cli import Day, Filters, filter_options, store_option
 from pricing.console import Talk, common_options, write_output
 from pricing.errors import PricingError
+from pricing.plain_text import shortened
 
 if TYPE_CHECKING:
     from pricing.offers import Offer
@@ -66,9 +67,8 @@ def _refused_lines(offers: Sequence[Offer], judged: Judged) -> list[str]:
     from pricing.identity import identity_of
 
     places = {identity_of(offer): number for number, offer in reversed(list(enumerate(offers, 1)))}
-    lines = [f"row {places[row.identity]}, {row.identity}: {row.message}" for row in judged.refused[:MOST_ROWS_TOLD]]
-    more = len(judged.refused) - len(lines)
-    return [*lines, f"and {more} more rows"] if more else lines
+    lines = [f"row {places[row.identity]}, {row.identity}: {row.message}" for row in judged.refused]
+    return shortened(lines, MOST_ROWS_TOLD, "and {} more rows")
 
 
 @click.command()
@@ -79,8 +79,6 @@ def _refused_lines(offers: Sequence[Offer], judged: Judged) -> list[str]:
 @common_options
 def export(target: Path, as_of: date | None, filters: Filters, store: str | None, talk: Talk) -> int:
     """Write a day's offers: a table into TARGET.csv or TARGET.json (-: CSV on standard output), else Parquet into folder TARGET."""
-    import json
-
     from pricing.clock import utc_now
     from pricing.store.exchange import offers_as_csv, offers_as_json, write_parquet
     from pricing.store.open import open_store
@@ -96,7 +94,7 @@ def export(target: Path, as_of: date | None, filters: Filters, store: str | None
         case ".csv":
             write_output(offers_as_csv(offers), target)
         case ".json":
-            write_output(json.dumps({"schema_version": 1, "offers": offers_as_json(offers)}, indent=1), target)
+            write_output(offers_as_json(offers), target)
         case _:
             write_parquet(offers, target, as_of or utc_now().date())
     talk.say(f"{len(offers)} offers written to {target}")

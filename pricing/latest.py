@@ -13,6 +13,7 @@ from pricing.freshness import not_renewed, too_old
 from pricing.history import points
 from pricing.identity import identity_of
 from pricing.offers import Offer
+from pricing.plain_text import shortened
 from pricing.providers import PROVIDERS, load_provider
 from pricing.store.answers import answered_parts, read_statuses, told_options
 from pricing.store.errors import NoPricesError
@@ -87,7 +88,11 @@ def load(
     others = replace(bundled, offers=tuple(offer for offer in left if identity_of(offer) not in held))
     others = others if as_of is None else others.as_of(as_of)
     now = utc_now()
-    notes = [] if as_of is not None else [*_first(too_old(statuses, now, max_age_days)), *not_renewed(statuses, now)]
+    notes = []
+    if as_of is None:  # an outage of a large cloud has hundreds of parts
+        old = too_old(statuses, now, max_age_days)
+        notes = shortened(old, MOST_TOLD, "and {} more parts are too old: gpuplan prices status")
+        notes += not_renewed(statuses, now)
     if others.offers:
         notes.append(f"not gathered, from the bundled facts (oldest of {others.oldest_on}): {_named(others, answered)}")
     newest = max((status.landed_at for status in statuses if status.landed_at), default=None)
@@ -102,16 +107,6 @@ def load(
         notes=tuple(notes),
     )
     return _usable(catalog, max_age_days)
-
-
-def _first(lines: Sequence[str]) -> list[str]:
-    """Return the first lines and how many more there are: an outage of a large cloud has hundreds."""
-    more = (
-        [f"and {len(lines) - MOST_TOLD} more parts are too old: gpuplan prices status"]
-        if len(lines) > MOST_TOLD
-        else []
-    )
-    return [*lines[:MOST_TOLD], *more]
 
 
 def _not_answered(

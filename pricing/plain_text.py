@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Sequence
 from urllib.parse import quote
 
 CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
@@ -58,6 +59,17 @@ def inert(text: str) -> str:
 def said(text: str) -> str:
     """Return a text as it may be shown: without secrets, with nothing that steers, and no word said back whole that somebody pasted."""
     return LONG_WORD.sub(r"\1...", inert(without_secrets(text)))
+
+
+def shortened(lines: Sequence[str], most: int, rest: str) -> list[str]:
+    """Return the first lines, and where there are more, how many.
+
+    Examples
+    --------
+    >>> shortened(["a", "b", "c"], 1, "and {} more")
+    ['a', 'and 2 more']
+    """
+    return [*lines[:most], *([rest.format(len(lines) - most)] if len(lines) > most else [])]
 
 
 def controls_in(text: str) -> str:

@@ -12,6 +12,7 @@ from datetime import date, datetime
 from typing import Any
 
 from pricing.console import Output
+from pricing.plain_text import shortened
 from pricing.providers.contract import RefusedRow
 from pricing.refresh import RefreshSummary, SourceSummary
 from pricing.store.answers import PartStatus
@@ -297,9 +298,7 @@ def grouped_faults(odd: Iterable[tuple[str, str, str, str, str]], most: int | No
         names = ", ".join(part for part, _ in faults[:MOST_PARTS_NAMED])
         more = f" and {len(faults) - MOST_PARTS_NAMED} more" if len(faults) > MOST_PARTS_NAMED else ""
         lines.append(f"{provider} {names}{more}: {status}: {faults[0][1]}")
-    if most is not None and len(lines) > most:
-        return [*lines[:most], f"and {len(lines) - most} more (--verbose shows them)"]
-    return lines
+    return lines if most is None else shortened(lines, most, "and {} more (--verbose shows them)")
 
 
 def history_view(prices: Sequence[PriceAt], output: Output) -> str:

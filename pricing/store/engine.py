@@ -52,6 +52,14 @@ class Engine(Protocol):
         """Keep the store open over many sessions of this thread."""
 
 
+OTHER_FILE: Final = "is it a store of this program? name another file with --store"
+
+
+def no_store(uri: str) -> StoreError:
+    """Return that nothing is there yet, and what fills it."""
+    return StoreError("there is no store", hint="fill one: gpuplan prices refresh", where=uri)
+
+
 def check_version(session: Session, where: str) -> None:
     """Refuse a store that this program would misread.
 
@@ -197,8 +205,8 @@ class DuckDbEngine:
 
         with self._lock:
             if not self.exists():
-                raise StoreError("there is no store", hint="fill one: gpuplan prices refresh", where=self.uri)
-            connection = self._open(self.path, read_only=read_only)
+                raise no_store(self.uri)
+            connection = self._open(read_only=read_only)
             try:
                 yield connection
             except (duckdb.ProgrammingError, duckdb.IntegrityError):
@@ -213,35 +221,26 @@ class DuckDbEngine:
                 with suppress(duckdb.Error):  # a full disk fails the checkpoint again; the log beside the file stays
                     connection.close()
 
-    def _open(self, path: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
+    def _open(self, *, read_only: bool) -> duckdb.DuckDBPyConnection:
         import duckdb
 
         give_up_at = time.monotonic() + self.wait_s
         config: dict[str, Any] = {} if read_only else {"storage_compatibility_version": STORAGE_VERSION}
         while True:
             try:
-                return duckdb.connect(str(path), read_only=read_only, config=config)
+                return duckdb.connect(str(self.path), read_only=read_only, config=config)
             except duckdb.IOException as error:
                 text = str(error)
                 if "lock" not in text.lower():
-                    raise StoreError(
-                        f"the store cannot be read: {_first_line(error)}",
-                        hint="is it a store of this program? name another file with --store",
-                        where=self.uri,
-                    ) from error
+                    message = f"the store cannot be read: {_first_line(error)}"
+                    raise StoreError(message, hint=OTHER_FILE, where=self.uri) from error
                 if time.monotonic() > give_up_at:
-                    raise StoreBusyError(
-                        f"another program has held the store for {self.wait_s:.0f} s: {_first_line(error)}",
-                        hint="try again when it is done",
-                        where=self.uri,
-                    ) from error
+                    message = f"another program has held the store for {self.wait_s:.0f} s: {_first_line(error)}"
+                    raise StoreBusyError(message, hint="try again when it is done", where=self.uri) from error
                 time.sleep(random.uniform(0.005, 0.03))  # noqa: S311 - jitter, so that two waiters do not march in step
             except duckdb.Error as error:
-                raise StoreError(
-                    f"the store cannot be opened: {_first_line(error)}",
-                    hint="is it a store of this program? name another file with --store",
-                    where=self.uri,
-                ) from error
+                message = f"the store cannot be opened: {_first_line(error)}"
+                raise StoreError(message, hint=OTHER_FILE, where=self.uri) from error
 
 
 def _first_line(error: BaseException) -> str:
@@ -277,7 +276,7 @@ class PostgresEngine:
     def reading(self) -> Iterator[Session]:
         """Open a transaction that reads one state."""
         if not self.exists():
-            raise StoreError("there is no store", hint="fill one: gpuplan prices refresh", where=self.uri)
+            raise no_store(self.uri)
         with self._connected() as connection:
             session = _PostgresSession(connection)
             session.execute("set transaction isolation level repeatable read read only")

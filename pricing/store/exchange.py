@@ -23,6 +23,7 @@ from pricing.errors import PricingError
 from pricing.identity import identity_of
 from pricing.instances import named
 from pricing.offers import TEXTS, Launchable, Offer, Payment, PurchaseOption
+from pricing.plain_text import shortened
 from pricing.store.answers import PartAnswer
 from pricing.store.engine import Engine
 from pricing.store.errors import StoreError
@@ -34,13 +35,10 @@ from pricing.tables import read_rows, read_text, text_of_rows
 PARTITIONS: Final = "snapshot, provider"
 
 
-def offers_as_json(offers: Sequence[Offer]) -> list[dict[str, Any]]:
-    """Return offers as plain values: dates as text, enumerations as their words."""
-    return [json.loads(json.dumps(asdict(offer), default=_plain)) for offer in offers]
-
-
-def _plain(value: object) -> str:
-    return value.isoformat() if isinstance(value, date | datetime) else str(value)
+def offers_as_json(offers: Sequence[Offer]) -> str:
+    """Return offers as JSON text: dates as text, enumerations as their words."""
+    record = {"schema_version": 1, "offers": [asdict(offer) for offer in offers]}
+    return json.dumps(record, indent=1, default=lambda day: day.isoformat())
 
 
 def write_parquet(offers: Sequence[Offer], target: Path, snapshot: date) -> list[Path]:
@@ -179,8 +177,7 @@ def _offers_of_parquet(file: Path) -> list[Offer]:
         except (PricingError, ValueError, TypeError, AttributeError, OverflowError) as error:
             faults.append(f"row {number}: {error.message if isinstance(error, PricingError) else error}")
     if faults:
-        more = [f"and {len(faults) - MOST_FAULTS_TOLD} more rows"] if len(faults) > MOST_FAULTS_TOLD else []
-        message = "\n  ".join([*faults[:MOST_FAULTS_TOLD], *more])
+        message = "\n  ".join(shortened(faults, MOST_FAULTS_TOLD, "and {} more rows"))
         raise StoreError(message, hint="correct the table; nothing was read from it", where=str(file))
     return offers
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from typing import Any, Final
 
 from pricing.clock import utc_now
@@ -99,8 +98,19 @@ def _asked(request: Request, ask: Callable[[float], Any]) -> Any:  # noqa: ANN40
     return retried(request, once)
 
 
-def _listed(method: Any, ask: Any, timeout_s: float) -> Any:  # noqa: ANN401 - of the client library
-    return method(request=ask, retry=None, timeout=timeout_s)
+def _answers(request: Request, method: Any, ask_type: Any, **arguments: object) -> Iterator[Any]:  # noqa: ANN401 - of the library
+    """Yield page by page, by their tokens: a pager's own walk of SKUs is the first page alone."""
+    token = ""
+
+    def ask(timeout_s: float) -> Any:  # noqa: ANN401 - a pager
+        return method(request=ask_type(page_token=token, **arguments), retry=None, timeout=timeout_s)
+
+    while True:
+        answer = next(iter(_asked(request, ask).pages))
+        yield answer
+        token = answer.next_page_token
+        if not token:
+            return
 
 
 def _aggregated(request: Request, kind: str) -> Iterator[RawPage]:
@@ -109,27 +119,26 @@ def _aggregated(request: Request, kind: str) -> Iterator[RawPage]:
     client, project = _client(request, f"{client_name}Client", "GPUPLAN_GCP_COMPUTE_URL")
     from google.cloud import compute_v1
 
-    token, ask_type = "", getattr(compute_v1, f"AggregatedList{client_name}Request")
+    ask_type, page_count = getattr(compute_v1, f"AggregatedList{client_name}Request"), 0
     with client:
-        while True:
-            ask = ask_type(project=project, max_results=MACHINES_PER_PAGE, page_token=token)
-            try:
-                pager = _asked(request, partial(_listed, client.aggregated_list, ask))
-            except SourceError as error:
-                if error.reason != "truncated" or (kind == "machines" and not token):
-                    raise
-                yield _page("unread", [{"list": kind, "message": str(error)}], f"compute:{kind}.aggregatedList")
-                return  # the odd page kept to itself which one is next
-            answer = next(iter(pager.pages))
-            rows: list[dict[str, Any]] = []
-            for place, scoped in answer.items.items():
-                if scoped.warning.code not in {"", "NO_RESULTS_ON_PAGE"}:
-                    raise SourceError(f"{place} answered in part: {scoped.warning.message}", reason="partial")
-                rows += rows_of(place, scoped)
-            yield _page(kind, rows, f"compute:{kind}.aggregatedList")
-            token = answer.next_page_token
-            if not token:
-                return
+        answers = _answers(request, client.aggregated_list, ask_type, project=project, max_results=MACHINES_PER_PAGE)
+        try:
+            for answer in answers:
+                rows = [row for place, scoped in answer.items.items() for row in rows_of(place, _whole(place, scoped))]
+                yield _page(kind, rows, f"compute:{kind}.aggregatedList")
+                page_count += 1
+        except SourceError as error:
+            if error.reason != "truncated" or (kind == "machines" and not page_count):
+                raise
+            # The odd page kept to itself which one is next.
+            yield _page("unread", [{"list": kind, "message": str(error)}], f"compute:{kind}.aggregatedList")
+
+
+def _whole(place: str, scoped: Any) -> Any:  # noqa: ANN401 - a protocol buffer
+    """Return what a place answered; refuse a part of it."""
+    if scoped.warning.code not in {"", "NO_RESULTS_ON_PAGE"}:
+        raise SourceError(f"{place} answered in part: {scoped.warning.message}", reason="partial")
+    return scoped
 
 
 def _machine_rows(place: str, scoped: Any) -> list[dict[str, Any]]:  # noqa: ANN401 - a protocol buffer
@@ -169,18 +178,10 @@ def _skus(request: Request) -> Iterator[RawPage]:
     client, _ = _client(request, "CloudCatalogClient", "GPUPLAN_GCP_BILLING_URL")
     from google.cloud import billing_v1
 
+    arguments = {"parent": COMPUTE_ENGINE, "page_size": PAGE_SIZE, "currency_code": "USD"}
     with client:
-        token = ""
-        while True:  # by page and token: the pager's own `.skus` is the first page alone
-            ask = billing_v1.ListSkusRequest(
-                parent=COMPUTE_ENGINE, page_size=PAGE_SIZE, page_token=token, currency_code="USD"
-            )
-            pager = _asked(request, partial(_listed, client.list_skus, ask))
-            answer = next(iter(pager.pages))
+        for answer in _answers(request, client.list_skus, billing_v1.ListSkusRequest, **arguments):
             yield _page("skus", [_sku_row(sku) for sku in answer.skus], "cloudbilling:skus.list")
-            token = answer.next_page_token
-            if not token:
-                return
 
 
 def _since(info: Any) -> datetime:  # noqa: ANN401 - a protocol buffer
