@@ -225,6 +225,13 @@ class Architecture:
         return self.value_dim or self.head_dim
 
     @property
+    def cache_width(self) -> int:
+        """Numbers that one layer caches for a token: the latent of MLA, else keys and values."""
+        if self.kv_rank:
+            return self.kv_rank + self.rope_dim
+        return self.kv_heads * (self.head_dim + self.value_width)
+
+    @property
     def group_count(self) -> int:
         """Key-value heads over which a tensor-parallel group can split the cache (MLA cannot split it: 1)."""
         return 1 if self.kv_rank else self.kv_heads

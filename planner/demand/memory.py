@@ -119,10 +119,11 @@ def kv_elements_per_token(arch: Architecture) -> tuple[float, float]:
 
     ``2 g d`` a layer, or ``r_kv + d_r`` with latent attention, where the architecture does not state them.
     """
-    elements = arch.kv_rank + arch.rope_dim if arch.kv_rank else arch.kv_heads * (arch.head_dim + arch.value_width)
     if arch.cache_elements_per_token or arch.window_elements_per_token:
         return arch.cache_elements_per_token, arch.window_elements_per_token
-    return float((arch.attending_layers - arch.windowed_layers) * elements), float(arch.windowed_layers * elements)
+    return float((arch.attending_layers - arch.windowed_layers) * arch.cache_width), float(
+        arch.windowed_layers * arch.cache_width
+    )
 
 
 def kv_bytes_per_token(arch: Architecture, precision: str, context_tokens: ArrayLike | None = None) -> FloatArray:

@@ -15,7 +15,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 from pricing.plain_text import without_secrets
 from pricing.store.errors import StoreBusyError, StoreError, StoreVersionError
@@ -29,27 +29,6 @@ STORAGE_VERSION: Final = "v1.0.0"
 """File format of new stores: DuckDB 2.0's own default cannot be read by 1.x, this one can be read by every release since 1.0."""
 
 WRITER_LOCK: Final = 0x67_70_75  # "gpu": the number under which writers queue on a PostgreSQL server
-
-
-class Engine(Protocol):
-    """A place where sessions are had."""
-
-    uri: str
-
-    def exists(self) -> bool:
-        """Return whether a store is there."""
-
-    def create(self) -> None:
-        """Make the tables; nothing happens where they are."""
-
-    def reading(self) -> AbstractContextManager[Session]:
-        """Open a session that reads one state of the whole store."""
-
-    def writing(self) -> AbstractContextManager[Session]:
-        """Open a session that is committed at its end, or rolled back on an error."""
-
-    def held(self) -> AbstractContextManager[Any]:
-        """Keep the store open over many sessions of this thread."""
 
 
 OTHER_FILE: Final = "is it a store of this program? name another file with --store"
@@ -317,3 +296,7 @@ class PostgresEngine:
         for piece in re.split("[:@/]", login.partition(":")[2]):
             text = text.replace(piece, "***") if piece else text
         return without_secrets(text)
+
+
+Engine = DuckDbEngine | PostgresEngine
+"""A place where sessions are had."""

@@ -237,16 +237,10 @@ def with_mixers(arch: Architecture, numbers: Numbers, family: str, rules: Family
     return replace(
         base,
         mixer_parameter_count=total if full != len(kinds) or gate or indexer or beside else 0,
-        cache_elements_per_token=kept.count("full") * (_cache_width(base) + index_key),
-        window_elements_per_token=kept.count("window") * _cache_width(local),
+        cache_elements_per_token=kept.count("full") * (base.cache_width + index_key),
+        window_elements_per_token=kept.count("window") * local.cache_width,
         state_bytes_per_sequence=state_bytes,
     )
-
-
-def _cache_width(arch: Architecture) -> int:
-    if arch.kv_rank:
-        return arch.kv_rank + arch.rope_dim
-    return arch.kv_heads * (arch.head_dim + arch.value_width)
 
 
 def _window_attention(arch: Architecture, numbers: Numbers, family: str) -> Architecture:

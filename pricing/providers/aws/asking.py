@@ -7,7 +7,7 @@ be had), ``savings_plans/REGION``, ``types/REGION``, ``spot/REGION``, ``reserved
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -46,13 +46,10 @@ def fetch(request: Request) -> Iterator[Fetched]:
     """Ask AWS for everything in the wanted regions; what cannot be asked without credentials is skipped and said so."""
     with Http(request) as http, Clients(request) as clients:
         client_of = clients.of if clients.lack is None else None
-        try:
-            regions = _bulk_regions(http, request)
-        except SourceError as error:
-            if client_of is None:
-                yield PartFault.of("on_demand/*", error)
-                return
-            regions = {}
+        regions, regions_fault = _index(http, request, "on_demand")
+        if regions_fault is not None and client_of is None:
+            yield PartFault.of("on_demand/*", regions_fault)
+            return
         wanted = list(request.regions) or [name for name in regions if not name.startswith("us-gov-")]
         opted_in: set[str] | None = None
         if client_of is not None:
@@ -62,7 +59,7 @@ def fetch(request: Request) -> Iterator[Fetched]:
                 if not wanted:
                     yield PartFault.of("on_demand/*", error)
         wanted = wanted or sorted(opted_in or ())
-        plans, plans_fault = _plan_regions(http, request)
+        plans, plans_fault = _index(http, request, "savings_plans")
         jobs: dict[str, Callable[[], Iterable[RawPage]]] = {}
         closed: list[str] = []
         for region in wanted:
@@ -115,30 +112,33 @@ def _path_in(entry: object, name: str) -> str | None:
     return urlsplit(url).path if isinstance(url, str) else None
 
 
-def _bulk_regions(http: Http, request: Request) -> dict[str, str | None]:
-    if not _uses_files(request):
-        raise SourceError("the price list files were not asked", reason="not_asked")
-    answer = http.get_json(_bulk_base(request) + BULK_SERVICE)
-    try:
-        return {name: _path_in(entry, "currentVersionUrl") for name, entry in answer["regions"].items()}
-    except (KeyError, TypeError, AttributeError) as error:
-        raise _changed_shape("the region index of the price list", error) from error
+def _price_lists(regions: dict[str, Any]) -> dict[str, str | None]:
+    return {name: _path_in(entry, "currentVersionUrl") for name, entry in regions.items()}
 
 
-def _plan_regions(http: Http, request: Request) -> tuple[dict[str, str | None], SourceError | None]:
+def _plan_lists(regions: list[Any]) -> dict[str, str | None]:
+    return {entry.get("regionCode"): _path_in(entry, "versionUrl") for entry in regions}
+
+
+INDEXES: Final[Mapping[str, tuple[str, str, Callable[[Any], dict[str, str | None]]]]] = {
+    "on_demand": ("price list", BULK_SERVICE, _price_lists),
+    "savings_plans": ("savings plans", PLANS_SERVICE, _plan_lists),
+}
+"""Sort of price to the name of its public files, the address of their index, and what reads that."""
+
+
+def _index(http: Http, request: Request, what: str) -> tuple[dict[str, str | None], SourceError | None]:
+    """Return the path of each region's public file, or why there is none."""
     if not _uses_files(request):
-        return {}, None
+        return {}, SourceError("the price list files were not asked", reason="not_asked")
+    name, service, read = INDEXES[what]
     try:
-        answer = http.get_json(_bulk_base(request) + PLANS_SERVICE)
-        return {entry.get("regionCode"): _path_in(entry, "versionUrl") for entry in answer["regions"]}, None
+        return read(http.get_json(_bulk_base(request) + service)["regions"]), None
     except SourceError as error:
         return {}, error
     except (KeyError, TypeError, AttributeError) as error:
-        return {}, _changed_shape("the region index of the savings plans", error)
-
-
-def _changed_shape(what: str, error: Exception) -> SourceError:
-    return SourceError(f"{what} has another shape than it had: {type(error).__name__} {error}", reason="shape")
+        message = f"the region index of the {name} has another shape than it had: {type(error).__name__} {error}"
+        return {}, SourceError(message, reason="shape")
 
 
 def _page(part: str, kind: str, body: object, url: str) -> RawPage:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,7 +26,7 @@ from pricing.providers.aws.commitments import (
 )
 from pricing.providers.aws.hardware import hardware_from_attributes, hardware_from_type
 from pricing.providers.aws.price_list import is_wanted_product, read_lines
-from pricing.providers.contract import Normalized, PartFault, RawPage, RefusedRow, offer_or_refusal
+from pricing.providers.contract import Normalized, RawPage, RefusedRow, offer_or_refusal
 from pricing.providers.hardware import Hardware, each_row, guarded
 
 VERSION: Final = "aws-1"
@@ -90,28 +91,18 @@ def normalize(pages: Iterable[RawPage]) -> Iterator[Normalized]:
 
 
 def _region_offers(region: Region, parts: Mapping[str, Sequence[RawPage]]) -> Iterator[Normalized]:
-    def part(what: str) -> str:
-        return f"{what}/{region.name}"
-
-    yield from guarded(
-        part("types"), lambda: _read_types(region, [*parts.get("types", ()), *parts.get("capacity_block", ())])
-    )
-    listed: list[Offer | RefusedRow] = []
-    for row in guarded(part("on_demand"), lambda: _listed(region, parts.get("on_demand", ()))):
-        if isinstance(row, PartFault):
-            yield row
-        else:
-            listed.append(row)
-    reserved = list(guarded(part("reserved"), lambda: _reserved(region, parts.get("reserved", ()))))
+    types = [*parts.get("types", ()), *parts.get("capacity_block", ())]
+    yield from guarded(f"types/{region.name}", lambda: _read_types(region, types))
+    rows = {
+        what: list(guarded(f"{what}/{region.name}", partial(read, region, parts.get(what, ()))))
+        for what, read in READERS.items()
+    }
     # Where the EC2 API told the reservations, it says what can be bought; the list may still carry the others.
-    buyable = {identity_of(row) for row in reserved if isinstance(row, Offer)}
-    yield from (
-        row for row in listed if not (isinstance(row, Offer) and row.term_months and identity_of(row) in buyable)
-    )
-    yield from reserved
-    yield from guarded(part("savings_plans"), lambda: _plans(region, parts.get("savings_plans", ())))
-    yield from guarded(part("spot"), lambda: _spot(region, parts.get("spot", ())))
-    yield from guarded(part("capacity_block"), lambda: _capacity_blocks(region, parts.get("capacity_block", ())))
+    buyable = {identity_of(row) for row in rows["reserved"] if isinstance(row, Offer)}
+    for row in rows.pop("on_demand"):
+        if not (isinstance(row, Offer) and row.term_months and identity_of(row) in buyable):
+            yield row
+    yield from chain.from_iterable(rows.values())
 
 
 def _read_types(region: Region, pages: Sequence[RawPage]) -> Iterator[Normalized]:
@@ -299,3 +290,13 @@ def _capacity_blocks(region: Region, pages: Sequence[RawPage]) -> Iterator[Norma
             price_usd_per_hour=price,
             upfront_usd=price * hours,
         )
+
+
+READERS: Final[Mapping[str, Callable[[Region, Sequence[RawPage]], Iterator[Normalized]]]] = {
+    "on_demand": _listed,
+    "reserved": _reserved,
+    "savings_plans": _plans,
+    "spot": _spot,
+    "capacity_block": _capacity_blocks,
+}
+"""What a region's parts are read by, in this order: plans are of the products that the price list told."""
