@@ -319,8 +319,8 @@ def names_among(what: str, names: Iterable[str], known: Iterable[str]) -> set[st
     return chosen
 
 
-def _shortened(names: list[str], most: int = 3) -> str:
-    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+def _shortened(names: list[str]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
 def _purchase_options(words: Iterable[str | PurchaseOption]) -> set[PurchaseOption]:

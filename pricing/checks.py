@@ -35,24 +35,17 @@ def _wrong_numbers(row: object, names: Iterable[str], rule: str, is_right: Calla
     ]
 
 
-def refuse_unless_between(row: object, name: str, least: str, most: str) -> list[str]:
-    """Say when a row's number lies outside of two others."""
-    value, low, high = getattr(row, name), getattr(row, least), getattr(row, most)
-    return [] if low <= value <= high else [f"{name} {value:g} must lie between {low:g} and {high:g}"]
-
-
 def refuse_unless_known(row: object, name: str, words: Iterable[str]) -> list[str]:
     """Say when a row's word is none of those that are known."""
     value = getattr(row, name)
     return [] if value in words else [f"{name} must be one of {', '.join(words)}, got {value!r}"]
 
 
-def refuse_unless_country(row: object, name: str) -> list[str]:
-    """Say when a row's country is no ISO 3166-1 alpha-2 code; None is no fault."""
-    value = getattr(row, name)
+def refuse_unless_country(value: str | None) -> list[str]:
+    """Say when a country is no ISO 3166-1 alpha-2 code; None is no fault."""
     if value is None or (len(value) == 2 and value.isalpha() and value.isupper()):
         return []
-    return [f"{name} must be two capital letters (ISO 3166-1 alpha-2), got {value!r}"]
+    return [f"country must be two capital letters (ISO 3166-1 alpha-2), got {value!r}"]
 
 
 def refuse_unless_plain(row: object, *names: str) -> list[str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from functools import cache
 
-from pricing.checks import refuse_faults, refuse_unless_above_zero, refuse_unless_between, refuse_unless_known
+from pricing.checks import refuse_faults, refuse_unless_above_zero, refuse_unless_known
 from pricing.dates import first_day
 from pricing.errors import PricingError
 from pricing.tables import read_facts
@@ -113,7 +113,7 @@ class ServerQuote:
         faults = refuse_unless_above_zero(self, "accelerator_count", "price_usd", "price_low_usd", "max_power_kw")
         faults += refuse_unless_known(self, "price_kind", PRICE_KINDS)
         faults += refuse_unless_known(self, "status", STATUSES)
-        refuse_faults(faults + refuse_unless_between(self, "price_usd", "price_low_usd", "price_high_usd"))
+        refuse_faults(faults + _range_faults(self))
 
     @property
     def is_for_sale(self) -> bool:
@@ -165,7 +165,13 @@ class AcceleratorQuote:
     def __post_init__(self) -> None:
         faults = refuse_unless_above_zero(self, "price_usd", "price_low_usd")
         faults += refuse_unless_known(self, "condition", ("new", "used"))
-        refuse_faults(faults + refuse_unless_between(self, "price_usd", "price_low_usd", "price_high_usd"))
+        refuse_faults(faults + _range_faults(self))
+
+
+def _range_faults(quote: ServerQuote | AcceleratorQuote) -> list[str]:
+    """Say when a typical price lies outside of its own range."""
+    low, usual, high = quote.price_low_usd, quote.price_usd, quote.price_high_usd
+    return [] if low <= usual <= high else [f"price_usd {usual:g} must lie between {low:g} and {high:g}"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -69,7 +69,7 @@ class Region:
     notes: str = ""
 
     def __post_init__(self) -> None:
-        refuse_faults(refuse_unless_country(self, "country"))
+        refuse_faults(refuse_unless_country(self.country))
 
 
 @cache

@@ -99,7 +99,7 @@ class Seller:
     notes: str = ""
 
     def __post_init__(self) -> None:
-        faults = refuse_unless_country(self, "country")
+        faults = refuse_unless_country(self.country)
         faults += refuse_unless_known(self, "kind", ("", *KINDS))
         for name, day in (("rating", self.rated_on), ("earlier_rating", self.earlier_rated_on)):
             faults += refuse_unless_known(self, name, ("", *RATINGS))

@@ -51,12 +51,10 @@ def attention_flop_per_token(arch: Architecture, attended_tokens: ArrayLike) -> 
     )
 
 
-def forward_flop_per_token(
-    arch: Architecture, context_tokens: ArrayLike, *, causal: bool = True, with_head: bool = True
-) -> FloatArray:
-    """Return the FLOP of one token's forward pass: ``2 N_mm + 4 L a d x``."""
-    attended = mean_attended_tokens(arch, context_tokens, causal=causal)
-    return 2.0 * matmul_parameter_count(arch, with_head=with_head) + attention_flop_per_token(arch, attended)
+def forward_flop_per_token(arch: Architecture, context_tokens: ArrayLike) -> FloatArray:
+    """Return the FLOP of one token's forward pass, without the output head: ``2 N_mm + 4 L a d x``."""
+    attended = mean_attended_tokens(arch, context_tokens, causal=arch.kind == "decoder")
+    return 2.0 * matmul_parameter_count(arch, with_head=False) + attention_flop_per_token(arch, attended)
 
 
 def training_flop_per_token(

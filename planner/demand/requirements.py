@@ -211,9 +211,7 @@ def _service(base: Requirements, unit: str, flop_per_unit: float, units_per_s: f
 
 def _read(workload: Workload, work: Embed | EmbedService, arch: Architecture, base: Requirements) -> Requirements:
     """Return what documents take: one pass over each."""
-    per_token = float(
-        forward_flop_per_token(arch, work.tokens_per_document, causal=arch.kind == "decoder", with_head=False)
-    )
+    per_token = float(forward_flop_per_token(arch, work.tokens_per_document))
     flop = per_token * work.tokens_per_document
     dimension_count = arch.hidden if work.task == "embed" else 0
     least = _least_weights(workload, arch)

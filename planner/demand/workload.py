@@ -19,14 +19,7 @@ from planner.demand.have import Commitment, Have, Own, OwnedMachines, Share
 from planner.demand.media import Diffusion, Transcribe, Video
 from planner.demand.model_numbers import ModelNumbers
 from planner.demand.precision import CACHE_FORMATS, Precision, Precisions
-from planner.demand.sections import (
-    Count,
-    Name,
-    Positive,
-    Profile,
-    Section,
-    Tokens,
-)
+from planner.demand.sections import Count, Name, Positive, Profile, Section, Tokens
 from planner.demand.service import Serve
 
 __all__ = [

@@ -20,7 +20,7 @@ from typing import Any, Final
 
 from pricing.errors import MissingLibraryError, PricingError
 from pricing.identity import IDENTITY_COLUMNS, identity_text
-from pricing.offers import TEXTS, Offer, PurchaseOption
+from pricing.offers import TEXTS, Offer
 from pricing.plain_text import inert, without_secrets
 
 SHAPE_ERRORS: Final = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, csv.Error, PricingError)
@@ -259,16 +259,6 @@ def offer_or_refusal(**fields: Any) -> Offer | RefusedRow:
     except PricingError as error:
         identity = identity_text(**{name: fields[name] for name in IDENTITY_COLUMNS if name in fields})
         return RefusedRow(fields.get("part", ""), identity, "impossible", error.message)
-
-
-def offer_on(page: RawPage, adapter_version: str, **fields: Any) -> Offer | RefusedRow:
-    """Return the offer that a page tells, or the refused row (`offer_or_refusal`), with the page's part and day.
-
-    Spot is interruptible unless the fields say otherwise.
-    """
-    fields.setdefault("interruptible", fields["purchase_option"] is PurchaseOption.SPOT)
-    day = page.fetched_at.date()
-    return offer_or_refusal(**fields, observed_on=day, adapter_version=adapter_version, part=page.part)
 
 
 def is_loopback(url: str) -> bool:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
-from pricing.offers import Launchable, PurchaseOption
-from pricing.providers.contract import Fetched, Normalized, Provider, RawPage, Request, SourceError, offer_on
-from pricing.providers.hardware import read_pages
+from pricing.offers import Launchable
+from pricing.providers.contract import Fetched, Normalized, Provider, RawPage, Request, SourceError
+from pricing.providers.hardware import offer_on, read_pages
 from pricing.providers.http import Http
 from pricing.providers.known import hardware_of
 from pricing.providers.pool import side_by_side
@@ -62,14 +62,12 @@ def _offer(page: RawPage, size: Mapping[str, Any], region: str) -> Normalized:
     return offer_on(
         page,
         VERSION,
+        hardware,
         region=region,
-        **hardware.fields(),
-        purchase_option=PurchaseOption.ON_DEMAND,
         launchable=Launchable.YES if is_sold else Launchable.NO,
         launchable_note="" if is_sold else "not available in any region when it was asked",
         price_usd_per_hour=float(size["price_hourly"]),
         source="DigitalOcean API sizes",
-        source_sku_ids=(size["slug"],),
     )
 
 

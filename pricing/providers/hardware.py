@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
-from pricing.providers.contract import SHAPE_ERRORS, Normalized, PartFault, RawPage, RefusedRow
+from pricing.offers import Offer, PurchaseOption
+from pricing.providers.contract import SHAPE_ERRORS, Normalized, PartFault, RawPage, RefusedRow, offer_or_refusal
 
 UNREADABLE: Final = "unreadable"
 """Reason of a row that could not be read: nobody knows what it was of, so nothing of its part counts as gone."""
@@ -36,6 +37,24 @@ class Hardware:
         """Return the fields of an offer that it fills, with further flags."""
         more = tuple(dict.fromkeys((*self.flags, *(flag for flag in flags if flag))))
         return {name: getattr(self, name) for name in Hardware.__slots__} | {"flags": more}
+
+
+def offer_on(page: RawPage, adapter_version: str, hardware: Hardware, *flags: str, **fields: Any) -> Offer | RefusedRow:
+    """Return the offer of a machine that a page tells, or the refused row, with the page's part and day.
+
+    It is on demand, at one price everywhere, and known to the source by its type's name, unless the fields say otherwise; spot is
+    interruptible.
+    """
+    fields = {
+        "region": "global",
+        "purchase_option": PurchaseOption.ON_DEMAND,
+        "source_sku_ids": (hardware.instance_type,),
+        **hardware.fields(*flags),
+        **fields,
+    }
+    fields.setdefault("interruptible", fields["purchase_option"] is PurchaseOption.SPOT)
+    day = page.fetched_at.date()
+    return offer_or_refusal(**fields, observed_on=day, adapter_version=adapter_version, part=page.part)
 
 
 def guarded(part: str, rows: Callable[[], Iterable[Normalized]]) -> Iterator[Normalized]:

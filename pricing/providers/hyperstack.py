@@ -8,8 +8,8 @@ from typing import Any, Final
 
 from pricing.accelerator_names import read_name
 from pricing.offers import Launchable, PurchaseOption
-from pricing.providers.contract import Fetched, Normalized, Provider, RawPage, RefusedRow, Request, offer_on
-from pricing.providers.hardware import each_row, read_parts
+from pricing.providers.contract import Fetched, Normalized, Provider, RawPage, RefusedRow, Request
+from pricing.providers.hardware import each_row, offer_on, read_parts
 from pricing.providers.http import get_pages
 from pricing.providers.known import hardware_of
 from pricing.providers.pool import side_by_side
@@ -73,8 +73,9 @@ def _offer(page: RawPage, flavor: Mapping[str, Any], usd_per_gpu_hour: float) ->
     return offer_on(
         page,
         VERSION,
+        hardware,
+        "derived_price" if count > 1 else "",
         region=flavor["region_name"],
-        **hardware.fields("derived_price" if count > 1 else ""),
         purchase_option=PurchaseOption.SPOT if is_spot else PurchaseOption.ON_DEMAND,
         launchable=Launchable.YES if flavor["stock_available"] else Launchable.NO,
         launchable_note="" if flavor["stock_available"] else "out of stock when it was asked",

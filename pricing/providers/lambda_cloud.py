@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
-from pricing.offers import Launchable, PurchaseOption
-from pricing.providers.contract import Fetched, Normalized, Provider, RawPage, Request, offer_on
-from pricing.providers.hardware import read_pages
+from pricing.offers import Launchable
+from pricing.providers.contract import Fetched, Normalized, Provider, RawPage, Request
+from pricing.providers.hardware import offer_on, read_pages
 from pricing.providers.http import get_pages
 from pricing.providers.known import hardware_of
 from pricing.providers.pool import side_by_side
@@ -54,14 +54,11 @@ def _offer(page: RawPage, row: Mapping[str, Any]) -> Iterator[Normalized]:
     yield offer_on(
         page,
         VERSION,
-        region="global",
-        **hardware.fields(),
-        purchase_option=PurchaseOption.ON_DEMAND,
+        hardware,
         launchable=Launchable.YES if places else Launchable.NO,
         launchable_note=f"capacity in {', '.join(places)}" if places else "no capacity in any region when it was asked",
         price_usd_per_hour=kind["price_cents_per_hour"] / 100,
         source="Lambda Cloud API instance-types",
-        source_sku_ids=(kind["name"],),
     )
 
 

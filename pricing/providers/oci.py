@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
-from pricing.offers import PricePart, PurchaseOption
-from pricing.providers.contract import Fetched, Normalized, Provider, RawPage, RefusedRow, Request, offer_on
-from pricing.providers.hardware import read_pages
+from pricing.offers import PricePart
+from pricing.providers.contract import Fetched, Normalized, Provider, RawPage, RefusedRow, Request
+from pricing.providers.hardware import offer_on, read_pages
 from pricing.providers.http import get_pages
 from pricing.providers.known import hardware_of
 from pricing.providers.pool import side_by_side
@@ -96,9 +96,8 @@ def _offer(page: RawPage, item: Mapping[str, Any], stated: str, shape: str, pric
     return offer_on(
         page,
         VERSION,
-        region="global",
-        **hardware.fields("derived_price" if count > 1 else ""),
-        purchase_option=PurchaseOption.ON_DEMAND,
+        hardware,
+        "derived_price" if count > 1 else "",
         price_usd_per_hour=price * count,
         price_parts=(PricePart(name="accelerator", sku_id=part_number, quantity=count, price_usd_per_hour=price),),
         source="Oracle price list (cetools products)",

@@ -8,8 +8,8 @@ from typing import Any, Final
 
 from pricing.clock import utc_now
 from pricing.offers import Launchable, PurchaseOption
-from pricing.providers.contract import Fetched, Normalized, Provider, RawPage, Request, SourceError, offer_on
-from pricing.providers.hardware import each_row, guarded
+from pricing.providers.contract import Fetched, Normalized, Provider, RawPage, Request, SourceError
+from pricing.providers.hardware import each_row, guarded, offer_on
 from pricing.providers.http import Http
 from pricing.providers.known import hardware_of
 from pricing.providers.pool import side_by_side
@@ -90,8 +90,9 @@ def _offer(
     return offer_on(
         page,
         VERSION,
+        hardware,
+        "community" if region == "community" else "",
         region=region,
-        **hardware.fields("community" if region == "community" else ""),
         purchase_option=option,
         launchable=Launchable.YES if status else Launchable.NO,
         launchable_note=f"stock {status}" if status else "out of stock when it was asked",

@@ -10,18 +10,9 @@ from typing import Any, Final
 from pricing.clock import today
 from pricing.errors import PricingError
 from pricing.exchange_rate import RATE_HINT, Rate, read_rate
-from pricing.offers import Launchable, PurchaseOption
-from pricing.providers.contract import (
-    Fetched,
-    Normalized,
-    PartFault,
-    Provider,
-    RawPage,
-    Request,
-    SourceError,
-    offer_on,
-)
-from pricing.providers.hardware import read_pages
+from pricing.offers import Launchable
+from pricing.providers.contract import Fetched, Normalized, PartFault, Provider, RawPage, Request, SourceError
+from pricing.providers.hardware import offer_on, read_pages
 from pricing.providers.http import Http
 from pricing.providers.known import hardware_of
 from pricing.providers.pool import side_by_side
@@ -106,14 +97,12 @@ def _offer(page: RawPage, name: str, server: Mapping[str, Any]) -> Normalized:
     return offer_on(
         page,
         VERSION,
+        hardware,
         region=page.body["zone"],
-        **hardware.fields(),
-        purchase_option=PurchaseOption.ON_DEMAND,
         launchable=Launchable.NO if server.get("end_of_service") else Launchable.UNKNOWN,
         launchable_note="no longer sold" if server.get("end_of_service") else "",
         price_usd_per_hour=server["hourly_price"] * rate.usd_per_eur,
         source=f"Scaleway API products/servers, euros at {rate.usd_per_eur:g} USD of {rate.on}",
-        source_sku_ids=(name,),
     )
 
 

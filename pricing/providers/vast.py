@@ -13,8 +13,8 @@ from typing import Any, Final
 
 from pricing.clock import utc_now
 from pricing.offers import Launchable, PurchaseOption
-from pricing.providers.contract import Fetched, Normalized, Provider, RawPage, Request, SourceError, offer_on
-from pricing.providers.hardware import each_row, read_parts
+from pricing.providers.contract import Fetched, Normalized, Provider, RawPage, Request, SourceError
+from pricing.providers.hardware import each_row, offer_on, read_parts
 from pricing.providers.http import Http
 from pricing.providers.known import hardware_of
 from pricing.providers.pool import side_by_side
@@ -99,8 +99,9 @@ def _offer(page: RawPage, ask: Mapping[str, Any], machine: str, country: str) ->
     return offer_on(
         page,
         VERSION,
+        hardware,
+        "lowest_ask",
         region=country,
-        **hardware.fields("lowest_ask"),
         purchase_option=PurchaseOption.MARKETPLACE,
         launchable=Launchable.YES,
         price_usd_per_hour=float(ask["dph_total"]),

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from pricing.offers import PurchaseOption
-from pricing.providers.contract import Fetched, Normalized, Provider, RawPage, Request, offer_on
-from pricing.providers.hardware import read_pages
+from pricing.providers.contract import Fetched, Normalized, Provider, RawPage, Request
+from pricing.providers.hardware import offer_on, read_pages
 from pricing.providers.http import get_pages
 from pricing.providers.known import hardware_of
 from pricing.providers.pool import side_by_side
@@ -57,8 +57,7 @@ def _offer(page: RawPage, row: Mapping[str, Any], option: PurchaseOption, price:
     return offer_on(
         page,
         VERSION,
-        region="global",
-        **hardware.fields(),
+        hardware,
         purchase_option=option,
         price_usd_per_hour=price,
         source="Verda API instance-types",

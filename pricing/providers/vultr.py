@@ -10,8 +10,8 @@ from typing import Any, Final
 from pricing.accelerators import resolve_all
 from pricing.errors import PricingError
 from pricing.offers import Launchable, PurchaseOption
-from pricing.providers.contract import Fetched, Normalized, Provider, RawPage, Request, SourceError, offer_on
-from pricing.providers.hardware import Hardware, read_pages
+from pricing.providers.contract import Fetched, Normalized, Provider, RawPage, Request, SourceError
+from pricing.providers.hardware import Hardware, offer_on, read_pages
 from pricing.providers.http import Http
 from pricing.providers.known import hardware_of
 from pricing.providers.pool import side_by_side
@@ -115,14 +115,13 @@ def _by_location(
         yield offer_on(
             page,
             VERSION,
+            hardware,
             region=place,
-            **hardware.fields(),
             purchase_option=option,
             launchable=Launchable.UNKNOWN if places else Launchable.NO,
             launchable_note="" if places else "no location had it when it was asked",
             price_usd_per_hour=float(price),
             source=f"Vultr API {page.part.replace('_', '-')}",
-            source_sku_ids=(plan["id"],),
         )
 
 

@@ -60,8 +60,8 @@ def set_older_aside(session: Session, provider: str, moment: datetime) -> None:
         from snapshot where provider = ? and status = 'ok' and asked_at > ? group by part""",
         [provider, moment],
     )
-    _last_before(session, "price_until", "price_change", PRICE, "<=", moment)
-    _last_before(session, "price_before", "price_change", PRICE, "<", moment)
+    _last_before(session, "price_until", "<=", moment)
+    _last_before(session, "price_before", "<", moment)
     session.execute(
         """create temporary table older as
         with later as (
@@ -92,12 +92,13 @@ def set_older_aside(session: Session, provider: str, moment: datetime) -> None:
     session.execute("delete from staged where offer_id in (select offer_id from older)")
 
 
-def _last_before(session: Session, name: str, table: str, columns: str, sign: str, moment: datetime) -> None:
+def _last_before(session: Session, name: str, sign: str, moment: datetime) -> None:
+    """Make a table of the last price of each arriving offer before a moment, or until it."""
     session.execute(
         f"""create temporary table {name} as
-        select offer_id, {columns} from (
-            select offer_id, {columns}, row_number() over (partition by offer_id order by seen_at desc) as place
-            from {table} where seen_at {sign} ? and offer_id in (select offer_id from staged)) x where place = 1""",
+        select offer_id, {PRICE} from (
+            select offer_id, {PRICE}, row_number() over (partition by offer_id order by seen_at desc) as place
+            from price_change where seen_at {sign} ? and offer_id in (select offer_id from staged)) x where place = 1""",
         [moment],
     )
 

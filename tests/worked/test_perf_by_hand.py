@@ -158,7 +158,7 @@ def test_a_forward_pass_of_an_encoder_has_no_output_head() -> None:
     arch = known_model("bert-base")
     body = 12 * (4 * (768 * 768 + 768) + 2 * 768 * 3072 + 3072 + 768)
     expected = 2 * body + 4 * 12 * 12 * 64 * 300
-    assert float(forward_flop_per_token(arch, 300, causal=False, with_head=False)) == expected
+    assert float(forward_flop_per_token(arch, 300)) == expected
 
 
 def test_goodput_of_sixteen_thousand_accelerators_loses_a_sixth_to_failures() -> None:

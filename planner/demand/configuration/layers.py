@@ -67,7 +67,7 @@ def _stated_kinds(numbers: Numbers, layers: int) -> list[str]:
         return ["compressed"] * layers
     blocks = numbers.get("block_configs")
     if isinstance(blocks, list):
-        return ["full" if part_of_block(item, "attention").get("n_heads_in_group") else "none" for item in blocks]
+        return ["full" if block_attention(item).get("n_heads_in_group") else "none" for item in blocks]
     return []
 
 
@@ -303,7 +303,7 @@ def _compressed(arch: Architecture, numbers: Numbers, window: int) -> Architectu
     )
 
 
-def part_of_block(item: object, part: str) -> dict[str, object]:
-    """Return a part of a block that was searched for by itself; empty where the file says none."""
-    stated = item.get(part) if isinstance(item, dict) else None
+def block_attention(item: object) -> dict[str, object]:
+    """Return the attention of a block that was searched for by itself; empty where the file says none."""
+    stated = item.get("attention") if isinstance(item, dict) else None
     return stated if isinstance(stated, dict) else {}

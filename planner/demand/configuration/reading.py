@@ -12,7 +12,7 @@ from typing import Any
 from planner.demand.architecture import Architecture
 from planner.demand.configuration.families import FAMILIES, Family, family_of
 from planner.demand.configuration.keys import name_agrees, name_faults, not_understood
-from planner.demand.configuration.layers import LINEAR, layer_kinds, part_of_block, with_mixers
+from planner.demand.configuration.layers import LINEAR, block_attention, layer_kinds, with_mixers
 from planner.demand.configuration.mlps import dense_mlp, mixture_of
 from planner.demand.configuration.numbers import Numbers
 from planner.demand.configuration.towers import tower_parameter_count
@@ -223,7 +223,7 @@ def _kv_heads(numbers: Numbers, family: str, heads: int) -> int:
     """Return the key-value heads of a layer that sees the whole context."""
     blocks = numbers.get("block_configs")
     if isinstance(blocks, list):
-        groups = [part_of_block(item, "attention").get("n_heads_in_group") for item in blocks]
+        groups = [block_attention(item).get("n_heads_in_group") for item in blocks]
         sizes = [size for size in groups if isinstance(size, int) and size > 0]
         return heads // sizes[0] if sizes else heads
     if family == "falcon" and numbers.get("multi_query") and not numbers.get("new_decoder_architecture"):

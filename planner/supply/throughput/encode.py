@@ -112,7 +112,7 @@ def encode_s(
         Of the machines; all shapes broadcast.
     """
     length, texts = np.asarray(tokens, dtype=float), np.asarray(batch, dtype=float)
-    each = forward_flop_per_token(arch, length, causal=arch.kind == "decoder", with_head=False)
+    each = forward_flop_per_token(arch, length)
     flop = np.asarray(each, dtype=float) * length * texts
     weights = matmul_parameter_count(arch, with_head=False) * rates.element_bytes
     moved = flop * constants.traffic_bytes_per_flop * rates.element_bytes / 2.0 + weights

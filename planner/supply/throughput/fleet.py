@@ -72,7 +72,7 @@ def _embedding(
     """
     precisions, length = formats_of(workload, hw), work.tokens_per_document
     peak = peak_flop_per_s(hw, precisions)
-    flop = float(forward_flop_per_token(arch, length, causal=arch.kind == "decoder", with_head=False)) * length
+    flop = float(forward_flop_per_token(arch, length)) * length
     rates, constants = encode_rates(machines, hw, precisions), encode_constants(c, machines, [()] * len(machines))
     practice = a["perf.serving_practice_share"]
 

@@ -16,12 +16,7 @@ from urllib.parse import urlsplit
 
 from pricing.clock import utc_now
 from pricing.providers.aws.clients import Clients, called, pages_of, source_error
-from pricing.providers.aws.price_list import (
-    distil_plan_list,
-    distil_price_list,
-    is_accelerated_type,
-    is_wanted_type,
-)
+from pricing.providers.aws.price_list import distil_plan_list, distil_price_list, is_accelerated_type, is_wanted_type
 from pricing.providers.contract import Fetched, PartFault, RawPage, Request, SourceError
 from pricing.providers.http import Http
 from pricing.providers.pool import side_by_side
