@@ -235,7 +235,8 @@ def make_plan(
     """
     traced = TracedAssumptions(assumptions_at(assumptions, own_place(workload)).rows)
     stated, workload = workload, with_limits(workload, traced)
-    needs, architecture = _needs(workload)
+    architecture = None if workload.model is None else suitable_model(workload, resolve_model(workload.model))
+    needs = requirements(workload, architecture)
     if workload.currency == "EUR" and workload.usd_per_unit is None:
         traced["money.usd_per_eur"]
     catalog, supply, dropped = _gathered(
@@ -359,11 +360,6 @@ def _turns(
         known=known_usd,
     )
     return turns_of(workload, chosen, draws, supply, options), cost_ranges(draws)
-
-
-def _needs(workload: Workload) -> tuple[Requirements, Architecture | None]:
-    architecture = None if workload.model is None else suitable_model(workload, resolve_model(workload.model))
-    return requirements(workload, architecture), architecture
 
 
 def _uncertainty(options: Sequence[Option], workload: Workload, assumptions: Assumptions) -> PlanRisk:

@@ -100,10 +100,8 @@ class DemandCurve:
 
     Attributes
     ----------
-    units : FloatArray, shape (hours,) or (scenarios, hours)
-        Demand, of each scenario where there are several.
-    probabilities : tuple of float
-        Of the scenarios; equal where empty.
+    units : FloatArray, shape (hours,)
+        Demand.
     deferrable_share : float
         Part of each hour's demand that may wait.
     deadline_hours : int
@@ -111,41 +109,23 @@ class DemandCurve:
     """
 
     units: FloatArray
-    probabilities: tuple[float, ...] = ()
     deferrable_share: float = 0.0
     deadline_hours: int = 0
 
     def __post_init__(self) -> None:
         """Refuse what cannot be."""
-        if self.units.ndim not in {1, 2} or not self.units.size:
+        if self.units.ndim != 1 or not self.units.size:
             raise PlanningError("a demand curve needs an hour or more")
         if not np.isfinite(self.units).all() or (self.units < 0).any():
             raise PlanningError("demand must be a number that is not negative in every hour")
         if not 0 <= self.deferrable_share <= 1 or self.deadline_hours < 0:
             raise PlanningError("deferrable_share lies in 0..1, and deadline_hours is not negative")
-        if self.probabilities and (
-            len(self.probabilities) != len(self.scenarios)
-            or min(self.probabilities) < 0
-            or not math.isclose(sum(self.probabilities), 1.0, rel_tol=1e-9)
-        ):
-            raise PlanningError("scenarios need one probability each, adding up to 1")
-
-    @property
-    def scenarios(self) -> FloatArray:
-        """Demand by scenario and hour."""
-        return np.atleast_2d(self.units)
 
     def rounded_up(self, step_units: float) -> DemandCurve:
         """Return the curve with demand rounded up to whole steps; 0 leaves it as it is."""
         if step_units == 0:
             return self
         return replace(self, units=np.ceil(self.units / step_units - 1e-9) * step_units)
-
-    @property
-    def weights(self) -> FloatArray:
-        """Probability of each scenario."""
-        count = len(self.scenarios)
-        return np.array(self.probabilities) if self.probabilities else np.full(count, 1.0 / count)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,20 +136,12 @@ class Limits:
     ----------
     max_capex_usd, max_kw : float
         Budget for hardware, and power at the site.
-    risk_weight_share : float
-        0 minimises the expected cost over scenarios, 1 the mean cost of the worst of them, between both a blend.
-    risk_tail_share : float
-        Which part of the scenarios counts as the worst (conditional value at risk).
     """
 
     max_capex_usd: float = math.inf
     max_kw: float = math.inf
-    risk_weight_share: float = 0.0
-    risk_tail_share: float = 0.05
 
     def __post_init__(self) -> None:
         """Refuse what cannot be."""
         if not (self.max_capex_usd >= 0 and self.max_kw >= 0):
             raise PlanningError("budget and power limit must not be negative")
-        if not (0 <= self.risk_weight_share <= 1 and 0 < self.risk_tail_share <= 1):
-            raise PlanningError("risk_weight_share lies in 0..1, risk_tail_share above 0 and up to 1")

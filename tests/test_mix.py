@@ -90,14 +90,14 @@ def test_the_reserved_cut_of_a_normal_demand_is_the_news_vendors() -> None:
 
 def test_prepaid_machines_work_before_owned_ones_which_still_draw_power() -> None:
     mix = cheapest_mix(DemandCurve(units=DAY), [OWN, RESERVED, ON_DEMAND])
-    own, reserved, _ = mix.dispatch_units[:, 0, :]
+    own, reserved, _ = mix.dispatch_units
     assert mix.total_usd == pytest.approx(382.9)
     assert (reserved[own > 0] == pytest.approx(2.0)) if (own > 0).any() else False
 
 
 def test_every_hour_is_served_and_the_bill_adds_up() -> None:
     mix = cheapest_mix(DemandCurve(units=DAY), [OWN, RESERVED, SPOT, ON_DEMAND])
-    served = mix.dispatch_units[:, 0, :].T @ np.array([1, 1, SPOT.availability_share, 1])
+    served = mix.dispatch_units.T @ np.array([1, 1, SPOT.availability_share, 1])
     assert (served >= DAY - 1e-6).all()
     assert sum(use.fixed_usd + use.variable_usd for use in mix.tiers) == pytest.approx(mix.total_usd)
 
@@ -113,7 +113,7 @@ def test_committed_machines_are_idle_where_less_is_needed() -> None:
 
 def test_spot_carries_no_more_than_its_part_of_each_hour() -> None:
     mix = cheapest_mix(DemandCurve(units=DAY), [SPOT, ON_DEMAND])
-    assert (mix.dispatch_units[0, 0] * SPOT.availability_share <= 0.4 * DAY + 1e-6).all()
+    assert (mix.dispatch_units[0] * SPOT.availability_share <= 0.4 * DAY + 1e-6).all()
 
 
 def test_machines_come_whole() -> None:
@@ -140,7 +140,7 @@ def test_work_that_can_wait_flattens_the_curve() -> None:
 def test_nothing_is_served_before_it_came_or_after_its_deadline() -> None:
     units = np.random.default_rng(1).integers(0, 12, 60).astype(float)
     mix = cheapest_mix(DemandCurve(units=units, deferrable_share=1.0, deadline_hours=6), [RESERVED, ON_DEMAND])
-    done, arrived = mix.dispatch_units[:, 0].sum(axis=0).cumsum(), units.cumsum()
+    done, arrived = mix.dispatch_units.sum(axis=0).cumsum(), units.cumsum()
     assert (done[6:] >= arrived[:-6] - 1e-6).all()
     assert done[-1] == pytest.approx(arrived[-1], abs=1e-6)
 
@@ -161,16 +161,6 @@ def test_power_and_budget_limit_what_is_owned() -> None:
     by_budget = cheapest_mix(curve, [own, ON_DEMAND], Limits(max_capex_usd=200_000))
     by_power = cheapest_mix(curve, [own, ON_DEMAND], Limits(max_kw=4.0))
     assert [mix.tiers[0].machines for mix in (free, by_budget, by_power)] == [10, 5, 3]
-
-
-def test_a_dearer_tail_weighs_more_for_who_fears_it() -> None:
-    calm, storm = np.full(24, 4.0), np.full(24, 20.0)
-    curve = DemandCurve(units=np.stack([calm, storm]), probabilities=(0.9, 0.1))
-    bold = cheapest_mix(curve, [RESERVED, ON_DEMAND], Limits(risk_tail_share=0.1))
-    careful = cheapest_mix(curve, [RESERVED, ON_DEMAND], Limits(risk_weight_share=1.0, risk_tail_share=0.1))
-    assert careful.tail_usd < bold.tail_usd
-    assert careful.total_usd > bold.total_usd
-    assert careful.tiers[0].machines > bold.tiers[0].machines
 
 
 def test_demand_above_every_limit_names_the_hour_and_what_is_reached() -> None:
@@ -232,7 +222,7 @@ def test_hours_planned_for_together_cost_what_they_cost_one_by_one(
         patch.setattr("planner.mix.mix.periods", lambda _tiers, hours: np.arange(hours))
         one_by_one = cheapest_mix(curve, tiers)
     assert together.total_usd == pytest.approx(one_by_one.total_usd, rel=1e-6, abs=1e-6)
-    assert (together.dispatch_units.sum(axis=0)[0] >= np.array(demand) - 1e-6).all()
+    assert (together.dispatch_units.sum(axis=0) >= np.array(demand) - 1e-6).all()
 
 
 def test_a_curve_of_decades_with_terms_of_years_is_a_small_program() -> None:

@@ -37,7 +37,9 @@ def bought_where_it_holds(
     list of Case, FloatArray of shape (3, cases, resamples), list of Case
         The costs are what is paid, of the mix, and of the best, in USD a year.
     """
-    lighter = [_without_own(case) for case in cases]
+    lighter = [
+        case.mixed(TierKind.COMMITTED, TierKind.SPOT) if TierKind.OWNED in case.kinds() else case for case in cases
+    ]
     paid_usd, mix_usd, lighter_usd, best_usd = resampled_costs_usd(cases, lighter, assumptions, resamples, seed)
     taken, not_bought = list(cases), []
     for n, (case, other) in enumerate(zip(cases, lighter, strict=True)):
@@ -56,11 +58,6 @@ def _owning_holds(
         return False
     share = float((own_usd < np.minimum(paid_usd, lighter_usd)).mean())
     return share >= assumptions["verdict.least_confidence_share"] and (own_usd < paid_usd).mean() >= SURE_SHARE
-
-
-def _without_own(case: Case) -> Case:
-    """Return the same with the cheapest mix that buys nothing."""
-    return case.mixed(TierKind.COMMITTED, TierKind.SPOT) if TierKind.OWNED in case.kinds() else case
 
 
 def those_that_hold(cases: Sequence[Case], sure: FloatArray) -> tuple[list[Case], FloatArray, list[tuple[Case, float]]]:

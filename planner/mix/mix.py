@@ -11,7 +11,7 @@ import numpy as np
 from planner.arrays import FloatArray
 from planner.errors import NothingFitsError, PlanningError
 from planner.milp import Program
-from planner.mix.program import Slots, TierColumns, add_limits, add_tail, add_tier, add_waiting, periods, slots_of
+from planner.mix.program import Slots, TierColumns, add_limits, add_tier, add_waiting, periods, slots_of
 from planner.tiers import DemandCurve, Limits, Tier
 
 MOST_LEVELS = 600
@@ -24,7 +24,7 @@ MOST_UNKNOWNS = 600_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TierUse:
-    """What the mix takes of one tier; expected over scenarios.
+    """What the mix takes of one tier.
 
     Attributes
     ----------
@@ -55,9 +55,7 @@ class MixResult:
     Attributes
     ----------
     total_usd : float
-        Expected cost over the curve.
-    tail_usd : float
-        Mean cost of the worst scenarios; equal to the total where there is one scenario.
+        Cost over the curve.
     tiers : tuple of TierUse
         In the order of the question.
     single_tier_usd : dict of str to float
@@ -66,12 +64,11 @@ class MixResult:
         How far the optimum may lie below.
     rounded_to_units : float
         Step to which demand was rounded up, since machines taken by the hour come whole; 0 where it was not.
-    dispatch_units : FloatArray, shape (tiers, scenarios, hours)
+    dispatch_units : FloatArray, shape (tiers, hours)
         Units at work.
     """
 
     total_usd: float
-    tail_usd: float
     tiers: tuple[TierUse, ...]
     single_tier_usd: dict[str, float]
     gap_share: float
@@ -91,7 +88,7 @@ def cheapest_mix(
     tiers : sequence of Tier
         Ways to have capacity, names different.
     limits : Limits, optional
-        Budget, power, risk.
+        Budget, power.
     time_limit_s : float
         The best mix found until then is returned, with its gap.
 
@@ -121,7 +118,7 @@ def cheapest_mix(
     _check_reach(curve, tiers)
     if curve.units.max() > MOST_WHOLE_UNITS:
         tiers = [replace(tier, whole=False) for tier in tiers]
-    hours = curve.scenarios.shape[1]
+    hours = len(curve.units)
     defers = curve.deferrable_share > 0 and curve.deadline_hours > 0
     period = np.arange(hours) if defers else periods(tiers, hours)
     rounded = _rounding(curve, tiers)
@@ -136,10 +133,9 @@ def cheapest_mix(
         )
     curve = curve.rounded_up(rounded)
     program = Program()
-    weights = curve.weights
-    costs = program.add_columns(len(weights), lower=-np.inf, cost=weights * (1 - limits.risk_weight_share))
-    pay = program.add_rows(len(weights), lower=0.0, upper=0.0)
-    program.put(pay, costs, -1.0)
+    cost = program.add_columns(1, lower=-np.inf, cost=1.0)
+    pay = program.add_rows(1, lower=0.0, upper=0.0)
+    program.put(pay, cost, -1.0)
     # No more is at work than is needed: a machine that is paid either way would else seem to be busy.
     most = np.inf if defers else slots.demand
     served = program.add_rows(len(slots.demand), lower=slots.demand * (1 - curve.deferrable_share * defers), upper=most)
@@ -147,23 +143,19 @@ def cheapest_mix(
     if defers:
         add_waiting(program, curve, slots, served)
     add_limits(program, tiers, columns, limits)
-    if limits.risk_weight_share > 0:
-        add_tail(program, costs, weights, limits)
     solution = program.solve(time_limit_s=time_limit_s)
     if solution is None:
         raise NothingFitsError(
             "no mix serves this demand within the limits",
             hint="raise the budget or the power limit, or add a tier without a limit (on demand)",
         )
-    by_scenario = solution.values[costs]
     uses, dispatch = [], []
     for tier, tier_columns in zip(tiers, columns, strict=True):
-        use, units = _use(tier, tier_columns, solution.values, slots, weights, hours)
+        use, units = _use(tier, tier_columns, solution.values, slots, hours)
         uses.append(use)
         dispatch.append(units)
     return MixResult(
-        total_usd=float(weights @ by_scenario),
-        tail_usd=_tail_mean(by_scenario, weights, limits.risk_tail_share),
+        total_usd=float(solution.values[cost].item()),
         tiers=tuple(uses),
         single_tier_usd=single_tier_costs_usd(curve, tiers, limits),
         gap_share=solution.gap_share,
@@ -173,12 +165,12 @@ def cheapest_mix(
 
 
 def single_tier_costs_usd(curve: DemandCurve, tiers: Sequence[Tier], limits: Limits | None = None) -> dict[str, float]:
-    """Return the expected cost of each tier that could do everything alone, nothing deferred."""
+    """Return the cost of each tier that could do everything alone, nothing deferred."""
     limits = limits or Limits()
-    hours = curve.scenarios.shape[1]
+    hours = len(curve.units)
     costs = {}
     for tier in tiers:
-        needed = curve.scenarios / (tier.availability_share * tier.units_per_machine)
+        needed = curve.units / (tier.availability_share * tier.units_per_machine)
         machines = np.ceil(needed - 1e-9) if tier.whole else needed
         most = float(machines.max())
         if tier.max_share_of_demand < 1 or (tier.max_machines is not None and most > tier.max_machines):
@@ -187,11 +179,10 @@ def single_tier_costs_usd(curve: DemandCurve, tiers: Sequence[Tier], limits: Lim
             if most * tier.capex_usd_per_machine > limits.max_capex_usd or most * tier.kw_per_machine > limits.max_kw:
                 continue
             paid_hours = hours if tier.term_hours == 0 else _term_hours(tier, hours)
-            work = curve.weights @ (curve.scenarios / tier.availability_share).sum(axis=1)
+            work = (curve.units / tier.availability_share).sum()
             costs[tier.name] = most * tier.fixed_usd_per_machine_hour * paid_hours + work * tier.usd_per_unit_hour
         else:
-            taken = curve.weights @ machines.sum(axis=1)
-            costs[tier.name] = float(taken) * tier.units_per_machine * tier.usd_per_unit_hour
+            costs[tier.name] = machines.sum() * tier.units_per_machine * tier.usd_per_unit_hour
     return {name: float(usd) for name, usd in costs.items()}
 
 
@@ -204,16 +195,16 @@ def _check_reach(curve: DemandCurve, tiers: Sequence[Tier]) -> None:
     """Say at once when even all tiers together cannot serve the busiest hour."""
     if curve.deferrable_share > 0 or any(tier.max_machines is None and tier.max_share_of_demand == 1 for tier in tiers):
         return
-    units = curve.scenarios
+    units = curve.units
     reach = np.zeros_like(units)
     for tier in tiers:
         most = math.inf if tier.max_machines is None else tier.max_machines * tier.units_per_machine
         reach += np.minimum(most * tier.availability_share, tier.max_share_of_demand * units)
     short = units > reach * (1 + 1e-9)
     if short.any():
-        scenario, hour = np.argwhere(short)[0]
+        hour = int(short.argmax())
         raise NothingFitsError(
-            f"hour {int(hour)} needs {units[scenario, hour]:g} units, and all tiers together reach {reach[scenario, hour]:g}",
+            f"hour {hour} needs {units[hour]:g} units, and all tiers together reach {reach[hour]:g}",
             hint="add a tier without a limit (on demand), or raise max_machines",
         )
 
@@ -229,25 +220,13 @@ def _rounding(curve: DemandCurve, tiers: Sequence[Tier]) -> float:
     return float(max(1.0, math.ceil(float(curve.units.max()) / MOST_LEVELS)))
 
 
-def _tail_mean(costs: FloatArray, weights: FloatArray, tail: float) -> float:
-    """Return the mean of the worst part of a distribution."""
-    order = np.argsort(-costs)
-    left, total = tail, 0.0
-    for i in order:
-        taken = min(left, float(weights[i]))
-        total += taken * float(costs[i])
-        left -= taken
-    return total / (tail - left)
-
-
 def _use(
-    tier: Tier, tier_columns: TierColumns, values: FloatArray, slots: Slots, weights: FloatArray, hours: int
+    tier: Tier, tier_columns: TierColumns, values: FloatArray, slots: Slots, hours: int
 ) -> tuple[TierUse, FloatArray]:
     """Read a tier's part from the solution."""
-    frequency = slots.hours * weights[slots.scenario]
     units = values[tier_columns.units]
     machines = np.rint(values[tier_columns.machines]) if tier.whole else values[tier_columns.machines]
-    worked = float(frequency @ units)
+    worked = float(slots.hours @ units)
     present = np.zeros(hours)
     for count, begin, end in zip(machines, tier_columns.begins, tier_columns.ends, strict=True):
         present[begin:end] += count
@@ -257,7 +236,7 @@ def _use(
         paid, variable = float(present.sum()) * tier.units_per_machine, worked * tier.usd_per_unit_hour
     else:
         taken = units if tier_columns.taken is None else values[tier_columns.taken] * tier.units_per_machine
-        fixed, paid = 0.0, float(frequency @ taken)
+        fixed, paid = 0.0, float(slots.hours @ taken)
         variable = paid * tier.usd_per_unit_hour
     use = TierUse(
         name=tier.name,

@@ -22,7 +22,6 @@ class Slots:
 
     demand: FloatArray
     hours: FloatArray
-    scenario: IntArray
     first_hour: IntArray
     of_hour: IntArray
 
@@ -57,25 +56,11 @@ def periods(tiers: Sequence[Tier], hours: int) -> IntArray:
 
 def slots_of(curve: DemandCurve, period: IntArray) -> Slots:
     """Return the hours that are planned for together."""
-    demand_parts, hour_parts, scenario_parts, first_parts, of_hour, before = [], [], [], [], [], 0
-    for scenario, units in enumerate(curve.scenarios):
-        levels, level = np.unique(units, return_inverse=True)
-        _, first, slot, counts = np.unique(
-            period * len(levels) + level, return_index=True, return_inverse=True, return_counts=True
-        )
-        demand_parts.append(units[first])
-        hour_parts.append(counts.astype(float))
-        scenario_parts.append(np.full(len(first), scenario))
-        first_parts.append(first)
-        of_hour.append(slot + before)
-        before += len(first)
-    return Slots(
-        np.concatenate(demand_parts),
-        np.concatenate(hour_parts),
-        np.concatenate(scenario_parts),
-        np.concatenate(first_parts),
-        np.stack(of_hour),
+    levels, level = np.unique(curve.units, return_inverse=True)
+    _, first, slot, counts = np.unique(
+        period * len(levels) + level, return_index=True, return_inverse=True, return_counts=True
     )
+    return Slots(demand=curve.units[first], hours=counts.astype(float), first_hour=first, of_hour=slot)
 
 
 def add_tier(program: Program, tier: Tier, slots: Slots, hours: int, served: IntArray, pay: IntArray) -> TierColumns:
@@ -88,23 +73,23 @@ def add_tier(program: Program, tier: Tier, slots: Slots, hours: int, served: Int
     program.put(served, units, tier.availability_share)
     if not tier.is_chosen_once:
         if tier.units_per_machine == 1 or not tier.whole:
-            program.put(pay[slots.scenario], units, slots.hours * tier.usd_per_unit_hour)
+            program.put(pay, units, slots.hours * tier.usd_per_unit_hour)
             if math.isfinite(most):
                 cap = program.add_rows(count, upper=most * tier.units_per_machine)
                 program.put(cap, units, 1.0)
             return TierColumns(none, none, none, units, None)
         taken = program.add_columns(count, upper=most, whole=True)
-        program.put(pay[slots.scenario], taken, slots.hours * tier.usd_per_unit_hour * tier.units_per_machine)
+        program.put(pay, taken, slots.hours * tier.usd_per_unit_hour * tier.units_per_machine)
         within = program.add_rows(count, upper=0.0)
         program.put(within, units, 1.0)
         program.put(within, taken, -tier.units_per_machine)
         return TierColumns(none, none, none, units, taken)
-    program.put(pay[slots.scenario], units, slots.hours * tier.usd_per_unit_hour)
+    program.put(pay, units, slots.hours * tier.usd_per_unit_hour)
     short = 0 < tier.term_hours < hours
     begins, ends = _terms(tier, hours)
     machines = program.add_columns(len(begins), upper=most, whole=tier.whole)
     paid = tier.fixed_usd_per_machine_hour * (tier.term_hours if short else hours)
-    program.put(pay[:, None], machines[None, :], paid)
+    program.put(pay, machines, paid)
     within = program.add_rows(count, upper=0.0)
     program.put(within, units, 1.0)
     if short:
@@ -136,14 +121,13 @@ def _add_present(
 
 def add_waiting(program: Program, curve: DemandCurve, slots: Slots, served: IntArray) -> None:
     """Let part of the demand wait: what has been served lies between what has arrived and what has fallen due."""
-    for scenario, units in enumerate(curve.scenarios):
-        arrived = np.cumsum(units * curve.deferrable_share)
-        due = np.concatenate([np.zeros(curve.deadline_hours), arrived])[: len(arrived)]
-        due[-1] = arrived[-1]  # nothing is left over at the end of the curve
-        done = program.add_columns(len(arrived), lower=due, upper=arrived)
-        here = served[slots.of_hour[scenario]]
-        program.put(here, done, -1.0)
-        program.put(here[1:], done[:-1], 1.0)
+    arrived = np.cumsum(curve.units * curve.deferrable_share)
+    due = np.concatenate([np.zeros(curve.deadline_hours), arrived])[: len(arrived)]
+    due[-1] = arrived[-1]  # nothing is left over at the end of the curve
+    done = program.add_columns(len(arrived), lower=due, upper=arrived)
+    here = served[slots.of_hour]
+    program.put(here, done, -1.0)
+    program.put(here[1:], done[:-1], 1.0)
 
 
 def add_limits(program: Program, tiers: Sequence[Tier], columns: Sequence[TierColumns], limits: Limits) -> None:
@@ -156,13 +140,3 @@ def add_limits(program: Program, tiers: Sequence[Tier], columns: Sequence[TierCo
             row = program.add_rows(1, upper=limit)
             for tier_columns, per_machine in zip(columns, of_machine, strict=True):
                 program.put(row, tier_columns.machines, per_machine)
-
-
-def add_tail(program: Program, costs: IntArray, weights: FloatArray, limits: Limits) -> None:
-    """Add the mean cost of the worst scenarios (Rockafellar and Uryasev 2000)."""
-    threshold = program.add_columns(1, lower=-np.inf, cost=limits.risk_weight_share)
-    excess = program.add_columns(len(costs), cost=limits.risk_weight_share * weights / limits.risk_tail_share)
-    rows = program.add_rows(len(costs), upper=0.0)
-    program.put(rows, costs, 1.0)
-    program.put(rows, threshold, -1.0)
-    program.put(rows, excess, -1.0)

@@ -79,7 +79,7 @@ class TierStated(Section):
 
 
 class LimitsStated(Section):
-    """What the mix has to respect; see `planner.tiers.Limits`."""
+    """What the mix has to respect; see `planner.tiers.Limits`. Risk is read and changes nothing, since demand is one curve."""
 
     max_capex_usd: NotNegative | None = None
     max_kw: NotNegative | None = None
@@ -144,7 +144,7 @@ class MixRequest(Section):
 
     def stated_limits(self) -> Limits:
         """Return the limits."""
-        return Limits(**self.limits.model_dump(exclude_none=True))
+        return Limits(**self.limits.model_dump(include={"max_capex_usd", "max_kw"}, exclude_none=True))
 
 
 def owned_tier(

@@ -317,28 +317,20 @@ def _option(
         alone, work, working_months=[plan.last_month],
         discount_rate_share_per_year=assumptions["money.discount_rate_share_per_year"],
     )  # fmt: skip
-    stated, end = holding.stated, plan.last_month
+    stated, end, busy_share = holding.stated, plan.last_month, float(plan.busy_share[: plan.last_month].mean())
     reasons: list[Reason] = []
+    energy: Footprint | None
     if isinstance(stated, OwnedMachines):
-        name = f"{holding.machine.accelerator_count:g}x-{(holding.machine.accelerator.name if holding.machine.accelerator else '').replace(' ', '-')}"
-        provider, region, instance_type = "own", stated.place.replace("_", " "), name
+        accelerator = holding.machine.accelerator
+        instance_type = (
+            f"{holding.machine.accelerator_count:g}x-{(accelerator.name if accelerator else '').replace(' ', '-')}"
+        )
+        provider, region = "own", stated.place.replace("_", " ")
         if fleet.instance_count > holding.count:
             reasons.append(Reason(ReasonCode.TOO_FEW_OWNED, (holding.count, fleet.instance_count)))
         notes = [Note(NoteCode.RUNNING_COSTS, (rent.first_usd_per_hour,))]
-    else:
-        assert holding.offer is not None
-        provider, region, instance_type = stated.provider, holding.offer.region, stated.instance_type
-        notes = [Note(NoteCode.PAID_UNTIL, (stated.until, stated.usd_per_hour))]
-        if fleet.instance_count > holding.count:
-            figures = (fleet.instance_count - holding.count, holding.offer.price_usd_per_hour)
-            notes.append(Note(NoteCode.BEYOND_COMMITMENT, figures))
-        notes += lost_credits(rent, provider, workload.have.credits, today, months=months)
-    if holding.months < end:
-        notes.append(Note(NoteCode.RENT_AFTERWARDS, (holding.months,)))
-    paid = fleet.instance_count * hours_per_month if isinstance(stated, OwnedMachines) else fleet.instance_count * plan.mean_on_hours  # fmt: skip
-    busy_share = float(plan.busy_share[:end].mean())
-    if isinstance(stated, OwnedMachines):
-        energy: Footprint | None = owned_footprint(
+        paid = fleet.instance_count * hours_per_month
+        energy = owned_footprint(
             machine_max_kw(holding.machine, assumptions) or 0.0,
             stated.place,
             own_place(workload),
@@ -347,6 +339,14 @@ def _option(
             assumptions=assumptions,
         )
     else:
+        assert holding.offer is not None
+        provider, region, instance_type = stated.provider, holding.offer.region, stated.instance_type
+        notes = [Note(NoteCode.PAID_UNTIL, (stated.until, stated.usd_per_hour))]
+        if fleet.instance_count > holding.count:
+            figures = (fleet.instance_count - holding.count, holding.offer.price_usd_per_hour)
+            notes.append(Note(NoteCode.BEYOND_COMMITMENT, figures))
+        notes += lost_credits(rent, provider, workload.have.credits, today, months=months)
+        paid = fleet.instance_count * plan.mean_on_hours
         energy = rented_footprint(
             holding.machine,
             provider,
@@ -355,6 +355,8 @@ def _option(
             busy_share=busy_share,
             assumptions=assumptions,
         )
+    if holding.months < end:
+        notes.append(Note(NoteCode.RENT_AFTERWARDS, (holding.months,)))
     return Option(
         id=f"have/{provider}/{instance_type}/{region}".replace(" ", "_"),
         kind=OptionKind.HAVE,

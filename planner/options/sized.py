@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from planner.assumptions import Assumptions
 from planner.demand.architecture import Architecture
@@ -24,17 +24,13 @@ def sized_machines(
 ) -> list[Fleet | Refusal]:
     """Return how many of each machine do the work, or why none does."""
     most = workload.constraints.max_gpus
+    with_accelerators = tuple(machine for machine in machines if machine.accelerator is not None)
+    processors = tuple(machine for machine in machines if machine.accelerator is None)
     return [
         result
-        for asked, sort in _by_format(workload, machines)
+        for asked, sort in ((workload, with_accelerators), (asked_of_processors(workload), processors))
         for result in size(asked, architecture, sort, assumptions, max_accelerators=most, calibration=calibration)
     ]
-
-
-def _by_format(workload: Workload, machines: Sequence[Machine]) -> Iterator[tuple[Workload, tuple[Machine, ...]]]:
-    """Ask processors for 16 bit where only formats are allowed that no processor computes in; it loses nothing by it."""
-    yield workload, tuple(machine for machine in machines if machine.accelerator is not None)
-    yield asked_of_processors(workload), tuple(machine for machine in machines if machine.accelerator is None)
 
 
 def asked_of_processors(workload: Workload) -> Workload:

@@ -35,30 +35,19 @@ def few_offers_of(catalog: Catalog) -> FewOffers | None:
 
 
 def notes_on_data(candidates: Candidates, assumptions: TracedAssumptions, window: Window) -> tuple[Note, ...]:
-    """Say which accelerators are unknown, how many assumptions are of other days, and which were set without effect."""
-    return (
-        *_unknown_accelerators(candidates),
-        *_assumptions_out_of_window(assumptions, window),
-        *_settings_without_effect(assumptions),
-    )
+    """Say which accelerators are unknown, how many assumptions are of other days, and which were set without effect.
 
-
-def _unknown_accelerators(candidates: Candidates) -> tuple[Note, ...]:
-    if not candidates.unknown_accelerators:
-        return ()
-    names = ", ".join(candidates.unknown_accelerators)
-    return (Note(NoteCode.UNKNOWN_ACCELERATORS, (names,)),)
-
-
-def _assumptions_out_of_window(assumptions: TracedAssumptions, window: Window) -> tuple[Note, ...]:
-    """Say how many assumptions are of other days; a plan cannot do without them, so they are used all the same."""
-    dated = [row for row in assumptions.used() if row.as_of]
+    A plan cannot do without assumptions, so those of other days are used all the same. One that nothing rests on is the rate of a
+    loan where hardware is paid in cash.
+    """
+    used = assumptions.used()
+    dated = [row for row in used if row.as_of]
     _, dropped = window.split(dated, lambda row: first_day(row.as_of), "assumptions")
-    return tuple(Note(NoteCode.OTHER_DAYS, (lost.count, lost.reason)) for lost in dropped)
-
-
-def _settings_without_effect(assumptions: TracedAssumptions) -> tuple[Note, ...]:
-    """Say which assumptions the user has set that nothing here rests on: the rate of a loan, where hardware is paid in cash."""
-    used = {row.name for row in assumptions.used()}
-    names = sorted(name for name, row in assumptions.rows.items() if row.overridden and name not in used)
-    return (Note(NoteCode.SET_WITHOUT_EFFECT, (", ".join(names),)),) if names else ()
+    notes = [Note(NoteCode.OTHER_DAYS, (lost.count, lost.reason)) for lost in dropped]
+    if candidates.unknown_accelerators:
+        notes.insert(0, Note(NoteCode.UNKNOWN_ACCELERATORS, (", ".join(candidates.unknown_accelerators),)))
+    used_names = {row.name for row in used}
+    without_effect = sorted(name for name, row in assumptions.rows.items() if row.overridden and name not in used_names)
+    if without_effect:
+        notes.append(Note(NoteCode.SET_WITHOUT_EFFECT, (", ".join(without_effect),)))
+    return tuple(notes)
