@@ -87,6 +87,13 @@ def read_slurm(sources: Sequence[Source], *, timezone: str = "", columns: Sequen
     return records_of(stretches, "slurm", rows=counts.rows, faults=faults, notes=notes + _notes(counts))
 
 
+class _Row(dict[str, str]):
+    """A line by the names of its columns; what has no column, or no cell, is empty."""
+
+    def __missing__(self, name: str) -> str:
+        return ""
+
+
 @dataclass(slots=True)
 class _Counts:
     """How many jobs there are, and of how many something has to be said."""
@@ -137,44 +144,38 @@ def _jobs_of(
     body = list(lines) if has_header else [first, *lines]
     names = first[1] if has_header else columns
     named = [name.strip().lower() for name in names] or _guessed(body)
-    place = {name: number for number, name in enumerate(named) if name}
-    tres = next((place[name] for name in TRES_COLUMNS if name in place), None)
-    if tres is None or "start" not in place or not {"end", "elapsed", "elapsedraw"} & set(place):
+    tres = next((name for name in TRES_COLUMNS if name in named), None)
+    if tres is None or "start" not in named or not {"end", "elapsed", "elapsedraw"} & set(named):
         faults.append(Fault(what="it lacks Start, End or ElapsedRaw, or AllocTRES", where=source.name, hint=HINT))
         return
     bad: list[int] = []
     endless: list[int] = []
-    lines_of_jobs = [(line, cells) for line, cells in body if not _is_step(cells, place)]
-    latest = max((t for _, c in lines_of_jobs for n in ("start", "end") for t in _moments(_cell(c, place, n), zone)), default=0.0)  # fmt: skip
-    for line, cells in lines_of_jobs:
+    rows = [(line, _Row(zip(named, map(str.strip, cells), strict=False))) for line, cells in body]
+    rows = [(line, row) for line, row in rows if not _is_step(row)]
+    latest = max((t for _, row in rows for name in ("start", "end") for t in _moments(row[name], zone)), default=0.0)
+    for line, row in rows:
         counts.rows += 1
-        if len([name for name in named if name]) > len(cells):
+        if any(name and name not in row for name in named):
             bad.append(line)
             continue
-        gpus = gpus_of_tres(cells[tres])
+        gpus = gpus_of_tres(row[tres])
         if not gpus:
-            counts.cut += cells[tres].rstrip().endswith("+")
-            counts.shards += "gres/shard" in cells[tres]
+            counts.cut += row[tres].endswith("+")
+            counts.shards += "gres/shard" in row[tres]
             continue
-        start, end = _from_and_to(cells, place, zone, latest)
-        if start is None and _cell(cells, place, "start").lower() in NO_TIME:
+        start, end = _from_and_to(row, zone, latest)
+        if start is None and row["start"].lower() in NO_TIME:
             counts.waiting += 1
             continue
-        counts.running += start is not None and _cell(cells, place, "state").startswith("RUNNING")
+        counts.running += start is not None and row["state"].startswith("RUNNING")
         if start is None or end is None:
             bad.append(line)
         elif not (SINCE_S <= start <= UNTIL_S and end - start <= LONGEST_S) or max(gpus.values()) > MOST_GPUS:
             endless.append(line)
         else:
-            whose = [_cell(cells, place, name) for name in ("account", "partition", "user")]
-            number = _cell(cells, place, "jobid") or _cell(cells, place, "jobidraw")
-            is_named = number[:1].isdigit()
-            key = (
-                (_cell(cells, place, "cluster"), number, start, tuple(gpus.items()))
-                if is_named
-                else (source.name, line)
-            )
-            yield _Job(key, start, end, gpus, *whose)
+            number = _number_of(row)
+            key = (row["cluster"], number, start, *gpus.items()) if number[:1].isdigit() else (source.name, line)
+            yield _Job(key, start, end, gpus, row["account"], row["partition"], row["user"])
     if endless:
         what = "jobs of more than a year, outside of 2000 to 2100, or of more GPUs than there are"
         faults.append(Fault(what=what, where=f"{source.name}:{endless[0]}", rows=len(endless), hint="is a date mistyped?"))  # fmt: skip
@@ -192,14 +193,13 @@ def _stretches(job: _Job) -> Iterator[Stretch]:
         yield Stretch(job.start_s, job.end_s, gpus, "allocated", gpu=name, account=job.account, region=job.partition, tag=job.user)  # fmt: skip
 
 
-def _cell(cells: Sequence[str], place: dict[str, int], name: str) -> str:
-    number = place.get(name, -1)
-    return cells[number].strip() if 0 <= number < len(cells) else ""
+def _number_of(row: _Row) -> str:
+    return row["jobid"] or row["jobidraw"]
 
 
-def _is_step(cells: Sequence[str], place: dict[str, int]) -> bool:
+def _is_step(row: _Row) -> bool:
     """Say whether a line is a step (``123.batch``, ``123_4.0``), or an interruption in an array's name."""
-    return "." in (_cell(cells, place, "jobid") or _cell(cells, place, "jobidraw"))
+    return "." in _number_of(row)
 
 
 def _is_header(cells: Sequence[str]) -> bool:
@@ -248,20 +248,17 @@ def _moments(text: str, zone: ZoneInfo) -> list[float]:
     return [first] if again == first else [first, again]
 
 
-def _seconds_long(cells: Sequence[str], place: dict[str, int]) -> float | None:
+def _seconds_long(row: _Row) -> float | None:
     """Return how long a job ran: ``ElapsedRaw``, or ``Elapsed`` as [days-]hours:minutes:seconds."""
-    raw, text = _cell(cells, place, "elapsedraw"), _cell(cells, place, "elapsed")
-    if raw.isdecimal():
-        return float(raw)
-    match = re.fullmatch(r"(?:(\d+)-)?(\d+):(\d\d):(\d\d)", text)
+    if row["elapsedraw"].isdecimal():
+        return float(row["elapsedraw"])
+    match = re.fullmatch(r"(?:(\d+)-)?(\d+):(\d\d):(\d\d)", row["elapsed"])
     return None if match is None else float(sum(int(part or 0) * unit for part, unit in zip(match.groups(), (86_400, 3600, 60, 1), strict=True)))  # fmt: skip
 
 
-def _from_and_to(
-    cells: Sequence[str], place: dict[str, int], zone: ZoneInfo, latest: float
-) -> tuple[float | None, float | None]:
-    starts, ends = (_moments(_cell(cells, place, name), zone) for name in ("start", "end"))
-    elapsed = _seconds_long(cells, place)
+def _from_and_to(row: _Row, zone: ZoneInfo, latest: float) -> tuple[float | None, float | None]:
+    starts, ends = _moments(row["start"], zone), _moments(row["end"], zone)
+    elapsed = _seconds_long(row)
     if not starts:
         return None, None
     if ends:
@@ -271,7 +268,7 @@ def _from_and_to(
         return min(product(starts, ends), key=lambda pair: abs(pair[1] - pair[0] - elapsed))
     if elapsed is not None:
         return starts[0], starts[0] + elapsed
-    return starts[0], max(latest, starts[0]) if _cell(cells, place, "state").startswith("RUNNING") else None
+    return starts[0], max(latest, starts[0]) if row["state"].startswith("RUNNING") else None
 
 
 def _guessed(body: Sequence[tuple[int, list[str]]]) -> list[str]:
