@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,7 +64,7 @@ def _records(samples: Samples, faults: Sequence[Fault]) -> Records:
     point_card, point_at, point_owner = card[points], at[points], owner[points]
     ends = _ends(point_card, point_at)
 
-    holders = _holders(point_of_sample, owner, point_owner, has_pod == 1)
+    holder, holders = _holders(point_of_sample, owner, point_owner, has_pod == 1)
     own = np.array([part.share for part in samples.cards])
     whole = np.array([part.whole for part in samples.cards])
     is_slice = np.array([part.is_slice for part in samples.cards])
@@ -100,12 +99,12 @@ def _records(samples: Samples, faults: Sequence[Fault]) -> Records:
     basis_codes, basis_names = coded([basis for _, _, basis in parts])
     basis_of = np.repeat(basis_codes, [len(where) for where, _, _ in parts])
     amount = np.concatenate([share for _, share, _ in parts])
-    if (holders.count == 1).all():
-        whose = holders.owner[which]
+    if (holders == 1).all():
+        whose = holder[which]
     else:  # each part once for everybody who shared the accelerator at that time
-        first, count = holders.first[which], holders.count[which]
+        first, count = (np.cumsum(holders) - holders)[which], holders[which]
         again = np.repeat(np.arange(len(which)), count)
-        whose = holders.owner[first[again] + np.arange(len(again)) - np.repeat(np.cumsum(count) - count, count)]
+        whose = holder[first[again] + np.arange(len(again)) - np.repeat(np.cumsum(count) - count, count)]
         which, basis_of, amount = which[again], basis_of[again], (amount / count)[again]
     texts = [
         (gpu_called(samples.cards[part.card].model), part.account, samples.cards[part.card].host)
@@ -142,17 +141,10 @@ def _in_order(card: IntArray, at_s: FloatArray, has_pod: IntArray) -> IntArray:
     return order[np.argsort(short[order], kind="stable")]
 
 
-@dataclass(frozen=True, slots=True)
-class _Holders:
-    """Who had the accelerator of each point: `count` of `owner` from `first` on."""
-
-    owner: IntArray
-    first: IntArray
-    count: IntArray
-
-
-def _holders(point: IntArray, owner: IntArray, point_owner: IntArray, has_pod: NDArray[np.bool_]) -> _Holders:
-    """Return the pods of each point, or its one owner where there is no pod."""
+def _holders(
+    point: IntArray, owner: IntArray, point_owner: IntArray, has_pod: NDArray[np.bool_]
+) -> tuple[IntArray, IntArray]:
+    """Return the pods of all points, point after point (or its one owner where there is no pod), and how many each point has."""
     points = len(point_owner)
     held = has_pod[owner]
     # Points are in order, so a stable sort of both together is one pass; a hash of millions of pairs costs ten times as much.
@@ -162,7 +154,7 @@ def _holders(point: IntArray, owner: IntArray, point_owner: IntArray, has_pod: N
     pairs = np.concatenate([pairs, np.stack([alone, point_owner[alone]])], axis=1)
     pairs = pairs[:, np.lexsort((pairs[1], pairs[0]))]
     count = np.bincount(pairs[0], minlength=points)
-    return _Holders(pairs[1], np.cumsum(count) - count, count)
+    return pairs[1], count
 
 
 def _ends(card: IntArray, at_s: FloatArray) -> FloatArray:

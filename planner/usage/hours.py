@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,8 @@ from numpy.typing import NDArray
 from planner.arrays import FloatArray, IntArray
 
 MOST_COUNTED = 1 << 22
+Mask: TypeAlias = "NDArray[np.bool_] | slice"
+ALL = slice(None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,23 +64,19 @@ class HourTable:
         there = np.flatnonzero(np.bincount(flat)) if math.prod(shape) <= MOST_COUNTED else np.unique(flat)
         return np.stack(np.unravel_index(there, shape)), np.searchsorted(there, flat)
 
-    def total(self, value: str, mask: NDArray[np.bool_] | None = None) -> float:
-        """Return the sum of a value; small numbers first, so that cents survive large sums."""
-        values = self.values[value] if mask is None else self.values[value][mask]
-        return float(np.sum(values))
+    def total(self, value: str, mask: Mask = ALL) -> float:
+        """Return the sum of a value."""
+        return float(np.sum(self.values[value][mask]))
 
-    def by(self, kind: str, value: str, mask: NDArray[np.bool_] | None = None) -> dict[str, float]:
+    def by(self, kind: str, value: str, mask: Mask = ALL) -> dict[str, float]:
         """Return the sum of a value for each word that occurs."""
-        codes = self.codes[kind] if mask is None else self.codes[kind][mask]
-        values = self.values[value] if mask is None else self.values[value][mask]
-        sums = np.bincount(codes, weights=values, minlength=len(self.words[kind]))
-        there = np.bincount(codes, minlength=len(self.words[kind])) > 0
-        return {word: float(sums[i]) for i, word in enumerate(self.words[kind]) if there[i]}
+        codes, words = self.codes[kind][mask], self.words[kind]
+        sums = np.bincount(codes, weights=self.values[value][mask], minlength=len(words))
+        return {words[code]: float(sums[code]) for code in np.flatnonzero(np.bincount(codes))}
 
-    def level(self, value: str, first_hour: int, hours: int, mask: NDArray[np.bool_] | None = None) -> FloatArray:
+    def level(self, value: str, first_hour: int, hours: int, mask: Mask = ALL) -> FloatArray:
         """Return the sum of a value in each hour of a span of time; hours without a row are 0."""
-        hour = self.hour if mask is None else self.hour[mask]
-        values = self.values[value] if mask is None else self.values[value][mask]
+        hour, values = self.hour[mask], self.values[value][mask]
         inside = (hour >= first_hour) & (hour < first_hour + hours)
         return np.bincount(hour[inside] - first_hour, weights=values[inside], minlength=hours).astype(float)
 

@@ -17,7 +17,7 @@ from planner.usage.bill import Bill
 from planner.usage.curve import curve_of
 from planner.usage.elsewhere import elsewhere, hosts_of
 from planner.usage.faults import Fault, NoUsageError, UsageError
-from planner.usage.hours import HourTable, concatenated
+from planner.usage.hours import ALL, HourTable, Mask, concatenated
 from planner.usage.idle import Idle, idle_of
 from planner.usage.records import Records
 from pricing.catalog import Catalog
@@ -87,7 +87,7 @@ def summarised(
         for gpu in sorted(part.by("gpu", "gpu_hours", part_used))
     }
 
-    def usd(value: str, mask: NDArray[np.bool_] | None = None) -> float | None:
+    def usd(value: str, mask: Mask = ALL) -> float | None:
         return part.total(value, mask) if money else None
 
     effective, listed = usd("effective_usd"), usd("list_usd", part_used)
