@@ -53,11 +53,6 @@ def engine_options() -> Mapping[tuple[str, str], EngineOption]:
     }
 
 
-@cache
-def _switches() -> frozenset[str]:
-    return frozenset(option.option.lstrip("-") for option in engine_options().values() if option.takes == "nothing")
-
-
 def engine_words(text: str) -> list[str] | None:
     r"""Return the words of the first engine's command line in a text; None where there is none.
 
@@ -120,6 +115,7 @@ def _options(words: Sequence[str]) -> tuple[dict[str, str], list[str]]:
     options: dict[str, str] = {}
     plain: list[str] = []
     rest = list(words)
+    switches = {option.option.lstrip("-") for option in engine_options().values() if option.takes == "nothing"}
     while rest:
         word = rest.pop(0)
         if not word.startswith("-") or word == "-":
@@ -127,7 +123,7 @@ def _options(words: Sequence[str]) -> tuple[dict[str, str], list[str]]:
             continue
         name, equals, value = word.lstrip("-").partition("=")
         name = name.replace("_", "-")
-        if not equals and name not in _switches() and not name.startswith("no-"):
+        if not equals and name not in switches and not name.startswith("no-"):
             value = rest.pop(0) if rest and not rest[0].startswith("-") else ""
         options[ALIASES.get(name, name)] = value
     return options, [word for word in plain if "python" not in word and not STARTS.search(word)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -104,17 +105,11 @@ def _accelerator(pod: Mapping[str, Any]) -> str:
 def _line(container: Mapping[str, Any]) -> str:
     """Return what a container runs; an image of an engine starts it by itself."""
     words = [str(word) for key in ("command", "args") for word in container.get(key) or ()]
-    line = " ".join(word if "\n" in word or " " in word else _shell(word) for word in words)
+    line = " ".join(word if "\n" in word or " " in word else shlex.quote(word) for word in words)
     image = str(container.get("image", ""))
     if "vllm-openai" in image and engine_words(line) is None:
         return f"vllm serve {line.removeprefix('serve ')}"
     return line
-
-
-def _shell(word: str) -> str:
-    import shlex
-
-    return shlex.quote(word)
 
 
 def draft_of_skypilot(task: Mapping[str, Any]) -> Draft:

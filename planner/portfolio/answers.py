@@ -19,6 +19,7 @@ from planner.errors import NothingFitsError
 from planner.options.option import Option, OptionKind
 from planner.options.place import assumptions_at, own_place
 from planner.options.sized import asked_of_processors
+from planner.plan import Plan
 from planner.portfolio.choice import Choices, choices_of
 from planner.portfolio.contenders import Contenders
 from planner.portfolio.groups import Group, fleets_of, group_of, money_key, physics_key
@@ -310,29 +311,31 @@ def by_its_own_plan(asked: Asked, market: Market) -> Answers:
     The arrays hold what is the same for many workloads. They have no machines that one workload alone has paid for, no prices
     negotiated for it, and no sellers of the lower tiers that are asked where nobody else sells what it takes.
     """
-    assert asked.workload is not None
     try:
-        plan = market.plan(market.asked(asked.workload))
+        row = _of_plan(asked, market.plan(_asked(asked, market)))
     except NothingFitsError as error:
-        return Answers(rows=[_without_answer(asked, "nothing_fits", error.message)], one_by_one=1)
+        row = _without_answer(asked, "nothing_fits", error.message)
     except GpuplanError as error:
-        return Answers(rows=[_without_answer(asked, "refused", error.message)], one_by_one=1)
+        row = _without_answer(asked, "refused", error.message)
     except Exception as error:  # noqa: BLE001  the last resort: this workload alone has no answer
-        bug = f"a bug of this program: {type(error).__name__}: {error}"
-        return Answers(rows=[_without_answer(asked, "failed", bug)], one_by_one=1)
+        row = _without_answer(asked, "failed", f"a bug of this program: {type(error).__name__}: {error}")
+    return Answers(rows=[row], one_by_one=1)
+
+
+def _of_plan(asked: Asked, plan: Plan) -> dict[str, Any]:
     option = plan.chosen
-    other = next((rival for rival in plan.options if rival.choosable and rival.id != option.id), None)
+    choosable = [rival for rival in plan.options if rival.choosable]
+    other = next((rival for rival in choosable if rival.id != option.id), None)
     # What binds may have been passed over: it is compared all the same.
-    compared = {rival.id for rival in plan.options if rival.choosable} | {name for name, _ in plan.verdict.passed_over}
-    compared &= {rival.id for rival in plan.options if option.kind in {OptionKind.RENT, OptionKind.BUY}}
-    row = _planned(
+    compared = {rival.id for rival in choosable} | {name for name, _ in plan.verdict.passed_over}
+    pairs = plan.break_evens if option.kind in {OptionKind.RENT, OptionKind.BUY} else ()
+    return _planned(
         asked,
         option,
         **{name: getattr(option, name) for name in OF_SIZE},
         runs_once=plan.workload.runs_once,
         runner_up_id=other.id if other else None,
         runner_up_present_value_usd=other.present_value_usd if other else None,
-        break_even_month=next((pair.month for pair in plan.break_evens if pair.buy_id in compared), None),
+        break_even_month=next((pair.month for pair in pairs if pair.buy_id in compared), None),
         basis=option.fleet.performance.basis if option.fleet else None,
     )
-    return Answers(rows=[row], one_by_one=1)

@@ -198,11 +198,9 @@ class SkuReader:
             return Sku(*several, instance, "text")
         speaks = GPU_WORDS.search(text) or (provider not in CLOUDS and _gpu_name(text))
         if is_part and speaks and not (HOST_WORDS.search(text) and not _gpu_name(text)):
-            named = (
-                _gpu_name(text)
-                or self._family(provider, texts)
-                or (_generation_name(text) if provider == "oci" else "")
-            )
+            named = _gpu_name(text) or self._family(provider, texts)
+            if not named and provider == "oci" and (match := ORACLE_GENERATION.search(text)):
+                named = ORACLE_GPUS[match[1].upper()]
             if named or machine:
                 # The machine tells the form factor that the SKU's text does not.
                 return Sku(machine[1] if machine else named, 1.0, machine[0] if machine else instance, "text")
@@ -277,11 +275,6 @@ def _counted(text: str) -> tuple[str, float] | None:
         return None
     name = _gpu_name(chip)
     return (name, float(number)) if name and float(number) else None
-
-
-def _generation_name(text: str) -> str:
-    match = ORACLE_GENERATION.search(text)
-    return ORACLE_GPUS[match[1].upper()] if match else ""
 
 
 def _chip_name(text: str) -> str:
