@@ -20,12 +20,12 @@ def completing(
     choices : iterable of str
         The values, where the schema lists them.
     """
-    known = tuple(choices)
+    listed = tuple(choices)
 
     def complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
         del ctx, param
         typed = incomplete.lower()
-        names = sorted(set(known or _names(key)))
+        names = sorted(set(listed or _names(key)))
         return [CompletionItem(name) for name in names if name.lower().startswith(typed)]
 
     return complete

@@ -189,5 +189,7 @@ def _tables(record: dict[str, Any]) -> list[Table]:
         "cost [USD]:": lambda tier: usd(tier["fixed_usd"] + tier["variable_usd"]),
     }
     alone = sorted(record["single_tier_usd"].items(), key=lambda item: item[1])
-    each = Table("Each tier alone", headings("tier | cost [USD]:"), tuple((name, usd(cost)) for name, cost in alone))
-    return [table_of(title, used, columns, note), *([each] if alone else [])]
+    tier_table = Table(
+        "Each tier alone", headings("tier | cost [USD]:"), tuple((name, usd(cost)) for name, cost in alone)
+    )
+    return [table_of(title, used, columns, note), *([tier_table] if alone else [])]

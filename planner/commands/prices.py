@@ -49,10 +49,10 @@ def selected(
             catalog = load(
                 prices.store_uri, prices.as_of, max_age_days=prices.max_age_days, filters={"accelerator": names}
             )
-            found = catalog.select(accelerators=accelerators, **filters)
-            if found.offers:
+            matching = catalog.select(accelerators=accelerators, **filters)
+            if matching.offers:
                 _say(catalog, talk)
-                return found
+                return matching
     return catalog_of(prices, talk).select(accelerators=accelerators, **filters)
 
 
@@ -72,10 +72,10 @@ def first_of(
     from planner.supply.candidates import places_told_apart
 
     place_of = places_told_apart([Constraints(regions=filters["regions"], countries=filters["countries"])])
-    found = catalog_of(prices, talk, place_of).select(**filters)
-    first = sorted(found.offers, key=order)[:limit]
-    if not found.stands_for:
-        return found, first
+    catalog = catalog_of(prices, talk, place_of).select(**filters)
+    first = sorted(catalog.offers, key=order)[:limit]
+    if not catalog.stands_for:
+        return catalog, first
 
     def sort_of(offer: Offer) -> tuple[Any, ...]:
         return (*_SORT(offer), place_of(offer.provider, offer.region))
@@ -83,7 +83,7 @@ def first_of(
     wanted = {sort_of(offer) for offer in first}
     columns = {name: sorted({str(getattr(offer, name)) for offer in first}) for name in ("provider", "instance_type")}
     alike = load(prices.store_uri, prices.as_of, max_age_days=prices.max_age_days, filters=columns)
-    return found, sorted((offer for offer in alike.offers if sort_of(offer) in wanted), key=order)[:limit]
+    return catalog, sorted((offer for offer in alike.offers if sort_of(offer) in wanted), key=order)[:limit]
 
 
 def _say(catalog: Catalog, talk: Talk) -> None:

@@ -60,8 +60,8 @@ def providers(
     catalog = catalog_of(prices, talk, places_told_apart([]))
     for offer in catalog.offers:
         offers_of[offer.provider].append(offer)
-    known = {*sellers(), *offers_of}
-    shown = names_among("provider", names, known) if names else known if with_unpriced else set(offers_of)
+    every = {*sellers(), *offers_of}
+    shown = names_among("provider", names, every) if names else every if with_unpriced else set(offers_of)
     lands = countries_named(countries)
     day = prices.day
     rows = [

@@ -247,8 +247,8 @@ def _machine(option: Record) -> Machine:
     from planner.options.servers import own_machine
     from planner.supply.machines import Machine
 
-    if option["instance_type"] and (found := machine_type(option["instance_type"])):
-        accelerator, count, network, speed = found
+    if option["instance_type"] and (of_cloud := machine_type(option["instance_type"])):
+        accelerator, count, network, speed = of_cloud
         if accelerator.name == option["accelerator"]:
             return Machine(accelerator=accelerator, accelerator_count=count, network=network, network_gb_per_s_each_way=speed)  # fmt: skip
     return own_machine(resolve(option["accelerator"])[0], option["accelerator_count"])

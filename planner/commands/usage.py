@@ -114,29 +114,29 @@ def usage(
     catalog = catalog_of(prices, talk, by_region)
     basis = reading.basis or ""
     bill, records, faults = _read(files, reading, catalog, talk)
-    found = summarised(bill, records, catalog, faults=faults, basis=basis)
-    for fault in found.faults:
+    summary = summarised(bill, records, catalog, faults=faults, basis=basis)
+    for fault in summary.faults:
         talk.warn(f"partial: {fault_text(fault)}")
     if to_demand:
-        _write_demand(found, gpu, to_demand, talk)
+        _write_demand(summary, gpu, to_demand, talk)
     if to_workload:
-        _write_workload(found, gpu, to_workload, talk)
+        _write_workload(summary, gpu, to_workload, talk)
     answer = None
     if decide:
         from planner.decision import decide as decided
 
         choice = catalog.select(secure=secure, launchable=True, **filters.stated())
         # A decision is of what was paid, whichever hours the tables are of.
-        paid = summarised(bill, records, catalog, faults=faults) if bill is not None and basis else found
+        paid = summarised(bill, records, catalog, faults=faults) if bill is not None and basis else summary
         answer = decided(
             paid, choice, settings.assumptions(), gpu=gpu or "", months=horizon, resamples=resamples,
             seed=seed, no_own=no_own, basis=basis, today=prices.day,
             elsewhere=bool(filters.providers or filters.regions or filters.countries),
         )  # fmt: skip
-    _show(output, found, answer, reading.tag)
+    _show(output, summary, answer, reading.tag)
 
 
-def _show(output: Output, found: Usage, answer: Decision | None, tag: str) -> None:
+def _show(output: Output, summary: Usage, answer: Decision | None, tag: str) -> None:
     from planner.report.usage.tables import usage_record, usage_tables
 
     if answer:
@@ -145,18 +145,18 @@ def _show(output: Output, found: Usage, answer: Decision | None, tag: str) -> No
     match output.format:
         case "json":
             decision = decision_record(answer) if answer else None
-            output.write(json_text(usage_record(found, tag=tag, decision=decision)))
+            output.write(json_text(usage_record(summary, tag=tag, decision=decision)))
         case "html":
             from planner.report.usage.page import usage_page
 
-            output.write(usage_page(found, answer, tag=tag))
+            output.write(usage_page(summary, answer, tag=tag))
         case "xlsx":
             from planner.report.usage.workbook import usage_workbook
 
-            output.write(usage_workbook(found, answer, tag=tag))
+            output.write(usage_workbook(summary, answer, tag=tag))
         case _:
-            tables = [*(decision_tables(answer) if answer else ()), *usage_tables(found, tag=tag)]
-            show_rows(output, _csv_rows(found), "hours", tables)
+            tables = [*(decision_tables(answer) if answer else ()), *usage_tables(summary, tag=tag)]
+            show_rows(output, _csv_rows(summary), "hours", tables)
 
 
 def _rates(texts: Sequence[str]) -> dict[str, Rate]:
@@ -250,26 +250,26 @@ def _steps(talk: Talk) -> Iterator[Any]:
         yield lambda text: status.update(f"{text} ...")
 
 
-def _level(found: Usage, gpu: str | None) -> tuple[str, Any]:
+def _level(summary: Usage, gpu: str | None) -> tuple[str, Any]:
     """Return the accelerator that was asked for and its curve; there is no curve of two kinds."""
     from planner.usage.choice import chosen_gpu
 
-    name = chosen_gpu(found, gpu or "")
-    return name, found.levels[name]
+    name = chosen_gpu(summary, gpu or "")
+    return name, summary.levels[name]
 
 
-def _write_demand(found: Usage, gpu: str | None, path: Path, talk: Talk) -> None:
-    name, level = _level(found, gpu)
+def _write_demand(summary: Usage, gpu: str | None, path: Path, talk: Talk) -> None:
+    name, level = _level(summary, gpu)
     lines = ["hour,gpus", *(f"{hour},{value:.6g}" for hour, value in enumerate(level))]
     write_output("\n".join(lines), path)
     talk.say(f"wrote {len(level):,} hours of {name or 'accelerators'}: gpuplan mix {path} --gpu {name or 'GPU'}")
 
 
-def _write_workload(found: Usage, gpu: str | None, path: Path, talk: Talk) -> None:
+def _write_workload(summary: Usage, gpu: str | None, path: Path, talk: Talk) -> None:
     from planner.usage.choice import workload_text
 
-    name, level = _level(found, gpu)
-    write_output(workload_text(name, level, found.measures[0].basis), path)
+    name, level = _level(summary, gpu)
+    write_output(workload_text(name, level, summary.measures[0].basis), path)
     talk.say(f"wrote a workload of {name or 'accelerators'}: gpuplan plan {path}")
 
 

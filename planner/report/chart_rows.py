@@ -120,7 +120,7 @@ def limit_rows(record: Record, option: Mapping[str, Any]) -> Rows:
 
     speed = option["performance"] or {}
     work = record["workload"].get(record["workload"]["kind"]) or {}
-    filled = {each["key"].rpartition(".")[2]: each["value"] for each in record.get("defaults") or ()}
+    filled = {row["key"].rpartition(".")[2]: row["value"] for row in record.get("defaults") or ()}
     names = {"ttft": "TTFT", "tpot": "TPOT", "total": "Total"}
     for name, said in names.items():
         limit = work.get(f"{name}_limit_ms") or filled.get(f"{name}_limit_ms")

@@ -255,10 +255,10 @@ def _parts(gpu: GpuDecision) -> Table:
     }
     notes = []
     if gpu.break_even is not None:
-        each, use = usd(gpu.break_even.paid_usd_per_gpu_hour), percent(gpu.break_even.base_use_share)
+        hour_usd, use = usd(gpu.break_even.paid_usd_per_gpu_hour), percent(gpu.break_even.base_use_share)
         base = f"; the base load is in use in {use} of the hours" if gpu.base_gpus > 0 else ""
         notes.append(
-            f"today a used GPU-hour costs {each} USD, unused commitments included; {_break_even(gpu.break_even)}{base}"
+            f"today a used GPU-hour costs {hour_usd} USD, unused commitments included; {_break_even(gpu.break_even)}{base}"
         )
     if gpu.going_on_gpus is not None:
         notes.append(

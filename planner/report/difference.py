@@ -206,13 +206,13 @@ def _change(share: float) -> str:
 def _amounts(verdict: Mapping[str, Any]) -> str:
     """Say how the verdict's cost has moved; the cost of a run and that of a month are told apart, and not compared."""
     if (verdict["old_run_usd"] is None) != (verdict["new_run_usd"] is None):
-        each = [
+        costs = [
             f"{usd(run)} USD for the run" if run is not None else f"{usd(verdict[f'{when}_usd_per_month'])} USD a month"
             for when in ("old", "new")
             for run in [verdict[f"{when}_run_usd"]]
             if verdict[f"{when}_usd_per_month"] is not None
         ]
-        return f"{each[0]} before, {each[1]} now: not comparable" if len(each) > 1 else ""
+        return f"{costs[0]} before, {costs[1]} now: not comparable" if len(costs) > 1 else ""
     for name, per in (("run_usd", "for the run"), ("usd_per_month", "a month")):
         old, new = (verdict[f"{when}_{name}"] for when in ("old", "new"))
         if old is None or new is None:

@@ -97,8 +97,8 @@ def _cache_room(fleet: Fleet, usable_share: float) -> Record:
     if use is None or load is None:
         return {}
     parts = dict(use.parts)
-    room = use.capacity_bytes * usable_share - use.total_bytes + parts["kv_cache"]
-    return {"kv_cache_capacity_tokens": load.kv_cache_tokens * room / parts["kv_cache"]}
+    free_bytes = use.capacity_bytes * usable_share - use.total_bytes + parts["kv_cache"]
+    return {"kv_cache_capacity_tokens": load.kv_cache_tokens * free_bytes / parts["kv_cache"]}
 
 
 def estimate_tables(record: Record) -> list[Table]:
@@ -146,8 +146,8 @@ def _service(record: Record) -> list[tuple[str, str, str]]:
     for name, times in (("time to first token", "ttft_range_ms"), ("time per output token", "tpot_range_ms")):
         if speed[times]:
             rows.append(_banded(name, speed[times], " ms"))
-    room = f"of {significant(record['memory']['kv_cache_capacity_tokens']):,g} that fit"
-    rows.append(("tokens in the KV cache", f"{significant(load['kv_cache_tokens']):,g}", room))
+    of_all = f"of {significant(record['memory']['kv_cache_capacity_tokens']):,g} that fit"
+    rows.append(("tokens in the KV cache", f"{significant(load['kv_cache_tokens']):,g}", of_all))
     name, typical, _ = _banded("capacity: output tokens per second", most["output_tokens_per_s"])
     return [*rows, (name, typical, f"at most, with {significant(most['concurrency']):,g} requests in flight")]
 

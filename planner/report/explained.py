@@ -39,8 +39,8 @@ def explained(record: Record, option_id: str) -> Table:
         rows["price of one instance"] = f"{price} ({option['priced_on']}, {option['source']})"
     rows |= _sizing(option)
     if option["paid_hours_per_month"]:
-        each, paid = option["paid_hours_per_month"] / (option["instance_count"] or 1), option["paid_hours_per_month"]
-        factors = f"{count(option['instance_count'])} x {significant(each, 4):,g} h"
+        in_one, paid = option["paid_hours_per_month"] / (option["instance_count"] or 1), option["paid_hours_per_month"]
+        factors = f"{count(option['instance_count'])} x {significant(in_one, 4):,g} h"
         rows["machine hours paid a month"] = f"{count(round(paid, 1))} = {factors}"
     if option["utilisation_share"] is not None:
         rows["busy share of the paid hours"] = percent(option["utilisation_share"])

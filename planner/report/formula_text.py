@@ -55,22 +55,22 @@ def spreadsheet(expr: Expr, reference: References, *, over_months: bool = False)
     ('IF(a>1,b,0)', '(a>1)*b')
     """
 
-    def text(each: Expr, strength: int) -> str:
-        if each.op == "number":
-            return f"({_digits(each.args[0])})" if each.args[0] < 0 else _digits(each.args[0])
-        if each.op == "name":
-            return reference(each.args[0])
-        if each.op in SYMBOLS:
-            own = STRENGTH[each.op]
-            left, right = text(each.args[0], own), text(each.args[1], own + 1)
+    def text(part: Expr, strength: int) -> str:
+        if part.op == "number":
+            return f"({_digits(part.args[0])})" if part.args[0] < 0 else _digits(part.args[0])
+        if part.op == "name":
+            return reference(part.args[0])
+        if part.op in SYMBOLS:
+            own = STRENGTH[part.op]
+            left, right = text(part.args[0], own), text(part.args[1], own + 1)
             # No spreadsheet agrees with the others on what -a^b and a^b^c are.
-            if each.op == "^":
-                left, right = text(each.args[0], 6), text(each.args[1], 6)
-            joined = f"{left}{each.op}{right}"
+            if part.op == "^":
+                left, right = text(part.args[0], 6), text(part.args[1], 6)
+            joined = f"{left}{part.op}{right}"
             return joined if own >= strength else f"({joined})"
-        if over_months and each.op in {"if", "and", "or", "min", "max"}:
-            return text(_as_arithmetic(each), strength)
-        return f"{FUNCTIONS[each.op]}({','.join(text(arg, 0) for arg in each.args)})"
+        if over_months and part.op in {"if", "and", "or", "min", "max"}:
+            return text(_as_arithmetic(part), strength)
+        return f"{FUNCTIONS[part.op]}({','.join(text(arg, 0) for arg in part.args)})"
 
     return text(expr, 0)
 

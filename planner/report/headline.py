@@ -34,10 +34,9 @@ KINDS = {
 
 def headline(plan: Plan) -> str:
     """Return the verdict in one sentence to act on, after a word of warning where hardly any offer could be used."""
-    few = plan.few_offers
-    warning = (
-        f"Only {few.left_count:,} of {few.of_count:,} offers have a price from the days asked for. " if few else ""
-    )
+    warning = ""
+    if few := plan.few_offers:
+        warning = f"Only {few.left_count:,} of {few.of_count:,} offers have a price from the days asked for. "
     return f"{warning}{_verdict(plan)} {_confidence(plan)}{_in_currency(plan)}"
 
 
@@ -49,11 +48,8 @@ def _in_currency(plan: Plan) -> str:
     row = next((row for row in plan.assumptions if row.name == "money.usd_per_eur"), None)
     dated = f" ({'set by you' if row.overridden else f'{row.source}, {row.as_of}'})" if row else ""
     once = plan.workload.runs_once
-    cost, per = (
-        chosen.stated_usd(once=once),
-        "for the run" if once else "a month on average" if chosen.stages else "a month",
-    )
-    return f" That is {usd(cost / rate)} {code} {per}, at {rate:g} USD/{code}{dated}."
+    per = "for the run" if once else "a month on average" if chosen.stages else "a month"
+    return f" That is {usd(chosen.stated_usd(once=once) / rate)} {code} {per}, at {rate:g} USD/{code}{dated}."
 
 
 def _confidence(plan: Plan) -> str:
@@ -66,14 +62,12 @@ def _confidence(plan: Plan) -> str:
     if plan.chosen.kind is OptionKind.BUY and plan.verdict.status is Status.ASK_FOR_QUOTES:
         age = age.replace("The price", "The server's price")
     if plan.chosen.kind is OptionKind.FREE:
-        return (
-            f"{age.replace('The price is', 'These terms are')}, and free tiers change without notice: read them first."
-        )
+        age = age.replace("The price is", "These terms are")
+        return f"{age}, and free tiers change without notice: read them first."
     if plan.chosen.kind is OptionKind.HAVE:
-        is_owned = plan.chosen.provider == "own"
-        age = (
-            "Only the cost of running and keeping your machines counts" if is_owned else "Its price is as you state it"
-        )
+        age = "Its price is as you state it"
+        if plan.chosen.provider == "own":
+            age = "Only the cost of running and keeping your machines counts"
     sure = f"confidence {_shares(plan)}"
     match plan.verdict.status:
         case Status.DECIDED:
@@ -116,11 +110,9 @@ def _ask_for_quotes(plan: Plan) -> str:
     chosen, once = plan.chosen, plan.workload.runs_once
     owned = owned_of(plan.options)
     guide = f"{place_of(chosen)}, {how_paid(chosen.purchase_option)}, {money(chosen, once=once)}"
-    also = (
-        ""
-        if owned is None or once
-        else f"; owned servers {money(owned, once=once)} and {usd(owned.capex_usd)} USD capex"
-    )
+    also = ""
+    if owned is not None and not once:
+        also = f"; owned servers {money(owned, once=once)} and {usd(owned.capex_usd)} USD capex"
     what = f"{count(chosen.accelerators_total_count)} {chosen.accelerator}"
     return f"Ask several sellers for quotes for {what}: at list prices, {guide}{also}{_without_quotes(plan)}."
 
@@ -128,7 +120,7 @@ def _ask_for_quotes(plan: Plan) -> str:
 def _without_quotes(plan: Plan) -> str:
     """Say what the cheapest rent costs that takes no quotes, where there is one."""
     rents = (option for option in plan.options if option.choosable and option.kind is OptionKind.RENT)
-    small = next((each for each in rents if each.accelerators_total_count <= each.most_accelerators), None)
+    small = next((rent for rent in rents if rent.accelerators_total_count <= rent.most_accelerators), None)
     if small is None or small.present_value_usd <= plan.chosen.present_value_usd:
         return ""
     cost, how = money(small, once=plan.workload.runs_once), how_paid(small.purchase_option)
@@ -158,11 +150,11 @@ def _verdict(plan: Plan) -> str:
         return _ask_for_quotes(plan)
     chosen, once = plan.chosen, plan.workload.runs_once
     best = best_by_kind(plan.options)
-    place = place_of(chosen)
-    cost = money(chosen, once=once)
+    rivals = [option for kind, option in best.items() if kind is not chosen.kind]
+    rival = min(rivals, key=lambda option: option.present_value_usd, default=None)
+    place, how, cost = place_of(chosen), how_paid(chosen.purchase_option), money(chosen, once=once)
     match chosen.kind:
         case OptionKind.RENT:
-            how = how_paid(chosen.purchase_option)
             return f"Rent {gpus(chosen)} at {place}, {how}, for {cost}{given_back(chosen, plan.workload.kind)}{_buying(plan)}."
         case OptionKind.BUY:
             pair = min(plan.break_evens, key=lambda pair: pair.saving_usd, default=None)
@@ -176,18 +168,13 @@ def _verdict(plan: Plan) -> str:
             capex = "" if leased else f"{usd(chosen.capex_usd)} USD{on_a_loan}, "
             return f"{first} {machines(chosen)} ({capex}{chosen.region}) for {cost} all in{tail}."
         case OptionKind.HAVE:
-            others = [option for kind, option in best.items() if kind is not chosen.kind]
-            other = min(others, key=lambda option: option.present_value_usd, default=None)
-            tail = f"; the cheapest other choice costs {money(other, once=once)}" if other else ""
+            tail = f"; the cheapest other choice costs {money(rival, once=once)}" if rival else ""
             rest = next((option for option in plan.options if option.id == chosen.rest_id), None)
             also = f", and {_rest_words(rest)} for the other {percent(chosen.rest_share)} of the work" if rest else ""
             return f"Use what you have, {machines(chosen)} ({place}){also}, for {cost}{'' if chosen.stages else ' from now on'}{tail}."
         case OptionKind.CPU:
-            how = how_paid(chosen.purchase_option)
             return f"No GPU needed: {machines(chosen)} at {place}, {how}, for {cost}{given_back(chosen, plan.workload.kind)}."
         case OptionKind.API:
-            rivals = [option for kind, option in best.items() if kind is not chosen.kind]
-            rival = min(rivals, key=lambda option: option.present_value_usd, default=None)
             against = f", against {money(rival, once=once)} for {RIVALS[rival.kind]}" if rival else ""
             tail = against + (given_back(rival, plan.workload.kind) if rival else "")
             if rival and rival.present_value_usd < chosen.present_value_usd and once:

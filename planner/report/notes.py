@@ -28,8 +28,8 @@ def _deadline_missed(machines: float, name: str, late_s: float, deadline_s: floa
 
 def _training_memory(model: str, gib: float, part: str, techniques: Sequence[str], machine: str, usable: float) -> str:
     tried = ", ".join(_TECHNIQUES[name] for name in techniques)
-    told = f" with every technique tried ({tried})" if tried else ""
-    return f"{model} takes at least {gib:,.0f} GiB on each {part}{told}; {machine} has {usable:,.0f} GiB usable"
+    attempts = f" with every technique tried ({tried})" if tried else ""
+    return f"{model} takes at least {gib:,.0f} GiB on each {part}{attempts}; {machine} has {usable:,.0f} GiB usable"
 
 
 _TECHNIQUES = {
@@ -141,11 +141,11 @@ between accelerators would not help'
     useless = f"more of {' or of '.join(rest)} would not help" if rest else ""
     if not worth:
         return useless
-    told = ", ".join(
+    gained = ", ".join(
         f"twice {PARTS[name]} {'would be ' if name == worth[0] else ''}{100 * gains[name]:.0f} % faster"
         for name in worth
     )
-    return f"{told}; {useless}" if useless else told
+    return f"{gained}; {useless}" if useless else gained
 
 
 TEXTS: Mapping[NoteCode, str | Callable[..., str]] = {

@@ -56,8 +56,8 @@ def _tiles(record: Record) -> list[tuple[str, str, str]]:
         tiles.append(("Age of the price", f"{age:,} day{'' if age == 1 else 's'}", f"of {chosen['priced_on']}"))
     if verdict.get("confidence_share") is not None and chosen["kind"] != "free":
         tiles.append(("Confidence", confidence(verdict["confidence_share"]), _of_what(verdict)))
-    others = (each for each in record["options"] if each["choosable"])
-    second = next((each for each in others if _seller(each) != _seller(chosen)), None)
+    others = (option for option in record["options"] if option["choosable"] and _seller(option) != _seller(chosen))
+    second = next(others, None)
     if second is not None:
         value, _ = _cost(second, once=once)
         tiles.append(("Second best, USD", value, short_name(second)))
@@ -79,20 +79,20 @@ def _seller(option: Mapping[str, Any]) -> tuple[str, str]:
 def _cost(option: Mapping[str, Any], *, once: bool) -> tuple[str, str]:
     """Return what an option costs, and its range."""
     value, spread = stated_usd(option, once=once), range_usd(option, once=once)
-    told = (
-        "" if spread is None or not value else f"{' to '.join(usd(significant(edge)) for edge in spread)} (80 % range)"
-    )
+    edges = f"{' to '.join(usd(significant(edge)) for edge in spread)} (80 % range)" if spread and value else ""
     if stages := option["cost"].get("stages"):
         figures = f"{usd(stages['first_usd_per_month'])}, then {usd(stages['then_usd_per_month'])}"
-        return figures, f"after {months_text(stages['first_months'])}; on average {usd(value)}{told and ', '}{told}"
-    return usd(value), told
+        return figures, f"after {months_text(stages['first_months'])}; on average {usd(value)}{edges and ', '}{edges}"
+    return usd(value), edges
 
 
 def reasons_html(record: Record, answer: ShortAnswer, level: int) -> str:
     """Return the reasons by what they speak of, what would change the decision, and how to go on."""
     verdict = record["verdict"]
     said = verdict.get("reasons") or [{"group": "why", "text": text} for text in verdict["because"]]
-    parts = [(words, [each["text"] for each in said if each["group"] == group]) for group, words in GROUPS.items()]
+    parts = [
+        (words, [reason["text"] for reason in said if reason["group"] == group]) for group, words in GROUPS.items()
+    ]
     parts.append(("What would change the decision", list(answer.changes)))
     lists = "".join(
         f"<div><h{level}>{words}</h{level}><ul>{''.join(f'<li>{escape(text)}</li>' for text in texts)}</ul></div>"

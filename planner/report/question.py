@@ -73,7 +73,7 @@ def _flat(workload: Mapping[str, Any]) -> dict[str, Any]:
     flat: dict[str, Any] = {}
     for key, value in workload.items():
         if key in sections and isinstance(value, Mapping):
-            flat |= {f"{key}.{inner}": each for inner, each in value.items()}
+            flat |= {f"{key}.{inner}": item for inner, item in value.items()}
         elif key != "kind":
             flat[key] = value
     return flat
@@ -106,7 +106,7 @@ def defaults_of(stated: Workload, filled: Workload) -> list[Record]:
 def _is_empty(value: object) -> bool:
     """Tell whether a value holds nothing, in none of its parts."""
     parts = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else None
-    return parts is not None and all(each is None or _is_empty(each) for each in parts)
+    return parts is not None and all(part is None or _is_empty(part) for part in parts)
 
 
 def _value_text(value: object) -> str:
@@ -118,7 +118,7 @@ def _value_text(value: object) -> str:
         case list() | tuple():
             return " or ".join(map(_value_text, value))
         case dict():
-            return ", ".join(f"{label(key).lower()} {_value_text(each)}" for key, each in value.items())
+            return ", ".join(f"{label(key).lower()} {_value_text(item)}" for key, item in value.items())
         case _:
             return str(value).replace("_", " ") if str(value).islower() and " " not in str(value) else str(value)
 
@@ -126,21 +126,21 @@ def _value_text(value: object) -> str:
 def _have_phrase(have: Mapping[str, Any]) -> str:
     """Say what is paid for already."""
     said = [
-        f"{each['count']:,} {each['gpu']} owned, {_value_text(each.get('place') or 'colocation')}"
-        for each in have.get("owned") or ()
+        f"{part['count']:,} {part['gpu']} owned, {_value_text(part.get('place') or 'colocation')}"
+        for part in have.get("owned") or ()
     ]
     said += [
-        f"{each.get('count') or 1:,} {each['instance_type']} at {each['provider']} committed to until {each['until']}"
-        for each in have.get("committed") or ()
+        f"{part.get('count') or 1:,} {part['instance_type']} at {part['provider']} committed to until {part['until']}"
+        for part in have.get("committed") or ()
     ]
     said += [
-        f"a credit of {each['usd']:,.0f} USD at {each['provider']} until {each['expires']}"
-        for each in have.get("credits") or ()
+        f"a credit of {part['usd']:,.0f} USD at {part['provider']} until {part['expires']}"
+        for part in have.get("credits") or ()
     ]
     said += [
-        f"a quote of {each['provider']} for {each['gpu']}, "
-        f"{each.get('price_per_gpu_hour') or each.get('price_per_server'):,.6g} {each.get('currency') or 'USD'} per {'GPU-hour' if each.get('price_per_gpu_hour') else 'server'}, until {each['expires']}"
-        for each in have.get("quotes") or ()
+        f"a quote of {part['provider']} for {part['gpu']}, "
+        f"{part.get('price_per_gpu_hour') or part.get('price_per_server'):,.6g} {part.get('currency') or 'USD'} per {'GPU-hour' if part.get('price_per_gpu_hour') else 'server'}, until {part['expires']}"
+        for part in have.get("quotes") or ()
     ]
     return f"with {'; '.join(said)}"
 
@@ -201,7 +201,7 @@ def question_of(record: Record) -> tuple[str, str]:
     record : Record
         The plan.
     """
-    defaults = {each["key"]: each["value"] for each in record.get("defaults") or ()}
+    defaults = {row["key"]: row["value"] for row in record.get("defaults") or ()}
     more = [
         _phrase(key, value)
         for key, value in _flat(record["workload"]).items()
@@ -215,9 +215,8 @@ def question_of(record: Record) -> tuple[str, str]:
     ]
     if "serve.traffic" in defaults:  # it says how lengths vary
         defaults = {key: _mean_alone(value) for key, value in defaults.items()}
-    return ", ".join([record["title"], *more, *_money_phrases(record)]), ", ".join(
-        _phrase(key, value) for key, value in defaults.items()
-    )
+    question = ", ".join([record["title"], *more, *_money_phrases(record)])
+    return question, ", ".join(_phrase(key, value) for key, value in defaults.items())
 
 
 def _mean_alone(value: object) -> object:
@@ -244,10 +243,10 @@ def command_of(workload: Workload, settings: Mapping[str, float], planned_on: da
     """
     stated = _flat(workload.model_dump(mode="json", exclude_unset=True, exclude_none=True))
     words = ["gpuplan", "plan", workload.kind]
-    known = {each.name: each for _, fields in fields_of(workload.kind) for each in fields}
+    fields_by_name = {field.name: field for _, fields in fields_of(workload.kind) for field in fields}
     for key, value in sorted(stated.items(), key=lambda item: item[0] != "model"):
-        if key in known:
-            words += _option_words(known[key], value)
+        if key in fields_by_name:
+            words += _option_words(fields_by_name[key], value)
     words += [word for name, value in settings.items() for word in ("--set", f"{name}={_setting(name, value)}")]
     return shlex.join([*words, "--as-of", planned_on.isoformat()])
 
@@ -260,7 +259,9 @@ def _setting(name: str, value: float) -> str:
 
 def _money_phrases(record: Record) -> list[str]:
     """Say how hardware is paid and what tax is counted, where it is not cash before tax."""
-    row = {each["name"]: value_text(each["value"], each["unit"]) for each in record["assumptions"]}
+    row = {
+        assumption["name"]: value_text(assumption["value"], assumption["unit"]) for assumption in record["assumptions"]
+    }
     financing = financing_of_plan(record)
     said = []
     if financing.kind != "cash":
@@ -291,14 +292,9 @@ def _option_words(field: Field, value: Any) -> Iterator[str]:  # noqa: ANN401 - 
     if isinstance(value, bool):
         yield field.option if value else f"--no-{field.option[2:]}"
         return
-    if (
-        field.is_list
-        and field.option != "--purchase"
-        and len(value)
-        and field.short_option in {"--provider", "--region", "--country"}
-    ):
-        for each in value:  # these take one name each
-            yield from (field.short_option, str(each))
+    if field.is_list and len(value) and field.short_option in {"--provider", "--region", "--country"}:
+        for name in value:  # these take one name name
+            yield from (field.short_option, str(name))
         return
     yield field.short_option
     match value:

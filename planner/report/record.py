@@ -301,8 +301,8 @@ def read_records(text: str, where: str) -> list[Record]:
     try:
         content = json.loads(text)
     except (ValueError, RecursionError) as error:
-        told = "brackets are nested too deeply" if isinstance(error, RecursionError) else str(error)
-        fault = f"not valid JSON: {told}" if text.strip() else "the file is empty"
+        reason = "brackets are nested too deeply" if isinstance(error, RecursionError) else str(error)
+        fault = f"not valid JSON: {reason}" if text.strip() else "the file is empty"
         raise InputError(fault, where=where, hint="`gpuplan plan WORKLOAD -o plan.json` writes one") from None
     listed = content.get("plans") if isinstance(content, dict) else None
     records = listed if isinstance(listed, list) and listed else [content]

@@ -275,7 +275,7 @@ def variant_texts(variants: Variants) -> tuple[str, ...]:
     said = []
     if variants.at_other_limits:
         said.append(f"At other limits: {'; '.join(map(_at_limit, variants.at_other_limits))}.")
-    if len({(each.option_id, each.accelerators_total_count) for each in variants.at_other_deadlines}) > 1:
+    if len({(other.option_id, other.accelerators_total_count) for other in variants.at_other_deadlines}) > 1:
         said.append(f"At other deadlines: {'; '.join(map(_at_deadline, variants.at_other_deadlines))}.")
     if variants.following is not None:
         said += _following(variants.following)

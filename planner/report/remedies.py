@@ -34,24 +34,23 @@ def memory_remedies(workload: Workload) -> list[str]:
     )
     match workload.work:
         case Pretrain() | Finetune() as work:
-            found = ["more accelerators"]
-            if isinstance(work, Finetune) and work.trains == "full":
-                found.append(
-                    f"adapters over frozen weights ({'method' if work.trains == work.method else 'adapter'}: lora)"
-                )
-            if isinstance(work, Finetune) and work.trains == "lora":
-                found.append(f"4-bit frozen weights ({'method' if work.trains == work.method else 'adapter'}: qlora)")
-            elif work.optimizer == "adamw" and not (isinstance(work, Finetune) and work.trains == "qlora"):
-                found.append("an optimizer with smaller states (optimizer: adamw_8bit)")
-            return found
+            remedies, trains, key = ["more accelerators"], "", ""
+            if isinstance(work, Finetune):
+                trains, key = work.trains, "method" if work.trains == work.method else "adapter"
+            if trains == "full":
+                remedies.append(f"adapters over frozen weights ({key}: lora)")
+            if trains == "lora":
+                remedies.append(f"4-bit frozen weights ({key}: qlora)")
+            elif work.optimizer == "adamw" and trains != "qlora":
+                remedies.append("an optimizer with smaller states (optimizer: adamw_8bit)")
+            return remedies
         case FinetuneImages() as work:
-            found = ["accelerators of more memory"]
-            found += [] if work.checkpointing else ["gradient checkpointing (checkpointing: true)"]
-            found += [] if work.cached else ["cached latents and text embeddings (cached: true)"]
-            return found + ["4-bit frozen weights (method: qlora)"] * (not is_small and work.method == "lora")
+            remedies = ["accelerators of more memory"]
+            remedies += [] if work.checkpointing else ["gradient checkpointing (checkpointing: true)"]
+            remedies += [] if work.cached else ["cached latents and text embeddings (cached: true)"]
+            return remedies + ["4-bit frozen weights (method: qlora)"] * (not is_small and work.method == "lora")
         case Embed() | EmbedService() | Transcribe():
             return ["accelerators of more memory"]
         case work:
-            lies_across = isinstance(work, Serve | Batch)
-            more = "more accelerators" if lies_across else "accelerators of more memory"
+            more = "more accelerators" if isinstance(work, Serve | Batch) else "accelerators of more memory"
             return [more, *["a smaller number format (precision: [fp8, int4])"] * (not is_small)]

@@ -12,27 +12,23 @@ from planner.report.values import Record
 def latency_of_plan(record: Record) -> Spec | None:
     """Return the latency of the verdict's machines, or of the best rented ones beside a hosted verdict; None where none was simulated."""
     beside = record["verdict"].get("at_other_percentiles") or ()
-    shown = {record["verdict"]["option_id"], *(each["option_id"] for each in beside)}
-    curves = (
-        each["performance"].get("latency_curves")
-        for each in record["options"]
-        if each["id"] in shown and each["performance"]
-    )
-    found = next((each for each in curves if each), None)
-    return latency_against_limits(found) if found else None
+    shown = {record["verdict"]["option_id"], *(other["option_id"] for other in beside)}
+    simulated = (option["performance"] for option in record["options"] if option["id"] in shown)
+    curves = next((speed["latency_curves"] for speed in simulated if speed and speed.get("latency_curves")), None)
+    return latency_against_limits(curves) if curves else None
 
 
 def latency_against_limits(curves: Sequence[Record]) -> Spec:
     """Return the share of the requests within each time, which is drawn over its limit so that all times share one axis."""
     rows: Rows = [
         {
-            "what": f"{each['what']} (limit {each['limit_ms']:,.0f} ms)",
+            "what": f"{curve['what']} (limit {curve['limit_ms']:,.0f} ms)",
             "share": percentile,
-            "of_limit": 100.0 * ms / each["limit_ms"],
+            "of_limit": 100.0 * ms / curve["limit_ms"],
             "ms": ms,
         }
-        for each in curves
-        for percentile, ms in zip(each["percentiles"], each["ms"], strict=True)
+        for curve in curves
+        for percentile, ms in zip(curve["percentiles"], curve["ms"], strict=True)
     ]
     x = number("of_limit", title="time, % of its limit")
     lines = {
@@ -44,7 +40,7 @@ def latency_against_limits(curves: Sequence[Record]) -> Spec:
     }
     return chart_of(
         "Latency against the limits",
-        "Lines of the share of the requests answered within a time, for each time that has a limit; a dashed line marks the limits.",
+        "Lines of the share of the requests answered within a time, for curve time that has a limit; a dashed line marks the limits.",
         rows,
         "latency",
         layer=[
@@ -57,9 +53,9 @@ def latency_against_limits(curves: Sequence[Record]) -> Spec:
 def percentile_costs(record: Record) -> Spec | None:
     """Return what the verdict's machines cost at each percentile; None where that is not known of at least two."""
     rows: Rows = [
-        {"percentile": f"p{each['percentile']:g}", "usd": each["usd_per_month"], "machines": each["instance_count"]}
-        for each in record["verdict"].get("at_other_percentiles") or ()
-        if each["instance_count"]
+        {"percentile": f"p{other['percentile']:g}", "usd": other["usd_per_month"], "machines": other["instance_count"]}
+        for other in record["verdict"].get("at_other_percentiles") or ()
+        if other["instance_count"]
     ]
     return costs_against_percentiles(rows) if len(rows) > 1 else None
 

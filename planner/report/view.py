@@ -165,13 +165,13 @@ def _options(record: Record, shown: Sequence[Mapping[str, Any]]) -> Table:
     for option in shown:
         groups.setdefault(_sameness(option), []).append(option)
     for same in groups.values():
-        option = next((each for each in same if each["id"] == chosen), same[0])
+        option = next((other for other in same if other["id"] == chosen), same[0])
         mark = "*" if option["id"] == chosen else "" if option["choosable"] else "?"
         cost = option["cost"]
         rows.append(
             (
                 f"{ranks[option['id']]}{mark}",
-                " or ".join(dict.fromkeys(machines(each) for each in same)),
+                " or ".join(dict.fromkeys(machines(other) for other in same)),
                 place_of(option),
                 paid(option),
                 usd(stated_usd(option, once=once)),

@@ -158,4 +158,4 @@ def dropped_text(dropped: Sequence[Dropped]) -> str:
     >>> dropped_text([Dropped(1200, "offers not in US"), Dropped(3, "server prices dated after 2025-01-01")])
     '1,200 offers not in US; 3 server prices dated after 2025-01-01'
     """
-    return "; ".join(f"{each.count:,} {each.reason}" for each in dropped)
+    return "; ".join(f"{part.count:,} {part.reason}" for part in dropped)

@@ -32,8 +32,8 @@ def _assets() -> dict[str, tuple[str, str]]:
     """Return the text and media type of everything that a page loads, by name."""
     scripts = {name: asset(name) for name in (*ENGINE, "page.js")}
     scripts |= {"page-once.js": models_script(once=True), "page-steady.js": models_script(once=False)}
-    found = {name: (text, "text/javascript; charset=utf-8") for name, text in scripts.items()}
-    return {**found, "page.css": (asset("page.css"), "text/css; charset=utf-8")}
+    assets = {name: (text, "text/javascript; charset=utf-8") for name, text in scripts.items()}
+    return {**assets, "page.css": (asset("page.css"), "text/css; charset=utf-8")}
 
 
 @cache
@@ -46,13 +46,15 @@ def _links() -> dict[str, str]:
 
 async def _asset(request: Request) -> Response:
     name = request.path_params["name"]
-    found = _assets().get(name)
-    if found is None:
+    text_and_type = _assets().get(name)
+    if text_and_type is None:
         script = script_named(name)
         if script is None:
             return PlainTextResponse("no such file", 404)
         return Response(script, media_type="text/javascript; charset=utf-8", headers={"cache-control": "no-cache"})
-    return Response(found[0], media_type=found[1], headers={"cache-control": "public, max-age=31536000, immutable"})
+    return Response(
+        text_and_type[0], media_type=text_and_type[1], headers={"cache-control": "public, max-age=31536000, immutable"}
+    )
 
 
 async def _home(request: Request) -> Response:
@@ -87,15 +89,15 @@ async def _answered(request: Request, kind: str, headers: dict[str, str]) -> Res
         return values
     planners: Planners = request.app.state.planners
     try:
-        found = await planners.ask(kind, values)
+        answer = await planners.ask(kind, values)
     except BusyError:
         return PlainTextResponse("busy; come again", 503, headers={"retry-after": str(COME_AGAIN_S)})
     except Exception:
         # Answered here, inside the guard, so that this answer carries the rules for browsers too.
         logging.getLogger("uvicorn.error").exception("a bug of this program")
         return PlainTextResponse("a bug of this program; its log says where", 500)
-    shown = headers if found.status == 200 else {}
-    return Response(found.body, found.status, {**shown, "cache-control": "no-store"}, media_type=found.media_type)
+    shown = headers if answer.status == 200 else {}
+    return Response(answer.body, answer.status, {**shown, "cache-control": "no-store"}, media_type=answer.media_type)
 
 
 async def _plan(request: Request) -> Response:

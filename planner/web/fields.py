@@ -45,8 +45,8 @@ def values_of_template(kind: str) -> Mapping[str, str]:
     flat: dict[str, str] = {"kind": kind}
     for key, value in content.items():
         section = value if isinstance(value, dict) else {"": value}
-        for inner, each in section.items():
-            text = ", ".join(map(str, each)) if isinstance(each, list) else str(each)
+        for inner, item in section.items():
+            text = ", ".join(map(str, item)) if isinstance(item, list) else str(item)
             flat[f"{key}.{inner}".rstrip(".")] = text
     return flat
 
@@ -71,16 +71,11 @@ def document_from(values: Mapping[str, str]) -> Document:
         raise InputError(f"no kind of work is called {kind[:40]!r}", where="kind", hint=", ".join(KIND_WORDS))
     content: dict[str, Any] = {"kind": kind}
     for _, fields in fields_of(kind):
-        for each in fields:
-            text = values.get(each.name, "").strip()
-            if not text:
-                continue
-            value: Any = text
-            if each.is_list:
-                value = [word.strip() for word in text.split(",") if word.strip()]
-            section, _, inner = each.name.rpartition(".")
-            target = content.setdefault(section, {}) if section else content
-            target[inner] = value
+        for field in fields:
+            if text := values.get(field.name, "").strip():
+                words = [word.strip() for word in text.split(",") if word.strip()]
+                section, _, inner = field.name.rpartition(".")
+                (content.setdefault(section, {}) if section else content)[inner] = words if field.is_list else text
     return Document(content, "form", {})
 
 
@@ -96,19 +91,19 @@ def settings_from(values: Mapping[str, str]) -> dict[str, float]:
     lines += [line for line in values.get("more", "").splitlines() if line.strip()]
     if len(lines) > MOST_SETTINGS:
         raise InputError(f"more than {MOST_SETTINGS} assumptions are set", where="form")
-    found = {}
+    settings = {}
     for line in lines:
         name, equals, text = (part.strip() for part in line.partition("="))
         try:
             row = default_assumptions().rows.get(name)
-            found[name] = float(row.choices.index(text)) if row and text in row.choices else float(text)
+            settings[name] = float(row.choices.index(text)) if row and text in row.choices else float(text)
         except ValueError:
             raise InputError(
                 f"NAME=VALUE with a number was expected, got {line[:80]!r}", where="form", hint="own.pue_ratio=1.2"
             ) from None
         if not equals:
             raise InputError(f"NAME=VALUE was expected, got {line[:80]!r}", where="form")
-    unknown = [name for name in found if name not in default_assumptions()]
+    unknown = [name for name in settings if name not in default_assumptions()]
     if unknown:
         default_assumptions().override(dict.fromkeys(unknown, 0.0), "form")
-    return found
+    return settings

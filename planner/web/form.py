@@ -56,7 +56,7 @@ def form(values: Mapping[str, str], *, fault: str = "", is_planned: bool = False
     kind = values.get("kind", "serve")
     kind = kind if kind in KIND_WORDS else "serve"
     parts = "".join(
-        f"<fieldset><legend>{escape(title)}</legend><div class=grid>{''.join(_field(each, values) for each in fields if each.name not in IN_A_FILE)}</div></fieldset>"
+        f"<fieldset><legend>{escape(title)}</legend><div class=grid>{''.join(_field(field, values) for field in fields if field.name not in IN_A_FILE)}</div></fieldset>"
         for title, fields in fields_of(kind)
     )
     said = f'<p class="fault" role="alert">{escape(fault)}</p>' if fault else ""

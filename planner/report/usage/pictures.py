@@ -58,8 +58,8 @@ def pictures(usage: Usage, decision: Decision | None, *, tag: str = "") -> tuple
     tag : str
         By whose values cost is divided; else by account.
     """
-    found = [_cost(usage, tag), _use(usage), _duration(usage), _waste(usage), _ladder(decision)]
-    return tuple(picture for picture in found if picture is not None and picture.rows)
+    shown = [_cost(usage, tag), _use(usage), _duration(usage), _waste(usage), _ladder(decision)]
+    return tuple(picture for picture in shown if picture is not None and picture.rows)
 
 
 def _picture(
@@ -169,15 +169,15 @@ def _waste(usage: Usage) -> Picture | None:
             {"what": "reserved capacity not used", "usd": usage.commitments.unused_reservation_usd * to_months},
         ]
     if usage.gpu_hours > 0:
-        each = (usage.effective_usd - (usage.unused_usd or 0.0)) / usage.gpu_hours
+        hour_usd = (usage.effective_usd - (usage.unused_usd or 0.0)) / usage.gpu_hours
         rows += [
-            {"what": f"{idle.gpu or 'accelerators'} allocated and not busy", "usd": idle.gpu_hours_per_month * each}
+            {"what": f"{idle.gpu or 'accelerators'} allocated and not busy", "usd": idle.gpu_hours_per_month * hour_usd}
             for idle in usage.idle
         ]
     rows = [row for row in rows if row["usd"] > 0]
     return _picture(
         "waste",
-        ("Paid for and not used", "Bars of cost a month, one for each kind of waste."),
+        ("Paid for and not used", "Bars of cost a month, one for hour_usd kind of waste."),
         "A month's cost of unused commitments and reservations, and of machines that the counters saw idle (at the mean price of an hour).",
         {"what": "what", "usd": "USD a month"},
         rows,

@@ -143,10 +143,10 @@ def _totals(usage: Usage) -> Table:
         ("allocated and used" if usage.measures[0].basis == "allocated" else usage.measures[0].basis, f"{hours} GPU-h")
     ]
     if usage.effective_usd is not None:
-        each = f"{usd(usage.effective_usd / usage.gpu_hours)} USD/GPU-h" if usage.gpu_hours > 0 else "-"
+        hour_usd = f"{usd(usage.effective_usd / usage.gpu_hours)} USD/GPU-h" if usage.gpu_hours > 0 else "-"
         rows += [
             ("paid (effective cost, amortized)", f"{usd(usage.effective_usd)} USD, {usd(usage.effective_usd / months)} a month"),
-            ("paid per used hour", each),
+            ("paid per used hour", hour_usd),
             ("the same hours at list price", f"{usd(usage.list_usd)} USD"),
         ]  # fmt: skip
         if usage.savings_rate_share is not None:

@@ -27,15 +27,15 @@ def write_alternatives(sheet: Sheet, record: Record, view: View) -> None:
     sheet.heads(3, [head.format(per="for the run" if once else "a month") for head in HEADS])
     row = 3
     by_id = {option["id"]: option for option in record["options"]}
-    found = record["verdict"].get("alternatives") or {}  # a plan of an older program has none
+    named = record["verdict"].get("alternatives") or {}  # a plan of an older program has none
     for name, label in SORTS.items():
-        if name == "have" and not found.get(name):
+        if name == "have" and not named.get(name):
             continue
         row += 1
-        option = by_id.get(found.get(name) or "")
+        option = by_id.get(named.get(name) or "")
         values: tuple[Value, ...] = (label, "none")
         if option is None:
-            values = (*values, *[None] * 7, (found.get("reason") or {}).get(name))
+            values = (*values, *[None] * 7, (named.get("reason") or {}).get(name))
         else:
             what = f"{option['instance_count']} x {option['instance_type']}" if option["instance_count"] else option["instance_type"]  # fmt: skip
             place = f"{option['provider']} {option['region']}".strip()
