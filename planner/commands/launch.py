@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
@@ -14,13 +13,13 @@ from planner.commands.options import (
     PriceSource,
     Settings,
     assumption_options,
+    calibration_of,
     calibration_option,
     filter_options,
     horizon_option,
     store_options,
 )
-from planner.report.values import Record
-from pricing.console import Talk, common_options, write_output
+from pricing.console import CommandLineError, Talk, common_options, write_output
 
 TARGETS = ("vllm", "sglang", "kubernetes", "terraform", "skypilot", "dstack")
 
@@ -53,41 +52,17 @@ def launch(
     PLAN.json is a saved plan (`gpuplan plan ... -o plan.json`); a WORKLOAD or a KIND with its options is planned first.
     Nothing is started, and nothing is bought: you read the file and run it.
     """
+    from planner.commands.planning import planned_record, works_of, written_plan
     from planner.launch.text import launch_text
 
-    record = _written_plan(sources)
+    record = written_plan(sources[0]) if len(sources) == 1 else None
     if record is None:
-        from planner.commands.options import calibration_of
-        from planner.commands.planning import planned, works_of
-        from planner.commands.prices import catalog_of
-        from planner.report.record import plan_record
-        from planner.report.values import plain
-        from planner.supply.candidates import places_told_apart
-        from pricing.console import CommandLineError
-
         works = works_of(click.get_current_context(), sources, filters.stated(), horizon)
         if len(works) != 1:
             raise CommandLineError("one plan is launched at a time", where=sources[1], hint="name a single workload")
         assumptions = settings.assumptions()
-        catalog = catalog_of(prices, talk, places_told_apart([works[0].constraints]))
         calibration = calibration_of(calibration_files, assumptions)
-        record = plain(plan_record(planned(works[0], catalog, assumptions, prices.day, calibration)))
+        record = planned_record(works[0], prices, talk, assumptions, calibration)
     write_output(launch_text(record, target, option_id), path)
     if path is not None:
         talk.say(f"written: read {path} before you run it")
-
-
-def _written_plan(sources: tuple[str, ...]) -> Record | None:
-    """Return the plan of a file that holds one; None for a workload."""
-    if len(sources) != 1 or not sources[0].endswith(".json") or not Path(sources[0]).is_file():
-        return None
-    from planner.inputs import read_text
-    from planner.report.record import read_record
-
-    text, name = read_text(sources[0])
-    try:
-        content = json.loads(text)
-    except (ValueError, RecursionError):
-        return None  # the reader of workloads says what is wrong
-    is_plan = isinstance(content, dict) and ("verdict" in content or "plans" in content)
-    return read_record(text, name) if is_plan else None

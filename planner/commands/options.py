@@ -14,6 +14,7 @@ import click
 from planner.commands.completion import completing
 from planner.errors import InputError
 from planner.quantities import quantity
+from planner.report.values import flat
 from pricing.clock import today
 from pricing.console import CommandLineError, grouped
 
@@ -51,7 +52,7 @@ class Filters:
         return {name: values for name, values in asdict(self).items() if values}
 
 
-def _names(option: str, names: str, about: str) -> Callable[[Callable[..., R]], Callable[..., R]]:
+def names_option(option: str, names: str, about: str) -> Callable[[Callable[..., R]], Callable[..., R]]:
     """Return an option that takes one name, and may be said again."""
     variable, complete = f"GPUPLAN_{option[2:].upper()}", completing(names)
     return click.option(option, names, multiple=True, envvar=variable, shell_complete=complete, help=about)
@@ -60,9 +61,9 @@ def _names(option: str, names: str, about: str) -> Callable[[Callable[..., R]], 
 filter_options = grouped(
     "filters",
     Filters,
-    _names("--provider", "providers", "Only from this provider."),
-    _names("--region", "regions", "Only in this region."),
-    _names("--country", "countries", "Only in this country (DE), continent or group (EU, EEA, APAC)."),
+    names_option("--provider", "providers", "Only from this provider."),
+    names_option("--region", "regions", "Only in this region."),
+    names_option("--country", "countries", "Only in this country (DE), continent or group (EU, EEA, APAC)."),
     click.option(
         "--purchase",
         callback=lambda _ctx, _param, value: split_names(value),
@@ -159,7 +160,7 @@ class Settings:
             document = read_document(
                 self.assumptions_file, example="`gpuplan assumptions` lists the names to write, as `name: value`"
             )
-            values = {name: _number(name, value, document.name) for name, value in _flat(document.content).items()}
+            values = {name: _number(name, value, document.name) for name, value in flat(document.content).items()}
             assumptions = assumptions.override(values, document.name)
         chosen = {}
         for setting in self.settings:
@@ -277,15 +278,3 @@ def _number(name: str, value: object, origin: str) -> float:
     except ValueError:
         wanted = f"one of {', '.join(choices)}" if choices else "a number"
         raise InputError(f"{name} must be {wanted}, got {value!r}", where=origin) from None
-
-
-def _flat(content: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Return nested mappings as dotted names: ``own: {pue_ratio: 1.2}`` is ``own.pue_ratio: 1.2``."""
-    flat: dict[str, Any] = {}
-    for key, value in content.items():
-        name = f"{prefix}{key}"
-        if isinstance(value, dict):
-            flat.update(_flat(value, f"{name}."))
-        else:
-            flat[name] = value
-    return flat

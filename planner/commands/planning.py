@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import click
 
 from planner.assumptions import Assumptions
 from planner.commands.ask import asked_workload, kind_of, workload_of_file
+from planner.commands.options import PriceSource
+from planner.commands.prices import catalog_of
 from planner.demand.workload import Workload
+from planner.inputs import read_text
 from planner.plan import Plan, make_plan
+from planner.report.record import plan_record, read_record
+from planner.report.values import Record, plain
 from planner.supply.calibration import Calibration
+from planner.supply.candidates import places_told_apart
 from pricing.catalog import Catalog
+from pricing.console import Talk
 
 
 def works_of(
@@ -82,3 +91,29 @@ def planned(
     architecture = resolve_model(plan.workload.model)
     near = nearest_hosted_remark(plan.in_force, architecture, lambda name: token_prices(name, today), assumptions)
     return replace(plan, remarks=(*plan.remarks, *near))
+
+
+def planned_record(
+    workload: Workload,
+    prices: PriceSource,
+    talk: Talk,
+    assumptions: Assumptions,
+    calibration: Calibration | None = None,
+) -> Record:
+    """Return the record of a workload's plan, at the prices that the command line asks for."""
+    catalog = catalog_of(prices, talk, places_told_apart([workload.constraints]))
+    record: Record = plain(plan_record(planned(workload, catalog, assumptions, prices.day, calibration)))
+    return record
+
+
+def written_plan(source: str) -> Record | None:
+    """Return the plan of a file that holds one; None for a workload."""
+    if not source.endswith(".json") or not Path(source).is_file():
+        return None
+    text, name = read_text(source)
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError):
+        return None  # the reader of workloads says what is wrong
+    is_plan = isinstance(content, dict) and ("verdict" in content or "plans" in content)
+    return read_record(text, name) if is_plan else None

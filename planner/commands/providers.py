@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from planner.commands.options import PriceSource, store_options
+from planner.commands.options import PriceSource, names_option, store_options
 from planner.commands.prices import catalog_of
 from planner.commands.tables import show_rows
 from planner.errors import NothingFitsError
@@ -30,14 +30,8 @@ from pricing.sellers import KINDS, TIERS, Seller, seller_of, sellers, tier_of
     help="Only sellers of this tier.",
 )
 @click.option("--kind", "kinds", multiple=True, type=click.Choice(list(KINDS)), help="Only sellers of this kind.")
-@click.option("--provider", "names", multiple=True, envvar="GPUPLAN_PROVIDER", help="Only this provider.")
-@click.option(
-    "--country",
-    "countries",
-    multiple=True,
-    envvar="GPUPLAN_COUNTRY",
-    help="Only sellers with headquarters in this country (DE) or group (EU).",
-)
+@names_option("--provider", "providers", "Only this provider.")
+@names_option("--country", "countries", "Only sellers with headquarters in this country (DE) or group (EU).")
 @click.option("--all", "with_unpriced", is_flag=True, help="Also list sellers without a known price.")
 @store_options
 @output_options("table", "json", "csv", "md")
@@ -45,7 +39,7 @@ from pricing.sellers import KINDS, TIERS, Seller, seller_of, sellers, tier_of
 def providers(
     tiers: tuple[str, ...],
     kinds: tuple[str, ...],
-    names: tuple[str, ...],
+    providers: tuple[str, ...],
     countries: tuple[str, ...],
     prices: PriceSource,
     *,
@@ -61,7 +55,7 @@ def providers(
     for offer in catalog.offers:
         offers_of[offer.provider].append(offer)
     every = {*sellers(), *offers_of}
-    shown = names_among("provider", names, every) if names else every if with_unpriced else set(offers_of)
+    shown = names_among("provider", providers, every) if providers else every if with_unpriced else set(offers_of)
     lands = countries_named(countries)
     day = prices.day
     rows = [

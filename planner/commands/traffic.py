@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import math
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +11,6 @@ import click
 
 from planner.assumptions import Assumptions
 from planner.commands.options import NumberRange, PriceSource, Settings, assumption_options, store_options
-from planner.commands.prices import catalog_of
 from planner.commands.tables import show_text
 from planner.errors import InputError
 from planner.report.sheet import csv_text
@@ -150,22 +147,13 @@ def traffic(
 
 def _plan_record(source: str | dict[str, Any], assumptions: Assumptions, prices: PriceSource, talk: Talk) -> Record:
     """Return the plan that a file holds, or that is made of the workload that it holds or that is given."""
-    from planner.commands.planning import planned
+    from planner.commands.planning import planned_record, written_plan
     from planner.demand.loading import load_workload
     from planner.demand.workload import Workload
-    from planner.inputs import read_text
-    from planner.report.record import plan_record, read_record
-    from planner.supply.candidates import places_told_apart
 
-    if isinstance(source, str):
-        with suppress(ValueError):
-            text, name = read_text(source) if source.endswith(".json") else ("", "")
-            if text and "verdict" in json.loads(text):
-                return read_record(text, name)
-    workload = load_workload(source) if isinstance(source, str) else Workload.model_validate(source)
-    catalog = catalog_of(prices, talk, places_told_apart([workload.constraints]))
-    plan = planned(workload, catalog, assumptions, prices.day)
-    return read_record(json_text(plan_record(plan)), str(source))
+    if isinstance(source, dict):
+        return planned_record(Workload.model_validate(source), prices, talk, assumptions)
+    return written_plan(source) or planned_record(load_workload(source), prices, talk, assumptions)
 
 
 def _replayed(log: RequestLog, record: Record, asked: _Asked, source: str, assumptions: Assumptions) -> ReplayedFleet:

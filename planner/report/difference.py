@@ -9,7 +9,7 @@ from planner.figures import decimal, usd
 from planner.report.option_costs import chosen_of, stated_usd
 from planner.report.option_words import label
 from planner.report.table import Table, headings, table_of
-from planner.report.values import Record
+from planner.report.values import Record, flat
 
 MOST_ROWS = 20
 LEAST_CHANGE_SHARE = 1e-9
@@ -33,7 +33,7 @@ def difference(old: Record, new: Record) -> Record:
     """
     prices = _prices(old, new)
     assumptions = _assumptions(old, new)
-    workload = _flat_changes(_flat(old["workload"]), _flat(new["workload"]))
+    workload = _flat_changes(flat(old["workload"]), flat(new["workload"]))
     if old["horizon_months"] != new["horizon_months"] and not any(row["name"] == "horizon_months" for row in workload):
         workload.append({"name": "horizon_months", "old": old["horizon_months"], "new": new["horizon_months"]})
     by_id = {option["id"]: option for option in new["options"]}
@@ -123,13 +123,6 @@ def _assumptions(old: Record, new: Record) -> list[Record]:
         for row in new["assumptions"]
         if row["name"] in before and _differs(before[row["name"]]["value"], row["value"])
     ]
-
-
-def _flat(content: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in content.items():
-        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
-    return flat
 
 
 def _flat_changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Record]:

@@ -50,6 +50,20 @@ def plain(value: Any) -> Any:  # noqa: ANN401  any value in, JSON's own types ou
             raise TypeError(f"no JSON form for {type(value).__name__}")
 
 
+def flat(content: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return nested mappings as dotted names.
+
+    Examples
+    --------
+    >>> flat({"own": {"pue_ratio": 1.2, "life_months": 48}, "title": "a"})
+    {'own.pue_ratio': 1.2, 'own.life_months': 48, 'title': 'a'}
+    """
+    by_name: dict[str, Any] = {}
+    for key, value in content.items():
+        by_name |= flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
+    return by_name
+
+
 def json_text(record: Mapping[str, Any]) -> str:
     """Return a record as JSON text, indented, keys in their own order."""
     return json.dumps(plain(record), indent=2, ensure_ascii=False, allow_nan=False) + "\n"

@@ -21,6 +21,16 @@ Format: TypeAlias = Any
 
 SOFT, FILL, LINE = "#55606C", "#E9EEF4", "#C9D1DA"
 INPUT_FILL, INPUT_INK = "#FFF2CC", "#1F3FBF"
+SECTION: dict[str, Any] = {"bold": True, "font_size": 12, "bottom": 1, "bottom_color": LINE}
+HEAD: dict[str, Any] = {
+    "bold": True,
+    "bg_color": FILL,
+    "text_wrap": True,
+    "valign": "top",
+    "bottom": 1,
+    "bottom_color": LINE,
+}
+INPUT: dict[str, Any] = {"bg_color": INPUT_FILL, "font_color": INPUT_INK, "border": 1, "border_color": LINE}
 FORMATS: dict[str, dict[str, Any]] = {
     "text": {},
     "wrap": {"text_wrap": True, "valign": "top"},
@@ -28,18 +38,10 @@ FORMATS: dict[str, dict[str, Any]] = {
     "soft_wrap": {"font_color": SOFT, "text_wrap": True, "valign": "top"},
     "title": {"bold": True, "font_size": 16},
     "verdict": {"bold": True, "font_size": 14, "text_wrap": True, "valign": "top"},
-    "section_right": {"bold": True, "font_size": 12, "bottom": 1, "bottom_color": LINE, "align": "right"},
-    "section": {"bold": True, "font_size": 12, "bottom": 1, "bottom_color": LINE},
-    "head": {"bold": True, "bg_color": FILL, "text_wrap": True, "valign": "top", "bottom": 1, "bottom_color": LINE},
-    "head_right": {
-        "bold": True,
-        "bg_color": FILL,
-        "text_wrap": True,
-        "valign": "top",
-        "align": "right",
-        "bottom": 1,
-        "bottom_color": LINE,
-    },
+    "section_right": SECTION | {"align": "right"},
+    "section": SECTION,
+    "head": HEAD,
+    "head_right": HEAD | {"align": "right"},
     "usd": {"num_format": "#,##0;[Red]-#,##0", "align": "right"},
     "usd_bold": {"num_format": "#,##0;[Red]-#,##0", "bold": True, "align": "right"},
     "cents": {"num_format": '#,##0.00;[Red]-#,##0.00;"-"', "align": "right"},
@@ -49,7 +51,7 @@ FORMATS: dict[str, dict[str, Any]] = {
     "indented": {"align": "left", "indent": 1},
     "yes_no": {"num_format": '[=1]"yes";"no"', "align": "right"},
     "beyond": {"font_color": "#A7B0BA"},
-    "input_end": {"num_format": "#,##0.####", "bg_color": INPUT_FILL, "font_color": INPUT_INK, "border": 1, "border_color": LINE},
+    "input_end": INPUT | {"num_format": "#,##0.####"},
     "number": {"num_format": "#,##0.####"},
     "count": {"num_format": "#,##0"},
     "share": {"num_format": "0.0%", "align": "right"},
@@ -58,9 +60,9 @@ FORMATS: dict[str, dict[str, Any]] = {
     "total": {"bold": True, "top": 1},
     "total_usd": {"num_format": "[<100]#,##0.00;#,##0", "bold": True, "top": 1, "align": "right"},
     "link": {"font_color": "#1F5F99", "underline": 1, "align": "left", "valign": "top"},
-    "input": {"num_format": "#,##0.######", "bg_color": INPUT_FILL, "font_color": INPUT_INK, "border": 1, "border_color": LINE},
-    "input_share": {"num_format": "0.0%", "bg_color": INPUT_FILL, "font_color": INPUT_INK, "border": 1, "border_color": LINE},
-    "input_text": {"bg_color": INPUT_FILL, "font_color": INPUT_INK, "border": 1, "border_color": LINE},
+    "input": INPUT | {"num_format": "#,##0.######"},
+    "input_share": INPUT | {"num_format": "0.0%"},
+    "input_text": INPUT,
 }  # fmt: skip
 
 
