@@ -17,6 +17,8 @@ from pricing.accelerators import accelerators
 
 ENGINE_KINDS = {"serve", "batch", "embed"}
 """Kinds of work that an inference engine does."""
+DISK_GB = 512
+"""Room for the weights and the program on each machine."""
 LONGEST_OVER_MEAN = 4
 """The longest request that is let in, over the mean one, where the plan does not say."""
 WHY_NOT = {

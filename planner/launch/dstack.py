@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from planner.launch.deployment import Deployment
+from planner.launch.deployment import DISK_GB, Deployment
 from planner.launch.engines import IMAGES, PORT
 from planner.launch.programs import program_of
 from planner.launch.yaml_text import yaml_text
@@ -18,7 +18,6 @@ BACKENDS = {
 }  # fmt: skip
 """What dstack 0.22.5 calls the sellers that it knows (its BackendType, read 2026-11-26)."""
 REGIONS = {"aws", "gcp", "azure"}
-DISK_GB = 512
 
 
 def dstack_configuration(deployment: Deployment) -> tuple[str, tuple[str, ...]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from planner.launch.deployment import Deployment
+from planner.launch.deployment import DISK_GB, Deployment
 from planner.launch.engines import IMAGES, PORT
 from planner.launch.programs import program_of
 from planner.launch.yaml_text import yaml_text
@@ -28,7 +28,6 @@ ACCELERATORS = {
 }  # fmt: skip
 """What SkyPilot calls accelerators; it tells no SXM card from a PCIe card."""
 ALTERNATIVES = 3
-DISK_GB = 512
 UP_S, DOWN_S = 300, 1200
 
 

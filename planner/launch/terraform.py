@@ -8,11 +8,10 @@ import re
 from collections.abc import Callable
 from importlib import resources
 
-from planner.launch.deployment import Deployment, LaunchError
+from planner.launch.deployment import DISK_GB, Deployment, LaunchError
 from planner.launch.programs import docker_line
 from planner.words import how_paid
 
-DISK_GB = 512
 BESIDE_THE_MACHINE = {"T4": "nvidia-tesla-t4", "V100-16GB-SXM": "nvidia-tesla-v100"}
 """Google's accelerators that are added to an n1 machine; with the others the machine type holds them."""
 CAPACITY_BLOCK = """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import fields
 
 from planner.report.table import Table
 from planner.report.view import View
@@ -10,24 +11,13 @@ from planner.report.view import View
 
 def markdown(view: View) -> str:
     """Return the view as GitHub-flavoured Markdown; what came from outside cannot break out of its cell."""
+    # Every table of the view, in the order of reading.
+    tables = [part for field in fields(view) if isinstance(part := getattr(view, field.name), Table)]
     parts = [
         f"# {_inline(view.headline)}",
         f"_{_inline(view.title)}_",
         "\n".join(f"- {_inline(reason)}" for reason in view.because),
-        *(
-            table_text(table)
-            for table in (
-                view.alternatives,
-                view.options,
-                view.break_evens,
-                view.turns,
-                view.sensitivity,
-                view.assumptions,
-                view.sources,
-                view.funnel,
-            )
-            if table.rows or table.note
-        ),
+        *(table_text(table) for table in tables if table.rows or table.note),
     ]
     if view.notes:
         parts.append("## Notes\n\n" + "\n".join(f"- {_inline(note)}" for note in view.notes))

@@ -92,7 +92,12 @@ def _as_arithmetic(expr: Expr) -> Expr:
             return (args[0] + args[1] + absolute(args[0] - args[1])) / 2
 
 
-JAVASCRIPT = {"min": "Math.min", "max": "Math.max", "floor": "Math.floor", "abs": "Math.abs", "exp": "Math.exp"}
+JAVASCRIPT = {name: f"Math.{name}" for name in ("min", "max", "floor", "abs", "exp")} | {
+    "^": "Math.pow",
+    "ln": "Math.log",
+}
+OPERATORS = {"=": "===", "and": "&&", "or": "||"}
+"""Operators that JavaScript writes in another way."""
 
 
 def javascript(expr: Expr, reference: References = lambda text: f"v[{json.dumps(text)}]") -> str:
@@ -109,20 +114,8 @@ def javascript(expr: Expr, reference: References = lambda text: f"v[{json.dumps(
     if expr.op == "name":
         return reference(expr.args[0])
     args = [javascript(arg, reference) for arg in expr.args]
-    match expr.op:
-        case "^":
-            return f"Math.pow({args[0]}, {args[1]})"
-        case "=":
-            return f"({args[0]} === {args[1]})"
-        case "ln":
-            return f"Math.log({args[0]})"
-        case "and":
-            return f"({args[0]} && {args[1]})"
-        case "or":
-            return f"({args[0]} || {args[1]})"
-        case "if":
-            return f"({args[0]} ? {args[1]} : {args[2]})"
-        case _ if expr.op in SYMBOLS:
-            return f"({args[0]} {expr.op} {args[1]})"
-        case _:
-            return f"{JAVASCRIPT[expr.op]}({', '.join(args)})"
+    if expr.op == "if":
+        return f"({args[0]} ? {args[1]} : {args[2]})"
+    if expr.op in JAVASCRIPT:
+        return f"{JAVASCRIPT[expr.op]}({', '.join(args)})"
+    return f"({args[0]} {OPERATORS.get(expr.op, expr.op)} {args[1]})"

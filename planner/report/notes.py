@@ -157,9 +157,7 @@ TEXTS: Mapping[NoteCode, str | Callable[..., str]] = {
         "`precision:` says in which format they are planned"
     ),
     NoteCode.FILLED_IN: "model numbers filled in from the usual architecture: {}",
-    NoteCode.PARAMETERS_DISAGREE: (
-        "the numbers add up to {:.3g}B parameters, but the workload states {:g}B, which is used"
-    ),
+    NoteCode.PARAMETERS_DISAGREE: "the numbers add up to {:.3g}B parameters, but the workload states {:g}B, which is used",
     NoteCode.NO_MODEL: "the workload states only GPU hours, no model",
     NoteCode.OTHER_ACCELERATOR: "{} is not the stated {}",
     NoteCode.PART_OF_ONE: "{:g} of a {} is less than the stated whole one",
@@ -175,9 +173,7 @@ TEXTS: Mapping[NoteCode, str | Callable[..., str]] = {
     NoteCode.TTFT_ABOVE_LIMIT: "time to first token is {:,.0f} ms at best; the limit is {:,.0f} ms",
     NoteCode.TPOT_ABOVE_LIMIT: "time per output token is {:,.0f} ms at best; the limit is {:,.0f} ms",
     NoteCode.TOTAL_ABOVE_LIMIT: "time to the last token is {:,.0f} ms at best; the limit is {:,.0f} ms",
-    NoteCode.LIMITS_EXCLUDE_EACH_OTHER: (
-        "no batch size keeps both limits: time per output token would be {:,.0f} ms at best; the limit is {:,.0f} ms"
-    ),
+    NoteCode.LIMITS_EXCLUDE_EACH_OTHER: "no batch size keeps both limits: time per output token would be {:,.0f} ms at best; the limit is {:,.0f} ms",
     NoteCode.PIECE_TOO_SLOW: "one {} takes {:.1f} s; the limit is {:.1f} s",
     NoteCode.DEADLINE_MISSED: _deadline_missed,
     NoteCode.ACCELERATORS_ABOVE_LIMIT: _accelerators_above_limit,
@@ -222,7 +218,7 @@ TEXTS: Mapping[NoteCode, str | Callable[..., str]] = {
     NoteCode.COMMITMENT: _commitment,
     NoteCode.BLOCKS: "bought as {} blocks, of at most {} instances each: ask whether one fabric joins them",
     NoteCode.SERVERLESS: _serverless,
-    NoteCode.FORM_FACTOR_UNKNOWN: ("the source does not state the form factor; planned with the slowest variant"),
+    NoteCode.FORM_FACTOR_UNKNOWN: "the source does not state the form factor; planned with the slowest variant",
     NoteCode.SEPARATE_MACHINES: "{} separate machines: no fast link joins their accelerators",
     NoteCode.DISCOUNT: "{:.0%} negotiated discount, of {:g} USD/h",
     NoteCode.CREDIT_FIRST: lambda credit_usd, months: (
@@ -230,9 +226,7 @@ TEXTS: Mapping[NoteCode, str | Callable[..., str]] = {
     ),
     NoteCode.CREDIT_LOST: "{:,.0f} USD of a credit of {:,.0f} USD at {} are left unused when it expires on {}",
     NoteCode.SET_WITHOUT_EFFECT: "set, but without effect on this plan: {}",
-    NoteCode.TERMS_OF_FREE_TIERS: (
-        "free tiers change without notice, promise nothing and often forbid commercial or unattended use"
-    ),
+    NoteCode.TERMS_OF_FREE_TIERS: "free tiers change without notice, promise nothing and often forbid commercial or unattended use",
     NoteCode.QUOTA_USED: "this takes {:.1f} of {:g} h a {}",
     NoteCode.MONTHLY_CREDIT: "paid from a monthly credit; beyond it {:g} USD/h",
     NoteCode.RATE_LIMITS: "the seller's rate limits apply: ask whether they cover your peak",
@@ -247,13 +241,9 @@ TEXTS: Mapping[NoteCode, str | Callable[..., str]] = {
     NoteCode.PAID_UNTIL: "already paid until {}, at {:g} USD/h per instance, used or not",
     NoteCode.BEYOND_COMMITMENT: "{} more than committed to, at {:g} USD/h",
     NoteCode.RENT_AFTERWARDS: "after {:.0f} months the cheapest rent takes over",
-    NoteCode.SMALLER_WEIGHTS: (
-        "with {} weights, {:,.0f} {} of {} would do this at {:.0%} of the cost: check that the answers stay good enough"
-    ),
+    NoteCode.SMALLER_WEIGHTS: "with {} weights, {:,.0f} {} of {} would do this at {:.0%} of the cost: check that the answers stay good enough",
     NoteCode.UNKNOWN_ACCELERATORS: "offers with {} are left out: the specifications of these accelerators are not known",
-    NoteCode.OTHER_DAYS: (
-        "{} {} are used anyway, since there are no others; state what you know of that time with --set"
-    ),
+    NoteCode.OTHER_DAYS: "{} {} are used anyway, since there are no others; state what you know of that time with --set",
     NoteCode.CHARGES_WITHOUT_HOURS: "{:,} charges of accelerators state no quantity in hours; their cost counts, their hours are missing",
     NoteCode.SPREAD_CHARGES: "charges of up to {:,} hours are spread evenly over them: the curve by hour is smoother than the use was",
     NoteCode.COPIED_ROWS: "{:,} rows are copies of others in time, resource, kind, quantity and every cost, and count once (--keep-copies counts them all)",

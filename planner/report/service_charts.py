@@ -40,7 +40,7 @@ def latency_against_limits(curves: Sequence[Record]) -> Spec:
     }
     return chart_of(
         "Latency against the limits",
-        "Lines of the share of the requests answered within a time, for curve time that has a limit; a dashed line marks the limits.",
+        "Lines of the share of the requests answered within a time, for each time that has a limit; a dashed line marks the limits.",
         rows,
         "latency",
         layer=[

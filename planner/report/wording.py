@@ -12,21 +12,17 @@ REASONS = {
     ReasonCode.RECLAIMABLE: "the provider can reclaim the machines at any time",
     ReasonCode.BLOCK_TOO_SHORT: "can be kept for at most {:g} days at a time, each time at the price of the day",
     ReasonCode.BLOCK_TOO_LARGE: "capacity blocks hold at most {:g} instances for one customer",
-    ReasonCode.GANG_RECLAIMABLE: (
-        "one reclaimed machine stops them all, and another one before the deadline is not guaranteed"
-    ),
+    ReasonCode.GANG_RECLAIMABLE: "one reclaimed machine stops them all, and another one before the deadline is not guaranteed",
     ReasonCode.NO_TIME_TO_REPEAT: "if reclaimed near the end, the run could not be repeated before the deadline",
     ReasonCode.MARKETPLACE_ASK: "the lowest ask of one day on a marketplace, not a price list",
     ReasonCode.COMMUNITY_HOST: "a community host, without the guarantees of a data center",
     ReasonCode.FAR_BELOW_OTHERS: "it is more than 40 % below every other seller of this GPU, and no second source confirms it",
     ReasonCode.SINGLE_RUN: "a server is not bought for a single run: it would be delivered after the work is done",
     ReasonCode.DELIVERED_TOO_LATE: "delivery takes {:g} months, but the horizon ends after {:g}",
-    ReasonCode.NO_BRIDGE: ("delivery takes {:g} months, and nothing within the constraints can do the work until then"),
+    ReasonCode.NO_BRIDGE: "delivery takes {:g} months, and nothing within the constraints can do the work until then",
     ReasonCode.CAPEX_ABOVE_LIMIT: "it costs {:,.0f} USD to buy, and the limit is {:,.0f}",
     ReasonCode.SERVICE_AT_HOME: "a service needs redundant power and someone on call, which a home does not have",
-    ReasonCode.SINGLE_SERVER: (
-        "a service on one server of your own stops while it is repaired (serve.spare_replicas: 1 prices a second one)"
-    ),
+    ReasonCode.SINGLE_SERVER: "a service on one server of your own stops while it is repaired (serve.spare_replicas: 1 prices a second one)",
     ReasonCode.CONSUMER_LICENSE: "NVIDIA's license of GeForce drivers does not allow data centers",
     ReasonCode.QUOTA_UNPUBLISHED: "the hours it grants are not published",
     ReasonCode.CREDIT: "a credit lowers the price once, and is gone when something else has used it",
@@ -39,9 +35,7 @@ REASONS = {
     ReasonCode.PRICE_OLD: "its price is {:.0f} days old, and fresher ones are known",
     ReasonCode.FLOOR_PRICE: 'its price is a "from" price, not that of a stated machine: ask the seller for a quote',
     ReasonCode.COLD_START_UNKNOWN: "it sleeps between requests, and how long it takes to wake up is not stated",
-    ReasonCode.FREE_TIER: (
-        "a free tier is for individuals and trials, and its terms often forbid commercial use; allow it with free_tiers"
-    ),
+    ReasonCode.FREE_TIER: "a free tier is for individuals and trials, and its terms often forbid commercial use; allow it with free_tiers",
     ReasonCode.MARGIN: "it ties you in for more than a year, and is less than {:g} % cheaper than what does not",
     ReasonCode.CONFIDENCE: "it ties you in for more than a year, and is cheaper in only {:.0f} % of random draws",
     ReasonCode.PAYS_OFF_LATE: "it pays off only in the last months of the horizon, or through its resale",
@@ -50,9 +44,7 @@ REASONS = {
     ReasonCode.UNDATED_PRICE: "its price list bears no date: confirm it before you rely on it",
     ReasonCode.QUOTES: "more than {:g} GPUs are bought on quotes from several vendors, and the list price of one server is only a guide",
     ReasonCode.LIMITS_MISSED: "in the simulation too many requests take longer than a limit allows, and more machines do not help",
-    ReasonCode.SPEED_EXTRAPOLATED: (
-        "its speed is extrapolated, since nothing similar has been measured: test it before you rely on it"
-    ),
+    ReasonCode.SPEED_EXTRAPOLATED: "its speed is extrapolated, since nothing similar has been measured: test it before you rely on it",
 }
 
 BRIEFLY = {

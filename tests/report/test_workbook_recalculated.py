@@ -18,7 +18,8 @@ from planner.report.record import plan_record
 from planner.report.tornado import moved
 from planner.report.values import plain
 from planner.report.workbook.book import MOST_LIVE, workbook
-from planner.report.workbook.options import FIRST_ROW, OPTION_COLUMNS, SERVER_COLUMNS, labels_of
+from planner.report.workbook.cells import FIRST_ROW
+from planner.report.workbook.options import OPTION_COLUMNS, SERVER_COLUMNS, labels_of
 from pricing.catalog import load_bundled
 from pricing.free_tiers import free_tiers
 from pricing.token_prices import token_prices

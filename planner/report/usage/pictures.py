@@ -177,7 +177,7 @@ def _waste(usage: Usage) -> Picture | None:
     rows = [row for row in rows if row["usd"] > 0]
     return _picture(
         "waste",
-        ("Paid for and not used", "Bars of cost a month, one for hour_usd kind of waste."),
+        ("Paid for and not used", "Bars of cost a month, one for each kind of waste."),
         "A month's cost of unused commitments and reservations, and of machines that the counters saw idle (at the mean price of an hour).",
         {"what": "what", "usd": "USD a month"},
         rows,

@@ -11,7 +11,7 @@ from planner.report.workbook.cells import Sheet, Value
 from planner.words import how_paid
 
 ALTERNATIVES = "Side by side"
-HEADS = (
+_HEADS = (
     "sort", "option", "USD {per}", "USD {per}, 10th percentile", "USD {per}, 90th percentile", "NPV, USD",
     "capex, USD", "price of", "seller's tier", "not recommended, because",
 )  # fmt: skip
@@ -24,7 +24,7 @@ def write_alternatives(sheet: Sheet, record: Record, view: View) -> None:
     note = f"As planned on {record['planned_on']}; percentiles of joint draws of prices, speed, demand and assumptions"
     sheet.title("The best of each sort", note)
     once = runs_once(record)
-    sheet.heads(3, [head.format(per="for the run" if once else "a month") for head in HEADS])
+    sheet.heads(3, [head.format(per="for the run" if once else "a month") for head in _HEADS])
     row = 3
     by_id = {option["id"]: option for option in record["options"]}
     named = record["verdict"].get("alternatives") or {}  # a plan of an older program has none

@@ -13,11 +13,10 @@ from planner.report.chart_rows import break_even_price_usd_per_hour
 from planner.report.charts import OWN as OWN_COLOR
 from planner.report.charts import RENT as RENT_COLOR
 from planner.report.live import Pair
-from planner.report.workbook.cells import PlanBook, Sheet, column_range, in_row
+from planner.report.workbook.cells import FIRST_ROW, PlanBook, Sheet, column_range, in_row
 from planner.report.workbook.months import paid_rows
 
 BREAK_EVEN = "Break-even"
-FIRST_ROW = 4
 USE_COLUMN = 10
 USES = [step / 20 for step in range(1, 21)]
 HAIR_SHARE = 1e-12

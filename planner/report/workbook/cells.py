@@ -88,6 +88,8 @@ def column_range(sheet: str, column: int, first_row: int, last_row: int) -> str:
 
 
 TITLE_HEIGHT = 30
+FIRST_ROW = 4
+"""Of what a sheet lists, below its title, a note and the headings."""
 PARTS_OF_A_FORMULA = re.compile(r"""("(?:[^"]|"")*")|'((?:[^']|'')*)'!|([a-z][a-z0-9_]*)""")
 """A text, the name of a sheet, a defined name; functions and cells are in capitals."""
 

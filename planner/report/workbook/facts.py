@@ -6,10 +6,9 @@ from planner.report.live import runs_once
 from planner.report.option_costs import stated_usd
 from planner.report.values import Record
 from planner.report.view import View
-from planner.report.workbook.cells import Sheet
+from planner.report.workbook.cells import FIRST_ROW, Sheet
 from planner.words import how_paid
 
-FIRST_ROW = 4
 READING = (
     (
         "Colored cells are inputs: on the sheet Verdict the few that matter most, on the sheet Assumptions all others. Every figure "

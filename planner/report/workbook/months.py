@@ -13,11 +13,10 @@ from planner.costs.timeline import COMPONENTS
 from planner.report.chart_rows import crossing_month
 from planner.report.live import Cost
 from planner.report.wording import COMPONENTS as COMPONENT_WORDS
-from planner.report.workbook.cells import PlanBook, Sheet, cell_name, column_range, in_row, safe_reference
+from planner.report.workbook.cells import FIRST_ROW, PlanBook, Sheet, cell_name, column_range, in_row, safe_reference
 from planner.report.workbook.options import SERVER_COLUMNS, option_range, server_range
 
 CALENDAR, RENT, OWN = "Calendar", "Rent by month", "Own by month"
-FIRST_ROW = 4
 FIRST_ITEM = 2
 
 

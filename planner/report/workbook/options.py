@@ -10,10 +10,9 @@ from planner.costs.expression import Expr, number, substituted
 from planner.costs.formulas import COLOCATION, Model, buy_model, site_names
 from planner.report.live import book_values, bridge_id_of, may_be_eligible
 from planner.report.option_words import heading, label
-from planner.report.workbook.cells import PlanBook, Sheet, column_range, in_row
+from planner.report.workbook.cells import FIRST_ROW, PlanBook, Sheet, column_range, in_row
 
 OPTIONS, SERVERS = "Options", "Servers"
-FIRST_ROW = 4
 FIXED_FACTS = {
     "book.term_months", "book.minimum_hours", "book.weekly_above_hours", "book.paid_in_advance", "book.overhead_ratio",
     "book.interruptible", "book.first_months", "book.first_usd_per_hour", "book.credit_usd", "book.credit_months",

@@ -10,11 +10,10 @@ from planner.report.live import Live
 from planner.report.option_costs import chosen_of, stated_usd
 from planner.report.option_words import heading
 from planner.report.overview import pays_off_month, together
-from planner.report.workbook.cells import Book, Sheet, of_plan
+from planner.report.workbook.cells import FIRST_ROW, Book, Sheet, of_plan
 
 OVERVIEW = "Overview"
-FIRST_ROW = 4
-HEADS = ("#", "workload", "verdict", "USD a month", "USD for the run", "NPV, USD", "owning pays off from month",
+_HEADS = ("#", "workload", "verdict", "USD a month", "USD for the run", "NPV, USD", "owning pays off from month",
          "horizon, months", "prices from", "to")  # fmt: skip
 MONTH, RUN, TODAY = 3, 4, 5
 
@@ -34,7 +33,7 @@ def write_overview(book: Book, sheet: Sheet, plans: Sequence[Live]) -> None:
         "Every figure follows the inputs of its plan: the sheets that carry its number. Each workload is planned by itself: machines "
         "are not shared, and no volume discount is assumed.",
     )
-    sheet.heads(FIRST_ROW - 1, HEADS, numbers=(MONTH, RUN, TODAY, 6, 7))
+    sheet.heads(FIRST_ROW - 1, _HEADS, numbers=(MONTH, RUN, TODAY, 6, 7))
     for number, live in enumerate(plans, 1):
         _plan(sheet, FIRST_ROW + number - 1, number, live)
     last, row = FIRST_ROW + len(plans) - 1, FIRST_ROW + len(plans)

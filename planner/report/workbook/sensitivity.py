@@ -15,11 +15,10 @@ from planner.costs.expression import substituted
 from planner.costs.formulas import DISCOUNT, site_names
 from planner.report.live import Cost, Live, Pair, book_values, priced_names
 from planner.report.tornado import DEMAND, SERVER_PRICE, WHOLE, bars_of, moved
-from planner.report.workbook.cells import PlanBook, Sheet, between, cell_name, in_row
+from planner.report.workbook.cells import FIRST_ROW, PlanBook, Sheet, between, cell_name, in_row
 from planner.report.workbook.months import is_home
 
 SENSITIVITY = "Sensitivity"
-FIRST_ROW = 4
 LOW, HIGH = 1, 2
 FOLDED = 10
 """Where the numbers behind begin."""
