@@ -21,8 +21,10 @@ def _accelerators_above_limit(needed: float, accelerator: str, spares: int, most
     return f"{needed:,.0f} {accelerator} are needed{standing_by}, but only {most:,} are allowed"
 
 
-def _deadline_missed(machines: float, name: str, late_s: float, deadline_s: float, joined: bool, each: float) -> str:
-    text = f"{_machines(machines, name, each)} would take {_duration(late_s)}; the deadline is {_duration(deadline_s)}"
+def _deadline_missed(
+    machines: float, name: str, late_s: float, deadline_s: float, joined: bool, gpus_each: float
+) -> str:
+    text = f"{_machines(machines, name, gpus_each)} would take {_duration(late_s)}; the deadline is {_duration(deadline_s)}"
     return text if joined else f"{text}; they cannot be joined for one job"
 
 
@@ -42,13 +44,13 @@ _TECHNIQUES = {
 }
 
 
-def _machines(machines: float, name: str, each: float) -> str:
+def _machines(machines: float, name: str, gpus_each: float) -> str:
     """Say how many machines, and how many accelerators they hold together."""
     if machines == 1:
         return name
-    if each == 1:
+    if gpus_each == 1:
         return f"{machines:,.0f} x {name.removeprefix('1 x ')}"
-    return f"{machines:,.0f} machines of {name}{f' ({machines * each:,.0f} GPUs)' if each else ''}"
+    return f"{machines:,.0f} machines of {name}{f' ({machines * gpus_each:,.0f} GPUs)' if gpus_each else ''}"
 
 
 def _duration(seconds: float) -> str:

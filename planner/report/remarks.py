@@ -76,9 +76,9 @@ def _checkpoints(kept: float, each_gb: float, cost: float, counted_gb: float) ->
     return f"Storing {kept:,.0f} checkpoints of {bytes_text(each_gb * GB)} costs {usd(cost)} USD a month{counted}."
 
 
-def _embedded(documents: float, each: float, tokens: float, text_gb: float, hours: float) -> str:
+def _embedded(documents: float, length: float, tokens: float, text_gb: float, hours: float) -> str:
     return (
-        f"{count(documents)} documents of {count(each)} tokens are {_tokens(tokens)} tokens: {significant(text_gb):g} GB of text to "
+        f"{count(documents)} documents of {count(length)} tokens are {_tokens(tokens)} tokens: {significant(text_gb):g} GB of text to "
         f"read, tokenized in {duration(hours)} on one server's CPU."
     )
 
@@ -163,9 +163,9 @@ STACK_WORDS = {
 """Serving stacks in words."""
 
 
-def _unjoined(machines: float, each: float, count_gpus: float, usd_per_month: float, provider: str) -> str:
+def _unjoined(machines: float, gpus_each: float, count_gpus: float, usd_per_month: float, provider: str) -> str:
     return (
-        f"These are {machines:,.0f} machines of {count(each)} GPU{'' if each == 1 else 's'}, not one of {count_gpus:,.0f} with a fast link "
+        f"These are {machines:,.0f} machines of {count(gpus_each)} GPU{'' if gpus_each == 1 else 's'}, not one of {count_gpus:,.0f} with a fast link "
         f"between its GPUs: one of that size costs {usd(usd_per_month)} USD a month at {provider}."
     )
 

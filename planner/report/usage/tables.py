@@ -27,12 +27,6 @@ BASIS_MEANINGS = {
 """Words for four different hours."""
 
 SHOWN = 12
-OPTION_WORDS = {
-    "reserved": "reserved",
-    "savings_plan": "savings plan",
-    "committed": "committed",
-    "not_stated": "not stated",
-}
 GROUP_TITLES = {
     "gpu": "By accelerator",
     "option": "By purchase option",
@@ -223,7 +217,7 @@ def _groups(title: str, kind: str, groups: Sequence[Group]) -> Table:
     shown, rest = groups[:SHOWN], groups[SHOWN:]
     rows = []
     for group in shown:
-        name = OPTION_WORDS.get(group.name) or how_paid(group.name) if kind == "option" else group.name
+        name = how_paid(group.name) if kind == "option" else group.name
         rows.append((name or "(none)", group.gpu_hours, group.unused_gpu_hours, group.effective_usd, group.unused_usd, group.usd_per_gpu_hour))  # fmt: skip
     if rest:
         hours, unused_hours = sum(group.gpu_hours for group in rest), sum(group.unused_gpu_hours for group in rest)

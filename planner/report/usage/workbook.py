@@ -13,17 +13,11 @@ from planner.report.table import Table
 from planner.report.usage.pictures import Picture, pictures
 from planner.report.usage.tables import usage_tables
 from planner.report.workbook.book import ExcelFile
-from planner.report.workbook.cells import Book, Sheet, column_range
+from planner.report.workbook.cells import FIRST_ROW, Book, Sheet, column_range
 from planner.usage.answer import Usage
 
-HEAD_ROW, FIRST_ROW = 3, 4
-SHEETS = {
-    "cost": "Cost",
-    "use": "Utilization",
-    "duration": "Load duration",
-    "waste": "Waste",
-    "ladder": "Ladder",
-}
+HEAD_ROW = FIRST_ROW - 1
+SHEETS = {"cost": "Cost", "use": "Utilization", "duration": "Load duration", "waste": "Waste", "ladder": "Ladder"}
 LINES = frozenset({"use", "duration"})
 WIDTH = 26
 STYLES = {"usd": "usd", "saves": "usd", "committed": "usd", "capex": "usd", "gpu_hours": "count"}
