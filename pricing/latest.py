@@ -9,16 +9,13 @@ from typing import Any, Final
 
 from pricing.catalog import Catalog, FunnelStep, load_bundled
 from pricing.clock import utc_now
-from pricing.freshness import not_renewed, too_old
 from pricing.history import points
 from pricing.identity import identity_of
 from pricing.offers import Offer
 from pricing.plain_text import shortened
 from pricing.providers import PROVIDERS, load_provider
-from pricing.store.answers import answered_parts, read_statuses, told_options
 from pricing.store.errors import NoPricesError
 from pricing.store.open import open_store
-from pricing.store.reading import count_offers, held_identities, read_cheapest, read_offers
 
 MOST_TOLD: Final = 5
 """Parts that are told to be too old, each in a note of its own."""
@@ -74,6 +71,10 @@ def load(
         bundled = bundled if as_of is None else bundled.as_of(as_of)
         note = f"no prices gathered yet: the bundled ones are used (newest of {bundled.newest_on}); `gpuplan prices refresh` gathers newer ones"
         return _usable(replace(bundled, notes=(note,)), max_age_days)
+    from pricing.freshness import not_renewed, too_old
+    from pricing.store.answers import answered_parts, read_statuses, told_options
+    from pricing.store.reading import count_offers, held_identities, read_cheapest, read_offers
+
     with engine.reading():  # held open, so that each question finds the file open
         stands_for: dict[tuple[Any, ...], int] = {}
         if place_of is None:

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from planner.demand.architecture import Architecture, DiffusionPass, SpeechPass
-from planner.demand.configuration import architecture_from_config
 from planner.demand.formats import GGUF_FORMATS
 from planner.demand.parameters import parameter_count
 from planner.demand.stated import architecture_from_numbers
@@ -179,6 +178,8 @@ def resolve_model(model: str | ModelNumbers | None) -> Architecture:
     if isinstance(model, ModelNumbers):
         architecture = architecture_from_numbers(model)
     elif path := configuration_path(model):
+        from planner.demand.configuration import architecture_from_config
+
         architecture = architecture_from_config(path)
     else:
         return known_model(model)

@@ -16,8 +16,7 @@ from planner.demand.workload import Serve
 from planner.supply.calibration import Calibration
 from planner.supply.machines import Fleet
 from planner.supply.serving.tails import arrival_ratio_of
-from planner.traffic.percentiles import Limits, Service, service_of
-from planner.traffic.replay import fewest_replicas
+from planner.traffic.percentiles import Limits, Service, fewest_replicas, service_of
 from planner.traffic.simulation import Outcome, Requests, simulated
 from planner.traffic.step_times import StepTimes, times_of_layout
 from planner.traffic.streams import drawn_requests

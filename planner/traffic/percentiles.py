@@ -1,18 +1,22 @@
-"""Percentiles: what the requests of a simulation waited, and which share of them waited longer than a limit."""
+"""Percentiles: what the requests of a simulation waited, which share of them longer than a limit, and how many replicas hold it."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
 from planner.arrays import FloatArray
-from planner.traffic.simulation import Outcome
+from planner.traffic.simulation import Outcome, Requests, simulated
+from planner.traffic.step_times import GRID_TOKENS, StepTimes
 
 PERCENTILES = (50, 90, 95, 99)
 CURVE_PERCENTILES = (*range(0, 100, 2), 99, 99.5)
 """Of the curve of the share of requests within a time."""
+MOST_REPLICAS = 512
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,3 +122,68 @@ def _percentiles(times: FloatArray) -> Percentiles:
     at = [last * each / 100.0 for each in (*PERCENTILES, *CURVE_PERCENTILES)]
     p50, p90, p95, p99, *curve = np.interp(at, np.arange(last + 1), np.sort(times)).tolist()
     return Percentiles(mean=float(times.mean()), p50=p50, p90=p90, p95=p95, p99=p99, curve=tuple(curve))
+
+
+def fewest_replicas(
+    requests: Requests,
+    times: StepTimes,
+    limits: Limits,
+    *,
+    least: int = 1,
+    most: int = MOST_REPLICAS,
+    skipped_count: int = 0,
+    outcome_of: Callable[[int], Outcome] | None = None,
+) -> int | None:
+    """Return the fewest replicas that hold the limits; None where so many do not.
+
+    Parameters
+    ----------
+    least, most : int
+        Where the search begins and ends.
+    skipped_count : int
+        First requests that are left out, while the replicas fill.
+    outcome_of : callable, optional
+        What becomes of the requests on so many replicas, where it is not simulated here.
+    """
+
+    @cache
+    def holds(count: int) -> bool:
+        outcome = outcome_of(count) if outcome_of else simulated(requests, times, count)
+        return service_of(outcome, limits, skipped_count=skipped_count).holds
+
+    start = min(max(_least(requests, times), least), most)
+    is_near = least > 1  # then the first number is likely to hold, and nothing else need be simulated
+    if not (is_near and holds(start)) and not _holds_alone(requests, times, limits):
+        return None
+    return _first(holds, start, most)
+
+
+def _first(holds: Callable[[int], bool], least: int, most: int) -> int | None:
+    """Return the first number from `least` on that holds, taking it that more never hurt."""
+    low, high, step = least - 1, least, 1
+    while not holds(high):
+        if high >= most:
+            return None
+        low, high, step = high, min(high + step, most), 2 * step
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if holds(middle) else (middle, high)
+    return high
+
+
+def _least(requests: Requests, times: StepTimes) -> int:
+    """Return how many replicas the prompts alone keep busy; fewer never keep up."""
+    duration_s = max(float(requests.arrival_s[-1]), 1.0)
+    grid = np.arange(len(times.prompt_s)) * float(GRID_TOKENS)
+    work_s = float(np.interp(requests.input_tokens - requests.cached_tokens, grid, times.prompt_s).sum())
+    return max(1, math.floor(work_s / duration_s / times.stage_count))
+
+
+def _holds_alone(requests: Requests, times: StepTimes, limits: Limits) -> bool:
+    """Tell whether the limits hold for requests that have a replica to themselves: else no number of replicas helps."""
+    every = max(1, len(requests.arrival_s) // 2_000)
+    apart = Requests(
+        arrival_s=np.asarray(np.arange(len(requests.arrival_s[::every])) * 1e6, dtype=float), input_tokens=requests.input_tokens[::every],
+        output_tokens=requests.output_tokens[::every], cached_tokens=requests.cached_tokens[::every],
+    )  # fmt: skip
+    return service_of(simulated(apart, times, 1), limits).holds

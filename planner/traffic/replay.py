@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-
-import numpy as np
 
 from planner.assumptions import Assumptions
 from planner.demand.architecture import Architecture
 from planner.supply.calibration import Calibration
 from planner.supply.machines import Layout, Machine
 from planner.traffic.autoscaling import LOAD_SHARES, Autoscaled, Autoscaling, cheapest_autoscaled, staying_ready
-from planner.traffic.percentiles import Limits, Service, service_of
+from planner.traffic.percentiles import MOST_REPLICAS, Limits, Service, fewest_replicas, service_of
 from planner.traffic.simulation import Outcome, Requests, Routing, simulated
-from planner.traffic.step_times import GRID_TOKENS, StepTimes, times_of_layout
+from planner.traffic.step_times import StepTimes, times_of_layout
 from planner.traffic.summary import busiest_window
 
-MOST_REPLICAS = 512
 MOST_SEARCHED_REQUESTS = 30_000
 """The busiest hour is searched with so many requests at most: its busiest part."""
 HOUR_S = 3600.0
@@ -291,65 +288,3 @@ def fewest_accelerators(
         if found:
             best = Fewest(percentile=limits.percentile, replica_accelerator_count=size, replica_count=found)
     return best
-
-
-def fewest_replicas(
-    requests: Requests,
-    times: StepTimes,
-    limits: Limits,
-    *,
-    least: int = 1,
-    most: int = MOST_REPLICAS,
-    skipped_count: int = 0,
-    outcome_of: Callable[[int], Outcome] | None = None,
-) -> int | None:
-    """Return the fewest replicas that hold the limits; None where so many do not.
-
-    Parameters
-    ----------
-    least, most : int
-        Where the search begins and ends.
-    skipped_count : int
-        First requests that are left out, while the replicas fill.
-    outcome_of : callable, optional
-        What becomes of the requests on so many replicas, where it is not simulated here.
-    """
-
-    def holds(count: int) -> bool:
-        outcome = outcome_of(count) if outcome_of else simulated(requests, times, count)
-        return service_of(outcome, limits, skipped_count=skipped_count).holds
-
-    if not _holds_alone(requests, times, limits):
-        return None
-    return _first(holds, min(max(_least(requests, times), least), most), most)
-
-
-def _first(holds: Callable[[int], bool], least: int, most: int) -> int | None:
-    """Return the first number from `least` on that holds, taking it that more never hurt."""
-    low, high, step = least - 1, least, 1
-    while not holds(high):
-        if high >= most:
-            return None
-        low, high, step = high, min(high + step, most), 2 * step
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if holds(middle) else (middle, high)
-    return high
-
-
-def _least(requests: Requests, times: StepTimes) -> int:
-    """Return how many replicas the prompts alone keep busy; fewer never keep up."""
-    duration_s = max(float(requests.arrival_s[-1]), 1.0)
-    grid = np.arange(len(times.prompt_s)) * float(GRID_TOKENS)
-    work_s = float(np.interp(requests.input_tokens - requests.cached_tokens, grid, times.prompt_s).sum())
-    return max(1, math.floor(work_s / duration_s / times.stage_count))
-
-
-def _holds_alone(requests: Requests, times: StepTimes, limits: Limits) -> bool:
-    """Tell whether the limits hold for requests that have a replica to themselves: else no number of replicas helps."""
-    every = max(1, len(requests.arrival_s) // 2_000)
-    apart = Requests(
-        arrival_s=np.asarray(np.arange(len(requests.arrival_s[::every])) * 1e6, dtype=float), input_tokens=requests.input_tokens[::every],
-        output_tokens=requests.output_tokens[::every], cached_tokens=requests.cached_tokens[::every],
-    )  # fmt: skip
-    return service_of(simulated(apart, times, 1), limits).holds
