@@ -28,7 +28,7 @@ NUMBERS: dict[type, list[str]] = {
     for inputs in (RentInputs, BuyInputs, TokenInputs, Bridge)
 }
 """The numbers of each kind of inputs, in their order."""
-BLOCK_DRAWS = 1024
+BLOCK_DRAWS = 2048
 """Draws worked out at once: their months fit into a processor's cache."""
 MODELS = {"rent": rent_model, "buy": buy_model, "tokens": token_model}
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Sequence
 from heapq import heappop, heappush
 
 from planner.traffic.step_times import GRID_TOKENS, StepTimes
@@ -130,12 +131,13 @@ class Lane:
         if not finishes:
             self.ledger.due_s[self.slot] = NEVER_S
             return
-        room = (times.capacity_tokens - self.held - self.reserved) // count
-        if room < 1 and count > 1:
+        free = times.capacity_tokens - self.held - self.reserved
+        if free < count and count > 1:
             self._put_back()
             self._plan()
             return
-        self.steps = int(max(1, min(finishes[0][0] - self.step, room)))
+        steps = finishes[0][0] - self.step
+        self.steps = steps if steps * count <= free else max(int(free // count), 1)
         self.ledger.due_s[self.slot] = self.at + self._span_s(self.steps)
 
     def _plan_reading(self) -> None:
@@ -165,11 +167,8 @@ class Lane:
                 end = self.read_to = start + budget
             budget -= end - start
             seats -= 1
-            low, high = start // GRID_TOKENS, end // GRID_TOKENS
-            low_s = grid[low] + (grid[low + 1] - grid[low]) * (start % GRID_TOKENS) / GRID_TOKENS
-            high_s = grid[high] + (grid[high + 1] - grid[high]) * (end % GRID_TOKENS) / GRID_TOKENS
             # A chunk has collectives of its own, whose start-up the grid has at 0.
-            read_s += high_s - low_s + grid[0]
+            read_s += _at(grid, end) - (_at(grid, start) if start else grid[0]) + grid[0]
             plan.append((request, is_read))
         self.reading = reading
         if plan:
@@ -203,3 +202,9 @@ class Lane:
         ledger.left[request] = remaining
         del self.order[request]
         self.waiting.appendleft(request)
+
+
+def _at(grid: Sequence[float], tokens: int) -> float:
+    """Return what so many tokens of a prompt take, between the points of a grid."""
+    place, rest = divmod(tokens, GRID_TOKENS)
+    return grid[place] + (grid[place + 1] - grid[place]) * rest / GRID_TOKENS
