@@ -6,6 +6,7 @@ import csv
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,7 +20,7 @@ from planner.tiers import DemandCurve, Tier, TierKind
 from tests.published.capital_cases import CAPITAL_TOPICS, Answer, Case
 from tests.published.studies import study_value
 
-__all__ = ["Judgement", "check_table", "table_kind"]
+__all__ = ["Judgement", "check_table", "checks_of", "table_kind"]
 
 STUDY_COLUMNS = {"ref_id", "formula_id", "inputs_json", "reported_output_name", "reported_value", "abs_tol", "rel_tol"}
 CASE_COLUMNS = {"case_id", "topic", "quantity", "inputs_json", "expected", "abs_tol", "rel_tol"}
@@ -68,7 +69,12 @@ def table_kind(path: Path) -> Literal["studies", "cases", "measured"] | None:
 
 
 def check_table(path: Path) -> tuple[Judgement, ...]:
-    """Compute every row of a table of studies or of cases again.
+    """Compute every row of a table of studies or of cases again; see `checks_of`."""
+    return tuple(check() for _, check in checks_of(path))
+
+
+def checks_of(path: Path) -> list[tuple[str, Callable[[], Judgement]]]:
+    """Return, for every row of a table of studies or of cases, its id and what computes it again.
 
     Parameters
     ----------
@@ -87,9 +93,9 @@ def check_table(path: Path) -> tuple[Judgement, ...]:
             where=str(path),
             hint=f"it needs the columns {', '.join(sorted(STUDY_COLUMNS))}, or {', '.join(sorted(CASE_COLUMNS))}",
         )
-    judge = _study if kind == "studies" else _case
+    judge, key = (_study, "ref_id") if kind == "studies" else (_case, "case_id")
     with path.open(encoding="utf-8-sig", newline="") as file:
-        return tuple(judge(row) for row in csv.DictReader(file))
+        return [(row[key], partial(judge, row)) for row in csv.DictReader(file)]
 
 
 def _study(row: Mapping[str, str]) -> Judgement:
