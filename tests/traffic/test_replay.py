@@ -10,8 +10,8 @@ import pytest
 from planner.cli import main
 from planner.options.servers import own_machine
 from planner.supply.machines import Layout
-from planner.traffic.percentiles import Limits, service_of
-from planner.traffic.replay import Fewest, Target, fewest_accelerators, fewest_replicas
+from planner.traffic.percentiles import Limits, fewest_replicas, service_of
+from planner.traffic.replay import Fewest, Target, fewest_accelerators
 from planner.traffic.simulation import simulated
 from planner.traffic.streams import drawn_requests
 from pricing.accelerators import resolve
