@@ -91,17 +91,9 @@ fp8_dense_tflop_per_s, int8_dense_tflop_per_s, fp4_dense_tflop_per_s : float or 
     notes: str = ""
 
     def __post_init__(self) -> None:
-        faults = refuse_unless_above_zero(
-            self,
-            "memory_gib",
-            "memory_nominal_gb",
-            "memory_bandwidth_gb_per_s",
-            *RATES,
-            "scale_up_count",
-            "pcie_generation",
-            "tdp_w",
-            "list_price_usd",
-        )
+        memory = ("memory_gib", "memory_nominal_gb", "memory_bandwidth_gb_per_s")
+        others = ("scale_up_count", "pcie_generation", "tdp_w", "list_price_usd")
+        faults = refuse_unless_above_zero(self, *memory, *RATES, *others)
         faults += refuse_unless_not_negative(self, "scale_up_gb_per_s_both_ways")
         faults += refuse_unless_known(self, "market_class", MARKET_CLASSES)
         if not self.name:

@@ -75,11 +75,15 @@ def electricity_tariffs() -> Mapping[str, ElectricityTariff]:
             continue  # a business customer's price describes a server room better
         usd_per_unit = USD_PER_EUR_2024 if row.unit.startswith("EUR") else 1.0
         currency = f"{USD_PER_EUR_2024} USD per EUR (ECB, average of 2024)" if row.unit.startswith("EUR") else ""
+        typical, low, high = (
+            round((row.typical if value is None else value) * usd_per_unit, 6)
+            for value in (row.typical, row.low, row.high)
+        )
         tariffs[row.scope] = ElectricityTariff(
             place=row.scope,
-            energy_usd_per_kwh=round(row.typical * usd_per_unit, 6),
-            low_usd_per_kwh=round((row.typical if row.low is None else row.low) * usd_per_unit, 6),
-            high_usd_per_kwh=round((row.typical if row.high is None else row.high) * usd_per_unit, 6),
+            energy_usd_per_kwh=typical,
+            low_usd_per_kwh=low,
+            high_usd_per_kwh=high,
             customer=customer,
             source=row.source,
             as_of=row.as_of,

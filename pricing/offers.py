@@ -238,15 +238,8 @@ class Offer:
 
     def __post_init__(self) -> None:
         faults = [f"{name} must not be empty" for name in IDENTITY if not getattr(self, name)]
-        faults += refuse_unless_above_zero(
-            self,
-            "price_usd_per_hour",
-            "price_median_usd_per_hour",
-            "price_high_usd_per_hour",
-            "accelerator_memory_gb",
-            "vcpus",
-            "memory_gib",
-        )
+        prices = ("price_usd_per_hour", "price_median_usd_per_hour", "price_high_usd_per_hour")
+        faults += refuse_unless_above_zero(self, *prices, "accelerator_memory_gb", "vcpus", "memory_gib")
         faults += refuse_unless_not_negative(self, "accelerator_count", "term_months", "minimum_hours", "upfront_usd")
         faults += refuse_unless_known(self, "zone_kind", ZONE_KINDS)
         faults += refuse_unless_plain(self, *TEXTS)

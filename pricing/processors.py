@@ -61,18 +61,9 @@ class Processor:
     notes: str = ""
 
     def __post_init__(self) -> None:
-        refuse_faults(
-            refuse_unless_above_zero(
-                self,
-                "cores_per_socket",
-                "memory_channels",
-                "memory_mt_per_s",
-                "sustained_ghz",
-                "fp32_flop_per_cycle",
-                "bf16_flop_per_cycle",
-                "int8_flop_per_cycle",
-            )
-        )
+        sizes = ("cores_per_socket", "memory_channels", "memory_mt_per_s", "sustained_ghz")
+        rates = ("fp32_flop_per_cycle", "bf16_flop_per_cycle", "int8_flop_per_cycle")
+        refuse_faults(refuse_unless_above_zero(self, *sizes, *rates))
 
     @property
     def memory_bandwidth_gb_per_s(self) -> float:

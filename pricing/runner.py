@@ -129,7 +129,9 @@ def _mend_streams() -> None:
 
 def _settings(group: click.Command, given: Sequence[str]) -> dict[str, Any]:
     """Return the defaults of the settings files, and say on standard error which ones are used."""
-    files = (Path.cwd() / CONFIG_FILE, _user_config())
+    from platformdirs import user_config_path
+
+    files = (Path.cwd() / CONFIG_FILE, user_config_path("gpuplan") / "config.toml")
     if not isinstance(group, click.Group) or not any(path.is_file() for path in files):
         return {}
     from pricing.settings import read_settings
@@ -174,9 +176,3 @@ def _abandon_stdout() -> None:
     # The reader is gone; without this the interpreter complains again when it flushes at the end.
     with suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def _user_config() -> Path:
-    from platformdirs import user_config_path
-
-    return user_config_path("gpuplan") / "config.toml"

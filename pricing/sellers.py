@@ -119,15 +119,10 @@ class Seller:
         judgment = f"rated {rating.replace('_', ' ')} ({rated_on})" if rating else "not rated"
         if rating in GOOD_RATINGS:
             return Tier("A", f"hyperscaler, {judgment}") if self.kind == "hyperscaler" else Tier("B", judgment)
-        if self.sla and self.node_sizes_stated and self.regions_stated:
+        stated = {"SLA": self.sla, "node sizes": self.node_sizes_stated, "regions": self.regions_stated}
+        if all(stated.values()):
             return Tier("B", f"SLA of {self.sla}; node sizes and regions stated; {judgment}")
-        missing = [
-            word
-            for word, is_stated in (
-                ("SLA", self.sla), ("node sizes", self.node_sizes_stated), ("regions", self.regions_stated),
-            )
-            if not is_stated
-        ]  # fmt: skip
+        missing = [name for name, is_stated in stated.items() if not is_stated]
         return Tier("C", f"{judgment}; {', '.join(missing)} not stated")
 
 

@@ -114,12 +114,12 @@ def refresh_table(summary: RefreshSummary, output: Output, *, is_verbose: bool =
     lines = [_table(rows, list(rows[0]) if rows else ["source"], output), "", *refresh_warnings(summary)]
     for source in summary.sources:
         answers = [part.answer for part in source.parts if part.answer.status != "ok"]
-        odd = [(source.provider, answer.part, answer.status, answer.reason, answer.message) for answer in answers]
-        lines += (
-            [f"{provider} {part}: {status}: {message}" for provider, part, status, _, message in odd]
-            if is_verbose
-            else grouped_faults(odd)
-        )
+        if is_verbose:
+            lines += [f"{source.provider} {answer.part}: {answer.status}: {answer.message}" for answer in answers]
+        else:
+            lines += grouped_faults(
+                (source.provider, answer.part, answer.status, answer.reason, answer.message) for answer in answers
+            )
         for part in source.parts:
             for identity, kept, held in part.held:
                 change = f"{held / kept - 1:+.0%}"
@@ -158,10 +158,7 @@ def refresh_record(summary: RefreshSummary, store: str) -> str:
             "parts": [
                 {
                     **{name: value for name, value in asdict(part.answer).items() if name != "row_count"},
-                    "row_count": part.row_count,
-                    "new_count": part.new_count,
-                    "changed_count": part.changed_count,
-                    "gone_count": part.gone_count,
+                    **{name: getattr(part, name) for name in ("row_count", "new_count", "changed_count", "gone_count")},
                     "held": [
                         {"identity": identity, "kept_usd_per_hour": kept, "held_usd_per_hour": held}
                         for identity, kept, held in part.held
@@ -326,11 +323,7 @@ def diff_view(changes: Sequence[Change], output: Output) -> str:
             "before_usd_per_hour": change.before_usd_per_hour,
             "after_usd_per_hour": change.after_usd_per_hour,
             "change_share": None if change.change_share is None else round(change.change_share, 4),
-            "what": "changed"
-            if change.change_share is not None
-            else "new"
-            if change.before_usd_per_hour is None
-            else "gone",
+            "what": change.what,
             "offer": change.identity,
         }
         for change in sorted(

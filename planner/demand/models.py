@@ -115,11 +115,6 @@ def _forms(name: str) -> Iterator[tuple[str, str]]:
             return
 
 
-def _row_of(name: str) -> tuple[str, str]:
-    """Return the name of the row that a name means, and the format that the name says; empty where there is none."""
-    return next(((_names()[form], precision) for form, precision in _forms(name) if form in _names()), ("", ""))
-
-
 def known_models() -> tuple[str, ...]:
     """Return the names of all known models."""
     return tuple(sorted(_rows()))
@@ -145,7 +140,7 @@ def known_model(name: str) -> Architecture:
             hint="`gpuplan models` lists the known ones",
             where="model",
         )
-    row_name, precision = _row_of(name)
+    row_name, precision = next(((_names()[form], said) for form, said in _forms(name) if form in _names()), ("", ""))
     if not row_name:
         near = [_names()[key] for key in difflib.get_close_matches(_squeezed(_light(name)), _names(), n=5, cutoff=0.5)]
         raise InputError(

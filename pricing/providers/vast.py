@@ -61,7 +61,9 @@ def _offers(pages: list[RawPage]) -> Iterator[Normalized]:
     def compare(page: RawPage, ask: Mapping[str, Any]) -> None:
         is_verified = ask.get("verification", "verified") == "verified"  # as was asked for
         if ask.get("rentable", True) and not ask.get("rented") and is_verified and ask["num_gpus"]:
-            machine, country = f"{ask['num_gpus']}x {ask['gpu_name']} {_memory_gb(ask):g}GB", _country(ask)
+            machine = f"{ask['num_gpus']}x {ask['gpu_name']} {_memory_gb(ask):g}GB"
+            code = _COUNTRY.search(ask.get("geolocation") or "")
+            country = code[1] if code else "marketplace"  # the host does not tell
             kept = lowest.setdefault((machine, country), (page, ask))
             if 0 < ask["dph_total"] < kept[1]["dph_total"]:
                 lowest[machine, country] = page, ask
@@ -75,12 +77,6 @@ def _offers(pages: list[RawPage]) -> Iterator[Normalized]:
 def _memory_gb(ask: Mapping[str, Any]) -> float:
     """Return the nominal memory of one GPU; the source tells what the driver sees, in MiB."""
     return float(round(ask["gpu_ram"] / 1024))
-
-
-def _country(ask: Mapping[str, Any]) -> str:
-    """Return the host's country, as a region of the market; ``marketplace`` where the host does not tell."""
-    code = _COUNTRY.search(ask.get("geolocation") or "")
-    return code[1] if code else "marketplace"
 
 
 def _offer(page: RawPage, ask: Mapping[str, Any], machine: str, country: str) -> Normalized:

@@ -64,6 +64,11 @@ class Change:
             return None
         return self.after_usd_per_hour / self.before_usd_per_hour - 1
 
+    @property
+    def what(self) -> str:
+        """``new``, ``gone`` or ``changed``."""
+        return "new" if self.before_usd_per_hour is None else "gone" if self.after_usd_per_hour is None else "changed"
+
 
 def read_offers(
     engine: Engine, as_of: date | None = None, filters: Mapping[str, Sequence[str]] | None = None
