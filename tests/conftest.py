@@ -38,8 +38,10 @@ SEEN_ON = CLOCK_DAY - timedelta(days=20)
 """A day on which a price was seen, whatever day the tests take for today."""
 KNOWS_BUNDLED = pytest.mark.skipif(date(2026, 10, 11) > CLOCK_DAY, reason="the bundled prices are of days to come")
 
-# A busy machine is no fault of a formula. The same examples on every run; `--hypothesis-profile random` looks for new ones.
-settings.register_profile("gpuplan", deadline=None, derandomize=True)
+# A busy machine is no fault of a formula. The same examples on every run, half of them every day and all with `scripts/test --all`;
+# `--hypothesis-profile random` looks for new ones.
+settings.register_profile("gpuplan", deadline=None, derandomize=True, max_examples=50)
+settings.register_profile("all", deadline=None, derandomize=True)
 settings.register_profile("random", deadline=None)
 settings.load_profile("gpuplan")
 
