@@ -88,6 +88,7 @@ def server(
     from planner.costs.rivals import own_usd_per_gpu_hour, rivals
     from planner.mix.tiers import owned_timeline_of
     from planner.options.servers import dropped_prices
+    from planner.report.option_costs import items_usd
 
     assumptions = settings.assumptions()
     accelerator, stated = resolve(gpu)
@@ -131,9 +132,7 @@ def server(
         for share, cost in zip(SHARES, own, strict=True)
     ]
     behind = _behind(assumptions)
-    components = {
-        name: float(busy.component_usd(name).sum()) for name in busy.components if busy.component_usd(name).any()
-    }
+    components = items_usd(busy)
     named_server = {name: getattr(owned, name) for name in ("name", "price_usd", "max_kw", "priced_on", "source")}
     record = {
         "schema_version": 1,

@@ -100,7 +100,7 @@ OPERATORS = {"=": "===", "and": "&&", "or": "||"}
 """Operators that JavaScript writes in another way."""
 
 
-def javascript(expr: Expr, reference: References = lambda text: f"v[{json.dumps(text)}]") -> str:
+def javascript(expr: Expr) -> str:
     """Return a formula as JavaScript.
 
     Examples
@@ -112,8 +112,8 @@ def javascript(expr: Expr, reference: References = lambda text: f"v[{json.dumps(
     if expr.op == "number":
         return _digits(expr.args[0]).lower() if expr.args[0] >= 0 else f"({_digits(expr.args[0]).lower()})"
     if expr.op == "name":
-        return reference(expr.args[0])
-    args = [javascript(arg, reference) for arg in expr.args]
+        return f"v[{json.dumps(expr.args[0])}]"
+    args = [javascript(arg) for arg in expr.args]
     if expr.op == "if":
         return f"({args[0]} ? {args[1]} : {args[2]})"
     if expr.op in JAVASCRIPT:

@@ -54,6 +54,7 @@ def script_named(file_name: str) -> str | None:
 
 
 def _function(model: Model) -> str:
+    last: Expr = model.scalars["last_month"]
     scalars = "\n".join(f"v[{json.dumps(key)}] = {javascript(expr)};" for key, expr in model.scalars.items())
     # Items keep their names as constants of the month, so that no line is worked out twice.
     items = "\n".join(f"const {key} = {javascript(expr)};" for key, expr in model.lines.items())
@@ -67,12 +68,7 @@ def _function(model: Model) -> str:
     pushes = "\n".join(f"out.{group}.push({' + '.join(keys) or '0'});" for group, keys in groups.items())
     empty = ", ".join(f"{group}: []" for group in (*groups, "discount"))
     return (
-        f"function (v, months) {{\nconst out = {{ {empty} }};\n{scalars}\nout.last = {_last(model)};\n"
+        f"function (v, months) {{\nconst out = {{ {empty} }};\n{scalars}\nout.last = {javascript(last)};\n"
         f"for (let month = 0; month <= months; month++) {{\nv.month = month;\n{items}\n{pushes}\n"
         f"out.discount.push({javascript(DISCOUNT)});\n}}\nreturn out;\n}}"
     )
-
-
-def _last(model: Model) -> str:
-    last: Expr = model.scalars["last_month"]
-    return javascript(last)

@@ -5,12 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from planner.costs.timeline import Timeline
 from planner.figures import usd_by_stage
 
 
 def chosen_of(record: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """Return the option that a plan takes; None where it takes none."""
     return next((option for option in record["options"] if option["id"] == record["verdict"]["option_id"]), None)
+
+
+def items_usd(timeline: Timeline) -> dict[str, float]:
+    """Return the sum of each item of a timeline that is paid at all."""
+    by_month = {name: timeline.component_usd(name) for name in timeline.components}
+    return {name: float(cells.sum()) for name, cells in by_month.items() if cells.any()}
 
 
 def stated_usd(option: Mapping[str, Any], *, once: bool) -> float:

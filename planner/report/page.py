@@ -21,7 +21,6 @@ from planner.report.values import Record
 
 ENGINE = ("vega/vega.min.js", "vega/vega-lite.min.js", "vega/vega-embed.min.js")
 """The chart engine, in the order of loading; pinned by hash in ``assets/vega/SHA256SUMS``."""
-OPTIONS_SHOWN = 60
 Assets = Mapping[str, str]
 Models = tuple[bool, Financing]
 """Whether the work is run once, and how hardware is paid: what the formulas of a page depend on."""
@@ -66,7 +65,7 @@ def policy(scripts: Iterable[str], styles: Iterable[str], *, served: bool = Fals
     )
 
 
-def page(record: Record, *, around: str = "", links: Assets | None = None, top: int = OPTIONS_SHOWN) -> str:
+def page(record: Record, *, around: str = "", links: Assets | None = None) -> str:
     """Return a plan as HTML.
 
     Parameters
@@ -77,10 +76,8 @@ def page(record: Record, *, around: str = "", links: Assets | None = None, top: 
         HTML to stand above the plan (the web app's form).
     links : mapping of str to str, optional
         Addresses of scripts and styles by the names of their assets; without it everything is in the page.
-    top : int
-        Rows of the table of options.
     """
-    body, data = plan_parts(record, top=top)
+    body, data = plan_parts(record)
     whole = f'{around}<main id="main">{body}{_made_by(record)}</main>\n{data}'
     return html_document(record["verdict"]["headline"], whole, {_models(record)}, links)
 
@@ -88,7 +85,7 @@ def page(record: Record, *, around: str = "", links: Assets | None = None, top: 
 def pages(records: Sequence[Record]) -> str:
     """Return several plans as one page: all verdicts in a table with their sum, then each plan with its own sliders."""
     table = overview(records)
-    parts = [plan_parts(record, top=OPTIONS_SHOWN, prefix=f"w{i}-", level=2) for i, record in enumerate(records, 1)]
+    parts = [plan_parts(record, prefix=f"w{i}-", level=2) for i, record in enumerate(records, 1)]
     sections = "".join(f'<section class="plan" id="w{i}-main">{body}</section>' for i, (body, _) in enumerate(parts, 1))
     rows = table_html(table, "overview", level=2)
     for i in range(1, len(records) + 1):  # from a row of the table to its plan

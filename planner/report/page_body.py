@@ -45,27 +45,27 @@ from planner.report.view import View, plan_view
 from planner.words import how_paid
 
 ELECTRICITY_MOST_USD_PER_KWH = 0.5
+OPTIONS_SHOWN = 60
+"""Rows of the table of options."""
 DAY = re.compile(r"\d{4}-\d\d-\d\d")
 """A date, which no line break parts."""
 LEAST_MOVE_SHARE = 0.01
 """A price that moved less is a flat line, which shows nothing."""
 
 
-def plan_parts(record: Record, *, top: int, prefix: str = "", level: int = 1) -> tuple[str, str]:
+def plan_parts(record: Record, *, prefix: str = "", level: int = 1) -> tuple[str, str]:
     """Return the HTML of a plan, and the element with its numbers for the script.
 
     Parameters
     ----------
     record : Record
         The plan, in JSON's own types.
-    top : int
-        Rows of the table of options.
     prefix : str
         What the ids of its elements start with, where a page holds several plans.
     level : int
         Of its headline; what stands below is one deeper.
     """
-    view = plan_view(record, top=top)
+    view = plan_view(record, top=OPTIONS_SHOWN)
     live = Live(record)
     charts = _charts(live)
     return _body(view, live, charts, prefix, level), data_script(_payload(live, charts), prefix)

@@ -17,6 +17,7 @@ from planner.plan import Plan
 from planner.report.because import reasons
 from planner.report.headline import headline
 from planner.report.notes import note_text, note_texts
+from planner.report.option_costs import items_usd
 from planner.report.question import command_of, defaults_of, title_of
 from planner.report.remarks import remark_text
 from planner.report.values import SCHEMA_VERSION, Record
@@ -179,11 +180,7 @@ def plan_record(plan: Plan, *, top: int | None = None) -> Record:
             {
                 "option_id": option.id,
                 "usd_by_month": option.timeline.by_month_usd(),
-                "components_usd": {
-                    name: option.timeline.component_usd(name).sum()
-                    for name in option.timeline.components
-                    if option.timeline.component_usd(name).any()
-                },
+                "components_usd": items_usd(option.timeline),
             }
             for option in plan.options
             if option.id in named

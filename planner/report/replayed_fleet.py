@@ -43,11 +43,10 @@ class ReplayedFleet:
         """Return what a fleet of fixed size costs."""
         return target.usd_per_month(fewest, self.hours_per_month)
 
-    def best(self, percentile: float | None = None) -> Fewest | None:
-        """Return the fewest accelerators of the cheapest option, for the percentile of the limits or for another one."""
-        cheapest = self.replay.cheapest
-        wanted = percentile or self.limits.percentile
-        return self.replay.fewest_on(cheapest).get(wanted) if cheapest and wanted else None
+    def best(self) -> Fewest | None:
+        """Return the fewest accelerators of the cheapest option that hold the limits at their percentile."""
+        cheapest, percentile = self.replay.cheapest, self.limits.percentile
+        return self.replay.fewest_on(cheapest).get(percentile) if cheapest and percentile else None
 
     def autoscaled_usd_per_month(self, scaled: Autoscaled | None) -> float | None:
         """Return what the cheapest option costs when its replicas follow the log; None where that saves nothing or is not known."""

@@ -11,6 +11,7 @@ from planner.costs.scenario import Scenario
 from planner.costs.timeline import Timeline
 from planner.costs.verdict import ScenarioResult
 from planner.figures import count, percent, usd
+from planner.report.option_costs import items_usd
 from planner.report.table import Table, headings, table_of
 from planner.report.wording import COMPONENTS
 
@@ -60,11 +61,7 @@ def _side(timeline: Timeline, discount_rate_share_per_year: float) -> dict[str, 
         "present_value_usd": float(timeline.present_value_usd(discount_rate_share_per_year)),
         "total_usd": float(timeline.total_usd()),
         "usd_per_useful_hour": float(timeline.usd_per_useful_gpu_hour(discount_rate_share_per_year)),
-        "by_component_usd": {
-            name: float(timeline.component_usd(name).sum())
-            for name in timeline.components
-            if timeline.component_usd(name).any()
-        },
+        "by_component_usd": items_usd(timeline),
         "by_month": [
             {
                 "month": month,
