@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from planner.errors import InputError, PlanningError
@@ -41,6 +42,25 @@ class Fault:
     where: str = ""
     rows: int | None = None
     hint: str = ""
+
+
+class UnreadableFileError(Exception):
+    """A file that is left out; the others are read."""
+
+    def __init__(self, what: str, where: str, hint: str = "") -> None:
+        super().__init__(what)
+        self.fault = Fault(what=what, where=where, hint=hint)
+
+
+@contextmanager
+def left_out(name: str, faults: list[Fault]) -> Iterator[None]:
+    """Add to the faults why a file cannot be read, and go on."""
+    try:
+        yield
+    except UnreadableFileError as error:
+        faults.append(error.fault)
+    except OSError as error:
+        faults.append(Fault(what=f"it cannot be read: {error.strerror or error}", where=name))
 
 
 def fault_text(fault: Fault) -> str:

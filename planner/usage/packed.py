@@ -20,7 +20,7 @@ from typing import IO, TYPE_CHECKING, TypeVar
 
 from planner.delimited import lines_of, sheet_rows
 from planner.usage.documents import broken_line, parsed, records_of, table_of_document
-from planner.usage.faults import Fault, UsageError
+from planner.usage.faults import Fault, UnreadableFileError, UsageError
 from planner.usage.headers import kind_of_header
 from planner.usage.logs import table_of_log
 from planner.usage.stores import of_usage
@@ -263,8 +263,7 @@ def _written(target: Path, rows: Iterator[Sequence[object]] | Sequence[Sequence[
 
 
 def whole_gzip(name: str, path: str, place: Path, faults: list[Fault]) -> str:
-    """Return the path of a gzip that is whole; of a broken one, that of its readable lines, or nothing."""
-    lines = 0
+    """Return the path of a gzip that is whole; of a broken one, that of its readable lines."""
     try:
         with gzip.open(path, "rb") as file:
             while file.read(BLOCK_BYTES):
@@ -273,8 +272,11 @@ def whole_gzip(name: str, path: str, place: Path, faults: list[Fault]) -> str:
         salvaged = place.with_suffix(".csv")
         lines = _salvage(path, salvaged)
         what = "the gzip file is cut off" if isinstance(error, EOFError) else f"the gzip file is damaged ({error})"
-        faults.append(Fault(what=f"{what}; nothing after its line {lines} can be read", where=f"{name}:{lines + 1}"))
-        return str(salvaged) if lines > 1 else ""
+        what, where = f"{what}; nothing after its line {lines} can be read", f"{name}:{lines + 1}"
+        if lines <= 1:
+            raise UnreadableFileError(what, where) from error
+        faults.append(Fault(what=what, where=where))
+        return str(salvaged)
     return path
 
 

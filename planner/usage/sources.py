@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from planner.delimited import rows_of
 from planner.usage.exports import Export, export_of, focus_spelled_otherwise
-from planner.usage.faults import Fault, UsageError
+from planner.usage.faults import Fault, UnreadableFileError, UsageError, left_out
 from planner.usage.headers import KINDS, SCRAPE, kind_of_header, known_export
 from planner.usage.kept import Kept
 from planner.usage.lakes import files_below, refuse_dead_file
@@ -141,19 +141,13 @@ def find_sources(
             )
         )
         for name, path, filesystem in whole:
-            try:
-                with told_of_store(name) if is_object else nullcontext():
-                    source = _look(name, path, filesystem, next(places), faults, kept, is_remote=is_remote)
-            except OSError as error:
-                faults.append(Fault(what=f"it cannot be read: {error.strerror or error}", where=name))
-                continue
-            if source is None:
-                continue
-            is_of_records = (kind or kind_of_header(source.columns)) not in {"", "focus"}
-            if source.form == "parquet" and is_of_records and not is_remote:
-                laid_down = records_of_parquet(source.path, source.filesystem, next(places).with_suffix(".csv"))
-                source = replace(source, path=laid_down, form="csv", filesystem=None, schema=None)
-            sources += known_source(source, kind, faults)
+            with left_out(name, faults), told_of_store(name) if is_object else nullcontext():
+                source = _look(name, path, filesystem, next(places), faults, kept, is_remote=is_remote)
+                is_of_records = (kind or kind_of_header(source.columns)) not in {"", "focus"}
+                if source.form == "parquet" and is_of_records and not is_remote:
+                    laid_down = records_of_parquet(source.path, source.filesystem, next(places).with_suffix(".csv"))
+                    source = replace(source, path=laid_down, form="csv", filesystem=None, schema=None)
+                sources += known_source(source, kind, faults)
     return sources, faults
 
 
@@ -214,37 +208,33 @@ def _files(given: str) -> Iterator[Path]:
     yield from files
 
 
-def _look(name: str, path: str, filesystem: FileSystem | None, place: Path, faults: list[Fault], kept: Kept | None, *, is_remote: bool) -> Source | None:  # fmt: skip
+def _look(name: str, path: str, filesystem: FileSystem | None, place: Path, faults: list[Fault], kept: Kept | None, *, is_remote: bool) -> Source:  # fmt: skip
     is_parquet = _is_called_parquet(path)
     if filesystem is not None and (is_parquet or is_remote):
         if is_parquet:
-            return _look_parquet(name, path, filesystem, faults)
+            return _look_parquet(name, path, filesystem)
         with filesystem.open_input_stream(path, compression=None) as stream:
             head = stream.read(BLOCK_BYTES)
         if head.startswith(PARQUET):
-            return _look_parquet(name, path, filesystem, faults)
-        return _look_text(name, path, filesystem, _first_line(beginning_of(head)), faults)
+            return _look_parquet(name, path, filesystem)
+        return _look_text(name, path, filesystem, _first_line(beginning_of(head)))
     mark = kept.mark(name, path, filesystem) if kept else ""
     if kept and filesystem is not None:
         path, filesystem = kept.download(name, path, filesystem, place.with_name(f"{place.name}-object")), None
     if not is_remote:
-        path = _laid_down(name, path, filesystem, place, faults)
+        path = _laid_down(name, path, filesystem, place)
     elif not Path(path).is_file():
-        faults.append(Fault(what="a pipe cannot be read by a cluster", where=name, hint="write it to a file first"))
-        return None
+        raise UnreadableFileError("a pipe cannot be read by a cluster", name, "write it to a file first")
     if path.lower().endswith(".parquet") or (is_remote and is_parquet):
-        return _look_parquet(name, path, None, faults)
+        return _look_parquet(name, path, None)
     if path.lower().endswith(".gz") and not (kept and kept.has(mark)):
         path = whole_gzip(name, path, place, faults)
-    if not path:
-        return None
-    if not is_remote and not (path := tidied(path, name, place.with_name(f"{place.name}-tidied"), _opened, faults)):
-        return None
+    if not is_remote:
+        path = tidied(path, name, place.with_name(f"{place.name}-tidied"), _opened)
     with _opened(path) as file:
-        first = _first_line(file.read(BLOCK_BYTES))
-    source = _look_text(name, path, None, first, faults)
+        source = _look_text(name, path, None, _first_line(file.read(BLOCK_BYTES)))
     # What was mended or written anew on the way is read anew.
-    return replace(source, mark=mark) if source and mark and Path(path).is_symlink() else source
+    return replace(source, mark=mark) if mark and Path(path).is_symlink() else source
 
 
 def _is_called_parquet(path: str) -> bool:
@@ -262,24 +252,17 @@ def _parts(
     name: str, path: str, filesystem: FileSystem | None, folder: Path, place: Path, faults: list[Fault]
 ) -> Iterator[tuple[str, str, FileSystem | None]]:
     """Return the files that a file is or holds; a pipe is laid down for that, and an object that is a package."""
-    try:
+    with left_out(name, faults):
         if filesystem is not None and not _is_package_there(name, path, filesystem):
             yield name, path, filesystem
             return
         if filesystem is not None or not Path(path).is_file():
-            path = _laid_down(name, path, filesystem, place, faults)
-    except OSError as error:
-        faults.append(Fault(what=f"it cannot be read: {error.strerror or error}", where=name))
-        return
-    if path:
+            path = _laid_down(name, path, filesystem, place)
         yield from ((inner, there, None) for inner, there in unpacked(name, path, folder))
 
 
-def _laid_down(name: str, path: str, filesystem: FileSystem | None, place: Path, faults: list[Fault]) -> str:
-    """Give a file a plain name whose ending says what it holds; lay down what is no file.
-
-    Returns nothing, and adds a fault, where a pipe does not end.
-    """
+def _laid_down(name: str, path: str, filesystem: FileSystem | None, place: Path) -> str:
+    """Give a file a plain name whose ending says what it holds; lay down what is no file."""
     with _binary(path, filesystem) as file:
         head: bytes = file.read(BLOCK_BYTES)
         is_parquet = head.startswith(PARQUET) or (b"\0" not in head and _is_called_parquet(name))
@@ -295,8 +278,7 @@ def _laid_down(name: str, path: str, filesystem: FileSystem | None, place: Path,
             if written > LARGEST_STREAM_BYTES:
                 target.unlink()
                 what = f"it is a pipe of more than {LARGEST_STREAM_BYTES:,} bytes"
-                faults.append(Fault(what=what, where=name, hint="write it to a file first"))
-                return ""
+                raise UnreadableFileError(what, name, "write it to a file first")
     return str(target)
 
 
@@ -314,23 +296,18 @@ def _binary(path: str, filesystem: FileSystem | None) -> Iterator[BinaryIO]:
             yield file
 
 
-def _look_text(name: str, path: str, filesystem: FileSystem | None, first: str, faults: list[Fault]) -> Source | None:
+def _look_text(name: str, path: str, filesystem: FileSystem | None, first: str) -> Source:
     odd = sum(letter == "\ufffd" or not (letter.isprintable() or letter == "\t") for letter in first[:1000])
     if "\0" in first or first.startswith("\ufffd\ufffd") or odd * 5 > len(first[:1000]):
         what, hint = known_export([first]) or (
             "it is no text in UTF-8, no Parquet and no archive",
             "save it as CSV UTF-8",
         )
-        faults.append(Fault(what=what, where=f"{name}:1", hint=hint))
-        return None
+        raise UnreadableFileError(what, f"{name}:1", hint)
     if not first.strip():
-        faults.append(Fault(what="the file is empty", where=name))
-        return None
+        raise UnreadableFileError("the file is empty", name)
     if line := 0 if filesystem is not None or path.endswith(".gz") else broken_line_of(path):
-        faults.append(
-            Fault(what="it is JSON that is cut off or broken", where=f"{name}:{line}", hint="export it again")
-        )
-        return None
+        raise UnreadableFileError("it is JSON that is cut off or broken", f"{name}:{line}", "export it again")
     columns = _cells(first, name)
     if SCRAPE.search(first) or re.fullmatch(r"\s*JobID\w*(\s+\S+)+\s*", first):
         columns = first.split() if "{" not in first and not first.startswith("#") else [first]
@@ -341,20 +318,19 @@ def _look_text(name: str, path: str, filesystem: FileSystem | None, first: str, 
             if kind_of_header(_cells(first, name, delimiter)):
                 what = f"its columns are separated by {delimiter!r}, and not by a comma"
                 hint = "FOCUS and the other exports are written with commas; export it again"
-                faults.append(Fault(what=what, where=f"{name}:1", hint=hint))
-                return None
+                raise UnreadableFileError(what, f"{name}:1", hint)
     return Source(name=name, path=path, form="csv", columns=tuple(columns), kind="", filesystem=filesystem)
 
 
-def _look_parquet(name: str, path: str, filesystem: FileSystem | None, faults: list[Fault]) -> Source | None:
+def _look_parquet(name: str, path: str, filesystem: FileSystem | None) -> Source:
     import pyarrow.parquet as pq
     from pyarrow import ArrowException
 
     try:
         schema = pq.read_schema(path, filesystem=filesystem)
     except (ArrowException, OSError) as error:
-        faults.append(Fault(what=f"it is not a complete Parquet file: {str(error).splitlines()[0]}", where=name))
-        return None
+        what = f"it is not a complete Parquet file: {str(error).splitlines()[0]}"
+        raise UnreadableFileError(what, name) from error
     return Source(
         name=name,
         path=path,

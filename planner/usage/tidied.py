@@ -17,7 +17,7 @@ from planner.delimited import rows_of
 from planner.errors import InputError
 from planner.usage.dates import DAY_FIRST, MONTH_FIRST, is_spelled, iso_time, order_of, time_places
 from planner.usage.exports import AZURE, export_of, focus_spelled_otherwise
-from planner.usage.faults import Fault
+from planner.usage.faults import UnreadableFileError
 from planner.usage.headers import TIME, folded, kind_of_header
 
 DELIMITERS = (",", ";", "\t", "|", "^")
@@ -57,8 +57,8 @@ def header_at(rows: Iterable[Sequence[str]]) -> int | None:
     return next((number for number, row in enumerate(rows) if is_header(row)), None)
 
 
-def tidied(path: str, name: str, target: Path, opened: Callable[[str], IO[bytes]], faults: list[Fault]) -> str:
-    """Return the path of a table as plain CSV; that of the file itself where it is one, nothing where it is refused.
+def tidied(path: str, name: str, target: Path, opened: Callable[[str], IO[bytes]]) -> str:
+    """Return the path of a table as plain CSV; that of the file itself where it is one.
 
     Parameters
     ----------
@@ -68,8 +68,11 @@ def tidied(path: str, name: str, target: Path, opened: Callable[[str], IO[bytes]
         Where another form of it may be laid down.
     opened : callable
         Opens it, compressed or not.
-    faults : list of Fault
-        Why it is refused is added here.
+
+    Raises
+    ------
+    UnreadableFileError
+        Its dates or numbers can be read in two ways.
     """
     with opened(path) as file:
         head = file.read(1 << 20)
@@ -92,14 +95,11 @@ def tidied(path: str, name: str, target: Path, opened: Callable[[str], IO[bytes]
             order = MONTH_FIRST  # as Microsoft documents it
         if date and not order:
             months = " or ".join(iso_time(date, order_tried)[:10] for order_tried in (MONTH_FIRST, DAY_FIRST))
-            faults.append(
-                Fault(
-                    what=f"{date!r} may be {months}, and no row says which: none has a day after the 12th",
-                    where=name,
-                    hint="export times as 2026-10-31T13:00:00Z, or give the whole month",
-                )
+            raise UnreadableFileError(
+                f"{date!r} may be {months}, and no row says which: none has a day after the 12th",
+                name,
+                "export times as 2026-10-31T13:00:00Z, or give the whole month",
             )
-            return ""
     numbers = [place for place, cell in enumerate(header) if NUMBER_COLUMN.search(folded(cell))]
     cells_of_numbers = [cell for row in body for place in numbers if place < len(row) and (cell := row[place].strip())]
     has_commas = form.delimiter != "," and any(COMMA_NUMBER.fullmatch(cell) for cell in cells_of_numbers)
@@ -107,8 +107,11 @@ def tidied(path: str, name: str, target: Path, opened: Callable[[str], IO[bytes]
     doubtful = next((cell for cell in cells_of_numbers if GROUPED.fullmatch(cell)), "")
     if form.delimiter == ";" and not has_commas and doubtful and all(map(GROUPED.fullmatch, pointed)):
         plain = doubtful.replace(".", "")
-        faults.append(Fault(what=f"{doubtful!r} is {plain} to some and {float(doubtful):g} to others", where=name, hint="write numbers without a point between thousands"))  # fmt: skip
-        return ""
+        raise UnreadableFileError(
+            f"{doubtful!r} is {plain} to some and {float(doubtful):g} to others",
+            name,
+            "write numbers without a point between thousands",
+        )
     form = replace(form, has_commas=has_commas)
     with ExitStack() as stack:
         file = stack.enter_context(opened(path))
