@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import Literal
 
@@ -60,8 +61,15 @@ def _narrowed(row: Assumption, months: int) -> Uncertain:
             math.expm1(math.log1p(row.value) + (math.log1p(edge) - math.log1p(row.value)) / math.sqrt(years))
             for edge in (low, high)
         )
+    return replace(uncertain_of(row), low=low, high=high)
+
+
+def uncertain_of(row: Assumption) -> Uncertain:
+    """Return an assumption with its range, to be drawn."""
     kind: Literal["amount", "change"] = "change" if row.name in CHANGES else "amount"
-    return Uncertain(name=row.name, low=low, typical=row.value, high=high, kind=kind, least=row.least, most=row.most)
+    return Uncertain(
+        name=row.name, low=row.low, typical=row.value, high=row.high, kind=kind, least=row.least, most=row.most
+    )
 
 
 def keep_in_order(drawn: dict[str, Value], assumptions: Mapping[str, float], months: int) -> None:

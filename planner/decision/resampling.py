@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Literal
 
 import numpy as np
 
 from planner.arrays import FloatArray
 from planner.assumptions import Assumptions
-from planner.costs.uncertainty import Uncertain, draw
+from planner.costs.uncertainty import draw
 from planner.decision.case import Case
 from planner.decision.dispatch import dispatched_usd
 from planner.decision.year import resampled_hours
+from planner.drawn import uncertain_of
 from planner.errors import PlanningError
 from planner.mix.mix import cheapest_mix
 from planner.tiers import DemandCurve, Tier, TierKind
@@ -40,14 +40,14 @@ def resampled_costs_usd(
         The same draws the same.
     """
     rng = np.random.default_rng(seed)
-    inputs = [_uncertain(assumptions, name) for name in ("risk.server_price_ratio", "risk.demand_ratio")]
-    inputs.append(_uncertain(assumptions, "rent.price_change_share_per_year"))
+    names = ("risk.server_price_ratio", "risk.demand_ratio", "rent.price_change_share_per_year")
+    inputs = [uncertain_of(assumptions.rows[name]) for name in names]
     together = {
         ("rent.price_change_share_per_year", "risk.demand_ratio"): assumptions["risk.correlation_rent_demand_share"]
     }
     drawn = draw(inputs, together, resamples, rng)
     # How a price went since it was seen is known as little as how it will go on; in the middle it stands where it stood.
-    price = _uncertain(assumptions, "rent.price_change_share_per_year")
+    price = inputs[-1]
     since = (1.0 + draw([price], {}, resamples, np.random.default_rng([seed, 1]))[price.name]) / (1.0 + price.typical)
     costs = np.zeros((4, len(cases), resamples))
     lengths = sorted({len(case.level) for case in cases})
@@ -87,12 +87,6 @@ def _scaled(level: FloatArray, demand_ratio: float, rng: np.random.Generator) ->
     if demand_ratio == 1.0 or step == 0.0:
         return level
     return step * np.floor(level * demand_ratio / step + rng.random(len(level)))
-
-
-def _uncertain(assumptions: Assumptions, name: str) -> Uncertain:
-    row = assumptions.rows[name]
-    kind: Literal["amount", "change"] = "amount" if name.endswith("_ratio") else "change"
-    return Uncertain(name=name, low=row.low, typical=row.value, high=row.high, kind=kind)
 
 
 def _repriced(tier: Tier, rent_ratio: float, server_ratio: float, aged_ratio: float) -> Tier:

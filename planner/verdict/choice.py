@@ -177,15 +177,17 @@ def choose(
     drawn_usd = costs_usd(best) if len(best) > 1 else np.zeros((1, 1))
     free_rows = [row for row, option in enumerate(best) if not option.binds]
     passed_over: list[tuple[Option, Reason]] = []
-    bought_by_quotes = _bought_by_quotes(assumptions)
-    taken = next(iter(free_rows), next((row for row, option in enumerate(best) if not bought_by_quotes(option)), 0))
+    at_list_price = (row for row, option in enumerate(best) if not _takes_quotes(option, assumptions))
+    taken = next(iter(free_rows), next(at_list_price, 0))
     for row, option in enumerate(best[:taken]):
         # A purchase binds more than any commitment, so it has to beat all others; a commitment, what binds less.
         is_bought = option.kind is OptionKind.BUY
         others_usd = np.delete(drawn_usd, row, axis=0).min(axis=0) if is_bought else drawn_usd[taken]
         share = float((drawn_usd[row] < others_usd).mean())
         rents = [other for other in best if other.kind in RENTED]
-        reason = bought_by_quotes(option) or _against_binding(option, best[taken], share, assumptions)
+        reason = _against_binding(option, best[taken], share, assumptions)
+        if _takes_quotes(option, assumptions):
+            reason = Reason(ReasonCode.QUOTES, (assumptions["evidence.on_demand_accelerators"],))
         if reason is None and is_bought and rents:
             month = pays_off_month(rents[0], option)
             if month is None or month > months * (1 - assumptions["verdict.last_months_share"]):
@@ -309,15 +311,10 @@ def _next_of_the_sort(taken: Option, options: Sequence[Option]) -> tuple[Option 
     return next(prices, None), next(sellers, None)
 
 
-def _bought_by_quotes(assumptions: Assumptions) -> Callable[[Option], Reason | None]:
-    """Return a rule: so many servers are not bought at the list price of one."""
-    most = assumptions["evidence.on_demand_accelerators"]
-    reason = Reason(ReasonCode.QUOTES, (most,))
-    return lambda option: (
-        reason
-        if option.kind is OptionKind.BUY and not option.is_quoted and option.accelerators_total_count > most
-        else None
-    )
+def _takes_quotes(option: Option, assumptions: Assumptions) -> bool:
+    """Tell whether it is more servers than are bought at the list price of one."""
+    is_many = option.accelerators_total_count > assumptions["evidence.on_demand_accelerators"]
+    return option.kind is OptionKind.BUY and not option.is_quoted and is_many
 
 
 def _against_binding(option: Option, rival: Option, cheaper_share: float, assumptions: Assumptions) -> Reason | None:

@@ -42,16 +42,12 @@ def paid_already_remarks(workload: Workload, taken: Option, options: Sequence[Op
         yield Remark(code=RemarkCode.EXPIRED, figures=tuple(figure for entry in gone for figure in entry))
 
 
-def _used_credit(taken: Option, *, once: bool) -> Iterator[Remark]:
-    used_usd = taken.credit_used_usd
-    if used_usd > 0:
-        most_usd = -float(taken.timeline.component_usd("credit").min())
-        yield Remark(code=RemarkCode.CREDIT_USED, figures=(used_usd, taken.provider, 0.0 if once else most_usd))
-
-
 def _credits(taken: Option, options: Sequence[Option], *, once: bool) -> Iterator[Remark]:
     """Yield what the verdict uses of a credit, then for how long, or for what part of a run, a credit with another provider would pay for the cheapest machines there."""
-    yield from _used_credit(taken, once=once)
+    if taken.credit_used_usd > 0:
+        most_usd = -float(taken.timeline.component_usd("credit").min())
+        figures: tuple[float | str, ...] = (taken.credit_used_usd, taken.provider, 0.0 if once else most_usd)
+        yield Remark(code=RemarkCode.CREDIT_USED, figures=figures)
     yield from _lost_credits(taken)
     providers: set[str] = set()
     for option in options:

@@ -351,8 +351,8 @@ def _commitment(taken: Option, options: Sequence[Option], assumptions: Assumptio
     ):
         return
     clock = assumptions["money.hours_per_month"]
-    by_hour = _usd_per_machine_hour(hourly) / hourly.accelerator_count
-    by_term = _usd_per_machine_hour(bound) / bound.accelerator_count
+    by_hour = hourly.book.price_usd_per_hour / hourly.accelerator_count
+    by_term = bound.book.price_usd_per_hour / bound.accelerator_count
     hours = by_term / by_hour * clock
     used = hourly.book.hours_per_month * hourly.instance_count * hourly.accelerator_count
     paid = clock * bound.instance_count * bound.accelerator_count
@@ -361,7 +361,3 @@ def _commitment(taken: Option, options: Sequence[Option], assumptions: Assumptio
         code=RemarkCode.COMMITMENT,
         figures=(bound.purchase_option, bound.provider, by_term, hourly.provider, by_hour, hours, per_used_hour),
     )
-
-
-def _usd_per_machine_hour(option: Option) -> float:
-    return option.price_usd_per_hour or 0.0

@@ -151,7 +151,7 @@ class _Market:
 
     def __init__(self, draws: JointDraws, assumptions: Assumptions) -> None:
         self.draws, self.assumptions = draws, assumptions
-        self.rows = {option.id: row for row, option in enumerate(draws.options)}
+        self.at_todays_price = {option.id: option for option in draws.options}
         self.drawn_usd = draws.costs_usd
         self.twice: dict[tuple[str, bool, bool], tuple[FloatArray, float]] = {}
 
@@ -197,7 +197,7 @@ class _Market:
 
     def _valued(self, option: Option, ratio: float, moved: frozenset[str]) -> Option:
         """Return an option at another price of its own, or of its bridge."""
-        option = self.draws.options[self.rows[option.id]]
+        option = self.at_todays_price[option.id]
         cost_inputs = option.book
         assert cost_inputs is not None
         if option.id in moved:
