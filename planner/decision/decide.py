@@ -12,7 +12,7 @@ import numpy as np
 from planner.arrays import FloatArray
 from planner.assumptions import Assumptions
 from planner.costs.rivals import rivals
-from planner.decision.answer import Decision, GpuDecision, Kept, Note, OwnBreakEven, Part, SwitchOff
+from planner.decision.answer import Decision, GpuDecision, Kept, Note, OwnBreakEven, Part
 from planner.decision.case import LEAST_RECORD_HOURS, TODAY, Case, case_of
 from planner.decision.dispatch import dispatched_usd
 from planner.decision.ladder import ladder_of
@@ -93,7 +93,9 @@ def decide(  # noqa: PLR0913 - the options of the command, each by name
     """
     if usage.effective_usd is None:
         raise InputError("a decision needs a bill: records alone do not say what was paid", where="--decide")
-    own_providers = () if elsewhere else _own_providers(usage, catalog)
+    sellers = {offer.provider for offer in catalog.offers}
+    billed_by = () if elsewhere else usage.groups.get("provider", ())
+    own_providers = tuple(group.name for group in billed_by if group.name in sellers)
     catalog = catalog.select(providers=own_providers) if own_providers else catalog
     wanted = chosen_gpu(usage, gpu) if gpu else ""
     servers = () if no_own else ownable_servers(assumptions, catalog.window)
@@ -140,17 +142,7 @@ def decide(  # noqa: PLR0913 - the options of the command, each by name
     changed = [case.gpu for case in cases]
     sized = {case.gpu for case in cases if case.idle_gpus > 0}
     switch_off = switch_off_of(usage, per_month / usage.hours, asked, changed, sized)
-    notes = _notes(usage, own_providers, everything, elsewhere=elsewhere)
-    above = {
-        _name(case.place, places): case.above_list_ratio - 1.0
-        for case in everything
-        if case.above_list_ratio >= 1.0 + ABOVE_LIST_SHARE
-    }
-    if above:
-        notes.append(Note(code="above_list", names=tuple(above), amounts=tuple(above.values())))
-    moved = {_name(case.place, places): case.moved_ratio - 1.0 for case in everything if case.moved_ratio != 1.0}
-    if moved:
-        notes.append(Note(code="price_moved", names=tuple(moved), amounts=tuple(moved.values())))
+    notes = _notes(usage, own_providers, everything, places, elsewhere=elsewhere)
     if servers:
         notes.append(Note(code="owned", amounts=(float(months), assumptions["own.lead_time_months"])))
     if not_bought:
@@ -159,13 +151,23 @@ def decide(  # noqa: PLR0913 - the options of the command, each by name
         notes.append(Note(code="not_bought", names=names, amounts=(assumptions["verdict.buy_margin_share"], least)))
     if (fees := _fees_usd_per_hour(usage)) > 0:
         notes.append(Note(code="fees", amounts=(fees * per_month,)))
-    providers = tuple(sorted({offer.provider for offer in catalog.offers}))
-    whole = _whole(decisions, kept, switch_off, sure if cases else None, per_month, paid, providers, notes)
-    return replace(
-        whole,
+    saving = sum(decision.saving_usd_per_month for decision in decisions)
+    return Decision(
+        gpus=tuple(sorted(decisions, key=lambda decision: -decision.paid_usd_per_month)),
+        switch_off=switch_off,
+        paid_usd_per_month=paid,
+        after_usd_per_month=paid - saving,
+        saving_usd_per_month=saving,
+        now_saving_usd_per_month=sum(decision.now_saving_usd_per_month for decision in decisions),
+        saving_share=saving / paid if paid > 0 else 0.0,
+        kept=tuple(kept),
+        providers=tuple(sorted({offer.provider for offer in catalog.offers})),
+        resamples=sure.shape[-1] if sure is not None and cases else 0,
+        notes=tuple(notes),
         ladder=ladder_of(everything, assumptions),
         oldest_price_on=min((offer.observed_on for offer in catalog.offers), default=None),
         is_short=is_short,
+        **(_confidence(sure.sum(axis=1), per_month) if sure is not None and cases else {}),
     )
 
 
@@ -209,11 +211,6 @@ def _why_fine(name: str, case: Case, hours_per_month: float) -> Kept:
     dearer = (case.mix_usd_per_hour - case.paid_usd_per_hour) * hours_per_month
     is_dearer = dearer > LEAST_SAVING_SHARE * case.paid_usd_per_hour * hours_per_month
     return Kept(name=name, code="dearer" if is_dearer else "as_dear", usd_per_month=dearer, mix=case.mix)
-
-
-def _own_providers(usage: Usage, catalog: Catalog) -> tuple[str, ...]:
-    there = {offer.provider for offer in catalog.offers}
-    return tuple(group.name for group in usage.groups.get("provider", ()) if group.name in there)
 
 
 def _decided(
@@ -302,28 +299,6 @@ def _own_break_even(case: Case, assumptions: Assumptions, months: int) -> OwnBre
     )
 
 
-def _whole(
-    decisions: Sequence[GpuDecision], kept: Sequence[Kept], switch_off: tuple[SwitchOff, ...],
-    sure: FloatArray | None, hours_per_month: float, paid_usd_per_month: float,
-    providers: tuple[str, ...], notes: Sequence[Note],
-) -> Decision:  # fmt: skip
-    saving = sum(decision.saving_usd_per_month for decision in decisions)
-    return Decision(
-        gpus=tuple(sorted(decisions, key=lambda decision: -decision.paid_usd_per_month)),
-        switch_off=switch_off,
-        paid_usd_per_month=paid_usd_per_month,
-        after_usd_per_month=paid_usd_per_month - saving,
-        saving_usd_per_month=saving,
-        now_saving_usd_per_month=sum(decision.now_saving_usd_per_month for decision in decisions),
-        saving_share=saving / paid_usd_per_month if paid_usd_per_month > 0 else 0.0,
-        kept=tuple(kept),
-        providers=providers,
-        resamples=0 if sure is None else sure.shape[-1],
-        notes=tuple(notes),
-        **(_confidence(sure.sum(axis=1), hours_per_month) if sure is not None else {}),
-    )
-
-
 def _confidence(costs_usd: FloatArray, hours_per_month: float) -> dict[str, Any]:
     """Return the range of the saving and how sure it is, from what is paid, the mix and the best, shape (3, resamples)."""
     saved = (costs_usd[0] - costs_usd[1]) * hours_per_month / HOURS_PER_YEAR
@@ -336,7 +311,9 @@ def _confidence(costs_usd: FloatArray, hours_per_month: float) -> dict[str, Any]
     }
 
 
-def _notes(usage: Usage, own_providers: tuple[str, ...], cases: Sequence[Case], *, elsewhere: bool) -> list[Note]:
+def _notes(
+    usage: Usage, own_providers: tuple[str, ...], cases: Sequence[Case], places: Sequence[Place], *, elsewhere: bool
+) -> list[Note]:
     days = usage.hours / 24
     spot = {case.gpu: case.spot_share for case in cases if case.spot_share > 0}
     notes = []
@@ -355,4 +332,15 @@ def _notes(usage: Usage, own_providers: tuple[str, ...], cases: Sequence[Case], 
         notes.append(Note(code="no_seasons", amounts=(days,)))
     notes.append(Note(code="spot", names=tuple(spot), amounts=tuple(spot.values())) if spot else Note(code="no_spot"))
     notes.append(Note(code="commitments"))
-    return [*notes, Note(code="elsewhere" if elsewhere else "same_place")]
+    notes.append(Note(code="elsewhere" if elsewhere else "same_place"))
+    above = {
+        _name(case.place, places): case.above_list_ratio - 1.0
+        for case in cases
+        if case.above_list_ratio >= 1.0 + ABOVE_LIST_SHARE
+    }
+    if above:
+        notes.append(Note(code="above_list", names=tuple(above), amounts=tuple(above.values())))
+    moved = {_name(case.place, places): case.moved_ratio - 1.0 for case in cases if case.moved_ratio != 1.0}
+    if moved:
+        notes.append(Note(code="price_moved", names=tuple(moved), amounts=tuple(moved.values())))
+    return notes
