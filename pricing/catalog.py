@@ -293,7 +293,7 @@ CLOUD_NAMES = {
 """How people and bills spell the large clouds, besides their short names."""
 
 
-def names_among(what: str, names: Iterable[str], known: Iterable[str]) -> set[str]:
+def names_among(what: str, names: Iterable[str], spellings: Iterable[str]) -> set[str]:
     """Return the known spelling of names that were written in any letter case.
 
     Raises
@@ -301,7 +301,7 @@ def names_among(what: str, names: Iterable[str], known: Iterable[str]) -> set[st
     PricingError
         All names that are not known, each with the nearest known ones.
     """
-    by_lower = {name.lower(): name for name in known}
+    by_lower = {name.lower(): name for name in spellings}
     chosen = set()
     faults = []
     for name in names:
@@ -315,7 +315,7 @@ def names_among(what: str, names: Iterable[str], known: Iterable[str]) -> set[st
                 + (f"; did you mean {', '.join(by_lower[n] for n in near)}?" if near else "")
             )
     if faults:
-        raise PricingError("\n  ".join(faults), hint=f"known: {', '.join(sorted(known))}")
+        raise PricingError("\n  ".join(faults), hint=f"known: {', '.join(sorted(spellings))}")
     return chosen
 
 

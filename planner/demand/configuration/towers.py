@@ -42,13 +42,17 @@ def tower_parameter_count(numbers: Numbers, family: str, hidden: int) -> int:
     return total + (_audio(Numbers(heard, numbers.faults), hidden) if isinstance(heard, Mapping) else 0)
 
 
+def _known_size(name: str) -> int:
+    """Return the parameters of a tower that is named, not described; 0 of any other."""
+    return int(next((count for prefix, count in _KNOWN_SIZES.items() if name.startswith(prefix)), 0))
+
+
 def _vision(tower: Numbers, family: str, hidden: int) -> int:
     """Return a vision transformer with its patches, positions and projector."""
     kind = str(tower.get("model_type") or family).lower()
     named = str(tower.get("architecture", "model_name") or "").lower()
-    for prefix, count in _KNOWN_SIZES.items():
-        if named.startswith(prefix):
-            return int(count)
+    if count := _known_size(named):
+        return count
     unsaid = next((sizes for name, sizes in _UNSAID.items() if kind.startswith(name)), (0, 0, 0))
     layers = tower.whole("num_hidden_layers", "depth", "layers", "vt_num_hidden_layers", default=unsaid[0], kind="layers")  # fmt: skip
     layers += tower.whole("num_global_layers", kind="layers")
@@ -93,9 +97,8 @@ def _projector(tower: Numbers, kind: str, family: str, width: int, hidden: int) 
 def _audio(tower: Numbers, hidden: int) -> int:
     """Return an encoder of Whisper's build; others are told as not known."""
     kind = str(tower.get("model_type") or "").lower()
-    for prefix, count in _KNOWN_SIZES.items():
-        if kind.startswith(prefix):
-            return int(count)
+    if count := _known_size(kind):
+        return count
     layers = tower.whole("encoder_layers", "num_hidden_layers", kind="layers")
     width = tower.whole("d_model", "hidden_size")
     ffn = tower.whole("encoder_ffn_dim", "intermediate_size")
