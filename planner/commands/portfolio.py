@@ -101,12 +101,7 @@ def _target(output: Output) -> tuple[Path | None, str]:
 
 
 def _planned(
-    sources: Sequence[str],
-    market: Market,
-    rows: Path | None,
-    talk: Talk,
-    workers: int,
-    engine_uri: str | None,
+    sources: Sequence[str], market: Market, rows: Path | None, talk: Talk, workers: int, engine_uri: str | None
 ) -> PortfolioResult:
     engine, address = None, read_address(engine_uri)
     if address.kind == "warehouse":
@@ -152,10 +147,7 @@ def _watched(talk: Talk) -> Iterator[Watcher]:
     )  # fmt: skip
     with Progress(*columns, console=talk.console(), transient=True) as bar:
         task = bar.add_task("workloads", total=None)
-        yield Watcher(
-            say=bar.console.print,
-            progress=lambda done, every: bar.update(task, completed=done, total=every),
-        )
+        yield Watcher(say=bar.console.print, progress=lambda done, every: bar.update(task, completed=done, total=every))
 
 
 def _tell(result: PortfolioResult, target: Path | None, talk: Talk) -> None:

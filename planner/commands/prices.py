@@ -22,23 +22,14 @@ _SORT: Final = attrgetter(
 """What filters and orders of offers look at, but for the price and the place."""
 
 
-def catalog_of(
-    prices: PriceSource,
-    talk: Talk,
-    place_of: Callable[[str, str], str] | None = None,
-) -> Catalog:
+def catalog_of(prices: PriceSource, talk: Talk, place_of: Callable[[str, str], str] | None = None) -> Catalog:
     """Return the catalog of a day; what weakens it (its age, its gaps) is said on standard error."""
     catalog = load(prices.store_uri, prices.as_of, max_age_days=prices.max_age_days, place_of=place_of)
     _say(catalog, talk)
     return catalog
 
 
-def selected(
-    prices: PriceSource,
-    talk: Talk,
-    accelerators: Sequence[str],
-    **filters: Any,
-) -> Catalog:
+def selected(prices: PriceSource, talk: Talk, accelerators: Sequence[str], **filters: Any) -> Catalog:
     """Return the offers that meet filters (`Catalog.select`).
 
     Of a store the accelerators' offers alone are read, and the others only where nothing is left, to tell why.
@@ -57,11 +48,7 @@ def selected(
 
 
 def first_of(
-    prices: PriceSource,
-    talk: Talk,
-    order: Callable[[Offer], Any],
-    limit: int,
-    **filters: Any,
+    prices: PriceSource, talk: Talk, order: Callable[[Offer], Any], limit: int, **filters: Any
 ) -> tuple[Catalog, list[Offer]]:
     """Return the offers that meet filters other than a price, alike ones once, and the first of all of them in an order.
 

@@ -165,12 +165,7 @@ class Live:
         )
         return {name: float(value) for name, value in values.items()}
 
-    def cost(
-        self,
-        option: Mapping[str, Any],
-        inputs: Inputs,
-        assumptions: Mapping[str, float] | None = None,
-    ) -> Cost:
+    def cost(self, option: Mapping[str, Any], inputs: Inputs, assumptions: Mapping[str, float] | None = None) -> Cost:
         """Return what one option costs."""
         values = self.values(option, inputs, assumptions or self.assumptions)
         lines = run(self.model(option), values, self.months)
@@ -197,10 +192,7 @@ class Live:
         return arrives and may_be_eligible(option)
 
     def choice(
-        self,
-        costs: Mapping[str, Cost],
-        inputs: Inputs | None = None,
-        assumptions: Mapping[str, float] | None = None,
+        self, costs: Mapping[str, Cost], inputs: Inputs | None = None, assumptions: Mapping[str, float] | None = None
     ) -> str:
         """Return the id of the option to take, by the rule of `planner.verdict.choice`."""
         eligible = [option for option in self.options if self.is_eligible(option, inputs or self.planned, assumptions)]

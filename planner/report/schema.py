@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import ConfigDict, Field, ValidationError, model_validator
 
 from planner.demand.workload import Workload
 from planner.errors import InputError
@@ -299,6 +299,8 @@ class CurrencyRecord(Part):
 class PlanRecord(Part):
     """What ``gpuplan plan --format json`` writes."""
 
+    model_config = ConfigDict(title="gpuplan plan")
+
     schema_version: Literal[1]
     program: str
     planned_on: date
@@ -362,11 +364,6 @@ def check_record(text: str, where: str) -> None:
             where=f"{where}: {place}" if place else where,
             hint="`gpuplan plan WORKLOAD -o plan.json` writes one",
         ) from None
-
-
-def plan_schema() -> dict[str, Any]:
-    """Return the JSON Schema of what ``gpuplan plan --format json`` writes."""
-    return {**PlanRecord.model_json_schema(), "title": "gpuplan plan"}
 
 
 assert SCHEMA_VERSION == 1
