@@ -115,6 +115,7 @@ def _documented(model: type[BaseModel]) -> Mapping[str, str]:
 
 
 def _fields(model: type[BaseModel], prefix: str, skip: frozenset[str] = frozenset()) -> Iterator[Field]:
+    about = _documented(model)
     for name, info in model.model_fields.items():
         if name in skip:
             continue
@@ -124,7 +125,7 @@ def _fields(model: type[BaseModel], prefix: str, skip: frozenset[str] = frozense
         is_number = bool({int, float} & set(arms))
         choices = () if is_number else next((words for arm in (*arms, *inner) if (words := _choices(arm))), ())
         kind = "choice" if choices else "flag" if bool in arms else "number" if is_number else "text"
-        yield Field(f"{prefix}{name}", kind, choices, bool(inner), info.is_required(), _documented(model).get(name, ""))
+        yield Field(f"{prefix}{name}", kind, choices, bool(inner), info.is_required(), about.get(name, ""))
 
 
 def _work_fields(kind: str) -> Iterator[Field]:
