@@ -132,19 +132,14 @@ def _detail(
     )  # fmt: skip
 
 
+def _unpredicted(row: Row, metric: str, reason: str, *, primary: bool = True) -> Detail:
+    return Detail(
+        id=row["id"], block=row.get("block", ""), metric=metric, expected=None, predicted=None, primary=primary, reason=reason
+    )  # fmt: skip
+
+
 def _refused(rows: Iterable[Row], refusals: Mapping[str, str], metric: str) -> list[Detail]:
-    return [
-        Detail(
-            id=row["id"],
-            block=row.get("block", ""),
-            metric=metric,
-            expected=None,
-            predicted=None,
-            reason=refusals[row["id"]],
-        )
-        for row in rows
-        if row["id"] in refusals
-    ]
+    return [_unpredicted(row, metric, refusals[row["id"]]) for row in rows if row["id"] in refusals]
 
 
 def _training(rows: Sequence[Row], calibration: Calibration) -> list[Detail]:
@@ -152,19 +147,18 @@ def _training(rows: Sequence[Row], calibration: Calibration) -> list[Detail]:
     pictures, rows = [row for row in rows if trains_images(row)], [row for row in rows if not trains_images(row)]
     with_target = [row for row in rows if number(row, metric) > 0]
     table, refusals = training_table(with_target)
-    found = _image_training(pictures, calibration) + _refused(with_target, refusals, metric)
-    found += [
-        Detail(id=row["id"], block=row.get("block", ""), metric=metric, expected=None, predicted=None, primary=False, reason=f"{metric} is not stated: nothing to compare")
-        for row in rows
-        if not number(row, metric) > 0
-    ]  # fmt: skip
+    details = _image_training(pictures, calibration) + _refused(with_target, refusals, metric)
+    reason = f"{metric} is not stated: nothing to compare"
+    details += [_unpredicted(row, metric, reason, primary=False) for row in rows if not number(row, metric) > 0]
     if table.rows:
         predicted = predict_training(table, *training_constants(table, calibration))
         for row, machine, value in zip(table.rows, table.machines, predicted, strict=True):
             around = spread(calibration, band_name("training", row), "train.matmul_share", machine)
             sort = row_class("training", row)
-            found.append(_detail(row, metric, number(row, metric), float(value), sort, calibration, spread_log=around))
-    return found
+            details.append(
+                _detail(row, metric, number(row, metric), float(value), sort, calibration, spread_log=around)
+            )
+    return details
 
 
 def _image_training(rows: Sequence[Row], calibration: Calibration) -> list[Detail]:
@@ -179,9 +173,9 @@ def _image_training(rows: Sequence[Row], calibration: Calibration) -> list[Detai
 
 def _serving(rows: Sequence[Row], calibration: Calibration) -> list[Detail]:
     table, refusals = serving_table(rows)
-    found = _refused(rows, refusals, "out_tok_s_total")
+    details = _refused(rows, refusals, "out_tok_s_total")
     if not table.rows:
-        return found
+        return details
     with np.errstate(all="ignore"):
         predicted = predict_serving(table, serving_constants(table, calibration))
     for index, row in enumerate(table.rows):
@@ -194,55 +188,49 @@ def _serving(rows: Sequence[Row], calibration: Calibration) -> list[Detail]:
                 continue
             sort, stated = row_class("serving", row, place), band_name("serving", row, place)
             around = calibration.value(f"band.{stated}")
-            found.append(_detail(row, metric, expected, value, sort, calibration, primary=primary, spread_log=around))
+            details.append(_detail(row, metric, expected, value, sort, calibration, primary=primary, spread_log=around))
             primary = False
         if primary:
             reason = "no figure of this row is one that is predicted for its load"
-            found.append(
-                Detail(
-                    id=row["id"],
-                    block=row.get("block", ""),
-                    metric=row.get("metric", ""),
-                    expected=None,
-                    predicted=None,
-                    reason=reason,
-                )
-            )
-    return found
-
-
-_OWN_BANDS = {"rewards": "rewards", "tuning": TUNED_SORT}
-"""Work whose rows are of one class, whatever they were measured on."""
+            details.append(_unpredicted(row, row.get("metric", ""), reason))
+    return details
 
 
 def _kinds(rows: Sequence[Row], calibration: Calibration) -> list[Detail]:
     """Return what the formula of each row's own kind says of its metric; a row of a metric that none predicts is refused."""
-    found: list[Detail] = []
+    details: list[Detail] = []
     by_sort: dict[str, list[Row]] = {}
     for row in rows:
         sort = sort_of(row) if number(row, "value") > 0 else ""
         by_sort.setdefault(sort, []).append(plain_row(row) if sort else row)
     for row in by_sort.get("", []):
         reason = f"no formula predicts {row.get('metric', '')!r} of {row.get('task', '') or row.get('kind', '')!r}"
-        found += _refused([row], {row["id"]: reason}, row.get("metric", ""))
+        details.append(_unpredicted(row, row.get("metric", ""), reason))
     for row in by_sort.get("serving", []):
-        found += _one_metric(row, _serving([row], calibration))
+        details += _one_metric(row, _serving([row], calibration))
     for sort in ("images", "encode", "speech", "rewards", "tuning"):
         predicted, refusals = _predictions(sort, by_sort.get(sort, []), calibration)
         for row in by_sort.get(sort, []):
-            metric, expected = row.get("metric", ""), number(row, "value")
+            metric = row.get("metric", "")
             if row["id"] in refusals:
-                found += _refused([row], refusals, metric)
+                details.append(_unpredicted(row, metric, refusals[row["id"]]))
             else:
-                problem = "video" if sort == "images" and is_clip(row) else sort
-                name = _OWN_BANDS.get(sort) or row_class(problem, row)
-                around = (
-                    ROLLOUT_SPREAD_LOG
-                    if sort == "rewards"
-                    else calibration.value(f"band.{_OWN_BANDS.get(sort) or band_name(problem, row)}")
+                name, spread_log = _class_and_spread(sort, row, calibration)
+                value = predicted[row["id"]]
+                details.append(
+                    _detail(row, metric, number(row, "value"), value, name, calibration, spread_log=spread_log)
                 )
-                found.append(_detail(row, metric, expected, predicted[row["id"]], name, calibration, spread_log=around))
-    return found
+    return details
+
+
+def _class_and_spread(sort: str, row: Row, calibration: Calibration) -> tuple[str, float]:
+    """Return the class of a row of one of many kinds, and the spread around its prediction."""
+    if sort == "rewards":
+        return sort, ROLLOUT_SPREAD_LOG
+    if sort == "tuning":
+        return TUNED_SORT, calibration.value(f"band.{TUNED_SORT}")
+    problem = "video" if sort == "images" and is_clip(row) else sort
+    return row_class(problem, row), calibration.value(f"band.{band_name(problem, row)}")
 
 
 _FORMULAS: Mapping[str, tuple[Callable[..., Any], Callable[..., FloatArray], Sequence[str]]] = {
@@ -253,10 +241,13 @@ _FORMULAS: Mapping[str, tuple[Callable[..., Any], Callable[..., FloatArray], Seq
 """What reads the rows of a kind as columns, what predicts them, and the names of its constants."""
 
 
+_ROW_BY_ROW = {"rewards": predict_rewards, "tuning": predict_tuning}
+
+
 def _predictions(sort: str, rows: Sequence[Row], calibration: Calibration) -> tuple[dict[str, float], dict[str, str]]:
     """Return predictions in each row's own unit by its id, and why the others have none."""
-    if sort in {"rewards", "tuning"}:
-        return (predict_rewards if sort == "rewards" else predict_tuning)(rows, calibration)
+    if sort in _ROW_BY_ROW:
+        return _ROW_BY_ROW[sort](rows, calibration)
     read, predict, names = _FORMULAS[sort]
     table, refusals = read(rows)
     with np.errstate(all="ignore"):
@@ -273,34 +264,32 @@ def _predictions(sort: str, rows: Sequence[Row], calibration: Calibration) -> tu
 def _one_metric(row: Row, details: Sequence[Detail]) -> list[Detail]:
     """Return of what is predicted for a row the metric that it states."""
     metric = row.get("metric", "")
-    told = "tpot_ms" if metric == "decode_tok_s" else metric
+    column = "tpot_ms" if metric == "decode_tok_s" else metric
     for item in details:
         if item.predicted is None:
             return [replace(item, metric=metric)]
-        if item.metric == told and item.low and item.high:
+        if item.metric == column and item.low and item.high:
             if metric != "decode_tok_s":
                 return [replace(item, primary=True)]
             live = 1000.0 * number(row, "concurrency", default=1.0)
             speed, expected = live / item.predicted, number(row, "value")
             return [replace(item, metric=metric, primary=True, expected=expected, predicted=speed, low=live / item.high, high=live / item.low, relative_error_share=speed / expected - 1.0)]  # fmt: skip
-    return _refused([row], {row["id"]: f"{metric} is not predicted for such a load"}, metric)
+    return [_unpredicted(row, metric, f"{metric} is not predicted for such a load")]
 
 
 def _images(rows: Sequence[Row], calibration: Calibration) -> list[Detail]:
     table, refusals = image_table(rows)
-    found = _refused(rows, refusals, "images_per_s")
+    details = _refused(rows, refusals, "images_per_s")
     if table.rows:
         predicted = predict_images(table, table.constants(calibration, IMAGE_CONSTANTS))
         for row, expected, value in zip(table.rows, table.observed, predicted, strict=True):
             metric = "steps_per_s" if "steps_per_s" in row.get("metric", "") else "images_per_s"
-            found.append(_detail(row, metric, float(expected), float(value), "image", calibration))
-    return found
+            details.append(_detail(row, metric, float(expected), float(value), "image", calibration))
+    return details
 
 
 def _memory(rows: Sequence[Row], calibration: Calibration) -> list[Detail]:
-    found = []
-    empty = [row for row in rows if not number(row, "value") > 0]
-    found += _refused(empty, {row["id"]: "value must be above 0" for row in empty}, "value")
+    details = [_unpredicted(row, "value", "value must be above 0") for row in rows if not number(row, "value") > 0]
     rows = [row for row in rows if number(row, "value") > 0]
     peaks = [row for row in rows if row.get("kind", "peak_memory") in {"peak_memory", "oom", ""}]
     for row in rows:
@@ -310,14 +299,14 @@ def _memory(rows: Sequence[Row], calibration: Calibration) -> list[Detail]:
         try:
             value = exact_count(row) if kind == "param_count" else file_bytes(row)
         except GpuplanError as error:
-            found += _refused([row], {row["id"]: error.message}, kind)
+            details.append(_unpredicted(row, kind, error.message))
             continue
         unit = expected_bytes(row) / number(row, "value")
-        found.append(_detail(row, kind, number(row, "value"), value / unit, "memory", calibration))
+        details.append(_detail(row, kind, number(row, "value"), value / unit, "memory", calibration))
     table, refusals = memory_table(peaks)
-    found += _refused(peaks, refusals, "peak_memory")
+    details += _refused(peaks, refusals, "peak_memory")
     if not table.rows:
-        return found
+        return details
     constants = {
         name: np.asarray([calibration.value_at(f"memory.{name}", ("*",), tags) for tags in table.tags], dtype=float)
         for name in MEMORY_CONSTANTS
@@ -326,25 +315,12 @@ def _memory(rows: Sequence[Row], calibration: Calibration) -> list[Detail]:
         unit = expected_bytes(row) / number(row, "value")
         failed = row.get("kind") == "oom"
         fits = fits_device(row, float(value))
-        one = _detail(
-            row,
-            "oom" if failed else "peak_memory",
-            number(row, "value"),
-            float(value) / unit,
-            "memory",
-            calibration,
-            primary=not failed,
-        )
-        found.append(_with_verdict(one, right=fits != failed, failed=failed))
-    return found
-
-
-def _with_verdict(one: Detail, *, right: bool, failed: bool) -> Detail:
-    """Return the figure with its verdict; a failed run has no peak to compare with, only a bound."""
-    return Detail(
-        id=one.id, block=one.block, metric=one.metric, expected=one.expected, predicted=one.predicted, low=one.low, high=one.high,
-        relative_error_share=None if failed else one.relative_error_share, sort=one.sort, primary=one.primary, verdict_right=right,
-    )  # fmt: skip
+        metric, expected = "oom" if failed else "peak_memory", number(row, "value")
+        detail = _detail(row, metric, expected, float(value) / unit, "memory", calibration, primary=not failed)
+        # A failed run has no peak to compare with, only a bound.
+        error_share = None if failed else detail.relative_error_share
+        details.append(replace(detail, relative_error_share=error_share, verdict_right=fits != failed))
+    return details
 
 
 def recalibrate(paths: Sequence[Path], assumptions: Assumptions | None = None) -> Calibration:

@@ -76,15 +76,15 @@ class Calibration:
     def constant(self, name: str, machine_scopes: Sequence[str]) -> Constant:
         """Return the nearest constant; a name without any row is a bug of ours, hence KeyError."""
         for scope in (*machine_scopes, "*"):
-            found = self.rows.get((name, scope))
-            if found is not None:
-                return found
+            row = self.rows.get((name, scope))
+            if row is not None:
+                return row
         raise KeyError(name)
 
     def ratio(self, name: str, tags: Sequence[str]) -> float:
         """Return by how much the tags of the work (``@moe``, ``@fp8``, an engine's ``@vllm``) change a constant; 1 without rows."""
-        found = [self.rows[name, tag].value for tag in tags if (name, tag) in self.rows]
-        return math.prod(found)
+        ratios = [self.rows[name, tag].value for tag in tags if (name, tag) in self.rows]
+        return math.prod(ratios)
 
     def value_at(self, name: str, machine_scopes: Sequence[str], tags: Sequence[str] = ()) -> float:
         """Return the constant for a machine and the tags of its work; a tag may hold for one generation (``@fp8|Hopper``)."""
@@ -125,19 +125,19 @@ class Calibration:
 
     def _is_own(self, name: str, machine_scopes: Sequence[str]) -> bool:
         """Return whether the user's own rows gave the constant of the machine itself."""
-        found = self.rows.get((name, machine_scopes[0])) if machine_scopes else None
-        return found is not None and found.blocks == OWN_ROWS
+        row = self.rows.get((name, machine_scopes[0])) if machine_scopes else None
+        return row is not None and row.blocks == OWN_ROWS
 
     def notes(self) -> tuple[Note, ...]:
         """Return what the user's own rows changed; nothing for the shipped constants."""
         shipped = default_calibration()
-        found = []
+        notes = []
         for (name, scope), row in sorted(self.rows.items()):
             if row.blocks == OWN_ROWS:
                 change = shipped.constant(name, (scope,)).value / row.value - 1.0
                 work = _WORK.get(name.split(".", maxsplit=1)[0], "serving")
-                found.append(Note(NoteCode.CALIBRATED_ON_OWN_ROWS, (work, scope, row.row_count, row.source, change)))
-        return tuple(found)
+                notes.append(Note(NoteCode.CALIBRATED_ON_OWN_ROWS, (work, scope, row.row_count, row.source, change)))
+        return tuple(notes)
 
     def without(self, some: Collection[str]) -> Calibration:
         """Return a copy without what stands for these tags, by themselves or in one generation."""

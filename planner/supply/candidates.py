@@ -71,10 +71,10 @@ def network_kind(offer: Offer) -> str:
     """Return what joins machines of an offer; Ethernet that reaches into memory past the processor is told apart."""
     if JOINED in offer.flags:
         return "infiniband"
-    known = instance_network(offer.provider, offer.instance_type)
-    if known is None:
+    network = instance_network(offer.provider, offer.instance_type)
+    if network is None:
         return "none"
-    return "roce" if known.network == "ethernet" and known.rdma else known.network
+    return "roce" if network.network == "ethernet" and network.rdma else network.network
 
 
 def machine_of(offer: Offer) -> Machine:
@@ -114,9 +114,9 @@ def _of_machines(names: Sequence[str]) -> tuple[str, ...]:
 
 def places_told_apart(constraints: Sequence[Constraints]) -> Callable[[str, str], str]:
     """Return what `find_candidates` tells apart of a place under some constraints, from its provider and region."""
-    if any(each.regions for each in constraints):
+    if any(limits.regions for limits in constraints):
         return lambda _provider, region: region
-    if any(each.countries for each in constraints):
+    if any(limits.countries for limits in constraints):
         return lambda provider, region: country_of(provider, region) or ""
     return lambda _provider, _region: ""
 
@@ -150,32 +150,36 @@ def find_candidates(
         "purchase": constraints.purchase,
     }
     _refuse_unknown(catalog, wanted)
-    found = catalog.select(**wanted, secure=constraints.min_secure, launchable=True)
+    selection = catalog.select(**wanted, secure=constraints.min_secure, launchable=True)
     if constraints.providers and not named:
-        found = found.filtered(f"from {', '.join(constraints.providers)}, who sell no machines", lambda _: False)
-    unknown = sorted({o.accelerator_stated for o in found.offers if o.accelerator is None and o.accelerator_stated})
+        selection = selection.filtered(
+            f"from {', '.join(constraints.providers)}, who sell no machines", lambda _: False
+        )
+    unknown = sorted({o.accelerator_stated for o in selection.offers if o.accelerator is None and o.accelerator_stated})
     if unknown:
-        found = found.filtered(
+        selection = selection.filtered(
             "of known hardware", lambda offer: bool(offer.accelerator) or not offer.accelerator_stated
         )
     if constraints.interconnect is not Interconnect.ANY:
         allowed = NETWORKS_THAT_SERVE[constraints.interconnect]
-        found = found.filtered(f"joined by {constraints.interconnect}", lambda offer: network_kind(offer) in allowed)
+        selection = selection.filtered(
+            f"joined by {constraints.interconnect}", lambda offer: network_kind(offer) in allowed
+        )
     best: dict[tuple[str, str, str], tuple[tuple[bool, float, str], Offer]] = {}
-    for offer in found.offers:
+    for offer in selection.offers:
         key = (offer.provider, offer.instance_type, offer.purchase_option)
         rank = (is_old(offer), offer.price_usd_per_hour, offer.region)
         if key not in best or rank < best[key][0]:
             best[key] = rank, offer
-    kept = sorted(((offer_id(offer), offer) for _, offer in best.values()), key=lambda each: each[0])
+    kept = sorted(((offer_id(offer), offer) for _, offer in best.values()), key=lambda pair: pair[0])
     return Candidates(
         offers=tuple(offer for _, offer in kept),
         ids=tuple(name for name, _ in kept),
         behind=tuple(machine_of(offer) for _, offer in kept),
         funnel=(
-            *found.funnel,
+            *selection.funnel,
             FunnelStep("different machines and purchase options, each in its cheapest region", len(kept)),
         ),
-        dropped=found.dropped,
+        dropped=selection.dropped,
         unknown_accelerators=tuple(unknown),
     )

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from planner.arrays import FloatArray, IntArray
-from planner.supply.calibration import Calibration
+from planner.supply.calibration import Calibration, scopes
 from planner.supply.communication import Links
 from planner.supply.machines import Machine
 
@@ -38,5 +38,23 @@ def columns_of(
     tags: Sequence[str] = (),
 ) -> dict[str, FloatArray]:
     """Return the constants ``prefix.name`` of the machines for work with these tags, by name."""
-    found = calibration.columns([f"{prefix}.{name}" for name in names], machines, tags)
-    return {name: found[f"{prefix}.{name}"] for name in names}
+    columns = calibration.columns([f"{prefix}.{name}" for name in names], machines, tags)
+    return {name: columns[f"{prefix}.{name}"] for name in names}
+
+
+def constants_by_tags(
+    kind: type[Columns],
+    calibration: Calibration,
+    prefix: str,
+    machines: Sequence[Machine],
+    tags: Sequence[Sequence[str]],
+) -> Columns:
+    """Return the constants ``prefix.name`` of a dataclass, each machine's for work with tags of its own; equal ones are looked up once."""
+    names = [field.name for field in fields(kind)]  # type: ignore[arg-type]  # only dataclasses are passed
+    places = [(scopes(machine), tuple(how)) for machine, how in zip(machines, tags, strict=True)]
+    values = {
+        (where, how): [calibration.value_at(f"{prefix}.{name}", where, how) for name in names]
+        for where, how in dict.fromkeys(places)
+    }
+    table = np.asarray([values[place] for place in places], dtype=float).reshape(-1, len(names))
+    return kind(**dict(zip(names, table.T, strict=True)))

@@ -65,12 +65,12 @@ def basis_and_evidence(calibration: Calibration, constant: str, machine: Machine
     own = calibration.own_rows(f"{constant.split('.', maxsplit=1)[0]}.pace_ratio", machine)
     if own is not None:
         return "measured_nearby", Note(NoteCode.OWN_ROWS, (own.row_count, own.scope, own.source))
-    found = calibration.constant(constant, order)
+    row = calibration.constant(constant, order)
     distance = calibration.distance(constant, machine)
     name = machine.accelerator.name if machine.accelerator else machine.processor or "CPU"
-    if found.row_count == 0:
-        return "extrapolated", Note(NoteCode.NOT_MEASURED, (name, found.scope))
-    figures = (name, found.row_count, found.scope, found.blocks)
+    if row.row_count == 0:
+        return "extrapolated", Note(NoteCode.NOT_MEASURED, (name, row.scope))
+    figures = (name, row.row_count, row.scope, row.blocks)
     if distance == 0:
         return "calibrated", Note(NoteCode.MEASURED_ROWS, figures)
     if distance == 1:

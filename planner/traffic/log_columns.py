@@ -71,8 +71,11 @@ def columns_of_header(header: Sequence[str], where: str) -> Columns:
     'CAST("ContextTokens" AS VARCHAR)'
     """
     names = {_plain(name): name for name in reversed(header)}
-    found = {what: next((names[each] for each in known if each in names), "") for what, known in _KNOWN.items()}
-    missing = [what for what in ("time", "input", "output") if not found[what]]
+    columns = {
+        what: next((names[spelling] for spelling in spellings if spelling in names), "")
+        for what, spellings in _KNOWN.items()
+    }
+    missing = [what for what in ("time", "input", "output") if not columns[what]]
     if missing:
         raise _missing(missing, header, where)
 
@@ -80,7 +83,7 @@ def columns_of_header(header: Sequence[str], where: str) -> Columns:
         return 'CAST("' + name.replace('"', '""') + '" AS VARCHAR)' if name else ""
 
     is_ms = _is_mooncake(names.keys())
-    time, inputs, outputs, cached, blocks = (quoted(found[what]) for what in _KNOWN)
+    time, inputs, outputs, cached, blocks = (quoted(columns[what]) for what in _KNOWN)
     return Columns(time=time, input=inputs, output=outputs, cached=cached, blocks=blocks, unit_s=1e-3 if is_ms else 1.0)
 
 
@@ -95,10 +98,10 @@ _USUAL = {"time": "timestamp", "input": "input_tokens", "output": "output_tokens
 
 
 def _missing(missing: Sequence[str], names: Sequence[str], where: str) -> InputError:
-    told = " and ".join(_WORDS[what] for what in missing)
+    words = " and ".join(_WORDS[what] for what in missing)
     listed = ", ".join(name[:40] for name in list(names)[:20]) or "none"
     wanted = ", ".join(_USUAL[what] for what in missing)
-    return InputError(f"no column holds {told}; there are: {listed}", where=where, hint=f"name it {wanted}")
+    return InputError(f"no column holds {words}; there are: {listed}", where=where, hint=f"name it {wanted}")
 
 
 def columns_of_json(lines: Sequence[str], where: str) -> Columns:
@@ -109,31 +112,31 @@ def columns_of_json(lines: Sequence[str], where: str) -> Columns:
     InputError
         As `columns_of_header`.
     """
-    objects = [each for line in lines if isinstance(each := _parsed(line), dict)]
+    objects = [content for line in lines if isinstance(content := _parsed(line), dict)]
     paths: dict[str, str] = {}
-    for each in objects:
-        for path, sql in _leaves(each, "", "json"):
+    for content in objects:
+        for path, sql in _leaves(content, "", "json"):
             paths.setdefault(path, sql)
-    found: dict[str, str] = {}
-    for what, known in _KNOWN.items():
+    columns: dict[str, str] = {}
+    for what, spellings in _KNOWN.items():
         ranked = [
-            (known.index(leaf), path.count("."), path)
+            (spellings.index(leaf), path.count("."), path)
             for path in paths
-            if (leaf := _plain(path.rpartition(".")[2])) in known
+            if (leaf := _plain(path.rpartition(".")[2])) in spellings
         ]
         if ranked:
             # Several places may hold it, as failed requests do: the first that is there counts.
             best = [paths[path] for _, _, path in sorted(ranked)]
-            found[what] = f"COALESCE({', '.join(best)})" if len(best) > 1 else best[0]
-    missing = [what for what in ("time", "input", "output") if what not in found]
+            columns[what] = f"COALESCE({', '.join(best)})" if len(best) > 1 else best[0]
+    missing = [what for what in ("time", "input", "output") if what not in columns]
     if missing:
         raise _missing(missing, list(paths), where)
     keys = {_plain(path) for path in paths}
     is_ms = _is_mooncake(keys)
-    time, inputs, outputs, cached, blocks = (f"c_{what}" if what in found else "" for what in _KNOWN)
+    time, inputs, outputs, cached, blocks = (f"c_{what}" if what in columns else "" for what in _KNOWN)
     return Columns(
         time=time, input=inputs, output=outputs, cached=cached, blocks=blocks,
-        paths=tuple((f"c_{what}", sql) for what, sql in found.items()), unit_s=1e-3 if is_ms else 1.0,
+        paths=tuple((f"c_{what}", sql) for what, sql in columns.items()), unit_s=1e-3 if is_ms else 1.0,
     )  # fmt: skip
 
 
@@ -153,13 +156,13 @@ def _leaves(value: Mapping[str, Any], path: str, source: str, depth: int = 0) ->
     """Return each value's dotted path and the SQL that takes it from a row's object."""
     if depth > MOST_DEPTH:
         return
-    for key, each in value.items():
+    for key, item in value.items():
         here = f"{path}.{key}" if path else key
         pointer = "/" + here.replace("~", "~0").replace(".", "/").replace("'", "''")
-        if isinstance(each, dict):
-            yield from _leaves(each, here, source, depth + 1)
-        elif key == "data" and isinstance(each, str) and isinstance(value.get("encoding"), str):
-            yield from _captured(each, str(value["encoding"]), here, pointer, source)
+        if isinstance(item, dict):
+            yield from _leaves(item, here, source, depth + 1)
+        elif key == "data" and isinstance(item, str) and isinstance(value.get("encoding"), str):
+            yield from _captured(item, str(value["encoding"]), here, pointer, source)
         else:
             yield here, f"json_extract_string({source}, '{pointer}')"
 

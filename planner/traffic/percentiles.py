@@ -91,14 +91,18 @@ def service_of(outcome: Outcome, limits: Limits, *, skipped_count: int = 0) -> S
     skipped_count : int
         First requests that are left out, while the replicas fill.
     """
-    times = [np.asarray(each[skipped_count:] * 1e3) for each in (outcome.ttft_s, outcome.tpot_s, outcome.total_s)]
+    times = [
+        np.asarray(times_ms[skipped_count:] * 1e3) for times_ms in (outcome.ttft_s, outcome.tpot_s, outcome.total_s)
+    ]
     bounds = (limits.ttft_ms, limits.tpot_ms, limits.total_ms)
     is_lost = np.isnan(times[0])
     # Whoever is refused waits for ever, for any limit.
-    held = [np.where(is_lost, np.inf, each) for each in times]
-    at_limit = [_at(each[~np.isnan(each)], limits.percentile) for each in held]
-    over = [float(np.mean(each > bound)) if len(each) else 0.0 for each, bound in zip(held, bounds, strict=True)]
-    ttft, tpot, total = (_percentiles(each[np.isfinite(each)]) for each in times)
+    held = [np.where(is_lost, np.inf, times_ms) for times_ms in times]
+    at_limit = [_at(times_ms[~np.isnan(times_ms)], limits.percentile) for times_ms in held]
+    over = [
+        float(np.mean(times_ms > bound)) if len(times_ms) else 0.0 for times_ms, bound in zip(held, bounds, strict=True)
+    ]
+    ttft, tpot, total = (_percentiles(times_ms[np.isfinite(times_ms)]) for times_ms in times)
     return Service(
         ttft_ms=ttft, tpot_ms=tpot, total_ms=total, over_ttft_share=over[0], over_tpot_share=over[1], over_total_share=over[2],
         at_limit_ms=(at_limit[0], at_limit[1], at_limit[2]), request_count=len(times[0]), refused_count=int(is_lost.sum()),
@@ -119,7 +123,7 @@ def _percentiles(times: FloatArray) -> Percentiles:
     if not len(times):
         return Percentiles(mean=math.nan, p50=math.nan, p90=math.nan, p95=math.nan, p99=math.nan)
     last = len(times) - 1
-    at = [last * each / 100.0 for each in (*PERCENTILES, *CURVE_PERCENTILES)]
+    at = [last * percentile / 100.0 for percentile in (*PERCENTILES, *CURVE_PERCENTILES)]
     p50, p90, p95, p99, *curve = np.interp(at, np.arange(last + 1), np.sort(times)).tolist()
     return Percentiles(mean=float(times.mean()), p50=p50, p90=p90, p95=p95, p99=p99, curve=tuple(curve))
 

@@ -73,21 +73,21 @@ class Target:
     is_paid_by_hour: bool
     start_minutes: float
 
-    def machines_of(self, found: Fewest) -> int:
+    def machines_of(self, fewest: Fewest) -> int:
         """Return the machines that hold so many replicas."""
-        return math.ceil(found.replica_count * self.replica_machines(found))
+        return math.ceil(fewest.replica_count * self.replica_machines(fewest))
 
-    def replica_machines(self, found: Fewest) -> float:
+    def replica_machines(self, fewest: Fewest) -> float:
         """Return the machines, or the part of one, that a replica takes."""
         have = max(int(self.machine.accelerator_count), 1)
-        each = found.replica_accelerator_count
-        return math.ceil(each / have) if each > have else 1.0 / (have // each)
+        needed = fewest.replica_accelerator_count
+        return math.ceil(needed / have) if needed > have else 1.0 / (have // needed)
 
-    def usd_per_month(self, found: Fewest | None, hours_per_month: float) -> float | None:
+    def usd_per_month(self, fewest: Fewest | None, hours_per_month: float) -> float | None:
         """Return what the machines cost when they are always on."""
-        if found is None or self.usd_per_machine_hour is None:
+        if fewest is None or self.usd_per_machine_hour is None:
             return None
-        return self.machines_of(found) * self.usd_per_machine_hour * hours_per_month
+        return self.machines_of(fewest) * self.usd_per_machine_hour * hours_per_month
 
 
 FewestByPercentile = tuple[tuple[float, Fewest | None], ...]
@@ -129,14 +129,14 @@ class Replay:
 
     def fewest_on(self, target: Target) -> dict[float, Fewest | None]:
         """Return the fewest accelerators of an option, by percentile."""
-        return dict(next((found for other, found in self.others if other == target), self.fewest))
+        return dict(next((fewest for other, fewest in self.others if other == target), self.fewest))
 
 
 def layouts_of(layout: Layout, machine: Machine, arch: Architecture) -> list[Layout]:
     """Return a layout and its kin: the same formats on other tensor-parallel degrees of one machine."""
-    degrees = [each for each in DEGREES if each <= machine.accelerator_count and arch.heads % each == 0]
-    kin = [replace(layout, tensor=each, pipeline=1, expert=1) for each in degrees]
-    return [layout, *(each for each in kin if each.tensor != layout.tensor)] if layout.expert == 1 else [layout]
+    degrees = [degree for degree in DEGREES if degree <= machine.accelerator_count and arch.heads % degree == 0]
+    kin = [replace(layout, tensor=degree, pipeline=1, expert=1) for degree in degrees]
+    return [layout, *(other for other in kin if other.tensor != layout.tensor)] if layout.expert == 1 else [layout]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,21 +184,21 @@ def replayed(
     times = fit.times(first.machine, first.layout)
     service = service_of(simulated(requests, times, first.layout.data, routing=routing), limits)
     kin = [
-        (each.tensor * each.pipeline, fit.times(first.machine, each))
-        for each in layouts_of(first.layout, first.machine, fit.arch)
+        (layout.tensor * layout.pipeline, fit.times(first.machine, layout))
+        for layout in layouts_of(first.layout, first.machine, fit.arch)
     ]
     fewest = _by_percentile(busiest, kin, limits, percentiles, routing)
     elsewhere = tuple(
-        (each, _by_percentile(busiest, [(_size(each.layout), fit.times(each.machine, each.layout))], limits, percentiles, routing))
-        for each in others
+        (target, _by_percentile(busiest, [(_size(target.layout), fit.times(target.machine, target.layout))], limits, percentiles, routing))
+        for target in others
     )  # fmt: skip
     replay = Replay(
         service=service, replica_count=first.layout.data, searched_count=len(busiest.arrival_s), fewest=fewest, others=elsewhere
     )  # fmt: skip
-    holding = [each for each in targets if replay.fewest_on(each)[stated]]
+    holding = [target for target in targets if replay.fewest_on(target)[stated]]
     if not holding:
         return replay
-    cheapest = min(holding, key=lambda each: _rank(each, replay.fewest_on(each)[stated]))
+    cheapest = min(holding, key=lambda target: _rank(target, replay.fewest_on(target)[stated]))
     best = replay.fewest_on(cheapest)[stated]
     assert best is not None
     span_s = max(float(busiest.arrival_s[-1]), 1.0)
@@ -207,7 +207,7 @@ def replayed(
         least_count=least_count, most_count=max(most_count or best.replica_count, least_count),
     )  # fmt: skip
     shape = next(
-        each for each in layouts_of(cheapest.layout, cheapest.machine, fit.arch) if _size(each) == best.replica_accelerator_count
+        layout for layout in layouts_of(cheapest.layout, cheapest.machine, fit.arch) if _size(layout) == best.replica_accelerator_count
     )  # fmt: skip
     shares = (target_per_s / autoscaling.target_per_s,) if target_per_s else LOAD_SHARES
     best_times = fit.times(cheapest.machine, shape)
@@ -223,22 +223,22 @@ def _size(layout: Layout) -> int:
     return max(layout.tensor, layout.expert) * layout.pipeline
 
 
-def _rank(target: Target, found: Fewest | None) -> tuple[float, float]:
-    assert found is not None
-    usd = target.usd_per_month(found, 1.0)
-    return (math.inf if usd is None else usd, float(found.accelerator_count))
+def _rank(target: Target, fewest: Fewest | None) -> tuple[float, float]:
+    assert fewest is not None
+    usd = target.usd_per_month(fewest, 1.0)
+    return (math.inf if usd is None else usd, float(fewest.accelerator_count))
 
 
 def _by_percentile(
     requests: Requests, layouts: Sequence[tuple[int, StepTimes]], limits: Limits, percentiles: Sequence[float], routing: Routing
 ) -> FewestByPercentile:  # fmt: skip
     """Return the fewest accelerators for each percentile; what was simulated for one serves the others."""
-    known: dict[tuple[int, int], Outcome] = {}
+    outcomes: dict[tuple[int, int], Outcome] = {}
     return tuple(
         (
             percentile,
             fewest_accelerators(
-                requests, layouts, replace(limits, percentile=percentile), routing=routing, known=known
+                requests, layouts, replace(limits, percentile=percentile), routing=routing, outcomes=outcomes
             ),
         )
         for percentile in percentiles
@@ -262,7 +262,7 @@ def _busiest(requests: Requests) -> Requests:
 
 def fewest_accelerators(
     requests: Requests, layouts: Sequence[tuple[int, StepTimes]], limits: Limits, *, routing: Routing = "least_loaded",
-    known: dict[tuple[int, int], Outcome] | None = None,
+    outcomes: dict[tuple[int, int], Outcome] | None = None,
 ) -> Fewest | None:  # fmt: skip
     """Return the fewest accelerators that hold the limits, over all layouts; None where none does.
 
@@ -270,21 +270,21 @@ def fewest_accelerators(
     ----------
     layouts : sequence of (int, StepTimes)
         Accelerators of a replica, and its step times.
-    known : dict, optional
+    outcomes : dict, optional
         What was simulated so far, by layout and number of replicas; what is simulated is added.
     """
-    known = {} if known is None else known
+    outcomes = {} if outcomes is None else outcomes
     best: Fewest | None = None
     assert limits.percentile is not None
     for place, (size, times) in enumerate(layouts):
 
         def outcome_of(count: int, place: int = place, times: StepTimes = times) -> Outcome:
-            if (place, count) not in known:
-                known[place, count] = simulated(requests, times, count, routing=routing)
-            return known[place, count]
+            if (place, count) not in outcomes:
+                outcomes[place, count] = simulated(requests, times, count, routing=routing)
+            return outcomes[place, count]
 
         most = MOST_REPLICAS if best is None else (best.accelerator_count - 1) // size
-        found = fewest_replicas(requests, times, limits, most=most, outcome_of=outcome_of) if most else None
-        if found:
-            best = Fewest(percentile=limits.percentile, replica_accelerator_count=size, replica_count=found)
+        replicas = fewest_replicas(requests, times, limits, most=most, outcome_of=outcome_of) if most else None
+        if replicas:
+            best = Fewest(percentile=limits.percentile, replica_accelerator_count=size, replica_count=replicas)
     return best

@@ -253,15 +253,15 @@ def _log_of(
     rows = _count(engine, "TRUE")
     kept = _count(engine, good)
     if not kept:
-        told = ", ".join(f"{each.count:,} {each.code.replace('_', ' ')}" for each in faults)
-        raise InputError(f"none of {rows:,} rows is a request that was answered ({told})", where=where, hint="a row needs a time, and tokens of prompt and answer above 0")  # fmt: skip
+        counts = ", ".join(f"{fault.count:,} {fault.code.replace('_', ' ')}" for fault in faults)
+        raise InputError(f"none of {rows:,} rows is a request that was answered ({counts})", where=where, hint="a row needs a time, and tokens of prompt and answer above 0")  # fmt: skip
     has_blocks = _count(engine, "blocks IS NOT NULL") > 0
     is_hashed = has_blocks and kept <= MOST_HASHED_ROWS
     if has_blocks and not is_hashed:
         faults.append(LogFault(code="blocks_ignored", where=where, count=kept))
     order = "arrived, input, output" + (", blocks" if is_hashed else "")
-    found = engine.execute(f"SELECT arrived, input, output, COALESCE(cached, 0)::INTEGER AS cached FROM log WHERE {good} ORDER BY {order}").fetchnumpy()  # fmt: skip
-    at, inputs, outputs, read = (np.asarray(found[name]) for name in ("arrived", "input", "output", "cached"))
+    table = engine.execute(f"SELECT arrived, input, output, COALESCE(cached, 0)::INTEGER AS cached FROM log WHERE {good} ORDER BY {order}").fetchnumpy()  # fmt: skip
+    at, inputs, outputs, read = (np.asarray(table[name]) for name in ("arrived", "input", "output", "cached"))
     if is_hashed:
         blocks = engine.execute(f"SELECT blocks FROM log WHERE {good} ORDER BY {order}").fetchall()
         read = _read_before([row[0] or [] for row in blocks], inputs)
@@ -272,24 +272,24 @@ def _log_of(
         first_s=float(at[0]) if at[0] >= EPOCH_FROM else float("nan"),
         zone=timezone,
         has_reuse=has_reuse,
-        row_count=rows + sum(each.count for each in faults if each.where != where and each.code == "unreadable"),
+        row_count=rows + sum(fault.count for fault in faults if fault.where != where and fault.code == "unreadable"),
         faults=tuple(faults),
     )
 
 
 def _read_before(blocks: Sequence[Sequence[int]], input_tokens: IntArray) -> IntArray:
     """Return the tokens of each prompt whose blocks an earlier request had from its start on; a cache that never forgets."""
-    counts = np.array([len(each) for each in blocks])
+    counts = np.array([len(request_blocks) for request_blocks in blocks])
     ratio = float((input_tokens[counts > 0] / counts[counts > 0]).max(initial=1.0))
     size = 1 << max(0, int(np.ceil(np.log2(ratio))))
     seen: set[int] = set()
-    found = np.zeros(len(blocks), dtype=np.int64)
-    for place, each in enumerate(blocks):
+    cached = np.zeros(len(blocks), dtype=np.int64)
+    for place, request_blocks in enumerate(blocks):
         hits = 0
-        for block in each:
+        for block in request_blocks:
             if block not in seen:
                 break
             hits += 1
-        found[place] = hits * size
-        seen.update(each)
-    return np.minimum(found, input_tokens)
+        cached[place] = hits * size
+        seen.update(request_blocks)
+    return np.minimum(cached, input_tokens)

@@ -54,7 +54,7 @@ def expected_bytes(row: Row) -> float:
 
 def _architecture(row: Row) -> Architecture:
     try:
-        found = architecture_of(row)
+        arch = architecture_of(row)
     except InputError:
         name = row.get("model", "").lower()
         if "stable diffusion" in name.replace("-", " "):
@@ -64,11 +64,11 @@ def _architecture(row: Row) -> Architecture:
             raise
         return architecture_from_numbers(ModelNumbers(parameters_b=total, vocab=32_128))
     stated = number(row, "params_b", default=0.0) * 1e9
-    if stated and found.source == "numbers of the row" and not row.get("gated_mlp"):
+    if stated and arch.source == "numbers of the row" and not row.get("gated_mlp"):
         # The columns of memory rows do not tell whether the MLP is gated; the count does.
         plain = architecture_of({**row, "gated_mlp": "0"})
-        return min((found, plain), key=lambda one: abs(parameter_count(one) - stated))
-    return found
+        return min((arch, plain), key=lambda candidate: abs(parameter_count(candidate) - stated))
+    return arch
 
 
 def exact_count(row: Row) -> float:
@@ -123,7 +123,7 @@ def device_bytes(row: Row) -> float:
     sizes = [chip.memory_gib]
     if name not in accelerators():
         with contextlib.suppress(GpuplanError):
-            sizes += [one.memory_gib for one in resolve_all(name)]
+            sizes += [accelerator.memory_gib for accelerator in resolve_all(name)]
     return max(sizes) * 2**30
 
 
@@ -133,9 +133,9 @@ def fits_device(row: Row, predicted_bytes: float) -> bool:
     Of a run that failed the row tells what it had at the time; a little more is what it could have had at most.
     """
     try:
-        room = device_bytes(row)
+        most_bytes = device_bytes(row)
     except GpuplanError:
-        room = np.inf
+        most_bytes = np.inf
     if row.get("kind") == "oom":
-        room = min(room, expected_bytes(row) * _MORE_THAN_AT_FAILURE)
-    return bool(predicted_bytes <= _FITS_SHARE * room)
+        most_bytes = min(most_bytes, expected_bytes(row) * _MORE_THAN_AT_FAILURE)
+    return bool(predicted_bytes <= _FITS_SHARE * most_bytes)

@@ -89,37 +89,39 @@ def serving_table(rows: Sequence[Row]) -> tuple[ServingTable, dict[str, str]]:
     kept, refusals = kept_rows(rows, served_row)
 
     def column(name: str) -> FloatArray:
-        return np.asarray([float(getattr(one, name)) for one in kept], dtype=float)
+        return np.asarray([float(getattr(served, name)) for served in kept], dtype=float)
 
-    hw = hardware([one.machine for one in kept])
+    hw = hardware([served.machine for served in kept])
     model = ServedModel(**{
-        item.name: np.asarray([getattr(one.model, item.name) for one in kept], dtype=float) for item in fields(ServedModel)
+        item.name: np.asarray([getattr(served.model, item.name) for served in kept], dtype=float) for item in fields(ServedModel)
     })  # fmt: skip
-    peaks = [float(hw.widened_flop_per_s(one.precision)[place]) for place, one in enumerate(kept)]
+    peaks = [float(hw.widened_flop_per_s(served.precision)[place]) for place, served in enumerate(kept)]
     group, split, stages = column("group_count"), column("split_count"), column("stage_count")
     # A test of prompts alone gives no answer: one token stands for it.
     tokens_in, tokens_out = column("input_tokens"), np.maximum(column("output_tokens"), 1.0)
     return ServingTable(
-        rows=tuple(one.row for one in kept), scopes=tuple(scopes(one.machine) for one in kept), tags=tuple(_tags(one) for one in kept),
-        stacks=tuple(one.stack for one in kept), deployments=tuple(one.deployment for one in kept), model=model, hardware=hw,
+        rows=tuple(served.row for served in kept), scopes=tuple(scopes(served.machine) for served in kept), tags=tuple(_tags(served) for served in kept),
+        stacks=tuple(served.stack for served in kept), deployments=tuple(served.deployment for served in kept), model=model, hardware=hw,
         flop_per_s=column("accumulate_ratio") * np.asarray(peaks, dtype=float),
         flop16_per_s=column("accumulate_ratio") * hw.flop16_per_s(), group=group, split=split, stages=stages, across=column("is_across"),
         limit=np.minimum(_limit(model, hw, group, split, stages, tokens_in, tokens_out), column("most_count")), live=column("live_count"), rate_per_s=column("rate_per_s"),
         replicas=column("replica_count"), input_tokens=tokens_in, output_tokens=tokens_out, chunk_tokens=column("chunk_tokens"),
         drafted_tokens=column("drafted_tokens"), yielded_tokens=column("yielded_tokens"),
-        sort=np.asarray([one.sort for one in kept]),
+        sort=np.asarray([served.sort for served in kept]),
     ), refusals  # fmt: skip
 
 
-def _tags(one: ServedRow) -> tuple[str, ...]:
+def _tags(served: ServedRow) -> tuple[str, ...]:
     """Return what the calibration should know of a row beside its machine: engine, format, mixture of experts."""
     # Engines by their defaults, and submissions, are alike whichever they are; tuned ones are not.
-    named = one.stack if one.deployment == "tuned" else one.deployment
-    found = [f"@{named}"] if named else []
-    found += ["@compiled"] if one.stack == "trtllm" and _COMPILED.match(one.row.get("framework_version", "")) else []
-    found += [f"@{one.precision}"] if one.precision in {"fp8", "fp4", "int4", "int8"} else []
-    is_moe = bool(float(np.asarray(one.model.moe_layers)))
-    return tuple(found + ["@default-moe"] * (is_moe and one.deployment == "default") + ["@moe"] * is_moe)
+    named = served.stack if served.deployment == "tuned" else served.deployment
+    tags = [f"@{named}"] if named else []
+    tags += (
+        ["@compiled"] if served.stack == "trtllm" and _COMPILED.match(served.row.get("framework_version", "")) else []
+    )
+    tags += [f"@{served.precision}"] if served.precision in {"fp8", "fp4", "int4", "int8"} else []
+    is_moe = bool(float(np.asarray(served.model.moe_layers)))
+    return tuple(tags + ["@default-moe"] * (is_moe and served.deployment == "default") + ["@moe"] * is_moe)
 
 
 def _limit(
@@ -128,6 +130,6 @@ def _limit(
 ) -> FloatArray:  # fmt: skip
     """Return the requests of one replica that memory holds, at least one and at most what engines are built for."""
     budget = cache_budget_bytes(model, hw.memory_bytes, group, split, stages, usable_share=0.9)
-    each = cached_bytes_per_request(model, split, stages, tokens_in + tokens_out / 2.0)
-    held = np.floor(np.maximum(budget, 0.0) / np.maximum(each, 1.0)) * group / split
+    request_bytes = cached_bytes_per_request(model, split, stages, tokens_in + tokens_out / 2.0)
+    held = np.floor(np.maximum(budget, 0.0) / np.maximum(request_bytes, 1.0)) * group / split
     return np.asarray(np.clip(held, 1.0, MOST_REQUESTS * group / split), dtype=float)

@@ -82,9 +82,9 @@ def capacity_of(
     fits = BATCHES[None, :] <= np.maximum(grid.most_requests, 0.0)[:, None]
     if not demand.spread.score:
         return _within(grid, demand, fits, grid.late, grid.most_requests, ttft_ratio, tpot_ratio)
-    found = _within(grid, demand, fits, grid.late, grid.late_requests, ttft_ratio, tpot_ratio)
+    among_many = _within(grid, demand, fits, grid.late, grid.late_requests, ttft_ratio, tpot_ratio)
     alone = _within(grid, demand, fits, grid.alone_late, grid.alone_requests, ttft_ratio, tpot_ratio)
-    return replace(found, alone_rate=alone.planned_rate)
+    return replace(among_many, alone_rate=alone.planned_rate)
 
 
 def _within(

@@ -33,14 +33,14 @@ class Loop:
         return prompts_s + (users - at_work) / slower, slower
 
 
-def loop_of(found: Prospects, pick: int, demand: Demand, replicas: int) -> Loop:
+def loop_of(prospects: Prospects, pick: int, demand: Demand, replicas: int) -> Loop:
     """Return where the demand's users, who ask again as soon as they are answered, bring so many replicas of a candidate.
 
     Nobody is turned away: what does not fit waits until the batch has room, so that the fullest batch is the most there is.
     Fewer requests than stages leave stages idle.
     """
-    stages, most = float(found.reps.stages[pick]), float(found.grid.most_requests[pick])
-    rates = found.grid.rate_per_s[pick]
+    stages, most = float(prospects.reps.stages[pick]), float(prospects.grid.most_requests[pick])
+    rates = prospects.grid.rate_per_s[pick]
     working = max(min(replicas, int(demand.user_count)), 1)
     if replicas < 1 or most < 1.0 / stages or not (rates > 0).all():
         return Loop(replica_count=working, batch_count=1.0, rate_per_s=0.0)

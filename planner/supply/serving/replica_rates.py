@@ -121,9 +121,13 @@ def prospects_by_formats(
         return _kept(formats, todo, *shape, of_any_rate, _Same(assumptions), _Same(calibration))
 
     first, smaller = format_choices(workload, arch)
-    found = prospects(first, tuple(range(len(machines))))
-    yield found
-    full = [row for row in found.tried if (mine := found.of_machine(row)).size and not found.capacity.fits[mine].any()]
+    first_prospects = prospects(first, tuple(range(len(machines))))
+    yield first_prospects
+    full = [
+        row
+        for row in first_prospects.tried
+        if (mine := first_prospects.of_machine(row)).size and not first_prospects.capacity.fits[mine].any()
+    ]
     if smaller and full:
         yield replace(prospects(smaller, tuple(full)), is_fallback=True)
 
@@ -199,5 +203,5 @@ def _slow_ratios(
     if slow_ratio(percentile, 1.0) == 1.0:
         return np.ones(len(machines)), np.ones(len(machines))
     spreads = [speed_spreads(calibration, arch, machine, demand.stack) for machine in machines]
-    ratios = np.array([[slow_ratio(percentile, each) for each in pair] for pair in spreads])
+    ratios = np.array([[slow_ratio(percentile, spread_log) for spread_log in pair] for pair in spreads])
     return ratios[:, 0], ratios[:, 1]

@@ -210,7 +210,7 @@ def late_times(  # noqa: PLR0913 - a formula takes the inputs that it has
     late_ttft_s = mean_s * np.exp(spread.score * width - width**2 / 2.0)
     # Where a mean has no end, no percentile has.
     late_ttft_s, late_tpot_s, total_s = (
-        np.where(np.isfinite(each), each, np.inf) for each in (late_ttft_s, late_tpot_s, total_s)
+        np.where(np.isfinite(times), times, np.inf) for times in (late_ttft_s, late_tpot_s, total_s)
     )
     return LateTimes(
         ttft_s=late_ttft_s * TTFT_MARGIN_RATIO,

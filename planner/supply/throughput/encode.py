@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -17,12 +17,10 @@ from planner.arrays import FloatArray
 from planner.demand.architecture import Architecture
 from planner.demand.flops import forward_flop_per_token
 from planner.demand.parameters import matmul_parameter_count
-from planner.supply.calibration import Calibration, scopes
 from planner.supply.hardware import Hardware
 from planner.supply.machines import Machine
 from planner.supply.throughput.images import sustained_share
 
-ENCODE_CONSTANTS = ("flop_share", "traffic_bytes_per_flop", "layer_s", "request_s", "round_trip_s", "pace_ratio")
 _NARROW = frozenset({"fp8", "int8"})
 
 
@@ -48,6 +46,9 @@ class EncodeConstants:
     request_s: FloatArray
     round_trip_s: FloatArray
     pace_ratio: FloatArray
+
+
+ENCODE_CONSTANTS = tuple(field.name for field in fields(EncodeConstants))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,23 +83,6 @@ def encode_rates(machines: Sequence[Machine], hw: Hardware, precisions: Sequence
     )  # fmt: skip
 
 
-def encode_constants(
-    calibration: Calibration, machines: Sequence[Machine], tags: Sequence[Sequence[str]]
-) -> EncodeConstants:
-    """Return the calibration's constants of machines, each for work with its tags."""
-    columns = {
-        name: np.asarray(
-            [
-                calibration.value_at(f"encode.{name}", scopes(machine), mine)
-                for machine, mine in zip(machines, tags, strict=True)
-            ],
-            dtype=float,
-        )
-        for name in ENCODE_CONSTANTS
-    }
-    return EncodeConstants(**columns)
-
-
 def encode_s(
     arch: Architecture, tokens: ArrayLike, batch: ArrayLike, *, rates: EncodeRates, constants: EncodeConstants
 ) -> FloatArray:
@@ -112,10 +96,10 @@ def encode_s(
         Of the machines; all shapes broadcast.
     """
     length, texts = np.asarray(tokens, dtype=float), np.asarray(batch, dtype=float)
-    each = forward_flop_per_token(arch, length)
-    flop = np.asarray(each, dtype=float) * length * texts
+    flop_per_token = forward_flop_per_token(arch, length)
+    flop = np.asarray(flop_per_token, dtype=float) * length * texts
     weights = matmul_parameter_count(arch, with_head=False) * rates.element_bytes
     moved = flop * constants.traffic_bytes_per_flop * rates.element_bytes / 2.0 + weights
     device_s = flop / (rates.flop_per_s * constants.flop_share) + moved / rates.bandwidth_bytes_per_s
-    found = device_s + arch.layers * constants.layer_s + texts * constants.request_s
-    return np.asarray(found * constants.pace_ratio, dtype=float)
+    batch_s = device_s + arch.layers * constants.layer_s + texts * constants.request_s
+    return np.asarray(batch_s * constants.pace_ratio, dtype=float)

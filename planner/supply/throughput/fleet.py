@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -20,14 +19,15 @@ from planner.demand.profiles import elastic_shares
 from planner.demand.workload import Diffusion, Embed, EmbedService, FinetuneImages, Transcribe, Video, Work, Workload
 from planner.notes import Note, NoteCode
 from planner.supply.calibration import Calibration, default_calibration
+from planner.supply.constants import constants_by_tags
 from planner.supply.evidence import band, bases_of, basis_and_evidence, slow_ratio, spread
-from planner.supply.hardware import Hardware, hardware
+from planner.supply.hardware import hardware
 from planner.supply.machines import Fleet, Layout, Machine, MemoryUse, Performance, Refusal
 from planner.supply.sizes.fleets import Amounts, Fleets, above_limit, amounts_of, are_too_many, too_many_processors
-from planner.supply.throughput.encode import encode_constants, encode_rates, encode_s
+from planner.supply.throughput.encode import EncodeConstants, encode_rates, encode_s
 from planner.supply.throughput.images import image_constants, image_rates, image_s, step_time
-from planner.supply.throughput.pieces import CONTEXT_BYTES, Pieces, formats_of, peak_flop_per_s
-from planner.supply.throughput.speech import PIECE_S, piece_s, speech_constants
+from planner.supply.throughput.pieces import CONTEXT_BYTES, Pieces, Scene, formats_of, peak_flop_per_s
+from planner.supply.throughput.speech import PIECE_S, SpeechConstants, piece_s
 from planner.supply.throughput.tuning import tuned_images
 
 _EMBED_BATCH_TOKENS = 16_384.0
@@ -48,7 +48,7 @@ _HEARD_AT_ONCE = 48
 _SIXTEEN_BIT_BYTES = 2.0
 
 
-def load_share(work: Work, assumptions: Assumptions) -> float:
+def _load_share(work: Work, assumptions: Assumptions) -> float:
     """Return the load that may be planned: of work that ends, of a service with a limit on time, or of one without."""
     if isinstance(work, Embed | Transcribe | FinetuneImages):
         return assumptions["perf.batch_load_share"]
@@ -57,217 +57,193 @@ def load_share(work: Work, assumptions: Assumptions) -> float:
     return assumptions["perf.serving_load_share" if has_limit else "perf.relaxed_load_share"]
 
 
-def _embedding(
-    workload: Workload,
-    work: Embed | EmbedService,
-    arch: Architecture,
-    machines: Sequence[Machine],
-    hw: Hardware,
-    a: Assumptions,
-    c: Calibration,
-) -> Pieces:
+def _embedding(scene: Scene, work: Embed | EmbedService) -> Pieces:
     """Return documents as a server of encoders reads them: by the batch, as many at once as the limit of a request allows.
 
     A request that comes while a batch is at work waits for it, and is in the next one: twice the time of a batch, at most.
     """
-    precisions, length = formats_of(workload, hw), work.tokens_per_document
-    peak = peak_flop_per_s(hw, precisions)
+    arch, machines, hw = scene.arch, scene.machines, scene.hw
+    precisions, length = formats_of(scene.workload, hw), work.tokens_per_document
     flop = float(forward_flop_per_token(arch, length)) * length
-    rates, constants = encode_rates(machines, hw, precisions), encode_constants(c, machines, [()] * len(machines))
-    practice = a["perf.serving_practice_share"]
+    rates = encode_rates(machines, hw, precisions)
+    constants = constants_by_tags(EncodeConstants, scene.calibration, "encode", machines, [()] * len(machines))
 
     def batch_s(texts: float | IntArray) -> FloatArray:
-        return encode_s(arch, length, texts, rates=rates, constants=constants) / practice
+        time_s = encode_s(arch, length, texts, rates=rates, constants=constants)
+        return time_s / scene.assumptions["perf.serving_practice_share"]
 
     most = max(1, int(_EMBED_BATCH_TOKENS // length))
     batch = np.full(len(machines), most)
-    limit_s, notes, each = math.inf, None, 1
+    limit_s, notes, asked = math.inf, None, 1
     if isinstance(work, EmbedService):
-        each = work.documents_per_request
+        asked = work.documents_per_request
         limit_s = (work.latency_limit_ms or math.inf) / 1e3
-        batch = np.full(len(machines), each)
+        batch = np.full(len(machines), asked)
         for requests in _REQUESTS_AT_ONCE:
-            larger = each * requests
-            if larger <= max(most, each):
+            larger = asked * requests
+            if larger <= max(most, asked):
                 batch = np.where(2.0 * batch_s(larger) <= limit_s, np.maximum(batch, larger), batch)
         notes = [
             Note(NoteCode.REQUEST_LATENCY, (int(texts), float(2e3 * seconds), float(1e3 * alone)))
-            for texts, seconds, alone in zip(batch, batch_s(batch), batch_s(each), strict=True)
+            for texts, seconds, alone in zip(batch, batch_s(batch), batch_s(asked), strict=True)
         ]
     per_s = batch / batch_s(batch)
     width = 2.0 * (6.0 * arch.hidden + 2.0 * max(arch.ffn, arch.expert_ffn))
     return Pieces(
-        unit="documents", per_s=per_s, alone_s=1.0 / per_s if notes is None else 2.0 * batch_s(each), batch=batch,
-        load_share=load_share(work, a), limit_s=limit_s,
-        weights=np.full(len(machines), weight_bytes(arch, "fp16")), activations=np.maximum(batch * length, _EMBED_BATCH_TOKENS) * width,
-        constant="encode.flop_share", sort="encode.stranger", precisions=precisions, mfu=per_s * flop / peak,
-        bound=["compute"] * len(machines), notes=notes,
-    )  # fmt: skip
+        unit="documents",
+        per_s=per_s,
+        alone_s=1.0 / per_s if notes is None else 2.0 * batch_s(asked),
+        batch=batch,
+        limit_s=limit_s,
+        weights=np.full(len(machines), weight_bytes(arch, "fp16")),
+        activations=np.maximum(batch * length, _EMBED_BATCH_TOKENS) * width,
+        constant="encode.flop_share",
+        sort="encode.stranger",
+        precisions=precisions,
+        mfu=per_s * flop / peak_flop_per_s(hw, precisions),
+        notes=notes,
+    )
 
 
-def _recordings(
-    workload: Workload,
-    work: Transcribe,
-    arch: Architecture,
-    machines: Sequence[Machine],
-    hw: Hardware,
-    a: Assumptions,
-    c: Calibration,
-) -> Pieces:
+def _recordings(scene: Scene) -> Pieces:
     """Return recordings as an engine that cuts and batches them hears them; the piece that is counted is an hour of audio."""
-    assert arch.speech is not None
-    precisions = formats_of(workload, hw)
-    rates = encode_rates(machines, hw, precisions)
-    engine = "@whispers2t" if arch.speech.decoder_layers else "@nemo"
-    constants = speech_constants(c, machines, [(engine,)] * len(machines))
+    arch, hw, speech, count = scene.arch, scene.hw, scene.arch.speech, len(scene.machines)
+    assert speech is not None
+    precisions = formats_of(scene.workload, hw)
+    rates = encode_rates(scene.machines, hw, precisions)
+    engine = "@whispers2t" if speech.decoder_layers else "@nemo"
+    constants = constants_by_tags(SpeechConstants, scene.calibration, "speech", scene.machines, [(engine,)] * count)
     hour_s = 3600.0 / PIECE_S * piece_s(arch, PIECE_S, _HEARD_AT_ONCE, rates=rates, constants=constants)
-    per_s = a["perf.serving_practice_share"] / hour_s
-    frames = PIECE_S * arch.speech.frames_per_s * _HEARD_AT_ONCE
+    per_s = scene.assumptions["perf.serving_practice_share"] / hour_s
+    frames = PIECE_S * speech.frames_per_s * _HEARD_AT_ONCE
     width = 2.0 * (6.0 * arch.hidden + 2.0 * arch.ffn)
-    flop = 2.0 * 3600.0 * (arch.speech.frames_per_s * arch.speech.encoder_parameter_count + TEXT_TOKENS_PER_S * arch.speech.decoder_parameter_count)  # fmt: skip
+    read, written = (
+        speech.frames_per_s * speech.encoder_parameter_count,
+        TEXT_TOKENS_PER_S * speech.decoder_parameter_count,
+    )
     return Pieces(
-        unit="audio_hours", per_s=per_s, alone_s=1.0 / per_s, batch=np.full(len(machines), _HEARD_AT_ONCE),
-        load_share=load_share(work, a), limit_s=math.inf, weights=np.full(len(machines), weight_bytes(arch, "fp16")),
-        activations=np.full(len(machines), frames * width + _HEARD_AT_ONCE * arch.state_bytes_per_sequence), constant="speech.flop_share",
-        sort="speech.stranger", precisions=precisions, mfu=per_s * flop / peak_flop_per_s(hw, precisions), bound=["compute"] * len(machines),
-        notes=[Note(NoteCode.PIECES_AT_ONCE, (_HEARD_AT_ONCE,))] * len(machines),
-    )  # fmt: skip
+        unit="audio_hours",
+        per_s=per_s,
+        alone_s=1.0 / per_s,
+        batch=np.full(count, _HEARD_AT_ONCE),
+        weights=np.full(count, weight_bytes(arch, "fp16")),
+        activations=np.full(count, frames * width + _HEARD_AT_ONCE * arch.state_bytes_per_sequence),
+        constant="speech.flop_share",
+        sort="speech.stranger",
+        precisions=precisions,
+        mfu=per_s * (2.0 * 3600.0 * (read + written)) / peak_flop_per_s(hw, precisions),
+        notes=[Note(NoteCode.PIECES_AT_ONCE, (_HEARD_AT_ONCE,))] * count,
+    )
 
 
-def _images(
-    workload: Workload,
-    work: Diffusion | Video,
-    arch: Architecture,
-    machines: Sequence[Machine],
-    hw: Hardware,
-    a: Assumptions,
-    c: Calibration,
-) -> Pieces:
-    """Return images or clips as compiled denoisers make them, as many at once as memory and the limit of seconds allow.
-
-    Where not all parts fit together, the denoiser alone stays, and what is not at work waits in host memory.
-    """
-    assert arch.diffusion is not None
-    precisions = formats_of(workload, hw)
-    peak = peak_flop_per_s(hw, precisions)
-    pixels, practice = float(work.width * work.height), a["perf.serving_practice_share"]
+def _images(scene: Scene, work: Diffusion | Video) -> Pieces:
+    """Return images or clips as compiled denoisers make them, as many at once as memory and the limit of seconds allow."""
+    arch, machines, hw, denoiser = scene.arch, scene.machines, scene.hw, scene.arch.diffusion
+    assert denoiser is not None
+    if isinstance(work, Video):
+        prefix, unit, frames, limit_s = "video", "clips", work.frames, work.seconds_per_clip_limit or math.inf
+    else:
+        prefix, unit, frames, limit_s = "image", "images", 1.0, work.seconds_per_image_limit or math.inf
+    precisions, pixels = formats_of(scene.workload, hw), float(work.width * work.height)
     rates = image_rates(machines, hw, precisions)
     # Eight-bit weights on a chip without such arithmetic are multiplied in sixteen.
     tags = [("@compiled", "@fp8") if size < _SIXTEEN_BIT_BYTES else ("@compiled",) for size in rates.element_bytes]
-    is_clip = isinstance(work, Video)
-    prefix, unit = ("video", "clips") if is_clip else ("image", "images")
-    frames = work.frames if isinstance(work, Video) else 1.0
-    limit = work.seconds_per_clip_limit if isinstance(work, Video) else work.seconds_per_image_limit
-    constants = image_constants(c, machines, tags, prefix=prefix)
-    limit_s = limit or math.inf
+    constants = image_constants(scene.calibration, machines, tags, prefix=prefix)
     worked = latent_pixels(arch, pixels, frames)
+    weights, activations, swap_s, room = _image_memory(
+        scene, precisions, pixels, float(worked), is_clip=isinstance(work, Video)
+    )
 
     def each_s(batch: float | IntArray) -> FloatArray:
-        return (
-            image_s(
-                arch,
-                pixels,
-                work.steps,
-                guided=work.guided,
-                rates=rates,
-                constants=constants,
-                batch=batch,
-                frames=frames,
-            )
-            / practice
-            + swap_s
+        time_s = image_s(
+            arch, pixels, work.steps, guided=work.guided, rates=rates, constants=constants, batch=batch, frames=frames
         )
+        return time_s / scene.assumptions["perf.serving_practice_share"] + swap_s
 
-    widest = _CLIP_BYTES_PER_LATENT_PIXEL * float(worked) if is_clip else _LATENT_BYTES_PER_PIXEL * 2 * pixels
-    whole = np.asarray([weight_bytes(arch, name or "fp16") for name in precisions])
-    usable = hw.memory_bytes * a["perf.engine_memory_share"] - CONTEXT_BYTES
-    swapped = (whole + widest > usable) & ~hw.is_cpu
-    beside = arch.diffusion.text_encoder_parameter_count + arch.diffusion.decoder_parameter_count
-    weights = np.where(swapped, whole - 2.0 * beside, whole)
-    # A clip's activations are the denoiser's own; an image's are the decoder's, which waits as well.
-    activations = widest * np.where(swapped & ~np.asarray(is_clip), _DENOISING_SHARE, 1.0)
-    swap_s = np.where(swapped, whole / (_PCIE_SHARE * np.maximum(hw.pcie_bytes_per_s, 1.0)), 0.0)
-    room = usable - weights
-    chosen = np.ones(len(machines), dtype=np.int64)
-    for batch in (1,) if is_clip else _BATCHES:
-        can = (chosen == 1) & (batch * activations <= room) & (batch * each_s(batch) <= limit_s)
-        chosen = np.where(can, batch, chosen)
-    seconds, alone_s = each_s(chosen), each_s(1.0)
-    step = step_time(arch, worked, guided=work.guided, rates=rates, constants=constants, batch=chosen)
-    passes = work.steps * (arch.diffusion.passes_if_guided if work.guided else 1)
-    flop = passes * float(denoising_pass_flop(arch, worked))
-    eager = image_constants(c, machines, [()] * len(machines), eager=True, prefix=prefix)
-    slower = (
-        step_time(arch, worked, guided=work.guided, rates=rates, constants=eager, batch=chosen).total_s / step.total_s
+    batch = np.ones(len(machines), dtype=np.int64)
+    for larger in () if isinstance(work, Video) else _BATCHES:
+        can = (batch == 1) & (larger * activations <= room) & (larger * each_s(larger) <= limit_s)
+        batch = np.where(can, larger, batch)
+    seconds = each_s(batch)
+    eager = image_constants(scene.calibration, machines, [()] * len(machines), eager=True, prefix=prefix)
+    step, eager_step = (
+        step_time(arch, worked, guided=work.guided, rates=rates, constants=used, batch=batch)
+        for used in (constants, eager)
     )
-    notes = [
-        Note(NoteCode.COMPILED_MODEL, (unit, float(ratio), bool(swap)))
-        for ratio, swap in zip(slower, swapped, strict=True)
-    ]
+    passes = work.steps * (denoiser.passes_if_guided if work.guided else 1)
     return Pieces(
-        unit=unit, per_s=1.0 / seconds, alone_s=alone_s, batch=chosen,
-        load_share=load_share(work, a),
-        limit_s=limit_s, weights=weights, activations=np.asarray(activations * chosen, dtype=float), constant=f"{prefix}.flop_share", sort="video.stranger" if is_clip else "image",
-        precisions=precisions, mfu=flop / seconds / peak,
-        bound=["memory_bandwidth" if slow else "compute" for slow in step.memory_s > step.arithmetic_s + step.blocks_s], notes=notes,
-    )  # fmt: skip
+        unit=unit,
+        per_s=1.0 / seconds,
+        alone_s=each_s(1.0),
+        batch=batch,
+        limit_s=limit_s,
+        weights=weights,
+        activations=np.asarray(activations * batch, dtype=float),
+        constant=f"{prefix}.flop_share",
+        sort="image" if prefix == "image" else "video.stranger",
+        precisions=precisions,
+        mfu=passes * float(denoising_pass_flop(arch, worked)) / seconds / peak_flop_per_s(hw, precisions),
+        is_memory_bound=step.memory_s > step.arithmetic_s + step.blocks_s,
+        notes=[
+            Note(NoteCode.COMPILED_MODEL, (unit, float(ratio), bool(swap)))
+            for ratio, swap in zip(eager_step.total_s / step.total_s, swap_s > 0, strict=True)
+        ],
+    )
 
 
-def _pieces_of(
-    workload: Workload, arch: Architecture, machines: Sequence[Machine], hw: Hardware, assumptions: Assumptions, calibration: Calibration
-) -> Pieces:  # fmt: skip
-    """Return the pieces of which the work consists."""
-    work = workload.work
-    if isinstance(work, Embed | EmbedService):
-        return _embedding(workload, work, arch, machines, hw, assumptions, calibration)
-    if isinstance(work, Transcribe):
-        return _recordings(workload, work, arch, machines, hw, assumptions, calibration)
-    if isinstance(work, FinetuneImages):
-        return tuned_images(workload, work, arch, machines, hw, load_share(work, assumptions), calibration)
-    assert isinstance(work, Diffusion | Video)
-    return _images(workload, work, arch, machines, hw, assumptions, calibration)
+def _image_memory(
+    scene: Scene, precisions: Sequence[str], pixels: float, latent_pixel_count: float, *, is_clip: bool
+) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+    """Return the bytes of weights and of one image's activations, the seconds of swapping, and the bytes that activations may take.
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Scene:
-    """Everything that does not depend on how much is asked."""
-
-    workload: Workload
-    arch: Architecture
-    machines: Sequence[Machine]
-    hw: Hardware
-    pieces: Pieces
-    assumptions: Assumptions
-    calibration: Calibration
-
-    @property
-    def machine_per_s(self) -> FloatArray:
-        """Pieces per second of one machine, as a column."""
-        return (self.pieces.per_s * self.hw.count)[:, None]
-
-    def spread_log(self, row: int) -> float:
-        """Return how widely the speed of a machine varies."""
-        return spread(self.calibration, self.pieces.sort, self.pieces.constant, self.machines[row])
-
-    def memory(self, row: int) -> MemoryUse:
-        """Return what fills an accelerator."""
-        weights, activations = float(self.pieces.weights[row]), float(self.pieces.activations[row])
-        parts = (("weights", weights), ("activations", activations), ("overhead", CONTEXT_BYTES))
-        return MemoryUse(parts=parts, capacity_bytes=float(self.hw.memory_bytes[row]))
+    Where not all parts fit together, the denoiser alone stays, and what is not at work waits in host memory.
+    """
+    hw, denoiser = scene.hw, scene.arch.diffusion
+    assert denoiser is not None
+    widest = _CLIP_BYTES_PER_LATENT_PIXEL * latent_pixel_count if is_clip else _LATENT_BYTES_PER_PIXEL * 2 * pixels
+    whole = np.asarray([weight_bytes(scene.arch, name or "fp16") for name in precisions])
+    usable = hw.memory_bytes * scene.assumptions["perf.engine_memory_share"] - CONTEXT_BYTES
+    is_swapped = (whole + widest > usable) & ~hw.is_cpu
+    beside = denoiser.text_encoder_parameter_count + denoiser.decoder_parameter_count
+    weights = np.where(is_swapped, whole - 2.0 * beside, whole)
+    # A clip's activations are the denoiser's own; an image's are the decoder's, which waits as well.
+    activations = widest * np.where(is_swapped & ~np.asarray(is_clip), _DENOISING_SHARE, 1.0)
+    swap_s = np.where(is_swapped, whole / (_PCIE_SHARE * np.maximum(hw.pcie_bytes_per_s, 1.0)), 0.0)
+    return weights, activations, swap_s, usable - weights
 
 
 def _scene_of(
-    workload: Workload,
-    arch: Architecture,
-    machines: Sequence[Machine],
-    assumptions: Assumptions,
-    calibration: Calibration | None,
-) -> _Scene:
-    used, hw = calibration or default_calibration(), hardware(machines)
-    pieces = _pieces_of(workload, arch, machines, hw, assumptions, used)
-    return _Scene(
-        workload=workload, arch=arch, machines=machines, hw=hw, pieces=pieces, assumptions=assumptions, calibration=used
-    )
+    workload: Workload, arch: Architecture, machines: Sequence[Machine], assumptions: Assumptions, calibration: Calibration | None
+) -> tuple[Scene, Pieces]:  # fmt: skip
+    """Return what is asked of the machines, and the pieces of which the work consists."""
+    scene, work = Scene(
+        workload=workload, arch=arch, machines=machines, hw=hardware(machines), assumptions=assumptions,
+        calibration=calibration or default_calibration(),
+    ), workload.work  # fmt: skip
+    match work:
+        case Embed() | EmbedService():
+            return scene, _embedding(scene, work)
+        case Transcribe():
+            return scene, _recordings(scene)
+        case FinetuneImages():
+            return scene, tuned_images(scene, work)
+    assert isinstance(work, Diffusion | Video)
+    return scene, _images(scene, work)
+
+
+def _machine_per_s(scene: Scene, pieces: Pieces) -> FloatArray:
+    """Return the pieces per second of one machine, as a column."""
+    return np.asarray((pieces.per_s * scene.hw.count)[:, None], dtype=float)
+
+
+def _spread_log(scene: Scene, pieces: Pieces, row: int) -> float:
+    return spread(scene.calibration, pieces.sort, pieces.constant, scene.machines[row])
+
+
+def _memory(scene: Scene, pieces: Pieces, row: int) -> MemoryUse:
+    weights, activations = float(pieces.weights[row]), float(pieces.activations[row])
+    parts = (("weights", weights), ("activations", activations), ("overhead", CONTEXT_BYTES))
+    return MemoryUse(parts=parts, capacity_bytes=float(scene.hw.memory_bytes[row]))
 
 
 def made_in_pieces(
@@ -283,35 +259,38 @@ def made_in_pieces(
     amounts : Amounts
         Pieces per second, by the deadline for work that ends, and all pieces of it.
     """
-    scene = _scene_of(workload, arch, machines, assumptions, calibration)
-    count = _counts(scene, [_refusal(scene, row) is None for row in range(len(machines))], amounts)
+    scene, pieces = _scene_of(workload, arch, machines, assumptions, calibration)
+    count = _counts(scene, pieces, [_refusal(scene, pieces, row) is None for row in range(len(machines))], amounts)
     too_many = are_too_many(machines, count, assumptions, most=math.inf)
-    return _fleets(scene, np.where(too_many, 0.0, count), amounts)
+    return _fleets(scene, pieces, np.where(too_many, 0.0, count), amounts)
 
 
-def _counts(scene: _Scene, able: Sequence[bool], amounts: Amounts) -> FloatArray:
+def _counts(scene: Scene, pieces: Pieces, able: Sequence[bool], amounts: Amounts) -> FloatArray:
     """Return how many machines each amount takes, whether or not so many are allowed; 0 where a machine is not able."""
-    each_per_s = scene.machine_per_s
+    each_per_s = _machine_per_s(scene, pieces)
     # Images have no deadline that a slow machine could miss: their rate keeps its own headroom.
     late = np.ones_like(each_per_s)
     if scene.workload.ends:
         percentile = scene.assumptions["perf.deadline_band_percentile"]
-        late[:, 0] = [slow_ratio(percentile, scene.spread_log(row)) for row in range(len(late))]
-    count = np.maximum(1.0, np.ceil(amounts.peak_per_s * late / (each_per_s * scene.pieces.load_share) - 1e-9))
+        late[:, 0] = [slow_ratio(percentile, _spread_log(scene, pieces, row)) for row in range(len(late))]
+    count = np.maximum(
+        1.0,
+        np.ceil(amounts.peak_per_s * late / (each_per_s * _load_share(scene.workload.work, scene.assumptions)) - 1e-9),
+    )
     return np.where(np.array(able, dtype=bool)[:, None], count, 0.0)
 
 
-def _fleets(scene: _Scene, count: FloatArray, amounts: Amounts, *, is_fixed: bool = False) -> Fleets:
+def _fleets(scene: Scene, pieces: Pieces, count: FloatArray, amounts: Amounts, *, is_fixed: bool = False) -> Fleets:
     """Return the fleets of so many machines."""
-    work, pieces = scene.workload.work, scene.pieces
-    rate = scene.machine_per_s * np.maximum(count, 1.0)
+    work = scene.workload.work
+    rate = _machine_per_s(scene, pieces) * np.maximum(count, 1.0)
     accelerators = [
         machine.accelerator_count if machine.accelerator else float(sockets)
         for machine, sockets in zip(scene.machines, scene.hw.count, strict=True)
     ]
     busy, elastic, utilisation = np.full_like(count, np.nan), np.ones_like(count), np.ones_like(count)
     if scene.workload.ends:
-        busy = np.where(count > 0, amounts.total / (rate * pieces.load_share) / 3600.0, np.nan)
+        busy = np.where(count > 0, amounts.total / (rate * _load_share(work, scene.assumptions)) / 3600.0, np.nan)
     elif not is_fixed:
         elastic = elastic_shares(work.profile, amounts.peak_over_mean, count)  # type: ignore[union-attr]  # work that never ends has a profile
         utilisation = np.minimum(1.0, amounts.mean_per_s / rate)
@@ -330,28 +309,28 @@ def size_throughput(
 
     Parameters and results are those of `planner.supply.fleet.size`.
     """
-    scene = _scene_of(workload, arch, machines, assumptions, calibration)
-    refusals = [_refusal(scene, row) for row in range(len(machines))]
+    scene, pieces = _scene_of(workload, arch, machines, assumptions, calibration)
+    refusals = [_refusal(scene, pieces, row) for row in range(len(machines))]
     amounts = amounts_of([workload])
     if fixed_machines is None:
-        count = _counts(scene, [refusal is None for refusal in refusals], amounts)
+        count = _counts(scene, pieces, [refusal is None for refusal in refusals], amounts)
         too_many = are_too_many(machines, count, assumptions, most=math.inf)
     else:
         count = np.full((len(machines), 1), float(fixed_machines))
         too_many = np.zeros_like(count, dtype=bool)
-    fleets = _fleets(scene, count, amounts, is_fixed=fixed_machines is not None)
+    fleets = _fleets(scene, pieces, count, amounts, is_fixed=fixed_machines is not None)
     sized: list[Fleet | Refusal] = []
     for row, machine in enumerate(machines):
         refusal = refusals[row] or above_limit(machine, int(count[row, 0]), max_accelerators)
         if refusal is None and too_many[row, 0]:
             refusal = too_many_processors(machine, int(count[row, 0]), "work")
-        sized.append(refusal or _fleet(scene, fleets, row))
+        sized.append(refusal or _fleet(scene, pieces, fleets, row))
     return sized
 
 
-def _refusal(scene: _Scene, row: int) -> Refusal | None:
+def _refusal(scene: Scene, pieces: Pieces, row: int) -> Refusal | None:
     """Return why a machine cannot do the work, however little of it; None where it can."""
-    machine, pieces, memory = scene.machines[row], scene.pieces, scene.memory(row)
+    machine, memory = scene.machines[row], _memory(scene, pieces, row)
     if not pieces.precisions[row]:
         asked = " or ".join(str(item) for item in scene.workload.precision)
         return Refusal(machine=machine, stage="precision", reason=Note(NoteCode.NO_SUCH_FORMAT, (machine.label, asked)))
@@ -368,11 +347,11 @@ def _refusal(scene: _Scene, row: int) -> Refusal | None:
     return None
 
 
-def _fleet(scene: _Scene, fleets: Fleets, row: int) -> Fleet:
+def _fleet(scene: Scene, pieces: Pieces, fleets: Fleets, row: int) -> Fleet:
     """Return the machine's fleet with its layout, speed and memory."""
-    pieces, work = scene.pieces, scene.workload.work
+    work = scene.workload.work
     instances = int(fleets.instance_count[row, 0])
-    rate = float(scene.machine_per_s[row, 0]) * instances
+    rate = float(_machine_per_s(scene, pieces)[row, 0]) * instances
     basis, evidence = basis_and_evidence(scene.calibration, pieces.constant, scene.machines[row])
     return fleets.fleet(
         scene.machines[row],
@@ -384,15 +363,17 @@ def _fleet(scene: _Scene, fleets: Fleets, row: int) -> Fleet:
             micro_batch=int(pieces.batch[row]),
         ),
         Performance(
-            rate_per_s=band(rate, scene.spread_log(row)),
+            rate_per_s=band(rate, _spread_log(scene, pieces, row)),
             rate_unit=pieces.unit,
             tokens_per_s=rate * work.tokens_per_document if isinstance(work, Embed | EmbedService) else None,
             step_s=float(pieces.alone_s[row]),
             mfu_share=float(pieces.mfu[row]),
-            bound=pieces.bound[row],
+            bound="memory_bandwidth"
+            if pieces.is_memory_bound is not None and pieces.is_memory_bound[row]
+            else "compute",
             basis=basis,
             evidence=evidence,
         ),
-        memory=scene.memory(row),
+        memory=_memory(scene, pieces, row),
         notes=(*scene.arch.notes, *(pieces.notes[row : row + 1] if pieces.notes else ())),
     )

@@ -15,7 +15,7 @@ Sources: Williams et al. 2009 (roofline); eta, v, t_b and t_h from measured rows
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -23,12 +23,12 @@ from numpy.typing import ArrayLike
 from planner.arrays import FloatArray
 from planner.demand.architecture import Architecture
 from planner.demand.flops import decoder_image_flop, denoising_attention_flop, denoising_linear_flop, latent_pixels
-from planner.supply.calibration import Calibration, scopes
+from planner.supply.calibration import Calibration
+from planner.supply.constants import constants_by_tags
 from planner.supply.hardware import Hardware
 from planner.supply.machines import Machine
 from pricing.accelerator_rows import Accelerator
 
-IMAGE_CONSTANTS = ("flop_share", "traffic_bytes_per_flop", "block_s", "host_block_s", "serial_share", "pace_ratio")
 _OVERLAP_POWER = 4.0
 """How sharply the slower of host and accelerator sets the pace; 1 would add them, infinity take the greater."""
 _GEMM_TFLOP_PER_S_PER_W = {
@@ -66,6 +66,9 @@ class ImageConstants:
     host_block_s: FloatArray
     serial_share: FloatArray
     pace_ratio: FloatArray
+
+
+IMAGE_CONSTANTS = tuple(field.name for field in fields(ImageConstants))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,15 +172,8 @@ def image_constants(
     prefix: str = "image",
 ) -> ImageConstants:
     """Return the calibration's constants of machines, each for work with its tags; a graph is replayed unless `eager`."""
-    known: dict[tuple[tuple[str, ...], ...], tuple[float, ...]] = {}
-    rows = []
-    for machine, mine in zip(machines, tags, strict=True):
-        where, key = scopes(machine), (scopes(machine), tuple(mine))
-        if key not in known:
-            known[key] = tuple(calibration.value_at(f"{prefix}.{name}", where, mine) for name in IMAGE_CONSTANTS)
-        rows.append(known[key])
-    columns = dict(zip(IMAGE_CONSTANTS, np.asarray(rows, dtype=float).reshape(-1, len(IMAGE_CONSTANTS)).T, strict=True))
-    return ImageConstants(**{**columns, "host_block_s": columns["host_block_s"] * float(eager)})
+    constants = constants_by_tags(ImageConstants, calibration, prefix, machines, tags)
+    return replace(constants, host_block_s=constants.host_block_s * float(eager))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

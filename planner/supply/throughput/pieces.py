@@ -8,35 +8,50 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from planner.arrays import FloatArray, IntArray
+from planner.arrays import BoolArray, FloatArray, IntArray
+from planner.assumptions import Assumptions
+from planner.demand.architecture import Architecture
 from planner.demand.workload import Workload
 from planner.notes import Note
+from planner.supply.calibration import Calibration
 from planner.supply.hardware import Hardware
+from planner.supply.machines import Machine
 
 CONTEXT_BYTES = 1.2e9
 _ON_PROCESSORS = frozenset({"fp32", "bf16", "fp16"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pieces:
-    """The work in pieces (documents, images) as one accelerator sees it; arrays per machine.
+class Scene:
+    """Everything that does not depend on how much is asked."""
 
-    Nothing here depends on how many are asked for. `alone_s` is the time of one piece by itself, `batch` how many are made at once when there are enough of them.
+    workload: Workload
+    arch: Architecture
+    machines: Sequence[Machine]
+    hw: Hardware
+    assumptions: Assumptions
+    calibration: Calibration
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pieces:
+    """The work in pieces (documents, images) as one accelerator of each machine sees it, however many are asked for.
+
+    `alone_s` is the time of one piece by itself, `batch` how many are made at once when there are enough of them.
     """
 
     unit: str
     per_s: FloatArray
     alone_s: FloatArray
     batch: IntArray
-    load_share: float
-    limit_s: float
+    limit_s: float = math.inf
     weights: FloatArray
     activations: FloatArray
     constant: str
     sort: str
     precisions: list[str]
     mfu: FloatArray
-    bound: list[str]
+    is_memory_bound: BoolArray | None = None
     notes: list[Note] | None = None
 
 

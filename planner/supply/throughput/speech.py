@@ -6,8 +6,7 @@ all pieces of a batch at once; and the host forms the spectrogram, cuts, pads an
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -15,11 +14,8 @@ from numpy.typing import ArrayLike
 from planner.arrays import FloatArray
 from planner.demand.architecture import Architecture
 from planner.demand.flops import TEXT_TOKENS_PER_S
-from planner.supply.calibration import Calibration, scopes
-from planner.supply.machines import Machine
 from planner.supply.throughput.encode import EncodeRates
 
-SPEECH_CONSTANTS = ("flop_share", "layer_s", "host_s", "pace_ratio")
 PIECE_S = 30.0
 """Seconds into which long recordings are cut."""
 
@@ -44,17 +40,7 @@ class SpeechConstants:
     pace_ratio: FloatArray
 
 
-def speech_constants(
-    calibration: Calibration, machines: Sequence[Machine], tags: Sequence[Sequence[str]]
-) -> SpeechConstants:
-    """Return the calibration's constants of machines, each for work with its tags."""
-    return SpeechConstants(**{
-        name: np.asarray(
-            [calibration.value_at(f"speech.{name}", scopes(machine), mine) for machine, mine in zip(machines, tags, strict=True)],
-            dtype=float,
-        )
-        for name in SPEECH_CONSTANTS
-    })  # fmt: skip
+SPEECH_CONSTANTS = tuple(field.name for field in fields(SpeechConstants))
 
 
 def piece_s(

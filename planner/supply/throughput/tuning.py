@@ -13,7 +13,6 @@ SimpleTuner's table (`planner.measured.tuning`) but for two models that its own 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -29,13 +28,13 @@ from planner.demand.denoisers import (
 )
 from planner.demand.flops import denoising_linear_flop, denoising_pass_flop, latent_pixels
 from planner.demand.memory import WEIGHT_BYTES_BY_PRECISION
-from planner.demand.workload import FinetuneImages, Workload
+from planner.demand.workload import FinetuneImages
 from planner.notes import Note, NoteCode
 from planner.supply.calibration import Calibration
 from planner.supply.hardware import Hardware
 from planner.supply.machines import Machine
 from planner.supply.throughput.images import decoding_s, image_constants, image_rates, step_time
-from planner.supply.throughput.pieces import CONTEXT_BYTES, Pieces, peak_flop_per_s
+from planner.supply.throughput.pieces import CONTEXT_BYTES, Pieces, Scene, peak_flop_per_s
 
 TUNED_SORT = "image.trained"
 """Name under ``band.`` of the spread around a step."""
@@ -95,31 +94,31 @@ def tuning_bytes(arch: Architecture, work: FinetuneImages, base: str) -> tuple[f
     return weights, kept + ADAPTER_BYTES * denoiser_adapter_count(arch, work.rank) + _LEAST_BYTES
 
 
-def tuned_images(
-    workload: Workload,
-    work: FinetuneImages,
-    arch: Architecture,
-    machines: Sequence[Machine],
-    hw: Hardware,
-    load_share: float,
-    calibration: Calibration,
-) -> Pieces:
+def tuned_images(scene: Scene, work: FinetuneImages) -> Pieces:
     """Return images as a trainer of adapters learns from them, each accelerator from its own."""
+    arch, count = scene.arch, len(scene.machines)
     assert arch.diffusion is not None
-    base = base_format(workload.precision, work.method)
-    step_s = tuning_step_s(arch, work, base, machines, hw, calibration)
+    base = base_format(scene.workload.precision, work.method)
+    step_s = tuning_step_s(arch, work, base, scene.machines, scene.hw, scene.calibration)
     weights, kept = tuning_bytes(arch, work, base)
     worked = latent_pixels(arch, float(work.width * work.height), float(work.frames))
     passes = 3.0 if work.checkpointing else 2.0
-    count = len(machines)
-    # Processors have the rates for it and no trainer.
-    formats = ["" if is_cpu else base for is_cpu in hw.is_cpu]
-    sixteen = ["bf16"] * count
+    note = Note(NoteCode.TUNED_IMAGES, (base, work.checkpointing, work.cached, arch.diffusion.attention_share > 0.0))
     return Pieces(
-        unit="trained_images", per_s=work.batch / step_s, alone_s=step_s, batch=np.full(count, work.batch),
-        load_share=load_share, limit_s=math.inf,
-        weights=np.full(count, weights), activations=np.full(count, max(kept - CONTEXT_BYTES, 0.0)), constant=f"{_prefix(arch)}.flop_share",
-        sort=TUNED_SORT, precisions=formats,
-        mfu=passes * work.batch * float(denoising_pass_flop(arch, worked)) / step_s / peak_flop_per_s(hw, sixteen),
-        bound=["compute"] * count, notes=[Note(NoteCode.TUNED_IMAGES, (base, work.checkpointing, work.cached, arch.diffusion.attention_share > 0.0))] * count,
-    )  # fmt: skip
+        unit="trained_images",
+        per_s=work.batch / step_s,
+        alone_s=step_s,
+        batch=np.full(count, work.batch),
+        weights=np.full(count, weights),
+        activations=np.full(count, max(kept - CONTEXT_BYTES, 0.0)),
+        constant=f"{_prefix(arch)}.flop_share",
+        sort=TUNED_SORT,
+        # Processors have the rates for it and no trainer.
+        precisions=["" if is_cpu else base for is_cpu in scene.hw.is_cpu],
+        mfu=passes
+        * work.batch
+        * float(denoising_pass_flop(arch, worked))
+        / step_s
+        / peak_flop_per_s(scene.hw, ["bf16"] * count),
+        notes=[note] * count,
+    )
