@@ -10,3 +10,5 @@ from numpy.typing import NDArray
 FloatArray: TypeAlias = NDArray[np.float64]
 BoolArray: TypeAlias = NDArray[np.bool_]
 IntArray: TypeAlias = NDArray[np.int64]
+Figures: TypeAlias = float | FloatArray
+"""One number, or one for each of many."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from planner.arrays import FloatArray
+from planner.arrays import Figures, FloatArray
 from planner.assumptions import Assumptions
 from planner.demand.architecture import Architecture
 from planner.demand.formats import kin_of
@@ -109,10 +109,10 @@ def tabulated(  # noqa: PLR0913 - a formula takes the inputs that it has
     """
     requests = np.arange(MOST_REQUESTS + 1, dtype=float)[None, :]
 
-    def step_s(batch: ArrayLike, context: float, drafted: int) -> FloatArray:
+    def step_s(batch: Figures, context: float, drafted: int) -> FloatArray:
         return np.ravel(decode_step(model, layout, constants, batch, context, drafted_tokens=drafted).total_s)
 
-    def paced_s(batch: ArrayLike, context: float) -> FloatArray:
+    def paced_s(batch: Figures, context: float) -> FloatArray:
         if not drafted_tokens:
             return step_s(batch, context, 0) * pace_ratio
         checked = step_s(batch, context, drafted_tokens)

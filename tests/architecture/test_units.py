@@ -13,6 +13,7 @@ import pytest
 
 import planner
 import pricing
+from planner.arrays import Figures
 
 UNITS: dict[str, str] = {
     # amounts of things
@@ -197,6 +198,8 @@ def row_types() -> list[type]:
 
 
 def is_number(hint: object) -> bool:
+    if hint == Figures:  # what formulas take, one number or an array
+        return False
     if typing.get_origin(hint) in {types.UnionType, typing.Union}:
         return any(map(is_number, typing.get_args(hint)))
     return hint in {int, float}

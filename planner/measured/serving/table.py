@@ -120,7 +120,7 @@ def _tags(served: ServedRow) -> tuple[str, ...]:
         ["@compiled"] if served.stack == "trtllm" and _COMPILED.match(served.row.get("framework_version", "")) else []
     )
     tags += [f"@{served.precision}"] if served.precision in {"fp8", "fp4", "int4", "int8"} else []
-    is_moe = bool(float(np.asarray(served.model.moe_layers)))
+    is_moe = bool(float(served.model.moe_layers))
     return tuple(tags + ["@default-moe"] * (is_moe and served.deployment == "default") + ["@moe"] * is_moe)
 
 

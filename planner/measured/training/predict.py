@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 
@@ -215,8 +216,9 @@ def predict_training(table: TrainingTable, constants: TrainingConstants, links: 
     stage_bw, stage_latency = group_bandwidth(
         hw, links, np.where(p > 1, 2.0, 1.0), inside=np.where(joined & (p > 1), 1.0, 2.0)
     )
+    columns: dict[str, Any] = {**run, "sharded": run["sharded"] > 0}
     layout = TrainingLayout(
-        **{**run, "sharded": run["sharded"] > 0}, flop_per_s=table.flop_per_s, flop16_per_s=hw.flop16_per_s(),
+        **columns, flop_per_s=table.flop_per_s, flop16_per_s=hw.flop16_per_s(),
         bandwidth_bytes_per_s=hw.bandwidth_bytes_per_s, tensor_bytes_per_s=tensor_bw, tensor_latency_s=tensor_latency,
         data_bytes_per_s=data_bw, data_latency_s=data_latency, stage_bytes_per_s=stage_bw, stage_latency_s=stage_latency,
         expert_bytes_per_s=expert_bw, expert_latency_s=expert_latency,

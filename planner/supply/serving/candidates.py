@@ -280,7 +280,7 @@ def evaluate(
     paces = calibration.column("serve.pace_ratio", machines) / practice_shares(
         demand.stack, calibration, machines, assumptions
     )
-    experts = demand.stack.tags_of(is_moe=any(float(np.asarray(model.moe_layers)) > 0 for model in models))
+    experts = demand.stack.tags_of(is_moe=any(float(model.moe_layers) > 0 for model in models))
     steps = calibration.column("serve.wait_steps_ratio", machines, demand.stack.tags)
     launches = calibration.column("serve.entry_layer_s", machines, experts)
     mixed = calibration.column("serve.mixed_layer_s", machines, experts)
@@ -296,7 +296,7 @@ def evaluate(
         )
         if demand.drafted_tokens:
             # A draft's step is reading its weights too: it takes the same share of memory as of time.
-            stored = float(np.asarray(model.stored_bytes)) / (group * stages)
+            stored = float(model.stored_bytes) / (group * stages)
             budget = budget - assumptions["perf.draft_step_share"] * stored
         middle = demand.input_tokens + demand.output_tokens / 2.0
         rooms[:, chosen] = _most_requests(model, budget, demand, group, split, stages)

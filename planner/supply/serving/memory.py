@@ -19,18 +19,16 @@ def resident_weight_bytes(
     model: ServedModel, group: ArrayLike, attention_split: ArrayLike, stages: ArrayLike
 ) -> FloatArray:
     """Return the weights that lie in one accelerator: shared ones over the attention split, experts over the group."""
-    shared = (np.asarray(model.stored_bytes) - np.asarray(model.expert_bytes)) / np.asarray(
-        attention_split, dtype=float
-    )
-    experts = np.asarray(model.expert_bytes) / np.asarray(group, dtype=float)
+    shared = (model.stored_bytes - model.expert_bytes) / np.asarray(attention_split, dtype=float)
+    experts = model.expert_bytes / np.asarray(group, dtype=float)
     return np.asarray((shared + experts) / np.asarray(stages, dtype=float), dtype=float)
 
 
 def overhead_bytes(model: ServedModel, group: ArrayLike) -> FloatArray:
     """Return context, communication buffers and the activations of the largest prefill chunk and of the largest image, per accelerator."""
     q = np.asarray(group, dtype=float)
-    activations = BATCHED_TOKENS * 2.0 * (4.0 * np.asarray(model.hidden) + 2.0 * np.asarray(model.ffn) / q)
-    seen = np.asarray(model.seen_image_bytes, dtype=float)
+    activations = BATCHED_TOKENS * 2.0 * (4.0 * model.hidden + 2.0 * model.ffn / q)
+    seen = model.seen_image_bytes
     return np.asarray(_CONTEXT_BYTES + np.where(q > 1, _GROUP_BYTES, 0.0) + activations + seen, dtype=float)
 
 
@@ -38,9 +36,9 @@ def cached_bytes_per_request(
     model: ServedModel, attention_split: ArrayLike, stages: ArrayLike, context_tokens: ArrayLike
 ) -> FloatArray:
     """Return the cache and the states that one request of `context_tokens` takes in each accelerator that holds part of it."""
-    split = np.minimum(np.asarray(attention_split, dtype=float), np.asarray(model.group_count, dtype=float))
-    cached = np.asarray(model.cache_bytes_per_token) * seen_tokens(model, context_tokens)
-    state = np.asarray(model.state_bytes_per_request) / np.asarray(attention_split, dtype=float)
+    split = np.minimum(np.asarray(attention_split, dtype=float), model.group_count)
+    cached = model.cache_bytes_per_token * seen_tokens(model, context_tokens)
+    state = model.state_bytes_per_request / np.asarray(attention_split, dtype=float)
     return np.asarray((cached / split + state) / np.asarray(stages, dtype=float), dtype=float)
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from planner.arrays import FloatArray
+from planner.arrays import Figures, FloatArray
 from planner.demand.architecture import Architecture
 from planner.demand.flops import attention_flop_per_token
 from planner.demand.memory import (
@@ -57,29 +57,29 @@ class ServedModel:
         Depth, mixture layers, width, experts a token visits, ``1 - k / E`` (1 when dense), ranks that can split the cache.
     """
 
-    shared_bytes: ArrayLike
-    expert_bytes: ArrayLike
-    stored_bytes: ArrayLike
-    body_flop_per_token: ArrayLike
-    expert_flop_per_token: ArrayLike
-    head_flop_per_token: ArrayLike
-    score_flop_per_token: ArrayLike
-    decode_score_ratio: ArrayLike
-    cache_bytes_per_token: ArrayLike
-    window_share: ArrayLike
-    window_cache_share: ArrayLike
-    state_bytes_per_request: ArrayLike
-    window_tokens: ArrayLike
-    tower_flop_per_request: ArrayLike
-    prepare_s_per_request: ArrayLike
-    seen_image_bytes: ArrayLike
-    layers: ArrayLike
-    moe_layers: ArrayLike
-    hidden: ArrayLike
-    ffn: ArrayLike
-    experts_per_token: ArrayLike
-    idle_expert_share: ArrayLike
-    group_count: ArrayLike
+    shared_bytes: Figures
+    expert_bytes: Figures
+    stored_bytes: Figures
+    body_flop_per_token: Figures
+    expert_flop_per_token: Figures
+    head_flop_per_token: Figures
+    score_flop_per_token: Figures
+    decode_score_ratio: Figures
+    cache_bytes_per_token: Figures
+    window_share: Figures
+    window_cache_share: Figures
+    state_bytes_per_request: Figures
+    window_tokens: Figures
+    tower_flop_per_request: Figures
+    prepare_s_per_request: Figures
+    seen_image_bytes: Figures
+    layers: Figures
+    moe_layers: Figures
+    hidden: Figures
+    ffn: Figures
+    experts_per_token: Figures
+    idle_expert_share: Figures
+    group_count: Figures
 
 
 def served_model(arch: Architecture, precision: str, kv_precision: str, *, image_tokens: float = 0.0) -> ServedModel:
@@ -139,20 +139,20 @@ def experts_read_share(model: ServedModel, tokens: ArrayLike) -> FloatArray:
     >>> [round(float(experts_read_share(mixtral, b)), 3) for b in (1, 16)]
     [0.25, 0.99]
     """
-    idle = np.asarray(model.idle_expert_share, dtype=float)
+    idle = model.idle_expert_share
     return np.asarray(1.0 - np.power(idle, np.asarray(tokens, dtype=float)), dtype=float)
 
 
 def seen_tokens(model: ServedModel, context_tokens: ArrayLike) -> FloatArray:
     """Return how many tokens of the context are cached, averaged over what layers with and without a window keep of one."""
     context = np.asarray(context_tokens, dtype=float)
-    share = np.asarray(model.window_cache_share, dtype=float)
+    share = model.window_cache_share
     return np.asarray(context * (1.0 - share) + share * np.minimum(context, model.window_tokens), dtype=float)
 
 
 def causal_tokens(model: ServedModel, prompt_tokens: FloatArray) -> FloatArray:
     """Return how many tokens a token of a prompt attends to, averaged over its positions and the layers."""
-    share, window = np.asarray(model.window_share, dtype=float), np.asarray(model.window_tokens, dtype=float)
+    share, window = model.window_share, model.window_tokens
     inside = np.minimum(prompt_tokens, window)
     windowed = inside * (1.0 - inside / (2.0 * np.maximum(prompt_tokens, 1.0)))
     return np.asarray((1.0 - share) * prompt_tokens / 2.0 + share * windowed, dtype=float)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from planner.arrays import FloatArray
+from planner.arrays import Figures, FloatArray
 from planner.supply.calibration import Calibration
 from planner.supply.communication import Links, all_reduce_s, all_to_all_s, group_bandwidth, point_to_point_s
 from planner.supply.constants import columns_of
@@ -77,16 +77,16 @@ class ServingLayout:
         The same between stages.
     """
 
-    group: ArrayLike
-    attention_split: ArrayLike
-    stages: ArrayLike
-    flop_per_s: ArrayLike
-    flop16_per_s: ArrayLike
-    bandwidth_bytes_per_s: ArrayLike
-    link_bytes_per_s: ArrayLike
-    link_latency_s: ArrayLike
-    stage_bytes_per_s: ArrayLike
-    stage_latency_s: ArrayLike
+    group: Figures
+    attention_split: Figures
+    stages: Figures
+    flop_per_s: Figures
+    flop16_per_s: Figures
+    bandwidth_bytes_per_s: Figures
+    link_bytes_per_s: Figures
+    link_latency_s: Figures
+    stage_bytes_per_s: Figures
+    stage_latency_s: Figures
 
 
 def layout_on(
@@ -135,7 +135,7 @@ class StepTime:
 
 def _imbalance(layout: ServingLayout, constants: ServingConstants) -> FloatArray:
     """Return how much longer the busiest expert-parallel rank works than the mean one."""
-    spread = np.asarray(layout.group, dtype=float) > np.asarray(layout.attention_split, dtype=float)
+    spread = layout.group > layout.attention_split
     return np.where(spread, constants.expert_imbalance_ratio, 1.0)
 
 
@@ -143,10 +143,10 @@ def decode_step(
     model: ServedModel,
     layout: ServingLayout,
     constants: ServingConstants,
-    requests: ArrayLike,
-    context_tokens: ArrayLike,
+    requests: Figures,
+    context_tokens: Figures,
     *,
-    drafted_tokens: ArrayLike = 0,
+    drafted_tokens: Figures = 0,
 ) -> StepTime:
     """Return the time in which each of `requests` requests of one stage group gets one more token, or is checked for more.
 
@@ -162,40 +162,28 @@ def decode_step(
         Further tokens of each request that are checked in the same pass (speculative decoding): weights and cache are
         read once for all of them, arithmetic and exchange grow with them.
     """
-    group = np.asarray(layout.group, dtype=float)
-    split = np.asarray(layout.attention_split, dtype=float)
+    group = layout.group
+    split = layout.attention_split
     batch = np.asarray(requests, dtype=float)
     tokens = batch * (1.0 + np.asarray(drafted_tokens, dtype=float))
     seen = seen_tokens(model, context_tokens)
     # A request's cache is split over no more ranks than there are key-value heads; beyond that it is repeated.
     cache = (
-        np.asarray(model.cache_bytes_per_token, dtype=float)
-        * seen
-        / np.minimum(split, np.asarray(model.group_count, dtype=float))
-        + 2.0 * np.asarray(model.state_bytes_per_request, dtype=float) / split  # read and written back
+        model.cache_bytes_per_token * seen / np.minimum(split, model.group_count)
+        + 2.0 * model.state_bytes_per_request / split  # read and written back
     )
-    weights = (
-        np.asarray(model.shared_bytes, dtype=float) / split
-        + np.asarray(model.expert_bytes) * experts_read_share(model, tokens) / group
-    )
-    bandwidth = np.asarray(layout.bandwidth_bytes_per_s, dtype=float)
+    weights = model.shared_bytes / split + model.expert_bytes * experts_read_share(model, tokens) / group
+    bandwidth = layout.bandwidth_bytes_per_s
     memory_s = weights / (bandwidth * constants.bandwidth_share) + batch * split / group * cache / (
         bandwidth * constants.cache_share
     )
-    linear = (
-        tokens
-        / group
-        * (
-            np.asarray(model.body_flop_per_token)
-            + np.asarray(model.expert_flop_per_token) * _imbalance(layout, constants)
-        )
-    )
-    head = tokens / group * np.asarray(model.head_flop_per_token)
-    scores = tokens / group * np.asarray(model.score_flop_per_token) * seen * np.asarray(model.decode_score_ratio)
-    flop_per_s, flop16 = np.asarray(layout.flop_per_s, dtype=float), np.asarray(layout.flop16_per_s, dtype=float)
+    linear = tokens / group * (model.body_flop_per_token + model.expert_flop_per_token * _imbalance(layout, constants))
+    head = tokens / group * model.head_flop_per_token
+    scores = tokens / group * model.score_flop_per_token * seen * model.decode_score_ratio
+    flop_per_s, flop16 = layout.flop_per_s, layout.flop16_per_s
     compute_s = linear / (flop_per_s * constants.decode_share) + (head + scores) / (flop16 * constants.decode_share)
     communication_s = _collectives_s(model, layout, tokens)
-    fixed_s = constants.step_s + np.asarray(model.layers) * constants.layer_s + batch * constants.request_s
+    fixed_s = constants.step_s + model.layers * constants.layer_s + batch * constants.request_s
     return StepTime(
         memory_s=np.asarray(memory_s, dtype=float),
         compute_s=np.asarray(compute_s, dtype=float),
@@ -222,19 +210,15 @@ def accepted_tokens(drafted_tokens: int, acceptance_share: float) -> float:
 
 def _collectives_s(model: ServedModel, layout: ServingLayout, tokens: ArrayLike) -> FloatArray:
     """Return the time of all collectives of one pass over `tokens` tokens of a stage group."""
-    group, split = np.asarray(layout.group, dtype=float), np.asarray(layout.attention_split, dtype=float)
-    count, width = np.asarray(tokens, dtype=float), 2.0 * np.asarray(model.hidden, dtype=float)
+    group, split = layout.group, layout.attention_split
+    count, width = np.asarray(tokens, dtype=float), 2.0 * model.hidden
     # Tensor parallel: two all-reduces a layer over all tokens of the group.
     volume = count * width * split / group
-    reduce_s = (
-        2.0 * np.asarray(model.layers) * all_reduce_s(volume, split, layout.link_bytes_per_s, layout.link_latency_s)
-    )
+    reduce_s = 2.0 * model.layers * all_reduce_s(volume, split, layout.link_bytes_per_s, layout.link_latency_s)
     # Attention data parallel: tokens travel to their experts and back, once each way a mixture layer.
-    sent = count / group * np.asarray(model.experts_per_token) * width
-    exchange_s = (
-        2.0 * np.asarray(model.moe_layers) * all_to_all_s(sent, group, layout.link_bytes_per_s, layout.link_latency_s)
-    )
-    stages = np.asarray(layout.stages, dtype=float)
+    sent = count / group * model.experts_per_token * width
+    exchange_s = 2.0 * model.moe_layers * all_to_all_s(sent, group, layout.link_bytes_per_s, layout.link_latency_s)
+    stages = layout.stages
     hop_s = np.where(
         stages > 1, point_to_point_s(count * width / group, layout.stage_bytes_per_s, layout.stage_latency_s), 0.0
     )
@@ -245,8 +229,8 @@ def prefill(
     model: ServedModel,
     layout: ServingLayout,
     constants: ServingConstants,
-    prompt_tokens: ArrayLike,
-    cached_share: ArrayLike = 0.0,
+    prompt_tokens: Figures,
+    cached_share: Figures = 0.0,
     *,
     is_alone: bool = False,
 ) -> StepTime:
@@ -263,30 +247,27 @@ def prefill(
         accelerator reads it while the others wait for prompts of their own, and only its experts are spread. Its tokens
         visit nearly all experts, whose weights are read beyond those of the one token that a step reads anyway.
     """
-    group = np.asarray(layout.group, dtype=float)
+    group = layout.group
     prompt, cached = np.asarray(prompt_tokens, dtype=float), np.asarray(cached_share, dtype=float)
     fresh = prompt * (1.0 - cached)
-    ranks = np.asarray(layout.attention_split, dtype=float) if is_alone else group
+    ranks = layout.attention_split if is_alone else group
     linear = (
         fresh
-        * (
-            np.asarray(model.body_flop_per_token) / ranks
-            + np.asarray(model.expert_flop_per_token) * _imbalance(layout, constants) / group
-        )
-        + np.asarray(model.tower_flop_per_request) * (1.0 - cached) / ranks
+        * (model.body_flop_per_token / ranks + model.expert_flop_per_token * _imbalance(layout, constants) / group)
+        + model.tower_flop_per_request * (1.0 - cached) / ranks
     )
     attended = causal_tokens(model, prompt) * (1.0 + cached)
-    scores = fresh / ranks * np.asarray(model.score_flop_per_token) * attended
-    compute_s = linear / (np.asarray(layout.flop_per_s) * constants.prefill_share) + scores / (
-        np.asarray(layout.flop16_per_s) * constants.attention_share
+    scores = fresh / ranks * model.score_flop_per_token * attended
+    compute_s = linear / (layout.flop_per_s * constants.prefill_share) + scores / (
+        layout.flop16_per_s * constants.attention_share
     )
     communication_s = _collectives_s(model, layout, fresh)
     zeros = np.zeros_like(np.asarray(compute_s + communication_s, dtype=float))
     visited = experts_read_share(model, np.minimum(fresh, BATCHED_TOKENS)) - experts_read_share(model, 1.0)
     memory_s = (
-        np.asarray(model.expert_bytes)
+        model.expert_bytes
         * np.maximum(visited, 0.0)
-        / (group * np.asarray(layout.bandwidth_bytes_per_s) * constants.bandwidth_share)
+        / (group * layout.bandwidth_bytes_per_s * constants.bandwidth_share)
         if is_alone
         else 0.0
     )
@@ -294,7 +275,7 @@ def prefill(
         memory_s=np.asarray(memory_s + zeros, dtype=float),
         compute_s=np.asarray(compute_s + zeros, dtype=float),
         communication_s=np.asarray(communication_s + zeros, dtype=float),
-        fixed_s=np.asarray(model.prepare_s_per_request) * (1.0 - cached) + zeros,
+        fixed_s=model.prepare_s_per_request * (1.0 - cached) + zeros,
     )
 
 
@@ -334,9 +315,7 @@ def entry_s(model: ServedModel, entry_layer_s: ArrayLike) -> FloatArray:
     The layers follow one another, and each expert that a token visits adds half of a dense layer's kernels: fitted to five
     mixtures with 4 and 8 of 128 and 256 experts.
     """
-    kernels = np.asarray(model.layers) + _EXPERT_LAUNCH_SHARE * np.asarray(model.experts_per_token) * np.asarray(
-        model.moe_layers
-    )
+    kernels = model.layers + _EXPERT_LAUNCH_SHARE * model.experts_per_token * np.asarray(model.moe_layers)
     return np.asarray(np.asarray(entry_layer_s) * kernels, dtype=float)
 
 
@@ -366,7 +345,7 @@ def started_s(
     [0.025, 1.6, 3.2]
     """
     share = np.minimum(np.asarray(requests, dtype=float) / np.asarray(output_tokens, dtype=float), 1.0)
-    return np.asarray(np.asarray(mixed_layer_s) * np.asarray(model.layers, dtype=float) * share, dtype=float)
+    return np.asarray(np.asarray(mixed_layer_s) * model.layers * share, dtype=float)
 
 
 def serving_constants(

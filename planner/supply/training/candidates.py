@@ -354,7 +354,7 @@ def outcome_of(scene: Scene, instances: FloatArray) -> Outcome:
     )  # fmt: skip
     step = training_step(scene.model, layout, scene.constants)
     # Passes that learn nothing (of the reference, of who wrote) are forward passes of the same layout.
-    forward_share = np.asarray(scene.model.forward_share, dtype=float)
+    forward_share = scene.model.forward_share
     again_s = (
         job.extra_forward_count * forward_share * (step.compute_s + step.bubble_s) if job.extra_forward_count else 0.0
     )

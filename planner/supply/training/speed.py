@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike
 
-from planner.arrays import FloatArray
+from planner.arrays import Figures, FloatArray
 from planner.supply.calibration import Calibration
 from planner.supply.communication import all_gather_s, all_reduce_s, all_to_all_s, point_to_point_s
 from planner.supply.constants import columns_of
@@ -56,23 +56,23 @@ class TrainedModel:
         What attention writes and reads of its scores, forward and backward; 0 where one kernel keeps them on the chip.
     """
 
-    linear_flop_per_token: ArrayLike
-    attention_flop_per_token: ArrayLike
-    forward_share: ArrayLike
-    layers: ArrayLike
-    hidden: ArrayLike
-    parameter_count: ArrayLike
-    trained_count: ArrayLike
-    expert_share: ArrayLike = 0.0
-    expert_flop_share: ArrayLike = 0.0
-    head_flop_share: ArrayLike = 0.0
-    experts: ArrayLike = 0.0
-    experts_per_token: ArrayLike = 0.0
-    expert_ffn: ArrayLike = 0.0
-    moe_layers: ArrayLike = 0.0
-    weight_bytes_per_parameter: ArrayLike = 2.0
+    linear_flop_per_token: Figures
+    attention_flop_per_token: Figures
+    forward_share: Figures
+    layers: Figures
+    hidden: Figures
+    parameter_count: Figures
+    trained_count: Figures
+    expert_share: Figures = 0.0
+    expert_flop_share: Figures = 0.0
+    head_flop_share: Figures = 0.0
+    experts: Figures = 0.0
+    experts_per_token: Figures = 0.0
+    expert_ffn: Figures = 0.0
+    moe_layers: Figures = 0.0
+    weight_bytes_per_parameter: Figures = 2.0
     is_widened: ArrayLike = False
-    score_bytes_per_token: ArrayLike = 0.0
+    score_bytes_per_token: Figures = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,17 +102,17 @@ class TrainingConstants:
         Time over the formula's: what a framework adds or saves throughout.
     """
 
-    matmul_share: ArrayLike
-    width_knee: ArrayLike
-    token_knee: ArrayLike
-    attention_share: ArrayLike
-    overlap_share: ArrayLike
-    layer_s: ArrayLike
-    step_s: ArrayLike
-    scale_loss_share: ArrayLike
-    tensor_exposed_share: ArrayLike
-    context_waste_ratio: ArrayLike
-    pace_ratio: ArrayLike
+    matmul_share: Figures
+    width_knee: Figures
+    token_knee: Figures
+    attention_share: Figures
+    overlap_share: Figures
+    layer_s: Figures
+    step_s: Figures
+    scale_loss_share: Figures
+    tensor_exposed_share: Figures
+    context_waste_ratio: Figures
+    pace_ratio: Figures
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,31 +146,31 @@ expert_bytes_per_s, expert_latency_s : ArrayLike
         What a step takes longer where states lie in host memory.
     """
 
-    tensor: ArrayLike
-    pipeline: ArrayLike
-    data: ArrayLike
+    tensor: Figures
+    pipeline: Figures
+    data: Figures
     sharded: ArrayLike
-    recompute: ArrayLike
-    micro_batch_tokens: ArrayLike
-    micro_batches: ArrayLike
-    flop_per_s: ArrayLike
-    flop16_per_s: ArrayLike
-    bandwidth_bytes_per_s: ArrayLike
-    tensor_bytes_per_s: ArrayLike
-    tensor_latency_s: ArrayLike
-    data_bytes_per_s: ArrayLike
-    data_latency_s: ArrayLike
-    stage_bytes_per_s: ArrayLike
-    stage_latency_s: ArrayLike
-    expert_bytes_per_s: ArrayLike
-    expert_latency_s: ArrayLike
-    machines: ArrayLike
-    chunks: ArrayLike = 1
-    context: ArrayLike = 1
-    expert: ArrayLike = 1
-    gradient_bytes_per_parameter: ArrayLike = 2.0
-    update_bytes_per_parameter: ArrayLike = 28.0
-    offload_s: ArrayLike = 0.0
+    recompute: Figures
+    micro_batch_tokens: Figures
+    micro_batches: Figures
+    flop_per_s: Figures
+    flop16_per_s: Figures
+    bandwidth_bytes_per_s: Figures
+    tensor_bytes_per_s: Figures
+    tensor_latency_s: Figures
+    data_bytes_per_s: Figures
+    data_latency_s: Figures
+    stage_bytes_per_s: Figures
+    stage_latency_s: Figures
+    expert_bytes_per_s: Figures
+    expert_latency_s: Figures
+    machines: Figures
+    chunks: Figures = 1
+    context: Figures = 1
+    expert: Figures = 1
+    gradient_bytes_per_parameter: Figures = 2.0
+    update_bytes_per_parameter: Figures = 28.0
+    offload_s: Figures = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -213,12 +213,12 @@ def matmul_efficiency(
     Williams et al. 2009, Roofline (doi:10.1145/1498765.1498785), in its additive form.
     """
     ridge = np.asarray(flop_per_byte, dtype=float) / _USUAL_FLOP_PER_BYTE
-    beside = np.asarray(constants.width_knee) / np.asarray(width, dtype=float)
-    weights = np.asarray(constants.token_knee) / np.asarray(tokens, dtype=float)
-    return np.asarray(np.asarray(constants.matmul_share) / (1.0 + ridge * (beside + weights)), dtype=float)
+    beside = constants.width_knee / np.asarray(width, dtype=float)
+    weights = constants.token_knee / np.asarray(tokens, dtype=float)
+    return np.asarray(constants.matmul_share / (1.0 + ridge * (beside + weights)), dtype=float)
 
 
-def _moved_ratio(held: FloatArray, learning: FloatArray) -> FloatArray:
+def _moved_ratio(held: Figures, learning: Figures) -> FloatArray:
     """Return the bytes of weights that move for each FLOP of a token, over those where every 16-bit weight learns.
 
     Forward and backward each read a weight; one that learns has its gradient added up in 32 bit, and a third product.
@@ -250,81 +250,75 @@ def training_step(model: TrainedModel, layout: TrainingLayout, constants: Traini
     gradients of those that learn are scattered once, hidden under compute as far as it lasts. Attention, the output head, the
     optimizer and all that is sent stay 16 bit.
     """
-    t, p = np.asarray(layout.tensor, dtype=float), np.asarray(layout.pipeline, dtype=float)
-    c, e = np.asarray(layout.context, dtype=float), np.asarray(layout.expert, dtype=float)
-    d, m = np.asarray(layout.data, dtype=float), np.asarray(layout.micro_batches, dtype=float)
-    tokens = np.asarray(layout.micro_batch_tokens, dtype=float)
-    hidden, layers = np.asarray(model.hidden, dtype=float), np.asarray(model.layers, dtype=float)
-    forward = np.asarray(model.forward_share, dtype=float)
-    again = 1.0 + forward * np.asarray(layout.recompute, dtype=float)
+    t, p = layout.tensor, layout.pipeline
+    c, e = layout.context, layout.expert
+    d, m = layout.data, layout.micro_batches
+    tokens = layout.micro_batch_tokens
+    hidden, layers = model.hidden, model.layers
+    forward = model.forward_share
+    again = 1.0 + forward * layout.recompute
     local = tokens / c
     # Experts see fewer tokens each (T k e / E), and are narrow: their products reach less of the peak.
-    routed = np.asarray(model.expert_flop_share, dtype=float)
-    per_expert = (
-        local * np.asarray(model.experts_per_token) * e / np.maximum(np.asarray(model.experts, dtype=float), 1.0)
-    )
-    held = np.asarray(model.weight_bytes_per_parameter, dtype=float)
-    learning = np.minimum(np.asarray(model.trained_count, dtype=float) / np.asarray(model.parameter_count), 1.0)
-    constants = replace(constants, token_knee=np.asarray(constants.token_knee) * _moved_ratio(held, learning))
-    flop, flop16 = np.asarray(layout.flop_per_s, dtype=float), np.asarray(layout.flop16_per_s, dtype=float)
-    memory = np.asarray(layout.bandwidth_bytes_per_s, dtype=float)
+    routed = model.expert_flop_share
+    per_expert = local * model.experts_per_token * e / np.maximum(model.experts, 1.0)
+    held = model.weight_bytes_per_parameter
+    learning = np.minimum(model.trained_count / model.parameter_count, 1.0)
+    constants = replace(constants, token_knee=constants.token_knee * _moved_ratio(held, learning))
+    flop, flop16 = layout.flop_per_s, layout.flop16_per_s
+    memory = layout.bandwidth_bytes_per_s
     share = matmul_efficiency(constants, hidden / t, local, flop / memory)
     head_share = matmul_efficiency(constants, hidden / t, local, flop16 / memory)
     expert_share = matmul_efficiency(
         constants,
-        np.maximum(np.asarray(model.expert_ffn, dtype=float), 1.0),
+        np.maximum(model.expert_ffn, 1.0),
         np.maximum(per_expert, 1.0),
         flop / memory,
     )
-    head = np.asarray(model.head_flop_share, dtype=float)
-    linear = again * np.asarray(model.linear_flop_per_token) * local / (t * p)
+    head = model.head_flop_share
+    linear = again * model.linear_flop_per_token * local / (t * p)
     linear_s = linear * (
         (1.0 - routed - head) / share / flop + routed / expert_share / flop + head / head_share / flop16
     )
-    waste = 1.0 + (np.asarray(constants.context_waste_ratio, dtype=float) - 1.0) * (1.0 - 1.0 / c)
+    waste = 1.0 + (constants.context_waste_ratio - 1.0) * (1.0 - 1.0 / c)
     attention_s = (
-        again * np.asarray(model.attention_flop_per_token) * local / (t * p) * waste
-        / (flop16 * np.asarray(constants.attention_share))
+        again * model.attention_flop_per_token * local / (t * p) * waste
+        / (flop16 * constants.attention_share)
     )  # fmt: skip
-    launch_s = np.asarray(constants.layer_s) * layers / p * (2.0 + again)
+    launch_s = constants.layer_s * layers / p * (2.0 + again)
     # A frozen base in few bits is written out in 16 bit, and read again, in every pass.
-    passes = 2.0 + np.asarray(layout.recompute, dtype=float)
-    unpacked = np.where(model.is_widened, (held + 4.0) * passes * np.asarray(model.parameter_count) / (t * p), 0.0)
-    scores = again * np.asarray(model.score_bytes_per_token, dtype=float) * local / (t * p)
+    passes = 2.0 + layout.recompute
+    unpacked = np.where(model.is_widened, (held + 4.0) * passes * model.parameter_count / (t * p), 0.0)
+    scores = again * model.score_bytes_per_token * local / (t * p)
     micro_compute_s = linear_s + attention_s + launch_s + (unpacked + scores) / (memory * _MEMORY_SHARE)
-    reductions = 4.0 + 2.0 * np.asarray(layout.recompute, dtype=float)
+    reductions = 4.0 + 2.0 * layout.recompute
     once_s = all_reduce_s(2.0 * local * hidden, t, layout.tensor_bytes_per_s, layout.tensor_latency_s)
-    tensor_s = layers / p * reductions * once_s * np.asarray(constants.tensor_exposed_share)
-    routed_s = np.where(e > 1, _routing_s(model, layout, local / t), 0.0) * np.asarray(constants.tensor_exposed_share)
+    tensor_s = layers / p * reductions * once_s * constants.tensor_exposed_share
+    routed_s = np.where(e > 1, _routing_s(model, layout, local / t), 0.0) * constants.tensor_exposed_share
     stage_s = np.where(
         p > 1, 2.0 * point_to_point_s(2.0 * local * hidden / t, layout.stage_bytes_per_s, layout.stage_latency_s), 0.0
     )
     # Sharded parameters: two gathers of the weights and one scatter of the gradients, each micro-batch.
-    kept_share = 1.0 - np.asarray(model.expert_share) * (1.0 - 1.0 / e)
-    dense_local = held * np.asarray(model.parameter_count) * kept_share / (t * p)
-    sent = np.asarray(layout.gradient_bytes_per_parameter, dtype=float)
+    kept_share = 1.0 - model.expert_share * (1.0 - 1.0 / e)
+    dense_local = held * model.parameter_count * kept_share / (t * p)
+    sent = layout.gradient_bytes_per_parameter
     gather_s = (2.0 + learning * sent / held) * all_gather_s(
         dense_local, d * c, layout.data_bytes_per_s, layout.data_latency_s
     )
-    overlap = np.asarray(constants.overlap_share, dtype=float)
+    overlap = constants.overlap_share
     exposed_gather_s = np.where(layout.sharded, exposed_s(gather_s, overlap * micro_compute_s), 0.0)
     micro_s = micro_compute_s + tensor_s + routed_s + stage_s + exposed_gather_s
     # Without stages nothing waits, also where a micro-batch never ends (a number format that the machine has not).
-    waiting = (p - 1.0) / np.asarray(layout.chunks, dtype=float)
+    waiting = (p - 1.0) / layout.chunks
     bubble_s = np.where(waiting > 0, waiting * np.where(waiting > 0, micro_s, 0.0), 0.0)
-    gradient = sent * np.asarray(model.trained_count) * kept_share / (t * p)
+    gradient = sent * model.trained_count * kept_share / (t * p)
     reduce_s = all_reduce_s(gradient, d * c, layout.data_bytes_per_s, layout.data_latency_s)
     backward_s = micro_compute_s * (1.0 - forward / again)
     exposed_reduce_s = np.where(layout.sharded, 0.0, exposed_s(reduce_s, overlap * backward_s))
     # The optimizer reads and writes its states once a step; they are sharded over the data-parallel ranks.
-    states = (
-        np.asarray(layout.update_bytes_per_parameter) * np.asarray(model.trained_count) / (t * p * np.maximum(d, 1.0))
-    )
-    update_s = states / (memory * _MEMORY_SHARE) + np.asarray(layout.offload_s)
-    scale = (1.0 + np.asarray(constants.scale_loss_share)) ** np.log2(
-        np.maximum(np.asarray(layout.machines, dtype=float), 1.0)
-    )
-    scale = scale * np.asarray(constants.pace_ratio, dtype=float)
+    states = layout.update_bytes_per_parameter * model.trained_count / (t * p * np.maximum(d, 1.0))
+    update_s = states / (memory * _MEMORY_SHARE) + layout.offload_s
+    scale = (1.0 + constants.scale_loss_share) ** np.log2(np.maximum(layout.machines, 1.0))
+    scale = scale * constants.pace_ratio
     return StepParts(
         compute_s=np.asarray(m * micro_compute_s * scale, dtype=float),
         communication_s=np.asarray(
@@ -338,15 +332,10 @@ def training_step(model: TrainedModel, layout: TrainingLayout, constants: Traini
 
 def _routing_s(model: TrainedModel, layout: TrainingLayout, tokens: ArrayLike) -> FloatArray:
     """Return the time in which `tokens` tokens travel to their experts and back, forward and backward, in 16 bit."""
-    volume = (
-        2.0
-        * np.asarray(tokens, dtype=float)
-        * np.asarray(model.experts_per_token)
-        * np.asarray(model.hidden, dtype=float)
-    )
-    e = np.asarray(layout.expert, dtype=float)
+    volume = 2.0 * np.asarray(tokens, dtype=float) * model.experts_per_token * model.hidden
+    e = layout.expert
     one = all_to_all_s(volume, e, layout.expert_bytes_per_s, layout.expert_latency_s)
-    return np.asarray(4.0 * np.asarray(model.moe_layers) / np.asarray(layout.pipeline, dtype=float) * one, dtype=float)
+    return np.asarray(4.0 * model.moe_layers / layout.pipeline * one, dtype=float)
 
 
 def training_constants(
