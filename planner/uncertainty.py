@@ -15,7 +15,7 @@ from planner.arrays import FloatArray
 from planner.assumptions import Assumptions
 from planner.costs.evaluate import Value, model_of, own_values, present_value_usd, values_of
 from planner.costs.inputs import Bridge, BuyInputs, RentInputs
-from planner.costs.tornado import Bar, tornado
+from planner.costs.tornado import tornado
 from planner.costs.uncertainty import (
     Draws,
     Evaluate,
@@ -98,16 +98,13 @@ def plan_risk(rent: Option | None, owned: Option | None, assumptions: Assumption
         correlations=correlations_of(inputs, assumptions),
         draws=DRAWS,
     )
+    widest_first = tornado(costs_usd, inputs)
     return PlanRisk(
         risk={"rent_id": rent.id, "buy_id": owned.id, **risk_record(outcome, owned.id)},
-        sensitivity=tuple(asdict(bar) for bar in bars(pair, assumptions)),
+        sensitivity=tuple(
+            asdict(bar) for bar in widest_first if abs(bar.saving_at_high_usd - bar.saving_at_low_usd) > LEAST_BAR_USD
+        ),
     )
-
-
-def bars(pair: Pair, assumptions: Assumptions) -> tuple[Bar, ...]:
-    """Return what each assumption alone does to the saving of owning, the widest first."""
-    widest_first = tornado(pair_costs(pair, assumptions), pair_inputs(pair, assumptions))
-    return tuple(bar for bar in widest_first if abs(bar.saving_at_high_usd - bar.saving_at_low_usd) > LEAST_BAR_USD)
 
 
 def pair_inputs(pair: Pair, assumptions: Assumptions) -> tuple[Uncertain, ...]:
