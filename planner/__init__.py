@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from planner.assumptions import default_assumptions
-    from planner.demand.loading import load_workload
+    from planner.demand.models import load_workload
     from planner.demand.workload import Workload
     from planner.plan import Plan, make_plan
 
@@ -20,7 +20,7 @@ _HOME = {
     "Plan": "planner.plan",
     "Workload": "planner.demand.workload",
     "default_assumptions": "planner.assumptions",
-    "load_workload": "planner.demand.loading",
+    "load_workload": "planner.demand.models",
     "make_plan": "planner.plan",
 }
 

@@ -8,31 +8,31 @@ import os
 import click
 
 from planner import __version__
-from pricing.console import LazyGroup
-from pricing.runner import run
+from pricing.commands.console import LazyGroup
+from pricing.commands.runner import run
 
 COMMANDS = {
     "plan": ("planner.commands.plan:plan", "Does it need a GPU, which, how many, where, how to pay, rent or buy?"),
     "estimate": ("planner.commands.estimate:estimate", "How fast and how much memory on one given machine; no money."),
-    "breakeven": ("planner.commands.breakeven:breakeven", "Rent against buy from your own prices and hours."),
+    "breakeven": ("planner.commands.rent_or_buy:breakeven", "Rent against buy from your own prices and hours."),
     "mix": ("planner.commands.mix:mix", "The cheapest mix of owned, committed, spot and on-demand capacity."),
     "usage": ("planner.commands.usage:usage", "GPU hours used, idle and wasted, from a bill or a cluster's records."),
     "traffic": ("planner.commands.traffic:traffic", "A request log as traffic to plan for, or replayed on a fleet."),
-    "server": ("planner.commands.server:server", "One owned server against every rental in the catalog."),
-    "offers": ("planner.commands.offers:offers", "Priced offers, filtered and sorted."),
-    "providers": ("planner.commands.providers:providers", "Who is in the catalog: tier, rating, age of prices."),
-    "gpus": ("planner.commands.gpus:gpus", "Accelerator facts with their sources."),
-    "models": ("planner.commands.models:models", "Models known by name, or one by its config.json."),
-    "assumptions": ("planner.commands.assumptions:assumptions", "Every assumption with its range and source."),
-    "prices": ("pricing.cli:prices", "Gather prices; see how old they are and what changed."),
-    "report": ("planner.commands.report:report", "A plan's JSON in another format, without planning again."),
-    "launch": ("planner.commands.launch:launch", "The verdict as a command line, manifest or task that you can run."),
-    "diff": ("planner.commands.diff:diff", "What changed between two plans; exit status 7 when the verdict did."),
+    "server": ("planner.commands.rent_or_buy:server", "One owned server against every rental in the catalog."),
+    "offers": ("planner.commands.catalog:offers", "Priced offers, filtered and sorted."),
+    "providers": ("planner.commands.catalog:providers", "Who is in the catalog: tier, rating, age of prices."),
+    "gpus": ("planner.commands.facts:gpus", "Accelerator facts with their sources."),
+    "models": ("planner.commands.facts:models", "Models known by name, or one by its config.json."),
+    "assumptions": ("planner.commands.facts:assumptions", "Every assumption with its range and source."),
+    "prices": ("pricing.commands.prices:prices", "Gather prices; see how old they are and what changed."),
+    "report": ("planner.commands.saved:report", "A plan's JSON in another format, without planning again."),
+    "launch": ("planner.commands.plan:launch", "The verdict as a command line, manifest or task that you can run."),
+    "diff": ("planner.commands.saved:diff", "What changed between two plans; exit status 7 when the verdict did."),
     "web": ("planner.commands.web:web", "The same planner as a local web page."),
     "mcp": ("planner.commands.mcp:mcp", "The commands as tools for assistants (Model Context Protocol)."),
     "verify": ("planner.commands.verify:verify", "This program's predictions against measured rows."),
-    "init": ("planner.commands.init:init", "A commented workload file to start from."),
-    "schema": ("planner.commands.schema:schema", "JSON Schema of the files, for editors and scripts."),
+    "init": ("planner.commands.files:init", "A commented workload file to start from."),
+    "schema": ("planner.commands.files:schema", "JSON Schema of the files, for editors and scripts."),
 }
 
 

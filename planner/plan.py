@@ -10,45 +10,40 @@ from typing import TYPE_CHECKING
 from planner.assumptions import Assumption, Assumptions, TracedAssumptions
 from planner.demand.architecture import Architecture
 from planner.demand.defaults import with_limits
-from planner.demand.models import resolve_model
+from planner.demand.models import resolve_model, suitable_model
 from planner.demand.requirements import Requirements, requirements
-from planner.demand.suitability import suitable_model
 from planner.demand.volume import volume
 from planner.demand.workload import Workload
 from planner.notes import Note, NoteCode
-from planner.options.evidence import Evidence
+from planner.options.energy import assumptions_at, own_place
 from planner.options.free import free_machines
-from planner.options.held import held_machines
 from planner.options.hosted import admitted_sellers
+from planner.options.machine_hours import is_wanted
 from planner.options.option import RENTED, Option, OptionKind
-from planner.options.place import assumptions_at, own_place
-from planner.options.quoted import quoted
-from planner.options.servers import dropped_prices, ownable_servers
-from planner.options.sized import is_wanted
+from planner.options.paid_already import machines_paid_already
+from planner.options.price_evidence import Evidence
+from planner.options.servers import dropped_prices, ownable_servers, quoted
 from planner.supply.calibration import Calibration
 from planner.supply.candidates import find_candidates
 from planner.supply.machines import Refusal
 from planner.supply.scaling import relief
 from planner.traffic.confirm import Confirmed
-from planner.uncertainty import JointDraws, KnownWorths, PlanRisk, plan_risk
-from planner.verdict.alternatives import alternatives_of
-from planner.verdict.break_evens import BreakEvenPair, best_by_kind, break_evens
+from planner.uncertainty.plan_risk import JointDraws, KnownWorths, PlanRisk, plan_risk
+from planner.verdict.alternatives import BreakEvenPair, alternatives_of, best_by_kind, break_evens
 from planner.verdict.choice import Verdict, choice_of, verdict_of, without_passed_over
 from planner.verdict.confirmation import Confirmation, confirmation_of, percentiles_of
-from planner.verdict.data import FewOffers, few_offers_of, notes_on_data
-from planner.verdict.funnel import funnel_of
-from planner.verdict.paid_already import paid_already_remarks
+from planner.verdict.credit_remarks import paid_already_remarks
+from planner.verdict.plan_notes import FewOffers, few_offers_of, notes_on_data, smaller_weights_note
 from planner.verdict.ranking import ranked
-from planner.verdict.refused import refuse, refuse_rents_out_of_window
+from planner.verdict.refusal import funnel_of, refuse, refuse_rents_out_of_window
 from planner.verdict.remarks import Remark, lower_tier_remark, remarks_of, tuning_remarks
-from planner.verdict.smaller_weights import smaller_weights_note
 from planner.verdict.supply import Supply
 from planner.verdict.turns import Turn, cost_ranges, rivals_of, turns_of
 from planner.verdict.variants import Variants, variants_of
 from pricing.catalog import Catalog, FunnelStep
-from pricing.dates import Dropped
-from pricing.free_tiers import FreeTier
-from pricing.token_prices import TokenPrice
+from pricing.facts.dates import Dropped
+from pricing.facts.sellers import FreeTier
+from pricing.facts.token_prices import TokenPrice
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -336,7 +331,7 @@ def _gathered(
         candidates=candidates,
         servers=[server for server in servers if is_wanted(server.machine, constraints)],
         free=[free for free in free_machines(free_tiers) if is_wanted(free.machine, constraints)],
-        held=held_machines(workload, catalog.offers, today),
+        held=machines_paid_already(workload, catalog.offers, today),
         token_prices=token_prices,
         evidence=evidence,
         architecture=architecture,

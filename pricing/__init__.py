@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pricing.catalog import Catalog
-    from pricing.latest import load as load_catalog
-    from pricing.offers import Offer
+    from pricing.facts.offers import Offer
+    from pricing.loading import load as load_catalog
 
 __all__ = ["Catalog", "Offer", "load_catalog"]
 
 _HOME = {
     "Catalog": ("pricing.catalog", "Catalog"),
-    "Offer": ("pricing.offers", "Offer"),
-    "load_catalog": ("pricing.latest", "load"),
+    "Offer": ("pricing.facts.offers", "Offer"),
+    "load_catalog": ("pricing.loading", "load"),
 }
 
 

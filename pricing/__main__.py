@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 
-from pricing.cli import prices
-from pricing.runner import run
+from pricing.commands.prices import prices
+from pricing.commands.runner import run
 
 if __name__ == "__main__":
     sys.exit(run(prices, name="python -m pricing"))

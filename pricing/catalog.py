@@ -10,15 +10,14 @@ from functools import cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from pricing.accelerator_rows import Accelerator
-from pricing.accelerators import accelerators, resolve_all
-from pricing.dates import EVERY_DAY, Dropped, Window
 from pricing.errors import PricingError, did_you_mean
-from pricing.history import points
-from pricing.identity import identity_key
-from pricing.offers import Launchable, Offer, PurchaseOption
-from pricing.regions import countries_named, country_of
-from pricing.sellers import sellers
+from pricing.facts.accelerator_rows import Accelerator
+from pricing.facts.accelerators import accelerators, resolve_all
+from pricing.facts.dates import EVERY_DAY, Dropped, Window
+from pricing.facts.offers import Launchable, Offer, PurchaseOption, identity_key
+from pricing.facts.price_history import points
+from pricing.facts.regions import countries_named, country_of
+from pricing.facts.sellers import sellers
 from pricing.tables import frame, read_facts
 
 if TYPE_CHECKING:
@@ -48,7 +47,7 @@ class Catalog:
     Attributes
     ----------
     offers : tuple of Offer
-        One for each identity (`pricing.offers.offer_id`).
+        One for each identity (`pricing.facts.offers.offer_id`).
     snapshot : str
         Name of the state of knowledge (``bundled-2026-09-06``, a snapshot of the store).
     accelerators : mapping of str to Accelerator
@@ -62,7 +61,7 @@ class Catalog:
     out_of_window : tuple of Offer
         Offers that it took out.
     stands_for : mapping of tuple to int
-        Identity (`pricing.identity.identity_key`) to how many offers an offer stands for, itself included: of those that differ
+        Identity (`pricing.facts.offers.identity_key`) to how many offers an offer stands for, itself included: of those that differ
         in price and place alone, the cheapest may stand for all. One where it is not named.
     """
 

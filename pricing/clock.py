@@ -1,4 +1,7 @@
-"""The clock of the knowing half; nothing else asks what time it is."""
+"""The clock of the knowing half; nothing else asks what time it is.
+
+The one length of a month.
+"""
 
 from __future__ import annotations
 
@@ -13,3 +16,7 @@ def utc_now() -> datetime:
 def today() -> date:
     """Return the day where the reader is, by which files are named."""
     return datetime.now().astimezone().date()
+
+
+HOURS_PER_MONTH = 730.0
+"""Clock hours of a mean month, 8,760 / 12."""

@@ -2,6 +2,8 @@
 
 A field's type hint says how its cell is read: numbers, dates, words of an enumeration, yes and no, None for an empty
 cell, tuples of words joined by ``|``, tuples of small row types as JSON.
+
+Checks: what a row type refuses, in words, all faults of a row at once.
 """
 
 from __future__ import annotations
@@ -9,18 +11,19 @@ from __future__ import annotations
 import codecs
 import csv
 import io
+import math
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pricing.cells import Column, columns
 from pricing.errors import PricingError, did_you_mean
+from pricing.plain_text import controls_in
 
 if TYPE_CHECKING:
     import pandas as pd
-
 
 Row = TypeVar("Row")
 MOST_BYTES = 256 << 20
@@ -129,7 +132,7 @@ def read_rows(row_type: type[Row], text: str, *, where: str) -> list[Row]:
 
     Examples
     --------
-    >>> from pricing.offers import PricePart
+    >>> from pricing.facts.offers import PricePart
     >>> read_rows(PricePart, "name,price_usd_per_hour\ncore,0.03\n", where="parts.csv")[0].price_usd_per_hour
     0.03
     """
@@ -221,3 +224,63 @@ def frame(row_type: type[Row], rows: Iterable[Row]) -> pd.DataFrame:
             for column in columns(row_type)
         }
     )
+
+
+def refuse_unless_above_zero(row: object, *names: str) -> list[str]:
+    """Say which of a row's numbers are zero, negative or not finite; None is no fault (it means unknown).
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> refuse_unless_above_zero(SimpleNamespace(price_usd_per_hour=0.0), "price_usd_per_hour")
+    ['price_usd_per_hour must be above 0, got 0']
+    """
+    return _wrong_numbers(row, names, "be above 0", lambda value: value > 0)
+
+
+def refuse_unless_not_negative(row: object, *names: str) -> list[str]:
+    """Say which of a row's numbers are negative or not finite; None is no fault."""
+    return _wrong_numbers(row, names, "not be negative", lambda value: value >= 0)
+
+
+def _wrong_numbers(row: object, names: Iterable[str], rule: str, is_right: Callable[[float], bool]) -> list[str]:
+    values = [(name, getattr(row, name)) for name in names]
+    return [
+        f"{name} must {rule}, got {value:g}"
+        for name, value in values
+        if value is not None and not (is_right(value) and math.isfinite(value))
+    ]
+
+
+def refuse_unless_known(row: object, name: str, words: Iterable[str]) -> list[str]:
+    """Say when a row's word is none of those that are known."""
+    value = getattr(row, name)
+    return [] if value in words else [f"{name} must be one of {', '.join(words)}, got {value!r}"]
+
+
+def refuse_unless_country(value: str | None) -> list[str]:
+    """Say when a country is no ISO 3166-1 alpha-2 code; None is no fault."""
+    if value is None or (len(value) == 2 and value.isalpha() and value.isupper()):
+        return []
+    return [f"country must be two capital letters (ISO 3166-1 alpha-2), got {value!r}"]
+
+
+def refuse_unless_plain(row: object, *names: str) -> list[str]:
+    """Say which of a row's texts hold characters that steer a terminal."""
+    return [
+        f"{name} holds a control character ({controls_in(text)})"
+        for name in names
+        if isinstance(text := getattr(row, name), str) and not text.isprintable() and controls_in(text)
+    ]
+
+
+def refuse_faults(faults: list[str]) -> None:
+    """Raise one error with all faults of a row, or nothing.
+
+    Raises
+    ------
+    PricingError
+        When there is a fault.
+    """
+    if faults:
+        raise PricingError("; ".join(faults))

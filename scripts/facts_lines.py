@@ -7,7 +7,7 @@ import re
 from datetime import date
 from pathlib import Path
 
-from pricing.accelerator_rows import Accelerator
+from pricing.facts.accelerator_rows import Accelerator
 from pricing.tables import read_facts
 
 SURVEYED_ON = date(2026, 11, 21)

@@ -11,8 +11,8 @@ from typing import Any
 
 from facts_lines import Line, lines_of, number
 
-from pricing.history import PricePoint
-from pricing.offers import TERM_MONTHS, Launchable, Offer, Payment, PurchaseOption, offer_id
+from pricing.facts.offers import TERM_MONTHS, Launchable, Offer, Payment, PurchaseOption, offer_id
+from pricing.facts.price_history import PricePoint
 
 GCP_NOT_ON_DEMAND = re.compile(r"a3-highgpu-[124]g|a3-ultragpu-.*|a4x?-.*")
 """Machine types whose parts have an on-demand price although Google sells them only by spot, flex-start, calendar or reservation."""
@@ -159,7 +159,7 @@ def surveyed(folder: Path) -> tuple[list[Line], list[Line]]:
 
 
 def offers(folder: Path) -> list[Offer]:
-    from pricing.instances import accelerator_of
+    from pricing.facts.instances import accelerator_of
 
     lines, _ = surveyed(folder)
     place = ("provider", "instance_type", "region")

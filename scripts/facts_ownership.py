@@ -8,7 +8,7 @@ from typing import Any
 
 from facts_lines import lines_of, number, stated_accelerators
 
-from pricing.ownership import AcceleratorQuote, OwnershipInput, ResaleQuote, ServerQuote
+from pricing.facts.ownership import AcceleratorQuote, OwnershipInput, ResaleQuote, ServerQuote
 
 WEAK = re.compile(
     r"secondary|judgement|not re-checked|check before use|our judgement|digest|transcription|press|back-solved|alpha-one|Remangu|Introl|Compute Forecast",

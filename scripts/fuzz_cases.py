@@ -330,8 +330,8 @@ def special_file(rng: Rng) -> Case:
 @cache
 def _store() -> bytes:
     from pricing.catalog import load_bundled
+    from pricing.store.database import open_store
     from pricing.store.exchange import import_offers
-    from pricing.store.open import open_store
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "s.duckdb")

@@ -110,15 +110,15 @@ def readme() -> str:
     from rich.console import Console
 
     from planner.assumptions import default_assumptions
-    from planner.commands.tables import trimmed
+    from planner.commands.output import trimmed
     from planner.plan import make_plan
     from planner.report.record import plan_record
     from planner.report.short import short_answer
     from planner.report.terminal import render_short
     from planner.report.values import plain
     from pricing.catalog import load_bundled
-    from pricing.free_tiers import free_tiers
-    from pricing.token_prices import token_prices
+    from pricing.facts.sellers import free_tiers
+    from pricing.facts.token_prices import token_prices
 
     work, today = readme_question()
     plan = make_plan(

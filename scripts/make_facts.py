@@ -22,19 +22,18 @@ from facts_lines import lines_of, number
 from facts_offers import offers, point_key, price_points, serverless
 from facts_ownership import accelerator_quotes, ownership_inputs, resale_quotes, server_quotes
 
-from pricing.free_tiers import FreeTier
-from pricing.history import PricePoint
-from pricing.offers import Offer, offer_id
-from pricing.ownership import AcceleratorQuote, OwnershipInput, ResaleQuote, ServerQuote
-from pricing.regions import HOSTED, Region
-from pricing.sellers import Seller
+from pricing.facts.offers import Offer, offer_id
+from pricing.facts.ownership import AcceleratorQuote, OwnershipInput, ResaleQuote, ServerQuote
+from pricing.facts.price_history import PricePoint
+from pricing.facts.regions import HOSTED, Region
+from pricing.facts.sellers import FreeTier, Seller
 from pricing.tables import read_facts, text_of_rows
 
 ROOT = Path(__file__).resolve().parents[1]
 
 
 def free_tiers(folder: Path) -> list[FreeTier]:
-    from pricing.instances import accelerator_of
+    from pricing.facts.instances import accelerator_of
 
     rows = []
     for line in lines_of(folder, "free_tiers.csv"):

@@ -48,8 +48,8 @@ def _workload_of_terraform(path: Path, folder: Path) -> Path:
 
 def comment(new: dict[str, Any], old: dict[str, Any] | None, budget_usd: float | None) -> str:
     """Return what is said of a change, as Markdown."""
-    from planner.figures import usd
-    from planner.report.document import table_text
+    from planner.report.figures import usd
+    from planner.report.markdown import table_text
     from planner.report.option_words import short_name
     from planner.report.table import Table, headings
 

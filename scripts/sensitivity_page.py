@@ -9,12 +9,12 @@ from datetime import date, timedelta
 from planner.assumptions import default_assumptions
 from planner.demand.workload import Workload
 from planner.errors import PlanningError
-from planner.figures import machines_text, percent, usd
 from planner.plan import Plan, make_plan
+from planner.report.figures import machines_text, percent, usd
 from planner.report.option_words import confidence
-from planner.words import how_paid
+from planner.report.words import how_paid
 from pricing.catalog import Catalog, load_bundled
-from pricing.token_prices import TokenPrice, token_prices
+from pricing.facts.token_prices import TokenPrice, token_prices
 
 HEAD = """# How small changes affect the answer
 

@@ -20,13 +20,13 @@ from hypothesis import settings
 
 from planner.assumptions import default_assumptions
 from planner.demand.workload import Workload
-from planner.engine import connect
-from planner.engine_address import EngineError
-from planner.inputs import read_document, validated
+from planner.engine.address import EngineError
+from planner.engine.session import connect
+from planner.inputs.reading import read_document, validated
 from planner.plan import Plan, make_plan
 from pricing.catalog import load_bundled
-from pricing.free_tiers import free_tiers
-from pricing.token_prices import token_prices
+from pricing.facts.sellers import free_tiers
+from pricing.facts.token_prices import token_prices
 
 ROOT = Path(__file__).parent.parent
 EXAMPLES = ROOT / "examples"

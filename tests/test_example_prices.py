@@ -9,7 +9,7 @@ import pytest
 
 from planner.plan import Plan
 from pricing.catalog import load_bundled
-from pricing.sellers import tier_of
+from pricing.facts.sellers import tier_of
 from tests.conftest import EXAMPLES
 
 WRITTEN_ON = date(2026, 11, 26)

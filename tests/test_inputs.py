@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from planner.commands.init import KINDS
-from planner.costs.scenario import Scenario
+from planner.commands.files import KINDS
 from planner.demand.workload import Workload
 from planner.errors import InputError
-from planner.inputs import document_of, read_document, validated
+from planner.inputs.reading import document_of, read_document, validated
 from planner.mix.request import MixRequest
+from planner.scenario.schema import Scenario
 
 
 def _read(tmp_path: Path, text: str | bytes) -> Workload:

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from planner.errors import NothingFitsError, PlanningError
-from planner.mix.mix import cheapest_mix, single_tier_costs_usd
-from planner.tiers import DemandCurve, Limits, Tier, TierKind
+from planner.mix.capacity import DemandCurve, Limits, Tier, TierKind
+from planner.mix.cheapest import cheapest_mix, single_tier_costs_usd
 from tests.published.capital_cases import reserved_units_normal
 
 OWN = Tier(name="own", kind=TierKind.OWNED, fixed_usd_per_machine_hour=1.1, usd_per_unit_hour=0.15, max_machines=4)
@@ -219,7 +219,7 @@ def test_hours_planned_for_together_cost_what_they_cost_one_by_one(
     curve = DemandCurve(units=np.array(demand, dtype=float))
     together = cheapest_mix(curve, tiers)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("planner.mix.mix.periods", lambda _tiers, hours: np.arange(hours))
+        patch.setattr("planner.mix.cheapest.periods", lambda _tiers, hours: np.arange(hours))
         one_by_one = cheapest_mix(curve, tiers)
     assert together.total_usd == pytest.approx(one_by_one.total_usd, rel=1e-6, abs=1e-6)
     assert (together.dispatch_units.sum(axis=0) >= np.array(demand) - 1e-6).all()
@@ -235,11 +235,11 @@ def test_a_curve_of_decades_with_terms_of_years_is_a_small_program() -> None:
 
 
 def test_more_different_hours_than_a_solver_holds_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("planner.mix.mix.MOST_UNKNOWNS", 50)
+    monkeypatch.setattr("planner.mix.cheapest.MOST_UNKNOWNS", 50)
     curve = DemandCurve(units=np.arange(1.0, 101.0))
     with pytest.raises(PlanningError, match="different hours"):
         cheapest_mix(curve, [RESERVED, ON_DEMAND])
-    monkeypatch.setattr("planner.mix.mix.MOST_LEVELS", 10)
+    monkeypatch.setattr("planner.mix.cheapest.MOST_LEVELS", 10)
     rounded = cheapest_mix(curve, [RESERVED, ON_DEMAND])
     assert rounded.rounded_to_units == 10
 

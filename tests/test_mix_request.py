@@ -8,10 +8,10 @@ import pytest
 from pydantic import ValidationError
 
 from planner.assumptions import default_assumptions
-from planner.demand.curve import curve_from_csv, curve_from_profile
+from planner.demand.profiles import curve_from_csv, curve_from_profile
 from planner.demand.workload import Profile
 from planner.errors import InputError
-from planner.mix.mix import cheapest_mix
+from planner.mix.cheapest import cheapest_mix
 from planner.mix.request import MixRequest, owned_tier
 from tests.published.owning import buy_timeline, ownership_terms
 

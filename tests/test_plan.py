@@ -14,14 +14,14 @@ from planner.assumptions import default_assumptions
 from planner.demand.workload import Workload
 from planner.options.option import Option, OptionKind
 from planner.plan import Plan, make_plan
-from planner.report.because import reasons
+from planner.report.because import reasons_for
 from planner.report.headline import headline
 from planner.report.record import plan_record
-from planner.report.schema import PlanRecord
+from planner.report.schema.plan import PlanRecord
 from planner.report.values import json_text
 from planner.verdict.alternatives import SAME_SHARE
 from pricing.catalog import load_bundled
-from pricing.offers import Launchable
+from pricing.facts.offers import Launchable
 from tests.conftest import EXAMPLES, TODAY
 
 PlanOf = Callable[[str], Plan]
@@ -37,7 +37,7 @@ def test_each_example_has_a_verdict_with_reasons_and_dated_sources(name: str, pl
     plan = plan_of(name)
     chosen = _chosen(plan)
     assert headline(plan).endswith(".")
-    assert reasons(plan)
+    assert reasons_for(plan)
     assert chosen.choosable
     for option in plan.options:
         assert option.source

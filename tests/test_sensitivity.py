@@ -8,11 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from planner.costs.scenario import Scenario
-from planner.costs.tornado import sobol
-from planner.costs.verdict import break_even_of
 from planner.errors import PlanningError
-from planner.sensitivity import (
+from planner.scenario.costs import break_even_of
+from planner.scenario.risk import (
     scenario_costs,
     scenario_inputs,
     scenario_record,
@@ -21,6 +19,8 @@ from planner.sensitivity import (
     scenario_tornado,
     scenario_value_of_waiting_usd,
 )
+from planner.scenario.schema import Scenario
+from planner.uncertainty.tornado import sobol
 
 RANGED: dict[str, Any] = {
     "rent": {

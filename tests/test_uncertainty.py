@@ -16,11 +16,11 @@ from planner.assumptions import IMPLIED_RATIOS, Assumptions, default_assumptions
 from planner.costs.evaluate import timelines
 from planner.costs.inputs import Bridge, BuyInputs, RentInputs, bridge_of
 from planner.demand.workload import Workload
-from planner.drawn import DEMAND, LEAD, SERVER_PRICE
-from planner.options.evidence import Evidence
 from planner.options.option import Option, OptionKind
+from planner.options.price_evidence import Evidence
 from planner.plan import Plan, make_plan
-from planner.uncertainty import (
+from planner.uncertainty.assumptions import DEMAND, LEAD, SERVER_PRICE
+from planner.uncertainty.plan_risk import (
     JointDraws,
     KnownWorths,
     Pair,
@@ -49,7 +49,7 @@ SPOT = {**HOURS, "constraints": {"providers": ["aws"], "purchase": ["spot", "on_
 
 @pytest.fixture(autouse=True)
 def _few_draws(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("planner.uncertainty.DRAWS", 100)
+    monkeypatch.setattr("planner.uncertainty.plan_risk.DRAWS", 100)
 
 
 @cache

@@ -13,18 +13,17 @@ from typing import Any
 
 import click
 
-from planner.commands.completion import completing
+from planner.commands.options import completing
 from planner.demand.fields import SHARED_NAMES, Field, fields_of
-from planner.demand.loading import load_workload
-from planner.demand.models import known_model
+from planner.demand.models import known_model, load_workload
 from planner.demand.workload import Workload, type_of_kind
-from planner.document import Document, Path_
 from planner.errors import InputError
-from planner.inputs import document_of, validated
-from planner.quantities import quantity
-from pricing.accelerators import resolve_all
-from pricing.console import CommandLineError, Talk, write_output
+from planner.inputs.amount import quantity
+from planner.inputs.faults import Document, Path_
+from planner.inputs.reading import document_of, validated
+from pricing.commands.console import CommandLineError, Talk, write_output
 from pricing.errors import GpuplanError
+from pricing.facts.accelerators import resolve_all
 
 EXAMPLES = {
     "serve": "--model llama-3.1-70b --rps 20 --in 1000 --out 300",

@@ -10,17 +10,23 @@ from typing import TYPE_CHECKING
 import click
 
 from planner.commands.ask import AskCommand, asked_workload, kind_of, workload_of_file
-from planner.commands.completion import completing, kinds_and_files
-from planner.commands.options import Settings, assumption_options, calibration_of, calibration_option
-from planner.commands.tables import show_text
+from planner.commands.options import (
+    Settings,
+    assumption_options,
+    calibration_of,
+    calibration_option,
+    completing,
+    kinds_and_files,
+)
+from planner.commands.output import show_text
 from planner.errors import NothingFitsError
 from planner.notes import Note, NoteCode
 from planner.report.notes import note_text
-from pricing.accelerator_names import split_count
-from pricing.accelerator_rows import Accelerator
-from pricing.accelerators import resolve
-from pricing.console import Output, Talk, common_options, output_options
-from pricing.instances import machine_type
+from pricing.commands.console import Output, Talk, common_options, output_options
+from pricing.facts.accelerator_names import split_count
+from pricing.facts.accelerator_rows import Accelerator
+from pricing.facts.accelerators import resolve
+from pricing.facts.instances import machine_type
 
 if TYPE_CHECKING:
     from planner.demand.workload import Workload
@@ -131,7 +137,7 @@ def _machine(on: str) -> tuple[Machine, int]:
 
 
 def _way_out(refusal: Refusal, accelerator: Accelerator, work: Workload) -> str:
-    from planner.report.remedies import memory_remedies
+    from planner.report.option_words import memory_remedies
 
     if refusal.stage == "precision":
         formats = [name for name in FORMATS if getattr(accelerator, f"{name}_dense_tflop_per_s")]

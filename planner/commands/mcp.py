@@ -12,9 +12,9 @@ import click
 from pydantic import Field
 
 from planner.commands.options import store_option
-from planner.costs.scenario import Scenario
 from planner.demand.workload import Workload
-from pricing.console import Talk, common_options
+from planner.scenario.schema import Scenario
+from pricing.commands.console import Talk, common_options
 
 if TYPE_CHECKING:
     from mcp.server import MCPServer

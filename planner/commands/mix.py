@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from planner.assumptions import Assumptions
+from planner.commands.catalog import selected
 from planner.commands.options import (
     Filters,
     NumberRange,
@@ -19,19 +20,18 @@ from planner.commands.options import (
     horizon_option,
     store_options,
 )
-from planner.commands.prices import selected
-from planner.commands.tables import show_rows
-from planner.figures import count, percent, usd
+from planner.commands.output import show_rows
+from planner.report.figures import count, percent, usd
 from planner.report.table import Table, headings, table_of
-from pricing.accelerators import resolve_all
 from pricing.catalog import Catalog
-from pricing.console import CommandLineError, Output, Talk, common_options, output_options
-from pricing.dates import Dropped
+from pricing.commands.console import CommandLineError, Output, Talk, common_options, output_options
+from pricing.facts.accelerators import resolve_all
+from pricing.facts.dates import Dropped
 
 if TYPE_CHECKING:
-    from planner.mix.mix import MixResult
+    from planner.mix.capacity import DemandCurve, Tier
+    from planner.mix.cheapest import MixResult
     from planner.mix.request import MixRequest
-    from planner.tiers import DemandCurve, Tier
 
 
 PROFILES = ("steady", "office_hours", "batch_nights", "bursty")
@@ -81,7 +81,7 @@ def mix(
     DEMAND is a CSV file with a line an hour (column gpus), a named profile (steady, office_hours, batch_nights, bursty)
     with --mean-gpus or --peak-gpus, or a YAML file with demand, tiers and limits (`gpuplan schema demand`).
     """
-    from planner.mix.mix import cheapest_mix
+    from planner.mix.cheapest import cheapest_mix
 
     request = _request(demand, gpu, mean_gpus, peak_gpus)
     curve = request.curve(lambda name: _text_beside(demand, name))
@@ -97,7 +97,7 @@ def mix(
 
 
 def _request(demand: str, gpu: str | None, mean_gpus: float | None, peak_gpus: float | None) -> MixRequest:
-    from planner.inputs import read_document, validated
+    from planner.inputs.reading import read_document, validated
     from planner.mix.request import MixRequest
 
     is_csv = demand.lower().endswith(".csv")
@@ -121,14 +121,14 @@ def _request(demand: str, gpu: str | None, mean_gpus: float | None, peak_gpus: f
 
 def _text_beside(demand: str, name: str) -> str:
     """Read the file that a request names, beside the request itself."""
-    from planner.inputs import read_text
+    from planner.inputs.reading import read_text
 
     path = name if demand in {name, "-"} else str(Path(demand).parent / name)
     return read_text(path)[0]
 
 
 def _tiers(catalog: Catalog, gpu: str, assumptions: Assumptions, horizon: int) -> tuple[Tier, ...]:
-    from planner.mix.tiers import tiers_of_offers
+    from planner.mix.from_catalog import tiers_of_offers
     from planner.options.servers import ownable_servers
 
     names = {accelerator.name for accelerator in resolve_all(gpu)}

@@ -1,26 +1,96 @@
-"""Options that mean the same in every command, and what they resolve to."""
+"""Options that mean the same in every command, and what they resolve to.
+
+What a shell completes: the names that facts and catalog know.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+from click.shell_completion import CompletionItem
 
-from planner.commands.completion import completing
 from planner.errors import InputError
-from planner.quantities import quantity
+from planner.inputs.amount import quantity
 from planner.report.values import flat
 from pricing.clock import today
-from pricing.console import CommandLineError, grouped
+from pricing.commands.console import CommandLineError, grouped
 
 if TYPE_CHECKING:
     from planner.assumptions import Assumptions
     from planner.supply.calibration import Calibration
+
+
+def completing(
+    key: str, choices: Iterable[str] = ()
+) -> Callable[[click.Context, click.Parameter, str], list[CompletionItem]]:
+    """Return what completes the values of an option.
+
+    Parameters
+    ----------
+    key : str
+        The key of the workload that it states: ``model``, ``gpus``, ``providers``, ``regions``, ``countries``, ``purchase``.
+    choices : iterable of str
+        The values, where the schema lists them.
+    """
+    listed = tuple(choices)
+
+    def complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        del ctx, param
+        typed = incomplete.lower()
+        names = sorted(set(listed or _names(key)))
+        return [CompletionItem(name) for name in names if name.lower().startswith(typed)]
+
+    return complete
+
+
+def kinds_and_files(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Complete a workload: a kind of work, or a file."""
+    from planner.demand.workload import type_of_kind
+
+    del ctx, param
+    kinds = [CompletionItem(kind) for kind in type_of_kind if kind.startswith(incomplete)]
+    return kinds or [CompletionItem(incomplete, type="file")]
+
+
+def _names(key: str) -> Iterable[str]:
+    """Return the names that a key may hold; none where any text may stand."""
+    match key:
+        case "model":
+            from planner.demand.models import known_models
+
+            return known_models()
+        case "gpu" | "gpus":
+            from pricing.facts.accelerators import accelerators
+
+            return (name.lower().replace(" ", "-") for name in accelerators())
+        case "providers" | "exclude_providers":
+            from pricing.facts.sellers import sellers
+
+            return sellers()
+        case "regions":
+            from pricing.facts.regions import regions
+
+            return (region for _, region in regions())
+        case "countries":
+            from pricing.facts.regions import countries
+
+            return (*countries(), "EU", "EEA", "Europe", "North America", "APAC")
+        case "purchase":
+            from pricing.facts.offers import PurchaseOption
+
+            return (option.value for option in PurchaseOption)
+        case "assumptions":
+            from planner.assumptions import default_assumptions
+
+            return (f"{name}=" for name in default_assumptions())
+        case _:
+            return ()
 
 
 R = TypeVar("R")
@@ -155,7 +225,7 @@ class Settings:
 
         assumptions = default_assumptions()
         if self.assumptions_file:
-            from planner.inputs import read_document
+            from planner.inputs.reading import read_document
 
             document = read_document(
                 self.assumptions_file, example="`gpuplan assumptions` lists the names to write, as `name: value`"

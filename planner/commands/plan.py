@@ -1,15 +1,25 @@
-"""``gpuplan plan``: from a workload to a verdict."""
+"""``gpuplan plan``: from a workload to a verdict.
+
+Planning, as the commands that need a plan do it: from what the command line names to a plan.
+
+``gpuplan launch``: the verdict as something that can be run.
+"""
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
+from dataclasses import replace
+from datetime import date
 from pathlib import Path
+from typing import Any
 
 import click
 
-from planner.commands.ask import AskCommand, kind_of, save_workload
-from planner.commands.completion import kinds_and_files
+from planner.assumptions import Assumptions
+from planner.commands.ask import AskCommand, asked_workload, kind_of, save_workload, workload_of_file
+from planner.commands.catalog import catalog_of
 from planner.commands.options import (
     Filters,
     PriceSource,
@@ -21,9 +31,112 @@ from planner.commands.options import (
     detail_options,
     filter_options,
     horizon_option,
+    kinds_and_files,
     store_options,
 )
-from pricing.console import CommandLineError, Output, Talk, common_options, output_options
+from planner.demand.workload import Workload
+from planner.inputs.reading import read_text
+from planner.plan import Plan, make_plan
+from planner.report.record import plan_record, read_record
+from planner.report.values import Record, plain
+from planner.supply.calibration import Calibration
+from planner.supply.candidates import place_key
+from pricing.catalog import Catalog
+from pricing.commands.console import CommandLineError, Output, Talk, common_options, output_options, write_output
+
+
+def works_of(
+    ctx: click.Context, sources: tuple[str, ...], overrides: dict[str, Any], horizon: int | None
+) -> list[Workload]:
+    """Return the workloads that are asked about, with what the options shared by all say.
+
+    Parameters
+    ----------
+    ctx : click.Context
+        Of the command, whose words may name a kind of work.
+    sources : tuple of str
+        The kind, or files.
+    overrides : dict of str to Any
+        Constraints that options state.
+    horizon : int, optional
+        Months, where an option states them.
+    """
+    if kind_of(ctx) is not None:
+        stated = {f"constraints.{name}": value for name, value in overrides.items()}
+        return [asked_workload(ctx, sources, stated | ({"horizon_months": horizon} if horizon else {}))]
+    works = [workload_of_file(source) for source in sources]
+    extra = {"horizon_months": horizon} if horizon else {}
+    return [
+        work.model_copy(update={"constraints": work.constraints.model_copy(update=overrides), **extra})
+        for work in works
+    ]
+
+
+def planned(
+    workload: Workload, catalog: Catalog, assumptions: Assumptions, today: date, calibration: Calibration | None = None
+) -> Plan:
+    """Return the plan of a workload, with the sellers of its model by the token and the free tiers.
+
+    Parameters
+    ----------
+    workload : Workload
+        The work.
+    catalog : Catalog
+        Offers.
+    assumptions : Assumptions
+        Stated assumptions.
+    today : date
+        The caller's today.
+    calibration : Calibration, optional
+        Constants of the user's own measured rows.
+    """
+    from planner.demand.models import resolve_model
+    from planner.verdict.remarks import nearest_hosted_remark
+    from pricing.facts.sellers import free_tiers
+    from pricing.facts.token_prices import token_prices
+
+    model = workload.model if isinstance(workload.model, str) and workload.kind in {"serve", "batch", "embed"} else None
+    sellers = token_prices(model, today) if model else ()
+    plan = make_plan(
+        workload,
+        catalog,
+        assumptions,
+        today=today,
+        token_prices=sellers,
+        free_tiers=free_tiers(),
+        calibration=calibration,
+    )
+    if sellers or plan.workload.model is None:
+        return plan
+    architecture = resolve_model(plan.workload.model)
+    near = nearest_hosted_remark(plan.in_force, architecture, lambda name: token_prices(name, today), assumptions)
+    return replace(plan, remarks=(*plan.remarks, *near))
+
+
+def planned_record(
+    workload: Workload,
+    prices: PriceSource,
+    talk: Talk,
+    assumptions: Assumptions,
+    calibration: Calibration | None = None,
+) -> Record:
+    """Return the record of a workload's plan, at the prices that the command line asks for."""
+    catalog = catalog_of(prices, talk, place_key([workload.constraints]))
+    record: Record = plain(plan_record(planned(workload, catalog, assumptions, prices.day, calibration)))
+    return record
+
+
+def written_plan(source: str) -> Record | None:
+    """Return the plan of a file that holds one; None for a workload."""
+    if not source.endswith(".json") or not Path(source).is_file():
+        return None
+    text, name = read_text(source)
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError):
+        return None  # the reader of workloads says what is wrong
+    is_plan = isinstance(content, dict) and ("verdict" in content or "plans" in content)
+    return read_record(text, name) if is_plan else None
 
 
 @click.command(cls=AskCommand)
@@ -78,12 +191,11 @@ def plan(
     file (`gpuplan init` writes one), or - for standard input; or many at once: a table (CSV, Parquet) with a workload a row, or a
     folder of files.
     """
-    from planner.commands.planning import planned, works_of
-    from planner.commands.prices import catalog_of
+    from planner.commands.catalog import catalog_of
     from planner.commands.show import refuse_too_many, show_plans
     from planner.portfolio.sources import is_portfolio
-    from planner.supply.candidates import places_told_apart
-    from pricing.latest import by_region
+    from planner.supply.candidates import place_key
+    from pricing.loading import by_region
 
     assumptions = settings.assumptions()
     calibration = calibration_of(calibration_files, assumptions)
@@ -97,7 +209,7 @@ def plan(
     works = [] if many else works_of(ctx, workloads, overrides, horizon)
     if saved_path is not None:
         save_workload(works, saved_path, talk)
-    place_of = by_region if many else places_told_apart([work.constraints for work in works])
+    place_of = by_region if many else place_key([work.constraints for work in works])
     catalog = catalog_of(prices, talk, place_of)
     if many:
         from planner.commands.portfolio import show_portfolio
@@ -138,3 +250,49 @@ def _refuse_portfolio_options(output: Output, workers: int | None) -> None:
         )
     if workers is not None and workers > 1 and not os.environ.get("GPUPLAN_WORKERS"):
         raise CommandLineError("one workload is planned by one process", hint="leave it out", where="--workers")
+
+
+TARGETS = ("vllm", "sglang", "kubernetes", "terraform", "skypilot", "dstack")
+
+
+@click.command(cls=AskCommand)
+@click.argument("sources", metavar="PLAN.json|WORKLOAD|KIND", nargs=-1, required=True, shell_complete=kinds_and_files)
+@click.option("--to", "target", type=click.Choice(TARGETS), required=True, help="What to launch it with.")
+@click.option("--option", "option_id", metavar="ID", help="Launch this option of the plan instead of its verdict.")
+@click.option("-o", "--output", "path", type=click.Path(path_type=Path, dir_okay=False), help="File to write.")
+@horizon_option("Months to compare; taken from the workload where it is not given.")
+@filter_options
+@assumption_options
+@calibration_option
+@store_options
+@common_options
+def launch(
+    sources: tuple[str, ...],
+    target: str,
+    option_id: str | None,
+    path: Path | None,
+    horizon: int | None,
+    filters: Filters,
+    settings: Settings,
+    calibration_files: tuple[str, ...],
+    prices: PriceSource,
+    talk: Talk,
+) -> None:
+    """Write the verdict of a plan as an engine's command line, a manifest, infrastructure code or a task.
+
+    PLAN.json is a saved plan (`gpuplan plan ... -o plan.json`); a WORKLOAD or a KIND with its options is planned first.
+    Nothing is started, and nothing is bought: you read the file and run it.
+    """
+    from planner.launch.text import launch_text
+
+    record = written_plan(sources[0]) if len(sources) == 1 else None
+    if record is None:
+        works = works_of(click.get_current_context(), sources, filters.stated(), horizon)
+        if len(works) != 1:
+            raise CommandLineError("one plan is launched at a time", where=sources[1], hint="name a single workload")
+        assumptions = settings.assumptions()
+        calibration = calibration_of(calibration_files, assumptions)
+        record = planned_record(works[0], prices, talk, assumptions, calibration)
+    write_output(launch_text(record, target, option_id), path)
+    if path is not None:
+        talk.say(f"written: read {path} before you run it")

@@ -12,17 +12,17 @@ from typing import Any
 
 import click
 
-from planner.commands.tables import show_text
-from planner.engine import connect
-from planner.engine_address import EngineError, read_address
-from planner.figures import count, percent, usd
+from planner.commands.output import show_text
+from planner.engine.address import EngineError, read_address
+from planner.engine.session import connect
 from planner.portfolio.market import Market
 from planner.portfolio.run import PortfolioResult, Watcher, plan_portfolio
 from planner.portfolio.totals import Team
+from planner.report.figures import count, percent, usd
 from planner.report.notes import note_texts
 from planner.report.table import Table, headings, table_of
 from planner.report.values import json_text
-from pricing.console import CommandLineError, Output, Talk
+from pricing.commands.console import CommandLineError, Output, Talk
 
 EXIT_NOTHING = 3
 EXIT_PARTLY = 5

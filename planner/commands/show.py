@@ -6,13 +6,13 @@ import io
 from collections.abc import Sequence
 
 from planner.commands.options import Shown
-from planner.commands.tables import shows_only_ascii, text_console, trimmed
+from planner.commands.output import shows_only_ascii, text_console, trimmed
 from planner.plan import Plan
 from planner.report.record import plan_record
 from planner.report.table import Table
 from planner.report.values import Record, json_text, plain
 from planner.report.view import plan_view
-from pricing.console import CommandLineError, Output
+from pricing.commands.console import CommandLineError, Output
 
 SHOWN = 12
 MOST_TOGETHER = 12
@@ -48,23 +48,23 @@ def show_records(records: Sequence[Record], output: Output, detail: Shown) -> No
         case "json":
             output.write(json_text(records[0] if len(records) == 1 else {"schema_version": 1, "plans": list(records)}))
         case "html":
-            from planner.report.page import page, pages
+            from planner.report.page.document import page, pages
 
             output.write(page(records[0]) if len(records) == 1 else pages(records))
         case "xlsx":
-            from planner.report.workbook.book import workbook, workbook_of_many
+            from planner.report.workbook.file import workbook, workbook_of_many
 
             output.write(workbook(records[0]) if len(records) == 1 else workbook_of_many(records))
         case "csv":
-            from planner.report.sheet import options_csv
+            from planner.report.values import options_csv
 
             output.write(options_csv(*records))
         case "md":
-            from planner.report.document import markdown
+            from planner.report.markdown import markdown
 
             texts = [markdown(plan_view(record, top=detail.top_count or SHOWN)) for record in records]
             if len(records) > 1:
-                from planner.report.document import table_text
+                from planner.report.markdown import table_text
                 from planner.report.overview import overview
 
                 texts.insert(0, table_text(overview(records)) + "\n")

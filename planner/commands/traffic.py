@@ -11,18 +11,25 @@ import click
 
 from planner.assumptions import Assumptions
 from planner.commands.options import NumberRange, PriceSource, Settings, assumption_options, store_options
-from planner.commands.tables import show_text
+from planner.commands.output import show_text
 from planner.errors import InputError
-from planner.report.sheet import csv_text
-from planner.report.values import Record, json_text
-from pricing.accelerators import resolve
-from pricing.console import CommandLineError, Output, Talk, common_options, grouped, output_options, write_output
-from pricing.instances import machine_type
+from planner.report.values import Record, csv_text, json_text
+from pricing.commands.console import (
+    CommandLineError,
+    Output,
+    Talk,
+    common_options,
+    grouped,
+    output_options,
+    write_output,
+)
+from pricing.facts.accelerators import resolve
+from pricing.facts.instances import machine_type
 
 if TYPE_CHECKING:
     from planner.demand.architecture import Architecture
     from planner.demand.workload import Workload
-    from planner.report.replayed_fleet import ReplayedFleet
+    from planner.report.traffic.fleet import ReplayedFleet
     from planner.supply.machines import Machine
     from planner.traffic.replay import Target
     from planner.traffic.request_log import RequestLog
@@ -106,8 +113,8 @@ def traffic(
     """
     import tempfile
 
-    from planner.report.traffic import fault_text, traffic_record, traffic_tables
-    from planner.report.traffic_page import hourly_rows, traffic_page
+    from planner.report.traffic.page import hourly_rows, traffic_page
+    from planner.report.traffic.tables import fault_text, traffic_record, traffic_tables
     from planner.traffic.request_log import read_log
     from planner.traffic.summary import serve_section, summarized
 
@@ -147,8 +154,8 @@ def traffic(
 
 def _plan_record(source: str | dict[str, Any], assumptions: Assumptions, prices: PriceSource, talk: Talk) -> Record:
     """Return the plan that a file holds, or that is made of the workload that it holds or that is given."""
-    from planner.commands.planning import planned_record, written_plan
-    from planner.demand.loading import load_workload
+    from planner.commands.plan import planned_record, written_plan
+    from planner.demand.models import load_workload
     from planner.demand.workload import Workload
 
     if isinstance(source, dict):
@@ -161,7 +168,7 @@ def _replayed(log: RequestLog, record: Record, asked: _Asked, source: str, assum
     from planner.demand.defaults import with_limits
     from planner.demand.models import resolve_model
     from planner.demand.workload import Serve, Workload
-    from planner.report.replayed_fleet import ReplayedFleet
+    from planner.report.traffic.fleet import ReplayedFleet
     from planner.supply.calibration import default_calibration
     from planner.traffic.percentiles import Limits
     from planner.traffic.replay import Fit, replayed

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from planner.commands.catalog import catalog_of
 from planner.commands.options import (
     Filters,
     PriceSource,
@@ -19,14 +20,21 @@ from planner.commands.options import (
     horizon_option,
     store_options,
 )
-from planner.commands.prices import catalog_of
-from planner.commands.tables import show_rows
+from planner.commands.output import show_rows
 from planner.report.notes import note_texts
 from planner.report.values import json_text
 from planner.usage.faults import Fault, fault_text, refusal
 from pricing.catalog import Catalog
-from pricing.console import CommandLineError, Output, Talk, common_options, grouped, output_options, write_output
-from pricing.latest import by_region
+from pricing.commands.console import (
+    CommandLineError,
+    Output,
+    Talk,
+    common_options,
+    grouped,
+    output_options,
+    write_output,
+)
+from pricing.loading import by_region
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -109,12 +117,12 @@ def usage(
     FILE is a FOCUS bill (CSV, CSV.gz, Parquet, a folder of them, s3://, gs://, abfs://, or catalog.schema.table of --engine), the output of Slurm's
     `sacct -P`, a CSV of DCGM counters from Prometheus, or a CSV of timestamp,gpus; several kinds may be given at once.
     """
-    from planner.usage.summary import summarised
+    from planner.usage.summary import summarize
 
     catalog = catalog_of(prices, talk, by_region)
     basis = reading.basis or ""
     bill, records, faults = _read(files, reading, catalog, talk)
-    summary = summarised(bill, records, catalog, faults=faults, basis=basis)
+    summary = summarize(bill, records, catalog, faults=faults, basis=basis)
     for fault in summary.faults:
         talk.warn(f"partial: {fault_text(fault)}")
     if to_demand:
@@ -127,7 +135,7 @@ def usage(
 
         choice = catalog.select(secure=secure, launchable=True, **filters.stated())
         # A decision is of what was paid, whichever hours the tables are of.
-        paid = summarised(bill, records, catalog, faults=faults) if bill is not None and basis else summary
+        paid = summarize(bill, records, catalog, faults=faults) if bill is not None and basis else summary
         answer = decided(
             paid, choice, settings.assumptions(), gpu=gpu or "", months=horizon, resamples=resamples,
             seed=seed, no_own=no_own, basis=basis, today=prices.day,
@@ -184,15 +192,15 @@ def _rates(texts: Sequence[str]) -> dict[str, Rate]:
 def _read(
     files: Sequence[str], reading: _Reading, catalog: Catalog, talk: Talk
 ) -> tuple[Bill | None, list[Records], list[Fault]]:
-    from planner.engine import connect
-    from planner.engine_address import read_address
-    from planner.usage.kept import kept_in
+    from planner.engine.address import read_address
+    from planner.engine.session import connect
+    from planner.usage.cache import file_cache_in
+    from planner.usage.relations import is_table_name, table_source
     from planner.usage.sources import find_sources, known_source, working_folder
-    from planner.usage.tables import is_table_name, table_source
 
     rates = _rates(reading.rates)
     is_remote = read_address(reading.engine_uri).kind == "spark"
-    kept = kept_in(None if is_remote else reading.cache)
+    kept = file_cache_in(None if is_remote else reading.cache)
     if is_remote and reading.cache:
         talk.detail("--cache is left aside: the cluster reads the files itself")
     tables = [name for name in files if reading.engine_uri and is_table_name(name)]
@@ -212,7 +220,7 @@ def _read(
         bill: Bill | None = None
         focus = [source for source in sources if source.kind == "focus"]
         if focus and engine is not None:
-            from planner.usage.focus import read_bill
+            from planner.usage.focus_bill import read_bill
             from planner.usage.skus import SkuReader
 
             step(f"reading {len(focus):,} files of a bill")
@@ -222,7 +230,7 @@ def _read(
 
 
 def _records(sources: Sequence[Source], reading: _Reading, step: Callable[[str], None]) -> list[Records]:
-    from planner.usage.dcgm import read_dcgm
+    from planner.usage.counters.hours import read_dcgm
     from planner.usage.plain import read_plain
     from planner.usage.slurm import read_slurm
 
@@ -252,7 +260,7 @@ def _steps(talk: Talk) -> Iterator[Any]:
 
 def _level(summary: Usage, gpu: str | None) -> tuple[str, Any]:
     """Return the accelerator that was asked for and its curve; there is no curve of two kinds."""
-    from planner.usage.choice import chosen_gpu
+    from planner.usage.summary import chosen_gpu
 
     name = chosen_gpu(summary, gpu or "")
     return name, summary.levels[name]
@@ -266,7 +274,7 @@ def _write_demand(summary: Usage, gpu: str | None, path: Path, talk: Talk) -> No
 
 
 def _write_workload(summary: Usage, gpu: str | None, path: Path, talk: Talk) -> None:
-    from planner.usage.choice import workload_text
+    from planner.usage.summary import workload_text
 
     name, level = _level(summary, gpu)
     write_output(workload_text(name, level, summary.measures[0].basis), path)

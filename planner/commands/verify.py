@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import click
 
 from planner.commands.options import calibration_of, calibration_option
-from planner.commands.tables import show_rows
-from planner.figures import percent, significant
+from planner.commands.output import show_rows
+from planner.report.figures import percent, significant
 from planner.report.notes import note_texts
 from planner.report.table import Table, headings, table_of
-from pricing.console import Output, Talk, common_options, output_options
+from pricing.commands.console import Output, Talk, common_options, output_options
 
 if TYPE_CHECKING:
     from planner.measured.verify import BlockReport, FileReport

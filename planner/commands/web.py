@@ -8,7 +8,7 @@ import socket
 import click
 
 from planner.commands.options import store_option
-from pricing.console import CommandLineError, Talk, common_options
+from pricing.commands.console import CommandLineError, Talk, common_options
 
 MOST_AT_ONCE = 500
 
@@ -42,8 +42,7 @@ def web(host: str, port: int, hosts: tuple[str, ...], workers: int, store_uri: s
     import uvicorn
 
     from planner.web.app import create_app
-    from planner.web.guard import LOOPBACK
-    from planner.web.patience import PatientProtocol
+    from planner.web.guard import LOOPBACK, PatientProtocol
 
     if host not in LOOPBACK and not hosts:
         raise CommandLineError(

@@ -13,7 +13,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from planner.costs.buy import server_power_kw
+from planner.costs.servers import server_power_kw
 from planner.errors import PlanningError
 from pricing.tables import read_facts
 

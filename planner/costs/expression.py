@@ -1,4 +1,4 @@
-"""Formulas that are written once and read three ways: as numbers here, as a spreadsheet's or JavaScript's text in `planner.report.formula_text`.
+"""Formulas that are written once and read three ways: as numbers here, as a spreadsheet's or JavaScript's text in `planner.report.formulas`.
 
 A formula is a small tree. It is built with Python's own operators, and what is known when it is built is worked out at
 once (``0 * x`` is 0), so that a formula for one option says nothing of what that option has not.

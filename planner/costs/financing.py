@@ -1,4 +1,12 @@
-"""How hardware is paid and what tax makes of it: items of an option's formulas that replace the plain purchase."""
+"""How hardware is paid and what tax makes of it: items of an option's formulas that replace the plain purchase.
+
+How hardware is written off for tax: shares of its price by year.
+
+Loans and leases: level payments, interest, balance.
+
+Rates are nominal annual percentage rates; a month pays a twelfth of them, as lenders quote them. Discount rates, in
+contrast, are effective (`planner.costs.timeline.discount_factors`).
+"""
 
 from __future__ import annotations
 
@@ -7,9 +15,142 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Literal, get_args
 
-from planner.costs.depreciation import Depreciation, depreciation_shares
-from planner.costs.expression import Expr, both, choose, either, floor, maximum, name, number
-from planner.costs.loans import lease_payment, level_payment, loan_payment, owed
+import numpy as np
+
+from planner.arrays import FloatArray
+from planner.costs.expression import Expr, Value, both, choose, either, floor, maximum, name, number
+from planner.errors import PlanningError
+
+Depreciation = Literal["straight_line", "declining_balance", "sum_of_years", "macrs5", "bonus"]
+
+MACRS_5_SHARES = (0.20, 0.32, 0.192, 0.1152, 0.1152, 0.0576)
+"""IRS Publication 946, table A-1: five-year property, half-year convention; six calendar years."""
+
+
+def straight_line_usd(cost_usd: float, salvage_usd: float, years: int) -> FloatArray:
+    """Write off the same amount each year, down to the salvage value.
+
+    Examples
+    --------
+    >>> straight_line_usd(1000, 100, 3).tolist()
+    [300.0, 300.0, 300.0]
+    """
+    _check(cost_usd, salvage_usd, years)
+    return np.full(years, (cost_usd - salvage_usd) / years)
+
+
+def sum_of_years_usd(cost_usd: float, salvage_usd: float, years: int) -> FloatArray:
+    """Write off by the digits of the years, most in the first.
+
+    Examples
+    --------
+    >>> sum_of_years_usd(700, 100, 3).tolist()
+    [300.0, 200.0, 100.0]
+    """
+    _check(cost_usd, salvage_usd, years)
+    digits = np.arange(years, 0, -1)
+    return np.asarray((cost_usd - salvage_usd) * digits / digits.sum())
+
+
+def declining_balance_usd(cost_usd: float, salvage_usd: float, years: int, *, switch: bool = True) -> FloatArray:
+    """Write off twice the straight line's share of what is left, never below the salvage value.
+
+    Parameters
+    ----------
+    cost_usd, salvage_usd : float
+        Price and what is left at the end.
+    years : int
+        Life.
+    switch : bool
+        Whether to change to straight line over the years left once that writes off more.
+
+    Examples
+    --------
+    >>> declining_balance_usd(1000, 0, 4).tolist()
+    [500.0, 250.0, 125.0, 125.0]
+    """
+    _check(cost_usd, salvage_usd, years)
+    book_usd, written = float(cost_usd), []
+    for year in range(years):
+        amount = book_usd * 2.0 / years
+        if switch:
+            amount = max(amount, (book_usd - salvage_usd) / (years - year))
+        amount = min(amount, book_usd - salvage_usd)
+        written.append(amount)
+        book_usd -= amount
+    return np.array(written)
+
+
+def depreciation_shares(method: Depreciation, years: int = 5) -> FloatArray:
+    """Return the share of the price that is written off in each tax year, down to nothing.
+
+    Parameters
+    ----------
+    method : Depreciation
+        ``macrs5`` and ``bonus`` (all in the first year) have their own years.
+    years : int
+        Life for the others.
+
+    Examples
+    --------
+    >>> float(depreciation_shares("macrs5").sum().round(12))
+    1.0
+    """
+    assert method in get_args(Depreciation)
+    match method:
+        case "straight_line":
+            return straight_line_usd(1.0, 0.0, years)
+        case "declining_balance":
+            return declining_balance_usd(1.0, 0.0, years)
+        case "sum_of_years":
+            return sum_of_years_usd(1.0, 0.0, years)
+        case "macrs5":
+            return np.array(MACRS_5_SHARES)
+        case "bonus":
+            return np.array([1.0])
+
+
+def _check(cost_usd: float, salvage_usd: float, years: int) -> None:
+    if years < 1 or not 0 <= salvage_usd <= cost_usd:
+        raise PlanningError(
+            f"hardware is written off over a year or more, from its price to a salvage value between 0 and the price;"
+            f" got {years} years, {cost_usd:g} and {salvage_usd:g} USD"
+        )
+
+
+LEAST_RATE = 1e-9
+"""Monthly rates below this are no interest: rounding would spoil the formula, and no lender quotes them."""
+
+
+def annuity(rate: Value, months: Value) -> Expr:
+    """Return what a dollar at the end of each of so many months is worth today, at a monthly rate."""
+    per_month, count = number(rate), number(months)
+    return choose(
+        per_month > LEAST_RATE, (1.0 - (1.0 + per_month) ** (0.0 - count)) / maximum(per_month, LEAST_RATE), count
+    )
+
+
+def level_payment(principal: Value, rate: Value, months: Value, balloon: Value = 0.0) -> Expr:
+    """Return the level payment at the end of each month that leaves the balloon owed."""
+    left = number(balloon) * (1.0 + number(rate)) ** (0.0 - number(months))
+    return (number(principal) - left) / annuity(rate, months)
+
+
+def lease_payment(price: Value, rate: Value, months: Value, taken_back_at: Value) -> Expr:
+    """Return the payment in advance of each month to a lessor who buys the hardware and takes it back at a value."""
+    return level_payment(price, rate, months, taken_back_at) / (1.0 + number(rate))
+
+
+def loan_payment(level: Value, rate: Value, left: Value, tax: Value) -> Expr:
+    """Return a payment less the tax that its interest saves; it is one of so many that are left, itself counted."""
+    interest_share = 1.0 - (1.0 + number(rate)) ** (0.0 - number(left))
+    return number(level) * (1.0 - number(tax) * interest_share)
+
+
+def owed(level: Value, rate: Value, left: Value) -> Expr:
+    """Return what is still owed when so many payments are left."""
+    return number(level) * annuity(rate, left)
+
 
 FinancingKind = Literal["cash", "loan", "lease"]
 PURCHASE = ("servers", "network", "install", "refresh")

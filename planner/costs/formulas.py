@@ -27,8 +27,8 @@ from planner.costs.expression import (
     number,
 )
 from planner.costs.financing import CASH, IS_REFRESH, Financing, after_tax, financed
+from planner.costs.servers import share_at
 from planner.costs.timeline import COMPONENTS
-from planner.costs.used_prices import share_at
 
 COLOCATION = ("usd_per_kw_month", "rack_usd_per_month", "rack_usd_per_kw_month", "wholesale_usd_per_kw_month")
 """What space and power capacity cost by the size of the deal; a home pays no rent for them."""

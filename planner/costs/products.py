@@ -19,7 +19,7 @@ class CommitmentProduct:
     product, provider : str
         Its name here, and who sells it.
     purchase_options : tuple of str
-        Under which `pricing.offers.PurchaseOption` it is priced.
+        Under which `pricing.facts.offers.PurchaseOption` it is priced.
     offering_class : str
         Tells products of one purchase option apart (``standard``, ``convertible``, ``compute``, ``ec2_instance``).
     basis : str

@@ -10,19 +10,18 @@ from numpy.typing import NDArray
 
 from planner.arrays import FloatArray
 from planner.assumptions import Assumptions
+from planner.decision.curve import HOURS_PER_WEEK, HOURS_PER_YEAR, Trend, trend_of, year_of
 from planner.decision.place import Place
-from planner.decision.trend import Trend, trend_of
-from planner.decision.year import HOURS_PER_WEEK, HOURS_PER_YEAR, year_of
 from planner.errors import NothingFitsError
-from planner.mix.mix import MixResult, cheapest_mix
-from planner.mix.tiers import tiers_of_offers
+from planner.mix.capacity import DemandCurve, Tier, TierKind
+from planner.mix.cheapest import MixResult, cheapest_mix
+from planner.mix.from_catalog import tiers_of_offers
 from planner.options.owned import OwnableServer
-from planner.tiers import DemandCurve, Tier, TierKind
 from planner.usage.answer import COMMITTED, Usage
 from planner.usage.bill import PLAN_WORD
 from pricing.catalog import Catalog
 from pricing.errors import PricingError
-from pricing.offers import PurchaseOption
+from pricing.facts.offers import PurchaseOption
 
 TODAY = "today's"
 """Begins the name of a tier at the price that the bill itself shows."""

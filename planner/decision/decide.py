@@ -11,25 +11,22 @@ import numpy as np
 
 from planner.arrays import FloatArray
 from planner.assumptions import Assumptions
-from planner.costs.rivals import rivals
+from planner.costs.owned_against_rents import rivals
 from planner.decision.answer import Decision, GpuDecision, Kept, Note, OwnBreakEven, Part
 from planner.decision.case import LEAST_RECORD_HOURS, TODAY, Case, case_of
-from planner.decision.dispatch import dispatched_usd
-from planner.decision.ladder import ladder_of
+from planner.decision.confidence import dispatched_usd, holds_share, with_sure_savings, without_doubtful_purchases
+from planner.decision.curve import HOURS_PER_YEAR, year_of
 from planner.decision.place import Place, places_of
-from planner.decision.sure import bought_where_it_holds, holds_share, those_that_hold
-from planner.decision.switch_off import switch_off_of
-from planner.decision.year import HOURS_PER_YEAR, year_of
+from planner.decision.savings import ladder_of, switch_off_of
 from planner.errors import InputError, NothingFitsError
-from planner.mix.tiers import owned_timeline_of
+from planner.mix.from_catalog import owned_timeline_of
 from planner.options.servers import ownable_servers
-from planner.usage.answer import Usage
+from planner.usage.answer import BASE_SHARE, Usage, level_held
 from planner.usage.bill import PLAN_WORD
-from planner.usage.choice import chosen_gpu
-from planner.usage.curve import BASE_SHARE, level_held
-from planner.usage.roles import FEE_ROLES
+from planner.usage.charge_roles import FEE_ROLES
+from planner.usage.summary import chosen_gpu
 from pricing.catalog import Catalog
-from pricing.offers import offer_id
+from pricing.facts.offers import offer_id
 
 LEAST_SHARE = 0.01
 """An accelerator with less of the hours than this keeps what it has; nothing is decided for it."""
@@ -131,8 +128,8 @@ def decide(  # noqa: PLR0913 - the options of the command, each by name
     is_short = any(case.is_short for case in everything)
     sure, not_bought = None, list[Case]()
     if cases and resamples and not is_short:
-        cases, sure, not_bought = bought_where_it_holds(cases, assumptions, resamples, seed)
-        cases, sure, doubtful = those_that_hold(cases, sure)
+        cases, sure, not_bought = without_doubtful_purchases(cases, assumptions, resamples, seed)
+        cases, sure, doubtful = with_sure_savings(cases, sure)
         kept += [_why_doubtful(_name(case.place, places), case, share, per_month) for case, share in doubtful]
     decisions = [
         _decided(case, assumptions, months, None if sure is None else sure[:, number, :], priced)

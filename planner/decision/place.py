@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from planner.usage.answer import Usage
-from planner.usage.roles import FEE_ROLES
+from planner.usage.charge_roles import FEE_ROLES
 from pricing.catalog import Catalog
-from pricing.instances import instance_network
-from pricing.offers import Offer
+from pricing.facts.instances import instance_network
+from pricing.facts.offers import Offer
 
 HOST_SHARE = 0.85
 """A host with less of the cores or memory than this is another machine; providers cut theirs a little differently."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from planner.assumptions import Assumptions
-from planner.demand.lengths import mean_tokens, variation
-from planner.demand.traffic_kinds import Traffic
+from planner.demand.sections import mean_tokens, variation
+from planner.demand.service import Traffic
 from planner.demand.workload import Diffusion, EmbedService, GpuHours, Pretrain, Serve, Video, Workload
 
 

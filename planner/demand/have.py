@@ -7,8 +7,7 @@ from typing import Annotated, Literal, Self, cast
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from planner.demand.lengths import no_truth_value
-from planner.demand.sections import Count, Name, Section
+from planner.demand.sections import Count, Name, Section, no_truth_value
 
 SITES = ("home", "colocation", "own_room")
 OwnSite = Literal["home", "colocation", "own_room"]

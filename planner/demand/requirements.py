@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from planner.demand.architecture import Architecture
-from planner.demand.denoisers import ADAPTER_BYTES, base_format, denoiser_adapter_count, denoiser_bytes
 from planner.demand.flops import (
     TEXT_TOKENS_PER_S,
     attention_flop_per_token,
@@ -19,10 +18,13 @@ from planner.demand.flops import (
     mean_attended_tokens,
     training_flop_per_token,
 )
-from planner.demand.lengths import mean_tokens
 from planner.demand.memory import (
+    ADAPTER_BYTES,
     WEIGHT_BYTES_BY_PRECISION,
     adapter_state_bytes,
+    base_format,
+    denoiser_adapter_count,
+    denoiser_bytes,
     kv_bytes_per_token,
     model_state_bytes_per_parameter,
     weight_bytes,
@@ -35,6 +37,7 @@ from planner.demand.parameters import (
     parameter_count,
 )
 from planner.demand.profiles import peak_over_mean_ratio
+from planner.demand.sections import mean_tokens
 from planner.demand.workload import (
     Batch,
     Diffusion,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 
-from planner.demand.lengths import mean_tokens
+from planner.demand.sections import mean_tokens
 from planner.demand.workload import (
     Batch,
     Diffusion,

@@ -2,25 +2,96 @@
 
 The classes are the schema of ``workload.yaml``: the editor's JSON Schema, the error messages and the planner all come
 from them. A workload has one kind of work; the kinds are a union that is read with ``match workload.work``.
+
+What an option has to respect.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from enum import StrEnum
 from typing import Annotated, Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
-from planner.demand.constraints import Constraints, Interconnect
-from planner.demand.embedding import Embed, Embedding, EmbedService
-from planner.demand.finetuning import Finetune, FinetuneImages, Finetuning
+from planner.demand.formats import CACHE_FORMATS, Precision, Precisions
 from planner.demand.have import Commitment, Have, Own, OwnedMachines, Share
-from planner.demand.media import Diffusion, Transcribe, Video
 from planner.demand.model_numbers import ModelNumbers
-from planner.demand.precision import CACHE_FORMATS, Precision, Precisions
-from planner.demand.sections import Count, Name, Positive, Profile, Section, Tokens
+from planner.demand.sections import Count, Name, Names, Positive, Profile, Section, Tokens
 from planner.demand.service import Serve
+from planner.demand.work import (
+    Diffusion,
+    Embed,
+    Embedding,
+    EmbedService,
+    Finetune,
+    FinetuneImages,
+    Finetuning,
+    Transcribe,
+    Video,
+)
+
+
+class Interconnect(StrEnum):
+    """What the machines of one training job have to be joined by."""
+
+    ANY = "any"
+    ETHERNET = "ethernet"
+    EFA = "efa"
+    INFINIBAND = "infiniband"
+
+
+class Constraints(Section):
+    """What an option has to respect.
+
+    Attributes
+    ----------
+    providers, regions : tuple of str
+        Only these; empty means any.
+    countries : tuple of str
+        Only these; empty means any. ISO 3166 codes of two letters, names, continents, or EU, EEA and APAC.
+    gpus : tuple of str
+        Only these accelerators, by any of their names; empty means any.
+    purchase : tuple of str
+        Only these purchase options; empty means any.
+    max_gpus : int, optional
+        Most accelerators that one option may take.
+    min_secure : bool
+        Leave out marketplaces and community clouds, where strangers own the machines.
+    interconnect : Interconnect
+        Network between the machines of one job, at least this fast.
+    max_usd_per_month : float, optional
+        Budget; it also covers the rent until owned servers are delivered.
+    max_capex_usd : float, optional
+        Most that servers may cost to buy, including network and installation.
+    exclude_providers : tuple of str
+        Never from these providers.
+    min_tier : str, optional
+        Lowest tier of seller that can be recommended, ``A`` to ``D`` (see `gpuplan providers`); ``B`` if not stated.
+    free_tiers : bool
+        Let a free tier be the answer; its terms are for individuals and trials.
+    """
+
+    providers: Names = ()
+    exclude_providers: Names = ()
+    countries: Names = ()
+    regions: Names = ()
+    gpus: Names = ()
+    purchase: Names = ()
+    max_gpus: Count | None = None
+    min_secure: bool = False
+    interconnect: Interconnect = Interconnect.ANY
+    max_usd_per_month: Positive | None = None
+    max_capex_usd: Positive | None = None
+    min_tier: Literal["A", "B", "C", "D"] | None = None
+    free_tiers: bool = False
+
+    @property
+    def names_sellers(self) -> bool:
+        """Whether only some sellers or places are allowed."""
+        return bool(self.providers or self.countries or self.regions)
+
 
 __all__ = [
     "OTHER_FORMS",

@@ -10,11 +10,15 @@ from typing import Any
 import yaml
 
 from planner.errors import InputError
+from planner.intake.command_lines import draft_of_engine, engine_words
 from planner.intake.draft import Draft
-from planner.intake.engine_lines import draft_of_engine, engine_words
-from planner.intake.manifests import draft_of_compose, draft_of_kubernetes, draft_of_skypilot
-from planner.intake.slurm_script import draft_of_sbatch
-from planner.intake.terraform_plan import draft_of_terraform
+from planner.intake.manifests import (
+    draft_of_compose,
+    draft_of_kubernetes,
+    draft_of_sbatch,
+    draft_of_skypilot,
+    draft_of_terraform,
+)
 from planner.intake.trainers import draft_of_accelerate, draft_of_axolotl, draft_of_deepspeed, draft_of_torchtune
 
 READ = (

@@ -1,19 +1,50 @@
-"""Deployments: what of a plan's option has to be known to run it, or why it cannot be run."""
+"""Deployments: what of a plan's option has to be known to run it, or why it cannot be run.
+
+Checkpoints: under which id on the Hugging Face hub a known model's weights lie.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from planner.demand.models import configuration_path, known_model, resolve_model
 from planner.demand.profiles import hourly_rates
 from planner.demand.workload import ModelNumbers, Profile
 from planner.errors import PlanningError
-from planner.launch.checkpoints import checkpoint_of
+from planner.fact_rows import fact_rows
 from planner.report.values import Record
-from pricing.accelerators import accelerators
+from pricing.facts.accelerators import accelerators
+
+
+@cache
+def checkpoints() -> Mapping[str, str]:
+    """Return the hub id of each known model that has one; of several the one that follows instructions."""
+    return {row["model"]: row["hub_id"] for row in fact_rows("checkpoints")}
+
+
+def checkpoint_of(model: object) -> str | None:
+    """Return the checkpoint that a workload's model means: its hub id or folder; None where only numbers are known.
+
+    Parameters
+    ----------
+    model : object
+        The model as a workload names it.
+
+    Examples
+    --------
+    >>> checkpoint_of("llama-3.1-70b"), checkpoint_of("RedHatAI/Qwen3-32B-FP8-dynamic"), checkpoint_of({"parameters_b": 7})
+    ('meta-llama/Llama-3.1-70B-Instruct', 'RedHatAI/Qwen3-32B-FP8-dynamic', None)
+    """
+    if not isinstance(model, str):
+        return None
+    if path := configuration_path(model):
+        return str(path.parent)
+    return model if "/" in model else checkpoints().get(known_model(model).name)
+
 
 ENGINE_KINDS = {"serve", "batch", "embed"}
 """Kinds of work that an inference engine does."""

@@ -6,8 +6,7 @@ import shlex
 from typing import Any
 
 from planner.launch.deployment import Deployment, LaunchError
-from planner.launch.engines import PORT, Engine, engine_of
-from planner.launch.yaml_text import yaml_text
+from planner.launch.engines import PORT, Engine, engine_of, yaml_text
 
 HYPERSCALERS = ("aws", "gcp", "azure")
 """Clouds whose nodes carry the instance type as a label."""

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from importlib import resources
 
 from planner.launch.deployment import DISK_GB, Deployment, LaunchError
-from planner.launch.programs import docker_line
-from planner.words import how_paid
+from planner.launch.engines import docker_line
+from planner.report.words import how_paid
 
 BESIDE_THE_MACHINE = {"T4": "nvidia-tesla-t4", "V100-16GB-SXM": "nvidia-tesla-v100"}
 """Google's accelerators that are added to an n1 machine; with the others the machine type holds them."""

@@ -5,13 +5,12 @@ from __future__ import annotations
 import re
 import textwrap
 
-from planner.figures import usd
 from planner.launch.deployment import Deployment, deployment_of
-from planner.launch.dstack import dstack_configuration
 from planner.launch.engines import engine_of, shell_lines
 from planner.launch.kubernetes import kubernetes_manifest
-from planner.launch.skypilot import skypilot_task
+from planner.launch.tasks import dstack_configuration, skypilot_task
 from planner.launch.terraform import terraform_configuration
+from planner.report.figures import usd
 from planner.report.option_words import short_name
 from planner.report.values import Record
 

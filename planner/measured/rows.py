@@ -15,18 +15,18 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 
 from planner.arrays import FloatArray, IntArray
-from planner.delimited import rows_of
 from planner.demand.architecture import Architecture
 from planner.demand.models import known_model
 from planner.errors import InputError
 from planner.fact_rows import fact_rows
-from planner.inputs import read_text
+from planner.inputs.delimited import rows_of
+from planner.inputs.reading import read_text
 from planner.supply.calibration import Calibration, scopes
 from planner.supply.hardware import Hardware, hardware
 from planner.supply.machines import Machine
-from pricing.accelerator_rows import Accelerator
-from pricing.accelerators import accelerators, resolve_all
 from pricing.errors import GpuplanError
+from pricing.facts.accelerator_rows import Accelerator
+from pricing.facts.accelerators import accelerators, resolve_all
 
 Row = Mapping[str, str]
 Read = TypeVar("Read")

@@ -17,10 +17,9 @@ import numpy as np
 from planner.arrays import FloatArray
 from planner.assumptions import Assumptions
 from planner.errors import InputError
-from planner.measured.classes import band_name, row_class
-from planner.measured.encoders import encode_table, predict_encoding
+from planner.measured.classes import band_name, plain_row, row_class, sort_of
+from planner.measured.encoders import encode_table, predict_encoding, predict_speech, speech_table
 from planner.measured.images import image_table, is_clip, predict_images
-from planner.measured.kinds import plain_row, sort_of
 from planner.measured.memory.predict import (
     MEMORY_CONSTANTS,
     exact_count,
@@ -30,27 +29,27 @@ from planner.measured.memory.predict import (
     memory_table,
     predict_memory,
 )
-from planner.measured.rewards import predict_rewards
 from planner.measured.rows import Row, accelerator_of, number, read_rows
 from planner.measured.scores import BlockReport, Detail, FileReport, VerifyReport, file_report
-from planner.measured.serving.predict import METRICS, predict_serving
+from planner.measured.serving.predict import METRICS, predict_serving, serving_table
 from planner.measured.serving.predict import constants_of_rows as serving_constants
 from planner.measured.serving.rows import is_overloaded
-from planner.measured.serving.table import serving_table
-from planner.measured.speech import predict_speech, speech_table
-from planner.measured.training.images import predict_image_training, stated_images_per_s, trains_images
 from planner.measured.training.predict import constants_of_rows as training_constants
 from planner.measured.training.predict import predict_training, training_table
-from planner.measured.tuning import predict_tuning
-from planner.supply.calibration import OWN_ROWS, STACK_TAGS, Calibration, default_calibration
-from planner.supply.evidence import spread
-from planner.supply.throughput.encode import ENCODE_CONSTANTS
+from planner.measured.training.steps import (
+    predict_image_training,
+    predict_rewards,
+    predict_tuning,
+    stated_images_per_s,
+    trains_images,
+)
+from planner.supply.calibration import OWN_ROWS, STACK_TAGS, Calibration, default_calibration, spread
+from planner.supply.throughput.encoders import ENCODE_CONSTANTS, SPEECH_CONSTANTS
+from planner.supply.throughput.image_training import TUNED_SORT
 from planner.supply.throughput.images import IMAGE_CONSTANTS
-from planner.supply.throughput.speech import SPEECH_CONSTANTS
-from planner.supply.throughput.tuning import TUNED_SORT
 from planner.supply.training.fleet import ROLLOUT_SPREAD_LOG
-from pricing.accelerators import card_of
 from pricing.errors import GpuplanError
+from pricing.facts.accelerators import card_of
 
 __all__ = [
     "BlockReport",

@@ -8,12 +8,12 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field, model_validator
 
-from planner.costs.amount import Section
 from planner.costs.timeline import Timeline
-from planner.demand.curve import curve_from_csv, curve_from_profile
+from planner.demand.profiles import curve_from_csv, curve_from_profile
 from planner.demand.workload import Profile
-from planner.tiers import DemandCurve, Limits, Tier, TierKind
-from pricing.units import HOURS_PER_MONTH
+from planner.inputs.amount import Section
+from planner.mix.capacity import DemandCurve, Limits, Tier, TierKind
+from pricing.clock import HOURS_PER_MONTH
 
 Positive = Annotated[float, Field(gt=0, le=1e9)]
 NotNegative = Annotated[float, Field(ge=0, le=1e12)]
@@ -61,7 +61,7 @@ class DemandStated(Section):
 
 
 class TierStated(Section):
-    """One way to have capacity; see `planner.tiers.Tier`."""
+    """One way to have capacity; see `planner.mix.capacity.Tier`."""
 
     name: Annotated[str, Field(min_length=1, max_length=100)]
     kind: Literal["owned", "committed", "spot", "on_demand"]
@@ -79,7 +79,7 @@ class TierStated(Section):
 
 
 class LimitsStated(Section):
-    """What the mix has to respect; see `planner.tiers.Limits`. Risk is read and changes nothing, since demand is one curve."""
+    """What the mix has to respect; see `planner.mix.capacity.Limits`. Risk is read and changes nothing, since demand is one curve."""
 
     max_capex_usd: NotNegative | None = None
     max_kw: NotNegative | None = None

@@ -9,7 +9,7 @@ from datetime import date
 from planner.costs.inputs import RentInputs
 from planner.demand.have import Credit
 from planner.notes import Note, NoteCode
-from pricing.units import HOURS_PER_MONTH
+from pricing.clock import HOURS_PER_MONTH
 
 DAYS_PER_MONTH = 365.25 / 12
 LEAST_LOST_USD = 1.0

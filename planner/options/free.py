@@ -17,13 +17,12 @@ from planner.costs.inputs import TokenInputs
 from planner.demand.volume import Volume
 from planner.demand.workload import Constraints, Workload
 from planner.notes import Note, NoteCode
-from planner.options.option import Option, OptionKind
-from planner.options.reason import Reason, ReasonCode
-from planner.options.schedule import schedule
+from planner.options.machine_hours import schedule
+from planner.options.option import Option, OptionKind, Reason, ReasonCode
 from planner.supply.machines import Fleet, Machine
-from pricing.accelerators import accelerators
-from pricing.dates import first_day
-from pricing.free_tiers import FreeTier
+from pricing.facts.accelerators import accelerators
+from pricing.facts.dates import first_day
+from pricing.facts.sellers import FreeTier
 
 ONE_CALL_SERVICES = frozenset({"Hugging Face ZeroGPU"})
 """They lend an accelerator for a function call of a web page, not for a job."""

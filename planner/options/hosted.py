@@ -1,13 +1,17 @@
-"""The same model as a hosted API, paid per token."""
+"""The same model as a hosted API, paid per token.
+
+What a hosted API costs that is paid per token.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import TypeVar
 
+from planner.arrays import FloatArray
 from planner.assumptions import Assumptions
-from planner.costs.api import Amount, usd_for_tokens
 from planner.costs.evaluate import timelines
 from planner.costs.inputs import TokenInputs
 from planner.demand.architecture import Architecture
@@ -16,15 +20,51 @@ from planner.demand.parameters import parameter_count
 from planner.demand.volume import Volume
 from planner.demand.workload import Batch, Constraints, Embed, EmbedService, Finetune, Serve, Workload
 from planner.notes import Note, NoteCode
-from planner.options.evidence import against_token_seller, is_seller
-from planner.options.option import Option, OptionKind
-from planner.options.reason import Reason, ReasonCode
-from planner.options.unit_costs import unit_costs
-from pricing.dates import Dropped, first_day
-from pricing.regions import countries_named, country_of_seller
-from pricing.sellers import tier_of
-from pricing.token_prices import TokenPrice
-from pricing.tuning_prices import tuning_prices
+from planner.options.option import Option, OptionKind, Reason, ReasonCode, unit_costs
+from planner.options.price_evidence import against_token_seller, is_seller
+from pricing.facts.dates import Dropped, first_day
+from pricing.facts.regions import countries_named, country_of_seller
+from pricing.facts.sellers import tier_of
+from pricing.facts.token_prices import TokenPrice, tuning_prices
+
+Amount = TypeVar("Amount", float, FloatArray)
+
+
+def usd_for_tokens(
+    *,
+    input_tokens: Amount,
+    output_tokens: Amount,
+    input_usd_per_million_tokens: float,
+    output_usd_per_million_tokens: float,
+    cached_input_usd_per_million_tokens: float | None = None,
+    prefix_cache_hit_share: float = 0.0,
+) -> Amount:
+    """Return what so many tokens cost.
+
+    Parameters
+    ----------
+    input_tokens, output_tokens : float or FloatArray
+        Prompt tokens (cached ones among them) and generated tokens.
+    input_usd_per_million_tokens, output_usd_per_million_tokens : float
+        Prices.
+    cached_input_usd_per_million_tokens : float, optional
+        Price of prompt tokens that the seller finds in its cache; without it they cost the full price.
+    prefix_cache_hit_share : float
+        Share of the prompt tokens that are found there.
+
+    Examples
+    --------
+    >>> usd_for_tokens(
+    ...     input_tokens=1e6, output_tokens=1e5, input_usd_per_million_tokens=2.5, output_usd_per_million_tokens=10
+    ... )
+    3.5
+    """
+    cached_usd = input_usd_per_million_tokens
+    if cached_input_usd_per_million_tokens is not None:
+        cached_usd = cached_input_usd_per_million_tokens
+    per_input = input_usd_per_million_tokens * (1 - prefix_cache_hit_share) + cached_usd * prefix_cache_hit_share
+    return (input_tokens * per_input + output_tokens * output_usd_per_million_tokens) / 1e6
+
 
 TUNING = "fine-tuning"
 """How products of hosted fine-tuning are called."""

@@ -1,18 +1,161 @@
-"""Options: the ways to get the work done, each with its machines, its money over time and its evidence."""
+"""Options: the ways to get the work done, each with its machines, its money over time and its evidence.
+
+Reasons: why an option is shown but not recommended, as codes with their figures; `planner.report.wording` says them.
+
+What an option's timeline comes to, for the whole, a month, and a unit of work.
+"""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
+from typing import TypedDict
 
 from planner.costs.inputs import BuyInputs, CostInputs, RentInputs
 from planner.costs.timeline import Timeline
+from planner.demand.volume import Volume
 from planner.notes import Note
-from planner.options.reason import Reason
-from planner.options.unit_costs import Stages, stages_of
 from planner.supply.machines import Fleet
+
+
+class ReasonCode(StrEnum):
+    """Why an option is not recommended."""
+
+    RECLAIMABLE = "reclaimable"
+    BLOCK_TOO_SHORT = "block_too_short"
+    BLOCK_TOO_LARGE = "block_too_large"
+    GANG_RECLAIMABLE = "gang_reclaimable"
+    NO_TIME_TO_REPEAT = "no_time_to_repeat"
+    MARKETPLACE_ASK = "marketplace_ask"
+    COMMUNITY_HOST = "community_host"
+    FAR_BELOW_OTHERS = "far_below_others"
+    SINGLE_RUN = "single_run"
+    DELIVERED_TOO_LATE = "delivered_too_late"
+    NO_BRIDGE = "no_bridge"
+    CAPEX_ABOVE_LIMIT = "capex_above_limit"
+    SERVICE_AT_HOME = "service_at_home"
+    SINGLE_SERVER = "single_server"
+    CONSUMER_LICENSE = "consumer_license"
+    QUOTA_UNPUBLISHED = "quota_unpublished"
+    CREDIT = "credit"
+    SESSION_TOO_SHORT = "session_too_short"
+    NEEDS_XLA = "needs_xla"
+    TOO_FEW_OWNED = "too_few_owned"
+    LIMITS_MISSED = "limits_missed"
+    SPEED_EXTRAPOLATED = "speed_extrapolated"
+    TIER_B = "tier_b"
+    TIER_C = "tier_c"
+    TIER_D = "tier_d"
+    QUANTITY = "quantity"
+    PRICE_OLD = "price_old"
+    FLOOR_PRICE = "floor_price"
+    COLD_START_UNKNOWN = "cold_start_unknown"
+    FREE_TIER = "free_tier"
+    MARGIN = "margin"
+    CONFIDENCE = "confidence"
+    PAYS_OFF_LATE = "pays_off_late"
+    QUOTES = "quotes"
+    OUTLASTS_RUN = "outlasts_run"
+    UNDATED_PRICE = "undated_price"
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """A code, and the figures that its sentence needs, in the order in which the sentence names them.
+
+    Attributes
+    ----------
+    code : ReasonCode
+        Which rule speaks against the option.
+    figures : tuple of float
+        Months or hours, as the rule states them.
+    """
+
+    code: ReasonCode
+    figures: tuple[float, ...] = ()
+
+
+NEAR_A_MONTH = 0.05
+"""What lasts to within a day or two of the horizon lasts to its end."""
+
+
+class UnitCosts(TypedDict):
+    """The figures of `planner.options.option.Option` that follow from money and work alone."""
+
+    present_value_usd: float
+    usd_per_month: float
+    usd_per_useful_gpu_hour: float | None
+    usd_per_million_tokens: float | None
+    usd_per_thousand_images: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stages:
+    """What a month costs at first, for how many months, and then."""
+
+    first_usd_per_month: float
+    first_months: float
+    then_usd_per_month: float
+
+
+def stages_of(rent: RentInputs, costs: Timeline) -> Stages | None:
+    """Return what a month costs while a credit or another price of the first months lasts, and after.
+
+    None where neither ends within the horizon, and for work that is run once, which has one bill. What is paid today for a
+    term is in neither.
+    """
+    by_month, months = costs.by_month_usd()[1:], rent.first_months
+    if not months and rent.credit_usd > 0:
+        bill_usd = costs.component_usd("on_demand")[1] + costs.component_usd("commitment")[1]
+        months = -float(costs.component_usd("credit").sum()) / bill_usd if bill_usd > 0 else 0.0
+    if rent.run_hours or not 0 < months < costs.months - NEAR_A_MONTH:
+        return None
+    # The month in which it ends is of both kinds.
+    first = by_month[0] if months >= 1 else (by_month[0] - (1.0 - months) * by_month[1]) / months
+    then = (by_month.sum() - first * months) / (costs.months - months)
+    return Stages(first_usd_per_month=float(first), first_months=months, then_usd_per_month=float(then))
+
+
+def unit_costs(
+    timelines: Timeline, work: Volume, *, working_months: Sequence[int], discount_rate_share_per_year: float
+) -> list[UnitCosts]:
+    """Return what each of many alternatives comes to, in their order.
+
+    Parameters
+    ----------
+    timelines : Timeline
+        One or more alternatives.
+    work : Volume
+        What is done in a month or a run.
+    working_months : sequence of int
+        Months in which there is work, of each; the mean month is taken over these.
+    discount_rate_share_per_year : float
+        For the present value; unit costs are plain money over plain work.
+    """
+    runs = work.runs(timelines.months)
+    tokens, images = work.tokens * runs, work.images * runs
+    worth_usd = timelines.present_value_usd(discount_rate_share_per_year)
+    totals = zip(
+        worth_usd.tolist(),
+        timelines.total_usd().tolist(),
+        timelines.useful_gpu_hours.sum(axis=-1).tolist(),
+        working_months,
+        strict=True,
+    )
+    return [
+        UnitCosts(
+            present_value_usd=worth,
+            usd_per_month=total_usd / months,
+            usd_per_useful_gpu_hour=total_usd / hours if hours > 0 else None,
+            usd_per_million_tokens=total_usd / tokens * 1e6 if tokens > 0 else None,
+            usd_per_thousand_images=total_usd / images * 1e3 if images > 0 else None,
+        )
+        for worth, total_usd, hours, months in totals
+    ]
+
 
 NO_END_MONTHS = 1200
 LONGEST_FREE_TERM_MONTHS = 12
@@ -81,7 +224,7 @@ class Option:
     source : str
         Who states it.
     tier : str
-        Tier of the seller, ``A`` to ``D`` (`pricing.sellers`); empty for what is owned.
+        Tier of the seller, ``A`` to ``D`` (`pricing.facts.sellers`); empty for what is owned.
     staleness_count : int
         How much older the price is than its class of price may be: 0 within the limit, 1 within twice, 2 within four times ...
     is_floor_price : bool

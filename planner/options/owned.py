@@ -9,23 +9,19 @@ from datetime import date
 import numpy as np
 
 from planner.assumptions import Assumptions
-from planner.costs.buy import capex_usd, fits_at_home
 from planner.costs.evaluate import timelines
 from planner.costs.financing import financing_of
 from planner.costs.inputs import Bridge, BuyInputs, Site
+from planner.costs.servers import capex_usd, fits_at_home
 from planner.costs.timeline import Timeline
 from planner.demand.volume import Volume
 from planner.demand.workload import Workload
 from planner.notes import Note, NoteCode
-from planner.options.bridge import lead_months_of
-from planner.options.energy import owned_footprint
-from planner.options.option import Option, OptionKind
-from planner.options.place import own_place
-from planner.options.reason import Reason, ReasonCode
+from planner.options.energy import own_place, owned_footprint
+from planner.options.machine_hours import Schedule, hours_of_work, needed_share, schedule, spare_costs_usd_per_month
+from planner.options.option import Option, OptionKind, Reason, ReasonCode, UnitCosts, unit_costs
 from planner.options.rules import against_owning, is_licensed, needs_a_second, reasons_of
-from planner.options.schedule import Schedule, hours_of_work, needed_share, schedule
-from planner.options.spares import spare_costs_usd_per_month
-from planner.options.unit_costs import UnitCosts, unit_costs
+from planner.options.substitutes import lead_months_of
 from planner.supply.machines import Fleet, Machine
 
 ANYWHERE: tuple[Site, ...] = ("home", "colocation")

@@ -19,16 +19,13 @@ from planner.demand.workload import Serve, Workload
 from planner.notes import Note, NoteCode
 from planner.options.credits import lost_credits, with_credits
 from planner.options.energy import rented_footprint
-from planner.options.evidence import Evidence
-from planner.options.option import Option, OptionKind
-from planner.options.reason import Reason, ReasonCode
+from planner.options.machine_hours import Schedule, hours_of_work, needed_share, schedule, spare_costs_usd_per_month
+from planner.options.option import Option, OptionKind, Reason, ReasonCode, UnitCosts, unit_costs
+from planner.options.price_evidence import Evidence
 from planner.options.rules import RentTerms, against_renting, reasons_of, stretch_ratio
-from planner.options.schedule import Schedule, hours_of_work, needed_share, schedule
-from planner.options.spares import spare_costs_usd_per_month
-from planner.options.unit_costs import UnitCosts, unit_costs
 from planner.supply.candidates import Candidates
 from planner.supply.machines import Fleet, Machine
-from pricing.offers import Offer, PurchaseOption
+from pricing.facts.offers import Offer, PurchaseOption
 
 MS_PER_HOUR = 3.6e6
 MOST_AWAKE_SHARE = 0.9

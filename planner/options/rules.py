@@ -17,9 +17,9 @@ from planner.costs.inputs import Site
 from planner.costs.products import product_of
 from planner.costs.spot import spot_overhead_ratio
 from planner.demand.workload import Constraints, Workload
-from planner.options.reason import Reason, ReasonCode
+from planner.options.option import Reason, ReasonCode
 from planner.supply.machines import Machine
-from pricing.offers import Offer, PurchaseOption
+from pricing.facts.offers import Offer, PurchaseOption
 
 MOST_OF_A_DEADLINE_ON_SPOT = 0.5
 """A run on a machine that can be taken back leaves as much time again, so that it can be repeated."""

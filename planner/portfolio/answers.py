@@ -12,25 +12,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from planner.demand.architecture import Architecture
-from planner.demand.models import resolve_model
-from planner.demand.suitability import suitable_model
+from planner.demand.models import resolve_model, suitable_model
 from planner.demand.workload import Workload
 from planner.errors import NothingFitsError
+from planner.options.energy import assumptions_at, own_place
+from planner.options.machine_hours import asked_of_processors
 from planner.options.option import Option, OptionKind
-from planner.options.place import assumptions_at, own_place
-from planner.options.sized import asked_of_processors
 from planner.plan import Plan
-from planner.portfolio.choice import Choices, choices_of
-from planner.portfolio.contenders import Contenders
+from planner.portfolio.choice import Choices, Contenders, choices_of
 from planner.portfolio.groups import Group, fleets_of, group_of, money_key, physics_key
 from planner.portfolio.market import AllowedMarket, Market
 from planner.portfolio.option_table import Listed, OptionTable
 from planner.portfolio.options import option_table
 from planner.portfolio.pools import Pool, add_to_pools, united
 from planner.portfolio.work import work_of
-from planner.supply.sizes.fleets import Fleets, together
-from pricing.errors import GpuplanError
-from pricing.store.errors import NoPricesError
+from planner.supply.fleet_arrays import Fleets, together
+from pricing.errors import GpuplanError, NoPricesError
 
 OF_OPTION = ("provider", "region", "instance_type", "accelerator", "purchase_option", "priced_on")
 OF_SIZE = (
@@ -75,7 +72,7 @@ class Answers:
     Attributes
     ----------
     rows : list of dict
-        One for each workload, with the columns of `planner.portfolio.result`.
+        One for each workload, with the columns of `planner.portfolio.blocks`.
     pools : dict of str to Pool
         Machines that several workloads could share.
     shapes, evaluations, one_by_one : int

@@ -16,8 +16,8 @@ from planner.demand.volume import volume
 from planner.demand.workload import Workload
 from planner.supply.calibration import Calibration
 from planner.supply.fleet import sizes
+from planner.supply.fleet_arrays import Amounts, Fleets, amounts_of
 from planner.supply.machines import Machine
-from planner.supply.sizes.fleets import Amounts, Fleets, amounts_of
 
 SIZE_KEYS: Mapping[str, frozenset[str]] = {
     "serve": frozenset({"requests_per_s", "peak_requests_per_s"}),

@@ -17,27 +17,26 @@ from planner.arrays import FloatArray
 from planner.assumptions import Assumptions
 from planner.demand.defaults import with_limits
 from planner.demand.workload import Constraints, Workload
-from planner.options.evidence import Evidence
+from planner.options.energy import assumptions_at, own_place
 from planner.options.free import FreeMachine, free_machines
+from planner.options.machine_hours import is_wanted
 from planner.options.option import OptionKind
 from planner.options.owned import OwnableServer
-from planner.options.place import assumptions_at, own_place
+from planner.options.price_evidence import Evidence
 from planner.options.rented import planned_price_usd_per_hour, weekly_above_hours
 from planner.options.rules import RentTerms
 from planner.options.servers import ownable_servers
-from planner.options.sized import is_wanted
 from planner.plan import Plan, make_plan
-from planner.portfolio.money import HorizonCosts
+from planner.portfolio.costs import HorizonCosts
 from planner.portfolio.option_table import Listed
-from planner.supply.cached_calibration import RememberedCalibration
-from planner.supply.calibration import Calibration, default_calibration
+from planner.supply.calibration import Calibration, RememberedCalibration, default_calibration
 from planner.supply.candidates import Candidates, find_candidates, machine_of
 from planner.supply.machines import Machine
-from pricing.accelerators import accelerators
 from pricing.catalog import Catalog
-from pricing.free_tiers import FreeTier, free_tiers
-from pricing.offers import Offer, offer_id
-from pricing.token_prices import TokenPrice, token_prices
+from pricing.facts.accelerators import accelerators
+from pricing.facts.offers import Offer, offer_id
+from pricing.facts.sellers import FreeTier, free_tiers
+from pricing.facts.token_prices import TokenPrice, token_prices
 
 T = TypeVar("T")
 PRICED_BY_TOKEN = frozenset({"serve", "batch", "embed"})
@@ -60,7 +59,7 @@ class AllowedMarket:
     terms : RentTerms
         What the rules look at.
     is_barred : ndarray of bool
-        Whether it is not to be recommended for any work (`planner.options.evidence`).
+        Whether it is not to be recommended for any work (`planner.options.price_evidence`).
     staleness_count, is_floor_price, most_accelerators : ndarray
         How much too old the price is; whether it is a "from" price; how many accelerators can be counted on without a commitment.
     servers, free : tuple

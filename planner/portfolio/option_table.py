@@ -14,7 +14,7 @@ from planner.options.option import LONGEST_FREE_TERM_MONTHS, OptionKind
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bridges:
-    """What does each workload until owned servers are delivered (`planner.options.bridge`).
+    """What does each workload until owned servers are delivered (`planner.options.substitutes`).
 
     Attributes
     ----------

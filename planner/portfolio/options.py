@@ -13,15 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from planner.arrays import BoolArray, FloatArray
-from planner.costs.buy import capex_usd, fits_at_home
 from planner.costs.financing import financing_of
 from planner.costs.inputs import Site
-from planner.options.bridge import lead_months_of
-from planner.options.evidence import against_token_seller
+from planner.costs.servers import capex_usd, fits_at_home
 from planner.options.hosted import admitted_sellers, per_run_usd, token_option_id
-from planner.options.option import NO_END_MONTHS, OptionKind
+from planner.options.machine_hours import whole_months
+from planner.options.option import NO_END_MONTHS, OptionKind, ReasonCode
 from planner.options.owned import ANYWHERE, OWNED_BY, REGIONS
-from planner.options.reason import ReasonCode
+from planner.options.price_evidence import against_token_seller
 from planner.options.rules import (
     against_owning,
     against_renting,
@@ -30,15 +29,14 @@ from planner.options.rules import (
     needs_a_second,
     stretch_ratio,
 )
-from planner.options.schedule import whole_months
+from planner.options.substitutes import lead_months_of
+from planner.portfolio.costs import HorizonCosts
 from planner.portfolio.groups import Group
 from planner.portfolio.market import AllowedMarket, Market
-from planner.portfolio.money import HorizonCosts
 from planner.portfolio.option_table import Listed, OptionsOfKind, OptionTable
-from planner.portfolio.rents import cheapest_bridges, rents_usd, until_delivery_usd
-from planner.portfolio.work import Work
+from planner.portfolio.work import Work, cheapest_bridges, rents_usd, until_delivery_usd
 from planner.verdict.ranking import MACHINES, Ground
-from pricing.units import HOURS_PER_MONTH
+from pricing.clock import HOURS_PER_MONTH
 
 
 def option_table(group: Group, allowed: AllowedMarket, work: Work, costs: HorizonCosts, market: Market) -> OptionTable:

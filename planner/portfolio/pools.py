@@ -13,16 +13,16 @@ from numpy.typing import NDArray
 from planner.arrays import FloatArray
 from planner.demand.profiles import week_of_rates
 from planner.demand.workload import Diffusion, EmbedService, Profile, Serve, Video
-from planner.mix.mix import cheapest_mix
-from planner.mix.tiers import tiers_of_offers
+from planner.mix.capacity import DemandCurve, TierKind
+from planner.mix.cheapest import cheapest_mix
+from planner.mix.from_catalog import tiers_of_offers
+from planner.options.energy import own_place
 from planner.options.option import OptionKind
-from planner.options.place import own_place
 from planner.portfolio.groups import Group
 from planner.portfolio.market import Market
 from planner.portfolio.option_table import OptionTable
-from planner.tiers import DemandCurve, TierKind
+from pricing.clock import HOURS_PER_MONTH
 from pricing.errors import GpuplanError
-from pricing.units import HOURS_PER_MONTH
 
 HOURS_OF_WEEK = 168
 LEAST_SHARERS = 2

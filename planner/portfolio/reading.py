@@ -13,12 +13,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from planner.delimited import encoding_of, sheet_rows
 from planner.demand.models import anchored
 from planner.demand.workload import Workload
-from planner.document import Document
 from planner.errors import InputError
-from planner.inputs import read_document, validated
+from planner.inputs.delimited import encoding_of, sheet_rows
+from planner.inputs.faults import Document
+from planner.inputs.reading import read_document, validated
 from planner.portfolio.answers import Asked
 from planner.portfolio.cells import content_of_cells, decimal_comma_cells, refuse_unknown_columns, tag_columns
 from planner.portfolio.groups import physics_key

@@ -18,13 +18,12 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from planner.portfolio.blocks import Block, answers_of_record, landed, work_rows
+from planner.portfolio.blocks import Block, PortfolioError, answers_of_record, work_rows, write_block
 from planner.portfolio.market import Market
 from planner.portfolio.reading import Row
-from planner.portfolio.result import PortfolioError
 
 if TYPE_CHECKING:
-    from planner.engine import Engine
+    from planner.engine.session import Engine
 
 
 ROUND_BLOCKS = 64
@@ -116,7 +115,7 @@ def run_on_spark(
     Parameters
     ----------
     engine : Engine
-        Spark, of `planner.engine.connect`.
+        Spark, of `planner.engine.session.connect`.
     blocks : sequence of Block
         The workloads.
     market : Market
@@ -157,7 +156,7 @@ def run_on_spark(
             for number, text in answers.toLocalIterator():
                 answers = answers_of_record(json.loads(text))
                 answers.rows = [_dated(row) for row in answers.rows]
-                landed(folder, int(number), answers)
+                write_block(folder, int(number), answers)
                 done(by_number[int(number)])
     except PySparkException as error:
         raise PortfolioError(

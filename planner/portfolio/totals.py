@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from planner.options.option import OptionKind
-from planner.portfolio.result import COLUMNS, PortfolioError
+from planner.portfolio.blocks import COLUMNS, PortfolioError
 
 if TYPE_CHECKING:
     import duckdb
 
 
 STARTS_A_FORMULA = "^[=+@\\-\\t\\r]"
-"""Text that a spreadsheet would take for a formula; see `planner.report.sheet`."""
+"""Text that a spreadsheet would take for a formula; see `planner.report.values`."""
 MOST_FAULTS = 10
 SORTS = tuple(kind.value for kind in OptionKind)
 

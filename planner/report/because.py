@@ -6,20 +6,19 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Literal, NamedTuple, get_args
 
-from planner.figures import bytes_text, count, duration, percent, significant, usd
 from planner.notes import NoteCode
-from planner.options.option import Option, OptionKind
-from planner.options.reason import Reason, ReasonCode
+from planner.options.option import Option, OptionKind, Reason, ReasonCode
 from planner.plan import Plan
+from planner.report.figures import bytes_text, count, duration, percent, significant, usd
 from planner.report.notes import note_text
 from planner.report.option_words import gpus, is_by_resale, machines, money, whole
 from planner.report.remarks import remark_text, variant_texts
 from planner.report.wording import reason_text
+from planner.report.words import BOUND_WORDS, how_paid, label, seller
 from planner.supply.machines import Refusal
-from planner.verdict.break_evens import BreakEvenPair, best_by_kind
+from planner.verdict.alternatives import BreakEvenPair, best_by_kind
 from planner.verdict.remarks import RemarkCode
-from planner.words import BOUND_WORDS, how_paid, label, seller
-from pricing.accelerator_rows import Accelerator
+from pricing.facts.accelerator_rows import Accelerator
 
 Group = Literal["why", "alternatives", "risk"]
 """What a reason speaks of: why this is enough, what else there is, or what can go wrong."""
@@ -41,7 +40,7 @@ class Because(NamedTuple):
     text: str
 
 
-def reasons(plan: Plan) -> tuple[Because, ...]:
+def reasons_for(plan: Plan) -> tuple[Because, ...]:
     """Return why the verdict is what it is, a sentence each; the weightiest first, since a short answer shows the first few."""
     chosen, once = plan.chosen, plan.workload.runs_once
     is_hosted = chosen.kind is OptionKind.API

@@ -10,11 +10,11 @@ import numpy as np
 from planner.arrays import FloatArray
 from planner.costs.breakeven import crossings
 from planner.costs.timeline import COMPONENTS, Timeline
-from planner.figures import significant
+from planner.report.figures import significant
 from planner.report.live import Cost
 from planner.report.option_words import label as option_label
 from planner.report.values import Record
-from planner.words import label
+from planner.report.words import label
 
 Rows = list[dict[str, Any]]
 

@@ -1,4 +1,9 @@
-"""Charts as Vega-Lite specifications: plain dictionaries, the same for page, web app and pictures."""
+"""Charts as Vega-Lite specifications: plain dictionaries, the same for page, web app and pictures.
+
+Charts of the verdict alone: what fills its memory, and how much of its limits it takes.
+
+What a service's requests wait against their limits, and what it costs at each percentile for which these may hold.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from planner.report.chart_rows import KIND_WORDS, Rows
+from planner.report.values import Record
 
 Spec = dict[str, Any]
 SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
@@ -254,5 +260,133 @@ def history_of_prices(rows: Rows) -> Spec:
             "x": {"field": "day", "type": "temporal", "title": None},
             "y": number("usd_per_hour", title="USD/h of one instance"),
             "color": by_name(list(dict.fromkeys(row["what"] for row in rows)), columns=1, labelLimit=600),
+        },
+    )
+
+
+def memory_of_one(rows: Rows, accelerator: str) -> Spec:
+    """Return what fills the memory of one accelerator, as one bar.
+
+    Parameters
+    ----------
+    rows : list of dict
+        See `memory_rows`.
+    accelerator : str
+        Its name.
+    """
+    parts = [row["part"] for row in rows]
+    colors = [*(RENT, OWN, TOKENS, CPU, "#b05a8a", "#5f7f8c")[: len(parts) - 1], "#c9ced4"]
+    total, free = sum(row["gb"] for row in rows), rows[-1]["gb"]
+    return chart_of(
+        f"Memory of one {accelerator}: {total - free:,.0f} of {total:,.0f} GB",
+        "One bar: what fills the memory of one accelerator, and what is free.",
+        rows,
+        "memory",
+        height=150,
+        mark={"type": "bar", "height": 34},
+        encoding={
+            "x": number("gb", title="GB", stack="zero", scale={"nice": False}),
+            "order": number("step"),
+            "color": {**by_name(parts, colors, symbolType="square"), "field": "part"},
+            "tooltip": [{"field": "part", "title": "part"}, {"field": "gb", "format": ",.1f", "title": "GB"}],
+        },
+    )
+
+
+def share_of_limits(rows: Rows) -> Spec:
+    """Return how much of its limits an option takes; the dashed line is the limit.
+
+    Parameters
+    ----------
+    rows : list of dict
+        See `limit_rows`.
+    """
+    y = {"field": "what", "type": "nominal", "sort": None, "title": None}
+    x = number("percent", title="% of the limit")
+    widest = {"domainMax": max(125.0, *(row["percent"] * 1.25 for row in rows))}
+    color = {"condition": {"test": "datum.over", "value": OWN}, "value": RENT}
+    return chart_of(
+        "Against the limits",
+        "Bars show how much of each limit is used; the dashed line is the limit.",
+        rows,
+        "limits",
+        height=80 + 22 * len(rows),
+        layer=[
+            layer("limits", "bar", {"y": y, "x": {**x, "scale": widest}, "color": color}, height=14),
+            layer("limits", "text", {"y": y, "x": x, "text": {"field": "said"}}, align="left", dx=5, color=INK),
+            layer([{"at": 100}], "rule", {"x": {**x, "field": "at"}}, strokeDash=[4, 3], color=INK),
+        ],
+    )
+
+
+def latency_of_plan(record: Record) -> Spec | None:
+    """Return the latency of the verdict's machines, or of the best rented ones beside a hosted verdict; None where none was simulated."""
+    beside = record["verdict"].get("at_other_percentiles") or ()
+    shown = {record["verdict"]["option_id"], *(other["option_id"] for other in beside)}
+    simulated = (option["performance"] for option in record["options"] if option["id"] in shown)
+    curves = next((speed["latency_curves"] for speed in simulated if speed and speed.get("latency_curves")), None)
+    return latency_against_limits(curves) if curves else None
+
+
+def latency_against_limits(curves: Sequence[Record]) -> Spec:
+    """Return the share of the requests within each time, which is drawn over its limit so that all times share one axis."""
+    rows: Rows = [
+        {
+            "what": f"{curve['what']} (limit {curve['limit_ms']:,.0f} ms)",
+            "share": percentile,
+            "of_limit": 100.0 * ms / curve["limit_ms"],
+            "ms": ms,
+        }
+        for curve in curves
+        for percentile, ms in zip(curve["percentiles"], curve["ms"], strict=True)
+    ]
+    x = number("of_limit", title="time, % of its limit")
+    lines = {
+        "x": x,
+        "y": number("share", title="% of the requests within it", scale={"domain": [0, 100]}),
+        "order": number("share"),
+        "color": by_name(list(dict.fromkeys(row["what"] for row in rows)), (RENT, OWN, TOKENS)),
+        "tooltip": [{"field": "what"}, number("share", title="% of the requests"), number("ms", format=",.0f")],
+    }
+    return chart_of(
+        "Latency against the limits",
+        "Lines of the share of the requests answered within a time, for each time that has a limit; a dashed line marks the limits.",
+        rows,
+        "latency",
+        layer=[
+            layer("latency", "line", lines, strokeWidth=2.5),
+            layer([{"of_limit": 100.0}], "rule", {"x": x}, strokeDash=[5, 4], color=INK),
+        ],
+    )
+
+
+def percentile_costs(record: Record) -> Spec | None:
+    """Return what the verdict's machines cost at each percentile; None where that is not known of at least two."""
+    rows: Rows = [
+        {"percentile": f"p{other['percentile']:g}", "usd": other["usd_per_month"], "machines": other["instance_count"]}
+        for other in record["verdict"].get("at_other_percentiles") or ()
+        if other["instance_count"]
+    ]
+    return costs_against_percentiles(rows) if len(rows) > 1 else None
+
+
+def costs_against_percentiles(rows: Rows) -> Spec:
+    """Return bars of what holding the limits for each percentile costs."""
+    return chart_of(
+        "Cost against the percentile",
+        "Bars of what the machines cost a month, one for each percentile for which the limits hold.",
+        rows,
+        "percentile",
+        mark={"type": "bar", "color": RENT},
+        encoding={
+            "x": {
+                "field": "percentile",
+                "type": "nominal",
+                "title": "limits hold at",
+                "sort": None,
+                "axis": {"labelAngle": 0},
+            },
+            "y": number("usd", title="USD a month", axis=USD),
+            "tooltip": [{"field": "percentile"}, number("machines"), number("usd", format=",.0f", title="USD a month")],
         },
     )

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from planner.figures import decimal, usd
-from planner.report.option_costs import chosen_of, stated_usd
-from planner.report.option_words import label
+from planner.report.figures import decimal, usd
+from planner.report.option_words import chosen_of, label, stated_usd
 from planner.report.table import Table, headings, table_of
 from planner.report.values import Record, flat
 

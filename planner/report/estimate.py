@@ -6,16 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
 from planner.demand.workload import Workload
-from planner.figures import bytes_text, count, duration, percent, significant
+from planner.report.figures import bytes_text, count, duration, percent, significant
 from planner.report.notes import note_texts, relief_sentence
 from planner.report.option_words import degrees_of
 from planner.report.record import performance_record
 from planner.report.remarks import STACK_WORDS
 from planner.report.table import Table, headings, table_of
 from planner.report.values import SCHEMA_VERSION, Record, plain
+from planner.report.words import BASIS_WORDS, BOUND_WORDS
 from planner.supply.machines import Fleet, MemoryUse
 from planner.supply.scaling import ScalePoint
-from planner.words import BASIS_WORDS, BOUND_WORDS
 
 TIGHT_SHARE = 0.05
 """Of the limit: what is left below that is less than releases of one engine differ by."""

@@ -9,13 +9,12 @@ from typing import Any
 from planner.costs.expression import evaluate
 from planner.costs.financing import UNTAXED
 from planner.costs.formulas import BILLED_HOURS
-from planner.figures import count, percent, significant, usd
+from planner.report.figures import count, percent, significant, usd
 from planner.report.live import Cost, Live, runs_once
-from planner.report.option_costs import stage_words, stated_usd
-from planner.report.option_words import degrees_of
+from planner.report.option_words import degrees_of, stage_words, stated_usd
 from planner.report.table import Table, headings
 from planner.report.values import Record
-from planner.words import BASIS_WORDS, BOUND_WORDS
+from planner.report.words import BASIS_WORDS, BOUND_WORDS
 
 NEAR_SHARE = 1e-3
 """A working is shown where it comes to the figure; where prices move over the months, no product of a few numbers does."""

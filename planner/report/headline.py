@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from planner.costs.inputs import BuyInputs
-from planner.figures import count, duration, percent, usd
 from planner.notes import NoteCode
 from planner.options.option import Option, OptionKind
 from planner.plan import Plan
+from planner.report.figures import count, duration, percent, usd
 from planner.report.option_words import confidence, given_back, gpus, is_by_resale, machines, money, place_of
-from planner.verdict.alternatives import owned_of
-from planner.verdict.break_evens import best_by_kind
+from planner.report.words import how_paid, seller
+from planner.verdict.alternatives import best_by_kind, owned_of
 from planner.verdict.choice import Status
-from planner.words import how_paid, seller
 
 RIVALS = {
     OptionKind.RENT: "rented GPUs",

@@ -1,9 +1,12 @@
-"""A plan that can be worked out anew: its options as formulas with their numbers, under inputs that a reader changes."""
+"""A plan that can be worked out anew: its options as formulas with their numbers, under inputs that a reader changes.
+
+What each assumption alone does to the saving of owning, from the plan's own ranges.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -16,9 +19,9 @@ from planner.costs.financing import CASH, Financing, financing_of
 from planner.costs.formulas import Model, buy_model, rent_model, site_names
 from planner.costs.inputs import Bridge
 from planner.costs.timeline import COMPONENTS
-from planner.options.option import RENTED
-from planner.options.reason import ReasonCode
+from planner.options.option import RENTED, ReasonCode
 from planner.report.values import Record
+from planner.report.words import assumption_label
 
 LONGEST_MONTHS = 60
 """Months that a reader can look ahead, or the plan's own horizon where that is longer."""
@@ -234,3 +237,106 @@ def bridge_id_of(option: Mapping[str, Any]) -> str:
 def _cheapest(options: Sequence[Mapping[str, Any]], costs: Mapping[str, Cost]) -> str | None:
     best = min(options, key=lambda option: costs[option["id"]].present_value_usd, default=None)
     return None if best is None else str(best["id"])
+
+
+DEMAND, SERVER_PRICE = "risk.demand_ratio", "risk.server_price_ratio"
+"""Assumptions about what comes over what was planned: the use of the machines, the price of a server."""
+WHOLE = {"own.life_months", "own.lead_time_months"}
+"""Assumptions that are whole months."""
+
+MOST_BARS = 12
+LEAST_SHARE = 0.002
+"""Bars narrower than this share of the widest say nothing."""
+
+
+def bars_of(live: Live) -> list[dict[str, Any]]:
+    """Return one bar for each assumption that moves the saving, the widest first.
+
+    A plan that brings its own sensitivity (with the speed of the machines in it) shows that; else the assumptions about
+    money are moved here, one at a time, over their ranges.
+
+    Parameters
+    ----------
+    live : Live
+        The plan.
+    """
+    pair = live.pair()
+    if pair is None:
+        return []
+    base, risk = _saving_usd(live, pair, live.assumptions), live.record["risk"]
+    given = live.record["sensitivity"]
+    if given and risk:
+        # The plan's own bars are about the pair that it held against each other, which need not be ours.
+        by_id = {option["id"]: option["cost"]["present_value_usd"] for option in live.record["options"]}
+        base = by_id.get(risk["rent_id"], 0.0) - by_id.get(risk["buy_id"], 0.0)
+    bars = [
+        {
+            "name": bar["name"],
+            "label": assumption_label(bar["name"]),
+            "low": bar["low"],
+            "high": bar["high"],
+            "low_usd": bar["saving_at_low_usd"],
+            "high_usd": bar["saving_at_high_usd"],
+            "base_usd": base,
+            "turns_verdict": bar["turns_verdict"],
+        }
+        for bar in given or _priced_bars(live, pair, base)
+    ]
+    bars.sort(key=lambda bar: -abs(bar["high_usd"] - bar["low_usd"]))
+    widest = abs(bars[0]["high_usd"] - bars[0]["low_usd"]) if bars else 0.0
+    return [bar for bar in bars if abs(bar["high_usd"] - bar["low_usd"]) > LEAST_SHARE * widest][:MOST_BARS]
+
+
+def _priced_bars(live: Live, pair: Pair, base_usd: float) -> Iterator[dict[str, Any]]:
+    """Yield what each assumption about money does, in the keys of a plan's own bars."""
+    names = set(priced_names(live.financing))
+    for row in live.record["assumptions"]:
+        if row["name"] in names and row["low"] != row["high"]:
+            ends = {"low": row["low"], "high": row["high"]}
+            savings = {
+                f"saving_at_{end}_usd": _saving_usd(live, pair, live.assumptions | {row["name"]: value})
+                for end, value in ends.items()
+            }
+            turns = len({saving > 0 for saving in (*savings.values(), base_usd)}) > 1
+            yield {"name": row["name"], **ends, **savings, "turns_verdict": turns}
+
+
+def _saving_usd(live: Live, pair: Pair, assumptions: Mapping[str, float]) -> float:
+    """Return what owning saves over the rent that it is held against."""
+    whole = {name: round(value) if name in WHOLE else value for name, value in assumptions.items()}
+    rent, own = (live.cost(option, live.planned, whole) for option in pair)
+    return rent.present_value_usd - own.present_value_usd
+
+
+def moved(
+    live: Live,
+    pair: Pair,
+    name: str,
+    value: float,
+    inputs: Inputs | None = None,
+    assumptions: Mapping[str, float] | None = None,
+) -> tuple[Cost, Cost]:
+    """Return what a rent and a server cost with one assumption at another value.
+
+    Parameters
+    ----------
+    live : Live
+        The plan.
+    pair : tuple of option
+        The rent and the server.
+    name : str
+        An assumption of `planner.report.live.priced_names`, `DEMAND` or `SERVER_PRICE`.
+    value : float
+        What it is instead.
+    inputs, assumptions : Inputs, mapping of str to float, optional
+        All else; the plan's own by default.
+    """
+    inputs, assumptions = inputs or live.planned, assumptions or live.assumptions
+    rent, own = pair
+    if name == DEMAND:
+        inputs = replace(inputs, use_ratio=inputs.use_ratio * value)
+    elif name == SERVER_PRICE:
+        own = {**own, "book": {**own["book"], "server_price_usd": own["book"]["server_price_usd"] * value}}
+    else:
+        assumptions = {**assumptions, name: round(value) if name in WHOLE else value}
+    return live.cost(rent, inputs, assumptions), live.cost(own, inputs, assumptions)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from planner.costs.products import CommitmentProduct
-from planner.figures import months_text
 from planner.notes import Note, NoteCode
+from planner.report.figures import months_text
 
 PARTS = {
     "compute": "the compute",

@@ -1,14 +1,32 @@
-"""How sentences about a verdict call an option: what it takes, where it is, what it costs."""
+"""How sentences about a verdict call an option: what it takes, where it is, what it costs.
+
+What an option of a record costs, as a reader is told it.
+
+Remedies: what makes work take less memory of an accelerator, in the keys of a workload.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
-from planner.figures import duration, gpus_text, machines_text, percent, usd, usd_by_stage
+from planner.costs.timeline import Timeline
+from planner.demand.formats import FORMATS
+from planner.demand.workload import (
+    Batch,
+    Embed,
+    EmbedService,
+    Finetune,
+    FinetuneImages,
+    Pretrain,
+    Serve,
+    Transcribe,
+    Workload,
+)
 from planner.options.option import Option, OptionKind
-from planner.words import how_paid, seller
-from pricing.units import HOURS_PER_MONTH
+from planner.report.figures import duration, gpus_text, machines_text, percent, usd, usd_by_stage
+from planner.report.words import how_paid, seller
+from pricing.clock import HOURS_PER_MONTH
 
 HEADS = {
     "rent": "Rent ",
@@ -140,3 +158,77 @@ def _placed(option: Named, what: str) -> str:
     if _of(option, "kind") == [OptionKind.BUY]:
         return f"{what}, {place_of(option)}"
     return f"{what} at {place_of(option)}, {paid(option)}"
+
+
+def chosen_of(record: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Return the option that a plan takes; None where it takes none."""
+    return next((option for option in record["options"] if option["id"] == record["verdict"]["option_id"]), None)
+
+
+def items_usd(timeline: Timeline) -> dict[str, float]:
+    """Return the sum of each item of a timeline that is paid at all."""
+    by_month = {name: timeline.component_usd(name) for name in timeline.components}
+    return {name: float(cells.sum()) for name, cells in by_month.items() if cells.any()}
+
+
+def stated_usd(option: Mapping[str, Any], *, once: bool) -> float:
+    """Return the cost that a reader is told: of the run, or of the mean month; older plans state no run's but its NPV."""
+    cost = option["cost"]
+    return float((cost.get("total_usd") or cost["present_value_usd"]) if once else cost["usd_per_month"])
+
+
+def range_usd(option: Mapping[str, Any], *, once: bool) -> tuple[float, float] | None:
+    """Return the 10th and 90th percentile of that cost; None where no draws were made."""
+    cost = option["cost"]
+    low, high = cost.get("low_usd_per_month"), cost.get("high_usd_per_month")
+    if low is None or high is None:
+        return None
+    ratio = stated_usd(option, once=once) / cost["usd_per_month"] if cost["usd_per_month"] else 1.0
+    return low * ratio, high * ratio
+
+
+def stage_words(option: Mapping[str, Any]) -> str:
+    """Return what a month costs at first and then, where a credit or a commitment ends; else an empty text."""
+    stages = option["cost"].get("stages")
+    return usd_by_stage(**stages) if stages else ""
+
+
+_ONE_BYTE = 1.0
+
+
+def memory_remedies(workload: Workload) -> list[str]:
+    """Return what to state where the memory is too small, the most usual first.
+
+    Only weights that are not trained can be narrow, and only work that lies across accelerators is helped by more of them.
+
+    Examples
+    --------
+    >>> full = {"kind": "finetune", "model": "m", "finetune": {"method": "full", "tokens_m": 1}}
+    >>> memory_remedies(Workload.model_validate(full))
+    ['more accelerators', 'adapters over frozen weights (method: lora)', 'an optimizer with smaller states (optimizer: adamw_8bit)']
+    """
+    is_small = (
+        bool(workload.precision) and min(FORMATS[str(name)].weight_bytes for name in workload.precision) < _ONE_BYTE
+    )
+    match workload.work:
+        case Pretrain() | Finetune() as work:
+            remedies, trains, key = ["more accelerators"], "", ""
+            if isinstance(work, Finetune):
+                trains, key = work.trains, "method" if work.trains == work.method else "adapter"
+            if trains == "full":
+                remedies.append(f"adapters over frozen weights ({key}: lora)")
+            if trains == "lora":
+                remedies.append(f"4-bit frozen weights ({key}: qlora)")
+            elif work.optimizer == "adamw" and trains != "qlora":
+                remedies.append("an optimizer with smaller states (optimizer: adamw_8bit)")
+            return remedies
+        case FinetuneImages() as work:
+            remedies = ["accelerators of more memory"]
+            remedies += [] if work.checkpointing else ["gradient checkpointing (checkpointing: true)"]
+            remedies += [] if work.cached else ["cached latents and text embeddings (cached: true)"]
+            return remedies + ["4-bit frozen weights (method: qlora)"] * (not is_small and work.method == "lora")
+        case Embed() | EmbedService() | Transcribe():
+            return ["accelerators of more memory"]
+        case work:
+            more = "more accelerators" if isinstance(work, Serve | Batch) else "accelerators of more memory"
+            return [more, *["a smaller number format (precision: [fp8, int4])"] * (not is_small)]

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from planner.figures import count, usd
+from planner.report.figures import count, usd
 from planner.report.live import runs_once
-from planner.report.option_costs import chosen_of, stated_usd
-from planner.report.option_words import heading
+from planner.report.option_words import chosen_of, heading, stated_usd
 from planner.report.table import Table, headings
 from planner.report.values import Record
 

@@ -11,14 +11,14 @@ from typing import Any
 
 from planner.assumptions import CHOICES, default_assumptions, value_text
 from planner.demand.fields import Field, fields_of
-from planner.demand.finetuning import Finetune
 from planner.demand.have import SITES
+from planner.demand.work import Finetune
 from planner.demand.workload import Workload, type_of_kind
-from planner.figures import count, percent
-from planner.options.place import own_place
+from planner.options.energy import own_place
+from planner.report.figures import count, percent
 from planner.report.live import financing_of_plan
 from planner.report.values import Record
-from planner.words import KIND_WORDS, label, unit_of
+from planner.report.words import KIND_WORDS, label, unit_of
 
 PHRASES = {
     "requests_per_s": "{} requests/s",

@@ -14,10 +14,10 @@ from planner.demand.volume import volume
 from planner.errors import InputError
 from planner.options.option import Option
 from planner.plan import Plan
-from planner.report.because import reasons
+from planner.report.because import reasons_for
 from planner.report.headline import headline
 from planner.report.notes import note_text, note_texts
-from planner.report.option_costs import items_usd
+from planner.report.option_words import items_usd
 from planner.report.question import command_of, defaults_of, title_of
 from planner.report.remarks import remark_text
 from planner.report.values import SCHEMA_VERSION, Record
@@ -27,8 +27,8 @@ from planner.traffic.confirm import Confirmed
 from planner.traffic.percentiles import CURVE_PERCENTILES, Limits, Service
 from planner.verdict.alternatives import alternatives_of, startable_of
 from planner.verdict.remarks import RemarkCode
-from pricing.history import price_history
-from pricing.units import HOURS_PER_MONTH
+from pricing.clock import HOURS_PER_MONTH
+from pricing.facts.price_history import price_history
 
 
 def _typical(value: Range | None) -> float | None:
@@ -152,7 +152,7 @@ def plan_record(plan: Plan, *, top: int | None = None) -> Record:
         *(name for name in (plan.verdict.outdated_id, plan.chosen.rest_id) if name),
         *(name for turn in plan.turns for name in (turn.option_id, turn.then) if name),
     }
-    work, said = volume(plan.workload, HOURS_PER_MONTH), reasons(plan)
+    work, said = volume(plan.workload, HOURS_PER_MONTH), reasons_for(plan)
     startable = startable_of(plan.options)
     kept = [o for i, o in enumerate(plan.options) if top is None or i < top or o.id in named or o is startable]
     return {
@@ -293,7 +293,7 @@ def read_records(text: str, where: str) -> list[Record]:
     InputError
         The text is no JSON, no plan, or a plan of a newer program.
     """
-    from planner.report.schema import check_record
+    from planner.report.schema.plan import check_record
 
     try:
         content = json.loads(text)

@@ -6,13 +6,13 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from planner.figures import bytes_text, count, duration, machines_text, months_text, percent, significant, usd
+from planner.report.figures import bytes_text, count, duration, machines_text, months_text, percent, significant, usd
 from planner.report.wording import REASONS
-from planner.verdict.following import Following
+from planner.report.words import how_paid, seller
+from planner.verdict.autoscaling import Autoscaled
 from planner.verdict.remarks import Remark, RemarkCode
 from planner.verdict.runs import LaterRun, OtherCount
 from planner.verdict.variants import OtherDeadline, OtherLimit, Reading, TwiceTheWork, Variants
-from planner.words import how_paid, seller
 
 GB = 1e9
 NETWORKS = {"infiniband": "InfiniBand", "efa": "EFA", "roce": "RoCE", "ethernet": "Ethernet"}
@@ -296,7 +296,7 @@ WORTH_SAYING_SHARE = 0.05
 """Of a machine's cost, from which on scaling to zero is worth a sentence."""
 
 
-def _following(following: Following) -> list[str]:
+def _following(following: Autoscaled) -> list[str]:
     """Say how machines follow the demand, and what it costs to stay ready."""
     least, most, zero = following.least_instance_count, following.most_instance_count, following.to_zero
     minutes = f"{following.start_minutes:.0f} minutes"

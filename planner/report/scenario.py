@@ -7,13 +7,13 @@ from dataclasses import asdict
 from typing import Any
 
 from planner.costs.breakeven import Crossing
-from planner.costs.scenario import Scenario
 from planner.costs.timeline import Timeline
-from planner.costs.verdict import ScenarioResult
-from planner.figures import count, percent, usd
-from planner.report.option_costs import items_usd
+from planner.report.figures import count, percent, usd
+from planner.report.option_words import items_usd
 from planner.report.table import Table, headings, table_of
 from planner.report.wording import COMPONENTS
+from planner.scenario.costs import ScenarioResult
+from planner.scenario.schema import Scenario
 
 
 def scenario_answer(result: ScenarioResult) -> dict[str, Any]:

@@ -8,14 +8,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from planner.figures import machines_text, significant, usd
-from planner.report.option_costs import chosen_of, range_usd, stage_words, stated_usd
-from planner.report.option_words import short_name
+from planner.report.figures import machines_text, significant, usd
+from planner.report.option_words import chosen_of, range_usd, short_name, stage_words, stated_usd
 from planner.report.question import question_of
 from planner.report.table import Table, headings
 from planner.report.values import Record
 from planner.report.wording import brief_reason
-from planner.words import how_paid, label, seller
+from planner.report.words import how_paid, label, seller
 
 SERVED = {"serve", "batch", "embed"}
 """Kinds of work that an inference engine does."""

@@ -7,9 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from planner.assumptions import value_text
-from planner.figures import count, duration, percent, significant, usd
-from planner.report.option_costs import stage_words, stated_usd
-from planner.report.option_words import label, machines, paid, place_of
+from planner.report.figures import count, duration, percent, significant, usd
+from planner.report.option_words import label, machines, paid, place_of, stage_words, stated_usd
 from planner.report.question import question_of
 from planner.report.short import SORTS, alternatives_table
 from planner.report.table import Table, headings, table_of

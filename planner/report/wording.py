@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from planner.figures import months_text
-from planner.options.reason import Reason, ReasonCode
-from pricing.dates import Dropped
+from planner.options.option import Reason, ReasonCode
+from planner.report.figures import months_text
+from pricing.facts.dates import Dropped
 
 REASONS = {
     ReasonCode.RECLAIMABLE: "the provider can reclaim the machines at any time",

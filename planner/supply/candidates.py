@@ -9,15 +9,15 @@ from typing import Any, cast
 from planner.demand.workload import Constraints, Interconnect
 from planner.errors import InputError
 from planner.supply.machines import Machine
-from pricing.accelerators import accelerators
 from pricing.catalog import Catalog, FunnelStep
-from pricing.dates import Dropped
 from pricing.errors import PricingError
-from pricing.instances import instance_network, network_of, physical_cores
-from pricing.offers import Offer, offer_id
-from pricing.regions import country_of
-from pricing.sellers import sellers
-from pricing.token_prices import sells_tokens
+from pricing.facts.accelerators import accelerators
+from pricing.facts.dates import Dropped
+from pricing.facts.instances import instance_network, network_of, physical_cores
+from pricing.facts.offers import Offer, offer_id
+from pricing.facts.regions import country_of
+from pricing.facts.sellers import sellers
+from pricing.facts.token_prices import sells_tokens
 
 NETWORKS_THAT_SERVE: Mapping[Interconnect, frozenset[str]] = {
     Interconnect.ANY: frozenset({"none", "ethernet", "roce", "efa", "infiniband"}),
@@ -28,7 +28,7 @@ NETWORKS_THAT_SERVE: Mapping[Interconnect, frozenset[str]] = {
 """An interconnect is asked for as a minimum."""
 JOINED = "joined_infiniband"
 GB_PER_S_OF_A_GPU = 50.0
-"""400 Gb/s, as `pricing.offers.FLAGS` says."""
+"""400 Gb/s, as `pricing.facts.offers.FLAGS` says."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,7 +112,7 @@ def _of_machines(names: Sequence[str]) -> tuple[str, ...]:
     return tuple(name for name in names if name in sellers() or not sells_tokens(name))
 
 
-def places_told_apart(constraints: Sequence[Constraints]) -> Callable[[str, str], str]:
+def place_key(constraints: Sequence[Constraints]) -> Callable[[str, str], str]:
     """Return what `find_candidates` tells apart of a place under some constraints, from its provider and region."""
     if any(limits.regions for limits in constraints):
         return lambda _provider, region: region

@@ -11,13 +11,13 @@ import numpy as np
 
 from planner.assumptions import Assumptions
 from planner.demand.architecture import Architecture
-from planner.demand.suitability import suitable_model
+from planner.demand.models import suitable_model
 from planner.demand.workload import Batch, Finetune, GpuHours, Pretrain, Serve, Workload
 from planner.notes import Note, NoteCode
 from planner.supply.calibration import Calibration
+from planner.supply.fleet_arrays import Amounts, Fleets, amounts_of
 from planner.supply.machines import Fleet, Layout, Machine, Performance, Range, Refusal
-from planner.supply.sizes.fleets import Amounts, Fleets, amounts_of
-from pricing.units import HOURS_PER_MONTH
+from pricing.clock import HOURS_PER_MONTH
 
 
 def size(
@@ -85,16 +85,16 @@ def sizes(
             return served(workload, arch, machines, assumptions, amounts, calibration=calibration)
         case Pretrain() | Finetune():
             from planner.supply.rollouts import writing_of
-            from planner.supply.training.fewest import trained
+            from planner.supply.training.counts import trained
 
             writing = writing_of(workload, arch, machines, assumptions, calibration)
             return trained(
                 workload, arch, machines, assumptions, amounts, max_accelerators=max_accelerators, calibration=calibration, writing=writing
             )  # fmt: skip
         case _:
-            from planner.supply.throughput.fleet import made_in_pieces
+            from planner.supply.throughput.fleet import made
 
-            return made_in_pieces(workload, arch, machines, assumptions, amounts, calibration=calibration)
+            return made(workload, arch, machines, assumptions, amounts, calibration=calibration)
 
 
 def _sizer_of(
@@ -153,7 +153,7 @@ def estimate(
 
 def _other_chip(work: GpuHours, machine: Machine) -> Refusal | None:
     """Return why a machine has not the stated accelerator, or only a part of one; None where it has."""
-    from pricing.accelerators import resolve_all
+    from pricing.facts.accelerators import resolve_all
 
     names = [accelerator.name for accelerator in resolve_all(work.gpu)]
     chip = machine.accelerator

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, field, replace
 
 from planner.notes import Note
-from pricing.accelerator_rows import Accelerator
+from pricing.facts.accelerator_rows import Accelerator
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

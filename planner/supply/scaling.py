@@ -60,7 +60,7 @@ def scaling_curve(
     >>> from planner.assumptions import default_assumptions
     >>> from planner.demand.models import known_model
     >>> from planner.demand.workload import Pretrain
-    >>> from pricing.accelerators import accelerators
+    >>> from pricing.facts.accelerators import accelerators
     >>> box = Machine(accelerator=accelerators()["H100-SXM"], accelerator_count=8, network="infiniband",
     ...               network_gb_per_s_each_way=400.0, memory_gib=1024)
     >>> work = Workload(kind="pretrain", model="llama-2-7b", pretrain=Pretrain(tokens_b=100))

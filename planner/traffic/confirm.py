@@ -9,9 +9,9 @@ from functools import lru_cache
 
 from planner.assumptions import Assumptions
 from planner.demand.architecture import Architecture
-from planner.demand.lengths import mean_tokens
 from planner.demand.requirements import peak_requests_per_s
-from planner.demand.traffic_kinds import Traffic, traffic_kind
+from planner.demand.sections import mean_tokens
+from planner.demand.service import Traffic, traffic_kind
 from planner.demand.workload import Serve
 from planner.supply.calibration import Calibration
 from planner.supply.machines import Fleet

@@ -16,8 +16,13 @@ from planner.supply.calibration import Calibration
 from planner.supply.constants import links
 from planner.supply.hardware import hardware
 from planner.supply.machines import Layout, Machine
-from planner.supply.serving.memory import BATCHED_TOKENS, cache_budget_bytes, cached_bytes_per_request
-from planner.supply.serving.model import ServedModel, served_model
+from planner.supply.serving.model import (
+    BATCHED_TOKENS,
+    ServedModel,
+    cache_budget_bytes,
+    cached_bytes_per_request,
+    served_model,
+)
 from planner.supply.serving.speed import (
     ServingConstants,
     ServingLayout,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from planner.demand.lengths import Lengths, tokens_at
+from planner.demand.sections import Lengths, tokens_at
 from planner.traffic.simulation import Requests
 
 

@@ -35,7 +35,7 @@ class Rate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Apart:
+class NonUsage:
     """Charges that are no cost of use and are told apart from it: credits, taxes, purchases, refunds, corrections.
 
     Attributes
@@ -97,13 +97,13 @@ class Bill:
     ----------
     table : HourTable
         Words ``gpu``, ``instance_type``, ``account``, ``region``, ``provider``, ``option``, ``state`` (used or unused),
-        ``tag``, ``commitment``, ``charge_class``, ``role`` (`planner.usage.roles.role_of`); values ``gpu_hours``, ``effective_usd``, ``list_usd``,
+        ``tag``, ``commitment``, ``charge_class``, ``role`` (`planner.usage.charge_roles.role_of`); values ``gpu_hours``, ``effective_usd``, ``list_usd``,
         ``contracted_usd``, ``billed_usd``, ``unlisted_usd`` (effective cost of charges without a list price).
     rows, gpu_rows, unreadable_rows, copied_rows : int
         Of all files; of accelerators or their commitments; left out; exported more than once, and counted once.
     effective_usd : float
         Of the whole bill, use alone.
-    apart : tuple of Apart
+    apart : tuple of NonUsage
         What is no use.
     versions : tuple of str
         Of the specification.
@@ -130,7 +130,7 @@ class Bill:
     unreadable_rows: int
     copied_rows: int
     effective_usd: float
-    apart: tuple[Apart, ...]
+    apart: tuple[NonUsage, ...]
     versions: tuple[str, ...]
     rates: Mapping[str, Rate]
     skus: tuple[Sku, ...]

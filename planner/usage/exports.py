@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from planner.usage.columns import MANDATORY, NEEDED
-from planner.usage.headers import folded
+from planner.usage.file_kinds import folded
 
 PLACE = re.compile(r"\[(\w+)\]")
 FOCUS = "FOCUS"

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from planner.engine import Engine
+from planner.engine.session import Engine
 from planner.usage import query
 from planner.usage.bill import Check, Rate
+from planner.usage.charge_roles import looks_like_gpu
 from planner.usage.columns import version_of
 from planner.usage.exports import FOCUS
 from planner.usage.hours import HourTable
 from planner.usage.relations import source_of_file
-from planner.usage.roles import looks_like_gpu
 from planner.usage.skus import Sku, provider_of
 from planner.usage.sources import Source
 
@@ -63,8 +63,8 @@ def replaced_exports(engine: Engine, charges: Table, sources: Sequence[Source]) 
     Check or None
         What is to be left out; None where no two files have the same charges.
     """
-    both = engine.table(query.shared(charges)).to_pylist()
-    finer = engine.table(query.coarser(charges)).to_pylist()
+    both = engine.table(query.shared_charges(charges)).to_pylist()
+    finer = engine.table(query.coarser_charges(charges)).to_pylist()
     if not both and not finer:
         return None
     slices = {(row["file"], row["slice_mark"]): row for row in engine.table(query.exports(charges)).to_pylist()}
@@ -131,9 +131,9 @@ def crowded_machines(engine: Engine, charges: Table, sources: Sequence[Source]) 
     """Find machines with more than one machine's hours in an hour."""
     if not any("ResourceId" in source.focus_columns for source in sources):
         return None
-    row = engine.table(query.crowded(charges)).to_pylist()[0]
+    row = engine.table(query.crowded_hours(charges)).to_pylist()[0]
     if row["machines"]:  # perhaps of charges that were exported twice alone, which count once
-        row = engine.table(query.crowded(query.without_copies(charges))).to_pylist()[0]
+        row = engine.table(query.crowded_hours(query.without_copies(charges))).to_pylist()[0]
     if not row["machines"]:
         return None
     return Check(
@@ -145,7 +145,7 @@ def crowded_machines(engine: Engine, charges: Table, sources: Sequence[Source]) 
 
 
 @dataclass(frozen=True, slots=True)
-class Carried:
+class PaidByUse:
     """Purchases whose cost the rows of use carry: commitments and reservations by their ids, and machines without one.
 
     Attributes
@@ -169,7 +169,7 @@ class Carried:
         return (provider_of(row["provider"] or ""), sku.gpu) in self.machines
 
 
-def carried_purchases(kinds: Sequence[Mapping[str, Any]], skus: Mapping[int, Sku]) -> Carried:
+def carried_purchases(kinds: Sequence[Mapping[str, Any]], skus: Mapping[int, Sku]) -> PaidByUse:
     """Return what the rows of use pay for."""
     ids, paid, free = set(), set(), set()
     for row in kinds:
@@ -182,7 +182,7 @@ def carried_purchases(kinds: Sequence[Mapping[str, Any]], skus: Mapping[int, Sku
             paid.add(key)
         elif sku.role == "machine" and sku.gpus:
             free.add(key)
-    return Carried(frozenset(ids - {""}), frozenset(paid - free))
+    return PaidByUse(frozenset(ids - {""}), frozenset(paid - free))
 
 
 def nameless_blocks(

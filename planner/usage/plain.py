@@ -10,10 +10,10 @@ from zoneinfo import ZoneInfo
 
 from planner.notes import Note, NoteCode
 from planner.usage.faults import Fault
-from planner.usage.headers import ACCOUNT, AMOUNT, END, GPU, HOURS, TIME, folded
-from planner.usage.records import Records, Stretch, gpu_called, records_of, rows_of_file
+from planner.usage.file_kinds import ACCOUNT, AMOUNT, END, GPU, HOURS, TIME, folded
+from planner.usage.hours import LONGEST_S, SINCE_S, UNTIL_S, seconds_of_text, zone_of
+from planner.usage.records import Records, Stretch, canonical_gpu, records_of, rows_of_file
 from planner.usage.sources import Source
-from planner.usage.times import LONGEST_S, SINCE_S, UNTIL_S, seconds_of_text, zone_of
 
 NOBODY = ("__idle__", "__unmounted__")
 """What OpenCost and Kubecost call capacity that no pod held."""
@@ -82,7 +82,7 @@ def read_plain(sources: Sequence[Source], *, basis: str = "allocated", timezone:
             if until - at > LONGEST_S:
                 faulty.endless.append(line)
             elif gpus > 0:
-                stretches.append(Stretch(at, until, gpus, basis, gpu=gpu_called(kind), account=owner))
+                stretches.append(Stretch(at, until, gpus, basis, gpu=canonical_gpu(kind), account=owner))
         faults += faulty.faults(source.name)
         idle_hours += faulty.idle_hours
     notes = [Note(NoteCode.BASIS_OF_TABLE, (basis,))]

@@ -10,9 +10,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from planner.engine import Engine
-from planner.usage.columns import MOST, Columns
-from planner.usage.narrowed import Narrowing, is_one_of
+from planner.engine.session import Engine
+from planner.usage.columns import MOST, Columns, Narrowing, is_one_of
 from planner.usage.relations import FILE, Relation
 
 if TYPE_CHECKING:
@@ -187,7 +186,7 @@ def hourly(charges: Table, *, keep_copies: bool = False, is_crowded: bool = Fals
     """Ask for accelerator-hours and costs by hour (since 1970), length in hours, and mark of the words.
 
     A charge of an hour or less that crosses the full hour counts where it begins. Charges that agree in every column of
-    `IDENTITY` are one that was exported more than once, and count once. Where `crowded` found machines with more than an
+    `IDENTITY` are one that was exported more than once, and count once. Where `crowded_hours` found machines with more than an
     hour in an hour (`is_crowded`), their hours are cut to one machine's; costs are not.
 
     Parameters
@@ -306,7 +305,7 @@ def _one_machine_each(once: Table) -> Table:
     )
 
 
-def crowded(charges: Table) -> Table:
+def crowded_hours(charges: Table) -> Table:
     """Ask how many machine-hours there are above one machine in an hour, and what the charges of those hours cost.
 
     Returns
@@ -331,7 +330,7 @@ def exports(charges: Table) -> Table:
     )
 
 
-def shared(charges: Table) -> Table:
+def shared_charges(charges: Table) -> Table:
     """Ask how many charges of an account and day two files both have, whatever they cost."""
     mine = _charges_of_files(charges)
     other = _charges_of_files(charges).select(
@@ -348,7 +347,7 @@ def shared(charges: Table) -> Table:
     )
 
 
-def coarser(charges: Table) -> Table:
+def coarser_charges(charges: Table) -> Table:
     """Ask how many charges of each file, account and day lie over finer charges of the same machine in another file.
 
     Returns

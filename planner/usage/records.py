@@ -10,15 +10,14 @@ from itertools import pairwise
 import numpy as np
 
 from planner.arrays import FloatArray, IntArray
-from planner.delimited import lines_of, rows_of
+from planner.inputs.delimited import lines_of, rows_of
 from planner.notes import Note
 from planner.usage.faults import Fault, UsageError, refusal
-from planner.usage.headers import kind_of_header
-from planner.usage.hours import HourTable, coded
+from planner.usage.file_kinds import kind_of_header
+from planner.usage.hours import HourTable, coded, parts_of_hours
 from planner.usage.sources import Source
-from planner.usage.times import parts_of_hours
-from pricing.accelerators import resolve_all
 from pricing.errors import PricingError
+from pricing.facts.accelerators import resolve_all
 
 BLOCK = 1 << 18
 """Hours that stretches are cut into at a time."""
@@ -159,12 +158,12 @@ def _added_up(keys: IntArray, values: FloatArray) -> tuple[IntArray, FloatArray]
     return keys[:, begins], np.add.reduceat(values, begins)
 
 
-def gpu_called(text: str) -> str:
+def canonical_gpu(text: str) -> str:
     """Return the canonical name of an accelerator where a name means one alone, else the name as it stands.
 
     Examples
     --------
-    >>> gpu_called("NVIDIA H100 80GB HBM3"), gpu_called("h100"), gpu_called("")
+    >>> canonical_gpu("NVIDIA H100 80GB HBM3"), canonical_gpu("h100"), canonical_gpu("")
     ('H100-SXM', 'h100', '')
     """
     if not text.strip():

@@ -1,4 +1,7 @@
-"""Files as relations of an engine: those with the same columns are read as one."""
+"""Files as relations of an engine: those with the same columns are read as one.
+
+Tables of a catalog, which an engine knows by name (``catalog.schema.table``).
+"""
 
 from __future__ import annotations
 
@@ -11,14 +14,60 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from planner.delimited import lines_of, rows_of
-from planner.engine import Engine
+from planner.engine.session import Engine
+from planner.inputs.delimited import lines_of, rows_of
+from planner.usage.cache import FileCache
 from planner.usage.columns import NEEDED
 from planner.usage.exports import projection, quoted_text
-from planner.usage.faults import Fault
-from planner.usage.kept import Kept
+from planner.usage.faults import Fault, UsageError
 from planner.usage.sources import Source
-from planner.usage.tables import quoted_table
+
+NAME = re.compile(r"[A-Za-z_][\w-]*(?:\.[A-Za-z_][\w-]*){1,2}")
+
+
+def is_table_name(text: str) -> bool:
+    """Say whether a text is the name of a table, and no file.
+
+    Examples
+    --------
+    >>> is_table_name("main.billing.focus"), is_table_name("bill"), is_table_name("/data/bill.csv")
+    (True, False, False)
+    """
+    return NAME.fullmatch(text) is not None and not Path(text).exists()
+
+
+def quoted_table(name: str, *, is_spark: bool) -> str:
+    """Return a table's name as the engine's SQL has it.
+
+    Examples
+    --------
+    >>> quoted_table("main.billing.focus-2026", is_spark=True)
+    '`main`.`billing`.`focus-2026`'
+    """
+    mark = "`" if is_spark else '"'
+    return ".".join(f"{mark}{part}{mark}" for part in name.split("."))
+
+
+def table_source(engine: Engine, name: str) -> Source:
+    """Return a table of the engine's as a source; its kind is empty, as that of a file before its header is read.
+
+    Raises
+    ------
+    UsageError
+        The engine knows no such table, or may not read it.
+    """
+    query = f"SELECT * FROM {quoted_table(name, is_spark=engine.is_spark)} LIMIT 0"
+    try:
+        if engine.warehouse is not None:
+            schema = engine.table_there(name).schema().to_pyarrow()
+        elif engine.is_spark:
+            schema = engine.spark.sql(query).toArrow().schema
+        else:
+            schema = engine.ibis.con.sql(query).to_arrow_table().schema
+    except Exception as error:  # each engine's own
+        raise UsageError(f"the engine cannot read this table: {engine.address.said(error)}", where=name) from error
+    return Source(name=name, path=name, form="table", columns=tuple(schema.names), kind="", schema=schema)
+
 
 FILE = "gpuplan_file"
 """The column that says which file a row is from."""
@@ -47,7 +96,7 @@ class Relation:
 
 
 def relations_of(
-    engine: Engine, sources: Sequence[Source], folder: Path, faults: list[Fault], kept: Kept | None = None
+    engine: Engine, sources: Sequence[Source], folder: Path, faults: list[Fault], kept: FileCache | None = None
 ) -> list[Relation]:
     """Make the files known to the engine.
 
@@ -188,7 +237,7 @@ def _duckdb_parquet(engine: Engine, name: str, group: Sequence[Source]) -> None:
 
 
 def _duckdb_text(
-    engine: Engine, name: str, group: Sequence[Source], folder: Path, faults: list[Fault], kept: Kept | None
+    engine: Engine, name: str, group: Sequence[Source], folder: Path, faults: list[Fault], kept: FileCache | None
 ) -> None:
     """Read text once and keep what is needed as Parquet; what an earlier run has kept is not read at all."""
     anew = [source for source in group if not (kept and source.mark)]

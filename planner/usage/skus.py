@@ -10,13 +10,13 @@ from copy import copy
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
-from planner.usage.machines import machine_of, plain_type
-from planner.usage.roles import COST_ROLES, SIGN_WORDS, is_unused_capacity, role_of
-from pricing.accelerators import resolve_all
+from planner.usage.charge_roles import COST_ROLES, SIGN_WORDS, is_unused_capacity, role_of
+from planner.usage.machine_types import machine_of, plain_type
 from pricing.catalog import CLOUD_NAMES
 from pricing.errors import PricingError
-from pricing.instances import accelerator_of
-from pricing.offers import Offer
+from pricing.facts.accelerators import resolve_all
+from pricing.facts.instances import accelerator_of
+from pricing.facts.offers import Offer
 
 CLOUDS = ("aws", "azure", "gcp", "oci")
 """A GPU's name in their texts may be that of a machine's; sellers of GPUs alone name GPUs."""
@@ -67,7 +67,7 @@ class Sku:
         ``catalogue`` (instance type found there), ``details`` (the bill's own GpuCount), ``text`` (a GPU's own SKU) or
         ``host`` (cores and memory of a machine with accelerators, billed apart).
     role : str
-        What the row is (`planner.usage.roles.role_of`); only machines carry hours.
+        What the row is (`planner.usage.charge_roles.role_of`); only machines carry hours.
     is_unused : bool
         Capacity that was reserved and not used, by the row's own words.
     """

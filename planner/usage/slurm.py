@@ -11,10 +11,10 @@ from zoneinfo import ZoneInfo
 
 from planner.notes import Note, NoteCode
 from planner.usage.faults import Fault, UsageError
-from planner.usage.records import Records, Stretch, gpu_called, records_of, rows_of_file
-from planner.usage.slices import slice_of
+from planner.usage.hours import LONGEST_S, SINCE_S, UNTIL_S, seconds_of_text, zone_of
+from planner.usage.machine_types import slice_of
+from planner.usage.records import Records, Stretch, canonical_gpu, records_of, rows_of_file
 from planner.usage.sources import Source
-from planner.usage.times import LONGEST_S, SINCE_S, UNTIL_S, seconds_of_text, zone_of
 
 GPU = re.compile(r"(?:^|,)gres/(?:gpu(?::([^=,]+))?|(?P<mig>[^:=,/]*\dg\.\d+gb[^=,]*))=(\d+)")
 GRES = re.compile(r"(?:^|,)(?:gres[:/])?gpu(?::([^:=,(]+))?[:=](\d+)(?![\w.])")
@@ -188,7 +188,7 @@ def _stretches(job: _Job) -> Iterator[Stretch]:
     """Return what a job held of each kind of accelerator; a slice is its share of one."""
     for kind, number in job.gpus.items():
         part = slice_of(kind)
-        name = gpu_called(part[0]) or f"slices of {kind}" if part else gpu_called(kind)
+        name = canonical_gpu(part[0]) or f"slices of {kind}" if part else canonical_gpu(kind)
         gpus = number * (part[1] if part else 1.0)
         yield Stretch(job.start_s, job.end_s, gpus, "allocated", gpu=name, account=job.account, region=job.partition, tag=job.user)  # fmt: skip
 

@@ -13,15 +13,15 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from planner.delimited import rows_of
+from planner.inputs.delimited import rows_of
+from planner.usage.archives import beginning_of, broken_line_of, is_package, readable_gzip, records_of_parquet, unpacked
+from planner.usage.cache import FileCache
+from planner.usage.dialect import as_plain_csv
 from planner.usage.exports import Export, export_of, focus_spelled_otherwise
 from planner.usage.faults import Fault, UnreadableFileError, UsageError, left_out
-from planner.usage.headers import KINDS, SCRAPE, kind_of_header, known_export
-from planner.usage.kept import Kept
-from planner.usage.lakes import files_below, refuse_dead_file
-from planner.usage.packed import beginning_of, broken_line_of, is_package, records_of_parquet, unpacked, whole_gzip
-from planner.usage.stores import ENDINGS, OBJECT_STORES, objects_of, of_usage, told_of_store
-from planner.usage.tidied import tidied
+from planner.usage.file_kinds import KINDS, SCRAPE, kind_of_header, known_export
+from planner.usage.object_stores import ENDINGS, OBJECT_STORES, objects_of, store_errors, usage_files
+from planner.usage.table_formats import files_below, refuse_dead_file
 
 if TYPE_CHECKING:
     from pyarrow.fs import FileSystem
@@ -58,7 +58,7 @@ class Source:
     export : Export or None
         How FOCUS columns, all of text, are made of its own, where it is a cloud's own export and no FOCUS file.
     mark : str
-        Its place and state (`planner.usage.kept`), where it may be kept as it is read.
+        Its place and state (`planner.usage.cache`), where it may be kept as it is read.
     """
 
     name: str
@@ -95,7 +95,7 @@ def working_folder() -> Iterator[Path]:
 
 
 def find_sources(
-    paths: Iterable[str], *, kind: str = "", folder: Path, is_remote: bool = False, kept: Kept | None = None
+    paths: Iterable[str], *, kind: str = "", folder: Path, is_remote: bool = False, kept: FileCache | None = None
 ) -> tuple[list[Source], list[Fault]]:
     """Look into every file once: its form, its columns, whether it is whole.
 
@@ -141,7 +141,7 @@ def find_sources(
             )
         )
         for name, path, filesystem in whole:
-            with left_out(name, faults), told_of_store(name) if is_object else nullcontext():
+            with left_out(name, faults), store_errors(name) if is_object else nullcontext():
                 source = _look(name, path, filesystem, next(places), faults, kept, is_remote=is_remote)
                 is_of_records = (kind or kind_of_header(source.columns)) not in {"", "focus"}
                 if source.form == "parquet" and is_of_records and not is_remote:
@@ -200,7 +200,7 @@ def _files(given: str) -> Iterator[Path]:
         inside = list(files_below(path))
     except OSError as error:
         raise UsageError(f"it cannot be read: {error.strerror or error}", where=given) from error
-    files = [Path(file) for file in of_usage(file.as_posix() for file in inside if file.is_file())]
+    files = [Path(file) for file in usage_files(file.as_posix() for file in inside if file.is_file())]
     if not files:
         raise UsageError(
             "the folder holds no file of usage", where=str(path), hint=f"files that end in {', '.join(ENDINGS[:3])}"
@@ -208,7 +208,7 @@ def _files(given: str) -> Iterator[Path]:
     yield from files
 
 
-def _look(name: str, path: str, filesystem: FileSystem | None, place: Path, faults: list[Fault], kept: Kept | None, *, is_remote: bool) -> Source:  # fmt: skip
+def _look(name: str, path: str, filesystem: FileSystem | None, place: Path, faults: list[Fault], kept: FileCache | None, *, is_remote: bool) -> Source:  # fmt: skip
     is_parquet = _is_called_parquet(path)
     if filesystem is not None and (is_parquet or is_remote):
         if is_parquet:
@@ -228,9 +228,9 @@ def _look(name: str, path: str, filesystem: FileSystem | None, place: Path, faul
     if path.lower().endswith(".parquet") or (is_remote and is_parquet):
         return _look_parquet(name, path, None)
     if path.lower().endswith(".gz") and not (kept and kept.has(mark)):
-        path = whole_gzip(name, path, place, faults)
+        path = readable_gzip(name, path, place, faults)
     if not is_remote:
-        path = tidied(path, name, place.with_name(f"{place.name}-tidied"), _opened)
+        path = as_plain_csv(path, name, place.with_name(f"{place.name}-tidied"), _opened)
     with _opened(path) as file:
         source = _look_text(name, path, None, _first_line(file.read(BLOCK_BYTES)))
     # What was mended or written anew on the way is read anew.
@@ -244,7 +244,7 @@ def _is_called_parquet(path: str) -> bool:
 def _is_package_there(name: str, path: str, filesystem: FileSystem) -> bool:
     if _is_called_parquet(path):
         return False  # a request less for each of thousands of files
-    with told_of_store(name), filesystem.open_input_stream(path, compression=None) as stream:
+    with store_errors(name), filesystem.open_input_stream(path, compression=None) as stream:
         return is_package(name, stream.read(BLOCK_BYTES))
 
 

@@ -1,7 +1,11 @@
-"""The answer of ``gpuplan usage``: totals, groups, curves, commitments, savings."""
+"""The answer of ``gpuplan usage``: totals, groups, curves, commitments, savings.
+
+From many accelerators to one: which one is meant, and its use as a workload.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -11,16 +15,77 @@ import numpy as np
 from numpy.typing import NDArray
 
 from planner.arrays import FloatArray
+from planner.errors import InputError
 from planner.notes import Note, NoteCode
-from planner.usage.answer import COMMITTED, Commitments, Group, Measure, Usage
+from planner.usage.answer import COMMITTED, Commitments, Group, Idle, Measure, Usage, curve_of, idle_of, level_held
 from planner.usage.bill import Bill
-from planner.usage.curve import curve_of
-from planner.usage.elsewhere import elsewhere, hosts_of
 from planner.usage.faults import Fault, NoUsageError, UsageError
 from planner.usage.hours import ALL, HourTable, Mask, concatenated
-from planner.usage.idle import Idle, idle_of
+from planner.usage.other_providers import hosts_of, provider_prices
 from planner.usage.records import Records
 from pricing.catalog import Catalog
+from pricing.clock import HOURS_PER_MONTH
+from pricing.errors import PricingError
+from pricing.facts.accelerators import resolve_all
+
+SIZE_SHARE = 0.01
+"""A workload is as large as the level that is exceeded in one hour of a hundred; a single spike makes no fleet."""
+
+
+def chosen_gpu(usage: Usage, wanted: str) -> str:
+    """Return the accelerator that is meant.
+
+    Parameters
+    ----------
+    usage : Usage
+        What was used.
+    wanted : str
+        As people write it; empty where there is one alone.
+
+    Raises
+    ------
+    InputError
+        There are several and none was named, or it was not used.
+    """
+    names = [name for name, level in usage.levels.items() if level.any()]
+    there = ", ".join(name or "(not told)" for name in names)
+    if not wanted:
+        if len(names) == 1:
+            return names[0]
+        raise InputError(
+            f"{len(names)} kinds of accelerators were used, and a curve is of one",
+            where="--gpu",
+            hint=f"there are {there}",
+        )
+    if wanted in names:
+        return wanted
+    try:
+        meant = {row.name for row in resolve_all(wanted)}
+    except PricingError:
+        meant = set()
+    matches = [name for name in names if name in meant or name.lower() == wanted.lower()]
+    if len(matches) != 1:
+        raise InputError(f"{wanted} was not used, or means several", where="--gpu", hint=f"there are {there}")
+    return matches[0]
+
+
+def workload_text(gpu: str, level: NDArray[np.float64], basis: str) -> str:
+    """Return a curve as a workload of kind ``gpu_hours``: a fleet, and the hours a month in which it works.
+
+    Examples
+    --------
+    >>> print(workload_text("H100-SXM", np.array([8.0, 0.0]), "allocated").splitlines()[-1].strip())
+    gpu_hours: {gpu: H100-SXM, count: 8, hours_per_month: 365}
+    """
+    count = max(1, math.ceil(level_held(level, SIZE_SHARE)))
+    hours = min(float(level.mean()) * HOURS_PER_MONTH / count, HOURS_PER_MONTH)
+    return (
+        f"# From {len(level):,} hours of {basis} use: {level.mean():.1f} GPUs on average, {level.max():.1f} at the peak.\n"
+        f"# count is exceeded in one hour of a hundred.\n"
+        "kind: gpu_hours\n"
+        f"gpu_hours: {{gpu: {gpu or 'H100-SXM'}, count: {count}, hours_per_month: {hours:.6g}}}\n"
+    )
+
 
 MOST_HOURS = 20 * 8766
 MOST_CURVE_VALUES = 1 << 26
@@ -29,7 +94,7 @@ SOURCE_ORDER = ("bill", "slurm", "dcgm", "plain")
 BASIS_ORDER = ("allocated", "present", "busy", "useful")
 
 
-def summarised(
+def summarize(
     bill: Bill | None, records: Sequence[Records], catalog: Catalog, *, faults: Sequence[Fault] = (), basis: str = ""
 ) -> Usage:
     """Return the answer.
@@ -113,7 +178,7 @@ def summarised(
         levels=levels,
         level=part.level("gpu_hours", first, hours, part_used),
         commitments=_commitments(part, part_used) if money else None,
-        elsewhere=elsewhere(catalog, by_gpu, hosts_of(catalog, part, part_used)),
+        elsewhere=provider_prices(catalog, by_gpu, hosts_of(catalog, part, part_used)),
         idle=idle,
         idle_gpu_hours=sum(of_gpu.gpu_hours for of_gpu in idle) if idle else None,
         idle_share=sum(of_gpu.gpu_hours for of_gpu in idle) / seen if seen > 0 else None,

@@ -12,13 +12,12 @@ import numpy as np
 from planner.arrays import FloatArray
 from planner.assumptions import Assumptions
 from planner.demand.workload import Workload
-from planner.options.evidence import Evidence
-from planner.options.option import RENTED, Option, OptionKind
-from planner.options.reason import Reason, ReasonCode
-from planner.uncertainty import JointDraws, KnownWorths
-from planner.verdict.break_evens import break_even_of
-from pricing.offers import PurchaseOption
-from pricing.sellers import seller_of
+from planner.options.option import RENTED, Option, OptionKind, Reason, ReasonCode
+from planner.options.price_evidence import Evidence
+from planner.uncertainty.plan_risk import JointDraws, KnownWorths
+from planner.verdict.alternatives import break_even_of
+from pricing.facts.offers import PurchaseOption
+from pricing.facts.sellers import seller_of
 
 SOLD_BY_MANY = RENTED | {OptionKind.API}
 """Which of two servers is bought does not change whether to buy."""

@@ -14,13 +14,12 @@ from planner.arrays import BoolArray, FloatArray
 from planner.assumptions import Assumptions
 from planner.costs.inputs import RentInputs
 from planner.demand.workload import Constraints
-from planner.options.evidence import MOST_STALENESS
-from planner.options.option import Option, OptionKind
-from planner.options.reason import ReasonCode
+from planner.options.machine_hours import whole_months
+from planner.options.option import Option, OptionKind, ReasonCode
+from planner.options.price_evidence import MOST_STALENESS
 from planner.options.rules import Against, reasons_of
-from planner.options.schedule import whole_months
 from planner.verdict.alternatives import SAME_SHARE
-from pricing.units import HOURS_PER_MONTH
+from pricing.clock import HOURS_PER_MONTH
 
 MACHINES = frozenset({OptionKind.RENT, OptionKind.BUY})
 

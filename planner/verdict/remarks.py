@@ -14,17 +14,17 @@ from planner.demand.memory import model_state_bytes_per_parameter
 from planner.demand.requirements import Requirements
 from planner.demand.volume import volume
 from planner.demand.workload import Batch, Diffusion, Embed, Finetune, GpuHours, Pretrain, Serve, Transcribe, Workload
-from planner.options.bridge import lead_months_of
 from planner.options.hosted import hosted_options, nearest_hosted
 from planner.options.option import RENTED, Option, OptionKind
-from planner.supply.evidence import slow_ratio
+from planner.options.substitutes import lead_months_of
+from planner.supply.calibration import slow_ratio
 from planner.supply.fleet import size
 from planner.supply.machines import Fleet
 from planner.supply.serving.stacks import TUNED_STACK, stack_named
 from planner.verdict.alternatives import alternatives_of
 from planner.verdict.supply import Supply
-from pricing.offers import PurchaseOption
-from pricing.token_prices import TokenPrice
+from pricing.facts.offers import PurchaseOption
+from pricing.facts.token_prices import TokenPrice
 
 NEARLY_ALL_SHARE = 0.98
 """Hours paid above this share of the month are all of them."""

@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 
 from planner.demand.workload import Embed, Workload
 from planner.options.option import Option
-from planner.supply.evidence import slow_ratio
+from planner.supply.calibration import slow_ratio
 from planner.supply.fleet import estimate
 from planner.supply.machines import Fleet
 from planner.verdict.supply import Supply
-from pricing.offers import PurchaseOption
+from pricing.facts.offers import PurchaseOption
 
 COUNT_RATIOS = (0.5, 2.0)
 LARGEST_BOX = 8

@@ -14,22 +14,22 @@ from planner.demand.parameters import parameter_count
 from planner.demand.volume import volume
 from planner.demand.workload import Serve, Workload
 from planner.notes import Note, NoteCode
-from planner.options.bridge import cheapest_bridge
-from planner.options.evidence import Evidence
 from planner.options.free import FreeMachine, free_options
-from planner.options.held import Held, held_options
 from planner.options.hosted import hosted_options, tuning_options
+from planner.options.machine_hours import sized_machines
 from planner.options.option import Option, OptionKind
 from planner.options.owned import OwnableServer, owned_options
+from planner.options.paid_already import PaidAlready, options_paid_already
+from planner.options.price_evidence import Evidence
 from planner.options.rented import SCALED_TO_ZERO, rented_options
-from planner.options.sized import sized_machines
+from planner.options.substitutes import cheapest_bridge
 from planner.supply.calibration import Calibration
 from planner.supply.candidates import Candidates
 from planner.supply.fleet import estimate
 from planner.supply.machines import Fleet, Machine, Refusal, with_more
 from planner.supply.serving.candidates import demand_of
 from planner.verdict.ranking import ranked, well_founded
-from pricing.token_prices import TokenPrice
+from pricing.facts.token_prices import TokenPrice
 
 LOWER_TIERS: tuple[Literal["C", "D"], ...] = ("C", "D")
 """Tiers of sellers that are recommended where no better one sells what the work takes, and the user states no lowest one."""
@@ -109,7 +109,7 @@ class Supply:
     candidates: Candidates
     servers: Sequence[OwnableServer]
     free: Sequence[FreeMachine]
-    held: Sequence[Held]
+    held: Sequence[PaidAlready]
     token_prices: Sequence[TokenPrice]
     evidence: Evidence
     architecture: Architecture | None
@@ -188,7 +188,7 @@ class Supply:
         parameters = parameter_count(self.architecture) if self.architecture else 0.0
         tuned = tuning_options(workload, work, parameters, numbers)
         free = free_options(self.free, fleets, workload, work, numbers)
-        held = held_options(self.held, fleets, others, workload, work, numbers, self.evidence.today,
+        held = options_paid_already(self.held, fleets, others, workload, work, numbers, self.evidence.today,
             share_of=lambda each: self._share_done(each, fleets[each.machine], workload),
         )  # fmt: skip
         return ranked(self._well_founded([*others, *owned, *tuned, *free, *held]), constraints)
@@ -209,7 +209,7 @@ class Supply:
                 return lower_options, lower
         return options, workload
 
-    def _share_done(self, held: Held, fleet: Fleet, workload: Workload) -> float:
+    def _share_done(self, held: PaidAlready, fleet: Fleet, workload: Workload) -> float:
         """Return which part of the work machines that are paid for do, where the whole of it takes a larger fleet."""
         if not isinstance(workload.work, Serve):
             return min(held.count / (fleet.instance_count - fleet.spare_instance_count), 1.0)

@@ -28,11 +28,11 @@ from planner.demand.workload import (
     Workload,
 )
 from planner.options.option import Option, OptionKind
-from planner.uncertainty import JointDraws
-from planner.verdict.break_evens import break_even_of
+from planner.uncertainty.plan_risk import JointDraws
+from planner.verdict.alternatives import break_even_of
 from planner.verdict.choice import choose, contenders, price_list
 from planner.verdict.supply import Supply
-from pricing.units import HOURS_PER_MONTH
+from pricing.clock import HOURS_PER_MONTH
 
 FARTHEST_RATIO = 4.0
 """Prices and use are looked at up to four times, and down to a quarter of what was planned."""

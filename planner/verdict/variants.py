@@ -18,11 +18,10 @@ from planner.demand.workload import (
     Transcribe,
     Workload,
 )
-from planner.options.option import Option, OptionKind
-from planner.options.reason import ReasonCode
+from planner.options.option import Option, OptionKind, ReasonCode
 from planner.supply.machines import Fleet, Machine, Refusal
 from planner.traffic.confirm import STRICTEST_PERCENTILE, Confirmed
-from planner.verdict.following import Following, following_of
+from planner.verdict.autoscaling import Autoscaled, autoscaled
 from planner.verdict.runs import LaterRun, OtherCount, at_other_counts, later_run
 from planner.verdict.supply import Supply
 
@@ -142,7 +141,7 @@ class Variants:
 
     at_other_limits: tuple[OtherLimit, ...] = ()
     at_other_percentiles: tuple[OtherPercentile, ...] = ()
-    following: Following | None = None
+    following: Autoscaled | None = None
     at_other_counts: tuple[OtherCount, ...] = ()
     at_other_deadlines: tuple[OtherDeadline, ...] = ()
     at_twice_the_work: TwiceTheWork | None = None
@@ -175,7 +174,7 @@ def variants_of(
             return Variants(
                 at_other_limits=_at_other_limits(workload, options, supply),
                 at_other_percentiles=_at_other_percentiles(workload, rented, supply, simulated),
-                following=following_of(work, rented, supply.architecture, supply.assumptions),
+                following=autoscaled(work, rented, supply.architecture, supply.assumptions),
             )
         case GpuHours() as work:
             return Variants(readings=_readings(workload, work, supply, options))

@@ -16,7 +16,7 @@ from typing import Any
 from planner.demand.models import known_model
 from planner.errors import InputError
 from planner.report.values import Record
-from planner.web.fields import values_of_template
+from planner.web.form import values_of_template
 from pricing.catalog import Catalog
 from pricing.clock import today
 from pricing.errors import GpuplanError
@@ -57,7 +57,7 @@ _catalog: dict[str | None, Catalog] = {}
 
 def prepare(store_uri: str | None) -> None:
     """Read the prices once for each process."""
-    from pricing.latest import by_region, load
+    from pricing.loading import by_region, load
 
     _catalog[store_uri] = load(store_uri, place_of=by_region)
 
@@ -81,12 +81,11 @@ def answer(store_uri: str | None, form: str, values: Mapping[str, str], links: M
     Answer
         Also for input that has to be mended: a bad form is an answer, not an accident.
     """
-    from planner.report.document import markdown
-    from planner.report.page import page
-    from planner.report.sheet import options_csv
-    from planner.report.values import json_text
+    from planner.report.markdown import markdown
+    from planner.report.page.document import page
+    from planner.report.values import json_text, options_csv
     from planner.report.view import plan_view
-    from planner.report.workbook.book import workbook
+    from planner.report.workbook.file import workbook
     from planner.web.form import form as form_html
 
     try:
@@ -123,13 +122,13 @@ def shell(body: str, links: Mapping[str, str]) -> str:
 def _planned(store_uri: str | None, values: Mapping[str, str], top: int) -> dict[str, Any]:
     from planner.assumptions import default_assumptions
     from planner.demand.workload import Workload
-    from planner.inputs import validated
+    from planner.inputs.reading import validated
     from planner.plan import make_plan
     from planner.report.record import plan_record
     from planner.report.values import plain
-    from planner.web.fields import document_from, settings_from
-    from pricing.free_tiers import free_tiers
-    from pricing.token_prices import TokenPrice, token_prices
+    from planner.web.form import document_from, settings_from
+    from pricing.facts.sellers import free_tiers
+    from pricing.facts.token_prices import TokenPrice, token_prices
 
     if store_uri not in _catalog:
         prepare(store_uri)
@@ -161,8 +160,8 @@ def _named_model(name: str) -> str:
 
 def newest_prices(store_uri: str | None) -> str | None:
     """Return what is different after a refresh; None where that cannot be told now (someone writes, or the server is away)."""
-    from pricing.store.answers import newest_snapshot
-    from pricing.store.open import open_store
+    from pricing.store.database import open_store
+    from pricing.store.parts import newest_snapshot
 
     try:
         engine = open_store(store_uri)

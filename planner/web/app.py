@@ -15,11 +15,10 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from planner.report.model_script import models_script, script_named
-from planner.report.page import ENGINE, asset, policy
+from planner.report.formulas import models_script, script_named
+from planner.report.page.document import ENGINE, asset, policy
 from planner.web.answers import MEDIA_TYPES, BusyError, Planners, shell
-from planner.web.fields import KIND_WORDS, values_of_template
-from planner.web.form import form
+from planner.web.form import KIND_WORDS, form, values_of_template
 from planner.web.guard import LOOPBACK, Guard
 
 MOST_FIELDS = 200

@@ -23,8 +23,8 @@ PROVIDERS: Final[dict[str, str]] = {
     "hyperstack": "pricing.providers.hyperstack",
     "digitalocean": "pricing.providers.digitalocean",
     "scaleway": "pricing.providers.scaleway",
-    "nebius": "pricing.providers.gpuhunt_catalog:NEBIUS",
-    "cloudrift": "pricing.providers.gpuhunt_catalog:CLOUDRIFT",
+    "nebius": "pricing.providers.catalogs:NEBIUS",
+    "cloudrift": "pricing.providers.catalogs:CLOUDRIFT",
     "rate_card": "pricing.providers.rate_card",
 }
 """Name to module, whose adapter is called ``PROVIDER`` or as stands behind a colon; imported when it is asked, its SDK when it asks."""

@@ -19,8 +19,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from pricing.errors import MissingLibraryError, PricingError
-from pricing.identity import IDENTITY_COLUMNS, identity_text
-from pricing.offers import TEXTS, Offer
+from pricing.facts.offers import IDENTITY_COLUMNS, TEXTS, Offer, identity_text
 from pricing.plain_text import inert, without_secrets
 
 SHAPE_ERRORS: Final = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, csv.Error, PricingError)

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
-from pricing.offers import Launchable
+from pricing.facts.offers import Launchable
+from pricing.providers.client import Http, side_by_side
 from pricing.providers.contract import Fetched, Normalized, Provider, RawPage, Request, SourceError
-from pricing.providers.hardware import offer_on, read_pages
-from pricing.providers.http import Http
-from pricing.providers.known import hardware_of
-from pricing.providers.pool import side_by_side
+from pricing.providers.hardware import hardware_of, offer_on, read_pages
 
 URL: Final = "https://api.digitalocean.com"
 PART: Final = "sizes"

@@ -6,13 +6,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
-from pricing.accelerator_names import read_name
-from pricing.offers import Launchable, PurchaseOption
+from pricing.facts.accelerator_names import read_name
+from pricing.facts.offers import Launchable, PurchaseOption
+from pricing.providers.client import get_pages, side_by_side
 from pricing.providers.contract import Fetched, Normalized, Provider, RawPage, RefusedRow, Request
-from pricing.providers.hardware import each_row, offer_on, read_parts
-from pricing.providers.http import get_pages
-from pricing.providers.known import hardware_of
-from pricing.providers.pool import side_by_side
+from pricing.providers.hardware import each_row, hardware_of, offer_on, read_parts
 
 URL: Final = "https://infrahub-api.nexgencloud.com"
 PART: Final = "flavors"

@@ -6,12 +6,10 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
-from pricing.offers import PricePart
+from pricing.facts.offers import PricePart
+from pricing.providers.client import get_pages, side_by_side
 from pricing.providers.contract import Fetched, Normalized, Provider, RawPage, RefusedRow, Request
-from pricing.providers.hardware import offer_on, read_pages
-from pricing.providers.http import get_pages
-from pricing.providers.known import hardware_of
-from pricing.providers.pool import side_by_side
+from pricing.providers.hardware import hardware_of, offer_on, read_pages
 
 URL: Final = "https://apexapps.oracle.com"
 PATH: Final = "/pls/apex/cetools/api/v1/products/"

@@ -14,9 +14,9 @@ from typing import Final
 
 from pricing.clock import utc_now
 from pricing.errors import PricingError
-from pricing.instances import named
-from pricing.offers import Offer
-from pricing.providers.catalog_files import file_rows, is_catalog
+from pricing.facts.instances import named
+from pricing.facts.offers import Offer
+from pricing.providers.catalogs import file_rows, is_catalog
 from pricing.providers.contract import Fetched, Normalized, PartFault, Provider, RawPage, Request
 from pricing.tables import read_rows, read_text
 

@@ -7,12 +7,10 @@ from functools import partial
 from typing import Any, Final
 
 from pricing.clock import utc_now
-from pricing.offers import Launchable, PurchaseOption
+from pricing.facts.offers import Launchable, PurchaseOption
+from pricing.providers.client import Http, side_by_side
 from pricing.providers.contract import Fetched, Normalized, Provider, RawPage, Request, SourceError
-from pricing.providers.hardware import each_row, guarded, offer_on
-from pricing.providers.http import Http
-from pricing.providers.known import hardware_of
-from pricing.providers.pool import side_by_side
+from pricing.providers.hardware import each_row, guarded, hardware_of, offer_on
 
 URL: Final = "https://api.runpod.io"
 PART: Final = "gpu_types"

@@ -9,13 +9,11 @@ from typing import Any, Final
 
 from pricing.clock import today
 from pricing.errors import PricingError
-from pricing.exchange_rate import RATE_HINT, Rate, read_rate
-from pricing.offers import Launchable
+from pricing.facts.exchange_rate import RATE_HINT, Rate, read_rate
+from pricing.facts.offers import Launchable
+from pricing.providers.client import Http, side_by_side
 from pricing.providers.contract import Fetched, Normalized, PartFault, Provider, RawPage, Request, SourceError
-from pricing.providers.hardware import offer_on, read_pages
-from pricing.providers.http import Http
-from pricing.providers.known import hardware_of
-from pricing.providers.pool import side_by_side
+from pricing.providers.hardware import hardware_of, offer_on, read_pages
 
 URL: Final = "https://api.scaleway.com"
 VERSION: Final = "scaleway-1"

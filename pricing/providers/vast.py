@@ -12,12 +12,10 @@ from functools import partial
 from typing import Any, Final
 
 from pricing.clock import utc_now
-from pricing.offers import Launchable, PurchaseOption
+from pricing.facts.offers import Launchable, PurchaseOption
+from pricing.providers.client import Http, side_by_side
 from pricing.providers.contract import Fetched, Normalized, Provider, RawPage, Request, SourceError
-from pricing.providers.hardware import each_row, offer_on, read_parts
-from pricing.providers.http import Http
-from pricing.providers.known import hardware_of
-from pricing.providers.pool import side_by_side
+from pricing.providers.hardware import each_row, hardware_of, offer_on, read_parts
 
 URL: Final = "https://console.vast.ai"
 PATH: Final = "/api/v0/bundles/"

@@ -6,12 +6,10 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
-from pricing.offers import PurchaseOption
+from pricing.facts.offers import PurchaseOption
+from pricing.providers.client import get_pages, side_by_side
 from pricing.providers.contract import Fetched, Normalized, Provider, RawPage, Request
-from pricing.providers.hardware import offer_on, read_pages
-from pricing.providers.http import get_pages
-from pricing.providers.known import hardware_of
-from pricing.providers.pool import side_by_side
+from pricing.providers.hardware import hardware_of, offer_on, read_pages
 
 URL: Final = "https://api.datacrunch.io"
 PART: Final = "instance_types"

@@ -7,14 +7,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any, Final
 
-from pricing.accelerators import resolve_all
 from pricing.errors import PricingError
-from pricing.offers import Launchable, PurchaseOption
+from pricing.facts.accelerators import resolve_all
+from pricing.facts.offers import Launchable, PurchaseOption
+from pricing.providers.client import Http, side_by_side
 from pricing.providers.contract import Fetched, Normalized, Provider, RawPage, Request, SourceError
-from pricing.providers.hardware import Hardware, offer_on, read_pages
-from pricing.providers.http import Http
-from pricing.providers.known import hardware_of
-from pricing.providers.pool import side_by_side
+from pricing.providers.hardware import Hardware, hardware_of, offer_on, read_pages
 
 URL: Final = "https://api.vultr.com"
 VERSION: Final = "vultr-1"

@@ -19,17 +19,15 @@ from typing import Any, Final
 
 from pricing.cells import SEPARATOR, columns
 from pricing.clock import utc_now
-from pricing.errors import PricingError
-from pricing.identity import identity_of
-from pricing.instances import named
-from pricing.offers import TEXTS, Launchable, Offer, Payment, PurchaseOption
+from pricing.errors import PricingError, StoreError
+from pricing.facts.instances import named
+from pricing.facts.offers import TEXTS, Launchable, Offer, Payment, PurchaseOption, identity_of
 from pricing.plain_text import shortened
-from pricing.store.answers import PartAnswer
-from pricing.store.engine import Engine
-from pricing.store.errors import StoreError
-from pricing.store.landing import Landing, PartResult, land
+from pricing.store.database import Engine
+from pricing.store.parts import PartAnswer
 from pricing.store.rows import EXPORTED, offer_of, staged_offers
 from pricing.store.spreads import renew_spreads
+from pricing.store.write import Landing, PartResult, land
 from pricing.tables import read_rows, read_text, text_of_rows
 
 PARTITIONS: Final = "snapshot, provider"
@@ -215,7 +213,7 @@ def import_offers(engine: Engine, offers: Iterable[Offer], name: str, *, is_now:
     """Bring offers from a file into the store, oldest day first; nothing that the file does not tell is said to be gone.
 
     What is older than the store's own knowledge of an offer becomes its past and leaves the present alone; the results count
-    it (`pricing.store.past` has the rule).
+    it (`pricing.store.late_rows` has the rule).
 
     Parameters
     ----------

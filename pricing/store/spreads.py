@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from pricing.clock import utc_now
-from pricing.store.engine import Engine
+from pricing.store.database import Engine
 from pricing.store.session import Session
 
 HISTORY_DAYS: Final = 90

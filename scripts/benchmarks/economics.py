@@ -13,14 +13,14 @@ from planner.assumptions import default_assumptions
 from planner.costs.breakeven import break_even
 from planner.costs.evaluate import timelines
 from planner.costs.inputs import BuyInputs, RentInputs
-from planner.costs.scenario import Scenario
 from planner.costs.timeline import Timeline
-from planner.costs.uncertainty import Risk, risk
-from planner.drawn import correlations_of, normals_of, spelled_out
-from planner.mix.mix import cheapest_mix
-from planner.sensitivity import scenario_risk
-from planner.tiers import DemandCurve, Tier, TierKind
-from planner.uncertainty import DRAWS, Pair, pair_costs, pair_inputs
+from planner.mix.capacity import DemandCurve, Tier, TierKind
+from planner.mix.cheapest import cheapest_mix
+from planner.scenario.risk import scenario_risk
+from planner.scenario.schema import Scenario
+from planner.uncertainty.assumptions import correlations_of, draws_of_inputs, normals_of
+from planner.uncertainty.draws import Risk, risk
+from planner.uncertainty.plan_risk import DRAWS, Pair, pair_costs, pair_inputs
 
 SCENARIO = Scenario.model_validate(
     {
@@ -100,7 +100,7 @@ def _plan_draws(pair: Pair) -> Risk:
     inputs, costs_usd = pair_inputs(pair, assumptions), pair_costs(pair, assumptions)
     return risk(
         ("rent", "buy"),
-        lambda draws: costs_usd(spelled_out(draws, inputs)),
+        lambda draws: costs_usd(draws_of_inputs(draws, inputs)),
         normals_of(inputs),
         correlations=correlations_of(inputs, assumptions),
         draws=DRAWS,

@@ -24,9 +24,9 @@ def measure() -> Iterator[tuple[str, str, str]]:
     from gpuhunt import AcceleratorVendor, CatalogItem, QueryFilter
     from gpuhunt._internal.constraints import matches
 
-    from pricing.accelerators import accelerators
     from pricing.catalog import load_bundled
-    from pricing.offers import Offer, PurchaseOption
+    from pricing.facts.accelerators import accelerators
+    from pricing.facts.offers import Offer, PurchaseOption
 
     catalog = load_bundled()
     items = [

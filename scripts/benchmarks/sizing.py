@@ -16,9 +16,9 @@ from planner.supply.candidates import find_candidates
 from planner.supply.fleet import estimate, size
 from planner.supply.serving.candidates import BATCHES, evaluate
 from planner.supply.training.candidates import outcome_of
-from pricing.accelerators import resolve
 from pricing.catalog import Catalog
-from pricing.latest import load
+from pricing.facts.accelerators import resolve
+from pricing.loading import load
 
 OFFERS = 3_000
 WORKLOADS = {

@@ -27,7 +27,7 @@ FIRST = datetime(2023, 11, 21, 3, 17)  # noqa: DTZ001 - as the store keeps time
 
 def offers_of_one_day() -> list[Any]:
     """Return 200,000 offers, 40 % of them spot, spread over 60 regions and 14 accelerators."""
-    from pricing.offers import Offer, PurchaseOption
+    from pricing.facts.offers import Offer, PurchaseOption
 
     prices = random.Random(1)  # noqa: S311 - figures for a benchmark
     return [
@@ -73,10 +73,10 @@ def fill(path: Path, days: int) -> list[tuple[float, float]]:
     The first day and the last ten are landed as a refresh lands them. The days between are written straight into the tables,
     as landings would have left them: a landing writes what changed, and what changed is known here.
     """
-    from pricing.identity import identity_of
-    from pricing.store.answers import PartAnswer
-    from pricing.store.engine import DuckDbEngine
-    from pricing.store.landing import Landing, _write_milestone, land
+    from pricing.facts.offers import identity_of
+    from pricing.store.database import DuckDbEngine
+    from pricing.store.parts import PartAnswer
+    from pricing.store.write import Landing, _write_milestone, land
 
     engine, offers = DuckDbEngine(path), offers_of_one_day()
     parts = tuple(PartAnswer(part=f"part/{number}") for number in range(REGIONS))
@@ -134,9 +134,9 @@ def _taken(run: Callable[[], object], times: int = 7) -> str:
 
 def questions(path: Path, days: int) -> Iterator[tuple[str, str, str]]:
     """Ask a filled store, the opening and closing of the file included, and yield what was measured, the figure, the goal."""
-    from pricing.latest import load
-    from pricing.store.engine import DuckDbEngine
-    from pricing.store.reading import history_of, read_offers
+    from pricing.loading import load
+    from pricing.store.database import DuckDbEngine
+    from pricing.store.read import history_of, read_offers
 
     engine = DuckDbEngine(path)
     h100 = {"accelerator": ["H100-SXM"]}

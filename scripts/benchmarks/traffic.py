@@ -73,7 +73,7 @@ def _simulation() -> Iterator[tuple[str, str, str]]:
     from planner.traffic.simulation import simulated
     from planner.traffic.step_times import times_of_layout
     from planner.traffic.streams import drawn_requests
-    from pricing.accelerators import resolve
+    from pricing.facts.accelerators import resolve
 
     requests = drawn_requests(1000, 300, rate_per_s=20, count=36_000, length_cv=(0.96, 0.77))
     times = times_of_layout(
@@ -86,7 +86,7 @@ def _simulation() -> Iterator[tuple[str, str, str]]:
 
 def _plans() -> Iterator[tuple[str, str, str]]:
     from planner.assumptions import default_assumptions
-    from planner.demand.loading import load_workload
+    from planner.demand.models import load_workload
     from planner.plan import make_plan
     from planner.verdict.confirmation import Confirmation
     from pricing.catalog import load_bundled

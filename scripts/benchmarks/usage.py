@@ -27,7 +27,7 @@ def watch():
 if os.path.exists("/proc/self/statm"):
     threading.Thread(target=watch, daemon=True).start()
 begin = time.perf_counter()
-from planner.engine import connect
+from planner.engine.session import connect
 engine = connect("duckdb:?threads={threads}&memory=700MB")
 started = time.perf_counter() - begin
 engine.close()

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 
 from fit.problem import Problem, problem_of, tag_rows
 from fit.solve import design
+from planner.measured.classes import plain_row, sort_of
 from planner.measured.images import image_table, is_clip, predict_images
-from planner.measured.kinds import plain_row, sort_of
 from planner.measured.rows import Row
 from planner.supply.throughput.images import IMAGE_CONSTANTS
 

@@ -8,8 +8,8 @@ import numpy as np
 
 from fit.problem import Problem, problem_of, tag_rows
 from fit.solve import design
-from planner.measured import encoders, speech
-from planner.measured.kinds import plain_row, sort_of
+from planner.measured import encoders
+from planner.measured.classes import plain_row, sort_of
 from planner.measured.rows import Row
 
 _ENCODE = {
@@ -42,7 +42,7 @@ def _fit(
     mine = [plain_row(row) for row in rows if sort_of(row) == name and row.get("quality") != "C"]
     read, formula = {
         "encode": (encoders.encode_table, encoders.predict_encoding),
-        "speech": (speech.speech_table, speech.predict_speech),
+        "speech": (encoders.speech_table, encoders.predict_speech),
     }[name]
     table, _ = read(mine)
 

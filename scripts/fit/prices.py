@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 
-from pricing.history import PricePoint, price_history
-from pricing.offers import PurchaseOption
-from pricing.sellers import tier_of
+from pricing.facts.offers import PurchaseOption
+from pricing.facts.price_history import PricePoint, price_history
+from pricing.facts.sellers import tier_of
 
 LEAST_DAYS = 28
 """Of two prices that are compared: nearer ones tell how sources differ, not how prices move."""

@@ -11,19 +11,19 @@ import numpy as np
 from fit.problem import Problem, problem_of, tag_rows
 from fit.solve import Constants, design
 from planner.arrays import FloatArray
-from planner.measured.classes import row_class
-from planner.measured.kinds import plain_row
+from planner.measured.classes import plain_row, row_class
 from planner.measured.rows import Row, number
 from planner.measured.serving.predict import (
     CONSTANTS,
     LINKS,
     METRICS,
     ServingConstantsOfRows,
+    ServingTable,
     constants_of_rows,
     predict_serving,
+    serving_table,
 )
 from planner.measured.serving.rows import deployment_of, is_overloaded
-from planner.measured.serving.table import ServingTable, serving_table
 from planner.supply.calibration import STACK_TAGS, default_calibration
 from planner.supply.communication import Links
 from planner.supply.serving.speed import ServingConstants

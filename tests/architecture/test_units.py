@@ -146,7 +146,7 @@ WITHOUT_UNIT: dict[str, tuple[str, str]] = {
     "Sku": ("gpus", "accelerators are counted by their name"),
     "EngineAddress": ("port", "a port has a number and no unit"),
     "Fault": ("rows", "rows are counted by their name"),
-    "Apart": ("rows", "rows are counted by their name"),
+    "NonUsage": ("rows", "rows are counted by their name"),
     "Bill": (
         "rows gpu_rows unreadable_rows copied_rows first_hour end_hour",
         "rows, and points in time in hours since 1970",

@@ -10,35 +10,34 @@ from pathlib import Path
 
 from tests.conftest import ROOT
 
-SPEAKS = ("report/", "commands/", "web/", "launch/", "intake/", "cli.py", "figures.py", "words.py")
+SPEAKS = ("report/", "commands/", "web/", "launch/", "intake/", "cli.py")
 """What is read by people as it is: reports, help and pages, the files that `launch` and `intake` write with their remarks, units."""
 TELLS_ERRORS = {
     "assumptions.py": "a value outside of its range",
-    "costs/scenario.py": "faults that pydantic collects",
+    "scenario/schema.py": "faults that pydantic collects",
     "demand/architecture.py": "the same",
     "demand/configuration/": "why a config.json is not understood; the error that is raised joins them",
-    "demand/curve.py": "what is no demand",
+    "demand/profiles.py": "what is no demand",
     "demand/fields.py": "titles of a workload's sections, for its schema",
-    "demand/suitability.py": "why a model cannot do a kind of work",
+    "demand/models.py": "why a model cannot do a kind of work",
     "demand/workload.py": "faults that pydantic collects",
-    "engine.py": "what an engine's failure means",
-    "faults.py": "pydantic's faults in the words of a file",
-    "inputs.py": "what a YAML file must not hold",
+    "engine/session.py": "what an engine's failure means",
+    "inputs/faults.py": "pydantic's faults in the words of a file",
+    "inputs/reading.py": "what a YAML file must not hold",
     "measured/verify.py": "why a measured row is refused",
     "measured/scores.py": "why a measured row is refused",
     "portfolio/": "why a row is refused or kept apart, which workers write beside it, and what they say while they work",
-    "tiers.py": "faults of a tier",
+    "mix/capacity.py": "faults of a tier",
     "usage/columns.py": "columns that are missing",
-    "usage/headers.py": "what a file is that is not read, and what to export instead",
-    "usage/iceberg.py": "how else to read the table of a lake",
-    "usage/packed.py": "where a gzip that is cut off ends",
-    "usage/readable.py": "what a column holds that cannot be read",
+    "usage/file_kinds.py": "what a file is that is not read, and what to export instead",
+    "usage/table_formats.py": "how else to read the table of a lake",
+    "usage/archives.py": "where a gzip that is cut off ends",
+    "usage/unreadable_rows.py": "what a column holds that cannot be read",
     "usage/sources.py": "why a file is not read",
     "usage/relations.py": "lines that are not rows",
     "usage/slurm.py": "lines that are not jobs",
-    "usage/summary.py": "where rows were lost, in the error that nothing is left",
-    "usage/choice.py": "a drafted workload, with its remarks",
-    "verdict/funnel.py": "the error that nothing fits; the steps of the funnel are named by `pricing.catalog`",
+    "usage/summary.py": "where rows were lost, in the error that nothing is left; a drafted workload, with its remarks",
+    "verdict/refusal.py": "the error that nothing fits; the steps of the funnel are named by `pricing.catalog`",
 }
 """Files that word errors outside of the `raise` itself, and of what kind."""
 NAMES_STEPS = {"filtered", "FunnelStep", "Dropped", "split"}

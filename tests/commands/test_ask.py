@@ -14,8 +14,8 @@ from planner.cli import gpuplan, main
 from planner.commands.ask import EXAMPLES
 from planner.demand.fields import fields_of
 from planner.demand.workload import Workload, type_of_kind
-from planner.inputs import document_of, validated
-from planner.quantities import quantity
+from planner.inputs.amount import quantity
+from planner.inputs.reading import document_of, validated
 
 SERVE = ["plan", "serve", "--model", "llama-3.1-8b"]
 

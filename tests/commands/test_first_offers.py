@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from planner.cli import main
-from pricing.offers import PurchaseOption
-from pricing.store.engine import DuckDbEngine
+from pricing.facts.offers import PurchaseOption
+from pricing.store.database import DuckDbEngine
 from tests.pricing.store.conftest import land_day, offer
 
 KINDS: tuple[dict[str, Any], ...] = (

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from planner.cli import main
-from pricing.store.engine import DuckDbEngine
+from pricing.store.database import DuckDbEngine
 from tests.conftest import CLOCK_DAY
 from tests.pricing.store.conftest import land_day, offer
 

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from planner.commands.catalog import catalog_of, selected
 from planner.commands.options import PriceSource
-from planner.commands.prices import catalog_of, selected
 from pricing.catalog import load_bundled
 from pricing.clock import utc_now
-from pricing.console import Talk
+from pricing.commands.console import Talk
 from pricing.errors import PricingError
-from pricing.store.answers import PartAnswer
-from pricing.store.engine import DuckDbEngine
-from pricing.store.landing import Landing, land
+from pricing.store.database import DuckDbEngine
+from pricing.store.parts import PartAnswer
+from pricing.store.write import Landing, land
 
 
 @pytest.fixture(scope="module")

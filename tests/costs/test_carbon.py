@@ -11,7 +11,7 @@ from planner.costs.carbon import footprint, grid_intensities, grid_intensity
 from planner.errors import PlanningError
 from planner.options.energy import owned_footprint, rented_footprint
 from planner.supply.machines import Machine
-from pricing.accelerators import accelerators
+from pricing.facts.accelerators import accelerators
 
 
 def test_every_intensity_says_who_states_it_and_when_it_was_read() -> None:

@@ -10,12 +10,11 @@ import numpy as np
 import pytest
 
 from planner.assumptions import default_assumptions
-from planner.costs.depreciation import Depreciation
 from planner.costs.evaluate import model_of, own_values, run, timelines, values_of
-from planner.costs.financing import Financing, FinancingKind, financing_of
+from planner.costs.financing import Depreciation, Financing, FinancingKind, financing_of
 from planner.costs.inputs import BuyInputs, CostInputs, RentInputs, TokenInputs
 from planner.costs.timeline import Timeline
-from planner.report.formula_text import spreadsheet
+from planner.report.formulas import spreadsheet
 from planner.report.workbook.options import month_total
 from tests.published.scenario_ledger import Terms, own_months, timeline_of_months
 

@@ -29,9 +29,9 @@ from planner.costs.expression import (
 from planner.costs.financing import CASH, Financing
 from planner.costs.formulas import COLOCATION, Model, buy_model, rent_model, token_model
 from planner.costs.inputs import Bridge
+from planner.costs.servers import RESALE_AGES_MONTHS, share_at
 from planner.costs.timeline import Timeline, discount_factors
-from planner.costs.used_prices import RESALE_AGES_MONTHS, share_at
-from planner.report.formula_text import javascript, spreadsheet
+from planner.report.formulas import javascript, spreadsheet
 from planner.report.workbook.options import month_total
 from tests.published.owning import ResaleCurve, buy_timeline, ownership_terms
 from tests.published.renting import rent_timeline

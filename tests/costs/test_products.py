@@ -5,7 +5,7 @@ from __future__ import annotations
 from planner.costs.products import commitment_products, product_of
 from planner.notes import Note, NoteCode
 from planner.report.notes import note_text
-from pricing.offers import Payment, PurchaseOption
+from pricing.facts.offers import Payment, PurchaseOption
 
 PRODUCTS = commitment_products()
 

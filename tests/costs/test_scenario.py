@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from pydantic import ValidationError
 
-from planner.costs.scenario import Scenario, bounds, spreads
-from planner.costs.verdict import break_even_of
 from planner.report.scenario import scenario_answer
+from planner.scenario.costs import break_even_of
+from planner.scenario.schema import Scenario, bounds, spreads
 
 LENOVO: dict[str, Any] = {
     "rent": {"usd_per_hour": 98.32},

@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from planner.costs.tornado import sobol
-from planner.costs.uncertainty import (
+from planner.errors import PlanningError
+from planner.uncertainty.draws import (
     Draws,
     Uncertain,
     draw,
     risk,
 )
-from planner.errors import PlanningError
+from planner.uncertainty.tornado import sobol
 from tests.published.formulas import maximum_regret, normal_difference, value_of_waiting_usd
 
 Z90 = 1.2815515655446004

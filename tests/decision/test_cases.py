@@ -8,13 +8,13 @@ import pytest
 
 from planner.assumptions import default_assumptions
 from planner.decision import decide
-from planner.engine import connect
+from planner.engine.session import connect
 from planner.report.decision import headline
-from planner.usage.dcgm import read_dcgm
-from planner.usage.focus import read_bill
+from planner.usage.counters.hours import read_dcgm
+from planner.usage.focus_bill import read_bill
 from planner.usage.skus import SkuReader
 from planner.usage.sources import find_sources
-from planner.usage.summary import summarised
+from planner.usage.summary import summarize
 from pricing.catalog import load_bundled
 from tests.usage.conftest import load_cases
 
@@ -34,7 +34,7 @@ def test_a_decision_says_what_is_right(tmp_path: Path, name: str) -> None:
     finally:
         engine.close()
     counters = [one for one in sources if one.kind == "dcgm"]
-    usage = summarised(bill, [read_dcgm(counters, timezone="UTC")] if counters else [], load_bundled())
+    usage = summarize(bill, [read_dcgm(counters, timezone="UTC")] if counters else [], load_bundled())
     found = decide(usage, load_bundled(), default_assumptions(), resamples=0)
     assert found.paid_usd_per_month == pytest.approx(case.paid_usd_per_month, rel=1e-3)
     owned = sum(part.gpus for gpu in found.gpus for part in gpu.parts if part.kind == "owned")

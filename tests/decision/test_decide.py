@@ -11,20 +11,19 @@ from hypothesis import strategies as st
 
 from planner.assumptions import default_assumptions
 from planner.decision import decide
-from planner.decision.dispatch import dispatched_usd
+from planner.decision.confidence import _scaled, dispatched_usd
+from planner.decision.curve import block_hours, resampled_hours, year_of
 from planner.decision.place import Place
-from planner.decision.resampling import _scaled
-from planner.decision.year import block_hours, resampled_hours, year_of
 from planner.errors import InputError, NothingFitsError
-from planner.figures import usd
-from planner.mix.mix import cheapest_mix
+from planner.mix.capacity import DemandCurve, Tier, TierKind
+from planner.mix.cheapest import cheapest_mix
 from planner.report.decision import decision_tables, headline
-from planner.tiers import DemandCurve, Tier, TierKind
+from planner.report.figures import usd
 from planner.usage.answer import Usage
 from planner.usage.bill import Bill
 from planner.usage.hours import HourTable
 from planner.usage.records import Stretch, records_of
-from planner.usage.summary import summarised
+from planner.usage.summary import summarize
 from pricing.catalog import Catalog, load_bundled
 
 OWN = Tier(name="own", kind=TierKind.OWNED, fixed_usd_per_machine_hour=8.0, usd_per_unit_hour=0.1, units_per_machine=8)
@@ -63,7 +62,7 @@ def _bill(level: np.ndarray, usd_per_gpu_hour: float, *, unused: float = 0.0, gp
 
 
 def _usage(level: np.ndarray, usd_per_gpu_hour: float, **options: object) -> Usage:
-    return summarised(_bill(level, usd_per_gpu_hour, **options), [], load_bundled())  # type: ignore[arg-type]
+    return summarize(_bill(level, usd_per_gpu_hour, **options), [], load_bundled())  # type: ignore[arg-type]
 
 
 STEADY = np.full(672, 16.0)
@@ -127,7 +126,7 @@ def test_an_hour_a_day_is_never_worth_owning_and_saves_nothing_on_todays_price()
 def test_three_days_of_a_month_cost_three_days_a_month() -> None:
     bill = _bill(np.full(72, 8.0), 6.88)
     whole = replace(bill, first_hour=497_000, end_hour=497_000 + 744)
-    usage = summarised(whole, [], load_bundled())
+    usage = summarize(whole, [], load_bundled())
     assert usage.hours == 744
     found = decide(usage, load_bundled(), default_assumptions(), resamples=0)
     assert found.paid_usd_per_month == pytest.approx(72 * 8 * 6.88 * 730 / 744)
@@ -137,7 +136,7 @@ def test_three_days_of_a_month_cost_three_days_a_month() -> None:
 def test_counters_of_one_cluster_say_nothing_of_the_rest_of_the_company() -> None:
     span = (497_000 * 3600.0, (497_000 + 100) * 3600.0)
     seen = [Stretch(*span, 4.0, "present"), Stretch(*span, 1.0, "busy")]
-    usage = summarised(_bill(STEADY, 6.88), [records_of(seen, "dcgm", rows=1)], load_bundled())
+    usage = summarize(_bill(STEADY, 6.88), [records_of(seen, "dcgm", rows=1)], load_bundled())
     assert usage.idle_gpu_hours == pytest.approx(3.0 * 100)
     assert usage.idle_share == pytest.approx(0.75)
     found = decide(usage, load_bundled(), default_assumptions(), resamples=0)
@@ -148,7 +147,7 @@ def test_counters_of_one_cluster_say_nothing_of_the_rest_of_the_company() -> Non
 def test_counters_of_another_month_do_not_stretch_the_bill() -> None:
     later = (500_000 * 3600.0, 500_100 * 3600.0)
     records = records_of([Stretch(*later, 4.0, "present"), Stretch(*later, 1.0, "busy")], "dcgm", rows=1)
-    usage = summarised(_bill(STEADY, 6.88), [records], load_bundled())
+    usage = summarize(_bill(STEADY, 6.88), [records], load_bundled())
     assert (usage.hours, usage.idle) == (672, ())
     assert [one.curve.hours for one in usage.measures] == [672, 100, 100]
 
@@ -211,7 +210,7 @@ def test_certain_prices_and_demand_of_a_steady_fleet_leave_no_doubt() -> None:
 
 def test_idle_allocation_is_told_with_its_price() -> None:
     records = records_of([Stretch(497_000 * 3600.0, (497_000 + 672) * 3600.0, 4.0, "busy")], "dcgm", rows=1)
-    usage = summarised(_bill(STEADY, 6.88), [records], load_bundled())
+    usage = summarize(_bill(STEADY, 6.88), [records], load_bundled())
     found = decide(usage, load_bundled(), default_assumptions(), resamples=0)
     idle = next(one for one in found.switch_off if one.code == "idle")
     assert idle.gpu_hours_per_month == pytest.approx(12 * 730)
@@ -230,7 +229,7 @@ def test_an_accelerator_that_nobody_offers_keeps_what_it_has() -> None:
 def test_records_without_a_bill_are_refused() -> None:
     records = records_of([Stretch(0.0, 7200.0, 8.0, "allocated", gpu="H100-SXM")], "slurm", rows=1)
     with pytest.raises(InputError, match="needs a bill"):
-        decide(summarised(None, [records], load_bundled()), load_bundled(), default_assumptions())
+        decide(summarize(None, [records], load_bundled()), load_bundled(), default_assumptions())
 
 
 def test_a_catalogue_that_its_user_narrowed_is_taken_as_it_is() -> None:

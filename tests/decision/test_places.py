@@ -15,9 +15,9 @@ from planner.report.decision import headline
 from planner.usage.bill import Bill
 from planner.usage.hours import HourTable
 from planner.usage.records import Stretch, records_of
-from planner.usage.summary import summarised
+from planner.usage.summary import summarize
 from pricing.catalog import load_bundled
-from pricing.offers import offer_id
+from pricing.facts.offers import offer_id
 
 FIRST = 497_000
 P5 = ("aws", "us-east-1", "p5.48xlarge")
@@ -54,7 +54,7 @@ def _rows(
 
 
 def _decision(*parts: Any, records: Any = (), resamples: int = 0, **options: Any) -> Decision:
-    usage = summarised(_bill(*parts), list(records), load_bundled())
+    usage = summarize(_bill(*parts), list(records), load_bundled())
     return decide(usage, load_bundled(), default_assumptions(), resamples=resamples, **options)
 
 
@@ -219,6 +219,6 @@ def test_machines_that_counters_saw_idle_are_stopped_before_anything_is_bought()
 def test_a_bill_of_nothing_but_unused_capacity_says_what_to_switch_off() -> None:
     bill = _bill((P5, _steady(8), 6.88, "on_demand"))
     table = replace(bill.table, words={**bill.table.words, "state": ("unused",)})
-    usage = summarised(replace(bill, table=table), [], load_bundled())
+    usage = summarize(replace(bill, table=table), [], load_bundled())
     found = decide(usage, load_bundled(), default_assumptions(), resamples=0)
     assert headline(found).startswith("Switch off what is idle")

@@ -14,8 +14,7 @@ from planner.demand.models import resolve_model
 from planner.demand.parameters import active_parameter_count, parameter_count
 from planner.errors import InputError
 from planner.report.notes import note_text
-from planner.supply.serving.memory import cached_bytes_per_request
-from planner.supply.serving.model import served_model
+from planner.supply.serving.model import cached_bytes_per_request, served_model
 
 CONFIGURATIONS: dict[str, dict[str, Any]] = json.loads(
     (Path(__file__).parent.parent / "fixtures" / "configurations.json").read_text(encoding="utf-8")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from planner.engine_address import read_address
+from planner.engine.address import read_address
 from tests.conftest import ROOT
 
 PAGES = sorted((ROOT / "docs" / "engines").glob("*.md"))

@@ -8,14 +8,13 @@ from typing import Any
 
 import pytest
 
-from planner.engine import Engine, connect
-from planner.engine_address import EngineError, read_address
-from planner.portfolio.blocks import Block
+from planner.engine.address import EngineError, read_address
+from planner.engine.session import Engine, connect
+from planner.portfolio.blocks import Block, PortfolioError
 from planner.portfolio.reading import Row
-from planner.portfolio.result import PortfolioError
 from planner.portfolio.spark import run_on_spark
 from planner.usage.faults import UsageError
-from planner.usage.tables import table_source
+from planner.usage.relations import table_source
 from tests.portfolio.equal import usual_market
 
 TOKEN = "dapi/0123+4567==.abc"

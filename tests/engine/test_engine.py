@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from planner.engine import connect
-from planner.engine_address import EngineError, read_address
+from planner.engine.address import EngineError, read_address
+from planner.engine.session import connect
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = ROOT / "scripts" / "engine"

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from planner.cli import main
-from planner.demand.loading import load_workload
+from planner.demand.models import load_workload
 from planner.errors import InputError
 from planner.intake.draft import draft_text
 from planner.intake.reading import draft_of

@@ -17,8 +17,7 @@ from kubernetes.client import ApiClient
 
 from planner.cli import main
 from planner.demand.models import known_models
-from planner.launch.checkpoints import checkpoints
-from planner.launch.deployment import LaunchError, deployment_of
+from planner.launch.deployment import LaunchError, checkpoints, deployment_of
 from planner.launch.text import TARGETS, launch_text
 from planner.plan import Plan
 from planner.report.record import plan_record

@@ -16,7 +16,7 @@ from typing import Any
 import hcl2
 import pytest
 
-from planner.intake.engine_lines import engine_options
+from planner.intake.command_lines import engine_options
 from planner.launch.text import launch_text
 from tests.launch.test_launch import AWS, GCP, SCALEWAY, _record
 

@@ -8,20 +8,17 @@ from pathlib import Path
 import pytest
 
 from planner.assumptions import default_assumptions
-from planner.demand.models import known_model
-from planner.demand.suitability import suitable_model
+from planner.demand.models import known_model, suitable_model
 from planner.demand.workload import Video, Workload
 from planner.errors import InputError
-from planner.measured.classes import band_name
-from planner.measured.encoders import encode_table
-from planner.measured.kinds import plain_row
+from planner.measured.classes import band_name, plain_row
+from planner.measured.encoders import encode_table, speech_table
 from planner.measured.rows import Row, read_rows, shipped_rows
-from planner.measured.speech import speech_table
 from planner.measured.verify import VerifyReport, verify, verify_rows
 from planner.supply.calibration import default_calibration
 from planner.supply.fleet import estimate
 from planner.supply.machines import Fleet, Machine
-from pricing.accelerators import accelerators
+from pricing.facts.accelerators import accelerators
 
 HEADER = "id,kind,task,model,params_b,precision,gpu,n_gpus,engine,batch,concurrency,input_len,output_len,width,height,frames,steps,audio_seconds,metric,value,unit,quality,notes"
 

@@ -15,7 +15,7 @@ from planner.options.servers import own_machine
 from planner.report.notes import note_text
 from planner.supply.calibration import default_calibration
 from planner.supply.serving.stacks import practice_shares, stack_named
-from pricing.accelerators import resolve
+from pricing.facts.accelerators import resolve
 
 HEADER = "id,block,kind,model,precision,gpu,n_gpus,tp,input_len,output_len,concurrency,load,framework,out_tok_s_total,ttft_ms,tpot_ms,quality\n"
 ROW = "a1,mine,llm,llama-3.1-8b,bf16,H100-SXM,1,1,1000,500,32,closed loop at concurrency,vllm,2000,,,A\n"

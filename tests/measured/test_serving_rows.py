@@ -9,9 +9,8 @@ import pytest
 
 from planner.measured.classes import STRANGER, band_name
 from planner.measured.rows import Row, shipped_rows
-from planner.measured.serving.predict import constants_of_rows, predict_serving
+from planner.measured.serving.predict import constants_of_rows, predict_serving, serving_table
 from planner.measured.serving.rows import is_overloaded, served_row, stack_of
-from planner.measured.serving.table import serving_table
 from planner.supply.calibration import default_calibration
 from pricing.errors import GpuplanError
 

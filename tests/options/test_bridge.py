@@ -13,10 +13,9 @@ from planner.costs.evaluate import timelines
 from planner.costs.inputs import Bridge, BuyInputs, RentInputs, bridge_of
 from planner.demand.workload import Workload
 from planner.errors import NothingFitsError
-from planner.options.option import Option, OptionKind
-from planner.options.reason import ReasonCode
+from planner.options.option import Option, OptionKind, ReasonCode
 from planner.plan import Plan, make_plan
-from planner.report.because import reasons
+from planner.report.because import reasons_for
 from planner.report.notes import note_text
 from pricing.catalog import Catalog, load_bundled
 from tests.conftest import TODAY
@@ -72,7 +71,7 @@ def test_the_answer_says_that_the_price_of_a_bridge_is_past_its_age_limit() -> N
     """The cheapest three-year commitment is of June, past the 120 days of a list price; azure's is of August."""
     for provider, is_old in (("aws", True), ("azure", False)):
         plan = _planned(purchase=("reserved_3y",), providers=(provider,))
-        said = " ".join(reason.text for reason in reasons(plan))
+        said = " ".join(reason.text for reason in reasons_for(plan))
         assert ("that is too old to rely on" in said) is is_old
         assert f"until then {provider} does the work, under a commitment of 36 months that is paid to its end" in said
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 
-from planner.commands.planning import planned
+from planner.commands.plan import planned
 from planner.demand.models import resolve_model
 from planner.demand.parameters import parameter_count
 from planner.demand.workload import Workload
-from planner.report.because import reasons
+from planner.report.because import reasons_for
 from planner.verdict.remarks import RemarkCode
 from tests.conftest import TODAY
 from tests.portfolio.equal import usual_market
@@ -21,7 +21,7 @@ def _remarks(model: str, **more: object) -> list[tuple[float | str, ...]]:
     workload = Workload.model_validate(BATCH | {"model": model} | more)
     plan = planned(workload, market.catalog, market.assumptions, TODAY, None)
     found = [remark.figures for remark in plan.remarks if remark.code is RemarkCode.NEAREST_HOSTED]
-    assert any("the nearest in size" in reason.text for reason in reasons(plan)) == bool(found)
+    assert any("the nearest in size" in reason.text for reason in reasons_for(plan)) == bool(found)
     return found
 
 

@@ -18,18 +18,18 @@ from planner.costs.inputs import BuyInputs
 from planner.demand.volume import Volume, volume
 from planner.demand.workload import Workload
 from planner.options.hosted import hosted_options
+from planner.options.machine_hours import needed_share, schedule
 from planner.options.option import Option, OptionKind
 from planner.options.rented import planned_price_usd_per_hour
-from planner.options.schedule import needed_share, schedule
 from planner.options.servers import ownable_servers
 from planner.plan import Plan, make_plan
 from planner.report.notes import note_texts
 from planner.supply.machines import Fleet, Layout, Machine, Performance, Range
-from pricing.accelerators import accelerators
 from pricing.catalog import load_bundled
-from pricing.dates import Window
-from pricing.ownership import ServerQuote
-from pricing.token_prices import TokenPrice
+from pricing.facts.accelerators import accelerators
+from pricing.facts.dates import Window
+from pricing.facts.ownership import ServerQuote
+from pricing.facts.token_prices import TokenPrice
 from tests.conftest import TODAY
 from tests.pricing.residual_values import residual_curve
 

@@ -9,8 +9,8 @@ import pytest
 from planner.assumptions import default_assumptions
 from planner.demand.workload import Constraints
 from planner.errors import InputError
+from planner.options.energy import assumptions_at
 from planner.options.option import OptionKind
-from planner.options.place import assumptions_at
 from planner.plan import Plan, make_plan
 from planner.supply.candidates import find_candidates
 from pricing.catalog import load_bundled

@@ -8,7 +8,7 @@ import pytest
 
 from planner.demand.workload import Constraints
 from planner.options.hosted import admitted_sellers
-from pricing.token_prices import TokenPrice
+from pricing.facts.token_prices import TokenPrice
 
 SELLERS = [
     TokenPrice(

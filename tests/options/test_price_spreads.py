@@ -8,8 +8,8 @@ import pytest
 from fit.prices import fitted, moves
 
 from planner.assumptions import default_assumptions
-from pricing.history import PricePoint
-from pricing.offers import PurchaseOption
+from pricing.facts.offers import PurchaseOption
+from pricing.facts.price_history import PricePoint
 
 CLASSES = ("block", "hyperscaler_list", "list", "marketplace", "spot")
 

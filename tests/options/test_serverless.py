@@ -9,7 +9,7 @@ import pytest
 
 from planner.assumptions import default_assumptions
 from planner.demand.workload import Workload
-from planner.options.reason import ReasonCode
+from planner.options.option import ReasonCode
 from planner.plan import Plan, make_plan
 from pricing.catalog import load_bundled
 from tests.conftest import TODAY

@@ -13,7 +13,7 @@ from typing import Any
 from planner.assumptions import default_assumptions
 from planner.demand.workload import Workload
 from planner.errors import NothingFitsError
-from planner.options.reason import ReasonCode
+from planner.options.option import ReasonCode
 from planner.portfolio.answers import Answers, Asked
 from planner.portfolio.cells import content_of_cells
 from planner.portfolio.market import Market

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from planner.assumptions import default_assumptions
-from planner.options.schedule import hours_of_runs
-from planner.portfolio.money import HorizonCosts
+from planner.options.machine_hours import hours_of_runs
+from planner.portfolio.costs import HorizonCosts
 
 SENT = {"rent.storage_gb": 0.0, "rent.egress_gb_per_month": 1000.0, "rent.egress_usd_per_gb": 0.1}
 

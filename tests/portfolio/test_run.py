@@ -21,8 +21,7 @@ from planner.portfolio import blocks as blocks_module
 from planner.portfolio.answers import answers_of
 from planner.portfolio.blocks import blocks_of, part_path
 from planner.portfolio.reading import read_portfolio
-from planner.portfolio.run import Watcher, plan_portfolio
-from planner.portfolio.workers import MOST_KILLS, run_blocks
+from planner.portfolio.run import MOST_KILLS, Watcher, plan_portfolio, run_blocks
 from tests.portfolio.equal import market, tables, usual_market
 from tests.portfolio.killing import double, double_or_die, double_or_die_once
 
@@ -160,11 +159,11 @@ def test_a_full_disk_is_told_and_the_next_run_goes_on(
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         return real(handle, *more, **named)
 
-    monkeypatch.setattr("planner.portfolio.result.os.fdopen", full)
+    monkeypatch.setattr("planner.portfolio.blocks.os.fdopen", full)
     assert main(["plan", str(source), "-o", str(target), "--workers", "1"]) == 2
     assert "No space left on device" in capsys.readouterr().err
     assert not target.exists()
-    monkeypatch.setattr("planner.portfolio.result.os.fdopen", real)
+    monkeypatch.setattr("planner.portfolio.blocks.os.fdopen", real)
     assert main(["plan", str(source), "-o", str(target), "--workers", "1"]) == 0
     assert "going on" in capsys.readouterr().err
     assert len(_rows(target)) == 60

@@ -41,7 +41,7 @@ def _worker_of(folder: Path) -> int:
 def test_spark_answers_row_by_row_as_this_machine_does_also_when_a_worker_is_killed(
     tmp_path: Path, cluster: str
 ) -> None:
-    from planner.engine import connect
+    from planner.engine.session import connect
 
     source = _table(tmp_path / "jobs.csv", 1200, 80)
     here, there = tmp_path / "here.csv", tmp_path / "there.csv"

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from pricing.accelerators import accelerators
-from pricing.dates import first_day
-from pricing.ownership import AcceleratorQuote, ResaleQuote, accelerator_quotes
+from pricing.facts.accelerators import accelerators
+from pricing.facts.dates import first_day
+from pricing.facts.ownership import AcceleratorQuote, ResaleQuote, accelerator_quotes
 from pricing.tables import read_facts
 
 

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pricing.accelerator_names import split_count
-from pricing.accelerator_rows import RATES, Accelerator, slice_of, slices
-from pricing.accelerators import accelerators, families, resolve, resolve_all
 from pricing.catalog import load_bundled
 from pricing.errors import PricingError
-from pricing.instances import machine_type
+from pricing.facts.accelerator_names import split_count
+from pricing.facts.accelerator_rows import RATES, Accelerator, slice_of, slices
+from pricing.facts.accelerators import accelerators, families, resolve, resolve_all
+from pricing.facts.instances import machine_type
 
 SINGLE = [name for name in accelerators() if name not in families()]
 

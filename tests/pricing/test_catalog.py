@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from pricing.catalog import Catalog, load_bundled
 from pricing.errors import PricingError
-from pricing.offers import PurchaseOption, offer_id
-from pricing.regions import country_of
+from pricing.facts.offers import PurchaseOption, offer_id
+from pricing.facts.regions import country_of
 
 ALL = load_bundled()
 

@@ -9,9 +9,9 @@ from typing import Any
 import click
 import pytest
 
-from pricing.console import LazyGroup, Output, Talk, common_options, output_options, write_output
+from pricing.commands.console import LazyGroup, Output, Talk, common_options, output_options, write_output
+from pricing.commands.runner import run
 from pricing.errors import PricingError
-from pricing.runner import run
 
 
 @click.command()

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from pricing.accelerator_rows import slices
-from pricing.accelerators import accelerators
 from pricing.catalog import load_bundled
-from pricing.providers.known import hardware_of
+from pricing.facts.accelerator_rows import slices
+from pricing.facts.accelerators import accelerators
+from pricing.providers.hardware import hardware_of
 
 SERVER_EDITION = "RTX PRO 6000 Blackwell Server Edition"
 

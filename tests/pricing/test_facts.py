@@ -8,31 +8,32 @@ from typing import Any
 
 import pytest
 
-from pricing.accelerator_rows import Accelerator, Slice
-from pricing.accelerators import accelerators
 from pricing.catalog import load_bundled
 from pricing.cells import columns
-from pricing.electricity import USD_PER_EUR_2024, electricity_tariff, electricity_tariffs
 from pricing.errors import PricingError
-from pricing.free_tiers import FreeTier, free_tiers
-from pricing.history import PricePoint, points, price_history
-from pricing.instances import InstanceAccelerator, InstanceCores, InstanceNetwork
-from pricing.offers import Offer, offer_id
-from pricing.ownership import (
+from pricing.facts.accelerator_rows import Accelerator, Slice
+from pricing.facts.accelerators import accelerators
+from pricing.facts.instances import InstanceAccelerator, InstanceCores, InstanceNetwork
+from pricing.facts.offers import Offer, offer_id
+from pricing.facts.ownership import (
+    USD_PER_EUR_2024,
     AcceleratorQuote,
     OwnershipInput,
     ResaleQuote,
     ServerQuote,
     accelerator_quotes,
     derived_quote,
+    electricity_tariff,
+    electricity_tariffs,
     ownership_inputs,
     server_quotes,
 )
-from pricing.processors import Processor, processor_of, processors
-from pricing.regions import HOSTED, Country, Region, countries_named, country_of, regions
-from pricing.sellers import Seller
+from pricing.facts.price_history import PricePoint, points, price_history
+from pricing.facts.processors import Processor, processor_of, processors
+from pricing.facts.regions import HOSTED, Country, Region, countries_named, country_of, regions
+from pricing.facts.sellers import FreeTier, Seller, free_tiers
+from pricing.facts.token_prices import TuningPrice
 from pricing.tables import facts_path, read_rows, text_of_rows
-from pricing.tuning_prices import TuningPrice
 from tests.pricing.residual_values import residual_curve, residual_evidence, sold_over_asked_ratios
 
 OFFERS = load_bundled().offers

@@ -7,9 +7,9 @@ from datetime import date
 
 import pytest
 
-from pricing.accelerators import accelerators
 from pricing.catalog import load_bundled
-from pricing.instances import (
+from pricing.facts.accelerators import accelerators
+from pricing.facts.instances import (
     InstanceAccelerator,
     InstanceCores,
     InstanceNetwork,
@@ -18,7 +18,7 @@ from pricing.instances import (
     network_of,
     physical_cores,
 )
-from pricing.offers import Offer, PurchaseOption
+from pricing.facts.offers import Offer, PurchaseOption
 from pricing.tables import read_facts
 
 CPU = Offer(

@@ -8,10 +8,10 @@ from datetime import date
 
 import pytest
 
-from pricing.accelerators import accelerators, families
 from pricing.catalog import load_bundled
 from pricing.errors import PricingError
-from pricing.offers import FLAGS, TERM_MONTHS, Launchable, Offer, Payment, PurchaseOption, offer_id
+from pricing.facts.accelerators import accelerators, families
+from pricing.facts.offers import FLAGS, TERM_MONTHS, Launchable, Offer, Payment, PurchaseOption, offer_id
 
 OFFERS = load_bundled().offers
 COMMITMENTS = frozenset(TERM_MONTHS)

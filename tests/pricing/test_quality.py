@@ -10,10 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pricing.identity import identity_of
-from pricing.offers import Offer, Payment, PurchaseOption
+from pricing.facts.offers import Offer, Payment, PurchaseOption, identity_of
 from pricing.providers.contract import RefusedRow
-from pricing.quality import Market, has_shrunk, is_confirmed_shrink, judge, judge_table, missing_anchors
+from pricing.refresh.gates import Market, has_shrunk, is_confirmed_shrink, judge, judge_table, missing_anchors
 
 H100 = Offer(
     provider="aws", instance_type="p5.48xlarge", region="us-east-1", accelerator="H100-SXM", accelerator_stated="NVIDIA H100",

@@ -10,8 +10,8 @@ import pytest
 
 from pricing.catalog import load_bundled
 from pricing.errors import PricingError
-from pricing.offers import Launchable, Offer
-from pricing.sellers import GOOD_RATINGS, RATINGS, TIERS, Seller, sellers, tier_of
+from pricing.facts.offers import Launchable, Offer
+from pricing.facts.sellers import GOOD_RATINGS, RATINGS, TIERS, Seller, sellers, tier_of
 from pricing.tables import read_facts
 
 PLAIN = Seller(provider="p", kind="neocloud", source="s", observed_on=date(2026, 10, 1))

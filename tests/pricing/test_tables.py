@@ -10,10 +10,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pricing.checks import refuse_faults, refuse_unless_above_zero
 from pricing.errors import PricingError
-from pricing.offers import Offer, PricePart
-from pricing.tables import facts_path, frame, read_facts, read_rows, text_of_rows
+from pricing.facts.offers import Offer, PricePart
+from pricing.tables import (
+    facts_path,
+    frame,
+    read_facts,
+    read_rows,
+    refuse_faults,
+    refuse_unless_above_zero,
+    text_of_rows,
+)
 
 
 class Colour(StrEnum):

@@ -8,9 +8,10 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from planner.costs import depreciation, spot
+from planner.costs import financing as depreciation
+from planner.costs import spot
 from planner.costs.breakeven import crossings
-from planner.costs.buy import server_power_kw
+from planner.costs.servers import server_power_kw
 from planner.costs.timeline import Timeline
 from planner.errors import PlanningError
 from tests.published import closed_forms as cf

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from planner.arrays import FloatArray
 from planner.costs.expression import evaluate, name
-from planner.costs.loans import lease_payment, level_payment
+from planner.costs.financing import lease_payment, level_payment
 from planner.costs.spot import slowdown_ratio
 from planner.errors import PlanningError
 

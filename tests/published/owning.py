@@ -11,10 +11,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from planner.arrays import FloatArray
-from planner.costs.buy import server_power_kw
 from planner.costs.inputs import Site
+from planner.costs.servers import RESALE_AGES_MONTHS, server_power_kw
 from planner.costs.timeline import Timeline
-from planner.costs.used_prices import RESALE_AGES_MONTHS
 from planner.errors import PlanningError
 from tests.published.renting import by_month
 

@@ -139,7 +139,7 @@ def rent_timeline(
     Parameters
     ----------
     price_usd_per_hour : array_like, shape options
-        Of one instance, with an upfront payment spread over the term (as `pricing.offers.Offer` states it).
+        Of one instance, with an upfront payment spread over the term (as `pricing.facts.offers.Offer` states it).
     instance_count : array_like, shape options
         Instances.
     paid_hours_per_month : array_like, shape options or options + (months,)

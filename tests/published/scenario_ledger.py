@@ -13,9 +13,9 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from planner.arrays import FloatArray
-from planner.costs.depreciation import Depreciation, depreciation_shares
-from planner.costs.scenario import Scenario, typical_values, whole_months
+from planner.costs.financing import Depreciation, depreciation_shares
 from planner.costs.timeline import Timeline
+from planner.scenario.schema import Scenario, typical_values, whole_months
 from tests.published.formulas import payment_usd
 
 Number: TypeAlias = float | FloatArray

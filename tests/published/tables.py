@@ -12,11 +12,11 @@ from typing import Any, Literal
 
 import numpy as np
 
-from planner.costs.tornado import sobol
-from planner.costs.uncertainty import Draws, Uncertain
 from planner.errors import InputError, PlanningError
-from planner.mix.mix import cheapest_mix
-from planner.tiers import DemandCurve, Tier, TierKind
+from planner.mix.capacity import DemandCurve, Tier, TierKind
+from planner.mix.cheapest import cheapest_mix
+from planner.uncertainty.draws import Draws, Uncertain
+from planner.uncertainty.tornado import sobol
 from tests.published.capital_cases import CAPITAL_TOPICS, Answer, Case
 from tests.published.studies import study_value
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from planner.costs import depreciation
+from planner.costs import financing as depreciation
 from planner.errors import PlanningError
 from tests.published import finance
 from tests.published.commitments import committed_bill, cost_with_refund_usd, payback_months

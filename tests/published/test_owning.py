@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from planner.assumptions import default_assumptions
-from planner.costs.buy import fits_at_home
+from planner.costs.servers import fits_at_home
 from planner.costs.timeline import Timeline
 from planner.errors import PlanningError
 from tests.published.owning import OwnershipTerms, ResaleCurve, buy_timeline, ownership_terms

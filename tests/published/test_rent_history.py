@@ -8,7 +8,7 @@ import pytest
 
 from planner.assumptions import default_assumptions
 from planner.errors import PlanningError
-from pricing.history import price_history
+from pricing.facts.price_history import price_history
 from tests.published.rent_history import spread_of_changes, yearly_changes
 
 

@@ -8,12 +8,11 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from planner.costs.depreciation import Depreciation
-from planner.costs.scenario import Scenario, typical_values, whole_months
-from planner.costs.sides import present_value_of, sides_of
+from planner.costs.financing import Depreciation
 from planner.costs.timeline import Timeline
-from planner.costs.verdict import break_even_of
-from planner.sensitivity import scenario_record
+from planner.scenario.costs import break_even_of, present_value_of, sides_of
+from planner.scenario.risk import scenario_record
+from planner.scenario.schema import Scenario, typical_values, whole_months
 from tests.published.scenario_ledger import ledger_present_values, ledger_timelines
 
 DOLLARS = st.floats(0, 100_000)

@@ -9,7 +9,7 @@ from planner.demand.workload import Workload
 from planner.plan import Plan, make_plan
 from planner.report.headline import headline
 from planner.report.record import plan_record
-from planner.report.schema import check_record
+from planner.report.schema.plan import check_record
 from planner.report.short import alternatives_table
 from planner.report.values import json_text, plain
 from tests.conftest import TODAY

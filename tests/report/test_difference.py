@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from planner.cli import main
-from planner.commands.diff import VERDICT_CHANGED
+from planner.commands.saved import VERDICT_CHANGED
 from planner.plan import Plan
 from planner.report.difference import difference, difference_tables
 from planner.report.record import plan_record

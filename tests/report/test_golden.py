@@ -15,14 +15,13 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from planner.commands.tables import trimmed
+from planner.commands.output import trimmed
 from planner.plan import Plan
-from planner.report.document import markdown
 from planner.report.explained import explained
+from planner.report.markdown import markdown
 from planner.report.record import plan_record
-from planner.report.sheet import options_csv
 from planner.report.terminal import render
-from planner.report.values import Record, json_text, plain
+from planner.report.values import Record, json_text, options_csv, plain
 from planner.report.view import plan_view
 
 GOLDEN = Path(__file__).parent.parent / "golden"

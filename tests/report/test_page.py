@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from planner.plan import Plan
-from planner.report.page import ENGINE, asset, page, policy
+from planner.report.page.document import ENGINE, asset, page, policy
 from planner.report.record import plan_record
 from planner.report.values import plain
 

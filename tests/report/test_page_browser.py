@@ -12,7 +12,7 @@ from planner.plan import Plan
 from planner.report.chart_rows import crossing_month, equal_price_rows
 from planner.report.headline import headline
 from planner.report.live import Inputs, Live
-from planner.report.page import page
+from planner.report.page.document import page
 from planner.report.record import plan_record
 from planner.report.values import Record, plain
 

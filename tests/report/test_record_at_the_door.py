@@ -15,8 +15,8 @@ from pydantic import BaseModel
 
 from planner.cli import main
 from planner.costs.inputs import BuyInputs, RentInputs, TokenInputs
-from planner.report.option_schema import BuyBookRecord, RentBookRecord, TokenBookRecord
 from planner.report.record import read_record
+from planner.report.schema.option import BuyBookRecord, RentBookRecord, TokenBookRecord
 from tests.conftest import ROOT
 
 PLAN: dict[str, Any] = json.loads((ROOT / "tests" / "golden" / "plan.json").read_text(encoding="utf-8"))

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from planner.report.charts import latency_of_plan, percentile_costs
 from planner.report.record import latency_curves
-from planner.report.service_charts import latency_of_plan, percentile_costs
 from planner.traffic.percentiles import Limits, service_of
 from planner.traffic.simulation import Outcome
 

@@ -15,10 +15,10 @@ import pytest
 from planner.cli import main
 from planner.plan import Plan
 from planner.report.overview import overview, together
-from planner.report.page import pages
+from planner.report.page.document import pages
 from planner.report.record import plan_record
 from planner.report.values import Record, plain
-from planner.report.workbook.book import workbook_of_many
+from planner.report.workbook.file import workbook_of_many
 from tests.report.browser import OUTPUT, needs_chromium, opened
 from tests.report.office import book_of, cells, changed, needs_office, recalculated
 

@@ -16,15 +16,15 @@ from rich.console import Console
 
 from planner.assumptions import default_assumptions
 from planner.cli import main
-from planner.commands.launch import launch as launch_command
+from planner.commands.output import trimmed
+from planner.commands.plan import launch as launch_command
 from planner.commands.plan import plan as plan_command
-from planner.commands.tables import trimmed
 from planner.demand.defaults import with_limits
 from planner.demand.workload import Workload
 from planner.notes import Note, NoteCode
 from planner.options.option import OptionKind
 from planner.plan import Plan
-from planner.report.because import reasons
+from planner.report.because import reasons_for
 from planner.report.notes import note_text
 from planner.report.question import command_of, defaults_of, title_of
 from planner.report.record import plan_record
@@ -34,8 +34,8 @@ from planner.report.table import Table, headings
 from planner.report.terminal import render_short, render_tables
 from planner.report.values import Record, plain
 from planner.report.view import plan_view
+from planner.report.words import seller
 from planner.verdict.remarks import Remark, RemarkCode
-from planner.words import seller
 from tests.conftest import EXAMPLES
 
 KINDS = ("serve-llama-70b-office", "pretrain-7b", "lora-llama-8b", "batch-llama-8b", "embed-10m-documents", "diffusion-sdxl", "gpu-hours-h100", "serve-small-cpu")  # fmt: skip
@@ -88,7 +88,7 @@ def test_a_hosted_verdict_first_says_why_hosted_wins(plan_of: Callable[[str], Pl
     plan = plan_of("serve-llama-70b-office")
     api = next(each for each in plan.options if each.kind is OptionKind.API and each.choosable)
     hosted = replace(plan, verdict=replace(plan.verdict, option_id=api.id))
-    whys = [each.text for each in reasons(hosted) if each.group == "why"]
+    whys = [each.text for each in reasons_for(hosted) if each.group == "why"]
     assert "by the token you pay only for use" in whys[0]
     assert "TTFT" in whys[1]
 

@@ -10,15 +10,14 @@ from dataclasses import replace
 
 import pytest
 
-from planner.engine import connect
-from planner.report.usage.page import usage_page
-from planner.report.usage.pictures import pictures
+from planner.engine.session import connect
+from planner.report.usage.page import pictures, usage_page
 from planner.report.usage.workbook import usage_workbook
 from planner.usage.answer import Usage
-from planner.usage.focus import read_bill
+from planner.usage.focus_bill import read_bill
 from planner.usage.skus import SkuReader
 from planner.usage.sources import find_sources
-from planner.usage.summary import summarised
+from planner.usage.summary import summarize
 from pricing.catalog import load_bundled
 from tests.usage.conftest import load_cases
 
@@ -34,7 +33,7 @@ def used(tmp_path_factory: pytest.TempPathFactory) -> Usage:
     engine = connect("duckdb:?threads=1")
     bill = read_bill(engine, sources, SkuReader(load_bundled().offers), folder=work)
     engine.close()
-    return summarised(bill, [], load_bundled())
+    return summarize(bill, [], load_bundled())
 
 
 @pytest.mark.slow

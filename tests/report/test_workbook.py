@@ -15,7 +15,7 @@ from planner.plan import Plan
 from planner.report.live import Live
 from planner.report.record import plan_record
 from planner.report.values import Record, plain
-from planner.report.workbook.book import workbook
+from planner.report.workbook.file import workbook
 from tests.report.office import book_of, cells
 
 EXAMPLES = ["serve-llama-70b-office", "gpu-hours-h100", "pretrain-7b", "qlora-llama-8b-notebook", "serve-small-cpu"]

@@ -10,19 +10,18 @@ import pytest
 
 from planner.assumptions import default_assumptions
 from planner.demand.workload import Workload
-from planner.inputs import read_document, validated
+from planner.inputs.reading import read_document, validated
 from planner.plan import Plan, make_plan
 from planner.report.chart_rows import crossing_month
-from planner.report.live import Inputs, Live
+from planner.report.live import Inputs, Live, moved
 from planner.report.record import plan_record
-from planner.report.tornado import moved
 from planner.report.values import plain
-from planner.report.workbook.book import MOST_LIVE, workbook
 from planner.report.workbook.cells import FIRST_ROW
+from planner.report.workbook.file import MOST_LIVE, workbook
 from planner.report.workbook.options import OPTION_COLUMNS, SERVER_COLUMNS, labels_of
 from pricing.catalog import load_bundled
-from pricing.free_tiers import free_tiers
-from pricing.token_prices import token_prices
+from pricing.facts.sellers import free_tiers
+from pricing.facts.token_prices import token_prices
 from tests.conftest import EXAMPLES, TODAY
 from tests.report.office import book_of, cells, changed, needs_office, recalculated
 from tests.report.test_workbook import named

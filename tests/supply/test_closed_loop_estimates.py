@@ -11,13 +11,12 @@ from planner.assumptions import default_assumptions
 from planner.demand.models import known_model
 from planner.demand.workload import Workload
 from planner.measured.rows import Row
-from planner.measured.serving.predict import constants_of_rows, predict_serving
-from planner.measured.serving.table import serving_table
+from planner.measured.serving.predict import constants_of_rows, predict_serving, serving_table
 from planner.options.servers import own_machine
 from planner.supply.calibration import default_calibration
 from planner.supply.fleet import estimate
 from planner.supply.machines import Fleet
-from pricing.accelerators import resolve
+from pricing.facts.accelerators import resolve
 
 
 def _fleet(users: int) -> Fleet:

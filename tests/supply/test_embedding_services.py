@@ -10,14 +10,14 @@ from planner.assumptions import default_assumptions
 from planner.demand.defaults import with_limits
 from planner.demand.models import known_model
 from planner.demand.workload import EmbedService, Workload
-from planner.document import Document
 from planner.errors import InputError
-from planner.inputs import validated
+from planner.inputs.faults import Document
+from planner.inputs.reading import validated
 from planner.notes import NoteCode
 from planner.options.servers import own_machine
 from planner.supply.fleet import size
 from planner.supply.machines import Fleet, Refusal
-from pricing.accelerators import resolve
+from pricing.facts.accelerators import resolve
 
 
 def _asked(**keys: Any) -> Workload:

@@ -17,7 +17,7 @@ from planner.options.servers import own_machine
 from planner.supply.calibration import default_calibration
 from planner.supply.fleet import estimate
 from planner.supply.machines import Fleet, Refusal
-from pricing.accelerators import accelerators
+from pricing.facts.accelerators import accelerators
 
 
 def _estimate(

@@ -27,7 +27,7 @@ from planner.supply.throughput.images import (
     step_time,
     sustained_share,
 )
-from pricing.accelerators import accelerators
+from pricing.facts.accelerators import accelerators
 
 SDXL = known_model("sdxl")
 MEGAPIXEL = 1024.0 * 1024.0

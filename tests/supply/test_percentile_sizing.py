@@ -14,14 +14,14 @@ from planner.demand.workload import Serve, Workload
 from planner.options.servers import own_machine
 from planner.supply.calibration import default_calibration
 from planner.supply.fleet import sizes
+from planner.supply.fleet_arrays import amounts_of
 from planner.supply.machines import Fleet, Machine
-from planner.supply.serving import replica_rates
-from planner.supply.serving.capacity import replicas_for
+from planner.supply.serving import replicas as replica_rates
 from planner.supply.serving.fleet import size_serving
+from planner.supply.serving.replicas import replicas_for
 from planner.supply.serving.tails import STEADY, Spread, late_times
-from planner.supply.sizes.fleets import amounts_of
 from planner.traffic.confirm import confirmed
-from pricing.accelerators import resolve
+from pricing.facts.accelerators import resolve
 
 ASSUMPTIONS = default_assumptions()
 

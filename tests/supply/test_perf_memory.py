@@ -14,9 +14,8 @@ from planner.report.notes import note_text
 from planner.supply.calibration import default_calibration
 from planner.supply.fleet import estimate
 from planner.supply.machines import Fleet, Machine, Refusal
-from planner.supply.serving.memory import overhead_bytes
-from planner.supply.serving.model import served_model
-from pricing.accelerators import accelerators
+from planner.supply.serving.model import overhead_bytes, served_model
+from pricing.facts.accelerators import accelerators
 
 ASSUMPTIONS = default_assumptions()
 

@@ -16,7 +16,7 @@ from planner.report.notes import note_text
 from planner.supply.fleet import estimate, size
 from planner.supply.machines import Fleet, Machine, Refusal
 from planner.supply.training.memory import fixed_bytes, training_states
-from pricing.accelerators import accelerators
+from pricing.facts.accelerators import accelerators
 
 ASSUMPTIONS = default_assumptions()
 quick = settings(max_examples=25, deadline=None)

@@ -7,7 +7,7 @@ from planner.demand.models import known_model
 from planner.demand.workload import Pretrain, Serve, Workload
 from planner.supply.machines import Machine
 from planner.supply.scaling import relief, scaling_curve
-from pricing.accelerators import accelerators
+from pricing.facts.accelerators import accelerators
 
 ASSUMPTIONS = default_assumptions()
 

@@ -16,7 +16,7 @@ from planner.supply.fleet import estimate
 from planner.supply.machines import Fleet, Machine
 from planner.supply.serving.candidates import demand_of
 from planner.supply.serving.speed import accepted_tokens
-from pricing.accelerators import accelerators
+from pricing.facts.accelerators import accelerators
 
 ASSUMPTIONS = default_assumptions()
 BOX = Machine(accelerator=accelerators()["H100-SXM"], accelerator_count=4, memory_gib=1024)

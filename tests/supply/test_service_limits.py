@@ -13,7 +13,7 @@ from planner.demand.workload import Workload
 from planner.report.notes import note_text
 from planner.supply.fleet import size
 from planner.supply.machines import Fleet, Machine, Refusal
-from pricing.accelerators import accelerators
+from pricing.facts.accelerators import accelerators
 
 ASSUMPTIONS = default_assumptions()
 H100X8 = Machine(accelerator=accelerators()["H100-SXM"], accelerator_count=8.0, memory_gib=2048)

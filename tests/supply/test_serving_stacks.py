@@ -15,7 +15,7 @@ from planner.report.remarks import remark_text
 from planner.supply.fleet import estimate
 from planner.supply.machines import Fleet
 from planner.verdict.remarks import Remark, RemarkCode
-from pricing.accelerators import resolve
+from pricing.facts.accelerators import resolve
 
 SERVE = {"requests_per_s": 1, "input_tokens": 1000, "output_tokens": 300}
 

@@ -12,7 +12,7 @@ from planner.demand.workload import Finetune, Workload
 from planner.report.notes import note_texts
 from planner.supply.fleet import estimate
 from planner.supply.machines import Fleet, Machine, Refusal
-from pricing.accelerators import accelerators
+from pricing.facts.accelerators import accelerators
 
 GB = 1e9
 

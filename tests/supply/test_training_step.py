@@ -17,9 +17,9 @@ from planner.supply.fleet import estimate
 from planner.supply.hardware import Hardware, hardware
 from planner.supply.machines import Fleet, Machine
 from planner.supply.training.candidates import trained_model
-from planner.supply.training.matmul import matmul_ceiling_share, offloaded_update_s
+from planner.supply.training.efficiency import matmul_ceiling_share, offloaded_update_s
 from planner.supply.training.speed import TrainingConstants, TrainingLayout, exposed_s, matmul_efficiency, training_step
-from pricing.accelerators import accelerators
+from pricing.facts.accelerators import accelerators
 
 ASSUMPTIONS = default_assumptions()
 quick = settings(max_examples=25, deadline=None)

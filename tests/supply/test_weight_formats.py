@@ -12,7 +12,7 @@ from planner.demand.workload import Diffusion, Precision, Serve, Workload
 from planner.report.notes import note_texts
 from planner.supply.fleet import size
 from planner.supply.machines import Fleet, Machine, Refusal
-from pricing.accelerators import accelerators
+from pricing.facts.accelerators import accelerators
 
 ASSUMPTIONS = default_assumptions()
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from planner.assumptions import default_assumptions
-from planner.demand.lengths import Lengths, mean_tokens, tokens_at
 from planner.demand.models import known_model
+from planner.demand.sections import Lengths, mean_tokens, tokens_at
 from planner.demand.workload import Workload
 from planner.options.servers import own_machine
 from planner.supply.calibration import default_calibration
@@ -19,7 +19,7 @@ from planner.traffic.percentiles import Limits, service_of
 from planner.traffic.simulation import Requests, Routing, simulated
 from planner.traffic.step_times import StepTimes, times_of_layout
 from planner.traffic.streams import drawn_requests
-from pricing.accelerators import resolve
+from pricing.facts.accelerators import resolve
 
 PLAIN = StepTimes(
     batch_s=[0.01] + [0.01 + 0.0005 * batch for batch in range(1, 65)],

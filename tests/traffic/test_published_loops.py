@@ -8,13 +8,12 @@ from functools import cache
 import numpy as np
 
 from planner.measured.rows import number, shipped_rows
-from planner.measured.serving.predict import constants_of_rows
-from planner.measured.serving.table import serving_table
+from planner.measured.serving.predict import constants_of_rows, serving_table
 from planner.supply.calibration import default_calibration
 from planner.supply.constants import take
 from planner.supply.machines import NORMAL_80_PERCENT
 from planner.supply.serving.speed import layout_on
-from planner.traffic.lane import NEVER_S, Lane, Ledger
+from planner.traffic.simulation import NEVER_S, Lane, Ledger
 from planner.traffic.step_times import StepTimes, tabulated
 
 ROWS = 60

@@ -14,7 +14,7 @@ from planner.traffic.percentiles import Limits, fewest_replicas, service_of
 from planner.traffic.replay import Fewest, Target, fewest_accelerators
 from planner.traffic.simulation import simulated
 from planner.traffic.streams import drawn_requests
-from pricing.accelerators import resolve
+from pricing.facts.accelerators import resolve
 from tests.traffic.test_lanes import PLAIN
 
 REQUESTS = drawn_requests(800, 200, rate_per_s=9, count=2500, length_cv=(1.2, 1.2), longest_tokens=20_000, seed=3)

@@ -20,8 +20,8 @@ from planner.plan import Plan, make_plan
 from planner.report.remarks import variant_texts
 from planner.supply.fleet import size
 from planner.supply.machines import Fleet, Refusal
-from planner.verdict.following import Following
-from pricing.accelerators import resolve
+from planner.verdict.autoscaling import Autoscaled
+from pricing.facts.accelerators import resolve
 from tests.conftest import TODAY
 from tests.verdict.test_confirmation import _catalog
 
@@ -32,7 +32,7 @@ def _plan(**serve: Any) -> Plan:
     return make_plan(Workload.model_validate(work), _catalog("gpu-mi300x1-192gb"), default_assumptions(), today=TODAY)
 
 
-def _following(plan: Plan) -> Following:
+def _following(plan: Plan) -> Autoscaled:
     assert plan.variants.following is not None
     return plan.variants.following
 

@@ -8,23 +8,22 @@ import pytest
 
 from planner.assumptions import default_assumptions
 from planner.demand.defaults import with_limits
-from planner.demand.lengths import Lengths
 from planner.demand.models import known_model
 from planner.demand.profiles import hourly_rates
 from planner.demand.requirements import peak_requests_per_s, requirements
-from planner.demand.sections import Profile
-from planner.demand.traffic_kinds import PUBLIC_WEEKS, Traffic, extremes_of_week, traffic_kind
+from planner.demand.sections import Lengths, Profile
+from planner.demand.service import PUBLIC_WEEKS, Traffic, extremes_of_week, traffic_kind
 from planner.demand.volume import volume
 from planner.demand.workload import Serve, Workload
 from planner.errors import InputError
-from planner.inputs import document_of, validated
+from planner.inputs.reading import document_of, validated
 from planner.notes import NoteCode
 from planner.options.servers import own_machine
 from planner.supply.calibration import default_calibration
 from planner.supply.fleet import estimate, size
 from planner.supply.machines import Fleet, Layout, Refusal
 from planner.traffic.confirm import Confirmed, confirmed
-from pricing.accelerators import resolve
+from pricing.facts.accelerators import resolve
 
 
 def _workload(**serve: Any) -> Workload:

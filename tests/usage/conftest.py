@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from planner.engine import Engine, connect
+from planner.engine.session import Engine, connect
 from planner.usage.bill import Bill, Rate
-from planner.usage.focus import read_bill
+from planner.usage.focus_bill import read_bill
 from planner.usage.skus import SkuReader
 from planner.usage.sources import find_sources
 from pricing.catalog import load_bundled

@@ -8,9 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from planner.usage.curve import curve_of, level_held
-from planner.usage.hours import spread_evenly
-from planner.usage.times import parts_of_hours
+from planner.usage.answer import curve_of, level_held
+from planner.usage.hours import parts_of_hours, spread_evenly
 
 levels = arrays(float, st.integers(1, 200), elements=st.floats(0, 1000, width=32))
 

@@ -7,11 +7,11 @@ from types import ModuleType
 
 import pytest
 
-from planner.engine import connect
-from planner.usage.focus import read_bill
+from planner.engine.session import connect
+from planner.usage.focus_bill import read_bill
 from planner.usage.skus import SkuReader
 from planner.usage.sources import find_sources
-from planner.usage.summary import summarised
+from planner.usage.summary import summarize
 from pricing.catalog import load_bundled
 
 
@@ -25,7 +25,7 @@ def test_a_machine_with_a_quarter_of_the_host_is_not_the_same_hours_elsewhere(
         bill = read_bill(engine, find_sources([str(folder)], folder=tmp_path)[0], reader, folder=tmp_path)
     finally:
         engine.close()
-    found = summarised(bill, [], load_bundled()).elsewhere
+    found = summarize(bill, [], load_bundled()).elsewhere
     aws = next(one for one in found if one.provider == "aws")
     assert "g5.xlarge" not in aws.offers["A10G"]
     hosts = {offer.instance_type: offer for offer in load_bundled().offers if offer.provider == "aws"}

@@ -14,14 +14,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from planner.engine import connect
+from planner.engine.session import connect
 from planner.usage.answer import Usage
 from planner.usage.bill import Bill
 from planner.usage.exports import canonical
-from planner.usage.focus import read_bill
+from planner.usage.focus_bill import read_bill
 from planner.usage.skus import SkuReader
 from planner.usage.sources import find_sources
-from planner.usage.summary import summarised
+from planner.usage.summary import summarize
 from pricing.catalog import load_bundled
 
 Read = Callable[..., Bill]
@@ -64,7 +64,7 @@ AWS_ROWS = [
 
 
 def _usage(bill: Bill) -> Usage:
-    return summarised(bill, [], load_bundled())
+    return summarize(bill, [], load_bundled())
 
 
 @pytest.mark.slow

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from planner.usage import fast_samples
-from planner.usage.dcgm import read_dcgm
+from planner.usage.counters import columns as fast_samples
+from planner.usage.counters.hours import read_dcgm
 from planner.usage.records import Records
 from planner.usage.sources import find_sources
 
@@ -50,7 +50,7 @@ def test_columns_say_what_lines_say(
         return calls[-1]
 
     monkeypatch.setattr(fast_samples, "FAST_FROM_BYTES", 0)
-    monkeypatch.setattr("planner.usage.samples.lines_by_column", watched)
+    monkeypatch.setattr("planner.usage.counters.samples.lines_by_column", watched)
     fast = _read(path, content, tmp_path / "work")
     assert [found is None for found in calls] == [is_odd]
     assert (fast.rows, fast.faults, fast.notes) == (slow.rows, slow.faults, slow.notes)
@@ -79,7 +79,7 @@ def test_columns_of_metrics_say_what_their_lines_say(odd: str, tmp_path: Path, m
         calls.append(fast_samples.lines_by_column(*given))
         return calls[-1]
 
-    monkeypatch.setattr("planner.usage.samples.lines_by_column", watched)
+    monkeypatch.setattr("planner.usage.counters.samples.lines_by_column", watched)
     fast = _read(path, (WIDE + odd).encode(), tmp_path / "work")
     assert [found is None for found in calls] == [bool(odd)]
     assert (fast.rows, fast.faults, fast.notes, fast.energy_kwh) == (

@@ -16,11 +16,11 @@ import pyarrow.parquet as pq
 import pytest
 import usage_tables
 
-from planner.engine import Engine
+from planner.engine.session import Engine
 from planner.report.notes import note_texts
 from planner.usage.bill import Bill, Rate
 from planner.usage.faults import UsageError
-from planner.usage.summary import summarised
+from planner.usage.summary import summarize
 from pricing.catalog import load_bundled
 
 CENT = 0.005
@@ -41,7 +41,7 @@ def _write(bills: ModuleType, bill: Any, folder: Path, *, version: str = "1.2", 
 
 
 def _agrees(bill: Bill, known: dict[str, Any]) -> None:
-    usage = summarised(bill, [], load_bundled())
+    usage = summarize(bill, [], load_bundled())
     assert usage.gpu_hours == pytest.approx(known["gpu_hours"], abs=1e-6)
     by_gpu = {group.name: group.gpu_hours for group in usage.groups["gpu"] if group.gpu_hours}
     assert by_gpu == pytest.approx(known["gpu_hours_by_gpu"], abs=1e-6)
@@ -323,8 +323,8 @@ def test_a_charge_that_ends_before_it_begins_counts_in_its_hour(read: Read, bill
 def test_both_engines_answer_row_by_row_the_same(
     read: Read, engine: Engine, made: tuple[Any, dict[str, Any]], bills: ModuleType, tmp_path: Path, rates: dict[str, Rate]
 ) -> None:  # fmt: skip
-    from planner.engine import connect
-    from planner.usage.focus import read_bill
+    from planner.engine.session import connect
+    from planner.usage.focus_bill import read_bill
     from planner.usage.skus import SkuReader
     from planner.usage.sources import find_sources
 

@@ -15,10 +15,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from planner.report.notes import note_texts
-from planner.usage.dcgm import read_dcgm
+from planner.usage.counters.hours import read_dcgm
+from planner.usage.machine_types import slice_of
 from planner.usage.plain import read_plain
 from planner.usage.records import Records
-from planner.usage.slices import slice_of
 from planner.usage.slurm import read_slurm
 from planner.usage.sources import find_sources
 from tests.usage.conftest import load_cases

@@ -15,8 +15,8 @@ from fastavro import reader, writer
 
 from planner.cli import main
 from planner.usage.faults import UsageError
-from planner.usage.lakes import live_files
 from planner.usage.sources import find_sources
+from planner.usage.table_formats import live_files
 from tests.conftest import ROOT
 from tests.usage.objects import object_store
 

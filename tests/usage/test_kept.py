@@ -16,9 +16,9 @@ from types import ModuleType
 import pytest
 
 from planner.cli import main
-from planner.engine import connect
+from planner.engine.session import connect
 from planner.usage import relations
-from planner.usage.kept import kept_in
+from planner.usage.cache import file_cache_in
 from planner.usage.relations import FILE, relations_of, source_of_file
 from planner.usage.sources import find_sources, working_folder
 from tests.conftest import ROOT
@@ -69,7 +69,7 @@ def both(tmp_path: Path, read: list[str]) -> Callable[[Path | str], list[str]]:
         answers = []
         for cache in (tmp_path / "cache", None):
             with working_folder() as work, closing(connect("duckdb:?threads=1")) as engine:
-                kept = kept_in(cache)
+                kept = file_cache_in(cache)
                 sources, faults = find_sources([str(given)], folder=work, kept=kept)
                 rows = [
                     {**row, FILE: source_of_file(row[FILE], sources).name}  # type: ignore[union-attr]

@@ -11,8 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from planner.usage.faults import UsageError
-from planner.usage.lakes import live_files
 from planner.usage.sources import find_sources
+from planner.usage.table_formats import live_files
 from tests.usage.objects import object_store
 
 ROW = {"timestamp": "2026-10-01T00:00:00Z", "gpus": 8}

@@ -9,12 +9,12 @@ from urllib.parse import quote
 
 import pytest
 
-from planner.engine import Engine
+from planner.engine.session import Engine
 from planner.usage.bill import Bill
 from planner.usage.faults import UsageError
 from planner.usage.relations import source_of_file
 from planner.usage.sources import Source
-from planner.usage.summary import summarised
+from planner.usage.summary import summarize
 from pricing.catalog import load_bundled
 from tests.usage.conftest import load_cases
 
@@ -46,7 +46,7 @@ def test_every_hour_and_every_dollar_counts_once(
             read(folder)
         return
     bill = read(folder)
-    usage = summarised(bill, [], load_bundled())
+    usage = summarize(bill, [], load_bundled())
     found = (usage.gpu_hours, usage.unused_gpu_hours, usage.effective_usd)
     assert found == pytest.approx((case.gpu_hours, case.unused_gpu_hours, case.effective_usd), abs=1e-6)
     assert tuple(check.code for check in bill.checks) == case.checks
@@ -62,14 +62,14 @@ def test_what_is_not_counted_is_told_with_its_money(read: Read, cases: ModuleTyp
 
 def test_the_savings_rate_is_of_what_has_a_list_price(read: Read, cases: ModuleType, tmp_path: Path) -> None:
     bill = read(cases.write_ledger_case(CASES["no list price for a half"], tmp_path / "bill"))
-    assert summarised(bill, [], load_bundled()).savings_rate_share == pytest.approx(0.0, abs=1e-12)
+    assert summarize(bill, [], load_bundled()).savings_rate_share == pytest.approx(0.0, abs=1e-12)
 
 
 def test_what_was_exported_twice_is_counted_twice_where_that_is_asked_for(
     read: Read, cases: ModuleType, tmp_path: Path
 ) -> None:
     folder = cases.write_ledger_case(CASES["a month exported again"], tmp_path / "bill")
-    assert summarised(read(folder, keep_copies=True), [], load_bundled()).gpu_hours == pytest.approx(384)
+    assert summarize(read(folder, keep_copies=True), [], load_bundled()).gpu_hours == pytest.approx(384)
 
 
 @pytest.mark.parametrize("form", ["{}", "file:{}", "file://{}"])

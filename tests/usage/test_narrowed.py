@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from planner.usage.narrowed import narrowing_of
+from planner.usage.columns import narrowing_of
 
 WORDS = ("details", "meter", "service")
 VALUE = st.sampled_from([None, "", "p5", "m7i", "x"])

@@ -15,13 +15,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from planner.cli import main
-from planner.delimited import lines_of, rows_of
-from planner.engine import Engine, connect
+from planner.engine.session import Engine, connect
 from planner.errors import InputError
+from planner.inputs.delimited import lines_of, rows_of
+from planner.usage import object_stores as stores_module
 from planner.usage import sources as sources_module
-from planner.usage import stores as stores_module
 from planner.usage.faults import UsageError
-from planner.usage.focus import read_bill
+from planner.usage.focus_bill import read_bill
 from planner.usage.plain import read_plain
 from planner.usage.skus import SkuReader
 from planner.usage.sources import find_sources, working_folder
@@ -228,7 +228,7 @@ def test_a_cell_without_an_end_is_told_with_the_line_where_it_begins() -> None:
 
 
 def test_a_line_without_an_end_is_told_and_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("planner.delimited.MOST_LINE_CHARACTERS", 100)
+    monkeypatch.setattr("planner.inputs.delimited.MOST_LINE_CHARACTERS", 100)
     path = tmp_path / "jobs.csv"
     path.write_text("a,b\n" + "x" * 1000, encoding="utf-8")
     with pytest.raises(InputError, match="more than 100 characters") as refused:

@@ -9,13 +9,13 @@ import pytest
 
 from planner.report.notes import note_texts
 from planner.usage import records as records_module
-from planner.usage.dcgm import read_dcgm
+from planner.usage.counters.hours import read_dcgm
 from planner.usage.faults import UsageError
 from planner.usage.plain import read_plain
 from planner.usage.records import Records, Stretch, records_of
 from planner.usage.slurm import gpus_of_tres, read_slurm
 from planner.usage.sources import Source, find_sources
-from planner.usage.summary import summarised
+from planner.usage.summary import summarize
 from pricing.catalog import load_bundled
 
 
@@ -162,7 +162,7 @@ def test_groups_whose_sums_differ_in_rounding_alone_stand_in_order_of_their_name
     held = (("z", 0.1), ("z", 0.2), ("a", 0.3))
     records = records_of([Stretch(0.0, 3600.0, gpus, "allocated", account=who) for who, gpus in held], "plain", rows=3)
     assert 0.1 + 0.2 > 0.3
-    groups = summarised(None, [records], load_bundled()).groups["account"]
+    groups = summarize(None, [records], load_bundled()).groups["account"]
     assert [group.name for group in groups] == ["a", "z"]
 
 
@@ -228,7 +228,7 @@ def test_hours_over_more_years_than_any_record_has_are_refused_with_their_dates(
         _sources(tmp_path, "p.csv", "timestamp,gpus\n2026-10-01,1\n2026-10-02,1\n2026-10-03,1\n2062-10-01,1\n")
     )
     with pytest.raises(UsageError, match="reach from 2026-10-01 to 2062-10-02; 20 years are the most"):
-        summarised(None, [plain], load_bundled())
+        summarize(None, [plain], load_bundled())
 
 
 def test_too_many_names_of_accelerators_are_refused_before_their_curves_are_made(
@@ -238,7 +238,7 @@ def test_too_many_names_of_accelerators_are_refused_before_their_curves_are_made
     rows = "".join(f"2026-10-01T{hour:02}:00:00Z,1,chip {hour}\n" for hour in range(24))
     plain = read_plain(_sources(tmp_path, "p.csv", "timestamp,gpus,gpu\n" + rows))
     with pytest.raises(UsageError, match="24 names of accelerators over 24 hours"):
-        summarised(None, [plain], load_bundled())
+        summarize(None, [plain], load_bundled())
 
 
 @pytest.mark.parametrize("factor", [1, 10**3, 10**6, 10**9])

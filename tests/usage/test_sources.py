@@ -15,18 +15,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from planner.engine import connect
+from planner.engine.session import connect
 from planner.usage import sources as sources_module
+from planner.usage.archives import is_package
 from planner.usage.bill import Rate
 from planner.usage.faults import NoUsageError, UsageError
-from planner.usage.focus import read_bill
-from planner.usage.headers import kind_of_header
-from planner.usage.packed import is_package
+from planner.usage.file_kinds import kind_of_header
+from planner.usage.focus_bill import read_bill
 from planner.usage.plain import read_plain
 from planner.usage.records import rows_of_file
 from planner.usage.skus import SkuReader
 from planner.usage.sources import find_sources
-from planner.usage.summary import summarised
+from planner.usage.summary import summarize
 from pricing.catalog import load_bundled
 from tests.usage.objects import object_store
 
@@ -103,7 +103,7 @@ def test_a_bill_in_an_object_store_is_read_where_it_lies(
         reader = SkuReader(load_bundled().offers)
         bill = read_bill(engine, sources, reader, rates={"EUR": Rate(usd=bills.EUR_USD)}, folder=work)
         engine.close()
-    usage = summarised(bill, [], load_bundled())
+    usage = summarize(bill, [], load_bundled())
     assert usage.effective_usd == pytest.approx(made[1]["effective_usd"], abs=0.005)
     assert usage.gpu_hours == pytest.approx(made[1]["gpu_hours"])
 
@@ -161,7 +161,7 @@ def test_a_bill_of_another_maker_is_read_and_without_accelerators_says_so_with_i
     engine.close()
     assert bill.rows >= 400
     with pytest.raises(NoUsageError, match=f"{bill.rows:,} rows in the bill.*0 of accelerators") as told:
-        summarised(bill, [], load_bundled())
+        summarize(bill, [], load_bundled())
     assert told.value.exit_status == 3
 
 

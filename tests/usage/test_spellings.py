@@ -14,10 +14,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from planner.engine import connect
+from planner.engine.session import connect
 from planner.report.notes import note_texts
 from planner.usage.bill import Bill
-from planner.usage.focus import read_bill
+from planner.usage.focus_bill import read_bill
 from planner.usage.skus import SkuReader
 from planner.usage.sources import find_sources
 

@@ -10,13 +10,13 @@ import duckdb
 import pytest
 
 from planner.cli import main
-from planner.engine import connect
+from planner.engine.session import connect
 from planner.usage.faults import UsageError
-from planner.usage.focus import read_bill
+from planner.usage.focus_bill import read_bill
+from planner.usage.relations import is_table_name, table_source
 from planner.usage.skus import SkuReader
 from planner.usage.sources import known_source, working_folder
-from planner.usage.summary import summarised
-from planner.usage.tables import is_table_name, table_source
+from planner.usage.summary import summarize
 from pricing.catalog import load_bundled
 
 
@@ -42,7 +42,7 @@ def test_tables_are_read_by_name_and_a_later_one_replaces_the_same_charges(lake:
     with working_folder() as folder:
         bill = read_bill(engine, sources, SkuReader(load_bundled().offers), folder=folder)
     engine.close()
-    usage = summarised(bill, [], load_bundled())
+    usage = summarize(bill, [], load_bundled())
     assert (usage.gpu_hours, usage.effective_usd) == pytest.approx((192, 1200))
     assert [check.code for check in bill.checks] == ["replaced_export"]
     assert faults == []

@@ -12,9 +12,9 @@ import pytest
 import sqlglot
 
 from planner.cli import main
-from planner.engine import connect
-from planner.engine_address import read_address
-from planner.usage.tables import table_source
+from planner.engine.address import read_address
+from planner.engine.session import connect
+from planner.usage.relations import table_source
 from tests.conftest import EXAMPLES, ROOT
 from tests.loopback.trino import trino_server
 

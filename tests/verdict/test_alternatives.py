@@ -9,7 +9,7 @@ import pytest
 
 from planner.options.option import OptionKind
 from planner.plan import Plan
-from planner.report.because import reasons
+from planner.report.because import reasons_for
 from planner.report.headline import headline
 from planner.report.record import plan_record
 from planner.report.short import alternatives_table
@@ -59,7 +59,9 @@ def test_machines_given_back_when_idle_are_said_to_be_paid_for_part_of_the_month
 
 
 def test_where_cpus_cannot_meet_a_limit_no_number_of_them_is_told(plan_of: PlanOf) -> None:
-    (said,) = (reason.text for reason in reasons(plan_of("serve-llama-70b")) if reason.text.startswith("Without a GPU"))
+    (said,) = (
+        reason.text for reason in reasons_for(plan_of("serve-llama-70b")) if reason.text.startswith("Without a GPU")
+    )
     assert re.fullmatch(
         r"Without a GPU it cannot be done: time to first token is [\d,]+ ms at best; the limit is 1,000 ms\.", said
     )
@@ -81,7 +83,7 @@ def test_a_price_without_a_date_is_shown_as_one(plan_of: PlanOf) -> None:
     (row,) = (row for row in alternatives_table(plan_record(plan)).rows if "fine-tuning" in row[1])
     assert row[0].startswith("? ")
     assert row[4] == "undated"
-    assert any("by a price list without a date, of 2025 or before" in reason.text for reason in reasons(plan))
+    assert any("by a price list without a date, of 2025 or before" in reason.text for reason in reasons_for(plan))
 
 
 def test_a_server_at_an_old_price_is_no_plain_alternative(plan_of: PlanOf) -> None:

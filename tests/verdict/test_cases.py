@@ -10,13 +10,13 @@ import yaml
 from planner.demand.workload import Workload
 from planner.errors import NothingFitsError
 from planner.plan import make_plan
-from planner.report.because import reasons
+from planner.report.because import reasons_for
 from planner.report.headline import headline
 from planner.report.record import plan_record
-from planner.report.schema import check_record
+from planner.report.schema.plan import check_record
 from planner.report.values import json_text, plain
-from pricing.free_tiers import free_tiers
-from pricing.token_prices import token_prices
+from pricing.facts.sellers import free_tiers
+from pricing.facts.token_prices import token_prices
 from tests.conftest import ROOT, TODAY
 from tests.portfolio.equal import usual_market
 
@@ -64,7 +64,7 @@ def test_the_verdict_is_that_of_a_careful_buyer(case: dict[str, Any]) -> None:
     assert plan.verdict.choice not in case.get("not_choice", [])
     assert plan.verdict.status == case.get("status", plan.verdict.status)
     assert set(case.get("remarks", [])) <= {remark.code.value for remark in plan.remarks}
-    said = "\n".join((headline(plan), *(each.text for each in reasons(plan))))
+    said = "\n".join((headline(plan), *(each.text for each in reasons_for(plan))))
     assert [part for part in case.get("says", []) if part not in said] == []
     assert [part for part in case.get("never_says", []) if part in said] == []
     check_record(json_text(plain(plan_record(plan, top=5))), case["name"])

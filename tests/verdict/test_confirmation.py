@@ -10,7 +10,7 @@ import pytest
 
 from planner.assumptions import default_assumptions
 from planner.demand.workload import Workload
-from planner.options.reason import ReasonCode
+from planner.options.option import ReasonCode
 from planner.plan import Plan, make_plan
 from planner.report.record import plan_record
 from planner.supply.machines import with_more

@@ -13,7 +13,7 @@ from planner.demand.workload import Workload
 from planner.plan import Plan, make_plan
 from planner.report.remarks import variant_texts
 from planner.traffic.autoscaling import Autoscaling, scheduled
-from planner.verdict.following import Following, idle_shares
+from planner.verdict.autoscaling import Autoscaled, idle_shares
 from tests.conftest import TODAY
 from tests.verdict.test_confirmation import _catalog
 
@@ -24,7 +24,7 @@ def _plan(**serve: Any) -> Plan:
     return make_plan(Workload.model_validate(work), _catalog("gpu-mi300x1-192gb"), default_assumptions(), today=TODAY)
 
 
-def _following(**serve: Any) -> Following:
+def _following(**serve: Any) -> Autoscaled:
     found = _plan(**serve).variants.following
     assert found is not None
     return found

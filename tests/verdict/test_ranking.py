@@ -13,14 +13,14 @@ import pytest
 from planner.assumptions import default_assumptions
 from planner.demand.workload import Workload
 from planner.errors import NothingFitsError
-from planner.figures import percent
-from planner.options.reason import ReasonCode
+from planner.options.option import ReasonCode
 from planner.plan import Plan, make_plan
-from planner.report.because import reasons
+from planner.report.because import reasons_for
+from planner.report.figures import percent
 from planner.report.headline import headline
 from planner.verdict.alternatives import alternatives_of
 from pricing.catalog import load_bundled
-from pricing.offers import Offer, PurchaseOption
+from pricing.facts.offers import Offer, PurchaseOption
 from tests.conftest import TODAY
 
 
@@ -94,7 +94,7 @@ def test_what_is_cheaper_as_npv_alone_is_called_so() -> None:
         other.present_value_usd < plan.chosen.present_value_usd,
         other.usd_per_month < plan.chosen.usd_per_month,
     ) == (True, False)
-    assert [reason.text.partition(":")[0] for reason in reasons(plan) if "not recommended" in reason.text] == [
+    assert [reason.text.partition(":")[0] for reason in reasons_for(plan) if "not recommended" in reason.text] == [
         "Cheaper as NPV, but not recommended"
     ]
 

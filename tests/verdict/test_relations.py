@@ -19,9 +19,9 @@ from planner.errors import NothingFitsError
 from planner.options.option import OptionKind
 from planner.plan import Plan, make_plan
 from pricing.catalog import Catalog, load_bundled
-from pricing.offers import Offer
-from pricing.store.errors import NoPricesError
-from pricing.token_prices import token_prices
+from pricing.errors import NoPricesError
+from pricing.facts.offers import Offer
+from pricing.facts.token_prices import token_prices
 from tests.conftest import TODAY
 from tests.verdict.random_workloads import workloads
 

@@ -8,14 +8,14 @@ import pytest
 
 from planner.assumptions import default_assumptions
 from planner.plan import Plan
-from planner.report.because import reasons
+from planner.report.because import reasons_for
 from planner.verdict.remarks import RemarkCode
 
 PlanOf = Callable[[str], Plan]
 
 
 def _said(plan: Plan) -> str:
-    return " ".join(reason.text for reason in reasons(plan))
+    return " ".join(reason.text for reason in reasons_for(plan))
 
 
 def test_a_run_on_fewer_gpus_is_on_whole_machines_and_says_when_it_is_late(plan_of: PlanOf) -> None:

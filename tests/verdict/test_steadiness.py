@@ -12,9 +12,8 @@ import yaml
 from planner.demand.workload import Workload
 from planner.errors import NothingFitsError
 from planner.plan import Plan, make_plan
-from pricing.free_tiers import free_tiers
-from pricing.sellers import seller_of
-from pricing.token_prices import token_prices
+from pricing.facts.sellers import free_tiers, seller_of
+from pricing.facts.token_prices import token_prices
 from tests.conftest import ROOT, TODAY
 from tests.portfolio.equal import usual_market
 

@@ -15,7 +15,7 @@ from planner.report.record import plan_record
 from planner.report.values import plain
 from planner.verdict.turns import Turn
 from pricing.catalog import load_bundled
-from pricing.offers import offer_id
+from pricing.facts.offers import offer_id
 from tests.conftest import TODAY
 
 PlanOf = Callable[[str], Plan]
@@ -72,7 +72,7 @@ def test_at_the_use_at_which_it_turns_a_plan_takes_the_other_sort(requests_per_s
         "stack": "tuned",
         "serve": {"requests_per_s": requests_per_s, "input_tokens": 500, "output_tokens": 200},
     }
-    from pricing.token_prices import token_prices
+    from pricing.facts.token_prices import token_prices
 
     def planned(ratio: float) -> Plan:
         serve = {**content["serve"], "requests_per_s": requests_per_s * ratio}  # type: ignore[dict-item]

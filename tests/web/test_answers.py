@@ -18,9 +18,9 @@ from planner.web import answers
 from planner.web.answers import Answer, BusyError, Planners
 from planner.web.app import create_app
 from pricing.catalog import load_bundled
-from pricing.offers import Offer
+from pricing.facts.offers import Offer
+from pricing.store.database import open_store
 from pricing.store.exchange import import_offers
-from pricing.store.open import open_store
 from tests.web.client import GPU_HOURS
 
 LINKS = {"page.css": "assets/page.css"}

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from planner.web.fields import KIND_WORDS, values_of_template
+from planner.web.form import KIND_WORDS, values_of_template
 from planner.web.guard import LARGEST_BODY_BYTES
 from tests.report.office import book_of
 from tests.web.client import GPU_HOURS, SERVE, ask

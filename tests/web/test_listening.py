@@ -7,7 +7,7 @@ import socket
 import pytest
 
 from planner.cli import main
-from planner.web.patience import REQUEST_TIMEOUT_S
+from planner.web.guard import REQUEST_TIMEOUT_S
 from tests.web.client import ask
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from planner.assumptions import Assumptions, default_assumptions
-from planner.costs.curve import utilisation_curve
-from planner.costs.rivals import own_usd_per_gpu_hour, rivals
+from planner.costs.breakeven import utilisation_curve
+from planner.costs.owned_against_rents import own_usd_per_gpu_hour, rivals
 from planner.costs.timeline import Timeline
 from planner.report.notes import note_text
 from tests.published.owning import buy_timeline, ownership_terms

@@ -13,17 +13,17 @@ from planner.assumptions import Assumptions, default_assumptions
 from planner.costs.evaluate import timelines
 from planner.costs.inputs import RentInputs
 from planner.demand.workload import Workload
-from planner.options.evidence import Evidence
 from planner.options.option import Option
+from planner.options.price_evidence import Evidence
 from planner.plan import Plan, make_plan
-from planner.report.because import reasons
+from planner.report.because import reasons_for
 from planner.report.headline import headline
-from planner.report.page_head import answer_html
+from planner.report.page.head import answer_html
 from planner.report.record import plan_record
 from planner.report.short import alternatives_table, short_answer
 from planner.report.values import plain
 from planner.report.view import plan_view
-from planner.uncertainty import JointDraws
+from planner.uncertainty.plan_risk import JointDraws
 from planner.verdict.ranking import ranked
 from pricing.catalog import load_bundled
 
@@ -135,8 +135,8 @@ def test_a_credit_that_expires_is_used_for_the_days_before_and_the_rest_is_told(
     told = (
         f"{100_000 - used_usd:,.0f} USD of your credit at voltage-park are left unused when it expires on 2027-03-31."
     )
-    assert told in [reason.text for reason in reasons(plan)]
-    assert not [reason for reason in reasons(_with_credit(BILL_USD, "2027-03-31")) if "left unused" in reason.text]
+    assert told in [reason.text for reason in reasons_for(plan)]
+    assert not [reason for reason in reasons_for(_with_credit(BILL_USD, "2027-03-31")) if "left unused" in reason.text]
 
 
 def test_a_credit_begins_to_be_used_when_a_commitment_has_ended() -> None:
@@ -213,18 +213,18 @@ def test_a_credit_elsewhere_is_told_as_the_part_of_a_run_that_it_pays() -> None:
     assert option.hours_per_run is not None
     bill_usd = option.paid_hours_per_month * (option.price_usd_per_hour or 0.0)
     storage_usd = STORAGE_USD * option.paid_hours_per_month / option.instance_count / 730
-    (told,) = [reason.text for reason in reasons(plan) if "Your credit at azure" in reason.text]
+    (told,) = [reason.text for reason in reasons_for(plan) if "Your credit at azure" in reason.text]
     assert f"would pay 10.00 USD, {10 / bill_usd:.0%}".replace("%", " %") in told
     assert f"then cost {bill_usd - 10 + storage_usd:,.2f} USD" in told
 
 
 def test_the_first_reason_says_what_a_credit_pays_each_month() -> None:
     """36 bills of 11,621.60 USD are 418,377.60 USD."""
-    (first, *_) = reasons(_with_credit(1e6, "2040-12-31"))
+    (first, *_) = reasons_for(_with_credit(1e6, "2040-12-31"))
     assert first.text == (
         "Your credit at voltage-park pays up to 11,622 USD a month on top of this cost, 418,378 USD in all."
     )
-    assert "on top of this cost" not in " ".join(reason.text for reason in reasons(_plan()))
+    assert "on top of this cost" not in " ".join(reason.text for reason in reasons_for(_plan()))
 
 
 def test_the_first_reason_says_how_much_credit_a_run_uses() -> None:
@@ -233,7 +233,7 @@ def test_the_first_reason_says_how_much_credit_a_run_uses() -> None:
     plan = _plan(**run, have={"credits": [{"provider": "hyperstack", "usd": 1e4, "expires": "2028-12-31"}]})
     assert plan.chosen.provider == "hyperstack"
     used_usd = plan.chosen.paid_hours_per_month * (plan.chosen.price_usd_per_hour or 0.0)
-    first, *_ = reasons(plan)
+    first, *_ = reasons_for(plan)
     assert first.text == f"{used_usd:,.2f} USD of the run are paid from your credit at hyperstack, on top of this cost."
 
 
@@ -242,13 +242,13 @@ def test_what_has_expired_is_told_and_counts_for_nothing() -> None:
     credit = {"provider": "voltage-park", "usd": 5000, "expires": "2026-11-20"}
     plan = _plan(have={"credits": [credit], "committed": [{**COMMITTED, "until": "2026-11-20"}]})
     assert plan.chosen.usd_per_month == pytest.approx(BILL_USD + STORAGE_USD)
-    (told,) = [reason.text for reason in reasons(plan) if "Expired" in reason.text]
+    (told,) = [reason.text for reason in reasons_for(plan) if "Expired" in reason.text]
     assert told == (
         "Expired, and counted for nothing: 5,000 USD of credit at voltage-park (2026-11-20); "
         "the commitment to 1 x p5.48xlarge at aws (2026-11-20)."
     )
     today = _plan(have={"credits": [{**credit, "expires": "2026-11-21"}]})
-    assert not [reason for reason in reasons(today) if "Expired" in reason.text]
+    assert not [reason for reason in reasons_for(today) if "Expired" in reason.text]
 
 
 def test_a_run_on_owned_machines_costs_their_power_and_not_the_space_that_is_paid_anyway() -> None:

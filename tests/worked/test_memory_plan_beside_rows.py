@@ -12,7 +12,7 @@ from planner.measured.rows import shipped_rows
 from planner.supply.fleet import estimate
 from planner.supply.machines import Fleet, Machine, MemoryUse, Refusal
 from planner.supply.training.memory import activation_bytes_per_token
-from pricing.accelerators import accelerators
+from pricing.facts.accelerators import accelerators
 
 ASSUMPTIONS = default_assumptions()
 

@@ -21,7 +21,7 @@ from planner.supply.communication import all_reduce_s
 from planner.supply.serving.model import served_model
 from planner.supply.serving.speed import ServingConstants, ServingLayout, decode_step
 from planner.supply.throughput.images import ImageConstants, ImageRates, image_s, step_time
-from planner.supply.training.goodput import goodput_share
+from planner.supply.training.efficiency import goodput_share
 
 
 def test_parameters_of_llama_3_1_8b_add_up_by_hand() -> None:

@@ -11,21 +11,21 @@ import pytest
 
 from planner.costs.inputs import RentInputs
 from planner.demand.workload import Workload
-from planner.figures import usd
 from planner.options.option import Option
 from planner.plan import Plan
 from planner.portfolio.answers import Asked, answers_of
 from planner.report.difference import difference, difference_tables
 from planner.report.explained import explained
+from planner.report.figures import usd
 from planner.report.headline import headline
 from planner.report.live import Live
 from planner.report.overview import overview, together
-from planner.report.page_head import answer_html
+from planner.report.page.head import answer_html
 from planner.report.record import plan_record
 from planner.report.short import alternatives_table, short_answer
 from planner.report.values import Record, plain
 from planner.report.view import plan_view
-from pricing.units import HOURS_PER_MONTH
+from pricing.clock import HOURS_PER_MONTH
 from tests.portfolio.equal import usual_market
 
 STORAGE_USD = 200 * 0.07

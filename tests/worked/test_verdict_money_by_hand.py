@@ -13,8 +13,7 @@ from planner.assumptions import default_assumptions
 from planner.costs.evaluate import timelines
 from planner.costs.inputs import RentInputs
 from planner.demand.workload import Workload
-from planner.options.option import Option
-from planner.options.reason import ReasonCode
+from planner.options.option import Option, ReasonCode
 from planner.plan import Plan, make_plan
 from tests.conftest import TODAY
 from tests.portfolio.equal import usual_market

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from planner.demand.architecture import Architecture
 from planner.demand.configuration.families import Family
-from planner.demand.configuration.numbers import Numbers
+from planner.demand.configuration.keys import Numbers
 from planner.demand.parameters import attention_parameter_count
 
 LINEAR = "linear"

@@ -11,15 +11,13 @@ from typing import Any
 
 from planner.demand.architecture import Architecture
 from planner.demand.configuration.families import FAMILIES, Family, family_of
-from planner.demand.configuration.keys import name_agrees, name_faults, not_understood
+from planner.demand.configuration.keys import Numbers, name_agrees, name_faults, not_understood
 from planner.demand.configuration.layers import LINEAR, block_attention, layer_kinds, with_mixers
-from planner.demand.configuration.mlps import dense_mlp, mixture_of
-from planner.demand.configuration.numbers import Numbers
-from planner.demand.configuration.towers import tower_parameter_count
+from planner.demand.configuration.parts import dense_mlp, mixture_of, tower_parameter_count
 from planner.demand.formats import native_precision
 from planner.demand.parameters import attention_parameter_count, parameter_count
 from planner.errors import InputError
-from planner.inputs import LARGEST_FILE_BYTES, read_text
+from planner.inputs.reading import LARGEST_FILE_BYTES, read_text
 from planner.notes import Note, NoteCode
 
 _NO_TEXT = {"unet", "autoencoderkl", "vit", "clip", "convnext", "resnet", "rwkv"}

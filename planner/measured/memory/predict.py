@@ -17,15 +17,15 @@ from planner.arrays import FloatArray
 from planner.demand.architecture import Architecture
 from planner.demand.formats import FORMATS
 from planner.demand.memory import peak_bytes, weight_bytes
+from planner.demand.model_numbers import architecture_from_numbers
 from planner.demand.models import known_model
 from planner.demand.parameters import parameter_count
-from planner.demand.stated import architecture_from_numbers
 from planner.demand.workload import ModelNumbers
 from planner.errors import InputError
 from planner.measured.memory.parts import parts_of
 from planner.measured.rows import Row, accelerator_of, architecture_of, kept_rows, number
-from pricing.accelerators import accelerators, resolve_all
 from pricing.errors import GpuplanError
+from pricing.facts.accelerators import accelerators, resolve_all
 
 MEMORY_CONSTANTS = ("activation_ratio", "logits_ratio", "margin_ratio", "overhead_bytes", "state_ratio")
 _FITS_SHARE = 0.98

@@ -164,7 +164,7 @@ def stated_trained_count(row: Row) -> float | None:
     return float(found.group(1)) if found else None
 
 
-def told(row: Row, name: str, default: float = 1.0) -> float:
+def stated_or_told(row: Row, name: str, default: float = 1.0) -> float:
     """Return a degree that its column states, else one that the words of the row tell (``TP2 seq8192``)."""
     stated = number(row, name, default=0.0)
     if stated:

@@ -17,11 +17,10 @@ from planner.demand.service import TOKENS_PER_IMAGE
 from planner.errors import InputError
 from planner.measured.rows import Row, accelerator_of, architecture_of, machine_of, number
 from planner.supply.machines import Machine
-from planner.supply.serving.memory import BATCHED_TOKENS
-from planner.supply.serving.model import ServedModel, served_model
+from planner.supply.serving.model import BATCHED_TOKENS, ServedModel, served_model
 from planner.supply.serving.speed import accepted_tokens
 from planner.supply.serving.stacks import stack_named
-from pricing.accelerator_rows import Accelerator
+from pricing.facts.accelerator_rows import Accelerator
 
 _PRECISIONS = {
     "int8w": "int8",

@@ -22,7 +22,7 @@ from planner.supply.communication import Links, exchange_bandwidth, group_bandwi
 from planner.supply.hardware import Hardware, hardware
 from planner.supply.machines import Machine
 from planner.supply.training.candidates import trained_model
-from planner.supply.training.matmul import matmul_ceiling_share
+from planner.supply.training.efficiency import matmul_ceiling_share
 from planner.supply.training.speed import TrainedModel, TrainingConstants, TrainingLayout, training_step
 
 TRAINING_CONSTANTS = tuple(item.name for item in fields(TrainingConstants))

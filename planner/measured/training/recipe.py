@@ -16,7 +16,7 @@ from planner.demand.memory import activation_bytes_per_token_and_layer
 from planner.demand.parameters import parameter_count, routed_parameter_count
 from planner.measured.rows import Row, number
 from planner.supply.machines import Machine
-from planner.supply.training.matmul import offloaded_update_s
+from planner.supply.training.efficiency import offloaded_update_s
 
 ADAPTERS = {"lora", "qlora", "dora", "ia3"}
 _STACKS = (

@@ -8,7 +8,7 @@ const startPlan = (plan, prefix) => {
   const keyOf = (node) => node.id.slice(prefix.length);
   const models = MODELS[plan.model];
 
-  // --- figures, as planner/figures.py writes them
+  // --- figures, as planner/report/figures.py writes them
   const significant = (value, digits = 3) => {
     if (value === 0 || !Number.isFinite(value)) return value;
     const places = digits - 1 - Math.floor(Math.log10(Math.abs(value)));

@@ -7,16 +7,16 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
-from planner.figures import count, percent, usd
+from planner.report.figures import count, percent, usd
 from planner.report.notes import note_texts
 from planner.report.table import Table, headings, table_of
 from planner.report.values import Record, plain
+from planner.report.words import how_paid
 from planner.usage.answer import Group, Measure, Usage
-from planner.usage.bill import Apart, Check
-from planner.usage.elsewhere import Elsewhere
+from planner.usage.bill import Check, NonUsage
 from planner.usage.faults import fault_text
-from planner.words import how_paid
-from pricing.units import HOURS_PER_MONTH
+from planner.usage.other_providers import ProviderPrice
+from pricing.clock import HOURS_PER_MONTH
 
 BASIS_MEANINGS = {
     "allocated": "given to someone: the machine ran and was paid for (bill), a job held it (Slurm), a pod did (Kubernetes)",
@@ -267,7 +267,7 @@ def _commitment_tables(usage: Usage) -> list[Table]:
 def _apart(usage: Usage) -> list[Table]:
     if usage.bill is None or not usage.bill.apart:
         return []
-    columns: dict[str, Callable[[Apart], str]] = {
+    columns: dict[str, Callable[[NonUsage], str]] = {
         "kind of charge": lambda apart: apart.category + (f" ({apart.charge_class})" if apart.charge_class else ""),
         "of": lambda apart: "accelerators" if apart.is_gpu else "others",
         "rows:": lambda apart: f"{apart.rows:,}",
@@ -281,7 +281,7 @@ def _apart(usage: Usage) -> list[Table]:
 def _elsewhere(usage: Usage) -> list[Table]:
     if not usage.elsewhere:
         return []
-    columns: dict[str, Callable[[Elsewhere], str]] = {
+    columns: dict[str, Callable[[ProviderPrice], str]] = {
         "provider": lambda other: other.provider,
         "covers [of the hours]:": lambda other: percent(other.gpu_hours_share),
         "each hour [USD/GPU-h]:": lambda other: usd(other.usd_per_gpu_hour),

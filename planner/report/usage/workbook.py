@@ -10,10 +10,10 @@ from xlsxwriter.chart import Chart
 from planner.decision import Decision
 from planner.report.decision import decision_tables
 from planner.report.table import Table
-from planner.report.usage.pictures import Picture, pictures
+from planner.report.usage.page import Picture, pictures
 from planner.report.usage.tables import usage_tables
-from planner.report.workbook.book import ExcelFile
 from planner.report.workbook.cells import FIRST_ROW, Book, Sheet, column_range
+from planner.report.workbook.file import ExcelFile
 from planner.usage.answer import Usage
 
 HEAD_ROW = FIRST_ROW - 1

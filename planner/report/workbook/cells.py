@@ -13,7 +13,7 @@ from xlsxwriter.workbook import Workbook
 from xlsxwriter.worksheet import Worksheet
 
 from planner.costs.expression import Expr
-from planner.report.formula_text import spreadsheet
+from planner.report.formulas import spreadsheet
 from planner.report.live import Cost, Live, Pair
 
 Value: TypeAlias = "str | float | int | bool | None"
@@ -94,7 +94,7 @@ PARTS_OF_A_FORMULA = re.compile(r"""("(?:[^"]|"")*")|'((?:[^']|'')*)'!|([a-z][a-
 """A text, the name of a sheet, a defined name; functions and cells are in capitals."""
 
 
-def of_plan(formula: str, number: int) -> str:
+def formula_of_plan(formula: str, number: int) -> str:
     r"""Return a formula as it stands in a workbook of several plans: sheets and names carry the number of their plan.
 
     Parameters
@@ -106,7 +106,7 @@ def of_plan(formula: str, number: int) -> str:
 
     Examples
     --------
-    >>> of_plan("IF(SUM('Options'!$A$5)>horizon_months,\"per month\",0)", 2)
+    >>> formula_of_plan("IF(SUM('Options'!$A$5)>horizon_months,\"per month\",0)", 2)
     'IF(SUM(\'2 Options\'!$A$5)>work2_horizon_months,"per month",0)'
     """
 
@@ -143,7 +143,7 @@ class Sheet:
     formats : mapping of str to Format
         By the keys of `FORMATS`.
     number : int
-        Of the plan that it belongs to; see `of_plan`.
+        Of the plan that it belongs to; see `formula_of_plan`.
     """
 
     name: str
@@ -164,7 +164,7 @@ class Sheet:
     def compute(self, row: int, column: int, formula: str, value: Value, style: str = "usd") -> str:
         """Write a formula with its value of now; return the cell."""
         cached = "" if value is None else value
-        self.page.write_formula(row, column, f"={of_plan(formula, self.number)}", self.formats[style], cached)
+        self.page.write_formula(row, column, f"={formula_of_plan(formula, self.number)}", self.formats[style], cached)
         return safe_reference(self.name, cell_name(row, column))
 
     def title(self, title: str, note: str = "") -> None:
@@ -199,7 +199,7 @@ class Sheet:
         """Show the months after the horizon in a pale color; the first column holds the month."""
         rule = {
             "type": "formula",
-            "criteria": of_plan(f"=$A{first_row + 1}>horizon_months", self.number),
+            "criteria": formula_of_plan(f"=$A{first_row + 1}>horizon_months", self.number),
             "format": self.formats["beyond"],
         }
         self.page.conditional_format(first_row, 0, last_row, last_column, rule)
@@ -256,7 +256,7 @@ class Book:
 
     def here(self, formula: str) -> str:
         """Return a formula, a range or a name as this plan's sheets have it."""
-        return of_plan(formula, self.number)
+        return formula_of_plan(formula, self.number)
 
     def chart(self, options: dict[str, Any]) -> Chart:
         """Return a new chart, to be filled and placed."""

@@ -1,4 +1,7 @@
-"""The months of the workbook: what the chosen rent and the chosen server cost, item by item, and when they meet."""
+"""The months of the workbook: what the chosen rent and the chosen server cost, item by item, and when they meet.
+
+The break-even of the workbook: when the two lines of cost meet, and at which use and rent they would.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +9,15 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from xlsxwriter.chart import Chart
 from xlsxwriter.utility import xl_rowcol_to_cell
 
 from planner.costs.formulas import DISCOUNT, Model, site_names
 from planner.costs.timeline import COMPONENTS
-from planner.report.chart_rows import crossing_month
-from planner.report.live import Cost
+from planner.report.chart_rows import break_even_price_usd_per_hour, crossing_month
+from planner.report.charts import OWN as OWN_COLOR
+from planner.report.charts import RENT as RENT_COLOR
+from planner.report.live import Cost, Pair
 from planner.report.wording import COMPONENTS as COMPONENT_WORDS
 from planner.report.workbook.cells import FIRST_ROW, PlanBook, Sheet, cell_name, column_range, in_row, safe_reference
 from planner.report.workbook.options import SERVER_COLUMNS, option_range, server_range
@@ -182,3 +188,177 @@ def last_month_cell(model: Model) -> tuple[int, int]:
 
 def _side_column(model: Model) -> int:
     return FIRST_ITEM + len(model.lines) + 4
+
+
+BREAK_EVEN = "Break-even"
+USE_COLUMN = 10
+USES = [step / 20 for step in range(1, 21)]
+HAIR_SHARE = 1e-12
+"""What counts as nothing saved, as a share of all that is paid; see `planner.costs.breakeven.crossings`."""
+
+
+def write_break_even(book: PlanBook, sheet: Sheet, pair: Pair) -> None:
+    """Write the saving by month, and the costs and the break-even rent by use.
+
+    Parameters
+    ----------
+    book, sheet : PlanBook, Sheet
+        Where to; ``break_even_month``, ``equal_share``, ``equal_usd_per_hour`` and ``saving_usd`` become names.
+    pair : tuple of option
+        The rent and the server.
+    """
+    rent, own = (book.costs[option["id"]] for option in pair)
+    months, horizon = book.live.months, book.live.record["horizon_months"]
+    rows = paid_rows(rent, own, months)
+    note = "NPV. Below zero renting has been cheaper so far; a step is a purchase, a refresh or a sale."
+    sheet.title("Where rent and purchase cost the same", note)
+    heads = ["month", "rent, paid by then", "own, paid by then", "owning has saved, before steps", "and after them",
+             "owning catches up in month", "month (chart)", "rent (chart)", "own (chart)"]  # fmt: skip
+    sheet.heads(FIRST_ROW - 1, heads, numbers=range(1, len(heads)))
+    last = FIRST_ROW + months
+    hair_usd = HAIR_SHARE * float(np.abs(rent.lines["total"] - own.lines["total"]).sum())
+    hair = f"{HAIR_SHARE:.0E}*SUMPRODUCT(ABS(rent_total_by_month-own_total_by_month))"
+    sheet.put(2, 3, "treated as zero, USD", "soft")
+    sheet.compute(2, 4, hair, hair_usd, "factor")
+    book.define("hair_usd", sheet, 2, 4)
+    for month in range(months + 1):
+        _month(sheet, month, rows, horizon, hair_usd)
+    _results(book, sheet, pair, last, rows["month"])
+    _by_use(book, sheet, pair)
+    sheet.widths(9, *[15] * 5)
+    # What the charts are drawn from has holes where they end: nothing to read.
+    sheet.page.set_column(6, 8, 15, None, {"level": 1, "hidden": True})
+    sheet.fade_beyond(FIRST_ROW, last, 8)
+    sheet.page.set_column(9, 9, 3)
+    sheet.page.set_column(USE_COLUMN, USE_COLUMN + 3, 24)
+    last_use = FIRST_ROW + len(USES) - 1
+    lines = {"rent": (USE_COLUMN, USE_COLUMN + 1), "own": (USE_COLUMN, USE_COLUMN + 2)}
+    use_chart = _lines(book, sheet.name, lines, last_use)
+    _dress(use_chart, "Cost over the time in use", "time needed", "NPV, USD", "#,##0", "0%")
+    sheet.page.insert_chart(last_use + 4, USE_COLUMN, use_chart)
+    equal_chart = _lines(book, sheet.name, {"rent at equal cost": (USE_COLUMN, USE_COLUMN + 3)}, last_use)
+    title = "Above the line buy, below it rent"
+    _dress(equal_chart, title, "time needed", "USD/h of one instance", "#,##0.00", "0%")
+    sheet.page.insert_chart(last_use + 23, USE_COLUMN, equal_chart)
+    sheet.set_up(freeze=(FIRST_ROW, 1), repeat=(FIRST_ROW - 1, FIRST_ROW - 1), pages_high=1)
+
+
+def _month(sheet: Sheet, month: int, rows: Mapping[str, Any], horizon: int, hair: float) -> None:
+    row, at = FIRST_ROW + month, month + 1
+    sheet.put(row, 0, month, "count")
+    rent, own = f"INDEX(rent_paid_by_month,{at})", f"INDEX(own_paid_by_month,{at})"
+    sheet.compute(row, 1, rent, float(rows["rent"][month]))
+    sheet.compute(row, 2, own, float(rows["own"][month]))
+    here = {c: str(xl_rowcol_to_cell(row, c)) for c in range(9)}
+    steps = f"(INDEX(rent_lumps_by_month,{at})-INDEX(own_lumps_by_month,{at}))*INDEX(discount_ratio,{at})"
+    sheet.compute(row, 4, f"{here[1]}-{here[2]}", float(rows["after"][month]))
+    sheet.compute(row, 3, f"{here[4]}-{steps}", float(rows["before"][month]))
+    if month:
+        was = xl_rowcol_to_cell(row - 1, 4)
+        inside = f"{here[0]}-1+MIN(MAX({was}/({was}-{here[3]}),0),1)"
+        formula = (
+            f"IF(AND({was}<-hair_usd,{here[3]}>=-hair_usd),{inside},"
+            f'IF(AND({here[3]}<-hair_usd,{here[4]}>=-hair_usd),{here[0]},""))'
+        )
+        before, start, after = rows["before"][month], rows["after"][month - 1], rows["after"][month]
+        value: float | str = ""
+        if start < -hair <= before:
+            value = month - 1 + min(max(start / (start - before), 0), 1)
+        elif before < -hair <= after:
+            value = month
+        sheet.compute(row, 5, formula, value, "month")
+    # A point without a value ends the chart at the horizon, on both axes.
+    for column, source, value_now in (
+        (6, 0, float(month)),
+        (7, 1, float(rows["rent"][month])),
+        (8, 2, float(rows["own"][month])),
+    ):
+        shown = value_now if month <= horizon else "#N/A"
+        sheet.compute(row, column, f"IF({here[0]}<=horizon_months,{here[source]},NA())", shown, "usd")
+
+
+def equal_figures(book: PlanBook, pair: Pair) -> tuple[float, float | str, float | str]:
+    """Return the saving of owning, the share of use and the rent at which both cost the same, as the sheet has them."""
+    rent, own = (book.costs[option["id"]] for option in pair)
+    price, needed = pair[0]["book"]["price_usd_per_hour"], pair[1]["needed_share"]
+    saving = rent.present_value_usd - own.present_value_usd
+    slope = rent.present_value_of_usd(with_use=True) - own.present_value_of_usd(with_use=True)
+    idle, per_share = saving - slope, slope / needed
+    at = -idle / per_share if per_share else -1.0
+    share: float | str = "never"
+    if idle >= 0 and idle + per_share >= 0:
+        share = 0.0
+    elif per_share > 0 and 0 < at <= 1:
+        share = at
+    equal = break_even_price_usd_per_hour(rent, own, price, np.array([needed]), needed)[0]
+    return saving, share, float(equal) if np.isfinite(equal) else "none"
+
+
+def _results(book: PlanBook, sheet: Sheet, pair: Pair, last: int, month_now: float | None) -> None:
+    """Write the answers above the table by use."""
+    saving, share, equal = equal_figures(book, pair)
+    ends, crossings = xl_rowcol_to_cell(last, 4), column_range(sheet.name, 5, FIRST_ROW + 1, last)
+    month = f'IF({ends}<-hair_usd,"never",IF(COUNT({crossings})=0,0,MAX({crossings})))'
+    idle, slope = "(rent_kept_usd-own_kept_usd)", "((rent_use_usd-own_use_usd)/needed_share)"
+    at = f"IF({slope}=0,-1,-{idle}/{slope})"
+    share_text = f'IF(AND({idle}>=0,{idle}+{slope}>=0),0,IF(AND({slope}>0,{at}>0,{at}<=1),{at},"never"))'
+    rises = "(rent_price_kept_usd+rent_price_use_usd-own_price_kept_usd-own_price_use_usd)"
+    equal_text = f'IF({rises}>0,MAX(rent_usd_per_hour*(1-saving_usd/{rises}),0),"none")'
+    answers = (
+        ("owning saves, NPV in USD", "saving_usd", ends, saving, "usd_bold"),
+        ("owning pays off from month", "break_even_month", month, "never" if month_now is None else month_now, "month"),
+        ("time in use at equal cost", "equal_share", share_text, share, "share"),
+        ("rent at equal cost, USD/h", "equal_usd_per_hour", equal_text, equal, "price"),
+    )
+    for column, (words, name, formula, value, style) in enumerate(answers, USE_COLUMN):
+        sheet.put(0, column, words, "head")
+        sheet.compute(1, column, formula, value, style)
+        book.define(name, sheet, 1, column)
+
+
+def _by_use(book: PlanBook, sheet: Sheet, pair: Pair) -> None:
+    rent, own = (book.costs[option["id"]] for option in pair)
+    price, needed = pair[0]["book"]["price_usd_per_hour"], pair[1]["needed_share"]
+    heads = ("time needed", "rent, NPV in USD", "own, NPV in USD", "rent at equal cost, USD/h")
+    sheet.heads(FIRST_ROW - 1, heads, USE_COLUMN, numbers=range(1, 4))
+    equal = break_even_price_usd_per_hour(rent, own, price, np.array(USES), needed)
+    for row, (use, equal_price) in enumerate(zip(USES, equal, strict=True), FIRST_ROW):
+        sheet.put(row, USE_COLUMN, use, "share")
+        scale = f"*{in_row(row, USE_COLUMN)}/needed_share"
+        for column, side, cost in ((1, "rent", rent), (2, "own", own)):
+            value = cost.present_value_of_usd(with_use=False) + cost.present_value_of_usd(with_use=True) * use / needed
+            sheet.compute(row, USE_COLUMN + column, f"{side}_kept_usd+{side}_use_usd{scale}", value)
+        rises = f"(rent_price_kept_usd-own_price_kept_usd+(rent_price_use_usd-own_price_use_usd){scale})"
+        saving = f"({xl_rowcol_to_cell(row, USE_COLUMN + 1)}-{xl_rowcol_to_cell(row, USE_COLUMN + 2)})"
+        formula = f"IF({rises}>0,MAX(rent_usd_per_hour*(1-{saving}/{rises}),0),NA())"
+        shown = float(equal_price) if np.isfinite(equal_price) else "#N/A"
+        sheet.compute(row, USE_COLUMN + 3, formula, shown, "price")
+
+
+def cost_chart(book: PlanBook) -> Chart:
+    """Return the chart of what has been paid over time."""
+    chart = _lines(book, BREAK_EVEN, {"rent": (6, 7), "own": (6, 8)}, FIRST_ROW + book.live.months)
+    _dress(chart, "Cost so far (NPV)", "months from today", "USD", "#,##0")
+    return chart
+
+
+def _lines(book: PlanBook, sheet: str, lines: Mapping[str, tuple[int, int]], last: int) -> Chart:
+    """Return a chart of lines by their names, each with the columns of its places and of its values."""
+    chart = book.chart({"type": "scatter", "subtype": "straight"})
+    for name, columns in lines.items():
+        line = {"color": RENT_COLOR if name == "rent" else OWN_COLOR, "width": 2.25}
+        chart.add_series({"name": name, **book.series(sheet, columns, (FIRST_ROW, last), line=line)})
+    return chart
+
+
+def _dress(chart: Chart, title: str, x: str, y: str, y_format: str, x_format: str = "0") -> None:
+    chart.set_title({"name": title, "name_font": {"size": 12}})
+    whole = {"max": 1} if x_format == "0%" else {}
+    chart.set_x_axis({"name": x, "num_format": x_format, "min": 0, **whole, "major_gridlines": {"visible": False}})
+    chart.set_y_axis(
+        {"name": y, "num_format": y_format, "major_gridlines": {"visible": True, "line": {"color": "#DDDDDD"}}}
+    )
+    chart.set_legend({"position": "bottom"})
+    chart.set_size({"width": 620, "height": 340})
+    chart.show_na_as_empty_cell()
+    chart.show_hidden_data()

@@ -13,8 +13,7 @@ from typing import Any
 from planner.assumptions import default_assumptions
 from planner.costs.expression import substituted
 from planner.costs.formulas import DISCOUNT, site_names
-from planner.report.live import Cost, Live, Pair, book_values, priced_names
-from planner.report.tornado import DEMAND, SERVER_PRICE, WHOLE, bars_of, moved
+from planner.report.live import DEMAND, SERVER_PRICE, WHOLE, Cost, Live, Pair, bars_of, book_values, moved, priced_names
 from planner.report.workbook.cells import FIRST_ROW, PlanBook, Sheet, between, cell_name, in_row
 from planner.report.workbook.months import is_home
 

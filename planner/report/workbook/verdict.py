@@ -6,13 +6,12 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from planner.figures import count
 from planner.report.chart_rows import crossing_month
+from planner.report.figures import count
 from planner.report.live import Live, Pair
 from planner.report.option_words import heading
-from planner.report.workbook.breakeven import cost_chart, equal_figures
 from planner.report.workbook.cells import PlanBook, Sheet, Value, between, cell_name, column_range, safe_reference
-from planner.report.workbook.months import CALENDAR, OWN, RENT, last_month_cell
+from planner.report.workbook.months import CALENDAR, OWN, RENT, cost_chart, equal_figures, last_month_cell
 from planner.report.workbook.options import option_range, server_range
 
 VERDICT = "Verdict"

@@ -15,19 +15,19 @@ from planner.arrays import FloatArray, IntArray
 from planner.assumptions import Assumptions
 from planner.demand.architecture import Architecture
 from planner.demand.formats import FORMATS, kin_of
-from planner.demand.lengths import mean_tokens
 from planner.demand.requirements import peak_requests_per_s
+from planner.demand.sections import mean_tokens
 from planner.demand.workload import Batch, Serve, Workload
 from planner.supply.calibration import Calibration
 from planner.supply.constants import links, take
 from planner.supply.hardware import Hardware
 from planner.supply.machines import Machine
-from planner.supply.serving.memory import (
+from planner.supply.serving.model import (
     BATCHED_TOKENS,
+    ServedModel,
     cache_budget_bytes,
     cached_bytes_per_request,
 )
-from planner.supply.serving.model import ServedModel
 from planner.supply.serving.speed import (
     accepted_tokens,
     decode_step,

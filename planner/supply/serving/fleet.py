@@ -18,18 +18,16 @@ from planner.assumptions import Assumptions
 from planner.demand.architecture import Architecture
 from planner.demand.workload import Workload
 from planner.notes import Note, NoteCode
-from planner.supply.calibration import Calibration
-from planner.supply.evidence import band, basis_and_evidence
+from planner.supply.calibration import Calibration, band, basis_and_evidence
+from planner.supply.fleet_arrays import Fleets, above_limit, amounts_of, too_many_processors
 from planner.supply.machines import Fleet, Layout, Machine, MemoryUse, Performance, Refusal
-from planner.supply.serving.bands import speed_spreads
 from planner.supply.serving.candidates import BATCHES, Demand, Grid
-from planner.supply.serving.counts import Choice, Scene, choice_of, fleets_of, scene_of
-from planner.supply.serving.memory import cached_bytes_per_request, overhead_bytes, resident_weight_bytes
-from planner.supply.serving.operating import loop_of, operating_point
-from planner.supply.serving.replica_rates import Prospects
+from planner.supply.serving.counts import Choice, Scene, choice_of, fleets_of, loop_of, operating_point, scene_of
+from planner.supply.serving.model import cached_bytes_per_request, overhead_bytes, resident_weight_bytes
+from planner.supply.serving.replicas import Prospects
 from planner.supply.serving.speed import burst_prompts
+from planner.supply.serving.stacks import speed_spreads
 from planner.supply.serving.tails import prompt_wait_s
-from planner.supply.sizes.fleets import Fleets, above_limit, amounts_of, too_many_processors
 
 
 def size_serving(

@@ -20,8 +20,7 @@ from planner.supply.communication import Links, all_reduce_s, all_to_all_s, grou
 from planner.supply.constants import columns_of
 from planner.supply.hardware import Hardware
 from planner.supply.machines import Machine
-from planner.supply.serving.memory import BATCHED_TOKENS
-from planner.supply.serving.model import ServedModel, causal_tokens, experts_read_share, seen_tokens
+from planner.supply.serving.model import BATCHED_TOKENS, ServedModel, causal_tokens, experts_read_share, seen_tokens
 
 _BURST_POWER = 0.6
 _EXPERT_LAUNCH_SHARE = 0.5

@@ -2,6 +2,8 @@
 
 Three classes were measured apart: a community engine by its defaults or its recipe (whole runs of a load generator), published
 tables of engines tuned to each model and box (trtllm-bench, InferenceMAX), and vendors' submissions (MLPerf of 2025).
+
+Serving bands: how far measured speeds lie from predicted ones.
 """
 
 from __future__ import annotations
@@ -14,8 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from planner.assumptions import Assumptions
+from planner.demand.architecture import Architecture
 from planner.demand.workload import Workload
-from planner.supply.calibration import Calibration
+from planner.supply.calibration import Calibration, basis_and_evidence, spread
 from planner.supply.machines import Machine
 
 TUNED_STACK = "tuned"
@@ -99,3 +102,29 @@ def practice_shares(
     share = assumptions["perf.default_engine_share" if stack.is_default else "perf.serving_practice_share"]
     own = [calibration.own_rows("serve.pace_ratio", machine) is not None for machine in machines]
     return np.where(own, 1.0, share)
+
+
+def speed_spreads(
+    calibration: Calibration, arch: Architecture, machine: Machine, stack: ServingStack
+) -> tuple[float, float]:
+    """Return the standard deviation of the logarithm of measured over predicted: time per token, time to the first one.
+
+    The engine that will run is not known: the band is that of tables whose software was left out of the fit, unless the user
+    measured the accelerator.
+    """
+    basis, _ = basis_and_evidence(calibration, "serve.bandwidth_share", machine)
+    suffix = "" if basis == "measured_nearby" else ".stranger"
+    tpot = spread(calibration, _sort(arch, machine, stack) + suffix, "serve.bandwidth_share", machine)
+    waiting = "serve.default.ttft" if stack.is_default else "serve.ttft"
+    return tpot, calibration.value(f"band.{waiting}{suffix}")
+
+
+def _sort(arch: Architecture, machine: Machine, stack: ServingStack) -> str:
+    """Return the class of measured rows whose errors such work has."""
+    if machine.accelerator is None:
+        return "cpu"
+    if stack.band:
+        return stack.band
+    if machine.accelerator.market_class != "datacenter":
+        return "serve.consumer"
+    return "serve.moe" if arch.experts else "serve.dense"

@@ -16,8 +16,8 @@ import numpy as np
 
 from planner.arrays import FloatArray
 from planner.assumptions import Assumptions
-from planner.demand.lengths import mean_tokens, tokens_at, variation
-from planner.demand.traffic_kinds import Traffic, traffic_kind
+from planner.demand.sections import mean_tokens, tokens_at, variation
+from planner.demand.service import Traffic, traffic_kind
 from planner.demand.workload import Serve
 
 ANSWER_AVERAGE_SHARE = 0.75

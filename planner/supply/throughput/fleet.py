@@ -1,6 +1,6 @@
 """Throughput fleets: documents to vectors, and images: independent pieces, many at once, no talk between accelerators.
 
-The time of a document stands in `planner.supply.throughput.encode`, that of an image in `planner.supply.throughput.images`.
+The time of a document stands in `planner.supply.throughput.encoders`, that of an image in `planner.supply.throughput.images`.
 """
 
 from __future__ import annotations
@@ -18,17 +18,30 @@ from planner.demand.memory import weight_bytes
 from planner.demand.profiles import elastic_shares
 from planner.demand.workload import Diffusion, Embed, EmbedService, FinetuneImages, Transcribe, Video, Work, Workload
 from planner.notes import Note, NoteCode
-from planner.supply.calibration import Calibration, default_calibration
+from planner.supply.calibration import (
+    Calibration,
+    band,
+    bases_of,
+    basis_and_evidence,
+    default_calibration,
+    slow_ratio,
+    spread,
+)
 from planner.supply.constants import constants_by_tags
-from planner.supply.evidence import band, bases_of, basis_and_evidence, slow_ratio, spread
+from planner.supply.fleet_arrays import Amounts, Fleets, above_limit, amounts_of, are_too_many, too_many_processors
 from planner.supply.hardware import hardware
 from planner.supply.machines import Fleet, Layout, Machine, MemoryUse, Performance, Refusal
-from planner.supply.sizes.fleets import Amounts, Fleets, above_limit, amounts_of, are_too_many, too_many_processors
-from planner.supply.throughput.encode import EncodeConstants, encode_rates, encode_s
+from planner.supply.throughput.encoders import (
+    PIECE_S,
+    EncodeConstants,
+    SpeechConstants,
+    encode_rates,
+    encode_s,
+    piece_s,
+)
+from planner.supply.throughput.image_training import tuned_images
 from planner.supply.throughput.images import image_constants, image_rates, image_s, step_time
-from planner.supply.throughput.pieces import CONTEXT_BYTES, Pieces, Scene, formats_of, peak_flop_per_s
-from planner.supply.throughput.speech import PIECE_S, SpeechConstants, piece_s
-from planner.supply.throughput.tuning import tuned_images
+from planner.supply.throughput.items import CONTEXT_BYTES, Items, Scene, formats_of, peak_flop_per_s
 
 _EMBED_BATCH_TOKENS = 16_384.0
 _LATENT_BYTES_PER_PIXEL = 2_000.0
@@ -57,7 +70,7 @@ def _load_share(work: Work, assumptions: Assumptions) -> float:
     return assumptions["perf.serving_load_share" if has_limit else "perf.relaxed_load_share"]
 
 
-def _embedding(scene: Scene, work: Embed | EmbedService) -> Pieces:
+def _embedding(scene: Scene, work: Embed | EmbedService) -> Items:
     """Return documents as a server of encoders reads them: by the batch, as many at once as the limit of a request allows.
 
     A request that comes while a batch is at work waits for it, and is in the next one: twice the time of a batch, at most.
@@ -89,7 +102,7 @@ def _embedding(scene: Scene, work: Embed | EmbedService) -> Pieces:
         ]
     per_s = batch / batch_s(batch)
     width = 2.0 * (6.0 * arch.hidden + 2.0 * max(arch.ffn, arch.expert_ffn))
-    return Pieces(
+    return Items(
         unit="documents",
         per_s=per_s,
         alone_s=1.0 / per_s if notes is None else 2.0 * batch_s(asked),
@@ -105,7 +118,7 @@ def _embedding(scene: Scene, work: Embed | EmbedService) -> Pieces:
     )
 
 
-def _recordings(scene: Scene) -> Pieces:
+def _recordings(scene: Scene) -> Items:
     """Return recordings as an engine that cuts and batches them hears them; the piece that is counted is an hour of audio."""
     arch, hw, speech, count = scene.arch, scene.hw, scene.arch.speech, len(scene.machines)
     assert speech is not None
@@ -121,7 +134,7 @@ def _recordings(scene: Scene) -> Pieces:
         speech.frames_per_s * speech.encoder_parameter_count,
         TEXT_TOKENS_PER_S * speech.decoder_parameter_count,
     )
-    return Pieces(
+    return Items(
         unit="audio_hours",
         per_s=per_s,
         alone_s=1.0 / per_s,
@@ -136,7 +149,7 @@ def _recordings(scene: Scene) -> Pieces:
     )
 
 
-def _images(scene: Scene, work: Diffusion | Video) -> Pieces:
+def _images(scene: Scene, work: Diffusion | Video) -> Items:
     """Return images or clips as compiled denoisers make them, as many at once as memory and the limit of seconds allow."""
     arch, machines, hw, denoiser = scene.arch, scene.machines, scene.hw, scene.arch.diffusion
     assert denoiser is not None
@@ -171,7 +184,7 @@ def _images(scene: Scene, work: Diffusion | Video) -> Pieces:
         for used in (constants, eager)
     )
     passes = work.steps * (denoiser.passes_if_guided if work.guided else 1)
-    return Pieces(
+    return Items(
         unit=unit,
         per_s=1.0 / seconds,
         alone_s=each_s(1.0),
@@ -214,7 +227,7 @@ def _image_memory(
 
 def _scene_of(
     workload: Workload, arch: Architecture, machines: Sequence[Machine], assumptions: Assumptions, calibration: Calibration | None
-) -> tuple[Scene, Pieces]:  # fmt: skip
+) -> tuple[Scene, Items]:  # fmt: skip
     """Return what is asked of the machines, and the pieces of which the work consists."""
     scene, work = Scene(
         workload=workload, arch=arch, machines=machines, hw=hardware(machines), assumptions=assumptions,
@@ -231,22 +244,22 @@ def _scene_of(
     return scene, _images(scene, work)
 
 
-def _machine_per_s(scene: Scene, pieces: Pieces) -> FloatArray:
+def _machine_per_s(scene: Scene, pieces: Items) -> FloatArray:
     """Return the pieces per second of one machine, as a column."""
     return np.asarray((pieces.per_s * scene.hw.count)[:, None], dtype=float)
 
 
-def _spread_log(scene: Scene, pieces: Pieces, row: int) -> float:
+def _spread_log(scene: Scene, pieces: Items, row: int) -> float:
     return spread(scene.calibration, pieces.sort, pieces.constant, scene.machines[row])
 
 
-def _memory(scene: Scene, pieces: Pieces, row: int) -> MemoryUse:
+def _memory(scene: Scene, pieces: Items, row: int) -> MemoryUse:
     weights, activations = float(pieces.weights[row]), float(pieces.activations[row])
     parts = (("weights", weights), ("activations", activations), ("overhead", CONTEXT_BYTES))
     return MemoryUse(parts=parts, capacity_bytes=float(scene.hw.memory_bytes[row]))
 
 
-def made_in_pieces(
+def made(
     workload: Workload, arch: Architecture, machines: Sequence[Machine], assumptions: Assumptions, amounts: Amounts, *,
     calibration: Calibration | None = None,
 ) -> Fleets:  # fmt: skip
@@ -265,7 +278,7 @@ def made_in_pieces(
     return _fleets(scene, pieces, np.where(too_many, 0.0, count), amounts)
 
 
-def _counts(scene: Scene, pieces: Pieces, able: Sequence[bool], amounts: Amounts) -> FloatArray:
+def _counts(scene: Scene, pieces: Items, able: Sequence[bool], amounts: Amounts) -> FloatArray:
     """Return how many machines each amount takes, whether or not so many are allowed; 0 where a machine is not able."""
     each_per_s = _machine_per_s(scene, pieces)
     # Images have no deadline that a slow machine could miss: their rate keeps its own headroom.
@@ -280,7 +293,7 @@ def _counts(scene: Scene, pieces: Pieces, able: Sequence[bool], amounts: Amounts
     return np.where(np.array(able, dtype=bool)[:, None], count, 0.0)
 
 
-def _fleets(scene: Scene, pieces: Pieces, count: FloatArray, amounts: Amounts, *, is_fixed: bool = False) -> Fleets:
+def _fleets(scene: Scene, pieces: Items, count: FloatArray, amounts: Amounts, *, is_fixed: bool = False) -> Fleets:
     """Return the fleets of so many machines."""
     work = scene.workload.work
     rate = _machine_per_s(scene, pieces) * np.maximum(count, 1.0)
@@ -328,7 +341,7 @@ def size_throughput(
     return sized
 
 
-def _refusal(scene: Scene, pieces: Pieces, row: int) -> Refusal | None:
+def _refusal(scene: Scene, pieces: Items, row: int) -> Refusal | None:
     """Return why a machine cannot do the work, however little of it; None where it can."""
     machine, memory = scene.machines[row], _memory(scene, pieces, row)
     if not pieces.precisions[row]:
@@ -347,7 +360,7 @@ def _refusal(scene: Scene, pieces: Pieces, row: int) -> Refusal | None:
     return None
 
 
-def _fleet(scene: Scene, pieces: Pieces, fleets: Fleets, row: int) -> Fleet:
+def _fleet(scene: Scene, pieces: Items, fleets: Fleets, row: int) -> Fleet:
     """Return the machine's fleet with its layout, speed and memory."""
     work = scene.workload.work
     instances = int(fleets.instance_count[row, 0])

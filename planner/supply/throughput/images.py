@@ -27,7 +27,7 @@ from planner.supply.calibration import Calibration
 from planner.supply.constants import constants_by_tags
 from planner.supply.hardware import Hardware
 from planner.supply.machines import Machine
-from pricing.accelerator_rows import Accelerator
+from pricing.facts.accelerator_rows import Accelerator
 
 _OVERLAP_POWER = 4.0
 """How sharply the slower of host and accelerator sets the pace; 1 would add them, infinity take the greater."""
@@ -97,7 +97,7 @@ def sustained_share(chip: Accelerator | None) -> float:
 
     Examples
     --------
-    >>> from pricing.accelerators import accelerators
+    >>> from pricing.facts.accelerators import accelerators
     >>> round(sustained_share(accelerators()["T4"]), 2), round(sustained_share(accelerators()["A100-80GB-SXM"]), 2)
     (0.38, 0.87)
     """

@@ -27,8 +27,7 @@ from planner.supply.communication import exchange_bandwidth, group_bandwidth
 from planner.supply.constants import links, take
 from planner.supply.hardware import Hardware, math_format
 from planner.supply.machines import Machine
-from planner.supply.training.goodput import goodput_share
-from planner.supply.training.matmul import offloaded_update_s, streamed_weights_s
+from planner.supply.training.efficiency import goodput_share, offloaded_update_s, streamed_weights_s
 from planner.supply.training.memory import TrainingStates, fixed_bytes
 from planner.supply.training.speed import StepParts, TrainedModel, TrainingConstants, TrainingLayout, training_step
 from planner.supply.training.stacks import Trainer, trainer_of

@@ -17,12 +17,11 @@ from planner.assumptions import Assumptions
 from planner.demand.architecture import Architecture
 from planner.demand.workload import Finetune, Workload
 from planner.notes import Note, NoteCode
-from planner.supply.calibration import Calibration
-from planner.supply.evidence import band, basis_and_evidence
+from planner.supply.calibration import Calibration, band, basis_and_evidence
+from planner.supply.fleet_arrays import Fleets, amounts_of, are_too_many, too_many_processors
 from planner.supply.machines import Fleet, Layout, Machine, MemoryUse, Performance, Refusal
-from planner.supply.sizes.fleets import Fleets, amounts_of, are_too_many, too_many_processors
 from planner.supply.training.candidates import Outcome, Scene, Writing
-from planner.supply.training.fewest import SPEED_CONSTANT, Choice, choice_of, fleets_of, scene_of, spread_log
+from planner.supply.training.counts import SPEED_CONSTANT, Choice, choice_of, fleets_of, scene_of, spread_log
 
 ROLLOUT_SPREAD_LOG = 0.55
 """Standard deviation of the logarithms of the rows behind ``perf.rollout_step_ratio``."""

@@ -18,7 +18,7 @@ from planner.supply.calibration import Calibration
 from planner.supply.communication import all_gather_s, all_reduce_s, all_to_all_s, point_to_point_s
 from planner.supply.constants import columns_of
 from planner.supply.machines import Machine
-from planner.supply.training.matmul import matmul_ceiling_share
+from planner.supply.training.efficiency import matmul_ceiling_share
 
 _USUAL_FLOP_PER_BYTE = 300.0
 """Ridge at which the knees are stated."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from pricing.offers import Offer, PurchaseOption
-from pricing.providers.aws.asking import BULK_URL, fetch
-from pricing.providers.aws.reading import VERSION, normalize
+from pricing.facts.offers import Offer, PurchaseOption
+from pricing.providers.aws.fetch import BULK_URL, fetch
+from pricing.providers.aws.normalize import VERSION, normalize
 from pricing.providers.contract import Provider
 
 __all__ = ["PROVIDER", "fetch", "normalize"]

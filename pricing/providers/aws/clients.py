@@ -6,8 +6,8 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final, Self
 
+from pricing.providers.client import brief
 from pricing.providers.contract import Request, SourceError, client_library, is_loopback
-from pricing.providers.retry import brief
 
 
 class Clients:

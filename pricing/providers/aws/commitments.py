@@ -9,11 +9,11 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Final
 
-from pricing.offers import Payment, PurchaseOption
+from pricing.clock import HOURS_PER_MONTH
+from pricing.facts.offers import Payment, PurchaseOption
 from pricing.providers.aws.price_list import read_lines
 from pricing.providers.contract import Normalized, offer_or_refusal
 from pricing.providers.hardware import each_row
-from pricing.units import HOURS_PER_MONTH
 
 SECONDS_PER_MONTH: Final = 365 * 86_400 / 12
 

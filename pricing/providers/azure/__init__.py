@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from pricing.providers.azure.asking import MANAGEMENT_URL, RETAIL_URL, fetch
-from pricing.providers.azure.reading import VERSION, normalize
+from pricing.providers.azure.fetch import MANAGEMENT_URL, RETAIL_URL, fetch
+from pricing.providers.azure.normalize import VERSION, normalize
 from pricing.providers.contract import Provider
 
 __all__ = ["PROVIDER", "fetch", "normalize"]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from pricing.providers.contract import Provider
-from pricing.providers.gcp.asking import BILLING_URL, COMPUTE_URL, fetch
-from pricing.providers.gcp.reading import VERSION, normalize
+from pricing.providers.gcp.fetch import BILLING_URL, COMPUTE_URL, fetch
+from pricing.providers.gcp.normalize import VERSION, normalize
 
 __all__ = ["PROVIDER", "fetch", "normalize"]
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
 
-from pricing.units import HOURS_PER_MONTH
+from pricing.clock import HOURS_PER_MONTH
 
 GB_PER_GIB: Final = 2**30 / 1e9
 
@@ -181,7 +181,7 @@ def read_rates(rows: Iterable[Mapping[str, Any]]) -> Rates:
     Parameters
     ----------
     rows : iterable of mapping
-        As `pricing.providers.gcp.asking` makes them.
+        As `pricing.providers.gcp.fetch` makes them.
     """
     rates = Rates()
     for row in rows:

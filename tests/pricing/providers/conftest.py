@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pricing.offers import Offer
+from pricing.facts.offers import Offer
 from pricing.providers import load_provider
 from pricing.providers.contract import PartFault, RawPage, RefusedRow, Request
 from tests.loopback.server import LoopbackServer
@@ -47,7 +47,7 @@ Ask = Callable[..., Gathered]
 @pytest.fixture
 def ask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ask:
     """Return what asks a provider of a cloud, with nothing but the cloud's own settings."""
-    monkeypatch.setattr("pricing.providers.retry.FIRST_PAUSE_S", 0.001)
+    monkeypatch.setattr("pricing.providers.client.FIRST_PAUSE_S", 0.001)
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE", "AWS_SESSION_TOKEN"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")

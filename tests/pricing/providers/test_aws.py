@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from pricing.offers import Launchable, Payment
-from pricing.providers.aws.hardware import hardware_from_type
-from pricing.quality import judge
+from pricing.facts.offers import Launchable, Payment
+from pricing.providers.aws.normalize import hardware_from_type
+from pricing.refresh.gates import judge
 from tests.loopback.aws import AwsCloud
 from tests.loopback.server import Fault
 from tests.pricing.providers.conftest import Ask
@@ -164,7 +164,7 @@ def test_ec2s_own_records_are_read_as_moto_keeps_them(
         "AWS_ENDPOINT_URL_PRICING": cloud.url,
     }
     monkeypatch.setattr(
-        "pricing.providers.aws.asking.is_wanted_type",
+        "pricing.providers.aws.fetch.is_wanted_type",
         lambda name: name in {"p5.48xlarge", "g6.xlarge", "p3.2xlarge", "c8g.4xlarge"},
     )
     with mock_aws():

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from pricing.errors import PricingError
-from pricing.offers import Offer
-from pricing.providers.catalog_files import file_rows, is_catalog, read_catalog
+from pricing.facts.offers import Offer
+from pricing.providers.catalogs import file_rows, is_catalog, read_catalog
 from tests.conftest import SEEN_ON
 from tests.pricing.providers.conftest import Ask
 

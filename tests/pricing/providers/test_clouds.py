@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from pricing.identity import identity_of
-from pricing.offers import Launchable
-from pricing.quality import judge
+from pricing.facts.offers import Launchable, identity_of
+from pricing.refresh.gates import judge
 from tests.loopback.azure import AzureCloud
 from tests.loopback.gcp import GcpCloud
 from tests.loopback.lambda_cloud import LambdaCloud

@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from pricing.offers import Offer
+from pricing.facts.offers import Offer
 from pricing.providers import PROVIDERS, load_provider
-from pricing.quality import judge
+from pricing.refresh.gates import judge
 from tests.loopback.aws import AwsCloud
 from tests.loopback.azure import AzureCloud
 from tests.loopback.clouds import CLOUDS

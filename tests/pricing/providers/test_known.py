@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from pricing.catalog import load_bundled
-from pricing.providers.aws.hardware import hardware_from_attributes
-from pricing.providers.known import hardware_of, known_hardware
+from pricing.providers.aws.normalize import hardware_from_attributes
+from pricing.providers.hardware import hardware_of, known_hardware
 
 
 def test_the_price_list_alone_tells_every_bundled_ec2_machine_with_its_accelerator() -> None:

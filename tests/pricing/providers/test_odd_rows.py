@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pricing.offers import Offer
+from pricing.facts.offers import Offer
 from pricing.providers.aws.commitments import in_force, rates_of
 from pricing.providers.contract import RefusedRow
 from pricing.providers.hardware import UNREADABLE, each_row

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from pricing.clock import today
-from pricing.offers import Launchable, Payment
+from pricing.facts.offers import Launchable, Payment
+from pricing.facts.regions import country_of
 from pricing.providers import PROVIDERS, load_provider
 from pricing.providers.contract import Request
-from pricing.regions import country_of
 from tests.loopback.clouds import CLOUDS
 from tests.loopback.gpuhunt import GpuhuntCatalogs
 from tests.loopback.listed import ListedCloud

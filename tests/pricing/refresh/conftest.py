@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from pricing.cli import prices
-from pricing.refresh import RefreshSummary, refresh
-from pricing.runner import run
-from pricing.store.engine import DuckDbEngine
+from pricing.commands.prices import prices
+from pricing.commands.runner import run
+from pricing.refresh.run import RefreshSummary, refresh
+from pricing.store.database import DuckDbEngine
 from tests.loopback.clouds import CLOUDS, Clouds
 
 Refresh = Callable[..., RefreshSummary]
@@ -19,7 +19,7 @@ Run = Callable[..., int]
 
 @pytest.fixture
 def clouds(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Clouds]:
-    monkeypatch.setattr("pricing.providers.retry.FIRST_PAUSE_S", 0.001)
+    monkeypatch.setattr("pricing.providers.client.FIRST_PAUSE_S", 0.001)
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE", "AWS_SESSION_TOKEN"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")

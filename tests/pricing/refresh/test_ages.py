@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 
 from pricing.clock import utc_now
-from pricing.latest import load
-from pricing.offers import Offer
-from pricing.refresh import RefreshSummary, refresh
-from pricing.store.answers import read_statuses
-from pricing.store.engine import DuckDbEngine
-from pricing.store.errors import NoPricesError
+from pricing.errors import NoPricesError
+from pricing.facts.offers import Offer
+from pricing.loading import load
+from pricing.refresh.run import RefreshSummary, refresh
+from pricing.store.database import DuckDbEngine
 from pricing.store.exchange import import_offers, offers_as_csv, read_offer_file
-from pricing.store.reading import read_offers
+from pricing.store.parts import read_statuses
+from pricing.store.read import read_offers
 from tests.conftest import KNOWS_BUNDLED
 
 HEADER = "provider,instance_type,region,accelerator_stated,accelerator_count,accelerator_memory_gb,purchase_option,price_usd_per_hour,source,observed_on"

@@ -13,18 +13,18 @@ import pytest
 import time_machine
 
 from pricing.catalog import load_bundled
-from pricing.cli import prices
-from pricing.console import Output
-from pricing.latest import load
-from pricing.offers import offer_id
+from pricing.commands.console import Output
+from pricing.commands.prices import prices
+from pricing.commands.runner import run
+from pricing.commands.views import refresh_table
+from pricing.errors import NoPricesError
+from pricing.facts.offers import offer_id
+from pricing.loading import load
 from pricing.providers import PROVIDERS
 from pricing.providers.contract import RefusedRow
-from pricing.refresh import RefreshSummary, SourceSummary
-from pricing.runner import run
-from pricing.store.engine import DuckDbEngine
-from pricing.store.errors import NoPricesError
-from pricing.store.reading import read_offers
-from pricing.views import refresh_table
+from pricing.refresh.run import RefreshSummary, SourceSummary
+from pricing.store.database import DuckDbEngine
+from pricing.store.read import read_offers
 from tests.loopback.clouds import Clouds
 from tests.loopback.lambda_cloud import LambdaCloud
 from tests.loopback.server import Fault
@@ -175,7 +175,7 @@ def test_help_of_the_group_imports_nothing_heavy() -> None:
     import sys
 
     code = (
-        "import sys; from pricing.cli import prices; from pricing.runner import run; run(prices, ['--help']);"
+        "import sys; from pricing.commands.prices import prices; from pricing.commands.runner import run; run(prices, ['--help']);"
         "heavy = {'duckdb', 'numpy', 'pandas', 'boto3', 'google', 'azure', 'requests', 'rich', 'yaml'} & set(sys.modules);"
         "sys.exit(f'imported {heavy}' if heavy else 0)"
     )

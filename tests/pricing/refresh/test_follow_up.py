@@ -15,8 +15,8 @@ import pytest
 import yaml
 
 from planner.cli import main
-from pricing.cli import prices
-from pricing.runner import run
+from pricing.commands.prices import prices
+from pricing.commands.runner import run
 from tests.loopback.clouds import Clouds
 from tests.loopback.lambda_cloud import LambdaCloud
 from tests.loopback.server import Fault

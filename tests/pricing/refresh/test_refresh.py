@@ -14,13 +14,12 @@ from pathlib import Path
 
 import pytest
 
-from pricing.identity import identity_of
-from pricing.offers import PurchaseOption
+from pricing.facts.offers import PurchaseOption, identity_of
 from pricing.providers.contract import PartFault
-from pricing.refresh import refresh
-from pricing.store.answers import read_statuses
-from pricing.store.engine import DuckDbEngine
-from pricing.store.reading import read_offers
+from pricing.refresh.run import refresh
+from pricing.store.database import DuckDbEngine
+from pricing.store.parts import read_statuses
+from pricing.store.read import read_offers
 from tests.loopback.aws import AwsCloud
 from tests.loopback.clouds import CLOUDS, Clouds
 from tests.loopback.gcp import GcpCloud

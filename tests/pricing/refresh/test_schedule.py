@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from pricing.commands.schedule import SCHEDULES, Schedule, read_time, schedule_text
 from pricing.errors import PricingError
-from pricing.schedule import SCHEDULES, Schedule, read_time, schedule_text
 
 PLAN = Schedule(at=time(4, 5), arguments=("--provider", "aws"), store="/data/my prices.duckdb")
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from pricing.spool import spool_folder
+from pricing.refresh.spool import spool_folder
 
-HOLD = "from pricing.spool import spool_folder\nimport sys\nwith spool_folder() as f: print(f, flush=True); sys.stdin.read()"
+HOLD = "from pricing.refresh.spool import spool_folder\nimport sys\nwith spool_folder() as f: print(f, flush=True); sys.stdin.read()"
 
 
 @pytest.fixture

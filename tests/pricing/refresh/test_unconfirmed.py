@@ -10,13 +10,12 @@ import pytest
 import time_machine
 
 from pricing.clock import utc_now
-from pricing.identity import identity_of
-from pricing.offers import PurchaseOption
+from pricing.facts.offers import PurchaseOption, identity_of
 from pricing.providers import runpod
-from pricing.refresh import RefreshSummary
-from pricing.store.answers import read_statuses
-from pricing.store.engine import DuckDbEngine
-from pricing.store.reading import read_offers
+from pricing.refresh.run import RefreshSummary
+from pricing.store.database import DuckDbEngine
+from pricing.store.parts import read_statuses
+from pricing.store.read import read_offers
 from tests.loopback.clouds import Clouds
 from tests.loopback.runpod import RunpodCloud
 from tests.loopback.server import Fault

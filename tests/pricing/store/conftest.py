@@ -16,10 +16,10 @@ from typing import Any
 import pytest
 
 from pricing.clock import utc_now
-from pricing.offers import Offer, PurchaseOption
-from pricing.store.answers import PartAnswer
-from pricing.store.engine import DuckDbEngine, Engine, PostgresEngine
-from pricing.store.landing import Landing, PartResult, land
+from pricing.facts.offers import Offer, PurchaseOption
+from pricing.store.database import DuckDbEngine, Engine, PostgresEngine
+from pricing.store.parts import PartAnswer
+from pricing.store.write import Landing, PartResult, land
 from tests.conftest import CLOCK_DAY
 
 DAY = datetime.combine(CLOCK_DAY - timedelta(days=20), time(3, 17))

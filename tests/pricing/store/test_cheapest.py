@@ -9,16 +9,15 @@ from typing import Any
 
 from planner.assumptions import default_assumptions
 from planner.demand.workload import Constraints
-from planner.options.evidence import Evidence
-from planner.supply.candidates import find_candidates, places_told_apart
-from planner.usage.elsewhere import elsewhere
-from pricing.identity import identity_of
-from pricing.latest import by_region, load
-from pricing.offers import Launchable, Offer, Payment, PurchaseOption
-from pricing.quality import Market
-from pricing.store.engine import DuckDbEngine, Engine
+from planner.options.price_evidence import Evidence
+from planner.supply.candidates import find_candidates, place_key
+from planner.usage.other_providers import provider_prices
+from pricing.facts.offers import Launchable, Offer, Payment, PurchaseOption, identity_of
+from pricing.loading import by_region, load
+from pricing.refresh.gates import Market
+from pricing.store.database import DuckDbEngine, Engine
 from pricing.store.exchange import import_offers
-from pricing.store.reading import held_identities, read_cheapest, read_offers
+from pricing.store.read import held_identities, read_cheapest, read_offers
 from tests.pricing.store.conftest import DAY, land_day, offer, on_day
 
 REGIONS = ("us-east-1", "us-west-2", "eu-central-1", "eu-west-1", "ap-nowhere-9")
@@ -80,7 +79,7 @@ def test_a_plan_sees_the_same_candidates_counts_and_market(file_engine: DuckDbEn
     for constraints, max_age_days in ((QUESTIONS[0], 30), *((each, None) for each in QUESTIONS)):
         whole = load(str(file_engine.path), max_age_days=max_age_days)
         evidence = Evidence.of(whole.offers, assumptions, today=today)
-        place_of = places_told_apart([constraints])
+        place_of = place_key([constraints])
         thin = load(str(file_engine.path), max_age_days=max_age_days, place_of=place_of)
         assert len(thin.offers) < len(whole.offers) - 50
         assert len(thin) == len(whole) >= len(offers) - 7
@@ -112,7 +111,7 @@ def test_hours_cost_the_same_elsewhere_where_the_cheapest_zone_stands_for_its_re
     whole, thin = load(str(file_engine.path)), load(str(file_engine.path), place_of=by_region)
     assert len(thin.offers) < len(whole.offers) - 50
     hours = {"H100-SXM": 100.0, "A100-40GB-SXM": 9.0}
-    assert elsewhere(thin, hours) == elsewhere(whole, hours) != ()
+    assert provider_prices(thin, hours) == provider_prices(whole, hours) != ()
 
 
 def test_an_empty_store_and_a_filter_that_leaves_nothing_have_no_cheapest(engine: Engine) -> None:

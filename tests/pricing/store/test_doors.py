@@ -14,14 +14,12 @@ import pytest
 
 from planner.cli import main
 from pricing.catalog import load_bundled
-from pricing.errors import PricingError
-from pricing.offers import Offer
+from pricing.errors import PricingError, StoreError
+from pricing.facts.offers import Offer
 from pricing.providers.contract import PartFault, SourceError
-from pricing.store.engine import DuckDbEngine, PostgresEngine
-from pricing.store.errors import StoreError
+from pricing.store.database import DuckDbEngine, PostgresEngine, open_store
 from pricing.store.exchange import import_offers, offers_as_csv, read_offer_file, write_parquet
-from pricing.store.open import open_store
-from pricing.store.reading import read_offers
+from pricing.store.read import read_offers
 from pricing.tables import read_rows
 from tests.conftest import SEEN_ON
 

@@ -9,15 +9,14 @@ import pytest
 
 from planner.cli import main
 from pricing.catalog import load_bundled
-from pricing.cli import prices
-from pricing.identity import identity_of
-from pricing.latest import load
-from pricing.offers import Offer
-from pricing.refresh import refresh
-from pricing.runner import run
-from pricing.store.engine import DuckDbEngine
+from pricing.commands.prices import prices
+from pricing.commands.runner import run
+from pricing.facts.offers import Offer, identity_of
+from pricing.loading import load
+from pricing.refresh.run import refresh
+from pricing.store.database import DuckDbEngine
 from pricing.store.exchange import offers_as_csv, read_offer_file
-from pricing.store.reading import read_offers
+from pricing.store.read import read_offers
 from tests.conftest import KNOWS_BUNDLED, SEEN_ON
 from tests.pricing.store.conftest import offer
 

@@ -12,16 +12,16 @@ from click.testing import CliRunner
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pricing.cli import prices
 from pricing.clock import utc_now
-from pricing.offers import Offer, PurchaseOption
-from pricing.store.answers import PartAnswer, read_statuses
-from pricing.store.engine import DuckDbEngine, Engine
-from pricing.store.errors import StoreError
+from pricing.commands.prices import prices
+from pricing.commands.views import import_lines
+from pricing.errors import StoreError
+from pricing.facts.offers import Offer, PurchaseOption
+from pricing.store.database import DuckDbEngine, Engine
 from pricing.store.exchange import import_offers, offers_as_csv
-from pricing.store.landing import Landing, PartResult, land
-from pricing.store.reading import history_of, read_offers
-from pricing.views import import_lines
+from pricing.store.parts import PartAnswer, read_statuses
+from pricing.store.read import history_of, read_offers
+from pricing.store.write import Landing, PartResult, land
 from tests.conftest import SEEN_ON
 from tests.pricing.store.conftest import DAY, land_day, offer, on_day
 

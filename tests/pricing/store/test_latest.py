@@ -10,13 +10,12 @@ from typing import Any
 import pytest
 
 from pricing.catalog import Catalog, load_bundled
-from pricing.identity import identity_of
-from pricing.latest import load
-from pricing.offers import PurchaseOption
+from pricing.facts.offers import PurchaseOption, identity_of
+from pricing.loading import load
 from pricing.providers import load_provider
-from pricing.store.answers import PartAnswer
-from pricing.store.engine import DuckDbEngine
+from pricing.store.database import DuckDbEngine
 from pricing.store.exchange import import_offers
+from pricing.store.parts import PartAnswer
 from tests.pricing.store.conftest import DAY, land_day, offer
 
 

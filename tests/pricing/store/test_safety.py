@@ -16,11 +16,10 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from pricing.store.answers import read_statuses
-from pricing.store.engine import STORAGE_VERSION, DuckDbEngine, Engine, PostgresEngine
-from pricing.store.errors import StoreBusyError, StoreError, StoreVersionError
-from pricing.store.open import open_store
-from pricing.store.reading import read_offers
+from pricing.errors import StoreBusyError, StoreError, StoreVersionError
+from pricing.store.database import STORAGE_VERSION, DuckDbEngine, Engine, PostgresEngine, open_store
+from pricing.store.parts import read_statuses
+from pricing.store.read import read_offers
 from tests.pricing.store.conftest import land_day, offer
 
 ROOT = Path(__file__).parents[3]
@@ -29,7 +28,7 @@ ROWS = 2_000
 WRITER = textwrap.dedent(
     """
     import sys
-    from pricing.store.open import open_store
+    from pricing.store.database import open_store
     from tests.pricing.store.conftest import land_day, offer
     engine, rows = open_store(sys.argv[1]), int(sys.argv[2])
     for day in range(1, 1000):
@@ -130,9 +129,9 @@ def test_two_refreshes_at_once_do_not_harm_each_other(engine: Engine) -> None:
 FULL_DISK = textwrap.dedent(
     """
     import resource, signal, sys
-    from pricing.runner import run
+    from pricing.commands.runner import run
     import click
-    from pricing.store.open import open_store
+    from pricing.store.database import open_store
     from tests.pricing.store.conftest import land_day, offer
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)   # a write past the limit fails as on a full disk
     limit = int(sys.argv[2])
@@ -149,8 +148,8 @@ FULL_FROM_THE_START = textwrap.dedent(
     """
     import resource, signal, sys
     import click
-    from pricing.runner import run
-    from pricing.store.open import open_store
+    from pricing.commands.runner import run
+    from pricing.store.database import open_store
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), int(sys.argv[2])))
     @click.command()

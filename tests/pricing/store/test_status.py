@@ -6,10 +6,10 @@ import json
 
 import pytest
 
-from pricing.cli import prices
-from pricing.runner import run
-from pricing.store.answers import PartAnswer
-from pricing.store.engine import DuckDbEngine
+from pricing.commands.prices import prices
+from pricing.commands.runner import run
+from pricing.store.database import DuckDbEngine
+from pricing.store.parts import PartAnswer
 from tests.pricing.store.conftest import land_day, offer
 
 PROVIDERS = ("aws", "azure", "gcp", "lambda", "runpod", "verda", "vast", "oci", "vultr", "scaleway")

@@ -12,13 +12,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pricing.identity import identity_of
-from pricing.offers import Launchable, Offer, Payment, PricePart, PurchaseOption
-from pricing.store.answers import PartAnswer, end_of_day, read_statuses
-from pricing.store.engine import DuckDbEngine, Engine
-from pricing.store.landing import Landing, land
-from pricing.store.reading import changes_between, history_of, read_offers
+from pricing.facts.offers import Launchable, Offer, Payment, PricePart, PurchaseOption, identity_of
+from pricing.store.database import DuckDbEngine, Engine
+from pricing.store.parts import PartAnswer, end_of_day, read_statuses
+from pricing.store.read import changes_between, history_of, read_offers
 from pricing.store.spreads import renew_spreads
+from pricing.store.write import Landing, land
 from tests.pricing.store.conftest import DAY, land_day, offer, on_day
 
 FAILED = PartAnswer(part="on_demand/us-east-1", status="failed", reason="http_503", message="answered 503")

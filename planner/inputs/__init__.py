@@ -1,0 +1,1 @@
+"""What a user writes: files, tables and amounts, read with their line numbers."""

@@ -1,0 +1,1 @@
+"""The JSON of a plan as types, which its JSON Schema is derived from."""

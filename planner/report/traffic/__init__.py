@@ -1,0 +1,1 @@
+"""What a replay of traffic shows, as tables and as a page."""

@@ -1,0 +1,1 @@
+"""Samples of GPU counters (DCGM, nvidia-smi), read and summed to hours."""

@@ -1,0 +1,1 @@
+"""What a person types to gather, see and schedule prices."""

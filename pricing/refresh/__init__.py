@@ -1,0 +1,1 @@
+"""A refresh: ask every source, check the answers, store what changed."""
