@@ -1,7 +1,4 @@
-"""The clock of the knowing half; nothing else asks what time it is.
-
-The one length of a month.
-"""
+"""Time: the only place that asks what time it is, and the one length of a month."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Errors that a user can mend; anything else is a bug and keeps its traceback.
-
-Errors of the store: each one the user can mend.
-"""
+"""Errors that a user can mend; anything else is a bug and keeps its traceback."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""The newest catalog there is: the store's, filled up from the bundled facts, with what should be said about its age.
-
-Age: which parts are too old to plan on without a word.
-"""
+"""The newest catalog there is: the store's, filled up from the bundled facts, with what should be said of its age."""
 
 from __future__ import annotations
 

@@ -1,9 +1,7 @@
-"""Tables: a row type is the schema; here rows become CSV text or a frame, and come back.
+"""Tables: a row type is the schema; its rows become CSV text or a frame, come back, and are checked, all faults of a row at once.
 
 A field's type hint says how its cell is read: numbers, dates, words of an enumeration, yes and no, None for an empty
 cell, tuples of words joined by ``|``, tuples of small row types as JSON.
-
-Checks: what a row type refuses, in words, all faults of a row at once.
 """
 
 from __future__ import annotations

@@ -1,9 +1,4 @@
-"""The catalog that a command answers from, with what has to be said of its age.
-
-``gpuplan offers``: priced offers, filtered and sorted.
-
-``gpuplan providers``: who is in the catalog, how far each can be relied on, and how old its prices are.
-"""
+"""``gpuplan offers`` and ``providers``, and the catalog that a command answers from, with what has to be said of its age."""
 
 from __future__ import annotations
 

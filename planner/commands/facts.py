@@ -1,9 +1,4 @@
-"""``gpuplan gpus``: what is known of accelerators, and who says so.
-
-``gpuplan models``: the models known by name, and any other by its config.json.
-
-``gpuplan assumptions``: every assumption with its range and source.
-"""
+"""``gpuplan gpus``, ``models`` and ``assumptions``: what the program knows, and who says so."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""``gpuplan init``: a commented workload file to start from.
-
-``gpuplan schema``: JSON Schema of the files, for editors and scripts.
-"""
+"""``gpuplan init`` and ``schema``: a workload file to start from, and the JSON Schema of the files."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Options that mean the same in every command, and what they resolve to.
-
-What a shell completes: the names that facts and catalog know.
-"""
+"""Options that mean the same in every command, what they resolve to, and what a shell completes."""
 
 from __future__ import annotations
 

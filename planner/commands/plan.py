@@ -1,9 +1,4 @@
-"""``gpuplan plan``: from a workload to a verdict.
-
-Planning, as the commands that need a plan do it: from what the command line names to a plan.
-
-``gpuplan launch``: the verdict as something that can be run.
-"""
+"""``gpuplan plan`` and ``launch``: from a workload to a verdict, and the verdict as something that can be run."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""``gpuplan breakeven``: rent against buy from prices and hours stated by the user.
-
-``gpuplan server``: one owned server against every rental of the catalog.
-"""
+"""``gpuplan breakeven`` and ``server``: rent against buy from stated prices, and one owned server against every rental."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""``gpuplan report``: a plan's JSON as another form, without planning again.
-
-``gpuplan diff``: what changed between two plans, with an exit status for CI.
-"""
+"""``gpuplan report`` and ``diff``: a saved plan in another form, and what changed between two."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Where renting and owning cost the same: in months, in utilisation, in the price of the rent.
-
-The break-even curve: how verdict, month and price of equal cost move with the share of hours used.
-"""
+"""Where renting and owning cost the same: in months, in utilization, in the price of the rent, and as a curve."""
 
 from __future__ import annotations
 

@@ -1,11 +1,7 @@
-"""How hardware is paid and what tax makes of it: items of an option's formulas that replace the plain purchase.
+"""How hardware is paid, financed and written off for tax: items of an option's formulas that replace the plain purchase.
 
-How hardware is written off for tax: shares of its price by year.
-
-Loans and leases: level payments, interest, balance.
-
-Rates are nominal annual percentage rates; a month pays a twelfth of them, as lenders quote them. Discount rates, in
-contrast, are effective (`planner.costs.timeline.discount_factors`).
+Rates of loans and leases are nominal annual percentage rates; a month pays a twelfth of them, as lenders quote them. Discount
+rates, in contrast, are effective (`planner.costs.timeline.discount_factors`).
 """
 
 from __future__ import annotations

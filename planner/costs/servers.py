@@ -1,7 +1,4 @@
-"""Used prices: what is left of the price of a server by its age, as a formula.
-
-What servers cost on the day they are ordered, what power they draw, and whether a home can feed them.
-"""
+"""Servers: their cost on the day they are ordered, the power they draw, and their residual value by age."""
 
 from __future__ import annotations
 

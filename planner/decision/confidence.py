@@ -1,9 +1,4 @@
-"""What a fixed set of machines costs for a demand that may differ from the one that it was chosen for.
-
-How sure a decision is: the record's weeks drawn again, with other prices and another demand.
-
-How sure a decision is, and what of it is given up where it is not sure enough.
-"""
+"""How sure a decision is: the record's weeks drawn again with other prices and demand, and what is given up where it is not sure."""
 
 from __future__ import annotations
 

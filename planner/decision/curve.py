@@ -1,7 +1,4 @@
-"""A year of demand from what was recorded: the record repeated, and resampled by weeks.
-
-Whether use went up or down so far that the record's mean is nobody's size any more.
-"""
+"""The demand of a year from a record: its weeks repeated and resampled, and whether use went up or down too far for that."""
 
 from __future__ import annotations
 

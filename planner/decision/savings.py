@@ -1,7 +1,4 @@
-"""The ladder: what each further purchase option would save, from on demand alone to commitments, spot and owned servers.
-
-What is paid for and does nothing.
-"""
+"""What each further purchase option saves, from on demand alone to owned servers, and what is paid for and does nothing."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Formats in which weights are published, and how a configuration names them.
-
-Number formats: of weights, of computation, of the KV cache.
-"""
+"""Number formats of weights, computation and KV cache, and how a configuration names them."""
 
 from __future__ import annotations
 

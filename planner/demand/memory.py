@@ -1,8 +1,6 @@
-"""Memory that follows from the model alone: weights, key-value cache, training states, activations, logits.
+"""Memory that follows from the model alone: weights, KV cache, training states, activations, logits, adapters.
 
 All results are bytes of the whole model (or of one sequence); how they are split over accelerators is supply's matter.
-
-Denoisers that learn: the width that follows from their size, their adapters, their frozen weights.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""A model that is stated by its numbers.
-
-Stated numbers: an architecture from what a user knows of a model, the rest filled in and said so.
-"""
+"""A model that is stated by its numbers: what a user knows of it, the rest filled in and said so."""
 
 from __future__ import annotations
 

@@ -1,9 +1,4 @@
-"""Models: known names, configuration files and stated numbers, read into an `Architecture`.
-
-Suitability: whether a model can do a kind of work at all.
-
-A workload from its file.
-"""
+"""Models: known names, configuration files and stated numbers, read into an `Architecture`; and which work each can do."""
 
 from __future__ import annotations
 

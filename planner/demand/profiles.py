@@ -1,7 +1,4 @@
-"""Profiles: how demand moves over the 168 hours of a week, as relative rates with mean 1.
-
-Demand curves: how many accelerators are needed in each hour, from a table or a named profile.
-"""
+"""Demand over the 168 hours of a week: relative rates with mean 1, and how many accelerators are needed in each hour."""
 
 from __future__ import annotations
 

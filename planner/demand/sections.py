@@ -1,7 +1,4 @@
-"""What the sections of a workload file have in common: no unknown keys, and numbers within what can be meant.
-
-Lengths: how many tokens requests have, as a mean with its variation or as quantiles.
-"""
+"""What the sections of a workload file have in common: no unknown keys, sensible numbers, lengths of requests."""
 
 from __future__ import annotations
 

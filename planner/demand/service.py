@@ -1,7 +1,4 @@
-"""A service that answers in text, as the user states it.
-
-Kinds of traffic: lengths of requests as public traces have them (``planner/facts/traffic_profiles.csv``).
-"""
+"""A service that answers in text: its requests, limits, and lengths as public traces have them (``planner/facts/traffic_profiles.csv``)."""
 
 from __future__ import annotations
 

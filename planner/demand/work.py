@@ -1,9 +1,4 @@
-"""Work on images, recordings and video.
-
-Texts to vectors, or pairs of texts to a score: a heap by a deadline, or a service by its rate.
-
-Training that goes on from a trained model: on texts, on preferences, on rewards, on images.
-"""
+"""Kinds of work: images, recordings and video; embedding and reranking; fine-tuning."""
 
 from __future__ import annotations
 

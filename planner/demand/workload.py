@@ -1,9 +1,7 @@
-"""The work to be done, as the user states it.
+"""The work to be done and what an option has to respect, as the user states them.
 
 The classes are the schema of ``workload.yaml``: the editor's JSON Schema, the error messages and the planner all come
 from them. A workload has one kind of work; the kinds are a union that is read with ``match workload.work``.
-
-What an option has to respect.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""Quantities as people write them: ``10k``, ``50M``, ``1T``.
-
-Amounts that a user states: a number, or how far it may lie off.
-"""
+"""Amounts as people write them: ``10k``, ``50M``, a number, or a range."""
 
 from __future__ import annotations
 

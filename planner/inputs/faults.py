@@ -1,7 +1,4 @@
-"""A file that a user wrote, and where each of its values stands.
-
-What pydantic finds wrong with a file, in the words of the file: every fault with its place and the way out.
-"""
+"""What is wrong with a file that a user wrote: every fault of pydantic's with its place in the file and the way out."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Drafts: what a file says of a workload, what it does not say, and both as a workload file.
-
-Machines that are named in others' files: which accelerators they hold, and GPU hours out of them.
-"""
+"""Drafts: what a file says of a workload and of its machines, what it does not say, and both as a workload file."""
 
 from __future__ import annotations
 

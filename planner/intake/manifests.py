@@ -1,9 +1,4 @@
-"""Manifests in YAML: Kubernetes objects, SkyPilot tasks, dstack configurations and compose files.
-
-Terraform plans as JSON: the machines with accelerators that will stand.
-
-Slurm batch scripts: the accelerators and hours that a job asks for.
-"""
+"""Manifests: Kubernetes, SkyPilot, dstack, compose, Terraform plans as JSON, and Slurm batch scripts."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Deployments: what of a plan's option has to be known to run it, or why it cannot be run.
-
-Checkpoints: under which id on the Hugging Face hub a known model's weights lie.
-"""
+"""Deployments: what of a plan's option has to be known to run it, or why it cannot be run."""
 
 from __future__ import annotations
 

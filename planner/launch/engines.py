@@ -1,9 +1,4 @@
-"""Engines: the options of vLLM and SGLang that make them run as planned.
-
-YAML as people write it: keys in their own order, programs as blocks of lines.
-
-Programs: what a machine runs, in shell, for targets that start machines and not only engines.
-"""
+"""What a machine runs: the options of vLLM and SGLang as planned, and shell programs for targets that start machines alone."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""SkyPilot: a task, or a service where requests are answered as they come.
-
-dstack: a service, or a task where work ends or a replica spans machines.
-"""
+"""SkyPilot and dstack: a service where requests are answered as they come, a task otherwise."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""Classes of measured rows: rows whose errors are of one kind, and whose band is one.
-
-Rows of many kinds of work in one table (a metric, its value and unit a row), in the words of the tables of one kind.
+"""Classes of measured rows: rows whose errors are of one kind and share a band; and rows of many kinds in the words of one.
 
 A row's columns are those of ``planner/facts/measured_kinds.csv``; `sort_of` says which formula predicts it, and `plain_row` writes it down
 as the rows that this formula reads.

@@ -1,7 +1,4 @@
-"""Measured rows of encoders (embedding, reranking, classifying): predicted by the formula of `planner.supply.throughput.encoders`.
-
-Measured rows of speech to text: predicted by the formula of `planner.supply.throughput.encoders`.
-"""
+"""Measured rows of encoders and of speech to text, predicted by the formulas of `planner.supply.throughput.encoders`."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""The program behind a mix: hours that are planned for together, and what each tier, limit and risk adds to it.
-
-A mixed-integer linear program, put together in blocks and solved by HiGHS through SciPy.
-"""
+"""The mixed-integer program behind a mix, solved by HiGHS through SciPy: what each tier and limit adds to it."""
 
 from __future__ import annotations
 

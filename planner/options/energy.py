@@ -1,7 +1,4 @@
-"""Energy of an option: what its machines draw, and what that emits.
-
-The place where owned machines stand: its tariff and its grid.
-"""
+"""Energy of an option: the tariff and the grid where its machines stand, what they draw, and what that emits."""
 
 from __future__ import annotations
 

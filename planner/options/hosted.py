@@ -1,7 +1,4 @@
-"""The same model as a hosted API, paid per token.
-
-What a hosted API costs that is paid per token.
-"""
+"""The same model as a hosted API, paid per token."""
 
 from __future__ import annotations
 

@@ -1,9 +1,4 @@
-"""Sized machines: how many of each machine do the work, or why none does.
-
-Schedules: in which months a fleet works, and how many hours it is on.
-
-Spares: what machines that stand by add to an option's bill.
-"""
+"""Machines and their hours: how many do the work, in which months they work, how many hours they are on, and the spares."""
 
 from __future__ import annotations
 

@@ -1,8 +1,6 @@
-"""Options: the ways to get the work done, each with its machines, its money over time and its evidence.
+"""Options: the ways to get the work done, with their machines, their money over time, and the reasons not to recommend them.
 
-Reasons: why an option is shown but not recommended, as codes with their figures; `planner.report.wording` says them.
-
-What an option's timeline comes to, for the whole, a month, and a unit of work.
+Reasons are codes with their figures; `planner.report.wording` says them.
 """
 
 from __future__ import annotations

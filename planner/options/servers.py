@@ -1,7 +1,4 @@
-"""Servers that can be bought: quoted ones, and ones worked out from the price of their cards.
-
-Private quotes: prices that a seller gave to the user alone, as offers and servers of today.
-"""
+"""Servers that can be bought: published quotes, prices worked out from those of their cards, and the user's own quotes."""
 
 from __future__ import annotations
 

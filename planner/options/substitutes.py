@@ -1,7 +1,4 @@
-"""What does the work that what is paid for already does not do: a part of it beside that, and all of it afterwards.
-
-Bridges: what does the work until owned servers are delivered.
-"""
+"""What does the work meanwhile: bridges until owned servers are delivered, and rents beside and after what is paid for."""
 
 from __future__ import annotations
 

@@ -1,9 +1,4 @@
-"""Blocks: the portfolio cut into pieces that can be worked out anywhere, in any order, and again.
-
-The result's columns, and parts of it as files that land whole or not at all.
-
-The working folder: parts of a result beside the file that they will become, so that a run goes on where it was cut off.
-"""
+"""Blocks: pieces of a portfolio that can be worked out anywhere, in any order, and again; and the files that they become."""
 
 from __future__ import annotations
 

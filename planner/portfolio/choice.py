@@ -1,7 +1,4 @@
-"""Choice: which option each workload takes, by the ranking and the verdict's rules of a single plan.
-
-The few options of a workload that its own plan has to weigh: what binds for long, and from when on owning is cheaper.
-"""
+"""Which option each workload takes, by the rules of a single plan; the few that these cannot settle as arrays are planned alone."""
 
 from __future__ import annotations
 

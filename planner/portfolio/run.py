@@ -1,7 +1,4 @@
-"""A portfolio from its sources to its result: read, cut, work out, put together, count.
-
-Workers: blocks handed to processes of this machine, and what happens when one of these is killed.
-"""
+"""A portfolio from its sources to its result: read, cut, worked out by processes of this machine, put together, counted."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Work: what a group of workloads takes on every machine of an allowed market, before any money.
-
-What rents cost many workloads, over the horizon and until owned servers are delivered.
-"""
+"""What a group of workloads takes on every machine of an allowed market, and what rents cost it, until delivery and over the horizon."""
 
 from __future__ import annotations
 

@@ -1,9 +1,4 @@
-"""Charts as Vega-Lite specifications: plain dictionaries, the same for page, web app and pictures.
-
-Charts of the verdict alone: what fills its memory, and how much of its limits it takes.
-
-What a service's requests wait against their limits, and what it costs at each percentile for which these may hold.
-"""
+"""Charts as Vega-Lite specifications: plain dictionaries, the same for page, web app and pictures."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""A decision as a record and as tables, the verdict first.
-
-What the codes of a decision mean, in sentences.
-"""
+"""A decision as a record and as tables, the verdict first, its codes in sentences."""
 
 from __future__ import annotations
 

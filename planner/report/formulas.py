@@ -1,7 +1,4 @@
-"""Formulas written out: as the text of a cell, and as JavaScript.
-
-The formulas of `planner.costs.formulas` as a script for the page: made from them, never written by hand.
-"""
+"""The formulas of `planner.costs.formulas` written out as the text of a cell and as the page's JavaScript."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""A plan that can be worked out anew: its options as formulas with their numbers, under inputs that a reader changes.
-
-What each assumption alone does to the saving of owning, from the plan's own ranges.
-"""
+"""A plan that can be worked out anew: its formulas under inputs that a reader changes, one at a time for the sensitivity."""
 
 from __future__ import annotations
 

@@ -1,9 +1,4 @@
-"""How sentences about a verdict call an option: what it takes, where it is, what it costs.
-
-What an option of a record costs, as a reader is told it.
-
-Remedies: what makes work take less memory of an accelerator, in the keys of a workload.
-"""
+"""How sentences call an option: what it takes, where it is, what it costs, and what would make it fit."""
 
 from __future__ import annotations
 

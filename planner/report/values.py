@@ -1,7 +1,4 @@
-"""Values as JSON has them: what every record is written with.
-
-Rows of values as CSV that no spreadsheet takes for formulas.
-"""
+"""Values as JSON has them, and rows of them as CSV that no spreadsheet takes for formulas."""
 
 from __future__ import annotations
 

@@ -1,9 +1,7 @@
-"""The two sides of a scenario by month, from the formulas that plans are worked out by (`planner.costs.formulas`).
+"""A scenario's two sides by month, from the plan's own formulas (`planner.costs.formulas`): where they cross, which to take.
 
 Values go by their dotted names in ``scenario.yaml``. Each is a number, or draws of shape (draws, 1); whole months (term, life,
 lead time) are the same for all draws.
-
-What a scenario comes to: both timelines, where they cross, and which side to take.
 """
 
 from __future__ import annotations

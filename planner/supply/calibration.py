@@ -1,11 +1,8 @@
-"""Calibration: the few numbers that are fitted rather than derived, each with the rows that it came from.
+"""Calibration: the few numbers that are fitted rather than derived, the rows they came from, and the band that follows.
 
 The table lies in ``planner/facts/calibration.csv`` and is written by ``scripts/calibrate.py``. A constant is looked up by the
-accelerator's name, then by its generation, then by its maker, then for all: the further away, the weaker the evidence.
-
-Evidence: how wide the band around a figure is, and what stands behind it.
-
-Constants that are remembered: many shapes of work ask for the same constants of the same machines.
+accelerator's name, then by its generation, then by its maker, then for all: the further away, the weaker the evidence. Portfolios ask for the same constants
+of the same machines many times, so they are cached.
 """
 
 from __future__ import annotations

@@ -1,10 +1,8 @@
-"""Hardware: machines as columns of numbers in base units, so that one formula sizes them all at once.
-
-CPU machines as the roofline sees them: sockets, memory bandwidth, and arithmetic by instruction set.
+"""Hardware: machines as columns of numbers in base units, so that one formula sizes them all at once; CPU machines by socket.
 
 Decode on a CPU reads the weights of one socket's memory; two sockets do not double one stream, so each runs its own
 replica. Peaks per core and cycle: AVX-512 fp32 64 FLOP, AVX2 and NEON 32, AMX bf16 2048, AVX-512 bf16 128 (Intel and AMD
-optimisation manuals; ServeTheHome and SpareCores for memory channels).
+optimization manuals; ServeTheHome and SpareCores for memory channels).
 """
 
 from __future__ import annotations

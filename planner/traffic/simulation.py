@@ -2,12 +2,8 @@
 
 A discrete-event simulation of continuous batching (Yu et al. 2022, Orca) with chunked prefill (Agrawal et al. 2024,
 Sarathi-Serve): what Vidur (Agrawal et al. 2024) does with learned kernel times, with the product's own step times. It has no
-chance in it: equal requests give equal times.
-
-A lane: one batch of one replica, from event to event.
-
-Between two events nothing changes but the length of the contexts, so that all decode steps between them are one sum: a lane
-costs a few operations for each request, not for each token.
+chance in it: equal requests give equal times. A lane is one batch of one replica; between two of its events nothing changes but the
+length of the contexts, so that all decode steps between them are one sum: a few operations for each request, not for each token.
 """
 
 from __future__ import annotations

@@ -1,9 +1,4 @@
-"""What was used, as one record: totals, groups, curves, commitments, savings.
-
-What a curve of hours says: mean, peak, base load, the load-duration curve, and how much it varies.
-
-Allocated hours in which nothing worked: what bills and jobs hold, beside what counters saw.
-"""
+"""What was used, as one record: totals, groups, curves, idle hours, commitments, savings."""
 
 from __future__ import annotations
 

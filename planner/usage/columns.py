@@ -1,7 +1,4 @@
-"""The columns of a FOCUS bill, of any version and storage, as one row type.
-
-Which rows of a bill can be of accelerators, by a few words: an engine looks at these before it reads all others.
-"""
+"""The columns of a FOCUS bill, of any version and storage, as one row type; and a quick test of which rows can be of accelerators."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Times as people of one country write them (``10/31/2026 1:00 PM``, ``31.10.2026 13:00``, ``31-Oct-2026``), as ISO 8601.
-
-Tables of text as people save them - semicolons, lines above the header, another encoding, decimal commas, US dates - as plain CSV.
-"""
+"""Text tables as people save them (semicolons, lines above the header, decimal commas, US dates) as plain CSV with ISO 8601 times."""
 
 from __future__ import annotations
 

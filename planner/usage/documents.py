@@ -1,7 +1,4 @@
-"""JSON as other programs answer it (Slurm, Prometheus, OpenCost), as the tables that are read here.
-
-Logs of text that are no tables (Prometheus' text with times, ``nvidia-smi dmon``), as the tables that are read here.
-"""
+"""JSON and logs of other programs (Slurm, Prometheus, OpenCost, ``nvidia-smi dmon``) as the tables that are read here."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Accelerator-hours by hour and by whatever else is known of them, as arrays.
-
-Stretches of time as parts of hours, and times as records write them.
-"""
+"""Accelerator-hours by hour and by whatever else is known of them, from stretches of time as records write them."""
 
 from __future__ import annotations
 

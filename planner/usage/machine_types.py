@@ -1,7 +1,4 @@
-"""Slices of an accelerator (NVIDIA MIG): what part of one they are, and of which.
-
-Machine types as bills spell them, and what is published of those that no price list of the catalogue holds.
-"""
+"""Machine types as bills spell them, with the accelerators they hold, and slices of an accelerator (NVIDIA MIG)."""
 
 from __future__ import annotations
 

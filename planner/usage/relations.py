@@ -1,7 +1,4 @@
-"""Files as relations of an engine: those with the same columns are read as one.
-
-Tables of a catalog, which an engine knows by name (``catalog.schema.table``).
-"""
+"""Files and catalog tables as relations of an engine: those with the same columns are read as one."""
 
 from __future__ import annotations
 

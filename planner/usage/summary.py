@@ -1,7 +1,4 @@
-"""The answer of ``gpuplan usage``: totals, groups, curves, commitments, savings.
-
-From many accelerators to one: which one is meant, and its use as a workload.
-"""
+"""The answer of ``gpuplan usage``, and the use of one accelerator as a workload."""
 
 from __future__ import annotations
 

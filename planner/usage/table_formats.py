@@ -1,7 +1,4 @@
-"""Iceberg tables: which of a table's files its newest snapshot has.
-
-Tables of lakes: which of a folder's files their log says are the table now.
-"""
+"""Table formats (Iceberg, Delta, Hudi): which files of a folder are the table now."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Alternatives: the best option of each sort that a buyer holds against the verdict.
-
-Rents against owning: where they cross, and the best option of each kind.
-"""
+"""Alternatives: the best option of each kind, and where rents and owning cross."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Data: what the reader should know of the prices and assumptions behind a plan.
-
-What smaller weights than those asked for would cost, where that is much less.
-"""
+"""What the reader should know beside the verdict: the prices and assumptions behind it, and what smaller weights would cost."""
 
 from __future__ import annotations
 

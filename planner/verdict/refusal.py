@@ -1,7 +1,4 @@
-"""The funnel: where options were lost, and what to do where all of them were.
-
-Refused: why there is no plan, where nothing is left that may be recommended.
-"""
+"""No plan: where options were lost, why none is left that may be recommended, and what to do about it."""
 
 from __future__ import annotations
 

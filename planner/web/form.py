@@ -1,7 +1,4 @@
-"""The form as HTML: works without a script, keeps what was typed.
-
-The form of a workload: its fields come from the schema of the workload file, so that both ask for the same.
-"""
+"""The form of a workload as HTML, from the schema of the workload file; it works without a script and keeps what was typed."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""What every request has to pass: hosts and origins that are ours, bodies of a bounded size.
-
-The server's patience: a request that does not come in whole within some seconds has its connection closed.
-"""
+"""What every request has to pass: hosts and origins that are ours, bodies of a bounded size that come in within seconds."""
 
 from __future__ import annotations
 

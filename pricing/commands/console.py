@@ -1,8 +1,6 @@
-"""What every command of the program shares: lazy commands, options, output, talk.
+"""What every command of the program shares: lazy commands, options, output, messages and progress.
 
-Data goes to standard output, talk to standard error.
-
-A progress line for each provider, on a terminal; silence elsewhere.
+Data goes to standard output, messages to standard error.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""Offers: an instance type in a region under a purchase option, at a price.
-
-Identity: what makes two rows of two days the same offer.
-"""
+"""Offers: an instance type in a region under a purchase option, at a price; and which rows of two days are the same offer."""
 
 from __future__ import annotations
 

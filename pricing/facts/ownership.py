@@ -1,7 +1,4 @@
-"""Ownership: what it takes to own machines - servers, space, people, resale - with range, source and date.
-
-Electricity: what a kilowatt-hour costs a business, place by place.
-"""
+"""Ownership: what it takes to own machines - servers, space, people, resale, electricity - with range, source and date."""
 
 from __future__ import annotations
 

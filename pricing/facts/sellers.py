@@ -1,8 +1,6 @@
-"""Sellers: who offers machines, what an independent party says of them, and the tier that follows.
+"""Sellers: who offers machines, what an independent party says of them, the tier that follows, and their free tiers.
 
-Free tiers: notebooks and credits that cost nothing up to a cap, and the paid hours beside them.
-
-They change without notice, are not guaranteed and often forbid commercial or unattended use: something to try, never a plan.
+Free tiers change without notice, are not guaranteed and often forbid commercial or unattended use: something to try, never a plan.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""Prices of hosted models per token, from the genai-prices package.
-
-Prices of hosted fine-tuning per token trained on.
-"""
+"""Prices of hosted models per token (from the genai-prices package), and of hosted fine-tuning."""
 
 from __future__ import annotations
 

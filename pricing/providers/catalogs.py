@@ -1,12 +1,8 @@
 """Price catalogs that other projects publish as CSV files: gpuhunt's and SkyPilot's (``catalogs/v8/NAME/vms.csv``).
 
 Neither tells its seller or its day: whoever reads one does, a file by its name (``nebius@2026-10-01.csv``). gpuhunt has a row for
-each purchase option, SkyPilot a column.
-
-gpuhunt's published catalogs: a file of prices for each seller, made anew each day, for the sellers without an adapter of their own.
-
-The files are read as they are published (``{seller}/version``, ``{seller}/{version}/catalog.zip``), so that they come with the
-retries, time limits and whole answers of every other source. Prices are as old as the catalog's version says.
+each purchase option, SkyPilot a column. gpuhunt's are also read as they are published (``{seller}/version``,
+``{seller}/{version}/catalog.zip``), with the retries and time limits of every other source.
 """
 
 from __future__ import annotations

@@ -1,9 +1,4 @@
-"""Asking again: what to do with an answer that may be better in a moment.
-
-Asking many parts of one source side by side.
-
-Plain HTTP for the sources that have no SDK: retries, `Retry-After`, whole answers or an error.
-"""
+"""HTTP for sources without an SDK: retries, `Retry-After`, many parts side by side, whole answers or an error."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""What a machine is made of, as an adapter finds it; the same for every purchase option for it.
-
-What the bundled facts know of a provider's machines, for the sources that tell a price and no hardware.
-"""
+"""What a machine is made of: as an adapter finds it, or as the bundled facts know it where a source tells a price alone."""
 
 from __future__ import annotations
 

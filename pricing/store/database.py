@@ -1,10 +1,8 @@
 """Two engines under one small interface: an embedded DuckDB file, and a PostgreSQL server.
 
-A session is one transaction: it lands whole or not at all, and a reader sees the state before it or after it. A file is
+A session is one transaction: it is written whole or not at all, and a reader sees the state before it or after it. A file is
 opened, used and closed at once, because DuckDB lets one process write or many read, and a scheduler's refresh must never
 find the file held open by a page.
-
-Which store is meant: a file, a server, or the user's own by default.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""Offers as rows of the store, and back.
-
-Staging: the rows of a landing in temporary tables, so that a few statements bring all of them into the store.
-"""
+"""Offers as rows of the store and back, and as temporary tables from which a few statements write all of them."""
 
 from __future__ import annotations
 

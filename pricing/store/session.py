@@ -1,6 +1,4 @@
-"""A session: one transaction on either engine, with parameters written alike.
-
-The tables of the store, in SQL that DuckDB and PostgreSQL both read.
+"""A session: one transaction on either engine, and the tables of the store in SQL that both read.
 
 Prices are kept as changes. ``price_change`` and ``terms_change`` are only ever added to (but that a file corrects what an
 import told of the same moment); ``current_offer`` is what they add

@@ -1,7 +1,4 @@
-"""Which keys of a ``config.json`` change a model's size or its KV cache, and which of these are understood here.
-
-The numbers of a configuration: read by name, with every fault, and with a list of what was read.
-"""
+"""The keys of a ``config.json``: which change a model's size or its KV cache, which are understood, and their numbers."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""MLPs of a configuration file: dense ones, and mixtures of experts.
-
-Towers: what a model has beside its text model to see and to hear, counted from its own configuration.
-"""
+"""Parts of a model in its configuration: dense MLPs, mixtures of experts, and towers for images and sound."""
 
 from __future__ import annotations
 

@@ -1,8 +1,6 @@
 """Measured serving rows, predicted by the formulas of `planner.supply.serving.speed`.
 
 The load says how requests came: an unbounded queue, a fixed number in flight, a rate, one batch, or a single stream.
-
-A table of measured serving rows as columns, the shape in which the formulas of `planner.supply.serving.speed` take them.
 """
 
 from __future__ import annotations

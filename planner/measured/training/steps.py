@@ -1,8 +1,4 @@
-"""Rows of training adapters of image and video models: seconds of a step, and peak memory of a GPU.
-
-Rows of training on rewards (GRPO and kin): the time of a step in which the same GPUs write the answers and learn from them.
-
-Measured rows of training image models: steps of a denoiser forward and backward, by the formula of `planner.supply.throughput.images`.
+"""Measured steps of training on rewards (GRPO and kin), of image models, and of adapters of image and video models.
 
 A sample passes the denoiser forward once and backward at twice the cost; latents and text are encoded beforehand in such tables.
 Exchange of gradients is small beside it and left out.

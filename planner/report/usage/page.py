@@ -1,7 +1,4 @@
-"""Use, its cost and the decision as one page that opens by a double click and asks for nothing from anywhere.
-
-What page and workbook show of use: cost by team and accelerator, use by day, load duration, waste, the ladder.
-"""
+"""Use, its cost and the decision as one page that opens by a double click and asks for nothing from anywhere."""
 
 from __future__ import annotations
 

@@ -1,11 +1,4 @@
-"""The sheets of the workbook that hold no formulas: prices with their sources, how to read it all.
-
-The sheet that holds the best option of each sort side by side, and where the verdict turns; both as planned.
-
-The assumptions of the workbook: one row each, those that can be changed in color, with bounds.
-
-The first sheet of a workbook of several plans: every verdict with its cost, and what all cost together.
-"""
+"""Sheets without months: overview, assumptions, alternatives, prices with their sources, and how to read it all."""
 
 from __future__ import annotations
 

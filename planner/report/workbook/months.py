@@ -1,7 +1,4 @@
-"""The months of the workbook: what the chosen rent and the chosen server cost, item by item, and when they meet.
-
-The break-even of the workbook: when the two lines of cost meet, and at which use and rent they would.
-"""
+"""The months of the workbook: what the chosen rent and server cost, item by item, and where they break even."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Serving counts: the best replica of every machine at every rate, and how many machines hold enough of it.
-
-Operating points: what a fleet of replicas does at one load, and where a closed loop settles.
-"""
+"""How many machines hold a rate: the best replica of every machine, and what a fleet of them does at one load."""
 
 from __future__ import annotations
 

@@ -1,8 +1,6 @@
-"""A model as serving sees it: bytes that a step reads, FLOP that a token takes, tokens that it attends to.
+"""A model as serving sees it: bytes that a step reads, FLOP and memory that a token takes, requests that a replica holds.
 
 All functions take scalars and arrays alike, shapes broadcast; sizes in bytes.
-
-Serving memory: what fills an accelerator of a replica, and how many requests its cache holds.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""Serving capacity: the largest request rate of each candidate within its limits, and how many replicas a rate takes.
-
-Serving prospects: what every replica of every machine can do, and which of them serves each rate with the fewest machines.
-"""
+"""Replicas: the largest request rate that each holds within the limits, and how many of them a rate takes."""
 
 from __future__ import annotations
 

@@ -1,9 +1,7 @@
-"""Serving stacks: who runs the engine, and how well; the same model on the same box differs by two to three times.
+"""Serving stacks: who runs the engine, how well, and how far measured speeds lie from predicted ones.
 
-Three classes were measured apart: a community engine by its defaults or its recipe (whole runs of a load generator), published
-tables of engines tuned to each model and box (trtllm-bench, InferenceMAX), and vendors' submissions (MLPerf of 2025).
-
-Serving bands: how far measured speeds lie from predicted ones.
+The same model on the same box differs by two to three times. Three classes were measured apart: a community engine by its defaults or its recipe (whole
+runs of a load generator), published tables of engines tuned to each model and box (trtllm-bench, InferenceMAX), and vendors' submissions (MLPerf of 2025).
 """
 
 from __future__ import annotations

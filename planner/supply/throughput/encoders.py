@@ -1,12 +1,9 @@
-"""Encoding: the time of one pass of texts through an encoder (embedding, reranking, classifying), part by part.
+"""The time of one pass of an encoder (embedding, reranking, classifying) and of one piece of audio (speech to text), part by part.
 
-Arithmetic at a share of the sustained rate, activations and weights through memory, the start of each layer, and what a server spends
-on each request whatever its length. Sources: the roofline (Williams et al. 2009); the constants are fitted on measured rows.
-
-Speech to text: the time of one piece of audio, part by part.
-
-The encoder reads the piece at a share of the sustained rate; each token of text then passes the decoder's layers, one after another, for
-all pieces of a batch at once; and the host forms the spectrogram, cuts, pads and joins. The constants are fitted on measured rows.
+Arithmetic at a share of the sustained rate, activations and weights through memory, the start of each layer, and what a server
+spends on each request whatever its length. Each token of transcribed text passes the decoder's layers one after another, for all
+pieces of a batch at once; the host forms the spectrogram, cuts, pads and joins. Sources: the roofline (Williams et al. 2009); the
+constants are fitted on measured rows.
 """
 
 from __future__ import annotations

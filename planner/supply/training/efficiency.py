@@ -1,7 +1,4 @@
-"""Goodput: the share of clock hours in which a training job moves forward, apart from its steady speed.
-
-What of a data sheet's arithmetic lasts: the best matrix product that a chip was seen to do, and what its power leaves of it.
-"""
+"""What of a data sheet's arithmetic lasts in training: sustained matrix products, power limits, and lost hours (goodput)."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""EC2 instance types: what `DescribeInstanceTypes` and the price list say of the machine.
-
-AWS's answers as offers; pure. One region at a time, since prices, machines and zones meet there.
-"""
+"""AWS's answers as offers; pure. One region at a time, since prices, machines and zones meet there."""
 
 from __future__ import annotations
 
